@@ -1,0 +1,47 @@
+import type { Network, Size2, Tensor, TensorMap } from '@layermill/models'
+
+export type EngineName = 'onnx' | 'tfjs'
+export type Device = 'cpu' | 'cuda' | 'webgpu'
+
+export interface EngineOptions {
+  engine?: EngineName
+  /** `auto` tries cuda, webgpu, cpu and reports which one it took and why. Default `cpu`. */
+  device?: Device | 'auto'
+  /** Threads inside one operator. Default: the machine's cores. */
+  threads?: number
+}
+
+export interface ExtractorOptions {
+  /** Input height and width when all batches have the same (lets the engine plan memory); left out, each batch brings its own. */
+  inputSize?: Size2
+}
+
+/** A network pruned to the layers asked for, ready to run. */
+export interface Extractor {
+  /** Public layer names, in the order asked for. */
+  readonly layers: readonly string[]
+  /**
+   * Computes the layers of a batch of prepared images [N, 3, H, W], N >= 1. The buffer of `images.data` is transferred to the
+   * engine and unusable afterwards. Calls queue up behind each other. Each result is [N, ...shape], in a buffer of its own.
+   */
+  run(images: Tensor): Promise<Map<string, Tensor>>
+  /** Frees the session; pending runs finish first. Idempotent. */
+  release(): Promise<void>
+}
+
+/**
+ * A device that runs networks, in a thread of its own: nothing here blocks the calling thread's event loop.
+ * Errors are LayermillErrors (`LAYER_UNKNOWN`, `INPUT_SIZE`, `WEIGHTS_MISSING_TENSOR`, `DEVICE_UNAVAILABLE`, `ENGINE_FAILED`, ...).
+ */
+export interface Engine {
+  readonly name: EngineName
+  /** The device in use. */
+  readonly device: Device
+  /** What was tried and why it was or was not taken, for people. */
+  readonly report: string
+  /** Version of the runtime below, as `onnxruntime 1.30.0`. */
+  readonly version: string
+  extractor(network: Network, weights: TensorMap, layers: readonly string[], options?: ExtractorOptions): Promise<Extractor>
+  /** Ends the thread once pending runs are done. Idempotent. A process with closed engines exits by itself. */
+  close(): Promise<void>
+}

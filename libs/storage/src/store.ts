@@ -1,0 +1,39 @@
+/** Files by key under one root: a folder (`file://`, a plain path) or a bucket's prefix (`s3://bucket/prefix`). */
+export interface StoreEntry {
+  /** Relative to the root, `/` between parts, never leading. */
+  readonly key: string
+  readonly bytes: number
+  /** Changes when the content does: S3's ETag without quotes; for files `size-mtimeNs` in hexadecimal. */
+  readonly etag: string
+}
+
+export interface PutOptions {
+  /** Write only where the key does not exist yet. */
+  ifAbsent?: boolean
+  /** Replace only this version (compare and swap), as returned by `stat`. */
+  ifMatch?: string
+  contentType?: string
+}
+
+/**
+ * One contract for every place results can live. Keys that would leave the root (`..`, absolute, NUL) are refused with `KEY_INVALID`.
+ * A write is whole or not there at all: a reader, or a crash at any moment, never sees half of it.
+ */
+export interface Store {
+  /** Where it is, for people and run.json; never with credentials. */
+  readonly url: string
+  /** The bytes, or undefined where there is nothing under this key. */
+  get(key: string): Promise<Uint8Array | undefined>
+  /** As `get`, for the bytes from `start` (included) to `end` (left out). */
+  getRange(key: string, start: number, end: number): Promise<Uint8Array | undefined>
+  /** Returns false where `ifAbsent` or `ifMatch` did not hold and nothing was written. */
+  put(key: string, bytes: Uint8Array | string, options?: PutOptions): Promise<boolean>
+  stat(key: string): Promise<StoreEntry | undefined>
+  /** Entries whose key starts with `prefix`, in order of their key's UTF-8 bytes, as a stream; `after` leaves out keys up to and including it. */
+  list(prefix: string, options?: { after?: string }): AsyncIterable<StoreEntry>
+  /** No error where there is nothing. */
+  delete(key: string): Promise<void>
+  /** Free bytes, where the place can say (a disk), else undefined. */
+  freeBytes(): Promise<number | undefined>
+  close(): Promise<void>
+}
