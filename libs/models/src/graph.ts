@@ -25,7 +25,7 @@ export interface OpAttributes {
   /** x / (k + alpha * sum over `size` channels of x^2)^beta. `alpha` is per element (Caffe's alpha already divided by size). */
   lrn: { size: number; alpha: number; beta: number; k: number }
   /** [N, features] to [N, outFeatures]; a 4-D input is flattened C, H, W. Weight is [out, in]. */
-  linear: { outFeatures: number }
+  linear: { inFeatures: number; outFeatures: number }
   /** Identity except in training, where a share `ratio` is zeroed and the rest divided by 1 - ratio. */
   dropout: { ratio: number }
   /** Over the features of [N, features]. */

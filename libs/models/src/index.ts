@@ -1,3 +1,7 @@
 export * from './errors.js'
 export * from './tensor.js'
 export * from './graph.js'
+export * from './names.js'
+export * from './network.js'
+export * from './shapes.js'
+export * from './costs.js'

@@ -1,0 +1,65 @@
+import { googlenet } from './architectures/googlenet.js'
+import { resnet } from './architectures/resnet.js'
+import { vgg } from './architectures/vgg.js'
+import { LayermillError } from './errors.js'
+import type { Architecture, Family, GraphNode, GraphVariant, Network } from './graph.js'
+import { nearestNames } from './names.js'
+
+const architectures: Record<Architecture, (family: Family, variant: GraphVariant) => Network> = {
+  vgg16: (family, variant) => vgg('vgg16', family, variant),
+  vgg19: (family, variant) => vgg('vgg19', family, variant),
+  resnet50: (family, variant) => resnet('resnet50', family, variant),
+  resnet101: (family, variant) => resnet('resnet101', family, variant),
+  resnet152: (family, variant) => resnet('resnet152', family, variant),
+  googlenet: (family, variant) => googlenet(family, variant),
+}
+
+const isArchitecture = (name: string): name is Architecture => Object.hasOwn(architectures, name)
+
+/** Every network: the caffe family's six, then torchvision's (`.tv`). */
+export const networkIds: readonly string[] = [...Object.keys(architectures), ...Object.keys(architectures).map(name => `${name}.tv`)]
+
+/**
+ * The network `resnet50` (caffe family: what Chainer computes) or `resnet50.tv` (torchvision's), as its weights want it.
+ * @throws LayermillError `MODEL_UNKNOWN`, naming the nearest ones.
+ */
+export function getNetwork(id: string, variant: GraphVariant = {}): Network {
+  const torchvision = id.endsWith('.tv')
+  const name = torchvision ? id.slice(0, -'.tv'.length) : id
+  if (!isArchitecture(name)) {
+    throw new LayermillError('MODEL_UNKNOWN', `unknown model '${id}'; expected one of ${networkIds.join(', ')}`, {
+      hint: `did you mean ${nearestNames(id, networkIds).join(' or ')}?`,
+    })
+  }
+  return architectures[name](torchvision ? 'torchvision' : 'caffe', variant)
+}
+
+/**
+ * Node names of public layer names, in the order asked for.
+ * @throws LayermillError `LAYER_UNKNOWN` for a name the network does not have, naming the nearest ones.
+ */
+export function resolveLayers(network: Network, layers: readonly string[]): string[] {
+  return layers.map(layer => {
+    const node = network.layers.get(layer)
+    if (node !== undefined) return node
+    throw new LayermillError('LAYER_UNKNOWN', `${network.id} has no layer '${layer}'`, {
+      hint: `did you mean ${nearestNames(layer, [...network.layers.keys()]).join(' or ')}? \`layermill models ${network.id}\` lists them all`,
+    })
+  })
+}
+
+/** A node by name. */
+export function findNode(network: Pick<Network, 'id' | 'nodes'>, name: string): GraphNode {
+  const node = network.nodes.find(candidate => candidate.name === name)
+  if (node === undefined) throw new LayermillError('NODE_UNKNOWN', `${network.id} has no node '${name}'`)
+  return node
+}
+
+/** The nodes that the named ones depend on, themselves included, in topological order. */
+export function pruneNodes(nodes: readonly GraphNode[], outputs: readonly string[]): GraphNode[] {
+  const needed = new Set(outputs)
+  for (const node of nodes.toReversed()) {
+    if (needed.has(node.name)) for (const input of node.inputs) needed.add(input)
+  }
+  return nodes.filter(node => needed.has(node.name))
+}
