@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],
+    reporters: ['default', './scripts/vitest-reporter.mjs'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // Two cores and native thread pools: more processes at once would only fight for them.

@@ -1,0 +1,71 @@
+/** Behind .ci/run: runs every check to its end, counts, and prints `N passed, N failed` last. */
+import { readFile, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { root, run } from './setup/terminal.mjs'
+
+const total = { passed: 0, failed: 0 }
+
+/** @param {string} title */
+const heading = title => console.log(`\n== ${title}`)
+
+/** @param {string} title @param {boolean} passed */
+function count(title, passed) {
+  total[passed ? 'passed' : 'failed'] += 1
+  console.log(`${title}: ${passed ? 'passed' : 'FAILED'}`)
+}
+
+/** @param {string} command of the bootstrap @param {NodeJS.ProcessEnv} [env] */
+async function bootstrap(command, env) {
+  const { code } = await run(process.execPath, [path.join(root, 'scripts/bootstrap.mjs'), command], { show: true, env })
+  return code
+}
+
+/** Build and lint of each package, as nx's targets. Without a build there is nothing to lint or test. */
+async function checkTypesAndLint() {
+  heading('Type check')
+  const nx = path.join(root, 'node_modules/.bin/nx')
+  const ready = (await bootstrap('install')) === 0
+  count('type check', ready && (await run(nx, ['run-many', '-t', 'build', '--output-style=static'], { show: true })).code === 0)
+  heading('Lint')
+  count('lint', ready && (await bootstrap('lint')) === 0)
+}
+
+async function test() {
+  heading('Tests')
+  const summary = path.join(root, '.tmp/test-summary.json')
+  await rm(summary, { force: true })
+  const code = await bootstrap('test', { LAYERMILL_TEST_SUMMARY: summary })
+  const text = await readFile(summary, 'utf8').catch(() => undefined)
+  if (text === undefined) return count('tests', false)
+  const { passed, failed, skipped } = JSON.parse(text)
+  total.passed += passed
+  // vitest may fail for what it does not count, such as a worker that crashed.
+  total.failed += code === 0 ? failed : Math.max(failed, 1)
+  console.log(`tests: ${passed} passed, ${failed} failed, ${skipped} skipped`)
+}
+
+/** Known weaknesses of dependencies. A registry that cannot be asked is not a failure of ours. */
+async function audit() {
+  heading('Audit')
+  const parameters = ['audit', '--audit-level=high', '--json', '--fetch-retries=0', '--fetch-timeout=30000']
+  const { stdout, stderr } = await run('npm', parameters, { timeoutMs: 90_000 })
+  let report
+  try {
+    report = JSON.parse(stdout)
+  } catch {
+    report = { message: stderr.trim().split('\n').at(-1) }
+  }
+  const found = report.metadata?.vulnerabilities
+  if (found === undefined) {
+    const reason = report.message ?? report.error?.summary ?? 'no answer'
+    console.log(`audit: left out, the registry does not answer it (${reason})`)
+    return
+  }
+  count(`audit (${found.critical} critical, ${found.high} high, ${found.moderate} moderate, ${found.low} low)`, found.critical + found.high === 0)
+}
+
+await checkTypesAndLint()
+await test()
+await audit()
+console.log(`\n${total.passed} passed, ${total.failed} failed`)
+process.exitCode = total.failed === 0 ? 0 : 1

@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { build, installNodeModules } from './install.mjs'
+import { startServices } from './services.mjs'
+import { SetupError, root, run, step } from './terminal.mjs'
+
+/** @param {string} name */
+const tool = name => path.join(root, 'node_modules/.bin', name)
+
+/** Runs a compiled program of the workspace. @param {string} file @param {readonly string[]} parameters */
+async function program(file, parameters) {
+  if (!existsSync(path.join(root, file))) throw new SetupError(`${file} is missing: the build did not produce it.`)
+  const { code } = await run(process.execPath, [path.join(root, file), ...parameters], { show: true })
+  return code
+}
+
+/** @param {readonly string[]} parameters vitest's */
+async function test(parameters) {
+  /** @type {import('./services.mjs').RunningService[]} */
+  const started = []
+  let interrupted = false
+  const interrupt = () => {
+    // The second time, leave at once: whoever asks twice does not want to wait for servers.
+    if (interrupted) process.exit(130)
+    interrupted = true
+  }
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+  try {
+    const env = await startServices(parameters, started)
+    if (interrupted) return 130
+    const { code } = await run(tool('vitest'), ['run', ...parameters], { show: true, env })
+    return interrupted ? 130 : code
+  } finally {
+    if (started.length > 0) await step('Stopping the test servers', () => Promise.allSettled(started.map(service => service.stop())))
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+  }
+}
+
+/** @param {readonly string[]} parameters paths to look at instead of everything */
+async function lint(parameters) {
+  const { code } = await run(tool('oxlint'), ['--type-aware', ...parameters], { show: true })
+  return code
+}
+
+/** @type {Record<string, (parameters: readonly string[]) => Promise<number>>} */
+const commands = {
+  install: async () => 0,
+  setup: async () => 0,
+  demo: parameters => program('apps/cli/dist/demo/main.js', parameters),
+  test,
+  bench: parameters => program('test/dist/bench/main.js', parameters),
+  lint,
+}
+
+/**
+ * @param {readonly string[]} parameters the command's name, then its own arguments
+ * @returns {Promise<number>} exit code: the command's own, 1 where the set-up failed, 2 for an unknown command
+ */
+export async function main([name = 'setup', ...parameters]) {
+  const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+  if (command === undefined) {
+    console.error(`Unknown command ${name}; there are ${Object.keys(commands).join(', ')}.`)
+    return 2
+  }
+  try {
+    await installNodeModules()
+    if (name === 'install') return 0
+    await build()
+    return await command(parameters)
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error
+    console.error(error.message.trimEnd())
+    return 1
+  }
+}

@@ -1,0 +1,37 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { root, runStep } from './terminal.mjs'
+
+/**
+ * Whether node_modules holds what package-lock.json asks for. npm keeps the record of what it installed in
+ * node_modules/.package-lock.json and writes it last, so an installation that was cut short counts as none.
+ */
+export async function isInstalled() {
+  const record = path.join(root, 'node_modules/.package-lock.json')
+  if (!existsSync(record)) return false
+  const wanted = JSON.parse(await readFile(path.join(root, 'package-lock.json'), 'utf8')).packages
+  const installed = JSON.parse(await readFile(record, 'utf8')).packages
+  return Object.entries(wanted).every(([location, { version, link, optional }]) => {
+    if (!location.includes('node_modules/')) return true
+    const found = installed[location]
+    // Optional packages of other platforms are rightly absent.
+    if (found === undefined) return optional === true
+    return link === true ? found.link === true : found.version === version
+  })
+}
+
+/** Installs the locked node modules where they are missing or differ from package-lock.json. */
+export async function installNodeModules() {
+  if (await isInstalled()) return
+  const parameters = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
+  // The npm that runs this script, where there is one: another npm on the PATH may be too old for the lock file.
+  const npm = process.env.npm_execpath
+  const command = npm !== undefined && /\.c?js$/.test(npm) ? [process.execPath, [npm, ...parameters]] : ['npm', parameters]
+  await runStep('Installing node modules', command[0], command[1])
+}
+
+/** Compiles what changed, in all packages. This is also the type check, tests included. */
+export async function build() {
+  await runStep('Building', path.join(root, 'node_modules/.bin/tsc'), ['--build'])
+}

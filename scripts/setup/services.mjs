@@ -1,0 +1,112 @@
+import { existsSync } from 'node:fs'
+import { readFile, readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { installPrograms, isOnPath } from './system-packages.mjs'
+import { root, step } from './terminal.mjs'
+
+/**
+ * The servers that tests run against. Each is started once for a whole test run and reaches the tests through an environment
+ * variable; a variable that is set already names a server to use instead.
+ *
+ * @typedef {{ stop: () => Promise<void>, [detail: string]: unknown }} RunningService
+ * @typedef {object} Service
+ * @property {string} title
+ * @property {string} variable
+ * @property {string} file beside this folder, in services/
+ * @property {string} start the name of the function it exports
+ * @property {ReadonlyMap<string, string>} programs what it runs, with the Debian packages that bring them
+ * @property {boolean} [optional] used where it is installed, and not installed for the tests
+ * @property {(running: RunningService) => string} value of the variable
+ */
+
+/** @type {readonly Service[]} */
+const services = [
+  {
+    title: 'Redis',
+    variable: 'LAYERMILL_TEST_REDIS',
+    file: 'redis.mjs',
+    start: 'startRedis',
+    programs: new Map([['redis-server', 'redis-server']]),
+    value: ({ url }) => String(url),
+  },
+  {
+    title: 'Ceph radosgw (S3)',
+    variable: 'LAYERMILL_TEST_S3',
+    file: 'radosgw.mjs',
+    start: 'startRadosgw',
+    programs: new Map([['ceph-mon', 'ceph-mon'], ['ceph-osd', 'ceph-osd'], ['radosgw', 'radosgw']]),
+    value: ({ endpoint, accessKeyId, secretAccessKey, region }) => JSON.stringify({ endpoint, accessKeyId, secretAccessKey, region }),
+  },
+  {
+    title: 'PostgreSQL',
+    variable: 'LAYERMILL_TEST_POSTGRES',
+    file: 'postgres.mjs',
+    start: 'startPostgres',
+    programs: new Map([['postgres', 'postgresql'], ['initdb', 'postgresql']]),
+    optional: true,
+    value: ({ url }) => String(url),
+  },
+]
+
+/** TypeScript sources below a folder of the workspace, as paths from the root. @param {string} folder */
+async function sources(folder) {
+  const entries = await readdir(path.join(root, folder), { recursive: true, withFileTypes: true })
+  return entries
+    .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
+    .map(entry => path.relative(root, path.join(entry.parentPath, entry.name)))
+    .filter(file => !/(^|\/)(node_modules|dist)\//.test(file))
+}
+
+/**
+ * The environment variables of test servers that the tests of these packages read. `filters` are vitest's: parts of test files' paths.
+ * With an option among them nothing is left out, because which of them are filters is then vitest's to say.
+ *
+ * @param {readonly string[]} filters
+ * @returns {Promise<Set<string>>}
+ */
+async function neededVariables(filters) {
+  const files = (await Promise.all(['apps', 'libs', 'test'].map(sources))).flat()
+  const everything = filters.some(filter => filter.startsWith('-'))
+  const selected = files.filter(
+    file => file.endsWith('.test.ts') && (everything || filters.length === 0 || filters.some(filter => file.includes(filter))),
+  )
+  // A test may reach a server through a helper of its package, so the whole package is read.
+  const packageOf = file => file.split('/').slice(0, file.startsWith('test/') ? 1 : 2).join('/') + '/'
+  const packages = new Set(selected.map(packageOf))
+  const texts = await Promise.all(
+    files.filter(file => packages.has(packageOf(file))).map(file => readFile(path.join(root, file), 'utf8')),
+  )
+  return new Set(texts.flatMap(text => text.match(/\bLAYERMILL_TEST_[A-Z0-9]+\b/g) ?? []))
+}
+
+/**
+ * Starts the servers that the selected tests need. The caller stops what was started, whatever happens.
+ *
+ * @param {readonly string[]} filters vitest's arguments
+ * @param {RunningService[]} started receives each server as soon as it runs, so that a later failure leaves none behind
+ * @returns {Promise<Record<string, string>>} the variables for the tests
+ */
+export async function startServices(filters, started) {
+  const needed = await neededVariables(filters)
+  const wanted = []
+  for (const service of services) {
+    if (!needed.has(service.variable) || process.env[service.variable] !== undefined) continue
+    if (!existsSync(path.join(root, 'scripts/services', service.file))) continue
+    const programs = await Promise.all([...service.programs.keys()].map(isOnPath))
+    if (service.optional === true && programs.includes(false)) {
+      console.log(`${service.title} is not installed: ${service.variable} stays unset`)
+      continue
+    }
+    wanted.push(service)
+  }
+  await installPrograms(new Map(wanted.flatMap(service => [...service.programs])))
+  /** @type {Record<string, string>} */
+  const environment = {}
+  for (const service of wanted) {
+    const module = await import(new URL(`../services/${service.file}`, import.meta.url).href)
+    const running = await step(`Starting ${service.title}`, () => module[service.start]())
+    started.push(running)
+    environment[service.variable] = service.value(running)
+  }
+  return environment
+}
