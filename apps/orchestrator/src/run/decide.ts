@@ -1,0 +1,49 @@
+import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord } from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+
+/**
+ * What the same command means where a run already is:
+ * `create` (nothing there), `replace` (--overwrite), `resume` (unfinished), `complete` (nothing to do), `update`, `retry`.
+ */
+export type RunAction = 'create' | 'replace' | 'resume' | 'complete' | 'update' | 'retry'
+
+export interface RunRequest {
+  readonly spec: ExtractSpec | PredictSpec
+  readonly identity: RunIdentity
+}
+
+/** Names and values of what differs between two records of settings, one level deep. */
+function differences(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
+  const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing'
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
+    .filter(field => show(before[field]) !== show(now[field]))
+    .map(field => `${field} was ${show(before[field])}, is ${show(now[field])}`)
+}
+
+/**
+ * Decides what to do with the run that is at the destination, if any.
+ * @throws LayermillError `RUN_CONFLICT` where it is another run, naming what differs; `RUN_MISSING` where --update or --retry-failed
+ * has nothing to start from.
+ */
+export function decideAction(existing: RunRecord | undefined, request: RunRequest, where: string): RunAction {
+  const { spec, identity } = request
+  const update = spec.kind === 'extract' && spec.update
+  if (existing === undefined) {
+    if (!spec.retryFailed) return 'create'
+    throw new LayermillError('RUN_MISSING', `--retry-failed: there is no run at ${where}`, { hint: 'leave the flag out to start one' })
+  }
+  if (spec.overwrite) return 'replace'
+
+  const differing = differences(
+    { kind: existing.spec.kind, source: existing.spec.source, ...existing.identity },
+    { kind: spec.kind, source: spec.source, ...identity },
+  )
+  if (differing.length > 0) {
+    throw new LayermillError('RUN_CONFLICT', `${where} holds the results of another run: ${differing.join('; ')}`, {
+      hint: 'choose another --out, or replace it with --overwrite',
+    })
+  }
+  if (existing.state !== 'done') return 'resume'
+  if (update) return 'update'
+  return spec.retryFailed && existing.counts.failed > 0 ? 'retry' : 'complete'
+}

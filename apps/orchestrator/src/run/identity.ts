@@ -1,0 +1,79 @@
+import type { ExtractSpec, LayerResult, PredictSpec, RunIdentity } from '@layermill/jobs'
+import { elementCount, inferShapes, LayermillError, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
+
+export interface IdentityInput {
+  spec: ExtractSpec | PredictSpec
+  network: Network
+  weightsSha256: string
+  /** Version of the decoding and resampling code. */
+  preparationVersion: string
+}
+
+/** The layers a run computes: the ones asked for, or the network's default; a prediction's are the probabilities. */
+export function runLayers(spec: ExtractSpec | PredictSpec, network: Network): string[] {
+  if (spec.kind === 'predict') return [network.probabilities]
+  return spec.layers ?? [network.defaultLayer]
+}
+
+/** The input size of a run, or undefined where each image keeps its own. */
+export function runInputSize(spec: ExtractSpec | PredictSpec, network: Network): Size2 | undefined {
+  if (spec.size === 'keep') return undefined
+  return spec.size === undefined ? network.inputSize : [spec.size.height, spec.size.width]
+}
+
+/** What decides a run's numbers. */
+export function runIdentity({ spec, network, weightsSha256, preparationVersion }: IdentityInput): RunIdentity {
+  const size = runInputSize(spec, network)
+  const extract = spec.kind === 'extract' ? spec : undefined
+  return {
+    model: network.id,
+    weights: weightsSha256,
+    layers: runLayers(spec, network),
+    preparation: {
+      version: preparationVersion,
+      size: size === undefined ? 'keep' : { height: size[0], width: size[1] },
+      resample: spec.resample ?? network.preparation.resample,
+      autoOrient: spec.autoOrient,
+      oversample: spec.kind === 'predict' && spec.oversample,
+    },
+    precision: spec.precision,
+    pool: extract?.pool ?? 'none',
+    dtype: extract?.dtype ?? 'float32',
+    format: extract?.format ?? 'predictions',
+    ...(spec.kind === 'predict' ? { top: spec.top } : {}),
+  }
+}
+
+/** Names of layers whose shape depends on the size of the image. */
+function sizeDependentLayers(network: Network, layers: readonly string[]): string[] {
+  const [height, width] = network.inputSize
+  return layers.filter(layer => {
+    const nodes = resolveLayers(network, [layer])
+    const shape = (size: Size2): string => String(inferShapes(pruneNodes(network.nodes, nodes), size).get(nodes[0]!))
+    return shape([height, width]) !== shape([height * 2, width * 2])
+  })
+}
+
+/**
+ * Shapes and sizes of a run's results, one row an image.
+ * @throws LayermillError `LAYER_UNKNOWN`; `INPUT_SIZE` where a layer cannot take the size, or where images keep their own size and a
+ * layer's shape would differ from image to image.
+ */
+export function layerResults(spec: ExtractSpec, network: Network): LayerResult[] {
+  const layers = runLayers(spec, network)
+  const size = runInputSize(spec, network)
+  const shapes = layerShapes(network, layers, size)
+  if (size === undefined && spec.pool === 'none') {
+    const varying = sizeDependentLayers(network, layers)
+    if (varying.length > 0) {
+      throw new LayermillError('INPUT_SIZE', `with --size keep every image has its own shape at ${varying.join(', ')}`, {
+        hint: 'add --pool avg or --pool max, or take a layer behind a global pooling, such as pool5 of the ResNets',
+      })
+    }
+  }
+  return layers.map(name => {
+    const full = shapes.get(name)!
+    const shape = spec.pool === 'none' || full.length !== 3 ? [...full] : [full[0]!]
+    return { name, shape, dtype: spec.dtype, bytesPerImage: elementCount(shape) * (spec.dtype === 'float16' ? 2 : 4) }
+  })
+}

@@ -1,0 +1,96 @@
+import { LayermillError } from '@layermill/models'
+import { z } from 'zod'
+import { ExtractSpec, FinetuneSpec, PredictSpec } from './spec.js'
+
+/** Where a run stands. A run that is `planning` or `running` with nobody at it was interrupted and can be resumed. */
+export const runStates = ['planning', 'running', 'done', 'failed', 'cancelled'] as const
+export type RunState = (typeof runStates)[number]
+
+const shape = z.array(z.int().positive())
+
+/** What decides the numbers: two runs of the same identity may share their results. */
+export const RunIdentity = z.object({
+  /** Network id, `resnet50` or `resnet50.tv`, or the base network of a fine-tuned model. */
+  model: z.string(),
+  /** SHA-256 of the canonical weights. */
+  weights: z.string(),
+  layers: z.array(z.string()),
+  preparation: z.object({
+    /** Version of the decoding and resampling code. */
+    version: z.string(),
+    size: z.union([z.literal('keep'), z.object({ height: z.int(), width: z.int() })]),
+    resample: z.string(),
+    autoOrient: z.boolean(),
+    oversample: z.boolean(),
+  }),
+  precision: z.string(),
+  pool: z.string(),
+  dtype: z.string(),
+  format: z.string(),
+  /** Classes given for each image; only where the run predicts. */
+  top: z.int().optional(),
+})
+export type RunIdentity = z.output<typeof RunIdentity>
+
+/** One layer's result: [rows, ...shape] of `dtype` in every part. */
+export const LayerResult = z.object({ name: z.string(), shape, dtype: z.string(), bytesPerImage: z.number() })
+export type LayerResult = z.output<typeof LayerResult>
+
+export const RunCounts = z.object({
+  /** Images in the manifest. */
+  images: z.int(),
+  /** Images with results. */
+  done: z.int(),
+  /** Images left out, each with its reason in `errors`. */
+  failed: z.int(),
+  parts: z.int(),
+})
+export type RunCounts = z.output<typeof RunCounts>
+
+/** `run.json`: one run and all that a worker or a reader of its results must know. */
+export const RunRecord = z.object({
+  version: z.literal(1),
+  id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,99}$/),
+  state: z.enum(runStates),
+  /** Grows with every `resume` after a failure or a cancellation, so that old jobs are told from new ones. */
+  generation: z.int().nonnegative(),
+  spec: z.discriminatedUnion('kind', [ExtractSpec, PredictSpec, FinetuneSpec]),
+  identity: RunIdentity,
+  layers: z.array(LayerResult),
+  partSize: z.int().positive(),
+  batchSize: z.int().positive(),
+  /** The whole dataset is in the manifest. */
+  planned: z.boolean(),
+  counts: RunCounts,
+  /** ISO 8601, UTC. */
+  created: z.string(),
+  finished: z.string().optional(),
+  /** Seconds of work from start to `_SUCCESS`, of the last session. */
+  seconds: z.number().optional(),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+  versions: z.record(z.string(), z.string()),
+  selfCheck: z.object({ maxAbs: z.number(), cosine: z.number(), layer: z.string() }).optional(),
+})
+export type RunRecord = z.output<typeof RunRecord>
+
+/** `run.json` as text: indented, for people. */
+export function serializeRunRecord(record: RunRecord): string {
+  return `${JSON.stringify(record, null, 2)}\n`
+}
+
+/**
+ * Reads `run.json`.
+ * @throws LayermillError `RUN_RECORD_INVALID` naming the place and the field.
+ */
+export function parseRunRecord(text: string | Uint8Array, where: string): RunRecord {
+  let value: unknown
+  try {
+    value = JSON.parse(typeof text === 'string' ? text : new TextDecoder().decode(text))
+  } catch (cause) {
+    throw new LayermillError('RUN_RECORD_INVALID', `${where}/run.json is not JSON`, { cause })
+  }
+  const result = RunRecord.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]!
+  throw new LayermillError('RUN_RECORD_INVALID', `${where}/run.json: ${issue.path.join('.') || 'record'}: ${issue.message}`)
+}
