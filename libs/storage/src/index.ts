@@ -1,1 +1,3 @@
 export * from './store.js'
+export { openStore } from './open.js'
+export { compareUtf8 } from './keys.js'

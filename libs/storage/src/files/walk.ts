@@ -1,0 +1,96 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { allBefore, compareUtf8, sortUtf8 } from '../keys.js'
+
+/** What one name in a folder is. `link` is a symbolic link that was not followed or leads nowhere; `other` a socket, pipe or device. */
+export type EntryKind = 'file' | 'directory' | 'link' | 'other'
+
+export interface WalkOptions {
+  /** Only keys that start with this; folders that cannot hold one are not opened. */
+  prefix?: string
+  /** Leave out keys up to and including this one. */
+  after?: string
+  /** Follow symbolic links to files and folders. A link to a folder that is being walked already is left out, so loops end. */
+  followLinks?: boolean
+  /** Called for every file, folder and link met; false leaves it out, and for a folder all that is in it. */
+  accept?: (key: string, name: string, kind: EntryKind) => boolean
+  /** Called where a folder cannot be opened; without it the error is thrown. A folder that vanished is passed over. */
+  onUnreadable?: (key: string, error: unknown) => never
+}
+
+interface Folder {
+  readonly path: string
+  /** '' for the root, else ends with '/'. */
+  readonly key: string
+  /** Device and inode, known only where links are followed. */
+  readonly identity: string
+}
+
+/**
+ * File keys below `root` in the order of their UTF-8 bytes, as a stream. Holds the names of one folder and of those above it, never more:
+ * sorting each folder's names with '/' behind those of folders gives the order of the whole keys.
+ */
+export async function* walkFiles(root: string, options: WalkOptions = {}): AsyncGenerator<string> {
+  const identity = options.followLinks === true ? await identityOf(root) : ''
+  yield* walkFolder({ path: root, key: '', identity }, [], options)
+}
+
+async function identityOf(path: string): Promise<string> {
+  const info = await stat(path, { bigint: true })
+  return `${info.dev}:${info.ino}`
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR' || error.code === 'ELOOP')
+}
+
+async function* walkFolder(folder: Folder, above: readonly string[], options: WalkOptions): AsyncGenerator<string> {
+  const names = await readNames(folder, options)
+  if (names === undefined) return
+  const { prefix = '', after = '' } = options
+  for (const name of names) {
+    const key = folder.key + name
+    if (!name.endsWith('/')) {
+      if (key.startsWith(prefix) && compareUtf8(key, after) > 0) yield key
+      continue
+    }
+    if (!key.startsWith(prefix) && !prefix.startsWith(key)) continue
+    if (after !== '' && allBefore(key, after)) continue
+    const path = join(folder.path, name)
+    const chain = [...above, folder.identity]
+    if (options.followLinks !== true) {
+      yield* walkFolder({ path, key, identity: '' }, chain, options)
+      continue
+    }
+    const identity = await identityOf(path).catch(() => '')
+    if (identity !== '' && !chain.includes(identity)) yield* walkFolder({ path, key, identity }, chain, options)
+  }
+}
+
+/** The accepted names in one folder, sorted, folders with a '/' behind them; undefined where the folder is gone. */
+async function readNames(folder: Folder, options: WalkOptions): Promise<string[] | undefined> {
+  const names: string[] = []
+  try {
+    for (const entry of await readdir(folder.path, { withFileTypes: true })) {
+      let kind: EntryKind = entry.isFile() ? 'file' : entry.isDirectory() ? 'directory' : entry.isSymbolicLink() ? 'link' : 'other'
+      if (kind === 'link' && options.followLinks === true) kind = await linkTarget(join(folder.path, entry.name))
+      if (options.accept?.(folder.key + entry.name, entry.name, kind) === false) continue
+      if (kind === 'file') names.push(entry.name)
+      else if (kind === 'directory') names.push(`${entry.name}/`)
+    }
+  } catch (error) {
+    if (isGone(error)) return undefined
+    if (options.onUnreadable !== undefined) options.onUnreadable(folder.key, error)
+    throw error
+  }
+  return sortUtf8(names)
+}
+
+async function linkTarget(path: string): Promise<EntryKind> {
+  try {
+    const info = await stat(path)
+    return info.isFile() ? 'file' : info.isDirectory() ? 'directory' : 'other'
+  } catch {
+    return 'link'
+  }
+}

@@ -1,0 +1,19 @@
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { LayermillError } from '@layermill/models'
+import { FileStore } from './files/file-store.js'
+import type { Store } from './store.js'
+
+/**
+ * Opens the store at a URL: `s3://bucket/prefix`, `file:///path`, or a plain path (relative to the current folder). Nothing is touched:
+ * a folder is made by the first write, a bucket is asked at the first call.
+ *
+ * @throws LayermillError `STORE_URL` for another scheme or a URL with credentials in it.
+ */
+export function openStore(url: string): Store {
+  if (url === '') throw new LayermillError('STORE_URL', 'the place of a store is empty; expected a folder or s3://bucket/prefix')
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(url)?.[1]?.toLowerCase()
+  if (scheme === undefined) return new FileStore(resolve(url))
+  if (scheme === 'file') return new FileStore(fileURLToPath(url))
+  throw new LayermillError('STORE_URL', `${scheme}:// is not a store; expected a folder, file:// or s3://bucket/prefix`)
+}
