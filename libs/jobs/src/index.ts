@@ -1,1 +1,6 @@
-export {}
+export * from './redact.js'
+export * from './spec.js'
+export * from './spec-error.js'
+export * from './spec-text.js'
+export { closest, editDistance } from './suggest.js'
+export * from './run-record.js'

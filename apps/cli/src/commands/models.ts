@@ -1,0 +1,83 @@
+import { getNetwork, layerCosts, layerShapes, LayermillError, networkIds, parameterCount, type LayerCost, type Network, type Size2 } from '@layermill/models'
+import { parseSize } from '@layermill/jobs'
+import { formatBytes, formatMagnitude, formatTable } from '../output/format.js'
+import type { Output } from '../output/output.js'
+
+export interface ModelsOptions {
+  /** `320x256`: width, then height. */
+  size?: string
+  json?: boolean
+}
+
+function inputSizeOf(text: string | undefined, network: Network): Size2 {
+  if (text === undefined) return network.inputSize
+  const size = parseSize(text)
+  if (size === 'keep') throw new LayermillError('SPEC_INVALID', 'size: got "keep", expected WIDTHxHEIGHT in pixels, as 320x256')
+  return [size.height, size.width]
+}
+
+/** The layers that can be computed at this size, with their costs. */
+function possibleCosts(network: Network, layers: readonly string[], size: Size2): LayerCost[] {
+  return layers.flatMap(layer => {
+    try {
+      layerShapes(network, [layer], size)
+    } catch (error) {
+      if (error instanceof LayermillError && error.code === 'INPUT_SIZE') return []
+      throw error
+    }
+    return layerCosts(network, [layer], size)
+  })
+}
+
+function listNetworks(output: Output, json: boolean): void {
+  const rows = networkIds.map(id => {
+    const network = getNetwork(id)
+    const [cost] = layerCosts(network, [network.classifier])
+    return {
+      id,
+      family: network.family,
+      layers: network.layers.size,
+      defaultLayer: network.defaultLayer,
+      inputSize: { height: network.inputSize[0], width: network.inputSize[1] },
+      parameters: parameterCount(network),
+      flops: cost!.flops,
+    }
+  })
+  if (json) return output.json(rows)
+  const table = rows.map(row => [
+    row.id,
+    row.family,
+    String(row.layers),
+    row.defaultLayer,
+    `${row.inputSize.width}x${row.inputSize.height}`,
+    formatMagnitude(row.parameters),
+    formatMagnitude(row.flops),
+  ])
+  output.line(formatTable(['model', 'family', '>layers', 'default', 'input', '>parameters', '>FLOPs/image'], table))
+  output.line('\n`layermill models NAME` lists the layers of one.')
+}
+
+function describeNetwork(output: Output, network: Network, size: Size2, json: boolean): void {
+  const costs = possibleCosts(network, [...network.layers.keys()], size)
+  const missing = [...network.layers.keys()].filter(layer => !costs.some(cost => cost.layer === layer))
+  const summary = { id: network.id, inputSize: { height: size[0], width: size[1] }, parameters: parameterCount(network), classes: network.classes }
+  if (json) return output.json({ ...summary, availableLayers: network.availableLayers, layers: costs, notAtThisSize: missing })
+  const available = new Set(network.availableLayers)
+  const rows = costs.map(cost => [
+    available.has(cost.layer) ? cost.layer : `  ${cost.layer}`,
+    cost.shape.join('x'),
+    formatBytes(cost.bytesPerImage),
+    formatMagnitude(cost.flops),
+    formatMagnitude(cost.parameters),
+  ])
+  output.line(`${network.id}: ${formatMagnitude(summary.parameters)} parameters, images of ${size[1]}x${size[0]}, default layer ${network.defaultLayer}\n`)
+  output.line(formatTable(['layer', 'shape', '>bytes/image', '>FLOPs so far', '>parameters so far'], rows))
+  if (missing.length > 0) output.line(`\nnot at ${size[1]}x${size[0]}: ${missing.join(', ')} (they need ${network.inputSize[1]}x${network.inputSize[0]})`)
+}
+
+/** `layermill models [NAME]`: the networks, or one network's layers with shapes, bytes per image, FLOPs and parameters. */
+export function modelsCommand(output: Output, name: string | undefined, options: ModelsOptions): void {
+  if (name === undefined) return listNetworks(output, options.json === true)
+  const network = getNetwork(name)
+  describeNetwork(output, network, inputSizeOf(options.size, network), options.json === true)
+}

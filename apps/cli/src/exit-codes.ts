@@ -1,0 +1,10 @@
+/** What the command tells scripts. */
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  /** Done, but some images failed, no more than --max-errors. */
+  doneWithFailures: 3,
+  /** Ctrl-C or SIGTERM; the same command goes on from where it was. */
+  interrupted: 130,
+} as const

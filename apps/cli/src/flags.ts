@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises'
+import { ExtractSpec, FinetuneSpec, parseSpec, PredictSpec, type RunKind, type RunSpec } from '@layermill/jobs'
+import { errorMessage, LayermillError } from '@layermill/models'
+import type { Command } from 'commander'
+import { parse as parseYaml } from 'yaml'
+import type { z } from 'zod'
+
+const shapes: Record<RunKind, Record<string, z.ZodType>> = {
+  extract: ExtractSpec.shape,
+  predict: PredictSpec.shape,
+  finetune: FinetuneSpec.in.shape,
+}
+
+/** Fields that are not flags: the argument and the command's own name. */
+const notFlags = new Set(['kind', 'source'])
+
+const placeholders: Record<string, string> = { out: 'dest', size: 'WxH', layers: 'a,b', model: 'name', weights: 'source' }
+
+function isBoolean(schema: z.ZodType): boolean {
+  const { def } = schema as z.ZodType & { def: { type: string; innerType?: z.ZodType } }
+  return def.type === 'boolean' || (def.innerType !== undefined && isBoolean(def.innerType))
+}
+
+const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+
+/** Adds a flag to the command for every field of the kind's spec: same name, same description. */
+export function addSpecFlags(command: Command, kind: RunKind): Command {
+  for (const [field, schema] of Object.entries(shapes[kind])) {
+    if (notFlags.has(field)) continue
+    const flag = `--${kebab(field)}`
+    const text = isBoolean(schema) ? flag : `${flag} <${placeholders[field] ?? 'value'}>`
+    command.option(text, schema.description ?? '')
+  }
+  return command.option('-f, --file <spec>', 'YAML or JSON file with the same fields; flags override it')
+}
+
+/** A flag's text as the field takes it: as it is where the field reads text, else as a number. */
+function fieldValue(schema: z.ZodType, value: unknown): unknown {
+  if (typeof value !== 'string' || schema.safeParse(value).success) return value
+  if (/^-?\d+(\.\d+)?(e-?\d+)?$/i.test(value)) return Number(value)
+  const list = value.split(',').map(item => item.trim())
+  return schema.safeParse(list).success ? list : value
+}
+
+async function readSpecFile(file: string): Promise<Record<string, unknown>> {
+  let value: unknown
+  try {
+    value = parseYaml(await readFile(file, 'utf8'))
+  } catch (cause) {
+    throw new LayermillError('SPEC_INVALID', `--file ${file}: ${errorMessage(cause)}`, { cause })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+  throw new LayermillError('SPEC_INVALID', `--file ${file}: expected fields with values, as 'model: resnet50'`)
+}
+
+/**
+ * The spec that flags (and the file named by `-f`) describe, checked, with defaults.
+ * @throws LayermillError `SPEC_INVALID` naming the field, what was given and what was expected.
+ */
+export async function specFromFlags(kind: RunKind, source: string | undefined, options: Record<string, unknown>): Promise<RunSpec> {
+  const fromFile = typeof options['file'] === 'string' ? await readSpecFile(options['file']) : {}
+  const spec: Record<string, unknown> = { ...fromFile, kind }
+  if (source !== undefined) spec['source'] = source
+  for (const [field, schema] of Object.entries(shapes[kind])) {
+    if (!notFlags.has(field) && options[field] !== undefined) spec[field] = fieldValue(schema, options[field])
+  }
+  return parseSpec(spec)
+}
