@@ -1,1 +1,2 @@
-export {}
+export { decodeImage } from './decode.js'
+export { resizeImage } from './resample.js'

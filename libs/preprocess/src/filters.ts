@@ -1,0 +1,82 @@
+import type { Resample } from './image.js'
+import type { Pacer } from './pacer.js'
+
+/** Fractional bits of a coefficient: 32 bits less 8 of the pixel and 2 of headroom for sums outside of 0..255 (Pillow's choice). */
+const PRECISION_BITS = 22
+
+type Kernel = { readonly support: number; readonly weight: (x: number) => number }
+
+/** Keys' cubic convolution with a = -0.5. */
+function cubic(x: number): number {
+  const d = Math.abs(x)
+  if (d < 1) return (1.5 * d - 2.5) * d * d + 1
+  if (d < 2) return (((d - 5) * d + 8) * d - 4) * -0.5
+  return 0
+}
+
+function triangle(x: number): number {
+  return Math.max(0, 1 - Math.abs(x))
+}
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(x * Math.PI) / (x * Math.PI)
+}
+
+function lanczos3(x: number): number {
+  return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0
+}
+
+const KERNELS: Readonly<Record<Exclude<Resample, 'nearest'>, Kernel>> = {
+  bicubic: { support: 2, weight: cubic },
+  bilinear: { support: 1, weight: triangle },
+  lanczos: { support: 3, weight: lanczos3 },
+}
+
+/** Which inputs make each output along one axis, and how much of each. */
+export interface Taps {
+  readonly outputs: number
+  /** First input of each output. */
+  readonly starts: Int32Array
+  /** Number of inputs of each output, at least 1. */
+  readonly counts: Int32Array
+  /** `width` coefficients an output, with 22 fractional bits; those behind `counts` are 0. */
+  readonly coefficients: Int32Array
+  /** Even. */
+  readonly width: number
+}
+
+/**
+ * The coefficients of one axis as Pillow computes them: the kernel is stretched by the scale when shrinking (antialiasing), cut at
+ * the edges, normalized to a sum of 1, and rounded to fixed point half away from zero.
+ */
+export async function computeTaps(inputs: number, outputs: number, filter: Exclude<Resample, 'nearest'>, pacer: Pacer): Promise<Taps> {
+  const kernel = KERNELS[filter]
+  const scale = inputs / outputs
+  const stretch = Math.max(scale, 1)
+  const support = kernel.support * stretch
+  const width = Math.ceil(support) * 2 + 2
+  const starts = new Int32Array(outputs)
+  const counts = new Int32Array(outputs)
+  const coefficients = new Int32Array(outputs * width)
+  const weights = new Float64Array(width)
+  for (let output = 0; output < outputs; output++) {
+    const center = (output + 0.5) * scale
+    const start = Math.max(0, Math.trunc(center - support + 0.5))
+    const count = Math.min(inputs, Math.trunc(center + support + 0.5)) - start
+    let sum = 0
+    for (let i = 0; i < count; i++) {
+      const weight = kernel.weight((i + start - center + 0.5) * (1 / stretch))
+      weights[i] = weight
+      sum += weight
+    }
+    for (let i = 0; i < count; i++) coefficients[output * width + i] = toFixed(sum === 0 ? weights[i]! : weights[i]! / sum)
+    starts[output] = start
+    counts[output] = count
+    if (pacer.due) await pacer.rest()
+  }
+  return { outputs, starts, counts, coefficients, width }
+}
+
+function toFixed(weight: number): number {
+  return Math.trunc((weight < 0 ? -0.5 : 0.5) + weight * 2 ** PRECISION_BITS)
+}

@@ -1,0 +1,22 @@
+import { setImmediate } from 'node:timers/promises'
+
+const SLICE_MS = 12
+
+/**
+ * Keeps long loops from blocking the event loop: ask `due` after every small piece of work and await `rest()` when it is true.
+ * Asking costs a clock reading; short work never waits.
+ */
+export class Pacer {
+  #start = performance.now()
+
+  /** Whether this loop has held the thread for a slice (12 ms). */
+  get due(): boolean {
+    return performance.now() - this.#start > SLICE_MS
+  }
+
+  /** Lets everything else that is ready run. */
+  async rest(): Promise<void> {
+    await setImmediate()
+    this.#start = performance.now()
+  }
+}

@@ -1,0 +1,220 @@
+import { LayermillError } from '@layermill/models'
+import { computeTaps, type Taps } from './filters.js'
+import type { Resample, RgbImage } from './image.js'
+import { Pacer } from './pacer.js'
+import { acquireKernels, type Kernels, releaseKernels } from './resample-kernels.js'
+
+/** Longest side that is resampled: the tables of coefficients grow with it. */
+const MAX_SIDE = 1 << 20
+/** Bytes of input handed to one horizontal pass, and of output it may make: about a millisecond of work. */
+const BAND_BYTES = 1 << 20
+/** Bytes of the picture between the passes that are kept at a time. */
+const WINDOW_BYTES = 1 << 23
+
+/**
+ * Resizes to `width` x `height` without keeping the aspect, as Pillow's `Image.resize(size, filter)` does, bit for bit: two passes,
+ * horizontal first, each rounded to 8 bits; the filter widens when shrinking; an axis that keeps its length is not touched.
+ *
+ * Long work is done in slices, so the event loop goes on. The result never shares memory with the input.
+ * @throws LayermillError IMAGE_TOO_LARGE when a side of the input or the result is above 1,048,576 pixels
+ */
+export async function resizeImage(image: RgbImage, width: number, height: number, filter: Resample = 'bicubic'): Promise<RgbImage> {
+  checkSides(image.width, image.height)
+  checkSides(width, height)
+  if (width === image.width && height === image.height) return { width, height, data: image.data.slice() }
+  const pacer = new Pacer()
+  if (filter === 'nearest') return await resizeNearest(image, width, height, pacer)
+  const columns = width === image.width ? undefined : await computeTaps(image.width, width, filter, pacer)
+  const rows = height === image.height ? undefined : await computeTaps(image.height, height, filter, pacer)
+  const kernels = await acquireKernels()
+  try {
+    return await new Resampling(image, width, height, columns, rows, kernels).run(pacer)
+  } finally {
+    releaseKernels(kernels)
+  }
+}
+
+function checkSides(width: number, height: number): void {
+  if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
+    throw new RangeError(`a picture cannot be ${width}x${height} pixels`)
+  }
+  if (Math.max(width, height) > MAX_SIDE) {
+    throw new LayermillError('IMAGE_TOO_LARGE', `a picture of ${width}x${height} pixels has a side above ${MAX_SIDE}, the longest that is resized`)
+  }
+}
+
+/** The input pixel whose area holds the centre of each output pixel. Steps are added up, not multiplied, as Pillow does. */
+function nearestIndices(inputs: number, outputs: number): Int32Array {
+  const step = inputs / outputs
+  const indices = new Int32Array(outputs)
+  let position = step * 0.5
+  for (let i = 0; i < outputs; i++) {
+    indices[i] = Math.min(inputs - 1, Math.trunc(position))
+    position += step
+  }
+  return indices
+}
+
+async function resizeNearest(image: RgbImage, width: number, height: number, pacer: Pacer): Promise<RgbImage> {
+  const columns = nearestIndices(image.width, width)
+  const rows = nearestIndices(image.height, height)
+  const data = new Uint8Array(width * height * 3)
+  const source = image.data
+  for (let y = 0, to = 0; y < height; y++) {
+    const row = rows[y]! * image.width
+    for (let x = 0; x < width; x++, to += 3) {
+      const from = (row + columns[x]!) * 3
+      data[to] = source[from]!
+      data[to + 1] = source[from + 1]!
+      data[to + 2] = source[from + 2]!
+    }
+    if (pacer.due) await pacer.rest()
+  }
+  return { width, height, data }
+}
+
+/** Coefficients of two taps as the kernels want them (wasm/resample.wat): high and low parts of 16 bits. */
+function packTaps(taps: Taps): Int16Array {
+  const packed = new Int16Array(taps.coefficients.length * 2)
+  for (let i = 0, to = 0; i < taps.coefficients.length; i += 2, to += 4) {
+    const first = taps.coefficients[i]!
+    const second = taps.coefficients[i + 1]!
+    packed[to] = first >> 15
+    packed[to + 1] = second >> 15
+    packed[to + 2] = first & 0x7fff
+    packed[to + 3] = second & 0x7fff
+  }
+  return packed
+}
+
+/** One picture on its way through the kernels: what lies where in their memory, and the passes over it. */
+class Resampling {
+  readonly #output: Uint8Array
+  readonly #stride: number
+  #spans = 0
+  #columnCoefficients = 0
+  #rowCoefficients = 0
+  #band = 0
+  #target = 0
+  #window = 0
+
+  constructor(
+    private readonly image: RgbImage,
+    private readonly width: number,
+    private readonly height: number,
+    private readonly columns: Taps | undefined,
+    private readonly rows: Taps | undefined,
+    private readonly kernels: Kernels,
+  ) {
+    this.#output = new Uint8Array(width * height * 3)
+    this.#stride = Math.ceil((width * 3) / 16) * 16
+    this.#reserve()
+  }
+
+  async run(pacer: Pacer): Promise<RgbImage> {
+    for (let first = 0; first < this.height; ) {
+      const end = this.#blockEnd(first)
+      const [top, bottom] = this.#inputRows(first, end)
+      await this.#fillWindow(top, bottom, pacer)
+      if (this.rows === undefined) {
+        this.#copyOut(this.#window, first, end - first)
+      } else {
+        for (let row = first; row < end; row++) {
+          this.#makeRow(this.rows, row, top)
+          if (pacer.due) await pacer.rest()
+        }
+      }
+      first = end
+    }
+    return { width: this.width, height: this.height, data: this.#output }
+  }
+
+  /** Output rows from `first` whose inputs fit the window; at least one. */
+  #blockEnd(first: number): number {
+    let end = first + 1
+    while (end < this.height) {
+      const [top, bottom] = this.#inputRows(first, end + 1)
+      if ((bottom - top) * this.#stride > WINDOW_BYTES) break
+      end++
+    }
+    return end
+  }
+
+  /** Input rows that output rows `first` to `end` (exclusive) are made of. */
+  #inputRows(first: number, end: number): [top: number, bottom: number] {
+    if (this.rows === undefined) return [first, end]
+    return [this.rows.starts[first]!, this.rows.starts[end - 1]! + this.rows.counts[end - 1]!]
+  }
+
+  #reserve(): void {
+    const { columns, rows, image } = this
+    const tallest = rows === undefined ? 1 : rows.counts.reduce((most, count) => Math.max(most, count), 1)
+    const windowRows = Math.max(tallest, Math.min(image.height, Math.floor(WINDOW_BYTES / this.#stride)))
+    let end = 0
+    const take = (bytes: number): number => {
+      const at = end
+      // The kernels read and write a few bytes behind the last row.
+      end = Math.ceil((end + bytes + 16) / 16) * 16
+      return at
+    }
+    const columnCoefficients = columns && packTaps(columns)
+    const rowCoefficients = rows && packTaps(rows)
+    this.#spans = take(this.width * 8)
+    this.#columnCoefficients = take(columnCoefficients?.byteLength ?? 0)
+    this.#rowCoefficients = take(rowCoefficients?.byteLength ?? 0)
+    this.#band = take(columns === undefined ? 0 : this.#bandRows() * image.width * 3)
+    this.#target = take(this.#stride)
+    this.#window = take((windowRows + 1) * this.#stride)
+    this.kernels.ensure(end)
+    const { bytes } = this.kernels
+    if (columnCoefficients !== undefined && columns !== undefined) {
+      bytes.set(new Uint8Array(columnCoefficients.buffer), this.#columnCoefficients)
+      const spans = new Int32Array(this.width * 2)
+      for (let x = 0; x < this.width; x++) {
+        spans[x * 2] = columns.starts[x]! * 3
+        spans[x * 2 + 1] = (columns.counts[x]! + 1) >> 1
+      }
+      bytes.set(new Uint8Array(spans.buffer), this.#spans)
+    }
+    if (rowCoefficients !== undefined) bytes.set(new Uint8Array(rowCoefficients.buffer), this.#rowCoefficients)
+  }
+
+  #bandRows(): number {
+    return Math.max(1, Math.floor(BAND_BYTES / (Math.max(this.image.width, this.width) * 3)))
+  }
+
+  /** Brings input rows `top` to `bottom` (exclusive) to the output's width, into the window. */
+  async #fillWindow(top: number, bottom: number, pacer: Pacer): Promise<void> {
+    const { bytes } = this.kernels
+    const inputStride = this.image.width * 3
+    const bandRows = this.#bandRows()
+    for (let y = top; y < bottom; y += bandRows) {
+      const count = Math.min(bandRows, bottom - y)
+      const to = this.#window + (y - top) * this.#stride
+      const source = this.image.data.subarray(y * inputStride, (y + count) * inputStride)
+      if (this.columns === undefined) {
+        if (this.#stride === inputStride) bytes.set(source, to)
+        else for (let i = 0; i < count; i++) bytes.set(source.subarray(i * inputStride, (i + 1) * inputStride), to + i * this.#stride)
+      } else {
+        bytes.set(source, this.#band)
+        this.kernels.horizontal(this.#band, inputStride, count, to, this.#stride, this.width, this.#spans,
+          this.#columnCoefficients, this.columns.width * 4)
+      }
+      if (pacer.due) await pacer.rest()
+    }
+  }
+
+  #makeRow(rows: Taps, row: number, top: number): void {
+    const source = this.#window + (rows.starts[row]! - top) * this.#stride
+    this.kernels.vertical(source, this.#stride, this.#target, this.#rowCoefficients + row * rows.width * 4, (rows.counts[row]! + 1) >> 1)
+    this.#copyOut(this.#target, row, 1)
+  }
+
+  #copyOut(from: number, row: number, count: number): void {
+    const length = this.width * 3
+    for (let i = 0; i < count; i++) {
+      const at = from + i * this.#stride
+      this.#output.set(this.kernels.bytes.subarray(at, at + length), (row + i) * length)
+    }
+  }
+}
