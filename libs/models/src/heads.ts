@@ -1,0 +1,201 @@
+import { LayermillError } from './errors.js'
+import type { GraphNode, GraphVariant, Network, Size2 } from './graph.js'
+import { findNode, getNetwork, pruneNodes, resolveLayers } from './network.js'
+import { layerShapes } from './shapes.js'
+import { elementCount } from './tensor.js'
+
+/** A linear layer with ReLU, and dropout in training where a ratio is given. */
+export interface HiddenLayer {
+  readonly units: number
+  /** Share of the units zeroed in training, 0 <= ratio < 1. Left out or 0: no dropout. */
+  readonly dropout?: number
+}
+
+/** What replaces the end of a network. */
+export interface HeadSpec {
+  /** The public layer to cut behind, or the network's classifier, which is then replaced. */
+  readonly layer: string
+  /** 0 to 2 hidden layers before the classifier, first to last. */
+  readonly head?: readonly HiddenLayer[]
+  /** The classes' names in the order of the scores, or only how many. At least 2. */
+  readonly classes: readonly string[] | number
+  /** GoogLeNet's auxiliary classifiers stay, with the new classes; only where `layer` is the classifier. */
+  readonly auxiliary?: boolean
+  /** What the head is made for: flattened feature maps depend on it. Default: the base's own. */
+  readonly inputSize?: Size2
+}
+
+/** A network with a head of its own. */
+export interface FineTunedNetwork extends Network {
+  /** The network it was cut from. */
+  readonly base: Network
+  readonly head: HeadSpec
+  /** Names of the classes, where they were given. */
+  readonly classNames: readonly string[] | undefined
+  /** Nodes whose scores are trained: the classifier, then the auxiliary ones. */
+  readonly classifiers: readonly string[]
+  /** Nodes that the base does not have, or not with these parameters: what starts from random numbers. */
+  readonly newNodes: readonly string[]
+}
+
+export const isFineTuned = (network: Network): network is FineTunedNetwork => 'head' in network
+
+const MAX_HIDDEN = 2
+const auxiliaryClassifiers = ['loss1_fc2', 'loss2_fc2'] as const
+
+type Linear = Extract<GraphNode, { op: 'linear' }>
+
+function linear(name: string, input: string, inFeatures: number, outFeatures: number): Linear {
+  const parameters = { weight: `${name}/W`, bias: `${name}/b` }
+  return { name, op: 'linear', inputs: [input], attributes: { inFeatures, outFeatures }, parameters }
+}
+
+/** `name`, or `name2`, `name3`, ... where a base that is fine-tuned itself has it already. */
+function unusedName(wanted: string, taken: ReadonlySet<string>): string {
+  for (let i = 1; ; i++) {
+    const name = i === 1 ? wanted : `${wanted}${i}`
+    if (!taken.has(name)) return name
+  }
+}
+
+const invalid = (message: string, hint?: string): LayermillError => new LayermillError('HEAD_INVALID', message, hint === undefined ? {} : { hint })
+
+function checkHead(network: Network, spec: HeadSpec): void {
+  const { head = [], classes, layer, auxiliary = false } = spec
+  const count = typeof classes === 'number' ? classes : classes.length
+  if (!Number.isInteger(count) || count < 2) throw invalid(`a head needs at least 2 classes, not ${count}`)
+  if (typeof classes !== 'number' && new Set(classes).size !== count) throw invalid('two classes have the same name')
+  if (head.length > MAX_HIDDEN) throw invalid(`a head has at most ${MAX_HIDDEN} hidden layers, not ${head.length}`)
+  for (const { units, dropout = 0 } of head) {
+    if (!Number.isInteger(units) || units < 1) throw invalid(`a hidden layer has a positive number of units, not ${units}`)
+    if (!(dropout >= 0 && dropout < 1)) throw invalid(`dropout is a ratio from 0 to below 1, not ${dropout}`)
+  }
+  if (network.layers.get(layer) === network.probabilities) {
+    throw invalid(`cannot cut ${network.id} at ${layer}: probabilities are no features`, `use ${network.classifier} to replace the classifier`)
+  }
+  if (!auxiliary) return
+  if (layer !== network.classifier) throw invalid(`auxiliary classifiers need --layer ${network.classifier}, not ${layer}`)
+  if (!auxiliaryClassifiers.every(name => network.nodes.some(node => node.name === name))) {
+    throw invalid(`${network.id} has no auxiliary classifiers`, 'only googlenet and googlenet.tv have them')
+  }
+}
+
+interface Stem {
+  nodes: GraphNode[]
+  /** The node that the head reads, its number of features, and what the new classifier is called. */
+  features: string
+  count: number
+  classifier: string
+}
+
+function cut(network: Network, spec: HeadSpec, inputSize: Size2): Stem {
+  const node = resolveLayers(network, [spec.layer])[0]!
+  if (node !== network.classifier) {
+    const nodes = pruneNodes(network.nodes, [node])
+    const count = elementCount(layerShapes(network, [spec.layer], inputSize).get(spec.layer)!)
+    return { nodes, features: node, count, classifier: unusedName('fc', new Set(nodes.map(({ name }) => name))) }
+  }
+  // Only the default size is sure to suit a linear layer; any other is refused here, by name of the layer.
+  layerShapes(network, [spec.layer], inputSize)
+  const old = findNode(network, node) as Linear
+  const features = old.inputs[0]!
+  return { nodes: pruneNodes(network.nodes, [features]), features, count: old.attributes.inFeatures, classifier: node }
+}
+
+/** The base's auxiliary branches with new classifiers: nodes to append, old ones left out. */
+function auxiliaryNodes(network: Network, present: ReadonlySet<string>, classes: number): GraphNode[] {
+  return pruneNodes(network.nodes, auxiliaryClassifiers)
+    .filter(node => !present.has(node.name))
+    .map(node =>
+      node.op === 'linear' && auxiliaryClassifiers.some(name => name === node.name)
+        ? { ...node, attributes: { ...node.attributes, outFeatures: classes } }
+        : node)
+}
+
+function headNodes(stem: Stem, hidden: readonly HiddenLayer[], classes: number): { nodes: GraphNode[]; layers: string[] } {
+  const nodes: GraphNode[] = []
+  const layers: string[] = []
+  const taken = new Set(stem.nodes.map(({ name }) => name))
+  let { features, count } = stem
+  for (const { units, dropout = 0 } of hidden) {
+    let index = layers.length + 1
+    while (taken.has(`hidden${index}`)) index++
+    const name = `hidden${index}`
+    taken.add(name)
+    const weights = { weight: `${name}/W`, bias: `${name}/b` }
+    const activation = dropout > 0 ? `${name}/relu` : name
+    nodes.push({ ...linear(`${name}/linear`, features, count, units), parameters: weights })
+    nodes.push({ name: activation, op: 'relu', inputs: [`${name}/linear`], attributes: {}, parameters: undefined })
+    if (dropout > 0) nodes.push({ name, op: 'dropout', inputs: [activation], attributes: { ratio: dropout }, parameters: undefined })
+    layers.push(name)
+    features = name
+    count = units
+  }
+  nodes.push(linear(stem.classifier, features, count, classes))
+  nodes.push({ name: 'prob', op: 'softmax', inputs: [stem.classifier], attributes: {}, parameters: undefined })
+  return { nodes, layers: [...layers, stem.classifier, 'prob'] }
+}
+
+/**
+ * The network cut behind a layer (feature maps are flattened C, H, W), with 0 to 2 hidden layers (`hidden1`, `hidden2`) and a new
+ * classifier `fc`, and the probabilities `prob`. Where the layer is the classifier itself, that one is replaced under its own name,
+ * and with `auxiliary` GoogLeNet's other two as well. All layers up to the cut remain available.
+ * @throws LayermillError `LAYER_UNKNOWN`; `INPUT_SIZE`; `HEAD_INVALID` for a head that cannot be.
+ */
+export function fineTunedNetwork(network: Network, spec: HeadSpec): FineTunedNetwork {
+  checkHead(network, spec)
+  const classes = typeof spec.classes === 'number' ? spec.classes : spec.classes.length
+  const inputSize = spec.inputSize ?? network.inputSize
+  const stem = cut(network, spec, inputSize)
+  const head = headNodes(stem, spec.head ?? [], classes)
+  const main = [...stem.nodes, ...head.nodes]
+  const nodes = spec.auxiliary === true ? [...main, ...auxiliaryNodes(network, new Set(main.map(({ name }) => name)), classes)] : main
+
+  const present = new Set(nodes.map(({ name }) => name))
+  const kept = [...network.layers].filter(([layer, node]) => present.has(node) && !head.layers.includes(layer))
+  const layers = new Map([...kept, ...head.layers.map(name => [name, name] as const)])
+  const auxiliary = spec.auxiliary === true ? auxiliaryClassifiers : []
+  const features = [...layers].find(([, node]) => node === head.nodes.at(-2)!.inputs[0])?.[0]
+  return {
+    ...network,
+    id: `${network.id}@${spec.layer}`,
+    base: network,
+    head: spec,
+    nodes,
+    layers,
+    availableLayers: [...network.availableLayers.filter(name => layers.has(name) && !head.layers.includes(name)), ...head.layers],
+    defaultLayer: features ?? stem.classifier,
+    classifier: stem.classifier,
+    classifiers: [stem.classifier, ...auxiliary],
+    newNodes: [...head.nodes.filter(({ op }) => op === 'linear').map(({ name }) => name), ...auxiliary],
+    probabilities: 'prob',
+    classes,
+    classNames: typeof spec.classes === 'number' ? undefined : spec.classes,
+    inputSize,
+  }
+}
+
+/** A network as JSON: enough to make it again. */
+export interface NetworkDescription {
+  /** `resnet50`, or the description of a fine-tuned network that was cut again. */
+  readonly base: string | NetworkDescription
+  readonly variant: GraphVariant
+  readonly head?: HeadSpec
+}
+
+/** What `networkFromDescription` makes the same network from; plain JSON. */
+export function networkDescription(network: Network): NetworkDescription {
+  if (!isFineTuned(network)) return { base: network.id, variant: network.variant }
+  const { base, head, variant } = network
+  return { base: isFineTuned(base) ? networkDescription(base) : base.id, variant, head }
+}
+
+/**
+ * The network of a description.
+ * @throws LayermillError `MODEL_UNKNOWN`, `LAYER_UNKNOWN`, `HEAD_INVALID`.
+ */
+export function networkFromDescription(description: NetworkDescription): Network {
+  const { base, variant, head } = description
+  const network = typeof base === 'string' ? getNetwork(base, variant) : networkFromDescription(base)
+  return head === undefined ? network : fineTunedNetwork(network, head)
+}
