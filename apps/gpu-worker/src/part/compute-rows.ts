@@ -1,0 +1,148 @@
+import type { Extractor } from '@layermill/engines'
+import { elementCount, errorCode, errorMessage, type Size2, type Tensor } from '@layermill/models'
+
+/** An image ready for the network: [crops, 3, H, W]. One crop, except where predictions are averaged over ten. */
+export interface PreparedImage<Row> {
+  readonly kind: 'image'
+  readonly row: Row
+  readonly tensor: Float32Array
+  readonly crops: number
+  readonly inputSize: Size2
+  /** Of the picture itself, in pixels. */
+  readonly width: number
+  readonly height: number
+  /** Of the file's bytes. */
+  readonly sha256: string
+}
+
+/** An image that cannot be used. */
+export interface FailedImage<Row> {
+  readonly kind: 'failed'
+  readonly row: Row
+  readonly code: string
+  readonly reason: string
+}
+
+/** A row whose results exist already. */
+export interface CopiedRow<Row> {
+  readonly kind: 'copied'
+  readonly row: Row
+}
+
+export type PreparedRow<Row> = PreparedImage<Row> | FailedImage<Row> | CopiedRow<Row>
+
+/** One image's activation of one layer, without the batch. */
+export interface Activation {
+  readonly shape: readonly number[]
+  readonly data: Float32Array
+}
+
+export interface ComputedImage<Row> {
+  readonly kind: 'computed'
+  readonly image: Omit<PreparedImage<Row>, 'tensor'>
+  readonly layers: ReadonlyMap<string, Activation>
+}
+
+export type ComputedRow<Row> = ComputedImage<Row> | FailedImage<Row> | CopiedRow<Row>
+
+/** The mean over crops: [crops, ...shape] to [...shape], in double precision. */
+function meanOverCrops(data: Float32Array, crops: number): Float32Array {
+  if (crops === 1) return data
+  const size = data.length / crops
+  const sums = new Float64Array(size)
+  for (let i = 0; i < data.length; i++) sums[i % size]! += data[i]!
+  return Float32Array.from(sums, sum => sum / crops)
+}
+
+function batchTensor<Row>(images: readonly PreparedImage<Row>[]): Tensor {
+  const [height, width] = images[0]!.inputSize
+  const crops = images.reduce((sum, image) => sum + image.crops, 0)
+  const data = new Float32Array(crops * 3 * height * width)
+  let offset = 0
+  for (const image of images) {
+    data.set(image.tensor, offset)
+    offset += image.tensor.length
+  }
+  return { shape: [crops, 3, height, width], data }
+}
+
+/** Cuts a batch's results into the images they belong to. */
+function splitResults<Row>(images: readonly PreparedImage<Row>[], results: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Activation>[] {
+  let crop = 0
+  return images.map(image => {
+    const layers = new Map<string, Activation>()
+    for (const [layer, { shape, data }] of results) {
+      const rowShape = shape.slice(1)
+      const size = elementCount(rowShape)
+      layers.set(layer, { shape: rowShape, data: meanOverCrops(data.subarray(crop * size, (crop + image.crops) * size), image.crops) })
+    }
+    crop += image.crops
+    return layers
+  })
+}
+
+const computed = <Row>(image: PreparedImage<Row>, layers: ReadonlyMap<string, Activation>): ComputedImage<Row> => {
+  const { tensor: _tensor, ...rest } = image
+  return { kind: 'computed', image: rest, layers }
+}
+
+/** Each image by itself, after the batch failed: tells a picture the engine cannot take from an engine that does not work. */
+async function runAlone<Row>(images: readonly PreparedImage<Row>[], extractor: Extractor, failure: unknown): Promise<ComputedRow<Row>[]> {
+  const rows: ComputedRow<Row>[] = []
+  for (const image of images) {
+    try {
+      const [layers] = splitResults([image], await extractor.run(batchTensor([image])))
+      rows.push(computed(image, layers!))
+    } catch (error) {
+      rows.push({ kind: 'failed', row: image.row, code: errorCode(error), reason: errorMessage(error) })
+    }
+  }
+  if (rows.every(row => row.kind === 'failed')) throw failure
+  return rows
+}
+
+async function runBatch<Row>(images: readonly PreparedImage<Row>[], extractor: Extractor): Promise<ComputedRow<Row>[]> {
+  try {
+    const layers = splitResults(images, await extractor.run(batchTensor(images)))
+    return images.map((image, i) => computed(image, layers[i]!))
+  } catch (error) {
+    return runAlone(images, extractor, error)
+  }
+}
+
+/**
+ * Runs prepared images through the network in batches of up to `batchSize` crops of the same size, and gives back every row in its order,
+ * failed and copied ones included.
+ *
+ * @throws what the extractor throws, where not one image of a batch can be computed even alone.
+ */
+export async function* computeRows<Row>(
+  prepared: AsyncIterable<PreparedRow<Row>>,
+  options: { extractor: Extractor; batchSize: number },
+): AsyncGenerator<ComputedRow<Row>> {
+  let pending: PreparedRow<Row>[] = []
+  let crops = 0
+  let size: Size2 | undefined
+
+  const flush = async (): Promise<ComputedRow<Row>[]> => {
+    const rows = pending
+    pending = []
+    crops = 0
+    const images = rows.filter(row => row.kind === 'image')
+    const results = images.length === 0 ? [] : await runBatch(images, options.extractor)
+    let next = 0
+    return rows.map(row => (row.kind === 'image' ? results[next++]! : row))
+  }
+
+  for await (const row of prepared) {
+    if (row.kind === 'image') {
+      const fits = crops + row.crops <= options.batchSize && (size === undefined || (size[0] === row.inputSize[0] && size[1] === row.inputSize[1]))
+      if (crops > 0 && !fits) yield* await flush()
+      size = row.inputSize
+      crops += row.crops
+    }
+    pending.push(row)
+    if (crops >= options.batchSize) yield* await flush()
+  }
+  yield* await flush()
+}

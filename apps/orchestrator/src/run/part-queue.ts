@@ -1,0 +1,23 @@
+/** What a worker reports of a finished part. */
+export interface PartResult {
+  readonly images: number
+  readonly failed: number
+}
+
+export type PartEvent =
+  | { readonly kind: 'completed'; readonly part: number; readonly result: PartResult }
+  | { readonly kind: 'failed'; readonly part: number; readonly code: string; readonly message: string }
+  /** Images finished so far in a part under way. */
+  | { readonly kind: 'progress'; readonly part: number; readonly result: PartResult }
+
+/** The jobs of one run, whatever queue carries them. Events may be lost: they are hints, the store is the truth. */
+export interface PartQueue {
+  /** Adds one job a part; a part that is queued already is not added twice. */
+  add(parts: readonly number[]): Promise<void>
+  /** Those of the parts that the queue no longer holds, waiting, delayed or under way. */
+  missing(parts: readonly number[]): Promise<number[]>
+  /** Takes the jobs that have not started off the queue. */
+  removeWaiting(): Promise<void>
+  /** Calls the listener for every event of this run's parts until the returned function is called. */
+  subscribe(listener: (event: PartEvent) => void): () => void
+}

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import type { PartEvent, PartQueue, PartResult } from './part-queue.js'
+import { PartFailedError, PartTracker, type PlannedJob, type TrackerTotals } from './part-tracker.js'
+
+/** A queue in memory whose events are sent by hand. */
+class FakeQueue implements PartQueue {
+  readonly added: number[] = []
+  readonly queued = new Set<number>()
+  largest = 0
+  private listener: (event: PartEvent) => void = () => undefined
+  onAdd: (parts: readonly number[]) => void = () => undefined
+
+  async add(parts: readonly number[]): Promise<void> {
+    this.added.push(...parts)
+    for (const part of parts) this.queued.add(part)
+    this.largest = Math.max(this.largest, this.queued.size)
+    this.onAdd(parts)
+  }
+
+  async missing(parts: readonly number[]): Promise<number[]> {
+    return parts.filter(part => !this.queued.has(part))
+  }
+
+  async removeWaiting(): Promise<void> {
+    this.queued.clear()
+  }
+
+  subscribe(listener: (event: PartEvent) => void): () => void {
+    this.listener = listener
+    return () => {
+      this.listener = () => undefined
+    }
+  }
+
+  send(event: PartEvent): void {
+    if (event.kind !== 'progress') this.queued.delete(event.part)
+    this.listener(event)
+  }
+}
+
+async function* plan(parts: number, images = 10): AsyncGenerator<PlannedJob> {
+  for (let part = 0; part < parts; part++) yield { part, images }
+}
+
+function setUp(options: { backlog?: number; committed?: (part: number) => Promise<PartResult | undefined>; reconcileInterval?: number } = {}) {
+  const queue = new FakeQueue()
+  const abort = new AbortController()
+  const seen: TrackerTotals[] = []
+  const tracker = new PartTracker({
+    queue,
+    backlog: options.backlog ?? 1000,
+    committed: options.committed ?? (async () => undefined),
+    reconcileInterval: options.reconcileInterval ?? 60_000,
+    signal: abort.signal,
+    onChange: totals => seen.push(totals),
+  })
+  return { queue, abort, seen, tracker }
+}
+
+const completed = (part: number, images = 9, failed = 1): PartEvent => ({ kind: 'completed', part, result: { images, failed } })
+
+describe('PartTracker', () => {
+  it('queues every part once and counts their results', async () => {
+    const { queue, tracker } = setUp()
+    queue.onAdd = parts => setImmediate(() => parts.forEach(part => queue.send(completed(part))))
+    await tracker.follow(plan(25))
+    expect(queue.added.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 25 }, (_, i) => i))
+    expect(tracker.current).toEqual({ images: 250, parts: 25, done: 225, failed: 25 })
+  })
+
+  it('never has more than the backlog on the queue', async () => {
+    const { queue, tracker } = setUp({ backlog: 4 })
+    queue.onAdd = parts => setImmediate(() => parts.forEach(part => queue.send(completed(part))))
+    await tracker.follow(plan(50))
+    expect(queue.largest).toBeLessThanOrEqual(8)
+    expect(tracker.current.done).toBe(450)
+  })
+
+  it('shows parts under way and counts a part only once', async () => {
+    const { queue, tracker, seen } = setUp()
+    queue.onAdd = () =>
+      setImmediate(() => {
+        queue.send({ kind: 'progress', part: 0, result: { images: 4, failed: 0 } })
+        queue.send(completed(0))
+        queue.send(completed(0))
+      })
+    await tracker.follow(plan(1))
+    expect(seen.map(({ done }) => done)).toContain(4)
+    expect(tracker.current).toMatchObject({ done: 9, failed: 1 })
+  })
+
+  it('finds what events did not tell: committed parts are finished, vanished ones queued again', async () => {
+    const { queue, tracker } = setUp({
+      reconcileInterval: 1,
+      committed: async part => (part === 0 ? { images: 10, failed: 0 } : undefined),
+    })
+    let adds = 0
+    queue.onAdd = parts => {
+      adds++
+      if (adds <= 2) queue.queued.clear()
+      else setImmediate(() => parts.forEach(part => queue.send(completed(part))))
+    }
+    await tracker.follow(plan(2))
+    expect(queue.added.filter(part => part === 1).length).toBeGreaterThan(1)
+    expect(tracker.current).toMatchObject({ done: 19, failed: 1 })
+  })
+
+  it('stops at a part that failed for good, and at an interruption', async () => {
+    const failing = setUp()
+    failing.queue.onAdd = () => setImmediate(() => failing.queue.send({ kind: 'failed', part: 0, code: 'STORE_FULL', message: 'disk full' }))
+    await expect(failing.tracker.follow(plan(3))).rejects.toBeInstanceOf(PartFailedError)
+
+    const interrupted = setUp()
+    interrupted.queue.onAdd = () => setImmediate(() => interrupted.abort.abort(new Error('interrupted')))
+    await expect(interrupted.tracker.follow(plan(3))).rejects.toThrow('interrupted')
+  })
+})

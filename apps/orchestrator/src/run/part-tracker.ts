@@ -1,0 +1,160 @@
+import type { PartEvent, PartQueue, PartResult } from './part-queue.js'
+
+export interface PlannedJob {
+  readonly part: number
+  readonly images: number
+}
+
+export interface TrackerTotals {
+  /** Images of the parts planned so far. */
+  readonly images: number
+  readonly parts: number
+  /** Images with a result, of finished parts and of parts under way. */
+  readonly done: number
+  readonly failed: number
+}
+
+export interface TrackerOptions {
+  readonly queue: PartQueue
+  /** Jobs on the queue at once: bounded, so that a run of millions of parts does not fill it. */
+  readonly backlog: number
+  /** The result in the part's commit record, undefined where there is none. */
+  readonly committed: (part: number) => Promise<PartResult | undefined>
+  /** Milliseconds between looks at the queue and the store, for events that were lost. */
+  readonly reconcileInterval: number
+  readonly signal: AbortSignal
+  /** Called after every change. */
+  readonly onChange: (totals: TrackerTotals) => void
+}
+
+/** A part that failed for good: all its attempts, or a fault that another attempt cannot mend. */
+export class PartFailedError extends Error {
+  constructor(readonly part: number, readonly code: string, message: string) {
+    super(message)
+    this.name = 'PartFailedError'
+  }
+}
+
+/** Keeps a bounded number of a run's parts on the queue and follows them until each has its commit record. */
+export class PartTracker {
+  private readonly outstanding = new Map<number, PlannedJob>()
+  private readonly underWay = new Map<number, PartResult>()
+  private readonly totals = { images: 0, parts: 0, done: 0, failed: 0 }
+  private failure: PartFailedError | undefined
+  private wake: () => void = () => undefined
+
+  constructor(private readonly options: TrackerOptions) {}
+
+  /** Counts a part that was finished before. */
+  addFinished(job: PlannedJob, result: PartResult): void {
+    this.count(job)
+    this.totals.done += result.images
+    this.totals.failed += result.failed
+    this.changed()
+  }
+
+  /**
+   * Queues the parts of a plan as there is room, and resolves when all of them are committed.
+   * @throws PartFailedError; the signal's reason when it is aborted.
+   */
+  async follow(plan: AsyncIterable<PlannedJob>): Promise<void> {
+    const unsubscribe = this.options.queue.subscribe(event => this.onEvent(event))
+    const onAbort = (): void => this.wake()
+    this.options.signal.addEventListener('abort', onAbort)
+    try {
+      await this.queueAll(plan)
+      while (this.outstanding.size > 0) await this.change()
+    } finally {
+      unsubscribe()
+      this.options.signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  get current(): TrackerTotals {
+    const partial = [...this.underWay.values()]
+    return {
+      ...this.totals,
+      done: partial.reduce((sum, { images }) => sum + images, this.totals.done),
+      failed: partial.reduce((sum, { failed }) => sum + failed, this.totals.failed),
+    }
+  }
+
+  private async queueAll(plan: AsyncIterable<PlannedJob>): Promise<void> {
+    let room: PlannedJob[] = []
+    const add = async (): Promise<void> => {
+      const jobs = room
+      room = []
+      for (const job of jobs) this.outstanding.set(job.part, job)
+      if (jobs.length > 0) await this.options.queue.add(jobs.map(({ part }) => part))
+    }
+    for await (const job of plan) {
+      this.options.signal.throwIfAborted()
+      this.count(job)
+      room.push(job)
+      this.changed()
+      // The first jobs go out at once, so that workers start; later ones in bulk.
+      if (room.length >= Math.min(100, this.outstanding.size + 1)) await add()
+      while (this.outstanding.size >= this.options.backlog) await this.change()
+    }
+    await add()
+  }
+
+  private count(job: PlannedJob): void {
+    this.totals.images += job.images
+    this.totals.parts += 1
+  }
+
+  private onEvent(event: PartEvent): void {
+    if (!this.outstanding.has(event.part)) return
+    if (event.kind === 'failed') this.failure ??= new PartFailedError(event.part, event.code, event.message)
+    else if (event.kind === 'progress') this.underWay.set(event.part, event.result)
+    else this.finish(event.part, event.result)
+    this.changed()
+  }
+
+  private finish(part: number, result: PartResult): void {
+    this.outstanding.delete(part)
+    this.underWay.delete(part)
+    this.totals.done += result.images
+    this.totals.failed += result.failed
+  }
+
+  private changed(): void {
+    this.options.onChange(this.current)
+    this.wake()
+  }
+
+  /** Waits for the next event, or looks for lost ones after the interval. */
+  private async change(): Promise<void> {
+    this.check()
+    const timedOut = await new Promise<boolean>(resolve => {
+      const timer = setTimeout(() => resolve(true), this.options.reconcileInterval)
+      this.wake = () => {
+        clearTimeout(timer)
+        resolve(false)
+      }
+    })
+    this.wake = () => undefined
+    this.check()
+    if (timedOut) await this.reconcile()
+  }
+
+  private check(): void {
+    this.options.signal.throwIfAborted()
+    if (this.failure !== undefined) throw this.failure
+  }
+
+  /** Parts that left the queue unnoticed are finished if they have their record; else (a queue that was wiped) they are queued again. */
+  private async reconcile(): Promise<void> {
+    const lost = await this.options.queue.missing([...this.outstanding.keys()])
+    const again: number[] = []
+    for (const part of lost) {
+      const result = await this.options.committed(part)
+      if (!this.outstanding.has(part)) continue
+      if (result === undefined) again.push(part)
+      else this.finish(part, result)
+    }
+    if (again.length > 0) await this.options.queue.add(again)
+    this.changed()
+  }
+}
