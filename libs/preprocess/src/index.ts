@@ -1,2 +1,13 @@
-export { decodeImage } from './decode.js'
+export {
+  applyColors, type AugmentKey, type Augmentation, type AugmentOptions, type ColorKind, drawAugmentation, flipImage,
+} from './augment.js'
+export { configureDecoding, decodeImage, type DecodeOptions, DEFAULT_MAX_PIXELS } from './decode.js'
+export { type ImageFormat, sniffFormat } from './format.js'
+export { DEFAULT_SIZE, type Geometry, type GeometryOptions, planGeometry } from './geometry.js'
+export { type Box, cropImage, type Resample, type RgbImage } from './image.js'
+export {
+  type ImageSource, type LoadOptions, loadResized, PREPARE_VERSION, type Prepared, prepareImage, type PrepareOptions, tenCrop,
+} from './prepare.js'
+export { Random } from './random.js'
 export { resizeImage } from './resample.js'
+export { levelTable, type TensorTarget } from './tensor.js'

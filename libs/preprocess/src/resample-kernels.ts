@@ -1,5 +1,20 @@
 import { RESAMPLE_WASM } from './resample-wasm.js'
 
+interface WasmModule {
+  readonly [Symbol.toStringTag]: string
+}
+
+interface WasmMemory {
+  readonly buffer: ArrayBuffer
+  grow(pages: number): number
+}
+
+/** What is used here of WebAssembly, which Node.js has, but of which neither ES2023's nor Node's types know without the DOM's. */
+declare const WebAssembly: {
+  readonly Instance: new (module: WasmModule) => { readonly exports: Readonly<Record<string, unknown>> }
+  compile(bytes: Uint8Array): Promise<WasmModule>
+}
+
 const PAGE = 65_536
 /** A kernel whose memory has grown beyond this is let go after use. */
 const KEEP_BYTES = 1 << 25
@@ -12,14 +27,14 @@ type Vertical = (source: number, stride: number, target: number, coefficients: n
 export class Kernels {
   readonly horizontal: Horizontal
   readonly vertical: Vertical
-  readonly #memory: WebAssembly.Memory
+  readonly #memory: WasmMemory
   #bytes: Uint8Array
 
-  constructor(module: WebAssembly.Module) {
+  constructor(module: WasmModule) {
     const { horizontal, vertical, memory } = new WebAssembly.Instance(module).exports
     this.horizontal = horizontal as Horizontal
     this.vertical = vertical as Vertical
-    this.#memory = memory as WebAssembly.Memory
+    this.#memory = memory as WasmMemory
     this.#bytes = new Uint8Array(this.#memory.buffer)
   }
 
@@ -36,7 +51,7 @@ export class Kernels {
   }
 }
 
-let compiled: Promise<WebAssembly.Module> | undefined
+let compiled: Promise<WasmModule> | undefined
 let idle: Kernels[] | undefined
 
 /** Kernels for the exclusive use of the caller, who gives them back with `releaseKernels`. Compiles them on the first call. */

@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import openWabt from 'wabt'
 
-const { parseWat } = await openWabt()
-const module = parseWat('resample.wat', readFileSync(new URL('resample.wat', import.meta.url), 'utf8'), { simd: true })
+const wabt = await openWabt()
+const module = wabt.parseWat('resample.wat', readFileSync(new URL('resample.wat', import.meta.url), 'utf8'), { simd: true })
 const base64 = Buffer.from(module.toBinary({}).buffer).toString('base64')
 const lines = base64.match(/.{1,120}/g).map(line => `  '${line}'`).join(' +\n')
 writeFileSync(new URL('../src/resample-wasm.ts', import.meta.url),

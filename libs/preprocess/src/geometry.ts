@@ -1,0 +1,71 @@
+import type { Preparation, Size2 } from '@layermill/models'
+import type { Box } from './image.js'
+
+/** What the published networks take, and what the sides before a crop (256) refer to. */
+export const DEFAULT_SIZE: Size2 = [224, 224]
+const UNCROPPED_SIDE = 256
+const CROPPED_SIDE = 224
+
+/** How a picture becomes the network's input: resized to `resized` (height, width), then cut. */
+export interface Geometry {
+  readonly resized: Size2
+  readonly crop: Box
+}
+
+/** `centerCrop`: an `exact` preparation resizes to 256/224 of the size first and cuts the centre, as Chainer's predict does. */
+export interface GeometryOptions {
+  readonly size?: Size2 | 'keep'
+  readonly centerCrop?: boolean
+}
+
+/** Half to even, as Python rounds. */
+function roundHalfEven(value: number): number {
+  const floor = Math.floor(value)
+  if (value - floor !== 0.5) return Math.round(value)
+  return floor % 2 === 0 ? floor : floor + 1
+}
+
+const scaled = (side: number, from: number): number => Math.round((side * from) / CROPPED_SIDE)
+
+/**
+ * The size before the crop. `exact`: 256/224 of the input size. `crop`: the aspect is kept; for a square input of side S the short
+ * side is `shortSide * S / 224` and the long one is cut down to whole pixels, as torchvision's Resize does; for other inputs it is
+ * the smallest picture that covers the rectangle so scaled.
+ */
+export function uncroppedSize(width: number, height: number, resize: Preparation['resize'], size: Size2): Size2 {
+  if (resize.kind === 'exact') return [scaled(size[0], UNCROPPED_SIDE), scaled(size[1], UNCROPPED_SIDE)]
+  const [toHeight, toWidth] = [scaled(size[0], resize.shortSide), scaled(size[1], resize.shortSide)]
+  const byWidth = toWidth * height >= toHeight * width
+  return byWidth
+    ? [Math.max(size[0], Math.trunc((toWidth * height) / width)), toWidth]
+    : [toHeight, Math.max(size[1], Math.trunc((toHeight * width) / height))]
+}
+
+/** The geometry of an input for a picture of the given size. With `keep` nothing is resized or cut. */
+export function planGeometry(width: number, height: number, resize: Preparation['resize'], options: GeometryOptions = {}): Geometry {
+  const size = options.size ?? DEFAULT_SIZE
+  if (size === 'keep') return { resized: [height, width], crop: { top: 0, left: 0, height, width } }
+  if (resize.kind === 'exact' && options.centerCrop !== true) {
+    return { resized: size, crop: { top: 0, left: 0, height: size[0], width: size[1] } }
+  }
+  const resized = uncroppedSize(width, height, resize, size)
+  return { resized, crop: centerBox(resized, size, resize.kind === 'crop' ? roundHalfEven : Math.trunc) }
+}
+
+function centerBox(resized: Size2, size: Size2, round: (value: number) => number): Box {
+  return {
+    top: round((resized[0] - size[0]) / 2),
+    left: round((resized[1] - size[1]) / 2),
+    height: size[0],
+    width: size[1],
+  }
+}
+
+/** The five boxes of oversampling, in Chainer's order: top left, top right, bottom left, bottom right, centre. */
+export function fiveBoxes(resized: Size2, size: Size2): readonly Box[] {
+  const [height, width] = size
+  const bottom = resized[0] - height
+  const right = resized[1] - width
+  const corners = [[0, 0], [0, right], [bottom, 0], [bottom, right]] as const
+  return [...corners.map(([top, left]) => ({ top, left, height, width })), centerBox(resized, size, Math.trunc)]
+}

@@ -1,0 +1,126 @@
+import { LayermillError, type Preparation, type Size2 } from '@layermill/models'
+import { applyColors, type AugmentKey, type AugmentOptions, drawAugmentation } from './augment.js'
+import { decodeImage, type DecodeOptions } from './decode.js'
+import { DEFAULT_SIZE, fiveBoxes, planGeometry, uncroppedSize } from './geometry.js'
+import { cropImage, type Resample, type RgbImage } from './image.js'
+import { Pacer } from './pacer.js'
+import { resizeImage } from './resample.js'
+import { type TensorTarget, writeTensor } from './tensor.js'
+
+/** Names the arithmetic from file to tensor, for a run's identity: it changes whenever the numbers do. */
+export const PREPARE_VERSION = 'pillow-9.4-exact/1'
+
+/** Options of `loadResized`, `prepareImage` and `tenCrop`. */
+export interface LoadOptions extends DecodeOptions {
+  /** Default: the preparation's own; without one, bicubic. */
+  readonly resample?: Resample
+}
+
+export interface PrepareOptions extends LoadOptions {
+  /** Height and width of the input, or `keep`: the picture's own. Default 224x224. */
+  readonly size?: Size2 | 'keep'
+  /** For an `exact` preparation: resize to 256/224 of the size and cut the centre, as Chainer's `predict` does. Default false. */
+  readonly centerCrop?: boolean
+  /** Vary the picture, for training. A random crop takes the place of the preparation's own geometry. */
+  readonly augment?: AugmentKey & { readonly options: AugmentOptions }
+  /** Write the tensor there instead of into new memory; `tensor` is then a view of it. */
+  readonly into?: TensorTarget
+}
+
+export interface Prepared {
+  /** (3, inputHeight, inputWidth), of `tenCrop` (10, 3, inputHeight, inputWidth), ready for the network. */
+  readonly tensor: Float32Array
+  /** The decoded picture's size. */
+  readonly width: number
+  readonly height: number
+  readonly inputHeight: number
+  readonly inputWidth: number
+}
+
+/** Encoded bytes, or a picture that is decoded already. */
+export type ImageSource = Uint8Array | RgbImage
+
+async function decoded(source: ImageSource, options: DecodeOptions): Promise<RgbImage> {
+  return source instanceof Uint8Array ? await decodeImage(source, options) : checkImage(source)
+}
+
+function checkImage(image: RgbImage): RgbImage {
+  if (image.width * image.height * 3 !== image.data.length || image.data.length === 0) {
+    throw new RangeError(`a picture of ${image.width}x${image.height} pixels needs ${image.width * image.height * 3} bytes, not ${image.data.length}`)
+  }
+  return image
+}
+
+/**
+ * Decodes a picture and resizes it to `size` (height, width) without keeping the aspect.
+ * @throws LayermillError as `decodeImage` and `resizeImage` do
+ */
+export async function loadResized(source: ImageSource, size: Size2, options: LoadOptions = {}): Promise<RgbImage> {
+  const image = await decoded(source, options)
+  return await resizeImage(image, size[1], size[0], options.resample ?? 'bicubic')
+}
+
+/**
+ * Makes the network's input of a picture.
+ *
+ * `exact` preparations resize to the size without keeping the aspect (Chainer's `prepare`). `crop` preparations resize the short
+ * side to `shortSide` and cut the centre (torchvision's presets); for another size S than 224 the short side is scaled by S/224,
+ * and a size that is not square is covered likewise. `keep` neither resizes nor cuts.
+ *
+ * @throws LayermillError as `decodeImage` and `resizeImage` do; INPUT_SIZE when `into` is too small
+ */
+export async function prepareImage(source: ImageSource, preparation: Preparation, options: PrepareOptions = {}): Promise<Prepared> {
+  const image = await decoded(source, options)
+  const { width, height } = image
+  const { augment } = options
+  const drawn = augment && drawAugmentation(augment.options, width, height, augment)
+  const { resized, crop } = drawn?.box === undefined
+    ? planGeometry(width, height, preparation.resize, options)
+    : planGeometry(drawn.box.width, drawn.box.height, { kind: 'exact' }, { size: options.size })
+  const part = drawn?.box === undefined ? image : cropImage(image, drawn.box)
+  const unchanged = resized[0] === part.height && resized[1] === part.width
+  const fitted = unchanged ? part : await resizeImage(part, resized[1], resized[0], options.resample ?? preparation.resample)
+  const final = drawn === undefined || drawn.colors.length === 0 ? fitted : applyColors(cropImage(fitted, crop), drawn.colors)
+  const box = final === fitted ? crop : { ...crop, top: 0, left: 0 }
+  const target = targetOf(options.into, 3 * box.height * box.width)
+  await writeTensor(final, box, drawn?.flip ?? false, preparation, target, new Pacer())
+  return { tensor: viewOf(target, 3 * box.height * box.width), width, height, inputHeight: box.height, inputWidth: box.width }
+}
+
+/**
+ * The ten inputs that Chainer's `predict(oversample=True)` averages: the picture at 256/224 of the size, cut at top left, top
+ * right, bottom left, bottom right and centre, then the five mirrored, in this order. A `crop` preparation keeps the aspect.
+ * @throws LayermillError as `prepareImage` does
+ */
+export async function tenCrop(
+  source: ImageSource, preparation: Preparation, options: LoadOptions & { readonly size?: Size2; readonly into?: TensorTarget } = {},
+): Promise<Prepared> {
+  const image = await decoded(source, options)
+  const { width, height } = image
+  const size = options.size ?? DEFAULT_SIZE
+  const resized = uncroppedSize(width, height, preparation.resize, size)
+  const fitted = await resizeImage(image, resized[1], resized[0], options.resample ?? preparation.resample)
+  const length = 3 * size[0] * size[1]
+  const target = targetOf(options.into, 10 * length)
+  const pacer = new Pacer()
+  let offset = target.offset
+  for (const mirror of [false, true]) {
+    for (const box of fiveBoxes(resized, size)) {
+      await writeTensor(fitted, box, mirror, preparation, { data: target.data, offset }, pacer)
+      offset += length
+    }
+  }
+  return { tensor: viewOf(target, 10 * length), width, height, inputHeight: size[0], inputWidth: size[1] }
+}
+
+function targetOf(into: TensorTarget | undefined, length: number): TensorTarget {
+  if (into === undefined) return { data: new Float32Array(length), offset: 0 }
+  if (into.offset < 0 || into.offset + length > into.data.length) {
+    throw new LayermillError('INPUT_SIZE', `the prepared picture has ${length} values, and there is room for ${into.data.length - into.offset}`)
+  }
+  return into
+}
+
+function viewOf(target: TensorTarget, length: number): Float32Array {
+  return target.data.subarray(target.offset, target.offset + length)
+}

@@ -1,0 +1,46 @@
+import type { Preparation } from '@layermill/models'
+import type { Box, RgbImage } from './image.js'
+import type { Pacer } from './pacer.js'
+
+/** Every level's value in each channel of the network's input: 256 of the first channel, then of the second and the third. */
+export function levelTable(preparation: Preparation): Float32Array {
+  const table = new Float32Array(3 * 256)
+  for (let channel = 0; channel < 3; channel++) {
+    const mean = Math.fround(preparation.mean[channel]!)
+    const std = Math.fround(preparation.std[channel]!)
+    for (let level = 0; level < 256; level++) {
+      // Rounded to float32 after each step, because that is how Chainer and torchvision compute it.
+      table[channel * 256 + level] = Math.fround(Math.fround(level / preparation.divisor) - mean) / std
+    }
+  }
+  return table
+}
+
+export interface TensorTarget {
+  readonly data: Float32Array
+  readonly offset: number
+}
+
+/** Writes a box of a picture as a prepared (3, height, width) at `target.offset`, mirrored left to right when asked. */
+export async function writeTensor(
+  image: RgbImage, box: Box, mirror: boolean, preparation: Preparation, target: TensorTarget, pacer: Pacer,
+): Promise<void> {
+  const table = levelTable(preparation)
+  const order = preparation.channels === 'rgb' ? [0, 1, 2] as const : [2, 1, 0] as const
+  const plane = box.height * box.width
+  const step = mirror ? -3 : 3
+  for (let y = 0; y < box.height; y++) {
+    const row = ((box.top + y) * image.width + box.left + (mirror ? box.width - 1 : 0)) * 3
+    for (let channel = 0; channel < 3; channel++) {
+      const to = target.offset + channel * plane + y * box.width
+      writeRow(image.data, row + order[channel]!, step, table.subarray(channel * 256, channel * 256 + 256), target.data, to, box.width)
+    }
+    if (pacer.due) await pacer.rest()
+  }
+}
+
+function writeRow(
+  source: Uint8Array, from: number, step: number, table: Float32Array, target: Float32Array, to: number, count: number,
+): void {
+  for (let x = 0; x < count; x++, from += step) target[to + x] = table[source[from]!]!
+}
