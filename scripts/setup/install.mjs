@@ -21,10 +21,15 @@ export async function isInstalled() {
   })
 }
 
-/** Installs the locked node modules where they are missing or differ from package-lock.json. */
+/**
+ * Installs the locked node modules where they are missing or differ from package-lock.json.
+ *
+ * Not by `npm ci`: the lock file was written where the registry has native packages of some platforms only, `npm ci` refuses a lock
+ * file without the others, and `npm install` adds the one this machine needs, at the exact version that its parent asks for.
+ */
 export async function installNodeModules() {
   if (await isInstalled()) return
-  const parameters = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
+  const parameters = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']
   // The npm that runs this script, where there is one: another npm on the PATH may be too old for the lock file.
   const npm = process.env.npm_execpath
   const command = npm !== undefined && /\.c?js$/.test(npm) ? [process.execPath, [npm, ...parameters]] : ['npm', parameters]
