@@ -1,0 +1,141 @@
+import { errorMessage } from '@layermill/models'
+import { z } from 'zod'
+import { hasCredentials } from './redact.js'
+import * as text from './spec-text.js'
+
+/** A flag's text that becomes the field's value. */
+function parsed<T>(parse: (value: string) => T) {
+  return z.string().max(4096).transform((value, context): T => {
+    try {
+      return parse(value.trim())
+    } catch (error) {
+      context.issues.push({ code: 'custom', input: value, message: errorMessage(error) })
+      return z.NEVER
+    }
+  })
+}
+
+const whole = (from: number, to: number) => z.int({ error: `a whole number from ${from} to ${to}` }).min(from).max(to)
+
+/** A path or URL. Credentials never belong to a spec: it is stored in run.json and shown on the dashboard. */
+const place = z.string({ error: 'a path or URL' }).min(1, 'a path or URL').max(4096, 'a path or URL of at most 4096 characters')
+  .refine((value) => !/\p{Cc}/u.test(value), 'a path or URL without control characters')
+  .refine((value) => !hasCredentials(value), 'a URL without credentials (give them by environment, profile or role; they never belong to a spec)')
+
+const layerName = z.string().min(1).max(200)
+const flag = (description: string) => z.boolean({ error: 'true or false' }).default(false).describe(description)
+const choice = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.enum(values, { error: `one of ${values.join(', ')}` })
+
+export const kinds = ['extract', 'predict', 'finetune'] as const
+
+/** What every kind of run has. */
+export const commonFields = {
+  source: place.describe('Images: a folder, glob, list file (txt, csv, jsonl), tar shards, parquet file, one image, or s3://bucket/prefix.'),
+  model: z.string({ error: 'a network, as resnet50 or resnet50.tv, or the folder or URL of a fine-tuned model' })
+    .pipe(place).describe('A network (resnet50 is the caffe family, resnet50.tv torchvision\'s), or the folder or URL of a fine-tuned model.'),
+  weights: place.refine((value) => !/^random[:\d]/.test(value) || /^random:\d{1,10}$/.test(value), 'imagenet, random, random:SEED, a file or a URL')
+    .default('imagenet').describe('imagenet (the published weights), random or random:SEED, or a file or URL of .npz, .caffemodel, .safetensors or .h5.'),
+  size: z.union([
+    z.literal('keep'),
+    z.strictObject({ width: whole(1, 16384), height: whole(1, 16384) }),
+    parsed(text.parseSize),
+  ], { error: text.expected.size }).optional()
+    .describe('Size of the network\'s input, as 320x256 (width first); keep leaves each image\'s own. Default: the network\'s own size.'),
+  resample: choice(['bicubic', 'bilinear', 'nearest', 'lanczos']).optional()
+    .describe('Filter of resizing: bicubic, bilinear, nearest or lanczos. Default: the network\'s own (caffe bicubic, torchvision bilinear).'),
+  autoOrient: flag('Turn images as their EXIF orientation says.'),
+  device: choice(['auto', 'cpu', 'cuda', 'webgpu']).default('auto').describe('Where to compute: auto tries cuda, webgpu, cpu and reports which.'),
+  engine: choice(['onnx', 'tfjs']).default('onnx').describe('What computes.'),
+  maxErrors: z.union([whole(0, 1e12), parsed(text.parseMaxErrors)], { error: text.expected.maxErrors }).prefault('1%')
+    .describe('How many images may fail before the run does: a number, or a share as 1%.'),
+  overwrite: flag('Replace what another run left at the destination.'),
+  plan: flag('Only say what the run would do, write and need; compute nothing.'),
+}
+
+/** What extract and predict have. */
+export const inferenceFields = {
+  partSize: z.union([whole(1, 100_000), z.literal('auto'), parsed(text.parsePartSize)], { error: text.expected.partSize }).prefault('auto')
+    .describe('Images of one part (one job, one file per layer); auto chooses by the number of images, at most 512.'),
+  batchSize: z.union([whole(1, 4096), z.literal('auto'), parsed(text.parseBatchSize)], { error: text.expected.batchSize }).prefault('auto')
+    .describe('Images the network computes at once.'),
+  precision: choice(['fp32', 'int8']).default('fp32').describe('Arithmetic of the network; int8 is faster and less exact.'),
+  retryFailed: flag('Try again only the images that failed in the earlier run.'),
+}
+
+export const extractFields = {
+  layers: z.union([
+    z.array(layerName).min(1).refine((layers) => new Set(layers).size === layers.length),
+    parsed(text.parseLayers),
+  ], { error: text.expected.layers }).optional().describe('Layers to write, in this order. Default: the network\'s default layer.'),
+  out: place.describe('Where results go: a folder or s3://bucket/prefix.'),
+  pool: choice(['none', 'avg', 'max']).default('none').describe('Shrinks feature maps to one number per channel before they are written.'),
+  dtype: choice(['float32', 'float16']).default('float32').describe('Numbers in the result files.'),
+  format: choice(['npy', 'parquet', 'safetensors']).default('npy').describe('Format of the result files.'),
+  update: flag('Compute only what is new or changed since the last run at the destination; drop what is gone.'),
+  selfCheck: flag('First compute a stored picture with known activations and compare; a drift over 1e-3 stops the run.'),
+}
+
+export const predictFields = {
+  top: whole(1, 1000).default(5).describe('Classes to give for each image, likeliest first.'),
+  oversample: flag('Average over ten crops (corners and centre, mirrored) of the image at 256x256.'),
+  out: place.refine((value) => /\.(csv|jsonl)$/i.test(value), 'a file name that ends in .csv or .jsonl').optional()
+    .describe('File of the results, .csv or .jsonl. Default: standard output.'),
+}
+
+const share = (to: string) => z.number({ error: `a number from 0 up to ${to}` }).min(0)
+const positive = z.number({ error: 'a number above 0' }).positive('a number above 0').max(1e6, 'a number up to 1000000')
+
+/** Classes, cut, head and data of a fine-tuning run. */
+export const finetuneModelFields = {
+  layer: layerName.optional().describe('Layer to cut the network at; the head goes on top. Default: the network\'s default layer.'),
+  head: z.union([z.array(whole(1, 65_536)).max(2), whole(1, 65_536).transform((size) => [size]), parsed(text.parseHead)], { error: text.expected.head })
+    .prefault([]).describe('Sizes of up to two hidden linear layers (with relu and dropout) before the linear layer to the classes.'),
+  dropout: share('0.95').max(0.95, 'a number from 0 up to 0.95').default(0.5).describe('Share dropped after each hidden layer of the head.'),
+  base: z.union([
+    z.enum(['frozen', 'full']),
+    z.record(layerName, z.number().min(0).max(1000)).refine((table) => Object.keys(table).length > 0),
+    parsed(text.parseBase),
+  ], { error: text.expected.base }).prefault('frozen')
+    .describe('How the layers below the cut learn: frozen, full, scaled:FACTOR, or learning-rate scales by layer (* for all others).'),
+  batchNorm: choice(['frozen', 'batch']).default('frozen').describe('Batch normalisation by stored statistics (frozen) or the batch\'s, updating the stored ones (batch).'),
+  auxiliary: flag('GoogLeNet: train with all three classifiers, each replaced: loss3 + 0.3 * (loss1 + loss2).'),
+  validation: z.union([share('0.9').max(0.9), parsed(text.parseValidation).pipe(z.union([z.number(), place]))], { error: text.expected.validation })
+    .prefault(0.1).describe('Held-out images: a share (by class and by hash of the key, so stable when data grows), or a source of their own.'),
+  classWeights: z.union([choice(['none', 'balanced']), z.record(z.string().min(1), positive)], { error: 'none, balanced, or a weight for each class' })
+    .default('none').describe('Weights of the classes in the loss; balanced is by inverse frequency.'),
+  labelSmoothing: share('0.9').max(0.9, 'a number from 0 up to 0.9').default(0).describe('Share of the target spread over all classes.'),
+  augment: z.union([z.array(choice(['flip', 'crop', 'color'])).max(3).transform((names) => names.length === 0 ? [] : text.parseAugment(names.join(','))), parsed(text.parseAugment)], { error: text.expected.augment })
+    .prefault([]).describe('Random changes of training images: mirroring, random resized crop, colour.'),
+  augmentCopies: whole(1, 1000).default(5).describe('Augmented copies of each image that a frozen base computes once (only with augment).'),
+  out: place.describe('Where the model goes: a folder or s3://bucket/prefix.'),
+}
+
+/** Optimization of a fine-tuning run. */
+export const finetuneOptimizerFields = {
+  optimizer: choice(['adam', 'adamw', 'momentum']).default('adam').describe('Update rule, as Chainer defines it.'),
+  learningRate: positive.optional().describe('Adam\'s alpha, or the rate of momentum SGD. Default: 0.001 (adam, adamw), 0.01 (momentum).'),
+  momentum: share('0.9999').max(0.9999, 'a number from 0 up to 0.9999').default(0.9).describe('Of momentum SGD.'),
+  beta1: share('0.9999').max(0.9999, 'a number from 0 up to 0.9999').default(0.9).describe('Of Adam and AdamW.'),
+  beta2: share('0.999999').max(0.999999, 'a number from 0 up to 0.999999').default(0.999).describe('Of Adam and AdamW.'),
+  epsilon: positive.default(1e-8).describe('Of Adam and AdamW.'),
+  weightDecay: share('1').max(1, 'a number from 0 up to 1').default(0).describe('L2 added to the gradient (adam, momentum), decoupled (adamw).'),
+  gradientClip: positive.optional().describe('Largest global norm of the gradient; larger ones are scaled down. Default: no limit.'),
+  schedule: z.union([
+    z.strictObject({ kind: z.literal('constant') }),
+    z.strictObject({ kind: z.literal('step'), everyEpochs: z.number().positive(), factor: z.number().positive().max(1) }),
+    z.strictObject({ kind: z.literal('cosine'), floor: z.number().min(0).max(1).default(0) }),
+    parsed(text.parseSchedule),
+  ], { error: text.expected.schedule }).prefault({ kind: 'constant' })
+    .describe('Learning rate over time: constant, step:EPOCHS:FACTOR, cosine or cosine:FLOOR.'),
+  warmupEpochs: share('1000').max(1000, 'a number from 0 up to 1000').default(0).describe('Epochs (also a fraction) of linear warm-up from 0.'),
+  epochs: whole(1, 100_000).default(5).describe('Passes over the training images.'),
+  batchSize: whole(1, 65_536).default(32).describe('Images of one update (the global batch).'),
+  microBatch: whole(1, 65_536).optional().describe('Images of one gradient job; fixed by position, so that results do not depend on the fleet. Default: 8, at most batchSize.'),
+  earlyStopping: whole(1, 100_000).optional().describe('Stop after this many epochs without improvement on the held-out images. Default: never.'),
+  seed: whole(0, 4_294_967_295).default(0).describe('Of the head\'s initialization, order, dropout and augmentation.'),
+  exchange: choice(['float32', 'bfloat16']).default('float32').describe('Numbers of gradients and parameters between processes.'),
+  checkpointSteps: whole(1, 1_000_000_000).optional().describe('Also write a checkpoint every so many updates. Default: only after each epoch.'),
+  keepCheckpoints: whole(1, 1000).default(3).describe('Checkpoints to keep.'),
+  export: z.array(choice(['chainer.npz'])).max(1).default([]).describe('Further files of the model.'),
+}

@@ -1,0 +1,184 @@
+import { LayermillError } from '@layermill/models'
+import { describe, expect, it } from 'vitest'
+import {
+  baseScales, FinetuneSpec, isFrozen, maxErrorsAllowed, parseAugment, parseBase, parseBatchSize, parseHead, parseLayers,
+  parseMaxErrors, parsePartSize, parseSchedule, parseSize, parseSpec, parseValidation, redact, specFields, specJsonSchema,
+} from './index.js'
+
+const extract = { kind: 'extract', source: './photos', model: 'resnet50', out: './features' }
+const predict = { kind: 'predict', source: './photos', model: 'googlenet' }
+const finetune = { kind: 'finetune', source: './pets', model: 'resnet50', out: './models/pets' }
+
+function refusal(input: unknown): string {
+  try {
+    parseSpec(input)
+  } catch (error) {
+    if (error instanceof LayermillError && error.code === 'SPEC_INVALID') return error.message
+    throw error
+  }
+  return 'accepted'
+}
+
+describe('defaults', () => {
+  it('fills in an extraction', () => {
+    expect(parseSpec(extract)).toEqual({
+      ...extract, weights: 'imagenet', autoOrient: false, device: 'auto', engine: 'onnx', maxErrors: '1%', overwrite: false, plan: false,
+      pool: 'none', dtype: 'float32', format: 'npy', update: false, selfCheck: false, partSize: 'auto', batchSize: 'auto',
+      precision: 'fp32', retryFailed: false,
+    })
+  })
+
+  it('fills in a fine-tuning, with the rate of its optimizer and a micro-batch that fits', () => {
+    const spec = FinetuneSpec.parse(finetune)
+    expect(spec).toMatchObject({
+      head: [], base: 'frozen', batchNorm: 'frozen', auxiliary: false, optimizer: 'adam', learningRate: 0.001, schedule: { kind: 'constant' },
+      epochs: 5, batchSize: 32, microBatch: 8, augment: [], validation: 0.1, seed: 0, exchange: 'float32',
+    })
+    expect(FinetuneSpec.parse({ ...finetune, optimizer: 'momentum', batchSize: 4 })).toMatchObject({ learningRate: 0.01, microBatch: 4 })
+  })
+
+  it.each([extract, predict, finetune,
+    { ...extract, size: '320x256', layers: 'res4,pool5', maxErrors: '2.50%', partSize: '512', batchSize: '16' },
+    { ...finetune, head: '512,256', base: 'scaled:0.1', schedule: 'step:2:0.1', augment: 'crop,flip', validation: '0.2' },
+    { ...finetune, base: 'res5=1,res4=0.1,*=0', schedule: 'cosine', validation: './held-out', head: 512, classWeights: { cat: 2 } },
+  ])('is idempotent: %j', (input) => {
+    const once = parseSpec(input)
+    expect(parseSpec(structuredClone(once))).toEqual(once)
+    expect(parseSpec(JSON.parse(JSON.stringify(once)))).toEqual(once)
+  })
+})
+
+describe('texts of flags', () => {
+  it('become fields', () => {
+    expect(parseSize('320x256')).toEqual({ width: 320, height: 256 })
+    expect(parseSize('keep')).toBe('keep')
+    expect(parseMaxErrors('20')).toBe(20)
+    expect(parseMaxErrors('2.50%')).toBe('2.5%')
+    expect(parsePartSize('auto')).toBe('auto')
+    expect(parsePartSize('512')).toBe(512)
+    expect(parseBatchSize('8')).toBe(8)
+    expect(parseLayers('res4, pool5')).toEqual(['res4', 'pool5'])
+    expect(parseHead('512,256')).toEqual([512, 256])
+    expect(parseHead('none')).toEqual([])
+    expect(parseBase('scaled:0.1')).toEqual({ '*': 0.1 })
+    expect(parseBase('res5=1,res4:0.1,*=0')).toEqual({ res5: 1, res4: 0.1, '*': 0 })
+    expect(parseSchedule('step:2:0.5')).toEqual({ kind: 'step', everyEpochs: 2, factor: 0.5 })
+    expect(parseSchedule('cosine:0.01')).toEqual({ kind: 'cosine', floor: 0.01 })
+    expect(parseAugment('color,flip')).toEqual(['flip', 'color'])
+    expect(parseValidation('0.25')).toBe(0.25)
+    expect(parseValidation('s3://b/held-out')).toBe('s3://b/held-out')
+  })
+
+  it.each([
+    ['size', () => parseSize('0x256')], ['size', () => parseSize('320')], ['size', () => parseSize('99999x1')],
+    ['maxErrors', () => parseMaxErrors('101%')], ['maxErrors', () => parseMaxErrors('-1')], ['maxErrors', () => parseMaxErrors('few')],
+    ['partSize', () => parsePartSize('0')], ['batchSize', () => parseBatchSize('1.5')], ['layers', () => parseLayers('a,a')],
+    ['layers', () => parseLayers(' , ')], ['head', () => parseHead('1,2,3')], ['head', () => parseHead('0')],
+    ['base', () => parseBase('warm')], ['base', () => parseBase('scaled:-1')], ['base', () => parseBase('res5=x')],
+    ['schedule', () => parseSchedule('step:2')], ['schedule', () => parseSchedule('cosine:2')], ['augment', () => parseAugment('flip,blur')],
+    ['validation', () => parseValidation('0.95')], ['validation', () => parseValidation('-1')],
+  ])('that make no sense are refused by name: %s', (name, parse) => {
+    expect(parse).toThrow(LayermillError)
+    expect(parse).toThrow(new RegExp(`^${name}: got .*, expected `))
+  })
+
+  it('have helpers', () => {
+    expect(maxErrorsAllowed('1%', 250)).toBe(2)
+    expect(maxErrorsAllowed('0.1%', 1000)).toBe(1)
+    expect(maxErrorsAllowed(7, 3)).toBe(7)
+    expect(baseScales('full')).toEqual({ '*': 1 })
+    expect(baseScales({ res5: 1 })).toEqual({ res5: 1, '*': 0 })
+    expect(isFrozen({ res5: 0 })).toBe(true)
+    expect(isFrozen({ res5: 0.1 })).toBe(false)
+  })
+})
+
+describe('refusals', () => {
+  it('name the field, what was given and what was expected', () => {
+    expect(refusal({ ...extract, dtype: 'float64' })).toBe('dtype: got "float64", expected one of float32, float16; did you mean float32?')
+    expect(refusal({ ...extract, size: '3x' })).toBe('size: got "3x", expected WIDTHxHEIGHT in pixels from 1 to 16384, as 320x256, or keep')
+    expect(refusal({ ...extract, out: undefined })).toBe('out: got nothing, expected a path or URL')
+    expect(refusal({ ...predict, top: 0 })).toBe('top: got 0, expected a whole number from 1 to 1000')
+    expect(refusal({ ...predict, top: 1.5 })).toBe('top: got 1.5, expected a whole number from 1 to 1000')
+    expect(refusal({ ...predict, out: 'x.txt' })).toBe('out: got "x.txt", expected a file name that ends in .csv or .jsonl')
+    expect(refusal({ ...extract, weights: 'random:x' })).toContain('expected imagenet, random, random:SEED, a file or a URL')
+    expect(refusal({ kind: 'train' })).toBe('kind: got "train", expected one of extract, predict, finetune')
+    expect(refusal(null)).toBe('kind: got nothing, expected one of extract, predict, finetune')
+    expect(refusal([])).toContain('kind: got nothing')
+  })
+
+  it('suggest the field that was meant', () => {
+    expect(refusal({ ...extract, 'batch-size': 4 })).toBe('batch-size: unknown field; did you mean batchSize?')
+    expect(refusal({ ...extract, layer: 'fc7' })).toBe('layer: unknown field; did you mean layers?')
+    expect(refusal({ ...extract, colour: 1 })).toBe('colour: unknown field')
+    expect(refusal({ ...extract, epochs: 5 })).toBe('epochs: unknown field')
+  })
+
+  it.each([
+    [{ ...extract, update: true, overwrite: true }, 'update'],
+    [{ ...extract, update: true, retryFailed: true }, 'update'],
+    [{ ...extract, overwrite: true, retryFailed: true }, 'retryFailed'],
+    [{ ...extract, precision: 'int8', engine: 'tfjs' }, 'precision'],
+    [{ ...extract, out: './photos' }, 'out'],
+    [{ ...extract, layers: ['a', 'a'] }, 'layers'],
+    [{ ...extract, layers: [] }, 'layers'],
+    [{ ...predict, oversample: true, size: 'keep' }, 'size'],
+    [{ ...predict, retryFailed: true }, 'retryFailed'],
+    [{ ...finetune, auxiliary: true, base: 'full' }, 'auxiliary'],
+    [{ ...finetune, model: 'googlenet', auxiliary: true }, 'auxiliary'],
+    [{ ...finetune, model: 'googlenet', auxiliary: true, base: 'full', head: [4] }, 'head'],
+    [{ ...finetune, batchSize: 4, microBatch: 8 }, 'microBatch'],
+    [{ ...finetune, size: 'keep' }, 'size'],
+    [{ ...finetune, warmupEpochs: 6 }, 'warmupEpochs'],
+    [{ ...finetune, validation: 0, earlyStopping: 2 }, 'earlyStopping'],
+    [{ ...finetune, seed: -1 }, 'seed'],
+    [{ ...finetune, learningRate: 0 }, 'learningRate'],
+    [{ ...finetune, base: {} }, 'base'],
+  ])('check fields together: %j', (input, field) => {
+    expect(refusal(input)).toMatch(new RegExp(`^${field}: got .+, expected .+`))
+  })
+
+  it('keep credentials out of specs and of messages', () => {
+    for (const url of ['https://me:hunter2@host/x', 's3://AKIA:hunter2@bucket/x', 'https://host/x?X-Amz-Signature=hunter2', 'redis://:hun/ter2@host']) {
+      for (const field of ['source', 'weights', 'out', 'model']) {
+        const message = refusal({ ...extract, [field]: url })
+        expect(message).toContain(`${field}: got`)
+        expect(message).toContain('without credentials')
+        expect(message).not.toMatch(/hunter2|ter2/)
+      }
+    }
+    expect(refusal({ ...finetune, validation: 'https://me:hunter2@host/x' })).toMatch(/^validation: got "https:\/\/\*\*\*@host\/x"/)
+    expect(parseSpec({ ...extract, source: 's3://bucket/a@b/{0..9}.tar' })).toMatchObject({ source: 's3://bucket/a@b/{0..9}.tar' })
+  })
+
+  it('stay short whatever is given', () => {
+    const hostile = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`.repeat(50), 'x'.repeat(100)]))
+    expect(refusal({ ...extract, ...hostile }).length).toBeLessThan(2000)
+    expect(refusal({ ...extract, dtype: { deep: 'x'.repeat(1e6) } }).length).toBeLessThan(300)
+    expect(refusal(JSON.parse(`{"kind":"extract","__proto__":{"source":"x"}}`))).toContain('source: got nothing')
+  })
+})
+
+it('redacts URLs inside text', () => {
+  expect(redact('connect redis://u:p@h:1 failed, s3://b/k@1')).toBe('connect redis://***@h:1 failed, s3://b/k@1')
+})
+
+describe('documentation', () => {
+  it('describes every field', () => {
+    for (const kind of ['extract', 'predict', 'finetune'] as const) {
+      const { properties } = specJsonSchema(kind)
+      const described = Object.entries(properties ?? {}).filter(([, field]: [string, unknown]) =>
+        typeof field === 'object' && field !== null && 'description' in field && /^.{10,}\.$/.test(String(field.description)))
+      expect(['kind', ...described.map(([name]) => name)].sort()).toEqual(specFields(kind).sort())
+    }
+    expect(specFields('finetune')).toContain('learningRate')
+  })
+
+  it('is a JSON Schema', () => {
+    const schema = specJsonSchema('extract')
+    expect(schema).toMatchObject({ type: 'object', additionalProperties: false, required: ['kind', 'source', 'model', 'out'] })
+    expect(schema).toHaveProperty('properties.partSize.default', 'auto')
+    expect(specJsonSchema()).toHaveProperty('oneOf')
+    expect(specJsonSchema('finetune')).toHaveProperty('properties.head.anyOf')
+  })
+})

@@ -1,0 +1,112 @@
+import { z } from 'zod'
+import { LayermillError } from '@layermill/models'
+import { formatZodError } from './spec-error.js'
+import {
+  commonFields, extractFields, finetuneModelFields, finetuneOptimizerFields, inferenceFields, kinds, predictFields,
+} from './spec-fields.js'
+import { isFrozen } from './spec-text.js'
+
+type Refused = (field: string, got: unknown, expected: string) => void
+
+/** Reports a check between fields in the shape that `formatZodError` turns into a sentence. */
+function checks<T>(check: (spec: T, refused: Refused) => void) {
+  return (context: z.core.ParsePayload<T>): void => {
+    check(context.value, (field, got, expected) => {
+      context.issues.push({ code: 'custom', path: [field], input: got, message: expected, continue: true })
+    })
+  }
+}
+
+const checkInference = (
+  spec: { precision: string; engine: string; overwrite: boolean; retryFailed: boolean; source: string; out?: string }, refused: Refused,
+): void => {
+  if (spec.precision === 'int8' && spec.engine !== 'onnx') refused('precision', spec.precision, 'fp32 with engine tfjs (int8 needs engine onnx)')
+  if (spec.overwrite && spec.retryFailed) refused('retryFailed', true, 'only one of overwrite and retryFailed')
+  if (spec.out === spec.source) refused('out', spec.out, 'another place than the source')
+}
+
+/** `layermill extract`: layers' activations of every image, as files. */
+export const ExtractSpec = z.strictObject({
+  kind: z.literal('extract'), ...commonFields, ...extractFields, ...inferenceFields,
+}).check(checks((spec, refused) => {
+  checkInference(spec, refused)
+  if (spec.update && spec.overwrite) refused('update', true, 'only one of update and overwrite')
+  if (spec.update && spec.retryFailed) refused('update', true, 'only one of update and retryFailed')
+}))
+
+/** `layermill predict`: the likeliest classes of every image. */
+export const PredictSpec = z.strictObject({
+  kind: z.literal('predict'), ...commonFields, ...predictFields, ...inferenceFields,
+}).check(checks((spec, refused) => {
+  checkInference(spec, refused)
+  if (spec.oversample && spec.size !== undefined) refused('size', spec.size, 'no size with oversample (crops have the network\'s own size)')
+  if (spec.retryFailed && spec.out === undefined) refused('retryFailed', true, 'out with the earlier results')
+}))
+
+/** What learns at which rate when nothing is said: as Chainer's optimizers. */
+export function defaultLearningRate(optimizer: 'adam' | 'adamw' | 'momentum'): number {
+  return optimizer === 'momentum' ? 0.01 : 0.001
+}
+
+/** `layermill finetune`: a new head on a pretrained network. `learningRate` and `microBatch` are filled in when left out. */
+export const FinetuneSpec = z.strictObject({
+  kind: z.literal('finetune'), ...commonFields, ...finetuneModelFields, ...finetuneOptimizerFields,
+}).check(checks((spec, refused) => {
+  if (spec.auxiliary && /^(vgg|resnet)\d+(\.tv)?$/.test(spec.model)) refused('auxiliary', true, `false with ${spec.model} (only googlenet has auxiliary classifiers)`)
+  if (spec.auxiliary && isFrozen(spec.base)) refused('auxiliary', true, 'false with a frozen base (auxiliary classifiers only teach the base)')
+  if (spec.auxiliary && spec.layer !== undefined) refused('layer', spec.layer, 'no layer with auxiliary (the three classifiers are replaced where they are)')
+  if (spec.auxiliary && spec.head.length > 0) refused('head', spec.head, 'no hidden layers with auxiliary (the three classifiers are replaced where they are)')
+  if (spec.size === 'keep') refused('size', spec.size, 'one size for all images (WIDTHxHEIGHT): they are trained in batches')
+  if (spec.microBatch !== undefined && spec.microBatch > spec.batchSize) refused('microBatch', spec.microBatch, `at most batchSize (${spec.batchSize})`)
+  if (spec.warmupEpochs > spec.epochs) refused('warmupEpochs', spec.warmupEpochs, `at most epochs (${spec.epochs})`)
+  if (spec.earlyStopping !== undefined && spec.validation === 0) refused('earlyStopping', spec.earlyStopping, 'validation above 0: it is judged on held-out images')
+  if (spec.out === spec.source) refused('out', spec.out, 'another place than the source')
+  if (spec.validation === spec.source) refused('validation', spec.validation, 'another place than the source')
+})).transform((spec) => ({
+  ...spec,
+  learningRate: spec.learningRate ?? defaultLearningRate(spec.optimizer),
+  microBatch: spec.microBatch ?? Math.min(8, spec.batchSize),
+}))
+
+/** Any run, told apart by `kind`. */
+export const RunSpec = z.discriminatedUnion('kind', [ExtractSpec, PredictSpec, FinetuneSpec], { error: `kind: one of ${kinds.join(', ')}` })
+
+export type RunKind = (typeof kinds)[number]
+export type ExtractSpec = z.output<typeof ExtractSpec>
+export type PredictSpec = z.output<typeof PredictSpec>
+export type FinetuneSpec = z.output<typeof FinetuneSpec>
+export type RunSpec = z.output<typeof RunSpec>
+/** What may be written: fields with a default may be left out, and flags' texts stand for their values. */
+export type RunSpecInput = z.input<typeof RunSpec>
+
+const schemas = { extract: ExtractSpec, predict: PredictSpec, finetune: FinetuneSpec }
+
+function kindOf(input: unknown): RunKind {
+  const kind = typeof input === 'object' && input !== null && 'kind' in input ? input.kind : undefined
+  const found = kinds.find((name) => name === kind)
+  if (found !== undefined) return found
+  const got = typeof kind === 'string' ? JSON.stringify(kind.slice(0, 80)) : kind === undefined ? 'nothing' : typeof kind
+  throw new LayermillError('SPEC_INVALID', `kind: got ${got}, expected one of ${kinds.join(', ')}`)
+}
+
+/**
+ * Checks a spec from anywhere (flags, a YAML or JSON file, the HTTP API) and fills in the defaults. Idempotent.
+ * Throws `SPEC_INVALID` with one line per field: what was given and what was expected; never with credentials.
+ */
+export function parseSpec(input: unknown): RunSpec {
+  const schema = schemas[kindOf(input)]
+  const result = schema.safeParse(input)
+  if (result.success) return result.data
+  throw formatZodError(result.error, input, { fields: specFields(kindOf(input)) })
+}
+
+/** Names of a kind's fields, in the order of the documentation. */
+export function specFields(kind: RunKind): string[] {
+  const schema = kind === 'finetune' ? FinetuneSpec.in : schemas[kind]
+  return Object.keys(schema.shape)
+}
+
+/** JSON Schema (draft 2020-12) of what may be written in a spec: of one kind, or of any. */
+export function specJsonSchema(kind?: RunKind): Record<string, unknown> {
+  return { ...z.toJSONSchema(kind === undefined ? RunSpec : schemas[kind], { io: 'input' }) }
+}
