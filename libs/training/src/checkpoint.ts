@@ -1,0 +1,90 @@
+import { LayermillError, elementCount, type Tensor, type TensorMap } from '@layermill/models'
+
+/** Everything that a run needs to go on bit for bit: plain JSON, and tensors by name. */
+export interface Checkpoint {
+  readonly state: Readonly<Record<string, unknown>>
+  readonly tensors: TensorMap
+}
+
+/** Header length, then JSON: the safetensors layout, so that any reader of that format sees the tensors. */
+const LENGTH_BYTES = 8
+const ALIGNMENT = 8
+const MAX_HEADER = 100_000_000
+
+/** JSON that keeps doubles that JSON has no word for, and the sign of zero. */
+const special = new Map<string, number>([['NaN', NaN], ['Infinity', Infinity], ['-Infinity', -Infinity], ['-0', -0]])
+
+function encodeNumber(_key: string, value: unknown): unknown {
+  if (typeof value !== 'number' || (Number.isFinite(value) && !Object.is(value, -0))) return value
+  return { $number: Object.is(value, -0) ? '-0' : String(value) }
+}
+
+function decodeNumber(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !('$number' in value)) return value
+  return special.get(String(value.$number))
+}
+
+/**
+ * A checkpoint as a safetensors file: `chunks` after each other, tensors not copied. The JSON state is metadata `state`.
+ */
+export function serializeCheckpoint({ state, tensors }: Checkpoint): { bytes: number; chunks: Uint8Array[] } {
+  const header: Record<string, unknown> = { __metadata__: { format: 'layermill-checkpoint', state: JSON.stringify(state, encodeNumber) } }
+  let offset = 0
+  for (const [name, { shape, data }] of tensors) {
+    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] }
+    offset += data.byteLength
+  }
+  const json = Buffer.from(JSON.stringify(header), 'utf8')
+  const padded = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT
+  const head = new Uint8Array(LENGTH_BYTES + padded).fill(0x20)
+  new DataView(head.buffer).setBigUint64(0, BigInt(padded), true)
+  head.set(json, LENGTH_BYTES)
+  const bodies = [...tensors.values()].map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+  return { bytes: head.length + offset, chunks: [head, ...bodies] }
+}
+
+interface HeaderEntry {
+  dtype: string
+  shape: number[]
+  data_offsets: [number, number]
+}
+
+const corrupt = (what: string, cause?: unknown): LayermillError =>
+  new LayermillError('CHECKPOINT_CORRUPT', `not a checkpoint: ${what}`, { cause, hint: 'take the checkpoint before it' })
+
+function parseHeader(bytes: Uint8Array): { header: Record<string, unknown>; start: number } {
+  if (bytes.length < LENGTH_BYTES) throw corrupt(`${bytes.length} bytes`)
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))
+  if (length > MAX_HEADER || LENGTH_BYTES + length > bytes.length) throw corrupt(`a header of ${length} bytes in a file of ${bytes.length}`)
+  try {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + LENGTH_BYTES, length).toString('utf8')
+    return { header: JSON.parse(text) as Record<string, unknown>, start: LENGTH_BYTES + length }
+  } catch (cause) {
+    throw corrupt('the header is no JSON', cause)
+  }
+}
+
+function readTensor(bytes: Uint8Array, start: number, name: string, entry: HeaderEntry): Tensor {
+  const [begin, end] = entry.data_offsets
+  const data = bytes.subarray(start + begin, start + end)
+  if (entry.dtype !== 'F32' || data.length !== elementCount(entry.shape) * 4) {
+    throw corrupt(`${name} has ${data.length} bytes for ${entry.dtype} of ${entry.shape.join('x')}`)
+  }
+  const aligned = data.byteOffset % 4 === 0 ? data : data.slice()
+  return { shape: entry.shape, data: new Float32Array(aligned.buffer, aligned.byteOffset, data.length / 4) }
+}
+
+/**
+ * The checkpoint in a file's bytes. Tensors are views on them where they are aligned.
+ * @throws LayermillError `CHECKPOINT_CORRUPT` for a truncated or foreign file.
+ */
+export function deserializeCheckpoint(bytes: Uint8Array): Checkpoint {
+  const { header, start } = parseHeader(bytes)
+  const metadata = header['__metadata__'] as { format?: string; state?: string } | undefined
+  if (metadata?.format !== 'layermill-checkpoint' || metadata.state === undefined) throw corrupt('it has no state')
+  const tensors = new Map<string, Tensor>()
+  for (const [name, entry] of Object.entries(header)) {
+    if (name !== '__metadata__') tensors.set(name, readTensor(bytes, start, name, entry as HeaderEntry))
+  }
+  return { state: JSON.parse(metadata.state, decodeNumber) as Record<string, unknown>, tensors }
+}

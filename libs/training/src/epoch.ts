@@ -1,0 +1,51 @@
+import { LayermillError } from '@layermill/models'
+import { seededRandom, shuffled } from './random.js'
+
+export interface EpochOptions {
+  readonly seed: number
+  /** From 0. */
+  readonly epoch: number
+  /** Images averaged in one update. */
+  readonly batchSize: number
+  /** Images in one job; the last of a batch may be smaller. */
+  readonly microBatchSize: number
+}
+
+export interface MicroBatch<T> {
+  /** Position inside the step, from 0: the order in which gradients are added. */
+  readonly index: number
+  readonly items: readonly T[]
+}
+
+export interface Step<T> {
+  /** Inside the epoch, from 0. */
+  readonly index: number
+  readonly samples: number
+  readonly microBatches: readonly MicroBatch<T>[]
+}
+
+function slices<T>(items: readonly T[], size: number): (readonly T[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size))
+}
+
+/**
+ * The steps of an epoch: all items once, in an order drawn from (seed, epoch), cut into batches and those into micro-batches by
+ * position. The order of `items` matters: give them sorted. The last batch of an epoch may be smaller.
+ * @throws LayermillError `BATCH_INVALID` for sizes below 1 or a micro-batch larger than the batch.
+ */
+export function planEpoch<T>(items: readonly T[], { seed, epoch, batchSize, microBatchSize }: EpochOptions): Step<T>[] {
+  if (!Number.isInteger(batchSize) || !Number.isInteger(microBatchSize) || microBatchSize < 1 || batchSize < microBatchSize) {
+    throw new LayermillError('BATCH_INVALID', `batches of ${batchSize} in micro-batches of ${microBatchSize}; expected 1 <= micro-batch <= batch`)
+  }
+  const order = shuffled(items, seededRandom(seed, 'epoch', epoch))
+  return slices(order, batchSize).map((batch, index) => ({
+    index,
+    samples: batch.length,
+    microBatches: slices(batch, microBatchSize).map((part, position) => ({ index: position, items: part })),
+  }))
+}
+
+/** Steps in an epoch of so many images. */
+export function stepsPerEpoch(images: number, batchSize: number): number {
+  return Math.ceil(images / batchSize)
+}

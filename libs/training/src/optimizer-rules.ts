@@ -1,0 +1,64 @@
+/**
+ * The update rules over one range of one parameter, in double precision between float32 loads and stores: the same bits on every
+ * machine. `scale` multiplies the gradient on its way in (clipping), `decay` times the parameter is added to it (weight decay).
+ */
+
+/** What changes from step to step. */
+export interface GradientChange {
+  readonly scale: number
+  readonly decay: number
+}
+
+export interface AdamStep extends GradientChange {
+  /** alpha * sqrt(1 - beta2^t) / (1 - beta1^t) * eta: the size of a step. */
+  readonly rate: number
+  readonly beta1: number
+  readonly beta2: number
+  readonly epsilon: number
+  /** eta * weight_decay_rate: what share of the parameter goes, beside the gradient's step. */
+  readonly shrink: number
+}
+
+export interface AdamMemory {
+  readonly m: Float32Array
+  readonly v: Float32Array
+}
+
+/** Chainer's Adam: m += (1-b1)(g-m); v += (1-b2)(g^2-v); p -= eta (alpha_t m / (sqrt(v) + eps) + weight_decay_rate p). */
+export function adam(p: Float32Array, g: Float32Array, { m, v }: AdamMemory, step: AdamStep, start: number, end: number): void {
+  const { rate, epsilon, shrink, scale, decay } = step
+  const mix1 = 1 - step.beta1
+  const mix2 = 1 - step.beta2
+  for (let i = start; i < end; i++) {
+    const value = p[i]!
+    const gradient = g[i]! * scale + decay * value
+    const first = m[i]! + mix1 * (gradient - m[i]!)
+    const second = v[i]! + mix2 * (gradient * gradient - v[i]!)
+    m[i] = first
+    v[i] = second
+    p[i] = value - (rate * first) / (Math.sqrt(second) + epsilon) - shrink * value
+  }
+}
+
+export interface MomentumStep extends GradientChange {
+  readonly rate: number
+  readonly momentum: number
+}
+
+/** Chainer's MomentumSGD: v = momentum v - lr g; p += v. */
+export function momentumSgd(p: Float32Array, g: Float32Array, v: Float32Array, step: MomentumStep, start: number, end: number): void {
+  const { rate, momentum, scale, decay } = step
+  for (let i = start; i < end; i++) {
+    const value = p[i]!
+    const velocity = momentum * v[i]! - rate * (g[i]! * scale + decay * value)
+    v[i] = velocity
+    p[i] = value + velocity
+  }
+}
+
+/** Sum of squares of a range, in double precision from left to right. */
+export function squareSum(values: Float32Array, start: number, end: number): number {
+  let sum = 0
+  for (let i = start; i < end; i++) sum += values[i]! * values[i]!
+  return sum
+}

@@ -1,0 +1,86 @@
+/** Seeded random numbers that depend on names, never on how many were drawn before elsewhere. */
+
+const TWO_TO_MINUS_32 = 1 / 4294967296
+const GOLDEN_RATIO = 0x9e3779b9 | 0
+
+/** A stream of random numbers. */
+export interface Random {
+  /** Uniform in [0, 1), a multiple of 2^-32. */
+  next(): number
+  /** A uniform integer in [0, bound), bound <= 2^32. */
+  integer(bound: number): number
+  /** Normally distributed, mean 0, standard deviation 1. */
+  normal(): number
+}
+
+/** Integer finaliser `lowbias32` (Wellons): every input bit changes each output bit with probability close to one half. */
+function mix(value: number): number {
+  let x = value
+  x ^= x >>> 16
+  x = Math.imul(x, 0x7feb352d)
+  x ^= x >>> 15
+  x = Math.imul(x, 0x846ca68b)
+  return x ^ (x >>> 16)
+}
+
+/** A 32-bit hash of a text's UTF-8 bytes (FNV-1a, finalised), unsigned. */
+export function hashText(text: string, seed = 0): number {
+  let hash = 0x811c9dc5 ^ mix(seed)
+  for (const byte of Buffer.from(text, 'utf8')) hash = Math.imul(hash ^ byte, 0x01000193)
+  return mix(hash) >>> 0
+}
+
+/** sfc32 (Doty-Humphrey): 128 bits of state, period at least 2^32. */
+function sfc32(state: readonly [number, number, number]): () => number {
+  let [a, b, c] = state
+  let counter = 1
+  const next = (): number => {
+    const result = (((a + b) | 0) + counter) | 0
+    counter = (counter + 1) | 0
+    a = b ^ (b >>> 9)
+    b = (c + (c << 3)) | 0
+    c = ((c << 21) | (c >>> 11)) + result | 0
+    return result >>> 0
+  }
+  for (let i = 0; i < 12; i++) next()
+  return next
+}
+
+/**
+ * The stream of a list of names and numbers: `seededRandom(seed, 'dropout', key, step)`. The same list gives the same stream on every
+ * machine; lists that differ anywhere give unrelated streams.
+ */
+export function seededRandom(...parts: readonly (string | number)[]): Random {
+  const text = JSON.stringify(parts)
+  const next = sfc32([hashText(text, 1), hashText(text, 2), hashText(text, GOLDEN_RATIO)])
+  const uniform = (): number => next() * TWO_TO_MINUS_32
+  let spare: number | undefined
+  return {
+    next: uniform,
+    integer: bound => Math.floor(uniform() * bound),
+    normal() {
+      if (spare !== undefined) {
+        const value = spare
+        spare = undefined
+        return value
+      }
+      // Box and Muller; 1 - u is never 0.
+      const radius = Math.sqrt(-2 * Math.log(1 - uniform()))
+      const angle = 2 * Math.PI * uniform()
+      spare = radius * Math.sin(angle)
+      return radius * Math.cos(angle)
+    },
+  }
+}
+
+/** A random order of the same items (Fisher and Yates), in a new array. */
+export function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const result = [...items]
+  for (let i = result.length - 1; i > 0; i--) {
+    const j = random.integer(i + 1)
+    const item = result[i]!
+    result[i] = result[j]!
+    result[j] = item
+  }
+  return result
+}
