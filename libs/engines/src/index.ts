@@ -1,1 +1,2 @@
-export * from './engine.js'
+export type { Device, Engine, EngineName, EngineOptions, Extractor, ExtractorOptions } from './engine.js'
+export { openEngine } from './open.js'

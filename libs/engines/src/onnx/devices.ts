@@ -1,0 +1,46 @@
+import * as ort from 'onnxruntime-node'
+import { LayermillError } from '@layermill/models'
+import type { Device } from '../engine.js'
+import { runtimeMessage } from '../thread/errors.js'
+import type { OnnxGraph } from './graph.js'
+import { modelProto } from './proto.js'
+import { concatenate } from './wire.js'
+
+/** A graph that every device can run: enough to see that its libraries load and its driver answers. */
+const probe: OnnxGraph = {
+  name: 'probe',
+  nodes: [{ op: 'Conv', inputs: ['x', 'w'], outputs: ['y'] }],
+  initializers: new Map([['w', { type: 'float32', shape: [1, 1, 1, 1], data: Float32Array.of(2) }]]),
+  inputs: [{ name: 'x', shape: [1, 1, 1, 1] }],
+  outputs: [{ name: 'y', shape: [1, 1, 1, 1] }],
+}
+
+/** Runs the probe on a device; throws what the runtime throws where the device is not there. */
+async function tryDevice(device: Device): Promise<void> {
+  const session = await ort.InferenceSession.create(concatenate(modelProto(probe)), { executionProviders: [device] })
+  try {
+    const { y } = await session.run({ x: new ort.Tensor('float32', Float32Array.of(3), [1, 1, 1, 1]) })
+    if (y?.data[0] !== 6) throw new Error(`computed 2 * 3 = ${String(y?.data[0])}`)
+  } finally {
+    await session.release()
+  }
+}
+
+/**
+ * The first of `devices` that works, and what became of each that was tried.
+ * @throws LayermillError `DEVICE_UNAVAILABLE` with the reasons where none works.
+ */
+export async function selectDevice(devices: readonly Device[]): Promise<{ device: Device; report: string }> {
+  const failures: string[] = []
+  for (const device of devices) {
+    try {
+      await tryDevice(device)
+      return { device, report: [...failures, `using ${device}`].join('; ') }
+    } catch (error) {
+      failures.push(`${device} is not available (${runtimeMessage(error)})`)
+    }
+  }
+  throw new LayermillError('DEVICE_UNAVAILABLE', failures.join('; '), {
+    hint: 'use --device cpu, or --device auto to take the best one there is; docs/engines.md says what each device needs',
+  })
+}

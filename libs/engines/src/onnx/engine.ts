@@ -1,0 +1,113 @@
+import {
+  formatShape,
+  layerShapes,
+  LayermillError,
+  pruneNodes,
+  resolveLayers,
+  type Network,
+  type Size2,
+  type Tensor,
+  type TensorMap,
+} from '@layermill/models'
+import type { Device, Engine, Extractor, ExtractorOptions } from '../engine.js'
+import type { ThreadClient } from '../thread/client.js'
+import { buffersOf } from '../thread/transfer.js'
+import { allShared, copyWeights, selectWeights } from './weights.js'
+
+/** ONNX Runtime in a thread of its own. Made by `openEngine`. */
+export class OnnxEngine implements Engine {
+  readonly name = 'onnx'
+  readonly device: Device
+  readonly report: string
+  readonly version: string
+  private closing: Promise<void> | undefined
+
+  constructor(private readonly client: ThreadClient, opened: { device: Device; report: string; version: string }) {
+    this.device = opened.device
+    this.report = opened.report
+    this.version = opened.version
+  }
+
+  async extractor(network: Network, weights: TensorMap, layers: readonly string[], options: ExtractorOptions = {}): Promise<Extractor> {
+    const { inputSize } = options
+    this.assertOpen()
+    const names = [...new Set(layers)]
+    if (names.length === 0) throw new LayermillError('LAYER_UNKNOWN', `no layer of ${network.id} was asked for`)
+    const outputs = resolveLayers(network, names)
+    if (inputSize !== undefined) layerShapes(network, names, inputSize)
+    const nodes = pruneNodes(network.nodes, outputs)
+    const selected = selectWeights(network, nodes, weights)
+    const shared = allShared(selected)
+    const sent = shared ? selected : await copyWeights(selected)
+    this.assertOpen()
+    const params = { nodes, weights: sent, ownWeights: !shared, outputs, inputSize }
+    const { session } = await this.client.request('load', params, shared ? [] : buffersOf(sent.values()))
+    return new OnnxExtractor(this.client, session, network, names, inputSize)
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.client.close()
+    return this.closing
+  }
+
+  private assertOpen(): void {
+    if (this.closing !== undefined) throw new LayermillError('ENGINE_CLOSED', 'the engine has been closed')
+  }
+}
+
+class OnnxExtractor implements Extractor {
+  private readonly knownSizes = new Set<string>()
+  private releasing: Promise<void> | undefined
+
+  constructor(
+    private readonly client: ThreadClient,
+    private readonly session: number,
+    private readonly network: Network,
+    readonly layers: readonly string[],
+    private readonly inputSize: Size2 | undefined,
+  ) {}
+
+  async run(images: Tensor): Promise<Map<string, Tensor>> {
+    if (this.releasing !== undefined) throw new LayermillError('ENGINE_CLOSED', 'this extractor has been released')
+    this.checkImages(images)
+    const { tensors } = await this.client.request('run', { session: this.session, images }, buffersOf([images]))
+    return new Map(this.layers.map((layer, i) => [layer, tensors[i]!]))
+  }
+
+  release(): Promise<void> {
+    this.releasing ??= this.free()
+    return this.releasing
+  }
+
+  private async free(): Promise<void> {
+    try {
+      await this.client.request('release', { session: this.session })
+    } catch (error) {
+      // What a closed or crashed engine held is freed.
+      if (!(error instanceof LayermillError && error.code === 'ENGINE_FAILED')) throw error
+    }
+  }
+
+  /** Throws before anything is sent, so that the images stay the caller's where they are refused. */
+  private checkImages({ shape, data }: Tensor): void {
+    const [count, channels, height, width] = shape
+    if (shape.length !== 4 || channels !== 3 || count! < 1 || height! < 1 || width! < 1) {
+      throw new LayermillError('INPUT_SHAPE', `images must be Nx3xHxW with N >= 1, not ${formatShape(shape)}`)
+    }
+    const expected = shape.reduce((product, size) => product * size, 1)
+    if (data.length !== expected) {
+      throw new LayermillError('INPUT_SHAPE', `images of ${formatShape(shape)} have ${expected} values, not ${data.length}`)
+    }
+    const size: Size2 = [height!, width!]
+    const { inputSize } = this
+    if (inputSize !== undefined && (inputSize[0] !== size[0] || inputSize[1] !== size[1])) {
+      throw new LayermillError('INPUT_SIZE', `this extractor takes images of ${sizeText(inputSize)} (width x height), not ${sizeText(size)}`)
+    }
+    const key = sizeText(size)
+    if (this.knownSizes.has(key)) return
+    layerShapes(this.network, this.layers, size)
+    this.knownSizes.add(key)
+  }
+}
+
+const sizeText = ([height, width]: Size2): string => `${width}x${height}`

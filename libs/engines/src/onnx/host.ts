@@ -1,0 +1,108 @@
+import * as ort from 'onnxruntime-node'
+import { inferShapes, LayermillError, type GraphNode, type Size2, type Tensor } from '@layermill/models'
+import type { Device } from '../engine.js'
+import { nativeCall } from '../thread/guard.js'
+import type { LoadParams, Request, Requests, RequestKind } from '../thread/protocol.js'
+import { selectDevice } from './devices.js'
+import { averagingMatrix } from './lower/adaptive.js'
+import { lower, type Lowered } from './lower/lower.js'
+import { createSession } from './session.js'
+
+interface Loaded {
+  readonly session: ort.InferenceSession
+  readonly lowered: Omit<Lowered, 'graph'>
+  /** Node names, in the order in which their tensors are returned. */
+  readonly outputs: readonly string[]
+  /** For the sizes that averaging matrices depend on; empty where there are none. */
+  readonly nodes: readonly GraphNode[]
+}
+
+/** The engine inside its thread: sessions by number, requests one at a time. */
+export class OnnxHost {
+  private readonly sessions = new Map<number, Loaded>()
+  private device: Device = 'cpu'
+  private threads = 1
+  private nextSession = 0
+
+  /** @param flags see `thread/protocol.ts`. */
+  constructor(private readonly flags: Int32Array) {}
+
+  /** Carries out one request; throws LayermillErrors and the runtime's own errors. */
+  handle(request: Request): Promise<Requests[RequestKind]['result']> {
+    switch (request.kind) {
+      case 'open': return this.open(request.params)
+      case 'load': return this.load(request.params)
+      case 'run': return this.run(request.params)
+      case 'release': return this.release(request.params)
+      case 'close': return this.close()
+    }
+  }
+
+  private async open({ devices, threads }: Requests['open']['params']): Promise<Requests['open']['result']> {
+    // The runtime would print its reasons to stderr as well as throw them.
+    ort.env.logLevel = 'fatal'
+    const { device, report } = await nativeCall(this.flags, () => selectDevice(devices))
+    this.device = device
+    this.threads = threads
+    return { device, report, version: `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}` }
+  }
+
+  private async load(params: LoadParams): Promise<Requests['load']['result']> {
+    const { nodes, weights, outputs, inputSize, ownWeights } = params
+    const { graph, ...lowered } = lower({ nodes, weights, outputs, inputSize, overwriteWeights: ownWeights })
+    const options = { device: this.device, threads: this.threads }
+    const session = await nativeCall(this.flags, () => createSession(graph, options))
+    const number = this.nextSession++
+    this.sessions.set(number, { session, lowered, outputs, nodes: lowered.averaging.length > 0 ? nodes : [] })
+    return { session: number }
+  }
+
+  private async run({ session: number, images }: Requests['run']['params']): Promise<Requests['run']['result']> {
+    const loaded = this.sessions.get(number)
+    if (loaded === undefined) throw new LayermillError('ENGINE_CLOSED', 'this extractor has been released')
+    const feeds: Record<string, ort.Tensor> = { [loaded.lowered.input]: toOrt(images), ...averagingFeeds(loaded, images) }
+    const results = await nativeCall(this.flags, () => loaded.session.run(feeds))
+    const taken = new Set<string>()
+    const tensors = loaded.outputs.map(node => {
+      const value = loaded.lowered.outputs.get(node)!
+      const tensor = fromOrt(results[value]!, taken.has(value))
+      taken.add(value)
+      return tensor
+    })
+    return { tensors }
+  }
+
+  private async release({ session: number }: Requests['release']['params']): Promise<undefined> {
+    const loaded = this.sessions.get(number)
+    this.sessions.delete(number)
+    if (loaded !== undefined) await nativeCall(this.flags, () => loaded.session.release())
+    return undefined
+  }
+
+  private async close(): Promise<undefined> {
+    for (const session of this.sessions.keys()) await this.release({ session })
+    return undefined
+  }
+}
+
+function toOrt(tensor: Tensor): ort.Tensor {
+  return new ort.Tensor('float32', tensor.data, tensor.shape)
+}
+
+/** A tensor in a buffer of its own; `shared` where another result has this one's buffer already. */
+function fromOrt(tensor: ort.Tensor, shared: boolean): Tensor {
+  if (!(tensor.data instanceof Float32Array)) throw new TypeError(`the runtime returned ${tensor.type} instead of float32`)
+  return { shape: tensor.dims, data: shared ? tensor.data.slice() : tensor.data }
+}
+
+function averagingFeeds({ lowered, nodes }: Loaded, images: Tensor): Record<string, ort.Tensor> {
+  if (lowered.averaging.length === 0) return {}
+  const size: Size2 = [images.shape[2]!, images.shape[3]!]
+  const shapes = inferShapes(nodes, size)
+  const feeds = lowered.averaging.map(({ name, source, axis, parts }) => {
+    const length = shapes.get(source)![axis === 'height' ? 1 : 2]!
+    const matrix = averagingMatrix(parts, length, axis === 'width')
+    return [name, new ort.Tensor('float32', matrix, axis === 'height' ? [parts, length] : [length, parts])] as const
+  })
+  return Object.fromEntries(feeds)
+}

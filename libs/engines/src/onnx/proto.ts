@@ -1,0 +1,89 @@
+import { bytesField, floatField, intField, message, messageField, packedFloats, packedInts, stringField, type Message } from './wire.js'
+import type { OnnxAttribute, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValueInfo } from './graph.js'
+
+/** The operator set and file version written: old enough for every ONNX Runtime of the last years, new enough for all operators used. */
+export const OPSET = 17
+const IR_VERSION = 8
+
+/** TensorProto.DataType */
+const DATA_TYPE = { float32: 1, int64: 7 } as const
+const EXTERNAL = 1
+
+/** AttributeProto: field and AttributeType of each kind of value. */
+function attributeValue(attribute: OnnxAttribute): Message[] {
+  switch (attribute.kind) {
+    case 'float': return [floatField(2, attribute.value), intField(20, 1)]
+    case 'int': return [intField(3, attribute.value), intField(20, 2)]
+    case 'string': return [stringField(4, attribute.value), intField(20, 3)]
+    case 'floats': return [packedFloats(7, attribute.value), intField(20, 6)]
+    case 'ints': return [packedInts(8, attribute.value), intField(20, 7)]
+  }
+}
+
+function nodeProto(node: OnnxNode): Message {
+  return message([
+    ...node.inputs.map(name => stringField(1, name)),
+    ...node.outputs.map(name => stringField(2, name)),
+    stringField(3, node.outputs[0] ?? ''),
+    stringField(4, node.op),
+    ...Object.entries(node.attributes ?? {}).map(([name, value]) =>
+      messageField(5, message([stringField(1, name), ...attributeValue(value)]))),
+  ])
+}
+
+function valueInfoProto(value: OnnxValueInfo): Message {
+  const dims = value.shape.map(dim => messageField(1, typeof dim === 'number' ? intField(1, dim) : stringField(2, dim)))
+  const tensorType = message([intField(1, DATA_TYPE[value.type ?? 'float32']), messageField(2, message(dims))])
+  return message([stringField(1, value.name), messageField(2, messageField(1, tensorType))])
+}
+
+/** The memory of a float32 initializer as bytes, not copied. */
+export function rawBytes(data: Float32Array): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+}
+
+function int64Bytes(values: readonly number[]): Uint8Array {
+  return new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
+}
+
+/** Where a tensor's bytes are, when they are not in the model. */
+export interface ExternalPlace {
+  /** A file's name, relative to the folder given when the model is loaded. */
+  readonly location: string
+  readonly offset: number
+}
+
+function tensorProto(name: string, tensor: OnnxInitializer, external: ExternalPlace | undefined): Message {
+  const head = [...tensor.shape.map(dim => intField(1, dim)), intField(2, DATA_TYPE[tensor.type]), stringField(8, name)]
+  if (tensor.type === 'int64') return message([...head, bytesField(9, int64Bytes(tensor.data))])
+  if (external === undefined) return message([...head, bytesField(9, rawBytes(tensor.data))])
+  const entry = (key: string, value: string) => messageField(13, message([stringField(1, key), stringField(2, value)]))
+  return message([
+    ...head,
+    entry('location', external.location),
+    entry('offset', String(external.offset)),
+    entry('length', String(tensor.data.byteLength)),
+    intField(14, EXTERNAL),
+  ])
+}
+
+/**
+ * Encodes a graph as an ONNX ModelProto. float32 initializers named in `external` are written as references to files that whoever
+ * loads the model provides. All others are in the model, as views on their own memory: nothing is copied here (`concatenate` copies
+ * once).
+ */
+export function modelProto(graph: OnnxGraph, external: ReadonlyMap<string, ExternalPlace> = new Map()): Message {
+  const body = message([
+    ...graph.nodes.map(node => messageField(1, nodeProto(node))),
+    stringField(2, graph.name),
+    ...[...graph.initializers].map(([name, tensor]) => messageField(5, tensorProto(name, tensor, external.get(name)))),
+    ...graph.inputs.map(value => messageField(11, valueInfoProto(value))),
+    ...graph.outputs.map(value => messageField(12, valueInfoProto(value))),
+  ])
+  return message([
+    intField(1, IR_VERSION),
+    stringField(2, 'layermill'),
+    messageField(7, body),
+    messageField(8, message([stringField(1, ''), intField(2, OPSET)])),
+  ])
+}

@@ -1,0 +1,59 @@
+import * as ort from 'onnxruntime-node'
+import type { Device } from '../engine.js'
+import type { OnnxGraph } from './graph.js'
+import { modelProto, rawBytes } from './proto.js'
+import { writeWeightFile } from './weight-file.js'
+import { concatenate } from './wire.js'
+
+export interface SessionSettings {
+  readonly device: Device
+  /** Threads inside one operator. */
+  readonly threads: number
+}
+
+/** Initializers of at least this many bytes stay out of the model. */
+const EXTERNAL_BYTES = 1024
+/** From this many bytes on, external initializers go through a file: below, making one costs more than copying. */
+const FILE_BYTES = 1 << 22
+
+/** The runtime's options for a session, as measured in docs/decisions/0051. */
+export function sessionOptions({ device, threads }: SessionSettings): ort.InferenceSession.SessionOptions {
+  return {
+    executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: threads,
+    executionMode: 'sequential',
+  }
+}
+
+function externalInitializers(graph: OnnxGraph): Map<string, Uint8Array> {
+  const external = new Map<string, Uint8Array>()
+  for (const [name, tensor] of graph.initializers) {
+    if (tensor.type === 'float32' && tensor.data.byteLength >= EXTERNAL_BYTES) external.set(name, rawBytes(tensor.data))
+  }
+  return external
+}
+
+/**
+ * A session of a graph. The graph and its tensors are not needed afterwards.
+ *
+ * Large weights reach the runtime through a temporary file that it maps; where no file can be written, as memory, which the runtime
+ * copies (docs/decisions/0050). Either way the model itself stays small, so that no limit on a model's size applies.
+ */
+export async function createSession(graph: OnnxGraph, settings: SessionSettings): Promise<ort.InferenceSession> {
+  const external = externalInitializers(graph)
+  const bytes = [...external.values()].reduce((sum, data) => sum + data.byteLength, 0)
+  const file = bytes >= FILE_BYTES ? await writeWeightFile(external) : undefined
+  const options = sessionOptions(settings)
+  if (file === undefined) {
+    const places = new Map([...external.keys()].map(name => [name, { location: name, offset: 0 }]))
+    const externalData = [...external].map(([path, data]) => ({ path, data }))
+    return ort.InferenceSession.create(concatenate(modelProto(graph, places)), { ...options, externalData })
+  }
+  try {
+    const extra = { ...options.extra, 'session.model_external_initializers_file_folder_path': file.folder }
+    return await ort.InferenceSession.create(concatenate(modelProto(graph, file.places)), { ...options, extra })
+  } finally {
+    await file.remove()
+  }
+}

@@ -1,0 +1,101 @@
+import { mkdtemp, open, readdir, rm, stat, statfs } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { errorCode } from '@layermill/models'
+import type { ExternalPlace } from './proto.js'
+
+const PREFIX = 'layermill-weights-'
+const NAME = 'weights.bin'
+/** ONNX's advice for tensors that are mapped into memory. */
+const ALIGNMENT = 4096
+/** A folder this old (milliseconds) was left behind by a process that was killed: loading takes seconds. */
+const ABANDONED = 15 * 60_000
+/** A single write; Linux takes at most 2 GiB at a time. */
+const CHUNK = 1 << 26
+
+export interface WeightFile {
+  readonly folder: string
+  readonly places: ReadonlyMap<string, ExternalPlace>
+  /** Deletes it. A session that has been created from it does not need it any more. */
+  remove(): Promise<void>
+}
+
+/** Where the file may go: shared memory first, because it is the fastest. */
+export const weightFolders = (): string[] => (process.platform === 'linux' ? ['/dev/shm', tmpdir()] : [tmpdir()])
+
+function layOut(tensors: ReadonlyMap<string, Uint8Array>): { places: Map<string, ExternalPlace>; bytes: number } {
+  const places = new Map<string, ExternalPlace>()
+  let bytes = 0
+  for (const [name, data] of tensors) {
+    places.set(name, { location: NAME, offset: bytes })
+    bytes = Math.ceil((bytes + data.byteLength) / ALIGNMENT) * ALIGNMENT
+  }
+  return { places, bytes }
+}
+
+async function hasRoom(folder: string, bytes: number): Promise<boolean> {
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize > bytes * 1.1
+}
+
+async function removeAbandoned(folder: string): Promise<void> {
+  const names = (await readdir(folder)).filter(name => name.startsWith(PREFIX))
+  for (const name of names) {
+    const path = join(folder, name)
+    try {
+      if (Date.now() - (await stat(path)).mtimeMs > ABANDONED) await rm(path, { recursive: true, force: true })
+    } catch {
+      // Another user's, or gone by now: nothing of ours.
+    }
+  }
+}
+
+async function writeAll(path: string, tensors: ReadonlyMap<string, Uint8Array>, places: ReadonlyMap<string, ExternalPlace>): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    for (const [name, data] of tensors) {
+      const { offset } = places.get(name)!
+      for (let start = 0; start < data.byteLength; ) {
+        const { bytesWritten } = await file.write(data, start, Math.min(CHUNK, data.byteLength - start), offset + start)
+        start += bytesWritten
+      }
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+async function writeInto(folder: string, tensors: ReadonlyMap<string, Uint8Array>): Promise<WeightFile | undefined> {
+  const { places, bytes } = layOut(tensors)
+  if (!(await hasRoom(folder, bytes))) return undefined
+  await removeAbandoned(folder)
+  const created = await mkdtemp(join(folder, PREFIX))
+  const remove = () => rm(created, { recursive: true, force: true })
+  try {
+    await writeAll(join(created, NAME), tensors, places)
+    return { folder: created, places, remove }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/**
+ * Writes tensors into a temporary file in the first of `folders` that takes it; undefined where none does (no room, read-only).
+ * ONNX Runtime maps such a file instead of copying it twice, which is most of the time and the memory that loading costs.
+ */
+export async function writeWeightFile(
+  tensors: ReadonlyMap<string, Uint8Array>,
+  folders: readonly string[] = weightFolders(),
+): Promise<WeightFile | undefined> {
+  for (const folder of folders) {
+    try {
+      const file = await writeInto(folder, tensors)
+      if (file !== undefined) return file
+    } catch (error) {
+      // The system's refusals (ENOENT, EACCES, EROFS, ENOSPC, EDQUOT) are why there is another way; mistakes of ours are not.
+      if (errorCode(error) === 'UNEXPECTED' || errorCode(error).startsWith('ERR_')) throw error
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,50 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { formatShape, LayermillError, parameterShapes, sameShape, type GraphNode, type Network, type Tensor, type TensorMap } from '@layermill/models'
+
+/** How much is copied at a time: some milliseconds' worth, so that the calling thread's event loop goes on turning. */
+const SLICE = 1 << 20
+
+/**
+ * The weights that nodes read, and no others.
+ * @throws LayermillError `WEIGHTS_MISSING_TENSOR`, `WEIGHTS_SHAPE` with the tensor's name and the shape expected.
+ */
+export function selectWeights(network: Network, nodes: readonly GraphNode[], weights: TensorMap): Map<string, Tensor> {
+  const selected = new Map<string, Tensor>()
+  for (const [name, shape] of parameterShapes({ nodes, inputSize: network.inputSize })) {
+    const tensor = weights.get(name)
+    if (tensor === undefined) {
+      throw new LayermillError('WEIGHTS_MISSING_TENSOR', `the weights have no tensor ${name} (${formatShape(shape)}), which ${network.id} needs`)
+    }
+    if (!sameShape(tensor.shape, shape)) {
+      const found = formatShape(tensor.shape)
+      throw new LayermillError('WEIGHTS_SHAPE', `the weights' tensor ${name} is ${found}; ${network.id} needs ${formatShape(shape)}`)
+    }
+    selected.set(name, { shape: tensor.shape, data: tensor.data })
+  }
+  return selected
+}
+
+/** Whether all tensors are in shared memory, which another thread can read without a copy. */
+export function allShared(weights: TensorMap): boolean {
+  return [...weights.values()].every(({ data }) => data.buffer instanceof SharedArrayBuffer)
+}
+
+/** A copy that can be handed to another thread, made a slice at a time. */
+export async function copyWeights(weights: TensorMap): Promise<Map<string, Tensor>> {
+  const copies = new Map<string, Tensor>()
+  let untilPause = SLICE
+  for (const [name, { shape, data }] of weights) {
+    const copy = new Float32Array(data.length)
+    for (let start = 0; start < data.length; ) {
+      const end = Math.min(data.length, start + untilPause)
+      copy.set(data.subarray(start, end), start)
+      untilPause -= end - start
+      start = end
+      if (untilPause > 0) continue
+      await nextTurn()
+      untilPause = SLICE
+    }
+    copies.set(name, { shape, data: copy })
+  }
+  return copies
+}

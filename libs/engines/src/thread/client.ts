@@ -1,0 +1,83 @@
+import { createRequire } from 'node:module'
+import { Worker } from 'node:worker_threads'
+import type { TransferListItem } from 'node:worker_threads'
+import { errorMessage, LayermillError } from '@layermill/models'
+import { createFlags, stopNativeCalls } from './guard.js'
+import type { Reply, Request, RequestKind, Requests } from './protocol.js'
+
+interface Pending {
+  resolve(result: Requests[RequestKind]['result']): void
+  reject(error: LayermillError): void
+}
+
+/** The calling thread's end of an engine thread. The thread keeps the process alive only while an answer is due. */
+export class ThreadClient {
+  private readonly worker: Worker
+  private readonly flags = createFlags()
+  private readonly pending = new Map<number, Pending>()
+  private readonly stop = () => stopNativeCalls(this.flags)
+  private nextId = 0
+  private failure: LayermillError | undefined
+  private readonly ended: Promise<void>
+
+  constructor() {
+    // Through the package's exports, so that sources run by a test runner start the built thread too.
+    const entry = createRequire(import.meta.url).resolve('@layermill/engines/thread')
+    this.worker = new Worker(entry, { name: 'layermill-engine', workerData: { flags: this.flags } })
+    this.worker.unref()
+    this.worker.on('message', (reply: Reply) => this.settle(reply))
+    this.worker.on('error', cause => this.fail(`the engine thread crashed: ${errorMessage(cause)}`, cause))
+    process.on('exit', this.stop)
+    this.ended = new Promise(resolve => {
+      this.worker.on('exit', code => {
+        process.off('exit', this.stop)
+        this.fail(`the engine thread has ended (exit code ${code})`)
+        resolve()
+      })
+    })
+  }
+
+  /**
+   * Sends a request and waits for its answer.
+   * @throws LayermillError what the thread answers; `ENGINE_FAILED` where the thread is gone.
+   */
+  request<Kind extends RequestKind>(
+    kind: Kind,
+    params: Requests[Kind]['params'],
+    transfer: readonly TransferListItem[] = [],
+  ): Promise<Requests[Kind]['result']> {
+    if (this.failure !== undefined) return Promise.reject(this.failure)
+    const id = this.nextId++
+    return new Promise((resolve, reject) => {
+      this.worker.postMessage({ id, kind, params } as Request, transfer)
+      this.pending.set(id, { resolve: resolve as Pending['resolve'], reject })
+      this.worker.ref()
+    })
+  }
+
+  /** Ends the thread behind all pending requests; also settles where it has crashed before. */
+  async close(): Promise<void> {
+    try {
+      await this.request('close', undefined)
+    } catch (error) {
+      if (!(error instanceof LayermillError && error.code === 'ENGINE_FAILED')) throw error
+    }
+    // Nothing is pending any more, but the end of the thread is still to be waited for.
+    this.worker.ref()
+    await this.ended
+  }
+
+  private settle(reply: Reply): void {
+    const pending = this.pending.get(reply.id)
+    this.pending.delete(reply.id)
+    if (this.pending.size === 0) this.worker.unref()
+    if (reply.ok) pending?.resolve(reply.result)
+    else pending?.reject(new LayermillError(reply.error.code, reply.error.message, { hint: reply.error.hint }))
+  }
+
+  private fail(message: string, cause?: unknown): void {
+    this.failure ??= new LayermillError('ENGINE_FAILED', message, { cause })
+    for (const { reject } of this.pending.values()) reject(this.failure)
+    this.pending.clear()
+  }
+}

@@ -1,0 +1,57 @@
+import type { GraphNode, Size2, Tensor } from '@layermill/models'
+import type { Device } from '../engine.js'
+
+/** What the calling thread asks of the engine thread, and what it gets. Requests are carried out one after the other, in order. */
+export interface Requests {
+  /** The first request: takes the first of `devices` that works. */
+  open: {
+    params: { devices: readonly Device[]; threads: number }
+    result: { device: Device; report: string; version: string }
+  }
+  load: { params: LoadParams; result: { session: number } }
+  /** One tensor per output asked for, in that order. */
+  run: { params: { session: number; images: Tensor }; result: { tensors: readonly Tensor[] } }
+  release: { params: { session: number }; result: undefined }
+  /** The last request: frees everything and ends the thread. */
+  close: { params: undefined; result: undefined }
+}
+
+export interface LoadParams {
+  readonly nodes: readonly GraphNode[]
+  /** Exactly the parameters that the nodes read. */
+  readonly weights: ReadonlyMap<string, Tensor>
+  /** The weights were copied for this request: the thread may overwrite them. */
+  readonly ownWeights: boolean
+  /** Names of nodes. */
+  readonly outputs: readonly string[]
+  readonly inputSize: Size2 | undefined
+}
+
+export type RequestKind = keyof Requests
+
+export type Request = {
+  [Kind in RequestKind]: { readonly id: number; readonly kind: Kind; readonly params: Requests[Kind]['params'] }
+}[RequestKind]
+
+/** A LayermillError without its class, which structured cloning would lose. */
+export interface ErrorData {
+  readonly code: string
+  readonly message: string
+  readonly hint: string | undefined
+}
+
+export type Reply =
+  | { readonly id: number; readonly ok: true; readonly result: Requests[RequestKind]['result'] }
+  | { readonly id: number; readonly ok: false; readonly error: ErrorData }
+
+/**
+ * Two 32-bit flags in shared memory. ONNX Runtime cannot be interrupted: a process that exits during a native call aborts instead.
+ * So the thread marks native calls as BUSY, and a process about to exit sets STOP and waits until BUSY is 0.
+ */
+export const BUSY = 0
+export const STOP = 1
+
+/** What the thread is started with. */
+export interface ThreadData {
+  readonly flags: Int32Array
+}
