@@ -1,1 +1,3 @@
-export {}
+export { ImageModel, type ExtractOptions, type ImageInput, loadModel, type LoadModelOptions, type PredictOptions } from './library/load-model.js'
+export type { ClassScore } from '@layermill/gpu-worker'
+export { LayermillError, type Tensor } from '@layermill/models'

@@ -1,0 +1,176 @@
+import { readFile } from 'node:fs/promises'
+import { type Device, type EngineName, openEngine } from '@layermill/engines'
+import { type ClassScore, classLabels, computeRows, type ComputedImage, ModelProvider, type PreparedRow, topClasses } from '@layermill/gpu-worker'
+import { elementCount, getNetwork, LayermillError, loadWeights, type Network, type Size2, type Tensor } from '@layermill/models'
+import { type ImageSource, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
+
+/** An image file's path or its bytes, or decoded RGB pixels. */
+export type ImageInput = string | ImageSource
+
+export interface LoadModelOptions {
+  /** `imagenet` (default: the published weights), `random[:SEED]`, or a file or URL of .npz, .caffemodel, .safetensors or .h5. */
+  weights?: string
+  engine?: EngineName
+  /** Default `cpu`. */
+  device?: Device | 'auto'
+  /** Threads of the engine. Default: the machine's cores. */
+  threads?: number
+  /** Images computed at once. Default 8. */
+  batchSize?: number
+}
+
+export interface PrepareInputOptions {
+  /** Height and width of the input, or `keep`: the picture's own. Default: the network's own. */
+  size?: Size2 | 'keep'
+  /** Default: the network's own (bicubic in the caffe family, bilinear in torchvision's). */
+  resample?: Resample
+}
+
+export interface ExtractOptions extends PrepareInputOptions {
+  /** Default: the network's default layer. */
+  layers?: readonly string[]
+}
+
+export interface PredictOptions {
+  /** Classes to give, likeliest first. Default 5. */
+  top?: number
+  /** Average over ten crops. Default false. */
+  oversample?: boolean
+}
+
+const toSource = async (input: ImageInput): Promise<ImageSource> => (typeof input === 'string' ? await readFile(input) : input)
+
+/** A network with its weights in an engine thread, in this process. The process exits by itself; `dispose` frees the memory at once. */
+export class ImageModel {
+  constructor(
+    readonly network: Network,
+    private readonly provider: ModelProvider,
+    private readonly weights: string,
+    private readonly batchSize: number,
+  ) {}
+
+  /** Chainer's layers of this network, in its order; `network.layers` has the finer ones too. */
+  get availableLayers(): readonly string[] {
+    return this.network.availableLayers
+  }
+
+  /**
+   * One image as the network takes it: [3, H, W].
+   * @throws LayermillError `IMAGE_...`
+   */
+  async prepare(image: ImageInput, options: PrepareInputOptions = {}): Promise<Tensor> {
+    const prepared = await this.prepareSource(image, options)
+    return { shape: [3, prepared.inputHeight, prepared.inputWidth], data: prepared.tensor }
+  }
+
+  /**
+   * Activations of layers: for each layer one tensor [N, ...shape], in the order of the images.
+   * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `IMAGE_...`
+   */
+  async extract(images: readonly ImageInput[], options: ExtractOptions = {}): Promise<Record<string, Tensor>> {
+    const layers = options.layers ?? [this.network.defaultLayer]
+    const rows = await this.compute(images, layers, 1, image => this.prepareSource(image, options))
+    return Object.fromEntries(layers.map(layer => [layer, stack(layer, rows)]))
+  }
+
+  /**
+   * The likeliest classes of each image, likeliest first. Images are prepared at 256/224 of the network's size and cut at the centre, or
+   * averaged over ten crops (`oversample`), as Chainer's `predict` does.
+   * @throws LayermillError `IMAGE_...`
+   */
+  async predict(images: readonly ImageInput[], options: PredictOptions = {}): Promise<ClassScore[][]> {
+    const { preparation, inputSize, probabilities, classes } = this.network
+    const { top = 5, oversample = false } = options
+    const prepare = async (image: ImageInput): Promise<Prepared> => {
+      const source = await toSource(image)
+      return oversample
+        ? tenCrop(source, preparation, { size: inputSize })
+        : prepareImage(source, preparation, { size: inputSize, centerCrop: true })
+    }
+    const rows = await this.compute(images, [probabilities], oversample ? 10 : 1, prepare)
+    const labels = classLabels(classes)
+    return rows.map(row => topClasses(row.layers.get(probabilities)!.data, labels, top))
+  }
+
+  /** Ends the engine thread and frees its memory. Idempotent. */
+  async dispose(): Promise<void> {
+    await this.provider.close()
+  }
+
+  private async prepareSource(image: ImageInput, options: PrepareInputOptions): Promise<Prepared> {
+    const { preparation, inputSize } = this.network
+    return prepareImage(await toSource(image), preparation, { size: options.size ?? inputSize, ...(options.resample && { resample: options.resample }) })
+  }
+
+  private async compute(
+    images: readonly ImageInput[],
+    layers: readonly string[],
+    crops: number,
+    prepare: (image: ImageInput) => Promise<Prepared>,
+  ): Promise<ComputedImage<number>[]> {
+    async function* prepared(): AsyncGenerator<PreparedRow<number>> {
+      for (const [row, image] of images.entries()) {
+        const { tensor, width, height, inputHeight, inputWidth } = await prepare(image)
+        yield { kind: 'image', row, tensor, crops, inputSize: [inputHeight, inputWidth], width, height, sha256: '' }
+      }
+    }
+    const session = await this.provider.session(this.network.id, this.weights, layers)
+    try {
+      const rows: ComputedImage<number>[] = []
+      for await (const row of computeRows(prepared(), { extractor: session.value, batchSize: Math.max(this.batchSize, crops) })) {
+        if (row.kind === 'computed') rows.push(row)
+        else if (row.kind === 'failed') throw new LayermillError(row.code, `image ${row.row}: ${row.reason}`)
+      }
+      return rows
+    } finally {
+      session.done()
+    }
+  }
+}
+
+/** Rows of one layer as one tensor; they must have the same shape. */
+function stack(layer: string, rows: readonly ComputedImage<number>[]): Tensor {
+  const first = rows[0]?.layers.get(layer)
+  if (first === undefined) return { shape: [0], data: new Float32Array(0) }
+  const size = elementCount(first.shape)
+  const data = new Float32Array(rows.length * size)
+  for (const [i, row] of rows.entries()) {
+    const { data: values, shape } = row.layers.get(layer)!
+    if (String(shape) !== String(first.shape)) {
+      throw new LayermillError('INPUT_SIZE', `images of different sizes have different shapes at ${layer}: ${shape.join('x')} and ${first.shape.join('x')}`, {
+        hint: 'give a size, or extract them one by one',
+      })
+    }
+    data.set(values, i * size)
+  }
+  return { shape: [rows.length, ...first.shape], data }
+}
+
+/**
+ * Loads a network with its weights into an engine, in this process and without a queue.
+ *
+ * @example
+ * const vgg16 = await loadModel('vgg16', { weights: 'imagenet' })
+ * const { fc7 } = await vgg16.extract(['cat.jpg'], { layers: ['fc7'] })   // { data: Float32Array, shape: [1, 4096] }
+ *
+ * @throws LayermillError `MODEL_UNKNOWN`, `WEIGHTS_...`, `DEVICE_UNAVAILABLE`
+ */
+export async function loadModel(model: string, options: LoadModelOptions = {}): Promise<ImageModel> {
+  const { weights = 'imagenet', engine = 'onnx', device = 'cpu', threads, batchSize = 8 } = options
+  const provider = new ModelProvider({
+    openEngine: () => openEngine({ engine, device, ...(threads === undefined ? {} : { threads }) }),
+    load: async (id, source) => {
+      const set = await loadWeights(id, source)
+      const network = getNetwork(id, set.variant)
+      return { network, weights: set, labels: classLabels(network.classes) }
+    },
+  })
+  try {
+    const { network } = await provider.model(getNetwork(model).id, weights)
+    await provider.openEngine()
+    return new ImageModel(network, provider, weights, batchSize)
+  } catch (error) {
+    await provider.close()
+    throw error
+  }
+}

@@ -1,0 +1,44 @@
+import { expect, it } from 'vitest'
+import { LeaseCache } from './lease-cache.js'
+
+function setUp(capacity: number) {
+  const dropped: string[] = []
+  const made: string[] = []
+  const cache = new LeaseCache<string>(capacity, async value => void dropped.push(value))
+  const lease = (key: string) => cache.lease(key, async () => (made.push(key), key))
+  return { cache, dropped, made, lease }
+}
+
+it('makes a value once and drops the one used longest ago', async () => {
+  const { lease, made, dropped } = setUp(2)
+  for (const key of ['a', 'b', 'a', 'c']) (await lease(key)).done()
+  expect(made).toEqual(['a', 'b', 'c'])
+  expect(dropped).toEqual(['b'])
+})
+
+it('never drops a value in use, and drops it when room is needed afterwards', async () => {
+  const { lease, dropped } = setUp(1)
+  const a = await lease('a')
+  const b = await lease('b')
+  expect(dropped).toEqual([])
+  a.done()
+  a.done()
+  await Promise.resolve()
+  expect(dropped).toEqual(['a'])
+  b.done()
+  expect(dropped).toEqual(['a'])
+})
+
+it('does not keep a failure', async () => {
+  const { cache, lease } = setUp(1)
+  await expect(cache.lease('a', async () => Promise.reject(new Error('no memory')))).rejects.toThrow('no memory')
+  expect((await lease('a')).value).toBe('a')
+})
+
+it('clears all', async () => {
+  const { cache, lease, dropped } = setUp(3)
+  await lease('a')
+  await lease('b')
+  await cache.clear()
+  expect(dropped).toEqual(['a', 'b'])
+})

@@ -1,0 +1,62 @@
+/** A cached value in use; `done` lets it be dropped once others need the room. */
+export interface Lease<Value> {
+  readonly value: Value
+  done(): void
+}
+
+interface Entry<Value> {
+  readonly value: Promise<Value>
+  leases: number
+}
+
+/**
+ * Keeps up to `capacity` costly values, the one used longest ago dropped first. A value in use is never dropped, so for a while there may
+ * be more. Making a value once serves all who ask for it meanwhile; a failure is not kept.
+ */
+export class LeaseCache<Value> {
+  /** In order of use, the latest last. */
+  private readonly entries = new Map<string, Entry<Value>>()
+
+  constructor(private readonly capacity: number, private readonly dispose: (value: Value) => Promise<void>) {}
+
+  async lease(key: string, create: () => Promise<Value>): Promise<Lease<Value>> {
+    const entry = this.entries.get(key) ?? { value: create(), leases: 0 }
+    this.entries.delete(key)
+    this.entries.set(key, entry)
+    entry.leases++
+    try {
+      const value = await entry.value
+      let open = true
+      const done = (): void => {
+        if (open) entry.leases--
+        open = false
+        this.shrink()
+      }
+      this.shrink()
+      return { value, done }
+    } catch (error) {
+      if (this.entries.get(key) === entry) this.entries.delete(key)
+      throw error
+    }
+  }
+
+  /** Drops everything, in use or not. */
+  async clear(): Promise<void> {
+    const entries = [...this.entries.values()]
+    this.entries.clear()
+    await Promise.all(entries.map(entry => this.drop(entry)))
+  }
+
+  private shrink(): void {
+    for (const [key, entry] of this.entries) {
+      if (this.entries.size <= this.capacity) return
+      if (entry.leases > 0) continue
+      this.entries.delete(key)
+      void this.drop(entry)
+    }
+  }
+
+  private async drop(entry: Entry<Value>): Promise<void> {
+    await entry.value.then(this.dispose, () => undefined)
+  }
+}
