@@ -1,0 +1,165 @@
+import { LayermillError, errorMessage } from '../errors.js'
+import type { GraphVariant, Network } from '../graph.js'
+import { elementCount, formatShape } from '../tensor.js'
+import type { Tensor } from '../tensor.js'
+import { weightsIdentity } from './identity.js'
+import { initialiseParameter } from './initialise.js'
+import { fitsLayout, shapeInLayout, toCanonical } from './layouts.js'
+import { metadataVariant, METADATA } from './metadata.js'
+import { detectScheme } from './names/index.js'
+import type { NameRule, NameScheme } from './names/scheme.js'
+import type { TensorEntry, TensorFile, WeightSet } from './types.js'
+
+type Shapes = ReadonlyMap<string, readonly number[]>
+type TargetNetwork = Pick<Network, 'id' | 'architecture' | 'family'>
+
+/** How many tensors an error names before it only counts. */
+const NAMED = 10
+
+interface Plan {
+  /** By parameter, in the network's order. */
+  readonly rules: Map<string, NameRule>
+  readonly absent: Map<string, 'zero' | 'auxiliary'>
+  readonly missing: string[]
+  readonly extra: string[]
+  readonly misshapen: string[]
+}
+
+function nameSome(title: string, items: readonly string[]): string[] {
+  if (items.length === 0) return []
+  const rest = items.length > NAMED ? ` and ${items.length - NAMED} more` : ''
+  return [`${items.length} ${title} (${items.slice(0, NAMED).join(', ')}${rest})`]
+}
+
+function wantedShape(rule: NameRule, shape: readonly number[]): string {
+  const layout = rule.layout ?? 'same'
+  return formatShape(shapeInLayout(layout, shape))
+}
+
+function planTensor(plan: Plan, file: TensorFile, parameter: string, shape: readonly number[], rule: NameRule | undefined): void {
+  if (rule === undefined) {
+    plan.missing.push(`${parameter} ${formatShape(shape)}`)
+    return
+  }
+  const entry = file.entries.get(rule.source)
+  if (entry === undefined && rule.whenAbsent !== undefined) {
+    plan.absent.set(parameter, rule.whenAbsent)
+    return
+  }
+  plan.rules.set(parameter, rule)
+  if (entry === undefined) plan.missing.push(`${rule.source} ${wantedShape(rule, shape)}`)
+  else if (!fitsLayout(rule.layout ?? 'same', entry.shape, shape)) {
+    plan.misshapen.push(`${rule.source} is ${formatShape(entry.shape)}, expected ${wantedShape(rule, shape)}`)
+  }
+  for (const [source, wanted] of [
+    [rule.dividedBy, [1]],
+    [rule.minus, shape],
+  ] as const) {
+    if (source === undefined) continue
+    const other = file.entries.get(source)
+    if (other === undefined) plan.missing.push(`${source} ${formatShape(wanted)}`)
+    else if (elementCount(other.shape) !== elementCount(wanted)) {
+      plan.misshapen.push(`${source} is ${formatShape(other.shape)}, expected ${formatShape(wanted)}`)
+    }
+  }
+}
+
+function makePlan(file: TensorFile, scheme: NameScheme, network: TargetNetwork, shapes: Shapes): Plan {
+  const plan: Plan = { rules: new Map(), absent: new Map(), missing: [], extra: [], misshapen: [] }
+  for (const [parameter, shape] of shapes) planTensor(plan, file, parameter, shape, scheme.rule(network.architecture, parameter))
+  // Some of the tensors that may be missing together are there: then the others are missing.
+  const auxiliary = [...plan.absent].filter(([, policy]) => policy === 'auxiliary').map(([parameter]) => parameter)
+  const hasSome = [...plan.rules.values()].some(rule => rule.whenAbsent === 'auxiliary')
+  if (hasSome) plan.missing.push(...auxiliary.map(parameter => `${scheme.rule(network.architecture, parameter)?.source ?? parameter} ${formatShape(shapes.get(parameter)!)}`))
+  const used = new Set([...plan.rules.values()].flatMap(rule => [rule.source, rule.dividedBy, rule.minus]))
+  for (const [name, entry] of file.entries) {
+    if (!used.has(name) && !scheme.ignorable.some(pattern => pattern.test(name))) plan.extra.push(`${name} ${formatShape(entry.shape)}`)
+  }
+  return plan
+}
+
+function checkPlan(plan: Plan, file: TensorFile, scheme: NameScheme, network: TargetNetwork): void {
+  const problems = [
+    ...nameSome('missing', plan.missing),
+    ...nameSome('unexpected', plan.extra),
+    ...nameSome('of another shape', plan.misshapen),
+  ]
+  if (problems.length === 0) return
+  throw new LayermillError('WEIGHTS_MISMATCH', `${file.name} (${scheme.title} names) does not fit ${network.id}: ${problems.join('; ')}`, {
+    hint: 'check that --model is the network the file was made for',
+  })
+}
+
+/** Weights of one family in the other's network would fit, often, and give wrong numbers. */
+function checkFamily(file: TensorFile, scheme: NameScheme, network: TargetNetwork): void {
+  const made = file.metadata.get(METADATA.network)
+  const family = made === undefined ? scheme.family : made.endsWith('.tv') ? 'torchvision' : 'caffe'
+  if (family !== network.family) {
+    const other = network.family === 'caffe' ? `${network.id}.tv` : network.id.replace(/\.tv$/, '')
+    throw new LayermillError(
+      'WEIGHTS_MISMATCH',
+      `${file.name} has ${made === undefined ? `${scheme.title} names` : `weights of ${made}`}; ${network.id} is of the ${network.family} family, ` +
+        'which prepares images in another way',
+      { hint: `use --model ${other}` },
+    )
+  }
+  if (!scheme.architectures.includes(network.architecture)) {
+    throw new LayermillError('WEIGHTS_MISMATCH', `${file.name} has ${scheme.title} names, in which no ${network.architecture} exists`)
+  }
+}
+
+async function readEntry(file: TensorFile, name: string): Promise<Float32Array> {
+  const entry: TensorEntry = file.entries.get(name)!
+  try {
+    return await entry.read()
+  } catch (cause) {
+    if (cause instanceof LayermillError) throw cause
+    throw new LayermillError('WEIGHTS_FORMAT', `${name} in ${file.name} cannot be read: ${errorMessage(cause)}`, { cause })
+  }
+}
+
+async function readTensor(file: TensorFile, rule: NameRule, shape: readonly number[]): Promise<Tensor> {
+  const raw = await readEntry(file, rule.source)
+  const data = toCanonical(rule.layout ?? 'same', raw, shape, rule.positions ?? 1)
+  if (rule.dividedBy !== undefined) {
+    const divisor = (await readEntry(file, rule.dividedBy))[0]!
+    // Caffe multiplies by 1/divisor in float32, or by 0.
+    const factor = divisor === 0 ? 0 : Math.fround(1 / divisor)
+    if (factor !== 1) for (let i = 0; i < data.length; i++) data[i]! *= factor
+  }
+  if (rule.minus !== undefined) {
+    const subtrahend = await readEntry(file, rule.minus)
+    for (let i = 0; i < data.length; i++) data[i]! -= subtrahend[i]!
+  }
+  return { shape, data }
+}
+
+/**
+ * The network's parameters from an opened file: names mapped, layouts changed, nothing missing and nothing left over.
+ * All names and shapes are checked before any data is read.
+ * @param shapes The network's parameters (`parameterShapes(network)`).
+ * @throws LayermillError `WEIGHTS_MISMATCH` naming tensors and shapes; `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED` while reading.
+ */
+export async function assembleWeights(file: TensorFile, network: TargetNetwork, shapes: Shapes, source: string): Promise<WeightSet> {
+  const scheme = detectScheme(file)
+  checkFamily(file, scheme, network)
+  const plan = makePlan(file, scheme, network, shapes)
+  checkPlan(plan, file, scheme, network)
+  const tensors = new Map<string, Tensor>()
+  let missingAuxiliary = file.metadata.get(METADATA.missingAuxiliary) === 'true'
+  for (const [parameter, shape] of shapes) {
+    const rule = plan.rules.get(parameter)
+    const policy = plan.absent.get(parameter)
+    if (rule !== undefined) {
+      tensors.set(parameter, await readTensor(file, rule, shape))
+    } else if (policy === 'auxiliary') {
+      missingAuxiliary = true
+      tensors.set(parameter, initialiseParameter(network, parameter, shapes, '0'))
+    } else {
+      tensors.set(parameter, { shape, data: new Float32Array(elementCount(shape)) })
+    }
+  }
+  const variant: GraphVariant = metadataVariant(file) ?? scheme.variant(network.architecture)
+  const sha256 = await weightsIdentity(tensors, variant)
+  return { tensors, variant, source, format: file.format, sha256, ...(missingAuxiliary ? { missingAuxiliary } : {}) }
+}

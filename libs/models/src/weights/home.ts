@@ -1,0 +1,21 @@
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+const CANONICAL = 'canonical.safetensors'
+
+/** `$LAYERMILL_HOME`, else `~/.cache/layermill`. */
+export function layermillHome(): string {
+  const set = process.env['LAYERMILL_HOME']
+  return set === undefined || set === '' ? join(homedir(), '.cache', 'layermill') : resolve(set)
+}
+
+/** Where a network's published files and its converted weights are kept. */
+export const weightsFolder = (home: string, network: string): string => join(home, 'weights', network)
+
+/** The converted weights that `imagenet` means once they are there. */
+export const canonicalPath = (home: string, network: string): string => join(weightsFolder(home, network), CANONICAL)
+
+export const publishedPath = (home: string, network: string, file: string): string => join(weightsFolder(home, network), file)
+
+/** Where what came from other URLs is kept. */
+export const urlFolder = (home: string, key: string): string => join(home, 'weights', 'urls', key)

@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto'
+import type { GraphVariant } from '../graph.js'
+import type { TensorMap } from '../tensor.js'
+import { bytesOf } from './random-access.js'
+
+/** Largest piece that is hashed without letting other work run. */
+const PIECE = 16 * 1024 * 1024
+
+/** A variant as text, independent of the order its fields were written in; `{}` for none. */
+export function canonicalVariant(variant: GraphVariant): string {
+  const pairs = Object.entries(variant).filter(([, value]) => value !== undefined)
+  return JSON.stringify(Object.fromEntries(pairs.toSorted(([a], [b]) => (a < b ? -1 : 1))))
+}
+
+/**
+ * Identity of weights: SHA-256 over the variant, then each tensor in the order of its name: name, shape, and the little-endian
+ * float32 data. The file format, its order and its name do not count.
+ */
+export async function weightsIdentity(tensors: TensorMap, variant: GraphVariant): Promise<string> {
+  const hash = createHash('sha256')
+  hash.update(`layermill-weights-1\n${canonicalVariant(variant)}\n`)
+  for (const name of [...tensors.keys()].toSorted()) {
+    const { shape, data } = tensors.get(name)!
+    hash.update(`${name}\n${shape.join('x')}\n`)
+    const bytes = bytesOf(data)
+    for (let offset = 0; offset < bytes.length; offset += PIECE) {
+      hash.update(bytes.subarray(offset, offset + PIECE))
+      if (bytes.length > PIECE) await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+  return hash.digest('hex')
+}

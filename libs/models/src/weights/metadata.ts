@@ -1,0 +1,47 @@
+import { LayermillError } from '../errors.js'
+import type { GraphVariant } from '../graph.js'
+import { canonicalVariant } from './identity.js'
+import type { TensorFile, WeightSet } from './types.js'
+
+/** Keys of the texts that files written here carry: in a safetensors' `__metadata__`, in an npz's comment. */
+export const METADATA = {
+  network: 'layermill.network',
+  variant: 'layermill.variant',
+  source: 'layermill.source',
+  sha256: 'layermill.sha256',
+  missingAuxiliary: 'layermill.missing_auxiliary',
+} as const
+
+/** What a file written here says of its weights. */
+export function metadataOf(network: string, weights: Omit<WeightSet, 'tensors' | 'format'>): Record<string, string> {
+  return {
+    format: 'pt',
+    [METADATA.network]: network,
+    [METADATA.variant]: canonicalVariant(weights.variant),
+    [METADATA.source]: weights.source,
+    [METADATA.sha256]: weights.sha256,
+    ...(weights.missingAuxiliary === true ? { [METADATA.missingAuxiliary]: 'true' } : {}),
+  }
+}
+
+/**
+ * The variant that a file written here names; undefined in others' files.
+ * @throws LayermillError `WEIGHTS_FORMAT` when it is not one.
+ */
+export function metadataVariant(file: TensorFile): GraphVariant | undefined {
+  const text = file.metadata.get(METADATA.variant)
+  if (text === undefined) return undefined
+  const malformed = (): LayermillError => new LayermillError('WEIGHTS_FORMAT', `${file.name} names a graph variant that is not one: ${text}`)
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw malformed()
+  }
+  if (typeof value !== 'object' || value === null) throw malformed()
+  const { batchNormEpsilon, stemPool, ...others } = value as Record<string, unknown>
+  if (Object.keys(others).length > 0) throw malformed()
+  if (batchNormEpsilon !== undefined && !(typeof batchNormEpsilon === 'number' && batchNormEpsilon > 0 && batchNormEpsilon < 1)) throw malformed()
+  if (stemPool !== undefined && stemPool !== 'cover' && stemPool !== 'padded') throw malformed()
+  return { ...(batchNormEpsilon === undefined ? {} : { batchNormEpsilon }), ...(stemPool === undefined ? {} : { stemPool }) }
+}

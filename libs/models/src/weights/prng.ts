@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto'
+
+const BLOCK = 4096
+/** Layers of the ziggurat, and the start of its tail (Marsaglia and Tsang, 2000). */
+const LAYERS = 128
+const TAIL = 3.442619855899
+const AREA = 9.91256303526217e-3
+
+/**
+ * A stream of random numbers that depends on its seed alone: sfc32 (Doty-Humphrey), seeded from a SHA-256. Each tensor has its own
+ * stream, named after it, so that it does not change when a network gains or loses others.
+ */
+export class RandomStream {
+  readonly #state: Int32Array
+  readonly #block = new Int32Array(BLOCK)
+  #used = BLOCK
+
+  constructor(seed: string) {
+    const digest = createHash('sha256').update(seed).digest()
+    this.#state = new Int32Array(4)
+    for (let i = 0; i < 3; i++) this.#state[i] = digest.readInt32LE(4 * i)
+    this.#state[3] = 1
+    for (let i = 0; i < 3; i++) this.fill(this.#block.subarray(0, 5))
+  }
+
+  /** 32 random bits, signed. */
+  next(): number {
+    if (this.#used === BLOCK) {
+      this.fill(this.#block)
+      this.#used = 0
+    }
+    return this.#block[this.#used++]!
+  }
+
+  /** In [0, 1), in steps of 2^-32. */
+  uniform(): number {
+    return (this.next() >>> 0) / 4294967296
+  }
+
+  /** Random 32-bit patterns. The state lives in locals meanwhile, which is what makes this fast. */
+  fill(target: Int32Array): void {
+    let [a, b, c, counter] = this.#state as unknown as [number, number, number, number]
+    for (let i = 0; i < target.length; i++) {
+      const sum = (((a + b) | 0) + counter) | 0
+      counter = (counter + 1) | 0
+      a = b ^ (b >>> 9)
+      b = (c + (c << 3)) | 0
+      c = (c << 21) | (c >>> 11)
+      c = (c + sum) | 0
+      target[i] = sum
+    }
+    this.#state.set([a, b, c, counter])
+  }
+}
+
+interface Ziggurat {
+  /** Where a 25-bit number is inside the layer's rectangle for certain. */
+  readonly limits: Int32Array
+  readonly widths: Float64Array
+  readonly heights: Float64Array
+}
+
+function buildZiggurat(): Ziggurat {
+  const scale = 2 ** 24
+  const limits = new Int32Array(LAYERS)
+  const widths = new Float64Array(LAYERS)
+  const heights = new Float64Array(LAYERS)
+  let previous = TAIL
+  const base = AREA / Math.exp(-0.5 * TAIL * TAIL)
+  limits[0] = Math.floor((TAIL / base) * scale)
+  limits[1] = 0
+  widths[0] = base / scale
+  widths[LAYERS - 1] = TAIL / scale
+  heights[0] = 1
+  heights[LAYERS - 1] = Math.exp(-0.5 * TAIL * TAIL)
+  for (let i = LAYERS - 2; i >= 1; i--) {
+    const x = Math.sqrt(-2 * Math.log(AREA / previous + Math.exp(-0.5 * previous * previous)))
+    limits[i + 1] = Math.floor((x / previous) * scale)
+    widths[i] = x / scale
+    heights[i] = Math.exp(-0.5 * x * x)
+    previous = x
+  }
+  return { limits, widths, heights }
+}
+
+/** The rare cases: the tail, or the wedge beside a rectangle. Undefined: draw again. */
+function outsideRectangle(stream: RandomStream, { heights }: Ziggurat, layer: number, x: number): number | undefined {
+  if (layer > 0) {
+    const height = heights[layer]! + stream.uniform() * (heights[layer - 1]! - heights[layer]!)
+    return height < Math.exp(-0.5 * x * x) ? x : undefined
+  }
+  for (;;) {
+    const over = -Math.log(1 - stream.uniform()) / TAIL
+    const test = -Math.log(1 - stream.uniform())
+    if (2 * test > over * over) return x < 0 ? -(TAIL + over) : TAIL + over
+  }
+}
+
+/** Fills `data` from a normal distribution around 0. */
+export function fillNormal(data: Float32Array, standardDeviation: number, stream: RandomStream): void {
+  const ziggurat = buildZiggurat()
+  const { limits, widths } = ziggurat
+  for (let i = 0; i < data.length; ) {
+    const bits = stream.next()
+    const layer = bits & (LAYERS - 1)
+    const position = bits >> 7
+    const x = position * widths[layer]!
+    if (Math.abs(position) < limits[layer]!) {
+      data[i++] = x * standardDeviation
+      continue
+    }
+    const drawn = outsideRectangle(stream, ziggurat, layer, x)
+    if (drawn !== undefined) data[i++] = drawn * standardDeviation
+  }
+}
+
+/** Fills `data` uniformly from [-limit, limit). */
+export function fillUniform(data: Float32Array, limit: number, stream: RandomStream): void {
+  const scale = limit / 2147483648
+  for (let i = 0; i < data.length; i++) data[i] = stream.next() * scale
+}

@@ -1,0 +1,85 @@
+import { open } from 'node:fs/promises'
+import { LayermillError, errorCode } from '../errors.js'
+
+/** Bytes that can be read anywhere: a file on disk, an object in a store. */
+export interface RandomAccess {
+  /** What messages call it: a path or a URL without credentials. */
+  readonly name: string
+  /** In bytes. */
+  readonly size: number
+  /** Where it lies on this machine's disk, if it does. */
+  readonly path?: string
+  /**
+   * Fills `target` with the bytes that start at `offset`.
+   * @throws LayermillError `WEIGHTS_TRUNCATED` when the file ends before.
+   */
+  read(offset: number, target: Uint8Array): Promise<void>
+  close(): Promise<void>
+}
+
+/** One system call reads at most this much, so that no buffer of the kernel's or libuv's grows with the file. */
+const MAX_READ = 64 * 1024 * 1024
+
+export function truncated(file: Pick<RandomAccess, 'name' | 'size'>, wanted: number): LayermillError {
+  return new LayermillError('WEIGHTS_TRUNCATED', `${file.name} ends at byte ${file.size}, but its contents go on to byte ${wanted}`, {
+    hint: 'the file was cut off; copy or download it again',
+  })
+}
+
+/**
+ * Opens a file for reading. Close it when done.
+ * @throws LayermillError `WEIGHTS_NOT_FOUND` when there is no such file or it cannot be read.
+ */
+export async function openFile(path: string): Promise<RandomAccess> {
+  const handle = await open(path, 'r').catch((cause: unknown) => {
+    throw new LayermillError('WEIGHTS_NOT_FOUND', `cannot open ${path} (${errorCode(cause)})`, { cause })
+  })
+  const stats = await handle.stat()
+  if (!stats.isFile()) {
+    await handle.close()
+    throw new LayermillError('WEIGHTS_NOT_FOUND', `${path} is not a file`)
+  }
+  const { size } = stats
+  return {
+    name: path,
+    path,
+    size,
+    async read(offset, target) {
+      let done = 0
+      while (done < target.length) {
+        const length = Math.min(MAX_READ, target.length - done)
+        const { bytesRead } = await handle.read(target, done, length, offset + done)
+        if (bytesRead === 0) throw truncated({ name: path, size }, offset + target.length)
+        done += bytesRead
+      }
+    },
+    close: () => handle.close(),
+  }
+}
+
+/** Bytes in memory as a file. */
+export function fromBytes(bytes: Uint8Array, name = 'memory'): RandomAccess {
+  return {
+    name,
+    size: bytes.length,
+    read(offset, target) {
+      if (offset + target.length > bytes.length) return Promise.reject(truncated({ name, size: bytes.length }, offset + target.length))
+      target.set(bytes.subarray(offset, offset + target.length))
+      return Promise.resolve()
+    },
+    close: () => Promise.resolve(),
+  }
+}
+
+/** `length` bytes from `offset`. */
+export async function readBytes(file: RandomAccess, offset: number, length: number): Promise<Buffer> {
+  if (offset + length > file.size) throw truncated(file, offset + length)
+  const target = Buffer.alloc(length)
+  await file.read(offset, target)
+  return target
+}
+
+/** The bytes of a typed array, without copying. */
+export function bytesOf(data: ArrayBufferView): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+}

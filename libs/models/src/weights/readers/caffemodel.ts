@@ -1,0 +1,179 @@
+import { elementCount, formatShape } from '../../tensor.js'
+import { doubleToFloat } from '../floats.js'
+import { bytesOf, readBytes } from '../random-access.js'
+import type { RandomAccess } from '../random-access.js'
+import type { TensorEntry, TensorFile } from '../types.js'
+import { BYTES, FIXED32, FIXED64, VARINT, WireReader } from './wire.js'
+import type { Field } from './wire.js'
+
+/** Where a layer's name and blobs are, in the layouts of before (V1) and since 2015. */
+const LAYOUTS: Readonly<Record<number, { name: number; blobs: number }>> = {
+  2: { name: 4, blobs: 6 },
+  100: { name: 1, blobs: 7 },
+}
+const BLOB = { num: 1, width: 4, data: 5, shape: 7, doubleData: 8 }
+/** BlobShape.dim */
+const DIM = 1
+const MAX_NAME = 1024
+const MAX_RANK = 32
+const CHUNK = 4 * 1024 * 1024
+
+/** Neighbouring bytes of the file that hold `count` numbers of `width` bytes, each after a tag of `tag` bytes (0 when packed). */
+interface Run {
+  readonly start: number
+  readonly count: number
+  readonly width: 4 | 8
+  readonly tag: number
+}
+
+interface Blob {
+  /** num, channels, height, width; empty when the blob has a `shape` instead. */
+  readonly legacy: number[]
+  readonly shape: number[]
+  readonly floats: Run[]
+  readonly doubles: Run[]
+}
+
+const countOf = (runs: readonly Run[]): number => runs.reduce((sum, run) => sum + run.count, 0)
+
+/** Adds a field of numbers and returns where it ends. Values that are not packed lie one after another, each with its tag: all are taken. */
+async function addRun(file: RandomAccess, reader: WireReader, runs: Run[], field: Field, fieldStart: number, end: number, width: 4 | 8): Promise<number> {
+  if (field.wireType === BYTES) {
+    if ((field.end - field.start) % width !== 0) throw reader.malformed(`the numbers at byte ${field.start} end in the middle of one`)
+    runs.push({ start: field.start, count: (field.end - field.start) / width, width, tag: 0 })
+    return field.end
+  }
+  if (field.wireType !== (width === 4 ? FIXED32 : FIXED64)) throw reader.malformed(`the numbers at byte ${field.start} are of wire type ${field.wireType}`)
+  const tag = field.start - fieldStart
+  const stride = tag + width
+  const mark = await readBytes(file, fieldStart, tag)
+  const limit = Math.min(end, file.size)
+  let position = fieldStart
+  let repeats = true
+  while (repeats && position + stride <= limit) {
+    const bytes = await readBytes(file, position, Math.min(Math.floor(CHUNK / stride), Math.floor((limit - position) / stride)) * stride)
+    let offset = 0
+    while (offset < bytes.length && bytes.compare(mark, 0, tag, offset, offset + tag) === 0) offset += stride
+    repeats = offset === bytes.length
+    position += offset
+  }
+  runs.push({ start: fieldStart, count: (position - fieldStart) / stride, width, tag })
+  return position
+}
+
+async function readDims(reader: WireReader, field: Field, shape: number[], bytes: (from: number, to: number) => Promise<Buffer>): Promise<void> {
+  for await (const dim of reader.fields(field.start, field.end)) {
+    if (dim.number !== DIM) continue
+    if (dim.wireType === VARINT) shape.push(dim.value)
+    else if (dim.wireType === BYTES) shape.push(...varints(await bytes(dim.start, dim.end)))
+    if (shape.length > MAX_RANK) throw reader.malformed(`a blob at byte ${field.start} has more than ${MAX_RANK} dimensions`)
+  }
+}
+
+function varints(bytes: Buffer): number[] {
+  const values: number[] = []
+  let value = 0
+  let scale = 1
+  for (const byte of bytes) {
+    value += (byte & 0x7f) * scale
+    scale *= 128
+    if (byte >= 0x80) continue
+    values.push(value)
+    value = 0
+    scale = 1
+  }
+  return values
+}
+
+async function readBlob(file: RandomAccess, reader: WireReader, start: number, end: number): Promise<Blob> {
+  const blob: Blob = { legacy: [], shape: [], floats: [], doubles: [] }
+  let position = start
+  while (position < end) {
+    const field = await reader.field(position, end)
+    let next = field.end
+    if (field.number >= BLOB.num && field.number <= BLOB.width && field.wireType === VARINT) blob.legacy[field.number - BLOB.num] = field.value
+    else if (field.number === BLOB.data) next = await addRun(file, reader, blob.floats, field, position, end, 4)
+    else if (field.number === BLOB.doubleData) next = await addRun(file, reader, blob.doubles, field, position, end, 8)
+    else if (field.number === BLOB.shape && field.wireType === BYTES) {
+      await readDims(reader, field, blob.shape, (from, to) => readBytes(file, from, Math.min(to - from, 10 * MAX_RANK)))
+    }
+    position = next
+  }
+  return blob
+}
+
+async function readRun(file: RandomAccess, run: Run, target: Float32Array): Promise<void> {
+  if (run.tag === 0 && run.width === 4) {
+    await file.read(run.start, bytesOf(target))
+    return
+  }
+  const stride = run.tag + run.width
+  const perChunk = Math.floor(CHUNK / stride)
+  for (let done = 0; done < run.count; done += perChunk) {
+    const count = Math.min(perChunk, run.count - done)
+    const bytes = await readBytes(file, run.start + done * stride, count * stride)
+    if (run.tag === 0) {
+      target.set(doubleToFloat(bytes), done)
+      continue
+    }
+    for (let i = 0; i < count; i++) {
+      const at = i * stride + run.tag
+      target[done + i] = run.width === 4 ? bytes.readFloatLE(at) : bytes.readDoubleLE(at)
+    }
+  }
+}
+
+function entryOf(file: RandomAccess, reader: WireReader, name: string, blob: Blob): TensorEntry {
+  const shape = blob.legacy.length > 0 ? [0, 1, 2, 3].map(axis => blob.legacy[axis] ?? 0) : blob.shape
+  const runs = blob.doubles.length > 0 ? blob.doubles : blob.floats
+  const count = countOf(runs)
+  if (count !== elementCount(shape)) throw reader.malformed(`${name} has ${count} numbers, but its shape is ${formatShape(shape)}`)
+  return {
+    shape,
+    dtype: blob.doubles.length > 0 ? 'double' : 'float',
+    async read() {
+      const data = new Float32Array(count)
+      let done = 0
+      for (const run of runs) {
+        await readRun(file, run, data.subarray(done, done + run.count))
+        done += run.count
+      }
+      return data
+    },
+  }
+}
+
+async function readLayer(file: RandomAccess, reader: WireReader, layer: Field, entries: Map<string, TensorEntry>): Promise<void> {
+  const layout = LAYOUTS[layer.number]!
+  const blobs: Blob[] = []
+  let name = ''
+  for await (const field of reader.fields(layer.start, layer.end)) {
+    if (field.wireType !== BYTES) continue
+    if (field.number === layout.name) name = (await readBytes(file, field.start, Math.min(field.end - field.start, MAX_NAME))).toString('utf8')
+    else if (field.number === layout.blobs) blobs.push(await readBlob(file, reader, field.start, field.end))
+  }
+  for (const [i, blob] of blobs.entries()) {
+    const entry = `${name}[${i}]`
+    if (entries.has(entry)) throw reader.malformed(`two layers are called ${name}`)
+    entries.set(entry, entryOf(file, reader, entry, blob))
+  }
+}
+
+/**
+ * Opens a `.caffemodel` (old `layers` and new `layer`). Tensors are called `LAYER[BLOB]`: `conv1[0]` is its weight, `conv1[1]` its
+ * bias, `bn_conv1[2]` a batch norm's scale factor. Shapes of old files have four dimensions, with ones in front.
+ * @throws LayermillError `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`.
+ */
+export async function openCaffemodel(file: RandomAccess): Promise<TensorFile> {
+  const reader = new WireReader(file)
+  const entries = new Map<string, TensorEntry>()
+  let layout = 0
+  for await (const field of reader.fields(0, file.size)) {
+    if (!(field.number in LAYOUTS) || field.wireType !== BYTES) continue
+    if (layout !== 0 && layout !== field.number) throw reader.malformed('it has layers of both layouts')
+    layout = field.number
+    await readLayer(file, reader, field, entries)
+  }
+  if (entries.size === 0) throw reader.malformed('no layer in it has weights')
+  return { name: file.name, format: 'caffemodel', entries, metadata: new Map(), close: () => Promise.resolve() }
+}

@@ -1,0 +1,119 @@
+import { mkdtemp, open, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Dataset, File as H5File } from 'h5wasm/node'
+import { LayermillError, errorMessage } from '../../errors.js'
+import { elementCount } from '../../tensor.js'
+import { readBytes, truncated } from '../random-access.js'
+import type { RandomAccess } from '../random-access.js'
+import type { TensorEntry, TensorFile } from '../types.js'
+
+const SIGNATURE = '\x89HDF\r\n\x1a\n'
+/** A dataset is taken out of the library's memory in pieces of about this many numbers: that memory never shrinks again. */
+const PIECE = 4 * 1024 * 1024
+const COPY = 8 * 1024 * 1024
+
+/** Ends of dataset names in Keras files, of version 1 (`fc1_W_1:0`) and later (`kernel:0`), and what they are. */
+const ROLES: readonly (readonly [RegExp, string])[] = [
+  [/(^|_)kernel(_\d+)?(:0)?$|_W(_\d+)?(:0)?$/, 'kernel'],
+  [/(^|_)bias(_\d+)?(:0)?$|_b(_\d+)?(:0)?$/, 'bias'],
+  [/(^|_)gamma(_\d+)?(:0)?$/, 'gamma'],
+  [/(^|_)beta(_\d+)?(:0)?$/, 'beta'],
+  [/(^|_)moving_mean(_\d+)?(:0)?$/, 'moving_mean'],
+  [/(^|_)moving_variance(_\d+)?(:0)?$/, 'moving_variance'],
+]
+
+function malformed(name: string, what: string, cause?: unknown): LayermillError {
+  return new LayermillError('WEIGHTS_FORMAT', `${name} is not a readable HDF5 file: ${what}`, { cause })
+}
+
+/** Finds a cut-off file before the library does, which would print its whole call stack. Superblocks of version 0 to 3. */
+async function checkSuperblock(file: RandomAccess): Promise<void> {
+  if (file.size < 48) throw truncated(file, 48)
+  const head = await readBytes(file, 0, 48)
+  if (head.toString('latin1', 0, 8) !== SIGNATURE) throw malformed(file.name, 'it does not begin with the signature')
+  const version = head[8]!
+  if (version > 3) throw malformed(file.name, `its superblock is of version ${version}`)
+  const sizeOfOffsets = version < 2 ? head[13] : head[9]
+  if (sizeOfOffsets !== 8) throw malformed(file.name, `its addresses are of ${sizeOfOffsets} bytes; 8 were expected`)
+  // base address, then free-space (or extension) address, then end of file
+  const end = Number(head.readBigUInt64LE((version === 0 ? 24 : version === 1 ? 28 : 12) + 16))
+  if (end > file.size) throw truncated(file, end)
+}
+
+/** The library reads only from disk: what lies elsewhere is copied there first. */
+async function onDisk(file: RandomAccess): Promise<{ path: string; remove: () => Promise<void> }> {
+  if (file.path !== undefined) return { path: file.path, remove: () => Promise.resolve() }
+  const folder = await mkdtemp(join(tmpdir(), 'layermill-'))
+  const path = join(folder, 'weights.h5')
+  const handle = await open(path, 'w')
+  try {
+    for (let offset = 0; offset < file.size; offset += COPY) await handle.write(await readBytes(file, offset, Math.min(COPY, file.size - offset)))
+  } finally {
+    await handle.close()
+  }
+  return { path, remove: () => rm(folder, { recursive: true, force: true }) }
+}
+
+function readDataset(name: string, dataset: Dataset, shape: readonly number[]): Float32Array {
+  const data = new Float32Array(elementCount(shape))
+  if (data.length === 0) return data
+  const rowLength = elementCount(shape.slice(1))
+  const rows = shape.length === 0 ? 1 : shape[0]!
+  const step = Math.max(1, Math.floor(PIECE / rowLength))
+  for (let row = 0; row < rows; row += step) {
+    const until = Math.min(rows, row + step)
+    const piece = shape.length === 0 ? dataset.value : dataset.slice([[row, until], ...shape.slice(1).map((): [] => [])])
+    if (typeof piece === 'number') data[0] = piece
+    else if (piece instanceof Float32Array || piece instanceof Float64Array) data.set(piece, row * rowLength)
+    else throw malformed(name, `its type is ${JSON.stringify(dataset.dtype)}; float32 was expected`)
+  }
+  return data
+}
+
+function listDatasets(file: RandomAccess, h5: H5File): Map<string, TensorEntry> {
+  const entries = new Map<string, TensorEntry>()
+  // Files of whole models, not only of weights, keep them in a group of this name.
+  const prefix = h5.keys().includes('model_weights') ? 'model_weights/' : ''
+  for (const path of h5.paths()) {
+    if (!path.startsWith(prefix)) continue
+    const entity = h5.get(path)
+    if (entity === null || !('shape' in entity) || !('slice' in entity)) continue
+    const parts = path.slice(prefix.length).split('/')
+    const role = ROLES.find(([pattern]) => pattern.test(parts.at(-1)!))?.[1]
+    const name = role === undefined || parts.length < 2 ? parts.join('/') : `${parts[0]}/${role}`
+    if (entries.has(name)) throw malformed(file.name, `two datasets would be ${name}`)
+    const shape = entity.shape ?? []
+    entries.set(name, {
+      shape,
+      dtype: typeof entity.dtype === 'string' ? entity.dtype : JSON.stringify(entity.dtype),
+      read: () => Promise.resolve().then(() => readDataset(`${path} in ${file.name}`, entity, shape)),
+    })
+  }
+  return entries
+}
+
+/**
+ * Opens a Keras weight file. Tensors are called `LAYER/ROLE` (`fc1/kernel`, `conv1_bn/moving_mean`), whichever version of Keras wrote it.
+ * @throws LayermillError `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`.
+ */
+export async function openH5(file: RandomAccess): Promise<TensorFile> {
+  await checkSuperblock(file)
+  // Loaded only when needed: it is four megabytes of WebAssembly.
+  const library = await import('h5wasm/node')
+  await library.ready
+  const { path, remove } = await onDisk(file)
+  let h5: H5File | undefined
+  const close = async (): Promise<void> => {
+    h5?.close()
+    h5 = undefined
+    await remove()
+  }
+  try {
+    h5 = new library.File(path, 'r')
+    return { name: file.name, format: 'h5', entries: listDatasets(file, h5), metadata: new Map(), close }
+  } catch (cause) {
+    await close().catch(() => undefined)
+    throw cause instanceof LayermillError ? cause : malformed(file.name, errorMessage(cause), cause)
+  }
+}

@@ -1,0 +1,39 @@
+import type { GraphVariant } from '../graph.js'
+import type { Tensor } from '../tensor.js'
+
+/** Formats that weights are read from. `random` is no file. */
+export type WeightFormat = 'safetensors' | 'npz' | 'caffemodel' | 'h5' | 'random'
+
+/** All parameters of one network. */
+export interface WeightSet {
+  /** By canonical name (`conv1_1/W`, `res2/a/bn1/gamma`): exactly those of the network, in the order of its graph. */
+  readonly tensors: Map<string, Tensor>
+  /** What these weights change in the graph: give it to `getNetwork(id, variant)`. */
+  readonly variant: GraphVariant
+  /** Where they came from: a path, a URL, the name of a published file, `random:SEED`. */
+  readonly source: string
+  readonly format: WeightFormat
+  /** Identity of the tensors and the variant, whatever the file they came in (see `weightsIdentity`). */
+  readonly sha256: string
+  /** GoogLeNet of torchvision without its auxiliary classifiers: those are initialised as `random:0`. */
+  readonly missingAuxiliary?: boolean
+}
+
+/** One tensor in a file, not read yet. */
+export interface TensorEntry {
+  readonly shape: readonly number[]
+  /** As the format calls it: `F32`, `<f4`. */
+  readonly dtype: string
+  /** Reads it as float32 in row-major order. */
+  read(): Promise<Float32Array>
+}
+
+/** An opened file of weights: its list of contents; tensors are read one at a time. */
+export interface TensorFile {
+  readonly name: string
+  readonly format: Exclude<WeightFormat, 'random'>
+  readonly entries: ReadonlyMap<string, TensorEntry>
+  /** Texts that the file carries beside its tensors. */
+  readonly metadata: ReadonlyMap<string, string>
+  close(): Promise<void>
+}

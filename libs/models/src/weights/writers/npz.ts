@@ -1,0 +1,73 @@
+import { Readable } from 'node:stream'
+import { ZipFile } from 'yazl'
+import { LayermillError } from '../../errors.js'
+import { elementCount } from '../../tensor.js'
+import type { TensorMap } from '../../tensor.js'
+import { metadataOf } from '../metadata.js'
+import { bytesOf } from '../random-access.js'
+import type { WeightSet } from '../types.js'
+import { writeAll, writeAtomically } from './atomic.js'
+
+const PIECE = 1024 * 1024
+/** Zip archives cannot name an earlier date; a fixed one makes the same weights the same bytes. */
+const EPOCH = new Date(1980, 0, 1)
+
+/** Header of version 1.0, padded so that data begin at a multiple of 64. */
+function npyHeader(descr: string, shape: readonly number[]): Buffer {
+  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`
+  const dictionary = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${tuple}, }`
+  const header = Buffer.alloc(Math.ceil((10 + dictionary.length + 1) / 64) * 64, ' ')
+  header.write('\x93NUMPY\x01\x00', 'latin1')
+  header.writeUInt16LE(header.length - 10, 8)
+  header.write(dictionary, 10, 'latin1')
+  header.write('\n', header.length - 1)
+  return header
+}
+
+function addArray(zip: ZipFile, key: string, descr: string, shape: readonly number[], bytes: Uint8Array): void {
+  const header = npyHeader(descr, shape)
+  const options = { compress: false, size: header.length + bytes.length, mtime: EPOCH, forceDosTimestamp: true }
+  zip.addReadStreamLazy(`${key}.npy`, options, done => {
+    const pieces = function* (): Generator<Uint8Array> {
+      yield header
+      for (let offset = 0; offset < bytes.length; offset += PIECE) yield bytes.subarray(offset, offset + PIECE)
+    }
+    done(null, Readable.from(pieces(), { objectMode: false }))
+  })
+}
+
+/** JSON in ASCII, which is all that an archive's comment can be relied on to keep. */
+function asciiJson(metadata: Readonly<Record<string, string>>): string {
+  return JSON.stringify(metadata).replace(/[^\x20-\x7e]/g, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** The counter that Chainer's batch norm keeps beside its statistics. */
+function countersOf(tensors: TensorMap): string[] {
+  return [...tensors.keys()].filter(name => name.endsWith('/avg_mean')).map(name => name.replace(/avg_mean$/, 'N'))
+}
+
+/**
+ * Writes tensors as Chainer's `save_npz(..., compression=False)` does, batch norms' `N` (0) included, atomically.
+ * @param metadata Texts that are kept in the archive's comment, where NumPy and Chainer do not look.
+ */
+export async function writeNpz(path: string, tensors: TensorMap, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+  for (const [name, { shape, data }] of tensors) {
+    if (data.length !== elementCount(shape)) throw new LayermillError('TENSOR_SHAPE', `${name} has ${data.length} numbers, not those of its shape`)
+  }
+  await writeAtomically(path, async handle => {
+    const zip = new ZipFile()
+    const failed = new Promise<never>((_resolve, reject) => zip.on('error', reject))
+    for (const [name, { shape, data }] of tensors) addArray(zip, name, '<f4', shape, bytesOf(data))
+    for (const name of countersOf(tensors)) addArray(zip, name, '<i8', [], new Uint8Array(8))
+    zip.end({ forceZip64Format: false, comment: asciiJson(metadata) })
+    const copied = (async () => {
+      for await (const chunk of zip.outputStream as AsyncIterable<Buffer>) await writeAll(handle, chunk)
+    })()
+    await Promise.race([copied, failed])
+  })
+}
+
+/** A network's weights under Chainer's names: a caffe-family file loads in Chainer. */
+export async function writeWeightsNpz(path: string, network: string, weights: WeightSet): Promise<void> {
+  await writeNpz(path, weights.tensors, metadataOf(network, weights))
+}
