@@ -58,7 +58,8 @@ describe('importsOf', () => {
 describe('boundaryViolations', () => {
   it('accepts a package that keeps to the rules', () => {
     expect(violations(engines(['node:fs', './index.js', '@layermill/engines']))).toEqual([])
-    expect(violations(engines(['vitest'], {}, 900, 'extra.test.ts'))).toEqual([])
+    expect(violations(engines(['vitest', '../../../scripts/services/redis.mjs'], {}, 900, 'extra.test.ts'))).toEqual([])
+    expect(violations(engines(['vitest'], {}, 10, 'testing/contract.ts'))).toEqual([])
   })
 
   it.each([
@@ -67,6 +68,7 @@ describe('boundaryViolations', () => {
     ['an undeclared package of the workspace', ['@layermill/storage'], '@layermill/storage is not among the dependencies'],
     ['a way around exports', ['@layermill/models/dist/graph.js'], 'reaches into libs/models'],
     ['a path into another package', ['../../models/src/graph.js'], 'leaves libs/engines'],
+    ['a test server outside of tests', ['../../../scripts/services/redis.mjs'], 'leaves libs/engines'],
     ['a Node.js module without node:', ['fs'], 'write node: in front'],
   ])('refuses %s', (_, imports, message) => {
     expect(violations(engines(imports))).toEqual([expect.stringContaining(message)])
