@@ -15,7 +15,7 @@ export default class ProgressReporter {
   #finished = 0
   #total = 0
   #tests = 0
-  /** @type {NodeJS.Timeout | undefined} */
+  /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer
 
   onTestRunStart(specifications) {

@@ -35,10 +35,7 @@ const services = [
     file: 'radosgw.mjs',
     start: 'startRadosgw',
     programs: new Map([['ceph-mon', 'ceph-mon'], ['ceph-osd', 'ceph-osd'], ['radosgw', 'radosgw']]),
-    value: ({ endpoint, env }) => {
-      const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_REGION: region } = env
-      return JSON.stringify({ endpoint, accessKeyId, secretAccessKey, region })
-    },
+    value: ({ env }) => JSON.stringify(env),
   },
   {
     title: 'PostgreSQL',
