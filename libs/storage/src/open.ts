@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LayermillError } from '@layermill/models'
 import { FileStore } from './files/file-store.js'
+import { S3Store } from './s3/s3-store.js'
 import type { Store } from './store.js'
 
 /**
@@ -15,5 +16,6 @@ export function openStore(url: string): Store {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(url)?.[1]?.toLowerCase()
   if (scheme === undefined) return new FileStore(resolve(url))
   if (scheme === 'file') return new FileStore(fileURLToPath(url))
+  if (scheme === 's3') return new S3Store(url)
   throw new LayermillError('STORE_URL', `${scheme}:// is not a store; expected a folder, file:// or s3://bucket/prefix`)
 }

@@ -1,3 +1,4 @@
+import type * as FileSystem from 'node:fs/promises'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +9,7 @@ const room = vi.hoisted(() => ({ bytes: Infinity, fail: 'ENOSPC' }))
 
 // A disk that takes only so many more bytes: the write that crosses the limit is short, the next one fails, as on a real one.
 vi.mock('node:fs/promises', async (original) => {
-  const real = await original<typeof import('node:fs/promises')>()
+  const real = await original<typeof FileSystem>()
   return {
     ...real,
     open: async (...args: Parameters<typeof real.open>) => {

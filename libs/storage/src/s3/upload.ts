@@ -1,0 +1,120 @@
+import {
+  AbortMultipartUploadCommand, CompleteMultipartUploadCommand, type CompletedPart, CreateMultipartUploadCommand, PutObjectCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import type { Bucket } from './bucket.js'
+import { statusOf, withRetries } from './retry.js'
+
+/** Up to here one PUT, whole or not at all; above it parts. */
+export const SINGLE_PUT_BYTES = 64 * 1024 * 1024
+const PART_BYTES = 16 * 1024 * 1024
+const MOST_PARTS = 10_000
+const PARTS_AT_ONCE = 4
+
+/** Headers as they are sent. */
+export interface Condition {
+  readonly ifNoneMatch?: '*'
+  readonly ifMatch?: string
+}
+
+interface Upload {
+  readonly bucket: Bucket
+  readonly key: string
+  readonly bytes: Uint8Array
+  readonly contentType: string | undefined
+  readonly condition: Condition
+}
+
+/**
+ * Writes an object, in one PUT or in parts. False where the condition did not hold. An answer that was lost is not taken for a refusal:
+ * when a later attempt meets an object with the very bytes, the earlier one was carried out.
+ */
+export async function upload(request: Upload): Promise<boolean> {
+  return request.bytes.byteLength <= SINGLE_PUT_BYTES ? putWhole(request) : putParts(request)
+}
+
+function headers({ ifNoneMatch, ifMatch }: Condition): { IfNoneMatch?: string; IfMatch?: string } {
+  return { IfNoneMatch: ifNoneMatch, IfMatch: ifMatch }
+}
+
+async function putWhole(request: Upload): Promise<boolean> {
+  const { bucket, key, bytes, contentType, condition } = request
+  return withRetries(async (attempt) => {
+    try {
+      await bucket.client.send(new PutObjectCommand({
+        Bucket: bucket.name, Key: key, Body: bytes, ContentLength: bytes.byteLength, ContentType: contentType, ...headers(condition),
+      }))
+      return true
+    } catch (error) {
+      if (!isRefusal(error, condition)) throw error
+      return attempt > 1 && (await holds(request))
+    }
+  })
+}
+
+/** 412 is a condition that did not hold; 404 too, for one on a version of a key that is not there. */
+function isRefusal(error: unknown, condition: Condition): boolean {
+  if (statusOf(error) === 412) return true
+  return condition.ifMatch !== undefined && error instanceof Error && statusOf(error) === 404 && error.name !== 'NoSuchBucket'
+}
+
+async function holds({ bucket, key, bytes }: Upload): Promise<boolean> {
+  const there = await bucket.read(key)
+  return typeof there !== 'string' && Buffer.compare(there.bytes, bytes) === 0
+}
+
+async function putParts(request: Upload): Promise<boolean> {
+  const { bucket, key, contentType, condition } = request
+  const target = { Bucket: bucket.name, Key: key }
+  const created = await withRetries(async () => bucket.client.send(new CreateMultipartUploadCommand({ ...target, ContentType: contentType })))
+  const id = { ...target, UploadId: created.UploadId }
+  try {
+    const parts = await sendParts(request, id)
+    return await withRetries(async (attempt) => {
+      try {
+        await bucket.client.send(new CompleteMultipartUploadCommand({ ...id, MultipartUpload: { Parts: parts }, ...headers(condition) }))
+        return true
+      } catch (error) {
+        // After a lost answer the upload is gone, because it was completed.
+        if (attempt > 1 && (statusOf(error) === 404 || isRefusal(error, condition)) && (await holds(request))) return true
+        if (!isRefusal(error, condition)) throw error
+        await abort(bucket, id)
+        return false
+      }
+    })
+  } catch (error) {
+    await abort(bucket, id)
+    throw error
+  }
+}
+
+type UploadId = { Bucket: string; Key: string; UploadId: string | undefined }
+
+async function sendParts({ bucket, bytes }: Upload, id: UploadId): Promise<CompletedPart[]> {
+  const size = Math.max(PART_BYTES, Math.ceil(bytes.byteLength / MOST_PARTS))
+  const parts: CompletedPart[] = Array.from({ length: Math.ceil(bytes.byteLength / size) }, (_, index) => ({ PartNumber: index + 1 }))
+  let next = 0
+  let failed = false
+  const sender = async (): Promise<void> => {
+    for (let index = next++; index < parts.length && !failed; index = next++) {
+      const body = bytes.subarray(index * size, Math.min((index + 1) * size, bytes.byteLength))
+      try {
+        const sent = await withRetries(async () => bucket.client.send(new UploadPartCommand({
+          ...id, PartNumber: index + 1, Body: body, ContentLength: body.byteLength,
+        })))
+        parts[index] = { PartNumber: index + 1, ETag: sent.ETag }
+      } catch (error) {
+        failed = true
+        throw error
+      }
+    }
+  }
+  const senders = await Promise.allSettled(Array.from({ length: PARTS_AT_ONCE }, sender))
+  for (const result of senders) if (result.status === 'rejected') throw result.reason
+  return parts
+}
+
+async function abort(bucket: Bucket, id: UploadId): Promise<void> {
+  // Only tidying up: where it fails, the bucket's lifecycle rule for incomplete uploads does it.
+  await bucket.client.send(new AbortMultipartUploadCommand(id)).catch(() => undefined)
+}

@@ -1,0 +1,101 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { errorMessage, LayermillError } from '@layermill/models'
+import picomatch from 'picomatch'
+import { walkFiles } from '../files/walk.js'
+import { checkKey } from '../keys.js'
+import { mapOrdered } from '../prefetch.js'
+import { readImage, statImage } from './local.js'
+import { folderLabel, type ImageSource, isImageName, type LabelRule, notEmpty, Skipped, type SourceItem } from './source.js'
+
+const STATS_AT_ONCE = 64
+
+/** What a folder source takes: every image, or those a glob matches. */
+interface Selection {
+  /** For people: the folder or the pattern as given. */
+  readonly url: string
+  readonly kind: 'folder' | 'glob'
+  matches(key: string): boolean
+  /** Folders deeper than this hold nothing that matches. */
+  readonly depth: number
+}
+
+/**
+ * The images of a local folder and of all folders in it. Symbolic links are followed, once each on a path, so that loops end; hidden files
+ * and folders are left out.
+ */
+export class FolderSource implements ImageSource {
+  readonly url: string
+  readonly kind: 'folder' | 'glob'
+
+  constructor(private readonly root: string, private readonly labels: LabelRule, private readonly selection: Selection = everyImage(root)) {
+    this.url = selection.url
+    this.kind = selection.kind
+  }
+
+  items(options: { after?: string } = {}): AsyncIterable<SourceItem> {
+    const skipped = new Skipped()
+    const items = this.list(options.after, skipped)
+    return options.after === undefined ? notEmpty(items, this.url, skipped) : items
+  }
+
+  async read(item: { key: string; etag?: string }): Promise<Uint8Array> {
+    checkKey(item.key, this.url)
+    return readImage(join(this.root, item.key), item.etag)
+  }
+
+  async close(): Promise<void> {}
+
+  private async *list(after: string | undefined, skipped: Skipped): AsyncGenerator<SourceItem> {
+    const byFolder = this.labels === 'folder' || (this.labels === 'auto' && (await this.hasClassFolders()))
+    const keys = walkFiles(this.root, {
+      after,
+      followLinks: true,
+      accept: (key, name, kind) => this.accept(key, name, kind, skipped),
+      onUnreadable: (key, error) => {
+        throw new LayermillError('SOURCE_DENIED', `cannot list ${join(this.root, key)}: ${errorMessage(error)}`, { cause: error })
+      },
+    })
+    const found = mapOrdered(keys, STATS_AT_ONCE, async (key) => ({ key, info: await statImage(join(this.root, key)) }))
+    for await (const { key, info } of found) {
+      // Deleted between being listed and looked at: as if the listing had come later.
+      if (info === undefined) continue
+      yield { key, etag: info.etag, bytes: info.bytes, label: byFolder ? folderLabel(key) : undefined }
+    }
+  }
+
+  private accept(key: string, name: string, kind: string, skipped: Skipped): boolean {
+    if (name.startsWith('.')) skipped.add('hidden')
+    else if (kind === 'link') skipped.add('broken links')
+    else if (kind === 'directory') return key.split('/').length <= this.selection.depth
+    else if (kind !== 'file') skipped.add('neither files nor folders')
+    else if (!isImageName(name)) skipped.addFile(name)
+    else if (!this.selection.matches(key)) skipped.add('images that the pattern does not match')
+    else return true
+    return false
+  }
+
+  /** Whether no image lies in the root itself, so that each has a folder to be named by. */
+  private async hasClassFolders(): Promise<boolean> {
+    for (const name of await readdir(this.root)) {
+      if (name.startsWith('.') || !isImageName(name) || !this.selection.matches(name)) continue
+      const info = await stat(join(this.root, name)).catch(() => undefined)
+      if (info?.isFile() === true) return false
+    }
+    return true
+  }
+}
+
+function everyImage(root: string): Selection {
+  return { url: pathToFileURL(root).href, kind: 'folder', matches: () => true, depth: Infinity }
+}
+
+/** The folder a glob starts in and a matcher of keys relative to it; undefined where the text holds no pattern. */
+export function parseGlob(pattern: string): { base: string; matches: (key: string) => boolean; depth: number } | undefined {
+  const scan = picomatch.scan(pattern)
+  if (!scan.isGlob && !scan.isBrace && !scan.isBracket && !scan.isExtglob) return undefined
+  const matcher = picomatch(scan.glob)
+  const depth = scan.glob.includes('**') ? Infinity : scan.glob.split('/').length - 1
+  return { base: scan.base === '' && pattern.startsWith('/') ? '/' : scan.base, matches: (key) => matcher(key), depth }
+}

@@ -1,0 +1,51 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { errorCode, errorMessage, LayermillError } from '@layermill/models'
+import { fileEtag } from '../files/etag.js'
+import { isAbsent } from '../files/file-errors.js'
+import { readRange } from '../files/read.js'
+
+/** Errors of disks and network file systems that another try may not meet. */
+const TRANSIENT = new Set(['EIO', 'ESTALE', 'ETIMEDOUT', 'EAGAIN', 'EBUSY', 'EMFILE', 'ENFILE', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENOTCONN'])
+
+function imageError(path: string, error: unknown): LayermillError {
+  if (error instanceof LayermillError) return error
+  if (isAbsent(error)) return new LayermillError('IMAGE_MISSING', `${path} does not exist`, { cause: error })
+  const code = TRANSIENT.has(errorCode(error)) ? 'SOURCE_UNREACHABLE' : 'IMAGE_UNREADABLE'
+  return new LayermillError(code, `cannot read ${path}: ${errorMessage(error)}`, { cause: error })
+}
+
+/** A local image's size and version, undefined where there is no such file. */
+export async function statImage(path: string): Promise<{ bytes: number; etag: string } | undefined> {
+  try {
+    const info = await stat(path, { bigint: true })
+    return info.isFile() ? { bytes: Number(info.size), etag: fileEtag(info) } : undefined
+  } catch (error) {
+    const failure = imageError(path, error)
+    if (failure.code === 'SOURCE_UNREACHABLE') throw failure
+    return undefined
+  }
+}
+
+/** A local image's bytes, of exactly the version listed: a file that changes while it is read is refused too. */
+export async function readImage(path: string, etag: string | undefined): Promise<Uint8Array> {
+  let file: FileHandle | undefined
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    const before = await file.stat({ bigint: true })
+    if (!before.isFile()) throw new LayermillError('IMAGE_UNREADABLE', `${path} is not a file`)
+    const listed = etag === undefined || etag === '' ? fileEtag(before) : etag
+    if (fileEtag(before) !== listed) throw changed(path)
+    const bytes = await readRange(file, 0, Infinity)
+    if (fileEtag(await file.stat({ bigint: true })) !== listed || bytes.byteLength !== Number(before.size)) throw changed(path)
+    return bytes
+  } catch (error) {
+    throw imageError(path, error)
+  } finally {
+    await file?.close()
+  }
+}
+
+function changed(path: string): LayermillError {
+  return new LayermillError('IMAGE_CHANGED', `${path} has changed since it was listed`, { hint: 'Run again to list it anew.' })
+}

@@ -1,0 +1,97 @@
+import { LayermillError } from '@layermill/models'
+
+/** One image of a dataset. */
+export interface SourceItem {
+  /** Relative to the source's root, '/' between parts, never absolute, without '..': usable as the name of an output. Unique in a source. */
+  readonly key: string
+  /** The version that was listed; '' where a list names an image that is not there. */
+  readonly etag: string
+  readonly bytes: number
+  readonly label?: string
+}
+
+/** A dataset of images: where they are, in which order, and their bytes. */
+export interface ImageSource {
+  /** The source for people and run.json; never with credentials. */
+  readonly url: string
+  readonly kind: 'folder' | 'glob' | 'list' | 'image' | 's3'
+  /**
+   * The images as a stream, in an order that does not change: by the UTF-8 bytes of the key (folders, globs, S3) or as listed (list files).
+   * `after` goes on behind that key, without looking at what is before it.
+   *
+   * @throws LayermillError `SOURCE_EMPTY` (says what was left out), `SOURCE_DENIED`, `SOURCE_UNREACHABLE`, `LIST_INVALID`,
+   *   `LIST_DUPLICATE`, `SOURCE_CHANGED` (a list no longer holds `after`)
+   */
+  items(options?: { after?: string }): AsyncIterable<SourceItem>
+  /**
+   * An image's bytes, read once.
+   *
+   * @throws LayermillError `IMAGE_MISSING`, `IMAGE_CHANGED` (its etag is not the listed one any more, where one is given),
+   *   `IMAGE_UNREADABLE`, and for the network's sake `SOURCE_UNREACHABLE`, which is worth another try later
+   */
+  read(item: { key: string; etag?: string }): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/**
+ * Where an image's label comes from: `folder` is the name of the first folder of its key; `auto` is the label column of a list and, for
+ * folders, the folder where no image lies directly in the root; `none` leaves labels out.
+ */
+export type LabelRule = 'folder' | 'none' | 'auto'
+
+/** The first folder of a key, undefined for a key without one. */
+export function folderLabel(key: string): string | undefined {
+  const end = key.indexOf('/')
+  return end < 0 ? undefined : key.slice(0, end)
+}
+
+const IMAGE_EXTENSIONS = new Set([
+  'jpg', 'jpeg', 'jpe', 'jfif', 'png', 'webp', 'gif', 'tif', 'tiff', 'bmp', 'dib', 'avif', 'heic', 'heif',
+])
+
+/** A name's extension in lower case, '' where it has none. */
+export function extensionOf(name: string): string {
+  return /[^/]\.([^./]+)$/.exec(name)?.[1]?.toLowerCase() ?? ''
+}
+
+export function isImageName(name: string): boolean {
+  return IMAGE_EXTENSIONS.has(extensionOf(name))
+}
+
+/** Counts what a listing left out, by reason, to say so where nothing else was found. */
+export class Skipped {
+  private readonly counts = new Map<string, number>()
+
+  add(reason: string): void {
+    this.counts.set(reason, (this.counts.get(reason) ?? 0) + 1)
+  }
+
+  addFile(name: string): void {
+    const extension = extensionOf(name)
+    this.add(extension === '' ? 'without extension' : `.${extension}`)
+  }
+
+  /** Such as `skipped 12 .txt, 3 hidden`. */
+  toString(): string {
+    if (this.counts.size === 0) return 'nothing at all is there'
+    const sorted = [...this.counts].sort((a, b) => b[1] - a[1])
+    const shown = sorted.slice(0, 8).map(([reason, count]) => `${count} ${reason}`)
+    return `skipped ${shown.join(', ')}${sorted.length > 8 ? ` and ${sorted.length - 8} other kinds` : ''}`
+  }
+}
+
+export function emptySource(url: string, skipped: Skipped): LayermillError {
+  return new LayermillError('SOURCE_EMPTY', `no images in ${url}: ${skipped.toString()}`, {
+    hint: `Images are recognised by their extension: ${[...IMAGE_EXTENSIONS].join(', ')}. A list file can name files of any extension.`,
+  })
+}
+
+/** Passes a stream on and throws `SOURCE_EMPTY` where it holds nothing. */
+export async function* notEmpty(items: AsyncIterable<SourceItem>, url: string, skipped: Skipped): AsyncGenerator<SourceItem> {
+  let any = false
+  for await (const item of items) {
+    any = true
+    yield item
+  }
+  if (!any) throw emptySource(url, skipped)
+}

@@ -1,0 +1,2 @@
+export { storeContract } from './store-contract.js'
+export { createBucket } from './buckets.js'
