@@ -1,3 +1,5 @@
 export * from './store.js'
 export { openStore } from './open.js'
 export { compareUtf8 } from './keys.js'
+export { openSource } from './sources/open-source.js'
+export type { ImageSource, LabelRule, SourceItem } from './sources/source.js'

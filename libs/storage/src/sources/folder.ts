@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { errorMessage, LayermillError } from '@layermill/models'
 import picomatch from 'picomatch'
@@ -48,6 +48,7 @@ export class FolderSource implements ImageSource {
   async close(): Promise<void> {}
 
   private async *list(after: string | undefined, skipped: Skipped): AsyncGenerator<SourceItem> {
+    if (!(await isFolder(this.root))) throw new LayermillError('SOURCE_MISSING', `${this.root} is not a folder (in ${this.url})`)
     const byFolder = this.labels === 'folder' || (this.labels === 'auto' && (await this.hasClassFolders()))
     const keys = walkFiles(this.root, {
       after,
@@ -87,15 +88,20 @@ export class FolderSource implements ImageSource {
   }
 }
 
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true
+}
+
 function everyImage(root: string): Selection {
   return { url: pathToFileURL(root).href, kind: 'folder', matches: () => true, depth: Infinity }
 }
 
-/** The folder a glob starts in and a matcher of keys relative to it; undefined where the text holds no pattern. */
-export function parseGlob(pattern: string): { base: string; matches: (key: string) => boolean; depth: number } | undefined {
+/** The images that a glob such as `photos/**\/*.jpg` matches; undefined where the text holds no pattern. Keys start where the pattern does. */
+export function globSource(pattern: string, labels: LabelRule): FolderSource | undefined {
   const scan = picomatch.scan(pattern)
   if (!scan.isGlob && !scan.isBrace && !scan.isBracket && !scan.isExtglob) return undefined
   const matcher = picomatch(scan.glob)
+  // Without '**' a pattern says how deep it goes, and folders below that need not be opened.
   const depth = scan.glob.includes('**') ? Infinity : scan.glob.split('/').length - 1
-  return { base: scan.base === '' && pattern.startsWith('/') ? '/' : scan.base, matches: (key) => matcher(key), depth }
+  return new FolderSource(resolve(scan.base), labels, { url: pattern, kind: 'glob', matches: (key) => matcher(key), depth })
 }

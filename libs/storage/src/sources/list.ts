@@ -1,0 +1,117 @@
+import { LayermillError } from '@layermill/models'
+import { mapOrdered } from '../prefetch.js'
+import { Bucket } from '../s3/bucket.js'
+import { s3Client } from '../s3/client.js'
+import { refuseDuplicates } from './duplicates.js'
+import { type ListEntry, listEntries, type ListFormat } from './list-format.js'
+import { keyOfEntry, type ListBase, placeOfKey } from './list-keys.js'
+import { readImage, statImage } from './local.js'
+import { readObject, statObject } from './objects.js'
+import { emptySource, folderLabel, type ImageSource, type LabelRule, Skipped, type SourceItem } from './source.js'
+
+const STATS_AT_ONCE = 32
+
+/** A list file: what it is, and how to read it from its start, as often as asked. */
+export interface ListFile {
+  /** For people. */
+  readonly url: string
+  readonly format: ListFormat
+  readonly base: ListBase
+  open(): Promise<{ chunks: AsyncIterable<Uint8Array>; bytes: number }>
+  close(): Promise<void>
+}
+
+/**
+ * The images a list file names, in its order. The first listing reads the list once more beforehand: faulty lines and images named twice
+ * are refused before any work is done. Images that are not there are listed, with an empty etag, and fail when they are read.
+ */
+export class ListSource implements ImageSource {
+  readonly url: string
+  readonly kind = 'list'
+  private checked: Promise<void> | undefined
+  private readonly buckets = new Map<string, Bucket>()
+
+  constructor(private readonly list: ListFile, private readonly labels: LabelRule) {
+    this.url = list.url
+  }
+
+  async *items(options: { after?: string } = {}): AsyncGenerator<SourceItem> {
+    this.checked ??= this.check()
+    await this.checked
+    const wanted = this.keys(options.after)
+    yield* mapOrdered(wanted, STATS_AT_ONCE, async ({ key, label }) => ({ key, ...(await this.look(key)), label }))
+  }
+
+  async read(item: { key: string; etag?: string }): Promise<Uint8Array> {
+    const place = placeOfKey(item.key, this.list.base)
+    return place.kind === 'local' ? readImage(place.path, item.etag) : readObject(this.bucket(place.bucket), place.key, item.etag)
+  }
+
+  async close(): Promise<void> {
+    for (const bucket of this.buckets.values()) bucket.client.destroy()
+    await this.list.close()
+  }
+
+  private async check(): Promise<void> {
+    const { bytes } = await this.list.open()
+    let any = false
+    const read = async function* (source: ListSource): AsyncGenerator<{ key: string; line: number }> {
+      for await (const entry of source.entries()) {
+        any = true
+        yield { key: entry.key, line: entry.line }
+      }
+    }
+    await refuseDuplicates(() => read(this), bytes, this.url)
+    if (!any) throw emptySource(this.url, new Skipped())
+  }
+
+  /** Entries with their keys. */
+  private async *entries(): AsyncGenerator<ListEntry & { key: string }> {
+    const { chunks } = await this.list.open()
+    for await (const entry of listEntries(this.list.format, chunks, this.url)) {
+      yield { ...entry, key: this.keyOf(entry) }
+    }
+  }
+
+  private keyOf(entry: ListEntry): string {
+    try {
+      return keyOfEntry(entry.path, this.list.base)
+    } catch (error) {
+      if (!(error instanceof LayermillError)) throw error
+      throw new LayermillError('LIST_INVALID', `${this.url}:${entry.line}: ${error.message}`, { hint: error.hint, cause: error })
+    }
+  }
+
+  private async *keys(after: string | undefined): AsyncGenerator<{ key: string; label: string | undefined }> {
+    let reached = after === undefined
+    for await (const { key, label } of this.entries()) {
+      if (reached) yield { key, label: this.label(key, label) }
+      else reached = key === after
+    }
+    if (!reached) {
+      throw new LayermillError('SOURCE_CHANGED', `${this.url} no longer names ${JSON.stringify(after)}, where the listing is to go on`, {
+        hint: 'Restore the list as it was, or start anew with --overwrite or another --out.',
+      })
+    }
+  }
+
+  private label(key: string, listed: string | undefined): string | undefined {
+    if (this.labels === 'none') return undefined
+    return this.labels === 'folder' ? folderLabel(key) : listed
+  }
+
+  private async look(key: string): Promise<{ bytes: number; etag: string }> {
+    const place = placeOfKey(key, this.list.base)
+    const found = place.kind === 'local' ? await statImage(place.path) : await statObject(this.bucket(place.bucket), place.key)
+    return found ?? { bytes: 0, etag: '' }
+  }
+
+  private bucket(name: string): Bucket {
+    let bucket = this.buckets.get(name)
+    if (bucket === undefined) {
+      bucket = new Bucket(s3Client(), name)
+      this.buckets.set(name, bucket)
+    }
+    return bucket
+  }
+}

@@ -1,0 +1,125 @@
+import { createReadStream } from 'node:fs'
+import { access, constants, stat } from 'node:fs/promises'
+import { basename, dirname, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { errorMessage, LayermillError } from '@layermill/models'
+import picomatch from 'picomatch'
+import { isAbsent } from '../files/file-errors.js'
+import { Bucket } from '../s3/bucket.js'
+import { parseS3Url, s3Client } from '../s3/client.js'
+import { FolderSource, globSource } from './folder.js'
+import { type ListFile, ListSource } from './list.js'
+import { type ListFormat, listFormat } from './list-format.js'
+import { readImage, statImage } from './local.js'
+import { readObject, sourceError, statObject } from './objects.js'
+import { S3Source } from './s3-prefix.js'
+import { SingleSource } from './single.js'
+import { extensionOf, type ImageSource, isImageName, type LabelRule } from './source.js'
+
+/**
+ * Opens a dataset: a folder, a glob, a list file (.txt, .csv, .jsonl), one image, or the same in a bucket (`s3://bucket/prefix/`,
+ * `s3://bucket/photos/*.jpg`, `s3://bucket/list.csv`, `s3://bucket/photo.jpg`). What exists under a name is taken before what it would match
+ * as a pattern.
+ *
+ * @param options.labels where labels come from, `auto` if left out; see LabelRule
+ * @throws LayermillError `SOURCE_MISSING`, `SOURCE_KIND` (a file that is neither an image nor a list), `SOURCE_DENIED`, `STORE_URL`
+ */
+export async function openSource(source: string, options: { labels?: LabelRule } = {}): Promise<ImageSource> {
+  const labels = options.labels ?? 'auto'
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)?.[1]?.toLowerCase()
+  if (scheme === 's3') return openS3Source(source, labels)
+  if (scheme !== undefined && scheme !== 'file') {
+    throw new LayermillError('SOURCE_KIND', `${scheme}:// is not a source; expected a folder, a file, a glob or s3://bucket/prefix`)
+  }
+  return openLocalSource(scheme === 'file' ? fileURLToPath(source) : source, labels)
+}
+
+async function openLocalSource(given: string, labels: LabelRule): Promise<ImageSource> {
+  if (given === '') throw new LayermillError('SOURCE_MISSING', 'the source is empty; expected a folder, a file, a glob or s3://bucket/prefix')
+  const path = resolve(given)
+  const info = await stat(path).catch((error: unknown) => {
+    if (isAbsent(error)) return undefined
+    throw new LayermillError('SOURCE_DENIED', `cannot open ${given}: ${errorMessage(error)}`, { cause: error })
+  })
+  if (info === undefined) {
+    const glob = globSource(given, labels)
+    if (glob !== undefined) return glob
+    throw new LayermillError('SOURCE_MISSING', `${given} does not exist`, { hint: `Looked for ${path}.` })
+  }
+  if (info.isDirectory()) {
+    await access(path, constants.R_OK | constants.X_OK).catch((error: unknown) => {
+      throw new LayermillError('SOURCE_DENIED', `cannot open ${given}: ${errorMessage(error)}`, { cause: error })
+    })
+    return new FolderSource(path, labels)
+  }
+  const url = pathToFileURL(path).href
+  if (isImageName(path)) {
+    return new SingleSource({ url, name: path, stat: async () => statImage(path), read: async (etag) => readImage(path, etag), close: async () => {} })
+  }
+  const format = listFormat(extensionOf(path))
+  if (format === undefined) throw unknownKind(given)
+  return new ListSource(localList(path, given, format), labels)
+}
+
+function localList(path: string, given: string, format: ListFormat): ListFile {
+  return {
+    url: given,
+    format,
+    base: { kind: 'local', folder: dirname(path) },
+    open: async () => ({ chunks: createReadStream(path) as AsyncIterable<Buffer>, bytes: (await stat(path)).size }),
+    close: async () => {},
+  }
+}
+
+function unknownKind(name: string): LayermillError {
+  const extension = extensionOf(name)
+  const what = extension === '' ? 'a file without extension' : `a .${extension} file`
+  return new LayermillError('SOURCE_KIND', `${name}: ${what} is neither an image nor a list`, {
+    hint: 'Lists are .txt (a path a line), .csv (with a header) or .jsonl; a list can name images of any extension.',
+  })
+}
+
+async function openS3Source(source: string, labels: LabelRule): Promise<ImageSource> {
+  const { bucket: name, prefix } = parseS3Url(source)
+  const bucket = new Bucket(s3Client(), name)
+  const scan = picomatch.scan(prefix)
+  const isPattern = scan.isGlob || scan.isBrace || scan.isBracket || scan.isExtglob
+  const object = prefix === '' || prefix.endsWith('/') ? undefined : await statObject(bucket, prefix)
+  if (object === undefined) {
+    if (isPattern) return new S3Source(bucket, scan.base === '' ? '' : `${scan.base}/`, labels, scan.glob)
+    if (listFormat(extensionOf(prefix)) !== undefined || isImageName(prefix)) {
+      bucket.client.destroy()
+      throw new LayermillError('SOURCE_MISSING', `${source} does not exist`)
+    }
+    return new S3Source(bucket, prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`, labels)
+  }
+  if (isImageName(prefix)) {
+    return new SingleSource({
+      url: source,
+      name: prefix,
+      stat: async () => statObject(bucket, prefix),
+      read: async (etag) => readObject(bucket, prefix, etag),
+      close: async () => bucket.client.destroy(),
+    })
+  }
+  const format = listFormat(extensionOf(prefix))
+  if (format !== undefined) return new ListSource(s3List(bucket, prefix, source, format), labels)
+  bucket.client.destroy()
+  throw unknownKind(source)
+}
+
+function s3List(bucket: Bucket, key: string, source: string, format: ListFormat): ListFile {
+  return {
+    url: source,
+    format,
+    base: { kind: 's3', bucket: bucket.name, prefix: key.slice(0, key.length - basename(key).length) },
+    open: async () => {
+      const opened = await bucket.open(key).catch((error: unknown) => {
+        throw sourceError(error)
+      })
+      if (opened === undefined) throw new LayermillError('SOURCE_MISSING', `${source} does not exist`)
+      return opened
+    },
+    close: async () => bucket.client.destroy(),
+  }
+}

@@ -1,0 +1,60 @@
+import picomatch from 'picomatch'
+import { checkKey } from '../keys.js'
+import type { Bucket } from '../s3/bucket.js'
+import { readObject, sourceError } from './objects.js'
+import { folderLabel, type ImageSource, isImageName, type LabelRule, notEmpty, Skipped, type SourceItem } from './source.js'
+
+/** The images below a bucket's prefix, and in all its folders; hidden names are left out. A pattern narrows them, as a glob does. */
+export class S3Source implements ImageSource {
+  readonly url: string
+  readonly kind = 's3'
+  private readonly matches: (key: string) => boolean
+
+  /**
+   * @param root the part of the keys that is left out: '' or ending with '/'
+   * @param pattern a glob over the rest of the keys
+   */
+  constructor(private readonly bucket: Bucket, private readonly root: string, private readonly labels: LabelRule, pattern?: string) {
+    this.url = bucket.url(root + (pattern ?? ''))
+    this.matches = pattern === undefined ? () => true : picomatch(pattern)
+  }
+
+  items(options: { after?: string } = {}): AsyncIterable<SourceItem> {
+    const skipped = new Skipped()
+    const items = this.list(options.after, skipped)
+    return options.after === undefined ? notEmpty(items, this.url, skipped) : items
+  }
+
+  async read(item: { key: string; etag?: string }): Promise<Uint8Array> {
+    checkKey(item.key, this.url)
+    return readObject(this.bucket, this.root + item.key, item.etag)
+  }
+
+  async close(): Promise<void> {
+    this.bucket.client.destroy()
+  }
+
+  private async *list(after: string | undefined, skipped: Skipped): AsyncGenerator<SourceItem> {
+    try {
+      const byFolder = this.labels === 'folder' || (this.labels === 'auto' && !(await this.bucket.holdsDirectly(this.root, isImageName)))
+      for await (const object of this.bucket.list(this.root, after === undefined ? undefined : this.root + after)) {
+        const key = object.key.slice(this.root.length)
+        if (!this.accept(key, skipped)) continue
+        yield { key, etag: object.etag, bytes: object.bytes, label: byFolder ? folderLabel(key) : undefined }
+      }
+    } catch (error) {
+      throw sourceError(error)
+    }
+  }
+
+  private accept(key: string, skipped: Skipped): boolean {
+    // An object whose key ends with '/' is how consoles mark an empty folder.
+    if (key === '' || key.endsWith('/')) return false
+    if (/(^|\/)\.[^./]/.test(key)) skipped.add('hidden')
+    else if (!isImageName(key)) skipped.addFile(key)
+    else if (/(^|\/)(\.{0,2})(\/|$)/.test(key) || key.includes('\0')) skipped.add("with '.', '..' or an empty part in the key")
+    else if (!this.matches(key)) skipped.add('images that the pattern does not match')
+    else return true
+    return false
+  }
+}
