@@ -2,7 +2,7 @@ import { LayermillError, errorMessage } from '../errors.js'
 import type { GraphVariant, Network } from '../graph.js'
 import { elementCount, formatShape } from '../tensor.js'
 import type { Tensor } from '../tensor.js'
-import { weightsIdentity } from './identity.js'
+import { IdentityHash } from './identity.js'
 import { initialiseParameter } from './initialise.js'
 import { fitsLayout, shapeInLayout, toCanonical } from './layouts.js'
 import { metadataVariant, METADATA } from './metadata.js'
@@ -134,6 +134,15 @@ async function readTensor(file: TensorFile, rule: NameRule, shape: readonly numb
   return { shape, data }
 }
 
+/** One parameter, wherever the plan says it comes from. */
+async function makeTensor(file: TensorFile, plan: Plan, network: TargetNetwork, shapes: Shapes, parameter: string): Promise<Tensor> {
+  const shape = shapes.get(parameter)!
+  const rule = plan.rules.get(parameter)
+  if (rule !== undefined) return readTensor(file, rule, shape)
+  if (plan.absent.get(parameter) === 'auxiliary') return initialiseParameter(network, parameter, shapes, '0')
+  return { shape, data: new Float32Array(elementCount(shape)) }
+}
+
 /**
  * The network's parameters from an opened file: names mapped, layouts changed, nothing missing and nothing left over.
  * All names and shapes are checked before any data is read.
@@ -145,21 +154,25 @@ export async function assembleWeights(file: TensorFile, network: TargetNetwork, 
   checkFamily(file, scheme, network)
   const plan = makePlan(file, scheme, network, shapes)
   checkPlan(plan, file, scheme, network)
-  const tensors = new Map<string, Tensor>()
-  let missingAuxiliary = file.metadata.get(METADATA.missingAuxiliary) === 'true'
-  for (const [parameter, shape] of shapes) {
-    const rule = plan.rules.get(parameter)
-    const policy = plan.absent.get(parameter)
-    if (rule !== undefined) {
-      tensors.set(parameter, await readTensor(file, rule, shape))
-    } else if (policy === 'auxiliary') {
-      missingAuxiliary = true
-      tensors.set(parameter, initialiseParameter(network, parameter, shapes, '0'))
-    } else {
-      tensors.set(parameter, { shape, data: new Float32Array(elementCount(shape)) })
-    }
-  }
   const variant: GraphVariant = metadataVariant(file) ?? scheme.variant(network.architecture)
-  const sha256 = await weightsIdentity(tensors, variant)
-  return { tensors, variant, source, format: file.format, sha256, ...(missingAuxiliary ? { missingAuxiliary } : {}) }
+  const identity = new IdentityHash(variant)
+  // In the order of the network; filled in the order of the names, in which they are hashed, each while the next is being read.
+  const tensors = new Map<string, Tensor>([...shapes].map(([name, shape]) => [name, { shape, data: new Float32Array(0) }]))
+  const names = [...shapes.keys()].toSorted()
+  const read = (index: number): Promise<Tensor> | undefined => {
+    const name = names[index]
+    const reading = name === undefined ? undefined : makeTensor(file, plan, network, shapes, name)
+    // It is awaited below; this only keeps an early failure from counting as unhandled.
+    reading?.catch(() => undefined)
+    return reading
+  }
+  let next = read(0)
+  for (const [i, name] of names.entries()) {
+    const tensor = (await next)!
+    next = read(i + 1)
+    tensors.set(name, tensor)
+    await identity.add(name, tensor)
+  }
+  const missingAuxiliary = file.metadata.get(METADATA.missingAuxiliary) === 'true' || [...plan.absent.values()].includes('auxiliary')
+  return { tensors, variant, source, format: file.format, sha256: identity.digest(), ...(missingAuxiliary ? { missingAuxiliary } : {}) }
 }

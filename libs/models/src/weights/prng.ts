@@ -100,8 +100,14 @@ function outsideRectangle(stream: RandomStream, { heights }: Ziggurat, layer: nu
 export function fillNormal(data: Float32Array, standardDeviation: number, stream: RandomStream): void {
   const ziggurat = buildZiggurat()
   const { limits, widths } = ziggurat
+  const block = new Int32Array(BLOCK)
+  let used = BLOCK
   for (let i = 0; i < data.length; ) {
-    const bits = stream.next()
+    if (used === BLOCK) {
+      stream.fill(block)
+      used = 0
+    }
+    const bits = block[used++]!
     const layer = bits & (LAYERS - 1)
     const position = bits >> 7
     const x = position * widths[layer]!
