@@ -2,7 +2,7 @@ import * as ort from 'onnxruntime-node'
 import type { Device } from '../engine.js'
 import type { OnnxGraph } from './graph.js'
 import { modelProto, rawBytes } from './proto.js'
-import { writeWeightFile } from './weight-file.js'
+import { weightFolders, writeWeightFile } from './weight-file.js'
 import { concatenate } from './wire.js'
 
 export interface SessionSettings {
@@ -39,11 +39,17 @@ function externalInitializers(graph: OnnxGraph): Map<string, Uint8Array> {
  *
  * Large weights reach the runtime through a temporary file that it maps; where no file can be written, as memory, which the runtime
  * copies (docs/decisions/0050). Either way the model itself stays small, so that no limit on a model's size applies.
+ *
+ * @param folders where the file may go, first to last.
  */
-export async function createSession(graph: OnnxGraph, settings: SessionSettings): Promise<ort.InferenceSession> {
+export async function createSession(
+  graph: OnnxGraph,
+  settings: SessionSettings,
+  folders: readonly string[] = weightFolders(),
+): Promise<ort.InferenceSession> {
   const external = externalInitializers(graph)
   const bytes = [...external.values()].reduce((sum, data) => sum + data.byteLength, 0)
-  const file = bytes >= FILE_BYTES ? await writeWeightFile(external) : undefined
+  const file = bytes >= FILE_BYTES ? await writeWeightFile(external, folders) : undefined
   const options = sessionOptions(settings)
   if (file === undefined) {
     const places = new Map([...external.keys()].map(name => [name, { location: name, offset: 0 }]))

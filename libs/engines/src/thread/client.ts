@@ -1,13 +1,18 @@
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
-import type { TransferListItem } from 'node:worker_threads'
+import type { Transferable } from 'node:worker_threads'
 import { errorMessage, LayermillError } from '@layermill/models'
 import { createFlags, stopNativeCalls } from './guard.js'
-import type { Reply, Request, RequestKind, Requests } from './protocol.js'
+import type { Reply, RequestKind, Requests } from './protocol.js'
 
 interface Pending {
   resolve(result: Requests[RequestKind]['result']): void
   reject(error: LayermillError): void
+}
+
+/** Found through the package's exports, so that sources run by a test runner start the built thread too. */
+function engineThread(): string {
+  return createRequire(import.meta.url).resolve('@layermill/engines/thread')
 }
 
 /** The calling thread's end of an engine thread. The thread keeps the process alive only while an answer is due. */
@@ -20,10 +25,10 @@ export class ThreadClient {
   private failure: LayermillError | undefined
   private readonly ended: Promise<void>
 
-  constructor() {
-    // Through the package's exports, so that sources run by a test runner start the built thread too.
-    const entry = createRequire(import.meta.url).resolve('@layermill/engines/thread')
-    this.worker = new Worker(entry, { name: 'layermill-engine', workerData: { flags: this.flags } })
+  /** @param entry the thread's module: a path, or a URL of code. */
+  constructor(entry: string | URL = engineThread()) {
+    // No flags of the process: `node --input-type=module -e` and the like would break the thread.
+    this.worker = new Worker(entry, { name: 'layermill-engine', execArgv: [], workerData: { flags: this.flags } })
     this.worker.unref()
     this.worker.on('message', (reply: Reply) => this.settle(reply))
     this.worker.on('error', cause => this.fail(`the engine thread crashed: ${errorMessage(cause)}`, cause))
@@ -44,13 +49,13 @@ export class ThreadClient {
   request<Kind extends RequestKind>(
     kind: Kind,
     params: Requests[Kind]['params'],
-    transfer: readonly TransferListItem[] = [],
+    transfer: readonly Transferable[] = [],
   ): Promise<Requests[Kind]['result']> {
     if (this.failure !== undefined) return Promise.reject(this.failure)
     const id = this.nextId++
     return new Promise((resolve, reject) => {
-      this.worker.postMessage({ id, kind, params } as Request, transfer)
-      this.pending.set(id, { resolve: resolve as Pending['resolve'], reject })
+      this.worker.postMessage({ id, kind, params }, transfer)
+      this.pending.set(id, { resolve, reject })
       this.worker.ref()
     })
   }
@@ -77,7 +82,7 @@ export class ThreadClient {
 
   private fail(message: string, cause?: unknown): void {
     this.failure ??= new LayermillError('ENGINE_FAILED', message, { cause })
-    for (const { reject } of this.pending.values()) reject(this.failure)
+    for (const request of this.pending.values()) request.reject(this.failure)
     this.pending.clear()
   }
 }

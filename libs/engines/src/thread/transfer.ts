@@ -1,4 +1,4 @@
-import type { TransferListItem } from 'node:worker_threads'
+import type { Transferable } from 'node:worker_threads'
 import type { Tensor } from '@layermill/models'
 import type { Reply } from './protocol.js'
 
@@ -10,7 +10,7 @@ export function buffersOf(tensors: Iterable<Tensor>): ArrayBuffer[] {
 }
 
 /** What a reply hands over. */
-export function transferablesOf(reply: Reply): TransferListItem[] {
+export function transferablesOf(reply: Reply): Transferable[] {
   if (!reply.ok || reply.result === undefined || !('tensors' in reply.result)) return []
   return buffersOf(reply.result.tensors)
 }

@@ -1,4 +1,4 @@
-import { elementCount, type GraphNode, type NodeOf, type Tensor, type TensorMap } from '@layermill/models'
+import { elementCount, LayermillError, type GraphNode, type NodeOf, type Tensor, type TensorMap } from '@layermill/models'
 
 export interface FoldOptions {
   /** Nodes whose values are asked for: they cannot be folded away. */
@@ -14,18 +14,18 @@ interface Folded {
 
 type Affine = { readonly scale: Float64Array; readonly shift: Float64Array }
 
-function required(weights: TensorMap, name: string): Float32Array {
+function required(weights: TensorMap, name: string): Tensor {
   const tensor = weights.get(name)
-  if (tensor === undefined) throw new RangeError(`no weights named ${name}`)
-  return tensor.data
+  if (tensor === undefined) throw new LayermillError('WEIGHTS_MISSING_TENSOR', `the weights have no tensor ${name}`)
+  return tensor
 }
 
 /** Batch norm with stored statistics as scale and shift of each channel, in float64. */
 function affine(node: NodeOf<'batchNorm'>, weights: TensorMap): Affine {
-  const gamma = required(weights, node.parameters.gamma)
-  const beta = required(weights, node.parameters.beta)
-  const mean = required(weights, node.parameters.mean)
-  const variance = required(weights, node.parameters.variance)
+  const gamma = required(weights, node.parameters.gamma).data
+  const beta = required(weights, node.parameters.beta).data
+  const mean = required(weights, node.parameters.mean).data
+  const variance = required(weights, node.parameters.variance).data
   const scale = Float64Array.from(gamma, (value, c) => value / Math.sqrt(variance[c]! + node.attributes.epsilon))
   return { scale, shift: Float64Array.from(beta, (value, c) => value - mean[c]! * scale[c]!) }
 }
@@ -69,10 +69,10 @@ export function foldBatchNorm(nodes: readonly GraphNode[], weights: TensorMap, {
     }
     const { scale, shift } = affine(node, weights)
     const { weight, bias } = before.parameters
-    const oldBias = bias === undefined ? undefined : required(weights, bias)
+    const oldBias = bias === undefined ? undefined : required(weights, bias).data
     const newBias = Float32Array.from(shift, (value, c) => value + (oldBias === undefined ? 0 : oldBias[c]! * scale[c]!))
     const names = { weight: `${node.name}/folded/W`, bias: `${node.name}/folded/b` }
-    folded.set(names.weight, scaleRows(folded.get(weight)!, scale, inPlace))
+    folded.set(names.weight, scaleRows(required(folded, weight), scale, inPlace))
     folded.set(names.bias, { shape: [newBias.length], data: newBias })
     for (const gone of [weight, bias, ...Object.values(node.parameters)]) if (gone !== undefined) folded.delete(gone)
     result.delete(before.name)
