@@ -61,6 +61,8 @@ export const RunRecord = z.object({
   batchSize: z.int().positive(),
   /** The whole dataset is in the manifest. */
   planned: z.boolean(),
+  /** Which change to a finished run is under way, if any. */
+  updating: z.enum(['update', 'retry']).optional(),
   counts: RunCounts,
   /** ISO 8601, UTC. */
   created: z.string(),

@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { LayermillError } from '@layermill/models'
+import { describe, expect, it } from 'vitest'
+import { classify, errorsMarkdown, failureClass } from './failure-codes.js'
+
+const root = new URL('../../../', import.meta.url)
+
+/** Source files below a folder, tests and compiled files left out. */
+function sources(folder: string): string[] {
+  return readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /(^|\/)src\/.*\.ts$/.test(name) && !/node_modules|\/testing\/|\.test\.ts$/.test(name)).map((name) => `${folder}/${name}`)
+}
+
+/** Codes in the first argument of LayermillError's constructor, or of a helper whose first argument is a code. */
+function thrownCodes(source: string): string[] {
+  const arguments_ = [...source.matchAll(/LayermillError\(([^,]{1,300}),/g)].map((match) => match[1] ?? '')
+  const helpers = [...source.matchAll(/\b(?:fail|refuse|problem|error|failure)\w*\(\s*('[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+')/g)].map((match) => match[1] ?? '')
+  return [...arguments_, ...helpers].flatMap((text) => [...text.matchAll(/'([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)'/g)].map((match) => match[1] ?? ''))
+}
+
+describe('the table of failure codes', () => {
+  it('knows every code that the sources throw', () => {
+    const files = ['libs', 'apps'].flatMap((folder) => sources(folder))
+    expect(files.length).toBeGreaterThan(20)
+    const missing = files.flatMap((file) => thrownCodes(readFileSync(new URL(file, root), 'utf8'))
+      .filter((code) => failureClass(code) === undefined).map((code) => `${code} (${file})`))
+    expect(missing).toEqual([])
+  })
+
+  it('finds codes where they are thrown', () => {
+    expect(thrownCodes(`new LayermillError('A_B', x); new LayermillError(y ? 'C_D' : 'E_F', x); refuse('G_H', x)`)).toEqual(['A_B', 'C_D', 'E_F', 'G_H'])
+  })
+
+  it('is docs/errors.md', () => {
+    expect(readFileSync(new URL('docs/errors.md', root), 'utf8')).toBe(errorsMarkdown())
+  })
+})
+
+describe('classify', () => {
+  it('keeps the code of an error', () => {
+    expect(classify(new LayermillError('IMAGE_CORRUPT', 'a.jpg: bad'))).toMatchObject({ code: 'IMAGE_CORRUPT', retry: 'never', scope: 'image', message: 'a.jpg: bad' })
+    expect(classify(Object.assign(new Error('x'), { code: 'ENOSPC' }))).toMatchObject({ retry: 'never', scope: 'run' })
+  })
+
+  it('looks into causes', () => {
+    const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' })
+    expect(classify(new TypeError('fetch failed', { cause: reset }))).toMatchObject({ code: 'ECONNRESET', retry: 'backoff', message: 'fetch failed' })
+    expect(classify(Object.assign(new Error('odd', { cause: reset }), { code: 'SOME_OTHER' }))).toMatchObject({ code: 'ECONNRESET' })
+    const ring = new Error('ring')
+    ring.cause = ring
+    expect(classify(ring).code).toBe('UNEXPECTED')
+  })
+
+  it('takes whatever is thrown and hides credentials', () => {
+    expect(classify('text')).toMatchObject({ code: 'UNEXPECTED', retry: 'backoff', scope: 'part', message: 'text' })
+    expect(classify(undefined).code).toBe('UNEXPECTED')
+    expect(classify(Object.assign(new Error('x'), { code: 'constructor' })).code).toBe('UNEXPECTED')
+    expect(classify(new Error('at redis://u:secret@h')).message).toBe('at redis://***@h')
+  })
+})

@@ -1,0 +1,47 @@
+import { errorCode, errorMessage } from '@layermill/models'
+import { type FailureClass, failureTable } from './failure-table.js'
+import { redact } from './redact.js'
+
+export interface Failure extends FailureClass {
+  /** A code of the table; `UNEXPECTED` for errors without one. */
+  readonly code: string
+  /** In one line or a few, without credentials. */
+  readonly message: string
+}
+
+const unexpected: FailureClass = { retry: 'backoff', scope: 'part', meaning: 'An error without a code.' }
+
+/** What a code means and what to do about it; undefined for codes that are not in the table. */
+export function failureClass(code: string): FailureClass | undefined {
+  return Object.hasOwn(failureTable, code) ? failureTable[code] : undefined
+}
+
+/**
+ * Any thrown value as a failure: its code (or that of the nearest cause with a known one), its class, its message without credentials.
+ * Unknown errors are `UNEXPECTED`: tried again with backoff, ending their part.
+ */
+export function classify(error: unknown): Failure {
+  const message = redact(errorMessage(error))
+  // Wrappers (AggregateError, fetch's TypeError) hide the code in their cause; a few steps are enough and end even where causes form a ring.
+  for (let cause: unknown = error, depth = 0; cause !== undefined && depth < 5; depth++) {
+    const code = errorCode(cause)
+    const found = code === 'UNEXPECTED' ? undefined : failureClass(code)
+    if (found !== undefined) return { code, message, ...found }
+    cause = cause instanceof Error ? cause.cause : undefined
+  }
+  return { code: 'UNEXPECTED', message, ...failureClass('UNEXPECTED') ?? unexpected }
+}
+
+const retryText = { never: 'no', backoff: 'with backoff', alone: 'each image alone' } as const
+
+/** docs/errors.md: the table for people. */
+export function errorsMarkdown(): string {
+  const rows = Object.entries(failureTable).map(([code, { retry, scope, meaning }]) => `| \`${code}\` | ${meaning} | ${retryText[retry]} | ${scope} |`)
+  return [
+    '# Errors', '',
+    'Every error has a code that programs can rely on; codes do not change once published. "Tried again" is what workers do by themselves;',
+    '"ends" is what the failure ends when trying again did not help: one image (recorded in `errors`, left out of the features),',
+    'one part\'s job, or the run. This page is written by `node libs/jobs/scripts/errors-doc.mjs`; a test compares it with the code.', '',
+    '| code | meaning | tried again | ends |', '|---|---|---|---|', ...rows, '',
+  ].join('\n')
+}

@@ -1,0 +1,120 @@
+/** When the same work is worth trying again: not at all, later and later, or (a part's images) each on its own. */
+export type Retry = 'never' | 'backoff' | 'alone'
+/** What a failure ends when it is not tried again: one image (recorded in `errors`), its part's job, or the run. */
+export type FailureScope = 'image' | 'part' | 'run'
+
+export interface FailureClass {
+  readonly retry: Retry
+  readonly scope: FailureScope
+  /** One sentence for people. */
+  readonly meaning: string
+}
+
+const row = (retry: Retry, scope: FailureScope, meaning: string): FailureClass => ({ retry, scope, meaning })
+
+/** Every code that Layermill throws, and the system's codes that it lets through. Codes never change once published. */
+export const failureTable: Readonly<Record<string, FailureClass>> = {
+  // Images: recorded and left out; more than --max-errors of them fail the run.
+  IMAGE_CHANGED: row('never', 'image', 'The image changed between listing and reading.'),
+  IMAGE_CORRUPT: row('never', 'image', 'The file is damaged and cannot be decoded.'),
+  IMAGE_EMPTY: row('never', 'image', 'The file has no bytes.'),
+  IMAGE_MISSING: row('never', 'image', 'The image was listed but is gone.'),
+  IMAGE_NOT_AN_IMAGE: row('never', 'image', 'The file is not an image.'),
+  IMAGE_TOO_LARGE: row('never', 'image', 'The image has more pixels or bytes than allowed (a decompression bomb, or a mistake).'),
+  IMAGE_TRUNCATED: row('never', 'image', 'The file ends before the image does.'),
+  IMAGE_UNREADABLE: row('alone', 'image', 'The file is there but could not be read.'),
+  IMAGE_UNSUPPORTED: row('never', 'image', 'The image format or its colour space is not supported.'),
+  LABEL_INVALID: row('never', 'image', 'The image has a label that is not one of the classes.'),
+
+  // Sources of images.
+  SOURCE_CHANGED: row('never', 'run', 'The list or archive of images changed while it was read.'),
+  SOURCE_DENIED: row('never', 'run', 'The source of images may not be read with the credentials at hand.'),
+  SOURCE_EMPTY: row('never', 'run', 'The source has no images.'),
+  SOURCE_KIND: row('never', 'run', 'The source is not a folder, glob, list, archive or image.'),
+  SOURCE_MISSING: row('never', 'run', 'The source does not exist.'),
+  SOURCE_UNREACHABLE: row('backoff', 'part', 'The source could not be reached.'),
+  LIST_DUPLICATE: row('never', 'run', 'A list names the same image twice.'),
+  LIST_INVALID: row('never', 'run', 'A list of images has a line that cannot be read.'),
+  VALIDATION_INVALID: row('never', 'run', 'The held-out images do not fit the training images.'),
+
+  // Stores of results.
+  KEY_INVALID: row('never', 'run', 'A key would leave the store, or is no key.'),
+  STORE_BUSY: row('backoff', 'part', 'The store asks to slow down, or another writer was faster.'),
+  STORE_DENIED: row('never', 'run', 'The store refuses the credentials at hand.'),
+  STORE_FAILED: row('backoff', 'part', 'The store answered with an error.'),
+  STORE_FULL: row('never', 'run', 'No room is left in the store.'),
+  STORE_MISSING: row('never', 'run', 'The bucket or folder does not exist.'),
+  STORE_UNREACHABLE: row('backoff', 'part', 'The store could not be reached.'),
+  STORE_URL: row('never', 'run', 'This is not the address of a store.'),
+
+  // Networks, weights and engines.
+  MODEL_UNKNOWN: row('never', 'run', 'No network or fine-tuned model has this name.'),
+  LAYER_UNKNOWN: row('never', 'run', 'The network has no layer of this name.'),
+  NODE_UNKNOWN: row('never', 'run', 'The network\'s graph has no node of this name.'),
+  GRAPH_INVALID: row('never', 'run', 'The network\'s graph is inconsistent.'),
+  HEAD_INVALID: row('never', 'run', 'The head does not fit the layer that it goes on.'),
+  INPUT_SHAPE: row('never', 'run', 'The tensor is not a batch of images.'),
+  INPUT_SIZE: row('never', 'run', 'The layer needs another input size.'),
+  TENSOR_SHAPE: row('never', 'run', 'A tensor has another shape than expected.'),
+  WEIGHTS_FORMAT: row('never', 'run', 'The file is not in the weight format that it seems to be.'),
+  WEIGHTS_HASH: row('backoff', 'run', 'The fetched weights are not the published ones.'),
+  WEIGHTS_MISMATCH: row('never', 'run', 'The weights have tensors missing, extra or misshapen.'),
+  WEIGHTS_MISSING_TENSOR: row('never', 'run', 'The weights lack a tensor that the network needs.'),
+  WEIGHTS_NOT_FOUND: row('never', 'run', 'There is no such weight file.'),
+  WEIGHTS_SHAPE: row('never', 'run', 'A tensor of the weights has another shape than the network needs.'),
+  WEIGHTS_TRUNCATED: row('never', 'run', 'The weight file ends too early.'),
+  WEIGHTS_UNAVAILABLE: row('backoff', 'run', 'The published weights could not be fetched.'),
+  DEVICE_UNAVAILABLE: row('never', 'run', 'The device asked for is not there.'),
+  ENGINE_CLOSED: row('backoff', 'part', 'The engine was closed while work was under way.'),
+  ENGINE_FAILED: row('alone', 'part', 'The engine\'s runtime reported an error.'),
+  ENGINE_THREADS: row('never', 'run', 'The number of threads makes no sense.'),
+  ENGINE_UNKNOWN: row('never', 'run', 'No engine has this name.'),
+
+  // Runs and training.
+  SPEC_INVALID: row('never', 'run', 'A field or flag of the spec cannot be used as given.'),
+  RUN_CONFLICT: row('never', 'run', 'The destination holds the results of another spec.'),
+  RUN_MISSING: row('never', 'run', 'There is no such run.'),
+  RUN_RECORD_INVALID: row('never', 'run', 'A stored record of the run cannot be read.'),
+  TOO_MANY_ERRORS: row('never', 'run', 'More images failed than --max-errors allows.'),
+  BATCH_INVALID: row('never', 'run', 'The batch or micro-batch size makes no sense.'),
+  CHECKPOINT_CORRUPT: row('never', 'run', 'A checkpoint is damaged.'),
+  CHECKPOINT_MISMATCH: row('never', 'run', 'A checkpoint belongs to another run.'),
+  GRADIENT_MISSING: row('never', 'run', 'A gradient lacks a tensor.'),
+  GRADIENT_NOT_FINITE: row('never', 'run', 'A gradient overflowed: training diverged.'),
+  GRADIENT_ORDER: row('never', 'run', 'Gradients did not come in the order of their index.'),
+  LOSS_INVALID: row('never', 'run', 'The loss cannot be computed from what was given.'),
+  SCALE_INVALID: row('never', 'run', 'A learning-rate scale makes no sense.'),
+  SCHEDULE_INVALID: row('never', 'run', 'The learning-rate schedule makes no sense.'),
+
+  // Queues and the exchange of tensors.
+  EXCHANGE_CORRUPT: row('backoff', 'part', 'A tensor from the exchange is damaged.'),
+  EXCHANGE_INVALID: row('never', 'run', 'This cannot be put into the exchange.'),
+  EXCHANGE_MISSING: row('backoff', 'part', 'A tensor is not, or no longer, in the exchange.'),
+  PAYLOAD_INVALID: row('never', 'part', 'A job carries a payload that this version does not understand.'),
+  PAYLOAD_TOO_LARGE: row('never', 'run', 'A job\'s payload is larger than allowed.'),
+  QUEUE_AUTH: row('never', 'run', 'The queue refuses the user name or password.'),
+  QUEUE_CLOSED: row('never', 'part', 'The connection to the queue was closed here.'),
+  QUEUE_EVICTION: row('never', 'run', 'Redis may throw jobs away when memory runs short.'),
+  QUEUE_FAILED: row('backoff', 'part', 'The queue answered with an error.'),
+  QUEUE_LOCKED: row('never', 'run', 'Another process uses the embedded queue\'s folder.'),
+  QUEUE_UNREACHABLE: row('backoff', 'part', 'The queue\'s server could not be reached.'),
+  QUEUE_URL: row('never', 'run', 'This is not the address of a queue.'),
+
+  // The system's own codes, and everything else.
+  EACCES: row('never', 'run', 'A file may not be read or written.'),
+  EAI_AGAIN: row('backoff', 'part', 'A host name could not be looked up for now.'),
+  ECONNREFUSED: row('backoff', 'part', 'A server refused the connection.'),
+  ECONNRESET: row('backoff', 'part', 'A connection was cut.'),
+  EDQUOT: row('never', 'run', 'The disk quota is used up.'),
+  EHOSTUNREACH: row('backoff', 'part', 'A server could not be reached.'),
+  EMFILE: row('backoff', 'part', 'Too many files are open.'),
+  ENETUNREACH: row('backoff', 'part', 'The network could not be reached.'),
+  ENOENT: row('never', 'run', 'A file does not exist.'),
+  ENOSPC: row('never', 'run', 'The disk is full.'),
+  ENOTFOUND: row('backoff', 'part', 'A host name is not known.'),
+  EPERM: row('never', 'run', 'An operation is not allowed.'),
+  EPIPE: row('backoff', 'part', 'A connection was cut.'),
+  EROFS: row('never', 'run', 'The file system is read-only.'),
+  ETIMEDOUT: row('backoff', 'part', 'A connection took too long.'),
+  UNEXPECTED: row('backoff', 'part', 'An error without a code: a fault of Layermill, please report it.'),
+}
