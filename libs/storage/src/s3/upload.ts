@@ -1,7 +1,8 @@
 import {
-  AbortMultipartUploadCommand, CompleteMultipartUploadCommand, type CompletedPart, CreateMultipartUploadCommand, PutObjectCommand,
-  UploadPartCommand,
+  AbortMultipartUploadCommand, CompleteMultipartUploadCommand, type CompletedPart, CreateMultipartUploadCommand, HeadObjectCommand,
+  PutObjectCommand, UploadPartCommand,
 } from '@aws-sdk/client-s3'
+import { randomUUID } from 'node:crypto'
 import type { Bucket } from './bucket.js'
 import { statusOf, withRetries } from './retry.js'
 
@@ -17,7 +18,7 @@ export interface Condition {
   readonly ifMatch?: string
 }
 
-interface Upload {
+interface Request {
   readonly bucket: Bucket
   readonly key: string
   readonly bytes: Uint8Array
@@ -25,29 +26,44 @@ interface Upload {
   readonly condition: Condition
 }
 
+/** A request, and the mark that tells this write from another writer's of the same bytes. */
+interface Upload extends Request {
+  readonly mark: string
+}
+
 /**
  * Writes an object, in one PUT or in parts. False where the condition did not hold. An answer that was lost is not taken for a refusal:
- * when a later attempt meets an object with the very bytes, the earlier one was carried out.
+ * where a later attempt is refused and the object carries this write's mark, the earlier attempt was carried out.
  */
-export async function upload(request: Upload): Promise<boolean> {
-  return request.bytes.byteLength <= SINGLE_PUT_BYTES ? putWhole(request) : putParts(request)
+export async function upload(request: Request): Promise<boolean> {
+  const marked = { ...request, mark: randomUUID() }
+  return request.bytes.byteLength <= SINGLE_PUT_BYTES ? putWhole(marked) : putParts(marked)
 }
+
+/** User metadata that holds a write's mark. */
+const MARK = 'layermill-write'
 
 function headers({ ifNoneMatch, ifMatch }: Condition): { IfNoneMatch?: string; IfMatch?: string } {
   return { IfNoneMatch: ifNoneMatch, IfMatch: ifMatch }
 }
 
 async function putWhole(request: Upload): Promise<boolean> {
-  const { bucket, key, bytes, contentType, condition } = request
+  const { bucket, key, bytes, contentType, condition, mark } = request
   return withRetries(async (attempt) => {
     try {
       await bucket.client.send(new PutObjectCommand({
-        Bucket: bucket.name, Key: key, Body: bytes, ContentLength: bytes.byteLength, ContentType: contentType, ...headers(condition),
+        Bucket: bucket.name,
+        Key: key,
+        Body: bytes,
+        ContentLength: bytes.byteLength,
+        ContentType: contentType,
+        Metadata: { [MARK]: mark },
+        ...headers(condition),
       }))
       return true
     } catch (error) {
       if (!isRefusal(error, condition)) throw error
-      return attempt > 1 && (await holds(request))
+      return attempt > 1 && (await isOurs(request))
     }
   })
 }
@@ -58,15 +74,22 @@ function isRefusal(error: unknown, condition: Condition): boolean {
   return condition.ifMatch !== undefined && error instanceof Error && statusOf(error) === 404 && error.name !== 'NoSuchBucket'
 }
 
-async function holds({ bucket, key, bytes }: Upload): Promise<boolean> {
-  const there = await bucket.read(key)
-  return typeof there !== 'string' && Buffer.compare(there.bytes, bytes) === 0
+async function isOurs({ bucket, key, mark }: Upload): Promise<boolean> {
+  try {
+    const there = await withRetries(async () => bucket.client.send(new HeadObjectCommand({ Bucket: bucket.name, Key: key })))
+    return there.Metadata?.[MARK] === mark
+  } catch (error) {
+    if (statusOf(error) === 404) return false
+    throw error
+  }
 }
 
 async function putParts(request: Upload): Promise<boolean> {
-  const { bucket, key, contentType, condition } = request
+  const { bucket, key, contentType, condition, mark } = request
   const target = { Bucket: bucket.name, Key: key }
-  const created = await withRetries(async () => bucket.client.send(new CreateMultipartUploadCommand({ ...target, ContentType: contentType })))
+  const created = await withRetries(async () => bucket.client.send(new CreateMultipartUploadCommand({
+    ...target, ContentType: contentType, Metadata: { [MARK]: mark },
+  })))
   const id = { ...target, UploadId: created.UploadId }
   try {
     const parts = await sendParts(request, id)
@@ -76,7 +99,7 @@ async function putParts(request: Upload): Promise<boolean> {
         return true
       } catch (error) {
         // After a lost answer the upload is gone, because it was completed.
-        if (attempt > 1 && (statusOf(error) === 404 || isRefusal(error, condition)) && (await holds(request))) return true
+        if (attempt > 1 && (statusOf(error) === 404 || isRefusal(error, condition)) && (await isOurs(request))) return true
         if (!isRefusal(error, condition)) throw error
         await abort(bucket, id)
         return false

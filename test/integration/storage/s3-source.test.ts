@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ImageSource, openSource, openStore, type SourceItem, type Store } from '@layermill/storage'
+import { createBucket } from '@layermill/storage/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { useS3Server } from './s3-server.js'
+
+const bucket = `layermill-${randomBytes(6).toString('hex')}`
+let stop = async (): Promise<void> => {}
+let store: Store
+
+const IMAGES = ['a+b c.jpg', 'a/1.png', 'a/b/2.JPG', 'a0.webp', 'ü.gif', '\u{1f600}.bmp']
+
+beforeAll(async () => {
+  ;({ stop } = await useS3Server())
+  await createBucket(bucket)
+  store = openStore(`s3://${bucket}`)
+  for (const key of IMAGES) await store.put(`photos/${key}`, `bytes of ${key}`)
+  for (const key of ['notes.txt', '.hidden.jpg', '.dir/x.jpg']) await store.put(`photos/${key}`, 'no image')
+  await store.put('pets/cat/1.jpg', 'cat')
+  await store.put('pets/dog/1.jpg', 'dog')
+  await store.put('photos-of-another/x.jpg', 'x')
+})
+afterAll(async () => {
+  await store.close()
+  await stop()
+})
+
+async function itemsOf(source: ImageSource, after?: string): Promise<SourceItem[]> {
+  const items: SourceItem[] = []
+  for await (const item of source.items({ after })) items.push(item)
+  return items
+}
+
+const brief = (items: SourceItem[]): string[] => items.map((item) => (item.label === undefined ? item.key : `${item.key}=${item.label}`))
+const inOrder = [...IMAGES].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+
+describe('an S3 source', () => {
+  it.each(['photos', 'photos/'])('lists the images below %s, and reads the version listed', async (prefix) => {
+    const source = await openSource(`s3://${bucket}/${prefix}`)
+    const items = await itemsOf(source)
+    expect(source).toMatchObject({ kind: 's3', url: `s3://${bucket}/photos/` })
+    expect(brief(items)).toEqual(inOrder)
+    for (const item of items) expect(Buffer.from(await source.read(item)).toString()).toBe(`bytes of ${item.key}`)
+    expect(brief(await itemsOf(source, inOrder[2]))).toEqual(inOrder.slice(3))
+    await source.close()
+  })
+
+  it('takes folders as labels, patterns, single images and whole buckets', async () => {
+    expect(brief(await itemsOf(await openSource(`s3://${bucket}/pets/`)))).toEqual(['cat/1.jpg=cat', 'dog/1.jpg=dog'])
+    expect(brief(await itemsOf(await openSource(`s3://${bucket}/photos/a/**/*.{JPG,png}`, { labels: 'none' })))).toEqual(['1.png', 'b/2.JPG'])
+    expect(brief(await itemsOf(await openSource(`s3://${bucket}/pets/cat/1.jpg`)))).toEqual(['1.jpg'])
+    expect(await itemsOf(await openSource(`s3://${bucket}`, { labels: 'none' }))).toHaveLength(IMAGES.length + 3)
+  })
+
+  it('tells missing and changed images apart, and names what is not there', async () => {
+    await store.put('moving/a.jpg', 'a')
+    await store.put('moving/b.jpg', 'b')
+    const source = await openSource(`s3://${bucket}/moving`)
+    const [a, b] = await itemsOf(source)
+    if (a === undefined || b === undefined) throw new Error('two images expected')
+    await store.put('moving/a.jpg', 'other')
+    await store.delete('moving/b.jpg')
+    await expect(source.read(a)).rejects.toMatchObject({ code: 'IMAGE_CHANGED' })
+    await expect(source.read(b)).rejects.toMatchObject({ code: 'IMAGE_MISSING' })
+    expect((await source.read({ key: 'a.jpg' })).byteLength).toBe(5)
+    await expect(itemsOf(await openSource(`s3://${bucket}/nowhere/`))).rejects.toMatchObject({ code: 'SOURCE_EMPTY' })
+    await expect(openSource(`s3://${bucket}/nowhere.jpg`)).rejects.toMatchObject({ code: 'SOURCE_MISSING' })
+    await expect(itemsOf(await openSource('s3://layermill-no-such-bucket/'))).rejects.toMatchObject({ code: 'SOURCE_MISSING' })
+  })
+
+  it('reads list files in a bucket, and local lists of objects', async () => {
+    await store.put('photos/list.csv', `path,label\na/1.png,one\ns3://${bucket}/pets/cat/1.jpg,cat\nnot-there.jpg,\n`)
+    const source = await openSource(`s3://${bucket}/photos/list.csv`)
+    const items = await itemsOf(source)
+    expect(brief(items)).toEqual(['a/1.png=one', `_s3/${bucket}/pets/cat/1.jpg=cat`, 'not-there.jpg'])
+    expect(items[2]?.etag).toBe('')
+    expect(Buffer.from(await source.read(items[1] ?? { key: '' })).toString()).toBe('cat')
+    await expect(source.read(items[2] ?? { key: '' })).rejects.toMatchObject({ code: 'IMAGE_MISSING' })
+    await source.close()
+    const folder = await mkdtemp(join(tmpdir(), 'layermill-s3-list-'))
+    await writeFile(join(folder, 'keys.txt'), `s3://${bucket}/pets/dog/1.jpg\n`)
+    const local = await openSource(join(folder, 'keys.txt'))
+    const [dog] = await itemsOf(local)
+    expect(Buffer.from(await local.read(dog ?? { key: '' })).toString()).toBe('dog')
+    await local.close()
+    await rm(folder, { recursive: true })
+  })
+})
