@@ -77,12 +77,15 @@ async function cmykToRgb(data: Uint8Array, channels: number): Promise<Uint8Array
   return rgb
 }
 
+/** libvips may report one line for each thing it tried. */
+const MAX_REASON = 200
+
 const TRUNCATED = /premature|unexpected end|end of (file|stream|data)|not enough (data|bytes)|truncat|too short|eof\b|read error|short read/i
 const UNSUPPORTED = /unsupported|not supported|not implemented|no .*(decoder|plugin)|unknown compression|compression scheme/i
 
 function toDecodeError(error: unknown, bytes: Uint8Array, format: ImageFormat, maxPixels: number): LayermillError {
   if (error instanceof LayermillError) return error
-  const reason = errorMessage(error).replaceAll(/\s+/g, ' ').trim()
+  const reason = errorMessage(error).replaceAll(/\s+/g, ' ').trim().slice(0, MAX_REASON)
   if (/pixel limit/i.test(reason)) {
     return new LayermillError('IMAGE_TOO_LARGE', `the ${format} picture has more than ${maxPixels} pixels, the most that are decoded`, { cause: error })
   }

@@ -34,7 +34,6 @@ const KERNELS: Readonly<Record<Exclude<Resample, 'nearest'>, Kernel>> = {
 
 /** Which inputs make each output along one axis, and how much of each. */
 export interface Taps {
-  readonly outputs: number
   /** First input of each output. */
   readonly starts: Int32Array
   /** Number of inputs of each output, at least 1. */
@@ -47,34 +46,36 @@ export interface Taps {
 
 /**
  * The coefficients of one axis as Pillow computes them: the kernel is stretched by the scale when shrinking (antialiasing), cut at
- * the edges, normalized to a sum of 1, and rounded to fixed point half away from zero.
+ * the edges, normalized to a sum of 1, and rounded to fixed point half away from zero. Only those of `count` outputs from `first`.
  */
-export async function computeTaps(inputs: number, outputs: number, filter: Exclude<Resample, 'nearest'>, pacer: Pacer): Promise<Taps> {
+export async function computeTaps(
+  inputs: number, outputs: number, filter: Exclude<Resample, 'nearest'>, pacer: Pacer, first = 0, count = outputs,
+): Promise<Taps> {
   const kernel = KERNELS[filter]
   const scale = inputs / outputs
   const stretch = Math.max(scale, 1)
   const support = kernel.support * stretch
   const width = Math.ceil(support) * 2 + 2
-  const starts = new Int32Array(outputs)
-  const counts = new Int32Array(outputs)
-  const coefficients = new Int32Array(outputs * width)
+  const starts = new Int32Array(count)
+  const counts = new Int32Array(count)
+  const coefficients = new Int32Array(count * width)
   const weights = new Float64Array(width)
-  for (let output = 0; output < outputs; output++) {
-    const center = (output + 0.5) * scale
+  for (let output = 0; output < count; output++) {
+    const center = (first + output + 0.5) * scale
     const start = Math.max(0, Math.trunc(center - support + 0.5))
-    const count = Math.min(inputs, Math.trunc(center + support + 0.5)) - start
+    const taps = Math.min(inputs, Math.trunc(center + support + 0.5)) - start
     let sum = 0
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < taps; i++) {
       const weight = kernel.weight((i + start - center + 0.5) * (1 / stretch))
       weights[i] = weight
       sum += weight
     }
-    for (let i = 0; i < count; i++) coefficients[output * width + i] = toFixed(sum === 0 ? weights[i]! : weights[i]! / sum)
+    for (let i = 0; i < taps; i++) coefficients[output * width + i] = toFixed(sum === 0 ? weights[i]! : weights[i]! / sum)
     starts[output] = start
-    counts[output] = count
+    counts[output] = taps
     if (pacer.due) await pacer.rest()
   }
-  return { outputs, starts, counts, coefficients, width }
+  return { starts, counts, coefficients, width }
 }
 
 function toFixed(weight: number): number {

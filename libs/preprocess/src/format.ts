@@ -85,11 +85,8 @@ export function endsEarly(bytes: Uint8Array, format: ImageFormat): boolean {
       return bytes.length < 12 || view.getUint32(4, true) + 8 > bytes.length
     case 'bmp':
       return bytes.length < 54 || view.getUint32(2, true) > bytes.length
-    case 'tiff': {
-      if (bytes.length < 8) return true
-      const little = bytes[0] === 0x49
-      return bytes[2] === 0x2a || bytes[3] === 0x2a ? view.getUint32(4, little) + 2 > bytes.length : bytes.length < 16
-    }
+    case 'tiff':
+      return tiffEndsEarly(view)
     case 'avif':
       return isoBoxesEndEarly(view)
   }
@@ -104,4 +101,38 @@ function isoBoxesEndEarly(view: DataView): boolean {
     at += size
   }
   return at !== view.byteLength
+}
+
+/** Bytes of a value of each type that a TIFF directory may hold. */
+const TIFF_TYPE_BYTES: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8 }
+
+/** Whether the first directory of a TIFF file, what it refers to, or the strips or tiles it lists, lie behind the end. (BigTIFF: no.) */
+function tiffEndsEarly(view: DataView): boolean {
+  if (view.byteLength < 16) return true
+  const little = view.getUint8(0) === 0x49
+  if (view.getUint16(2, little) !== 42) return false
+  const directory = view.getUint32(4, little)
+  if (directory + 2 > view.byteLength) return true
+  const count = view.getUint16(directory, little)
+  if (directory + 2 + count * 12 > view.byteLength) return true
+  const lists = new Map<number, number[]>()
+  for (let i = 0; i < count; i++) {
+    const entry = directory + 2 + i * 12
+    const values = tiffNumbers(view, entry, little)
+    if (values === undefined) return true
+    lists.set(view.getUint16(entry, little), values)
+  }
+  return [[273, 279], [324, 325]].some(([offsets, lengths]) =>
+    lists.get(offsets!)?.some((offset, i) => offset + (lists.get(lengths!)?.[i] ?? 0) > view.byteLength))
+}
+
+/** The values of a directory entry when they are whole numbers of 16 or 32 bits, else none; undefined when they lie behind the end. */
+function tiffNumbers(view: DataView, entry: number, little: boolean): number[] | undefined {
+  const size = TIFF_TYPE_BYTES[view.getUint16(entry + 2, little)] ?? 0
+  const isNumber = [3, 4].includes(view.getUint16(entry + 2, little))
+  const count = view.getUint32(entry + 4, little)
+  const start = count * size <= 4 ? entry + 8 : view.getUint32(entry + 8, little)
+  if (start + count * size > view.byteLength) return undefined
+  if (!isNumber) return []
+  return Array.from({ length: count }, (_, i) => size === 2 ? view.getUint16(start + i * 2, little) : view.getUint32(start + i * 4, little))
 }

@@ -9,5 +9,5 @@ export {
   type ImageSource, type LoadOptions, loadResized, PREPARE_VERSION, type Prepared, prepareImage, type PrepareOptions, tenCrop,
 } from './prepare.js'
 export { Random } from './random.js'
-export { resizeImage } from './resample.js'
+export { resizeImage, resizeRegion } from './resample.js'
 export { levelTable, type TensorTarget } from './tensor.js'

@@ -2,9 +2,9 @@ import { LayermillError, type Preparation, type Size2 } from '@layermill/models'
 import { applyColors, type AugmentKey, type AugmentOptions, drawAugmentation } from './augment.js'
 import { decodeImage, type DecodeOptions } from './decode.js'
 import { DEFAULT_SIZE, fiveBoxes, planGeometry, uncroppedSize } from './geometry.js'
-import { cropImage, type Resample, type RgbImage } from './image.js'
+import { type Box, cropImage, type Resample, type RgbImage } from './image.js'
 import { Pacer } from './pacer.js'
-import { resizeImage } from './resample.js'
+import { resizeImage, resizeRegion } from './resample.js'
 import { type TensorTarget, writeTensor } from './tensor.js'
 
 /** Names the arithmetic from file to tensor, for a run's identity: it changes whenever the numbers do. */
@@ -78,13 +78,18 @@ export async function prepareImage(source: ImageSource, preparation: Preparation
     ? planGeometry(width, height, preparation.resize, options)
     : planGeometry(drawn.box.width, drawn.box.height, { kind: 'exact' }, { size: options.size })
   const part = drawn?.box === undefined ? image : cropImage(image, drawn.box)
-  const unchanged = resized[0] === part.height && resized[1] === part.width
-  const fitted = unchanged ? part : await resizeImage(part, resized[1], resized[0], options.resample ?? preparation.resample)
-  const final = drawn === undefined || drawn.colors.length === 0 ? fitted : applyColors(cropImage(fitted, crop), drawn.colors)
-  const box = final === fitted ? crop : { ...crop, top: 0, left: 0 }
+  const fitted = await fit(part, resized, crop, options.resample ?? preparation.resample)
+  const final = drawn === undefined ? fitted : applyColors(fitted, drawn.colors)
+  const box = { ...crop, top: 0, left: 0 }
   const target = targetOf(options.into, 3 * box.height * box.width)
   await writeTensor(final, box, drawn?.flip ?? false, preparation, target, new Pacer())
   return { tensor: viewOf(target, 3 * box.height * box.width), width, height, inputHeight: box.height, inputWidth: box.width }
+}
+
+/** The cut of the resized picture; without a copy where nothing is resized. */
+async function fit(image: RgbImage, [height, width]: Size2, crop: Box, resample: Resample): Promise<RgbImage> {
+  if (height === image.height && width === image.width) return cropImage(image, crop)
+  return await resizeRegion(image, width, height, crop, resample)
 }
 
 /**
@@ -99,14 +104,18 @@ export async function tenCrop(
   const { width, height } = image
   const size = options.size ?? DEFAULT_SIZE
   const resized = uncroppedSize(width, height, preparation.resize, size)
-  const fitted = await resizeImage(image, resized[1], resized[0], options.resample ?? preparation.resample)
+  const boxes = fiveBoxes(resized, size)
+  // Each cut by itself: of a picture with an extreme aspect the whole would be enormous.
+  const cuts: RgbImage[] = []
+  for (const box of boxes) cuts.push(await fit(image, resized, box, options.resample ?? preparation.resample))
   const length = 3 * size[0] * size[1]
   const target = targetOf(options.into, 10 * length)
   const pacer = new Pacer()
+  const whole = { top: 0, left: 0, height: size[0], width: size[1] }
   let offset = target.offset
   for (const mirror of [false, true]) {
-    for (const box of fiveBoxes(resized, size)) {
-      await writeTensor(fitted, box, mirror, preparation, { data: target.data, offset }, pacer)
+    for (const cut of cuts) {
+      await writeTensor(cut, whole, mirror, preparation, { data: target.data, offset }, pacer)
       offset += length
     }
   }

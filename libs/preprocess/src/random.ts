@@ -2,12 +2,17 @@ import { createHash } from 'node:crypto'
 
 /**
  * A small random number generator: xoshiro128** 1.1 by David Blackman and Sebastiano Vigna (https://prng.di.unimi.it, public domain),
- * its 128 bits of state being the first of SHA-256 of the key. The same key gives the same numbers on every machine.
+ * its 128 bits of state being the first of SHA-256 of the key, or given as four words that are not all 0. The same key gives the same
+ * numbers on every machine.
  */
 export class Random {
   readonly #state: Uint32Array
 
-  constructor(key: string) {
+  constructor(key: string | readonly [number, number, number, number]) {
+    if (typeof key !== 'string') {
+      this.#state = Uint32Array.from(key)
+      return
+    }
     const digest = createHash('sha256').update(key).digest()
     this.#state = Uint32Array.from([0, 4, 8, 12], at => digest.readUInt32LE(at))
     // All zeros is the one state it never leaves.

@@ -1,11 +1,11 @@
 import { LayermillError } from '@layermill/models'
 import { computeTaps, type Taps } from './filters.js'
-import type { Resample, RgbImage } from './image.js'
+import { type Box, cropImage, type Resample, type RgbImage } from './image.js'
 import { Pacer } from './pacer.js'
 import { acquireKernels, type Kernels, releaseKernels } from './resample-kernels.js'
 
-/** Longest side that is resampled: the tables of coefficients grow with it. */
-const MAX_SIDE = 1 << 20
+/** Longest side that is resampled (JPEG's longest): the tables of coefficients grow with it. */
+const MAX_SIDE = 65_535
 /** Bytes of input handed to one horizontal pass, and of output it may make: about a millisecond of work. */
 const BAND_BYTES = 1 << 20
 /** Bytes of the picture between the passes that are kept at a time. */
@@ -16,19 +16,37 @@ const WINDOW_BYTES = 1 << 23
  * horizontal first, each rounded to 8 bits; the filter widens when shrinking; an axis that keeps its length is not touched.
  *
  * Long work is done in slices, so the event loop goes on. The result never shares memory with the input.
- * @throws LayermillError IMAGE_TOO_LARGE when a side of the input or the result is above 1,048,576 pixels
+ * @throws LayermillError IMAGE_TOO_LARGE when a side of the input or the result is above 65,535 pixels
  */
 export async function resizeImage(image: RgbImage, width: number, height: number, filter: Resample = 'bicubic'): Promise<RgbImage> {
+  return await resizeRegion(image, width, height, { top: 0, left: 0, height, width }, filter)
+}
+
+/**
+ * The part `region` of what `resizeImage` would give, the same to the bit, without computing the rest. The whole may be of any size.
+ * @throws LayermillError IMAGE_TOO_LARGE when a side of the input or the region is above 65,535 pixels
+ */
+export async function resizeRegion(
+  image: RgbImage, width: number, height: number, region: Box, filter: Resample = 'bicubic',
+): Promise<RgbImage> {
   checkSides(image.width, image.height)
-  checkSides(width, height)
-  if (width === image.width && height === image.height) return { width, height, data: image.data.slice() }
+  checkSides(region.width, region.height)
+  if (region.top < 0 || region.left < 0 || region.top + region.height > height || region.left + region.width > width) {
+    throw new RangeError(`${region.width}x${region.height} at ${region.left},${region.top} lies outside of ${width}x${height} pixels`)
+  }
+  if (width === image.width && height === image.height) {
+    const part = cropImage(image, region)
+    return part === image ? { ...image, data: image.data.slice() } : part
+  }
   const pacer = new Pacer()
-  if (filter === 'nearest') return await resizeNearest(image, width, height, pacer)
-  const columns = width === image.width ? undefined : await computeTaps(image.width, width, filter, pacer)
-  const rows = height === image.height ? undefined : await computeTaps(image.height, height, filter, pacer)
+  if (filter === 'nearest') return await resizeNearest(image, width, height, region, pacer)
+  const columns = width === image.width ? undefined
+    : await computeTaps(image.width, width, filter, pacer, region.left, region.width)
+  const rows = height === image.height ? undefined
+    : await computeTaps(image.height, height, filter, pacer, region.top, region.height)
   const kernels = await acquireKernels()
   try {
-    return await new Resampling(image, width, height, columns, rows, kernels).run(pacer)
+    return await new Resampling(image, region, columns, rows, kernels).run(pacer)
   } finally {
     releaseKernels(kernels)
   }
@@ -44,20 +62,21 @@ function checkSides(width: number, height: number): void {
 }
 
 /** The input pixel whose area holds the centre of each output pixel. Steps are added up, not multiplied, as Pillow does. */
-function nearestIndices(inputs: number, outputs: number): Int32Array {
+function nearestIndices(inputs: number, outputs: number, first: number, count: number): Int32Array {
   const step = inputs / outputs
-  const indices = new Int32Array(outputs)
+  const indices = new Int32Array(count)
   let position = step * 0.5
-  for (let i = 0; i < outputs; i++) {
-    indices[i] = Math.min(inputs - 1, Math.trunc(position))
+  for (let i = 0; i < first + count; i++) {
+    if (i >= first) indices[i - first] = Math.min(inputs - 1, Math.trunc(position))
     position += step
   }
   return indices
 }
 
-async function resizeNearest(image: RgbImage, width: number, height: number, pacer: Pacer): Promise<RgbImage> {
-  const columns = nearestIndices(image.width, width)
-  const rows = nearestIndices(image.height, height)
+async function resizeNearest(image: RgbImage, fullWidth: number, fullHeight: number, region: Box, pacer: Pacer): Promise<RgbImage> {
+  const { width, height } = region
+  const columns = nearestIndices(image.width, fullWidth, region.left, width)
+  const rows = nearestIndices(image.height, fullHeight, region.top, height)
   const data = new Uint8Array(width * height * 3)
   const source = image.data
   for (let y = 0, to = 0; y < height; y++) {
@@ -89,6 +108,8 @@ function packTaps(taps: Taps): Int16Array {
 
 /** One picture on its way through the kernels: what lies where in their memory, and the passes over it. */
 class Resampling {
+  private readonly width: number
+  private readonly height: number
   readonly #output: Uint8Array
   readonly #stride: number
   #spans = 0
@@ -100,12 +121,14 @@ class Resampling {
 
   constructor(
     private readonly image: RgbImage,
-    private readonly width: number,
-    private readonly height: number,
+    private readonly region: Box,
     private readonly columns: Taps | undefined,
     private readonly rows: Taps | undefined,
     private readonly kernels: Kernels,
   ) {
+    const { width, height } = region
+    this.width = width
+    this.height = height
     this.#output = new Uint8Array(width * height * 3)
     this.#stride = Math.ceil((width * 3) / 16) * 16
     this.#reserve()
@@ -142,7 +165,7 @@ class Resampling {
 
   /** Input rows that output rows `first` to `end` (exclusive) are made of. */
   #inputRows(first: number, end: number): [top: number, bottom: number] {
-    if (this.rows === undefined) return [first, end]
+    if (this.rows === undefined) return [this.region.top + first, this.region.top + end]
     return [this.rows.starts[first]!, this.rows.starts[end - 1]! + this.rows.counts[end - 1]!]
   }
 
@@ -193,14 +216,24 @@ class Resampling {
       const to = this.#window + (y - top) * this.#stride
       const source = this.image.data.subarray(y * inputStride, (y + count) * inputStride)
       if (this.columns === undefined) {
-        if (this.#stride === inputStride) bytes.set(source, to)
-        else for (let i = 0; i < count; i++) bytes.set(source.subarray(i * inputStride, (i + 1) * inputStride), to + i * this.#stride)
+        this.#copyRows(source, count, to)
       } else {
         bytes.set(source, this.#band)
         this.kernels.horizontal(this.#band, inputStride, count, to, this.#stride, this.width, this.#spans,
           this.#columnCoefficients, this.columns.width * 4)
       }
       if (pacer.due) await pacer.rest()
+    }
+  }
+
+  /** Rows that keep their width, or the region's columns of them. */
+  #copyRows(source: Uint8Array, count: number, to: number): void {
+    const { bytes } = this.kernels
+    const inputStride = this.image.width * 3
+    if (this.#stride === inputStride) return bytes.set(source, to)
+    for (let i = 0; i < count; i++) {
+      const from = i * inputStride + this.region.left * 3
+      bytes.set(source.subarray(from, from + this.width * 3), to + i * this.#stride)
     }
   }
 
