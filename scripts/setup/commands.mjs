@@ -14,6 +14,8 @@ async function program(file, parameters) {
   return code
 }
 
+const signals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])
+
 /** @param {readonly string[]} parameters vitest's */
 async function test(parameters) {
   /** @type {import('./services.mjs').RunningService[]} */
@@ -24,15 +26,19 @@ async function test(parameters) {
     if (interrupted) process.exit(130)
     interrupted = true
   }
-  process.on('SIGINT', interrupt).on('SIGTERM', interrupt)
+  for (const signal of signals) process.on(signal, interrupt)
   try {
     const env = await startServices(parameters, started)
     if (interrupted) return 130
     const { code } = await run(tool('vitest'), ['run', ...parameters], { show: true, env })
     return interrupted ? 130 : code
+  } catch (error) {
+    // Ctrl-C reaches the servers as well, so one that is just starting fails.
+    if (interrupted) return 130
+    throw error
   } finally {
     if (started.length > 0) await step('Stopping the test servers', () => Promise.allSettled(started.map(service => service.stop())))
-    process.off('SIGINT', interrupt).off('SIGTERM', interrupt)
+    for (const signal of signals) process.off(signal, interrupt)
   }
 }
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { installPrograms, isOnPath } from './system-packages.mjs'
-import { root, step } from './terminal.mjs'
+import { SetupError, root, step } from './terminal.mjs'
 
 /**
  * The servers that tests run against. Each is started once for a whole test run and reaches the tests through an environment
@@ -91,7 +91,10 @@ export async function startServices(filters, started) {
   const wanted = []
   for (const service of services) {
     if (!needed.has(service.variable) || process.env[service.variable] !== undefined) continue
-    if (!existsSync(path.join(root, 'scripts/services', service.file))) continue
+    if (!existsSync(path.join(root, 'scripts/services', service.file))) {
+      console.log(`scripts/services/${service.file} is missing: ${service.variable} stays unset`)
+      continue
+    }
     const programs = await Promise.all([...service.programs.keys()].map(isOnPath))
     if (service.optional === true && programs.includes(false)) {
       console.log(`${service.title} is not installed: ${service.variable} stays unset`)
@@ -104,7 +107,9 @@ export async function startServices(filters, started) {
   const environment = {}
   for (const service of wanted) {
     const module = await import(new URL(`../services/${service.file}`, import.meta.url).href)
-    const running = await step(`Starting ${service.title}`, () => module[service.start]())
+    const running = await step(`Starting ${service.title}`, () => module[service.start]()).catch(error => {
+      throw new SetupError(`${service.title} did not start: ${error.message}`)
+    })
     started.push(running)
     environment[service.variable] = service.value(running)
   }
