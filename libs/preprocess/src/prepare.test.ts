@@ -117,4 +117,11 @@ describe('tenCrop', () => {
     const length = 3 * 112 * 112
     expectSame(tensor.subarray(3 * length, 4 * length), expectedTensor(last, torchvision))
   })
+
+  it('cuts a picture of an extreme aspect, which is never resized as a whole', async () => {
+    const image = picture(1, 400)
+    const { tensor } = await tenCrop(image, torchvision)
+    const length = 3 * 224 * 224
+    expectSame(tensor.subarray(4 * length, 5 * length), (await prepareImage(image, torchvision)).tensor)
+  })
 })

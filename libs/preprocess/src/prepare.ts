@@ -10,6 +10,9 @@ import { type TensorTarget, writeTensor } from './tensor.js'
 /** Names the arithmetic from file to tensor, for a run's identity: it changes whenever the numbers do. */
 export const PREPARE_VERSION = 'pillow-9.4-exact/1'
 
+/** Resized pictures up to this size are made whole for the ten crops. */
+const MAX_WHOLE_PIXELS = 1 << 22
+
 /** Options of `loadResized`, `prepareImage` and `tenCrop`. */
 export interface LoadOptions extends DecodeOptions {
   /** Default: the preparation's own; without one, bicubic. */
@@ -104,22 +107,29 @@ export async function tenCrop(
   const { width, height } = image
   const size = options.size ?? DEFAULT_SIZE
   const resized = uncroppedSize(width, height, preparation.resize, size)
-  const boxes = fiveBoxes(resized, size)
-  // Each cut by itself: of a picture with an extreme aspect the whole would be enormous.
-  const cuts: RgbImage[] = []
-  for (const box of boxes) cuts.push(await fit(image, resized, box, options.resample ?? preparation.resample))
+  const cuts = await cutAll(image, resized, fiveBoxes(resized, size), options.resample ?? preparation.resample)
   const length = 3 * size[0] * size[1]
   const target = targetOf(options.into, 10 * length)
   const pacer = new Pacer()
-  const whole = { top: 0, left: 0, height: size[0], width: size[1] }
   let offset = target.offset
   for (const mirror of [false, true]) {
-    for (const cut of cuts) {
-      await writeTensor(cut, whole, mirror, preparation, { data: target.data, offset }, pacer)
+    for (const [cut, box] of cuts) {
+      await writeTensor(cut, box, mirror, preparation, { data: target.data, offset }, pacer)
       offset += length
     }
   }
   return { tensor: viewOf(target, 10 * length), width, height, inputHeight: size[0], inputWidth: size[1] }
+}
+
+/** Pictures with the boxes to take from them: one resized picture, or where that would be enormous (an extreme aspect) one for each. */
+async function cutAll(image: RgbImage, resized: Size2, boxes: readonly Box[], resample: Resample): Promise<[RgbImage, Box][]> {
+  if (resized[0] * resized[1] <= MAX_WHOLE_PIXELS) {
+    const whole = await fit(image, resized, { top: 0, left: 0, height: resized[0], width: resized[1] }, resample)
+    return boxes.map(box => [whole, box])
+  }
+  const cuts: [RgbImage, Box][] = []
+  for (const box of boxes) cuts.push([await fit(image, resized, box, resample), { ...box, top: 0, left: 0 }])
+  return cuts
 }
 
 function targetOf(into: TensorTarget | undefined, length: number): TensorTarget {
