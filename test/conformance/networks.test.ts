@@ -1,0 +1,115 @@
+/** Every stored layer of every network against what Chainer 7.8.1 and torchvision 0.14.1 compute with the same weights and picture. */
+import { readFile } from 'node:fs/promises'
+import { openEngine, type Engine } from '@layermill/engines'
+import { getNetwork, parameterShapes, torchvisionKey, type Network, type Preparation, type Tensor } from '@layermill/models'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { chainerWeights, GOLDEN_SEED, picture, torchvisionWeights } from './golden.js'
+
+interface Summary {
+  readonly shape: readonly number[]
+  readonly mean: number
+  readonly std: number
+  readonly absMax: number
+  /** Flat index and value. */
+  readonly samples: readonly (readonly [number, number])[]
+}
+
+interface Values {
+  readonly seed: string
+  readonly height: number
+  readonly width: number
+  readonly availableLayers?: readonly string[]
+  /** torchvision's keys and shapes. */
+  readonly stateDict?: Readonly<Record<string, readonly number[]>>
+  readonly prepared: Summary
+  readonly layers: Readonly<Record<string, Summary>>
+}
+
+/** Largest difference from the stored values, in units of the layer's largest value. */
+const TOLERANCE = 1e-4
+
+const architectures = ['vgg16', 'vgg19', 'resnet50', 'resnet101', 'resnet152', 'googlenet'] as const
+const networks = architectures.flatMap(name => [
+  { id: name, file: `values/${name}.json` },
+  { id: `${name}.tv`, file: `values/torchvision/${name}.json` },
+])
+
+async function readValues(file: string): Promise<Values> {
+  return JSON.parse(await readFile(new URL(file, import.meta.url), 'utf8')) as Values
+}
+
+function goldenWeights(network: Network): Map<string, Tensor> {
+  const shapes = parameterShapes(network)
+  if (network.family === 'caffe') return chainerWeights(shapes)
+  const names = new Map([...shapes.keys()].map(name => [torchvisionKey(network.architecture, name)!, name]))
+  const byKey = torchvisionWeights(new Map([...names].map(([key, name]) => [key, shapes.get(name)!])))
+  return new Map([...byKey].map(([key, tensor]) => [names.get(key)!, tensor]))
+}
+
+/** The picture as a network wants it, without resizing. */
+function preparedPicture({ channels, divisor, mean, std }: Preparation, height: number, width: number): Tensor {
+  const pixels = picture(`${GOLDEN_SEED}:image`, height, width)
+  const data = new Float32Array(pixels.length)
+  const plane = height * width
+  for (let c = 0; c < 3; c++) {
+    const source = channels === 'rgb' ? c : 2 - c
+    for (let i = 0; i < plane; i++) data[c * plane + i] = (pixels[i * 3 + source]! / divisor - mean[c]!) / std[c]!
+  }
+  return { shape: [1, 3, height, width], data }
+}
+
+/** What the stored picture went through: torchvision's GoogLeNet rescales to [-1, 1] inside the model, behind what was stored. */
+function storedPreparation({ id, preparation }: Network): Preparation {
+  return id === 'googlenet.tv' ? getNetwork('resnet50.tv').preparation : preparation
+}
+
+/** Largest difference of samples, mean and standard deviation, in units of the stored largest value. */
+function differenceFrom(expected: Summary, { data }: Tensor): number {
+  const mean = data.reduce((sum, value) => sum + value, 0) / data.length
+  const variance = data.reduce((sum, value) => sum + (value - mean) ** 2, 0) / data.length
+  const absMax = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  const statistics = [mean - expected.mean, Math.sqrt(variance) - expected.std, absMax - expected.absMax]
+  const samples = expected.samples.map(([index, value]) => data[index]! - value)
+  return Math.max(...[...statistics, ...samples].map(Math.abs)) / expected.absMax
+}
+
+function expectLayers(actual: ReadonlyMap<string, Tensor>, expected: Readonly<Record<string, Summary>>): void {
+  for (const [layer, summary] of Object.entries(expected)) {
+    const tensor = actual.get(layer)!
+    expect(tensor.shape, layer).toEqual(summary.shape)
+    expect(summary.samples.length, layer).toBeGreaterThan(0)
+    expect(differenceFrom(summary, tensor), `largest difference of ${layer}`).toBeLessThanOrEqual(TOLERANCE)
+  }
+}
+
+describe('networks against Chainer and torchvision', () => {
+  let engine: Engine
+  beforeAll(async () => {
+    engine = await openEngine()
+  })
+  afterAll(() => engine.close())
+
+  it.each(networks)('$id', async ({ id, file }) => {
+    const values = await readValues(file)
+    expect(values.seed).toBe(GOLDEN_SEED)
+    const network = getNetwork(id)
+    const { height, width } = values
+    expect(differenceFrom(values.prepared, preparedPicture(storedPreparation(network), height, width))).toBeLessThanOrEqual(1e-6)
+
+    const layers = Object.keys(values.layers)
+    expect(layers.length).toBeGreaterThanOrEqual(9)
+    if (values.availableLayers !== undefined) expect(network.availableLayers).toEqual(values.availableLayers)
+    const extractor = await engine.extractor(network, goldenWeights(network), layers, { inputSize: [height, width] })
+    const actual = await extractor.run(preparedPicture(network.preparation, height, width))
+    await extractor.release()
+    expectLayers(actual, values.layers)
+  })
+
+  it.each(networks.filter(({ id }) => id.endsWith('.tv')))('parameters of $id are those of torchvision', async ({ id, file }) => {
+    const { stateDict } = await readValues(file)
+    const network = getNetwork(id)
+    const ours = [...parameterShapes(network)].map(([name, shape]) => [torchvisionKey(network.architecture, name), shape])
+    const theirs = Object.entries(stateDict!).filter(([key]) => !key.endsWith('.num_batches_tracked'))
+    expect(Object.fromEntries(ours)).toEqual(Object.fromEntries(theirs))
+  })
+})
