@@ -124,8 +124,9 @@ async function readTensor(file: TensorFile, rule: NameRule, shape: readonly numb
   if (rule.dividedBy !== undefined) {
     const divisor = (await readEntry(file, rule.dividedBy))[0]!
     // Caffe multiplies by 1/divisor in float32, or by 0.
-    const factor = divisor === 0 ? 0 : Math.fround(1 / divisor)
-    if (factor !== 1) for (let i = 0; i < data.length; i++) data[i]! *= factor
+    const factor = Math.fround(1 / divisor)
+    if (divisor === 0) data.fill(0)
+    else if (factor !== 1) for (let i = 0; i < data.length; i++) data[i]! *= factor
   }
   if (rule.minus !== undefined) {
     const subtrahend = await readEntry(file, rule.minus)

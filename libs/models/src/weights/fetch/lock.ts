@@ -25,12 +25,19 @@ interface Holder {
 async function readHolder(path: string): Promise<{ text: string; holder: Holder | undefined; age: number } | undefined> {
   try {
     const [text, stats] = await Promise.all([readFile(path, 'utf8'), stat(path)])
-    const value = text === '' ? undefined : (JSON.parse(text) as Holder)
-    return { text, holder: value, age: Date.now() - stats.mtimeMs }
+    return { text, holder: parseHolder(text), age: Date.now() - stats.mtimeMs }
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return undefined
-    if (error instanceof SyntaxError) return { text: '', holder: undefined, age: Date.now() - (await stat(path)).mtimeMs }
     throw error
+  }
+}
+
+/** Undefined for what is not a holder: a lock that a failing disk left empty, say. */
+function parseHolder(text: string): Holder | undefined {
+  try {
+    return JSON.parse(text) as Holder
+  } catch {
+    return undefined
   }
 }
 
@@ -99,7 +106,7 @@ export async function withLock<T>(path: string, options: LockOptions, work: (sig
     if (other === undefined) continue
     const died = other.holder?.host === holder.host && !isAlive(other.holder.pid)
     if (other.age > (died ? 3 * heartbeatMs : staleMs)) await removeStale(path, other.text)
-    else await sleep(pollMs, undefined, signal === undefined ? {} : { signal })
+    else await sleep(pollMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
   }
   const lost = new AbortController()
   const beat = async (): Promise<void> => {

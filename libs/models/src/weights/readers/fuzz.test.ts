@@ -1,0 +1,104 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { LayermillError } from '../../errors.js'
+import { assembleWeights } from '../assemble.js'
+import { RandomStream } from '../prng.js'
+import { fromBytes, openFile } from '../random-access.js'
+import type { RandomAccess } from '../random-access.js'
+import { SMALL, encodeCaffemodel, fabricate, toCaffeLayers } from '../testing/fabricate.js'
+import { toIo, writeKeras } from '../testing/keras.js'
+import { writeNpz } from '../writers/npz.js'
+import { writeSafetensors } from '../writers/safetensors.js'
+import { openTensorFile } from './detect.js'
+
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'layermill-fuzz-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const SHAPES = new Map([...SMALL.vgg16].filter(([name]) => name.startsWith('fc7') || name.startsWith('fc8')))
+
+/** Whether it could be read; anything but a LayermillError about weights fails the test. */
+async function survives(file: RandomAccess): Promise<boolean> {
+  try {
+    const opened = await openTensorFile(file)
+    try {
+      const { tensors } = await assembleWeights(opened, { id: 'vgg16', architecture: 'vgg16', family: 'caffe' }, SHAPES, 'fuzz')
+      expect(tensors.size).toBe(SHAPES.size)
+      return true
+    } finally {
+      await opened.close()
+    }
+  } catch (error) {
+    expect(error).toBeInstanceOf(LayermillError)
+    expect((error as LayermillError).code).toMatch(/^WEIGHTS_(FORMAT|TRUNCATED|MISMATCH)$/)
+    return false
+  } finally {
+    await file.close()
+  }
+}
+
+function mutate(bytes: Buffer, stream: RandomStream): Buffer {
+  const mutated = Buffer.from(bytes)
+  const below = (limit: number): number => Math.floor(stream.uniform() * limit)
+  for (let i = below(4); i >= 0; i--) {
+    // Mostly in the first and last kilobyte, where the structure is.
+    const at = stream.uniform() < 0.8 ? below(Math.min(1024, bytes.length)) : below(bytes.length)
+    const position = stream.uniform() < 0.5 ? at : bytes.length - 1 - at
+    mutated[position] = stream.uniform() < 0.3 ? 255 : below(256)
+  }
+  return mutated
+}
+
+async function checkDamage(original: Buffer, seed: string, rounds: number): Promise<void> {
+  const stream = new RandomStream(seed)
+  expect(await survives(fromBytes(original))).toBe(true)
+  for (let length = 0; length < original.length; length += Math.max(1, Math.floor(original.length / rounds))) {
+    expect(await survives(fromBytes(original.subarray(0, length))), `cut at ${length}`).toBe(false)
+  }
+  for (let i = 0; i < rounds; i++) await survives(fromBytes(mutate(original, stream)))
+}
+
+const tensors = fabricate(SHAPES)
+const layers = toCaffeLayers(tensors, new Map([['fc7', 'fc7'], ['fc8', 'fc8']]))
+
+describe('damaged files', () => {
+  it.each(['V1', 'new'] as const)('.caffemodel (%s)', async layout => {
+    // A cut between two layers leaves a valid file without the second: found as missing.
+    await checkDamage(encodeCaffemodel(layers, { layout }), layout, 400)
+    await checkDamage(encodeCaffemodel(layers, { layout, numbers: 'unpacked' }), `${layout} unpacked`, 400)
+  })
+
+  it('.safetensors', async () => {
+    const path = join(folder, 'a.safetensors')
+    await writeSafetensors(path, tensors)
+    await checkDamage(await readFile(path), 'safetensors', 600)
+  })
+
+  it('.npz', async () => {
+    const path = join(folder, 'a.npz')
+    await writeNpz(path, tensors)
+    await checkDamage(await readFile(path), 'npz', 400)
+  })
+
+  it('.h5', async () => {
+    const path = join(folder, 'a.h5')
+    const names = new Map([['fc7', 'fc2'], ['fc8', 'predictions']])
+    const datasets = [...tensors].map(([name, tensor]) => {
+      const [link, kind] = name.split('/') as [string, string]
+      return { layer: names.get(link)!, role: kind === 'W' ? 'kernel' : 'bias', tensor: kind === 'W' ? toIo(tensor) : tensor }
+    })
+    await writeKeras(path, datasets, 1)
+    const original = await readFile(path)
+    const stream = new RandomStream('h5')
+    for (let i = 0; i < 60; i++) {
+      const damaged = join(folder, `damaged-${i}.h5`)
+      await writeFile(damaged, i < 20 ? original.subarray(0, Math.floor((original.length * i) / 20)) : mutate(original, stream))
+      await survives(await openFile(damaged))
+    }
+    expect(await survives(await openFile(path))).toBe(true)
+  })
+})
