@@ -1,11 +1,23 @@
-import { Command, CommanderError } from 'commander'
 import { LayermillError } from '@layermill/models'
+import { Command, CommanderError } from 'commander'
+import { extractCommand } from './commands/extract.js'
 import { modelsCommand, type ModelsOptions } from './commands/models.js'
+import { predictCommand } from './commands/predict.js'
+import type { RunOptions } from './commands/run.js'
+import { fetchCommand, importCommand, type ImportOptions, listCommand, verifyCommand } from './commands/weights.js'
 import { exitCodes } from './exit-codes.js'
+import { addSpecFlags } from './flags.js'
+import { Interrupted } from './interrupt.js'
 import { describeError, type Output } from './output/output.js'
+import { version } from './version.js'
 
 /** Codes of errors that mean the command itself was wrong. */
 const usageCodes = new Set(['SPEC_INVALID', 'MODEL_UNKNOWN', 'LAYER_UNKNOWN', 'INPUT_SIZE'])
+
+/** What a command sets for the process to end with. */
+interface Result {
+  exitCode: number
+}
 
 function addModels(program: Command, output: Output): void {
   program
@@ -18,26 +30,90 @@ function addModels(program: Command, output: Output): void {
     .action((name: string | undefined, options: ModelsOptions) => modelsCommand(output, name, options))
 }
 
-function createProgram(output: Output): Command {
+function addExtract(program: Command, output: Output, result: Result): void {
+  const command = program
+    .command('extract')
+    .argument('[source]', 'images: a folder, glob, list file, one image, or s3://bucket/prefix')
+    .description('write the activations of layers for every image')
+  addSpecFlags(command, 'extract')
+    .option('--queue <url>', 'queue of a fleet, as redis://host:6379; without it everything runs in this process')
+    .option('--json', 'machine-readable lines')
+    .addHelpText('after', '\nExamples:\n  layermill extract ./photos --model resnet50 --layers res4,pool5 --out ./features\n  layermill extract ./photos --model vgg16 --weights ./VGG_ILSVRC_16_layers.caffemodel --out ./features')
+    .action(async (source: string | undefined, options: RunOptions) => {
+      result.exitCode = await extractCommand(output, source, options)
+    })
+}
+
+function addPredict(program: Command, output: Output, result: Result): void {
+  const command = program
+    .command('predict')
+    .argument('[source]', 'images: a folder, glob, list file, one image, or s3://bucket/prefix')
+    .description('name the likeliest classes of every image')
+  addSpecFlags(command, 'predict')
+    .option('--queue <url>', 'queue of a fleet, as redis://host:6379; without it everything runs in this process')
+    .option('--json', 'machine-readable lines')
+    .addHelpText('after', '\nExamples:\n  layermill predict cat.jpg --model resnet50\n  layermill predict ./photos --model googlenet --oversample --top 3 --out classes.csv')
+    .action(async (source: string | undefined, options: RunOptions) => {
+      result.exitCode = await predictCommand(output, source, options)
+    })
+}
+
+function addWeights(program: Command, output: Output, result: Result): void {
+  const weights = program.command('weights').description('list, fetch, import and verify pretrained weights')
+  weights
+    .command('list')
+    .description('which weights are here, and what is published')
+    .option('--json', 'machine-readable')
+    .action((options: { json?: boolean }) => listCommand(output, options.json === true))
+  weights
+    .command('fetch')
+    .argument('[models...]', 'networks; default: all')
+    .description('download, check and convert the published weights')
+    .option('--timeout <seconds>', 'give up after this time', Number)
+    .action((models: string[], options: { timeout?: number }) => fetchCommand(output, models, options.timeout))
+  weights
+    .command('import')
+    .argument('<file>', '.npz, .caffemodel, .safetensors or .h5 file, URL, or random[:SEED]')
+    .description('read weights of any format, check them, and write .safetensors or .npz')
+    .requiredOption('--model <name>', 'the network they are of')
+    .option('--out <file>', '.safetensors or .npz; default: what --weights imagenet loads for this model')
+    .addHelpText('after', '\nExamples:\n  layermill weights import VGG_ILSVRC_16_layers.npz --model vgg16\n  layermill weights import model.safetensors --model resnet50.tv --out resnet50.npz')
+    .action((file: string, options: ImportOptions) => importCommand(output, file, options))
+  weights
+    .command('verify')
+    .description('hold every file that is kept against its hash')
+    .action(async () => {
+      result.exitCode = await verifyCommand(output)
+    })
+}
+
+function createProgram(output: Output, result: Result): Command {
   const program = new Command('layermill')
     .description('Activations of any layer of pretrained image networks, and fine-tuning, on one machine or a fleet')
-    .version('0.1.0')
+    .version(version)
     .showHelpAfterError('(add --help for the flags and examples)')
     .exitOverride()
   addModels(program, output)
+  addExtract(program, output, result)
+  addPredict(program, output, result)
+  addWeights(program, output, result)
   return program
 }
 
 /**
- * Runs one command line (without node and script) and returns the exit code.
- * Errors are written for people, never with a stack; `signal` ends a long run so that it can be resumed.
+ * Runs one command line (without node and script) and returns the exit code. Errors are written for people, never with a stack.
  */
 export async function runProgram(args: readonly string[], output: Output): Promise<number> {
+  const result: Result = { exitCode: exitCodes.done }
   try {
-    await createProgram(output).parseAsync(args, { from: 'user' })
-    return exitCodes.done
+    await createProgram(output, result).parseAsync(args, { from: 'user' })
+    return result.exitCode
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    if (error instanceof Interrupted) {
+      output.note(`${error.message}; the same command goes on from here`)
+      return exitCodes.interrupted
+    }
     output.note(describeError(error))
     return error instanceof LayermillError && usageCodes.has(error.code) ? exitCodes.usage : exitCodes.failed
   }

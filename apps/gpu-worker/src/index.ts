@@ -1,4 +1,7 @@
 export * from './labels.js'
 export * from './model-provider.js'
 export * from './part/compute-rows.js'
+export type { PartResult } from './part/compute-part.js'
+export * from './part-processor.js'
+export * from './part-worker.js'
 export * from './predict.js'

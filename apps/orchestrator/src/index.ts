@@ -1,1 +1,7 @@
-export {}
+export * from './http/index.js'
+export { BrokerPartQueue } from './run/broker-part-queue.js'
+export { decideAction, type RunAction } from './run/decide.js'
+export type { RunEnvironment } from './run/environment.js'
+export { type OpenedRun, openRun } from './run/open-run.js'
+export { deleteRun, readRunRecord, writeRunRecord } from './run/record-store.js'
+export { type RunProgress, superviseRun, type SuperviseOptions } from './run/supervise.js'

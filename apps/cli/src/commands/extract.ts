@@ -1,0 +1,22 @@
+import type { ExtractSpec, RunRecord } from '@layermill/jobs'
+import { specFromFlags } from '../flags.js'
+import { formatCount, formatSeconds } from '../output/format.js'
+import type { Output } from '../output/output.js'
+import { absolutePlaces } from '../places.js'
+import { carryOut, exitCodeOf, type RunOptions } from './run.js'
+
+function summary(record: RunRecord): string {
+  const { done, failed, parts } = record.counts
+  const rate = record.seconds !== undefined && record.seconds > 0 ? ` (${formatSeconds(record.seconds)}, ${(done / record.seconds).toFixed(1)} images/s)` : ''
+  const layers = record.layers.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')
+  return `${formatCount(done)} images${failed > 0 ? `, ${formatCount(failed)} failed` : ''}: ${layers} in ${formatCount(parts)} part${parts === 1 ? '' : 's'}${rate}`
+}
+
+/** `layermill extract SOURCE`: layers' activations of every image, as files. */
+export async function extractCommand(output: Output, source: string | undefined, options: RunOptions): Promise<number> {
+  const spec = absolutePlaces((await specFromFlags('extract', source, options)) as ExtractSpec, process.cwd())
+  const { record } = await carryOut(output, spec, spec.out, options)
+  if (options.json) output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds })
+  else output.line(`${summary(record)}\n${spec.out}`)
+  return exitCodeOf(record)
+}

@@ -1,0 +1,27 @@
+/** Why a command was stopped. */
+export class Interrupted extends Error {
+  constructor(signal: string) {
+    super(`stopped by ${signal}`)
+    this.name = 'Interrupted'
+  }
+}
+
+/**
+ * Runs an action with a signal that Ctrl-C or SIGTERM aborts. A second Ctrl-C ends the process at once: the store is consistent at any
+ * moment, so nothing is lost but the work under way.
+ */
+export async function interruptible<Result>(action: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const abort = new AbortController()
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (abort.signal.aborted) process.exit(130)
+    abort.abort(new Interrupted(signal))
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  try {
+    return await action(abort.signal)
+  } finally {
+    process.off('SIGINT', onSignal)
+    process.off('SIGTERM', onSignal)
+  }
+}

@@ -1,0 +1,8 @@
+import { expect, it } from 'vitest'
+import { csvRow } from './csv.js'
+
+it('quotes what needs it and defuses formulas', () => {
+  expect(csvRow(['a,b', 'say "hi"', 3, 0.5])).toBe('"a,b","say ""hi""",3,0.5\r\n')
+  expect(csvRow(['=1+1', '@x', 'plain'])).toBe("'=1+1,'@x,plain\r\n")
+  expect(csvRow([-1])).toBe('-1\r\n')
+})

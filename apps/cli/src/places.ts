@@ -1,0 +1,30 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { RunSpec } from '@layermill/jobs'
+import { networkIds } from '@layermill/models'
+
+const hasScheme = (place: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(place)
+const absolute = (place: string, cwd: string): string => (hasScheme(place) ? place : resolve(cwd, place))
+
+/** Weights that are a file, not a name. */
+function absoluteWeights(weights: string, cwd: string): string {
+  return weights === 'imagenet' || /^random(:\d+)?$/.test(weights) ? weights : absolute(weights, cwd)
+}
+
+/** A model that is a folder, not a network's name. */
+function absoluteModel(model: string, cwd: string): string {
+  if (networkIds.includes(model) || hasScheme(model)) return model
+  return model.includes('/') || existsSync(resolve(cwd, model)) ? resolve(cwd, model) : model
+}
+
+/** The spec with paths made absolute: it is carried out by other processes and kept in run.json. */
+export function absolutePlaces<Spec extends RunSpec>(spec: Spec, cwd: string): Spec {
+  return {
+    ...spec,
+    source: absolute(spec.source, cwd),
+    model: absoluteModel(spec.model, cwd),
+    weights: absoluteWeights(spec.weights, cwd),
+    ...(spec.out === undefined ? {} : { out: absolute(spec.out, cwd) }),
+    ...(spec.kind === 'finetune' && typeof spec.validation === 'string' ? { validation: absolute(spec.validation, cwd) } : {}),
+  }
+}

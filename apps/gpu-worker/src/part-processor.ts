@@ -1,0 +1,94 @@
+import { classify, type PartJob, parseRunRecord, readPayload, type RunRecord } from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import { commitPath, type ImageSource, parseCommit, RUN_PATH, type Store } from '@layermill/storage'
+import { LeaseCache } from './lease-cache.js'
+import type { ModelProvider } from './model-provider.js'
+import { computePart, type PartResult } from './part/compute-part.js'
+
+/** A run that this worker has parts of. */
+interface OpenRun {
+  readonly record: RunRecord
+  readonly store: Store
+  readonly source: ImageSource
+}
+
+export interface PartProcessorOptions {
+  readonly provider: ModelProvider
+  readonly openStore: (url: string) => Promise<Store>
+  readonly openSource: (source: string) => Promise<ImageSource>
+  /** Images read and decoded at once for each part. */
+  readonly readAhead: number
+}
+
+/** Called with the images finished so far. */
+export type ReportProgress = (result: PartResult) => void
+
+/** Computes parts of any run: one process, one engine, networks and runs kept between parts. */
+export class PartProcessor {
+  private readonly runs = new LeaseCache<OpenRun>(4, async ({ store, source }) => {
+    await source.close()
+    await store.close()
+  })
+
+  constructor(private readonly options: PartProcessorOptions) {}
+
+  /**
+   * Computes one part and commits it; a part that is committed already is left alone.
+   *
+   * @param data the job's payload, checked here
+   * @param signal aborts between batches: what is not committed is left for another worker
+   * @throws LayermillError; `classify` says whether another attempt can help
+   */
+  async process(data: unknown, report: ReportProgress, signal: AbortSignal): Promise<PartResult> {
+    const job = readPayload('part', data)
+    const lease = await this.runs.lease(`${job.run}@${job.generation} ${job.store}`, () => this.openRun(job))
+    try {
+      return await this.computeOnce(lease.value, job.part, report, signal)
+    } catch (error) {
+      // A broken engine is replaced before the part is tried again.
+      if (classify(error).code === 'ENGINE_FAILED') await this.options.provider.reset()
+      throw error
+    } finally {
+      lease.done()
+    }
+  }
+
+  /** Closes stores and sources; the provider is the caller's. */
+  async close(): Promise<void> {
+    await this.runs.clear()
+  }
+
+  private async openRun(job: PartJob): Promise<OpenRun> {
+    const store = await this.options.openStore(job.store)
+    const bytes = await store.get(RUN_PATH)
+    if (bytes === undefined) throw new LayermillError('RUN_MISSING', `there is no run at ${store.url}`)
+    const record = parseRunRecord(bytes, store.url)
+    if (record.id !== job.run) throw new LayermillError('RUN_CONFLICT', `${store.url} holds run ${record.id}, not ${job.run}`)
+    return { record, store, source: await this.options.openSource(record.spec.source) }
+  }
+
+  private async computeOnce(run: OpenRun, part: number, report: ReportProgress, signal: AbortSignal): Promise<PartResult> {
+    const { record, store } = run
+    const path = commitPath(part)
+    const committed = await store.get(path)
+    if (committed !== undefined) {
+      const { images, failed } = parseCommit(committed, `${store.url}/${path}`)
+      return { images, failed }
+    }
+    const { model, weights } = record.spec
+    const loaded = await this.options.provider.model(model, weights)
+    if (loaded.weights.sha256 !== record.identity.weights) {
+      throw new LayermillError('WEIGHTS_HASH', `weights ${weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`, {
+        hint: 'a local file with this name differs from the one that the run was started with',
+      })
+    }
+    const { size } = record.identity.preparation
+    const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
+    const session = await this.options.provider.session(model, weights, record.identity.layers, inputSize)
+    try {
+      return await computePart({ ...run, part, loaded, extractor: session.value, readAhead: this.options.readAhead, report, signal })
+    } finally {
+      session.done()
+    }
+  }
+}

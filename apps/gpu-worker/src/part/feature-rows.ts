@@ -1,0 +1,44 @@
+import type { RunRecord } from '@layermill/jobs'
+import { createPartWriter, type FeatureDtype, type FeatureFormat, type ManifestRow, type PartWriter } from '@layermill/storage'
+import type { Activation } from './compute-rows.js'
+import type { CopiedParts } from './copied-parts.js'
+import type { OutputFile, ResultRows } from './part-output.js'
+import { type PoolKind, poolRow } from './pool.js'
+
+/** Rows of activations of a run's layers, pooled as its record says, in files of its format. */
+export class FeatureRowsOutput implements ResultRows {
+  private readonly writer: PartWriter
+  private readonly layers: readonly string[]
+  private readonly pool: PoolKind
+  private readonly kept: ManifestRow[] = []
+
+  constructor(record: RunRecord, part: number, rows: readonly ManifestRow[]) {
+    this.pool = record.identity.pool as PoolKind
+    this.layers = record.layers.map(({ name }) => name)
+    this.writer = createPartWriter({
+      format: record.identity.format as FeatureFormat,
+      dtype: record.identity.dtype as FeatureDtype,
+      part,
+      layers: record.layers.map(({ name, shape }) => ({ layer: name, rowShape: shape })),
+      keys: rows.map(({ key }) => key),
+      ...(rows.some(({ label }) => label !== undefined) ? { labels: rows.map(({ label }) => label) } : {}),
+    })
+  }
+
+  add(row: ManifestRow, activations: ReadonlyMap<string, Activation>): void {
+    for (const layer of this.layers) {
+      const { data, shape } = activations.get(layer)!
+      this.writer.setRow(layer, this.kept.length, poolRow(data, shape, this.pool))
+    }
+    this.kept.push(row)
+  }
+
+  async copy(row: ManifestRow, from: NonNullable<ManifestRow['from']>, parts: CopiedParts): Promise<void> {
+    for (const layer of this.layers) this.writer.setRow(layer, this.kept.length, await parts.values(from, layer))
+    this.kept.push(row)
+  }
+
+  async files(): Promise<OutputFile[]> {
+    return this.writer.finish(this.kept.map(({ key }) => key), this.kept.map(({ label }) => label))
+  }
+}

@@ -1,0 +1,70 @@
+import type { RunRecord } from '@layermill/jobs'
+import type { ErrorRow, IndexRow, ManifestRow, Store } from '@layermill/storage'
+import { commitPath, committedFile, encodeCommit, encodeErrors, encodeIndex, errorsPath, indexPath } from '@layermill/storage'
+import type { Activation, ComputedRow } from './compute-rows.js'
+import { CopiedParts } from './copied-parts.js'
+
+export interface PartResult {
+  readonly images: number
+  readonly failed: number
+}
+
+export interface OutputFile {
+  readonly path: string
+  readonly bytes: Uint8Array
+}
+
+/** Where the results of one part's images go, one row after the other. */
+export interface ResultRows {
+  /** An image's activations. */
+  add(row: ManifestRow, layers: ReadonlyMap<string, Activation>): void
+  /** A result that exists in another part. */
+  copy(row: ManifestRow, from: NonNullable<ManifestRow['from']>, parts: CopiedParts): Promise<void>
+  /** The finished files. */
+  files(): Promise<OutputFile[]>
+}
+
+/** Collects one part: results, index and errors in memory, then written and committed. */
+export class PartOutput {
+  private readonly index: IndexRow[] = []
+  private readonly errors: ErrorRow[] = []
+  private readonly copied: CopiedParts
+
+  constructor(private readonly store: Store, record: RunRecord, private readonly part: number, private readonly results: ResultRows) {
+    this.copied = new CopiedParts(store, record)
+  }
+
+  get result(): PartResult {
+    return { images: this.index.length, failed: this.errors.length }
+  }
+
+  async add(row: ComputedRow<ManifestRow>): Promise<void> {
+    if (row.kind === 'failed') {
+      this.errors.push({ key: row.row.key, code: row.code, reason: row.reason })
+      return
+    }
+    const manifestRow = row.kind === 'computed' ? row.image.row : row.row
+    const { key, label } = manifestRow
+    const place = { key, part: this.part, row: this.index.length, ...(label === undefined ? {} : { label }) }
+    if (row.kind === 'computed') {
+      const { width, height, sha256 } = row.image
+      this.results.add(manifestRow, row.layers)
+      this.index.push({ ...place, width, height, sha256 })
+      return
+    }
+    const from = manifestRow.from!
+    const { width, height, sha256 } = await this.copied.index(from)
+    await this.results.copy(manifestRow, from, this.copied)
+    this.index.push({ ...place, width, height, sha256 })
+  }
+
+  /** Writes the part's files, then its commit record: from then on the part exists. */
+  async commit(): Promise<PartResult> {
+    const files = [...(await this.results.files()), { path: indexPath(this.part), bytes: encodeIndex(this.index) }]
+    if (this.errors.length > 0) files.push({ path: errorsPath(this.part), bytes: new TextEncoder().encode(encodeErrors(this.errors)) })
+    for (const { path, bytes } of files) await this.store.put(path, bytes)
+    const record = { part: this.part, ...this.result, files: files.map(({ path, bytes }) => committedFile(path, bytes)) }
+    await this.store.put(commitPath(this.part), encodeCommit(record), { ifAbsent: true, contentType: 'application/json' })
+    return this.result
+  }
+}

@@ -1,0 +1,32 @@
+import type { RunRecord } from '@layermill/jobs'
+import { type ManifestRow, predictionsPath } from '@layermill/storage'
+import { topClasses } from '../predict.js'
+import type { Activation } from './compute-rows.js'
+import type { CopiedParts } from './copied-parts.js'
+import type { OutputFile, ResultRows } from './part-output.js'
+
+/** Likeliest classes, one JSON line an image. */
+export class PredictionRowsOutput implements ResultRows {
+  private readonly lines: string[] = []
+  private readonly layer: string
+  private readonly top: number
+
+  constructor(record: RunRecord, private readonly part: number, private readonly labels: readonly string[]) {
+    this.layer = record.identity.layers[0]!
+    this.top = record.identity.top ?? 5
+  }
+
+  add({ key }: ManifestRow, layers: ReadonlyMap<string, Activation>): void {
+    const classes = topClasses(layers.get(this.layer)!.data, this.labels, this.top)
+    this.lines.push(JSON.stringify({ key, classes }))
+  }
+
+  async copy(_row: ManifestRow, from: NonNullable<ManifestRow['from']>, parts: CopiedParts): Promise<void> {
+    this.lines.push(await parts.prediction(from))
+  }
+
+  async files(): Promise<OutputFile[]> {
+    const text = this.lines.map(line => `${line}\n`).join('')
+    return [{ path: predictionsPath(this.part), bytes: new TextEncoder().encode(text) }]
+  }
+}

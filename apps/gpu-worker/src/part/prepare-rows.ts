@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto'
+import { classify, type RunRecord } from '@layermill/jobs'
+import { errorCode, errorMessage, type Network, type Preparation, type Size2 } from '@layermill/models'
+import { prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
+import { type ImageSource, type ManifestRow, mapOrdered } from '@layermill/storage'
+import type { PreparedRow } from './compute-rows.js'
+
+/** Makes the network's input of one image's bytes, as a run's record says. */
+export type Preparer = (bytes: Uint8Array) => Promise<{ prepared: Prepared; crops: number }>
+
+/**
+ * How a run prepares its images. Predictions cut the centre out of 256/224 of the size, or average ten crops, as Chainer's `predict`;
+ * extraction resizes to the size.
+ */
+export function preparerOf(record: RunRecord, network: Network): Preparer {
+  const { size, resample, autoOrient, oversample } = record.identity.preparation
+  const preparation: Preparation = network.preparation
+  const target: Size2 | 'keep' = size === 'keep' ? size : [size.height, size.width]
+  const load = { resample: resample as Resample, autoOrient }
+  if (oversample && target !== 'keep') {
+    return async bytes => ({ prepared: await tenCrop(bytes, preparation, { ...load, size: target }), crops: 10 })
+  }
+  const centerCrop = record.spec.kind === 'predict' && target !== 'keep'
+  return async bytes => ({ prepared: await prepareImage(bytes, preparation, { ...load, size: target, centerCrop }), crops: 1 })
+}
+
+async function prepareRow(row: ManifestRow, source: ImageSource, prepare: Preparer): Promise<PreparedRow<ManifestRow>> {
+  if (row.from !== undefined) return { kind: 'copied', row }
+  try {
+    const bytes = await source.read(row)
+    const { prepared, crops } = await prepare(bytes)
+    return {
+      kind: 'image',
+      row,
+      tensor: prepared.tensor,
+      crops,
+      inputSize: [prepared.inputHeight, prepared.inputWidth],
+      width: prepared.width,
+      height: prepared.height,
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+    }
+  } catch (error) {
+    if (classify(error).scope === 'image') return { kind: 'failed', row, code: errorCode(error), reason: errorMessage(error) }
+    throw error
+  }
+}
+
+export interface PrepareRowsOptions {
+  readonly source: ImageSource
+  readonly prepare: Preparer
+  /** Images read and decoded at once. */
+  readonly concurrency: number
+}
+
+/**
+ * Reads and prepares images ahead of who takes them, in order. An image that cannot be used is a failed row; a fault of the network or of
+ * the source is thrown, for the part to be tried again.
+ */
+export function prepareRows(rows: readonly ManifestRow[], options: PrepareRowsOptions): AsyncGenerator<PreparedRow<ManifestRow>> {
+  async function* stream(): AsyncGenerator<ManifestRow> {
+    yield* rows
+  }
+  return mapOrdered(stream(), options.concurrency, row => prepareRow(row, options.source, options.prepare))
+}

@@ -1,0 +1,91 @@
+import { type Broker, type JobEvents, type JobQueue, makePayload, parseFailedReason, type PartJob, queueNames, type RunRecord } from '@layermill/jobs'
+import type { PartEvent, PartQueue, PartResult } from './part-queue.js'
+
+const isResult = (value: unknown): value is PartResult =>
+  typeof value === 'object' && value !== null && 'images' in value && typeof value.images === 'number' && 'failed' in value && typeof value.failed === 'number'
+
+/** A job's return value: an object, or its JSON where the queue keeps text. */
+function resultOf(value: unknown): PartResult | undefined {
+  if (typeof value !== 'string') return isResult(value) ? value : undefined
+  try {
+    const parsed: unknown = JSON.parse(value)
+    return isResult(parsed) ? parsed : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The parts of one run on a broker's queue. Ids tell the run and its generation, so that old jobs are not taken for new ones. */
+export class BrokerPartQueue implements PartQueue {
+  private readonly queue: JobQueue<PartJob, PartResult>
+  private readonly prefix: string
+  private events: JobEvents | undefined
+  private listener: (event: PartEvent) => void = () => undefined
+
+  constructor(private readonly broker: Broker, private readonly record: RunRecord, private readonly storeUrl: string) {
+    this.queue = broker.queue(queueNames.parts)
+    this.prefix = `${record.id}_${record.generation}_`
+  }
+
+  async add(parts: readonly number[]): Promise<void> {
+    const { id: run, generation } = this.record
+    // Events before the subscription stands would be lost.
+    await this.events?.waitUntilReady()
+    await this.queue.addBulk(
+      parts.map(part => ({
+        name: this.record.spec.kind,
+        data: makePayload('part', { v: 1, run, store: this.storeUrl, part, generation }),
+        opts: { jobId: this.jobId(part) },
+      })),
+    )
+  }
+
+  async missing(parts: readonly number[]): Promise<number[]> {
+    const missing: number[] = []
+    for (const part of parts) {
+      const job = await this.queue.getJob(this.jobId(part))
+      const state = await job?.getState()
+      if (state === 'failed') this.listener({ kind: 'failed', part, ...parseFailedReason(job?.failedReason ?? 'unknown') })
+      else if (state === undefined || state === 'unknown' || state === 'completed') missing.push(part)
+      // A finished job would keep another of its id from being added.
+      if (state === 'completed') await job?.remove()
+    }
+    return missing
+  }
+
+  async removeWaiting(): Promise<void> {
+    const jobs = await this.queue.getJobs(['waiting', 'delayed', 'prioritized'])
+    await Promise.all(jobs.filter(job => job.id?.startsWith(this.prefix)).map(job => job.remove().catch(() => undefined)))
+  }
+
+  subscribe(listener: (event: PartEvent) => void): () => void {
+    this.listener = listener
+    this.events ??= this.openEvents()
+    return () => {
+      this.listener = () => undefined
+      void this.events?.close().catch(() => undefined)
+      this.events = undefined
+    }
+  }
+
+  private openEvents(): JobEvents {
+    const events = this.broker.events(queueNames.parts)
+    const send = (jobId: string, event: (part: number) => PartEvent | undefined): void => {
+      if (!jobId.startsWith(this.prefix)) return
+      const made = event(Number(jobId.slice(this.prefix.length)))
+      if (made !== undefined) this.listener(made)
+    }
+    const withResult = (kind: 'completed' | 'progress', value: unknown) => (part: number): PartEvent | undefined => {
+      const result = resultOf(value)
+      return result === undefined ? undefined : { kind, part, result }
+    }
+    events.on('completed', ({ jobId, returnvalue }) => send(jobId, withResult('completed', returnvalue)))
+    events.on('progress', ({ jobId, data }) => send(jobId, withResult('progress', data)))
+    events.on('failed', ({ jobId, failedReason }) => send(jobId, part => ({ kind: 'failed', part, ...parseFailedReason(failedReason) })))
+    return events
+  }
+
+  private jobId(part: number): string {
+    return `${this.prefix}${part}`
+  }
+}

@@ -1,0 +1,25 @@
+import { commitPath, type CommitRecord, parseCommit, partOfPath, type Store } from '@layermill/storage'
+import type { PartResult } from './part-queue.js'
+
+/** Numbers of the parts that have a commit record, as a set. */
+export async function committedParts(store: Store): Promise<Set<number>> {
+  const parts = new Set<number>()
+  for await (const { key } of store.list('commits/')) {
+    const part = partOfPath(key)
+    if (part !== undefined) parts.add(part)
+  }
+  return parts
+}
+
+/** A part's commit record, or undefined where it has none. */
+export async function readCommit(store: Store, part: number): Promise<CommitRecord | undefined> {
+  const path = commitPath(part)
+  const bytes = await store.get(path)
+  return bytes === undefined ? undefined : parseCommit(bytes, `${store.url}/${path}`)
+}
+
+/** A part's counts by its commit record, or undefined where it has none. */
+export async function committedResult(store: Store, part: number): Promise<PartResult | undefined> {
+  const commit = await readCommit(store, part)
+  return commit === undefined ? undefined : { images: commit.images, failed: commit.failed }
+}

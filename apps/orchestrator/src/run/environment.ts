@@ -1,0 +1,23 @@
+import type { RunRecord, RunSpec } from '@layermill/jobs'
+import type { Network } from '@layermill/models'
+import type { ImageSource, Store } from '@layermill/storage'
+import type { PartQueue } from './part-queue.js'
+
+/** What a run's supervisor needs of the world; the CLI and the server compose it. */
+export interface RunEnvironment {
+  openStore(url: string): Promise<Store>
+  openSource(source: string): Promise<ImageSource>
+  /** The queue of one run's parts. */
+  queue(record: RunRecord, store: Store): Promise<PartQueue>
+  /** The network a spec names, as its weights want it, and the weights' identity. */
+  model(spec: RunSpec): Promise<{ network: Network; weightsSha256: string }>
+  /** Images computed at once where the spec says `auto`. */
+  batchSize(network: Network): number
+  /** Version of the decoding and resampling code. */
+  readonly preparationVersion: string
+  /** Versions of what computes, for run.json. */
+  readonly versions: Readonly<Record<string, string>>
+  now(): Date
+  /** A new run's id. */
+  newId(kind: string): string
+}

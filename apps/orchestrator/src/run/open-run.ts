@@ -1,0 +1,70 @@
+import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord } from '@layermill/jobs'
+import type { Store } from '@layermill/storage'
+import { decideAction, type RunAction } from './decide.js'
+import type { RunEnvironment } from './environment.js'
+import { layerResults, runIdentity } from './identity.js'
+import { choosePartSize } from './part-size.js'
+import { deleteRun, readRunRecord, writeRunRecord } from './record-store.js'
+import type { Network } from '@layermill/models'
+
+export interface OpenedRun {
+  readonly record: RunRecord
+  readonly action: RunAction
+}
+
+type Spec = ExtractSpec | PredictSpec
+
+function newRecord(spec: Spec, identity: RunIdentity, network: Network, environment: RunEnvironment): RunRecord {
+  const layers = spec.kind === 'extract' ? layerResults(spec, network) : []
+  const bytesPerImage = layers.reduce((sum, layer) => sum + layer.bytesPerImage, 0)
+  return {
+    version: 1,
+    id: environment.newId(spec.kind),
+    state: 'planning',
+    generation: 0,
+    spec,
+    identity,
+    layers,
+    partSize: choosePartSize(spec.partSize, bytesPerImage),
+    batchSize: spec.batchSize === 'auto' ? environment.batchSize(network) : spec.batchSize,
+    planned: false,
+    counts: { images: 0, done: 0, failed: 0, parts: 0 },
+    created: environment.now().toISOString(),
+    versions: { ...environment.versions },
+  }
+}
+
+/**
+ * Finds or makes the run that a spec means at its destination and writes its record. A finished run is left as it is unless the spec
+ * asks for an update, a retry or a replacement.
+ *
+ * @throws LayermillError as `decideAction` and `layerResults` do.
+ */
+export async function openRun(spec: Spec, store: Store, environment: RunEnvironment): Promise<OpenedRun> {
+  const { network, weightsSha256 } = await environment.model(spec)
+  const identity = runIdentity({ spec, network, weightsSha256, preparationVersion: environment.preparationVersion })
+  const fresh = newRecord(spec, identity, network, environment)
+  const existing = await readRunRecord(store)
+  const action = decideAction(existing, { spec, identity }, store.url)
+  if (existing !== undefined && action === 'complete') return { record: existing, action }
+  if (action === 'replace') await deleteRun(store)
+
+  const record = existing === undefined || action === 'replace' ? fresh : continued(existing, action, fresh)
+  await writeRunRecord(store, record)
+  return { record, action }
+}
+
+/** A run that goes on: what was cut stays cut as it was, while how it is computed follows the new command. */
+function continued(existing: RunRecord, action: RunAction, fresh: RunRecord): RunRecord {
+  const { error: _error, finished: _finished, ...rest } = existing
+  const stopped = existing.state === 'failed' || existing.state === 'cancelled' || action !== 'resume'
+  return {
+    ...rest,
+    spec: fresh.spec,
+    versions: fresh.versions,
+    state: 'planning',
+    planned: action === 'resume' ? existing.planned : false,
+    ...(action === 'update' || action === 'retry' ? { updating: action } : {}),
+    generation: existing.generation + (stopped ? 1 : 0),
+  }
+}

@@ -1,0 +1,6 @@
+import type { RunState } from '@layermill/jobs'
+
+/** Whether a run in this state has ended. */
+export function isTerminal(state: RunState): boolean {
+  return state === 'done' || state === 'failed' || state === 'cancelled'
+}

@@ -1,0 +1,183 @@
+import { maxErrorsAllowed, type RunRecord } from '@layermill/jobs'
+import { errorCode, errorMessage, LayermillError } from '@layermill/models'
+import { commitPath, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { committedParts, committedResult, readCommit } from './commits.js'
+import type { RunEnvironment } from './environment.js'
+import { planManifest } from './manifest-plan.js'
+import { partFiles } from './part-files.js'
+import { PartFailedError, type PlannedJob, PartTracker, type TrackerTotals } from './part-tracker.js'
+import { writeRunRecord } from './record-store.js'
+import { isTerminal } from './states.js'
+import { deleteUpdatePlan, planRetry, planUpdate, readUpdatePlan, type UpdatePlan } from './update-plan.js'
+
+/** Jobs on the queue at once. */
+const defaultBacklog = 2000
+/** Milliseconds between looks at the queue and the store for events that were lost. */
+const defaultReconcileInterval = 15_000
+
+export interface SuperviseOptions {
+  readonly environment: RunEnvironment
+  readonly store: Store
+  readonly signal: AbortSignal
+  readonly onProgress?: (progress: RunProgress) => void
+  readonly backlog?: number
+  readonly reconcileInterval?: number
+}
+
+export interface RunProgress {
+  readonly done: number
+  readonly failed: number
+  readonly total: number
+  readonly planned: boolean
+}
+
+/** Carries one run out: plans, queues, follows, and finishes its files. */
+class Supervision {
+  private record: RunRecord
+  private readonly abort = new AbortController()
+  private readonly committed = new Set<number>()
+
+  constructor(record: RunRecord, private readonly options: SuperviseOptions) {
+    this.record = record
+  }
+
+  async run(): Promise<RunRecord> {
+    const started = this.options.environment.now().getTime()
+    const queue = await this.options.environment.queue(this.record, this.options.store)
+    const stop = (): void => this.abort.abort(this.options.signal.reason)
+    this.options.signal.addEventListener('abort', stop)
+    if (this.options.signal.aborted) stop()
+    const tracker = new PartTracker({
+      queue,
+      backlog: this.options.backlog ?? defaultBacklog,
+      committed: part => committedResult(this.options.store, part),
+      reconcileInterval: this.options.reconcileInterval ?? defaultReconcileInterval,
+      signal: this.abort.signal,
+      onChange: totals => this.onChange(totals),
+    })
+    try {
+      const update = await this.prepareUpdate()
+      for (const part of await committedParts(this.options.store)) this.committed.add(part)
+      await tracker.follow(this.unfinished(tracker, update))
+      this.checkErrors(tracker.current)
+      return await this.finish(tracker.current, update, started)
+    } catch (error) {
+      await queue.removeWaiting().catch(() => undefined)
+      // An interrupted run stays as it is in the store: whoever comes next goes on from there.
+      if (this.options.signal.aborted) throw error
+      return await this.fail(error, tracker.current)
+    } finally {
+      this.options.signal.removeEventListener('abort', stop)
+    }
+  }
+
+  private async prepareUpdate(): Promise<UpdatePlan | undefined> {
+    const { store, environment } = this.options
+    if (this.record.updating === undefined) return undefined
+    await store.delete(SUCCESS_PATH)
+    const pending = await readUpdatePlan(store)
+    if (pending !== undefined) return pending
+    if (this.record.updating === 'retry') return planRetry(store)
+    const source = await environment.openSource(this.record.spec.source)
+    try {
+      return await planUpdate(store, source, this.record.partSize)
+    } finally {
+      await source.close()
+    }
+  }
+
+  /** The parts still to compute, those already done counted on the way; notes when the plan is whole. */
+  private async *unfinished(tracker: PartTracker, update: UpdatePlan | undefined): AsyncGenerator<PlannedJob> {
+    const retired = new Set(update?.retire)
+    for await (const job of this.plan(update)) {
+      if (retired.has(job.part)) continue
+      const commit = this.committed.has(job.part) ? await readCommit(this.options.store, job.part) : undefined
+      if (commit === undefined) yield job
+      else tracker.addFinished(job, { images: commit.images, failed: commit.failed })
+    }
+    const { images, parts } = tracker.current
+    await this.save({ planned: true, state: 'running', counts: { ...this.record.counts, images, parts } })
+    this.onChange(tracker.current)
+  }
+
+  private async *plan(update: UpdatePlan | undefined): AsyncGenerator<PlannedJob> {
+    const { store, environment } = this.options
+    // An update's manifest is whole: the kept parts, the retired ones and the new ones.
+    const whole = this.record.planned || update !== undefined
+    const source = await environment.openSource(this.record.spec.source)
+    try {
+      yield* planManifest(store, source, this.record.partSize, whole)
+    } finally {
+      await source.close()
+    }
+  }
+
+  private onChange(totals: TrackerTotals): void {
+    const { planned } = this.record
+    this.options.onProgress?.({ done: totals.done + totals.failed, failed: totals.failed, total: totals.images, planned })
+    try {
+      this.checkErrors(totals)
+    } catch (error) {
+      this.abort.abort(error)
+    }
+  }
+
+  /** @throws LayermillError `TOO_MANY_ERRORS`; a share of the images is known only once all are planned. */
+  private checkErrors({ images, failed }: TrackerTotals): void {
+    const { maxErrors } = this.record.spec
+    if (typeof maxErrors === 'string' && !this.record.planned) return
+    const allowed = maxErrorsAllowed(maxErrors, images)
+    if (failed <= allowed) return
+    throw new LayermillError('TOO_MANY_ERRORS', `${failed} images failed, more than --max-errors ${maxErrors} allows (${allowed} of ${images})`, {
+      hint: `their reasons are in ${this.options.store.url}/errors/; raise --max-errors to go on with the rest`,
+    })
+  }
+
+  private async finish({ images, parts, done, failed }: TrackerTotals, update: UpdatePlan | undefined, started: number): Promise<RunRecord> {
+    const { store, environment } = this.options
+    const { updating: _updating, error: _error, ...record } = this.record
+    if (update !== undefined) await this.retire(update)
+    const finished = environment.now()
+    this.record = record
+    await this.save({
+      state: 'done',
+      planned: true,
+      counts: { images, parts, done, failed },
+      finished: finished.toISOString(),
+      seconds: (finished.getTime() - started) / 1000,
+    })
+    await store.put(SUCCESS_PATH, '')
+    return this.record
+  }
+
+  /** Takes replaced parts away: the record first, since a part exists when its record does. */
+  private async retire(update: UpdatePlan): Promise<void> {
+    const { store } = this.options
+    for (const part of update.retire) await store.delete(commitPath(part))
+    for (const part of update.retire) for (const path of partFiles(this.record, part)) await store.delete(path)
+    await deleteUpdatePlan(store)
+  }
+
+  private async fail(error: unknown, { images, parts, done, failed }: TrackerTotals): Promise<RunRecord> {
+    const code = error instanceof PartFailedError ? error.code : errorCode(error)
+    const message = error instanceof PartFailedError ? `part ${error.part}: ${error.message}` : errorMessage(error)
+    await this.save({ state: 'failed', counts: { images, parts, done, failed }, error: { code, message } })
+    throw error instanceof LayermillError ? error : new LayermillError(code, message, { cause: error })
+  }
+
+  private async save(changes: Partial<RunRecord>): Promise<void> {
+    this.record = { ...this.record, ...changes }
+    await writeRunRecord(this.options.store, this.record)
+  }
+}
+
+/**
+ * Carries a run out to its end: plans what is not planned, queues what is not done, follows it, and writes `_SUCCESS`. Safe to stop at any
+ * moment and to call again.
+ *
+ * @returns the record of the finished run
+ * @throws the signal's reason when interrupted (the run can be resumed); LayermillError when the run failed (its record says why)
+ */
+export async function superviseRun(record: RunRecord, options: SuperviseOptions): Promise<RunRecord> {
+  return isTerminal(record.state) ? record : new Supervision(record, options).run()
+}

@@ -1,0 +1,131 @@
+import { errorsPath, type ImageSource, type ManifestRow, manifestPath, parseErrors, type SourceItem, type Store } from '@layermill/storage'
+import { committedParts } from './commits.js'
+import { manifestParts, readManifest, writeManifest } from './manifest-plan.js'
+import type { PlannedJob } from './part-tracker.js'
+import { cutParts } from './plan-parts.js'
+
+/** A change to a finished run: the new parts, and the parts that they replace or that are gone. Written down before it is carried out. */
+export interface UpdatePlan {
+  readonly parts: readonly PlannedJob[]
+  readonly retire: readonly number[]
+}
+
+const updatePath = 'manifest/update.json'
+
+/** The change under way, or undefined. */
+export async function readUpdatePlan(store: Store): Promise<UpdatePlan | undefined> {
+  const bytes = await store.get(updatePath)
+  return bytes === undefined ? undefined : (JSON.parse(new TextDecoder().decode(bytes)) as UpdatePlan)
+}
+
+export async function deleteUpdatePlan(store: Store): Promise<void> {
+  await store.delete(updatePath)
+}
+
+/** One image of a finished run. */
+interface KnownImage {
+  readonly etag: string
+  readonly label: string | undefined
+  seen: boolean
+  /** What the listing says now, where that is another version or label. */
+  now?: SourceItem
+}
+
+/** Keys of a part's images that have no result. */
+async function failedKeys(store: Store, part: number): Promise<Set<string>> {
+  const path = errorsPath(part)
+  const bytes = await store.get(path)
+  return new Set(bytes === undefined ? [] : parseErrors(bytes, `${store.url}/${path}`).map(({ key }) => key))
+}
+
+/** A part's rows again, each with where its result is, where it has one. */
+async function rowsWithResults(store: Store, part: number): Promise<ManifestRow[]> {
+  const [rows, failed] = await Promise.all([readManifest(store, part), failedKeys(store, part)])
+  let result = 0
+  return rows.map(({ from: _from, ...row }) => (failed.has(row.key) ? row : { ...row, from: { part, row: result++ } }))
+}
+
+/** Deletes manifest parts of a planning that was interrupted: those without results. */
+async function deleteOrphans(store: Store, live: ReadonlySet<number>): Promise<void> {
+  for (const part of await manifestParts(store)) if (!live.has(part)) await store.delete(manifestPath(part))
+}
+
+interface Draft {
+  readonly store: Store
+  readonly parts: PlannedJob[]
+  readonly retire: number[]
+  next: number
+}
+
+async function startDraft(store: Store): Promise<{ draft: Draft; live: number[] }> {
+  const committed = await committedParts(store)
+  await deleteOrphans(store, committed)
+  const live = [...committed].sort((a, b) => a - b)
+  return { draft: { store, parts: [], retire: [], next: (live.at(-1) ?? -1) + 1 }, live }
+}
+
+async function addPart(draft: Draft, rows: readonly ManifestRow[]): Promise<void> {
+  const part = draft.next++
+  await writeManifest(draft.store, part, rows)
+  draft.parts.push({ part, images: rows.length })
+}
+
+async function finishDraft({ store, parts, retire }: Draft): Promise<UpdatePlan> {
+  const plan: UpdatePlan = { parts, retire }
+  await store.put(updatePath, `${JSON.stringify(plan)}\n`, { contentType: 'application/json' })
+  return plan
+}
+
+/** Images that the listing has and the run does not; marks those that both have. */
+async function* newImages(items: AsyncIterable<SourceItem>, known: ReadonlyMap<string, KnownImage>): AsyncGenerator<SourceItem> {
+  for await (const item of items) {
+    const image = known.get(item.key)
+    if (image === undefined) {
+      yield item
+      continue
+    }
+    image.seen = true
+    if (image.etag !== item.etag || image.label !== item.label) image.now = item
+  }
+}
+
+/** A row of a part that is written again: the same result, a new one, or none where the image is gone. */
+function updatedRow(row: ManifestRow, image: KnownImage): ManifestRow[] {
+  if (!image.seen) return []
+  if (image.now === undefined) return [row]
+  const { key, etag, bytes, label } = image.now
+  const unchanged = etag === image.etag && row.from !== undefined
+  return [{ key, etag, bytes, ...(label === undefined ? {} : { label }), ...(unchanged ? { from: row.from } : {}) }]
+}
+
+/**
+ * Compares the dataset with a finished run and plans the difference: new images in new parts; each part with a changed or deleted image
+ * again, with the results that still hold copied. Every image's key is held in memory, about 200 bytes each.
+ */
+export async function planUpdate(store: Store, source: ImageSource, partSize: number): Promise<UpdatePlan> {
+  const { draft, live } = await startDraft(store)
+  const known = new Map<string, KnownImage>()
+  for (const part of live) {
+    for (const { key, etag, label } of await readManifest(store, part)) known.set(key, { etag, label, seen: false })
+  }
+  for await (const { rows } of cutParts(newImages(source.items(), known), partSize, draft.next)) await addPart(draft, rows)
+  for (const part of live) {
+    const keys = await readManifest(store, part)
+    if (keys.every(({ key }) => known.get(key)!.seen && known.get(key)!.now === undefined)) continue
+    const rows = (await rowsWithResults(store, part)).flatMap(row => updatedRow(row, known.get(row.key)!))
+    if (rows.length > 0) await addPart(draft, rows)
+    draft.retire.push(part)
+  }
+  return finishDraft(draft)
+}
+
+/** Plans each part with failed images again: their results copied, the failed ones tried once more. */
+export async function planRetry(store: Store): Promise<UpdatePlan> {
+  const { draft, live } = await startDraft(store)
+  for (const part of live) {
+    if ((await failedKeys(store, part)).size === 0) continue
+    await addPart(draft, await rowsWithResults(store, part))
+    draft.retire.push(part)
+  }
+  return finishDraft(draft)
+}

@@ -1,0 +1,19 @@
+import { UnrecoverableError } from 'bullmq'
+import { classify } from './failure-codes.js'
+
+/**
+ * A thrown value as the error that a job ends with: its code in front of the message, since a queue keeps only the text, and one that
+ * BullMQ does not try again where another attempt cannot help.
+ */
+export function toJobError(error: unknown): Error {
+  const { code, message, retry } = classify(error)
+  const text = `${code}: ${message}`
+  return retry === 'never' ? new UnrecoverableError(text) : new Error(text, { cause: error })
+}
+
+/** Code and message of a failed job's reason. BullMQ's own reason for a job whose workers vanished is `WORKER_LOST`. */
+export function parseFailedReason(reason: string): { code: string; message: string } {
+  const match = /^([A-Z][A-Z0-9_]*): ([\s\S]*)$/.exec(reason)
+  if (match !== null) return { code: match[1]!, message: match[2]! }
+  return { code: /stalled/.test(reason) ? 'WORKER_LOST' : 'UNEXPECTED', message: reason }
+}
