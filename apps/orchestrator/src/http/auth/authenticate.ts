@@ -1,0 +1,71 @@
+import { LayermillError } from '@layermill/models'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FailureLimiter } from './failure-limiter.js'
+import { refuseOtherSites } from './loopback.js'
+import { allows, scopes, type Caller, type Scope } from './scopes.js'
+import type { TokenStore } from './token-store.js'
+
+/** What a route needs: a scope, or nothing. */
+export type Access = Scope | 'public'
+
+export interface AuthenticationOptions {
+  /** Undefined: nobody needs a token, which is for servers on loopback only. A store that becomes empty later lets nobody in. */
+  tokens: TokenStore | undefined
+  limiter: FailureLimiter
+  onFailure: (reason: 'missing' | 'invalid' | 'scope' | 'blocked' | 'origin') => void
+}
+
+function bearerToken(header: string | undefined): string | undefined {
+  return /^bearer +([\w.~+/=-]{1,512})$/i.exec(header?.trim() ?? '')?.[1]
+}
+
+/** Says who is calling, or refuses. */
+export class Authenticator {
+  constructor(private readonly options: AuthenticationOptions) {}
+
+  /**
+   * @throws LayermillError `ORIGIN_REFUSED`, `TOKEN_MISSING`, `TOKEN_INVALID`, `SCOPE_MISSING` or `TOO_MANY_FAILURES`; the headers that
+   * tell a client what to do are set on the reply.
+   */
+  async check(access: Access, request: FastifyRequest, reply: FastifyReply): Promise<Caller | undefined> {
+    const { tokens } = this.options
+    if (tokens === undefined) return this.#local(request)
+    if (access === 'public') return undefined
+    const wait = this.options.limiter.blockedFor(request.ip)
+    if (wait > 0) {
+      this.options.onFailure('blocked')
+      reply.header('retry-after', wait)
+      throw new LayermillError('TOO_MANY_FAILURES', `Too many wrong tokens from this address; try again in ${wait} s`)
+    }
+    const caller = await this.#identify(tokens, request, reply)
+    if (allows(caller.scopes, access)) return caller
+    this.options.onFailure('scope')
+    reply.header('www-authenticate', `Bearer realm="layermill", error="insufficient_scope", scope="${access}"`)
+    throw new LayermillError('SCOPE_MISSING', `This needs the scope ${access}; the token ${caller.name} has ${caller.scopes.join(', ')}`)
+  }
+
+  #local(request: FastifyRequest): Caller {
+    try {
+      refuseOtherSites(request.headers)
+    } catch (error) {
+      this.options.onFailure('origin')
+      throw error
+    }
+    return { name: 'local', scopes }
+  }
+
+  async #identify(tokens: TokenStore, request: FastifyRequest, reply: FastifyReply): Promise<Caller> {
+    const token = bearerToken(request.headers.authorization)
+    const caller = token === undefined ? undefined : await tokens.verify(token)
+    if (caller !== undefined) return caller
+    if (request.headers.authorization === undefined) {
+      this.options.onFailure('missing')
+      reply.header('www-authenticate', 'Bearer realm="layermill"')
+      throw new LayermillError('TOKEN_MISSING', 'Send a token: Authorization: Bearer TOKEN')
+    }
+    this.options.onFailure('invalid')
+    this.options.limiter.record(request.ip)
+    reply.header('www-authenticate', 'Bearer realm="layermill", error="invalid_token"')
+    throw new LayermillError('TOKEN_INVALID', 'The token is unknown, malformed or has expired')
+  }
+}

@@ -1,0 +1,35 @@
+import { redact } from '@layermill/jobs'
+import { errorMessage, LayermillError } from '@layermill/models'
+import { problemCode, problemKinds, type ProblemCode } from './problem-codes.js'
+import type { Problem } from './schemas.js'
+
+export const problemMediaType = 'application/problem+json'
+
+const longest = 4000
+
+/** Sentences of Node.js and of libraries may name paths and addresses of the server: they stay in the log. */
+function detailOf(error: unknown, code: ProblemCode): string {
+  if (code === 'INTERNAL') return 'The server could not answer this request; its log has the reason under the request\'s id.'
+  if (code === 'UNAVAILABLE' && !(error instanceof LayermillError)) return 'The queue or the store does not answer; try again later.'
+  const text = redact(errorMessage(error))
+  return text.length > longest ? `${text.slice(0, longest)}...` : text
+}
+
+/** An error as a problem document (RFC 9457): nothing internal, no credentials. */
+export function toProblem(error: unknown, requestId: string): Problem {
+  const code = problemCode(error)
+  const { status, title } = problemKinds[code]
+  const detail = detailOf(error, code)
+  const lines = detail.split('\n')
+  const hint = error instanceof LayermillError && code !== 'INTERNAL' ? error.hint : undefined
+  return {
+    type: `urn:layermill:error:${code}`,
+    title,
+    status,
+    detail,
+    code,
+    instance: `urn:layermill:request:${requestId}`,
+    ...(hint === undefined ? {} : { hint: redact(hint) }),
+    ...(lines.length > 1 ? { errors: lines } : {}),
+  }
+}

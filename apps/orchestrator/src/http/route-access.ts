@@ -1,0 +1,30 @@
+import type { Access } from './auth/authenticate.js'
+
+/**
+ * What every route needs: a token's scope, or nothing. A server with a route that is not here does not start.
+ * The pages under /docs are public: they describe the API and hold no data.
+ */
+export const routeAccess = {
+  'POST /v1/runs': 'submit',
+  'GET /v1/runs': 'read',
+  'GET /v1/runs/:id': 'read',
+  'POST /v1/runs/:id/cancel': 'submit',
+  'POST /v1/runs/:id/resume': 'submit',
+  'GET /v1/runs/:id/events': 'read',
+  'GET /v1/workers': 'read',
+  'GET /v1/queues': 'read',
+  'GET /metrics': 'read',
+  'GET /healthz': 'public',
+  'GET /readyz': 'public',
+  'GET /openapi.json': 'public',
+} as const satisfies Record<string, Access>
+
+export const docsPrefix = '/docs'
+
+/** What a route needs; undefined for one that nobody thought about. HEAD needs what GET needs. */
+export function accessOf(method: string, url: string): Access | undefined {
+  const route = `${method === 'HEAD' ? 'GET' : method} ${url}`
+  const listed = Object.entries(routeAccess).find(([name]) => name === route)
+  if (listed !== undefined) return listed[1]
+  return url === docsPrefix || url.startsWith(`${docsPrefix}/`) ? 'public' : undefined
+}

@@ -1,0 +1,58 @@
+import { parseSpec, RunSpec } from '@layermill/jobs'
+import { z } from 'zod'
+import type { App } from '../app.js'
+import { RunDetail, RunId, RunPage, RunQuery, RunSummary } from '../schemas.js'
+import type { RunService } from '../services.js'
+import { problems } from './problems.js'
+
+const params = z.object({ id: RunId })
+const tags = ['runs']
+
+const SpecBody = RunSpec.meta({ id: 'RunSpec', description: 'What to do: a run\'s kind, source, network and the rest. Fields with a default may be left out.' })
+
+function checkSpec(body: unknown): { value: RunSpec } | { error: Error } {
+  try {
+    return { value: parseSpec(body) }
+  } catch (error) {
+    return { error: error instanceof Error ? error : new Error(String(error)) }
+  }
+}
+
+/** Submitting, listing and steering runs. */
+export function addRunRoutes(app: App, runs: RunService): void {
+  app.post('/v1/runs', {
+    schema: {
+      tags, summary: 'Submit a run', operationId: 'submitRun',
+      description: 'The body is a spec, the same that `layermill extract -f` reads. Fields with a default may be left out.',
+      body: SpecBody,
+      response: { 202: RunSummary, ...problems(409, 413, 415, 422) },
+    },
+    // The spec's own parser names each wrong field with what was given and what was expected.
+    validatorCompiler: () => checkSpec,
+  }, async (request, reply) => {
+    const run = await runs.submit(request.body)
+    return reply.code(202).header('location', `/v1/runs/${run.id}`).send(run)
+  })
+
+  app.get('/v1/runs', {
+    schema: { tags, summary: 'List runs, newest first', operationId: 'listRuns', querystring: RunQuery, response: { 200: RunPage, ...problems() } },
+  }, async request => runs.list(request.query))
+
+  app.get('/v1/runs/:id', {
+    schema: { tags, summary: 'Show a run', operationId: 'getRun', params, response: { 200: RunDetail, ...problems(404) } },
+  }, async request => runs.get(request.params.id))
+
+  app.post('/v1/runs/:id/cancel', {
+    schema: {
+      tags, summary: 'Cancel a run', operationId: 'cancelRun', params, response: { 202: RunSummary, ...problems(404, 409) },
+      description: 'Parts that are being computed are finished or dropped; what is committed stays, and the run can be resumed.',
+    },
+  }, async (request, reply) => reply.code(202).send(await runs.cancel(request.params.id)))
+
+  app.post('/v1/runs/:id/resume', {
+    schema: {
+      tags, summary: 'Resume a run', operationId: 'resumeRun', params, response: { 202: RunSummary, ...problems(404, 409) },
+      description: 'Goes on with a run that failed, was cancelled or was interrupted. Committed parts are not computed again.',
+    },
+  }, async (request, reply) => reply.code(202).send(await runs.resume(request.params.id)))
+}

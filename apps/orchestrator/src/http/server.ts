@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import helmet from '@fastify/helmet'
+import Fastify, { LogController, type FastifyBaseLogger } from 'fastify'
+import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { Logger } from 'pino'
+import type { App } from './app.js'
+import { Authenticator } from './auth/authenticate.js'
+import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
+import { refuseOpenServer } from './auth/loopback.js'
+import type { TokenStore } from './auth/token-store.js'
+import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
+import type { Metrics } from './metrics.js'
+import { addDocumentation, registerOpenApi } from './openapi.js'
+import { accessOf } from './route-access.js'
+import { addEventRoute } from './routes/events.js'
+import { addFleetRoutes } from './routes/fleet.js'
+import { addOperationRoutes } from './routes/operations.js'
+import { addRunRoutes } from './routes/runs.js'
+import type { FleetService, RunService } from './services.js'
+
+export interface ServerOptions {
+  runs: RunService
+  fleet: FleetService
+  /** Who may ask. Without any token the server binds loopback only. */
+  tokens?: TokenStore
+  /** Name or address to listen on. */
+  host: string
+  /** 0 for any free port. */
+  port: number
+  logger: Logger
+  metrics: Metrics
+  /** Layermill's version, for the OpenAPI document. */
+  version: string
+  /** Addresses of reverse proxies whose X-Forwarded-For counts. Default: none. */
+  trustedProxies?: string[]
+  /** Bytes. Default 1 MiB. */
+  bodyLimit?: number
+  failureLimits?: FailureLimits
+  /** Milliseconds between comments on event streams. Default 15 s. */
+  heartbeat?: number
+  /** Clients that may follow runs at once. Default 500. */
+  mostStreams?: number
+}
+
+export interface HttpServer {
+  readonly app: App
+  /** Starts listening and returns the server's URL. */
+  listen(): Promise<string>
+  /** Ends event streams, finishes the requests under way, and stops. */
+  close(): Promise<void>
+}
+
+/** A client's own request id is kept where it is harmless. */
+function requestId(request: IncomingMessage): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID()
+}
+
+function createApp({ logger, bodyLimit = 1_048_576, trustedProxies }: ServerOptions): App {
+  const loggerInstance: FastifyBaseLogger = logger
+  return Fastify({
+    loggerInstance,
+    // `observe` logs requests.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' }),
+    requestIdHeader: false,
+    genReqId: requestId,
+    bodyLimit,
+    trustProxy: trustedProxies ?? false,
+    requestTimeout: 30_000,
+    connectionTimeout: 0,
+    keepAliveTimeout: 65_000,
+    routerOptions: { maxParamLength: 200, ignoreTrailingSlash: false },
+    forceCloseConnections: 'idle',
+    clientErrorHandler: answerMalformed(logger),
+    frameworkErrors: answerBadUrl,
+  }).withTypeProvider<ZodTypeProvider>()
+}
+
+function authenticate(app: App, { tokens, metrics, failureLimits }: ServerOptions): void {
+  const authenticator = new Authenticator({
+    tokens: tokens !== undefined && tokens.size > 0 ? tokens : undefined,
+    limiter: new FailureLimiter(failureLimits),
+    onFailure: reason => metrics.counter('layermill_http_auth_failures_total').inc({ reason }),
+  })
+  app.decorateRequest('caller', null)
+  app.addHook('onRoute', route => {
+    const methods = [route.method].flat()
+    const access = accessOf(methods[0] ?? 'GET', route.url)
+    // Thrown while the server is put together, so a route without access never answers anybody.
+    if (access === undefined) throw new Error(`${methods.join(', ')} ${route.url} is not in the table of routes: it needs a scope, or public`)
+    route.config = { ...route.config, access }
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    request.caller = await authenticator.check(request.routeOptions.config.access ?? 'public', request, reply) ?? null
+  })
+}
+
+/** One line a request in the log, and its time in the metrics. */
+function observe(app: App, metrics: Metrics): void {
+  const durations = metrics.histogram('layermill_http_request_duration_seconds')
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    const stream = String(reply.getHeader('content-type') ?? '').startsWith('text/event-stream')
+    if (!stream) durations.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1000)
+    request.log.info({ method: request.method, route, status: reply.statusCode, milliseconds: Math.round(reply.elapsedTime), caller: request.caller?.name }, 'request')
+    done()
+  })
+}
+
+async function addEverything(app: App, options: ServerOptions): Promise<void> {
+  const { runs, fleet, metrics, version, heartbeat = 15_000, mostStreams = 500 } = options
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  // Bodies are JSON; a form or plain text could be sent by any page without asking.
+  app.removeContentTypeParser('text/plain')
+  await app.register(helmet, {
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] } },
+    referrerPolicy: { policy: 'no-referrer' },
+  })
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+    done(null, payload)
+  })
+  authenticate(app, options)
+  observe(app, metrics)
+  addErrorHandling(app)
+  await registerOpenApi(app, version)
+  // In a plugin, so that the OpenAPI document sees every route.
+  await app.register(async routes => {
+    const typed = routes.withTypeProvider<ZodTypeProvider>()
+    addRunRoutes(typed, runs)
+    addEventRoute(typed, { runs, metrics, heartbeat, mostStreams })
+    addFleetRoutes(typed, fleet)
+    addOperationRoutes(typed, { runs, fleet, metrics })
+    await addDocumentation(typed)
+  })
+  await app.ready()
+}
+
+/**
+ * The orchestrator's HTTP server: runs, events, workers, queues, health, metrics, and the OpenAPI document with its page.
+ * It does not listen until told to.
+ * @throws LayermillError `TOKENS_REQUIRED` where there are no tokens and `host` is not loopback.
+ */
+export async function createServer(options: ServerOptions): Promise<HttpServer> {
+  const { host, port, logger, tokens } = options
+  refuseOpenServer(host, tokens?.size ?? 0)
+  const app = createApp(options)
+  await addEverything(app, options)
+  return {
+    app,
+    async listen() {
+      const url = await app.listen({ host, port })
+      if ((tokens?.size ?? 0) === 0) logger.warn({ url }, 'no tokens are configured: listening on loopback only, and whoever reaches it may do everything')
+      else logger.info({ url, tokens: tokens?.size }, 'listening')
+      return url
+    },
+    close: () => app.close(),
+  }
+}

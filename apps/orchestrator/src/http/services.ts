@@ -1,0 +1,61 @@
+import type { RunKind, RunSpec, RunState } from '@layermill/jobs'
+import type { QueueDepth, ReadinessCheck, RunDetail, RunEvent, RunPage, RunSummary, WorkerInfo } from './schemas.js'
+
+export interface RunListQuery {
+  state?: RunState
+  kind?: RunKind
+  /** `next` of an earlier page. */
+  cursor?: string
+  /** 1 to 200. */
+  limit: number
+}
+
+export interface RunEventOptions {
+  /** Id of the last event that the listener has seen; what came after it is told first. An id that is not known any more means: from here on. */
+  after?: string
+  /** Ends the events at once when the listener goes away: a pending `next()` then resolves or rejects. */
+  signal: AbortSignal
+}
+
+/** What the HTTP side asks of the runs. Every method may throw a LayermillError, whose code decides the answer's status (`problem-codes.ts`). */
+export interface RunService {
+  /**
+   * Accepts a run; it is planned afterwards.
+   * @throws LayermillError `RUN_CONFLICT` where the destination holds another run.
+   */
+  submit(spec: RunSpec): Promise<RunSummary>
+  /**
+   * Newest first.
+   * @throws LayermillError `CURSOR_INVALID`.
+   */
+  list(query: RunListQuery): Promise<RunPage>
+  /** @throws LayermillError `RUN_UNKNOWN`. */
+  get(id: string): Promise<RunDetail>
+  /**
+   * Cancelling a cancelled run changes nothing.
+   * @throws LayermillError `RUN_UNKNOWN`; `RUN_FINISHED` for one that is done or failed.
+   */
+  cancel(id: string): Promise<RunSummary>
+  /**
+   * Goes on with a run that failed, was cancelled or interrupted.
+   * @throws LayermillError `RUN_UNKNOWN`; `RUN_ACTIVE` for one that is being worked on; `RUN_FINISHED` for one that is done.
+   */
+  resume(id: string): Promise<RunSummary>
+  /**
+   * Events of one run, which end after the state event that says the run ended. For a run that has ended: what came after `after`, then the end.
+   * @throws LayermillError `RUN_UNKNOWN`, from the first `next()`.
+   */
+  events(id: string, options: RunEventOptions): AsyncIterable<RunEvent>
+  /** How many runs there are in each state, for the metrics. */
+  countByState(): Promise<Partial<Record<RunState, number>>>
+}
+
+/** What the HTTP side asks of queue and workers. */
+export interface FleetService {
+  /** Workers whose heartbeat is not too old. */
+  workers(): Promise<WorkerInfo[]>
+  /** Depth of every queue that workers take jobs from. */
+  queues(): Promise<QueueDepth[]>
+  /** Asks everything the orchestrator needs; a check that fails is an answer, not an error. */
+  ready(): Promise<ReadinessCheck[]>
+}

@@ -1,0 +1,145 @@
+import type { FleetService, QueueDepth, ReadinessCheck, RunDetail, RunEvent, RunEventOptions, RunListQuery, RunPage, RunService, RunSummary, WorkerInfo } from '@layermill/orchestrator'
+import { LayermillError } from '@layermill/models'
+import type { RunSpec, RunState } from '@layermill/jobs'
+
+const ended = (state: RunState): boolean => state === 'done' || state === 'failed' || state === 'cancelled'
+
+/** Runs in memory, for tests of the HTTP side: they go no further than the test tells them to. */
+export class MemoryRuns implements RunService {
+  readonly #runs = new Map<string, RunDetail>()
+  readonly #events = new Map<string, RunEvent[]>()
+  readonly #wakers = new Set<() => void>()
+  /** Listeners that have not been told to stop. */
+  listeners = 0
+  /** Thrown by every method while it is set. */
+  failure: unknown
+
+  submit(spec: RunSpec): Promise<RunSummary> {
+    if (this.failure !== undefined) return Promise.reject(this.failure as Error)
+    const id = `run-${this.#runs.size + 1}`
+    const run: RunDetail = {
+      id, kind: spec.kind, state: 'planning', source: spec.source, model: spec.model, out: spec.out,
+      counts: { images: 0, done: 0, failed: 0, parts: 0 }, created: '2026-01-02T03:04:05.000Z',
+      generation: 0, spec: { ...spec }, planned: false,
+    }
+    this.#runs.set(id, run)
+    this.#events.set(id, [])
+    return Promise.resolve(run)
+  }
+
+  list({ state, kind, cursor, limit }: RunListQuery): Promise<RunPage> {
+    if (this.failure !== undefined) return Promise.reject(this.failure as Error)
+    const runs = [...this.#runs.values()].toReversed().filter(run => (state === undefined || run.state === state) && (kind === undefined || run.kind === kind))
+    const from = cursor === undefined ? 0 : runs.findIndex(run => run.id === cursor) + 1
+    if (from === 0 && cursor !== undefined) return Promise.reject(new LayermillError('CURSOR_INVALID', 'cursor: start again from the first page'))
+    const page = runs.slice(from, from + limit)
+    return Promise.resolve({ runs: page, next: from + limit < runs.length ? page.at(-1)?.id : undefined })
+  }
+
+  get(id: string): Promise<RunDetail> {
+    if (this.failure !== undefined) return Promise.reject(this.failure as Error)
+    const run = this.#runs.get(id)
+    return run === undefined ? Promise.reject(new LayermillError('RUN_UNKNOWN', `There is no run ${id}`)) : Promise.resolve(run)
+  }
+
+  async cancel(id: string): Promise<RunSummary> {
+    const run = await this.get(id)
+    if (run.state === 'done' || run.state === 'failed') throw new LayermillError('RUN_FINISHED', `The run ${id} is ${run.state}`)
+    this.setState(id, 'cancelled')
+    return run
+  }
+
+  async resume(id: string): Promise<RunSummary> {
+    const run = await this.get(id)
+    if (!ended(run.state)) throw new LayermillError('RUN_ACTIVE', `The run ${id} is ${run.state}`)
+    this.setState(id, 'running')
+    return run
+  }
+
+  setState(id: string, state: RunState): void {
+    const run = this.#runs.get(id)
+    if (run === undefined) throw new Error(`no run ${id}`)
+    run.state = state
+    this.tell(id, { event: 'state', data: run })
+  }
+
+  /** Adds an event; its id is its number. */
+  tell(id: string, event: { [K in RunEvent['event']]: { event: K; data: Extract<RunEvent, { event: K }>['data'] } }[RunEvent['event']]): void {
+    const events = this.#events.get(id)
+    if (events === undefined) throw new Error(`no run ${id}`)
+    const copy: unknown = structuredClone(event.data)
+    events.push({ ...event, data: copy, id: String(events.length + 1) } as RunEvent)
+    this.#wake()
+  }
+
+  #wake(): void {
+    for (const waker of this.#wakers) waker()
+  }
+
+  async *events(id: string, { after, signal }: RunEventOptions): AsyncGenerator<RunEvent, void, undefined> {
+    const events = this.#events.get(id)
+    if (events === undefined) throw new LayermillError('RUN_UNKNOWN', `There is no run ${id}`)
+    this.listeners++
+    try {
+      let next = after === undefined ? 0 : events.findIndex(event => event.id === after) + 1
+      while (!signal.aborted) {
+        const event = events[next]
+        if (event !== undefined) {
+          next++
+          yield event
+        } else if (ended((await this.get(id)).state)) {
+          return
+        } else {
+          await this.#change(signal)
+        }
+      }
+    } finally {
+      this.listeners--
+      this.#wake()
+    }
+  }
+
+  #change(signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      const waker = (): void => {
+        this.#wakers.delete(waker)
+        signal.removeEventListener('abort', waker)
+        resolve()
+      }
+      this.#wakers.add(waker)
+      signal.addEventListener('abort', waker)
+    })
+  }
+
+  /** Resolves once the condition holds; asked again after every change of events or listeners. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await this.#change(new AbortController().signal)
+  }
+
+  countByState(): Promise<Partial<Record<RunState, number>>> {
+    if (this.failure !== undefined) return Promise.reject(this.failure as Error)
+    const counts: Partial<Record<RunState, number>> = {}
+    for (const { state } of this.#runs.values()) counts[state] = (counts[state] ?? 0) + 1
+    return Promise.resolve(counts)
+  }
+}
+
+/** A fleet that is as the test says. */
+export class MemoryFleet implements FleetService {
+  workerList: WorkerInfo[] = []
+  queueList: QueueDepth[] = []
+  checks: ReadinessCheck[] = [{ name: 'queue', ok: true }]
+  failure: unknown
+
+  workers(): Promise<WorkerInfo[]> {
+    return this.failure === undefined ? Promise.resolve(this.workerList) : Promise.reject(this.failure as Error)
+  }
+
+  queues(): Promise<QueueDepth[]> {
+    return this.failure === undefined ? Promise.resolve(this.queueList) : Promise.reject(this.failure as Error)
+  }
+
+  ready(): Promise<ReadinessCheck[]> {
+    return this.failure === undefined ? Promise.resolve(this.checks) : Promise.reject(this.failure as Error)
+  }
+}
