@@ -1,0 +1,62 @@
+import { LayermillError } from '@layermill/models'
+
+/** The formats of feature files. */
+export type FeatureFormat = 'npy' | 'parquet' | 'safetensors'
+
+export const RUN_PATH = 'run.json'
+export const SUCCESS_PATH = '_SUCCESS'
+
+/** `part-00000`: five digits, more from part 100,000 on. */
+export function partName(part: number): string {
+  if (!Number.isSafeInteger(part) || part < 0) throw new LayermillError('PART_INVALID', `${part} is not the number of a part`)
+  return `part-${String(part).padStart(5, '0')}`
+}
+
+/** The part a path belongs to, undefined for a path without one. */
+export function partOfPath(path: string): number | undefined {
+  const digits = /(?:^|\/)part-(\d{5,})\.[a-z]+$/.exec(path)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/**
+ * A layer's folder: its name with '.' for each '/', so that `res4/b3` is `features/res4.b3`. A '.' or '%' of the name itself is written `%2E`
+ * or `%25`, so that no two layers share a folder.
+ */
+export function layerFolder(layer: string): string {
+  if (layer === '' || !/^[\w./%-]+$/.test(layer)) throw new LayermillError('LAYER_INVALID', `${JSON.stringify(layer)} is not the name of a layer`)
+  return layer.replaceAll('%', '%25').replaceAll('.', '%2E').replaceAll('/', '.')
+}
+
+/** The layer a folder of `features/` belongs to: the inverse of `layerFolder`. */
+export function layerOfFolder(folder: string): string {
+  return folder.replaceAll('.', '/').replaceAll('%2E', '.').replaceAll('%25', '%')
+}
+
+export function manifestPath(part: number): string {
+  return `manifest/${partName(part)}.jsonl`
+}
+
+/**
+ * Where a part's features are. `npy` has one file for each layer, in the layer's folder; `parquet` and `safetensors` have one file a part
+ * with all layers in it.
+ */
+export function featurePath(layer: string, part: number, format: FeatureFormat): string {
+  return format === 'npy' ? `features/${layerFolder(layer)}/${partName(part)}.npy` : `features/${partName(part)}.${format}`
+}
+
+export function indexPath(part: number): string {
+  return `index/${partName(part)}.parquet`
+}
+
+export function errorsPath(part: number): string {
+  return `errors/${partName(part)}.jsonl`
+}
+
+export function commitPath(part: number): string {
+  return `commits/${partName(part)}.json`
+}
+
+/** A part's predictions: one JSON line for each image, in the order of the manifest. */
+export function predictionsPath(part: number): string {
+  return `predictions/${partName(part)}.jsonl`
+}

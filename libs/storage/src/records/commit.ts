@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto'
+import { LayermillError } from '@layermill/models'
+import { Fields } from './fields.js'
+
+/** A file that a part consists of. */
+export interface CommittedFile {
+  /** Relative to the run's folder. */
+  readonly path: string
+  readonly bytes: number
+  /** 64 hexadecimal digits. */
+  readonly sha256: string
+}
+
+/**
+ * The record that makes a part exist. It holds nothing that depends on who computed the part or when, so that two workers that finish the
+ * same part write the same bytes.
+ */
+export interface CommitRecord {
+  readonly part: number
+  /** Rows in the features and the index. */
+  readonly images: number
+  /** Rows in the errors. */
+  readonly failed: number
+  readonly files: readonly CommittedFile[]
+}
+
+export function sha256Hex(bytes: Uint8Array | string): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** A file's entry in a commit record. */
+export function committedFile(path: string, bytes: Uint8Array): CommittedFile {
+  return { path, bytes: bytes.byteLength, sha256: sha256Hex(bytes) }
+}
+
+/** `commits/part-N.json`; files in the order of their paths, so that the same part gives the same bytes. */
+export function encodeCommit({ part, images, failed, files }: CommitRecord): string {
+  const sorted = files
+    .map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }))
+    .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
+  return `${JSON.stringify({ part, images, failed, files: sorted }, undefined, 2)}\n`
+}
+
+/** @throws LayermillError `RECORD_INVALID` */
+export function parseCommit(bytes: Uint8Array | string, name: string): CommitRecord {
+  const fields = Fields.parse(typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('utf8'), name)
+  const files = fields.array('files').map((value, index) => {
+    const file = Fields.of(value, `${name}: files[${index}]`)
+    const sha256 = file.string('sha256')
+    if (!/^[0-9a-f]{64}$/.test(sha256)) throw new LayermillError('RECORD_INVALID', `${name}: files[${index}]: sha256 is not 64 hexadecimal digits`)
+    return { path: file.string('path'), bytes: file.count('bytes'), sha256 }
+  })
+  return { part: fields.count('part'), images: fields.count('images'), failed: fields.count('failed'), files }
+}

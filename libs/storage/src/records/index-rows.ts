@@ -1,0 +1,56 @@
+import { LayermillError } from '@layermill/models'
+import { parquetMetadata, parquetReadObjects } from 'hyparquet'
+import { type ColumnSource, parquetWriteBuffer } from 'hyparquet-writer'
+
+/** Where an image's features are, and what the image was. */
+export interface IndexRow {
+  readonly key: string
+  readonly part: number
+  /** Its row in every feature file of the part, from 0. */
+  readonly row: number
+  /** Of the image as decoded, in pixels. */
+  readonly width: number
+  readonly height: number
+  readonly label?: string
+  /** Of the image file's bytes, 64 hexadecimal digits. */
+  readonly sha256: string
+}
+
+/** `index/part-N.parquet`: one row group, Snappy. The same rows give the same bytes. */
+export function encodeIndex(rows: readonly IndexRow[]): Uint8Array {
+  const number = (name: 'part' | 'row' | 'width' | 'height'): ColumnSource =>
+    ({ name, type: 'INT32', nullable: false, data: Int32Array.from(rows, (row) => row[name]) })
+  const columnData: ColumnSource[] = [
+    { name: 'key', type: 'STRING', nullable: false, data: rows.map((row) => row.key) },
+    number('part'),
+    number('row'),
+    number('width'),
+    number('height'),
+    { name: 'label', type: 'STRING', nullable: true, data: rows.map((row) => row.label) },
+    { name: 'sha256', type: 'STRING', nullable: false, data: rows.map((row) => row.sha256) },
+  ]
+  return new Uint8Array(parquetWriteBuffer({ columnData, rowGroupSize: Math.max(1, rows.length), createdBy: 'layermill' }))
+}
+
+/** @throws LayermillError `RECORD_INVALID` where the file is not an index */
+export async function parseIndex(bytes: Uint8Array, name: string): Promise<IndexRow[]> {
+  const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer
+  try {
+    const metadata = parquetMetadata(file)
+    const rows = (await parquetReadObjects({ file, metadata })) as Record<string, unknown>[]
+    return rows.map((row, index) => indexRow(row, `${name}: row ${index}`))
+  } catch (error) {
+    if (error instanceof LayermillError) throw error
+    throw new LayermillError('RECORD_INVALID', `${name} is not a readable Parquet file`, { cause: error })
+  }
+}
+
+function indexRow(values: Record<string, unknown>, where: string): IndexRow {
+  const { key, part, row, width, height, label, sha256 } = values
+  const numbers = [part, row, width, height]
+  if (typeof key !== 'string' || typeof sha256 !== 'string' || numbers.some((value) => typeof value !== 'number')) {
+    throw new LayermillError('RECORD_INVALID', `${where}: expected the columns key, part, row, width, height, label and sha256`)
+  }
+  const found = { key, part: Number(part), row: Number(row), width: Number(width), height: Number(height) }
+  return typeof label === 'string' ? { ...found, label, sha256 } : { ...found, sha256 }
+}
