@@ -1,0 +1,141 @@
+import { existsSync } from 'node:fs'
+import { Duplex } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import { errorMessage, LayermillError } from '@layermill/models'
+import { lockFolder } from './folder-lock.js'
+import type { FromThread, ThreadData, ToThread } from './thread-messages.js'
+
+/** One client's connection, as `pg` wants it: a socket, here to the database's thread. */
+class ThreadSocket extends Duplex {
+  readonly #post: (bytes: Uint8Array) => void
+  readonly #gone: () => void
+
+  constructor(post: (bytes: Uint8Array) => void, gone: () => void) {
+    super()
+    this.#post = post
+    this.#gone = gone
+  }
+
+  connect(): this {
+    process.nextTick(() => this.emit('connect'))
+    return this
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
+    this.#post(chunk)
+    done()
+  }
+
+  override _writev(chunks: { chunk: Uint8Array }[], done: () => void): void {
+    this.#post(Buffer.concat(chunks.map(({ chunk }) => chunk)))
+    done()
+  }
+
+  override _final(done: () => void): void {
+    this.#gone()
+    this.push(null)
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#gone()
+    done(error)
+  }
+
+  setNoDelay(): this { return this }
+  setKeepAlive(): this { return this }
+  ref(): this { return this }
+  unref(): this { return this }
+}
+
+export interface EmbeddedPostgres {
+  /** A new connection, for `pg`'s `stream` option. */
+  socket(): Duplex
+  close(): Promise<void>
+}
+
+/** In a build this file's neighbour; from sources (tests), the built one. */
+function threadFile(): string {
+  const near = fileURLToPath(new URL('./thread.js', import.meta.url))
+  return existsSync(near) ? near : fileURLToPath(new URL('../../dist/embedded/thread.js', import.meta.url))
+}
+
+/**
+ * PostgreSQL in a thread of this process (PGlite), with BullMQ's tables: in memory, or in a folder that is locked until `close`.
+ * Throws `QUEUE_LOCKED`, or `QUEUE_FAILED` where it does not start.
+ */
+export async function openEmbeddedPostgres(directory?: string): Promise<EmbeddedPostgres> {
+  const unlock = directory === undefined ? undefined : await lockFolder(directory)
+  try {
+    const thread = new DatabaseThread({ directory })
+    await thread.ready
+    return {
+      socket: () => thread.socket(),
+      close: async () => {
+        await thread.close()
+        await unlock?.()
+      },
+    }
+  } catch (error) {
+    await unlock?.()
+    if (error instanceof LayermillError) throw error
+    throw new LayermillError('QUEUE_FAILED', `embedded queue: the database does not start: ${errorMessage(error)}`, { cause: error })
+  }
+}
+
+class DatabaseThread {
+  readonly ready: Promise<void>
+  readonly #worker: Worker
+  readonly #sockets = new Map<number, ThreadSocket>()
+  #clients = 0
+  #ended = false
+  readonly #exited: Promise<void>
+
+  constructor(data: ThreadData) {
+    this.#worker = new Worker(threadFile(), { workerData: data, name: 'layermill-embedded-queue' })
+    this.#worker.on('message', (message: FromThread) => this.#take(message))
+    this.ready = new Promise((resolve, reject) => {
+      this.#worker.on('message', (message: FromThread) => {
+        if (message.kind === 'ready') resolve()
+      })
+      this.#worker.on('error', reject)
+      this.#worker.on('exit', () => reject(new Error('the embedded database has ended')))
+    })
+    this.#exited = new Promise((resolve) => {
+      this.#worker.on('exit', () => {
+        this.#ended = true
+        for (const socket of this.#sockets.values()) socket.destroy(new Error('the embedded database has ended'))
+        resolve()
+      })
+    })
+  }
+
+  #take(message: FromThread): void {
+    if (message.kind === 'bytes') this.#sockets.get(message.client)?.push(Buffer.from(message.bytes.buffer))
+    else if (message.kind === 'closed') void this.#worker.terminate()
+  }
+
+  socket(): ThreadSocket {
+    const client = ++this.#clients
+    const socket = new ThreadSocket(
+      (bytes) => this.#post({ kind: 'bytes', client, bytes }),
+      () => {
+        if (this.#sockets.delete(client)) this.#post({ kind: 'gone', client })
+      },
+    )
+    this.#sockets.set(client, socket)
+    return socket
+  }
+
+  async close(): Promise<void> {
+    this.#post({ kind: 'close' })
+    await this.#exited
+  }
+
+  #post(message: ToThread): void {
+    if (!this.#ended) this.#worker.postMessage(message)
+  }
+}

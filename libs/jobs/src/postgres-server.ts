@@ -1,0 +1,162 @@
+import type { Duplex } from 'node:stream'
+import { errorCode, errorMessage, LayermillError } from '@layermill/models'
+import { createPostgresBackend, type PgPool, type PgQueryResult, runMigrations } from 'bullmq'
+import pg from 'pg'
+import type { BlobStore, QueueServer, ServerOptions } from './backend.js'
+import { openEmbeddedPostgres } from './embedded/embedded-postgres.js'
+import { MemoryBlobs } from './memory-blobs.js'
+import { redact } from './redact.js'
+
+const schema = 'bullmq'
+type Config = pg.PoolConfig & { stream?: () => Duplex }
+type ErrorListener = (error: Error) => void
+
+/**
+ * The pool that BullMQ's backends share. Queries share a few connections; `connect()` gives one of its own, because workers and event
+ * readers keep theirs for LISTEN as long as they live and would starve a pool of any fixed size.
+ */
+class SharedPool implements PgPool {
+  /** BullMQ looks here whether connections are kept alive: it blocks longer then. */
+  readonly options = { keepAlive: true }
+  readonly #pool: pg.Pool
+  readonly #config: Config
+  readonly #own = new Set<pg.Client>()
+
+  constructor(config: Config, onError: ErrorListener) {
+    this.#config = config
+    this.#pool = new pg.Pool(config)
+    this.#pool.on('error', onError)
+  }
+
+  async query<R>(sql: string, parameters?: readonly unknown[]): Promise<PgQueryResult<R>> {
+    const { rows, rowCount } = await this.#pool.query(sql, parameters === undefined ? undefined : [...parameters])
+    // The caller says what a row is, as with `pg` itself.
+    return { rows: rows as R[], rowCount }
+  }
+
+  async connect() {
+    const client = new pg.Client(this.#config)
+    // Until its user listens, and after it stopped: an error nobody listens to would end the process.
+    client.on('error', () => undefined)
+    await client.connect()
+    this.#own.add(client)
+    const release = (): void => {
+      this.#own.delete(client)
+      client.on('error', () => undefined)
+      client.end().catch(() => undefined)
+    }
+    return Object.assign(client, { release })
+  }
+
+  async end(): Promise<void> {
+    await Promise.allSettled([...this.#own].map((client) => client.end()))
+    await this.#pool.end()
+  }
+
+  // BullMQ subscribes to the pool's errors once per queue; the broker does so once for all.
+  on(): this { return this }
+  removeAllListeners(): this { return this }
+}
+
+/** Blobs in a table of their own, unlogged: what is exchanged can be made again. */
+class TableBlobs implements BlobStore {
+  readonly #pool: SharedPool
+  constructor(pool: SharedPool) {
+    this.#pool = pool
+  }
+
+  async put(key: string, bytes: Uint8Array, ttlMs: number): Promise<void> {
+    await this.#pool.query('DELETE FROM layermill_blob WHERE expires_at < now()')
+    await this.#pool.query(
+      `INSERT INTO layermill_blob (key, bytes, expires_at) VALUES ($1, $2, now() + $3 * interval '1 millisecond')
+       ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes, expires_at = excluded.expires_at`,
+      [key, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), ttlMs],
+    )
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    const { rows } = await this.#pool.query<{ bytes: Buffer }>('SELECT bytes FROM layermill_blob WHERE key = $1 AND expires_at >= now()', [key])
+    return rows[0]?.bytes
+  }
+
+  async delete(keys: readonly string[]): Promise<void> {
+    await this.#pool.query('DELETE FROM layermill_blob WHERE key = ANY($1)', [keys])
+  }
+}
+
+const createTable = `CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.layermill_blob (
+  key text PRIMARY KEY, bytes bytea NOT NULL, expires_at timestamptz NOT NULL)`
+
+function connectionError(error: unknown, place: string): LayermillError {
+  const code = errorCode(error)
+  const message = redact(errorMessage(error))
+  // 28xxx: invalid authorization; 3D000: no such database.
+  if (/^28|^3D/.test(code)) return new LayermillError('QUEUE_AUTH', `${place}: the server refuses the connection: ${message}`)
+  return new LayermillError('QUEUE_UNREACHABLE', `${place}: ${message}`, { hint: 'Is the server running, and does its name and port fit?', cause: error })
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Connects and brings the schema up to date; tries again until the deadline while nothing answers (a server that is just starting). */
+async function migrate(pool: SharedPool, place: string, timeoutMs: number): Promise<void> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    try {
+      const client = await pool.connect()
+      try {
+        await runMigrations(client, schema)
+        // CREATE IF NOT EXISTS of two processes at once can still collide.
+        await client.query('BEGIN')
+        await client.query('SELECT pg_advisory_xact_lock(hashtext($1))', ['layermill:migration'])
+        await client.query(createTable)
+        await client.query('COMMIT')
+      } finally {
+        client.release()
+      }
+      return
+    } catch (error) {
+      const starting = ['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', '57P03'].includes(errorCode(error))
+      if (!starting || Date.now() >= deadline) throw connectionError(error, place)
+      await pause(Math.min(250, Math.max(1, deadline - Date.now())))
+    }
+  }
+}
+
+/** A PostgreSQL server: BullMQ's tables in the schema `bullmq`, made where they are missing. */
+export async function openPostgresServer(url: URL, options: ServerOptions): Promise<QueueServer> {
+  const place = `postgres://${url.host}${url.pathname}`
+  const timeout = options.connectTimeoutMs ?? 10_000
+  const pool = new SharedPool({
+    connectionString: url.href, max: 4, keepAlive: true, keepAliveInitialDelayMillis: 10_000, connectionTimeoutMillis: timeout,
+    options: `-c search_path=${schema}`, application_name: 'layermill',
+  }, (error) => options.onError?.(connectionError(error, place)))
+  try {
+    await migrate(pool, place, timeout)
+  } catch (error) {
+    await pool.end()
+    throw error
+  }
+  return {
+    kind: 'postgres',
+    description: place,
+    factory: (name, bullOptions, factoryOptions) => createPostgresBackend(name, { ...bullOptions, connection: pool }, factoryOptions),
+    blobs: new TableBlobs(pool),
+    close: () => pool.end(),
+  }
+}
+
+/** PostgreSQL inside this process. In memory by default: the truth about runs is in their store, so that a queue may be lost. */
+export async function openEmbeddedServer(options: ServerOptions): Promise<QueueServer> {
+  const database = await openEmbeddedPostgres(options.directory)
+  const pool = new SharedPool({ stream: () => database.socket(), max: 4, user: 'postgres', database: 'postgres' }, (error) => options.onError?.(error))
+  return {
+    kind: 'embedded',
+    description: options.directory === undefined ? 'embedded (memory)' : `embedded (${options.directory})`,
+    factory: (name, bullOptions, factoryOptions) => createPostgresBackend(name, { ...bullOptions, connection: pool }, factoryOptions),
+    blobs: new MemoryBlobs(),
+    close: async () => {
+      await pool.end()
+      await database.close()
+    },
+  }
+}
