@@ -1,0 +1,104 @@
+import type { NodeOf, OpName } from '@layermill/models'
+import { int } from '../graph.js'
+import { rules as inference } from '../lower/rules.js'
+import { batchNormBackward, batchNormForward, convBatchNormBackward, convBatchNormForward } from './batch-norm.js'
+import { convBackward } from './conv.js'
+import type { TrainingContext } from './context.js'
+import { lrnBackward, lrnForward } from './lrn.js'
+import type { TrainingNodeOf, TrainingOp } from './plan.js'
+import { averageBackward, maxPoolBackward, maxPoolForward } from './pool.js'
+
+export interface TrainingRule<Op extends TrainingOp> {
+  /** Where training computes a node in another way than inference does. */
+  forward?(node: TrainingNodeOf<Op>, inputs: readonly string[], context: TrainingContext): string
+  /** From the gradient of the node's value: sets its parameters' gradients, adds to those of the values it reads. */
+  backward(node: TrainingNodeOf<Op>, gradient: string, context: TrainingContext): void
+}
+
+function linearBackward(node: NodeOf<'linear'>, gradient: string, context: TrainingContext): void {
+  const { weight, bias } = node.parameters
+  const source = node.inputs[0]!
+  if (context.learns(weight)) {
+    // `flat` is the inference rule's flattened input.
+    context.setParameterGradient(weight, context.op('Gemm', [gradient, `${node.name}/flat`], { transA: int(1) }))
+  }
+  if (context.learns(bias)) context.setParameterGradient(bias, context.op('ReduceSum', [gradient, context.ints(0)], { keepdims: int(0) }))
+  if (!context.needs(source)) return
+  const flat = context.op('MatMul', [gradient, context.weight(weight)])
+  const shape = context.shape(source)
+  context.accumulate(source, shape.length === 1 ? flat : context.reshape(flat, -1, ...shape))
+}
+
+function reluBackward(node: NodeOf<'relu'>, gradient: string, context: TrainingContext): void {
+  const positive = context.op('Cast', [context.op('Greater', [context.value(node.name), context.floats(0)])], { to: int(1) })
+  context.accumulate(node.inputs[0]!, context.op('Mul', [gradient, positive]))
+}
+
+const maskInput = (node: string): string => `${node}/mask`
+
+function dropoutForward(node: NodeOf<'dropout'>, [input]: readonly string[], context: TrainingContext): string {
+  if (!context.dropout || node.attributes.ratio === 0) return input!
+  context.masks.set(node.name, context.shape(node.name))
+  return context.emit('Mul', [input!, maskInput(node.name)], node.name)
+}
+
+function dropoutBackward(node: NodeOf<'dropout'>, gradient: string, context: TrainingContext): void {
+  const on = context.masks.has(node.name)
+  context.accumulate(node.inputs[0]!, on ? context.op('Mul', [gradient, maskInput(node.name)]) : gradient)
+}
+
+/** p * (g - sum(g * p)) for probabilities p. */
+function softmaxBackward(node: NodeOf<'softmax'>, gradient: string, context: TrainingContext): void {
+  const probabilities = context.value(node.name)
+  const sum = context.op('ReduceSum', [context.op('Mul', [gradient, probabilities]), context.ints(1)], { keepdims: int(1) })
+  context.accumulate(node.inputs[0]!, context.op('Mul', [probabilities, context.op('Sub', [gradient, sum])]))
+}
+
+function concatBackward(node: NodeOf<'concat'>, gradient: string, context: TrainingContext): void {
+  let start = 0
+  for (const input of node.inputs) {
+    const end = start + context.shape(input)[0]!
+    if (context.needs(input)) context.accumulate(input, context.slice(gradient, [start], [end], [1], [1]))
+    start = end
+  }
+}
+
+export const trainingRules: { readonly [Op in Exclude<TrainingOp, 'input'>]: TrainingRule<Op> } = {
+  conv: { backward: convBackward },
+  convBatchNorm: { forward: convBatchNormForward, backward: convBatchNormBackward },
+  batchNorm: { forward: batchNormForward, backward: batchNormBackward },
+  relu: { backward: reluBackward },
+  maxPool: { forward: maxPoolForward, backward: maxPoolBackward },
+  avgPool: { backward: averageBackward },
+  globalAvgPool: { backward: averageBackward },
+  adaptiveAvgPool: { backward: averageBackward },
+  lrn: { forward: lrnForward, backward: lrnBackward },
+  linear: { backward: linearBackward },
+  dropout: { forward: dropoutForward, backward: dropoutBackward },
+  softmax: { backward: softmaxBackward },
+  concat: { backward: concatBackward },
+  add: { backward: (node, gradient, context) => node.inputs.forEach(input => context.accumulate(input, gradient)) },
+  flatten: {
+    backward: (node, gradient, context) => {
+      const source = node.inputs[0]!
+      context.accumulate(source, context.reshape(gradient, -1, ...context.shape(source)))
+    },
+  },
+}
+
+type AnyRule = TrainingRule<TrainingOp>
+type AnyInference = (node: TrainingNodeOf<OpName>, inputs: readonly string[], context: TrainingContext) => string
+
+/** Appends one node's forward pass and returns the value that holds its result. */
+export function forward(node: Exclude<TrainingNodeOf<TrainingOp>, { op: 'input' }>, inputs: readonly string[], context: TrainingContext): string {
+  const rule = trainingRules[node.op] as AnyRule
+  if (rule.forward !== undefined) return rule.forward(node, inputs, context)
+  if (node.op === 'convBatchNorm') throw new RangeError('inference has no convBatchNorm')
+  return (inference[node.op] as AnyInference)(node, inputs, context)
+}
+
+/** Appends one node's backward pass. */
+export function backward(node: Exclude<TrainingNodeOf<TrainingOp>, { op: 'input' }>, gradient: string, context: TrainingContext): void {
+  const rule = trainingRules[node.op] as AnyRule
+  rule.backward(node, gradient, context)
+}
