@@ -5,7 +5,7 @@ import {
 import { LayermillError } from '@layermill/models'
 import { compareUtf8 } from '../keys.js'
 import { readBody } from './body.js'
-import { s3Error } from './client.js'
+import { s3Error, TIMEOUTS, type Timeouts } from './client.js'
 import { statusOf, withRetries } from './retry.js'
 
 /** An object as listed: its whole key in the bucket. */
@@ -35,7 +35,7 @@ export function isMissing(error: unknown): boolean {
 
 /** Reading one bucket: what stores and sources share. Keys are whole keys. */
 export class Bucket {
-  constructor(readonly client: S3Client, readonly name: string) {}
+  constructor(readonly client: S3Client, readonly name: string, private readonly timeouts: Timeouts = TIMEOUTS) {}
 
   url(key: string): string {
     return `s3://${this.name}/${key}`
@@ -46,7 +46,7 @@ export class Bucket {
     try {
       return await withRetries(async () => {
         const output = await this.getObject(key, options)
-        return { bytes: await readBody(output), etag: unquote(output.ETag) }
+        return { bytes: await readBody(output, this.timeouts.idle), etag: unquote(output.ETag) }
       })
     } catch (error) {
       if (isMissing(error)) return 'missing'

@@ -7,9 +7,17 @@ import { statusOf } from './retry.js'
 
 /** Requests under way at once to one store; more wait for a socket. */
 export const SOCKETS = 64
-const CONNECT_MS = 10_000
-/** Until the answer's headers are there; a 64 MiB upload on a slow line takes its time. */
-const ANSWER_MS = 120_000
+
+/** How long a server may take, in milliseconds, before a request is given up and tried again. */
+export interface Timeouts {
+  readonly connect: number
+  /** Until the answer's headers are there; a 64 MiB upload on a slow line takes its time. */
+  readonly answer: number
+  /** Without a byte of a body that has begun. */
+  readonly idle: number
+}
+
+export const TIMEOUTS: Timeouts = { connect: 10_000, answer: 120_000, idle: 30_000 }
 
 /** A bucket and the prefix in it that is the root: '' or ending with '/'. */
 export interface S3Location {
@@ -47,14 +55,14 @@ function isAws(endpoint: string): boolean {
  * A client with the SDK's own credential chain (environment, profile, container, instance). The SDK's retries are off: `withRetries` also
  * covers bodies that break off, which the SDK's do not.
  */
-export function s3Client(env: NodeJS.ProcessEnv = process.env): S3Client {
+export function s3Client(env: NodeJS.ProcessEnv = process.env, timeouts: Timeouts = TIMEOUTS): S3Client {
   const endpoint = s3Endpoint(env)
   const config: S3ClientConfig = {
     maxAttempts: 1,
     followRegionRedirects: true,
     requestHandler: new NodeHttpHandler({
-      connectionTimeout: CONNECT_MS,
-      requestTimeout: ANSWER_MS,
+      connectionTimeout: timeouts.connect,
+      requestTimeout: timeouts.answer,
       throwOnRequestTimeout: true,
       httpAgent: new HttpAgent({ keepAlive: true, maxSockets: SOCKETS }),
       httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: SOCKETS }),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { checkKey } from '../keys.js'
 import type { PutOptions, Store, StoreEntry } from '../store.js'
 import { Bucket, quote } from './bucket.js'
-import { parseS3Url, s3Client, s3Error } from './client.js'
+import { parseS3Url, s3Client, s3Error, TIMEOUTS, type Timeouts } from './client.js'
 import { type Condition, SINGLE_PUT_BYTES, upload } from './upload.js'
 
 /** What a server honours on PUT: `If-None-Match: *`, and `If-Match` with the etag quoted (the standard) or bare (older radosgw). */
@@ -22,13 +22,13 @@ export class S3Store implements Store {
   private probe: Promise<Conditions> | undefined
 
   /** @param url `s3://bucket/prefix`; the environment names the server and the credentials. */
-  constructor(url: string, env: NodeJS.ProcessEnv = process.env) {
+  constructor(url: string, env: NodeJS.ProcessEnv = process.env, timeouts: Timeouts = TIMEOUTS) {
     const { bucket, prefix } = parseS3Url(url)
     const root = prefix.replace(/\/+$/, '')
     if (root !== '') checkKey(root, url)
     this.prefix = root === '' ? '' : `${root}/`
     this.url = `s3://${bucket}/${root}`
-    this.bucket = new Bucket(s3Client(env), bucket)
+    this.bucket = new Bucket(s3Client(env, timeouts), bucket, timeouts)
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
