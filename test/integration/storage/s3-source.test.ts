@@ -71,6 +71,23 @@ describe('an S3 source', () => {
     await expect(itemsOf(await openSource('s3://layermill-no-such-bucket/'))).rejects.toMatchObject({ code: 'SOURCE_MISSING' })
   })
 
+  it('lists many folders at once in the order of one listing, and goes on after any key', async () => {
+    const keys = Array.from({ length: 12 }, (_, folder) => Array.from({ length: 30 }, (__, image) => `many/c${folder}/${image % 3}/${image}.jpg`)).flat()
+    keys.push('many/c1.jpg', 'many/c1-x.jpg', 'many/a.jpg', 'many/z.jpg', 'many/c10/\uff5e.jpg', 'many/c10/\u{1f600}.jpg')
+    for (let start = 0; start < keys.length; start += 32) await Promise.all(keys.slice(start, start + 32).map((key) => store.put(key, 'x')))
+    const sorted = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))).map((key) => key.slice('many/'.length))
+    const source = await openSource(`s3://${bucket}/many`)
+    expect(brief(await itemsOf(source))).toEqual(sorted)
+    for (const at of [0, 1, 29, 200, sorted.length - 2, sorted.length - 1]) {
+      expect(brief(await itemsOf(source, sorted[at])), `after ${sorted[at]}`).toEqual(sorted.slice(at + 1))
+    }
+    for await (const item of source.items()) {
+      expect(item.key).toBe('a.jpg')
+      break
+    }
+    await source.close()
+  })
+
   it('reads list files in a bucket, and local lists of objects', async () => {
     await store.put('photos/list.csv', `path,label\na/1.png,one\ns3://${bucket}/pets/cat/1.jpg,cat\nnot-there.jpg,\n`)
     const source = await openSource(`s3://${bucket}/photos/list.csv`)

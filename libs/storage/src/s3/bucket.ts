@@ -111,6 +111,12 @@ export class Bucket {
     return false
   }
 
+  /** What lies directly under a prefix, objects and folders; undefined where it is more than one answer holds. */
+  async top(prefix: string): Promise<{ objects: readonly S3Object[]; folders: readonly string[] } | undefined> {
+    const page = await this.page({ prefix, delimiter: '/' })
+    return page.next === undefined ? page : undefined
+  }
+
   private async getObject(key: string, options: { etag?: string; range?: string }): Promise<GetObjectCommandOutput> {
     return this.client.send(new GetObjectCommand({
       Bucket: this.name,

@@ -1,6 +1,7 @@
 import picomatch from 'picomatch'
 import { checkKey } from '../keys.js'
 import type { Bucket } from '../s3/bucket.js'
+import { listFoldersAhead } from '../s3/parallel-list.js'
 import { readObject, sourceError } from './objects.js'
 import { folderLabel, type ImageSource, isImageName, type LabelRule, notEmpty, Skipped, type SourceItem } from './source.js'
 
@@ -37,7 +38,7 @@ export class S3Source implements ImageSource {
   private async *list(after: string | undefined, skipped: Skipped): AsyncGenerator<SourceItem> {
     try {
       const byFolder = this.labels === 'folder' || (this.labels === 'auto' && !(await this.bucket.holdsDirectly(this.root, isImageName)))
-      for await (const object of this.bucket.list(this.root, after === undefined ? undefined : this.root + after)) {
+      for await (const object of listFoldersAhead(this.bucket, this.root, after === undefined ? undefined : this.root + after)) {
         const key = object.key.slice(this.root.length)
         if (!this.accept(key, skipped)) continue
         yield { key, etag: object.etag, bytes: object.bytes, label: byFolder ? folderLabel(key) : undefined }
