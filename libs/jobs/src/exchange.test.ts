@@ -10,7 +10,7 @@ const round = (value: number): number => fromBfloat16(toBfloat16(Float32Array.of
 
 describe('bfloat16', () => {
   it.each([
-    [1, 1], [-0, -0], [1.00390625, 1], [1.01171875, 1.015625], [1.0039063, 1.0078125], [3.4028235e38, Infinity], [-Infinity, -Infinity], [1e-45, 0],
+    [1, 1], [-0, -0], [1.00390625, 1], [1.01171875, 1.015625], [1.0039064, 1.0078125], [3.4028235e38, Infinity], [-Infinity, -Infinity], [1e-45, 0],
     [3.140625, 3.140625], [Math.PI, 3.140625],
   ])('rounds %f to %f', (value, expected) => {
     expect(round(value)).toBe(expected)
@@ -26,9 +26,9 @@ describe('bfloat16', () => {
     let state = 1
     for (let i = 0; i < 20_000; i++) {
       state = Math.imul(state, 1664525) + 1013904223 >>> 0
-      const value = new Float32Array(Uint32Array.of(state & 0x7f7f_ffff).buffer)[0] ?? 0
-      const below = new Float32Array(Uint32Array.of(state & 0x7f7f_0000).buffer)[0] ?? 0
-      const above = new Float32Array(Uint32Array.of((state & 0x7f7f_0000) + 0x1_0000).buffer)[0] ?? 0
+      const value = new Float32Array(Uint32Array.of(state & 0x7eff_ffff).buffer)[0] ?? 0
+      const below = new Float32Array(Uint32Array.of(state & 0x7eff_0000).buffer)[0] ?? 0
+      const above = new Float32Array(Uint32Array.of((state & 0x7eff_0000) + 0x1_0000).buffer)[0] ?? 0
       const rounded = round(value)
       expect(Math.abs(rounded - value), bits(value)).toBe(Math.min(value - below, above - value))
     }
