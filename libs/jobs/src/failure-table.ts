@@ -1,7 +1,7 @@
 /** When the same work is worth trying again: not at all, later and later, or (a part's images) each on its own. */
 export type Retry = 'never' | 'backoff' | 'alone'
-/** What a failure ends when it is not tried again: one image (recorded in `errors`), its part's job, or the run. */
-export type FailureScope = 'image' | 'part' | 'run'
+/** What a failure ends when it is not tried again: one image (recorded in `errors`), its part's job, the run, or a request to the HTTP API. */
+export type FailureScope = 'image' | 'part' | 'run' | 'request'
 
 export interface FailureClass {
   readonly retry: Retry
@@ -47,6 +47,17 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   STORE_UNREACHABLE: row('backoff', 'part', 'The store could not be reached.'),
   STORE_URL: row('never', 'run', 'This is not the address of a store.'),
 
+  // Files of results.
+  FEATURES_INVALID: row('never', 'run', 'A result file is damaged or of another format.'),
+  FEATURES_MISSING: row('never', 'run', 'A result file that a commit record names is gone.'),
+  FILE_MISSING: row('never', 'run', 'A file of the run is gone.'),
+  LAYER_INVALID: row('never', 'run', 'This cannot be the name of a layer.'),
+  LAYER_MISSING: row('never', 'run', 'A layer is not among the results.'),
+  MANIFEST_MISSING: row('never', 'part', 'The part\'s list of images is gone: plan the run again.'),
+  PART_INVALID: row('never', 'run', 'This cannot be the number of a part.'),
+  RECORD_INVALID: row('never', 'run', 'A stored record cannot be read.'),
+  ROW_INVALID: row('never', 'run', 'A row of results has another shape than its layer.'),
+
   // Networks, weights and engines.
   MODEL_UNKNOWN: row('never', 'run', 'No network or fine-tuned model has this name.'),
   LAYER_UNKNOWN: row('never', 'run', 'The network has no layer of this name.'),
@@ -55,6 +66,8 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   HEAD_INVALID: row('never', 'run', 'The head does not fit the layer that it goes on.'),
   INPUT_SHAPE: row('never', 'run', 'The tensor is not a batch of images.'),
   INPUT_SIZE: row('never', 'run', 'The layer needs another input size.'),
+  PARAMETER_UNKNOWN: row('never', 'run', 'The network has no parameter of this name.'),
+  SELF_CHECK: row('never', 'run', 'The engine does not compute the stored activations of a known picture.'),
   TENSOR_SHAPE: row('never', 'run', 'A tensor has another shape than expected.'),
   WEIGHTS_FORMAT: row('never', 'run', 'The file is not in the weight format that it seems to be.'),
   WEIGHTS_HASH: row('backoff', 'run', 'The fetched weights are not the published ones.'),
@@ -99,6 +112,34 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   QUEUE_LOCKED: row('never', 'run', 'Another process uses the embedded queue\'s folder.'),
   QUEUE_UNREACHABLE: row('backoff', 'part', 'The queue\'s server could not be reached.'),
   QUEUE_URL: row('never', 'run', 'This is not the address of a queue.'),
+
+  // The HTTP API.
+  BODY_INVALID: row('never', 'request', 'The body cannot be read.'),
+  BODY_TOO_LARGE: row('never', 'request', 'The body is too large.'),
+  CURSOR_INVALID: row('never', 'request', 'The cursor is not one that this server gave.'),
+  EXPECTATION_FAILED: row('never', 'request', 'The expectation is not supported.'),
+  HEADERS_TOO_LARGE: row('never', 'request', 'The headers are too large.'),
+  INTERNAL: row('never', 'request', 'An internal error; the server\'s log has more under the request\'s id.'),
+  MEDIA_TYPE: row('never', 'request', 'The body is not JSON.'),
+  METHOD_NOT_ALLOWED: row('never', 'request', 'The method is not allowed here.'),
+  ORIGIN_REFUSED: row('never', 'request', 'The request comes from another site.'),
+  PARAMETER_INVALID: row('never', 'request', 'A parameter of the request is wrong.'),
+  REQUEST_INVALID: row('never', 'request', 'The request is malformed.'),
+  REQUEST_TIMEOUT: row('never', 'request', 'The request took too long to arrive.'),
+  ROUTE_UNKNOWN: row('never', 'request', 'There is nothing at this address.'),
+  RUN_ACTIVE: row('never', 'request', 'The run is being worked on.'),
+  RUN_FINISHED: row('never', 'request', 'The run has ended.'),
+  RUN_UNKNOWN: row('never', 'request', 'There is no such run.'),
+  SCOPE_MISSING: row('never', 'request', 'The token does not allow this.'),
+  TOKENS_INVALID: row('never', 'request', 'The file of tokens cannot be understood.'),
+  TOKENS_REQUIRED: row('never', 'request', 'Other addresses than loopback need tokens.'),
+  TOKENS_UNREADABLE: row('never', 'request', 'The file of tokens cannot be read.'),
+  TOKEN_EXISTS: row('never', 'request', 'A token of this name exists.'),
+  TOKEN_INVALID: row('never', 'request', 'The token is not valid.'),
+  TOKEN_MISSING: row('never', 'request', 'A token is needed.'),
+  TOO_MANY_FAILURES: row('backoff', 'request', 'Too many failed attempts from this address.'),
+  UNAVAILABLE: row('backoff', 'request', 'The queue or the store does not answer.'),
+  URL_TOO_LONG: row('never', 'request', 'The URL is too long.'),
 
   // The system's own codes, and everything else.
   EACCES: row('never', 'run', 'A file may not be read or written.'),
