@@ -26,7 +26,7 @@ function cleanError(error: unknown): unknown {
  * headers and fields named like a secret are replaced by `***`, in messages, fields and errors alike.
  */
 export function createLogger(options: { level?: string; destination?: DestinationStream } = {}): Logger {
-  return pino({
+  const logger = pino({
     level: options.level ?? 'info',
     base: { pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
@@ -34,7 +34,6 @@ export function createLogger(options: { level?: string; destination?: Destinatio
     formatters: {
       level: label => ({ level: label }),
       log: cleanRecord,
-      bindings: cleanRecord,
     },
     hooks: {
       logMethod(args, method) {
@@ -46,4 +45,15 @@ export function createLogger(options: { level?: string; destination?: Destinatio
       },
     },
   }, options.destination ?? pino.destination({ fd: 1, sync: false }))
+  return withCleanChildren(logger)
+}
+
+/** Fields of child loggers pass no formatter of pino's, so they are cleaned on their way in; children of children inherit this. */
+function withCleanChildren(logger: Logger): Logger {
+  const create: unknown = Reflect.get(logger, 'child')
+  if (typeof create !== 'function') throw new Error('a logger without children')
+  const child = function (this: Logger, bindings: Record<string, unknown>, options?: object): Logger {
+    return Reflect.apply(create, this, [cleanRecord(bindings), options]) as Logger
+  }
+  return Object.assign(logger, { child })
 }

@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import type { Access } from './auth/authenticate.js'
 
 /**
@@ -27,4 +28,19 @@ export function accessOf(method: string, url: string): Access | undefined {
   const listed = Object.entries(routeAccess).find(([name]) => name === route)
   if (listed !== undefined) return listed[1]
   return url === docsPrefix || url.startsWith(`${docsPrefix}/`) ? 'public' : undefined
+}
+
+/**
+ * Gives every route that is added from now on its access, from the table. Adding one that is not in the table throws, so that a server
+ * with an unguarded route does not start.
+ */
+export function requireAccess(app: Pick<FastifyInstance, 'addHook'>): void {
+  app.addHook('onRoute', route => {
+    const methods = [route.method].flat()
+    const [access, ...others] = new Set(methods.map(method => accessOf(method, route.url)))
+    if (access === undefined || others.length > 0) {
+      throw new Error(`${methods.join(', ')} ${route.url} is not in the table of routes: it needs a scope, or public`)
+    }
+    route.config = { ...route.config, access }
+  })
 }

@@ -12,7 +12,7 @@ import type { TokenStore } from './auth/token-store.js'
 import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { addDocumentation, registerOpenApi } from './openapi.js'
-import { accessOf } from './route-access.js'
+import { requireAccess } from './route-access.js'
 import { addEventRoute } from './routes/events.js'
 import { addFleetRoutes } from './routes/fleet.js'
 import { addOperationRoutes } from './routes/operations.js'
@@ -41,13 +41,15 @@ export interface ServerOptions {
   heartbeat?: number
   /** Clients that may follow runs at once. Default 500. */
   mostStreams?: number
+  /** Milliseconds that requests under way get when the server closes. Default 10 s. */
+  closeDeadline?: number
 }
 
 export interface HttpServer {
   readonly app: App
   /** Starts listening and returns the server's URL. */
   listen(): Promise<string>
-  /** Ends event streams, finishes the requests under way, and stops. */
+  /** Ends event streams, finishes the requests under way (within the deadline), and stops. */
   close(): Promise<void>
 }
 
@@ -84,13 +86,7 @@ function authenticate(app: App, { tokens, metrics, failureLimits }: ServerOption
     onFailure: reason => metrics.counter('layermill_http_auth_failures_total').inc({ reason }),
   })
   app.decorateRequest('caller', null)
-  app.addHook('onRoute', route => {
-    const methods = [route.method].flat()
-    const access = accessOf(methods[0] ?? 'GET', route.url)
-    // Thrown while the server is put together, so a route without access never answers anybody.
-    if (access === undefined) throw new Error(`${methods.join(', ')} ${route.url} is not in the table of routes: it needs a scope, or public`)
-    route.config = { ...route.config, access }
-  })
+  requireAccess(app)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
     request.caller = await authenticator.check(request.routeOptions.config.access ?? 'public', request, reply) ?? null
@@ -145,7 +141,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
  * @throws LayermillError `TOKENS_REQUIRED` where there are no tokens and `host` is not loopback.
  */
 export async function createServer(options: ServerOptions): Promise<HttpServer> {
-  const { host, port, logger, tokens } = options
+  const { host, port, logger, tokens, closeDeadline = 10_000 } = options
   refuseOpenServer(host, tokens?.size ?? 0)
   const app = createApp(options)
   await addEverything(app, options)
@@ -157,6 +153,10 @@ export async function createServer(options: ServerOptions): Promise<HttpServer> 
       else logger.info({ url, tokens: tokens?.size }, 'listening')
       return url
     },
-    close: () => app.close(),
+    async close() {
+      const timer = setTimeout(() => app.server.closeAllConnections(), closeDeadline)
+      await app.close()
+      clearTimeout(timer)
+    },
   }
 }

@@ -1,0 +1,295 @@
+import { request } from 'node:http'
+import { LayermillError } from '@layermill/models'
+import { orchestratorMetrics, problemKinds, routeAccess, type Problem, type RunPage, type RunSummary } from '@layermill/orchestrator'
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { bearer, startServer, type Fixture } from './server-fixture.js'
+
+let fixture: Fixture
+
+beforeEach(async () => {
+  fixture = await startServer()
+  return () => fixture.close()
+})
+
+interface Answer<T> {
+  status: number
+  headers: Headers
+  body: T
+}
+
+async function ask<T = Problem>(path: string, init: RequestInit = {}): Promise<Answer<T>> {
+  const response = await fetch(`${fixture.url}${path}`, { ...init, headers: { ...bearer('submit'), ...init.headers } })
+  const text = await response.text()
+  return { status: response.status, headers: response.headers, body: (text === '' ? undefined : JSON.parse(text)) as T }
+}
+
+const post = <T = Problem>(path: string, body: unknown): Promise<Answer<T>> =>
+  ask<T>(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+
+const spec = { kind: 'extract', source: 's3://photos/2026/', model: 'resnet50', layers: 'res4,pool5', size: '320x256', out: 's3://features/2026' }
+
+describe('runs', () => {
+  it('are submitted with defaults filled in, shown, cancelled and resumed', async () => {
+    const submitted = await post<RunSummary>('/v1/runs', spec)
+    expect(submitted.status).toBe(202)
+    expect(submitted.body).toEqual({
+      id: 'run-1', kind: 'extract', state: 'planning', source: 's3://photos/2026/', model: 'resnet50', out: 's3://features/2026',
+      counts: { images: 0, done: 0, failed: 0, parts: 0 }, created: '2026-01-02T03:04:05.000Z',
+    })
+    expect(submitted.headers.get('location')).toBe('/v1/runs/run-1')
+
+    const shown = await ask<{ spec: Record<string, unknown> }>('/v1/runs/run-1')
+    expect(shown.status).toBe(200)
+    expect(shown.body.spec).toMatchObject({ layers: ['res4', 'pool5'], size: { width: 320, height: 256 }, weights: 'imagenet', format: 'npy' })
+    expect((await post('/v1/runs', shown.body.spec)).status).toBe(202)
+
+    expect((await ask('/v1/runs/run-1/resume', { method: 'POST' })).body).toMatchObject({ status: 409, code: 'RUN_ACTIVE' })
+    expect((await ask<RunSummary>('/v1/runs/run-1/cancel', { method: 'POST' })).body.state).toBe('cancelled')
+    expect((await ask<RunSummary>('/v1/runs/run-1/resume', { method: 'POST' })).body.state).toBe('running')
+    fixture.runs.setState('run-1', 'done')
+    expect((await ask('/v1/runs/run-1/cancel', { method: 'POST' })).body).toMatchObject({ status: 409, code: 'RUN_FINISHED' })
+  })
+
+  it('are listed in pages, newest first, by state and kind', async () => {
+    for (let i = 0; i < 5; i++) await post('/v1/runs', spec)
+    fixture.runs.setState('run-2', 'failed')
+    const first = await ask<RunPage>('/v1/runs?limit=2')
+    expect(first.body.runs.map(({ id }) => id)).toEqual(['run-5', 'run-4'])
+    const second = await ask<RunPage>(`/v1/runs?limit=2&cursor=${first.body.next}`)
+    expect(second.body.runs.map(({ id }) => id)).toEqual(['run-3', 'run-2'])
+    const third = await ask<RunPage>(`/v1/runs?limit=2&cursor=${second.body.next}`)
+    expect(third.body).toMatchObject({ runs: [{ id: 'run-1' }] })
+    expect(third.body.next).toBeUndefined()
+    expect((await ask<RunPage>('/v1/runs?state=failed&kind=extract')).body.runs.map(({ id }) => id)).toEqual(['run-2'])
+    expect((await ask('/v1/runs?cursor=elsewhere')).body).toMatchObject({ status: 400, code: 'CURSOR_INVALID' })
+  })
+
+  it('refuse a wrong spec naming every field', async () => {
+    const { status, headers, body } = await post('/v1/runs', { ...spec, kind: 'extract', modle: 'resnet50', format: 'csv', out: undefined })
+    expect(status).toBe(422)
+    expect(headers.get('content-type')).toBe('application/problem+json')
+    expect(body).toMatchObject({ code: 'SPEC_INVALID', type: 'urn:layermill:error:SPEC_INVALID', title: 'The spec is not valid', status: 422 })
+    expect(body.errors).toEqual([
+      'out: got nothing, expected a path or URL', 'format: got "csv", expected one of npy, parquet, safetensors', 'modle: unknown field',
+    ])
+    expect(body.instance).toBe(`urn:layermill:request:${headers.get('x-request-id')}`)
+  })
+
+  it('never take credentials in, nor show them', async () => {
+    const { status, body } = await post('/v1/runs', { ...spec, source: 'https://user:hunter2@host/list.txt' })
+    expect(status).toBe(422)
+    expect(JSON.stringify(body)).not.toContain('hunter2')
+    expect(fixture.log()).not.toContain('hunter2')
+  })
+})
+
+describe('errors', () => {
+  const cases: { name: string; path: string; init?: RequestInit; status: number; code: string; detail?: string }[] = [
+    { name: 'unknown path', path: '/v2', status: 404, code: 'ROUTE_UNKNOWN' },
+    { name: 'unknown run', path: '/v1/runs/nothing', status: 404, code: 'RUN_UNKNOWN' },
+    { name: 'id that cannot be', path: '/v1/runs/UPPER', status: 400, code: 'PARAMETER_INVALID', detail: 'path parameter id' },
+    { name: 'id that is too long', path: `/v1/runs/${'a'.repeat(201)}`, status: 400, code: 'PARAMETER_INVALID' },
+    { name: 'malformed escape', path: '/v1/runs/%E0%A4%A', status: 400, code: 'REQUEST_INVALID' },
+    { name: 'limit', path: '/v1/runs?limit=0', status: 400, code: 'PARAMETER_INVALID', detail: 'query parameter limit: a whole number from 1 to 200' },
+    { name: 'unknown parameter', path: '/v1/runs?page=2', status: 400, code: 'PARAMETER_INVALID', detail: 'page' },
+    { name: 'wrong method', path: '/v1/workers', init: { method: 'DELETE' }, status: 405, code: 'METHOD_NOT_ALLOWED' },
+    { name: 'no body', path: '/v1/runs', init: { method: 'POST' }, status: 422, code: 'SPEC_INVALID' },
+    { name: 'not JSON', path: '/v1/runs', init: { method: 'POST', body: '{', headers: { 'content-type': 'application/json' } }, status: 400, code: 'BODY_INVALID' },
+    { name: 'empty JSON', path: '/v1/runs', init: { method: 'POST', body: '', headers: { 'content-type': 'application/json' } }, status: 400, code: 'BODY_INVALID' },
+    { name: 'text', path: '/v1/runs', init: { method: 'POST', body: JSON.stringify(spec), headers: { 'content-type': 'text/plain' } }, status: 415, code: 'MEDIA_TYPE' },
+    { name: 'form', path: '/v1/runs', init: { method: 'POST', body: new URLSearchParams({ kind: 'extract' }) }, status: 415, code: 'MEDIA_TYPE' },
+    {
+      name: 'prototype', path: '/v1/runs', init: { method: 'POST', body: '{"__proto__":{"kind":"extract"}}', headers: { 'content-type': 'application/json' } },
+      status: 400, code: 'BODY_INVALID',
+    },
+    {
+      name: 'too large', path: '/v1/runs', init: { method: 'POST', body: JSON.stringify({ ...spec, source: 'x'.repeat(1_048_577) }), headers: { 'content-type': 'application/json' } },
+      status: 413, code: 'BODY_TOO_LARGE',
+    },
+  ]
+
+  it.each(cases)('$name: $status $code', async ({ path, init, status, code, detail }) => {
+    const answer = await ask(path, init)
+    expect(answer).toMatchObject({ status, body: { status, code, type: `urn:layermill:error:${code}` } })
+    expect(answer.headers.get('content-type')).toBe('application/problem+json')
+    if (detail !== undefined) expect(answer.body.detail).toContain(detail)
+  })
+
+  it('a wrong method names the right ones', async () => {
+    expect((await ask('/v1/runs', { method: 'PUT' })).headers.get('allow')).toBe('POST, GET, HEAD')
+  })
+
+  it('an internal error tells nothing but its request, and is logged without credentials', async () => {
+    fixture.runs.failure = new Error('connect redis://admin:hunter2@10.0.0.7:6379 /srv/secret')
+    const { status, body } = await ask('/v1/runs', { headers: { 'x-request-id': 'my-request' } })
+    expect(status).toBe(500)
+    expect(body).toEqual({
+      type: 'urn:layermill:error:INTERNAL', title: 'Internal error', status: 500, code: 'INTERNAL', instance: 'urn:layermill:request:my-request',
+      detail: 'The server could not answer this request; its log has the reason under the request\'s id.',
+    })
+    const logged = fixture.log().split('\n').find(line => line.includes('request failed')) ?? ''
+    expect(JSON.parse(logged)).toMatchObject({ request: 'my-request', err: { message: 'connect redis://***@10.0.0.7:6379 /srv/secret' } })
+    expect(fixture.log()).not.toContain('hunter2')
+  })
+
+  it('a queue that is away is 503, without its address', async () => {
+    fixture.runs.failure = Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:6379'), { code: 'ECONNREFUSED' })
+    const { status, headers, body } = await ask('/v1/runs')
+    expect({ status, code: body.code, retry: headers.get('retry-after') }).toEqual({ status: 503, code: 'UNAVAILABLE', retry: '5' })
+    expect(JSON.stringify(body)).not.toContain('10.0.0.7')
+  })
+
+  it('every code in the table comes with its status, title and hint', async () => {
+    for (const [code, { status, title }] of Object.entries(problemKinds)) {
+      fixture.runs.failure = new LayermillError(code, 'message', { hint: 'do this' })
+      const { body } = await ask('/v1/runs/some-run')
+      expect(body).toMatchObject({ code, status, title, ...(code === 'INTERNAL' ? {} : { detail: 'message', hint: 'do this' }) })
+    }
+  })
+
+  it('an answer that is not as documented is an internal error, not a leak', async () => {
+    fixture.fleet.workerList = [{ id: 1 } as never]
+    expect(await ask('/v1/workers')).toMatchObject({ status: 500, body: { code: 'INTERNAL' } })
+  })
+})
+
+describe('workers, queues, health', () => {
+  it('shows workers and queues', async () => {
+    const worker = {
+      id: 'w1', host: 'gpu-1', state: 'busy' as const, device: 'cuda', engine: 'onnx', version: '0.1.0', started: '2026-01-01T00:00:00Z', seen: '2026-01-01T00:01:00Z',
+      jobs: [{ run: 'run-1', part: 3, done: 100, images: 512 }], imagesPerSecond: 250.5,
+    }
+    const queue = { queue: 'parts', waiting: 5, prioritized: 1, delayed: 4, due: 2, active: 3, failed: 0 }
+    fixture.fleet.workerList = [worker]
+    fixture.fleet.queueList = [queue]
+    expect((await ask('/v1/workers')).body).toEqual({ workers: [worker] })
+    expect((await ask('/v1/queues')).body).toEqual({ queues: [queue] })
+  })
+
+  it('is alive without a token, and ready only when everything is there', async () => {
+    const plain = async (path: string) => {
+      const response = await fetch(`${fixture.url}${path}`)
+      return { status: response.status, body: await response.json() as unknown }
+    }
+    expect(await plain('/healthz')).toEqual({ status: 200, body: { status: 'ok' } })
+    expect(await plain('/readyz')).toEqual({ status: 200, body: { ready: true, checks: [{ name: 'queue', ok: true }] } })
+    fixture.fleet.checks = [{ name: 'queue', ok: true }, { name: 'store', ok: false, detail: 's3://key:hunter2@bucket is away' }]
+    expect(await plain('/readyz')).toEqual({
+      status: 503, body: { ready: false, checks: [{ name: 'queue', ok: true }, { name: 'store', ok: false, detail: 's3://***@bucket is away' }] },
+    })
+    fixture.fleet.failure = new Error('no answer')
+    expect(await plain('/readyz')).toMatchObject({ status: 503, body: { ready: false } })
+    expect(await plain('/healthz')).toMatchObject({ status: 200 })
+  })
+
+  it('answers HEAD as GET', async () => {
+    const response = await fetch(`${fixture.url}/v1/runs`, { method: 'HEAD', headers: bearer('read') })
+    expect(response.status).toBe(200)
+  })
+})
+
+describe('metrics', () => {
+  const scrape = async (): Promise<string> => {
+    const response = await fetch(`${fixture.url}/metrics`, { headers: bearer('read') })
+    expect(response.headers.get('content-type')).toContain('text/plain')
+    return response.text()
+  }
+
+  it('has every metric of the table, and the backlog that autoscaling needs', async () => {
+    await post('/v1/runs', spec)
+    fixture.fleet.queueList = [{ queue: 'parts', waiting: 10, prioritized: 3, delayed: 7, due: 2, active: 4, failed: 1 }]
+    fixture.fleet.workerList = ['a', 'b'].map(id => ({
+      id, host: 'h', state: 'idle', device: 'cpu', engine: 'onnx', version: '1', started: 'x', seen: 'x', jobs: [], imagesPerSecond: 1.5,
+    }))
+    fixture.metrics.counter('layermill_images_total').inc({ result: 'done' }, 512)
+    const text = await scrape()
+    const found = new Set([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`))
+    for (const [name, { type }] of Object.entries(orchestratorMetrics)) expect(found).toContain(`${name} ${type}`)
+    expect(text).toContain('layermill_queue_backlog_jobs{queue="parts"} 19\n')
+    expect(text).toContain('layermill_queue_jobs{queue="parts",state="due"} 2\n')
+    expect(text).toContain('layermill_runs{state="planning"} 1\n')
+    expect(text).toContain('layermill_workers{device="cpu",state="idle"} 2\n')
+    expect(text).toContain('layermill_workers_images_per_second{device="cpu"} 3\n')
+    expect(text).toContain('layermill_images_total{result="done"} 512\n')
+    expect(text).toMatch(/layermill_http_request_duration_seconds_count\{method="POST",route="\/v1\/runs",status="202"\} 1\n/)
+  })
+
+  it('forgets what is gone, and answers while the queue is away', async () => {
+    fixture.fleet.queueList = [{ queue: 'parts', waiting: 1, prioritized: 0, delayed: 0, due: 0, active: 0, failed: 0 }]
+    expect(await scrape()).toContain('layermill_queue_backlog_jobs{queue="parts"} 1\n')
+    fixture.fleet.failure = new Error('away')
+    const text = await scrape()
+    expect(text).not.toContain('layermill_queue_backlog_jobs{')
+    expect(text).toContain('layermill_collect_failures_total{source="queues"} 1\n')
+    expect(text).toContain('layermill_build_info{')
+  })
+})
+
+describe('headers', () => {
+  it('are strict on every answer, and let the page of /docs load its own files only', async () => {
+    for (const path of ['/healthz', '/v1/runs', '/nothing']) {
+      const response = await fetch(`${fixture.url}${path}`)
+      await response.text()
+      const { headers } = response
+      expect(headers.get('content-security-policy')).toContain("default-src 'none'")
+      expect(headers.get('x-content-type-options')).toBe('nosniff')
+      expect(headers.get('cache-control')).toBe('no-store')
+      expect(headers.get('server')).toBeNull()
+      expect(headers.get('x-powered-by')).toBeNull()
+    }
+    const page = await fetch(`${fixture.url}/docs`)
+    expect(page.headers.get('content-security-policy')).toContain("script-src 'self';")
+    const html = await page.text()
+    const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file]) => file ?? '')
+    expect(files.length).toBeGreaterThan(3)
+    for (const file of files) {
+      const response = await fetch(new URL(file, fixture.url))
+      expect(response.status).toBe(200)
+      await response.arrayBuffer()
+    }
+    expect(html).not.toMatch(/<script(?![^>]*src=)/)
+  })
+})
+
+describe('OpenAPI', () => {
+  let document: Record<string, unknown>
+  let own: Fixture
+  beforeAll(async () => {
+    own = await startServer()
+    document = await (await fetch(`${own.url}/openapi.json`)).json() as Record<string, unknown>
+  })
+  afterAll(() => own.close())
+
+  it('is a valid 3.1 document', async () => {
+    expect(document['openapi']).toBe('3.1.0')
+    const { valid, errors } = await new Validator().validate(structuredClone(document))
+    expect(errors).toBeUndefined()
+    expect(valid).toBe(true)
+  })
+
+  it('describes every route of the table', () => {
+    const paths = document['paths'] as Record<string, Record<string, { operationId?: string; responses: Record<string, unknown> }>>
+    const described = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map(method => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`))
+    const expected = Object.keys(routeAccess).filter(route => route !== 'GET /openapi.json')
+    expect(described.filter(route => !route.startsWith('HEAD')).toSorted()).toEqual(expected.toSorted())
+  })
+
+  it('knows the texts that stand for values, and has no unused parts', () => {
+    const text = JSON.stringify(document)
+    const { schemas } = document['components'] as { schemas: Record<string, unknown> }
+    for (const name of Object.keys(schemas)) expect(text).toContain(`"#/components/schemas/${name}"`)
+    expect(JSON.stringify(schemas['RunSpecInput'])).toContain('"maxLength":4096')
+  })
+})
+
+it('a request with a body that never comes is ended, not kept', async () => {
+  // The head promises a body; the socket then closes. The server must go on.
+  await new Promise<void>((resolve) => {
+    const pending = request(`${fixture.url}/v1/runs`, { method: 'POST', headers: { ...bearer('submit'), 'content-type': 'application/json', 'content-length': 100 } })
+    pending.on('error', () => resolve())
+    pending.on('close', () => resolve())
+    pending.write('{"kind"', () => pending.destroy())
+  })
+  expect((await fetch(`${fixture.url}/healthz`)).status).toBe(200)
+})
