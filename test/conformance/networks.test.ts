@@ -1,9 +1,10 @@
 /** Every stored layer of every network against what Chainer 7.8.1 and torchvision 0.14.1 compute with the same weights and picture. */
 import { readFile } from 'node:fs/promises'
 import { openEngine, type Engine } from '@layermill/engines'
-import { getNetwork, parameterShapes, torchvisionKey, type Network, type Preparation, type Tensor } from '@layermill/models'
+import {
+  getNetwork, GOLDEN_SEED, type Network, parameterShapes, type Preparation, referenceInput, referenceWeights, type Tensor, torchvisionKey,
+} from '@layermill/models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { chainerWeights, GOLDEN_SEED, picture, torchvisionWeights } from './golden.js'
 
 interface Summary {
   readonly shape: readonly number[]
@@ -36,26 +37,6 @@ const networks = architectures.flatMap(name => [
 
 async function readValues(file: string): Promise<Values> {
   return JSON.parse(await readFile(new URL(file, import.meta.url), 'utf8')) as Values
-}
-
-function goldenWeights(network: Network): Map<string, Tensor> {
-  const shapes = parameterShapes(network)
-  if (network.family === 'caffe') return chainerWeights(shapes)
-  const names = new Map([...shapes.keys()].map(name => [torchvisionKey(network.architecture, name)!, name]))
-  const byKey = torchvisionWeights(new Map([...names].map(([key, name]) => [key, shapes.get(name)!])))
-  return new Map([...byKey].map(([key, tensor]) => [names.get(key)!, tensor]))
-}
-
-/** The picture as a network wants it, without resizing. */
-function preparedPicture({ channels, divisor, mean, std }: Preparation, height: number, width: number): Tensor {
-  const pixels = picture(`${GOLDEN_SEED}:image`, height, width)
-  const data = new Float32Array(pixels.length)
-  const plane = height * width
-  for (let c = 0; c < 3; c++) {
-    const source = channels === 'rgb' ? c : 2 - c
-    for (let i = 0; i < plane; i++) data[c * plane + i] = (pixels[i * 3 + source]! / divisor - mean[c]!) / std[c]!
-  }
-  return { shape: [1, 3, height, width], data }
 }
 
 /** What the stored picture went through: torchvision's GoogLeNet rescales to [-1, 1] inside the model, behind what was stored. */
@@ -94,13 +75,13 @@ describe('networks against Chainer and torchvision', () => {
     expect(values.seed).toBe(GOLDEN_SEED)
     const network = getNetwork(id)
     const { height, width } = values
-    expect(differenceFrom(values.prepared, preparedPicture(storedPreparation(network), height, width))).toBeLessThanOrEqual(1e-6)
+    expect(differenceFrom(values.prepared, referenceInput(network, storedPreparation(network)))).toBeLessThanOrEqual(1e-6)
 
     const layers = Object.keys(values.layers)
     expect(layers.length).toBeGreaterThanOrEqual(9)
     if (values.availableLayers !== undefined) expect(network.availableLayers).toEqual(values.availableLayers)
-    const extractor = await engine.extractor(network, goldenWeights(network), layers, { inputSize: [height, width] })
-    const actual = await extractor.run(preparedPicture(network.preparation, height, width))
+    const extractor = await engine.extractor(network, referenceWeights(network), layers, { inputSize: [height, width] })
+    const actual = await extractor.run(referenceInput(network))
     await extractor.release()
     expectLayers(actual, values.layers)
   })

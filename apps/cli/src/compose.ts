@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { type Device, type EngineName, openEngine } from '@layermill/engines'
-import { classLabels, ModelProvider, PartProcessor, startPartWorker } from '@layermill/gpu-worker'
+import { type Device, type EngineName, openEngine, selfCheck } from '@layermill/engines'
+import { classLabels, ModelProvider, PartProcessor, probeSecondsPerImage, startPartWorker } from '@layermill/gpu-worker'
 import { type Broker, openBroker, type RunSpec } from '@layermill/jobs'
 import { getNetwork, loadWeights, type Network, type WeightsProgress } from '@layermill/models'
 import { BrokerPartQueue, type RunEnvironment } from '@layermill/orchestrator'
@@ -36,7 +36,7 @@ export function createProvider(options: Pick<ComposeOptions, 'engine' | 'device'
   return new ModelProvider({
     openEngine: async () => {
       const engine = await openEngine({ engine: options.engine, device: options.device })
-      if (options.device === 'auto') options.note(`device: ${engine.device} (${engine.report})`)
+      if (options.device === 'auto' && engine.device !== 'cpu') options.note(`device: ${engine.device} (${engine.report})`)
       return engine
     },
     load: async (model, source) => {
@@ -45,6 +45,14 @@ export function createProvider(options: Pick<ComposeOptions, 'engine' | 'device'
       return { network, weights, labels: classLabels(network.classes) }
     },
   })
+}
+
+/** What needs an engine at hand. */
+function engineSide(provider: ModelProvider): Pick<RunEnvironment, 'selfCheck' | 'probe'> {
+  return {
+    selfCheck: async network => selfCheck(await provider.openEngine(), network),
+    probe: (record, source, rows) => probeSecondsPerImage({ record, provider, source, rows, readAhead }),
+  }
 }
 
 function createEnvironment(broker: Broker, provider: ModelProvider): RunEnvironment {
@@ -56,6 +64,7 @@ function createEnvironment(broker: Broker, provider: ModelProvider): RunEnvironm
       const { network, weights } = await provider.model(spec.model, spec.weights)
       return { network, weightsSha256: weights.sha256 }
     },
+    ...(broker.kind === 'embedded' ? engineSide(provider) : {}),
     batchSize: (_network: Network) => defaultBatchSize,
     preparationVersion: PREPARE_VERSION,
     versions: { layermill: version, node: process.version },

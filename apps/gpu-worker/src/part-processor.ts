@@ -1,3 +1,4 @@
+import { selfCheck, type SelfCheck } from '@layermill/engines'
 import { classify, type PartJob, parseRunRecord, readPayload, type RunRecord } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import { commitPath, type ImageSource, parseCommit, RUN_PATH, type Store } from '@layermill/storage'
@@ -29,6 +30,8 @@ export class PartProcessor {
     await source.close()
     await store.close()
   })
+
+  private readonly checks = new LeaseCache<SelfCheck>(20, async () => undefined)
 
   constructor(private readonly options: PartProcessorOptions) {}
 
@@ -67,6 +70,12 @@ export class PartProcessor {
     return { record, store, source: await this.options.openSource(record.spec.source) }
   }
 
+  /** Once for each network: the run asked for it, and who planned it had no engine. */
+  private async checkEngine(network: string): Promise<void> {
+    const lease = await this.checks.lease(network, async () => selfCheck(await this.options.provider.openEngine(), network))
+    lease.done()
+  }
+
   private async computeOnce(run: OpenRun, part: number, report: ReportProgress, signal: AbortSignal): Promise<PartResult> {
     const { record, store } = run
     const path = commitPath(part)
@@ -82,6 +91,7 @@ export class PartProcessor {
         hint: 'a local file with this name differs from the one that the run was started with',
       })
     }
+    if (record.spec.kind === 'extract' && record.spec.selfCheck && record.selfCheck === undefined) await this.checkEngine(loaded.network.id)
     const { size } = record.identity.preparation
     const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
     const session = await this.options.provider.session(model, weights, record.identity.layers, inputSize)

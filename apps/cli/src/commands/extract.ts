@@ -3,6 +3,7 @@ import { specFromFlags } from '../flags.js'
 import { formatCount, formatSeconds } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { absolutePlaces } from '../places.js'
+import { planCommand } from './plan.js'
 import { carryOut, exitCodeOf, type RunOptions } from './run.js'
 
 function summary(record: RunRecord): string {
@@ -15,6 +16,7 @@ function summary(record: RunRecord): string {
 /** `layermill extract SOURCE`: layers' activations of every image, as files. */
 export async function extractCommand(output: Output, source: string | undefined, options: RunOptions): Promise<number> {
   const spec = absolutePlaces((await specFromFlags('extract', source, options)) as ExtractSpec, process.cwd())
+  if (spec.plan) return planCommand(output, spec, options)
   const { record } = await carryOut(output, spec, spec.out, options)
   if (options.json) output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds })
   else output.line(`${summary(record)}\n${spec.out}`)

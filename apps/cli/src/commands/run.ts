@@ -1,9 +1,10 @@
 import type { ExtractSpec, PredictSpec, RunRecord } from '@layermill/jobs'
-import { openRun, type RunAction, superviseRun } from '@layermill/orchestrator'
+import { missingRoom, openRun, type RunAction, type RunProgress, superviseRun } from '@layermill/orchestrator'
 import type { Store } from '@layermill/storage'
-import { compose } from '../compose.js'
+import { compose, type Composition } from '../compose.js'
 import { exitCodes } from '../exit-codes.js'
 import { interruptible } from '../interrupt.js'
+import { formatBytes } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { Progress } from '../output/progress.js'
 import { WeightsProgressNotes } from '../output/weights-progress.js'
@@ -31,6 +32,31 @@ export interface FinishedRun {
  * @throws Interrupted at Ctrl-C: the run goes on when it is started again; LayermillError when it failed.
  */
 export async function carryOut(output: Output, spec: ExtractSpec | PredictSpec, storeUrl: string, options: RunOptions): Promise<FinishedRun> {
+  const progress = new Progress({ stream: process.stderr })
+  return withComposition(output, spec, options, async ({ environment }) =>
+    interruptible(async signal => {
+      const store = await environment.openStore(storeUrl)
+      const { record, action } = await openRun(spec, store, environment)
+      const note = actionNotes[action]
+      if (note !== undefined) output.note(note)
+      const warn = onceWhenPlanned(total => warnOfRoom(output, record, total, store))
+      const onProgress = (state: RunProgress): void => {
+        warn(state)
+        if (options.json) output.json({ event: 'progress', ...state })
+        else progress.update(state)
+      }
+      return { record: await superviseRun(record, { environment, store, signal, onProgress }), store }
+    }).finally(() => progress.finish()),
+  )
+}
+
+/** Wires what a spec needs, runs the action with it, and ends it whatever happens. */
+export async function withComposition<Result>(
+  output: Output,
+  spec: ExtractSpec | PredictSpec,
+  options: RunOptions,
+  action: (composition: Composition) => Promise<Result>,
+): Promise<Result> {
   const weights = new WeightsProgressNotes(process.stderr)
   const composition = await compose({
     queue: options.queue,
@@ -39,24 +65,28 @@ export async function carryOut(output: Output, spec: ExtractSpec | PredictSpec, 
     note: text => output.note(text),
     onWeights: state => weights.update(state),
   })
-  const progress = new Progress({ stream: process.stderr })
   try {
-    return await interruptible(async signal => {
-      const { environment } = composition
-      const store = await environment.openStore(storeUrl)
-      const { record, action } = await openRun(spec, store, environment)
-      const note = actionNotes[action]
-      if (note !== undefined) output.note(note)
-      const onProgress = options.json
-        ? (state: object) => output.json({ event: 'progress', ...state })
-        : (state: Parameters<Progress['update']>[0]) => progress.update(state)
-      return { record: await superviseRun(record, { environment, store, signal, onProgress }), store }
-    })
+    return await action(composition)
   } finally {
-    progress.finish()
     weights.finish()
     await composition.close()
   }
+}
+
+/** Calls the action once, as soon as the whole dataset is known. */
+function onceWhenPlanned(action: (total: number) => Promise<void>): (state: RunProgress) => void {
+  let called = false
+  return ({ planned, total }) => {
+    if (!planned || called) return
+    called = true
+    void action(total)
+  }
+}
+
+async function warnOfRoom(output: Output, record: RunRecord, images: number, store: Store): Promise<void> {
+  const missing = await missingRoom(record, images, store).catch(() => undefined)
+  if (missing === undefined) return
+  output.note(`warning: the results take ${formatBytes(missing.needed)} and ${formatBytes(missing.free)} are free; --pool avg, --dtype float16 or fewer layers take less`)
 }
 
 /** Exit code of a finished run. */

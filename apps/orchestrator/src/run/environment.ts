@@ -1,6 +1,6 @@
 import type { RunRecord, RunSpec } from '@layermill/jobs'
 import type { Network } from '@layermill/models'
-import type { ImageSource, Store } from '@layermill/storage'
+import type { ImageSource, SourceItem, Store } from '@layermill/storage'
 import type { PartQueue } from './part-queue.js'
 
 /** What a run's supervisor needs of the world; the CLI and the server compose it. */
@@ -11,6 +11,13 @@ export interface RunEnvironment {
   queue(record: RunRecord, store: Store): Promise<PartQueue>
   /** The network a spec names, as its weights want it, and the weights' identity. */
   model(spec: RunSpec): Promise<{ network: Network; weightsSha256: string }>
+  /**
+   * Holds the engine against stored values of a network, where the engine is at hand.
+   * @throws LayermillError `SELF_CHECK`
+   */
+  selfCheck?(networkId: string): Promise<NonNullable<RunRecord['selfCheck']>>
+  /** Seconds an image takes, by trying some, where an engine is at hand. */
+  probe?(record: RunRecord, source: ImageSource, sample: readonly SourceItem[]): Promise<number>
   /** Images computed at once where the spec says `auto`. */
   batchSize(network: Network): number
   /** Version of the decoding and resampling code. */

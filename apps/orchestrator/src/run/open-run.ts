@@ -1,4 +1,4 @@
-import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord } from '@layermill/jobs'
+import type { ExtractSpec, PredictSpec, RunRecord } from '@layermill/jobs'
 import type { Store } from '@layermill/storage'
 import { decideAction, type RunAction } from './decide.js'
 import type { RunEnvironment } from './environment.js'
@@ -14,10 +14,13 @@ export interface OpenedRun {
 
 type Spec = ExtractSpec | PredictSpec
 
-function newRecord(spec: Spec, identity: RunIdentity, network: Network, environment: RunEnvironment): RunRecord {
+/** The record of a run that a spec describes and that has not begun. */
+export async function newRecord(spec: Spec, environment: RunEnvironment): Promise<{ record: RunRecord; network: Network }> {
+  const { network, weightsSha256 } = await environment.model(spec)
+  const identity = runIdentity({ spec, network, weightsSha256, preparationVersion: environment.preparationVersion })
   const layers = spec.kind === 'extract' ? layerResults(spec, network) : []
   const bytesPerImage = layers.reduce((sum, layer) => sum + layer.bytesPerImage, 0)
-  return {
+  const record: RunRecord = {
     version: 1,
     id: environment.newId(spec.kind),
     state: 'planning',
@@ -32,24 +35,25 @@ function newRecord(spec: Spec, identity: RunIdentity, network: Network, environm
     created: environment.now().toISOString(),
     versions: { ...environment.versions },
   }
+  return { record, network }
 }
 
 /**
  * Finds or makes the run that a spec means at its destination and writes its record. A finished run is left as it is unless the spec
  * asks for an update, a retry or a replacement.
  *
- * @throws LayermillError as `decideAction` and `layerResults` do.
+ * @throws LayermillError as `decideAction` and `layerResults` do; `SELF_CHECK` before anything is written.
  */
 export async function openRun(spec: Spec, store: Store, environment: RunEnvironment): Promise<OpenedRun> {
-  const { network, weightsSha256 } = await environment.model(spec)
-  const identity = runIdentity({ spec, network, weightsSha256, preparationVersion: environment.preparationVersion })
-  const fresh = newRecord(spec, identity, network, environment)
+  const { record: fresh, network } = await newRecord(spec, environment)
   const existing = await readRunRecord(store)
-  const action = decideAction(existing, { spec, identity }, store.url)
+  const action = decideAction(existing, { spec, identity: fresh.identity }, store.url)
   if (existing !== undefined && action === 'complete') return { record: existing, action }
+  const selfCheck = spec.kind === 'extract' && spec.selfCheck ? await environment.selfCheck?.(network.id) : undefined
   if (action === 'replace') await deleteRun(store)
 
-  const record = existing === undefined || action === 'replace' ? fresh : continued(existing, action, fresh)
+  const opened = existing === undefined || action === 'replace' ? fresh : continued(existing, action, fresh)
+  const record = selfCheck === undefined ? opened : { ...opened, selfCheck }
   await writeRunRecord(store, record)
   return { record, action }
 }

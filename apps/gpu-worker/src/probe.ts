@@ -1,0 +1,38 @@
+import type { RunRecord } from '@layermill/jobs'
+import type { ImageSource, ManifestRow } from '@layermill/storage'
+import type { ModelProvider } from './model-provider.js'
+import { computeRows } from './part/compute-rows.js'
+import { preparerOf, prepareRows } from './part/prepare-rows.js'
+
+export interface ProbeOptions {
+  readonly record: RunRecord
+  readonly provider: ModelProvider
+  readonly source: ImageSource
+  /** Images to try, a few batches of them. */
+  readonly rows: readonly ManifestRow[]
+  readonly readAhead: number
+}
+
+/**
+ * Seconds an image takes from file to activation, by really computing some: the first batch warms up and does not count, unless there is
+ * no other.
+ */
+export async function probeSecondsPerImage({ record, provider, source, rows, readAhead }: ProbeOptions): Promise<number> {
+  const { model, weights } = record.spec
+  const { network } = await provider.model(model, weights)
+  const { size } = record.identity.preparation
+  const session = await provider.session(model, weights, record.identity.layers, size === 'keep' ? undefined : [size.height, size.width])
+  try {
+    const run = async (part: readonly ManifestRow[]): Promise<number> => {
+      const started = performance.now()
+      const prepared = prepareRows(part, { source, prepare: preparerOf(record, network), concurrency: readAhead })
+      for await (const row of computeRows(prepared, { extractor: session.value, batchSize: record.batchSize })) void row
+      return (performance.now() - started) / 1000 / part.length
+    }
+    const first = await run(rows.slice(0, record.batchSize))
+    const rest = rows.slice(record.batchSize)
+    return rest.length === 0 ? first : await run(rest)
+  } finally {
+    session.done()
+  }
+}

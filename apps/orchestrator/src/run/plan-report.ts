@@ -1,0 +1,64 @@
+import type { ExtractSpec, LayerResult, RunRecord } from '@layermill/jobs'
+import type { SourceItem, Store } from '@layermill/storage'
+import type { RunEnvironment } from './environment.js'
+import { newRecord } from './open-run.js'
+
+/** Images to try out for the time, in batches. */
+const probeBatches = 3
+
+export interface PlanReport {
+  readonly model: string
+  readonly images: number
+  /** Of the image files. */
+  readonly sourceBytes: number
+  readonly parts: number
+  readonly layers: readonly (LayerResult & { readonly bytes: number })[]
+  /** Of all feature files. */
+  readonly outputBytes: number
+  /** Where the output goes, or undefined where the place cannot say. */
+  readonly freeBytes: number | undefined
+  /** On this machine, by a probe; undefined where it has no engine. */
+  readonly seconds: number | undefined
+  readonly batchSize: number
+}
+
+/**
+ * What a run would read, compute, write and need, without doing it: lists the whole dataset and computes a few batches for the time.
+ * @throws LayermillError as `openRun` does; `SOURCE_...`
+ */
+export async function planReport(spec: ExtractSpec, store: Store, environment: RunEnvironment): Promise<PlanReport> {
+  const { record, network } = await newRecord(spec, environment)
+  const source = await environment.openSource(spec.source)
+  const sample: SourceItem[] = []
+  let images = 0
+  let sourceBytes = 0
+  try {
+    for await (const item of source.items()) {
+      images++
+      sourceBytes += item.bytes
+      if (sample.length < record.batchSize * probeBatches) sample.push(item)
+    }
+    const perImage = await environment.probe?.(record, source, sample)
+    const layers = record.layers.map(layer => ({ ...layer, bytes: layer.bytesPerImage * images }))
+    return {
+      model: network.id,
+      images,
+      sourceBytes,
+      parts: Math.ceil(images / record.partSize),
+      layers,
+      outputBytes: layers.reduce((sum, { bytes }) => sum + bytes, 0),
+      freeBytes: await store.freeBytes(),
+      seconds: perImage === undefined ? undefined : perImage * images,
+      batchSize: record.batchSize,
+    }
+  } finally {
+    await source.close()
+  }
+}
+
+/** Bytes that a run's features take, where they would not fit into what is free; else undefined. */
+export async function missingRoom(record: RunRecord, images: number, store: Store): Promise<{ needed: number; free: number } | undefined> {
+  const needed = record.layers.reduce((sum, { bytesPerImage }) => sum + bytesPerImage, 0) * images
+  const free = await store.freeBytes()
+  return free !== undefined && needed > free ? { needed, free } : undefined
+}

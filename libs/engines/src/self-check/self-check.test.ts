@@ -1,0 +1,33 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Engine, Extractor } from '../engine.js'
+import { openEngine } from '../open.js'
+import { selfCheck } from './self-check.js'
+
+let engine: Engine
+beforeAll(async () => {
+  engine = await openEngine()
+})
+afterAll(() => engine.close())
+
+it.each(['googlenet', 'googlenet.tv', 'resnet50'])('%s agrees with the stored values', async id => {
+  const { maxAbs, cosine } = await selfCheck(engine, id)
+  expect(maxAbs).toBeLessThan(1e-4)
+  expect(cosine).toBeGreaterThan(0.999999)
+})
+
+it('stops an engine that computes something else', async () => {
+  const wrong: Engine = {
+    ...engine,
+    name: engine.name,
+    device: engine.device,
+    extractor: async (...args): Promise<Extractor> => {
+      const extractor = await engine.extractor(...args)
+      return {
+        layers: extractor.layers,
+        release: () => extractor.release(),
+        run: async images => new Map([...(await extractor.run(images))].map(([layer, { shape, data }]) => [layer, { shape, data: data.map(value => value * 1.01) }])),
+      }
+    },
+  }
+  await expect(selfCheck(wrong, 'googlenet')).rejects.toMatchObject({ code: 'SELF_CHECK' })
+})
