@@ -39,4 +39,5 @@ export async function installNodeModules() {
 /** Compiles what changed, in all packages. This is also the type check, tests included. */
 export async function build() {
   await runStep('Building', path.join(root, 'node_modules/.bin/tsc'), ['--build'])
+  await runStep('Preparing the embedded queue', process.execPath, [path.join(root, 'libs/jobs/scripts/prepare-embedded.mjs')])
 }

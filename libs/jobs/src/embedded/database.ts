@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises'
 import { PGlite } from '@electric-sql/pglite'
-import { runMigrations } from 'bullmq'
 
 /** Small shared buffers: clearing PostgreSQL's default 128 MB is most of the start's time, and the queue's tables are small. */
 const settings = ['shared_buffers=8MB', 'wal_buffers=256kB', 'min_wal_size=2MB', 'max_wal_size=16MB', 'search_path=bullmq']
@@ -21,6 +19,8 @@ class BytesBlob extends Blob {
 
 /** Makes a database with BullMQ's tables and returns it as a tar file. Takes seconds of CPU. */
 export async function makeSnapshot(): Promise<Uint8Array> {
+  // Loaded only here: it takes longer than opening the database, and snapshots are rarely made.
+  const { runMigrations } = await import('bullmq')
   const database = await PGlite.create({ startParams: startParams(), initDbStartParams: ['--wal-segsize=1'] })
   try {
     await runMigrations({
@@ -42,8 +42,7 @@ export async function makeSnapshot(): Promise<Uint8Array> {
   }
 }
 
-/** Opens a database in memory from a snapshot, or in a folder, which the snapshot fills where it is empty. */
-export async function openDatabase(snapshot: string, directory: string | undefined, empty: boolean): Promise<PGlite> {
-  const loadDataDir = directory === undefined || empty ? new BytesBlob(new Uint8Array(await readFile(snapshot))) : undefined
-  return PGlite.create({ dataDir: directory, loadDataDir, startParams: startParams() })
+/** Opens a database: in memory from the snapshot, or in a folder, which the snapshot fills where one is given. */
+export async function openDatabase(snapshot: Uint8Array<ArrayBuffer> | undefined, directory: string | undefined): Promise<PGlite> {
+  return PGlite.create({ dataDir: directory, loadDataDir: snapshot === undefined ? undefined : new BytesBlob(snapshot), startParams: startParams() })
 }

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** Raise when the way a snapshot is made changes. */
 const recipe = 1
@@ -11,35 +12,53 @@ const recipe = 1
 function packageVersion(name: string): string {
   // Not every package exports its package.json; its main file's folder leads to it.
   let folder = dirname(createRequire(import.meta.url).resolve(name))
-  while (!existsSync(join(folder, 'package.json')) || !readFileSync(join(folder, 'package.json'), 'utf8').includes(`"name": "${name}"`)) {
-    const parent = dirname(folder)
-    if (parent === folder) return 'unknown'
-    folder = parent
+  for (;;) {
+    const file = join(folder, 'package.json')
+    const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+    const version = text.includes(`"name": "${name}"`) ? /"version":\s*"([^"]+)"/.exec(text)?.[1] : undefined
+    if (version !== undefined) return version
+    if (dirname(folder) === folder) return 'unknown'
+    folder = dirname(folder)
   }
-  const match = /"version":\s*"([^"]+)"/.exec(readFileSync(join(folder, 'package.json'), 'utf8'))
-  return match?.[1] ?? 'unknown'
 }
 
-/** Where the snapshot of this version is kept: in `$LAYERMILL_HOME`, default `~/.cache/layermill`. */
-export function snapshotPath(): string {
-  const home = process.env['LAYERMILL_HOME'] ?? join(homedir(), '.cache', 'layermill')
-  return join(home, 'embedded', `bullmq-${packageVersion('bullmq')}-pglite-${packageVersion('@electric-sql/pglite')}-${recipe}.tar`)
+const fileName = (): string => `bullmq-${packageVersion('bullmq')}-pglite-${packageVersion('@electric-sql/pglite')}-${recipe}.tar`
+
+/** Where the build puts the snapshot: beside this module, in `dist`. */
+export function packagedSnapshotPath(): string {
+  return fileURLToPath(new URL(`../../dist/embedded/${fileName()}`, import.meta.url))
 }
 
-/**
- * Makes the embedded queue's snapshot where it is not there yet and returns its path. Making takes seconds of CPU once per version;
- * build and image scripts may call this so that no user waits. Two processes at once both make it; one file stays.
- */
-export async function ensureSnapshot(make: () => Promise<Uint8Array>): Promise<string> {
-  const path = snapshotPath()
-  if (existsSync(path)) return path
+/** Where it is kept when the build made none: `$LAYERMILL_HOME`, default `~/.cache/layermill`. */
+export function cachedSnapshotPath(): string {
+  return join(process.env['LAYERMILL_HOME'] ?? join(homedir(), '.cache', 'layermill'), 'embedded', fileName())
+}
+
+/** Whole or not at all: a reader never sees half a snapshot. */
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const temporary = `${path}.${randomUUID()}`
   try {
-    await writeFile(temporary, await make())
+    await writeFile(temporary, bytes)
     await rename(temporary, path)
   } finally {
     await rm(temporary, { force: true })
   }
+}
+
+/** The migrated database as a tar file: the build's, else the cache's, else made now (seconds of CPU) and cached where that is allowed. */
+export async function loadSnapshot(make: () => Promise<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  const found = [packagedSnapshotPath(), cachedSnapshotPath()].find((path) => existsSync(path))
+  if (found !== undefined) return new Uint8Array(await readFile(found))
+  const bytes = new Uint8Array(await make())
+  // A read-only or full home only means that the next start makes it again.
+  await writeWhole(cachedSnapshotPath(), bytes).catch(() => undefined)
+  return bytes
+}
+
+/** For the build: makes the packaged snapshot where it is not there yet. Returns its path. */
+export async function packageSnapshot(make: () => Promise<Uint8Array>): Promise<string> {
+  const path = packagedSnapshotPath()
+  if (!existsSync(path)) await writeWhole(path, await make())
   return path
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { makeSnapshot, openDatabase } from './database.js'
-import { ensureSnapshot } from './snapshot.js'
+import { loadSnapshot } from './snapshot.js'
 import type { FromThread, ThreadData, ToThread } from './thread-messages.js'
 import { WireServer } from './wire-server.js'
 
@@ -11,8 +11,8 @@ async function main(): Promise<void> {
   if (parentPort === null) throw new Error('This file is a worker thread\'s.')
   const port = parentPort
   const { directory } = workerData as ThreadData
-  const snapshot = await ensureSnapshot(makeSnapshot)
-  const database = await openDatabase(snapshot, directory, directory !== undefined && !existsSync(join(directory, 'PG_VERSION')))
+  const filled = directory !== undefined && existsSync(join(directory, 'PG_VERSION'))
+  const database = await openDatabase(filled ? undefined : await loadSnapshot(makeSnapshot), directory)
   const { rows } = await database.query<{ version: string }>("SELECT current_setting('server_version') AS version")
   const post = (message: FromThread, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
   const server = new WireServer(

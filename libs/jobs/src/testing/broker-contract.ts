@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { errorMessage } from '@layermill/models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Broker } from '../broker.js'
+import { addJobs, type Broker } from '../broker.js'
 import { openExchange } from '../exchange.js'
 
 export interface BrokerContract {
@@ -32,7 +32,7 @@ const part = (i: number): { name: string; data: { i: number } } => ({ name: 'par
 function workTests(broker: () => Broker, unique: () => string): void {
   it('does 1,000 jobs with several workers, each once', async () => {
     const queue = broker().queue<{ i: number }>(unique())
-    await queue.addBulk(Array.from({ length: 1000 }, (_, i) => part(i)))
+    expect(await addJobs(queue, Array.from({ length: 1000 }, (_, i) => part(i)))).toBe(1000)
     expect(await broker().counts(queue.name)).toMatchObject({ waiting: 1000, active: 0, load: 1000, paused: false })
     const done = gathered<number>(1000)
     const workers = [1, 2, 3].map(() => broker().worker<{ i: number }, number>(queue.name, (job) => Promise.resolve(job.data.i * 2), { concurrency: 2 }))
