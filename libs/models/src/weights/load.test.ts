@@ -138,6 +138,15 @@ describe('imagenet', () => {
     expect((await verifyWeights(home, registry)).map(({ ok }) => ok)).toEqual([true, true])
   })
 
+  it('says when its home cannot be written', async () => {
+    const path = join(home, 'a-file')
+    await writeFile(path, '')
+    await expect(loadWeights('googlenet', 'imagenet', options({ home: path }))).rejects.toMatchObject({
+      code: 'WEIGHTS_UNAVAILABLE',
+      hint: expect.stringContaining('LAYERMILL_HOME') as unknown,
+    })
+  })
+
   it("says of torchvision's GoogLeNet that a pickle is not read, and what to do", async () => {
     await expect(loadWeights('googlenet.tv', 'imagenet', { home })).rejects.toMatchObject({
       code: 'WEIGHTS_UNAVAILABLE',

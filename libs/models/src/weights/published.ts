@@ -45,6 +45,8 @@ export interface FetchedWeights {
   readonly sha256: string
 }
 
+const UNWRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'])
+
 const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
 
 /** What a file written here says it is, to compare with what it is. */
@@ -168,8 +170,14 @@ export async function obtainPublished(network: WeightTarget, options: FetchOptio
   try {
     return await withLock(join(weightsFolder(home, network.id), '.lock'), { signal, onWait }, locked => obtain(network, home, options, locked))
   } catch (error) {
-    if (timeout?.aborted !== true || options.signal?.aborted === true) throw error
     const published = (options.registry ?? PUBLISHED_WEIGHTS)[network.id] ?? { files: [] }
+    if (UNWRITABLE.has(errorCode(error))) {
+      throw new LayermillError('WEIGHTS_UNAVAILABLE', `${home} cannot be written: ${errorMessage(error)}`, {
+        hint: 'set LAYERMILL_HOME to a folder that can',
+        cause: error,
+      })
+    }
+    if (timeout?.aborted !== true || options.signal?.aborted === true) throw error
     throw unavailable(home, network.id, published, [`not within ${options.timeoutMs} ms`], false)
   }
 }

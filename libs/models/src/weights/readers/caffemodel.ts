@@ -36,6 +36,15 @@ interface Blob {
 
 const countOf = (runs: readonly Run[]): number => runs.reduce((sum, run) => sum + run.count, 0)
 
+/** Where in `bytes` the mark no longer stands at every multiple of `stride`. */
+function repeatsUntil(bytes: Uint8Array, mark: Uint8Array, stride: number): number {
+  let offset = 0
+  for (; offset < bytes.length; offset += stride) {
+    for (let i = 0; i < mark.length; i++) if (bytes[offset + i] !== mark[i]) return offset
+  }
+  return offset
+}
+
 /** Adds a field of numbers and returns where it ends. Values that are not packed lie one after another, each with its tag: all are taken. */
 async function addRun(file: RandomAccess, reader: WireReader, runs: Run[], field: Field, fieldStart: number, end: number, width: 4 | 8): Promise<number> {
   if (field.wireType === BYTES) {
@@ -52,8 +61,7 @@ async function addRun(file: RandomAccess, reader: WireReader, runs: Run[], field
   let repeats = true
   while (repeats && position + stride <= limit) {
     const bytes = await readBytes(file, position, Math.min(Math.floor(CHUNK / stride), Math.floor((limit - position) / stride)) * stride)
-    let offset = 0
-    while (offset < bytes.length && bytes.compare(mark, 0, tag, offset, offset + tag) === 0) offset += stride
+    const offset = repeatsUntil(bytes, mark, stride)
     repeats = offset === bytes.length
     position += offset
   }
@@ -116,9 +124,9 @@ async function readRun(file: RandomAccess, run: Run, target: Float32Array): Prom
       target.set(doubleToFloat(bytes), done)
       continue
     }
-    for (let i = 0; i < count; i++) {
-      const at = i * stride + run.tag
-      target[done + i] = run.width === 4 ? bytes.readFloatLE(at) : bytes.readDoubleLE(at)
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    for (let i = 0, at = run.tag; i < count; i++, at += stride) {
+      target[done + i] = run.width === 4 ? view.getFloat32(at, true) : view.getFloat64(at, true)
     }
   }
 }

@@ -7,6 +7,8 @@ import { ZipFile } from 'yazl'
 import type { Architecture, Family } from '../../graph.js'
 import type { Tensor, TensorMap } from '../../tensor.js'
 import { assembleWeights } from '../assemble.js'
+import { initialiseParameter } from '../initialise.js'
+import { torchvisionKey } from '../names/torchvision.js'
 import { fromBytes, openFile } from '../random-access.js'
 import type { RandomAccess } from '../random-access.js'
 import { SMALL, encodeCaffemodel, fabricate, toCaffeLayers } from '../testing/fabricate.js'
@@ -184,6 +186,34 @@ describe('.safetensors', () => {
     expect([...(await entries.get('half')!.read())]).toEqual([1, -2, 2 ** -24, 1023 * 2 ** -24, 65504, Infinity, NaN, -0])
     expect([...(await entries.get('brain')!.read())]).toEqual([1, -3.140625, Infinity])
     expect([...(await entries.get('double')!.read())]).toEqual([Math.fround(0.1), -Infinity])
+  })
+
+  it("initialises torchvision's auxiliary classifiers when all are missing, and says so; some of them is an error", async () => {
+    const shapes = new Map([
+      ['inc3a/conv1/W', [2, 3, 1, 1]],
+      ...['gamma', 'beta', 'avg_mean', 'avg_var'].map((kind): [string, number[]] => [`inc3a/conv1/bn/${kind}`, [2]]),
+      ['loss1_conv/W', [2, 2, 1, 1]],
+      ['loss1_fc1/W', [2, 2]],
+      ['loss1_fc1/b', [2]],
+      ['loss3_fc/W', [2, 2]],
+      ['loss3_fc/b', [2]],
+    ])
+    const tensors = fabricate(shapes)
+    const encode = (keep: (name: string) => boolean): Buffer => {
+      const kept = [...tensors].filter(([name]) => keep(name))
+      return encodeSafetensors(Object.fromEntries(kept.map(([name, { shape, data }]) => [torchvisionKey('googlenet', name)!, { dtype: 'F32', shape, bytes: bytesOf(data) }])))
+    }
+    const whole = await read(fromBytes(encode(() => true)), 'googlenet', shapes, 'torchvision')
+    expectSame(whole.tensors, tensors)
+    expect(whole.missingAuxiliary).toBeUndefined()
+    const without = await read(fromBytes(encode(name => !name.startsWith('loss1'))), 'googlenet', shapes, 'torchvision')
+    expect(without.missingAuxiliary).toBe(true)
+    expect([...without.tensors.keys()]).toEqual([...shapes.keys()])
+    expect(without.tensors.get('loss1_fc1/W')).toEqual(initialiseParameter({ architecture: 'googlenet', family: 'torchvision' }, 'loss1_fc1/W', shapes, '0'))
+    await expect(read(fromBytes(encode(name => name !== 'loss1_fc1/b')), 'googlenet', shapes, 'torchvision')).rejects.toMatchObject({
+      code: 'WEIGHTS_MISMATCH',
+      message: /1 missing \(aux1.fc1.bias 2\)/,
+    })
   })
 
   const F32 = (values: number): Buffer => Buffer.alloc(4 * values)
