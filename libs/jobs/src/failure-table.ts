@@ -113,13 +113,14 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   QUEUE_UNREACHABLE: row('backoff', 'part', 'The queue\'s server could not be reached.'),
   QUEUE_URL: row('never', 'run', 'This is not the address of a queue.'),
 
-  // The HTTP API.
+  // The HTTP API, and the ports of health checks.
   BODY_INVALID: row('never', 'request', 'The body cannot be read.'),
   BODY_TOO_LARGE: row('never', 'request', 'The body is too large.'),
   CURSOR_INVALID: row('never', 'request', 'The cursor is not one that this server gave.'),
   EXPECTATION_FAILED: row('never', 'request', 'The expectation is not supported.'),
   HEADERS_TOO_LARGE: row('never', 'request', 'The headers are too large.'),
   INTERNAL: row('never', 'request', 'An internal error; the server\'s log has more under the request\'s id.'),
+  LISTEN_FAILED: row('never', 'request', 'The port cannot be listened on.'),
   MEDIA_TYPE: row('never', 'request', 'The body is not JSON.'),
   METHOD_NOT_ALLOWED: row('never', 'request', 'The method is not allowed here.'),
   ORIGIN_REFUSED: row('never', 'request', 'The request comes from another site.'),

@@ -63,6 +63,8 @@ export const RunRecord = z.object({
   planned: z.boolean(),
   /** Which change to a finished run is under way, if any. */
   updating: z.enum(['update', 'retry']).optional(),
+  /** A change asked for while the run was unfinished: it comes once what is under way is done. */
+  followUp: z.enum(['update', 'retry']).optional(),
   counts: RunCounts,
   /** ISO 8601, UTC. */
   created: z.string(),
