@@ -2,3 +2,4 @@ export type { Device, Engine, EngineName, EngineOptions, Extractor, ExtractorOpt
 export { openEngine } from './open.js'
 export { selfCheck, type SelfCheck, selfCheckTolerance } from './self-check/self-check.js'
 export type { BatchNormStatistics, Gradients, MaskInfo, Scores, Trainer, TrainerOptions, TrainingBatch } from './trainer.js'
+export { exportOnnx, type ExportedOnnx } from './onnx/export.js'

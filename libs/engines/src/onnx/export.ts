@@ -1,0 +1,28 @@
+import { type Network, resolveLayers, type Size2, type TensorMap } from '@layermill/models'
+import { lower } from './lower/lower.js'
+import { modelProto } from './proto.js'
+import { concatenate } from './wire.js'
+
+/** An ONNX model that any runtime loads. */
+export interface ExportedOnnx {
+  /** One file with everything in it; up to 2 GB, as the format's own limit. */
+  readonly model: Uint8Array
+  /** Name of the input: prepared images [N, 3, H, W]. */
+  readonly input: string
+  /** Name of the output of each layer. */
+  readonly outputs: ReadonlyMap<string, string>
+}
+
+/**
+ * A network pruned to layers as an ONNX model, weights inside: the very graph that the ONNX engine runs.
+ * @throws LayermillError `LAYER_UNKNOWN`, `WEIGHTS_MISSING_TENSOR`, `INPUT_SIZE`
+ */
+export function exportOnnx(network: Network, weights: TensorMap, layers: readonly string[], inputSize?: Size2): ExportedOnnx {
+  const nodes = resolveLayers(network, layers)
+  const lowered = lower({ nodes: network.nodes, weights, outputs: nodes, inputSize })
+  return {
+    model: concatenate(modelProto(lowered.graph)),
+    input: lowered.input,
+    outputs: new Map(layers.map((layer, i) => [layer, lowered.outputs.get(nodes[i]!)!])),
+  }
+}

@@ -1,0 +1,78 @@
+/** One step of the extraction benchmark: `bare`, `decode` or `run`, for a model and layer. Prints its cost as JSON. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { exportOnnx } from '@layermill/engines'
+import { type ExtractSpec, parseSpec } from '@layermill/jobs'
+import { getNetwork, loadWeights } from '@layermill/models'
+import { openRun, superviseRun } from '@layermill/orchestrator'
+import { configureDecoding, prepareImage } from '@layermill/preprocess'
+import { compose } from 'layermill'
+import * as ort from 'onnxruntime-node'
+import { type Cost, cost } from './measure.js'
+
+const batchSize = 8
+const weights = 'random:1'
+
+/** The bare ONNX Runtime loop over tensors that are ready. */
+async function bare(model: string, layer: string, images: number): Promise<Cost> {
+  const network = getNetwork(model)
+  const { tensors } = await loadWeights(model, weights)
+  const exported = exportOnnx(network, tensors, [layer])
+  const folder = await mkdtemp(join(tmpdir(), 'layermill-bench-'))
+  await writeFile(join(folder, 'model.onnx'), exported.model)
+  const session = await ort.InferenceSession.create(join(folder, 'model.onnx'), {
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: availableParallelism(),
+  })
+  await rm(folder, { recursive: true })
+  const [height, width] = network.inputSize
+  const data = Float32Array.from({ length: batchSize * 3 * height * width }, (_, i) => (i % 251) - 120)
+  const run = async (batches: number): Promise<void> => {
+    for (let i = 0; i < batches; i++) await session.run({ [exported.input]: new ort.Tensor('float32', data, [batchSize, 3, height, width]) })
+  }
+  await run(2)
+  return cost(() => run(images / batchSize))
+}
+
+/** Reading, decoding and preparing alone. */
+async function decode(model: string, folder: string, images: number): Promise<Cost> {
+  configureDecoding()
+  const { preparation, inputSize } = getNetwork(model)
+  const names = (await readdir(folder)).slice(0, images)
+  return cost(async () => {
+    const left = names.values()
+    const lane = async (): Promise<void> => {
+      for (const name of left) await prepareImage(await readFile(join(folder, name)), preparation, { size: inputSize })
+    }
+    await Promise.all(Array.from({ length: 16 }, lane))
+  })
+}
+
+/** The run itself, from files to files, embedded queue and commit records included; weights and session are warm, as on a worker. */
+async function run(model: string, layer: string, folder: string): Promise<Cost> {
+  const out = await mkdtemp(join(tmpdir(), 'layermill-bench-'))
+  const composition = await compose({ queue: undefined, engine: 'onnx', device: 'cpu', note: text => console.error(text) })
+  const { environment } = composition
+  const extract = async (source: string, name: string): Promise<void> => {
+    const spec = parseSpec({ kind: 'extract', source, model, weights, layers: [layer], out: join(out, name), batchSize }) as ExtractSpec
+    const store = await environment.openStore(spec.out)
+    const { record } = await openRun(spec, store, environment)
+    await superviseRun(record, { environment, store, signal: new AbortController().signal })
+  }
+  try {
+    await extract(join(folder, '0000*.jpg'), 'warm-up')
+    return await cost(() => extract(folder, 'run'))
+  } finally {
+    await composition.close()
+    await rm(out, { recursive: true })
+  }
+}
+
+const [step, model, layer, folder, images] = process.argv.slice(2) as [string, string, string, string, string]
+const steps: Record<string, () => Promise<Cost>> = {
+  bare: () => bare(model, layer, Number(images)),
+  decode: () => decode(model, folder, Number(images)),
+  run: () => run(model, layer, folder),
+}
+console.log(JSON.stringify(await steps[step]!()))

@@ -1,0 +1,18 @@
+/** `npm run bench [-- NAME...]`: ratios measured side by side in one run. */
+import { benchExtract } from './extract.js'
+
+const benches: Record<string, () => Promise<void>> = {
+  extract: benchExtract,
+}
+
+const names = process.argv.slice(2)
+const unknown = names.filter(name => !Object.hasOwn(benches, name))
+if (unknown.length > 0) {
+  console.error(`no benchmark ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`)
+  process.exit(2)
+}
+for (const name of names.length > 0 ? names : Object.keys(benches)) {
+  console.log(`== ${name}`)
+  await benches[name]!()
+  console.log()
+}
