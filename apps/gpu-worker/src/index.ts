@@ -1,5 +1,8 @@
+export * from './health.js'
 export * from './labels.js'
 export * from './model-provider.js'
+export * from './metric-table.js'
+export * from './metrics.js'
 export * from './part/compute-rows.js'
 export type { PartResult } from './part/compute-part.js'
 export * from './part-processor.js'

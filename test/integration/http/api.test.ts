@@ -18,7 +18,11 @@ interface Answer<T> {
   body: T
 }
 
-async function ask<T = Problem>(path: string, init: RequestInit = {}): Promise<Answer<T>> {
+interface Init extends Omit<RequestInit, 'headers'> {
+  headers?: Record<string, string>
+}
+
+async function ask<T = Problem>(path: string, init: Init = {}): Promise<Answer<T>> {
   const response = await fetch(`${fixture.url}${path}`, { ...init, headers: { ...bearer('submit'), ...init.headers } })
   const text = await response.text()
   return { status: response.status, headers: response.headers, body: (text === '' ? undefined : JSON.parse(text)) as T }
@@ -85,7 +89,7 @@ describe('runs', () => {
 })
 
 describe('errors', () => {
-  const cases: { name: string; path: string; init?: RequestInit; status: number; code: string; detail?: string }[] = [
+  const cases: { name: string; path: string; init?: Init; status: number; code: string; detail?: string }[] = [
     { name: 'unknown path', path: '/v2', status: 404, code: 'ROUTE_UNKNOWN' },
     { name: 'unknown run', path: '/v1/runs/nothing', status: 404, code: 'RUN_UNKNOWN' },
     { name: 'id that cannot be', path: '/v1/runs/UPPER', status: 400, code: 'PARAMETER_INVALID', detail: 'path parameter id' },
@@ -104,7 +108,7 @@ describe('errors', () => {
       status: 400, code: 'BODY_INVALID',
     },
     {
-      name: 'too large', path: '/v1/runs', init: { method: 'POST', body: JSON.stringify({ ...spec, source: 'x'.repeat(1_048_577) }), headers: { 'content-type': 'application/json' } },
+      name: 'too large', path: '/v1/runs', init: { method: 'POST', body: JSON.stringify({ ...spec, source: 'x'.repeat(262_145) }), headers: { 'content-type': 'application/json' } },
       status: 413, code: 'BODY_TOO_LARGE',
     },
   ]
@@ -170,7 +174,7 @@ describe('workers, queues, health', () => {
   it('is alive without a token, and ready only when everything is there', async () => {
     const plain = async (path: string) => {
       const response = await fetch(`${fixture.url}${path}`)
-      return { status: response.status, body: await response.json() as unknown }
+      return { status: response.status, body: await response.json() }
     }
     expect(await plain('/healthz')).toEqual({ status: 200, body: { status: 'ok' } })
     expect(await plain('/readyz')).toEqual({ status: 200, body: { ready: true, checks: [{ name: 'queue', ok: true }] } })

@@ -49,7 +49,7 @@ describe('scopes', () => {
   it('says what is missing', async () => {
     const fixture = await startServer()
     const answers = await Promise.all([{}, { authorization: 'Bearer lm_wrong' }, { authorization: 'Basic eDp5' }, bearer('read')].map(async headers => {
-      const response = await fetch(`${fixture.url}/v1/runs`, { method: 'POST', headers: headers as Record<string, string> })
+      const response = await fetch(`${fixture.url}/v1/runs`, { method: 'POST', headers })
       return [response.status, (await response.json() as Problem).code, response.headers.get('www-authenticate')]
     }))
     await fixture.close()

@@ -1,5 +1,5 @@
 import { request, type IncomingMessage } from 'node:http'
-import type { Metrics, Problem } from '@layermill/orchestrator'
+import type { Metrics } from '@layermill/orchestrator'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { bearer, startServer, type Fixture } from './server-fixture.js'
 
@@ -23,7 +23,7 @@ function follow(headers: Record<string, string> = {}, id = 'run-1'): Promise<Inc
 interface Sent {
   id?: string
   event: string
-  data: { state?: string; key?: string }
+  data: { state?: string; key?: string; code?: string }
 }
 
 /** Reads a stream to its end, or until `enough` of what came says so. */
@@ -120,7 +120,7 @@ describe('events of a run', () => {
     fail('a.jpg')
     const { events } = await read(response)
     expect(events.map(({ event }) => event)).toEqual(['failure', 'problem'])
-    expect((events[1]?.data as unknown as Problem).code).toBe('INTERNAL')
+    expect(events[1]?.data.code).toBe('INTERNAL')
     expect(JSON.stringify(events)).not.toContain('10.0.0.1')
     expect(fixture.log()).not.toContain('hunter2')
   })

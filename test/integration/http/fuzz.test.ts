@@ -8,6 +8,7 @@ import { startServer, tokens, type Fixture } from './server-fixture.js'
 const seed = Number(process.env['LAYERMILL_FUZZ_SEED'] ?? 20260101)
 const requests = 2500
 const connections = 500
+const submissions = 2000
 
 /** Longest wait for an answer; far above what any takes, so that only a hang reaches it. */
 const hang = 30_000
@@ -72,61 +73,99 @@ function write({ url }: Fixture, bytes: Buffer): Promise<string> {
   })
 }
 
-it(`answers ${requests} malformed requests and ${connections} malformed connections without a 5xx, a crash or a hang (seed ${seed})`, async () => {
+interface Tally {
+  statuses: Map<number, number>
+  unsent: number
+  wrong: string[]
+}
+
+function judge({ statuses, wrong }: Tally, sent: RawRequest, outcome: Outcome): void {
+  statuses.set(outcome.status, (statuses.get(outcome.status) ?? 0) + 1)
+  const where = `${sent.method} ${sent.path.slice(0, 200)} ${JSON.stringify(sent.headers).slice(0, 300)} ${String(sent.body).slice(0, 300)}`
+  if (outcome.status >= 500) wrong.push(`${outcome.status}: ${where}: ${outcome.body}`)
+  // HEAD has no body; 417 is Node.js's own.
+  if (outcome.status < 400 || sent.method === 'HEAD' || outcome.status === 417) return
+  const problem = outcome.type === 'application/problem+json' ? JSON.parse(outcome.body) as { status?: number; code?: string; detail?: string } : undefined
+  if (problem?.status !== outcome.status || typeof problem.code !== 'string' || typeof problem.detail !== 'string') {
+    wrong.push(`${outcome.status} without a problem document: ${where}: ${outcome.type} ${outcome.body.slice(0, 200)}`)
+  }
+}
+
+/** Sends requests, eight at a time, and judges every answer. */
+async function bombard(fixture: Fixture, count: number, make: () => RawRequest): Promise<Tally> {
+  const tally: Tally = { statuses: new Map(), unsent: 0, wrong: [] }
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 })
+  for (let done = 0; done < count; done += 8) {
+    const batch = Array.from({ length: Math.min(8, count - done) }, make)
+    await Promise.all(batch.map(async sent => {
+      try {
+        const outcome = await send(fixture, agent, sent)
+        if (outcome === undefined) tally.unsent++
+        else judge(tally, sent, outcome)
+      } catch (error) {
+        // The server may close the connection on a body it does not want, before all of it is written.
+        if (!(error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE'))) throw error
+        tally.unsent++
+      }
+    }))
+  }
+  agent.destroy()
+  return tally
+}
+
+const start = async (): Promise<Fixture> => {
   const fixture = await startServer({ failureLimits: { failures: 1e9 }, heartbeat: 1e6 })
   await fixture.runs.submit({ kind: 'extract', source: 'photos', model: 'resnet50', out: 'features' } as never)
-  const maker = new RequestMaker(seed, tokens.admin)
-  const agent = new Agent({ keepAlive: true, maxSockets: 8 })
-  const statuses = new Map<number, number>()
-  let unsent = 0
-  const wrong: string[] = []
+  return fixture
+}
 
-  const check = (sent: RawRequest, outcome: Outcome): void => {
-    statuses.set(outcome.status, (statuses.get(outcome.status) ?? 0) + 1)
-    const where = `${sent.method} ${sent.path.slice(0, 200)} ${JSON.stringify(sent.headers).slice(0, 300)} ${String(sent.body).slice(0, 300)}`
-    if (outcome.status >= 500) wrong.push(`${outcome.status}: ${where}: ${outcome.body}`)
-    // HEAD has no body; 417 is Node.js's own.
-    if (outcome.status < 400 || sent.method === 'HEAD' || outcome.status === 417) return
-    const problem = outcome.type === 'application/problem+json' ? JSON.parse(outcome.body) as { status?: number; code?: string; detail?: string } : undefined
-    if (problem?.status !== outcome.status || typeof problem.code !== 'string' || typeof problem.detail !== 'string') {
-      wrong.push(`${outcome.status} without a problem document: ${where}: ${outcome.type} ${outcome.body.slice(0, 200)}`)
-    }
-  }
-
-  for (let done = 0; done < requests;) {
-    const batch = Array.from({ length: Math.min(8, requests - done) }, () => maker.request())
-    const outcomes = await Promise.all(batch.map(one => send(fixture, agent, one).catch((error: unknown) => {
-      // The server may close the connection on a body it does not want, before all of it is written.
-      if (error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')) return undefined
-      throw error
-    })))
-    for (const [i, outcome] of outcomes.entries()) {
-      const sent = batch[i]
-      if (outcome === undefined || sent === undefined) unsent++
-      else check(sent, outcome)
-    }
-    done += batch.length
-  }
-
-  for (let done = 0; done < connections; done++) {
-    const answer = await write(fixture, maker.bytes())
-    for (const [, status] of answer.matchAll(/^HTTP\/1\.1 (\d{3})/gm)) {
-      statuses.set(Number(status), (statuses.get(Number(status)) ?? 0) + 1)
-      if (Number(status) >= 500 && Number(status) !== 505) wrong.push(`${status}: ${answer.slice(0, 500)}`)
-    }
-  }
-
-  agent.destroy()
-  expect(wrong).toEqual([])
+/** The server is as it was: it answers, has logged no error and no token, and nobody is listening. */
+async function checkCalm(fixture: Fixture): Promise<void> {
   expect((await fetch(`${fixture.url}/healthz`)).status).toBe(200)
-  // The requests reached what they were meant for: some were fine, and each kind of refusal came up.
-  const answered = [...statuses.values()].reduce((sum, count) => sum + count, 0)
-  expect(answered).toBeGreaterThan(2000)
-  expect(unsent).toBeLessThan(requests / 4)
-  for (const status of [200, 202, 400, 401, 404, 405, 415, 422]) expect([...statuses.keys()]).toContain(status)
   expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false)
   expect(fixture.log()).not.toContain('"level":"error"')
   expect(fixture.log()).not.toContain(tokens.admin)
   await fixture.runs.until(() => fixture.runs.listeners === 0)
   await fixture.close()
+}
+
+it(`refuses ${submissions} malformed specs by name of the field (seed ${seed})`, async () => {
+  const fixture = await start()
+  const maker = new RequestMaker(seed + 1, tokens.admin)
+  const { statuses, unsent, wrong } = await bombard(fixture, submissions, () => maker.submission())
+  expect(wrong).toEqual([])
+  expect(unsent).toBe(0)
+  // 202 are those that a change left valid, 400 those with fields that JSON parsers refuse.
+  expect([...statuses.keys()].toSorted((a, b) => a - b)).toEqual([202, 400, 422])
+  expect(statuses.get(422)).toBeGreaterThan(submissions * 0.7)
+  await checkCalm(fixture)
+})
+
+it(`answers ${requests} malformed requests without a 5xx, a crash or a hang (seed ${seed})`, async () => {
+  const fixture = await start()
+  const maker = new RequestMaker(seed, tokens.admin)
+  const { statuses, unsent, wrong } = await bombard(fixture, requests, () => maker.request())
+  expect(wrong).toEqual([])
+  expect(unsent).toBeLessThan(requests / 10)
+  // Some were fine, and each kind of refusal came up.
+  for (const status of [200, 202, 400, 401, 404, 405, 415, 422]) expect([...statuses.keys()]).toContain(status)
+  await checkCalm(fixture)
+})
+
+it(`answers ${connections} connections that hardly speak HTTP (seed ${seed})`, async () => {
+  const fixture = await start()
+  const maker = new RequestMaker(seed + 2, tokens.admin)
+  const statuses: number[] = []
+  const wrong: string[] = []
+  for (let done = 0; done < connections; done++) {
+    const answer = await write(fixture, maker.bytes())
+    for (const [, status] of answer.matchAll(/^HTTP\/1\.1 (\d{3})/gm)) {
+      statuses.push(Number(status))
+      if (Number(status) >= 500) wrong.push(answer.slice(0, 500))
+    }
+  }
+  expect(wrong).toEqual([])
+  expect(statuses).toContain(400)
+  expect(statuses).toContain(431)
+  await checkCalm(fixture)
 })

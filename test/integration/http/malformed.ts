@@ -21,6 +21,8 @@ export interface RawRequest {
 const strings = [
   '', ' ', '\0', 'null', '\u202Eevil', '😀'.repeat(50), 'a'.repeat(5000), '../../etc/passwd', '${jndi:ldap://x}', "'; DROP TABLE runs; --", '%00', '-1', '1e999', 'NaN',
   'redis://a:b@c', 's3://', 'file:///dev/zero', '__proto__', 'constructor', 'resnet50', 'res4', '320x256', '1%', '101%', '{"a":1}', '<script>', '\r\nx: y', 'extract', '\uD800',
+  // What regular expressions fear.
+  'redis://'.repeat(600), 'a'.repeat(4000) + '://', '?key='.repeat(800), ' '.repeat(4000) + 'x', '1,'.repeat(2000), 'step:' + '9'.repeat(3000),
 ]
 const atoms: unknown[] = [...strings, null, true, false, 0, -1, 1.5, 1e308, -1e308, Number.MAX_SAFE_INTEGER + 1, [], {}, [[]], [null], { a: { b: { c: {} } } }, { width: 1, height: 1 }]
 
@@ -68,7 +70,7 @@ export class RequestMaker {
       const action = this.#below(4)
       if (action === 0) delete spec[field]
       else if (action === 1) Object.defineProperty(spec, field, { value: this.#pick(atoms), enumerable: true, configurable: true, writable: true })
-      else if (action === 2) spec[field] = Array.from({ length: this.#below(300) }, () => this.#pick(atoms))
+      else if (action === 2) spec[field] = Array.from({ length: this.#below(24) }, () => this.#pick(atoms))
       else spec[field] = { [this.#pick(strings)]: this.#pick(atoms), value: spec[field] }
     }
     return this.#below(20) === 0 ? this.#pick(atoms) : spec
@@ -94,7 +96,7 @@ export class RequestMaker {
     const odd = this.#pick(strings)
     switch (this.#below(6)) {
       case 0: return 'run-1'
-      case 1: return encodeURIComponent(odd.toWellFormed?.() ?? 'x').slice(0, 1500)
+      case 1: return encodeURIComponent(odd.replaceAll(/\p{Surrogate}/gu, '')).slice(0, 1500)
       case 2: return '%' + this.#pick(['', '0', 'zz', 'E0%A4', 'C0%AE', '00', '2e%2e', '2F'])
       case 3: return 'a'.repeat(this.#below(400))
       case 4: return this.#bytes(30).toString('base64url')
@@ -130,6 +132,12 @@ export class RequestMaker {
       headers[name] = value
     }
     return headers
+  }
+
+  /** A submission that is fine but for its spec. */
+  submission(): RawRequest {
+    const headers = { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' }
+    return { method: 'POST', path: '/v1/runs', headers, body: JSON.stringify(this.#spec()) ?? 'null' }
   }
 
   /** One request; most are wrong somewhere. */

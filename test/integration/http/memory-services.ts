@@ -12,10 +12,10 @@ export class MemoryRuns implements RunService {
   /** Listeners that have not been told to stop. */
   listeners = 0
   /** Thrown by every method while it is set. */
-  failure: unknown
+  failure: Error | undefined
 
   submit(spec: RunSpec): Promise<RunSummary> {
-    if (this.failure !== undefined) return Promise.reject(this.failure as Error)
+    if (this.failure !== undefined) return Promise.reject(this.failure)
     const id = `run-${this.#runs.size + 1}`
     const run: RunDetail = {
       id, kind: spec.kind, state: 'planning', source: spec.source, model: spec.model, out: spec.out,
@@ -28,7 +28,7 @@ export class MemoryRuns implements RunService {
   }
 
   list({ state, kind, cursor, limit }: RunListQuery): Promise<RunPage> {
-    if (this.failure !== undefined) return Promise.reject(this.failure as Error)
+    if (this.failure !== undefined) return Promise.reject(this.failure)
     const runs = [...this.#runs.values()].toReversed().filter(run => (state === undefined || run.state === state) && (kind === undefined || run.kind === kind))
     const from = cursor === undefined ? 0 : runs.findIndex(run => run.id === cursor) + 1
     if (from === 0 && cursor !== undefined) return Promise.reject(new LayermillError('CURSOR_INVALID', 'cursor: start again from the first page'))
@@ -37,7 +37,7 @@ export class MemoryRuns implements RunService {
   }
 
   get(id: string): Promise<RunDetail> {
-    if (this.failure !== undefined) return Promise.reject(this.failure as Error)
+    if (this.failure !== undefined) return Promise.reject(this.failure)
     const run = this.#runs.get(id)
     return run === undefined ? Promise.reject(new LayermillError('RUN_UNKNOWN', `There is no run ${id}`)) : Promise.resolve(run)
   }
@@ -117,7 +117,7 @@ export class MemoryRuns implements RunService {
   }
 
   countByState(): Promise<Partial<Record<RunState, number>>> {
-    if (this.failure !== undefined) return Promise.reject(this.failure as Error)
+    if (this.failure !== undefined) return Promise.reject(this.failure)
     const counts: Partial<Record<RunState, number>> = {}
     for (const { state } of this.#runs.values()) counts[state] = (counts[state] ?? 0) + 1
     return Promise.resolve(counts)
@@ -129,17 +129,17 @@ export class MemoryFleet implements FleetService {
   workerList: WorkerInfo[] = []
   queueList: QueueDepth[] = []
   checks: ReadinessCheck[] = [{ name: 'queue', ok: true }]
-  failure: unknown
+  failure: Error | undefined
 
   workers(): Promise<WorkerInfo[]> {
-    return this.failure === undefined ? Promise.resolve(this.workerList) : Promise.reject(this.failure as Error)
+    return this.failure === undefined ? Promise.resolve(this.workerList) : Promise.reject(this.failure)
   }
 
   queues(): Promise<QueueDepth[]> {
-    return this.failure === undefined ? Promise.resolve(this.queueList) : Promise.reject(this.failure as Error)
+    return this.failure === undefined ? Promise.resolve(this.queueList) : Promise.reject(this.failure)
   }
 
   ready(): Promise<ReadinessCheck[]> {
-    return this.failure === undefined ? Promise.resolve(this.checks) : Promise.reject(this.failure as Error)
+    return this.failure === undefined ? Promise.resolve(this.checks) : Promise.reject(this.failure)
   }
 }

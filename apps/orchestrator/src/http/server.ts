@@ -34,7 +34,7 @@ export interface ServerOptions {
   version: string
   /** Addresses of reverse proxies whose X-Forwarded-For counts. Default: none. */
   trustedProxies?: string[]
-  /** Bytes. Default 1 MiB. */
+  /** Bytes. Default 256 KiB: a spec is small, and checking it holds up everybody else. */
   bodyLimit?: number
   failureLimits?: FailureLimits
   /** Milliseconds between comments on event streams. Default 15 s. */
@@ -59,7 +59,7 @@ function requestId(request: IncomingMessage): string {
   return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID()
 }
 
-function createApp({ logger, bodyLimit = 1_048_576, trustedProxies }: ServerOptions): App {
+function createApp({ logger, bodyLimit = 262_144, trustedProxies }: ServerOptions): App {
   const loggerInstance: FastifyBaseLogger = logger
   return Fastify({
     loggerInstance,
