@@ -1,10 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { LayermillError } from '@layermill/models'
-import type { Device, Engine, EngineOptions } from './engine.js'
+import type { Engine, EngineOptions } from './engine.js'
+import { candidateDevices } from './gpu-presence.js'
 import { OnnxEngine } from './onnx/engine.js'
 import { ThreadClient } from './thread/client.js'
-
-const AUTO: readonly Device[] = ['cuda', 'webgpu', 'cpu']
 
 /**
  * Starts an engine in a thread of its own.
@@ -16,10 +15,11 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   if (!Number.isInteger(threads) || threads < 1) {
     throw new LayermillError('ENGINE_THREADS', `threads must be a whole number of at least 1, not ${threads}`)
   }
+  const { candidates, report } = device === 'auto' ? await candidateDevices() : { candidates: [device], report: [] }
   const client = new ThreadClient()
   try {
-    const opened = await client.request('open', { devices: device === 'auto' ? AUTO : [device], threads })
-    return new OnnxEngine(client, opened)
+    const opened = await client.request('open', { devices: candidates, threads })
+    return new OnnxEngine(client, { ...opened, report: [...report, opened.report].join('; ') })
   } catch (error) {
     await client.close()
     throw error

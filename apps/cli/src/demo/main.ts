@@ -63,7 +63,7 @@ async function showNearest(out: string, layer: string): Promise<void> {
   const table = rows.map(({ path }, i) => [name(path), ...nearest[i]!.slice(0, 3).map(({ path: other, score }) => `${name(other)} ${score.toFixed(2)}`)])
   output.line(formatTable(['image', 'nearest', 'second', 'third'], table))
   const sheet = rows.map(({ path }, i) => ({ image: path, neighbours: nearest[i]! })).filter((_, i) => i % 3 === 0)
-  await contactSheet(sheet, join(folder, 'nearest.html'))
+  await contactSheet(sheet, join(folder, 'nearest'))
   output.line(`\nAs a picture: ${relative('.', join(folder, 'nearest.html'))} and ${relative('.', join(folder, 'nearest.png'))}`)
 }
 
