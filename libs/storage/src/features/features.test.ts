@@ -23,6 +23,8 @@ describe('float16', () => {
       if (isNaN) expect(Number.isNaN(values[bits])).toBe(true)
       else if (back[bits] !== bits) expect(back[bits]).toBe(bits)
     }
+    const few = fromFloat16(all.subarray(0x7bf0, 0x8010))
+    expect([...few]).toEqual([...values.subarray(0x7bf0, 0x8010)])
     expect(values[0x3c00]).toBe(1)
     expect(values[0x0001]).toBe(2 ** -24)
     expect(values[0x7bff]).toBe(65_504)
