@@ -8,9 +8,9 @@ export interface StoreEntry {
 }
 
 export interface PutOptions {
-  /** Write only where the key does not exist yet. */
+  /** Write only where the key does not exist yet: of any number of writers at the same moment exactly one does. */
   ifAbsent?: boolean
-  /** Replace only this version (compare and swap), as returned by `stat`. */
+  /** Replace only this version (compare and swap), as returned by `stat`; exact among writers that use it. */
   ifMatch?: string
   contentType?: string
 }
@@ -26,7 +26,12 @@ export interface Store {
   get(key: string): Promise<Uint8Array | undefined>
   /** As `get`, for the bytes from `start` (included) to `end` (left out). */
   getRange(key: string, start: number, end: number): Promise<Uint8Array | undefined>
-  /** Returns false where `ifAbsent` or `ifMatch` did not hold and nothing was written. */
+  /**
+   * Returns false where `ifAbsent` or `ifMatch` did not hold and nothing was written.
+   *
+   * @throws LayermillError `KEY_INVALID`, `STORE_FULL`, `STORE_DENIED`, `STORE_MISSING` (no such bucket), `STORE_UNREACHABLE` (after retries;
+   *   worth another try later), `STORE_FAILED`
+   */
   put(key: string, bytes: Uint8Array | string, options?: PutOptions): Promise<boolean>
   stat(key: string): Promise<StoreEntry | undefined>
   /** Entries whose key starts with `prefix`, in order of their key's UTF-8 bytes, as a stream; `after` leaves out keys up to and including it. */

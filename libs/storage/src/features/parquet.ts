@@ -34,7 +34,7 @@ interface LayerEntry {
  * their value, because few readers know Parquet's own half type. The same input gives the same bytes.
  *
  * hyparquet-writer writes the columns of text and the footer. The lists are written here: all of one length and without nulls, their levels
- * are runs and their values the bytes as they are, which is hundreds of times faster than value by value.
+ * are runs and their values the bytes as they are, which is tens of times faster than value by value.
  */
 export function encodeParquetFeatures(
   keys: readonly string[],
