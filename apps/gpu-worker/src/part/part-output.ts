@@ -62,6 +62,8 @@ export class PartOutput {
   async commit(): Promise<PartResult> {
     const files = [...(await this.results.files()), { path: indexPath(this.part), bytes: encodeIndex(this.index) }]
     if (this.errors.length > 0) files.push({ path: errorsPath(this.part), bytes: new TextEncoder().encode(encodeErrors(this.errors)) })
+    // An attempt that was stopped may have left errors that are none any more.
+    else await this.store.delete(errorsPath(this.part))
     for (const { path, bytes } of files) await this.store.put(path, bytes)
     const record = { part: this.part, ...this.result, files: files.map(({ path, bytes }) => committedFile(path, bytes)) }
     await this.store.put(commitPath(this.part), encodeCommit(record), { ifAbsent: true, contentType: 'application/json' })

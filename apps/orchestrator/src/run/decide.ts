@@ -1,4 +1,4 @@
-import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord } from '@layermill/jobs'
+import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord, RunSpec } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 
 /**
@@ -10,6 +10,13 @@ export type RunAction = 'create' | 'replace' | 'resume' | 'complete' | 'update' 
 export interface RunRequest {
   readonly spec: ExtractSpec | PredictSpec
   readonly identity: RunIdentity
+}
+
+/** The change to a finished run that a spec asks for. */
+export function requestedChange(spec: RunSpec): 'update' | 'retry' | undefined {
+  if (spec.kind === 'finetune') return undefined
+  if (spec.kind === 'extract' && spec.update) return 'update'
+  return spec.retryFailed ? 'retry' : undefined
 }
 
 /** Names and values of what differs between two records of settings, one level deep. */
@@ -27,7 +34,6 @@ function differences(before: Record<string, unknown>, now: Record<string, unknow
  */
 export function decideAction(existing: RunRecord | undefined, request: RunRequest, where: string): RunAction {
   const { spec, identity } = request
-  const update = spec.kind === 'extract' && spec.update
   if (existing === undefined) {
     if (!spec.retryFailed) return 'create'
     throw new LayermillError('RUN_MISSING', `--retry-failed: there is no run at ${where}`, { hint: 'leave the flag out to start one' })
@@ -44,6 +50,7 @@ export function decideAction(existing: RunRecord | undefined, request: RunReques
     })
   }
   if (existing.state !== 'done') return 'resume'
-  if (update) return 'update'
-  return spec.retryFailed && existing.counts.failed > 0 ? 'retry' : 'complete'
+  const change = requestedChange(spec)
+  if (change === 'retry') return existing.counts.failed > 0 ? 'retry' : 'complete'
+  return change ?? 'complete'
 }

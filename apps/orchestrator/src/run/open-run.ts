@@ -1,6 +1,6 @@
 import type { ExtractSpec, PredictSpec, RunRecord } from '@layermill/jobs'
 import type { Store } from '@layermill/storage'
-import { decideAction, type RunAction } from './decide.js'
+import { decideAction, requestedChange, type RunAction } from './decide.js'
 import type { RunEnvironment } from './environment.js'
 import { layerResults, runIdentity } from './identity.js'
 import { choosePartSize } from './part-size.js'
@@ -61,6 +61,7 @@ export async function openRun(spec: Spec, store: Store, environment: RunEnvironm
 /** A run that goes on: what was cut stays cut as it was, while how it is computed follows the new command. */
 function continued(existing: RunRecord, action: RunAction, fresh: RunRecord): RunRecord {
   const { error: _error, finished: _finished, ...rest } = existing
+  const asked = requestedChange(fresh.spec)
   const stopped = existing.state === 'failed' || existing.state === 'cancelled' || action !== 'resume'
   return {
     ...rest,
@@ -69,6 +70,7 @@ function continued(existing: RunRecord, action: RunAction, fresh: RunRecord): Ru
     state: 'planning',
     planned: action === 'resume' ? existing.planned : false,
     ...(action === 'update' || action === 'retry' ? { updating: action } : {}),
+    ...(action === 'resume' && asked !== undefined ? { followUp: asked } : {}),
     generation: existing.generation + (stopped ? 1 : 0),
   }
 }

@@ -9,6 +9,7 @@ export interface TrackerTotals {
   /** Images of the parts planned so far. */
   readonly images: number
   readonly parts: number
+  readonly partsDone: number
   /** Images with a result, of finished parts and of parts under way. */
   readonly done: number
   readonly failed: number
@@ -39,7 +40,7 @@ export class PartFailedError extends Error {
 export class PartTracker {
   private readonly outstanding = new Map<number, PlannedJob>()
   private readonly underWay = new Map<number, PartResult>()
-  private readonly totals = { images: 0, parts: 0, done: 0, failed: 0 }
+  private readonly totals = { images: 0, parts: 0, partsDone: 0, done: 0, failed: 0 }
   private failure: PartFailedError | undefined
   private wake: () => void = () => undefined
 
@@ -48,6 +49,7 @@ export class PartTracker {
   /** Counts a part that was finished before. */
   addFinished(job: PlannedJob, result: PartResult): void {
     this.count(job)
+    this.totals.partsDone += 1
     this.totals.done += result.images
     this.totals.failed += result.failed
     this.changed()
@@ -115,6 +117,7 @@ export class PartTracker {
   private finish(part: number, result: PartResult): void {
     this.outstanding.delete(part)
     this.underWay.delete(part)
+    this.totals.partsDone += 1
     this.totals.done += result.images
     this.totals.failed += result.failed
   }

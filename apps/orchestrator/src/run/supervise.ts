@@ -29,13 +29,16 @@ export interface RunProgress {
   readonly failed: number
   readonly total: number
   readonly planned: boolean
+  /** Parts planned so far, and those of them that are committed. */
+  readonly parts: number
+  readonly partsDone: number
 }
 
 /** Carries one run out: plans, queues, follows, and finishes its files. */
 class Supervision {
   private record: RunRecord
   private readonly abort = new AbortController()
-  private readonly committed = new Set<number>()
+  private committed: ReadonlySet<number> = new Set()
 
   constructor(record: RunRecord, private readonly options: SuperviseOptions) {
     this.record = record
@@ -43,32 +46,52 @@ class Supervision {
 
   async run(): Promise<RunRecord> {
     const started = this.options.environment.now().getTime()
-    const queue = await this.options.environment.queue(this.record, this.options.store)
     const stop = (): void => this.abort.abort(this.options.signal.reason)
     this.options.signal.addEventListener('abort', stop)
     if (this.options.signal.aborted) stop()
+    try {
+      let totals = await this.pass()
+      while (this.record.followUp !== undefined) {
+        await this.startFollowUp(this.record.followUp)
+        totals = await this.pass()
+      }
+      return await this.finish(totals, started)
+    } finally {
+      this.options.signal.removeEventListener('abort', stop)
+    }
+  }
+
+  /** Computes what is planned, or a change to what is there, until all its parts are committed and what they replace is gone. */
+  private async pass(): Promise<TrackerTotals> {
+    const { environment, store, backlog, reconcileInterval } = this.options
+    const queue = await environment.queue(this.record, store)
     const tracker = new PartTracker({
       queue,
-      backlog: this.options.backlog ?? defaultBacklog,
-      committed: part => committedResult(this.options.store, part),
-      reconcileInterval: this.options.reconcileInterval ?? defaultReconcileInterval,
+      backlog: backlog ?? defaultBacklog,
+      committed: part => committedResult(store, part),
+      reconcileInterval: reconcileInterval ?? defaultReconcileInterval,
       signal: this.abort.signal,
       onChange: totals => this.onChange(totals),
     })
     try {
       const update = await this.prepareUpdate()
-      for (const part of await committedParts(this.options.store)) this.committed.add(part)
+      this.committed = await committedParts(store)
       await tracker.follow(this.unfinished(tracker, update))
       this.checkErrors(tracker.current)
-      return await this.finish(tracker.current, update, started)
+      if (update !== undefined) await this.retire(update)
+      return tracker.current
     } catch (error) {
       await queue.removeWaiting().catch(() => undefined)
       // An interrupted run stays as it is in the store: whoever comes next goes on from there.
       if (this.options.signal.aborted) throw error
       return await this.fail(error, tracker.current)
-    } finally {
-      this.options.signal.removeEventListener('abort', stop)
     }
+  }
+
+  /** A change that was asked for before the run was done: its parts have new numbers and its jobs new ids. */
+  private async startFollowUp(change: 'update' | 'retry'): Promise<void> {
+    const generation = this.record.generation + 1
+    await this.save({ state: 'planning', planned: false, updating: change, followUp: undefined, generation })
   }
 
   private async prepareUpdate(): Promise<UpdatePlan | undefined> {
@@ -77,9 +100,9 @@ class Supervision {
     await store.delete(SUCCESS_PATH)
     const pending = await readUpdatePlan(store)
     if (pending !== undefined) return pending
-    if (this.record.updating === 'retry') return planRetry(store)
     const source = await environment.openSource(this.record.spec.source)
     try {
+      if (this.record.updating === 'retry') return await planRetry(store, source)
       return await planUpdate(store, source, this.record.partSize)
     } finally {
       await source.close()
@@ -114,7 +137,8 @@ class Supervision {
 
   private onChange(totals: TrackerTotals): void {
     const { planned } = this.record
-    this.options.onProgress?.({ done: totals.done + totals.failed, failed: totals.failed, total: totals.images, planned })
+    const { done, failed, images, parts, partsDone } = totals
+    this.options.onProgress?.({ done: done + failed, failed, total: images, planned, parts, partsDone })
     try {
       this.checkErrors(totals)
     } catch (error) {
@@ -125,6 +149,8 @@ class Supervision {
   /** @throws LayermillError `TOO_MANY_ERRORS`; a share of the images is known only once all are planned. */
   private checkErrors({ images, failed }: TrackerTotals): void {
     const { maxErrors } = this.record.spec
+    // What failed is tried again, or may have changed, in what comes next.
+    if (this.record.followUp !== undefined) return
     if (typeof maxErrors === 'string' && !this.record.planned) return
     const allowed = maxErrorsAllowed(maxErrors, images)
     if (failed <= allowed) return
@@ -133,10 +159,9 @@ class Supervision {
     })
   }
 
-  private async finish({ images, parts, done, failed }: TrackerTotals, update: UpdatePlan | undefined, started: number): Promise<RunRecord> {
+  private async finish({ images, parts, done, failed }: TrackerTotals, started: number): Promise<RunRecord> {
     const { store, environment } = this.options
     const { updating: _updating, error: _error, ...record } = this.record
-    if (update !== undefined) await this.retire(update)
     const finished = environment.now()
     this.record = record
     await this.save({
@@ -158,11 +183,13 @@ class Supervision {
     await deleteUpdatePlan(store)
   }
 
-  private async fail(error: unknown, { images, parts, done, failed }: TrackerTotals): Promise<RunRecord> {
+  private async fail(error: unknown, { images, parts, done, failed }: TrackerTotals): Promise<never> {
     const code = error instanceof PartFailedError ? error.code : errorCode(error)
     const message = error instanceof PartFailedError ? `part ${error.part}: ${error.message}` : errorMessage(error)
-    await this.save({ state: 'failed', counts: { images, parts, done, failed }, error: { code, message } })
-    throw error instanceof LayermillError ? error : new LayermillError(code, message, { cause: error })
+    // Where not even this can be written (a full disk), the record goes on saying that the run is unfinished, which it is.
+    await this.save({ state: 'failed', counts: { images, parts, done, failed }, error: { code, message } }).catch(() => undefined)
+    if (error instanceof LayermillError) throw error
+    throw new LayermillError(code, message, { cause: error, hint: 'finished parts are kept: once the cause is gone, run the same command again' })
   }
 
   private async save(changes: Partial<RunRecord>): Promise<void> {
@@ -179,5 +206,8 @@ class Supervision {
  * @throws the signal's reason when interrupted (the run can be resumed); LayermillError when the run failed (its record says why)
  */
 export async function superviseRun(record: RunRecord, options: SuperviseOptions): Promise<RunRecord> {
-  return isTerminal(record.state) ? record : new Supervision(record, options).run()
+  if (!isTerminal(record.state)) return new Supervision(record, options).run()
+  // Written last: a run that was stopped just before has all but this.
+  if (record.state === 'done') await options.store.put(SUCCESS_PATH, '', { ifAbsent: true })
+  return record
 }

@@ -119,12 +119,36 @@ export async function planUpdate(store: Store, source: ImageSource, partSize: nu
   return finishDraft(draft)
 }
 
-/** Plans each part with failed images again: their results copied, the failed ones tried once more. */
-export async function planRetry(store: Store): Promise<UpdatePlan> {
+/** What the listing says now of the images that failed: they may have been mended, or put where they were missing. */
+async function currentItems(source: ImageSource, keys: ReadonlySet<string>): Promise<Map<string, SourceItem>> {
+  const found = new Map<string, SourceItem>()
+  if (keys.size === 0) return found
+  for await (const item of source.items()) {
+    if (keys.has(item.key)) found.set(item.key, item)
+    if (found.size === keys.size) break
+  }
+  return found
+}
+
+/** A row that has no result, as the listing has it now. */
+function rowToRetry(row: ManifestRow, items: ReadonlyMap<string, SourceItem>): ManifestRow {
+  const item = row.from === undefined ? items.get(row.key) : undefined
+  return item === undefined ? row : { ...row, etag: item.etag, bytes: item.bytes }
+}
+
+/** Plans each part with failed images again: their results copied, the failed ones tried once more, as they are now. */
+export async function planRetry(store: Store, source: ImageSource): Promise<UpdatePlan> {
   const { draft, live } = await startDraft(store)
+  const failedParts: number[] = []
+  const failed = new Set<string>()
   for (const part of live) {
-    if ((await failedKeys(store, part)).size === 0) continue
-    await addPart(draft, await rowsWithResults(store, part))
+    const keys = await failedKeys(store, part)
+    for (const key of keys) failed.add(key)
+    if (keys.size > 0) failedParts.push(part)
+  }
+  const items = await currentItems(source, failed)
+  for (const part of failedParts) {
+    await addPart(draft, (await rowsWithResults(store, part)).map(row => rowToRetry(row, items)))
     draft.retire.push(part)
   }
   return finishDraft(draft)

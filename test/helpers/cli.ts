@@ -1,0 +1,60 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The command as users start it; it runs what was built. */
+export const cliFile = fileURLToPath(new URL('../../apps/cli/bin/layermill.js', import.meta.url))
+
+export interface CliOptions {
+  /** Node's own flags. */
+  readonly nodeArgs?: readonly string[]
+  /** A shell line that ends in `exec "$@"`, for limits of the process. */
+  readonly shell?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export interface CliResult {
+  /** Null where a signal ended it. */
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface CliProcess {
+  readonly child: ChildProcess
+  readonly pid: number
+  /** What it has written to standard error so far. */
+  stderr(): string
+  readonly ended: Promise<CliResult>
+}
+
+/** Tests share one home, so that what is kept there (the embedded queue's snapshot) is made once, and none has a user's weights. */
+const home = join(tmpdir(), 'layermill-test-home')
+
+/** Starts the command in a process of its own. */
+export function startCli(args: readonly string[], options: CliOptions = {}): CliProcess {
+  const command = [process.execPath, ...(options.nodeArgs ?? []), cliFile, ...args]
+  const [file, ...rest] = options.shell === undefined ? command : ['/bin/sh', '-c', options.shell, 'sh', ...command]
+  const child = spawn(file!, rest, { env: { ...process.env, LAYERMILL_HOME: home, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const text = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => { text.stdout += chunk })
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => { text.stderr += chunk })
+  const ended = new Promise<CliResult>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) => resolve({ code, signal, ...text }))
+  })
+  return { child, pid: child.pid!, stderr: () => text.stderr, ended }
+}
+
+/** Runs the command to its end. */
+export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  return startCli(args, options).ended
+}
+
+/** A small network at a small size, on the CPU, whose every weight is known: what most tests run. */
+export function smallRun(source: string, out: string, ...more: readonly string[]): string[] {
+  const network = ['--model', 'googlenet', '--weights', 'random:1', '--layers', 'conv2', '--size', '32x32', '--device', 'cpu']
+  return ['extract', source, ...network, '--out', out, ...more]
+}
