@@ -19,6 +19,8 @@ export interface PartProcessorOptions {
   readonly openSource: (source: string) => Promise<ImageSource>
   /** Images read and decoded at once for each part. */
   readonly readAhead: number
+  /** Where this worker loads a run's weights from. Default: what the run's spec names. */
+  readonly weightsOf?: (record: RunRecord) => string
 }
 
 /** Called with the images finished so far. */
@@ -84,10 +86,11 @@ export class PartProcessor {
       const { images, failed } = parseCommit(committed, `${store.url}/${path}`)
       return { images, failed }
     }
-    const { model, weights } = record.spec
+    const { model } = record.spec
+    const weights = this.options.weightsOf?.(record) ?? record.spec.weights
     const loaded = await this.options.provider.model(model, weights)
     if (loaded.weights.sha256 !== record.identity.weights) {
-      throw new LayermillError('WEIGHTS_HASH', `weights ${weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`, {
+      throw new LayermillError('WEIGHTS_HASH', `weights ${record.spec.weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`, {
         hint: 'a local file with this name differs from the one that the run was started with',
       })
     }

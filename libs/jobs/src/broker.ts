@@ -8,6 +8,8 @@ import { openRedisServer } from './redis-server.js'
 
 export type JobQueue<T, R = unknown> = Queue<T, R, string, T, R, string, IQueueBackend, unknown>
 export type JobEvents = QueueEvents<unknown, IQueueBackend, unknown>
+export type QueuedJob<T, R = unknown> = Job<T, R>
+export type { JobsOptions, JobState } from 'bullmq'
 export type JobProcessor<T, R> = (job: Job<T, R>, token: string | undefined, signal: AbortSignal | undefined) => Promise<R>
 
 /** What a worker may be told; the rest of BullMQ's options is fixed here. */

@@ -1,6 +1,7 @@
 export * from './failure-codes.js'
 export * from './failure-table.js'
 export * from './payloads.js'
+export * from './worker-beat.js'
 export * from './redact.js'
 export * from './spec.js'
 export * from './spec-error.js'

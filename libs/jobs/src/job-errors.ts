@@ -1,4 +1,4 @@
-import { UnrecoverableError } from 'bullmq'
+import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
 import { classify } from './failure-codes.js'
 
 /**
@@ -16,4 +16,13 @@ export function parseFailedReason(reason: string): { code: string; message: stri
   const match = /^([A-Z][A-Z0-9_]*): ([\s\S]*)$/.exec(reason)
   if (match !== null) return { code: match[1]!, message: match[2]! }
   return { code: /stalled/.test(reason) ? 'WORKER_LOST' : 'UNEXPECTED', message: reason }
+}
+
+/**
+ * Puts a job back in front of its queue for another worker, at once and without counting an attempt. Ends a processor: it always throws,
+ * what BullMQ understands, or (where the lock was lost meanwhile) the queue's refusal.
+ */
+export async function handBack(job: Pick<Job, 'moveToWait'>, token: string | undefined): Promise<never> {
+  await job.moveToWait(token)
+  throw new WaitingError()
 }

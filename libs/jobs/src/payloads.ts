@@ -1,6 +1,7 @@
 import { LayermillError } from '@layermill/models'
 import { z } from 'zod'
 import { hasCredentials } from './redact.js'
+import { RunSpec } from './spec.js'
 import { formatZodError } from './spec-error.js'
 
 /** Queues by what their jobs do. */
@@ -11,6 +12,8 @@ export const queueNames = {
   parts: 'layermill-parts',
   /** One job for each micro-batch of a fine-tuning step. */
   gradients: 'layermill-gradients',
+  /** Never worked off: one job for each worker, whose data is its last heartbeat. */
+  workers: 'layermill-workers',
 } as const
 
 /** Largest payload, in bytes of its JSON. Jobs carry names, never images or tensors. */
@@ -54,6 +57,12 @@ export const RunJob = z.strictObject({
   v: z.literal(1),
   run: name,
   store: storeUrl,
+  /** What to do; left out, it is the spec of the run that is at the store. */
+  spec: RunSpec.optional(),
+  /** Somebody asked for its end; whoever works on it sees this within seconds. */
+  cancel: z.boolean().optional(),
+  /** Goes on with a run that ended early, and is not a new command for it. */
+  resume: z.boolean().optional(),
 })
 export type RunJob = z.output<typeof RunJob>
 

@@ -1,0 +1,68 @@
+import { readPayload, type WorkerBeat } from '@layermill/jobs'
+import type { WorkerMetrics } from './metrics.js'
+import type { PartProcessor } from './part-processor.js'
+
+/** Images a second are over the last so many milliseconds. */
+const rateWindow = 30_000
+
+type JobUnderWay = WorkerBeat['jobs'][number]
+
+/** What a worker is doing, followed part by part. */
+export class WorkerActivity {
+  readonly #jobs = new Set<JobUnderWay>()
+  readonly #finished: { time: number; images: number }[] = []
+  readonly #started: number
+
+  constructor(private readonly metrics: WorkerMetrics, private readonly now: () => number = () => performance.now()) {
+    this.#started = now()
+  }
+
+  /** The processor, watched. */
+  watch(processor: Pick<PartProcessor, 'process'>): Pick<PartProcessor, 'process'> {
+    return {
+      process: async (data, report, signal) => {
+        const { run, part } = readPayload('part', data)
+        const job: JobUnderWay = { run, part, done: 0, images: 0 }
+        this.#jobs.add(job)
+        const end = this.metrics.startPart()
+        let counted = 0
+        try {
+          const result = await processor.process(data, state => {
+            job.done = state.images + state.failed
+            job.images = Math.max(job.images, job.done)
+            this.#count(job.done - counted)
+            counted = job.done
+            report(state)
+          }, signal)
+          this.#count(Math.max(0, result.images + result.failed - counted))
+          end({ done: result.images, failed: result.failed })
+          return result
+        } catch (error) {
+          end('failed')
+          throw error
+        } finally {
+          this.#jobs.delete(job)
+        }
+      },
+    }
+  }
+
+  get jobs(): JobUnderWay[] {
+    return [...this.#jobs].map(job => ({ ...job }))
+  }
+
+  get imagesPerSecond(): number {
+    const time = this.now()
+    while (this.#finished.length > 0 && time - this.#finished[0]!.time > rateWindow) this.#finished.shift()
+    const images = this.#finished.reduce((sum, entry) => sum + entry.images, 0)
+    return (images * 1000) / Math.max(1000, Math.min(rateWindow, time - this.#started))
+  }
+
+  #count(images: number): void {
+    const time = this.now()
+    const last = this.#finished.at(-1)
+    // One entry a second is enough.
+    if (last !== undefined && time - last.time < 1000) last.images += images
+    else this.#finished.push({ time, images })
+  }
+}

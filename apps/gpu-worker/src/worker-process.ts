@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Broker, WorkerBeat } from '@layermill/jobs'
+import { createHealthServer, type HealthServer } from './health.js'
+import { Heartbeat } from './heartbeat.js'
+import { WorkerMetrics } from './metrics.js'
+import type { PartProcessor } from './part-processor.js'
+import { startPartWorker } from './part-worker.js'
+import { WorkerActivity } from './worker-activity.js'
+
+export interface FleetWorkerOptions {
+  readonly broker: Broker
+  readonly processor: Pick<PartProcessor, 'process'>
+  /** What the engine in use is. */
+  readonly engine: { readonly name: string; readonly device: string }
+  readonly version: string
+  /** Parts at once. Default 2. */
+  readonly concurrency?: number
+  /** See `startPartWorker`. */
+  readonly lockDuration?: number
+  /** Milliseconds between heartbeats. Default 5 s. */
+  readonly heartbeatInterval?: number
+  /** Where health and metrics are served, if at all. */
+  readonly health?: { readonly host: string; readonly port: number }
+}
+
+export interface FleetWorker {
+  readonly id: string
+  /** Where health and metrics are. */
+  readonly healthUrl: string | undefined
+  /**
+   * Takes nothing new and finishes the parts under way; what is not finished by the deadline goes back to the queue at once.
+   * @returns how many parts were handed back
+   */
+  drain(deadlineMs: number): Promise<number>
+}
+
+/** How long parts that are told to stop get to do so, in milliseconds: they look between batches. */
+const stopDeadline = 5000
+
+async function within(milliseconds: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>(resolve => {
+    timer = setTimeout(() => resolve(false), milliseconds)
+  })
+  try {
+    return await Promise.race([work.then(() => true, () => true), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** A worker of a fleet: takes parts of any run, beats, and tells its health. The broker and what the processor uses are the caller's to close. */
+export async function startFleetWorker(options: FleetWorkerOptions): Promise<FleetWorker> {
+  const { broker, engine, version } = options
+  const host = hostname()
+  const id = `${host}-${process.pid}-${randomBytes(3).toString('hex')}`
+  const started = new Date().toISOString()
+  const metrics = new WorkerMetrics({ version, device: engine.device, engine: engine.name })
+  const activity = new WorkerActivity(metrics)
+  let draining = false
+  const beat = (): WorkerBeat => {
+    const { jobs, imagesPerSecond } = activity
+    const state = draining ? 'draining' : jobs.length > 0 ? 'busy' : 'idle'
+    return { id, host, state, device: engine.device, engine: engine.name, version, started, seen: new Date().toISOString(), jobs, imagesPerSecond }
+  }
+  const heartbeat = new Heartbeat(broker, { interval: options.heartbeatInterval, beat })
+  await heartbeat.start()
+  const worker = startPartWorker(broker, activity.watch(options.processor), { concurrency: options.concurrency, lockDuration: options.lockDuration })
+  let health: HealthServer | undefined
+  if (options.health !== undefined) health = await createHealthServer({ ...options.health, metrics, alive: () => true, ready: () => !draining && worker.isRunning() })
+  return {
+    id,
+    healthUrl: health?.url,
+    async drain(deadlineMs) {
+      draining = true
+      metrics.setDraining(true)
+      const closed = worker.close()
+      void heartbeat.beat()
+      let handedBack = 0
+      if (!(await within(deadlineMs, closed))) {
+        handedBack = activity.jobs.length
+        worker.cancelAllJobs('the worker is shutting down')
+        await within(stopDeadline, closed)
+      }
+      await within(1000, heartbeat.stop())
+      await health?.close()
+      return handedBack
+    },
+  }
+}

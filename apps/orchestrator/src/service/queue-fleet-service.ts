@@ -1,0 +1,57 @@
+import { beatTimeout, type Broker, queueNames, readBeat, type WorkerBeat } from '@layermill/jobs'
+import { errorMessage } from '@layermill/models'
+import type { Store } from '@layermill/storage'
+import type { QueueDepth, ReadinessCheck, WorkerInfo } from '../http/schemas.js'
+import type { FleetService } from '../http/services.js'
+
+/** Heartbeats of workers that ended without a word are removed after so many milliseconds. */
+const forgetAfter = 10 * 60_000
+
+const depthNames = [queueNames.runs, queueNames.parts, queueNames.gradients]
+
+export interface QueueFleetOptions {
+  /** The fleet's store of weights, if there is one: it is part of being ready. */
+  readonly weightsStore?: Store
+  readonly now?: () => number
+}
+
+/** The fleet as its queue tells it. */
+export class QueueFleetService implements FleetService {
+  constructor(private readonly broker: Broker, private readonly options: QueueFleetOptions = {}) {}
+
+  async workers(): Promise<WorkerInfo[]> {
+    const now = (this.options.now ?? Date.now)()
+    const jobs = await this.broker.queue<WorkerBeat>(queueNames.workers).getJobs(['waiting'])
+    const workers: WorkerInfo[] = []
+    for (const job of jobs) {
+      const beat = readBeat(job?.data)
+      const age = beat === undefined ? Infinity : now - Date.parse(beat.seen)
+      if (beat !== undefined && age < beatTimeout) workers.push(beat)
+      else if (age > forgetAfter) await job?.remove().catch(() => undefined)
+    }
+    return workers.sort((a, b) => (a.id < b.id ? -1 : 1))
+  }
+
+  async queues(): Promise<QueueDepth[]> {
+    return Promise.all(depthNames.map(async queue => {
+      const { waiting, prioritized, delayed, due, active, failed } = await this.broker.counts(queue)
+      return { queue, waiting, prioritized, delayed, due, active, failed }
+    }))
+  }
+
+  async ready(): Promise<ReadinessCheck[]> {
+    const check = async (name: string, action: () => Promise<unknown>): Promise<ReadinessCheck> => {
+      try {
+        await action()
+        return { name, ok: true }
+      } catch (error) {
+        return { name, ok: false, detail: errorMessage(error) }
+      }
+    }
+    const { weightsStore } = this.options
+    return Promise.all([
+      check('queue', () => this.broker.counts(queueNames.runs)),
+      ...(weightsStore === undefined ? [] : [check('weights store', () => weightsStore.stat('weights/none'))]),
+    ])
+  }
+}

@@ -1,0 +1,197 @@
+import { type Broker, type JobState, makePayload, type RunJob, type RunRecord, type RunSpec, type RunState } from '@layermill/jobs'
+import { getNetwork, LayermillError, networkIds } from '@layermill/models'
+import type { Store } from '@layermill/storage'
+import { describeRun, type RunDetail, type RunEvent, type RunPage, type RunSummary } from '../http/schemas.js'
+import type { RunEventOptions, RunListQuery, RunService } from '../http/services.js'
+import type { RunEnvironment } from '../run/environment.js'
+import { layerResults } from '../run/identity.js'
+import { readRunRecord, writeRunRecord } from '../run/record-store.js'
+import { isTerminal } from '../run/states.js'
+import { RunEventHub } from './run-event-hub.js'
+import { runEvents, type RunView } from './run-events.js'
+import { jobProgress, type QueuedRun, runJobOptions, runQueue, type RunQueue, runStoreUrl, summarizeJob } from './run-jobs.js'
+
+export type QueueRunEnvironment = Pick<RunEnvironment, 'openStore' | 'newId' | 'now' | 'queue'>
+
+interface KnownRun {
+  readonly job: QueuedRun
+  readonly summary: RunSummary
+}
+
+const listedStates = ['active', 'waiting', 'prioritized', 'delayed', 'completed', 'failed'] as const satisfies readonly JobState[]
+/** Lists are read from the queue at most so often, in milliseconds. */
+const listInterval = 1000
+
+/** Refuses at once what cannot work, where that is known without the weights. */
+function checkSpec(spec: RunSpec): void {
+  if (spec.kind === 'finetune') throw new LayermillError('SPEC_INVALID', 'kind: got finetune, expected extract or predict on this queue')
+  if (spec.kind === 'extract' && networkIds.includes(spec.model)) layerResults(spec, getNetwork(spec.model))
+}
+
+/** What differs between a run and a spec for the same place, as far as it is plain from the spec. */
+function plainDifference(existing: RunSpec, spec: RunSpec): string | undefined {
+  const field = (['kind', 'source', 'model'] as const).find(name => existing[name] !== spec[name])
+  return field && `${field} was ${JSON.stringify(existing[field])}, is ${JSON.stringify(spec[field])}`
+}
+
+const conflict = (where: string, what: string): LayermillError =>
+  new LayermillError('RUN_CONFLICT', `${where} ${what}`, { hint: 'choose another out, or replace what is there with overwrite' })
+
+/** Runs on a queue: one job each, under the run's id. What the queue forgets is still in the runs' stores. */
+export class QueueRunService implements RunService {
+  readonly #queue: RunQueue
+  readonly #hub: RunEventHub
+  #listed: { time: number; runs: Promise<KnownRun[]> } | undefined
+
+  constructor(broker: Broker, private readonly environment: QueueRunEnvironment) {
+    this.#queue = runQueue(broker)
+    this.#hub = new RunEventHub(broker)
+  }
+
+  /** @throws LayermillError `RUN_CONFLICT`; `SPEC_INVALID`, `MODEL_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`. */
+  async submit(spec: RunSpec): Promise<RunSummary> {
+    checkSpec(spec)
+    const url = runStoreUrl(spec)
+    const existing = await this.#withStore(url, readRunRecord)
+    if (existing !== undefined && !spec.overwrite) {
+      const difference = plainDifference(existing.spec, spec)
+      if (difference !== undefined) throw conflict(url, `holds the results of another run: ${difference}`)
+    }
+    const id = existing === undefined || spec.overwrite ? this.environment.newId(spec.kind) : existing.id
+    return this.#start(makePayload('run', { v: 1, run: id, store: url, spec }))
+  }
+
+  /**
+   * Goes on with the run at a store, also where the queue knows nothing of it (a queue that was wiped).
+   * @throws LayermillError `RUN_MISSING`; as `resume` does.
+   */
+  async resumeStore(url: string): Promise<RunSummary> {
+    const record = await this.#withStore(url, readRunRecord)
+    if (record === undefined) throw new LayermillError('RUN_MISSING', `there is no run at ${url}`)
+    if (record.state === 'done') throw new LayermillError('RUN_FINISHED', `The run ${record.id} at ${url} is done`)
+    const job = await this.#queue.getJob(record.id)
+    if (job !== undefined) return this.resume(record.id)
+    return this.#start(makePayload('run', { v: 1, run: record.id, store: url, spec: { ...record.spec, overwrite: false }, resume: true }))
+  }
+
+  async list({ state, kind, cursor, limit }: RunListQuery): Promise<RunPage> {
+    const all = (await this.#all()).map(({ summary }) => summary)
+    const from = cursor === undefined ? 0 : all.findIndex(({ id }) => id === cursor) + 1
+    if (cursor !== undefined && from === 0) throw new LayermillError('CURSOR_INVALID', 'cursor: that run is not listed any more; start again from the first page')
+    const matching = all.slice(from).filter(run => (state === undefined || run.state === state) && (kind === undefined || run.kind === kind))
+    const runs = matching.slice(0, limit)
+    return { runs, next: matching.length > limit ? runs.at(-1)?.id : undefined }
+  }
+
+  async get(id: string): Promise<RunDetail> {
+    const { job, summary } = await this.#find(id)
+    const record = await this.#withStore(job.data.store, readRunRecord).catch(() => undefined)
+    if (record?.id === id) return { ...describeRun(record), ...summary }
+    return { ...summary, generation: 0, spec: { ...job.data.spec }, planned: false }
+  }
+
+  async cancel(id: string): Promise<RunSummary> {
+    const { job, summary } = await this.#find(id)
+    if (summary.state === 'cancelled') return summary
+    if (isTerminal(summary.state)) throw new LayermillError('RUN_FINISHED', `The run ${id} is ${summary.state}`)
+    await job.updateData({ ...job.data, cancel: true })
+    this.#listed = undefined
+    // Whoever works on it sees it. Where nobody does, workers would go on with what is queued.
+    if ((await job.getState()) !== 'active') await this.#withStore(job.data.store, store => this.#stop(id, store))
+    return (await this.#find(id)).summary
+  }
+
+  async resume(id: string): Promise<RunSummary> {
+    const { job, summary } = await this.#find(id)
+    if (summary.state === 'done') throw new LayermillError('RUN_FINISHED', `The run ${id} is done`)
+    if (!isTerminal(summary.state)) throw new LayermillError('RUN_ACTIVE', `The run ${id} is ${summary.state}`)
+    const { cancel: _cancel, ...data } = job.data
+    try {
+      await job.remove()
+    } catch (cause) {
+      throw new LayermillError('RUN_ACTIVE', `The run ${id} is just being ended; try again in a moment`, { cause })
+    }
+    return this.#start(makePayload('run', { ...data, resume: true }))
+  }
+
+  events(id: string, options: RunEventOptions): AsyncGenerator<RunEvent, void, undefined> {
+    return runEvents(id, options, this.#hub, async run => this.#view(run))
+  }
+
+  async countByState(): Promise<Partial<Record<RunState, number>>> {
+    const counts: Partial<Record<RunState, number>> = {}
+    for (const { summary } of await this.#all()) counts[summary.state] = (counts[summary.state] ?? 0) + 1
+    return counts
+  }
+
+  async close(): Promise<void> {
+    await this.#hub.close()
+  }
+
+  /** Queues a run, or finds that the same command is queued or under way already. */
+  async #start(data: RunJob): Promise<RunSummary> {
+    const old = await this.#queue.getJob(data.run)
+    const state = await old?.getState()
+    // A finished job would keep another of its id from being added.
+    if (old !== undefined && (state === 'completed' || state === 'failed')) await old.remove()
+    const added = await this.#queue.add(data.spec?.kind ?? 'run', data, runJobOptions(data.run, data.store))
+    this.#listed = undefined
+    const job = await this.#queue.getJob(added.id!)
+    if (job === undefined) throw new LayermillError('UNAVAILABLE', `the queue lost the run ${added.id} as it was added; try again`)
+    const summary = summarizeJob(job, await job.getState())
+    if (JSON.stringify(job.data.spec) === JSON.stringify(data.spec)) return summary
+    throw conflict(data.store, `is being written by run ${summary.id} with another spec`)
+  }
+
+  /** Ends a run that nobody works on, and takes its parts off the queue. */
+  async #stop(id: string, store: Store): Promise<void> {
+    const record = await readRunRecord(store)
+    if (record?.id !== id || record === undefined || isTerminal(record.state)) return
+    const queue = await this.environment.queue(record, store)
+    await queue.removeWaiting()
+    await writeRunRecord(store, { ...record, state: 'cancelled', finished: this.environment.now().toISOString() } satisfies RunRecord)
+  }
+
+  async #view(id: string): Promise<RunView> {
+    const { job, summary } = await this.#find(id)
+    return { summary, progress: jobProgress(job)?.progress }
+  }
+
+  async #find(id: string): Promise<KnownRun> {
+    const job = await this.#queue.getJob(id)
+    if (job === undefined) {
+      throw new LayermillError('RUN_UNKNOWN', `The queue knows no run ${id}`, { hint: 'a run that the queue forgot goes on from its store: layermill runs resume OUT' })
+    }
+    return { job, summary: summarizeJob(job, await job.getState()) }
+  }
+
+  /** All runs that the queue knows, newest first. */
+  #all(): Promise<KnownRun[]> {
+    const now = performance.now()
+    if (this.#listed !== undefined && now - this.#listed.time < listInterval) return this.#listed.runs
+    const runs = this.#read()
+    this.#listed = { time: now, runs }
+    runs.catch(() => { this.#listed = undefined })
+    return runs
+  }
+
+  async #read(): Promise<KnownRun[]> {
+    const byId = new Map<string, KnownRun>()
+    for (const state of listedStates) {
+      for (const job of await this.#queue.getJobs([state])) {
+        // A job may be removed while the list is read.
+        if (job?.id !== undefined) byId.set(job.id, { job, summary: summarizeJob(job, state) })
+      }
+    }
+    return [...byId.values()].sort((a, b) => b.job.timestamp - a.job.timestamp || (a.job.id! < b.job.id! ? 1 : -1))
+  }
+
+  async #withStore<Result>(url: string, action: (store: Store) => Promise<Result>): Promise<Result> {
+    const store = await this.environment.openStore(url)
+    try {
+      return await action(store)
+    } finally {
+      await store.close()
+    }
+  }
+}

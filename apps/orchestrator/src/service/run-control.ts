@@ -1,0 +1,57 @@
+/** Somebody asked for the run's end. */
+export class RunCancelled extends Error {
+  constructor() {
+    super('the run was cancelled')
+    this.name = 'RunCancelled'
+  }
+}
+
+/** This process stops: another one goes on with the run. */
+export class RunHandedBack extends Error {
+  constructor() {
+    super('the orchestrator is stopping')
+    this.name = 'RunHandedBack'
+  }
+}
+
+/** Another process may be at the run by now. */
+export class RunLost extends Error {
+  constructor() {
+    super('the lock of the run ran out: another orchestrator may be working on it')
+    this.name = 'RunLost'
+  }
+}
+
+/** Whether a process may still work on a run whose lock it took. */
+export class RunControl {
+  readonly #abort = new AbortController()
+  readonly #lockDuration: number
+  #renewed = performance.now()
+
+  /** `lockDuration` in milliseconds. The clock goes on while the process is frozen. */
+  constructor(lockDuration: number) {
+    this.#lockDuration = lockDuration
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** The lock was just renewed. */
+  renew(): void {
+    this.#renewed = performance.now()
+  }
+
+  stop(reason: RunCancelled | RunHandedBack | RunLost): void {
+    this.#abort.abort(reason)
+  }
+
+  /**
+   * To be called before a write.
+   * @throws RunLost where the lock may have run out: a tenth of its time is left for the write to arrive.
+   */
+  check(): void {
+    if (performance.now() - this.#renewed > this.#lockDuration * 0.9) this.stop(new RunLost())
+    if (this.#abort.signal.reason instanceof RunLost) throw this.#abort.signal.reason
+  }
+}

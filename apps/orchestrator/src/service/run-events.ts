@@ -1,0 +1,92 @@
+import type { RunEventOptions } from '../http/services.js'
+import type { RunEvent, RunSummary } from '../http/schemas.js'
+import { isTerminal } from '../run/states.js'
+import type { RunEventHub } from './run-event-hub.js'
+import type { RunJobProgress, RunProgressData } from './run-jobs.js'
+
+/** Events get lost; the queue is asked after this many milliseconds of silence. */
+const lookInterval = 5000
+
+export interface RunView {
+  readonly summary: RunSummary
+  readonly progress: RunProgressData | undefined
+}
+
+/** The id of the event that tells of a run's end: the same for everybody, so that one who saw it is not told again. */
+const endId = ({ state, finished }: RunSummary): string => `end-${state}-${finished ?? ''}`
+
+/** Whether it is what a run worker reports; it comes from a queue that is shared. */
+function isReport(data: unknown): data is RunJobProgress {
+  return typeof data === 'object' && data !== null && 'summary' in data && typeof data.summary === 'object'
+}
+
+/** Waits for a signal of the hub, the listener's leaving, or a while. */
+class Turnstile {
+  #wake: () => void = () => undefined
+  #open = false
+
+  signal = (): void => {
+    this.#open = true
+    this.#wake()
+  }
+
+  /** Resolves to false after `milliseconds` without a signal. */
+  async wait(milliseconds: number): Promise<boolean> {
+    if (!this.#open) {
+      await new Promise<void>(resolve => {
+        const timer = setTimeout(resolve, milliseconds)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+    const woken = this.#open
+    this.#open = false
+    return woken
+  }
+}
+
+/**
+ * A run's events: its state as it is now, then what happens, until it has ended. Of progress that comes faster than it is read only the
+ * newest is told.
+ *
+ * @param look asks the queue for the run
+ * @throws what `look` throws: LayermillError `RUN_UNKNOWN`
+ */
+export async function* runEvents(
+  id: string, { after, signal }: RunEventOptions, hub: RunEventHub, look: (id: string) => Promise<RunView>,
+): AsyncGenerator<RunEvent, void, undefined> {
+  const turnstile = new Turnstile()
+  let report: RunJobProgress | undefined
+  let changed = true
+  const leave = await hub.subscribe(id, event => {
+    if (event.kind === 'changed') changed = true
+    else if (isReport(event.data)) report = event.data
+    turnstile.signal()
+  })
+  signal.addEventListener('abort', turnstile.signal)
+  const prefix = Date.now().toString(36)
+  let count = 0
+  const nextId = (): string => `${prefix}-${count++}`
+  let told: string | undefined
+  try {
+    while (!signal.aborted) {
+      const view = changed || report === undefined ? await look(id) : report
+      changed = false
+      report = undefined
+      const { summary, progress } = view
+      if (isTerminal(summary.state)) {
+        if (after !== endId(summary)) yield { id: endId(summary), event: 'state', data: summary }
+        return
+      }
+      if (summary.state !== told) yield { id: nextId(), event: 'state', data: summary }
+      told = summary.state
+      if (progress !== undefined) yield { id: nextId(), event: 'progress', data: progress }
+      if (!(await turnstile.wait(lookInterval))) changed = true
+    }
+  } finally {
+    leave()
+    signal.removeEventListener('abort', turnstile.signal)
+  }
+}

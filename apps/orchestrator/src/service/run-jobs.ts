@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import {
+  type Broker, classify, type JobQueue, type JobsOptions, type JobState, parseFailedReason, type QueuedJob, queueNames, readPayload, redact, type RunJob, type RunSpec,
+} from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import type { RunEvent, RunSummary } from '../http/schemas.js'
+
+export type RunQueue = JobQueue<RunJob, RunSummary>
+export type QueuedRun = QueuedJob<RunJob, RunSummary>
+export type RunProgressData = Extract<RunEvent, { event: 'progress' }>['data']
+
+/** What the orchestrator at a run tells of it every second. It is there from the moment that the run has its record. */
+export interface RunJobProgress {
+  readonly summary: RunSummary
+  readonly progress?: RunProgressData
+}
+
+export function runQueue(broker: Broker): RunQueue {
+  return broker.queue<RunJob, RunSummary>(queueNames.runs)
+}
+
+const days = (count: number): number => count * 24 * 3600
+
+/** Runs outlive trouble of ten minutes and more before they fail; the latest thousand are kept for listing. */
+const jobOptions: JobsOptions = {
+  attempts: 8,
+  backoff: { type: 'exponential', delay: 5000, jitter: 0.5 },
+  removeOnComplete: { count: 1000, age: days(90) },
+  removeOnFail: { count: 1000, age: days(90) },
+}
+
+/** Options of a run's job: one run at a time for one store. */
+export function runJobOptions(id: string, store: string): JobsOptions {
+  return { ...jobOptions, jobId: id, deduplication: { id: createHash('sha256').update(store).digest('hex') } }
+}
+
+/**
+ * Where a run's files go: `out`, or for predictions the folder beside their file.
+ * @throws LayermillError `SPEC_INVALID` for a prediction without `out`, which nobody could read afterwards.
+ */
+export function runStoreUrl(spec: RunSpec): string {
+  if (spec.kind !== 'predict') return spec.out
+  if (spec.out !== undefined) return `${spec.out}.run`
+  throw new LayermillError('SPEC_INVALID', 'out: got nothing, expected a .csv or .jsonl file that the workers can write (a shared disk or s3://)')
+}
+
+export function jobProgress(job: Pick<QueuedRun, 'progress'>): RunJobProgress | undefined {
+  const { progress } = job
+  // Only the run worker writes it.
+  return typeof progress === 'object' && 'summary' in progress ? (progress as RunJobProgress) : undefined
+}
+
+function planned(job: QueuedRun): RunSummary {
+  const { run, spec } = readPayload('run', job.data)
+  return {
+    id: run, kind: spec?.kind ?? 'extract', state: 'planning', source: spec?.source ?? '', model: spec?.model ?? '', out: spec?.out,
+    counts: { images: 0, done: 0, failed: 0, parts: 0 }, created: new Date(job.timestamp).toISOString(),
+  }
+}
+
+const finishedTime = (job: QueuedRun): string | undefined => (job.finishedOn === undefined ? undefined : new Date(job.finishedOn).toISOString())
+
+/** A run in short, by what the queue knows of it. */
+export function summarizeJob(job: QueuedRun, state: JobState | 'unknown'): RunSummary {
+  // A queue gives null for what is not there yet.
+  const result: RunSummary | null | undefined = job.returnvalue
+  if (state === 'completed' && typeof result === 'object' && result !== null) return result
+  const known = jobProgress(job)?.summary ?? planned(job)
+  if (state === 'failed') {
+    const { code, message } = parseFailedReason(job.failedReason ?? 'unknown')
+    return { ...known, state: 'failed', finished: finishedTime(job), error: { code, message: redact(message) } }
+  }
+  // Nobody is at it, and whoever comes will only note its end.
+  if (job.data.cancel === true && state !== 'active') return { ...known, state: 'cancelled' }
+  return known
+}
+
+/** Whether another try can help a run: not where its own parts kill workers again and again. */
+export function worthAnotherTry(error: unknown): boolean {
+  const { code, retry } = classify(error)
+  return retry === 'backoff' && code !== 'WORKER_LOST'
+}

@@ -1,0 +1,165 @@
+import { type Broker, handBack, type JobWorker, queueNames, readPayload, type RunJob, type RunRecord, toJobError } from '@layermill/jobs'
+import type { Store } from '@layermill/storage'
+import { type RunSummary, summarizeRun } from '../http/schemas.js'
+import type { RunEnvironment } from '../run/environment.js'
+import { readRunRecord, writeRunRecord } from '../run/record-store.js'
+import { isTerminal } from '../run/states.js'
+import { superviseRun } from '../run/supervise.js'
+import { fencedStore } from './fenced-store.js'
+import { lastingParts } from './lasting-parts.js'
+import { openJobRun } from './open-job-run.js'
+import { ProgressReport } from './progress-report.js'
+import { RunCancelled, RunControl, RunHandedBack, RunLost } from './run-control.js'
+import { jobProgress, type QueuedRun, type RunJobProgress, runQueue, type RunQueue, summarizeJob, worthAnotherTry } from './run-jobs.js'
+
+export interface RunWorkerOptions {
+  /** Runs at once. Default 16: following one costs little. */
+  readonly concurrency?: number
+  /** Milliseconds after which another orchestrator takes over the runs of one that is gone. Default 60 s. */
+  readonly lockDuration?: number
+  /** Milliseconds between looks whether a run was cancelled. Default 2 s. */
+  readonly cancelInterval?: number
+  /** See `superviseRun`. */
+  readonly backlog?: number
+  readonly reconcileInterval?: number
+  /** What is left to do once a run's parts are done (putting predictions together in one file); may be called again. */
+  readonly finish?: (record: RunRecord, store: Store) => Promise<void>
+  /** Told of what happens to runs, for the log. */
+  readonly note?: (text: string) => void
+}
+
+export interface RunWorker {
+  /** Takes no more runs and hands back those under way, for another orchestrator. */
+  close(): Promise<void>
+}
+
+/** Carries out runs off the queue. */
+class RunProcessor {
+  readonly #active = new Map<string, RunControl>()
+  #closing = false
+
+  constructor(private readonly queue: RunQueue, private readonly environment: RunEnvironment, private readonly options: RunWorkerOptions) {}
+
+  get lockDuration(): number {
+    return this.options.lockDuration ?? 60_000
+  }
+
+  control(id: string): RunControl | undefined {
+    return this.#active.get(id)
+  }
+
+  handBackAll(): void {
+    this.#closing = true
+    for (const control of this.#active.values()) control.stop(new RunHandedBack())
+  }
+
+  async process(job: QueuedRun, token: string | undefined): Promise<RunSummary> {
+    const control = new RunControl(this.lockDuration)
+    if (this.#closing) control.stop(new RunHandedBack())
+    this.#active.set(job.id!, control)
+    const watch = setInterval(() => void this.#watch(job, control), this.options.cancelInterval ?? 2000)
+    try {
+      return await this.#carryOut(job, control)
+    } catch (error) {
+      const { reason } = control.signal
+      if (reason instanceof RunHandedBack) return await handBack(job, token)
+      throw reason instanceof RunLost ? reason : toJobError(error)
+    } finally {
+      clearInterval(watch)
+      this.#active.delete(job.id!)
+    }
+  }
+
+  /** Stops a run that was cancelled, or whose job is gone (a queue that was wiped). */
+  async #watch(job: QueuedRun, control: RunControl): Promise<void> {
+    const current = await this.queue.getJob(job.id!).catch(() => job)
+    if (current === undefined) control.stop(new RunLost())
+    else if (current.data.cancel === true) control.stop(new RunCancelled())
+  }
+
+  async #carryOut(job: QueuedRun, control: RunControl): Promise<RunSummary> {
+    const data = readPayload('run', job.data)
+    const store = fencedStore(await this.environment.openStore(data.store), () => control.check())
+    try {
+      if (data.cancel === true) return await this.#cancelled(job, store)
+      control.signal.throwIfAborted()
+      const opened = await openJobRun(data, jobProgress(job) !== undefined, store, this.environment)
+      control.signal.throwIfAborted()
+      await job.updateProgress({ summary: { ...summarizeRun(opened), id: data.run } } satisfies RunJobProgress)
+      const record = await this.#supervise(job, opened, store, control)
+      if (record.state === 'done') await this.options.finish?.(record, store)
+      return { ...summarizeRun(record), id: data.run }
+    } catch (error) {
+      if (control.signal.reason instanceof RunCancelled) return await this.#cancelled(job, store)
+      const ended = await this.#endedBy(error, job, store)
+      if (ended === undefined) throw error
+      return ended
+    } finally {
+      await store.close()
+    }
+  }
+
+  async #supervise(job: QueuedRun, record: RunRecord, store: Store, { signal }: RunControl): Promise<RunRecord> {
+    const { backlog, reconcileInterval, note } = this.options
+    const environment: RunEnvironment = {
+      ...this.environment,
+      queue: async (run, at) => lastingParts(await this.environment.queue(run, at), () => signal.aborted && !(signal.reason instanceof RunCancelled)),
+    }
+    // Progress is for people: a report that is lost is not missed.
+    const report = new ProgressReport(record, job.id!, progress => void job.updateProgress({ ...progress }).catch(() => undefined))
+    note?.(`run ${job.id}: ${record.state}, from ${record.spec.source} to ${store.url}`)
+    try {
+      return await superviseRun(record, { environment, store, signal, backlog, reconcileInterval, onProgress: state => report.update(state) })
+    } finally {
+      report.stop()
+    }
+  }
+
+  /** A failed run's summary where nothing more is to be tried; then the run has ended, and not just its job. */
+  async #endedBy(error: unknown, job: QueuedRun, store: Store): Promise<RunSummary | undefined> {
+    const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1)
+    if (!last && worthAnotherTry(error)) return undefined
+    const record = await readRunRecord(store).catch(() => undefined)
+    if (record?.id !== job.id || record?.state !== 'failed') return undefined
+    this.options.note?.(`run ${job.id}: failed: ${record.error?.message ?? ''}`)
+    return summarizeRun(record)
+  }
+
+  async #cancelled(job: QueuedRun, store: Store): Promise<RunSummary> {
+    const record = await readRunRecord(store)
+    const finished = this.environment.now().toISOString()
+    this.options.note?.(`run ${job.id}: cancelled`)
+    if (record?.id !== job.id || record === undefined) return { ...summarizeJob(job, 'active'), state: 'cancelled', finished }
+    if (isTerminal(record.state)) return summarizeRun(record)
+    const cancelled: RunRecord = { ...record, state: 'cancelled', finished }
+    await writeRunRecord(store, cancelled)
+    return { ...summarizeRun(cancelled), counts: jobProgress(job)?.summary.counts ?? cancelled.counts }
+  }
+}
+
+/** A run is taken up again however often its orchestrators vanish: that is no fault of the run's. */
+const maxStalledCount = 1_000_000
+
+/**
+ * Takes runs off the queue and carries them out: one orchestrator at a time for each run, another one where the first is gone. What a
+ * run needs is in its store and its job, so nothing is lost with the process.
+ */
+export function startRunWorker(broker: Broker, environment: RunEnvironment, options: RunWorkerOptions = {}): RunWorker {
+  const processor = new RunProcessor(runQueue(broker), environment, options)
+  const { lockDuration } = processor
+  const worker: JobWorker<RunJob, RunSummary> = broker.worker<RunJob, RunSummary>(
+    queueNames.runs,
+    (job, token) => processor.process(job, token),
+    { concurrency: options.concurrency ?? 16, lockDuration, stalledInterval: lockDuration / 2, maxStalledCount },
+  )
+  worker.on('locksRenewed', ({ jobIds }) => jobIds.forEach(id => processor.control(id)?.renew()))
+  worker.on('lockRenewalFailed', ids => ids.forEach(id => processor.control(id)?.stop(new RunLost())))
+  return {
+    async close() {
+      // First no new ones: a run that is handed back must not come back here.
+      const closed = worker.close()
+      processor.handBackAll()
+      await closed
+    },
+  }
+}
