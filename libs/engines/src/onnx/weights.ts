@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { formatShape, LayermillError, parameterShapes, sameShape, type GraphNode, type Network, type Tensor, type TensorMap } from '@layermill/models'
 
-/** How much is copied at a time: some milliseconds' worth, so that the calling thread's event loop goes on turning. */
-const SLICE = 1 << 20
+/** Values copied at a time (1 MiB): some milliseconds where fresh memory is slow, so that the calling thread's event loop goes on turning. */
+const SLICE = 1 << 18
 
 /**
  * The weights that nodes read, and no others.
