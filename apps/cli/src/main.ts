@@ -1,6 +1,9 @@
 import { processOutput } from './output/output.js'
 import { runProgram } from './program.js'
 
+// The AWS SDK would print on every start that it will leave Node.js 20 one day; package.json says which Node.js is supported.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+
 // `layermill models | head` closes the pipe early: that is the reader's choice, not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)

@@ -1,11 +1,11 @@
-import type { ExtractSpec, PredictSpec, RunRecord } from '@layermill/jobs'
+import type { ExtractSpec, LayerResult, PredictSpec, RunRecord } from '@layermill/jobs'
+import { getNetwork, LayermillError, layerShapes, type Network, networkIds } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import { decideAction, requestedChange, type RunAction } from './decide.js'
 import type { RunEnvironment } from './environment.js'
-import { layerResults, runIdentity } from './identity.js'
+import { layerResults, runIdentity, runInputSize } from './identity.js'
 import { choosePartSize } from './part-size.js'
 import { deleteRun, readRunRecord, writeRunRecord } from './record-store.js'
-import type { Network } from '@layermill/models'
 
 export interface OpenedRun {
   readonly record: RunRecord
@@ -14,11 +14,29 @@ export interface OpenedRun {
 
 type Spec = ExtractSpec | PredictSpec
 
-/** The record of a run that a spec describes and that has not begun. */
+function resultsOf(spec: Spec, network: Network): LayerResult[] {
+  if (spec.kind === 'extract') return layerResults(spec, network)
+  layerShapes(network, [network.probabilities], runInputSize(spec, network))
+  return []
+}
+
+/** What is wrong with a spec is said before weights are loaded, which may take a while. */
+function checkEarly(spec: Spec): void {
+  if (spec.precision !== 'fp32') {
+    throw new LayermillError('PRECISION_UNAVAILABLE', `--precision ${spec.precision} is not supported by the ${spec.engine} engine yet`, { hint: 'leave the flag out' })
+  }
+  if (networkIds.includes(spec.model)) resultsOf(spec, getNetwork(spec.model))
+}
+
+/**
+ * The record of a run that a spec describes and that has not begun.
+ * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`, and what loading the weights throws.
+ */
 export async function newRecord(spec: Spec, environment: RunEnvironment): Promise<{ record: RunRecord; network: Network }> {
+  checkEarly(spec)
   const { network, weightsSha256 } = await environment.model(spec)
   const identity = runIdentity({ spec, network, weightsSha256, preparationVersion: environment.preparationVersion })
-  const layers = spec.kind === 'extract' ? layerResults(spec, network) : []
+  const layers = resultsOf(spec, network)
   const bytesPerImage = layers.reduce((sum, layer) => sum + layer.bytesPerImage, 0)
   const record: RunRecord = {
     version: 1,

@@ -65,7 +65,7 @@ describe('PartTracker', () => {
     queue.onAdd = parts => setImmediate(() => parts.forEach(part => queue.send(completed(part))))
     await tracker.follow(plan(25))
     expect(queue.added.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 25 }, (_, i) => i))
-    expect(tracker.current).toEqual({ images: 250, parts: 25, done: 225, failed: 25 })
+    expect(tracker.current).toEqual({ images: 250, parts: 25, partsDone: 25, done: 225, failed: 25 })
   })
 
   it('never has more than the backlog on the queue', async () => {
