@@ -1,12 +1,10 @@
-import {
-  DeleteObjectCommand, GetObjectCommand, type GetObjectCommandOutput, HeadObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput,
-  type S3Client,
-} from '@aws-sdk/client-s3'
+import type { GetObjectCommandOutput, ListObjectsV2CommandOutput, S3Client } from '@aws-sdk/client-s3'
 import { LayermillError } from '@layermill/models'
 import { compareUtf8 } from '../keys.js'
 import { readBody } from './body.js'
 import { s3Error, TIMEOUTS, type Timeouts } from './client.js'
 import { statusOf, withRetries } from './retry.js'
+import { sdk } from './sdk.js'
 
 /** An object as listed: its whole key in the bucket. */
 export interface S3Object {
@@ -64,7 +62,7 @@ export class Bucket {
 
   async stat(key: string): Promise<S3Object | undefined> {
     try {
-      const output = await withRetries(async () => this.client.send(new HeadObjectCommand({ Bucket: this.name, Key: key })))
+      const output = await withRetries(async () => this.client.send(new (sdk().HeadObjectCommand)({ Bucket: this.name, Key: key })))
       return { key, bytes: output.ContentLength ?? 0, etag: unquote(output.ETag) }
     } catch (error) {
       // A HEAD has no body, so a missing bucket looks like a missing key here; the next request that can tell does.
@@ -75,7 +73,7 @@ export class Bucket {
 
   async delete(key: string): Promise<void> {
     try {
-      await withRetries(async () => this.client.send(new DeleteObjectCommand({ Bucket: this.name, Key: key })))
+      await withRetries(async () => this.client.send(new (sdk().DeleteObjectCommand)({ Bucket: this.name, Key: key })))
     } catch (error) {
       if (!isMissing(error)) throw s3Error('delete', this.url(key), error)
     }
@@ -118,7 +116,7 @@ export class Bucket {
   }
 
   private async getObject(key: string, options: { etag?: string; range?: string }): Promise<GetObjectCommandOutput> {
-    return this.client.send(new GetObjectCommand({
+    return this.client.send(new (sdk().GetObjectCommand)({
       Bucket: this.name,
       Key: key,
       Range: options.range,
@@ -139,7 +137,7 @@ export class Bucket {
 
   private async page(request: { prefix: string; after?: string; next?: string; delimiter?: string }): Promise<Page> {
     try {
-      const output: ListObjectsV2CommandOutput = await withRetries(async () => this.client.send(new ListObjectsV2Command({
+      const output: ListObjectsV2CommandOutput = await withRetries(async () => this.client.send(new (sdk().ListObjectsV2Command)({
         Bucket: this.name,
         Prefix: request.prefix,
         Delimiter: request.delimiter,

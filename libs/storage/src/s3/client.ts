@@ -1,9 +1,9 @@
-import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
-import { NodeHttpHandler } from '@smithy/node-http-handler'
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
 import { errorMessage, LayermillError } from '@layermill/models'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { statusOf } from './retry.js'
+import { httpHandler, sdk } from './sdk.js'
 
 /** Requests under way at once to one store; more wait for a socket. */
 export const SOCKETS = 64
@@ -56,6 +56,7 @@ function isAws(endpoint: string): boolean {
  * covers bodies that break off, which the SDK's do not.
  */
 export function s3Client(env: NodeJS.ProcessEnv = process.env, timeouts: Timeouts = TIMEOUTS): S3Client {
+  const { NodeHttpHandler } = httpHandler()
   const endpoint = s3Endpoint(env)
   const config: S3ClientConfig = {
     maxAttempts: 1,
@@ -78,7 +79,7 @@ export function s3Client(env: NodeJS.ProcessEnv = process.env, timeouts: Timeout
   } else if (endpoint !== undefined) {
     config.endpoint = endpoint
   }
-  return new S3Client(config)
+  return new (sdk().S3Client)(config)
 }
 
 /** An SDK error as the project's own. The server's words are kept, and never hold credentials; keys and signatures are not in them. */

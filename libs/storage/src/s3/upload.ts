@@ -1,10 +1,8 @@
-import {
-  AbortMultipartUploadCommand, CompleteMultipartUploadCommand, type CompletedPart, CreateMultipartUploadCommand, HeadObjectCommand,
-  PutObjectCommand, UploadPartCommand,
-} from '@aws-sdk/client-s3'
+import type { CompletedPart } from '@aws-sdk/client-s3'
 import { randomUUID } from 'node:crypto'
 import type { Bucket } from './bucket.js'
 import { statusOf, withRetries } from './retry.js'
+import { sdk } from './sdk.js'
 
 /** Up to here one PUT, whole or not at all; above it parts. */
 export const SINGLE_PUT_BYTES = 64 * 1024 * 1024
@@ -51,7 +49,7 @@ async function putWhole(request: Upload): Promise<boolean> {
   const { bucket, key, bytes, contentType, condition, mark } = request
   return withRetries(async (attempt) => {
     try {
-      await bucket.client.send(new PutObjectCommand({
+      await bucket.client.send(new (sdk().PutObjectCommand)({
         Bucket: bucket.name,
         Key: key,
         Body: bytes,
@@ -76,7 +74,7 @@ function isRefusal(error: unknown, condition: Condition): boolean {
 
 async function isOurs({ bucket, key, mark }: Upload): Promise<boolean> {
   try {
-    const there = await withRetries(async () => bucket.client.send(new HeadObjectCommand({ Bucket: bucket.name, Key: key })))
+    const there = await withRetries(async () => bucket.client.send(new (sdk().HeadObjectCommand)({ Bucket: bucket.name, Key: key })))
     return there.Metadata?.[MARK] === mark
   } catch (error) {
     if (statusOf(error) === 404) return false
@@ -87,7 +85,7 @@ async function isOurs({ bucket, key, mark }: Upload): Promise<boolean> {
 async function putParts(request: Upload): Promise<boolean> {
   const { bucket, key, contentType, condition, mark } = request
   const target = { Bucket: bucket.name, Key: key }
-  const created = await withRetries(async () => bucket.client.send(new CreateMultipartUploadCommand({
+  const created = await withRetries(async () => bucket.client.send(new (sdk().CreateMultipartUploadCommand)({
     ...target, ContentType: contentType, Metadata: { [MARK]: mark },
   })))
   const id = { ...target, UploadId: created.UploadId }
@@ -95,7 +93,7 @@ async function putParts(request: Upload): Promise<boolean> {
     const parts = await sendParts(request, id)
     return await withRetries(async (attempt) => {
       try {
-        await bucket.client.send(new CompleteMultipartUploadCommand({ ...id, MultipartUpload: { Parts: parts }, ...headers(condition) }))
+        await bucket.client.send(new (sdk().CompleteMultipartUploadCommand)({ ...id, MultipartUpload: { Parts: parts }, ...headers(condition) }))
         return true
       } catch (error) {
         // After a lost answer the upload is gone, because it was completed.
@@ -122,7 +120,7 @@ async function sendParts({ bucket, bytes }: Upload, id: UploadId): Promise<Compl
     for (let index = next++; index < parts.length && !failed; index = next++) {
       const body = bytes.subarray(index * size, Math.min((index + 1) * size, bytes.byteLength))
       try {
-        const sent = await withRetries(async () => bucket.client.send(new UploadPartCommand({
+        const sent = await withRetries(async () => bucket.client.send(new (sdk().UploadPartCommand)({
           ...id, PartNumber: index + 1, Body: body, ContentLength: body.byteLength,
         })))
         parts[index] = { PartNumber: index + 1, ETag: sent.ETag }
@@ -139,5 +137,5 @@ async function sendParts({ bucket, bytes }: Upload, id: UploadId): Promise<Compl
 
 async function abort(bucket: Bucket, id: UploadId): Promise<void> {
   // Only tidying up: where it fails, the bucket's lifecycle rule for incomplete uploads does it.
-  await bucket.client.send(new AbortMultipartUploadCommand(id)).catch(() => undefined)
+  await bucket.client.send(new (sdk().AbortMultipartUploadCommand)(id)).catch(() => undefined)
 }
