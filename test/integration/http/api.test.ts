@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
+import { failureTable } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import { orchestratorMetrics, problemKinds, routeAccess, type Problem, type RunPage, type RunSummary } from '@layermill/orchestrator'
 import { Validator } from '@seriousme/openapi-schema-validator'
@@ -150,6 +152,25 @@ describe('errors', () => {
       const { body } = await ask('/v1/runs/some-run')
       expect(body).toMatchObject({ code, status, title, ...(code === 'INTERNAL' ? {} : { detail: 'message', hint: 'do this' }) })
     }
+  })
+
+  it('every code that ends a request has its status, and docs/http-api.md names it', () => {
+    // These are told to who starts the server, not to its clients.
+    const local = ['LISTEN_FAILED', 'TOKENS_INVALID', 'TOKENS_REQUIRED', 'TOKENS_UNREADABLE', 'TOKEN_EXISTS']
+    const codes = Object.entries(failureTable).filter(([code, { scope }]) => scope === 'request' && !local.includes(code)).map(([code]) => code)
+    expect(codes.length).toBeGreaterThan(15)
+    expect(Object.keys(problemKinds)).toEqual(expect.arrayContaining(codes))
+    const text = readFileSync(new URL('../../../docs/http-api.md', import.meta.url), 'utf8')
+    for (const [code, { status }] of Object.entries(problemKinds)) {
+      const row = text.split('\n').find(line => line.includes(`\`${code}\``) && line.startsWith('| '))
+      expect(row?.split('|')[1], code).toContain(String(status))
+    }
+    for (const route of Object.keys(routeAccess)) expect(text).toContain(`\`${route.replace(':id', '{id}')}\``)
+  })
+
+  it.each(['QUEUE_UNREACHABLE', 'STORE_BUSY', 'WEIGHTS_UNAVAILABLE', 'ETIMEDOUT'])('%s is 503: it may work later', async code => {
+    fixture.runs.failure = new LayermillError(code, 'not now')
+    expect((await ask('/v1/runs')).body).toMatchObject({ status: 503, code: 'UNAVAILABLE', detail: 'not now' })
   })
 
   it('an answer that is not as documented is an internal error, not a leak', async () => {
