@@ -2,20 +2,19 @@ import { randomBytes } from 'node:crypto'
 import { type Device, type EngineName, openEngine, selfCheck } from '@layermill/engines'
 import { classLabels, ModelProvider, PartProcessor, probeSecondsPerImage, startPartWorker } from '@layermill/gpu-worker'
 import { type Broker, openBroker, type RunSpec } from '@layermill/jobs'
-import { getNetwork, loadWeights, type Network, type WeightsProgress } from '@layermill/models'
-import { BrokerPartQueue, type RunEnvironment } from '@layermill/orchestrator'
+import { getNetwork, loadWeights, type Network, type WeightSet, type WeightsProgress } from '@layermill/models'
+import { BrokerPartQueue, type RunEnvironment } from '@layermill/orchestrator/run'
 import { PREPARE_VERSION } from '@layermill/preprocess'
 import { openSource, openStore } from '@layermill/storage'
+import { openStoreFile } from './fleet/weights-file.js'
 import { version } from './version.js'
 
 /** Images computed at once where nothing is said. */
 const defaultBatchSize = 8
 /** Images read and decoded at once for a part. */
-const readAhead = 16
+export const readAhead = 16
 
 export interface ComposeOptions {
-  /** URL of the queue; undefined is the one in this process, with a worker beside it. */
-  readonly queue: string | undefined
   readonly engine: EngineName
   readonly device: Device | 'auto'
   /** Told of what happens behind a run, for people. */
@@ -24,7 +23,7 @@ export interface ComposeOptions {
   readonly onWeights?: (progress: WeightsProgress) => void
 }
 
-/** Orchestrator and, where the queue is in this process, a worker: wired together. */
+/** Orchestrator, queue and worker in one process, wired together. */
 export interface Composition {
   readonly environment: RunEnvironment
   readonly provider: ModelProvider
@@ -32,7 +31,13 @@ export interface Composition {
   close(): Promise<void>
 }
 
-export function createProvider(options: Pick<ComposeOptions, 'engine' | 'device' | 'note' | 'onWeights'>): ModelProvider {
+export interface ProviderOptions extends Pick<ComposeOptions, 'engine' | 'device' | 'note' | 'onWeights'> {
+  /** Loads weights in another way than by what a spec names. */
+  readonly load?: (model: string, source: string) => Promise<WeightSet>
+}
+
+export function createProvider(options: ProviderOptions): ModelProvider {
+  const load = options.load ?? ((model, source) => loadWeights(model, source, { onProgress: options.onWeights, open: openStoreFile }))
   return new ModelProvider({
     openEngine: async () => {
       const engine = await openEngine({ engine: options.engine, device: options.device })
@@ -40,7 +45,7 @@ export function createProvider(options: Pick<ComposeOptions, 'engine' | 'device'
       return engine
     },
     load: async (model, source) => {
-      const weights = await loadWeights(model, source, { onProgress: options.onWeights })
+      const weights = await load(model, source)
       const network = getNetwork(model, weights.variant)
       return { network, weights, labels: classLabels(network.classes) }
     },
@@ -55,16 +60,13 @@ function engineSide(provider: ModelProvider): Pick<RunEnvironment, 'selfCheck' |
   }
 }
 
-function createEnvironment(broker: Broker, provider: ModelProvider): RunEnvironment {
+/** The world of a run's supervisor; `model` loads the network that a spec names. */
+export function createEnvironment(broker: Broker, model: RunEnvironment['model']): RunEnvironment {
   return {
     openStore: async url => openStore(url),
     openSource: source => openSource(source),
     queue: async (record, store) => new BrokerPartQueue(broker, record, store.url),
-    model: async (spec: RunSpec) => {
-      const { network, weights } = await provider.model(spec.model, spec.weights)
-      return { network, weightsSha256: weights.sha256 }
-    },
-    ...(broker.kind === 'embedded' ? engineSide(provider) : {}),
+    model,
     batchSize: (_network: Network) => defaultBatchSize,
     preparationVersion: PREPARE_VERSION,
     versions: { layermill: version, node: process.version },
@@ -75,14 +77,18 @@ function createEnvironment(broker: Broker, provider: ModelProvider): RunEnvironm
 
 /** Opens the queue and wires a run's parts together; `close` ends all of it. */
 export async function compose(options: ComposeOptions): Promise<Composition> {
-  const broker = await openBroker(options.queue, { onError: error => options.note(`queue: ${error.message}`) })
+  const broker = await openBroker('embedded', { onError: error => options.note(`queue: ${error.message}`) })
   const provider = createProvider(options)
   const processor = new PartProcessor({ provider, openStore: async url => openStore(url), openSource: source => openSource(source), readAhead })
-  if (broker.kind === 'embedded') startPartWorker(broker, processor)
+  startPartWorker(broker, processor)
+  const model = async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
+    const { network, weights } = await provider.model(spec.model, spec.weights)
+    return { network, weightsSha256: weights.sha256 }
+  }
   return {
     broker,
     provider,
-    environment: createEnvironment(broker, provider),
+    environment: { ...createEnvironment(broker, model), ...engineSide(provider) },
     close: async () => {
       await broker.close()
       await processor.close()

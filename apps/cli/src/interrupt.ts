@@ -25,3 +25,17 @@ export async function interruptible<Result>(action: (signal: AbortSignal) => Pro
     process.off('SIGTERM', onSignal)
   }
 }
+
+/** Resolves with the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+export function untilStopped(): Promise<NodeJS.Signals> {
+  return new Promise(resolve => {
+    let stopped = false
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (stopped) process.exit(130)
+      stopped = true
+      resolve(signal)
+    }
+    process.on('SIGINT', onSignal)
+    process.on('SIGTERM', onSignal)
+  })
+}

@@ -4,11 +4,12 @@ import type { RunSpec } from '@layermill/jobs'
 import { networkIds } from '@layermill/models'
 
 const hasScheme = (place: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(place)
-const absolute = (place: string, cwd: string): string => (hasScheme(place) ? place : resolve(cwd, place))
+/** A path made absolute; a URL as it is. */
+export const absolutePlace = (place: string, cwd: string): string => (hasScheme(place) ? place : resolve(cwd, place))
 
 /** Weights that are a file, not a name. */
 function absoluteWeights(weights: string, cwd: string): string {
-  return weights === 'imagenet' || /^random(:\d+)?$/.test(weights) ? weights : absolute(weights, cwd)
+  return weights === 'imagenet' || /^random(:\d+)?$/.test(weights) ? weights : absolutePlace(weights, cwd)
 }
 
 /** A model that is a folder, not a network's name. */
@@ -21,10 +22,10 @@ function absoluteModel(model: string, cwd: string): string {
 export function absolutePlaces<Spec extends RunSpec>(spec: Spec, cwd: string): Spec {
   return {
     ...spec,
-    source: absolute(spec.source, cwd),
+    source: absolutePlace(spec.source, cwd),
     model: absoluteModel(spec.model, cwd),
     weights: absoluteWeights(spec.weights, cwd),
-    ...(spec.out === undefined ? {} : { out: absolute(spec.out, cwd) }),
-    ...(spec.kind === 'finetune' && typeof spec.validation === 'string' ? { validation: absolute(spec.validation, cwd) } : {}),
+    ...(spec.out === undefined ? {} : { out: absolutePlace(spec.out, cwd) }),
+    ...(spec.kind === 'finetune' && typeof spec.validation === 'string' ? { validation: absolutePlace(spec.validation, cwd) } : {}),
   }
 }

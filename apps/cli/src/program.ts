@@ -9,15 +9,11 @@ import { exitCodes } from './exit-codes.js'
 import { addSpecFlags } from './flags.js'
 import { Interrupted } from './interrupt.js'
 import { describeError, type Output } from './output/output.js'
+import { addFleet, addFleetFlags, type Result } from './program-fleet.js'
 import { version } from './version.js'
 
 /** Codes of errors that mean the command itself was wrong. */
 const usageCodes = new Set(['SPEC_INVALID', 'MODEL_UNKNOWN', 'LAYER_UNKNOWN', 'INPUT_SIZE'])
-
-/** What a command sets for the process to end with. */
-interface Result {
-  exitCode: number
-}
 
 function addModels(program: Command, output: Output): void {
   program
@@ -35,10 +31,9 @@ function addExtract(program: Command, output: Output, result: Result): void {
     .command('extract')
     .argument('[source]', 'images: a folder, glob, list file, one image, or s3://bucket/prefix')
     .description('write the activations of layers for every image')
-  addSpecFlags(command, 'extract')
-    .option('--queue <url>', 'queue of a fleet, as redis://host:6379; without it everything runs in this process')
+  addFleetFlags(addSpecFlags(command, 'extract'))
     .option('--json', 'machine-readable lines')
-    .addHelpText('after', '\nExamples:\n  layermill extract ./photos --model resnet50 --layers res4,pool5 --out ./features\n  layermill extract ./photos --model vgg16 --weights ./VGG_ILSVRC_16_layers.caffemodel --out ./features')
+    .addHelpText('after', '\nExamples:\n  layermill extract ./photos --model resnet50 --layers res4,pool5 --out ./features\n  layermill extract ./photos --model vgg16 --weights ./VGG_ILSVRC_16_layers.caffemodel --out ./features\n  layermill extract s3://bucket/photos/ --model vgg16 --layers fc7 --out s3://bucket/features --queue redis://localhost:6379')
     .action(async (source: string | undefined, options: RunOptions) => {
       result.exitCode = await extractCommand(output, source, options)
     })
@@ -49,10 +44,9 @@ function addPredict(program: Command, output: Output, result: Result): void {
     .command('predict')
     .argument('[source]', 'images: a folder, glob, list file, one image, or s3://bucket/prefix')
     .description('name the likeliest classes of every image')
-  addSpecFlags(command, 'predict')
-    .option('--queue <url>', 'queue of a fleet, as redis://host:6379; without it everything runs in this process')
+  addFleetFlags(addSpecFlags(command, 'predict'))
     .option('--json', 'machine-readable lines')
-    .addHelpText('after', '\nExamples:\n  layermill predict cat.jpg --model resnet50\n  layermill predict ./photos --model googlenet --oversample --top 3 --out classes.csv')
+    .addHelpText('after', '\nExamples:\n  layermill predict cat.jpg --model resnet50\n  layermill predict ./photos --model googlenet --oversample --top 3 --out classes.csv\n  layermill predict s3://bucket/photos/ --model resnet50 --out s3://bucket/classes.jsonl --server https://layermill.example')
     .action(async (source: string | undefined, options: RunOptions) => {
       result.exitCode = await predictCommand(output, source, options)
     })
@@ -97,6 +91,7 @@ function createProgram(output: Output, result: Result): Command {
   addExtract(program, output, result)
   addPredict(program, output, result)
   addWeights(program, output, result)
+  addFleet(program, output, result)
   return program
 }
 

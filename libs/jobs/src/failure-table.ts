@@ -135,6 +135,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   REQUEST_TIMEOUT: row('never', 'request', 'The request took too long to arrive.'),
   ROUTE_UNKNOWN: row('never', 'request', 'There is nothing at this address.'),
   RUN_ACTIVE: row('never', 'request', 'The run is being worked on.'),
+  RUN_CANCELLED: row('never', 'run', 'The run was cancelled.'),
   RUN_FINISHED: row('never', 'request', 'The run has ended.'),
   RUN_UNKNOWN: row('never', 'request', 'There is no such run.'),
   SCOPE_MISSING: row('never', 'request', 'The token does not allow this.'),

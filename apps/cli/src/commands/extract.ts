@@ -5,8 +5,9 @@ import type { Output } from '../output/output.js'
 import { absolutePlaces } from '../places.js'
 import { planCommand } from './plan.js'
 import { carryOut, exitCodeOf, type RunOptions } from './run.js'
+import { isRemote, submitAndFollow } from './submit.js'
 
-function summary(record: RunRecord): string {
+function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'layers'>): string {
   const { done, failed, parts } = record.counts
   const rate = record.seconds !== undefined && record.seconds > 0 ? ` (${formatSeconds(record.seconds)}, ${(done / record.seconds).toFixed(1)} images/s)` : ''
   const layers = record.layers.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')
@@ -17,7 +18,7 @@ function summary(record: RunRecord): string {
 export async function extractCommand(output: Output, source: string | undefined, options: RunOptions): Promise<number> {
   const spec = absolutePlaces((await specFromFlags('extract', source, options)) as ExtractSpec, process.cwd())
   if (spec.plan) return planCommand(output, spec, options)
-  const { record } = await carryOut(output, spec, spec.out, options)
+  const record = isRemote(options) ? await submitAndFollow(output, spec, options) : (await carryOut(output, spec, spec.out, options)).record
   if (options.json) output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds })
   else output.line(`${summary(record)}\n${spec.out}`)
   return exitCodeOf(record)

@@ -1,5 +1,5 @@
 import type { ExtractSpec } from '@layermill/jobs'
-import { type PlanReport, planReport } from '@layermill/orchestrator'
+import { type PlanReport, planReport } from '@layermill/orchestrator/run'
 import { exitCodes } from '../exit-codes.js'
 import { formatBytes, formatCount, formatSeconds, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
@@ -21,7 +21,7 @@ function print(output: Output, spec: ExtractSpec, report: PlanReport): void {
 
 /** `layermill extract --plan`: what the run would read, compute, write and need; computes only a few batches, for the time. */
 export async function planCommand(output: Output, spec: ExtractSpec, options: RunOptions): Promise<number> {
-  return withComposition(output, spec, options, async ({ environment }) => {
+  return withComposition(output, spec, async ({ environment }) => {
     const report = await planReport(spec, await environment.openStore(spec.out), environment)
     if (options.json) output.json(report)
     else print(output, spec, report)

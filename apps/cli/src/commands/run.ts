@@ -1,5 +1,5 @@
 import type { ExtractSpec, PredictSpec, RunRecord } from '@layermill/jobs'
-import { missingRoom, openRun, type RunAction, type RunProgress, superviseRun } from '@layermill/orchestrator'
+import { missingRoom, openRun, type RunAction, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
 import type { Store } from '@layermill/storage'
 import { compose, type Composition } from '../compose.js'
 import { exitCodes } from '../exit-codes.js'
@@ -11,6 +11,9 @@ import { WeightsProgressNotes } from '../output/weights-progress.js'
 
 export interface RunOptions extends Record<string, unknown> {
   queue?: string
+  server?: string
+  tokenFile?: string
+  weightsStore?: string
   json?: boolean
 }
 
@@ -28,12 +31,12 @@ export interface FinishedRun {
 }
 
 /**
- * Carries out a run whose files go to `storeUrl` and shows how far it is: in this process, or with the workers of a queue.
+ * Carries out a run whose files go to `storeUrl` in this process and shows how far it is.
  * @throws Interrupted at Ctrl-C: the run goes on when it is started again; LayermillError when it failed.
  */
 export async function carryOut(output: Output, spec: ExtractSpec | PredictSpec, storeUrl: string, options: RunOptions): Promise<FinishedRun> {
   const progress = new Progress({ stream: process.stderr })
-  return withComposition(output, spec, options, async ({ environment }) =>
+  return withComposition(output, spec, async ({ environment }) =>
     interruptible(async signal => {
       const store = await environment.openStore(storeUrl)
       const { record, action } = await openRun(spec, store, environment)
@@ -54,12 +57,10 @@ export async function carryOut(output: Output, spec: ExtractSpec | PredictSpec, 
 export async function withComposition<Result>(
   output: Output,
   spec: ExtractSpec | PredictSpec,
-  options: RunOptions,
   action: (composition: Composition) => Promise<Result>,
 ): Promise<Result> {
   const weights = new WeightsProgressNotes(process.stderr)
   const composition = await compose({
-    queue: options.queue,
     engine: spec.engine,
     device: spec.device,
     note: text => output.note(text),
@@ -90,6 +91,6 @@ async function warnOfRoom(output: Output, record: RunRecord, images: number, sto
 }
 
 /** Exit code of a finished run. */
-export function exitCodeOf(record: RunRecord): number {
+export function exitCodeOf(record: Pick<RunRecord, 'counts'>): number {
   return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
 }

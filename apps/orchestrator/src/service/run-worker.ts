@@ -61,7 +61,7 @@ class RunProcessor {
     try {
       return await this.#carryOut(job, control)
     } catch (error) {
-      const { reason } = control.signal
+      const reason: unknown = control.signal.reason
       if (reason instanceof RunHandedBack) return await handBack(job, token)
       throw reason instanceof RunLost ? reason : toJobError(error)
     } finally {

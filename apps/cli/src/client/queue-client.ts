@@ -1,0 +1,13 @@
+import type { Broker } from '@layermill/jobs'
+import { QueueRunService, type RunEnvironment } from '@layermill/orchestrator'
+import type { RunClient } from './run-client.js'
+
+/** The runs of a queue that this process is connected to. The broker is the caller's to close. */
+export class QueueRunClient extends QueueRunService implements RunClient {
+  readonly flag: string
+
+  constructor(broker: Broker, environment: RunEnvironment) {
+    super(broker, environment)
+    this.flag = `--queue ${broker.describe()}`
+  }
+}

@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { LayermillError, layermillHome } from '@layermill/models'
+import { createLogger, createServer, isLoopback, Metrics, openTokens, QueueFleetService, QueueRunService, type TokenStore } from '@layermill/orchestrator'
+import { exitCodes } from '../exit-codes.js'
+import { fleetEnvironment, fleetWeights, openFleetQueue, startFleetRuns } from '../fleet/orchestrator.js'
+import { untilStopped } from '../interrupt.js'
+import { count, milliseconds } from '../numbers.js'
+import { version } from '../version.js'
+
+export interface ServeOptions {
+  queue: string
+  host: string
+  port: string
+  tokensFile?: string
+  weightsStore?: string
+  lockDuration: string
+  logLevel: string
+}
+
+/** Milliseconds for ending requests, handing back runs and closing the queue. */
+const closeDeadline = 15_000
+
+/** Where tokens are when nothing is said. */
+export const defaultTokensFile = (): string => join(layermillHome(), 'tokens.jsonl')
+
+async function tokensOf(options: ServeOptions, warn: (text: string) => void): Promise<TokenStore | undefined> {
+  const file = options.tokensFile ?? defaultTokensFile()
+  if (options.tokensFile === undefined && !existsSync(file)) return undefined
+  return openTokens(file, warn)
+}
+
+/**
+ * `layermill serve`: HTTP API and orchestrator of a fleet, until SIGTERM or Ctrl-C. Several may serve one queue.
+ * @throws LayermillError `TOKENS_REQUIRED` where it would be open to the network without tokens; what connecting throws.
+ */
+export async function serveCommand(options: ServeOptions): Promise<number> {
+  const logger = createLogger({ level: options.logLevel })
+  const tokens = await tokensOf(options, text => logger.warn(text))
+  if (tokens === undefined && !isLoopback(options.host)) {
+    throw new LayermillError('TOKENS_REQUIRED', `--host ${options.host} can be reached from the network and there are no tokens`, {
+      hint: `make one with: layermill tokens add NAME --scopes admin${options.tokensFile === undefined ? '' : ` --tokens-file ${options.tokensFile}`}`,
+    })
+  }
+  const broker = await openFleetQueue(options.queue, text => logger.warn(text))
+  const weights = fleetWeights(options.weightsStore, text => logger.info(text))
+  const environment = fleetEnvironment(broker, weights)
+  const runs = new QueueRunService(broker, environment)
+  const fleet = new QueueFleetService(broker, { weightsStore: weights?.store })
+  const server = await createServer({
+    runs, fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline,
+  })
+  try {
+    await server.listen()
+    const worker = startFleetRuns(broker, environment, { lockDuration: milliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
+    logger.info({ queue: broker.describe(), weights: options.weightsStore }, 'serving')
+    const signal = await untilStopped()
+    logger.info({ signal }, 'stopping: runs under way are handed back')
+    await Promise.all([server.close(), worker.close()].map(async closing => closing.catch((error: unknown) => logger.warn({ err: error }, 'while stopping'))))
+  } finally {
+    await runs.close().catch(() => undefined)
+    await broker.close(closeDeadline)
+  }
+  return exitCodes.done
+}

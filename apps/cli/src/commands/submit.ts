@@ -1,0 +1,86 @@
+import type { RunRecord, RunSpec } from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import { runStoreUrl } from '@layermill/orchestrator'
+import { ensureDone, followRun } from '../client/follow.js'
+import { HttpRunClient } from '../client/http-client.js'
+import { QueueRunClient } from '../client/queue-client.js'
+import type { RunClient } from '../client/run-client.js'
+import { readToken } from '../client/token.js'
+import { fleetEnvironment, fleetWeights, openFleetQueue, startFleetRuns } from '../fleet/orchestrator.js'
+import { interruptible } from '../interrupt.js'
+import type { Output } from '../output/output.js'
+import type { RunOptions } from './run.js'
+
+/** What is shown of a run that ended. */
+export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds'>
+
+/** Milliseconds for handing back runs and closing the queue. */
+const closeDeadline = 10_000
+
+type FleetOptions = Pick<RunOptions, 'queue' | 'server' | 'tokenFile' | 'weightsStore'>
+
+/** Whether a command is carried out by a fleet. */
+export function isRemote(options: Pick<RunOptions, 'queue' | 'server'>): boolean {
+  return options.server !== undefined || (options.queue !== undefined && options.queue !== 'embedded')
+}
+
+/**
+ * Connects to a fleet's server or queue. With a queue and `orchestrate`, this process also carries out runs, so that no server is needed.
+ * @throws LayermillError `SPEC_INVALID` where both or none are given; what connecting throws
+ */
+export async function withRunClient<Result>(
+  output: Output, options: FleetOptions, orchestrate: boolean, action: (client: RunClient) => Promise<Result>,
+): Promise<Result> {
+  const { queue, server, tokenFile, weightsStore } = options
+  if ((queue === undefined) === (server === undefined)) {
+    throw new LayermillError('SPEC_INVALID', `expected one of --queue and --server, got ${queue === undefined ? 'neither' : 'both'}`)
+  }
+  if (server !== undefined) return action(new HttpRunClient(server, await readToken(tokenFile)))
+  const note = (text: string): void => output.note(text)
+  const broker = await openFleetQueue(queue!, note)
+  try {
+    const environment = fleetEnvironment(broker, fleetWeights(weightsStore, note))
+    const runs = orchestrate ? startFleetRuns(broker, environment, {}) : undefined
+    try {
+      return await action(new QueueRunClient(broker, environment))
+    } finally {
+      await within(closeDeadline, runs?.close())
+    }
+  } finally {
+    await broker.close(closeDeadline)
+  }
+}
+
+async function within(milliseconds: number, work: Promise<unknown> | undefined): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  await Promise.race([work, new Promise(resolve => { timer = setTimeout(resolve, milliseconds) })])
+  clearTimeout(timer)
+}
+
+/**
+ * Submits a run to a fleet and shows how far it is until it has ended.
+ * @throws Interrupted at Ctrl-C: the run stays queued, or goes on; LayermillError where it failed or was cancelled.
+ */
+export async function submitAndFollow(output: Output, spec: RunSpec, options: RunOptions): Promise<EndedRun> {
+  // Refused before anything is connected.
+  runStoreUrl(spec)
+  return withRunClient(output, options, true, async client => interruptible(async signal => {
+    const { id } = await client.submit(spec)
+    output.note(`run ${id}`)
+    const run = await followRun(client, id, { output, json: options.json === true, signal })
+    if (run === undefined) {
+      output.note(leaving(client, id, options))
+      throw signal.reason
+    }
+    ensureDone(run, client)
+    const { layers, seconds } = await client.get(id)
+    return { id, counts: run.counts, layers: layers ?? [], seconds }
+  }))
+}
+
+function leaving(client: RunClient, id: string, { server }: RunOptions): string {
+  const what = server === undefined
+    ? `run ${id} stays queued: it goes on as soon as an orchestrator (layermill serve, or this command again) takes it`
+    : `run ${id} goes on at the server`
+  return `${what}\n  watch it:   layermill runs watch ${id} ${client.flag}\n  cancel it:  layermill runs cancel ${id} ${client.flag}`
+}

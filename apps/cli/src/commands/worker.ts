@@ -1,0 +1,68 @@
+import { PartProcessor, startFleetWorker } from '@layermill/gpu-worker'
+import type { Device, EngineName } from '@layermill/engines'
+import { LayermillError } from '@layermill/models'
+import { openSource, openStore } from '@layermill/storage'
+import { createProvider, readAhead } from '../compose.js'
+import { exitCodes } from '../exit-codes.js'
+import { fleetWeights, openFleetQueue } from '../fleet/orchestrator.js'
+import { weightsOfRun, workerWeights } from '../fleet/worker-weights.js'
+import { untilStopped } from '../interrupt.js'
+import { bytes, count, milliseconds } from '../numbers.js'
+import type { Output } from '../output/output.js'
+import { version } from '../version.js'
+
+export interface WorkerOptions {
+  queue: string
+  device: string
+  engine: string
+  concurrency: string
+  host: string
+  healthPort?: string
+  drainDeadline: string
+  weightsStore?: string
+  weightsCache: string
+  lockDuration: string
+}
+
+const engines: readonly EngineName[] = ['onnx', 'tfjs']
+const devices: readonly (Device | 'auto')[] = ['auto', 'cpu', 'cuda', 'webgpu']
+
+function oneOf<Value extends string>(flag: string, text: string, values: readonly Value[]): Value {
+  const found = values.find(value => value === text)
+  if (found !== undefined) return found
+  throw new LayermillError('SPEC_INVALID', `${flag}: got ${JSON.stringify(text)}, expected one of ${values.join(', ')}`)
+}
+
+/**
+ * `layermill worker`: computes parts of any run until SIGTERM or Ctrl-C, then finishes what it has within the deadline.
+ * @throws LayermillError `DEVICE_UNAVAILABLE`; what connecting throws.
+ */
+export async function workerCommand(output: Output, options: WorkerOptions): Promise<number> {
+  const note = (text: string): void => output.note(text)
+  const concurrency = count('--concurrency', options.concurrency, 1, 64)
+  const drainDeadline = milliseconds('--drain-deadline', options.drainDeadline)
+  const lockDuration = milliseconds('--lock-duration', options.lockDuration)
+  const health = options.healthPort === undefined ? undefined : { host: options.host, port: count('--health-port', options.healthPort, 0, 65_535) }
+  const fleet = fleetWeights(options.weightsStore, note, bytes('--weights-cache', options.weightsCache))
+  const provider = createProvider({ engine: oneOf('--engine', options.engine, engines), device: oneOf('--device', options.device, devices), note, load: workerWeights(fleet) })
+  const processor = new PartProcessor({ provider, openStore: async url => openStore(url), openSource: source => openSource(source), readAhead, weightsOf: weightsOfRun })
+  // Before it takes a part: a worker without its device is of no use.
+  const engine = await provider.openEngine()
+  try {
+    const broker = await openFleetQueue(options.queue, note)
+    try {
+      const worker = await startFleetWorker({ broker, processor, engine, version, concurrency, lockDuration, health })
+      note(`worker ${worker.id}: ${engine.name} on ${engine.device}, queue ${broker.describe()}${worker.healthUrl === undefined ? '' : `, health at ${worker.healthUrl}`}`)
+      const signal = await untilStopped()
+      note(`${signal}: finishing the parts under way, at most ${drainDeadline / 1000} s`)
+      const handedBack = await worker.drain(drainDeadline)
+      note(handedBack === 0 ? 'drained' : `handed back ${handedBack} unfinished part${handedBack === 1 ? '' : 's'}`)
+    } finally {
+      await broker.close(5000)
+    }
+  } finally {
+    await processor.close()
+    await provider.close()
+  }
+  return exitCodes.done
+}

@@ -1,0 +1,41 @@
+import { type Broker, openBroker, type RunSpec } from '@layermill/jobs'
+import { getNetwork, loadWeights, type Network } from '@layermill/models'
+import { type RunEnvironment, type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator'
+import { openStore } from '@layermill/storage'
+import { createEnvironment } from '../compose.js'
+import { writePredictions } from '../output/predictions.js'
+import { openStoreFile } from './weights-file.js'
+import { FleetWeights } from './weights-store.js'
+
+/** Bytes of weights that an orchestrator keeps on its disk: it only passes them on. */
+const orchestratorCache = 4e9
+
+/** @throws LayermillError as `openBroker` does. */
+export function openFleetQueue(url: string, note: (text: string) => void): Promise<Broker> {
+  return openBroker(url, { onError: error => note(`queue: ${error.message}`) })
+}
+
+/** The fleet's weights at the URL that `--weights-store` gives, if it does. */
+export function fleetWeights(url: string | undefined, note: (text: string) => void, limit: number = orchestratorCache): FleetWeights | undefined {
+  return url === undefined ? undefined : new FleetWeights({ store: openStore(url), limit, note })
+}
+
+/** What an orchestrator of a fleet needs: no engine, and weights only for as long as their hash takes. */
+export function fleetEnvironment(broker: Broker, weights: FleetWeights | undefined): RunEnvironment {
+  return createEnvironment(broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
+    const loaded = await loadWeights(spec.model, spec.weights, { open: openStoreFile })
+    const network = getNetwork(spec.model, loaded.variant)
+    await weights?.publish(network, loaded)
+    return { network, weightsSha256: loaded.sha256 }
+  })
+}
+
+/** Carries out the runs of a queue in this process. */
+export function startFleetRuns(broker: Broker, environment: RunEnvironment, options: Pick<RunWorkerOptions, 'lockDuration' | 'note'>): RunWorker {
+  return startRunWorker(broker, environment, {
+    ...options,
+    finish: async ({ spec }, store) => {
+      if (spec.kind === 'predict' && spec.out !== undefined) await writePredictions(store, spec.out)
+    },
+  })
+}

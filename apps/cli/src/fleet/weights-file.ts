@@ -1,0 +1,24 @@
+import { basename } from 'node:path'
+import { LayermillError, type RandomAccess } from '@layermill/models'
+import { openStore } from '@layermill/storage'
+
+/**
+ * A weight file in a store, `s3://bucket/key`, for reading.
+ * @throws LayermillError `WEIGHTS_NOT_FOUND`; what the store throws.
+ */
+export async function openStoreFile(url: string): Promise<RandomAccess> {
+  const key = basename(url)
+  const store = openStore(url.slice(0, -key.length))
+  const entry = await store.stat(key)
+  if (entry === undefined) throw new LayermillError('WEIGHTS_NOT_FOUND', `${url} does not exist`)
+  return {
+    name: url,
+    size: entry.bytes,
+    async read(offset, target) {
+      const bytes = await store.getRange(key, offset, offset + target.length)
+      if (bytes?.length !== target.length) throw new LayermillError('WEIGHTS_TRUNCATED', `${url} ends before byte ${offset + target.length}`)
+      target.set(bytes)
+    },
+    close: () => store.close(),
+  }
+}

@@ -1,0 +1,28 @@
+import { LayermillError } from '@layermill/models'
+
+/**
+ * A flag's whole number.
+ * @throws LayermillError `SPEC_INVALID` naming the flag.
+ */
+export function count(flag: string, text: string, from: number, to: number): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value >= from && value <= to) return value
+  throw new LayermillError('SPEC_INVALID', `${flag}: got ${JSON.stringify(text)}, expected a whole number from ${from} to ${to}`)
+}
+
+/** A flag's seconds as milliseconds: at least one. */
+export function milliseconds(flag: string, text: string): number {
+  const value = Number(text)
+  if (/^\d+(\.\d+)?$/.test(text) && value >= 1 && value <= 86_400) return value * 1000
+  throw new LayermillError('SPEC_INVALID', `${flag}: got ${JSON.stringify(text)}, expected seconds from 1 to 86400`)
+}
+
+const units: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 }
+
+/** A flag's amount of bytes, as 500MB or 20G. */
+export function bytes(flag: string, text: string): number {
+  const [, value = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?$/i.exec(text.trim()) ?? []
+  const factor = units[unit.toLowerCase()]
+  if (value !== '' && factor !== undefined) return Number(value) * factor
+  throw new LayermillError('SPEC_INVALID', `${flag}: got ${JSON.stringify(text)}, expected bytes, as 20GB`)
+}

@@ -1,0 +1,34 @@
+import { basename } from 'node:path'
+import type { ClassScore } from '@layermill/gpu-worker'
+import { openStore, partOfPath, type Store } from '@layermill/storage'
+import { csvRow } from './csv.js'
+
+/** One image's likeliest classes. */
+export interface PredictionRow {
+  readonly key: string
+  readonly classes: readonly ClassScore[]
+}
+
+/** A finished run's predictions, in the order of its parts. */
+export async function* readPredictions(store: Store): AsyncGenerator<PredictionRow> {
+  const keys: string[] = []
+  for await (const { key } of store.list('predictions/')) if (partOfPath(key) !== undefined) keys.push(key)
+  keys.sort((a, b) => partOfPath(a)! - partOfPath(b)!)
+  for (const key of keys) {
+    const text = new TextDecoder().decode(await store.get(key))
+    for (const line of text.split('\n')) if (line !== '') yield JSON.parse(line) as PredictionRow
+  }
+}
+
+function csvLines({ key, classes }: PredictionRow): string {
+  return classes.map((score, rank) => csvRow([key, rank + 1, score.index, score.label, score.probability])).join('')
+}
+
+/** Puts a run's parts together into one .csv or .jsonl file. */
+export async function writePredictions(store: Store, out: string): Promise<void> {
+  const csv = out.toLowerCase().endsWith('.csv')
+  const lines = csv ? [csvRow(['key', 'rank', 'class', 'label', 'probability'])] : []
+  for await (const row of readPredictions(store)) lines.push(csv ? csvLines(row) : `${JSON.stringify(row)}\n`)
+  const name = basename(out)
+  await openStore(out.slice(0, -name.length)).put(name, lines.join(''))
+}

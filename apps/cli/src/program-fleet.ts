@@ -1,0 +1,122 @@
+import type { Command } from 'commander'
+import { cancelRun, type ListOptions, listRuns, resumeRun, type RunsOptions, showRun, watchRun } from './commands/runs.js'
+import { type ServeOptions, serveCommand } from './commands/serve.js'
+import { addToken, listTokens, removeTokenCommand, type TokensOptions } from './commands/tokens.js'
+import { type WorkerOptions, workerCommand } from './commands/worker.js'
+import type { Output } from './output/output.js'
+
+/** What a command sets for the process to end with. */
+export interface Result {
+  exitCode: number
+}
+
+const queueText = 'queue of the fleet: redis://host:6379, rediss:// or postgres://'
+const lockText = 'seconds after which another takes over the work of a process that is gone'
+const storeText = 'where the fleet keeps weights, so that workers need not fetch them from the internet: a folder or s3://bucket/prefix'
+
+/** Flags of the commands that a fleet carries out. */
+export function addFleetFlags(command: Command): Command {
+  return command
+    .option('--queue <url>', `${queueText}; without it everything runs in this process`)
+    .option('--server <url>', 'a layermill serve to submit to, as https://host:8080; the token comes from LAYERMILL_TOKEN or --token-file')
+    .option('--token-file <file>', 'file with the token of --server')
+    .option('--weights-store <url>', storeText)
+}
+
+function addServe(program: Command, result: Result): void {
+  program
+    .command('serve')
+    .description('the orchestrator of a fleet: HTTP API (documented at /docs) and what carries out runs; several may serve one queue')
+    .requiredOption('--queue <url>', queueText)
+    .option('--host <name>', 'where to listen; other than loopback only with tokens', '127.0.0.1')
+    .option('--port <number>', 'port; 0 takes any free one', '8080')
+    .option('--tokens-file <file>', 'who may ask (see layermill tokens); default: $LAYERMILL_HOME/tokens.jsonl where it exists')
+    .option('--weights-store <url>', storeText)
+    .option('--lock-duration <seconds>', lockText, '60')
+    .option('--log-level <level>', 'debug, info, warn or error', 'info')
+    .addHelpText('after', '\nExamples:\n  layermill serve --queue redis://localhost:6379\n  layermill serve --queue rediss://queue.internal:6379 --host 0.0.0.0 --tokens-file /etc/layermill/tokens.jsonl --weights-store s3://bucket/layermill')
+    .action(async (options: ServeOptions) => {
+      result.exitCode = await serveCommand(options)
+    })
+}
+
+function addWorker(program: Command, output: Output, result: Result): void {
+  program
+    .command('worker')
+    .description('computes parts of any run of a fleet; SIGTERM lets it finish what it has')
+    .requiredOption('--queue <url>', queueText)
+    .option('--device <name>', 'auto, cpu, cuda or webgpu', 'auto')
+    .option('--engine <name>', 'onnx or tfjs', 'onnx')
+    .option('--concurrency <number>', 'parts at once: two, so that reading one hides behind computing the other', '2')
+    .option('--health-port <number>', 'serves /healthz, /readyz and /metrics there; 0 takes any free port')
+    .option('--host <name>', 'where --health-port listens', '127.0.0.1')
+    .option('--drain-deadline <seconds>', 'time to finish parts at SIGTERM; what is not finished then goes back to the queue', '30')
+    .option('--weights-store <url>', storeText)
+    .option('--weights-cache <bytes>', 'most weights of that store to keep on this disk; those used longest ago are dropped', '20GB')
+    .option('--lock-duration <seconds>', lockText, '60')
+    .addHelpText('after', '\nExamples:\n  layermill worker --queue redis://localhost:6379\n  layermill worker --queue redis://queue.internal:6379 --device cuda --health-port 9090 --host 0.0.0.0 --weights-store s3://bucket/layermill')
+    .action(async (options: WorkerOptions) => {
+      result.exitCode = await workerCommand(output, options)
+    })
+}
+
+function reach(command: Command): Command {
+  return command
+    .option('--queue <url>', queueText)
+    .option('--server <url>', 'a layermill serve; the token comes from LAYERMILL_TOKEN or --token-file')
+    .option('--token-file <file>', 'file with the token of --server')
+    .option('--json', 'machine-readable lines')
+}
+
+function addRuns(program: Command, output: Output, result: Result): void {
+  const runs = program.command('runs').description('list, show, watch, cancel and resume the runs of a fleet')
+    .addHelpText('after', '\nExamples:\n  layermill runs list --queue redis://localhost:6379 --state running\n  layermill runs watch extract-20260102-0a1b2c3d --server https://layermill.example\n  layermill runs resume s3://bucket/features --queue redis://localhost:6379')
+  reach(runs.command('list').description('the runs that the queue knows, newest first'))
+    .option('--state <state>', 'planning, running, done, failed or cancelled')
+    .option('--kind <kind>', 'extract, predict or finetune')
+    .option('--limit <number>', 'most runs to list', '50')
+    .addHelpText('after', '\nExample:\n  layermill runs list --queue redis://localhost:6379 --state failed')
+    .action((options: ListOptions) => listRuns(output, options))
+  reach(runs.command('show').argument('<run>', 'its id').description('a run with its layers, counts and, if it failed, why'))
+    .addHelpText('after', '\nExample:\n  layermill runs show extract-20260102-0a1b2c3d --queue redis://localhost:6379 --json')
+    .action((id: string, options: RunsOptions) => showRun(output, id, options))
+  reach(runs.command('watch').argument('<run>', 'its id').description('live progress, from any machine; Ctrl-C ends the watching only'))
+    .addHelpText('after', '\nExample:\n  layermill runs watch extract-20260102-0a1b2c3d --server https://layermill.example --token-file ~/.layermill-token')
+    .action(async (id: string, options: RunsOptions) => {
+      result.exitCode = await watchRun(output, id, options)
+    })
+  reach(runs.command('cancel').argument('<run>', 'its id').description('ends a run; what is committed stays, and it can be resumed'))
+    .addHelpText('after', '\nExample:\n  layermill runs cancel extract-20260102-0a1b2c3d --queue redis://localhost:6379')
+    .action((id: string, options: RunsOptions) => cancelRun(output, id, options))
+  reach(runs.command('resume').argument('<run|out>', 'its id, or where its results are (then --queue)').description('goes on with a run that failed, was cancelled, or was forgotten by a wiped queue'))
+    .option('--detach', 'only queue it: an orchestrator (layermill serve) carries it out')
+    .option('--weights-store <url>', storeText)
+    .addHelpText('after', '\nExamples:\n  layermill runs resume extract-20260102-0a1b2c3d --server https://layermill.example\n  layermill runs resume s3://bucket/features --queue redis://localhost:6379')
+    .action(async (target: string, options: RunsOptions & { detach?: boolean }) => {
+      result.exitCode = await resumeRun(output, target, options)
+    })
+}
+
+function addTokens(program: Command, output: Output): void {
+  const tokens = program.command('tokens').description('who may use the HTTP API of layermill serve; only hashes are kept')
+  const file = (command: Command): Command => command.option('--tokens-file <file>', 'default: $LAYERMILL_HOME/tokens.jsonl')
+  file(tokens.command('add').argument('<name>', 'whose it is').description('make a token, and show it once'))
+    .requiredOption('--scopes <list>', 'read, submit (and cancel, resume), admin')
+    .option('--expires <time>', 'when it ends, as 2027-01-01T00:00:00Z')
+    .addHelpText('after', '\nExample:\n  layermill tokens add anna --scopes submit --expires 2027-01-01T00:00:00Z > anna.token')
+    .action((name: string, options: TokensOptions) => addToken(output, name, options))
+  file(tokens.command('list').description('names, scopes and times'))
+    .addHelpText('after', '\nExample:\n  layermill tokens list')
+    .action((options: TokensOptions) => listTokens(output, options))
+  file(tokens.command('remove').argument('<name>', 'whose it is').description('refuse a token from now on'))
+    .addHelpText('after', '\nExample:\n  layermill tokens remove anna')
+    .action((name: string, options: TokensOptions) => removeTokenCommand(output, name, options))
+}
+
+/** Adds the commands of a fleet. */
+export function addFleet(program: Command, output: Output, result: Result): void {
+  addServe(program, result)
+  addWorker(program, output, result)
+  addRuns(program, output, result)
+  addTokens(program, output)
+}
