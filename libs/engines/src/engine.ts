@@ -1,4 +1,5 @@
 import type { Network, Size2, Tensor, TensorMap } from '@layermill/models'
+import type { Trainer, TrainerOptions } from './trainer.js'
 
 export type EngineName = 'onnx' | 'tfjs'
 export type Device = 'cpu' | 'cuda' | 'webgpu'
@@ -42,6 +43,11 @@ export interface Engine {
   /** Version of the runtime below, as `onnxruntime 1.30.0`. */
   readonly version: string
   extractor(network: Network, weights: TensorMap, layers: readonly string[], options?: ExtractorOptions): Promise<Extractor>
+  /**
+   * A network ready to be differentiated. Weights are copied.
+   * @throws LayermillError `PARAMETER_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`, `WEIGHTS_MISSING_TENSOR`, `WEIGHTS_SHAPE`.
+   */
+  trainer(network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer>
   /** Ends the thread once pending runs are done. Idempotent. A process with closed engines exits by itself. */
   close(): Promise<void>
 }

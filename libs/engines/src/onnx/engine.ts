@@ -12,6 +12,8 @@ import {
 import type { Device, Engine, Extractor, ExtractorOptions } from '../engine.js'
 import type { ThreadClient } from '../thread/client.js'
 import { buffersOf } from '../thread/transfer.js'
+import type { Trainer, TrainerOptions } from '../trainer.js'
+import { createTrainer } from './trainer.js'
 import { allShared, copyWeights, selectWeights } from './weights.js'
 
 /** ONNX Runtime in a thread of its own. Made by `openEngine`. */
@@ -43,6 +45,11 @@ export class OnnxEngine implements Engine {
     const params = { nodes, weights: sent, ownWeights: !shared, outputs, inputSize }
     const { session } = await this.client.request('load', params, shared ? [] : buffersOf(sent.values()))
     return new OnnxExtractor(this.client, session, network, names, inputSize)
+  }
+
+  async trainer(network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
+    this.assertOpen()
+    return createTrainer(this.client, network, weights, options)
   }
 
   close(): Promise<void> {

@@ -7,6 +7,8 @@ import { selectDevice } from './devices.js'
 import { averagingMatrix } from './lower/adaptive.js'
 import { lower, type Lowered } from './lower/lower.js'
 import { createSession } from './session.js'
+import { TrainerHost } from './trainer-host.js'
+import type { TrainerLoaded, TrainParams } from './trainer-protocol.js'
 
 interface Loaded {
   readonly session: ort.InferenceSession
@@ -20,6 +22,7 @@ interface Loaded {
 /** The engine inside its thread: sessions by number, requests one at a time. */
 export class OnnxHost {
   private readonly sessions = new Map<number, Loaded>()
+  private readonly trainers = new Map<number, TrainerHost>()
   private device: Device = 'cpu'
   private threads = 1
   private nextSession = 0
@@ -34,6 +37,11 @@ export class OnnxHost {
       case 'load': return this.load(request.params)
       case 'run': return this.run(request.params)
       case 'release': return this.release(request.params)
+      case 'train': return this.train(request.params)
+      case 'gradients': return this.trainer(request.params.trainer).gradients(request.params)
+      case 'evaluate': return this.trainer(request.params.trainer).evaluate(request.params)
+      case 'parameters': return this.setParameters(request.params)
+      case 'releaseTrainer': return this.releaseTrainer(request.params)
       case 'close': return this.close()
     }
   }
@@ -79,8 +87,35 @@ export class OnnxHost {
     return undefined
   }
 
+  private async train(params: TrainParams): Promise<TrainerLoaded> {
+    const settings = { device: this.device, threads: this.threads }
+    const host = await TrainerHost.create(params, settings, call => nativeCall(this.flags, call))
+    const trainer = this.nextSession++
+    this.trainers.set(trainer, host)
+    return { trainer, ...host.description }
+  }
+
+  private trainer(number: number): TrainerHost {
+    const trainer = this.trainers.get(number)
+    if (trainer === undefined) throw new LayermillError('ENGINE_CLOSED', 'this trainer has been released')
+    return trainer
+  }
+
+  private async setParameters({ trainer, parameters }: Requests['parameters']['params']): Promise<undefined> {
+    this.trainer(trainer).setParameters(parameters)
+    return undefined
+  }
+
+  private async releaseTrainer({ trainer: number }: Requests['releaseTrainer']['params']): Promise<undefined> {
+    const trainer = this.trainers.get(number)
+    this.trainers.delete(number)
+    await trainer?.release()
+    return undefined
+  }
+
   private async close(): Promise<undefined> {
     for (const session of this.sessions.keys()) await this.release({ session })
+    for (const trainer of this.trainers.keys()) await this.releaseTrainer({ trainer })
     return undefined
   }
 }

@@ -5,12 +5,18 @@ import { formatShape, LayermillError, parameterShapes, sameShape, type GraphNode
 const SLICE = 1 << 18
 
 /**
- * The weights that nodes read, and no others.
+ * The weights that nodes read, and no others; of those only the ones in `only`, where it is given.
  * @throws LayermillError `WEIGHTS_MISSING_TENSOR`, `WEIGHTS_SHAPE` with the tensor's name and the shape expected.
  */
-export function selectWeights(network: Network, nodes: readonly GraphNode[], weights: TensorMap): Map<string, Tensor> {
+export function selectWeights(
+  network: Network,
+  nodes: readonly GraphNode[],
+  weights: TensorMap,
+  only?: ReadonlySet<string>,
+): Map<string, Tensor> {
   const selected = new Map<string, Tensor>()
   for (const [name, shape] of parameterShapes({ nodes, inputSize: network.inputSize })) {
+    if (only?.has(name) === false) continue
     const tensor = weights.get(name)
     if (tensor === undefined) {
       throw new LayermillError('WEIGHTS_MISSING_TENSOR', `the weights have no tensor ${name} (${formatShape(shape)}), which ${network.id} needs`)

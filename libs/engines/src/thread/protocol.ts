@@ -1,8 +1,9 @@
 import type { GraphNode, Size2, Tensor } from '@layermill/models'
 import type { Device } from '../engine.js'
+import type { TrainingRequests } from '../onnx/trainer-protocol.js'
 
 /** What the calling thread asks of the engine thread, and what it gets. Requests are carried out one after the other, in order. */
-export interface Requests {
+export interface Requests extends TrainingRequests {
   /** The first request: takes the first of `devices` that works. */
   open: {
     params: { devices: readonly Device[]; threads: number }

@@ -10,7 +10,7 @@ const CLASSES = 4
 
 /** Numbers in [-1, 1) that look random and are the same every time. */
 function numbers(name: string, length: number): Float32Array {
-  let state = [...name].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 0x01000193), 0x811c9dc5)
+  let state = Buffer.from(name).reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193), 0x811c9dc5)
   return Float32Array.from({ length }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) | 0
     let x = state

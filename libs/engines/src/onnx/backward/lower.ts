@@ -75,6 +75,11 @@ function emitAll(context: TrainingContext, nodes: readonly TrainingNode[], losse
   }
 }
 
+/** Whether batch norm's statistics are constants. */
+function fixedStatistics(nodes: readonly GraphNode[], { batchStatistics, changing = [] }: TrainingRequest): boolean {
+  return !batchStatistics && !nodes.some(node => node.op === 'batchNorm' && changing.includes(node.parameters.mean))
+}
+
 function checkTrainable(nodes: readonly TrainingNode[], trainable: readonly string[]): void {
   const known = new Set(nodes.flatMap(learnable))
   const unknown = trainable.find(name => !known.has(name))
@@ -106,7 +111,7 @@ export function lowerTraining(request: TrainingRequest): LoweredTraining {
   const pruned = cutNodes(request)
   const shapes = inferShapes(pruneNodes(request.nodes, losses.map(({ node }) => node)), inputSize)
   const outputs = new Set(losses.map(({ node }) => node))
-  const nodes = batchStatistics ? pruned : joinBatchNorm(pruned, outputs)
+  const nodes = fixedStatistics(pruned, request) ? joinBatchNorm(pruned, outputs) : pruned
   checkTrainable(nodes, trainable)
   const parameter = (name: string): Tensor => {
     const tensor = weights.get(name)

@@ -1,0 +1,54 @@
+import type { GraphNode, Size2, Tensor } from '@layermill/models'
+import type { LossTerm } from './backward/lower.js'
+
+/** What makes a trainer in the engine thread. */
+export interface TrainParams {
+  readonly nodes: readonly GraphNode[]
+  /** Exactly the parameters that the nodes read; the thread's own from now on. */
+  readonly weights: ReadonlyMap<string, Tensor>
+  readonly inputSize: Size2
+  readonly start: string | undefined
+  /** The classifier's first. */
+  readonly losses: readonly LossTerm[]
+  readonly trainable: readonly string[]
+  /** Running statistics that `setParameters` may change. */
+  readonly statistics: readonly string[]
+  readonly batchStatistics: boolean
+  readonly dropout: boolean
+}
+
+export interface StepParams {
+  readonly trainer: number
+  readonly images: Tensor
+  readonly labels: Int32Array
+  readonly targets: Tensor
+  readonly masks: ReadonlyMap<string, Tensor>
+  /** Memory for gradients, in the order of `TrainerLoaded.gradients`; empty for new memory. */
+  readonly recycle: readonly Float32Array[]
+}
+
+export interface TrainerLoaded {
+  readonly trainer: number
+  /** Dropout nodes that need masks, with their shapes. */
+  readonly masks: readonly (readonly [node: string, shape: readonly number[]])[]
+  /** Parameters in the order in which their gradients are returned. */
+  readonly gradients: readonly string[]
+  /** Batch norms, in the order in which their means and variances follow. */
+  readonly statistics: readonly string[]
+}
+
+export interface StepResult {
+  readonly loss: number
+  readonly correct: number
+  /** Scores; gradients; mean and variance of each batch norm. */
+  readonly tensors: readonly Tensor[]
+}
+
+/** Requests of training, besides those of extraction. */
+export interface TrainingRequests {
+  train: { params: TrainParams; result: TrainerLoaded }
+  gradients: { params: StepParams; result: StepResult }
+  evaluate: { params: Omit<StepParams, 'masks' | 'recycle'>; result: StepResult }
+  parameters: { params: { trainer: number; parameters: ReadonlyMap<string, Tensor> }; result: undefined }
+  releaseTrainer: { params: { trainer: number }; result: undefined }
+}
