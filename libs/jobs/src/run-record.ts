@@ -22,6 +22,8 @@ export const RunIdentity = z.object({
     resample: z.string(),
     autoOrient: z.boolean(),
     oversample: z.boolean(),
+    /** The one copy of a fixed number of augmented ones that this run computes; only of a fine-tuning run's features. */
+    augment: z.object({ names: z.array(z.string()), seed: z.int(), copy: z.int() }).optional(),
   }),
   precision: z.string(),
   pool: z.string(),

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import { errorMessage, LayermillError } from '@layermill/models'
 import { lockFolder } from './folder-lock.js'
@@ -69,6 +70,9 @@ function threadFile(): string {
  */
 export async function openEmbeddedPostgres(directory?: string): Promise<EmbeddedPostgres> {
   const unlock = directory === undefined ? undefined : await lockFolder(directory)
+  // PostgreSQL has thousands of functions that are warm while it starts and then rarely run. By its own measure V8 optimizes them all at
+  // once, two seconds of CPU that the engine and the decoders lack; by this one only those that go on being used.
+  setFlagsFromString('--wasm-tiering-budget=200000000')
   try {
     const thread = new DatabaseThread({ directory })
     await thread.ready
