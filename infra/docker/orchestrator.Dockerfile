@@ -10,10 +10,12 @@ COPY package.json package-lock.json .npmrc tsconfig.base.json ./
 COPY test/package.json test/package.json
 COPY libs libs
 COPY apps apps
-RUN --mount=type=cache,target=/var/cache/npm npm ci
+# Not npm ci: the lock file lacks native packages of some platforms (docs/decisions/0001-workspace.md).
+RUN --mount=type=cache,target=/var/cache/npm npm install --no-save
 RUN npx tsc -b apps/cli
 # What runs needs neither the tools nor the sources, nor the runtime's libraries for other systems.
-RUN --mount=type=cache,target=/var/cache/npm npm ci --omit=dev --workspace=layermill --include-workspace-root=false \
+RUN --mount=type=cache,target=/var/cache/npm rm -rf node_modules \
+  && npm install --no-save --omit=dev --workspace=layermill --include-workspace-root=false \
   && rm -rf test node_modules/onnxruntime-node/bin/napi-v6/darwin node_modules/onnxruntime-node/bin/napi-v6/win32 \
   && find apps libs -type d -name src -prune -exec rm -rf {} +
 

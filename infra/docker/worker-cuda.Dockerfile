@@ -11,10 +11,12 @@ COPY package.json package-lock.json .npmrc tsconfig.base.json ./
 COPY test/package.json test/package.json
 COPY libs libs
 COPY apps apps
-RUN --mount=type=cache,target=/var/cache/npm npm ci
+# Not npm ci: the lock file lacks native packages of some platforms (docs/decisions/0001-workspace.md).
+RUN --mount=type=cache,target=/var/cache/npm npm install --no-save
 RUN npx tsc -b apps/cli
 # What runs needs neither the tools nor the sources, nor the runtime's libraries for other systems.
-RUN --mount=type=cache,target=/var/cache/npm npm ci --omit=dev --workspace=layermill --include-workspace-root=false \
+RUN --mount=type=cache,target=/var/cache/npm rm -rf node_modules \
+  && npm install --no-save --omit=dev --workspace=layermill --include-workspace-root=false \
   && rm -rf test node_modules/onnxruntime-node/bin/napi-v6/darwin node_modules/onnxruntime-node/bin/napi-v6/win32 \
   && find apps libs -type d -name src -prune -exec rm -rf {} +
 # The CUDA provider is not in the npm package: ONNX Runtime's own script fetches it. TensorRT is not used.
@@ -40,4 +42,4 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
 # Exec form: the process gets SIGTERM itself and drains.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "/app/apps/cli/bin/layermill.js"]
-CMD ["worker", "--queue", "redis://redis:6379", "--device", "cuda", "--host", "0.0.0.0", "--port", "8080"]
+CMD ["worker", "--queue", "redis://redis:6379", "--device", "cuda", "--host", "0.0.0.0", "--health-port", "8080"]

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { Ajv } from 'ajv'
 import { expect, it } from 'vitest'
-import { at, commandViolations, composeFile, entriesOf, isPinned, itemsOf, read, root, textAt, type Value } from './infra-files.js'
+import { at, commandViolations, composeFile, entriesOf, flagValue, isPinned, itemsOf, read, root, textAt, type Value } from './infra-files.js'
 
 const compose = composeFile()
 const services = entriesOf(at(compose, 'services'))
@@ -88,7 +88,8 @@ it('gives layermill nothing it does not need, and time to finish', () => {
     expect(at(service, 'read_only'), name).toBe(true)
     expect(at(service, 'cap_drop')).toEqual(['ALL'])
     expect(at(service, 'security_opt')).toEqual(['no-new-privileges:true'])
-    expect(seconds(at(service, 'stop_grace_period'))).toBeGreaterThanOrEqual(name.startsWith('worker') ? 120 : 30)
+    const drain = flagValue(words(at(service, 'command')), '--drain-deadline')
+    expect(seconds(at(service, 'stop_grace_period'))).toBeGreaterThan(name.startsWith('worker') ? Number(drain) : 15)
     // Only loopback of the host is open.
     for (const port of words(at(service, 'ports'))) expect(port).toMatch(/^127\.0\.0\.1:/)
   }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { DockerfileParser, type Dockerfile, type From, type JSONInstruction } from 'dockerfile-ast'
 import { describe, expect, it } from 'vitest'
-import { commandViolations, filesOf, isPinned, read, root } from './infra-files.js'
+import { commandViolations, filesOf, flagValue, isPinned, read, root } from './infra-files.js'
 
 const names = ['orchestrator', 'worker-cpu', 'worker-cuda', 'worker-tfjs']
 const dockerfile = (name: string): Dockerfile => DockerfileParser.parse(read(`infra/docker/${name}.Dockerfile`))
@@ -74,7 +74,7 @@ describe.each(names)('%s', (name) => {
   })
 
   it('builds as the other images do', () => {
-    const build = (text: string): string[] => text.slice(text.indexOf(' AS build')).split('\n').slice(1, 13)
+    const build = (text: string): string[] => text.slice(text.indexOf(' AS build')).split('\n').slice(1, 15)
     expect(build(read(`infra/docker/${name}.Dockerfile`))).toEqual(build(read('infra/docker/orchestrator.Dockerfile')))
   })
 
@@ -93,7 +93,7 @@ describe.each(names)('%s', (name) => {
     const command = strings(only('CMD') as JSONInstruction)
     expect(command[0]).toBe(name === 'orchestrator' ? 'serve' : 'worker')
     expect(commandViolations(command)).toEqual([])
-    expect(command.slice(command.indexOf('--port'))).toEqual(['--port', only('EXPOSE')?.getRawArgumentsContent()])
+    expect(flagValue(command, name === 'orchestrator' ? '--port' : '--health-port')).toBe(only('EXPOSE')?.getRawArgumentsContent())
   })
 
   it('bakes no secret in', () => {
@@ -113,11 +113,11 @@ it('the GPU images compute on the GPU, each with what its engine needs', () => {
 
 describe('commandViolations', () => {
   it('finds commands, flags and values that are not there', () => {
-    expect(commandViolations(['serve', '--queue', 'q', '--host', 'h', '--port', '1'])).toEqual([])
-    expect(commandViolations(['work', '--queue', 'q'])).toEqual(['layermill has no command work'])
-    expect(commandViolations(['serve', '--queue', 'q', '--host', 'h', '--port', '1', '--device', 'cpu'])).toEqual(['serve has no flag --device'])
-    expect(commandViolations(['worker', '--queue', '--host', '--port'])).toEqual([
-      '--host stands where a value belongs', '--port lacks its value', 'worker is given no --host',
+    expect(commandViolations(['serve', '--queue', 'q', '--host=h', '--port', '1'])).toEqual([])
+    expect(commandViolations(['extract', '--queue', 'q'])).toEqual(['no part of a fleet is started by extract'])
+    expect(commandViolations(['serve', '--queue', 'q', '--host', 'h', '--port', '1', '--device=cpu'])).toEqual(['serve has no flag --device'])
+    expect(commandViolations(['worker', '--queue', '--host', '--device'])).toEqual([
+      '--queue lacks its value', '--device lacks its value', 'worker is given no --host', 'worker is given no --health-port',
     ])
   })
 })

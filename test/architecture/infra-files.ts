@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parse, parseAllDocuments } from 'yaml'
@@ -58,23 +59,38 @@ export function kubernetesManifests(): Manifest[] {
 /** Whether an image is named by an exact version. */
 export const isPinned = (image: string): boolean => /:v?\d+\.\d+(\.\d+)?([.-][\w.-]+)?(@sha256:[0-9a-f]{64})?$/.test(image)
 
-/** Flags of the two commands that images and manifests start (DESIGN of the command line), each with a value. */
-const flags: Readonly<Record<string, readonly string[]>> = {
-  serve: ['--queue', '--host', '--port'],
-  worker: ['--queue', '--device', '--engine', '--concurrency', '--host', '--port'],
+/** Flags of a command and whether each takes a value, from the program's own help. */
+function flagsOf(command: string): Map<string, boolean> {
+  const help = execFileSync(process.execPath, [path.join(root, 'apps/cli/bin/layermill.js'), command, '--help'], { encoding: 'utf8' })
+  return new Map([...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)( <)?/gm)].map(([, flag = '', value]) => [flag, value !== undefined]))
 }
 
-/** What is wrong with the arguments of `layermill` in an image or manifest. */
+const commands = new Map<string, Map<string, boolean>>()
+
+/** What is wrong with the arguments of `layermill` in an image or manifest: `--flag value` and `--flag=value` alike. */
 export function commandViolations(args: readonly string[]): string[] {
-  const [command = '', ...rest] = args
-  const known = flags[command]
-  if (known === undefined) return [`layermill has no command ${command}`]
-  const given = rest.filter((_, i) => i % 2 === 0)
-  const values = rest.filter((_, i) => i % 2 === 1)
-  return [
-    ...given.filter(flag => !known.includes(flag)).map(flag => `${command} has no flag ${flag}`),
-    ...values.filter(value => value.startsWith('--')).map(value => `${value} stands where a value belongs`),
-    ...(rest.length % 2 === 0 ? [] : [`${rest.at(-1)} lacks its value`]),
-    ...['--queue', '--host', '--port'].filter(flag => !given.includes(flag)).map(flag => `${command} is given no ${flag}`),
-  ]
+  const [command = '', ...rest] = args.flatMap(arg => /^--[a-z-]+=/.test(arg) ? [arg.slice(0, arg.indexOf('=')), arg.slice(arg.indexOf('=') + 1)] : [arg])
+  if (!['serve', 'worker'].includes(command)) return [`no part of a fleet is started by ${command}`]
+  const known = commands.get(command) ?? flagsOf(command)
+  commands.set(command, known)
+  const found: string[] = []
+  const given: string[] = []
+  for (let i = 0; i < rest.length; i++) {
+    const flag = rest[i] ?? ''
+    given.push(flag)
+    if (!known.has(flag)) found.push(`${command} has no flag ${flag}`)
+    if (known.get(flag) === false) continue
+    const value = rest[++i]
+    if (value === undefined || value.startsWith('--')) found.push(`${flag} lacks its value`)
+  }
+  const needed = ['--queue', '--host', command === 'serve' ? '--port' : '--health-port']
+  return [...found, ...needed.filter(flag => !given.includes(flag)).map(flag => `${command} is given no ${flag}`)]
+}
+
+/** The value of a flag among arguments. */
+export function flagValue(args: readonly string[], flag: string): string | undefined {
+  const joined = args.find(arg => arg.startsWith(`${flag}=`))
+  if (joined !== undefined) return joined.slice(flag.length + 1)
+  const index = args.indexOf(flag)
+  return index < 0 ? undefined : args[index + 1]
 }

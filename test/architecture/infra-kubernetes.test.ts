@@ -4,7 +4,7 @@ import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
 import { ConfigMap, Namespace, Secret, Service } from 'kubernetes-models/v1'
 import { describe, expect, it } from 'vitest'
-import { at, commandViolations, entriesOf, filesOf, isPinned, itemsOf, kubernetesManifests, read, textAt, type Manifest, type Value } from './infra-files.js'
+import { at, commandViolations, entriesOf, filesOf, flagValue, isPinned, itemsOf, kubernetesManifests, read, textAt, type Manifest, type Value } from './infra-files.js'
 
 interface Model {
   prototype: { validate: (this: object) => void }
@@ -102,9 +102,10 @@ describe.each(ofKind('Deployment'))('$name', ({ name, value }) => {
   const pod = at(value, 'spec', 'template', 'spec')
   const container = at(pod, 'containers', 0)
   const worker = name.startsWith('layermill-worker')
+  const args = itemsOf(at(container, 'args')).map(String)
 
   it('starts a command that exists, from an exact image that is built here', () => {
-    expect(commandViolations(itemsOf(at(container, 'args')).map(String))).toEqual([])
+    expect(commandViolations(args)).toEqual([])
     const image = String(at(container, 'image'))
     expect(isPinned(image)).toBe(true)
     expect(filesOf('infra/docker')).toContain(`${image.slice('layermill/'.length, image.indexOf(':'))}.Dockerfile`)
@@ -117,8 +118,7 @@ describe.each(ofKind('Deployment'))('$name', ({ name, value }) => {
   })
 
   it('has probes on the port it listens on', () => {
-    const args = itemsOf(at(container, 'args'))
-    expect(at(container, 'ports', 0, 'containerPort')).toBe(Number(args[args.indexOf('--port') + 1]))
+    expect(String(at(container, 'ports', 0, 'containerPort'))).toBe(flagValue(args, worker ? '--health-port' : '--port'))
     expect(at(container, 'livenessProbe', 'httpGet', 'path')).toBe('/healthz')
     expect(at(container, 'startupProbe', 'httpGet', 'path')).toBe('/healthz')
     expect(at(container, 'readinessProbe', 'httpGet', 'path')).toBe('/readyz')
@@ -142,12 +142,22 @@ describe.each(ofKind('Deployment'))('$name', ({ name, value }) => {
     }
   })
 
+  it('expands only variables that it has', () => {
+    const config = ofKind('ConfigMap').find(one => one.name === at(container, 'envFrom', 0, 'configMapRef', 'name'))
+    const variables = [...itemsOf(at(container, 'env')).map(variable => at(variable, 'name')), ...entriesOf(at(config?.value, 'data')).map(([key]) => key)]
+    const expanded = args.flatMap(arg => [...arg.matchAll(/\$\((\w+)\)/g)].map(([, variable]) => variable))
+    expect(expanded).toContain('LAYERMILL_QUEUE')
+    expect(variables).toEqual(expect.arrayContaining(expanded))
+  })
+
   it('mounts what it declares, asks for memory, and gives workers time to finish a part', () => {
     const declared = itemsOf(at(pod, 'volumes')).map(volume => textAt(volume, 'name'))
     expect(itemsOf(at(container, 'volumeMounts')).map(mount => textAt(mount, 'name')).toSorted()).toEqual(declared.toSorted())
     expect(at(container, 'resources', 'requests', 'memory')).toBeDefined()
     expect(at(container, 'resources', 'limits', 'memory')).toBeDefined()
-    expect(Number(at(pod, 'terminationGracePeriodSeconds'))).toBeGreaterThanOrEqual(worker ? 300 : 30)
+    const grace = Number(at(pod, 'terminationGracePeriodSeconds'))
+    expect(grace).toBeGreaterThanOrEqual(30)
+    if (worker) expect(grace).toBeGreaterThan(Number(flagValue(args, '--drain-deadline')))
   })
 
   it('survives the draining of nodes', () => {

@@ -106,7 +106,7 @@ describe('without tokens', () => {
   })
 
   it.each(['0.0.0.0', '::', '192.0.2.1', 'example.org', '::ffff:192.0.2.1', ''])('binding %j is refused', async (host) => {
-    await expect(createServer({ ...options(), host })).rejects.toMatchObject({ code: 'TOKENS_REQUIRED', hint: expect.stringContaining('LAYERMILL_TOKENS_FILE') as string })
+    await expect(createServer({ ...options(), host })).rejects.toMatchObject({ code: 'TOKENS_REQUIRED', hint: expect.stringContaining('layermill tokens add') as string })
   })
 
   it('a token file without a token counts as none', async () => {

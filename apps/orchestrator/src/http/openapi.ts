@@ -51,7 +51,7 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
         { name: 'fleet', description: 'Workers and queues' },
         { name: 'operations', description: 'Health and metrics' },
       ],
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'A token of the file that LAYERMILL_TOKENS_FILE names.' } } },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'Made with `layermill tokens add`.' } } },
       security: [{ token: [] }],
     },
     transform,

@@ -49,6 +49,6 @@ export function refuseOtherSites({ host, origin, 'sec-fetch-site': site }: Heade
 export function refuseOpenServer(host: string, tokens: number): void {
   if (tokens > 0 || isLoopback(host)) return
   throw new LayermillError('TOKENS_REQUIRED', `Without tokens the server listens on loopback only, not on ${host}`, {
-    hint: 'set LAYERMILL_TOKENS_FILE to a token file with at least one token, or use --host 127.0.0.1',
+    hint: 'make a token with: layermill tokens add NAME --scopes admin; or use --host 127.0.0.1',
   })
 }
