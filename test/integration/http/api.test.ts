@@ -227,7 +227,10 @@ describe('metrics', () => {
     fixture.fleet.workerList = ['a', 'b'].map(id => ({
       id, host: 'h', state: 'idle', device: 'cpu', engine: 'onnx', version: '1', started: 'x', seen: 'x', jobs: [], imagesPerSecond: 1.5,
     }))
-    fixture.metrics.counter('layermill_images_total').inc({ result: 'done' }, 512)
+    for (const source of ['s3://photos/2027/', 's3://photos/2028/']) {
+      const { body } = await post<RunSummary>('/v1/runs', { ...spec, source })
+      fixture.runs.setState(body.id, 'running', { images: 100, done: 60, failed: 4, parts: 1 })
+    }
     const text = await scrape()
     const found = new Set([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => `${name} ${type}`))
     for (const [name, { type }] of Object.entries(orchestratorMetrics)) expect(found).toContain(`${name} ${type}`)
@@ -236,8 +239,10 @@ describe('metrics', () => {
     expect(text).toContain('layermill_runs{state="planning"} 1\n')
     expect(text).toContain('layermill_workers{device="cpu",state="idle"} 2\n')
     expect(text).toContain('layermill_workers_images_per_second{device="cpu"} 3\n')
-    expect(text).toContain('layermill_images_total{result="done"} 512\n')
-    expect(text).toMatch(/layermill_http_request_duration_seconds_count\{method="POST",route="\/v1\/runs",status="202"\} 1\n/)
+    expect(text).toContain('layermill_running_images{result="done"} 120\n')
+    expect(text).toContain('layermill_running_images{result="failed"} 8\n')
+    expect(text).toContain('layermill_running_images{result="pending"} 72\n')
+    expect(text).toMatch(/layermill_http_request_duration_seconds_count\{method="POST",route="\/v1\/runs",status="202"\} 3\n/)
   })
 
   it('forgets what is gone, and answers while the queue is away', async () => {

@@ -56,10 +56,11 @@ export class MemoryRuns implements RunService {
     return run
   }
 
-  setState(id: string, state: RunState): void {
+  setState(id: string, state: RunState, counts?: RunSummary['counts']): void {
     const run = this.#runs.get(id)
     if (run === undefined) throw new Error(`no run ${id}`)
     run.state = state
+    run.counts = counts ?? run.counts
     this.tell(id, { event: 'state', data: run })
   }
 

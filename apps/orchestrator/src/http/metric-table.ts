@@ -16,7 +16,7 @@ export const orchestratorMetrics = {
   layermill_http_auth_failures_total: { type: 'counter', help: 'Requests refused for want of a valid token, by reason', labels: ['reason'] },
   layermill_http_event_streams: { type: 'gauge', help: 'Clients listening to events of runs', labels: [] },
   layermill_runs: { type: 'gauge', help: 'Runs by state', labels: ['state'] },
-  layermill_images_total: { type: 'counter', help: 'Images of parts committed since this process started, by result (done, failed)', labels: ['result'] },
+  layermill_running_images: { type: 'gauge', help: 'Images of the runs that are being worked on, by result (done, failed, pending)', labels: ['result'] },
   layermill_queue_jobs: { type: 'gauge', help: 'Jobs by queue and state (waiting, prioritized, delayed, due, active, failed)', labels: ['queue', 'state'] },
   layermill_queue_backlog_jobs: { type: 'gauge', help: 'Jobs a worker could do now or is doing: waiting + prioritized + due + active', labels: ['queue'] },
   layermill_workers: { type: 'gauge', help: 'Workers heard of lately, by device and state', labels: ['device', 'state'] },

@@ -6,6 +6,9 @@ import type { FleetService, RunService } from './services.js'
 /** Longest wait for one answer of the queue while metrics are collected. */
 const collectDeadline = 5000
 
+/** Runs under way whose images are counted; nobody has more at once. */
+const mostRuns = 200
+
 type NamesOf<Type> = { [Name in OrchestratorMetric]: (typeof orchestratorMetrics)[Name]['type'] extends Type ? Name : never }[OrchestratorMetric]
 
 /** The orchestrator's metrics; one object per process (or per server, in tests). */
@@ -45,6 +48,14 @@ export class Metrics {
     await Promise.all([
       this.#ask('runs', ['layermill_runs'], () => runs.countByState(), states => {
         for (const [state, count] of Object.entries(states)) this.gauge('layermill_runs').set({ state }, count)
+      }),
+      this.#ask('progress', ['layermill_running_images'], () => runs.list({ state: 'running', limit: mostRuns }), page => {
+        const images = this.gauge('layermill_running_images')
+        for (const { counts } of page.runs) {
+          images.inc({ result: 'done' }, counts.done)
+          images.inc({ result: 'failed' }, counts.failed)
+          images.inc({ result: 'pending' }, Math.max(0, counts.images - counts.done - counts.failed))
+        }
       }),
       this.#ask('queues', ['layermill_queue_jobs', 'layermill_queue_backlog_jobs'], () => fleet.queues(), queues => {
         for (const { queue, ...states } of queues) {
