@@ -39,13 +39,17 @@ export const PartJob = z.strictObject({
 })
 export type PartJob = z.output<typeof PartJob>
 
-/** Sum the gradients of one micro-batch at one version of the parameters. */
+/** Sum the gradients of one micro-batch at one version of the parameters, or score one of held-out images. */
 export const GradientJob = z.strictObject({
   v: z.literal(1),
   run: name,
   store: storeUrl,
+  /** What is asked for: gradients of training images, or scores of held-out ones. */
+  purpose: z.enum(['train', 'evaluate']).default('train'),
+  /** Names this sitting of the coordinator: keys in the exchange begin with it, so that nothing of an earlier one is taken for its own. */
+  session: name.default('0'),
   step: index,
-  /** Position of the micro-batch in its step's global batch. */
+  /** Position of the micro-batch in its step's global batch, or among the held-out images. */
   micro: index,
   /** Version of the parameters: their key in the exchange. */
   version: index,

@@ -69,7 +69,7 @@ export interface Preparation {
   readonly std: readonly [number, number, number]
   /** `exact`: to the input size without keeping the aspect (Chainer). `crop`: the short side to `shortSide`, then the centre (torchvision). */
   readonly resize: { readonly kind: 'exact' } | { readonly kind: 'crop'; readonly shortSide: number }
-  readonly resample: 'bicubic' | 'bilinear'
+  readonly resample: 'bicubic' | 'bilinear' | 'nearest' | 'lanczos'
 }
 
 /** What the weights' origin changes in the graph. */

@@ -11,3 +11,4 @@ export {
 export { Random } from './random.js'
 export { resizeImage, resizeRegion } from './resample.js'
 export { levelTable, type TensorTarget } from './tensor.js'
+export { thumbnail } from './thumbnail.js'

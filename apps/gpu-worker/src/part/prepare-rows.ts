@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto'
 import { classify, type RunRecord } from '@layermill/jobs'
-import { errorCode, errorMessage, type Network, type Preparation, type Size2 } from '@layermill/models'
+import { errorCode, errorMessage, isFineTuned, type Network, type Preparation, type Size2 } from '@layermill/models'
 import { prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
 import { type ImageSource, type ManifestRow, mapOrdered } from '@layermill/storage'
+import { augmentOptions } from '../train/image-inputs.js'
 import type { PreparedRow } from './compute-rows.js'
 
-/** Makes the network's input of one image's bytes, as a run's record says. */
-export type Preparer = (bytes: Uint8Array) => Promise<{ prepared: Prepared; crops: number }>
+/** Makes the network's input of one image's bytes, as a run's record says. The key is what an augmentation is drawn from. */
+export type Preparer = (bytes: Uint8Array, key: string) => Promise<{ prepared: Prepared; crops: number }>
 
 /**
  * How a run prepares its images. Predictions cut the centre out of 256/224 of the size, or average ten crops, as Chainer's `predict`;
- * extraction resizes to the size.
+ * extraction resizes to the size. A fine-tuned network predicts from what it was trained on: the whole picture at the size.
  */
 export function preparerOf(record: RunRecord, network: Network): Preparer {
   const { size, resample, autoOrient, oversample } = record.identity.preparation
@@ -20,7 +21,15 @@ export function preparerOf(record: RunRecord, network: Network): Preparer {
   if (oversample && target !== 'keep') {
     return async bytes => ({ prepared: await tenCrop(bytes, preparation, { ...load, size: target }), crops: 10 })
   }
-  const centerCrop = record.spec.kind === 'predict' && target !== 'keep'
+  const { augment } = record.identity.preparation
+  if (augment !== undefined) {
+    const options = augmentOptions(augment.names)
+    return async (bytes, key) => {
+      const varied = { options, seed: augment.seed, key, epoch: augment.copy }
+      return { prepared: await prepareImage(bytes, preparation, { ...load, size: target, augment: varied }), crops: 1 }
+    }
+  }
+  const centerCrop = record.spec.kind === 'predict' && target !== 'keep' && !isFineTuned(network)
   return async bytes => ({ prepared: await prepareImage(bytes, preparation, { ...load, size: target, centerCrop }), crops: 1 })
 }
 
@@ -28,7 +37,7 @@ async function prepareRow(row: ManifestRow, source: ImageSource, prepare: Prepar
   if (row.from !== undefined) return { kind: 'copied', row }
   try {
     const bytes = await source.read(row)
-    const { prepared, crops } = await prepare(bytes)
+    const { prepared, crops } = await prepare(bytes, row.key)
     return {
       kind: 'image',
       row,

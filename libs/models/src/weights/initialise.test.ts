@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { initialiseAll, initialiseWeight } from './initialise.js'
+import { initialiseAll, initialiseGently, initialiseWeight } from './initialise.js'
 import { RandomStream, fillNormal } from './prng.js'
 import { SMALL } from './testing/fabricate.js'
 
@@ -60,6 +60,17 @@ describe('initialisation', () => {
     expectNear(large('vgg16', 'torchvision'), [Math.sqrt(2 / 576), 0.01])
     expectNear(large('resnet50', 'torchvision'), [Math.sqrt(2 / 576), 1 / Math.sqrt(3 * 300)])
     expectNear(large('googlenet', 'torchvision'), [0.01, 0.01])
+  })
+
+  it('lets others run meanwhile, for the same numbers', async () => {
+    const shapes = new Map([['fc6/W', [1024, 1024]], ['fc6/b', [1024]]])
+    const network = { architecture: 'resnet50', family: 'torchvision' } as const
+    let turns = 0
+    const others = setInterval(() => turns++, 0)
+    const tensors = await initialiseGently(network, shapes, '3')
+    clearInterval(others)
+    expect(turns).toBeGreaterThan(0)
+    expect(tensors).toEqual(initialiseAll(network, shapes, '3'))
   })
 
   it('begins batch norms as the identity and biases at nothing', () => {

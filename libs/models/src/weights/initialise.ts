@@ -1,8 +1,9 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Network } from '../graph.js'
 import { elementCount } from '../tensor.js'
 import type { Tensor } from '../tensor.js'
 import { splitParameter } from './names/scheme.js'
-import { RandomStream, fillNormal, fillUniform } from './prng.js'
+import { RandomStream, finish, normalSlices, uniformSlices } from './prng.js'
 
 /**
  * How the weights of a layer begin:
@@ -28,19 +29,19 @@ function initialiserOf({ architecture, family }: NetworkKind, shape: readonly nu
   return linear ? 'torchLinear' : 'heFanOut'
 }
 
-function fillWeight(initialiser: Initialiser, data: Float32Array, shape: readonly number[], stream: RandomStream): void {
+function fillWeight(initialiser: Initialiser, data: Float32Array, shape: readonly number[], stream: RandomStream): Generator<void> {
   const fanIn = elementCount(shape.slice(1))
   switch (initialiser) {
     case 'normal001':
-      return fillNormal(data, 0.01, stream)
+      return normalSlices(data, 0.01, stream)
     case 'heFanIn':
-      return fillNormal(data, Math.sqrt(2 / fanIn), stream)
+      return normalSlices(data, Math.sqrt(2 / fanIn), stream)
     case 'heFanOut':
-      return fillNormal(data, Math.sqrt(2 / (shape[0]! * elementCount(shape.slice(2)))), stream)
+      return normalSlices(data, Math.sqrt(2 / (shape[0]! * elementCount(shape.slice(2)))), stream)
     case 'lecunUniform':
-      return fillUniform(data, Math.sqrt(3 / fanIn), stream)
+      return uniformSlices(data, Math.sqrt(3 / fanIn), stream)
     case 'torchLinear':
-      return fillUniform(data, 1 / Math.sqrt(fanIn), stream)
+      return uniformSlices(data, 1 / Math.sqrt(fanIn), stream)
   }
 }
 
@@ -49,8 +50,30 @@ function fillWeight(initialiser: Initialiser, data: Float32Array, shape: readonl
  * For heads and other layers that a network did not come with.
  */
 export function initialiseWeight(initialiser: Initialiser, name: string, shape: readonly number[], seed: string): Tensor {
+  return finish(weightSlices(initialiser, name, shape, seed))
+}
+
+function* weightSlices(initialiser: Initialiser, name: string, shape: readonly number[], seed: string): Generator<void, Tensor> {
   const data = new Float32Array(elementCount(shape))
-  fillWeight(initialiser, data, shape, new RandomStream(`${seed}\n${name}`))
+  yield* fillWeight(initialiser, data, shape, new RandomStream(`${seed}\n${name}`))
+  return { shape, data }
+}
+
+function* parameterSlices(
+  network: NetworkKind,
+  name: string,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  seed: string,
+): Generator<void, Tensor> {
+  const shape = shapes.get(name) ?? []
+  const [link, kind] = splitParameter(name)
+  if (kind === 'W') return yield* weightSlices(initialiserOf(network, shape), name, shape, seed)
+  const data = new Float32Array(elementCount(shape))
+  if (kind === 'gamma' || kind === 'avg_var') data.fill(1)
+  const weight = shapes.get(`${link}/W`)
+  if (kind === 'b' && weight !== undefined && initialiserOf(network, weight) === 'torchLinear') {
+    yield* uniformSlices(data, 1 / Math.sqrt(elementCount(weight.slice(1))), new RandomStream(`${seed}\n${name}`))
+  }
   return { shape, data }
 }
 
@@ -61,19 +84,30 @@ export function initialiseParameter(
   shapes: ReadonlyMap<string, readonly number[]>,
   seed: string,
 ): Tensor {
-  const shape = shapes.get(name) ?? []
-  const [link, kind] = splitParameter(name)
-  if (kind === 'W') return initialiseWeight(initialiserOf(network, shape), name, shape, seed)
-  const data = new Float32Array(elementCount(shape))
-  if (kind === 'gamma' || kind === 'avg_var') data.fill(1)
-  const weight = shapes.get(`${link}/W`)
-  if (kind === 'b' && weight !== undefined && initialiserOf(network, weight) === 'torchLinear') {
-    fillUniform(data, 1 / Math.sqrt(elementCount(weight.slice(1))), new RandomStream(`${seed}\n${name}`))
-  }
-  return { shape, data }
+  return finish(parameterSlices(network, name, shapes, seed))
 }
 
 /** All parameters of a network from a seed: the same numbers for the same seed, on every machine. */
 export function initialiseAll(network: NetworkKind, shapes: ReadonlyMap<string, readonly number[]>, seed: string): Map<string, Tensor> {
   return new Map([...shapes.keys()].map(name => [name, initialiseParameter(network, name, shapes, seed)]))
+}
+
+/** As `initialiseAll`, letting the event loop run every few milliseconds: VGG's 140 million numbers take seconds. */
+export async function initialiseGently(
+  network: NetworkKind,
+  shapes: ReadonlyMap<string, readonly number[]>,
+  seed: string,
+): Promise<Map<string, Tensor>> {
+  const tensors = new Map<string, Tensor>()
+  for (const name of shapes.keys()) {
+    const work = parameterSlices(network, name, shapes, seed)
+    for (let step = work.next(); ; step = work.next()) {
+      if (step.done === true) {
+        tensors.set(name, step.value)
+        break
+      }
+      await setImmediate()
+    }
+  }
+  return tensors
 }

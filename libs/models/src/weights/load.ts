@@ -9,7 +9,7 @@ import { download } from './fetch/download.js'
 import { withLock } from './fetch/lock.js'
 import { layermillHome, urlFolder } from './home.js'
 import { weightsIdentity } from './identity.js'
-import { initialiseAll } from './initialise.js'
+import { initialiseGently } from './initialise.js'
 import { obtainPublished } from './published.js'
 import type { FetchOptions } from './published.js'
 import { openFile } from './random-access.js'
@@ -57,7 +57,7 @@ async function openUrl(url: string, options: LoadOptions): Promise<RandomAccess>
 }
 
 async function randomWeights(network: WeightTarget, seed: string): Promise<WeightSet> {
-  const tensors = initialiseAll(network, parameterShapes(network), seed)
+  const tensors = await initialiseGently(network, parameterShapes(network), seed)
   return { tensors, variant: {}, source: `random:${seed}`, format: 'random', sha256: await weightsIdentity(tensors, {}) }
 }
 

@@ -96,32 +96,63 @@ function outsideRectangle(stream: RandomStream, { heights }: Ziggurat, layer: nu
   }
 }
 
-/** Fills `data` from a normal distribution around 0. */
-export function fillNormal(data: Float32Array, standardDeviation: number, stream: RandomStream): void {
+/** Numbers between two places to pause: some milliseconds' worth. */
+const SLICE = 2 ** 18
+
+/** Fills `data` from a normal distribution around 0; yields now and then, so that the caller may let others run. */
+export function* normalSlices(data: Float32Array, standardDeviation: number, stream: RandomStream): Generator<void> {
   const ziggurat = buildZiggurat()
   const { limits, widths } = ziggurat
   const block = new Int32Array(BLOCK)
   let used = BLOCK
-  for (let i = 0; i < data.length; ) {
-    if (used === BLOCK) {
-      stream.fill(block)
-      used = 0
+  let i = 0
+  while (i < data.length) {
+    const end = Math.min(data.length, i + SLICE)
+    while (i < end) {
+      if (used === BLOCK) {
+        stream.fill(block)
+        used = 0
+      }
+      const bits = block[used++]!
+      const layer = bits & (LAYERS - 1)
+      const position = bits >> 7
+      const x = position * widths[layer]!
+      if (Math.abs(position) < limits[layer]!) {
+        data[i++] = x * standardDeviation
+        continue
+      }
+      const drawn = outsideRectangle(stream, ziggurat, layer, x)
+      if (drawn !== undefined) data[i++] = drawn * standardDeviation
     }
-    const bits = block[used++]!
-    const layer = bits & (LAYERS - 1)
-    const position = bits >> 7
-    const x = position * widths[layer]!
-    if (Math.abs(position) < limits[layer]!) {
-      data[i++] = x * standardDeviation
-      continue
-    }
-    const drawn = outsideRectangle(stream, ziggurat, layer, x)
-    if (drawn !== undefined) data[i++] = drawn * standardDeviation
+    yield
   }
+}
+
+/** Fills `data` uniformly from [-limit, limit); yields as `normalSlices`. */
+export function* uniformSlices(data: Float32Array, limit: number, stream: RandomStream): Generator<void> {
+  const scale = limit / 2147483648
+  let i = 0
+  while (i < data.length) {
+    const end = Math.min(data.length, i + SLICE)
+    for (; i < end; i++) data[i] = stream.next() * scale
+    yield
+  }
+}
+
+/** Runs work that can pause to its end at once. */
+export function finish<Result>(work: Generator<void, Result>): Result {
+  for (;;) {
+    const step = work.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** Fills `data` from a normal distribution around 0. */
+export function fillNormal(data: Float32Array, standardDeviation: number, stream: RandomStream): void {
+  finish(normalSlices(data, standardDeviation, stream))
 }
 
 /** Fills `data` uniformly from [-limit, limit). */
 export function fillUniform(data: Float32Array, limit: number, stream: RandomStream): void {
-  const scale = limit / 2147483648
-  for (let i = 0; i < data.length; i++) data[i] = stream.next() * scale
+  finish(uniformSlices(data, limit, stream))
 }

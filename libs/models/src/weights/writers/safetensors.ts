@@ -44,13 +44,29 @@ async function writeItems(path: string, items: readonly Item[], metadata: Readon
   })
 }
 
-/** Writes tensors under their own names, as F32, atomically. */
-export async function writeSafetensors(path: string, tensors: TensorMap, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
-  const items = [...tensors].map(([name, { shape, data }]): Item => {
+function float32Items(tensors: TensorMap): Item[] {
+  return [...tensors].map(([name, { shape, data }]): Item => {
     if (data.length !== elementCount(shape)) throw new LayermillError('TENSOR_SHAPE', `${name} has ${data.length} numbers, not those of its shape`)
     return { name, dtype: 'F32', shape, bytes: bytesOf(data) }
   })
-  await writeItems(path, items, metadata)
+}
+
+/** Writes tensors under their own names, as F32, atomically. */
+export async function writeSafetensors(path: string, tensors: TensorMap, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+  await writeItems(path, float32Items(tensors), metadata)
+}
+
+/** What `writeSafetensors` writes, in memory: for places that take whole files. */
+export function safetensorsBytes(tensors: TensorMap, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  const sorted = float32Items(tensors).toSorted(compareItems)
+  const chunks = [headerOf(sorted, metadata), ...sorted.map(({ bytes }) => bytes)]
+  const file = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0))
+  let offset = 0
+  for (const chunk of chunks) {
+    file.set(chunk, offset)
+    offset += chunk.length
+  }
+  return file
 }
 
 /** A network's weights: torchvision's keys (with `num_batches_tracked`, so that it loads strictly there) for its family, else Chainer's names. */

@@ -1,0 +1,78 @@
+import { errorMessage, LayermillError, type Preparation, type Tensor } from '@layermill/models'
+import { type AugmentOptions, prepareImage } from '@layermill/preprocess'
+import type { TrainingPlan } from '@layermill/jobs'
+import { type ImageSource, type ManifestRow, mapOrdered } from '@layermill/storage'
+
+/** Which images a micro-batch is of, and what they are varied by. */
+export interface InputRequest {
+  readonly rows: readonly ManifestRow[]
+  readonly side: 'training' | 'validation'
+  /** Of training images. */
+  readonly epoch: number
+}
+
+/** What a trainer is fed with: prepared images [N, 3, H, W], or stored values of a layer [N, ...shape]. */
+export interface Inputs {
+  read(request: InputRequest): Promise<Tensor>
+  close(): Promise<void>
+}
+
+export interface ImageInputsOptions {
+  readonly plan: TrainingPlan
+  readonly preparation: Preparation
+  readonly source: ImageSource
+  /** Of held-out images; the same source where they are a share of it. */
+  readonly validationSource: ImageSource
+  /** Images read and decoded at once. */
+  readonly readAhead: number
+}
+
+/** The number that an image's augmentation is drawn from: a copy's, where every image has a fixed number of them. */
+export function augmentEpoch({ augmentCopies }: Pick<TrainingPlan, 'augmentCopies'>, epoch: number): number {
+  return augmentCopies === undefined ? epoch : epoch % augmentCopies
+}
+
+export function augmentOptions(names: readonly string[]): AugmentOptions {
+  return { flip: names.includes('flip'), crop: names.includes('crop'), color: names.includes('color') }
+}
+
+/** Reads, decodes and varies images. */
+export class ImageInputs implements Inputs {
+  constructor(private readonly options: ImageInputsOptions) {}
+
+  async read({ rows, side, epoch }: InputRequest): Promise<Tensor> {
+    const { inputSize } = this.options.plan
+    const { height, width } = inputSize
+    const length = 3 * height * width
+    const data = new Float32Array(rows.length * length)
+    async function* numbered(): AsyncGenerator<{ row: ManifestRow; offset: number }> {
+      for (const [i, row] of rows.entries()) yield { row, offset: i * length }
+    }
+    const prepared = mapOrdered(numbered(), this.options.readAhead, ({ row, offset }) => this.prepare(row, side, epoch, { data, offset }))
+    for await (const _done of prepared);
+    return { shape: [rows.length, 3, height, width], data }
+  }
+
+  async close(): Promise<void> {
+    const { source, validationSource } = this.options
+    await source.close()
+    if (validationSource !== source) await validationSource.close()
+  }
+
+  private async prepare(row: ManifestRow, side: InputRequest['side'], epoch: number, into: { data: Float32Array; offset: number }): Promise<void> {
+    const { plan, preparation, source, validationSource } = this.options
+    const { height, width } = plan.inputSize
+    const varied = side === 'training' && plan.augment.length > 0
+    const augment = varied
+      ? { options: augmentOptions(plan.augment), seed: plan.seed, key: row.key, epoch: augmentEpoch(plan, epoch) }
+      : undefined
+    try {
+      const bytes = await (side === 'training' ? source : validationSource).read(row)
+      await prepareImage(bytes, preparation, { size: [height, width], resample: plan.resample, autoOrient: plan.autoOrient, augment, into })
+    } catch (cause) {
+      // It was sound when the run was planned: leaving it out now would change what every later step computes.
+      if (cause instanceof LayermillError) throw new LayermillError(cause.code, `${row.key}: ${errorMessage(cause)}`, { cause, hint: cause.hint })
+      throw cause
+    }
+  }
+}

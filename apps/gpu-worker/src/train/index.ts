@@ -1,0 +1,7 @@
+export { FeatureInputs } from './feature-inputs.js'
+export { GradientProcessor, type GradientJobResult, type GradientProcessorOptions } from './gradient-processor.js'
+export { startGradientWorker } from './gradient-worker.js'
+export { augmentOptions } from './image-inputs.js'
+export { LocalGradients } from './local-gradients.js'
+export { openTrainingSession, type OpenSessionOptions } from './open-session.js'
+export { initialParameters, plannedNetwork, TrainingSession } from './training-session.js'

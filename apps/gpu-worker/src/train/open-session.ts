@@ -1,0 +1,62 @@
+import {
+  parseRunRecord, parseTrainingPlan, type RunRecord, TRAINING_PLAN_PATH, TRAINING_ROWS_PATH, type TrainingPlan, VALIDATION_ROWS_PATH,
+} from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import { type ImageSource, type ManifestRow, parseManifest, RUN_PATH, type Store } from '@layermill/storage'
+import type { ModelProvider } from '../model-provider.js'
+import { FeatureInputs } from './feature-inputs.js'
+import { ImageInputs, type Inputs } from './image-inputs.js'
+import { plannedNetwork, TrainingSession } from './training-session.js'
+
+export interface OpenSessionOptions {
+  readonly provider: ModelProvider
+  readonly store: Store
+  readonly openSource: (source: string) => Promise<ImageSource>
+  readonly readAhead: number
+  /** Stores of the base's values, where it does not change and they were computed. */
+  readonly features?: { readonly training: readonly Store[]; readonly validation: Store; readonly shape: readonly number[]; readonly memory: number }
+}
+
+async function required(store: Store, path: string): Promise<Uint8Array> {
+  const bytes = await store.get(path)
+  if (bytes === undefined) throw new LayermillError('RUN_MISSING', `there is no ${path} at ${store.url}`)
+  return bytes
+}
+
+async function readRows(store: Store, path: string): Promise<ManifestRow[]> {
+  return parseManifest(await required(store, path), `${store.url}/${path}`)
+}
+
+async function imageInputs(options: OpenSessionOptions, record: RunRecord, plan: TrainingPlan): Promise<Inputs> {
+  const { spec } = record
+  const source = await options.openSource(spec.source)
+  const own = spec.kind === 'finetune' && typeof spec.validation === 'string' ? spec.validation : undefined
+  const validationSource = own === undefined ? source : await options.openSource(own)
+  return new ImageInputs({ plan, preparation: plannedNetwork(plan).preparation, source, validationSource, readAhead: options.readAhead })
+}
+
+/**
+ * A session for the run at a store, from its plan.
+ * @throws LayermillError `RUN_MISSING`, `RUN_RECORD_INVALID`, `WEIGHTS_HASH` where the base weights are others here, and as the provider does
+ */
+export async function openTrainingSession(options: OpenSessionOptions): Promise<{ session: TrainingSession; plan: TrainingPlan; record: RunRecord }> {
+  const { provider, store, features } = options
+  const record = parseRunRecord(await required(store, RUN_PATH), store.url)
+  const plan = parseTrainingPlan(await required(store, TRAINING_PLAN_PATH), store.url)
+  const { model, weights } = record.spec
+  const [engine, loaded] = await Promise.all([provider.openEngine(), provider.model(model, weights)])
+  if (loaded.weights.sha256 !== record.identity.weights) {
+    throw new LayermillError('WEIGHTS_HASH', `weights ${weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`)
+  }
+  const inputs = features === undefined ? await imageInputs(options, record, plan) : new FeatureInputs({ plan, ...features })
+  const session = await TrainingSession.open({
+    plan,
+    engine,
+    baseWeights: loaded.weights.tensors,
+    inputs,
+    fromFeatures: features !== undefined,
+    training: await readRows(store, TRAINING_ROWS_PATH),
+    validation: await readRows(store, VALIDATION_ROWS_PATH),
+  })
+  return { session, plan, record }
+}

@@ -1,0 +1,145 @@
+import type { Engine, Trainer } from '@layermill/engines'
+import type { TrainingPlan } from '@layermill/jobs'
+import { elementCount, isFineTuned, LayermillError, networkFromDescription, type Network, type Tensor, type TensorMap } from '@layermill/models'
+import type { ManifestRow } from '@layermill/storage'
+import {
+  BatchSchedule, evaluationPieces, initialHead, lossTargets, type MicroBatchGradients, type MicroBatchScores, type PublishedParameters, writeDropoutMask,
+} from '@layermill/training'
+import type { Inputs } from './image-inputs.js'
+
+/** The fine-tuned network of a plan. */
+export function plannedNetwork({ network, resample }: Pick<TrainingPlan, 'network' | 'resample'>): Network {
+  const made = networkFromDescription(network)
+  return { ...made, preparation: { ...made.preparation, resample } }
+}
+
+/** The base's weights with the head's first values. */
+export function initialParameters(network: Network, base: TensorMap, seed: number): Map<string, Tensor> {
+  if (!isFineTuned(network)) throw new LayermillError('HEAD_INVALID', `${network.id} has no head`)
+  return new Map([...base, ...initialHead(network, seed)])
+}
+
+export interface TrainingSessionOptions {
+  readonly plan: TrainingPlan
+  readonly engine: Engine
+  /** Of the base network. */
+  readonly baseWeights: TensorMap
+  readonly inputs: Inputs
+  /** Whether inputs are values of `plan.features` instead of images. */
+  readonly fromFeatures: boolean
+  readonly training: readonly ManifestRow[]
+  readonly validation: readonly ManifestRow[]
+}
+
+/** What a micro-batch is computed from, ready before the one before it is done. */
+interface Ready {
+  readonly images: Tensor
+  readonly labels: Int32Array
+  readonly targets: Tensor
+  readonly masks: Map<string, Tensor>
+}
+
+/** One fine-tuning run on one engine: makes micro-batches and differentiates them. */
+export class TrainingSession {
+  private readonly schedule: BatchSchedule<ManifestRow>
+  private readonly pieces: readonly (readonly ManifestRow[])[]
+  private readonly classes: ReadonlyMap<string, number>
+  private version = -1
+  /** Setting parameters and posting work with them must not be torn apart. */
+  private posting: Promise<unknown> = Promise.resolve()
+
+  private constructor(private readonly trainer: Trainer, private readonly options: TrainingSessionOptions) {
+    const { plan, training, validation } = options
+    this.schedule = new BatchSchedule(training, { seed: plan.seed, batchSize: plan.batchSize, microBatchSize: plan.microBatch })
+    this.pieces = evaluationPieces(validation, plan.microBatch)
+    this.classes = new Map(plan.classes.map((name, i) => [name, i]))
+  }
+
+  static async open(options: TrainingSessionOptions): Promise<TrainingSession> {
+    const { plan, engine, baseWeights, fromFeatures } = options
+    const network = plannedNetwork(plan)
+    const trainer = await engine.trainer(network, initialParameters(network, baseWeights, plan.seed), {
+      trainable: plan.trainable,
+      batchNorm: plan.batchNorm,
+      inputSize: [plan.inputSize.height, plan.inputSize.width],
+      auxiliaryWeight: plan.auxiliaryWeight,
+      ...(fromFeatures ? { start: plan.features } : {}),
+    })
+    return new TrainingSession(trainer, options)
+  }
+
+  /** Reads and prepares a training micro-batch; may be called ahead of `gradients`. */
+  async prepare(step: number, micro: number): Promise<Ready> {
+    const { epoch, step: planned } = this.schedule.step(step)
+    const rows = planned.microBatches[micro]?.items
+    if (rows === undefined) throw new LayermillError('BATCH_INVALID', `step ${step} has no micro-batch ${micro}`)
+    const images = await this.options.inputs.read({ rows, side: 'training', epoch })
+    return { images, ...this.targets(rows), masks: this.masks(rows, step) }
+  }
+
+  /** Reads and prepares a piece of the held-out images. */
+  async prepareEvaluation(piece: number): Promise<Ready> {
+    const rows = this.pieces[piece]
+    if (rows === undefined) throw new LayermillError('BATCH_INVALID', `there is no piece ${piece} of the held-out images`)
+    const images = await this.options.inputs.read({ rows, side: 'validation', epoch: 0 })
+    return { images, ...this.targets(rows), masks: new Map() }
+  }
+
+  /** Gradients with a version of the parameters, which `load` gets where it is not the one at hand. */
+  async gradients(ready: Ready, version: number, load: () => Promise<PublishedParameters>, recycle?: TensorMap): Promise<MicroBatchGradients> {
+    const result = await this.post(version, load, () => this.trainer.gradients({ ...ready, ...(recycle === undefined ? {} : { recycle }) }))
+    const { loss, correct, gradients, batchNorm } = await result()
+    return { samples: ready.labels.length, loss, correct, gradients, batchNorm }
+  }
+
+  async evaluate({ images, labels, targets }: Ready, version: number, load: () => Promise<PublishedParameters>): Promise<MicroBatchScores> {
+    const result = await this.post(version, load, () => this.trainer.evaluate({ images, labels, targets }))
+    const { loss, correct, logits } = await result()
+    return { samples: labels.length, loss, correct, logits }
+  }
+
+  async close(): Promise<void> {
+    await this.trainer.release()
+    await this.options.inputs.close()
+  }
+
+  /** Sets the version where it is another one, and posts work right behind it; the engine keeps the order. Does not wait for the work. */
+  private async post<Result>(version: number, load: () => Promise<PublishedParameters>, work: () => Promise<Result>): Promise<() => Promise<Result>> {
+    const posted = this.posting.then(async () => {
+      if (this.version !== version) {
+        const { parameters, statistics } = await load()
+        await this.trainer.setParameters(new Map([...parameters, ...statistics]))
+        this.version = version
+      }
+      const result = work()
+      // Awaited by the caller in its turn.
+      result.catch(() => undefined)
+      return () => result
+    })
+    this.posting = posted.catch(() => undefined)
+    return posted
+  }
+
+  private targets(rows: readonly ManifestRow[]): { labels: Int32Array; targets: Tensor } {
+    const { classes, classWeights, labelSmoothing } = this.options.plan
+    const labels = Int32Array.from(rows, ({ key, label }) => {
+      const index = this.classes.get(label ?? '')
+      if (index === undefined) throw new LayermillError('LABEL_INVALID', `${key} is labelled ${label ?? 'nothing'}, which is no class of the run`)
+      return index
+    })
+    return { labels, targets: lossTargets(labels, classes.length, { labelSmoothing, ...(classWeights === undefined ? {} : { classWeights }) }) }
+  }
+
+  private masks(rows: readonly ManifestRow[], step: number): Map<string, Tensor> {
+    const { plan } = this.options
+    const masks = new Map<string, Tensor>()
+    for (const [node, { ratio, shape }] of this.trainer.masks) {
+      const size = elementCount(shape)
+      const data = new Float32Array(rows.length * size)
+      if (plan.dropoutOff.includes(node)) data.fill(1)
+      else for (const [i, { key }] of rows.entries()) writeDropoutMask(data.subarray(i * size, (i + 1) * size), { seed: plan.seed, key, step }, node, ratio)
+      masks.set(node, { shape: [rows.length, ...shape], data })
+    }
+    return masks
+  }
+}

@@ -1,0 +1,49 @@
+import { classify, type FinetuneSpec, maxErrorsAllowed } from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import { decodeImage } from '@layermill/preprocess'
+import { type ErrorRow, type ImageSource, type ManifestRow, mapOrdered } from '@layermill/storage'
+
+export interface CheckOptions {
+  readonly source: ImageSource
+  readonly autoOrient: boolean
+  /** Images decoded at once. */
+  readonly readAhead: number
+  readonly signal: AbortSignal
+  readonly onProgress: (done: number, failed: number) => void
+}
+
+async function fault(row: ManifestRow, { source, autoOrient, signal }: CheckOptions): Promise<ErrorRow | undefined> {
+  signal.throwIfAborted()
+  try {
+    await decodeImage(await source.read(row), { autoOrient })
+    return undefined
+  } catch (error) {
+    const { scope, code, message } = classify(error)
+    if (scope !== 'image') throw error
+    return { key: row.key, code, reason: message }
+  }
+}
+
+/** Reads and decodes every image once: what cannot be is left out before anything is computed, so that it cannot change any step. */
+export async function unusableImages(rows: readonly ManifestRow[], options: CheckOptions): Promise<ErrorRow[]> {
+  const errors: ErrorRow[] = []
+  async function* stream(): AsyncGenerator<ManifestRow> {
+    yield* rows
+  }
+  let done = 0
+  for await (const error of mapOrdered(stream(), options.readAhead, row => fault(row, options))) {
+    if (error !== undefined) errors.push(error)
+    options.onProgress(++done, errors.length)
+  }
+  return errors
+}
+
+/** @throws LayermillError `TOO_MANY_ERRORS` */
+export function checkErrors(errors: readonly ErrorRow[], images: number, { maxErrors }: Pick<FinetuneSpec, 'maxErrors'>): void {
+  const allowed = maxErrorsAllowed(maxErrors, images)
+  if (errors.length <= allowed) return
+  const shown = errors.slice(0, 3).map(({ key, reason }) => `${key}: ${reason}`)
+  throw new LayermillError('TOO_MANY_ERRORS', `${errors.length} of ${images} images cannot be used, more than --max-errors ${maxErrors} allows (${allowed}): ${shown.join('; ')}`, {
+    hint: 'mend or remove them, or raise --max-errors to go on with the rest',
+  })
+}

@@ -1,0 +1,99 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LayermillError } from '@layermill/models'
+import { compareUtf8, type ImageSource, type ManifestRow } from '@layermill/storage'
+import { stratifiedSplit } from '@layermill/training'
+
+/** An image with its class. */
+export type LabelledRow = ManifestRow & { readonly label: string }
+
+const some = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}`
+
+const labelHint = 'put the images into one folder for each class, or list them in a .csv or .jsonl file with a label column'
+
+/**
+ * All images of a source with their labels, in the order of their keys.
+ * @throws LayermillError `LABEL_MISSING` where some have none; as the source does
+ */
+export async function listLabelled(source: ImageSource, where: string): Promise<LabelledRow[]> {
+  const rows: LabelledRow[] = []
+  const unlabelled: string[] = []
+  for await (const { key, etag, bytes, label } of source.items()) {
+    if (label === undefined || label === '') unlabelled.push(key)
+    else rows.push({ key, etag, bytes, label })
+  }
+  if (unlabelled.length === 0) return rows.toSorted((a, b) => compareUtf8(a.key, b.key))
+  const which = rows.length === 0 ? `none of the ${unlabelled.length} images in ${where} has a label` :
+    `${unlabelled.length} of ${unlabelled.length + rows.length} images in ${where} have no label: ${some(unlabelled)}`
+  throw new LayermillError('LABEL_MISSING', which, { hint: labelHint })
+}
+
+/**
+ * The classes of images, in the order of their names: what the scores of the network are of.
+ * @throws LayermillError `CLASS_TOO_FEW`
+ */
+export function findClasses(rows: readonly LabelledRow[], where: string): string[] {
+  const classes = [...new Set(rows.map(({ label }) => label))].sort(compareUtf8)
+  if (classes.length >= 2) return classes
+  const found = `${rows.length} image${rows.length === 1 ? '' : 's'} of the class ${classes[0] ?? '(none)'}`
+  throw new LayermillError('CLASS_TOO_FEW', `${where} has ${found} only; expected two classes or more`, { hint: labelHint })
+}
+
+/** Folders that would be classes and hold no images; none for what is no local folder. */
+export async function emptyClassFolders(source: string, classes: readonly string[]): Promise<string[]> {
+  const info = await stat(source).catch(() => undefined)
+  if (info?.isDirectory() !== true) return []
+  const entries = await readdir(source, { withFileTypes: true })
+  const folders = await Promise.all(entries.map(async ({ name }) => {
+    const isFolder = !name.startsWith('.') && (await stat(join(source, name)).catch(() => undefined))?.isDirectory() === true
+    return isFolder ? [name] : []
+  }))
+  return folders.flat().filter(name => !classes.includes(name)).sort(compareUtf8)
+}
+
+/**
+ * Throws where a class has lost all its images, or never had any.
+ * @throws LayermillError `CLASS_EMPTY`
+ */
+export function checkNoClassEmpty(classes: readonly string[], rows: readonly LabelledRow[], where: string): void {
+  const present = new Set(rows.map(({ label }) => label))
+  const empty = classes.filter(name => !present.has(name))
+  if (empty.length === 0) return
+  throw new LayermillError('CLASS_EMPTY', `no image in ${where} can be used of the class${empty.length > 1 ? 'es' : ''} ${some(empty)}`, {
+    hint: 'add images to it, or take its folder or rows away',
+  })
+}
+
+export interface TrainingSplit {
+  readonly training: readonly LabelledRow[]
+  readonly validation: readonly LabelledRow[]
+  /** What somebody should know about the split, in sentences. */
+  readonly warnings: readonly string[]
+}
+
+/** Holds a share of each class out, by a hash of the key. */
+export function holdOut(rows: readonly LabelledRow[], classes: readonly string[], share: number): TrainingSplit {
+  const indices = new Map(classes.map((name, i) => [name, i]))
+  const { training, validation } = stratifiedSplit(rows.map(row => ({ key: row.key, label: indices.get(row.label)!, row })), share)
+  const held = new Set(validation.map(({ row }) => row.label))
+  const single = share === 0 ? [] : classes.filter(name => !held.has(name))
+  return {
+    training: training.map(({ row }) => row),
+    validation: validation.map(({ row }) => row),
+    warnings: single.length === 0 ? [] : [`${some(single)}: a single image, which is trained on; nothing of ${single.length > 1 ? 'these classes' : 'this class'} is held out`],
+  }
+}
+
+/**
+ * Puts together images to train on and held-out ones of a source of their own.
+ * @throws LayermillError `VALIDATION_INVALID` for a class that is not trained
+ */
+export function ownValidation(training: readonly LabelledRow[], validation: readonly LabelledRow[], classes: readonly string[], where: string): TrainingSplit {
+  const unknown = [...new Set(validation.map(({ label }) => label))].filter(name => !classes.includes(name))
+  if (unknown.length > 0) {
+    throw new LayermillError('VALIDATION_INVALID', `${where} has the class${unknown.length > 1 ? 'es' : ''} ${some(unknown)}, which no training image has; expected ${some(classes)}`)
+  }
+  const present = new Set(validation.map(({ label }) => label))
+  const absent = classes.filter(name => !present.has(name))
+  return { training, validation, warnings: absent.length === 0 ? [] : [`${where} has no image of ${some(absent)}: nothing is known about ${absent.length > 1 ? 'them' : 'it'}`] }
+}

@@ -1,0 +1,49 @@
+import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/jobs'
+import type { Network, WeightSet } from '@layermill/models'
+import type { ImageSource, Store } from '@layermill/storage'
+import type { GradientSource } from '@layermill/training'
+import type { RunEnvironment } from '../run/environment.js'
+
+/** The stored values of a base that does not change. */
+export interface FeatureStores {
+  /** One for each augmented copy; one where nothing is augmented. */
+  readonly training: readonly Store[]
+  readonly validation: Store
+  /** Of one image. */
+  readonly shape: readonly number[]
+}
+
+/** What a fine-tuning run needs of the world; the CLI composes it. */
+export interface TrainingEnvironment {
+  /** For the extraction of a frozen base's features, and all that kinds of runs share. */
+  readonly runs: RunEnvironment
+  /** Opens a source whose labels are wanted. */
+  openLabelled(source: string): Promise<ImageSource>
+  /** The base network and its weights. */
+  base(spec: FinetuneSpec): Promise<{ network: Network; weights: WeightSet }>
+  /** What computes the run's micro-batches: from images, or from stored features. */
+  gradients(record: RunRecord, plan: TrainingPlan, store: Store, features: FeatureStores | undefined): Promise<GradientSource>
+  /** Images decoded at once where they are checked. */
+  readonly readAhead: number
+}
+
+/** Where a run stands, for people. */
+export type TrainingProgress =
+  /** Images are looked at, or the base's features computed. */
+  | { readonly phase: 'check' | 'features'; readonly done: number; readonly total: number; readonly failed: number }
+  | {
+      readonly phase: 'train' | 'validate'
+      /** From 1. */
+      readonly epoch: number
+      readonly epochs: number
+      /** Updates done in this epoch (pieces scored, where it validates), and in all of it. */
+      readonly step: number
+      readonly steps: number
+      /** Images trained on since the run, or this sitting of it, began; all epochs' images. */
+      readonly images: number
+      readonly imagesLeft: number
+      /** Means of this epoch so far. */
+      readonly loss: number
+      readonly accuracy: number
+    }
+  | { readonly phase: 'write' }

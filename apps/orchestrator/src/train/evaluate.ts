@@ -1,0 +1,54 @@
+import type { TrainingPlan } from '@layermill/jobs'
+import type { ManifestRow } from '@layermill/storage'
+import { argMax, evaluationPieces, type GradientSource, Metrics, type MicroBatchScores } from '@layermill/training'
+import type { Evaluation, Mistake } from './metrics-line.js'
+
+/** Mistakes kept for the report. */
+const keptMistakes = 24
+
+/** Softmax of one row of scores, in double precision. */
+function probabilities(logits: Float32Array, offset: number, classes: number): number[] {
+  const row = Array.from(logits.subarray(offset, offset + classes))
+  const top = Math.max(...row)
+  const powers = row.map(value => Math.exp(value - top))
+  const total = powers.reduce((sum, value) => sum + value, 0)
+  return powers.map(value => value / total)
+}
+
+function mistakesOf(rows: readonly ManifestRow[], labels: readonly number[], { logits }: MicroBatchScores, classes: readonly string[]): Mistake[] {
+  return rows.flatMap(({ key }, i) => {
+    const label = labels[i]!
+    const predicted = argMax(logits.data, i * classes.length, classes.length)
+    if (predicted === label) return []
+    const shares = probabilities(logits.data, i * classes.length, classes.length)
+    return [{ key, label: classes[label]!, predicted: classes[predicted]!, probability: shares[predicted]!, loss: -Math.log(shares[label]!) }]
+  })
+}
+
+export interface EvaluateOptions {
+  readonly plan: TrainingPlan
+  readonly rows: readonly ManifestRow[]
+  readonly source: GradientSource
+  /** From 1. */
+  readonly epoch: number
+  readonly signal: AbortSignal
+  readonly onPiece: (done: number, pieces: number) => void
+}
+
+/** Scores the held-out images with the parameters published last. */
+export async function evaluateRows({ plan, rows, source, epoch, signal, onPiece }: EvaluateOptions): Promise<Evaluation> {
+  const { classes, microBatch } = plan
+  const indices = new Map(classes.map((name, i) => [name, i]))
+  const metrics = new Metrics(classes.length)
+  const pieces = evaluationPieces(rows, microBatch)
+  let mistakes: Mistake[] = []
+  let next = 0
+  for await (const scores of source.evaluate(epoch, pieces.length, signal)) {
+    const piece = pieces[next++]!
+    const labels = piece.map(({ label }) => indices.get(label ?? '')!)
+    metrics.add(scores.logits, labels, scores.loss)
+    mistakes = [...mistakes, ...mistakesOf(piece, labels, scores, classes)].toSorted((a, b) => b.loss - a.loss).slice(0, keptMistakes)
+    onPiece(next, pieces.length)
+  }
+  return { epoch, summary: metrics.summary(), mistakes }
+}

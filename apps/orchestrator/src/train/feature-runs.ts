@@ -1,0 +1,76 @@
+import { ExtractSpec, type FinetuneSpec, type RunRecord } from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import { type ErrorRow, type ManifestRow, parseErrors, partOfPath, type Store } from '@layermill/storage'
+import { writeManifest } from '../run/manifest-plan.js'
+import { newRecord } from '../run/open-run.js'
+import { readRunRecord, writeRunRecord } from '../run/record-store.js'
+import { superviseRun } from '../run/supervise.js'
+import type { TrainingEnvironment, TrainingProgress } from './environment.js'
+
+export interface FeatureRun {
+  /** Below `features-run/`. */
+  readonly name: string
+  readonly source: string
+  readonly rows: readonly ManifestRow[]
+  readonly layer: string
+  /** Which augmented copy, where it is one. */
+  readonly copy?: number
+  readonly maxErrors: FinetuneSpec['maxErrors']
+}
+
+export interface FeatureRunOptions {
+  readonly record: RunRecord
+  readonly store: Store
+  readonly environment: TrainingEnvironment
+  readonly signal: AbortSignal
+  readonly onProgress: (progress: TrainingProgress) => void
+}
+
+export function featureStoreUrl(store: Store, name: string): string {
+  return `${store.url.replace(/\/$/, '')}/features-run/${name}`
+}
+
+function extractSpec(spec: FinetuneSpec, { source, layer, maxErrors }: FeatureRun, out: string): ExtractSpec {
+  const { model, weights, size, resample, autoOrient, device, engine } = spec
+  return ExtractSpec.parse({ kind: 'extract', source, model, weights, size, resample, autoOrient, device, engine, layers: [layer], maxErrors, out })
+}
+
+/** The run's record and manifest, as its first sitting wrote them. */
+async function openFeatureRun(run: FeatureRun, store: Store, { record, environment }: FeatureRunOptions): Promise<RunRecord> {
+  const existing = await readRunRecord(store)
+  if (existing !== undefined) return existing
+  const spec = record.spec as FinetuneSpec
+  const { record: fresh } = await newRecord(extractSpec(spec, run, store.url), environment.runs)
+  for (let part = 0; part * fresh.partSize < run.rows.length; part++) {
+    await writeManifest(store, part, run.rows.slice(part * fresh.partSize, (part + 1) * fresh.partSize))
+  }
+  const { preparation } = fresh.identity
+  const augment = run.copy === undefined ? {} : { augment: { names: [...spec.augment], seed: spec.seed, copy: run.copy } }
+  const made: RunRecord = { ...fresh, planned: true, identity: { ...fresh.identity, preparation: { ...preparation, ...augment } } }
+  // Last: a run exists when its record does.
+  await writeRunRecord(store, made)
+  return made
+}
+
+async function readAllErrors(store: Store): Promise<ErrorRow[]> {
+  const errors: ErrorRow[] = []
+  for await (const { key } of store.list('errors/')) {
+    if (partOfPath(key) !== undefined) errors.push(...parseErrors((await store.get(key))!, `${store.url}/${key}`))
+  }
+  return errors
+}
+
+/** Computes a layer of images by an extraction run; goes on with one that was stopped. */
+export async function runFeatures(run: FeatureRun, options: FeatureRunOptions): Promise<{ store: Store; shape: readonly number[]; errors: ErrorRow[] }> {
+  const { environment, signal, onProgress } = options
+  const store = await environment.runs.openStore(featureStoreUrl(options.store, run.name))
+  const record = await openFeatureRun(run, store, options)
+  if (record.state === 'failed') throw new LayermillError(record.error?.code ?? 'UNEXPECTED', record.error?.message ?? `${store.url} failed`)
+  const finished = await superviseRun(record, {
+    environment: environment.runs,
+    store,
+    signal,
+    onProgress: ({ done, failed, total }) => onProgress({ phase: 'features', done, failed, total }),
+  })
+  return { store, shape: finished.layers[0]!.shape, errors: await readAllErrors(store) }
+}

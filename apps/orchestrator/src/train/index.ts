@@ -1,0 +1,5 @@
+export type { FeatureStores, TrainingEnvironment, TrainingProgress } from './environment.js'
+export type { MetricsLine } from './metrics-line.js'
+export { type OpenedTraining, openTraining } from './open-training.js'
+export { QueueGradients, type QueueGradientsOptions } from './queue-gradients.js'
+export { superviseTraining, type SuperviseTrainingOptions } from './supervise-training.js'

@@ -1,0 +1,104 @@
+import type { FinetuneSpec, RunIdentity, RunRecord } from '@layermill/jobs'
+import { LayermillError, type Network } from '@layermill/models'
+import type { Store } from '@layermill/storage'
+import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
+import type { TrainingEnvironment } from './environment.js'
+import { cutLayer, trainingSize } from './plan.js'
+
+export interface OpenedTraining {
+  readonly record: RunRecord
+  readonly action: 'create' | 'replace' | 'resume' | 'complete'
+}
+
+/** Fields that change nothing of the result: a run goes on with others. */
+const free = new Set(['kind', 'device', 'overwrite', 'plan', 'maxErrors', 'checkpointSteps', 'keepCheckpoints', 'export', 'out', 'weights', 'model'])
+
+/** Names and values of what differs between two specs of a run. */
+function differences(before: FinetuneSpec, now: FinetuneSpec): string[] {
+  const show = (spec: FinetuneSpec, field: string): string => JSON.stringify(spec[field as keyof FinetuneSpec]) ?? 'nothing'
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
+    .filter(field => !free.has(field) && show(before, field) !== show(now, field))
+    .map(field => `${field} was ${show(before, field)}, is ${show(now, field)}`)
+}
+
+function identityOf(spec: FinetuneSpec, base: Network, weights: string, preparationVersion: string): RunIdentity {
+  const [height, width] = trainingSize(spec, base)
+  return {
+    model: base.id,
+    weights,
+    layers: [cutLayer(spec, base)],
+    preparation: {
+      version: preparationVersion,
+      size: { height, width },
+      resample: spec.resample ?? base.preparation.resample,
+      autoOrient: spec.autoOrient,
+      oversample: false,
+    },
+    precision: 'fp32',
+    pool: 'none',
+    dtype: 'float32',
+    format: 'model',
+  }
+}
+
+function decide(existing: RunRecord | undefined, spec: FinetuneSpec, identity: RunIdentity, where: string): OpenedTraining['action'] {
+  if (existing === undefined) return 'create'
+  if (spec.overwrite) return 'replace'
+  const differing = existing.spec.kind !== 'finetune' ? [`kind was ${existing.spec.kind}, is finetune`] : differences(existing.spec, spec)
+  if (existing.identity.weights !== identity.weights) differing.push(`weights were ${existing.identity.weights}, are ${identity.weights}`)
+  if (existing.identity.model !== identity.model) differing.push(`model was ${existing.identity.model}, is ${identity.model}`)
+  if (differing.length > 0) {
+    throw new LayermillError('RUN_CONFLICT', `${where} holds the results of another run: ${differing.join('; ')}`, {
+      hint: 'choose another --out, or replace it with --overwrite',
+    })
+  }
+  return existing.state === 'done' ? 'complete' : 'resume'
+}
+
+/** What a fine-tuning run leaves, besides what other kinds of runs do. */
+const places = ['model.json', 'report.html', 'metrics.jsonl', 'model.safetensors', 'model.onnx', 'chainer.npz', 'checkpoints/', 'features-run/', 'dataset/', 'training.json']
+
+async function deleteTraining(store: Store): Promise<void> {
+  for (const place of places) {
+    if (!place.endsWith('/')) await store.delete(place)
+    else for await (const { key } of store.list(place)) await store.delete(key)
+  }
+  await deleteRun(store)
+}
+
+/**
+ * Finds or makes the run that a spec means at its destination and writes its record.
+ * @throws LayermillError `RUN_CONFLICT` where another run is there; `LAYER_UNKNOWN`, `INPUT_SIZE`; as the base does
+ */
+export async function openTraining(spec: FinetuneSpec, store: Store, environment: TrainingEnvironment): Promise<OpenedTraining> {
+  const { runs } = environment
+  const { network, weights } = await environment.base(spec)
+  const identity = identityOf(spec, network, weights.sha256, runs.preparationVersion)
+  const existing = await readRunRecord(store)
+  const action = decide(existing, spec, identity, store.url)
+  if (existing !== undefined && action === 'complete') return { record: existing, action }
+  if (action === 'replace') await deleteTraining(store)
+  const fresh: RunRecord = {
+    version: 1,
+    id: runs.newId('finetune'),
+    state: 'planning',
+    generation: 0,
+    spec,
+    identity,
+    layers: [],
+    partSize: 1,
+    batchSize: spec.batchSize,
+    planned: false,
+    counts: { images: 0, done: 0, failed: 0, parts: 0 },
+    created: runs.now().toISOString(),
+    versions: { ...runs.versions },
+  }
+  const record = existing === undefined || action === 'replace' ? fresh : goingOn(existing, spec)
+  await writeRunRecord(store, record)
+  return { record, action }
+}
+
+function goingOn(existing: RunRecord, spec: FinetuneSpec): RunRecord {
+  const { error: _error, finished: _finished, ...rest } = existing
+  return { ...rest, spec, generation: existing.generation + 1 }
+}

@@ -1,0 +1,73 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { exportOnnx } from '@layermill/engines'
+import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/jobs'
+import { type FineTunedNetwork, type TensorMap, type WeightSet, writeModelFolder, writeNpz } from '@layermill/models'
+import type { Store } from '@layermill/storage'
+import type { Evaluation, MetricsLine } from './metrics-line.js'
+
+export interface OutputsInput {
+  readonly record: RunRecord
+  readonly plan: TrainingPlan
+  readonly network: FineTunedNetwork
+  readonly base: WeightSet
+  /** All parameters of the network. */
+  readonly tensors: TensorMap
+  readonly lines: readonly MetricsLine[]
+  readonly best: Evaluation | undefined
+}
+
+/** The spec as it is shown: where images came from and all settings, without what only this machine knows. */
+function shownSpec({ out: _out, overwrite: _overwrite, plan: _plan, ...spec }: FinetuneSpec): Record<string, unknown> {
+  return spec
+}
+
+export function lineageOf({ record, plan, base }: Pick<OutputsInput, 'record' | 'plan' | 'base'>): Record<string, unknown> {
+  const spec = record.spec as FinetuneSpec
+  return {
+    run: record.id,
+    created: record.created,
+    base: { model: spec.model, weights: base.source, sha256: base.sha256 },
+    dataset: { source: spec.source, sha256: plan.datasetSha256, training: plan.images.training, validation: plan.images.validation, failed: record.counts.failed },
+    spec: shownSpec(spec),
+    versions: record.versions,
+  }
+}
+
+/** The epoch that the model is of, in numbers. */
+export function metricsOf({ lines, best }: Pick<OutputsInput, 'lines' | 'best'>): Record<string, unknown> {
+  const line = lines.find(({ epoch }) => epoch === best?.epoch) ?? lines.at(-1)
+  return { epochs: lines.length, ...(line === undefined ? {} : { epoch: line.epoch, training: line.training, validation: line.validation }) }
+}
+
+async function npzBytes(tensors: TensorMap): Promise<Uint8Array> {
+  const folder = await mkdtemp(join(tmpdir(), 'layermill-npz-'))
+  try {
+    const path = join(folder, 'chainer.npz')
+    await writeNpz(path, tensors)
+    return await readFile(path)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Writes the model in every form that the spec asks for; `model.json` makes it exist. */
+export async function writeModel(store: Store, input: OutputsInput): Promise<void> {
+  const { record, plan, network, tensors } = input
+  const spec = record.spec as FinetuneSpec
+  const { inputSize, probabilities } = network
+  const layers = [...new Set([network.classifier, probabilities])]
+  const { model } = exportOnnx(network, tensors, layers, inputSize)
+  await store.put('model.onnx', model)
+  if (spec.export.includes('chainer.npz')) await store.put('chainer.npz', await npzBytes(tensors))
+  await writeModelFolder(store, {
+    network,
+    classes: plan.classes,
+    tensors,
+    resample: plan.resample,
+    autoOrient: plan.autoOrient,
+    lineage: lineageOf(input),
+    metrics: metricsOf(input),
+  })
+}

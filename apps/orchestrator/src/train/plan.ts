@@ -1,0 +1,148 @@
+import { baseScales, type FinetuneSpec, isFrozen, type TrainingPlan } from '@layermill/jobs'
+import {
+  findNode, fineTunedNetwork, type FineTunedNetwork, LayermillError, type Network, networkDescription, parameterShapes, pruneNodes, type Size2,
+} from '@layermill/models'
+import { balancedClassWeights, learningRateScales, type OptimizerSpec, type Schedule } from '@layermill/training'
+import type { LabelledRow } from './dataset.js'
+
+/** Height and width of the images that a run trains on. */
+export function trainingSize(spec: FinetuneSpec, base: Network): Size2 {
+  if (spec.size === 'keep') throw new LayermillError('SPEC_INVALID', 'size: got keep, expected one size for all images')
+  return spec.size === undefined ? base.inputSize : [spec.size.height, spec.size.width]
+}
+
+/** The layer that a run cuts at. */
+export function cutLayer(spec: FinetuneSpec, base: Network): string {
+  return spec.layer ?? (spec.auxiliary ? base.classifier : base.defaultLayer)
+}
+
+/**
+ * The network that a run trains.
+ * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `HEAD_INVALID`
+ */
+export function trainedNetwork(spec: FinetuneSpec, base: Network, classes: readonly string[]): FineTunedNetwork {
+  return fineTunedNetwork(base, {
+    layer: cutLayer(spec, base),
+    head: spec.head.map(units => ({ units, ...(spec.dropout > 0 ? { dropout: spec.dropout } : {}) })),
+    classes,
+    ...(spec.auxiliary ? { auxiliary: true } : {}),
+    inputSize: trainingSize(spec, base),
+  })
+}
+
+/** Whether the base's output for an image is the same all through the run. */
+export function baseIsFixed(spec: FinetuneSpec): boolean {
+  return isFrozen(spec.base) && spec.batchNorm === 'frozen'
+}
+
+/** The public layer whose values the head reads: the cut, or where the classifier is replaced, what is nearest before it. */
+export function featuresLayer(spec: FinetuneSpec, base: Network): string {
+  const layer = cutLayer(spec, base)
+  if (layer !== base.classifier) return layer
+  let node = findNode(base, base.classifier).inputs[0]!
+  for (;;) {
+    const name = [...base.layers].find(([, target]) => target === node)?.[0]
+    if (name !== undefined) return name
+    node = findNode(base, node).inputs[0]!
+  }
+}
+
+function runningStatistics(network: Network): string[] {
+  return network.nodes.flatMap(node => (node.op === 'batchNorm' ? [node.parameters.mean, node.parameters.variance] : []))
+}
+
+/**
+ * Learning-rate factors of all parameters that could learn.
+ * @throws LayermillError `SCALE_INVALID`
+ */
+export function parameterScales(spec: FinetuneSpec, network: FineTunedNetwork): Map<string, number> {
+  const fixed = new Set(runningStatistics(network))
+  const isNew = new Set(network.newNodes.flatMap(name => Object.values<string>(findNode(network, name).parameters ?? {})))
+  const old = [...parameterShapes(network).keys()].filter(name => !fixed.has(name) && !isNew.has(name))
+  // The first match wins, so what is for all others comes last.
+  const { '*': others = 0, ...table } = baseScales(spec.base)
+  const scales = learningRateScales(old, { ...table, '*': others })
+  return new Map([...parameterShapes(network).keys()].filter(name => !fixed.has(name)).map(name => [name, scales.get(name) ?? 1]))
+}
+
+/**
+ * Weights of the classes in the loss; undefined where all are 1.
+ * @throws LayermillError `CLASS_UNKNOWN`
+ */
+export function classWeights(spec: FinetuneSpec, classes: readonly string[], rows: readonly LabelledRow[]): number[] | undefined {
+  if (spec.classWeights === 'none') return undefined
+  if (spec.classWeights === 'balanced') return balancedClassWeights(rows.map(({ label }) => classes.indexOf(label)), classes.length)
+  const table = spec.classWeights
+  const unknown = Object.keys(table).find(name => !classes.includes(name))
+  if (unknown !== undefined) throw new LayermillError('CLASS_UNKNOWN', `classWeights: no image is of the class ${unknown}; the classes are ${classes.slice(0, 20).join(', ')}`)
+  return classes.map(name => table[name] ?? 1)
+}
+
+export function optimizerSpec(spec: FinetuneSpec): OptimizerSpec {
+  const clip = spec.gradientClip === undefined ? {} : { clipNorm: spec.gradientClip }
+  if (spec.optimizer === 'momentum') return { kind: 'momentum', lr: spec.learningRate, momentum: spec.momentum, weightDecay: spec.weightDecay, ...clip }
+  const { beta1, beta2, epsilon: eps, learningRate: alpha } = spec
+  const decay = spec.optimizer === 'adamw' ? { weight_decay_rate: spec.weightDecay } : { weightDecay: spec.weightDecay }
+  return { kind: spec.optimizer, alpha, beta1, beta2, eps, ...decay, ...clip }
+}
+
+export function scheduleOf({ schedule, warmupEpochs: warmup, epochs }: FinetuneSpec): Schedule {
+  switch (schedule.kind) {
+    case 'constant':
+      return { kind: 'constant', warmup }
+    case 'cosine':
+      return { kind: 'cosine', final: schedule.floor, warmup }
+    case 'step': {
+      const { everyEpochs, factor } = schedule
+      const count = Math.ceil(epochs / everyEpochs) - 1
+      return { kind: 'step', epochs: Array.from({ length: count }, (_, i) => (i + 1) * everyEpochs), gamma: factor, warmup }
+    }
+  }
+}
+
+export interface PlanInput {
+  readonly run: string
+  readonly spec: FinetuneSpec
+  readonly base: Network
+  readonly classes: readonly string[]
+  readonly training: readonly LabelledRow[]
+  readonly validation: readonly LabelledRow[]
+  readonly datasetSha256: string
+}
+
+/**
+ * The plan of a run: what its numbers follow from.
+ * @throws LayermillError as `trainedNetwork`, `parameterScales` and `classWeights` do
+ */
+export function trainingPlan({ run, spec, base, classes, training, validation, datasetSha256 }: PlanInput): TrainingPlan {
+  const network = trainedNetwork(spec, base, classes)
+  const [height, width] = network.inputSize
+  const features = baseIsFixed(spec) ? featuresLayer(spec, base) : undefined
+  const before = features === undefined ? [] : pruneNodes(network.nodes, [network.layers.get(features)!])
+  const weights = classWeights(spec, classes, training)
+  return {
+    version: 1,
+    run,
+    network: networkDescription(network),
+    inputSize: { height, width },
+    resample: spec.resample ?? base.preparation.resample,
+    autoOrient: spec.autoOrient,
+    classes: [...classes],
+    trainable: [...parameterScales(spec, network)].filter(([, scale]) => scale !== 0).map(([name]) => name),
+    statistics: spec.batchNorm === 'batch' ? runningStatistics(network) : [],
+    batchNorm: spec.batchNorm,
+    auxiliaryWeight: spec.auxiliary ? 0.3 : 0,
+    dropoutOff: before.filter(({ op }) => op === 'dropout').map(({ name }) => name),
+    ...(features === undefined ? {} : { features }),
+    seed: spec.seed,
+    batchSize: spec.batchSize,
+    microBatch: spec.microBatch,
+    augment: [...spec.augment],
+    ...(features !== undefined && spec.augment.length > 0 ? { augmentCopies: spec.augmentCopies } : {}),
+    ...(weights === undefined ? {} : { classWeights: weights }),
+    labelSmoothing: spec.labelSmoothing,
+    exchange: spec.exchange,
+    images: { training: training.length, validation: validation.length },
+    datasetSha256,
+  }
+}

@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto'
+import {
+  type FinetuneSpec, parseTrainingPlan, type RunRecord, TRAINING_PLAN_PATH, TRAINING_ROWS_PATH, type TrainingPlan, VALIDATION_ROWS_PATH,
+} from '@layermill/jobs'
+import { LayermillError, type Network } from '@layermill/models'
+import { encodeErrors, encodeManifest, type ErrorRow, errorsPath, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
+import { writeRunRecord } from '../run/record-store.js'
+import { checkErrors, unusableImages } from './check-images.js'
+import { checkNoClassEmpty, emptyClassFolders, findClasses, holdOut, type LabelledRow, listLabelled, ownValidation, type TrainingSplit } from './dataset.js'
+import type { FeatureStores } from './environment.js'
+import { type FeatureRunOptions, runFeatures } from './feature-runs.js'
+import { baseIsFixed, featuresLayer, trainedNetwork, trainingPlan } from './plan.js'
+
+export interface PrepareOptions extends FeatureRunOptions {
+  readonly base: Network
+  /** Computes from images also where the base does not change. */
+  readonly generalPath: boolean
+  readonly onWarning: (text: string) => void
+}
+
+export interface PreparedTraining {
+  readonly record: RunRecord
+  readonly plan: TrainingPlan
+  readonly training: readonly ManifestRow[]
+  readonly validation: readonly ManifestRow[]
+  readonly features: FeatureStores | undefined
+}
+
+/** Images of one source that can be used, and why the others cannot. */
+interface Usable {
+  readonly rows: LabelledRow[]
+  readonly errors: ErrorRow[]
+}
+
+/** Lists and checks a run's images and computes what does not change, in the order in which a command should fail. */
+class Preparation {
+  private readonly spec: FinetuneSpec
+  private readonly fixed: boolean
+
+  constructor(private readonly options: PrepareOptions) {
+    this.spec = options.record.spec as FinetuneSpec
+    this.fixed = baseIsFixed(this.spec) && !options.generalPath
+  }
+
+  async prepare(): Promise<PreparedTraining> {
+    const bytes = await this.options.store.get(TRAINING_PLAN_PATH)
+    const prepared = bytes === undefined ? await this.plan() : await this.reopen(parseTrainingPlan(bytes, this.options.store.url))
+    const features = this.fixed ? await this.features(prepared) : undefined
+    return { ...prepared, features }
+  }
+
+  private async reopen(plan: TrainingPlan): Promise<Omit<PreparedTraining, 'features'>> {
+    const { store, record } = this.options
+    const rows = async (path: string): Promise<ManifestRow[]> => {
+      const bytes = await store.get(path)
+      if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${path}`)
+      return parseManifest(bytes, `${store.url}/${path}`)
+    }
+    return { record, plan, training: await rows(TRAINING_ROWS_PATH), validation: await rows(VALIDATION_ROWS_PATH) }
+  }
+
+  private async plan(): Promise<Omit<PreparedTraining, 'features'>> {
+    const { spec } = this
+    const { base, record } = this.options
+    const listed = await this.list(spec.source)
+    const classes = findClasses(listed, spec.source)
+    const empty = await emptyClassFolders(spec.source, classes)
+    if (empty.length > 0) throw new LayermillError('CLASS_EMPTY', `${spec.source} has folders without images: ${empty.join(', ')}`, { hint: 'add images to them, or remove them' })
+    // What cannot be is refused before the images are read.
+    trainedNetwork(spec, base, classes)
+    const ownListed = typeof spec.validation === 'string' ? await this.list(spec.validation) : undefined
+    if (ownListed !== undefined) ownValidation(listed, ownListed, classes, spec.validation as string)
+
+    const usable = await this.usable('images', spec.source, listed)
+    const own = ownListed === undefined ? undefined : await this.usable('validation', spec.validation as string, ownListed)
+    const errors = [...usable.errors, ...(own?.errors ?? [])]
+    checkErrors(errors, listed.length + (ownListed?.length ?? 0), spec)
+    const split = this.split(usable.rows, own?.rows, classes)
+    checkNoClassEmpty(classes, split.training, spec.source)
+    for (const warning of split.warnings) this.options.onWarning(warning)
+    const { training, validation } = split
+    const texts = [encodeManifest(training), encodeManifest(validation)]
+    const datasetSha256 = createHash('sha256').update(texts.join('\n')).digest('hex')
+    const plan = trainingPlan({ run: record.id, spec, base, classes, training, validation, datasetSha256 })
+    return { record: await this.write(plan, texts, errors), plan, training, validation }
+  }
+
+  private split(rows: readonly LabelledRow[], own: readonly LabelledRow[] | undefined, classes: readonly string[]): TrainingSplit {
+    const { validation } = this.spec
+    if (typeof validation === 'number') return holdOut(rows, classes, validation)
+    return ownValidation(rows, own ?? [], classes, validation)
+  }
+
+  /** The plan last: the dataset is fixed once it is there. */
+  private async write(plan: TrainingPlan, [training, validation]: readonly string[], errors: readonly ErrorRow[]): Promise<RunRecord> {
+    const { store, record } = this.options
+    if (errors.length > 0) await store.put(errorsPath(0), encodeErrors(errors))
+    await store.put(TRAINING_ROWS_PATH, training!)
+    await store.put(VALIDATION_ROWS_PATH, validation!)
+    await store.put(TRAINING_PLAN_PATH, `${JSON.stringify(plan, null, 2)}\n`)
+    const done = plan.images.training + plan.images.validation
+    const counts = { images: done + errors.length, done, failed: errors.length, parts: 0 }
+    const planned: RunRecord = { ...record, state: 'running', planned: true, counts }
+    await writeRunRecord(store, planned)
+    return planned
+  }
+
+  private async list(source: string): Promise<LabelledRow[]> {
+    const opened = await this.options.environment.openLabelled(source)
+    try {
+      return await listLabelled(opened, source)
+    } finally {
+      await opened.close()
+    }
+  }
+
+  /** A frozen base's features tell which images cannot be used; otherwise all are decoded once. */
+  private async usable(name: string, source: string, rows: LabelledRow[]): Promise<Usable> {
+    const errors = this.fixed ? await this.extract(name, source, rows) : await this.check(source, rows)
+    const bad = new Set(errors.map(({ key }) => key))
+    return { rows: rows.filter(({ key }) => !bad.has(key)), errors }
+  }
+
+  private async extract(name: string, source: string, rows: readonly ManifestRow[]): Promise<ErrorRow[]> {
+    const layer = featuresLayer(this.spec, this.options.base)
+    const { store, errors } = await runFeatures({ name, source, rows, layer, maxErrors: this.spec.maxErrors }, this.options)
+    await store.close()
+    return errors
+  }
+
+  private async check(source: string, rows: readonly ManifestRow[]): Promise<ErrorRow[]> {
+    const { environment, signal, onProgress } = this.options
+    const opened = await environment.openLabelled(source)
+    try {
+      return await unusableImages(rows, {
+        source: opened,
+        autoOrient: this.spec.autoOrient,
+        readAhead: environment.readAhead,
+        signal,
+        onProgress: (done, failed) => onProgress({ phase: 'check', done, failed, total: rows.length }),
+      })
+    } finally {
+      await opened.close()
+    }
+  }
+
+  private async features({ plan, training, validation }: Omit<PreparedTraining, 'features'>): Promise<FeatureStores> {
+    const { spec, options } = this
+    const layer = plan.features!
+    const own = typeof spec.validation === 'string'
+    const held = await runFeatures({ name: own ? 'validation' : 'images', source: own ? String(spec.validation) : spec.source, rows: validation, layer, maxErrors: spec.maxErrors }, options)
+    const stores: Store[] = []
+    const { augmentCopies } = plan
+    if (augmentCopies === undefined) stores.push((await runFeatures({ name: 'images', source: spec.source, rows: training, layer, maxErrors: spec.maxErrors }, options)).store)
+    for (let copy = 0; copy < (augmentCopies ?? 0); copy++) {
+      const name = `copy-${String(copy).padStart(3, '0')}`
+      stores.push((await runFeatures({ name, source: spec.source, rows: training, layer, copy, maxErrors: 0 }, options)).store)
+    }
+    return { training: stores, validation: held.store, shape: held.shape }
+  }
+}
+
+/**
+ * Makes a run ready to train: its images, its plan, and where the base is frozen its features. What an earlier sitting did is kept.
+ * @throws LayermillError `LABEL_MISSING`, `CLASS_TOO_FEW`, `CLASS_EMPTY`, `CLASS_UNKNOWN`, `VALIDATION_INVALID`, `TOO_MANY_ERRORS`, ...
+ */
+export async function prepareTraining(options: PrepareOptions): Promise<PreparedTraining> {
+  return new Preparation(options).prepare()
+}

@@ -1,0 +1,256 @@
+import {
+  addJobs, type Broker, type Exchange, type GradientJob, type JobEvents, type JobQueue, makePayload, parameterKeys, parseFailedReason, queueNames, resultKeys, type TrainingPlan,
+} from '@layermill/jobs'
+import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
+import type { BatchStatistics, GradientSource, MicroBatchGradients, MicroBatchScores, PublishedParameters } from '@layermill/training'
+
+type Purpose = GradientJob['purpose']
+
+/** What a finished job says besides the tensors in the exchange. */
+interface JobResult {
+  readonly samples: number
+  readonly loss: string
+  readonly correct: number
+}
+
+export interface QueueGradientsOptions {
+  readonly broker: Broker
+  readonly exchange: Exchange
+  readonly plan: TrainingPlan
+  /** URL of the run's store. */
+  readonly storeUrl: string
+  /** Names this sitting: no other has had it. */
+  readonly session: string
+  /** Micro-batches on the queue, or in the exchange, at once: bounds the exchange's memory. Default 16. */
+  readonly inFlight?: number
+  /** Milliseconds between looks at the queue for events that were lost. Default 5,000. */
+  readonly reconcileInterval?: number
+}
+
+/** A job that is on the queue. */
+interface Outstanding {
+  readonly micro: number
+  readonly data: GradientJob
+  result: JobResult | undefined
+}
+
+/** Of a job's return value: an object, or its JSON where the queue keeps text. */
+function resultOf(value: unknown): JobResult | undefined {
+  const parsed: unknown = typeof value === 'string' ? JSON.parse(value) : value
+  return typeof parsed === 'object' && parsed !== null && 'samples' in parsed && 'loss' in parsed ? (parsed as JobResult) : undefined
+}
+
+function statisticsOf(tensors: ReadonlyMap<string, Tensor>): Map<string, BatchStatistics> {
+  const result = new Map<string, BatchStatistics>()
+  for (const [name, { data }] of tensors) {
+    if (!name.endsWith('/mean')) continue
+    const norm = name.slice(0, -'/mean'.length)
+    result.set(norm, { mean: data, variance: tensors.get(`${norm}/variance`)!.data })
+  }
+  return result
+}
+
+/**
+ * Micro-batches by the workers of a queue. Events are hints: what they do not say is looked up after an interval, and what the queue or
+ * the exchange has lost is put there again.
+ */
+export class QueueGradients implements GradientSource {
+  private readonly queue: JobQueue<GradientJob, JobResult>
+  private readonly events: JobEvents
+  private readonly outstanding = new Map<string, Outstanding>()
+  private published: PublishedParameters | undefined
+  private failure: LayermillError | undefined
+  private wake: () => void = () => undefined
+
+  private constructor(private readonly options: QueueGradientsOptions) {
+    this.queue = options.broker.queue(queueNames.gradients)
+    this.events = options.broker.events(queueNames.gradients)
+    this.events.on('completed', ({ jobId, returnvalue }) => this.onCompleted(jobId, returnvalue))
+    this.events.on('failed', ({ jobId, failedReason }) => this.onFailed(jobId, failedReason))
+  }
+
+  /** Takes what an earlier sitting of the run left on the queue off it. */
+  static async open(options: QueueGradientsOptions): Promise<QueueGradients> {
+    const source = new QueueGradients(options)
+    await source.events.waitUntilReady()
+    await source.removeWaiting()
+    return source
+  }
+
+  async publish(published: PublishedParameters): Promise<void> {
+    const old = this.published
+    this.published = published
+    if (old?.version === published.version) return
+    await this.putParameters()
+    if (old !== undefined) await this.options.exchange.delete(...Object.values(parameterKeys(this.where, old.version)))
+  }
+
+  async *gradients(step: number, count: number, signal: AbortSignal): AsyncIterable<MicroBatchGradients> {
+    for await (const { data, result } of this.follow('train', step, count, signal)) {
+      const keys = resultKeys(data)
+      const moving = this.options.plan.statistics.length > 0
+      const [gradients, statistics] = await Promise.all([
+        this.take(data, keys.values),
+        moving ? this.take(data, keys.statistics) : new Map<string, Tensor>(),
+      ])
+      if (gradients === undefined || statistics === undefined) throw lost(data)
+      yield { samples: result.samples, loss: Number(result.loss), correct: result.correct, gradients, batchNorm: statisticsOf(statistics) }
+    }
+  }
+
+  async *evaluate(round: number, count: number, signal: AbortSignal): AsyncIterable<MicroBatchScores> {
+    for await (const { data, result } of this.follow('evaluate', round, count, signal)) {
+      const logits = (await this.take(data, resultKeys(data).values))?.get('logits')
+      if (logits === undefined) throw lost(data)
+      yield { samples: result.samples, loss: Number(result.loss), correct: result.correct, logits }
+    }
+  }
+
+  recycle(): void {
+    // Memory comes from the exchange's decoding, which makes its own.
+  }
+
+  async close(): Promise<void> {
+    await this.removeWaiting().catch(() => undefined)
+    if (this.published !== undefined) await this.options.exchange.delete(...Object.values(parameterKeys(this.where, this.published.version))).catch(() => undefined)
+    await this.events.close().catch(() => undefined)
+  }
+
+  private get where(): { run: string; session: string } {
+    return { run: this.options.plan.run, session: this.options.session }
+  }
+
+  private async putParameters(): Promise<void> {
+    const { exchange, plan } = this.options
+    const { version, parameters, statistics } = this.published!
+    const keys = parameterKeys(this.where, version)
+    if (statistics.size > 0) await exchange.put(keys.statistics, statistics)
+    await exchange.put(keys.parameters, parameters, { dtype: plan.exchange })
+  }
+
+  /** Queues micro-batches with a bounded number under way, and gives back their results in order. */
+  private async *follow(purpose: Purpose, step: number, count: number, signal: AbortSignal): AsyncGenerator<{ data: GradientJob; result: JobResult }> {
+    const window = this.options.inFlight ?? 16
+    const onAbort = (): void => this.wake()
+    signal.addEventListener('abort', onAbort)
+    let added = 0
+    try {
+      for (let micro = 0; micro < count; micro++) {
+        const room = Math.min(count, micro + window)
+        if (added < room) await this.add(Array.from({ length: room - added }, (_, i) => this.job(purpose, step, added + i)))
+        added = Math.max(added, room)
+        const data = this.job(purpose, step, micro)
+        const result = await this.completion(this.jobId(data), signal)
+        yield { data, result }
+        this.outstanding.delete(this.jobId(data))
+      }
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      if (this.outstanding.size > 0) await this.removeWaiting().catch(() => undefined)
+      this.outstanding.clear()
+    }
+  }
+
+  private job(purpose: Purpose, step: number, micro: number): GradientJob {
+    const { storeUrl } = this.options
+    return makePayload('gradient', { v: 1, ...this.where, store: storeUrl, purpose, step, micro, version: this.published!.version })
+  }
+
+  private jobId({ run, session, purpose, step, micro }: GradientJob): string {
+    return `${run}_${session}_${purpose}_${step}_${micro}`
+  }
+
+  private async add(jobs: readonly GradientJob[]): Promise<void> {
+    for (const data of jobs) this.outstanding.set(this.jobId(data), { micro: data.micro, data, result: undefined })
+    const options = { removeOnComplete: { count: 200, age: 600 } }
+    await addJobs(this.queue, jobs.map(data => ({ name: data.purpose, data, opts: { ...options, jobId: this.jobId(data) } })))
+  }
+
+  /** Waits for a job's result. @throws the signal's reason; LayermillError where a job failed for good */
+  private async completion(id: string, signal: AbortSignal): Promise<JobResult> {
+    const interval = this.options.reconcileInterval ?? 5000
+    for (;;) {
+      signal.throwIfAborted()
+      if (this.failure !== undefined) throw this.failure
+      const result = this.outstanding.get(id)?.result
+      if (result !== undefined) return result
+      const timedOut = await new Promise<boolean>(resolve => {
+        const timer = setTimeout(() => resolve(true), interval)
+        this.wake = () => {
+          clearTimeout(timer)
+          resolve(false)
+        }
+      })
+      this.wake = () => undefined
+      if (timedOut) await this.reconcile()
+    }
+  }
+
+  /** Looks at the jobs whose end nobody told, and queues again those that are gone, with the parameters that went with them. */
+  private async reconcile(): Promise<void> {
+    const gone: GradientJob[] = []
+    for (const [id, { data, result }] of this.outstanding) {
+      if (result !== undefined) continue
+      const job = await this.queue.getJob(id)
+      const state = await job?.getState()
+      if (state === 'completed') this.onCompleted(id, job?.returnvalue)
+      else if (state === 'failed') this.onFailed(id, job?.failedReason ?? 'unknown')
+      else if (state === undefined || state === 'unknown') gone.push(data)
+    }
+    if (gone.length === 0) return
+    await this.putParameters()
+    await this.add(gone)
+  }
+
+  private onCompleted(id: string, value: unknown): void {
+    const job = this.outstanding.get(id)
+    const result = resultOf(value)
+    if (job === undefined || result === undefined) return
+    job.result = result
+    this.wake()
+  }
+
+  private onFailed(id: string, reason: string): void {
+    const job = this.outstanding.get(id)
+    if (job === undefined) return
+    const { code, message } = parseFailedReason(reason)
+    this.failure ??= new LayermillError(code, `micro-batch ${job.micro} of step ${job.data.step}: ${message}`)
+    this.wake()
+  }
+
+  /** A result's tensors, which are deleted: nobody needs them again. */
+  private async take(job: GradientJob, key: string): Promise<Map<string, Tensor> | undefined> {
+    const { exchange } = this.options
+    try {
+      const tensors = await exchange.get(key)
+      await exchange.delete(key)
+      return tensors
+    } catch (error) {
+      if (!(error instanceof LayermillError && error.code === 'EXCHANGE_MISSING')) throw error
+      return await this.again(job, key)
+    }
+  }
+
+  /** The result is gone though its job is done: an exchange that was wiped. Computes it once more. */
+  private async again(data: GradientJob, key: string): Promise<Map<string, Tensor> | undefined> {
+    const id = this.jobId(data)
+    await (await this.queue.getJob(id))?.remove()
+    await this.putParameters()
+    await this.add([data])
+    await this.completion(id, new AbortController().signal)
+    const tensors: TensorMap | undefined = await this.options.exchange.get(key).catch(() => undefined)
+    return tensors === undefined ? undefined : new Map(tensors)
+  }
+
+  private async removeWaiting(): Promise<void> {
+    const prefix = `${this.options.plan.run}_`
+    const jobs = await this.queue.getJobs(['waiting', 'delayed', 'prioritized'])
+    await Promise.all(jobs.filter(job => job.id?.startsWith(prefix)).map(job => job.remove().catch(() => undefined)))
+  }
+}
+
+function lost({ step, micro }: GradientJob): LayermillError {
+  return new LayermillError('EXCHANGE_MISSING', `the result of micro-batch ${micro} of step ${step} vanished twice from the exchange`, {
+    hint: 'the run goes on from its last checkpoint when it is started again',
+  })
+}

@@ -1,0 +1,22 @@
+const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+/** Text as HTML, in elements and in quoted attributes. */
+export function escapeHtml(text: string): string {
+  return text.replaceAll(/[&<>"']/g, character => entities[character]!)
+}
+
+export const percent = (share: number): string => `${(share * 100).toFixed(1)}%`
+
+export interface Column {
+  readonly title: string
+  readonly number?: boolean
+}
+
+/** A table of texts. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const cell = (tag: 'th' | 'td', text: string, column: Column | undefined): string =>
+    `<${tag}${column?.number === true ? ' class="n"' : ''}>${escapeHtml(text)}</${tag}>`
+  const head = columns.map(column => cell('th', column.title, column)).join('')
+  const body = rows.map(row => `<tr>${row.map((text, i) => cell('td', text, columns[i])).join('')}</tr>`).join('\n')
+  return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table></div>`
+}

@@ -1,0 +1,38 @@
+import type { FinetuneSpec } from '@layermill/jobs'
+import { thumbnail } from '@layermill/preprocess'
+import type { Store } from '@layermill/storage'
+import type { TrainingEnvironment } from '../environment.js'
+import type { Evaluation } from '../metrics-line.js'
+import { lineageOf, type OutputsInput } from '../outputs.js'
+import { reportHtml } from './report.js'
+
+/** Pixels of a mistake's longer side. */
+const thumbnailSide = 160
+
+async function thumbnails(best: Evaluation | undefined, spec: FinetuneSpec, environment: TrainingEnvironment): Promise<(Uint8Array | undefined)[]> {
+  if (best === undefined || best.mistakes.length === 0) return []
+  const source = await environment.openLabelled(typeof spec.validation === 'string' ? spec.validation : spec.source)
+  try {
+    return await Promise.all(best.mistakes.map(async ({ key }) => {
+      // A picture that is gone by now is only missed here.
+      const bytes = await source.read({ key }).catch(() => undefined)
+      return bytes === undefined ? undefined : await thumbnail(bytes, thumbnailSide, { autoOrient: spec.autoOrient }).catch(() => undefined)
+    }))
+  } finally {
+    await source.close()
+  }
+}
+
+/** Writes `report.html`. */
+export async function writeReport(input: Omit<OutputsInput, 'tensors'> & { readonly store: Store; readonly environment: TrainingEnvironment }): Promise<void> {
+  const { store, environment, record, plan, network, lines, best } = input
+  const html = reportHtml({
+    title: `${network.id}: ${plan.classes.length} classes`,
+    classes: plan.classes,
+    lines,
+    best,
+    thumbnails: await thumbnails(best, record.spec as FinetuneSpec, environment),
+    lineage: lineageOf(input),
+  })
+  await store.put('report.html', html, { contentType: 'text/html; charset=utf-8' })
+}

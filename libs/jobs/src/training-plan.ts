@@ -1,0 +1,66 @@
+import { LayermillError, type NetworkDescription } from '@layermill/models'
+import { z } from 'zod'
+
+/** Where the plan of a fine-tuning run is, in its store. */
+export const TRAINING_PLAN_PATH = 'training.json'
+/** Its images, as manifests whose labels are names of classes. */
+export const TRAINING_ROWS_PATH = 'dataset/training.jsonl'
+export const VALIDATION_ROWS_PATH = 'dataset/validation.jsonl'
+
+const names = z.array(z.string())
+const count = z.int().nonnegative()
+
+/**
+ * `training.json`: all that computing a micro-batch depends on, besides the images, the base weights and the parameters. Written once,
+ * when the run is planned; whoever computes reads it and decides nothing by itself.
+ */
+export const TrainingPlan = z.object({
+  version: z.literal(1),
+  run: z.string(),
+  /** Of the fine-tuned network; what makes it checks it. */
+  network: z.custom<NetworkDescription>(value => typeof value === 'object' && value !== null && 'base' in value),
+  inputSize: z.object({ height: z.int().positive(), width: z.int().positive() }),
+  resample: z.enum(['bicubic', 'bilinear', 'nearest', 'lanczos']),
+  autoOrient: z.boolean(),
+  classes: names.min(2),
+  /** Parameters that learn. */
+  trainable: names.min(1),
+  /** Running statistics that move. */
+  statistics: names,
+  batchNorm: z.enum(['frozen', 'batch']),
+  auxiliaryWeight: z.number(),
+  /** Dropout of a frozen base: off, as in inference. */
+  dropoutOff: names,
+  /** The last layer of a base that does not change, where it does not: its values may stand for the images. */
+  features: z.string().optional(),
+  seed: count,
+  batchSize: z.int().positive(),
+  microBatch: z.int().positive(),
+  augment: z.array(z.enum(['flip', 'crop', 'color'])),
+  /** Every image is augmented in so many ways, over and over; left out, anew in every epoch. */
+  augmentCopies: z.int().positive().optional(),
+  classWeights: z.array(z.number()).optional(),
+  labelSmoothing: z.number(),
+  exchange: z.enum(['float32', 'bfloat16']),
+  images: z.object({ training: count, validation: count }),
+  /** SHA-256 of both manifests. */
+  datasetSha256: z.string(),
+})
+export type TrainingPlan = z.output<typeof TrainingPlan>
+
+/**
+ * Reads `training.json`.
+ * @throws LayermillError `RUN_RECORD_INVALID` naming the place and the field.
+ */
+export function parseTrainingPlan(bytes: Uint8Array, where: string): TrainingPlan {
+  let value: unknown
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes))
+  } catch (cause) {
+    throw new LayermillError('RUN_RECORD_INVALID', `${where}/${TRAINING_PLAN_PATH} is not JSON`, { cause })
+  }
+  const result = TrainingPlan.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]!
+  throw new LayermillError('RUN_RECORD_INVALID', `${where}/${TRAINING_PLAN_PATH}: ${issue.path.join('.') || 'plan'}: ${issue.message}`)
+}
