@@ -146,6 +146,21 @@ describe('errors', () => {
     expect(JSON.stringify(body)).not.toContain('10.0.0.7')
   })
 
+  it('a queue that does not answer at all is 503 as well, everywhere', async () => {
+    const silent = new Proxy(fixture.runs, { get: (target, key) => key === 'events' ? target.events.bind(target) : () => new Promise(() => {}) })
+    const fleet = new Proxy(fixture.fleet, { get: () => () => new Promise(() => {}) })
+    const hanging = await startServer({ runs: silent, fleet, serviceDeadline: 20 })
+    for (const route of Object.keys(routeAccess)) {
+      const [method = '', path = ''] = route.split(' ')
+      const body = path === '/v1/runs' && method === 'POST' ? { body: JSON.stringify(spec), headers: { ...bearer('submit'), 'content-type': 'application/json' } } : { headers: bearer('submit') }
+      const response = await fetch(`${hanging.url}${path.replace(':id', 'run-1')}`, { method, ...body })
+      await response.text()
+      const answers = ['/healthz', '/metrics', '/openapi.json'].includes(path)
+      expect(`${route} ${response.status}`).toBe(`${route} ${answers ? 200 : 503}`)
+    }
+    await hanging.close()
+  })
+
   it('every code in the table comes with its status, title and hint', async () => {
     for (const [code, { status, title }] of Object.entries(problemKinds)) {
       fixture.runs.failure = new LayermillError(code, 'message', { hint: 'do this' })

@@ -9,6 +9,7 @@ import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 import { refuseOpenServer } from './auth/loopback.js'
 import type { TokenStore } from './auth/token-store.js'
+import { boundFleet, boundRuns } from './bounded-services.js'
 import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { addDocumentation, registerOpenApi } from './openapi.js'
@@ -41,6 +42,8 @@ export interface ServerOptions {
   heartbeat?: number
   /** Clients that may follow runs at once. Default 500. */
   mostStreams?: number
+  /** Milliseconds that runs and fleet get for an answer; then the client is told 503. Default 15 s. */
+  serviceDeadline?: number
   /** Milliseconds that requests under way get when the server closes. Default 10 s. */
   closeDeadline?: number
 }
@@ -106,7 +109,9 @@ function observe(app: App, metrics: Metrics): void {
 }
 
 async function addEverything(app: App, options: ServerOptions): Promise<void> {
-  const { runs, fleet, metrics, version, heartbeat = 15_000, mostStreams = 500 } = options
+  const { metrics, version, heartbeat = 15_000, mostStreams = 500, serviceDeadline = 15_000 } = options
+  const runs = boundRuns(options.runs, serviceDeadline)
+  const fleet = boundFleet(options.fleet, serviceDeadline)
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   // Bodies are JSON; a form or plain text could be sent by any page without asking.

@@ -1,0 +1,23 @@
+import { withDeadline } from './deadline.js'
+import type { FleetService, RunService } from './services.js'
+
+/** Runs that answer within the deadline (in milliseconds), or `UNAVAILABLE`: a queue that is away makes its clients wait until it is back. */
+export function boundRuns(runs: RunService, deadline: number): RunService {
+  const bound = <T>(answer: Promise<T>): Promise<T> => withDeadline(answer, deadline, 'the queue')
+  return {
+    submit: spec => bound(runs.submit(spec)),
+    list: query => bound(runs.list(query)),
+    get: id => bound(runs.get(id)),
+    cancel: id => bound(runs.cancel(id)),
+    resume: id => bound(runs.resume(id)),
+    // Events take as long as the run.
+    events: (id, options) => runs.events(id, options),
+    countByState: () => bound(runs.countByState()),
+  }
+}
+
+/** A fleet that answers within the deadline (in milliseconds), or `UNAVAILABLE`. */
+export function boundFleet(fleet: FleetService, deadline: number): FleetService {
+  const bound = <T>(answer: Promise<T>): Promise<T> => withDeadline(answer, deadline, 'the queue')
+  return { workers: () => bound(fleet.workers()), queues: () => bound(fleet.queues()), ready: () => bound(fleet.ready()) }
+}
