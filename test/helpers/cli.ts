@@ -27,6 +27,8 @@ export interface CliProcess {
   readonly pid: number
   /** What it has written to standard error so far. */
   stderr(): string
+  /** What it has written to standard output and error so far, as it came. */
+  output(): string
   readonly ended: Promise<CliResult>
 }
 
@@ -39,13 +41,20 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Cli
   const [file, ...rest] = options.shell === undefined ? command : ['/bin/sh', '-c', options.shell, 'sh', ...command]
   const child = spawn(file!, rest, { env: { ...process.env, LAYERMILL_HOME: home, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] })
   const text = { stdout: '', stderr: '' }
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => { text.stdout += chunk })
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => { text.stderr += chunk })
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text.stdout += chunk
+    output += chunk
+  })
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    text.stderr += chunk
+    output += chunk
+  })
   const ended = new Promise<CliResult>((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code, signal) => resolve({ code, signal, ...text }))
   })
-  return { child, pid: child.pid!, stderr: () => text.stderr, ended }
+  return { child, pid: child.pid!, stderr: () => text.stderr, output: () => output, ended }
 }
 
 /** Runs the command to its end. */

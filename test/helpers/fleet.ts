@@ -1,0 +1,81 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { openStore } from '@layermill/storage'
+import { type RedisService, startRedis } from '../../scripts/services/redis.mjs'
+import { type CliOptions, type CliProcess, startCli } from './cli.js'
+
+/** Resolves once the process has written what matches to standard output or error; rejects where it ends before. */
+export function untilSaid(process: CliProcess, pattern: RegExp): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const look = (): boolean => {
+      const found = pattern.exec(process.output())
+      if (found !== null) resolve(found[1] ?? found[0])
+      return found !== null
+    }
+    if (look()) return
+    const onData = (): void => {
+      if (look()) leave()
+    }
+    const leave = (): void => {
+      process.child.stdout?.off('data', onData)
+      process.child.stderr?.off('data', onData)
+    }
+    process.child.stdout?.on('data', onData)
+    process.child.stderr?.on('data', onData)
+    process.ended.then(({ code }) => reject(new Error(`ended with ${code} without saying ${String(pattern)}:\n${process.output()}`)), reject)
+  })
+}
+
+/** A Redis of its own and the processes of a fleet on it, all ended by `stop`. */
+export class Fleet {
+  readonly #processes: CliProcess[] = []
+
+  private constructor(readonly redis: RedisService, private readonly options: CliOptions) {}
+
+  static async start(options: CliOptions = {}, redis: { appendOnly?: boolean } = {}): Promise<Fleet> {
+    return new Fleet(await startRedis(redis), options)
+  }
+
+  get queue(): string {
+    return this.redis.url
+  }
+
+  /** Any command, with the fleet's environment; ended by `stop` if it has not by then. */
+  run(args: readonly string[], options: CliOptions = {}): CliProcess {
+    const process = startCli(args, { ...this.options, ...options, env: { ...this.options.env, ...options.env } })
+    this.#processes.push(process)
+    return process
+  }
+
+  /** A worker that takes jobs by the time this resolves. */
+  async worker(args: readonly string[] = [], options: CliOptions = {}): Promise<CliProcess> {
+    const worker = this.run(['worker', '--queue', this.queue, '--device', 'cpu', ...args], options)
+    await untilSaid(worker, /worker \S+: onnx on cpu/)
+    return worker
+  }
+
+  /** A server and its URL. */
+  async serve(args: readonly string[] = [], options: CliOptions = {}): Promise<{ process: CliProcess; url: string }> {
+    const process = this.run(['serve', '--queue', this.queue, '--port', '0', ...args], options)
+    const url = await untilSaid(process, /"url":"(http:[^"]+)"/)
+    await untilSaid(process, /"msg":"serving"/)
+    return { process, url }
+  }
+
+  async stop(): Promise<void> {
+    for (const { child } of this.#processes) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+    await Promise.all(this.#processes.map(({ ended }) => ended.catch(() => undefined)))
+    await this.redis.stop()
+  }
+}
+
+/** Copies what is below a store's URL into a folder. */
+export async function download(url: string, folder: string): Promise<void> {
+  const store = openStore(url)
+  for await (const { key } of store.list('')) {
+    const path = join(folder, key)
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, (await store.get(key)) ?? '')
+  }
+  await store.close()
+}

@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openStore } from '@layermill/storage'
+import { createBucket } from '@layermill/storage/testing'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { runCli } from '../../helpers/cli.js'
+import { download, Fleet } from '../../helpers/fleet.js'
+import { testFolder } from '../../helpers/folders.js'
+import { imageBytes } from '../../helpers/images.js'
+import { fileHashes, readRun } from '../../helpers/results.js'
+import { useS3Server } from '../storage/s3-server.js'
+
+const folder = testFolder('fleet-s3')
+const bucket = `fleet-${randomBytes(4).toString('hex')}`
+const images = 96
+let fleet: Fleet
+let s3: Awaited<ReturnType<typeof useS3Server>>
+
+beforeAll(async () => {
+  s3 = await useS3Server()
+  await createBucket(bucket)
+  const store = openStore(`s3://${bucket}/photos`)
+  for (let i = 0; i < images; i++) await store.put(`${i % 3}/image${String(i).padStart(3, '0')}.png`, await imageBytes(i))
+  await store.put('1/broken.png', 'not an image')
+  await store.close()
+  fleet = await Fleet.start()
+}, 300_000)
+
+afterAll(async () => {
+  await fleet?.stop()
+  await s3?.stop()
+})
+
+const spec = ['--model', 'googlenet', '--layers', 'conv2', '--size', '32x32', '--part-size', '16', '--max-errors', '2']
+
+it('computes from S3 over Redis to S3 with two workers what one process computes', async () => {
+  const source = `s3://${bucket}/photos`
+  const weights = join(await folder(), 'weights.safetensors')
+  expect(await runCli(['weights', 'import', 'random:7', '--model', 'googlenet', '--out', weights])).toMatchObject({ code: 0 })
+  const alone = join(await folder(), 'alone')
+  const embedded = await runCli(['extract', source, ...spec, '--weights', weights, '--device', 'cpu', '--out', alone])
+  expect(embedded).toMatchObject({ code: 3 })
+
+  // Workers with nothing of their own: the weights reach them through the store alone, once the file is gone.
+  const store = ['--weights-store', `s3://${bucket}/fleet`]
+  const homes = [join(await folder(), 'home1'), join(await folder(), 'home2')]
+  const out = `s3://${bucket}/features`
+  const submitted = fleet.run(['extract', source, ...spec, '--weights', weights, '--out', out, '--queue', fleet.queue, ...store])
+  await expect.poll(() => openStore(out).stat('manifest/part-00006.jsonl'), { timeout: 60_000 }).toBeDefined()
+  await rm(weights)
+  const workers = await Promise.all(homes.map(home => fleet.worker(store, { env: { LAYERMILL_HOME: home } })))
+  expect(await submitted.ended).toMatchObject({ code: 3, stdout: expect.stringMatching(/96 images, 1 failed: conv2 192x8x8 in 7 parts/) })
+  for (const worker of workers) expect(worker.stderr()).toMatch(/weights [0-9a-f]{12}: fetching/)
+
+  const together = join(await folder(), 'together')
+  await download(out, together)
+  expect(await fileHashes(together)).toEqual(await fileHashes(alone))
+  expect(Object.keys(await fileHashes(together))).toContain('_SUCCESS')
+  expect((await readRun(together)).counts).toEqual((await readRun(alone)).counts)
+
+  for (const worker of workers) worker.child.kill('SIGTERM')
+  for (const worker of workers) expect(await worker.ended).toMatchObject({ code: 0, stderr: expect.stringContaining('drained') })
+})
+
+it('predicts into one file in a bucket', async () => {
+  const worker = await fleet.worker()
+  const out = `s3://${bucket}/classes.jsonl`
+  const predicted = await fleet.run([
+    'predict', `s3://${bucket}/photos/0/`, '--model', 'googlenet', '--weights', 'random:1', '--top', '2', '--out', out, '--queue', fleet.queue,
+  ]).ended
+  expect(predicted).toMatchObject({ code: 0, stdout: expect.stringContaining(`32 images: ${out}`) })
+  const store = openStore(`s3://${bucket}/`)
+  const lines = new TextDecoder().decode(await store.get('classes.jsonl')).trim().split('\n')
+  expect(lines).toHaveLength(32)
+  expect(JSON.parse(lines[0]!)).toMatchObject({ key: 'image000.png', classes: [{ probability: expect.any(Number) }, {}] })
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended).toMatchObject({ code: 0 })
+})
