@@ -1,8 +1,10 @@
 /** `npm run bench [-- NAME...]`: ratios measured side by side in one run. */
 import { benchExtract } from './extract.js'
+import { benchMemory } from './memory.js'
 
 const benches: Record<string, () => Promise<void>> = {
   extract: benchExtract,
+  memory: benchMemory,
 }
 
 const names = process.argv.slice(2)

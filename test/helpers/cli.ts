@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
 
 /** The command as users start it; it runs what was built. */
-export const cliFile = fileURLToPath(new URL('../../apps/cli/bin/layermill.js', import.meta.url))
+export const cliFile = join(dirname(createRequire(import.meta.url).resolve('layermill')), '../bin/layermill.js')
 
 export interface CliOptions {
   /** Node's own flags. */
