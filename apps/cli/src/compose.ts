@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { type Device, type EngineName, openEngine, selfCheck } from '@layermill/engines'
-import { classLabels, ModelProvider, PartProcessor, probeSecondsPerImage, startPartWorker } from '@layermill/gpu-worker'
+import { ModelProvider, PartProcessor, probeSecondsPerImage, startPartWorker } from '@layermill/gpu-worker'
 import { type Broker, openBroker, type RunSpec } from '@layermill/jobs'
-import { getNetwork, loadWeights, type Network, type WeightSet, type WeightsProgress } from '@layermill/models'
+import { loadWeights, type Network, type WeightSet, type WeightsProgress } from '@layermill/models'
 import { BrokerPartQueue, type RunEnvironment } from '@layermill/orchestrator/run'
 import { PREPARE_VERSION } from '@layermill/preprocess'
 import { openSource, openStore } from '@layermill/storage'
 import { openStoreFile } from './fleet/weights-file.js'
+import { loadAnyModel } from './library/any-model.js'
 import { version } from './version.js'
 
 /** Images computed at once where nothing is said. */
@@ -44,11 +45,7 @@ export function createProvider(options: ProviderOptions): ModelProvider {
       if (options.device === 'auto' && engine.device !== 'cpu') options.note(`device: ${engine.device} (${engine.report})`)
       return engine
     },
-    load: async (model, source) => {
-      const weights = await load(model, source)
-      const network = getNetwork(model, weights.variant)
-      return { network, weights, labels: classLabels(network.classes) }
-    },
+    load: (model, source) => loadAnyModel(model, source, load),
   })
 }
 

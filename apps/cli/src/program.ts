@@ -1,6 +1,7 @@
 import { LayermillError } from '@layermill/models'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { extractCommand } from './commands/extract.js'
+import { finetuneCommand, type FinetuneOptions } from './commands/finetune.js'
 import { modelsCommand, type ModelsOptions } from './commands/models.js'
 import { predictCommand } from './commands/predict.js'
 import type { RunOptions } from './commands/run.js'
@@ -52,6 +53,20 @@ function addPredict(program: Command, output: Output, result: Result): void {
     })
 }
 
+function addFinetune(program: Command, output: Output, result: Result): void {
+  const command = program
+    .command('finetune')
+    .argument('[source]', 'images with labels: one folder for each class, a .csv or .jsonl list, or s3://bucket/prefix')
+    .description('train a new head on a pretrained network, and the network with it where asked')
+  addFleetFlags(addSpecFlags(command, 'finetune'))
+    .addOption(new Option('--general-path', 'compute from images where features could be stored').hideHelp())
+    .option('--json', 'machine-readable lines')
+    .addHelpText('after', '\nExamples:\n  layermill finetune ./pets --model resnet50 --layer pool5 --head 512 --epochs 5 --out ./models/pets\n  layermill finetune ./pets --model resnet50 --base res5=1,res4=0.1 --learning-rate 0.0001 --augment flip,crop --out ./models/pets\n  layermill finetune -f pets.yaml --queue redis://localhost:6379\n  layermill predict ./photos --model ./models/pets')
+    .action(async (source: string | undefined, options: FinetuneOptions) => {
+      result.exitCode = await finetuneCommand(output, source, options)
+    })
+}
+
 function addWeights(program: Command, output: Output, result: Result): void {
   const weights = program.command('weights').description('list, fetch, import and verify pretrained weights')
   weights
@@ -90,6 +105,7 @@ function createProgram(output: Output, result: Result): Command {
   addModels(program, output)
   addExtract(program, output, result)
   addPredict(program, output, result)
+  addFinetune(program, output, result)
   addWeights(program, output, result)
   addFleet(program, output, result)
   return program

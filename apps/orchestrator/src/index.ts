@@ -4,4 +4,3 @@ export { QueueFleetService, type QueueFleetOptions } from './service/queue-fleet
 export { type QueueRunEnvironment, QueueRunService } from './service/queue-run-service.js'
 export { runStoreUrl } from './service/run-jobs.js'
 export { type RunWorker, type RunWorkerOptions, startRunWorker } from './service/run-worker.js'
-export * from './train/index.js'

@@ -1,5 +1,6 @@
-import { PartProcessor, startFleetWorker } from '@layermill/gpu-worker'
+import { GradientProcessor, PartProcessor, startFleetWorker, startGradientWorker } from '@layermill/gpu-worker'
 import type { Device, EngineName } from '@layermill/engines'
+import { openExchange } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import { openSource, openStore } from '@layermill/storage'
 import { createProvider, readAhead } from '../compose.js'
@@ -24,6 +25,9 @@ export interface WorkerOptions {
   lockDuration: string
 }
 
+/** Milliseconds after which a micro-batch of a worker that is gone is taken by another: its whole step waits for it. */
+const gradientLock = 15_000
+
 const engines: readonly EngineName[] = ['onnx', 'tfjs']
 const devices: readonly (Device | 'auto')[] = ['auto', 'cpu', 'cuda', 'webgpu']
 
@@ -34,7 +38,7 @@ function oneOf<Value extends string>(flag: string, text: string, values: readonl
 }
 
 /**
- * `layermill worker`: computes parts of any run until SIGTERM or Ctrl-C, then finishes what it has within the deadline.
+ * `layermill worker`: computes parts and micro-batches of any run until SIGTERM or Ctrl-C, then finishes what it has within the deadline.
  * @throws LayermillError `DEVICE_UNAVAILABLE`; what connecting throws.
  */
 export async function workerCommand(output: Output, options: WorkerOptions): Promise<number> {
@@ -45,15 +49,21 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
   const health = options.healthPort === undefined ? undefined : { host: options.host, port: count('--health-port', options.healthPort, 0, 65_535) }
   const fleet = fleetWeights(options.weightsStore, note, bytes('--weights-cache', options.weightsCache))
   const provider = createProvider({ engine: oneOf('--engine', options.engine, engines), device: oneOf('--device', options.device, devices), note, load: workerWeights(fleet) })
-  const processor = new PartProcessor({ provider, openStore: async url => openStore(url), openSource: source => openSource(source), readAhead, weightsOf: weightsOfRun })
+  const reading = { provider, openStore: async (url: string) => openStore(url), openSource: (source: string) => openSource(source), readAhead, weightsOf: weightsOfRun }
+  const processor = new PartProcessor(reading)
+  let gradients: GradientProcessor | undefined
   // Before it takes a part: a worker without its device is of no use.
   const engine = await provider.openEngine()
   try {
     const broker = await openFleetQueue(options.queue, note)
     try {
+      gradients = new GradientProcessor({ ...reading, exchange: openExchange(broker.blobs) })
       const worker = await startFleetWorker({ broker, processor, engine, version, concurrency, lockDuration, health })
       note(`worker ${worker.id}: ${engine.name} on ${engine.device}, queue ${broker.describe()}${worker.healthUrl === undefined ? '' : `, health at ${worker.healthUrl}`}`)
+      const gradientWorker = startGradientWorker(broker, gradients, { lockDuration: Math.min(lockDuration, gradientLock) })
       const signal = await untilStopped()
+      // Micro-batches under way end while the parts do, or their locks run out.
+      void gradientWorker.close()
       note(`${signal}: finishing the parts under way, at most ${drainDeadline / 1000} s`)
       const handedBack = await worker.drain(drainDeadline)
       note(handedBack === 0 ? 'drained' : `handed back ${handedBack} unfinished part${handedBack === 1 ? '' : 's'}`)
@@ -62,6 +72,7 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
     }
   } finally {
     await processor.close()
+    await gradients?.close()
     await provider.close()
   }
   return exitCodes.done

@@ -1,8 +1,9 @@
 import { type Broker, openBroker, type RunSpec } from '@layermill/jobs'
-import { getNetwork, loadWeights, type Network } from '@layermill/models'
+import { isFineTuned, loadWeights, type Network } from '@layermill/models'
 import { type RunEnvironment, type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator'
 import { openStore } from '@layermill/storage'
 import { createEnvironment } from '../compose.js'
+import { loadAnyModel } from '../library/any-model.js'
 import { writePredictions } from '../output/predictions.js'
 import { openStoreFile } from './weights-file.js'
 import { FleetWeights } from './weights-store.js'
@@ -23,9 +24,10 @@ export function fleetWeights(url: string | undefined, note: (text: string) => vo
 /** What an orchestrator of a fleet needs: no engine, and weights only for as long as their hash takes. */
 export function fleetEnvironment(broker: Broker, weights: FleetWeights | undefined): RunEnvironment {
   return createEnvironment(broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
-    const loaded = await loadWeights(spec.model, spec.weights, { open: openStoreFile })
-    const network = getNetwork(spec.model, loaded.variant)
-    await weights?.publish(network, loaded)
+    const load = (model: string, source: string) => loadWeights(model, source, { open: openStoreFile })
+    const { network, weights: loaded } = await loadAnyModel(spec.model, spec.weights, load)
+    // A fine-tuned model is where its URL says, for workers too.
+    if (!isFineTuned(network)) await weights?.publish(network, loaded)
     return { network, weightsSha256: loaded.sha256 }
   })
 }

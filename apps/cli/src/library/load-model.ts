@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { type Device, type EngineName, openEngine } from '@layermill/engines'
-import { type ClassScore, classLabels, computeRows, type ComputedImage, ModelProvider, type PreparedRow, topClasses } from '@layermill/gpu-worker'
-import { elementCount, getNetwork, LayermillError, loadWeights, type Network, type Size2, type Tensor } from '@layermill/models'
+import { type ClassScore, computeRows, type ComputedImage, ModelProvider, type PreparedRow, topClasses } from '@layermill/gpu-worker'
+import { elementCount, isFineTuned, LayermillError, loadWeights, type Network, type Size2, type Tensor } from '@layermill/models'
 import { type ImageSource, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
+import { loadAnyModel } from './any-model.js'
 
 /** An image file's path or its bytes, or decoded RGB pixels. */
 export type ImageInput = string | ImageSource
@@ -44,8 +45,10 @@ const toSource = async (input: ImageInput): Promise<ImageSource> => (typeof inpu
 export class ImageModel {
   constructor(
     readonly network: Network,
+    /** Names of the classes. */
+    readonly labels: readonly string[],
     private readonly provider: ModelProvider,
-    private readonly weights: string,
+    private readonly source: { readonly model: string; readonly weights: string },
     private readonly batchSize: number,
   ) {}
 
@@ -75,21 +78,21 @@ export class ImageModel {
 
   /**
    * The likeliest classes of each image, likeliest first. Images are prepared at 256/224 of the network's size and cut at the centre, or
-   * averaged over ten crops (`oversample`), as Chainer's `predict` does.
+   * averaged over ten crops (`oversample`), as Chainer's `predict` does. A fine-tuned network sees the whole picture, as in training.
    * @throws LayermillError `IMAGE_...`
    */
   async predict(images: readonly ImageInput[], options: PredictOptions = {}): Promise<ClassScore[][]> {
-    const { preparation, inputSize, probabilities, classes } = this.network
+    const { preparation, inputSize, probabilities } = this.network
+    const centerCrop = !isFineTuned(this.network)
     const { top = 5, oversample = false } = options
     const prepare = async (image: ImageInput): Promise<Prepared> => {
       const source = await toSource(image)
       return oversample
         ? tenCrop(source, preparation, { size: inputSize })
-        : prepareImage(source, preparation, { size: inputSize, centerCrop: true })
+        : prepareImage(source, preparation, { size: inputSize, centerCrop })
     }
     const rows = await this.compute(images, [probabilities], oversample ? 10 : 1, prepare)
-    const labels = classLabels(classes)
-    return rows.map(row => topClasses(row.layers.get(probabilities)!.data, labels, top))
+    return rows.map(row => topClasses(row.layers.get(probabilities)!.data, this.labels, top))
   }
 
   /** Ends the engine thread and frees its memory. Idempotent. */
@@ -114,7 +117,7 @@ export class ImageModel {
         yield { kind: 'image', row, tensor, crops, inputSize: [inputHeight, inputWidth], width, height, sha256: '' }
       }
     }
-    const session = await this.provider.session(this.network.id, this.weights, layers)
+    const session = await this.provider.session(this.source.model, this.source.weights, layers)
     try {
       const rows: ComputedImage<number>[] = []
       for await (const row of computeRows(prepared(), { extractor: session.value, batchSize: Math.max(this.batchSize, crops) })) {
@@ -147,28 +150,25 @@ function stack(layer: string, rows: readonly ComputedImage<number>[]): Tensor {
 }
 
 /**
- * Loads a network with its weights into an engine, in this process and without a queue.
+ * Loads a network, or a fine-tuned model, with its weights into an engine, in this process and without a queue.
  *
  * @example
  * const vgg16 = await loadModel('vgg16', { weights: 'imagenet' })
  * const { fc7 } = await vgg16.extract(['cat.jpg'], { layers: ['fc7'] })   // { data: Float32Array, shape: [1, 4096] }
  *
- * @throws LayermillError `MODEL_UNKNOWN`, `WEIGHTS_...`, `DEVICE_UNAVAILABLE`
+ * @param model a network, as `resnet50`, or the folder or URL of a fine-tuned model
+ * @throws LayermillError `MODEL_UNKNOWN`, `MODEL_INVALID`, `WEIGHTS_...`, `DEVICE_UNAVAILABLE`
  */
 export async function loadModel(model: string, options: LoadModelOptions = {}): Promise<ImageModel> {
   const { weights = 'imagenet', engine = 'onnx', device = 'cpu', threads, batchSize = 8 } = options
   const provider = new ModelProvider({
     openEngine: () => openEngine({ engine, device, ...(threads === undefined ? {} : { threads }) }),
-    load: async (id, source) => {
-      const set = await loadWeights(id, source)
-      const network = getNetwork(id, set.variant)
-      return { network, weights: set, labels: classLabels(network.classes) }
-    },
+    load: (id, source) => loadAnyModel(id, source, loadWeights),
   })
   try {
-    const { network } = await provider.model(getNetwork(model).id, weights)
+    const { network, labels } = await provider.model(model, weights)
     await provider.openEngine()
-    return new ImageModel(network, provider, weights, batchSize)
+    return new ImageModel(network, labels, provider, { model, weights }, batchSize)
   } catch (error) {
     await provider.close()
     throw error

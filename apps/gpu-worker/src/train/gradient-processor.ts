@@ -1,4 +1,4 @@
-import { classify, type Exchange, type GradientJob, parameterKeys, readPayload, resultKeys, type TrainingPlan } from '@layermill/jobs'
+import { classify, type Exchange, type GradientJob, parameterKeys, readPayload, resultKeys, type RunRecord, type TrainingPlan } from '@layermill/jobs'
 import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
 import type { ImageSource, Store } from '@layermill/storage'
 import type { PublishedParameters } from '@layermill/training'
@@ -21,6 +21,8 @@ export interface GradientProcessorOptions {
   readonly openSource: (source: string) => Promise<ImageSource>
   /** Images read and decoded at once for each micro-batch. */
   readonly readAhead: number
+  /** See `openTrainingSession`. */
+  readonly weightsOf?: (record: RunRecord) => string
 }
 
 interface OpenSession {

@@ -13,6 +13,8 @@ export interface OpenSessionOptions {
   readonly store: Store
   readonly openSource: (source: string) => Promise<ImageSource>
   readonly readAhead: number
+  /** The base weights of a run as the provider is to load them. Default: as its spec names them. */
+  readonly weightsOf?: (record: RunRecord) => string
   /** Stores of the base's values, where it does not change and they were computed. */
   readonly features?: { readonly training: readonly Store[]; readonly validation: Store; readonly shape: readonly number[]; readonly memory: number }
 }
@@ -43,7 +45,8 @@ export async function openTrainingSession(options: OpenSessionOptions): Promise<
   const { provider, store, features } = options
   const record = parseRunRecord(await required(store, RUN_PATH), store.url)
   const plan = parseTrainingPlan(await required(store, TRAINING_PLAN_PATH), store.url)
-  const { model, weights } = record.spec
+  const { model } = record.spec
+  const weights = options.weightsOf?.(record) ?? record.spec.weights
   const [engine, loaded] = await Promise.all([provider.openEngine(), provider.model(model, weights)])
   if (loaded.weights.sha256 !== record.identity.weights) {
     throw new LayermillError('WEIGHTS_HASH', `weights ${weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`)

@@ -1,0 +1,33 @@
+import type { FinetuneSpec } from '@layermill/jobs'
+import { elementCount, parameterShapes } from '@layermill/models'
+import { describeTraining, type TrainingDescription } from '@layermill/orchestrator/train'
+import { exitCodes } from '../exit-codes.js'
+import { formatBytes, formatCount, formatTable } from '../output/format.js'
+import type { Output } from '../output/output.js'
+import { openFinetuneEnvironment } from './finetune-environment.js'
+import type { RunOptions } from './run.js'
+
+function print(output: Output, spec: FinetuneSpec, { classes, network, trainable, stepsPerEpoch, features }: TrainingDescription): void {
+  const images = classes.reduce((sum, { training, validation }) => sum + training + validation, 0)
+  output.line(`${formatCount(images)} images in ${classes.length} classes\n`)
+  output.line(formatTable(['class', '>training', '>held out'], classes.map(({ name, training, validation }) => [name, formatCount(training), formatCount(validation)])))
+  const shapes = parameterShapes(network)
+  const count = (names: Iterable<string>): number => [...names].reduce((sum, name) => sum + elementCount(shapes.get(name) ?? []), 0)
+  output.line(`\n${network.id}: ${formatCount(count(trainable))} of ${formatCount(count(shapes.keys()))} parameters learn`)
+  output.line(`${spec.epochs} epochs of ${formatCount(stepsPerEpoch)} updates, ${spec.batchSize} images each in micro-batches of ${spec.microBatch}`)
+  if (features !== undefined) output.line(`the base does not change: ${features.layer} is computed once for each image (${formatBytes(features.bytes)} in all)`)
+}
+
+/** `layermill finetune --plan`: what the run would train on what; computes and writes nothing. */
+export async function planFinetune(output: Output, spec: FinetuneSpec, options: RunOptions): Promise<number> {
+  const note = (text: string): void => output.note(text)
+  const opened = await openFinetuneEnvironment({ spec, queue: undefined, weightsStore: undefined, note, onWeights: () => undefined })
+  try {
+    const description = await describeTraining(spec, opened.environment)
+    if (options.json) output.json({ ...description, network: description.network.id })
+    else print(output, spec, description)
+    return exitCodes.done
+  } finally {
+    await opened.close()
+  }
+}

@@ -1,0 +1,97 @@
+import type { FinetuneSpec, RunRecord } from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import { openTraining, superviseTraining, type MetricsLine, type TrainingProgress } from '@layermill/orchestrator/train'
+import { openStore } from '@layermill/storage'
+import { exitCodes } from '../exit-codes.js'
+import { specFromFlags } from '../flags.js'
+import { interruptible } from '../interrupt.js'
+import { formatSeconds } from '../output/format.js'
+import type { Output } from '../output/output.js'
+import { WeightsProgressNotes } from '../output/weights-progress.js'
+import { absolutePlaces } from '../places.js'
+import { openFinetuneEnvironment } from './finetune-environment.js'
+import { FinetuneProgress } from './finetune-progress.js'
+import { planFinetune } from './finetune-plan.js'
+import type { RunOptions } from './run.js'
+
+export interface FinetuneOptions extends RunOptions {
+  /** For comparing: computes from images where features could be stored. */
+  generalPath?: boolean
+}
+
+const actionNotes = { create: undefined, replace: undefined, resume: 'going on with an unfinished run', complete: 'already done: nothing to train' } as const
+
+/** Carries the run out and shows how far it is. */
+async function carryOutTraining(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<{ record: RunRecord; last: MetricsLine | undefined }> {
+  const weights = new WeightsProgressNotes(process.stderr)
+  const progress = new FinetuneProgress({ stream: process.stderr })
+  const opened = await openFinetuneEnvironment({
+    spec,
+    queue: options.queue,
+    weightsStore: options.weightsStore,
+    note: text => output.note(text),
+    onWeights: state => weights.update(state),
+  })
+  const { environment } = opened
+  let last: MetricsLine | undefined
+  try {
+    const record = await interruptible(async signal => {
+      const store = await environment.runs.openStore(spec.out)
+      const { record: found, action } = await openTraining(spec, store, environment)
+      const note = actionNotes[action]
+      if (note !== undefined) output.note(note)
+      return superviseTraining(found, {
+        environment,
+        store,
+        signal,
+        generalPath: options.generalPath === true,
+        onProgress: (state: TrainingProgress) => (options.json ? output.json({ event: 'progress', ...state }) : progress.update(state)),
+        onEpoch: line => {
+          last = line
+          if (options.json) output.json({ event: 'epoch', ...line })
+          else progress.epoch(line)
+        },
+        onWarning: text => output.note(`warning: ${text}`),
+      })
+    })
+    return { record, last }
+  } finally {
+    progress.finish()
+    weights.finish()
+    await opened.close()
+  }
+}
+
+/** The epochs of a finished run. */
+async function finishedLines(out: string): Promise<MetricsLine[]> {
+  const store = openStore(out)
+  try {
+    const bytes = await store.get('metrics.jsonl')
+    return new TextDecoder().decode(bytes).split('\n').filter(line => line !== '').map(line => JSON.parse(line) as MetricsLine)
+  } finally {
+    await store.close()
+  }
+}
+
+function summary(record: RunRecord, lines: readonly MetricsLine[]): string {
+  const best = lines.findLast(line => line.best) ?? lines.at(-1)
+  const seconds = record.seconds === undefined ? '' : `, ${formatSeconds(record.seconds)}`
+  const failed = record.counts.failed > 0 ? `, ${record.counts.failed} images left out` : ''
+  if (best === undefined) return `done${seconds}${failed}`
+  const [what, { loss, accuracy }] = best.validation === undefined ? ['training', best.training] as const : ['held out', best.validation] as const
+  return `${lines.length} epochs${seconds}${failed}; epoch ${best.epoch}: ${what} accuracy ${(accuracy * 100).toFixed(1)}%, loss ${loss.toFixed(4)}`
+}
+
+/** `layermill finetune SOURCE`: a new head on a pretrained network, and the network with it where asked. */
+export async function finetuneCommand(output: Output, source: string | undefined, options: FinetuneOptions): Promise<number> {
+  const spec = absolutePlaces((await specFromFlags('finetune', source, options)) as FinetuneSpec, process.cwd())
+  if (options.server !== undefined) {
+    throw new LayermillError('SPEC_INVALID', 'server: fine-tuning is coordinated by this command; expected --queue, with workers on it')
+  }
+  if (spec.plan) return planFinetune(output, spec, options)
+  const { record } = await carryOutTraining(output, spec, options)
+  const lines = await finishedLines(spec.out)
+  if (options.json) output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds, epochs: lines.length })
+  else output.line(`${summary(record, lines)}\n${spec.out}`)
+  return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
+}

@@ -1,0 +1,49 @@
+import type { FinetuneSpec } from '@layermill/jobs'
+import { elementCount, type FineTunedNetwork, layerShapes } from '@layermill/models'
+import { stepsPerEpoch } from '@layermill/training'
+import { findClasses, holdOut, listLabelled, ownValidation } from './dataset.js'
+import type { TrainingEnvironment } from './environment.js'
+import { baseIsFixed, featuresLayer, parameterScales, trainedNetwork } from './plan.js'
+
+/** What a run would do. */
+export interface TrainingDescription {
+  readonly classes: readonly { readonly name: string; readonly training: number; readonly validation: number }[]
+  readonly network: FineTunedNetwork
+  readonly trainable: readonly string[]
+  readonly stepsPerEpoch: number
+  /** Of a base that does not change. */
+  readonly features: { readonly layer: string; readonly bytes: number } | undefined
+}
+
+/**
+ * What a spec means for the images that are there, without reading them.
+ * @throws LayermillError as `superviseTraining` does before it computes anything
+ */
+export async function describeTraining(spec: FinetuneSpec, environment: TrainingEnvironment): Promise<TrainingDescription> {
+  const list = async (place: string) => {
+    const source = await environment.openLabelled(place)
+    try {
+      return await listLabelled(source, place)
+    } finally {
+      await source.close()
+    }
+  }
+  const rows = await list(spec.source)
+  const names = findClasses(rows, spec.source)
+  const { validation: held } = spec
+  const { training, validation } = typeof held === 'number' ? holdOut(rows, names, held) : ownValidation(rows, await list(held), names, held)
+  const { network: base } = await environment.base(spec)
+  const network = trainedNetwork(spec, base, names)
+  const scales = parameterScales(spec, network)
+  const layer = baseIsFixed(spec) ? featuresLayer(spec, base) : undefined
+  const copies = spec.augment.length > 0 ? spec.augmentCopies : 1
+  const perImage = layer === undefined ? 0 : elementCount(layerShapes(base, [layer], network.inputSize).get(layer)!) * 4
+  const count = (of: typeof training, name: string): number => of.filter(({ label }) => label === name).length
+  return {
+    classes: names.map(name => ({ name, training: count(training, name), validation: count(validation, name) })),
+    network,
+    trainable: [...scales].filter(([, scale]) => scale !== 0).map(([name]) => name),
+    stepsPerEpoch: stepsPerEpoch(training.length, spec.batchSize),
+    features: layer === undefined ? undefined : { layer, bytes: perImage * (training.length * copies + validation.length) },
+  }
+}
