@@ -70,8 +70,9 @@ async function openLabelled(source: string): ReturnType<typeof openSource> {
 export async function openFinetuneEnvironment(options: FinetuneEnvironmentOptions): Promise<FinetuneEnvironment> {
   const { spec, note, onWeights } = options
   if (options.queue === undefined) {
-    const { environment, provider, close } = await compose({ engine: spec.engine, device: spec.device, note, onWeights })
-    return { environment: trainingEnvironment(environment, provider, localGradients(provider)), provider, close }
+    const composition = await compose({ engine: spec.engine, device: spec.device, note, onWeights })
+    const { environment, provider } = composition
+    return { environment: trainingEnvironment(environment, provider, localGradients(provider)), provider, close: () => composition.close() }
   }
   const broker = await openFleetQueue(options.queue, note)
   const weights = fleetWeights(options.weightsStore, note)

@@ -1,4 +1,4 @@
-import { type FinetuneSpec, type RunRecord } from '@layermill/jobs'
+import type { FinetuneSpec, RunRecord } from '@layermill/jobs'
 import { errorCode, errorMessage, LayermillError, type Network, networkFromDescription, isFineTuned, type FineTunedNetwork, type Tensor, type WeightSet } from '@layermill/models'
 import { type Store, SUCCESS_PATH } from '@layermill/storage'
 import { type GradientSource, initialHead } from '@layermill/training'
