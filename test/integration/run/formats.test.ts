@@ -99,7 +99,7 @@ describe('result files', () => {
       for (const [part, images] of [[0, 3], [1, 2]] as const) {
         const array = await load(await bufferOf(join(out, 'features', layer.replaceAll('/', '.'), `part-0000${part}.npy`)))
         expect(array).toMatchObject({ shape: [images, ...shape], dtype: 'f4', fortranOrder: false })
-        const size = array.data.length / images
+        const size = (array.data as Float32Array).length / images
         for (let row = 0; row < images; row++) {
           const found = Array.from(array.data as Float32Array).slice(row * size, (row + 1) * size)
           expect(drift(found, rows[part * 3 + row]!), layer).toBeLessThan(1e-5)
