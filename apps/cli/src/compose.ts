@@ -22,6 +22,8 @@ export interface ComposeOptions {
   readonly note: (text: string) => void
   /** Told how far the fetching of weights is. */
   readonly onWeights?: (progress: WeightsProgress) => void
+  /** What will be needed first. */
+  readonly soon?: { readonly model: string; readonly weights: string }
 }
 
 /** Orchestrator, queue and worker in one process, wired together. */
@@ -74,8 +76,10 @@ export function createEnvironment(broker: Broker, model: RunEnvironment['model']
 
 /** Opens the queue and wires a run's parts together; `close` ends all of it. */
 export async function compose(options: ComposeOptions): Promise<Composition> {
-  const broker = await openBroker('embedded', { onError: error => options.note(`queue: ${error.message}`) })
   const provider = createProvider(options)
+  // The queue's database starts in a thread of its own, so the weights are loaded meanwhile. Who asks for them is told what went wrong.
+  if (options.soon !== undefined) void provider.model(options.soon.model, options.soon.weights).catch(() => undefined)
+  const broker = await openBroker('embedded', { onError: error => options.note(`queue: ${error.message}`) })
   const processor = new PartProcessor({ provider, openStore: async url => openStore(url), openSource: source => openSource(source), readAhead })
   startPartWorker(broker, processor)
   const model = async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {

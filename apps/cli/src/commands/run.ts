@@ -36,12 +36,14 @@ export interface FinishedRun {
  */
 export async function carryOut(output: Output, spec: ExtractSpec | PredictSpec, storeUrl: string, options: RunOptions): Promise<FinishedRun> {
   const progress = new Progress({ stream: process.stderr })
-  return withComposition(output, spec, async ({ environment }) =>
+  return withComposition(output, spec, async ({ environment, provider }) =>
     interruptible(async signal => {
       const store = await environment.openStore(storeUrl)
       const { record, action } = await openRun(spec, store, environment)
       const note = actionNotes[action]
       if (note !== undefined) output.note(note)
+      // It takes its time to start, as planning does; a part that needs it is told where it cannot.
+      if (action !== 'complete') void provider.openEngine().catch(() => undefined)
       const warn = onceWhenPlanned(total => warnOfRoom(output, record, total, store))
       const onProgress = (state: RunProgress): void => {
         warn(state)
@@ -65,6 +67,7 @@ export async function withComposition<Result>(
     device: spec.device,
     note: text => output.note(text),
     onWeights: state => weights.update(state),
+    soon: spec,
   })
   try {
     return await action(composition)
