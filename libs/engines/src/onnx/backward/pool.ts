@@ -1,36 +1,6 @@
 import type { NodeOf } from '@layermill/models'
-import { int, ints, text, type OnnxAttribute } from '../graph.js'
 import { averagingMatrix } from '../lower/adaptive.js'
 import type { TrainingContext } from './context.js'
-
-const indices = (node: string): string => `${node}/indices`
-
-function poolAttributes({ kernel, stride, pad, ceil }: NodeOf<'maxPool'>['attributes']): Record<string, OnnxAttribute> {
-  return {
-    kernel_shape: ints(...kernel),
-    strides: ints(...stride),
-    pads: ints(pad[0], pad[1], pad[0], pad[1]),
-    ceil_mode: int(ceil ? 1 : 0),
-  }
-}
-
-/** With the positions of the maxima, where a gradient will come back. */
-export function maxPoolForward(node: NodeOf<'maxPool'>, [input]: readonly string[], context: TrainingContext): string {
-  const attributes = poolAttributes(node.attributes)
-  if (!context.needs(node.name)) return context.emit('MaxPool', [input!], node.name, attributes)
-  context.nodes.push({ op: 'MaxPool', inputs: [input!], outputs: [node.name, indices(node.name)], attributes })
-  return node.name
-}
-
-/** Every window's gradient goes to its first maximum; overlapping windows add. */
-export function maxPoolBackward(node: NodeOf<'maxPool'>, gradient: string, context: TrainingContext): void {
-  const source = node.inputs[0]!
-  const size = context.op('Size', [context.value(source)])
-  const zeros = context.op('ConstantOfShape', [context.reshape(size, 1)])
-  const places = context.reshape(indices(node.name), -1)
-  const sums = context.op('ScatterElements', [zeros, places, context.reshape(gradient, -1)], { axis: int(0), reduction: text('add') })
-  context.accumulate(source, context.reshape(sums, -1, ...context.shape(source)))
-}
 
 /** Row i of [parts, length] averages window i, padding counted in the divisor but not in the sum. */
 function windowMatrix(parts: number, length: number, window: { kernel: number; stride: number; pad: number }): Float32Array {

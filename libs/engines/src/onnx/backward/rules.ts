@@ -5,8 +5,9 @@ import { batchNormBackward, batchNormForward, convBatchNormBackward, convBatchNo
 import { convBackward } from './conv.js'
 import type { TrainingContext } from './context.js'
 import { lrnBackward, lrnForward } from './lrn.js'
+import { maxPoolBackward, maxPoolForward } from './max-pool.js'
 import type { TrainingNodeOf, TrainingOp } from './plan.js'
-import { averageBackward, maxPoolBackward, maxPoolForward } from './pool.js'
+import { averageBackward } from './pool.js'
 
 export interface TrainingRule<Op extends TrainingOp> {
   /** Where training computes a node in another way than inference does. */
