@@ -41,7 +41,7 @@ export async function listRuns(output: Output, options: ListOptions): Promise<vo
   const kind = oneOf<RunKind>('--kind', options.kind, ['extract', 'predict', 'finetune'])
   const limit = Number(options.limit ?? 50)
   if (!Number.isInteger(limit) || limit < 1) throw new LayermillError('SPEC_INVALID', `--limit: got ${options.limit}, expected a whole number from 1`)
-  await withRunClient(output, options, false, async client => {
+  await withRunClient(output, options, async client => {
     const runs: RunSummary[] = []
     let cursor: string | undefined
     do {
@@ -70,7 +70,7 @@ function describe(run: RunDetail): string {
 
 /** `layermill runs show RUN`: a run with its spec, layers and counts. */
 export async function showRun(output: Output, id: string, options: RunsOptions): Promise<void> {
-  await withRunClient(output, options, false, async client => {
+  await withRunClient(output, options, async client => {
     const run = await client.get(id)
     if (options.json) output.json(run)
     else output.line(describe(run))
@@ -93,12 +93,12 @@ async function watch(client: RunClient, output: Output, id: string, json: boolea
 
 /** `layermill runs watch RUN`: live progress from anywhere; Ctrl-C ends the watching only. */
 export async function watchRun(output: Output, id: string, options: RunsOptions): Promise<number> {
-  return withRunClient(output, options, false, client => watch(client, output, id, options.json === true))
+  return withRunClient(output, options, client => watch(client, output, id, options.json === true))
 }
 
 /** `layermill runs cancel RUN`: ends it; what is committed stays. */
 export async function cancelRun(output: Output, id: string, options: RunsOptions): Promise<void> {
-  await withRunClient(output, options, false, async client => {
+  await withRunClient(output, options, async client => {
     const run = await client.cancel(id)
     if (options.json) output.json(run)
     else if (run.state === 'cancelled') output.line(`${id} is cancelled; to go on: layermill runs resume ${id} ${client.flag}`)
@@ -111,10 +111,10 @@ const isRunId = (text: string): boolean => /^[a-z]+-\d{8}-[0-9a-f]{8}$/.test(tex
 
 /** `layermill runs resume RUN|OUT`: goes on with a run that ended early, or that a wiped queue has forgotten, and shows its progress. */
 export async function resumeRun(output: Output, target: string, options: RunsOptions & { detach?: boolean }): Promise<number> {
-  const orchestrate = options.detach !== true
-  return withRunClient(output, options, orchestrate, async client => {
+  return withRunClient(output, options, async (client, orchestrate) => {
     const run = isRunId(target) ? await client.resume(target) : await client.resumeStore(absolutePlace(target, process.cwd()))
-    if (orchestrate) {
+    if (options.detach !== true) {
+      orchestrate()
       output.note(`run ${run.id}`)
       return watch(client, output, run.id, options.json === true)
     }

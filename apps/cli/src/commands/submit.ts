@@ -1,6 +1,6 @@
 import type { RunRecord, RunSpec } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { runStoreUrl } from '@layermill/orchestrator'
+import { runStoreUrl, type RunWorker } from '@layermill/orchestrator'
 import { ensureDone, followRun } from '../client/follow.js'
 import { HttpRunClient } from '../client/http-client.js'
 import { QueueRunClient } from '../client/queue-client.js'
@@ -25,24 +25,25 @@ export function isRemote(options: Pick<RunOptions, 'queue' | 'server'>): boolean
 }
 
 /**
- * Connects to a fleet's server or queue. With a queue and `orchestrate`, this process also carries out runs, so that no server is needed.
+ * Connects to a fleet's server or queue. With a queue the action may call `orchestrate`: from then on this process also carries out runs,
+ * so that no server is needed.
  * @throws LayermillError `SPEC_INVALID` where both or none are given; what connecting throws
  */
 export async function withRunClient<Result>(
-  output: Output, options: FleetOptions, orchestrate: boolean, action: (client: RunClient) => Promise<Result>,
+  output: Output, options: FleetOptions, action: (client: RunClient, orchestrate: () => void) => Promise<Result>,
 ): Promise<Result> {
   const { queue, server, tokenFile, weightsStore } = options
   if ((queue === undefined) === (server === undefined)) {
     throw new LayermillError('SPEC_INVALID', `expected one of --queue and --server, got ${queue === undefined ? 'neither' : 'both'}`)
   }
-  if (server !== undefined) return action(new HttpRunClient(server, await readToken(tokenFile)))
+  if (server !== undefined) return action(new HttpRunClient(server, await readToken(tokenFile)), () => undefined)
   const note = (text: string): void => output.note(text)
   const broker = await openFleetQueue(queue!, note)
   try {
     const environment = fleetEnvironment(broker, fleetWeights(weightsStore, note))
-    const runs = orchestrate ? startFleetRuns(broker, environment, {}) : undefined
+    let runs: RunWorker | undefined
     try {
-      return await action(new QueueRunClient(broker, environment))
+      return await action(new QueueRunClient(broker, environment), () => { runs ??= startFleetRuns(broker, environment, {}) })
     } finally {
       await within(closeDeadline, runs?.close())
     }
@@ -64,8 +65,9 @@ async function within(milliseconds: number, work: Promise<unknown> | undefined):
 export async function submitAndFollow(output: Output, spec: RunSpec, options: RunOptions): Promise<EndedRun> {
   // Refused before anything is connected.
   runStoreUrl(spec)
-  return withRunClient(output, options, true, async client => interruptible(async signal => {
+  return withRunClient(output, options, async (client, orchestrate) => interruptible(async signal => {
     const { id } = await client.submit(spec)
+    orchestrate()
     output.note(`run ${id}`)
     const run = await followRun(client, id, { output, json: options.json === true, signal })
     if (run === undefined) {

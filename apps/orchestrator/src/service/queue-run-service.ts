@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Broker, type JobState, makePayload, type RunJob, type RunRecord, type RunSpec, type RunState } from '@layermill/jobs'
 import { getNetwork, LayermillError, networkIds } from '@layermill/models'
 import type { Store } from '@layermill/storage'
@@ -21,6 +22,8 @@ interface KnownRun {
 const listedStates = ['active', 'waiting', 'prioritized', 'delayed', 'completed', 'failed'] as const satisfies readonly JobState[]
 /** Lists are read from the queue at most so often, in milliseconds. */
 const listInterval = 1000
+/** How long a run that is being cancelled may take to end, in milliseconds. */
+const endingDeadline = 10_000
 
 /** Refuses at once what cannot work, where that is known without the weights. */
 function checkSpec(spec: RunSpec): void {
@@ -102,7 +105,7 @@ export class QueueRunService implements RunService {
   }
 
   async resume(id: string): Promise<RunSummary> {
-    const { job, summary } = await this.#find(id)
+    const { job, summary } = await this.#ending(id)
     if (summary.state === 'done') throw new LayermillError('RUN_FINISHED', `The run ${id} is done`)
     if (!isTerminal(summary.state)) throw new LayermillError('RUN_ACTIVE', `The run ${id} is ${summary.state}`)
     const { cancel: _cancel, ...data } = job.data
@@ -163,6 +166,16 @@ export class QueueRunService implements RunService {
       throw new LayermillError('RUN_UNKNOWN', `The queue knows no run ${id}`, { hint: 'a run that the queue forgot goes on from its store: layermill runs resume OUT' })
     }
     return { job, summary: summarizeJob(job, await job.getState()) }
+  }
+
+  /** A run; one that is being cancelled as it is once it has ended, which takes seconds. */
+  async #ending(id: string): Promise<KnownRun> {
+    const deadline = performance.now() + endingDeadline
+    for (;;) {
+      const run = await this.#find(id)
+      if (isTerminal(run.summary.state) || run.job.data.cancel !== true || performance.now() > deadline) return run
+      await pause(200)
+    }
   }
 
   /** All runs that the queue knows, newest first. */
