@@ -131,3 +131,25 @@ describe('what is in the way', () => {
     await expect(store.put(`${SCRATCH}/x`, 'x')).rejects.toEqual(refusal)
   })
 })
+
+describe('the scratch folder', () => {
+  it('may be taken away by others at any moment', async () => {
+    const store = new FileStore(folder)
+    let writing = true
+    // Others who come and go: each removes it when it comes and when it goes, where it is empty.
+    const others = Array.from({ length: 4 }, async (_, other) => {
+      while (writing) {
+        const visitor = new FileStore(folder)
+        await visitor.put(`visitor${other}`, 'x')
+        await visitor.close()
+      }
+    })
+    try {
+      for (let i = 0; i < 400; i++) await store.put(`file${i % 10}`, String(i))
+    } finally {
+      writing = false
+      await Promise.all(others)
+    }
+    expect(await readFile(join(folder, 'file9'), 'utf8')).toBe('399')
+  })
+})

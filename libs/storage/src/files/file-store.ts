@@ -210,8 +210,9 @@ async function writeDurably(path: string, data: Uint8Array): Promise<void> {
 /** Another process may remove the scratch folder at any moment when it is empty; then it is made again. */
 async function openScratch(path: string): Promise<FileHandle> {
   for (let attempt = 0; ; attempt++) {
-    await mkdir(dirname(path), { recursive: true })
     try {
+      // This too says ENOENT, where the folder goes while it is looked at.
+      await mkdir(dirname(path), { recursive: true })
       return await open(path, 'wx')
     } catch (error) {
       if (errorCode(error) !== 'ENOENT' || attempt > 100) throw error
