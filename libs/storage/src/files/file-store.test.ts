@@ -145,11 +145,11 @@ describe('the scratch folder', () => {
       }
     })
     try {
-      for (let i = 0; i < 400; i++) await store.put(`file${i % 10}`, String(i))
+      for (let i = 0; i < 120; i++) await store.put(`file${i % 10}`, String(i))
     } finally {
       writing = false
       await Promise.all(others)
     }
-    expect(await readFile(join(folder, 'file9'), 'utf8')).toBe('399')
+    expect(await readFile(join(folder, 'file9'), 'utf8')).toBe('119')
   })
 })
