@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { LocalGradients, openTrainingSession } from '@layermill/gpu-worker'
+import { FinetuneSpec, type RunRecord } from '@layermill/jobs'
+import { type MetricsLine, openTraining, superviseTraining, type TrainingEnvironment } from '@layermill/orchestrator/train'
+import { openSource, openStore } from '@layermill/storage'
+import type { GradientSource } from '@layermill/training'
+import { compose } from 'layermill'
+
+export interface TrainOptions {
+  /** Stands between the run and what computes its gradients. */
+  readonly wrap?: (source: GradientSource) => GradientSource
+  readonly generalPath?: boolean
+  readonly signal?: AbortSignal
+  readonly onEpoch?: (line: MetricsLine) => void
+}
+
+export interface TrainResult {
+  readonly record: RunRecord
+  readonly lines: MetricsLine[]
+  readonly warnings: string[]
+}
+
+/** Settings of a network that is small at 32x32, with weights that are known. */
+export const smallNetwork = { model: 'googlenet', weights: 'random:1', layer: 'inception_3a', size: { width: 32, height: 32 }, device: 'cpu' } as const
+
+export async function readLines(out: string): Promise<MetricsLine[]> {
+  const text = await readFile(join(out, 'metrics.jsonl'), 'utf8')
+  return text.split('\n').filter(line => line !== '').map(line => JSON.parse(line) as MetricsLine)
+}
+
+/** Fine-tunes in this process, as the command does. */
+export async function train(spec: Record<string, unknown>, options: TrainOptions = {}): Promise<TrainResult> {
+  const parsed = FinetuneSpec.parse({ kind: 'finetune', ...smallNetwork, ...spec })
+  const composition = await compose({ engine: 'onnx', device: 'cpu', note: () => undefined })
+  const { provider } = composition
+  const environment: TrainingEnvironment = {
+    runs: composition.environment,
+    openLabelled: source => openSource(source, { labels: source.endsWith('.csv') ? 'auto' : 'folder' }),
+    base: async ({ model, weights }) => provider.model(model, weights),
+    readAhead: 4,
+    gradients: async (_record, plan, store, features) => {
+      const stored = features === undefined ? {} : { features: { ...features, memory: 1e8 } }
+      const { session } = await openTrainingSession({ provider, store, openSource: source => openSource(source), readAhead: 4, ...stored })
+      const source = new LocalGradients(session, plan.exchange)
+      return options.wrap?.(source) ?? source
+    },
+  }
+  const warnings: string[] = []
+  const store = openStore(parsed.out)
+  try {
+    const { record } = await openTraining(parsed, store, environment)
+    const { generalPath = false, signal = new AbortController().signal, onEpoch } = options
+    const done = await superviseTraining(record, { environment, store, signal, generalPath, onEpoch, onWarning: text => warnings.push(text) })
+    return { record: done, lines: await readLines(parsed.out), warnings }
+  } finally {
+    await store.close()
+    await composition.close()
+  }
+}
