@@ -1,5 +1,5 @@
 import type { ExtractSpec, PredictSpec, RunRecord } from '@layermill/jobs'
-import { missingRoom, openRun, type RunAction, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
+import { checkSpec, missingRoom, openRun, type RunAction, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
 import type { Store } from '@layermill/storage'
 import { compose, type Composition } from '../compose.js'
 import { exitCodes } from '../exit-codes.js'
@@ -61,6 +61,8 @@ export async function withComposition<Result>(
   spec: ExtractSpec | PredictSpec,
   action: (composition: Composition) => Promise<Result>,
 ): Promise<Result> {
+  // Before queue and weights are waited for.
+  checkSpec(spec)
   const weights = new WeightsProgressNotes(process.stderr)
   const composition = await compose({
     engine: spec.engine,

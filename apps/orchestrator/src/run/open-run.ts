@@ -20,8 +20,11 @@ function resultsOf(spec: Spec, network: Network): LayerResult[] {
   return []
 }
 
-/** What is wrong with a spec is said before weights are loaded, which may take a while. */
-function checkEarly(spec: Spec): void {
+/**
+ * What can be said of a spec without weights or images: layers, sizes, precision. Fine-tuned models are looked at when they are loaded.
+ * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`.
+ */
+export function checkSpec(spec: Spec): void {
   if (spec.precision !== 'fp32') {
     throw new LayermillError('PRECISION_UNAVAILABLE', `--precision ${spec.precision} is not supported by the ${spec.engine} engine yet`, { hint: 'leave the flag out' })
   }
@@ -33,7 +36,7 @@ function checkEarly(spec: Spec): void {
  * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`, and what loading the weights throws.
  */
 export async function newRecord(spec: Spec, environment: RunEnvironment): Promise<{ record: RunRecord; network: Network }> {
-  checkEarly(spec)
+  checkSpec(spec)
   const { network, weightsSha256 } = await environment.model(spec)
   const identity = runIdentity({ spec, network, weightsSha256, preparationVersion: environment.preparationVersion })
   const layers = resultsOf(spec, network)

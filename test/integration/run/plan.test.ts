@@ -1,0 +1,58 @@
+/** What a run says before it computes: `--plan` and `--self-check`. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { runCli, smallRun } from '../../helpers/cli.js'
+import { testFolder } from '../../helpers/folders.js'
+import { writeImages } from '../../helpers/images.js'
+
+const folder = testFolder('plan')
+/** Pictures, and a destination of its own for each test. */
+async function places(name: string, images: number): Promise<{ source: string; out: string }> {
+  const source = join(await folder(), name, 'images')
+  await writeImages(source, images)
+  return { source, out: join(await folder(), name, 'out') }
+}
+
+describe('layermill extract --plan', () => {
+  it('says images, bytes of each layer, disk room and time, and writes nothing', async () => {
+    const { source, out } = await places('plan', 20)
+    const { code, stdout } = await runCli(smallRun(source, out, '--part-size', '8', '--plan', '--json'))
+    expect(code).toBe(0)
+    // conv2 of GoogLeNet at 32x32: 192 channels of 8x8.
+    const bytesPerImage = 192 * 8 * 8 * 4
+    expect(JSON.parse(stdout)).toMatchObject({
+      model: 'googlenet', images: 20, parts: 3, outputBytes: 20 * bytesPerImage,
+      layers: [{ name: 'conv2', shape: [192, 8, 8], bytesPerImage, bytes: 20 * bytesPerImage }],
+      freeBytes: expect.any(Number), seconds: expect.any(Number),
+    })
+    expect(existsSync(out)).toBe(false)
+  })
+})
+
+describe('layermill extract --self-check', () => {
+  it('holds the engine against stored values and records by how much it differs', async () => {
+    const { source, out } = await places('check', 2)
+    expect(await runCli(smallRun(source, out, '--self-check'))).toMatchObject({ code: 0 })
+    const { selfCheck } = JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as { selfCheck: { layer: string; maxAbs: number; cosine: number } }
+    expect(selfCheck.layer).toBe('pool5')
+    expect(selfCheck.maxAbs).toBeLessThan(1e-4)
+    expect(selfCheck.cosine).toBeGreaterThan(0.999999)
+  })
+})
+
+describe('a spec that cannot be', () => {
+  it.each([
+    [['--layers', 'conv3'], 'LAYER_UNKNOWN'],
+    [['--layers', 'loss3_fc'], 'INPUT_SIZE'],
+    [['--precision', 'int8'], 'PRECISION_UNAVAILABLE'],
+    [['--size', 'small'], 'SPEC_INVALID'],
+  ] as const)('%s is refused before anything is written', async (flags, code) => {
+    const { source, out } = await places(code, 1)
+    const result = await runCli(smallRun(source, out, ...flags))
+    expect(result.code).not.toBe(0)
+    expect(result.stderr).toContain(`[${code}]`)
+    expect(existsSync(out)).toBe(false)
+  })
+})
