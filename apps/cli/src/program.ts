@@ -1,5 +1,6 @@
 import { LayermillError } from '@layermill/models'
 import { Command, CommanderError, Option } from 'commander'
+import { adviseCommand, type AdviseCommandOptions } from './commands/advise.js'
 import { extractCommand } from './commands/extract.js'
 import { finetuneCommand, type FinetuneOptions } from './commands/finetune.js'
 import { modelsCommand, type ModelsOptions } from './commands/models.js'
@@ -67,6 +68,28 @@ function addFinetune(program: Command, output: Output, result: Result): void {
     })
 }
 
+function addAdvise(program: Command, output: Output, result: Result): void {
+  program
+    .command('advise')
+    .argument('<source>', 'images with labels: one folder for each class, a .csv or .jsonl list, or s3://bucket/prefix')
+    .description('which layer to cut a network at: a linear classifier on each of some layers of a sample')
+    .requiredOption('--model <name>', 'a network, as resnet50 or resnet50.tv, or the folder or URL of a fine-tuned model')
+    .option('--weights <source>', 'as of extract')
+    .option('--layers <a,b>', 'layers to try; default: all that a head could go on')
+    .option('--sample <number>', 'images to look at, spread over the classes', '500')
+    .option('--size <WxH>', 'size of the images; default: the network\'s own')
+    .option('--resample <value>', 'as of extract')
+    .option('--auto-orient', 'as of extract')
+    .option('--device <value>', 'as of extract')
+    .option('--engine <value>', 'as of extract')
+    .option('--max-errors <value>', 'as of extract')
+    .option('--json', 'machine-readable')
+    .addHelpText('after', '\nExamples:\n  layermill advise ./pets --model resnet50\n  layermill advise ./pets --model vgg16 --layers pool5,fc6,fc7 --sample 1000')
+    .action(async (source: string, options: AdviseCommandOptions) => {
+      result.exitCode = await adviseCommand(output, source, options)
+    })
+}
+
 function addWeights(program: Command, output: Output, result: Result): void {
   const weights = program.command('weights').description('list, fetch, import and verify pretrained weights')
   weights
@@ -106,6 +129,7 @@ function createProgram(output: Output, result: Result): Command {
   addExtract(program, output, result)
   addPredict(program, output, result)
   addFinetune(program, output, result)
+  addAdvise(program, output, result)
   addWeights(program, output, result)
   addFleet(program, output, result)
   return program
