@@ -2,15 +2,18 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { openStore } from '@layermill/storage'
 import { type RedisService, startRedis } from '../../scripts/services/redis.mjs'
-import { type CliOptions, type CliProcess, startCli } from './cli.js'
+import { type CliOptions, type CliProcess, type CliResult, startCli } from './cli.js'
 
-/** Resolves once the process has written what matches to standard output or error; rejects where it ends before. */
+/** Resolves once the process has written what matches to standard output or error; rejects where it ends before, or says nothing for a minute and a half. */
 export function untilSaid(process: CliProcess, pattern: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`did not say ${String(pattern)}:\n${process.output()}`)), 90_000)
     const look = (): boolean => {
       const found = pattern.exec(process.output())
-      if (found !== null) resolve(found[1] ?? found[0])
-      return found !== null
+      if (found === null) return false
+      clearTimeout(timer)
+      resolve(found[1] ?? found[0])
+      return true
     }
     if (look()) return
     const onData = (): void => {
@@ -22,8 +25,17 @@ export function untilSaid(process: CliProcess, pattern: RegExp): Promise<string>
     }
     process.child.stdout?.on('data', onData)
     process.child.stderr?.on('data', onData)
-    process.ended.then(({ code }) => reject(new Error(`ended with ${code} without saying ${String(pattern)}:\n${process.output()}`)), reject)
+    process.ended.then(({ code }) => {
+      clearTimeout(timer)
+      reject(new Error(`ended with ${code} without saying ${String(pattern)}:\n${process.output()}`))
+    }, reject)
   })
+}
+
+/** For set-up: what a command that ended well gave. */
+export function succeeded(result: CliResult): CliResult {
+  if (result.code !== 0) throw new Error(`ended with ${result.code}:\n${result.stderr}`)
+  return result
 }
 
 /** A Redis of its own and the processes of a fleet on it, all ended by `stop`. */
@@ -52,6 +64,12 @@ export class Fleet {
     const worker = this.run(['worker', '--queue', this.queue, '--device', 'cpu', ...args], options)
     await untilSaid(worker, /worker \S+: onnx on cpu/)
     return worker
+  }
+
+  /** Ends one process at once, as a power cut does. */
+  async kill(process: CliProcess): Promise<void> {
+    process.child.kill('SIGKILL')
+    await process.ended
   }
 
   /** A server and its URL. */

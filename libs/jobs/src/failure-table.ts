@@ -146,6 +146,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   TOKEN_INVALID: row('never', 'request', 'The token is not valid.'),
   TOKEN_MISSING: row('never', 'request', 'A token is needed.'),
   TOO_MANY_FAILURES: row('backoff', 'request', 'Too many failed attempts from this address.'),
+  WORKER_LOST: row('backoff', 'part', 'The workers that had the part vanished, one after the other.'),
   UNAVAILABLE: row('backoff', 'request', 'The queue or the store does not answer.'),
   URL_TOO_LONG: row('never', 'request', 'The URL is too long.'),
 

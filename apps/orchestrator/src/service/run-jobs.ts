@@ -75,8 +75,7 @@ export function summarizeJob(job: QueuedRun, state: JobState | 'unknown'): RunSu
   return known
 }
 
-/** Whether another try can help a run: not where its own parts kill workers again and again. */
+/** Whether another try can help a run. */
 export function worthAnotherTry(error: unknown): boolean {
-  const { code, retry } = classify(error)
-  return retry === 'backoff' && code !== 'WORKER_LOST'
+  return classify(error).retry === 'backoff'
 }

@@ -1,0 +1,135 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { CliOptions, CliProcess } from '../../helpers/cli.js'
+import type { Fleet } from '../../helpers/fleet.js'
+
+export const processFaults = ['kill worker', 'kill orchestrator', 'kill redis', 'freeze worker', 'freeze orchestrator'] as const
+export type ProcessFault = (typeof processFaults)[number]
+
+/** Locks run out after this many seconds in these tests; what is frozen is so for longer. */
+export const lockSeconds = 2
+const frozenFor = lockSeconds * 1000 + 800
+
+export interface ChaosOptions {
+  readonly fleet: Fleet
+  readonly random: () => number
+  readonly workers: number
+  readonly orchestrators: number
+  /** How many of each fault. */
+  readonly faults: Readonly<Partial<Record<ProcessFault, number>>>
+  readonly cli?: CliOptions
+}
+
+interface Slot {
+  process: CliProcess
+  url?: string
+  busy: boolean
+}
+
+/** A fleet whose processes die, freeze and come back. */
+export class Chaos {
+  readonly struck: Record<ProcessFault, number> = { 'kill worker': 0, 'kill orchestrator': 0, 'kill redis': 0, 'freeze worker': 0, 'freeze orchestrator': 0 }
+  readonly #workers: Slot[] = []
+  readonly #orchestrators: Slot[] = []
+  readonly #under: Promise<void>[] = []
+  readonly #plan: ProcessFault[]
+  #redisDown = false
+
+  constructor(private readonly options: ChaosOptions) {
+    this.#plan = Object.entries(options.faults).flatMap(([fault, count]) => Array.from({ length: count }, () => fault as ProcessFault))
+    for (let i = this.#plan.length - 1; i > 0; i--) {
+      const other = Math.floor(options.random() * (i + 1))
+      ;[this.#plan[i], this.#plan[other]] = [this.#plan[other]!, this.#plan[i]!]
+    }
+  }
+
+  async startOrchestrators(): Promise<string> {
+    for (let i = 0; i < this.options.orchestrators; i++) this.#orchestrators.push(await this.#serve())
+    return this.#orchestrators[0]!.url!
+  }
+
+  async startWorkers(): Promise<void> {
+    this.#workers.push(...(await Promise.all(Array.from({ length: this.options.workers }, () => this.#worker()))))
+  }
+
+  get left(): number {
+    return this.#plan.length
+  }
+
+  /** The next fault of the plan strikes; what it takes away comes back in the background. */
+  strike(): void {
+    const fault = this.#plan.shift()
+    if (fault === undefined) return
+    if (fault === 'kill redis') this.#background(() => this.#killRedis())
+    else this.#onProcess(fault)
+  }
+
+  /** Waits until everything is back. */
+  async settle(): Promise<void> {
+    while (this.#under.length > 0) await Promise.all(this.#under.splice(0))
+  }
+
+  #onProcess(fault: Exclude<ProcessFault, 'kill redis'>): void {
+    const slots = fault.endsWith('worker') ? this.#workers : this.#orchestrators
+    const free = slots.filter(slot => !slot.busy)
+    const slot = free[Math.floor(this.options.random() * free.length)]
+    if (slot === undefined) {
+      // All of them are down: this one comes later.
+      this.#plan.push(fault)
+      return
+    }
+    slot.busy = true
+    this.struck[fault] += 1
+    this.#background(async () => {
+      await (fault.startsWith('kill') ? this.#replace(slot, fault) : this.#freeze(slot))
+      slot.busy = false
+    })
+  }
+
+  async #replace(slot: Slot, fault: ProcessFault): Promise<void> {
+    await this.options.fleet.kill(slot.process)
+    const fresh = fault === 'kill worker' ? await this.#worker() : await this.#serve()
+    slot.process = fresh.process
+    slot.url = fresh.url
+  }
+
+  async #freeze({ process }: Slot): Promise<void> {
+    process.child.kill('SIGSTOP')
+    await pause(frozenFor)
+    process.child.kill('SIGCONT')
+  }
+
+  async #killRedis(): Promise<void> {
+    if (this.#redisDown) {
+      this.#plan.push('kill redis')
+      return
+    }
+    this.#redisDown = true
+    this.struck['kill redis'] += 1
+    await this.options.fleet.redis.kill()
+    await this.options.fleet.redis.restart()
+    this.#redisDown = false
+  }
+
+  #background(action: () => Promise<void>): void {
+    this.#under.push(action())
+  }
+
+  async #worker(): Promise<Slot> {
+    return { process: await this.options.fleet.worker(['--lock-duration', String(lockSeconds)], this.options.cli), busy: false }
+  }
+
+  async #serve(): Promise<Slot> {
+    const { process, url } = await this.options.fleet.serve(['--lock-duration', String(lockSeconds)], this.options.cli)
+    return { process, url, busy: false }
+  }
+}
+
+export const total = (counts: Readonly<Record<string, number>>): number => Object.values(counts).reduce((sum, count) => sum + count, 0)
+
+/** Submits a run to a server and returns its id. */
+export async function submit(server: string, spec: Record<string, unknown>): Promise<string> {
+  const response = await fetch(`${server}/v1/runs`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(spec) })
+  const body = (await response.json()) as { id?: string; detail?: string }
+  if (body.id === undefined) throw new Error(`not accepted: ${JSON.stringify(body)}`)
+  return body.id
+}

@@ -1,0 +1,80 @@
+import { copyFile, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, describe, expect, it } from 'vitest'
+import { runCli, smallRun } from '../../helpers/cli.js'
+import { Fleet, succeeded } from '../../helpers/fleet.js'
+import { testFolder } from '../../helpers/folders.js'
+import { seededRandom, writeImages } from '../../helpers/images.js'
+import { commitFaults, fileHashes, readErrors, readIndex, readRun } from '../../helpers/results.js'
+import { namesIn } from '../../helpers/watch.js'
+import { Chaos, submit, total } from './chaos.js'
+
+const folder = testFolder('fleet-processes')
+const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))
+const images = 5000
+const partSize = 16
+const parts = Math.ceil(images / partSize)
+const faults = { 'kill worker': 22, 'kill orchestrator': 8, 'kill redis': 12, 'freeze worker': 34, 'freeze orchestrator': 14 }
+let fleet: Fleet | undefined
+
+afterAll(() => fleet?.stop())
+
+/** Many keys of few pictures: a picture's own time to make is not what is tested. */
+async function manyImages(photos: string): Promise<string[]> {
+  const distinct = await writeImages(join(await folder(), 'distinct'), 100)
+  const keys: string[] = []
+  for (let i = 0; i < images; i++) {
+    const key = `${i % 7}/image${String(i).padStart(5, '0')}.png`
+    if (i < 7) await mkdir(join(photos, String(i)), { recursive: true })
+    await copyFile(join(await folder(), 'distinct', distinct[i % distinct.length]!), join(photos, key))
+    keys.push(key)
+  }
+  return keys
+}
+
+/** Strikes as the run goes on, so that every fault falls into it; ends when the run is done. */
+async function strikeUntilDone(chaos: Chaos, out: string): Promise<void> {
+  const all = total(faults)
+  for (;;) {
+    const committed = (await namesIn(join(out, 'commits'))).filter(name => name.endsWith('.json')).length
+    const done = (await namesIn(out)).includes('_SUCCESS')
+    if (done) {
+      expect(committed).toBe(parts)
+      return
+    }
+    // The last tenth of the run is left in peace, so that it shows that the fleet recovers.
+    const due = Math.min(all, Math.floor((committed / (parts * 0.9)) * all) + 1)
+    if (all - chaos.left < due) chaos.strike()
+    await pause(30)
+  }
+}
+
+describe(`processes of a fleet that die and freeze (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`, () => {
+  it(`${total(faults)} faults over ${images} images with 3 workers and 2 orchestrators: nothing lost, nothing twice`, async () => {
+    const photos = join(await folder(), 'photos')
+    const keys = await manyImages(photos)
+    const spec = ['--part-size', String(partSize), '--pool', 'avg']
+    const undisturbed = join(await folder(), 'undisturbed')
+    succeeded(await runCli(smallRun(photos, undisturbed, ...spec)))
+
+    fleet = await Fleet.start({}, { appendOnly: true })
+    const chaos = new Chaos({ fleet, random: seededRandom(seed), workers: 3, orchestrators: 2, faults })
+    const out = join(await folder(), 'out')
+    const server = await chaos.startOrchestrators()
+    await submit(server, { kind: 'extract', source: photos, out, model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize, pool: 'avg' })
+    await chaos.startWorkers()
+    await strikeUntilDone(chaos, out)
+    await chaos.settle()
+
+    expect(await readRun(out)).toMatchObject({ state: 'done', counts: { images, done: images, failed: 0, parts } })
+    expect(await commitFaults(out)).toEqual([])
+    const found = (await readIndex(out)).map(({ key }) => key)
+    const lost = keys.length - new Set(found).size
+    const duplicated = found.length - new Set(found).size
+    const errors = await readErrors(out)
+    console.log(`seed ${seed}: ${total(chaos.struck)} faults ${JSON.stringify(chaos.struck)}, ${found.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}`)
+    expect({ lost, duplicated, errors: errors.length, left: chaos.left }).toEqual({ lost: 0, duplicated: 0, errors: 0, left: 0 })
+    expect(await fileHashes(out)).toEqual(await fileHashes(undisturbed))
+  }, 900_000)
+})

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { openStore, type Store } from '@layermill/storage'
+import { createBucket } from '@layermill/storage/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runCli } from '../../helpers/cli.js'
+import { download, Fleet } from '../../helpers/fleet.js'
+import { testFolder } from '../../helpers/folders.js'
+import { imageBytes, seededRandom } from '../../helpers/images.js'
+import { commitFaults, readErrors, readIndex, readNpy, readRun } from '../../helpers/results.js'
+import { useS3Server } from '../../integration/storage/s3-server.js'
+import { Chaos, submit, total } from './chaos.js'
+import { type ProxyFault, proxyFaults, type S3Proxy, startS3Proxy } from './s3-proxy.js'
+
+const folder = testFolder('fleet-s3-faults')
+const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))
+const random = seededRandom(seed)
+const images = 600
+const truncated = 6
+const changed = 6
+const deleted = 6
+const bucket = `faults-${randomBytes(4).toString('hex')}`
+const source = `s3://${bucket}/photos`
+const key = (i: number): string => `${i % 4}/image${String(i).padStart(4, '0')}.png`
+
+let s3: Awaited<ReturnType<typeof useS3Server>>
+let proxy: S3Proxy
+let fleet: Fleet
+let store: Store
+/** Share of requests that a fault strikes. */
+let share = 0
+
+function choose(): ProxyFault | undefined {
+  return random() < share ? proxyFaults[Math.floor(random() * proxyFaults.length)] : undefined
+}
+
+beforeAll(async () => {
+  s3 = await useS3Server()
+  await createBucket(bucket)
+  store = openStore(source)
+  const bytes = await Promise.all(Array.from({ length: 60 }, (_, i) => imageBytes(i)))
+  for (let i = 0; i < images; i++) {
+    const whole = bytes[i % bytes.length]!
+    await store.put(key(i), i < truncated ? whole.subarray(0, whole.length * 0.6) : whole)
+  }
+  proxy = await startS3Proxy(s3.endpoint, choose)
+  fleet = await Fleet.start({ env: { AWS_ENDPOINT_URL_S3: proxy.url } }, { appendOnly: true })
+}, 300_000)
+
+afterAll(async () => {
+  await fleet?.stop()
+  await proxy?.close()
+  await store?.close()
+  await s3?.stop()
+})
+
+describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`, () => {
+  it(`errors, slow and cut answers, damaged, changed and deleted objects, dying workers: every one of ${images} images once`, async () => {
+    const spec = { model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize: 8, pool: 'avg', maxErrors: images }
+    const undisturbed = join(await folder(), 'undisturbed')
+    const flags = ['--model', spec.model, '--weights', spec.weights, '--layers', 'conv2', '--size', spec.size, '--part-size', '8', '--pool', 'avg', '--max-errors', String(images)]
+    const reference = await runCli(['extract', source, ...flags, '--device', 'cpu', '--out', undisturbed])
+    expect(reference.code, reference.stderr).toBe(3)
+
+    share = 0.06
+    const chaos = new Chaos({ fleet, random, workers: 3, orchestrators: 1, faults: { 'kill worker': 5, 'freeze worker': 5, 'kill orchestrator': 2 } })
+    const server = await chaos.startOrchestrators()
+    const out = `s3://${bucket}/features`
+    await submit(server, { kind: 'extract', source, out, ...spec })
+    const results = openStore(out)
+    // Once all is listed, and before any is read.
+    await expect.poll(async () => JSON.parse(new TextDecoder().decode(await results.get('run.json')) || '{}') as unknown, { timeout: 120_000, interval: 300 }).toMatchObject({ planned: true })
+    const changedKeys = Array.from({ length: changed }, (_, i) => key(truncated + i * 31))
+    const deletedKeys = Array.from({ length: deleted }, (_, i) => key(truncated + 7 + i * 37))
+    for (const [i, name] of changedKeys.entries()) await store.put(name, await imageBytes(10_000 + i))
+    for (const name of deletedKeys) await store.delete(name)
+    await chaos.startWorkers()
+    await expect.poll(async () => {
+      chaos.strike()
+      return (await results.stat('_SUCCESS')) !== undefined
+    }, { timeout: 400_000, interval: 1500 }).toBe(true)
+    await chaos.settle()
+    share = 0
+    await results.close()
+
+    const local = join(await folder(), 'local')
+    await download(out, local)
+    const [index, errors] = [await readIndex(local), await readErrors(local)]
+    const places = [...index.map(row => row.key), ...errors.map(row => row.key)]
+    const lost = images - new Set(places).size
+    const duplicated = places.length - new Set(places).size
+    const objects = truncated + changed + deleted
+    const faults = total(proxy.struck) + total(chaos.struck) + objects
+    console.log(`seed ${seed}: ${faults} faults ${JSON.stringify({ ...proxy.struck, ...chaos.struck, objects })} in ${proxy.requests()} requests, `
+      + `${places.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}`)
+    expect({ lost, duplicated }).toEqual({ lost: 0, duplicated: 0 })
+    expect(await commitFaults(local)).toEqual([])
+    expect(await readRun(local)).toMatchObject({ state: 'done', counts: { images, done: images - objects, failed: objects } })
+    const codes = new Map(errors.map(row => [row.key, row.code]))
+    for (const name of changedKeys) expect(codes.get(name), name).toBe('IMAGE_CHANGED')
+    for (const name of deletedKeys) expect(codes.get(name), name).toBe('IMAGE_MISSING')
+    for (let i = 0; i < truncated; i++) expect(codes.get(key(i)), key(i)).toMatch(/^IMAGE_(TRUNCATED|CORRUPT)$/)
+    const [before, after] = [await readNpy(undisturbed, 'conv2'), await readNpy(local, 'conv2')]
+    expect(after.size).toBe(images - objects)
+    for (const [name, values] of after) expect(values, name).toEqual(before.get(name))
+  }, 600_000)
+})
