@@ -89,7 +89,10 @@ export async function writeModelFolder(files: ModelFiles, model: ModelToWrite): 
     lineage,
     metrics,
   }
-  await files.put(MODEL_WEIGHTS_FILE, safetensorsBytes(tensors, { format: 'pt', 'layermill.network': network.id, 'layermill.sha256': sha256 }))
+  await files.put(
+    MODEL_WEIGHTS_FILE,
+    safetensorsBytes(tensors, { format: 'pt', 'layermill.network': network.id, 'layermill.sha256': sha256 }),
+  )
   await files.put(MODEL_FILE, `${JSON.stringify(description, null, 2)}\n`)
   return description
 }
@@ -114,7 +117,12 @@ function parseDescription(bytes: Uint8Array, where: string): ModelDescription {
   const { network, classes, preparation, weights, lineage = {}, metrics = {} } = value
   if (!isObject(network) || !('base' in network)) throw invalid(where, 'network: expected a base and a head')
   if (!Array.isArray(classes) || !classes.every(name => typeof name === 'string')) throw invalid(where, 'classes: expected names')
-  if (!isObject(preparation) || !isSize(preparation['height']) || !isSize(preparation['width']) || !resamples.includes(preparation['resample'])) {
+  if (
+    !isObject(preparation) ||
+    !isSize(preparation['height']) ||
+    !isSize(preparation['width']) ||
+    !resamples.includes(preparation['resample'])
+  ) {
     throw invalid(where, 'preparation: expected height, width and resample')
   }
   if (!isObject(weights) || typeof weights['file'] !== 'string' || typeof weights['sha256'] !== 'string') {
@@ -133,7 +141,8 @@ function networkOf(description: ModelDescription, where: string): FineTunedNetwo
     throw invalid(where, `network: ${errorMessage(cause)}`, cause)
   }
   if (!isFineTuned(network)) throw invalid(where, 'network: it has no head')
-  if (network.classes !== description.classes.length) throw invalid(where, `${description.classes.length} class names for ${network.classes} classes`)
+  if (network.classes !== description.classes.length)
+    throw invalid(where, `${description.classes.length} class names for ${network.classes} classes`)
   return { ...network, inputSize, preparation: { ...network.preparation, resample } }
 }
 

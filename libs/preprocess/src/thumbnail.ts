@@ -12,5 +12,7 @@ export async function thumbnail(bytes: Uint8Array, side: number, options: Decode
   const width = Math.max(1, Math.round(image.width * scale))
   const height = Math.max(1, Math.round(image.height * scale))
   const { data } = await resizeImage(image, width, height, 'bilinear')
-  return sharp(data, { raw: { width, height, channels: 3 } }).jpeg({ quality: 80 }).toBuffer()
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 80 })
+    .toBuffer()
 }

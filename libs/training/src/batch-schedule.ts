@@ -12,7 +12,10 @@ export class BatchSchedule<T> {
   private planned: { epoch: number; steps: Step<T>[] } | undefined
 
   /** The order of `items` matters: give them sorted. */
-  constructor(private readonly items: readonly T[], private readonly options: BatchScheduleOptions) {
+  constructor(
+    private readonly items: readonly T[],
+    private readonly options: BatchScheduleOptions,
+  ) {
     this.stepsPerEpoch = stepsPerEpoch(items.length, options.batchSize)
   }
 

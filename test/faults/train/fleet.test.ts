@@ -38,8 +38,39 @@ beforeAll(async () => {
   await writeShapes(shapes, 12)
   // Five micro-batches an update, running statistics that move, dropout and augmentation: all that could depend on who computes.
   command = (out, ...more) => [
-    'finetune', shapes, '--model', 'resnet50', '--weights', 'random:1', '--layer', 'res2', '--base', 'full', '--batch-norm', 'batch', '--head', '8', '--size', '32x32',
-    '--augment', 'flip,color', '--epochs', '2', '--batch-size', '10', '--micro-batch', '2', '--validation', '0.25', '--checkpoint-steps', '1', '--device', 'cpu', '--out', out, ...more,
+    'finetune',
+    shapes,
+    '--model',
+    'resnet50',
+    '--weights',
+    'random:1',
+    '--layer',
+    'res2',
+    '--base',
+    'full',
+    '--batch-norm',
+    'batch',
+    '--head',
+    '8',
+    '--size',
+    '32x32',
+    '--augment',
+    'flip,color',
+    '--epochs',
+    '2',
+    '--batch-size',
+    '10',
+    '--micro-batch',
+    '2',
+    '--validation',
+    '0.25',
+    '--checkpoint-steps',
+    '1',
+    '--device',
+    'cpu',
+    '--out',
+    out,
+    ...more,
   ]
   const embedded = join(await folder(), 'embedded')
   const result = await runCli(command(embedded))
@@ -52,7 +83,9 @@ afterEach(async () => {
   await Promise.all(workers.map(({ ended }) => ended))
   workers.length = 0
 })
-afterAll(async () => { await redis?.stop() })
+afterAll(async () => {
+  await redis?.stop()
+})
 
 describe('fine-tuning over a queue', () => {
   it.each([1, 2, 5])('has the same bits with %i workers as in one process', async count => {

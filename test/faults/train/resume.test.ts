@@ -24,8 +24,38 @@ beforeAll(async () => {
   await writeShapes(shapes, 16)
   // Nine updates an epoch, a checkpoint after every fourth: in the middle of an epoch.
   command = out => [
-    'finetune', shapes, '--model', 'resnet50', '--weights', 'random:1', '--layer', 'res2', '--base', 'full', '--batch-norm', 'batch', '--head', '8', '--size', '32x32',
-    '--augment', 'flip,crop', '--epochs', '3', '--batch-size', '4', '--micro-batch', '2', '--validation', '0.25', '--checkpoint-steps', '4', '--device', 'cpu', '--out', out,
+    'finetune',
+    shapes,
+    '--model',
+    'resnet50',
+    '--weights',
+    'random:1',
+    '--layer',
+    'res2',
+    '--base',
+    'full',
+    '--batch-norm',
+    'batch',
+    '--head',
+    '8',
+    '--size',
+    '32x32',
+    '--augment',
+    'flip,crop',
+    '--epochs',
+    '3',
+    '--batch-size',
+    '4',
+    '--micro-batch',
+    '2',
+    '--validation',
+    '0.25',
+    '--checkpoint-steps',
+    '4',
+    '--device',
+    'cpu',
+    '--out',
+    out,
   ]
   const undisturbed = join(await folder(), 'undisturbed')
   const result = await runCli(command(undisturbed))
@@ -73,7 +103,8 @@ describe('a fine-tuning run that is stopped', () => {
     process.child.kill('SIGKILL')
     await process.ended
     const { truncate } = await import('node:fs/promises')
-    for (const name of await namesIn(join(out, 'checkpoints'))) if (name.startsWith('step-')) await truncate(join(out, 'checkpoints', name), 1000)
+    for (const name of await namesIn(join(out, 'checkpoints')))
+      if (name.startsWith('step-')) await truncate(join(out, 'checkpoints', name), 1000)
     const done = await runCli(command(out))
     expect(done.code).toBe(1)
     expect(done.stderr).toContain('[CHECKPOINT_CORRUPT]')

@@ -16,8 +16,34 @@ let out = ''
 let result: CliResult
 
 const command = (): string[] => [
-  'finetune', shapes, '--model', 'googlenet', '--weights', 'random:1', '--layer', 'inception_3a', '--head', '32', '--dropout', '0.1', '--size', '32x32',
-  '--epochs', '12', '--batch-size', '8', '--validation', '0.25', '--learning-rate', '0.0003', '--schedule', 'cosine', '--device', 'cpu', '--out', out,
+  'finetune',
+  shapes,
+  '--model',
+  'googlenet',
+  '--weights',
+  'random:1',
+  '--layer',
+  'inception_3a',
+  '--head',
+  '32',
+  '--dropout',
+  '0.1',
+  '--size',
+  '32x32',
+  '--epochs',
+  '12',
+  '--batch-size',
+  '8',
+  '--validation',
+  '0.25',
+  '--learning-rate',
+  '0.0003',
+  '--schedule',
+  'cosine',
+  '--device',
+  'cpu',
+  '--out',
+  out,
 ]
 
 beforeAll(async () => {
@@ -33,7 +59,17 @@ describe('layermill finetune', () => {
     expect(result.stderr).toMatch(/epoch 12: loss [\d.]+, [\d.]+%/)
     expect(result.stdout).toMatch(/^12 epochs, .*held out accuracy/)
     const files = await filesBelow(out)
-    for (const name of ['model.json', 'model.safetensors', 'model.onnx', 'metrics.jsonl', 'report.html', 'run.json', 'chainer.npz', '_SUCCESS', 'checkpoints/best.safetensors']) {
+    for (const name of [
+      'model.json',
+      'model.safetensors',
+      'model.onnx',
+      'metrics.jsonl',
+      'report.html',
+      'run.json',
+      'chainer.npz',
+      '_SUCCESS',
+      'checkpoints/best.safetensors',
+    ]) {
       expect(files).toContain(name)
     }
     const run = await readRun(out)
@@ -55,9 +91,15 @@ describe('layermill finetune', () => {
     const predictions = join(await folder(), 'classes.jsonl')
     const predicted = await runCli(['predict', shapes, '--model', out, '--device', 'cpu', '--out', predictions])
     expect(predicted.code, predicted.stderr).toBe(0)
-    const rows = (await readFile(predictions, 'utf8')).trim().split('\n').map(line => JSON.parse(line) as { key: string; classes: { label: string }[] })
+    const rows = (await readFile(predictions, 'utf8'))
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line) as { key: string; classes: { label: string }[] })
     expect(rows).toHaveLength(60)
-    const heldOut = (await readFile(join(out, 'dataset', 'validation.jsonl'), 'utf8')).trim().split('\n').map(line => (JSON.parse(line) as { key: string }).key)
+    const heldOut = (await readFile(join(out, 'dataset', 'validation.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map(line => (JSON.parse(line) as { key: string }).key)
     const right = rows.filter(({ key, classes }) => heldOut.includes(key) && key.startsWith(`${classes[0]!.label}/`))
     const best = (await readLines(out)).findLast(line => line.best)!
     expect(right.length / heldOut.length).toBeCloseTo(best.validation!.accuracy, 10)
@@ -66,7 +108,18 @@ describe('layermill finetune', () => {
 
   it('makes a model that extract takes, whose scores plain ONNX Runtime gives too', async () => {
     const features = join(await folder(), 'features')
-    const extracted = await runCli(['extract', shapes, '--model', out, '--layers', 'fc,hidden1,inception_3a', '--device', 'cpu', '--out', features])
+    const extracted = await runCli([
+      'extract',
+      shapes,
+      '--model',
+      out,
+      '--layers',
+      'fc,hidden1,inception_3a',
+      '--device',
+      'cpu',
+      '--out',
+      features,
+    ])
     expect(extracted.code, extracted.stderr).toBe(0)
     const scores = await readNpy(features, 'fc')
     const model = await loadModel(out)
@@ -94,7 +147,11 @@ describe('layermill finetune', () => {
   it('names base, spec and dataset in model.json, and exports for Chainer what it has itself', async () => {
     const model = JSON.parse(await readFile(join(out, 'model.json'), 'utf8')) as Record<string, Record<string, unknown>>
     expect(model['network']).toMatchObject({ base: 'googlenet', head: { layer: 'inception_3a', classes: ['disc', 'square', 'triangle'] } })
-    expect(model['lineage']).toMatchObject({ base: { model: 'googlenet', weights: 'random:1' }, dataset: { training: expect.any(Number) as number }, spec: { epochs: 12 } })
+    expect(model['lineage']).toMatchObject({
+      base: { model: 'googlenet', weights: 'random:1' },
+      dataset: { training: expect.any(Number) as number },
+      spec: { epochs: 12 },
+    })
     const own = await readTensors(join(out, 'model.safetensors'))
     const exported = await readTensors(join(out, 'chainer.npz'))
     for (const [name, { data }] of own.tensors) expect(exported.tensors.get(name)!.data, name).toEqual(data)
@@ -110,7 +167,20 @@ describe('layermill finetune', () => {
 
   it('fine-tunes a fine-tuned model', async () => {
     const second = join(await folder(), 'second')
-    const tuned = await runCli(['finetune', shapes, '--model', out, '--layer', 'hidden1', '--epochs', '1', '--device', 'cpu', '--out', second])
+    const tuned = await runCli([
+      'finetune',
+      shapes,
+      '--model',
+      out,
+      '--layer',
+      'hidden1',
+      '--epochs',
+      '1',
+      '--device',
+      'cpu',
+      '--out',
+      second,
+    ])
     expect(tuned.code, tuned.stderr).toBe(0)
     const predicted = await runCli(['predict', join(shapes, 'disc', '0001.png'), '--model', second, '--device', 'cpu'])
     expect(predicted.code, predicted.stderr).toBe(0)

@@ -22,11 +22,20 @@ export interface TrainResult {
 }
 
 /** Settings of a network that is small at 32x32, with weights that are known. */
-export const smallNetwork = { model: 'googlenet', weights: 'random:1', layer: 'inception_3a', size: { width: 32, height: 32 }, device: 'cpu' } as const
+export const smallNetwork = {
+  model: 'googlenet',
+  weights: 'random:1',
+  layer: 'inception_3a',
+  size: { width: 32, height: 32 },
+  device: 'cpu',
+} as const
 
 export async function readLines(out: string): Promise<MetricsLine[]> {
   const text = await readFile(join(out, 'metrics.jsonl'), 'utf8')
-  return text.split('\n').filter(line => line !== '').map(line => JSON.parse(line) as MetricsLine)
+  return text
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line) as MetricsLine)
 }
 
 /** Fine-tunes in this process, as the command does. */
@@ -51,7 +60,14 @@ export async function train(spec: Record<string, unknown>, options: TrainOptions
   try {
     const { record } = await openTraining(parsed, store, environment)
     const { generalPath = false, signal = new AbortController().signal, onEpoch } = options
-    const done = await superviseTraining(record, { environment, store, signal, generalPath, onEpoch, onWarning: text => warnings.push(text) })
+    const done = await superviseTraining(record, {
+      environment,
+      store,
+      signal,
+      generalPath,
+      onEpoch,
+      onWarning: text => warnings.push(text),
+    })
     return { record: done, lines: await readLines(parsed.out), warnings }
   } finally {
     await store.close()

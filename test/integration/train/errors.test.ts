@@ -24,14 +24,22 @@ async function dataset(): Promise<string> {
 
 const run = (source: string, spec: Record<string, unknown> = {}): Promise<unknown> =>
   train({ source, epochs: 1, batchSize: 4, validation: 0.3, out: join(root, `out${number++}`), ...spec })
-const failure = (source: string, spec: Record<string, unknown> = {}): Promise<unknown> => run(source, spec).then(() => 'nothing', (error: unknown) => error)
+const failure = (source: string, spec: Record<string, unknown> = {}): Promise<unknown> =>
+  run(source, spec).then(
+    () => 'nothing',
+    (error: unknown) => error,
+  )
 
 describe('images that cannot be trained on', () => {
   it('without labels', async () => {
     const source = join(root, 'flat')
     await mkdir(source)
     await writeFile(join(source, 'a.png'), await shapeImage('disc', 1))
-    expect(await failure(source)).toMatchObject({ code: 'LABEL_MISSING', message: expect.stringContaining('none of the 1 images') as string, hint: expect.stringContaining('one folder for each class') as string })
+    expect(await failure(source)).toMatchObject({
+      code: 'LABEL_MISSING',
+      message: expect.stringContaining('none of the 1 images') as string,
+      hint: expect.stringContaining('one folder for each class') as string,
+    })
   })
 
   it('some without a label', async () => {
@@ -43,7 +51,10 @@ describe('images that cannot be trained on', () => {
   it('of one class, or one image', async () => {
     const source = await dataset()
     await rm(join(source, 'square'), { recursive: true })
-    expect(await failure(source)).toMatchObject({ code: 'CLASS_TOO_FEW', message: expect.stringContaining('6 images of the class disc only') as string })
+    expect(await failure(source)).toMatchObject({
+      code: 'CLASS_TOO_FEW',
+      message: expect.stringContaining('6 images of the class disc only') as string,
+    })
   })
 
   it('with an empty class folder', async () => {
@@ -52,7 +63,10 @@ describe('images that cannot be trained on', () => {
     expect(await failure(source)).toMatchObject({ code: 'CLASS_EMPTY', message: expect.stringContaining('triangle') as string })
   })
 
-  it.each([['stored features', false], ['images', true]])('a class whose only image is damaged, from %s', async (_name, general) => {
+  it.each([
+    ['stored features', false],
+    ['images', true],
+  ])('a class whose only image is damaged, from %s', async (_name, general) => {
     const source = await dataset()
     await mkdir(join(source, 'triangle'))
     await writeFile(join(source, 'triangle', 'bad.png'), 'not a picture')
@@ -60,18 +74,34 @@ describe('images that cannot be trained on', () => {
     expect(await failure(source, spec)).toMatchObject({ code: 'CLASS_EMPTY', message: expect.stringContaining('triangle') as string })
   })
 
-  it.each([['stored features', 'frozen'], ['images', 'full']])('a few of them damaged: left out and told, from %s', async (_name, base) => {
+  it.each([
+    ['stored features', 'frozen'],
+    ['images', 'full'],
+  ])('a few of them damaged: left out and told, from %s', async (_name, base) => {
     const source = await dataset()
     await writeFile(join(source, 'disc', 'bad.png'), (await shapeImage('disc', 1)).subarray(0, 200))
-    expect(await failure(source, { base })).toMatchObject({ code: 'TOO_MANY_ERRORS' })
     const out = join(root, `left-out-${base}`)
+    expect(await failure(source, { base, out })).toMatchObject({ code: 'TOO_MANY_ERRORS' })
+    expect(await readRun(out)).toMatchObject({ state: 'failed', error: { code: 'TOO_MANY_ERRORS' } })
     expect(await run(source, { base, maxErrors: 1, out })).toMatchObject({ record: { counts: { images: 13, done: 12, failed: 1 } } })
     expect(await readRun(out)).toMatchObject({ state: 'done' })
   })
 
+  it('a damaged one that is mended before the next try: it is used', async () => {
+    const source = await dataset()
+    const out = join(root, 'mended')
+    await writeFile(join(source, 'disc', 'bad.png'), 'not a picture')
+    expect(await failure(source, { out })).toMatchObject({ code: 'TOO_MANY_ERRORS' })
+    await writeFile(join(source, 'disc', 'bad.png'), await shapeImage('disc', 99))
+    expect(await run(source, { out })).toMatchObject({ record: { counts: { images: 13, done: 13, failed: 0 } } })
+  })
+
   it('held out, of a class that is not trained', async () => {
     const [source, validation] = [await dataset(), join(root, 'shapes')]
-    expect(await failure(source, { validation })).toMatchObject({ code: 'VALIDATION_INVALID', message: expect.stringContaining('triangle') as string })
+    expect(await failure(source, { validation })).toMatchObject({
+      code: 'VALIDATION_INVALID',
+      message: expect.stringContaining('triangle') as string,
+    })
   })
 
   it('held out, with a class missing: a warning', async () => {
@@ -93,13 +123,18 @@ describe('settings that cannot be', () => {
   it('another spec at the same place', async () => {
     const [source, out] = [await dataset(), join(root, 'taken')]
     await run(source, { out })
-    expect(await failure(source, { out, seed: 1 })).toMatchObject({ code: 'RUN_CONFLICT', message: expect.stringContaining('seed was 0, is 1') as string })
+    expect(await failure(source, { out, seed: 1 })).toMatchObject({
+      code: 'RUN_CONFLICT',
+      message: expect.stringContaining('seed was 0, is 1') as string,
+    })
     expect(await run(source, { out, seed: 1, overwrite: true })).toMatchObject({ record: { state: 'done' } })
   })
 
   it('a rate at which the loss overflows: the run fails and says so', async () => {
     const out = join(root, 'diverged')
-    expect(await failure(await dataset(), { out, base: 'full', learningRate: 1e6, optimizer: 'momentum', epochs: 5 })).toMatchObject({ code: 'GRADIENT_NOT_FINITE' })
+    expect(await failure(await dataset(), { out, base: 'full', learningRate: 1e6, optimizer: 'momentum', epochs: 5 })).toMatchObject({
+      code: 'GRADIENT_NOT_FINITE',
+    })
     expect(await readRun(out)).toMatchObject({ state: 'failed', error: { code: 'GRADIENT_NOT_FINITE' } })
   })
 })

@@ -54,8 +54,8 @@ describe('learning to tell shapes apart, from random weights', () => {
   // A network with batch norm learns shapes in spite of a wrong sign in one base layer, or in batch norm's own rule: those are held against
   // finite differences elsewhere. These two rules it cannot do without.
   it.each([
-    ['the linear layer\'s weights', /^fc\/W$/],
-    ['convolutions\' weights', /conv\d\/W$/],
+    ["the linear layer's weights", /^fc\/W$/],
+    ["convolutions' weights", /conv\d\/W$/],
   ])('stays below 0.8 where the gradients of %s have the wrong sign', async (rule, wrong) => {
     const wrap = (source: GradientSource): GradientSource => flipped(source, name => wrong.test(name))
     const out = join(await folder(), rule.replaceAll(/\W/g, '-'))

@@ -42,9 +42,22 @@ describe('a frozen base', () => {
 
 describe('the same spec', () => {
   it('gives the same bits each time, others with another seed, micro-batch or exchange, and its own with bfloat16', async () => {
-    const spec = { source: shapes, epochs: 2, batchSize: 8, microBatch: 4, validation: 0.3, base: { inc3a: 1, conv2: 0.1 }, augment: ['flip'], head: [8] }
+    const spec = {
+      source: shapes,
+      epochs: 2,
+      batchSize: 8,
+      microBatch: 4,
+      validation: 0.3,
+      base: { inc3a: 1, conv2: 0.1 },
+      augment: ['flip'],
+      head: [8],
+    }
     const variants: [string, object][] = [
-      ['first', {}], ['second', {}], ['seed', { seed: 7 }], ['rounded', { exchange: 'bfloat16' }], ['rounded again', { exchange: 'bfloat16' }],
+      ['first', {}],
+      ['second', {}],
+      ['seed', { seed: 7 }],
+      ['rounded', { exchange: 'bfloat16' }],
+      ['rounded again', { exchange: 'bfloat16' }],
     ]
     for (const [name, changes] of variants) await train({ ...spec, ...changes, out: await outFolder(name) })
     const weights = await Promise.all(variants.map(([name]) => weightsOf(name)))
@@ -61,7 +74,16 @@ describe('the same spec', () => {
 describe('what can be trained', () => {
   it('moves running statistics of a frozen base where asked, and nothing else of it', async () => {
     const { readTensors } = await import('@layermill/models')
-    const spec = { model: 'resnet50', layer: 'res2', source: shapes, epochs: 1, batchSize: 8, validation: 0.3, batchNorm: 'batch', out: await outFolder('statistics') }
+    const spec = {
+      model: 'resnet50',
+      layer: 'res2',
+      source: shapes,
+      epochs: 1,
+      batchSize: 8,
+      validation: 0.3,
+      batchNorm: 'batch',
+      out: await outFolder('statistics'),
+    }
     await train(spec)
     await train({ ...spec, batchNorm: 'frozen', out: await outFolder('no statistics') })
     const moved = (await readTensors(join(await outFolder('statistics'), 'model.safetensors'))).tensors
@@ -76,7 +98,16 @@ describe('what can be trained', () => {
   it('stops early and keeps the best epoch', async () => {
     const out = await outFolder('early')
     // Too fast a rate: it gets worse soon.
-    const { lines } = await train({ source: shapes, epochs: 40, batchSize: 8, validation: 0.3, learningRate: 0.01, earlyStopping: 2, keepCheckpoints: 2, out })
+    const { lines } = await train({
+      source: shapes,
+      epochs: 40,
+      batchSize: 8,
+      validation: 0.3,
+      learningRate: 0.01,
+      earlyStopping: 2,
+      keepCheckpoints: 2,
+      out,
+    })
     expect(lines.length).toBeLessThan(40)
     const best = lines.findLast(line => line.best)!
     expect(best.epoch).toBe(lines.length - 2)
@@ -88,7 +119,18 @@ describe('what can be trained', () => {
   it('trains all three classifiers of GoogLeNet', async () => {
     const out = await outFolder('auxiliary')
     // Its last pooling needs the network's own size.
-    const { lines } = await train({ source: shapes, layer: undefined, size: undefined, auxiliary: true, base: { loss1_fc1: 1 }, epochs: 1, batchSize: 12, microBatch: 6, validation: 0, out })
+    const { lines } = await train({
+      source: shapes,
+      layer: undefined,
+      size: undefined,
+      auxiliary: true,
+      base: { loss1_fc1: 1 },
+      epochs: 1,
+      batchSize: 12,
+      microBatch: 6,
+      validation: 0,
+      out,
+    })
     expect(lines[0]!.training.loss).toBeGreaterThan(0)
     const { readTensors } = await import('@layermill/models')
     const { tensors } = await readTensors(join(out, 'model.safetensors'))

@@ -31,14 +31,21 @@ export async function shapeImage(shape: ShapeName, seed: number, side = 32): Pro
       pixels[i * 3 + channel] = Math.min(255, Math.max(0, Math.round(level)))
     }
   }
-  return sharp(pixels, { raw: { width: side, height: side, channels: 3 } }).png().toBuffer()
+  return sharp(pixels, { raw: { width: side, height: side, channels: 3 } })
+    .png()
+    .toBuffer()
 }
 
 /** Writes `count` pictures of each class, one folder for each, numbered from `first`. */
-export async function writeShapes(folder: string, count: number, options: { first?: number; names?: readonly ShapeName[] } = {}): Promise<void> {
+export async function writeShapes(
+  folder: string,
+  count: number,
+  options: { first?: number; names?: readonly ShapeName[] } = {},
+): Promise<void> {
   const { first = 0, names = shapeNames } = options
   for (const name of names) {
     await mkdir(join(folder, name), { recursive: true })
-    for (let i = first; i < first + count; i++) await writeFile(join(folder, name, `${String(i).padStart(4, '0')}.png`), await shapeImage(name, i))
+    for (let i = first; i < first + count; i++)
+      await writeFile(join(folder, name, `${String(i).padStart(4, '0')}.png`), await shapeImage(name, i))
   }
 }

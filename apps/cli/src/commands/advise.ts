@@ -25,11 +25,16 @@ const fields = ['model', 'weights', 'layers', 'size', 'resample', 'autoOrient', 
 
 function print(output: Output, { images, classes, layers, suggested }: Advice): void {
   const rows = layers.map(({ layer, shape, dimensions, bytesPerImage, accuracy, standardError }) => [
-    layer === suggested ? `${layer} *` : layer, shape.join('x'), formatCount(dimensions), formatBytes(bytesPerImage),
+    layer === suggested ? `${layer} *` : layer,
+    shape.join('x'),
+    formatCount(dimensions),
+    formatBytes(bytesPerImage),
     `${(accuracy * 100).toFixed(1)}% ± ${(standardError * 100).toFixed(1)}`,
   ])
   output.line(formatTable(['layer', 'shape', '>pooled', '>bytes/image', '>accuracy'], rows))
-  output.line(`\na linear classifier on averaged maps, each of ${formatCount(images)} images of ${formatCount(classes)} classes judged by the others`)
+  output.line(
+    `\na linear classifier on averaged maps, each of ${formatCount(images)} images of ${formatCount(classes)} classes judged by the others`,
+  )
   output.line(`* the smallest that is as good as the best, as far as this sample tells: --layer ${suggested}`)
 }
 
@@ -42,13 +47,25 @@ export async function adviseCommand(output: Output, source: string | undefined, 
   const weights = new WeightsProgressNotes(process.stderr)
   const progress = new Progress({ stream: process.stderr })
   const note = (text: string): void => output.note(text)
-  const opened = await openFinetuneEnvironment({ spec, queue: undefined, weightsStore: undefined, note, onWeights: state => weights.update(state) })
+  const opened = await openFinetuneEnvironment({
+    spec,
+    queue: undefined,
+    weightsStore: undefined,
+    note,
+    onWeights: state => weights.update(state),
+  })
   const store = openStore(folder)
   try {
-    const advice = await interruptible(signal => adviseLayers({
-      environment: opened.environment, spec, sample, store, signal,
-      onProgress: (done, total) => progress.update({ done, failed: 0, total, planned: true }),
-    }))
+    const advice = await interruptible(signal =>
+      adviseLayers({
+        environment: opened.environment,
+        spec,
+        sample,
+        store,
+        signal,
+        onProgress: (done, total) => progress.update({ done, failed: 0, total, planned: true }),
+      }),
+    )
     progress.finish()
     if (options.json === true) output.json(advice)
     else print(output, advice)

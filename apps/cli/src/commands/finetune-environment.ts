@@ -48,7 +48,11 @@ function queueGradients(broker: Broker, provider: ModelProvider): TrainingEnviro
   }
 }
 
-function trainingEnvironment(runs: TrainingEnvironment['runs'], provider: ModelProvider, gradients: TrainingEnvironment['gradients']): TrainingEnvironment {
+function trainingEnvironment(
+  runs: TrainingEnvironment['runs'],
+  provider: ModelProvider,
+  gradients: TrainingEnvironment['gradients'],
+): TrainingEnvironment {
   return {
     runs,
     gradients,

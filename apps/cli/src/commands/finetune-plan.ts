@@ -10,12 +10,20 @@ import type { RunOptions } from './run.js'
 function print(output: Output, spec: FinetuneSpec, { classes, network, trainable, stepsPerEpoch, features }: TrainingDescription): void {
   const images = classes.reduce((sum, { training, validation }) => sum + training + validation, 0)
   output.line(`${formatCount(images)} images in ${classes.length} classes\n`)
-  output.line(formatTable(['class', '>training', '>held out'], classes.map(({ name, training, validation }) => [name, formatCount(training), formatCount(validation)])))
+  output.line(
+    formatTable(
+      ['class', '>training', '>held out'],
+      classes.map(({ name, training, validation }) => [name, formatCount(training), formatCount(validation)]),
+    ),
+  )
   const shapes = parameterShapes(network)
   const count = (names: Iterable<string>): number => [...names].reduce((sum, name) => sum + elementCount(shapes.get(name) ?? []), 0)
   output.line(`\n${network.id}: ${formatCount(count(trainable))} of ${formatCount(count(shapes.keys()))} parameters learn`)
-  output.line(`${spec.epochs} epochs of ${formatCount(stepsPerEpoch)} updates, ${spec.batchSize} images each in micro-batches of ${spec.microBatch}`)
-  if (features !== undefined) output.line(`the base does not change: ${features.layer} is computed once for each image (${formatBytes(features.bytes)} in all)`)
+  output.line(
+    `${spec.epochs} epochs of ${formatCount(stepsPerEpoch)} updates, ${spec.batchSize} images each in micro-batches of ${spec.microBatch}`,
+  )
+  if (features !== undefined)
+    output.line(`the base does not change: ${features.layer} is computed once for each image (${formatBytes(features.bytes)} in all)`)
 }
 
 /** `layermill finetune --plan`: what the run would train on what; computes and writes nothing. */

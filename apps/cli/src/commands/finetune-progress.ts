@@ -38,7 +38,10 @@ export function finetuneLine(state: TrainingProgress, imagesPerSecond: number): 
 
 /** One epoch's result. */
 export function epochLine({ epoch, training, validation, best }: MetricsLine): string {
-  const held = validation === undefined ? '' : ` · held out: loss ${validation.loss.toFixed(4)}, ${percent(validation.accuracy)}${best ? ' (best)' : ''}`
+  const held =
+    validation === undefined
+      ? ''
+      : ` · held out: loss ${validation.loss.toFixed(4)}, ${percent(validation.accuracy)}${best ? ' (best)' : ''}`
   return `epoch ${epoch}: loss ${training.loss.toFixed(4)}, ${percent(training.accuracy)}${held}`
 }
 

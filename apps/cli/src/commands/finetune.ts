@@ -19,10 +19,19 @@ export interface FinetuneOptions extends RunOptions {
   generalPath?: boolean
 }
 
-const actionNotes = { create: undefined, replace: undefined, resume: 'going on with an unfinished run', complete: 'already done: nothing to train' } as const
+const actionNotes = {
+  create: undefined,
+  replace: undefined,
+  resume: 'going on with an unfinished run',
+  complete: 'already done: nothing to train',
+} as const
 
 /** Carries the run out and shows how far it is. */
-async function carryOutTraining(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<{ record: RunRecord; last: MetricsLine | undefined }> {
+async function carryOutTraining(
+  output: Output,
+  spec: FinetuneSpec,
+  options: FinetuneOptions,
+): Promise<{ record: RunRecord; last: MetricsLine | undefined }> {
   const weights = new WeightsProgressNotes(process.stderr)
   const progress = new FinetuneProgress({ stream: process.stderr })
   const opened = await openFinetuneEnvironment({
@@ -67,7 +76,11 @@ async function finishedLines(out: string): Promise<MetricsLine[]> {
   const store = openStore(out)
   try {
     const bytes = await store.get('metrics.jsonl')
-    return new TextDecoder().decode(bytes).split('\n').filter(line => line !== '').map(line => JSON.parse(line) as MetricsLine)
+    return new TextDecoder()
+      .decode(bytes)
+      .split('\n')
+      .filter(line => line !== '')
+      .map(line => JSON.parse(line) as MetricsLine)
   } finally {
     await store.close()
   }
@@ -78,7 +91,8 @@ function summary(record: RunRecord, lines: readonly MetricsLine[]): string {
   const seconds = record.seconds === undefined ? '' : `, ${formatSeconds(record.seconds)}`
   const failed = record.counts.failed > 0 ? `, ${record.counts.failed} images left out` : ''
   if (best === undefined) return `done${seconds}${failed}`
-  const [what, { loss, accuracy }] = best.validation === undefined ? ['training', best.training] as const : ['held out', best.validation] as const
+  const [what, { loss, accuracy }] =
+    best.validation === undefined ? (['training', best.training] as const) : (['held out', best.validation] as const)
   return `${lines.length} epochs${seconds}${failed}; epoch ${best.epoch}: ${what} accuracy ${(accuracy * 100).toFixed(1)}%, loss ${loss.toFixed(4)}`
 }
 
@@ -91,7 +105,8 @@ export async function finetuneCommand(output: Output, source: string | undefined
   if (spec.plan) return planFinetune(output, spec, options)
   const { record } = await carryOutTraining(output, spec, options)
   const lines = await finishedLines(spec.out)
-  if (options.json) output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds, epochs: lines.length })
+  if (options.json)
+    output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds, epochs: lines.length })
   else output.line(`${summary(record, lines)}\n${spec.out}`)
   return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
 }

@@ -6,7 +6,11 @@ import { openStore } from '@layermill/storage'
  * A network by name with the weights that `load` gets, or a fine-tuned model from its folder or URL, which has its own.
  * @throws LayermillError `MODEL_UNKNOWN` for neither; `MODEL_INVALID`; as `load` and the store do
  */
-export async function loadAnyModel(model: string, source: string, load: (model: string, source: string) => Promise<WeightSet>): Promise<LoadedModel> {
+export async function loadAnyModel(
+  model: string,
+  source: string,
+  load: (model: string, source: string) => Promise<WeightSet>,
+): Promise<LoadedModel> {
   if (networkIds.includes(model)) {
     const weights = await load(model, source)
     const network = getNetwork(model, weights.variant)

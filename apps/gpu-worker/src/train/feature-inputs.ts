@@ -14,7 +14,12 @@ class StoredFeatures {
   private places: Promise<ReadonlyMap<string, Place>> | undefined
   private readonly rows = new Map<string, Float32Array>()
 
-  constructor(private readonly store: Store, private readonly layer: string, private readonly shape: readonly number[], private readonly room: Room) {}
+  constructor(
+    private readonly store: Store,
+    private readonly layer: string,
+    private readonly shape: readonly number[],
+    private readonly room: Room,
+  ) {}
 
   async copyRow(key: string, target: Float32Array, offset: number): Promise<void> {
     const known = this.rows.get(key)
@@ -33,7 +38,10 @@ class StoredFeatures {
     const file = await openRanges(this.store, featurePath(this.layer, place.part, 'npy'))
     const { data } = await readFeatureRows('npy', file, this.layer, { start: place.row, end: place.row + 1 })
     if (data.length !== elementCount(this.shape)) {
-      throw new LayermillError('ROW_INVALID', `${this.store.url}: ${this.layer} of ${key} has ${data.length} values, expected ${elementCount(this.shape)}`)
+      throw new LayermillError(
+        'ROW_INVALID',
+        `${this.store.url}: ${this.layer} of ${key} has ${data.length} values, expected ${elementCount(this.shape)}`,
+      )
     }
     if (this.room.take(data.byteLength)) this.rows.set(key, data.slice())
     return data

@@ -1,4 +1,13 @@
-import { classify, type Exchange, type GradientJob, parameterKeys, readPayload, resultKeys, type RunRecord, type TrainingPlan } from '@layermill/jobs'
+import {
+  classify,
+  type Exchange,
+  type GradientJob,
+  parameterKeys,
+  readPayload,
+  resultKeys,
+  type RunRecord,
+  type TrainingPlan,
+} from '@layermill/jobs'
 import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
 import type { ImageSource, Store } from '@layermill/storage'
 import type { PublishedParameters } from '@layermill/training'
@@ -33,10 +42,12 @@ interface OpenSession {
 }
 
 const statisticsMap = (batchNorm: ReadonlyMap<string, { mean: Float32Array; variance: Float32Array }>): Map<string, Tensor> =>
-  new Map([...batchNorm].flatMap(([name, { mean, variance }]) => [
-    [`${name}/mean`, { shape: [mean.length], data: mean }] as const,
-    [`${name}/variance`, { shape: [variance.length], data: variance }] as const,
-  ]))
+  new Map(
+    [...batchNorm].flatMap(([name, { mean, variance }]) => [
+      [`${name}/mean`, { shape: [mean.length], data: mean }] as const,
+      [`${name}/variance`, { shape: [variance.length], data: variance }] as const,
+    ]),
+  )
 
 /** Computes micro-batches of any fine-tuning run; trainers and their parameters stay between jobs. */
 export class GradientProcessor {
@@ -85,7 +96,12 @@ export class GradientProcessor {
     const { exchange } = this.options
     const ready = await session.prepare(job.step, job.micro)
     signal.throwIfAborted()
-    const { gradients, batchNorm, samples, loss, correct } = await session.gradients(ready, job.version, () => this.load(job, plan), spare.pop())
+    const { gradients, batchNorm, samples, loss, correct } = await session.gradients(
+      ready,
+      job.version,
+      () => this.load(job, plan),
+      spare.pop(),
+    )
     const keys = resultKeys(job)
     if (batchNorm.size > 0) await exchange.put(keys.statistics, statisticsMap(batchNorm))
     await exchange.put(keys.values, gradients, { dtype: plan.exchange })

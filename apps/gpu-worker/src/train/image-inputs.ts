@@ -59,7 +59,12 @@ export class ImageInputs implements Inputs {
     if (validationSource !== source) await validationSource.close()
   }
 
-  private async prepare(row: ManifestRow, side: InputRequest['side'], epoch: number, into: { data: Float32Array; offset: number }): Promise<void> {
+  private async prepare(
+    row: ManifestRow,
+    side: InputRequest['side'],
+    epoch: number,
+    into: { data: Float32Array; offset: number },
+  ): Promise<void> {
     const { plan, preparation, source, validationSource } = this.options
     const { height, width } = plan.inputSize
     const varied = side === 'training' && plan.augment.length > 0
@@ -71,7 +76,8 @@ export class ImageInputs implements Inputs {
       await prepareImage(bytes, preparation, { size: [height, width], resample: plan.resample, autoOrient: plan.autoOrient, augment, into })
     } catch (cause) {
       // It was sound when the run was planned: leaving it out now would change what every later step computes.
-      if (cause instanceof LayermillError) throw new LayermillError(cause.code, `${row.key}: ${errorMessage(cause)}`, { cause, hint: cause.hint })
+      if (cause instanceof LayermillError)
+        throw new LayermillError(cause.code, `${row.key}: ${errorMessage(cause)}`, { cause, hint: cause.hint })
       throw cause
     }
   }

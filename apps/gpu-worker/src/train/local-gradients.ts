@@ -16,7 +16,10 @@ export class LocalGradients implements GradientSource {
   private published: PublishedParameters | undefined
   private readonly spare: TensorMap[] = []
 
-  constructor(private readonly session: TrainingSession, private readonly exchange: TrainingPlan['exchange']) {}
+  constructor(
+    private readonly session: TrainingSession,
+    private readonly exchange: TrainingPlan['exchange'],
+  ) {}
 
   async publish(published: PublishedParameters): Promise<void> {
     this.published = this.exchange === 'float32' ? published : { ...published, parameters: rounded(published.parameters) }

@@ -1,5 +1,11 @@
 import {
-  parseRunRecord, parseTrainingPlan, type RunRecord, TRAINING_PLAN_PATH, TRAINING_ROWS_PATH, type TrainingPlan, VALIDATION_ROWS_PATH,
+  parseRunRecord,
+  parseTrainingPlan,
+  type RunRecord,
+  TRAINING_PLAN_PATH,
+  TRAINING_ROWS_PATH,
+  type TrainingPlan,
+  VALIDATION_ROWS_PATH,
 } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import { type ImageSource, type ManifestRow, parseManifest, RUN_PATH, type Store } from '@layermill/storage'
@@ -16,7 +22,12 @@ export interface OpenSessionOptions {
   /** The base weights of a run as the provider is to load them. Default: as its spec names them. */
   readonly weightsOf?: (record: RunRecord) => string
   /** Stores of the base's values, where it does not change and they were computed. */
-  readonly features?: { readonly training: readonly Store[]; readonly validation: Store; readonly shape: readonly number[]; readonly memory: number }
+  readonly features?: {
+    readonly training: readonly Store[]
+    readonly validation: Store
+    readonly shape: readonly number[]
+    readonly memory: number
+  }
 }
 
 async function required(store: Store, path: string): Promise<Uint8Array> {
@@ -41,7 +52,9 @@ async function imageInputs(options: OpenSessionOptions, record: RunRecord, plan:
  * A session for the run at a store, from its plan.
  * @throws LayermillError `RUN_MISSING`, `RUN_RECORD_INVALID`, `WEIGHTS_HASH` where the base weights are others here, and as the provider does
  */
-export async function openTrainingSession(options: OpenSessionOptions): Promise<{ session: TrainingSession; plan: TrainingPlan; record: RunRecord }> {
+export async function openTrainingSession(
+  options: OpenSessionOptions,
+): Promise<{ session: TrainingSession; plan: TrainingPlan; record: RunRecord }> {
   const { provider, store, features } = options
   const record = parseRunRecord(await required(store, RUN_PATH), store.url)
   const plan = parseTrainingPlan(await required(store, TRAINING_PLAN_PATH), store.url)
@@ -49,7 +62,10 @@ export async function openTrainingSession(options: OpenSessionOptions): Promise<
   const weights = options.weightsOf?.(record) ?? record.spec.weights
   const [engine, loaded] = await Promise.all([provider.openEngine(), provider.model(model, weights)])
   if (loaded.weights.sha256 !== record.identity.weights) {
-    throw new LayermillError('WEIGHTS_HASH', `weights ${weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`)
+    throw new LayermillError(
+      'WEIGHTS_HASH',
+      `weights ${weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`,
+    )
   }
   const inputs = features === undefined ? await imageInputs(options, record, plan) : new FeatureInputs({ plan, ...features })
   const session = await TrainingSession.open({

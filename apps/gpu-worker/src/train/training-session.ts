@@ -1,9 +1,24 @@
 import type { Engine, Trainer } from '@layermill/engines'
 import type { TrainingPlan } from '@layermill/jobs'
-import { elementCount, isFineTuned, LayermillError, networkFromDescription, type Network, type Tensor, type TensorMap } from '@layermill/models'
+import {
+  elementCount,
+  isFineTuned,
+  LayermillError,
+  networkFromDescription,
+  type Network,
+  type Tensor,
+  type TensorMap,
+} from '@layermill/models'
 import type { ManifestRow } from '@layermill/storage'
 import {
-  BatchSchedule, evaluationPieces, initialHead, lossTargets, type MicroBatchGradients, type MicroBatchScores, type PublishedParameters, writeDropoutMask,
+  BatchSchedule,
+  evaluationPieces,
+  initialHead,
+  lossTargets,
+  type MicroBatchGradients,
+  type MicroBatchScores,
+  type PublishedParameters,
+  writeDropoutMask,
 } from '@layermill/training'
 import type { Inputs } from './image-inputs.js'
 
@@ -48,7 +63,10 @@ export class TrainingSession {
   /** Setting parameters and posting work with them must not be torn apart. */
   private posting: Promise<unknown> = Promise.resolve()
 
-  private constructor(private readonly trainer: Trainer, private readonly options: TrainingSessionOptions) {
+  private constructor(
+    private readonly trainer: Trainer,
+    private readonly options: TrainingSessionOptions,
+  ) {
     const { plan, training, validation } = options
     this.schedule = new BatchSchedule(training, { seed: plan.seed, batchSize: plan.batchSize, microBatchSize: plan.microBatch })
     this.pieces = evaluationPieces(validation, plan.microBatch)
@@ -86,7 +104,12 @@ export class TrainingSession {
   }
 
   /** Gradients with a version of the parameters, which `load` gets where it is not the one at hand. */
-  async gradients(ready: Ready, version: number, load: () => Promise<PublishedParameters>, recycle?: TensorMap): Promise<MicroBatchGradients> {
+  async gradients(
+    ready: Ready,
+    version: number,
+    load: () => Promise<PublishedParameters>,
+    recycle?: TensorMap,
+  ): Promise<MicroBatchGradients> {
     const result = await this.post(version, load, () => this.trainer.gradients({ ...ready, ...(recycle === undefined ? {} : { recycle }) }))
     const { loss, correct, gradients, batchNorm } = await result()
     return { samples: ready.labels.length, loss, correct, gradients, batchNorm }
@@ -104,7 +127,11 @@ export class TrainingSession {
   }
 
   /** Sets the version where it is another one, and posts work right behind it; the engine keeps the order. Does not wait for the work. */
-  private async post<Result>(version: number, load: () => Promise<PublishedParameters>, work: () => Promise<Result>): Promise<() => Promise<Result>> {
+  private async post<Result>(
+    version: number,
+    load: () => Promise<PublishedParameters>,
+    work: () => Promise<Result>,
+  ): Promise<() => Promise<Result>> {
     const posted = this.posting.then(async () => {
       if (this.version !== version) {
         const { parameters, statistics } = await load()
@@ -124,10 +151,14 @@ export class TrainingSession {
     const { classes, classWeights, labelSmoothing } = this.options.plan
     const labels = Int32Array.from(rows, ({ key, label }) => {
       const index = this.classes.get(label ?? '')
-      if (index === undefined) throw new LayermillError('LABEL_INVALID', `${key} is labelled ${label ?? 'nothing'}, which is no class of the run`)
+      if (index === undefined)
+        throw new LayermillError('LABEL_INVALID', `${key} is labelled ${label ?? 'nothing'}, which is no class of the run`)
       return index
     })
-    return { labels, targets: lossTargets(labels, classes.length, { labelSmoothing, ...(classWeights === undefined ? {} : { classWeights }) }) }
+    return {
+      labels,
+      targets: lossTargets(labels, classes.length, { labelSmoothing, ...(classWeights === undefined ? {} : { classWeights }) }),
+    }
   }
 
   private masks(rows: readonly ManifestRow[], step: number): Map<string, Tensor> {
@@ -137,7 +168,9 @@ export class TrainingSession {
       const size = elementCount(shape)
       const data = new Float32Array(rows.length * size)
       if (plan.dropoutOff.includes(node)) data.fill(1)
-      else for (const [i, { key }] of rows.entries()) writeDropoutMask(data.subarray(i * size, (i + 1) * size), { seed: plan.seed, key, step }, node, ratio)
+      else
+        for (const [i, { key }] of rows.entries())
+          writeDropoutMask(data.subarray(i * size, (i + 1) * size), { seed: plan.seed, key, step }, node, ratio)
       masks.set(node, { shape: [rows.length, ...shape], data })
     }
     return masks

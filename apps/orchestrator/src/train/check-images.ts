@@ -43,7 +43,11 @@ export function checkErrors(errors: readonly ErrorRow[], images: number, { maxEr
   const allowed = maxErrorsAllowed(maxErrors, images)
   if (errors.length <= allowed) return
   const shown = errors.slice(0, 3).map(({ key, reason }) => `${key}: ${reason}`)
-  throw new LayermillError('TOO_MANY_ERRORS', `${errors.length} of ${images} images cannot be used, more than --max-errors ${maxErrors} allows (${allowed}): ${shown.join('; ')}`, {
-    hint: 'mend or remove them, or raise --max-errors to go on with the rest',
-  })
+  throw new LayermillError(
+    'TOO_MANY_ERRORS',
+    `${errors.length} of ${images} images cannot be used, more than --max-errors ${maxErrors} allows (${allowed}): ${shown.join('; ')}`,
+    {
+      hint: 'mend or remove them, or raise --max-errors to go on with the rest',
+    },
+  )
 }

@@ -1,6 +1,12 @@
 import type { Tensor, TensorMap } from '@layermill/models'
 import type { Store } from '@layermill/storage'
-import { type Checkpoint, deserializeCheckpoint, type EarlyStoppingState, type OptimizerState, serializeCheckpoint } from '@layermill/training'
+import {
+  type Checkpoint,
+  deserializeCheckpoint,
+  type EarlyStoppingState,
+  type OptimizerState,
+  serializeCheckpoint,
+} from '@layermill/training'
 import type { Evaluation, MetricsLine } from './metrics-line.js'
 
 /** Sums over the epoch that is under way. */
@@ -63,7 +69,11 @@ function withPrefix(prefix: string, tensors: TensorMap): Map<string, Tensor> {
 /** The checkpoints of a run in its store. */
 export class CheckpointStore {
   /** @param run id of the run, so that another's checkpoints are not taken for its own */
-  constructor(private readonly store: Store, private readonly run: string, private readonly keep: number) {}
+  constructor(
+    private readonly store: Store,
+    private readonly run: string,
+    private readonly keep: number,
+  ) {}
 
   async write({ state, parameters, optimizer }: SavedTraining): Promise<void> {
     const tensors = new Map([...named('parameters/', parameters), ...named('optimizer/', optimizer.tensors)])

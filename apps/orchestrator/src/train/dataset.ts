@@ -23,8 +23,10 @@ export async function listLabelled(source: ImageSource, where: string): Promise<
     else rows.push({ key, etag, bytes, label })
   }
   if (unlabelled.length === 0) return rows.toSorted((a, b) => compareUtf8(a.key, b.key))
-  const which = rows.length === 0 ? `none of the ${unlabelled.length} images in ${where} has a label` :
-    `${unlabelled.length} of ${unlabelled.length + rows.length} images in ${where} have no label: ${some(unlabelled)}`
+  const which =
+    rows.length === 0
+      ? `none of the ${unlabelled.length} images in ${where} has a label`
+      : `${unlabelled.length} of ${unlabelled.length + rows.length} images in ${where} have no label: ${some(unlabelled)}`
   throw new LayermillError('LABEL_MISSING', which, { hint: labelHint })
 }
 
@@ -44,11 +46,16 @@ export async function emptyClassFolders(source: string, classes: readonly string
   const info = await stat(source).catch(() => undefined)
   if (info?.isDirectory() !== true) return []
   const entries = await readdir(source, { withFileTypes: true })
-  const folders = await Promise.all(entries.map(async ({ name }) => {
-    const isFolder = !name.startsWith('.') && (await stat(join(source, name)).catch(() => undefined))?.isDirectory() === true
-    return isFolder ? [name] : []
-  }))
-  return folders.flat().filter(name => !classes.includes(name)).sort(compareUtf8)
+  const folders = await Promise.all(
+    entries.map(async ({ name }) => {
+      const isFolder = !name.startsWith('.') && (await stat(join(source, name)).catch(() => undefined))?.isDirectory() === true
+      return isFolder ? [name] : []
+    }),
+  )
+  return folders
+    .flat()
+    .filter(name => !classes.includes(name))
+    .sort(compareUtf8)
 }
 
 /**
@@ -74,13 +81,21 @@ export interface TrainingSplit {
 /** Holds a share of each class out, by a hash of the key. */
 export function holdOut(rows: readonly LabelledRow[], classes: readonly string[], share: number): TrainingSplit {
   const indices = new Map(classes.map((name, i) => [name, i]))
-  const { training, validation } = stratifiedSplit(rows.map(row => ({ key: row.key, label: indices.get(row.label)!, row })), share)
+  const { training, validation } = stratifiedSplit(
+    rows.map(row => ({ key: row.key, label: indices.get(row.label)!, row })),
+    share,
+  )
   const held = new Set(validation.map(({ row }) => row.label))
   const single = share === 0 ? [] : classes.filter(name => !held.has(name))
   return {
     training: training.map(({ row }) => row),
     validation: validation.map(({ row }) => row),
-    warnings: single.length === 0 ? [] : [`${some(single)}: a single image, which is trained on; nothing of ${single.length > 1 ? 'these classes' : 'this class'} is held out`],
+    warnings:
+      single.length === 0
+        ? []
+        : [
+            `${some(single)}: a single image, which is trained on; nothing of ${single.length > 1 ? 'these classes' : 'this class'} is held out`,
+          ],
   }
 }
 
@@ -88,12 +103,25 @@ export function holdOut(rows: readonly LabelledRow[], classes: readonly string[]
  * Puts together images to train on and held-out ones of a source of their own.
  * @throws LayermillError `VALIDATION_INVALID` for a class that is not trained
  */
-export function ownValidation(training: readonly LabelledRow[], validation: readonly LabelledRow[], classes: readonly string[], where: string): TrainingSplit {
+export function ownValidation(
+  training: readonly LabelledRow[],
+  validation: readonly LabelledRow[],
+  classes: readonly string[],
+  where: string,
+): TrainingSplit {
   const unknown = [...new Set(validation.map(({ label }) => label))].filter(name => !classes.includes(name))
   if (unknown.length > 0) {
-    throw new LayermillError('VALIDATION_INVALID', `${where} has the class${unknown.length > 1 ? 'es' : ''} ${some(unknown)}, which no training image has; expected ${some(classes)}`)
+    throw new LayermillError(
+      'VALIDATION_INVALID',
+      `${where} has the class${unknown.length > 1 ? 'es' : ''} ${some(unknown)}, which no training image has; expected ${some(classes)}`,
+    )
   }
   const present = new Set(validation.map(({ label }) => label))
   const absent = classes.filter(name => !present.has(name))
-  return { training, validation, warnings: absent.length === 0 ? [] : [`${where} has no image of ${some(absent)}: nothing is known about ${absent.length > 1 ? 'them' : 'it'}`] }
+  return {
+    training,
+    validation,
+    warnings:
+      absent.length === 0 ? [] : [`${where} has no image of ${some(absent)}: nothing is known about ${absent.length > 1 ? 'them' : 'it'}`],
+  }
 }

@@ -31,7 +31,8 @@ export async function describeTraining(spec: FinetuneSpec, environment: Training
   const rows = await list(spec.source)
   const names = findClasses(rows, spec.source)
   const { validation: held } = spec
-  const { training, validation } = typeof held === 'number' ? holdOut(rows, names, held) : ownValidation(rows, await list(held), names, held)
+  const { training, validation } =
+    typeof held === 'number' ? holdOut(rows, names, held) : ownValidation(rows, await list(held), names, held)
   const { network: base } = await environment.base(spec)
   const network = trainedNetwork(spec, base, names)
   const scales = parameterScales(spec, network)

@@ -15,13 +15,20 @@ function probabilities(logits: Float32Array, offset: number, classes: number): n
   return powers.map(value => value / total)
 }
 
-function mistakesOf(rows: readonly ManifestRow[], labels: readonly number[], { logits }: MicroBatchScores, classes: readonly string[]): Mistake[] {
+function mistakesOf(
+  rows: readonly ManifestRow[],
+  labels: readonly number[],
+  { logits }: MicroBatchScores,
+  classes: readonly string[],
+): Mistake[] {
   return rows.flatMap(({ key }, i) => {
     const label = labels[i]!
     const predicted = argMax(logits.data, i * classes.length, classes.length)
     if (predicted === label) return []
     const shares = probabilities(logits.data, i * classes.length, classes.length)
-    return [{ key, label: classes[label]!, predicted: classes[predicted]!, probability: shares[predicted]!, loss: -Math.log(shares[label]!) }]
+    return [
+      { key, label: classes[label]!, predicted: classes[predicted]!, probability: shares[predicted]!, loss: -Math.log(shares[label]!) },
+    ]
   })
 }
 

@@ -1,9 +1,8 @@
 import { ExtractSpec, type FinetuneSpec, type RunRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
-import { type ErrorRow, type ManifestRow, parseErrors, partOfPath, type Store } from '@layermill/storage'
-import { writeManifest } from '../run/manifest-plan.js'
+import { encodeManifest, type ErrorRow, type ManifestRow, parseErrors, partOfPath, type Store } from '@layermill/storage'
+import { manifestParts, readManifest, writeManifest } from '../run/manifest-plan.js'
 import { newRecord } from '../run/open-run.js'
-import { readRunRecord, writeRunRecord } from '../run/record-store.js'
+import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
 import { superviseRun } from '../run/supervise.js'
 import type { TrainingEnvironment, TrainingProgress } from './environment.js'
 
@@ -13,6 +12,8 @@ export interface FeatureRun {
   readonly source: string
   readonly rows: readonly ManifestRow[]
   readonly layer: string
+  /** Whether a run of other images, or other versions of them, is no use: left out, whatever is there was made of a fixed dataset. */
+  readonly exact?: boolean
   /** Which augmented copy, where it is one. */
   readonly copy?: number
   readonly maxErrors: FinetuneSpec['maxErrors']
@@ -32,14 +33,28 @@ export function featureStoreUrl(store: Store, name: string): string {
 
 function extractSpec(spec: FinetuneSpec, { source, layer, maxErrors }: FeatureRun, out: string): ExtractSpec {
   const { model, weights, size, resample, autoOrient, device, engine } = spec
-  return ExtractSpec.parse({ kind: 'extract', source, model, weights, size, resample, autoOrient, device, engine, layers: [layer], maxErrors, out })
+  return ExtractSpec.parse({
+    kind: 'extract',
+    source,
+    model,
+    weights,
+    size,
+    resample,
+    autoOrient,
+    device,
+    engine,
+    layers: [layer],
+    maxErrors,
+    out,
+  })
 }
 
 /** The run's record and manifest, as its first sitting wrote them. */
 async function openFeatureRun(run: FeatureRun, store: Store, { record, environment }: FeatureRunOptions): Promise<RunRecord> {
   const existing = await readRunRecord(store)
-  if (existing !== undefined) return existing
   const spec = record.spec as FinetuneSpec
+  if (existing !== undefined && !(run.exact === true && (await hasOtherRows(store, run.rows)))) return goingOn(existing, run)
+  if (existing !== undefined) await deleteRun(store)
   const { record: fresh } = await newRecord(extractSpec(spec, run, store.url), environment.runs)
   for (let part = 0; part * fresh.partSize < run.rows.length; part++) {
     await writeManifest(store, part, run.rows.slice(part * fresh.partSize, (part + 1) * fresh.partSize))
@@ -52,6 +67,19 @@ async function openFeatureRun(run: FeatureRun, store: Store, { record, environme
   return made
 }
 
+async function hasOtherRows(store: Store, rows: readonly ManifestRow[]): Promise<boolean> {
+  const found: ManifestRow[] = []
+  for (const part of await manifestParts(store)) found.push(...(await readManifest(store, part)))
+  return encodeManifest(found) !== encodeManifest(rows)
+}
+
+/** A run that failed goes on where it was: what it failed of may be gone, or allowed by now. */
+function goingOn(existing: RunRecord, { maxErrors }: FeatureRun): RunRecord {
+  if (existing.state !== 'failed') return existing
+  const { error: _error, ...rest } = existing
+  return { ...rest, spec: { ...rest.spec, maxErrors }, state: 'running', generation: existing.generation + 1 }
+}
+
 async function readAllErrors(store: Store): Promise<ErrorRow[]> {
   const errors: ErrorRow[] = []
   for await (const { key } of store.list('errors/')) {
@@ -61,11 +89,13 @@ async function readAllErrors(store: Store): Promise<ErrorRow[]> {
 }
 
 /** Computes a layer of images by an extraction run; goes on with one that was stopped. */
-export async function runFeatures(run: FeatureRun, options: FeatureRunOptions): Promise<{ store: Store; shape: readonly number[]; errors: ErrorRow[] }> {
+export async function runFeatures(
+  run: FeatureRun,
+  options: FeatureRunOptions,
+): Promise<{ store: Store; shape: readonly number[]; errors: ErrorRow[] }> {
   const { environment, signal, onProgress } = options
   const store = await environment.runs.openStore(featureStoreUrl(options.store, run.name))
   const record = await openFeatureRun(run, store, options)
-  if (record.state === 'failed') throw new LayermillError(record.error?.code ?? 'UNEXPECTED', record.error?.message ?? `${store.url} failed`)
   const finished = await superviseRun(record, {
     environment: environment.runs,
     store,

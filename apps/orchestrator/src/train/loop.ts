@@ -2,8 +2,18 @@ import type { FinetuneSpec, TrainingPlan } from '@layermill/jobs'
 import { LayermillError, type Network, type Tensor } from '@layermill/models'
 import type { ManifestRow } from '@layermill/storage'
 import {
-  BatchSchedule, earlyStoppingStart, type GradientSource, GradientSum, type MicroBatchGradients, observeEpoch, Optimizer, type RunLength,
-  scheduleFactor, shouldStop, type Step, updateRunningStatistics,
+  BatchSchedule,
+  earlyStoppingStart,
+  type GradientSource,
+  GradientSum,
+  type MicroBatchGradients,
+  observeEpoch,
+  Optimizer,
+  type RunLength,
+  scheduleFactor,
+  shouldStop,
+  type Step,
+  updateRunningStatistics,
 } from '@layermill/training'
 import { type CheckpointStore, noSums, type SavedTraining, type TrainingState } from './checkpoints.js'
 import type { TrainingProgress } from './environment.js'
@@ -82,7 +92,8 @@ class TrainingLoop {
   private restore({ state, parameters, optimizer }: SavedTraining): void {
     for (const [name, { data }] of this.parameters) {
       const values = parameters.get(name)?.data
-      if (values?.length !== data.length) throw new LayermillError('CHECKPOINT_MISMATCH', `the checkpoint of step ${state.step} has no ${name} of ${data.length} values`)
+      if (values?.length !== data.length)
+        throw new LayermillError('CHECKPOINT_MISMATCH', `the checkpoint of step ${state.step} has no ${name} of ${data.length} values`)
       data.set(values)
     }
     this.optimizer.restore(optimizer)
@@ -108,7 +119,11 @@ class TrainingLoop {
     const sum = new GradientSum()
     const norms = await this.addAll(sum, step)
     const { gradients, samples, loss, accuracy } = await sum.mean()
-    const { gradientNorm } = await this.optimizer.update(this.parameters, gradients, scheduleFactor(scheduleOf(spec), this.state.step, this.length))
+    const { gradientNorm } = await this.optimizer.update(
+      this.parameters,
+      gradients,
+      scheduleFactor(scheduleOf(spec), this.state.step, this.length),
+    )
     this.options.source.recycle(gradients)
     for (const statistics of norms) this.moveStatistics(statistics)
     const { sums } = this.state
@@ -167,7 +182,9 @@ class TrainingLoop {
       learningRate: spec.learningRate * scheduleFactor(scheduleOf(spec), this.state.step - 1, this.length),
       training: { loss: sums.loss / sums.samples, accuracy: sums.correct / sums.samples },
       gradientNorm: sums.gradientNorm / sums.steps,
-      ...(evaluation === undefined ? {} : { validation: { loss: evaluation.summary.loss, accuracy: evaluation.summary.accuracy, macroF1: evaluation.summary.macroF1 } }),
+      ...(evaluation === undefined
+        ? {}
+        : { validation: { loss: evaluation.summary.loss, accuracy: evaluation.summary.accuracy, macroF1: evaluation.summary.macroF1 } }),
       best,
     }
     // Before the checkpoint that says which epoch is the best: a run stopped in between computes the same again.

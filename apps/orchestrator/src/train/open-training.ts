@@ -11,7 +11,19 @@ export interface OpenedTraining {
 }
 
 /** Fields that change nothing of the result: a run goes on with others. */
-const free = new Set(['kind', 'device', 'overwrite', 'plan', 'maxErrors', 'checkpointSteps', 'keepCheckpoints', 'export', 'out', 'weights', 'model'])
+const free = new Set([
+  'kind',
+  'device',
+  'overwrite',
+  'plan',
+  'maxErrors',
+  'checkpointSteps',
+  'keepCheckpoints',
+  'export',
+  'out',
+  'weights',
+  'model',
+])
 
 /** Names and values of what differs between two specs of a run. */
 function differences(before: FinetuneSpec, now: FinetuneSpec): string[] {
@@ -47,6 +59,8 @@ function decide(existing: RunRecord | undefined, spec: FinetuneSpec, identity: R
   const differing = existing.spec.kind !== 'finetune' ? [`kind was ${existing.spec.kind}, is finetune`] : differences(existing.spec, spec)
   if (existing.identity.weights !== identity.weights) differing.push(`weights were ${existing.identity.weights}, are ${identity.weights}`)
   if (existing.identity.model !== identity.model) differing.push(`model was ${existing.identity.model}, is ${identity.model}`)
+  // Nothing was computed for the other spec yet but perhaps features, and those were of other images.
+  if (differing.length > 0 && existing.spec.kind === 'finetune' && !existing.planned) return 'replace'
   if (differing.length > 0) {
     throw new LayermillError('RUN_CONFLICT', `${where} holds the results of another run: ${differing.join('; ')}`, {
       hint: 'choose another --out, or replace it with --overwrite',
@@ -56,7 +70,18 @@ function decide(existing: RunRecord | undefined, spec: FinetuneSpec, identity: R
 }
 
 /** What a fine-tuning run leaves, besides what other kinds of runs do. */
-const places = ['model.json', 'report.html', 'metrics.jsonl', 'model.safetensors', 'model.onnx', 'chainer.npz', 'checkpoints/', 'features-run/', 'dataset/', 'training.json']
+const places = [
+  'model.json',
+  'report.html',
+  'metrics.jsonl',
+  'model.safetensors',
+  'model.onnx',
+  'chainer.npz',
+  'checkpoints/',
+  'features-run/',
+  'dataset/',
+  'training.json',
+]
 
 async function deleteTraining(store: Store): Promise<void> {
   for (const place of places) {

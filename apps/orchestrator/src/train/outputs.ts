@@ -29,7 +29,13 @@ export function lineageOf({ record, plan, base }: Pick<OutputsInput, 'record' | 
     run: record.id,
     created: record.created,
     base: { model: spec.model, weights: base.source, sha256: base.sha256 },
-    dataset: { source: spec.source, sha256: plan.datasetSha256, training: plan.images.training, validation: plan.images.validation, failed: record.counts.failed },
+    dataset: {
+      source: spec.source,
+      sha256: plan.datasetSha256,
+      training: plan.images.training,
+      validation: plan.images.validation,
+      failed: record.counts.failed,
+    },
     spec: shownSpec(spec),
     versions: record.versions,
   }
@@ -38,7 +44,10 @@ export function lineageOf({ record, plan, base }: Pick<OutputsInput, 'record' | 
 /** The epoch that the model is of, in numbers. */
 export function metricsOf({ lines, best }: Pick<OutputsInput, 'lines' | 'best'>): Record<string, unknown> {
   const line = lines.find(({ epoch }) => epoch === best?.epoch) ?? lines.at(-1)
-  return { epochs: lines.length, ...(line === undefined ? {} : { epoch: line.epoch, training: line.training, validation: line.validation }) }
+  return {
+    epochs: lines.length,
+    ...(line === undefined ? {} : { epoch: line.epoch, training: line.training, validation: line.validation }),
+  }
 }
 
 async function npzBytes(tensors: TensorMap): Promise<Uint8Array> {

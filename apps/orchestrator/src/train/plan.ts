@@ -1,6 +1,14 @@
 import { baseScales, type FinetuneSpec, isFrozen, type TrainingPlan } from '@layermill/jobs'
 import {
-  findNode, fineTunedNetwork, type FineTunedNetwork, LayermillError, type Network, networkDescription, parameterShapes, pruneNodes, type Size2,
+  findNode,
+  fineTunedNetwork,
+  type FineTunedNetwork,
+  LayermillError,
+  type Network,
+  networkDescription,
+  parameterShapes,
+  pruneNodes,
+  type Size2,
 } from '@layermill/models'
 import { balancedClassWeights, learningRateScales, type OptimizerSpec, type Schedule } from '@layermill/training'
 import type { LabelledRow } from './dataset.js'
@@ -71,16 +79,25 @@ export function parameterScales(spec: FinetuneSpec, network: FineTunedNetwork): 
  */
 export function classWeights(spec: FinetuneSpec, classes: readonly string[], rows: readonly LabelledRow[]): number[] | undefined {
   if (spec.classWeights === 'none') return undefined
-  if (spec.classWeights === 'balanced') return balancedClassWeights(rows.map(({ label }) => classes.indexOf(label)), classes.length)
+  if (spec.classWeights === 'balanced')
+    return balancedClassWeights(
+      rows.map(({ label }) => classes.indexOf(label)),
+      classes.length,
+    )
   const table = spec.classWeights
   const unknown = Object.keys(table).find(name => !classes.includes(name))
-  if (unknown !== undefined) throw new LayermillError('CLASS_UNKNOWN', `classWeights: no image is of the class ${unknown}; the classes are ${classes.slice(0, 20).join(', ')}`)
+  if (unknown !== undefined)
+    throw new LayermillError(
+      'CLASS_UNKNOWN',
+      `classWeights: no image is of the class ${unknown}; the classes are ${classes.slice(0, 20).join(', ')}`,
+    )
   return classes.map(name => table[name] ?? 1)
 }
 
 export function optimizerSpec(spec: FinetuneSpec): OptimizerSpec {
   const clip = spec.gradientClip === undefined ? {} : { clipNorm: spec.gradientClip }
-  if (spec.optimizer === 'momentum') return { kind: 'momentum', lr: spec.learningRate, momentum: spec.momentum, weightDecay: spec.weightDecay, ...clip }
+  if (spec.optimizer === 'momentum')
+    return { kind: 'momentum', lr: spec.learningRate, momentum: spec.momentum, weightDecay: spec.weightDecay, ...clip }
   const { beta1, beta2, epsilon: eps, learningRate: alpha } = spec
   const decay = spec.optimizer === 'adamw' ? { weight_decay_rate: spec.weightDecay } : { weightDecay: spec.weightDecay }
   return { kind: spec.optimizer, alpha, beta1, beta2, eps, ...decay, ...clip }

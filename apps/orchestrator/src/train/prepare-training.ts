@@ -1,12 +1,27 @@
 import { createHash } from 'node:crypto'
 import {
-  type FinetuneSpec, parseTrainingPlan, type RunRecord, TRAINING_PLAN_PATH, TRAINING_ROWS_PATH, type TrainingPlan, VALIDATION_ROWS_PATH,
+  type FinetuneSpec,
+  parseTrainingPlan,
+  type RunRecord,
+  TRAINING_PLAN_PATH,
+  TRAINING_ROWS_PATH,
+  type TrainingPlan,
+  VALIDATION_ROWS_PATH,
 } from '@layermill/jobs'
 import { LayermillError, type Network } from '@layermill/models'
 import { encodeErrors, encodeManifest, type ErrorRow, errorsPath, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { writeRunRecord } from '../run/record-store.js'
 import { checkErrors, unusableImages } from './check-images.js'
-import { checkNoClassEmpty, emptyClassFolders, findClasses, holdOut, type LabelledRow, listLabelled, ownValidation, type TrainingSplit } from './dataset.js'
+import {
+  checkNoClassEmpty,
+  emptyClassFolders,
+  findClasses,
+  holdOut,
+  type LabelledRow,
+  listLabelled,
+  ownValidation,
+  type TrainingSplit,
+} from './dataset.js'
 import type { FeatureStores } from './environment.js'
 import { type FeatureRunOptions, runFeatures } from './feature-runs.js'
 import { baseIsFixed, featuresLayer, trainedNetwork, trainingPlan } from './plan.js'
@@ -65,7 +80,10 @@ class Preparation {
     const listed = await this.list(spec.source)
     const classes = findClasses(listed, spec.source)
     const empty = await emptyClassFolders(spec.source, classes)
-    if (empty.length > 0) throw new LayermillError('CLASS_EMPTY', `${spec.source} has folders without images: ${empty.join(', ')}`, { hint: 'add images to them, or remove them' })
+    if (empty.length > 0)
+      throw new LayermillError('CLASS_EMPTY', `${spec.source} has folders without images: ${empty.join(', ')}`, {
+        hint: 'add images to them, or remove them',
+      })
     // What cannot be is refused before the images are read.
     trainedNetwork(spec, base, classes)
     const ownListed = typeof spec.validation === 'string' ? await this.list(spec.validation) : undefined
@@ -123,7 +141,7 @@ class Preparation {
 
   private async extract(name: string, source: string, rows: readonly ManifestRow[]): Promise<ErrorRow[]> {
     const layer = featuresLayer(this.spec, this.options.base)
-    const { store, errors } = await runFeatures({ name, source, rows, layer, maxErrors: this.spec.maxErrors }, this.options)
+    const { store, errors } = await runFeatures({ name, source, rows, layer, maxErrors: this.spec.maxErrors, exact: true }, this.options)
     await store.close()
     return errors
   }
@@ -148,10 +166,22 @@ class Preparation {
     const { spec, options } = this
     const layer = plan.features!
     const own = typeof spec.validation === 'string'
-    const held = await runFeatures({ name: own ? 'validation' : 'images', source: own ? String(spec.validation) : spec.source, rows: validation, layer, maxErrors: spec.maxErrors }, options)
+    const held = await runFeatures(
+      {
+        name: own ? 'validation' : 'images',
+        source: own ? String(spec.validation) : spec.source,
+        rows: validation,
+        layer,
+        maxErrors: spec.maxErrors,
+      },
+      options,
+    )
     const stores: Store[] = []
     const { augmentCopies } = plan
-    if (augmentCopies === undefined) stores.push((await runFeatures({ name: 'images', source: spec.source, rows: training, layer, maxErrors: spec.maxErrors }, options)).store)
+    if (augmentCopies === undefined)
+      stores.push(
+        (await runFeatures({ name: 'images', source: spec.source, rows: training, layer, maxErrors: spec.maxErrors }, options)).store,
+      )
     for (let copy = 0; copy < (augmentCopies ?? 0); copy++) {
       const name = `copy-${String(copy).padStart(3, '0')}`
       stores.push((await runFeatures({ name, source: spec.source, rows: training, layer, copy, maxErrors: 0 }, options)).store)

@@ -1,5 +1,16 @@
 import {
-  addJobs, type Broker, type Exchange, type GradientJob, type JobEvents, type JobQueue, makePayload, parameterKeys, parseFailedReason, queueNames, resultKeys, type TrainingPlan,
+  addJobs,
+  type Broker,
+  type Exchange,
+  type GradientJob,
+  type JobEvents,
+  type JobQueue,
+  makePayload,
+  parameterKeys,
+  parseFailedReason,
+  queueNames,
+  resultKeys,
+  type TrainingPlan,
 } from '@layermill/jobs'
 import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
 import type { BatchStatistics, GradientSource, MicroBatchGradients, MicroBatchScores, PublishedParameters } from '@layermill/training'
@@ -26,6 +37,9 @@ export interface QueueGradientsOptions {
   /** Milliseconds between looks at the queue for events that were lost. Default 5,000. */
   readonly reconcileInterval?: number
 }
+
+/** Milliseconds after which parameters are put into the exchange again: well before they expire there. */
+const refreshInterval = 15 * 60_000
 
 /** A job that is on the queue. */
 interface Outstanding {
@@ -59,6 +73,7 @@ export class QueueGradients implements GradientSource {
   private readonly events: JobEvents
   private readonly outstanding = new Map<string, Outstanding>()
   private published: PublishedParameters | undefined
+  private publishedAt = 0
   private failure: LayermillError | undefined
   private wake: () => void = () => undefined
 
@@ -112,7 +127,8 @@ export class QueueGradients implements GradientSource {
 
   async close(): Promise<void> {
     await this.removeWaiting().catch(() => undefined)
-    if (this.published !== undefined) await this.options.exchange.delete(...Object.values(parameterKeys(this.where, this.published.version))).catch(() => undefined)
+    if (this.published !== undefined)
+      await this.options.exchange.delete(...Object.values(parameterKeys(this.where, this.published.version))).catch(() => undefined)
     await this.events.close().catch(() => undefined)
   }
 
@@ -126,10 +142,16 @@ export class QueueGradients implements GradientSource {
     const keys = parameterKeys(this.where, version)
     if (statistics.size > 0) await exchange.put(keys.statistics, statistics)
     await exchange.put(keys.parameters, parameters, { dtype: plan.exchange })
+    this.publishedAt = performance.now()
   }
 
   /** Queues micro-batches with a bounded number under way, and gives back their results in order. */
-  private async *follow(purpose: Purpose, step: number, count: number, signal: AbortSignal): AsyncGenerator<{ data: GradientJob; result: JobResult }> {
+  private async *follow(
+    purpose: Purpose,
+    step: number,
+    count: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<{ data: GradientJob; result: JobResult }> {
     const window = this.options.inFlight ?? 16
     const onAbort = (): void => this.wake()
     signal.addEventListener('abort', onAbort)
@@ -163,7 +185,10 @@ export class QueueGradients implements GradientSource {
   private async add(jobs: readonly GradientJob[]): Promise<void> {
     for (const data of jobs) this.outstanding.set(this.jobId(data), { micro: data.micro, data, result: undefined })
     const options = { removeOnComplete: { count: 200, age: 600 } }
-    await addJobs(this.queue, jobs.map(data => ({ name: data.purpose, data, opts: { ...options, jobId: this.jobId(data) } })))
+    await addJobs(
+      this.queue,
+      jobs.map(data => ({ name: data.purpose, data, opts: { ...options, jobId: this.jobId(data) } })),
+    )
   }
 
   /** Waits for a job's result. @throws the signal's reason; LayermillError where a job failed for good */
@@ -174,6 +199,8 @@ export class QueueGradients implements GradientSource {
       if (this.failure !== undefined) throw this.failure
       const result = this.outstanding.get(id)?.result
       if (result !== undefined) return result
+      // What is in the exchange expires, and scoring many images with one version may take long.
+      if (performance.now() - this.publishedAt > refreshInterval) await this.putParameters()
       const timedOut = await new Promise<boolean>(resolve => {
         const timer = setTimeout(() => resolve(true), interval)
         this.wake = () => {

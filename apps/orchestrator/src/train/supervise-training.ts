@@ -1,5 +1,15 @@
 import type { FinetuneSpec, RunRecord } from '@layermill/jobs'
-import { errorCode, errorMessage, LayermillError, type Network, networkFromDescription, isFineTuned, type FineTunedNetwork, type Tensor, type WeightSet } from '@layermill/models'
+import {
+  errorCode,
+  errorMessage,
+  LayermillError,
+  type Network,
+  networkFromDescription,
+  isFineTuned,
+  type FineTunedNetwork,
+  type Tensor,
+  type WeightSet,
+} from '@layermill/models'
 import { type Store, SUCCESS_PATH } from '@layermill/storage'
 import { type GradientSource, initialHead } from '@layermill/training'
 import { writeRunRecord } from '../run/record-store.js'
@@ -30,7 +40,10 @@ class TrainingSupervision {
   private record: RunRecord
   private shown = 0
 
-  constructor(record: RunRecord, private readonly options: SuperviseTrainingOptions) {
+  constructor(
+    record: RunRecord,
+    private readonly options: SuperviseTrainingOptions,
+  ) {
     this.record = record
   }
 
@@ -51,7 +64,8 @@ class TrainingSupervision {
   }
 
   private get spec(): FinetuneSpec {
-    if (this.record.spec.kind !== 'finetune') throw new LayermillError('SPEC_INVALID', `kind: got ${this.record.spec.kind}, expected finetune`)
+    if (this.record.spec.kind !== 'finetune')
+      throw new LayermillError('SPEC_INVALID', `kind: got ${this.record.spec.kind}, expected finetune`)
     return this.record.spec
   }
 
@@ -103,7 +117,13 @@ class TrainingSupervision {
     this.shown = lines.length
   }
 
-  private async finish(prepared: PreparedTraining, network: FineTunedNetwork, base: WeightSet, trained: TrainedParameters, started: number): Promise<RunRecord> {
+  private async finish(
+    prepared: PreparedTraining,
+    network: FineTunedNetwork,
+    base: WeightSet,
+    trained: TrainedParameters,
+    started: number,
+  ): Promise<RunRecord> {
     const { environment, store, onProgress = () => undefined } = this.options
     onProgress({ phase: 'write' })
     const { lines, best } = trained.state
@@ -123,7 +143,10 @@ class TrainingSupervision {
     const [code, message] = [errorCode(error), errorMessage(error)]
     await this.save({ state: 'failed', error: { code, message } }).catch(() => undefined)
     if (error instanceof LayermillError) throw error
-    throw new LayermillError(code, message, { cause: error, hint: 'checkpoints are kept: once the cause is gone, run the same command again' })
+    throw new LayermillError(code, message, {
+      cause: error,
+      hint: 'checkpoints are kept: once the cause is gone, run the same command again',
+    })
   }
 
   private async save(changes: Partial<RunRecord>): Promise<void> {

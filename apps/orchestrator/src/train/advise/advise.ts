@@ -1,4 +1,4 @@
-import { ExtractSpec } from '@layermill/jobs'
+import type { ExtractSpec } from '@layermill/jobs'
 import { elementCount, layerShapes, LayermillError, type Network } from '@layermill/models'
 import { featurePath, parseIndex, partOfPath, readFeatureRows, type Store } from '@layermill/storage'
 import { hashText } from '@layermill/training'
@@ -51,11 +51,13 @@ export function candidateLayers(network: Network): string[] {
 export function sampleRows(rows: readonly LabelledRow[], classes: readonly string[], count: number): LabelledRow[] {
   const each = Math.max(2, Math.floor(count / classes.length))
   return classes.flatMap(name =>
-    rows.filter(({ label }) => label === name)
+    rows
+      .filter(({ label }) => label === name)
       .map(row => ({ row, hash: hashText(row.key) }))
       .toSorted((a, b) => a.hash - b.hash || (a.row.key < b.row.key ? -1 : 1))
       .slice(0, each)
-      .map(({ row }) => row))
+      .map(({ row }) => row),
+  )
 }
 
 async function extractSample(rows: readonly LabelledRow[], layers: readonly string[], options: AdviseOptions): Promise<void> {
@@ -102,7 +104,8 @@ export async function adviseLayers(options: AdviseOptions): Promise<Advice> {
   if (spec.size === 'keep') throw new LayermillError('SPEC_INVALID', 'size: got keep, expected one size for all images')
   const { provided, network } = await candidates(options)
   const source = await environment.openLabelled(spec.source)
-  const rows = await listLabelled(source, spec.source).finally(() => source.close())
+  const rows = await listLabelled(source, spec.source)
+  await source.close()
   const classes = findClasses(rows, spec.source)
   const chosen = sampleRows(rows, classes, sample)
   await extractSample(chosen, provided, options)

@@ -46,11 +46,14 @@ export function lineChart(options: ChartOptions): string {
   const parts: string[] = []
   const step = tickStep(high - low, 4)
   for (let value = Math.ceil(low / step) * step; value <= high; value += step) {
-    parts.push(`<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${y(value).toFixed(1)}" y2="${y(value).toFixed(1)}"/>`)
+    parts.push(
+      `<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${y(value).toFixed(1)}" y2="${y(value).toFixed(1)}"/>`,
+    )
     parts.push(`<text class="tick" text-anchor="end" x="${margin.left - 6}" y="${(y(value) + 4).toFixed(1)}">${label(value)}</text>`)
   }
   const every = Math.max(1, Math.ceil(tickStep(Math.max(1, epochs - 1), 8)))
-  for (let i = 0; i < epochs; i += every) parts.push(`<text class="tick" text-anchor="middle" x="${x(i).toFixed(1)}" y="${height - 10}">${i + 1}</text>`)
+  for (let i = 0; i < epochs; i += every)
+    parts.push(`<text class="tick" text-anchor="middle" x="${x(i).toFixed(1)}" y="${height - 10}">${i + 1}</text>`)
   for (const { style, values, name } of series) {
     const points = values.flatMap((value, i) => (Number.isFinite(value) ? [`${x(i).toFixed(1)},${y(value).toFixed(1)}`] : []))
     parts.push(`<polyline class="line ${style}" points="${points.join(' ')}"><title>${escapeHtml(name)}</title></polyline>`)

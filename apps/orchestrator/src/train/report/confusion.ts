@@ -7,7 +7,10 @@ const shownPairs = 40
 function matrix(classes: readonly string[], counts: readonly (readonly number[])[]): string {
   const head = classes.map(name => `<th class="slant"><span>${escapeHtml(name)}</span></th>`).join('')
   const rows = counts.map((row, label) => {
-    const total = Math.max(1, row.reduce((sum, count) => sum + count, 0))
+    const total = Math.max(
+      1,
+      row.reduce((sum, count) => sum + count, 0),
+    )
     const cells = row.map((count, predicted) => {
       const kind = predicted === label ? 'hit' : 'miss'
       const title = `${classes[label]} taken for ${classes[predicted]}: ${count}`
@@ -20,8 +23,13 @@ function matrix(classes: readonly string[], counts: readonly (readonly number[])
 
 function pairs(classes: readonly string[], counts: readonly (readonly number[])[]): string {
   const found = counts.flatMap((row, label) => row.map((count, predicted) => ({ count, label, predicted })))
-  const worst = found.filter(({ count, label, predicted }) => count > 0 && label !== predicted).toSorted((a, b) => b.count - a.count).slice(0, shownPairs)
-  const items = worst.map(({ count, label, predicted }) => `<li>${escapeHtml(classes[label]!)} taken for ${escapeHtml(classes[predicted]!)}: ${count}</li>`)
+  const worst = found
+    .filter(({ count, label, predicted }) => count > 0 && label !== predicted)
+    .toSorted((a, b) => b.count - a.count)
+    .slice(0, shownPairs)
+  const items = worst.map(
+    ({ count, label, predicted }) => `<li>${escapeHtml(classes[label]!)} taken for ${escapeHtml(classes[predicted]!)}: ${count}</li>`,
+  )
   return `<p>${classes.length} classes: the pairs confused most.</p><ul>${items.join('')}</ul>`
 }
 

@@ -31,29 +31,70 @@ function curves(lines: readonly MetricsLine[]): string {
     { name: 'training', style: 'a', values: lines.map(line => pick(line) ?? NaN) },
     ...(held ? [{ name: 'held out', style: 'b', values: lines.map(line => other(line) ?? NaN) }] : []),
   ]
-  const loss = lineChart({ title: 'Loss', series: series(line => line.training.loss, line => line.validation?.loss) })
-  const accuracy = lineChart({ title: 'Accuracy', series: series(line => line.training.accuracy, line => line.validation?.accuracy), range: [0, 1] })
+  const loss = lineChart({
+    title: 'Loss',
+    series: series(
+      line => line.training.loss,
+      line => line.validation?.loss,
+    ),
+  })
+  const accuracy = lineChart({
+    title: 'Accuracy',
+    series: series(
+      line => line.training.accuracy,
+      line => line.validation?.accuracy,
+    ),
+    range: [0, 1],
+  })
   return `<div class="charts">${loss}${accuracy}</div>`
 }
 
 function epochTable(lines: readonly MetricsLine[]): string {
   const number = true
   const columns = [
-    { title: 'epoch', number }, { title: 'updates', number }, { title: 'learning rate', number }, { title: 'training loss', number },
-    { title: 'training accuracy', number }, { title: 'held-out loss', number }, { title: 'held-out accuracy', number }, { title: '' },
+    { title: 'epoch', number },
+    { title: 'updates', number },
+    { title: 'learning rate', number },
+    { title: 'training loss', number },
+    { title: 'training accuracy', number },
+    { title: 'held-out loss', number },
+    { title: 'held-out accuracy', number },
+    { title: '' },
   ]
-  return table(columns, lines.map(({ epoch, step, learningRate, training, validation, best }) => [
-    String(epoch), String(step), learningRate.toPrecision(3), training.loss.toFixed(4), percent(training.accuracy),
-    validation === undefined ? '' : validation.loss.toFixed(4), validation === undefined ? '' : percent(validation.accuracy), best ? 'best so far' : '',
-  ]))
+  return table(
+    columns,
+    lines.map(({ epoch, step, learningRate, training, validation, best }) => [
+      String(epoch),
+      String(step),
+      learningRate.toPrecision(3),
+      training.loss.toFixed(4),
+      percent(training.accuracy),
+      validation === undefined ? '' : validation.loss.toFixed(4),
+      validation === undefined ? '' : percent(validation.accuracy),
+      best ? 'best so far' : '',
+    ]),
+  )
 }
 
 function classTable(classes: readonly string[], { summary }: Evaluation): string {
   const number = true
-  const columns = [{ title: 'class' }, { title: 'images', number }, { title: 'precision', number }, { title: 'recall', number }, { title: 'F1', number }]
-  return table(columns, summary.perClass.map(({ support, precision, recall, f1 }, i) => [
-    classes[i]!, String(support), percent(precision), percent(recall), percent(f1),
-  ]))
+  const columns = [
+    { title: 'class' },
+    { title: 'images', number },
+    { title: 'precision', number },
+    { title: 'recall', number },
+    { title: 'F1', number },
+  ]
+  return table(
+    columns,
+    summary.perClass.map(({ support, precision, recall, f1 }, i) => [
+      classes[i]!,
+      String(support),
+      percent(precision),
+      percent(recall),
+      percent(f1),
+    ]),
+  )
 }
 
 function mistakeHtml({ key, label, predicted, probability, loss }: Mistake, picture: Uint8Array | undefined): string {

@@ -9,22 +9,32 @@ import { reportHtml } from './report.js'
 /** Pixels of a mistake's longer side. */
 const thumbnailSide = 160
 
-async function thumbnails(best: Evaluation | undefined, spec: FinetuneSpec, environment: TrainingEnvironment): Promise<(Uint8Array | undefined)[]> {
+async function thumbnails(
+  best: Evaluation | undefined,
+  spec: FinetuneSpec,
+  environment: TrainingEnvironment,
+): Promise<(Uint8Array | undefined)[]> {
   if (best === undefined || best.mistakes.length === 0) return []
   const source = await environment.openLabelled(typeof spec.validation === 'string' ? spec.validation : spec.source)
   try {
-    return await Promise.all(best.mistakes.map(async ({ key }) => {
-      // A picture that is gone by now is only missed here.
-      const bytes = await source.read({ key }).catch(() => undefined)
-      return bytes === undefined ? undefined : await thumbnail(bytes, thumbnailSide, { autoOrient: spec.autoOrient }).catch(() => undefined)
-    }))
+    return await Promise.all(
+      best.mistakes.map(async ({ key }) => {
+        // A picture that is gone by now is only missed here.
+        const bytes = await source.read({ key }).catch(() => undefined)
+        return bytes === undefined
+          ? undefined
+          : await thumbnail(bytes, thumbnailSide, { autoOrient: spec.autoOrient }).catch(() => undefined)
+      }),
+    )
   } finally {
     await source.close()
   }
 }
 
 /** Writes `report.html`. */
-export async function writeReport(input: Omit<OutputsInput, 'tensors'> & { readonly store: Store; readonly environment: TrainingEnvironment }): Promise<void> {
+export async function writeReport(
+  input: Omit<OutputsInput, 'tensors'> & { readonly store: Store; readonly environment: TrainingEnvironment },
+): Promise<void> {
   const { store, environment, record, plan, network, lines, best } = input
   const html = reportHtml({
     title: `${network.id}: ${plan.classes.length} classes`,
