@@ -1,9 +1,11 @@
 /** `npm run bench [-- NAME...]`: ratios measured side by side in one run. */
 import { benchExtract } from './extract.js'
+import { benchFleet } from './fleet.js'
 import { benchMemory } from './memory.js'
 
 const benches: Record<string, () => Promise<void>> = {
   extract: benchExtract,
+  fleet: benchFleet,
   memory: benchMemory,
 }
 

@@ -62,7 +62,7 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     const reference = await runCli(['extract', source, ...flags, '--device', 'cpu', '--out', undisturbed])
     expect(reference.code, reference.stderr).toBe(3)
 
-    share = 0.06
+    share = 0.08
     const chaos = new Chaos({ fleet, random, workers: 3, orchestrators: 1, faults: { 'kill worker': 5, 'freeze worker': 5, 'kill orchestrator': 2 } })
     const server = await chaos.startOrchestrators()
     const out = `s3://${bucket}/features`
@@ -71,7 +71,7 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     // Once all is listed, and before any is read.
     await expect.poll(async () => JSON.parse(new TextDecoder().decode(await results.get('run.json')) || '{}') as unknown, { timeout: 120_000, interval: 300 }).toMatchObject({ planned: true })
     const changedKeys = Array.from({ length: changed }, (_, i) => key(truncated + i * 31))
-    const deletedKeys = Array.from({ length: deleted }, (_, i) => key(truncated + 7 + i * 37))
+    const deletedKeys = Array.from({ length: deleted }, (_, i) => key(truncated + 7 + i * 41))
     for (const [i, name] of changedKeys.entries()) await store.put(name, await imageBytes(10_000 + i))
     for (const name of deletedKeys) await store.delete(name)
     await chaos.startWorkers()
