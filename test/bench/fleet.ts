@@ -16,10 +16,19 @@ interface BenchWorker {
   readonly lines: AsyncIterator<string>
 }
 
+/** The next line that a process writes. */
+async function nextLine(lines: AsyncIterator<string>): Promise<string> {
+  const line = await lines.next()
+  if (line.done === true) throw new Error('a process of the benchmark ended early')
+  return line.value
+}
+
+const linesOf = (stream: NodeJS.ReadableStream): AsyncIterator<string> => createInterface({ input: stream })[Symbol.asyncIterator]()
+
 async function startWorker(queue: string): Promise<BenchWorker> {
   const child = spawn(process.execPath, [fileURLToPath(new URL('./fleet-worker-step.js', import.meta.url)), queue], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  if ((await lines.next()).value !== 'ready') throw new Error('a worker did not start')
+  const lines = linesOf(child.stdout)
+  if ((await nextLine(lines)) !== 'ready') throw new Error('a worker did not start')
   return { child, lines }
 }
 
@@ -27,8 +36,7 @@ async function startWorker(queue: string): Promise<BenchWorker> {
 async function startRedis(): Promise<{ url: string; stop: () => Promise<unknown> }> {
   const script = fileURLToPath(new URL('../../../scripts/services/redis.mjs', import.meta.url))
   const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const { value } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()
-  const { url } = JSON.parse(value as string) as { url: string }
+  const { url } = JSON.parse(await nextLine(linesOf(child.stdout))) as { url: string }
   return {
     url,
     stop: async () => {
@@ -41,9 +49,9 @@ async function startRedis(): Promise<{ url: string; stop: () => Promise<unknown>
 /** Ends a worker and returns the CPU seconds that it took. */
 async function stopWorker({ child, lines }: BenchWorker): Promise<number> {
   child.stdin?.end()
-  const { value } = await lines.next()
+  const line = await nextLine(lines)
   if (child.exitCode === null) await once(child, 'exit')
-  return (JSON.parse(value as string) as { cpuSeconds: number }).cpuSeconds
+  return (JSON.parse(line) as { cpuSeconds: number }).cpuSeconds
 }
 
 /** CPU seconds that the server has taken so far. */

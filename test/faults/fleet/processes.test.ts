@@ -73,7 +73,7 @@ describe(`processes of a fleet that die and freeze (seed ${seed}; set LAYERMILL_
     const lost = keys.length - new Set(found).size
     const duplicated = found.length - new Set(found).size
     const errors = await readErrors(out)
-    console.log(`seed ${seed}: ${total(chaos.struck)} faults ${JSON.stringify(chaos.struck)}, ${found.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}`)
+    process.stdout.write(`seed ${seed}: ${total(chaos.struck)} faults ${JSON.stringify(chaos.struck)}, ${found.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}\n`)
     expect({ lost, duplicated, errors: errors.length, left: chaos.left }).toEqual({ lost: 0, duplicated: 0, errors: 0, left: 0 })
     expect(await fileHashes(out)).toEqual(await fileHashes(undisturbed))
   }, 900_000)

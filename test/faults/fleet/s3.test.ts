@@ -91,8 +91,8 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     const duplicated = places.length - new Set(places).size
     const objects = truncated + changed + deleted
     const faults = total(proxy.struck) + total(chaos.struck) + objects
-    console.log(`seed ${seed}: ${faults} faults ${JSON.stringify({ ...proxy.struck, ...chaos.struck, objects })} in ${proxy.requests()} requests, `
-      + `${places.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}`)
+    process.stdout.write(`seed ${seed}: ${faults} faults ${JSON.stringify({ ...proxy.struck, ...chaos.struck, objects })} in ${proxy.requests()} requests, `
+      + `${places.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}\n`)
     expect({ lost, duplicated }).toEqual({ lost: 0, duplicated: 0 })
     expect(await commitFaults(local)).toEqual([])
     expect(await readRun(local)).toMatchObject({ state: 'done', counts: { images, done: images - objects, failed: objects } })

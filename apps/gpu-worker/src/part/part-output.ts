@@ -1,6 +1,6 @@
 import type { RunRecord } from '@layermill/jobs'
 import type { ErrorRow, IndexRow, ManifestRow, Store } from '@layermill/storage'
-import { commitPath, committedFile, encodeCommit, encodeErrors, encodeIndex, errorsPath, indexPath } from '@layermill/storage'
+import { commitPath, committedFile, encodeCommit, encodeErrors, encodeIndex, errorsPath, indexPath, parseCommit } from '@layermill/storage'
 import type { Activation, ComputedRow } from './compute-rows.js'
 import { CopiedParts } from './copied-parts.js'
 
@@ -60,13 +60,24 @@ export class PartOutput {
 
   /** Writes the part's files, then its commit record: from then on the part exists. */
   async commit(): Promise<PartResult> {
+    const path = commitPath(this.part)
+    const url = `${this.store.url}/${path}`
+    const earlier = await this.store.get(path)
+    // Another worker was faster; what it wrote is what counts, also where an image has changed since.
+    if (earlier !== undefined) {
+      const { images, failed } = parseCommit(earlier, url)
+      return { images, failed }
+    }
     const files = [...(await this.results.files()), { path: indexPath(this.part), bytes: encodeIndex(this.index) }]
     if (this.errors.length > 0) files.push({ path: errorsPath(this.part), bytes: new TextEncoder().encode(encodeErrors(this.errors)) })
     // An attempt that was stopped may have left errors that are none any more.
     else await this.store.delete(errorsPath(this.part))
-    for (const { path, bytes } of files) await this.store.put(path, bytes)
-    const record = { part: this.part, ...this.result, files: files.map(({ path, bytes }) => committedFile(path, bytes)) }
-    await this.store.put(commitPath(this.part), encodeCommit(record), { ifAbsent: true, contentType: 'application/json' })
+    for (const file of files) await this.store.put(file.path, file.bytes)
+    const record = { part: this.part, ...this.result, files: files.map(file => committedFile(file.path, file.bytes)) }
+    const bytes = encodeCommit(record)
+    const first = await this.store.put(path, bytes, { ifAbsent: true, contentType: 'application/json' })
+    // Two wrote at the same time. The files are the same, or else (an image changed between their readings) those of who wrote last.
+    if (!first && !Buffer.from((await this.store.get(path)) ?? []).equals(Buffer.from(bytes))) await this.store.put(path, bytes, { contentType: 'application/json' })
     return this.result
   }
 }
