@@ -6,9 +6,22 @@ import { parameterShapes } from './shapes.js'
 import { weightsIdentity } from './weights/identity.js'
 import { initialiseAll } from './weights/initialise.js'
 
-const network = fineTunedNetwork(getNetwork('googlenet'), { layer: 'conv2', head: [{ units: 4 }], classes: ['a', 'b'], inputSize: [32, 48] })
+const network = fineTunedNetwork(getNetwork('googlenet'), {
+  layer: 'conv2',
+  head: [{ units: 4 }],
+  classes: ['a', 'b'],
+  inputSize: [32, 48],
+})
 const tensors = initialiseAll(network, parameterShapes(network), '3')
-const model = { network, classes: ['a', 'b'], tensors, resample: 'lanczos', autoOrient: true, lineage: { run: 'x' }, metrics: { epoch: 3 } } as const
+const model = {
+  network,
+  classes: ['a', 'b'],
+  tensors,
+  resample: 'lanczos',
+  autoOrient: true,
+  lineage: { run: 'x' },
+  metrics: { epoch: 3 },
+} as const
 
 class Memory implements ModelFiles {
   readonly files = new Map<string, Uint8Array>()
@@ -64,13 +77,20 @@ describe('a model folder', () => {
     ['another format', () => ({ format: 'else' }), 'not a model'],
     ['a newer version', (d: Record<string, unknown>) => ({ ...d, version: 2 }), 'version 2, expected 1'],
     ['no head', (d: Record<string, unknown>) => ({ ...d, network: { base: 'googlenet', variant: {} } }), 'it has no head'],
-    ['an unknown network', (d: Record<string, unknown>) => ({ ...d, network: { base: 'alexnet', variant: {} } }), "unknown model 'alexnet'"],
+    [
+      'an unknown network',
+      (d: Record<string, unknown>) => ({ ...d, network: { base: 'alexnet', variant: {} } }),
+      "unknown model 'alexnet'",
+    ],
     ['other classes', (d: Record<string, unknown>) => ({ ...d, classes: ['a', 'b', 'c'] }), '3 class names for 2 classes'],
     ['no preparation', (d: Record<string, unknown>) => ({ ...d, preparation: { height: 0 } }), 'expected height, width and resample'],
   ])('says what is wrong with %s', async (_what, change, message) => {
     const files = await written()
     files.edit(change)
-    await expect(readModelFolder(files, 'here')).rejects.toMatchObject({ code: 'MODEL_INVALID', message: expect.stringContaining(message) as string })
+    await expect(readModelFolder(files, 'here')).rejects.toMatchObject({
+      code: 'MODEL_INVALID',
+      message: expect.stringContaining(message) as string,
+    })
   })
 
   it('refuses weights that are missing, cut off, of another model, or changed', async () => {
@@ -86,6 +106,8 @@ describe('a model folder', () => {
     const changed = weights.slice()
     changed[changed.length - 2]! ^= 1
     expect(await reading(changed)).toMatchObject({ code: 'WEIGHTS_HASH' })
-    await expect(writeModelFolder(files, { ...model, tensors: new Map([...tensors].slice(1)) })).rejects.toMatchObject({ code: 'WEIGHTS_MISMATCH' })
+    await expect(writeModelFolder(files, { ...model, tensors: new Map([...tensors].slice(1)) })).rejects.toMatchObject({
+      code: 'WEIGHTS_MISMATCH',
+    })
   })
 })

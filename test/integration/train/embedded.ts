@@ -1,15 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LocalGradients, openTrainingSession } from '@layermill/gpu-worker'
-import { FinetuneSpec, type RunRecord } from '@layermill/jobs'
+import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/gpu-worker'
+import { type Broker, FinetuneSpec, type RunRecord, type TrainingPlan } from '@layermill/jobs'
 import { type MetricsLine, openTraining, superviseTraining, type TrainingEnvironment } from '@layermill/orchestrator/train'
-import { openSource, openStore } from '@layermill/storage'
+import { openSource, openStore, type Store } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import { compose } from 'layermill'
 
 export interface TrainOptions {
   /** Stands between the run and what computes its gradients. */
   readonly wrap?: (source: GradientSource) => GradientSource
+  /** What computes the gradients, instead of this process by itself. */
+  readonly gradients?: (parts: { broker: Broker; provider: ModelProvider; plan: TrainingPlan; store: Store }) => Promise<GradientSource>
   readonly generalPath?: boolean
   readonly signal?: AbortSignal
   readonly onEpoch?: (line: MetricsLine) => void
@@ -49,6 +51,7 @@ export async function train(spec: Record<string, unknown>, options: TrainOptions
     base: async ({ model, weights }) => provider.model(model, weights),
     readAhead: 4,
     gradients: async (_record, plan, store, features) => {
+      if (options.gradients !== undefined) return options.gradients({ broker: composition.broker, provider, plan, store })
       const stored = features === undefined ? {} : { features: { ...features, memory: 1e8 } }
       const { session } = await openTrainingSession({ provider, store, openSource: source => openSource(source), readAhead: 4, ...stored })
       const source = new LocalGradients(session, plan.exchange)

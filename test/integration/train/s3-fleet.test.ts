@@ -38,7 +38,20 @@ afterAll(async () => {
 describe('fine-tuning with images and model in a bucket and workers on Redis', () => {
   it('has the same bits as in folders and one process, and a model that predict takes from its URL', async () => {
     const command = (source: string, out: string, ...more: string[]): string[] => [
-      ...['finetune', source, '--model', 'googlenet', '--weights', 'random:1', '--layer', 'inception_3a', '--size', '32x32', '--base', 'full'],
+      ...[
+        'finetune',
+        source,
+        '--model',
+        'googlenet',
+        '--weights',
+        'random:1',
+        '--layer',
+        'inception_3a',
+        '--size',
+        '32x32',
+        '--base',
+        'full',
+      ],
       ...['--epochs', '2', '--batch-size', '8', '--micro-batch', '4', '--validation', '0.25', '--device', 'cpu', '--out', out, ...more],
     ]
     const here = join(await folder(), 'here')

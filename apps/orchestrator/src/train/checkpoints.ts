@@ -83,18 +83,33 @@ export class CheckpointStore {
     for (const old of steps.slice(0, Math.max(0, steps.length - this.keep))) await this.store.delete(path(old))
   }
 
-  /** The latest checkpoint that can be read; undefined where there is none. */
+  /**
+   * The latest checkpoint that can be read; undefined where there is none.
+   * @throws LayermillError `CHECKPOINT_CORRUPT` where there are some and all of them are damaged
+   */
   async latest(): Promise<SavedTraining | undefined> {
+    let fault: unknown
     for (const step of (await this.steps()).toReversed()) {
       const bytes = await this.store.get(path(step))
       if (bytes === undefined) continue
-      const { state, tensors } = deserializeCheckpoint(bytes)
-      const { run, updates, ...rest } = state as unknown as TrainingState & { run: string; updates: number }
-      if (run !== this.run) continue
-      const optimizer = { updates, tensors: withPrefix('optimizer/', tensors) }
-      return { state: { ...rest, best: rest.best }, parameters: withPrefix('parameters/', tensors), optimizer }
+      try {
+        const saved = this.parse(bytes)
+        if (saved !== undefined) return saved
+      } catch (error) {
+        // An earlier one leads to the same end, with some steps more.
+        fault ??= error
+      }
     }
+    if (fault !== undefined) throw fault
     return undefined
+  }
+
+  private parse(bytes: Uint8Array): SavedTraining | undefined {
+    const { state, tensors } = deserializeCheckpoint(bytes)
+    const { run, updates, ...rest } = state as unknown as TrainingState & { run: string; updates: number }
+    if (run !== this.run) return undefined
+    const optimizer = { updates, tensors: withPrefix('optimizer/', tensors) }
+    return { state: { ...rest, best: rest.best }, parameters: withPrefix('parameters/', tensors), optimizer }
   }
 
   async writeBest(parameters: TensorMap, epoch: number): Promise<void> {

@@ -1,11 +1,26 @@
 import { describe, expect, it } from 'vitest'
 import { FinetuneSpec } from '@layermill/jobs'
 import { getNetwork } from '@layermill/models'
-import { baseIsFixed, classWeights, featuresLayer, optimizerSpec, parameterScales, scheduleOf, trainedNetwork, trainingPlan } from './plan.js'
+import {
+  baseIsFixed,
+  classWeights,
+  featuresLayer,
+  optimizerSpec,
+  parameterScales,
+  scheduleOf,
+  trainedNetwork,
+  trainingPlan,
+} from './plan.js'
 
-const spec = (more: Record<string, unknown> = {}): FinetuneSpec => FinetuneSpec.parse({ kind: 'finetune', source: 'a', out: 'b', model: 'resnet50', ...more })
+const spec = (more: Record<string, unknown> = {}): FinetuneSpec =>
+  FinetuneSpec.parse({ kind: 'finetune', source: 'a', out: 'b', model: 'resnet50', ...more })
 const classes = ['cat', 'dog']
-const rows = [['a', 'cat'], ['b', 'cat'], ['c', 'cat'], ['d', 'dog']].map(([key, label]) => ({ key: key!, label: label!, etag: '', bytes: 1 }))
+const rows = [
+  ['a', 'cat'],
+  ['b', 'cat'],
+  ['c', 'cat'],
+  ['d', 'dog'],
+].map(([key, label]) => ({ key: key!, label: label!, etag: '', bytes: 1 }))
 const plan = (more: Record<string, unknown>) => {
   const parsed = spec(more)
   const base = getNetwork(parsed.model)
@@ -60,10 +75,19 @@ describe('a base that does not change', () => {
 
 describe('settings', () => {
   it('become the optimizers and schedules of the training library', () => {
-    expect(optimizerSpec(spec({ optimizer: 'adamw', weightDecay: 0.01 }))).toMatchObject({ kind: 'adamw', alpha: 0.001, weight_decay_rate: 0.01 })
+    expect(optimizerSpec(spec({ optimizer: 'adamw', weightDecay: 0.01 }))).toMatchObject({
+      kind: 'adamw',
+      alpha: 0.001,
+      weight_decay_rate: 0.01,
+    })
     expect(optimizerSpec(spec({ weightDecay: 0.01, gradientClip: 2 }))).toMatchObject({ kind: 'adam', weightDecay: 0.01, clipNorm: 2 })
     expect(optimizerSpec(spec({ optimizer: 'momentum' }))).toMatchObject({ kind: 'momentum', lr: 0.01, momentum: 0.9 })
-    expect(scheduleOf(spec({ schedule: 'step:2:0.1', epochs: 7, warmupEpochs: 1 }))).toEqual({ kind: 'step', epochs: [2, 4, 6], gamma: 0.1, warmup: 1 })
+    expect(scheduleOf(spec({ schedule: 'step:2:0.1', epochs: 7, warmupEpochs: 1 }))).toEqual({
+      kind: 'step',
+      epochs: [2, 4, 6],
+      gamma: 0.1,
+      warmup: 1,
+    })
     expect(scheduleOf(spec({ schedule: 'step:2:0.1', epochs: 2 }))).toMatchObject({ epochs: [] })
     expect(scheduleOf(spec({ schedule: 'cosine:0.1' }))).toEqual({ kind: 'cosine', final: 0.1, warmup: 0 })
   })

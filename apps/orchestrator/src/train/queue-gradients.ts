@@ -12,7 +12,7 @@ import {
   resultKeys,
   type TrainingPlan,
 } from '@layermill/jobs'
-import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
+import { LayermillError, type Tensor } from '@layermill/models'
 import type { BatchStatistics, GradientSource, MicroBatchGradients, MicroBatchScores, PublishedParameters } from '@layermill/training'
 
 type Purpose = GradientJob['purpose']
@@ -102,21 +102,19 @@ export class QueueGradients implements GradientSource {
 
   async *gradients(step: number, count: number, signal: AbortSignal): AsyncIterable<MicroBatchGradients> {
     for await (const { data, result } of this.follow('train', step, count, signal)) {
-      const keys = resultKeys(data)
+      const { values, statistics } = resultKeys(data)
       const moving = this.options.plan.statistics.length > 0
-      const [gradients, statistics] = await Promise.all([
-        this.take(data, keys.values),
-        moving ? this.take(data, keys.statistics) : new Map<string, Tensor>(),
-      ])
-      if (gradients === undefined || statistics === undefined) throw lost(data)
-      yield { samples: result.samples, loss: Number(result.loss), correct: result.correct, gradients, batchNorm: statisticsOf(statistics) }
+      const [gradients, moved = new Map<string, Tensor>()] = await this.take(data, moving ? [values, statistics] : [values], signal)
+      const { samples, loss, correct } = result
+      yield { samples, loss: Number(loss), correct, gradients: gradients!, batchNorm: statisticsOf(moved) }
     }
   }
 
   async *evaluate(round: number, count: number, signal: AbortSignal): AsyncIterable<MicroBatchScores> {
     for await (const { data, result } of this.follow('evaluate', round, count, signal)) {
-      const logits = (await this.take(data, resultKeys(data).values))?.get('logits')
-      if (logits === undefined) throw lost(data)
+      const [scores] = await this.take(data, [resultKeys(data).values], signal)
+      const logits = scores?.get('logits')
+      if (logits === undefined) throw new LayermillError('EXCHANGE_CORRUPT', `there are no scores in the result of piece ${data.micro}`)
       yield { samples: result.samples, loss: Number(result.loss), correct: result.correct, logits }
     }
   }
@@ -245,28 +243,32 @@ export class QueueGradients implements GradientSource {
     this.wake()
   }
 
-  /** A result's tensors, which are deleted: nobody needs them again. */
-  private async take(job: GradientJob, key: string): Promise<Map<string, Tensor> | undefined> {
+  /**
+   * A result's tensors, which are deleted: nobody needs them again. Where some are gone though the job is done (an exchange that was wiped)
+   * it is computed once more.
+   */
+  private async take(data: GradientJob, keys: readonly string[], signal: AbortSignal): Promise<Map<string, Tensor>[]> {
     const { exchange } = this.options
+    const read = (): Promise<Map<string, Tensor>[]> => Promise.all(keys.map(key => exchange.get(key)))
+    let tensors: Map<string, Tensor>[]
     try {
-      const tensors = await exchange.get(key)
-      await exchange.delete(key)
-      return tensors
+      tensors = await read()
     } catch (error) {
       if (!(error instanceof LayermillError && error.code === 'EXCHANGE_MISSING')) throw error
-      return await this.again(job, key)
+      await this.again(data, signal)
+      tensors = await read()
     }
+    await exchange.delete(...keys)
+    return tensors
   }
 
-  /** The result is gone though its job is done: an exchange that was wiped. Computes it once more. */
-  private async again(data: GradientJob, key: string): Promise<Map<string, Tensor> | undefined> {
+  private async again(data: GradientJob, signal: AbortSignal): Promise<void> {
     const id = this.jobId(data)
+    // A finished job would keep another of its id from being added.
     await (await this.queue.getJob(id))?.remove()
     await this.putParameters()
     await this.add([data])
-    await this.completion(id, new AbortController().signal)
-    const tensors: TensorMap | undefined = await this.options.exchange.get(key).catch(() => undefined)
-    return tensors === undefined ? undefined : new Map(tensors)
+    await this.completion(id, signal)
   }
 
   private async removeWaiting(): Promise<void> {
@@ -274,10 +276,4 @@ export class QueueGradients implements GradientSource {
     const jobs = await this.queue.getJobs(['waiting', 'delayed', 'prioritized'])
     await Promise.all(jobs.filter(job => job.id?.startsWith(prefix)).map(job => job.remove().catch(() => undefined)))
   }
-}
-
-function lost({ step, micro }: GradientJob): LayermillError {
-  return new LayermillError('EXCHANGE_MISSING', `the result of micro-batch ${micro} of step ${step} vanished twice from the exchange`, {
-    hint: 'the run goes on from its last checkpoint when it is started again',
-  })
 }

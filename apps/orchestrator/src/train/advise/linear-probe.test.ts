@@ -7,7 +7,9 @@ const random = seededRandom('probe')
 /** Rows whose first numbers tell the class, `distance` standard deviations apart; the rest is noise. */
 function rows(count: number, dimensions: number, distance: number): { features: Float32Array[]; labels: number[]; classes: number } {
   const labels = Array.from({ length: count }, (_, i) => i % 3)
-  const features = labels.map(label => Float32Array.from({ length: dimensions }, (_, d) => 100 + random.normal() + (d === label ? distance : 0)))
+  const features = labels.map(label =>
+    Float32Array.from({ length: dimensions }, (_, d) => 100 + random.normal() + (d === label ? distance : 0)),
+  )
   return { features, labels, classes: 3 }
 }
 
@@ -33,7 +35,14 @@ describe('linearProbe', () => {
 })
 
 describe('suggestLayer', () => {
-  const layer = (name: string, accuracy: number, bytesPerImage: number) => ({ layer: name, accuracy, bytesPerImage, standardError: 0.02, shape: [1], dimensions: 1 })
+  const layer = (name: string, accuracy: number, bytesPerImage: number) => ({
+    layer: name,
+    accuracy,
+    bytesPerImage,
+    standardError: 0.02,
+    shape: [1],
+    dimensions: 1,
+  })
 
   it('takes the smallest of those as good as the best', () => {
     expect(suggestLayer([layer('a', 0.5, 1), layer('b', 0.9, 100), layer('c', 0.91, 1000), layer('d', 0.895, 50)])).toBe('d')

@@ -4,24 +4,47 @@ import { lineChart } from './chart.js'
 import { reportHtml } from './report.js'
 
 const line = (epoch: number, loss: number): MetricsLine => ({
-  epoch, step: epoch, learningRate: 0.1, training: { loss, accuracy: 0.5 }, gradientNorm: 1, validation: { loss, accuracy: 0.5, macroF1: 0.4 }, best: false,
+  epoch,
+  step: epoch,
+  learningRate: 0.1,
+  training: { loss, accuracy: 0.5 },
+  gradientNorm: 1,
+  validation: { loss, accuracy: 0.5, macroF1: 0.4 },
+  best: false,
 })
 const evil = '<img src=x onerror="alert(1)">&\''
-const report = (lines: MetricsLine[], mistakes = 1): string => reportHtml({
-  title: evil,
-  classes: [evil, 'b'],
-  lines,
-  best: {
-    epoch: 1,
-    summary: {
-      samples: 2, loss: 1, accuracy: 0.5, macroF1: 0.3, confusion: [[1, 1], [0, 0]],
-      perClass: [{ precision: 1, recall: 0.5, f1: 0.6, support: 2 }, { precision: 0, recall: 0, f1: 0, support: 0 }],
+const report = (lines: MetricsLine[], mistakes = 1): string =>
+  reportHtml({
+    title: evil,
+    classes: [evil, 'b'],
+    lines,
+    best: {
+      epoch: 1,
+      summary: {
+        samples: 2,
+        loss: 1,
+        accuracy: 0.5,
+        macroF1: 0.3,
+        confusion: [
+          [1, 1],
+          [0, 0],
+        ],
+        perClass: [
+          { precision: 1, recall: 0.5, f1: 0.6, support: 2 },
+          { precision: 0, recall: 0, f1: 0, support: 0 },
+        ],
+      },
+      mistakes: Array.from({ length: mistakes }, () => ({
+        key: `${evil}/a.png`,
+        label: evil,
+        predicted: 'b',
+        probability: 0.9,
+        loss: 2.3,
+      })),
     },
-    mistakes: Array.from({ length: mistakes }, () => ({ key: `${evil}/a.png`, label: evil, predicted: 'b', probability: 0.9, loss: 2.3 })),
-  },
-  thumbnails: [Uint8Array.of(1, 2, 3)],
-  lineage: { source: evil },
-})
+    thumbnails: [Uint8Array.of(1, 2, 3)],
+    lineage: { source: evil },
+  })
 
 describe('the report', () => {
   it('escapes everything that is not its own, and refers to nothing outside', () => {
@@ -34,7 +57,9 @@ describe('the report', () => {
   })
 
   it('does without held-out images, epochs or mistakes', () => {
-    expect(reportHtml({ title: 't', classes: ['a', 'b'], lines: [], best: undefined, thumbnails: [], lineage: {} })).toContain('No images were held out')
+    expect(reportHtml({ title: 't', classes: ['a', 'b'], lines: [], best: undefined, thumbnails: [], lineage: {} })).toContain(
+      'No images were held out',
+    )
     expect(report([line(1, 1)], 0)).toContain('None.')
   })
 })

@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { GradientProcessor, startGradientWorker } from '@layermill/gpu-worker'
+import { type BlobStore, openExchange } from '@layermill/jobs'
+import { QueueGradients } from '@layermill/orchestrator/train'
+import { openSource, openStore } from '@layermill/storage'
+import { testFolder } from '../../helpers/folders.js'
+import { train, type TrainOptions } from './embedded.js'
+import { writeShapes } from './shapes.js'
+
+const folder = testFolder('train-queue')
+let spec: Record<string, unknown>
+
+beforeAll(async () => {
+  const source = join(await folder(), 'shapes')
+  await writeShapes(source, 8)
+  spec = {
+    model: 'resnet50',
+    layer: 'res2',
+    source,
+    base: 'full',
+    batchNorm: 'batch',
+    epochs: 2,
+    batchSize: 9,
+    microBatch: 1,
+    validation: 0.25,
+  }
+})
+
+/** Blobs in memory that can be counted, and that forget some on purpose. */
+class CountedBlobs implements BlobStore {
+  readonly blobs = new Map<string, Uint8Array>()
+  most = 0
+  forgotten = 0
+
+  constructor(private readonly forgets: (key: string) => boolean = () => false) {}
+
+  put(key: string, bytes: Uint8Array): Promise<void> {
+    if (this.forgets(key)) this.forgotten++
+    else this.blobs.set(key, bytes)
+    // An index and a piece for each result.
+    this.most = Math.max(this.most, [...this.blobs.keys()].filter(name => /\/train\/\d+\/\d+$/.test(name)).length)
+    return Promise.resolve()
+  }
+
+  get(key: string): Promise<Uint8Array | undefined> {
+    return Promise.resolve(this.blobs.get(key))
+  }
+
+  delete(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.blobs.delete(key)
+    return Promise.resolve()
+  }
+}
+
+function overQueue(blobs: BlobStore): TrainOptions {
+  return {
+    async gradients({ broker, provider, plan, store }) {
+      const exchange = openExchange(blobs)
+      const reading = {
+        provider,
+        openStore: async (url: string) => openStore(url),
+        openSource: (source: string) => openSource(source),
+        readAhead: 4,
+      }
+      startGradientWorker(broker, new GradientProcessor({ ...reading, exchange }), { concurrency: 3 })
+      return QueueGradients.open({ broker, exchange, plan, storeUrl: store.url, session: 's1', inFlight: 4, reconcileInterval: 200 })
+    },
+  }
+}
+
+const weights = (out: string): Promise<Buffer> => readFile(join(out, 'model.safetensors'))
+
+describe('gradients over a queue', () => {
+  it('hold no more than the window in the exchange, leave nothing there, and have the same bits', async () => {
+    const [here, queued] = [join(await folder(), 'here'), join(await folder(), 'queued')]
+    await train({ ...spec, out: here })
+    const blobs = new CountedBlobs()
+    await train({ ...spec, out: queued }, overQueue(blobs))
+    expect((await weights(queued)).equals(await weights(here))).toBe(true)
+    expect([...blobs.blobs.keys()]).toEqual([])
+    expect(blobs.most).toBeGreaterThan(0)
+    expect(blobs.most).toBeLessThanOrEqual(4)
+  })
+
+  it('compute again what the exchange has lost', async () => {
+    const out = join(await folder(), 'lossy')
+    // The first indices of some results, of their statistics, and of scores.
+    const lost = new Set<string>()
+    const blobs = new CountedBlobs(key => {
+      const isOne = /\/(train\/1\/2|train\/1\/3\/statistics|evaluate\/1\/1)$/.test(key) && !lost.has(key)
+      if (isOne) lost.add(key)
+      return isOne
+    })
+    await train({ ...spec, out }, overQueue(blobs))
+    expect(blobs.forgotten).toBe(3)
+    expect([...blobs.blobs.keys()]).toEqual([])
+    expect((await weights(out)).equals(await weights(join(await folder(), 'here')))).toBe(true)
+  })
+
+  it('fail with the code of the job that failed for good', async () => {
+    const out = join(await folder(), 'failing')
+    const options = overQueue(new CountedBlobs())
+    const damaged: TrainOptions = {
+      gradients: async parts => {
+        await parts.store.put(
+          'dataset/training.jsonl',
+          `${JSON.stringify({ key: 'disc/none.png', etag: '', bytes: 1, label: 'disc' })}\n`.repeat(24),
+        )
+        return options.gradients!(parts)
+      },
+    }
+    await expect(train({ ...spec, out }, damaged)).rejects.toMatchObject({
+      code: 'IMAGE_MISSING',
+      message: expect.stringContaining('disc/none.png') as string,
+    })
+  })
+})

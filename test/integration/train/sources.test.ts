@@ -1,0 +1,77 @@
+import { readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { runCli } from '../../helpers/cli.js'
+import { testFolder } from '../../helpers/folders.js'
+import { train } from './embedded.js'
+import { shapeNames, writeShapes } from './shapes.js'
+
+const folder = testFolder('train-sources')
+let root = ''
+
+beforeAll(async () => {
+  root = await folder()
+  await writeShapes(join(root, 'shapes'), 12)
+})
+
+describe('labels', () => {
+  it('come from a list, with the classes in the order of their names', async () => {
+    const rows = await Promise.all(
+      shapeNames.map(async name => (await readdir(join(root, 'shapes', name))).map(file => `shapes/${name}/${file},shape ${name}`)),
+    )
+    const list = join(root, 'list.csv')
+    await writeFile(list, `path,label\n${rows.flat().toReversed().join('\n')}\n`)
+    const { record, lines } = await train({ source: list, epochs: 2, batchSize: 8, validation: 0.25, out: join(root, 'listed') })
+    expect(record.counts).toMatchObject({ images: 36, done: 36 })
+    expect(lines).toHaveLength(2)
+    const { readModelFolder } = await import('@layermill/models')
+    const { openStore } = await import('@layermill/storage')
+    const stored = await readModelFolder(openStore(join(root, 'listed')), 'listed')
+    expect(stored!.labels).toEqual(['shape disc', 'shape square', 'shape triangle'])
+  })
+})
+
+describe('layermill advise', () => {
+  it('tries every layer on a sample in one pass, and suggests one', async () => {
+    const { code, stdout, stderr } = await runCli([
+      'advise',
+      join(root, 'shapes'),
+      '--model',
+      'googlenet',
+      '--weights',
+      'random:1',
+      '--size',
+      '32x32',
+      '--layers',
+      'conv1,conv2,inception_3a',
+      '--sample',
+      '30',
+      '--device',
+      'cpu',
+      '--json',
+    ])
+    expect(code, stderr).toBe(0)
+    const advice = JSON.parse(stdout.trim().split('\n').at(-1)!) as {
+      images: number
+      layers: { layer: string; accuracy: number; dimensions: number }[]
+      suggested: string
+    }
+    expect(advice.images).toBe(30)
+    expect(advice.layers.map(({ layer, dimensions }) => [layer, dimensions])).toEqual([
+      ['conv1', 64],
+      ['conv2', 192],
+      ['inception_3a', 256],
+    ])
+    for (const { accuracy } of advice.layers) expect(accuracy).toBeGreaterThan(0.3)
+    expect(advice.layers.map(({ layer }) => layer)).toContain(advice.suggested)
+  })
+
+  it('refuses images without labels', async () => {
+    const flat = join(root, 'flat')
+    await writeShapes(flat, 2, { names: ['disc'] })
+    const { code, stderr } = await runCli(['advise', join(flat, 'disc'), '--model', 'googlenet', '--weights', 'random:1'])
+    expect(code).toBe(1)
+    expect(stderr).toContain('[LABEL_MISSING]')
+    await rm(flat, { recursive: true })
+  })
+})
