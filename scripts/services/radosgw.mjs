@@ -132,6 +132,21 @@ export async function startRadosgw() {
   }
 }
 
+/**
+ * An OSD that reaches the monitor before it has learnt the cluster's id is refused ("wrong fsid") and ends at once; it is started again.
+ */
+async function startOsd(daemon, daemons, isUp) {
+  for (let left = 5; ; left--) {
+    const osd = daemon('ceph-osd', '-i', '0')
+    try {
+      return await until('the OSD was up', 60, daemons, isUp)
+    } catch (error) {
+      if (osd.exitCode === null || left === 0) throw error
+      daemons.splice(daemons.indexOf(osd), 1)
+    }
+  }
+}
+
 async function bringUp(folder, daemons) {
   for (const name of ['run', 'log', 'mon', 'osd', 'rgw']) await mkdir(join(folder, name))
   const [monitorPort, port] = await freePorts(2)
@@ -143,7 +158,9 @@ async function bringUp(folder, daemons) {
   const user = asRoot ? ['--setuser', 'root', '--setgroup', 'root'] : []
   const tool = async (program, ...args) => (await run(program, args, { env, timeout: 60_000 })).stdout
   const daemon = (program, ...args) => {
-    daemons.push(spawn(program, ['-f', ...args, ...user], { env, stdio: 'ignore' }))
+    const started = spawn(program, ['-f', ...args, ...user], { env, stdio: 'ignore' })
+    daemons.push(started)
+    return started
   }
   const monmap = join(folder, 'monmap')
   await tool('monmaptool', '--create', '--fsid', fsid, '--addv', 'a', `v1:127.0.0.1:${monitorPort}`, monmap)
@@ -154,8 +171,7 @@ async function bringUp(folder, daemons) {
   await tool('ceph', 'osd', 'new', osd, '0')
   await tool('ceph-osd', '--mkfs', '-i', '0', '--osd-uuid', osd, ...user)
   await tool('ceph', 'osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=local')
-  daemon('ceph-osd', '-i', '0')
-  await until('the OSD was up', 60, daemons, async () => (await tool('ceph', 'osd', 'stat')).includes('1 up'))
+  await startOsd(daemon, daemons, async () => (await tool('ceph', 'osd', 'stat')).includes('1 up'))
   daemon('radosgw', '-n', 'client.rgw')
   await until('the gateway answered', 90, daemons, async () => answers(port))
   const keys = { access: `test${randomBytes(8).toString('hex')}`, secret: randomBytes(20).toString('hex') }
