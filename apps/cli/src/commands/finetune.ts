@@ -31,7 +31,7 @@ async function carryOutTraining(
   output: Output,
   spec: FinetuneSpec,
   options: FinetuneOptions,
-): Promise<{ record: RunRecord; last: MetricsLine | undefined }> {
+): Promise<RunRecord> {
   const weights = new WeightsProgressNotes(process.stderr)
   const progress = new FinetuneProgress({ stream: process.stderr })
   const opened = await openFinetuneEnvironment({
@@ -42,9 +42,8 @@ async function carryOutTraining(
     onWeights: state => weights.update(state),
   })
   const { environment } = opened
-  let last: MetricsLine | undefined
   try {
-    const record = await interruptible(async signal => {
+    return await interruptible(async signal => {
       const store = await environment.runs.openStore(spec.out)
       const { record: found, action } = await openTraining(spec, store, environment)
       const note = actionNotes[action]
@@ -56,14 +55,12 @@ async function carryOutTraining(
         generalPath: options.generalPath === true,
         onProgress: (state: TrainingProgress) => (options.json ? output.json({ event: 'progress', ...state }) : progress.update(state)),
         onEpoch: line => {
-          last = line
           if (options.json) output.json({ event: 'epoch', ...line })
           else progress.epoch(line)
         },
         onWarning: text => output.note(`warning: ${text}`),
       })
     })
-    return { record, last }
   } finally {
     progress.finish()
     weights.finish()
@@ -103,7 +100,7 @@ export async function finetuneCommand(output: Output, source: string | undefined
     throw new LayermillError('SPEC_INVALID', 'server: fine-tuning is coordinated by this command; expected --queue, with workers on it')
   }
   if (spec.plan) return planFinetune(output, spec, options)
-  const { record } = await carryOutTraining(output, spec, options)
+  const record = await carryOutTraining(output, spec, options)
   const lines = await finishedLines(spec.out)
   if (options.json)
     output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds, epochs: lines.length })

@@ -1,4 +1,4 @@
-import type { Tensor, TensorMap } from '@layermill/models'
+import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import {
   type Checkpoint,
@@ -88,7 +88,7 @@ export class CheckpointStore {
    * @throws LayermillError `CHECKPOINT_CORRUPT` where there are some and all of them are damaged
    */
   async latest(): Promise<SavedTraining | undefined> {
-    let fault: unknown
+    let fault: LayermillError | undefined
     for (const step of (await this.steps()).toReversed()) {
       const bytes = await this.store.get(path(step))
       if (bytes === undefined) continue
@@ -96,6 +96,7 @@ export class CheckpointStore {
         const saved = this.parse(bytes)
         if (saved !== undefined) return saved
       } catch (error) {
+        if (!(error instanceof LayermillError)) throw error
         // An earlier one leads to the same end, with some steps more.
         fault ??= error
       }
