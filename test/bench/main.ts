@@ -1,10 +1,12 @@
 /** `npm run bench [-- NAME...]`: ratios measured side by side in one run. */
 import { benchExtract } from './extract.js'
 import { benchFleet } from './fleet.js'
+import { benchForward } from './forward.js'
 import { benchMemory } from './memory.js'
 
 const benches: Record<string, () => Promise<void>> = {
   extract: benchExtract,
+  forward: benchForward,
   fleet: benchFleet,
   memory: benchMemory,
 }

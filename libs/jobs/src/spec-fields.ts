@@ -31,7 +31,7 @@ export const kinds = ['extract', 'predict', 'finetune'] as const
 
 /** What every kind of run has. */
 export const commonFields = {
-  source: place.describe('Images: a folder, glob, list file (txt, csv, jsonl), tar shards, parquet file, one image, or s3://bucket/prefix.'),
+  source: place.describe('Images: a folder, glob, list file (txt, csv, jsonl), one image, or s3://bucket/prefix.'),
   model: z.string({ error: 'a network, as resnet50 or resnet50.tv, or the folder or URL of a fine-tuned model' })
     .pipe(place).describe('A network (resnet50 is the caffe family, resnet50.tv torchvision\'s), or the folder or URL of a fine-tuned model.'),
   weights: place.refine((value) => !/^random[:\d]/.test(value) || /^random:\d{1,10}$/.test(value), 'imagenet, random, random:SEED, a file or a URL')
