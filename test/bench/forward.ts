@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { inProcess, median } from './measure.js'
 
 const batch = 8
-const rounds = 12
+const rounds = 5
 /** Each is measured this often, in turns, and the middle one counts. */
 const turns = 3
 const cases = [
