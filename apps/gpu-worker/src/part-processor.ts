@@ -1,7 +1,7 @@
 import { selfCheck, type SelfCheck } from '@layermill/engines'
 import { classify, type PartJob, parseRunRecord, readPayload, type RunRecord } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { commitPath, type ImageSource, parseCommit, RUN_PATH, type Store } from '@layermill/storage'
+import { type ImageSource, readCommit, RUN_PATH, type Store } from '@layermill/storage'
 import { LeaseCache } from './lease-cache.js'
 import type { ModelProvider } from './model-provider.js'
 import { computePart, type PartResult } from './part/compute-part.js'
@@ -80,12 +80,8 @@ export class PartProcessor {
 
   private async computeOnce(run: OpenRun, part: number, report: ReportProgress, signal: AbortSignal): Promise<PartResult> {
     const { record, store } = run
-    const path = commitPath(part)
-    const committed = await store.get(path)
-    if (committed !== undefined) {
-      const { images, failed } = parseCommit(committed, `${store.url}/${path}`)
-      return { images, failed }
-    }
+    const committed = await readCommit(store, part)
+    if (committed !== undefined) return { images: committed.images, failed: committed.failed }
     const { model } = record.spec
     const weights = this.options.weightsOf?.(record) ?? record.spec.weights
     const loaded = await this.options.provider.model(model, weights)

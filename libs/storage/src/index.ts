@@ -15,3 +15,4 @@ export { allocateSafetensors, type SafetensorsBuffer } from './features/safetens
 export { encodeParquetFeatures, type ParquetLayer } from './features/parquet.js'
 export { createPartWriter, type FeatureFile, type PartOptions, type PartWriter } from './features/part-writer.js'
 export { openRanges, readFeatureRows } from './features/read.js'
+export { readCommit, readManifest } from './records/read.js'

@@ -1,4 +1,5 @@
 /** Seeded random numbers that depend on names, never on how many were drawn before elsewhere. */
+import { lowbias32 } from '@layermill/models'
 
 const TWO_TO_MINUS_32 = 1 / 4294967296
 const GOLDEN_RATIO = 0x9e3779b9 | 0
@@ -13,21 +14,11 @@ export interface Random {
   normal(): number
 }
 
-/** Integer finaliser `lowbias32` (Wellons): every input bit changes each output bit with probability close to one half. */
-function mix(value: number): number {
-  let x = value
-  x ^= x >>> 16
-  x = Math.imul(x, 0x7feb352d)
-  x ^= x >>> 15
-  x = Math.imul(x, 0x846ca68b)
-  return x ^ (x >>> 16)
-}
-
 /** A 32-bit hash of a text's UTF-8 bytes (FNV-1a, finalised), unsigned. */
 export function hashText(text: string, seed = 0): number {
-  let hash = 0x811c9dc5 ^ mix(seed)
+  let hash = 0x811c9dc5 ^ lowbias32(seed)
   for (const byte of Buffer.from(text, 'utf8')) hash = Math.imul(hash ^ byte, 0x01000193)
-  return mix(hash) >>> 0
+  return lowbias32(hash)
 }
 
 /** sfc32 (Doty-Humphrey): 128 bits of state, period at least 2^32. */

@@ -1,7 +1,6 @@
 import type { Extractor } from '@layermill/engines'
 import type { RunRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
-import { type ImageSource, manifestPath, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
+import { type ImageSource, type ManifestRow, readManifest, type Store } from '@layermill/storage'
 import type { LoadedModel } from '../model-provider.js'
 import { computeRows } from './compute-rows.js'
 import { FeatureRowsOutput } from './feature-rows.js'
@@ -25,13 +24,6 @@ export interface PartInput {
   readonly signal: AbortSignal
 }
 
-async function readRows(store: Store, part: number): Promise<ManifestRow[]> {
-  const path = manifestPath(part)
-  const bytes = await store.get(path)
-  if (bytes === undefined) throw new LayermillError('MANIFEST_MISSING', `${store.url}/${path} does not exist`)
-  return parseManifest(bytes, `${store.url}/${path}`)
-}
-
 function resultRows({ record, part, loaded }: PartInput, rows: readonly ManifestRow[]): ResultRows {
   return record.spec.kind === 'predict' ? new PredictionRowsOutput(record, part, loaded.labels) : new FeatureRowsOutput(record, part, rows)
 }
@@ -42,7 +34,7 @@ function resultRows({ record, part, loaded }: PartInput, rows: readonly Manifest
  */
 export async function computePart(input: PartInput): Promise<PartResult> {
   const { record, store, source, extractor, readAhead, report, signal } = input
-  const rows = await readRows(store, input.part)
+  const rows = await readManifest(store, input.part)
   const output = new PartOutput(store, record, input.part, resultRows(input, rows))
   const prepared = prepareRows(rows, { source, prepare: preparerOf(record, input.loaded.network), concurrency: readAhead })
   for await (const row of computeRows(prepared, { extractor, batchSize: record.batchSize })) {

@@ -1,6 +1,6 @@
 import type { RunRecord } from '@layermill/jobs'
 import type { ErrorRow, IndexRow, ManifestRow, Store } from '@layermill/storage'
-import { commitPath, committedFile, encodeCommit, encodeErrors, encodeIndex, errorsPath, indexPath, parseCommit } from '@layermill/storage'
+import { commitPath, committedFile, encodeCommit, encodeErrors, encodeIndex, errorsPath, indexPath, readCommit } from '@layermill/storage'
 import type { Activation, ComputedRow } from './compute-rows.js'
 import { CopiedParts } from './copied-parts.js'
 
@@ -60,14 +60,10 @@ export class PartOutput {
 
   /** Writes the part's files, then its commit record: from then on the part exists. */
   async commit(): Promise<PartResult> {
-    const path = commitPath(this.part)
-    const url = `${this.store.url}/${path}`
-    const earlier = await this.store.get(path)
+    const earlier = await readCommit(this.store, this.part)
     // Another worker was faster; what it wrote is what counts, also where an image has changed since.
-    if (earlier !== undefined) {
-      const { images, failed } = parseCommit(earlier, url)
-      return { images, failed }
-    }
+    if (earlier !== undefined) return { images: earlier.images, failed: earlier.failed }
+    const path = commitPath(this.part)
     const files = [...(await this.results.files()), { path: indexPath(this.part), bytes: encodeIndex(this.index) }]
     if (this.errors.length > 0) files.push({ path: errorsPath(this.part), bytes: new TextEncoder().encode(encodeErrors(this.errors)) })
     // An attempt that was stopped may have left errors that are none any more.

@@ -1,4 +1,4 @@
-import { commitPath, type CommitRecord, parseCommit, partOfPath, type Store } from '@layermill/storage'
+import { partOfPath, readCommit, type Store } from '@layermill/storage'
 import type { PartResult } from './part-queue.js'
 
 /** Numbers of the parts that have a commit record, as a set. */
@@ -9,13 +9,6 @@ export async function committedParts(store: Store): Promise<Set<number>> {
     if (part !== undefined) parts.add(part)
   }
   return parts
-}
-
-/** A part's commit record, or undefined where it has none. */
-export async function readCommit(store: Store, part: number): Promise<CommitRecord | undefined> {
-  const path = commitPath(part)
-  const bytes = await store.get(path)
-  return bytes === undefined ? undefined : parseCommit(bytes, `${store.url}/${path}`)
 }
 
 /** A part's counts by its commit record, or undefined where it has none. */

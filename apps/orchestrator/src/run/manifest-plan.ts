@@ -1,14 +1,6 @@
-import { encodeManifest, type ImageSource, manifestPath, type ManifestRow, parseManifest, partOfPath, type Store } from '@layermill/storage'
+import { encodeManifest, type ImageSource, manifestPath, type ManifestRow, partOfPath, readManifest, type Store } from '@layermill/storage'
 import type { PlannedJob } from './part-tracker.js'
 import { cutParts } from './plan-parts.js'
-
-/** Rows of one part of the manifest. */
-export async function readManifest(store: Store, part: number): Promise<ManifestRow[]> {
-  const path = manifestPath(part)
-  const bytes = await store.get(path)
-  if (bytes === undefined) throw new Error(`${store.url}/${path} vanished`)
-  return parseManifest(bytes, `${store.url}/${path}`)
-}
 
 export async function writeManifest(store: Store, part: number, rows: readonly ManifestRow[]): Promise<void> {
   await store.put(manifestPath(part), encodeManifest(rows), { contentType: 'application/x-ndjson' })

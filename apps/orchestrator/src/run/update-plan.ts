@@ -1,6 +1,6 @@
-import { errorsPath, type ImageSource, type ManifestRow, manifestPath, parseErrors, type SourceItem, type Store } from '@layermill/storage'
+import { errorsPath, type ImageSource, type ManifestRow, manifestPath, parseErrors, readManifest, type SourceItem, type Store } from '@layermill/storage'
 import { committedParts } from './commits.js'
-import { manifestParts, readManifest, writeManifest } from './manifest-plan.js'
+import { manifestParts, writeManifest } from './manifest-plan.js'
 import type { PlannedJob } from './part-tracker.js'
 import { cutParts } from './plan-parts.js'
 

@@ -1,6 +1,6 @@
 import { ExtractSpec, type FinetuneSpec, type RunRecord } from '@layermill/jobs'
-import { encodeManifest, type ErrorRow, type ManifestRow, parseErrors, partOfPath, type Store } from '@layermill/storage'
-import { manifestParts, readManifest, writeManifest } from '../run/manifest-plan.js'
+import { encodeManifest, type ErrorRow, type ManifestRow, parseErrors, partOfPath, readManifest, type Store } from '@layermill/storage'
+import { manifestParts, writeManifest } from '../run/manifest-plan.js'
 import { newRecord } from '../run/open-run.js'
 import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
 import { superviseRun } from '../run/supervise.js'

@@ -1,0 +1,26 @@
+import { LayermillError } from '@layermill/models'
+import { commitPath, manifestPath } from '../layout.js'
+import type { Store } from '../store.js'
+import { type CommitRecord, parseCommit } from './commit.js'
+import { type ManifestRow, parseManifest } from './rows.js'
+
+/**
+ * A part's commit record, or undefined where it has none: the part does not exist then.
+ * @throws LayermillError `RECORD_INVALID`, and what the store throws
+ */
+export async function readCommit(store: Store, part: number): Promise<CommitRecord | undefined> {
+  const path = commitPath(part)
+  const bytes = await store.get(path)
+  return bytes === undefined ? undefined : parseCommit(bytes, `${store.url}/${path}`)
+}
+
+/**
+ * The images of a part.
+ * @throws LayermillError `MANIFEST_MISSING`, `RECORD_INVALID`, and what the store throws
+ */
+export async function readManifest(store: Store, part: number): Promise<ManifestRow[]> {
+  const path = manifestPath(part)
+  const bytes = await store.get(path)
+  if (bytes === undefined) throw new LayermillError('MANIFEST_MISSING', `${store.url}/${path} does not exist`)
+  return parseManifest(bytes, `${store.url}/${path}`)
+}
