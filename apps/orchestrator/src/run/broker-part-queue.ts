@@ -21,10 +21,18 @@ export class BrokerPartQueue implements PartQueue {
   private readonly prefix: string
   private events: JobEvents | undefined
   private listener: (event: PartEvent) => void = () => undefined
+  /** Jobs that an earlier supervision started and that have not ended yet. */
+  private readonly inherited = new Set<string>()
 
   constructor(private readonly broker: Broker, private readonly record: RunRecord, private readonly storeUrl: string) {
     this.queue = broker.queue(queueNames.parts)
     this.prefix = `${record.id}_${record.generation}_`
+  }
+
+  async adopt(): Promise<void> {
+    for (const id of await this.jobIds('active')) this.inherited.add(id)
+    // A failed job would keep another of its id from being added. Looked at last: what was active before may have failed since.
+    for (const id of await this.jobIds('failed')) await this.forget(id)
   }
 
   async add(parts: readonly number[]): Promise<void> {
@@ -45,7 +53,10 @@ export class BrokerPartQueue implements PartQueue {
     for (const part of parts) {
       const job = await this.queue.getJob(this.jobId(part))
       const state = await job?.getState()
-      if (state === 'failed') this.listener({ kind: 'failed', part, ...parseFailedReason(job?.failedReason ?? 'unknown') })
+      if (state === 'failed' && this.inherited.has(this.jobId(part))) {
+        await this.forget(this.jobId(part))
+        missing.push(part)
+      } else if (state === 'failed') this.listener({ kind: 'failed', part, ...parseFailedReason(job?.failedReason ?? 'unknown') })
       else if (state === undefined || state === 'unknown' || state === 'completed') missing.push(part)
       // A finished job would keep another of its id from being added.
       if (state === 'completed') await job?.remove()
@@ -81,8 +92,27 @@ export class BrokerPartQueue implements PartQueue {
     }
     events.on('completed', ({ jobId, returnvalue }) => send(jobId, withResult('completed', returnvalue)))
     events.on('progress', ({ jobId, data }) => send(jobId, withResult('progress', data)))
-    events.on('failed', ({ jobId, failedReason }) => send(jobId, part => ({ kind: 'failed', part, ...parseFailedReason(failedReason) })))
+    events.on('failed', ({ jobId, failedReason }) => {
+      // Where the queue is away just now, `missing` finds the job later.
+      if (this.inherited.has(jobId)) void this.again(jobId).catch(() => undefined)
+      else send(jobId, part => ({ kind: 'failed', part, ...parseFailedReason(failedReason) }))
+    })
     return events
+  }
+
+  private async again(id: string): Promise<void> {
+    await this.forget(id)
+    await this.add([Number(id.slice(this.prefix.length))])
+  }
+
+  private async forget(id: string): Promise<void> {
+    await this.queue.remove(id)
+    this.inherited.delete(id)
+  }
+
+  private async jobIds(state: 'active' | 'failed'): Promise<string[]> {
+    const jobs = await this.queue.getJobs([state])
+    return jobs.map(({ id }) => id ?? '').filter(id => id.startsWith(this.prefix))
   }
 
   private jobId(part: number): string {

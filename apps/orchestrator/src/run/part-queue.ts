@@ -12,6 +12,12 @@ export type PartEvent =
 
 /** The jobs of one run, whatever queue carries them. Events may be lost: they are hints, the store is the truth. */
 export interface PartQueue {
+  /**
+   * Makes a fresh start of what an earlier supervision of the run left: failed jobs go, and a job that is under way now and fails is tried
+   * once more, since what it met may be mended since. Called before `subscribe`, so that no event of what was
+   * there before is taken for a new one.
+   */
+  adopt(): Promise<void>
   /** Adds one job a part; a part that is queued already is not added twice. */
   add(parts: readonly number[]): Promise<void>
   /** Those of the parts that the queue no longer holds, waiting, delayed or under way. */

@@ -10,6 +10,10 @@ class FakeQueue implements PartQueue {
   private listener: (event: PartEvent) => void = () => undefined
   onAdd: (parts: readonly number[]) => void = () => undefined
 
+  async adopt(): Promise<void> {
+    this.queued.clear()
+  }
+
   async add(parts: readonly number[]): Promise<void> {
     this.added.push(...parts)
     for (const part of parts) this.queued.add(part)

@@ -60,6 +60,7 @@ export class PartTracker {
    * @throws PartFailedError; the signal's reason when it is aborted.
    */
   async follow(plan: AsyncIterable<PlannedJob>): Promise<void> {
+    await this.options.queue.adopt()
     const unsubscribe = this.options.queue.subscribe(event => this.onEvent(event))
     const onAbort = (): void => this.wake()
     this.options.signal.addEventListener('abort', onAbort)
