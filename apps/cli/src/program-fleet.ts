@@ -1,8 +1,8 @@
-import type { Command } from 'commander'
-import { cancelRun, type ListOptions, listRuns, resumeRun, type RunsOptions, showRun, watchRun } from './commands/runs.js'
-import { type ServeOptions, serveCommand } from './commands/serve.js'
-import { addToken, listTokens, removeTokenCommand, type TokensOptions } from './commands/tokens.js'
-import { type WorkerOptions, workerCommand } from './commands/worker.js'
+import { type Command, Option } from 'commander'
+import type { ListOptions, RunsOptions } from './commands/runs.js'
+import type { ServeOptions } from './commands/serve.js'
+import type { TokensOptions } from './commands/tokens.js'
+import type { WorkerOptions } from './commands/worker.js'
 import type { Output } from './output/output.js'
 
 /** What a command sets for the process to end with. */
@@ -21,6 +21,7 @@ export function addFleetFlags(command: Command): Command {
     .option('--server <url>', 'a layermill serve to submit to, as https://host:8080; the token comes from LAYERMILL_TOKEN or --token-file')
     .option('--token-file <file>', 'file with the token of --server')
     .option('--weights-store <url>', storeText)
+    .addOption(new Option('--lock-duration <seconds>', lockText).hideHelp())
 }
 
 function addServe(program: Command, result: Result): void {
@@ -36,7 +37,7 @@ function addServe(program: Command, result: Result): void {
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .addHelpText('after', '\nExamples:\n  layermill serve --queue redis://localhost:6379\n  layermill serve --queue rediss://queue.internal:6379 --host 0.0.0.0 --tokens-file /etc/layermill/tokens.jsonl --weights-store s3://bucket/layermill')
     .action(async (options: ServeOptions) => {
-      result.exitCode = await serveCommand(options)
+      result.exitCode = await (await import('./commands/serve.js')).serveCommand(options)
     })
 }
 
@@ -56,7 +57,7 @@ function addWorker(program: Command, output: Output, result: Result): void {
     .option('--lock-duration <seconds>', lockText, '60')
     .addHelpText('after', '\nExamples:\n  layermill worker --queue redis://localhost:6379\n  layermill worker --queue redis://queue.internal:6379 --device cuda --health-port 9090 --host 0.0.0.0 --weights-store s3://bucket/layermill')
     .action(async (options: WorkerOptions) => {
-      result.exitCode = await workerCommand(output, options)
+      result.exitCode = await (await import('./commands/worker.js')).workerCommand(output, options)
     })
 }
 
@@ -76,24 +77,24 @@ function addRuns(program: Command, output: Output, result: Result): void {
     .option('--kind <kind>', 'extract, predict or finetune')
     .option('--limit <number>', 'most runs to list', '50')
     .addHelpText('after', '\nExample:\n  layermill runs list --queue redis://localhost:6379 --state failed')
-    .action((options: ListOptions) => listRuns(output, options))
+    .action(async (options: ListOptions) => (await import('./commands/runs.js')).listRuns(output, options))
   reach(runs.command('show').argument('<run>', 'its id').description('a run with its layers, counts and, if it failed, why'))
     .addHelpText('after', '\nExample:\n  layermill runs show extract-20260102-0a1b2c3d --queue redis://localhost:6379 --json')
-    .action((id: string, options: RunsOptions) => showRun(output, id, options))
+    .action(async (id: string, options: RunsOptions) => (await import('./commands/runs.js')).showRun(output, id, options))
   reach(runs.command('watch').argument('<run>', 'its id').description('live progress, from any machine; Ctrl-C ends the watching only'))
     .addHelpText('after', '\nExample:\n  layermill runs watch extract-20260102-0a1b2c3d --server https://layermill.example --token-file ~/.layermill-token')
     .action(async (id: string, options: RunsOptions) => {
-      result.exitCode = await watchRun(output, id, options)
+      result.exitCode = await (await import('./commands/runs.js')).watchRun(output, id, options)
     })
   reach(runs.command('cancel').argument('<run>', 'its id').description('ends a run; what is committed stays, and it can be resumed'))
     .addHelpText('after', '\nExample:\n  layermill runs cancel extract-20260102-0a1b2c3d --queue redis://localhost:6379')
-    .action((id: string, options: RunsOptions) => cancelRun(output, id, options))
+    .action(async (id: string, options: RunsOptions) => (await import('./commands/runs.js')).cancelRun(output, id, options))
   reach(runs.command('resume').argument('<run|out>', 'its id, or where its results are (then --queue)').description('goes on with a run that failed, was cancelled, or was forgotten by a wiped queue'))
     .option('--detach', 'only queue it: an orchestrator (layermill serve) carries it out')
     .option('--weights-store <url>', storeText)
     .addHelpText('after', '\nExamples:\n  layermill runs resume extract-20260102-0a1b2c3d --server https://layermill.example\n  layermill runs resume s3://bucket/features --queue redis://localhost:6379')
     .action(async (target: string, options: RunsOptions & { detach?: boolean }) => {
-      result.exitCode = await resumeRun(output, target, options)
+      result.exitCode = await (await import('./commands/runs.js')).resumeRun(output, target, options)
     })
 }
 
@@ -104,13 +105,13 @@ function addTokens(program: Command, output: Output): void {
     .requiredOption('--scopes <list>', 'read, submit (and cancel, resume), admin')
     .option('--expires <time>', 'when it ends, as 2027-01-01T00:00:00Z')
     .addHelpText('after', '\nExample:\n  layermill tokens add anna --scopes submit --expires 2027-01-01T00:00:00Z > anna.token')
-    .action((name: string, options: TokensOptions) => addToken(output, name, options))
+    .action(async (name: string, options: TokensOptions) => (await import('./commands/tokens.js')).addToken(output, name, options))
   file(tokens.command('list').description('names, scopes and times'))
     .addHelpText('after', '\nExample:\n  layermill tokens list')
-    .action((options: TokensOptions) => listTokens(output, options))
+    .action(async (options: TokensOptions) => (await import('./commands/tokens.js')).listTokens(output, options))
   file(tokens.command('remove').argument('<name>', 'whose it is').description('refuse a token from now on'))
     .addHelpText('after', '\nExample:\n  layermill tokens remove anna')
-    .action((name: string, options: TokensOptions) => removeTokenCommand(output, name, options))
+    .action(async (name: string, options: TokensOptions) => (await import('./commands/tokens.js')).removeTokenCommand(output, name, options))
 }
 
 /** Adds the commands of a fleet. */

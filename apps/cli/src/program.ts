@@ -1,12 +1,10 @@
 import { LayermillError } from '@layermill/models'
 import { Command, CommanderError, Option } from 'commander'
-import { adviseCommand, type AdviseCommandOptions } from './commands/advise.js'
-import { extractCommand } from './commands/extract.js'
-import { finetuneCommand, type FinetuneOptions } from './commands/finetune.js'
-import { modelsCommand, type ModelsOptions } from './commands/models.js'
-import { predictCommand } from './commands/predict.js'
+import type { AdviseCommandOptions } from './commands/advise.js'
+import type { FinetuneOptions } from './commands/finetune.js'
+import type { ModelsOptions } from './commands/models.js'
 import type { RunOptions } from './commands/run.js'
-import { fetchCommand, importCommand, type ImportOptions, listCommand, verifyCommand } from './commands/weights.js'
+import type { ImportOptions } from './commands/weights.js'
 import { exitCodes } from './exit-codes.js'
 import { addSpecFlags } from './flags.js'
 import { Interrupted } from './interrupt.js'
@@ -25,7 +23,7 @@ function addModels(program: Command, output: Output): void {
     .option('--size <WxH>', 'size of the images')
     .option('--json', 'machine-readable')
     .addHelpText('after', '\nExamples:\n  layermill models\n  layermill models resnet50 --size 320x256')
-    .action((name: string | undefined, options: ModelsOptions) => modelsCommand(output, name, options))
+    .action(async (name: string | undefined, options: ModelsOptions) => (await import('./commands/models.js')).modelsCommand(output, name, options))
 }
 
 function addExtract(program: Command, output: Output, result: Result): void {
@@ -37,7 +35,7 @@ function addExtract(program: Command, output: Output, result: Result): void {
     .option('--json', 'machine-readable lines')
     .addHelpText('after', '\nExamples:\n  layermill extract ./photos --model resnet50 --layers res4,pool5 --out ./features\n  layermill extract ./photos --model vgg16 --weights ./VGG_ILSVRC_16_layers.caffemodel --out ./features\n  layermill extract s3://bucket/photos/ --model vgg16 --layers fc7 --out s3://bucket/features --queue redis://localhost:6379')
     .action(async (source: string | undefined, options: RunOptions) => {
-      result.exitCode = await extractCommand(output, source, options)
+      result.exitCode = await (await import('./commands/extract.js')).extractCommand(output, source, options)
     })
 }
 
@@ -50,7 +48,7 @@ function addPredict(program: Command, output: Output, result: Result): void {
     .option('--json', 'machine-readable lines')
     .addHelpText('after', '\nExamples:\n  layermill predict cat.jpg --model resnet50\n  layermill predict ./photos --model googlenet --oversample --top 3 --out classes.csv\n  layermill predict s3://bucket/photos/ --model resnet50 --out s3://bucket/classes.jsonl --server https://layermill.example')
     .action(async (source: string | undefined, options: RunOptions) => {
-      result.exitCode = await predictCommand(output, source, options)
+      result.exitCode = await (await import('./commands/predict.js')).predictCommand(output, source, options)
     })
 }
 
@@ -64,7 +62,7 @@ function addFinetune(program: Command, output: Output, result: Result): void {
     .option('--json', 'machine-readable lines')
     .addHelpText('after', '\nExamples:\n  layermill finetune ./pets --model resnet50 --layer pool5 --head 512 --epochs 5 --out ./models/pets\n  layermill finetune ./pets --model resnet50 --base res5=1,res4=0.1 --learning-rate 0.0001 --augment flip,crop --out ./models/pets\n  layermill finetune -f pets.yaml --queue redis://localhost:6379\n  layermill predict ./photos --model ./models/pets')
     .action(async (source: string | undefined, options: FinetuneOptions) => {
-      result.exitCode = await finetuneCommand(output, source, options)
+      result.exitCode = await (await import('./commands/finetune.js')).finetuneCommand(output, source, options)
     })
 }
 
@@ -86,7 +84,7 @@ function addAdvise(program: Command, output: Output, result: Result): void {
     .option('--json', 'machine-readable')
     .addHelpText('after', '\nExamples:\n  layermill advise ./pets --model resnet50\n  layermill advise ./pets --model vgg16 --layers pool5,fc6,fc7 --sample 1000')
     .action(async (source: string, options: AdviseCommandOptions) => {
-      result.exitCode = await adviseCommand(output, source, options)
+      result.exitCode = await (await import('./commands/advise.js')).adviseCommand(output, source, options)
     })
 }
 
@@ -96,13 +94,13 @@ function addWeights(program: Command, output: Output, result: Result): void {
     .command('list')
     .description('which weights are here, and what is published')
     .option('--json', 'machine-readable')
-    .action((options: { json?: boolean }) => listCommand(output, options.json === true))
+    .action(async (options: { json?: boolean }) => (await import('./commands/weights.js')).listCommand(output, options.json === true))
   weights
     .command('fetch')
     .argument('[models...]', 'networks; default: all')
     .description('download, check and convert the published weights')
     .option('--timeout <seconds>', 'give up after this time', Number)
-    .action((models: string[], options: { timeout?: number }) => fetchCommand(output, models, options.timeout))
+    .action(async (models: string[], options: { timeout?: number }) => (await import('./commands/weights.js')).fetchCommand(output, models, options.timeout))
   weights
     .command('import')
     .argument('<file>', '.npz, .caffemodel, .safetensors or .h5 file, URL, or random[:SEED]')
@@ -110,12 +108,12 @@ function addWeights(program: Command, output: Output, result: Result): void {
     .requiredOption('--model <name>', 'the network they are of')
     .option('--out <file>', '.safetensors or .npz; default: what --weights imagenet loads for this model')
     .addHelpText('after', '\nExamples:\n  layermill weights import VGG_ILSVRC_16_layers.npz --model vgg16\n  layermill weights import model.safetensors --model resnet50.tv --out resnet50.npz')
-    .action((file: string, options: ImportOptions) => importCommand(output, file, options))
+    .action(async (file: string, options: ImportOptions) => (await import('./commands/weights.js')).importCommand(output, file, options))
   weights
     .command('verify')
     .description('hold every file that is kept against its hash')
     .action(async () => {
-      result.exitCode = await verifyCommand(output)
+      result.exitCode = await (await import('./commands/weights.js')).verifyCommand(output)
     })
 }
 
