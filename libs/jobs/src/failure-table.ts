@@ -33,6 +33,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   SOURCE_KIND: row('never', 'run', 'The source is not a folder, glob, list, archive or image.'),
   SOURCE_MISSING: row('never', 'run', 'The source does not exist.'),
   SOURCE_UNREACHABLE: row('backoff', 'part', 'The source could not be reached.'),
+  ARCHIVE_INVALID: row('never', 'run', 'An archive of images is damaged or cut off.'),
   LIST_DUPLICATE: row('never', 'run', 'A list names the same image twice.'),
   LIST_INVALID: row('never', 'run', 'A list of images has a line that cannot be read.'),
   VALIDATION_INVALID: row('never', 'run', 'The held-out images do not fit the training images.'),
@@ -138,6 +139,10 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   RUN_CANCELLED: row('never', 'run', 'The run was cancelled.'),
   RUN_FINISHED: row('never', 'request', 'The run has ended.'),
   RUN_UNKNOWN: row('never', 'request', 'There is no such run.'),
+  SCHEDULE_EXISTS: row('never', 'request', 'A schedule of this name exists.'),
+  SCHEDULE_RECORD_INVALID: row('never', 'request', 'A stored schedule cannot be read.'),
+  SCHEDULE_UNKNOWN: row('never', 'request', 'There is no such schedule.'),
+  SCHEDULES_ELSEWHERE: row('never', 'request', 'The queue\'s schedules are kept at another place.'),
   SCOPE_MISSING: row('never', 'request', 'The token does not allow this.'),
   TOKENS_INVALID: row('never', 'request', 'The file of tokens cannot be understood.'),
   TOKENS_REQUIRED: row('never', 'request', 'Other addresses than loopback need tokens.'),
@@ -149,6 +154,11 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   WORKER_LOST: row('backoff', 'part', 'The workers that had the part vanished, one after the other.'),
   UNAVAILABLE: row('backoff', 'request', 'The queue or the store does not answer.'),
   URL_TOO_LONG: row('never', 'request', 'The URL is too long.'),
+
+  // Webhooks.
+  ADDRESS_REFUSED: row('never', 'request', 'The host is, or resolves to, an address that is not public.'),
+  WEBHOOK_FAILED: row('backoff', 'request', 'A webhook\'s receiver did not accept an event.'),
+  WEBHOOK_SECRET: row('never', 'request', 'The secret that signs webhooks is missing or too short.'),
 
   // The system's own codes, and everything else.
   EACCES: row('never', 'run', 'A file may not be read or written.'),

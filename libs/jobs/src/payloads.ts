@@ -14,6 +14,10 @@ export const queueNames = {
   gradients: 'layermill-gradients',
   /** Never worked off: one job for each worker, whose data is its last heartbeat. */
   workers: 'layermill-workers',
+  /** Ticks of schedules. */
+  schedules: 'layermill-schedules',
+  /** Events for webhooks, and their deliveries. */
+  webhooks: 'layermill-webhooks',
 } as const
 
 /** Largest payload, in bytes of its JSON. Jobs carry names, never images or tensors. */
