@@ -1,5 +1,6 @@
 export * from './http/index.js'
 export * from './run/index.js'
+export { type ModelService, modelService } from './registry/model-service.js'
 export { QueueFleetService, type QueueFleetOptions } from './service/queue-fleet-service.js'
 export { type QueueRunEnvironment, QueueRunService } from './service/queue-run-service.js'
 export { runStoreUrl } from './service/run-jobs.js'

@@ -61,6 +61,13 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
 
   // Networks, weights and engines.
   MODEL_INVALID: row('never', 'run', 'The files of a fine-tuned model cannot be understood.'),
+  MODEL_NAME_INVALID: row('never', 'run', 'This cannot be the name of a registered model.'),
+  MODEL_NOT_REGISTERED: row('never', 'run', 'The registry has no such model or version.'),
+  REGISTRY_BUSY: row('backoff', 'part', 'A registered model is being changed by others all the time.'),
+  REGISTRY_CONFLICT: row('never', 'run', 'A registered model is not as a change expects it.'),
+  REGISTRY_INVALID: row('never', 'run', 'A file of the registry of models cannot be understood.'),
+  REGISTRY_MISSING: row('never', 'run', 'No registry of models is configured.'),
+  ROLLBACK_IMPOSSIBLE: row('never', 'run', 'There is no earlier version of a registered model to go back to.'),
   MODEL_UNKNOWN: row('never', 'run', 'No network or fine-tuned model has this name.'),
   LAYER_UNKNOWN: row('never', 'run', 'The network has no layer of this name.'),
   NODE_UNKNOWN: row('never', 'run', 'The network\'s graph has no node of this name.'),

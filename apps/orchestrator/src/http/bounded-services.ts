@@ -1,3 +1,4 @@
+import type { ModelService } from '../registry/model-service.js'
 import { withDeadline } from './deadline.js'
 import type { FleetService, RunService } from './services.js'
 
@@ -20,4 +21,15 @@ export function boundRuns(runs: RunService, deadline: number): RunService {
 export function boundFleet(fleet: FleetService, deadline: number): FleetService {
   const bound = <T>(answer: Promise<T>): Promise<T> => withDeadline(answer, deadline, 'the queue')
   return { workers: () => bound(fleet.workers()), queues: () => bound(fleet.queues()), ready: () => bound(fleet.ready()) }
+}
+
+/** A registry that answers within the deadline (in milliseconds), or `UNAVAILABLE`. */
+export function boundModels(models: ModelService, deadline: number): ModelService {
+  const bound = <T>(answer: Promise<T>): Promise<T> => withDeadline(answer, deadline, 'the store')
+  return {
+    list: () => bound(models.list()),
+    get: name => bound(models.get(name)),
+    promote: (name, version, change) => bound(models.promote(name, version, change)),
+    rollback: (name, change) => bound(models.rollback(name, change)),
+  }
 }

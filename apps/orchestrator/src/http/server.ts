@@ -9,20 +9,24 @@ import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 import { refuseOpenServer } from './auth/loopback.js'
 import type { TokenStore } from './auth/token-store.js'
-import { boundFleet, boundRuns } from './bounded-services.js'
+import { boundFleet, boundModels, boundRuns } from './bounded-services.js'
 import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { addDocumentation, registerOpenApi } from './openapi.js'
 import { requireAccess } from './route-access.js'
 import { addEventRoute } from './routes/events.js'
 import { addFleetRoutes } from './routes/fleet.js'
+import { addModelRoutes } from './routes/models.js'
 import { addOperationRoutes } from './routes/operations.js'
 import { addRunRoutes } from './routes/runs.js'
 import type { FleetService, RunService } from './services.js'
+import { type ModelService, modelService } from '../registry/model-service.js'
 
 export interface ServerOptions {
   runs: RunService
   fleet: FleetService
+  /** The registry of models. Default: none, and questions about it are answered with 404. */
+  models?: ModelService | undefined
   /** Who may ask. Without any token the server binds loopback only. */
   tokens?: TokenStore
   /** Name or address to listen on. */
@@ -134,6 +138,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
     addRunRoutes(typed, runs)
     addEventRoute(typed, { runs, metrics, heartbeat, mostStreams })
     addFleetRoutes(typed, fleet)
+    addModelRoutes(typed, boundModels(options.models ?? modelService(undefined), serviceDeadline))
     addOperationRoutes(typed, { runs, fleet, metrics })
     await addDocumentation(typed)
   })

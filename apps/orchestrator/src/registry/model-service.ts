@@ -1,0 +1,32 @@
+import { LayermillError } from '@layermill/models'
+import type { Store } from '@layermill/storage'
+import type { Latest } from './records.js'
+import { type ManualChange, type ModelDetail, ModelRegistry, type ModelSummary, type RegistryOptions } from './registry.js'
+
+/** What the HTTP side asks of the registry. */
+export interface ModelService {
+  list(): Promise<ModelSummary[]>
+  /** @throws LayermillError `MODEL_NOT_REGISTERED` */
+  get(name: string): Promise<ModelDetail>
+  /** @throws LayermillError `MODEL_NOT_REGISTERED`, `REGISTRY_CONFLICT`, `REGISTRY_BUSY` */
+  promote(name: string, version: number, change: ManualChange): Promise<Latest>
+  /** @throws LayermillError `MODEL_NOT_REGISTERED`, `ROLLBACK_IMPOSSIBLE`, `REGISTRY_CONFLICT`, `REGISTRY_BUSY` */
+  rollback(name: string, change: ManualChange): Promise<Latest>
+}
+
+const missing = (): never => {
+  throw new LayermillError('REGISTRY_MISSING', 'no registry of models is configured', {
+    hint: 'give one with --registry DEST or LAYERMILL_REGISTRY: a folder or s3://bucket/prefix',
+  })
+}
+
+/** The registry at a store; without one every question is answered with `REGISTRY_MISSING`. */
+export function modelService(store: Store | undefined, options: RegistryOptions = {}): ModelService {
+  if (store !== undefined) return new ModelRegistry(store, options)
+  return { list: async () => missing(), get: async () => missing(), promote: async () => missing(), rollback: async () => missing() }
+}
+
+/** @throws LayermillError `REGISTRY_MISSING` where nothing is given and `LAYERMILL_REGISTRY` is not set */
+export function requireRegistry(root: string | undefined): string {
+  return root ?? missing()
+}
