@@ -5,3 +5,5 @@ export { QueueFleetService, type QueueFleetOptions } from './service/queue-fleet
 export { type QueueRunEnvironment, QueueRunService } from './service/queue-run-service.js'
 export { runStoreUrl } from './service/run-jobs.js'
 export { type RunWorker, type RunWorkerOptions, startRunWorker } from './service/run-worker.js'
+export * from './schedules/index.js'
+export * from './notify/index.js'

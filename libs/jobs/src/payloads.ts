@@ -16,6 +16,8 @@ export const queueNames = {
   workers: 'layermill-workers',
   /** Ticks of schedules. */
   schedules: 'layermill-schedules',
+  /** Never worked off: where the fleet's state is kept. */
+  state: 'layermill-state',
   /** Events for webhooks, and their deliveries. */
   webhooks: 'layermill-webhooks',
 } as const

@@ -1,13 +1,13 @@
 import { errorMessage } from '@layermill/models'
 import { CronExpressionParser } from 'cron-parser'
 import { z } from 'zod'
-import { hasCredentials } from './redact.js'
 import { RunSpec } from './spec.js'
 import { formatZodError } from './spec-error.js'
+import { webhookUrls } from './webhook-url.js'
 
 /**
  * The next times that a cron expression means, after `from`, earliest first; fewer than `count` where it has no more. As BullMQ ticks:
- * a time that the clock jumps over (the start of summer time) comes at the jump's end, one that it passes twice comes once.
+ * a time that the clock jumps over (the start of summer time) comes that much later, one that it passes twice comes the first time only.
  */
 export function nextTimes(cron: string, tz: string, from: Date, count: number): Date[] {
   const times: Date[] = []
@@ -67,15 +67,10 @@ const cron = z.string({ error: 'a cron expression, as 0 3 * * *' }).trim().max(2
 const tz = z.string({ error: 'a time zone, as Europe/Berlin' }).max(64, 'a time zone, as Europe/Berlin').refine(isTimeZone, 'a time zone, as Europe/Berlin or UTC')
   .describe('Time zone of the cron expression.')
 
-/** A URL that events are sent to. */
-export const WebhookUrl = z.string({ error: 'an http:// or https:// URL' }).max(2048, 'a URL of at most 2048 characters')
-  .refine(value => /^https?:\/\//i.test(value) && URL.canParse(value), 'an http:// or https:// URL')
-  .refine(value => !hasCredentials(value), 'a URL without credentials (receivers check the signature)')
-
 const overlap = z.enum(['skip', 'queue'], { error: 'skip or queue' }).describe('What a tick does while the run before it is under way: nothing (skip), or its own run afterwards (queue, one at most).')
 const missed = z.enum(['run', 'skip'], { error: 'run or skip' }).describe('Ticks that nobody was there for: made up for by one run, or left out.')
 const unchanged = z.enum(['skip', 'run'], { error: 'skip or run' }).describe('What a tick does where the images are those of the last good run.')
-const notify = z.array(WebhookUrl).max(10, 'at most 10 URLs').describe('Webhooks to tell of the schedule\'s runs, besides the server\'s.')
+const notify = webhookUrls.describe('Webhooks to tell of the schedule\'s runs, besides the server\'s.')
 
 /** Placeholders that may stand in a schedule's `out`; each tick has its own value. */
 export const outPlaceholders = ['{date}', '{time}', '{run}'] as const
@@ -145,7 +140,9 @@ export function parseScheduleChange(input: unknown): ScheduleChange {
  * The spec of one tick: `{date}` (YYYY-MM-DD in the schedule's time zone), `{time}` (HHMMSS) and `{run}` (the tick's own id) of `out` filled in.
  * Extraction into the same place every time is an update of what is there.
  */
-export function specOfTick({ spec, tz: zone }: Pick<ScheduleSpec, 'spec' | 'tz'>, tick: { readonly id: string; readonly due: Date }): RunSpec {
+export function specOfTick({ spec: given, tz: zone, notify: urls = [] }: Pick<ScheduleSpec, 'spec' | 'tz' | 'notify'>, tick: { readonly id: string; readonly due: Date }): RunSpec {
+  const told = [...new Set([...given.notify ?? [], ...urls])]
+  const spec: RunSpec = told.length === 0 ? given : { ...given, notify: told }
   if (spec.out === undefined) return spec
   const parts = new Map(new Intl.DateTimeFormat('en-GB', {
     timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',

@@ -2,6 +2,7 @@ import { errorMessage } from '@layermill/models'
 import { z } from 'zod'
 import { hasCredentials } from './redact.js'
 import * as text from './spec-text.js'
+import { webhookUrls } from './webhook-url.js'
 
 /** A flag's text that becomes the field's value. */
 function parsed<T>(parse: (value: string) => T) {
@@ -50,6 +51,8 @@ export const commonFields = {
   maxErrors: z.union([whole(0, 1e12), parsed(text.parseMaxErrors)], { error: text.expected.maxErrors }).prefault('1%')
     .describe('How many images may fail before the run does: a number, or a share as 1%.'),
   overwrite: flag('Replace what another run left at the destination.'),
+  notify: z.union([webhookUrls, z.string().transform(value => value.split(',').map(url => url.trim())).pipe(webhookUrls)], { error: 'http:// or https:// URLs without credentials, several with commas' }).optional()
+    .describe('Webhooks to tell of the run\'s end, besides those of layermill serve.'),
   plan: flag('Only say what the run would do, write and need; compute nothing.'),
 }
 
@@ -86,6 +89,10 @@ export const predictFields = {
 const share = (to: string) => z.number({ error: `a number from 0 up to ${to}` }).min(0)
 const positive = z.number({ error: 'a number above 0' }).positive('a number above 0').max(1e6, 'a number up to 1000000')
 
+const modelName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'a name of lower-case letters, digits, dot, dash and underscore, at most 64')
+/** Share of accuracy that a new version may lose where nothing is said. */
+const defaultMargin = 0.01
+
 /** Classes, cut, head and data of a fine-tuning run. */
 export const finetuneModelFields = {
   layer: layerName.optional().describe('Layer to cut the network at; the head goes on top. Default: the network\'s default layer.'),
@@ -109,6 +116,16 @@ export const finetuneModelFields = {
     .prefault([]).describe('Random changes of training images: mirroring, random resized crop, colour.'),
   augmentCopies: whole(1, 1000).default(5).describe('Augmented copies of each image that a frozen base computes once (only with augment).'),
   out: place.describe('Where the model goes: a folder or s3://bucket/prefix.'),
+  register: z.union([
+    z.strictObject({
+      name: modelName,
+      root: place.optional().describe('The registry: a folder or s3://bucket/prefix. Default: that of the server or of LAYERMILL_REGISTRY.'),
+      margin: z.number().min(0).max(1).default(defaultMargin).describe('Accuracy that a new version may lose, 0 to 1.'),
+      heldOut: place.optional().describe('Images that versions are compared on. Default: those that the run holds out.'),
+    }),
+    modelName.transform((name): { name: string; root?: string; margin: number; heldOut?: string } => ({ name, margin: defaultMargin })),
+  ], { error: 'a name, as pets, or name, root, margin and heldOut' }).optional()
+    .describe('Name in the registry of models: the model becomes its next version, and the latest one where it is not worse.'),
 }
 
 /** Optimization of a fine-tuning run. */

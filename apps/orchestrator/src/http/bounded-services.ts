@@ -1,4 +1,5 @@
 import type { ModelService } from '../registry/model-service.js'
+import type { ScheduleService } from '../schedules/schedule-service.js'
 import { withDeadline } from './deadline.js'
 import type { FleetService, RunService } from './services.js'
 
@@ -31,5 +32,20 @@ export function boundModels(models: ModelService, deadline: number): ModelServic
     get: name => bound(models.get(name)),
     promote: (name, version, change) => bound(models.promote(name, version, change)),
     rollback: (name, change) => bound(models.rollback(name, change)),
+  }
+}
+
+/** Schedules that answer within the deadline (in milliseconds), or `UNAVAILABLE`. */
+export function boundSchedules(schedules: ScheduleService, deadline: number): ScheduleService {
+  const bound = <T>(answer: Promise<T>): Promise<T> => withDeadline(answer, deadline, 'the store or the queue')
+  return {
+    list: () => bound(schedules.list()),
+    add: spec => bound(schedules.add(spec)),
+    get: name => bound(schedules.get(name)),
+    change: (name, change) => bound(schedules.change(name, change)),
+    pause: name => bound(schedules.pause(name)),
+    resume: name => bound(schedules.resume(name)),
+    remove: name => bound(schedules.remove(name)),
+    run: name => bound(schedules.run(name)),
   }
 }

@@ -48,6 +48,7 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
       },
       tags: [
         { name: 'runs', description: 'Extraction, prediction and fine-tuning' },
+        { name: 'schedules', description: 'Runs at their times' },
         { name: 'fleet', description: 'Workers and queues' },
         { name: 'operations', description: 'Health and metrics' },
       ],

@@ -9,7 +9,7 @@ import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 import { refuseOpenServer } from './auth/loopback.js'
 import type { TokenStore } from './auth/token-store.js'
-import { boundFleet, boundModels, boundRuns } from './bounded-services.js'
+import { boundFleet, boundModels, boundRuns, boundSchedules } from './bounded-services.js'
 import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { addDocumentation, registerOpenApi } from './openapi.js'
@@ -19,12 +19,16 @@ import { addFleetRoutes } from './routes/fleet.js'
 import { addModelRoutes } from './routes/models.js'
 import { addOperationRoutes } from './routes/operations.js'
 import { addRunRoutes } from './routes/runs.js'
+import { addScheduleRoutes } from './routes/schedules.js'
+import type { ScheduleService } from '../schedules/schedule-service.js'
 import type { FleetService, RunService } from './services.js'
 import { type ModelService, modelService } from '../registry/model-service.js'
 
 export interface ServerOptions {
   runs: RunService
   fleet: FleetService
+  /** Default: no schedules. */
+  schedules?: ScheduleService
   /** The registry of models. Default: none, and questions about it are answered with 404. */
   models?: ModelService | undefined
   /** Who may ask. Without any token the server binds loopback only. */
@@ -137,6 +141,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
     const typed = routes.withTypeProvider<ZodTypeProvider>()
     addRunRoutes(typed, runs)
     addEventRoute(typed, { runs, metrics, heartbeat, mostStreams })
+    if (options.schedules !== undefined) addScheduleRoutes(typed, boundSchedules(options.schedules, serviceDeadline))
     addFleetRoutes(typed, fleet)
     addModelRoutes(typed, boundModels(options.models ?? modelService(undefined), serviceDeadline))
     addOperationRoutes(typed, { runs, fleet, metrics })

@@ -1,0 +1,44 @@
+import { createHash, type Hash } from 'node:crypto'
+import type { RunSpec } from '@layermill/jobs'
+import { networkIds } from '@layermill/models'
+import type { ImageSource, Store } from '@layermill/storage'
+
+export interface FingerprintEnvironment {
+  openSource(source: string): Promise<ImageSource>
+  openStore(url: string): Promise<Store>
+}
+
+async function addListing(hash: Hash, source: ImageSource): Promise<void> {
+  try {
+    for await (const { key, etag, bytes, label } of source.items()) hash.update(`${JSON.stringify([key, etag, bytes, label ?? null])}\n`)
+  } finally {
+    await source.close()
+  }
+}
+
+/** The version of a fine-tuned model that a spec names by its place; a network's name says all by itself. */
+async function modelVersion(model: string, environment: FingerprintEnvironment): Promise<string | undefined> {
+  if (networkIds.includes(model) || !/[/\\]/.test(model)) return undefined
+  const store = await environment.openStore(model)
+  try {
+    return (await store.stat('model.json'))?.etag
+  } finally {
+    await store.close()
+  }
+}
+
+/**
+ * What a run of this spec would work on, as a SHA-256: the spec, its model's version, and key, etag, size and label of every image. The
+ * listing is read as a stream.
+ * @throws LayermillError as listing does: `SOURCE_EMPTY`, `SOURCE_MISSING`, `SOURCE_UNREACHABLE`
+ */
+export async function fingerprintOf(spec: RunSpec, environment: FingerprintEnvironment): Promise<string> {
+  const { notify: _notify, ...decisive } = spec
+  const hash = createHash('sha256').update(`${JSON.stringify([decisive, await modelVersion(spec.model, environment) ?? null])}\n`)
+  await addListing(hash, await environment.openSource(spec.source))
+  if (spec.kind === 'finetune' && typeof spec.validation === 'string') {
+    hash.update('validation\n')
+    await addListing(hash, await environment.openSource(spec.validation))
+  }
+  return hash.digest('hex')
+}

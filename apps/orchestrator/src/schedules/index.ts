@@ -1,0 +1,5 @@
+export { type ScheduleHistory, type ScheduleRecord, Tick } from './records.js'
+export { claimPlace, findSchedules } from './place.js'
+export { ScheduleStore } from './schedule-store.js'
+export { type ScheduleService, StoredSchedules } from './schedule-service.js'
+export { ScheduleDetail, ScheduleList, ScheduleSummary, ScheduleTick } from './schemas.js'

@@ -1,0 +1,107 @@
+import { randomBytes } from 'node:crypto'
+import type { Broker, ScheduleChange, ScheduleSpec } from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import type { ScheduleRecord } from './records.js'
+import type { ScheduleStore } from './schedule-store.js'
+import { describeSchedule, type ScheduleDetail, type ScheduleSummary, type ScheduleTick, summarizeSchedule } from './schemas.js'
+import { addTick, startTicking, tickId, tickQueue } from './tick-jobs.js'
+
+/** What the HTTP side and the command ask of schedules. Every method but `list` and `add` throws LayermillError `SCHEDULE_UNKNOWN`. */
+export interface ScheduleService {
+  /** By name. */
+  list(): Promise<ScheduleSummary[]>
+  /** @throws LayermillError `SCHEDULE_EXISTS` */
+  add(spec: ScheduleSpec): Promise<ScheduleDetail>
+  get(name: string): Promise<ScheduleDetail>
+  /** Changes the fields that are given; the history stays. */
+  change(name: string, change: ScheduleChange): Promise<ScheduleDetail>
+  pause(name: string): Promise<ScheduleDetail>
+  /** Goes on with a paused one; what came due meanwhile is not made up for. */
+  resume(name: string): Promise<ScheduleDetail>
+  /** Runs go on; what they wrote stays. */
+  remove(name: string): Promise<void>
+  /** Queues a tick now, also of a paused schedule and where nothing changed. It does not overlap either. */
+  run(name: string): Promise<ScheduleTick>
+}
+
+const unknown = (name: string): LayermillError => new LayermillError('SCHEDULE_UNKNOWN', `There is no schedule ${name}`)
+
+/** Schedules in a store, ticking on a queue. What is in the store counts; the queue's part is made again from it. */
+export class StoredSchedules implements ScheduleService {
+  constructor(private readonly broker: Broker, private readonly store: ScheduleStore, private readonly now: () => Date = () => new Date()) {}
+
+  async list(): Promise<ScheduleSummary[]> {
+    const names = await this.store.names()
+    const all = await Promise.all(names.map(async name => {
+      const record = await this.store.record(name)
+      return record === undefined ? [] : [summarizeSchedule(record, await this.store.history(name), this.now())]
+    }))
+    return all.flat()
+  }
+
+  async add(schedule: ScheduleSpec): Promise<ScheduleDetail> {
+    const time = this.now().toISOString()
+    const record: ScheduleRecord = { version: 1, schedule, paused: false, created: time, changed: time, since: time }
+    if (!(await this.store.add(record))) {
+      throw new LayermillError('SCHEDULE_EXISTS', `There is a schedule ${schedule.name} already`, { hint: `change it with: layermill schedule edit ${schedule.name}` })
+    }
+    await startTicking(tickQueue(this.broker), schedule)
+    return this.#describe(record)
+  }
+
+  async get(name: string): Promise<ScheduleDetail> {
+    const record = await this.store.record(name)
+    if (record === undefined) throw unknown(name)
+    return this.#describe(record)
+  }
+
+  async change(name: string, change: ScheduleChange): Promise<ScheduleDetail> {
+    const time = this.now().toISOString()
+    let otherTimes = false
+    const record = await this.#changed(name, old => {
+      const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
+      const schedule: ScheduleSpec = { ...old.schedule, ...given }
+      otherTimes = schedule.cron !== old.schedule.cron || schedule.tz !== old.schedule.tz
+      return { ...old, schedule, changed: time, since: otherTimes ? time : old.since }
+    })
+    if (otherTimes && !record.paused) await startTicking(tickQueue(this.broker), record.schedule)
+    return this.#describe(record)
+  }
+
+  async pause(name: string): Promise<ScheduleDetail> {
+    const record = await this.#changed(name, old => (old.paused ? old : { ...old, paused: true, changed: this.now().toISOString() }))
+    await tickQueue(this.broker).removeJobScheduler(name)
+    return this.#describe(record)
+  }
+
+  async resume(name: string): Promise<ScheduleDetail> {
+    const time = this.now().toISOString()
+    const record = await this.#changed(name, old => (old.paused ? { ...old, paused: false, changed: time, since: time } : old))
+    await startTicking(tickQueue(this.broker), record.schedule)
+    return this.#describe(record)
+  }
+
+  async remove(name: string): Promise<void> {
+    if ((await this.store.record(name)) === undefined) throw unknown(name)
+    await this.store.remove(name)
+    await tickQueue(this.broker).removeJobScheduler(name)
+  }
+
+  async run(name: string): Promise<ScheduleTick> {
+    if ((await this.store.record(name)) === undefined) throw unknown(name)
+    const due = this.now()
+    const tick = `${tickId(due)}-${randomBytes(2).toString('hex')}`
+    await addTick(tickQueue(this.broker), { schedule: name, due: due.toISOString(), tick, manual: true }, 'asked')
+    return { schedule: name, tick }
+  }
+
+  async #changed(name: string, change: (record: ScheduleRecord) => ScheduleRecord): Promise<ScheduleRecord> {
+    const record = await this.store.change(name, change)
+    if (record === undefined) throw unknown(name)
+    return record
+  }
+
+  async #describe(record: ScheduleRecord): Promise<ScheduleDetail> {
+    return describeSchedule(record, await this.store.history(record.schedule.name), this.now())
+  }
+}
