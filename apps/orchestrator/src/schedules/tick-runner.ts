@@ -1,0 +1,162 @@
+import { classify, type RunSpec, type ScheduleSpec, specOfTick } from '@layermill/jobs'
+import { errorCode } from '@layermill/models'
+import type { RunService } from '../http/services.js'
+import type { Notify } from '../notify/events.js'
+import { readRunRecord } from '../run/record-store.js'
+import { isTerminal } from '../run/states.js'
+import { type FingerprintEnvironment, fingerprintOf } from './fingerprint.js'
+import { isOpen, type ScheduleHistory, type ScheduleRecord, type Tick, withTick } from './records.js'
+import type { ScheduleStore } from './schedule-store.js'
+
+export interface TickEnvironment extends FingerprintEnvironment {
+  readonly runs: Pick<RunService, 'submit' | 'get'>
+  readonly notify?: Notify
+  now(): Date
+  /** For the log. */
+  readonly note?: (text: string) => void
+}
+
+export interface TickRequest {
+  readonly id: string
+  readonly due: Date
+  readonly manual: boolean
+  /** A failure that could pass is noted, since it is not tried again. */
+  readonly lastTry: boolean
+}
+
+/** Milliseconds after which a tick counts as missed: nobody was there. */
+export const missedAfter = 60_000
+/** A tick that has been starting for so many milliseconds was given up with its process. */
+const startingFor = 15 * 60_000
+
+const dueBefore = (a: Tick, b: Tick): number => Date.parse(a.due) - Date.parse(b.due)
+const findTick = (history: ScheduleHistory, id: string): Tick | undefined => history.ticks.find(tick => tick.id === id)
+
+/**
+ * What is to become of a tick, by the history as it is: `starting`, `queued` or `skipped`. Ticks that were decided on before stay as they are,
+ * but for the one that waited.
+ */
+export function decideTick(history: ScheduleHistory, schedule: ScheduleSpec, tick: Tick): ScheduleHistory {
+  const known = findTick(history, tick.id)
+  if (known !== undefined && known.state !== 'queued') return history
+  const decided = (change: Partial<Tick>): ScheduleHistory => withTick(history, { ...tick, at: known?.at ?? tick.at, ...change })
+  const waiting = history.ticks.some(other => other.state === 'queued' && other.id !== tick.id)
+  if (history.ticks.some(isOpen)) {
+    if (known !== undefined) return history
+    if (schedule.overlap === 'queue' && !waiting) return decided({ state: 'queued' })
+    return decided({ state: 'skipped', reason: 'overlap', finished: tick.at })
+  }
+  if (tick.manual !== true && schedule.unchanged === 'skip' && tick.fingerprint !== undefined && history.lastGood?.fingerprint === tick.fingerprint) {
+    return decided({ state: 'skipped', reason: 'unchanged', finished: tick.at })
+  }
+  return decided({ state: 'starting' })
+}
+
+/** Carries out ticks: decides in the history, submits a run, and notes how it ended. Any number of processes may do so at once. */
+export class TickRunner {
+  constructor(private readonly store: ScheduleStore, private readonly environment: TickEnvironment) {}
+
+  /**
+   * One tick. The same tick given again goes on where the first try broke off.
+   * @throws what can pass, for another try
+   */
+  async tick(name: string, request: TickRequest): Promise<void> {
+    const record = await this.store.record(name)
+    if (record === undefined || (record.paused && !request.manual)) return
+    const history = await this.settle(name)
+    const known = findTick(history, request.id)
+    if (known !== undefined && known.state !== 'starting' && known.state !== 'queued') return
+    const tick = this.#newTick(request)
+    if (known === undefined && record.schedule.missed === 'skip' && !request.manual && Date.parse(tick.at) - request.due.getTime() > missedAfter) {
+      await this.#decided(name, { ...tick, state: 'skipped', reason: 'missed', finished: tick.at })
+      return
+    }
+    try {
+      const decided = known?.state === 'starting' ? known : await this.#decide(name, record, history, tick)
+      if (decided?.state === 'starting') await this.#start(record, decided)
+    } catch (error) {
+      if (!request.lastTry && classify(error).retry !== 'never') throw error
+      await this.#failed(name, tick, error)
+    }
+  }
+
+  /** Notes how runs ended that were under way. Returns the history as it is then. */
+  async settle(name: string): Promise<ScheduleHistory> {
+    const history = await this.store.history(name)
+    const ended: Tick[] = []
+    for (const tick of history.ticks.filter(isOpen)) {
+      const now = await this.#ended(tick)
+      if (now !== undefined) ended.push(now)
+    }
+    if (ended.length === 0) return history
+    return this.store.changeHistory(name, latest => ended.toSorted(dueBefore).reduce((changed, tick) => {
+      const open = findTick(changed, tick.id)
+      if (open === undefined || !isOpen(open)) return changed
+      const good = tick.state === 'done' && tick.run !== undefined && tick.fingerprint !== undefined ? { lastGood: { fingerprint: tick.fingerprint, run: tick.run } } : {}
+      return { ...withTick(changed, tick), ...good }
+    }, latest))
+  }
+
+  #newTick({ id, due, manual }: TickRequest): Tick {
+    return { id, due: due.toISOString(), at: this.environment.now().toISOString(), ...(manual ? { manual } : {}), state: 'starting' }
+  }
+
+  async #decided(name: string, tick: Tick): Promise<void> {
+    await this.store.changeHistory(name, history => (findTick(history, tick.id) === undefined ? withTick(history, tick) : history))
+    this.environment.note?.(`schedule ${name}: tick ${tick.id} ${tick.state}${tick.reason === undefined ? '' : `: ${tick.reason}`}`)
+  }
+
+  async #decide(name: string, record: ScheduleRecord, history: ScheduleHistory, tick: Tick): Promise<Tick | undefined> {
+    // Listing may take long: not where the answer is known without.
+    const fingerprint = history.ticks.some(isOpen) ? undefined : await fingerprintOf(record.schedule.spec, this.environment)
+    const decided = findTick(await this.store.changeHistory(name, latest => decideTick(latest, record.schedule, { ...tick, fingerprint })), tick.id)
+    if (decided !== undefined && decided.state !== 'starting') this.environment.note?.(`schedule ${name}: tick ${tick.id} ${decided.state}${decided.reason === undefined ? '' : `: ${decided.reason}`}`)
+    return decided
+  }
+
+  async #start(record: ScheduleRecord, tick: Tick): Promise<void> {
+    const { name } = record.schedule
+    const spec: RunSpec = specOfTick(record.schedule, { id: tick.id, due: new Date(tick.due) })
+    const run = await this.environment.runs.submit(spec)
+    await this.store.changeHistory(name, history => withTick(history, { ...tick, state: 'running', run: run.id, out: spec.out }))
+    this.environment.note?.(`schedule ${name}: tick ${tick.id} is run ${run.id}`)
+  }
+
+  async #failed(name: string, tick: Tick, error: unknown): Promise<void> {
+    const { code, message } = classify(error)
+    const finished = this.environment.now().toISOString()
+    await this.store.changeHistory(name, history => withTick(history, { ...findTick(history, tick.id) ?? tick, state: 'failed', finished, error: { code, message } }))
+    this.environment.note?.(`schedule ${name}: tick ${tick.id} failed: ${message}`)
+    const urls = (await this.store.record(name))?.schedule.notify
+    await this.environment.notify?.({ event: 'schedule.failed', data: { schedule: name, tick: tick.id, due: tick.due, error: { code, message } } }, { urls })
+  }
+
+  /** The tick as it ended; undefined while it has not. */
+  async #ended(tick: Tick): Promise<Tick | undefined> {
+    const now = this.environment.now()
+    if (tick.run === undefined) {
+      return now.getTime() - Date.parse(tick.at) > startingFor ? { ...tick, state: 'lost', finished: now.toISOString() } : undefined
+    }
+    try {
+      const { state, finished, error } = await this.environment.runs.get(tick.run)
+      return isTerminal(state) ? { ...tick, state: state as 'done' | 'failed' | 'cancelled', finished: finished ?? now.toISOString(), error } : undefined
+    } catch (error) {
+      if (errorCode(error) !== 'RUN_UNKNOWN') throw error
+      return this.#endedByStore(tick, now)
+    }
+  }
+
+  /** How a run ended that the queue has forgotten, as its store has it. */
+  async #endedByStore(tick: Tick, now: Date): Promise<Tick> {
+    const lost: Tick = { ...tick, state: 'lost', finished: now.toISOString() }
+    if (tick.out === undefined) return lost
+    const store = await this.environment.openStore(tick.out)
+    try {
+      const record = await readRunRecord(store)
+      if (record === undefined || record.id !== tick.run || !isTerminal(record.state)) return lost
+      return { ...tick, state: record.state as 'done' | 'failed' | 'cancelled', finished: record.finished ?? now.toISOString(), error: record.error }
+    } finally {
+      await store.close()
+    }
+  }
+}
