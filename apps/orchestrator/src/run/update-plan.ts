@@ -93,9 +93,9 @@ async function* newImages(items: AsyncIterable<SourceItem>, known: ReadonlyMap<s
 function updatedRow(row: ManifestRow, image: KnownImage): ManifestRow[] {
   if (!image.seen) return []
   if (image.now === undefined) return [row]
-  const { key, etag, bytes, label } = image.now
+  const { key, etag, bytes, label, at } = image.now
   const unchanged = etag === image.etag && row.from !== undefined
-  return [{ key, etag, bytes, ...(label === undefined ? {} : { label }), ...(unchanged ? { from: row.from } : {}) }]
+  return [{ key, etag, bytes, ...(label === undefined ? {} : { label }), ...(at === undefined ? {} : { at }), ...(unchanged ? { from: row.from } : {}) }]
 }
 
 /**
@@ -119,6 +119,14 @@ export async function planUpdate(store: Store, source: ImageSource, partSize: nu
   return finishDraft(draft)
 }
 
+/** Plans every image again in new parts, which replace all that are there. */
+export async function planRenewal(store: Store, source: ImageSource, partSize: number): Promise<UpdatePlan> {
+  const { draft, live } = await startDraft(store)
+  for await (const { rows } of cutParts(source.items(), partSize, draft.next)) await addPart(draft, rows)
+  draft.retire.push(...live)
+  return finishDraft(draft)
+}
+
 /** What the listing says now of the images that failed: they may have been mended, or put where they were missing. */
 async function currentItems(source: ImageSource, keys: ReadonlySet<string>): Promise<Map<string, SourceItem>> {
   const found = new Map<string, SourceItem>()
@@ -133,7 +141,7 @@ async function currentItems(source: ImageSource, keys: ReadonlySet<string>): Pro
 /** A row that has no result, as the listing has it now. */
 function rowToRetry(row: ManifestRow, items: ReadonlyMap<string, SourceItem>): ManifestRow {
   const item = row.from === undefined ? items.get(row.key) : undefined
-  return item === undefined ? row : { ...row, etag: item.etag, bytes: item.bytes }
+  return item === undefined ? row : { ...row, etag: item.etag, bytes: item.bytes, at: item.at }
 }
 
 /** Plans each part with failed images again: their results copied, the failed ones tried once more, as they are now. */

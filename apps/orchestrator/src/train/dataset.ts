@@ -18,9 +18,9 @@ const labelHint = 'put the images into one folder for each class, or list them i
 export async function listLabelled(source: ImageSource, where: string): Promise<LabelledRow[]> {
   const rows: LabelledRow[] = []
   const unlabelled: string[] = []
-  for await (const { key, etag, bytes, label } of source.items()) {
+  for await (const { key, etag, bytes, label, at } of source.items()) {
     if (label === undefined || label === '') unlabelled.push(key)
-    else rows.push({ key, etag, bytes, label })
+    else rows.push({ key, etag, bytes, label, ...(at === undefined ? {} : { at }) })
   }
   if (unlabelled.length === 0) return rows.toSorted((a, b) => compareUtf8(a.key, b.key))
   const which =

@@ -7,6 +7,8 @@ export interface ManifestRow {
   readonly etag: string
   readonly bytes: number
   readonly label?: string
+  /** Where the image's bytes are, in an archive. */
+  readonly at?: { readonly shard: string; readonly offset: number }
   /** Where the image's result is already, in a part that this one replaces: it is copied, not computed. */
   readonly from?: { readonly part: number; readonly row: number }
 }
@@ -20,8 +22,8 @@ export interface ErrorRow {
 
 /** `manifest/part-N.jsonl`. The same rows give the same bytes. */
 export function encodeManifest(rows: Iterable<ManifestRow>): string {
-  return encodeLines(map(rows, ({ key, etag, bytes, label, from }) => (
-    { key, etag, bytes, label, from: from && { part: from.part, row: from.row } }
+  return encodeLines(map(rows, ({ key, etag, bytes, label, at, from }) => (
+    { key, etag, bytes, label, at: at && { shard: at.shard, offset: at.offset }, from: from && { part: from.part, row: from.row } }
   )))
 }
 
@@ -30,10 +32,12 @@ export function parseManifest(bytes: Uint8Array | string, name: string): Manifes
   return parseLines(bytes, name, (fields) => {
     const row = { key: fields.string('key'), etag: fields.string('etag'), bytes: fields.count('bytes') }
     const label = fields.optionalString('label')
+    const at = fields.optionalObject('at')
     const from = fields.optionalObject('from')
     return {
       ...row,
       ...(label === undefined ? {} : { label }),
+      ...(at === undefined ? {} : { at: { shard: at.string('shard'), offset: at.count('offset') } }),
       ...(from === undefined ? {} : { from: { part: from.count('part'), row: from.count('row') } }),
     }
   })

@@ -8,7 +8,8 @@ import { readRange } from '../files/read.js'
 /** Errors of disks and network file systems that another try may not meet. */
 const TRANSIENT = new Set(['EIO', 'ESTALE', 'ETIMEDOUT', 'EAGAIN', 'EBUSY', 'EMFILE', 'ENFILE', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENOTCONN'])
 
-function imageError(path: string, error: unknown): LayermillError {
+/** A failed reading of a file as the image's error, or as the network's where another try may succeed. */
+export function imageError(path: string, error: unknown): LayermillError {
   if (error instanceof LayermillError) return error
   if (isAbsent(error)) return new LayermillError('IMAGE_MISSING', `${path} does not exist`, { cause: error })
   const code = TRANSIENT.has(errorCode(error)) ? 'SOURCE_UNREACHABLE' : 'IMAGE_UNREADABLE'
@@ -35,9 +36,9 @@ export async function readImage(path: string, etag: string | undefined): Promise
     const before = await file.stat({ bigint: true })
     if (!before.isFile()) throw new LayermillError('IMAGE_UNREADABLE', `${path} is not a file`)
     const listed = etag === undefined || etag === '' ? fileEtag(before) : etag
-    if (fileEtag(before) !== listed) throw changed(path)
+    if (fileEtag(before) !== listed) throw changedImage(path)
     const bytes = await readRange(file, 0, Infinity)
-    if (fileEtag(await file.stat({ bigint: true })) !== listed || bytes.byteLength !== Number(before.size)) throw changed(path)
+    if (fileEtag(await file.stat({ bigint: true })) !== listed || bytes.byteLength !== Number(before.size)) throw changedImage(path)
     return bytes
   } catch (error) {
     throw imageError(path, error)
@@ -46,6 +47,6 @@ export async function readImage(path: string, etag: string | undefined): Promise
   }
 }
 
-function changed(path: string): LayermillError {
+export function changedImage(path: string): LayermillError {
   return new LayermillError('IMAGE_CHANGED', `${path} has changed since it was listed`, { hint: 'Run again to list it anew.' })
 }

@@ -8,9 +8,9 @@ export function sourceError(error: unknown): unknown {
   return code === undefined ? error : new LayermillError(code, error.message, { hint: error.hint, cause: error })
 }
 
-/** An image's bytes from a bucket, in one request that names the version listed. */
-export async function readObject(bucket: Bucket, key: string, etag: string | undefined): Promise<Uint8Array> {
-  const outcome = await bucket.read(key, { etag }).catch((error: unknown) => {
+/** An image's bytes from a bucket, in one request that names the version listed; `range` is an HTTP range. */
+export async function readObject(bucket: Bucket, key: string, etag: string | undefined, range?: string): Promise<Uint8Array> {
+  const outcome = await bucket.read(key, { etag, range }).catch((error: unknown) => {
     throw sourceError(error)
   })
   if (outcome === 'missing') throw new LayermillError('IMAGE_MISSING', `${bucket.url(key)} does not exist`)

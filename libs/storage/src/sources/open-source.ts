@@ -7,6 +7,10 @@ import picomatch from 'picomatch'
 import { isAbsent } from '../files/file-errors.js'
 import { Bucket } from '../s3/bucket.js'
 import { parseS3Url, s3Client } from '../s3/client.js'
+import { LocalShards } from './archives/local-shards.js'
+import { S3Shards } from './archives/s3-shards.js'
+import { archiveKind, refuseCompressed, shardPattern } from './archives/shard-pattern.js'
+import { TarSource } from './archives/tar-source.js'
 import { FolderSource, globSource } from './folder.js'
 import { type ListFile, ListSource } from './list.js'
 import { type ListFormat, listFormat } from './list-format.js'
@@ -42,6 +46,8 @@ async function openLocalSource(given: string, labels: LabelRule): Promise<ImageS
     throw new LayermillError('SOURCE_DENIED', `cannot open ${given}: ${errorMessage(error)}`, { cause: error })
   })
   if (info === undefined) {
+    const pattern = shardPattern(given)
+    if (pattern?.kind === 'tar') return new TarSource(new LocalShards(given, pattern), labels)
     const glob = globSource(given, labels)
     if (glob !== undefined) return glob
     throw new LayermillError('SOURCE_MISSING', `${given} does not exist`, { hint: `Looked for ${path}.` })
@@ -56,6 +62,8 @@ async function openLocalSource(given: string, labels: LabelRule): Promise<ImageS
   if (isImageName(path)) {
     return new SingleSource({ url, name: path, stat: async () => statImage(path), read: async (etag) => readImage(path, etag), close: async () => {} })
   }
+  refuseCompressed(given)
+  if (archiveKind(path) === 'tar') return new TarSource(LocalShards.of(path, given, 'tar'), labels)
   const format = listFormat(extensionOf(path))
   if (format === undefined) throw unknownKind(given)
   return new ListSource(localList(path, given, format), labels)
@@ -86,6 +94,8 @@ async function openS3Source(source: string, labels: LabelRule): Promise<ImageSou
   const isPattern = scan.isGlob || scan.isBrace || scan.isBracket || scan.isExtglob
   const object = prefix === '' || prefix.endsWith('/') ? undefined : await statObject(bucket, prefix)
   if (object === undefined) {
+    const pattern = shardPattern(prefix)
+    if (pattern?.kind === 'tar') return new TarSource(new S3Shards(bucket, source, pattern), labels)
     if (isPattern) return new S3Source(bucket, scan.base === '' ? '' : `${scan.base}/`, labels, scan.glob)
     if (listFormat(extensionOf(prefix)) !== undefined || isImageName(prefix)) {
       bucket.client.destroy()
@@ -102,6 +112,8 @@ async function openS3Source(source: string, labels: LabelRule): Promise<ImageSou
       close: async () => bucket.client.destroy(),
     })
   }
+  refuseCompressed(prefix)
+  if (archiveKind(prefix) === 'tar') return new TarSource(S3Shards.of(bucket, prefix, source, 'tar'), labels)
   const format = listFormat(extensionOf(prefix))
   if (format !== undefined) return new ListSource(s3List(bucket, prefix, source, format), labels)
   bucket.client.destroy()

@@ -8,13 +8,15 @@ export interface SourceItem {
   readonly etag: string
   readonly bytes: number
   readonly label?: string
+  /** In which archive, and where in it, where the image is part of one. */
+  readonly at?: { readonly shard: string; readonly offset: number }
 }
 
 /** A dataset of images: where they are, in which order, and their bytes. */
 export interface ImageSource {
   /** The source for people and run.json; never with credentials. */
   readonly url: string
-  readonly kind: 'folder' | 'glob' | 'list' | 'image' | 's3'
+  readonly kind: 'folder' | 'glob' | 'list' | 'image' | 's3' | 'tar'
   /**
    * The images as a stream, in an order that does not change: by the UTF-8 bytes of the key (folders, globs, S3) or as listed (list files).
    * `after` goes on behind that key, without looking at what is before it.
@@ -29,7 +31,7 @@ export interface ImageSource {
    * @throws LayermillError `IMAGE_MISSING`, `IMAGE_CHANGED` (its etag is not the listed one any more, where one is given),
    *   `IMAGE_UNREADABLE`, and for the network's sake `SOURCE_UNREACHABLE`, which is worth another try later
    */
-  read(item: { key: string; etag?: string }): Promise<Uint8Array>
+  read(item: { key: string; etag?: string; bytes?: number; at?: SourceItem['at'] }): Promise<Uint8Array>
   close(): Promise<void>
 }
 

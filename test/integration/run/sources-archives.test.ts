@@ -1,0 +1,76 @@
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openSource, openStore } from '@layermill/storage'
+import { createBucket } from '@layermill/storage/testing'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { runCli, smallRun } from '../../helpers/cli.js'
+import { testFolder } from '../../helpers/folders.js'
+import { writeImage, writeImages } from '../../helpers/images.js'
+import { commitFaults, readIndex, readNpy } from '../../helpers/results.js'
+import { useS3Server } from '../storage/s3-server.js'
+
+const folder = testFolder('archives')
+let root = ''
+let photos = ''
+let expected: Map<string, number[]>
+let s3: Awaited<ReturnType<typeof useS3Server>>
+
+const pack = (shard: string, names: readonly string[]): void => {
+  execFileSync('tar', ['-cf', join(root, shard), '-C', photos, ...names])
+}
+
+async function extract(source: string, out: string, ...more: string[]): Promise<Map<string, number[]>> {
+  const { code, stderr } = await runCli(smallRun(source, join(root, out), '--part-size', '3', ...more))
+  expect(code, stderr).toBe(0)
+  expect(await commitFaults(join(root, out))).toEqual([])
+  return readNpy(join(root, out), 'conv2')
+}
+
+const byName = (values: ReadonlyMap<string, number[]>): Map<string, number[]> =>
+  new Map([...values].map(([key, value]): [string, number[]] => [key.slice(key.indexOf('/') + 1), value]).sort(([a], [b]) => (a < b ? -1 : 1)))
+
+beforeAll(async () => {
+  root = await folder()
+  photos = join(root, 'photos')
+  const names = await writeImages(photos, 7)
+  pack('set-000.tar', names.slice(0, 4))
+  pack('set-001.tar', names.slice(4))
+  expected = await extract(photos, 'plain')
+  s3 = await useS3Server()
+}, 300_000)
+
+afterAll(async () => s3?.stop())
+
+it('gives the features of the same images in a folder, and with --update those of a shard that changed', async () => {
+  const source = join(root, 'set-{000..001}.tar')
+  const values = await extract(source, 'tars')
+  expect([...values.keys()]).toEqual([...expected.keys()].map((key, i) => `set-00${i < 4 ? 0 : 1}.tar/${key}`))
+  expect(byName(values)).toEqual(expected)
+
+  await writeImage(photos, 'new.png', 99)
+  pack('set-001.tar', ['image00005.png', 'new.png'])
+  const changed = byName(await extract(source, 'tars', '--update'))
+  const kept = [...expected.keys()].filter((key) => !/0000[46]/.test(key))
+  expect([...changed.keys()]).toEqual([...kept, 'new.png'])
+  for (const key of kept) expect(changed.get(key)).toEqual(expected.get(key))
+  expect(await readIndex(join(root, 'tars'))).toHaveLength(6)
+})
+
+it('reads archives in a bucket by ranges', async () => {
+  const bucket = `archives-${randomBytes(4).toString('hex')}`
+  await createBucket(bucket)
+  const store = openStore(`s3://${bucket}/sets`)
+  await store.put('set-000.tar', await readFile(join(root, 'set-000.tar')))
+  await store.close()
+  const first = new Map([...expected].slice(0, 4))
+  expect(byName(await extract(`s3://${bucket}/sets/set-{000..000}.tar`, 'range'))).toEqual(first)
+  for (const place of ['*.tar', 'set-000.tar']) {
+    const source = await openSource(`s3://${bucket}/sets/${place}`)
+    const keys: string[] = []
+    for await (const { key } of source.items()) keys.push(key)
+    expect(keys).toEqual([...first.keys()].map((key) => `set-000.tar/${key}`))
+    await source.close()
+  }
+})
