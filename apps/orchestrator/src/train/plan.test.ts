@@ -44,6 +44,16 @@ describe('what learns', () => {
     expect(scales('scaled:0.5').get('conv1/W')).toBe(0.5)
   })
 
+  it('goes by the names of layers as well as of parameters', () => {
+    const table = scales({ inception_3a: 1, 'inception_3b/5x5': 0.5, inc4a: 0.25, 'inception_5*': 2, '*': 0 }, { model: 'googlenet' })
+    expect(table.get('inc3a/proj3/W')).toBe(1)
+    expect(table.get('inc3b/conv5/b')).toBe(0.5)
+    expect(table.get('inc3b/conv3/W')).toBe(0)
+    expect(table.get('inc4a/conv1/W')).toBe(0.25)
+    expect(table.get('inc5b/projp/W')).toBe(2)
+    expect(scales('res4/b22=1,*=0', { model: 'resnet101' }).get('res4/b22/conv2/W')).toBe(1)
+  })
+
   it('never holds running statistics, which move only where asked', () => {
     expect([...scales('full').keys()].filter(name => /avg_(mean|var)$/.test(name))).toEqual([])
     expect(plan({}).statistics).toEqual([])

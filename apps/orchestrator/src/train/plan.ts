@@ -59,6 +59,17 @@ function runningStatistics(network: Network): string[] {
   return network.nodes.flatMap(node => (node.op === 'batchNorm' ? [node.parameters.mean, node.parameters.variance] : []))
 }
 
+/** Names that each parameter goes by besides its own: its node's, and the layers' that end in that node. */
+function layerNames(network: Network): Map<string, readonly string[]> {
+  const layers = [...network.layers]
+  return new Map(
+    network.nodes.flatMap(({ name, parameters }) => {
+      const names = [name, ...layers.filter(([, node]) => node === name).map(([layer]) => layer)]
+      return Object.values<string>(parameters ?? {}).map(parameter => [parameter, names] as const)
+    }),
+  )
+}
+
 /**
  * Learning-rate factors of all parameters that could learn.
  * @throws LayermillError `SCALE_INVALID`
@@ -69,7 +80,8 @@ export function parameterScales(spec: FinetuneSpec, network: FineTunedNetwork): 
   const old = [...parameterShapes(network).keys()].filter(name => !fixed.has(name) && !isNew.has(name))
   // The first match wins, so what is for all others comes last.
   const { '*': others = 0, ...table } = baseScales(spec.base)
-  const scales = learningRateScales(old, { ...table, '*': others })
+  const names = layerNames(network)
+  const scales = learningRateScales(old, { ...table, '*': others }, parameter => names.get(parameter) ?? [])
   return new Map([...parameterShapes(network).keys()].filter(name => !fixed.has(name)).map(name => [name, scales.get(name) ?? 1]))
 }
 
