@@ -39,5 +39,6 @@ export async function installNodeModules() {
 /** Compiles what changed, in all packages. This is also the type check, tests included. */
 export async function build() {
   await runStep('Building', path.join(root, 'node_modules/.bin/tsc'), ['--build'])
+  await runStep('Bundling the dashboard', process.execPath, [path.join(root, 'apps/dashboard/scripts/build.mjs')])
   await runStep('Preparing the embedded queue', process.execPath, [path.join(root, 'libs/jobs/scripts/prepare-embedded.mjs')])
 }

@@ -38,6 +38,14 @@ const services = [
     value: ({ env }) => JSON.stringify(env),
   },
   {
+    title: 'Chromium',
+    variable: 'LAYERMILL_TEST_CHROMIUM',
+    file: 'chromium.mjs',
+    start: 'findChromium',
+    programs: new Map([['chromium', 'chromium']]),
+    value: ({ path: program }) => String(program),
+  },
+  {
     title: 'PostgreSQL',
     variable: 'LAYERMILL_TEST_POSTGRES',
     file: 'postgres.mjs',

@@ -12,8 +12,9 @@ const ranks = new Map([
   ['libs/training', 1],
   ['apps/gpu-worker', 2],
   ['apps/orchestrator', 2],
-  ['apps/cli', 3],
-  ['test', 4],
+  ['apps/dashboard', 3],
+  ['apps/cli', 4],
+  ['test', 5],
 ])
 
 export const maxLines = 400

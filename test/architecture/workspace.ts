@@ -86,7 +86,7 @@ export function importsOf(file: string, text: string): string[] {
 
 function sourceFiles(root: string, folder: string): SourceFile[] {
   return readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile() && /\.(?:ts|mts|mjs|js)$/.test(entry.name))
+    .filter(entry => entry.isFile() && /\.(?:ts|tsx|mts|mjs|js)$/.test(entry.name))
     .map(entry => path.relative(root, path.join(entry.parentPath, entry.name)).replaceAll(path.sep, '/'))
     .filter(file => !/\/(?:node_modules|dist)\//.test(file))
     .toSorted()

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { dashboardFolder } from '@layermill/dashboard'
 import { LayermillError, layermillHome } from '@layermill/models'
 import { createLogger, createServer, isLoopback, Metrics, openTokens, QueueFleetService, QueueRunService, type TokenStore } from '@layermill/orchestrator'
 import { exitCodes } from '../exit-codes.js'
@@ -48,7 +49,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const runs = new QueueRunService(broker, environment)
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store })
   const server = await createServer({
-    runs, fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline,
+    runs, fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
   })
   try {
     await server.listen()

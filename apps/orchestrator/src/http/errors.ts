@@ -32,7 +32,7 @@ function answer(error: unknown, request: FastifyRequest, reply: FastifyReply): F
 
 const routePatterns = Object.keys(routeAccess).map(route => {
   const [method = '', url = ''] = route.split(' ')
-  return { method, pattern: new RegExp(`^${url.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`) }
+  return { method, pattern: new RegExp(`^${url.replaceAll('.', '\\.').replaceAll('*', '.+').replaceAll(/:\w+/g, '[^/]+')}$`) }
 })
 
 /** Methods that a path answers to; none for one that is not there. */
@@ -47,7 +47,8 @@ export function addErrorHandling(app: App): void {
   app.setErrorHandler((error, request, reply) => answer(error, request, reply))
   app.setNotFoundHandler((request, reply) => {
     const methods = methodsOf(request.url)
-    if (methods.length === 0) return answer(new LayermillError('ROUTE_UNKNOWN', 'There is nothing at this path'), request, reply)
+    // A file of the dashboard that is not there.
+    if (methods.length === 0 || methods.includes(request.method)) return answer(new LayermillError('ROUTE_UNKNOWN', 'There is nothing at this path'), request, reply)
     reply.header('allow', methods.join(', '))
     return answer(new LayermillError('METHOD_NOT_ALLOWED', `This path answers to ${methods.join(', ')}, not to ${request.method}`), request, reply)
   })

@@ -3,7 +3,7 @@ import type { Access } from './auth/authenticate.js'
 
 /**
  * What every route needs: a token's scope, or nothing. A server with a route that is not here does not start.
- * The pages under /docs are public: they describe the API and hold no data.
+ * The pages under /docs and the dashboard's own files are public: they hold no data.
  */
 export const routeAccess = {
   'POST /v1/runs': 'submit',
@@ -26,10 +26,13 @@ export const routeAccess = {
   'GET /v1/models/:name': 'read',
   'POST /v1/models/:name/promote': 'submit',
   'POST /v1/models/:name/rollback': 'submit',
+  'GET /v1/session': 'read',
   'GET /metrics': 'read',
   'GET /healthz': 'public',
   'GET /readyz': 'public',
   'GET /openapi.json': 'public',
+  'GET /': 'public',
+  'GET /assets/*': 'public',
 } as const satisfies Record<string, Access>
 
 export const docsPrefix = '/docs'

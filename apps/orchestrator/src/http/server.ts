@@ -14,12 +14,14 @@ import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { addDocumentation, registerOpenApi } from './openapi.js'
 import { requireAccess } from './route-access.js'
+import { addDashboard } from './routes/dashboard.js'
 import { addEventRoute } from './routes/events.js'
 import { addFleetRoutes } from './routes/fleet.js'
 import { addModelRoutes } from './routes/models.js'
 import { addOperationRoutes } from './routes/operations.js'
 import { addRunRoutes } from './routes/runs.js'
 import { addScheduleRoutes } from './routes/schedules.js'
+import { addSessionRoutes } from './routes/session.js'
 import type { ScheduleService } from '../schedules/schedule-service.js'
 import type { FleetService, RunService } from './services.js'
 import { type ModelService, modelService } from '../registry/model-service.js'
@@ -41,6 +43,8 @@ export interface ServerOptions {
   metrics: Metrics
   /** Layermill's version, for the OpenAPI document. */
   version: string
+  /** Folder of the dashboard that is shown at `/` (`dashboardFolder` of @layermill/dashboard). Default: no dashboard. */
+  dashboard?: string
   /** Addresses of reverse proxies whose X-Forwarded-For counts. Default: none. */
   trustedProxies?: string[]
   /** Bytes. Default 256 KiB: a spec is small, and checking it holds up everybody else. */
@@ -145,6 +149,8 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
     addFleetRoutes(typed, fleet)
     addModelRoutes(typed, boundModels(options.models ?? modelService(undefined), serviceDeadline))
     addOperationRoutes(typed, { runs, fleet, metrics })
+    addSessionRoutes(typed, { version })
+    if (options.dashboard !== undefined) await addDashboard(typed, options.dashboard)
     await addDocumentation(typed)
   })
   await app.ready()

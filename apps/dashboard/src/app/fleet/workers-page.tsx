@@ -1,0 +1,47 @@
+import type { WorkerInfo } from '@layermill/orchestrator/api'
+import { ago, rate } from '../core/format.js'
+import { usePolled } from '../core/poll.js'
+import { link } from '../core/route.js'
+import { Empty, Loading, ProblemNote, TableBox } from '../ui/parts.js'
+
+/** Workers as a table; `run` leaves out those that do nothing for it. */
+export function WorkerTable({ workers, run }: { workers: readonly WorkerInfo[]; run?: string }) {
+  const now = Date.now()
+  return (
+    <TableBox label="Workers">
+      <thead><tr><th scope="col">Worker</th><th scope="col">State</th><th scope="col">Computes on</th><th scope="col" class="n">Images/s</th><th scope="col">Working on</th><th scope="col">Heard of</th></tr></thead>
+      <tbody>
+        {workers.map(({ id, host, state, device, engine, version, jobs, imagesPerSecond, seen }) => (
+          <tr key={id}>
+            <th scope="row"><span class="mono">{id}</span><small class="muted block">{host} · {version}</small></th>
+            <td><span class={`badge worker-${state}`}><span class="mark" aria-hidden="true" />{state}</span></td>
+            <td>{engine} on {device}</td>
+            <td class="n">{rate(imagesPerSecond)}</td>
+            <td>
+              {jobs.filter(job => run === undefined || job.run === run).map(job => (
+                <div key={`${job.run}/${job.part}`} class="job">
+                  {run === undefined ? <a href={link('runs', job.run)}>{job.run}</a> : null} part {job.part} <span class="muted">{job.done}/{job.images}</span>
+                </div>
+              ))}
+              {jobs.length === 0 ? <span class="muted">nothing</span> : null}
+            </td>
+            <td class="muted nowrap">{ago(seen, now)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </TableBox>
+  )
+}
+
+export function WorkersPage() {
+  const { data, error } = usePolled<{ workers: WorkerInfo[] }>('/v1/workers', 2000)
+  return (
+    <>
+      <header class="page"><h1>Workers</h1></header>
+      <ProblemNote error={error} />
+      {data === undefined ? (error === undefined ? <Loading what="workers" /> : null)
+        : data.workers.length === 0 ? <Empty title="No worker is connected"><p class="muted">Start one with <code>layermill worker --queue URL</code>.</p></Empty>
+          : <section class="card flush"><WorkerTable workers={data.workers} /></section>}
+    </>
+  )
+}

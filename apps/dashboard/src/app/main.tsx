@@ -1,0 +1,35 @@
+import { render } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import { loginReason, openSession, session } from './core/api.js'
+import { route } from './core/route.js'
+import { QueuesPage } from './fleet/queues-page.js'
+import { WorkersPage } from './fleet/workers-page.js'
+import { RunPage } from './runs/run-page.js'
+import { RunsPage } from './runs/runs-page.js'
+import { SubmitPage } from './submit/submit-page.js'
+import { Login } from './ui/login.js'
+import { Empty, ProblemNote } from './ui/parts.js'
+import { Shell } from './ui/shell.js'
+
+function Page() {
+  const [place, id, view] = route.value
+  useEffect(() => { document.title = `${id ?? place ?? 'Runs'} · Layermill` }, [place, id])
+  if (place === 'runs') return id === undefined ? <RunsPage /> : <RunPage key={id} id={id} view={view ?? 'overview'} />
+  if (place === 'new') return <SubmitPage />
+  if (place === 'workers') return <WorkersPage />
+  if (place === 'queues') return <QueuesPage />
+  return <Empty title="There is nothing here"><a href="#/runs">To the runs</a></Empty>
+}
+
+function App() {
+  const [error, setError] = useState<unknown>()
+  useEffect(() => {
+    openSession().catch((failure: unknown) => setError(failure))
+  }, [])
+  if (loginReason.value !== undefined) return <Login />
+  if (session.value === undefined) return <main class="login">{error === undefined ? null : <ProblemNote error={error} />}</main>
+  return <Shell><Page /></Shell>
+}
+
+const root = document.getElementById('app')
+if (root !== null) render(<App />, root)

@@ -1,0 +1,60 @@
+import type { RunDetail, WorkerInfo } from '@layermill/orchestrator/api'
+import { bytes, count, duration, percent, rate } from '../core/format.js'
+import { usePolled } from '../core/poll.js'
+import { WorkerTable } from '../fleet/workers-page.js'
+import { Card, ProgressBar, Stat } from '../ui/parts.js'
+import { Sparkline } from '../ui/sparkline.js'
+import { RunCurves } from './run-training.js'
+import type { LiveRun } from './use-run.js'
+
+function timeStat(run: RunDetail, left: number | undefined) {
+  if (run.state === 'running' || run.state === 'planning') return <Stat label="Time left" value={left === undefined ? '–' : duration(left)} />
+  const took = run.seconds ?? (run.finished === undefined ? undefined : (Date.parse(run.finished) - Date.parse(run.created)) / 1000)
+  return <Stat label="Took" value={took === undefined ? '–' : duration(took)} />
+}
+
+/** What a run has written so far, by what an image's layers take. */
+const written = (run: RunDetail): number => run.counts.done * (run.layers ?? []).reduce((sum, { bytesPerImage }) => sum + bytesPerImage, 0)
+
+function Progress({ run, live }: { run: RunDetail; live: LiveRun }) {
+  const { counts, state } = run
+  const { progress, speeds } = live
+  const speed = progress?.imagesPerSecond ?? (run.seconds !== undefined && run.seconds > 0 ? counts.done / run.seconds : undefined)
+  const handled = counts.done + counts.failed
+  return (
+    <section class="card hero" aria-label="Progress">
+      <div class="hero-line">
+        <p class="big">{counts.images === 0 ? '–' : percent(handled / counts.images, handled === counts.images ? 0 : 1)}</p>
+        <p class="muted">{count(counts.done)} of {count(counts.images)} images{run.planned ? '' : ', listing goes on'}</p>
+        {speeds.length > 1 ? <Sparkline values={speeds} label="Throughput" width={220} height={40} /> : null}
+      </div>
+      <ProgressBar counts={counts} state={state} label="Progress of the run" />
+      <dl class="stats inline">
+        <Stat label="Throughput" value={speed === undefined ? '–' : rate(speed)} note="images/s" />
+        {timeStat(run, progress?.secondsLeft)}
+        <Stat label="Failed" value={<span class={counts.failed > 0 ? 'bad' : ''}>{count(counts.failed)}</span>} note={handled === 0 ? undefined : percent(counts.failed / handled, 2)} />
+        <Stat label="Parts" value={progress === undefined ? count(counts.parts) : `${count(progress.partsDone)} / ${count(counts.parts)}`} note={run.partSize === undefined ? undefined : `of ${count(run.partSize)} images`} />
+        <Stat label="Features" value={bytes(written(run))} />
+      </dl>
+    </section>
+  )
+}
+
+/** Workers that compute something of this run. */
+function RunWorkers({ id }: { id: string }) {
+  const { data } = usePolled<{ workers: WorkerInfo[] }>('/v1/workers', 2000)
+  const workers = (data?.workers ?? []).filter(({ jobs }) => jobs.some(({ run }) => run === id))
+  if (workers.length === 0) return null
+  return <Card title="Workers"><WorkerTable workers={workers} run={id} /></Card>
+}
+
+export function RunOverview({ run, live }: { run: RunDetail; live: LiveRun }) {
+  const active = run.state === 'running' || run.state === 'planning'
+  return (
+    <>
+      <Progress run={run} live={live} />
+      {run.kind === 'finetune' && live.epochs.length > 0 ? <Card title="Curves"><RunCurves epochs={live.epochs} /></Card> : null}
+      {active ? <RunWorkers id={run.id} /> : null}
+    </>
+  )
+}

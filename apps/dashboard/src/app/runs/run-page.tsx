@@ -1,0 +1,88 @@
+import type { RunDetail } from '@layermill/orchestrator/api'
+import { useState } from 'preact/hooks'
+import { may, postJson } from '../core/api.js'
+import { ago } from '../core/format.js'
+import { link } from '../core/route.js'
+import { Loading, ProblemNote, StateBadge } from '../ui/parts.js'
+import { RunOverview } from './run-overview.js'
+import { RunPlan } from './run-plan.js'
+import { RunTraining } from './run-training.js'
+import { useRun, type LiveRun } from './use-run.js'
+
+const ended = (state: RunDetail['state']): boolean => state === 'done' || state === 'failed' || state === 'cancelled'
+
+/** Cancel, which is asked twice, and resume. */
+function Actions({ run, refresh }: { run: RunDetail; refresh: () => void }) {
+  const [error, setError] = useState<unknown>()
+  const [asking, setAsking] = useState(false)
+  const [busy, setBusy] = useState(false)
+  if (!may('submit') || run.state === 'done') return null
+  const act = async (what: 'cancel' | 'resume'): Promise<void> => {
+    setBusy(true)
+    setError(undefined)
+    setAsking(false)
+    try {
+      await postJson(`/v1/runs/${run.id}/${what}`)
+      refresh()
+    } catch (failure) {
+      setError(failure)
+    }
+    setBusy(false)
+  }
+  return (
+    <div class="actions">
+      {ended(run.state) ? <button type="button" disabled={busy} onClick={() => void act('resume')}>Resume</button>
+        : asking ? (
+          <>
+            <span class="muted">What is committed stays.</span>
+            <button type="button" class="danger" disabled={busy} onClick={() => void act('cancel')}>Yes, cancel it</button>
+            <button type="button" onClick={() => setAsking(false)}>Go on</button>
+          </>
+        ) : <button type="button" disabled={busy} onClick={() => setAsking(true)}>Cancel run</button>}
+      <ProblemNote error={error} />
+    </div>
+  )
+}
+
+interface View {
+  readonly name: string
+  readonly title: string
+}
+
+function viewsOf(run: RunDetail): View[] {
+  return [
+    { name: 'overview', title: 'Overview' },
+    ...(run.kind === 'finetune' ? [{ name: 'training', title: 'Training' }] : []),
+    { name: 'plan', title: 'Plan and spec' },
+  ]
+}
+
+function Content({ view, live, run }: { view: string; live: LiveRun; run: RunDetail }) {
+  if (view === 'plan') return <RunPlan run={run} />
+  if (view === 'training') return <RunTraining run={run} live={live} />
+  return <RunOverview run={run} live={live} />
+}
+
+/** One run. */
+export function RunPage({ id, view }: { id: string; view: string }) {
+  const live = useRun(id)
+  const { run, error, refresh } = live
+  if (run === undefined) return error === undefined ? <Loading what={id} /> : <ProblemNote error={error} />
+  return (
+    <>
+      <header class="page run-head">
+        <div>
+          <p class="crumb"><a href={link('runs')}>Runs</a></p>
+          <h1>{run.id} <StateBadge state={run.state} /></h1>
+          <p class="muted">{run.kind} · {run.model} · {run.source} → {run.out ?? 'nowhere'} · {ago(run.created)}</p>
+        </div>
+        <Actions run={run} refresh={refresh} />
+      </header>
+      {run.error === undefined ? null : <div class="note error"><p>{run.error.message}</p><p class="muted mono">{run.error.code}</p></div>}
+      <nav class="tabs" aria-label="Views of the run">
+        {viewsOf(run).map(({ name, title }) => <a key={name} href={link('runs', id, name)} aria-current={view === name ? 'page' : undefined}>{title}</a>)}
+      </nav>
+      <Content view={view} live={live} run={run} />
+    </>
+  )
+}

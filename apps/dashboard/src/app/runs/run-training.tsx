@@ -1,0 +1,81 @@
+import type { RunDetail } from '@layermill/orchestrator/api'
+import { count, duration, percent } from '../core/format.js'
+import { LineChart, type Series } from '../ui/line-chart.js'
+import { Card, Empty, Stat, TableBox } from '../ui/parts.js'
+import type { LiveRun, Training } from './use-run.js'
+
+function pair(epochs: readonly Training[], training: string, heldOut: string): Series[] {
+  const values = (name: string): number[] => epochs.map(({ metrics }) => metrics[name] ?? NaN)
+  const series: Series[] = [{ name: 'training', colour: 'a', values: values(training) }]
+  return epochs.some(({ metrics }) => metrics[heldOut] !== undefined) ? [...series, { name: 'held out', colour: 'b', values: values(heldOut) }] : series
+}
+
+/** Loss and accuracy by epoch. */
+export function RunCurves({ epochs }: { epochs: readonly Training[] }) {
+  const from = epochs[0]?.epoch ?? 1
+  return (
+    <div class="charts">
+      <LineChart title="Loss" series={pair(epochs, 'loss', 'validationLoss')} from={from} />
+      <LineChart title="Accuracy" series={pair(epochs, 'accuracy', 'validationAccuracy')} from={from} range={[0, 1]} format={value => percent(value, 0)} />
+    </div>
+  )
+}
+
+const phases: Record<string, string> = {
+  check: 'looking at the images', features: 'computing the frozen base', train: 'training', validate: 'scoring held-out images', write: 'writing the model', epoch: 'training',
+}
+
+function Now({ training }: { training: Training }) {
+  const { phase, step, steps, epoch, epochs, metrics } = training
+  const left = metrics['imagesLeft']
+  return (
+    <dl class="stats">
+      <Stat label="Now" value={phases[phase ?? 'train'] ?? 'training'} />
+      <Stat label="Epoch" value={epochs === undefined ? epoch : `${epoch} / ${epochs}`} />
+      <Stat label="Step" value={steps === undefined ? count(step) : `${count(step)} / ${count(steps)}`} />
+      {metrics['loss'] === undefined ? null : <Stat label="Loss" value={metrics['loss'].toFixed(4)} />}
+      {metrics['accuracy'] === undefined ? null : <Stat label="Accuracy" value={percent(metrics['accuracy'])} />}
+      {left === undefined ? null : <Stat label="Images left" value={count(left)} />}
+    </dl>
+  )
+}
+
+const number = (value: number | undefined, digits = 4): string => (value === undefined ? '–' : value.toFixed(digits))
+const share = (value: number | undefined): string => (value === undefined ? '–' : percent(value))
+
+function EpochTable({ epochs }: { epochs: readonly Training[] }) {
+  return (
+    <TableBox label="Epochs">
+      <thead>
+        <tr>{['Epoch', 'Updates', 'Learning rate', 'Loss', 'Accuracy', 'Held-out loss', 'Held-out accuracy', 'Held-out F1'].map(name => <th key={name} scope="col" class="n">{name}</th>)}<th scope="col"><span class="hidden">Best</span></th></tr>
+      </thead>
+      <tbody>
+        {epochs.toReversed().map(({ epoch, step, metrics }) => (
+          <tr key={epoch}>
+            <th scope="row" class="n">{epoch}</th><td class="n">{count(step)}</td><td class="n">{metrics['learningRate']?.toPrecision(3) ?? '–'}</td>
+            <td class="n">{number(metrics['loss'])}</td><td class="n">{share(metrics['accuracy'])}</td>
+            <td class="n">{number(metrics['validationLoss'])}</td><td class="n">{share(metrics['validationAccuracy'])}</td><td class="n">{share(metrics['validationMacroF1'])}</td>
+            <td class="good">{metrics['best'] === 1 ? 'best so far' : ''}</td>
+          </tr>
+        ))}
+      </tbody>
+    </TableBox>
+  )
+}
+
+/** A fine-tuning run's course. */
+export function RunTraining({ run, live }: { run: RunDetail; live: LiveRun }) {
+  const { epochs, training } = live
+  const active = run.state === 'running' || run.state === 'planning'
+  return (
+    <>
+      {active && training !== undefined ? <Now training={training} /> : null}
+      {epochs.length === 0 ? <Empty title="No epoch has ended yet">{active ? null : <p class="muted">after {duration(run.seconds ?? 0)}</p>}</Empty> : (
+        <>
+          <Card title="Curves"><RunCurves epochs={epochs} /></Card>
+          <Card title="Epochs"><EpochTable epochs={epochs} /></Card>
+        </>
+      )}
+    </>
+  )
+}

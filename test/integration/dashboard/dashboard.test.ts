@@ -1,0 +1,149 @@
+import { join } from 'node:path'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { desktop, phone, startBrowser, WatchedPage } from '../../helpers/browser.js'
+import { runCli } from '../../helpers/cli.js'
+import { Fleet, succeeded } from '../../helpers/fleet.js'
+import { testFolder } from '../../helpers/folders.js'
+import { writeImages } from '../../helpers/images.js'
+
+const folder = testFolder('dashboard')
+let fleet: Fleet
+let browser: Browser
+let url: string
+let source: string
+let watched: WatchedPage
+const secrets: Record<string, string> = {}
+
+beforeAll(async () => {
+  const root = await folder()
+  source = join(root, 'images')
+  await writeImages(source, 30)
+  const tokens = join(root, 'tokens.jsonl')
+  for (const scope of ['read', 'admin']) {
+    secrets[scope] = succeeded(await runCli(['tokens', 'add', scope, '--scopes', scope, '--tokens-file', tokens])).stdout.trim()
+  }
+  fleet = await Fleet.start()
+  const [server, started] = await Promise.all([fleet.serve(['--tokens-file', tokens]), startBrowser()])
+  url = server.url
+  browser = started
+  watched = await WatchedPage.open(browser, url)
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await fleet?.stop()
+})
+
+async function signIn({ page }: WatchedPage, token: string): Promise<void> {
+  await page.getByLabel('Token').fill(token)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('heading', { name: 'Runs' }).waitFor()
+}
+
+/** The page light on a desk and dark on a phone (with `all`, each in both), without serious findings and without scrolling sideways. */
+async function checkScreens(name: string, all = false): Promise<void> {
+  const screens = [['light', 'desktop'], ['dark', 'phone'], ...(all ? [['dark', 'desktop'], ['light', 'phone']] as const : [])] as const
+  for (const [theme, kind] of screens) {
+    await watched.screen({ theme, ...(kind === 'phone' ? phone : desktop) })
+    await watched.screenshot(`${name}-${theme}-${kind}`)
+    expect(await watched.accessibilityFindings(), `${name} ${theme} ${kind}`).toEqual([])
+    expect(await watched.overflow(), `${name} ${theme} ${kind}`).toBeLessThanOrEqual(0)
+  }
+  await watched.screen({ theme: 'light', ...desktop })
+}
+
+it('asks for a token, keeps it out of addresses, and says when it is wrong', async () => {
+  const { page } = watched
+  await watched.goto('/')
+  await page.getByLabel('Token').fill('lm_wrong')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await expect.poll(() => page.getByRole('alert').textContent()).toContain('unknown')
+  await checkScreens('login')
+  await signIn(watched, secrets['admin'] ?? '')
+  expect(page.url()).not.toContain(secrets['admin'])
+  expect(await page.context().cookies()).toEqual([])
+  await page.getByText('No runs yet').waitFor()
+})
+
+it('submits a run, shows what is wrong at the fields, cancels it, resumes it and follows it to its end', async () => {
+  const { page } = watched
+  await page.getByRole('link', { name: 'New run' }).click()
+  await page.getByLabel('Source').fill(source)
+  await page.getByLabel('Model').fill('googlenet')
+  await page.getByRole('combobox', { name: 'Layers' }).fill('conv3')
+  await page.getByText('more settings').click()
+  await page.getByLabel('Weights', { exact: true }).fill('random:1')
+  await page.getByLabel('Size', { exact: true }).fill('32by32')
+  await page.getByLabel('Part size').fill('4')
+  await page.getByLabel('Device').selectOption('cpu')
+  await page.getByRole('button', { name: 'Submit run' }).click()
+  await expect.poll(() => page.locator('#help-size').textContent()).toContain('32by32')
+  expect(await page.locator('#help-out').textContent()).toContain('expected')
+  await checkScreens('submit')
+  await page.getByLabel('Size', { exact: true }).fill('32x32')
+  await page.getByRole('textbox', { name: /^Out/ }).fill(join(await folder(), 'out'))
+  await page.getByRole('button', { name: 'Submit run' }).click()
+  await expect.poll(() => page.locator('#help-layers').textContent()).toContain('conv3')
+  await page.getByRole('combobox', { name: 'Layers' }).fill('conv2')
+  await page.getByRole('button', { name: 'Submit run' }).click()
+
+  // No worker yet: the run waits.
+  await page.getByRole('heading', { name: /^extract-.* running/ }).waitFor()
+  await page.getByText('of 30 images').waitFor()
+  await page.getByRole('button', { name: 'Cancel run' }).click()
+  await page.getByRole('button', { name: 'Yes, cancel it' }).click()
+  await page.getByRole('heading', { name: /^extract-.* cancelled/ }).waitFor()
+  const worker = fleet.worker()
+  await page.getByRole('button', { name: 'Resume' }).click()
+  await page.getByRole('heading', { name: /^extract-.* done/ }).waitFor({ timeout: 60_000 })
+  await worker
+  await page.getByText('30 of 30 images').waitFor()
+  await checkScreens('run')
+  await page.getByRole('link', { name: 'Plan and spec' }).click()
+  await page.getByText('192 × 8 × 8').waitFor()
+  await checkScreens('plan')
+})
+
+it('lists runs and workers, and is used with the keyboard alone', async () => {
+  const { page } = watched
+  await page.getByRole('link', { name: 'Workers' }).focus()
+  await page.keyboard.press('Enter')
+  await page.getByText('onnx on cpu').waitFor()
+  await checkScreens('workers')
+  await page.getByRole('link', { name: 'Runs', exact: true }).focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('link', { name: /^extract-/ }).waitFor()
+  await checkScreens('runs', true)
+  await page.getByRole('button', { name: 'Use the dark theme' }).focus()
+  await page.keyboard.press('Enter')
+  expect(await page.locator('html').getAttribute('data-theme')).toBe('dark')
+  await page.getByRole('link', { name: /^extract-/ }).focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: /^extract-/ }).waitFor()
+})
+
+it('offers a reader nothing that it may not do', async () => {
+  const reader = await WatchedPage.open(browser, url)
+  await reader.goto('/')
+  await signIn(reader, secrets['read'] ?? '')
+  await reader.page.getByRole('link', { name: /^extract-/ }).waitFor()
+  expect(await reader.page.getByRole('link', { name: 'New run' }).count()).toBe(0)
+  expect(reader.complaints).toEqual([])
+  await reader.close()
+})
+
+it('makes no errors, breaks no policy and asks nobody else', () => {
+  expect(watched.complaints).toEqual([])
+})
+
+it('serves its files with headers that let browsers keep what never changes', async () => {
+  const page = await fetch(`${url}/`)
+  expect(page.headers.get('content-security-policy')).not.toContain('unsafe')
+  expect(page.headers.get('cache-control')).toBe('public, max-age=0')
+  const script = /src="(\/assets\/app-[^"]+)"/.exec(await page.text())?.[1] ?? ''
+  const asset = await fetch(`${url}${script}`, { headers: { 'accept-encoding': 'br' } })
+  expect(asset.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+  expect(asset.headers.get('content-encoding')).toBe('br')
+  expect((await fetch(`${url}/assets/..%2findex.html`)).status).toBe(404)
+})
