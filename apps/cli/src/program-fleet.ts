@@ -4,6 +4,7 @@ import type { ServeOptions } from './commands/serve.js'
 import type { TokensOptions } from './commands/tokens.js'
 import type { WorkerOptions } from './commands/worker.js'
 import type { Output } from './output/output.js'
+import { registryText } from './program-models.js'
 
 /** What a command sets for the process to end with. */
 export interface Result {
@@ -21,6 +22,7 @@ export function addFleetFlags(command: Command): Command {
     .option('--server <url>', 'a layermill serve to submit to, as https://host:8080; the token comes from LAYERMILL_TOKEN or --token-file')
     .option('--token-file <file>', 'file with the token of --server')
     .option('--weights-store <url>', storeText)
+    .option('--registry <dest>', registryText)
     .addOption(new Option('--lock-duration <seconds>', lockText).hideHelp())
 }
 
@@ -33,6 +35,7 @@ function addServe(program: Command, result: Result): void {
     .option('--port <number>', 'port; 0 takes any free one', '8080')
     .option('--tokens-file <file>', 'who may ask (see layermill tokens); default: $LAYERMILL_HOME/tokens.jsonl where it exists')
     .option('--weights-store <url>', storeText)
+    .option('--registry <dest>', registryText)
     .option('--lock-duration <seconds>', lockText, '60')
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .addHelpText('after', '\nExamples:\n  layermill serve --queue redis://localhost:6379\n  layermill serve --queue rediss://queue.internal:6379 --host 0.0.0.0 --tokens-file /etc/layermill/tokens.jsonl --weights-store s3://bucket/layermill')

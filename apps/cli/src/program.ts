@@ -10,20 +10,22 @@ import { addSpecFlags } from './flags.js'
 import { Interrupted } from './interrupt.js'
 import { describeError, type Output } from './output/output.js'
 import { addFleet, addFleetFlags, type Result } from './program-fleet.js'
+import { addRegistry } from './program-models.js'
 import { version } from './version.js'
 
 /** Codes of errors that mean the command itself was wrong. */
 const usageCodes = new Set(['SPEC_INVALID', 'MODEL_UNKNOWN', 'LAYER_UNKNOWN', 'INPUT_SIZE'])
 
 function addModels(program: Command, output: Output): void {
-  program
+  const models = program
     .command('models')
     .argument('[name]', 'a network, as resnet50 or resnet50.tv')
-    .description('list the networks, or the layers of one with shapes, bytes per image, FLOPs and parameters')
+    .description('list the networks, or the layers of one with shapes, bytes per image, FLOPs and parameters; or see to registered models')
     .option('--size <WxH>', 'size of the images')
     .option('--json', 'machine-readable')
     .addHelpText('after', '\nExamples:\n  layermill models\n  layermill models resnet50 --size 320x256')
     .action(async (name: string | undefined, options: ModelsOptions) => (await import('./commands/models.js')).modelsCommand(output, name, options))
+  addRegistry(models, output)
 }
 
 function addExtract(program: Command, output: Output, result: Result): void {
@@ -58,9 +60,11 @@ function addFinetune(program: Command, output: Output, result: Result): void {
     .argument('[source]', 'images with labels: one folder for each class, a .csv or .jsonl list, or s3://bucket/prefix')
     .description('train a new head on a pretrained network, and the network with it where asked')
   addFleetFlags(addSpecFlags(command, 'finetune'))
+    .option('--margin <share>', 'accuracy that a registered model may lose and still become the latest version; default: 0.01')
+    .option('--held-out <source>', 'images that versions are compared on; default: those that the run holds out')
     .addOption(new Option('--general-path', 'compute from images where features could be stored').hideHelp())
     .option('--json', 'machine-readable lines')
-    .addHelpText('after', '\nExamples:\n  layermill finetune ./pets --model resnet50 --layer pool5 --head 512 --epochs 5 --out ./models/pets\n  layermill finetune ./pets --model resnet50 --base res5=1,res4=0.1 --learning-rate 0.0001 --augment flip,crop --out ./models/pets\n  layermill finetune -f pets.yaml --queue redis://localhost:6379\n  layermill predict ./photos --model ./models/pets')
+    .addHelpText('after', '\nExamples:\n  layermill finetune ./pets --model resnet50 --layer pool5 --head 512 --epochs 5 --out ./models/pets\n  layermill finetune ./pets --model resnet50 --base res5=1,res4=0.1 --learning-rate 0.0001 --augment flip,crop --out ./models/pets\n  layermill finetune -f pets.yaml --queue redis://localhost:6379\n  layermill finetune ./pets --model resnet50 --out ./runs/pets-may --register pets --registry ./registry\n  layermill predict ./photos --model ./models/pets')
     .action(async (source: string | undefined, options: FinetuneOptions) => {
       result.exitCode = await (await import('./commands/finetune.js')).finetuneCommand(output, source, options)
     })

@@ -65,6 +65,8 @@ export const RunRecord = z.object({
   planned: z.boolean(),
   /** Which change to a finished run is under way, if any. */
   updating: z.enum(['update', 'retry']).optional(),
+  /** The version of a registered model whose parts an update under way replaces: those that `manifest/update.json` retires are still its. */
+  replacing: z.object({ model: z.string(), weights: z.string() }).optional(),
   /** A change asked for while the run was unfinished: it comes once what is under way is done. */
   followUp: z.enum(['update', 'retry']).optional(),
   counts: RunCounts,

@@ -60,6 +60,7 @@ export const FinetuneSpec = z.strictObject({
   if (spec.microBatch !== undefined && spec.microBatch > spec.batchSize) refused('microBatch', spec.microBatch, `at most batchSize (${spec.batchSize})`)
   if (spec.warmupEpochs > spec.epochs) refused('warmupEpochs', spec.warmupEpochs, `at most epochs (${spec.epochs})`)
   if (spec.earlyStopping !== undefined && spec.validation === 0) refused('earlyStopping', spec.earlyStopping, 'validation above 0: it is judged on held-out images')
+  if (spec.register !== undefined && spec.register.heldOut === undefined && spec.validation === 0) refused('validation', 0, 'above 0, or register with heldOut: versions are compared on held-out images')
   if (spec.out === spec.source) refused('out', spec.out, 'another place than the source')
   if (spec.validation === spec.source) refused('validation', spec.validation, 'another place than the source')
 })).transform((spec) => ({

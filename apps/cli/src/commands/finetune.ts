@@ -9,12 +9,15 @@ import { formatSeconds } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { WeightsProgressNotes } from '../output/weights-progress.js'
 import { absolutePlaces } from '../places.js'
+import { resolveRegistered } from '../registry/registry.js'
 import { openFinetuneEnvironment } from './finetune-environment.js'
 import { FinetuneProgress } from './finetune-progress.js'
 import { planFinetune } from './finetune-plan.js'
 import type { RunOptions } from './run.js'
 
 export interface FinetuneOptions extends RunOptions {
+  margin?: string
+  heldOut?: string
   /** For comparing: computes from images where features could be stored. */
   generalPath?: boolean
 }
@@ -59,6 +62,10 @@ async function carryOutTraining(
           else progress.epoch(line)
         },
         onWarning: text => output.note(`warning: ${text}`),
+        onRegistered: entry => {
+          if (options.json) output.json({ ...entry, event: 'registered', outcome: entry.event, name: spec.register?.name })
+          else output.note(`${spec.register?.name}@${entry.version}: ${entry.event === 'promoted' ? 'promoted' : 'not promoted'}: ${entry.reason}`)
+        },
       })
     })
   } finally {
@@ -95,7 +102,7 @@ function summary(record: RunRecord, lines: readonly MetricsLine[]): string {
 
 /** `layermill finetune SOURCE`: a new head on a pretrained network, and the network with it where asked. */
 export async function finetuneCommand(output: Output, source: string | undefined, options: FinetuneOptions): Promise<number> {
-  const spec = absolutePlaces((await specFromFlags('finetune', source, options)) as FinetuneSpec, process.cwd())
+  const spec = await resolveRegistered(absolutePlaces((await specFromFlags('finetune', source, options)) as FinetuneSpec, process.cwd()), options)
   if (options.server !== undefined) {
     throw new LayermillError('SPEC_INVALID', 'server: fine-tuning is coordinated by this command; expected --queue, with workers on it')
   }

@@ -8,6 +8,7 @@ import { specFromFlags } from '../flags.js'
 import type { Output } from '../output/output.js'
 import { readPredictions, writePredictions } from '../output/predictions.js'
 import { absolutePlaces } from '../places.js'
+import { resolveRegistered } from '../registry/registry.js'
 import { carryOut, exitCodeOf, type RunOptions } from './run.js'
 import { isRemote, submitAndFollow } from './submit.js'
 
@@ -27,7 +28,7 @@ function summary(counts: { done: number; failed: number }, spec: PredictSpec, fo
  * written its parts are in a folder beside it (`FILE.run`), so that a run that was stopped goes on.
  */
 export async function predictCommand(output: Output, source: string | undefined, options: RunOptions): Promise<number> {
-  const spec = absolutePlaces((await specFromFlags('predict', source, options)) as PredictSpec, process.cwd())
+  const spec = await resolveRegistered(absolutePlaces((await specFromFlags('predict', source, options)) as PredictSpec, process.cwd()), options)
   if (isRemote(options)) {
     const run = await submitAndFollow(output, spec, options)
     if (!options.json) output.line(summary(run.counts, spec, runStoreUrl(spec)))

@@ -14,6 +14,7 @@ export interface RunOptions extends Record<string, unknown> {
   server?: string
   tokenFile?: string
   weightsStore?: string
+  registry?: string
   json?: boolean
 }
 

@@ -3,10 +3,13 @@ import { join } from 'node:path'
 import { dashboardFolder } from '@layermill/dashboard'
 import { LayermillError, layermillHome } from '@layermill/models'
 import { createLogger, createServer, isLoopback, Metrics, openTokens, QueueFleetService, QueueRunService, type TokenStore } from '@layermill/orchestrator'
+import { ModelRegistry, resolvingRuns } from '@layermill/orchestrator/registry'
+import { openStore } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'
 import { fleetEnvironment, fleetWeights, openFleetQueue, startFleetRuns } from '../fleet/orchestrator.js'
 import { untilStopped } from '../interrupt.js'
 import { count, milliseconds } from '../numbers.js'
+import { registryRoot } from '../registry/registry.js'
 import { version } from '../version.js'
 
 export interface ServeOptions {
@@ -15,6 +18,7 @@ export interface ServeOptions {
   port: string
   tokensFile?: string
   weightsStore?: string
+  registry?: string
   lockDuration: string
   logLevel: string
 }
@@ -46,10 +50,12 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const broker = await openFleetQueue(options.queue, text => logger.warn(text))
   const weights = fleetWeights(options.weightsStore, text => logger.info(text))
   const environment = fleetEnvironment(broker, weights)
+  const root = registryRoot(options)
+  const registry = root === undefined ? undefined : new ModelRegistry(openStore(root))
   const runs = new QueueRunService(broker, environment)
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store })
   const server = await createServer({
-    runs, fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
+    runs: resolvingRuns(runs, registry), models: registry, fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
   })
   try {
     await server.listen()
@@ -60,6 +66,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     await Promise.all([server.close(), worker.close()].map(async closing => closing.catch((error: unknown) => logger.warn({ err: error }, 'while stopping'))))
   } finally {
     await runs.close().catch(() => undefined)
+    await registry?.store.close().catch(() => undefined)
     await broker.close(closeDeadline)
   }
   return exitCodes.done

@@ -5,3 +5,7 @@ export { type ModelService, modelService, requireRegistry } from './model-servic
 export { readHistory, readLatest } from './head.js'
 export { noteUse, readUses, staleUses } from './uses.js'
 export { allocateVersion, readEvaluation, readVersions } from './versions.js'
+export { registerRun, type RegisterOptions } from './register-run.js'
+export { judge, type GateInput, type Judgement } from './gate.js'
+export { resolveSpec, resolvingRuns } from './resolve-spec.js'
+export { promotionNotice } from './notice.js'

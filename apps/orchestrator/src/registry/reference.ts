@@ -44,8 +44,11 @@ export function parseVersionUrl(model: string): VersionPlace | undefined {
   return root === undefined || name === undefined || version === undefined ? undefined : { root, name, version: Number(version) }
 }
 
+/** A folder is the same whether it is written as a path or as a URL. */
+const plain = (root: string): string => (root.startsWith('file://') ? decodeURIComponent(root.slice('file://'.length)) : root)
+
 /** Whether two models are versions of the same registered one. */
 export function sameRegisteredModel(a: string, b: string): boolean {
   const [one, other] = [parseVersionUrl(a), parseVersionUrl(b)]
-  return one !== undefined && other !== undefined && one.root === other.root && one.name === other.name
+  return one !== undefined && other !== undefined && plain(one.root) === plain(other.root) && one.name === other.name
 }

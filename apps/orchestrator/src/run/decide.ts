@@ -1,11 +1,13 @@
 import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord, RunSpec } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
+import { sameRegisteredModel } from '../registry/reference.js'
 
 /**
  * What the same command means where a run already is:
- * `create` (nothing there), `replace` (--overwrite), `resume` (unfinished), `complete` (nothing to do), `update`, `retry`.
+ * `create` (nothing there), `replace` (--overwrite), `resume` (unfinished), `complete` (nothing to do), `update`, `retry`, `renew` (an
+ * update to another version of a registered model: everything again).
  */
-export type RunAction = 'create' | 'replace' | 'resume' | 'complete' | 'update' | 'retry'
+export type RunAction = 'create' | 'replace' | 'resume' | 'complete' | 'update' | 'retry' | 'renew'
 
 export interface RunRequest {
   readonly spec: ExtractSpec | PredictSpec
@@ -17,6 +19,16 @@ export function requestedChange(spec: RunSpec): 'update' | 'retry' | undefined {
   if (spec.kind === 'finetune') return undefined
   if (spec.kind === 'extract' && spec.update) return 'update'
   return spec.retryFailed ? 'retry' : undefined
+}
+
+/** Whether a spec asks for an update to another version of the registered model that a run was made with. */
+export function asksForRenewal(existing: RunSpec, spec: RunSpec): boolean {
+  return spec.kind === 'extract' && spec.update && existing.model !== spec.model && sameRegisteredModel(existing.model, spec.model)
+}
+
+/** What may differ between versions of a registered model, and is taken from the new one. */
+function besidesVersion({ model: _model, weights: _weights, preparation: _preparation, ...identity }: RunIdentity): Record<string, unknown> {
+  return identity
 }
 
 /** Names and values of what differs between two records of settings, one level deep. */
@@ -40,15 +52,23 @@ export function decideAction(existing: RunRecord | undefined, request: RunReques
   }
   if (spec.overwrite) return 'replace'
 
+  const renewal = asksForRenewal(existing.spec, spec)
+  const settings = (all: RunIdentity): Record<string, unknown> => (renewal ? besidesVersion(all) : all)
   const differing = differences(
-    { kind: existing.spec.kind, source: existing.spec.source, ...existing.identity },
-    { kind: spec.kind, source: spec.source, ...identity },
+    { kind: existing.spec.kind, source: existing.spec.source, ...settings(existing.identity) },
+    { kind: spec.kind, source: spec.source, ...settings(identity) },
   )
   if (differing.length > 0) {
     throw new LayermillError('RUN_CONFLICT', `${where} holds the results of another run: ${differing.join('; ')}`, {
       hint: 'choose another --out, or replace it with --overwrite',
     })
   }
+  if (renewal && existing.state !== 'done') {
+    throw new LayermillError('RUN_CONFLICT', `${where} is being made with ${existing.spec.model} and is unfinished (${existing.state})`, {
+      hint: 'finish it first with that version, or replace it with --overwrite',
+    })
+  }
+  if (renewal) return 'renew'
   if (existing.state !== 'done') return 'resume'
   const change = requestedChange(spec)
   if (change === 'retry') return existing.counts.failed > 0 ? 'retry' : 'complete'

@@ -2,6 +2,7 @@ import type { ExtractSpec, LayerResult, PredictSpec, RunRecord } from '@layermil
 import { getNetwork, LayermillError, layerShapes, type Network, networkIds } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import { decideAction, requestedChange, type RunAction } from './decide.js'
+import { noteUse } from '../registry/uses.js'
 import type { RunEnvironment } from './environment.js'
 import { layerResults, runIdentity, runInputSize } from './identity.js'
 import { choosePartSize } from './part-size.js'
@@ -76,7 +77,13 @@ export async function openRun(spec: Spec, store: Store, environment: RunEnvironm
   const opened = existing === undefined || action === 'replace' ? fresh : continued(existing, action, fresh)
   const record = selfCheck === undefined ? opened : { ...opened, selfCheck }
   await writeRunRecord(store, record)
+  await noteUse(record, store.url, environment.now(), url => environment.openStore(url))
   return { record, action }
+}
+
+/** Everything of the new version, in new parts; what is there stays until those are done. */
+function renewed(existing: RunRecord, { identity, layers }: RunRecord): Partial<RunRecord> {
+  return { identity, layers, updating: 'update', replacing: { model: existing.spec.model, weights: existing.identity.weights } }
 }
 
 /** A run that goes on: what was cut stays cut as it was, while how it is computed follows the new command. */
@@ -90,6 +97,7 @@ function continued(existing: RunRecord, action: RunAction, fresh: RunRecord): Ru
     versions: fresh.versions,
     state: 'planning',
     planned: action === 'resume' ? existing.planned : false,
+    ...(action === 'renew' ? renewed(existing, fresh) : {}),
     ...(action === 'update' || action === 'retry' ? { updating: action } : {}),
     ...(action === 'resume' && asked !== undefined ? { followUp: asked } : {}),
     generation: existing.generation + (stopped ? 1 : 0),

@@ -8,7 +8,7 @@ import { partFiles } from './part-files.js'
 import { PartFailedError, type PlannedJob, PartTracker, type TrackerTotals } from './part-tracker.js'
 import { writeRunRecord } from './record-store.js'
 import { isTerminal } from './states.js'
-import { deleteUpdatePlan, planRetry, planUpdate, readUpdatePlan, type UpdatePlan } from './update-plan.js'
+import { deleteUpdatePlan, planRenewal, planRetry, planUpdate, readUpdatePlan, type UpdatePlan } from './update-plan.js'
 
 /** Jobs on the queue at once. */
 const defaultBacklog = 2000
@@ -103,6 +103,7 @@ class Supervision {
     const source = await environment.openSource(this.record.spec.source)
     try {
       if (this.record.updating === 'retry') return await planRetry(store, source)
+      if (this.record.replacing !== undefined) return await planRenewal(store, source, this.record.partSize)
       return await planUpdate(store, source, this.record.partSize)
     } finally {
       await source.close()
@@ -161,7 +162,7 @@ class Supervision {
 
   private async finish({ images, parts, done, failed }: TrackerTotals, started: number): Promise<RunRecord> {
     const { store, environment } = this.options
-    const { updating: _updating, error: _error, ...record } = this.record
+    const { updating: _updating, replacing: _replacing, error: _error, ...record } = this.record
     const finished = environment.now()
     this.record = record
     await this.save({

@@ -119,6 +119,14 @@ export async function planUpdate(store: Store, source: ImageSource, partSize: nu
   return finishDraft(draft)
 }
 
+/** Plans every image again in new parts, which replace all that are there. */
+export async function planRenewal(store: Store, source: ImageSource, partSize: number): Promise<UpdatePlan> {
+  const { draft, live } = await startDraft(store)
+  for await (const { rows } of cutParts(source.items(), partSize, draft.next)) await addPart(draft, rows)
+  draft.retire.push(...live)
+  return finishDraft(draft)
+}
+
 /** What the listing says now of the images that failed: they may have been mended, or put where they were missing. */
 async function currentItems(source: ImageSource, keys: ReadonlySet<string>): Promise<Map<string, SourceItem>> {
   const found = new Map<string, SourceItem>()

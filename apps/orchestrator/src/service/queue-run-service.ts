@@ -5,6 +5,7 @@ import type { Store } from '@layermill/storage'
 import { describeRun, type RunDetail, type RunEvent, type RunPage, type RunSummary } from '../http/schemas.js'
 import type { RunEventOptions, RunListQuery, RunService } from '../http/services.js'
 import type { RunEnvironment } from '../run/environment.js'
+import { asksForRenewal } from '../run/decide.js'
 import { layerResults } from '../run/identity.js'
 import { readRunRecord, writeRunRecord } from '../run/record-store.js'
 import { isTerminal } from '../run/states.js'
@@ -33,7 +34,8 @@ function checkSpec(spec: RunSpec): void {
 
 /** What differs between a run and a spec for the same place, as far as it is plain from the spec. */
 function plainDifference(existing: RunSpec, spec: RunSpec): string | undefined {
-  const field = (['kind', 'source', 'model'] as const).find(name => existing[name] !== spec[name])
+  const fields = asksForRenewal(existing, spec) ? (['kind', 'source'] as const) : (['kind', 'source', 'model'] as const)
+  const field = fields.find(name => existing[name] !== spec[name])
   return field && `${field} was ${JSON.stringify(existing[field])}, is ${JSON.stringify(spec[field])}`
 }
 

@@ -2,6 +2,7 @@ import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/jobs'
 import type { Network, WeightSet } from '@layermill/models'
 import type { ImageSource, Store } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
+import type { Promotion } from '../registry/registry.js'
 import type { RunEnvironment } from '../run/environment.js'
 
 /** The stored values of a base that does not change. */
@@ -23,6 +24,8 @@ export interface TrainingEnvironment {
   base(spec: FinetuneSpec): Promise<{ network: Network; weights: WeightSet }>
   /** What computes the run's micro-batches: from images, or from stored features. */
   gradients(record: RunRecord, plan: TrainingPlan, store: Store, features: FeatureStores | undefined): Promise<GradientSource>
+  /** Told when a registered model's version becomes the latest. */
+  readonly onPromoted?: (promotion: Promotion) => Promise<void> | void
   /** Images decoded at once where they are checked. */
   readonly readAhead: number
 }

@@ -23,6 +23,7 @@ const free = new Set([
   'out',
   'weights',
   'model',
+  'register',
 ])
 
 /** Names and values of what differs between two specs of a run. */
@@ -101,7 +102,8 @@ export async function openTraining(spec: FinetuneSpec, store: Store, environment
   const identity = identityOf(spec, network, weights.sha256, runs.preparationVersion)
   const existing = await readRunRecord(store)
   const action = decide(existing, spec, identity, store.url)
-  if (existing !== undefined && action === 'complete') return { record: existing, action }
+  // A finished run may be registered later.
+  if (existing !== undefined && action === 'complete') return { record: { ...existing, spec }, action }
   if (action === 'replace') await deleteTraining(store)
   const fresh: RunRecord = {
     version: 1,

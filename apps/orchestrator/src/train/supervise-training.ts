@@ -12,6 +12,8 @@ import {
 } from '@layermill/models'
 import { type Store, SUCCESS_PATH } from '@layermill/storage'
 import { type GradientSource, initialHead } from '@layermill/training'
+import type { HistoryEntry } from '../registry/records.js'
+import { registerRun } from '../registry/register-run.js'
 import { writeRunRecord } from '../run/record-store.js'
 import { CheckpointStore } from './checkpoints.js'
 import type { TrainingEnvironment, TrainingProgress } from './environment.js'
@@ -29,6 +31,8 @@ export interface SuperviseTrainingOptions {
   readonly onProgress?: (progress: TrainingProgress) => void
   readonly onEpoch?: (line: MetricsLine) => void
   readonly onWarning?: (text: string) => void
+  /** Told what became of the model in the registry that the spec names. */
+  readonly onRegistered?: (entry: HistoryEntry) => void
   /** Computes from images also where the base is frozen and its features could be stored: to hold one way against the other. */
   readonly generalPath?: boolean
 }
@@ -163,7 +167,9 @@ class TrainingSupervision {
  * @throws the signal's reason when interrupted; LayermillError when the run failed (its record says why)
  */
 export async function superviseTraining(record: RunRecord, options: SuperviseTrainingOptions): Promise<RunRecord> {
-  if (record.state !== 'done') return new TrainingSupervision(record, options).run()
+  const done = record.state === 'done' ? record : await new TrainingSupervision(record, options).run()
   await options.store.put(SUCCESS_PATH, '', { ifAbsent: true })
-  return record
+  const entry = await registerRun(done, { ...options, onPromoted: options.environment.onPromoted })
+  if (entry !== undefined) options.onRegistered?.(entry)
+  return done
 }

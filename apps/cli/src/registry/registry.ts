@@ -1,0 +1,60 @@
+import type { RunSpec } from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import { ModelRegistry, parseModelReference, requireRegistry, resolveSpec } from '@layermill/orchestrator/registry'
+import { openStore } from '@layermill/storage'
+import { absolutePlace } from '../places.js'
+
+export interface RegistryFlags {
+  /** A folder or URL. Default: `LAYERMILL_REGISTRY`. */
+  readonly registry?: string | undefined
+}
+
+/** Flags of `finetune` for what happens to the model. */
+export interface RegisterFlags extends RegistryFlags {
+  readonly margin?: string | undefined
+  readonly heldOut?: string | undefined
+}
+
+/** The registry that a flag or `LAYERMILL_REGISTRY` names, as an absolute path or URL. */
+export function registryRoot({ registry }: RegistryFlags): string | undefined {
+  const root = registry ?? process.env['LAYERMILL_REGISTRY']
+  return root === undefined || root === '' ? undefined : absolutePlace(root, process.cwd())
+}
+
+/** @throws LayermillError `REGISTRY_MISSING` */
+export async function withRegistry<Result>(flags: RegistryFlags, action: (registry: ModelRegistry) => Promise<Result>): Promise<Result> {
+  const store = openStore(requireRegistry(registryRoot(flags)))
+  try {
+    return await action(new ModelRegistry(store))
+  } finally {
+    await store.close()
+  }
+}
+
+/** The spec with the flags of registering in it. */
+function withRegisterFlags<Spec extends RunSpec>(spec: Spec, { margin, heldOut }: RegisterFlags): Spec {
+  if (spec.kind !== 'finetune' || spec.register === undefined) {
+    const flag = margin !== undefined ? 'margin' : heldOut !== undefined ? 'held-out' : undefined
+    if (flag !== undefined) throw new LayermillError('SPEC_INVALID', `--${flag}: expected --register NAME with it`)
+    return spec
+  }
+  const share = margin === undefined ? spec.register.margin : Number(margin)
+  if (!(share >= 0 && share <= 1) || margin === '') throw new LayermillError('SPEC_INVALID', `--margin: got ${JSON.stringify(margin)}, expected a share from 0 to 1, as 0.01`)
+  const place = (text: string | undefined): string | undefined => text && absolutePlace(text, process.cwd())
+  return { ...spec, register: { ...spec.register, margin: share, heldOut: place(heldOut ?? spec.register.heldOut), root: place(spec.register.root) } }
+}
+
+/**
+ * The spec with registered models (`pets@latest`) as fixed versions. What goes to a server is left to that server's own registry, unless
+ * the flag names one.
+ * @throws LayermillError `REGISTRY_MISSING`, `MODEL_NOT_REGISTERED`, `SPEC_INVALID`
+ */
+export async function resolveRegistered<Spec extends RunSpec>(spec: Spec, flags: RegisterFlags & { server?: string | undefined }): Promise<Spec> {
+  const asked = withRegisterFlags(spec, flags)
+  const registers = asked.kind === 'finetune' && asked.register !== undefined
+  if (!registers && parseModelReference(asked.model) === undefined) return asked
+  if (flags.server !== undefined && flags.registry === undefined) return asked
+  // A spec may name where its model is registered by itself.
+  if (parseModelReference(asked.model) === undefined && registryRoot(flags) === undefined) return resolveSpec(asked, undefined)
+  return withRegistry(flags, registry => resolveSpec(asked, registry))
+}

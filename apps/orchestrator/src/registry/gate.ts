@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto'
+import { pairedBootstrap } from '@layermill/training'
+import type { Evaluation } from './records.js'
+
+/** Draws are the same whenever the same answers are judged. */
+const seed = 0
+
+/** A held-out image and its class. */
+export interface HeldOutImage {
+  readonly key: string
+  readonly label: string
+}
+
+/** One version's answers. */
+export interface Answers {
+  readonly version: number
+  readonly classes: readonly string[]
+  /** The class that it takes each image for, by key; images that could not be computed are missing. */
+  readonly predicted: ReadonlyMap<string, string>
+}
+
+export interface GateInput {
+  readonly images: readonly HeldOutImage[]
+  readonly champion: Answers
+  readonly challenger: Answers
+  /** Accuracy that the challenger may lose, 0 to 1. */
+  readonly margin: number
+}
+
+export interface Judgement {
+  readonly promoted: boolean
+  readonly reason: string
+  readonly images: number
+  readonly compared: number
+  readonly heldOutSha256: string
+  readonly numbers: Pick<Evaluation, 'champion' | 'challenger' | 'bootstrap' | 'classes'>
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)}%`
+const some = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}`
+const among = (names: readonly string[], known: readonly string[]): string[] => names.filter(name => !known.includes(name))
+
+/**
+ * Whether a challenger may replace the champion: its accuracy must not be lower by more than the margin, with 95% confidence (one-sided
+ * paired bootstrap). Classes that only the challenger knows are left out of the comparison: the champion could not have named them. A
+ * challenger that lacks one of the champion's is not promoted by itself: whoever relies on that class would lose it.
+ */
+export async function judge({ images, champion, challenger, margin }: GateInput): Promise<Judgement> {
+  const classes = { added: among(challenger.classes, champion.classes), removed: among(champion.classes, challenger.classes) }
+  const known = new Set(champion.classes)
+  const compared = images.filter(({ key, label }) => known.has(label) && champion.predicted.has(key) && challenger.predicted.has(key))
+  const heldOutSha256 = createHash('sha256').update(images.map(({ key, label }) => `${JSON.stringify([key, label])}\n`).join('')).digest('hex')
+  const result = { images: images.length, compared: compared.length, heldOutSha256 }
+  const differing = classes.added.length + classes.removed.length > 0 ? { classes } : {}
+  if (compared.length === 0) {
+    return { ...result, promoted: false, reason: 'no held-out image is of a class that both versions know: they cannot be compared', numbers: differing }
+  }
+  const right = ({ predicted }: Answers): boolean[] => compared.map(({ key, label }) => predicted.get(key) === label)
+  const [before, after] = [right(champion), right(challenger)]
+  const bootstrap = await pairedBootstrap(before, after, { seed })
+  const score = ({ version }: Answers, answers: boolean[]): NonNullable<Evaluation['champion']> => {
+    const correct = answers.filter(Boolean).length
+    return { version, correct, accuracy: correct / answers.length }
+  }
+  const numbers = { ...differing, champion: score(champion, before), challenger: score(challenger, after), bootstrap }
+  const promoted = classes.removed.length === 0 && bootstrap.lower > -margin
+  return { ...result, promoted, reason: reasonOf(numbers, { margin, promoted, compared: compared.length, classes }), numbers }
+}
+
+function reasonOf(
+  { champion, challenger, bootstrap }: Required<Pick<Judgement['numbers'], 'champion' | 'challenger' | 'bootstrap'>>,
+  { margin, promoted, compared, classes }: { margin: number; promoted: boolean; compared: number; classes: { added: string[]; removed: string[] } },
+): string {
+  const scores = `accuracy ${percent(challenger!.accuracy)} on ${compared} held-out images, version ${champion!.version} has ${percent(champion!.accuracy)}`
+  const added = classes.added.length === 0 ? '' : `; compared without the new class${classes.added.length > 1 ? 'es' : ''} ${some(classes.added)}`
+  if (classes.removed.length > 0) return `it does not know ${some(classes.removed)}, which version ${champion!.version} knows; ${scores}`
+  const bound = `the difference is ${percent(bootstrap!.difference)}, with 95% confidence above ${percent(bootstrap!.lower)}`
+  return `${scores}: ${bound}, ${promoted ? 'which is within' : 'which is not within'} the margin of ${percent(margin)}${added}`
+}

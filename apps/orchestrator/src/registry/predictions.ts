@@ -1,0 +1,57 @@
+import { PredictSpec, type RunRecord } from '@layermill/jobs'
+import { encodeManifest, type ManifestRow, readManifest, type Store } from '@layermill/storage'
+import { manifestParts, writeManifest } from '../run/manifest-plan.js'
+import { newRecord } from '../run/open-run.js'
+import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
+import { superviseRun } from '../run/supervise.js'
+import type { RunEnvironment } from '../run/environment.js'
+
+export interface PredictionOptions {
+  readonly environment: RunEnvironment
+  readonly signal: AbortSignal
+  readonly onProgress: (done: number, failed: number, total: number) => void
+}
+
+async function hasRows(store: Store, rows: readonly ManifestRow[]): Promise<boolean> {
+  const found: ManifestRow[] = []
+  for (const part of await manifestParts(store)) found.push(...(await readManifest(store, part)))
+  return encodeManifest(found) === encodeManifest(rows)
+}
+
+/** The run of just these images: the one that was begun, where it is of them, or a new one. */
+async function openPredictions(spec: PredictSpec, rows: readonly ManifestRow[], store: Store, environment: RunEnvironment): Promise<RunRecord> {
+  const existing = await readRunRecord(store)
+  if (existing !== undefined && existing.spec.model === spec.model && (await hasRows(store, rows))) {
+    const { error: _error, ...rest } = existing
+    return existing.state === 'failed' ? { ...rest, state: 'running', generation: existing.generation + 1 } : existing
+  }
+  if (existing !== undefined) await deleteRun(store)
+  const { record } = await newRecord(spec, environment)
+  for (let part = 0; part * record.partSize < rows.length; part++) {
+    await writeManifest(store, part, rows.slice(part * record.partSize, (part + 1) * record.partSize))
+  }
+  const planned: RunRecord = { ...record, planned: true }
+  // Last: a run exists when its record does.
+  await writeRunRecord(store, planned)
+  return planned
+}
+
+/** The likeliest class of each image, by key, computed by a run of its own at `store`, which goes on where it was stopped. */
+export async function predictRows(
+  spec: Pick<PredictSpec, 'source' | 'model' | 'device' | 'engine' | 'maxErrors' | 'autoOrient'>,
+  rows: readonly ManifestRow[],
+  store: Store,
+  { environment, signal, onProgress }: PredictionOptions,
+): Promise<Map<string, string>> {
+  const record = await openPredictions(PredictSpec.parse({ kind: 'predict', ...spec, top: 1 }), rows, store, environment)
+  await superviseRun(record, { environment, store, signal, onProgress: ({ done, failed, total }) => onProgress(done, failed, total) })
+  const predicted = new Map<string, string>()
+  for await (const { key } of store.list('predictions/')) {
+    const text = new TextDecoder().decode(await store.get(key))
+    for (const line of text.split('\n').filter(row => row !== '')) {
+      const { key: image, classes } = JSON.parse(line) as { key: string; classes: { label: string }[] }
+      predicted.set(image, classes[0]!.label)
+    }
+  }
+  return predicted
+}

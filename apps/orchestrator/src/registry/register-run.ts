@@ -1,0 +1,201 @@
+import { type FinetuneSpec, type RunRecord, VALIDATION_ROWS_PATH } from '@layermill/jobs'
+import { LayermillError, MODEL_FILE, MODEL_WEIGHTS_FILE } from '@layermill/models'
+import { type ManifestRow, parseManifest, type Store } from '@layermill/storage'
+import { deleteRun } from '../run/record-store.js'
+import { listLabelled } from '../train/dataset.js'
+import type { TrainingEnvironment, TrainingProgress } from '../train/environment.js'
+import { type Answers, judge } from './gate.js'
+import { readHistory, readLatest } from './head.js'
+import { requireRegistry } from './model-service.js'
+import { predictRows } from './predictions.js'
+import type { Evaluation, HistoryEntry, VersionRecord } from './records.js'
+import { checkModelName, versionUrl } from './reference.js'
+import { ModelRegistry, type Promotion } from './registry.js'
+import { allocateVersion, isComplete, readEvaluation, versionPrefix, writeEvaluation } from './versions.js'
+
+/** Files that make a version; the model's description last. */
+const files = ['metrics.jsonl', 'report.html', 'chainer.npz', 'model.onnx', MODEL_WEIGHTS_FILE, MODEL_FILE]
+
+export interface RegisterOptions {
+  readonly environment: Pick<TrainingEnvironment, 'runs' | 'openLabelled'>
+  /** Of the run. */
+  readonly store: Store
+  readonly signal: AbortSignal
+  readonly onProgress?: (progress: TrainingProgress) => void
+  readonly onPromoted?: ((promotion: Promotion) => Promise<void> | void) | undefined
+}
+
+type Register = NonNullable<FinetuneSpec['register']>
+
+/** What is used of a model's description. */
+interface Description {
+  readonly classes: readonly string[]
+  readonly preparation: { readonly autoOrient: boolean }
+  readonly weights: { readonly sha256: string }
+}
+
+interface HeldOut {
+  readonly source: string
+  readonly rows: readonly (ManifestRow & { readonly label: string })[]
+}
+
+async function readDescription(store: Store, key: string): Promise<Description> {
+  const bytes = await store.get(key)
+  if (bytes === undefined) throw new LayermillError('MODEL_INVALID', `${store.url} has no ${key}`)
+  return JSON.parse(new TextDecoder().decode(bytes)) as Description
+}
+
+/** One finished run on its way into the registry. */
+class Registration {
+  private readonly spec: FinetuneSpec
+  private readonly registry: ModelRegistry
+
+  constructor(
+    private readonly record: RunRecord,
+    private readonly register: Register,
+    private readonly root: Store,
+    private readonly options: RegisterOptions,
+  ) {
+    this.spec = record.spec as FinetuneSpec
+    this.registry = new ModelRegistry(root, { now: () => options.environment.runs.now(), onPromoted: options.onPromoted })
+  }
+
+  async run(): Promise<HistoryEntry> {
+    const { name } = this.register
+    const { store, environment } = this.options
+    const { sha256 } = (await readDescription(store, MODEL_FILE)).weights
+    const by = `run ${this.record.id}`
+    const created = environment.runs.now().toISOString()
+    const version = await allocateVersion(this.root, { name, run: this.record.id, out: store.url, sha256, created, by })
+    if (!(await isComplete(this.root, name, version.version))) await this.copy(version)
+    for (;;) {
+      this.options.signal.throwIfAborted()
+      const known = (await readHistory(this.root, name)).find(entry => entry.run === this.record.id && entry.version === version.version)
+      if (known !== undefined) return await this.tidy(version, known)
+      const champion = (await readLatest(this.root, name))?.version
+      const evaluation = await this.evaluation(version, champion)
+      const { promoted, reason, bootstrap } = evaluation
+      const done = await this.registry.conclude(name, {
+        version: version.version, champion, promoted, reason, by, sha256, run: this.record.id, ...(bootstrap === undefined ? {} : { bootstrap }),
+      })
+      // Another version became the latest while this one was judged: it is judged against that one.
+      if (done !== undefined) return await this.tidy(version, done.entry)
+    }
+  }
+
+  private async copy({ name, version }: VersionRecord): Promise<void> {
+    for (const file of files) {
+      const bytes = await this.options.store.get(file)
+      if (bytes !== undefined) await this.root.put(`${versionPrefix(name, version)}${file}`, bytes)
+    }
+  }
+
+  /** The evaluation against a champion, made anew unless it is there. */
+  private async evaluation(version: VersionRecord, champion: number | undefined): Promise<Evaluation> {
+    const known = await readEvaluation(this.root, version.name, version.version)
+    if (known !== undefined && known.champion?.version === champion && known.margin === this.register.margin && (known.heldOut === undefined) === (champion === undefined)) return known
+    const evaluation = champion === undefined ? this.first(version) : await this.compare(version, champion)
+    await writeEvaluation(this.root, version.name, evaluation)
+    return evaluation
+  }
+
+  private first({ version }: VersionRecord): Evaluation {
+    return { ...this.common(version), promoted: true, reason: 'the first version' }
+  }
+
+  private common(version: number): Pick<Evaluation, 'format' | 'version' | 'time' | 'run' | 'margin'> {
+    const time = this.options.environment.runs.now().toISOString()
+    return { format: 'layermill-evaluation', version, time, run: this.record.id, margin: this.register.margin }
+  }
+
+  private async compare({ name, version }: VersionRecord, champion: number): Promise<Evaluation> {
+    const heldOut = await this.heldOut()
+    const [after, before] = [await this.answers(version, version, heldOut), await this.answers(version, champion, heldOut)]
+    const images = heldOut.rows
+    const { promoted, reason, compared, heldOutSha256, numbers } = await judge({ images, champion: before, challenger: after, margin: this.register.margin })
+    const lines = images.map(({ key, label }) => `${JSON.stringify({ key, label, champion: before.predicted.get(key), challenger: after.predicted.get(key) })}\n`)
+    await this.root.put(`${versionPrefix(name, version)}held-out.jsonl`, lines.join(''))
+    return {
+      ...this.common(version), promoted, reason, heldOut: { source: heldOut.source, images: images.length, compared, sha256: heldOutSha256 },
+      ...numbers,
+    }
+  }
+
+  /** The images that both are asked for: a source of their own, or what the run held out, which is the same by key while data grows. */
+  private async heldOut(): Promise<HeldOut> {
+    const { environment, store } = this.options
+    const { validation } = this.spec
+    const own = this.register.heldOut
+    if (own === undefined) {
+      const bytes = await store.get(VALIDATION_ROWS_PATH)
+      if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${VALIDATION_ROWS_PATH}`)
+      const rows = parseManifest(bytes, `${store.url}/${VALIDATION_ROWS_PATH}`).map(row => ({ ...row, label: row.label ?? '' }))
+      return { source: typeof validation === 'string' ? validation : this.spec.source, rows }
+    }
+    const source = await environment.openLabelled(own)
+    try {
+      return { source: own, rows: await listLabelled(source, own) }
+    } finally {
+      await source.close()
+    }
+  }
+
+  private place(version: number, of: number): string {
+    return `${versionUrl({ root: this.root.url, name: this.register.name, version })}/evaluation/${of}`
+  }
+
+  private async answers(version: number, of: number, { source, rows }: HeldOut): Promise<Answers> {
+    const { environment: { runs }, signal, onProgress = () => undefined } = this.options
+    const { name } = this.register
+    const { classes, preparation } = await readDescription(this.root, `${versionPrefix(name, of)}${MODEL_FILE}`)
+    const { device, engine, maxErrors } = this.spec
+    const model = versionUrl({ root: this.root.url, name, version: of })
+    const store = await runs.openStore(this.place(version, of))
+    try {
+      const predicted = rows.length === 0 ? new Map<string, string>() : await predictRows(
+        { source, model, device, engine, maxErrors, autoOrient: preparation.autoOrient },
+        rows,
+        store,
+        { environment: runs, signal, onProgress: (done, failed, total) => onProgress({ phase: 'check', done, failed, total }) },
+      )
+      return { version: of, classes, predicted }
+    } finally {
+      await store.close()
+    }
+  }
+
+  /** Takes away what the evaluation was computed with; its numbers and answers stay. */
+  private async tidy({ version }: VersionRecord, entry: HistoryEntry): Promise<HistoryEntry> {
+    const { runs } = this.options.environment
+    for (const of of [version, entry.previous]) {
+      if (of === undefined) continue
+      const store = await runs.openStore(this.place(version, of))
+      try {
+        await deleteRun(store)
+      } finally {
+        await store.close()
+      }
+    }
+    return entry
+  }
+}
+
+/**
+ * Makes a finished fine-tuning run's model the next version in the registry that its spec names, holds it against the latest version on the
+ * same held-out images, and makes it the latest where it is not worse by more than the margin. Safe to stop at any moment and to call
+ * again: a run gets one version and one verdict.
+ *
+ * @returns what the history says of it; undefined where the spec registers nothing
+ * @throws LayermillError `REGISTRY_MISSING`, `REGISTRY_CONFLICT`, `REGISTRY_BUSY`; as runs of predictions do; the signal's reason
+ */
+export async function registerRun(record: RunRecord, options: RegisterOptions): Promise<HistoryEntry | undefined> {
+  const register = record.spec.kind === 'finetune' ? record.spec.register : undefined
+  if (register === undefined) return undefined
+  checkModelName(register.name)
+  const root = await options.environment.runs.openStore(requireRegistry(register.root))
+  try {
+    return await new Registration(record, register, root, options).run()
+  } finally {
+    await root.close()
+  }
+}
