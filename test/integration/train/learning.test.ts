@@ -51,8 +51,8 @@ describe('learning to tell shapes apart, from random weights', () => {
     expect(accuracy(await train({ ...spec, out: join(await folder(), 'right') }))).toBeGreaterThanOrEqual(0.95)
   })
 
-  // A network with batch norm learns shapes in spite of a wrong sign in one base layer, or in batch norm's own rule: those are held against
-  // finite differences elsewhere. These two rules it cannot do without.
+  // A network with batch norm learns shapes in spite of a wrong sign in one base layer, or in the rules of pooling or batch norm: that each
+  // of those is found is shown with the finite differences, in gradients.test.ts. These two rules it cannot do without.
   it.each([
     ["the linear layer's weights", /^fc\/W$/],
     ["convolutions' weights", /conv\d\/W$/],

@@ -2,7 +2,7 @@
  * Every op of a network computed in float64 straight from its definition, one loop per dimension: what engines are compared with.
  * Slow; for small shapes.
  */
-import { elementCount, type GraphNode, type NodeOf, type Size2, type TensorMap } from '@layermill/models'
+import { elementCount, type GraphNode, type NodeOf, type Size2, type Tensor } from '@layermill/models'
 
 /** A dense array in row-major order, in double precision. */
 export interface Value {
@@ -10,7 +10,20 @@ export interface Value {
   readonly data: Float64Array
 }
 
-type Rule<Op extends GraphNode['op']> = (node: NodeOf<Op>, inputs: readonly Value[], parameter: (name: string) => Value) => Value
+/** How training computes a network, where it is not as inference does. */
+export interface ReferenceOptions {
+  /** Batch norm uses the statistics of the batch. Default false. */
+  readonly batchStatistics?: boolean
+  /** What dropouts multiply by, by node; where there is none, a dropout changes nothing. */
+  readonly masks?: ReadonlyMap<string, Value>
+}
+
+type Rule<Op extends GraphNode['op']> = (
+  node: NodeOf<Op>,
+  inputs: readonly Value[],
+  parameter: (name: string) => Value,
+  options: ReferenceOptions,
+) => Value
 
 type Dims4 = [count: number, channels: number, height: number, width: number]
 
@@ -153,16 +166,35 @@ const concat: Rule<'concat'> = (_node, inputs) => {
   return build4([count, sources.length, height, width], (n, c, y, x) => sources[c]!.read(n, sources[c]!.c, y, x)!)
 }
 
-const same: Rule<'dropout'> = (_node, [input]) => input!
+/** Mean and variance of each channel, over images and cells. */
+export function channelStatistics(value: Value): { mean: Float64Array; variance: Float64Array } {
+  const [count, channels, height, width] = dims4(value)
+  const cells = height * width
+  const mean = new Float64Array(channels)
+  const variance = new Float64Array(channels)
+  const channelOf = (i: number): number => Math.floor(i / cells) % channels
+  for (const [i, each] of value.data.entries()) mean[channelOf(i)]! += each / (count * cells)
+  for (const [i, each] of value.data.entries()) variance[channelOf(i)]! += (each - mean[channelOf(i)]!) ** 2 / (count * cells)
+  return { mean, variance }
+}
+
+const batchNorm: Rule<'batchNorm'> = (node, [input], parameter, { batchStatistics = false }) => {
+  const of = (key: 'gamma' | 'beta' | 'mean' | 'variance'): Float64Array => parameter(node.parameters[key]).data
+  const [gamma, beta] = [of('gamma'), of('beta')]
+  const { mean, variance } = batchStatistics ? channelStatistics(input!) : { mean: of('mean'), variance: of('variance') }
+  const read = reader(input!)
+  return build4(dims4(input!), (n, c, y, x) =>
+    (gamma[c]! * (read(n, c, y, x)! - mean[c]!)) / Math.sqrt(variance[c]! + node.attributes.epsilon) + beta[c]!)
+}
+
+const dropout: Rule<'dropout'> = (node, [input], _parameter, { masks }) => {
+  const mask = masks?.get(node.name)
+  return mask === undefined ? input! : build(input!.shape, i => input!.data[i]! * mask.data[i]!)
+}
 
 const rules: { readonly [Op in Exclude<GraphNode['op'], 'input'>]: Rule<Op> } = {
   conv,
-  batchNorm: (node, [input], parameter) => {
-    const [gamma, beta, mean, variance] = (['gamma', 'beta', 'mean', 'variance'] as const).map(key => parameter(node.parameters[key]).data)
-    const read = reader(input!)
-    return build4(dims4(input!), (n, c, y, x) =>
-      (gamma![c]! * (read(n, c, y, x)! - mean![c]!)) / Math.sqrt(variance![c]! + node.attributes.epsilon) + beta![c]!)
-  },
+  batchNorm,
   relu: (_node, [input]) => build(input!.shape, i => Math.max(0, input!.data[i]!)),
   maxPool: (node, [input]) => slide(input!, node.attributes, node.attributes.ceil, cells => Math.max(...cells)),
   avgPool: (node, [input]) => {
@@ -173,26 +205,46 @@ const rules: { readonly [Op in Exclude<GraphNode['op'], 'input'>]: Rule<Op> } = 
   adaptiveAvgPool: (node, [input]) => meanOver(input!, node.attributes.size),
   lrn,
   linear,
-  dropout: same,
+  dropout,
   softmax,
   concat,
   add: (_node, [a, b]) => build(a!.shape, i => a!.data[i]! + b!.data[i]!),
   flatten: (_node, [input]) => ({ shape: [input!.shape[0]!, elementCount(input!.shape.slice(1))], data: input!.data }),
 }
 
-type AnyRule = (node: GraphNode, inputs: readonly Value[], parameter: (name: string) => Value) => Value
+type AnyRule = (node: GraphNode, inputs: readonly Value[], parameter: (name: string) => Value, options: ReferenceOptions) => Value
+
+const double = ({ shape, data }: Tensor | Value): Value => ({ shape, data: data instanceof Float64Array ? data : Float64Array.from(data) })
 
 /** The values of all nodes (in topological order, the input first) for these images, by node name. */
-export function computeReference(nodes: readonly GraphNode[], weights: TensorMap, images: Value): Map<string, Value> {
+export function computeReference(
+  nodes: readonly GraphNode[],
+  weights: ReadonlyMap<string, Tensor | Value>,
+  images: Value,
+  options: ReferenceOptions = {},
+): Map<string, Value> {
   const parameter = (name: string): Value => {
     const tensor = weights.get(name)
     if (tensor === undefined) throw new RangeError(`no weights named ${name}`)
-    return { shape: tensor.shape, data: Float64Array.from(tensor.data) }
+    return double(tensor)
   }
   const values = new Map<string, Value>()
   for (const node of nodes) {
     if (node.op === 'input') values.set(node.name, images)
-    else values.set(node.name, (rules[node.op] as AnyRule)(node, node.inputs.map(name => values.get(name)!), parameter))
+    else values.set(node.name, (rules[node.op] as AnyRule)(node, node.inputs.map(name => values.get(name)!), parameter, options))
   }
   return values
+}
+
+/** Cross entropy of softmax against targets [N, classes], summed. */
+export function crossEntropy(scores: Value, targets: Value): number {
+  const classes = scores.shape[1]!
+  let loss = 0
+  for (let start = 0; start < scores.data.length; start += classes) {
+    const row = scores.data.subarray(start, start + classes)
+    const top = Math.max(...row)
+    const logTotal = top + Math.log(sum(Array.from(row, value => Math.exp(value - top))))
+    for (let c = 0; c < classes; c++) loss -= targets.data[start + c]! * (row[c]! - logTotal)
+  }
+  return loss
 }

@@ -2,8 +2,9 @@ import * as ort from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { inferShapes, parameterShapes, type GraphNode, type NodeOf, type Size2, type Tensor } from '@layermill/models'
 import { createSession } from '../session.js'
-import { lowerTraining, type LossTerm } from './lower.js'
-import { channelStatistics, crossEntropy, referenceForward, type Parameters64, type Values } from './reference.js'
+import { channelStatistics, computeReference, crossEntropy, type Value } from '../../testing/reference.js'
+import type { OnnxNode } from '../graph.js'
+import { lowerTraining, type LossTerm, type LoweredTraining } from './lower.js'
 
 const BATCH = 3
 const CLASSES = 4
@@ -25,7 +26,7 @@ const tensor = (name: string, shape: readonly number[], change: (value: number) 
   shape,
   data: numbers(name, count(shape)).map(change),
 })
-const double = ({ shape, data }: Tensor): Values => ({ shape, data: Float64Array.from(data) })
+const double = ({ shape, data }: Tensor): Value => ({ shape, data: Float64Array.from(data) })
 
 /** Small networks end here: the scores. */
 const scores = (input: string, features: number, name = 'scores'): GraphNode[] => [
@@ -58,6 +59,8 @@ interface Case {
   trainable?: string[]
   /** Changes the first convolution's parameters, so that many of its values are equal. */
   ties?: boolean
+  /** Changes the graph before it runs: a rule that is wrong. */
+  breakRule?: (lowered: LoweredTraining) => OnnxNode[]
 }
 
 interface Setup {
@@ -89,9 +92,9 @@ function setUp({ middle, size = [7, 6], channels = 3, losses = [{ node: 'scores'
   return { nodes, weights, images, targets, masks, losses }
 }
 
-function lossOf({ nodes, images, targets, masks, losses }: Setup, parameters: Parameters64, batchStatistics: boolean): number {
+function lossOf({ nodes, images, targets, masks, losses }: Setup, parameters: ReadonlyMap<string, Value>, batchStatistics: boolean): number {
   const doubles = new Map([...masks].map(([name, mask]) => [name, double(mask)]))
-  const values = referenceForward(nodes, double(images), parameters, { batchStatistics, masks: doubles })
+  const values = computeReference(nodes, parameters, double(images), { batchStatistics, masks: doubles })
   return losses.reduce((sum, { node, weight }) => sum + weight * crossEntropy(values.get(node)!, double(targets)), 0)
 }
 
@@ -117,11 +120,12 @@ const positions = (length: number): number[] => {
   return Array.from({ length: Math.min(length, 13) }, (_, i) => Math.floor(i * step))
 }
 
-async function computed(setup: Setup, trainable: string[], batchStatistics: boolean) {
+async function computed(setup: Setup, trainable: string[], batchStatistics: boolean, breakRule?: Case['breakRule']) {
   const { nodes, weights, images, targets, masks, losses } = setup
   const inputSize: Size2 = [images.shape[2]!, images.shape[3]!]
   const lowered = lowerTraining({ nodes, weights, inputSize, losses, trainable, batchStatistics, dropout: true })
-  const session = await createSession(lowered.graph, { device: 'cpu', threads: 2 })
+  const graph = breakRule === undefined ? lowered.graph : { ...lowered.graph, nodes: breakRule(lowered) }
+  const session = await createSession(graph, { device: 'cpu', threads: 2 })
   const toOrt = ({ data, shape }: Tensor): ort.Tensor => new ort.Tensor('float32', data, shape)
   const feeds: Record<string, ort.Tensor> = { [lowered.input]: toOrt(images), [lowered.targets]: toOrt(targets) }
   for (const [name, mask] of masks) feeds[lowered.masks.get(name)!.input] = toOrt(mask)
@@ -136,7 +140,7 @@ const learnableOf = (weights: ReadonlyMap<string, Tensor>): string[] => [...weig
 async function expectGradients(test: Case): Promise<void> {
   const setup = setUp(test)
   const { batchStatistics = false, trainable = learnableOf(setup.weights) } = test
-  const { lowered, value } = await computed(setup, trainable, batchStatistics)
+  const { lowered, value } = await computed(setup, trainable, batchStatistics, test.breakRule)
   expect([...lowered.gradients.keys()].toSorted()).toEqual(trainable.toSorted())
   for (const [parameter, output] of lowered.gradients) {
     const expected = finiteDifferences(setup, parameter, batchStatistics)
@@ -274,6 +278,40 @@ describe('gradients against finite differences', () => {
   })
 })
 
+/** All operators of a kind (or the last) become others. */
+const instead = (op: string, other: string, which: 'all' | 'last' = 'all') => ({ graph }: LoweredTraining): OnnxNode[] => {
+  const last = graph.nodes.findLast(node => node.op === op)
+  return graph.nodes.map(node => (node === last || (which === 'all' && node.op === op) ? { ...node, op: other } : node))
+}
+
+/** One parameter's gradient with the other sign. */
+const turnedAround = (parameter: string) => ({ graph, gradients }: LoweredTraining): OnnxNode[] => {
+  const name = gradients.get(parameter)!
+  return graph.nodes.flatMap(node =>
+    node.outputs[0] === name ? [{ ...node, outputs: ['right'] }, { op: 'Neg', inputs: ['right'], outputs: [name] }] : [node])
+}
+
+describe('a rule that is wrong is found', () => {
+  const conv = (from: string): GraphNode[] => [convolution('conv', from, 4, [3, 3])]
+  const pool = (from: string): GraphNode[] => [
+    { name: 'pool', op: 'maxPool', inputs: [from], attributes: { kernel: [3, 3], stride: [2, 2], pad: [0, 0], ceil: true }, parameters: undefined },
+  ]
+  const lrn = (from: string): GraphNode[] => [{ name: 'lrn', op: 'lrn', inputs: [from], attributes: { size: 3, alpha: 0.3, beta: 0.75, k: 1.5 }, parameters: undefined }]
+  const relu = (from: string): GraphNode[] => [{ name: 'relu', op: 'relu', inputs: [from], attributes: {}, parameters: undefined }]
+  const joined = (from: string): GraphNode[] => [...conv(from), normalisation('bn', 'conv')]
+  it.each<[string, Case, RegExp]>([
+    ['the weights of one convolution turn around', { middle: conv, breakRule: turnedAround('conv/W') }, /conv\/W/],
+    ['max pooling goes to those that are not the maximum', { middle: pool, breakRule: instead('Equal', 'Less') }, /first\//],
+    ['relu lets through what it cut off', { middle: relu, breakRule: instead('Greater', 'Less') }, /first\//],
+    ['batch norm adds the mean of the gradient', { middle: joined, batchStatistics: true, trainable: ['conv/W'], breakRule: instead('Neg', 'Identity') }, /conv\/W/],
+    ['the gamma of a batch norm turns around', { middle: joined, breakRule: turnedAround('bn/gamma') }, /bn\/gamma/],
+    ['neighbours of a normalisation count with the wrong sign', { middle: lrn, channels: 5, breakRule: instead('Sub', 'Add', 'last') }, /first\//],
+  ])('%s', async (_name, test, parameter) => {
+    await expectGradients({ ...test, breakRule: undefined })
+    await expect(expectGradients(test)).rejects.toThrow(parameter)
+  })
+})
+
 describe('max pooling with ties', () => {
   it.each([true, false])('gives the gradient to the first maximum in row-major order, by rows and columns %s', async bySteps => {
     // Windows that leave cells out go another way.
@@ -290,7 +328,7 @@ describe('max pooling with ties', () => {
 /** Gradient of `first/W` where every window passes its gradient to the first maximum, written out by hand. */
 function tiedGradient({ nodes, weights, images, targets, losses }: Setup, columnStride: number): Float64Array {
   const parameters = new Map([...weights].map(([name, each]) => [name, double(each)]))
-  const values = referenceForward(nodes, double(images), parameters, { batchStatistics: false, masks: new Map() })
+  const values = computeReference(nodes, parameters, double(images), { batchStatistics: false, masks: new Map() })
   const [x, y, s] = [values.get('first')!, values.get('pool')!, values.get(losses[0]!.node)!]
   const [n, channels, rows, columns] = y.shape as [number, number, number, number]
   const gradient = new Float64Array(count(weights.get('first/W')!.shape))
@@ -328,7 +366,7 @@ describe('batch statistics', () => {
     const setup = setUp({ middle: from => [convolution('conv', from, 4, [3, 3]), normalisation('bn', 'conv')] })
     const { lowered, value } = await computed(setup, ['scores/W'], true)
     const parameters = new Map([...setup.weights].map(([name, each]) => [name, double(each)]))
-    const values = referenceForward(setup.nodes, double(setup.images), parameters, { batchStatistics: true, masks: new Map() })
+    const values = computeReference(setup.nodes, parameters, double(setup.images), { batchStatistics: true, masks: new Map() })
     const expected = channelStatistics(values.get('conv')!)
     const { mean, variance, elementsPerImage } = lowered.statistics.get('bn')!
     expect(elementsPerImage).toBe(20)

@@ -1,15 +1,11 @@
 import type { NodeOf } from '@layermill/models'
 import { int, ints, text, type OnnxAttribute } from '../graph.js'
 import type { TrainingContext } from './context.js'
+import { put, take, type Axis } from './selection.js'
 
 type Attributes = NodeOf<'maxPool'>['attributes']
-/** 0: rows, 1: columns. */
-type Axis = 0 | 1
 
 const names = (node: string) => ({ indices: `${node}/indices`, columns: `${node}/columns` })
-
-/** Below every number that a network computes. */
-const LOWEST = -3.4028234663852886e38
 
 function poolAttributes({ kernel, stride, pad, ceil }: Attributes): Record<string, OnnxAttribute> {
   const pads = ints(pad[0], pad[1], pad[0], pad[1])
@@ -76,64 +72,30 @@ interface Stage {
   readonly windows: number
 }
 
-/** Adds cells (or takes them away) before and behind, along one axis. */
-function padAlong(context: TrainingContext, value: string, axis: Axis, [before, behind]: readonly [number, number], fill?: number): string {
-  if (before === 0 && behind === 0) return value
-  const pads = axis === 0 ? context.ints(0, 0, before, 0, 0, 0, behind, 0) : context.ints(0, 0, 0, before, 0, 0, 0, behind)
-  return context.op('Pad', fill === undefined ? [value, pads] : [value, pads, context.floats(fill)])
+/**
+ * Which cell each window has at a position. Positions outside of the input stand for the nearest cell inside, which the window has as
+ * well: its first or last, so that the order in which cells are looked at stays the same.
+ */
+function cellsAt({ node, axis, length, windows }: Stage, position: number): number[] {
+  const { stride, pad } = node.attributes
+  return Array.from({ length: windows }, (_, window) => Math.min(length - 1, Math.max(0, window * stride[axis] - pad[axis] + position)))
 }
 
-/** What each window sees at a cell: at stride 1 what the windows look at, moved. */
-function seenAt(context: TrainingContext, { node, axis, input, length, windows }: Stage): (cell: number) => string {
-  const { kernel, stride, pad } = node.attributes
-  const [size, step, before] = [kernel[axis], stride[axis], pad[axis]]
-  if (step === 1) return cell => padAlong(context, input, axis, [before - cell, windows + cell - before - length], LOWEST)
-  const padded = padAlong(context, input, axis, [before, Math.max(0, (windows - 1) * step + size - before - length)], LOWEST)
-  return cell => context.slice(padded, [cell], [cell + (windows - 1) * step + 1], [axis + 2], [step])
-}
-
-/** Splits the windows' gradient by which of their cells has it: position t of the result for the cell t from the window's start. */
-function shares(context: TrainingContext, stage: Stage, gradient: string): string[] {
-  const seen = seenAt(context, stage)
-  const result: string[] = []
-  let rest = gradient
-  for (let cell = 0; cell < stage.node.attributes.kernel[stage.axis] - 1; cell++) {
-    const hit = context.op('Cast', [context.op('Equal', [seen(cell), stage.output])], { to: int(1) })
-    const share = context.op('Mul', [rest, hit])
-    rest = context.op('Sub', [rest, share])
-    result.push(share)
-  }
-  return [...result, rest]
-}
-
-const sum = (context: TrainingContext, values: readonly string[]): string => (values.length === 1 ? values[0]! : context.op('Sum', values))
-
-/** The gradient of a pool along one axis: shares at the same distance from a multiple of the stride add up, then take turns. */
+/** The gradient of a pool along one axis: of each window's positions, the first that holds the maximum gets all. */
 function alongAxis(context: TrainingContext, stage: Stage, gradient: string): string {
-  const { node, axis, length, windows } = stage
-  const [kernel, stride, pad] = [node.attributes.kernel[axis], node.attributes.stride[axis], node.attributes.pad[axis]]
-  const parts = shares(context, stage, gradient)
-  if (stride === 1) return sum(context, parts.map((part, cell) => padAlong(context, part, axis, [cell - pad, length + pad - windows - cell])))
-  const overhang = Math.floor((kernel - 1) / stride)
-  const places = windows + overhang
-  const phases = Array.from({ length: stride }, (_, phase) => {
-    const moved = parts
-      .map((part, cell) => ({ part, turn: (cell - phase) / stride }))
-      .filter(({ turn }) => Number.isInteger(turn))
-      .map(({ part, turn }) => padAlong(context, part, axis, [turn, overhang - turn]))
-    return sum(context, moved)
-  })
-  return padAlong(context, interleave(context, stage, phases, places), axis, [-pad, length + pad - places * stride])
-}
-
-/** One cell of each in turn along the axis. */
-function interleave(context: TrainingContext, { node, axis }: Stage, phases: readonly string[], places: number): string {
-  const [channels] = context.shape(node.inputs[0]!)
-  // Behind the stage along the rows, rows are as in the source; before it, columns are as in the result.
-  const [, height] = context.shape(node.inputs[0]!)
-  const [, , columns] = context.shape(node.name)
-  const split = axis === 0 ? [-1, channels!, places, 1, columns!] : [-1, channels!, height!, places, 1]
-  const stacked = context.op('Concat', phases.map(phase => context.reshape(phase, ...split)), { axis: int(3 + axis) })
-  const length = places * phases.length
-  return axis === 0 ? context.reshape(stacked, -1, channels!, length, columns!) : context.reshape(stacked, -1, channels!, height!, length)
+  const { node, axis, input, output, length } = stage
+  const last = node.attributes.kernel[axis] - 1
+  const parts: string[] = []
+  let rest = gradient
+  for (let position = 0; position <= last; position++) {
+    const cells = cellsAt(stage, position)
+    let share = rest
+    if (position < last) {
+      const hit = context.op('Cast', [context.op('Equal', [take(context, input, axis, cells, length), output])], { to: int(1) })
+      share = context.op('Mul', [rest, hit])
+      rest = context.op('Sub', [rest, share])
+    }
+    parts.push(put(context, share, axis, cells, length))
+  }
+  return parts.length === 1 ? parts[0]! : context.op('Sum', parts)
 }
