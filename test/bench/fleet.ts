@@ -33,7 +33,7 @@ async function startWorker(queue: string): Promise<BenchWorker> {
 }
 
 /** Redis in a process of its own, by the script that tests use; this file runs from dist/. */
-async function startRedis(): Promise<{ url: string; stop: () => Promise<unknown> }> {
+export async function startRedis(): Promise<{ url: string; stop: () => Promise<unknown> }> {
   const script = fileURLToPath(new URL('../../../scripts/services/redis.mjs', import.meta.url))
   const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
   const { url } = JSON.parse(await nextLine(linesOf(child.stdout))) as { url: string }

@@ -3,12 +3,14 @@ import { benchExtract } from './extract.js'
 import { benchFleet } from './fleet.js'
 import { benchForward } from './forward.js'
 import { benchMemory } from './memory.js'
+import { benchTrain } from './train.js'
 
 const benches: Record<string, () => Promise<void>> = {
   extract: benchExtract,
   forward: benchForward,
   fleet: benchFleet,
   memory: benchMemory,
+  train: benchTrain,
 }
 
 const names = process.argv.slice(2)

@@ -86,10 +86,11 @@ def rate(model, images, rounds):
         return images.shape[0] * rounds / (time.perf_counter() - start)
 
 
-name, batch, rounds, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-torch.set_num_threads(threads)
-network = {"vgg16": vgg16, "resnet50": resnet50, "googlenet": googlenet}[name]().eval()
-pictures = torch.randn(batch, 3, 224, 224)
-eager = rate(network, pictures, rounds)
-last = rate(network.to(memory_format=torch.channels_last), pictures.to(memory_format=torch.channels_last), rounds)
-print(json.dumps({"version": torch.__version__, "eager": eager, "channelsLast": last}))
+if __name__ == "__main__":
+    name, batch, rounds, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    torch.set_num_threads(threads)
+    network = {"vgg16": vgg16, "resnet50": resnet50, "googlenet": googlenet}[name]().eval()
+    pictures = torch.randn(batch, 3, 224, 224)
+    eager = rate(network, pictures, rounds)
+    last = rate(network.to(memory_format=torch.channels_last), pictures.to(memory_format=torch.channels_last), rounds)
+    print(json.dumps({"version": torch.__version__, "eager": eager, "channelsLast": last}))
