@@ -1,7 +1,10 @@
 /**
- * An ONNX graph in memory, as far as this project needs ONNX: float32 and int64 tensors, no subgraphs. Lowering makes it, `proto.ts`
- * writes it.
+ * An ONNX graph in memory, as far as this project needs ONNX: float32, int64 and quantised tensors, no subgraphs. Lowering makes it,
+ * `proto.ts` writes it.
  */
+
+/** Domain of ONNX Runtime's own operators. */
+export const MICROSOFT = 'com.microsoft'
 
 /** A value of an attribute. Numbers come wrapped because ONNX distinguishes INT from FLOAT and JavaScript does not. */
 export type OnnxAttribute =
@@ -13,6 +16,8 @@ export type OnnxAttribute =
 
 export interface OnnxNode {
   readonly op: string
+  /** Whose operator it is; ONNX's own where nothing is said. */
+  readonly domain?: typeof MICROSOFT
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly attributes?: Readonly<Record<string, OnnxAttribute>>
@@ -22,6 +27,9 @@ export interface OnnxNode {
 export type OnnxInitializer =
   | { readonly type: 'float32'; readonly shape: readonly number[]; readonly data: Float32Array }
   | { readonly type: 'int64'; readonly shape: readonly number[]; readonly data: readonly number[] }
+  | { readonly type: 'int8'; readonly shape: readonly number[]; readonly data: Int8Array }
+  | { readonly type: 'uint8'; readonly shape: readonly number[]; readonly data: Uint8Array }
+  | { readonly type: 'int32'; readonly shape: readonly number[]; readonly data: Int32Array }
 
 /** An input or output of the graph: float32 or int64. A dimension is a size, or a name where it is known only when run. */
 export interface OnnxValueInfo {

@@ -1,12 +1,12 @@
 import { bytesField, floatField, intField, message, messageField, packedFloats, packedInts, stringField, type Message } from './wire.js'
-import type { OnnxAttribute, OnnxGraph, OnnxInitializer, OnnxNode, OnnxValueInfo } from './graph.js'
+import { MICROSOFT, type OnnxAttribute, type OnnxGraph, type OnnxInitializer, type OnnxNode, type OnnxValueInfo } from './graph.js'
 
 /** The operator set and file version written: old enough for every ONNX Runtime of the last years, new enough for all operators used. */
 export const OPSET = 17
 const IR_VERSION = 8
 
 /** TensorProto.DataType */
-const DATA_TYPE = { float32: 1, int64: 7 } as const
+const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const
 const EXTERNAL = 1
 
 /** AttributeProto: field and AttributeType of each kind of value. */
@@ -28,6 +28,7 @@ function nodeProto(node: OnnxNode): Message {
     stringField(4, node.op),
     ...Object.entries(node.attributes ?? {}).map(([name, value]) =>
       messageField(5, message([stringField(1, name), ...attributeValue(value)]))),
+    ...(node.domain === undefined ? [] : [stringField(7, node.domain)]),
   ])
 }
 
@@ -37,8 +38,8 @@ function valueInfoProto(value: OnnxValueInfo): Message {
   return message([stringField(1, value.name), messageField(2, messageField(1, tensorType))])
 }
 
-/** The memory of a float32 initializer as bytes, not copied. */
-export function rawBytes(data: Float32Array): Uint8Array {
+/** The memory of an initializer as bytes, not copied. */
+export function rawBytes(data: Float32Array | Int8Array | Uint8Array | Int32Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 }
 
@@ -68,7 +69,7 @@ function tensorProto(name: string, tensor: OnnxInitializer, external: ExternalPl
 }
 
 /**
- * Encodes a graph as an ONNX ModelProto. float32 initializers named in `external` are written as references to files that whoever
+ * Encodes a graph as an ONNX ModelProto. Initializers named in `external` are written as references to files that whoever
  * loads the model provides. All others are in the model, as views on their own memory: nothing is copied here (`concatenate` copies
  * once).
  */
@@ -85,5 +86,6 @@ export function modelProto(graph: OnnxGraph, external: ReadonlyMap<string, Exter
     stringField(2, 'layermill'),
     messageField(7, body),
     messageField(8, message([stringField(1, ''), intField(2, OPSET)])),
+    ...(graph.nodes.some(node => node.domain === MICROSOFT) ? [messageField(8, message([stringField(1, MICROSOFT), intField(2, 1)]))] : []),
   ])
 }

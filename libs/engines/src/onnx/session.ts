@@ -28,14 +28,18 @@ export function sessionOptions({ device, threads }: SessionSettings): ort.Infere
     // One allocation as large as all activations, freed and faulted in again by every run.
     enableMemPattern: false,
     // Threads waiting for each other's share of an operator sleep: spinning takes the cores that decode images.
-    extra: { 'session.intra_op.allow_spinning': '0' },
+    extra: {
+      'session.intra_op.allow_spinning': '0',
+      // Where a CPU's 8-bit products overflow (no VNNI), weights are shifted to uint8, so that every CPU computes the same.
+      'session.x64quantprecision': '1',
+    },
   }
 }
 
 function externalInitializers(graph: OnnxGraph): Map<string, Uint8Array> {
   const external = new Map<string, Uint8Array>()
   for (const [name, tensor] of graph.initializers) {
-    if (tensor.type === 'float32' && tensor.data.byteLength >= EXTERNAL_BYTES) external.set(name, rawBytes(tensor.data))
+    if (tensor.type !== 'int64' && tensor.data.byteLength >= EXTERNAL_BYTES) external.set(name, rawBytes(tensor.data))
   }
   return external
 }

@@ -1,5 +1,5 @@
 import type { Size2, Tensor } from '@layermill/models'
-import type { OnnxAttribute, OnnxInitializer, OnnxNode } from '../graph.js'
+import type { MICROSOFT, OnnxAttribute, OnnxInitializer, OnnxNode } from '../graph.js'
 
 /** A matrix that a run feeds because it depends on the size of the images: row i of [parts, length] averages its part of `length`. */
 export interface AveragingInput {
@@ -22,7 +22,7 @@ export class LoweringContext {
    * @param sizeOf height and width of a node's value where the images' size is known beforehand, else undefined.
    */
   constructor(
-    private readonly parameter: (name: string) => Tensor,
+    protected readonly parameter: (name: string) => Tensor,
     readonly sizeOf: (node: string) => Size2 | undefined,
   ) {}
 
@@ -39,8 +39,8 @@ export class LoweringContext {
   }
 
   /** Appends an operator with one output, named `output`, and returns that name. */
-  emit(op: string, inputs: readonly string[], output: string, attributes: Record<string, OnnxAttribute> = {}): string {
-    this.nodes.push({ op, inputs, outputs: [output], attributes })
+  emit(op: string, inputs: readonly string[], output: string, attributes: Record<string, OnnxAttribute> = {}, domain?: typeof MICROSOFT): string {
+    this.nodes.push({ op, inputs, outputs: [output], attributes, ...(domain === undefined ? {} : { domain }) })
     return output
   }
 

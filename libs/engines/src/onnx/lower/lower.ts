@@ -1,8 +1,12 @@
-import { inferShapes, LayermillError, pruneNodes, type GraphNode, type Size2, type TensorMap } from '@layermill/models'
+import { inferShapes, LayermillError, pruneNodes, type GraphNode, type Size2, type Tensor, type TensorMap } from '@layermill/models'
 import type { OnnxGraph, OnnxValueInfo } from '../graph.js'
+import { Int8Context } from '../int8/context.js'
+import type { Range } from '../int8/parameters.js'
+import { planInt8 } from '../int8/plan.js'
+import { lowerInt8Node } from '../int8/rules.js'
 import { LoweringContext, type AveragingInput } from './context.js'
 import { foldBatchNorm } from './fold.js'
-import { rules } from './rules.js'
+import { lowerNode } from './rules.js'
 
 export interface LowerRequest {
   /** In topological order, the input first; more than the outputs need is left out. */
@@ -14,6 +18,8 @@ export interface LowerRequest {
   readonly inputSize?: Size2
   /** Weights may be overwritten: they are a copy that nobody else reads. Default false. */
   readonly overwriteWeights?: boolean
+  /** Computes in int8, with these ranges of the values (`planInt8`'s points). Default: float32. */
+  readonly ranges?: ReadonlyMap<string, Range>
 }
 
 export interface Lowered {
@@ -26,7 +32,6 @@ export interface Lowered {
   readonly averaging: readonly AveragingInput[]
 }
 
-type AnyRule = (node: GraphNode, inputs: readonly string[], context: LoweringContext) => string
 
 function sizesOf(nodes: readonly GraphNode[], inputSize: Size2 | undefined): (node: string) => Size2 | undefined {
   if (inputSize === undefined) return () => undefined
@@ -77,17 +82,19 @@ export function lower(request: LowerRequest): Lowered {
   const sizeOf = sizesOf(pruned, inputSize)
   const options = { outputs: new Set(outputs), inPlace: request.overwriteWeights ?? false }
   const { nodes, weights } = foldBatchNorm(pruned, request.weights, options)
-  const context = new LoweringContext(name => {
+  const parameter = (name: string): Tensor => {
     const tensor = weights.get(name)
     if (tensor === undefined) throw new LayermillError('WEIGHTS_MISSING_TENSOR', `the weights have no tensor ${name}`)
     return tensor
-  }, sizeOf)
+  }
+  const int8 = request.ranges === undefined ? undefined : new Int8Context(parameter, sizeOf, planInt8(nodes, options.outputs), request.ranges)
+  const context = int8 ?? new LoweringContext(parameter, sizeOf)
   const input = nodes[0]!
   context.bind(input.name, input.name)
   for (const node of nodes.slice(1)) {
     if (node.op === 'input') throw new LayermillError('GRAPH_INVALID', `a network has one input, but ${node.name} is another`)
-    const rule = rules[node.op] as AnyRule
-    context.bind(node.name, rule(node, node.inputs.map(name => context.value(name)), context))
+    if (int8 === undefined) lowerNode(node, context)
+    else lowerInt8Node(node, int8)
   }
   const bound = bindOutputs(context, outputs, input.name)
   const flat = flatNodes(nodes)

@@ -12,7 +12,7 @@ interface Window {
   readonly pad: Size2
 }
 
-function windowAttributes({ kernel, stride, pad }: Window): Record<string, OnnxAttribute> {
+export function windowAttributes({ kernel, stride, pad }: Window): Record<string, OnnxAttribute> {
   return { kernel_shape: ints(...kernel), strides: ints(...stride), pads: ints(pad[0], pad[1], pad[0], pad[1]) }
 }
 
@@ -77,4 +77,12 @@ export const rules: { readonly [Op in Exclude<GraphNode['op'], 'input'>]: Rule<O
   concat: (node, inputs, context) => context.emit('Concat', inputs, node.name, { axis: int(1) }),
   add: elementwise('Add'),
   flatten: (node, inputs, context) => context.emit('Flatten', inputs, node.name, { axis: int(1) }),
+}
+
+type AnyRule = (node: GraphNode, inputs: readonly string[], context: LoweringContext) => string
+
+/** Appends the operators that compute one node in float32. */
+export function lowerNode(node: GraphNode, context: LoweringContext): void {
+  const rule = rules[node.op as Exclude<GraphNode['op'], 'input'>] as AnyRule
+  context.bind(node.name, rule(node, node.inputs.map(name => context.value(name)), context))
 }
