@@ -1,17 +1,17 @@
 /** A worker of the exchange's benchmark: takes the parameters of each version once, and gives them back as gradients. */
-import { startGradientWorker, type GradientProcessor } from '@layermill/gpu-worker'
+import { startGradientWorker } from '@layermill/gpu-worker'
 import { openBroker, openExchange, parameterKeys, readPayload, resultKeys } from '@layermill/jobs'
 import type { TensorMap } from '@layermill/models'
 
 const broker = await openBroker(process.argv[2])
 const exchange = openExchange(broker.blobs)
 let held: { version: number; parameters: TensorMap } | undefined
-const process_ = async (data: unknown): Promise<{ samples: number; loss: string; correct: number }> => {
+const compute = async (data: unknown): Promise<{ samples: number; loss: string; correct: number }> => {
   const job = readPayload('gradient', data)
   if (held?.version !== job.version) held = { version: job.version, parameters: await exchange.get(parameterKeys(job, job.version).parameters) }
   await exchange.put(resultKeys(job).values, held.parameters)
   return { samples: 8, loss: '1', correct: 0 }
 }
-const worker = startGradientWorker(broker, { process: process_ } as unknown as GradientProcessor, { concurrency: 1 })
+const worker = startGradientWorker(broker, { process: compute }, { concurrency: 1 })
 await worker.waitUntilReady()
 console.log('ready')

@@ -103,6 +103,8 @@ export class GradientProcessor {
       spare.pop(),
     )
     const keys = resultKeys(job)
+    // Another worker may have it by now, and its result may have been taken: nobody would delete this one.
+    signal.throwIfAborted()
     if (batchNorm.size > 0) await exchange.put(keys.statistics, statisticsMap(batchNorm))
     await exchange.put(keys.values, gradients, { dtype: plan.exchange })
     if (spare.length < 2) spare.push(gradients)

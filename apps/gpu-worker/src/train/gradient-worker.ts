@@ -1,22 +1,45 @@
-import { type Broker, type GradientJob, type JobWorker, type JobWorkerOptions, queueNames, toJobError } from '@layermill/jobs'
+import { once } from 'node:events'
+import { type Broker, type GradientJob, handBack, type JobWorker, type JobWorkerOptions, queueNames, toJobError } from '@layermill/jobs'
 import type { GradientJobResult, GradientProcessor } from './gradient-processor.js'
 
 /** A step waits for its slowest micro-batch, so a worker that is gone must be noticed sooner than with parts. */
 const defaults = { concurrency: 2, lockDuration: 15_000, stalledInterval: 5000 } as const
 
-/** Takes gradient jobs off the broker's queue until it is closed. Two at once, so that reading the next hides behind computing this one. */
+/** The work's result, or the signal's reason as soon as it is aborted: the runtime cannot be stopped within a micro-batch. */
+async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  work.catch(() => undefined)
+  const stop = new AbortController()
+  const aborted = once(signal, 'abort', { signal: stop.signal }).then(
+    () => signal.throwIfAborted(),
+    () => undefined,
+  )
+  try {
+    return await Promise.race([work, aborted.then(() => work)])
+  } finally {
+    stop.abort()
+  }
+}
+
+/**
+ * Takes gradient jobs off the broker's queue until it is closed. Two at once, so that reading the next hides behind computing this one. One that
+ * is stopped (`cancelAllJobs`) goes back to the queue at once, without waiting for its gradients or its lock.
+ */
 export function startGradientWorker(
   broker: Broker,
-  processor: GradientProcessor,
+  processor: Pick<GradientProcessor, 'process'>,
   options: JobWorkerOptions = {},
 ): JobWorker<GradientJob, GradientJobResult> {
   const never = new AbortController().signal
   return broker.worker<GradientJob, GradientJobResult>(
     queueNames.gradients,
-    async (job, _token, signal) => {
+    // A default value would make it a function of two parameters, which the queue gives no signal.
+    async (job, token, given) => {
+      const signal = given ?? never
       try {
-        return await processor.process(job.data, signal ?? never)
+        signal.throwIfAborted()
+        return await unlessAborted(processor.process(job.data, signal), signal)
       } catch (error) {
+        if (signal.aborted) return await handBack(job, token)
         throw toJobError(error)
       }
     },
