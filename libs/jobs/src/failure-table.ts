@@ -36,6 +36,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   ARCHIVE_INVALID: row('never', 'run', 'An archive of images is damaged or cut off.'),
   LIST_DUPLICATE: row('never', 'run', 'A list names the same image twice.'),
   LIST_INVALID: row('never', 'run', 'A list of images has a line that cannot be read.'),
+  EVALUATION_INVALID: row('never', 'run', 'The answers of two models cannot be compared.'),
   VALIDATION_INVALID: row('never', 'run', 'The held-out images do not fit the training images.'),
 
   // Stores of results.

@@ -43,7 +43,6 @@ describe('pairedBootstrap', () => {
 
   it('bounds the true difference about as often as it says', async () => {
     const seed = Math.floor(Math.random() * 2 ** 31)
-    console.log(`seed ${seed}`)
     const random = seededRandom(seed)
     const [onlyChampion, onlyChallenger, trials] = [0.1, 0.14, 400]
     let covered = 0
@@ -55,8 +54,8 @@ describe('pairedBootstrap', () => {
       if (lower <= onlyChallenger - onlyChampion) covered++
     }
     // 95% of 400 trials, less or more than five standard deviations.
-    expect(covered / trials).toBeGreaterThan(0.88)
-    expect(covered / trials).toBeLessThan(1)
+    expect(covered / trials, `seed ${seed}`).toBeGreaterThan(0.88)
+    expect(covered / trials, `seed ${seed}`).toBeLessThan(1)
   })
 
   it('refuses what cannot be compared', async () => {

@@ -44,12 +44,12 @@ export async function pairedBootstrap(
     throw new LayermillError('EVALUATION_INVALID', `${resamples} resamples at a confidence of ${confidence}; expected at least 1 at more than 0 and less than 1`)
   }
   const gains = Int8Array.from(champion, (known, i) => Number(challenger[i]!) - Number(known))
-  const { integer } = seededRandom(seed, 'bootstrap')
+  const random = seededRandom(seed, 'bootstrap')
   const sums = new Float64Array(resamples)
   const breakAfter = Math.max(1, Math.floor(drawsAtOnce / images))
   for (let resample = 0; resample < resamples; resample++) {
     let sum = 0
-    for (let draw = 0; draw < images; draw++) sum += gains[integer(images)]!
+    for (let draw = 0; draw < images; draw++) sum += gains[random.integer(images)]!
     sums[resample] = sum
     if (resample % breakAfter === breakAfter - 1) await yieldToOthers()
   }

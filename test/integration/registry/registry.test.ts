@@ -49,7 +49,7 @@ describe.each(['file', 's3'] as const)('the registry on %s', kind => {
     const versions = await Promise.all(runs.map(run => allocateVersion(store, draft(run))))
     const byRun = new Map(versions.map(({ run, version }) => [run, version]))
     expect(versions.map(({ version }) => version)).toEqual(runs.map(run => byRun.get(run)))
-    expect([...byRun.values()].sort()).toEqual([1, 2, 3, 4, 5])
+    expect(new Set(byRun.values())).toEqual(new Set([1, 2, 3, 4, 5]))
     expect(await readVersions(store, 'pets')).toHaveLength(5)
     await expect(allocateVersion(store, { ...draft('a'), sha256: 'other' })).rejects.toThrow(expect.objectContaining({ code: 'REGISTRY_CONFLICT' }))
   })
@@ -61,7 +61,7 @@ describe.each(['file', 's3'] as const)('the registry on %s', kind => {
     const line = history.toReversed()
     expect(line.map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4, 5])
     expect(line.map(({ previous }) => previous)).toEqual([undefined, ...line.slice(0, -1).map(({ version }) => version)])
-    expect(line.map(({ version }) => version).sort()).toEqual([1, 2, 3, 4, 5])
+    expect(new Set(line.map(({ version }) => version))).toEqual(new Set([1, 2, 3, 4, 5]))
     expect(latest).toBe(line.at(-1)!.version)
   })
 

@@ -68,12 +68,12 @@ export async function judge({ images, champion, challenger, margin }: GateInput)
 }
 
 function reasonOf(
-  { champion, challenger, bootstrap }: Required<Pick<Judgement['numbers'], 'champion' | 'challenger' | 'bootstrap'>>,
+  { champion, challenger, bootstrap }: { champion: NonNullable<Evaluation['champion']>; challenger: NonNullable<Evaluation['challenger']>; bootstrap: NonNullable<Evaluation['bootstrap']> },
   { margin, promoted, compared, classes }: { margin: number; promoted: boolean; compared: number; classes: { added: string[]; removed: string[] } },
 ): string {
-  const scores = `accuracy ${percent(challenger!.accuracy)} on ${compared} held-out images, version ${champion!.version} has ${percent(champion!.accuracy)}`
+  const scores = `accuracy ${percent(challenger.accuracy)} on ${compared} held-out images, version ${champion.version} has ${percent(champion.accuracy)}`
   const added = classes.added.length === 0 ? '' : `; compared without the new class${classes.added.length > 1 ? 'es' : ''} ${some(classes.added)}`
-  if (classes.removed.length > 0) return `it does not know ${some(classes.removed)}, which version ${champion!.version} knows; ${scores}`
-  const bound = `the difference is ${percent(bootstrap!.difference)}, with 95% confidence above ${percent(bootstrap!.lower)}`
+  if (classes.removed.length > 0) return `it does not know ${some(classes.removed)}, which version ${champion.version} knows; ${scores}`
+  const bound = `the difference is ${percent(bootstrap.difference)}, with 95% confidence above ${percent(bootstrap.lower)}`
   return `${scores}: ${bound}, ${promoted ? 'which is within' : 'which is not within'} the margin of ${percent(margin)}${added}`
 }

@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/models'
-import type { Store } from '@layermill/storage'
+import { compareUtf8, type Store } from '@layermill/storage'
 import { changeLatest, readHistory, readLatest } from './head.js'
 import type { Evaluation, HistoryEntry, Latest, ModelUse, VersionRecord } from './records.js'
 import { checkModelName, type ModelReference, versionUrl } from './reference.js'
@@ -79,7 +79,7 @@ export class ModelRegistry {
       if (name === undefined) break
       names.add(name)
     }
-    return Promise.all([...names].map(name => this.summary(name)))
+    return Promise.all([...names].sort(compareUtf8).map(name => this.summary(name)))
   }
 
   private async summary(name: string): Promise<ModelSummary> {
