@@ -42,7 +42,8 @@ function fieldValue(schema: z.ZodType, value: unknown): unknown {
   return schema.safeParse(list).success ? list : value
 }
 
-async function readSpecFile(file: string): Promise<Record<string, unknown>> {
+/** The fields of a YAML or JSON file. @throws LayermillError `SPEC_INVALID` */
+export async function readSpecFile(file: string): Promise<Record<string, unknown>> {
   let value: unknown
   try {
     value = parseYaml(await readFile(file, 'utf8'))

@@ -5,6 +5,7 @@ import type { TokensOptions } from './commands/tokens.js'
 import type { WorkerOptions } from './commands/worker.js'
 import type { Output } from './output/output.js'
 import { registryText } from './program-models.js'
+import { addSchedules } from './program-schedules.js'
 
 /** What a command sets for the process to end with. */
 export interface Result {
@@ -26,6 +27,9 @@ export function addFleetFlags(command: Command): Command {
     .addOption(new Option('--lock-duration <seconds>', lockText).hideHelp())
 }
 
+/** A flag that may be given more than once. */
+const collect = (value: string, before: string[] = []): string[] => [...before, value]
+
 function addServe(program: Command, result: Result): void {
   program
     .command('serve')
@@ -36,6 +40,9 @@ function addServe(program: Command, result: Result): void {
     .option('--tokens-file <file>', 'who may ask (see layermill tokens); default: $LAYERMILL_HOME/tokens.jsonl where it exists')
     .option('--weights-store <url>', storeText)
     .option('--registry <dest>', registryText)
+    .option('--state <dest>', 'where schedules are kept, outliving the queue: a folder or s3://bucket/prefix, the same for all orchestrators; default: $LAYERMILL_HOME/state')
+    .option('--webhook <url>', 'tell this URL when runs end and models are promoted; may be repeated (also LAYERMILL_WEBHOOKS); signed with LAYERMILL_WEBHOOK_SECRET or the file of LAYERMILL_WEBHOOK_SECRET_FILE', collect)
+    .option('--allow-private-webhooks', 'also tell webhooks at private addresses')
     .option('--lock-duration <seconds>', lockText, '60')
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .addHelpText('after', '\nExamples:\n  layermill serve --queue redis://localhost:6379\n  layermill serve --queue rediss://queue.internal:6379 --host 0.0.0.0 --tokens-file /etc/layermill/tokens.jsonl --weights-store s3://bucket/layermill')
@@ -122,5 +129,6 @@ export function addFleet(program: Command, output: Output, result: Result): void
   addServe(program, result)
   addWorker(program, output, result)
   addRuns(program, output, result)
+  addSchedules(program, output)
   addTokens(program, output)
 }

@@ -22,6 +22,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   IMAGE_NOT_AN_IMAGE: row('never', 'image', 'The file is not an image.'),
   IMAGE_TOO_LARGE: row('never', 'image', 'The image has more pixels or bytes than allowed (a decompression bomb, or a mistake).'),
   IMAGE_TRUNCATED: row('never', 'image', 'The file ends before the image does.'),
+  IMAGE_UNKNOWN: row('never', 'request', 'The run has no such image.'),
   IMAGE_UNREADABLE: row('alone', 'image', 'The file is there but could not be read.'),
   IMAGE_UNSUPPORTED: row('never', 'image', 'The image format or its colour space is not supported.'),
   LABEL_INVALID: row('never', 'image', 'The image has a label that is not one of the classes.'),
@@ -55,6 +56,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   FILE_MISSING: row('never', 'run', 'A file of the run is gone.'),
   LAYER_INVALID: row('never', 'run', 'This cannot be the name of a layer.'),
   LAYER_MISSING: row('never', 'run', 'A layer is not among the results.'),
+  NOT_RECORDED: row('never', 'request', 'The run has no such results yet.'),
   MANIFEST_MISSING: row('never', 'part', 'The part\'s list of images is gone: plan the run again.'),
   PART_INVALID: row('never', 'run', 'This cannot be the number of a part.'),
   RECORD_INVALID: row('never', 'run', 'A stored record cannot be read.'),
@@ -166,6 +168,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   // Webhooks.
   ADDRESS_REFUSED: row('never', 'request', 'The host is, or resolves to, an address that is not public.'),
   WEBHOOK_FAILED: row('backoff', 'request', 'A webhook\'s receiver did not accept an event.'),
+  WEBHOOK_GONE: row('never', 'request', 'A webhook\'s receiver wants no more events.'),
   WEBHOOK_SECRET: row('never', 'request', 'The secret that signs webhooks is missing or too short.'),
 
   // The system's own codes, and everything else.

@@ -1,24 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { hasCredentials, type RunSpec } from '@layermill/jobs'
-import { errorMessage, LayermillError } from '@layermill/models'
-import { Problem, RunDetail, RunEvent, type RunEventOptions, type RunListQuery, RunPage, RunSummary } from '@layermill/orchestrator'
+import type { RunSpec } from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import { RunDetail, RunEvent, type RunEventOptions, type RunListQuery, RunPage, RunSummary } from '@layermill/orchestrator'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
-import type { z } from 'zod'
 import type { RunClient } from './run-client.js'
+import { problemError, ServerConnection } from './server-connection.js'
 
 /** How long a follower tries to reach a server again that was there before, in milliseconds. */
 const patience = 120_000
-/** How long one request may take, in milliseconds. */
-const requestTimeout = 60_000
-
-/** A problem document as an error. */
-function problemError(body: unknown, status: number): LayermillError {
-  const parsed = Problem.safeParse(body)
-  if (!parsed.success) return new LayermillError('UNAVAILABLE', `the server answered with status ${status}, and not as layermill serve does`)
-  const { code, detail, hint } = parsed.data
-  return new LayermillError(code, detail, hint === undefined ? {} : { hint })
-}
-
 /** The events of one answer as they come in. */
 async function* serverEvents(response: Response): AsyncGenerator<RunEvent> {
   if (response.body === null) return
@@ -35,38 +24,33 @@ async function* serverEvents(response: Response): AsyncGenerator<RunEvent> {
 /** The runs of a server, `layermill serve`. */
 export class HttpRunClient implements RunClient {
   readonly flag: string
-  readonly #base: string
-  readonly #headers: Record<string, string>
+  readonly #server: ServerConnection
 
   /** @throws LayermillError `SPEC_INVALID` for what is not the URL of a server. */
   constructor(url: string, token: string | undefined) {
-    if (!/^https?:\/\//i.test(url) || !URL.canParse(url) || hasCredentials(url)) {
-      throw new LayermillError('SPEC_INVALID', '--server: expected http://host:port or https://host without credentials', { hint: 'the token comes from LAYERMILL_TOKEN or --token-file' })
-    }
-    this.#base = url.replace(/\/+$/, '')
-    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-    this.flag = `--server ${this.#base}`
+    this.#server = new ServerConnection(url, token)
+    this.flag = `--server ${this.#server.base}`
   }
 
   submit(spec: RunSpec): Promise<RunSummary> {
-    return this.#json('POST', '/v1/runs', RunSummary, JSON.stringify(spec))
+    return this.#server.json('POST', '/v1/runs', RunSummary, JSON.stringify(spec))
   }
 
   list(query: RunListQuery): Promise<RunPage> {
     const search = new URLSearchParams(Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]])))
-    return this.#json('GET', `/v1/runs?${search.toString()}`, RunPage)
+    return this.#server.json('GET', `/v1/runs?${search.toString()}`, RunPage)
   }
 
   get(id: string): Promise<RunDetail> {
-    return this.#json('GET', `/v1/runs/${encodeURIComponent(id)}`, RunDetail)
+    return this.#server.json('GET', `/v1/runs/${encodeURIComponent(id)}`, RunDetail)
   }
 
   cancel(id: string): Promise<RunSummary> {
-    return this.#json('POST', `/v1/runs/${encodeURIComponent(id)}/cancel`, RunSummary)
+    return this.#server.json('POST', `/v1/runs/${encodeURIComponent(id)}/cancel`, RunSummary)
   }
 
   resume(id: string): Promise<RunSummary> {
-    return this.#json('POST', `/v1/runs/${encodeURIComponent(id)}/resume`, RunSummary)
+    return this.#server.json('POST', `/v1/runs/${encodeURIComponent(id)}/resume`, RunSummary)
   }
 
   resumeStore(): Promise<RunSummary> {
@@ -82,7 +66,7 @@ export class HttpRunClient implements RunClient {
     while (!signal.aborted) {
       try {
         const headers: Record<string, string> = last === undefined ? {} : { 'last-event-id': last }
-        const response = await this.#fetch('GET', `/v1/runs/${encodeURIComponent(id)}/events`, { headers, signal })
+        const response = await this.#server.fetch('GET', `/v1/runs/${encodeURIComponent(id)}/events`, { headers, signal })
         if (response.status === 204) return
         for await (const event of serverEvents(response)) {
           lost = undefined
@@ -100,26 +84,6 @@ export class HttpRunClient implements RunClient {
 
   close(): Promise<void> {
     return Promise.resolve()
-  }
-
-  async #json<Schema extends z.ZodType>(method: string, path: string, schema: Schema, body?: string): Promise<z.output<Schema>> {
-    const response = await this.#fetch(method, path, { body, signal: AbortSignal.timeout(requestTimeout) })
-    const parsed = schema.safeParse(await response.json())
-    if (parsed.success) return parsed.data
-    throw new LayermillError('UNAVAILABLE', `${this.#base} did not answer ${path} as layermill serve does`, { hint: 'run the same version on both sides' })
-  }
-
-  async #fetch(method: string, path: string, options: { body?: string; headers?: Record<string, string>; signal: AbortSignal }): Promise<Response> {
-    const headers = { ...this.#headers, ...options.headers, ...(options.body === undefined ? {} : { 'content-type': 'application/json' }) }
-    let response: Response
-    try {
-      response = await fetch(`${this.#base}${path}`, { method, headers, body: options.body, signal: options.signal, redirect: 'error' })
-    } catch (cause) {
-      const reason = cause instanceof Error && cause.cause !== undefined ? cause.cause : cause
-      throw new LayermillError('UNAVAILABLE', `${this.#base} cannot be reached: ${errorMessage(reason)}`, { cause, hint: 'Is layermill serve running there?' })
-    }
-    if (!response.ok) throw problemError(await response.json().catch(() => undefined), response.status)
-    return response
   }
 }
 

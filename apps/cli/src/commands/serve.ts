@@ -2,23 +2,26 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { dashboardFolder } from '@layermill/dashboard'
 import { LayermillError, layermillHome } from '@layermill/models'
-import { createLogger, createServer, isLoopback, Metrics, openTokens, QueueFleetService, QueueRunService, type TokenStore } from '@layermill/orchestrator'
+import { createLogger, createServer, isLoopback, Metrics, openTokens, QueueFleetService, queueNotify, QueueRunService, startWebhookWorker, type TokenStore } from '@layermill/orchestrator'
 import { ModelRegistry, resolvingRuns } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'
 import { fleetEnvironment, fleetWeights, openFleetQueue, startFleetRuns } from '../fleet/orchestrator.js'
+import { openFleetSchedules } from '../fleet/schedules.js'
+import { type WebhookFlags, webhookOptions } from '../fleet/webhooks.js'
 import { untilStopped } from '../interrupt.js'
 import { count, milliseconds } from '../numbers.js'
 import { registryRoot } from '../registry/registry.js'
 import { version } from '../version.js'
 
-export interface ServeOptions {
+export interface ServeOptions extends WebhookFlags {
   queue: string
   host: string
   port: string
   tokensFile?: string
   weightsStore?: string
   registry?: string
+  state?: string
   lockDuration: string
   logLevel: string
 }
@@ -47,23 +50,31 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
       hint: `make one with: layermill tokens add NAME --scopes admin${options.tokensFile === undefined ? '' : ` --tokens-file ${options.tokensFile}`}`,
     })
   }
+  const note = (text: string): void => logger.info(text)
+  const hooks = await webhookOptions(options)
   const broker = await openFleetQueue(options.queue, text => logger.warn(text))
   const weights = fleetWeights(options.weightsStore, text => logger.info(text))
   const environment = fleetEnvironment(broker, weights)
   const root = registryRoot(options)
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root))
   const runs = new QueueRunService(broker, environment)
+  const resolved = resolvingRuns(runs, registry)
+  const schedules = await openFleetSchedules({
+    broker, environment, runs: resolved, state: options.state, notify: queueNotify(broker), note, warn: text => logger.warn(text),
+  })
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store })
   const server = await createServer({
-    runs: resolvingRuns(runs, registry), models: registry, fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
+    runs: resolved, models: registry, schedules: schedules.service, fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
   })
   try {
     await server.listen()
     const worker = startFleetRuns(broker, environment, { lockDuration: milliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
+    const webhooks = startWebhookWorker(broker, { ...hooks, note })
+    schedules.start()
     logger.info({ queue: broker.describe(), weights: options.weightsStore }, 'serving')
     const signal = await untilStopped()
     logger.info({ signal }, 'stopping: runs under way are handed back')
-    await Promise.all([server.close(), worker.close()].map(async closing => closing.catch((error: unknown) => logger.warn({ err: error }, 'while stopping'))))
+    await Promise.all([server.close(), worker.close(), schedules.close(), webhooks.close()].map(async closing => closing.catch((error: unknown) => logger.warn({ err: error }, 'while stopping'))))
   } finally {
     await runs.close().catch(() => undefined)
     await registry?.store.close().catch(() => undefined)

@@ -1,6 +1,6 @@
 import { type Broker, openBroker, type RunSpec } from '@layermill/jobs'
 import { isFineTuned, loadWeights, type Network } from '@layermill/models'
-import { type RunEnvironment, type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator'
+import { notifyOfRun, queueNotify, type RunEnvironment, type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator'
 import { openStore } from '@layermill/storage'
 import { createEnvironment } from '../compose.js'
 import { loadAnyModel } from '../library/any-model.js'
@@ -34,7 +34,9 @@ export function fleetEnvironment(broker: Broker, weights: FleetWeights | undefin
 
 /** Carries out the runs of a queue in this process. */
 export function startFleetRuns(broker: Broker, environment: RunEnvironment, options: Pick<RunWorkerOptions, 'lockDuration' | 'note'>): RunWorker {
+  const notify = queueNotify(broker)
   return startRunWorker(broker, environment, {
+    ended: (run, spec) => notifyOfRun(notify, run, spec?.notify),
     ...options,
     finish: async ({ spec }, store) => {
       if (spec.kind === 'predict' && spec.out !== undefined) await writePredictions(store, spec.out)

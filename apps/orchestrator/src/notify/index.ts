@@ -1,1 +1,5 @@
-export { eventId, type ModelPromoted, Notification, type Notify, type NotifyOptions, type ScheduleFailed } from './events.js'
+export { eventId, ModelPromoted, Notification, type Notify, type NotifyOptions, ScheduleFailed } from './events.js'
+export { deliver, type DeliverOptions, type Delivery } from './deliver.js'
+export { notifyOfRun } from './run-notices.js'
+export { parseSecrets, signature, type SignedMessage } from './sign.js'
+export { queueNotify, startWebhookWorker, type WebhookOptions, type WebhookWorker } from './webhook-worker.js'

@@ -1,4 +1,5 @@
-import { type Broker, handBack, type JobWorker, queueNames, readPayload, type RunJob, type RunRecord, toJobError } from '@layermill/jobs'
+import { type Broker, handBack, type JobWorker, parseFailedReason, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, toJobError } from '@layermill/jobs'
+import { errorMessage } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import { type RunSummary, summarizeRun } from '../http/schemas.js'
 import type { RunEnvironment } from '../run/environment.js'
@@ -24,6 +25,8 @@ export interface RunWorkerOptions {
   readonly reconcileInterval?: number
   /** What is left to do once a run's parts are done (putting predictions together in one file); may be called again. */
   readonly finish?: (record: RunRecord, store: Store) => Promise<void>
+  /** Told of runs that ended, at least once each, before their jobs end. */
+  readonly ended?: (run: RunSummary, spec: RunSpec | undefined) => Promise<void>
   /** Told of what happens to runs, for the log. */
   readonly note?: (text: string) => void
 }
@@ -59,15 +62,28 @@ class RunProcessor {
     this.#active.set(job.id!, control)
     const watch = setInterval(() => void this.#watch(job, control), this.options.cancelInterval ?? 2000)
     try {
-      return await this.#carryOut(job, control)
+      const run = await this.#carryOut(job, control)
+      await this.#tellEnd(job, run)
+      return run
     } catch (error) {
       const reason: unknown = control.signal.reason
       if (reason instanceof RunHandedBack) return await handBack(job, token)
-      throw reason instanceof RunLost ? reason : toJobError(error)
+      if (reason instanceof RunLost) throw reason
+      const failure = toJobError(error)
+      if (job.attemptsMade + 1 >= (job.opts.attempts ?? 1) || !worthAnotherTry(error)) {
+        const { code, message } = parseFailedReason(failure.message)
+        await this.#tellEnd(job, { ...summarizeJob(job, 'active'), state: 'failed', finished: this.environment.now().toISOString(), error: { code, message } })
+      }
+      throw failure
     } finally {
       clearInterval(watch)
       this.#active.delete(job.id!)
     }
+  }
+
+  /** A queue or receiver that cannot be told is no reason for a run to fail. */
+  async #tellEnd(job: QueuedRun, run: RunSummary): Promise<void> {
+    await this.options.ended?.(run, job.data.spec).catch((error: unknown) => this.options.note?.(`run ${job.id}: its end could not be told: ${errorMessage(error)}`))
   }
 
   /** Stops a run that was cancelled, or whose job is gone (a queue that was wiped). */
