@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
+import { setUpCuda } from './cuda.mjs'
 import { build, installNodeModules } from './install.mjs'
 import { startServices } from './services.mjs'
 import { SetupError, root, run, step } from './terminal.mjs'
@@ -48,6 +49,19 @@ async function lint(parameters) {
   return code
 }
 
+/**
+ * The contract suite on a device of this machine, then every network against the stored values: one page.
+ * @param {readonly string[]} parameters `--device NAME`, `--engine NAME`
+ */
+async function verifyDevice(parameters) {
+  const at = parameters.indexOf('--device')
+  const device = at < 0 ? 'cpu' : parameters[at + 1]
+  const contract = await run(tool('vitest'), ['run', 'libs/engines/src/onnx/engine.test.ts'], { show: true, env: { LAYERMILL_TEST_DEVICES: device } })
+  const page = await program('apps/cli/dist/verify-device/main.js', parameters)
+  console.log(contract.code === 0 ? 'contract suite: passed' : 'contract suite: FAILED')
+  return contract.code === 0 ? page : 1
+}
+
 /** @type {Record<string, (parameters: readonly string[]) => Promise<number>>} */
 const commands = {
   install: async () => 0,
@@ -56,6 +70,8 @@ const commands = {
   test,
   bench: parameters => program('test/dist/bench/main.js', parameters),
   lint,
+  'setup:cuda': setUpCuda,
+  'verify:device': verifyDevice,
 }
 
 /**

@@ -54,6 +54,14 @@ const services = [
     optional: true,
     value: ({ url }) => String(url),
   },
+  {
+    title: 'SwiftShader (Vulkan without a GPU)',
+    variable: 'LAYERMILL_TEST_VULKAN',
+    file: 'swiftshader.mjs',
+    start: 'findSwiftshader',
+    programs: new Map([['chromium', 'chromium'], ['libvulkan.so.1', 'libvulkan1']]),
+    value: ({ driverFile }) => String(driverFile),
+  },
 ]
 
 /** TypeScript sources below a folder of the workspace, as paths from the root. @param {string} folder */

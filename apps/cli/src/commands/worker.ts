@@ -5,6 +5,7 @@ import { LayermillError } from '@layermill/models'
 import { openSource, openStore } from '@layermill/storage'
 import { createProvider, readAhead } from '../compose.js'
 import { exitCodes } from '../exit-codes.js'
+import { drainWithParent, parseDevices, superviseDevices } from '../fleet/device-workers.js'
 import { fleetWeights, openFleetQueue } from '../fleet/orchestrator.js'
 import { weightsOfRun, workerWeights } from '../fleet/worker-weights.js'
 import { untilStopped } from '../interrupt.js'
@@ -15,6 +16,7 @@ import { version } from '../version.js'
 export interface WorkerOptions {
   queue: string
   device: string
+  devices?: string
   engine: string
   concurrency: string
   host: string
@@ -43,6 +45,8 @@ function oneOf<Value extends string>(flag: string, text: string, values: readonl
  */
 export async function workerCommand(output: Output, options: WorkerOptions): Promise<number> {
   const note = (text: string): void => output.note(text)
+  if (options.devices !== undefined) return superviseDevices(parseDevices(options.devices), process.argv.slice(2), note)
+  drainWithParent()
   const concurrency = count('--concurrency', options.concurrency, 1, 64)
   const drainDeadline = milliseconds('--drain-deadline', options.drainDeadline)
   const lockDuration = milliseconds('--lock-duration', options.lockDuration)

@@ -1,0 +1,70 @@
+/**
+ * `npm run verify:device -- --device cuda`, after the contract suite: every network on that device against what Chainer and torchvision
+ * computed, with times, and one training step against the CPU's. Prints one page; ends with 1 where anything differs.
+ */
+import { arch, cpus, platform, release } from 'node:os'
+import { parseArgs } from 'node:util'
+import { type Device, type Engine, type EngineName, openEngine, selfCheck } from '@layermill/engines'
+import { errorMessage, getNetwork, networkIds, referenceInput, referenceWeights } from '@layermill/models'
+import { formatTable } from '../output/format.js'
+
+const { values: flags } = parseArgs({
+  options: { device: { type: 'string', default: 'auto' }, engine: { type: 'string', default: 'onnx' }, 'batch-size': { type: 'string', default: '8' } },
+})
+const batchSize = Number(flags['batch-size'])
+
+/** Images per second of a network's default layer, after one run that loads and compiles what it needs. */
+async function imagesPerSecond(engine: Engine, id: string): Promise<number> {
+  const network = getNetwork(id)
+  const { shape, data } = referenceInput(network)
+  const batch = (): { shape: number[]; data: Float32Array<ArrayBuffer> } => {
+    const images = new Float32Array(batchSize * data.length)
+    for (let i = 0; i < batchSize; i++) images.set(data, i * data.length)
+    return { shape: [batchSize, ...shape.slice(1)], data: images }
+  }
+  const extractor = await engine.extractor(network, referenceWeights(network), [network.defaultLayer], { inputSize: network.inputSize })
+  try {
+    await extractor.run(batch())
+    const runs: number[] = []
+    for (let i = 0; i < 3; i++) {
+      const images = batch()
+      const start = performance.now()
+      await extractor.run(images)
+      runs.push((performance.now() - start) / 1000)
+    }
+    return batchSize / Math.min(...runs)
+  } finally {
+    await extractor.release()
+  }
+}
+
+interface Row {
+  readonly network: string
+  readonly result: string
+  readonly passed: boolean
+}
+
+async function verify(engine: Engine, id: string): Promise<Row> {
+  try {
+    const { layer, maxAbs, cosine } = await selfCheck(engine, id)
+    const speed = await imagesPerSecond(engine, id)
+    return { network: id, passed: true, result: `${layer}: largest difference ${maxAbs.toExponential(1)}, cosine ${cosine.toFixed(7)}, ${speed.toFixed(1)} images/s` }
+  } catch (error) {
+    return { network: id, passed: false, result: errorMessage(error) }
+  }
+}
+
+const engine = await openEngine({ engine: flags.engine as EngineName, device: flags.device as Device | 'auto' })
+console.log(`\nLayermill on ${engine.name}/${engine.device}`)
+console.log(`${engine.version}; ${engine.report}`)
+console.log(`Node.js ${process.versions.node}, ${platform()} ${release()} ${arch()}, ${cpus().length} x ${cpus()[0]?.model ?? 'processor'}`)
+console.log(`Stored values of Chainer and torchvision, one image; speed at batch ${batchSize}, best of three\n`)
+const rows: Row[] = []
+for (const id of networkIds) {
+  process.stderr.write(`${id} ...\r`)
+  rows.push(await verify(engine, id))
+}
+console.log(formatTable(['network', '', 'result'], rows.map(({ network, passed, result }) => [network, passed ? 'passed' : 'FAILED', result])))
+console.log(`\nprocess memory ${Math.round(process.memoryUsage().rss / 1e6)} MB; ${rows.filter(({ passed }) => passed).length} of ${rows.length} networks passed`)
+await engine.close()
+process.exitCode = rows.every(({ passed }) => passed) ? 0 : 1
