@@ -57,6 +57,7 @@ function addWorker(program: Command, output: Output, result: Result): void {
     .description('computes parts of any run of a fleet; SIGTERM lets it finish what it has')
     .requiredOption('--queue <url>', queueText)
     .option('--device <name>', 'auto, cpu, cuda or webgpu', 'auto')
+    .option('--devices <numbers>', 'one worker process for each of these GPUs, as 0,1')
     .option('--engine <name>', 'onnx or tfjs', 'onnx')
     .option('--concurrency <number>', 'parts at once: two, so that reading one hides behind computing the other', '2')
     .option('--health-port <number>', 'serves /healthz, /readyz and /metrics there; 0 takes any free port')
@@ -65,7 +66,7 @@ function addWorker(program: Command, output: Output, result: Result): void {
     .option('--weights-store <url>', storeText)
     .option('--weights-cache <bytes>', 'most weights of that store to keep on this disk; those used longest ago are dropped', '20GB')
     .option('--lock-duration <seconds>', lockText, '60')
-    .addHelpText('after', '\nExamples:\n  layermill worker --queue redis://localhost:6379\n  layermill worker --queue redis://queue.internal:6379 --device cuda --health-port 9090 --host 0.0.0.0 --weights-store s3://bucket/layermill')
+    .addHelpText('after', '\nExamples:\n  layermill worker --queue redis://localhost:6379\n  layermill worker --queue redis://queue.internal:6379 --device cuda --devices 0,1 --health-port 9090 --host 0.0.0.0 --weights-store s3://bucket/layermill')
     .action(async (options: WorkerOptions) => {
       result.exitCode = await (await import('./commands/worker.js')).workerCommand(output, options)
     })
