@@ -1,0 +1,46 @@
+import { join } from 'node:path'
+import { allocateVersion, ModelRegistry } from '@layermill/orchestrator/registry'
+import { openStore } from '@layermill/storage'
+import { expect, it } from 'vitest'
+import { testFolder } from '../../helpers/folders.js'
+import { bearer, startServer } from '../http/server-fixture.js'
+
+const folder = testFolder('registry-http')
+
+it('shows models and changes their latest version, for those who may', async () => {
+  const store = openStore(join(await folder(), 'registry'))
+  const models = new ModelRegistry(store)
+  for (const version of [1, 2]) {
+    await allocateVersion(store, { name: 'pets', run: `run-${version}`, out: 'out', sha256: `hash ${version}`, created: '2026-01-02T03:04:05.000Z', by: 'test' })
+    await store.put(`models/pets/versions/${version}/model.json`, '{}')
+  }
+  await models.promote('pets', 1, { by: 'test' })
+  const server = await startServer({ models })
+  const ask = async (scope: 'read' | 'submit', path: string, body?: object): Promise<{ status: number; answer: unknown }> => {
+    const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
+    const response = await fetch(`${server.url}/v1/models${path}`, { ...sent, headers: { ...bearer(scope), 'content-type': 'application/json' } })
+    return { status: response.status, answer: await response.json() }
+  }
+  try {
+    expect(await ask('read', '')).toMatchObject({ status: 200, answer: { models: [{ name: 'pets', latest: 1, versions: 2 }] } })
+    expect(await ask('read', '/pets/promote', { version: 2 })).toMatchObject({ status: 403 })
+    expect(await ask('submit', '/pets/promote', { version: 2, reason: 'better' })).toMatchObject({ status: 200, answer: { version: 2, trail: [1], entry: { by: 'test-submit' } } })
+    expect(await ask('submit', '/pets/rollback', { from: 1 })).toMatchObject({ status: 409, answer: { code: 'REGISTRY_CONFLICT' } })
+    expect(await ask('submit', '/pets/rollback', {})).toMatchObject({ status: 200, answer: { version: 1 } })
+    expect(await ask('read', '/pets')).toMatchObject({
+      status: 200, answer: { details: [{ version: 2, latest: false, complete: true }, { version: 1, latest: true }], history: [{ event: 'rolled-back' }, { reason: 'better' }, {}], uses: [] },
+    })
+    expect(await ask('submit', '/pets/promote', { version: 9 })).toMatchObject({ status: 404, answer: { code: 'MODEL_NOT_REGISTERED' } })
+    expect(await ask('submit', '/pets/promote', { version: 'two' })).toMatchObject({ status: 400 })
+  } finally {
+    await server.close()
+    await store.close()
+  }
+})
+
+it('says that a server has no registry', async () => {
+  const server = await startServer()
+  const response = await fetch(`${server.url}/v1/models`, { headers: bearer('read') })
+  expect([response.status, await response.json()]).toMatchObject([404, { code: 'REGISTRY_MISSING' }])
+  await server.close()
+})
