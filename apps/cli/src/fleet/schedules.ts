@@ -41,11 +41,12 @@ export async function openFleetSchedules({ broker, environment, runs, state, not
     return { service: refusing(error), start: () => undefined, close: () => store.store.close() }
   }
   let worker: { close(): Promise<void> } | undefined
-  const { openSource, openStore: open, now } = environment
   return {
     service: new StoredSchedules(broker, store),
     start() {
-      worker ??= startScheduleWorker(broker, store, { runs, notify, note, now, openSource, openStore: open })
+      worker ??= startScheduleWorker(broker, store, {
+        runs, notify, note, now: () => environment.now(), openSource: source => environment.openSource(source), openStore: url => environment.openStore(url),
+      })
     },
     async close() {
       await worker?.close()

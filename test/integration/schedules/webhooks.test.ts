@@ -1,0 +1,136 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Broker, openBroker } from '@layermill/jobs'
+import { eventId, type Notification, parseSecrets, queueNotify, startWebhookWorker, type WebhookOptions, type WebhookWorker } from '@layermill/orchestrator'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+
+interface Received {
+  readonly path: string
+  readonly headers: IncomingMessage['headers']
+  readonly body: string
+}
+
+/** A receiver that answers as told and gathers what it gets. */
+class Receiver {
+  readonly received: Received[] = []
+  answer: (response: ServerResponse, count: number) => void = response => void response.writeHead(204).end()
+  #wake: () => void = () => undefined
+  readonly #server: Server = createServer((request, response) => {
+    let body = ''
+    request.setEncoding('utf8').on('data', (chunk: string) => { body += chunk }).on('end', () => {
+      this.received.push({ path: request.url ?? '', headers: request.headers, body })
+      this.answer(response, this.received.length)
+      this.#wake()
+    })
+  })
+
+  async start(): Promise<string> {
+    await new Promise<void>(resolve => this.#server.listen(0, '127.0.0.1', resolve))
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  async until(count: number): Promise<Received[]> {
+    while (this.received.length < count) await new Promise<void>(resolve => { this.#wake = resolve })
+    return this.received
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise(resolve => this.#server.close(resolve))
+  }
+}
+
+const promoted: Notification = { event: 'model.promoted', data: { name: 'pets', version: 3, previous: 2, by: 'gate', promoted: '2027-01-01T00:00:00.000Z' } }
+const secrets = [1, 2].map(() => `whsec_${randomBytes(32).toString('base64')}`)
+
+let broker: Broker
+let receiver: Receiver
+let url: string
+let worker: WebhookWorker | undefined
+let notes: string[]
+let noted: () => void
+
+beforeEach(async () => {
+  broker = await openBroker()
+  receiver = new Receiver()
+  url = await receiver.start()
+  notes = []
+  noted = () => undefined
+})
+
+afterEach(async () => {
+  await worker?.close()
+  await broker.close()
+  await receiver.stop()
+})
+
+function start(options: Partial<WebhookOptions> = {}): void {
+  const note = (text: string): void => {
+    notes.push(text)
+    noted()
+  }
+  worker = startWebhookWorker(broker, { urls: [`${url}/all`], keys: parseSecrets(secrets.join(' '), 'test'), allowPrivate: true, retryDelay: 20, note, ...options })
+}
+
+async function untilNoted(pattern: RegExp): Promise<string> {
+  for (;;) {
+    const found = notes.find(text => pattern.test(text))
+    if (found !== undefined) return found
+    await new Promise<void>(resolve => { noted = resolve })
+  }
+}
+
+it('signs with every secret, tells each receiver, and tells the same event once', async () => {
+  await queueNotify(broker)(promoted, { urls: [`${url}/own`, `${url}/all`] })
+  await queueNotify(broker)(promoted, { urls: [`${url}/own`] })
+  start()
+  const received = await receiver.until(2)
+  expect(received.map(({ path }) => path).toSorted()).toEqual(['/all', '/own'])
+  const { headers, body } = received[0]!
+  expect(JSON.parse(body)).toMatchObject({ type: 'model.promoted', timestamp: expect.any(String), data: promoted.data })
+  expect(headers['webhook-id']).toBe(eventId(promoted))
+  const signed = `${headers['webhook-id'] as string}.${headers['webhook-timestamp'] as string}.${body}`
+  const expected = secrets.map(secret => `v1,${createHmac('sha256', Buffer.from(secret.slice(6), 'base64')).update(signed).digest('base64')}`)
+  expect(headers['webhook-signature']).toBe(expected.join(' '))
+  await queueNotify(broker)({ ...promoted, data: { ...promoted.data, version: 4 } })
+  expect((await receiver.until(3)).map(({ path }) => path).toSorted()).toEqual(['/all', '/all', '/own'])
+})
+
+it('tries again where a receiver fails, is slow, or redirects, and follows nowhere', async () => {
+  receiver.answer = (response, count) => {
+    if (count === 1) response.writeHead(500).end('x'.repeat(1_000_000))
+    else if (count === 2) return
+    else if (count === 3) response.writeHead(302, { location: `${url}/elsewhere` }).end()
+    else response.writeHead(200).end()
+  }
+  start({ timeout: 200 })
+  await queueNotify(broker)(promoted)
+  const received = await receiver.until(4)
+  expect(received.map(({ path }) => path)).toEqual(['/all', '/all', '/all', '/all'])
+  expect(new Set(received.map(({ headers }) => headers['webhook-id'])).size).toBe(1)
+  expect(notes.map(text => text.replace(/^.*127\.0\.0\.1:\d+ /, ''))).toEqual(['answered 500', 'did not answer within 200 ms', 'answered 302: redirects are not followed'])
+})
+
+it('sends nothing to addresses that are not public, nor to names that lead there', async () => {
+  const { port } = new URL(url)
+  start({ allowPrivate: false, urls: [`${url}/secret-path`, `http://localhost:${port}/`] })
+  await queueNotify(broker)(promoted)
+  expect(await untilNoted(/127\.0\.0\.1 is not a public address/)).toContain('attempt 1')
+  expect(await untilNoted(/localhost is at \S+, which is not a public address/)).toContain('attempt 1')
+  expect(receiver.received).toEqual([])
+  expect(notes.join()).not.toContain('secret-path')
+})
+
+it('sends nothing unsigned, and gives up on a receiver that wants no more', async () => {
+  start({ keys: [] })
+  await queueNotify(broker)(promoted)
+  expect(await untilNoted(/no secret to sign it with/)).toContain('model.promoted')
+  await worker?.close()
+  receiver.answer = response => void response.writeHead(410).end()
+  start()
+  await queueNotify(broker)({ ...promoted, data: { ...promoted.data, version: 5 } })
+  expect(await untilNoted(/wants no more/)).toContain('attempt 1')
+  expect(receiver.received).toHaveLength(1)
+  expect(() => parseSecrets('whsec_c2hvcnQ=', 'LAYERMILL_WEBHOOK_SECRET')).toThrow(expect.objectContaining({ code: 'WEBHOOK_SECRET' }))
+})
