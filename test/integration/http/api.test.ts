@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { failureTable } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { orchestratorMetrics, problemKinds, routeAccess, type Problem, type RunPage, type RunSummary } from '@layermill/orchestrator'
+import { modelService, orchestratorMetrics, problemKinds, routeAccess, type Problem, type RunPage, type RunSummary } from '@layermill/orchestrator'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { bearer, startServer, type Fixture } from './server-fixture.js'
@@ -149,11 +149,13 @@ describe('errors', () => {
   it('a queue that does not answer at all is 503 as well, everywhere', async () => {
     const silent = new Proxy(fixture.runs, { get: (target, key) => key === 'events' ? target.events.bind(target) : () => new Promise(() => {}) })
     const fleet = new Proxy(fixture.fleet, { get: () => () => new Promise(() => {}) })
-    const hanging = await startServer({ runs: silent, fleet, serviceDeadline: 20 })
+    const models = new Proxy(modelService(undefined), { get: () => () => new Promise(() => {}) })
+    const hanging = await startServer({ runs: silent, fleet, models, serviceDeadline: 20 })
     for (const route of Object.keys(routeAccess)) {
       const [method = '', path = ''] = route.split(' ')
-      const body = path === '/v1/runs' && method === 'POST' ? { body: JSON.stringify(spec), headers: { ...bearer('submit'), 'content-type': 'application/json' } } : { headers: bearer('submit') }
-      const response = await fetch(`${hanging.url}${path.replace(':id', 'run-1')}`, { method, ...body })
+      const bodies: Record<string, object> = { '/v1/runs': spec, '/v1/models/:name/promote': { version: 1 }, '/v1/models/:name/rollback': {} }
+      const body = method === 'POST' && bodies[path] !== undefined ? { body: JSON.stringify(bodies[path]), headers: { ...bearer('submit'), 'content-type': 'application/json' } } : { headers: bearer('submit') }
+      const response = await fetch(`${hanging.url}${path.replace(':id', 'run-1').replace(':name', 'some')}`, { method, ...body })
       await response.text()
       const answers = ['/healthz', '/metrics', '/openapi.json'].includes(path)
       expect(`${route} ${response.status}`).toBe(`${route} ${answers ? 200 : 503}`)
@@ -180,7 +182,7 @@ describe('errors', () => {
       const row = text.split('\n').find(line => line.includes(`\`${code}\``) && line.startsWith('| '))
       expect(row?.split('|')[1], code).toContain(String(status))
     }
-    for (const route of Object.keys(routeAccess)) expect(text).toContain(`\`${route.replace(':id', '{id}')}\``)
+    for (const route of Object.keys(routeAccess)) expect(text).toContain(`\`${route.replace(/:(\w+)/, '{$1}')}\``)
   })
 
   it.each(['QUEUE_UNREACHABLE', 'STORE_BUSY', 'WEIGHTS_UNAVAILABLE', 'ETIMEDOUT'])('%s is 503: it may work later', async code => {
