@@ -19,7 +19,7 @@ const storeText = 'where the fleet keeps weights, so that workers need not fetch
 /** Flags of the commands that a fleet carries out. */
 export function addFleetFlags(command: Command): Command {
   return command
-    .option('--queue <url>', `${queueText}; without it everything runs in this process`)
+    .option('--queue <url>', `${queueText}; default: $LAYERMILL_QUEUE, and where that is not set either, or it is embedded, everything runs in this process`)
     .option('--server <url>', 'a layermill serve to submit to, as https://host:8080; the token comes from LAYERMILL_TOKEN or --token-file')
     .option('--token-file <file>', 'file with the token of --server')
     .option('--weights-store <url>', storeText)
@@ -34,10 +34,10 @@ function addServe(program: Command, result: Result): void {
   program
     .command('serve')
     .description('the orchestrator of a fleet: HTTP API (documented at /docs) and what carries out runs; several may serve one queue')
-    .requiredOption('--queue <url>', queueText)
+    .addOption(new Option('--queue <url>', queueText).env('LAYERMILL_QUEUE').makeOptionMandatory())
     .option('--host <name>', 'where to listen; other than loopback only with tokens', '127.0.0.1')
     .option('--port <number>', 'port; 0 takes any free one', '8080')
-    .option('--tokens-file <file>', 'who may ask (see layermill tokens); default: $LAYERMILL_HOME/tokens.jsonl where it exists')
+    .addOption(new Option('--tokens-file <file>', 'who may ask (see layermill tokens); default: $LAYERMILL_HOME/tokens.jsonl where it exists').env('LAYERMILL_TOKENS_FILE'))
     .option('--weights-store <url>', storeText)
     .option('--registry <dest>', registryText)
     .option('--state <dest>', 'where schedules are kept, outliving the queue: a folder or s3://bucket/prefix, the same for all orchestrators; default: $LAYERMILL_HOME/state')
@@ -55,7 +55,7 @@ function addWorker(program: Command, output: Output, result: Result): void {
   program
     .command('worker')
     .description('computes parts of any run of a fleet; SIGTERM lets it finish what it has')
-    .requiredOption('--queue <url>', queueText)
+    .addOption(new Option('--queue <url>', queueText).env('LAYERMILL_QUEUE').makeOptionMandatory())
     .option('--device <name>', 'auto, cpu, cuda or webgpu', 'auto')
     .option('--devices <numbers>', 'one worker process for each of these GPUs, as 0,1')
     .option('--engine <name>', 'onnx or tfjs', 'onnx')
@@ -74,7 +74,7 @@ function addWorker(program: Command, output: Output, result: Result): void {
 
 function reach(command: Command): Command {
   return command
-    .option('--queue <url>', queueText)
+    .option('--queue <url>', `${queueText}; default: $LAYERMILL_QUEUE`)
     .option('--server <url>', 'a layermill serve; the token comes from LAYERMILL_TOKEN or --token-file')
     .option('--token-file <file>', 'file with the token of --server')
     .option('--json', 'machine-readable lines')

@@ -1,7 +1,9 @@
 import { LayermillError } from '@layermill/models'
-import type { RunSummary } from '@layermill/orchestrator'
+import type { RunEvent, RunSummary, TrainingState } from '@layermill/orchestrator'
+import { FinetuneProgress } from '../commands/finetune-progress.js'
 import type { Output } from '../output/output.js'
 import { Progress } from '../output/progress.js'
+import { metricsLineOf, trainingProgressOf } from './training-state.js'
 import type { RunClient } from './run-client.js'
 
 /**
@@ -11,24 +13,54 @@ import type { RunClient } from './run-client.js'
  */
 export async function followRun(client: RunClient, id: string, options: { output: Output; json: boolean; signal: AbortSignal }): Promise<RunSummary | undefined> {
   const { output, json, signal } = options
-  const progress = new Progress({ stream: process.stderr })
-  let planned = false
-  let last: RunSummary | undefined
+  const shown = new Shown(output, json)
   try {
-    for await (const event of client.events(id, { signal })) {
-      if (event.event === 'state') {
-        last = event.data
-        planned = last.state === 'running'
-      } else if (event.event === 'progress') {
-        const { images, done, failed, parts } = event.data.counts
-        const state = { done: done + failed, failed, total: images, planned, parts, partsDone: event.data.partsDone }
-        if (json) output.json({ event: 'progress', ...state })
-        else progress.update(state)
-      }
-    }
+    for await (const event of client.events(id, { signal })) shown.event(event)
+    const { last } = shown
     return last !== undefined && hasEnded(last) ? last : undefined
   } finally {
-    progress.finish()
+    shown.finish()
+  }
+}
+
+/** A run's events as a person, or a program, sees them. */
+class Shown {
+  last: RunSummary | undefined
+  readonly #progress = new Progress({ stream: process.stderr })
+  readonly #training = new FinetuneProgress({ stream: process.stderr })
+
+  constructor(private readonly output: Output, private readonly json: boolean) {}
+
+  event(event: RunEvent): void {
+    if (event.event === 'state') this.last = event.data
+    else if (event.event === 'progress') this.#images(event.data)
+    else if (event.event === 'training') this.#trained(event.data)
+  }
+
+  finish(): void {
+    this.#progress.finish()
+    this.#training.finish()
+  }
+
+  #images({ counts: { images, done, failed, parts }, partsDone }: Extract<RunEvent, { event: 'progress' }>['data']): void {
+    // Of fine-tuning, its own events tell more.
+    if (this.last?.kind === 'finetune') return
+    const state = { done: done + failed, failed, total: images, planned: this.last?.state === 'running', parts, partsDone }
+    if (this.json) this.output.json({ event: 'progress', ...state })
+    else this.#progress.update(state)
+  }
+
+  #trained(state: TrainingState): void {
+    if (state.phase === 'epoch') {
+      const line = metricsLineOf(state)
+      if (this.json) this.output.json({ event: 'epoch', ...line })
+      else this.#training.epoch(line)
+      return
+    }
+    const progress = trainingProgressOf(state)
+    if (progress === undefined) return
+    if (this.json) this.output.json({ event: 'progress', ...progress })
+    else this.#training.update(progress)
   }
 }
 

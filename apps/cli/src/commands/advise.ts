@@ -49,8 +49,6 @@ export async function adviseCommand(output: Output, source: string | undefined, 
   const note = (text: string): void => output.note(text)
   const opened = await openFinetuneEnvironment({
     spec,
-    queue: undefined,
-    weightsStore: undefined,
     note,
     onWeights: state => weights.update(state),
   })

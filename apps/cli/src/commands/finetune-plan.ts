@@ -29,7 +29,7 @@ function print(output: Output, spec: FinetuneSpec, { classes, network, trainable
 /** `layermill finetune --plan`: what the run would train on what; computes and writes nothing. */
 export async function planFinetune(output: Output, spec: FinetuneSpec, options: RunOptions): Promise<number> {
   const note = (text: string): void => output.note(text)
-  const opened = await openFinetuneEnvironment({ spec, queue: undefined, weightsStore: undefined, note, onWeights: () => undefined })
+  const opened = await openFinetuneEnvironment({ spec, note, onWeights: () => undefined })
   try {
     const description = await describeTraining(spec, opened.environment)
     if (options.json) output.json({ ...description, network: description.network.id })

@@ -1,7 +1,7 @@
 import type { FinetuneSpec, RunRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
 import { openTraining, superviseTraining, type MetricsLine, type TrainingProgress } from '@layermill/orchestrator/train'
 import { openStore } from '@layermill/storage'
+import { metricsLineOf } from '../client/training-state.js'
 import { exitCodes } from '../exit-codes.js'
 import { specFromFlags } from '../flags.js'
 import { interruptible } from '../interrupt.js'
@@ -14,6 +14,7 @@ import { openFinetuneEnvironment } from './finetune-environment.js'
 import { FinetuneProgress } from './finetune-progress.js'
 import { planFinetune } from './finetune-plan.js'
 import type { RunOptions } from './run.js'
+import { isRemote, submitAndFollow } from './submit.js'
 
 export interface FinetuneOptions extends RunOptions {
   margin?: string
@@ -39,8 +40,6 @@ async function carryOutTraining(
   const progress = new FinetuneProgress({ stream: process.stderr })
   const opened = await openFinetuneEnvironment({
     spec,
-    queue: options.queue,
-    weightsStore: options.weightsStore,
     note: text => output.note(text),
     onWeights: state => weights.update(state),
   })
@@ -90,7 +89,7 @@ async function finishedLines(out: string): Promise<MetricsLine[]> {
   }
 }
 
-function summary(record: RunRecord, lines: readonly MetricsLine[]): string {
+function summary(record: Pick<RunRecord, 'counts' | 'seconds'>, lines: readonly MetricsLine[]): string {
   const best = lines.findLast(line => line.best) ?? lines.at(-1)
   const seconds = record.seconds === undefined ? '' : `, ${formatSeconds(record.seconds)}`
   const failed = record.counts.failed > 0 ? `, ${record.counts.failed} images left out` : ''
@@ -100,15 +99,28 @@ function summary(record: RunRecord, lines: readonly MetricsLine[]): string {
   return `${lines.length} epochs${seconds}${failed}; epoch ${best.epoch}: ${what} accuracy ${(accuracy * 100).toFixed(1)}%, loss ${loss.toFixed(4)}`
 }
 
+/** A run that ended, and its epochs. */
+interface TrainedRun {
+  readonly record: Pick<RunRecord, 'id' | 'counts' | 'seconds'>
+  readonly lines: readonly MetricsLine[]
+}
+
+async function trainHere(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<TrainedRun> {
+  const record = await carryOutTraining(output, spec, options)
+  return { record, lines: await finishedLines(spec.out) }
+}
+
+async function trainOnFleet(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<TrainedRun> {
+  const record = await submitAndFollow(output, spec, options)
+  // The server's word: this machine may not reach the store.
+  return { record, lines: (record.epochs ?? []).map(metricsLineOf) }
+}
+
 /** `layermill finetune SOURCE`: a new head on a pretrained network, and the network with it where asked. */
 export async function finetuneCommand(output: Output, source: string | undefined, options: FinetuneOptions): Promise<number> {
   const spec = await resolveRegistered(absolutePlaces((await specFromFlags('finetune', source, options)) as FinetuneSpec, process.cwd()), options)
-  if (options.server !== undefined) {
-    throw new LayermillError('SPEC_INVALID', 'server: fine-tuning is coordinated by this command; expected --queue, with workers on it')
-  }
   if (spec.plan) return planFinetune(output, spec, options)
-  const record = await carryOutTraining(output, spec, options)
-  const lines = await finishedLines(spec.out)
+  const { record, lines } = isRemote(options) ? await trainOnFleet(output, spec, options) : await trainHere(output, spec, options)
   if (options.json)
     output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds, epochs: lines.length })
   else output.line(`${summary(record, lines)}\n${spec.out}`)

@@ -15,6 +15,7 @@ export interface RunOptions extends Record<string, unknown> {
   tokenFile?: string
   weightsStore?: string
   registry?: string
+  lockDuration?: string
   json?: boolean
 }
 

@@ -1,13 +1,15 @@
 import { runStates, type RunKind, type RunState } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import type { RunDetail, RunSummary } from '@layermill/orchestrator'
+import type { RunDetail, RunSummary, TrainingState } from '@layermill/orchestrator'
 import { ensureDone, followRun } from '../client/follow.js'
 import type { RunClient } from '../client/run-client.js'
+import { metricsLineOf, trainingProgressOf } from '../client/training-state.js'
 import { exitCodes } from '../exit-codes.js'
 import { interruptible } from '../interrupt.js'
 import { formatCount, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { absolutePlace } from '../places.js'
+import { epochLine, finetuneLine } from './finetune-progress.js'
 import { exitCodeOf } from './run.js'
 import { withRunClient } from './submit.js'
 
@@ -58,11 +60,17 @@ export async function listRuns(output: Output, options: ListOptions): Promise<vo
   })
 }
 
+function nowLine(state: TrainingState): string | undefined {
+  const progress = trainingProgressOf(state)
+  return progress && finetuneLine(progress, 0)
+}
+
 function describe(run: RunDetail): string {
   const lines: [string, string | undefined][] = [
     ['run', run.id], ['kind', run.kind], ['state', run.state], ['source', run.source], ['out', run.out], ['model', run.model],
     ['weights', run.identity?.weights], ['layers', run.layers?.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')],
-    ['images', shown(run)], ['parts', formatCount(run.counts.parts)], ['created', run.created], ['finished', run.finished],
+    ['images', shown(run)], ['epochs', run.epochs?.map(epoch => epochLine(metricsLineOf(epoch))).join(`\n${' '.repeat(10)}`)],
+    ['now', run.training && nowLine(run.training)], ['parts', formatCount(run.counts.parts)], ['created', run.created], ['finished', run.finished],
     ['error', run.error && `${run.error.message}  [${run.error.code}]`],
   ]
   return lines.filter(([, value]) => value !== undefined && value !== '').map(([name, value]) => `${name.padEnd(9)} ${value}`).join('\n')

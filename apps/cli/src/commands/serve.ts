@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { dashboardFolder } from '@layermill/dashboard'
 import { LayermillError, layermillHome } from '@layermill/models'
-import { createLogger, createServer, isLoopback, Metrics, openTokens, QueueFleetService, queueNotify, QueueRunService, startWebhookWorker, type TokenStore } from '@layermill/orchestrator'
+import { createLogger, createServer, isLoopback, Metrics, openTokens, QueueFleetService, queueNotify, QueueRunService, startWebhookWorker, StoreInspection, type TokenStore } from '@layermill/orchestrator'
 import { ModelRegistry, resolvingRuns } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'
@@ -65,10 +65,11 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store })
   const server = await createServer({
     runs: resolved, models: registry, schedules: schedules.service, fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
+    inspection: new StoreInspection(runs, environment),
   })
   try {
     await server.listen()
-    const worker = startFleetRuns(broker, environment, { lockDuration: milliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
+    const worker = startFleetRuns(broker, environment, { weights, lockDuration: milliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
     const webhooks = startWebhookWorker(broker, { ...hooks, note })
     schedules.start()
     logger.info({ queue: broker.describe(), weights: options.weightsStore }, 'serving')

@@ -1,6 +1,6 @@
 import type { RunRecord, RunSpec } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { runStoreUrl, type RunWorker } from '@layermill/orchestrator'
+import { type RunDetail, runStoreUrl, type RunWorker } from '@layermill/orchestrator'
 import { ensureDone, followRun } from '../client/follow.js'
 import { HttpRunClient } from '../client/http-client.js'
 import { QueueRunClient } from '../client/queue-client.js'
@@ -8,20 +8,27 @@ import type { RunClient } from '../client/run-client.js'
 import { readToken } from '../client/token.js'
 import { fleetEnvironment, fleetWeights, openFleetQueue, startFleetRuns } from '../fleet/orchestrator.js'
 import { interruptible } from '../interrupt.js'
+import { milliseconds } from '../numbers.js'
 import type { Output } from '../output/output.js'
 import type { RunOptions } from './run.js'
 
 /** What is shown of a run that ended. */
-export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds'>
+export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds'> & Pick<RunDetail, 'epochs'>
 
 /** Milliseconds for handing back runs and closing the queue. */
 const closeDeadline = 10_000
 
-type FleetOptions = Pick<RunOptions, 'queue' | 'server' | 'tokenFile' | 'weightsStore'>
+type FleetOptions = Pick<RunOptions, 'queue' | 'server' | 'tokenFile' | 'weightsStore' | 'lockDuration'>
+
+/** The queue that a command means: `--queue`, else, where no server is given, `LAYERMILL_QUEUE`. */
+function queueOf({ queue, server }: Pick<RunOptions, 'queue' | 'server'>): string | undefined {
+  return queue ?? (server === undefined ? process.env['LAYERMILL_QUEUE'] || undefined : undefined)
+}
 
 /** Whether a command is carried out by a fleet. */
 export function isRemote(options: Pick<RunOptions, 'queue' | 'server'>): boolean {
-  return options.server !== undefined || (options.queue !== undefined && options.queue !== 'embedded')
+  const queue = queueOf(options)
+  return options.server !== undefined || (queue !== undefined && queue !== 'embedded')
 }
 
 /**
@@ -32,7 +39,8 @@ export function isRemote(options: Pick<RunOptions, 'queue' | 'server'>): boolean
 export async function withRunClient<Result>(
   output: Output, options: FleetOptions, action: (client: RunClient, orchestrate: () => void) => Promise<Result>,
 ): Promise<Result> {
-  const { queue, server, tokenFile, weightsStore } = options
+  const { server, tokenFile, weightsStore, lockDuration } = options
+  const queue = queueOf(options)
   if ((queue === undefined) === (server === undefined)) {
     throw new LayermillError('SPEC_INVALID', `expected one of --queue and --server, got ${queue === undefined ? 'neither' : 'both'}`)
   }
@@ -40,10 +48,12 @@ export async function withRunClient<Result>(
   const note = (text: string): void => output.note(text)
   const broker = await openFleetQueue(queue!, note)
   try {
-    const environment = fleetEnvironment(broker, fleetWeights(weightsStore, note))
+    const weights = fleetWeights(weightsStore, note)
+    const environment = fleetEnvironment(broker, weights)
+    const lock = lockDuration === undefined ? {} : { lockDuration: milliseconds('--lock-duration', lockDuration) }
     let runs: RunWorker | undefined
     try {
-      return await action(new QueueRunClient(broker, environment), () => { runs ??= startFleetRuns(broker, environment, {}) })
+      return await action(new QueueRunClient(broker, environment), () => { runs ??= startFleetRuns(broker, environment, { weights, ...lock }) })
     } finally {
       await within(closeDeadline, runs?.close())
     }
@@ -75,8 +85,8 @@ export async function submitAndFollow(output: Output, spec: RunSpec, options: Ru
       throw signal.reason
     }
     ensureDone(run, client)
-    const { layers, seconds } = await client.get(id)
-    return { id, counts: run.counts, layers: layers ?? [], seconds }
+    const { layers, seconds, epochs } = await client.get(id)
+    return { id, counts: run.counts, layers: layers ?? [], seconds, epochs }
   }))
 }
 

@@ -5,6 +5,7 @@ import { openStore } from '@layermill/storage'
 import { createEnvironment } from '../compose.js'
 import { loadAnyModel } from '../library/any-model.js'
 import { writePredictions } from '../output/predictions.js'
+import { fleetTraining } from './training.js'
 import { openStoreFile } from './weights-file.js'
 import { FleetWeights } from './weights-store.js'
 
@@ -32,12 +33,17 @@ export function fleetEnvironment(broker: Broker, weights: FleetWeights | undefin
   })
 }
 
+export interface FleetRunsOptions extends Pick<RunWorkerOptions, 'lockDuration' | 'note'> {
+  readonly weights: FleetWeights | undefined
+}
+
 /** Carries out the runs of a queue in this process. */
-export function startFleetRuns(broker: Broker, environment: RunEnvironment, options: Pick<RunWorkerOptions, 'lockDuration' | 'note'>): RunWorker {
+export function startFleetRuns(broker: Broker, environment: RunEnvironment, { weights, ...options }: FleetRunsOptions): RunWorker {
   const notify = queueNotify(broker)
   return startRunWorker(broker, environment, {
     ended: (run, spec) => notifyOfRun(notify, run, spec?.notify),
     ...options,
+    training: fleetTraining(broker, weights, options.note ?? (() => undefined)),
     finish: async ({ spec }, store) => {
       if (spec.kind === 'predict' && spec.out !== undefined) await writePredictions(store, spec.out)
     },

@@ -26,6 +26,20 @@ export const RunSummary = z.object({
 }).meta({ id: 'RunSummary', description: 'A run in short.' })
 export type RunSummary = z.output<typeof RunSummary>
 
+const trainingPhases = ['check', 'features', 'train', 'validate', 'write', 'epoch'] as const
+
+/** Where a fine-tuning run stands, or what one of its epochs came to. */
+export const TrainingState = z.object({
+  phase: z.enum(trainingPhases).optional().describe('check, features: images are looked at, a frozen base computes; train, validate, write: under way; epoch: one has ended.'),
+  step: count.describe('Updates of the epoch (train), pieces scored (validate), images (check, features), all updates so far (epoch).'),
+  steps: count.optional().describe('How many there will be.'),
+  epoch: z.number().nonnegative().describe('From 1; 0 before the first.'),
+  epochs: count.optional().describe('Most epochs of the run.'),
+  metrics: z.record(z.string(), z.number()).describe('loss, accuracy, images, imagesLeft of an epoch under way; loss, accuracy, learningRate, gradientNorm, best (0 or 1) and, '
+    + 'where images are held out, validationLoss, validationAccuracy, validationMacroF1 of one that has ended.'),
+})
+export type TrainingState = z.output<typeof TrainingState>
+
 /** A run with its spec and, once known, what decides its numbers and what it writes. */
 export const RunDetail = z.object({
   ...RunSummary.shape,
@@ -39,6 +53,8 @@ export const RunDetail = z.object({
   seconds: z.number().optional(),
   versions: z.record(z.string(), z.string()).optional(),
   selfCheck: z.object({ maxAbs: z.number(), cosine: z.number(), layer: z.string() }).optional(),
+  training: TrainingState.optional().describe('Of a fine-tuning run that is under way.'),
+  epochs: z.array(TrainingState).optional().describe('Of a fine-tuning run: its epochs so far, the last thousand.'),
 }).meta({ id: 'RunDetail', description: 'A run with its spec, identity and layers.' })
 export type RunDetail = z.output<typeof RunDetail>
 
@@ -84,7 +100,7 @@ export const RunEvent = z.discriminatedUnion('event', [
   z.object({ id: z.string(), event: z.literal('state'), data: RunSummary }),
   z.object({ id: z.string(), event: z.literal('progress'), data: RunProgress }),
   z.object({ id: z.string(), event: z.literal('failure'), data: z.object({ key: z.string(), code: z.string(), reason: z.string() }) }),
-  z.object({ id: z.string(), event: z.literal('training'), data: z.object({ step: count, epoch: z.number().nonnegative(), metrics: z.record(z.string(), z.number()) }) }),
+  z.object({ id: z.string(), event: z.literal('training'), data: TrainingState }),
 ]).meta({
   id: 'RunEvent',
   description: 'One server-sent event: its id, its name (event) and its data. state: the run changed state; progress: images and parts; '

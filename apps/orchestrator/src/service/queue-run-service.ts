@@ -2,13 +2,15 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type Broker, type JobState, makePayload, type RunJob, type RunRecord, type RunSpec, type RunState } from '@layermill/jobs'
 import { getNetwork, LayermillError, networkIds } from '@layermill/models'
 import type { Store } from '@layermill/storage'
-import { describeRun, type RunDetail, type RunEvent, type RunPage, type RunSummary } from '../http/schemas.js'
+import { describeRun, type RunDetail, type RunEvent, type RunPage, type RunSummary, type TrainingState } from '../http/schemas.js'
 import type { RunEventOptions, RunListQuery, RunService } from '../http/services.js'
 import type { RunEnvironment } from '../run/environment.js'
 import { asksForRenewal } from '../run/decide.js'
 import { layerResults } from '../run/identity.js'
 import { readRunRecord, writeRunRecord } from '../run/record-store.js'
 import { isTerminal } from '../run/states.js'
+import { trainedNetwork } from '../train/plan.js'
+import { readEpochs } from './read-epochs.js'
 import { RunEventHub } from './run-event-hub.js'
 import { runEvents, type RunView } from './run-events.js'
 import { jobProgress, type QueuedRun, runJobOptions, runQueue, type RunQueue, runStoreUrl, summarizeJob } from './run-jobs.js'
@@ -28,8 +30,14 @@ const endingDeadline = 10_000
 
 /** Refuses at once what cannot work, where that is known without the weights. */
 function checkSpec(spec: RunSpec): void {
-  if (spec.kind === 'finetune') throw new LayermillError('SPEC_INVALID', 'kind: got finetune, expected extract or predict on this queue')
+  // Of whatever classes: how many there are is not known before the images are listed.
+  if (spec.kind === 'finetune' && networkIds.includes(spec.model)) trainedNetwork(spec, getNetwork(spec.model), ['a', 'b'])
   if (spec.kind === 'extract' && networkIds.includes(spec.model)) layerResults(spec, getNetwork(spec.model))
+}
+
+async function readWithEpochs(store: Store): Promise<{ record: RunRecord | undefined; epochs: TrainingState[] | undefined }> {
+  const record = await readRunRecord(store)
+  return { record, epochs: record?.spec.kind === 'finetune' ? await readEpochs(store) : undefined }
 }
 
 /** What differs between a run and a spec for the same place, as far as it is plain from the spec. */
@@ -90,8 +98,9 @@ export class QueueRunService implements RunService {
 
   async get(id: string): Promise<RunDetail> {
     const { job, summary } = await this.#find(id)
-    const record = await this.#withStore(job.data.store, readRunRecord).catch(() => undefined)
-    if (record?.id === id) return { ...describeRun(record), ...summary }
+    const { record, epochs } = await this.#withStore(job.data.store, readWithEpochs).catch(() => ({ record: undefined, epochs: undefined }))
+    const training = isTerminal(summary.state) ? undefined : jobProgress(job)?.training
+    if (record?.id === id) return { ...describeRun(record), ...summary, training, epochs }
     return { ...summary, generation: 0, spec: { ...job.data.spec }, planned: false }
   }
 
@@ -159,7 +168,7 @@ export class QueueRunService implements RunService {
 
   async #view(id: string): Promise<RunView> {
     const { job, summary } = await this.#find(id)
-    return { summary, progress: jobProgress(job)?.progress }
+    return { ...jobProgress(job), summary }
   }
 
   async #find(id: string): Promise<KnownRun> {

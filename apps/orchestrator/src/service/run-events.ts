@@ -2,18 +2,18 @@ import type { RunEventOptions } from '../http/services.js'
 import type { RunEvent, RunSummary } from '../http/schemas.js'
 import { isTerminal } from '../run/states.js'
 import type { RunEventHub } from './run-event-hub.js'
-import type { RunJobProgress, RunProgressData } from './run-jobs.js'
+import type { RunJobProgress } from './run-jobs.js'
 
 /** Events get lost; the queue is asked after this many milliseconds of silence. */
 const lookInterval = 5000
 
-export interface RunView {
-  readonly summary: RunSummary
-  readonly progress: RunProgressData | undefined
-}
+export type RunView = RunJobProgress
 
 /** The id of the event that tells of a run's end: the same for everybody, so that one who saw it is not told again. */
 const endId = ({ state, finished }: RunSummary): string => `end-${state}-${finished ?? ''}`
+
+/** Which epoch the listener was told of last, by the id of the last event that it has seen. */
+const toldEpoch = (after: string | undefined): number => Number(/-e(\d+)$/.exec(after ?? '')?.[1] ?? 0)
 
 /** Whether it is what a run worker reports; it comes from a queue that is shared. */
 function isReport(data: unknown): data is RunJobProgress {
@@ -68,21 +68,30 @@ export async function* runEvents(
   signal.addEventListener('abort', turnstile.signal)
   const prefix = Date.now().toString(36)
   let count = 0
-  const nextId = (): string => `${prefix}-${count++}`
+  // The last epoch that was told goes with every id: one who comes back is told those that it missed.
+  let epoch = toldEpoch(after)
+  const nextId = (): string => `${prefix}-${count++}${epoch === 0 ? '' : `-e${epoch}`}`
   let told: string | undefined
   try {
     while (!signal.aborted) {
       const view = changed || report === undefined ? await look(id) : report
       changed = false
       report = undefined
-      const { summary, progress } = view
+      const { summary, progress, training, epochs = [] } = view
+      if (isTerminal(summary.state) && after === endId(summary)) return
+      for (const ended of epochs) {
+        if (ended.epoch <= epoch) continue
+        epoch = ended.epoch
+        yield { id: nextId(), event: 'training', data: ended }
+      }
       if (isTerminal(summary.state)) {
-        if (after !== endId(summary)) yield { id: endId(summary), event: 'state', data: summary }
+        yield { id: endId(summary), event: 'state', data: summary }
         return
       }
       if (summary.state !== told) yield { id: nextId(), event: 'state', data: summary }
       told = summary.state
       if (progress !== undefined) yield { id: nextId(), event: 'progress', data: progress }
+      if (training !== undefined) yield { id: nextId(), event: 'training', data: training }
       if (!(await turnstile.wait(lookInterval))) changed = true
     }
   } finally {

@@ -3,7 +3,7 @@ import {
   type Broker, classify, type JobQueue, type JobsOptions, type JobState, parseFailedReason, type QueuedJob, queueNames, readPayload, redact, type RunJob, type RunSpec,
 } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import type { RunEvent, RunSummary } from '../http/schemas.js'
+import type { RunEvent, RunSummary, TrainingState } from '../http/schemas.js'
 
 export type RunQueue = JobQueue<RunJob, RunSummary>
 export type QueuedRun = QueuedJob<RunJob, RunSummary>
@@ -13,6 +13,9 @@ export type RunProgressData = Extract<RunEvent, { event: 'progress' }>['data']
 export interface RunJobProgress {
   readonly summary: RunSummary
   readonly progress?: RunProgressData
+  /** Of a fine-tuning run: where it stands, and its last epochs. */
+  readonly training?: TrainingState
+  readonly epochs?: readonly TrainingState[]
 }
 
 export function runQueue(broker: Broker): RunQueue {

@@ -1,17 +1,21 @@
-import { type Broker, handBack, type JobWorker, parseFailedReason, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, toJobError } from '@layermill/jobs'
+import { type Broker, type FinetuneSpec, handBack, type JobWorker, parseFailedReason, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, toJobError } from '@layermill/jobs'
 import { errorMessage } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import { type RunSummary, summarizeRun } from '../http/schemas.js'
 import type { RunEnvironment } from '../run/environment.js'
+import type { PartQueue } from '../run/part-queue.js'
 import { readRunRecord, writeRunRecord } from '../run/record-store.js'
 import { isTerminal } from '../run/states.js'
 import { superviseRun } from '../run/supervise.js'
+import { superviseTraining } from '../train/supervise-training.js'
 import { fencedStore } from './fenced-store.js'
+import { JobTraining, type OpenTrainingEnvironment } from './job-training.js'
 import { lastingParts } from './lasting-parts.js'
 import { openJobRun } from './open-job-run.js'
 import { ProgressReport } from './progress-report.js'
 import { RunCancelled, RunControl, RunHandedBack, RunLost } from './run-control.js'
 import { jobProgress, type QueuedRun, type RunJobProgress, runQueue, type RunQueue, summarizeJob, worthAnotherTry } from './run-jobs.js'
+import { TrainingReport } from './training-report.js'
 
 export interface RunWorkerOptions {
   /** Runs at once. Default 16: following one costs little. */
@@ -25,6 +29,8 @@ export interface RunWorkerOptions {
   readonly reconcileInterval?: number
   /** What is left to do once a run's parts are done (putting predictions together in one file); may be called again. */
   readonly finish?: (record: RunRecord, store: Store) => Promise<void>
+  /** What fine-tuning needs; left out, such runs fail here. */
+  readonly training?: OpenTrainingEnvironment
   /** Told of runs that ended, at least once each, before their jobs end. */
   readonly ended?: (run: RunSummary, spec: RunSpec | undefined) => Promise<void>
   /** Told of what happens to runs, for the log. */
@@ -95,14 +101,18 @@ class RunProcessor {
 
   async #carryOut(job: QueuedRun, control: RunControl): Promise<RunSummary> {
     const data = readPayload('run', job.data)
-    const store = fencedStore(await this.environment.openStore(data.store), () => control.check())
+    const fence = (at: Store): Store => fencedStore(at, () => control.check())
+    const lasting = (queue: PartQueue): PartQueue => lastingParts(queue, () => isHandedOver(control))
+    const store = fence(await this.environment.openStore(data.store))
+    const training = new JobTraining({ open: this.options.training, fence, lasting })
     try {
       if (data.cancel === true) return await this.#cancelled(job, store)
       control.signal.throwIfAborted()
-      const opened = await openJobRun(data, jobProgress(job) !== undefined, store, this.environment)
+      const opened = await openJobRun(data, { opened: jobProgress(job) !== undefined, store, environment: this.environment, training })
       control.signal.throwIfAborted()
       await job.updateProgress({ summary: { ...summarizeRun(opened), id: data.run } } satisfies RunJobProgress)
-      const record = await this.#supervise(job, opened, store, control)
+      this.options.note?.(`run ${job.id}: ${opened.state}, from ${opened.spec.source} to ${store.url}`)
+      const record = await (opened.spec.kind === 'finetune' ? this.#train(job, opened, store, control, training) : this.#supervise(job, opened, store, control, lasting))
       if (record.state === 'done') await this.options.finish?.(record, store)
       return { ...summarizeRun(record), id: data.run }
     } catch (error) {
@@ -111,21 +121,37 @@ class RunProcessor {
       if (ended === undefined) throw error
       return ended
     } finally {
+      await training.close()
       await store.close()
     }
   }
 
-  async #supervise(job: QueuedRun, record: RunRecord, store: Store, { signal }: RunControl): Promise<RunRecord> {
-    const { backlog, reconcileInterval, note } = this.options
-    const environment: RunEnvironment = {
-      ...this.environment,
-      queue: async (run, at) => lastingParts(await this.environment.queue(run, at), () => signal.aborted && !(signal.reason instanceof RunCancelled)),
-    }
+  async #supervise(job: QueuedRun, record: RunRecord, store: Store, { signal }: RunControl, lasting: (queue: PartQueue) => PartQueue): Promise<RunRecord> {
+    const { backlog, reconcileInterval } = this.options
+    const environment: RunEnvironment = { ...this.environment, queue: async (run, at) => lasting(await this.environment.queue(run, at)) }
     // Progress is for people: a report that is lost is not missed.
     const report = new ProgressReport(record, job.id!, progress => void job.updateProgress({ ...progress }).catch(() => undefined))
-    note?.(`run ${job.id}: ${record.state}, from ${record.spec.source} to ${store.url}`)
     try {
       return await superviseRun(record, { environment, store, signal, backlog, reconcileInterval, onProgress: state => report.update(state) })
+    } finally {
+      report.stop()
+    }
+  }
+
+  async #train(job: QueuedRun, record: RunRecord, store: Store, { signal }: RunControl, training: JobTraining): Promise<RunRecord> {
+    const environment = await training.environment(record.spec as FinetuneSpec)
+    const report = new TrainingReport({ record, id: job.id!, send: progress => job.updateProgress({ ...progress }) })
+    try {
+      const finished = await superviseTraining(record, {
+        environment,
+        store,
+        signal,
+        onProgress: progress => report.update(progress),
+        onEpoch: line => report.epoch(line),
+        onWarning: text => this.options.note?.(`run ${job.id}: warning: ${text}`),
+      })
+      await report.end()
+      return finished
     } finally {
       report.stop()
     }
@@ -151,6 +177,11 @@ class RunProcessor {
     await writeRunRecord(store, cancelled)
     return { ...summarizeRun(cancelled), counts: jobProgress(job)?.summary.counts ?? cancelled.counts }
   }
+}
+
+/** Whether another orchestrator goes on with the run. */
+function isHandedOver({ signal }: RunControl): boolean {
+  return signal.aborted && !(signal.reason instanceof RunCancelled)
 }
 
 /** A run is taken up again however often its orchestrators vanish: that is no fault of the run's. */

@@ -127,5 +127,5 @@ export async function openTraining(spec: FinetuneSpec, store: Store, environment
 
 function goingOn(existing: RunRecord, spec: FinetuneSpec): RunRecord {
   const { error: _error, finished: _finished, ...rest } = existing
-  return { ...rest, spec, generation: existing.generation + 1 }
+  return { ...rest, state: existing.planned ? 'running' : 'planning', spec, generation: existing.generation + 1 }
 }

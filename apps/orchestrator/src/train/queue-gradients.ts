@@ -88,7 +88,7 @@ export class QueueGradients implements GradientSource {
   static async open(options: QueueGradientsOptions): Promise<QueueGradients> {
     const source = new QueueGradients(options)
     await source.events.waitUntilReady()
-    await source.removeWaiting()
+    await source.removeWaiting(`${options.plan.run}_`)
     return source
   }
 
@@ -124,7 +124,7 @@ export class QueueGradients implements GradientSource {
   }
 
   async close(): Promise<void> {
-    await this.removeWaiting().catch(() => undefined)
+    await this.removeWaiting(this.own).catch(() => undefined)
     if (this.published !== undefined)
       await this.options.exchange.delete(...Object.values(parameterKeys(this.where, this.published.version))).catch(() => undefined)
     await this.events.close().catch(() => undefined)
@@ -166,7 +166,7 @@ export class QueueGradients implements GradientSource {
       }
     } finally {
       signal.removeEventListener('abort', onAbort)
-      if (this.outstanding.size > 0) await this.removeWaiting().catch(() => undefined)
+      if (this.outstanding.size > 0) await this.removeWaiting(this.own).catch(() => undefined)
       this.outstanding.clear()
     }
   }
@@ -271,8 +271,12 @@ export class QueueGradients implements GradientSource {
     await this.completion(id, signal)
   }
 
-  private async removeWaiting(): Promise<void> {
-    const prefix = `${this.options.plan.run}_`
+  /** What ids of this sitting's jobs begin with: another one may be at the run by the time that this one leaves. */
+  private get own(): string {
+    return `${this.options.plan.run}_${this.options.session}_`
+  }
+
+  private async removeWaiting(prefix: string): Promise<void> {
     const jobs = await this.queue.getJobs(['waiting', 'delayed', 'prioritized'])
     await Promise.all(jobs.filter(job => job.id?.startsWith(prefix)).map(job => job.remove().catch(() => undefined)))
   }

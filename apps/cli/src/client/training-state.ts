@@ -1,0 +1,29 @@
+import type { TrainingState } from '@layermill/orchestrator'
+import type { MetricsLine, TrainingProgress } from '@layermill/orchestrator/train'
+
+/** A finished epoch, as a server tells it, in the form of a line of `metrics.jsonl`. */
+export function metricsLineOf({ epoch, step, metrics }: TrainingState): MetricsLine {
+  const value = (name: string): number => metrics[name] ?? NaN
+  return {
+    epoch,
+    step,
+    learningRate: value('learningRate'),
+    training: { loss: value('loss'), accuracy: value('accuracy') },
+    gradientNorm: value('gradientNorm'),
+    ...(metrics['validationLoss'] === undefined
+      ? {}
+      : { validation: { loss: value('validationLoss'), accuracy: value('validationAccuracy'), macroF1: value('validationMacroF1') } }),
+    best: metrics['best'] === 1,
+  }
+}
+
+/** Where a run stands, as a server tells it; undefined for a phase that this version does not know. */
+export function trainingProgressOf({ phase, step, steps = 0, epoch, epochs = 0, metrics }: TrainingState): TrainingProgress | undefined {
+  const value = (name: string): number => metrics[name] ?? 0
+  if (phase === 'write') return { phase }
+  if (phase === 'check' || phase === 'features') return { phase, done: step, total: steps, failed: value('failed') }
+  if (phase !== 'train' && phase !== 'validate') return undefined
+  return {
+    phase, epoch, epochs, step, steps, images: value('images'), imagesLeft: value('imagesLeft'), loss: value('loss'), accuracy: value('accuracy'),
+  }
+}

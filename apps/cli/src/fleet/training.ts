@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto'
+import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/gpu-worker'
+import { type Broker, openExchange } from '@layermill/jobs'
+import { isFineTuned } from '@layermill/models'
+import type { OpenTrainingEnvironment } from '@layermill/orchestrator'
+import { QueueGradients, type TrainingEnvironment } from '@layermill/orchestrator/train'
+import { openSource } from '@layermill/storage'
+import { createEnvironment, createProvider, readAhead } from '../compose.js'
+import type { FleetWeights } from './weights-store.js'
+
+/** Bytes of stored features that may stay in memory. */
+const featureMemory = 2e9
+
+/** Micro-batches in this process. */
+export function localGradients(provider: ModelProvider): TrainingEnvironment['gradients'] {
+  return async (_record, plan, store, features) => {
+    const stored = features === undefined ? {} : { features: { ...features, memory: featureMemory } }
+    const { session } = await openTrainingSession({ provider, store, openSource: source => openSource(source), readAhead, ...stored })
+    return new LocalGradients(session, plan.exchange)
+  }
+}
+
+/**
+ * Micro-batches by the workers of a queue. A frozen base's head trains here: its steps take less time than sending them, and the numbers
+ * are the same.
+ */
+function queueGradients(broker: Broker, provider: ModelProvider): TrainingEnvironment['gradients'] {
+  const local = localGradients(provider)
+  return async (record, plan, store, features) => {
+    if (features !== undefined) return local(record, plan, store, features)
+    const session = randomBytes(6).toString('hex')
+    return QueueGradients.open({ broker, exchange: openExchange(broker.blobs), plan, storeUrl: store.url, session })
+  }
+}
+
+export function trainingEnvironment(
+  runs: TrainingEnvironment['runs'],
+  provider: ModelProvider,
+  gradients: TrainingEnvironment['gradients'],
+): TrainingEnvironment {
+  return {
+    runs,
+    gradients,
+    openLabelled,
+    base: async ({ model, weights }) => provider.model(model, weights),
+    readAhead,
+  }
+}
+
+/** A folder's classes are its folders, also where a stray image lies beside them: that one is then missed, and said so. */
+async function openLabelled(source: string): ReturnType<typeof openSource> {
+  const opened = await openSource(source)
+  if (opened.kind !== 'folder' && opened.kind !== 's3') return opened
+  await opened.close()
+  return openSource(source, { labels: 'folder' })
+}
+
+/**
+ * What an orchestrator of a fleet needs for one fine-tuning run: weights in memory for as long as it takes, and an engine once a frozen
+ * base's features are to be learnt from. That engine computes on the CPU, so that every orchestrator gets the same bits.
+ */
+export function fleetTraining(broker: Broker, weights: FleetWeights | undefined, note: (text: string) => void): OpenTrainingEnvironment {
+  return async () => {
+    const provider = createProvider({ engine: 'onnx', device: 'cpu', note })
+    const runs = createEnvironment(broker, async ({ model, weights: source }) => {
+      const loaded = await provider.model(model, source)
+      // A fine-tuned model is where its URL says, for workers too.
+      if (!isFineTuned(loaded.network)) await weights?.publish(loaded.network, loaded.weights)
+      return { network: loaded.network, weightsSha256: loaded.weights.sha256 }
+    })
+    return { environment: trainingEnvironment(runs, provider, queueGradients(broker, provider)), close: () => provider.close() }
+  }
+}

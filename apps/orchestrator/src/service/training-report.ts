@@ -1,0 +1,102 @@
+import type { RunCounts, RunRecord } from '@layermill/jobs'
+import { type RunSummary, summarizeRun, type TrainingState } from '../http/schemas.js'
+import type { TrainingProgress } from '../train/environment.js'
+import type { MetricsLine } from '../train/metrics-line.js'
+import { Rate } from './progress-report.js'
+import type { RunJobProgress } from './run-jobs.js'
+
+/** Reports carry so many of the last epochs, so that one who listens misses none though reports may. */
+const reportedEpochs = 50
+
+/** One finished epoch as the API tells it. */
+export function epochState({ epoch, step, learningRate, training, gradientNorm, validation, best }: MetricsLine): TrainingState {
+  const held: Record<string, number> = validation === undefined
+    ? {}
+    : { validationLoss: validation.loss, validationAccuracy: validation.accuracy, validationMacroF1: validation.macroF1 }
+  return { phase: 'epoch', step, epoch, metrics: { ...training, ...held, learningRate, gradientNorm, best: best ? 1 : 0 } }
+}
+
+function stateOf(progress: TrainingProgress): TrainingState {
+  if (progress.phase === 'write') return { phase: 'write', step: 0, epoch: 0, metrics: {} }
+  if ('done' in progress) {
+    const { phase, done, total, failed } = progress
+    return { phase, step: done, steps: total, epoch: 0, metrics: { failed } }
+  }
+  const { phase, step, steps, epoch, epochs, loss, accuracy, images, imagesLeft } = progress
+  return { phase, step, steps, epoch, epochs, metrics: { loss, accuracy, images, imagesLeft } }
+}
+
+export interface TrainingReportOptions {
+  readonly record: RunRecord
+  readonly id: string
+  readonly send: (progress: RunJobProgress) => Promise<unknown>
+  /** Least milliseconds between two reports. Default 1,000. */
+  readonly interval?: number
+}
+
+/** Tells where a fine-tuning run stands, at most once an interval, and each of its epochs. */
+export class TrainingReport {
+  readonly #rate = new Rate()
+  #counts: RunCounts
+  #planned: boolean
+  #latest: TrainingProgress | undefined
+  #epochs: TrainingState[] = []
+  #changed = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(private readonly options: TrainingReportOptions) {
+    this.#counts = options.record.counts
+    this.#planned = options.record.planned
+  }
+
+  update(progress: TrainingProgress): void {
+    if ('done' in progress) this.#counts = { images: progress.total, done: progress.done - progress.failed, failed: progress.failed, parts: 0 }
+    else this.#planned = true
+    this.#latest = progress
+    this.#change()
+  }
+
+  epoch(line: MetricsLine): void {
+    this.#epochs = [...this.#epochs, epochState(line)].slice(-reportedEpochs)
+    this.#change()
+  }
+
+  /** Tells what has not been told yet, once and for all. */
+  async end(): Promise<void> {
+    this.stop()
+    await this.#flush()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  #change(): void {
+    this.#changed = true
+    this.#timer ??= setInterval(() => void this.#flush(), this.options.interval ?? 1000)
+  }
+
+  async #flush(): Promise<void> {
+    if (!this.#changed) return
+    this.#changed = false
+    const latest = this.#latest
+    const training = latest === undefined ? undefined : stateOf(latest)
+    const pace = latest === undefined ? {} : this.#pace(latest)
+    const progress = { counts: this.#counts, partsDone: 0, ...pace }
+    // For people: a report that is lost is not missed.
+    await this.options.send({ summary: this.#summary(), progress, training, epochs: this.#epochs }).catch(() => undefined)
+  }
+
+  #pace(progress: TrainingProgress): { imagesPerSecond?: number; secondsLeft?: number } {
+    if (!('imagesLeft' in progress)) return {}
+    const imagesPerSecond = this.#rate.update(progress.images)
+    if (imagesPerSecond === undefined || imagesPerSecond === 0) return {}
+    return { imagesPerSecond, secondsLeft: progress.imagesLeft / imagesPerSecond }
+  }
+
+  #summary(): RunSummary {
+    const { record, id } = this.options
+    return { ...summarizeRun(record), id, state: this.#planned ? 'running' : 'planning', counts: this.#counts }
+  }
+}
