@@ -150,7 +150,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   RUN_FINISHED: row('never', 'request', 'The run has ended.'),
   RUN_UNKNOWN: row('never', 'request', 'There is no such run.'),
   SCHEDULE_EXISTS: row('never', 'request', 'A schedule of this name exists.'),
-  SCHEDULE_RECORD_INVALID: row('never', 'request', 'A stored schedule cannot be read.'),
+  SCHEDULE_RECORD_INVALID: row('never', 'run', 'A stored schedule cannot be read.'),
   SCHEDULE_UNKNOWN: row('never', 'request', 'There is no such schedule.'),
   SCHEDULES_ELSEWHERE: row('never', 'request', 'The queue\'s schedules are kept at another place.'),
   SCOPE_MISSING: row('never', 'request', 'The token does not allow this.'),
@@ -166,10 +166,10 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   URL_TOO_LONG: row('never', 'request', 'The URL is too long.'),
 
   // Webhooks.
-  ADDRESS_REFUSED: row('never', 'request', 'The host is, or resolves to, an address that is not public.'),
-  WEBHOOK_FAILED: row('backoff', 'request', 'A webhook\'s receiver did not accept an event.'),
-  WEBHOOK_GONE: row('never', 'request', 'A webhook\'s receiver wants no more events.'),
-  WEBHOOK_SECRET: row('never', 'request', 'The secret that signs webhooks is missing or too short.'),
+  ADDRESS_REFUSED: row('never', 'run', 'The host is, or resolves to, an address that is not public.'),
+  WEBHOOK_FAILED: row('backoff', 'part', 'A webhook\'s receiver did not accept an event.'),
+  WEBHOOK_GONE: row('never', 'part', 'A webhook\'s receiver wants no more events.'),
+  WEBHOOK_SECRET: row('never', 'run', 'The secret that signs webhooks is missing or too short.'),
 
   // The system's own codes, and everything else.
   EACCES: row('never', 'run', 'A file may not be read or written.'),

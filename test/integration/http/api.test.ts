@@ -5,6 +5,7 @@ import { LayermillError } from '@layermill/models'
 import { modelService, orchestratorMetrics, problemKinds, routeAccess, type Problem, type RunPage, type RunSummary } from '@layermill/orchestrator'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { MemorySchedules } from './memory-schedules.js'
 import { bearer, startServer, type Fixture } from './server-fixture.js'
 
 let fixture: Fixture
@@ -150,11 +151,12 @@ describe('errors', () => {
     const silent = new Proxy(fixture.runs, { get: (target, key) => key === 'events' ? target.events.bind(target) : () => new Promise(() => {}) })
     const fleet = new Proxy(fixture.fleet, { get: () => () => new Promise(() => {}) })
     const models = new Proxy(modelService(undefined), { get: () => () => new Promise(() => {}) })
-    const hanging = await startServer({ runs: silent, fleet, models, serviceDeadline: 20 })
+    const schedules = new Proxy(new MemorySchedules(), { get: () => () => new Promise(() => {}) })
+    const hanging = await startServer({ runs: silent, fleet, models, schedules, serviceDeadline: 20 })
     for (const route of Object.keys(routeAccess)) {
       const [method = '', path = ''] = route.split(' ')
-      const bodies: Record<string, object> = { '/v1/runs': spec, '/v1/models/:name/promote': { version: 1 }, '/v1/models/:name/rollback': {} }
-      const body = method === 'POST' && bodies[path] !== undefined ? { body: JSON.stringify(bodies[path]), headers: { ...bearer('submit'), 'content-type': 'application/json' } } : { headers: bearer('submit') }
+      const bodies: Record<string, object> = { '/v1/runs': spec, '/v1/schedules': { name: 'some', cron: '@daily', spec }, '/v1/schedules/:name': { tz: 'UTC' }, '/v1/models/:name/promote': { version: 1 }, '/v1/models/:name/rollback': {} }
+      const body = ['POST', 'PATCH'].includes(method) && bodies[path] !== undefined ? { body: JSON.stringify(bodies[path]), headers: { ...bearer('submit'), 'content-type': 'application/json' } } : { headers: bearer('submit') }
       const response = await fetch(`${hanging.url}${path.replace(':id', 'run-1').replace(':name', 'some')}`, { method, ...body })
       await response.text()
       const answers = ['/healthz', '/metrics', '/openapi.json'].includes(path)
