@@ -66,6 +66,24 @@ export class WatchedPage {
     return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.join('\n  ')}`)
   }
 
+  /**
+   * The page light on a desk and dark on a phone (with `all`, each in both): complaints of axe and sideways scrolling, none when all is well.
+   * A screenshot of each is kept.
+   */
+  async checkScreens(name: string, all = false): Promise<string[]> {
+    const screens = [['light', 'desktop'], ['dark', 'phone'], ...(all ? [['dark', 'desktop'], ['light', 'phone']] as const : [])] as const
+    const found: string[] = []
+    for (const [theme, kind] of screens) {
+      await this.screen({ theme, ...(kind === 'phone' ? phone : desktop) })
+      await this.screenshot(`${name}-${theme}-${kind}`)
+      const overflow = await this.overflow()
+      if (overflow > 0) found.push(`${overflow} pixels wider than the screen`)
+      found.push(...await this.accessibilityFindings())
+    }
+    await this.screen({ theme: 'light', ...desktop })
+    return found.map(text => `${name}: ${text}`)
+  }
+
   /** Pixels by which the page is wider than the screen. */
   async overflow(): Promise<number> {
     return Number(await this.page.evaluate('document.documentElement.scrollWidth - innerWidth'))

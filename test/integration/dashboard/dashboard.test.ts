@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { desktop, phone, startBrowser, WatchedPage } from '../../helpers/browser.js'
+import { startBrowser, WatchedPage } from '../../helpers/browser.js'
 import { runCli } from '../../helpers/cli.js'
 import { Fleet, succeeded } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'
@@ -41,25 +41,13 @@ async function signIn({ page }: WatchedPage, token: string): Promise<void> {
   await page.getByRole('heading', { name: 'Runs' }).waitFor()
 }
 
-/** The page light on a desk and dark on a phone (with `all`, each in both), without serious findings and without scrolling sideways. */
-async function checkScreens(name: string, all = false): Promise<void> {
-  const screens = [['light', 'desktop'], ['dark', 'phone'], ...(all ? [['dark', 'desktop'], ['light', 'phone']] as const : [])] as const
-  for (const [theme, kind] of screens) {
-    await watched.screen({ theme, ...(kind === 'phone' ? phone : desktop) })
-    await watched.screenshot(`${name}-${theme}-${kind}`)
-    expect(await watched.accessibilityFindings(), `${name} ${theme} ${kind}`).toEqual([])
-    expect(await watched.overflow(), `${name} ${theme} ${kind}`).toBeLessThanOrEqual(0)
-  }
-  await watched.screen({ theme: 'light', ...desktop })
-}
-
 it('asks for a token, keeps it out of addresses, and says when it is wrong', async () => {
   const { page } = watched
   await watched.goto('/')
   await page.getByLabel('Token').fill('lm_wrong')
   await page.getByRole('button', { name: 'Sign in' }).click()
   await expect.poll(() => page.getByRole('alert').textContent()).toContain('unknown')
-  await checkScreens('login')
+  expect(await watched.checkScreens('login')).toEqual([])
   await signIn(watched, secrets['admin'] ?? '')
   expect(page.url()).not.toContain(secrets['admin'])
   expect(await page.context().cookies()).toEqual([])
@@ -80,7 +68,7 @@ it('submits a run, shows what is wrong at the fields, cancels it, resumes it and
   await page.getByRole('button', { name: 'Submit run' }).click()
   await expect.poll(() => page.locator('#help-size').textContent()).toContain('32by32')
   expect(await page.locator('#help-out').textContent()).toContain('expected')
-  await checkScreens('submit')
+  expect(await watched.checkScreens('submit')).toEqual([])
   await page.getByLabel('Size', { exact: true }).fill('32x32')
   await page.getByRole('textbox', { name: /^Out/ }).fill(join(await folder(), 'out'))
   await page.getByRole('button', { name: 'Submit run' }).click()
@@ -99,10 +87,10 @@ it('submits a run, shows what is wrong at the fields, cancels it, resumes it and
   await page.getByRole('heading', { name: /^extract-.* done/ }).waitFor({ timeout: 60_000 })
   await worker
   await page.getByText('30 of 30 images').waitFor()
-  await checkScreens('run')
+  expect(await watched.checkScreens('run')).toEqual([])
   await page.getByRole('link', { name: 'Plan and spec' }).click()
   await page.getByText('192 × 8 × 8').waitFor()
-  await checkScreens('plan')
+  expect(await watched.checkScreens('plan')).toEqual([])
 })
 
 it('lists runs and workers, and is used with the keyboard alone', async () => {
@@ -110,11 +98,11 @@ it('lists runs and workers, and is used with the keyboard alone', async () => {
   await page.getByRole('link', { name: 'Workers' }).focus()
   await page.keyboard.press('Enter')
   await page.getByText('onnx on cpu').waitFor()
-  await checkScreens('workers')
+  expect(await watched.checkScreens('workers')).toEqual([])
   await page.getByRole('link', { name: 'Runs', exact: true }).focus()
   await page.keyboard.press('Enter')
   await page.getByRole('link', { name: /^extract-/ }).waitFor()
-  await checkScreens('runs', true)
+  expect(await watched.checkScreens('runs', true)).toEqual([])
   await page.getByRole('button', { name: 'Use the dark theme' }).focus()
   await page.keyboard.press('Enter')
   expect(await page.locator('html').getAttribute('data-theme')).toBe('dark')

@@ -2,7 +2,9 @@ import { render } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { loginReason, openSession, session } from './core/api.js'
 import { route } from './core/route.js'
+import { ModelPage, ModelsPage } from './fleet/models-page.js'
 import { QueuesPage } from './fleet/queues-page.js'
+import { SchedulePage, SchedulesPage } from './fleet/schedules-page.js'
 import { WorkersPage } from './fleet/workers-page.js'
 import { RunPage } from './runs/run-page.js'
 import { RunsPage } from './runs/runs-page.js'
@@ -18,6 +20,8 @@ function Page() {
   if (place === 'new') return <SubmitPage />
   if (place === 'workers') return <WorkersPage />
   if (place === 'queues') return <QueuesPage />
+  if (place === 'schedules') return id === undefined ? <SchedulesPage /> : <SchedulePage key={id} name={id} />
+  if (place === 'models') return id === undefined ? <ModelsPage /> : <ModelPage key={id} name={id} />
   return <Empty title="There is nothing here"><a href="#/runs">To the runs</a></Empty>
 }
 

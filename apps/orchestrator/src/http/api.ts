@@ -1,3 +1,6 @@
 /** What goes over the wire: the shapes of requests and answers, for clients written in TypeScript. */
 export * from './schemas.js'
+export * from './schemas/inspection.js'
 export * from './schemas/session.js'
+export type { ScheduleDetail, ScheduleSummary } from '../schedules/schemas.js'
+export type { ModelDetail, ModelSummary } from './schemas/model-types.js'

@@ -5,6 +5,7 @@ import Fastify, { LogController, type FastifyBaseLogger } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
 import type { App } from './app.js'
+import type { InspectionService } from '../inspect/service.js'
 import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 import { refuseOpenServer } from './auth/loopback.js'
@@ -17,6 +18,7 @@ import { requireAccess } from './route-access.js'
 import { addDashboard } from './routes/dashboard.js'
 import { addEventRoute } from './routes/events.js'
 import { addFleetRoutes } from './routes/fleet.js'
+import { addInspectionRoutes } from './routes/inspection.js'
 import { addModelRoutes } from './routes/models.js'
 import { addOperationRoutes } from './routes/operations.js'
 import { addRunRoutes } from './routes/runs.js'
@@ -43,6 +45,8 @@ export interface ServerOptions {
   metrics: Metrics
   /** Layermill's version, for the OpenAPI document. */
   version: string
+  /** Looks into what runs have written, for the dashboard. Default: no such routes. */
+  inspection?: InspectionService
   /** Folder of the dashboard that is shown at `/` (`dashboardFolder` of @layermill/dashboard). Default: no dashboard. */
   dashboard?: string
   /** Addresses of reverse proxies whose X-Forwarded-For counts. Default: none. */
@@ -149,6 +153,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
     addFleetRoutes(typed, fleet)
     addModelRoutes(typed, boundModels(options.models ?? modelService(undefined), serviceDeadline))
     addOperationRoutes(typed, { runs, fleet, metrics })
+    if (options.inspection !== undefined) addInspectionRoutes(typed, options.inspection)
     addSessionRoutes(typed, { version })
     if (options.dashboard !== undefined) await addDashboard(typed, options.dashboard)
     await addDocumentation(typed)

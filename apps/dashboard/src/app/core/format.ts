@@ -39,4 +39,10 @@ export function ago(time: string, now = Date.now()): string {
   return new Date(time).toLocaleDateString('en', { day: 'numeric', month: 'short', year: 'numeric' })
 }
 
+/** `s3://bucket/some/long/prefix/` as its last two parts. */
+export function shortPlace(place: string): string {
+  const parts = place.replace(/\/+$/, '').split('/')
+  return parts.length <= 3 ? place : `…/${parts.slice(-2).join('/')}`
+}
+
 export const dateTime = (time: string): string => new Date(time).toLocaleString('en', { dateStyle: 'medium', timeStyle: 'medium' })

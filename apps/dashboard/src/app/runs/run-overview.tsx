@@ -4,6 +4,7 @@ import { usePolled } from '../core/poll.js'
 import { WorkerTable } from '../fleet/workers-page.js'
 import { Card, ProgressBar, Stat } from '../ui/parts.js'
 import { Sparkline } from '../ui/sparkline.js'
+import { PartGrid } from './part-grid.js'
 import { RunCurves } from './run-training.js'
 import type { LiveRun } from './use-run.js'
 
@@ -41,20 +42,21 @@ function Progress({ run, live }: { run: RunDetail; live: LiveRun }) {
 }
 
 /** Workers that compute something of this run. */
-function RunWorkers({ id }: { id: string }) {
-  const { data } = usePolled<{ workers: WorkerInfo[] }>('/v1/workers', 2000)
-  const workers = (data?.workers ?? []).filter(({ jobs }) => jobs.some(({ run }) => run === id))
+function RunWorkers({ id, workers }: { id: string; workers: readonly WorkerInfo[] }) {
   if (workers.length === 0) return null
   return <Card title="Workers"><WorkerTable workers={workers} run={id} /></Card>
 }
 
 export function RunOverview({ run, live }: { run: RunDetail; live: LiveRun }) {
   const active = run.state === 'running' || run.state === 'planning'
+  const { data } = usePolled<{ workers: WorkerInfo[] }>(active ? '/v1/workers' : undefined, 2000)
+  const workers = (data?.workers ?? []).filter(({ jobs }) => jobs.some(job => job.run === run.id))
   return (
     <>
       <Progress run={run} live={live} />
       {run.kind === 'finetune' && live.epochs.length > 0 ? <Card title="Curves"><RunCurves epochs={live.epochs} /></Card> : null}
-      {active ? <RunWorkers id={run.id} /> : null}
+      <RunWorkers id={run.id} workers={workers} />
+      {run.kind === 'finetune' ? null : <PartGrid run={run} workers={workers} active={active} />}
     </>
   )
 }

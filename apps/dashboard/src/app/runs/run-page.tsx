@@ -1,9 +1,11 @@
 import type { RunDetail } from '@layermill/orchestrator/api'
 import { useState } from 'preact/hooks'
 import { may, postJson } from '../core/api.js'
-import { ago } from '../core/format.js'
+import { ago, count, shortPlace } from '../core/format.js'
 import { link } from '../core/route.js'
+import { RunFeatures } from '../features/run-features.js'
 import { Loading, ProblemNote, StateBadge } from '../ui/parts.js'
+import { RunFailures } from './run-failures.js'
 import { RunOverview } from './run-overview.js'
 import { RunPlan } from './run-plan.js'
 import { RunTraining } from './run-training.js'
@@ -53,12 +55,16 @@ function viewsOf(run: RunDetail): View[] {
   return [
     { name: 'overview', title: 'Overview' },
     ...(run.kind === 'finetune' ? [{ name: 'training', title: 'Training' }] : []),
+    ...(run.kind === 'extract' && run.layers !== undefined && run.counts.done > 0 ? [{ name: 'features', title: 'Features' }] : []),
+    { name: 'failures', title: run.counts.failed === 0 ? 'Failures' : `Failures (${count(run.counts.failed)})` },
     { name: 'plan', title: 'Plan and spec' },
   ]
 }
 
 function Content({ view, live, run }: { view: string; live: LiveRun; run: RunDetail }) {
   if (view === 'plan') return <RunPlan run={run} />
+  if (view === 'failures') return <RunFailures run={run} />
+  if (view === 'features') return <RunFeatures run={run} />
   if (view === 'training') return <RunTraining run={run} live={live} />
   return <RunOverview run={run} live={live} />
 }
@@ -74,7 +80,7 @@ export function RunPage({ id, view }: { id: string; view: string }) {
         <div>
           <p class="crumb"><a href={link('runs')}>Runs</a></p>
           <h1>{run.id} <StateBadge state={run.state} /></h1>
-          <p class="muted">{run.kind} · {run.model} · {run.source} → {run.out ?? 'nowhere'} · {ago(run.created)}</p>
+          <p class="muted">{run.kind} · {run.model} · <span title={run.source}>{shortPlace(run.source)}</span> → <span title={run.out}>{shortPlace(run.out ?? 'nowhere')}</span> · {ago(run.created)}</p>
         </div>
         <Actions run={run} refresh={refresh} />
       </header>

@@ -2,6 +2,7 @@ import type { RunDetail } from '@layermill/orchestrator/api'
 import { count, duration, percent } from '../core/format.js'
 import { LineChart, type Series } from '../ui/line-chart.js'
 import { Card, Empty, Stat, TableBox } from '../ui/parts.js'
+import { Confusion } from './confusion.js'
 import type { LiveRun, Training } from './use-run.js'
 
 function pair(epochs: readonly Training[], training: string, heldOut: string): Series[] {
@@ -73,6 +74,7 @@ export function RunTraining({ run, live }: { run: RunDetail; live: LiveRun }) {
       {epochs.length === 0 ? <Empty title="No epoch has ended yet">{active ? null : <p class="muted">after {duration(run.seconds ?? 0)}</p>}</Empty> : (
         <>
           <Card title="Curves"><RunCurves epochs={epochs} /></Card>
+          <Confusion run={run.id} epochs={epochs.length} />
           <Card title="Epochs"><EpochTable epochs={epochs} /></Card>
         </>
       )}

@@ -1,7 +1,7 @@
 import type { RunPage, RunSummary } from '@layermill/orchestrator/api'
 import { useMemo, useState } from 'preact/hooks'
 import { may } from '../core/api.js'
-import { ago, compact, count, duration, percent, rate } from '../core/format.js'
+import { ago, compact, count, duration, percent, rate, shortPlace } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { Rates } from '../core/rates.js'
 import { link } from '../core/route.js'
@@ -10,12 +10,6 @@ import { Sparkline } from '../ui/sparkline.js'
 
 const isActive = ({ state }: RunSummary): boolean => state === 'running' || state === 'planning'
 const processed = ({ counts }: RunSummary): number => counts.done + counts.failed
-
-/** `s3://bucket/some/long/prefix/` as its last two parts. */
-const shortPlace = (place: string): string => {
-  const parts = place.replace(/\/+$/, '').split('/')
-  return parts.length <= 3 ? place : `…/${parts.slice(-2).join('/')}`
-}
 
 function RunRow({ run, rates }: { run: RunSummary; rates: Rates }) {
   const { id, kind, state, model, source, counts, created, finished } = run

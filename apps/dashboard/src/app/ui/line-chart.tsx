@@ -70,7 +70,7 @@ export function LineChart({ title, series, from = 1, unit = 'epoch', range, form
         <span class="muted">{unit} {from + shown}</span>
         {series.map(({ name, colour, values }) => <span key={name} class={`key ${colour}`}>{name} <b>{values[shown] === undefined ? '–' : format(values[shown])}</b></span>)}
       </figcaption>
-      <svg viewBox={`0 0 ${size.width} ${size.height}`} role="slider" tabIndex={0} aria-label={`${title} by ${unit}`} aria-valuemin={from} aria-valuemax={from + length - 1}
+      <svg viewBox={`0 0 ${size.width} ${size.height}`} role="slider" tabindex={0} aria-label={`${title} by ${unit}`} aria-valuemin={from} aria-valuemax={from + length - 1}
         aria-valuenow={from + shown} aria-valuetext={`${unit} ${from + shown}: ${valueText}`} onPointerMove={move} onPointerLeave={() => setAt(undefined)} onKeyDown={step}>
         {ticks(low, high, 4).map(value => (
           <g key={value}>

@@ -12,6 +12,8 @@ interface Place {
 
 const places: readonly Place[] = [
   { path: 'runs', title: 'Runs', icon: 'runs' },
+  { path: 'schedules', title: 'Schedules', icon: 'schedules' },
+  { path: 'models', title: 'Models', icon: 'models' },
   { path: 'workers', title: 'Workers', icon: 'workers' },
   { path: 'queues', title: 'Queues', icon: 'queues' },
 ]

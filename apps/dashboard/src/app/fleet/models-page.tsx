@@ -1,0 +1,82 @@
+import type { ModelDetail, ModelSummary } from '@layermill/orchestrator/api'
+import { useState } from 'preact/hooks'
+import { ApiError, may, postJson } from '../core/api.js'
+import { ago, dateTime, percent } from '../core/format.js'
+import { usePolled } from '../core/poll.js'
+import { link } from '../core/route.js'
+import { Card, Empty, Loading, ProblemNote, TableBox } from '../ui/parts.js'
+
+export function ModelsPage() {
+  const { data, error } = usePolled<{ models: ModelSummary[] }>('/v1/models', 5000)
+  const absent = error instanceof ApiError && error.problem.code === 'ROUTE_UNKNOWN'
+  return (
+    <>
+      <header class="page"><h1>Models</h1></header>
+      <ProblemNote error={absent ? undefined : error} />
+      {absent ? <Empty title="This server keeps no registry"><p class="muted">Start it with <code>layermill serve --registry URL</code>.</p></Empty> : data === undefined ? (error === undefined ? <Loading what="models" /> : null)
+        : data.models.length === 0 ? <Empty title="No models are registered yet"><p class="muted">A fine-tuning run with <code>--register NAME</code> registers one.</p></Empty> : (
+          <section class="card flush">
+            <TableBox label="Registered models">
+              <thead><tr><th scope="col">Model</th><th scope="col">Latest</th><th scope="col" class="n">Versions</th><th scope="col">Promoted</th></tr></thead>
+              <tbody>{data.models.map(({ name, latest, versions, promoted }) => <tr key={name}><th scope="row"><a href={link('models', name)}>{name}</a></th><td>{latest === undefined ? '–' : `version ${latest}`}</td><td class="n">{versions}</td><td class="muted">{promoted === undefined ? '–' : ago(promoted)}</td></tr>)}</tbody>
+            </TableBox>
+          </section>
+        )}
+    </>
+  )
+}
+
+function Versions({ model, onPromote }: { model: ModelDetail; onPromote: (version: number) => void }) {
+  return (
+    <TableBox label="Versions">
+      <thead><tr><th scope="col">Version</th><th scope="col">Made by</th><th scope="col">Held-out accuracy</th><th scope="col">Against the one before</th><th scope="col"><span class="hidden">Actions</span></th></tr></thead>
+      <tbody>
+        {model.details.map(({ version, run, created, latest, complete, evaluation }) => (
+          <tr key={version}>
+            <th scope="row">{version} {latest ? <span class="badge done"><span class="mark" aria-hidden="true" />latest</span> : null}</th>
+            <td><a href={link('runs', run)}>{run}</a><small class="muted block">{ago(created)}</small></td>
+            <td>{evaluation?.challenger === undefined ? '–' : percent(evaluation.challenger.accuracy)}</td>
+            <td>{evaluation?.bootstrap === undefined ? '–' : <>{percent(evaluation.bootstrap.difference)} <span class="muted">at least {percent(evaluation.bootstrap.lower)}</span></>}<small class="muted block">{evaluation?.reason}</small></td>
+            <td>{!latest && complete && may('submit') ? <button type="button" onClick={() => onPromote(version)}>Promote</button> : null}</td>
+          </tr>
+        ))}
+      </tbody>
+    </TableBox>
+  )
+}
+
+/** One registered model: its versions, what happened, and what was made with it. */
+export function ModelPage({ name }: { name: string }) {
+  const { data, error, refresh } = usePolled<ModelDetail>(`/v1/models/${encodeURIComponent(name)}`, 5000)
+  const [failure, setFailure] = useState<unknown>()
+  const act = async (what: string, body: unknown): Promise<void> => {
+    setFailure(undefined)
+    await postJson(`/v1/models/${encodeURIComponent(name)}/${what}`, body).then(refresh, setFailure)
+  }
+  if (data === undefined) return error === undefined ? <Loading what={name} /> : <ProblemNote error={error} />
+  const { history, uses, latest } = data
+  return (
+    <>
+      <header class="page">
+        <div><p class="crumb"><a href={link('models')}>Models</a></p><h1>{name}</h1><p class="muted"><span class="mono">{name}@latest</span> is version {latest ?? 'none yet'}</p></div>
+        {may('submit') && data.details.length > 1 ? <button type="button" onClick={() => void act('rollback', { from: latest })}>Roll back</button> : null}
+      </header>
+      <ProblemNote error={failure} />
+      <Card title="Versions"><Versions model={data} onPromote={version => void act('promote', { version, from: latest, reason: 'from the dashboard' })} /></Card>
+      <Card title="History">
+        <TableBox label="History">
+          <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">By</th><th scope="col">Why</th></tr></thead>
+          <tbody>{history.map(({ sequence, time, event, version, by, reason }) => <tr key={sequence}><th scope="row" class="nowrap">{dateTime(time)}</th><td>version {version} {event}</td><td>{by}</td><td>{reason}</td></tr>)}</tbody>
+        </TableBox>
+      </Card>
+      {uses.length === 0 ? null : (
+        <Card title="Made with it">
+          <TableBox label="Results made with this model">
+            <thead><tr><th scope="col">Where</th><th scope="col">Version</th><th scope="col">When</th></tr></thead>
+            <tbody>{uses.map(({ out, version, time, stale }) => <tr key={out}><th scope="row" class="mono">{out}</th><td>{version} {stale ? <span class="badge cancelled"><span class="mark" aria-hidden="true" />stale</span> : null}</td><td class="muted">{ago(time)}</td></tr>)}</tbody>
+          </TableBox>
+        </Card>
+      )}
+    </>
+  )
+}

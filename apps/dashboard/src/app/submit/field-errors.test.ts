@@ -1,0 +1,15 @@
+import { expect, it } from 'vitest'
+import { fieldErrors } from './field-errors.js'
+
+const known = ['source', 'layers', 'size', 'out']
+
+it('puts each line of the server\'s at its field', () => {
+  const problem = { code: 'SPEC_INVALID', detail: '', errors: ['size: got "a", expected b', 'layers[0]: got 1, expected text', 'head: got 5, expected none', 'and 2 more'] }
+  expect(fieldErrors(problem, known)).toEqual({ fields: { size: 'got "a", expected b', layers: 'got 1, expected text' }, rest: ['head: got 5, expected none', 'and 2 more'] })
+})
+
+it('goes by the code where no field is named, and adds the hint', () => {
+  const problem = { code: 'LAYER_UNKNOWN', detail: 'no layer x in vgg16', hint: 'did you mean fc7?' }
+  expect(fieldErrors(problem, known)).toEqual({ fields: { layers: 'no layer x in vgg16. did you mean fc7?' }, rest: [] })
+  expect(fieldErrors({ code: 'UNAVAILABLE', detail: 'The queue is away' }, known)).toEqual({ fields: {}, rest: ['The queue is away'] })
+})

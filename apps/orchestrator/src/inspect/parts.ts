@@ -1,0 +1,40 @@
+import { errorsPath, parseErrors, partOfPath, type Store } from '@layermill/storage'
+import type { FailurePage, RunParts } from '../http/schemas/inspection.js'
+
+/** Most images of one answer, give or take those of a part. */
+const pageLength = 60
+/** Parts looked through for one answer. */
+const mostParts = 200
+
+async function rangesBelow(store: Store, folder: string): Promise<[number, number][]> {
+  const ranges: [number, number][] = []
+  for await (const { key } of store.list(folder)) {
+    const part = partOfPath(key)
+    if (part === undefined) continue
+    const last = ranges.at(-1)
+    if (last !== undefined && part === last[1] + 1) last[1] = part
+    else ranges.push([part, part])
+  }
+  return ranges
+}
+
+/** Which parts of a run are committed, and which have errors. */
+export async function runParts(store: Store): Promise<RunParts> {
+  const [committed, withErrors] = await Promise.all([rangesBelow(store, 'commits/'), rangesBelow(store, 'errors/')])
+  return { committed, withErrors }
+}
+
+/** Images that were left out, of the parts from `from` on. */
+export async function failuresFrom(store: Store, from: number): Promise<FailurePage> {
+  const failures: FailurePage['failures'] = []
+  let looked = 0
+  for await (const { key } of store.list('errors/')) {
+    const part = partOfPath(key)
+    if (part === undefined || part < from) continue
+    if (failures.length >= pageLength || looked++ >= mostParts) return { failures, next: part }
+    const bytes = await store.get(key)
+    const rows = bytes === undefined ? [] : parseErrors(bytes, `${store.url}/${errorsPath(part)}`)
+    failures.push(...rows.slice(0, 500).map(row => ({ part, ...row })))
+  }
+  return { failures }
+}

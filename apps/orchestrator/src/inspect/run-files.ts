@@ -1,0 +1,43 @@
+import { parseSpec, type RunSpec } from '@layermill/jobs'
+import type { ImageSource, Store } from '@layermill/storage'
+import type { RunDetail } from '../http/schemas.js'
+import type { RunService } from '../http/services.js'
+import { runStoreUrl } from '../service/run-jobs.js'
+
+export interface RunFilesEnvironment {
+  openStore(url: string): Promise<Store>
+  openSource(source: string): Promise<ImageSource>
+}
+
+export interface OpenedFiles {
+  readonly run: RunDetail
+  readonly spec: RunSpec
+  readonly store: Store
+}
+
+/** What a run has written, by the run's id. */
+export class RunFiles {
+  constructor(private readonly runs: Pick<RunService, 'get'>, private readonly environment: RunFilesEnvironment) {}
+
+  /** Opens a run's store for as long as `action` takes. @throws LayermillError `RUN_UNKNOWN` */
+  async use<Result>(id: string, action: (files: OpenedFiles) => Promise<Result>): Promise<Result> {
+    const run = await this.runs.get(id)
+    const spec = parseSpec(run.spec)
+    const store = await this.environment.openStore(runStoreUrl(spec))
+    try {
+      return await action({ run, spec, store })
+    } finally {
+      await store.close()
+    }
+  }
+
+  /** Reads an image of a source. @throws what the source throws */
+  async read(source: string, item: { key: string; etag?: string }): Promise<Uint8Array> {
+    const images = await this.environment.openSource(source)
+    try {
+      return await images.read(item)
+    } finally {
+      await images.close()
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import { LayermillError } from '@layermill/models'
+import type { FeatureFormat } from '@layermill/storage'
+import { Lru } from 'toad-cache'
+import type { FailurePage, NeighbourList, Projection, RunEvaluation, RunParts } from '../http/schemas/inspection.js'
+import type { RunService } from '../http/services.js'
+import { componentsInThread } from './components-in-thread.js'
+import { readEvaluation } from './evaluation.js'
+import { Limit } from './limit.js'
+import { nearestRows } from './neighbours.js'
+import { failuresFrom, runParts } from './parts.js'
+import { RunFiles, type RunFilesEnvironment } from './run-files.js'
+import { type FeatureSample, sampleFeatures } from './sample.js'
+import type { InspectionService, PictureQuery, ProjectionQuery } from './service.js'
+import { runThumbnail } from './thumbnails.js'
+
+/** Components that are given: enough for a map by neighbours, few enough to send. */
+const keptComponents = 24
+
+interface Looked {
+  readonly sample: FeatureSample
+  readonly projection: Projection
+}
+
+/** Looks into the stores of runs. Pictures and samples are few at a time: they cost the orchestrator memory and CPU. */
+export class StoreInspection implements InspectionService {
+  readonly #files: RunFiles
+  readonly #pictures = new Limit(4)
+  readonly #samples = new Limit(1)
+  readonly #looked = new Lru<Promise<Looked>>(4, 10 * 60_000)
+
+  constructor(runs: Pick<RunService, 'get'>, environment: RunFilesEnvironment) {
+    this.#files = new RunFiles(runs, environment)
+  }
+
+  parts(run: string): Promise<RunParts> {
+    return this.#files.use(run, ({ store }) => runParts(store))
+  }
+
+  failures(run: string, from: number): Promise<FailurePage> {
+    return this.#files.use(run, ({ store }) => failuresFrom(store, from))
+  }
+
+  thumbnail(run: string, picture: PictureQuery): Promise<Uint8Array> {
+    return this.#pictures.run(() => runThumbnail(this.#files, run, picture))
+  }
+
+  evaluation(run: string): Promise<RunEvaluation> {
+    return this.#files.use(run, ({ store }) => readEvaluation(store, run))
+  }
+
+  async projection(run: string, query: ProjectionQuery): Promise<Projection> {
+    return (await this.#look(run, query)).projection
+  }
+
+  async neighbours(run: string, { point, top, ...query }: ProjectionQuery & { point: number; top: number }): Promise<NeighbourList> {
+    const { sample } = await this.#look(run, query)
+    if (point >= sample.rows.length) throw new LayermillError('PARAMETER_INVALID', `query parameter point: got ${point}, expected a number below ${sample.rows.length}`)
+    return { neighbours: nearestRows(sample, point, top) }
+  }
+
+  /** The sample and its components, kept for a while: neighbours are of the same sample as the map. */
+  #look(run: string, query: ProjectionQuery): Promise<Looked> {
+    const key = JSON.stringify([run, query.layer, query.sample])
+    const known = this.#looked.get(key)
+    if (known !== undefined) return known
+    const looking = this.#samples.run(() => this.#sample(run, query))
+    this.#looked.set(key, looking)
+    looking.catch(() => this.#looked.delete(key))
+    return looking
+  }
+
+  #sample(run: string, { layer, sample: most }: ProjectionQuery): Promise<Looked> {
+    return this.#files.use(run, async ({ run: detail, spec, store }) => {
+      const found = detail.layers?.find(({ name }) => name === layer)
+      if (found === undefined || spec.kind !== 'extract') throw new LayermillError('LAYER_MISSING', `The run ${run} has no features of ${layer}`)
+      const place = { layer, format: spec.format satisfies FeatureFormat, bytesPerImage: found.bytesPerImage }
+      const sample = await sampleFeatures(store, place, most)
+      const { rows, variance } = await componentsInThread({ values: sample.values, rows: sample.rows.length, columns: sample.dimensions, count: keptComponents })
+      const points = sample.rows.map((row, i) => ({ ...row, components: rows[i] ?? [] }))
+      return { sample, projection: { layer, dimensions: sample.dimensions, images: sample.images, points, variance } }
+    })
+  }
+}

@@ -1,0 +1,120 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { writeSampleImages } from 'layermill/sample-images'
+import type { Browser } from 'playwright-core'
+import sharp from 'sharp'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { startBrowser, WatchedPage } from '../../helpers/browser.js'
+import { Fleet } from '../../helpers/fleet.js'
+import { testFolder } from '../../helpers/folders.js'
+
+const folder = testFolder('dashboard-results')
+let fleet: Fleet
+let browser: Browser
+let watched: WatchedPage
+let url: string
+let source: string
+
+/** The demo's pictures and pieces of them in a folder for each of their groups, with one file that is no picture. */
+async function writeDataset(root: string, target: string): Promise<void> {
+  for (const file of await writeSampleImages(join(root, 'samples'))) {
+    const place = join(target, basename(file).replace(/-.*/, ''))
+    await mkdir(place, { recursive: true })
+    for (const [i, left] of [0, 60, 120].entries()) {
+      const name = basename(file).replace(/\.\w+$/, `-${i}.jpg`)
+      await sharp(file).extract({ left, top: left / 2, width: 270, height: 270 }).jpeg({ quality: 88 }).toFile(join(place, name))
+    }
+  }
+  await writeFile(join(target, 'disc', 'broken.jpg'), 'this is no picture')
+}
+
+beforeAll(async () => {
+  const root = await folder()
+  source = join(root, 'data', 'shapes')
+  await writeDataset(root, source)
+  fleet = await Fleet.start()
+  const [server, started] = await Promise.all([fleet.serve([], { env: { LAYERMILL_HOME: join(root, 'home') } }), startBrowser(), fleet.worker()])
+  url = server.url
+  browser = started
+  watched = await WatchedPage.open(browser, url)
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await fleet?.stop()
+})
+
+async function submit(spec: Record<string, unknown>): Promise<string> {
+  const response = await fetch(`${url}/v1/runs`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ source, weights: 'random:1', device: 'cpu', ...spec }) })
+  const run = (await response.json()) as { id?: string }
+  expect(run).toMatchObject({ state: 'planning' })
+  return run.id ?? ''
+}
+
+it('shows failures with reasons, a map of features, and what is near an image', async () => {
+  const { page } = watched
+  const id = await submit({ kind: 'extract', model: 'googlenet', layers: 'conv2,pool5', size: '224x224', partSize: 8, maxErrors: 2, out: join(await folder(), 'data', 'features') })
+  await watched.goto(`/#/runs/${id}`)
+  await page.getByRole('heading', { name: /done/ }).waitFor({ timeout: 90_000 })
+  await page.getByRole('img', { name: /10 of 10 parts are committed/ }).waitFor()
+  expect(await watched.checkScreens('overview')).toEqual([])
+  await page.getByRole('link', { name: 'Failures (1)' }).click()
+  await page.getByText('disc/broken.jpg').waitFor()
+  await page.getByRole('img', { name: 'The image cannot be shown' }).waitFor()
+  expect(await watched.checkScreens('failures')).toEqual([])
+
+  await page.getByRole('link', { name: 'Features' }).click()
+  await page.getByText('Near each other means alike').waitFor()
+  const map = page.getByRole('application')
+  await map.focus()
+  await page.keyboard.press('ArrowRight')
+  await page.locator('.look img').waitFor()
+  await page.keyboard.press('Enter')
+  await expect.poll(() => page.locator('.neighbours img').count()).toBe(12)
+  // Pieces of one picture are nearest to each other.
+  expect(await page.locator('.neighbours .mono').first().textContent()).toMatch(/^checkerboard-/)
+  expect(await watched.checkScreens('features')).toEqual([])
+  // The README's picture.
+  await map.blur()
+  await watched.screen({ theme: 'light', width: 1280, height: 1000 })
+  await watched.screenshot('readme')
+  await page.getByRole('button', { name: 'PCA' }).click()
+  await page.getByText('of the variance').waitFor()
+  await page.getByLabel('Layer').selectOption('conv2')
+  await page.getByText('192 numbers each').waitFor()
+})
+
+it('gives pictures of the run only, and to those who may read', async () => {
+  const { runs } = (await (await fetch(`${url}/v1/runs`)).json()) as { runs: { id: string }[] }
+  const picture = (key: string, part = '0'): Promise<Response> => fetch(`${url}/v1/runs/${runs[0]?.id ?? ''}/thumbnail?part=${part}&key=${encodeURIComponent(key)}`)
+  const there = await picture('checkerboard/checkerboard-01-0.jpg')
+  expect(there.headers.get('content-type')).toBe('image/jpeg')
+  expect(Math.max((await sharp(Buffer.from(await there.arrayBuffer())).metadata()).width)).toBe(192)
+  for (const key of ['../samples/disc-01.jpg', '/etc/hostname', 'checkerboard/none.jpg']) expect(await (await picture(key)).json()).toMatchObject({ status: 404, code: 'IMAGE_UNKNOWN' })
+  expect(await (await picture('disc/broken.jpg', '3')).json()).toMatchObject({ status: 404 })
+  expect((await picture('x', '-1')).status).toBe(400)
+})
+
+it('shows curves, confusion and mistakes of a fine-tuning run', async () => {
+  const { page } = watched
+  const id = await submit({
+    kind: 'finetune', model: 'googlenet', layer: 'pool5', size: '224x224', epochs: 6, batchSize: 8, learningRate: 0.01, validation: 0.3, maxErrors: 2, out: join(await folder(), 'data', 'model'),
+  })
+  await watched.goto(`/#/runs/${id}/training`)
+  await page.getByRole('heading', { name: /done/ }).waitFor({ timeout: 90_000 })
+  await page.getByRole('slider', { name: 'Accuracy by epoch' }).focus()
+  await page.keyboard.press('ArrowLeft')
+  expect(await page.getByRole('slider', { name: 'Accuracy by epoch' }).getAttribute('aria-valuetext')).toMatch(/^epoch 5: training \d+%, held out \d+%$/)
+  await page.getByRole('region', { name: 'Confusion matrix' }).waitFor()
+  expect(await watched.checkScreens('training')).toEqual([])
+})
+
+it('has pages for schedules and models', async () => {
+  const { page } = watched
+  for (const name of ['Schedules', 'Models', 'Queues']) {
+    await page.getByRole('link', { name }).click()
+    await page.getByRole('heading', { name, level: 1 }).waitFor()
+    expect(await watched.checkScreens(name.toLowerCase())).toEqual([])
+  }
+  expect(watched.complaints).toEqual([])
+})
