@@ -4,7 +4,7 @@ import { LayermillError } from '@layermill/models'
 import { type ImageSource, readCommit, RUN_PATH, type Store } from '@layermill/storage'
 import { LeaseCache } from './lease-cache.js'
 import type { ModelProvider } from './model-provider.js'
-import { computePart, type PartResult } from './part/compute-part.js'
+import { computePart, type PartResult, type ReportProgress } from './part/compute-part.js'
 
 /** A run that this worker has parts of. */
 interface OpenRun {
@@ -23,8 +23,7 @@ export interface PartProcessorOptions {
   readonly weightsOf?: (record: RunRecord) => string
 }
 
-/** Called with the images finished so far. */
-export type ReportProgress = (result: PartResult) => void
+export type { ReportProgress } from './part/compute-part.js'
 
 /** Computes parts of any run: one process, one engine, networks and runs kept between parts. */
 export class PartProcessor {

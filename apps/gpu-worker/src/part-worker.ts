@@ -33,7 +33,7 @@ export function startPartWorker(broker: Broker, processor: Pick<PartProcessor, '
     queueNames.parts,
     async (job, token, signal) => {
       // Progress is for people: a report that is lost is not missed.
-      const report = throttled<PartResult>(progressInterval, result => void job.updateProgress({ ...result }).catch(() => undefined))
+      const report = throttled<PartResult & { readonly total: number }>(progressInterval, result => void job.updateProgress({ ...result }).catch(() => undefined))
       try {
         return await processor.process(job.data, report, signal ?? never)
       } catch (error) {

@@ -14,8 +14,8 @@ it('tells what is under way, counts images once and forgets what is done', async
   const watched = activity.watch({
     process: async (_data, report) => {
       time = 10_000
-      report({ images: 30, failed: 2 })
-      expect(activity.jobs).toEqual([{ run: 'r1', part: 3, done: 32, images: 32 }])
+      report({ images: 30, failed: 2, total: 64 })
+      expect(activity.jobs).toEqual([{ run: 'r1', part: 3, done: 32, images: 64 }])
       return { images: 60, failed: 4 }
     },
   })

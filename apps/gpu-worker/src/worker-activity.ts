@@ -29,7 +29,7 @@ export class WorkerActivity {
         try {
           const result = await processor.process(data, state => {
             job.done = state.images + state.failed
-            job.images = Math.max(job.images, job.done)
+            job.images = state.total
             this.#count(job.done - counted)
             counted = job.done
             report(state)

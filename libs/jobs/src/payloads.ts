@@ -40,8 +40,6 @@ export const PartJob = z.strictObject({
   part: index,
   /** Which planning of the run this job belongs to; a worker drops jobs of an older one. */
   generation: index.default(0),
-  /** Only these rows of the part, to try failed images again. */
-  only: z.array(index).max(1000).optional(),
 })
 export type PartJob = z.output<typeof PartJob>
 

@@ -1,6 +1,6 @@
 import { type Broker, openBroker, type RunSpec } from '@layermill/jobs'
 import { isFineTuned, loadWeights, type Network } from '@layermill/models'
-import { notifyOfRun, queueNotify, type RunEnvironment, type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator'
+import { deleteRun, notifyOfRun, queueNotify, type RunEnvironment, type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator'
 import { openStore } from '@layermill/storage'
 import { createEnvironment } from '../compose.js'
 import { loadAnyModel } from '../library/any-model.js'
@@ -44,8 +44,11 @@ export function startFleetRuns(broker: Broker, environment: RunEnvironment, { we
     ended: (run, spec) => notifyOfRun(notify, run, spec?.notify),
     ...options,
     training: fleetTraining(broker, weights, options.note ?? (() => undefined)),
-    finish: async ({ spec }, store) => {
-      if (spec.kind === 'predict' && spec.out !== undefined) await writePredictions(store, spec.out)
+    finish: async ({ spec, counts }, store) => {
+      if (spec.kind !== 'predict' || spec.out === undefined) return
+      await writePredictions(store, spec.out)
+      // The file has all of it. Of images that failed the folder has the reasons, and --retry-failed goes on from there.
+      if (counts.failed === 0) await deleteRun(store)
     },
   })
 }

@@ -10,6 +10,9 @@ import { preparerOf, prepareRows } from './prepare-rows.js'
 
 export type { PartResult } from './part-output.js'
 
+/** Called with the images finished so far, of the part's `total`. */
+export type ReportProgress = (progress: PartResult & { readonly total: number }) => void
+
 export interface PartInput {
   readonly record: RunRecord
   readonly store: Store
@@ -20,7 +23,7 @@ export interface PartInput {
   /** Images read and decoded at once. */
   readonly readAhead: number
   /** Called after each image with the counts so far. */
-  readonly report: (result: PartResult) => void
+  readonly report: ReportProgress
   readonly signal: AbortSignal
 }
 
@@ -35,12 +38,13 @@ function resultRows({ record, part, loaded }: PartInput, rows: readonly Manifest
 export async function computePart(input: PartInput): Promise<PartResult> {
   const { record, store, source, extractor, readAhead, report, signal } = input
   const rows = await readManifest(store, input.part)
+  report({ images: 0, failed: 0, total: rows.length })
   const output = new PartOutput(store, record, input.part, resultRows(input, rows))
   const prepared = prepareRows(rows, { source, prepare: preparerOf(record, input.loaded.network), concurrency: readAhead })
   for await (const row of computeRows(prepared, { extractor, batchSize: record.batchSize })) {
     signal.throwIfAborted()
     await output.add(row)
-    report(output.result)
+    report({ ...output.result, total: rows.length })
   }
   return output.commit()
 }
