@@ -2,13 +2,17 @@ import type { Network, Size2, Tensor, TensorMap } from '@layermill/models'
 import type { Trainer, TrainerOptions } from './trainer.js'
 
 export type EngineName = 'onnx' | 'tfjs'
-export type Device = 'cpu' | 'cuda' | 'webgpu'
+/** `cpu-portable` is TensorFlow.js's own arithmetic in JavaScript: it needs no native package, and is slow. */
+export type Device = 'cpu' | 'cuda' | 'webgpu' | 'cpu-portable'
 
 export interface EngineOptions {
   engine?: EngineName
-  /** `auto` tries cuda, webgpu, cpu and reports which one it took and why. Default `cpu`. */
+  /**
+   * `auto` tries cuda, webgpu, cpu (with tfjs cuda, cpu) and reports which one it took and why. Default `cpu`. `cpu-portable` is there
+   * with tfjs only, and by request only.
+   */
   device?: Device | 'auto'
-  /** Threads inside one operator. Default: the machine's cores. */
+  /** Threads inside one operator. Default: the machine's cores. TensorFlow.js chooses for itself. */
   threads?: number
 }
 

@@ -58,7 +58,9 @@ describe('openEngine', () => {
   })
 
   it('refuses an engine it does not have and threads that are no number of threads', async () => {
-    await expect(openEngine({ engine: 'tfjs' })).rejects.toMatchObject({ code: 'ENGINE_UNKNOWN' })
+    await expect(openEngine({ engine: 'torch' as 'onnx' })).rejects.toMatchObject({ code: 'ENGINE_UNKNOWN' })
+    await expect(openEngine({ device: 'cpu-portable' })).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE', hint: 'give --engine tfjs as well' })
+    await expect(openEngine({ engine: 'tfjs', device: 'webgpu' })).rejects.toThrow('engine tfjs has no device webgpu; expected auto, cuda, cpu, cpu-portable')
     await expect(openEngine({ threads: 0 })).rejects.toMatchObject({ code: 'ENGINE_THREADS' })
     await expect(openEngine({ threads: 1.5 })).rejects.toThrow(/1\.5/)
   })

@@ -1,9 +1,29 @@
 import { availableParallelism } from 'node:os'
 import { LayermillError } from '@layermill/models'
-import type { Engine, EngineOptions } from './engine.js'
+import type { Device, Engine, EngineName, EngineOptions } from './engine.js'
 import { candidateDevices } from './gpu-presence.js'
-import { OnnxEngine } from './onnx/engine.js'
+import { ThreadEngine } from './onnx/engine.js'
 import { ThreadClient } from './thread/client.js'
+
+/** What each engine runs on. */
+const devicesOf: Readonly<Record<EngineName, readonly Device[]>> = {
+  onnx: ['cuda', 'webgpu', 'cpu'],
+  tfjs: ['cuda', 'cpu', 'cpu-portable'],
+}
+
+/** The devices to try, best first, and why others are not among them. */
+async function devicesToTry(engine: EngineName, device: Device | 'auto'): Promise<{ candidates: Device[]; report: string[] }> {
+  const known = devicesOf[engine]
+  if (device === 'auto') {
+    const { candidates, report } = await candidateDevices()
+    const possible = report.filter(line => known.includes('webgpu') || !line.includes('webgpu'))
+    return { candidates: candidates.filter(name => known.includes(name)), report: possible }
+  }
+  if (known.includes(device)) return { candidates: [device], report: [] }
+  throw new LayermillError('DEVICE_UNAVAILABLE', `engine ${engine} has no device ${device}; expected auto, ${known.join(', ')}`, {
+    hint: device === 'cpu-portable' ? 'give --engine tfjs as well' : undefined,
+  })
+}
 
 /**
  * Starts an engine in a thread of its own.
@@ -11,15 +31,15 @@ import { ThreadClient } from './thread/client.js'
  */
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const { engine = 'onnx', device = 'cpu', threads = availableParallelism() } = options
-  if (engine !== 'onnx') throw new LayermillError('ENGINE_UNKNOWN', `no engine is named '${engine}'; expected onnx`)
+  if (!Object.hasOwn(devicesOf, engine)) throw new LayermillError('ENGINE_UNKNOWN', `no engine is named '${String(engine)}'; expected onnx or tfjs`)
   if (!Number.isInteger(threads) || threads < 1) {
     throw new LayermillError('ENGINE_THREADS', `threads must be a whole number of at least 1, not ${threads}`)
   }
-  const { candidates, report } = device === 'auto' ? await candidateDevices() : { candidates: [device], report: [] }
-  const client = new ThreadClient()
+  const { candidates, report } = await devicesToTry(engine, device)
+  const client = new ThreadClient(engine)
   try {
     const opened = await client.request('open', { devices: candidates, threads })
-    return new OnnxEngine(client, { ...opened, report: [...report, opened.report].join('; ') })
+    return new ThreadEngine(client, { ...opened, name: engine, report: [...report, opened.report].join('; ') })
   } catch (error) {
     await client.close()
     throw error

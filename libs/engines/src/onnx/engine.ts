@@ -9,22 +9,23 @@ import {
   type Tensor,
   type TensorMap,
 } from '@layermill/models'
-import type { Device, Engine, Extractor, ExtractorOptions } from '../engine.js'
+import type { Device, Engine, EngineName, Extractor, ExtractorOptions } from '../engine.js'
 import type { ThreadClient } from '../thread/client.js'
 import { buffersOf } from '../thread/transfer.js'
 import type { Trainer, TrainerOptions } from '../trainer.js'
 import { createTrainer } from './trainer.js'
 import { allShared, copyWeights, selectWeights } from './weights.js'
 
-/** ONNX Runtime in a thread of its own. Made by `openEngine`. */
-export class OnnxEngine implements Engine {
-  readonly name = 'onnx'
+/** The calling thread's side of an engine in a thread of its own, whichever runtime is below. Made by `openEngine`. */
+export class ThreadEngine implements Engine {
+  readonly name: EngineName
   readonly device: Device
   readonly report: string
   readonly version: string
   private closing: Promise<void> | undefined
 
-  constructor(private readonly client: ThreadClient, opened: { device: Device; report: string; version: string }) {
+  constructor(private readonly client: ThreadClient, opened: { name: EngineName; device: Device; report: string; version: string }) {
+    this.name = opened.name
     this.device = opened.device
     this.report = opened.report
     this.version = opened.version
@@ -44,7 +45,7 @@ export class OnnxEngine implements Engine {
     this.assertOpen()
     const params = { nodes, weights: sent, ownWeights: !shared, outputs, inputSize }
     const { session } = await this.client.request('load', params, shared ? [] : buffersOf(sent.values()))
-    return new OnnxExtractor(this.client, session, network, names, inputSize)
+    return new ThreadExtractor(this.client, session, network, names, inputSize)
   }
 
   async trainer(network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
@@ -62,7 +63,7 @@ export class OnnxEngine implements Engine {
   }
 }
 
-class OnnxExtractor implements Extractor {
+class ThreadExtractor implements Extractor {
   private readonly knownSizes = new Set<string>()
   private releasing: Promise<void> | undefined
 

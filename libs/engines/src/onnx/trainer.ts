@@ -76,10 +76,10 @@ export async function createTrainer(client: ThreadClient, network: Network, weig
   const loaded = await client.request('train', params, buffersOf(params.weights.values()))
   const ratios = new Map(all.map(node => [node.name, node.op === 'dropout' ? node.attributes.ratio : 0]))
   const masks = new Map(loaded.masks.map(([node, shape]) => [node, { ratio: ratios.get(node)!, shape }]))
-  return new OnnxTrainer(client, loaded, params, { input: shapes.get(used[0]!.name)!, classes: shapes.get(network.classifier)![0]!, masks })
+  return new ThreadTrainer(client, loaded, params, { input: shapes.get(used[0]!.name)!, classes: shapes.get(network.classifier)![0]!, masks })
 }
 
-class OnnxTrainer implements Trainer {
+class ThreadTrainer implements Trainer {
   readonly trainable: readonly string[]
   readonly masks: ReadonlyMap<string, MaskInfo>
   private readonly parameterShapes: ReadonlyMap<string, readonly number[]>

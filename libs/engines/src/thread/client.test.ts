@@ -12,7 +12,7 @@ const release = (client: ThreadClient, session: number) => client.request('relea
 
 describe('ThreadClient', () => {
   it('pairs answers with requests, whatever their order', async () => {
-    const client = new ThreadClient(thread(`
+    const client = new ThreadClient('onnx', thread(`
       globalThis.held ??= []
       if (m.kind === 'close') { port.postMessage({ id: m.id, ok: true }); port.close(); return }
       held.push(m)
@@ -23,7 +23,7 @@ describe('ThreadClient', () => {
   })
 
   it('rejects all that is pending, and all that comes later, when the thread crashes', async () => {
-    const client = new ThreadClient(thread("if (m.params.session === 2) throw new Error('boom')"))
+    const client = new ThreadClient('onnx', thread("if (m.params.session === 2) throw new Error('boom')"))
     const pending = [1, 2, 3].map(session => release(client, session))
     for (const request of pending) {
       await expect(request).rejects.toMatchObject({ code: 'ENGINE_FAILED', message: expect.stringContaining('boom') as string })
@@ -33,14 +33,14 @@ describe('ThreadClient', () => {
   })
 
   it('rejects what is pending when the thread ends without an answer', async () => {
-    const client = new ThreadClient(thread('process.exit(3)'))
+    const client = new ThreadClient('onnx', thread('process.exit(3)'))
     await expect(release(client, 1)).rejects.toMatchObject({ code: 'ENGINE_FAILED', message: expect.stringContaining('code 3') as string })
     await client.close()
   })
 
   it('leaves no listener on the process behind', async () => {
     const before = process.listenerCount('exit')
-    const client = new ThreadClient(thread(answer))
+    const client = new ThreadClient('onnx', thread(answer))
     expect(process.listenerCount('exit')).toBe(before + 1)
     await client.close()
     expect(process.listenerCount('exit')).toBe(before)
@@ -48,7 +48,7 @@ describe('ThreadClient', () => {
 
   it('passes on code, message and hint of errors', async () => {
     const error = "{ code: 'INPUT_SIZE', message: 'too small', hint: 'grow' }"
-    const client = new ThreadClient(thread(`if (m.kind !== 'close') port.postMessage({ id: m.id, ok: false, error: ${error} }); else { ${answer} }`))
+    const client = new ThreadClient('onnx', thread(`if (m.kind !== 'close') port.postMessage({ id: m.id, ok: false, error: ${error} }); else { ${answer} }`))
     await expect(release(client, 1)).rejects.toMatchObject({ code: 'INPUT_SIZE', message: 'too small', hint: 'grow' })
     await client.close()
   })

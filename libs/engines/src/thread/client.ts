@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import type { Transferable } from 'node:worker_threads'
 import { errorMessage, LayermillError } from '@layermill/models'
+import type { EngineName } from '../engine.js'
 import { createFlags, stopNativeCalls } from './guard.js'
 import type { Reply, RequestKind, Requests } from './protocol.js'
 
@@ -25,10 +26,13 @@ export class ThreadClient {
   private failure: LayermillError | undefined
   private readonly ended: Promise<void>
 
-  /** @param entry the thread's module: a path, or a URL of code. */
-  constructor(entry: string | URL = engineThread()) {
+  /**
+   * @param engine what the thread runs
+   * @param entry the thread's module: a path, or a URL of code.
+   */
+  constructor(engine: EngineName = 'onnx', entry: string | URL = engineThread()) {
     // No flags of the process: `node --input-type=module -e` and the like would break the thread.
-    this.worker = new Worker(entry, { name: 'layermill-engine', execArgv: [], workerData: { flags: this.flags } })
+    this.worker = new Worker(entry, { name: 'layermill-engine', execArgv: [], workerData: { engine, flags: this.flags } })
     this.worker.unref()
     this.worker.on('message', (reply: Reply) => this.settle(reply))
     this.worker.on('error', cause => this.fail(`the engine thread crashed: ${errorMessage(cause)}`, cause))

@@ -1,16 +1,16 @@
 import { errorMessage, LayermillError } from '@layermill/models'
 import type { ErrorData } from './protocol.js'
 
-/** ONNX Runtime's own words without the place in its sources that they begin with. */
+/** A runtime's own words without the place in its sources that they begin with. */
 export function runtimeMessage(error: unknown): string {
   const message = errorMessage(error).trim()
   return /was false\. ([\s\S]*)$/.exec(message)?.[1]?.trim() ?? message
 }
 
-/** Any thrown value as it crosses threads: what is no LayermillError came out of the runtime and is `ENGINE_FAILED`. */
-export function toErrorData(error: unknown): ErrorData {
+/** Any thrown value as it crosses threads: what is no LayermillError came out of the runtime, whose name is given, and is `ENGINE_FAILED`. */
+export function toErrorData(error: unknown, runtime: string): ErrorData {
   if (error instanceof LayermillError) return { code: error.code, message: error.message, hint: error.hint }
   const message = runtimeMessage(error)
   const hint = /alloc|out of memory/i.test(message) ? 'not enough memory: try a smaller --batch-size or smaller images' : undefined
-  return { code: 'ENGINE_FAILED', message: `ONNX Runtime: ${message}`, hint }
+  return { code: 'ENGINE_FAILED', message: `${runtime}: ${message}`, hint }
 }

@@ -1,5 +1,5 @@
 import type { GraphNode, Size2, Tensor } from '@layermill/models'
-import type { Device } from '../engine.js'
+import type { Device, EngineName } from '../engine.js'
 import type { TrainingRequests } from '../onnx/trainer-protocol.js'
 
 /** What the calling thread asks of the engine thread, and what it gets. Requests are carried out one after the other, in order. */
@@ -54,5 +54,6 @@ export const STOP = 1
 
 /** What the thread is started with. */
 export interface ThreadData {
+  readonly engine: EngineName
   readonly flags: Int32Array
 }
