@@ -121,6 +121,13 @@ it('offers a reader nothing that it may not do', async () => {
   await reader.close()
 })
 
+it('gives nothing of a run without a token', async () => {
+  const { runs } = (await (await fetch(`${url}/v1/runs`, { headers: { authorization: `Bearer ${secrets['read'] ?? ''}` } })).json()) as { runs: { id: string }[] }
+  for (const place of ['parts', 'failures', 'evaluation', 'thumbnail?part=0&key=image00000.png', 'projection?layer=conv2', 'neighbours?layer=conv2&point=0']) {
+    expect((await fetch(`${url}/v1/runs/${runs[0]?.id ?? ''}/${place}`)).status, place).toBe(401)
+  }
+})
+
 it('makes no errors, breaks no policy and asks nobody else', () => {
   expect(watched.complaints).toEqual([])
 })

@@ -8,7 +8,7 @@ import { Card, Empty, Loading, ProblemNote, TableBox } from '../ui/parts.js'
 
 export function ModelsPage() {
   const { data, error } = usePolled<{ models: ModelSummary[] }>('/v1/models', 5000)
-  const absent = error instanceof ApiError && error.problem.code === 'ROUTE_UNKNOWN'
+  const absent = error instanceof ApiError && error.problem.code === 'REGISTRY_MISSING'
   return (
     <>
       <header class="page"><h1>Models</h1></header>

@@ -74,7 +74,7 @@ export function RunTraining({ run, live }: { run: RunDetail; live: LiveRun }) {
       {epochs.length === 0 ? <Empty title="No epoch has ended yet">{active ? null : <p class="muted">after {duration(run.seconds ?? 0)}</p>}</Empty> : (
         <>
           <Card title="Curves"><RunCurves epochs={epochs} /></Card>
-          <Confusion run={run.id} epochs={epochs.length} />
+          <Confusion key={epochs.length} run={run.id} epochs={epochs.length} />
           <Card title="Epochs"><EpochTable epochs={epochs} /></Card>
         </>
       )}
