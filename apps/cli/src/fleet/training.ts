@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/gpu-worker'
 import { type Broker, openExchange } from '@layermill/jobs'
 import { isFineTuned } from '@layermill/models'
-import type { OpenTrainingEnvironment } from '@layermill/orchestrator'
+import { type OpenTrainingEnvironment, queueNotify } from '@layermill/orchestrator'
+import { promotionNotice } from '@layermill/orchestrator/registry'
 import { QueueGradients, type TrainingEnvironment } from '@layermill/orchestrator/train'
 import { openSource } from '@layermill/storage'
+import type { GradientSource } from '@layermill/training'
 import { createEnvironment, createProvider, readAhead } from '../compose.js'
 import type { FleetWeights } from './weights-store.js'
 
@@ -26,7 +28,7 @@ export function localGradients(provider: ModelProvider): TrainingEnvironment['gr
  */
 function queueGradients(broker: Broker, provider: ModelProvider): TrainingEnvironment['gradients'] {
   const local = localGradients(provider)
-  return async (record, plan, store, features) => {
+  return async (record, plan, store, features): Promise<GradientSource> => {
     if (features !== undefined) return local(record, plan, store, features)
     const session = randomBytes(6).toString('hex')
     return QueueGradients.open({ broker, exchange: openExchange(broker.blobs), plan, storeUrl: store.url, session })
@@ -68,6 +70,7 @@ export function fleetTraining(broker: Broker, weights: FleetWeights | undefined,
       if (!isFineTuned(loaded.network)) await weights?.publish(loaded.network, loaded.weights)
       return { network: loaded.network, weightsSha256: loaded.weights.sha256 }
     })
-    return { environment: trainingEnvironment(runs, provider, queueGradients(broker, provider)), close: () => provider.close() }
+    const environment = { ...trainingEnvironment(runs, provider, queueGradients(broker, provider)), onPromoted: promotionNotice(queueNotify(broker)) }
+    return { environment, close: () => provider.close() }
   }
 }
