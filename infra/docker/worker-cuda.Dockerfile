@@ -13,7 +13,7 @@ COPY libs libs
 COPY apps apps
 # Not npm ci: the lock file lacks native packages of some platforms (docs/decisions/0001-workspace.md).
 RUN --mount=type=cache,target=/var/cache/npm npm install --no-save
-RUN npx tsc -b apps/cli
+RUN npx tsc -b apps/cli && node apps/dashboard/scripts/build.mjs
 # What runs needs neither the tools nor the sources, nor the runtime's libraries for other systems.
 RUN --mount=type=cache,target=/var/cache/npm rm -rf node_modules \
   && npm install --no-save --omit=dev --workspace=layermill --include-workspace-root=false \

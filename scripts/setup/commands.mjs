@@ -3,6 +3,7 @@ import path from 'node:path'
 import { setUpCuda } from './cuda.mjs'
 import { build, installNodeModules } from './install.mjs'
 import { startServices } from './services.mjs'
+import { setUpTfjs } from './tfjs.mjs'
 import { SetupError, root, run, step } from './terminal.mjs'
 
 /** @param {string} name */
@@ -56,7 +57,8 @@ async function lint(parameters) {
 async function verifyDevice(parameters) {
   const at = parameters.indexOf('--device')
   const device = at < 0 ? 'cpu' : parameters[at + 1]
-  const contract = await run(tool('vitest'), ['run', 'libs/engines/src/onnx/engine.test.ts'], { show: true, env: { LAYERMILL_TEST_DEVICES: device } })
+  const engine = parameters.includes('tfjs') ? 'tfjs' : 'onnx'
+  const contract = await run(tool('vitest'), ['run', `libs/engines/src/${engine}/engine.test.ts`], { show: true, env: { LAYERMILL_TEST_DEVICES: engine === 'tfjs' ? `tfjs/${device}` : device } })
   const page = await program('apps/cli/dist/verify-device/main.js', parameters)
   console.log(contract.code === 0 ? 'contract suite: passed' : 'contract suite: FAILED')
   return contract.code === 0 ? page : 1
@@ -71,6 +73,7 @@ const commands = {
   bench: parameters => program('test/dist/bench/main.js', parameters),
   lint,
   'setup:cuda': setUpCuda,
+  'setup:tfjs': setUpTfjs,
   'verify:device': verifyDevice,
 }
 

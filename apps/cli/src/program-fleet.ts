@@ -56,7 +56,7 @@ function addWorker(program: Command, output: Output, result: Result): void {
     .command('worker')
     .description('computes parts of any run of a fleet; SIGTERM lets it finish what it has')
     .addOption(new Option('--queue <url>', queueText).env('LAYERMILL_QUEUE').makeOptionMandatory())
-    .option('--device <name>', 'auto, cpu, cuda or webgpu', 'auto')
+    .option('--device <name>', 'auto, cpu, cuda, webgpu, or cpu-portable (tfjs in JavaScript, slow)', 'auto')
     .option('--devices <numbers>', 'one worker process for each of these GPUs, as 0,1')
     .option('--engine <name>', 'onnx or tfjs', 'onnx')
     .option('--concurrency <number>', 'parts at once: two, so that reading one hides behind computing the other', '2')

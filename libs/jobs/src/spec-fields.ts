@@ -46,7 +46,7 @@ export const commonFields = {
   resample: choice(['bicubic', 'bilinear', 'nearest', 'lanczos']).optional()
     .describe('Filter of resizing: bicubic, bilinear, nearest or lanczos. Default: the network\'s own (caffe bicubic, torchvision bilinear).'),
   autoOrient: flag('Turn images as their EXIF orientation says.'),
-  device: choice(['auto', 'cpu', 'cuda', 'webgpu']).default('auto').describe('Where to compute: auto tries cuda, webgpu, cpu and reports which.'),
+  device: choice(['auto', 'cpu', 'cuda', 'webgpu', 'cpu-portable']).default('auto').describe('Where to compute: auto tries cuda, webgpu, cpu and reports which; cpu-portable is the tfjs engine in JavaScript, slow.'),
   engine: choice(['onnx', 'tfjs']).default('onnx').describe('What computes.'),
   maxErrors: z.union([whole(0, 1e12), parsed(text.parseMaxErrors)], { error: text.expected.maxErrors }).prefault('1%')
     .describe('How many images may fail before the run does: a number, or a share as 1%.'),

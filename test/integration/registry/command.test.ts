@@ -97,7 +97,7 @@ describe('--model NAME@latest', () => {
     const record = await readRun(join(root, 'features'))
     expect(record.spec).toMatchObject({ model: `file://${join(registry, 'models/shapes/versions/2')}` })
     weights = (await read('versions/2/version.json'))['sha256'] as string
-    expect(record.identity.weights).toBe(weights)
+    expect(record).toMatchObject({ identity: { weights } })
     expect(await models().get('shapes')).toMatchObject({ uses: [{ out: `file://${join(root, 'features')}`, version: 2, stale: false }] })
     await ok('predict', join(shapes, 'disc/0000.png'), '--model', 'shapes@1', '--device', 'cpu')
     const missing = await run('predict', join(shapes, 'disc/0000.png'), '--model', 'shapes@9', '--device', 'cpu')
@@ -119,7 +119,7 @@ describe('--model NAME@latest', () => {
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('RUN_CONFLICT')])
     await ok(...extraction('shapes@latest', '--update'))
     const record = await readRun(join(root, 'features'))
-    expect(record.identity.weights).toBe((await read('versions/1/version.json'))['sha256'])
+    expect(record).toMatchObject({ identity: { weights: (await read('versions/1/version.json'))['sha256'] } })
     expect(record).toMatchObject({ state: 'done', counts: { images: 30, done: 30 } })
     expect(record).not.toHaveProperty('replacing')
     const fresh = join(root, 'fresh')

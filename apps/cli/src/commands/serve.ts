@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { dashboardFolder } from '@layermill/dashboard'
 import { LayermillError, layermillHome } from '@layermill/models'
 import { createLogger, createServer, isLoopback, Metrics, openTokens, QueueFleetService, queueNotify, QueueRunService, startWebhookWorker, StoreInspection, type TokenStore } from '@layermill/orchestrator'
-import { ModelRegistry, resolvingRuns } from '@layermill/orchestrator/registry'
+import { ModelRegistry, promotionNotice, resolvingRuns } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'
 import { fleetEnvironment, fleetWeights, openFleetQueue, startFleetRuns } from '../fleet/orchestrator.js'
@@ -54,9 +54,9 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const hooks = await webhookOptions(options)
   const broker = await openFleetQueue(options.queue, text => logger.warn(text))
   const weights = fleetWeights(options.weightsStore, text => logger.info(text))
-  const environment = fleetEnvironment(broker, weights)
+  const environment = fleetEnvironment(broker, weights, note)
   const root = registryRoot(options)
-  const registry = root === undefined ? undefined : new ModelRegistry(openStore(root))
+  const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
   const runs = new QueueRunService(broker, environment)
   const resolved = resolvingRuns(runs, registry)
   const schedules = await openFleetSchedules({

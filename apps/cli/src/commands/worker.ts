@@ -31,7 +31,7 @@ export interface WorkerOptions {
 const gradientLock = 15_000
 
 const engines: readonly EngineName[] = ['onnx', 'tfjs']
-const devices: readonly (Device | 'auto')[] = ['auto', 'cpu', 'cuda', 'webgpu']
+const devices: readonly (Device | 'auto')[] = ['auto', 'cpu', 'cuda', 'webgpu', 'cpu-portable']
 
 function oneOf<Value extends string>(flag: string, text: string, values: readonly Value[]): Value {
   const found = values.find(value => value === text)

@@ -5,7 +5,7 @@ import { errorMessage, LayermillError } from '@layermill/models'
 import type { Device } from '../engine.js'
 
 /** Installs a native package, which downloads TensorFlow; named wherever none works. */
-const INSTALL_COMMAND = 'npm install --no-save --ignore-scripts=false @tensorflow/tfjs-node-gpu@4.22.0 (or tfjs-node)'
+const INSTALL_COMMAND = 'npm run setup:tfjs'
 
 const require = createRequire(import.meta.url)
 
