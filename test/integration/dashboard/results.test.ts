@@ -33,7 +33,7 @@ beforeAll(async () => {
   source = join(root, 'data', 'shapes')
   await writeDataset(root, source)
   fleet = await Fleet.start()
-  const [server, started] = await Promise.all([fleet.serve([], { env: { LAYERMILL_HOME: join(root, 'home') } }), startBrowser(), fleet.worker()])
+  const [server, started] = await Promise.all([fleet.serve(['--registry', join(root, 'registry')], { env: { LAYERMILL_HOME: join(root, 'home') } }), startBrowser(), fleet.worker()])
   url = server.url
   browser = started
   watched = await WatchedPage.open(browser, url)
@@ -98,7 +98,7 @@ it('gives pictures of the run only, and to those who may read', async () => {
 it('shows curves, confusion and mistakes of a fine-tuning run', async () => {
   const { page } = watched
   const id = await submit({
-    kind: 'finetune', model: 'googlenet', layer: 'pool5', size: '224x224', epochs: 6, batchSize: 8, learningRate: 0.01, validation: 0.3, maxErrors: 2, out: join(await folder(), 'data', 'model'),
+    kind: 'finetune', model: 'googlenet', layer: 'pool5', size: '224x224', epochs: 6, batchSize: 8, learningRate: 0.01, validation: 0.3, maxErrors: 2, register: 'shapes', out: join(await folder(), 'data', 'model'),
   })
   await watched.goto(`/#/runs/${id}/training`)
   await page.getByRole('heading', { name: /done/ }).waitFor({ timeout: 90_000 })
@@ -111,6 +111,19 @@ it('shows curves, confusion and mistakes of a fine-tuning run', async () => {
 
 it('has pages for schedules and models', async () => {
   const { page } = watched
+  const nightly = { name: 'nightly', cron: '0 3 * * *', tz: 'Europe/Berlin', spec: { kind: 'extract', source, model: 'googlenet', weights: 'random:1', out: join(await folder(), 'data', 'nightly') } }
+  const added = await fetch(`${url}/v1/schedules`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(nightly) })
+  expect(added.status).toBe(201)
+  await page.getByRole('link', { name: 'Schedules' }).click()
+  await page.getByRole('link', { name: 'nightly' }).click()
+  await page.getByRole('button', { name: 'Pause' }).click()
+  await page.getByText('Europe/Berlin · paused').waitFor()
+  expect(await watched.checkScreens('schedule')).toEqual([])
+  await page.getByRole('link', { name: 'Models' }).click()
+  await page.getByRole('link', { name: 'shapes' }).click()
+  await page.getByText('is version 1').waitFor()
+  await page.getByRole('row', { name: /version 1 promoted/ }).waitFor()
+  expect(await watched.checkScreens('model')).toEqual([])
   for (const name of ['Schedules', 'Models', 'Queues']) {
     await page.getByRole('link', { name }).click()
     await page.getByRole('heading', { name, level: 1 }).waitFor()
