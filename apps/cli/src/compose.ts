@@ -6,6 +6,7 @@ import { loadWeights, type Network, type WeightSet, type WeightsProgress } from 
 import { BrokerPartQueue, type RunEnvironment } from '@layermill/orchestrator/run'
 import { PREPARE_VERSION } from '@layermill/preprocess'
 import { openSource, openStore } from '@layermill/storage'
+import { calibrator } from './calibration.js'
 import { openStoreFile } from './fleet/weights-file.js'
 import { loadAnyModel } from './library/any-model.js'
 import { version } from './version.js'
@@ -52,9 +53,10 @@ export function createProvider(options: ProviderOptions): ModelProvider {
 }
 
 /** What needs an engine at hand. */
-function engineSide(provider: ModelProvider): Pick<RunEnvironment, 'selfCheck' | 'probe'> {
+function engineSide(provider: ModelProvider, note: (text: string) => void): Pick<RunEnvironment, 'selfCheck' | 'calibrate' | 'probe'> {
   return {
     selfCheck: async network => selfCheck(await provider.openEngine(), network),
+    calibrate: calibrator(provider, readAhead, note),
     probe: (record, source, rows) => probeSecondsPerImage({ record, provider, source, rows, readAhead }),
   }
 }
@@ -89,7 +91,7 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
   return {
     broker,
     provider,
-    environment: { ...createEnvironment(broker, model), ...engineSide(provider) },
+    environment: { ...createEnvironment(broker, model), ...engineSide(provider, options.note) },
     close: async () => {
       await broker.close()
       await processor.close()

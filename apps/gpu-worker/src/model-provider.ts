@@ -1,4 +1,4 @@
-import type { Engine, Extractor } from '@layermill/engines'
+import type { Engine, Extractor, Range } from '@layermill/engines'
 import type { Network, Size2, WeightSet } from '@layermill/models'
 import { type Lease, LeaseCache } from './lease-cache.js'
 
@@ -18,6 +18,13 @@ export interface ModelProviderOptions {
   keepModels?: number
   /** Sessions kept at once. Default 3. */
   keepSessions?: number
+}
+
+/** What a session computes in int8 with. */
+export interface SessionRanges {
+  /** Of the calibration that they are from: sessions are kept by it. */
+  readonly sha256: string
+  readonly ranges: ReadonlyMap<string, Range>
 }
 
 /** Keeps the engine, weights and sessions between parts: they are costly to make. */
@@ -50,11 +57,15 @@ export class ModelProvider {
     return lease.value
   }
 
-  /** A session for these layers, made once while it is kept. `inputSize` left out: batches bring their own size. */
-  async session(model: string, weights: string, layers: readonly string[], inputSize?: Size2): Promise<Lease<Extractor>> {
-    return this.sessions.lease(JSON.stringify([model, weights, layers, inputSize ?? null]), async () => {
+  /**
+   * A session for these layers, made once while it is kept. `inputSize` left out: batches bring their own size. In int8 where ranges are
+   * given.
+   */
+  async session(model: string, weights: string, layers: readonly string[], inputSize?: Size2, int8?: SessionRanges): Promise<Lease<Extractor>> {
+    return this.sessions.lease(JSON.stringify([model, weights, layers, inputSize ?? null, int8?.sha256 ?? null]), async () => {
       const [engine, loaded] = await Promise.all([this.openEngine(), this.model(model, weights)])
-      return engine.extractor(loaded.network, loaded.weights.tensors, layers, inputSize === undefined ? {} : { inputSize })
+      const options = { ...(inputSize === undefined ? {} : { inputSize }), ...(int8 === undefined ? {} : { ranges: int8.ranges }) }
+      return engine.extractor(loaded.network, loaded.weights.tensors, layers, options)
     })
   }
 

@@ -3,7 +3,8 @@ import { classify, type PartJob, parseRunRecord, readPayload, type RunRecord } f
 import { LayermillError } from '@layermill/models'
 import { type ImageSource, readCommit, RUN_PATH, type Store } from '@layermill/storage'
 import { LeaseCache } from './lease-cache.js'
-import type { ModelProvider } from './model-provider.js'
+import { readSessionRanges } from './calibrate/session-ranges.js'
+import type { ModelProvider, SessionRanges } from './model-provider.js'
 import { computePart, type PartResult, type ReportProgress } from './part/compute-part.js'
 
 /** A run that this worker has parts of. */
@@ -11,6 +12,7 @@ interface OpenRun {
   readonly record: RunRecord
   readonly store: Store
   readonly source: ImageSource
+  readonly int8: SessionRanges | undefined
 }
 
 export interface PartProcessorOptions {
@@ -68,7 +70,8 @@ export class PartProcessor {
     if (bytes === undefined) throw new LayermillError('RUN_MISSING', `there is no run at ${store.url}`)
     const record = parseRunRecord(bytes, store.url)
     if (record.id !== job.run) throw new LayermillError('RUN_CONFLICT', `${store.url} holds run ${record.id}, not ${job.run}`)
-    return { record, store, source: await this.options.openSource(record.spec.source) }
+    const int8 = await readSessionRanges(store, record)
+    return { record, store, int8, source: await this.options.openSource(record.spec.source) }
   }
 
   /** Once for each network: the run asked for it, and who planned it had no engine. */
@@ -78,7 +81,7 @@ export class PartProcessor {
   }
 
   private async computeOnce(run: OpenRun, part: number, report: ReportProgress, signal: AbortSignal): Promise<PartResult> {
-    const { record, store } = run
+    const { record, store, int8 } = run
     const committed = await readCommit(store, part)
     if (committed !== undefined) return { images: committed.images, failed: committed.failed }
     const { model } = record.spec
@@ -92,7 +95,7 @@ export class PartProcessor {
     if (record.spec.kind === 'extract' && record.spec.selfCheck && record.selfCheck === undefined) await this.checkEngine(loaded.network.id)
     const { size } = record.identity.preparation
     const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
-    const session = await this.options.provider.session(model, weights, record.identity.layers, inputSize)
+    const session = await this.options.provider.session(model, weights, record.identity.layers, inputSize, int8)
     try {
       return await computePart({ ...run, part, loaded, extractor: session.value, readAhead: this.options.readAhead, report, signal })
     } finally {

@@ -1,6 +1,7 @@
 import type { RunRecord } from '@layermill/jobs'
 import type { ImageSource, ManifestRow } from '@layermill/storage'
-import type { ModelProvider } from './model-provider.js'
+import { calibrateRanges } from './calibrate/calibrate.js'
+import type { ModelProvider, SessionRanges } from './model-provider.js'
 import { computeRows } from './part/compute-rows.js'
 import { preparerOf, prepareRows } from './part/prepare-rows.js'
 
@@ -13,15 +14,23 @@ export interface ProbeOptions {
   readonly readAhead: number
 }
 
+/** An int8 run is tried out with ranges of the same images. */
+async function rangesToTry(options: ProbeOptions): Promise<SessionRanges | undefined> {
+  if (options.record.identity.precision !== 'int8') return undefined
+  return { sha256: 'probe', ranges: await calibrateRanges({ ...options, sample: { chosen: options.rows, others: [] } }) }
+}
+
 /**
  * Seconds an image takes from file to activation, by really computing some: the first batch warms up and does not count, unless there is
  * no other.
  */
-export async function probeSecondsPerImage({ record, provider, source, rows, readAhead }: ProbeOptions): Promise<number> {
+export async function probeSecondsPerImage(options: ProbeOptions): Promise<number> {
+  const { record, provider, source, rows, readAhead } = options
   const { model, weights } = record.spec
   const { network } = await provider.model(model, weights)
   const { size } = record.identity.preparation
-  const session = await provider.session(model, weights, record.identity.layers, size === 'keep' ? undefined : [size.height, size.width])
+  const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
+  const session = await provider.session(model, weights, record.identity.layers, inputSize, await rangesToTry(options))
   try {
     const run = async (part: readonly ManifestRow[]): Promise<number> => {
       const started = performance.now()

@@ -1,4 +1,5 @@
 import type { Network, Size2, Tensor, TensorMap } from '@layermill/models'
+import type { Range } from './onnx/int8/parameters.js'
 import type { Trainer, TrainerOptions } from './trainer.js'
 
 export type EngineName = 'onnx' | 'tfjs'
@@ -19,6 +20,11 @@ export interface EngineOptions {
 export interface ExtractorOptions {
   /** Input height and width when all batches have the same (lets the engine plan memory); left out, each batch brings its own. */
   inputSize?: Size2
+  /**
+   * Computes in int8 with these ranges, by node: what a `calibrator` for these layers gives values of. ONNX Runtime on the CPU only.
+   * Default: float32.
+   */
+  ranges?: ReadonlyMap<string, Range>
 }
 
 /** A network pruned to the layers asked for, ready to run. */
@@ -47,6 +53,13 @@ export interface Engine {
   /** Version of the runtime below, as `onnxruntime 1.30.0`. */
   readonly version: string
   extractor(network: Network, weights: TensorMap, layers: readonly string[], options?: ExtractorOptions): Promise<Extractor>
+  /**
+   * A network in float32 that gives the values whose ranges int8 needs, from which `ExtractorOptions.ranges` are chosen. Its layers are
+   * names of nodes.
+   * @param sets the layers of each extractor that is to compute with the ranges
+   * @throws LayermillError `PRECISION_UNAVAILABLE` where this engine is not ONNX Runtime on the CPU; else as `extractor`.
+   */
+  calibrator(network: Network, weights: TensorMap, sets: readonly (readonly string[])[], options?: Pick<ExtractorOptions, 'inputSize'>): Promise<Extractor>
   /**
    * A network ready to be differentiated. Weights are copied.
    * @throws LayermillError `PARAMETER_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`, `WEIGHTS_MISSING_TENSOR`, `WEIGHTS_SHAPE`.

@@ -77,6 +77,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   GRAPH_INVALID: row('never', 'run', 'The network\'s graph is inconsistent.'),
   HEAD_INVALID: row('never', 'run', 'The head does not fit the layer that it goes on.'),
   INPUT_SHAPE: row('never', 'run', 'The tensor is not a batch of images.'),
+  CALIBRATION_INVALID: row('never', 'run', 'The ranges of an int8 run are missing, damaged or not the ones that it was started with, or no image gave any.'),
   PRECISION_UNAVAILABLE: row('never', 'run', 'The engine does not compute in this precision.'),
   INPUT_SIZE: row('never', 'run', 'The layer needs another input size.'),
   PARAMETER_UNKNOWN: row('never', 'run', 'The network has no parameter of this name.'),

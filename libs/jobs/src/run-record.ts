@@ -1,5 +1,6 @@
 import { LayermillError } from '@layermill/models'
 import { z } from 'zod'
+import { CalibrationReport } from './calibration.js'
 import { ExtractSpec, FinetuneSpec, PredictSpec } from './spec.js'
 
 /** Where a run stands. A run that is `planning` or `running` with nobody at it was interrupted and can be resumed. */
@@ -26,6 +27,8 @@ export const RunIdentity = z.object({
     augment: z.object({ names: z.array(z.string()), seed: z.int(), copy: z.int() }).optional(),
   }),
   precision: z.string(),
+  /** SHA-256 of `calibration.json`; only with int8. */
+  calibration: z.string().optional(),
   pool: z.string(),
   dtype: z.string(),
   format: z.string(),
@@ -77,6 +80,8 @@ export const RunRecord = z.object({
   seconds: z.number().optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
   versions: z.record(z.string(), z.string()),
+  /** How an int8 run's ranges were chosen, and how far it agrees with float32. */
+  calibration: CalibrationReport.optional(),
   selfCheck: z.object({ maxAbs: z.number(), cosine: z.number(), layer: z.string() }).optional(),
 })
 export type RunRecord = z.output<typeof RunRecord>

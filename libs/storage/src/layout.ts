@@ -4,6 +4,8 @@ import { LayermillError } from '@layermill/models'
 export type FeatureFormat = 'npy' | 'parquet' | 'safetensors'
 
 export const RUN_PATH = 'run.json'
+/** The ranges that an int8 run computes with. */
+export const CALIBRATION_PATH = 'calibration.json'
 export const SUCCESS_PATH = '_SUCCESS'
 
 /** `part-00000`: five digits, more from part 100,000 on. */

@@ -68,7 +68,7 @@ export async function withComposition<Result>(
   const weights = new WeightsProgressNotes(process.stderr)
   const composition = await compose({
     engine: spec.engine,
-    device: spec.device,
+    device: spec.precision === 'int8' ? 'cpu' : spec.device,
     note: text => output.note(text),
     onWeights: state => weights.update(state),
     soon: spec,

@@ -49,7 +49,7 @@ export async function withRunClient<Result>(
   const broker = await openFleetQueue(queue!, note)
   try {
     const weights = fleetWeights(weightsStore, note)
-    const environment = fleetEnvironment(broker, weights)
+    const environment = fleetEnvironment(broker, weights, note)
     const lock = lockDuration === undefined ? {} : { lockDuration: milliseconds('--lock-duration', lockDuration) }
     let runs: RunWorker | undefined
     try {

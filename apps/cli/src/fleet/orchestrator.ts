@@ -2,7 +2,8 @@ import { type Broker, openBroker, type RunSpec } from '@layermill/jobs'
 import { isFineTuned, loadWeights, type Network } from '@layermill/models'
 import { deleteRun, notifyOfRun, queueNotify, type RunEnvironment, type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator'
 import { openStore } from '@layermill/storage'
-import { createEnvironment } from '../compose.js'
+import { calibrator } from '../calibration.js'
+import { createEnvironment, createProvider, readAhead } from '../compose.js'
 import { loadAnyModel } from '../library/any-model.js'
 import { writePredictions } from '../output/predictions.js'
 import { fleetTraining } from './training.js'
@@ -22,15 +23,33 @@ export function fleetWeights(url: string | undefined, note: (text: string) => vo
   return url === undefined ? undefined : new FleetWeights({ store: openStore(url), limit, note })
 }
 
-/** What an orchestrator of a fleet needs: no engine, and weights only for as long as their hash takes. */
-export function fleetEnvironment(broker: Broker, weights: FleetWeights | undefined): RunEnvironment {
-  return createEnvironment(broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
+/** Calibrates one run after the other, each with an engine that is there for as long as it takes: on the CPU, as int8 is computed. */
+function fleetCalibration(note: (text: string) => void): NonNullable<RunEnvironment['calibrate']> {
+  let last: Promise<unknown> = Promise.resolve()
+  return (record, source) => {
+    const calibrated = last.then(async () => {
+      const provider = createProvider({ engine: 'onnx', device: 'cpu', note })
+      try {
+        return await calibrator(provider, readAhead, text => note(`run ${record.id}: ${text}`))(record, source)
+      } finally {
+        await provider.close()
+      }
+    })
+    last = calibrated.catch(() => undefined)
+    return calibrated
+  }
+}
+
+/** What an orchestrator of a fleet needs: an engine only to calibrate int8 runs with, and weights only for as long as their hash takes. */
+export function fleetEnvironment(broker: Broker, weights: FleetWeights | undefined, note: (text: string) => void): RunEnvironment {
+  const environment = createEnvironment(broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
     const load = (model: string, source: string) => loadWeights(model, source, { open: openStoreFile })
     const { network, weights: loaded } = await loadAnyModel(spec.model, spec.weights, load)
     // A fine-tuned model is where its URL says, for workers too.
     if (!isFineTuned(network)) await weights?.publish(network, loaded)
     return { network, weightsSha256: loaded.sha256 }
   })
+  return { ...environment, calibrate: fleetCalibration(note) }
 }
 
 export interface FleetRunsOptions extends Pick<RunWorkerOptions, 'lockDuration' | 'note'> {

@@ -27,7 +27,7 @@ export function asksForRenewal(existing: RunSpec, spec: RunSpec): boolean {
 }
 
 /** What may differ between versions of a registered model, and is taken from the new one. */
-function besidesVersion({ model: _model, weights: _weights, preparation: _preparation, ...identity }: RunIdentity): Record<string, unknown> {
+function besidesVersion({ model: _model, weights: _weights, preparation: _preparation, calibration: _calibration, ...identity }: RunIdentity): Record<string, unknown> {
   return identity
 }
 

@@ -1,4 +1,4 @@
-import type { RunRecord, RunSpec } from '@layermill/jobs'
+import type { Calibration, CalibrationReport, RunRecord, RunSpec } from '@layermill/jobs'
 import type { Network } from '@layermill/models'
 import type { ImageSource, SourceItem, Store } from '@layermill/storage'
 import type { PartQueue } from './part-queue.js'
@@ -16,6 +16,11 @@ export interface RunEnvironment {
    * @throws LayermillError `SELF_CHECK`
    */
   selfCheck?(networkId: string): Promise<NonNullable<RunRecord['selfCheck']>>
+  /**
+   * Chooses the ranges that an int8 run computes with, from images of its source, where an engine is at hand.
+   * @throws LayermillError `CALIBRATION_INVALID` where no image can be used
+   */
+  calibrate?(record: RunRecord, source: ImageSource): Promise<{ calibration: Calibration; report: CalibrationReport }>
   /** Seconds an image takes, by trying some, where an engine is at hand. */
   probe?(record: RunRecord, source: ImageSource, sample: readonly SourceItem[]): Promise<number>
   /** Images computed at once where the spec says `auto`. */

@@ -1,6 +1,7 @@
 import type { ExtractSpec, LayerResult, PredictSpec, RunRecord } from '@layermill/jobs'
 import { getNetwork, LayermillError, layerShapes, type Network, networkIds } from '@layermill/models'
 import type { Store } from '@layermill/storage'
+import { calibrateFor, withCalibrationOf, writeCalibration } from './calibration.js'
 import { decideAction, requestedChange, type RunAction } from './decide.js'
 import { noteUse } from '../registry/uses.js'
 import type { RunEnvironment } from './environment.js'
@@ -26,8 +27,11 @@ function resultsOf(spec: Spec, network: Network): LayerResult[] {
  * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`.
  */
 export function checkSpec(spec: Spec): void {
-  if (spec.precision !== 'fp32') {
-    throw new LayermillError('PRECISION_UNAVAILABLE', `--precision ${spec.precision} is not supported by the ${spec.engine} engine yet`, { hint: 'leave the flag out' })
+  const onCpu = spec.engine === 'onnx' && (spec.device === 'cpu' || spec.device === 'auto')
+  if (spec.precision === 'int8' && !onCpu) {
+    throw new LayermillError('PRECISION_UNAVAILABLE', `--precision int8 is computed by ONNX Runtime on the CPU, not by --engine ${spec.engine} with --device ${spec.device}`, {
+      hint: 'leave out --engine and --device, or --precision',
+    })
   }
   if (networkIds.includes(spec.model)) resultsOf(spec, getNetwork(spec.model))
 }
@@ -64,26 +68,31 @@ export async function newRecord(spec: Spec, environment: RunEnvironment): Promis
  * Finds or makes the run that a spec means at its destination and writes its record. A finished run is left as it is unless the spec
  * asks for an update, a retry or a replacement.
  *
- * @throws LayermillError as `decideAction` and `layerResults` do; `SELF_CHECK` before anything is written.
+ * @throws LayermillError as `decideAction` and `layerResults` do; `SELF_CHECK` and `CALIBRATION_INVALID` before anything is written.
  */
 export async function openRun(spec: Spec, store: Store, environment: RunEnvironment): Promise<OpenedRun> {
-  const { record: fresh, network } = await newRecord(spec, environment)
+  const { record: made, network } = await newRecord(spec, environment)
   const existing = await readRunRecord(store)
-  const action = decideAction(existing, { spec, identity: fresh.identity }, store.url)
+  const asked = withCalibrationOf(made, existing)
+  const action = decideAction(existing, { spec, identity: asked.identity }, store.url)
   if (existing !== undefined && action === 'complete') return { record: existing, action }
   const selfCheck = spec.kind === 'extract' && spec.selfCheck ? await environment.selfCheck?.(network.id) : undefined
+  const calibrated = await calibrateFor(action, asked, store, environment)
+  const fresh = calibrated.record
   if (action === 'replace') await deleteRun(store)
 
   const opened = existing === undefined || action === 'replace' ? fresh : continued(existing, action, fresh)
   const record = selfCheck === undefined ? opened : { ...opened, selfCheck }
+  await writeCalibration(store, calibrated)
   await writeRunRecord(store, record)
   await noteUse(record, store.url, environment.now(), url => environment.openStore(url))
   return { record, action }
 }
 
 /** Everything of the new version, in new parts; what is there stays until those are done. */
-function renewed(existing: RunRecord, { identity, layers }: RunRecord): Partial<RunRecord> {
-  return { identity, layers, updating: 'update', replacing: { model: existing.spec.model, weights: existing.identity.weights } }
+function renewed(existing: RunRecord, { identity, layers, calibration }: RunRecord): Partial<RunRecord> {
+  const replacing = { model: existing.spec.model, weights: existing.identity.weights }
+  return { identity, layers, ...(calibration === undefined ? {} : { calibration }), updating: 'update', replacing }
 }
 
 /** A run that goes on: what was cut stays cut as it was, while how it is computed follows the new command. */

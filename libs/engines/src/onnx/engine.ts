@@ -11,6 +11,7 @@ import {
 } from '@layermill/models'
 import type { Device, Engine, EngineName, Extractor, ExtractorOptions } from '../engine.js'
 import type { ThreadClient } from '../thread/client.js'
+import type { LoadParams, Requests } from '../thread/protocol.js'
 import { buffersOf } from '../thread/transfer.js'
 import type { Trainer, TrainerOptions } from '../trainer.js'
 import { createTrainer } from './trainer.js'
@@ -32,20 +33,44 @@ export class ThreadEngine implements Engine {
   }
 
   async extractor(network: Network, weights: TensorMap, layers: readonly string[], options: ExtractorOptions = {}): Promise<Extractor> {
-    const { inputSize } = options
+    const { inputSize, ranges } = options
     this.assertOpen()
+    if (ranges !== undefined) this.assertInt8()
     const names = [...new Set(layers)]
     if (names.length === 0) throw new LayermillError('LAYER_UNKNOWN', `no layer of ${network.id} was asked for`)
     const outputs = resolveLayers(network, names)
     if (inputSize !== undefined) layerShapes(network, names, inputSize)
-    const nodes = pruneNodes(network.nodes, outputs)
+    const { session } = await this.load(network, weights, { outputs, inputSize, ...(ranges === undefined ? {} : { ranges }) })
+    return new ThreadExtractor(this.client, { session, layers: names, checked: names, network, inputSize })
+  }
+
+  async calibrator(
+    network: Network,
+    weights: TensorMap,
+    sets: readonly (readonly string[])[],
+    { inputSize }: Pick<ExtractorOptions, 'inputSize'> = {},
+  ): Promise<Extractor> {
+    this.assertOpen()
+    this.assertInt8()
+    const checked = [...new Set(sets.flat())]
+    layerShapes(network, checked, inputSize)
+    const calibrate = sets.map(layers => resolveLayers(network, layers))
+    const { session, points = [] } = await this.load(network, weights, { outputs: resolveLayers(network, checked), inputSize, calibrate })
+    return new ThreadExtractor(this.client, { session, layers: points, checked, network, inputSize })
+  }
+
+  private async load(
+    network: Network,
+    weights: TensorMap,
+    wanted: Pick<LoadParams, 'outputs' | 'inputSize' | 'ranges' | 'calibrate'>,
+  ): Promise<Requests['load']['result']> {
+    const nodes = pruneNodes(network.nodes, wanted.outputs)
     const selected = selectWeights(network, nodes, weights)
     const shared = allShared(selected)
     const sent = shared ? selected : await copyWeights(selected)
     this.assertOpen()
-    const params = { nodes, weights: sent, ownWeights: !shared, outputs, inputSize }
-    const { session } = await this.client.request('load', params, shared ? [] : buffersOf(sent.values()))
-    return new ThreadExtractor(this.client, session, network, names, inputSize)
+    const params = { nodes, weights: sent, ownWeights: !shared, ...wanted }
+    return this.client.request('load', params, shared ? [] : buffersOf(sent.values()))
   }
 
   async trainer(network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
@@ -61,24 +86,38 @@ export class ThreadEngine implements Engine {
   private assertOpen(): void {
     if (this.closing !== undefined) throw new LayermillError('ENGINE_CLOSED', 'the engine has been closed')
   }
+
+  private assertInt8(): void {
+    if (this.name === 'onnx' && this.device === 'cpu') return
+    throw new LayermillError('PRECISION_UNAVAILABLE', `engine ${this.name} on ${this.device} does not compute in int8; ONNX Runtime on the CPU does`, {
+      hint: 'give --engine onnx --device cpu, to workers of the fleet as well',
+    })
+  }
+}
+
+interface ExtractorParts {
+  readonly session: number
+  readonly layers: readonly string[]
+  /** Public names of layers that images must be large enough for. */
+  readonly checked: readonly string[]
+  readonly network: Network
+  readonly inputSize: Size2 | undefined
 }
 
 class ThreadExtractor implements Extractor {
   private readonly knownSizes = new Set<string>()
   private releasing: Promise<void> | undefined
 
-  constructor(
-    private readonly client: ThreadClient,
-    private readonly session: number,
-    private readonly network: Network,
-    readonly layers: readonly string[],
-    private readonly inputSize: Size2 | undefined,
-  ) {}
+  readonly layers: readonly string[]
+
+  constructor(private readonly client: ThreadClient, private readonly parts: ExtractorParts) {
+    this.layers = parts.layers
+  }
 
   async run(images: Tensor): Promise<Map<string, Tensor>> {
     if (this.releasing !== undefined) throw new LayermillError('ENGINE_CLOSED', 'this extractor has been released')
     this.checkImages(images)
-    const { tensors } = await this.client.request('run', { session: this.session, images }, buffersOf([images]))
+    const { tensors } = await this.client.request('run', { session: this.parts.session, images }, buffersOf([images]))
     return new Map(this.layers.map((layer, i) => [layer, tensors[i]!]))
   }
 
@@ -89,7 +128,7 @@ class ThreadExtractor implements Extractor {
 
   private async free(): Promise<void> {
     try {
-      await this.client.request('release', { session: this.session })
+      await this.client.request('release', { session: this.parts.session })
     } catch (error) {
       // What a closed or crashed engine held is freed.
       if (!(error instanceof LayermillError && error.code === 'ENGINE_FAILED')) throw error
@@ -107,13 +146,13 @@ class ThreadExtractor implements Extractor {
       throw new LayermillError('INPUT_SHAPE', `images of ${formatShape(shape)} have ${expected} values, not ${data.length}`)
     }
     const size: Size2 = [height!, width!]
-    const { inputSize } = this
+    const { inputSize, network, checked } = this.parts
     if (inputSize !== undefined && (inputSize[0] !== size[0] || inputSize[1] !== size[1])) {
       throw new LayermillError('INPUT_SIZE', `this extractor takes images of ${sizeText(inputSize)} (width x height), not ${sizeText(size)}`)
     }
     const key = sizeText(size)
     if (this.knownSizes.has(key)) return
-    layerShapes(this.network, this.layers, size)
+    layerShapes(network, checked, size)
     this.knownSizes.add(key)
   }
 }

@@ -4,6 +4,7 @@ import type { Device } from '../engine.js'
 import { nativeCall } from '../thread/guard.js'
 import type { LoadParams, Request, Requests, RequestKind } from '../thread/protocol.js'
 import { selectDevice } from './devices.js'
+import { calibrationPoints } from './int8/points.js'
 import { averagingMatrix } from './lower/adaptive.js'
 import { lower, type Lowered } from './lower/lower.js'
 import { createSession } from './session.js'
@@ -56,13 +57,15 @@ export class OnnxHost {
   }
 
   private async load(params: LoadParams): Promise<Requests['load']['result']> {
-    const { nodes, weights, outputs, inputSize, ownWeights } = params
-    const { graph, ...lowered } = lower({ nodes, weights, outputs, inputSize, overwriteWeights: ownWeights })
+    const { nodes, weights, inputSize, ownWeights, ranges, calibrate } = params
+    const points = calibrate === undefined ? undefined : calibrationPoints(nodes, weights, calibrate)
+    const outputs = points ?? params.outputs
+    const { graph, ...lowered } = lower({ nodes, weights, outputs, inputSize, overwriteWeights: ownWeights, ranges })
     const options = { device: this.device, threads: this.threads }
     const session = await nativeCall(this.flags, () => createSession(graph, options))
     const number = this.nextSession++
     this.sessions.set(number, { session, lowered, outputs, nodes: lowered.averaging.length > 0 ? nodes : [] })
-    return { session: number }
+    return { session: number, ...(points === undefined ? {} : { points }) }
   }
 
   private async run({ session: number, images }: Requests['run']['params']): Promise<Requests['run']['result']> {

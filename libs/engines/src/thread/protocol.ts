@@ -1,5 +1,6 @@
 import type { GraphNode, Size2, Tensor } from '@layermill/models'
 import type { Device, EngineName } from '../engine.js'
+import type { Range } from '../onnx/int8/parameters.js'
 import type { TrainingRequests } from '../onnx/trainer-protocol.js'
 
 /** What the calling thread asks of the engine thread, and what it gets. Requests are carried out one after the other, in order. */
@@ -9,7 +10,8 @@ export interface Requests extends TrainingRequests {
     params: { devices: readonly Device[]; threads: number }
     result: { device: Device; report: string; version: string }
   }
-  load: { params: LoadParams; result: { session: number } }
+  /** With `calibrate`, `points` are the nodes whose tensors `run` returns. */
+  load: { params: LoadParams; result: { session: number; points?: readonly string[] } }
   /** One tensor per output asked for, in that order. */
   run: { params: { session: number; images: Tensor }; result: { tensors: readonly Tensor[] } }
   release: { params: { session: number }; result: undefined }
@@ -26,6 +28,10 @@ export interface LoadParams {
   /** Names of nodes. */
   readonly outputs: readonly string[]
   readonly inputSize: Size2 | undefined
+  /** In int8, with these ranges by node. */
+  readonly ranges?: ReadonlyMap<string, Range>
+  /** Instead of `outputs`, the values whose ranges are needed to compute each of these sets of nodes in int8. */
+  readonly calibrate?: readonly (readonly string[])[]
 }
 
 export type RequestKind = keyof Requests

@@ -1,0 +1,32 @@
+import { hasInt8Instructions } from '@layermill/engines'
+import { calibrationImages, calibrateRun, type ModelProvider } from '@layermill/gpu-worker'
+import type { CalibrationReport } from '@layermill/jobs'
+import type { RunEnvironment } from '@layermill/orchestrator/run'
+
+/** Tells of a CPU on which int8 is of little use. */
+export async function noteInt8Support(note: (text: string) => void): Promise<void> {
+  if ((await hasInt8Instructions()) !== false) return
+  note('int8: this CPU has no instructions for 8-bit products (avx512_vnni, avx_vnni): the results are right, but hardly faster than fp32')
+}
+
+/** One line on how an int8 run's numbers agree with float32's. */
+export function describeAgreement({ cosine, top1, compared, heldOut, images }: CalibrationReport): string {
+  const layers = Object.entries(cosine).map(([layer, { mean, smallest }]) => `${layer} ${mean.toFixed(4)} (smallest ${smallest.toFixed(4)})`)
+  const same = top1 === undefined ? '' : `, same likeliest class ${(top1 * 100).toFixed(1)}%`
+  const on = heldOut ? `${compared} other images` : `the same ${compared} images, as there are no others`
+  return `int8: ranges of ${images} images; cosine with fp32 ${layers.join(', ')}${same}, on ${on}`
+}
+
+/** Chooses an int8 run's ranges with a provider's engine, and says so. */
+export function calibrator(provider: ModelProvider, readAhead: number, note: (text: string) => void): NonNullable<RunEnvironment['calibrate']> {
+  return async (record, source) => {
+    await noteInt8Support(note)
+    const onSample = (chosen: number, others: number): void => {
+      note(`int8: choosing ranges with ${chosen} images, comparing with fp32 on ${others > 0 ? `${others} others` : 'the same'}`)
+      if (chosen < calibrationImages) note(`warning: int8 is calibrated with all ${chosen} images there are; ${calibrationImages} or more give better ranges`)
+    }
+    const result = await calibrateRun({ record, provider, source, readAhead, onSample })
+    note(describeAgreement(result.report))
+    return result
+  }
+}

@@ -1,0 +1,18 @@
+import { expect, it } from 'vitest'
+import { Agreement, cosine } from './agreement.js'
+
+const row = (...data: number[]) => ({ shape: [data.length], data: Float32Array.from(data) })
+
+it('measures the cosine of two rows', () => {
+  expect(cosine(Float32Array.of(1, 2), Float32Array.of(2, 4))).toBeCloseTo(1, 12)
+  expect(cosine(Float32Array.of(1, 0), Float32Array.of(0, 3))).toBe(0)
+  expect(cosine(Float32Array.of(0, 0), Float32Array.of(0, 0))).toBe(1)
+  expect(cosine(Float32Array.of(0, 0), Float32Array.of(1, 0))).toBe(0)
+})
+
+it('reports mean and smallest cosine of each layer, and how often the class is the same', () => {
+  const agreement = new Agreement(['features'], 'scores')
+  agreement.add(new Map([['features', row(1, 0)], ['scores', row(0.1, 0.9)]]), new Map([['features', row(1, 0)], ['scores', row(0.2, 0.8)]]))
+  agreement.add(new Map([['features', row(1, 0)], ['scores', row(0.1, 0.9)]]), new Map([['features', row(0, 1)], ['scores', row(0.8, 0.2)]]))
+  expect(agreement.report).toEqual({ compared: 2, cosine: { features: { mean: 0.5, smallest: 0 } }, top1: 0.5 })
+})

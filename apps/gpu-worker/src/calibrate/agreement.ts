@@ -1,0 +1,50 @@
+import type { CalibrationReport } from '@layermill/jobs'
+import type { Activation } from '../part/compute-rows.js'
+
+/** 1 for two rows of zeros, 0 where only one is. */
+export function cosine(a: Float32Array, b: Float32Array): number {
+  let dot = 0
+  let squaresA = 0
+  let squaresB = 0
+  for (let i = 0; i < a.length; i++) {
+    dot += a[i]! * b[i]!
+    squaresA += a[i]! * a[i]!
+    squaresB += b[i]! * b[i]!
+  }
+  if (squaresA === 0 && squaresB === 0) return 1
+  return dot / Math.sqrt(squaresA * squaresB || 1)
+}
+
+function largest(values: Float32Array): number {
+  let index = 0
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[index]!) index = i
+  return index
+}
+
+/** Collects how far two computations of the same images agree. */
+export class Agreement {
+  images = 0
+  private same = 0
+  private readonly sums = new Map<string, number>()
+  private readonly smallest = new Map<string, number>()
+
+  /** @param classifier the layer whose largest value is the class; undefined where it is not computed */
+  constructor(private readonly layers: readonly string[], private readonly classifier: string | undefined) {}
+
+  /** One image. */
+  add(exact: ReadonlyMap<string, Activation>, other: ReadonlyMap<string, Activation>): void {
+    this.images++
+    for (const layer of this.layers) {
+      const value = cosine(exact.get(layer)!.data, other.get(layer)!.data)
+      this.sums.set(layer, (this.sums.get(layer) ?? 0) + value)
+      this.smallest.set(layer, Math.min(this.smallest.get(layer) ?? Infinity, value))
+    }
+    if (this.classifier === undefined) return
+    if (largest(exact.get(this.classifier)!.data) === largest(other.get(this.classifier)!.data)) this.same++
+  }
+
+  get report(): Pick<CalibrationReport, 'compared' | 'cosine' | 'top1'> {
+    const layers = this.layers.map(layer => [layer, { mean: this.sums.get(layer)! / this.images, smallest: this.smallest.get(layer)! }] as const)
+    return { compared: this.images, cosine: Object.fromEntries(layers), ...(this.classifier === undefined ? {} : { top1: this.same / this.images }) }
+  }
+}

@@ -1,0 +1,153 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Engine, Extractor, Range } from '@layermill/engines'
+import type { Calibration, CalibrationMethod, CalibrationReport, RunRecord } from '@layermill/jobs'
+import { LayermillError, layerShapes, type Network, type Size2, type Tensor } from '@layermill/models'
+import type { ImageSource, ManifestRow } from '@layermill/storage'
+import type { LoadedModel, ModelProvider } from '../model-provider.js'
+import { type ComputedImage, computeRows } from '../part/compute-rows.js'
+import { preparerOf, prepareRows } from '../part/prepare-rows.js'
+import { Agreement } from './agreement.js'
+import { Histogram } from './histogram.js'
+import { type CalibrationSample, sampleImages } from './sample.js'
+
+/** Gave the larger cosine of the two, see docs/decisions/0057. */
+const defaultMethod: CalibrationMethod = 'min-max'
+/** Images at once: every value of the network is kept for each. */
+const batchSize = 4
+/** Values counted before other work of the process gets its turn. */
+const slice = 1 << 20
+
+export interface CalibrateOptions {
+  readonly record: RunRecord
+  /** Its engine must be ONNX Runtime on the CPU. */
+  readonly provider: ModelProvider
+  readonly source: ImageSource
+  readonly readAhead: number
+  /** Default: chosen from the whole source by the hashes of the keys. */
+  readonly sample?: CalibrationSample
+  readonly method?: CalibrationMethod
+  /** Told of how many images there are before they are computed. */
+  readonly onSample?: (chosen: number, others: number) => void
+}
+
+/** What a calibration computes with. */
+interface Setting extends CalibrateOptions {
+  readonly engine: Engine
+  readonly model: LoadedModel
+  readonly inputSize: Size2 | undefined
+  readonly layers: readonly string[]
+  /** Left out where it cannot take the images' size. */
+  readonly classifier: string | undefined
+}
+
+function classifierOf(network: Network, inputSize: Size2 | undefined): string | undefined {
+  if (inputSize === undefined) return undefined
+  try {
+    layerShapes(network, [network.probabilities], inputSize)
+    return network.probabilities
+  } catch {
+    return undefined
+  }
+}
+
+async function settingOf(options: CalibrateOptions): Promise<Setting> {
+  const { provider, record } = options
+  const [engine, model] = await Promise.all([provider.openEngine(), provider.model(record.spec.model, record.spec.weights)])
+  const { size } = record.identity.preparation
+  const inputSize: Size2 | undefined = size === 'keep' ? undefined : [size.height, size.width]
+  return { ...options, engine, model, inputSize, layers: record.identity.layers, classifier: classifierOf(model.network, inputSize) }
+}
+
+/** What an extractor gives to each image that can be computed; the others are the run's to report. */
+async function* through(setting: Setting, images: readonly ManifestRow[], extractor: Extractor): AsyncGenerator<ComputedImage<ManifestRow>> {
+  const { source, readAhead, record, model } = setting
+  const prepared = prepareRows(images, { source, prepare: preparerOf(record, model.network), concurrency: readAhead })
+  for await (const row of computeRows(prepared, { extractor, batchSize })) if (row.kind === 'computed') yield row
+}
+
+/** An extractor whose results are handled otherwise. */
+const handled = (extractor: Pick<Extractor, 'layers'>, run: Extractor['run']): Extractor => ({ layers: extractor.layers, run, release: async () => undefined })
+
+async function count(histograms: Map<string, Histogram>, values: ReadonlyMap<string, Tensor>): Promise<void> {
+  for (const [point, { data }] of values) {
+    const histogram = histograms.get(point) ?? new Histogram()
+    histograms.set(point, histogram)
+    for (let start = 0; start < data.length; start += slice) {
+      histogram.add(data.subarray(start, start + slice))
+      await nextTurn()
+    }
+  }
+}
+
+async function rangesOf(setting: Setting, images: readonly ManifestRow[], method: CalibrationMethod): Promise<{ keys: string[]; ranges: Map<string, Range> }> {
+  const { engine, model, inputSize, layers, classifier } = setting
+  const sets = classifier === undefined ? [layers] : [layers, [...layers, classifier]]
+  const extractor = await engine.calibrator(model.network, model.weights.tensors, sets, inputSize === undefined ? {} : { inputSize })
+  const histograms = new Map<string, Histogram>()
+  const keys: string[] = []
+  try {
+    const counting = handled(extractor, async batch => {
+      await count(histograms, await extractor.run(batch))
+      return new Map()
+    })
+    for await (const { image } of through(setting, images, counting)) keys.push(image.row.key)
+  } finally {
+    await extractor.release()
+  }
+  return { keys: keys.sort(), ranges: new Map(extractor.layers.map(point => [point, histograms.get(point)?.range(method) ?? [0, 0]])) }
+}
+
+const prefixed = (prefix: string, values: ReadonlyMap<string, Tensor>): [string, Tensor][] => [...values].map(([layer, value]) => [prefix + layer, value])
+
+function without<Value>(prefix: string, values: ReadonlyMap<string, Value>): Map<string, Value> {
+  return new Map([...values].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]))
+}
+
+async function compare(setting: Setting, images: readonly ManifestRow[], ranges: ReadonlyMap<string, Range>): Promise<Agreement> {
+  const { engine, model, inputSize, layers, classifier } = setting
+  const agreement = new Agreement(layers, classifier)
+  const wanted = classifier === undefined ? layers : [...layers, classifier]
+  const size = inputSize === undefined ? {} : { inputSize }
+  const exact = await engine.extractor(model.network, model.weights.tensors, wanted, size)
+  let int8: Extractor | undefined
+  try {
+    const quantised = (int8 = await engine.extractor(model.network, model.weights.tensors, wanted, { ...size, ranges }))
+    const both = handled(exact, async batch => {
+      const copy = { shape: batch.shape, data: batch.data.slice() }
+      return new Map([...prefixed('exact ', await exact.run(copy)), ...prefixed('int8 ', await quantised.run(batch))])
+    })
+    for await (const { layers: found } of through(setting, images, both)) agreement.add(without('exact ', found), without('int8 ', found))
+  } finally {
+    await exact.release()
+    await int8?.release()
+  }
+  return agreement
+}
+
+/** The ranges of a sample alone, without a comparison: for trying out how long a run takes. */
+export async function calibrateRanges(options: CalibrateOptions & { readonly sample: CalibrationSample }): Promise<ReadonlyMap<string, Range>> {
+  const { ranges } = await rangesOf(await settingOf(options), options.sample.chosen, options.method ?? defaultMethod)
+  return ranges
+}
+
+/**
+ * Chooses the ranges that a run computes in int8 with, from a sample of its images in float32, and compares int8 with float32 on other
+ * images, or on the same where there are no others.
+ * @throws LayermillError `CALIBRATION_INVALID` where not one image could be computed; `PRECISION_UNAVAILABLE` with another engine.
+ */
+export async function calibrateRun(options: CalibrateOptions): Promise<{ calibration: Calibration; report: CalibrationReport }> {
+  const { source, method = defaultMethod } = options
+  const { chosen, others } = options.sample ?? (await sampleImages(source.items()))
+  options.onSample?.(chosen.length, others.length)
+  const setting = await settingOf(options)
+  const { keys, ranges } = await rangesOf(setting, chosen, method)
+  if (keys.length === 0) {
+    throw new LayermillError('CALIBRATION_INVALID', `int8 is calibrated with images of the dataset, and of ${chosen.length} not one could be computed`, {
+      hint: 'leave out --precision int8 to see why in the errors of the run',
+    })
+  }
+  const held = await compare(setting, others, ranges)
+  const agreement = held.images > 0 ? held : await compare(setting, chosen, ranges)
+  const calibration: Calibration = { version: 1, method, sample: keys, ranges: Object.fromEntries([...ranges].map(([point, [low, high]]) => [point, [low, high]])) }
+  return { calibration, report: { method, images: keys.length, heldOut: held.images > 0, ...agreement.report } }
+}

@@ -1,0 +1,47 @@
+import { parseCalibration, type RunRecord, serializeCalibration } from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import { CALIBRATION_PATH, type Store } from '@layermill/storage'
+import type { RunAction } from './decide.js'
+import type { RunEnvironment } from './environment.js'
+
+/** A new run's record and its `calibration.json`, which is written before the record names it. */
+export interface CalibratedRun {
+  readonly record: RunRecord
+  readonly file: string | undefined
+}
+
+/** The record with the ranges of the run that is there, so that the two are told apart by what was asked for. */
+export function withCalibrationOf(record: RunRecord, existing: RunRecord | undefined): RunRecord {
+  const calibration = existing?.identity.calibration
+  if (record.identity.precision !== 'int8' || calibration === undefined) return record
+  return { ...record, identity: { ...record.identity, calibration } }
+}
+
+async function calibrated(record: RunRecord, environment: RunEnvironment): Promise<CalibratedRun> {
+  if (environment.calibrate === undefined) throw new LayermillError('PRECISION_UNAVAILABLE', '--precision int8 needs an engine where the run is started')
+  const source = await environment.openSource(record.spec.source)
+  try {
+    const { calibration, report } = await environment.calibrate(record, source)
+    const { text, sha256 } = serializeCalibration(calibration)
+    return { record: { ...record, identity: { ...record.identity, calibration: sha256 }, calibration: report }, file: text }
+  } finally {
+    await source.close()
+  }
+}
+
+/**
+ * Sees to an int8 run's ranges: new ones for a new run and for another version of its model; for all else those that are there.
+ * @throws LayermillError `CALIBRATION_INVALID` where they are gone or others; what calibrating throws
+ */
+export async function calibrateFor(action: RunAction, record: RunRecord, store: Store, environment: RunEnvironment): Promise<CalibratedRun> {
+  const { precision, calibration } = record.identity
+  if (precision !== 'int8') return { record, file: undefined }
+  if (action === 'create' || action === 'replace' || action === 'renew') return calibrated(record, environment)
+  parseCalibration(await store.get(CALIBRATION_PATH), calibration ?? '', store.url)
+  return { record, file: undefined }
+}
+
+/** Writes `calibration.json`, where there is a new one. */
+export async function writeCalibration(store: Store, { file }: CalibratedRun): Promise<void> {
+  if (file !== undefined) await store.put(CALIBRATION_PATH, file, { contentType: 'application/json' })
+}

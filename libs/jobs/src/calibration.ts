@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import { LayermillError } from '@layermill/models'
+import { z } from 'zod'
+
+/** How a value's range is chosen: from the smallest to the largest, or without the outermost ten-thousandth on either side. */
+export const calibrationMethods = ['min-max', 'percentile'] as const
+export type CalibrationMethod = (typeof calibrationMethods)[number]
+
+/** `calibration.json`: what an int8 run computes with, the same for all its parts and workers. */
+export const Calibration = z.object({
+  version: z.literal(1),
+  method: z.enum(calibrationMethods),
+  /** Keys of the images that the ranges are of, sorted. */
+  sample: z.array(z.string()),
+  /** Smallest and largest value, by node. */
+  ranges: z.record(z.string(), z.tuple([z.number(), z.number()])),
+})
+export type Calibration = z.output<typeof Calibration>
+
+/** What `run.json` says of an int8 run's numbers, beside float32's for the same images. */
+export const CalibrationReport = z.object({
+  method: z.enum(calibrationMethods),
+  /** Images that the ranges are of. */
+  images: z.int(),
+  /** Images on which int8 and float32 were compared, and whether they are others. */
+  compared: z.int(),
+  heldOut: z.boolean(),
+  /** Cosine of the two results of an image, by layer. */
+  cosine: z.record(z.string(), z.object({ mean: z.number(), smallest: z.number() })),
+  /** Share of images with the same likeliest class; left out where the classifier cannot take the images' size. */
+  top1: z.number().optional(),
+})
+export type CalibrationReport = z.output<typeof CalibrationReport>
+
+/** `calibration.json` as text, and the SHA-256 of that text. The same ranges give the same text. */
+export function serializeCalibration(calibration: Calibration): { text: string; sha256: string } {
+  const text = `${JSON.stringify(calibration, null, 1)}\n`
+  return { text, sha256: createHash('sha256').update(text).digest('hex') }
+}
+
+/**
+ * Reads `calibration.json`.
+ * @param bytes undefined where the file is missing
+ * @param sha256 what the run says that the file is
+ * @throws LayermillError `CALIBRATION_INVALID`
+ */
+export function parseCalibration(bytes: Uint8Array | undefined, sha256: string, where: string): Calibration {
+  const hint = 'put the file back, or replace the run with --overwrite'
+  if (bytes === undefined) throw new LayermillError('CALIBRATION_INVALID', `${where}/calibration.json is missing`, { hint })
+  const found = createHash('sha256').update(bytes).digest('hex')
+  if (found !== sha256) throw new LayermillError('CALIBRATION_INVALID', `${where}/calibration.json has SHA-256 ${found}, run.json names ${sha256}`, { hint })
+  try {
+    return Calibration.parse(JSON.parse(new TextDecoder().decode(bytes)))
+  } catch (cause) {
+    throw new LayermillError('CALIBRATION_INVALID', `${where}/calibration.json cannot be read`, { cause, hint })
+  }
+}
