@@ -19,13 +19,13 @@ export function describeAgreement({ cosine, top1, compared, heldOut, images }: C
 
 /** Chooses an int8 run's ranges with a provider's engine, and says so. */
 export function calibrator(provider: ModelProvider, readAhead: number, note: (text: string) => void): NonNullable<RunEnvironment['calibrate']> {
-  return async (record, source) => {
+  return async (record, source, signal) => {
     await noteInt8Support(note)
     const onSample = (chosen: number, others: number): void => {
       note(`int8: choosing ranges with ${chosen} images, comparing with fp32 on ${others > 0 ? `${others} others` : 'the same'}`)
       if (chosen < calibrationImages) note(`warning: int8 is calibrated with all ${chosen} images there are; ${calibrationImages} or more give better ranges`)
     }
-    const result = await calibrateRun({ record, provider, source, readAhead, onSample })
+    const result = await calibrateRun({ record, provider, source, readAhead, onSample, ...(signal === undefined ? {} : { signal }) })
     note(describeAgreement(result.report))
     return result
   }

@@ -41,7 +41,7 @@ export async function carryOut(output: Output, spec: ExtractSpec | PredictSpec, 
   return withComposition(output, spec, async ({ environment, provider }) =>
     interruptible(async signal => {
       const store = await environment.openStore(storeUrl)
-      const { record, action } = await openRun(spec, store, environment)
+      const { record, action } = await openRun(spec, store, environment, signal)
       const note = actionNotes[action]
       if (note !== undefined) output.note(note)
       // It takes its time to start, as planning does; a part that needs it is told where it cannot.

@@ -26,11 +26,11 @@ export function fleetWeights(url: string | undefined, note: (text: string) => vo
 /** Calibrates one run after the other, each with an engine that is there for as long as it takes: on the CPU, as int8 is computed. */
 function fleetCalibration(note: (text: string) => void): NonNullable<RunEnvironment['calibrate']> {
   let last: Promise<unknown> = Promise.resolve()
-  return (record, source) => {
+  return (record, source, signal) => {
     const calibrated = last.then(async () => {
       const provider = createProvider({ engine: 'onnx', device: 'cpu', note })
       try {
-        return await calibrator(provider, readAhead, text => note(`run ${record.id}: ${text}`))(record, source)
+        return await calibrator(provider, readAhead, text => note(`run ${record.id}: ${text}`))(record, source, signal)
       } finally {
         await provider.close()
       }

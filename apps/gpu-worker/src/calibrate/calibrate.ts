@@ -26,6 +26,7 @@ export interface CalibrateOptions {
   /** Default: chosen from the whole source by the hashes of the keys. */
   readonly sample?: CalibrationSample
   readonly method?: CalibrationMethod
+  readonly signal?: AbortSignal
   /** Told of how many images there are before they are computed. */
   readonly onSample?: (chosen: number, others: number) => void
 }
@@ -60,9 +61,12 @@ async function settingOf(options: CalibrateOptions): Promise<Setting> {
 
 /** What an extractor gives to each image that can be computed; the others are the run's to report. */
 async function* through(setting: Setting, images: readonly ManifestRow[], extractor: Extractor): AsyncGenerator<ComputedImage<ManifestRow>> {
-  const { source, readAhead, record, model } = setting
+  const { source, readAhead, record, model, signal } = setting
   const prepared = prepareRows(images, { source, prepare: preparerOf(record, model.network), concurrency: readAhead })
-  for await (const row of computeRows(prepared, { extractor, batchSize })) if (row.kind === 'computed') yield row
+  for await (const row of computeRows(prepared, { extractor, batchSize })) {
+    signal?.throwIfAborted()
+    if (row.kind === 'computed') yield row
+  }
 }
 
 /** An extractor whose results are handled otherwise. */

@@ -17,11 +17,11 @@ export function withCalibrationOf(record: RunRecord, existing: RunRecord | undef
   return { ...record, identity: { ...record.identity, calibration } }
 }
 
-async function calibrated(record: RunRecord, environment: RunEnvironment): Promise<CalibratedRun> {
+async function calibrated(record: RunRecord, environment: RunEnvironment, signal: AbortSignal | undefined): Promise<CalibratedRun> {
   if (environment.calibrate === undefined) throw new LayermillError('PRECISION_UNAVAILABLE', '--precision int8 needs an engine where the run is started')
   const source = await environment.openSource(record.spec.source)
   try {
-    const { calibration, report } = await environment.calibrate(record, source)
+    const { calibration, report } = await environment.calibrate(record, source, signal)
     const { text, sha256 } = serializeCalibration(calibration)
     return { record: { ...record, identity: { ...record.identity, calibration: sha256 }, calibration: report }, file: text }
   } finally {
@@ -33,10 +33,14 @@ async function calibrated(record: RunRecord, environment: RunEnvironment): Promi
  * Sees to an int8 run's ranges: new ones for a new run and for another version of its model; for all else those that are there.
  * @throws LayermillError `CALIBRATION_INVALID` where they are gone or others; what calibrating throws
  */
-export async function calibrateFor(action: RunAction, record: RunRecord, store: Store, environment: RunEnvironment): Promise<CalibratedRun> {
+export async function calibrateFor(
+  action: RunAction,
+  record: RunRecord,
+  { store, environment, signal }: { store: Store; environment: RunEnvironment; signal: AbortSignal | undefined },
+): Promise<CalibratedRun> {
   const { precision, calibration } = record.identity
   if (precision !== 'int8') return { record, file: undefined }
-  if (action === 'create' || action === 'replace' || action === 'renew') return calibrated(record, environment)
+  if (action === 'create' || action === 'replace' || action === 'renew') return calibrated(record, environment, signal)
   parseCalibration(await store.get(CALIBRATION_PATH), calibration ?? '', store.url)
   return { record, file: undefined }
 }

@@ -18,9 +18,9 @@ export interface RunEnvironment {
   selfCheck?(networkId: string): Promise<NonNullable<RunRecord['selfCheck']>>
   /**
    * Chooses the ranges that an int8 run computes with, from images of its source, where an engine is at hand.
-   * @throws LayermillError `CALIBRATION_INVALID` where no image can be used
+   * @throws LayermillError `CALIBRATION_INVALID` where no image can be used; the signal's reason when aborted
    */
-  calibrate?(record: RunRecord, source: ImageSource): Promise<{ calibration: Calibration; report: CalibrationReport }>
+  calibrate?(record: RunRecord, source: ImageSource, signal?: AbortSignal): Promise<{ calibration: Calibration; report: CalibrationReport }>
   /** Seconds an image takes, by trying some, where an engine is at hand. */
   probe?(record: RunRecord, source: ImageSource, sample: readonly SourceItem[]): Promise<number>
   /** Images computed at once where the spec says `auto`. */

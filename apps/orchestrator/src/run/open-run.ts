@@ -68,16 +68,17 @@ export async function newRecord(spec: Spec, environment: RunEnvironment): Promis
  * Finds or makes the run that a spec means at its destination and writes its record. A finished run is left as it is unless the spec
  * asks for an update, a retry or a replacement.
  *
+ * @param signal stops the choosing of an int8 run's ranges, which takes its time: nothing is written then
  * @throws LayermillError as `decideAction` and `layerResults` do; `SELF_CHECK` and `CALIBRATION_INVALID` before anything is written.
  */
-export async function openRun(spec: Spec, store: Store, environment: RunEnvironment): Promise<OpenedRun> {
+export async function openRun(spec: Spec, store: Store, environment: RunEnvironment, signal?: AbortSignal): Promise<OpenedRun> {
   const { record: made, network } = await newRecord(spec, environment)
   const existing = await readRunRecord(store)
   const asked = withCalibrationOf(made, existing)
   const action = decideAction(existing, { spec, identity: asked.identity }, store.url)
   if (existing !== undefined && action === 'complete') return { record: existing, action }
   const selfCheck = spec.kind === 'extract' && spec.selfCheck ? await environment.selfCheck?.(network.id) : undefined
-  const calibrated = await calibrateFor(action, asked, store, environment)
+  const calibrated = await calibrateFor(action, asked, { store, environment, signal })
   const fresh = calibrated.record
   if (action === 'replace') await deleteRun(store)
 

@@ -1,0 +1,76 @@
+import { type Calibration, parseSpec, type ExtractSpec, type RunRecord, serializeCalibration } from '@layermill/jobs'
+import type { ImageSource, Store } from '@layermill/storage'
+import { describe, expect, it } from 'vitest'
+import { calibrateFor, withCalibrationOf, writeCalibration } from './calibration.js'
+import { checkSpec } from './open-run.js'
+import type { RunEnvironment } from './environment.js'
+
+const calibration: Calibration = { version: 1, method: 'min-max', sample: ['a.jpg'], ranges: { input: [-1, 1] } }
+const { text, sha256 } = serializeCalibration(calibration)
+const report = { method: 'min-max', images: 1, compared: 1, heldOut: false, cosine: {} } as const
+
+const specOf = (more: object): ExtractSpec => parseSpec({ kind: 'extract', source: '/photos', model: 'resnet50', out: '/out', precision: 'int8', ...more }) as ExtractSpec
+
+function record(precision: string, named?: string): RunRecord {
+  return {
+    version: 1, id: 'extract-1', state: 'done', generation: 0, spec: specOf({}), layers: [], partSize: 512, batchSize: 8, planned: true,
+    identity: {
+      model: 'resnet50', weights: 'a'.repeat(64), layers: ['pool5'], precision, pool: 'none', dtype: 'float32', format: 'npy',
+      preparation: { version: '1', size: { height: 224, width: 224 }, resample: 'bicubic', autoOrient: false, oversample: false },
+      ...(named === undefined ? {} : { calibration: named }),
+    },
+    counts: { images: 1, done: 1, failed: 0, parts: 1 }, created: '2026-01-01T00:00:00Z', versions: {},
+  }
+}
+
+/** A store that has what `files` have, and an environment that counts how often it calibrates. */
+function world(files: Map<string, string>) {
+  const world = { calibrated: 0, closed: 0 }
+  const store = {
+    url: '/out',
+    get: async (key: string) => (files.has(key) ? new TextEncoder().encode(files.get(key)) : undefined),
+    put: async (key: string, value: string) => files.set(key, value).has(key),
+  } as unknown as Store
+  const environment = {
+    openSource: async () => ({ close: async () => void world.closed++ }) as unknown as ImageSource,
+    calibrate: async () => {
+      world.calibrated++
+      return { calibration, report }
+    },
+  } as unknown as RunEnvironment
+  return { world, at: { store, environment, signal: undefined } }
+}
+
+describe('calibrateFor', () => {
+  it.each(['create', 'replace', 'renew'] as const)('calibrates at %s, and the record names what is written', async action => {
+    const files = new Map<string, string>()
+    const { world: counts, at } = world(files)
+    const run = await calibrateFor(action, record('int8', 'b'.repeat(64)), at)
+    expect(run.record).toMatchObject({ identity: { calibration: sha256 }, calibration: report })
+    expect(files.size).toBe(0)
+    await writeCalibration(at.store, run)
+    expect(files).toEqual(new Map([['calibration.json', text]]))
+    expect(counts).toEqual({ calibrated: 1, closed: 1 })
+  })
+
+  it.each(['resume', 'update', 'retry'] as const)('keeps to what is there at %s', async action => {
+    const { world: counts, at } = world(new Map([['calibration.json', text]]))
+    const run = await calibrateFor(action, withCalibrationOf(record('int8'), record('int8', sha256)), at)
+    expect(run).toMatchObject({ record: { identity: { calibration: sha256 } }, file: undefined })
+    expect(counts.calibrated).toBe(0)
+    await expect(calibrateFor(action, record('int8', 'c'.repeat(64)), at)).rejects.toMatchObject({ code: 'CALIBRATION_INVALID' })
+  })
+
+  it('has nothing to do for float32', async () => {
+    const { world: counts, at } = world(new Map())
+    expect((await calibrateFor('create', record('fp32'), at)).record).toEqual(record('fp32'))
+    expect(withCalibrationOf(record('fp32'), record('int8', sha256)).identity.calibration).toBeUndefined()
+    expect(counts.calibrated).toBe(0)
+  })
+})
+
+it('refuses int8 on what does not compute in it', () => {
+  for (const device of ['auto', 'cpu']) expect(() => checkSpec(specOf({ device }))).not.toThrow()
+  for (const device of ['cuda', 'webgpu']) expect(() => checkSpec(specOf({ device }))).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
+  expect(() => checkSpec({ ...specOf({}), engine: 'tfjs' })).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
+})
