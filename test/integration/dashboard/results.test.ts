@@ -95,6 +95,11 @@ it('gives pictures of the run only, and to those who may read', async () => {
   expect((await picture('x', '-1')).status).toBe(400)
 })
 
+it('describes its routes in the OpenAPI document', async () => {
+  const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, unknown> }
+  expect(Object.keys(paths)).toEqual(expect.arrayContaining(['parts', 'failures', 'thumbnail', 'evaluation', 'projection', 'neighbours'].map(name => `/v1/runs/{id}/${name}`)))
+})
+
 it('shows curves, confusion and mistakes of a fine-tuning run', async () => {
   const { page } = watched
   const id = await submit({

@@ -5,6 +5,7 @@ import { LayermillError } from '@layermill/models'
 import { modelService, orchestratorMetrics, problemKinds, routeAccess, type Problem, type RunPage, type RunSummary } from '@layermill/orchestrator'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { emptyInspection } from './memory-inspection.js'
 import { MemorySchedules } from './memory-schedules.js'
 import { bearer, startServer, type Fixture } from './server-fixture.js'
 
@@ -152,15 +153,17 @@ describe('errors', () => {
     const fleet = new Proxy(fixture.fleet, { get: () => () => new Promise(() => {}) })
     const models = new Proxy(modelService(undefined), { get: () => () => new Promise(() => {}) })
     const schedules = new Proxy(new MemorySchedules(), { get: () => () => new Promise(() => {}) })
-    const hanging = await startServer({ runs: silent, fleet, models, schedules, serviceDeadline: 20 })
+    const inspection = new Proxy(emptyInspection, { get: () => () => new Promise(() => {}) })
+    const hanging = await startServer({ runs: silent, fleet, models, schedules, inspection, serviceDeadline: 20 })
+    const queries: Record<string, string> = { thumbnail: '?part=0&key=a', projection: '?layer=fc7', neighbours: '?layer=fc7&point=0' }
     for (const route of Object.keys(routeAccess)) {
       const [method = '', path = ''] = route.split(' ')
       const bodies: Record<string, object> = { '/v1/runs': spec, '/v1/schedules': { name: 'some', cron: '@daily', spec }, '/v1/schedules/:name': { tz: 'UTC' }, '/v1/models/:name/promote': { version: 1 }, '/v1/models/:name/rollback': {} }
       const body = ['POST', 'PATCH'].includes(method) && bodies[path] !== undefined ? { body: JSON.stringify(bodies[path]), headers: { ...bearer('submit'), 'content-type': 'application/json' } } : { headers: bearer('submit') }
-      const response = await fetch(`${hanging.url}${path.replace(':id', 'run-1').replace(':name', 'some')}`, { method, ...body })
+      const response = await fetch(`${hanging.url}${path.replace(':id', 'run-1').replace(':name', 'some')}${queries[path.split('/').at(-1) ?? ''] ?? ''}`, { method, ...body })
       await response.text()
-      const answers = ['/healthz', '/metrics', '/openapi.json'].includes(path)
-      expect(`${route} ${response.status}`).toBe(`${route} ${answers ? 200 : 503}`)
+      const answers = ['/healthz', '/metrics', '/openapi.json', '/v1/session', '/'].includes(path)
+      expect(`${route} ${response.status}`).toBe(`${route} ${answers ? 200 : path.endsWith('*') ? 404 : 503}`)
     }
     await hanging.close()
   })
@@ -320,7 +323,9 @@ describe('OpenAPI', () => {
   it('describes every route of the table', () => {
     const paths = document['paths'] as Record<string, Record<string, { operationId?: string; responses: Record<string, unknown> }>>
     const described = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map(method => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`))
-    const expected = Object.keys(routeAccess).filter(route => route !== 'GET /openapi.json')
+    // What is no API: the document itself, and the dashboard's files.
+    const hidden = ['GET /openapi.json', 'GET /', 'GET /assets/*']
+    const expected = Object.keys(routeAccess).filter(route => !hidden.includes(route))
     expect(described.filter(route => !route.startsWith('HEAD')).toSorted()).toEqual(expected.toSorted())
   })
 

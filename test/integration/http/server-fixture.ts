@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { Writable } from 'node:stream'
+import { dashboardFolder } from '@layermill/dashboard'
 import { createLogger, createServer, fixedTokens, Metrics, type HttpServer, type Scope, type ServerOptions } from '@layermill/orchestrator'
 import { MemorySchedules } from './memory-schedules.js'
+import { emptyInspection } from './memory-inspection.js'
 import { MemoryFleet, MemoryRuns } from './memory-services.js'
 
 /** Tokens of the tests, by what they may do. */
@@ -36,7 +38,7 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
     name: `test-${scope}`, sha256: createHash('sha256').update(token).digest('hex'), scopes: [scope as Scope],
   }))
   const server = await createServer({
-    runs, fleet, schedules: new MemorySchedules(), metrics, host: '127.0.0.1', port: 0, version: '9.9.9', logger: createLogger({ destination }), tokens: fixedTokens(records), closeDeadline: 100, ...options,
+    runs, fleet, schedules: new MemorySchedules(), metrics, host: '127.0.0.1', port: 0, version: '9.9.9', logger: createLogger({ destination }), tokens: fixedTokens(records), closeDeadline: 100, inspection: emptyInspection, dashboard: dashboardFolder(), ...options,
   })
   const url = await server.listen()
   return { server, url, runs, fleet, metrics, log: () => lines.join(''), close: () => server.close() }

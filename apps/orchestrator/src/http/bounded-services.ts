@@ -1,5 +1,6 @@
 import type { ModelService } from '../registry/model-service.js'
 import type { ScheduleService } from '../schedules/schedule-service.js'
+import type { InspectionService } from '../inspect/service.js'
 import { withDeadline } from './deadline.js'
 import type { FleetService, RunService } from './services.js'
 
@@ -47,5 +48,21 @@ export function boundSchedules(schedules: ScheduleService, deadline: number): Sc
     resume: name => bound(schedules.resume(name)),
     remove: name => bound(schedules.remove(name)),
     run: name => bound(schedules.run(name)),
+  }
+}
+
+/** Samples of features are read and computed with; that takes so many times longer than other answers. */
+const sampleFactor = 8
+
+/** Results that are there within the deadline (in milliseconds), or `UNAVAILABLE`; samples of features get longer. */
+export function boundInspection(inspection: InspectionService, deadline: number): InspectionService {
+  const bound = <T>(answer: Promise<T>, factor = 1): Promise<T> => withDeadline(answer, deadline * factor, 'the store')
+  return {
+    parts: run => bound(inspection.parts(run)),
+    failures: (run, from) => bound(inspection.failures(run, from)),
+    thumbnail: (run, picture) => bound(inspection.thumbnail(run, picture)),
+    evaluation: run => bound(inspection.evaluation(run)),
+    projection: (run, query) => bound(inspection.projection(run, query), sampleFactor),
+    neighbours: (run, query) => bound(inspection.neighbours(run, query), sampleFactor),
   }
 }

@@ -10,7 +10,7 @@ import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 import { refuseOpenServer } from './auth/loopback.js'
 import type { TokenStore } from './auth/token-store.js'
-import { boundFleet, boundModels, boundRuns, boundSchedules } from './bounded-services.js'
+import { boundFleet, boundInspection, boundModels, boundRuns, boundSchedules } from './bounded-services.js'
 import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { addDocumentation, registerOpenApi } from './openapi.js'
@@ -153,7 +153,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
     addFleetRoutes(typed, fleet)
     addModelRoutes(typed, boundModels(options.models ?? modelService(undefined), serviceDeadline))
     addOperationRoutes(typed, { runs, fleet, metrics })
-    if (options.inspection !== undefined) addInspectionRoutes(typed, options.inspection)
+    if (options.inspection !== undefined) addInspectionRoutes(typed, boundInspection(options.inspection, serviceDeadline))
     addSessionRoutes(typed, { version })
     if (options.dashboard !== undefined) await addDashboard(typed, options.dashboard)
     await addDocumentation(typed)

@@ -73,7 +73,7 @@ export function SchedulePage({ name }: { name: string }) {
       <div class="columns">
         <Card title="History">{history.length === 0 ? <p class="muted">Nothing yet.</p> : <History ticks={history} />}</Card>
         <div>
-          <Card title="Next times"><ul>{upcoming.map(time => <li key={time}>{dateTime(time)}</li>)}</ul></Card>
+          <Card title="Next times" aside={<span class="muted">by this browser's clock</span>}><ul>{upcoming.map(time => <li key={time}>{dateTime(time)}</li>)}</ul></Card>
           <Card title="Rules"><dl class="facts"><div><dt>A run is under way</dt><dd>{overlap}</dd></div><div><dt>Ticks were missed</dt><dd>{missed}</dd></div><div><dt>Nothing changed</dt><dd>{unchanged}</dd></div></dl></Card>
           <Card title="Spec"><dl class="facts">{Object.entries(spec).map(([field, value]) => <div key={field}><dt>{field}</dt><dd class="mono">{typeof value === 'string' ? value : JSON.stringify(value)}</dd></div>)}</dl></Card>
         </div>
