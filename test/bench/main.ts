@@ -2,12 +2,14 @@
 import { benchExtract } from './extract.js'
 import { benchFleet } from './fleet.js'
 import { benchForward } from './forward.js'
+import { benchInt8 } from './int8.js'
 import { benchMemory } from './memory.js'
 import { benchTrain } from './train.js'
 
 const benches: Record<string, () => Promise<void>> = {
   extract: benchExtract,
   forward: benchForward,
+  int8: benchInt8,
   fleet: benchFleet,
   memory: benchMemory,
   train: benchTrain,

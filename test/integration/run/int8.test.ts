@@ -1,0 +1,122 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { runCli, smallRun } from '../../helpers/cli.js'
+import { Fleet, succeeded } from '../../helpers/fleet.js'
+import { testFolder } from '../../helpers/folders.js'
+import { writeImage, writeImages } from '../../helpers/images.js'
+import { commitFaults, fileHashes, filesBelow, fileVersions, readNpy, readRun } from '../../helpers/results.js'
+
+const folder = testFolder('int8')
+const layers = ['--layers', 'conv2,inception_3a', '--part-size', '4']
+let source: string
+let out: string
+let note: string
+/** Of the run in one process, and what it says of its ranges. */
+let hashes: Record<string, string>
+let report: Int8Run['calibration']
+
+interface Int8Run {
+  readonly identity: { readonly precision: string; readonly calibration: string }
+  readonly calibration: {
+    readonly images: number
+    readonly compared: number
+    readonly heldOut: boolean
+    readonly cosine: Record<string, { readonly mean: number; readonly smallest: number }>
+    readonly top1?: number
+  }
+}
+
+const readInt8 = async (at: string): Promise<Int8Run> => (await readRun(at)) as unknown as Int8Run
+const int8 = (to: string, ...more: string[]): string[] => smallRun(source, to, ...layers, '--precision', 'int8', ...more)
+const calibrationOf = async (at: string): Promise<string> => createHash('sha256').update(await readFile(join(at, 'calibration.json'))).digest('hex')
+
+function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number => Array.from(x).reduce((sum, value, i) => sum + value * y[i]!, 0)
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b))
+}
+
+beforeAll(async () => {
+  source = join(await folder(), 'images')
+  await writeImages(source, 14)
+  out = join(await folder(), 'int8')
+  note = succeeded(await runCli(int8(out))).stderr
+  hashes = await fileHashes(out)
+  report = (await readInt8(out)).calibration
+}, 60_000)
+
+describe('--precision int8', () => {
+  it('computes with ranges that are kept with the run, close to float32, and warns of a small dataset', async () => {
+    const { identity, calibration } = await readInt8(out)
+    expect(identity).toMatchObject({ precision: 'int8', calibration: await calibrationOf(out) })
+    expect(calibration).toMatchObject({ images: 14, compared: 14, heldOut: false })
+    expect(note).toMatch(/warning: int8 is calibrated with all 14 images/)
+    expect(note).toMatch(/cosine with fp32 conv2 0\.99\d+/)
+
+    const exact = join(await folder(), 'exact')
+    succeeded(await runCli(smallRun(source, exact, ...layers)))
+    for (const layer of ['conv2', 'inception_3a']) {
+      const [wanted, found] = [await readNpy(exact, layer), await readNpy(out, layer)]
+      const cosines = [...wanted].map(([key, values]) => cosine(values, found.get(key)!))
+      expect(cosines).toHaveLength(14)
+      expect(Math.min(...cosines), layer).toBeGreaterThan(0.99)
+      expect(Math.max(...cosines), layer).toBeLessThan(1 - 1e-9)
+      expect(calibration.cosine[layer]!.smallest, layer).toBeCloseTo(Math.min(...cosines), 4)
+    }
+  })
+
+  it('resumes with the ranges it was started with, whatever the images are by then, and notices others', async () => {
+    const ranges = (await fileVersions(out)).get('calibration.json')!
+    for (const path of ['_SUCCESS', 'commits/part-00001.json', 'features/conv2/part-00001.npy']) await rm(join(out, path))
+    const { finished: _finished, ...record } = await readRun(out)
+    await writeFile(join(out, 'run.json'), JSON.stringify({ ...record, state: 'running' }))
+    succeeded(await runCli(int8(out)))
+    expect(await fileHashes(out)).toEqual(hashes)
+
+    await writeImage(source, 'new.png', 99)
+    expect(succeeded(await runCli(int8(out, '--update'))).stderr).not.toContain('choosing ranges')
+    expect((await readRun(out)).counts).toMatchObject({ images: 15, done: 15 })
+    expect(await commitFaults(out)).toEqual([])
+    expect((await fileVersions(out)).get('calibration.json')).toEqual(ranges)
+
+    await writeFile(join(out, 'calibration.json'), '{}')
+    expect(await runCli(int8(out, '--update'))).toMatchObject({ code: 1, stderr: expect.stringContaining('[CALIBRATION_INVALID]') })
+    expect(await runCli(smallRun(source, out, ...layers))).toMatchObject({ code: 1, stderr: expect.stringContaining('[RUN_CONFLICT]') })
+    await rm(join(source, 'new.png'))
+  })
+
+  it('predicts, and compares the likeliest class', async () => {
+    const to = join(await folder(), 'classes.jsonl')
+    const command = ['predict', join(source, 'image0000[0-2].png'), '--model', 'googlenet', '--weights', 'random:1', '--precision', 'int8', '--out', to]
+    expect(succeeded(await runCli(command)).stderr).toMatch(/same likeliest class \d+\.\d%/)
+    const lines = (await readFile(to, 'utf8')).trim().split('\n')
+    expect(lines).toHaveLength(3)
+    expect(await filesBelow(`${to}.run`)).toEqual([])
+  })
+
+  it('is refused on a GPU before anything is written', async () => {
+    const to = join(await folder(), 'refused')
+    const { code, stderr } = await runCli(int8(to, '--device', 'cuda'))
+    expect(code).toBe(1)
+    expect(stderr).toContain('[PRECISION_UNAVAILABLE]')
+    expect(existsSync(to)).toBe(false)
+  })
+})
+
+describe('int8 in a fleet', () => {
+  let fleet: Fleet
+  beforeAll(async () => {
+    fleet = await Fleet.start()
+  })
+  afterAll(() => fleet?.stop())
+
+  it('gives the same bytes with two workers as in one process', async () => {
+    await Promise.all([fleet.worker(['--concurrency', '1']), fleet.worker(['--concurrency', '1'])])
+    const shared = join(await folder(), 'shared')
+    succeeded(await fleet.run([...int8(shared), '--queue', fleet.queue]).ended)
+    expect(await fileHashes(shared)).toEqual(hashes)
+    expect((await readInt8(shared)).calibration).toEqual(report)
+  })
+})
