@@ -31,11 +31,11 @@ function addModels(program: Command, output: Output): void {
 function addExtract(program: Command, output: Output, result: Result): void {
   const command = program
     .command('extract')
-    .argument('[source]', 'images: a folder, glob, list file, tar archives (train-{000..099}.tar), one image, or the same in s3://bucket/prefix')
+    .argument('[source]', 'images: a folder, glob, list file, tar or parquet files (train-{000..099}.tar, data/*.parquet), one image, or the same in s3://bucket/prefix')
     .description('write the activations of layers for every image')
   addFleetFlags(addSpecFlags(command, 'extract'))
     .option('--json', 'machine-readable lines')
-    .addHelpText('after', '\nExamples:\n  layermill extract ./photos --model resnet50 --layers res4,pool5 --out ./features\n  layermill extract ./photos --model vgg16 --weights ./VGG_ILSVRC_16_layers.caffemodel --out ./features\n  layermill extract s3://bucket/photos/ --model vgg16 --layers fc7 --out s3://bucket/features --queue redis://localhost:6379')
+    .addHelpText('after', '\nExamples:\n  layermill extract ./photos --model resnet50 --layers res4,pool5 --out ./features\n  layermill extract ./photos --model vgg16 --weights ./VGG_ILSVRC_16_layers.caffemodel --out ./features\n  layermill extract "s3://bucket/train-{000..099}.parquet" --model resnet50 --layers pool5 --out s3://bucket/features\n  layermill extract s3://bucket/photos/ --model vgg16 --layers fc7 --out s3://bucket/features --queue redis://localhost:6379')
     .action(async (source: string | undefined, options: RunOptions) => {
       result.exitCode = await (await import('./commands/extract.js')).extractCommand(output, source, options)
     })
@@ -44,7 +44,7 @@ function addExtract(program: Command, output: Output, result: Result): void {
 function addPredict(program: Command, output: Output, result: Result): void {
   const command = program
     .command('predict')
-    .argument('[source]', 'images: a folder, glob, list file, tar archives (train-{000..099}.tar), one image, or the same in s3://bucket/prefix')
+    .argument('[source]', 'images: a folder, glob, list file, tar or parquet files (train-{000..099}.tar, data/*.parquet), one image, or the same in s3://bucket/prefix')
     .description('name the likeliest classes of every image')
   addFleetFlags(addSpecFlags(command, 'predict'))
     .option('--json', 'machine-readable lines')
@@ -57,7 +57,7 @@ function addPredict(program: Command, output: Output, result: Result): void {
 function addFinetune(program: Command, output: Output, result: Result): void {
   const command = program
     .command('finetune')
-    .argument('[source]', 'images with labels: one folder for each class, a .csv or .jsonl list, or s3://bucket/prefix')
+    .argument('[source]', 'images with labels: one folder for each class, a .csv or .jsonl list, tar or parquet files (train-{000..099}.tar, data/*.parquet), or the same in s3://bucket/prefix')
     .description('train a new head on a pretrained network, and the network with it where asked')
   addFleetFlags(addSpecFlags(command, 'finetune'))
     .option('--margin <share>', 'accuracy that a registered model may lose and still become the latest version; default: 0.01')
@@ -73,7 +73,7 @@ function addFinetune(program: Command, output: Output, result: Result): void {
 function addAdvise(program: Command, output: Output, result: Result): void {
   program
     .command('advise')
-    .argument('<source>', 'images with labels: one folder for each class, a .csv or .jsonl list, or s3://bucket/prefix')
+    .argument('<source>', 'images with labels: one folder for each class, a .csv or .jsonl list, tar or parquet files (train-{000..099}.tar, data/*.parquet), or the same in s3://bucket/prefix')
     .description('which layer to cut a network at: a linear classifier on each of some layers of a sample')
     .requiredOption('--model <name>', 'a network, as resnet50 or resnet50.tv, or the folder or URL of a fine-tuned model')
     .option('--weights <source>', 'as of extract')

@@ -49,10 +49,13 @@ export function trainingEnvironment(
   }
 }
 
-/** A folder's classes are its folders, also where a stray image lies beside them: that one is then missed, and said so. */
+/**
+ * A folder's classes are its folders, also where a stray image lies beside them: that one is then missed, and said so. An archive's are
+ * those that it states, else its folders.
+ */
 async function openLabelled(source: string): ReturnType<typeof openSource> {
   const opened = await openSource(source)
-  if (opened.kind !== 'folder' && opened.kind !== 's3') return opened
+  if (!['folder', 's3', 'tar', 'parquet'].includes(opened.kind)) return opened
   await opened.close()
   return openSource(source, { labels: 'folder' })
 }

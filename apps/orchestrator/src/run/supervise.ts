@@ -1,10 +1,11 @@
 import { maxErrorsAllowed, type RunRecord } from '@layermill/jobs'
 import { errorCode, errorMessage, LayermillError } from '@layermill/models'
-import { commitPath, readCommit, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { commitPath, mapOrdered, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { committedParts, committedResult } from './commits.js'
 import type { RunEnvironment } from './environment.js'
 import { planManifest } from './manifest-plan.js'
 import { partFiles } from './part-files.js'
+import type { PartResult } from './part-queue.js'
 import { PartFailedError, type PlannedJob, PartTracker, type TrackerTotals } from './part-tracker.js'
 import { writeRunRecord } from './record-store.js'
 import { isTerminal } from './states.js'
@@ -14,6 +15,8 @@ import { deleteUpdatePlan, planRenewal, planRetry, planUpdate, readUpdatePlan, t
 const defaultBacklog = 2000
 /** Milliseconds between looks at the queue and the store for events that were lost. */
 const defaultReconcileInterval = 15_000
+/** Commit records read ahead when a run is taken up again. */
+const commitsAtOnce = 16
 
 export interface SuperviseOptions {
   readonly environment: RunEnvironment
@@ -113,11 +116,18 @@ class Supervision {
   /** The parts still to compute, those already done counted on the way; notes when the plan is whole. */
   private async *unfinished(tracker: PartTracker, update: UpdatePlan | undefined): AsyncGenerator<PlannedJob> {
     const retired = new Set(update?.retire)
-    for await (const job of this.plan(update)) {
-      if (retired.has(job.part)) continue
-      const commit = this.committed.has(job.part) ? await readCommit(this.options.store, job.part) : undefined
-      if (commit === undefined) yield job
-      else tracker.addFinished(job, { images: commit.images, failed: commit.failed })
+    // Both go up by parts, so records are read ahead without waiting for the plan, which may wait for a slow listing.
+    const kept = [...this.committed].filter(part => !retired.has(part)).sort((a, b) => a - b)
+    const records = mapOrdered(streamOf(kept), commitsAtOnce, async part => ({ part, result: await committedResult(this.options.store, part) }))
+    try {
+      for await (const job of this.plan(update)) {
+        if (retired.has(job.part)) continue
+        const result = this.committed.has(job.part) ? await resultOf(records, job.part) : undefined
+        if (result === undefined) yield job
+        else tracker.addFinished(job, result)
+      }
+    } finally {
+      await records.return(undefined)
     }
     const { images, parts } = tracker.current
     await this.save({ planned: true, state: 'running', counts: { ...this.record.counts, images, parts } })
@@ -197,6 +207,16 @@ class Supervision {
     this.record = { ...this.record, ...changes }
     await writeRunRecord(this.options.store, this.record)
   }
+}
+
+/** A part's record, from records in the order of their parts; those before it are of parts that the plan does not have. */
+async function resultOf(records: AsyncGenerator<{ part: number; result: PartResult | undefined }>, part: number): Promise<PartResult | undefined> {
+  for (let next = await records.next(); next.done !== true; next = await records.next()) if (next.value.part === part) return next.value.result
+  return undefined
+}
+
+async function* streamOf<T>(values: readonly T[]): AsyncGenerator<T> {
+  yield* values
 }
 
 /**

@@ -8,8 +8,10 @@ import { isAbsent } from '../files/file-errors.js'
 import { Bucket } from '../s3/bucket.js'
 import { parseS3Url, s3Client } from '../s3/client.js'
 import { LocalShards } from './archives/local-shards.js'
+import { ParquetSource } from './archives/parquet-source.js'
 import { S3Shards } from './archives/s3-shards.js'
-import { archiveKind, refuseCompressed, shardPattern } from './archives/shard-pattern.js'
+import { type ArchiveKind, archiveKind, refuseCompressed, shardPattern } from './archives/shard-pattern.js'
+import type { ShardPlace } from './archives/shards.js'
 import { TarSource } from './archives/tar-source.js'
 import { FolderSource, globSource } from './folder.js'
 import { type ListFile, ListSource } from './list.js'
@@ -21,9 +23,9 @@ import { SingleSource } from './single.js'
 import { extensionOf, type ImageSource, isImageName, type LabelRule } from './source.js'
 
 /**
- * Opens a dataset: a folder, a glob, a list file (.txt, .csv, .jsonl), one image, or the same in a bucket (`s3://bucket/prefix/`,
- * `s3://bucket/photos/*.jpg`, `s3://bucket/list.csv`, `s3://bucket/photo.jpg`). What exists under a name is taken before what it would match
- * as a pattern.
+ * Opens a dataset: a folder, a glob, a list file (.txt, .csv, .jsonl), archives (.tar, .parquet; a range or pattern of them), one image, or
+ * the same in a bucket (`s3://bucket/prefix/`, `s3://bucket/photos/*.jpg`, `s3://bucket/list.csv`, `s3://bucket/photo.jpg`). What exists
+ * under a name is taken before what it would match as a pattern.
  *
  * @param options.labels where labels come from, `auto` if left out; see LabelRule
  * @throws LayermillError `SOURCE_MISSING`, `SOURCE_KIND` (a file that is neither an image nor a list), `SOURCE_DENIED`, `STORE_URL`
@@ -38,6 +40,10 @@ export async function openSource(source: string, options: { labels?: LabelRule }
   return openLocalSource(scheme === 'file' ? fileURLToPath(source) : source, labels)
 }
 
+function archiveSource(place: ShardPlace, kind: ArchiveKind, labels: LabelRule): ImageSource {
+  return kind === 'tar' ? new TarSource(place, labels) : new ParquetSource(place, labels)
+}
+
 async function openLocalSource(given: string, labels: LabelRule): Promise<ImageSource> {
   if (given === '') throw new LayermillError('SOURCE_MISSING', 'the source is empty; expected a folder, a file, a glob or s3://bucket/prefix')
   const path = resolve(given)
@@ -47,7 +53,7 @@ async function openLocalSource(given: string, labels: LabelRule): Promise<ImageS
   })
   if (info === undefined) {
     const pattern = shardPattern(given)
-    if (pattern?.kind === 'tar') return new TarSource(new LocalShards(given, pattern), labels)
+    if (pattern !== undefined) return archiveSource(new LocalShards(given, pattern), pattern.kind, labels)
     const glob = globSource(given, labels)
     if (glob !== undefined) return glob
     throw new LayermillError('SOURCE_MISSING', `${given} does not exist`, { hint: `Looked for ${path}.` })
@@ -63,7 +69,8 @@ async function openLocalSource(given: string, labels: LabelRule): Promise<ImageS
     return new SingleSource({ url, name: path, stat: async () => statImage(path), read: async (etag) => readImage(path, etag), close: async () => {} })
   }
   refuseCompressed(given)
-  if (archiveKind(path) === 'tar') return new TarSource(LocalShards.of(path, given, 'tar'), labels)
+  const archive = archiveKind(path)
+  if (archive !== undefined) return archiveSource(LocalShards.of(path, given, archive), archive, labels)
   const format = listFormat(extensionOf(path))
   if (format === undefined) throw unknownKind(given)
   return new ListSource(localList(path, given, format), labels)
@@ -95,9 +102,9 @@ async function openS3Source(source: string, labels: LabelRule): Promise<ImageSou
   const object = prefix === '' || prefix.endsWith('/') ? undefined : await statObject(bucket, prefix)
   if (object === undefined) {
     const pattern = shardPattern(prefix)
-    if (pattern?.kind === 'tar') return new TarSource(new S3Shards(bucket, source, pattern), labels)
+    if (pattern !== undefined) return archiveSource(new S3Shards(bucket, source, pattern), pattern.kind, labels)
     if (isPattern) return new S3Source(bucket, scan.base === '' ? '' : `${scan.base}/`, labels, scan.glob)
-    if (listFormat(extensionOf(prefix)) !== undefined || isImageName(prefix)) {
+    if (listFormat(extensionOf(prefix)) !== undefined || archiveKind(prefix) !== undefined || isImageName(prefix)) {
       bucket.client.destroy()
       throw new LayermillError('SOURCE_MISSING', `${source} does not exist`)
     }
@@ -113,7 +120,8 @@ async function openS3Source(source: string, labels: LabelRule): Promise<ImageSou
     })
   }
   refuseCompressed(prefix)
-  if (archiveKind(prefix) === 'tar') return new TarSource(S3Shards.of(bucket, prefix, source, 'tar'), labels)
+  const archive = archiveKind(prefix)
+  if (archive !== undefined) return archiveSource(S3Shards.of(bucket, prefix, source, archive), archive, labels)
   const format = listFormat(extensionOf(prefix))
   if (format !== undefined) return new ListSource(s3List(bucket, prefix, source, format), labels)
   bucket.client.destroy()

@@ -6,6 +6,7 @@ export interface SourceItem {
   readonly key: string
   /** The version that was listed; '' where a list names an image that is not there. */
   readonly etag: string
+  /** Of the image; in a parquet file the average of its row group. */
   readonly bytes: number
   readonly label?: string
   /** In which archive, and where in it, where the image is part of one. */
@@ -16,7 +17,7 @@ export interface SourceItem {
 export interface ImageSource {
   /** The source for people and run.json; never with credentials. */
   readonly url: string
-  readonly kind: 'folder' | 'glob' | 'list' | 'image' | 's3' | 'tar'
+  readonly kind: 'folder' | 'glob' | 'list' | 'image' | 's3' | 'tar' | 'parquet'
   /**
    * The images as a stream, in an order that does not change: by the UTF-8 bytes of the key (folders, globs, S3) or as listed (list files).
    * `after` goes on behind that key, without looking at what is before it.

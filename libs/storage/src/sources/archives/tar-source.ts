@@ -1,6 +1,7 @@
 import { LayermillError } from '@layermill/models'
 import { checkKey } from '../../keys.js'
 import { folderLabel, type ImageSource, isImageName, type LabelRule, notEmpty, Skipped, type SourceItem } from '../source.js'
+import { safeName } from './safe-name.js'
 import { type Shard, type ShardPlace, shardOfKey } from './shards.js'
 import { TarReader } from './tar-entries.js'
 
@@ -87,13 +88,6 @@ function withLabel(item: SourceItem, rule: LabelRule, own: string | undefined): 
   const name = item.key.slice((item.at?.shard.length ?? -1) + 1)
   const label = rule === 'none' ? undefined : (own ?? (rule === 'folder' ? folderLabel(name) : undefined))
   return label === undefined ? item : { ...item, label }
-}
-
-/** A member's name as part of a key: what would leave the archive's folder keeps its place in it, as `_root/` and `_up/`. */
-function safeName(name: string): string {
-  const rooted = name.startsWith('/')
-  const parts = name.split('/').filter((part) => part !== '' && part !== '.').map((part) => (part === '..' ? '_up' : part))
-  return (rooted ? ['_root', ...parts] : parts).join('/')
 }
 
 function labelOf(path: string, bytes: Uint8Array): string | undefined {

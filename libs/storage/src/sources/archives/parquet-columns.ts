@@ -1,0 +1,119 @@
+import { LayermillError } from '@layermill/models'
+import { type FileMetaData, parquetSchema, type SchemaElement, type SchemaTree } from 'hyparquet'
+
+/** A column's path in the schema: its name, and for a field of a struct that field's. */
+export type ColumnPath = readonly string[]
+
+/** Which columns hold what. */
+export interface ImageColumns {
+  readonly image: ColumnPath
+  readonly name?: ColumnPath | undefined
+  readonly label?: ColumnPath | undefined
+  /** The names of classes that integers in the label column stand for. */
+  readonly classes?: readonly string[] | undefined
+}
+
+/** Names that say that a column holds images, likelier ones first. */
+const IMAGE_NAMES = ['image', 'img', 'picture', 'photo', 'jpg', 'jpeg', 'png', 'webp', 'image_bytes', 'img_bytes', 'bytes', 'content', 'data']
+const NAME_NAMES = ['path', 'file_name', 'filename', '__key__']
+const LABEL_NAMES = ['label', 'class', 'cls']
+
+/**
+ * Finds the column of images (a binary one, or a struct with binary `bytes`, as Hugging Face writes them), of their names and labels.
+ *
+ * @param where the file, for errors
+ * @throws LayermillError `SOURCE_KIND` naming the columns where none, or none alone, can be that of images
+ */
+export function imageColumns(metadata: FileMetaData, where: string): ImageColumns {
+  const columns = parquetSchema(metadata).children
+  const features = huggingFaceFeatures(metadata)
+  const binary = columns.flatMap((column) => {
+    const leaf = isBinary(column) ? column : column.element.repetition_type === 'REPEATED' ? undefined : fieldOf(column, 'bytes', isBinary)
+    return leaf === undefined ? [] : [{ column, leaf }]
+  })
+  const declared = binary.filter(({ column }) => features.get(column.element.name)?._type === 'Image')
+  const named = IMAGE_NAMES.flatMap((name) => binary.filter(({ column }) => column.element.name.toLowerCase() === name))
+  const [found] = [...declared, ...named]
+  const chosen = found ?? (binary.length === 1 ? binary[0] : undefined)
+  if (chosen === undefined) {
+    const list = columns.map((column) => `${column.element.name} (${typeName(column)})`).join(', ')
+    throw new LayermillError('SOURCE_KIND', `${where}: ${binary.length === 0 ? 'no column' : 'no single column'} holds images; its columns are ${list}`, {
+      hint: `Images are a binary column, or a struct with binary "bytes"; of several the one is taken that is named ${IMAGE_NAMES.slice(0, 5).join(', ')} ...`,
+    })
+  }
+  const { column, leaf } = chosen
+  const plain = columns.filter((other) => other !== column && other.children.length === 0 && other.element.repetition_type !== 'REPEATED')
+  const byName = (names: readonly string[]): SchemaTree | undefined =>
+    names.map((name) => plain.find((other) => other.element.name.toLowerCase() === name)).find((other) => other !== undefined)
+  const label = byName(LABEL_NAMES)
+  return {
+    image: leaf.path,
+    name: (fieldOf(column, 'path', isText) ?? byName(NAME_NAMES))?.path,
+    label: label?.path,
+    classes: label === undefined ? undefined : features.get(label.element.name)?.names,
+  }
+}
+
+/** The same file with these columns alone. Statistics, which may be long, are left out. */
+export function projected(metadata: FileMetaData, paths: readonly ColumnPath[]): FileMetaData {
+  const wanted = new Set(paths.map((path) => JSON.stringify(path)))
+  const prune = (tree: SchemaTree): SchemaElement[] => {
+    if (tree.children.length === 0) return wanted.has(JSON.stringify(tree.path)) ? [tree.element] : []
+    const children = tree.children.map(prune).filter((elements) => elements.length > 0)
+    return children.length === 0 ? [] : [{ ...tree.element, num_children: children.length }, ...children.flat()]
+  }
+  return {
+    version: metadata.version,
+    num_rows: metadata.num_rows,
+    metadata_length: metadata.metadata_length,
+    schema: prune(parquetSchema(metadata)),
+    row_groups: metadata.row_groups.map((group) => ({
+      num_rows: group.num_rows,
+      total_byte_size: group.total_byte_size,
+      columns: group.columns.flatMap((chunk) => {
+        if (chunk.meta_data === undefined || !wanted.has(JSON.stringify(chunk.meta_data.path_in_schema))) return []
+        const { statistics: _statistics, encoding_stats: _encodings, ...meta } = chunk.meta_data
+        return [{ ...chunk, meta_data: meta }]
+      }),
+    })),
+  }
+}
+
+const isLeafOf = ({ element, children }: SchemaTree): boolean =>
+  children.length === 0 && element.type === 'BYTE_ARRAY' && element.repetition_type !== 'REPEATED'
+
+const isBinary = (tree: SchemaTree): boolean =>
+  isLeafOf(tree) && tree.element.converted_type === undefined && tree.element.logical_type === undefined
+
+const isText = (tree: SchemaTree): boolean => isLeafOf(tree)
+
+function fieldOf(tree: SchemaTree, name: string, fits: (field: SchemaTree) => boolean): SchemaTree | undefined {
+  return tree.children.find((field) => field.element.name === name && fits(field))
+}
+
+function typeName({ element, children }: SchemaTree): string {
+  if (children.length > 0) return `a group of ${children.map((child) => child.element.name).join(', ')}`
+  const { logical_type: logical, converted_type: converted, type } = element
+  return (logical?.type ?? converted ?? type ?? 'unknown').toLowerCase()
+}
+
+interface Feature {
+  readonly _type?: unknown
+  readonly names?: readonly string[]
+}
+
+/** What the `datasets` library notes of columns; empty where it is not there or not as expected. */
+function huggingFaceFeatures(metadata: FileMetaData): Map<string, Feature> {
+  const features = new Map<string, Feature>()
+  try {
+    const noted = metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value ?? '{}'
+    const { info } = JSON.parse(noted) as { info?: { features?: Record<string, { _type?: unknown; names?: unknown }> } }
+    for (const [name, { _type, names }] of Object.entries(info?.features ?? {})) {
+      const valid = Array.isArray(names) && names.every((value): value is string => typeof value === 'string')
+      features.set(name, valid ? { _type, names } : { _type })
+    }
+  } catch {
+    return new Map()
+  }
+  return features
+}
