@@ -1,5 +1,6 @@
 import * as ort from 'onnxruntime-node'
 import type { Device } from '../engine.js'
+import { hasInt8Instructions } from '../int8-instructions.js'
 import type { OnnxGraph } from './graph.js'
 import { modelProto, rawBytes } from './proto.js'
 import { weightFolders, writeWeightFile } from './weight-file.js'
@@ -17,7 +18,7 @@ const EXTERNAL_BYTES = 1024
 const FILE_BYTES = 1 << 22
 
 /** The runtime's options for a session, as measured in docs/decisions/0051. */
-export function sessionOptions({ device, threads }: SessionSettings): ort.InferenceSession.SessionOptions {
+export function sessionOptions({ device, threads }: SessionSettings, int8Instructions = false): ort.InferenceSession.SessionOptions {
   return {
     executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
     // Includes the blocked layout of convolutions, which is worth a third.
@@ -30,8 +31,9 @@ export function sessionOptions({ device, threads }: SessionSettings): ort.Infere
     // Threads waiting for each other's share of an operator sleep: spinning takes the cores that decode images.
     extra: {
       'session.intra_op.allow_spinning': '0',
-      // Where a CPU's 8-bit products overflow (no VNNI), weights are shifted to uint8, so that every CPU computes the same.
-      'session.x64quantprecision': '1',
+      // Where a CPU's 8-bit products overflow (no VNNI), weights are shifted to uint8, so that every CPU computes the same. Where they do
+      // not, the runtime would shift them as well, and take three times as long for the same numbers.
+      'session.x64quantprecision': int8Instructions ? '0' : '1',
     },
   }
 }
@@ -60,7 +62,7 @@ export async function createSession(
   const external = externalInitializers(graph)
   const bytes = [...external.values()].reduce((sum, data) => sum + data.byteLength, 0)
   const file = bytes >= FILE_BYTES ? await writeWeightFile(external, folders) : undefined
-  const options = sessionOptions(settings)
+  const options = sessionOptions(settings, (await hasInt8Instructions()) === true)
   if (file === undefined) {
     const places = new Map([...external.keys()].map(name => [name, { location: name, offset: 0 }]))
     const externalData = [...external].map(([path, data]) => ({ path, data }))
