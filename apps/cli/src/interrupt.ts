@@ -39,3 +39,15 @@ export function untilStopped(): Promise<NodeJS.Signals> {
     process.on('SIGTERM', onSignal)
   })
 }
+
+/**
+ * Ends the process after so many milliseconds whatever it still waits for: a queue that is away answers nobody, and what was under way is taken
+ * over when its locks run out. For after `untilStopped`.
+ */
+export function exitAtLatest(deadlineMs: number, note: (text: string) => void): void {
+  const end = (): void => {
+    note(`not all connections answered within ${deadlineMs / 1000} s: ending without them; what was under way is taken over by others`)
+    process.exit(0)
+  }
+  setTimeout(end, deadlineMs).unref()
+}

@@ -15,7 +15,8 @@ import { type ProxyFault, proxyFaults, type S3Proxy, startS3Proxy } from './s3-p
 const folder = testFolder('fleet-s3-faults')
 const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))
 const random = seededRandom(seed)
-const images = 600
+const images = 5000
+const partSize = 40
 const truncated = 6
 const changed = 6
 const deleted = 6
@@ -39,10 +40,11 @@ beforeAll(async () => {
   await createBucket(bucket)
   store = openStore(source)
   const bytes = await Promise.all(Array.from({ length: 60 }, (_, i) => imageBytes(i)))
-  for (let i = 0; i < images; i++) {
+  const put = (i: number): Promise<unknown> => {
     const whole = bytes[i % bytes.length]!
-    await store.put(key(i), i < truncated ? whole.subarray(0, whole.length * 0.6) : whole)
+    return store.put(key(i), i < truncated ? whole.subarray(0, whole.length * 0.6) : whole)
   }
+  for (let i = 0; i < images; i += 50) await Promise.all(Array.from({ length: Math.min(50, images - i) }, (_, j) => put(i + j)))
   proxy = await startS3Proxy(s3.endpoint, choose)
   fleet = await Fleet.start({ env: { AWS_ENDPOINT_URL_S3: proxy.url } }, { appendOnly: true })
 }, 300_000)
@@ -56,13 +58,13 @@ afterAll(async () => {
 
 describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`, () => {
   it(`errors, slow and cut answers, damaged, changed and deleted objects, dying workers: every one of ${images} images once`, async () => {
-    const spec = { model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize: 8, pool: 'avg', maxErrors: images }
+    const spec = { model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize, pool: 'avg', maxErrors: images }
     const undisturbed = join(await folder(), 'undisturbed')
-    const flags = ['--model', spec.model, '--weights', spec.weights, '--layers', 'conv2', '--size', spec.size, '--part-size', '8', '--pool', 'avg', '--max-errors', String(images)]
+    const flags = ['--model', spec.model, '--weights', spec.weights, '--layers', 'conv2', '--size', spec.size, '--part-size', String(partSize), '--pool', 'avg', '--max-errors', String(images)]
     const reference = await runCli(['extract', source, ...flags, '--device', 'cpu', '--out', undisturbed])
     expect(reference.code, reference.stderr).toBe(3)
 
-    share = 0.08
+    share = 0.03
     const chaos = new Chaos({ fleet, random, workers: 3, orchestrators: 1, faults: { 'kill worker': 5, 'freeze worker': 5, 'kill orchestrator': 2 } })
     const server = await chaos.startOrchestrators()
     const out = `s3://${bucket}/features`

@@ -9,7 +9,7 @@ import { exitCodes } from '../exit-codes.js'
 import { fleetEnvironment, fleetWeights, openFleetQueue, startFleetRuns } from '../fleet/orchestrator.js'
 import { openFleetSchedules } from '../fleet/schedules.js'
 import { type WebhookFlags, webhookOptions } from '../fleet/webhooks.js'
-import { untilStopped } from '../interrupt.js'
+import { exitAtLatest, untilStopped } from '../interrupt.js'
 import { count, milliseconds } from '../numbers.js'
 import { registryRoot } from '../registry/registry.js'
 import { version } from '../version.js'
@@ -74,6 +74,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     schedules.start()
     logger.info({ queue: broker.describe(), weights: options.weightsStore }, 'serving')
     const signal = await untilStopped()
+    exitAtLatest(2 * closeDeadline, text => logger.warn(text))
     logger.info({ signal }, 'stopping: runs under way are handed back')
     await Promise.all([server.close(), worker.close(), schedules.close(), webhooks.close()].map(async closing => closing.catch((error: unknown) => logger.warn({ err: error }, 'while stopping'))))
   } finally {

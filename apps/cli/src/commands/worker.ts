@@ -8,7 +8,7 @@ import { exitCodes } from '../exit-codes.js'
 import { drainWithParent, parseDevices, superviseDevices } from '../fleet/device-workers.js'
 import { fleetWeights, openFleetQueue } from '../fleet/orchestrator.js'
 import { weightsOfRun, workerWeights } from '../fleet/worker-weights.js'
-import { untilStopped } from '../interrupt.js'
+import { exitAtLatest, untilStopped } from '../interrupt.js'
 import { bytes, count, milliseconds } from '../numbers.js'
 import type { Output } from '../output/output.js'
 import { version } from '../version.js'
@@ -26,6 +26,9 @@ export interface WorkerOptions {
   weightsCache: string
   lockDuration: string
 }
+
+/** Milliseconds for connections to close, beyond the time for parts. */
+const closeDeadline = 10_000
 
 /** Milliseconds after which a micro-batch of a worker that is gone is taken by another: its whole step waits for it. */
 const gradientLock = 15_000
@@ -66,6 +69,7 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
       note(`worker ${worker.id}: ${engine.name} on ${engine.device}, queue ${broker.describe()}${worker.healthUrl === undefined ? '' : `, health at ${worker.healthUrl}`}`)
       const gradientWorker = startGradientWorker(broker, gradients, { lockDuration: Math.min(lockDuration, gradientLock) })
       const signal = await untilStopped()
+      exitAtLatest(drainDeadline + closeDeadline, note)
       // Micro-batches under way end while the parts do, or their locks run out.
       void gradientWorker.close()
       note(`${signal}: finishing the parts under way, at most ${drainDeadline / 1000} s`)

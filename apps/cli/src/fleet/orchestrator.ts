@@ -7,6 +7,7 @@ import { createEnvironment, createProvider, readAhead } from '../compose.js'
 import { loadAnyModel } from '../library/any-model.js'
 import { writePredictions } from '../output/predictions.js'
 import { fleetTraining } from './training.js'
+import { outageNotes } from './outage-notes.js'
 import { openStoreFile } from './weights-file.js'
 import { FleetWeights } from './weights-store.js'
 
@@ -15,7 +16,7 @@ const orchestratorCache = 4e9
 
 /** @throws LayermillError as `openBroker` does. */
 export function openFleetQueue(url: string, note: (text: string) => void): Promise<Broker> {
-  return openBroker(url, { onError: error => note(`queue: ${error.message}`) })
+  return openBroker(url, { onError: outageNotes(note) })
 }
 
 /** The fleet's weights at the URL that `--weights-store` gives, if it does. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Broker, type JobState, makePayload, type RunJob, type RunRecord, type RunSpec, type RunState } from '@layermill/jobs'
 import { getNetwork, LayermillError, networkIds } from '@layermill/models'
@@ -49,6 +50,11 @@ function plainDifference(existing: RunSpec, spec: RunSpec): string | undefined {
 
 const conflict = (where: string, what: string): LayermillError =>
   new LayermillError('RUN_CONFLICT', `${where} ${what}`, { hint: 'choose another out, or replace what is there with overwrite' })
+
+/** A spec as a queue gives it back: JSON, whose fields may come in another order (PostgreSQL sorts them). */
+function asKept(spec: RunJob['spec']): unknown {
+  return spec === undefined ? undefined : JSON.parse(JSON.stringify(spec))
+}
 
 /** Runs on a queue: one job each, under the run's id. What the queue forgets is still in the runs' stores. */
 export class QueueRunService implements RunService {
@@ -153,7 +159,7 @@ export class QueueRunService implements RunService {
     const job = await this.#queue.getJob(added.id!)
     if (job === undefined) throw new LayermillError('UNAVAILABLE', `the queue lost the run ${added.id} as it was added; try again`)
     const summary = summarizeJob(job, await job.getState())
-    if (JSON.stringify(job.data.spec) === JSON.stringify(data.spec)) return summary
+    if (isDeepStrictEqual(job.data.spec, asKept(data.spec))) return summary
     throw conflict(data.store, `is being written by run ${summary.id} with another spec`)
   }
 

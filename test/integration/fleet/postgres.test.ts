@@ -1,0 +1,50 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type PostgresService, startPostgres } from '../../../scripts/services/postgres.mjs'
+import { type CliProcess, runCli, smallRun, startCli } from '../../helpers/cli.js'
+import { succeeded, untilSaid } from '../../helpers/fleet.js'
+import { testFolder } from '../../helpers/folders.js'
+import { writeImages } from '../../helpers/images.js'
+import { fileHashes } from '../../helpers/results.js'
+
+const folder = testFolder('fleet-postgres')
+const processes: CliProcess[] = []
+// A server of its own: other tests' workers would take this run's parts.
+let postgres: PostgresService
+
+beforeAll(async () => {
+  postgres = await startPostgres()
+})
+afterAll(async () => {
+  for (const { child } of processes) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+  await Promise.all(processes.map(({ ended }) => ended))
+  await postgres?.stop()
+})
+
+function start(...args: string[]): CliProcess {
+  const process = startCli(args)
+  processes.push(process)
+  return process
+}
+
+it('serve, two workers and a run on PostgreSQL: the bytes of an embedded run, told live, and all end at SIGTERM', async () => {
+  const photos = join(await folder(), 'photos')
+  await writeImages(photos, 40)
+  const [here, there] = [join(await folder(), 'here'), join(await folder(), 'there')]
+  succeeded(await runCli(smallRun(photos, here, '--part-size', '8')))
+
+  const server = start('serve', '--queue', postgres.url, '--port', '0')
+  const url = await untilSaid(server, /"url":"(http:[^"]+)"/)
+  await untilSaid(server, /"msg":"serving"/)
+  const workers = [1, 2].map(() => start('worker', '--queue', postgres.url, '--device', 'cpu'))
+  for (const worker of workers) await untilSaid(worker, /worker \S+: onnx on cpu/)
+  succeeded(await runCli([...smallRun(photos, there, '--part-size', '8'), '--server', url]))
+  expect(await fileHashes(there)).toEqual(await fileHashes(here))
+
+  await expect.poll(async () => ((await (await fetch(`${url}/v1/workers`)).json()) as { workers: { device: string }[] }).workers.map(({ device }) => device), { timeout: 60_000 }).toEqual(['cpu', 'cpu'])
+  const queues = (await (await fetch(`${url}/v1/queues`)).json()) as { queues: { name: string; active: number }[] }
+  expect(queues.queues.every(({ active }) => active === 0)).toBe(true)
+
+  for (const { child } of processes) child.kill('SIGTERM')
+  expect(await Promise.all(processes.map(async ({ ended }) => (await ended).code))).toEqual([0, 0, 0])
+})
