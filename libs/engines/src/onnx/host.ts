@@ -1,7 +1,8 @@
 import * as ort from 'onnxruntime-node'
-import { inferShapes, LayermillError, type GraphNode, type Size2, type Tensor } from '@layermill/models'
+import { inferShapes, type GraphNode, type Size2, type Tensor } from '@layermill/models'
 import type { Device } from '../engine.js'
 import { nativeCall } from '../thread/guard.js'
+import { Numbered } from '../thread/numbered.js'
 import type { LoadParams, Request, Requests, RequestKind } from '../thread/protocol.js'
 import { selectDevice } from './devices.js'
 import { calibrationPoints } from './int8/points.js'
@@ -22,11 +23,10 @@ interface Loaded {
 
 /** The engine inside its thread: sessions by number, requests one at a time. */
 export class OnnxHost {
-  private readonly sessions = new Map<number, Loaded>()
-  private readonly trainers = new Map<number, TrainerHost>()
+  private readonly sessions = new Numbered<Loaded>('extractor')
+  private readonly trainers = new Numbered<TrainerHost>('trainer')
   private device: Device = 'cpu'
   private threads = 1
-  private nextSession = 0
 
   /** @param flags see `thread/protocol.ts`. */
   constructor(private readonly flags: Int32Array) {}
@@ -39,8 +39,8 @@ export class OnnxHost {
       case 'run': return this.run(request.params)
       case 'release': return this.release(request.params)
       case 'train': return this.train(request.params)
-      case 'gradients': return this.trainer(request.params.trainer).gradients(request.params)
-      case 'evaluate': return this.trainer(request.params.trainer).evaluate(request.params)
+      case 'gradients': return this.trainers.get(request.params.trainer).gradients(request.params)
+      case 'evaluate': return this.trainers.get(request.params.trainer).evaluate(request.params)
       case 'parameters': return this.setParameters(request.params)
       case 'releaseTrainer': return this.releaseTrainer(request.params)
       case 'close': return this.close()
@@ -63,14 +63,12 @@ export class OnnxHost {
     const { graph, ...lowered } = lower({ nodes, weights, outputs, inputSize, overwriteWeights: ownWeights, ranges })
     const options = { device: this.device, threads: this.threads }
     const session = await nativeCall(this.flags, () => createSession(graph, options))
-    const number = this.nextSession++
-    this.sessions.set(number, { session, lowered, outputs, nodes: lowered.averaging.length > 0 ? nodes : [] })
+    const number = this.sessions.add({ session, lowered, outputs, nodes: lowered.averaging.length > 0 ? nodes : [] })
     return { session: number, ...(points === undefined ? {} : { points }) }
   }
 
   private async run({ session: number, images }: Requests['run']['params']): Promise<Requests['run']['result']> {
     const loaded = this.sessions.get(number)
-    if (loaded === undefined) throw new LayermillError('ENGINE_CLOSED', 'this extractor has been released')
     const feeds: Record<string, ort.Tensor> = { [loaded.lowered.input]: toOrt(images), ...averagingFeeds(loaded, images) }
     const results = await nativeCall(this.flags, () => loaded.session.run(feeds))
     const taken = new Set<string>()
@@ -84,8 +82,7 @@ export class OnnxHost {
   }
 
   private async release({ session: number }: Requests['release']['params']): Promise<undefined> {
-    const loaded = this.sessions.get(number)
-    this.sessions.delete(number)
+    const loaded = this.sessions.take(number)
     if (loaded !== undefined) await nativeCall(this.flags, () => loaded.session.release())
     return undefined
   }
@@ -93,32 +90,22 @@ export class OnnxHost {
   private async train(params: TrainParams): Promise<TrainerLoaded> {
     const settings = { device: this.device, threads: this.threads }
     const host = await TrainerHost.create(params, settings, call => nativeCall(this.flags, call))
-    const trainer = this.nextSession++
-    this.trainers.set(trainer, host)
-    return { trainer, ...host.description }
-  }
-
-  private trainer(number: number): TrainerHost {
-    const trainer = this.trainers.get(number)
-    if (trainer === undefined) throw new LayermillError('ENGINE_CLOSED', 'this trainer has been released')
-    return trainer
+    return { trainer: this.trainers.add(host), ...host.description }
   }
 
   private async setParameters({ trainer, parameters }: Requests['parameters']['params']): Promise<undefined> {
-    this.trainer(trainer).setParameters(parameters)
+    this.trainers.get(trainer).setParameters(parameters)
     return undefined
   }
 
   private async releaseTrainer({ trainer: number }: Requests['releaseTrainer']['params']): Promise<undefined> {
-    const trainer = this.trainers.get(number)
-    this.trainers.delete(number)
-    await trainer?.release()
+    await this.trainers.take(number)?.release()
     return undefined
   }
 
   private async close(): Promise<undefined> {
-    for (const session of this.sessions.keys()) await this.release({ session })
-    for (const trainer of this.trainers.keys()) await this.releaseTrainer({ trainer })
+    for (const session of this.sessions.numbers()) await this.release({ session })
+    for (const trainer of this.trainers.numbers()) await this.releaseTrainer({ trainer })
     return undefined
   }
 }

@@ -1,6 +1,7 @@
-import { LayermillError, type Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/models'
 import type { TrainerLoaded, TrainParams } from '../onnx/trainer-protocol.js'
 import { nativeCall } from '../thread/guard.js'
+import { Numbered } from '../thread/numbered.js'
 import type { LoadParams, Request, RequestKind, Requests } from '../thread/protocol.js'
 import { selectBackend } from './backend.js'
 import { ExtractorHost } from './extractor-host.js'
@@ -10,10 +11,9 @@ type Result = Requests[RequestKind]['result']
 
 /** The tfjs engine inside its thread: extractors and trainers by number, requests one at a time. */
 export class TfjsHost {
-  private readonly extractors = new Map<number, ExtractorHost>()
-  private readonly trainers = new Map<number, TrainerHost>()
+  private readonly extractors = new Numbered<ExtractorHost>('extractor')
+  private readonly trainers = new Numbered<TrainerHost>('trainer')
   private native = false
-  private next = 0
 
   /** @param flags see `thread/protocol.ts`. */
   constructor(private readonly flags: Int32Array) {}
@@ -28,11 +28,11 @@ export class TfjsHost {
   private carryOut(request: Exclude<Request, { kind: 'open' }>): Result {
     switch (request.kind) {
       case 'load': return this.load(request.params)
-      case 'run': return { tensors: this.extractor(request.params.session).run(request.params.images) }
+      case 'run': return { tensors: this.extractors.get(request.params.session).run(request.params.images) }
       case 'release': return this.release(request.params.session)
       case 'train': return this.train(request.params)
-      case 'gradients': return this.trainer(request.params.trainer).gradients(request.params)
-      case 'evaluate': return this.trainer(request.params.trainer).evaluate(request.params)
+      case 'gradients': return this.trainers.get(request.params.trainer).gradients(request.params)
+      case 'evaluate': return this.trainers.get(request.params.trainer).evaluate(request.params)
       case 'parameters': return this.setParameters(request.params)
       case 'releaseTrainer': return this.releaseTrainer(request.params.trainer)
       case 'close': return this.close()
@@ -46,51 +46,32 @@ export class TfjsHost {
   }
 
   private load(params: LoadParams): Requests['load']['result'] {
-    const extractor = new ExtractorHost(params)
-    const session = this.next++
-    this.extractors.set(session, extractor)
-    return { session }
-  }
-
-  private extractor(number: number): ExtractorHost {
-    const extractor = this.extractors.get(number)
-    if (extractor === undefined) throw new LayermillError('ENGINE_CLOSED', 'this extractor has been released')
-    return extractor
+    return { session: this.extractors.add(new ExtractorHost(params)) }
   }
 
   private release(number: number): undefined {
-    this.extractors.get(number)?.release()
-    this.extractors.delete(number)
+    this.extractors.take(number)?.release()
     return undefined
   }
 
   private train(params: TrainParams): TrainerLoaded {
     const host = new TrainerHost(params)
-    const trainer = this.next++
-    this.trainers.set(trainer, host)
-    return { trainer, ...host.description }
-  }
-
-  private trainer(number: number): TrainerHost {
-    const trainer = this.trainers.get(number)
-    if (trainer === undefined) throw new LayermillError('ENGINE_CLOSED', 'this trainer has been released')
-    return trainer
+    return { trainer: this.trainers.add(host), ...host.description }
   }
 
   private setParameters({ trainer, parameters }: { trainer: number; parameters: ReadonlyMap<string, Tensor> }): undefined {
-    this.trainer(trainer).setParameters(parameters)
+    this.trainers.get(trainer).setParameters(parameters)
     return undefined
   }
 
   private releaseTrainer(number: number): undefined {
-    this.trainers.get(number)?.release()
-    this.trainers.delete(number)
+    this.trainers.take(number)?.release()
     return undefined
   }
 
   private close(): undefined {
-    for (const session of [...this.extractors.keys()]) this.release(session)
-    for (const trainer of [...this.trainers.keys()]) this.releaseTrainer(trainer)
+    for (const session of this.extractors.numbers()) this.release(session)
+    for (const trainer of this.trainers.numbers()) this.releaseTrainer(trainer)
     return undefined
   }
 }
