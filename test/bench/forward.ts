@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process'
-import { availableParallelism } from 'node:os'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { inProcess, median } from './measure.js'
+import { hasPytorch, python, pytorch } from './pytorch.js'
 
 const batch = 8
 const rounds = 5
@@ -20,21 +17,9 @@ interface PyTorch {
   readonly channelsLast: number
 }
 
-/** The Python that has PyTorch: `$LAYERMILL_BENCH_PYTHON`, else `python3`. */
-const python = process.env['LAYERMILL_BENCH_PYTHON'] ?? 'python3'
-const run = promisify(execFile)
-
-async function pytorch(model: string): Promise<PyTorch> {
-  // The script is beside the source, not in dist.
-  const script = fileURLToPath(new URL('../../bench/pytorch_forward.py', import.meta.url))
-  const { stdout } = await run(python, [script, model, String(batch), String(rounds), String(availableParallelism())])
-  return JSON.parse(stdout) as PyTorch
-}
-
 /** `npm run bench -- forward`: the engine's forward pass against PyTorch's, the better of eager and channels-last, batch 8. */
 export async function benchForward(): Promise<void> {
-  const there = await run(python, ['-c', 'import torch']).then(() => true, () => false)
-  if (!there) return console.log(`left out: ${python} has no torch (set LAYERMILL_BENCH_PYTHON to a Python that has)`)
+  if (!(await hasPytorch())) return console.log(`left out: ${python} has no torch (set LAYERMILL_BENCH_PYTHON to a Python that has)`)
   console.log(`forward pass, batches of ${batch}, images a second\n`)
   console.log(['model/layer', 'ours', 'eager', 'ch.-last', 'ratio', 'target'].map((name, i) => (i === 0 ? name.padEnd(18) : name.padStart(10))).join(''))
   for (const { model, layer, target } of cases) {
@@ -42,7 +27,7 @@ export async function benchForward(): Promise<void> {
     const theirs: PyTorch[] = []
     for (let turn = 0; turn < turns; turn++) {
       ours.push((await inProcess<{ rate: number }>('./forward-step.js', model, layer, String(batch), String(rounds))).rate)
-      theirs.push(await pytorch(model))
+      theirs.push(await pytorch<PyTorch>('pytorch_forward.py', model, String(batch), String(rounds)))
     }
     const eager = median(theirs.map(result => result.eager))
     const last = median(theirs.map(result => result.channelsLast))

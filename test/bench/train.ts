@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process'
 import { cp, rm } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { benchImages } from './images.js'
 import { inProcess } from './measure.js'
+import { hasPytorch, python, pytorch } from './pytorch.js'
 import { benchExchange } from './train-exchange.js'
 
 const batch = 8
@@ -19,17 +16,6 @@ interface Steps {
   readonly cpuSeconds: readonly number[]
 }
 
-/** The Python that has PyTorch: `$LAYERMILL_BENCH_PYTHON`, else `python3`. */
-const python = process.env['LAYERMILL_BENCH_PYTHON'] ?? 'python3'
-const run = promisify(execFile)
-
-async function pytorch(model: string): Promise<Steps> {
-  // The script is beside the source, not in dist.
-  const script = fileURLToPath(new URL('../../bench/pytorch_train.py', import.meta.url))
-  const { stdout } = await run(python, [script, model, String(batch), String(rounds), String(availableParallelism())])
-  return JSON.parse(stdout) as Steps
-}
-
 const best = (all: readonly Steps[], of: keyof Steps): number => Math.min(...all.flatMap(steps => steps[of]))
 
 function line(name: string, steps: readonly Steps[]): string {
@@ -38,14 +24,14 @@ function line(name: string, steps: readonly Steps[]): string {
 }
 
 async function benchSteps(): Promise<void> {
-  const there = await run(python, ['-c', 'import torch']).then(() => true, () => false)
+  const there = await hasPytorch()
   console.log(`full fine-tuning step, batches of ${batch}: gradients, mean, Adam${there ? '' : ` (${python} has no torch: set LAYERMILL_BENCH_PYTHON to compare)`}`)
   for (const model of models) {
     const ours: Steps[] = []
     const theirs: Steps[] = []
     for (let turn = 0; turn < turns; turn++) {
       ours.push(await inProcess<Steps>('./train-step.js', model, String(batch), String(rounds)))
-      if (there) theirs.push(await pytorch(model))
+      if (there) theirs.push(await pytorch<Steps>('pytorch_train.py', model, String(batch), String(rounds)))
     }
     console.log(line(model, ours))
     if (!there) continue

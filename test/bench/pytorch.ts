@@ -1,0 +1,20 @@
+import { execFile } from 'node:child_process'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+
+/** The Python that has PyTorch: `$LAYERMILL_BENCH_PYTHON`, else `python3`. */
+export const python = process.env['LAYERMILL_BENCH_PYTHON'] ?? 'python3'
+const run = promisify(execFile)
+
+export async function hasPytorch(): Promise<boolean> {
+  return run(python, ['-c', 'import torch']).then(() => true, () => false)
+}
+
+/** What a script of this folder prints, given these arguments and the number of threads. */
+export async function pytorch<Result>(script: string, ...args: readonly string[]): Promise<Result> {
+  // The scripts are beside the sources, not in dist.
+  const path = fileURLToPath(new URL(`../../bench/${script}`, import.meta.url))
+  const { stdout } = await run(python, [path, ...args, String(availableParallelism())])
+  return JSON.parse(stdout) as Result
+}
