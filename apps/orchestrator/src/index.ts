@@ -1,6 +1,6 @@
 export * from './http/index.js'
 export * from './run/index.js'
-export { type ModelService, modelService } from './registry/model-service.js'
+export { type ModelService, noModels } from './registry/model-service.js'
 export type { InspectionService, PictureQuery, ProjectionQuery } from './inspect/service.js'
 export { StoreInspection } from './inspect/store-inspection.js'
 export { QueueFleetService, type QueueFleetOptions } from './service/queue-fleet-service.js'

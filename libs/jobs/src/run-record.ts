@@ -1,6 +1,6 @@
-import { LayermillError } from '@layermill/models'
 import { z } from 'zod'
 import { CalibrationReport } from './calibration.js'
+import { parseJsonRecord, serializeJsonRecord } from './json-record.js'
 import { ExtractSpec, FinetuneSpec, PredictSpec } from './spec.js'
 
 /** Where a run stands. A run that is `planning` or `running` with nobody at it was interrupted and can be resumed. */
@@ -88,7 +88,7 @@ export type RunRecord = z.output<typeof RunRecord>
 
 /** `run.json` as text: indented, for people. */
 export function serializeRunRecord(record: RunRecord): string {
-  return `${JSON.stringify(record, null, 2)}\n`
+  return serializeJsonRecord(record)
 }
 
 /**
@@ -96,14 +96,5 @@ export function serializeRunRecord(record: RunRecord): string {
  * @throws LayermillError `RUN_RECORD_INVALID` naming the place and the field.
  */
 export function parseRunRecord(text: string | Uint8Array, where: string): RunRecord {
-  let value: unknown
-  try {
-    value = JSON.parse(typeof text === 'string' ? text : new TextDecoder().decode(text))
-  } catch (cause) {
-    throw new LayermillError('RUN_RECORD_INVALID', `${where}/run.json is not JSON`, { cause })
-  }
-  const result = RunRecord.safeParse(value)
-  if (result.success) return result.data
-  const issue = result.error.issues[0]!
-  throw new LayermillError('RUN_RECORD_INVALID', `${where}/run.json: ${issue.path.join('.') || 'record'}: ${issue.message}`)
+  return parseJsonRecord(RunRecord, text, { code: 'RUN_RECORD_INVALID', where: `${where}/run.json` })
 }

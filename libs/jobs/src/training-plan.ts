@@ -1,5 +1,6 @@
-import { LayermillError, type NetworkDescription } from '@layermill/models'
+import type { NetworkDescription } from '@layermill/models'
 import { z } from 'zod'
+import { parseJsonRecord } from './json-record.js'
 
 /** Where the plan of a fine-tuning run is, in its store. */
 export const TRAINING_PLAN_PATH = 'training.json'
@@ -53,14 +54,5 @@ export type TrainingPlan = z.output<typeof TrainingPlan>
  * @throws LayermillError `RUN_RECORD_INVALID` naming the place and the field.
  */
 export function parseTrainingPlan(bytes: Uint8Array, where: string): TrainingPlan {
-  let value: unknown
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes))
-  } catch (cause) {
-    throw new LayermillError('RUN_RECORD_INVALID', `${where}/${TRAINING_PLAN_PATH} is not JSON`, { cause })
-  }
-  const result = TrainingPlan.safeParse(value)
-  if (result.success) return result.data
-  const issue = result.error.issues[0]!
-  throw new LayermillError('RUN_RECORD_INVALID', `${where}/${TRAINING_PLAN_PATH}: ${issue.path.join('.') || 'plan'}: ${issue.message}`)
+  return parseJsonRecord(TrainingPlan, bytes, { code: 'RUN_RECORD_INVALID', where: `${where}/${TRAINING_PLAN_PATH}`, whole: 'plan' })
 }

@@ -8,6 +8,7 @@ export { encodeErrors, encodeManifest, type ErrorRow, type ManifestRow, parseErr
 export { encodeIndex, type IndexRow, parseIndex } from './records/index-rows.js'
 export { type CommitRecord, type CommittedFile, committedFile, encodeCommit, parseCommit, sha256Hex } from './records/commit.js'
 export { mapOrdered } from './prefetch.js'
+export { changeObject, type ObjectChange } from './change-object.js'
 export type { FeatureDtype, FeatureLayer, FeatureRows, RangeSource, RowRange } from './features/types.js'
 export { fromFloat16, toFloat16 } from './features/float16.js'
 export { allocateNpy, type NpyBuffer } from './features/npy.js'
@@ -15,4 +16,4 @@ export { allocateSafetensors, type SafetensorsBuffer } from './features/safetens
 export { encodeParquetFeatures, type ParquetLayer } from './features/parquet.js'
 export { createPartWriter, type FeatureFile, type PartOptions, type PartWriter } from './features/part-writer.js'
 export { openRanges, readFeatureRows } from './features/read.js'
-export { readCommit, readManifest } from './records/read.js'
+export { listParts, readCommit, readManifest } from './records/read.js'

@@ -1,9 +1,9 @@
 /**
- * Maps a stream with up to `concurrency` calls under way, in order. Inputs are taken only as outputs are, so at most `concurrency` results
+ * Maps a stream, or a list, with up to `concurrency` calls under way, in order. Inputs are taken only as outputs are, so at most `concurrency` results
  * wait in memory. A failed call throws in its turn.
  */
 export async function* mapOrdered<In, Out>(
-  inputs: AsyncIterable<In>,
+  inputs: AsyncIterable<In> | Iterable<In>,
   concurrency: number,
   map: (input: In) => Promise<Out>,
 ): AsyncGenerator<Out> {

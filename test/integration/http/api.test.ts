@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { failureTable } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { modelService, orchestratorMetrics, problemKinds, routeAccess, type Problem, type RunPage, type RunSummary } from '@layermill/orchestrator'
+import { noModels, orchestratorMetrics, problemKinds, routeAccess, type Problem, type RunPage, type RunSummary } from '@layermill/orchestrator'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { emptyInspection } from './memory-inspection.js'
@@ -151,7 +151,7 @@ describe('errors', () => {
   it('a queue that does not answer at all is 503 as well, everywhere', async () => {
     const silent = new Proxy(fixture.runs, { get: (target, key) => key === 'events' ? target.events.bind(target) : () => new Promise(() => {}) })
     const fleet = new Proxy(fixture.fleet, { get: () => () => new Promise(() => {}) })
-    const models = new Proxy(modelService(undefined), { get: () => () => new Promise(() => {}) })
+    const models = new Proxy(noModels(), { get: () => () => new Promise(() => {}) })
     const schedules = new Proxy(new MemorySchedules(), { get: () => () => new Promise(() => {}) })
     const inspection = new Proxy(emptyInspection, { get: () => () => new Promise(() => {}) })
     const hanging = await startServer({ runs: silent, fleet, models, schedules, inspection, serviceDeadline: 20 })

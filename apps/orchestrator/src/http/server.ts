@@ -26,7 +26,7 @@ import { addScheduleRoutes } from './routes/schedules.js'
 import { addSessionRoutes } from './routes/session.js'
 import type { ScheduleService } from '../schedules/schedule-service.js'
 import type { FleetService, RunService } from './services.js'
-import { type ModelService, modelService } from '../registry/model-service.js'
+import { type ModelService, noModels } from '../registry/model-service.js'
 
 export interface ServerOptions {
   runs: RunService
@@ -151,7 +151,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
     addEventRoute(typed, { runs, metrics, heartbeat, mostStreams })
     if (options.schedules !== undefined) addScheduleRoutes(typed, boundSchedules(options.schedules, serviceDeadline))
     addFleetRoutes(typed, fleet)
-    addModelRoutes(typed, boundModels(options.models ?? modelService(undefined), serviceDeadline))
+    addModelRoutes(typed, boundModels(options.models ?? noModels(), serviceDeadline))
     addOperationRoutes(typed, { runs, fleet, metrics })
     if (options.inspection !== undefined) addInspectionRoutes(typed, boundInspection(options.inspection, serviceDeadline))
     addSessionRoutes(typed, { version })

@@ -1,4 +1,4 @@
-import { errorsPath, parseErrors, partOfPath, type Store } from '@layermill/storage'
+import { listParts, parseErrors, type Store } from '@layermill/storage'
 import type { FailurePage, RunParts } from '../http/schemas/inspection.js'
 
 /** Most images of one answer, give or take those of a part. */
@@ -8,9 +8,7 @@ const mostParts = 200
 
 async function rangesBelow(store: Store, folder: string): Promise<[number, number][]> {
   const ranges: [number, number][] = []
-  for await (const { key } of store.list(folder)) {
-    const part = partOfPath(key)
-    if (part === undefined) continue
+  for await (const { part } of listParts(store, folder)) {
     const last = ranges.at(-1)
     if (last !== undefined && part === last[1] + 1) last[1] = part
     else ranges.push([part, part])
@@ -28,12 +26,11 @@ export async function runParts(store: Store): Promise<RunParts> {
 export async function failuresFrom(store: Store, from: number): Promise<FailurePage> {
   const failures: FailurePage['failures'] = []
   let looked = 0
-  for await (const { key } of store.list('errors/')) {
-    const part = partOfPath(key)
-    if (part === undefined || part < from) continue
+  for await (const { part, key } of listParts(store, 'errors/')) {
+    if (part < from) continue
     if (failures.length >= pageLength || looked++ >= mostParts) return { failures, next: part }
     const bytes = await store.get(key)
-    const rows = bytes === undefined ? [] : parseErrors(bytes, `${store.url}/${errorsPath(part)}`)
+    const rows = bytes === undefined ? [] : parseErrors(bytes, `${store.url}/${key}`)
     failures.push(...rows.slice(0, 500).map(row => ({ part, ...row })))
   }
   return { failures }

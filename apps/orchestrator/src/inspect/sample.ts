@@ -1,5 +1,6 @@
 import { LayermillError } from '@layermill/models'
-import { type FeatureFormat, featurePath, indexPath, openRanges, parseIndex, partOfPath, readCommit, readFeatureRows, type Store } from '@layermill/storage'
+import { type FeatureFormat, featurePath, indexPath, openRanges, parseIndex, readFeatureRows, type Store } from '@layermill/storage'
+import { committedParts, committedResult } from '../run/commits.js'
 
 /** Parts that a sample is taken from, at most; they are spread over all. */
 const mostParts = 24
@@ -23,13 +24,9 @@ interface PartRows {
 const spread = (length: number, count: number): number[] => Array.from({ length: Math.min(count, length) }, (_, i) => Math.floor((i * length) / Math.min(count, length)))
 
 async function chooseRows(store: Store, sample: number): Promise<{ chosen: PartRows[]; images: number }> {
-  const committed: number[] = []
-  for await (const { key } of store.list('commits/')) {
-    const part = partOfPath(key)
-    if (part !== undefined) committed.push(part)
-  }
+  const committed = [...(await committedParts(store))]
   const parts = spread(committed.length, mostParts).map(i => committed[i]!)
-  const commits = await Promise.all(parts.map(async part => ({ part, images: (await readCommit(store, part))?.images ?? 0 })))
+  const commits = await Promise.all(parts.map(async part => ({ part, images: (await committedResult(store, part))?.images ?? 0 })))
   const looked = commits.reduce((sum, { images }) => sum + images, 0)
   if (looked === 0) throw new LayermillError('NOT_RECORDED', `${store.url}: no part with features is there yet`)
   const chosen = commits.map(({ part, images }) => ({ part, rows: spread(images, Math.ceil((sample * images) / looked)) }))

@@ -1,30 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import { serializeJsonRecord } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import type { Store } from '@layermill/storage'
-import { HistoryEntry, Latest, parseRecord, toText } from './records.js'
-
-/** Tries of a swap before somebody is told that the model is changed all the time. */
-const tries = 60
+import { changeObject, type Store } from '@layermill/storage'
+import { HistoryEntry, Latest, parseRecord } from './records.js'
 
 const latestPath = (name: string): string => `models/${name}/latest.json`
 const historyPath = (name: string): string => `models/${name}/history.jsonl`
-
-interface Versioned<Value> {
-  readonly value: Value
-  /** Undefined where there is no file yet. */
-  readonly etag: string | undefined
-}
-
-/** A file with an etag that is not newer than its content: a swap on it fails where the content is not the last. */
-async function readVersioned(store: Store, key: string): Promise<Versioned<Uint8Array | undefined>> {
-  const entry = await store.stat(key)
-  if (entry === undefined) return { value: undefined, etag: undefined }
-  return { value: await store.get(key), etag: entry.etag }
-}
-
-async function swap(store: Store, key: string, text: string, etag: string | undefined): Promise<boolean> {
-  return store.put(key, text, { contentType: 'application/json', ...(etag === undefined ? { ifAbsent: true } : { ifMatch: etag }) })
-}
 
 function parseHistory(bytes: Uint8Array | undefined, where: string): HistoryEntry[] {
   if (bytes === undefined) return []
@@ -32,15 +12,13 @@ function parseHistory(bytes: Uint8Array | undefined, where: string): HistoryEntr
   return lines.map((line, i) => parseRecord(HistoryEntry, line, `${where} line ${i + 1}`))
 }
 
-/** The latest version of a model, or undefined where none was promoted yet. */
-export async function readLatest(store: Store, name: string): Promise<Latest | undefined> {
-  return (await readHead(store, name)).value
+function parseLatest(bytes: Uint8Array | undefined, store: Store, name: string): Latest | undefined {
+  return bytes === undefined ? undefined : parseRecord(Latest, bytes, `${store.url}/${latestPath(name)}`)
 }
 
-async function readHead(store: Store, name: string): Promise<Versioned<Latest | undefined>> {
-  const key = latestPath(name)
-  const { value, etag } = await readVersioned(store, key)
-  return { value: value === undefined ? undefined : parseRecord(Latest, value, `${store.url}/${key}`), etag }
+/** The latest version of a model, or undefined where none was promoted yet. */
+export async function readLatest(store: Store, name: string): Promise<Latest | undefined> {
+  return parseLatest(await store.get(latestPath(name)), store, name)
 }
 
 /** All that happened to a model, oldest first, also what was not written down before its writer died. */
@@ -52,26 +30,17 @@ export async function readHistory(store: Store, name: string): Promise<HistoryEn
   return latest !== undefined && latest.entry.sequence > written ? [...entries, latest.entry] : entries
 }
 
+const busy = (store: Store, name: string) => (): LayermillError =>
+  new LayermillError('REGISTRY_BUSY', `${store.url}: ${name} is being changed by others all the time`, { hint: 'try again' })
+
 /** Appends the entry of `latest.json` to the history unless it is there. */
 async function writeDown(store: Store, name: string, { entry }: Latest): Promise<void> {
   const key = historyPath(name)
-  for (let attempt = 0; attempt < tries; attempt++) {
-    const { value, etag } = await readVersioned(store, key)
-    const written = parseHistory(value, `${store.url}/${key}`).at(-1)?.sequence ?? 0
-    if (written >= entry.sequence) return
-    const text = `${value === undefined ? '' : new TextDecoder().decode(value)}${JSON.stringify(entry)}\n`
-    if (await swap(store, key, text, etag)) return
-    await backOff(attempt)
-  }
-  throw busy(store, name)
-}
-
-const busy = (store: Store, name: string): LayermillError =>
-  new LayermillError('REGISTRY_BUSY', `${store.url}: ${name} is being changed by others all the time`, { hint: 'try again' })
-
-/** Those who lost to each other must not meet again at the same moment. */
-async function backOff(attempt: number): Promise<void> {
-  await pause(Math.random() * Math.min(500, 10 * 2 ** attempt))
+  await changeObject(store, key, bytes => {
+    const written = parseHistory(bytes, `${store.url}/${key}`).at(-1)?.sequence ?? 0
+    if (written >= entry.sequence) return undefined
+    return { value: entry, text: `${bytes === undefined ? '' : new TextDecoder().decode(bytes)}${JSON.stringify(entry)}\n` }
+  }, busy(store, name))
 }
 
 /** What a change makes of the state: the next one, or undefined where it is not to be made any more. */
@@ -85,18 +54,15 @@ export type Change = (now: Latest | undefined) => Omit<Latest, 'entry' | 'format
  * @throws what `change` throws; LayermillError `REGISTRY_BUSY`; as the store does
  */
 export async function changeLatest(store: Store, name: string, change: Change): Promise<Latest | undefined> {
-  for (let attempt = 0; attempt < tries; attempt++) {
-    const { value: now, etag } = await readHead(store, name)
+  const changed = await changeObject(store, latestPath(name), async bytes => {
+    const now = parseLatest(bytes, store, name)
     if (now !== undefined) await writeDown(store, name, now)
     const wanted = change(now)
     if (wanted === undefined) return undefined
     const entry: HistoryEntry = { sequence: (now?.entry.sequence ?? 0) + 1, ...wanted.entry }
-    const next: Latest = { format: 'layermill-latest', name, ...wanted, entry }
-    if (await swap(store, latestPath(name), toText(next), etag)) {
-      await writeDown(store, name, next)
-      return next
-    }
-    await backOff(attempt)
-  }
-  throw busy(store, name)
+    const value: Latest = { format: 'layermill-latest', name, ...wanted, entry }
+    return { value, text: serializeJsonRecord(value) }
+  }, busy(store, name))
+  if (changed !== undefined) await writeDown(store, name, changed)
+  return changed
 }

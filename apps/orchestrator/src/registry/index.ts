@@ -1,7 +1,7 @@
 export * from './records.js'
 export * from './reference.js'
 export * from './registry.js'
-export { type ModelService, modelService, requireRegistry } from './model-service.js'
+export { type ModelService, noModels, requireRegistry } from './model-service.js'
 export { readHistory, readLatest } from './head.js'
 export { noteUse, readUses, staleUses } from './uses.js'
 export { allocateVersion, readEvaluation, readVersions } from './versions.js'

@@ -1,7 +1,6 @@
 import { LayermillError } from '@layermill/models'
-import type { Store } from '@layermill/storage'
 import type { Latest } from './records.js'
-import { type ManualChange, type ModelDetail, ModelRegistry, type ModelSummary, type RegistryOptions } from './registry.js'
+import type { ManualChange, ModelDetail, ModelSummary } from './registry.js'
 
 /** What the HTTP side asks of the registry. */
 export interface ModelService {
@@ -20,9 +19,8 @@ const missing = (): never => {
   })
 }
 
-/** The registry at a store; without one every question is answered with `REGISTRY_MISSING`. */
-export function modelService(store: Store | undefined, options: RegistryOptions = {}): ModelService {
-  if (store !== undefined) return new ModelRegistry(store, options)
+/** Where no registry is configured, every question is answered with `REGISTRY_MISSING`. */
+export function noModels(): ModelService {
   return { list: async () => missing(), get: async () => missing(), promote: async () => missing(), rollback: async () => missing() }
 }
 

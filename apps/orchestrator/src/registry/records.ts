@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { parseJsonRecord } from '@layermill/jobs'
 import { z } from 'zod'
 
 const time = z.string().describe('ISO 8601, UTC.')
@@ -89,22 +89,11 @@ export const ModelUse = z.object({
 }).meta({ id: 'ModelUse', description: 'Results that were made with a version.' })
 export type ModelUse = z.output<typeof ModelUse>
 
-export const toText = (record: object): string => `${JSON.stringify(record, null, 2)}\n`
-
 /**
  * Reads a record.
  * @param where for messages: URL and path of the file
  * @throws LayermillError `REGISTRY_INVALID` naming file and field
  */
 export function parseRecord<Schema extends z.ZodType>(schema: Schema, bytes: Uint8Array | string, where: string): z.output<Schema> {
-  let value: unknown
-  try {
-    value = JSON.parse(typeof bytes === 'string' ? bytes : new TextDecoder().decode(bytes))
-  } catch (cause) {
-    throw new LayermillError('REGISTRY_INVALID', `${where} is not JSON`, { cause })
-  }
-  const result = schema.safeParse(value)
-  if (result.success) return result.data
-  const issue = result.error.issues[0]!
-  throw new LayermillError('REGISTRY_INVALID', `${where}: ${issue.path.join('.') || 'record'}: ${issue.message}`)
+  return parseJsonRecord(schema, bytes, { code: 'REGISTRY_INVALID', where })
 }

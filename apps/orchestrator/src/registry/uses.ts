@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { RunRecord } from '@layermill/jobs'
+import { type RunRecord, serializeJsonRecord } from '@layermill/jobs'
 import type { Store } from '@layermill/storage'
 import { parseVersionUrl } from './reference.js'
-import { ModelUse, parseRecord, toText } from './records.js'
+import { ModelUse, parseRecord } from './records.js'
 
 const usesPrefix = (name: string): string => `models/${name}/uses/`
 
@@ -16,7 +16,7 @@ export async function noteUse(
   try {
     const use: ModelUse = { out, kind: spec.kind, run: id, version: place.version, time: time.toISOString() }
     const hash = createHash('sha256').update(out).digest('hex').slice(0, 32)
-    await store.put(`${usesPrefix(place.name)}${hash}.json`, toText(use), { contentType: 'application/json' })
+    await store.put(`${usesPrefix(place.name)}${hash}.json`, serializeJsonRecord(use), { contentType: 'application/json' })
   } finally {
     await store.close()
   }

@@ -1,6 +1,7 @@
+import { serializeJsonRecord } from '@layermill/jobs'
 import { LayermillError, MODEL_FILE } from '@layermill/models'
 import type { Store } from '@layermill/storage'
-import { Evaluation, parseRecord, toText, VersionRecord } from './records.js'
+import { Evaluation, parseRecord, VersionRecord } from './records.js'
 
 export const versionPrefix = (name: string, version: number): string => `models/${name}/versions/${version}/`
 const recordPath = (name: string, version: number): string => `${versionPrefix(name, version)}version.json`
@@ -20,7 +21,7 @@ export async function readEvaluation(store: Store, name: string, version: number
 }
 
 export async function writeEvaluation(store: Store, name: string, evaluation: Evaluation): Promise<void> {
-  await store.put(evaluationPath(name, evaluation.version), toText(evaluation), { contentType: 'application/json' })
+  await store.put(evaluationPath(name, evaluation.version), serializeJsonRecord(evaluation), { contentType: 'application/json' })
 }
 
 /** All versions of a model, by number. Numbers are given without gaps. */
@@ -51,7 +52,7 @@ export async function allocateVersion(store: Store, draft: Omit<VersionRecord, '
     if (found !== undefined) version++
     else {
       const record: VersionRecord = { format: 'layermill-model-version', version, ...draft }
-      if (await store.put(recordPath(draft.name, version), toText(record), { ifAbsent: true, contentType: 'application/json' })) return record
+      if (await store.put(recordPath(draft.name, version), serializeJsonRecord(record), { ifAbsent: true, contentType: 'application/json' })) return record
     }
   }
 }

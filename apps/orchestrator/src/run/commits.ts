@@ -1,13 +1,10 @@
-import { partOfPath, readCommit, type Store } from '@layermill/storage'
+import { listParts, readCommit, type Store } from '@layermill/storage'
 import type { PartResult } from './part-queue.js'
 
 /** Numbers of the parts that have a commit record, as a set. */
 export async function committedParts(store: Store): Promise<Set<number>> {
   const parts = new Set<number>()
-  for await (const { key } of store.list('commits/')) {
-    const part = partOfPath(key)
-    if (part !== undefined) parts.add(part)
-  }
+  for await (const { part } of listParts(store, 'commits/')) parts.add(part)
   return parts
 }
 

@@ -1,4 +1,4 @@
-import { encodeManifest, type ImageSource, manifestPath, type ManifestRow, mapOrdered, partOfPath, readManifest, type Store } from '@layermill/storage'
+import { encodeManifest, type ImageSource, listParts, manifestPath, type ManifestRow, mapOrdered, readManifest, type Store } from '@layermill/storage'
 import type { PlannedJob } from './part-tracker.js'
 import { cutParts } from './plan-parts.js'
 
@@ -9,10 +9,7 @@ export async function writeManifest(store: Store, part: number, rows: readonly M
 /** Numbers of the manifest's parts, in order. */
 export async function manifestParts(store: Store): Promise<number[]> {
   const parts: number[] = []
-  for await (const { key } of store.list('manifest/part-')) {
-    const part = partOfPath(key)
-    if (part !== undefined) parts.push(part)
-  }
+  for await (const { part } of listParts(store, 'manifest/part-')) parts.push(part)
   return parts.sort((a, b) => a - b)
 }
 
@@ -35,7 +32,7 @@ const readAtOnce = 8
 export async function* planManifest(store: Store, source: ImageSource, partSize: number, complete: boolean): AsyncGenerator<PlannedJob> {
   let next = 0
   let last: string | undefined
-  const known = mapOrdered(streamOf(await manifestParts(store)), readAtOnce, async part => {
+  const known = mapOrdered(await manifestParts(store), readAtOnce, async part => {
     const rows = await readManifest(store, part)
     return { part, images: rows.length, lastKey: rows.at(-1)?.key }
   })
@@ -56,8 +53,4 @@ export async function* planManifest(store: Store, source: ImageSource, partSize:
       if (!whole) break
     }
   }
-}
-
-async function* streamOf<T>(values: Iterable<T>): AsyncGenerator<T> {
-  yield* values
 }

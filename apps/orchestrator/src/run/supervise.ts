@@ -118,7 +118,7 @@ class Supervision {
     const retired = new Set(update?.retire)
     // Both go up by parts, so records are read ahead without waiting for the plan, which may wait for a slow listing.
     const kept = [...this.committed].filter(part => !retired.has(part)).sort((a, b) => a - b)
-    const records = mapOrdered(streamOf(kept), commitsAtOnce, async part => ({ part, result: await committedResult(this.options.store, part) }))
+    const records = mapOrdered(kept, commitsAtOnce, async part => ({ part, result: await committedResult(this.options.store, part) }))
     try {
       for await (const job of this.plan(update)) {
         if (retired.has(job.part)) continue
@@ -213,10 +213,6 @@ class Supervision {
 async function resultOf(records: AsyncGenerator<{ part: number; result: PartResult | undefined }>, part: number): Promise<PartResult | undefined> {
   for (let next = await records.next(); next.done !== true; next = await records.next()) if (next.value.part === part) return next.value.result
   return undefined
-}
-
-async function* streamOf<T>(values: readonly T[]): AsyncGenerator<T> {
-  yield* values
 }
 
 /**

@@ -1,5 +1,4 @@
-import { ScheduleSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { parseJsonRecord, ScheduleSpec } from '@layermill/jobs'
 import { z } from 'zod'
 
 const time = z.string().describe('ISO 8601, UTC.')
@@ -59,14 +58,5 @@ export function withTick(history: ScheduleHistory, tick: Tick): ScheduleHistory 
 
 /** @throws LayermillError `SCHEDULE_RECORD_INVALID` naming the file and the field. */
 export function parseStored<Schema extends z.ZodType>(schema: Schema, bytes: Uint8Array, where: string): z.output<Schema> {
-  let value: unknown
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes))
-  } catch (cause) {
-    throw new LayermillError('SCHEDULE_RECORD_INVALID', `${where} is not JSON`, { cause })
-  }
-  const result = schema.safeParse(value)
-  if (result.success) return result.data
-  const issue = result.error.issues[0]!
-  throw new LayermillError('SCHEDULE_RECORD_INVALID', `${where}: ${issue.path.join('.') || 'record'}: ${issue.message}`)
+  return parseJsonRecord(schema, bytes, { code: 'SCHEDULE_RECORD_INVALID', where })
 }

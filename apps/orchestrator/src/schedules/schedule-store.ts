@@ -1,17 +1,14 @@
 import { randomUUID } from 'node:crypto'
+import { serializeJsonRecord } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import type { Store } from '@layermill/storage'
+import { changeObject, type Store } from '@layermill/storage'
 import { z } from 'zod'
 import { parseStored, ScheduleHistory, ScheduleRecord } from './records.js'
 
 const State = z.object({ version: z.literal(1), id: z.string() })
 
-/** Others may write at the same moment; more than so many times in a row is no chance. */
-const mostTries = 20
-
 const recordKey = (name: string): string => `schedules/${name}.json`
 const historyKey = (name: string): string => `schedules/${name}.history.json`
-const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 
 /**
  * Schedules and their histories as files of a store, each replaced by compare and swap: any number of orchestrators may write at once.
@@ -22,7 +19,7 @@ export class ScheduleStore {
 
   /** What tells this state from every other, also where it was moved. Made at the first call. */
   async id(): Promise<string> {
-    await this.store.put('state.json', json({ version: 1, id: randomUUID() } satisfies z.output<typeof State>), { ifAbsent: true })
+    await this.store.put('state.json', serializeJsonRecord({ version: 1, id: randomUUID() } satisfies z.output<typeof State>), { ifAbsent: true })
     const id = await this.knownId()
     if (id === undefined) throw new LayermillError('STORE_FAILED', `${this.store.url}/state.json was written and is not there`)
     return id
@@ -54,7 +51,7 @@ export class ScheduleStore {
     if ((await this.store.stat(recordKey(name))) !== undefined) return false
     // What an earlier schedule of this name did is another one's.
     await this.store.delete(historyKey(name))
-    return this.store.put(recordKey(name), json(record), { ifAbsent: true })
+    return this.store.put(recordKey(name), serializeJsonRecord(record), { ifAbsent: true })
   }
 
   /** @returns the changed record, or undefined where there is none */
@@ -78,18 +75,14 @@ export class ScheduleStore {
     return changed!
   }
 
-  async #swap<Schema extends z.ZodType>(
+  async #swap<Schema extends z.ZodType<object>>(
     key: string, schema: Schema, change: (value: z.output<Schema> | undefined) => z.output<Schema> | undefined,
   ): Promise<z.output<Schema> | undefined> {
-    for (let tries = 0; tries < mostTries; tries++) {
-      // The version first: content that is newer than it makes the write fail, never the other way round.
-      const etag = (await this.store.stat(key))?.etag
-      const bytes = etag === undefined ? undefined : await this.store.get(key)
-      const value = bytes === undefined ? undefined : parseStored(schema, bytes, `${this.store.url}/${key}`)
+    const where = `${this.store.url}/${key}`
+    return changeObject(this.store, key, bytes => {
+      const value = bytes === undefined ? undefined : parseStored(schema, bytes, where)
       const changed = change(value)
-      if (changed === undefined || changed === value) return changed
-      if (await this.store.put(key, json(changed), etag === undefined ? { ifAbsent: true } : { ifMatch: etag })) return changed
-    }
-    throw new LayermillError('STORE_BUSY', `${this.store.url}/${key} is written by others all the time`)
+      return changed === undefined ? undefined : { value: changed, text: changed === value ? undefined : serializeJsonRecord(changed) }
+    }, () => new LayermillError('STORE_BUSY', `${where} is written by others all the time`))
   }
 }

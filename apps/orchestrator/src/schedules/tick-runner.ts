@@ -103,14 +103,18 @@ export class TickRunner {
 
   async #decided(name: string, tick: Tick): Promise<void> {
     await this.store.changeHistory(name, history => (findTick(history, tick.id) === undefined ? withTick(history, tick) : history))
-    this.environment.note?.(`schedule ${name}: tick ${tick.id} ${tick.state}${tick.reason === undefined ? '' : `: ${tick.reason}`}`)
+    this.#noteDecision(name, tick)
+  }
+
+  #noteDecision(name: string, { id, state, reason }: Tick): void {
+    this.environment.note?.(`schedule ${name}: tick ${id} ${state}${reason === undefined ? '' : `: ${reason}`}`)
   }
 
   async #decide(name: string, record: ScheduleRecord, history: ScheduleHistory, tick: Tick): Promise<Tick | undefined> {
     // Listing may take long: not where the answer is known without.
     const fingerprint = history.ticks.some(isOpen) ? undefined : await fingerprintOf(record.schedule.spec, this.environment)
     const decided = findTick(await this.store.changeHistory(name, latest => decideTick(latest, record.schedule, { ...tick, fingerprint })), tick.id)
-    if (decided !== undefined && decided.state !== 'starting') this.environment.note?.(`schedule ${name}: tick ${tick.id} ${decided.state}${decided.reason === undefined ? '' : `: ${decided.reason}`}`)
+    if (decided !== undefined && decided.state !== 'starting') this.#noteDecision(name, decided)
     return decided
   }
 

@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util'
 import { setTimeout as pause } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { type Broker, type JobState, makePayload, type RunJob, type RunRecord, type RunSpec, type RunState } from '@layermill/jobs'
 import { getNetwork, LayermillError, networkIds } from '@layermill/models'
 import type { Store } from '@layermill/storage'

@@ -3,6 +3,7 @@ import {
   type FinetuneSpec,
   parseTrainingPlan,
   type RunRecord,
+  serializeJsonRecord,
   TRAINING_PLAN_PATH,
   TRAINING_ROWS_PATH,
   type TrainingPlan,
@@ -115,7 +116,7 @@ class Preparation {
     if (errors.length > 0) await store.put(errorsPath(0), encodeErrors(errors))
     await store.put(TRAINING_ROWS_PATH, training!)
     await store.put(VALIDATION_ROWS_PATH, validation!)
-    await store.put(TRAINING_PLAN_PATH, `${JSON.stringify(plan, null, 2)}\n`)
+    await store.put(TRAINING_PLAN_PATH, serializeJsonRecord(plan))
     const done = plan.images.training + plan.images.validation
     const counts = { images: done + errors.length, done, failed: errors.length, parts: 0 }
     const planned: RunRecord = { ...record, state: 'running', planned: true, counts }

@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/models'
-import { commitPath, manifestPath } from '../layout.js'
+import { commitPath, manifestPath, partOfPath } from '../layout.js'
 import type { Store } from '../store.js'
 import { type CommitRecord, parseCommit } from './commit.js'
 import { type ManifestRow, parseManifest } from './rows.js'
@@ -23,4 +23,12 @@ export async function readManifest(store: Store, part: number): Promise<Manifest
   const bytes = await store.get(path)
   if (bytes === undefined) throw new LayermillError('MANIFEST_MISSING', `${store.url}/${path} does not exist`)
   return parseManifest(bytes, `${store.url}/${path}`)
+}
+
+/** The parts that have a file below a folder of the layout (`commits/`, `errors/`), as the store lists them: by their paths. */
+export async function* listParts(store: Store, folder: string): AsyncGenerator<{ part: number; key: string }> {
+  for await (const { key } of store.list(folder)) {
+    const part = partOfPath(key)
+    if (part !== undefined) yield { part, key }
+  }
 }

@@ -27,7 +27,7 @@ export class S3Shards implements ShardPlace {
   async list(): Promise<Shard[]> {
     const { names, globs } = this.pattern
     const found = new Map<string, Shard>()
-    const stats = mapOrdered(streamOf(names), STATS_AT_ONCE, async (name) => ({ name, shard: await this.stat(name) }))
+    const stats = mapOrdered(names, STATS_AT_ONCE, async (name) => ({ name, shard: await this.stat(name) }))
     for await (const { name, shard } of stats) {
       if (shard === undefined) throw missingShard(name, this.url)
       found.set(name, shard)
@@ -67,8 +67,4 @@ export class S3Shards implements ShardPlace {
     }
     return shards
   }
-}
-
-async function* streamOf<T>(values: readonly T[]): AsyncGenerator<T> {
-  yield* values
 }
