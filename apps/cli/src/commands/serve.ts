@@ -60,7 +60,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const runs = new QueueRunService(broker, environment)
   const resolved = resolvingRuns(runs, registry)
   const schedules = await openFleetSchedules({
-    broker, environment, runs: resolved, state: options.state, notify: queueNotify(broker), note, warn: text => logger.warn(text),
+    broker, environment, runs: resolved, registry, state: options.state, notify: queueNotify(broker), note, warn: text => logger.warn(text),
   })
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store })
   const server = await createServer({

@@ -4,12 +4,15 @@ import { LayermillError, layermillHome } from '@layermill/models'
 import {
   claimPlace, type Notify, type RunEnvironment, type RunService, type ScheduleService, ScheduleStore, StoredSchedules, startScheduleWorker,
 } from '@layermill/orchestrator'
+import type { ModelRegistry } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
 
 export interface FleetSchedulesOptions {
   readonly broker: Broker
   readonly environment: RunEnvironment
   readonly runs: RunService
+  /** Where registered models of specs are looked up. */
+  readonly registry: ModelRegistry | undefined
   /** `--state`; default: the folder `state` of LAYERMILL_HOME. */
   readonly state: string | undefined
   readonly notify: Notify
@@ -31,7 +34,7 @@ function refusing(error: LayermillError): ScheduleService {
 }
 
 /** The schedules of a fleet, kept in the store of `--state`. Where the queue's are kept at another place, they are left alone. */
-export async function openFleetSchedules({ broker, environment, runs, state, notify, note, warn }: FleetSchedulesOptions): Promise<FleetSchedules> {
+export async function openFleetSchedules({ broker, environment, runs, registry, state, notify, note, warn }: FleetSchedulesOptions): Promise<FleetSchedules> {
   const store = new ScheduleStore(openStore(state ?? join(layermillHome(), 'state')))
   try {
     await claimPlace(broker, store, state !== undefined)
@@ -45,7 +48,7 @@ export async function openFleetSchedules({ broker, environment, runs, state, not
     service: new StoredSchedules(broker, store),
     start() {
       worker ??= startScheduleWorker(broker, store, {
-        runs, notify, note, now: () => environment.now(), openSource: source => environment.openSource(source), openStore: url => environment.openStore(url),
+        runs, registry, notify, note, now: () => environment.now(), openSource: source => environment.openSource(source), openStore: url => environment.openStore(url),
       })
     },
     async close() {

@@ -2,8 +2,12 @@ import { createHash, type Hash } from 'node:crypto'
 import type { RunSpec } from '@layermill/jobs'
 import { networkIds } from '@layermill/models'
 import type { ImageSource, Store } from '@layermill/storage'
+import { parseModelReference } from '../registry/reference.js'
+import type { ModelRegistry } from '../registry/registry.js'
 
 export interface FingerprintEnvironment {
+  /** What specs with registered models (`pets@latest`) are looked up in. */
+  readonly registry?: Pick<ModelRegistry, 'resolve'> | undefined
   openSource(source: string): Promise<ImageSource>
   openStore(url: string): Promise<Store>
 }
@@ -16,12 +20,20 @@ async function addListing(hash: Hash, source: ImageSource): Promise<void> {
   }
 }
 
-/** The version of a fine-tuned model that a spec names by its place; a network's name says all by itself. */
+/**
+ * The version of a fine-tuned model that a spec names by its place, or by its name in the registry: what `pets@latest` means at this moment.
+ * A network's name says all by itself.
+ */
 async function modelVersion(model: string, environment: FingerprintEnvironment): Promise<string | undefined> {
-  if (networkIds.includes(model) || !/[/\\]/.test(model)) return undefined
-  const store = await environment.openStore(model)
+  const reference = parseModelReference(model)
+  if (reference === undefined && (networkIds.includes(model) || !/[/\\]/.test(model))) return undefined
+  // Where there is no registry, the submission says so.
+  const place = reference === undefined ? model : await environment.registry?.resolve(reference)
+  if (place === undefined) return undefined
+  const store = await environment.openStore(place)
   try {
-    return (await store.stat('model.json'))?.etag
+    const etag = (await store.stat('model.json'))?.etag
+    return reference === undefined ? etag : `${place} ${etag ?? ''}`
   } finally {
     await store.close()
   }
@@ -30,7 +42,7 @@ async function modelVersion(model: string, environment: FingerprintEnvironment):
 /**
  * What a run of this spec would work on, as a SHA-256: the spec, its model's version, and key, etag, size and label of every image. The
  * listing is read as a stream.
- * @throws LayermillError as listing does: `SOURCE_EMPTY`, `SOURCE_MISSING`, `SOURCE_UNREACHABLE`
+ * @throws LayermillError as listing does: `SOURCE_EMPTY`, `SOURCE_MISSING`, `SOURCE_UNREACHABLE`; `MODEL_NOT_REGISTERED`
  */
 export async function fingerprintOf(spec: RunSpec, environment: FingerprintEnvironment): Promise<string> {
   const { notify: _notify, ...decisive } = spec
