@@ -14,6 +14,7 @@ export interface Result {
 
 const queueText = 'queue of the fleet: redis://host:6379, rediss:// or postgres://'
 const lockText = 'seconds after which another takes over the work of a process that is gone'
+const privateText = 'also fetch weights from URLs at private addresses that specs name'
 const storeText = 'where the fleet keeps weights, so that workers need not fetch them from the internet: a folder or s3://bucket/prefix'
 
 /** Flags of the commands that a fleet carries out. */
@@ -23,6 +24,7 @@ export function addFleetFlags(command: Command): Command {
     .option('--server <url>', 'a layermill serve to submit to, as https://host:8080; the token comes from LAYERMILL_TOKEN or --token-file')
     .option('--token-file <file>', 'file with the token of --server')
     .option('--weights-store <url>', storeText)
+    .option('--allow-private-weights', `with --queue: ${privateText}`)
     .option('--registry <dest>', registryText)
     .addOption(new Option('--lock-duration <seconds>', lockText).hideHelp())
 }
@@ -42,6 +44,7 @@ function addServe(program: Command, result: Result): void {
     .option('--registry <dest>', registryText)
     .option('--state <dest>', 'where schedules are kept, outliving the queue: a folder or s3://bucket/prefix, the same for all orchestrators; default: $LAYERMILL_HOME/state')
     .option('--webhook <url>', 'tell this URL when runs end and models are promoted; may be repeated (also LAYERMILL_WEBHOOKS); signed with LAYERMILL_WEBHOOK_SECRET or the file of LAYERMILL_WEBHOOK_SECRET_FILE', collect)
+    .option('--allow-private-weights', privateText)
     .option('--allow-private-webhooks', 'also tell webhooks at private addresses')
     .option('--lock-duration <seconds>', lockText, '60')
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
@@ -64,6 +67,7 @@ function addWorker(program: Command, output: Output, result: Result): void {
     .option('--host <name>', 'where --health-port listens', '127.0.0.1')
     .option('--drain-deadline <seconds>', 'time to finish parts at SIGTERM; what is not finished then goes back to the queue', '30')
     .option('--weights-store <url>', storeText)
+    .option('--allow-private-weights', privateText)
     .option('--weights-cache <bytes>', 'most weights of that store to keep on this disk; those used longest ago are dropped', '20GB')
     .option('--lock-duration <seconds>', lockText, '60')
     .addHelpText('after', '\nExamples:\n  layermill worker --queue redis://localhost:6379\n  layermill worker --queue redis://queue.internal:6379 --device cuda --devices 0,1 --health-port 9090 --host 0.0.0.0 --weights-store s3://bucket/layermill')
@@ -103,6 +107,7 @@ function addRuns(program: Command, output: Output, result: Result): void {
   reach(runs.command('resume').argument('<run|out>', 'its id, or where its results are (then --queue)').description('goes on with a run that failed, was cancelled, or was forgotten by a wiped queue'))
     .option('--detach', 'only queue it: an orchestrator (layermill serve) carries it out')
     .option('--weights-store <url>', storeText)
+    .option('--allow-private-weights', `with --queue: ${privateText}`)
     .addHelpText('after', '\nExamples:\n  layermill runs resume extract-20260102-0a1b2c3d --server https://layermill.example\n  layermill runs resume s3://bucket/features --queue redis://localhost:6379')
     .action(async (target: string, options: RunsOptions & { detach?: boolean }) => {
       result.exitCode = await (await import('./commands/runs.js')).resumeRun(output, target, options)

@@ -1,6 +1,6 @@
 import { runStates, type RunKind, type RunState } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import type { RunDetail, RunSummary, TrainingState } from '@layermill/orchestrator'
+import type { RunDetail, RunSummary, TrainingState } from '@layermill/orchestrator/api'
 import { ensureDone, followRun } from '../client/follow.js'
 import type { RunClient } from '../client/run-client.js'
 import { metricsLineOf, trainingProgressOf } from '../client/training-state.js'
@@ -19,6 +19,7 @@ export interface RunsOptions {
   server?: string
   tokenFile?: string
   weightsStore?: string
+  allowPrivateWeights?: boolean
   json?: boolean
 }
 

@@ -2,13 +2,18 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { dashboardFolder } from '@layermill/dashboard'
 import { LayermillError, layermillHome } from '@layermill/models'
-import { createLogger, createServer, isLoopback, Metrics, openTokens, QueueFleetService, queueNotify, QueueRunService, startWebhookWorker, StoreInspection, type TokenStore } from '@layermill/orchestrator'
+import { createLogger, createServer, isLoopback, Metrics } from '@layermill/orchestrator/http'
+import { StoreInspection } from '@layermill/orchestrator/inspect'
+import { queueNotify, startWebhookWorker } from '@layermill/orchestrator/notify'
 import { ModelRegistry, promotionNotice, resolvingRuns } from '@layermill/orchestrator/registry'
+import { QueueFleetService, QueueRunService } from '@layermill/orchestrator/service'
+import { openTokens, type TokenStore } from '@layermill/orchestrator/tokens'
 import { openStore } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'
 import { fleetEnvironment, fleetWeights, openFleetQueue, startFleetRuns } from '../fleet/orchestrator.js'
 import { openFleetSchedules } from '../fleet/schedules.js'
 import { type WebhookFlags, webhookOptions } from '../fleet/webhooks.js'
+import { fleetWeightsLoader } from '../fleet/weights-file.js'
 import { exitAtLatest, untilStopped } from '../interrupt.js'
 import { count, milliseconds } from '../numbers.js'
 import { registryRoot } from '../registry/registry.js'
@@ -20,6 +25,7 @@ export interface ServeOptions extends WebhookFlags {
   port: string
   tokensFile?: string
   weightsStore?: string
+  allowPrivateWeights?: boolean
   registry?: string
   state?: string
   lockDuration: string
@@ -54,7 +60,8 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const hooks = await webhookOptions(options)
   const broker = await openFleetQueue(options.queue, text => logger.warn(text))
   const weights = fleetWeights(options.weightsStore, text => logger.info(text))
-  const environment = fleetEnvironment(broker, weights, note)
+  const load = fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })
+  const environment = fleetEnvironment(broker, { weights, load, note })
   const root = registryRoot(options)
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
   const runs = new QueueRunService(broker, environment)
@@ -69,7 +76,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   })
   try {
     await server.listen()
-    const worker = startFleetRuns(broker, environment, { weights, lockDuration: milliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
+    const worker = startFleetRuns(broker, environment, { weights, load, lockDuration: milliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
     const webhooks = startWebhookWorker(broker, { ...hooks, note })
     schedules.start()
     logger.info({ queue: broker.describe(), weights: options.weightsStore }, 'serving')

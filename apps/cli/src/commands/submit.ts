@@ -1,12 +1,14 @@
 import type { RunRecord, RunSpec } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { type RunDetail, runStoreUrl, type RunWorker } from '@layermill/orchestrator'
+import type { RunDetail } from '@layermill/orchestrator/api'
+import { runStoreUrl, type RunWorker } from '@layermill/orchestrator/service'
 import { ensureDone, followRun } from '../client/follow.js'
 import { HttpRunClient } from '../client/http-client.js'
 import { QueueRunClient } from '../client/queue-client.js'
 import type { RunClient } from '../client/run-client.js'
 import { readToken } from '../client/token.js'
 import { fleetEnvironment, fleetWeights, openFleetQueue, startFleetRuns } from '../fleet/orchestrator.js'
+import { fleetWeightsLoader } from '../fleet/weights-file.js'
 import { interruptible } from '../interrupt.js'
 import { milliseconds } from '../numbers.js'
 import type { Output } from '../output/output.js'
@@ -18,7 +20,7 @@ export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds'> &
 /** Milliseconds for handing back runs and closing the queue. */
 const closeDeadline = 10_000
 
-type FleetOptions = Pick<RunOptions, 'queue' | 'server' | 'tokenFile' | 'weightsStore' | 'lockDuration'>
+type FleetOptions = Pick<RunOptions, 'queue' | 'server' | 'tokenFile' | 'weightsStore' | 'lockDuration' | 'allowPrivateWeights'>
 
 /** The queue that a command means: `--queue`, else, where no server is given, `LAYERMILL_QUEUE`. */
 function queueOf({ queue, server }: Pick<RunOptions, 'queue' | 'server'>): string | undefined {
@@ -39,7 +41,7 @@ export function isRemote(options: Pick<RunOptions, 'queue' | 'server'>): boolean
 export async function withRunClient<Result>(
   output: Output, options: FleetOptions, action: (client: RunClient, orchestrate: () => void) => Promise<Result>,
 ): Promise<Result> {
-  const { server, tokenFile, weightsStore, lockDuration } = options
+  const { server, tokenFile, weightsStore, lockDuration, allowPrivateWeights = false } = options
   const queue = queueOf(options)
   if ((queue === undefined) === (server === undefined)) {
     throw new LayermillError('SPEC_INVALID', `expected one of --queue and --server, got ${queue === undefined ? 'neither' : 'both'}`)
@@ -49,11 +51,12 @@ export async function withRunClient<Result>(
   const broker = await openFleetQueue(queue!, note)
   try {
     const weights = fleetWeights(weightsStore, note)
-    const environment = fleetEnvironment(broker, weights, note)
+    const load = fleetWeightsLoader({ allowPrivate: allowPrivateWeights })
+    const environment = fleetEnvironment(broker, { weights, load, note })
     const lock = lockDuration === undefined ? {} : { lockDuration: milliseconds('--lock-duration', lockDuration) }
     let runs: RunWorker | undefined
     try {
-      return await action(new QueueRunClient(broker, environment), () => { runs ??= startFleetRuns(broker, environment, { weights, ...lock }) })
+      return await action(new QueueRunClient(broker, environment), () => { runs ??= startFleetRuns(broker, environment, { weights, load, ...lock }) })
     } finally {
       await within(closeDeadline, runs?.close())
     }

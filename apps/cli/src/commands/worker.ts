@@ -1,4 +1,5 @@
-import { GradientProcessor, PartProcessor, startFleetWorker, startGradientWorker } from '@layermill/gpu-worker'
+import { GradientProcessor, PartProcessor, startGradientWorker } from '@layermill/gpu-worker'
+import { startFleetWorker } from '@layermill/gpu-worker/fleet'
 import type { Device, EngineName } from '@layermill/engines'
 import { openExchange } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
@@ -7,6 +8,7 @@ import { createProvider, readAhead } from '../compose.js'
 import { exitCodes } from '../exit-codes.js'
 import { drainWithParent, parseDevices, superviseDevices } from '../fleet/device-workers.js'
 import { fleetWeights, openFleetQueue } from '../fleet/orchestrator.js'
+import { fleetWeightsLoader } from '../fleet/weights-file.js'
 import { weightsOfRun, workerWeights } from '../fleet/worker-weights.js'
 import { exitAtLatest, untilStopped } from '../interrupt.js'
 import { bytes, count, milliseconds } from '../numbers.js'
@@ -23,6 +25,7 @@ export interface WorkerOptions {
   healthPort?: string
   drainDeadline: string
   weightsStore?: string
+  allowPrivateWeights?: boolean
   weightsCache: string
   lockDuration: string
 }
@@ -55,7 +58,7 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
   const lockDuration = milliseconds('--lock-duration', options.lockDuration)
   const health = options.healthPort === undefined ? undefined : { host: options.host, port: count('--health-port', options.healthPort, 0, 65_535) }
   const fleet = fleetWeights(options.weightsStore, note, bytes('--weights-cache', options.weightsCache))
-  const provider = createProvider({ engine: oneOf('--engine', options.engine, engines), device: oneOf('--device', options.device, devices), note, load: workerWeights(fleet) })
+  const provider = createProvider({ engine: oneOf('--engine', options.engine, engines), device: oneOf('--device', options.device, devices), note, load: workerWeights(fleet, fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })) })
   const reading = { provider, openStore: async (url: string) => openStore(url), openSource: (source: string) => openSource(source), readAhead, weightsOf: weightsOfRun }
   const processor = new PartProcessor(reading)
   let gradients: GradientProcessor | undefined

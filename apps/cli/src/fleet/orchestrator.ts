@@ -1,6 +1,8 @@
 import { type Broker, openBroker, type RunSpec } from '@layermill/jobs'
-import { isFineTuned, loadWeights, type Network } from '@layermill/models'
-import { deleteRun, notifyOfRun, queueNotify, type RunEnvironment, type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator'
+import { isFineTuned, type Network } from '@layermill/models'
+import { notifyOfRun, queueNotify } from '@layermill/orchestrator/notify'
+import { deleteRun, type RunEnvironment } from '@layermill/orchestrator/run'
+import { type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator/service'
 import { openStore } from '@layermill/storage'
 import { calibrator } from '../calibration.js'
 import { createEnvironment, createProvider, readAhead } from '../compose.js'
@@ -8,7 +10,7 @@ import { loadAnyModel } from '../library/any-model.js'
 import { writePredictions } from '../output/predictions.js'
 import { fleetTraining } from './training.js'
 import { outageNotes } from './outage-notes.js'
-import { openStoreFile } from './weights-file.js'
+import type { LoadFleetWeights } from './weights-file.js'
 import { FleetWeights } from './weights-store.js'
 
 /** Bytes of weights that an orchestrator keeps on its disk: it only passes them on. */
@@ -25,11 +27,11 @@ export function fleetWeights(url: string | undefined, note: (text: string) => vo
 }
 
 /** Calibrates one run after the other, each with an engine that is there for as long as it takes: on the CPU, as int8 is computed. */
-function fleetCalibration(note: (text: string) => void): NonNullable<RunEnvironment['calibrate']> {
+function fleetCalibration(load: LoadFleetWeights, note: (text: string) => void): NonNullable<RunEnvironment['calibrate']> {
   let last: Promise<unknown> = Promise.resolve()
   return (record, source, signal) => {
     const calibrated = last.then(async () => {
-      const provider = createProvider({ engine: 'onnx', device: 'cpu', note })
+      const provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
       try {
         return await calibrator(provider, readAhead, text => note(`run ${record.id}: ${text}`))(record, source, signal)
       } finally {
@@ -41,29 +43,32 @@ function fleetCalibration(note: (text: string) => void): NonNullable<RunEnvironm
   }
 }
 
+export interface FleetEnvironmentOptions {
+  readonly weights: FleetWeights | undefined
+  readonly load: LoadFleetWeights
+  readonly note: (text: string) => void
+}
+
 /** What an orchestrator of a fleet needs: an engine only to calibrate int8 runs with, and weights only for as long as their hash takes. */
-export function fleetEnvironment(broker: Broker, weights: FleetWeights | undefined, note: (text: string) => void): RunEnvironment {
+export function fleetEnvironment(broker: Broker, { weights, load, note }: FleetEnvironmentOptions): RunEnvironment {
   const environment = createEnvironment(broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
-    const load = (model: string, source: string) => loadWeights(model, source, { open: openStoreFile })
     const { network, weights: loaded } = await loadAnyModel(spec.model, spec.weights, load)
     // A fine-tuned model is where its URL says, for workers too.
     if (!isFineTuned(network)) await weights?.publish(network, loaded)
     return { network, weightsSha256: loaded.sha256 }
   })
-  return { ...environment, calibrate: fleetCalibration(note) }
+  return { ...environment, calibrate: fleetCalibration(load, note) }
 }
 
-export interface FleetRunsOptions extends Pick<RunWorkerOptions, 'lockDuration' | 'note'> {
-  readonly weights: FleetWeights | undefined
-}
+export interface FleetRunsOptions extends Pick<RunWorkerOptions, 'lockDuration' | 'note'>, Pick<FleetEnvironmentOptions, 'weights' | 'load'> {}
 
 /** Carries out the runs of a queue in this process. */
-export function startFleetRuns(broker: Broker, environment: RunEnvironment, { weights, ...options }: FleetRunsOptions): RunWorker {
+export function startFleetRuns(broker: Broker, environment: RunEnvironment, { weights, load, ...options }: FleetRunsOptions): RunWorker {
   const notify = queueNotify(broker)
   return startRunWorker(broker, environment, {
     ended: (run, spec) => notifyOfRun(notify, run, spec?.notify),
     ...options,
-    training: fleetTraining(broker, weights, options.note ?? (() => undefined)),
+    training: fleetTraining(broker, { weights, load, note: options.note ?? (() => undefined) }),
     finish: async ({ spec, counts }, store) => {
       if (spec.kind !== 'predict' || spec.out === undefined) return
       await writePredictions(store, spec.out)

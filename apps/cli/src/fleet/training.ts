@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/gpu-worker'
 import { type Broker, openExchange } from '@layermill/jobs'
 import { isFineTuned } from '@layermill/models'
-import { type OpenTrainingEnvironment, queueNotify } from '@layermill/orchestrator'
+import { queueNotify } from '@layermill/orchestrator/notify'
 import { promotionNotice } from '@layermill/orchestrator/registry'
+import type { OpenTrainingEnvironment } from '@layermill/orchestrator/service'
 import { QueueGradients, type TrainingEnvironment } from '@layermill/orchestrator/train'
 import { openSource } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import { createEnvironment, createProvider, readAhead } from '../compose.js'
+import type { LoadFleetWeights } from './weights-file.js'
 import type { FleetWeights } from './weights-store.js'
 
 /** Bytes of stored features that may stay in memory. */
@@ -64,9 +66,11 @@ async function openLabelled(source: string): ReturnType<typeof openSource> {
  * What an orchestrator of a fleet needs for one fine-tuning run: weights in memory for as long as it takes, and an engine once a frozen
  * base's features are to be learnt from. That engine computes on the CPU, so that every orchestrator gets the same bits.
  */
-export function fleetTraining(broker: Broker, weights: FleetWeights | undefined, note: (text: string) => void): OpenTrainingEnvironment {
+export function fleetTraining(
+  broker: Broker, { weights, load, note }: { readonly weights: FleetWeights | undefined; readonly load: LoadFleetWeights; readonly note: (text: string) => void },
+): OpenTrainingEnvironment {
   return async () => {
-    const provider = createProvider({ engine: 'onnx', device: 'cpu', note })
+    const provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
     const runs = createEnvironment(broker, async ({ model, weights: source }) => {
       const loaded = await provider.model(model, source)
       // A fine-tuned model is where its URL says, for workers too.

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { LayermillError, type RandomAccess } from '@layermill/models'
+import { LayermillError, loadWeights, type RandomAccess, type WeightSet } from '@layermill/models'
 import { openStore } from '@layermill/storage'
 
 /**
@@ -21,4 +21,14 @@ export async function openStoreFile(url: string): Promise<RandomAccess> {
     },
     close: () => store.close(),
   }
+}
+
+export type LoadFleetWeights = (model: string, source: string) => Promise<WeightSet>
+
+/**
+ * How a process of a fleet loads the weights that a spec names. Others gave the spec: its URLs are fetched from public addresses only,
+ * unless `allowPrivate`.
+ */
+export function fleetWeightsLoader({ allowPrivate }: { readonly allowPrivate: boolean }): LoadFleetWeights {
+  return (model, source) => loadWeights(model, source, { open: openStoreFile, publicOnly: !allowPrivate })
 }

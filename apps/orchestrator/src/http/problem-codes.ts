@@ -43,6 +43,7 @@ export const problemKinds = {
   URL_TOO_LONG: { status: 414, title: 'The URL is too long' },
   MEDIA_TYPE: { status: 415, title: 'The body is not JSON' },
   EXPECTATION_FAILED: { status: 417, title: 'The expectation is not supported' },
+  ADDRESS_REFUSED: { status: 422, title: 'The host is not a public address' },
   DEVICE_UNAVAILABLE: { status: 422, title: 'The device is not there' },
   HEAD_INVALID: { status: 422, title: 'The head does not fit the layer that it goes on' },
   INPUT_SIZE: { status: 422, title: 'A layer does not allow this input size' },

@@ -7,6 +7,7 @@ import { getNetwork } from '../network.js'
 import { parameterShapes } from '../shapes.js'
 import { download } from './fetch/download.js'
 import { withLock } from './fetch/lock.js'
+import { publicFetch } from './fetch/public-fetch.js'
 import { layermillHome, urlFolder } from './home.js'
 import { weightsIdentity } from './identity.js'
 import { initialiseGently } from './initialise.js'
@@ -23,7 +24,12 @@ export interface LoadOptions extends FetchOptions {
   readonly open?: ((url: string) => Promise<RandomAccess>) | undefined
   /** Of a file from an http(s) URL; checked when given. */
   readonly sha256?: string | undefined
+  /** Fetch URLs from public addresses only: for sources that others name (SSRF). Published weights are where this package says. */
+  readonly publicOnly?: boolean | undefined
 }
+
+/** Bytes that a file from a URL may have: several times the largest network in float64. */
+const mostBytes = 4 * 1024 ** 3
 
 const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i
 
@@ -48,8 +54,8 @@ async function openUrl(url: string, options: LoadOptions): Promise<RandomAccess>
       if (await isThere()) return
       if (options.offline === true) throw new LayermillError('WEIGHTS_UNAVAILABLE', `${displayUrl(url)} is not kept here, and the network may not be used`)
       await download(
-        { path, urls: [url], hashes },
-        { ...options, signal, onProgress: onProgress && (progress => onProgress({ kind: 'download', ...progress })) },
+        { path, urls: [url], hashes, mostBytes },
+        { ...options, ...(options.publicOnly === true ? { fetch: publicFetch() } : {}), signal, onProgress: onProgress && (progress => onProgress({ kind: 'download', ...progress })) },
       )
     })
   }
@@ -78,7 +84,7 @@ async function openOther(url: string, scheme: string, options: LoadOptions): Pro
  * @param source `imagenet` (the published ones, fetched once), `random` or `random:SEED`, a path, an http(s) URL (kept under
  * `$LAYERMILL_HOME`), or a URL that `options.open` knows.
  * @throws LayermillError `MODEL_UNKNOWN`; `WEIGHTS_NOT_FOUND`, `WEIGHTS_UNAVAILABLE`, `WEIGHTS_HASH`, `WEIGHTS_FORMAT`,
- * `WEIGHTS_TRUNCATED`, `WEIGHTS_MISMATCH`. An abort by `options.signal` rejects with its reason.
+ * `WEIGHTS_TRUNCATED`, `WEIGHTS_MISMATCH`; `ADDRESS_REFUSED` with `publicOnly`. An abort by `options.signal` rejects with its reason.
  */
 export async function loadWeights(network: string | WeightTarget, source: string, options: LoadOptions = {}): Promise<WeightSet> {
   const target = typeof network === 'string' ? getNetwork(network) : network

@@ -32,6 +32,8 @@ export interface DownloadTarget {
   readonly path: string
   readonly urls: readonly string[]
   readonly bytes?: number | undefined
+  /** More than this is not taken, where `bytes` is not known. */
+  readonly mostBytes?: number | undefined
   readonly hashes: Hashes
 }
 
@@ -95,6 +97,8 @@ class Download {
         return
       } catch (error) {
         this.#options.signal?.throwIfAborted()
+        // Refused, which no other address makes up for.
+        if (error instanceof LayermillError) throw error
         if (error instanceof WrongBytes) wrong++
         failures.push(`${url}: ${describe(error)}`)
       }
@@ -128,7 +132,7 @@ class Download {
         return
       } catch (error) {
         signal?.throwIfAborted()
-        if (error instanceof GiveUp) throw error
+        if (error instanceof GiveUp || error instanceof LayermillError) throw error
         const progressed = (await sizeOf(this.#part)) > before
         failed = progressed ? 1 : failed + 1
         if (failed >= attempts && !progressed) throw error
@@ -184,10 +188,11 @@ class Download {
     const start = range === undefined ? 0 : have
     const length = response.headers.get('content-length')
     const total = range?.total ?? (length === null ? undefined : start + Number(length))
-    const { bytes } = this.#target
+    const { bytes, mostBytes } = this.#target
     if (bytes !== undefined && total !== undefined && total !== bytes) {
       throw new WrongBytes(`the file there has ${total} bytes, expected ${bytes}`)
     }
+    if (mostBytes !== undefined && total !== undefined && total > mostBytes) throw new WrongBytes(`the file there has ${total} bytes, expected at most ${mostBytes}`)
     if (response.body === null) throw new Error('the server sent nothing')
     await writeFile(this.#statePath, JSON.stringify({ url, validator: validatorOf(response.headers) } satisfies PartState))
     await this.#append(url, response.body, start, total ?? bytes, alive)
@@ -197,7 +202,7 @@ class Download {
     const handle = await open(this.#part, start === 0 ? 'w' : 'a')
     let received = start
     const { onProgress } = this.#options
-    const limit = this.#target.bytes ?? total
+    const limit = this.#target.bytes ?? total ?? this.#target.mostBytes
     try {
       for await (const chunk of body as AsyncIterable<Uint8Array>) {
         alive()
@@ -243,7 +248,8 @@ function describe(error: unknown): string {
 /**
  * Downloads a file: resumed where an earlier attempt stopped, retried, from one URL after the other, checked by its hash, renamed
  * into place last. The caller holds a lock: two at once would write into the same partial file.
- * @throws LayermillError `WEIGHTS_HASH` when every source has other bytes than expected, `WEIGHTS_UNAVAILABLE` naming each URL's failure.
+ * @throws LayermillError `WEIGHTS_HASH` when every source has other bytes than expected, `WEIGHTS_UNAVAILABLE` naming each URL's failure;
+ * `ADDRESS_REFUSED` where `options.fetch` is `publicFetch`.
  */
 export async function download(target: DownloadTarget, options: DownloadOptions = {}): Promise<void> {
   await new Download(target, options).run()
