@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises'
 import { ExtractSpec, FinetuneSpec, parseSpec, PredictSpec, type RunKind, type RunSpec } from '@layermill/jobs'
 import { errorMessage, LayermillError } from '@layermill/models'
 import type { Command } from 'commander'
-import { parse as parseYaml } from 'yaml'
 import type { z } from 'zod'
 
 const shapes: Record<RunKind, Record<string, z.ZodType>> = {
@@ -46,7 +45,8 @@ function fieldValue(schema: z.ZodType, value: unknown): unknown {
 export async function readSpecFile(file: string): Promise<Record<string, unknown>> {
   let value: unknown
   try {
-    value = parseYaml(await readFile(file, 'utf8'))
+    const { parse } = await import('yaml')
+    value = parse(await readFile(file, 'utf8'))
   } catch (cause) {
     throw new LayermillError('SPEC_INVALID', `--file ${file}: ${errorMessage(cause)}`, { cause })
   }

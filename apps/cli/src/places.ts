@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { RunSpec } from '@layermill/jobs'
-import { networkIds } from '@layermill/models'
+import { layermillHome, networkIds } from '@layermill/models'
 
 const hasScheme = (place: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(place)
 /** A path made absolute; a URL as it is. */
@@ -29,3 +29,6 @@ export function absolutePlaces<Spec extends RunSpec>(spec: Spec, cwd: string): S
     ...(spec.kind === 'finetune' && typeof spec.validation === 'string' ? { validation: absolutePlace(spec.validation, cwd) } : {}),
   }
 }
+
+/** Where tokens are when nothing is said. */
+export const defaultTokensFile = (): string => join(layermillHome(), 'tokens.jsonl')

@@ -38,7 +38,7 @@ export function startPartWorker(broker: Broker, processor: Pick<PartProcessor, '
         return await processor.process(job.data, report, signal ?? never)
       } catch (error) {
         if (signal?.aborted === true) return await handBack(job, token)
-        throw toJobError(error)
+        throw await toJobError(error)
       }
     },
     { concurrency, lockDuration, stalledInterval: lockDuration / 2 },

@@ -2,14 +2,14 @@ import { LayermillError } from '@layermill/models'
 import { expect, it } from 'vitest'
 import { parseFailedReason, toJobError } from './job-errors.js'
 
-it('keeps the code across the queue', () => {
-  const reason = toJobError(new LayermillError('STORE_BUSY', 'slow down: later')).message
+it('keeps the code across the queue', async () => {
+  const reason = (await toJobError(new LayermillError('STORE_BUSY', 'slow down: later'))).message
   expect(parseFailedReason(reason)).toEqual({ code: 'STORE_BUSY', message: 'slow down: later' })
 })
 
-it('ends a job at once where another attempt cannot help', () => {
-  expect(toJobError(new LayermillError('STORE_FULL', 'disk full')).name).toBe('UnrecoverableError')
-  expect(toJobError(new LayermillError('STORE_BUSY', 'slow down')).name).toBe('Error')
+it('ends a job at once where another attempt cannot help', async () => {
+  expect((await toJobError(new LayermillError('STORE_FULL', 'disk full'))).name).toBe('UnrecoverableError')
+  expect((await toJobError(new LayermillError('STORE_BUSY', 'slow down'))).name).toBe('Error')
 })
 
 it('names what BullMQ says of vanished workers', () => {

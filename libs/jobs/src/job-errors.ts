@@ -1,14 +1,16 @@
-import { type Job, UnrecoverableError, WaitingError } from 'bullmq'
+import type { Job } from 'bullmq'
 import { classify } from './failure-codes.js'
 
 /**
  * A thrown value as the error that a job ends with: its code in front of the message, since a queue keeps only the text, and one that
  * BullMQ does not try again where another attempt cannot help.
  */
-export function toJobError(error: unknown): Error {
+export async function toJobError(error: unknown): Promise<Error> {
   const { code, message, retry } = classify(error)
   const text = `${code}: ${message}`
-  return retry === 'never' ? new UnrecoverableError(text) : new Error(text, { cause: error })
+  if (retry !== 'never') return new Error(text, { cause: error })
+  const { UnrecoverableError } = await import('bullmq')
+  return new UnrecoverableError(text)
 }
 
 /** Code and message of a failed job's reason. BullMQ's own reason for a job whose workers vanished is `WORKER_LOST`. */
@@ -24,5 +26,6 @@ export function parseFailedReason(reason: string): { code: string; message: stri
  */
 export async function handBack(job: Pick<Job, 'moveToWait'>, token: string | undefined): Promise<never> {
   await job.moveToWait(token)
+  const { WaitingError } = await import('bullmq')
   throw new WaitingError()
 }

@@ -1,9 +1,17 @@
+import { createRequire } from 'node:module'
 import { errorMessage } from '@layermill/models'
-import { CronExpressionParser } from 'cron-parser'
+import type * as CronParser from 'cron-parser'
 import { z } from 'zod'
 import { RunSpec } from './spec.js'
 import { formatZodError } from './spec-error.js'
 import { webhookUrls } from './webhook-url.js'
+
+const load = createRequire(import.meta.url)
+
+/** A cron expression, by a parser that is loaded when the first is read: few commands do. */
+function parseCron(text: string, options: CronParser.CronExpressionOptions): CronParser.CronExpression {
+  return (load('cron-parser') as typeof CronParser).CronExpressionParser.parse(text, options)
+}
 
 /**
  * The next times that a cron expression means, after `from`, earliest first; fewer than `count` where it has no more. As BullMQ ticks:
@@ -12,7 +20,7 @@ import { webhookUrls } from './webhook-url.js'
 export function nextTimes(cron: string, tz: string, from: Date, count: number): Date[] {
   const times: Date[] = []
   try {
-    const expression = CronExpressionParser.parse(cron, { tz, currentDate: from })
+    const expression = parseCron(cron, { tz, currentDate: from })
     while (times.length < count) times.push(expression.next().toDate())
   } catch {
     // Out of times, as 29 February of past years is.
@@ -24,7 +32,7 @@ export function nextTimes(cron: string, tz: string, from: Date, count: number): 
 export function lastTime(cron: string, tz: string, until: Date): Date | undefined {
   try {
     // `prev` leaves its starting point out.
-    return CronExpressionParser.parse(cron, { tz, currentDate: new Date(until.getTime() + 1000) }).prev().toDate()
+    return parseCron(cron, { tz, currentDate: new Date(until.getTime() + 1000) }).prev().toDate()
   } catch {
     return undefined
   }
@@ -39,7 +47,7 @@ function cronFault(text: string): string | undefined {
   // `H` stands for a number that the parser would draw anew every time.
   if (/(?:^|[\s,/-])H/.test(text)) return 'no H in a cron expression'
   try {
-    CronExpressionParser.parse(text, { tz: 'UTC' })
+    parseCron(text, { tz: 'UTC' })
   } catch (error) {
     return `a cron expression, as 0 3 * * *: ${errorMessage(error).replace(/^Invalid cron expression,?\s*/i, '')}`
   }
@@ -118,6 +126,11 @@ export const ScheduleChange = z.strictObject({
   notify: notify.optional(), spec: spec.optional(),
 })
 export type ScheduleChange = z.output<typeof ScheduleChange>
+
+/** JSON Schema (draft 2020-12) of what may be written in a schedule besides its run's spec. */
+export function scheduleJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(ScheduleSpec.omit({ spec: true }), { io: 'input' }) }
+}
 
 /**
  * Checks a schedule and fills in what was left out.

@@ -1,5 +1,4 @@
 import { LayermillError, errorMessage } from '@layermill/models'
-import sharp from 'sharp'
 import { decodeBmp } from './bmp.js'
 import { endsEarly, type ImageFormat, jpegComponents, sniffFormat } from './format.js'
 import { decodeGif } from './gif.js'
@@ -23,7 +22,8 @@ export interface DecodeOptions {
  * Pictures are decoded in libuv's pool, so `UV_THREADPOOL_SIZE` (default 4; read when the pool is first used, so set it before the
  * process starts) is how many are decoded at a time. File reads and DNS share the pool.
  */
-export function configureDecoding(options: { threads?: number } = {}): void {
+export async function configureDecoding(options: { threads?: number } = {}): Promise<void> {
+  const { default: sharp } = await import('sharp')
   sharp.concurrency(options.threads ?? 1)
   sharp.cache(false)
 }
@@ -48,6 +48,8 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
 }
 
 async function decodeWithSharp(bytes: Uint8Array, format: ImageFormat, autoOrient: boolean, maxPixels: number): Promise<RgbImage> {
+  // Loaded with the first picture: libvips takes a tenth of a second that commands without pictures need not wait for.
+  const { default: sharp } = await import('sharp')
   const input = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels, autoOrient, pages: 1 })
   const cmyk = format === 'jpeg' ? jpegComponents(bytes) === 4 : format === 'tiff' && (await input.metadata()).space === 'cmyk'
   const pipeline = cmyk

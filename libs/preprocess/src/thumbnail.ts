@@ -1,4 +1,3 @@
-import sharp from 'sharp'
 import { decodeImage, type DecodeOptions } from './decode.js'
 import { resizeImage } from './resample.js'
 
@@ -12,6 +11,7 @@ export async function thumbnail(bytes: Uint8Array, side: number, options: Decode
   const width = Math.max(1, Math.round(image.width * scale))
   const height = Math.max(1, Math.round(image.height * scale))
   const { data } = await resizeImage(image, width, height, 'bilinear')
+  const { default: sharp } = await import('sharp')
   return sharp(data, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 80 })
     .toBuffer()

@@ -40,7 +40,7 @@ function failingWorker() {
     if (tries.size === 2) bothBegun.keep()
     if (tries.get(part)! > 1) return { images: 8, failed: 0 }
     if (part === 1) await told.kept
-    throw toJobError(new LayermillError('STORE_FULL', 'cannot write features: no space is left'))
+    throw await toJobError(new LayermillError('STORE_FULL', 'cannot write features: no space is left'))
   }, { concurrency: 2 })
   return { worker, fail: told.keep, bothBegun: bothBegun.kept, tries }
 }

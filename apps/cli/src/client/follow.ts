@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/models'
-import type { RunEvent, RunSummary, TrainingState } from '@layermill/orchestrator'
+import type { RunEvent, RunSummary, TrainingState } from '@layermill/orchestrator/api'
 import { FinetuneProgress } from '../commands/finetune-progress.js'
 import type { Output } from '../output/output.js'
 import { Progress } from '../output/progress.js'

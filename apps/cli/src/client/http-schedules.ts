@@ -1,5 +1,5 @@
 import type { ScheduleChange, ScheduleSpec } from '@layermill/jobs'
-import { ScheduleDetail, ScheduleList, type ScheduleService, type ScheduleSummary, ScheduleTick } from '@layermill/orchestrator'
+import { ScheduleDetail, ScheduleList, type ScheduleService, type ScheduleSummary, ScheduleTick } from '@layermill/orchestrator/schedules'
 import { z } from 'zod'
 import type { ServerConnection } from './server-connection.js'
 

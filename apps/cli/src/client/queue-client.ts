@@ -1,5 +1,6 @@
 import type { Broker } from '@layermill/jobs'
-import { QueueRunService, type RunEnvironment } from '@layermill/orchestrator'
+import type { RunEnvironment } from '@layermill/orchestrator/run'
+import { QueueRunService } from '@layermill/orchestrator/service'
 import type { RunClient } from './run-client.js'
 
 /** The runs of a queue that this process is connected to. The broker is the caller's to close. */

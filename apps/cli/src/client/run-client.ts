@@ -1,4 +1,4 @@
-import type { RunService, RunSummary } from '@layermill/orchestrator'
+import type { RunService, RunSummary } from '@layermill/orchestrator/http'
 
 /** Runs of a fleet as the command reaches them: through a queue or a server. */
 export interface RunClient extends Pick<RunService, 'submit' | 'list' | 'get' | 'cancel' | 'resume' | 'events'> {

@@ -1,6 +1,6 @@
 import { hasCredentials } from '@layermill/jobs'
 import { errorMessage, LayermillError } from '@layermill/models'
-import { Problem } from '@layermill/orchestrator'
+import { Problem } from '@layermill/orchestrator/api'
 import type { z } from 'zod'
 
 /** How long one request may take, in milliseconds. */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseScheduleChange, parseScheduleSpec, type RunSpec } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { findSchedules, type ScheduleDetail, type ScheduleService, StoredSchedules, type Tick } from '@layermill/orchestrator'
+import { findSchedules, type ScheduleDetail, type ScheduleService, StoredSchedules, type Tick } from '@layermill/orchestrator/schedules'
 import { openStore } from '@layermill/storage'
 import { HttpSchedules } from '../client/http-schedules.js'
 import { ServerConnection } from '../client/server-connection.js'

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { dashboardFolder } from '@layermill/dashboard'
-import { LayermillError, layermillHome } from '@layermill/models'
+import { LayermillError } from '@layermill/models'
 import { createLogger, createServer, isLoopback, Metrics } from '@layermill/orchestrator/http'
 import { StoreInspection } from '@layermill/orchestrator/inspect'
 import { queueNotify, startWebhookWorker } from '@layermill/orchestrator/notify'
@@ -16,6 +15,7 @@ import { type WebhookFlags, webhookOptions } from '../fleet/webhooks.js'
 import { fleetWeightsLoader } from '../fleet/weights-file.js'
 import { exitAtLatest, untilStopped } from '../interrupt.js'
 import { count, milliseconds } from '../numbers.js'
+import { defaultTokensFile } from '../places.js'
 import { registryRoot } from '../registry/registry.js'
 import { version } from '../version.js'
 
@@ -34,9 +34,6 @@ export interface ServeOptions extends WebhookFlags {
 
 /** Milliseconds for ending requests, handing back runs and closing the queue. */
 const closeDeadline = 15_000
-
-/** Where tokens are when nothing is said. */
-export const defaultTokensFile = (): string => join(layermillHome(), 'tokens.jsonl')
 
 async function tokensOf(options: ServeOptions, warn: (text: string) => void): Promise<TokenStore | undefined> {
   const file = options.tokensFile ?? defaultTokensFile()

@@ -1,8 +1,8 @@
 import { LayermillError } from '@layermill/models'
-import { createToken, readTokens, removeToken, Scope } from '@layermill/orchestrator'
+import { createToken, readTokens, removeToken, Scope } from '@layermill/orchestrator/tokens'
 import { formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
-import { defaultTokensFile } from './serve.js'
+import { defaultTokensFile } from '../places.js'
 
 export interface TokensOptions {
   tokensFile?: string

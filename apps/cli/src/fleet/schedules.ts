@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import type { Broker } from '@layermill/jobs'
 import { LayermillError, layermillHome } from '@layermill/models'
-import {
-  claimPlace, type Notify, type RunEnvironment, type RunService, type ScheduleService, ScheduleStore, StoredSchedules, startScheduleWorker,
-} from '@layermill/orchestrator'
+import type { RunService } from '@layermill/orchestrator/http'
+import type { Notify } from '@layermill/orchestrator/notify'
 import type { ModelRegistry } from '@layermill/orchestrator/registry'
+import type { RunEnvironment } from '@layermill/orchestrator/run'
+import { claimPlace, type ScheduleService, ScheduleStore, StoredSchedules, startScheduleWorker } from '@layermill/orchestrator/schedules'
 import { openStore } from '@layermill/storage'
 
 export interface FleetSchedulesOptions {

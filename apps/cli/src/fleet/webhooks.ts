@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { WebhookUrl } from '@layermill/jobs'
 import { errorCode, LayermillError } from '@layermill/models'
-import { parseSecrets, type WebhookOptions } from '@layermill/orchestrator'
+import { parseSecrets, type WebhookOptions } from '@layermill/orchestrator/notify'
 
 export interface WebhookFlags {
   webhook?: string[]

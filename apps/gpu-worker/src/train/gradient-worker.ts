@@ -40,7 +40,7 @@ export function startGradientWorker(
         return await unlessAborted(processor.process(job.data, signal), signal)
       } catch (error) {
         if (signal.aborted) return await handBack(job, token)
-        throw toJobError(error)
+        throw await toJobError(error)
       }
     },
     { ...defaults, ...options },

@@ -82,7 +82,7 @@ export function startWebhookWorker(broker: Broker, options: WebhookOptions): Web
       const data = WebhookJob.parse(job.data)
       await (data.kind === 'event' ? spread(job, data) : send(job, data))
     } catch (error) {
-      throw toJobError(error)
+      throw await toJobError(error)
     }
   }, { concurrency: 16 })
   return { close: () => worker.close() }

@@ -94,7 +94,7 @@ export function startScheduleWorker(broker: Broker, store: ScheduleStore, enviro
       await runner.tick(data.schedule, { id: data.tick ?? tickId(due), due, manual: data.manual === true, lastTry })
       await reconciler.goOn(data.schedule)
     } catch (error) {
-      throw toJobError(error)
+      throw await toJobError(error)
     }
   }, { concurrency: 8 })
   const events = broker.events(queueNames.runs)

@@ -75,7 +75,7 @@ class RunProcessor {
       const reason: unknown = control.signal.reason
       if (reason instanceof RunHandedBack) return await handBack(job, token)
       if (reason instanceof RunLost) throw reason
-      const failure = toJobError(error)
+      const failure = await toJobError(error)
       if (job.attemptsMade + 1 >= (job.opts.attempts ?? 1) || !worthAnotherTry(error)) {
         const { code, message } = parseFailedReason(failure.message)
         await this.#tellEnd(job, { ...summarizeJob(job, 'active'), state: 'failed', finished: this.environment.now().toISOString(), error: { code, message } })

@@ -8,7 +8,6 @@ import { isAbsent } from '../files/file-errors.js'
 import { Bucket } from '../s3/bucket.js'
 import { parseS3Url, s3Client } from '../s3/client.js'
 import { LocalShards } from './archives/local-shards.js'
-import { ParquetSource } from './archives/parquet-source.js'
 import { S3Shards } from './archives/s3-shards.js'
 import { type ArchiveKind, archiveKind, refuseCompressed, shardPattern } from './archives/shard-pattern.js'
 import type { ShardPlace } from './archives/shards.js'
@@ -40,8 +39,11 @@ export async function openSource(source: string, options: { labels?: LabelRule }
   return openLocalSource(scheme === 'file' ? fileURLToPath(source) : source, labels)
 }
 
-function archiveSource(place: ShardPlace, kind: ArchiveKind, labels: LabelRule): ImageSource {
-  return kind === 'tar' ? new TarSource(place, labels) : new ParquetSource(place, labels)
+async function archiveSource(place: ShardPlace, kind: ArchiveKind, labels: LabelRule): Promise<ImageSource> {
+  if (kind === 'tar') return new TarSource(place, labels)
+  // Loaded where it is needed, with the Parquet library and its decompressors.
+  const { ParquetSource } = await import('./archives/parquet-source.js')
+  return new ParquetSource(place, labels)
 }
 
 async function openLocalSource(given: string, labels: LabelRule): Promise<ImageSource> {

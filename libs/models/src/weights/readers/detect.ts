@@ -4,7 +4,6 @@ import type { RandomAccess } from '../random-access.js'
 import type { TensorFile } from '../types.js'
 import { openCaffemodel } from './caffemodel.js'
 import { openH5 } from './h5.js'
-import { openNpz } from './npz.js'
 import { openSafetensors } from './safetensors.js'
 
 const EXPECTED = '.safetensors, .npz, .caffemodel and .h5 are read'
@@ -36,7 +35,8 @@ export async function openTensorFile(file: RandomAccess): Promise<TensorFile> {
   if (text.startsWith('\x89HDF')) return openH5(file)
   if (text.startsWith('PK\x03\x04') || text.startsWith('PK\x05\x06')) {
     if (head.length > 30 && isTorchZip(head)) throw refuse(file, 'a PyTorch checkpoint: pickled Python objects are never unpickled', CONVERT)
-    return openNpz(file)
+    // Loaded where it is needed, with the zip library.
+    return (await import('./npz.js')).openNpz(file)
   }
   if (await looksLikeSafetensors(file, head)) return openSafetensors(file)
   if (head[0] === 0x80 && head[1]! <= 5) throw refuse(file, 'a Python pickle (an old .pth?), which is never unpickled', CONVERT)

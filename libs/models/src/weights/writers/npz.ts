@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { ZipFile } from 'yazl'
+import type { ZipFile } from 'yazl'
 import { LayermillError } from '../../errors.js'
 import { elementCount } from '../../tensor.js'
 import type { TensorMap } from '../../tensor.js'
@@ -55,6 +55,7 @@ export async function writeNpz(path: string, tensors: TensorMap, metadata: Reado
     if (data.length !== elementCount(shape)) throw new LayermillError('TENSOR_SHAPE', `${name} has ${data.length} numbers, not those of its shape`)
   }
   await writeAtomically(path, async handle => {
+    const { ZipFile } = await import('yazl')
     const zip = new ZipFile()
     const failed = new Promise<never>((_resolve, reject) => zip.on('error', reject))
     for (const [name, { shape, data }] of tensors) addArray(zip, name, '<f4', shape, bytesOf(data))

@@ -1,0 +1,2 @@
+export type { InspectionService, PictureQuery, ProjectionQuery } from './service.js'
+export { StoreInspection } from './store-inspection.js'

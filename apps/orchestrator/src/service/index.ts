@@ -1,0 +1,5 @@
+export { QueueFleetService, type QueueFleetOptions } from './queue-fleet-service.js'
+export { type QueueRunEnvironment, QueueRunService } from './queue-run-service.js'
+export type { OpenedTrainingEnvironment, OpenTrainingEnvironment } from './job-training.js'
+export { runStoreUrl } from './run-jobs.js'
+export { type RunWorker, type RunWorkerOptions, startRunWorker } from './run-worker.js'
