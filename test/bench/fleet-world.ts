@@ -57,7 +57,6 @@ export async function syntheticRun(images: number, queue: RunEnvironment['queue'
     openSource: () => Promise.resolve(syntheticSource(images)),
     queue,
     model: () => Promise.resolve({ network: getNetwork('resnet50'), weightsSha256: '0'.repeat(64) }),
-    batchSize: () => 8,
     preparationVersion: 'bench',
     versions: {},
     now: () => new Date(),

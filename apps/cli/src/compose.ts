@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Device, type EngineName, openEngine, selfCheck } from '@layermill/engines'
-import { ModelProvider, PartProcessor, probeSecondsPerImage, startPartWorker } from '@layermill/gpu-worker'
+import { ModelProvider, PartProcessor, probeRun, startPartWorker } from '@layermill/gpu-worker'
 import { type Broker, openBroker, type RunSpec } from '@layermill/jobs'
 import { loadWeights, type Network, type WeightSet, type WeightsProgress } from '@layermill/models'
 import { BrokerPartQueue, type RunEnvironment } from '@layermill/orchestrator/run'
@@ -11,8 +11,6 @@ import { openStoreFile } from './fleet/weights-file.js'
 import { loadAnyModel } from './library/any-model.js'
 import { version } from './version.js'
 
-/** Images computed at once where nothing is said. */
-const defaultBatchSize = 8
 /** Images read and decoded at once for a part. */
 export const readAhead = 16
 
@@ -57,7 +55,7 @@ function engineSide(provider: ModelProvider, note: (text: string) => void): Pick
   return {
     selfCheck: async network => selfCheck(await provider.openEngine(), network),
     calibrate: calibrator(provider, readAhead, note),
-    probe: (record, source, rows) => probeSecondsPerImage({ record, provider, source, rows, readAhead }),
+    probe: (record, source, rows) => probeRun({ record, provider, source, rows, readAhead }),
   }
 }
 
@@ -68,7 +66,6 @@ export function createEnvironment(broker: Broker, model: RunEnvironment['model']
     openSource: source => openSource(source),
     queue: async (record, store) => new BrokerPartQueue(broker, record, store.url),
     model,
-    batchSize: (_network: Network) => defaultBatchSize,
     preparationVersion: PREPARE_VERSION,
     versions: { layermill: version, node: process.version },
     now: () => new Date(),

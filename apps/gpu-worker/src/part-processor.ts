@@ -1,8 +1,10 @@
-import { selfCheck, type SelfCheck } from '@layermill/engines'
+import { type Extractor, selfCheck, type SelfCheck } from '@layermill/engines'
 import { classify, type PartJob, parseRunRecord, readPayload, type RunRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError, type Network } from '@layermill/models'
 import { type ImageSource, readCommit, RUN_PATH, type Store } from '@layermill/storage'
 import { LeaseCache } from './lease-cache.js'
+import { findBatchSize } from './batch-size/batch-size.js'
+import { batchSizeOfRun } from './batch-size/run-batch-size.js'
 import { readSessionRanges } from './calibrate/session-ranges.js'
 import type { ModelProvider, SessionRanges } from './model-provider.js'
 import { computePart, type PartResult, type ReportProgress } from './part/compute-part.js'
@@ -34,6 +36,7 @@ export class PartProcessor {
     await store.close()
   })
 
+  private readonly batchSizes = new LeaseCache<number>(20, async () => undefined)
   private readonly checks = new LeaseCache<SelfCheck>(20, async () => undefined)
 
   constructor(private readonly options: PartProcessorOptions) {}
@@ -80,6 +83,14 @@ export class PartProcessor {
     lease.done()
   }
 
+  /** Once for each run, by the first of its parts here: the others wait. */
+  private async batchSize(run: OpenRun, network: Network, extractor: Extractor): Promise<number> {
+    const lease = await this.batchSizes.lease(`${run.record.id} ${run.store.url}`, () =>
+      batchSizeOfRun(run.record, run.store, async () => findBatchSize({ record: run.record, network, engine: await this.options.provider.openEngine(), extractor })))
+    lease.done()
+    return lease.value
+  }
+
   private async computeOnce(run: OpenRun, part: number, report: ReportProgress, signal: AbortSignal): Promise<PartResult> {
     const { record, store, int8 } = run
     const committed = await readCommit(store, part)
@@ -97,7 +108,8 @@ export class PartProcessor {
     const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
     const session = await this.options.provider.session(model, weights, record.identity.layers, inputSize, int8)
     try {
-      return await computePart({ ...run, part, loaded, extractor: session.value, readAhead: this.options.readAhead, report, signal })
+      const batchSize = await this.batchSize(run, loaded.network, session.value)
+      return await computePart({ ...run, part, loaded, extractor: session.value, batchSize, readAhead: this.options.readAhead, report, signal })
     } finally {
       session.done()
     }

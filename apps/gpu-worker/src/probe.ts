@@ -1,5 +1,6 @@
 import type { RunRecord } from '@layermill/jobs'
 import type { ImageSource, ManifestRow } from '@layermill/storage'
+import { findBatchSize } from './batch-size/batch-size.js'
 import { calibrateRanges } from './calibrate/calibrate.js'
 import type { ModelProvider, SessionRanges } from './model-provider.js'
 import { computeRows } from './part/compute-rows.js'
@@ -22,9 +23,9 @@ async function rangesToTry(options: ProbeOptions): Promise<SessionRanges | undef
 
 /**
  * Seconds an image takes from file to activation, by really computing some: the first batch warms up and does not count, unless there is
- * no other.
+ * no other. Finds how many images to compute at once, where the record leaves that open.
  */
-export async function probeSecondsPerImage(options: ProbeOptions): Promise<number> {
+export async function probeRun(options: ProbeOptions): Promise<{ secondsPerImage: number; batchSize: number }> {
   const { record, provider, source, rows, readAhead } = options
   const { model, weights } = record.spec
   const { network } = await provider.model(model, weights)
@@ -32,15 +33,17 @@ export async function probeSecondsPerImage(options: ProbeOptions): Promise<numbe
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
   const session = await provider.session(model, weights, record.identity.layers, inputSize, await rangesToTry(options))
   try {
+    const found = async (): Promise<number> => findBatchSize({ record, network, engine: await provider.openEngine(), extractor: session.value })
+    const batchSize = record.batchSize === 'auto' ? await found() : record.batchSize
     const run = async (part: readonly ManifestRow[]): Promise<number> => {
       const started = performance.now()
       const prepared = prepareRows(part, { source, prepare: preparerOf(record, network), concurrency: readAhead })
-      for await (const row of computeRows(prepared, { extractor: session.value, batchSize: record.batchSize })) void row
+      for await (const row of computeRows(prepared, { extractor: session.value, batchSize })) void row
       return (performance.now() - started) / 1000 / part.length
     }
-    const first = await run(rows.slice(0, record.batchSize))
-    const rest = rows.slice(record.batchSize)
-    return rest.length === 0 ? first : await run(rest)
+    const first = await run(rows.slice(0, batchSize))
+    const rest = rows.slice(batchSize)
+    return { secondsPerImage: rest.length === 0 ? first : await run(rest), batchSize }
   } finally {
     session.done()
   }

@@ -63,7 +63,8 @@ export const RunRecord = z.object({
   identity: RunIdentity,
   layers: z.array(LayerResult),
   partSize: z.int().positive(),
-  batchSize: z.int().positive(),
+  /** Images computed at once. `auto` until the run is done: what its first worker found is in `batch-size.json` till then. */
+  batchSize: z.union([z.int().positive(), z.literal('auto')]),
   /** The whole dataset is in the manifest. */
   planned: z.boolean(),
   /** Which change to a finished run is under way, if any. */

@@ -6,6 +6,8 @@ export type FeatureFormat = 'npy' | 'parquet' | 'safetensors'
 export const RUN_PATH = 'run.json'
 /** The ranges that an int8 run computes with. */
 export const CALIBRATION_PATH = 'calibration.json'
+/** Images computed at once where the first worker found it out, until `run.json` says it. */
+export const BATCH_SIZE_PATH = 'batch-size.json'
 export const SUCCESS_PATH = '_SUCCESS'
 
 /** `part-00000`: five digits, more from part 100,000 on. */

@@ -20,6 +20,8 @@ export interface PartInput {
   readonly part: number
   readonly loaded: LoadedModel
   readonly extractor: Extractor
+  /** Images computed at once. */
+  readonly batchSize: number
   /** Images read and decoded at once. */
   readonly readAhead: number
   /** Called after each image with the counts so far. */
@@ -36,12 +38,12 @@ function resultRows({ record, part, loaded }: PartInput, rows: readonly Manifest
  * @throws what the source, the engine or the store throw; the signal's reason when aborted. Nothing is committed then.
  */
 export async function computePart(input: PartInput): Promise<PartResult> {
-  const { record, store, source, extractor, readAhead, report, signal } = input
+  const { record, store, source, extractor, batchSize, readAhead, report, signal } = input
   const rows = await readManifest(store, input.part)
   report({ images: 0, failed: 0, total: rows.length })
   const output = new PartOutput(store, record, input.part, resultRows(input, rows))
   const prepared = prepareRows(rows, { source, prepare: preparerOf(record, input.loaded.network), concurrency: readAhead })
-  for await (const row of computeRows(prepared, { extractor, batchSize: record.batchSize })) {
+  for await (const row of computeRows(prepared, { extractor, batchSize })) {
     signal.throwIfAborted()
     await output.add(row)
     report({ ...output.result, total: rows.length })

@@ -47,7 +47,7 @@ export const RunDetail = z.object({
   spec: z.record(z.string(), z.unknown()).describe('The spec with its defaults filled in; it can be submitted again as it is.'),
   planned: z.boolean().describe('The whole dataset is listed.'),
   partSize: z.int().positive().optional(),
-  batchSize: z.int().positive().optional(),
+  batchSize: z.int().positive().optional().describe('Images computed at once; left out until it is found, with auto.'),
   identity: RunIdentity.optional(),
   layers: z.array(LayerResult).optional(),
   seconds: z.number().optional(),
@@ -70,7 +70,8 @@ export function summarizeRun(record: RunRecord): RunSummary {
 /** A run record (`run.json`) as the API shows it in full. */
 export function describeRun(record: RunRecord): RunDetail {
   const { generation, spec, planned, partSize, batchSize, identity, layers, seconds, versions, selfCheck } = record
-  return { ...summarizeRun(record), generation, spec: { ...spec }, planned, partSize, batchSize, identity, layers, seconds, versions, selfCheck }
+  const found = batchSize === 'auto' ? undefined : batchSize
+  return { ...summarizeRun(record), generation, spec: { ...spec }, planned, partSize, batchSize: found, identity, layers, seconds, versions, selfCheck }
 }
 
 export const RunQuery = z.strictObject({

@@ -21,10 +21,8 @@ export interface RunEnvironment {
    * @throws LayermillError `CALIBRATION_INVALID` where no image can be used; the signal's reason when aborted
    */
   calibrate?(record: RunRecord, source: ImageSource, signal?: AbortSignal): Promise<{ calibration: Calibration; report: CalibrationReport }>
-  /** Seconds an image takes, by trying some, where an engine is at hand. */
-  probe?(record: RunRecord, source: ImageSource, sample: readonly SourceItem[]): Promise<number>
-  /** Images computed at once where the spec says `auto`. */
-  batchSize(network: Network): number
+  /** Seconds an image takes, by trying some, and how many are computed at once, where an engine is at hand. */
+  probe?(record: RunRecord, source: ImageSource, sample: readonly SourceItem[]): Promise<{ secondsPerImage: number; batchSize: number }>
   /** Version of the decoding and resampling code. */
   readonly preparationVersion: string
   /** Versions of what computes, for run.json. */

@@ -55,7 +55,7 @@ export async function newRecord(spec: Spec, environment: RunEnvironment): Promis
     identity,
     layers,
     partSize: choosePartSize(spec.partSize, bytesPerImage),
-    batchSize: spec.batchSize === 'auto' ? environment.batchSize(network) : spec.batchSize,
+    batchSize: spec.batchSize,
     planned: false,
     counts: { images: 0, done: 0, failed: 0, parts: 0 },
     created: environment.now().toISOString(),

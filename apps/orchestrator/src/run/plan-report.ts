@@ -3,8 +3,9 @@ import type { SourceItem, Store } from '@layermill/storage'
 import type { RunEnvironment } from './environment.js'
 import { newRecord } from './open-run.js'
 
-/** Images to try out for the time, in batches. */
+/** Images to try out for the time: this many batches, and as many images where it is still to be found how many a batch has. */
 const probeBatches = 3
+const probeImages = 24
 
 export interface PlanReport {
   readonly model: string
@@ -19,7 +20,8 @@ export interface PlanReport {
   readonly freeBytes: number | undefined
   /** On this machine, by a probe; undefined where it has no engine. */
   readonly seconds: number | undefined
-  readonly batchSize: number
+  /** `auto` where this machine has no engine to find it with. */
+  readonly batchSize: number | 'auto'
 }
 
 /**
@@ -29,6 +31,7 @@ export interface PlanReport {
 export async function planReport(spec: ExtractSpec, store: Store, environment: RunEnvironment): Promise<PlanReport> {
   const { record, network } = await newRecord(spec, environment)
   const source = await environment.openSource(spec.source)
+  const wanted = record.batchSize === 'auto' ? probeImages : record.batchSize * probeBatches
   const sample: SourceItem[] = []
   let images = 0
   let sourceBytes = 0
@@ -36,9 +39,9 @@ export async function planReport(spec: ExtractSpec, store: Store, environment: R
     for await (const item of source.items()) {
       images++
       sourceBytes += item.bytes
-      if (sample.length < record.batchSize * probeBatches) sample.push(item)
+      if (sample.length < wanted) sample.push(item)
     }
-    const perImage = await environment.probe?.(record, source, sample)
+    const probed = await environment.probe?.(record, source, sample)
     const layers = record.layers.map(layer => ({ ...layer, bytes: layer.bytesPerImage * images }))
     return {
       model: network.id,
@@ -48,8 +51,8 @@ export async function planReport(spec: ExtractSpec, store: Store, environment: R
       layers,
       outputBytes: layers.reduce((sum, { bytes }) => sum + bytes, 0),
       freeBytes: await store.freeBytes(),
-      seconds: perImage === undefined ? undefined : perImage * images,
-      batchSize: record.batchSize,
+      seconds: probed && probed.secondsPerImage * images,
+      batchSize: probed?.batchSize ?? record.batchSize,
     }
   } finally {
     await source.close()

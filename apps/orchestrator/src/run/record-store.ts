@@ -1,5 +1,5 @@
 import { parseRunRecord, type RunRecord, serializeRunRecord } from '@layermill/jobs'
-import { CALIBRATION_PATH, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { BATCH_SIZE_PATH, CALIBRATION_PATH, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
 
 /** The run at a destination, or undefined. */
 export async function readRunRecord(store: Store): Promise<RunRecord | undefined> {
@@ -12,7 +12,7 @@ export async function writeRunRecord(store: Store, record: RunRecord): Promise<v
 }
 
 /** Folders and files of a run, in the order in which they can go: first what says that there are results. */
-const places = [SUCCESS_PATH, 'commits/', 'index/', 'features/', 'predictions/', 'errors/', 'manifest/', RUN_PATH, CALIBRATION_PATH]
+const places = [SUCCESS_PATH, 'commits/', 'index/', 'features/', 'predictions/', 'errors/', 'manifest/', RUN_PATH, CALIBRATION_PATH, BATCH_SIZE_PATH]
 
 /** Deletes a run's files at a destination, and nothing else that is there. */
 export async function deleteRun(store: Store): Promise<void> {

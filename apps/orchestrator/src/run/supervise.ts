@@ -1,6 +1,7 @@
 import { maxErrorsAllowed, type RunRecord } from '@layermill/jobs'
 import { errorCode, errorMessage, LayermillError } from '@layermill/models'
-import { commitPath, mapOrdered, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { BATCH_SIZE_PATH, commitPath, mapOrdered, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { foundBatchSize } from './found-batch-size.js'
 import { committedParts, committedResult } from './commits.js'
 import type { RunEnvironment } from './environment.js'
 import { planManifest } from './manifest-plan.js'
@@ -176,6 +177,7 @@ class Supervision {
     const finished = environment.now()
     this.record = record
     await this.save({
+      ...(await foundBatchSize(record, store)),
       state: 'done',
       planned: true,
       counts: { images, parts, done, failed },
@@ -183,6 +185,7 @@ class Supervision {
       seconds: (finished.getTime() - started) / 1000,
     })
     await store.put(SUCCESS_PATH, '')
+    await store.delete(BATCH_SIZE_PATH)
     return this.record
   }
 

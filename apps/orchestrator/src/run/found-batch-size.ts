@@ -1,0 +1,9 @@
+import type { RunRecord } from '@layermill/jobs'
+import { BATCH_SIZE_PATH, type Store } from '@layermill/storage'
+
+/** What a finished run's record says of its batch size: what its first worker found, where the spec left it open and a worker had a part. */
+export async function foundBatchSize({ batchSize }: RunRecord, store: Store): Promise<Pick<RunRecord, 'batchSize'>> {
+  if (batchSize !== 'auto') return { batchSize }
+  const found = Number(new TextDecoder().decode(await store.get(BATCH_SIZE_PATH)))
+  return { batchSize: Number.isInteger(found) && found > 0 ? found : 'auto' }
+}
