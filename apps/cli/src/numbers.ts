@@ -1,3 +1,4 @@
+import { byteCount } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 
 /**
@@ -17,12 +18,9 @@ export function milliseconds(flag: string, text: string): number {
   throw new LayermillError('SPEC_INVALID', `${flag}: got ${JSON.stringify(text)}, expected seconds from 1 to 86400`)
 }
 
-const units: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 }
-
 /** A flag's amount of bytes, as 500MB or 20G. */
 export function bytes(flag: string, text: string): number {
-  const [, value = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmgt]?)b?$/i.exec(text.trim()) ?? []
-  const factor = units[unit.toLowerCase()]
-  if (value !== '' && factor !== undefined) return Number(value) * factor
+  const value = byteCount(text)
+  if (value !== undefined) return value
   throw new LayermillError('SPEC_INVALID', `${flag}: got ${JSON.stringify(text)}, expected bytes, as 20GB`)
 }

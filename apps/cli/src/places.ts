@@ -18,14 +18,18 @@ function absoluteModel(model: string, cwd: string): string {
   return model.includes('/') || existsSync(resolve(cwd, model)) ? resolve(cwd, model) : model
 }
 
+/** Where a network and its weights are, with paths made absolute. */
+export function absoluteModelPlaces<Place extends { readonly model: string; readonly weights: string }>(place: Place, cwd: string): Place {
+  return { ...place, model: absoluteModel(place.model, cwd), weights: absoluteWeights(place.weights, cwd) }
+}
+
 /** The spec with paths made absolute: it is carried out by other processes and kept in run.json. */
 export function absolutePlaces<Spec extends RunSpec>(spec: Spec, cwd: string): Spec {
   return {
-    ...spec,
+    ...absoluteModelPlaces(spec, cwd),
     source: absolutePlace(spec.source, cwd),
-    model: absoluteModel(spec.model, cwd),
-    weights: absoluteWeights(spec.weights, cwd),
     ...(spec.out === undefined ? {} : { out: absolutePlace(spec.out, cwd) }),
+    ...(spec.cache === undefined ? {} : { cache: absolutePlace(spec.cache, cwd) }),
     ...(spec.kind === 'finetune' && typeof spec.validation === 'string' ? { validation: absolutePlace(spec.validation, cwd) } : {}),
   }
 }

@@ -51,6 +51,9 @@ export const commonFields = {
   maxErrors: z.union([whole(0, 1e12), parsed(text.parseMaxErrors)], { error: text.expected.maxErrors }).prefault('1%')
     .describe('How many images may fail before the run does: a number, or a share as 1%.'),
   overwrite: flag('Replace what another run left at the destination.'),
+  cache: place.optional().describe('Where features are kept for all runs, a folder or s3://bucket/prefix: the same image is computed once. Fine-tuning uses it with a frozen base.'),
+  cacheSize: z.union([whole(1e6, Number.MAX_SAFE_INTEGER), parsed(text.parseCacheSize)], { error: text.expected.cacheSize }).optional()
+    .describe('Bytes that the cache may take, as 20GB; what was used longest ago goes first. Default: 10GB.'),
   notify: z.union([webhookUrls, z.string().transform(value => value.split(',').map(url => url.trim())).pipe(webhookUrls)], { error: 'http:// or https:// URLs without credentials, several with commas' }).optional()
     .describe('Webhooks to tell of the run\'s end, besides those of layermill serve.'),
   plan: flag('Only say what the run would do, write and need; compute nothing.'),

@@ -23,6 +23,7 @@ export const expected = {
   schedule: 'constant, cosine, cosine:FLOOR, or step:EPOCHS:FACTOR as step:2:0.1 (floor and factor from 0 to 1)',
   augment: 'flip, crop, color, or some of them, as flip,crop',
   validation: 'a share of the images from 0 up to 0.9, or a source of validation images',
+  cacheSize: 'bytes, as 500MB or 20GB',
 } as const
 
 function refuse(what: keyof typeof expected, text: string): never {
@@ -32,6 +33,21 @@ function refuse(what: keyof typeof expected, text: string): never {
 function wholeNumber(what: 'partSize' | 'batchSize' | 'head' | 'size', text: string, largest: number): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0
   return value >= 1 && value <= largest ? value : refuse(what, text)
+}
+
+const units: Readonly<Record<string, number>> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 }
+
+/** An amount of bytes, as `500MB` or `20G`; undefined where the text is none. */
+export function byteCount(text: string): number | undefined {
+  const [, value = '', unit = ''] = /^(\d{1,15}(?:\.\d{1,6})?)\s*([kmgt]?)b?$/i.exec(text.trim()) ?? []
+  const factor = units[unit.toLowerCase()]
+  return value === '' || factor === undefined ? undefined : Math.floor(Number(value) * factor)
+}
+
+/** `--cache-size 20GB`: at least a megabyte. */
+export function parseCacheSize(text: string): number {
+  const value = byteCount(text) ?? 0
+  return value >= 1e6 && Number.isSafeInteger(value) ? value : refuse('cacheSize', text)
 }
 
 /** `a, b,` to `['a', 'b']`. */

@@ -1,7 +1,7 @@
 import { LayermillError } from '@layermill/models'
 import { describe, expect, it } from 'vitest'
 import {
-  baseScales, FinetuneSpec, isFrozen, maxErrorsAllowed, parseAugment, parseBase, parseBatchSize, parseHead, parseLayers,
+  baseScales, FinetuneSpec, isFrozen, maxErrorsAllowed, parseAugment, parseBase, parseBatchSize, parseCacheSize, parseHead, parseLayers,
   parseMaxErrors, parsePartSize, parseSchedule, parseSize, parseSpec, parseValidation, redact, specFields, specJsonSchema,
 } from './index.js'
 
@@ -39,6 +39,7 @@ describe('defaults', () => {
 
   it.each([extract, predict, finetune,
     { ...extract, size: '320x256', layers: 'res4,pool5', maxErrors: '2.50%', partSize: '512', batchSize: '16' },
+    { ...extract, cache: 's3://bucket/cache', cacheSize: '20GB' },
     { ...finetune, head: '512,256', base: 'scaled:0.1', schedule: 'step:2:0.1', augment: 'crop,flip', validation: '0.2' },
     { ...finetune, base: 'res5=1,res4=0.1,*=0', schedule: 'cosine', validation: './held-out', head: 512, classWeights: { cat: 2 } },
   ])('is idempotent: %j', (input) => {
@@ -57,6 +58,7 @@ describe('texts of flags', () => {
     expect(parsePartSize('auto')).toBe('auto')
     expect(parsePartSize('512')).toBe(512)
     expect(parseBatchSize('8')).toBe(8)
+    expect(['20GB', '1.5T', '500 mb', '1000000'].map(parseCacheSize)).toEqual([20e9, 1.5e12, 500e6, 1e6])
     expect(parseLayers('res4, pool5')).toEqual(['res4', 'pool5'])
     expect(parseHead('512,256')).toEqual([512, 256])
     expect(parseHead('none')).toEqual([])
@@ -72,7 +74,7 @@ describe('texts of flags', () => {
   it.each([
     ['size', () => parseSize('0x256')], ['size', () => parseSize('320')], ['size', () => parseSize('99999x1')],
     ['maxErrors', () => parseMaxErrors('101%')], ['maxErrors', () => parseMaxErrors('-1')], ['maxErrors', () => parseMaxErrors('few')],
-    ['partSize', () => parsePartSize('0')], ['batchSize', () => parseBatchSize('1.5')], ['layers', () => parseLayers('a,a')],
+    ['partSize', () => parsePartSize('0')], ['batchSize', () => parseBatchSize('1.5')], ['cacheSize', () => parseCacheSize('999999')], ['cacheSize', () => parseCacheSize('10 GiB')], ['layers', () => parseLayers('a,a')],
     ['layers', () => parseLayers(' , ')], ['head', () => parseHead('1,2,3')], ['head', () => parseHead('0')],
     ['base', () => parseBase('warm')], ['base', () => parseBase('scaled:-1')], ['base', () => parseBase('res5=x')],
     ['schedule', () => parseSchedule('step:2')], ['schedule', () => parseSchedule('cosine:2')], ['augment', () => parseAugment('flip,blur')],
@@ -120,6 +122,9 @@ describe('refusals', () => {
     [{ ...extract, overwrite: true, retryFailed: true }, 'retryFailed'],
     [{ ...extract, precision: 'int8', engine: 'tfjs' }, 'precision'],
     [{ ...extract, out: './photos' }, 'out'],
+    [{ ...extract, cache: './features' }, 'cache'],
+    [{ ...finetune, cache: './pets' }, 'cache'],
+    [{ ...predict, cacheSize: '5GB' }, 'cacheSize'],
     [{ ...extract, layers: ['a', 'a'] }, 'layers'],
     [{ ...extract, layers: [] }, 'layers'],
     [{ ...predict, oversample: true, size: 'keep' }, 'size'],
@@ -140,7 +145,7 @@ describe('refusals', () => {
 
   it('keep credentials out of specs and of messages', () => {
     for (const url of ['https://me:hunter2@host/x', 's3://AKIA:hunter2@bucket/x', 'https://host/x?X-Amz-Signature=hunter2', 'redis://:hun/ter2@host']) {
-      for (const field of ['source', 'weights', 'out', 'model']) {
+      for (const field of ['source', 'weights', 'out', 'model', 'cache']) {
         const message = refusal({ ...extract, [field]: url })
         expect(message).toContain(`${field}: got`)
         expect(message).toContain('without credentials')

@@ -17,9 +17,15 @@ function checks<T>(check: (spec: T, refused: Refused) => void) {
   }
 }
 
+const checkCache = (spec: { cache?: string; cacheSize?: number; source: string; out?: string }, refused: Refused): void => {
+  if (spec.cache === undefined && spec.cacheSize !== undefined) refused('cacheSize', spec.cacheSize, 'a cache as well')
+  if (spec.cache !== undefined && (spec.cache === spec.source || spec.cache === spec.out)) refused('cache', spec.cache, 'another place than the source and out')
+}
+
 const checkInference = (
-  spec: { precision: string; engine: string; overwrite: boolean; retryFailed: boolean; source: string; out?: string }, refused: Refused,
+  spec: { precision: string; engine: string; overwrite: boolean; retryFailed: boolean; cache?: string; cacheSize?: number; source: string; out?: string }, refused: Refused,
 ): void => {
+  checkCache(spec, refused)
   if (spec.precision === 'int8' && spec.engine !== 'onnx') refused('precision', spec.precision, 'fp32 with engine tfjs (int8 needs engine onnx)')
   if (spec.overwrite && spec.retryFailed) refused('retryFailed', true, 'only one of overwrite and retryFailed')
   if (spec.out === spec.source) refused('out', spec.out, 'another place than the source')
@@ -63,6 +69,7 @@ export const FinetuneSpec = z.strictObject({
   if (spec.register !== undefined && spec.register.heldOut === undefined && spec.validation === 0) refused('validation', 0, 'above 0, or register with heldOut: versions are compared on held-out images')
   if (spec.out === spec.source) refused('out', spec.out, 'another place than the source')
   if (spec.validation === spec.source) refused('validation', spec.validation, 'another place than the source')
+  checkCache(spec, refused)
 })).transform((spec) => ({
   ...spec,
   learningRate: spec.learningRate ?? defaultLearningRate(spec.optimizer),

@@ -3,8 +3,8 @@ import { mapOrdered } from '../prefetch.js'
 import type { Store, StoreEntry } from '../store.js'
 
 /** Where segments are, and what tells when they were used. */
-export const SEGMENTS = 'segments/'
-const USES = 'uses/'
+export const SEGMENTS = 'cache-v1/segments/'
+const USES = 'cache-v1/uses/'
 
 /** Objects read or deleted at once. */
 const atOnce = 16

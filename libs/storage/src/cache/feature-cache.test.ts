@@ -50,7 +50,7 @@ async function found(images: readonly string[], computation = 'pool5'): Promise<
 
 async function segments(store: Store = openStore(root)): Promise<{ key: string; bytes: number }[]> {
   const entries: { key: string; bytes: number }[] = []
-  for await (const { key, bytes } of store.list('segments/')) entries.push({ key, bytes })
+  for await (const { key, bytes } of store.list('cache-v1/segments/')) entries.push({ key, bytes })
   return entries
 }
 
