@@ -21,6 +21,8 @@ export interface ComposeOptions {
   readonly note: (text: string) => void
   /** Told how far the fetching of weights is. */
   readonly onWeights?: (progress: WeightsProgress) => void
+  /** When the queue is opened: at once, as for a run that will compute, or when it is first asked for. Default: at once. */
+  readonly queue?: 'at once' | 'when asked for'
   /** What will be needed first. */
   readonly soon?: { readonly model: string; readonly weights: string }
 }
@@ -29,7 +31,8 @@ export interface ComposeOptions {
 export interface Composition {
   readonly environment: RunEnvironment
   readonly provider: ModelProvider
-  readonly broker: Broker
+  /** The queue, with a worker on it; the same every time. @throws LayermillError as `openBroker` does */
+  openQueue(): Promise<Broker>
   close(): Promise<void>
 }
 
@@ -59,12 +62,12 @@ function engineSide(provider: ModelProvider, note: (text: string) => void): Pick
   }
 }
 
-/** The world of a run's supervisor; `model` loads the network that a spec names. */
-export function createEnvironment(broker: Broker, model: RunEnvironment['model']): RunEnvironment {
+/** The world of a run's supervisor; `openQueue` is asked when a run has parts to compute, `model` loads the network that a spec names. */
+export function createEnvironment(openQueue: () => Promise<Broker>, model: RunEnvironment['model']): RunEnvironment {
   return {
     openStore: async url => openStore(url),
     openSource: source => openSource(source),
-    queue: async (record, store) => new BrokerPartQueue(broker, record, store.url),
+    queue: async (record, store) => new BrokerPartQueue(await openQueue(), record, store.url),
     model,
     preparationVersion: PREPARE_VERSION,
     versions: { layermill: version, node: process.version },
@@ -73,24 +76,31 @@ export function createEnvironment(broker: Broker, model: RunEnvironment['model']
   }
 }
 
-/** Opens the queue and wires a run's parts together; `close` ends all of it. */
+/** Wires a run's parts together; `close` ends all of it. */
 export async function compose(options: ComposeOptions): Promise<Composition> {
   const provider = createProvider(options)
+  const processor = new PartProcessor({ provider, openStore: async url => openStore(url), openSource: source => openSource(source), readAhead })
+  let opening: Promise<Broker> | undefined
+  const start = async (): Promise<Broker> => {
+    const broker = await openBroker('embedded', { onError: error => options.note(`queue: ${error.message}`) })
+    startPartWorker(broker, processor)
+    return broker
+  }
+  const openQueue = (): Promise<Broker> => (opening ??= start())
   // The queue's database starts in a thread of its own, so the weights are loaded meanwhile. Who asks for them is told what went wrong.
   if (options.soon !== undefined) void provider.model(options.soon.model, options.soon.weights).catch(() => undefined)
-  const broker = await openBroker('embedded', { onError: error => options.note(`queue: ${error.message}`) })
-  const processor = new PartProcessor({ provider, openStore: async url => openStore(url), openSource: source => openSource(source), readAhead })
-  startPartWorker(broker, processor)
+  if (options.queue !== 'when asked for') await openQueue()
   const model = async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
     const { network, weights } = await provider.model(spec.model, spec.weights)
     return { network, weightsSha256: weights.sha256 }
   }
   return {
-    broker,
+    openQueue,
     provider,
-    environment: { ...createEnvironment(broker, model), ...engineSide(provider, options.note) },
+    environment: { ...createEnvironment(openQueue, model), ...engineSide(provider, options.note) },
     close: async () => {
-      await broker.close()
+      // What it could not be opened for has been told to who asked for it.
+      await (await opening?.catch(() => undefined))?.close()
       await processor.close()
       await provider.close()
     },

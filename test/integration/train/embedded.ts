@@ -43,7 +43,7 @@ export async function readLines(out: string): Promise<MetricsLine[]> {
 /** Fine-tunes in this process, as the command does. */
 export async function train(spec: Record<string, unknown>, options: TrainOptions = {}): Promise<TrainResult> {
   const parsed = FinetuneSpec.parse({ kind: 'finetune', ...smallNetwork, ...spec })
-  const composition = await compose({ engine: 'onnx', device: 'cpu', note: () => undefined })
+  const composition = await compose({ engine: 'onnx', device: 'cpu', note: () => undefined, queue: 'when asked for' })
   const { provider } = composition
   const environment: TrainingEnvironment = {
     runs: composition.environment,
@@ -51,7 +51,7 @@ export async function train(spec: Record<string, unknown>, options: TrainOptions
     base: async ({ model, weights }) => provider.model(model, weights),
     readAhead: 4,
     gradients: async (_record, plan, store, features) => {
-      if (options.gradients !== undefined) return options.gradients({ broker: composition.broker, provider, plan, store })
+      if (options.gradients !== undefined) return options.gradients({ broker: await composition.openQueue(), provider, plan, store })
       const stored = features === undefined ? {} : { features: { ...features, memory: 1e8 } }
       const { session } = await openTrainingSession({ provider, store, openSource: source => openSource(source), readAhead: 4, ...stored })
       const source = new LocalGradients(session, plan.exchange)

@@ -19,7 +19,8 @@ export interface FinetuneEnvironment {
 
 /** Wires what fine-tuning in this process needs. */
 export async function openFinetuneEnvironment({ spec, note, onWeights }: FinetuneEnvironmentOptions): Promise<FinetuneEnvironment> {
-  const composition = await compose({ engine: spec.engine, device: spec.device, note, onWeights })
+  // Only a frozen base's features are computed as parts.
+  const composition = await compose({ engine: spec.engine, device: spec.device, note, onWeights, queue: 'when asked for' })
   const { environment, provider } = composition
   return { environment: trainingEnvironment(environment, provider, localGradients(provider)), provider, close: () => composition.close() }
 }

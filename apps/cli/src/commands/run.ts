@@ -1,7 +1,7 @@
 import type { ExtractSpec, PredictSpec, RunRecord } from '@layermill/jobs'
 import { checkSpec, missingRoom, openRun, type RunAction, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
 import type { Store } from '@layermill/storage'
-import { compose, type Composition } from '../compose.js'
+import { compose, type ComposeOptions, type Composition } from '../compose.js'
 import { exitCodes } from '../exit-codes.js'
 import { interruptible } from '../interrupt.js'
 import { formatBytes } from '../output/format.js'
@@ -63,6 +63,7 @@ export async function withComposition<Result>(
   output: Output,
   spec: ExtractSpec | PredictSpec,
   action: (composition: Composition) => Promise<Result>,
+  queue?: ComposeOptions['queue'],
 ): Promise<Result> {
   // Before queue and weights are waited for.
   checkSpec(spec)
@@ -72,6 +73,7 @@ export async function withComposition<Result>(
     device: spec.precision === 'int8' ? 'cpu' : spec.device,
     note: text => output.note(text),
     onWeights: state => weights.update(state),
+    queue,
     soon: spec,
   })
   try {

@@ -51,7 +51,7 @@ export interface FleetEnvironmentOptions {
 
 /** What an orchestrator of a fleet needs: an engine only to calibrate int8 runs with, and weights only for as long as their hash takes. */
 export function fleetEnvironment(broker: Broker, { weights, load, note }: FleetEnvironmentOptions): RunEnvironment {
-  const environment = createEnvironment(broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
+  const environment = createEnvironment(async () => broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
     const { network, weights: loaded } = await loadAnyModel(spec.model, spec.weights, load)
     // A fine-tuned model is where its URL says, for workers too.
     if (!isFineTuned(network)) await weights?.publish(network, loaded)

@@ -71,7 +71,7 @@ export function fleetTraining(
 ): OpenTrainingEnvironment {
   return async () => {
     const provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
-    const runs = createEnvironment(broker, async ({ model, weights: source }) => {
+    const runs = createEnvironment(async () => broker, async ({ model, weights: source }) => {
       const loaded = await provider.model(model, source)
       // A fine-tuned model is where its URL says, for workers too.
       if (!isFineTuned(loaded.network)) await weights?.publish(loaded.network, loaded.weights)
