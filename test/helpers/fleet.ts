@@ -44,7 +44,7 @@ export class Fleet {
 
   private constructor(readonly redis: RedisService, private readonly options: CliOptions) {}
 
-  static async start(options: CliOptions = {}, redis: { appendOnly?: boolean } = {}): Promise<Fleet> {
+  static async start(options: CliOptions = {}, redis: { appendOnly?: boolean; password?: string } = {}): Promise<Fleet> {
     return new Fleet(await startRedis(redis), options)
   }
 

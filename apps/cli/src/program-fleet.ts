@@ -43,6 +43,7 @@ function addServe(program: Command, result: Result): void {
     .option('--weights-store <url>', storeText)
     .option('--registry <dest>', registryText)
     .option('--state <dest>', 'where schedules are kept, outliving the queue: a folder or s3://bucket/prefix, the same for all orchestrators; default: $LAYERMILL_HOME/state')
+    .option('--allow-path <dest>', 'folder or s3://bucket/prefix that specs given over HTTP may name; may be repeated; default: any bucket, and any folder where there are no tokens', collect)
     .option('--webhook <url>', 'tell this URL when runs end and models are promoted; may be repeated (also LAYERMILL_WEBHOOKS); signed with LAYERMILL_WEBHOOK_SECRET or the file of LAYERMILL_WEBHOOK_SECRET_FILE', collect)
     .option('--allow-private-weights', privateText)
     .option('--allow-private-webhooks', 'also tell webhooks at private addresses')

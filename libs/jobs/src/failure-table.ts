@@ -28,6 +28,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   LABEL_INVALID: row('never', 'image', 'The image has a label that is not one of the classes.'),
 
   // Sources of images.
+  PLACE_REFUSED: row('never', 'request', 'The spec names a folder or bucket that the server does not allow.'),
   SOURCE_CHANGED: row('never', 'run', 'The list or archive of images changed while it was read.'),
   SOURCE_DENIED: row('never', 'run', 'The source of images may not be read with the credentials at hand.'),
   SOURCE_EMPTY: row('never', 'run', 'The source has no images.'),

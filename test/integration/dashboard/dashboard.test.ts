@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { ScheduleDetail } from '@layermill/orchestrator'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startBrowser, WatchedPage } from '../../helpers/browser.js'
@@ -24,7 +25,7 @@ beforeAll(async () => {
     secrets[scope] = succeeded(await runCli(['tokens', 'add', scope, '--scopes', scope, '--tokens-file', tokens])).stdout.trim()
   }
   fleet = await Fleet.start()
-  const [server, started] = await Promise.all([fleet.serve(['--tokens-file', tokens]), startBrowser()])
+  const [server, started] = await Promise.all([fleet.serve(['--tokens-file', tokens, '--allow-path', root, '--state', join(root, 'state')]), startBrowser()])
   url = server.url
   browser = started
   watched = await WatchedPage.open(browser, url)
@@ -93,6 +94,70 @@ it('submits a run, shows what is wrong at the fields, cancels it, resumes it and
   expect(await watched.checkScreens('plan')).toEqual([])
 })
 
+it('makes a schedule, says what is wrong with it, runs it now, changes, pauses and removes it', async () => {
+  const { page } = watched
+  await page.getByRole('link', { name: 'Make it a schedule' }).click()
+  await page.getByRole('heading', { name: 'New schedule' }).waitFor()
+  // The run's own settings, and the browser's time zone.
+  await expect.poll(() => page.getByLabel('Size', { exact: true }).inputValue()).toBe('32x32')
+  expect(await page.getByRole('combobox', { name: 'Time zone' }).inputValue()).toBe(new Intl.DateTimeFormat().resolvedOptions().timeZone)
+  await page.getByLabel(/^Name/).fill('Nightly')
+  await page.getByRole('combobox', { name: /^Cron/ }).fill('99 3 * * *')
+  await page.getByRole('combobox', { name: 'Time zone' }).fill('Europe/Berlin')
+  const out = join(await folder(), 'scheduled')
+  await page.getByRole('textbox', { name: /^Out/ }).fill(`${out}/{day}`)
+  await page.getByRole('button', { name: 'Add schedule' }).focus()
+  await page.keyboard.press('Enter')
+  await expect.poll(() => page.locator('#help-cron').textContent()).toContain('99 3 * * *')
+  expect(await page.locator('#help-name').textContent()).toContain('lower-case letters')
+  expect(await page.locator('[id="help-spec.out"]').textContent()).toContain('no other placeholders')
+  expect(await page.evaluate('document.activeElement.id')).toBe('field-name')
+  expect(await watched.checkScreens('new-schedule')).toEqual([])
+  await page.getByLabel(/^Name/).fill('nightly')
+  await page.getByRole('combobox', { name: /^Cron/ }).fill('0 3 * * *')
+  await page.getByRole('textbox', { name: /^Out/ }).fill(out)
+  await page.getByRole('button', { name: 'Add schedule' }).click()
+
+  await page.getByRole('heading', { name: 'nightly' }).waitFor()
+  await page.getByText('0 3 * * * · Europe/Berlin').waitFor()
+  await page.getByRole('button', { name: 'Run now' }).click()
+  await page.getByRole('status').getByText('done').waitFor({ timeout: 60_000 })
+  await page.getByRole('cell', { name: /^extract-/ }).waitFor()
+  expect(await watched.checkScreens('schedule')).toEqual([])
+  await page.getByRole('status').getByRole('link', { name: /^extract-/ }).click()
+  await page.getByRole('heading', { name: /^extract-.* done/ }).waitFor()
+  await page.getByRole('link', { name: 'Schedules' }).click()
+  await page.getByRole('row', { name: /^nightly .*Europe\/Berlin.* done/ }).waitFor()
+  expect(await watched.checkScreens('schedules')).toEqual([])
+
+  const stored = async (): Promise<ScheduleDetail> => ScheduleDetail.parse(await (await fetch(`${url}/v1/schedules/nightly`, { headers: { authorization: `Bearer ${secrets['read'] ?? ''}` } })).json())
+  const before = await stored()
+  await page.getByRole('link', { name: 'nightly' }).click()
+  await page.getByRole('link', { name: 'Edit' }).click()
+  await page.getByRole('combobox', { name: /^Cron/ }).fill('30 4 * * 1')
+  await page.getByLabel('Unchanged').selectOption('run')
+  await page.getByRole('button', { name: 'Save changes' }).click()
+  await page.getByText('30 4 * * 1 · Europe/Berlin').waitFor()
+  const { changed: _changed, next: _next, upcoming: _upcoming, ...after } = await stored()
+  expect(before).toMatchObject({ ...after, cron: '0 3 * * *', unchanged: 'skip' })
+  expect(after).toMatchObject({ cron: '30 4 * * 1', unchanged: 'run', spec: before.spec })
+
+  await page.getByRole('button', { name: 'Pause' }).click()
+  await page.getByRole('heading', { name: 'nightly paused' }).waitFor()
+  await page.getByRole('button', { name: 'Resume' }).click()
+  await page.getByRole('button', { name: 'Pause' }).waitFor()
+  await page.getByRole('button', { name: 'Remove' }).focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('dialog', { name: 'Remove nightly?' }).waitFor()
+  expect(await watched.checkScreens('schedule-remove')).toEqual([])
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  expect(await page.evaluate('document.activeElement.textContent')).toBe('Remove')
+  await page.keyboard.press('Enter')
+  await page.getByRole('button', { name: 'Yes, remove it' }).click()
+  await page.getByText('No schedules yet').waitFor()
+})
+
 it('lists runs and workers, and is used with the keyboard alone', async () => {
   const { page } = watched
   await page.getByRole('link', { name: 'Workers' }).focus()
@@ -101,12 +166,12 @@ it('lists runs and workers, and is used with the keyboard alone', async () => {
   expect(await watched.checkScreens('workers')).toEqual([])
   await page.getByRole('link', { name: 'Runs', exact: true }).focus()
   await page.keyboard.press('Enter')
-  await page.getByRole('link', { name: /^extract-/ }).waitFor()
+  await page.getByRole('link', { name: /^extract-/ }).first().waitFor()
   expect(await watched.checkScreens('runs', true)).toEqual([])
   await page.getByRole('button', { name: 'Use the dark theme' }).focus()
   await page.keyboard.press('Enter')
   expect(await page.locator('html').getAttribute('data-theme')).toBe('dark')
-  await page.getByRole('link', { name: /^extract-/ }).focus()
+  await page.getByRole('link', { name: /^extract-/ }).first().focus()
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { name: /^extract-/ }).waitFor()
 })
@@ -115,8 +180,11 @@ it('offers a reader nothing that it may not do', async () => {
   const reader = await WatchedPage.open(browser, url)
   await reader.goto('/')
   await signIn(reader, secrets['read'] ?? '')
-  await reader.page.getByRole('link', { name: /^extract-/ }).waitFor()
+  await reader.page.getByRole('link', { name: /^extract-/ }).first().waitFor()
   expect(await reader.page.getByRole('link', { name: 'New run' }).count()).toBe(0)
+  await reader.page.getByRole('link', { name: 'Schedules' }).click()
+  await reader.page.getByText('No schedules yet').waitFor()
+  expect(await reader.page.getByRole('link', { name: 'New schedule' }).count()).toBe(0)
   expect(reader.complaints).toEqual([])
   await reader.close()
 })

@@ -35,7 +35,7 @@ it('keeps only hashes of tokens', async () => {
 })
 
 it('submits over HTTP, watches from elsewhere, and shows workers and queues', async () => {
-  const { process: server, url } = await fleet.serve(['--tokens-file', tokens])
+  const { process: server, url } = await fleet.serve(['--tokens-file', tokens, '--allow-path', await folder()])
   const worker = await fleet.worker()
   const out = join(await folder(), 'over-http')
   const alone = join(await folder(), 'alone')

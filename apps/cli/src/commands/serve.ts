@@ -5,7 +5,7 @@ import { createLogger, createServer, isLoopback, Metrics } from '@layermill/orch
 import { StoreInspection } from '@layermill/orchestrator/inspect'
 import { queueNotify, startWebhookWorker } from '@layermill/orchestrator/notify'
 import { ModelRegistry, promotionNotice, resolvingRuns } from '@layermill/orchestrator/registry'
-import { QueueFleetService, QueueRunService } from '@layermill/orchestrator/service'
+import { AllowedPlaces, guardRuns, guardSchedules, QueueFleetService, QueueRunService } from '@layermill/orchestrator/service'
 import { openTokens, type TokenStore } from '@layermill/orchestrator/tokens'
 import { openStore } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'
@@ -28,6 +28,7 @@ export interface ServeOptions extends WebhookFlags {
   allowPrivateWeights?: boolean
   registry?: string
   state?: string
+  allowPath?: string[]
   lockDuration: string
   logLevel: string
 }
@@ -61,6 +62,11 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const environment = fleetEnvironment(broker, { weights, load, note })
   const root = registryRoot(options)
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
+  const places = new AllowedPlaces({
+    allowed: options.allowPath ?? [],
+    registry: root,
+    otherwise: tokens === undefined ? 'any-folder' : 'no-folder',
+  })
   const runs = new QueueRunService(broker, environment)
   const resolved = resolvingRuns(runs, registry)
   const schedules = await openFleetSchedules({
@@ -68,7 +74,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   })
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store })
   const server = await createServer({
-    runs: resolved, models: registry, schedules: schedules.service, fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
+    runs: guardRuns(resolved, places), models: registry, schedules: guardSchedules(schedules.service, places), fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
     inspection: new StoreInspection(runs, environment),
   })
   try {

@@ -17,6 +17,7 @@ export const problemKinds = {
   TOKEN_MISSING: { status: 401, title: 'A token is needed' },
   TOKEN_INVALID: { status: 401, title: 'The token is not valid' },
   ORIGIN_REFUSED: { status: 403, title: 'The request comes from another site' },
+  PLACE_REFUSED: { status: 403, title: 'The server does not allow this place' },
   SCOPE_MISSING: { status: 403, title: 'The token does not allow this' },
   MODEL_NOT_REGISTERED: { status: 404, title: 'There is no such registered model or version' },
   REGISTRY_MISSING: { status: 404, title: 'This server has no registry of models' },

@@ -1,3 +1,4 @@
+export { AllowedPlaces, type AllowedPlacesOptions, guardRuns, guardSchedules } from './allowed-places.js'
 export { QueueFleetService, type QueueFleetOptions } from './queue-fleet-service.js'
 export { type QueueRunEnvironment, QueueRunService } from './queue-run-service.js'
 export type { OpenedTrainingEnvironment, OpenTrainingEnvironment } from './job-training.js'

@@ -1,0 +1,56 @@
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseSpec } from '@layermill/jobs'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { AllowedPlaces } from './allowed-places.js'
+
+let root = ''
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'layermill-places-'))
+  for (const name of ['data/in', 'database', 'secret']) await mkdir(join(root, name), { recursive: true })
+  await symlink(join(root, 'secret'), join(root, 'data/link'))
+})
+afterAll(() => rm(root, { recursive: true, force: true }))
+
+const refused = expect.objectContaining({ code: 'PLACE_REFUSED' }) as Error
+const check = (allowed: string[], fields: Record<string, unknown>, otherwise: 'any-folder' | 'no-folder' = 'no-folder'): Promise<void> => {
+  const here = { kind: 'extract', source: join(root, 'data/in'), model: 'resnet50', out: join(root, 'data/out/new') }
+  return new AllowedPlaces({ allowed: allowed.map(place => place.replace('ROOT', root)), otherwise }).checkSpec(parseSpec({ ...here, ...fields }))
+}
+/** A text with the test's folder in it. */
+const at = (text: string): string => text.replace('ROOT', root)
+
+it('lets specs name what is below an allowed place', async () => {
+  await check(['ROOT/data'], {})
+  await check(['ROOT/data/'], { source: pathToFileURL(join(root, 'data/in')).href, weights: 'random:1', model: 'pets@latest' })
+  await check(['ROOT/data'], { source: 's3://any/photos/', weights: 'https://example.org/a.npz', out: at('ROOT/data') })
+  await check(['/'], { out: '/etc/new' })
+  await check([], {}, 'any-folder')
+})
+
+it.each([
+  ['a sibling of the same beginning', { source: 'ROOT/database' }], ['a link out', { source: 'ROOT/data/link/x' }], ['up and out', { source: 'ROOT/data/../secret' }],
+  ['a pattern that goes up', { source: 'ROOT/data/*/../../secret/*.jpg' }], ['braces that go up', { source: 'ROOT/data/{a/../../secret,b}/*.jpg' }], ['an encoded way up', { source: 'file://ROOT/data/%2e%2e/secret' }],
+  ['a file URL', { source: 'file:///etc' }], ['a scheme in capitals', { source: 'FILE:///etc' }], ['a relative path', { source: 'photos' }], ['what looks like a URL', { source: 'a://../../../../etc' }], ['a list', { source: '/etc/hosts.csv' }],
+  ['where results go', { out: '/etc/cron.d' }], ['weights', { weights: '/etc/shadow' }], ['weights by URL', { weights: 'file:///etc/shadow' }], ['a model', { model: '/etc/ssl' }],
+  ['held-out images', { kind: 'finetune', validation: '/etc' }], ['a registry', { kind: 'finetune', register: { name: 'pets', root: '/etc' } }],
+  ['images to compare on', { kind: 'finetune', register: { name: 'pets', heldOut: '/etc' } }],
+] as [string, Record<string, unknown>][])('refuses %s', async (_what, fields) => {
+  const placed = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? at(value) : value]))
+  await expect(check(['ROOT/data'], placed)).rejects.toThrow(refused)
+})
+
+it('allows no folder where none is listed, and listed buckets only where some are', async () => {
+  await expect(check([], {})).rejects.toThrow(refused)
+  const buckets = (source: string): Promise<void> => check(['ROOT/data', 's3://bucket/team/'], { source })
+  await buckets('s3://bucket/team/photos/*.jpg')
+  await buckets('S3://bucket/team')
+  const model = join(root, 'models/pets/versions/1')
+  const registered = { kind: 'extract', source: 's3://bucket/team/photos/', model, out: 's3://bucket/team/out' }
+  const places = new AllowedPlaces({ allowed: ['s3://bucket/team'], registry: root, otherwise: 'no-folder' })
+  await places.checkSpec(parseSpec(registered))
+  await expect(places.checkSpec(parseSpec({ ...registered, out: model }))).rejects.toThrow(refused)
+  for (const source of ['s3://bucket/teammates/', 's3://bucket/', 's3://other/team/']) await expect(buckets(source)).rejects.toThrow(refused)
+})

@@ -1,0 +1,133 @@
+import { realpath } from 'node:fs/promises'
+import { basename, dirname, join, resolve, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { RunSpec } from '@layermill/jobs'
+import { errorCode, LayermillError } from '@layermill/models'
+import type { RunService } from '../http/services.js'
+import type { ScheduleService } from '../schedules/schedule-service.js'
+
+export interface AllowedPlacesOptions {
+  /** Folders, `file://` URLs and `s3://bucket/prefix`: what specs name must be one of these or below it. Buckets are all allowed where none is here. */
+  readonly allowed: readonly string[]
+  /** The server's own registry, which a spec may name as its model's place and where to register, whatever else is allowed. */
+  readonly registry?: string | undefined
+  /** Folders where none is in `allowed`. */
+  readonly otherwise: 'any-folder' | 'no-folder'
+}
+
+const schemeOf = (place: string): string | undefined => /^([a-z][a-z0-9+.-]*):\/\//i.exec(place)?.[1]?.toLowerCase()
+const isBelow = (place: string, root: string, separator: string): boolean => place === root || place.startsWith(root.endsWith(separator) ? root : root + separator)
+/** A bucket's place in one form: lower-case scheme, no slash at the end. */
+const bucketPlace = (url: string): string => `s3${url.slice(2).replace(/\/+$/, '')}`
+
+/** A path without symbolic links, as far as it exists. */
+async function canonical(path: string): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT' || dirname(path) === path) throw error
+    return join(await canonical(dirname(path)), basename(path))
+  }
+}
+
+const localPath = (place: string): string => (schemeOf(place) === 'file' ? fileURLToPath(place) : place)
+
+const byKind = (places: readonly string[]): { folders: string[]; buckets: string[] } => ({
+  buckets: places.filter(place => schemeOf(place) === 's3').map(bucketPlace),
+  folders: places.filter(place => schemeOf(place) !== 's3').map(place => resolve(localPath(place))),
+})
+
+/** Whether a folder or file is one of some folders or below it, links followed. */
+async function isBelowAny(place: string, folders: readonly string[]): Promise<boolean> {
+  try {
+    const path = localPath(place)
+    // What a pattern or a link makes of it is not for us to guess.
+    if (path.split(/[/\\]/).includes('..')) return false
+    const real = await canonical(resolve(path))
+    for (const root of folders) if (isBelow(real, await canonical(root), sep)) return true
+  } catch {
+    // What cannot be looked at is not known to be below anything.
+  }
+  return false
+}
+
+/** Every place that a spec names, by its field: what is read, and what is written. */
+function placesOf(spec: RunSpec): [field: string, place: string | undefined][] {
+  const { source, out, model, weights } = spec
+  const places: [string, string | undefined][] = [
+    ['source', source], ['out', out],
+    // A network's name, or pets@latest, is no place.
+    ['model', /[/\\]/.test(model) ? model : undefined],
+    ['weights', weights === 'imagenet' || /^(random(:\d+)?$|https?:\/\/)/i.test(weights) ? undefined : weights],
+  ]
+  if (spec.kind !== 'finetune') return places
+  const validation = typeof spec.validation === 'string' ? spec.validation : undefined
+  return [...places, ['validation', validation], ['register.root', spec.register?.root], ['register.heldOut', spec.register?.heldOut]]
+}
+
+/** Which folders and buckets a server lets the specs name that come over HTTP. */
+export class AllowedPlaces {
+  readonly #allowed: { readonly folders: readonly string[]; readonly buckets: readonly string[] }
+  readonly #registry: { readonly folders: readonly string[]; readonly buckets: readonly string[] }
+
+  constructor(private readonly options: AllowedPlacesOptions) {
+    this.#allowed = byKind(options.allowed)
+    this.#registry = byKind(options.registry === undefined ? [] : [options.registry])
+  }
+
+  /** @throws LayermillError `PLACE_REFUSED` naming the field */
+  async checkSpec(spec: RunSpec): Promise<void> {
+    for (const [field, place] of placesOf(spec)) {
+      if (place === undefined || (await this.#allows(field, place))) continue
+      throw new LayermillError('PLACE_REFUSED', `${field}: ${place} is not below a place that this server allows`, {
+        hint: 'layermill serve --allow-path DEST allows a folder or bucket; without it a server with tokens allows buckets only',
+      })
+    }
+  }
+
+  async #allows(field: string, place: string): Promise<boolean> {
+    const scheme = schemeOf(place)
+    const { folders, buckets } = this.#allowed
+    const own = field === 'model' || field === 'register.root' ? this.#registry : byKind([])
+    if (scheme === 's3') return buckets.length === 0 || [...buckets, ...own.buckets].some(root => isBelow(bucketPlace(place), root, '/'))
+    if (folders.length === 0 && this.options.otherwise === 'any-folder') return true
+    // What has another scheme is no place of any store, or read as a path by whoever knows fewer schemes.
+    return (scheme === undefined || scheme === 'file') && isBelowAny(place, [...folders, ...own.folders])
+  }
+}
+
+/** Runs whose specs may name allowed places only. */
+export function guardRuns(runs: RunService, places: AllowedPlaces): RunService {
+  return {
+    submit: async spec => {
+      await places.checkSpec(spec)
+      return runs.submit(spec)
+    },
+    list: query => runs.list(query),
+    get: id => runs.get(id),
+    cancel: id => runs.cancel(id),
+    resume: id => runs.resume(id),
+    events: (id, options) => runs.events(id, options),
+    countByState: () => runs.countByState(),
+  }
+}
+
+/** Schedules whose specs may name allowed places only. */
+export function guardSchedules(schedules: ScheduleService, places: AllowedPlaces): ScheduleService {
+  return {
+    list: () => schedules.list(),
+    add: async schedule => {
+      await places.checkSpec(schedule.spec)
+      return schedules.add(schedule)
+    },
+    get: name => schedules.get(name),
+    change: async (name, change) => {
+      if (change.spec !== undefined) await places.checkSpec(change.spec)
+      return schedules.change(name, change)
+    },
+    pause: name => schedules.pause(name),
+    resume: name => schedules.resume(name),
+    remove: name => schedules.remove(name),
+    run: name => schedules.run(name),
+  }
+}
