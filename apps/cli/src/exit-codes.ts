@@ -1,3 +1,5 @@
+import type { RunRecord } from '@layermill/jobs'
+
 /** What the command tells scripts. */
 export const exitCodes = {
   done: 0,
@@ -8,3 +10,8 @@ export const exitCodes = {
   /** Ctrl-C or SIGTERM; the same command goes on from where it was. */
   interrupted: 130,
 } as const
+
+/** Exit code of a finished run. */
+export function exitCodeOf(record: Pick<RunRecord, 'counts'>): number {
+  return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
+}

@@ -1,11 +1,11 @@
 import type { ExtractSpec, RunRecord } from '@layermill/jobs'
+import { exitCodeOf } from '../exit-codes.js'
 import { specFromFlags } from '../flags.js'
 import { formatCount, formatSeconds } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { absolutePlaces } from '../places.js'
 import { resolveRegistered } from '../registry/registry.js'
-import { planCommand } from './plan.js'
-import { carryOut, exitCodeOf, type RunOptions } from './run.js'
+import type { RunOptions } from './run.js'
 import { isRemote, submitAndFollow } from './submit.js'
 
 function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'layers'>): string {
@@ -18,8 +18,8 @@ function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'layers'>): stri
 /** `layermill extract SOURCE`: layers' activations of every image, as files. */
 export async function extractCommand(output: Output, source: string | undefined, options: RunOptions): Promise<number> {
   const spec = await resolveRegistered(absolutePlaces((await specFromFlags('extract', source, options)) as ExtractSpec, process.cwd()), options)
-  if (spec.plan) return planCommand(output, spec, options)
-  const record = isRemote(options) ? await submitAndFollow(output, spec, options) : (await carryOut(output, spec, spec.out, options)).record
+  if (spec.plan) return (await import('./plan.js')).planCommand(output, spec, options)
+  const record = isRemote(options) ? await submitAndFollow(output, spec, options) : (await (await import('./run.js')).carryOut(output, spec, spec.out, options)).record
   if (options.json) output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds })
   else output.line(`${summary(record)}\n${spec.out}`)
   return exitCodeOf(record)

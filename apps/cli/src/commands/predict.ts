@@ -5,12 +5,13 @@ import type { PredictSpec } from '@layermill/jobs'
 import { deleteRun } from '@layermill/orchestrator/run'
 import { runStoreUrl } from '@layermill/orchestrator/service'
 import type { Store } from '@layermill/storage'
+import { exitCodeOf } from '../exit-codes.js'
 import { specFromFlags } from '../flags.js'
 import type { Output } from '../output/output.js'
 import { readPredictions, writePredictions } from '../output/predictions.js'
 import { absolutePlaces } from '../places.js'
 import { resolveRegistered } from '../registry/registry.js'
-import { carryOut, exitCodeOf, type RunOptions } from './run.js'
+import type { RunOptions } from './run.js'
 import { isRemote, submitAndFollow } from './submit.js'
 
 async function print(output: Output, store: Store, json: boolean): Promise<void> {
@@ -37,7 +38,7 @@ export async function predictCommand(output: Output, source: string | undefined,
   }
   const folder = spec.out === undefined ? await mkdtemp(join(tmpdir(), 'layermill-predict-')) : runStoreUrl(spec)
   try {
-    const { record, store } = await carryOut(output, spec, folder, options)
+    const { record, store } = await (await import('./run.js')).carryOut(output, spec, folder, options)
     if (spec.out === undefined) {
       await print(output, store, options.json === true)
     } else {

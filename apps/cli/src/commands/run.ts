@@ -2,7 +2,6 @@ import type { ExtractSpec, PredictSpec, RunRecord } from '@layermill/jobs'
 import { checkSpec, missingRoom, openRun, type RunAction, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
 import type { Store } from '@layermill/storage'
 import { compose, type ComposeOptions, type Composition } from '../compose.js'
-import { exitCodes } from '../exit-codes.js'
 import { interruptible } from '../interrupt.js'
 import { formatBytes } from '../output/format.js'
 import type { Output } from '../output/output.js'
@@ -98,9 +97,4 @@ async function warnOfRoom(output: Output, record: RunRecord, images: number, sto
   const missing = await missingRoom(record, images, store).catch(() => undefined)
   if (missing === undefined) return
   output.note(`warning: the results take ${formatBytes(missing.needed)} and ${formatBytes(missing.free)} are free; --pool avg, --dtype float16 or fewer layers take less`)
-}
-
-/** Exit code of a finished run. */
-export function exitCodeOf(record: Pick<RunRecord, 'counts'>): number {
-  return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
 }

@@ -4,13 +4,12 @@ import type { RunDetail, RunSummary, TrainingState } from '@layermill/orchestrat
 import { ensureDone, followRun } from '../client/follow.js'
 import type { RunClient } from '../client/run-client.js'
 import { metricsLineOf, trainingProgressOf } from '../client/training-state.js'
-import { exitCodes } from '../exit-codes.js'
+import { exitCodeOf, exitCodes } from '../exit-codes.js'
 import { interruptible } from '../interrupt.js'
 import { formatCount, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { absolutePlace } from '../places.js'
 import { epochLine, finetuneLine } from './finetune-progress.js'
-import { exitCodeOf } from './run.js'
 import { withRunClient } from './submit.js'
 
 /** Flags of all `runs` commands. */

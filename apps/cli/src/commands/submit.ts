@@ -1,14 +1,11 @@
 import type { RunRecord, RunSpec } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import type { RunDetail } from '@layermill/orchestrator/api'
-import { runStoreUrl, type RunWorker } from '@layermill/orchestrator/service'
+import type { RunWorker } from '@layermill/orchestrator/service'
 import { ensureDone, followRun } from '../client/follow.js'
 import { HttpRunClient } from '../client/http-client.js'
-import { QueueRunClient } from '../client/queue-client.js'
 import type { RunClient } from '../client/run-client.js'
 import { readToken } from '../client/token.js'
-import { fleetEnvironment, fleetWeights, openFleetQueue, startFleetRuns } from '../fleet/orchestrator.js'
-import { fleetWeightsLoader } from '../fleet/weights-file.js'
 import { interruptible } from '../interrupt.js'
 import { milliseconds } from '../numbers.js'
 import type { Output } from '../output/output.js'
@@ -47,6 +44,7 @@ export async function withRunClient<Result>(
     throw new LayermillError('SPEC_INVALID', `expected one of --queue and --server, got ${queue === undefined ? 'neither' : 'both'}`)
   }
   if (server !== undefined) return action(new HttpRunClient(server, await readToken(tokenFile)), () => undefined)
+  const { fleetEnvironment, fleetWeights, fleetWeightsLoader, openFleetQueue, QueueRunClient, startFleetRuns } = await import('../fleet/index.js')
   const note = (text: string): void => output.note(text)
   const broker = await openFleetQueue(queue!, note)
   try {
@@ -77,6 +75,7 @@ async function within(milliseconds: number, work: Promise<unknown> | undefined):
  */
 export async function submitAndFollow(output: Output, spec: RunSpec, options: RunOptions): Promise<EndedRun> {
   // Refused before anything is connected.
+  const { runStoreUrl } = await import('@layermill/orchestrator/service')
   runStoreUrl(spec)
   return withRunClient(output, options, async (client, orchestrate) => interruptible(async signal => {
     const { id } = await client.submit(spec)

@@ -1,30 +1,15 @@
-import { type Broker, openBroker, type RunSpec } from '@layermill/jobs'
+import type { Broker, RunSpec } from '@layermill/jobs'
 import { isFineTuned, type Network } from '@layermill/models'
 import { notifyOfRun, queueNotify } from '@layermill/orchestrator/notify'
 import { deleteRun, type RunEnvironment } from '@layermill/orchestrator/run'
 import { type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator/service'
-import { openStore } from '@layermill/storage'
 import { calibrator } from '../calibration.js'
 import { createEnvironment, createProvider, readAhead } from '../compose.js'
 import { loadAnyModel } from '../library/any-model.js'
 import { writePredictions } from '../output/predictions.js'
 import { fleetTraining } from './training.js'
-import { outageNotes } from './outage-notes.js'
 import type { LoadFleetWeights } from './weights-file.js'
-import { FleetWeights } from './weights-store.js'
-
-/** Bytes of weights that an orchestrator keeps on its disk: it only passes them on. */
-const orchestratorCache = 4e9
-
-/** @throws LayermillError as `openBroker` does. */
-export function openFleetQueue(url: string, note: (text: string) => void): Promise<Broker> {
-  return openBroker(url, { onError: outageNotes(note) })
-}
-
-/** The fleet's weights at the URL that `--weights-store` gives, if it does. */
-export function fleetWeights(url: string | undefined, note: (text: string) => void, limit: number = orchestratorCache): FleetWeights | undefined {
-  return url === undefined ? undefined : new FleetWeights({ store: openStore(url), limit, note })
-}
+import type { FleetWeights } from './weights-store.js'
 
 /** Calibrates one run after the other, each with an engine that is there for as long as it takes: on the CPU, as int8 is computed. */
 function fleetCalibration(load: LoadFleetWeights, note: (text: string) => void): NonNullable<RunEnvironment['calibrate']> {

@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayermillError, layermillHome, loadWeights, type Network, withLock, type WeightSet, writeWeightsSafetensors } from '@layermill/models'
-import type { Store } from '@layermill/storage'
+import { openStore, type Store } from '@layermill/storage'
 
 /** Bytes fetched at a time. */
 const piece = 64 * 1024 * 1024
@@ -112,4 +112,12 @@ export class FleetWeights {
 
 async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() === true
+}
+
+/** Bytes of weights that an orchestrator keeps on its disk: it only passes them on. */
+const orchestratorCache = 4e9
+
+/** The fleet's weights at the URL that `--weights-store` gives, if it does. */
+export function fleetWeights(url: string | undefined, note: (text: string) => void, limit: number = orchestratorCache): FleetWeights | undefined {
+  return url === undefined ? undefined : new FleetWeights({ store: openStore(url), limit, note })
 }
