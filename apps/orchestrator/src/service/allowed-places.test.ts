@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parseSpec } from '@layermill/jobs'
+import { parseSpec, specFields } from '@layermill/jobs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { AllowedPlaces } from './allowed-places.js'
 
@@ -53,4 +53,17 @@ it('allows no folder where none is listed, and listed buckets only where some ar
   await places.checkSpec(parseSpec(registered))
   await expect(places.checkSpec(parseSpec({ ...registered, out: model }))).rejects.toThrow(refused)
   for (const source of ['s3://bucket/teammates/', 's3://bucket/', 's3://other/team/']) await expect(buckets(source)).rejects.toThrow(refused)
+})
+
+it('knows of every field whether it names a place', () => {
+  const places = ['source', 'out', 'model', 'weights', 'validation', 'register', 'cache']
+  const others = [
+    'kind', 'size', 'resample', 'autoOrient', 'device', 'engine', 'maxErrors', 'overwrite', 'notify', 'plan', 'partSize', 'batchSize', 'precision', 'retryFailed', 'cacheSize',
+    'layers', 'pool', 'dtype', 'format', 'update', 'selfCheck', 'top', 'oversample', 'layer', 'head', 'dropout', 'base', 'batchNorm', 'auxiliary', 'classWeights',
+    'labelSmoothing', 'augment', 'augmentCopies', 'optimizer', 'learningRate', 'momentum', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'gradientClip', 'schedule',
+    'warmupEpochs', 'epochs', 'microBatch', 'earlyStopping', 'seed', 'exchange', 'checkpointSteps', 'keepCheckpoints', 'export',
+  ]
+  const known = new Set([...places, ...others])
+  // A field that is new here: does it name what is read or written? Then allowed-places.ts must look at it.
+  expect((['extract', 'predict', 'finetune'] as const).flatMap(kind => specFields(kind)).filter(field => !known.has(field))).toEqual([])
 })

@@ -51,18 +51,20 @@ async function isBelowAny(place: string, folders: readonly string[]): Promise<bo
   return false
 }
 
+/** Fields of specs that name a place, where they are texts. A new field that does belongs here (a test knows all fields). */
+const placeFields = new Set(['source', 'out', 'validation', 'cache', 'model', 'weights'])
+
+function isPlace(field: string, text: string): boolean {
+  // A network's name, or pets@latest, is no place.
+  if (field === 'model') return /[/\\]/.test(text)
+  return field !== 'weights' || (text !== 'imagenet' && !/^(random(:\d+)?$|https?:\/\/)/i.test(text))
+}
+
 /** Every place that a spec names, by its field: what is read, and what is written. */
-function placesOf(spec: RunSpec): [field: string, place: string | undefined][] {
-  const { source, out, model, weights } = spec
-  const places: [string, string | undefined][] = [
-    ['source', source], ['out', out],
-    // A network's name, or pets@latest, is no place.
-    ['model', /[/\\]/.test(model) ? model : undefined],
-    ['weights', weights === 'imagenet' || /^(random(:\d+)?$|https?:\/\/)/i.test(weights) ? undefined : weights],
-  ]
-  if (spec.kind !== 'finetune') return places
-  const validation = typeof spec.validation === 'string' ? spec.validation : undefined
-  return [...places, ['validation', validation], ['register.root', spec.register?.root], ['register.heldOut', spec.register?.heldOut]]
+function placesOf(spec: RunSpec): [field: string, place: string][] {
+  const { root, heldOut } = (spec.kind === 'finetune' ? spec.register : undefined) ?? {}
+  const texts: [string, unknown][] = [...Object.entries(spec).filter(([field]) => placeFields.has(field)), ['register.root', root], ['register.heldOut', heldOut]]
+  return texts.flatMap(([field, text]) => (typeof text === 'string' && isPlace(field, text) ? [[field, text]] : []))
 }
 
 /** Which folders and buckets a server lets the specs name that come over HTTP. */
@@ -78,7 +80,7 @@ export class AllowedPlaces {
   /** @throws LayermillError `PLACE_REFUSED` naming the field */
   async checkSpec(spec: RunSpec): Promise<void> {
     for (const [field, place] of placesOf(spec)) {
-      if (place === undefined || (await this.#allows(field, place))) continue
+      if (await this.#allows(field, place)) continue
       throw new LayermillError('PLACE_REFUSED', `${field}: ${place} is not below a place that this server allows`, {
         hint: 'layermill serve --allow-path DEST allows a folder or bucket; without it a server with tokens allows buckets only',
       })

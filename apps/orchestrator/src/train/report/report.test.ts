@@ -12,7 +12,7 @@ const line = (epoch: number, loss: number): MetricsLine => ({
   validation: { loss, accuracy: 0.5, macroF1: 0.4 },
   best: false,
 })
-const evil = '<img src=x onerror="alert(1)">&\''
+const evil = '</title><script>alert(1)</script><img src=x onerror="alert(1)">&\''
 const report = (lines: MetricsLine[], mistakes = 1): string =>
   reportHtml({
     title: evil,
