@@ -10,6 +10,8 @@ export interface BlobStore {
   put(key: string, bytes: Uint8Array, ttlMs: number): Promise<void>
   get(key: string): Promise<Uint8Array | undefined>
   delete(keys: readonly string[]): Promise<void>
+  /** Deletes every key that begins so. Looks at all keys of the server: for the start and the end of a run, not for each step. */
+  deleteBelow(prefix: string): Promise<void>
 }
 
 /** A connected queue server. */

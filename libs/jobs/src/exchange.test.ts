@@ -93,6 +93,7 @@ describe('the exchange', () => {
       },
       get: (key) => blobs.get(key),
       delete: (keys) => blobs.delete(keys),
+      deleteBelow: (start) => blobs.deleteBelow(start),
     }, { chunkBytes: 1000 })
     const bytes = Uint8Array.from({ length: 2500 }, (_, i) => i)
     expect(await exchange.put('k', bytes)).toBe(2500)
@@ -133,6 +134,7 @@ describe('the exchange', () => {
       },
       get: (key) => blobs.get(key),
       delete: (given) => blobs.delete(given),
+      deleteBelow: (start) => blobs.deleteBelow(start),
     }, { chunkBytes: 4 })
     await exchange.put('k', Uint8Array.of(1, 2, 3, 4, 5, 6))
     await blobs.put(keys[1] ?? '', Uint8Array.of(5, 7), 1000)

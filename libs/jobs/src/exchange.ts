@@ -28,6 +28,8 @@ export interface Exchange {
   getBytes(key: string): Promise<Uint8Array>
   /** Frees keys; no error where there is nothing. */
   delete(...keys: string[]): Promise<void>
+  /** Frees everything whose key begins so. Slower than `delete`: see `BlobStore`. */
+  deleteBelow(prefix: string): Promise<void>
 }
 
 /** What is under the key itself: how many chunks, and what they must be together. Written last, so that readers never see half. */
@@ -85,6 +87,10 @@ class ChunkedExchange implements Exchange {
       const chunks = Array.from({ length: index?.chunks ?? 0 }, (_, i) => chunkKey(key, index?.id ?? '', i))
       await this.#blobs.delete([key, ...chunks])
     }
+  }
+
+  async deleteBelow(prefix: string): Promise<void> {
+    await this.#blobs.deleteBelow(prefix)
   }
 
   async #index(key: string): Promise<z.output<typeof Index> | undefined> {

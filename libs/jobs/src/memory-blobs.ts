@@ -25,4 +25,8 @@ export class MemoryBlobs implements BlobStore {
     for (const key of keys) this.#blobs.delete(key)
     return Promise.resolve()
   }
+
+  deleteBelow(prefix: string): Promise<void> {
+    return this.delete([...this.#blobs.keys()].filter(key => key.startsWith(prefix)))
+  }
 }

@@ -3,7 +3,7 @@ import { errorCode, errorMessage, LayermillError } from '@layermill/models'
 import { createPostgresBackend, type PgPool, type PgQueryResult, runMigrations } from 'bullmq'
 import pg from 'pg'
 import type { BlobStore, QueueServer, ServerOptions } from './backend.js'
-import { openEmbeddedPostgres } from './embedded/embedded-postgres.js'
+import type { EmbeddedPostgres } from './embedded/embedded-postgres.js'
 import { MemoryBlobs } from './memory-blobs.js'
 import { redact } from './redact.js'
 
@@ -82,6 +82,10 @@ class TableBlobs implements BlobStore {
   async delete(keys: readonly string[]): Promise<void> {
     await this.#pool.query('DELETE FROM layermill_blob WHERE key = ANY($1)', [keys])
   }
+
+  async deleteBelow(prefix: string): Promise<void> {
+    await this.#pool.query('DELETE FROM layermill_blob WHERE starts_with(key, $1)', [prefix])
+  }
 }
 
 const createTable = `CREATE UNLOGGED TABLE IF NOT EXISTS ${schema}.layermill_blob (
@@ -146,8 +150,7 @@ export async function openPostgresServer(url: URL, options: ServerOptions): Prom
 }
 
 /** PostgreSQL inside this process. In memory by default: the truth about runs is in their store, so that a queue may be lost. */
-export async function openEmbeddedServer(options: ServerOptions): Promise<QueueServer> {
-  const database = await openEmbeddedPostgres(options.directory)
+export function embeddedServer(database: EmbeddedPostgres, options: ServerOptions): QueueServer {
   const pool = new SharedPool({ stream: () => database.socket(), max: 4, user: 'postgres', database: 'postgres' }, (error) => options.onError?.(error))
   return {
     kind: 'embedded',

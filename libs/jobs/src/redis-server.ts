@@ -26,6 +26,16 @@ class RedisBlobs implements BlobStore {
     if (keys.length > 0) await this.#redis.unlink(...keys.map((key) => this.#name(key)))
   }
 
+  async deleteBelow(start: string): Promise<void> {
+    const pattern = `${this.#name(start).replaceAll(/[\\*?[\]^]/g, '\\$&')}*`
+    let cursor = '0'
+    do {
+      const [next, found] = await this.#redis.scan(cursor, 'MATCH', pattern, 'COUNT', 1000)
+      if (found.length > 0) await this.#redis.unlink(...found)
+      cursor = next
+    } while (cursor !== '0')
+  }
+
   #name(key: string): string {
     return `${prefix}:exchange:${key}`
   }

@@ -2,9 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { openBroker } from '@layermill/jobs'
+import { Redis } from 'ioredis'
 import { type RedisService, startRedis } from '../../../scripts/services/redis.mjs'
 import { type CliProcess, runCli, startCli } from '../../helpers/cli.js'
 import { testFolder } from '../../helpers/folders.js'
+import { readRun } from '../../helpers/results.js'
 import { namesIn, untilOrEnd } from '../../helpers/watch.js'
 import { writeShapes } from '../../integration/train/shapes.js'
 
@@ -31,6 +33,17 @@ function startWorker(): CliProcess {
 const ready = (worker: CliProcess): Promise<boolean> => untilOrEnd(worker, async () => worker.stderr().includes('queue redis://'))
 const hasCheckpoint = (out: string, step: number) => async (): Promise<boolean> =>
   (await namesIn(join(out, 'checkpoints'))).includes(`step-${String(step).padStart(10, '0')}.safetensors`)
+
+/** What a run has in the exchange. */
+async function exchangeKeys(out: string): Promise<string[]> {
+  const { id } = await readRun(out)
+  const client = new Redis(redis.url)
+  try {
+    return await client.keys(`layermill:exchange:train/${String(id)}/*`)
+  } finally {
+    client.disconnect()
+  }
+}
 
 beforeAll(async () => {
   redis = await startRedis()
@@ -117,9 +130,11 @@ describe('fine-tuning over a queue', () => {
     expect(await untilOrEnd(process, hasCheckpoint(out, 2))).toBe(true)
     process.child.kill('SIGKILL')
     await process.ended
+    expect(await exchangeKeys(out)).not.toEqual([])
     const result = await runCli(locked)
     expect(result.code, result.stderr).toBe(0)
     await expectSame(out)
+    expect(await exchangeKeys(out)).toEqual([])
   })
 
   it('goes on when the queue and the exchange are wiped under it', async () => {

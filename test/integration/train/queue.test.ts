@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { GradientProcessor, startGradientWorker } from '@layermill/gpu-worker'
-import { type BlobStore, openExchange } from '@layermill/jobs'
+import { type BlobStore, type GradientJob, openExchange, queueNames, resultKeys } from '@layermill/jobs'
 import { QueueGradients } from '@layermill/orchestrator/train'
 import { openSource, openStore } from '@layermill/storage'
 import { testFolder } from '../../helpers/folders.js'
@@ -52,6 +52,10 @@ class CountedBlobs implements BlobStore {
     for (const key of keys) this.blobs.delete(key)
     return Promise.resolve()
   }
+
+  deleteBelow(prefix: string): Promise<void> {
+    return this.delete([...this.blobs.keys()].filter(key => key.startsWith(prefix)))
+  }
 }
 
 function overQueue(blobs: BlobStore): TrainOptions {
@@ -97,6 +101,79 @@ describe('gradients over a queue', () => {
     expect(blobs.forgotten).toBe(3)
     expect([...blobs.blobs.keys()]).toEqual([])
     expect((await weights(out)).equals(await weights(join(await folder(), 'here')))).toBe(true)
+  })
+
+  it('leave nothing of an earlier sitting, not even what a worker of it finishes later', async () => {
+    const out = join(await folder(), 'after another')
+    let blobs = new CountedBlobs()
+    let started: () => void = () => undefined
+    const active = new Promise<void>(resolve => { started = resolve })
+    const late = new Promise<string>(resolve => {
+      // The first update of this sitting: its own work is under way.
+      blobs = new CountedBlobs(key => {
+        if (key.endsWith('/s1/parameters/1')) resolve(key)
+        return false
+      })
+    })
+    const earlier: TrainOptions = {
+      gradients: async parts => {
+        const { broker, plan, store } = parts
+        const job = (micro: number): GradientJob => ({ v: 1, run: plan.run, session: 's0', store: store.url, purpose: 'train', step: 0, micro, version: 0 })
+        const left = broker.worker<GradientJob>(
+          queueNames.gradients,
+          async ({ data }) => {
+            started()
+            await late
+            await blobs.put(resultKeys(data).values, Uint8Array.of(1))
+            return {}
+          },
+          { concurrency: 1 },
+        )
+        const queue = broker.queue<GradientJob>(queueNames.gradients)
+        await queue.add('train', job(0), { jobId: `${plan.run}_s0_train_0_0` })
+        await active
+        await left.pause(true)
+        await queue.add('train', job(1), { jobId: `${plan.run}_s0_train_0_1` })
+        for (const key of [resultKeys(job(5)).values, 'train/another-run/s0/train/0/0']) await blobs.put(key, Uint8Array.of(1))
+        const source = await overQueue(blobs).gradients!(parts)
+        const close = source.close.bind(source)
+        source.close = async () => {
+          await left.close()
+          expect([...blobs.blobs.keys()]).toContain(resultKeys(job(0)).values)
+          await close()
+          expect((await queue.getJobs(['waiting', 'delayed', 'active'])).map(({ id }) => id)).toEqual([])
+        }
+        return source
+      },
+    }
+    await train({ ...spec, out }, earlier)
+    expect([...blobs.blobs.keys()]).toEqual(['train/another-run/s0/train/0/0'])
+    expect((await weights(out)).equals(await weights(join(await folder(), 'here')))).toBe(true)
+  })
+
+  it('go on where a worker did not find the parameters, and end where it never does', async () => {
+    const failing = (times: number): TrainOptions => ({
+      gradients: async parts => {
+        const { broker, provider, plan, store } = parts
+        const exchange = openExchange(new CountedBlobs())
+        const opening = { openStore: async (url: string) => openStore(url), openSource: (source: string) => openSource(source), readAhead: 4 }
+        const processor = new GradientProcessor({ ...opening, provider, exchange })
+        broker.worker<GradientJob>(queueNames.gradients, async ({ data }, _token, signal) => {
+          // As a job ends whose every attempt failed so.
+          if (data.step === 1 && data.micro === 2 && times-- > 0)
+            throw Object.assign(new Error('EXCHANGE_MISSING: nothing there'), { name: 'UnrecoverableError' })
+          return processor.process(data, signal ?? new AbortController().signal)
+        })
+        return QueueGradients.open({ broker, exchange, plan, storeUrl: store.url, session: 's1' })
+      },
+    })
+    const out = join(await folder(), 'found again')
+    await train({ ...spec, out }, failing(2))
+    expect((await weights(out)).equals(await weights(join(await folder(), 'here')))).toBe(true)
+    await expect(train({ ...spec, out: join(await folder(), 'never found') }, failing(100))).rejects.toMatchObject({
+      code: 'EXCHANGE_MISSING',
+      message: expect.stringContaining('micro-batch 2 of step 1') as string,
+    })
   })
 
   it('fail with the code of the job that failed for good', async () => {

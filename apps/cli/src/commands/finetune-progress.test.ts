@@ -15,11 +15,13 @@ const state = {
 } as const
 
 describe('progress of fine-tuning', () => {
-  it('shows epoch, step, loss, accuracy, speed and the time left', () => {
-    expect(finetuneLine(state, 60)).toBe('epoch 2/5 ██████░░░░░░░░░░░░░░ step 3/10 · loss 0.5123 · 87.5% · 60 images/s · 20 s left')
-    expect(finetuneLine({ phase: 'features', done: 5, total: 10, failed: 1 }, 0)).toBe(
-      'features of the frozen base ██████████░░░░░░░░░░ 5/10 · 1 failed',
-    )
+  it('shows epochs, steps, loss, accuracy, speed and the time left', () => {
+    expect(finetuneLine(state, 60)).toBe('epoch 2/5 ███░░░░░░░ step 3/10 ███░░░░░░░ · loss 0.5123, 87.5% · 60 images/s · 20 s left')
+    const scored = { ...state, phase: 'validate', step: 1, steps: 2 } as const
+    expect(finetuneLine(scored, 60)).toBe('epoch 2/5 ████░░░░░░ held out 1/2 █████░░░░░ · loss 0.5123, 87.5% · 20 s left')
+    const features = { phase: 'features', done: 5, total: 10, failed: 1 } as const
+    expect(finetuneLine(features, 0)).toBe('features of the frozen base █████░░░░░ 5/10 · 1 failed')
+    expect(finetuneLine(features, 2)).toBe('features of the frozen base █████░░░░░ 5/10 · 2.0 images/s · 2.5 s left · 1 failed')
     expect(
       epochLine({
         epoch: 1,
@@ -31,6 +33,52 @@ describe('progress of fine-tuning', () => {
         best: true,
       }),
     ).toBe('epoch 1: loss 1.0000, 50.0% · held out: loss 2.0000, 25.0% (best)')
+  })
+
+  it('stays shorter than the terminal is wide', () => {
+    const long = { ...state, epoch: 99, epochs: 100, step: 12_345, steps: 99_999, imagesLeft: 1e7 }
+    for (const columns of [20, 40, 60, 80, 100, 120, 200]) {
+      const line = finetuneLine(long, 60, columns)
+      expect(line.length).toBeLessThan(columns)
+      expect(line).toMatch(/^epoch 99\/100/)
+    }
+    expect(finetuneLine(state, 60, 80)).toBe('epoch 2/5 █░░░ step 3/10 █░░░ · loss 0.5123, 87.5% · 60 images/s · 20 s left')
+    expect(finetuneLine(state, 60, 200)).toContain('step 3/10 ███░░░░░░░ ·')
+  })
+
+  it('redraws one line in place on a terminal, ten times a second at most, and makes way for other lines', () => {
+    const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80 })
+    let time = 0
+    const progress = new FinetuneProgress({ stream: stream as unknown as NodeJS.WriteStream, now: () => time })
+    for (let step = 1; step <= 10; step++) {
+      progress.update({ ...state, step, images: step * 10 })
+      time += 30
+    }
+    const drawn = String(stream.read())
+    expect(drawn.split('\r\u001b[2K').slice(1).map(text => /step (\d+)/.exec(text)?.[1])).toEqual(['1', '5', '9', '10'])
+    expect(drawn).not.toContain('\n')
+    progress.clear()
+    progress.finish()
+    expect(String(stream.read())).toBe('\r\u001b[2K')
+  })
+
+  it('counts the speed of each kind of work by itself', () => {
+    const stream = new PassThrough()
+    let time = 0
+    const progress = new FinetuneProgress({ stream: stream as unknown as NodeJS.WriteStream, now: () => time, lineInterval: 0 })
+    const at = (moment: number, update: Parameters<typeof progress.update>[0]): void => {
+      time = moment
+      progress.update(update)
+    }
+    // Four images were there already.
+    at(0, { phase: 'features', done: 4, total: 24, failed: 0 })
+    at(1000, { phase: 'features', done: 14, total: 24, failed: 0 })
+    at(2000, { phase: 'features', done: 0, total: 24, failed: 0 })
+    at(3000, { phase: 'features', done: 5, total: 24, failed: 0 })
+    at(9000, { ...state, images: 8 })
+    at(10_000, { ...state, images: 16 })
+    const speeds = String(stream.read()).trim().split('\n').map(text => /([\d.]+) images\/s/.exec(text)?.[1])
+    expect(speeds).toEqual([undefined, '10', undefined, '5.0', undefined, '8.0'])
   })
 
   it('writes few lines where nobody watches, and one for every epoch', () => {

@@ -9,31 +9,52 @@ export interface FinetuneProgressOptions {
   readonly lineInterval?: number
 }
 
-const barWidth = 20
+/** Milliseconds between two drawings of a line in place: a head's steps take a few each. */
+const drawInterval = 100
 
-function bar(done: number, total: number): string {
-  const filled = total === 0 ? 0 : Math.round((Math.min(done, total) / total) * barWidth)
-  return `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`
+/** Widths of the bars, epochs and steps, from the widest line to the narrowest. */
+const barWidths = [[10, 10], [8, 8], [6, 6], [4, 4], [0, 6], [0, 0]] as const
+
+function bar(share: number, width: number): string {
+  if (width === 0) return ''
+  const filled = Math.round(Math.min(1, Math.max(0, share)) * width)
+  return ` ${'█'.repeat(filled)}${'░'.repeat(width - filled)}`
 }
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)}%`
+const shareOf = (done: number, total: number): number => (total === 0 ? 0 : done / total)
 
-/** One line of where a run stands; `imagesPerSecond` is of training, 0 where it is not known yet. */
-export function finetuneLine(state: TrainingProgress, imagesPerSecond: number): string {
+/** Images per second and the time that so many more take; nothing where the rate is not known yet. */
+function speed(imagesPerSecond: number, imagesLeft: number): string[] {
+  if (imagesPerSecond <= 0) return []
+  const rate = `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`
+  return imagesLeft > 0 ? [rate, `${formatSeconds(imagesLeft / imagesPerSecond)} left`] : [rate]
+}
+
+function stateLine(state: TrainingProgress, imagesPerSecond: number, [epochBar, stepBar]: readonly [number, number]): string {
   if (state.phase === 'write') return 'writing the model'
   if ('done' in state) {
+    const { done, total, failed } = state
     const what = state.phase === 'check' ? 'checking images' : 'features of the frozen base'
-    const failed = state.failed > 0 ? ` · ${formatCount(state.failed)} failed` : ''
-    return `${what} ${bar(state.done, state.total)} ${formatCount(state.done)}/${formatCount(state.total)}${failed}`
+    const count = `${what}${bar(shareOf(done, total), stepBar)} ${formatCount(done)}/${formatCount(total)}`
+    return [count, ...speed(imagesPerSecond, total - done), ...(failed > 0 ? [`${formatCount(failed)} failed`] : [])].join(' · ')
   }
-  const { epoch, epochs, step, steps, loss, accuracy, imagesLeft } = state
-  const where = `epoch ${epoch}/${epochs} ${bar(step, steps)} ${state.phase === 'train' ? 'step' : 'held out'} ${formatCount(step)}/${formatCount(steps)}`
-  const parts = [where, `loss ${loss.toFixed(4)}`, percent(accuracy)]
-  if (imagesPerSecond > 0) {
-    parts.push(`${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`)
-    if (imagesLeft > 0) parts.push(`${formatSeconds(imagesLeft / imagesPerSecond)} left`)
-  }
-  return parts.join(' · ')
+  const { phase, epoch, epochs, step, steps, loss, accuracy, imagesLeft } = state
+  const inEpoch = phase === 'train' ? shareOf(step, steps) : 1
+  const whole = `epoch ${formatCount(epoch)}/${formatCount(epochs)}${bar(shareOf(epoch - 1 + inEpoch, epochs), epochBar)}`
+  const part = `${phase === 'train' ? 'step' : 'held out'} ${formatCount(step)}/${formatCount(steps)}${bar(shareOf(step, steps), stepBar)}`
+  const times = speed(imagesPerSecond, imagesLeft)
+  // Scoring has another speed than training.
+  return [`${whole} ${part}`, `loss ${loss.toFixed(4)}, ${percent(accuracy)}`, ...(phase === 'train' ? times : times.slice(1))].join(' · ')
+}
+
+/**
+ * One line of where a run stands: bars of all epochs and of this one's steps, loss, accuracy, speed, time left. `imagesPerSecond` is 0 where
+ * it is not known yet. The bars shrink until the line is shorter than `columns`; a line that still is not loses its end.
+ */
+export function finetuneLine(state: TrainingProgress, imagesPerSecond: number, columns = 100): string {
+  const lines = barWidths.map(widths => stateLine(state, imagesPerSecond, widths))
+  return lines.find(({ length }) => length < columns) ?? lines.at(-1)!.slice(0, Math.max(0, columns - 1))
 }
 
 /** One epoch's result. */
@@ -49,7 +70,8 @@ export function epochLine({ epoch, training, validation, best }: MetricsLine): s
 export class FinetuneProgress {
   private readonly now: () => number
   private readonly lineInterval: number
-  private trainingSince: { time: number; images: number } | undefined
+  /** Where the kind of work under way began: its speed is counted from there. */
+  private since: { work: string; time: number; images: number } | undefined
   private lastLine = -Infinity
   private drawn = false
 
@@ -62,15 +84,21 @@ export class FinetuneProgress {
     const time = this.now()
     const { stream } = this.options
     const rate = this.rate(state, time)
-    if (!stream.isTTY && time - this.lastLine < this.lineInterval) return
+    const isLast = state.phase === 'write' || ('done' in state ? state.done === state.total : state.step === state.steps)
+    if (time - this.lastLine < (stream.isTTY ? drawInterval : this.lineInterval) && !(stream.isTTY && isLast)) return
     this.lastLine = time
-    this.write(finetuneLine(state, rate))
+    this.write(finetuneLine(state, rate, stream.isTTY ? stream.columns || 80 : undefined))
   }
 
   epoch(line: MetricsLine): void {
+    this.clear()
+    this.options.stream.write(`${epochLine(line)}\n`)
+  }
+
+  /** Takes the line away, so that another text may stand there. */
+  clear(): void {
     const { stream } = this.options
     if (stream.isTTY && this.drawn) stream.write('\r\u001b[2K')
-    stream.write(`${epochLine(line)}\n`)
     this.drawn = false
   }
 
@@ -81,11 +109,13 @@ export class FinetuneProgress {
   }
 
   private rate(state: TrainingProgress, time: number): number {
-    if (state.phase !== 'train' && state.phase !== 'validate') return 0
-    // The first step warms up.
-    this.trainingSince ??= { time, images: state.images }
-    const { time: since, images } = this.trainingSince
-    return time > since ? ((state.images - images) * 1000) / (time - since) : 0
+    if (state.phase === 'write') return 0
+    const images = 'done' in state ? state.done : state.images
+    const work = 'done' in state ? `${state.phase} ${state.total}` : 'train'
+    // What an earlier sitting did does not count, nor does the first step, which warms up.
+    if (this.since?.work !== work || images < this.since.images) this.since = { work, time, images }
+    const { time: since, images: before } = this.since
+    return time > since ? ((images - before) * 1000) / (time - since) : 0
   }
 
   private write(line: string): void {

@@ -60,8 +60,12 @@ async function carryOutTraining(
           if (options.json) output.json({ event: 'epoch', ...line })
           else progress.epoch(line)
         },
-        onWarning: text => output.note(`warning: ${text}`),
+        onWarning: text => {
+          progress.clear()
+          output.note(`warning: ${text}`)
+        },
         onRegistered: entry => {
+          progress.clear()
           if (options.json) output.json({ ...entry, event: 'registered', outcome: entry.event, name: spec.register?.name })
           else output.note(`${spec.register?.name}@${entry.version}: ${entry.event === 'promoted' ? 'promoted' : 'not promoted'}: ${entry.reason}`)
         },

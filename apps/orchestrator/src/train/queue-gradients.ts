@@ -2,6 +2,7 @@ import {
   addJobs,
   type Broker,
   type Exchange,
+  exchangePrefix,
   type GradientJob,
   type JobEvents,
   type JobQueue,
@@ -41,6 +42,9 @@ export interface QueueGradientsOptions {
 /** Milliseconds after which parameters are put into the exchange again: well before they expire there. */
 const refreshInterval = 15 * 60_000
 
+/** How often a micro-batch may fail because the exchange has lost its parameters before the run does. */
+const mostLosses = 3
+
 /** A job that is on the queue. */
 interface Outstanding {
   readonly micro: number
@@ -72,6 +76,11 @@ export class QueueGradients implements GradientSource {
   private readonly queue: JobQueue<GradientJob, JobResult>
   private readonly events: JobEvents
   private readonly outstanding = new Map<string, Outstanding>()
+  /** Earlier sittings of the run whose jobs were still on the queue: a worker may be at one and leave its result yet. */
+  private readonly earlier = new Set<string>()
+  /** How often jobs of this step failed for what the exchange has lost, and those that are to be queued again for it. */
+  private readonly losses = new Map<string, number>()
+  private readonly lost = new Set<string>()
   private published: PublishedParameters | undefined
   private publishedAt = 0
   private failure: LayermillError | undefined
@@ -84,11 +93,11 @@ export class QueueGradients implements GradientSource {
     this.events.on('failed', ({ jobId, failedReason }) => this.onFailed(jobId, failedReason))
   }
 
-  /** Takes what an earlier sitting of the run left on the queue off it. */
+  /** Takes what earlier sittings of the run left off the queue and out of the exchange. */
   static async open(options: QueueGradientsOptions): Promise<QueueGradients> {
     const source = new QueueGradients(options)
     await source.events.waitUntilReady()
-    await source.removeWaiting(`${options.plan.run}_`)
+    await source.removeEarlier()
     return source
   }
 
@@ -124,9 +133,12 @@ export class QueueGradients implements GradientSource {
   }
 
   async close(): Promise<void> {
-    await this.removeWaiting(this.own).catch(() => undefined)
-    if (this.published !== undefined)
-      await this.options.exchange.delete(...Object.values(parameterKeys(this.where, this.published.version))).catch(() => undefined)
+    // Another sitting may be at the run by now: what is not known to be older than this one stays.
+    for (const session of [this.options.session, ...this.earlier]) {
+      const { run } = this.where
+      await this.removeWaiting(`${run}_${session}_`).catch(() => undefined)
+      await this.options.exchange.deleteBelow(exchangePrefix({ run, session })).catch(() => undefined)
+    }
     await this.events.close().catch(() => undefined)
   }
 
@@ -168,6 +180,8 @@ export class QueueGradients implements GradientSource {
       signal.removeEventListener('abort', onAbort)
       if (this.outstanding.size > 0) await this.removeWaiting(this.own).catch(() => undefined)
       this.outstanding.clear()
+      this.losses.clear()
+      this.lost.clear()
     }
   }
 
@@ -207,7 +221,7 @@ export class QueueGradients implements GradientSource {
         }
       })
       this.wake = () => undefined
-      if (timedOut) await this.reconcile()
+      if (timedOut || this.lost.size > 0) await this.reconcile()
     }
   }
 
@@ -216,11 +230,16 @@ export class QueueGradients implements GradientSource {
     const gone: GradientJob[] = []
     for (const [id, { data, result }] of this.outstanding) {
       if (result !== undefined) continue
+      // A job that failed would keep another of its id from being added.
+      if (this.lost.delete(id)) await (await this.queue.getJob(id))?.remove()
+      // First the state, then the job: one read before its end does not say how it ended.
+      const state = await this.queue.getJobState(id)
+      if (state === 'unknown') gone.push(data)
+      if (state !== 'completed' && state !== 'failed') continue
       const job = await this.queue.getJob(id)
-      const state = await job?.getState()
-      if (state === 'completed') this.onCompleted(id, job?.returnvalue)
-      else if (state === 'failed') this.onFailed(id, job?.failedReason ?? 'unknown')
-      else if (state === undefined || state === 'unknown') gone.push(data)
+      if (job === undefined) continue
+      if (state === 'completed') this.onCompleted(id, job.returnvalue)
+      else this.onFailed(id, job.failedReason)
     }
     if (gone.length === 0) return
     await this.putParameters()
@@ -239,6 +258,13 @@ export class QueueGradients implements GradientSource {
     const job = this.outstanding.get(id)
     if (job === undefined) return
     const { code, message } = parseFailedReason(reason)
+    const losses = this.losses.get(id) ?? 0
+    if (code === 'EXCHANGE_MISSING' && losses < mostLosses) {
+      this.losses.set(id, losses + 1)
+      this.lost.add(id)
+      this.wake()
+      return
+    }
     this.failure ??= new LayermillError(code, `micro-batch ${job.micro} of step ${job.data.step}: ${message}`)
     this.wake()
   }
@@ -274,6 +300,15 @@ export class QueueGradients implements GradientSource {
   /** What ids of this sitting's jobs begin with: another one may be at the run by the time that this one leaves. */
   private get own(): string {
     return `${this.options.plan.run}_${this.options.session}_`
+  }
+
+  private async removeEarlier(): Promise<void> {
+    const { run } = this.where
+    const start = `${run}_`
+    const jobs = await this.queue.getJobs(['active', 'waiting', 'delayed', 'prioritized'])
+    for (const { id = '' } of jobs) if (id.startsWith(start)) this.earlier.add(id.slice(start.length).split('_')[0]!)
+    await this.removeWaiting(start)
+    await this.options.exchange.deleteBelow(exchangePrefix({ run }))
   }
 
   private async removeWaiting(prefix: string): Promise<void> {

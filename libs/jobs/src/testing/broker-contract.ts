@@ -158,6 +158,21 @@ function blobTests(broker: () => Broker, unique: () => string): void {
     expect(await broker().blobs.get(key)).toBeUndefined()
   })
 
+  it('deletes all keys that begin alike, and no others', async () => {
+    const exchange = openExchange(broker().blobs, { chunkBytes: 10 })
+    // What a server takes for a pattern is none here.
+    const [run, other] = [`${unique()}/r[a]*_%`, `${unique()}/`]
+    const gone = [`${run}/1/a`, `${run}/2/b`]
+    const kept = [`${run}-2/1/a`, `${run.replace('[a]*_%', 'axxyz')}/1/a`, `${other}1`]
+    const bytes = Uint8Array.from({ length: 25 }, (_, i) => i)
+    for (const key of [...gone, ...kept]) await exchange.put(key, bytes, { ttlMs: 60_000 })
+    await exchange.deleteBelow(`${run}/`)
+    await exchange.deleteBelow(`${run}/`)
+    for (const key of gone) await expect(exchange.getBytes(key), key).rejects.toMatchObject({ code: 'EXCHANGE_MISSING' })
+    for (const key of kept) expect(await exchange.getBytes(key), key).toEqual(bytes)
+    await exchange.delete(...kept)
+  })
+
   it('exchanges tensors', async () => {
     const exchange = openExchange(broker().blobs, { chunkBytes: 4096 })
     const tensors = new Map([['a/W', { shape: [50, 41], data: Float32Array.from({ length: 2050 }, (_, i) => i / 7) }], ['b', { shape: [], data: Float32Array.of(-0) }]])
