@@ -7,6 +7,7 @@ import {
 } from '@layermill/orchestrator'
 import { openSource, openStore } from '@layermill/storage'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { type PostgresService, startPostgres } from '../../../scripts/services/postgres.mjs'
 import { startRedis, type RedisService } from '../../../scripts/services/redis.mjs'
 import { testFolder } from '../../helpers/folders.js'
 import { writeImage } from '../../helpers/images.js'
@@ -149,10 +150,11 @@ it('goes on after a run that the queue has forgotten', async () => {
 
 /** Ticking by a queue of each kind. */
 let redis: RedisService
+let postgres: PostgresService
 beforeAll(async () => {
-  redis = await startRedis()
+  ;[redis, postgres] = await Promise.all([startRedis(), startPostgres()])
 }, 60_000)
-afterAll(() => redis?.stop())
+afterAll(() => Promise.all([redis?.stop(), postgres?.stop()]))
 
 /** Resolves with the first note that matches. */
 function noting(): { note: (text: string) => void; until: (pattern: RegExp, times?: number) => Promise<string> } {
@@ -210,6 +212,10 @@ async function ticking(broker: Broker, wipe: (() => Promise<void>) | undefined):
 it('ticks on the embedded queue', async () => {
   expect(await ticking(await openBroker(), undefined)).toBe(2)
 }, 30_000)
+
+it('ticks on PostgreSQL', async () => {
+  expect(await ticking(await openBroker(postgres.url), undefined)).toBe(2)
+}, 60_000)
 
 it('ticks on Redis, also after Redis was wiped', async () => {
   const broker = await openBroker(redis.url)
