@@ -85,8 +85,11 @@ function parseUrl(text: string): URL {
 /** A server's connections. BullMQ and the drivers take a third of a second to load, which commands without a queue need not wait for. */
 async function connect(url: URL | undefined, options: BrokerOptions): Promise<QueueServer> {
   if (url?.protocol.startsWith('redis') === true) return (await import('./redis-server.js')).openRedisServer(url, options)
-  const { openEmbeddedServer, openPostgresServer } = await import('./postgres-server.js')
-  return url === undefined ? openEmbeddedServer(options) : openPostgresServer(url, options)
+  if (url !== undefined) return (await import('./postgres-server.js')).openPostgresServer(url, options)
+  const { openEmbeddedPostgres } = await import('./embedded/embedded-postgres.js')
+  // The database starts in its thread while this one loads BullMQ.
+  const [database, { embeddedServer }] = await Promise.all([openEmbeddedPostgres(options.directory), import('./postgres-server.js')])
+  return embeddedServer(database, options)
 }
 
 /**

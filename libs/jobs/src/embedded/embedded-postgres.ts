@@ -99,7 +99,8 @@ class DatabaseThread {
   readonly #exited: Promise<void>
 
   constructor(data: ThreadData) {
-    this.#worker = new Worker(threadFile(), { workerData: data, name: 'layermill-embedded-queue' })
+    // No flags of the process: `node --input-type=module -e` and the like would break the thread.
+    this.#worker = new Worker(threadFile(), { execArgv: [], workerData: data, name: 'layermill-embedded-queue' })
     this.#worker.on('message', (message: FromThread) => this.#take(message))
     this.ready = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: FromThread) => {
