@@ -79,7 +79,7 @@ export function createEnvironment(openQueue: () => Promise<Broker>, model: RunEn
 /** Wires a run's parts together; `close` ends all of it. */
 export async function compose(options: ComposeOptions): Promise<Composition> {
   const provider = createProvider(options)
-  const processor = new PartProcessor({ provider, openStore: async url => openStore(url), openSource: source => openSource(source), readAhead })
+  const processor = new PartProcessor({ provider, openStore: async url => openStore(url), openSource: source => openSource(source), readAhead, note: options.note })
   let opening: Promise<Broker> | undefined
   const start = async (): Promise<Broker> => {
     const broker = await openBroker('embedded', { onError: error => options.note(`queue: ${error.message}`) })

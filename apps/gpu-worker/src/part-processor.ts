@@ -1,13 +1,15 @@
 import { type Extractor, selfCheck, type SelfCheck } from '@layermill/engines'
 import { classify, type PartJob, parseRunRecord, readPayload, type RunRecord } from '@layermill/jobs'
 import { LayermillError, type Network } from '@layermill/models'
-import { type ImageSource, readCommit, RUN_PATH, type Store } from '@layermill/storage'
+import { FeatureCache, type ImageSource, readCommit, RUN_PATH, type Store } from '@layermill/storage'
+import { RunCache } from './cache/run-cache.js'
 import { LeaseCache } from './lease-cache.js'
 import { findBatchSize } from './batch-size/batch-size.js'
 import { batchSizeOfRun } from './batch-size/run-batch-size.js'
 import { readSessionRanges } from './calibrate/session-ranges.js'
 import type { ModelProvider, SessionRanges } from './model-provider.js'
 import { computePart, type PartResult, type ReportProgress } from './part/compute-part.js'
+import { PartSessions } from './part/part-sessions.js'
 
 /** A run that this worker has parts of. */
 interface OpenRun {
@@ -15,7 +17,11 @@ interface OpenRun {
   readonly store: Store
   readonly source: ImageSource
   readonly int8: SessionRanges | undefined
+  readonly cache: FeatureCache | undefined
 }
+
+/** Bytes that a cache may take where nothing is said. */
+const defaultCacheSize = 10e9
 
 export interface PartProcessorOptions {
   readonly provider: ModelProvider
@@ -25,13 +31,16 @@ export interface PartProcessorOptions {
   readonly readAhead: number
   /** Where this worker loads a run's weights from. Default: what the run's spec names. */
   readonly weightsOf?: (record: RunRecord) => string
+  /** Told that a run's cache does not work, for people. */
+  readonly note?: (text: string) => void
 }
 
 export type { ReportProgress } from './part/compute-part.js'
 
 /** Computes parts of any run: one process, one engine, networks and runs kept between parts. */
 export class PartProcessor {
-  private readonly runs = new LeaseCache<OpenRun>(4, async ({ store, source }) => {
+  private readonly runs = new LeaseCache<OpenRun>(4, async ({ store, source, cache }) => {
+    await cache?.close()
     await source.close()
     await store.close()
   })
@@ -74,7 +83,14 @@ export class PartProcessor {
     const record = parseRunRecord(bytes, store.url)
     if (record.id !== job.run) throw new LayermillError('RUN_CONFLICT', `${store.url} holds run ${record.id}, not ${job.run}`)
     const int8 = await readSessionRanges(store, record)
-    return { record, store, int8, source: await this.options.openSource(record.spec.source) }
+    const cache = await this.openCache(record)
+    return { record, store, int8, cache, source: await this.options.openSource(record.spec.source) }
+  }
+
+  private async openCache({ spec }: RunRecord): Promise<FeatureCache | undefined> {
+    if (spec.cache === undefined) return undefined
+    const note = this.options.note ?? (() => undefined)
+    return new FeatureCache(await this.options.openStore(spec.cache), { limit: spec.cacheSize ?? defaultCacheSize, note })
   }
 
   /** Once for each network: the run asked for it, and who planned it had no engine. */
@@ -84,9 +100,9 @@ export class PartProcessor {
   }
 
   /** Once for each run, by the first of its parts here: the others wait. */
-  private async batchSize(run: OpenRun, network: Network, extractor: Extractor): Promise<number> {
+  private async batchSize(run: OpenRun, network: Network, session: () => Promise<Extractor>): Promise<number> {
     const lease = await this.batchSizes.lease(`${run.record.id} ${run.store.url}`, () =>
-      batchSizeOfRun(run.record, run.store, async () => findBatchSize({ record: run.record, network, engine: await this.options.provider.openEngine(), extractor })))
+      batchSizeOfRun(run.record, run.store, async () => findBatchSize({ record: run.record, network, engine: await this.options.provider.openEngine(), extractor: await session() })))
     lease.done()
     return lease.value
   }
@@ -106,12 +122,16 @@ export class PartProcessor {
     if (record.spec.kind === 'extract' && record.spec.selfCheck && record.selfCheck === undefined) await this.checkEngine(loaded.network.id)
     const { size } = record.identity.preparation
     const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
-    const session = await this.options.provider.session(model, weights, record.identity.layers, inputSize, int8)
+    const { provider, readAhead } = this.options
+    const { layers } = record.identity
+    // An int8 run's ranges are for all its layers together.
+    const sessions = new PartSessions(layers, some => provider.session(model, weights, int8 === undefined ? some : layers, inputSize, int8))
+    const cache = run.cache && new RunCache(run.cache, { record, network: loaded.network, engine: await provider.openEngine() })
+    const batchSize = async (): Promise<number> => this.batchSize(run, loaded.network, () => sessions.session())
     try {
-      const batchSize = await this.batchSize(run, loaded.network, session.value)
-      return await computePart({ ...run, part, loaded, extractor: session.value, batchSize, readAhead: this.options.readAhead, report, signal })
+      return await computePart({ ...run, part, loaded, cache, extractor: sessions, batchSize, readAhead, report, signal })
     } finally {
-      session.done()
+      await sessions.done()
     }
   }
 }

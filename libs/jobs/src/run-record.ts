@@ -49,6 +49,8 @@ export const RunCounts = z.object({
   /** Images left out, each with its reason in `errors`. */
   failed: z.int(),
   parts: z.int(),
+  /** Images with results of which nothing had to be computed, the cache had it; of the last session, as far as workers have told. Only with a cache. */
+  cached: z.int().optional(),
 })
 export type RunCounts = z.output<typeof RunCounts>
 

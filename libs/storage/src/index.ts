@@ -16,4 +16,6 @@ export { allocateSafetensors, type SafetensorsBuffer } from './features/safetens
 export { encodeParquetFeatures, type ParquetLayer } from './features/parquet.js'
 export { createPartWriter, type FeatureFile, type PartOptions, type PartWriter } from './features/part-writer.js'
 export { openRanges, readFeatureRows } from './features/read.js'
+export { FeatureCache, type FeatureCacheOptions } from './cache/feature-cache.js'
+export type { CachedValues, ComputationCache, ComputationWriter } from './cache/computation-cache.js'
 export { listParts, readCommit, readManifest } from './records/read.js'

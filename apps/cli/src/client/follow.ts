@@ -42,10 +42,10 @@ class Shown {
     this.#training.finish()
   }
 
-  #images({ counts: { images, done, failed, parts }, partsDone }: Extract<RunEvent, { event: 'progress' }>['data']): void {
+  #images({ counts: { images, done, failed, parts, cached }, partsDone }: Extract<RunEvent, { event: 'progress' }>['data']): void {
     // Of fine-tuning, its own events tell more.
     if (this.last?.kind === 'finetune') return
-    const state = { done: done + failed, failed, total: images, planned: this.last?.state === 'running', parts, partsDone }
+    const state = { done: done + failed, failed, total: images, planned: this.last?.state === 'running', parts, partsDone, ...(cached === undefined ? {} : { cached }) }
     if (this.json) this.output.json({ event: 'progress', ...state })
     else this.#progress.update(state)
   }

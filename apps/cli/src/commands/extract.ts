@@ -9,10 +9,10 @@ import type { RunOptions } from './run.js'
 import { isRemote, submitAndFollow } from './submit.js'
 
 function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'layers'>): string {
-  const { done, failed, parts } = record.counts
+  const { done, failed, parts, cached = 0 } = record.counts
   const rate = record.seconds !== undefined && record.seconds > 0 ? ` (${formatSeconds(record.seconds)}, ${(done / record.seconds).toFixed(1)} images/s)` : ''
   const layers = record.layers.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')
-  return `${formatCount(done)} images${failed > 0 ? `, ${formatCount(failed)} failed` : ''}: ${layers} in ${formatCount(parts)} part${parts === 1 ? '' : 's'}${rate}`
+  return `${formatCount(done)} images${cached > 0 ? ` (${formatCount(cached)} from the cache)` : ''}${failed > 0 ? `, ${formatCount(failed)} failed` : ''}: ${layers} in ${formatCount(parts)} part${parts === 1 ? '' : 's'}${rate}`
 }
 
 /** `layermill extract SOURCE`: layers' activations of every image, as files. */

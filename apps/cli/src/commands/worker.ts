@@ -61,7 +61,7 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
   const fleet = fleetWeights(options.weightsStore, note, bytes('--weights-cache', options.weightsCache))
   const provider = createProvider({ engine: oneOf('--engine', options.engine, engines), device: oneOf('--device', options.device, devices), note, load: workerWeights(fleet, fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })) })
   const reading = { provider, openStore: async (url: string) => openStore(url), openSource: (source: string) => openSource(source), readAhead, weightsOf: weightsOfRun }
-  const processor = new PartProcessor(reading)
+  const processor = new PartProcessor({ ...reading, note })
   let gradients: GradientProcessor | undefined
   // Before it takes a part: a worker without its device is of no use.
   const engine = await provider.openEngine()

@@ -8,6 +8,10 @@ it('shows done, total, rate, time left and failures', () => {
   expect(line.startsWith('██████░')).toBe(true)
 })
 
+it('tells what the cache had', () => {
+  expect(progressLine({ done: 250, failed: 3, total: 1000, planned: true, cached: 1200 }, 50)).toContain('15 s left · 1,200 from the cache · 3 failed')
+})
+
 it('marks a total that still grows and gives no time left for it', () => {
   expect(progressLine({ done: 1, failed: 0, total: 512, planned: false }, 2.5)).toMatch(/1\/512\+ images · 2\.5 images\/s$/)
 })

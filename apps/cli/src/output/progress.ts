@@ -8,6 +8,8 @@ export interface ProgressState {
   /** Images planned so far; the whole dataset once `planned`. */
   readonly total: number
   readonly planned: boolean
+  /** Images that the cache had. */
+  readonly cached?: number
 }
 
 export interface ProgressOptions {
@@ -16,6 +18,8 @@ export interface ProgressOptions {
   readonly now?: () => number
   /** Least time between two lines where the stream is no terminal, in milliseconds. Default 5,000. */
   readonly lineInterval?: number
+  /** Milliseconds from the first update on in which nothing is drawn. Default 0. */
+  readonly delay?: number
 }
 
 const barWidth = 24
@@ -36,6 +40,7 @@ export function progressLine(state: ProgressState, imagesPerSecond: number): str
   if (state.planned && imagesPerSecond > 0 && state.done < state.total) {
     parts.push(`${formatSeconds((state.total - state.done) / imagesPerSecond)} left`)
   }
+  if (state.cached !== undefined && state.cached > 0) parts.push(`${formatCount(state.cached)} from the cache`)
   if (state.failed > 0) parts.push(`${formatCount(state.failed)} failed`)
   return parts.join(' · ')
 }
@@ -60,7 +65,8 @@ export class Progress {
       this.started = time
       this.doneAtStart = state.done
     }
-    const { stream } = this.options
+    const { stream, delay = 0 } = this.options
+    if (time - this.started < delay) return
     if (!stream.isTTY && time - this.lastLine < this.lineInterval && state.done < state.total) return
     this.lastLine = time
     const line = progressLine(state, rateOf(state.done, this.doneAtStart, time - this.started))

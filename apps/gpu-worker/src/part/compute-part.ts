@@ -1,10 +1,11 @@
-import type { Extractor } from '@layermill/engines'
 import type { RunRecord } from '@layermill/jobs'
 import { type ImageSource, type ManifestRow, readManifest, type Store } from '@layermill/storage'
+import type { RunCache } from '../cache/run-cache.js'
 import type { LoadedModel } from '../model-provider.js'
-import { computeRows } from './compute-rows.js'
+import { type BatchRunner, type ComputedImage, computeRows, type FinishedRow } from './compute-rows.js'
 import { FeatureRowsOutput } from './feature-rows.js'
 import { PartOutput, type PartResult, type ResultRows } from './part-output.js'
+import { type PoolKind, poolRow } from './pool.js'
 import { PredictionRowsOutput } from './prediction-rows.js'
 import { preparerOf, prepareRows } from './prepare-rows.js'
 
@@ -19,11 +20,13 @@ export interface PartInput {
   readonly source: ImageSource
   readonly part: number
   readonly loaded: LoadedModel
-  readonly extractor: Extractor
-  /** Images computed at once. */
-  readonly batchSize: number
+  readonly extractor: BatchRunner
+  /** Images computed at once; asked for when the first has to be computed. */
+  readonly batchSize: () => Promise<number>
   /** Images read and decoded at once. */
   readonly readAhead: number
+  /** Where results may be already, and new ones are kept. */
+  readonly cache: RunCache | undefined
   /** Called after each image with the counts so far. */
   readonly report: ReportProgress
   readonly signal: AbortSignal
@@ -33,20 +36,36 @@ function resultRows({ record, part, loaded }: PartInput, rows: readonly Manifest
   return record.spec.kind === 'predict' ? new PredictionRowsOutput(record, part, loaded.labels) : new FeatureRowsOutput(record, part, rows)
 }
 
+/** An image's results as they are written, with those that were there already. */
+function finishedRow({ image, layers }: ComputedImage<ManifestRow>, pool: PoolKind): FinishedRow<ManifestRow> {
+  const { row, width, height, sha256, known } = image
+  const values = new Map(known)
+  for (const [layer, { data, shape }] of layers) if (!values.has(layer)) values.set(layer, poolRow(data, shape, pool))
+  return { kind: 'finished', row, width, height, sha256, values }
+}
+
 /**
  * Computes one part: reads and prepares its images, runs them in batches, writes its files and its commit record.
  * @throws what the source, the engine or the store throw; the signal's reason when aborted. Nothing is committed then.
  */
 export async function computePart(input: PartInput): Promise<PartResult> {
-  const { record, store, source, extractor, batchSize, readAhead, report, signal } = input
-  const rows = await readManifest(store, input.part)
+  const { record, store, source, extractor, batchSize, readAhead, cache, report, signal } = input
+  const [rows] = await Promise.all([readManifest(store, input.part), cache?.refresh()])
   report({ images: 0, failed: 0, total: rows.length })
   const output = new PartOutput(store, record, input.part, resultRows(input, rows))
-  const prepared = prepareRows(rows, { source, prepare: preparerOf(record, input.loaded.network), concurrency: readAhead })
+  const keep = cache?.writer()
+  let cached = 0
+  const result = (found: PartResult): PartResult => (cache === undefined ? found : { ...found, cached })
+  const prepared = prepareRows(rows, { source, prepare: preparerOf(record, input.loaded.network), concurrency: readAhead, cache })
   for await (const row of computeRows(prepared, { extractor, batchSize })) {
     signal.throwIfAborted()
-    await output.add(row)
-    report({ ...output.result, total: rows.length })
+    const finished = row.kind === 'computed' ? finishedRow(row, record.identity.pool as PoolKind) : row
+    await output.add(finished)
+    if (row.kind === 'finished') cached++
+    if (row.kind === 'computed' && finished.kind === 'finished') await keep?.add(finished, row.layers.keys())
+    report({ ...result(output.result), total: rows.length })
   }
-  return output.commit()
+  const committed = await output.commit()
+  await keep?.finish()
+  return result(committed)
 }

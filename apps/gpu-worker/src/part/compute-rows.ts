@@ -1,4 +1,3 @@
-import type { Extractor } from '@layermill/engines'
 import { elementCount, errorCode, errorMessage, type Size2, type Tensor } from '@layermill/models'
 
 /** An image ready for the network: [crops, 3, H, W]. One crop, except where predictions are averaged over ten. */
@@ -13,6 +12,16 @@ export interface PreparedImage<Row> {
   readonly height: number
   /** Of the file's bytes. */
   readonly sha256: string
+  /** Values that exist already, by layer; as they are written. */
+  readonly known?: ReadonlyMap<string, Float32Array>
+  /** The layers to compute; all where left out. */
+  readonly layers?: readonly string[]
+}
+
+/** An image's results, as they are written. */
+export interface FinishedRow<Row> extends Pick<PreparedImage<Row>, 'row' | 'width' | 'height' | 'sha256'> {
+  readonly kind: 'finished'
+  readonly values: ReadonlyMap<string, Float32Array>
 }
 
 /** An image that cannot be used. */
@@ -29,7 +38,12 @@ export interface CopiedRow<Row> {
   readonly row: Row
 }
 
-export type PreparedRow<Row> = PreparedImage<Row> | FailedImage<Row> | CopiedRow<Row>
+export type PreparedRow<Row> = PreparedImage<Row> | FinishedRow<Row> | FailedImage<Row> | CopiedRow<Row>
+
+/** Runs a batch of prepared images; `layers` of one that computes different sets of them. */
+export interface BatchRunner {
+  run(images: Tensor, layers?: readonly string[]): Promise<ReadonlyMap<string, Tensor>>
+}
 
 /** One image's activation of one layer, without the batch. */
 export interface Activation {
@@ -43,7 +57,7 @@ export interface ComputedImage<Row> {
   readonly layers: ReadonlyMap<string, Activation>
 }
 
-export type ComputedRow<Row> = ComputedImage<Row> | FailedImage<Row> | CopiedRow<Row>
+export type ComputedRow<Row> = ComputedImage<Row> | FinishedRow<Row> | FailedImage<Row> | CopiedRow<Row>
 
 /** The mean over crops: [crops, ...shape] to [...shape], in double precision. */
 function meanOverCrops(data: Float32Array, crops: number): Float32Array {
@@ -87,11 +101,11 @@ const computed = <Row>(image: PreparedImage<Row>, layers: ReadonlyMap<string, Ac
 }
 
 /** Each image by itself, after the batch failed: tells a picture the engine cannot take from an engine that does not work. */
-async function runAlone<Row>(images: readonly PreparedImage<Row>[], extractor: Extractor, failure: unknown): Promise<ComputedRow<Row>[]> {
+async function runAlone<Row>(images: readonly PreparedImage<Row>[], extractor: BatchRunner, failure: unknown): Promise<ComputedRow<Row>[]> {
   const rows: ComputedRow<Row>[] = []
   for (const image of images) {
     try {
-      const [layers] = splitResults([image], await extractor.run(batchTensor([image])))
+      const [layers] = splitResults([image], await extractor.run(batchTensor([image]), image.layers))
       rows.push(computed(image, layers!))
     } catch (error) {
       rows.push({ kind: 'failed', row: image.row, code: errorCode(error), reason: errorMessage(error) })
@@ -101,32 +115,42 @@ async function runAlone<Row>(images: readonly PreparedImage<Row>[], extractor: E
   return rows
 }
 
-async function runBatch<Row>(images: readonly PreparedImage<Row>[], extractor: Extractor): Promise<ComputedRow<Row>[]> {
+async function runBatch<Row>(images: readonly PreparedImage<Row>[], extractor: BatchRunner): Promise<ComputedRow<Row>[]> {
   try {
-    const layers = splitResults(images, await extractor.run(batchTensor(images)))
+    const layers = splitResults(images, await extractor.run(batchTensor(images), images[0]!.layers))
     return images.map((image, i) => computed(image, layers[i]!))
   } catch (error) {
     return runAlone(images, extractor, error)
   }
 }
 
+/** Rows that need no computing and wait for a batch that is not full. */
+const mostWaiting = 128
+
+/** Whether two images may be in one batch. */
+function fitTogether<Row>(a: PreparedImage<Row>, b: PreparedImage<Row>): boolean {
+  return a.inputSize[0] === b.inputSize[0] && a.inputSize[1] === b.inputSize[1] && String(a.layers) === String(b.layers)
+}
+
 /**
- * Runs prepared images through the network in batches of up to `batchSize` crops of the same size, and gives back every row in its order,
- * failed and copied ones included.
+ * Runs prepared images through the network in batches of up to `batchSize` crops of the same size and layers, and gives back every row in
+ * its order, failed, copied and finished ones included.
  *
  * @throws what the extractor throws, where not one image of a batch can be computed even alone.
  */
 export async function* computeRows<Row>(
   prepared: AsyncIterable<PreparedRow<Row>>,
-  options: { extractor: Extractor; batchSize: number },
+  options: { extractor: BatchRunner; batchSize: number | (() => Promise<number>) },
 ): AsyncGenerator<ComputedRow<Row>> {
   let pending: PreparedRow<Row>[] = []
+  let first: PreparedImage<Row> | undefined
   let crops = 0
-  let size: Size2 | undefined
+  let batchSize = 0
 
   const flush = async (): Promise<ComputedRow<Row>[]> => {
     const rows = pending
     pending = []
+    first = undefined
     crops = 0
     const images = rows.filter(row => row.kind === 'image')
     const results = images.length === 0 ? [] : await runBatch(images, options.extractor)
@@ -136,13 +160,14 @@ export async function* computeRows<Row>(
 
   for await (const row of prepared) {
     if (row.kind === 'image') {
-      const fits = crops + row.crops <= options.batchSize && (size === undefined || (size[0] === row.inputSize[0] && size[1] === row.inputSize[1]))
-      if (crops > 0 && !fits) yield* await flush()
-      size = row.inputSize
+      if (batchSize === 0) batchSize = typeof options.batchSize === 'number' ? options.batchSize : await options.batchSize()
+      if (first !== undefined && (crops + row.crops > batchSize || !fitTogether(first, row))) yield* await flush()
+      first ??= row
       crops += row.crops
     }
     pending.push(row)
-    if (crops >= options.batchSize) yield* await flush()
+    // What is finished waits for the images before it, within bounds.
+    if (first === undefined || crops >= batchSize || pending.length >= batchSize + mostWaiting) yield* await flush()
   }
   yield* await flush()
 }

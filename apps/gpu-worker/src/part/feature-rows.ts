@@ -1,19 +1,15 @@
 import type { RunRecord } from '@layermill/jobs'
 import { createPartWriter, type FeatureDtype, type FeatureFormat, type ManifestRow, type PartWriter } from '@layermill/storage'
-import type { Activation } from './compute-rows.js'
 import type { CopiedParts } from './copied-parts.js'
 import type { OutputFile, ResultRows } from './part-output.js'
-import { type PoolKind, poolRow } from './pool.js'
 
-/** Rows of activations of a run's layers, pooled as its record says, in files of its format. */
+/** Rows of activations of a run's layers, in files of its format. */
 export class FeatureRowsOutput implements ResultRows {
   private readonly writer: PartWriter
   private readonly layers: readonly string[]
-  private readonly pool: PoolKind
   private readonly kept: ManifestRow[] = []
 
   constructor(record: RunRecord, part: number, rows: readonly ManifestRow[]) {
-    this.pool = record.identity.pool as PoolKind
     this.layers = record.layers.map(({ name }) => name)
     this.writer = createPartWriter({
       format: record.identity.format as FeatureFormat,
@@ -25,11 +21,8 @@ export class FeatureRowsOutput implements ResultRows {
     })
   }
 
-  add(row: ManifestRow, activations: ReadonlyMap<string, Activation>): void {
-    for (const layer of this.layers) {
-      const { data, shape } = activations.get(layer)!
-      this.writer.setRow(layer, this.kept.length, poolRow(data, shape, this.pool))
-    }
+  add(row: ManifestRow, values: ReadonlyMap<string, Float32Array>): void {
+    for (const layer of this.layers) this.writer.setRow(layer, this.kept.length, values.get(layer)!)
     this.kept.push(row)
   }
 

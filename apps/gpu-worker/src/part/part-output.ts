@@ -1,12 +1,14 @@
 import type { RunRecord } from '@layermill/jobs'
 import type { ErrorRow, IndexRow, ManifestRow, Store } from '@layermill/storage'
 import { commitPath, committedFile, encodeCommit, encodeErrors, encodeIndex, errorsPath, indexPath, readCommit } from '@layermill/storage'
-import type { Activation, ComputedRow } from './compute-rows.js'
+import type { CopiedRow, FailedImage, FinishedRow } from './compute-rows.js'
 import { CopiedParts } from './copied-parts.js'
 
 export interface PartResult {
   readonly images: number
   readonly failed: number
+  /** Images whose results all came from the cache; only where there is one. */
+  readonly cached?: number
 }
 
 export interface OutputFile {
@@ -16,8 +18,8 @@ export interface OutputFile {
 
 /** Where the results of one part's images go, one row after the other. */
 export interface ResultRows {
-  /** An image's activations. */
-  add(row: ManifestRow, layers: ReadonlyMap<string, Activation>): void
+  /** An image's values by layer, pooled. */
+  add(row: ManifestRow, values: ReadonlyMap<string, Float32Array>): void
   /** A result that exists in another part. */
   copy(row: ManifestRow, from: NonNullable<ManifestRow['from']>, parts: CopiedParts): Promise<void>
   /** The finished files. */
@@ -38,17 +40,17 @@ export class PartOutput {
     return { images: this.index.length, failed: this.errors.length }
   }
 
-  async add(row: ComputedRow<ManifestRow>): Promise<void> {
+  async add(row: FinishedRow<ManifestRow> | FailedImage<ManifestRow> | CopiedRow<ManifestRow>): Promise<void> {
     if (row.kind === 'failed') {
       this.errors.push({ key: row.row.key, code: row.code, reason: row.reason })
       return
     }
-    const manifestRow = row.kind === 'computed' ? row.image.row : row.row
+    const manifestRow = row.row
     const { key, label } = manifestRow
     const place = { key, part: this.part, row: this.index.length, ...(label === undefined ? {} : { label }) }
-    if (row.kind === 'computed') {
-      const { width, height, sha256 } = row.image
-      this.results.add(manifestRow, row.layers)
+    if (row.kind === 'finished') {
+      const { width, height, sha256 } = row
+      this.results.add(manifestRow, row.values)
       this.index.push({ ...place, width, height, sha256 })
       return
     }

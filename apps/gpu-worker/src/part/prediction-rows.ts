@@ -1,7 +1,6 @@
 import type { RunRecord } from '@layermill/jobs'
 import { type ManifestRow, predictionsPath } from '@layermill/storage'
 import { topClasses } from '../predict.js'
-import type { Activation } from './compute-rows.js'
 import type { CopiedParts } from './copied-parts.js'
 import type { OutputFile, ResultRows } from './part-output.js'
 
@@ -16,8 +15,8 @@ export class PredictionRowsOutput implements ResultRows {
     this.top = record.identity.top ?? 5
   }
 
-  add({ key }: ManifestRow, layers: ReadonlyMap<string, Activation>): void {
-    const classes = topClasses(layers.get(this.layer)!.data, this.labels, this.top)
+  add({ key }: ManifestRow, values: ReadonlyMap<string, Float32Array>): void {
+    const classes = topClasses(values.get(this.layer)!, this.labels, this.top)
     this.lines.push(JSON.stringify({ key, classes }))
   }
 

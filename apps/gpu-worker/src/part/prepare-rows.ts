@@ -1,13 +1,18 @@
-import { createHash } from 'node:crypto'
 import { classify, type RunRecord } from '@layermill/jobs'
 import { errorCode, errorMessage, isFineTuned, type Network, type Preparation, type Size2 } from '@layermill/models'
 import { prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
-import { type ImageSource, type ManifestRow, mapOrdered } from '@layermill/storage'
+import { type ImageSource, type ManifestRow, mapOrdered, sha256Hex } from '@layermill/storage'
+import type { RunCache } from '../cache/run-cache.js'
 import { augmentOptions } from '../train/image-inputs.js'
 import type { PreparedRow } from './compute-rows.js'
 
 /** Makes the network's input of one image's bytes, as a run's record says. The key is what an augmentation is drawn from. */
 export type Preparer = (bytes: Uint8Array, key: string) => Promise<{ prepared: Prepared; crops: number }>
+
+/** Whether a run computes the centre of its images only. */
+export function cutsCentre(record: RunRecord, network: Network): boolean {
+  return record.spec.kind === 'predict' && record.identity.preparation.size !== 'keep' && !isFineTuned(network)
+}
 
 /**
  * How a run prepares its images. Predictions cut the centre out of 256/224 of the size, or average ten crops, as Chainer's `predict`;
@@ -29,14 +34,18 @@ export function preparerOf(record: RunRecord, network: Network): Preparer {
       return { prepared: await prepareImage(bytes, preparation, { ...load, size: target, augment: varied }), crops: 1 }
     }
   }
-  const centerCrop = record.spec.kind === 'predict' && target !== 'keep' && !isFineTuned(network)
+  const centerCrop = cutsCentre(record, network)
   return async bytes => ({ prepared: await prepareImage(bytes, preparation, { ...load, size: target, centerCrop }), crops: 1 })
 }
 
-async function prepareRow(row: ManifestRow, source: ImageSource, prepare: Preparer): Promise<PreparedRow<ManifestRow>> {
+async function prepareRow(row: ManifestRow, { source, prepare, cache }: PrepareRowsOptions): Promise<PreparedRow<ManifestRow>> {
   if (row.from !== undefined) return { kind: 'copied', row }
   try {
     const bytes = await source.read(row)
+    const sha256 = sha256Hex(bytes)
+    const cached = await cache?.find(sha256, row.key)
+    const missing = cache?.layers.filter(layer => cached?.values.has(layer) !== true)
+    if (cached !== undefined && missing?.length === 0) return { kind: 'finished', row, sha256, ...cached }
     const { prepared, crops } = await prepare(bytes, row.key)
     return {
       kind: 'image',
@@ -46,7 +55,8 @@ async function prepareRow(row: ManifestRow, source: ImageSource, prepare: Prepar
       inputSize: [prepared.inputHeight, prepared.inputWidth],
       width: prepared.width,
       height: prepared.height,
-      sha256: createHash('sha256').update(bytes).digest('hex'),
+      sha256,
+      ...(cached === undefined || missing === undefined ? {} : { known: cached.values, layers: missing }),
     }
   } catch (error) {
     if (classify(error).scope === 'image') return { kind: 'failed', row, code: errorCode(error), reason: errorMessage(error) }
@@ -59,6 +69,8 @@ export interface PrepareRowsOptions {
   readonly prepare: Preparer
   /** Images read and decoded at once. */
   readonly concurrency: number
+  /** Where results may be already. */
+  readonly cache?: RunCache | undefined
 }
 
 /**
@@ -69,5 +81,5 @@ export function prepareRows(rows: readonly ManifestRow[], options: PrepareRowsOp
   async function* stream(): AsyncGenerator<ManifestRow> {
     yield* rows
   }
-  return mapOrdered(stream(), options.concurrency, row => prepareRow(row, options.source, options.prepare))
+  return mapOrdered(stream(), options.concurrency, row => prepareRow(row, options))
 }

@@ -2,6 +2,8 @@
 export interface PartResult {
   readonly images: number
   readonly failed: number
+  /** Images whose results all came from the cache; only where there is one. */
+  readonly cached?: number
 }
 
 export type PartEvent =

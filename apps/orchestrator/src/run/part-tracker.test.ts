@@ -69,7 +69,7 @@ describe('PartTracker', () => {
     queue.onAdd = parts => setImmediate(() => parts.forEach(part => queue.send(completed(part))))
     await tracker.follow(plan(25))
     expect(queue.added.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 25 }, (_, i) => i))
-    expect(tracker.current).toEqual({ images: 250, parts: 25, partsDone: 25, done: 225, failed: 25 })
+    expect(tracker.current).toEqual({ images: 250, parts: 25, partsDone: 25, done: 225, failed: 25, cached: 0 })
   })
 
   it('never has more than the backlog on the queue', async () => {
@@ -107,6 +107,17 @@ describe('PartTracker', () => {
     await tracker.follow(plan(2))
     expect(queue.added.filter(part => part === 1).length).toBeGreaterThan(1)
     expect(tracker.current).toMatchObject({ done: 19, failed: 1 })
+  })
+
+  it('counts what the cache had, in parts under way and done', async () => {
+    const { tracker, queue, seen } = setUp()
+    queue.onAdd = parts => setImmediate(() => parts.forEach(part => {
+      queue.send({ kind: 'progress', part, result: { images: 4, failed: 0, cached: 3 } })
+      queue.send({ kind: 'completed', part, result: { images: 10, failed: 0, cached: 8 } })
+    }))
+    await tracker.follow(plan(2))
+    expect(seen.map(({ cached }) => cached)).toContain(3)
+    expect(tracker.current).toMatchObject({ done: 20, cached: 16 })
   })
 
   it('stops at a part that failed for good, and at an interruption', async () => {

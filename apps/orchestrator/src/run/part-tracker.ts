@@ -13,6 +13,8 @@ export interface TrackerTotals {
   /** Images with a result, of finished parts and of parts under way. */
   readonly done: number
   readonly failed: number
+  /** Images of them that the cache had, as far as workers have told. */
+  readonly cached: number
 }
 
 export interface TrackerOptions {
@@ -40,7 +42,7 @@ export class PartFailedError extends Error {
 export class PartTracker {
   private readonly outstanding = new Map<number, PlannedJob>()
   private readonly underWay = new Map<number, PartResult>()
-  private readonly totals = { images: 0, parts: 0, partsDone: 0, done: 0, failed: 0 }
+  private readonly totals = { images: 0, parts: 0, partsDone: 0, done: 0, failed: 0, cached: 0 }
   private failure: PartFailedError | undefined
   private wake: () => void = () => undefined
 
@@ -79,6 +81,7 @@ export class PartTracker {
       ...this.totals,
       done: partial.reduce((sum, { images }) => sum + images, this.totals.done),
       failed: partial.reduce((sum, { failed }) => sum + failed, this.totals.failed),
+      cached: partial.reduce((sum, { cached = 0 }) => sum + cached, this.totals.cached),
     }
   }
 
@@ -121,6 +124,7 @@ export class PartTracker {
     this.totals.partsDone += 1
     this.totals.done += result.images
     this.totals.failed += result.failed
+    this.totals.cached += result.cached ?? 0
   }
 
   private changed(): void {

@@ -36,6 +36,8 @@ export interface RunProgress {
   /** Parts planned so far, and those of them that are committed. */
   readonly parts: number
   readonly partsDone: number
+  /** Images of which nothing had to be computed; only with a cache. */
+  readonly cached?: number
 }
 
 /** Carries one run out: plans, queues, follows, and finishes its files. */
@@ -150,7 +152,8 @@ class Supervision {
   private onChange(totals: TrackerTotals): void {
     const { planned } = this.record
     const { done, failed, images, parts, partsDone } = totals
-    this.options.onProgress?.({ done: done + failed, failed, total: images, planned, parts, partsDone })
+    const cached = this.cached(totals)
+    this.options.onProgress?.({ done: done + failed, failed, total: images, planned, parts, partsDone, ...cached })
     try {
       this.checkErrors(totals)
     } catch (error) {
@@ -171,8 +174,9 @@ class Supervision {
     })
   }
 
-  private async finish({ images, parts, done, failed }: TrackerTotals, started: number): Promise<RunRecord> {
+  private async finish(totals: TrackerTotals, started: number): Promise<RunRecord> {
     const { store, environment } = this.options
+    const { images, parts, done, failed } = totals
     const { updating: _updating, replacing: _replacing, error: _error, ...record } = this.record
     const finished = environment.now()
     this.record = record
@@ -180,7 +184,7 @@ class Supervision {
       ...(await foundBatchSize(record, store)),
       state: 'done',
       planned: true,
-      counts: { images, parts, done, failed },
+      counts: { images, parts, done, failed, ...this.cached(totals) },
       finished: finished.toISOString(),
       seconds: (finished.getTime() - started) / 1000,
     })
@@ -195,6 +199,10 @@ class Supervision {
     for (const part of update.retire) await store.delete(commitPath(part))
     for (const part of update.retire) for (const path of partFiles(this.record, part)) await store.delete(path)
     await deleteUpdatePlan(store)
+  }
+
+  private cached({ cached }: TrackerTotals): { cached?: number } {
+    return this.record.spec.cache === undefined ? {} : { cached }
   }
 
   private async fail(error: unknown, { images, parts, done, failed }: TrackerTotals): Promise<never> {

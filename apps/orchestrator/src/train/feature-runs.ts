@@ -32,7 +32,7 @@ export function featureStoreUrl(store: Store, name: string): string {
 }
 
 function extractSpec(spec: FinetuneSpec, { source, layer, maxErrors }: FeatureRun, out: string): ExtractSpec {
-  const { model, weights, size, resample, autoOrient, device, engine } = spec
+  const { model, weights, size, resample, autoOrient, device, engine, cache, cacheSize } = spec
   return ExtractSpec.parse({
     kind: 'extract',
     source,
@@ -43,6 +43,8 @@ function extractSpec(spec: FinetuneSpec, { source, layer, maxErrors }: FeatureRu
     autoOrient,
     device,
     engine,
+    cache,
+    cacheSize,
     layers: [layer],
     maxErrors,
     out,

@@ -43,6 +43,8 @@ export class CacheRoom {
   /** Uses that are not yet written down. */
   private readonly uses: Uses = new Map()
   private flushed = performance.now()
+  /** Something new is among the uses: unless that is known, others take it for what was never used. */
+  private fresh = false
 
   constructor(private readonly store: Store, private readonly limit: number, private readonly now: () => number = Date.now) {}
 
@@ -66,13 +68,15 @@ export class CacheRoom {
   /** A segment was written into the room made for it. */
   added(key: string, bytes: number): void {
     this.written += bytes
+    this.fresh = true
     this.used(key)
   }
 
-  /** Writes the uses down that are not, once in a while. */
+  /** Writes the uses down that are not: new segments at once, others once in a while. */
   async flush(now = false): Promise<void> {
-    if (this.uses.size === 0 || (!now && performance.now() - this.flushed < flushInterval)) return
+    if (this.uses.size === 0 || (!now && !this.fresh && performance.now() - this.flushed < flushInterval)) return
     this.flushed = performance.now()
+    this.fresh = false
     const uses = [...this.uses]
     this.uses.clear()
     await this.writeUses(uses)

@@ -1,0 +1,43 @@
+import type { Engine } from '@layermill/engines'
+import type { RunRecord } from '@layermill/jobs'
+import { layerShapes, type Network } from '@layermill/models'
+import { cutsCentre } from '../part/prepare-rows.js'
+
+/** Raised where Layermill itself comes to compute other numbers from the same: what was kept before is then not found any more. */
+const computationVersion = 1
+
+export interface ComputationInput {
+  readonly record: RunRecord
+  readonly network: Network
+  readonly engine: Pick<Engine, 'name' | 'version' | 'device'>
+}
+
+/**
+ * Everything that decides the numbers a run has of an image's bytes at one layer, in one way of writing. The image is not in it, nor what
+ * only says where they go: format, part and batch size. A vector is the same however feature maps are pooled.
+ */
+export function computationOf({ record, network, engine }: ComputationInput, layer: string): string {
+  const { model, weights, preparation, precision, calibration, pool, dtype } = record.identity
+  const { version, size, resample, autoOrient, oversample, augment } = preparation
+  const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
+  const isMap = layerShapes(network, [layer], inputSize).get(layer)!.length === 3
+  return JSON.stringify({
+    version: computationVersion,
+    model,
+    weights,
+    layer,
+    preparation: {
+      version,
+      size: size === 'keep' ? size : [size.height, size.width],
+      resample,
+      autoOrient,
+      view: oversample ? 'ten crops' : cutsCentre(record, network) ? 'centre' : 'whole',
+      augment: augment === undefined ? null : [augment.names, augment.seed, augment.copy],
+    },
+    precision,
+    calibration: calibration ?? null,
+    pool: isMap ? pool : 'none',
+    dtype,
+    engine: [engine.name, engine.version, engine.device],
+  })
+}
