@@ -12,6 +12,8 @@ export function addRegistry(models: Command, output: Output): void {
   // A flag that `models` itself has is read as its own.
   const add = (usage: string, description: string, example: string): Command => models.command(usage).description(description)
     .option('--registry <dest>', registryText)
+    .option('--server <url>', 'a layermill serve, whose registry is meant; the token comes from LAYERMILL_TOKEN or --token-file')
+    .option('--token-file <file>', 'file with the token of --server')
     .option('--json', 'machine-readable')
     .addHelpText('after', `\nExample:\n  layermill models ${example}`)
   const all = (command: Command): RegistryOptions => command.optsWithGlobals()

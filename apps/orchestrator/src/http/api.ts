@@ -2,5 +2,6 @@
 export * from './schemas.js'
 export * from './schemas/inspection.js'
 export * from './schemas/session.js'
-export type { ScheduleDetail, ScheduleSummary } from '../schedules/schemas.js'
+export type { ScheduleDetail, ScheduleSummary, ScheduleTick } from '../schedules/schemas.js'
 export type { ModelDetail, ModelSummary } from './schemas/model-types.js'
+export { LatestSchema, ModelDetailSchema, ModelList } from './schemas/models.js'

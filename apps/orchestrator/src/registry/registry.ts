@@ -30,6 +30,8 @@ export interface ModelVersion extends Omit<VersionRecord, 'format'> {
 }
 
 export interface ModelDetail extends ModelSummary {
+  /** The version that a rollback would make the latest; undefined where there is none before. */
+  readonly previous: number | undefined
   /** Newest first. */
   readonly details: readonly ModelVersion[]
   /** Newest first. */
@@ -101,7 +103,7 @@ export class ModelRegistry {
     })))
     const stale = new Set(latest === undefined ? [] : staleUses(uses, latest.version))
     return {
-      name, latest: latest?.version, versions: versions.length, promoted: latest?.promoted,
+      name, latest: latest?.version, previous: latest?.trail.at(-1), versions: versions.length, promoted: latest?.promoted,
       details: details.toReversed(), history: history.toReversed(), uses: uses.map(use => ({ ...use, stale: stale.has(use) })),
     }
   }

@@ -28,6 +28,7 @@ const ModelVersionSchema = z.object({
 
 export const ModelDetailSchema = z.object({
   ...ModelSummarySchema.shape,
+  previous: version.optional().describe('The version that a rollback would make the latest; left out where there is none before.'),
   details: z.array(ModelVersionSchema).describe('The versions, newest first.'),
   history: z.array(HistoryEntry).describe('What happened, newest first.'),
   uses: z.array(z.object({ ...ModelUse.shape, stale: z.boolean().describe('It was made with another version than the latest.') }))
