@@ -9,5 +9,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Two cores and native thread pools: more processes at once would only fight for them.
     maxWorkers: 2,
+    // What is waited for comes; on a busy machine it comes later than in the second that is the default.
+    expect: { poll: { timeout: 15_000 } },
   },
 })

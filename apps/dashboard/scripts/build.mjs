@@ -9,21 +9,21 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import { build } from 'esbuild'
-import { specJsonSchema } from '@layermill/jobs'
+import { scheduleJsonSchema, specJsonSchema } from '@layermill/jobs'
 import { getNetwork, networkIds } from '@layermill/models'
 
 const folder = fileURLToPath(new URL('..', import.meta.url))
 const site = path.join(folder, 'dist/site')
 const draft = path.join(folder, 'dist/.site')
 
-/** What the form of a new run offers: the fields of each kind of spec, and the layers of each network. */
+/** What the forms of runs and schedules offer: the fields of each kind of spec and of a schedule, and the layers of each network. */
 function catalog() {
   const specs = Object.fromEntries(['extract', 'predict', 'finetune'].map(kind => [kind, specJsonSchema(kind)]))
   const networks = networkIds.map(id => {
     const { layers, defaultLayer } = getNetwork(id)
     return { id, layers: [...layers.keys()], defaultLayer }
   })
-  return JSON.stringify({ specs, networks })
+  return JSON.stringify({ specs, schedule: scheduleJsonSchema(), networks })
 }
 
 /** @param {string} name @param {string | Uint8Array} content */

@@ -138,7 +138,7 @@ it('makes a schedule, says what is wrong with it, runs it now, changes, pauses a
   await page.getByLabel('Unchanged').selectOption('run')
   await page.getByRole('button', { name: 'Save changes' }).click()
   await page.getByText('30 4 * * 1 · Europe/Berlin').waitFor()
-  const { changed: _changed, next: _next, upcoming: _upcoming, ...after } = await stored()
+  const { changed: _changed, next: _next, upcoming: _upcoming, notify: _notify, ...after } = await stored()
   expect(before).toMatchObject({ ...after, cron: '0 3 * * *', unchanged: 'skip' })
   expect(after).toMatchObject({ cron: '30 4 * * 1', unchanged: 'run', spec: before.spec })
 

@@ -1,5 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { allocateVersion, readVersions } from '@layermill/orchestrator/registry'
+import { openStore } from '@layermill/storage'
 import { writeSampleImages } from 'layermill/sample-images'
 import type { Browser } from 'playwright-core'
 import sharp from 'sharp'
@@ -114,25 +116,49 @@ it('shows curves, confusion and mistakes of a fine-tuning run', async () => {
   expect(await watched.checkScreens('training')).toEqual([])
 })
 
-it('has pages for schedules and models', async () => {
+/** A second version with the files of the first. */
+async function addVersion(): Promise<void> {
+  const store = openStore(join(await folder(), 'registry'))
+  const { sha256 } = (await readVersions(store, 'shapes'))[0]!
+  await allocateVersion(store, { name: 'shapes', run: 'finetune-by-hand', out: 'elsewhere', sha256, created: new Date().toISOString(), by: 'somebody' })
+  for await (const { key } of store.list('models/shapes/versions/1/')) {
+    if (!key.endsWith('version.json')) await store.put(key.replace('/1/', '/2/'), (await store.get(key))!)
+  }
+  await store.close()
+}
+
+it('promotes a version and rolls back, each after a question', async () => {
   const { page } = watched
-  const nightly = { name: 'nightly', cron: '0 3 * * *', tz: 'Europe/Berlin', spec: { kind: 'extract', source, model: 'googlenet', weights: 'random:1', out: join(await folder(), 'data', 'nightly') } }
-  const added = await fetch(`${url}/v1/schedules`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(nightly) })
-  expect(added.status).toBe(201)
-  await page.getByRole('link', { name: 'Schedules' }).click()
-  await page.getByRole('link', { name: 'nightly' }).click()
-  await page.getByRole('button', { name: 'Pause' }).click()
-  await page.getByText('Europe/Berlin · paused').waitFor()
-  expect(await watched.checkScreens('schedule')).toEqual([])
+  await addVersion()
   await page.getByRole('link', { name: 'Models' }).click()
   await page.getByRole('link', { name: 'shapes' }).click()
   await page.getByText('is version 1').waitFor()
   await page.getByRole('row', { name: /version 1 promoted/ }).waitFor()
+  expect(await page.getByRole('button', { name: /^Roll back/ }).count()).toBe(0)
+  await page.getByRole('button', { name: 'Promote' }).focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('dialog', { name: 'Promote version 2?' }).waitFor()
+  expect(await watched.checkScreens('model-promote')).toEqual([])
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  await page.keyboard.press('Enter')
+  await page.getByLabel('Why').fill('sees more squares')
+  await page.keyboard.press('Enter')
+  await page.getByText('is version 2').waitFor()
+  await page.getByRole('row', { name: /version 2 promoted .* sees more squares/ }).waitFor()
+  await page.getByRole('button', { name: 'Roll back to version 1' }).click()
+  await page.getByRole('button', { name: 'Yes, roll back' }).click()
+  await page.getByText('is version 1').waitFor()
+  await page.getByRole('row', { name: /back to version 1 .* by hand/ }).waitFor()
   expect(await watched.checkScreens('model')).toEqual([])
-  for (const name of ['Schedules', 'Models', 'Queues']) {
-    await page.getByRole('link', { name }).click()
+  expect(watched.complaints).toEqual([])
+})
+
+it('has pages for models and queues', async () => {
+  const { page } = watched
+  for (const name of ['Models', 'Queues']) {
+    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name }).click()
     await page.getByRole('heading', { name, level: 1 }).waitFor()
     expect(await watched.checkScreens(name.toLowerCase())).toEqual([])
   }
-  expect(watched.complaints).toEqual([])
 })

@@ -4,10 +4,12 @@ import { loginReason, openSession, session } from './core/api.js'
 import { route } from './core/route.js'
 import { ModelPage, ModelsPage } from './fleet/models-page.js'
 import { QueuesPage } from './fleet/queues-page.js'
-import { SchedulePage, SchedulesPage } from './fleet/schedules-page.js'
 import { WorkersPage } from './fleet/workers-page.js'
 import { RunPage } from './runs/run-page.js'
 import { RunsPage } from './runs/runs-page.js'
+import { EditSchedulePage, NewSchedulePage } from './schedules/schedule-form.js'
+import { SchedulePage } from './schedules/schedule-page.js'
+import { SchedulesPage } from './schedules/schedules-page.js'
 import { SubmitPage } from './submit/submit-page.js'
 import { Login } from './ui/login.js'
 import { Empty, ProblemNote } from './ui/parts.js'
@@ -20,7 +22,8 @@ function Page() {
   if (place === 'new') return <SubmitPage />
   if (place === 'workers') return <WorkersPage />
   if (place === 'queues') return <QueuesPage />
-  if (place === 'schedules') return id === undefined ? <SchedulesPage /> : <SchedulePage key={id} name={id} />
+  if (place === 'new-schedule') return <NewSchedulePage />
+  if (place === 'schedules') return id === undefined ? <SchedulesPage /> : view === 'edit' ? <EditSchedulePage key={id} name={id} /> : <SchedulePage key={id} name={id} />
   if (place === 'models') return id === undefined ? <ModelsPage /> : <ModelPage key={id} name={id} />
   return <Empty title="There is nothing here"><a href="#/runs">To the runs</a></Empty>
 }

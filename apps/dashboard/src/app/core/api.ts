@@ -47,10 +47,13 @@ export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T>
   return (await (await send(path, { signal })).json()) as T
 }
 
-export async function postJson<T>(path: string, body?: unknown): Promise<T> {
+async function sendJson<T>(method: 'POST' | 'PATCH', path: string, body: unknown): Promise<T> {
   const content = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }
-  return (await (await send(path, { method: 'POST', ...content })).json()) as T
+  return (await (await send(path, { method, ...content })).json()) as T
 }
+
+export const postJson = <T>(path: string, body?: unknown): Promise<T> => sendJson('POST', path, body)
+export const patchJson = <T>(path: string, body: unknown): Promise<T> => sendJson('PATCH', path, body)
 
 /** Asks the server who the token is; on success it is kept. */
 export async function openSession(candidate = token.value): Promise<void> {

@@ -1,9 +1,10 @@
 import type { ModelDetail, ModelSummary } from '@layermill/orchestrator/api'
 import { useState } from 'preact/hooks'
 import { ApiError, may, postJson } from '../core/api.js'
-import { ago, dateTime, percent } from '../core/format.js'
+import { ago, count, dateTime, percent } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { link } from '../core/route.js'
+import { Confirm } from '../ui/confirm.js'
 import { Card, Empty, Loading, ProblemNote, TableBox } from '../ui/parts.js'
 
 export function ModelsPage() {
@@ -45,38 +46,70 @@ function Versions({ model, onPromote }: { model: ModelDetail; onPromote: (versio
   )
 }
 
+/** A change of the latest version that is being asked about. */
+interface Change {
+  readonly what: 'promote' | 'rollback'
+  readonly version: number
+}
+
+/** Asks before the latest version changes, and why; says what becomes stale by it. */
+function ConfirmChange({ model, change: { what, version }, onDone, onClose }: { model: ModelDetail; change: Change; onDone: () => void; onClose: () => void }) {
+  const { name, latest, uses } = model
+  const stale = uses.filter(use => use.version !== version).length
+  const confirm = async (reason: string): Promise<void> => {
+    const body = { from: latest, ...(reason === '' ? {} : { reason }), ...(what === 'promote' ? { version } : {}) }
+    await postJson(`/v1/models/${encodeURIComponent(name)}/${what}`, body)
+    onDone()
+  }
+  return (
+    <Confirm title={what === 'promote' ? `Promote version ${version}?` : `Roll back to version ${version}?`} action={what === 'promote' ? 'Yes, promote it' : 'Yes, roll back'} reason="Why (kept in the history)" onConfirm={confirm} onClose={onClose}>
+      <p><span class="mono">{name}@latest</span> becomes version {version}{latest === undefined ? '' : `; it is version ${latest} now`}. Whoever asks for it gets that version from then on.</p>
+      {stale === 0 ? null : <p>{stale === 1 ? 'One feature set was' : `${count(stale)} feature sets were`} made with other versions; <code>extract --update</code> computes {stale === 1 ? 'it' : 'them'} anew.</p>}
+    </Confirm>
+  )
+}
+
+type Entry = ModelDetail['history'][number]
+
+const happened: Readonly<Record<Entry['event'], (version: number) => string>> = {
+  promoted: version => `version ${version} promoted`, kept: version => `version ${version} not promoted`, 'rolled-back': version => `back to version ${version}`,
+}
+
+function History({ history }: { history: ModelDetail['history'] }) {
+  return (
+    <TableBox label="History">
+      <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">By</th><th scope="col">Why</th></tr></thead>
+      <tbody>{history.map(({ sequence, time, event, version, by, reason }) => <tr key={sequence}><th scope="row" class="nowrap">{dateTime(time)}</th><td>{happened[event](version)}</td><td>{by}</td><td>{reason}</td></tr>)}</tbody>
+    </TableBox>
+  )
+}
+
+function Uses({ uses }: { uses: ModelDetail['uses'] }) {
+  return (
+    <TableBox label="Results made with this model">
+      <thead><tr><th scope="col">Where</th><th scope="col">Version</th><th scope="col">When</th></tr></thead>
+      <tbody>{uses.map(({ out, version, time, stale }) => <tr key={out}><th scope="row" class="mono">{out}</th><td>{version} {stale ? <span class="badge cancelled"><span class="mark" aria-hidden="true" />stale</span> : null}</td><td class="muted">{ago(time)}</td></tr>)}</tbody>
+    </TableBox>
+  )
+}
+
 /** One registered model: its versions, what happened, and what was made with it. */
 export function ModelPage({ name }: { name: string }) {
   const { data, error, refresh } = usePolled<ModelDetail>(`/v1/models/${encodeURIComponent(name)}`, 5000)
-  const [failure, setFailure] = useState<unknown>()
-  const act = async (what: string, body: unknown): Promise<void> => {
-    setFailure(undefined)
-    await postJson(`/v1/models/${encodeURIComponent(name)}/${what}`, body).then(refresh, setFailure)
-  }
+  const [change, setChange] = useState<Change>()
   if (data === undefined) return error === undefined ? <Loading what={name} /> : <ProblemNote error={error} />
-  const { history, uses, latest } = data
+  const { history, uses, latest, previous } = data
   return (
     <>
       <header class="page">
         <div><p class="crumb"><a href={link('models')}>Models</a></p><h1>{name}</h1><p class="muted"><span class="mono">{name}@latest</span> is version {latest ?? 'none yet'}</p></div>
-        {may('submit') && data.details.length > 1 ? <button type="button" onClick={() => void act('rollback', { from: latest })}>Roll back</button> : null}
+        {may('submit') && previous !== undefined ? <button type="button" onClick={() => setChange({ what: 'rollback', version: previous })}>Roll back to version {previous}</button> : null}
       </header>
-      <ProblemNote error={failure} />
-      <Card title="Versions"><Versions model={data} onPromote={version => void act('promote', { version, from: latest, reason: 'from the dashboard' })} /></Card>
-      <Card title="History">
-        <TableBox label="History">
-          <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">By</th><th scope="col">Why</th></tr></thead>
-          <tbody>{history.map(({ sequence, time, event, version, by, reason }) => <tr key={sequence}><th scope="row" class="nowrap">{dateTime(time)}</th><td>version {version} {event}</td><td>{by}</td><td>{reason}</td></tr>)}</tbody>
-        </TableBox>
-      </Card>
-      {uses.length === 0 ? null : (
-        <Card title="Made with it">
-          <TableBox label="Results made with this model">
-            <thead><tr><th scope="col">Where</th><th scope="col">Version</th><th scope="col">When</th></tr></thead>
-            <tbody>{uses.map(({ out, version, time, stale }) => <tr key={out}><th scope="row" class="mono">{out}</th><td>{version} {stale ? <span class="badge cancelled"><span class="mark" aria-hidden="true" />stale</span> : null}</td><td class="muted">{ago(time)}</td></tr>)}</tbody>
-          </TableBox>
-        </Card>
-      )}
+      <ProblemNote error={error} />
+      <Card title="Versions"><Versions model={data} onPromote={version => setChange({ what: 'promote', version })} /></Card>
+      <Card title="History"><History history={history} /></Card>
+      {uses.length === 0 ? null : <Card title="Made with it"><Uses uses={uses} /></Card>}
+      {change === undefined ? null : <ConfirmChange model={data} change={change} onDone={refresh} onClose={() => setChange(undefined)} />}
     </>
   )
 }

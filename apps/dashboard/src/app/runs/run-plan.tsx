@@ -1,5 +1,6 @@
 import type { RunDetail } from '@layermill/orchestrator/api'
 import type { ComponentChildren } from 'preact'
+import { may } from '../core/api.js'
 import { bytes, dateTime } from '../core/format.js'
 import { link } from '../core/route.js'
 import { Card, TableBox } from '../ui/parts.js'
@@ -32,7 +33,7 @@ export function RunPlan({ run }: { run: RunDetail }) {
   ]
   return (
     <div class="columns">
-      <Card title="Spec" aside={<a href={link('new', run.id)}>Submit another like it</a>}>
+      <Card title="Spec" aside={may('submit') ? <span class="links"><a href={link('new', run.id)}>Submit another like it</a><a href={link('new-schedule', run.id)}>Make it a schedule</a></span> : null}>
         <Facts facts={Object.entries(spec).map(([name, value]) => [name, <span class="mono">{show(value)}</span>])} />
       </Card>
       <div>

@@ -10,8 +10,15 @@ export interface FieldSchema {
   readonly description?: string
 }
 
+export interface FieldsSchema {
+  readonly properties: Readonly<Record<string, FieldSchema>>
+  readonly required?: readonly string[]
+}
+
 export interface Catalog {
-  readonly specs: Readonly<Record<string, { readonly properties: Readonly<Record<string, FieldSchema>>; readonly required?: readonly string[] }>>
+  readonly specs: Readonly<Record<string, FieldsSchema>>
+  /** A schedule's fields, without its spec. */
+  readonly schedule: FieldsSchema
   readonly networks: readonly { readonly id: string; readonly layers: readonly string[]; readonly defaultLayer: string }[]
 }
 

@@ -3,7 +3,7 @@ import type { Problem } from '@layermill/orchestrator/api'
 /** Fields that codes without a field's name are about. */
 const fieldOfCode: readonly (readonly [RegExp, string])[] = [
   [/^LAYER_|^HEAD_/, 'layers'], [/^MODEL_/, 'model'], [/^SOURCE_|^LIST_/, 'source'], [/^STORE_|^RUN_CONFLICT/, 'out'], [/^INPUT_SIZE/, 'size'],
-  [/^WEIGHTS_/, 'weights'], [/^DEVICE_/, 'device'], [/^PRECISION_/, 'precision'],
+  [/^WEIGHTS_/, 'weights'], [/^DEVICE_/, 'device'], [/^PRECISION_/, 'precision'], [/^SCHEDULE_EXISTS/, 'name'],
 ]
 
 export interface FormErrors {
@@ -13,14 +13,17 @@ export interface FormErrors {
   readonly rest: readonly string[]
 }
 
-/** The server's own words about a spec, each line at the field that it names. */
+export const noErrors: FormErrors = { fields: {}, rest: [] }
+
+/** The server's own words about a spec or a schedule, each line at the field that it names. A schedule's spec has its fields as `spec.NAME`. */
 export function fieldErrors(problem: Pick<Problem, 'detail' | 'code' | 'errors' | 'hint'>, known: readonly string[]): FormErrors {
   const fields: Record<string, string> = {}
   const rest: string[] = []
-  const byCode = fieldOfCode.find(([pattern]) => pattern.test(problem.code))?.[1]
+  const meant = fieldOfCode.find(([pattern]) => pattern.test(problem.code))?.[1]
+  const byCode = known.find(name => name === meant || name === `spec.${meant ?? ''}`)
   for (const line of problem.errors ?? [problem.detail]) {
-    const match = /^(\w+)[\w.[\]]*: (.+)$/s.exec(line)
-    const name = match?.[1] !== undefined && known.includes(match[1]) ? match[1] : byCode !== undefined && known.includes(byCode) ? byCode : undefined
+    const match = /^((?:spec\.)?\w+)[\w.[\]]*: (.+)$/s.exec(line)
+    const name = match?.[1] !== undefined && known.includes(match[1]) ? match[1] : byCode
     const text = match?.[1] === name ? (match?.[2] ?? line) : line
     if (name === undefined) rest.push(line)
     else fields[name] = fields[name] === undefined ? text : `${fields[name]}; ${text}`

@@ -19,7 +19,8 @@ const places: readonly Place[] = [
 ]
 
 function Navigation() {
-  const [current = 'runs'] = route.value
+  const [place = 'runs'] = route.value
+  const current = place === 'new-schedule' ? 'schedules' : place
   return (
     <nav aria-label="Main">
       <ul>
