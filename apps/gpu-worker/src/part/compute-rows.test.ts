@@ -51,6 +51,16 @@ describe('computeRows', () => {
     }
   })
 
+  it('gives what is finished back at once, or behind the images before it, which wait for so many only', async () => {
+    const finished = (row: string): PreparedRow<string> => ({ kind: 'finished', row, width: 1, height: 1, sha256: row, values: new Map() })
+    const many = Array.from({ length: 200 }, (_, i) => finished(`f${i}`))
+    expect(await run([finished('f'), ...many], 2)).toMatchObject({ batches: [], rows: { length: 201 } })
+    const few = await run([image('a', [1]), ...many.slice(0, 100), image('b', [2])], 2)
+    expect(few.batches).toEqual([2])
+    expect(few.rows.map(summary)).toEqual(['a=1', ...many.slice(0, 100).map(row => `finished ${String(row.row)}`), 'b=2'])
+    expect((await run([image('a', [1]), ...many, image('b', [2])], 2)).batches).toEqual([1, 1])
+  })
+
   it('starts a batch of its own for every size of image', async () => {
     const result = await run([image('a', [1]), image('b', [2], 2), image('c', [3], 2), image('d', [4])], 8)
     expect(result.batches).toEqual([1, 2, 1])

@@ -1,0 +1,131 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ExtractSpec, parseSpec, type RunRecord } from '@layermill/jobs'
+import { getNetwork, LayermillError, type Tensor } from '@layermill/models'
+import { encodeManifest, FeatureCache, type ImageSource, manifestPath, openStore, parseErrors, parseIndex, readFeatureRows, type Store } from '@layermill/storage'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { RunCache } from '../cache/run-cache.js'
+import { computePart, type PartResult } from './compute-part.js'
+
+/** PNG files of 3x2 pixels, in one grey each. */
+const png = (end: string): Uint8Array => Buffer.from(`iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAACXBIWXMAAAPoAAAD6AG1e1JrAAAADklEQVQImW${end}`, 'base64')
+const images: Readonly<Record<string, Uint8Array>> = {
+  'dark.png': png('PgggEGOAsABxwAtaY/cy0AAAAASUVORK5CYII='),
+  'middle.png': png('OogAEGOAsAVHQIcQXt7c8AAAAASUVORK5CYII='),
+  'light.png': png('P4AAMMcBYAqNQQ4YsQ2J0AAAAASUVORK5CYII='),
+  'broken.png': Buffer.from('no picture'),
+}
+const network = getNetwork('googlenet')
+
+let root: string
+let caches: FeatureCache[]
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'layermill-part-'))
+  caches = []
+})
+afterEach(async () => {
+  for (const cache of caches) await cache.close()
+  await rm(root, { recursive: true, force: true })
+})
+
+interface Computed {
+  readonly result: PartResult
+  /** Sizes and layers of the batches that were computed. */
+  readonly batches: string[]
+  readonly store: Store
+}
+
+/** Which numbers a layer gives: what the first layer of the image is, times a factor, at every place. */
+const factors: Readonly<Record<string, number>> = { conv1: 1, pool1: 3, conv2: 5 }
+
+/** Computes a part of these images, in batches of two. A layer's row is [channels, 2, 2]. */
+async function compute(name: string, keys: readonly string[], layers: readonly string[], options: { cached?: boolean; augmentCopy?: number } = {}): Promise<Computed> {
+  const store = openStore(join(root, name))
+  const spec = parseSpec({ kind: 'extract', source: '/photos', model: 'googlenet', layers: [...layers], out: join(root, name), size: '32x32', pool: 'avg' }) as ExtractSpec
+  const augment = options.augmentCopy === undefined ? {} : { augment: { names: ['flip'], seed: 1, copy: options.augmentCopy } }
+  const record: RunRecord = {
+    version: 1, id: `extract-${name}`, state: 'running', generation: 0, spec, partSize: 10, batchSize: 2, planned: true,
+    identity: {
+      model: 'googlenet', weights: 'w', layers: [...layers], precision: 'fp32', pool: 'avg', dtype: 'float32', format: 'npy',
+      preparation: { version: '1', size: { height: 32, width: 32 }, resample: 'bicubic', autoOrient: false, oversample: false, ...augment },
+    },
+    layers: layers.map(layer => ({ name: layer, shape: [4], dtype: 'float32', bytesPerImage: 16 })),
+    counts: { images: keys.length, done: 0, failed: 0, parts: 1 }, created: '', versions: {},
+  }
+  await store.put(manifestPath(0), encodeManifest(keys.map(key => ({ key, etag: '1', bytes: 1 }))))
+  const source: ImageSource = {
+    url: '/photos', kind: 'folder', items: async function* () {}, close: async () => {},
+    read: async ({ key }) => images[key.replace(/^.*\//, '')] ?? Promise.reject(new LayermillError('IMAGE_MISSING', key)),
+  }
+  const batches: string[] = []
+  const run = async ({ shape, data }: Tensor, wanted: readonly string[] = layers): Promise<Map<string, Tensor>> => {
+    const count = shape[0]!
+    batches.push(`${count} ${wanted.join()}`)
+    const row = (layer: string, i: number): number[] => Array<number>(16).fill(data[(i * data.length) / count]! * factors[layer]!)
+    const values = (layer: string): Float32Array => Float32Array.from(Array.from({ length: count }, (_, i) => row(layer, i)).flat())
+    return new Map(wanted.map(layer => [layer, { shape: [count, 4, 2, 2], data: values(layer) }]))
+  }
+  const cache = options.cached === false ? undefined : new FeatureCache(openStore(join(root, 'cache')), { limit: 1e9, note: text => expect.fail(text) })
+  if (cache !== undefined) caches.push(cache)
+  const result = await computePart({
+    record, store, source, part: 0, readAhead: 4, report: () => undefined, signal: new AbortController().signal,
+    loaded: { network, weights: { tensors: new Map(), variant: {}, source: '', format: 'random', sha256: 'w' }, labels: [] },
+    extractor: { run }, batchSize: async () => 2,
+    cache: cache && new RunCache(cache, { record, network, engine: { name: 'onnx', version: 'test', device: 'cpu' } }),
+  })
+  return { result, batches, store }
+}
+
+async function files(store: Store): Promise<Record<string, string>> {
+  const found: Record<string, string> = {}
+  for await (const { key } of store.list('')) found[key] = Buffer.from((await store.get(key))!).toString('base64')
+  return found
+}
+
+const all = ['dark.png', 'broken.png', 'middle.png', 'light.png']
+
+it('computes nothing that the cache has, and writes the same files', async () => {
+  const plain = await compute('plain', all, ['conv1'], { cached: false })
+  const first = await compute('first', all, ['conv1'])
+  const second = await compute('second', all, ['conv1'])
+  expect(plain.result).toEqual({ images: 3, failed: 1 })
+  expect(first).toMatchObject({ result: { images: 3, failed: 1, cached: 0 }, batches: ['2 conv1', '1 conv1'] })
+  expect(second).toMatchObject({ result: { images: 3, failed: 1, cached: 3 }, batches: [] })
+  expect(await files(first.store)).toEqual(await files(plain.store))
+  expect(await files(second.store)).toEqual(await files(plain.store))
+  const index = await parseIndex((await second.store.get('index/part-00000.parquet'))!, 'index')
+  expect(index.map(({ key, width, height }) => [key, width, height])).toEqual([['dark.png', 3, 2], ['middle.png', 3, 2], ['light.png', 3, 2]])
+  expect(parseErrors((await second.store.get('errors/part-00000.jsonl'))!, 'errors').map(({ code }) => code)).toEqual(['IMAGE_NOT_AN_IMAGE'])
+})
+
+it('computes only a new layer, and only new images, whatever they are called and in which order they come', async () => {
+  await compute('first', ['dark.png', 'light.png'], ['conv1'])
+  const added = await compute('added', ['light.png', 'dark.png'], ['pool1', 'conv1'])
+  expect(added).toMatchObject({ result: { images: 2, cached: 0 }, batches: ['2 pool1'] })
+  // Some lack both layers, some one: batches are of those that lack the same.
+  const mixed = await compute('mixed', ['dark.png', 'light.png', 'middle.png'], ['conv1', 'conv2'])
+  expect(mixed).toMatchObject({ result: { images: 3, cached: 0 }, batches: ['2 conv2', '1 conv1,conv2'] })
+  const overlapping = await compute('overlapping', ['a/dark.png', 'a/middle.png', 'b/light.png', 'b/middle.png'], ['conv1', 'pool1'])
+  expect(overlapping).toMatchObject({ result: { images: 4, cached: 2 }, batches: ['2 pool1'] })
+  for (const [run, keys, layers] of [
+    [added, ['light.png', 'dark.png'], ['pool1', 'conv1']],
+    [overlapping, ['a/dark.png', 'a/middle.png', 'b/light.png', 'b/middle.png'], ['conv1', 'pool1']],
+    [mixed, ['dark.png', 'light.png', 'middle.png'], ['conv1', 'conv2']],
+  ] as const) {
+    const plain = await compute(`plain ${layers.join()}`, keys, layers, { cached: false })
+    expect(await files(run.store)).toEqual(await files(plain.store))
+  }
+  const rows = await readFeatureRows('npy', (await mixed.store.get('features/conv2/part-00000.npy'))!, 'conv2')
+  expect(rows.shape).toEqual([3, 4])
+})
+
+it('tells augmented images of the same bytes apart by their keys and copies', async () => {
+  const first = await compute('first', ['dark.png'], ['conv1'], { augmentCopy: 0 })
+  expect(first.batches).toEqual(['1 conv1'])
+  expect((await compute('again', ['dark.png'], ['conv1'], { augmentCopy: 0 })).result.cached).toBe(1)
+  expect((await compute('copy', ['dark.png'], ['conv1'], { augmentCopy: 1 })).result.cached).toBe(0)
+  expect((await compute('key', ['other/dark.png'], ['conv1'], { augmentCopy: 0 })).result.cached).toBe(0)
+  expect((await compute('plain', ['dark.png'], ['conv1'])).result.cached).toBe(0)
+})
