@@ -9,6 +9,7 @@ import { exitCodes } from './exit-codes.js'
 import { addSpecFlags } from './flags.js'
 import { Interrupted } from './interrupt.js'
 import { describeError, type Output } from './output/output.js'
+import { addFeatures } from './program-features.js'
 import { addFleet, addFleetFlags, type Result } from './program-fleet.js'
 import { addRegistry } from './program-models.js'
 import { version } from './version.js'
@@ -130,6 +131,7 @@ function createProgram(output: Output, result: Result): Command {
   addModels(program, output)
   addExtract(program, output, result)
   addPredict(program, output, result)
+  addFeatures(program, output, result)
   addFinetune(program, output, result)
   addAdvise(program, output, result)
   addWeights(program, output, result)

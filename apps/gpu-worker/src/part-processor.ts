@@ -8,6 +8,7 @@ import { findBatchSize } from './batch-size/batch-size.js'
 import { batchSizeOfRun } from './batch-size/run-batch-size.js'
 import { readSessionRanges } from './calibrate/session-ranges.js'
 import type { ModelProvider, SessionRanges } from './model-provider.js'
+import { loadRunModel } from './run-model.js'
 import { computePart, type PartResult, type ReportProgress } from './part/compute-part.js'
 import { PartSessions } from './part/part-sessions.js'
 
@@ -113,12 +114,7 @@ export class PartProcessor {
     if (committed !== undefined) return { images: committed.images, failed: committed.failed }
     const { model } = record.spec
     const weights = this.options.weightsOf?.(record) ?? record.spec.weights
-    const loaded = await this.options.provider.model(model, weights)
-    if (loaded.weights.sha256 !== record.identity.weights) {
-      throw new LayermillError('WEIGHTS_HASH', `weights ${record.spec.weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`, {
-        hint: 'a local file with this name differs from the one that the run was started with',
-      })
-    }
+    const loaded = await loadRunModel(this.options.provider, record, { model, weights })
     if (record.spec.kind === 'extract' && record.spec.selfCheck && record.selfCheck === undefined) await this.checkEngine(loaded.network.id)
     const { size } = record.identity.preparation
     const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)

@@ -18,4 +18,5 @@ export { createPartWriter, type FeatureFile, type PartOptions, type PartWriter }
 export { openRanges, readFeatureRows } from './features/read.js'
 export { FeatureCache, type FeatureCacheOptions } from './cache/feature-cache.js'
 export type { CachedValues, ComputationCache, ComputationWriter } from './cache/computation-cache.js'
-export { listParts, readCommit, readManifest } from './records/read.js'
+export { type FeatureBlock, type FeaturePlace, streamFeatures, type StreamOptions } from './features/stream.js'
+export { listParts, readCommit, readIndex, readManifest } from './records/read.js'

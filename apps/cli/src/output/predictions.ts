@@ -1,7 +1,7 @@
-import { basename } from 'node:path'
 import type { ClassScore } from '@layermill/gpu-worker'
-import { openStore, partOfPath, type Store } from '@layermill/storage'
+import { partOfPath, type Store } from '@layermill/storage'
 import { csvRow } from './csv.js'
+import { writeResultFile } from './result-file.js'
 
 /** One image's likeliest classes. */
 export interface PredictionRow {
@@ -29,6 +29,5 @@ export async function writePredictions(store: Store, out: string): Promise<void>
   const csv = out.toLowerCase().endsWith('.csv')
   const lines = csv ? [csvRow(['key', 'rank', 'class', 'label', 'probability'])] : []
   for await (const row of readPredictions(store)) lines.push(csv ? csvLines(row) : `${JSON.stringify(row)}\n`)
-  const name = basename(out)
-  await openStore(out.slice(0, -name.length)).put(name, lines.join(''))
+  await writeResultFile(out, lines.join(''))
 }

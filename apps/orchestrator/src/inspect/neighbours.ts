@@ -1,19 +1,15 @@
+import { Best } from '../features/best.js'
+import { cosineTo } from '../features/metric.js'
 import type { NeighbourList } from '../http/schemas/inspection.js'
 import type { FeatureSample } from './sample.js'
 
-/** The rows most like one of them, by the cosine of all their numbers; the nearest first. */
+/** The rows most like one of them, by the cosine of all their numbers; the nearest first. Rows with numbers that are not finite are left out. */
 export function nearestRows({ values, dimensions, rows }: FeatureSample, point: number, top: number): NeighbourList['neighbours'] {
-  const norm = (row: number): number => {
-    let sum = 0
-    for (let i = 0; i < dimensions; i++) sum += values[row * dimensions + i]! ** 2
-    return Math.sqrt(sum)
+  const cosine = cosineTo(values.subarray(point * dimensions, (point + 1) * dimensions))
+  const best = new Best<NeighbourList['neighbours'][number]>(top, (a, b) => b.similarity - a.similarity || a.point - b.point)
+  for (let row = 0; row < rows.length; row++) {
+    const similarity = row === point ? Number.NaN : cosine(values, row * dimensions)
+    if (!Number.isNaN(similarity)) best.add({ point: row, similarity })
   }
-  const own = norm(point)
-  const found = rows.map((_, row) => {
-    let product = 0
-    for (let i = 0; i < dimensions; i++) product += values[row * dimensions + i]! * values[point * dimensions + i]!
-    const length = own * norm(row)
-    return { point: row, similarity: length > 0 ? product / length : 0 }
-  })
-  return found.filter(({ point: row }) => row !== point).toSorted((a, b) => b.similarity - a.similarity || a.point - b.point).slice(0, top)
+  return best.list()
 }

@@ -1,6 +1,7 @@
 import { LayermillError } from '@layermill/models'
-import { type FeatureFormat, featurePath, indexPath, openRanges, parseIndex, readFeatureRows, type Store } from '@layermill/storage'
-import { committedParts, committedResult } from '../run/commits.js'
+import { type FeatureFormat, featurePath, openRanges, readFeatureRows, readIndex, type Store } from '@layermill/storage'
+import { committedResult } from '../run/commits.js'
+import { readableParts } from '../run/readable-parts.js'
 
 /** Parts that a sample is taken from, at most; they are spread over all. */
 const mostParts = 24
@@ -24,7 +25,7 @@ interface PartRows {
 const spread = (length: number, count: number): number[] => Array.from({ length: Math.min(count, length) }, (_, i) => Math.floor((i * length) / Math.min(count, length)))
 
 async function chooseRows(store: Store, sample: number): Promise<{ chosen: PartRows[]; images: number }> {
-  const committed = [...(await committedParts(store))]
+  const committed = await readableParts(store)
   const parts = spread(committed.length, mostParts).map(i => committed[i]!)
   const commits = await Promise.all(parts.map(async part => ({ part, images: (await committedResult(store, part))?.images ?? 0 })))
   const looked = commits.reduce((sum, { images }) => sum + images, 0)
@@ -72,10 +73,7 @@ async function readRows(store: Store, { layer, format, bytesPerImage }: LayerPla
 }
 
 async function readPart(store: Store, place: LayerPlace, chosen: PartRows): Promise<{ rows: FeatureSample['rows']; vectors: Float32Array[] }> {
-  const path = indexPath(chosen.part)
-  const bytes = await store.get(path)
-  if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${path}`)
-  const index = await parseIndex(bytes, `${store.url}/${path}`)
+  const index = await readIndex(store, chosen.part)
   const vectors = await readRows(store, place, chosen)
   return { rows: chosen.rows.map(row => ({ part: chosen.part, key: index[row]!.key, label: index[row]!.label })), vectors }
 }

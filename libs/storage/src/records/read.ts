@@ -1,7 +1,8 @@
 import { LayermillError } from '@layermill/models'
-import { commitPath, manifestPath, partOfPath } from '../layout.js'
+import { commitPath, indexPath, manifestPath, partOfPath } from '../layout.js'
 import type { Store } from '../store.js'
 import { type CommitRecord, parseCommit } from './commit.js'
+import { type IndexRow, parseIndex } from './index-rows.js'
 import { type ManifestRow, parseManifest } from './rows.js'
 
 /**
@@ -23,6 +24,17 @@ export async function readManifest(store: Store, part: number): Promise<Manifest
   const bytes = await store.get(path)
   if (bytes === undefined) throw new LayermillError('MANIFEST_MISSING', `${store.url}/${path} does not exist`)
   return parseManifest(bytes, `${store.url}/${path}`)
+}
+
+/**
+ * Which images the rows of a part's features are, in the order of the rows.
+ * @throws LayermillError `FILE_MISSING`, `RECORD_INVALID`, and what the store throws
+ */
+export async function readIndex(store: Store, part: number): Promise<IndexRow[]> {
+  const path = indexPath(part)
+  const bytes = await store.get(path)
+  if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${path}`)
+  return parseIndex(bytes, `${store.url}/${path}`)
 }
 
 /** The parts that have a file below a folder of the layout (`commits/`, `errors/`), as the store lists them: by their paths. */

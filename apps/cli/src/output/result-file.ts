@@ -1,0 +1,30 @@
+import { basename } from 'node:path'
+import { LayermillError } from '@layermill/models'
+import { openStore } from '@layermill/storage'
+
+/** Formats of a file of results, by its name. */
+export type ResultFormat = 'csv' | 'jsonl'
+
+/** The format that a file's name asks for. @throws LayermillError `SPEC_INVALID` for another than `.csv` and `.jsonl` */
+export function resultFormat(out: string): ResultFormat {
+  const [, extension] = /\.(csv|jsonl)$/i.exec(out) ?? []
+  if (extension === undefined) throw new LayermillError('SPEC_INVALID', `--out: got ${JSON.stringify(out)}, expected a .csv or .jsonl file`)
+  return extension.toLowerCase() === 'csv' ? 'csv' : 'jsonl'
+}
+
+/** A file's store and its key there: an absolute path, or a URL such as `s3://bucket/folder/file`. */
+export function splitFile(file: string): { folder: string; name: string } {
+  const name = basename(file)
+  return { folder: file.slice(0, -name.length), name }
+}
+
+/** Writes a file of results, whole or not at all. @param out an absolute path, or a URL */
+export async function writeResultFile(out: string, text: string): Promise<void> {
+  const { folder, name } = splitFile(out)
+  const store = openStore(folder)
+  try {
+    await store.put(name, text)
+  } finally {
+    await store.close()
+  }
+}

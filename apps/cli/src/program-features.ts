@@ -1,0 +1,34 @@
+import type { Command } from 'commander'
+import type { SimilarOptions } from './commands/similar.js'
+import type { Output } from './output/output.js'
+import type { Result } from './program-fleet.js'
+
+const featuresText = 'what extract wrote: a folder or s3://bucket/prefix'
+const layerText = 'the layer; may be left out where the run has only one'
+
+function addSimilar(program: Command, output: Output, result: Result): void {
+  program
+    .command('similar')
+    .argument('[image]', 'an image: a file, or s3://bucket/key')
+    .description('the images of an extraction whose features are nearest to those of an image; every one is compared')
+    .requiredOption('--features <dest>', featuresText)
+    .option('--layer <name>', layerText)
+    .option('--key <key>', 'instead of an image: the key of one of the extraction, whose stored features are taken')
+    .option('--top <number>', 'images to give', '10')
+    .option('--metric <name>', 'cosine (one minus the cosine) or l2 (Euclidean distance)', 'cosine')
+    .option('--out <file>', 'write them to a .csv or .jsonl file, also s3://bucket/key')
+    .option('--model <name>', 'where the run\'s fine-tuned model is now; default: where it was')
+    .option('--weights <source>', 'where the run\'s weights are now; default: where they were')
+    .option('--device <value>', 'as of extract')
+    .option('--engine <value>', 'as of extract')
+    .option('--json', 'machine-readable lines')
+    .addHelpText('after', '\nExamples:\n  layermill similar cat.jpg --features ./features --layer pool5\n  layermill similar --key pets/cat-001.jpg --features s3://bucket/features --layer fc7 --metric l2 --top 100 --out nearest.csv')
+    .action(async (image: string | undefined, options: SimilarOptions) => {
+      result.exitCode = await (await import('./commands/similar.js')).similarCommand(output, image, options)
+    })
+}
+
+/** The commands that read what extract wrote. */
+export function addFeatures(program: Command, output: Output, result: Result): void {
+  addSimilar(program, output, result)
+}

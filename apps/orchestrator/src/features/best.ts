@@ -1,0 +1,36 @@
+/**
+ * Keeps the best of any number of items, in memory for twice as many as are asked for.
+ *
+ * @example
+ * const best = new Best<number>(2, (a, b) => a - b)
+ * for (const x of [3, 1, 2]) best.add(x)
+ * best.list()   // [1, 2]
+ */
+export class Best<Item> {
+  #items: Item[] = []
+  /** The last of the best once there are enough: what is not before it cannot be among them. */
+  #worst: Item | undefined
+
+  /**
+   * @param count how many to keep
+   * @param compare below zero where the first is better; an order of all items, so that the result does not depend on theirs
+   */
+  constructor(private readonly count: number, private readonly compare: (a: Item, b: Item) => number) {}
+
+  add(item: Item): void {
+    if (this.#worst !== undefined && this.compare(item, this.#worst) >= 0) return
+    this.#items.push(item)
+    if (this.#items.length >= 2 * this.count) this.#cut()
+  }
+
+  /** The best so far, the best first. */
+  list(): Item[] {
+    this.#cut()
+    return [...this.#items]
+  }
+
+  #cut(): void {
+    this.#items = this.#items.sort(this.compare).slice(0, this.count)
+    if (this.#items.length === this.count) this.#worst = this.#items.at(-1)
+  }
+}

@@ -1,0 +1,103 @@
+import { LayermillError } from '@layermill/models'
+import { type FeatureFormat, featurePath } from '../layout.js'
+import { mapOrdered } from '../prefetch.js'
+import type { IndexRow } from '../records/index-rows.js'
+import { readIndex } from '../records/read.js'
+import type { Store } from '../store.js'
+import { openRanges, readFeatureRows } from './read.js'
+import { type FeatureRows, lengthOf, type RangeSource } from './types.js'
+
+/** Bytes of float32 values in a block, and blocks read at once: 64 MiB in all, as much again where they are stored as float16. */
+const BLOCK_BYTES = 8 * 1024 * 1024
+const BLOCKS_AT_ONCE = 8
+/** Parts whose index is read ahead. */
+const PARTS_AHEAD = 4
+
+/** Which values of a run's features: one layer of one image. */
+export interface FeaturePlace {
+  readonly layer: string
+  readonly format: FeatureFormat
+  readonly rowShape: readonly number[]
+}
+
+/** Some rows of one part, one behind the other, with the images that they are of. */
+export interface FeatureBlock {
+  readonly part: number
+  readonly rows: readonly IndexRow[]
+  /** Numbers in a row; `values` holds `rows.length` times as many. */
+  readonly length: number
+  readonly values: Float32Array
+}
+
+export interface StreamOptions {
+  /** Bytes of float32 values in a block, at least a row of them. Default 8 MiB. */
+  readonly blockBytes?: number
+  /** Blocks read at once. Default 8. */
+  readonly concurrency?: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Rows to be read from a part. */
+interface Wanted {
+  readonly part: number
+  readonly index: readonly IndexRow[]
+  readonly start: number
+  readonly end: number
+  /** The file, where it is read in ranges; else it is small enough to be read whole. */
+  readonly ranges: RangeSource | undefined
+}
+
+/** Cuts the parts into blocks of rows, reading indexes a little ahead. */
+async function* wantedBlocks(store: Store, place: FeaturePlace, parts: Iterable<number>, rowsABlock: number): AsyncGenerator<Wanted> {
+  const opened = mapOrdered(parts, PARTS_AHEAD, async part => {
+    const index = await readIndex(store, part)
+    // A file of one layer that is one block costs one request.
+    const whole = place.format === 'npy' && index.length <= rowsABlock
+    return { part, index, ranges: whole || index.length === 0 ? undefined : await openRanges(store, featurePath(place.layer, part, place.format)) }
+  })
+  for await (const { part, index, ranges } of opened) {
+    for (let start = 0; start < index.length; start += rowsABlock) {
+      yield { part, index, ranges, start, end: Math.min(start + rowsABlock, index.length) }
+    }
+  }
+}
+
+async function readWanted(store: Store, { layer, format }: FeaturePlace, { part, index, start, end, ranges }: Wanted): Promise<FeatureRows> {
+  // The last block takes all that is left, so that a file with more rows than images is found out.
+  const rows = end === index.length ? { start } : { start, end }
+  if (ranges !== undefined) return readFeatureRows(format, ranges, layer, rows)
+  const path = featurePath(layer, part, format)
+  const bytes = await store.get(path)
+  if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${path}`)
+  return readFeatureRows(format, bytes, layer, rows)
+}
+
+async function readBlock(store: Store, place: FeaturePlace, wanted: Wanted): Promise<FeatureBlock> {
+  const { shape, data } = await readWanted(store, place, wanted)
+  const where = `${store.url}/${featurePath(place.layer, wanted.part, place.format)}`
+  const [rows = 0, ...rowShape] = shape
+  if (rows !== wanted.end - wanted.start) {
+    throw new LayermillError('FEATURES_INVALID', `${where} has ${wanted.start + rows} rows of ${place.layer}, its index ${wanted.index.length} images`)
+  }
+  if (String(rowShape) !== String(place.rowShape)) {
+    throw new LayermillError('ROW_INVALID', `${where}: rows of ${place.layer} are ${rowShape.join('x')}, expected ${place.rowShape.join('x')}`)
+  }
+  return { part: wanted.part, rows: wanted.index.slice(wanted.start, wanted.end), length: lengthOf(rowShape), values: data }
+}
+
+/**
+ * The features of one layer with the images that they are of, part by part in the order given and row by row, in blocks of bounded size
+ * that are read ahead. float16 values come as float32.
+ *
+ * @throws LayermillError `FILE_MISSING` (also where an update replaces a part meanwhile), `FEATURES_INVALID`, `ROW_INVALID`, `LAYER_MISSING`, what
+ *   the store throws; the signal's reason
+ */
+export async function* streamFeatures(store: Store, place: FeaturePlace, parts: Iterable<number>, options: StreamOptions = {}): AsyncGenerator<FeatureBlock> {
+  const rowBytes = Math.max(1, lengthOf(place.rowShape)) * 4
+  const rowsABlock = Math.max(1, Math.floor((options.blockBytes ?? BLOCK_BYTES) / rowBytes))
+  const wanted = wantedBlocks(store, place, parts, rowsABlock)
+  for await (const block of mapOrdered(wanted, options.concurrency ?? BLOCKS_AT_ONCE, each => readBlock(store, place, each))) {
+    options.signal?.throwIfAborted()
+    yield block
+  }
+}
