@@ -12,6 +12,8 @@ export interface ChartOptions {
   readonly series: readonly Series[]
   /** Bounds of the y axis; by the values where left out. */
   readonly range?: readonly [number, number]
+  /** An epoch, from 1, that gets a line of its own. */
+  readonly mark?: number
 }
 
 const width = 520
@@ -38,7 +40,7 @@ function label(value: number): string {
 
 /** Lines over epochs, as an SVG that needs nothing else. Values that are not finite leave gaps. */
 export function lineChart(options: ChartOptions): string {
-  const { title, series } = options
+  const { title, series, mark } = options
   const epochs = Math.max(1, ...series.map(({ values }) => values.length))
   const [low, high] = bounds(options)
   const x = (i: number): number => margin.left + (epochs === 1 ? 0.5 : i / (epochs - 1)) * (width - margin.left - margin.right)
@@ -54,6 +56,10 @@ export function lineChart(options: ChartOptions): string {
   const every = Math.max(1, Math.ceil(tickStep(Math.max(1, epochs - 1), 8)))
   for (let i = 0; i < epochs; i += every)
     parts.push(`<text class="tick" text-anchor="middle" x="${x(i).toFixed(1)}" y="${height - 10}">${i + 1}</text>`)
+  if (mark !== undefined && mark >= 1 && mark <= epochs) {
+    const at = x(mark - 1).toFixed(1)
+    parts.push(`<line class="mark" x1="${at}" x2="${at}" y1="${margin.top}" y2="${height - margin.bottom}"><title>epoch ${mark}, the model's</title></line>`)
+  }
   for (const { style, values, name } of series) {
     const points = values.flatMap((value, i) => (Number.isFinite(value) ? [`${x(i).toFixed(1)},${y(value).toFixed(1)}`] : []))
     parts.push(`<polyline class="line ${style}" points="${points.join(' ')}"><title>${escapeHtml(name)}</title></polyline>`)
@@ -64,5 +70,5 @@ export function lineChart(options: ChartOptions): string {
   }
   const legend = series.map(({ name, style }) => `<span class="key ${style}">${escapeHtml(name)}</span>`).join(' ')
   const svg = `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(title)} by epoch">${parts.join('')}</svg>`
-  return `<figure><figcaption>${escapeHtml(title)} ${legend}</figcaption>${svg}</figure>`
+  return `<figure><figcaption>${escapeHtml(title)} by epoch ${legend}</figcaption>${svg}</figure>`
 }

@@ -1,11 +1,11 @@
-import { escapeHtml } from './html.js'
+import { escapeHtml, scrolling } from './html.js'
 
 /** More classes than this make no readable matrix: only the pairs confused most are shown. */
 const largestMatrix = 30
 const shownPairs = 40
 
 function matrix(classes: readonly string[], counts: readonly (readonly number[])[]): string {
-  const head = classes.map(name => `<th class="slant"><span>${escapeHtml(name)}</span></th>`).join('')
+  const head = classes.map(name => `<th class="slant" title="${escapeHtml(name)}"><span>${escapeHtml(name)}</span></th>`).join('')
   const rows = counts.map((row, label) => {
     const total = Math.max(
       1,
@@ -13,12 +13,13 @@ function matrix(classes: readonly string[], counts: readonly (readonly number[])
     )
     const cells = row.map((count, predicted) => {
       const kind = predicted === label ? 'hit' : 'miss'
-      const title = `${classes[label]} taken for ${classes[predicted]}: ${count}`
+      const title = predicted === label ? `${classes[label]}: ${count} of ${total}` : `${classes[label]} taken for ${classes[predicted]}: ${count}`
       return `<td class="${kind}" style="--s:${(count / total).toFixed(3)}" title="${escapeHtml(title)}">${count === 0 ? '' : count}</td>`
     })
-    return `<tr><th>${escapeHtml(classes[label]!)}</th>${cells.join('')}</tr>`
+    return `<tr><th scope="row">${escapeHtml(classes[label]!)}</th>${cells.join('')}</tr>`
   })
-  return `<div class="scroll"><table class="confusion"><thead><tr><th>class \\ predicted</th>${head}</tr></thead><tbody>${rows.join('\n')}</tbody></table></div>`
+  const header = `<thead><tr><th class="soft">rows: what it is, columns: taken for</th>${head}</tr></thead>`
+  return scrolling('Confusion', `<table class="confusion">${header}<tbody>${rows.join('\n')}</tbody></table>`)
 }
 
 function pairs(classes: readonly string[], counts: readonly (readonly number[])[]): string {
@@ -30,7 +31,7 @@ function pairs(classes: readonly string[], counts: readonly (readonly number[])[
   const items = worst.map(
     ({ count, label, predicted }) => `<li>${escapeHtml(classes[label]!)} taken for ${escapeHtml(classes[predicted]!)}: ${count}</li>`,
   )
-  return `<p>${classes.length} classes: the pairs confused most.</p><ul>${items.join('')}</ul>`
+  return `<p>${classes.length} classes: the pairs confused most.</p><ul class="pairs">${items.join('')}</ul>`
 }
 
 /** `counts[label][predicted]` for people. */

@@ -12,11 +12,22 @@ export interface Column {
   readonly number?: boolean
 }
 
+/** What may be wider than the page and then scrolls, also by the keyboard. */
+export function scrolling(label: string, content: string): string {
+  return `<div class="scroll" role="region" tabindex="0" aria-label="${escapeHtml(label)}">${content}</div>`
+}
+
+/** Names and values side by side. */
+export function definitions(style: 'tiles' | 'facts', pairs: readonly (readonly [name: string, value: string])[]): string {
+  const items = pairs.map(([name, value]) => `<div><dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd></div>`)
+  return `<dl class="${style}">${items.join('\n')}</dl>`
+}
+
 /** A table of texts. */
-export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+export function table(label: string, columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const cell = (tag: 'th' | 'td', text: string, column: Column | undefined): string =>
     `<${tag}${column?.number === true ? ' class="n"' : ''}>${escapeHtml(text)}</${tag}>`
   const head = columns.map(column => cell('th', column.title, column)).join('')
   const body = rows.map(row => `<tr>${row.map((text, i) => cell('td', text, columns[i])).join('')}</tr>`).join('\n')
-  return `<div class="scroll"><table><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table></div>`
+  return scrolling(label, `<table><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table>`)
 }

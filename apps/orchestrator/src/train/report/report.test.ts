@@ -56,6 +56,25 @@ describe('the report', () => {
     expect(html).toContain('Content-Security-Policy')
   })
 
+  it('says every setting by its name, folds long lists, and marks the epoch of the model', () => {
+    const html = reportHtml({
+      title: 't',
+      classes: ['a', 'b'],
+      lines: Array.from({ length: 26 }, (_, i) => line(i + 1, 1)),
+      best: undefined,
+      thumbnails: [],
+      lineage: { spec: { base: { res5: 1, '*': 0 }, head: [], augment: ['flip', 'crop'] }, of: undefined },
+    })
+    const facts = [...html.matchAll(/<div><dt>([^<]*)<\/dt><dd>([^<]*)<\/dd>/g)].map(([, name, value]) => [name, value])
+    expect(facts).toContainEqual(['spec.base.res5', '1'])
+    expect(facts).toContainEqual(['spec.head', 'none'])
+    expect(facts).toContainEqual(['spec.augment', 'flip, crop'])
+    expect(html).toContain('<details><summary>26 epochs</summary>')
+    expect(report([line(1, 1)])).toContain('<details open><summary>1 epoch</summary>')
+    expect(report([line(1, 1)])).toContain('class="mark"')
+    expect(html).not.toContain('class="mark"')
+  })
+
   it('does without held-out images, epochs or mistakes', () => {
     expect(reportHtml({ title: 't', classes: ['a', 'b'], lines: [], best: undefined, thumbnails: [], lineage: {} })).toContain(
       'No images were held out',

@@ -1,7 +1,8 @@
 import type { Evaluation, MetricsLine, Mistake } from '../metrics-line.js'
 import { lineChart } from './chart.js'
 import { confusionHtml } from './confusion.js'
-import { escapeHtml, percent, table } from './html.js'
+import { definitions, escapeHtml, percent, table } from './html.js'
+import { style } from './style.js'
 
 export interface ReportInput {
   readonly title: string
@@ -13,25 +14,18 @@ export interface ReportInput {
   readonly lineage: Readonly<Record<string, unknown>>
 }
 
-/** Light and dark; no font, script or picture from elsewhere. */
-const style = `:root{color-scheme:light dark;--line:#8884;--a:#1f6feb;--b:#d1570a}
-body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}th,td{padding:.2rem .6rem;border-bottom:1px solid var(--line);text-align:left}
-.n{text-align:right}.scroll{overflow-x:auto}.charts{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;flex:1 1 380px}
-svg{width:100%;height:auto}.grid{stroke:var(--line)}.tick{font-size:11px;fill:currentColor;opacity:.7}
-.line{fill:none;stroke-width:2}.a{--c:var(--a)}.b{--c:var(--b)}.line{stroke:var(--c)}.dot{fill:var(--c)}.key{color:var(--c);margin-left:.6rem}
-.confusion td{text-align:right;min-width:2.2rem}.hit{background:rgb(31 111 235/calc(var(--s)*.6))}.miss{background:rgb(209 87 10/calc(var(--s)*.8))}
-.mistakes{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:1rem}.mistakes img{max-width:100%;height:auto;display:block}
-.mistakes div{font-size:.85rem;overflow-wrap:anywhere}pre{overflow-x:auto;padding:1rem;border:1px solid var(--line)}`
+/** More epochs than this are a list that opens on demand. */
+const foldedEpochs = 25
 
-function curves(lines: readonly MetricsLine[]): string {
+function curves(lines: readonly MetricsLine[], mark: number | undefined): string {
   const held = lines.some(({ validation }) => validation !== undefined)
   const series = (pick: (line: MetricsLine) => number | undefined, other: (line: MetricsLine) => number | undefined) => [
     { name: 'training', style: 'a', values: lines.map(line => pick(line) ?? NaN) },
     ...(held ? [{ name: 'held out', style: 'b', values: lines.map(line => other(line) ?? NaN) }] : []),
   ]
+  const marked = mark === undefined ? {} : { mark }
   const loss = lineChart({
+    ...marked,
     title: 'Loss',
     series: series(
       line => line.training.loss,
@@ -39,6 +33,7 @@ function curves(lines: readonly MetricsLine[]): string {
     ),
   })
   const accuracy = lineChart({
+    ...marked,
     title: 'Accuracy',
     series: series(
       line => line.training.accuracy,
@@ -59,9 +54,10 @@ function epochTable(lines: readonly MetricsLine[]): string {
     { title: 'training accuracy', number },
     { title: 'held-out loss', number },
     { title: 'held-out accuracy', number },
-    { title: '' },
+    { title: 'best so far' },
   ]
   return table(
+    'Epochs',
     columns,
     lines.map(({ epoch, step, learningRate, training, validation, best }) => [
       String(epoch),
@@ -71,7 +67,7 @@ function epochTable(lines: readonly MetricsLine[]): string {
       percent(training.accuracy),
       validation === undefined ? '' : validation.loss.toFixed(4),
       validation === undefined ? '' : percent(validation.accuracy),
-      best ? 'best so far' : '',
+      best && validation !== undefined ? 'yes' : '',
     ]),
   )
 }
@@ -86,6 +82,7 @@ function classTable(classes: readonly string[], { summary }: Evaluation): string
     { title: 'F1', number },
   ]
   return table(
+    'Classes',
     columns,
     summary.perClass.map(({ support, precision, recall, f1 }, i) => [
       classes[i]!,
@@ -98,31 +95,61 @@ function classTable(classes: readonly string[], { summary }: Evaluation): string
 }
 
 function mistakeHtml({ key, label, predicted, probability, loss }: Mistake, picture: Uint8Array | undefined): string {
-  const image = picture === undefined ? '' : `<img alt="" src="data:image/jpeg;base64,${Buffer.from(picture).toString('base64')}">`
-  return `<div>${image}<b>${escapeHtml(label)}</b> taken for <b>${escapeHtml(predicted)}</b> (${percent(probability)}, loss ${loss.toFixed(2)})<br>${escapeHtml(key)}</div>`
+  const image =
+    picture === undefined
+      ? '<span class="gone">no picture</span>'
+      : `<img alt="" src="data:image/jpeg;base64,${Buffer.from(picture).toString('base64')}">`
+  const numbers = `${percent(probability)}, loss ${loss.toFixed(2)}`
+  return `<div>${image}<b>${escapeHtml(label)}</b> taken for <b>${escapeHtml(predicted)}</b> (${numbers})<small>${escapeHtml(key)}</small></div>`
 }
 
 function heldOut({ classes, best, thumbnails }: ReportInput): string {
-  if (best === undefined) return '<p>No images were held out: nothing is known about pictures that the network was not trained on.</p>'
-  const { summary, mistakes, epoch } = best
+  if (best === undefined) return ''
+  const { summary, mistakes } = best
   const shown = mistakes.map((mistake, i) => mistakeHtml(mistake, thumbnails[i])).join('\n')
-  return `<p>Epoch ${epoch}, ${summary.samples} images: accuracy <b>${percent(summary.accuracy)}</b>, loss ${summary.loss.toFixed(4)}, mean F1 ${percent(summary.macroF1)}.</p>
+  return `<h2>Confusion</h2>${confusionHtml(classes, summary.confusion)}
 <h2>Classes</h2>${classTable(classes, best)}
-<h2>Confusion</h2>${confusionHtml(classes, summary.confusion)}
 <h2>Worst mistakes</h2>${mistakes.length === 0 ? '<p>None.</p>' : `<div class="mistakes">${shown}</div>`}`
+}
+
+function result({ lines, best }: ReportInput): string {
+  const last = lines.at(-1)
+  if (best === undefined) {
+    const trained: [string, string][] =
+      last === undefined ? [] : [['training accuracy', percent(last.training.accuracy)], ['training loss', last.training.loss.toFixed(4)]]
+    return `<p>No images were held out: nothing is known about pictures that the network was not trained on.</p>${definitions('tiles', trained)}`
+  }
+  const { summary, epoch } = best
+  return `<p class="soft">On held-out images, with the parameters of the epoch whose loss on them is lowest.</p>${definitions('tiles', [
+    ['accuracy', percent(summary.accuracy)],
+    ['mean F1', percent(summary.macroF1)],
+    ['loss', summary.loss.toFixed(4)],
+    ['held-out images', summary.samples.toLocaleString('en-US')],
+    ['epoch', `${epoch} of ${lines.length}`],
+  ])}`
+}
+
+/** A tree of settings as names with dots and texts. */
+function flatten(value: unknown, name = ''): [string, string][] {
+  if (Array.isArray(value)) return [[name, value.length === 0 ? 'none' : value.map(item => (typeof item === 'string' ? item : JSON.stringify(item))).join(', ')]]
+  if (typeof value !== 'object' || value === null) return [[name, String(value)]]
+  return Object.entries(value).flatMap(([key, inner]) => flatten(inner, name === '' ? key : `${name}.${key}`))
 }
 
 /** The report of a run: one HTML file that needs nothing else, with no script in it. */
 export function reportHtml(input: ReportInput): string {
-  const { title, lines, lineage } = input
+  const { title, lines, lineage, best } = input
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>${escapeHtml(title)}</title><style>${style}</style></head><body>
+<title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>
 <h1>${escapeHtml(title)}</h1>
-<h2>Held-out images</h2>${heldOut(input)}
-<h2>Training</h2>${curves(lines)}${epochTable(lines)}
-<h2>Spec and lineage</h2><pre>${escapeHtml(JSON.stringify(lineage, null, 2))}</pre>
-</body></html>
+${result(input)}
+<h2>Training</h2>${curves(lines, best?.epoch)}
+${heldOut(input)}
+<h2>Epochs</h2><details${lines.length <= foldedEpochs ? ' open' : ''}><summary>${lines.length} epoch${lines.length === 1 ? '' : 's'}</summary>${epochTable(lines)}</details>
+<h2>Spec and lineage</h2>${definitions('facts', flatten(lineage))}
+<details><summary>as JSON</summary><pre>${escapeHtml(JSON.stringify(lineage, null, 2))}</pre></details>
+</main></body></html>
 `
 }
