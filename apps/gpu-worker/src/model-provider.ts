@@ -27,6 +27,9 @@ export interface SessionRanges {
   readonly ranges: ReadonlyMap<string, Range>
 }
 
+/** What a session computes in, where that is not float32. */
+export type SessionPrecision = SessionRanges | 'fp16'
+
 /** Keeps the engine, weights and sessions between parts: they are costly to make. */
 export class ModelProvider {
   private engine: Promise<Engine> | undefined
@@ -58,14 +61,14 @@ export class ModelProvider {
   }
 
   /**
-   * A session for these layers, made once while it is kept. `inputSize` left out: batches bring their own size. In int8 where ranges are
-   * given.
+   * A session for these layers, made once while it is kept. `inputSize` left out: batches bring their own size. In float32 where no
+   * `precision` is given.
    */
-  async session(model: string, weights: string, layers: readonly string[], inputSize?: Size2, int8?: SessionRanges): Promise<Lease<Extractor>> {
-    return this.sessions.lease(JSON.stringify([model, weights, layers, inputSize ?? null, int8?.sha256 ?? null]), async () => {
+  async session(model: string, weights: string, layers: readonly string[], inputSize?: Size2, precision?: SessionPrecision): Promise<Lease<Extractor>> {
+    return this.sessions.lease(JSON.stringify([model, weights, layers, inputSize ?? null, precision === 'fp16' ? precision : (precision?.sha256 ?? null)]), async () => {
       const [engine, loaded] = await Promise.all([this.openEngine(), this.model(model, weights)])
-      const options = { ...(inputSize === undefined ? {} : { inputSize }), ...(int8 === undefined ? {} : { ranges: int8.ranges }) }
-      return engine.extractor(loaded.network, loaded.weights.tensors, layers, options)
+      const computing = precision === 'fp16' ? { float16: true } : { ...(precision === undefined ? {} : { ranges: precision.ranges }) }
+      return engine.extractor(loaded.network, loaded.weights.tensors, layers, { ...(inputSize === undefined ? {} : { inputSize }), ...computing })
     })
   }
 

@@ -6,8 +6,8 @@ import { RunCache } from './cache/run-cache.js'
 import { LeaseCache } from './lease-cache.js'
 import { findBatchSize } from './batch-size/batch-size.js'
 import { batchSizeOfRun } from './batch-size/run-batch-size.js'
-import { readSessionRanges } from './calibrate/session-ranges.js'
-import type { ModelProvider, SessionRanges } from './model-provider.js'
+import { readSessionPrecision } from './session-precision.js'
+import type { ModelProvider, SessionPrecision } from './model-provider.js'
 import { loadRunModel } from './run-model.js'
 import { computePart, type PartResult, type ReportProgress } from './part/compute-part.js'
 import { PartSessions } from './part/part-sessions.js'
@@ -17,7 +17,7 @@ interface OpenRun {
   readonly record: RunRecord
   readonly store: Store
   readonly source: ImageSource
-  readonly int8: SessionRanges | undefined
+  readonly precision: SessionPrecision | undefined
   readonly cache: FeatureCache | undefined
 }
 
@@ -83,9 +83,9 @@ export class PartProcessor {
     if (bytes === undefined) throw new LayermillError('RUN_MISSING', `there is no run at ${store.url}`)
     const record = parseRunRecord(bytes, store.url)
     if (record.id !== job.run) throw new LayermillError('RUN_CONFLICT', `${store.url} holds run ${record.id}, not ${job.run}`)
-    const int8 = await readSessionRanges(store, record)
+    const precision = await readSessionPrecision(store, record)
     const cache = await this.openCache(record)
-    return { record, store, int8, cache, source: await this.options.openSource(record.spec.source) }
+    return { record, store, precision, cache, source: await this.options.openSource(record.spec.source) }
   }
 
   private async openCache({ spec }: RunRecord): Promise<FeatureCache | undefined> {
@@ -109,7 +109,7 @@ export class PartProcessor {
   }
 
   private async computeOnce(run: OpenRun, part: number, report: ReportProgress, signal: AbortSignal): Promise<PartResult> {
-    const { record, store, int8 } = run
+    const { record, store, precision } = run
     const committed = await readCommit(store, part)
     if (committed !== undefined) return { images: committed.images, failed: committed.failed }
     const { model } = record.spec
@@ -121,7 +121,7 @@ export class PartProcessor {
     const { provider, readAhead } = this.options
     const { layers } = record.identity
     // An int8 run's ranges are for all its layers together.
-    const sessions = new PartSessions(layers, some => provider.session(model, weights, int8 === undefined ? some : layers, inputSize, int8))
+    const sessions = new PartSessions(layers, some => provider.session(model, weights, precision === undefined ? some : layers, inputSize, precision))
     const cache = run.cache && new RunCache(run.cache, { record, network: loaded.network, engine: await provider.openEngine() })
     const batchSize = async (): Promise<number> => this.batchSize(run, loaded.network, () => sessions.session())
     try {

@@ -2,7 +2,7 @@ import type { RunRecord } from '@layermill/jobs'
 import type { ImageSource, ManifestRow } from '@layermill/storage'
 import { findBatchSize } from './batch-size/batch-size.js'
 import { calibrateRanges } from './calibrate/calibrate.js'
-import type { ModelProvider, SessionRanges } from './model-provider.js'
+import type { ModelProvider, SessionPrecision } from './model-provider.js'
 import { computeRows } from './part/compute-rows.js'
 import { preparerOf, prepareRows } from './part/prepare-rows.js'
 
@@ -16,7 +16,8 @@ export interface ProbeOptions {
 }
 
 /** An int8 run is tried out with ranges of the same images. */
-async function rangesToTry(options: ProbeOptions): Promise<SessionRanges | undefined> {
+async function precisionToTry(options: ProbeOptions): Promise<SessionPrecision | undefined> {
+  if (options.record.identity.precision === 'fp16') return 'fp16'
   if (options.record.identity.precision !== 'int8') return undefined
   return { sha256: 'probe', ranges: await calibrateRanges({ ...options, sample: { chosen: options.rows, others: [] } }) }
 }
@@ -31,7 +32,7 @@ export async function probeRun(options: ProbeOptions): Promise<{ secondsPerImage
   const { network } = await provider.model(model, weights)
   const { size } = record.identity.preparation
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
-  const session = await provider.session(model, weights, record.identity.layers, inputSize, await rangesToTry(options))
+  const session = await provider.session(model, weights, record.identity.layers, inputSize, await precisionToTry(options))
   try {
     const found = async (): Promise<number> => findBatchSize({ record, network, engine: await provider.openEngine(), extractor: session.value })
     const batchSize = record.batchSize === 'auto' ? await found() : record.batchSize

@@ -1,7 +1,7 @@
 import type { RunRecord } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import { fromFloat16, type Store, toFloat16 } from '@layermill/storage'
-import { readSessionRanges } from './calibrate/session-ranges.js'
+import { readSessionPrecision } from './session-precision.js'
 import type { ModelProvider } from './model-provider.js'
 import { computeRows, type PreparedRow } from './part/compute-rows.js'
 import { type PoolKind, poolRow } from './part/pool.js'
@@ -42,7 +42,7 @@ export async function computeRunFeatures({ provider, record, store, layer, bytes
   }
   const { size } = record.identity.preparation
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
-  const session = await provider.session(place.model, place.weights, [layer], inputSize, await readSessionRanges(store, record))
+  const session = await provider.session(place.model, place.weights, [layer], inputSize, await readSessionPrecision(store, record))
   try {
     for await (const row of computeRows(rows(), { extractor: session.value, batchSize: Math.max(1, crops) })) {
       if (row.kind !== 'computed') continue

@@ -25,6 +25,8 @@ export interface ExtractorOptions {
    * Default: float32.
    */
   ranges?: ReadonlyMap<string, Range>
+  /** Weights and most values in float16. ONNX Runtime on cuda and webgpu only; not together with `ranges`. */
+  float16?: boolean
 }
 
 /** A network pruned to the layers asked for, ready to run. */

@@ -64,8 +64,8 @@ export const inferenceFields = {
   partSize: z.union([whole(1, 100_000), z.literal('auto'), parsed(text.parsePartSize)], { error: text.expected.partSize }).prefault('auto')
     .describe('Images of one part (one job, one file per layer); auto chooses by the number of images, at most 512.'),
   batchSize: z.union([whole(1, 4096), z.literal('auto'), parsed(text.parseBatchSize)], { error: text.expected.batchSize }).prefault('auto')
-    .describe('Images the network computes at once.'),
-  precision: choice(['fp32', 'int8']).default('fp32').describe('Arithmetic of the network; int8 is faster and less exact.'),
+    .describe('Images the network computes at once; auto tries some sizes, once for each device, network and size, and keeps what it found.'),
+  precision: choice(['fp32', 'fp16', 'int8']).default('fp32').describe('Arithmetic of the network: int8 is faster on CPUs, fp16 on GPUs; both are less exact.'),
   retryFailed: flag('Try again only the images that failed in the earlier run.'),
 }
 

@@ -121,6 +121,7 @@ describe('refusals', () => {
     [{ ...extract, update: true, retryFailed: true }, 'update'],
     [{ ...extract, overwrite: true, retryFailed: true }, 'retryFailed'],
     [{ ...extract, precision: 'int8', engine: 'tfjs' }, 'precision'],
+    [{ ...extract, precision: 'fp16', engine: 'tfjs' }, 'precision'],
     [{ ...extract, out: './photos' }, 'out'],
     [{ ...extract, cache: './features' }, 'cache'],
     [{ ...finetune, cache: './pets' }, 'cache'],

@@ -26,7 +26,7 @@ const checkInference = (
   spec: { precision: string; engine: string; overwrite: boolean; retryFailed: boolean; cache?: string; cacheSize?: number; source: string; out?: string }, refused: Refused,
 ): void => {
   checkCache(spec, refused)
-  if (spec.precision === 'int8' && spec.engine !== 'onnx') refused('precision', spec.precision, 'fp32 with engine tfjs (int8 needs engine onnx)')
+  if (spec.precision !== 'fp32' && spec.engine !== 'onnx') refused('precision', spec.precision, `fp32 with engine tfjs (${spec.precision} needs engine onnx)`)
   if (spec.overwrite && spec.retryFailed) refused('retryFailed', true, 'only one of overwrite and retryFailed')
   if (spec.out === spec.source) refused('out', spec.out, 'another place than the source')
 }

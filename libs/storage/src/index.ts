@@ -10,7 +10,7 @@ export { type CommitRecord, type CommittedFile, committedFile, encodeCommit, par
 export { mapOrdered } from './prefetch.js'
 export { changeObject, type ObjectChange } from './change-object.js'
 export type { FeatureDtype, FeatureLayer, FeatureRows, RangeSource, RowRange } from './features/types.js'
-export { fromFloat16, toFloat16 } from './features/float16.js'
+export { fromFloat16, toFloat16 } from '@layermill/models'
 export { allocateNpy, type NpyBuffer } from './features/npy.js'
 export { allocateSafetensors, type SafetensorsBuffer } from './features/safetensors.js'
 export { encodeParquetFeatures, type ParquetLayer } from './features/parquet.js'

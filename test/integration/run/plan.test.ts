@@ -47,6 +47,7 @@ describe('a spec that cannot be', () => {
     [['--layers', 'conv3'], 'LAYER_UNKNOWN'],
     [['--layers', 'loss3_fc'], 'INPUT_SIZE'],
     [['--precision', 'int8', '--device', 'webgpu'], 'PRECISION_UNAVAILABLE'],
+    [['--precision', 'fp16', '--device', 'cpu'], 'PRECISION_UNAVAILABLE'],
     [['--size', 'small'], 'SPEC_INVALID'],
   ] as const)('%s is refused before anything is written', async (flags, code) => {
     const { source, out } = await places(code, 1)

@@ -69,8 +69,10 @@ describe('calibrateFor', () => {
   })
 })
 
-it('refuses int8 on what does not compute in it', () => {
+it('refuses precisions on what does not compute in them', () => {
   for (const device of ['auto', 'cpu']) expect(() => checkSpec(specOf({ device }))).not.toThrow()
   for (const device of ['cuda', 'webgpu']) expect(() => checkSpec(specOf({ device }))).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
+  for (const device of ['auto', 'cuda', 'webgpu']) expect(() => checkSpec(specOf({ device, precision: 'fp16' }))).not.toThrow()
+  expect(() => checkSpec(specOf({ device: 'cpu', precision: 'fp16' }))).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
   expect(() => checkSpec({ ...specOf({}), engine: 'tfjs' })).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
 })

@@ -33,6 +33,12 @@ export function checkSpec(spec: Spec): void {
       hint: 'leave out --engine and --device, or --precision',
     })
   }
+  const halves = spec.engine === 'onnx' && ['auto', 'cuda', 'webgpu'].includes(spec.device)
+  if (spec.precision === 'fp16' && !halves) {
+    throw new LayermillError('PRECISION_UNAVAILABLE', `--precision fp16 is computed by ONNX Runtime on cuda and webgpu, not by --engine ${spec.engine} with --device ${spec.device}`, {
+      hint: 'give --device cuda or webgpu, or leave out --precision; --dtype float16 alone halves the files',
+    })
+  }
   if (networkIds.includes(spec.model)) resultsOf(spec, getNetwork(spec.model))
 }
 

@@ -33,14 +33,15 @@ export class ThreadEngine implements Engine {
   }
 
   async extractor(network: Network, weights: TensorMap, layers: readonly string[], options: ExtractorOptions = {}): Promise<Extractor> {
-    const { inputSize, ranges } = options
+    const { inputSize, ranges, float16 = false } = options
     this.assertOpen()
     if (ranges !== undefined) this.assertInt8()
+    if (float16) this.assertFloat16()
     const names = [...new Set(layers)]
     if (names.length === 0) throw new LayermillError('LAYER_UNKNOWN', `no layer of ${network.id} was asked for`)
     const outputs = resolveLayers(network, names)
     if (inputSize !== undefined) layerShapes(network, names, inputSize)
-    const { session } = await this.load(network, weights, { outputs, inputSize, ...(ranges === undefined ? {} : { ranges }) })
+    const { session } = await this.load(network, weights, { outputs, inputSize, float16, ...(ranges === undefined ? {} : { ranges }) })
     return new ThreadExtractor(this.client, { session, layers: names, checked: names, network, inputSize })
   }
 
@@ -62,7 +63,7 @@ export class ThreadEngine implements Engine {
   private async load(
     network: Network,
     weights: TensorMap,
-    wanted: Pick<LoadParams, 'outputs' | 'inputSize' | 'ranges' | 'calibrate'>,
+    wanted: Pick<LoadParams, 'outputs' | 'inputSize' | 'ranges' | 'float16' | 'calibrate'>,
   ): Promise<Requests['load']['result']> {
     const nodes = pruneNodes(network.nodes, wanted.outputs)
     const selected = selectWeights(network, nodes, weights)
@@ -85,6 +86,13 @@ export class ThreadEngine implements Engine {
 
   private assertOpen(): void {
     if (this.closing !== undefined) throw new LayermillError('ENGINE_CLOSED', 'the engine has been closed')
+  }
+
+  private assertFloat16(): void {
+    if (this.name === 'onnx' && (this.device === 'cuda' || this.device === 'webgpu')) return
+    throw new LayermillError('PRECISION_UNAVAILABLE', `engine ${this.name} on ${this.device} does not compute in fp16; ONNX Runtime on cuda and webgpu does`, {
+      hint: 'give --device cuda or webgpu, to workers of the fleet as well, or leave out --precision',
+    })
   }
 
   private assertInt8(): void {

@@ -1,5 +1,5 @@
 /**
- * An ONNX graph in memory, as far as this project needs ONNX: float32, int64 and quantised tensors, no subgraphs. Lowering makes it,
+ * An ONNX graph in memory, as far as this project needs ONNX: float32, float16, int64 and quantised tensors, no subgraphs. Lowering makes it,
  * `proto.ts` writes it.
  */
 
@@ -27,6 +27,7 @@ export interface OnnxNode {
 export type OnnxInitializer =
   | { readonly type: 'float32'; readonly shape: readonly number[]; readonly data: Float32Array }
   | { readonly type: 'int64'; readonly shape: readonly number[]; readonly data: readonly number[] }
+  | { readonly type: 'float16'; readonly shape: readonly number[]; readonly data: Uint16Array }
   | { readonly type: 'int8'; readonly shape: readonly number[]; readonly data: Int8Array }
   | { readonly type: 'uint8'; readonly shape: readonly number[]; readonly data: Uint8Array }
   | { readonly type: 'int32'; readonly shape: readonly number[]; readonly data: Int32Array }

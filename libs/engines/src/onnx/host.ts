@@ -6,6 +6,7 @@ import { Numbered } from '../thread/numbered.js'
 import type { LoadParams, Request, Requests, RequestKind } from '../thread/protocol.js'
 import { selectDevice } from './devices.js'
 import { calibrationPoints } from './int8/points.js'
+import { toHalfPrecision } from './float16/half-precision.js'
 import { averagingMatrix } from './lower/adaptive.js'
 import { lower, type Lowered } from './lower/lower.js'
 import { createSession } from './session.js'
@@ -62,7 +63,7 @@ export class OnnxHost {
     const outputs = points ?? params.outputs
     const { graph, ...lowered } = lower({ nodes, weights, outputs, inputSize, overwriteWeights: ownWeights, ranges })
     const options = { device: this.device, threads: this.threads }
-    const session = await nativeCall(this.flags, () => createSession(graph, options))
+    const session = await nativeCall(this.flags, () => createSession(params.float16 === true ? toHalfPrecision(graph) : graph, options))
     const number = this.sessions.add({ session, lowered, outputs, nodes: lowered.averaging.length > 0 ? nodes : [] })
     return { session: number, ...(points === undefined ? {} : { points }) }
   }

@@ -6,7 +6,7 @@ export const OPSET = 17
 const IR_VERSION = 8
 
 /** TensorProto.DataType */
-const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7 } as const
+const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10 } as const
 const EXTERNAL = 1
 
 /** AttributeProto: field and AttributeType of each kind of value. */
@@ -39,7 +39,7 @@ function valueInfoProto(value: OnnxValueInfo): Message {
 }
 
 /** The memory of an initializer as bytes, not copied. */
-export function rawBytes(data: Float32Array | Int8Array | Uint8Array | Int32Array): Uint8Array {
+export function rawBytes(data: Float32Array | Uint16Array | Int8Array | Uint8Array | Int32Array): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 }
 

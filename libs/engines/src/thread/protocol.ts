@@ -30,6 +30,8 @@ export interface LoadParams {
   readonly inputSize: Size2 | undefined
   /** In int8, with these ranges by node. */
   readonly ranges?: ReadonlyMap<string, Range>
+  /** With weights and most values in float16. */
+  readonly float16?: boolean
   /** Instead of `outputs`, the values whose ranges are needed to compute each of these sets of nodes in int8. */
   readonly calibrate?: readonly (readonly string[])[]
 }

@@ -1,6 +1,5 @@
-import { LayermillError } from '@layermill/models'
+import { fromFloat16, LayermillError, toFloat16 } from '@layermill/models'
 import { type FeatureFormat, featurePath } from '../layout.js'
-import { fromFloat16, toFloat16 } from './float16.js'
 import { allocateNpy } from './npy.js'
 import { encodeParquetFeatures } from './parquet.js'
 import { allocateSafetensors } from './safetensors.js'

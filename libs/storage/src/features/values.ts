@@ -1,5 +1,4 @@
-import { LayermillError } from '@layermill/models'
-import { fromFloat16, toFloat16 } from './float16.js'
+import { fromFloat16, LayermillError, toFloat16 } from '@layermill/models'
 import { bytesOf, type FeatureDtype } from './types.js'
 
 /** Writes one row's values into its place, rounding where that holds halves. */

@@ -46,3 +46,8 @@ it('gives the values whose ranges are needed, and computes in int8 with them', a
 it('refuses layers that the network does not have', async () => {
   await expect(engine.calibrator(network, weights, [['nowhere']])).rejects.toMatchObject({ code: 'LAYER_UNKNOWN' })
 })
+
+it('does not compute in float16 on the CPU, and says what does', async () => {
+  const attempt = engine.extractor(network, weights, ['scores'], { float16: true })
+  await expect(attempt).rejects.toMatchObject({ code: 'PRECISION_UNAVAILABLE', hint: expect.stringContaining('cuda or webgpu') as string })
+})

@@ -1,13 +1,14 @@
 import { parseCalibration, type RunRecord } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import { CALIBRATION_PATH, type Store } from '@layermill/storage'
-import type { SessionRanges } from '../model-provider.js'
+import type { SessionPrecision } from './model-provider.js'
 
 /**
- * What an int8 run's sessions compute with, from its store; undefined for other runs.
+ * What a run's sessions compute in: an int8 run's ranges, from its store; undefined for float32.
  * @throws LayermillError `CALIBRATION_INVALID` where the file is not the one that the run was started with
  */
-export async function readSessionRanges(store: Store, { identity }: RunRecord): Promise<SessionRanges | undefined> {
+export async function readSessionPrecision(store: Store, { identity }: RunRecord): Promise<SessionPrecision | undefined> {
+  if (identity.precision === 'fp16') return 'fp16'
   if (identity.precision !== 'int8') return undefined
   const { calibration: sha256 } = identity
   if (sha256 === undefined) throw new LayermillError('CALIBRATION_INVALID', `${store.url}/run.json names no calibration, and its precision is int8`)
