@@ -11,7 +11,7 @@ import { Interrupted } from './interrupt.js'
 import { describeError, type Output } from './output/output.js'
 import { addFeatures } from './program-features.js'
 import { addFleet, addFleetFlags, type Result } from './program-fleet.js'
-import { addRegistry } from './program-models.js'
+import { addRegistry, registryText } from './program-models.js'
 import { version } from './version.js'
 
 /** Codes of errors that mean the command itself was wrong. */
@@ -76,7 +76,8 @@ function addAdvise(program: Command, output: Output, result: Result): void {
     .command('advise')
     .argument('<source>', 'images with labels: one folder for each class, a .csv or .jsonl list, tar or parquet files (train-{000..099}.tar, data/*.parquet), or the same in s3://bucket/prefix')
     .description('which layer to cut a network at: a linear classifier on each of some layers of a sample')
-    .requiredOption('--model <name>', 'a network, as resnet50 or resnet50.tv, or the folder or URL of a fine-tuned model')
+    .requiredOption('--model <name>', 'a network, as resnet50 or resnet50.tv, the folder or URL of a fine-tuned model, or a registered one, as pets@latest')
+    .option('--registry <dest>', registryText)
     .option('--weights <source>', 'as of extract')
     .option('--layers <a,b>', 'layers to try; default: all that a head could go on')
     .option('--sample <number>', 'images to look at, spread over the classes', '500')

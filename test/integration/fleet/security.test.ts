@@ -79,7 +79,7 @@ async function runToItsEnd(fields: object): Promise<string> {
 it('reads and writes below the allowed places only, whoever asks over HTTP', async () => {
   const source = join(root, 'images')
   const spec = { kind: 'extract', model: 'googlenet', weights: 'random:1', source, out: join(root, 'out') }
-  for (const fields of [{ source: '/etc' }, { source: 'file:///etc/hosts.txt' }, { out: '/tmp/elsewhere' }, { weights: '/etc/passwd' }, { source: `${source}/../../..` }]) {
+  for (const fields of [{ source: '/etc' }, { source: 'file:///etc/hosts.txt' }, { out: '/srv/elsewhere' }, { weights: '/etc/passwd' }, { source: `${source}/../../..` }]) {
     expect(await post('/v1/runs', { ...spec, ...fields })).toMatchObject({ status: 403, answer: { code: 'PLACE_REFUSED' } })
   }
   expect(await post('/v1/schedules', { name: 'nightly', cron: '0 3 * * *', spec: { ...spec, source: '/etc' } })).toMatchObject({ status: 403, answer: { code: 'PLACE_REFUSED' } })

@@ -13,9 +13,10 @@ import type { Output } from '../output/output.js'
 import { Progress } from '../output/progress.js'
 import { WeightsProgressNotes } from '../output/weights-progress.js'
 import { absolutePlaces } from '../places.js'
+import { type RegistryFlags, resolveRegistered } from '../registry/registry.js'
 import { openFinetuneEnvironment } from './finetune-environment.js'
 
-export interface AdviseCommandOptions extends Record<string, unknown> {
+export interface AdviseCommandOptions extends RegistryFlags, Record<string, unknown> {
   sample: string
   json?: boolean
 }
@@ -43,7 +44,8 @@ export async function adviseCommand(output: Output, source: string | undefined, 
   const sample = count('--sample', options.sample, 4, 1000)
   const folder = await mkdtemp(join(tmpdir(), 'layermill-advise-'))
   const given = Object.fromEntries(fields.filter(field => options[field] !== undefined).map(field => [field, options[field]]))
-  const spec = absolutePlaces((await specFromFlags('extract', source, { ...given, out: folder })) as ExtractSpec, process.cwd())
+  const asked = absolutePlaces((await specFromFlags('extract', source, { ...given, out: folder })) as ExtractSpec, process.cwd())
+  const spec = await resolveRegistered(asked, { registry: options.registry })
   const weights = new WeightsProgressNotes(process.stderr)
   const progress = new Progress({ stream: process.stderr })
   const note = (text: string): void => output.note(text)

@@ -13,6 +13,7 @@ import { resolveRegistered } from '../registry/registry.js'
 import { openFinetuneEnvironment } from './finetune-environment.js'
 import { FinetuneProgress } from './finetune-progress.js'
 import { planFinetune } from './finetune-plan.js'
+import { sayRegistered } from './run-lines.js'
 import type { RunOptions } from './run.js'
 import { isRemote, submitAndFollow } from './submit.js'
 
@@ -66,8 +67,7 @@ async function carryOutTraining(
         },
         onRegistered: entry => {
           progress.clear()
-          if (options.json) output.json({ ...entry, event: 'registered', outcome: entry.event, name: spec.register?.name })
-          else output.note(`${spec.register?.name}@${entry.version}: ${entry.event === 'promoted' ? 'promoted' : 'not promoted'}: ${entry.reason}`)
+          sayRegistered(output, { ...entry, name: spec.register?.name ?? '' }, options.json)
         },
       })
     })
@@ -116,6 +116,7 @@ async function trainHere(output: Output, spec: FinetuneSpec, options: FinetuneOp
 
 async function trainOnFleet(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<TrainedRun> {
   const record = await submitAndFollow(output, spec, options)
+  if (record.registered !== undefined) sayRegistered(output, record.registered, options.json)
   // The server's word: this machine may not reach the store.
   return { record, lines: (record.epochs ?? []).map(metricsLineOf) }
 }

@@ -10,6 +10,7 @@ import { formatCount, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { absolutePlace } from '../places.js'
 import { epochLine, finetuneLine } from './finetune-progress.js'
+import { int8Line, registeredLine, staleLine } from './run-lines.js'
 import { withRunClient } from './submit.js'
 
 /** Flags of all `runs` commands. */
@@ -71,6 +72,7 @@ function describe(run: RunDetail): string {
     ['weights', run.identity?.weights], ['layers', run.layers?.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')],
     ['images', shown(run)], ['epochs', run.epochs?.map(epoch => epochLine(metricsLineOf(epoch))).join(`\n${' '.repeat(10)}`)],
     ['now', run.training && nowLine(run.training)], ['parts', formatCount(run.counts.parts)], ['created', run.created], ['finished', run.finished],
+    ['int8', run.calibration && int8Line(run.calibration)], ['version', run.registered && registeredLine(run.registered)], ['stale', run.stale && staleLine(run.stale)],
     ['error', run.error && `${run.error.message}  [${run.error.code}]`],
   ]
   return lines.filter(([, value]) => value !== undefined && value !== '').map(([name, value]) => `${name.padEnd(9)} ${value}`).join('\n')

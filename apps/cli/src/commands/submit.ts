@@ -12,7 +12,7 @@ import type { Output } from '../output/output.js'
 import type { RunOptions } from './run.js'
 
 /** What is shown of a run that ended. */
-export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds'> & Pick<RunDetail, 'epochs'>
+export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds'> & Pick<RunDetail, 'epochs' | 'registered'>
 
 /** Milliseconds for handing back runs and closing the queue. */
 const closeDeadline = 10_000
@@ -87,8 +87,8 @@ export async function submitAndFollow(output: Output, spec: RunSpec, options: Ru
       throw signal.reason
     }
     ensureDone(run, client)
-    const { layers, seconds, epochs } = await client.get(id)
-    return { id, counts: run.counts, layers: layers ?? [], seconds, epochs }
+    const { layers, seconds, epochs, registered } = await client.get(id)
+    return { id, counts: run.counts, layers: layers ?? [], seconds, epochs, registered }
   }))
 }
 

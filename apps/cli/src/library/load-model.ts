@@ -16,6 +16,8 @@ export interface LoadModelOptions {
   device?: Device | 'auto'
   /** Threads of the engine. Default: the machine's cores. */
   threads?: number
+  /** Registry of models like `pets@latest`: a folder or s3://bucket/prefix. Default: LAYERMILL_REGISTRY. */
+  registry?: string
   /** Images computed at once. Default 8. */
   batchSize?: number
 }
@@ -149,6 +151,12 @@ function stack(layer: string, rows: readonly ComputedImage<number>[]): Tensor {
   return { shape: [rows.length, ...first.shape], data }
 }
 
+/** The folder or URL of a registered model's version; every other name as it is. */
+async function registeredModel(name: string, { registry }: LoadModelOptions): Promise<string> {
+  const { resolveModel } = await import('../registry/registry.js')
+  return resolveModel(name, { registry })
+}
+
 /**
  * Loads a network, or a fine-tuned model, with its weights into an engine, in this process and without a queue.
  *
@@ -156,11 +164,12 @@ function stack(layer: string, rows: readonly ComputedImage<number>[]): Tensor {
  * const vgg16 = await loadModel('vgg16', { weights: 'imagenet' })
  * const { fc7 } = await vgg16.extract(['cat.jpg'], { layers: ['fc7'] })   // { data: Float32Array, shape: [1, 4096] }
  *
- * @param model a network, as `resnet50`, or the folder or URL of a fine-tuned model
- * @throws LayermillError `MODEL_UNKNOWN`, `MODEL_INVALID`, `WEIGHTS_...`, `DEVICE_UNAVAILABLE`
+ * @param name a network, as `resnet50`, the folder or URL of a fine-tuned model, or a registered one, as `pets@latest` or `pets@3`
+ * @throws LayermillError `MODEL_UNKNOWN`, `MODEL_NOT_REGISTERED`, `REGISTRY_MISSING`, `MODEL_INVALID`, `WEIGHTS_...`, `DEVICE_UNAVAILABLE`
  */
-export async function loadModel(model: string, options: LoadModelOptions = {}): Promise<ImageModel> {
+export async function loadModel(name: string, options: LoadModelOptions = {}): Promise<ImageModel> {
   const { weights = 'imagenet', engine = 'onnx', device = 'cpu', threads, batchSize = 8 } = options
+  const model = name.includes('@') ? await registeredModel(name, options) : name
   const provider = new ModelProvider({
     openEngine: () => openEngine({ engine, device, ...(threads === undefined ? {} : { threads }) }),
     load: (id, source) => loadAnyModel(id, source, loadWeights),

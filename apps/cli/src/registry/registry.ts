@@ -58,3 +58,12 @@ export async function resolveRegistered<Spec extends RunSpec>(spec: Spec, flags:
   if (parseModelReference(asked.model) === undefined && registryRoot(flags) === undefined) return resolveSpec(asked, undefined)
   return withRegistry(flags, registry => resolveSpec(asked, registry))
 }
+
+/**
+ * The folder or URL of `pets@latest` or `pets@3`; every other text as it is.
+ * @throws LayermillError `REGISTRY_MISSING`, `MODEL_NOT_REGISTERED`
+ */
+export async function resolveModel(model: string, flags: RegistryFlags): Promise<string> {
+  const reference = parseModelReference(model)
+  return reference === undefined ? model : withRegistry(flags, registry => registry.resolve(reference))
+}

@@ -1,5 +1,6 @@
-import { LayerResult, redact, RunCounts, RunIdentity, runStates, type RunKind, type RunRecord } from '@layermill/jobs'
+import { CalibrationReport, LayerResult, redact, RunCounts, RunIdentity, runStates, type RunKind, type RunRecord } from '@layermill/jobs'
 import { z } from 'zod'
+import { HistoryEntry } from '../registry/records.js'
 
 const kinds = ['extract', 'predict', 'finetune'] as const satisfies readonly RunKind[]
 
@@ -53,6 +54,10 @@ export const RunDetail = z.object({
   seconds: z.number().optional(),
   versions: z.record(z.string(), z.string()).optional(),
   selfCheck: z.object({ maxAbs: z.number(), cosine: z.number(), layer: z.string() }).optional(),
+  calibration: CalibrationReport.optional().describe('Of an int8 run: how its ranges were chosen, and how far it agrees with float32.'),
+  registered: z.object({ name: z.string(), ...HistoryEntry.shape }).optional().describe('Of a finished run that registered its model: which version it is, promoted or not, and why.'),
+  stale: z.object({ name: z.string(), version: z.int().positive(), latest: z.int().positive() }).optional()
+    .describe('The features were made with another version of this registered model than is the latest now.'),
   training: TrainingState.optional().describe('Of a fine-tuning run that is under way.'),
   epochs: z.array(TrainingState).optional().describe('Of a fine-tuning run: its epochs so far, the last thousand.'),
 }).meta({ id: 'RunDetail', description: 'A run with its spec, identity and layers.' })
@@ -69,9 +74,9 @@ export function summarizeRun(record: RunRecord): RunSummary {
 
 /** A run record (`run.json`) as the API shows it in full. */
 export function describeRun(record: RunRecord): RunDetail {
-  const { generation, spec, planned, partSize, batchSize, identity, layers, seconds, versions, selfCheck } = record
+  const { generation, spec, planned, partSize, batchSize, identity, layers, seconds, versions, selfCheck, calibration } = record
   const found = batchSize === 'auto' ? undefined : batchSize
-  return { ...summarizeRun(record), generation, spec: { ...spec }, planned, partSize, batchSize: found, identity, layers, seconds, versions, selfCheck }
+  return { ...summarizeRun(record), generation, spec: { ...spec }, planned, partSize, batchSize: found, identity, layers, seconds, versions, selfCheck, calibration }
 }
 
 export const RunQuery = z.strictObject({

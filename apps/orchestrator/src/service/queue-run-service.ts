@@ -7,6 +7,7 @@ import { describeRun, type RunDetail, type RunEvent, type RunPage, type RunSumma
 import type { RunEventOptions, RunListQuery, RunService } from '../http/services.js'
 import type { RunEnvironment } from '../run/environment.js'
 import { asksForRenewal } from '../run/decide.js'
+import { runNotes } from '../registry/run-notes.js'
 import { layerResults } from '../run/identity.js'
 import { readRunRecord, writeRunRecord } from '../run/record-store.js'
 import { isTerminal } from '../run/states.js'
@@ -106,7 +107,7 @@ export class QueueRunService implements RunService {
     const { job, summary } = await this.#find(id)
     const { record, epochs } = await this.#withStore(job.data.store, readWithEpochs).catch(() => ({ record: undefined, epochs: undefined }))
     const training = isTerminal(summary.state) ? undefined : jobProgress(job)?.training
-    if (record?.id === id) return { ...describeRun(record), ...summary, training, epochs }
+    if (record?.id === id) return { ...describeRun(record), ...summary, training, epochs, ...await runNotes(record, url => this.environment.openStore(url)) }
     return { ...summary, generation: 0, spec: { ...job.data.spec }, planned: false }
   }
 

@@ -1,0 +1,27 @@
+import type { RunDetail } from '@layermill/orchestrator/api'
+import type { Output } from '../output/output.js'
+
+export type Registered = NonNullable<RunDetail['registered']>
+
+/** What became of a model that a run registered, in one line. */
+export function registeredLine({ name, version, event, reason }: Registered): string {
+  return `${name}@${version}: ${event === 'promoted' ? 'promoted' : 'not promoted'}: ${reason}`
+}
+
+/** Tells what became of a model, to people or as a line of JSON. */
+export function sayRegistered(output: Output, registered: Registered, json: boolean | undefined): void {
+  if (json === true) output.json({ ...registered, event: 'registered', outcome: registered.event })
+  else output.note(registeredLine(registered))
+}
+
+/** That features are of another version than the latest, and what to do. */
+export function staleLine({ name, version, latest }: NonNullable<RunDetail['stale']>): string {
+  return `made with ${name}@${version}, ${name}@latest is ${latest}: compute anew with the command that made them, with --update --model ${name}@latest`
+}
+
+/** How far an int8 run agrees with float32. */
+export function int8Line({ cosine, compared, top1 }: NonNullable<RunDetail['calibration']>): string {
+  const layers = Object.entries(cosine).map(([layer, { mean, smallest }]) => `${layer} ${mean.toFixed(4)} (smallest ${smallest.toFixed(4)})`)
+  const classes = top1 === undefined ? [] : [`same class ${(top1 * 100).toFixed(1)}%`]
+  return `cosine to float32 on ${compared} images: ${[...layers, ...classes].join(', ')}`
+}

@@ -1,0 +1,42 @@
+import type { RunRecord } from '@layermill/jobs'
+import type { Store } from '@layermill/storage'
+import { readHistory, readLatest } from './head.js'
+import type { HistoryEntry } from './records.js'
+import { parseVersionUrl } from './reference.js'
+
+/** What registries know of a run. */
+export interface RunNotes {
+  /** What became of the model that the run registered. */
+  readonly registered?: HistoryEntry & { readonly name: string }
+  /** The run's features are of another version of a registered model than is the latest now. */
+  readonly stale?: { readonly name: string; readonly version: number; readonly latest: number }
+}
+
+type OpenStore = (url: string) => Promise<Store>
+
+async function withStore<Result>(openStore: OpenStore, url: string, action: (store: Store) => Promise<Result>): Promise<Result> {
+  const store = await openStore(url)
+  try {
+    return await action(store)
+  } finally {
+    await store.close()
+  }
+}
+
+/** Asks the registries that a finished run has to do with. A registry that cannot be asked is no reason not to show the run. */
+export async function runNotes({ id, spec, state }: Pick<RunRecord, 'id' | 'spec' | 'state'>, openStore: OpenStore): Promise<RunNotes> {
+  if (state !== 'done') return {}
+  try {
+    const { name, root } = (spec.kind === 'finetune' ? spec.register : undefined) ?? {}
+    if (name !== undefined && root !== undefined) {
+      const entry = (await withStore(openStore, root, store => readHistory(store, name))).find(({ run }) => run === id)
+      return entry === undefined ? {} : { registered: { name, ...entry } }
+    }
+    const made = spec.kind === 'extract' ? parseVersionUrl(spec.model) : undefined
+    const latest = made && (await withStore(openStore, made.root, store => readLatest(store, made.name)))
+    if (made === undefined || latest === undefined || latest.version === made.version) return {}
+    return { stale: { name: made.name, version: made.version, latest: latest.version } }
+  } catch {
+    return {}
+  }
+}
