@@ -1,4 +1,5 @@
 /** `npm run bench [-- NAME...]`: ratios measured side by side in one run. */
+import { benchCache } from './cache.js'
 import { benchExtract } from './extract.js'
 import { benchFleet } from './fleet.js'
 import { benchForward } from './forward.js'
@@ -8,6 +9,7 @@ import { benchTrain } from './train.js'
 
 const benches: Record<string, () => Promise<void>> = {
   extract: benchExtract,
+  cache: benchCache,
   forward: benchForward,
   int8: benchInt8,
   fleet: benchFleet,
