@@ -12,6 +12,8 @@ const atOnce = 16
 const flushInterval = 60_000
 /** Use records that are put together into one. */
 const manyUses = 200
+/** Milliseconds for which the use of a segment is kept that was not listed: it may have been written since. */
+const unlistedKept = 3_600_000
 /** How full a cache is left when it was too full, so that not every write has to make room. */
 const afterEviction = 0.9
 
@@ -103,8 +105,10 @@ export class CacheRoom {
       const uses = await this.readUses(records)
       const evicted = this.choose(segments, uses, total + bytes)
       for await (const entry of mapOrdered(evicted, atOnce, async found => (await this.store.delete(found.key), found))) total -= entry.bytes
-      const gone = new Set(evicted.map(({ key }) => key))
-      await this.compact(records, segments.flatMap(({ key }) => (gone.has(key) || !uses.has(key) ? [] : [[key, uses.get(key)!]])))
+      const listed = new Set(segments.map(({ key }) => key))
+      for (const { key } of evicted) uses.delete(key)
+      const since = this.now() - unlistedKept
+      await this.compact(records, [...uses].filter(([key, time]) => listed.has(key) || time > since))
     }
     this.total = total
     this.written = 0

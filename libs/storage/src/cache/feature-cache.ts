@@ -5,8 +5,8 @@ import { CacheRoom } from './cache-room.js'
 import { type Block, type CacheAccess, ComputationCache } from './computation-cache.js'
 import { RecentBlocks } from './recent-blocks.js'
 
-/** Bytes of blocks kept in memory. */
-const blockMemory = 64 * 1024 * 1024
+/** Bytes of blocks kept in memory, for one run. */
+const blockMemory = 32 * 1024 * 1024
 
 export interface FeatureCacheOptions {
   /** Bytes that the cache may take in its store. */
