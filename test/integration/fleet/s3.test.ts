@@ -63,6 +63,32 @@ it('computes from S3 over Redis to S3 with two workers what one process computes
   for (const worker of workers) expect(await worker.ended).toMatchObject({ code: 0, stderr: expect.stringContaining('drained') })
 })
 
+it('keeps features in a bucket for all runs and workers', async () => {
+  const workers = [await fleet.worker(), await fleet.worker()]
+  const extract = async (source: string, name: string): Promise<string> => {
+    const out = `s3://${bucket}/${name}`
+    const cache = ['--cache', `s3://${bucket}/cache`, '--cache-size', '1GB']
+    const submitted = await fleet.run(['extract', source, ...spec, '--weights', 'random:7', '--out', out, '--queue', fleet.queue, ...cache]).ended
+    expect([0, 3], submitted.stderr).toContain(submitted.code)
+    const copy = join(await folder(), name)
+    await download(out, copy)
+    return copy
+  }
+  const first = await extract(`s3://${bucket}/photos`, 'first')
+  const second = await extract(`s3://${bucket}/photos`, 'second')
+  expect((await readRun(first)).counts).toEqual({ images: 97, done: 96, failed: 1, parts: 7, cached: 0 })
+  expect((await readRun(second)).counts).toEqual({ images: 97, done: 96, failed: 1, parts: 7, cached: 96 })
+  expect(await fileHashes(second)).toEqual(await fileHashes(first))
+  expect((await readRun(await extract(`s3://${bucket}/photos/2/`, 'third'))).counts).toMatchObject({ done: 32, cached: 32 })
+
+  for (const worker of workers) {
+    worker.child.kill('SIGTERM')
+    const { code, stderr } = await worker.ended
+    expect(code).toBe(0)
+    expect(stderr).not.toContain('cache')
+  }
+})
+
 it('predicts into one file in a bucket', async () => {
   const worker = await fleet.worker()
   const out = `s3://${bucket}/classes.jsonl`
