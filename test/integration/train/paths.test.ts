@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { testFolder } from '../../helpers/folders.js'
-import { filesBelow } from '../../helpers/results.js'
+import { filesBelow, readRun } from '../../helpers/results.js'
 import { train, type TrainResult } from './embedded.js'
 import { writeShapes } from './shapes.js'
 
@@ -37,6 +37,22 @@ describe('a frozen base', () => {
     expect(lossDifference(stored, general)).toBeLessThan(1e-5)
     expect(await filesBelow(join(await outFolder(`stored ${name}`), 'features-run'))).toContain('images/_SUCCESS')
     expect(await filesBelow(join(await outFolder(`general ${name}`), 'features-run'))).toEqual([])
+  })
+
+  it('takes features, of augmented copies too, from a cache, and learns the same bits', async () => {
+    const spec = { source: shapes, epochs: 1, batchSize: 8, microBatch: 4, validation: 0.3, augment: ['flip'], augmentCopies: 2, cache: await outFolder('cache') }
+    const featureRuns = async (name: string): Promise<{ done: number; cached?: number }[]> => {
+      const runs = await outFolder(`${name}/features-run`)
+      const records = (await filesBelow(runs)).filter(path => path.endsWith('run.json'))
+      return Promise.all(records.map(async path => (await readRun(join(runs, path, '..'))).counts))
+    }
+    await train({ ...spec, out: await outFolder('fills the cache') })
+    await train({ ...spec, out: await outFolder('finds all') })
+    const before = await featureRuns('fills the cache')
+    expect(before.map(({ cached }) => cached)).toEqual([0, 0, 0])
+    const after = await featureRuns('finds all')
+    expect(after).toEqual(before.map(counts => ({ ...counts, cached: counts.done })))
+    expect((await weightsOf('finds all')).equals(await weightsOf('fills the cache'))).toBe(true)
   })
 })
 
