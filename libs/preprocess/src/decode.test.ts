@@ -70,7 +70,10 @@ describe('decodeImage', () => {
   it.each(['png', 'jpeg', 'webp', 'tiff', 'gif', 'avif'] as const)('reports a %s that ends early', async format => {
     const bytes = await raw(picture(64, 64)).toFormat(format).toBuffer()
     for (const share of [0.3, 0.6, 0.9]) {
-      await expect(decodeImage(bytes.subarray(0, Math.floor(bytes.length * share)))).rejects.toMatchObject({ code: 'IMAGE_TRUNCATED' })
+      await expect(decodeImage(bytes.subarray(0, Math.floor(bytes.length * share)))).rejects.toMatchObject({
+        code: 'IMAGE_TRUNCATED',
+        message: expect.not.stringMatching(/unknown error/i) as string,
+      })
     }
   })
 

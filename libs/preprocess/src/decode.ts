@@ -92,7 +92,9 @@ function toDecodeError(error: unknown, bytes: Uint8Array, format: ImageFormat, m
     return new LayermillError('IMAGE_TOO_LARGE', `the ${format} picture has more than ${maxPixels} pixels, the most that are decoded`, { cause: error })
   }
   if (endsEarly(bytes, format) || TRUNCATED.test(reason)) {
-    return new LayermillError('IMAGE_TRUNCATED', `the ${format} file ends early: ${reason}`, { cause: error })
+    // libvips does not always know why.
+    const why = /^unknown error$/i.test(reason) ? '' : `: ${reason}`
+    return new LayermillError('IMAGE_TRUNCATED', `the ${format} file ends early${why}`, { cause: error })
   }
   // "unsupported image format" is what sharp says of any header it cannot make sense of.
   if (UNSUPPORTED.test(reason) && !/unsupported image format/i.test(reason)) {

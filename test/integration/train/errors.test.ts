@@ -1,6 +1,7 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { runCli } from '../../helpers/cli.js'
 import { testFolder } from '../../helpers/folders.js'
 import { readRun } from '../../helpers/results.js'
 import { train } from './embedded.js'
@@ -37,7 +38,7 @@ describe('images that cannot be trained on', () => {
     await writeFile(join(source, 'a.png'), await shapeImage('disc', 1))
     expect(await failure(source)).toMatchObject({
       code: 'LABEL_MISSING',
-      message: expect.stringContaining('none of the 1 images') as string,
+      message: expect.stringContaining('the only image in') as string,
       hint: expect.stringContaining('one folder for each class') as string,
     })
   })
@@ -55,6 +56,29 @@ describe('images that cannot be trained on', () => {
       code: 'CLASS_TOO_FEW',
       message: expect.stringContaining('6 images of the class disc only') as string,
     })
+    for (const file of (await readdir(join(source, 'disc'))).slice(1)) await rm(join(source, 'disc', file))
+    expect(await failure(source)).toMatchObject({
+      code: 'CLASS_TOO_FEW',
+      message: expect.stringContaining('1 image of the class disc only; expected two classes or more') as string,
+    })
+  })
+
+  it('one image of each class: trained on, none held out, with a warning', async () => {
+    const source = join(root, 'single')
+    await writeShapes(source, 1, { names: ['disc', 'square'] })
+    const result = await run(source)
+    expect(result).toMatchObject({ warnings: [expect.stringContaining('disc, square: a single image')], lines: [{ best: true }] })
+    expect(result).not.toHaveProperty('lines.0.validation')
+  })
+
+  it('are refused and warned of by --plan as well', async () => {
+    const [source, validation] = [await dataset(), await dataset()]
+    await rm(join(validation, 'square'), { recursive: true })
+    const plan = ['finetune', source, '--model', 'googlenet', '--weights', 'random:1', '--device', 'cpu', '--out', join(root, 'planned'), '--plan']
+    const warned = await runCli([...plan, '--validation', validation])
+    expect(warned).toMatchObject({ code: 0, stderr: expect.stringContaining('has no image of square') as string })
+    await mkdir(join(source, 'triangle'))
+    expect(await runCli(plan)).toMatchObject({ code: 1, stderr: expect.stringMatching(/triangle {2}\[CLASS_EMPTY\]/) as string })
   })
 
   it('with an empty class folder', async () => {
@@ -81,7 +105,10 @@ describe('images that cannot be trained on', () => {
     const source = await dataset()
     await writeFile(join(source, 'disc', 'bad.png'), (await shapeImage('disc', 1)).subarray(0, 200))
     const out = join(root, `left-out-${base}`)
-    expect(await failure(source, { base, out })).toMatchObject({ code: 'TOO_MANY_ERRORS' })
+    expect(await failure(source, { base, out })).toMatchObject({
+      code: 'TOO_MANY_ERRORS',
+      message: expect.stringMatching(/1 of 13 images cannot be used.*disc\/bad\.png: the png file ends early/) as string,
+    })
     expect(await readRun(out)).toMatchObject({ state: 'failed', error: { code: 'TOO_MANY_ERRORS' } })
     expect(await run(source, { base, maxErrors: 1, out })).toMatchObject({ record: { counts: { images: 13, done: 12, failed: 1 } } })
     expect(await readRun(out)).toMatchObject({ state: 'done' })

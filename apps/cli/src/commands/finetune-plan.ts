@@ -2,12 +2,12 @@ import type { FinetuneSpec } from '@layermill/jobs'
 import { elementCount, parameterShapes } from '@layermill/models'
 import { describeTraining, type TrainingDescription } from '@layermill/orchestrator/train'
 import { exitCodes } from '../exit-codes.js'
-import { formatBytes, formatCount, formatTable } from '../output/format.js'
+import { formatBytes, formatCount, formatPlural, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { openFinetuneEnvironment } from './finetune-environment.js'
 import type { RunOptions } from './run.js'
 
-function print(output: Output, spec: FinetuneSpec, { classes, network, trainable, stepsPerEpoch, features }: TrainingDescription): void {
+function print(output: Output, spec: FinetuneSpec, { classes, warnings, network, trainable, stepsPerEpoch, features }: TrainingDescription): void {
   const images = classes.reduce((sum, { training, validation }) => sum + training + validation, 0)
   output.line(`${formatCount(images)} images in ${classes.length} classes\n`)
   output.line(
@@ -16,11 +16,12 @@ function print(output: Output, spec: FinetuneSpec, { classes, network, trainable
       classes.map(({ name, training, validation }) => [name, formatCount(training), formatCount(validation)]),
     ),
   )
+  for (const warning of warnings) output.note(`warning: ${warning}`)
   const shapes = parameterShapes(network)
   const count = (names: Iterable<string>): number => [...names].reduce((sum, name) => sum + elementCount(shapes.get(name) ?? []), 0)
   output.line(`\n${network.id}: ${formatCount(count(trainable))} of ${formatCount(count(shapes.keys()))} parameters learn`)
   output.line(
-    `${spec.epochs} epochs of ${formatCount(stepsPerEpoch)} updates, ${spec.batchSize} images each in micro-batches of ${spec.microBatch}`,
+    `${formatPlural(spec.epochs, 'epoch')} of ${formatPlural(stepsPerEpoch, 'update')}, ${spec.batchSize} images each in micro-batches of ${spec.microBatch}`,
   )
   if (features !== undefined)
     output.line(`the base does not change: ${features.layer} is computed once for each image (${formatBytes(features.bytes)} in all)`)

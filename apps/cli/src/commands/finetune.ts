@@ -5,7 +5,7 @@ import { metricsLineOf } from '../client/training-state.js'
 import { exitCodes } from '../exit-codes.js'
 import { specFromFlags } from '../flags.js'
 import { interruptible } from '../interrupt.js'
-import { formatSeconds } from '../output/format.js'
+import { formatPlural, formatSeconds } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { WeightsProgressNotes } from '../output/weights-progress.js'
 import { absolutePlaces } from '../places.js'
@@ -96,11 +96,11 @@ async function finishedLines(out: string): Promise<MetricsLine[]> {
 function summary(record: Pick<RunRecord, 'counts' | 'seconds'>, lines: readonly MetricsLine[]): string {
   const best = lines.findLast(line => line.best) ?? lines.at(-1)
   const seconds = record.seconds === undefined ? '' : `, ${formatSeconds(record.seconds)}`
-  const failed = record.counts.failed > 0 ? `, ${record.counts.failed} images left out` : ''
+  const failed = record.counts.failed > 0 ? `, ${formatPlural(record.counts.failed, 'image')} left out` : ''
   if (best === undefined) return `done${seconds}${failed}`
   const [what, { loss, accuracy }] =
     best.validation === undefined ? (['training', best.training] as const) : (['held out', best.validation] as const)
-  return `${lines.length} epochs${seconds}${failed}; epoch ${best.epoch}: ${what} accuracy ${(accuracy * 100).toFixed(1)}%, loss ${loss.toFixed(4)}`
+  return `${formatPlural(lines.length, 'epoch')}${seconds}${failed}; epoch ${best.epoch}: ${what} accuracy ${(accuracy * 100).toFixed(1)}%, loss ${loss.toFixed(4)}`
 }
 
 /** A run that ended, and its epochs. */

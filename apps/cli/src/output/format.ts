@@ -15,6 +15,11 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US')
 }
 
+/** A count with its noun: `1 epoch`, `1,250 images`. */
+export function formatPlural(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
 /** Large numbers in short: `25.6 M`, `7.7 G`. */
 export function formatMagnitude(value: number): string {
   const units = ['', ' k', ' M', ' G', ' T']

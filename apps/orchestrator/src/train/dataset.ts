@@ -23,10 +23,9 @@ export async function listLabelled(source: ImageSource, where: string): Promise<
     else rows.push({ key, etag, bytes, label, ...(at === undefined ? {} : { at }) })
   }
   if (unlabelled.length === 0) return rows.toSorted((a, b) => compareUtf8(a.key, b.key))
-  const which =
-    rows.length === 0
-      ? `none of the ${unlabelled.length} images in ${where} has a label`
-      : `${unlabelled.length} of ${unlabelled.length + rows.length} images in ${where} have no label: ${some(unlabelled)}`
+  const [missing, all] = [unlabelled.length, unlabelled.length + rows.length]
+  const none = all === 1 ? `the only image in ${where} has no label` : `none of the ${all} images in ${where} has a label`
+  const which = missing === all ? none : `${missing} of ${all} images in ${where} ${missing === 1 ? 'has' : 'have'} no label: ${some(unlabelled)}`
   throw new LayermillError('LABEL_MISSING', which, { hint: labelHint })
 }
 
@@ -41,8 +40,17 @@ export function findClasses(rows: readonly LabelledRow[], where: string): string
   throw new LayermillError('CLASS_TOO_FEW', `${where} has ${found} only; expected two classes or more`, { hint: labelHint })
 }
 
-/** Folders that would be classes and hold no images; none for what is no local folder. */
-export async function emptyClassFolders(source: string, classes: readonly string[]): Promise<string[]> {
+/**
+ * Throws where a local folder has folders that would be classes and hold no images.
+ * @throws LayermillError `CLASS_EMPTY`
+ */
+export async function checkNoFolderEmpty(source: string, classes: readonly string[]): Promise<void> {
+  const empty = await emptyClassFolders(source, classes)
+  if (empty.length === 0) return
+  throw new LayermillError('CLASS_EMPTY', `${source} has folders without images: ${empty.join(', ')}`, { hint: 'add images to them, or remove them' })
+}
+
+async function emptyClassFolders(source: string, classes: readonly string[]): Promise<string[]> {
   const info = await stat(source).catch(() => undefined)
   if (info?.isDirectory() !== true) return []
   const entries = await readdir(source, { withFileTypes: true })
@@ -114,6 +122,7 @@ export function ownValidation(
     throw new LayermillError(
       'VALIDATION_INVALID',
       `${where} has the class${unknown.length > 1 ? 'es' : ''} ${some(unknown)}, which no training image has; expected ${some(classes)}`,
+      { hint: 'take its images out of the held-out ones, or add some to the training images' },
     )
   }
   const present = new Set(validation.map(({ label }) => label))
@@ -122,6 +131,6 @@ export function ownValidation(
     training,
     validation,
     warnings:
-      absent.length === 0 ? [] : [`${where} has no image of ${some(absent)}: nothing is known about ${absent.length > 1 ? 'them' : 'it'}`],
+      absent.length === 0 ? [] : [`${where} has no image of ${some(absent)}: how well ${absent.length > 1 ? 'they are' : 'it is'} recognised will not be known`],
   }
 }

@@ -1,13 +1,15 @@
 import type { FinetuneSpec } from '@layermill/jobs'
 import { elementCount, type FineTunedNetwork, layerShapes } from '@layermill/models'
 import { stepsPerEpoch } from '@layermill/training'
-import { findClasses, holdOut, listLabelled, ownValidation } from './dataset.js'
+import { checkNoFolderEmpty, findClasses, holdOut, listLabelled, ownValidation } from './dataset.js'
 import type { TrainingEnvironment } from './environment.js'
 import { baseIsFixed, featuresLayer, parameterScales, trainedNetwork } from './plan.js'
 
 /** What a run would do. */
 export interface TrainingDescription {
   readonly classes: readonly { readonly name: string; readonly training: number; readonly validation: number }[]
+  /** What somebody should know about the images, in sentences. */
+  readonly warnings: readonly string[]
   readonly network: FineTunedNetwork
   readonly trainable: readonly string[]
   readonly stepsPerEpoch: number
@@ -30,8 +32,9 @@ export async function describeTraining(spec: FinetuneSpec, environment: Training
   }
   const rows = await list(spec.source)
   const names = findClasses(rows, spec.source)
+  await checkNoFolderEmpty(spec.source, names)
   const { validation: held } = spec
-  const { training, validation } =
+  const { training, validation, warnings } =
     typeof held === 'number' ? holdOut(rows, names, held) : ownValidation(rows, await list(held), names, held)
   const { network: base } = await environment.base(spec)
   const network = trainedNetwork(spec, base, names)
@@ -42,6 +45,7 @@ export async function describeTraining(spec: FinetuneSpec, environment: Training
   const count = (of: typeof training, name: string): number => of.filter(({ label }) => label === name).length
   return {
     classes: names.map(name => ({ name, training: count(training, name), validation: count(validation, name) })),
+    warnings,
     network,
     trainable: [...scales].filter(([, scale]) => scale !== 0).map(([name]) => name),
     stepsPerEpoch: stepsPerEpoch(training.length, spec.batchSize),

@@ -90,6 +90,16 @@ async function readAllErrors(store: Store): Promise<ErrorRow[]> {
   return errors
 }
 
+/** What is wrong with the images that a run of that name has left out so far. */
+export async function featureErrors(name: string, { environment, store: whole }: Pick<FeatureRunOptions, 'environment' | 'store'>): Promise<ErrorRow[]> {
+  const store = await environment.runs.openStore(featureStoreUrl(whole, name))
+  try {
+    return await readAllErrors(store)
+  } finally {
+    await store.close()
+  }
+}
+
 /** Computes a layer of images by an extraction run; goes on with one that was stopped. */
 export async function runFeatures(
   run: FeatureRun,

@@ -15,7 +15,7 @@ import { writeRunRecord } from '../run/record-store.js'
 import { checkErrors, unusableImages } from './check-images.js'
 import {
   checkNoClassEmpty,
-  emptyClassFolders,
+  checkNoFolderEmpty,
   findClasses,
   holdOut,
   type LabelledRow,
@@ -24,7 +24,7 @@ import {
   type TrainingSplit,
 } from './dataset.js'
 import type { FeatureStores } from './environment.js'
-import { type FeatureRunOptions, runFeatures } from './feature-runs.js'
+import { featureErrors, type FeatureRunOptions, runFeatures } from './feature-runs.js'
 import { baseIsFixed, featuresLayer, trainedNetwork, trainingPlan } from './plan.js'
 
 export interface PrepareOptions extends FeatureRunOptions {
@@ -80,11 +80,7 @@ class Preparation {
     const { base, record } = this.options
     const listed = await this.list(spec.source)
     const classes = findClasses(listed, spec.source)
-    const empty = await emptyClassFolders(spec.source, classes)
-    if (empty.length > 0)
-      throw new LayermillError('CLASS_EMPTY', `${spec.source} has folders without images: ${empty.join(', ')}`, {
-        hint: 'add images to them, or remove them',
-      })
+    await checkNoFolderEmpty(spec.source, classes)
     // What cannot be is refused before the images are read.
     trainedNetwork(spec, base, classes)
     const ownListed = typeof spec.validation === 'string' ? await this.list(spec.validation) : undefined
@@ -142,9 +138,17 @@ class Preparation {
 
   private async extract(name: string, source: string, rows: readonly ManifestRow[]): Promise<ErrorRow[]> {
     const layer = featuresLayer(this.spec, this.options.base)
-    const { store, errors } = await runFeatures({ name, source, rows, layer, maxErrors: this.spec.maxErrors, exact: true }, this.options)
-    await store.close()
-    return errors
+    const run = { name, source, rows, layer, maxErrors: this.spec.maxErrors, exact: true }
+    try {
+      const { store, errors } = await runFeatures(run, this.options)
+      await store.close()
+      return errors
+    } catch (error) {
+      if (!(error instanceof LayermillError && error.code === 'TOO_MANY_ERRORS')) throw error
+      // The extraction counts them; which images they are and what is wrong with them helps more.
+      checkErrors(await featureErrors(name, this.options), rows.length, this.spec)
+      throw error
+    }
   }
 
   private async check(source: string, rows: readonly ManifestRow[]): Promise<ErrorRow[]> {
