@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fineTunedNetwork, networkDescription, networkFromDescription } from './heads.js'
-import { getNetwork } from './network.js'
+import { getNetwork, networkIds } from './network.js'
 import { layerCosts, parameterCount } from './costs.js'
 import { layerShapes, parameterShapes } from './shapes.js'
 
@@ -15,6 +15,15 @@ describe('fineTunedNetwork', () => {
     expect(layerCosts(network, ['res4/b2', 'fc'])).toHaveLength(2)
     // 23,508,032 is ResNet-50 without its classifier; Caffe's stem has a bias of 64 on top.
     expect(parameterCount(network)).toBe(23_508_032 + 64 + 3 * 2049)
+  })
+
+  it.each(networkIds)('cuts %s behind any of its layers but its probabilities', id => {
+    const base = getNetwork(id)
+    for (const layer of base.availableLayers) {
+      if (layer === base.probabilities) continue
+      const network = fineTunedNetwork(base, { layer, classes: 3 })
+      expect(layerShapes(network, [network.classifier]).get(network.classifier), layer).toEqual([3])
+    }
   })
 
   it('flattens feature maps of the size it is made for and puts hidden layers before the classifier', () => {

@@ -19,11 +19,15 @@ describe('labels', () => {
     const rows = await Promise.all(
       shapeNames.map(async name => (await readdir(join(root, 'shapes', name))).map(file => `shapes/${name}/${file},shape ${name}`)),
     )
-    const list = join(root, 'list.csv')
-    await writeFile(list, `path,label\n${rows.flat().toReversed().join('\n')}\n`)
-    const { record, lines } = await train({ source: list, epochs: 2, batchSize: 8, validation: 0.25, out: join(root, 'listed') })
+    // The first three of each class are held out, by a list in the other format.
+    const held = rows.map(row => row.slice(0, 3)).flat()
+    const [list, own] = [join(root, 'list.csv'), join(root, 'held-out.jsonl')]
+    await writeFile(list, `path,label\n${rows.map(row => row.slice(3)).flat().toReversed().join('\n')}\n`)
+    await writeFile(own, held.map(row => row.split(',')).map(([path, label]) => `${JSON.stringify({ path, label })}\n`).join(''))
+    const { record, lines } = await train({ source: list, epochs: 2, batchSize: 8, validation: own, out: join(root, 'listed') })
     expect(record.counts).toMatchObject({ images: 36, done: 36 })
     expect(lines).toHaveLength(2)
+    expect(lines[1]).toHaveProperty('validation.accuracy')
     const { readModelFolder } = await import('@layermill/models')
     const { openStore } = await import('@layermill/storage')
     const stored = await readModelFolder(openStore(join(root, 'listed')), 'listed')
