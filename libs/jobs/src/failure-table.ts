@@ -28,7 +28,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   LABEL_INVALID: row('never', 'image', 'The image has a label that is not one of the classes.'),
 
   // Sources of images.
-  PLACE_REFUSED: row('never', 'request', 'The spec names a folder or bucket that the server does not allow.'),
+  PLACE_REFUSED: row('never', 'run', 'The spec, or a list below an allowed place, names a folder or bucket that the server does not allow.'),
   SOURCE_CHANGED: row('never', 'run', 'The list or archive of images changed while it was read.'),
   SOURCE_DENIED: row('never', 'run', 'The source of images may not be read with the credentials at hand.'),
   SOURCE_EMPTY: row('never', 'run', 'The source has no images.'),
@@ -62,6 +62,11 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   PART_INVALID: row('never', 'run', 'This cannot be the number of a part.'),
   RECORD_INVALID: row('never', 'run', 'A stored record cannot be read.'),
   ROW_INVALID: row('never', 'run', 'A row of results has another shape than its layer.'),
+
+  // Exports to vector stores.
+  CLIENT_FAILED: row('never', 'run', 'The client of a vector store reported an error.'),
+  CLIENT_MISSING: row('never', 'run', 'The client of a vector store is not installed.'),
+  EXPORT_EXISTS: row('never', 'run', 'The destination of an export holds something else.'),
 
   // Networks, weights and engines.
   MODEL_INVALID: row('never', 'run', 'The files of a fine-tuned model cannot be understood.'),

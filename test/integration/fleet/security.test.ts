@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -83,6 +83,15 @@ it('reads and writes below the allowed places only, whoever asks over HTTP', asy
     expect(await post('/v1/runs', { ...spec, ...fields })).toMatchObject({ status: 403, answer: { code: 'PLACE_REFUSED' } })
   }
   expect(await post('/v1/schedules', { name: 'nightly', cron: '0 3 * * *', spec: { ...spec, source: '/etc' } })).toMatchObject({ status: 403, answer: { code: 'PLACE_REFUSED' } })
+})
+
+it('lists no images elsewhere, also where a list at an allowed place names them', async () => {
+  const list = join(root, 'list.txt')
+  await writeFile(list, 'images/image00000.png\n/usr/share/pixmaps/logo.png\n')
+  const run = JSON.parse(await runToItsEnd({ source: list, out: join(root, 'listed') })) as object
+  expect(run).toMatchObject({ state: 'failed', error: { code: 'PLACE_REFUSED', message: expect.stringContaining('list.txt:2: /usr/share/pixmaps/logo.png') as string } })
+  await writeFile(list, `images/image00000.png\n${join(root, 'images/image00001.png')}\n`)
+  expect(JSON.parse(await runToItsEnd({ source: list, out: join(root, 'listed'), overwrite: true }))).toMatchObject({ state: 'done', counts: { done: 2 } })
 })
 
 it('fetches no weights from inside the network', async () => {

@@ -7,8 +7,9 @@ import { queueNotify, startWebhookWorker } from '@layermill/orchestrator/notify'
 import { ModelRegistry, promotionNotice, resolvingRuns } from '@layermill/orchestrator/registry'
 import { AllowedPlaces, guardRuns, guardSchedules, QueueFleetService, QueueRunService } from '@layermill/orchestrator/service'
 import { openTokens, type TokenStore } from '@layermill/orchestrator/tokens'
-import { openStore } from '@layermill/storage'
+import { openSource, openStore } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'
+import type { OpenSource } from '../fleet/environment-options.js'
 import { fleetEnvironment, startFleetRuns } from '../fleet/orchestrator.js'
 import { openFleetQueue } from '../fleet/queue.js'
 import { openFleetSchedules } from '../fleet/schedules.js'
@@ -61,14 +62,15 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const broker = await openFleetQueue(options.queue, text => logger.warn(text))
   const weights = fleetWeights(options.weightsStore, text => logger.info(text))
   const load = fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })
-  const environment = fleetEnvironment(broker, { weights, load, note })
   const root = registryRoot(options)
-  const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
   const places = new AllowedPlaces({
     allowed: options.allowPath ?? [],
     registry: root,
     otherwise: tokens === undefined ? 'any-folder' : 'no-folder',
   })
+  const guarded: OpenSource = async (source, rule) => openSource(source, { ...rule, allows: await places.entriesOf(source) })
+  const environment = fleetEnvironment(broker, { weights, load, openSource: guarded, note })
+  const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
   const runs = new QueueRunService(broker, environment)
   const resolved = resolvingRuns(runs, registry)
   const schedules = await openFleetSchedules({
@@ -81,7 +83,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   })
   try {
     await server.listen()
-    const worker = startFleetRuns(broker, environment, { weights, load, lockDuration: milliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
+    const worker = startFleetRuns(broker, environment, { weights, load, openSource: guarded, lockDuration: milliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
     const webhooks = startWebhookWorker(broker, { ...hooks, note })
     schedules.start()
     logger.info({ queue: broker.describe(), weights: options.weightsStore }, 'serving')

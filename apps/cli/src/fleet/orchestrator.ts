@@ -8,8 +8,8 @@ import { createEnvironment, createProvider, readAhead } from '../compose.js'
 import { loadAnyModel } from '../library/any-model.js'
 import { writePredictions } from '../output/predictions.js'
 import { fleetTraining } from './training.js'
+import type { FleetEnvironmentOptions } from './environment-options.js'
 import type { LoadFleetWeights } from './weights-file.js'
-import type { FleetWeights } from './weights-store.js'
 
 /** Calibrates one run after the other, each with an engine that is there for as long as it takes: on the CPU, as int8 is computed. */
 function fleetCalibration(load: LoadFleetWeights, note: (text: string) => void): NonNullable<RunEnvironment['calibrate']> {
@@ -28,32 +28,27 @@ function fleetCalibration(load: LoadFleetWeights, note: (text: string) => void):
   }
 }
 
-export interface FleetEnvironmentOptions {
-  readonly weights: FleetWeights | undefined
-  readonly load: LoadFleetWeights
-  readonly note: (text: string) => void
-}
-
 /** What an orchestrator of a fleet needs: an engine only to calibrate int8 runs with, and weights only for as long as their hash takes. */
-export function fleetEnvironment(broker: Broker, { weights, load, note }: FleetEnvironmentOptions): RunEnvironment {
+export function fleetEnvironment(broker: Broker, { weights, load, note, openSource }: FleetEnvironmentOptions): RunEnvironment {
   const environment = createEnvironment(async () => broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
     const { network, weights: loaded } = await loadAnyModel(spec.model, spec.weights, load)
     // A fine-tuned model is where its URL says, for workers too.
     if (!isFineTuned(network)) await weights?.publish(network, loaded)
     return { network, weightsSha256: loaded.sha256 }
   })
-  return { ...environment, calibrate: fleetCalibration(load, note) }
+  const open = openSource === undefined ? {} : { openSource: (source: string) => openSource(source) }
+  return { ...environment, ...open, calibrate: fleetCalibration(load, note) }
 }
 
-export interface FleetRunsOptions extends Pick<RunWorkerOptions, 'lockDuration' | 'note'>, Pick<FleetEnvironmentOptions, 'weights' | 'load'> {}
+export interface FleetRunsOptions extends Pick<RunWorkerOptions, 'lockDuration' | 'note'>, Pick<FleetEnvironmentOptions, 'weights' | 'load' | 'openSource'> {}
 
 /** Carries out the runs of a queue in this process. */
-export function startFleetRuns(broker: Broker, environment: RunEnvironment, { weights, load, ...options }: FleetRunsOptions): RunWorker {
+export function startFleetRuns(broker: Broker, environment: RunEnvironment, { weights, load, openSource, ...options }: FleetRunsOptions): RunWorker {
   const notify = queueNotify(broker)
   return startRunWorker(broker, environment, {
     ended: (run, spec) => notifyOfRun(notify, run, spec?.notify),
     ...options,
-    training: fleetTraining(broker, { weights, load, note: options.note ?? (() => undefined) }),
+    training: fleetTraining(broker, { weights, load, note: options.note ?? (() => undefined), ...(openSource === undefined ? {} : { openSource }) }),
     finish: async ({ spec, counts }, store) => {
       if (spec.kind !== 'predict' || spec.out === undefined) return
       await writePredictions(store, spec.out)

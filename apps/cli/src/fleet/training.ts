@@ -6,11 +6,10 @@ import { queueNotify } from '@layermill/orchestrator/notify'
 import { promotionNotice } from '@layermill/orchestrator/registry'
 import type { OpenTrainingEnvironment } from '@layermill/orchestrator/service'
 import { QueueGradients, type TrainingEnvironment } from '@layermill/orchestrator/train'
-import { openSource } from '@layermill/storage'
+import { type ImageSource, openSource } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import { createEnvironment, createProvider, readAhead } from '../compose.js'
-import type { LoadFleetWeights } from './weights-file.js'
-import type { FleetWeights } from './weights-store.js'
+import type { FleetEnvironmentOptions, OpenSource } from './environment-options.js'
 
 /** Bytes of stored features that may stay in memory. */
 const featureMemory = 2e9
@@ -41,11 +40,12 @@ export function trainingEnvironment(
   runs: TrainingEnvironment['runs'],
   provider: ModelProvider,
   gradients: TrainingEnvironment['gradients'],
+  open: OpenSource = openSource,
 ): TrainingEnvironment {
   return {
     runs,
     gradients,
-    openLabelled,
+    openLabelled: source => openLabelled(source, open),
     base: async ({ model, weights }) => provider.model(model, weights),
     readAhead,
   }
@@ -55,11 +55,11 @@ export function trainingEnvironment(
  * A folder's classes are its folders, also where a stray image lies beside them: that one is then missed, and said so. An archive's are
  * those that it states, else its folders.
  */
-async function openLabelled(source: string): ReturnType<typeof openSource> {
-  const opened = await openSource(source)
+async function openLabelled(source: string, open: OpenSource): Promise<ImageSource> {
+  const opened = await open(source)
   if (!['folder', 's3', 'tar', 'parquet'].includes(opened.kind)) return opened
   await opened.close()
-  return openSource(source, { labels: 'folder' })
+  return open(source, { labels: 'folder' })
 }
 
 /**
@@ -67,17 +67,18 @@ async function openLabelled(source: string): ReturnType<typeof openSource> {
  * base's features are to be learnt from. That engine computes on the CPU, so that every orchestrator gets the same bits.
  */
 export function fleetTraining(
-  broker: Broker, { weights, load, note }: { readonly weights: FleetWeights | undefined; readonly load: LoadFleetWeights; readonly note: (text: string) => void },
+  broker: Broker, { weights, load, note, openSource: open = openSource }: FleetEnvironmentOptions,
 ): OpenTrainingEnvironment {
   return async () => {
     const provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
-    const runs = createEnvironment(async () => broker, async ({ model, weights: source }) => {
+    const created = createEnvironment(async () => broker, async ({ model, weights: source }) => {
       const loaded = await provider.model(model, source)
       // A fine-tuned model is where its URL says, for workers too.
       if (!isFineTuned(loaded.network)) await weights?.publish(loaded.network, loaded.weights)
       return { network: loaded.network, weightsSha256: loaded.weights.sha256 }
     })
-    const environment = { ...trainingEnvironment(runs, provider, queueGradients(broker, provider)), onPromoted: promotionNotice(queueNotify(broker)) }
+    const runs = { ...created, openSource: (source: string) => open(source) }
+    const environment = { ...trainingEnvironment(runs, provider, queueGradients(broker, provider), open), onPromoted: promotionNotice(queueNotify(broker)) }
     return { environment, close: () => provider.close() }
   }
 }

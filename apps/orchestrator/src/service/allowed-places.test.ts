@@ -55,6 +55,16 @@ it('allows no folder where none is listed, and listed buckets only where some ar
   for (const source of ['s3://bucket/teammates/', 's3://bucket/', 's3://other/team/']) await expect(buckets(source)).rejects.toThrow(refused)
 })
 
+it('says what lists below an allowed place may name elsewhere', async () => {
+  const places = new AllowedPlaces({ allowed: [join(root, 'data'), 's3://bucket/team'], otherwise: 'no-folder' })
+  const allows = await places.entriesOf(join(root, 'data/in/list.csv'))
+  const named = [join(root, 'data/other/a.jpg'), 's3://bucket/team/a.jpg', join(root, 'secret/a.jpg'), join(root, 'data/../secret/a.jpg'), 's3://other/a.jpg', '/etc/a.jpg']
+  expect(named.map(place => allows?.(place))).toEqual([true, true, false, false, false, false])
+  expect((await places.entriesOf('s3://bucket/team/list.txt'))?.('s3://bucket/others/a.jpg')).toBe(false)
+  expect(await places.entriesOf(join(root, 'secret/list.csv'))).toBeUndefined()
+  expect(await new AllowedPlaces({ allowed: [], otherwise: 'any-folder' }).entriesOf('/etc/list.csv')).toBeUndefined()
+})
+
 it('knows of every field whether it names a place', () => {
   const places = ['source', 'out', 'model', 'weights', 'validation', 'register', 'cache']
   const others = [

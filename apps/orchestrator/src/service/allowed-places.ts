@@ -87,11 +87,27 @@ export class AllowedPlaces {
     }
   }
 
+  /**
+   * Which images a list at an allowed place may name that are elsewhere, by their path or URL as written; undefined where it may name all.
+   * A list at another place was not named over HTTP, and may as well.
+   */
+  async entriesOf(source: string): Promise<((place: string) => boolean) | undefined> {
+    const { folders, buckets } = this.#allowed
+    const restricted = schemeOf(source) === 's3' ? buckets.length > 0 : folders.length > 0
+    if (!restricted || !(await this.#allows('source', source))) return undefined
+    const roots = [...folders, ...await Promise.all(folders.map(canonical))]
+    return place => (schemeOf(place) === 's3' ? this.#allowsBucket(place, buckets) : roots.some(root => isBelow(resolve(place), root, sep)))
+  }
+
+  #allowsBucket(place: string, buckets: readonly string[]): boolean {
+    return this.#allowed.buckets.length === 0 || buckets.some(root => isBelow(bucketPlace(place), root, '/'))
+  }
+
   async #allows(field: string, place: string): Promise<boolean> {
     const scheme = schemeOf(place)
     const { folders, buckets } = this.#allowed
     const own = field === 'model' || field === 'register.root' ? this.#registry : byKind([])
-    if (scheme === 's3') return buckets.length === 0 || [...buckets, ...own.buckets].some(root => isBelow(bucketPlace(place), root, '/'))
+    if (scheme === 's3') return this.#allowsBucket(place, [...buckets, ...own.buckets])
     if (folders.length === 0 && this.options.otherwise === 'any-folder') return true
     // What has another scheme is no place of any store, or read as a path by whoever knows fewer schemes.
     return (scheme === undefined || scheme === 'file') && isBelowAny(place, [...folders, ...own.folders])

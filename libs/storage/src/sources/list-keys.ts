@@ -60,6 +60,11 @@ function uncheckedKey(entry: string, base: ListBase): string {
   return up + escapeFirst(rest)
 }
 
+/** Whether a key is of an image that does not lie below the list's own folder. */
+export function isElsewhere(key: string): boolean {
+  return [UP, ROOT, S3].includes(key.split('/')[0] ?? '')
+}
+
 /** Where the image with this key is: the inverse of `keyOfEntry`. */
 export function placeOfKey(key: string, base: ListBase): Place {
   checkKey(key, 'list')

@@ -4,12 +4,15 @@ import { Bucket } from '../s3/bucket.js'
 import { s3Client } from '../s3/client.js'
 import { refuseDuplicates } from './duplicates.js'
 import { type ListEntry, listEntries, type ListFormat } from './list-format.js'
-import { keyOfEntry, type ListBase, placeOfKey } from './list-keys.js'
+import { isElsewhere, keyOfEntry, type ListBase, placeOfKey } from './list-keys.js'
 import { readImage, statImage } from './local.js'
 import { readObject, statObject } from './objects.js'
 import { emptySource, folderLabel, type ImageSource, type LabelRule, Skipped, type SourceItem } from './source.js'
 
 const STATS_AT_ONCE = 32
+
+/** Whether a list may name this image elsewhere, a path or s3:// URL; undefined where it may name all. */
+export type ListRule = ((place: string) => boolean) | undefined
 
 /** A list file: what it is, and how to read it from its start, as often as asked. */
 export interface ListFile {
@@ -31,7 +34,7 @@ export class ListSource implements ImageSource {
   private checked: Promise<void> | undefined
   private readonly buckets = new Map<string, Bucket>()
 
-  constructor(private readonly list: ListFile, private readonly labels: LabelRule) {
+  constructor(private readonly list: ListFile, private readonly labels: LabelRule, private readonly allows?: ListRule) {
     this.url = list.url
   }
 
@@ -75,11 +78,19 @@ export class ListSource implements ImageSource {
 
   private keyOf(entry: ListEntry): string {
     try {
-      return keyOfEntry(entry.path, this.list.base)
+      const key = keyOfEntry(entry.path, this.list.base)
+      if (this.allows !== undefined && isElsewhere(key)) this.refuse(key, entry)
+      return key
     } catch (error) {
-      if (!(error instanceof LayermillError)) throw error
+      if (!(error instanceof LayermillError) || error.code === 'PLACE_REFUSED') throw error
       throw new LayermillError('LIST_INVALID', `${this.url}:${entry.line}: ${error.message}`, { hint: error.hint, cause: error })
     }
+  }
+
+  private refuse(key: string, entry: ListEntry): void {
+    const place = placeOfKey(key, this.list.base)
+    const text = place.kind === 'local' ? place.path : `s3://${place.bucket}/${place.key}`
+    if (this.allows?.(text) === false) throw new LayermillError('PLACE_REFUSED', `${this.url}:${entry.line}: ${text} is not below a place that this server allows`)
   }
 
   private async *keys(after: string | undefined): AsyncGenerator<{ key: string; label: string | undefined }> {

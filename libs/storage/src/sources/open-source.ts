@@ -13,7 +13,7 @@ import { type ArchiveKind, archiveKind, refuseCompressed, shardPattern } from '.
 import type { ShardPlace } from './archives/shards.js'
 import { TarSource } from './archives/tar-source.js'
 import { FolderSource, globSource } from './folder.js'
-import { type ListFile, ListSource } from './list.js'
+import { type ListFile, type ListRule, ListSource } from './list.js'
 import { type ListFormat, listFormat } from './list-format.js'
 import { readImage, statImage } from './local.js'
 import { readObject, sourceError, statObject } from './objects.js'
@@ -21,22 +21,28 @@ import { S3Source } from './s3-prefix.js'
 import { SingleSource } from './single.js'
 import { extensionOf, type ImageSource, isImageName, type LabelRule } from './source.js'
 
+export interface OpenSourceOptions {
+  readonly labels?: LabelRule
+  readonly allows?: ListRule
+}
+
 /**
  * Opens a dataset: a folder, a glob, a list file (.txt, .csv, .jsonl), archives (.tar, .parquet; a range or pattern of them), one image, or
  * the same in a bucket (`s3://bucket/prefix/`, `s3://bucket/photos/*.jpg`, `s3://bucket/list.csv`, `s3://bucket/photo.jpg`). What exists
  * under a name is taken before what it would match as a pattern.
  *
  * @param options.labels where labels come from, `auto` if left out; see LabelRule
+ * @param options.allows which images a list file may name that are not below its own folder, as a path or s3:// URL; all if left out
  * @throws LayermillError `SOURCE_MISSING`, `SOURCE_KIND` (a file that is neither an image nor a list), `SOURCE_DENIED`, `STORE_URL`
  */
-export async function openSource(source: string, options: { labels?: LabelRule } = {}): Promise<ImageSource> {
+export async function openSource(source: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
   const labels = options.labels ?? 'auto'
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)?.[1]?.toLowerCase()
-  if (scheme === 's3') return openS3Source(source, labels)
+  if (scheme === 's3') return openS3Source(source, labels, options.allows)
   if (scheme !== undefined && scheme !== 'file') {
     throw new LayermillError('SOURCE_KIND', `${scheme}:// is not a source; expected a folder, a file, a glob or s3://bucket/prefix`)
   }
-  return openLocalSource(scheme === 'file' ? fileURLToPath(source) : source, labels)
+  return openLocalSource(scheme === 'file' ? fileURLToPath(source) : source, labels, options.allows)
 }
 
 async function archiveSource(place: ShardPlace, kind: ArchiveKind, labels: LabelRule): Promise<ImageSource> {
@@ -46,7 +52,7 @@ async function archiveSource(place: ShardPlace, kind: ArchiveKind, labels: Label
   return new ParquetSource(place, labels)
 }
 
-async function openLocalSource(given: string, labels: LabelRule): Promise<ImageSource> {
+async function openLocalSource(given: string, labels: LabelRule, allows: ListRule): Promise<ImageSource> {
   if (given === '') throw new LayermillError('SOURCE_MISSING', 'the source is empty; expected a folder, a file, a glob or s3://bucket/prefix')
   const path = resolve(given)
   const info = await stat(path).catch((error: unknown) => {
@@ -75,7 +81,7 @@ async function openLocalSource(given: string, labels: LabelRule): Promise<ImageS
   if (archive !== undefined) return archiveSource(LocalShards.of(path, given, archive), archive, labels)
   const format = listFormat(extensionOf(path))
   if (format === undefined) throw unknownKind(given)
-  return new ListSource(localList(path, given, format), labels)
+  return new ListSource(localList(path, given, format), labels, allows)
 }
 
 function localList(path: string, given: string, format: ListFormat): ListFile {
@@ -96,7 +102,7 @@ function unknownKind(name: string): LayermillError {
   })
 }
 
-async function openS3Source(source: string, labels: LabelRule): Promise<ImageSource> {
+async function openS3Source(source: string, labels: LabelRule, allows: ListRule): Promise<ImageSource> {
   const { bucket: name, prefix } = parseS3Url(source)
   const bucket = new Bucket(s3Client(), name)
   const scan = picomatch.scan(prefix)
@@ -125,7 +131,7 @@ async function openS3Source(source: string, labels: LabelRule): Promise<ImageSou
   const archive = archiveKind(prefix)
   if (archive !== undefined) return archiveSource(S3Shards.of(bucket, prefix, source, archive), archive, labels)
   const format = listFormat(extensionOf(prefix))
-  if (format !== undefined) return new ListSource(s3List(bucket, prefix, source, format), labels)
+  if (format !== undefined) return new ListSource(s3List(bucket, prefix, source, format), labels, allows)
   bucket.client.destroy()
   throw unknownKind(source)
 }

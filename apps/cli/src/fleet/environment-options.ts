@@ -1,0 +1,14 @@
+import type { openSource } from '@layermill/storage'
+import type { LoadFleetWeights } from './weights-file.js'
+import type { FleetWeights } from './weights-store.js'
+
+export type OpenSource = typeof openSource
+
+/** How an orchestrator of a fleet reaches what specs name. */
+export interface FleetEnvironmentOptions {
+  readonly weights: FleetWeights | undefined
+  readonly load: LoadFleetWeights
+  /** Default: any source. */
+  readonly openSource?: OpenSource
+  readonly note: (text: string) => void
+}
