@@ -131,11 +131,12 @@ export function* normalSlices(data: Float32Array, standardDeviation: number, str
 /** Fills `data` uniformly from [-limit, limit); yields as `normalSlices`. */
 export function* uniformSlices(data: Float32Array, limit: number, stream: RandomStream): Generator<void> {
   const scale = limit / 2147483648
-  let i = 0
-  while (i < data.length) {
-    const end = Math.min(data.length, i + SLICE)
-    for (; i < end; i++) data[i] = stream.next() * scale
-    yield
+  const block = new Int32Array(BLOCK)
+  for (let start = 0; start < data.length; start += BLOCK) {
+    const length = Math.min(BLOCK, data.length - start)
+    stream.fill(length === BLOCK ? block : block.subarray(0, length))
+    for (let i = 0; i < length; i++) data[start + i] = block[i]! * scale
+    if ((start + length) % SLICE === 0 || start + length === data.length) yield
   }
 }
 
