@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { openBroker } from '@layermill/jobs'
 import { BrokerPartQueue, superviseRun } from '@layermill/orchestrator/run'
 import { Redis } from 'ioredis'
+import { linesOf, nextLine, startService } from './service.js'
 import { syntheticRun } from './fleet-world.js'
 import { cost, inProcess } from './measure.js'
 
@@ -16,15 +16,6 @@ interface BenchWorker {
   readonly lines: AsyncIterator<string>
 }
 
-/** The next line that a process writes. */
-async function nextLine(lines: AsyncIterator<string>): Promise<string> {
-  const line = await lines.next()
-  if (line.done === true) throw new Error('a process of the benchmark ended early')
-  return line.value
-}
-
-const linesOf = (stream: NodeJS.ReadableStream): AsyncIterator<string> => createInterface({ input: stream })[Symbol.asyncIterator]()
-
 async function startWorker(queue: string): Promise<BenchWorker> {
   const child = spawn(process.execPath, [fileURLToPath(new URL('./fleet-worker-step.js', import.meta.url)), queue], { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines = linesOf(child.stdout)
@@ -32,18 +23,10 @@ async function startWorker(queue: string): Promise<BenchWorker> {
   return { child, lines }
 }
 
-/** Redis in a process of its own, by the script that tests use; this file runs from dist/. */
+/** Redis in a process of its own. */
 export async function startRedis(): Promise<{ url: string; stop: () => Promise<unknown> }> {
-  const script = fileURLToPath(new URL('../../../scripts/services/redis.mjs', import.meta.url))
-  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const { url } = JSON.parse(await nextLine(linesOf(child.stdout))) as { url: string }
-  return {
-    url,
-    stop: async () => {
-      child.kill('SIGINT')
-      return once(child, 'exit')
-    },
-  }
+  const { described, stop } = await startService<{ url: string }>('redis')
+  return { url: described.url, stop }
 }
 
 /** Ends a worker and returns the CPU seconds that it took. */
