@@ -43,12 +43,15 @@ function fieldValue(schema: z.ZodType, value: unknown): unknown {
 
 /** The fields of a YAML or JSON file. @throws LayermillError `SPEC_INVALID` */
 export async function readSpecFile(file: string): Promise<Record<string, unknown>> {
+  let text = ''
   let value: unknown
   try {
     const { parse } = await import('yaml')
-    value = parse(await readFile(file, 'utf8'))
+    text = await readFile(file, 'utf8')
+    value = parse(text, { logLevel: 'error' })
   } catch (cause) {
-    throw new LayermillError('SPEC_INVALID', `--file ${file}: ${errorMessage(cause)}`, { cause })
+    const hint = /(^|[\s{,])\*\s*:/m.test(text) ? 'in YAML * stands in quotes, as in "*": 0' : undefined
+    throw new LayermillError('SPEC_INVALID', `--file ${file}: ${errorMessage(cause).trim()}`, { cause, hint })
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
   throw new LayermillError('SPEC_INVALID', `--file ${file}: expected fields with values, as 'model: resnet50'`)

@@ -106,5 +106,8 @@ describe('learningRateScales', () => {
   it('refuses a pattern without a parameter and a negative factor', () => {
     expect(() => learningRateScales(['fc/W'], { res7: 1 })).toThrow(/res7/)
     expect(() => learningRateScales(['fc/W'], { fc: -1 })).toThrow(/-1/)
+    const names = ['res4/b1/W', 'res4/b22/W']
+    expect(() => learningRateScales(names, { res4: 0.1, 'res4/b22': 1 })).toThrow(/res4\/b22 is never used: res4 comes first/)
+    expect([...learningRateScales(names, { 'res4/b22': 1, res4: 0.1, '*': 0 }).values()]).toEqual([0.1, 1])
   })
 })

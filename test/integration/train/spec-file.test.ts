@@ -115,6 +115,14 @@ describe('a YAML spec', () => {
   })
 })
 
+it('says what is wrong with a star that YAML does not read as a name', async () => {
+  const file = join(await folder(), 'star.yaml')
+  await writeFile(file, 'source: ./a\nout: ./b\nmodel: resnet50\nbase:\n  res5: 1\n  *: 0\n')
+  const { code, stderr } = await runCli(['finetune', '-f', file])
+  expect(code).toBe(2)
+  expect(stderr).toMatch(/^error: --file .*star\.yaml: [\s\S]*\[SPEC_INVALID\]\nin YAML \* stands in quotes/)
+})
+
 describe('the report', () => {
   it('is shown by a browser without anything else, on a phone and a desk, light and dark', async () => {
     const report = pathToFileURL(join(out, 'report.html')).href
