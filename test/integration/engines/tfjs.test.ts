@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { openStore, featurePath, readFeatureRows } from '@layermill/storage'
@@ -5,6 +6,8 @@ import { runCli, smallRun } from '../../helpers/cli.js'
 import { succeeded } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'
 import { writeImages } from '../../helpers/images.js'
+import { readRun } from '../../helpers/results.js'
+import { writeShapes } from '../train/shapes.js'
 
 const folder = testFolder('engine-tfjs')
 
@@ -25,6 +28,24 @@ it('extract --engine tfjs gives the features of the ONNX engine, to rounding', a
   const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
   expect(largest).toBeGreaterThan(0)
   expect(expected.every((value, i) => Math.abs(value - actual[i]!) <= 1e-5 * largest)).toBe(true)
+})
+
+it('finetune --engine tfjs learns what the ONNX engine learns, to rounding, and runs are of the same identity', async () => {
+  const shapes = join(await folder(), 'shapes')
+  await writeShapes(shapes, 2)
+  const train = async (name: string, ...engine: string[]): Promise<{ losses: number[]; identity: unknown }> => {
+    const out = join(await folder(), name)
+    const network = ['--model', 'googlenet', '--weights', 'random:1', '--layer', 'conv1', '--size', '24x24', '--base', 'full']
+    succeeded(await runCli(['finetune', shapes, ...network, '--epochs', '2', '--batch-size', '4', '--validation', '0.34', '--out', out, ...engine]))
+    const lines = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trim().split('\n')
+    const losses = lines.map(line => (JSON.parse(line) as { training: { loss: number } }).training.loss)
+    return { losses, identity: (await readRun(out))['identity'] }
+  }
+  const [onnx, tfjs] = [await train('by-onnx', '--device', 'cpu'), await train('by-tfjs', '--engine', 'tfjs', '--device', 'cpu-portable')]
+  expect(onnx.losses.length).toBeGreaterThan(1)
+  expect(tfjs.losses.length).toBe(onnx.losses.length)
+  for (const [i, loss] of onnx.losses.entries()) expect(Math.abs(tfjs.losses[i]! - loss) / loss).toBeLessThan(1e-3)
+  expect(tfjs.identity).toEqual(onnx.identity)
 })
 
 it('--engine tfjs without its native package says in one line how to get it', async () => {

@@ -3,8 +3,10 @@ import { LayermillError, type Network, type Size2, type Tensor, type TensorMap }
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Engine, Extractor } from '../engine.js'
 import { cases, type Case } from './cases.js'
+import { networkContract } from './network-contract.js'
 import { computeReference, type Value } from './reference.js'
 import { inSharedMemory, node, tinyImages, tinyNetwork, tinyWeights } from './tiny.js'
+import { trainingContract } from './training-contract.js'
 
 /** Largest difference from the float64 reference, in units of the layer's largest value. */
 const TOLERANCE = 1e-5
@@ -239,8 +241,9 @@ export function engineLeftOut(name: string, open: () => Promise<Engine>, reason:
 /**
  * Runs the contract against an engine.
  * @param open opens one; called several times.
+ * @param options `networks`: false for the engine that the others' networks are compared with. Default: true.
  */
-export function engineContract(name: string, open: () => Promise<Engine>): void {
+export function engineContract(name: string, open: () => Promise<Engine>, options: { networks?: boolean } = {}): void {
   describe(`${name}: the engine contract`, () => {
     let opened: Engine
     beforeAll(async () => {
@@ -255,8 +258,16 @@ export function engineContract(name: string, open: () => Promise<Engine>): void 
     describe('numbers', () => {
       numbersContract(engine)
     })
+    if (options.networks ?? true) {
+      describe('networks', () => {
+        networkContract(engine)
+      })
+    }
     describe('batches', () => {
       batchContract(engine)
+    })
+    describe('training', () => {
+      trainingContract(engine)
     })
     describe('errors', () => {
       errorContract(engine)

@@ -3,7 +3,7 @@
  * the seed in each test's name alone.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { elementCount, fineTunedNetwork, getNetwork, inferShapes, parameterShapes, type GraphNode, type Network, type Size2, type Tensor } from '@layermill/models'
+import { elementCount, fineTunedNetwork, type FineTunedNetwork, getNetwork, inferShapes, parameterShapes, type GraphNode, type Network, type Size2, type Tensor } from '@layermill/models'
 import type { Engine } from '../engine.js'
 import { openEngine } from '../open.js'
 import { node, numbers, tinyNetwork } from '../testing/tiny.js'
@@ -50,6 +50,12 @@ const pools: readonly (readonly [kernel: Size2, stride: Size2, pad: Size2, ceil:
 const bn = (name: string, from: string): GraphNode => node('batchNorm', name, [from], { epsilon: 1e-3, decay: 0.9 })
 const normalised = [conv('conv', 'first', 5, [3, 3], [2, 2], [1, 1]), bn('bn', 'conv'), node('relu', 'relu', ['bn'], {}), bn('bn2', 'relu')]
 
+/** A classifier in the middle besides the one at the end, as GoogLeNet trains with: what is before both learns from both. */
+function withAuxiliary(): FineTunedNetwork {
+  const base = around([conv('shared', 'first', 4, [3, 3]), node('linear', 'auxiliary', ['shared'], { inFeatures: 168, outFeatures: CLASSES }), conv('later', 'shared', 3, [3, 3])], [9, 8])
+  return { ...base, base, head: { layer: 'scores', classes: CLASSES, auxiliary: true }, classNames: undefined, classifiers: ['scores', 'auxiliary'], newNodes: [] }
+}
+
 const cases: readonly Case[] = [
   ...windows.map(([kernel, stride, pad]) => op(`conv ${kernel.join('x')} / ${stride.join()} pad ${pad.join()}`, [conv('conv', 'first', 5, kernel, stride, pad)])),
   ...pools.flatMap(([kernel, stride, pad, ceil]) => [false, true].map(ties =>
@@ -79,6 +85,8 @@ const cases: readonly Case[] = [
     network: fineTunedNetwork(getNetwork('googlenet'), { layer: 'inception_3a', head: [{ units: 6, dropout: 0.5 }], classes: CLASSES, inputSize: [21, 21] }),
     size: [21, 21],
   },
+  { name: 'auxiliary losses', size: [9, 8], network: withAuxiliary() },
+  { name: 'auxiliary losses, weighted', size: [9, 8], network: withAuxiliary(), options: { auxiliaryWeight: 0.7 } },
 ]
 
 /** Scaled by what they sum over, so that values stay about as large as the images'. */
