@@ -57,6 +57,15 @@ describe('openEngine', () => {
     await engine.close()
   })
 
+  it('keeps float32 exact on GPUs of NVIDIA\'s, unless somebody chose otherwise', async () => {
+    const script = (before: string): string => `${before}
+      await openEngine({ device: 'cuda' }).then(cuda => cuda.close(), () => undefined)
+      await engine.close()
+      console.log(process.env.NVIDIA_TF32_OVERRIDE)`
+    expect(await runScript(script("await openEngine({ device: 'cpu' }).then(cpu => cpu.close()); if ('NVIDIA_TF32_OVERRIDE' in process.env) process.exit(9)"))).toMatchObject({ code: 0, stdout: '0\n' })
+    expect(await runScript(script("process.env.NVIDIA_TF32_OVERRIDE = '1'"))).toMatchObject({ code: 0, stdout: '1\n' })
+  })
+
   it('refuses an engine it does not have and threads that are no number of threads', async () => {
     await expect(openEngine({ engine: 'torch' as 'onnx' })).rejects.toMatchObject({ code: 'ENGINE_UNKNOWN' })
     await expect(openEngine({ device: 'cpu-portable' })).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE', hint: 'give --engine tfjs as well' })

@@ -26,6 +26,14 @@ async function devicesToTry(engine: EngineName, device: Device | 'auto'): Promis
 }
 
 /**
+ * From Ampere on, NVIDIA's libraries round the factors of float32 products to 10 bits of mantissa (TF32), unless the process's environment
+ * says otherwise when they load. A choice that somebody made stays.
+ */
+function keepFloat32(devices: readonly Device[]): void {
+  if (devices.includes('cuda')) process.env['NVIDIA_TF32_OVERRIDE'] ??= '0'
+}
+
+/**
  * Starts an engine in a thread of its own.
  * @throws LayermillError `DEVICE_UNAVAILABLE` with the reason; `ENGINE_UNKNOWN`; `ENGINE_FAILED` where the runtime does not load.
  */
@@ -36,6 +44,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     throw new LayermillError('ENGINE_THREADS', `threads must be a whole number of at least 1, not ${threads}`)
   }
   const { candidates, report } = await devicesToTry(engine, device)
+  keepFloat32(candidates)
   const client = new ThreadClient(engine)
   try {
     const opened = await client.request('open', { devices: candidates, threads })

@@ -69,8 +69,8 @@ class DeviceWorker {
   }
 
   private start(): Promise<number> {
-    // A device of its own by the driver's own means, for every engine: each process sees one GPU, which is its first.
-    const env = { ...process.env, CUDA_VISIBLE_DEVICES: String(this.device), [childVariable]: String(this.device) }
+    // A device of its own by the driver's own means, for every engine: each process sees one GPU, which is its first. Numbers as nvidia-smi's.
+    const env = { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', ...process.env, CUDA_VISIBLE_DEVICES: String(this.device), [childVariable]: String(this.device) }
     const child = fork(process.argv[1]!, this.args, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     this.child = child
     for (const stream of [child.stdout, child.stderr]) {
