@@ -86,8 +86,10 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     const worker = startFleetRuns(broker, environment, { weights, load, openSource: guarded, lockDuration: milliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
     const webhooks = startWebhookWorker(broker, { ...hooks, note })
     schedules.start()
+    // Before it is said that it serves: who hears that may stop it.
+    const stopped = untilStopped()
     logger.info({ queue: broker.describe(), weights: options.weightsStore }, 'serving')
-    const signal = await untilStopped()
+    const signal = await stopped
     exitAtLatest(2 * closeDeadline, text => logger.warn(text))
     logger.info({ signal }, 'stopping: runs under way are handed back')
     await Promise.all([server.close(), worker.close(), schedules.close(), webhooks.close()].map(async closing => closing.catch((error: unknown) => logger.warn({ err: error }, 'while stopping'))))

@@ -70,9 +70,11 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
     try {
       gradients = new GradientProcessor({ ...reading, exchange: openExchange(broker.blobs) })
       const worker = await startFleetWorker({ broker, processor, engine, version, concurrency, lockDuration, health })
+      // Before it is said that it is there: who hears that may stop it.
+      const stopped = untilStopped()
       note(`worker ${worker.id}: ${engine.name} on ${engine.device}, queue ${broker.describe()}${worker.healthUrl === undefined ? '' : `, health at ${worker.healthUrl}`}`)
       const gradientWorker = startGradientWorker(broker, gradients, { lockDuration: Math.min(lockDuration, gradientLock) })
-      const signal = await untilStopped()
+      const signal = await stopped
       exitAtLatest(drainDeadline + closeDeadline, note)
       // Micro-batches under way end while the parts do, or their locks run out.
       void gradientWorker.close()
