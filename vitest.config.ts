@@ -1,5 +1,4 @@
 import { defineConfig } from 'vitest/config'
-import LongestFirst from './scripts/vitest-sequencer.mjs'
 
 export default defineConfig({
   test: {
@@ -8,7 +7,6 @@ export default defineConfig({
     reporters: ['default', './scripts/vitest-reporter.mjs'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    sequence: { sequencer: LongestFirst },
     // Two cores and native thread pools: more processes at once would only fight for them.
     maxWorkers: 2,
     // What is waited for comes; on a busy machine it comes later than in the second that is the default.
