@@ -114,6 +114,9 @@ it('shows curves, confusion and mistakes of a fine-tuning run', async () => {
   expect(await page.getByRole('slider', { name: 'Accuracy by epoch' }).getAttribute('aria-valuetext')).toMatch(/^epoch 5: training \d+%, held out \d+%$/)
   await page.getByRole('region', { name: 'Confusion matrix' }).waitFor()
   expect(await watched.checkScreens('training')).toEqual([])
+  await page.getByRole('link', { name: 'Overview' }).click()
+  await page.getByText('shapes@1 promoted').waitFor()
+  expect(await watched.checkScreens('finetune-overview')).toEqual([])
 })
 
 /** A second version with the files of the first. */
@@ -159,6 +162,7 @@ it('has pages for models and queues', async () => {
   for (const name of ['Models', 'Queues']) {
     await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name }).click()
     await page.getByRole('heading', { name, level: 1 }).waitFor()
+    await page.getByRole('table').waitFor()
     expect(await watched.checkScreens(name.toLowerCase())).toEqual([])
   }
 })

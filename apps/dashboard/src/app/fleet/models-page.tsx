@@ -34,8 +34,8 @@ function Versions({ model, onPromote }: { model: ModelDetail; onPromote: (versio
       <tbody>
         {model.details.map(({ version, run, created, latest, complete, evaluation }) => (
           <tr key={version}>
-            <th scope="row">{version} {latest ? <span class="badge done"><span class="mark" aria-hidden="true" />latest</span> : null}</th>
-            <td><a href={link('runs', run)}>{run}</a><small class="muted block">{ago(created)}</small></td>
+            <th scope="row" class="nowrap">{version} {latest ? <span class="badge done"><span class="mark" aria-hidden="true" />latest</span> : null}</th>
+            <td class="nowrap"><a href={link('runs', run)}>{run}</a><small class="muted block">{ago(created)}</small></td>
             <td>{evaluation?.challenger === undefined ? '–' : percent(evaluation.challenger.accuracy)}</td>
             <td>{evaluation?.bootstrap === undefined ? '–' : <>{percent(evaluation.bootstrap.difference)} <span class="muted">at least {percent(evaluation.bootstrap.lower)}</span></>}<small class="muted block">{evaluation?.reason}</small></td>
             <td>{!latest && complete && may('submit') ? <button type="button" onClick={() => onPromote(version)}>Promote</button> : null}</td>
@@ -79,7 +79,7 @@ function History({ history }: { history: ModelDetail['history'] }) {
   return (
     <TableBox label="History">
       <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">By</th><th scope="col">Why</th></tr></thead>
-      <tbody>{history.map(({ sequence, time, event, version, by, reason }) => <tr key={sequence}><th scope="row" class="nowrap">{dateTime(time)}</th><td>{happened[event](version)}</td><td>{by}</td><td>{reason}</td></tr>)}</tbody>
+      <tbody>{history.map(({ sequence, time, event, version, by, reason }) => <tr key={sequence}><th scope="row" class="nowrap">{dateTime(time)}</th><td class="nowrap">{happened[event](version)}</td><td>{by}</td><td>{reason}</td></tr>)}</tbody>
     </TableBox>
   )
 }

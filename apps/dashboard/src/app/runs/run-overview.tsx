@@ -5,6 +5,7 @@ import { WorkerTable } from '../fleet/workers-page.js'
 import { Card, ProgressBar, Stat } from '../ui/parts.js'
 import { Sparkline } from '../ui/sparkline.js'
 import { PartGrid } from './part-grid.js'
+import { RunOutcome } from './run-outcome.js'
 import { RunCurves } from './run-training.js'
 import type { LiveRun } from './use-run.js'
 
@@ -54,6 +55,7 @@ export function RunOverview({ run, live }: { run: RunDetail; live: LiveRun }) {
   return (
     <>
       <Progress run={run} live={live} />
+      <RunOutcome run={run} />
       {run.kind === 'finetune' && live.epochs.length > 0 ? <Card title="Curves"><RunCurves epochs={live.epochs} /></Card> : null}
       <RunWorkers id={run.id} workers={workers} />
       {run.kind === 'finetune' ? null : <PartGrid run={run} workers={workers} active={active} />}

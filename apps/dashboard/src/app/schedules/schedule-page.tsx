@@ -19,7 +19,7 @@ function History({ ticks }: { ticks: readonly Tick[] }) {
           <tr key={tick.id}>
             <th scope="row" class="nowrap">{dateTime(tick.due)}{tick.manual === true ? <small class="muted block">by hand</small> : null}</th>
             <td><TickState tick={tick} />{tick.error === undefined ? null : <p class="bad">{tick.error.message}</p>}</td>
-            <td>{tick.run === undefined ? '–' : <a href={link('runs', tick.run)}>{tick.run}</a>}</td>
+            <td class="nowrap">{tick.run === undefined ? '–' : <a href={link('runs', tick.run)}>{tick.run}</a>}</td>
           </tr>
         ))}
       </tbody>
