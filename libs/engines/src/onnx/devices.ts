@@ -26,6 +26,13 @@ async function tryDevice(device: Device): Promise<void> {
   }
 }
 
+/** What to do about a device that is missing. */
+function adviceFor(devices: readonly Device[]): string {
+  if (devices.includes('cuda')) return 'npm run setup:cuda fetches the CUDA provider and names the libraries that are missing; or use --device cpu'
+  if (devices.includes('webgpu')) return 'webgpu needs a driver for Vulkan, Metal or Direct3D 12; or use --device cpu'
+  return 'docs/engines.md says what each device needs'
+}
+
 /**
  * The first of `devices` that works, and what became of each that was tried.
  * @throws LayermillError `DEVICE_UNAVAILABLE` with the reasons where none works.
@@ -41,6 +48,6 @@ export async function selectDevice(devices: readonly Device[]): Promise<{ device
     }
   }
   throw new LayermillError('DEVICE_UNAVAILABLE', failures.join('; '), {
-    hint: 'use --device cpu, or --device auto to take the best one there is; docs/engines.md says what each device needs',
+    hint: adviceFor(devices),
   })
 }
