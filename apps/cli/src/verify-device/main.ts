@@ -1,6 +1,6 @@
 /**
  * `npm run verify:device -- --device cuda`, after the contract suite: every network on that device against what Chainer and torchvision
- * computed, with times, and one training step against the CPU's. Prints one page; ends with 1 where anything differs.
+ * computed, with times. Prints one page; ends with 1 where anything differs.
  */
 import { arch, cpus, platform, release } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -9,8 +9,9 @@ import { errorMessage, getNetwork, networkIds, referenceInput, referenceWeights 
 import { formatTable } from '../output/format.js'
 
 const { values: flags } = parseArgs({
-  options: { device: { type: 'string', default: 'auto' }, engine: { type: 'string', default: 'onnx' }, 'batch-size': { type: 'string', default: '8' } },
+  options: { device: { type: 'string', default: 'auto' }, engine: { type: 'string', default: 'onnx' }, 'batch-size': { type: 'string', default: '8' }, precision: { type: 'string', default: 'fp32' } },
 })
+const float16 = flags.precision === 'fp16'
 const batchSize = Number(flags['batch-size'])
 
 /** Images per second of a network's default layer, after one run that loads and compiles what it needs. */
@@ -22,7 +23,7 @@ async function imagesPerSecond(engine: Engine, id: string): Promise<number> {
     for (let i = 0; i < batchSize; i++) images.set(data, i * data.length)
     return { shape: [batchSize, ...shape.slice(1)], data: images }
   }
-  const extractor = await engine.extractor(network, referenceWeights(network), [network.defaultLayer], { inputSize: network.inputSize })
+  const extractor = await engine.extractor(network, referenceWeights(network), [network.defaultLayer], { inputSize: network.inputSize, float16 })
   try {
     await extractor.run(batch())
     const runs: number[] = []
@@ -46,7 +47,7 @@ interface Row {
 
 async function verify(engine: Engine, id: string): Promise<Row> {
   try {
-    const { layer, maxAbs, cosine } = await selfCheck(engine, id)
+    const { layer, maxAbs, cosine } = await selfCheck(engine, id, { float16 })
     const speed = await imagesPerSecond(engine, id)
     return { network: id, passed: true, result: `${layer}: largest difference ${maxAbs.toExponential(1)}, cosine ${cosine.toFixed(7)}, ${speed.toFixed(1)} images/s` }
   } catch (error) {
@@ -58,7 +59,7 @@ const engine = await openEngine({ engine: flags.engine as EngineName, device: fl
 console.log(`\nLayermill on ${engine.name}/${engine.device}`)
 console.log(`${engine.version}; ${engine.report}`)
 console.log(`Node.js ${process.versions.node}, ${platform()} ${release()} ${arch()}, ${cpus().length} x ${cpus()[0]?.model ?? 'processor'}`)
-console.log(`Stored values of Chainer and torchvision, one image; speed at batch ${batchSize}, best of three\n`)
+console.log(`Stored values of Chainer and torchvision, one image; ${flags.precision}, speed at batch ${batchSize}, best of three\n`)
 const rows: Row[] = []
 for (const id of networkIds) {
   process.stderr.write(`${id} ...\r`)

@@ -15,19 +15,21 @@ it.each(['googlenet', 'googlenet.tv', 'resnet50'])('%s agrees with the stored va
   expect(cosine).toBeGreaterThan(0.999999)
 })
 
-it('stops an engine that computes something else', async () => {
-  const wrong: Engine = {
+it('stops an engine that computes something else, and is less strict with float16', async () => {
+  const off = (factor: number): Engine => ({
     ...engine,
     name: engine.name,
     device: engine.device,
-    extractor: async (...args): Promise<Extractor> => {
-      const extractor = await engine.extractor(...args)
+    extractor: async (network, weights, layers): Promise<Extractor> => {
+      const extractor = await engine.extractor(network, weights, layers)
       return {
         layers: extractor.layers,
         release: () => extractor.release(),
-        run: async images => new Map([...(await extractor.run(images))].map(([layer, { shape, data }]) => [layer, { shape, data: data.map(value => value * 1.01) }])),
+        run: async images => new Map([...(await extractor.run(images))].map(([layer, { shape, data }]) => [layer, { shape, data: data.map(value => value * factor) }])),
       }
     },
-  }
-  await expect(selfCheck(wrong, 'googlenet')).rejects.toMatchObject({ code: 'SELF_CHECK' })
+  })
+  await expect(selfCheck(off(1.005), 'googlenet')).rejects.toMatchObject({ code: 'SELF_CHECK' })
+  expect((await selfCheck(off(1.005), 'googlenet', { float16: true })).maxAbs).toBeGreaterThan(1e-3)
+  await expect(selfCheck(off(1.02), 'googlenet', { float16: true })).rejects.toThrow(/more than 0\.01/)
 })
