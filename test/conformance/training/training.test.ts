@@ -8,15 +8,8 @@ import { elementCount, findNode, fineTunedNetwork, getNetwork, parameterShapes, 
 import { GradientSum, learningRateScales, Optimizer, updateRunningStatistics, type OptimizerSpec } from '@layermill/training'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { chainerWeights, picture } from '../golden.js'
+import { differenceFrom, type Summary } from '../summary.js'
 
-interface Summary {
-  readonly shape: readonly number[]
-  readonly mean: number
-  readonly std: number
-  readonly absMax: number
-  /** Flat index and value. */
-  readonly samples: readonly (readonly [number, number])[]
-}
 type Summaries = Readonly<Record<string, Summary>>
 
 interface Values {
@@ -68,23 +61,6 @@ const cases = [
 
 async function readValues(name: string): Promise<Values> {
   return JSON.parse(await readFile(new URL(`../values/training/${name}.json`, import.meta.url), 'utf8')) as Values
-}
-
-function differenceFrom(expected: Summary, data: Float32Array): number {
-  // Loops: VGG16 has 134 million numbers, and a call for each of them takes as long as a training step.
-  let sum = 0
-  let absMax = 0
-  for (let i = 0; i < data.length; i++) {
-    sum += data[i]!
-    absMax = Math.max(absMax, Math.abs(data[i]!))
-  }
-  const mean = sum / data.length
-  let squares = 0
-  for (let i = 0; i < data.length; i++) squares += (data[i]! - mean) ** 2
-  const variance = squares / data.length
-  const statistics = [mean - expected.mean, Math.sqrt(variance) - expected.std, absMax - expected.absMax]
-  const samples = expected.samples.map(([index, value]) => data[index]! - value)
-  return Math.max(...[...statistics, ...samples].map(Math.abs)) / expected.absMax
 }
 
 function expectTensors(expected: Summaries, actual: (name: string) => Tensor | undefined, what: string, limit: Limit = () => TOLERANCE): void {
