@@ -41,6 +41,7 @@ export class CountingStore implements Store {
     return new Promise(resolve => setImmediate(() => resolve(true)))
   }
 
+  putStream = (): Promise<boolean> => Promise.reject(new Error('nothing is streamed here'))
   async *list(): AsyncGenerator<never> {}
   getRange = (): Promise<undefined> => Promise.resolve(undefined)
   stat = (): Promise<undefined> => Promise.resolve(undefined)

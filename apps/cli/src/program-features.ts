@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { ExportCommandOptions } from './commands/export.js'
 import type { SimilarOptions } from './commands/similar.js'
 import type { Output } from './output/output.js'
 import type { Result } from './program-fleet.js'
@@ -28,7 +29,25 @@ function addSimilar(program: Command, output: Output, result: Result): void {
     })
 }
 
+function addExport(program: Command, output: Output, result: Result): void {
+  program
+    .command('export')
+    .argument('<features>', featuresText)
+    .description('write the features of a layer as one table, for a vector store or other programs')
+    .requiredOption('--to <format>', 'parquet, or lancedb (its client is installed by: npm install @lancedb/lancedb@0.30.0 apache-arrow@18.1.0)')
+    .requiredOption('--out <dest>', 'a .parquet file, or the folder of a LanceDB database; also s3://bucket/prefix')
+    .option('--layer <name>', layerText)
+    .option('--table <name>', 'the table of the database; default: the layer\'s name')
+    .option('--overwrite', 'replace what is there')
+    .option('--json', 'machine-readable')
+    .addHelpText('after', '\nExamples:\n  layermill export ./features --layer pool5 --to parquet --out pool5.parquet\n  layermill export s3://bucket/features --layer fc7 --to lancedb --out s3://bucket/vectors')
+    .action(async (features: string, options: ExportCommandOptions) => {
+      result.exitCode = await (await import('./commands/export.js')).exportCommand(output, features, options)
+    })
+}
+
 /** The commands that read what extract wrote. */
 export function addFeatures(program: Command, output: Output, result: Result): void {
   addSimilar(program, output, result)
+  addExport(program, output, result)
 }

@@ -33,6 +33,11 @@ export interface Store {
    *   worth another try later), `STORE_FAILED`
    */
   put(key: string, bytes: Uint8Array | string, options?: PutOptions): Promise<boolean>
+  /**
+   * As `put`, for what comes in pieces and need not fit into memory: whole once all of it has come, not there at all where the pieces end in
+   * an error, which is thrown.
+   */
+  putStream(key: string, pieces: AsyncIterable<Uint8Array>, options?: Pick<PutOptions, 'ifAbsent' | 'contentType'>): Promise<boolean>
   stat(key: string): Promise<StoreEntry | undefined>
   /** Entries whose key starts with `prefix`, in order of their key's UTF-8 bytes, as a stream; `after` leaves out keys up to and including it. */
   list(prefix: string, options?: { after?: string }): AsyncIterable<StoreEntry>

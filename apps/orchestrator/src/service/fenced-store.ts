@@ -17,6 +17,10 @@ export function fencedStore(store: Store, check: () => void): Store {
       check()
       return store.put(key, bytes, options)
     },
+    async putStream(key, pieces, options) {
+      check()
+      return store.putStream(key, pieces, options)
+    },
     async delete(key) {
       check()
       return store.delete(key)

@@ -17,6 +17,7 @@ function storeThatCounts(): { store: Store; written: string[] } {
     freeBytes: async () => undefined,
     close: async () => undefined,
     put: async key => written.push(key) > 0,
+    putStream: async key => written.push(key) > 0,
     delete: async key => void written.push(`-${key}`),
   }
   return { store, written }

@@ -75,8 +75,8 @@ function schemaOf(layers: readonly FeatureLayer[], labels: boolean): SchemaEleme
   return schema
 }
 
-/** Adds one layer's column chunk to the row group just written. */
-function appendLayer(file: ParquetWriter, { layer, rowShape, data }: ParquetLayer, rows: number): LayerEntry {
+/** Adds one layer's column chunk to the row group just written; its lists all have the length of the layer's rows. */
+export function appendLayer(file: ParquetWriter, { layer, rowShape, data }: ParquetLayer, rows: number): LayerEntry {
   const { writer } = file
   const length = lengthOf(rowShape)
   if (length === 0 || data.length !== rows * length) {

@@ -4,6 +4,7 @@ import { dirname, join, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { errorCode, LayermillError } from '@layermill/models'
 import { checkKey } from '../keys.js'
+import { Pieces } from '../pieces.js'
 import { mapOrdered } from '../prefetch.js'
 import type { PutOptions, Store, StoreEntry } from '../store.js'
 import { fileEtag } from './etag.js'
@@ -49,18 +50,27 @@ export class FileStore implements Store {
   }
 
   async put(key: string, bytes: Uint8Array | string, options: PutOptions = {}): Promise<boolean> {
+    return this.putPieces(key, [typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : bytes], options)
+  }
+
+  async putStream(key: string, pieces: AsyncIterable<Uint8Array>, options: Pick<PutOptions, 'ifAbsent'> = {}): Promise<boolean> {
+    return this.putPieces(key, new Pieces(pieces), options)
+  }
+
+  private async putPieces(key: string, pieces: Pieces | readonly Uint8Array[], options: PutOptions): Promise<boolean> {
     const path = this.pathOf(key)
     this.swept ??= sweepScratch(this.root, this.writer)
     await this.swept
     try {
       if (options.ifAbsent === true && (await this.stat(key)) !== undefined) return false
       await this.makeFolder(dirname(path))
-      if (options.ifMatch === undefined) return await this.write(key, bytes, options.ifAbsent === true)
+      if (options.ifMatch === undefined) return await this.write(key, pieces, options.ifAbsent === true)
       return await withLock(this.root, key, this.writer, async () => {
         if ((await this.stat(key))?.etag !== options.ifMatch) return false
-        return this.write(key, bytes, false)
+        return this.write(key, pieces, false)
       })
     } catch (error) {
+      if (pieces instanceof Pieces && pieces.threw(error)) throw error
       throw fileError('write', path, error)
     }
   }
@@ -134,12 +144,11 @@ export class FileStore implements Store {
     }
   }
 
-  private async write(key: string, bytes: Uint8Array | string, ifAbsent: boolean): Promise<boolean> {
+  private async write(key: string, pieces: Pieces | readonly Uint8Array[], ifAbsent: boolean): Promise<boolean> {
     const path = join(this.root, key)
     const scratch = join(this.root, SCRATCH, this.writer.scratchName())
-    const data = typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : bytes
     try {
-      await writeDurably(scratch, data)
+      await writeDurably(scratch, pieces)
       if (!ifAbsent) await rename(scratch, path)
       else if (!(await this.linkOrLock(scratch, key))) return false
     } finally {
@@ -191,12 +200,14 @@ export class FileStore implements Store {
   }
 }
 
-async function writeDurably(path: string, data: Uint8Array): Promise<void> {
+async function writeDurably(path: string, pieces: Pieces | readonly Uint8Array[]): Promise<void> {
   const file = await openScratch(path)
   try {
-    for (let written = 0; written < data.byteLength;) {
-      const length = Math.min(WRITE_CHUNK, data.byteLength - written)
-      written += (await file.write(data, written, length)).bytesWritten
+    for await (const data of pieces) {
+      for (let written = 0; written < data.byteLength;) {
+        const length = Math.min(WRITE_CHUNK, data.byteLength - written)
+        written += (await file.write(data, written, length)).bytesWritten
+      }
     }
     // The kernel's clock for file times ticks only every few milliseconds; random microseconds keep two versions' etags apart.
     const seconds = (Date.now() + Math.random()) / 1000

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { checkKey } from '../keys.js'
+import { Pieces } from '../pieces.js'
 import type { PutOptions, Store, StoreEntry } from '../store.js'
 import { Bucket, quote } from './bucket.js'
 import { parseS3Url, s3Client, s3Error, TIMEOUTS, type Timeouts } from './client.js'
 import { type Condition, SINGLE_PUT_BYTES, upload } from './upload.js'
+import { uploadStream } from './upload-stream.js'
 
 /** What a server honours on PUT: `If-None-Match: *`, and `If-Match` with the etag quoted (the standard) or bare (older radosgw). */
 export interface Conditions {
@@ -57,6 +59,19 @@ export class S3Store implements Store {
       if (condition === undefined) return false
       return await upload({ bucket: this.bucket, key: whole, bytes: data, contentType: options.contentType, condition })
     } catch (error) {
+      throw s3Error('write', this.bucket.url(whole), error)
+    }
+  }
+
+  async putStream(key: string, pieces: AsyncIterable<Uint8Array>, options: Pick<PutOptions, 'ifAbsent' | 'contentType'> = {}): Promise<boolean> {
+    const whole = this.keyOf(key)
+    const own = new Pieces(pieces)
+    try {
+      const condition = await this.condition(whole, options, Infinity)
+      if (condition === undefined) return false
+      return await uploadStream({ bucket: this.bucket, key: whole, contentType: options.contentType, condition }, own)
+    } catch (error) {
+      if (own.threw(error)) throw error
       throw s3Error('write', this.bucket.url(whole), error)
     }
   }

@@ -7,7 +7,7 @@ import { sdk } from './sdk.js'
 /** Up to here one PUT, whole or not at all; above it parts. */
 export const SINGLE_PUT_BYTES = 64 * 1024 * 1024
 const PART_BYTES = 16 * 1024 * 1024
-const MOST_PARTS = 10_000
+export const MOST_PARTS = 10_000
 const PARTS_AT_ONCE = 4
 
 /** Headers as they are sent. */
@@ -16,18 +16,24 @@ export interface Condition {
   readonly ifMatch?: string
 }
 
-interface Request {
+/** What is written, but for its bytes. */
+export interface UploadTarget {
   readonly bucket: Bucket
   readonly key: string
-  readonly bytes: Uint8Array
   readonly contentType: string | undefined
   readonly condition: Condition
 }
 
-/** A request, and the mark that tells this write from another writer's of the same bytes. */
-interface Upload extends Request {
+interface Request extends UploadTarget {
+  readonly bytes: Uint8Array
+}
+
+/** A target, and the mark that tells this write from another writer's of the same bytes. */
+interface MarkedTarget extends UploadTarget {
   readonly mark: string
 }
+
+type Upload = Request & MarkedTarget
 
 /**
  * Writes an object, in one PUT or in parts. False where the condition did not hold. An answer that was lost is not taken for a refusal:
@@ -35,7 +41,7 @@ interface Upload extends Request {
  */
 export async function upload(request: Request): Promise<boolean> {
   const marked = { ...request, mark: randomUUID() }
-  return request.bytes.byteLength <= SINGLE_PUT_BYTES ? putWhole(marked) : putParts(marked)
+  return request.bytes.byteLength <= SINGLE_PUT_BYTES ? putWhole(marked) : putParts(marked, id => sendParts(marked, id))
 }
 
 /** User metadata that holds a write's mark. */
@@ -72,7 +78,7 @@ function isRefusal(error: unknown, condition: Condition): boolean {
   return condition.ifMatch !== undefined && error instanceof Error && statusOf(error) === 404 && error.name !== 'NoSuchBucket'
 }
 
-async function isOurs({ bucket, key, mark }: Upload): Promise<boolean> {
+async function isOurs({ bucket, key, mark }: MarkedTarget): Promise<boolean> {
   try {
     const there = await withRetries(async () => bucket.client.send(new (sdk().HeadObjectCommand)({ Bucket: bucket.name, Key: key })))
     return there.Metadata?.[MARK] === mark
@@ -82,7 +88,12 @@ async function isOurs({ bucket, key, mark }: Upload): Promise<boolean> {
   }
 }
 
-async function putParts(request: Upload): Promise<boolean> {
+/** Writes an object in the parts that `send` sends; false where the condition did not hold, and nothing is left of it where sending fails. */
+export async function uploadParts(target: UploadTarget, send: (id: UploadId) => Promise<CompletedPart[]>): Promise<boolean> {
+  return putParts({ ...target, mark: randomUUID() }, send)
+}
+
+async function putParts(request: MarkedTarget, send: (id: UploadId) => Promise<CompletedPart[]>): Promise<boolean> {
   const { bucket, key, contentType, condition, mark } = request
   const target = { Bucket: bucket.name, Key: key }
   const created = await withRetries(async () => bucket.client.send(new (sdk().CreateMultipartUploadCommand)({
@@ -90,7 +101,7 @@ async function putParts(request: Upload): Promise<boolean> {
   })))
   const id = { ...target, UploadId: created.UploadId }
   try {
-    const parts = await sendParts(request, id)
+    const parts = await send(id)
     return await withRetries(async (attempt) => {
       try {
         await bucket.client.send(new (sdk().CompleteMultipartUploadCommand)({ ...id, MultipartUpload: { Parts: parts }, ...headers(condition) }))
@@ -109,7 +120,15 @@ async function putParts(request: Upload): Promise<boolean> {
   }
 }
 
-type UploadId = { Bucket: string; Key: string; UploadId: string | undefined }
+export type UploadId = { Bucket: string; Key: string; UploadId: string | undefined }
+
+/** Sends one part of an upload. @param number from 1 */
+export async function sendPart(bucket: Bucket, id: UploadId, number: number, body: Uint8Array): Promise<CompletedPart> {
+  const sent = await withRetries(async () => bucket.client.send(new (sdk().UploadPartCommand)({
+    ...id, PartNumber: number, Body: body, ContentLength: body.byteLength,
+  })))
+  return { PartNumber: number, ETag: sent.ETag }
+}
 
 async function sendParts({ bucket, bytes }: Upload, id: UploadId): Promise<CompletedPart[]> {
   const size = Math.max(PART_BYTES, Math.ceil(bytes.byteLength / MOST_PARTS))
@@ -120,10 +139,7 @@ async function sendParts({ bucket, bytes }: Upload, id: UploadId): Promise<Compl
     for (let index = next++; index < parts.length && !failed; index = next++) {
       const body = bytes.subarray(index * size, Math.min((index + 1) * size, bytes.byteLength))
       try {
-        const sent = await withRetries(async () => bucket.client.send(new (sdk().UploadPartCommand)({
-          ...id, PartNumber: index + 1, Body: body, ContentLength: body.byteLength,
-        })))
-        parts[index] = { PartNumber: index + 1, ETag: sent.ETag }
+        parts[index] = await sendPart(bucket, id, index + 1, body)
       } catch (error) {
         failed = true
         throw error

@@ -32,6 +32,7 @@ export function storeContract(name: string, open: () => Promise<{ store: Store; 
 
     readingAndWriting(() => store)
     conditionalWriting(() => store, () => again())
+    streaming(() => store)
     listing(() => store)
     refusing(() => store)
   })
@@ -137,6 +138,37 @@ function conditionalWriting(store: () => Store, again: () => Promise<Store>): vo
     await Promise.all(Array.from({ length: 8 }, (_, index) => increment(index % 2 === 0 ? store() : other)))
     expect(text(await store().get('count'))).toBe('8')
     await other.close()
+  })
+}
+
+/** Pieces of these sizes, all different, then an error where one is given. */
+async function* piecesOf(bytes: Uint8Array, sizes: readonly number[], error?: Error): AsyncGenerator<Uint8Array> {
+  let start = 0
+  for (const size of sizes) yield bytes.subarray(start, (start += size))
+  if (error !== undefined) throw error
+  yield bytes.subarray(start)
+}
+
+function streaming(store: () => Store): void {
+  it('writes what comes in pieces, none and many bytes alike', async () => {
+    // More than a part of an upload.
+    const bytes = randomBytes(35 * 1024 * 1024)
+    expect(await store().putStream('x/streamed', piecesOf(bytes, [1, 0, 7, 20_000_000, 13_000_000]))).toBe(true)
+    expect(Buffer.compare((await store().get('x/streamed')) ?? new Uint8Array(), bytes)).toBe(0)
+    expect(await store().putStream('empty', piecesOf(new Uint8Array(), []))).toBe(true)
+    expect((await store().get('empty'))?.byteLength).toBe(0)
+  })
+
+  it('streams ifAbsent once, and leaves nothing of pieces that end in an error, which it throws as it is', async () => {
+    const bytes = randomBytes(1000)
+    expect(await store().putStream('file', piecesOf(bytes, [500]), { ifAbsent: true })).toBe(true)
+    expect(await store().putStream('file', piecesOf(randomBytes(9), [5]), { ifAbsent: true })).toBe(false)
+    const stopped = new Error('stopped')
+    await expect(store().putStream('file', piecesOf(randomBytes(9), [5], stopped))).rejects.toBe(stopped)
+    await expect(store().putStream('other', piecesOf(bytes, [500], stopped))).rejects.toBe(stopped)
+    expect(await keysOf(store().list(''))).toEqual(['file'])
+    expect(Buffer.compare((await store().get('file')) ?? new Uint8Array(), bytes)).toBe(0)
+    await expect(store().putStream('../up', piecesOf(bytes, []))).rejects.toMatchObject({ code: 'KEY_INVALID' })
   })
 }
 
