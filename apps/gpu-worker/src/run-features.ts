@@ -42,7 +42,9 @@ export async function computeRunFeatures({ provider, record, store, layer, bytes
   }
   const { size } = record.identity.preparation
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
-  const session = await provider.session(place.model, place.weights, [layer], inputSize, await readSessionPrecision(store, record))
+  const precision = await readSessionPrecision(store, record)
+  // As the run: what int8 and fp16 round depends on which layers are asked for.
+  const session = await provider.session(place.model, place.weights, precision === undefined ? [layer] : record.identity.layers, inputSize, precision)
   try {
     for await (const row of computeRows(rows(), { extractor: session.value, batchSize: Math.max(1, crops) })) {
       if (row.kind !== 'computed') continue

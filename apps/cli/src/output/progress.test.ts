@@ -28,3 +28,18 @@ it('leaves out what was done before from the rate, and writes few lines where th
   expect(lines).toHaveLength(3)
   expect(lines[1]).toContain('160/200 images · 10 images/s · 4.0 s left')
 })
+
+it('says nothing of what is done before its delay is over', () => {
+  let time = 0
+  const stream = Object.assign(new PassThrough(), { isTTY: true }) as unknown as NodeJS.WriteStream
+  const progress = new Progress({ stream, now: () => time, delay: 2000 })
+  for (const [at, done] of [[0, 10], [1999, 20]] as const) {
+    time = at
+    progress.update({ done, failed: 0, total: 40, planned: true })
+  }
+  progress.finish()
+  expect(stream.read()).toBeNull()
+  time = 2000
+  progress.update({ done: 30, failed: 0, total: 40, planned: true })
+  expect(String(stream.read())).toContain('30/40 images')
+})
