@@ -5,6 +5,10 @@
 
 /** Domain of ONNX Runtime's own operators. */
 export const MICROSOFT = 'com.microsoft'
+/** Domain of ONNX Runtime's operators on blocked values (see `onnx/backward/blocked.ts`). */
+export const NCHWC = 'com.microsoft.nchwc'
+
+export type OwnDomain = typeof MICROSOFT | typeof NCHWC
 
 /** A value of an attribute. Numbers come wrapped because ONNX distinguishes INT from FLOAT and JavaScript does not. */
 export type OnnxAttribute =
@@ -17,7 +21,7 @@ export type OnnxAttribute =
 export interface OnnxNode {
   readonly op: string
   /** Whose operator it is; ONNX's own where nothing is said. */
-  readonly domain?: typeof MICROSOFT
+  readonly domain?: OwnDomain
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly attributes?: Readonly<Record<string, OnnxAttribute>>

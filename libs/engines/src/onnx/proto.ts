@@ -1,5 +1,5 @@
 import { bytesField, floatField, intField, message, messageField, packedFloats, packedInts, stringField, type Message } from './wire.js'
-import { MICROSOFT, type OnnxAttribute, type OnnxGraph, type OnnxInitializer, type OnnxNode, type OnnxValueInfo } from './graph.js'
+import { MICROSOFT, NCHWC, type OnnxAttribute, type OnnxGraph, type OnnxInitializer, type OnnxNode, type OnnxValueInfo } from './graph.js'
 
 /** The operator set and file version written: old enough for every ONNX Runtime of the last years, new enough for all operators used. */
 export const OPSET = 17
@@ -86,6 +86,7 @@ export function modelProto(graph: OnnxGraph, external: ReadonlyMap<string, Exter
     stringField(2, 'layermill'),
     messageField(7, body),
     messageField(8, message([stringField(1, ''), intField(2, OPSET)])),
-    ...(graph.nodes.some(node => node.domain === MICROSOFT) ? [messageField(8, message([stringField(1, MICROSOFT), intField(2, 1)]))] : []),
+    ...[MICROSOFT, NCHWC].filter(domain => graph.nodes.some(node => node.domain === domain))
+      .map(domain => messageField(8, message([stringField(1, domain), intField(2, 1)]))),
   ])
 }

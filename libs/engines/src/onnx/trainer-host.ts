@@ -1,5 +1,6 @@
 import * as ort from 'onnxruntime-node'
 import { LayermillError, type Tensor } from '@layermill/models'
+import { blockSize } from './backward/block-size.js'
 import { lowerTraining, type LoweredTraining } from './backward/lower.js'
 import { createSession, type SessionSettings } from './session.js'
 import { countCorrect, crossEntropySum } from './trainer-loss.js'
@@ -30,16 +31,19 @@ export class TrainerHost {
     private readonly settings: SessionSettings,
     private readonly native: NativeCall,
     private readonly program: Program,
+    private readonly block: { readonly block?: number },
   ) {
     for (const name of [...params.trainable, ...params.statistics]) this.parameters.set(name, toOrt(params.weights.get(name)!))
   }
 
   static async create(params: TrainParams, settings: SessionSettings, native: NativeCall): Promise<TrainerHost> {
     const { nodes, weights, inputSize, start, losses, trainable, batchStatistics, dropout } = params
-    const request = { nodes, weights, inputSize, start, losses, trainable, batchStatistics, dropout }
+    const size = await native(() => blockSize(settings))
+    const block = size === undefined ? {} : { block: size }
+    const request = { nodes, weights, inputSize, start, losses, trainable, batchStatistics, dropout, ...block }
     const { graph, ...lowered } = lowerTraining(request)
     const session = await native(() => createSession(graph, settings))
-    return new TrainerHost(params, settings, native, { session, lowered })
+    return new TrainerHost(params, settings, native, { session, lowered }, block)
   }
 
   get description(): Omit<TrainerLoaded, 'trainer'> {
@@ -87,7 +91,7 @@ export class TrainerHost {
   private async createEvaluation(): Promise<Program> {
     const { nodes, weights, inputSize, start, losses, trainable, statistics } = this.params
     const changing = [...trainable, ...statistics]
-    const request = { nodes, weights, inputSize, start, losses, trainable: [], changing, batchStatistics: false, dropout: false }
+    const request = { nodes, weights, inputSize, start, losses, trainable: [], changing, batchStatistics: false, dropout: false, ...this.block }
     const { graph, ...lowered } = lowerTraining(request)
     return { session: await this.native(() => createSession(graph, this.settings)), lowered }
   }

@@ -1,6 +1,6 @@
 import type { NodeOf } from '@layermill/models'
 import { float, int, ints } from '../graph.js'
-import { channelSum, convAttributes, inputGradient, weightGradient } from './conv.js'
+import { emitConv, inputGradient, weightGradient } from './conv.js'
 import type { TrainingContext } from './context.js'
 import type { ConvBatchNorm } from './plan.js'
 
@@ -30,7 +30,7 @@ export function convBatchNormForward(node: ConvBatchNorm, [input]: readonly stri
   const { bias } = conv.parameters
   const centre = bias === undefined ? context.op('Neg', [mean]) : context.op('Sub', [context.weight(bias), mean])
   const shift = context.op('Add', [context.weight(batchNorm.parameters.beta), context.op('Mul', [centre, scale])])
-  return context.emit('Conv', [input!, weight, shift], name, convAttributes(conv.attributes))
+  return emitConv(context, { name, source: conv.inputs[0]!, attributes: conv.attributes, inputs: [input!, weight, shift] })
 }
 
 const vector = (data: Float32Array) => ({ type: 'float32', shape: [data.length], data }) as const
@@ -41,13 +41,13 @@ export function convBatchNormBackward(node: ConvBatchNorm, gradient: string, con
   const source = conv.inputs[0]!
   const { weight, bias } = conv.parameters
   const { gamma, beta } = batchNorm.parameters
-  const values = { attributes: conv.attributes, source, target: name, input: context.value(source), weight: names.weight, gradient }
+  const values = { attributes: conv.attributes, source, target: name, input: context.raw(source), weight: names.weight, gradient }
   if (context.needs(source)) context.accumulate(source, inputGradient(context, values))
 
   const learnsWeight = context.learns(weight)
   const learnsGamma = context.learns(gamma)
   if (![weight, bias, gamma, beta].some(parameter => context.learns(parameter))) return
-  const shift = channelSum(context, gradient)
+  const shift = context.layouts.channelSum(gradient)
   if (context.learns(beta)) context.setParameterGradient(beta, shift)
   if (context.learns(bias)) context.setParameterGradient(bias, context.op('Mul', [shift, names.scale]))
   if (!learnsWeight && !learnsGamma) return
@@ -104,10 +104,10 @@ function backwardOfStored(node: NodeOf<'batchNorm'>, gradient: string, context: 
   const { gamma, beta, mean: meanParameter } = node.parameters
   const inverse = context.floats(storedInverse(context, node))
   const source = node.inputs[0]!
-  if (context.learns(beta)) context.setParameterGradient(beta, channelSum(context, gradient))
+  if (context.learns(beta)) context.setParameterGradient(beta, context.layouts.channelSum(gradient))
   if (context.learns(gamma)) {
     const centred = context.op('Sub', [context.value(source), byChannel(context, context.weight(meanParameter))])
-    const product = channelSum(context, context.op('Mul', [gradient, centred]))
+    const product = context.layouts.channelSum(context.op('Mul', [gradient, centred]))
     context.setParameterGradient(gamma, context.op('Mul', [product, inverse]))
   }
   if (!context.needs(source)) return
@@ -121,8 +121,8 @@ function backwardOfBatch(node: NodeOf<'batchNorm'>, gradient: string, context: T
   const { gamma, beta } = node.parameters
   const source = node.inputs[0]!
   const product = context.op('Mul', [gradient, names.centred])
-  if (context.learns(beta)) context.setParameterGradient(beta, channelSum(context, gradient))
-  if (context.learns(gamma)) context.setParameterGradient(gamma, context.op('Mul', [channelSum(context, product), names.inverse]))
+  if (context.learns(beta)) context.setParameterGradient(beta, context.layouts.channelSum(gradient))
+  if (context.learns(gamma)) context.setParameterGradient(gamma, context.op('Mul', [context.layouts.channelSum(product), names.inverse]))
   if (!context.needs(source)) return
   const [channels] = context.shape(node.name)
   const shift = context.op('Neg', [context.op('Mul', [names.scale, mean(context, gradient)])])

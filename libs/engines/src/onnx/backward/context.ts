@@ -1,6 +1,7 @@
 import type { Size2, Tensor } from '@layermill/models'
-import { ints, type OnnxAttribute } from '../graph.js'
+import { ints, type OnnxAttribute, type OnnxNode, type OwnDomain } from '../graph.js'
 import { LoweringContext } from '../lower/context.js'
+import { Layouts } from './layouts.js'
 
 /** What is known before the graph is made. */
 export interface TrainingFacts {
@@ -12,6 +13,12 @@ export interface TrainingFacts {
   readonly trainable: ReadonlySet<string>
   /** Nodes whose values' gradients are wanted. */
   readonly withGradient: ReadonlySet<string>
+  /** Nodes whose value is computed from parameters that change between runs, or whose value's gradient is wanted. */
+  readonly changing: ReadonlySet<string>
+  /** How many nodes read a node's value; one more where it is an output. */
+  readonly readers: ReadonlyMap<string, number>
+  /** Channels that lie together where convolutions work on blocked values (see `Layouts`); undefined where they do not. */
+  readonly block: number | undefined
   /** Batch norm uses the statistics of the batch. */
   readonly batchStatistics: boolean
   /** Dropout is on: masks are inputs. */
@@ -33,6 +40,7 @@ export class TrainingContext extends LoweringContext {
   readonly masks = new Map<string, readonly number[]>()
   readonly statistics = new Map<string, StatisticsOutput>()
   readonly parameterGradients = new Map<string, string>()
+  readonly layouts: Layouts
   private readonly contributions = new Map<string, string[]>()
   private counter = 0
 
@@ -41,6 +49,7 @@ export class TrainingContext extends LoweringContext {
       const shape = facts.shapes.get(node)
       return shape?.length === 3 ? [shape[1]!, shape[2]!] : undefined
     })
+    this.layouts = new Layouts(this, facts.block)
   }
 
   get batchStatistics(): boolean {
@@ -67,6 +76,41 @@ export class TrainingContext extends LoweringContext {
     return shape
   }
 
+  /** The ONNX value that holds a node's value as [N, ...shape]. */
+  override value(node: string): string {
+    return this.layouts.plain(super.value(node))
+  }
+
+  /** The ONNX value that holds a node's value in whatever arrangement it was computed. */
+  raw(node: string): string {
+    return super.value(node)
+  }
+
+  /** Whether a node's weights change between runs, or are near to such. */
+  changes(node: string): boolean {
+    return this.facts.changing.has(node)
+  }
+
+  /** Whether one node only reads a node's value. */
+  hasOneReader(node: string): boolean {
+    return this.facts.readers.get(node) === 1
+  }
+
+  /** Where the operator that makes a value is among the nodes; -1 for an input. */
+  position(value: string): number {
+    return this.nodes.findLastIndex(({ outputs }) => outputs.includes(value))
+  }
+
+  /** The operator that makes a value. */
+  producer(value: string): OnnxNode | undefined {
+    return this.nodes[this.position(value)]
+  }
+
+  /** Puts another operator in the place of the one that makes a value. */
+  replace(value: string, node: OnnxNode): void {
+    this.nodes[this.position(value)] = node
+  }
+
   /** Whether anything before a node learns. */
   needs(node: string): boolean {
     return this.facts.withGradient.has(node)
@@ -77,8 +121,8 @@ export class TrainingContext extends LoweringContext {
   }
 
   /** Appends an operator whose output gets a name of its own. */
-  op(op: string, inputs: readonly string[], attributes: Record<string, OnnxAttribute> = {}): string {
-    return this.emit(op, inputs, `${op}#${this.counter++}`, attributes)
+  op(op: string, inputs: readonly string[], attributes: Readonly<Record<string, OnnxAttribute>> = {}, domain?: OwnDomain): string {
+    return this.emit(op, inputs, `${op}#${this.counter++}`, attributes, domain)
   }
 
   /** An int64 vector; the same constant for the same numbers. */
@@ -105,19 +149,22 @@ export class TrainingContext extends LoweringContext {
     return this.op('Slice', [value, this.ints(...starts), this.ints(...ends), this.ints(...axes), this.ints(...steps)])
   }
 
-  /** Adds a part of the gradient of a node's value. */
+  /** Adds a part of the gradient of a node's value; the part is read by nothing else. */
   accumulate(node: string, gradient: string): void {
     if (!this.needs(node)) return
+    const part = this.layouts.like(gradient, this.raw(node))
     const parts = this.contributions.get(node)
-    if (parts === undefined) this.contributions.set(node, [gradient])
-    else parts.push(gradient)
+    if (parts === undefined) this.contributions.set(node, [part])
+    else if (this.layouts.fuseSum(part, parts.at(-1)!)) parts.splice(-1, 1, part)
+    else parts.push(part)
   }
 
-  /** A node's gradient once all its readers have added theirs; undefined where none did. */
+  /** A node's gradient, arranged as its value, once all its readers have added theirs; undefined where none did. */
   gradient(node: string): string | undefined {
     const parts = this.contributions.get(node)
-    if (parts === undefined) return undefined
-    return parts.length === 1 ? parts[0] : this.op('Sum', parts)
+    if (parts === undefined || parts.length === 1) return parts?.[0]
+    const sum = this.op('Sum', parts)
+    return this.layouts.isBlocked(parts[0]!) ? this.layouts.mark(sum, this.shape(node)[0]!) : sum
   }
 
   /** Sets a parameter's gradient; every parameter belongs to one node. */

@@ -1,6 +1,8 @@
 import type { NodeOf, OpAttributes } from '@layermill/models'
 import { int, ints, type OnnxAttribute } from '../graph.js'
 import type { TrainingContext } from './context.js'
+import type { KernelShape } from './layouts.js'
+import { put, take } from './selection.js'
 
 /** One convolution's values, whatever its weights come from. */
 export interface ConvValues {
@@ -46,102 +48,140 @@ export function convAttributes({ kernel, stride, pad }: OpAttributes['conv']): R
   return { kernel_shape: ints(...kernel), strides: ints(...stride), pads: ints(pad[0], pad[1], pad[0], pad[1]) }
 }
 
+interface ConvNode {
+  readonly name: string
+  readonly source: string
+  readonly attributes: OpAttributes['conv']
+  /** ONNX values: what it reads, in any arrangement, the weights and, where there is one, the bias. */
+  readonly inputs: readonly [input: string, weight: string, bias?: string]
+}
+
+/** Appends a convolution, on blocked values where its weights change: the runtime does the same by itself where they are constant. */
+export function emitConv(context: TrainingContext, { name, source, attributes, inputs: [input, weight, ...bias] }: ConvNode): string {
+  const { layouts } = context
+  const shape = kernelShape(context, { attributes, source, target: name })
+  const rest = bias.filter(value => value !== undefined)
+  if (!context.changes(name) || !layouts.fits(shape)) {
+    return context.emit('Conv', [layouts.plain(input), weight, ...rest], name, convAttributes(attributes))
+  }
+  const read = layouts.isWhole(shape.inChannels) ? layouts.blocked(input, shape.inChannels) : layouts.plain(input)
+  return layouts.conv([read, layouts.weightForward(weight, shape), ...rest], convAttributes(attributes), shape.outChannels)
+}
+
+function kernelShape(context: TrainingContext, { attributes, source, target }: Pick<ConvValues, 'attributes' | 'source' | 'target'>): KernelShape {
+  return { outChannels: context.shape(target)[0]!, inChannels: context.shape(source)[0]!, kernel: attributes.kernel }
+}
+
 /**
- * Gradient of what a convolution reads. At stride 1 a convolution with the weights turned around and their channels swapped, else
- * the transposed convolution; rows that no window reached get zeros.
+ * Gradient of what a convolution reads. At stride 1 a convolution with the weights turned around and their channels swapped, for a 1x1
+ * kernel with steps the same and then put in place, else the transposed convolution; rows that no window reached get zeros.
  */
 export function inputGradient(context: TrainingContext, conv: ConvValues): string {
   const { kernel, stride, pad } = conv.attributes
   const turned: readonly [number, number] = [kernel[0] - 1 - pad[0], kernel[1] - 1 - pad[1]]
-  if (stride[0] > 1 || stride[1] > 1 || turned[0] < 0 || turned[1] < 0) {
-    const { rest } = geometry(context, conv)
-    return context.op('ConvTranspose', [conv.gradient, conv.weight], { ...convAttributes(conv.attributes), output_padding: ints(...rest) })
+  const steps = stride[0] > 1 || stride[1] > 1
+  if (steps && kernel[0] === 1 && kernel[1] === 1 && pad[0] === 0 && pad[1] === 0) return spread(context, conv, swappedConv(context, conv, turned))
+  if (!steps && turned[0] >= 0 && turned[1] >= 0) return swappedConv(context, conv, turned)
+  const { rest } = geometry(context, conv)
+  const inputs = [context.layouts.plain(conv.gradient), conv.weight]
+  return context.op('ConvTranspose', inputs, { ...convAttributes(conv.attributes), output_padding: ints(...rest) })
+}
+
+/** The convolution with the weights turned around and their channels swapped, stride 1. */
+function swappedConv(context: TrainingContext, conv: ConvValues, pad: readonly [number, number]): string {
+  const { layouts } = context
+  const { kernel } = conv.attributes
+  const shape = kernelShape(context, conv)
+  const attributes = { kernel_shape: ints(...kernel), pads: ints(...pad, ...pad) }
+  if (layouts.isWhole(shape.inChannels) && layouts.isWhole(shape.outChannels)) {
+    const inputs = [layouts.blocked(conv.gradient, shape.outChannels), layouts.weightBackward(conv.weight, shape)]
+    return layouts.conv(inputs, attributes, shape.inChannels)
   }
-  let weight = context.transpose(conv.weight, 1, 0, 2, 3)
-  if (kernel[0] > 1 || kernel[1] > 1) weight = context.slice(weight, [-1, -1], [-1 - kernel[0], -1 - kernel[1]], [2, 3], [-1, -1])
-  return context.op('Conv', [conv.gradient, weight], { kernel_shape: ints(...kernel), pads: ints(...turned, ...turned) })
+  const swapped = context.transpose(conv.weight, 1, 0, 2, 3)
+  const weight = kernel[0] > 1 || kernel[1] > 1 ? turnedAround(context, swapped, kernel) : swapped
+  return context.op('Conv', [layouts.plain(conv.gradient), weight], attributes)
 }
 
-/** Both as matrices of all images together: the gradient [out, N*cells], what is read [N*cells, channels], multiplied. */
-function joinedProduct(context: TrainingContext, gradient: string, cells: string): string {
-  return context.op('MatMul', [gradient, cells])
+/**
+ * [..., height, width] with the last cell first: as a product with a matrix of zeros and ones, which is exact, since a Slice with
+ * negative steps goes cell by cell in one thread.
+ */
+function turnedAround(context: TrainingContext, weight: string, [height, width]: readonly [number, number]): string {
+  const cells = height * width
+  const order = Array.from({ length: cells }, (_, i) => cells - 1 - i)
+  const flat = context.reshape(weight, 0, 0, 1, cells)
+  return context.reshape(take(context, flat, 1, order, cells), 0, 0, height, width)
 }
 
-/** Image by image [out, cells] * [cells, channels], then added up. */
-function productPerImage(context: TrainingContext, gradient: string, input: string): string {
-  const products = context.op('MatMul', [gradient, context.transpose(input, 0, 2, 1)])
-  return context.op('ReduceSum', [products, context.ints(0)], { keepdims: int(0) })
+/** Puts what was computed for each window of a 1x1 kernel with steps into the cell that it looks at. */
+function spread(context: TrainingContext, conv: ConvValues, small: string): string {
+  const { layouts } = context
+  const { input, output, inChannels } = geometry(context, conv)
+  const cells = ([0, 1] as const).map(axis => Array.from({ length: output[axis] }, (_, window) => window * conv.attributes.stride[axis]))
+  if (!layouts.isBlocked(small)) return put(context, put(context, small, 1, cells[1]!, input[1]), 0, cells[0]!, input[0])
+  // Columns, then rows, as products from the left, with what lies behind them in memory side by side.
+  const columns = put(context, context.reshape(small, -1, output[1], layouts.size), 0, cells[1]!, input[1])
+  const rows = put(context, context.reshape(columns, -1, output[0], input[1] * layouts.size), 0, cells[0]!, input[0])
+  return layouts.mark(context.reshape(rows, -1, inChannels, ...input), inChannels)
 }
 
-/** What the windows' cell (row, column) sees, for all windows: `input` with its padding, from there in steps of the stride. */
-function windowCell(context: TrainingContext, padded: string, { attributes, cell, output, axes }: WindowCell): string {
-  const ends = cell.map((start, axis) => start + (output[axis]! - 1) * attributes.stride[axis]! + 1)
-  return context.slice(padded, cell, ends, axes, attributes.stride)
-}
-
-interface WindowCell {
-  readonly attributes: OpAttributes['conv']
-  readonly cell: readonly [row: number, column: number]
-  readonly output: readonly [height: number, width: number]
-  readonly axes: readonly [number, number]
-}
+type Layout = 'channelsFirst' | 'channelsLast'
 
 function windowCells({ kernel }: OpAttributes['conv']): (readonly [number, number])[] {
   return Array.from({ length: kernel[0] * kernel[1] }, (_, i) => [Math.floor(i / kernel[1]), i % kernel[1]])
 }
 
-/** [out, channels] for a 1x1 kernel. */
-function pointwise(context: TrainingContext, conv: ConvValues, { inChannels, outChannels, output }: Geometry): string {
-  const { attributes } = conv
-  const cells = output[0] * output[1]
-  const strided = attributes.stride.some(step => step > 1) || attributes.pad.some(pad => pad > 0)
-  const padded = attributes.pad.some(pad => pad > 0) ? pad(context, conv.input, attributes.pad, 'channelsFirst') : conv.input
-  const input = strided ? windowCell(context, padded, { attributes, cell: [0, 0], output, axes: [2, 3] }) : padded
-  // The products of single images are worth their memory only where they are smaller than what they are made of.
-  if (inChannels * outChannels <= (inChannels + outChannels) * cells) {
-    const gradient = context.reshape(conv.gradient, 0, outChannels, cells)
-    return productPerImage(context, gradient, context.reshape(input, 0, inChannels, cells))
-  }
-  const gradient = context.reshape(context.transpose(conv.gradient, 1, 0, 2, 3), outChannels, -1)
-  return joinedProduct(context, gradient, context.reshape(context.transpose(input, 0, 2, 3, 1), -1, inChannels))
-}
-
-type Layout = 'channelsFirst' | 'channelsLast'
-
-function pad(context: TrainingContext, value: string, [rows, columns]: readonly [number, number], layout: Layout): string {
-  if (rows === 0 && columns === 0) return value
-  const each = layout === 'channelsFirst' ? [0, 0, rows, columns] : [0, rows, columns, 0]
-  return context.op('Pad', [value, context.ints(...each, ...each)])
-}
-
-/** [cells of the window, out, channels]: a product for each cell of the window. */
-function productPerCell(context: TrainingContext, conv: ConvValues, { inChannels, outChannels, output }: Geometry): string {
-  const { attributes } = conv
-  const padded = pad(context, conv.input, attributes.pad, 'channelsFirst')
-  const gradient = context.reshape(conv.gradient, 0, outChannels, output[0] * output[1])
-  const products = windowCells(attributes).map(cell => {
-    const seen = windowCell(context, padded, { attributes, cell, output, axes: [2, 3] })
-    return productPerImage(context, gradient, context.reshape(seen, 0, inChannels, output[0] * output[1]))
+/** What the cells of the windows see, for all windows: of a kernel of one cell without padding and steps all of what is read. */
+function seenByCells(context: TrainingContext, { input, attributes }: ConvValues, { output }: Geometry, layout: Layout): string[] {
+  const { kernel, stride, pad } = attributes
+  const value = layout === 'channelsFirst' ? context.layouts.plain(input) : context.layouts.channelsLast(input)
+  if (kernel.every(size => size === 1) && pad.every(size => size === 0) && stride.every(step => step === 1)) return [value]
+  const each = layout === 'channelsFirst' ? [0, 0, ...pad] : [0, ...pad, 0]
+  const padded = pad.every(size => size === 0) ? value : context.op('Pad', [value, context.ints(...each, ...each)])
+  return windowCells(attributes).map(cell => {
+    const ends = cell.map((start, axis) => start + (output[axis]! - 1) * stride[axis]! + 1)
+    return context.slice(padded, cell, ends, layout === 'channelsFirst' ? [2, 3] : [1, 2], stride)
   })
-  const stacked = context.op('Concat', products, { axis: int(0) })
-  return context.transpose(context.reshape(stacked, products.length, outChannels, inChannels), 1, 2, 0)
 }
 
-/** [out, channels, cells of the window]: one product with what all cells of the window see side by side, channels last. */
-function sideBySide(context: TrainingContext, conv: ConvValues, { inChannels, outChannels, output }: Geometry): string {
-  const { attributes } = conv
-  const padded = pad(context, context.transpose(conv.input, 0, 2, 3, 1), attributes.pad, 'channelsLast')
-  const cells = windowCells(attributes).map(cell =>
-    context.reshape(windowCell(context, padded, { attributes, cell, output, axes: [1, 2] }), -1, inChannels))
-  const gradient = context.reshape(context.transpose(conv.gradient, 1, 0, 2, 3), outChannels, -1)
-  const product = joinedProduct(context, gradient, context.op('Concat', cells, { axis: int(1) }))
-  return context.transpose(context.reshape(product, outChannels, cells.length, inChannels), 0, 2, 1)
+/** [cells, out, channels]: a product for each image and cell of the window, added up over the images. */
+function productPerImage(context: TrainingContext, conv: ConvValues, shape: Geometry): string {
+  const { inChannels, outChannels, output } = shape
+  const flat = (value: string, channels: number): string => context.reshape(value, 0, channels, output[0] * output[1])
+  const gradient = flat(context.layouts.plain(conv.gradient), outChannels)
+  const each = seenByCells(context, conv, shape, 'channelsFirst').map(seen => {
+    const products = context.op('MatMul', [gradient, context.transpose(flat(seen, inChannels), 0, 2, 1)])
+    return context.op('ReduceSum', [products, context.ints(0)], { keepdims: int(0) })
+  })
+  return each.length === 1 ? each[0]! : context.op('Concat', each, { axis: int(0) })
+}
+
+/** [out, cells, channels]: one product of the gradient [out, N*windows] with what the cells see side by side [N*windows, cells * channels]. */
+function joinedProduct(context: TrainingContext, conv: ConvValues, shape: Geometry): string {
+  const { inChannels, outChannels } = shape
+  const gradient = context.reshape(context.transpose(context.layouts.plain(conv.gradient), 1, 0, 2, 3), outChannels, -1)
+  const seen = seenByCells(context, conv, shape, 'channelsLast').map(value => context.reshape(value, -1, inChannels))
+  return context.op('MatMul', [gradient, seen.length === 1 ? seen[0]! : context.op('Concat', seen, { axis: int(1) })])
+}
+
+/** [out, channels, cells of the window] */
+function products(context: TrainingContext, conv: ConvValues, shape: Geometry): string {
+  const { inChannels, outChannels, output } = shape
+  const [height, width] = conv.attributes.kernel
+  const [cells, windows] = [height * width, output[0] * output[1]]
+  if (cells === 1) {
+    // The products of single images are worth their memory only where they are smaller than what they are made of.
+    const small = inChannels * outChannels <= (inChannels + outChannels) * windows
+    return small ? productPerImage(context, conv, shape) : joinedProduct(context, conv, shape)
+  }
+  if (windows >= MANY_CELLS) return context.transpose(context.reshape(productPerImage(context, conv, shape), cells, outChannels, inChannels), 1, 2, 0)
+  return context.transpose(context.reshape(joinedProduct(context, conv, shape), outChannels, cells, inChannels), 0, 2, 1)
 }
 
 /** As a convolution in which batch and channels have changed places: [channels, out, kernel and what the stride left over]. */
 function overBatch(context: TrainingContext, conv: ConvValues): string {
   const { kernel, stride, pad: padding } = conv.attributes
-  const [input, gradient] = [context.transpose(conv.input, 1, 0, 2, 3), context.transpose(conv.gradient, 1, 0, 2, 3)]
+  const [input, gradient] = [conv.input, conv.gradient].map(value => context.transpose(context.layouts.plain(value), 1, 0, 2, 3)) as [string, string]
   const product = context.op('Conv', [input, gradient], { pads: ints(...padding, ...padding), dilations: ints(...stride) })
   return context.transpose(context.slice(product, [0, 0], kernel, [2, 3], [1, 1]), 1, 0, 2, 3)
 }
@@ -150,23 +190,21 @@ function overBatch(context: TrainingContext, conv: ConvValues): string {
 export function weightGradient(context: TrainingContext, conv: ConvValues): string {
   const shape = geometry(context, conv)
   const { kernel } = conv.attributes
-  const { inChannels, outChannels, output } = shape
-  const restore = (value: string): string => context.reshape(value, outChannels, inChannels, ...kernel)
-  if (kernel[0] === 1 && kernel[1] === 1) return restore(pointwise(context, conv, shape))
-  if (inChannels <= FEW_CHANNELS) return overBatch(context, conv)
-  return restore(output[0] * output[1] >= MANY_CELLS ? productPerCell(context, conv, shape) : sideBySide(context, conv, shape))
+  const few = shape.inChannels <= FEW_CHANNELS && (kernel[0] > 1 || kernel[1] > 1)
+  return few ? overBatch(context, conv) : context.reshape(products(context, conv, shape), shape.outChannels, shape.inChannels, ...kernel)
 }
 
-/** Sum over all but the channels: [channels]. */
-export function channelSum(context: TrainingContext, value: string): string {
-  return context.op('ReduceSum', [value, context.ints(0, 2, 3)], { keepdims: int(0) })
+export function convForward(node: NodeOf<'conv'>, [input]: readonly string[], context: TrainingContext): string {
+  const { weight, bias } = node.parameters
+  const parameters = [context.weight(weight), ...(bias === undefined ? [] : [context.weight(bias)])] as [string, string?]
+  return emitConv(context, { name: node.name, source: node.inputs[0]!, attributes: node.attributes, inputs: [input!, ...parameters] })
 }
 
 export function convBackward(node: NodeOf<'conv'>, gradient: string, context: TrainingContext): void {
   const source = node.inputs[0]!
   const { weight, bias } = node.parameters
-  const values = { attributes: node.attributes, source, target: node.name, input: context.value(source), weight: context.weight(weight), gradient }
+  const values = { attributes: node.attributes, source, target: node.name, input: context.raw(source), weight: context.weight(weight), gradient }
   if (context.learns(weight)) context.setParameterGradient(weight, weightGradient(context, values))
-  if (context.learns(bias)) context.setParameterGradient(bias, channelSum(context, gradient))
+  if (context.learns(bias)) context.setParameterGradient(bias, context.layouts.channelSum(gradient))
   if (context.needs(source)) context.accumulate(source, inputGradient(context, values))
 }

@@ -3,10 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { inferShapes, parameterShapes, type GraphNode, type NodeOf, type Size2, type Tensor } from '@layermill/models'
 import { createSession } from '../session.js'
 import { channelStatistics, computeReference, crossEntropy, type Value } from '../../testing/reference.js'
-import type { OnnxNode } from '../graph.js'
+import { float, type OnnxNode } from '../graph.js'
+import { blockSize } from './block-size.js'
 import { lowerTraining, type LossTerm, type LoweredTraining } from './lower.js'
 
 const BATCH = 3
+const settings = { device: 'cpu', threads: 2 } as const
 const CLASSES = 4
 
 /** Numbers in [-1, 1) that look random and are the same every time. */
@@ -59,6 +61,8 @@ interface Case {
   trainable?: string[]
   /** Changes the first convolution's parameters, so that many of its values are equal. */
   ties?: boolean
+  /** Lets convolutions work on blocked values. */
+  blocked?: boolean
   /** Changes the graph before it runs: a rule that is wrong. */
   breakRule?: (lowered: LoweredTraining) => OnnxNode[]
 }
@@ -120,12 +124,18 @@ const positions = (length: number): number[] => {
   return Array.from({ length: Math.min(length, 13) }, (_, i) => Math.floor(i * step))
 }
 
-async function computed(setup: Setup, trainable: string[], batchStatistics: boolean, breakRule?: Case['breakRule']) {
+async function blockOfThisCpu(): Promise<number> {
+  const size = await blockSize(settings)
+  if (size === undefined) throw new Error('this CPU has no operators on blocked values')
+  return size
+}
+
+async function computed(setup: Setup, trainable: string[], { batchStatistics = false, blocked = false, breakRule }: Partial<Case>) {
   const { nodes, weights, images, targets, masks, losses } = setup
   const inputSize: Size2 = [images.shape[2]!, images.shape[3]!]
-  const lowered = lowerTraining({ nodes, weights, inputSize, losses, trainable, batchStatistics, dropout: true })
+  const lowered = lowerTraining({ nodes, weights, inputSize, losses, trainable, batchStatistics, dropout: true, ...(blocked ? { block: await blockOfThisCpu() } : {}) })
   const graph = breakRule === undefined ? lowered.graph : { ...lowered.graph, nodes: breakRule(lowered) }
-  const session = await createSession(graph, { device: 'cpu', threads: 2 })
+  const session = await createSession(graph, settings)
   const toOrt = ({ data, shape }: Tensor): ort.Tensor => new ort.Tensor('float32', data, shape)
   const feeds: Record<string, ort.Tensor> = { [lowered.input]: toOrt(images), [lowered.targets]: toOrt(targets) }
   for (const [name, mask] of masks) feeds[lowered.masks.get(name)!.input] = toOrt(mask)
@@ -140,7 +150,7 @@ const learnableOf = (weights: ReadonlyMap<string, Tensor>): string[] => [...weig
 async function expectGradients(test: Case): Promise<void> {
   const setup = setUp(test)
   const { batchStatistics = false, trainable = learnableOf(setup.weights) } = test
-  const { lowered, value } = await computed(setup, trainable, batchStatistics, test.breakRule)
+  const { lowered, value } = await computed(setup, trainable, test)
   expect([...lowered.gradients.keys()].toSorted()).toEqual(trainable.toSorted())
   for (const [parameter, output] of lowered.gradients) {
     const expected = finiteDifferences(setup, parameter, batchStatistics)
@@ -284,6 +294,13 @@ const instead = (op: string, other: string, which: 'all' | 'last' = 'all') => ({
   return graph.nodes.map(node => (node === last || (which === 'all' && node.op === op) ? { ...node, op: other } : node))
 }
 
+/** Comparisons say the reverse: 1 - (0 or 1). */
+const upsideDown = ({ graph }: LoweredTraining): OnnxNode[] => graph.nodes.map(node => {
+  const { alpha, beta } = node.attributes ?? {}
+  if (node.op !== 'HardSigmoid' || alpha?.kind !== 'float' || beta?.kind !== 'float') return node
+  return { ...node, attributes: { alpha: float(-alpha.value), beta: float(1 - beta.value) } }
+})
+
 /** One parameter's gradient with the other sign. */
 const turnedAround = (parameter: string) => ({ graph, gradients }: LoweredTraining): OnnxNode[] => {
   const name = gradients.get(parameter)!
@@ -301,8 +318,8 @@ describe('a rule that is wrong is found', () => {
   const joined = (from: string): GraphNode[] => [...conv(from), normalisation('bn', 'conv')]
   it.each<[string, Case, RegExp]>([
     ['the weights of one convolution turn around', { middle: conv, breakRule: turnedAround('conv/W') }, /conv\/W/],
-    ['max pooling goes to those that are not the maximum', { middle: pool, breakRule: instead('Equal', 'Less') }, /first\//],
-    ['relu lets through what it cut off', { middle: relu, breakRule: instead('Greater', 'Less') }, /first\//],
+    ['max pooling goes to those that are not the maximum', { middle: pool, breakRule: upsideDown }, /first\//],
+    ['relu lets through what it cut off', { middle: relu, breakRule: upsideDown }, /first\//],
     ['batch norm adds the mean of the gradient', { middle: joined, batchStatistics: true, trainable: ['conv/W'], breakRule: instead('Neg', 'Identity') }, /conv\/W/],
     ['the gamma of a batch norm turns around', { middle: joined, breakRule: turnedAround('bn/gamma') }, /bn\/gamma/],
     ['neighbours of a normalisation count with the wrong sign', { middle: lrn, channels: 5, breakRule: instead('Sub', 'Add', 'last') }, /first\//],
@@ -312,13 +329,43 @@ describe('a rule that is wrong is found', () => {
   })
 })
 
+describe('on blocked values, against finite differences', () => {
+  /** Fills the blocks of every CPU. */
+  const block = 16
+  const relu = (name: string, from: string): GraphNode => ({ name, op: 'relu', inputs: [from], attributes: {}, parameters: undefined })
+  const joint = (name: string, op: 'add' | 'concat', inputs: string[]): GraphNode => ({ name, op, inputs, attributes: {}, parameters: undefined })
+  const blockCases: [string, (from: string) => GraphNode[]][] = [
+    ['3x3', from => [convolution('conv', from, block, [3, 3], [1, 1], [1, 1])]],
+    ['1x1 with steps, to more channels', from => [convolution('conv', from, 2 * block, [1, 1], [2, 2])]],
+    ['3x3 with steps', from => [convolution('conv', from, block, [3, 3], [2, 2], [1, 1])]],
+    ['to channels that fill no block, and back', from => [convolution('conv', from, 5, [3, 3], [1, 1], [1, 1]), convolution('back', 'conv', block, [1, 1])]],
+    ['convolution, batch norm, ReLU; added to what went around', from => [
+      convolution('conv', from, block, [3, 3], [1, 1], [1, 1]), normalisation('bn', 'conv'), relu('relu', 'bn'),
+      convolution('next', 'relu', block, [1, 1]), normalisation('bn2', 'next'), joint('sum', 'add', [from, 'bn2']), relu('end', 'sum'),
+    ]],
+    ['branches joined again', from => [
+      convolution('a', from, block, [1, 1]), convolution('b', from, 2 * block, [3, 3], [1, 1], [1, 1]), relu('c', 'b'),
+      { name: 'pool', op: 'maxPool', inputs: [from], attributes: { kernel: [3, 3], stride: [1, 1], pad: [1, 1], ceil: false }, parameters: undefined },
+      convolution('d', 'pool', block, [1, 1]), joint('all', 'concat', ['a', 'c', 'd']), convolution('last', 'all', block, [1, 1]),
+    ]],
+  ]
+  it.each(blockCases)('%s', async (_name, middle) => {
+    await expectGradients({ middle, channels: 16, blocked: true })
+  })
+  it('weights that are not turned around are found', async () => {
+    const [, middle] = blockCases[0]!
+    const unturned = ({ graph }: LoweredTraining): OnnxNode[] => graph.nodes.map(node => (node.op === 'Gather' ? { ...node, op: 'Identity', inputs: node.inputs.slice(0, 1), attributes: {} } : node))
+    await expect(expectGradients({ middle, channels: 16, blocked: true, breakRule: unturned })).rejects.toThrow(/first\//)
+  })
+})
+
 describe('max pooling with ties', () => {
   it.each([true, false])('gives the gradient to the first maximum in row-major order, by rows and columns %s', async bySteps => {
     // Windows that leave cells out go another way.
     const attributes: NodeOf<'maxPool'>['attributes'] = { kernel: [3, 3], stride: [2, bySteps ? 2 : 4], pad: [1, 1], ceil: bySteps }
     const test: Case = { middle: from => [{ name: 'pool', op: 'maxPool', inputs: [from], attributes, parameters: undefined }], ties: true, size: [6, 6] }
     const setup = setUp(test)
-    const { lowered, value } = await computed(setup, ['first/W'], false)
+    const { lowered, value } = await computed(setup, ['first/W'], {})
     const actual = value(lowered.gradients.get('first/W')!)
     const expected = tiedGradient(setup, attributes.stride[1])
     for (const [i, each] of expected.entries()) expect(Number(actual.data[i])).toBeCloseTo(each, 4)
@@ -364,7 +411,7 @@ function tiedGradient({ nodes, weights, images, targets, losses }: Setup, column
 describe('batch statistics', () => {
   it('are given out for each batch norm', async () => {
     const setup = setUp({ middle: from => [convolution('conv', from, 4, [3, 3]), normalisation('bn', 'conv')] })
-    const { lowered, value } = await computed(setup, ['scores/W'], true)
+    const { lowered, value } = await computed(setup, ['scores/W'], { batchStatistics: true })
     const parameters = new Map([...setup.weights].map(([name, each]) => [name, double(each)]))
     const values = computeReference(setup.nodes, parameters, double(setup.images), { batchStatistics: true, masks: new Map() })
     const expected = channelStatistics(values.get('conv')!)

@@ -1,7 +1,7 @@
 import { inferShapes, LayermillError, pruneNodes, type GraphNode, type Size2, type Tensor, type TensorMap } from '@layermill/models'
 import { int, type OnnxGraph, type OnnxValueInfo } from '../graph.js'
 import { TrainingContext, type StatisticsOutput } from './context.js'
-import { joinBatchNorm, learnable, nodesWithGradient, type TrainingNode } from './plan.js'
+import { countReaders, joinBatchNorm, learnable, nodesWithGradient, type TrainingNode } from './plan.js'
 import { backward, forward } from './rules.js'
 
 /** A node whose scores are compared to the targets. */
@@ -26,6 +26,8 @@ export interface TrainingRequest {
   readonly changing?: readonly string[]
   readonly batchStatistics: boolean
   readonly dropout: boolean
+  /** What `blockSize` found; left out, values are not blocked. */
+  readonly block?: number
 }
 
 /** A training step as a graph. The gradients are of the sum over the batch. */
@@ -65,7 +67,7 @@ function lossGradient(context: TrainingContext, { node, weight }: LossTerm): str
 function emitAll(context: TrainingContext, nodes: readonly TrainingNode[], losses: readonly LossTerm[]): void {
   for (const node of nodes) {
     if (node.op === 'input') context.bind(node.name, node.name)
-    else context.bind(node.name, forward(node, node.inputs.map(input => context.value(input)), context))
+    else context.bind(node.name, forward(node, context))
   }
   for (const loss of losses) if (context.needs(loss.node)) context.accumulate(loss.node, lossGradient(context, loss))
   for (const node of nodes.toReversed()) {
@@ -120,7 +122,11 @@ export function lowerTraining(request: TrainingRequest): LoweredTraining {
   }
   const learning = new Set(trainable)
   const withGradient = nodesWithGradient(nodes, learning)
-  const context = new TrainingContext({ parameter, shapes, trainable: learning, withGradient, batchStatistics, dropout })
+  const variable = new Set([...trainable, ...(request.changing ?? [])])
+  const changing = new Set(nodes.filter(node => withGradient.has(node.name) || learnable(node).some(name => variable.has(name))).map(({ name }) => name))
+  const readers = countReaders(nodes)
+  for (const name of outputs) readers.set(name, (readers.get(name) ?? 0) + 1)
+  const context = new TrainingContext({ parameter, shapes, trainable: learning, withGradient, changing, readers, block: request.block, batchStatistics, dropout })
   emitAll(context, nodes, losses)
 
   const input = nodes[0]!.name

@@ -1,7 +1,7 @@
 import type { NodeOf } from '@layermill/models'
 import { int, ints, text, type OnnxAttribute } from '../graph.js'
 import type { TrainingContext } from './context.js'
-import { put, take, type Axis } from './selection.js'
+import { isEqual, put, take, type Axis } from './selection.js'
 
 type Attributes = NodeOf<'maxPool'>['attributes']
 
@@ -91,8 +91,7 @@ function alongAxis(context: TrainingContext, stage: Stage, gradient: string): st
     const cells = cellsAt(stage, position)
     let share = rest
     if (position < last) {
-      const hit = context.op('Cast', [context.op('Equal', [take(context, input, axis, cells, length), output])], { to: int(1) })
-      share = context.op('Mul', [rest, hit])
+      share = context.op('Mul', [rest, isEqual(context, take(context, input, axis, cells, length), output)])
       rest = context.op('Sub', [rest, share])
     }
     parts.push(put(context, share, axis, cells, length))

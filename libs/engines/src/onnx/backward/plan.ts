@@ -24,7 +24,8 @@ export function learnable(node: TrainingNode): string[] {
   }
 }
 
-function countReaders(nodes: readonly GraphNode[]): Map<string, number> {
+/** How many nodes read each node's value. */
+export function countReaders(nodes: readonly TrainingNode[]): Map<string, number> {
   const counts = new Map<string, number>()
   for (const { inputs } of nodes) for (const name of inputs) counts.set(name, (counts.get(name) ?? 0) + 1)
   return counts

@@ -1,15 +1,18 @@
-import type { NodeOf, OpName } from '@layermill/models'
+import type { GraphNode, NodeOf, OpName } from '@layermill/models'
 import { int } from '../graph.js'
 import { rules as inference } from '../lower/rules.js'
 import { batchNormBackward, batchNormForward, convBatchNormBackward, convBatchNormForward } from './batch-norm.js'
-import { convBackward } from './conv.js'
+import { convBackward, convForward } from './conv.js'
 import type { TrainingContext } from './context.js'
 import { lrnBackward, lrnForward } from './lrn.js'
 import { maxPoolBackward, maxPoolForward } from './max-pool.js'
 import type { TrainingNodeOf, TrainingOp } from './plan.js'
 import { averageBackward } from './pool.js'
+import { isPositive } from './selection.js'
 
 export interface TrainingRule<Op extends TrainingOp> {
+  /** Whether its values and gradients may come blocked (see `Layouts`). */
+  readonly anyLayout?: true
   /** Where training computes a node in another way than inference does. */
   forward?(node: TrainingNodeOf<Op>, inputs: readonly string[], context: TrainingContext): string
   /** From the gradient of the node's value: sets its parameters' gradients, adds to those of the values it reads. */
@@ -31,8 +34,32 @@ function linearBackward(node: NodeOf<'linear'>, gradient: string, context: Train
 }
 
 function reluBackward(node: NodeOf<'relu'>, gradient: string, context: TrainingContext): void {
-  const positive = context.op('Cast', [context.op('Greater', [context.value(node.name), context.floats(0)])], { to: int(1) })
-  context.accumulate(node.inputs[0]!, context.op('Mul', [gradient, positive]))
+  const value = context.raw(node.name)
+  const masked = context.op('Mul', [context.layouts.like(gradient, value), isPositive(context, value)])
+  context.accumulate(node.inputs[0]!, sameLayout(node, value, masked, context))
+}
+
+/** Says of a result that it is arranged as a value is. */
+function sameLayout(node: GraphNode, value: string, result: string, context: TrainingContext): string {
+  return context.layouts.isBlocked(value) ? context.layouts.mark(result, context.shape(node.name)[0]!) : result
+}
+
+function reluForward(node: NodeOf<'relu'>, [input]: readonly string[], context: TrainingContext): string {
+  if (context.hasOneReader(node.inputs[0]!) && context.layouts.fuseRelu(input!)) return input!
+  return sameLayout(node, input!, context.emit('Relu', [input!], node.name), context)
+}
+
+function addForward(node: NodeOf<'add'>, inputs: readonly string[], context: TrainingContext): string {
+  const alike = context.layouts.alike(inputs)
+  const [[first, second], [one, other]] = [alike, node.inputs] as [[string, string], [string, string]]
+  if (context.hasOneReader(other) && context.layouts.fuseSum(second, first)) return second
+  if (context.hasOneReader(one) && context.layouts.fuseSum(first, second)) return first
+  return sameLayout(node, first, context.emit('Add', alike, node.name), context)
+}
+
+function concatForward(node: NodeOf<'concat'>, inputs: readonly string[], context: TrainingContext): string {
+  const alike = context.layouts.alike(inputs)
+  return sameLayout(node, alike[0]!, context.emit('Concat', alike, node.name, { axis: int(1) }), context)
 }
 
 const maskInput = (node: string): string => `${node}/mask`
@@ -57,18 +84,23 @@ function softmaxBackward(node: NodeOf<'softmax'>, gradient: string, context: Tra
 
 function concatBackward(node: NodeOf<'concat'>, gradient: string, context: TrainingContext): void {
   let start = 0
+  // Whole blocks, where the value is blocked: it was put together from such.
+  const given = context.layouts.like(gradient, context.raw(node.name))
   for (const input of node.inputs) {
     const end = start + context.shape(input)[0]!
-    if (context.needs(input)) context.accumulate(input, context.slice(gradient, [start], [end], [1], [1]))
+    if (context.needs(input)) {
+      const part = context.slice(given, [start], [end], [1], [1])
+      context.accumulate(input, context.layouts.isBlocked(given) ? context.layouts.mark(part, end - start) : part)
+    }
     start = end
   }
 }
 
 export const trainingRules: { readonly [Op in Exclude<TrainingOp, 'input'>]: TrainingRule<Op> } = {
-  conv: { backward: convBackward },
-  convBatchNorm: { forward: convBatchNormForward, backward: convBatchNormBackward },
+  conv: { anyLayout: true, forward: convForward, backward: convBackward },
+  convBatchNorm: { anyLayout: true, forward: convBatchNormForward, backward: convBatchNormBackward },
   batchNorm: { forward: batchNormForward, backward: batchNormBackward },
-  relu: { backward: reluBackward },
+  relu: { anyLayout: true, forward: reluForward, backward: reluBackward },
   maxPool: { forward: maxPoolForward, backward: maxPoolBackward },
   avgPool: { backward: averageBackward },
   globalAvgPool: { backward: averageBackward },
@@ -77,8 +109,8 @@ export const trainingRules: { readonly [Op in Exclude<TrainingOp, 'input'>]: Tra
   linear: { backward: linearBackward },
   dropout: { forward: dropoutForward, backward: dropoutBackward },
   softmax: { backward: softmaxBackward },
-  concat: { backward: concatBackward },
-  add: { backward: (node, gradient, context) => node.inputs.forEach(input => context.accumulate(input, gradient)) },
+  concat: { anyLayout: true, forward: concatForward, backward: concatBackward },
+  add: { anyLayout: true, forward: addForward, backward: (node, gradient, context) => node.inputs.forEach(input => context.accumulate(input, gradient)) },
   flatten: {
     backward: (node, gradient, context) => {
       const source = node.inputs[0]!
@@ -89,17 +121,19 @@ export const trainingRules: { readonly [Op in Exclude<TrainingOp, 'input'>]: Tra
 
 type AnyRule = TrainingRule<TrainingOp>
 type AnyInference = (node: TrainingNodeOf<OpName>, inputs: readonly string[], context: TrainingContext) => string
+type ComputedNode = Exclude<TrainingNodeOf<TrainingOp>, { op: 'input' }>
 
 /** Appends one node's forward pass and returns the value that holds its result. */
-export function forward(node: Exclude<TrainingNodeOf<TrainingOp>, { op: 'input' }>, inputs: readonly string[], context: TrainingContext): string {
+export function forward(node: ComputedNode, context: TrainingContext): string {
   const rule = trainingRules[node.op] as AnyRule
+  const inputs = node.inputs.map(input => (rule.anyLayout ? context.raw(input) : context.value(input)))
   if (rule.forward !== undefined) return rule.forward(node, inputs, context)
   if (node.op === 'convBatchNorm') throw new RangeError('inference has no convBatchNorm')
   return (inference[node.op] as AnyInference)(node, inputs, context)
 }
 
 /** Appends one node's backward pass. */
-export function backward(node: Exclude<TrainingNodeOf<TrainingOp>, { op: 'input' }>, gradient: string, context: TrainingContext): void {
+export function backward(node: ComputedNode, gradient: string, context: TrainingContext): void {
   const rule = trainingRules[node.op] as AnyRule
-  rule.backward(node, gradient, context)
+  rule.backward(node, rule.anyLayout ? gradient : context.layouts.plain(gradient), context)
 }

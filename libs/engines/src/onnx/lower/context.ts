@@ -1,5 +1,5 @@
 import type { Size2, Tensor } from '@layermill/models'
-import type { MICROSOFT, OnnxAttribute, OnnxInitializer, OnnxNode } from '../graph.js'
+import type { OnnxAttribute, OnnxInitializer, OnnxNode, OwnDomain } from '../graph.js'
 
 /** A matrix that a run feeds because it depends on the size of the images: row i of [parts, length] averages its part of `length`. */
 export interface AveragingInput {
@@ -39,7 +39,7 @@ export class LoweringContext {
   }
 
   /** Appends an operator with one output, named `output`, and returns that name. */
-  emit(op: string, inputs: readonly string[], output: string, attributes: Record<string, OnnxAttribute> = {}, domain?: typeof MICROSOFT): string {
+  emit(op: string, inputs: readonly string[], output: string, attributes: Readonly<Record<string, OnnxAttribute>> = {}, domain?: OwnDomain): string {
     this.nodes.push({ op, inputs, outputs: [output], attributes, ...(domain === undefined ? {} : { domain }) })
     return output
   }

@@ -1,0 +1,162 @@
+import { int, NCHWC, text, type OnnxNode } from '../graph.js'
+import type { TrainingContext } from './context.js'
+
+/** A convolution's weights [out, channels, height, width]: how many of each. */
+export interface KernelShape {
+  readonly outChannels: number
+  readonly inChannels: number
+  readonly kernel: readonly [height: number, width: number]
+}
+
+/**
+ * Which values are blocked, and the same values otherwise. ONNX Runtime's fast convolutions on the CPU read and write
+ * [N, channels / block, height, width, block] (its tensors still say [N, channels, height, width]). It arranges that by itself only
+ * where weights are constants, which they are not in training; so a training graph names those operators, and each value is turned
+ * into another arrangement once, where an operator needs it. Operators on single elements do not mind.
+ */
+export class Layouts {
+  private readonly channels = new Map<string, number>()
+  private readonly turned = new Map<string, string>()
+
+  /** @param block channels that lie together; undefined where nothing is blocked. */
+  constructor(private readonly context: TrainingContext, private readonly block: number | undefined) {}
+
+  isBlocked(value: string): boolean {
+    return this.channels.has(value)
+  }
+
+  /** Says that an operator's result is blocked; returns it. */
+  mark(value: string, channels: number): string {
+    this.channels.set(value, channels)
+    return value
+  }
+
+  /** Channels of a block. */
+  get size(): number {
+    return this.blocks().block
+  }
+
+  /** Whether so many channels fill whole blocks. */
+  isWhole(channels: number): boolean {
+    return this.block !== undefined && channels % this.block === 0
+  }
+
+  /** Whether a convolution can be computed on blocked values. Few channels (colours) are read as they are. */
+  fits({ outChannels, inChannels }: KernelShape): boolean {
+    return this.isWhole(outChannels) && (this.isWhole(inChannels) || inChannels < this.size)
+  }
+
+  /** [N, channels, height, width] */
+  plain(value: string): string {
+    const channels = this.channels.get(value)
+    if (channels === undefined) return value
+    return this.once(`plain ${value}`, () => this.own('ReorderOutput', [value], { channels: int(channels) }))
+  }
+
+  /** [N, height, width, channels] */
+  channelsLast(value: string): string {
+    const channels = this.channels.get(value)
+    return this.once(`last ${value}`, () => channels === undefined
+      ? this.context.transpose(value, 0, 2, 3, 1)
+      : this.own('ReorderOutput', [value], { channels: int(channels), channels_last: int(1) }))
+  }
+
+  /** Blocked; `channels` must be whole blocks. */
+  blocked(value: string, channels: number): string {
+    if (this.isBlocked(value)) return value
+    return this.once(`blocked ${value}`, () => this.mark(this.own('ReorderInput', [value], {}), channels))
+  }
+
+  /** Arranged as another value is. */
+  like(value: string, other: string): string {
+    const channels = this.channels.get(other)
+    return channels === undefined ? this.plain(value) : this.blocked(value, channels)
+  }
+
+  /** Two values or more arranged alike: blocked where all are, else plain. */
+  alike(values: readonly string[]): readonly string[] {
+    return values.every(value => this.isBlocked(value)) ? values : values.map(value => this.plain(value))
+  }
+
+  /** A convolution whose result is blocked. `weight` is as `weightForward` or `weightBackward` give it. */
+  conv(inputs: readonly string[], attributes: NonNullable<OnnxNode['attributes']>, channels: number): string {
+    return this.mark(this.own('Conv', inputs, attributes), channels)
+  }
+
+  /** Weights for `conv`: [out / block, in / block, cells, block of in, block of out], or [out / block, in, cells, block of out] for few channels. */
+  weightForward(weight: string, { outChannels, inChannels, kernel }: KernelShape): string {
+    const { block, context } = this.blocks()
+    const cells = kernel[0] * kernel[1]
+    return this.once(`forward ${weight}`, () => {
+      const inner = context.transpose(context.reshape(weight, outChannels / block, block, inChannels * cells), 0, 2, 1)
+      const split = inChannels % block === 0 && cells > 1
+      const all = split ? context.transpose(context.reshape(inner, -1, block, cells, block), 0, 2, 1, 3) : inner
+      return context.reshape(all, outChannels, inChannels, ...kernel)
+    })
+  }
+
+  /** Weights of the convolution that gives the gradient of what one with `weight` reads: channels swapped, cells turned around. */
+  weightBackward(weight: string, shape: KernelShape): string {
+    const { block, context } = this.blocks()
+    const { outChannels, inChannels, kernel } = shape
+    const cells = kernel[0] * kernel[1]
+    if (cells === 1) {
+      const swapped = context.transpose(context.reshape(weight, outChannels, inChannels / block, block), 1, 0, 2)
+      return context.reshape(swapped, inChannels, outChannels, 1, 1)
+    }
+    const [outBlocks, inBlocks, square] = [outChannels / block, inChannels / block, block * block]
+    const swapped = context.transpose(context.reshape(weight, outChannels, inBlocks, block * cells), 1, 0, 2)
+    const apart = context.transpose(context.reshape(swapped, inBlocks * outBlocks, square, cells), 0, 2, 1)
+    const order = context.ints(...Array.from({ length: cells }, (_, i) => cells - 1 - i))
+    return context.reshape(context.op('Gather', [apart, order], { axis: int(1) }), inChannels, outChannels, ...kernel)
+  }
+
+  /** Sum over all but the channels, [channels]. */
+  channelSum(value: string): string {
+    const { context } = this
+    const channels = this.channels.get(value)
+    if (channels === undefined) return context.op('ReduceSum', [value, context.ints(0, 2, 3)], { keepdims: int(0) })
+    const perImage = context.op('ReduceSum', [context.reshape(value, 0, channels / this.size, -1, this.size), context.ints(2)], { keepdims: int(0) })
+    return context.op('ReduceSum', [context.reshape(perImage, 0, channels), context.ints(0)], { keepdims: int(0) })
+  }
+
+  /** Lets the convolution that made a value, which nothing else reads, end with a ReLU; false where none did. */
+  fuseRelu(value: string): boolean {
+    const node = this.fusable(value)
+    if (node === undefined) return false
+    this.context.replace(value, { ...node, attributes: { ...node.attributes, activation: text('Relu') } })
+    return true
+  }
+
+  /** Lets the convolution that made `value`, which nothing else reads, add a value that was there before; false where it cannot. */
+  fuseSum(value: string, other: string): boolean {
+    const node = this.fusable(value)
+    if (node === undefined || node.inputs.length > 3 || !this.isBlocked(other)) return false
+    if (this.context.position(other) > this.context.position(value)) return false
+    const [input, weight, bias = ''] = node.inputs as [string, string, string?]
+    this.context.replace(value, { ...node, inputs: [input, weight, bias, other] })
+    return true
+  }
+
+  private fusable(value: string): OnnxNode | undefined {
+    const node = this.isBlocked(value) ? this.context.producer(value) : undefined
+    return node?.op === 'Conv' && node.domain === NCHWC && node.attributes?.['activation'] === undefined ? node : undefined
+  }
+
+  private own(op: string, inputs: readonly string[], attributes: NonNullable<OnnxNode['attributes']>): string {
+    return this.context.op(op, inputs, attributes, NCHWC)
+  }
+
+  private once(key: string, make: () => string): string {
+    const known = this.turned.get(key)
+    if (known !== undefined) return known
+    const value = make()
+    this.turned.set(key, value)
+    return value
+  }
+
+  private blocks(): { readonly block: number; readonly context: TrainingContext } {
+    if (this.block === undefined) throw new RangeError('nothing is blocked in this graph')
+    return { block: this.block, context: this.context }
+  }
+}
