@@ -1,9 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
+const exclude = ['**/node_modules/**', '**/dist/**']
+
+/** What needs a process of its own for each file: servers, processes and threads; a module of Node.js that is replaced. */
+const alone = ['test/**/*.test.ts', 'libs/engines/**/*.test.ts', 'libs/storage/src/files/full-disk.test.ts']
+
 export default defineConfig({
   test: {
-    include: ['**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
     reporters: ['default', './scripts/vitest-reporter.mjs'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
@@ -11,5 +14,10 @@ export default defineConfig({
     maxWorkers: 2,
     // What is waited for comes; on a busy machine it comes later than in the second that is the default.
     expect: { poll: { timeout: 15_000 } },
+    projects: [
+      { extends: true, test: { name: 'alone', include: alone, exclude } },
+      // Most of a small file's time went into a process that loads the same modules again. What a file replaces or sets it takes back.
+      { extends: true, test: { name: 'units', include: ['**/*.test.ts'], exclude: [...exclude, ...alone], isolate: false } },
+    ],
   },
 })
