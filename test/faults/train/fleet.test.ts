@@ -150,8 +150,8 @@ describe('fine-tuning over a queue', () => {
     await expectSame(out)
   })
 
-  it('has bits of its own with bfloat16, the same here and there', async () => {
-    startWorker()
+  it('has bits of its own with bfloat16, the same in one process and by two workers', async () => {
+    for (let i = 0; i < 2; i++) startWorker()
     const [here, there] = [join(await folder(), 'rounded'), join(await folder(), 'rounded-fleet')]
     for (const [out, ...more] of [[here], [there, '--queue', redis.url]] as const) {
       const result = await runCli(command(out, '--exchange', 'bfloat16', ...more))

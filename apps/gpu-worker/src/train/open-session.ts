@@ -15,7 +15,7 @@ import { ImageInputs, type Inputs } from './image-inputs.js'
 import { plannedNetwork, TrainingSession } from './training-session.js'
 
 export interface OpenSessionOptions {
-  readonly provider: ModelProvider
+  readonly provider: Pick<ModelProvider, 'openEngine' | 'model'>
   readonly store: Store
   readonly openSource: (source: string) => Promise<ImageSource>
   readonly readAhead: number

@@ -1,3 +1,4 @@
+export { openBrokenEngine } from './broken-rule.js'
 export { engineContract, engineLeftOut } from './engine-contract.js'
 export { networkContract } from './network-contract.js'
 export { computeReference, type Value } from './reference.js'
