@@ -116,6 +116,7 @@ it('shows curves, confusion and mistakes of a fine-tuning run', async () => {
   expect(await watched.checkScreens('training')).toEqual([])
   await page.getByRole('link', { name: 'Overview' }).click()
   await page.getByText('shapes@1 promoted').waitFor()
+  expect(await page.getByRole('term').allTextContents()).toEqual(['Throughput', 'Took', 'Failed', 'Epochs'])
   expect(await watched.checkScreens('finetune-overview')).toEqual([])
 })
 

@@ -27,13 +27,13 @@ function start(...args: string[]): CliProcess {
   return process
 }
 
-it('serve, two workers and a run on PostgreSQL: the bytes of an embedded run, told live, and all end at SIGTERM', async () => {
+it('serve, two workers, a run and a schedule on PostgreSQL: the bytes of an embedded run, told live, and all end at SIGTERM', async () => {
   const photos = join(await folder(), 'photos')
   await writeImages(photos, 40)
   const [here, there] = [join(await folder(), 'here'), join(await folder(), 'there')]
   succeeded(await runCli(smallRun(photos, here, '--part-size', '8')))
 
-  const server = start('serve', '--queue', postgres.url, '--port', '0')
+  const server = start('serve', '--queue', postgres.url, '--port', '0', '--state', join(await folder(), 'state'))
   const url = await untilSaid(server, /"url":"(http:[^"]+)"/)
   await untilSaid(server, /"msg":"serving"/)
   const workers = [1, 2].map(() => start('worker', '--queue', postgres.url, '--device', 'cpu'))
@@ -44,6 +44,15 @@ it('serve, two workers and a run on PostgreSQL: the bytes of an embedded run, to
   await expect.poll(async () => ((await (await fetch(`${url}/v1/workers`)).json()) as { workers: { device: string }[] }).workers.map(({ device }) => device), { timeout: 60_000 }).toEqual(['cpu', 'cpu'])
   const queues = (await (await fetch(`${url}/v1/queues`)).json()) as { queues: { name: string; active: number }[] }
   expect(queues.queues.every(({ active }) => active === 0)).toBe(true)
+
+  // A schedule's tick becomes a run, and where nothing changed since, no run.
+  const spec = { kind: 'extract', source: photos, model: 'googlenet', weights: 'random:1', layers: 'conv2', size: '32x32', device: 'cpu', out: join(await folder(), 'scheduled') }
+  const ask = (method: string, path: string, body?: object): Promise<Response> => fetch(`${url}/v1/schedules${path}`, body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
+  expect((await ask('POST', '', { name: 'often', cron: '* * * * * *', spec })).status).toBe(201)
+  const run = await untilSaid(server, /schedule often: tick \S+ is run (extract-\S+?)"/)
+  await untilSaid(server, /schedule often: tick \S+ skipped: unchanged/)
+  expect((await ask('DELETE', '/often')).status).toBe(204)
+  expect(await (await fetch(`${url}/v1/runs/${run}`)).json()).toMatchObject({ state: 'done', counts: { images: 40, done: 40 } })
 
   for (const { child } of processes) child.kill('SIGTERM')
   expect(await Promise.all(processes.map(async ({ ended }) => (await ended).code))).toEqual([0, 0, 0])

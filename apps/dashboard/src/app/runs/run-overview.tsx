@@ -35,8 +35,10 @@ function Progress({ run, live }: { run: RunDetail; live: LiveRun }) {
         <Stat label="Throughput" value={speed === undefined ? '–' : rate(speed)} note="images/s" />
         {timeStat(run, progress?.secondsLeft)}
         <Stat label="Failed" value={<span class={counts.failed > 0 ? 'bad' : ''}>{count(counts.failed)}</span>} note={handled === 0 ? undefined : percent(counts.failed / handled, 2)} />
-        <Stat label="Parts" value={progress === undefined ? count(counts.parts) : `${count(progress.partsDone)} / ${count(counts.parts)}`} note={run.partSize === undefined ? undefined : `of ${count(run.partSize)} images`} />
-        <Stat label="Features" value={bytes(written(run))} />
+        {run.kind === 'finetune' ? <Stat label="Epochs" value={count(live.epochs.length)} note={`of ${count(Number(run.spec['epochs'] ?? 0))}`} /> : (
+          <Stat label="Parts" value={progress === undefined ? count(counts.parts) : `${count(progress.partsDone)} / ${count(counts.parts)}`} note={run.partSize === undefined ? undefined : `of ${count(run.partSize)} images`} />
+        )}
+        {run.kind === 'extract' ? <Stat label="Features" value={bytes(written(run))} /> : null}
       </dl>
     </section>
   )
