@@ -50,7 +50,7 @@ describe('a spec that cannot be', () => {
     [['--precision', 'fp16', '--device', 'cpu'], 'PRECISION_UNAVAILABLE'],
     [['--size', 'small'], 'SPEC_INVALID'],
   ] as const)('%s is refused before anything is written', async (flags, code) => {
-    const { source, out } = await places(code, 1)
+    const { source, out } = await places(flags.join(''), 1)
     const result = await runCli(smallRun(source, out, ...flags))
     expect(result.code).not.toBe(0)
     expect(result.stderr).toContain(`[${code}]`)

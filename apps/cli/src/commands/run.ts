@@ -1,3 +1,4 @@
+import { requireFloat16 } from '@layermill/engines'
 import type { ExtractSpec, PredictSpec, RunRecord } from '@layermill/jobs'
 import { checkSpec, missingRoom, openRun, type RunAction, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
 import type { Store } from '@layermill/storage'
@@ -76,6 +77,8 @@ export async function withComposition<Result>(
     soon: spec,
   })
   try {
+    // Which device `auto` takes is known only now; nothing is written yet.
+    if (spec.precision === 'fp16') requireFloat16(await composition.provider.openEngine())
     return await action(composition)
   } finally {
     weights.finish()

@@ -10,6 +10,7 @@ import {
   type TensorMap,
 } from '@layermill/models'
 import type { Device, Engine, EngineName, Extractor, ExtractorOptions } from '../engine.js'
+import { requireFloat16 } from '../float16-devices.js'
 import type { ThreadClient } from '../thread/client.js'
 import type { LoadParams, Requests } from '../thread/protocol.js'
 import { buffersOf } from '../thread/transfer.js'
@@ -36,7 +37,7 @@ export class ThreadEngine implements Engine {
     const { inputSize, ranges, float16 = false } = options
     this.assertOpen()
     if (ranges !== undefined) this.assertInt8()
-    if (float16) this.assertFloat16()
+    if (float16) requireFloat16(this)
     const names = [...new Set(layers)]
     if (names.length === 0) throw new LayermillError('LAYER_UNKNOWN', `no layer of ${network.id} was asked for`)
     const outputs = resolveLayers(network, names)
@@ -86,13 +87,6 @@ export class ThreadEngine implements Engine {
 
   private assertOpen(): void {
     if (this.closing !== undefined) throw new LayermillError('ENGINE_CLOSED', 'the engine has been closed')
-  }
-
-  private assertFloat16(): void {
-    if (this.name === 'onnx' && (this.device === 'cuda' || this.device === 'webgpu')) return
-    throw new LayermillError('PRECISION_UNAVAILABLE', `engine ${this.name} on ${this.device} does not compute in fp16; ONNX Runtime on cuda and webgpu does`, {
-      hint: 'give --device cuda or webgpu, to workers of the fleet as well, or leave out --precision',
-    })
   }
 
   private assertInt8(): void {
