@@ -68,12 +68,13 @@ describe('layermill similar', () => {
     for (const [i, { distance }] of computed.entries()) expect(distance / expected.at(-1)!.distance).toBeCloseTo(stored[i]!.distance / expected.at(-1)!.distance, 4)
   })
 
-  it('computes an image as the run did: pooled, as halves, in another format', async () => {
-    const out = join(await folder(), 'halves')
-    const spec = ['--layers', 'conv2', '--pool', 'avg', '--dtype', 'float16', '--format', 'safetensors']
+  it.each([
+    ['pooled, as halves, in another format', ['--layers', 'conv2', '--pool', 'avg', '--dtype', 'float16', '--format', 'safetensors'], []],
+    ['with its int8 ranges', ['--layers', 'conv2,inception_3a', '--precision', 'int8', '--format', 'parquet'], ['--layer', 'conv2']],
+  ])('computes an image as the run did: %s', async (name, spec, layer) => {
+    const out = join(await folder(), name)
     expect(await runCli(['extract', photos, ...network, ...spec, '--out', out])).toMatchObject({ code: 0 })
-    // The run's only layer.
-    const found = await similar(join(photos, 'even/0.png'), '--features', out, '--top', '40')
+    const found = await similar(join(photos, 'even/0.png'), '--features', out, ...layer, '--top', '40')
     expect(found).toHaveLength(40)
     expect(found[0]).toMatchObject({ key: 'even/0.png', label: 'even' })
     expect(found[0]!.distance).toBeLessThan(1e-6)
