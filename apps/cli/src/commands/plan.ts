@@ -26,5 +26,5 @@ export async function planCommand(output: Output, spec: ExtractSpec, options: Ru
     if (options.json) output.json(report)
     else print(output, spec, report)
     return exitCodes.done
-  }, 'when asked for')
+  }, async () => 'when asked for')
 }

@@ -1,7 +1,7 @@
 import { requireFloat16 } from '@layermill/engines'
 import type { ExtractSpec, PredictSpec, RunRecord } from '@layermill/jobs'
 import { checkSpec, missingRoom, openRun, type RunAction, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
-import type { Store } from '@layermill/storage'
+import { openStore, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { compose, type ComposeOptions, type Composition } from '../compose.js'
 import { interruptible } from '../interrupt.js'
 import { formatBytes } from '../output/format.js'
@@ -39,14 +39,17 @@ export interface FinishedRun {
  */
 export async function carryOut(output: Output, spec: ExtractSpec | PredictSpec, storeUrl: string, options: RunOptions): Promise<FinishedRun> {
   const progress = new Progress({ stream: process.stderr })
-  return withComposition(output, spec, async ({ environment, provider }) =>
+  const store = openStore(storeUrl)
+  // Where all is done, there may be nothing to compute.
+  const queue = async (): Promise<ComposeOptions['queue']> => ((await store.stat(SUCCESS_PATH)) === undefined ? 'at once' : 'when asked for')
+  return withComposition(output, spec, async composition =>
     interruptible(async signal => {
-      const store = await environment.openStore(storeUrl)
+      const { environment, provider } = composition
       const { record, action } = await openRun(spec, store, environment, signal)
       const note = actionNotes[action]
       if (note !== undefined) output.note(note)
-      // It takes its time to start, as planning does; a part that needs it is told where it cannot.
-      if (action !== 'complete') void provider.openEngine().catch(() => undefined)
+      // They take their time to start, as planning does; a part that needs them is told where they cannot.
+      if (action !== 'complete') void Promise.all([provider.openEngine(), composition.openQueue()]).catch(() => undefined)
       const warn = onceWhenPlanned(total => warnOfRoom(output, record, total, store))
       const onProgress = (state: RunProgress): void => {
         warn(state)
@@ -54,8 +57,7 @@ export async function carryOut(output: Output, spec: ExtractSpec | PredictSpec, 
         else progress.update(state)
       }
       return { record: await superviseRun(record, { environment, store, signal, onProgress }), store }
-    }).finally(() => progress.finish()),
-  )
+    }).finally(() => progress.finish()), queue)
 }
 
 /** Wires what a spec needs, runs the action with it, and ends it whatever happens. */
@@ -63,7 +65,7 @@ export async function withComposition<Result>(
   output: Output,
   spec: ExtractSpec | PredictSpec,
   action: (composition: Composition) => Promise<Result>,
-  queue?: ComposeOptions['queue'],
+  queue: () => Promise<ComposeOptions['queue']>,
 ): Promise<Result> {
   // Before queue and weights are waited for.
   checkSpec(spec)
@@ -73,7 +75,7 @@ export async function withComposition<Result>(
     device: spec.precision === 'int8' ? 'cpu' : spec.device,
     note: text => output.note(text),
     onWeights: state => weights.update(state),
-    queue,
+    queue: await queue(),
     soon: spec,
   })
   try {
