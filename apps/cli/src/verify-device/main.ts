@@ -6,7 +6,6 @@ import { arch, cpus, platform, release } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Device, type Engine, type EngineName, openEngine, selfCheck } from '@layermill/engines'
 import { errorMessage, getNetwork, networkIds, referenceInput, referenceWeights } from '@layermill/models'
-import { formatTable } from '../output/format.js'
 
 const { values: flags } = parseArgs({
   options: {
@@ -46,7 +45,6 @@ async function imagesPerSecond(engine: Engine, id: string): Promise<number> {
 }
 
 interface Row {
-  readonly network: string
   readonly result: string
   readonly passed: boolean
 }
@@ -55,9 +53,9 @@ async function verify(engine: Engine, id: string): Promise<Row> {
   try {
     const { layer, maxAbs, cosine } = await selfCheck(engine, id, { float16 })
     const speed = await imagesPerSecond(engine, id)
-    return { network: id, passed: true, result: `${layer}: largest difference ${maxAbs.toExponential(1)}, cosine ${cosine.toFixed(7)}, ${speed.toFixed(1)} images/s` }
+    return { passed: true, result: `${layer}: largest difference ${maxAbs.toExponential(1)}, cosine ${cosine.toFixed(7)}, ${speed < 10 ? speed.toPrecision(2) : speed.toFixed(1)} images/s` }
   } catch (error) {
-    return { network: id, passed: false, result: errorMessage(error) }
+    return { passed: false, result: errorMessage(error) }
   }
 }
 
@@ -66,12 +64,15 @@ console.log(`\nLayermill on ${engine.name}/${engine.device}`)
 console.log(`${engine.version}; ${engine.report}`)
 console.log(`Node.js ${process.versions.node}, ${platform()} ${release()} ${arch()}, ${cpus().length} x ${cpus()[0]?.model ?? 'processor'}`)
 console.log(`Stored values of Chainer and torchvision, one image; ${flags.precision}, speed at batch ${batchSize}, best of three\n`)
+const longest = Math.max(...networks.map(id => id.length))
 const rows: Row[] = []
 for (const id of networks) {
   process.stderr.write(`${id} ...\r`)
-  rows.push(await verify(engine, id))
+  const row = await verify(engine, id)
+  rows.push(row)
+  // One by one: a slow device takes minutes for each.
+  console.log(`${id.padEnd(longest)}  ${row.passed ? 'passed' : 'FAILED'}  ${row.result}`)
 }
-console.log(formatTable(['network', '', 'result'], rows.map(({ network, passed, result }) => [network, passed ? 'passed' : 'FAILED', result])))
 console.log(`\nprocess memory ${Math.round(process.memoryUsage().rss / 1e6)} MB; ${rows.filter(({ passed }) => passed).length} of ${rows.length} networks passed`)
 await engine.close()
 process.exitCode = rows.every(({ passed }) => passed) ? 0 : 1
