@@ -125,7 +125,7 @@ describe('gradients over a queue', () => {
             started()
             await late
             await blobs.put(resultKeys(data).values, Uint8Array.of(1))
-            return {}
+            throw Object.assign(new Error('EXCHANGE_MISSING: the parameters are gone'), { name: 'UnrecoverableError' })
           },
           { concurrency: 1 },
         )
@@ -141,7 +141,7 @@ describe('gradients over a queue', () => {
           await left.close()
           expect([...blobs.blobs.keys()]).toContain(resultKeys(job(0)).values)
           await close()
-          expect((await queue.getJobs(['waiting', 'delayed', 'active'])).map(({ id }) => id)).toEqual([])
+          expect((await queue.getJobs(['waiting', 'delayed', 'active', 'failed'])).map(({ id }) => id)).toEqual([])
         }
         return source
       },

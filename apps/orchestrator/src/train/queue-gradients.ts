@@ -6,6 +6,7 @@ import {
   type GradientJob,
   type JobEvents,
   type JobQueue,
+  type JobState,
   makePayload,
   parameterKeys,
   parseFailedReason,
@@ -41,6 +42,9 @@ export interface QueueGradientsOptions {
 
 /** Milliseconds after which parameters are put into the exchange again: well before they expire there. */
 const refreshInterval = 15 * 60_000
+
+/** States of jobs that no worker has yet. */
+const waiting = ['waiting', 'delayed', 'prioritized'] as const
 
 /** How often a micro-batch may fail because the exchange has lost its parameters before the run does. */
 const mostLosses = 3
@@ -136,7 +140,9 @@ export class QueueGradients implements GradientSource {
     // Another sitting may be at the run by now: what is not known to be older than this one stays.
     for (const session of [this.options.session, ...this.earlier]) {
       const { run } = this.where
-      await this.removeWaiting(`${run}_${session}_`).catch(() => undefined)
+      // A job of an earlier sitting may have failed for the parameters that were removed: that is nobody's failure.
+      const states = session === this.options.session ? waiting : [...waiting, 'failed' as const]
+      await this.removeJobs(`${run}_${session}_`, states).catch(() => undefined)
       await this.options.exchange.deleteBelow(exchangePrefix({ run, session })).catch(() => undefined)
     }
     await this.events.close().catch(() => undefined)
@@ -178,7 +184,7 @@ export class QueueGradients implements GradientSource {
       }
     } finally {
       signal.removeEventListener('abort', onAbort)
-      if (this.outstanding.size > 0) await this.removeWaiting(this.own).catch(() => undefined)
+      if (this.outstanding.size > 0) await this.removeJobs(this.own).catch(() => undefined)
       this.outstanding.clear()
       this.losses.clear()
       this.lost.clear()
@@ -305,14 +311,14 @@ export class QueueGradients implements GradientSource {
   private async removeEarlier(): Promise<void> {
     const { run } = this.where
     const start = `${run}_`
-    const jobs = await this.queue.getJobs(['active', 'waiting', 'delayed', 'prioritized'])
+    const jobs = await this.queue.getJobs(['active', ...waiting])
     for (const { id = '' } of jobs) if (id.startsWith(start)) this.earlier.add(id.slice(start.length).split('_')[0]!)
-    await this.removeWaiting(start)
+    await this.removeJobs(start)
     await this.options.exchange.deleteBelow(exchangePrefix({ run }))
   }
 
-  private async removeWaiting(prefix: string): Promise<void> {
-    const jobs = await this.queue.getJobs(['waiting', 'delayed', 'prioritized'])
+  private async removeJobs(prefix: string, states: readonly JobState[] = waiting): Promise<void> {
+    const jobs = await this.queue.getJobs([...states])
     await Promise.all(jobs.filter(job => job.id?.startsWith(prefix)).map(job => job.remove().catch(() => undefined)))
   }
 }
