@@ -27,16 +27,18 @@ describe('Ctrl-C and SIGTERM', () => {
       expect(stopped.stderr).toContain(`stopped by ${signal}; the same command goes on from here`)
       expect(['planning', 'running']).toContain((await readRun(out)).state)
       expect(await commitFaults(out)).toEqual([])
-      // No part half written: every file but the manifest belongs to a record, and there is no scratch file.
+      // No part half written: every file but the manifest and what holds for the whole run belongs to a record, and there is no scratch file.
       const files = await filesBelow(out)
       const committed = new Set(files.filter(path => path.startsWith('commits/')).map(path => /part-\d+/.exec(path)![0]))
-      const results = files.filter(path => !/^(manifest|commits)\//.test(path) && path !== 'run.json')
+      const results = files.filter(path => !/^(manifest|commits)\//.test(path) && !['run.json', 'batch-size.json'].includes(path))
       expect(results.filter(path => !committed.has(/part-\d+/.exec(path)?.[0] ?? ''))).toEqual([])
     }
     const before = await fileVersions(out)
     const done = await runCli(command(out))
     expect(done.code, done.stderr).toBe(0)
     const after = await fileVersions(out)
+    // Agreed by the run's workers, and of no use any more.
+    expect([before.delete('batch-size.json'), after.has('batch-size.json')]).toEqual([true, false])
     for (const [path, version] of before) expect(after.get(path), path).toEqual(version)
 
     const undisturbed = join(await folder(), 'undisturbed')
