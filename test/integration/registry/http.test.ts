@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { allocateVersion, ModelRegistry } from '@layermill/orchestrator/registry'
-import { openStore } from '@layermill/storage'
+import { openStore, type Store } from '@layermill/storage'
 import { expect, it } from 'vitest'
 import { runCli } from '../../helpers/cli.js'
 import { testFolder } from '../../helpers/folders.js'
@@ -8,14 +8,20 @@ import { bearer, startServer, tokens } from '../http/server-fixture.js'
 
 const folder = testFolder('registry-http')
 
-it('shows models and changes their latest version, for those who may', async () => {
-  const store = openStore(join(await folder(), 'registry'))
+/** A registry with versions 1, the latest, and 2 of `pets`. */
+async function twoVersions(store: Store): Promise<ModelRegistry> {
   const models = new ModelRegistry(store)
   for (const version of [1, 2]) {
     await allocateVersion(store, { name: 'pets', run: `run-${version}`, out: 'out', sha256: `hash ${version}`, created: '2026-01-02T03:04:05.000Z', by: 'test' })
     await store.put(`models/pets/versions/${version}/model.json`, '{}')
   }
   await models.promote('pets', 1, { by: 'test' })
+  return models
+}
+
+it('shows models and changes their latest version, for those who may', async () => {
+  const store = openStore(join(await folder(), 'registry'))
+  const models = await twoVersions(store)
   const server = await startServer({ models })
   const ask = async (scope: 'read' | 'submit', path: string, body?: object): Promise<{ status: number; answer: unknown }> => {
     const sent = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
@@ -41,12 +47,7 @@ it('shows models and changes their latest version, for those who may', async () 
 
 it('is what the commands see and change with --server', async () => {
   const store = openStore(join(await folder(), 'of-the-server'))
-  const models = new ModelRegistry(store)
-  for (const version of [1, 2]) {
-    await allocateVersion(store, { name: 'pets', run: `run-${version}`, out: 'out', sha256: `hash ${version}`, created: '2026-01-02T03:04:05.000Z', by: 'test' })
-    await store.put(`models/pets/versions/${version}/model.json`, '{}')
-  }
-  await models.promote('pets', 1, { by: 'test' })
+  const models = await twoVersions(store)
   const server = await startServer({ models })
   const command = async (scope: 'read' | 'submit', ...args: string[]): Promise<string> => {
     const { code, stdout, stderr } = await runCli(['models', ...args, '--server', server.url], { env: { LAYERMILL_TOKEN: tokens[scope], LAYERMILL_REGISTRY: '/nowhere' } })

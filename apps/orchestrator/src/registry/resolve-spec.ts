@@ -1,5 +1,6 @@
 import type { RunSpec } from '@layermill/jobs'
 import type { RunService } from '../http/services.js'
+import { preparedRuns } from '../service/prepared-runs.js'
 import { requireRegistry } from './model-service.js'
 import { parseModelReference } from './reference.js'
 import type { ModelRegistry } from './registry.js'
@@ -19,13 +20,5 @@ export async function resolveSpec<Spec extends RunSpec>(spec: Spec, registry: Mo
 
 /** Runs whose specs may name registered models. */
 export function resolvingRuns(runs: RunService, registry: ModelRegistry | undefined): RunService {
-  return {
-    submit: async spec => runs.submit(await resolveSpec(spec, registry)),
-    list: query => runs.list(query),
-    get: id => runs.get(id),
-    cancel: id => runs.cancel(id),
-    resume: id => runs.resume(id),
-    events: (id, options) => runs.events(id, options),
-    countByState: () => runs.countByState(),
-  }
+  return preparedRuns(runs, spec => resolveSpec(spec, registry))
 }

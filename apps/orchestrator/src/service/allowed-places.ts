@@ -5,6 +5,7 @@ import type { RunSpec } from '@layermill/jobs'
 import { errorCode, LayermillError } from '@layermill/models'
 import type { RunService } from '../http/services.js'
 import type { ScheduleService } from '../schedules/schedule-service.js'
+import { preparedRuns } from './prepared-runs.js'
 
 export interface AllowedPlacesOptions {
   /** Folders, `file://` URLs and `s3://bucket/prefix`: what specs name must be one of these or below it. Buckets are all allowed where none is here. */
@@ -116,18 +117,10 @@ export class AllowedPlaces {
 
 /** Runs whose specs may name allowed places only. */
 export function guardRuns(runs: RunService, places: AllowedPlaces): RunService {
-  return {
-    submit: async spec => {
-      await places.checkSpec(spec)
-      return runs.submit(spec)
-    },
-    list: query => runs.list(query),
-    get: id => runs.get(id),
-    cancel: id => runs.cancel(id),
-    resume: id => runs.resume(id),
-    events: (id, options) => runs.events(id, options),
-    countByState: () => runs.countByState(),
-  }
+  return preparedRuns(runs, async spec => {
+    await places.checkSpec(spec)
+    return spec
+  })
 }
 
 /** Schedules whose specs may name allowed places only. */

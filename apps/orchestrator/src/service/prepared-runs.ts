@@ -1,0 +1,15 @@
+import type { RunSpec } from '@layermill/jobs'
+import type { RunService } from '../http/services.js'
+
+/** Runs whose specs are checked or completed before they are submitted. */
+export function preparedRuns(runs: RunService, prepare: (spec: RunSpec) => Promise<RunSpec>): RunService {
+  return {
+    submit: async spec => runs.submit(await prepare(spec)),
+    list: query => runs.list(query),
+    get: id => runs.get(id),
+    cancel: id => runs.cancel(id),
+    resume: id => runs.resume(id),
+    events: (id, options) => runs.events(id, options),
+    countByState: () => runs.countByState(),
+  }
+}
