@@ -14,12 +14,12 @@ export interface ExportedOnnx {
 }
 
 /**
- * A network pruned to layers as an ONNX model, weights inside: the very graph that the ONNX engine runs.
+ * A network pruned to layers as an ONNX model, weights inside: the very graph that the ONNX engine runs on a CPU.
  * @throws LayermillError `LAYER_UNKNOWN`, `WEIGHTS_MISSING_TENSOR`, `INPUT_SIZE`
  */
 export function exportOnnx(network: Network, weights: TensorMap, layers: readonly string[], inputSize?: Size2): ExportedOnnx {
   const nodes = resolveLayers(network, layers)
-  const lowered = lower({ nodes: network.nodes, weights, outputs: nodes, inputSize })
+  const lowered = lower({ nodes: network.nodes, weights, outputs: nodes, inputSize, lrnAsProducts: true })
   return {
     model: concatenate(modelProto(lowered.graph)),
     input: lowered.input,

@@ -61,7 +61,7 @@ export class OnnxHost {
     const { nodes, weights, inputSize, ownWeights, ranges, calibrate } = params
     const points = calibrate === undefined ? undefined : calibrationPoints(nodes, weights, calibrate)
     const outputs = points ?? params.outputs
-    const { graph, ...lowered } = lower({ nodes, weights, outputs, inputSize, overwriteWeights: ownWeights, ranges })
+    const { graph, ...lowered } = lower({ nodes, weights, outputs, inputSize, overwriteWeights: ownWeights, ranges, lrnAsProducts: this.device === 'cpu' })
     const options = { device: this.device, threads: this.threads }
     const session = await nativeCall(this.flags, () => createSession(params.float16 === true ? toHalfPrecision(graph) : graph, options))
     const number = this.sessions.add({ session, lowered, outputs, nodes: lowered.averaging.length > 0 ? nodes : [] })

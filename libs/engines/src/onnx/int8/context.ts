@@ -27,8 +27,9 @@ export class Int8Context extends LoweringContext {
     sizeOf: (node: string) => Size2 | undefined,
     readonly plan: Int8Plan,
     private readonly ranges: ReadonlyMap<string, Range>,
+    lrnChannels?: ReadonlyMap<string, number>,
   ) {
-    super(parameter, sizeOf)
+    super(parameter, sizeOf, lrnChannels)
   }
 
   override value(node: string): string {

@@ -20,10 +20,12 @@ export class LoweringContext {
   /**
    * @param parameter the weights by name; throws for one that is not there.
    * @param sizeOf height and width of a node's value where the images' size is known beforehand, else undefined.
+   * @param lrnChannels channels by node where LRN is to be computed as products (`lrnAsProducts`); left out, by ONNX's operator.
    */
   constructor(
     protected readonly parameter: (name: string) => Tensor,
     readonly sizeOf: (node: string) => Size2 | undefined,
+    readonly lrnChannels?: ReadonlyMap<string, number>,
   ) {}
 
   /** The ONNX value that holds a node's value. */

@@ -2,6 +2,7 @@ import type { GraphNode, NodeOf, Size2 } from '@layermill/models'
 import { float, int, ints, type OnnxAttribute } from '../graph.js'
 import { averagingMatrix } from './adaptive.js'
 import type { LoweringContext } from './context.js'
+import { lrnAsProducts } from './lrn.js'
 
 /** Appends the operators that compute one node from the ONNX values of its inputs; returns the value that holds the result. */
 type Rule<Op extends GraphNode['op']> = (node: NodeOf<Op>, inputs: readonly string[], context: LoweringContext) => string
@@ -63,6 +64,8 @@ export const rules: { readonly [Op in Exclude<GraphNode['op'], 'input'>]: Rule<O
   globalAvgPool: elementwise('GlobalAveragePool'),
   adaptiveAvgPool,
   lrn: (node, inputs, context) => {
+    const channels = context.lrnChannels?.get(node.name)
+    if (channels !== undefined) return lrnAsProducts(context, node, inputs[0]!, channels)
     const { size, alpha, beta, k } = node.attributes
     // ONNX divides alpha by the size, the network's table has it divided already.
     return context.emit('LRN', inputs, node.name, { size: int(size), alpha: float(alpha * size), beta: float(beta), bias: float(k) })
