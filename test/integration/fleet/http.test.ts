@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { openBroker, queueNames } from '@layermill/jobs'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { runCli, smallRun } from '../../helpers/cli.js'
 import { Fleet, succeeded, untilSaid } from '../../helpers/fleet.js'
@@ -18,7 +19,7 @@ beforeAll(async () => {
   source = join(await folder(), 'images')
   await writeImages(source, 40)
   tokens = join(await folder(), 'tokens.jsonl')
-  for (const scope of ['read', 'submit']) {
+  for (const scope of ['read', 'submit', 'admin']) {
     const made = succeeded(await runCli(['tokens', 'add', scope, '--scopes', scope, '--tokens-file', tokens]))
     secrets[scope] = made.stdout.trim()
   }
@@ -31,8 +32,49 @@ const withToken = (scope: string): { env: Record<string, string> } => ({ env: { 
 it('keeps only hashes of tokens', async () => {
   const text = await readFile(tokens, 'utf8')
   for (const secret of Object.values(secrets)) expect(text).not.toContain(secret)
-  expect((await runCli(['tokens', 'list', '--tokens-file', tokens])).stdout).toMatch(/read .*\n.*submit/s)
+  expect((await runCli(['tokens', 'list', '--tokens-file', tokens])).stdout).toMatch(/read .*\n.*submit .*\n.*admin/s)
 })
+
+/** Jobs of the queue by HTTP: listed, tried again, removed; no worker is there but this one. */
+async function checkJobs(url: string): Promise<void> {
+  const ask = async (method: string, path: string, scope = 'admin'): Promise<{ status: number; body: unknown }> => {
+    const response = await fetch(`${url}/v1/queues/${path}`, { method, headers: { authorization: `Bearer ${secrets[scope]!}` } })
+    const text = await response.text()
+    return { status: response.status, body: text === '' ? undefined : JSON.parse(text) }
+  }
+  const broker = await openBroker(fleet.queue)
+  const parts = queueNames.parts
+  const held: { id: string; status: number; code: unknown }[] = []
+  const worker = broker.worker<object>(parts, async ({ id = '' }) => {
+    const { status, body } = await ask('DELETE', `${parts}/jobs/${id}`)
+    held.push({ id, status, code: (body as { code?: unknown }).code })
+    throw new Error('STORE_FULL: s3://me:hunter2@store is full')
+  }, { autorun: false })
+  const failed = new Promise(resolve => { worker.on('failed', resolve) })
+  await broker.queue<object>(parts).add('extract', { v: 1, run: 'extract-gone', store: '/gone', part: 3 }, { jobId: 'extract-gone_0_3', attempts: 1 })
+  void worker.run()
+  await failed
+  await worker.close()
+  await broker.close()
+
+  const job = `${parts}/jobs/extract-gone_0_3`
+  expect(held).toEqual([{ id: 'extract-gone_0_3', status: 409, code: 'JOB_ACTIVE' }])
+  expect(await ask('GET', `${parts}/jobs?limit=2`)).toMatchObject({ status: 200, body: {
+    queue: parts, counts: { failed: 1, active: 0, completed: 5 },
+    jobs: [{ id: 'extract-gone_0_3', run: 'extract-gone', attempts: 1, error: { code: 'STORE_FULL', message: 's3://***@store is full' }, data: { part: 3 } }],
+  } })
+  expect(await ask('GET', `${parts}/jobs?state=completed&limit=3`)).toMatchObject({ body: { jobs: [{ state: 'completed' }, {}, {}], next: 3 } })
+  for (const [method, path] of [['GET', `${parts}/jobs`], ['POST', `${job}/retry`], ['DELETE', job]] as const) {
+    expect(await ask(method, path, 'submit')).toMatchObject({ status: 403, body: { code: 'SCOPE_MISSING' } })
+  }
+  expect(await ask('POST', `${job}/retry`)).toMatchObject({ status: 200, body: { state: 'waiting', attempts: 0 } })
+  expect(await ask('POST', `${job}/retry`)).toMatchObject({ status: 409, body: { code: 'JOB_NOT_FAILED' } })
+  expect((await ask('DELETE', job)).status).toBe(204)
+  expect(await ask('DELETE', job)).toMatchObject({ status: 404, body: { code: 'JOB_UNKNOWN' } })
+  expect(await ask('GET', 'layermill-state/jobs')).toMatchObject({ status: 404, body: { code: 'QUEUE_UNKNOWN' } })
+  for (const query of ['limit=101', 'limit=0', 'offset=-1', 'state=stalled', 'limit=1e1']) expect((await ask('GET', `${parts}/jobs?${query}`)).status, query).toBe(400)
+  expect((await ask('DELETE', `${parts}/jobs/${encodeURIComponent('a:b')}`)).status).toBe(400)
+}
 
 it('submits over HTTP, watches from elsewhere, and shows workers and queues', async () => {
   const { process: server, url } = await fleet.serve(['--tokens-file', tokens, '--allow-path', await folder()])
@@ -69,6 +111,7 @@ it('submits over HTTP, watches from elsewhere, and shows workers and queues', as
   worker.child.kill('SIGTERM')
   await worker.ended
   expect(await get('/v1/workers')).toEqual({ workers: [] })
+  await checkJobs(url)
   server.child.kill('SIGTERM')
   expect(await server.ended).toMatchObject({ code: 0 })
   expect(server.output()).not.toContain(secrets['submit'])

@@ -45,6 +45,12 @@ it('serve, two workers, a run and a schedule on PostgreSQL: the bytes of an embe
   const queues = (await (await fetch(`${url}/v1/queues`)).json()) as { queues: { name: string; active: number }[] }
   expect(queues.queues.every(({ active }) => active === 0)).toBe(true)
 
+  const completed = (query: string): Promise<unknown> => fetch(`${url}/v1/queues/layermill-parts/jobs?state=completed&${query}`).then(response => response.json())
+  const page = (await completed('limit=3')) as { jobs: { id: string }[] }
+  expect(page).toMatchObject({ next: 3, counts: { completed: 5, failed: 0 }, jobs: [{ attempts: 1, data: { generation: 0 } }, {}, {}] })
+  expect((await fetch(`${url}/v1/queues/layermill-parts/jobs/${page.jobs[0]?.id ?? ''}`, { method: 'DELETE' })).status).toBe(204)
+  expect(await completed('offset=3')).toMatchObject({ counts: { completed: 4 }, jobs: [{}] })
+
   // A schedule's tick becomes a run, and where nothing changed since, no run.
   const spec = { kind: 'extract', source: photos, model: 'googlenet', weights: 'random:1', layers: 'conv2', size: '32x32', device: 'cpu', out: join(await folder(), 'scheduled') }
   const ask = (method: string, path: string, body?: object): Promise<Response> => fetch(`${url}/v1/schedules${path}`, body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })

@@ -159,8 +159,8 @@ describe('errors', () => {
     for (const route of Object.keys(routeAccess)) {
       const [method = '', path = ''] = route.split(' ')
       const bodies: Record<string, object> = { '/v1/runs': spec, '/v1/schedules': { name: 'some', cron: '@daily', spec }, '/v1/schedules/:name': { tz: 'UTC' }, '/v1/models/:name/promote': { version: 1 }, '/v1/models/:name/rollback': {} }
-      const body = ['POST', 'PATCH'].includes(method) && bodies[path] !== undefined ? { body: JSON.stringify(bodies[path]), headers: { ...bearer('submit'), 'content-type': 'application/json' } } : { headers: bearer('submit') }
-      const response = await fetch(`${hanging.url}${path.replace(':id', 'run-1').replace(':name', 'some')}${queries[path.split('/').at(-1) ?? ''] ?? ''}`, { method, ...body })
+      const body = ['POST', 'PATCH'].includes(method) && bodies[path] !== undefined ? { body: JSON.stringify(bodies[path]), headers: { ...bearer('submit'), 'content-type': 'application/json' } } : { headers: bearer('admin') }
+      const response = await fetch(`${hanging.url}${path.replace(':id', 'run-1').replace(':name', 'some').replace(':queue', 'layermill-parts')}${queries[path.split('/').at(-1) ?? ''] ?? ''}`, { method, ...body })
       await response.text()
       const answers = ['/healthz', '/metrics', '/openapi.json', '/v1/session', '/'].includes(path)
       expect(`${route} ${response.status}`).toBe(`${route} ${answers ? 200 : path.endsWith('*') ? 404 : 503}`)
@@ -187,7 +187,7 @@ describe('errors', () => {
       const row = text.split('\n').find(line => line.includes(`\`${code}\``) && line.startsWith('| '))
       expect(row?.split('|')[1], code).toContain(String(status))
     }
-    for (const route of Object.keys(routeAccess)) expect(text).toContain(`\`${route.replace(/:(\w+)/, '{$1}')}\``)
+    for (const route of Object.keys(routeAccess)) expect(text).toContain(`\`${route.replace(/:(\w+)/g, '{$1}')}\``)
   })
 
   it.each(['QUEUE_UNREACHABLE', 'STORE_BUSY', 'WEIGHTS_UNAVAILABLE', 'ETIMEDOUT'])('%s is 503: it may work later', async code => {

@@ -1,4 +1,4 @@
-import type { FleetService, QueueDepth, ReadinessCheck, RunDetail, RunEvent, RunEventOptions, RunListQuery, RunPage, RunService, RunSummary, WorkerInfo } from '@layermill/orchestrator'
+import type { FleetService, QueueDepth, QueueJob, QueueJobPage, ReadinessCheck, RunDetail, RunEvent, RunEventOptions, RunListQuery, RunPage, RunService, RunSummary, WorkerInfo } from '@layermill/orchestrator'
 import { LayermillError } from '@layermill/models'
 import type { RunSpec, RunState } from '@layermill/jobs'
 
@@ -138,6 +138,18 @@ export class MemoryFleet implements FleetService {
 
   queues(): Promise<QueueDepth[]> {
     return this.failure === undefined ? Promise.resolve(this.queueList) : Promise.reject(this.failure)
+  }
+
+  jobs(queue: string): Promise<QueueJobPage> {
+    return Promise.reject(this.failure ?? new LayermillError('QUEUE_UNKNOWN', `There is no queue ${queue}`))
+  }
+
+  retryJob(queue: string, id: string): Promise<QueueJob> {
+    return Promise.reject(this.failure ?? new LayermillError('JOB_UNKNOWN', `There is no job ${id} on the queue ${queue}`))
+  }
+
+  removeJob(queue: string, id: string): Promise<void> {
+    return Promise.reject(this.failure ?? new LayermillError('JOB_UNKNOWN', `There is no job ${id} on the queue ${queue}`))
   }
 
   ready(): Promise<ReadinessCheck[]> {

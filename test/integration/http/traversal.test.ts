@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { ScheduleName } from '@layermill/jobs'
-import { RunId } from '@layermill/orchestrator'
+import { QueueJobParams, RunId } from '@layermill/orchestrator'
 import { checkModelName, ModelRegistry, parseModelReference, parseVersionUrl } from '@layermill/orchestrator/registry'
 import { layerFolder, openStore } from '@layermill/storage'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -37,7 +37,7 @@ function get(path: string): Promise<{ status: number; body: string }> {
 }
 
 it('paths of requests lead nowhere else', async () => {
-  const prefixes = ['/v1/runs/', '/v1/schedules/', '/v1/models/', '/assets/', '/docs/static/', '/']
+  const prefixes = ['/v1/runs/', '/v1/schedules/', '/v1/models/', '/v1/queues/', '/assets/', '/docs/static/', '/']
   for (const prefix of prefixes) {
     for (const way of waysOut.map(text => text.replaceAll('\0', '%00').replaceAll('\\', '%5c'))) {
       const { status, body } = await get(`${prefix}${way}`)
@@ -52,6 +52,8 @@ it('names and keys lead nowhere else', async () => {
   const store = openStore(join(await folder(), 'store'))
   for (const way of waysOut) {
     expect(RunId.safeParse(way).success, way).toBe(false)
+    expect(QueueJobParams.safeParse({ queue: 'layermill-parts', id: way }).success, way).toBe(false)
+    expect(QueueJobParams.safeParse({ queue: way, id: '1' }).success, way).toBe(false)
     expect(ScheduleName.safeParse(way).success, way).toBe(false)
     expect(() => checkModelName(way)).toThrow(expect.objectContaining({ code: 'MODEL_NAME_INVALID' }))
     expect(parseModelReference(`${way}@1`)).toBeUndefined()

@@ -76,7 +76,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const schedules = await openFleetSchedules({
     broker, environment, runs: resolved, registry, state: options.state, notify: queueNotify(broker), note, warn: text => logger.warn(text),
   })
-  const fleet = new QueueFleetService(broker, { weightsStore: weights?.store })
+  const fleet = new QueueFleetService(broker, { weightsStore: weights?.store, resumeRun: async id => resolved.resume(id) })
   const server = await createServer({
     runs: guardRuns(resolved, places), models: registry, schedules: guardSchedules(schedules.service, places), fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
     inspection: new StoreInspection(runs, environment),

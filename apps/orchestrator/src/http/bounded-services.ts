@@ -22,7 +22,14 @@ export function boundRuns(runs: RunService, deadline: number): RunService {
 /** A fleet that answers within the deadline (in milliseconds), or `UNAVAILABLE`. */
 export function boundFleet(fleet: FleetService, deadline: number): FleetService {
   const bound = <T>(answer: Promise<T>): Promise<T> => withDeadline(answer, deadline, 'the queue')
-  return { workers: () => bound(fleet.workers()), queues: () => bound(fleet.queues()), ready: () => bound(fleet.ready()) }
+  return {
+    workers: () => bound(fleet.workers()),
+    queues: () => bound(fleet.queues()),
+    jobs: (queue, query) => bound(fleet.jobs(queue, query)),
+    retryJob: (queue, id) => bound(fleet.retryJob(queue, id)),
+    removeJob: (queue, id) => bound(fleet.removeJob(queue, id)),
+    ready: () => bound(fleet.ready()),
+  }
 }
 
 /** A registry that answers within the deadline (in milliseconds), or `UNAVAILABLE`. */

@@ -1,4 +1,5 @@
 import type { RunKind, RunSpec, RunState } from '@layermill/jobs'
+import type { QueueJob, QueueJobPage, QueueJobState } from './schemas/queue-jobs.js'
 import type { QueueDepth, ReadinessCheck, RunDetail, RunEvent, RunPage, RunSummary, WorkerInfo } from './schemas.js'
 
 export interface RunListQuery {
@@ -50,12 +51,35 @@ export interface RunService {
   countByState(): Promise<Partial<Record<RunState, number>>>
 }
 
+export interface QueueJobQuery {
+  state: QueueJobState
+  /** 1 to 100. */
+  limit: number
+  /** How many to leave out. */
+  offset: number
+}
+
 /** What the HTTP side asks of queue and workers. */
 export interface FleetService {
   /** Workers whose heartbeat is not too old. */
   workers(): Promise<WorkerInfo[]>
   /** Depth of every queue that workers take jobs from. */
   queues(): Promise<QueueDepth[]>
+  /**
+   * Jobs of one queue in one state: delayed and prioritized ones in the order in which they come, others the latest first.
+   * @throws LayermillError `QUEUE_UNKNOWN`.
+   */
+  jobs(queue: string, query: QueueJobQuery): Promise<QueueJobPage>
+  /**
+   * Queues a failed job again, with all its attempts; a run is resumed.
+   * @throws LayermillError `QUEUE_UNKNOWN`, `JOB_UNKNOWN`, `JOB_NOT_FAILED`; of runs as `RunService.resume` does.
+   */
+  retryJob(queue: string, id: string): Promise<QueueJob>
+  /**
+   * Takes a job off its queue.
+   * @throws LayermillError `QUEUE_UNKNOWN`, `JOB_UNKNOWN`, `JOB_ACTIVE`; `RUN_ACTIVE` for a run that has not ended.
+   */
+  removeJob(queue: string, id: string): Promise<void>
   /** Asks everything the orchestrator needs; a check that fails is an answer, not an error. */
   ready(): Promise<ReadinessCheck[]>
 }

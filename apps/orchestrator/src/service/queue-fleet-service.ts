@@ -2,7 +2,9 @@ import { beatTimeout, type Broker, queueNames, readBeat, type WorkerBeat } from 
 import { errorMessage } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import type { QueueDepth, ReadinessCheck, WorkerInfo } from '../http/schemas.js'
-import type { FleetService } from '../http/services.js'
+import type { QueueJob, QueueJobPage } from '../http/schemas/queue-jobs.js'
+import type { FleetService, QueueJobQuery } from '../http/services.js'
+import { QueueJobs } from './queue-jobs.js'
 
 /** Heartbeats of workers that ended without a word are removed after so many milliseconds. */
 const forgetAfter = 10 * 60_000
@@ -12,12 +14,18 @@ const depthNames = [queueNames.runs, queueNames.parts, queueNames.gradients]
 export interface QueueFleetOptions {
   /** The fleet's store of weights, if there is one: it is part of being ready. */
   readonly weightsStore?: Store
+  /** Goes on with a run that has ended; what trying its job again means. */
+  readonly resumeRun: (id: string) => Promise<unknown>
   readonly now?: () => number
 }
 
 /** The fleet as its queue tells it. */
 export class QueueFleetService implements FleetService {
-  constructor(private readonly broker: Broker, private readonly options: QueueFleetOptions = {}) {}
+  readonly #jobs: QueueJobs
+
+  constructor(private readonly broker: Broker, private readonly options: QueueFleetOptions) {
+    this.#jobs = new QueueJobs(broker, { resumeRun: options.resumeRun, workers: () => this.workers() })
+  }
 
   async workers(): Promise<WorkerInfo[]> {
     const now = (this.options.now ?? Date.now)()
@@ -37,6 +45,18 @@ export class QueueFleetService implements FleetService {
       const { waiting, prioritized, delayed, due, active, failed } = await this.broker.counts(queue)
       return { queue, waiting, prioritized, delayed, due, active, failed }
     }))
+  }
+
+  jobs(queue: string, query: QueueJobQuery): Promise<QueueJobPage> {
+    return this.#jobs.list(queue, query)
+  }
+
+  retryJob(queue: string, id: string): Promise<QueueJob> {
+    return this.#jobs.retry(queue, id)
+  }
+
+  removeJob(queue: string, id: string): Promise<void> {
+    return this.#jobs.remove(queue, id)
   }
 
   async ready(): Promise<ReadinessCheck[]> {

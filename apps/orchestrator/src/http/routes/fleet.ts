@@ -1,15 +1,57 @@
+import type { FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import type { App } from '../app.js'
 import { QueueList, WorkerList } from '../schemas.js'
+import { QueueJob, QueueJobPage, QueueJobParams, QueueJobQuery, QueueParams } from '../schemas/queue-jobs.js'
 import type { FleetService } from '../services.js'
 import { problems } from './problems.js'
+
+const tags = ['fleet']
+
+/** What an admin did to a job, and who it was. */
+function note(request: FastifyRequest<{ Params: { queue: string; id: string } }>, what: string): void {
+  const { queue, id } = request.params
+  request.log.info({ queue, job: id, caller: request.caller?.name }, what)
+}
+
+/** Single jobs of queues, for admins. */
+function addQueueJobRoutes(app: App, fleet: FleetService): void {
+  app.get('/v1/queues/:queue/jobs', {
+    schema: { tags, summary: 'List a queue\'s jobs in one state', operationId: 'listQueueJobs', params: QueueParams, querystring: QueueJobQuery, response: { 200: QueueJobPage, ...problems(404) } },
+  }, async request => fleet.jobs(request.params.queue, request.query))
+
+  app.post('/v1/queues/:queue/jobs/:id/retry', {
+    schema: {
+      tags, summary: 'Try a failed job again', operationId: 'retryQueueJob', params: QueueJobParams, response: { 200: QueueJob, ...problems(404, 409) },
+      description: 'With all its attempts anew. A run is resumed. The run of a part or a micro-batch goes on only when it is resumed itself; it then finds the part committed.',
+    },
+  }, async request => {
+    const job = await fleet.retryJob(request.params.queue, request.params.id)
+    note(request, 'job tried again')
+    return job
+  })
+
+  app.delete('/v1/queues/:queue/jobs/:id', {
+    schema: {
+      tags, summary: 'Take a job off its queue', operationId: 'removeQueueJob', params: QueueJobParams, response: { 204: z.null().describe('It is gone.'), ...problems(404, 409) },
+      description: 'Not one that a worker has. A run under way queues what it misses again; a run that has ended is forgotten by the queue, and its files stay.',
+    },
+  }, async (request, reply) => {
+    await fleet.removeJob(request.params.queue, request.params.id)
+    note(request, 'job removed')
+    return reply.code(204).send(null)
+  })
+}
 
 /** Workers and queues. */
 export function addFleetRoutes(app: App, fleet: FleetService): void {
   app.get('/v1/workers', {
-    schema: { tags: ['fleet'], summary: 'List workers and what they are doing', operationId: 'listWorkers', response: { 200: WorkerList, ...problems() } },
+    schema: { tags, summary: 'List workers and what they are doing', operationId: 'listWorkers', response: { 200: WorkerList, ...problems() } },
   }, async () => ({ workers: await fleet.workers() }))
 
   app.get('/v1/queues', {
-    schema: { tags: ['fleet'], summary: 'Show how deep the queues are', operationId: 'listQueues', response: { 200: QueueList, ...problems() } },
+    schema: { tags, summary: 'Show how deep the queues are', operationId: 'listQueues', response: { 200: QueueList, ...problems() } },
   }, async () => ({ queues: await fleet.queues() }))
+
+  addQueueJobRoutes(app, fleet)
 }

@@ -3,13 +3,11 @@ import type { InspectionService } from '../../inspect/service.js'
 import type { App } from '../app.js'
 import { RunId } from '../schemas.js'
 import { FailurePage, NeighbourList, Projection, RunEvaluation, RunParts } from '../schemas/inspection.js'
+import { whole } from '../schemas/whole.js'
 import { problems } from './problems.js'
 
 const params = z.object({ id: RunId })
 const tags = ['runs']
-
-const whole = (text: string, from: number, to: number) =>
-  z.string().regex(/^\d{1,9}$/, text).transform(Number).pipe(z.int().min(from, text).max(to, text))
 
 const Picture = z.strictObject({
   part: z.union([z.literal('mistakes'), whole('the number of a part', 0, 1e8)]).describe('The part that the image belongs to, or mistakes for one of the evaluation.'),
