@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { ScheduleDetail } from '@layermill/orchestrator'
+import { openBroker, queueNames } from '@layermill/jobs'
+import { type QueueJobPage, ScheduleDetail } from '@layermill/orchestrator'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startBrowser, WatchedPage } from '../../helpers/browser.js'
@@ -158,6 +159,55 @@ it('makes a schedule, says what is wrong with it, runs it now, changes, pauses a
   await page.getByText('No schedules yet').waitFor()
 })
 
+it('shows an admin the jobs of a queue, tries one again and removes it, with the keyboard', async () => {
+  const { page } = watched
+  const broker = await openBroker(fleet.queue)
+  // A part of a run that is not there: the worker refuses it.
+  const data = { v: 1, run: 'extract-gone', store: join(await folder(), 'gone'), part: 7, generation: 0 }
+  await broker.queue<object>(queueNames.parts).add('extract', data, { jobId: 'extract-gone_0_7', attempts: 1 })
+  await broker.close()
+  const ended = async (): Promise<string | undefined> => {
+    const response = await fetch(`${url}/v1/queues/${queueNames.parts}/jobs`, { headers: { authorization: `Bearer ${secrets['admin'] ?? ''}` } })
+    return ((await response.json()) as QueueJobPage).jobs[0]?.finished
+  }
+  await expect.poll(ended).toBeDefined()
+  const first = await ended()
+  await page.getByRole('link', { name: 'Queues' }).click()
+  await page.getByRole('link', { name: 'layermill-parts' }).focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('link', { name: 'failed 1' }).waitFor()
+  await page.getByRole('row', { name: /^extract-gone_0_7 RUN_MISSING .* extract-gone 1 of 1/ }).waitFor()
+  expect(await watched.checkScreens('queue', true)).toEqual([])
+  const job = page.getByRole('button', { name: 'extract-gone_0_7' })
+  const open = async (): Promise<void> => {
+    await job.focus()
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog', { name: 'extract-gone_0_7' }).getByText('"part": 7').waitFor()
+  }
+  await open()
+  expect(await watched.checkScreens('queue-job', true)).toEqual([])
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  expect(await page.evaluate('document.activeElement.textContent')).toBe('extract-gone_0_7')
+  await open()
+  await page.getByRole('button', { name: 'Retry' }).click()
+  await page.getByRole('dialog', { name: 'Try this job again?' }).getByText('with all its attempts anew').waitFor()
+  await page.getByRole('button', { name: 'Yes, try it again' }).click()
+  await page.getByText('extract-gone_0_7 is tried again.').waitFor()
+  // It fails once more.
+  await expect.poll(async () => [undefined, first].includes(await ended())).toBe(false)
+  await page.reload()
+  await open()
+  await page.getByRole('button', { name: 'Remove' }).click()
+  await page.getByRole('dialog', { name: 'Remove this job?' }).waitFor()
+  expect(await watched.checkScreens('queue-remove')).toEqual([])
+  await page.getByRole('button', { name: 'Yes, remove it' }).click()
+  await page.getByText('No failed jobs').waitFor()
+  await page.getByRole('link', { name: /^completed/ }).click()
+  await page.getByRole('row', { name: /^extract-\S+ [\d.]+ s extract-/ }).first().waitFor()
+  expect(await watched.checkScreens('queue-completed')).toEqual([])
+})
+
 it('lists runs and workers, and is used with the keyboard alone', async () => {
   const { page } = watched
   await page.getByRole('link', { name: 'Workers' }).focus()
@@ -185,6 +235,9 @@ it('offers a reader nothing that it may not do', async () => {
   await reader.page.getByRole('link', { name: 'Schedules' }).click()
   await reader.page.getByText('No schedules yet').waitFor()
   expect(await reader.page.getByRole('link', { name: 'New schedule' }).count()).toBe(0)
+  await reader.page.getByRole('link', { name: 'Queues' }).click()
+  await reader.page.getByRole('rowheader', { name: 'layermill-parts' }).waitFor()
+  expect(await reader.page.getByRole('main').getByRole('link').count()).toBe(0)
   expect(reader.complaints).toEqual([])
   await reader.close()
 })

@@ -1,8 +1,9 @@
 import { render } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
-import { loginReason, openSession, session } from './core/api.js'
+import { loginReason, may, openSession, session } from './core/api.js'
 import { route } from './core/route.js'
 import { ModelPage, ModelsPage } from './fleet/models-page.js'
+import { isQueueJobState, QueuePage } from './fleet/queue-page.js'
 import { QueuesPage } from './fleet/queues-page.js'
 import { WorkersPage } from './fleet/workers-page.js'
 import { RunPage } from './runs/run-page.js'
@@ -21,7 +22,7 @@ function Page() {
   if (place === 'runs') return id === undefined ? <RunsPage /> : <RunPage key={id} id={id} view={view ?? 'overview'} />
   if (place === 'new') return <SubmitPage />
   if (place === 'workers') return <WorkersPage />
-  if (place === 'queues') return <QueuesPage />
+  if (place === 'queues') return id === undefined || !may('admin') ? <QueuesPage /> : <QueuePage key={id} queue={id} state={isQueueJobState(view) ? view : 'failed'} />
   if (place === 'new-schedule') return <NewSchedulePage />
   if (place === 'schedules') return id === undefined ? <SchedulesPage /> : view === 'edit' ? <EditSchedulePage key={id} name={id} /> : <SchedulePage key={id} name={id} />
   if (place === 'models') return id === undefined ? <ModelsPage /> : <ModelPage key={id} name={id} />

@@ -1,6 +1,8 @@
 import type { QueueDepth } from '@layermill/orchestrator/api'
+import { may } from '../core/api.js'
 import { count } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
+import { link } from '../core/route.js'
 import { Loading, ProblemNote, TableBox } from '../ui/parts.js'
 
 const columns = ['waiting', 'prioritized', 'delayed', 'due', 'active', 'failed'] as const
@@ -18,7 +20,7 @@ export function QueuesPage() {
             <tbody>
               {data.queues.map(queue => (
                 <tr key={queue.queue}>
-                  <th scope="row" class="mono">{queue.queue}</th>
+                  <th scope="row" class="mono">{may('admin') ? <a href={link('queues', queue.queue)}>{queue.queue}</a> : queue.queue}</th>
                   {columns.map(name => <td key={name} class={queue[name] === 0 ? 'n muted' : name === 'failed' ? 'n bad' : 'n'}>{count(queue[name])}</td>)}
                 </tr>
               ))}
@@ -26,6 +28,7 @@ export function QueuesPage() {
           </TableBox>
         </section>
       )}
+      {may('admin') ? <p class="links"><a href={link('queues', 'layermill-webhooks')}>Deliveries of webhooks</a></p> : null}
     </>
   )
 }
