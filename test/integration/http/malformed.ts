@@ -107,10 +107,11 @@ export class RequestMaker {
   #path(): string {
     const base = this.#pick([
       '/v1/runs', '/v1/runs', `/v1/runs/${this.#segment()}`, `/v1/runs/${this.#segment()}/cancel`, `/v1/runs/${this.#segment()}/resume`, `/v1/runs/${this.#segment()}/events`,
+      `/v1/queues/${this.#segment()}/jobs`, `/v1/queues/layermill-parts/jobs/${this.#segment()}/retry`,
       '/v1/workers', '/v1/queues', '/metrics', '/healthz', '/docs', `/docs/${this.#segment()}`, `/docs/static/${this.#segment()}`, `/${this.#segment()}`, '*', '//', '/v1//runs',
     ])
     if (this.#below(2) === 0) return base
-    const names = ['limit', 'cursor', 'state', 'kind', 'after', '__proto__', 'constructor', encodeURIComponent(this.#pick(['a[b]', 'é', ' ', '&']))]
+    const names = ['limit', 'offset', 'cursor', 'state', 'kind', 'after', '__proto__', 'constructor', encodeURIComponent(this.#pick(['a[b]', 'é', ' ', '&']))]
     const pairs = Array.from({ length: this.#below(5) }, () => `${this.#pick(names)}=${this.#pick(['1', '0', '-1', '999', '1e3', 'running', 'extract', '%', '%zz', '+', '', 'a'.repeat(600), encodeURIComponent('\0\r\n')])}`)
     return `${base}?${pairs.join(this.#pick(['&', '&&', ';', '=']))}`
   }
