@@ -16,8 +16,8 @@ const trainable = network.nodes.flatMap(node => {
   return node.op === 'conv' || node.op === 'linear' ? Object.values<string>({ ...node.parameters }) : []
 })
 const trainer = await engine.trainer(network, weights, { trainable, dropout: false })
-const parameters = new Map(trainable.map((name): [string, Tensor] => [name, { shape: weights.get(name)!.shape, data: weights.get(name)!.data.slice() }]))
-const optimizer = new Optimizer({ kind: 'adam', alpha: 1e-5 }, new Map([...parameters].map(([name, { shape }]) => [name, shape])))
+const optimizer = new Optimizer({ kind: 'adam', alpha: 1e-5 }, new Map(trainable.map(name => [name, weights.get(name)!.shape])))
+const parameters = optimizer.place(new Map(trainable.map(name => [name, weights.get(name)!])))
 const images = Float32Array.from({ length: size * 3 * 224 * 224 }, (_, i) => 100 * Math.sin(i * 12.9898 + (i % 97)))
 const labels = Int32Array.from({ length: size }, (_, i) => i % 10)
 
@@ -26,8 +26,8 @@ async function step(data: Float32Array): Promise<void> {
   const part = await trainer.gradients({ images: { shape: [size, 3, 224, 224], data }, labels, ...(recycle === undefined ? {} : { recycle }) })
   const sum = new GradientSum()
   await sum.add(0, { ...part, samples: size })
-  const { gradients } = await sum.mean()
-  await optimizer.update(parameters, gradients)
+  const { gradients, samples } = sum.total()
+  await optimizer.update(parameters, gradients, { samples })
   await trainer.setParameters(parameters)
   recycle = gradients
 }
@@ -41,6 +41,7 @@ for (let i = 0; i < Number(rounds); i++) {
   seconds.push(spent.seconds)
   cpuSeconds.push(spent.cpuSeconds)
 }
+await optimizer.close()
 await trainer.release()
 await engine.close()
 console.log(JSON.stringify({ seconds, cpuSeconds }))

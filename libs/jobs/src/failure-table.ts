@@ -113,6 +113,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   CHECKPOINT_CORRUPT: row('never', 'run', 'A checkpoint is damaged.'),
   CHECKPOINT_MISMATCH: row('never', 'run', 'A checkpoint belongs to another run.'),
   GRADIENT_MISSING: row('never', 'run', 'A gradient lacks a tensor.'),
+  OPTIMIZER_FAILED: row('backoff', 'run', 'A thread that updates parameters ended during training.'),
   GRADIENT_NOT_FINITE: row('never', 'run', 'A gradient overflowed: training diverged.'),
   GRADIENT_ORDER: row('never', 'run', 'Gradients did not come in the order of their index.'),
   CLASS_EMPTY: row('never', 'run', 'A class has no image that can be used.'),

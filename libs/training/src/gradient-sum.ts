@@ -63,13 +63,19 @@ export class GradientSum {
     throw new LayermillError('GRADIENT_MISSING', `micro-batch ${this.next} has other gradients than the first${wrong === undefined ? '' : `: ${wrong[0]}`}`)
   }
 
-  /** Divides by the number of samples: mean gradients, mean loss and the share of correct ones. The sum is used up. */
-  async mean(): Promise<{ gradients: TensorMap; samples: number; loss: number; accuracy: number }> {
+  /** Summed gradients, mean loss and the share of correct ones. The arrays are handed over: nothing can be added any more. */
+  total(): { gradients: TensorMap; samples: number; loss: number; accuracy: number } {
     if (this.samples === 0) throw new LayermillError('GRADIENT_MISSING', 'no micro-batch was added')
     const { samples, sums } = this
-    for (const { data } of sums.values()) await inChunks(data.length, (start, end) => scaleRange(data, samples, start, end))
     this.sums = new Map()
     return { gradients: sums, samples, loss: this.loss / samples, accuracy: this.correct / samples }
+  }
+
+  /** As `total`, with the gradients divided by the number of samples, in place. What only updates parameters leaves that to the optimizer. */
+  async mean(): Promise<{ gradients: TensorMap; samples: number; loss: number; accuracy: number }> {
+    const total = this.total()
+    for (const { data } of total.gradients.values()) await inChunks(data.length, (start, end) => scaleRange(data, total.samples, start, end))
+    return total
   }
 }
 

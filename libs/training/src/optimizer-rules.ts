@@ -56,9 +56,28 @@ export function momentumSgd(p: Float32Array, g: Float32Array, v: Float32Array, s
   }
 }
 
-/** Sum of squares of a range, in double precision from left to right. */
-export function squareSum(values: Float32Array, start: number, end: number): number {
+/**
+ * Divides a range in place, rounding to float32, and sums the squares of what it has become, in double precision from left to right. The
+ * division waits for no other and the sum for the one before it, so that both take little more time than one of them.
+ */
+export function divideAndSumSquares(values: Float32Array, divisor: number, start: number, end: number): number {
   let sum = 0
-  for (let i = start; i < end; i++) sum += values[i]! * values[i]!
+  for (let i = start; i < end; i++) {
+    const quotient = Math.fround(values[i]! / divisor)
+    values[i] = quotient
+    sum += quotient * quotient
+  }
   return sum
+}
+
+/** One parameter's update: parameter `p`, gradient `g`, the optimizer's memory and the rule. Plain data: a thread can be sent it. */
+export type ParameterUpdate = { readonly p: Float32Array; readonly g: Float32Array } & (
+  | { readonly rule: 'adam'; readonly memory: AdamMemory; readonly step: AdamStep }
+  | { readonly rule: 'momentum'; readonly memory: { readonly v: Float32Array }; readonly step: MomentumStep }
+)
+
+/** Updates a range of `p` and of the memory in place. */
+export function applyUpdate(update: ParameterUpdate, start: number, end: number): void {
+  if (update.rule === 'adam') adam(update.p, update.g, update.memory, update.step, start, end)
+  else momentumSgd(update.p, update.g, update.memory.v, update.step, start, end)
 }

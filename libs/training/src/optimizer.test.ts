@@ -9,7 +9,7 @@ const shapes = (...names: string[]): Map<string, number[]> => new Map(names.map(
 async function run(spec: OptimizerSpec, steps: number[][], start: number[], factor = 1): Promise<number[]> {
   const parameters = new Map([['p', tensor(...start)]])
   const optimizer = new Optimizer(spec, new Map([['p', [start.length]]]))
-  for (const gradient of steps) await optimizer.update(parameters, new Map([['p', tensor(...gradient)]]), factor)
+  for (const gradient of steps) await optimizer.update(parameters, new Map([['p', tensor(...gradient)]]), { factor })
   return [...parameters.get('p')!.data]
 }
 

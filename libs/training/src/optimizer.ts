@@ -1,6 +1,8 @@
+import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
-import { LayermillError, type TensorMap } from '@layermill/models'
-import { adam, momentumSgd, squareSum, type GradientChange } from './optimizer-rules.js'
+import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
+import { applyUpdate, divideAndSumSquares, type GradientChange, type ParameterUpdate } from './optimizer-rules.js'
+import { OptimizerThreads, PART, sharedNumbers } from './optimizer-threads.js'
 
 interface CommonSpec {
   /** Chainer's WeightDecay hook: this share of the parameter is added to its gradient. Default 0. */
@@ -41,11 +43,28 @@ export interface UpdateResult {
   readonly gradientNorm: number
 }
 
-/** Elements between two breaths of the event loop: about 5 ms. */
-const CHUNK = 1 << 20
+export interface UpdateOptions {
+  /** The schedule's factor of the learning rate. Default 1. */
+  readonly factor?: number
+  /** How many samples' gradients the given ones are the sum of. Default 1: they are the mean already. */
+  readonly samples?: number
+}
 
-function* chunks(length: number): Generator<readonly [start: number, end: number]> {
-  for (let start = 0; start < length; start += CHUNK) yield [start, Math.min(length, start + CHUNK)]
+export interface OptimizerThreading {
+  /** Threads that update parameters, the calling one among them; 1 or more. Default: one for each core, at most 4. */
+  readonly threads?: number
+  /** Module of the threads: a path, or a URL of code. Default: the built one. */
+  readonly entry?: string | URL
+}
+
+/** Elements between two breaths of the event loop: about 5 ms. The norm's partial sums are over so many: another number, other bits. */
+const CHUNK = 1 << 20
+/** From so many values that learn on, threads are worth their start: about 10 ms of work. */
+const LARGE = 2_000_000
+const MOST_THREADS = 4
+
+function* chunks(length: number, size: number): Generator<readonly [start: number, end: number]> {
+  for (let start = 0; start < length; start += size) yield [start, Math.min(length, start + size)]
 }
 
 const slots = { adam: ['m', 'v'], adamw: ['m', 'v'], momentum: ['v'] } as const
@@ -58,11 +77,13 @@ interface Rates {
 
 /**
  * Updates parameters in place. Parameters whose factor is 0 are left alone and have no memory. Nothing depends on the order of the
- * maps: every parameter is updated by itself, and the norm is summed in the order of the names given at the start.
+ * maps: every parameter is updated by itself, and the norm is summed in the order of the names given at the start. Nor does anything
+ * depend on threads, of which large models get some: the bits are the same with any number.
  */
 export class Optimizer {
   private readonly memory = new Map<string, Float32Array>()
   private readonly names: string[]
+  private readonly threads: OptimizerThreads | undefined
   private updates = 0
 
   /**
@@ -73,12 +94,29 @@ export class Optimizer {
     private readonly spec: OptimizerSpec,
     private readonly shapes: ReadonlyMap<string, readonly number[]>,
     private readonly scales: ReadonlyMap<string, number> = new Map(),
+    { threads = Math.min(MOST_THREADS, availableParallelism()), entry }: OptimizerThreading = {},
   ) {
     this.names = [...shapes.keys()].filter(name => (scales.get(name) ?? 1) !== 0)
-    for (const name of this.names) {
-      const length = shapes.get(name)!.reduce((product, size) => product * size, 1)
-      for (const slot of slots[spec.kind]) this.memory.set(`${slot}/${name}`, new Float32Array(length))
-    }
+    const lengths = new Map(this.names.map(name => [name, shapes.get(name)!.reduce((product, size) => product * size, 1)]))
+    const values = [...lengths.values()].reduce((sum, length) => sum + length, 0)
+    if (threads > 1 && values >= LARGE) this.threads = new OptimizerThreads(threads - 1, entry)
+    for (const [name, length] of lengths) for (const slot of slots[spec.kind]) this.memory.set(`${slot}/${name}`, this.numbers(length))
+  }
+
+  /**
+   * Copies of parameters in memory where all threads can update them: shared memory for what learns in a large model. Others are updated
+   * too, by the calling thread alone.
+   */
+  place(parameters: TensorMap): Map<string, Tensor> {
+    const learning = new Set(this.names)
+    return new Map(
+      [...parameters].map(([name, { shape, data }]) => {
+        if (!learning.has(name)) return [name, { shape, data: data.slice() }]
+        const copy = this.numbers(data.length)
+        copy.set(data)
+        return [name, { shape, data: copy }]
+      }),
+    )
   }
 
   /** Names of the parameters that learn: what gradients are needed of. */
@@ -104,35 +142,60 @@ export class Optimizer {
   }
 
   /**
-   * One update from mean gradients. `factor` is the schedule's. Lets the event loop run now and then; parameters must not be read
+   * One update from gradients, which are divided by `samples` in place. Lets the event loop run now and then; parameters must not be read
    * before the promise resolves.
-   * @throws LayermillError `GRADIENT_MISSING`; `GRADIENT_NOT_FINITE` before anything is changed.
+   * @throws LayermillError `GRADIENT_MISSING`, `WEIGHTS_MISSING_TENSOR`, `GRADIENT_NOT_FINITE` before any parameter is changed;
+   * `OPTIMIZER_FAILED` where a thread ended: parameters and memory are then neither old nor new, and nothing can be updated any more
    */
-  async update(parameters: TensorMap, gradients: TensorMap, factor = 1): Promise<UpdateResult> {
-    const gradientNorm = await this.norm(gradients)
+  async update(parameters: TensorMap, gradients: TensorMap, { factor = 1, samples = 1 }: UpdateOptions = {}): Promise<UpdateResult> {
+    await this.threads?.settled()
+    const gradientNorm = await this.norm(gradients, samples)
     const { clipNorm, weightDecay: decay = 0 } = this.spec
     const scale = clipNorm === undefined || gradientNorm <= clipNorm ? 1 : clipNorm / gradientNorm
+    const updates = this.names.map(name => {
+      const rates = { factor: factor * (this.scales.get(name) ?? 1), change: { scale, decay } }
+      return this.parameterUpdate(name, parameters, gradients, rates, this.updates + 1)
+    })
     this.updates += 1
-    for (const name of this.names) {
-      const apply = this.rule(name, parameters, gradients, { factor: factor * (this.scales.get(name) ?? 1), change: { scale, decay } })
-      for (const [start, end] of chunks(gradients.get(name)!.data.length)) {
-        apply(start, end)
-        if (end - start === CHUNK) await setImmediate()
-      }
-    }
+    await this.apply(updates)
     return { gradientNorm }
   }
 
-  private async norm(gradients: TensorMap): Promise<number> {
+  /** Ends the threads, where there are some. */
+  async close(): Promise<void> {
+    await this.threads?.close()
+  }
+
+  private numbers(length: number): Float32Array {
+    return this.threads === undefined ? new Float32Array(length) : sharedNumbers(length)
+  }
+
+  private async apply(updates: readonly ParameterUpdate[]): Promise<void> {
+    const size = this.threads === undefined ? CHUNK : PART
+    for (const update of updates) {
+      for (const [start, end] of chunks(update.g.length, size)) {
+        if (this.threads?.offer(update, start, end) === true) continue
+        applyUpdate(update, start, end)
+        // Threads tell then that they have room again.
+        if (end - start === size) await setImmediate()
+      }
+    }
+    await this.threads?.settled()
+  }
+
+  /** Makes sums means and returns their L2 norm. */
+  private async norm(gradients: TensorMap, samples: number): Promise<number> {
+    for (const name of this.names) {
+      const found = gradients.get(name)?.data.length
+      const expected = this.memory.get(`v/${name}`)!.length
+      if (found === expected) continue
+      throw new LayermillError('GRADIENT_MISSING', `the gradient of ${name} has ${found ?? 0} values; expected ${expected}`)
+    }
     let sum = 0
     for (const name of this.names) {
-      const gradient = gradients.get(name)
-      const expected = this.memory.get(`v/${name}`)!.length
-      if (gradient?.data.length !== expected) {
-        throw new LayermillError('GRADIENT_MISSING', `the gradient of ${name} has ${gradient?.data.length ?? 0} values; expected ${expected}`)
-      }
-      for (const [start, end] of chunks(expected)) {
-        sum += squareSum(gradient.data, start, end)
+      const { data } = gradients.get(name)!
+      for (const [start, end] of chunks(data.length, CHUNK)) {
+        sum += divideAndSumSquares(data, samples, start, end)
         if (end - start === CHUNK) await setImmediate()
       }
     }
@@ -143,21 +206,19 @@ export class Optimizer {
     })
   }
 
-  /** Updates a range of one parameter. */
-  private rule(name: string, parameters: TensorMap, gradients: TensorMap, { factor, change }: Rates): (start: number, end: number) => void {
+  /** What update number `count` does to one parameter. */
+  private parameterUpdate(name: string, parameters: TensorMap, gradients: TensorMap, { factor, change }: Rates, count: number): ParameterUpdate {
     const p = parameters.get(name)?.data
     const g = gradients.get(name)!.data
     const v = this.memory.get(`v/${name}`)!
     if (p?.length !== g.length) throw new LayermillError('WEIGHTS_MISSING_TENSOR', `no parameter ${name} of ${g.length} values`)
     if (this.spec.kind === 'momentum') {
       const { lr = 0.01, momentum = 0.9 } = this.spec
-      const step = { rate: lr * factor, momentum, ...change }
-      return (start, end) => momentumSgd(p, g, v, step, start, end)
+      return { rule: 'momentum', p, g, memory: { v }, step: { rate: lr * factor, momentum, ...change } }
     }
     const { alpha = 0.001, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, eta = 1, weight_decay_rate: rate = 0 } = this.spec
-    const corrected = (alpha * Math.sqrt(1 - beta2 ** this.updates)) / (1 - beta1 ** this.updates)
+    const corrected = (alpha * Math.sqrt(1 - beta2 ** count)) / (1 - beta1 ** count)
     const step = { rate: eta * factor * corrected, shrink: eta * factor * rate, beta1, beta2, epsilon: eps, ...change }
-    const memory = { m: this.memory.get(`m/${name}`)!, v }
-    return (start, end) => adam(p, g, memory, step, start, end)
+    return { rule: 'adam', p, g, memory: { m: this.memory.get(`m/${name}`)!, v }, step }
   }
 }

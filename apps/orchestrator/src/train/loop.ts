@@ -45,6 +45,17 @@ export interface TrainedParameters {
   readonly parameters: ReadonlyMap<string, Tensor>
 }
 
+function tensorOf(tensors: ReadonlyMap<string, Tensor>, name: string): Tensor {
+  const tensor = tensors.get(name)
+  if (tensor === undefined) throw new LayermillError('PARAMETER_UNKNOWN', `there are no first values of ${name}`)
+  return tensor
+}
+
+/** Copies in memory that nothing shares, which every reader takes. */
+function ownCopies(tensors: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+  return new Map([...tensors].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]))
+}
+
 /** Trains: step after step, epoch after epoch, from wherever the latest checkpoint is. */
 class TrainingLoop {
   private readonly schedule: BatchSchedule<ManifestRow>
@@ -55,14 +66,16 @@ class TrainingLoop {
   private state: TrainingState = { step: 0, sums: noSums, lines: [], stopping: earlyStoppingStart, best: undefined, stopped: false }
   private saved = 0
   private images = 0
+  /** Whether parameters and state are not those of one step: during an update, and after one that failed. */
+  private torn = false
 
   constructor(private readonly options: LoopOptions) {
     const { spec, plan, network, training, initial, scales } = options
     this.schedule = new BatchSchedule(training, { seed: plan.seed, batchSize: plan.batchSize, microBatchSize: plan.microBatch })
     this.length = { stepsPerEpoch: this.schedule.stepsPerEpoch, steps: this.schedule.stepsPerEpoch * spec.epochs }
-    this.parameters = new Map([...initial].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]))
-    const shapes = new Map(plan.trainable.map(name => [name, this.parameter(name).shape]))
+    const shapes = new Map(plan.trainable.map(name => [name, tensorOf(initial, name).shape]))
     this.optimizer = new Optimizer(optimizerSpec(spec), shapes, scales)
+    this.parameters = this.optimizer.place(initial)
     for (const node of network.nodes) {
       if (node.op !== 'batchNorm' || !plan.statistics.includes(node.parameters.mean)) continue
       this.norms.set(node.parameters.gamma.replace(/\/gamma$/, ''), { ...node.parameters, decay: node.attributes.decay })
@@ -82,11 +95,13 @@ class TrainingLoop {
         else await this.step()
       }
     } catch (error) {
-      // Nothing of a step that was stopped has changed the parameters.
-      if (signal.aborted) await this.save()
+      // Nothing of a step that was stopped has changed the parameters; an update that failed half way has.
+      if (signal.aborted && !this.torn) await this.save()
       throw error
+    } finally {
+      await this.optimizer.close()
     }
-    return { state: this.state, parameters: (await checkpoints.best()) ?? this.parameters }
+    return { state: this.state, parameters: (await checkpoints.best()) ?? ownCopies(this.parameters) }
   }
 
   private restore({ state, parameters, optimizer }: SavedTraining): void {
@@ -102,9 +117,7 @@ class TrainingLoop {
   }
 
   private parameter(name: string): Tensor {
-    const tensor = this.parameters.get(name)
-    if (tensor === undefined) throw new LayermillError('PARAMETER_UNKNOWN', `there are no first values of ${name}`)
-    return tensor
+    return tensorOf(this.parameters, name)
   }
 
   private async publish(): Promise<void> {
@@ -118,12 +131,10 @@ class TrainingLoop {
     const { step } = this.schedule.step(this.state.step)
     const sum = new GradientSum()
     const norms = await this.addAll(sum, step)
-    const { gradients, samples, loss, accuracy } = await sum.mean()
-    const { gradientNorm } = await this.optimizer.update(
-      this.parameters,
-      gradients,
-      scheduleFactor(scheduleOf(spec), this.state.step, this.length),
-    )
+    const { gradients, samples, loss, accuracy } = sum.total()
+    const factor = scheduleFactor(scheduleOf(spec), this.state.step, this.length)
+    this.torn = true
+    const { gradientNorm } = await this.optimizer.update(this.parameters, gradients, { factor, samples })
     this.options.source.recycle(gradients)
     for (const statistics of norms) this.moveStatistics(statistics)
     const { sums } = this.state
@@ -138,6 +149,7 @@ class TrainingLoop {
         steps: sums.steps + 1,
       },
     }
+    this.torn = false
     this.images += samples
     await this.publish()
     this.progress('train', this.state.sums.steps, this.length.stepsPerEpoch)
