@@ -41,7 +41,7 @@ async function benchSteps(): Promise<void> {
   }
 }
 
-const images = 96
+const images = 384
 const epochs = 10
 
 /** Ten epochs on a frozen base: over stored features, and with the base run in each epoch. */
