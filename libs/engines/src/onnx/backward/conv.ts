@@ -1,5 +1,6 @@
 import type { NodeOf, OpAttributes } from '@layermill/models'
-import { int, ints, type OnnxAttribute } from '../graph.js'
+import { int, ints } from '../graph.js'
+import { windowAttributes } from '../lower/rules.js'
 import type { TrainingContext } from './context.js'
 import type { KernelShape } from './layouts.js'
 import { put, take } from './selection.js'
@@ -10,7 +11,7 @@ export interface ConvValues {
   /** Node names, for shapes: what it reads, and the one that holds its value. */
   readonly source: string
   readonly target: string
-  /** ONNX values of what it reads, the weights and the gradient of its value. */
+  /** ONNX values of what it reads and the gradient of its value, in any arrangement, and of the weights. */
   readonly input: string
   readonly weight: string
   readonly gradient: string
@@ -44,10 +45,6 @@ function geometry(context: TrainingContext, { attributes, source, target }: Conv
   }
 }
 
-export function convAttributes({ kernel, stride, pad }: OpAttributes['conv']): Record<string, OnnxAttribute> {
-  return { kernel_shape: ints(...kernel), strides: ints(...stride), pads: ints(pad[0], pad[1], pad[0], pad[1]) }
-}
-
 interface ConvNode {
   readonly name: string
   readonly source: string
@@ -62,10 +59,10 @@ export function emitConv(context: TrainingContext, { name, source, attributes, i
   const shape = kernelShape(context, { attributes, source, target: name })
   const rest = bias.filter(value => value !== undefined)
   if (!context.changes(name) || !layouts.fits(shape)) {
-    return context.emit('Conv', [layouts.plain(input), weight, ...rest], name, convAttributes(attributes))
+    return context.emit('Conv', [layouts.plain(input), weight, ...rest], name, windowAttributes(attributes))
   }
   const read = layouts.isWhole(shape.inChannels) ? layouts.blocked(input, shape.inChannels) : layouts.plain(input)
-  return layouts.conv([read, layouts.weightForward(weight, shape), ...rest], convAttributes(attributes), shape.outChannels)
+  return layouts.conv([read, layouts.weightForward(weight, shape), ...rest], windowAttributes(attributes), shape.outChannels)
 }
 
 function kernelShape(context: TrainingContext, { attributes, source, target }: Pick<ConvValues, 'attributes' | 'source' | 'target'>): KernelShape {
@@ -84,7 +81,7 @@ export function inputGradient(context: TrainingContext, conv: ConvValues): strin
   if (!steps && turned[0] >= 0 && turned[1] >= 0) return swappedConv(context, conv, turned)
   const { rest } = geometry(context, conv)
   const inputs = [context.layouts.plain(conv.gradient), conv.weight]
-  return context.op('ConvTranspose', inputs, { ...convAttributes(conv.attributes), output_padding: ints(...rest) })
+  return context.op('ConvTranspose', inputs, { ...windowAttributes(conv.attributes), output_padding: ints(...rest) })
 }
 
 /** The convolution with the weights turned around and their channels swapped, stride 1. */

@@ -1,5 +1,6 @@
 import type { NodeOf } from '@layermill/models'
-import { int, ints, text, type OnnxAttribute } from '../graph.js'
+import { int, text, type OnnxAttribute } from '../graph.js'
+import { windowAttributes } from '../lower/rules.js'
 import type { TrainingContext } from './context.js'
 import { isEqual, put, take, type Axis } from './selection.js'
 
@@ -7,9 +8,8 @@ type Attributes = NodeOf<'maxPool'>['attributes']
 
 const names = (node: string) => ({ indices: `${node}/indices`, columns: `${node}/columns` })
 
-function poolAttributes({ kernel, stride, pad, ceil }: Attributes): Record<string, OnnxAttribute> {
-  const pads = ints(pad[0], pad[1], pad[0], pad[1])
-  return { kernel_shape: ints(...kernel), strides: ints(...stride), pads, ceil_mode: int(ceil ? 1 : 0) }
+function poolAttributes(attributes: Attributes): Record<string, OnnxAttribute> {
+  return { ...windowAttributes(attributes), ceil_mode: int(attributes.ceil ? 1 : 0) }
 }
 
 /** The part of a pool that looks along one axis only. */
