@@ -21,10 +21,15 @@ export interface ComposeOptions {
   readonly note: (text: string) => void
   /** Told how far the fetching of weights is. */
   readonly onWeights?: (progress: WeightsProgress) => void
-  /** When the queue is opened: at once, as for a run that will compute, or when it is first asked for. Default: at once. */
-  readonly queue?: 'at once' | 'when asked for'
+  /**
+   * When the queue is opened: at once, as for a run that will compute; at once but not waited for, where other things come first; or when it
+   * is first asked for. Default: at once.
+   */
+  readonly queue?: 'at once' | 'meanwhile' | 'when asked for'
   /** What will be needed first. */
   readonly soon?: { readonly model: string; readonly weights: string }
+  /** Whether the engine will be needed, so that it is opened meanwhile. Default: when a network first runs. */
+  readonly engineSoon?: boolean
 }
 
 /** Orchestrator, queue and worker in one process, wired together. */
@@ -89,7 +94,9 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
   const openQueue = (): Promise<Broker> => (opening ??= start())
   // The queue's database starts in a thread of its own, so the weights are loaded meanwhile. Who asks for them is told what went wrong.
   if (options.soon !== undefined) void provider.model(options.soon.model, options.soon.weights).catch(() => undefined)
-  if (options.queue !== 'when asked for') await openQueue()
+  if (options.engineSoon === true) void provider.openEngine().catch(() => undefined)
+  if (options.queue === 'meanwhile') void openQueue().catch(() => undefined)
+  else if (options.queue !== 'when asked for') await openQueue()
   const model = async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
     const { network, weights } = await provider.model(spec.model, spec.weights)
     return { network, weightsSha256: weights.sha256 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/gpu-worker'
 import { type Broker, FinetuneSpec, type RunRecord, type TrainingPlan } from '@layermill/jobs'
-import { type MetricsLine, openTraining, superviseTraining, type TrainingEnvironment } from '@layermill/orchestrator/train'
+import { baseIsFixed, type MetricsLine, openTraining, superviseTraining, type TrainingEnvironment } from '@layermill/orchestrator/train'
 import { openSource, openStore, type Store } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import { compose } from 'layermill'
@@ -43,7 +43,8 @@ export async function readLines(out: string): Promise<MetricsLine[]> {
 /** Fine-tunes in this process, as the command does. */
 export async function train(spec: Record<string, unknown>, options: TrainOptions = {}): Promise<TrainResult> {
   const parsed = FinetuneSpec.parse({ kind: 'finetune', ...smallNetwork, ...spec })
-  const composition = await compose({ engine: 'onnx', device: 'cpu', note: () => undefined, queue: 'when asked for' })
+  const queue = baseIsFixed(parsed) && options.generalPath !== true ? 'meanwhile' : 'when asked for'
+  const composition = await compose({ engine: 'onnx', device: 'cpu', note: () => undefined, queue, engineSoon: options.gradients === undefined })
   const { provider } = composition
   const environment: TrainingEnvironment = {
     runs: composition.environment,

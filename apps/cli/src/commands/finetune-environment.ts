@@ -9,6 +9,8 @@ export interface FinetuneEnvironmentOptions {
   readonly spec: Pick<FinetuneSpec, 'engine' | 'device'>
   readonly note: (text: string) => void
   readonly onWeights: (progress: WeightsProgress) => void
+  /** What is known to be needed, and opened while the weights are loaded: nothing, the engine, or the queue for features as well. Default: nothing. */
+  readonly soon?: 'engine' | 'engine and queue'
 }
 
 export interface FinetuneEnvironment {
@@ -18,9 +20,10 @@ export interface FinetuneEnvironment {
 }
 
 /** Wires what fine-tuning in this process needs. */
-export async function openFinetuneEnvironment({ spec, note, onWeights }: FinetuneEnvironmentOptions): Promise<FinetuneEnvironment> {
+export async function openFinetuneEnvironment({ spec, note, onWeights, soon }: FinetuneEnvironmentOptions): Promise<FinetuneEnvironment> {
   // Only a frozen base's features are computed as parts.
-  const composition = await compose({ engine: spec.engine, device: spec.device, note, onWeights, queue: 'when asked for' })
+  const queue = soon === 'engine and queue' ? 'meanwhile' : 'when asked for'
+  const composition = await compose({ engine: spec.engine, device: spec.device, note, onWeights, queue, engineSoon: soon !== undefined })
   const { environment, provider } = composition
   return { environment: trainingEnvironment(environment, provider, localGradients(provider)), provider, close: () => composition.close() }
 }

@@ -1,6 +1,6 @@
 import type { FinetuneSpec, RunRecord } from '@layermill/jobs'
-import { openTraining, superviseTraining, type MetricsLine, type TrainingProgress } from '@layermill/orchestrator/train'
-import { openStore } from '@layermill/storage'
+import { baseIsFixed, openTraining, superviseTraining, type MetricsLine, type TrainingProgress } from '@layermill/orchestrator/train'
+import { openStore, SUCCESS_PATH } from '@layermill/storage'
 import { metricsLineOf } from '../client/training-state.js'
 import { exitCodes } from '../exit-codes.js'
 import { specFromFlags } from '../flags.js'
@@ -31,6 +31,19 @@ const actionNotes = {
   complete: 'already done: nothing to train',
 } as const
 
+/** What a run will need at once: nothing where it is done already. */
+async function neededSoon(spec: FinetuneSpec, { generalPath = false }: FinetuneOptions): Promise<'engine' | 'engine and queue' | undefined> {
+  const store = openStore(spec.out)
+  try {
+    // What is wrong with the place is said by the run, in its turn.
+    const done = await store.stat(SUCCESS_PATH).catch(() => undefined)
+    if (done !== undefined && !spec.overwrite) return undefined
+    return baseIsFixed(spec) && !generalPath ? 'engine and queue' : 'engine'
+  } finally {
+    await store.close()
+  }
+}
+
 /** Carries the run out and shows how far it is. */
 async function carryOutTraining(
   output: Output,
@@ -43,6 +56,7 @@ async function carryOutTraining(
     spec,
     note: text => output.note(text),
     onWeights: state => weights.update(state),
+    soon: await neededSoon(spec, options),
   })
   const { environment } = opened
   try {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportOnnx } from '@layermill/engines'
 import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/jobs'
-import { type FineTunedNetwork, type TensorMap, type WeightSet, writeModelFolder, writeNpz } from '@layermill/models'
+import { type FineTunedNetwork, MODEL_FILE, type ModelFiles, type TensorMap, type WeightSet, writeModelFolder, writeNpz } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import type { Evaluation, MetricsLine } from './metrics-line.js'
 
@@ -61,16 +61,26 @@ async function npzBytes(tensors: TensorMap): Promise<Uint8Array> {
   }
 }
 
-/** Writes the model in every form that the spec asks for; `model.json` makes it exist. */
+/** Writes the model in every form that the spec asks for, at the same time; `model.json`, which makes it exist, when all of them are there. */
 export async function writeModel(store: Store, input: OutputsInput): Promise<void> {
   const { record, plan, network, tensors } = input
   const spec = record.spec as FinetuneSpec
   const { inputSize, probabilities } = network
   const layers = [...new Set([network.classifier, probabilities])]
-  const { model } = exportOnnx(network, tensors, layers, inputSize)
-  await store.put('model.onnx', model)
-  if (spec.export.includes('chainer.npz')) await store.put('chainer.npz', await npzBytes(tensors))
-  await writeModelFolder(store, {
+  const others = Promise.all([
+    (async () => store.put('model.onnx', exportOnnx(network, tensors, layers, inputSize).model))(),
+    (async () => spec.export.includes('chainer.npz') && store.put('chainer.npz', await npzBytes(tensors)))(),
+  ])
+  // Waited for below, where an error is thrown in its turn.
+  others.catch(() => undefined)
+  const files: ModelFiles = {
+    get: async key => store.get(key),
+    put: async (key, bytes) => {
+      if (key === MODEL_FILE) await others
+      return store.put(key, bytes)
+    },
+  }
+  await writeModelFolder(files, {
     network,
     classes: plan.classes,
     tensors,
