@@ -83,6 +83,13 @@ export class Layouts {
     return this.mark(this.own('Conv', inputs, attributes), channels)
   }
 
+  /** Max pooling of a blocked value; the result, which is blocked as well, gets the name given. */
+  maxPool(value: string, name: string, attributes: NonNullable<OnnxNode['attributes']>): string {
+    const channels = this.channels.get(value)
+    if (channels === undefined) throw new RangeError(`${value} is not blocked`)
+    return this.mark(this.context.emit('MaxPool', [value], name, attributes, NCHWC), channels)
+  }
+
   /** Weights for `conv`: [out / block, in / block, cells, block of in, block of out], or [out / block, in, cells, block of out] for few channels. */
   weightForward(weight: string, { outChannels, inChannels, kernel }: KernelShape): string {
     const { block, context } = this.blocks()
