@@ -95,9 +95,9 @@ export class Layouts {
     const { block, context } = this.blocks()
     const cells = kernel[0] * kernel[1]
     return this.once(`forward ${weight}`, () => {
-      const inner = context.transpose(context.reshape(weight, outChannels / block, block, inChannels * cells), 0, 2, 1)
+      const inner = this.lastToBlock(context.reshape(weight, outChannels / block, block, inChannels * cells, 1))
       const split = inChannels % block === 0 && cells > 1
-      const all = split ? context.transpose(context.reshape(inner, -1, block, cells, block), 0, 2, 1, 3) : inner
+      const all = split ? this.rowsToBlocks(context.reshape(inner, -1, block, 1, cells * block)) : inner
       return context.reshape(all, outChannels, inChannels, ...kernel)
     })
   }
@@ -107,15 +107,26 @@ export class Layouts {
     const { block, context } = this.blocks()
     const { outChannels, inChannels, kernel } = shape
     const cells = kernel[0] * kernel[1]
-    if (cells === 1) {
-      const swapped = context.transpose(context.reshape(weight, outChannels, inChannels / block, block), 1, 0, 2)
-      return context.reshape(swapped, inChannels, outChannels, 1, 1)
-    }
-    const [outBlocks, inBlocks, square] = [outChannels / block, inChannels / block, block * block]
-    const swapped = context.transpose(context.reshape(weight, outChannels, inBlocks, block * cells), 1, 0, 2)
-    const apart = context.transpose(context.reshape(swapped, inBlocks * outBlocks, square, cells), 0, 2, 1)
-    const order = context.ints(...Array.from({ length: cells }, (_, i) => cells - 1 - i))
-    return context.reshape(context.op('Gather', [apart, order], { axis: int(1) }), inChannels, outChannels, ...kernel)
+    if (cells === 1) return context.reshape(this.rowsToBlocks(context.reshape(weight, 1, outChannels, 1, inChannels)), inChannels, outChannels, 1, 1)
+    const squares = context.reshape(this.weightForward(weight, shape), -1, block, block, 1)
+    const [outBlocks, inBlocks] = [outChannels / block, inChannels / block]
+    // Where each square of a block by a block comes from: channels swapped, the last cell first.
+    const order = Array.from({ length: inBlocks * outBlocks * cells }, (_, i) => {
+      const [cell, out, into] = [i % cells, Math.floor(i / cells) % outBlocks, Math.floor(i / (cells * outBlocks))]
+      return (out * inBlocks + into) * cells + cells - 1 - cell
+    })
+    const swapped = context.op('Gather', [this.lastToBlock(squares), context.ints(...order)], { axis: int(0) })
+    return context.reshape(swapped, inChannels, outChannels, ...kernel)
+  }
+
+  /** [n, block, length, 1] to [n, length, block] in memory, several times as fast as Transpose. */
+  private lastToBlock(value: string): string {
+    return this.own('ReorderInput', [value], {})
+  }
+
+  /** [n, rows, 1, channels] to [n, channels / block, rows, block] in memory. */
+  private rowsToBlocks(value: string): string {
+    return this.own('ReorderInput', [value], { channels_last: int(1) })
   }
 
   /** Sum over all but the channels, [channels]. */
