@@ -112,14 +112,11 @@ function turnedAround(context: TrainingContext, weight: string, [height, width]:
 
 /** Puts what was computed for each window of a 1x1 kernel with steps into the cell that it looks at. */
 function spread(context: TrainingContext, conv: ConvValues, small: string): string {
-  const { layouts } = context
-  const { input, output, inChannels } = geometry(context, conv)
-  const cells = ([0, 1] as const).map(axis => Array.from({ length: output[axis] }, (_, window) => window * conv.attributes.stride[axis]))
-  if (!layouts.isBlocked(small)) return put(context, put(context, small, 1, cells[1]!, input[1]), 0, cells[0]!, input[0])
-  // Columns, then rows, as products from the left, with what lies behind them in memory side by side.
-  const columns = put(context, context.reshape(small, -1, output[1], layouts.size), 0, cells[1]!, input[1])
-  const rows = put(context, context.reshape(columns, -1, output[0], input[1] * layouts.size), 0, cells[0]!, input[0])
-  return layouts.mark(context.reshape(rows, -1, inChannels, ...input), inChannels)
+  const { input, output } = geometry(context, conv)
+  const { stride } = conv.attributes
+  if (context.layouts.isBlocked(small)) return context.layouts.spread(small, { from: output, to: input, stride })
+  const cells = ([0, 1] as const).map(axis => Array.from({ length: output[axis] }, (_, window) => window * stride[axis]))
+  return put(context, put(context, small, 1, cells[1]!, input[1]), 0, cells[0]!, input[0])
 }
 
 type Layout = 'channelsFirst' | 'channelsLast'
@@ -129,10 +126,13 @@ function windowCells({ kernel }: OpAttributes['conv']): (readonly [number, numbe
 }
 
 /** What the cells of the windows see, for all windows: of a kernel of one cell without padding and steps all of what is read. */
-function seenByCells(context: TrainingContext, { input, attributes }: ConvValues, { output }: Geometry, layout: Layout): string[] {
+function seenByCells(context: TrainingContext, { input, attributes }: ConvValues, { input: size, output }: Geometry, layout: Layout): string[] {
   const { kernel, stride, pad } = attributes
-  const value = layout === 'channelsFirst' ? context.layouts.plain(input) : context.layouts.channelsLast(input)
-  if (kernel.every(size => size === 1) && pad.every(size => size === 0) && stride.every(step => step === 1)) return [value]
+  const arranged = (seen: string): string => (layout === 'channelsFirst' ? context.layouts.plain(seen) : context.layouts.channelsLast(seen))
+  const single = kernel.every(size => size === 1) && pad.every(size => size === 0)
+  if (single && stride.every(step => step === 1)) return [arranged(input)]
+  if (single && context.layouts.isBlocked(input)) return [arranged(context.layouts.everyStride(input, { from: size, to: output, stride }))]
+  const value = arranged(input)
   const each = layout === 'channelsFirst' ? [0, 0, ...pad] : [0, ...pad, 0]
   const padded = pad.every(size => size === 0) ? value : context.op('Pad', [value, context.ints(...each, ...each)])
   return windowCells(attributes).map(cell => {

@@ -8,6 +8,14 @@ export interface KernelShape {
   readonly kernel: readonly [height: number, width: number]
 }
 
+type Cells = readonly [height: number, width: number]
+
+interface Steps {
+  readonly from: Cells
+  readonly to: Cells
+  readonly stride: Cells
+}
+
 /**
  * Which values are blocked, and the same values otherwise. ONNX Runtime's fast convolutions on the CPU read and write
  * [N, channels / block, height, width, block] (its tensors still say [N, channels, height, width]). It arranges that by itself only
@@ -127,6 +135,31 @@ export class Layouts {
   /** [n, rows, 1, channels] to [n, channels / block, rows, block] in memory. */
   private rowsToBlocks(value: string): string {
     return this.own('ReorderInput', [value], { channels_last: int(1) })
+  }
+
+  /** Of a blocked value every cell at a multiple of the stride: `to` of them in height and width. */
+  everyStride(value: string, { from, to, stride }: Steps): string {
+    const { block, context } = this.blocks()
+    const channels = this.channels.get(value)!
+    return this.once(`every ${stride.join('x')} ${value}`, () => {
+      const ends = to.map((cells, axis) => (cells - 1) * stride[axis]! + 1)
+      const taken = context.slice(context.reshape(value, -1, ...from, block), [0, 0], ends, [1, 2], stride)
+      return this.mark(context.reshape(taken, -1, channels, ...to), channels)
+    })
+  }
+
+  /** The reverse of `everyStride`: zeros come between the cells of a blocked value, and after them up to `to`. */
+  spread(value: string, { from, to, stride }: Steps): string {
+    const { block, context } = this.blocks()
+    const channels = this.channels.get(value)!
+    const [[height, width], [down, across]] = [from, stride]
+    const pads = context.ints(0, 0, 0, 0, 0, 0, 0, down - 1, 0, (across - 1) * block)
+    const padded = context.op('Pad', [context.reshape(value, -1, height, 1, width, block), pads])
+    const spread = context.reshape(padded, -1, height * down, width * across, block)
+    // What is too long is cut off, what is too short filled up.
+    const rest = [to[0] - height * down, to[1] - width * across] as const
+    const exact = rest.every(cells => cells === 0) ? spread : context.op('Pad', [spread, context.ints(0, 0, 0, 0, 0, ...rest, 0)])
+    return this.mark(context.reshape(exact, -1, channels, ...to), channels)
   }
 
   /** Sum over all but the channels, [channels]. */
