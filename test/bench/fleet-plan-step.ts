@@ -14,6 +14,7 @@ const { record, environment, store } = await syntheticRun(images, () => Promise.
   },
   adopt: () => Promise.resolve(),
   missing: () => Promise.resolve([]),
+  again: () => Promise.resolve(),
   removeWaiting: () => Promise.resolve(),
   subscribe: (found: Listener) => {
     listener = found

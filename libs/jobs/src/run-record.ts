@@ -61,6 +61,11 @@ export const RunRecord = z.object({
   state: z.enum(runStates),
   /** Grows with every `resume` after a failure or a cancellation, so that old jobs are told from new ones. */
   generation: z.int().nonnegative(),
+  /**
+   * How often an orchestrator took the run up where one was at it before. Each time the record is another one, by which the one before
+   * learns that the run is no longer its own.
+   */
+  sittings: z.int().positive().optional(),
   spec: z.discriminatedUnion('kind', [ExtractSpec, PredictSpec, FinetuneSpec]),
   identity: RunIdentity,
   layers: z.array(LayerResult),

@@ -45,6 +45,25 @@ function failingWorker() {
   return { worker, fail: told.keep, bothBegun: bothBegun.kept, tries }
 }
 
+it('a completed job whose event was lost stays on the queue, until its part is asked for again', async () => {
+  const queue = new BrokerPartQueue(broker, record('unheard'), 'file:///features')
+  let done = promised<void>()
+  let runs = 0
+  const worker = broker.worker<PartJob>(queueNames.parts, async () => ({ images: ++runs, failed: 0 }))
+  worker.on('completed', () => done.keep())
+  await queue.add([0])
+  await done.kept
+  // What was never added is missing too; nothing is taken away by looking.
+  expect(await queue.missing([0, 7])).toEqual([0, 7])
+  const jobs = broker.queue<PartJob, { images: number }>(queueNames.parts)
+  expect((await jobs.getJob('unheard_0_0'))?.returnvalue).toEqual({ images: 1, failed: 0 })
+  done = promised<void>()
+  await queue.again([0])
+  await done.kept
+  expect((await jobs.getJob('unheard_0_0'))?.returnvalue).toEqual({ images: 2, failed: 0 })
+  await worker.close()
+})
+
 it('a run that goes on tries again what failed, or will fail, for what was so before', async () => {
   const run = 'adopted'
   const { worker, fail, bothBegun, tries } = failingWorker()

@@ -45,6 +45,7 @@ export type TrainingState = z.output<typeof TrainingState>
 export const RunDetail = z.object({
   ...RunSummary.shape,
   generation: count.describe('Grows with every resume.'),
+  sittings: count.optional().describe('How often an orchestrator took the run up where one was at it before; left out where none did.'),
   spec: z.record(z.string(), z.unknown()).describe('The spec with its defaults filled in; it can be submitted again as it is.'),
   planned: z.boolean().describe('The whole dataset is listed.'),
   partSize: z.int().positive().optional(),
@@ -74,9 +75,11 @@ export function summarizeRun(record: RunRecord): RunSummary {
 
 /** A run record (`run.json`) as the API shows it in full. */
 export function describeRun(record: RunRecord): RunDetail {
-  const { generation, spec, planned, partSize, batchSize, identity, layers, seconds, versions, selfCheck, calibration } = record
+  const { generation, sittings, spec, planned, partSize, batchSize, identity, layers, seconds, versions, selfCheck, calibration } = record
   const found = batchSize === 'auto' ? undefined : batchSize
-  return { ...summarizeRun(record), generation, spec: { ...spec }, planned, partSize, batchSize: found, identity, layers, seconds, versions, selfCheck, calibration }
+  return {
+    ...summarizeRun(record), generation, sittings, spec: { ...spec }, planned, partSize, batchSize: found, identity, layers, seconds, versions, selfCheck, calibration,
+  }
 }
 
 export const RunQuery = z.strictObject({

@@ -58,10 +58,18 @@ export class BrokerPartQueue implements PartQueue {
         missing.push(part)
       } else if (state === 'failed') this.listener({ kind: 'failed', part, ...parseFailedReason(job?.failedReason ?? 'unknown') })
       else if (state === undefined || state === 'unknown' || state === 'completed') missing.push(part)
-      // A finished job would keep another of its id from being added.
-      if (state === 'completed') await job?.remove()
     }
     return missing
+  }
+
+  async again(parts: readonly number[]): Promise<void> {
+    for (const part of parts) {
+      const job = await this.queue.getJob(this.jobId(part))
+      const state = await job?.getState()
+      // A finished job would keep another of its id from being added.
+      if (state === 'completed' || state === 'failed') await this.forget(this.jobId(part))
+    }
+    await this.add(parts)
   }
 
   async removeWaiting(): Promise<void> {
@@ -94,15 +102,10 @@ export class BrokerPartQueue implements PartQueue {
     events.on('progress', ({ jobId, data }) => send(jobId, withResult('progress', data)))
     events.on('failed', ({ jobId, failedReason }) => {
       // Where the queue is away just now, `missing` finds the job later.
-      if (this.inherited.has(jobId)) void this.again(jobId).catch(() => undefined)
+      if (this.inherited.has(jobId)) void this.again([Number(jobId.slice(this.prefix.length))]).catch(() => undefined)
       else send(jobId, part => ({ kind: 'failed', part, ...parseFailedReason(failedReason) }))
     })
     return events
-  }
-
-  private async again(id: string): Promise<void> {
-    await this.forget(id)
-    await this.add([Number(id.slice(this.prefix.length))])
   }
 
   private async forget(id: string): Promise<void> {

@@ -1,6 +1,6 @@
 import type { ExtractSpec, LayerResult, PredictSpec, RunRecord } from '@layermill/jobs'
 import { getNetwork, LayermillError, layerShapes, type Network, networkIds } from '@layermill/models'
-import type { Store } from '@layermill/storage'
+import { type Store, SUCCESS_PATH } from '@layermill/storage'
 import { calibrateFor, withCalibrationOf, writeCalibration } from './calibration.js'
 import { decideAction, requestedChange, type RunAction } from './decide.js'
 import { noteUse } from '../registry/uses.js'
@@ -91,6 +91,8 @@ export async function openRun(spec: Spec, store: Store, environment: RunEnvironm
   const opened = existing === undefined || action === 'replace' ? fresh : continued(existing, action, fresh)
   const record = selfCheck === undefined ? opened : { ...opened, selfCheck }
   await writeCalibration(store, calibrated)
+  // Never beside a record that is not done.
+  if (existing?.state === 'done') await store.delete(SUCCESS_PATH)
   await writeRunRecord(store, record)
   await noteUse(record, store.url, environment.now(), url => environment.openStore(url))
   return { record, action }

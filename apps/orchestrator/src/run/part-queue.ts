@@ -22,8 +22,10 @@ export interface PartQueue {
   adopt(): Promise<void>
   /** Adds one job a part; a part that is queued already is not added twice. */
   add(parts: readonly number[]): Promise<void>
-  /** Those of the parts that the queue no longer holds, waiting, delayed or under way. */
+  /** Those of the parts that the queue no longer holds, waiting, delayed or under way. Jobs that were completed stay on it, to be counted. */
   missing(parts: readonly number[]): Promise<number[]>
+  /** Adds parts anew that were done, or are thought to have been, and have no result; those waiting or under way stay as they are. */
+  again(parts: readonly number[]): Promise<void>
   /** Takes the jobs that have not started off the queue. */
   removeWaiting(): Promise<void>
   /** Calls the listener for every event of this run's parts until the returned function is called. */

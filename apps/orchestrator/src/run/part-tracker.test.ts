@@ -6,6 +6,8 @@ import { PartFailedError, PartTracker, type PlannedJob, type TrackerTotals } fro
 class FakeQueue implements PartQueue {
   readonly added: number[] = []
   readonly queued = new Set<number>()
+  /** Jobs that were completed. */
+  readonly completed = new Set<number>()
   largest = 0
   private listener: (event: PartEvent) => void = () => undefined
   onAdd: (parts: readonly number[]) => void = () => undefined
@@ -25,6 +27,11 @@ class FakeQueue implements PartQueue {
     return parts.filter(part => !this.queued.has(part))
   }
 
+  async again(parts: readonly number[]): Promise<void> {
+    for (const part of parts) this.completed.delete(part)
+    await this.add(parts)
+  }
+
   async removeWaiting(): Promise<void> {
     this.queued.clear()
   }
@@ -34,6 +41,12 @@ class FakeQueue implements PartQueue {
     return () => {
       this.listener = () => undefined
     }
+  }
+
+  /** A job ends, and nobody hears of it. */
+  complete(part: number): void {
+    this.queued.delete(part)
+    this.completed.add(part)
   }
 
   send(event: PartEvent): void {
@@ -107,6 +120,25 @@ describe('PartTracker', () => {
     await tracker.follow(plan(2))
     expect(queue.added.filter(part => part === 1).length).toBeGreaterThan(1)
     expect(tracker.current).toMatchObject({ done: 19, failed: 1 })
+  })
+
+  it('leaves completed jobs on the queue, but for those whose record is gone', async () => {
+    const records = new Set<number>()
+    const { queue, tracker } = setUp({
+      reconcileInterval: 1,
+      committed: async part => (records.has(part) ? { images: 10, failed: 0 } : undefined),
+    })
+    queue.onAdd = parts => {
+      for (const part of parts) {
+        // Part 1's first result is lost with its record.
+        if (part !== 1 || queue.added.filter(added => added === 1).length > 1) records.add(part)
+        queue.complete(part)
+      }
+    }
+    await tracker.follow(plan(3))
+    expect(queue.added.toSorted((a, b) => a - b)).toEqual([0, 1, 1, 2])
+    expect([...queue.completed].toSorted((a, b) => a - b)).toEqual([0, 1, 2])
+    expect(tracker.current).toMatchObject({ partsDone: 3, done: 30 })
   })
 
   it('counts what the cache had, in parts under way and done', async () => {

@@ -162,7 +162,7 @@ export class PartTracker {
       if (result === undefined) again.push(part)
       else this.finish(part, result)
     }
-    if (again.length > 0) await this.options.queue.add(again)
+    if (again.length > 0) await this.options.queue.again(again)
     this.changed()
   }
 }

@@ -1,5 +1,7 @@
 import { parseRunRecord, type RunRecord, serializeRunRecord } from '@layermill/jobs'
-import { BATCH_SIZE_PATH, CALIBRATION_PATH, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { LayermillError } from '@layermill/models'
+import { BATCH_SIZE_PATH, CALIBRATION_PATH, changeObject, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { isTerminal } from './states.js'
 
 /** The run at a destination, or undefined. */
 export async function readRunRecord(store: Store): Promise<RunRecord | undefined> {
@@ -9,6 +11,43 @@ export async function readRunRecord(store: Store): Promise<RunRecord | undefined
 
 export async function writeRunRecord(store: Store, record: RunRecord): Promise<void> {
   await store.put(RUN_PATH, serializeRunRecord(record), { contentType: 'application/json' })
+}
+
+/**
+ * Changes the record of a run that has not ended, by compare and swap: an end that is noted at the same moment stays.
+ *
+ * @param change may be called again with a newer record
+ * @returns the record as it is then; undefined where there is none, or another run's
+ * @throws LayermillError `STORE_BUSY` where others change it all the time
+ */
+async function changeUnended(store: Store, id: string, change: (record: RunRecord) => RunRecord | Promise<RunRecord>): Promise<RunRecord | undefined> {
+  return changeObject(store, RUN_PATH, async bytes => {
+    const record = bytes === undefined ? undefined : parseRunRecord(bytes, store.url)
+    if (record === undefined || record.id !== id) return undefined
+    if (isTerminal(record.state)) return { value: record, text: undefined }
+    const changed = await change(record)
+    return { value: changed, text: serializeRunRecord(changed) }
+  }, () => new LayermillError('STORE_BUSY', `${store.url}/${RUN_PATH} is written by others all the time`))
+}
+
+/**
+ * Takes up a run that somebody was at before and may still be: makes a version of its record that is new whatever the store tells versions by,
+ * so that the one before cannot write the record any more. A run that has ended, or another one, is left as it is.
+ */
+export async function claimRun(store: Store, id: string): Promise<void> {
+  await changeUnended(store, id, record => ({ ...record, sittings: (record.sittings ?? 0) + 1 }))
+}
+
+/**
+ * Notes that a run was cancelled, unless it has ended.
+ * @param before called first where it has not
+ * @returns the record as it is then; undefined where there is none, or another run's
+ */
+export async function cancelRun(store: Store, id: string, finished: Date, before: (record: RunRecord) => Promise<void> = async () => undefined): Promise<RunRecord | undefined> {
+  return changeUnended(store, id, async record => {
+    await before(record)
+    return { ...record, state: 'cancelled', finished: finished.toISOString() }
+  })
 }
 
 /** Folders and files of a run, in the order in which they can go: first what says that there are results. */

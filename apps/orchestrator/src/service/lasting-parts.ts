@@ -6,6 +6,7 @@ export function lastingParts(queue: PartQueue, keep: () => boolean): PartQueue {
     adopt: () => queue.adopt(),
     add: parts => queue.add(parts),
     missing: parts => queue.missing(parts),
+    again: parts => queue.again(parts),
     subscribe: listener => queue.subscribe(listener),
     removeWaiting: async () => {
       if (!keep()) await queue.removeWaiting()

@@ -9,7 +9,7 @@ import type { RunEnvironment } from '../run/environment.js'
 import { asksForRenewal } from '../run/decide.js'
 import { runNotes } from '../registry/run-notes.js'
 import { layerResults } from '../run/identity.js'
-import { readRunRecord, writeRunRecord } from '../run/record-store.js'
+import { cancelRun, readRunRecord } from '../run/record-store.js'
 import { isTerminal } from '../run/states.js'
 import { trainedNetwork } from '../train/plan.js'
 import { readEpochs } from './read-epochs.js'
@@ -166,11 +166,7 @@ export class QueueRunService implements RunService {
 
   /** Ends a run that nobody works on, and takes its parts off the queue. */
   async #stop(id: string, store: Store): Promise<void> {
-    const record = await readRunRecord(store)
-    if (record?.id !== id || record === undefined || isTerminal(record.state)) return
-    const queue = await this.environment.queue(record, store)
-    await queue.removeWaiting()
-    await writeRunRecord(store, { ...record, state: 'cancelled', finished: this.environment.now().toISOString() } satisfies RunRecord)
+    await cancelRun(store, id, this.environment.now(), async record => (await this.environment.queue(record, store)).removeWaiting())
   }
 
   async #view(id: string): Promise<RunView> {

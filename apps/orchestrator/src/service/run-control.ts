@@ -16,8 +16,8 @@ export class RunHandedBack extends Error {
 
 /** Another process may be at the run by now. */
 export class RunLost extends Error {
-  constructor() {
-    super('the lock of the run ran out: another orchestrator may be working on it')
+  constructor(message = 'the lock of the run ran out: another orchestrator may be working on it') {
+    super(message)
     this.name = 'RunLost'
   }
 }
@@ -44,6 +44,13 @@ export class RunControl {
 
   stop(reason: RunCancelled | RunHandedBack | RunLost): void {
     this.#abort.abort(reason)
+  }
+
+  /** Stops for another one having changed the run's record. */
+  lose(): RunLost {
+    const lost = new RunLost('run.json was changed by another orchestrator, which is working on the run')
+    this.stop(lost)
+    return lost
   }
 
   /**

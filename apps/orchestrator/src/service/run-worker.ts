@@ -4,11 +4,11 @@ import type { Store } from '@layermill/storage'
 import { type RunSummary, summarizeRun } from '../http/schemas.js'
 import type { RunEnvironment } from '../run/environment.js'
 import type { PartQueue } from '../run/part-queue.js'
-import { readRunRecord, writeRunRecord } from '../run/record-store.js'
-import { isTerminal } from '../run/states.js'
+import { cancelRun, claimRun, readRunRecord } from '../run/record-store.js'
 import { superviseRun } from '../run/supervise.js'
 import { superviseTraining } from '../train/supervise-training.js'
 import { fencedStore } from './fenced-store.js'
+import { heldRecord } from './held-record.js'
 import { JobTraining, type OpenTrainingEnvironment } from './job-training.js'
 import { lastingParts } from './lasting-parts.js'
 import { openJobRun } from './open-job-run.js'
@@ -65,6 +65,8 @@ class RunProcessor {
   async process(job: QueuedRun, token: string | undefined): Promise<RunSummary> {
     const control = new RunControl(this.lockDuration)
     if (this.#closing) control.stop(new RunHandedBack())
+    // A job comes again only once its lock ran out, whatever this process takes itself for.
+    this.#active.get(job.id!)?.stop(new RunLost())
     this.#active.set(job.id!, control)
     const watch = setInterval(() => void this.#watch(job, control), this.options.cancelInterval ?? 2000)
     try {
@@ -73,8 +75,8 @@ class RunProcessor {
       return run
     } catch (error) {
       const reason: unknown = control.signal.reason
-      if (reason instanceof RunHandedBack) return await handBack(job, token)
-      if (reason instanceof RunLost) throw reason
+      // A lost run's lock may be held all the same, where the queue forgot that another one held it: then the run is taken up again.
+      if (reason instanceof RunHandedBack || reason instanceof RunLost) return await handBack(job, token)
       const failure = await toJobError(error)
       if (job.attemptsMade + 1 >= (job.opts.attempts ?? 1) || !worthAnotherTry(error)) {
         const { code, message } = parseFailedReason(failure.message)
@@ -83,7 +85,7 @@ class RunProcessor {
       throw failure
     } finally {
       clearInterval(watch)
-      this.#active.delete(job.id!)
+      if (this.#active.get(job.id!) === control) this.#active.delete(job.id!)
     }
   }
 
@@ -103,11 +105,13 @@ class RunProcessor {
     const data = readPayload('run', job.data)
     const fence = (at: Store): Store => fencedStore(at, () => control.check())
     const lasting = (queue: PartQueue): PartQueue => lastingParts(queue, () => isHandedOver(control))
-    const store = fence(await this.environment.openStore(data.store))
+    const fenced = fence(await this.environment.openStore(data.store))
+    const store = heldRecord(fenced, () => control.lose())
     const training = new JobTraining({ open: this.options.training, fence, lasting })
     try {
-      if (data.cancel === true) return await this.#cancelled(job, store)
+      if (data.cancel === true) return await this.#cancelled(job, fenced)
       control.signal.throwIfAborted()
+      await claimRun(fenced, data.run)
       const opened = await openJobRun(data, { opened: jobProgress(job) !== undefined, store, environment: this.environment, training })
       control.signal.throwIfAborted()
       await job.updateProgress({ summary: { ...summarizeRun(opened), id: data.run } } satisfies RunJobProgress)
@@ -116,7 +120,7 @@ class RunProcessor {
       if (record.state === 'done') await this.options.finish?.(record, store)
       return { ...summarizeRun(record), id: data.run }
     } catch (error) {
-      if (control.signal.reason instanceof RunCancelled) return await this.#cancelled(job, store)
+      if (control.signal.reason instanceof RunCancelled) return await this.#cancelled(job, fenced)
       const ended = await this.#endedBy(error, job, store)
       if (ended === undefined) throw error
       return ended
@@ -168,14 +172,13 @@ class RunProcessor {
   }
 
   async #cancelled(job: QueuedRun, store: Store): Promise<RunSummary> {
-    const record = await readRunRecord(store)
-    const finished = this.environment.now().toISOString()
+    const finished = this.environment.now()
+    const record = await cancelRun(store, job.id!, finished)
     this.options.note?.(`run ${job.id}: cancelled`)
-    if (record?.id !== job.id || record === undefined) return { ...summarizeJob(job, 'active'), state: 'cancelled', finished }
-    if (isTerminal(record.state)) return summarizeRun(record)
-    const cancelled: RunRecord = { ...record, state: 'cancelled', finished }
-    await writeRunRecord(store, cancelled)
-    return { ...summarizeRun(cancelled), counts: jobProgress(job)?.summary.counts ?? cancelled.counts }
+    if (record === undefined) return { ...summarizeJob(job, 'active'), state: 'cancelled', finished: finished.toISOString() }
+    const ended = summarizeRun(record)
+    // Progress tells more than the record of a run that was not finished.
+    return ended.state === 'cancelled' ? { ...ended, counts: jobProgress(job)?.summary.counts ?? ended.counts } : ended
   }
 }
 

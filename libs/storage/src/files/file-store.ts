@@ -63,12 +63,9 @@ export class FileStore implements Store {
     await this.swept
     try {
       if (options.ifAbsent === true && (await this.stat(key)) !== undefined) return false
+      if (options.ifMatch !== undefined && (await this.stat(key))?.etag !== options.ifMatch) return false
       await this.makeFolder(dirname(path))
-      if (options.ifMatch === undefined) return await this.write(key, pieces, options.ifAbsent === true)
-      return await withLock(this.root, key, this.writer, async () => {
-        if ((await this.stat(key))?.etag !== options.ifMatch) return false
-        return this.write(key, pieces, false)
-      })
+      return await this.write(key, pieces, options)
     } catch (error) {
       if (pieces instanceof Pieces && pieces.threw(error)) throw error
       throw fileError('write', path, error)
@@ -144,12 +141,14 @@ export class FileStore implements Store {
     }
   }
 
-  private async write(key: string, pieces: Pieces | readonly Uint8Array[], ifAbsent: boolean): Promise<boolean> {
+  private async write(key: string, pieces: Pieces | readonly Uint8Array[], { ifAbsent, ifMatch }: PutOptions): Promise<boolean> {
     const path = join(this.root, key)
     const scratch = join(this.root, SCRATCH, this.writer.scratchName())
     try {
       await writeDurably(scratch, pieces)
-      if (!ifAbsent) await rename(scratch, path)
+      if (ifMatch !== undefined) {
+        if (!(await this.replace(scratch, key, ifMatch))) return false
+      } else if (ifAbsent !== true) await rename(scratch, path)
       else if (!(await this.linkOrLock(scratch, key))) return false
     } finally {
       // Renamed away already where all went well.
@@ -157,6 +156,15 @@ export class FileStore implements Store {
     }
     await flushFolder(dirname(path))
     return true
+  }
+
+  /** Puts a scratch file in the place of one version. The key's lock is held only meanwhile: a writer that dies or stops with it is in the way of others. */
+  private async replace(scratch: string, key: string, version: string): Promise<boolean> {
+    return withLock(this.root, key, this.writer, async () => {
+      if ((await this.stat(key))?.etag !== version) return false
+      await rename(scratch, join(this.root, key))
+      return true
+    })
   }
 
   /** Gives a scratch file its key unless that exists: by a hard link, or under the key's lock where the file system has no such links. */

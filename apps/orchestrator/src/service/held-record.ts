@@ -1,0 +1,93 @@
+import { type PutOptions, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
+
+/** Tries of a write whose condition did not hold although nobody changed the record (a file system that rounds times later). */
+const tries = 3
+
+/** A record's version and content; both undefined where there is none. */
+interface Version {
+  readonly etag: string | undefined
+  readonly bytes: Uint8Array | undefined
+}
+
+const absent: Version = { etag: undefined, bytes: undefined }
+
+function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  return one === undefined || other === undefined ? one === other : Buffer.compare(one, other) === 0
+}
+
+/** What is known of a run's record, and what that allows. */
+class Hold {
+  /** Undefined until it was looked at. */
+  #held: Version | undefined
+
+  constructor(private readonly store: Store, private readonly lost: () => Error) {}
+
+  /** The record's content, which from now on must stay as it is or be changed through here. */
+  async read(): Promise<Uint8Array | undefined> {
+    const found = await this.#look()
+    if (this.#held !== undefined && !sameBytes(found.bytes, this.#held.bytes)) throw this.lost()
+    this.#held = found
+    return found.bytes
+  }
+
+  async write(content: Uint8Array | string, options: PutOptions | undefined): Promise<true> {
+    const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content
+    for (let attempt = 0; attempt < tries; attempt++) {
+      const etag = this.#held?.etag
+      const condition = etag === undefined ? { ifAbsent: true } : { ifMatch: etag }
+      if (await this.store.put(RUN_PATH, bytes, { ...options, ...condition })) {
+        const found = await this.#look()
+        // Taken up by another one since.
+        if (!sameBytes(found.bytes, bytes)) throw this.lost()
+        this.#held = found
+        return true
+      }
+      this.#held ??= absent
+      await this.read()
+    }
+    throw this.lost()
+  }
+
+  async remove(): Promise<void> {
+    if (this.#held !== undefined) await this.read()
+    await this.store.delete(RUN_PATH)
+    this.#held = absent
+  }
+
+  async #look(): Promise<Version> {
+    // The version first: content that is newer than it makes the next write fail, never the other way round.
+    const etag = (await this.store.stat(RUN_PATH))?.etag
+    const bytes = etag === undefined ? undefined : await this.store.get(RUN_PATH)
+    return bytes === undefined ? absent : { etag, bytes }
+  }
+}
+
+/**
+ * A store whose run record is written only as the successor of the version that was last read or written through it: of two orchestrators
+ * that both take a run for theirs, the one whose version was replaced can neither change the record nor put `_SUCCESS` beside it, however
+ * late its writes arrive. Another one replaces it by `claimRun`. A version is told by its content; so two versions must never be equal.
+ *
+ * Writes of the record with a condition of the caller's, and whatever is not the record, go through as they are.
+ *
+ * @param lost called where the record is not what it was left as; gives what is thrown
+ */
+export function heldRecord(store: Store, lost: () => Error): Store {
+  const hold = new Hold(store, lost)
+  return {
+    url: store.url,
+    get: async key => (key === RUN_PATH ? hold.read() : store.get(key)),
+    getRange: (key, start, end) => store.getRange(key, start, end),
+    stat: key => store.stat(key),
+    list: (prefix, options) => store.list(prefix, options),
+    freeBytes: () => store.freeBytes(),
+    close: () => store.close(),
+    async put(key, bytes, options) {
+      const conditional = options?.ifMatch !== undefined || options?.ifAbsent === true
+      if (key === RUN_PATH && !conditional) return hold.write(bytes, options)
+      if (key === SUCCESS_PATH) await hold.read()
+      return store.put(key, bytes, options)
+    },
+    putStream: (key, pieces, options) => store.putStream(key, pieces, options),
+    delete: async key => (key === RUN_PATH ? hold.remove() : store.delete(key)),
+  }
+}

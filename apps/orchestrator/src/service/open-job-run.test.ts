@@ -1,0 +1,136 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makePayload, parseSpec, type RunJob, type RunRecord } from '@layermill/jobs'
+import { getNetwork } from '@layermill/models'
+import { commitPath, encodeCommit, type ImageSource, openStore, readManifest, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { MemoryStore } from '@layermill/storage/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RunEnvironment } from '../run/environment.js'
+import type { PartEvent, PartQueue } from '../run/part-queue.js'
+import { claimRun, readRunRecord } from '../run/record-store.js'
+import { superviseRun } from '../run/supervise.js'
+import { fencedStore } from './fenced-store.js'
+import { heldRecord } from './held-record.js'
+import { JobTraining } from './job-training.js'
+import { openJobRun } from './open-job-run.js'
+import { RunControl, RunLost } from './run-control.js'
+
+const images = 5
+
+function source(): ImageSource {
+  async function* items({ after = '' }: { after?: string } = {}) {
+    for (let i = 0; i < images; i++) if (`${i}.png` > after) yield { key: `${i}.png`, etag: String(i), bytes: 1 }
+  }
+  return { url: '/photos', kind: 'folder', items, read: () => Promise.reject(new Error('nothing is read here')), close: () => Promise.resolve() }
+}
+
+/** A queue whose parts are computed by themselves: their commit records appear, and the run is told. */
+function workers(store: Store): PartQueue {
+  let listener: (event: PartEvent) => void = () => undefined
+  const compute = async (part: number): Promise<void> => {
+    const { length } = await readManifest(store, part)
+    await store.put(commitPath(part), encodeCommit({ part, images: length, failed: 0, files: [] }))
+    listener({ kind: 'completed', part, result: { images: length, failed: 0 } })
+  }
+  const add = async (parts: readonly number[]): Promise<void> => parts.forEach(part => setImmediate(() => void compute(part)))
+  return {
+    add,
+    again: add,
+    adopt: async () => undefined,
+    missing: async () => [],
+    removeWaiting: async () => undefined,
+    subscribe(told) {
+      listener = told
+      return () => undefined
+    },
+  }
+}
+
+const job = (): RunJob => makePayload('run', {
+  v: 1, run: 'extract-job', store: '/out',
+  spec: parseSpec({ kind: 'extract', source: '/photos', model: 'googlenet', layers: ['conv2'], size: '32x32', out: '/out', partSize: 2 }),
+})
+
+/** One orchestrator's sitting at the run, as the run worker has it; `opened` says whether one before it told that the run has its record. */
+async function sit(store: Store, opened: boolean): Promise<RunRecord> {
+  const control = new RunControl(60_000)
+  const fenced = fencedStore(store, () => control.check())
+  const held = heldRecord(fenced, () => control.lose())
+  const environment: RunEnvironment = {
+    openStore: async () => store,
+    openSource: async () => source(),
+    queue: async () => workers(fenced),
+    model: async () => ({ network: getNetwork('googlenet'), weightsSha256: '0'.repeat(64) }),
+    preparationVersion: 'test',
+    versions: {},
+    now: () => new Date(0),
+    newId: () => 'not asked for',
+  }
+  await claimRun(fenced, 'extract-job')
+  const training = new JobTraining({ open: undefined, fence: at => at, lasting: queue => queue })
+  const record = await openJobRun(job(), { opened, store: held, environment, training })
+  return superviseRun(record, { environment, store: held, signal: control.signal })
+}
+
+/** A store whose `number`th put of the record, from 1, waits for `meanwhile` before it is sent. */
+function holdingBack(store: Store, number: number, meanwhile: () => Promise<void>): Store {
+  let puts = 0
+  return {
+    ...fencedStore(store, () => undefined),
+    async put(key, bytes, options) {
+      if (key === RUN_PATH && ++puts === number) await meanwhile()
+      return store.put(key, bytes, options)
+    },
+  }
+}
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'layermill-taken-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+describe.each(['file', 's3'] as const)('two orchestrators at one run, in a store whose versions are those of %s', kind => {
+  const open = async (): Promise<Store> => (kind === 's3' ? new MemoryStore() : openStore(await mkdtemp(join(folder, 'out-'))))
+  const finished = { state: 'done', planned: true, counts: { images, done: images, failed: 0, parts: 3 } }
+
+  // Its record's first version, that all is planned, and its end.
+  it.each([1, 2, 3])('version %i that a frozen one writes arrives once another has finished: nothing of it is left', async number => {
+    const store = await open()
+    let second: RunRecord | undefined
+    let before: RunRecord | undefined
+    const frozen = sit(holdingBack(store, number, async () => {
+      before = await readRunRecord(store)
+      second = await sit(store, before !== undefined)
+    }), false)
+    await expect(frozen).rejects.toThrow(RunLost)
+    expect(before?.state).toBe([undefined, 'planning', 'running'][number - 1])
+    expect(second).toMatchObject(finished)
+    expect(await readRunRecord(store)).toEqual(second)
+    expect(await store.stat(SUCCESS_PATH)).toBeDefined()
+  })
+
+  it('the one that takes it up comes as the other finishes: its end stays', async () => {
+    const store = await open()
+    let end: RunRecord | undefined
+    // Stopped before its end, and finished once the claim is under way.
+    let finish: () => void = () => undefined
+    const claiming = new Promise<void>(resolve => { finish = resolve })
+    let reached: () => void = () => undefined
+    const atEnd = new Promise<void>(resolve => { reached = resolve })
+    const first = sit(holdingBack(store, 3, async () => {
+      reached()
+      await claiming
+    }), false)
+    await atEnd
+    const second = await sit(holdingBack(store, 1, async () => {
+      finish()
+      end = await first
+    }), true)
+    expect(end).toMatchObject(finished)
+    expect(end).not.toHaveProperty('sittings')
+    expect(second).toEqual(end)
+    expect(await readRunRecord(store)).toEqual(end)
+  })
+})
