@@ -7,6 +7,14 @@ describe('addArrays', () => {
     await addArrays(targets, [Float32Array.of(1, 2), new Float32Array(0), Float32Array.of(2)])
     expect(targets.map(values => [...values])).toEqual([[1e8, 3], [], [0]])
   })
+
+  it.each([7, 8192, 8193, 20_001])('gives the sums of a loop for %i values, whose neighbours in memory stay', async length => {
+    const values = (offset: number): Float32Array => Float32Array.from({ length: length + 2 }, (_, i) => Math.sin(i * 1.7 + offset) * 10 ** (i % 9))
+    const [target, added] = [values(0), values(1)]
+    const expected = target.map((value, i) => (i === 0 || i === length + 1 ? value : value + added[i]!))
+    await addArrays([target.subarray(1, length + 1)], [added.subarray(1, length + 1)])
+    expect(target).toEqual(expected)
+  })
 })
 
 describe('inChunks', () => {
