@@ -15,7 +15,7 @@ const trainable = network.nodes.flatMap(node => {
   if (node.op === 'batchNorm') return [node.parameters.gamma, node.parameters.beta]
   return node.op === 'conv' || node.op === 'linear' ? Object.values<string>({ ...node.parameters }) : []
 })
-const trainer = await engine.trainer(network, weights, { trainable, dropout: false })
+const trainer = await engine.trainer(network, weights, { trainable, dropout: false, batchSize: size })
 const optimizer = new Optimizer({ kind: 'adam', alpha: 1e-5 }, new Map(trainable.map(name => [name, weights.get(name)!.shape])))
 const parameters = optimizer.place(new Map(trainable.map(name => [name, weights.get(name)!])))
 const images = Float32Array.from({ length: size * 3 * 224 * 224 }, (_, i) => 100 * Math.sin(i * 12.9898 + (i % 97)))

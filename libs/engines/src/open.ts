@@ -45,10 +45,11 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   }
   const { candidates, report } = await devicesToTry(engine, device)
   keepFloat32(candidates)
-  const client = new ThreadClient(engine)
+  const startThread = (): ThreadClient => new ThreadClient(engine)
+  const client = startThread()
   try {
     const opened = await client.request('open', { devices: candidates, threads })
-    return new ThreadEngine(client, { ...opened, name: engine, report: [...report, opened.report].join('; ') })
+    return new ThreadEngine({ ...opened, name: engine, report: [...report, opened.report].join('; '), threads, client, startThread })
   } catch (error) {
     await client.close()
     throw error

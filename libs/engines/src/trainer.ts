@@ -16,6 +16,8 @@ export interface TrainerOptions {
   readonly start?: string
   /** Factor of GoogLeNet's auxiliary losses, where the network keeps those classifiers. Default 0.3; 0 leaves them out. */
   readonly auxiliaryWeight?: number
+  /** Images of the batches to come, for which threads are shared out; others may come as well, and no number depends on it. */
+  readonly batchSize?: number
 }
 
 export interface TrainingBatch {
@@ -27,7 +29,7 @@ export interface TrainingBatch {
   readonly targets?: Tensor
   /** A mask for each of `Trainer.masks`: [N, ...shape]. */
   readonly masks?: TensorMap
-  /** Gradients of an earlier call that nobody needs any more: their memory is used again. */
+  /** Gradients of an earlier call that nobody needs any more: their memory is used again, and transferred as that of the images. */
   readonly recycle?: TensorMap
 }
 
@@ -76,7 +78,8 @@ export interface Trainer {
   /** Loss and scores only, as in inference: stored statistics, no dropout. */
   evaluate(batch: Pick<TrainingBatch, 'images' | 'labels' | 'targets'>): Promise<Scores>
   /**
-   * Replaces parameters that learn, and batch norm's running statistics (`bn1/avg_mean`) where `batchNorm` is `batch`. Copied.
+   * Replaces parameters that learn, and batch norm's running statistics (`bn1/avg_mean`) where `batchNorm` is `batch`. They are
+   * copied, and must stay as they are until the promise resolves.
    * @throws LayermillError `PARAMETER_UNKNOWN`, `WEIGHTS_SHAPE`.
    */
   setParameters(parameters: TensorMap): Promise<void>

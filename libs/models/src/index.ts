@@ -1,5 +1,7 @@
 export * from './errors.js'
 export * from './tensor.js'
+export * from './tensor-sum.js'
+export * from './wasm.js'
 export * from './graph.js'
 export * from './names.js'
 export * from './network.js'

@@ -1,21 +1,6 @@
+import { compileWasm, instantiateWasm, WASM_PAGE, type WasmMemory, type WasmModule } from '@layermill/models'
 import { RESAMPLE_WASM } from './resample-wasm.js'
 
-interface WasmModule {
-  readonly [Symbol.toStringTag]: string
-}
-
-interface WasmMemory {
-  readonly buffer: ArrayBuffer
-  grow(pages: number): number
-}
-
-/** What is used here of WebAssembly, which Node.js has, but of which neither ES2023's nor Node's types know without the DOM's. */
-declare const WebAssembly: {
-  readonly Instance: new (module: WasmModule) => { readonly exports: Readonly<Record<string, unknown>> }
-  compile(bytes: Uint8Array): Promise<WasmModule>
-}
-
-const PAGE = 65_536
 /** A kernel whose memory has grown beyond this is let go after use. */
 const KEEP_BYTES = 1 << 25
 
@@ -31,10 +16,10 @@ export class Kernels {
   #bytes: Uint8Array
 
   constructor(module: WasmModule) {
-    const { horizontal, vertical, memory } = new WebAssembly.Instance(module).exports
-    this.horizontal = horizontal as Horizontal
-    this.vertical = vertical as Vertical
-    this.#memory = memory as WasmMemory
+    const { horizontal, vertical, memory } = instantiateWasm<{ horizontal: Horizontal; vertical: Vertical; memory: WasmMemory }>(module)
+    this.horizontal = horizontal
+    this.vertical = vertical
+    this.#memory = memory
     this.#bytes = new Uint8Array(this.#memory.buffer)
   }
 
@@ -46,18 +31,18 @@ export class Kernels {
   /** Makes the memory at least `size` bytes long. */
   ensure(size: number): void {
     if (this.#bytes.length >= size) return
-    this.#memory.grow(Math.ceil((size - this.#bytes.length) / PAGE))
+    this.#memory.grow(Math.ceil((size - this.#bytes.length) / WASM_PAGE))
     this.#bytes = new Uint8Array(this.#memory.buffer)
   }
 }
 
-let compiled: Promise<WasmModule> | undefined
+let compiled: WasmModule | undefined
 let idle: Kernels[] | undefined
 
 /** Kernels for the exclusive use of the caller, who gives them back with `releaseKernels`. Compiles them on the first call. */
-export async function acquireKernels(): Promise<Kernels> {
-  compiled ??= WebAssembly.compile(Buffer.from(RESAMPLE_WASM, 'base64'))
-  return idle?.pop() ?? new Kernels(await compiled)
+export function acquireKernels(): Kernels {
+  compiled ??= compileWasm(RESAMPLE_WASM)
+  return idle?.pop() ?? new Kernels(compiled)
 }
 
 export function releaseKernels(kernels: Kernels): void {

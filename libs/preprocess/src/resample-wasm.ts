@@ -1,4 +1,4 @@
-/** wasm/resample.wat, assembled by wasm/build.mjs (a test compares the two). Do not edit. */
+/** wasm/resample.wat, assembled by scripts/wasm/assemble.mjs (a test compares the two). Do not edit. */
 export const RESAMPLE_WASM =
   'AGFzbQEAAAABGwNgCX9/f39/f39/fwBgBX9/f39/AGACe3sBewMEAwABAgUDAQABByIDBm1lbW9yeQIACmhvcml6b250YWwAAAh2ZXJ0aWNhbAABCqgFA4YC' +
   'Agd/A3sDQCAFIQkgBiEKIAchCyADIQ8DQCAAIAooAgBqIQ0gCigCBCEOIAshDP0MAAAAAAAAAAAAAAAAAAAAACER/QwAACAAAAAgAAAAIAAAACAAIRIDQCAN' +

@@ -44,7 +44,7 @@ export async function resizeRegion(
     : await computeTaps(image.width, width, filter, pacer, region.left, region.width)
   const rows = height === image.height ? undefined
     : await computeTaps(image.height, height, filter, pacer, region.top, region.height)
-  const kernels = await acquireKernels()
+  const kernels = acquireKernels()
   try {
     return await new Resampling(image, region, columns, rows, kernels).run(pacer)
   } finally {

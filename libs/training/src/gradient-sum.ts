@@ -1,23 +1,7 @@
-import { setImmediate } from 'node:timers/promises'
-import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
-
-const CHUNK = 1 << 22
-
-/** `target[i] += values[i]`. */
-function addRange(target: Float32Array, values: Float32Array, start: number, end: number): void {
-  for (let i = start; i < end; i++) target[i]! += values[i]!
-}
+import { addArrays, inChunks, LayermillError, type Tensor, type TensorMap } from '@layermill/models'
 
 function scaleRange(target: Float32Array, divisor: number, start: number, end: number): void {
   for (let i = start; i < end; i++) target[i]! /= divisor
-}
-
-async function inChunks(length: number, work: (start: number, end: number) => void): Promise<void> {
-  for (let start = 0; start < length; start += CHUNK) {
-    const end = Math.min(length, start + CHUNK)
-    work(start, end)
-    if (end - start === CHUNK) await setImmediate()
-  }
 }
 
 /**
@@ -51,10 +35,8 @@ export class GradientSum {
       this.sums = new Map(part.gradients)
       return
     }
-    for (const [name, sum] of this.sums) {
-      const values = part.gradients.get(name)!.data
-      await inChunks(values.length, (start, end) => addRange(sum.data, values, start, end))
-    }
+    const names = [...this.sums.keys()]
+    await addArrays(names.map(name => this.sums.get(name)!.data), names.map(name => part.gradients.get(name)!.data))
   }
 
   private checkSame(gradients: TensorMap): void {
@@ -74,7 +56,8 @@ export class GradientSum {
   /** As `total`, with the gradients divided by the number of samples, in place. What only updates parameters leaves that to the optimizer. */
   async mean(): Promise<{ gradients: TensorMap; samples: number; loss: number; accuracy: number }> {
     const total = this.total()
-    for (const { data } of total.gradients.values()) await inChunks(data.length, (start, end) => scaleRange(data, total.samples, start, end))
+    const arrays = [...total.gradients.values()].map(({ data }) => data)
+    await inChunks(arrays.map(({ length }) => length), (index, start, end) => scaleRange(arrays[index]!, total.samples, start, end))
     return total
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The update rules over one range of one parameter, in double precision between float32 loads and stores: the same bits on every
- * machine. `scale` multiplies the gradient on its way in (clipping), `decay` times the parameter is added to it (weight decay).
+ * machine. `scale` multiplies the gradient on its way in (mean and clipping), `decay` times the parameter is added to it (weight decay).
  */
 
 /** What changes from step to step. */
@@ -57,17 +57,23 @@ export function momentumSgd(p: Float32Array, g: Float32Array, v: Float32Array, s
 }
 
 /**
- * Divides a range in place, rounding to float32, and sums the squares of what it has become, in double precision from left to right. The
- * division waits for no other and the sum for the one before it, so that both take little more time than one of them.
+ * Sum of squares of a range in double precision: of every fourth element from left to right, since a single sum would wait for itself, then
+ * of these four sums.
  */
-export function divideAndSumSquares(values: Float32Array, divisor: number, start: number, end: number): number {
-  let sum = 0
-  for (let i = start; i < end; i++) {
-    const quotient = Math.fround(values[i]! / divisor)
-    values[i] = quotient
-    sum += quotient * quotient
+export function sumSquares(values: Float32Array, start: number, end: number): number {
+  let first = 0
+  let second = 0
+  let third = 0
+  let fourth = 0
+  let i = start
+  for (; i + 3 < end; i += 4) {
+    first += values[i]! * values[i]!
+    second += values[i + 1]! * values[i + 1]!
+    third += values[i + 2]! * values[i + 2]!
+    fourth += values[i + 3]! * values[i + 3]!
   }
-  return sum
+  for (; i < end; i++) first += values[i]! * values[i]!
+  return first + second + (third + fourth)
 }
 
 /** One parameter's update: parameter `p`, gradient `g`, the optimizer's memory and the rule. Plain data: a thread can be sent it. */
@@ -80,4 +86,12 @@ export type ParameterUpdate = { readonly p: Float32Array; readonly g: Float32Arr
 export function applyUpdate(update: ParameterUpdate, start: number, end: number): void {
   if (update.rule === 'adam') adam(update.p, update.g, update.memory, update.step, start, end)
   else momentumSgd(update.p, update.g, update.memory.v, update.step, start, end)
+}
+
+/** One range of an update, as views of its arrays. */
+export function partOf(update: ParameterUpdate, start: number, end: number): ParameterUpdate {
+  const p = update.p.subarray(start, end)
+  const g = update.g.subarray(start, end)
+  const v = update.memory.v.subarray(start, end)
+  return update.rule === 'adam' ? { ...update, p, g, memory: { m: update.memory.m.subarray(start, end), v } } : { ...update, p, g, memory: { v } }
 }

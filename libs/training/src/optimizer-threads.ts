@@ -1,37 +1,40 @@
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
 import { errorMessage, LayermillError } from '@layermill/models'
-import type { ParameterUpdate } from './optimizer-rules.js'
-import type { PartToUpdate } from './optimizer-thread.js'
+import type { PartUpdater } from './optimizer-kernels.js'
+import { sharedNumbers } from './optimizer-memory.js'
+import { partOf, type ParameterUpdate } from './optimizer-rules.js'
+import type { OptimizerThreadData, PartToUpdate } from './optimizer-thread.js'
 
 /** Elements of a part that is handed over: about 1.5 ms of work, so that no thread waits long for another at the end. */
 export const PART = 1 << 18
 /** Below this the calling thread is done sooner than the message is sent. */
 const SMALLEST = 1 << 14
 /** Parts that a thread has at once: the next one is there when one is done. */
-const SLOTS = 2
+export const SLOTS = 2
 
 /** Found through the package's exports, so that sources run by a test runner start the built thread too. */
 function builtThread(): string {
   return createRequire(import.meta.url).resolve('@layermill/training/optimizer-thread')
 }
 
-/** Numbers in memory that threads share. */
-export function sharedNumbers(length: number): Float32Array<SharedArrayBuffer> {
-  return new Float32Array(new SharedArrayBuffer(length * Float32Array.BYTES_PER_ELEMENT))
-}
-
 const isShared = ({ buffer }: Float32Array): boolean => buffer instanceof SharedArrayBuffer
 
 /** One thread and the memory that gradients are copied into for it. It keeps the process alive only while it has parts. */
 class Helper {
-  private readonly slots = Array.from({ length: SLOTS }, () => sharedNumbers(PART))
-  private readonly free = this.slots.map((_, i) => i)
+  private readonly free: number[]
   private readonly worker: Worker
 
-  constructor(entry: string | URL, onDone: () => void, onEnd: (reason: string, cause?: unknown) => void) {
+  constructor(
+    entry: string | URL,
+    private readonly slots: readonly Float32Array[],
+    private readonly updater: PartUpdater | undefined,
+    { onDone, onEnd }: { onDone: () => void; onEnd: (reason: string, cause?: unknown) => void },
+  ) {
+    this.free = slots.map((_, i) => i)
+    const workerData: OptimizerThreadData = { kernels: updater?.data }
     // No flags of the process: `node --input-type=module -e` and the like would break the thread.
-    this.worker = new Worker(entry, { name: 'layermill-optimizer', execArgv: [] })
+    this.worker = new Worker(entry, { name: 'layermill-optimizer', execArgv: [], workerData })
     this.worker.unref()
     this.worker.on('message', (slot: number) => {
       this.free.push(slot)
@@ -43,7 +46,7 @@ class Helper {
   }
 
   get busy(): boolean {
-    return this.free.length < SLOTS
+    return this.free.length < this.slots.length
   }
 
   take(update: ParameterUpdate, start: number, end: number): boolean {
@@ -51,7 +54,7 @@ class Helper {
     if (slot === undefined) return false
     const g = this.slots[slot]!.subarray(0, end - start)
     g.set(update.g.subarray(start, end))
-    const part: PartToUpdate = { slot, update: { ...partOf(update, start, end), g } }
+    const part: PartToUpdate = { slot, byKernels: this.updater?.byKernels(update) ?? false, update: { ...partOf(update, start, end), g } }
     this.worker.ref()
     this.worker.postMessage(part)
     return true
@@ -60,12 +63,6 @@ class Helper {
   async end(): Promise<void> {
     await this.worker.terminate()
   }
-}
-
-function partOf(update: ParameterUpdate, start: number, end: number): ParameterUpdate {
-  const p = update.p.subarray(start, end)
-  const v = update.memory.v.subarray(start, end)
-  return update.rule === 'adam' ? { ...update, p, memory: { m: update.memory.m.subarray(start, end), v } } : { ...update, p, memory: { v } }
 }
 
 /**
@@ -77,14 +74,22 @@ export class OptimizerThreads {
   private failure: LayermillError | undefined
   private waiting: { resolve(): void; reject(error: LayermillError): void } | undefined
 
+  private readonly slots: readonly (readonly Float32Array[])[]
+
   /**
    * @param count threads beside the calling one, 1 or more
    * @param entry the threads' module: a path, or a URL of code
+   * @param updater what the calling thread updates parts with
+   * @param numbers gives memory that threads share
    */
   constructor(
-    private readonly count: number,
+    count: number,
     private readonly entry?: string | URL,
-  ) {}
+    private readonly updater?: PartUpdater,
+    numbers: (length: number) => Float32Array = sharedNumbers,
+  ) {
+    this.slots = Array.from({ length: count }, () => Array.from({ length: SLOTS }, () => numbers(PART)))
+  }
 
   /**
    * Hands a part of at most `PART` elements over, where a thread has room for it; `p` and the memory are left alone until
@@ -118,14 +123,13 @@ export class OptimizerThreads {
 
   private start(): void {
     const entry = this.entry ?? builtThread()
-    for (let i = 0; i < this.count; i++) {
-      const helper = new Helper(
-        entry,
-        () => this.progress(),
-        (reason, cause) => {
+    for (const slots of this.slots) {
+      const helper = new Helper(entry, slots, this.updater, {
+        onDone: () => this.progress(),
+        onEnd: (reason, cause) => {
           if (this.helpers.includes(helper)) this.fail(reason, cause)
         },
-      )
+      })
       this.helpers.push(helper)
     }
   }

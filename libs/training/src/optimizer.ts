@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
 import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
-import { applyUpdate, divideAndSumSquares, type GradientChange, type ParameterUpdate } from './optimizer-rules.js'
-import { OptimizerThreads, PART, sharedNumbers } from './optimizer-threads.js'
+import { PartUpdater } from './optimizer-kernels.js'
+import { OptimizerMemory, sharedNumbers } from './optimizer-memory.js'
+import { applyUpdate, type GradientChange, type ParameterUpdate, sumSquares } from './optimizer-rules.js'
+import { OptimizerThreads, PART, SLOTS } from './optimizer-threads.js'
 
 interface CommonSpec {
   /** Chainer's WeightDecay hook: this share of the parameter is added to its gradient. Default 0. */
@@ -59,7 +61,7 @@ export interface OptimizerThreading {
 
 /** Elements between two breaths of the event loop: about 5 ms. The norm's partial sums are over so many: another number, other bits. */
 const CHUNK = 1 << 20
-/** From so many values that learn on, threads are worth their start: about 10 ms of work. */
+/** From so many values that learn on, kernels and threads are worth their start: about 10 ms of work. */
 const LARGE = 2_000_000
 const MOST_THREADS = 4
 
@@ -78,12 +80,15 @@ interface Rates {
 /**
  * Updates parameters in place. Parameters whose factor is 0 are left alone and have no memory. Nothing depends on the order of the
  * maps: every parameter is updated by itself, and the norm is summed in the order of the names given at the start. Nor does anything
- * depend on threads, of which large models get some: the bits are the same with any number.
+ * depend on threads and kernels, which large models get: the bits are the same with any number of them, and without.
  */
 export class Optimizer {
   private readonly memory = new Map<string, Float32Array>()
   private readonly names: string[]
+  private readonly shared: OptimizerMemory | undefined
+  private readonly updater: PartUpdater | undefined
   private readonly threads: OptimizerThreads | undefined
+  private readonly isLarge: boolean
   private updates = 0
 
   /**
@@ -98,8 +103,14 @@ export class Optimizer {
   ) {
     this.names = [...shapes.keys()].filter(name => (scales.get(name) ?? 1) !== 0)
     const lengths = new Map(this.names.map(name => [name, shapes.get(name)!.reduce((product, size) => product * size, 1)]))
-    const values = [...lengths.values()].reduce((sum, length) => sum + length, 0)
-    if (threads > 1 && values >= LARGE) this.threads = new OptimizerThreads(threads - 1, entry)
+    this.isLarge = [...lengths.values()].reduce((sum, length) => sum + length, 0) >= LARGE
+    if (this.isLarge) {
+      // The parameters, the memory of each, and gradients of parts under way.
+      const parts = Array<number>(1 + SLOTS * (threads - 1)).fill(PART)
+      this.shared = OptimizerMemory.of([...parts, ...[...lengths.values()].flatMap(length => Array<number>(1 + slots[spec.kind].length).fill(length))])
+      if (this.shared !== undefined) this.updater = new PartUpdater(this.shared, PART)
+      if (threads > 1) this.threads = new OptimizerThreads(threads - 1, entry, this.updater, length => this.numbers(length))
+    }
     for (const [name, length] of lengths) for (const slot of slots[spec.kind]) this.memory.set(`${slot}/${name}`, this.numbers(length))
   }
 
@@ -142,16 +153,17 @@ export class Optimizer {
   }
 
   /**
-   * One update from gradients, which are divided by `samples` in place. Lets the event loop run now and then; parameters must not be read
+   * One update from gradients, which stay as they are. Lets the event loop run now and then; parameters must not be read
    * before the promise resolves.
    * @throws LayermillError `GRADIENT_MISSING`, `WEIGHTS_MISSING_TENSOR`, `GRADIENT_NOT_FINITE` before any parameter is changed;
    * `OPTIMIZER_FAILED` where a thread ended: parameters and memory are then neither old nor new, and nothing can be updated any more
    */
   async update(parameters: TensorMap, gradients: TensorMap, { factor = 1, samples = 1 }: UpdateOptions = {}): Promise<UpdateResult> {
     await this.threads?.settled()
-    const gradientNorm = await this.norm(gradients, samples)
+    const gradientNorm = (await this.norm(gradients)) / samples
     const { clipNorm, weightDecay: decay = 0 } = this.spec
-    const scale = clipNorm === undefined || gradientNorm <= clipNorm ? 1 : clipNorm / gradientNorm
+    const clipping = clipNorm === undefined || gradientNorm <= clipNorm ? 1 : clipNorm / gradientNorm
+    const scale = clipping / samples
     const updates = this.names.map(name => {
       const rates = { factor: factor * (this.scales.get(name) ?? 1), change: { scale, decay } }
       return this.parameterUpdate(name, parameters, gradients, rates, this.updates + 1)
@@ -167,15 +179,17 @@ export class Optimizer {
   }
 
   private numbers(length: number): Float32Array {
-    return this.threads === undefined ? new Float32Array(length) : sharedNumbers(length)
+    if (!this.isLarge) return new Float32Array(length)
+    return this.shared?.numbers(length) ?? sharedNumbers(length)
   }
 
   private async apply(updates: readonly ParameterUpdate[]): Promise<void> {
-    const size = this.threads === undefined ? CHUNK : PART
+    const size = this.isLarge ? PART : CHUNK
     for (const update of updates) {
       for (const [start, end] of chunks(update.g.length, size)) {
         if (this.threads?.offer(update, start, end) === true) continue
-        applyUpdate(update, start, end)
+        if (this.updater === undefined) applyUpdate(update, start, end)
+        else this.updater.update(update, start, end)
         // Threads tell then that they have room again.
         if (end - start === size) await setImmediate()
       }
@@ -183,8 +197,8 @@ export class Optimizer {
     await this.threads?.settled()
   }
 
-  /** Makes sums means and returns their L2 norm. */
-  private async norm(gradients: TensorMap, samples: number): Promise<number> {
+  /** Their L2 norm. */
+  private async norm(gradients: TensorMap): Promise<number> {
     for (const name of this.names) {
       const found = gradients.get(name)?.data.length
       const expected = this.memory.get(`v/${name}`)!.length
@@ -195,7 +209,7 @@ export class Optimizer {
     for (const name of this.names) {
       const { data } = gradients.get(name)!
       for (const [start, end] of chunks(data.length, CHUNK)) {
-        sum += divideAndSumSquares(data, samples, start, end)
+        sum += sumSquares(data, start, end)
         if (end - start === CHUNK) await setImmediate()
       }
     }

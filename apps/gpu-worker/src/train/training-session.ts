@@ -81,6 +81,7 @@ export class TrainingSession {
       batchNorm: plan.batchNorm,
       inputSize: [plan.inputSize.height, plan.inputSize.width],
       auxiliaryWeight: plan.auxiliaryWeight,
+      batchSize: plan.microBatch,
       ...(fromFeatures ? { start: plan.features } : {}),
     })
     return new TrainingSession(trainer, options)

@@ -12,11 +12,25 @@ import {
 import type { Device, Engine, EngineName, Extractor, ExtractorOptions } from '../engine.js'
 import { requireFloat16 } from '../float16-devices.js'
 import type { ThreadClient } from '../thread/client.js'
+import { EngineThreads } from '../thread/engine-threads.js'
 import type { LoadParams, Requests } from '../thread/protocol.js'
 import { buffersOf } from '../thread/transfer.js'
 import type { Trainer, TrainerOptions } from '../trainer.js'
 import { createTrainer } from './trainer.js'
 import { allShared, copyWeights, selectWeights } from './weights.js'
+
+export interface OpenedEngine {
+  readonly name: EngineName
+  readonly device: Device
+  readonly report: string
+  readonly version: string
+  /** Threads inside one operator. */
+  readonly threads: number
+  /** The engine's thread, open. */
+  readonly client: ThreadClient
+  /** Starts another thread of the same kind, in which trainers work beside the engine's. */
+  startThread(this: void): ThreadClient
+}
 
 /** The calling thread's side of an engine in a thread of its own, whichever runtime is below. Made by `openEngine`. */
 export class ThreadEngine implements Engine {
@@ -24,9 +38,14 @@ export class ThreadEngine implements Engine {
   readonly device: Device
   readonly report: string
   readonly version: string
+  private readonly client: ThreadClient
+  private readonly threads: EngineThreads
+  private readonly trainers = new Set<Trainer>()
   private closing: Promise<void> | undefined
 
-  constructor(private readonly client: ThreadClient, opened: { name: EngineName; device: Device; report: string; version: string }) {
+  constructor(private readonly opened: OpenedEngine) {
+    this.client = opened.client
+    this.threads = new EngineThreads(opened.client, opened.startThread)
     this.name = opened.name
     this.device = opened.device
     this.report = opened.report
@@ -77,12 +96,23 @@ export class ThreadEngine implements Engine {
 
   async trainer(network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
     this.assertOpen()
-    return createTrainer(this.client, network, weights, options)
+    const { name, device, opened, threads, trainers } = this
+    const inLanes = name === 'onnx' && device === 'cpu'
+    const place = { threads, device, cores: opened.threads, inLanes, onReleased: (released: Trainer) => void trainers.delete(released) }
+    const trainer = await createTrainer(place, network, weights, options)
+    trainers.add(trainer)
+    return trainer
   }
 
   close(): Promise<void> {
-    this.closing ??= this.client.close()
+    this.closing ??= this.end()
     return this.closing
+  }
+
+  private async end(): Promise<void> {
+    // Behind their pending calls. What cannot be freed goes with the threads.
+    await Promise.allSettled([...this.trainers].map(trainer => trainer.release()))
+    await this.threads.close()
   }
 
   private assertOpen(): void {

@@ -89,7 +89,7 @@ export class OnnxHost {
   }
 
   private async train(params: TrainParams): Promise<TrainerLoaded> {
-    const settings = { device: this.device, threads: this.threads }
+    const settings = { device: this.device, threads: params.threads }
     const host = await TrainerHost.create(params, settings, call => nativeCall(this.flags, call))
     return { trainer: this.trainers.add(host), ...host.description }
   }

@@ -56,7 +56,12 @@ export class TrainerHost {
   }
 
   setParameters(parameters: ReadonlyMap<string, Tensor>): void {
-    for (const [name, tensor] of parameters) this.parameters.set(name, toOrt(tensor))
+    for (const [name, tensor] of parameters) {
+      const held = this.parameters.get(name)?.data
+      // The runtime takes no tensors in shared memory, and whoever shares it is going to change them.
+      if (tensor.data.buffer instanceof SharedArrayBuffer && held instanceof Float32Array) held.set(tensor.data)
+      else this.parameters.set(name, toOrt(tensor))
+    }
   }
 
   async gradients({ images, labels, targets, masks, recycle }: StepParams): Promise<StepResult> {

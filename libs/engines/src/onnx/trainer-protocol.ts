@@ -15,6 +15,8 @@ export interface TrainParams {
   readonly statistics: readonly string[]
   readonly batchStatistics: boolean
   readonly dropout: boolean
+  /** Threads inside one operator, which may be fewer than the engine's. TensorFlow.js chooses for itself. */
+  readonly threads: number
 }
 
 export interface StepParams {
@@ -49,6 +51,7 @@ export interface TrainingRequests {
   train: { params: TrainParams; result: TrainerLoaded }
   gradients: { params: StepParams; result: StepResult }
   evaluate: { params: Omit<StepParams, 'masks' | 'recycle'>; result: StepResult }
+  /** What is in shared memory is copied by the thread, and only with ONNX Runtime; the rest becomes the thread's own. */
   parameters: { params: { trainer: number; parameters: ReadonlyMap<string, Tensor> }; result: undefined }
   releaseTrainer: { params: { trainer: number }; result: undefined }
 }

@@ -12,12 +12,18 @@ import {
   type Tensor,
   type TensorMap,
 } from '@layermill/models'
-import type { ThreadClient } from '../thread/client.js'
+import type { Device } from '../engine.js'
+import type { EngineThreads } from '../thread/engine-threads.js'
 import { buffersOf } from '../thread/transfer.js'
 import type { BatchNormStatistics, Gradients, MaskInfo, Scores, Trainer, TrainerOptions, TrainingBatch } from '../trainer.js'
 import type { LossTerm } from './backward/lower.js'
-import type { StepResult, TrainerLoaded, TrainParams } from './trainer-protocol.js'
-import { copyWeights, selectWeights } from './weights.js'
+import { cutData, rowsOf, takeOver } from './batch-parts.js'
+import type { Lanes } from './lanes.js'
+import { openLanes } from './open-lanes.js'
+import { sliceBatch, type Slice } from './slices.js'
+import { StepSum } from './step-sum.js'
+import type { TrainerLoaded } from './trainer-protocol.js'
+import { copyWeights, selectWeights, splitShared } from './weights.js'
 
 /** The classifier, and GoogLeNet's other two where the network keeps them for training. */
 function lossesOf(network: Network, auxiliaryWeight: number): LossTerm[] {
@@ -45,11 +51,28 @@ interface Shapes {
   readonly input: readonly number[]
   readonly classes: number
   readonly masks: ReadonlyMap<string, MaskInfo>
+  /** Of what `setParameters` takes. */
+  readonly parameters: ReadonlyMap<string, readonly number[]>
 }
 
-/** Makes a trainer in an engine's thread. See `Engine.trainer`. */
-export async function createTrainer(client: ThreadClient, network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
-  const { trainable, batchNorm = 'frozen', dropout = true, inputSize = network.inputSize, auxiliaryWeight = 0.3 } = options
+/** Where trainers of an engine compute. */
+export interface TrainerPlace {
+  readonly threads: EngineThreads
+  readonly device: Device
+  /** Threads inside one operator where one session has all of them. */
+  readonly cores: number
+  /** Batches are computed in slices, several at once, and parameters in shared memory are copied by the threads. */
+  readonly inLanes: boolean
+  /** Is told once a trainer holds nothing any more. */
+  onReleased(this: void, trainer: Trainer): void
+}
+
+/** More would keep so many copies of parameters and gradients that memory runs out before they are any faster. */
+const MOST_LANES = 4
+
+/** Makes a trainer in an engine's threads. See `Engine.trainer`. */
+export async function createTrainer(place: TrainerPlace, network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
+  const { trainable, batchNorm = 'frozen', dropout = true, inputSize = network.inputSize, auxiliaryWeight = 0.3, batchSize } = options
   const start = options.start === undefined ? undefined : resolveLayers(network, [options.start])[0]!
   const losses = lossesOf(network, auxiliaryWeight)
   const all = pruneNodes(network.nodes, losses.map(({ node }) => node))
@@ -59,92 +82,132 @@ export async function createTrainer(client: ThreadClient, network: Network, weig
     throw new LayermillError('LAYER_UNKNOWN', `${options.start} of ${network.id} is not the only way to ${network.classifier}`)
   }
   if (trainable.length === 0) throw new LayermillError('PARAMETER_UNKNOWN', `no parameter of ${network.id} is to learn`)
-  const statistics = batchNorm === 'batch' ? statisticsOf(used) : []
-  const params: TrainParams = {
-    nodes: all,
-    weights: await copyWeights(selectWeights({ ...network, inputSize }, all, weights, parametersOf(used))),
-    inputSize,
-    start,
-    losses,
-    trainable,
-    statistics,
-    batchStatistics: batchNorm === 'batch',
-    dropout,
-  }
-  const unknown = trainable.find(name => !params.weights.has(name))
+  const batchStatistics = batchNorm === 'batch'
+  const statistics = batchStatistics ? statisticsOf(used) : []
+  const selected = selectWeights({ ...network, inputSize }, all, weights, parametersOf(used))
+  const unknown = trainable.find(name => !selected.has(name))
   if (unknown !== undefined) throw new LayermillError('PARAMETER_UNKNOWN', `${unknown} is no parameter of ${network.id} before its losses`)
-  const loaded = await client.request('train', params, buffersOf(params.weights.values()))
+  // Statistics are of a whole batch; and from a later layer on there is too little work.
+  const sliced = place.inLanes && !batchStatistics && start === undefined
+  const count = sliced && batchSize !== undefined ? Math.min(place.cores, sliceBatch(batchSize).length, MOST_LANES) : 1
+  const threads = Math.floor(place.cores / count)
+  const plan = { nodes: all, inputSize, start, losses, trainable, statistics, batchStatistics, dropout, threads }
+  const { lanes, loaded } = await openLanes(place.threads, {
+    count,
+    device: place.device,
+    params: async () => ({ ...plan, weights: await copyWeights(selected) }),
+  })
   const ratios = new Map(all.map(node => [node.name, node.op === 'dropout' ? node.attributes.ratio : 0]))
-  const masks = new Map(loaded.masks.map(([node, shape]) => [node, { ratio: ratios.get(node)!, shape }]))
-  return new ThreadTrainer(client, loaded, params, { input: shapes.get(used[0]!.name)!, classes: shapes.get(network.classifier)![0]!, masks })
+  return new ThreadTrainer(lanes, { loaded, trainable, sliced, readsShared: place.inLanes, onReleased: place.onReleased }, {
+    input: shapes.get(used[0]!.name)!,
+    classes: shapes.get(network.classifier)![0]!,
+    masks: new Map(loaded.masks.map(([node, shape]) => [node, { ratio: ratios.get(node)!, shape }])),
+    parameters: new Map([...trainable, ...statistics].map(name => [name, selected.get(name)!.shape])),
+  })
+}
+
+interface TrainerTraits {
+  readonly loaded: TrainerLoaded
+  readonly trainable: readonly string[]
+  /** Whether batches are computed in slices. */
+  readonly sliced: boolean
+  /** Whether threads copy parameters from shared memory. */
+  readonly readsShared: boolean
+  onReleased(this: void, trainer: Trainer): void
 }
 
 class ThreadTrainer implements Trainer {
   readonly trainable: readonly string[]
   readonly masks: ReadonlyMap<string, MaskInfo>
-  private readonly parameterShapes: ReadonlyMap<string, readonly number[]>
   private releasing: Promise<void> | undefined
+  /** Memory for gradients, each for all of them. */
+  private readonly spare: Float32Array[][] = []
 
   constructor(
-    private readonly client: ThreadClient,
-    private readonly loaded: TrainerLoaded,
-    params: TrainParams,
+    private readonly lanes: Lanes,
+    private readonly traits: TrainerTraits,
     private readonly shapes: Shapes,
   ) {
-    this.trainable = params.trainable
+    this.trainable = traits.trainable
     this.masks = shapes.masks
-    this.parameterShapes = new Map([...params.trainable, ...params.statistics].map(name => [name, params.weights.get(name)!.shape]))
   }
 
   async gradients(batch: TrainingBatch): Promise<Gradients> {
-    const { trainer, gradients: names, statistics } = this.loaded
-    const { images, labels, masks = new Map<string, Tensor>(), recycle } = batch
+    const { labels, masks = new Map<string, Tensor>(), recycle } = batch
+    const { gradients: names, statistics } = this.traits.loaded
     const targets = this.check(batch)
     this.checkMasks(masks, labels.length)
-    const reused = recycle === undefined ? [] : names.map(name => this.recycled(name, recycle))
-    const sent = new Map([...masks].map(([name, { shape, data }]) => [name, { shape, data }]))
-    const params = { trainer, images, labels, targets, masks: sent, recycle: reused }
-    const result = await this.client.request('gradients', params, buffersOf([images, ...(recycle?.values() ?? [])]))
-    const first = 1 + names.length
+    const memory = recycle === undefined ? [] : names.map(name => this.recycled(name, recycle))
+    const slices = this.slices(labels.length)
+    const parts = cutData({ labels, targets, masks }, slices)
+    const { images, reused } = takeOver({ images: batch.images, reused: memory }, [batch.images, ...(recycle?.values() ?? [])])
+    this.keep(reused)
+    const sum = new StepSum(labels.length, this.shapes.classes)
+    await this.lanes.inOrder(slices.length, ({ client, trainer }, index) => {
+      const rows = slices.length === 1 ? images : rowsOf(images, slices[index]!)
+      const { labels: some, targets: theirs, masks: on } = parts[index]!
+      const recycled = this.spare.pop() ?? []
+      const params = { trainer, images: rows, labels: some, targets: theirs, masks: on, recycle: recycled }
+      return client.request('gradients', params, buffersOf([rows, theirs, ...on.values(), ...recycled.map(data => ({ data }))]))
+    }, async (result, index) => this.keep(await sum.add(result, slices[index]!)))
+    const { loss, correct, logits, tensors } = sum
     return {
-      ...scores(result),
-      gradients: new Map(names.map((name, i) => [name, result.tensors[1 + i]!])),
+      loss, correct, logits,
+      gradients: new Map(names.map((name, i) => [name, tensors[i]!])),
       batchNorm: new Map(statistics.map((name, i): [string, BatchNormStatistics] =>
-        [name, { mean: result.tensors[first + 2 * i]!.data, variance: result.tensors[first + 2 * i + 1]!.data }])),
+        [name, { mean: tensors[names.length + 2 * i]!.data, variance: tensors[names.length + 2 * i + 1]!.data }])),
     }
   }
 
   async evaluate(batch: Pick<TrainingBatch, 'images' | 'labels' | 'targets'>): Promise<Scores> {
-    const { images, labels } = batch
+    const { labels } = batch
     const targets = this.check(batch)
-    return scores(await this.client.request('evaluate', { trainer: this.loaded.trainer, images, labels, targets }, buffersOf([images])))
+    const slices = this.slices(labels.length)
+    const parts = cutData({ labels, targets, masks: new Map() }, slices)
+    const images = takeOver(batch.images, [batch.images])
+    const sum = new StepSum(labels.length, this.shapes.classes)
+    await this.lanes.inOrder(slices.length, ({ client, trainer }, index) => {
+      const rows = slices.length === 1 ? images : rowsOf(images, slices[index]!)
+      const { labels: some, targets: theirs } = parts[index]!
+      return client.request('evaluate', { trainer, images: rows, labels: some, targets: theirs }, buffersOf([rows, theirs]))
+    }, async (result, index) => {
+      await sum.add(result, slices[index]!)
+    })
+    const { loss, correct, logits } = sum
+    return { loss, correct, logits }
   }
 
   async setParameters(parameters: TensorMap): Promise<void> {
     this.assertOpen()
     for (const [name, { shape, data }] of parameters) {
-      const expected = this.parameterShapes.get(name)
+      const expected = this.shapes.parameters.get(name)
       if (expected === undefined) throw new LayermillError('PARAMETER_UNKNOWN', `${name} is no parameter that this trainer learns`)
       if (!sameShape(shape, expected) || data.length !== elementCount(expected)) {
         throw new LayermillError('WEIGHTS_SHAPE', `${name} is ${formatShape(shape)}; expected ${formatShape(expected)}`)
       }
     }
-    const copies = await copyWeights(parameters)
-    await this.client.request('parameters', { trainer: this.loaded.trainer, parameters: copies }, buffersOf(copies.values()))
+    const { shared, others } = this.traits.readsShared ? splitShared(parameters) : { shared: new Map<string, Tensor>(), others: parameters }
+    const copies: Map<string, Tensor>[] = []
+    for (let i = 0; i < this.lanes.count; i++) copies.push(await copyWeights(others))
+    await this.lanes.all(({ client, trainer }, index) => {
+      const copy = copies[index]!
+      return client.request('parameters', { trainer, parameters: new Map([...shared, ...copy]) }, buffersOf(copy.values()))
+    })
   }
 
   release(): Promise<void> {
-    this.releasing ??= this.free()
+    this.releasing ??= this.lanes.release().finally(() => this.traits.onReleased(this))
     return this.releasing
   }
 
-  private async free(): Promise<void> {
-    try {
-      await this.client.request('releaseTrainer', { trainer: this.loaded.trainer })
-    } catch (error) {
-      // What a closed or crashed engine held is freed.
-      if (!(error instanceof LayermillError && error.code === 'ENGINE_FAILED')) throw error
-    }
+  /** By the number of images alone, whatever the lanes. */
+  private slices(count: number): Slice[] {
+    return this.traits.sliced ? sliceBatch(count) : [{ start: 0, end: count }]
+  }
+
+  /** Keeps memory for gradients to come: as much as calls need at once. */
+  private keep(memory: Float32Array[] | undefined): void {
+    if (memory !== undefined && memory.length > 0 && this.spare.length <= this.lanes.count) this.spare.push(memory)
   }
 
   private assertOpen(): void {
@@ -180,13 +243,9 @@ class ThreadTrainer implements Trainer {
 
   private recycled(name: string, recycle: TensorMap): Float32Array {
     const data = recycle.get(name)?.data
-    if (data?.length === elementCount(this.parameterShapes.get(name)!)) return data
+    if (data?.length === elementCount(this.shapes.parameters.get(name)!)) return data
     throw new LayermillError('WEIGHTS_SHAPE', `the recycled gradient of ${name} has ${data?.length ?? 0} values`)
   }
-}
-
-function scores({ loss, correct, tensors }: StepResult): Scores {
-  return { loss, correct, logits: tensors[0]! }
 }
 
 function expectShape(what: string, { shape, data }: Tensor, expected: readonly number[]): void {

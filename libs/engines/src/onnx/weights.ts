@@ -35,6 +35,13 @@ export function allShared(weights: TensorMap): boolean {
   return [...weights.values()].every(({ data }) => data.buffer instanceof SharedArrayBuffer)
 }
 
+/** Those in shared memory and those that are not; tensors without whatever else their objects have. */
+export function splitShared(weights: TensorMap): { shared: Map<string, Tensor>; others: Map<string, Tensor> } {
+  const [shared, others] = [new Map<string, Tensor>(), new Map<string, Tensor>()]
+  for (const [name, { shape, data }] of weights) (data.buffer instanceof SharedArrayBuffer ? shared : others).set(name, { shape, data })
+  return { shared, others }
+}
+
 /** A copy that can be handed to another thread, made a slice at a time. */
 export async function copyWeights(weights: TensorMap): Promise<Map<string, Tensor>> {
   const copies = new Map<string, Tensor>()

@@ -9,9 +9,12 @@ import { ThreadClient } from '../thread/client.js'
 export async function openBrokenEngine(op: string): Promise<Engine> {
   // A thread's own URL loses its query.
   const entry = new URL(`./broken-thread.js?rule=${op}`, import.meta.url).href
-  const client = new ThreadClient('onnx', new URL(`data:text/javascript,${encodeURIComponent(`await import(${JSON.stringify(entry)})`)}`))
+  const module = new URL(`data:text/javascript,${encodeURIComponent(`await import(${JSON.stringify(entry)})`)}`)
+  const startThread = (): ThreadClient => new ThreadClient('onnx', module)
+  const client = startThread()
+  const threads = 2
   try {
-    return new ThreadEngine(client, { ...(await client.request('open', { devices: ['cpu'], threads: 2 })), name: 'onnx' })
+    return new ThreadEngine({ ...(await client.request('open', { devices: ['cpu'], threads })), name: 'onnx', threads, client, startThread })
   } catch (error) {
     await client.close()
     throw error

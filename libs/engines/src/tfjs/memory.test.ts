@@ -22,7 +22,7 @@ it('200 batches leave no tensor behind, nor does releasing', () => {
   const extractor = new ExtractorHost({ nodes, weights, ownWeights: false, outputs: ['drop', 'pool', 'fc', 'input'], inputSize: undefined })
   const trainer = new TrainerHost({
     nodes, weights, inputSize: [8, 8], start: undefined, losses: [{ node: 'fc', weight: 1 }], statistics,
-    trainable: [...weights.keys()].filter(name => !statistics.includes(name)), batchStatistics: true, dropout: true,
+    trainable: [...weights.keys()].filter(name => !statistics.includes(name)), batchStatistics: true, dropout: true, threads: 1,
   })
   const batch = () => ({ trainer: 0, images: tinyImages(2, [8, 8]), labels: Int32Array.of(0, 2), targets: { shape: [2, 3], data: Float32Array.of(1, 0, 0, 0, 0, 1) } })
   const masks = new Map([['drop', { shape: [2, 4, 4, 4], data: new Float32Array(128).fill(2) }]])

@@ -24,7 +24,8 @@ export class ThreadClient {
   private readonly stop = () => stopNativeCalls(this.flags)
   private nextId = 0
   private failure: LayermillError | undefined
-  private readonly ended: Promise<void>
+  /** Resolves when the thread is gone, also where it has crashed. */
+  readonly ended: Promise<void>
 
   /**
    * @param engine what the thread runs

@@ -3,7 +3,7 @@ import type { Tensor } from '@layermill/models'
 import type { Reply } from './protocol.js'
 
 /** The buffers of tensors that can be handed over: each once, and not shared memory, which both sides keep. */
-export function buffersOf(tensors: Iterable<Tensor>): ArrayBuffer[] {
+export function buffersOf(tensors: Iterable<Pick<Tensor, 'data'>>): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>()
   for (const { data } of tensors) if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer)
   return [...buffers]

@@ -15,6 +15,8 @@ export interface TrainingFacts {
   readonly withGradient: ReadonlySet<string>
   /** Nodes whose value is computed from parameters that change between runs, or whose value's gradient is wanted. */
   readonly changing: ReadonlySet<string>
+  /** Nodes whose values are never negative and pass no gradient on where they are 0. */
+  readonly deadZeros: ReadonlySet<string>
   /** How many nodes read a node's value; one more where it is an output. */
   readonly readers: ReadonlyMap<string, number>
   /** Channels that lie together where convolutions work on blocked values (see `Layouts`); undefined where they do not. */
@@ -89,6 +91,11 @@ export class TrainingContext extends LoweringContext {
   /** Whether a node's weights change between runs, or are near to such. */
   changes(node: string): boolean {
     return this.facts.changing.has(node)
+  }
+
+  /** Whether a node's value is never negative, and the gradient at its zeros does not matter. */
+  hasDeadZeros(node: string): boolean {
+    return this.facts.deadZeros.has(node)
   }
 
   /** Whether one node only reads a node's value. */

@@ -28,7 +28,7 @@ interface Geometry {
 
 /** Up to so many input channels, a convolution over the batch is the fastest way to the weights' gradient. */
 const FEW_CHANNELS = 8
-/** From so many cells on, products per window position beat one product with all of them side by side, which is also 9 to 25 times as large. */
+/** From so many cells on, products of single images beat products over the batch, for which values must lie channels last. */
 const MANY_CELLS = 1000
 
 function geometry(context: TrainingContext, { attributes, source, target }: ConvValues): Geometry {
@@ -112,14 +112,11 @@ function turnedAround(context: TrainingContext, weight: string, [height, width]:
 
 /** Puts what was computed for each window of a 1x1 kernel with steps into the cell that it looks at. */
 function spread(context: TrainingContext, conv: ConvValues, small: string): string {
-  const { layouts } = context
-  const { input, output, inChannels } = geometry(context, conv)
-  const cells = ([0, 1] as const).map(axis => Array.from({ length: output[axis] }, (_, window) => window * conv.attributes.stride[axis]))
-  if (!layouts.isBlocked(small)) return put(context, put(context, small, 1, cells[1]!, input[1]), 0, cells[0]!, input[0])
-  // Columns, then rows, as products from the left, with what lies behind them in memory side by side.
-  const columns = put(context, context.reshape(small, -1, output[1], layouts.size), 0, cells[1]!, input[1])
-  const rows = put(context, context.reshape(columns, -1, output[0], input[1] * layouts.size), 0, cells[0]!, input[0])
-  return layouts.mark(context.reshape(rows, -1, inChannels, ...input), inChannels)
+  const { input, output } = geometry(context, conv)
+  const { stride } = conv.attributes
+  if (context.layouts.isBlocked(small)) return context.layouts.spread(small, { from: output, to: input, stride })
+  const cells = ([0, 1] as const).map(axis => Array.from({ length: output[axis] }, (_, window) => window * stride[axis]))
+  return put(context, put(context, small, 1, cells[1]!, input[1]), 0, cells[0]!, input[0])
 }
 
 type Layout = 'channelsFirst' | 'channelsLast'
@@ -129,10 +126,13 @@ function windowCells({ kernel }: OpAttributes['conv']): (readonly [number, numbe
 }
 
 /** What the cells of the windows see, for all windows: of a kernel of one cell without padding and steps all of what is read. */
-function seenByCells(context: TrainingContext, { input, attributes }: ConvValues, { output }: Geometry, layout: Layout): string[] {
+function seenByCells(context: TrainingContext, { input, attributes }: ConvValues, { input: size, output }: Geometry, layout: Layout): string[] {
   const { kernel, stride, pad } = attributes
-  const value = layout === 'channelsFirst' ? context.layouts.plain(input) : context.layouts.channelsLast(input)
-  if (kernel.every(size => size === 1) && pad.every(size => size === 0) && stride.every(step => step === 1)) return [value]
+  const arranged = (seen: string): string => (layout === 'channelsFirst' ? context.layouts.plain(seen) : context.layouts.channelsLast(seen))
+  const single = kernel.every(size => size === 1) && pad.every(size => size === 0)
+  if (single && stride.every(step => step === 1)) return [arranged(input)]
+  if (single && context.layouts.isBlocked(input)) return [arranged(context.layouts.everyStride(input, { from: size, to: output, stride }))]
+  const value = arranged(input)
   const each = layout === 'channelsFirst' ? [0, 0, ...pad] : [0, ...pad, 0]
   const padded = pad.every(size => size === 0) ? value : context.op('Pad', [value, context.ints(...each, ...each)])
   return windowCells(attributes).map(cell => {
@@ -141,24 +141,29 @@ function seenByCells(context: TrainingContext, { input, attributes }: ConvValues
   })
 }
 
-/** [cells, out, channels]: a product for each image and cell of the window, added up over the images. */
+/** [out, cells, channels]: a product for each image and cell of the window, added up over the images. */
 function productPerImage(context: TrainingContext, conv: ConvValues, shape: Geometry): string {
   const { inChannels, outChannels, output } = shape
   const flat = (value: string, channels: number): string => context.reshape(value, 0, channels, output[0] * output[1])
   const gradient = flat(context.layouts.plain(conv.gradient), outChannels)
-  const each = seenByCells(context, conv, shape, 'channelsFirst').map(seen => {
+  return sideBySide(context, shape, seenByCells(context, conv, shape, 'channelsFirst').map(seen => {
     const products = context.op('MatMul', [gradient, context.transpose(flat(seen, inChannels), 0, 2, 1)])
     return context.op('ReduceSum', [products, context.ints(0)], { keepdims: int(0) })
-  })
-  return each.length === 1 ? each[0]! : context.op('Concat', each, { axis: int(0) })
+  }))
 }
 
-/** [out, cells, channels]: one product of the gradient [out, N*windows] with what the cells see side by side [N*windows, cells * channels]. */
+/** [out, cells, channels]: a product for each cell of the window, of the gradient [out, N*windows] with what the cell sees [N*windows, channels]. */
 function joinedProduct(context: TrainingContext, conv: ConvValues, shape: Geometry): string {
   const { inChannels, outChannels } = shape
   const gradient = context.reshape(context.transpose(context.layouts.plain(conv.gradient), 1, 0, 2, 3), outChannels, -1)
-  const seen = seenByCells(context, conv, shape, 'channelsLast').map(value => context.reshape(value, -1, inChannels))
-  return context.op('MatMul', [gradient, seen.length === 1 ? seen[0]! : context.op('Concat', seen, { axis: int(1) })])
+  const seen = seenByCells(context, conv, shape, 'channelsLast')
+  return sideBySide(context, shape, seen.map(value => context.op('MatMul', [gradient, context.reshape(value, -1, inChannels)])))
+}
+
+/** [out, cells, channels] of one [out, channels] for each cell. */
+function sideBySide(context: TrainingContext, { inChannels, outChannels }: Geometry, each: readonly string[]): string {
+  if (each.length === 1) return each[0]!
+  return context.op('Concat', each.map(value => context.reshape(value, outChannels, 1, inChannels)), { axis: int(1) })
 }
 
 /** [out, channels, cells of the window] */
@@ -171,8 +176,8 @@ function products(context: TrainingContext, conv: ConvValues, shape: Geometry): 
     const small = inChannels * outChannels <= (inChannels + outChannels) * windows
     return small ? productPerImage(context, conv, shape) : joinedProduct(context, conv, shape)
   }
-  if (windows >= MANY_CELLS) return context.transpose(context.reshape(productPerImage(context, conv, shape), cells, outChannels, inChannels), 1, 2, 0)
-  return context.transpose(context.reshape(joinedProduct(context, conv, shape), outChannels, cells, inChannels), 0, 2, 1)
+  const product = windows >= MANY_CELLS ? productPerImage(context, conv, shape) : joinedProduct(context, conv, shape)
+  return context.transpose(product, 0, 2, 1)
 }
 
 /** As a convolution in which batch and channels have changed places: [channels, out, kernel and what the stride left over]. */

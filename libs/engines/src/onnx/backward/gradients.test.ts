@@ -147,7 +147,7 @@ async function computed(setup: Setup, trainable: string[], { batchStatistics = f
 
 const learnableOf = (weights: ReadonlyMap<string, Tensor>): string[] => [...weights.keys()].filter(name => !name.includes('avg_'))
 
-async function expectGradients(test: Case): Promise<void> {
+async function expectGradients(test: Case): Promise<LoweredTraining> {
   const setup = setUp(test)
   const { batchStatistics = false, trainable = learnableOf(setup.weights) } = test
   const { lowered, value } = await computed(setup, trainable, test)
@@ -161,6 +161,7 @@ async function expectGradients(test: Case): Promise<void> {
     const worst = Math.max(...[...expected].map(([i, each]) => Math.abs(each - Number(actual.data[i]))))
     expect(worst / largest, parameter).toBeLessThan(2e-5)
   }
+  return lowered
 }
 
 const windows: { kernel: Size2; stride: Size2; pad: Size2; size: Size2 }[] = [
@@ -352,6 +353,19 @@ describe('on blocked values, against finite differences', () => {
   it.each(blockCases)('%s', async (_name, middle) => {
     await expectGradients({ middle, channels: 16, blocked: true })
   })
+  it.each([
+    { kernel: [3, 3], stride: [2, 2], pad: [0, 0], ceil: true, size: [7, 6] },
+    { kernel: [3, 3], stride: [2, 2], pad: [0, 0], ceil: false, size: [8, 6] },
+    { kernel: [3, 3], stride: [2, 2], pad: [1, 1], ceil: false, size: [6, 7] },
+    { kernel: [3, 3], stride: [1, 1], pad: [1, 1], ceil: false, size: [5, 4] },
+    { kernel: [2, 2], stride: [2, 2], pad: [0, 0], ceil: true, size: [7, 4] },
+    { kernel: [5, 4], stride: [3, 2], pad: [2, 1], ceil: true, size: [8, 9] },
+    { kernel: [4, 1], stride: [1, 1], pad: [0, 0], ceil: false, size: [6, 5] },
+  ] satisfies { kernel: Size2; stride: Size2; pad: Size2; ceil: boolean; size: Size2 }[])('ReLU and maxPool %o', async ({ size, ...attributes }) => {
+    const middle = (from: string): GraphNode[] => [relu('relu', from), { name: 'pool', op: 'maxPool', inputs: ['relu'], attributes, parameters: undefined }]
+    const { graph } = await expectGradients({ middle, channels: block, blocked: true, size })
+    expect([...graph.initializers.keys()].some(name => name.startsWith('tap/'))).toBe(attributes.kernel.some(cells => cells > 1))
+  })
   it('weights that are not turned around are found', async () => {
     const [, middle] = blockCases[0]!
     const unturned = ({ graph }: LoweredTraining): OnnxNode[] => graph.nodes.map(node => (node.op === 'Gather' ? { ...node, op: 'Identity', inputs: node.inputs.slice(0, 1), attributes: {} } : node))
@@ -370,13 +384,25 @@ describe('max pooling with ties', () => {
     const expected = tiedGradient(setup, attributes.stride[1])
     for (const [i, each] of expected.entries()) expect(Number(actual.data[i])).toBeCloseTo(each, 4)
   })
+
+  it('gives the gradient to the first maximum in row-major order, on blocked values behind ReLU', async () => {
+    const attributes: NodeOf<'maxPool'>['attributes'] = { kernel: [3, 3], stride: [2, 2], pad: [1, 1], ceil: true }
+    const relu: GraphNode = { name: 'relu', op: 'relu', inputs: ['first'], attributes: {}, parameters: undefined }
+    const test: Case = { middle: () => [relu, { name: 'pool', op: 'maxPool', inputs: ['relu'], attributes, parameters: undefined }], channels: 16, ties: true, size: [6, 6] }
+    const setup = setUp(test)
+    const { lowered, value } = await computed(setup, ['first/W'], { blocked: true })
+    expect([...lowered.graph.initializers.keys()].some(name => name.startsWith('tap/'))).toBe(true)
+    const actual = value(lowered.gradients.get('first/W')!)
+    for (const [i, each] of tiedGradient(setup, 2).entries()) expect(Number(actual.data[i])).toBeCloseTo(each, 4)
+  })
 })
 
 /** Gradient of `first/W` where every window passes its gradient to the first maximum, written out by hand. */
 function tiedGradient({ nodes, weights, images, targets, losses }: Setup, columnStride: number): Float64Array {
   const parameters = new Map([...weights].map(([name, each]) => [name, double(each)]))
   const values = computeReference(nodes, parameters, double(images), { batchStatistics: false, masks: new Map() })
-  const [x, y, s] = [values.get('first')!, values.get('pool')!, values.get(losses[0]!.node)!]
+  const [x, y, s] = [values.get('relu') ?? values.get('first')!, values.get('pool')!, values.get(losses[0]!.node)!]
+  const stopsZeros = values.has('relu')
   const [n, channels, rows, columns] = y.shape as [number, number, number, number]
   const gradient = new Float64Array(count(weights.get('first/W')!.shape))
   const scoresWeight = parameters.get('scores/W')!.data
@@ -401,6 +427,7 @@ function tiedGradient({ nodes, weights, images, targets, losses }: Setup, column
       const winners = cells.filter(cell => Math.fround(at(cell)) === Math.fround(best))
       if (winners.length > 1) tied++
       const [wy, wx] = winners[0]!
+      if (stopsZeros && best === 0) continue
       for (let c0 = 0; c0 < 2; c0++) gradient[c * 2 + c0]! += g * images.data[((image * 2 + c0) * 6 + wy) * 6 + wx]!
     }
   }

@@ -8,6 +8,14 @@ export interface KernelShape {
   readonly kernel: readonly [height: number, width: number]
 }
 
+type Cells = readonly [height: number, width: number]
+
+interface Steps {
+  readonly from: Cells
+  readonly to: Cells
+  readonly stride: Cells
+}
+
 /**
  * Which values are blocked, and the same values otherwise. ONNX Runtime's fast convolutions on the CPU read and write
  * [N, channels / block, height, width, block] (its tensors still say [N, channels, height, width]). It arranges that by itself only
@@ -83,14 +91,21 @@ export class Layouts {
     return this.mark(this.own('Conv', inputs, attributes), channels)
   }
 
+  /** Max pooling of a blocked value; the result, which is blocked as well, gets the name given. */
+  maxPool(value: string, name: string, attributes: NonNullable<OnnxNode['attributes']>): string {
+    const channels = this.channels.get(value)
+    if (channels === undefined) throw new RangeError(`${value} is not blocked`)
+    return this.mark(this.context.emit('MaxPool', [value], name, attributes, NCHWC), channels)
+  }
+
   /** Weights for `conv`: [out / block, in / block, cells, block of in, block of out], or [out / block, in, cells, block of out] for few channels. */
   weightForward(weight: string, { outChannels, inChannels, kernel }: KernelShape): string {
     const { block, context } = this.blocks()
     const cells = kernel[0] * kernel[1]
     return this.once(`forward ${weight}`, () => {
-      const inner = context.transpose(context.reshape(weight, outChannels / block, block, inChannels * cells), 0, 2, 1)
+      const inner = this.lastToBlock(context.reshape(weight, outChannels / block, block, inChannels * cells, 1))
       const split = inChannels % block === 0 && cells > 1
-      const all = split ? context.transpose(context.reshape(inner, -1, block, cells, block), 0, 2, 1, 3) : inner
+      const all = split ? this.rowsToBlocks(context.reshape(inner, -1, block, 1, cells * block)) : inner
       return context.reshape(all, outChannels, inChannels, ...kernel)
     })
   }
@@ -100,15 +115,51 @@ export class Layouts {
     const { block, context } = this.blocks()
     const { outChannels, inChannels, kernel } = shape
     const cells = kernel[0] * kernel[1]
-    if (cells === 1) {
-      const swapped = context.transpose(context.reshape(weight, outChannels, inChannels / block, block), 1, 0, 2)
-      return context.reshape(swapped, inChannels, outChannels, 1, 1)
-    }
-    const [outBlocks, inBlocks, square] = [outChannels / block, inChannels / block, block * block]
-    const swapped = context.transpose(context.reshape(weight, outChannels, inBlocks, block * cells), 1, 0, 2)
-    const apart = context.transpose(context.reshape(swapped, inBlocks * outBlocks, square, cells), 0, 2, 1)
-    const order = context.ints(...Array.from({ length: cells }, (_, i) => cells - 1 - i))
-    return context.reshape(context.op('Gather', [apart, order], { axis: int(1) }), inChannels, outChannels, ...kernel)
+    if (cells === 1) return context.reshape(this.rowsToBlocks(context.reshape(weight, 1, outChannels, 1, inChannels)), inChannels, outChannels, 1, 1)
+    const squares = context.reshape(this.weightForward(weight, shape), -1, block, block, 1)
+    const [outBlocks, inBlocks] = [outChannels / block, inChannels / block]
+    // Where each square of a block by a block comes from: channels swapped, the last cell first.
+    const order = Array.from({ length: inBlocks * outBlocks * cells }, (_, i) => {
+      const [cell, out, into] = [i % cells, Math.floor(i / cells) % outBlocks, Math.floor(i / (cells * outBlocks))]
+      return (out * inBlocks + into) * cells + cells - 1 - cell
+    })
+    const swapped = context.op('Gather', [this.lastToBlock(squares), context.ints(...order)], { axis: int(0) })
+    return context.reshape(swapped, inChannels, outChannels, ...kernel)
+  }
+
+  /** [n, block, length, 1] to [n, length, block] in memory, several times as fast as Transpose. */
+  private lastToBlock(value: string): string {
+    return this.own('ReorderInput', [value], {})
+  }
+
+  /** [n, rows, 1, channels] to [n, channels / block, rows, block] in memory. */
+  private rowsToBlocks(value: string): string {
+    return this.own('ReorderInput', [value], { channels_last: int(1) })
+  }
+
+  /** Of a blocked value every cell at a multiple of the stride: `to` of them in height and width. */
+  everyStride(value: string, { from, to, stride }: Steps): string {
+    const { block, context } = this.blocks()
+    const channels = this.channels.get(value)!
+    return this.once(`every ${stride.join('x')} ${value}`, () => {
+      const ends = to.map((cells, axis) => (cells - 1) * stride[axis]! + 1)
+      const taken = context.slice(context.reshape(value, -1, ...from, block), [0, 0], ends, [1, 2], stride)
+      return this.mark(context.reshape(taken, -1, channels, ...to), channels)
+    })
+  }
+
+  /** The reverse of `everyStride`: zeros come between the cells of a blocked value, and after them up to `to`. */
+  spread(value: string, { from, to, stride }: Steps): string {
+    const { block, context } = this.blocks()
+    const channels = this.channels.get(value)!
+    const [[height, width], [down, across]] = [from, stride]
+    const pads = context.ints(0, 0, 0, 0, 0, 0, 0, down - 1, 0, (across - 1) * block)
+    const padded = context.op('Pad', [context.reshape(value, -1, height, 1, width, block), pads])
+    const spread = context.reshape(padded, -1, height * down, width * across, block)
+    // What is too long is cut off, what is too short filled up.
+    const rest = [to[0] - height * down, to[1] - width * across] as const
+    const exact = rest.every(cells => cells === 0) ? spread : context.op('Pad', [spread, context.ints(0, 0, 0, 0, 0, ...rest, 0)])
+    return this.mark(context.reshape(exact, -1, channels, ...to), channels)
   }
 
   /** Sum over all but the channels, [channels]. */

@@ -1,7 +1,7 @@
 import { inferShapes, LayermillError, pruneNodes, type GraphNode, type Size2, type Tensor, type TensorMap } from '@layermill/models'
 import { int, type OnnxGraph, type OnnxValueInfo } from '../graph.js'
 import { TrainingContext, type StatisticsOutput } from './context.js'
-import { countReaders, joinBatchNorm, learnable, nodesWithGradient, type TrainingNode } from './plan.js'
+import { countReaders, deadZeros, joinBatchNorm, learnable, nodesWithGradient, type TrainingNode } from './plan.js'
 import { backward, forward } from './rules.js'
 
 /** A node whose scores are compared to the targets. */
@@ -126,7 +126,7 @@ export function lowerTraining(request: TrainingRequest): LoweredTraining {
   const changing = new Set(nodes.filter(node => withGradient.has(node.name) || learnable(node).some(name => variable.has(name))).map(({ name }) => name))
   const readers = countReaders(nodes)
   for (const name of outputs) readers.set(name, (readers.get(name) ?? 0) + 1)
-  const context = new TrainingContext({ parameter, shapes, trainable: learning, withGradient, changing, readers, block: request.block, batchStatistics, dropout })
+  const context = new TrainingContext({ parameter, shapes, trainable: learning, withGradient, changing, readers, deadZeros: deadZeros(nodes), block: request.block, batchStatistics, dropout })
   emitAll(context, nodes, losses)
 
   const input = nodes[0]!.name

@@ -2,6 +2,7 @@ import type { NodeOf } from '@layermill/models'
 import { int, text, type OnnxAttribute } from '../graph.js'
 import { windowAttributes } from '../lower/rules.js'
 import type { TrainingContext } from './context.js'
+import { stageGradient, type Stage as BlockedStage } from './max-pool-blocked.js'
 import { isEqual, put, take, type Axis } from './selection.js'
 
 type Attributes = NodeOf<'maxPool'>['attributes']
@@ -22,25 +23,44 @@ function along(attributes: Attributes, axis: Axis): Attributes {
 /** Whether every cell is seen by some window, so that the backward pass can go by rows and columns. */
 const separable = ({ kernel, stride }: Attributes): boolean => kernel[0] >= stride[0] && kernel[1] >= stride[1]
 
+/** Whether the gradient is computed on blocked values. */
+function isBlocked({ name, attributes, inputs }: NodeOf<'maxPool'>, context: TrainingContext): boolean {
+  const source = inputs[0]!
+  return separable(attributes) && context.hasDeadZeros(source) && context.changes(name) && context.layouts.isWhole(context.shape(source)[0]!)
+}
+
 /**
  * The maximum of each row of a window, then the maximum of those: the runtime's pooling that also tells positions is many times
  * slower than twice the one that does not. The first maximum in row-major order is the first column in the first such row.
  */
-export function maxPoolForward(node: NodeOf<'maxPool'>, [input]: readonly string[], context: TrainingContext): string {
+export function maxPoolForward(node: NodeOf<'maxPool'>, [given]: readonly string[], context: TrainingContext): string {
   const { attributes, name } = node
-  if (!context.needs(node.inputs[0]!)) return context.emit('MaxPool', [input!], name, poolAttributes(attributes))
+  const source = node.inputs[0]!
+  if (context.needs(source) && isBlocked(node, context)) {
+    const { layouts } = context
+    const input = layouts.blocked(given!, context.shape(source)[0]!)
+    const columns = layouts.maxPool(input, names(name).columns, poolAttributes(along(attributes, 1)))
+    return layouts.maxPool(columns, name, poolAttributes(along(attributes, 0)))
+  }
+  const input = context.layouts.plain(given!)
+  if (!context.needs(source)) return context.emit('MaxPool', [input], name, poolAttributes(attributes))
   if (!separable(attributes)) {
-    context.nodes.push({ op: 'MaxPool', inputs: [input!], outputs: [name, names(name).indices], attributes: poolAttributes(attributes) })
+    context.nodes.push({ op: 'MaxPool', inputs: [input], outputs: [name, names(name).indices], attributes: poolAttributes(attributes) })
     return name
   }
-  const columns = context.emit('MaxPool', [input!], names(name).columns, poolAttributes(along(attributes, 1)))
+  const columns = context.emit('MaxPool', [input], names(name).columns, poolAttributes(along(attributes, 1)))
   return context.emit('MaxPool', [columns], name, poolAttributes(along(attributes, 0)))
 }
 
 /** Every window's gradient goes to its first maximum; overlapping windows add. */
-export function maxPoolBackward(node: NodeOf<'maxPool'>, gradient: string, context: TrainingContext): void {
+export function maxPoolBackward(node: NodeOf<'maxPool'>, given: string, context: TrainingContext): void {
   const source = node.inputs[0]!
   if (!context.needs(source)) return
+  if (isBlocked(node, context)) {
+    context.accumulate(source, onBlocks(node, given, context))
+    return
+  }
+  const gradient = context.layouts.plain(given)
   if (!separable(node.attributes)) {
     context.accumulate(source, byPosition(node, gradient, context))
     return
@@ -51,6 +71,18 @@ export function maxPoolBackward(node: NodeOf<'maxPool'>, gradient: string, conte
   const down = { node, axis: 0, input: rowMaxima, output: node.name, length: height!, windows: rows! } as const
   const across = { node, axis: 1, input: context.value(source), output: rowMaxima, length: width!, windows: columns! } as const
   context.accumulate(source, alongAxis(context, across, alongAxis(context, down, gradient)))
+}
+
+function onBlocks(node: NodeOf<'maxPool'>, given: string, context: TrainingContext): string {
+  const { attributes, name } = node
+  const source = node.inputs[0]!
+  const [channels, height, width] = context.shape(source) as [number, number, number]
+  const [, rows, columns] = context.shape(name) as [number, number, number]
+  const rowMaxima = names(name).columns
+  const input = context.layouts.blocked(context.raw(source), channels)
+  const down: BlockedStage = { axis: 0, attributes, channels, size: [height, columns], windows: rows, input: rowMaxima, output: name }
+  const across: BlockedStage = { axis: 1, attributes, channels, size: [height, width], windows: columns, input, output: rowMaxima }
+  return stageGradient(context, across, stageGradient(context, down, context.layouts.blocked(given, channels)))
 }
 
 function byPosition(node: NodeOf<'maxPool'>, gradient: string, context: TrainingContext): string {

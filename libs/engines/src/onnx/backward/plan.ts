@@ -58,3 +58,17 @@ export function nodesWithGradient(nodes: readonly TrainingNode[], trainable: Rea
   }
   return names
 }
+
+const keepsDeadZeros: ReadonlySet<TrainingOp> = new Set(['concat', 'maxPool', 'lrn'])
+
+/**
+ * Names of the nodes whose values are never negative and whose gradient does not matter where they are 0: ReLU, which stops it there, and
+ * what only chooses and scales among such values.
+ */
+export function deadZeros(nodes: readonly TrainingNode[]): Set<string> {
+  const names = new Set<string>()
+  for (const { name, op, inputs } of nodes) {
+    if (op === 'relu' || (keepsDeadZeros.has(op) && inputs.every(input => names.has(input)))) names.add(name)
+  }
+  return names
+}

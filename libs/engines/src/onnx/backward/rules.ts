@@ -101,7 +101,7 @@ export const trainingRules: { readonly [Op in Exclude<TrainingOp, 'input'>]: Tra
   convBatchNorm: { anyLayout: true, forward: convBatchNormForward, backward: convBatchNormBackward },
   batchNorm: { forward: batchNormForward, backward: batchNormBackward },
   relu: { anyLayout: true, forward: reluForward, backward: reluBackward },
-  maxPool: { forward: maxPoolForward, backward: maxPoolBackward },
+  maxPool: { anyLayout: true, forward: maxPoolForward, backward: maxPoolBackward },
   avgPool: { backward: averageBackward },
   globalAvgPool: { backward: averageBackward },
   adaptiveAvgPool: { backward: averageBackward },

@@ -18,7 +18,7 @@ function constant(context: TrainingContext, cells: readonly number[], length: nu
 }
 
 /** The largest factor: whatever float32 calls a normal number becomes more than 1 with it. */
-const STEEP = 3e38
+export const STEEP = 3e38
 
 /**
  * 1 where a value that is never negative is positive, else 0: one pass over floats, where Greater and Cast are two, the second of which

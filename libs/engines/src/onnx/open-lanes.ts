@@ -1,0 +1,64 @@
+import { LayermillError } from '@layermill/models'
+import type { Device } from '../engine.js'
+import type { ThreadClient } from '../thread/client.js'
+import type { EngineThreads } from '../thread/engine-threads.js'
+import { buffersOf } from '../thread/transfer.js'
+import { Lanes, type Lane } from './lanes.js'
+import type { TrainerLoaded, TrainParams } from './trainer-protocol.js'
+
+export interface LaneSetup {
+  /** How many; 1 or more. */
+  readonly count: number
+  readonly device: Device
+  /** Made for each lane, which keeps the weights. */
+  params(): Promise<TrainParams>
+}
+
+/** What a closed or crashed engine held is freed. */
+async function releaseTrainer(client: ThreadClient, trainer: number): Promise<void> {
+  try {
+    await client.request('releaseTrainer', { trainer })
+  } catch (error) {
+    if (!(error instanceof LayermillError && error.code === 'ENGINE_FAILED')) throw error
+  }
+}
+
+interface Opened {
+  readonly lane: Lane
+  readonly loaded: TrainerLoaded
+}
+
+async function inMainThread({ main }: EngineThreads, setup: LaneSetup): Promise<Opened> {
+  const params = await setup.params()
+  const loaded = await main.request('train', params, buffersOf(params.weights.values()))
+  const { trainer } = loaded
+  return { lane: { client: main, trainer, release: () => releaseTrainer(main, trainer) }, loaded }
+}
+
+async function inThreadOfItsOwn(threads: EngineThreads, setup: LaneSetup): Promise<Opened> {
+  const params = await setup.params()
+  const client = await threads.open({ devices: [setup.device], threads: params.threads })
+  try {
+    const loaded = await client.request('train', params, buffersOf(params.weights.values()))
+    return { lane: { client, trainer: loaded.trainer, release: () => client.close() }, loaded }
+  } catch (error) {
+    await client.close()
+    throw error
+  }
+}
+
+/**
+ * Makes a trainer in the engine's own thread and in further ones, all at once. Where one of them fails, none is left.
+ * @throws what the first that failed threw
+ */
+export async function openLanes(threads: EngineThreads, setup: LaneSetup): Promise<{ lanes: Lanes; loaded: TrainerLoaded }> {
+  const further = Array.from({ length: setup.count - 1 }, () => inThreadOfItsOwn(threads, setup))
+  const results = await Promise.allSettled([inMainThread(threads, setup), ...further])
+  const opened = results.filter(result => result.status === 'fulfilled').map(({ value }) => value)
+  const failed = results.find(result => result.status === 'rejected')
+  if (failed !== undefined) {
+    await Promise.all(opened.map(({ lane }) => lane.release()))
+    throw failed.reason
+  }
+  return { lanes: new Lanes(opened.map(({ lane }) => lane)), loaded: opened[0]!.loaded }
+}
