@@ -1,5 +1,6 @@
-/** Most images of a slice: so few that a session with one thread is busy with products, not so many that a batch of 8 is one slice. */
-const MOST = 4
+/** Most images of a slice for so many values that learn: enough work beside arranging the weights and adding their gradients for each slice. */
+const IMAGES = 4
+const VALUES = 16_000_000
 
 /** Images `start` to `end` (which is not among them) of a batch. */
 export interface Slice {
@@ -8,13 +9,15 @@ export interface Slice {
 }
 
 /**
- * The slices of a batch whose gradients are computed by themselves and added in this order: as few as there can be of at most 4 images, of
- * sizes as equal as can be, larger ones first. By the number of images alone, so that the sums are the same wherever and by however many
- * threads they are computed.
+ * The slices of a batch whose gradients are computed by themselves and added in this order: as few as there can be of at most 4 images for
+ * every 16 million values that learn, of sizes as equal as can be, larger ones first. By these numbers alone, so that the sums are the same
+ * wherever and by however many threads they are computed.
  * @param count images, 1 or more
+ * @param learning values of all parameters whose gradients are computed
  */
-export function sliceBatch(count: number): Slice[] {
-  const slices = Math.ceil(count / MOST)
+export function sliceBatch(count: number, learning: number): Slice[] {
+  const most = IMAGES * Math.max(1, Math.ceil(learning / VALUES))
+  const slices = Math.ceil(count / most)
   const [size, larger] = [Math.floor(count / slices), count % slices]
   return Array.from({ length: slices }, (_, i) => {
     const start = i * size + Math.min(i, larger)

@@ -89,7 +89,8 @@ export async function createTrainer(place: TrainerPlace, network: Network, weigh
   if (unknown !== undefined) throw new LayermillError('PARAMETER_UNKNOWN', `${unknown} is no parameter of ${network.id} before its losses`)
   // Statistics are of a whole batch; and from a later layer on there is too little work.
   const sliced = place.inLanes && !batchStatistics && start === undefined
-  const count = sliced && batchSize !== undefined ? Math.min(place.cores, sliceBatch(batchSize).length, MOST_LANES) : 1
+  const learning = trainable.reduce((sum, name) => sum + selected.get(name)!.data.length, 0)
+  const count = sliced && batchSize !== undefined ? Math.min(place.cores, sliceBatch(batchSize, learning).length, MOST_LANES) : 1
   const threads = Math.floor(place.cores / count)
   const plan = { nodes: all, inputSize, start, losses, trainable, statistics, batchStatistics, dropout, threads }
   const { lanes, loaded } = await openLanes(place.threads, {
@@ -98,7 +99,7 @@ export async function createTrainer(place: TrainerPlace, network: Network, weigh
     params: async () => ({ ...plan, weights: await copyWeights(selected) }),
   })
   const ratios = new Map(all.map(node => [node.name, node.op === 'dropout' ? node.attributes.ratio : 0]))
-  return new ThreadTrainer(lanes, { loaded, trainable, sliced, readsShared: place.inLanes, onReleased: place.onReleased }, {
+  return new ThreadTrainer(lanes, { loaded, trainable, slices: images => (sliced ? sliceBatch(images, learning) : [{ start: 0, end: images }]), readsShared: place.inLanes, onReleased: place.onReleased }, {
     input: shapes.get(used[0]!.name)!,
     classes: shapes.get(network.classifier)![0]!,
     masks: new Map(loaded.masks.map(([node, shape]) => [node, { ratio: ratios.get(node)!, shape }])),
@@ -109,8 +110,8 @@ export async function createTrainer(place: TrainerPlace, network: Network, weigh
 interface TrainerTraits {
   readonly loaded: TrainerLoaded
   readonly trainable: readonly string[]
-  /** Whether batches are computed in slices. */
-  readonly sliced: boolean
+  /** The slices in which so many images are computed. */
+  slices(this: void, images: number): Slice[]
   /** Whether threads copy parameters from shared memory. */
   readonly readsShared: boolean
   onReleased(this: void, trainer: Trainer): void
@@ -138,7 +139,7 @@ class ThreadTrainer implements Trainer {
     const targets = this.check(batch)
     this.checkMasks(masks, labels.length)
     const memory = recycle === undefined ? [] : names.map(name => this.recycled(name, recycle))
-    const slices = this.slices(labels.length)
+    const slices = this.traits.slices(labels.length)
     const parts = cutData({ labels, targets, masks }, slices)
     const { images, reused } = takeOver({ images: batch.images, reused: memory }, [batch.images, ...(recycle?.values() ?? [])])
     this.keep(reused)
@@ -162,7 +163,7 @@ class ThreadTrainer implements Trainer {
   async evaluate(batch: Pick<TrainingBatch, 'images' | 'labels' | 'targets'>): Promise<Scores> {
     const { labels } = batch
     const targets = this.check(batch)
-    const slices = this.slices(labels.length)
+    const slices = this.traits.slices(labels.length)
     const parts = cutData({ labels, targets, masks: new Map() }, slices)
     const images = takeOver(batch.images, [batch.images])
     const sum = new StepSum(labels.length, this.shapes.classes)
@@ -198,11 +199,6 @@ class ThreadTrainer implements Trainer {
   release(): Promise<void> {
     this.releasing ??= this.lanes.release().finally(() => this.traits.onReleased(this))
     return this.releasing
-  }
-
-  /** By the number of images alone, whatever the lanes. */
-  private slices(count: number): Slice[] {
-    return this.traits.sliced ? sliceBatch(count) : [{ start: 0, end: count }]
   }
 
   /** Keeps memory for gradients to come: as much as calls need at once. */
