@@ -1,4 +1,5 @@
 import type { Store } from '@layermill/storage'
+import { forwardingStore } from './forwarding-store.js'
 
 /**
  * A store that asks before every write. A process that was frozen while another took its run over must not write to it when it wakes:
@@ -6,13 +7,7 @@ import type { Store } from '@layermill/storage'
  */
 export function fencedStore(store: Store, check: () => void): Store {
   return {
-    url: store.url,
-    get: key => store.get(key),
-    getRange: (key, start, end) => store.getRange(key, start, end),
-    stat: key => store.stat(key),
-    list: (prefix, options) => store.list(prefix, options),
-    freeBytes: () => store.freeBytes(),
-    close: () => store.close(),
+    ...forwardingStore(store),
     async put(key, bytes, options) {
       check()
       return store.put(key, bytes, options)

@@ -1,4 +1,5 @@
 import { type PutOptions, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { forwardingStore } from './forwarding-store.js'
 
 /** Tries of a write whose condition did not hold although nobody changed the record (a file system that rounds times later). */
 const tries = 3
@@ -74,20 +75,14 @@ class Hold {
 export function heldRecord(store: Store, lost: () => Error): Store {
   const hold = new Hold(store, lost)
   return {
-    url: store.url,
+    ...forwardingStore(store),
     get: async key => (key === RUN_PATH ? hold.read() : store.get(key)),
-    getRange: (key, start, end) => store.getRange(key, start, end),
-    stat: key => store.stat(key),
-    list: (prefix, options) => store.list(prefix, options),
-    freeBytes: () => store.freeBytes(),
-    close: () => store.close(),
     async put(key, bytes, options) {
       const conditional = options?.ifMatch !== undefined || options?.ifAbsent === true
       if (key === RUN_PATH && !conditional) return hold.write(bytes, options)
       if (key === SUCCESS_PATH) await hold.read()
       return store.put(key, bytes, options)
     },
-    putStream: (key, pieces, options) => store.putStream(key, pieces, options),
     delete: async key => (key === RUN_PATH ? hold.remove() : store.delete(key)),
   }
 }

@@ -99,7 +99,8 @@ export async function createTrainer(place: TrainerPlace, network: Network, weigh
     params: async () => ({ ...plan, weights: await copyWeights(selected) }),
   })
   const ratios = new Map(all.map(node => [node.name, node.op === 'dropout' ? node.attributes.ratio : 0]))
-  return new ThreadTrainer(lanes, { loaded, trainable, slices: images => (sliced ? sliceBatch(images, learning) : [{ start: 0, end: images }]), readsShared: place.inLanes, onReleased: place.onReleased }, {
+  const slices = (images: number): Slice[] => (sliced ? sliceBatch(images, learning) : [{ start: 0, end: images }])
+  return new ThreadTrainer(lanes, { loaded, trainable, slices, readsShared: place.inLanes, onReleased: place.onReleased }, {
     input: shapes.get(used[0]!.name)!,
     classes: shapes.get(network.classifier)![0]!,
     masks: new Map(loaded.masks.map(([node, shape]) => [node, { ratio: ratios.get(node)!, shape }])),
