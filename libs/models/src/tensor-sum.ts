@@ -30,8 +30,9 @@ interface AddKernel {
   add(target: number, values: number, end: number): void
 }
 
-/** Elements that a kernel adds at once, so few that they stay in the fastest cache, and at a time. */
+/** Elements in one call of the kernel: so few that they stay in a fast cache. */
 const BLOCK = 8192
+/** Elements that the kernel adds at a time. */
 const STEP = 8
 
 /** A kernel with memory of its own for a block of each array: twice as fast as a loop, though all is copied in and out. */

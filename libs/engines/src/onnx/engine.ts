@@ -154,17 +154,8 @@ class ThreadExtractor implements Extractor {
   }
 
   release(): Promise<void> {
-    this.releasing ??= this.free()
+    this.releasing ??= this.client.free('release', { session: this.parts.session })
     return this.releasing
-  }
-
-  private async free(): Promise<void> {
-    try {
-      await this.client.request('release', { session: this.parts.session })
-    } catch (error) {
-      // What a closed or crashed engine held is freed.
-      if (!(error instanceof LayermillError && error.code === 'ENGINE_FAILED')) throw error
-    }
   }
 
   /** Throws before anything is sent, so that the images stay the caller's where they are refused. */

@@ -5,7 +5,7 @@
 
 /** Domain of ONNX Runtime's own operators. */
 export const MICROSOFT = 'com.microsoft'
-/** Domain of ONNX Runtime's operators on blocked values (see `onnx/backward/blocked.ts`). */
+/** Domain of ONNX Runtime's operators on blocked values (see `onnx/backward/layouts.ts`). */
 export const NCHWC = 'com.microsoft.nchwc'
 
 export type OwnDomain = typeof MICROSOFT | typeof NCHWC

@@ -1,6 +1,4 @@
-import { LayermillError } from '@layermill/models'
 import type { Device } from '../engine.js'
-import type { ThreadClient } from '../thread/client.js'
 import type { EngineThreads } from '../thread/engine-threads.js'
 import { buffersOf } from '../thread/transfer.js'
 import { Lanes, type Lane } from './lanes.js'
@@ -14,15 +12,6 @@ export interface LaneSetup {
   params(): Promise<TrainParams>
 }
 
-/** What a closed or crashed engine held is freed. */
-async function releaseTrainer(client: ThreadClient, trainer: number): Promise<void> {
-  try {
-    await client.request('releaseTrainer', { trainer })
-  } catch (error) {
-    if (!(error instanceof LayermillError && error.code === 'ENGINE_FAILED')) throw error
-  }
-}
-
 interface Opened {
   readonly lane: Lane
   readonly loaded: TrainerLoaded
@@ -32,7 +21,7 @@ async function inMainThread({ main }: EngineThreads, setup: LaneSetup): Promise<
   const params = await setup.params()
   const loaded = await main.request('train', params, buffersOf(params.weights.values()))
   const { trainer } = loaded
-  return { lane: { client: main, trainer, release: () => releaseTrainer(main, trainer) }, loaded }
+  return { lane: { client: main, trainer, release: () => main.free('releaseTrainer', { trainer }) }, loaded }
 }
 
 async function inThreadOfItsOwn(threads: EngineThreads, setup: LaneSetup): Promise<Opened> {

@@ -65,13 +65,18 @@ export class ThreadClient {
     })
   }
 
-  /** Ends the thread behind all pending requests; also settles where it has crashed before. */
-  async close(): Promise<void> {
+  /** Asks for something to be freed; what a thread held that is gone is freed. */
+  async free<Kind extends 'release' | 'releaseTrainer' | 'close'>(kind: Kind, params: Requests[Kind]['params']): Promise<void> {
     try {
-      await this.request('close', undefined)
+      await this.request(kind, params)
     } catch (error) {
       if (!(error instanceof LayermillError && error.code === 'ENGINE_FAILED')) throw error
     }
+  }
+
+  /** Ends the thread behind all pending requests; also settles where it has crashed before. */
+  async close(): Promise<void> {
+    await this.free('close', undefined)
     // Nothing is pending any more, but the end of the thread is still to be waited for.
     this.worker.ref()
     await this.ended

@@ -91,10 +91,10 @@ export class Layouts {
     return this.mark(this.own('Conv', inputs, attributes), channels)
   }
 
-  /** Max pooling of a blocked value; the result, which is blocked as well, gets the name given. */
+  /** Max pooling of a value, arranged as that is; the result gets the name given. */
   maxPool(value: string, name: string, attributes: NonNullable<OnnxNode['attributes']>): string {
     const channels = this.channels.get(value)
-    if (channels === undefined) throw new RangeError(`${value} is not blocked`)
+    if (channels === undefined) return this.context.emit('MaxPool', [value], name, attributes)
     return this.mark(this.context.emit('MaxPool', [value], name, attributes, NCHWC), channels)
   }
 
