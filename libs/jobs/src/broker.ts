@@ -2,7 +2,7 @@ import { LayermillError } from '@layermill/models'
 import type { IQueueBackend, Job, JobsOptions, Queue, QueueEvents, WorkerOptions } from 'bullmq'
 import type { BlobStore, BrokerKind, QueueServer, ServerOptions } from './backend.js'
 import type { JobWorker } from './open-broker.js'
-import { redact } from './redact.js'
+import { redactQueueUrl } from './redact.js'
 
 export type JobQueue<T, R = unknown> = Queue<T, R, string, T, R, string, IQueueBackend, unknown>
 export type JobEvents = QueueEvents<unknown, IQueueBackend, unknown>
@@ -79,7 +79,7 @@ export type BrokerOptions = ServerOptions
 function parseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url !== undefined && /^(rediss?|postgres(ql)?):$/.test(url.protocol) && url.hostname !== '') return url
-  throw new LayermillError('QUEUE_URL', `queue ${JSON.stringify(redact(text).slice(0, 200))}: expected redis://, rediss:// or postgres:// with a host, or embedded`)
+  throw new LayermillError('QUEUE_URL', `queue ${JSON.stringify(redactQueueUrl(text).slice(0, 200))}: expected redis://, rediss:// or postgres:// with a host, or embedded`)
 }
 
 /** A server's connections. BullMQ and the drivers take a third of a second to load, which commands without a queue need not wait for. */

@@ -21,7 +21,7 @@ const whole = (from: number, to: number) => z.int({ error: `a whole number from 
 /** A path or URL. Credentials never belong to a spec: it is stored in run.json and shown on the dashboard. */
 const place = z.string({ error: 'a path or URL' }).min(1, 'a path or URL').max(4096, 'a path or URL of at most 4096 characters')
   .refine((value) => !/\p{Cc}/u.test(value), 'a path or URL without control characters')
-  .refine((value) => !hasCredentials(value), 'a URL without credentials (give them by environment, profile or role; they never belong to a spec)')
+  .refine((value) => !hasCredentials(value), 'a URL without credentials, in its query as well (give them by environment, profile or role; they never belong to a spec, which is stored and shown: fetch such a file first and name it)')
 
 const layerName = z.string().min(1).max(200)
 const flag = (description: string) => z.boolean({ error: 'true or false' }).default(false).describe(description)

@@ -2,7 +2,7 @@ import { LayermillError } from '@layermill/models'
 import { describe, expect, it } from 'vitest'
 import {
   baseScales, FinetuneSpec, isFrozen, maxErrorsAllowed, parseAugment, parseBase, parseBatchSize, parseCacheSize, parseHead, parseLayers,
-  parseMaxErrors, parsePartSize, parseSchedule, parseSize, parseSpec, parseValidation, redact, specFields, specJsonSchema,
+  parseMaxErrors, parsePartSize, parseSchedule, parseSize, parseSpec, parseValidation, redact, redactQueueUrl, specFields, specJsonSchema,
 } from './index.js'
 
 const extract = { kind: 'extract', source: './photos', model: 'resnet50', out: './features' }
@@ -153,6 +153,17 @@ describe('refusals', () => {
         expect(message).not.toMatch(/hunter2|ter2/)
       }
     }
+    for (const query of ['api_key=hunter2', 'X-Goog-Signature=hunter2', 'AWSAccessKeyId=AKIA&Signature=hunter2', 'code=hunter2', 'hunter2', 'download=true&t=hunter2', 'auth[key]=hunter2']) {
+      for (const field of ['weights', 'model', 'notify']) {
+        const message = refusal({ ...extract, [field]: `https://host/w.npz?${query}` })
+        expect(message).toContain(`${field}`)
+        expect(message).toContain('without credentials')
+        expect(message).not.toMatch(/hunter2/)
+      }
+    }
+    for (const weights of ['https://host/w.npz?download=true', 'https://host/get?file=w.npz&v=3', 'https://host/w.npz']) {
+      expect(parseSpec({ ...extract, weights })).toMatchObject({ weights })
+    }
     expect(refusal({ ...finetune, validation: 'https://me:hunter2@host/x' })).toMatch(/^validation: got "https:\/\/\*\*\*@host\/x"/)
     expect(parseSpec({ ...extract, source: 's3://bucket/a@b/{0..9}.tar' })).toMatchObject({ source: 's3://bucket/a@b/{0..9}.tar' })
   })
@@ -167,6 +178,16 @@ describe('refusals', () => {
 
 it('redacts URLs inside text', () => {
   expect(redact('connect redis://u:p@h:1 failed, s3://b/k@1')).toBe('connect redis://***@h:1 failed, s3://b/k@1')
+  expect(redact('redis+sentinel://:p/w@a:1,b:2/m and rediss+cluster://u:p@x')).toBe('redis+sentinel://***@a:1,b:2/m and rediss+cluster://***@x')
+  expect(redact('get https://h/w.npz?download=1&api_key=k&x then https://h/?raw=1')).toBe('get https://h/w.npz?download=1&api_key=***&*** then https://h/?raw=1')
+})
+
+it('shows nothing of the URL of a queue before its last @', () => {
+  expect(redactQueueUrl('redis://me:p@ss/w@rd@host:6379/1')).toBe('redis://***@host:6379/1')
+  expect(redactQueueUrl('redi://me:pw@host')).toBe('redi://***@host')
+  expect(redactQueueUrl('me:pw@host')).toBe('***@host')
+  expect(redactQueueUrl('redis:/me:pw@host')).toBe('redis:/***@host')
+  expect(redactQueueUrl('redis://host:6379')).toBe('redis://host:6379')
 })
 
 describe('documentation', () => {

@@ -1,4 +1,5 @@
 export * from './errors.js'
+export * from './printable.js'
 export * from './tensor.js'
 export * from './tensor-sum.js'
 export * from './wasm.js'

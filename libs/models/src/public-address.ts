@@ -8,6 +8,12 @@ const privateIpv4 = [
   '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4',
 ]
 
+/**
+ * Services of cloud platforms at addresses of public ranges that only machines inside the platform reach: Azure's host (metadata, DNS), IBM Cloud's
+ * service network, and Google's addresses for private access to its APIs.
+ */
+const platformIpv4 = ['168.63.129.16/32', '161.26.0.0/16', '166.8.0.0/14', '199.36.153.4/30', '199.36.153.8/30']
+
 /** Of IPv6, what is public is the smaller part: 2000::/3 without these. Addresses that wrap an IPv4 address could reach any. */
 const privateIpv6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20']
 
@@ -22,11 +28,11 @@ function blockList(networks: readonly string[], family: 'ipv4' | 'ipv6'): BlockL
 
 /**
  * Whether an address (IPv4 or IPv6, without brackets) belongs to the public internet: not private, loopback, link-local (cloud metadata is
- * there), shared, reserved, multicast or unspecified, nor an IPv6 form of an IPv4 address. What is no address is not public.
+ * there), shared, reserved, multicast or unspecified, no service of a cloud platform, nor an IPv6 form of an IPv4 address. What is no address is not public.
  */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address)
-  if (family === 4) return !blockList(privateIpv4, 'ipv4').check(address, 'ipv4')
+  if (family === 4) return !blockList([...privateIpv4, ...platformIpv4], 'ipv4').check(address, 'ipv4')
   if (family !== 6 || address.includes('%')) return false
   return blockList(['2000::/3'], 'ipv6').check(address, 'ipv6') && !blockList(privateIpv6, 'ipv6').check(address, 'ipv6')
 }
@@ -35,13 +41,18 @@ const refused = (host: string, address: string): LayermillError =>
   new LayermillError('ADDRESS_REFUSED', host === address ? `${host} is not a public address` : `${host} is at ${address}, which is not a public address`)
 
 /**
- * Refuses a URL whose host is written as an address that is not public. To be called before connecting: no name is looked up for an address.
+ * Refuses a URL whose host cannot be public: an address that is not, one with a zone, or a name that ends in a dot, which gets past
+ * lists of names. To be called before connecting: nothing is resolved for these.
  * @throws LayermillError `ADDRESS_REFUSED`
  */
 export function refusePrivateHost(url: URL): void {
   // URL has brought every way of writing an IPv4 address (octal, one number) into one form.
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  if (isIP(host) !== 0 && !isPublicAddress(host)) throw refused(host, host)
+  const host = url.hostname.replace(/^\[|\]$/g, '').toLowerCase()
+  if (isIP(host) !== 0 || host.includes('%')) {
+    if (!isPublicAddress(host)) throw refused(host, host)
+    return
+  }
+  if (host.endsWith('.')) throw new LayermillError('ADDRESS_REFUSED', `${host} ends in a dot, expected a host name without it`)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type Broker, openBroker } from '@layermill/jobs'
+import { type Broker, openBroker, queueNames } from '@layermill/jobs'
 import { eventId, type Notification, parseSecrets, queueNotify, startWebhookWorker, type WebhookOptions, type WebhookWorker } from '@layermill/orchestrator'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { expectedSignature, Receiver } from '../../helpers/receiver.js'
@@ -81,6 +81,17 @@ it('sends nothing to addresses that are not public, nor to names that lead there
   expect(await untilNoted(/localhost is at \S+, which is not a public address/)).toContain('attempt 1')
   expect(receiver.received).toEqual([])
   expect(notes.join()).not.toContain('secret-path')
+})
+
+it('keeps the query of an operator\'s webhook out of the queue and of notes', async () => {
+  receiver.answer = (response, count) => void response.writeHead(count === 1 ? 500 : 200).end()
+  start({ urls: [`${url}/hook?code=hunter2`] })
+  await queueNotify(broker)(promoted)
+  expect((await receiver.until(2)).map(({ path }) => path)).toEqual(['/hook?code=hunter2', '/hook?code=hunter2'])
+  const jobs = await broker.queue(queueNames.webhooks).getJobs(['active', 'completed', 'delayed', 'failed', 'waiting'])
+  expect(JSON.stringify(jobs.map(({ data }) => data))).toContain(`${url}/hook"`)
+  expect(JSON.stringify(jobs.map(({ id, data }) => [id, data]))).not.toContain('hunter2')
+  expect(notes.join()).not.toContain('hunter2')
 })
 
 it('sends nothing unsigned, and gives up on a receiver that wants no more', async () => {

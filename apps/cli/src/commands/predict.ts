@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PredictSpec } from '@layermill/jobs'
+import { printableName } from '@layermill/models'
 import { deleteRun } from '@layermill/orchestrator/run'
 import { runStoreUrl } from '@layermill/orchestrator/service'
 import type { Store } from '@layermill/storage'
@@ -17,7 +18,7 @@ import { isRemote, submitAndFollow } from './submit.js'
 async function print(output: Output, store: Store, json: boolean): Promise<void> {
   for await (const row of readPredictions(store)) {
     if (json) output.json(row)
-    else output.line([row.key, ...row.classes.map(({ label, probability }) => `  ${(probability * 100).toFixed(1).padStart(5)}%  ${label}`)].join('\n'))
+    else output.line([printableName(row.key), ...row.classes.map(({ label, probability }) => `  ${(probability * 100).toFixed(1).padStart(5)}%  ${printableName(label)}`)].join('\n'))
   }
 }
 

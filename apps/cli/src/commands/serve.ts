@@ -5,7 +5,7 @@ import { createLogger, createServer, isLoopback, Metrics } from '@layermill/orch
 import { StoreInspection } from '@layermill/orchestrator/inspect'
 import { queueNotify, startWebhookWorker } from '@layermill/orchestrator/notify'
 import { ModelRegistry, promotionNotice, resolvingRuns } from '@layermill/orchestrator/registry'
-import { AllowedPlaces, guardRuns, guardSchedules, QueueFleetService, QueueRunService } from '@layermill/orchestrator/service'
+import { AllowedAddresses, AllowedPlaces, guardRuns, guardSchedules, QueueFleetService, QueueRunService } from '@layermill/orchestrator/service'
 import { openTokens, type TokenStore } from '@layermill/orchestrator/tokens'
 import { openSource, openStore } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'
@@ -68,6 +68,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     registry: root,
     otherwise: tokens === undefined ? 'any-folder' : 'no-folder',
   })
+  const addresses = new AllowedAddresses({ privateWeights: options.allowPrivateWeights === true, privateWebhooks: options.allowPrivateWebhooks === true })
   const guarded: OpenSource = async (source, rule) => openSource(source, { ...rule, allows: await places.entriesOf(source) })
   const environment = fleetEnvironment(broker, { weights, load, openSource: guarded, note })
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
@@ -78,7 +79,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   })
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store, resumeRun: async id => resolved.resume(id) })
   const server = await createServer({
-    runs: guardRuns(resolved, places), models: registry, schedules: guardSchedules(schedules.service, places), fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
+    runs: guardRuns(resolved, places, addresses), models: registry, schedules: guardSchedules(schedules.service, places, addresses), fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
     inspection: new StoreInspection(runs, environment),
   })
   try {

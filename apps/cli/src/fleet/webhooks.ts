@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { WebhookUrl } from '@layermill/jobs'
+import { OperatorWebhookUrl } from '@layermill/jobs'
 import { errorCode, LayermillError } from '@layermill/models'
 import { parseSecrets, type WebhookOptions } from '@layermill/orchestrator/notify'
 
@@ -27,7 +27,7 @@ async function secretText(): Promise<{ text: string; where: string } | undefined
 export async function webhookOptions({ webhook = [], allowPrivateWebhooks = false }: WebhookFlags): Promise<Pick<WebhookOptions, 'urls' | 'keys' | 'allowPrivate'>> {
   const urls = [...webhook, ...(process.env['LAYERMILL_WEBHOOKS'] ?? '').split(/[\s,]+/).filter(url => url !== '')]
   for (const url of urls) {
-    if (!WebhookUrl.safeParse(url).success) throw new LayermillError('SPEC_INVALID', '--webhook: expected an http:// or https:// URL without credentials')
+    if (!OperatorWebhookUrl.safeParse(url).success) throw new LayermillError('SPEC_INVALID', '--webhook: expected an http:// or https:// URL without credentials')
   }
   const secret = await secretText()
   if (urls.length > 0 && secret === undefined) {

@@ -6,3 +6,8 @@ it('quotes what needs it and defuses formulas', () => {
   expect(csvRow(['=1+1', '@x', 'plain'])).toBe("'=1+1,'@x,plain\r\n")
   expect(csvRow([-1])).toBe('-1\r\n')
 })
+
+it('defuses what begins a cell where the separator is another', () => {
+  expect(csvRow([';=1+1', 'cat;-1', 'a|@b', '\uFF1D1'])).toBe(`";'=1+1","cat;'-1","a|'@b",'\uFF1D1\r\n`)
+  expect(csvRow(['\t=1', 'a; +1', 'x-1; y'])).toBe(`"'\t'=1","a; '+1","x-1; y"\r\n`)
+})

@@ -1,9 +1,16 @@
-/** One line of a CSV file (RFC 4180). A text that a spreadsheet would take for a formula is led in by an apostrophe. */
+/** What a spreadsheet reads as the begin of a formula, full-width forms included, where a cell begins. */
+const formula = /(^|[;|\t\r\n][ ;|\t\r\n]*)(?=[=+\-@\uFF0B\uFF0D\uFF1D\uFF20])/g
+
+/**
+ * One line of a CSV file (RFC 4180). A text that a spreadsheet would take for a formula is led in by an apostrophe; so is what follows a `;`, `|`
+ * or tab, where a spreadsheet of another country begins a new cell.
+ */
 export function csvRow(values: readonly (string | number)[]): string {
   const cells = values.map(value => {
     if (typeof value === 'number') return String(value)
-    const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+    const led = value.replace(formula, "$1'")
+    const safe = /^[\t\r]/.test(led) ? `'${led}` : led
+    return /[",;|\t\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
   })
   return `${cells.join(',')}\r\n`
 }

@@ -12,3 +12,7 @@ it('writes bytes, counts and seconds for people', () => {
 it('aligns columns', () => {
   expect(formatTable(['layer', '>bytes'], [['pool5', '8192'], ['fc6', '40']])).toBe('layer  bytes\npool5   8192\nfc6       40')
 })
+
+it('keeps a cell in its line', () => {
+  expect(formatTable(['image', '>n'], [['a\nb\u001b[2J', '1']])).toBe(`image          n\n${String.raw`a\nb\u001b[2J`}  1`)
+})

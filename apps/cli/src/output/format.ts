@@ -1,3 +1,5 @@
+import { printableName } from '@layermill/models'
+
 /** Bytes for people: `1.6 MB`. Decimal units, as disks are sold. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
@@ -43,10 +45,10 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`
 }
 
-/** Rows as aligned columns; numbers (right) and texts (left) by the header's alignment mark: `>` in front of a name aligns right. */
+/** Rows as aligned columns; numbers (right) and texts (left) by the header's alignment mark: `>` in front of a name aligns right. A cell stays in its line. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const right = header.map(name => name.startsWith('>'))
-  const lines = [header.map(name => name.replace(/^>/, '')), ...rows]
+  const lines = [header.map(name => name.replace(/^>/, '')), ...rows].map(cells => cells.map(printableName))
   const widths = header.map((_, column) => Math.max(...lines.map(line => (line[column] ?? '').length)))
   return lines
     .map(line => line.map((cell, column) => (right[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))).join('  ').trimEnd())

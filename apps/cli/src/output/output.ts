@@ -1,4 +1,4 @@
-import { errorCode, errorMessage, LayermillError } from '@layermill/models'
+import { errorCode, errorMessage, LayermillError, printable, printableJson } from '@layermill/models'
 
 /** Where a command writes: results to standard output, everything about the run to standard error. */
 export interface Output {
@@ -10,12 +10,12 @@ export interface Output {
   note(text: string): void
 }
 
-/** Writes to a process's streams. */
+/** Writes to a process's streams. Names of files and classes come from outside, so no line carries control characters. */
 export function processOutput(out: NodeJS.WritableStream, err: NodeJS.WritableStream): Output {
   return {
-    line: text => void out.write(`${text}\n`),
-    json: value => void out.write(`${JSON.stringify(value)}\n`),
-    note: text => void err.write(`${text}\n`),
+    line: text => void out.write(`${printable(text)}\n`),
+    json: value => void out.write(`${printableJson(value)}\n`),
+    note: text => void err.write(`${printable(text)}\n`),
   }
 }
 

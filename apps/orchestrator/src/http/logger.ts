@@ -1,13 +1,17 @@
 import { redact } from '@layermill/jobs'
+import { printable } from '@layermill/models'
 import pino, { type DestinationStream, type Logger } from 'pino'
 
 const secretKeys = /^(?:authorization|proxy-authorization|cookie|set-cookie|token|password|secret|x-amz-security-token|aws_secret_access_key|secretaccesskey|sessiontoken)$/i
 
 const deepest = 6
 
-/** A value to be logged, with the secrets of its texts and of fields with telling names replaced. Errors are left to their serializer. */
+/**
+ * A value to be logged, with the secrets of its texts and of fields with telling names replaced, and control characters of names written out:
+ * logs are read on terminals. Errors are left to their serializer.
+ */
 function clean(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return redact(value)
+  if (typeof value === 'string') return printable(redact(value))
   if (typeof value !== 'object' || value === null || value instanceof Error) return value
   if (depth >= deepest) return '[deep]'
   if (Array.isArray(value)) return value.map(item => clean(item, depth + 1))

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Broker, type JobsOptions, type QueuedJob, queueNames, toJobError, WebhookUrl } from '@layermill/jobs'
+import { type Broker, hasCredentials, type JobsOptions, type QueuedJob, queueNames, toJobError, WebhookUrl } from '@layermill/jobs'
 import { errorMessage, LayermillError } from '@layermill/models'
 import { z } from 'zod'
 import { deliver, receiverOf } from './deliver.js'
@@ -7,7 +7,8 @@ import { eventId, Notification, type Notify } from './events.js'
 
 const urls = z.array(WebhookUrl).max(10)
 const EventJob = z.object({ kind: z.literal('event'), notification: Notification, urls })
-const DeliveryJob = z.object({ kind: z.literal('delivery'), url: WebhookUrl, id: z.string(), body: z.string() })
+/** `receiver` tells which URL is meant where an operator's has a query, which is kept in the process and never in the queue. */
+const DeliveryJob = z.object({ kind: z.literal('delivery'), url: WebhookUrl, receiver: z.string().optional(), id: z.string(), body: z.string() })
 const WebhookJob = z.discriminatedUnion('kind', [EventJob, DeliveryJob])
 type WebhookJob = z.output<typeof WebhookJob>
 
@@ -47,6 +48,16 @@ export interface WebhookWorker {
 /** What a receiver reads: type, time and data, as Standard Webhooks has it. */
 const bodyOf = ({ event, data }: Notification, time: number): string => JSON.stringify({ type: event, timestamp: new Date(time).toISOString(), data })
 
+const receiverId = (url: string): string => createHash('sha256').update(url).digest('hex').slice(0, 16)
+
+/** A receiver as a job names it. */
+function withoutQuery(url: string): string {
+  const named = new URL(url)
+  named.search = ''
+  named.hash = ''
+  return named.href
+}
+
 /** Delivers queued events: each receiver has a job of its own, which outlives restarts and is tried again with growing pauses. */
 export function startWebhookWorker(broker: Broker, options: WebhookOptions): WebhookWorker {
   const queue = broker.queue<WebhookJob>(queueNames.webhooks)
@@ -62,12 +73,15 @@ export function startWebhookWorker(broker: Broker, options: WebhookOptions): Web
     const id = eventId(notification)
     const body = bodyOf(notification, job.timestamp)
     for (const url of receivers) {
-      const receiver = createHash('sha256').update(url).digest('hex').slice(0, 16)
-      await queue.add('delivery', { kind: 'delivery', url, id, body }, { ...attempt, jobId: `${id}-${receiver}` })
+      const receiver = receiverId(url)
+      const named = hasCredentials(url) ? { url: withoutQuery(url), receiver } : { url }
+      await queue.add('delivery', { kind: 'delivery', ...named, id, body }, { ...attempt, jobId: `${id}-${receiver}` })
     }
   }
 
-  async function send(job: QueuedJob<WebhookJob>, { url, id, body }: z.output<typeof DeliveryJob>): Promise<void> {
+  async function send(job: QueuedJob<WebhookJob>, { url: named, receiver, id, body }: z.output<typeof DeliveryJob>): Promise<void> {
+    const url = receiver === undefined ? named : options.urls.find(own => receiverId(own) === receiver)
+    if (url === undefined) throw new LayermillError('WEBHOOK_FAILED', `${receiverOf(named)}: this orchestrator was started without that webhook`)
     if (options.keys.length === 0) throw new LayermillError('WEBHOOK_FAILED', `${receiverOf(url)}: this orchestrator has no secret to sign with`)
     try {
       await deliver({ url, id, body }, options)

@@ -3,9 +3,7 @@ import { basename, dirname, join, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RunSpec } from '@layermill/jobs'
 import { errorCode, LayermillError } from '@layermill/models'
-import type { RunService } from '../http/services.js'
-import type { ScheduleService } from '../schedules/schedule-service.js'
-import { preparedRuns } from './prepared-runs.js'
+import type { SpecCheck } from './guarded.js'
 
 export interface AllowedPlacesOptions {
   /** Folders, `file://` URLs and `s3://bucket/prefix`: what specs name must be one of these or below it. Buckets are all allowed where none is here. */
@@ -69,7 +67,7 @@ function placesOf(spec: RunSpec): [field: string, place: string][] {
 }
 
 /** Which folders and buckets a server lets the specs name that come over HTTP. */
-export class AllowedPlaces {
+export class AllowedPlaces implements SpecCheck {
   readonly #allowed: { readonly folders: readonly string[]; readonly buckets: readonly string[] }
   readonly #registry: { readonly folders: readonly string[]; readonly buckets: readonly string[] }
 
@@ -112,33 +110,5 @@ export class AllowedPlaces {
     if (folders.length === 0 && this.options.otherwise === 'any-folder') return true
     // What has another scheme is no place of any store, or read as a path by whoever knows fewer schemes.
     return (scheme === undefined || scheme === 'file') && isBelowAny(place, [...folders, ...own.folders])
-  }
-}
-
-/** Runs whose specs may name allowed places only. */
-export function guardRuns(runs: RunService, places: AllowedPlaces): RunService {
-  return preparedRuns(runs, async spec => {
-    await places.checkSpec(spec)
-    return spec
-  })
-}
-
-/** Schedules whose specs may name allowed places only. */
-export function guardSchedules(schedules: ScheduleService, places: AllowedPlaces): ScheduleService {
-  return {
-    list: () => schedules.list(),
-    add: async schedule => {
-      await places.checkSpec(schedule.spec)
-      return schedules.add(schedule)
-    },
-    get: name => schedules.get(name),
-    change: async (name, change) => {
-      if (change.spec !== undefined) await places.checkSpec(change.spec)
-      return schedules.change(name, change)
-    },
-    pause: name => schedules.pause(name),
-    resume: name => schedules.resume(name),
-    remove: name => schedules.remove(name),
-    run: name => schedules.run(name),
   }
 }

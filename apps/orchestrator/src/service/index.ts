@@ -1,4 +1,6 @@
-export { AllowedPlaces, type AllowedPlacesOptions, guardRuns, guardSchedules } from './allowed-places.js'
+export { AllowedAddresses, type AllowedAddressesOptions } from './allowed-addresses.js'
+export { AllowedPlaces, type AllowedPlacesOptions } from './allowed-places.js'
+export { guardRuns, guardSchedules, type SpecCheck } from './guarded.js'
 export { QueueFleetService, type QueueFleetOptions } from './queue-fleet-service.js'
 export { type QueueRunEnvironment, QueueRunService } from './queue-run-service.js'
 export type { OpenedTrainingEnvironment, OpenTrainingEnvironment } from './job-training.js'

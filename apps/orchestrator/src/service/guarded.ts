@@ -1,0 +1,42 @@
+import type { RunSpec } from '@layermill/jobs'
+import type { RunService } from '../http/services.js'
+import type { ScheduleService } from '../schedules/schedule-service.js'
+import { preparedRuns } from './prepared-runs.js'
+
+/** A rule of a server for the specs that come over HTTP. */
+export interface SpecCheck {
+  /** @throws LayermillError naming the field that is refused */
+  checkSpec(spec: RunSpec): Promise<void>
+}
+
+async function checkAll(spec: RunSpec, checks: readonly SpecCheck[]): Promise<void> {
+  for (const check of checks) await check.checkSpec(spec)
+}
+
+/** Runs whose specs pass some checks. */
+export function guardRuns(runs: RunService, ...checks: readonly SpecCheck[]): RunService {
+  return preparedRuns(runs, async spec => {
+    await checkAll(spec, checks)
+    return spec
+  })
+}
+
+/** Schedules whose specs pass some checks. */
+export function guardSchedules(schedules: ScheduleService, ...checks: readonly SpecCheck[]): ScheduleService {
+  return {
+    list: () => schedules.list(),
+    add: async schedule => {
+      await checkAll(schedule.spec, checks)
+      return schedules.add(schedule)
+    },
+    get: name => schedules.get(name),
+    change: async (name, change) => {
+      if (change.spec !== undefined) await checkAll(change.spec, checks)
+      return schedules.change(name, change)
+    },
+    pause: name => schedules.pause(name),
+    resume: name => schedules.resume(name),
+    remove: name => schedules.remove(name),
+    run: name => schedules.run(name),
+  }
+}
