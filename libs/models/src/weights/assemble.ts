@@ -5,7 +5,7 @@ import type { Tensor } from '../tensor.js'
 import { IdentityHash } from './identity.js'
 import { initialiseParameter } from './initialise.js'
 import { fitsLayout, shapeInLayout, toCanonical } from './layouts.js'
-import { metadataVariant, METADATA } from './metadata.js'
+import { metadataOrigin, metadataVariant, METADATA } from './metadata.js'
 import { detectScheme } from './names/index.js'
 import type { NameRule, NameScheme } from './names/scheme.js'
 import type { TensorEntry, TensorFile, WeightSet } from './types.js'
@@ -175,5 +175,6 @@ export async function assembleWeights(file: TensorFile, network: TargetNetwork, 
     await identity.add(name, tensor)
   }
   const missingAuxiliary = file.metadata.get(METADATA.missingAuxiliary) === 'true' || [...plan.absent.values()].includes('auxiliary')
-  return { tensors, variant, source, format: file.format, sha256: identity.digest(), ...(missingAuxiliary ? { missingAuxiliary } : {}) }
+  const origin = metadataOrigin(file) ?? scheme.id
+  return { tensors, variant, source, format: file.format, origin, sha256: identity.digest(), ...(missingAuxiliary ? { missingAuxiliary } : {}) }
 }

@@ -20,4 +20,4 @@ export type { PublishedFile, PublishedWeights, WeightRegistry } from './registry
 export { torchvisionKey } from './names/torchvision.js'
 export { withLock } from './fetch/lock.js'
 export type { LockOptions } from './fetch/lock.js'
-export type { WeightFormat, WeightSet } from './types.js'
+export type { WeightFormat, WeightOrigin, WeightSet } from './types.js'

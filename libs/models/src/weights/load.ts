@@ -64,7 +64,7 @@ async function openUrl(url: string, options: LoadOptions): Promise<RandomAccess>
 
 async function randomWeights(network: WeightTarget, seed: string): Promise<WeightSet> {
   const tensors = await initialiseGently(network, parameterShapes(network), seed)
-  return { tensors, variant: {}, source: `random:${seed}`, format: 'random', sha256: await weightsIdentity(tensors, {}) }
+  return { tensors, variant: {}, source: `random:${seed}`, format: 'random', origin: 'random', sha256: await weightsIdentity(tensors, {}) }
 }
 
 async function openOther(url: string, scheme: string, options: LoadOptions): Promise<RandomAccess> {

@@ -1,13 +1,14 @@
 import { LayermillError } from '../errors.js'
 import type { GraphVariant } from '../graph.js'
 import { canonicalVariant } from './identity.js'
-import type { TensorFile, WeightSet } from './types.js'
+import type { TensorFile, WeightOrigin, WeightSet } from './types.js'
 
 /** Keys of the texts that files written here carry: in a safetensors' `__metadata__`, in an npz's comment. */
 export const METADATA = {
   network: 'layermill.network',
   variant: 'layermill.variant',
   source: 'layermill.source',
+  origin: 'layermill.origin',
   sha256: 'layermill.sha256',
   missingAuxiliary: 'layermill.missing_auxiliary',
 } as const
@@ -19,6 +20,7 @@ export function metadataOf(network: string, weights: Omit<WeightSet, 'tensors' |
     [METADATA.network]: network,
     [METADATA.variant]: canonicalVariant(weights.variant),
     [METADATA.source]: weights.source,
+    ...(weights.origin === undefined ? {} : { [METADATA.origin]: weights.origin }),
     [METADATA.sha256]: weights.sha256,
     ...(weights.missingAuxiliary === true ? { [METADATA.missingAuxiliary]: 'true' } : {}),
   }
@@ -44,4 +46,15 @@ export function metadataVariant(file: TensorFile): GraphVariant | undefined {
   if (batchNormEpsilon !== undefined && !(typeof batchNormEpsilon === 'number' && batchNormEpsilon > 0 && batchNormEpsilon < 1)) throw malformed()
   if (stemPool !== undefined && stemPool !== 'cover' && stemPool !== 'padded') throw malformed()
   return { ...(batchNormEpsilon === undefined ? {} : { batchNormEpsilon }), ...(stemPool === undefined ? {} : { stemPool }) }
+}
+
+const ORIGINS: readonly string[] = ['chainer', 'caffe', 'keras', 'torchvision', 'timm', 'transformers', 'random'] satisfies WeightOrigin[]
+/** Keras builds its ResNets with this epsilon, and nobody else does. */
+export const KERAS_EPSILON = 1.001e-5
+
+/** Whose weights a file written here holds, as it says itself or as its variant tells; undefined in others' files. */
+export function metadataOrigin(file: TensorFile): WeightOrigin | undefined {
+  const named = file.metadata.get(METADATA.origin)
+  if (named !== undefined && ORIGINS.includes(named)) return named as WeightOrigin
+  return metadataVariant(file)?.batchNormEpsilon === KERAS_EPSILON ? 'keras' : undefined
 }

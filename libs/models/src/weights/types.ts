@@ -4,6 +4,9 @@ import type { Tensor } from '../tensor.js'
 /** Formats that weights are read from. `random` is no file. */
 export type WeightFormat = 'safetensors' | 'npz' | 'caffemodel' | 'h5' | 'random'
 
+/** Whose conventions weights follow: decides epsilon and pooling (`variant`) and how images are prepared. `random` are made here. */
+export type WeightOrigin = 'chainer' | 'caffe' | 'keras' | 'torchvision' | 'timm' | 'transformers' | 'random'
+
 /** All parameters of one network. */
 export interface WeightSet {
   /** By canonical name (`conv1_1/W`, `res2/a/bn1/gamma`): exactly those of the network, in the order of its graph. */
@@ -13,6 +16,8 @@ export interface WeightSet {
   /** Where they came from: a path, a URL, the name of a published file, `random:SEED`. */
   readonly source: string
   readonly format: WeightFormat
+  /** By the names in the file; a file written here says whose weights it holds. */
+  readonly origin?: WeightOrigin
   /** Identity of the tensors and the variant, whatever the file they came in (see `weightsIdentity`). */
   readonly sha256: string
   /** GoogLeNet of torchvision without its auxiliary classifiers: those are initialised as `random:0`. */

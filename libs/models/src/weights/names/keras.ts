@@ -1,3 +1,4 @@
+import { KERAS_EPSILON } from '../metadata.js'
 import { isResnet, isVgg, parseBlockLink, splitParameter } from './scheme.js'
 import type { NameRule, NameScheme } from './scheme.js'
 
@@ -5,8 +6,6 @@ const VGG_LINEAR: Readonly<Record<string, string>> = { fc6: 'fc1', fc7: 'fc2', f
 const STATISTICS: Readonly<Record<string, string>> = { gamma: 'gamma', beta: 'beta', avg_mean: 'moving_mean', avg_var: 'moving_variance' }
 /** Numbers of a block's convolutions; 4 is the projection. */
 const RESNET_NUMBERS: Readonly<Record<number, number>> = { 1: 1, 2: 2, 3: 3, 4: 0 }
-/** Keras builds its ResNets with this epsilon. */
-const RESNET_EPSILON = 1.001e-5
 
 function vggRule(link: string, kind: string): NameRule | undefined {
   const conv = /^conv(\d)_(\d)$/.exec(link)
@@ -46,7 +45,7 @@ export const kerasNames: NameScheme = {
   family: 'caffe',
   architectures: ['vgg16', 'vgg19', 'resnet50', 'resnet101', 'resnet152'],
   ignorable: [],
-  variant: architecture => (isResnet(architecture) ? { batchNormEpsilon: RESNET_EPSILON, stemPool: 'padded' } : {}),
+  variant: architecture => (isResnet(architecture) ? { batchNormEpsilon: KERAS_EPSILON, stemPool: 'padded' } : {}),
   rule(architecture, parameter) {
     const [link, kind] = splitParameter(parameter)
     return isVgg(architecture) ? vggRule(link, kind) : resnetRule(link, kind)
