@@ -96,9 +96,31 @@ it('lists no images elsewhere, also where a list at an allowed place names them'
 
 it('fetches no weights from inside the network', async () => {
   const before = asked.length
-  const run = JSON.parse(await runToItsEnd({ source: join(root, 'images'), out: join(root, 'private'), weights: `${bucketUrl}/model.npz` })) as object
+  const spec = { kind: 'extract', model: 'googlenet', source: join(root, 'images'), out: join(root, 'private') }
+  // An address is refused at once, also in a plan; a name is resolved when it is asked.
+  for (const fields of [{ weights: `${bucketUrl}/model.npz` }, { weights: `${bucketUrl}/model.npz`, plan: true }, { notify: [`${bucketUrl}/hook`] }]) {
+    expect(await post('/v1/runs', { ...spec, ...fields })).toMatchObject({ status: 422, answer: { code: 'ADDRESS_REFUSED' } })
+  }
+  const named = bucketUrl.replace('127.0.0.1', 'localhost')
+  const run = JSON.parse(await runToItsEnd({ source: join(root, 'images'), out: join(root, 'private'), weights: `${named}/model.npz` })) as object
   expect(run).toMatchObject({ state: 'failed', error: { code: 'ADDRESS_REFUSED' } })
   expect(asked.slice(before)).toEqual([])
+})
+
+it('answers a plan without queueing or writing anything', async () => {
+  const fields = { source: join(root, 'images'), weights: 'random:1', device: 'cpu', plan: true }
+  const extract = await post('/v1/runs', { ...fields, kind: 'extract', model: 'googlenet', layers: ['conv2'], size: '64x64', out: join(root, 'planned') })
+  expect(extract).toMatchObject({ status: 200, answer: { kind: 'extract', model: 'googlenet', images: 2, parts: 1, outputBytes: 2 * 4 * 192 * 16 * 16 } })
+  const predict = await post('/v1/runs', { ...fields, kind: 'predict', model: 'googlenet', out: join(root, 'planned.csv') })
+  expect(predict).toMatchObject({ status: 200, answer: { kind: 'predict', images: 2, layers: [], outputBytes: 0 } })
+  const finetune = await post('/v1/runs', { ...fields, kind: 'finetune', model: 'googlenet', out: join(root, 'planned'), source: root })
+  expect(finetune).toMatchObject({ status: 422, answer: { code: 'CLASS_TOO_FEW' } })
+  expect(await readdir(root)).not.toContain('planned')
+  const listed = await (await fetch(`${url}/v1/runs`, { headers: headers() })).json() as { runs: { out: string }[] }
+  expect(listed.runs.filter(({ out }) => out.includes('planned'))).toEqual([])
+  const command = await fleet.run(['extract', join(root, 'images'), '--model', 'googlenet', '--weights', 'random:1', '--layers', 'pool5', '--out', join(root, 'planned'), '--plan', '--server', url], { env: { LAYERMILL_TOKEN: token } }).ended
+  expect(command.stdout).toContain('2 images')
+  expect(await readdir(root)).not.toContain('planned')
 })
 
 async function filesOf(place: string): Promise<string[]> {

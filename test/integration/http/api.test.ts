@@ -59,6 +59,14 @@ describe('runs', () => {
     expect((await ask('/v1/runs/run-1/cancel', { method: 'POST' })).body).toMatchObject({ status: 409, code: 'RUN_FINISHED' })
   })
 
+  it('are planned on request: an answer, and no run', async () => {
+    expect(await post('/v1/runs', { ...spec, plan: true })).toMatchObject({ status: 200, body: { kind: 'extract', model: 'resnet50', images: 3, batchSize: 'auto' } })
+    expect(await post('/v1/runs', { kind: 'finetune', source: 's3://pets/', model: 'vgg16', out: 's3://models/pets', plan: true }))
+      .toMatchObject({ status: 200, body: { kind: 'finetune', trainable: 2 } })
+    expect((await ask<RunPage>('/v1/runs')).body.runs).toEqual([])
+    expect((await post('/v1/runs', { ...spec, plan: true, layers: 4 })).body).toMatchObject({ status: 422, code: 'SPEC_INVALID' })
+  })
+
   it('are listed in pages, newest first, by state and kind', async () => {
     for (let i = 0; i < 5; i++) await post('/v1/runs', spec)
     fixture.runs.setState('run-2', 'failed')

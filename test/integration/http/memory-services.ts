@@ -1,4 +1,4 @@
-import type { FleetService, QueueDepth, QueueJob, QueueJobPage, ReadinessCheck, RunDetail, RunEvent, RunEventOptions, RunListQuery, RunPage, RunService, RunSummary, WorkerInfo } from '@layermill/orchestrator'
+import type { FleetService, QueueDepth, QueueJob, QueueJobPage, ReadinessCheck, RunDetail, RunEvent, RunEventOptions, RunListQuery, RunPage, RunPlan, RunService, RunSummary, WorkerInfo } from '@layermill/orchestrator'
 import { LayermillError } from '@layermill/models'
 import type { RunSpec, RunState } from '@layermill/jobs'
 
@@ -11,6 +11,8 @@ export class MemoryRuns implements RunService {
   readonly #wakers = new Set<() => void>()
   /** Listeners that have not been told to stop. */
   listeners = 0
+  /** Plans that were told to stop. */
+  plansStopped = 0
   /** Thrown by every method while it is set. */
   failure: Error | undefined
 
@@ -25,6 +27,19 @@ export class MemoryRuns implements RunService {
     this.#runs.set(id, run)
     this.#events.set(id, [])
     return Promise.resolve(run)
+  }
+
+  plan({ kind, model, source }: RunSpec, signal?: AbortSignal): Promise<RunPlan> {
+    if (this.failure !== undefined) return Promise.reject(this.failure)
+    if (source === 'endless') {
+      // Told to stop, as a listing is.
+      return new Promise((_, reject) => signal?.addEventListener('abort', () => {
+        this.plansStopped++
+        reject(signal.reason as Error)
+      }))
+    }
+    if (kind === 'finetune') return Promise.resolve({ kind, model, classes: [], warnings: [], trainable: 2, stepsPerEpoch: 1, epochs: 5 })
+    return Promise.resolve({ kind, model, images: 3, sourceBytes: 30, parts: 1, layers: [], outputBytes: 0, batchSize: 'auto' })
   }
 
   list({ state, kind, cursor, limit }: RunListQuery): Promise<RunPage> {

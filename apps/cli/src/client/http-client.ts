@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { RunSpec } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { RunDetail, RunEvent, RunPage, RunSummary } from '@layermill/orchestrator/api'
+import { RunDetail, RunEvent, RunPage, RunPlan, RunSummary } from '@layermill/orchestrator/api'
 import type { RunEventOptions, RunListQuery } from '@layermill/orchestrator/http'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import type { RunClient } from './run-client.js'
@@ -35,6 +35,10 @@ export class HttpRunClient implements RunClient {
 
   submit(spec: RunSpec): Promise<RunSummary> {
     return this.#server.json('POST', '/v1/runs', RunSummary, JSON.stringify(spec))
+  }
+
+  plan(spec: RunSpec): Promise<RunPlan> {
+    return this.#server.json('POST', '/v1/runs', RunPlan, JSON.stringify({ ...spec, plan: true }))
   }
 
   list(query: RunListQuery): Promise<RunPage> {

@@ -1,7 +1,7 @@
 import type { RunService, RunSummary } from '@layermill/orchestrator/http'
 
 /** Runs of a fleet as the command reaches them: through a queue or a server. */
-export interface RunClient extends Pick<RunService, 'submit' | 'list' | 'get' | 'cancel' | 'resume' | 'events'> {
+export interface RunClient extends Pick<RunService, 'submit' | 'plan' | 'list' | 'get' | 'cancel' | 'resume' | 'events'> {
   /** The flag that reaches the same fleet, for people to copy; without credentials. */
   readonly flag: string
   /** Goes on with the run at a store, also where the queue has forgotten it. */

@@ -5,9 +5,13 @@ import { exitCodes } from '../exit-codes.js'
 import { formatBytes, formatCount, formatPlural, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { openFinetuneEnvironment } from './finetune-environment.js'
+import { planOnServer } from './plan.js'
 import type { RunOptions } from './run.js'
 
-function print(output: Output, spec: FinetuneSpec, { classes, warnings, network, trainable, stepsPerEpoch, features }: TrainingDescription): void {
+type Classes = Pick<TrainingDescription, 'classes' | 'warnings'>
+type Steps = Pick<TrainingDescription, 'stepsPerEpoch'> & { readonly features?: TrainingDescription['features'] }
+
+function printClasses(output: Output, { classes, warnings }: Classes): void {
   const images = classes.reduce((sum, { training, validation }) => sum + training + validation, 0)
   output.line(`${formatCount(images)} images in ${classes.length} classes\n`)
   output.line(
@@ -17,9 +21,9 @@ function print(output: Output, spec: FinetuneSpec, { classes, warnings, network,
     ),
   )
   for (const warning of warnings) output.note(`warning: ${warning}`)
-  const shapes = parameterShapes(network)
-  const count = (names: Iterable<string>): number => [...names].reduce((sum, name) => sum + elementCount(shapes.get(name) ?? []), 0)
-  output.line(`\n${network.id}: ${formatCount(count(trainable))} of ${formatCount(count(shapes.keys()))} parameters learn`)
+}
+
+function printSteps(output: Output, spec: FinetuneSpec, { stepsPerEpoch, features }: Steps): void {
   output.line(
     `${formatPlural(spec.epochs, 'epoch')} of ${formatPlural(stepsPerEpoch, 'update')}, ${spec.batchSize} images each in micro-batches of ${spec.microBatch}`,
   )
@@ -27,8 +31,29 @@ function print(output: Output, spec: FinetuneSpec, { classes, warnings, network,
     output.line(`the base does not change: ${features.layer} is computed once for each image (${formatBytes(features.bytes)} in all)`)
 }
 
+function print(output: Output, spec: FinetuneSpec, description: TrainingDescription): void {
+  const { network, trainable } = description
+  printClasses(output, description)
+  const shapes = parameterShapes(network)
+  const count = (names: Iterable<string>): number => [...names].reduce((sum, name) => sum + elementCount(shapes.get(name) ?? []), 0)
+  output.line(`\n${network.id}: ${formatCount(count(trainable))} of ${formatCount(count(shapes.keys()))} parameters learn`)
+  printSteps(output, spec, description)
+}
+
+async function planThere(output: Output, spec: FinetuneSpec, options: RunOptions): Promise<number> {
+  const plan = await planOnServer(output, spec, options)
+  if (options.json) output.json(plan)
+  else if (plan.kind === 'finetune') {
+    printClasses(output, plan)
+    output.line(`\n${plan.model}: ${formatPlural(plan.trainable, 'parameter tensor')} learn`)
+    printSteps(output, spec, plan)
+  }
+  return exitCodes.done
+}
+
 /** `layermill finetune --plan`: what the run would train on what; computes and writes nothing. */
 export async function planFinetune(output: Output, spec: FinetuneSpec, options: RunOptions): Promise<number> {
+  if (options.server !== undefined) return planThere(output, spec, options)
   const note = (text: string): void => output.note(text)
   const opened = await openFinetuneEnvironment({ spec, note, onWeights: () => undefined })
   try {

@@ -32,6 +32,7 @@ function summary(counts: { done: number; failed: number }, spec: PredictSpec, fo
  */
 export async function predictCommand(output: Output, source: string | undefined, options: RunOptions): Promise<number> {
   const spec = await resolveRegistered(absolutePlaces((await specFromFlags('predict', source, options)) as PredictSpec, process.cwd()), options)
+  if (spec.plan) return (await import('./plan.js')).planCommand(output, spec, options)
   if (isRemote(options)) {
     const run = await submitAndFollow(output, spec, options)
     if (!options.json) output.line(summary(run.counts, spec, runStoreUrl(spec)))

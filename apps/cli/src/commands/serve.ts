@@ -5,7 +5,7 @@ import { createLogger, createServer, isLoopback, Metrics } from '@layermill/orch
 import { StoreInspection } from '@layermill/orchestrator/inspect'
 import { queueNotify, startWebhookWorker } from '@layermill/orchestrator/notify'
 import { ModelRegistry, promotionNotice, resolvingRuns } from '@layermill/orchestrator/registry'
-import { AllowedAddresses, AllowedPlaces, guardRuns, guardSchedules, QueueFleetService, QueueRunService } from '@layermill/orchestrator/service'
+import { AllowedAddresses, AllowedPlaces, guardRuns, guardSchedules, QueueFleetService, QueueRunService, runPlanner } from '@layermill/orchestrator/service'
 import { openTokens, type TokenStore } from '@layermill/orchestrator/tokens'
 import { openSource, openStore } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'
@@ -13,6 +13,7 @@ import type { OpenSource } from '../fleet/environment-options.js'
 import { fleetEnvironment, startFleetRuns } from '../fleet/orchestrator.js'
 import { openFleetQueue } from '../fleet/queue.js'
 import { openFleetSchedules } from '../fleet/schedules.js'
+import { fleetTraining } from '../fleet/training.js'
 import { type WebhookFlags, webhookOptions } from '../fleet/webhooks.js'
 import { fleetWeightsLoader } from '../fleet/weights-file.js'
 import { fleetWeights } from '../fleet/weights-store.js'
@@ -72,7 +73,8 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const guarded: OpenSource = async (source, rule) => openSource(source, { ...rule, allows: await places.entriesOf(source) })
   const environment = fleetEnvironment(broker, { weights, load, openSource: guarded, note })
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
-  const runs = new QueueRunService(broker, environment)
+  const planRun = runPlanner(environment, fleetTraining(broker, { weights, load, note, openSource: guarded }))
+  const runs = new QueueRunService(broker, { ...environment, planRun })
   const resolved = resolvingRuns(runs, registry)
   const schedules = await openFleetSchedules({
     broker, environment, runs: resolved, registry, state: options.state, notify: queueNotify(broker), note, warn: text => logger.warn(text),

@@ -2,6 +2,7 @@
 export * from './schemas.js'
 export * from './schemas/inspection.js'
 export type { QueueJob, QueueJobPage, QueueJobState } from './schemas/queue-jobs.js'
+export { RunPlan } from './schemas/plan.js'
 export * from './schemas/session.js'
 export type { ScheduleDetail, ScheduleSummary, ScheduleTick } from '../schedules/schemas.js'
 export type { ModelDetail, ModelSummary } from './schemas/model-types.js'

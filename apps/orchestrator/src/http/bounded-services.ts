@@ -1,14 +1,30 @@
+import type { RunSpec } from '@layermill/jobs'
 import type { ModelService } from '../registry/model-service.js'
 import type { ScheduleService } from '../schedules/schedule-service.js'
 import type { InspectionService } from '../inspect/service.js'
 import { withDeadline } from './deadline.js'
+import type { RunPlan } from './schemas/plan.js'
 import type { FleetService, RunService } from './services.js'
+
+/** Images are listed and a network is loaded for a plan; what takes longer than the deadline is ended, not only left alone. */
+async function boundPlan(runs: RunService, spec: RunSpec, deadline: number): Promise<RunPlan> {
+  const stop = new AbortController()
+  try {
+    return await withDeadline(runs.plan(spec, stop.signal), deadline, 'the source')
+  } finally {
+    stop.abort()
+  }
+}
+
+/** Samples of features and plans are read and computed with; that takes so many times longer than other answers. */
+const sampleFactor = 8
 
 /** Runs that answer within the deadline (in milliseconds), or `UNAVAILABLE`: a queue that is away makes its clients wait until it is back. */
 export function boundRuns(runs: RunService, deadline: number): RunService {
   const bound = <T>(answer: Promise<T>): Promise<T> => withDeadline(answer, deadline, 'the queue')
   return {
     submit: spec => bound(runs.submit(spec)),
+    plan: spec => boundPlan(runs, spec, deadline * sampleFactor),
     list: query => bound(runs.list(query)),
     get: id => bound(runs.get(id)),
     cancel: id => bound(runs.cancel(id)),
@@ -57,9 +73,6 @@ export function boundSchedules(schedules: ScheduleService, deadline: number): Sc
     run: name => bound(schedules.run(name)),
   }
 }
-
-/** Samples of features are read and computed with; that takes so many times longer than other answers. */
-const sampleFactor = 8
 
 /** Results that are there within the deadline (in milliseconds), or `UNAVAILABLE`; samples of features get longer. */
 export function boundInspection(inspection: InspectionService, deadline: number): InspectionService {

@@ -1,6 +1,6 @@
 import { errorCode } from '@layermill/models'
 
-interface ProblemKind {
+export interface ProblemKind {
   readonly status: number
   readonly title: string
 }

@@ -1,5 +1,6 @@
 import type { RunKind, RunSpec, RunState } from '@layermill/jobs'
 import type { QueueJob, QueueJobPage, QueueJobState } from './schemas/queue-jobs.js'
+import type { RunPlan } from './schemas/plan.js'
 import type { QueueDepth, ReadinessCheck, RunDetail, RunEvent, RunPage, RunSummary, WorkerInfo } from './schemas.js'
 
 export interface RunListQuery {
@@ -25,6 +26,11 @@ export interface RunService {
    * @throws LayermillError `RUN_CONFLICT` where the destination holds another run.
    */
   submit(spec: RunSpec): Promise<RunSummary>
+  /**
+   * Says what a run would read, compute and write; nothing is queued or written.
+   * @throws LayermillError as planning does; the signal's reason
+   */
+  plan(spec: RunSpec, signal?: AbortSignal): Promise<RunPlan>
   /**
    * Newest first.
    * @throws LayermillError `CURSOR_INVALID`.

@@ -1,4 +1,4 @@
-import type { ExtractSpec, LayerResult, RunRecord } from '@layermill/jobs'
+import type { ExtractSpec, LayerResult, PredictSpec, RunRecord } from '@layermill/jobs'
 import type { SourceItem, Store } from '@layermill/storage'
 import type { RunEnvironment } from './environment.js'
 import { newRecord } from './open-run.js'
@@ -26,9 +26,13 @@ export interface PlanReport {
 
 /**
  * What a run would read, compute, write and need, without doing it: lists the whole dataset and computes a few batches for the time.
- * @throws LayermillError as `openRun` does; `SOURCE_...`
+ * @param store where features go, for the space that is free there
+ * @param signal ends the listing
+ * @throws LayermillError as `openRun` does; `SOURCE_...`; the signal's reason
  */
-export async function planReport(spec: ExtractSpec, store: Store, environment: RunEnvironment): Promise<PlanReport> {
+export async function planReport(
+  spec: ExtractSpec | PredictSpec, store: Store | undefined, environment: RunEnvironment, signal?: AbortSignal,
+): Promise<PlanReport> {
   const { record, network } = await newRecord(spec, environment)
   const source = await environment.openSource(spec.source)
   const wanted = record.batchSize === 'auto' ? probeImages : record.batchSize * probeBatches
@@ -37,6 +41,7 @@ export async function planReport(spec: ExtractSpec, store: Store, environment: R
   let sourceBytes = 0
   try {
     for await (const item of source.items()) {
+      signal?.throwIfAborted()
       images++
       sourceBytes += item.bytes
       if (sample.length < wanted) sample.push(item)
@@ -50,7 +55,7 @@ export async function planReport(spec: ExtractSpec, store: Store, environment: R
       parts: Math.ceil(images / record.partSize),
       layers,
       outputBytes: layers.reduce((sum, { bytes }) => sum + bytes, 0),
-      freeBytes: await store.freeBytes(),
+      freeBytes: await store?.freeBytes(),
       seconds: probed && probed.secondsPerImage * images,
       batchSize: probed?.batchSize ?? record.batchSize,
     }

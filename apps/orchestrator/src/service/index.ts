@@ -1,6 +1,7 @@
 export { AllowedAddresses, type AllowedAddressesOptions } from './allowed-addresses.js'
 export { AllowedPlaces, type AllowedPlacesOptions } from './allowed-places.js'
 export { guardRuns, guardSchedules, type SpecCheck } from './guarded.js'
+export { type PlanRun, runPlanner } from './plan-run.js'
 export { QueueFleetService, type QueueFleetOptions } from './queue-fleet-service.js'
 export { type QueueRunEnvironment, QueueRunService } from './queue-run-service.js'
 export type { OpenedTrainingEnvironment, OpenTrainingEnvironment } from './job-training.js'

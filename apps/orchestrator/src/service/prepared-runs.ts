@@ -5,6 +5,7 @@ import type { RunService } from '../http/services.js'
 export function preparedRuns(runs: RunService, prepare: (spec: RunSpec) => Promise<RunSpec>): RunService {
   return {
     submit: async spec => runs.submit(await prepare(spec)),
+    plan: async (spec, signal) => runs.plan(await prepare(spec), signal),
     list: query => runs.list(query),
     get: id => runs.get(id),
     cancel: id => runs.cancel(id),

@@ -4,6 +4,7 @@ import { type Broker, type JobState, makePayload, type RunJob, type RunRecord, t
 import { getNetwork, LayermillError, networkIds } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import { describeRun, type RunDetail, type RunEvent, type RunPage, type RunSummary, type TrainingState } from '../http/schemas.js'
+import type { RunPlan } from '../http/schemas/plan.js'
 import type { RunEventOptions, RunListQuery, RunService } from '../http/services.js'
 import type { RunEnvironment } from '../run/environment.js'
 import { asksForRenewal } from '../run/decide.js'
@@ -12,12 +13,16 @@ import { layerResults } from '../run/identity.js'
 import { cancelRun, readRunRecord } from '../run/record-store.js'
 import { isTerminal } from '../run/states.js'
 import { trainedNetwork } from '../train/plan.js'
+import type { PlanRun } from './plan-run.js'
 import { readEpochs } from './read-epochs.js'
 import { RunEventHub } from './run-event-hub.js'
 import { runEvents, type RunView } from './run-events.js'
 import { jobProgress, type QueuedRun, runJobOptions, runQueue, type RunQueue, runStoreUrl, summarizeJob } from './run-jobs.js'
 
-export type QueueRunEnvironment = Pick<RunEnvironment, 'openStore' | 'newId' | 'now' | 'queue'>
+export type QueueRunEnvironment = Pick<RunEnvironment, 'openStore' | 'newId' | 'now' | 'queue'> & {
+  /** Left out where plans are made elsewhere, as by a command. */
+  readonly planRun?: PlanRun | undefined
+}
 
 interface KnownRun {
   readonly job: QueuedRun
@@ -70,6 +75,7 @@ export class QueueRunService implements RunService {
 
   /** @throws LayermillError `RUN_CONFLICT`; `SPEC_INVALID`, `MODEL_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`. */
   async submit(spec: RunSpec): Promise<RunSummary> {
+    if (spec.plan) throw new LayermillError('SPEC_INVALID', 'plan: got true, expected false: a run that is queued computes')
     checkSpec(spec)
     const url = runStoreUrl(spec)
     const existing = await this.#withStore(url, readRunRecord)
@@ -79,6 +85,13 @@ export class QueueRunService implements RunService {
     }
     const id = existing === undefined || spec.overwrite ? this.environment.newId(spec.kind) : existing.id
     return this.#start(makePayload('run', { v: 1, run: id, store: url, spec }))
+  }
+
+  async plan(spec: RunSpec, signal?: AbortSignal): Promise<RunPlan> {
+    const { planRun } = this.environment
+    if (planRun === undefined) throw new LayermillError('SPEC_INVALID', 'plan: got true, expected false: this server does not plan')
+    checkSpec(spec)
+    return planRun(spec, signal)
   }
 
   /**

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { App } from '../app.js'
 import { RunDetail, RunId, RunPage, RunQuery, RunSummary } from '../schemas.js'
 import type { RunService } from '../services.js'
+import { RunPlan } from '../schemas/plan.js'
 import { problems } from './problems.js'
 
 const params = z.object({ id: RunId })
@@ -23,13 +24,14 @@ export function addRunRoutes(app: App, runs: RunService): void {
   app.post('/v1/runs', {
     schema: {
       tags, summary: 'Submit a run', operationId: 'submitRun',
-      description: 'The body is a spec, the same that `layermill extract -f` reads. Fields with a default may be left out.',
+      description: 'The body is a spec, the same that `layermill extract -f` reads. Fields with a default may be left out. With `plan` the answer (200) says what the run would do, and nothing is queued.',
       body: SpecBody,
-      response: { 202: RunSummary, ...problems(409, 413, 415, 422) },
+      response: { 200: RunPlan, 202: RunSummary, ...problems(409, 413, 415, 422) },
     },
     // The spec's own parser names each wrong field with what was given and what was expected.
     validatorCompiler: () => checkSpec,
   }, async (request, reply) => {
+    if (request.body.plan) return reply.code(200).send(await runs.plan(request.body))
     const run = await runs.submit(request.body)
     return reply.code(202).header('location', `/v1/runs/${run.id}`).send(run)
   })
@@ -44,14 +46,14 @@ export function addRunRoutes(app: App, runs: RunService): void {
 
   app.post('/v1/runs/:id/cancel', {
     schema: {
-      tags, summary: 'Cancel a run', operationId: 'cancelRun', params, response: { 202: RunSummary, ...problems(404, 409) },
+      tags, summary: 'Cancel a run', operationId: 'cancelRun', params, response: { 200: RunPlan, 202: RunSummary, ...problems(404, 409) },
       description: 'Parts that are being computed are finished or dropped; what is committed stays, and the run can be resumed.',
     },
   }, async (request, reply) => reply.code(202).send(await runs.cancel(request.params.id)))
 
   app.post('/v1/runs/:id/resume', {
     schema: {
-      tags, summary: 'Resume a run', operationId: 'resumeRun', params, response: { 202: RunSummary, ...problems(404, 409) },
+      tags, summary: 'Resume a run', operationId: 'resumeRun', params, response: { 200: RunPlan, 202: RunSummary, ...problems(404, 409) },
       description: 'Goes on with a run that failed, was cancelled or was interrupted. Committed parts are not computed again.',
     },
   }, async (request, reply) => reply.code(202).send(await runs.resume(request.params.id)))

@@ -1,0 +1,40 @@
+import { LayermillError } from '@layermill/models'
+import type { FinetuneSpec, RunSpec } from '@layermill/jobs'
+import type { RunPlan } from '../http/schemas/plan.js'
+import type { RunEnvironment } from '../run/environment.js'
+import { planReport } from '../run/plan-report.js'
+import { describeTraining } from '../train/describe.js'
+import type { OpenTrainingEnvironment } from './job-training.js'
+
+/** Says what a run would do. An aborted signal ends the listing of its images with the signal's reason. */
+export type PlanRun = (spec: RunSpec, signal?: AbortSignal) => Promise<RunPlan>
+
+async function planTraining(spec: FinetuneSpec, open: OpenTrainingEnvironment): Promise<RunPlan> {
+  const { environment, close } = await open(spec)
+  try {
+    const { classes, warnings, network, trainable, stepsPerEpoch, features } = await describeTraining(spec, environment)
+    return { kind: 'finetune', model: network.id, classes: [...classes], warnings: [...warnings], trainable: trainable.length, stepsPerEpoch, epochs: spec.epochs, features }
+  } finally {
+    await close()
+  }
+}
+
+/**
+ * Plans runs with what an orchestrator has: it lists the images and loads the network, computes and writes nothing.
+ * @param openTraining for fine-tuning; without it such specs are refused
+ */
+export function runPlanner(environment: RunEnvironment, openTraining?: OpenTrainingEnvironment): PlanRun {
+  return async (spec, signal) => {
+    if (spec.kind === 'finetune') {
+      if (openTraining === undefined) throw new LayermillError('SPEC_INVALID', 'kind: got finetune, expected extract or predict with this orchestrator')
+      return planTraining(spec, openTraining)
+    }
+    const store = spec.kind === 'extract' ? await environment.openStore(spec.out) : undefined
+    try {
+      const { layers, ...report } = await planReport(spec, store, environment, signal)
+      return { kind: spec.kind, ...report, layers: [...layers] }
+    } finally {
+      await store?.close()
+    }
+  }
+}
