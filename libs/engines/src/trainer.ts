@@ -4,10 +4,12 @@ export interface TrainerOptions {
   /** Names of the parameters that learn: convolutions' and linear layers' weights and biases, batch norms' gamma and beta. */
   readonly trainable: readonly string[]
   /**
-   * `frozen` (default): batch norm uses its stored statistics. `batch`: those of the batch, in every batch norm before the losses,
-   * whether it learns or not; the statistics come back with each gradient.
+   * `frozen` (default): batch norm uses its stored statistics. `batch`: those of the batch, in every batch norm before the losses but
+   * `storedNorms`, whether it learns or not; the statistics come back with each gradient.
    */
   readonly batchNorm?: 'frozen' | 'batch'
+  /** Names of batch-norm nodes that use their stored statistics although `batchNorm` is `batch`. Default: none. */
+  readonly storedNorms?: readonly string[]
   /** Dropout is on, and each batch brings the masks. Default true where the network has dropout before the losses. */
   readonly dropout?: boolean
   /** Height and width of the images. Default: the network's. */

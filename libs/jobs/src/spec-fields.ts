@@ -108,7 +108,7 @@ export const finetuneModelFields = {
     parsed(text.parseBase),
   ], { error: text.expected.base }).prefault('frozen')
     .describe('How the layers below the cut learn: frozen, full, scaled:FACTOR, or learning-rate scales by layer (* for all others).'),
-  batchNorm: choice(['frozen', 'batch']).default('frozen').describe('Batch normalisation by stored statistics (frozen) or the batch\'s, updating the stored ones (batch).'),
+  batchNorm: choice(['frozen', 'batch']).default('frozen').describe('Batch normalisation by stored statistics (frozen) or, in layers that learn, the batch\'s, updating the stored ones (batch); with a frozen base in all layers.'),
   auxiliary: flag('GoogLeNet: train with all three classifiers, each replaced: loss3 + 0.3 * (loss1 + loss2).'),
   validation: z.union([share('0.9').max(0.9), parsed(text.parseValidation).pipe(z.union([z.number(), place]))], { error: text.expected.validation })
     .prefault(0.1).describe('Held-out images: a share (by class and by hash of the key, so stable when data grows), or a source of their own.'),

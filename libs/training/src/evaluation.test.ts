@@ -57,6 +57,14 @@ describe('Metrics', () => {
     expect(perClass[2]).toEqual({ precision: 0, recall: 0, f1: 0, support: 1 })
     expect(macroF1).toBeCloseTo((2 / 3 + 0.5) / 3, 12)
   })
+
+  it('takes the mean F1 over the classes that have samples', () => {
+    const metrics = new Metrics(4)
+    metrics.add({ shape: [3, 4], data: Float32Array.from([[3, 1, 0, 0], [1, 3, 0, 0], [0, 0, 9, 0]].flat()) }, [0, 1, 1], 1)
+    // sklearn's f1_score(y, p, average='macro', labels=[0, 1]) of y = 0, 1, 1 and p = 0, 1, 2.
+    expect(metrics.summary().macroF1).toBeCloseTo((1 + 2 / 3) / 2, 12)
+    expect(new Metrics(2).summary().macroF1).toBe(0)
+  })
 })
 
 describe('early stopping', () => {

@@ -16,7 +16,7 @@ export interface MetricsSummary {
   /** Share of samples whose class has the highest score. */
   readonly accuracy: number
   readonly perClass: readonly ClassMetrics[]
-  /** Mean of the classes' F1. */
+  /** Mean F1 of the classes that have samples; 0 where none has. */
   readonly macroF1: number
   /** `confusion[label][predicted]`, counts. */
   readonly confusion: readonly (readonly number[])[]
@@ -29,6 +29,12 @@ export function argMax(scores: Float32Array, offset: number, length: number): nu
   let best = 0
   for (let i = 1; i < length; i++) if (scores[offset + i]! > scores[offset + best]!) best = i
   return best
+}
+
+/** A class without samples says nothing of how well it is recognised: it does not count. */
+function meanF1(perClass: readonly ClassMetrics[]): number {
+  const present = perClass.filter(({ support }) => support > 0)
+  return ratio(present.reduce((sum, { f1 }) => sum + f1, 0), present.length)
 }
 
 /** Collects predictions of a classifier. */
@@ -63,7 +69,7 @@ export class Metrics {
       loss: ratio(this.lossSum, this.samples),
       accuracy: ratio(correct, this.samples),
       perClass,
-      macroF1: ratio(perClass.reduce((sum, { f1 }) => sum + f1, 0), this.classes),
+      macroF1: meanF1(perClass),
       confusion: this.counts.map(row => [...row]),
     }
   }

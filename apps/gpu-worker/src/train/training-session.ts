@@ -34,6 +34,11 @@ export function initialParameters(network: Network, base: TensorMap, seed: numbe
   return new Map([...base, ...initialHead(network, seed)])
 }
 
+/** Batch norms whose running statistics stay while others' move: they go on with the stored ones. */
+function storedNorms(network: Network, { statistics }: Pick<TrainingPlan, 'statistics'>): string[] {
+  return network.nodes.flatMap(node => (node.op === 'batchNorm' && !statistics.includes(node.parameters.mean) ? [node.name] : []))
+}
+
 export interface TrainingSessionOptions {
   readonly plan: TrainingPlan
   readonly engine: Engine
@@ -79,6 +84,7 @@ export class TrainingSession {
     const trainer = await engine.trainer(network, initialParameters(network, baseWeights, plan.seed), {
       trainable: plan.trainable,
       batchNorm: plan.batchNorm,
+      storedNorms: storedNorms(network, plan),
       inputSize: [plan.inputSize.height, plan.inputSize.width],
       auxiliaryWeight: plan.auxiliaryWeight,
       batchSize: plan.microBatch,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { LayermillError } from '@layermill/models'
 import { compareUtf8, type ImageSource, type ManifestRow } from '@layermill/storage'
 import { stratifiedSplit } from '@layermill/training'
+import { orderClasses } from './class-order.js'
 
 /** An image with its class. */
 export type LabelledRow = ManifestRow & { readonly label: string }
@@ -30,11 +31,12 @@ export async function listLabelled(source: ImageSource, where: string): Promise<
 }
 
 /**
- * The classes of images, in the order of their names: what the scores of the network are of.
+ * The classes of images, in the order of `orderClasses`: what the scores of the network are of.
+ * @param known the dataset's own order of its classes, where it has one
  * @throws LayermillError `CLASS_TOO_FEW`
  */
-export function findClasses(rows: readonly LabelledRow[], where: string): string[] {
-  const classes = [...new Set(rows.map(({ label }) => label))].sort(compareUtf8)
+export function findClasses(rows: readonly LabelledRow[], where: string, known?: readonly string[]): string[] {
+  const classes = orderClasses(rows.map(({ label }) => label), known)
   if (classes.length >= 2) return classes
   const found = `${rows.length} image${rows.length === 1 ? '' : 's'} of the class ${classes[0] ?? '(none)'}`
   throw new LayermillError('CLASS_TOO_FEW', `${where} has ${found} only; expected two classes or more`, { hint: labelHint })

@@ -1,6 +1,7 @@
 import type { FinetuneSpec } from '@layermill/jobs'
 import { elementCount, type FineTunedNetwork, layerShapes } from '@layermill/models'
 import { stepsPerEpoch } from '@layermill/training'
+import { ownOrder } from './class-order.js'
 import { checkNoFolderEmpty, findClasses, holdOut, listLabelled, ownValidation } from './dataset.js'
 import type { TrainingEnvironment } from './environment.js'
 import { baseIsFixed, featuresLayer, parameterScales, trainedNetwork } from './plan.js'
@@ -25,17 +26,17 @@ export async function describeTraining(spec: FinetuneSpec, environment: Training
   const list = async (place: string) => {
     const source = await environment.openLabelled(place)
     try {
-      return await listLabelled(source, place)
+      return { rows: await listLabelled(source, place), order: ownOrder(source) }
     } finally {
       await source.close()
     }
   }
-  const rows = await list(spec.source)
-  const names = findClasses(rows, spec.source)
+  const { rows, order } = await list(spec.source)
+  const names = findClasses(rows, spec.source, order)
   await checkNoFolderEmpty(spec.source, names)
   const { validation: held } = spec
   const { training, validation, warnings } =
-    typeof held === 'number' ? holdOut(rows, names, held) : ownValidation(rows, await list(held), names, held)
+    typeof held === 'number' ? holdOut(rows, names, held) : ownValidation(rows, (await list(held)).rows, names, held)
   const { network: base } = await environment.base(spec)
   const network = trainedNetwork(spec, base, names)
   const scales = parameterScales(spec, network)

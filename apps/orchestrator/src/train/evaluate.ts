@@ -6,13 +6,12 @@ import type { Evaluation, Mistake } from './metrics-line.js'
 /** Mistakes kept for the report. */
 const keptMistakes = 24
 
-/** Softmax of one row of scores, in double precision. */
-function probabilities(logits: Float32Array, offset: number, classes: number): number[] {
+/** Logarithms of softmax of one row of scores, in double precision: finite also where the probability is too small for a number. */
+function logProbabilities(logits: Float32Array, offset: number, classes: number): number[] {
   const row = Array.from(logits.subarray(offset, offset + classes))
-  const top = Math.max(...row)
-  const powers = row.map(value => Math.exp(value - top))
-  const total = powers.reduce((sum, value) => sum + value, 0)
-  return powers.map(value => value / total)
+  const top = row.reduce((most, value) => Math.max(most, value), -Infinity)
+  const total = row.reduce((sum, value) => sum + Math.exp(value - top), 0)
+  return row.map(value => value - top - Math.log(total))
 }
 
 function mistakesOf(
@@ -25,9 +24,9 @@ function mistakesOf(
     const label = labels[i]!
     const predicted = argMax(logits.data, i * classes.length, classes.length)
     if (predicted === label) return []
-    const shares = probabilities(logits.data, i * classes.length, classes.length)
+    const logs = logProbabilities(logits.data, i * classes.length, classes.length)
     return [
-      { key, label: classes[label]!, predicted: classes[predicted]!, probability: shares[predicted]!, loss: -Math.log(shares[label]!) },
+      { key, label: classes[label]!, predicted: classes[predicted]!, probability: Math.exp(logs[predicted]!), loss: -logs[label]! },
     ]
   })
 }

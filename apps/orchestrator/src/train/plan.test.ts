@@ -60,6 +60,19 @@ describe('what learns', () => {
     expect(plan({ batchNorm: 'batch' }).statistics).toContain('res5/b2/bn3/avg_var')
   })
 
+  it('moves the statistics of layers that learn and no others', () => {
+    const { statistics } = plan({ batchNorm: 'batch', base: 'res5=1,res4=0.1,*=0' })
+    expect(new Set(statistics.map(name => name.split('/')[0]))).toEqual(new Set(['res4', 'res5']))
+    expect(statistics).toEqual(expect.arrayContaining(['res4/a/bn1/avg_mean', 'res5/b2/bn3/avg_var']))
+    // A frozen base learns nothing: what moves there is asked for by the flag alone.
+    expect(plan({ batchNorm: 'batch', base: 'frozen' }).statistics).toContain('bn1/avg_mean')
+  })
+
+  it('refuses batch statistics where there are none', () => {
+    expect(() => plan({ batchNorm: 'batch', model: 'vgg16', base: 'full' })).toThrow(/vgg16@fc7 has no batch normalisation/)
+    expect(() => plan({ batchNorm: 'batch', base: { 'conv1/W': 1 } })).toThrow(/no layer that learns has batch normalisation/)
+  })
+
   it('refuses a layer that is not there', () => {
     expect(() => scales({ nowhere: 1 })).toThrow(expect.objectContaining({ code: 'SCALE_INVALID' }) as Error)
   })

@@ -55,8 +55,26 @@ export function featuresLayer(spec: FinetuneSpec, base: Network): string {
   }
 }
 
-function runningStatistics(network: Network): string[] {
-  return network.nodes.flatMap(node => (node.op === 'batchNorm' ? [node.parameters.mean, node.parameters.variance] : []))
+function runningStatistics(network: Network, scales?: ReadonlyMap<string, number>): string[] {
+  const learns = (names: readonly string[]): boolean => scales === undefined || names.some(name => (scales.get(name) ?? 0) !== 0)
+  return network.nodes.flatMap(node => {
+    if (node.op !== 'batchNorm') return []
+    const { gamma, beta, mean, variance } = node.parameters
+    return learns([gamma, beta]) ? [mean, variance] : []
+  })
+}
+
+/**
+ * The running statistics that a run moves: none with frozen batch norm; else those of the layers that learn, and of all where the whole
+ * base is frozen and only its statistics are to follow the images.
+ * @throws LayermillError `SPEC_INVALID` where they are to move and there are none
+ */
+function movingStatistics(spec: FinetuneSpec, network: Network, scales: ReadonlyMap<string, number>): string[] {
+  if (spec.batchNorm === 'frozen') return []
+  const found = runningStatistics(network, isFrozen(spec.base) ? undefined : scales)
+  if (found.length > 0) return found
+  const why = runningStatistics(network).length === 0 ? `${network.id} has no batch normalisation` : 'no layer that learns has batch normalisation'
+  throw new LayermillError('SPEC_INVALID', `batchNorm: got batch, expected frozen: ${why}`)
 }
 
 /** Names that each parameter goes by besides its own: its node's, and the layers' that end in that node. */
@@ -141,7 +159,7 @@ export interface PlanInput {
 
 /**
  * The plan of a run: what its numbers follow from.
- * @throws LayermillError as `trainedNetwork`, `parameterScales` and `classWeights` do
+ * @throws LayermillError as `trainedNetwork`, `parameterScales`, `classWeights` and `movingStatistics` do
  */
 export function trainingPlan({ run, spec, base, classes, training, validation, datasetSha256 }: PlanInput): TrainingPlan {
   const network = trainedNetwork(spec, base, classes)
@@ -149,6 +167,7 @@ export function trainingPlan({ run, spec, base, classes, training, validation, d
   const features = baseIsFixed(spec) ? featuresLayer(spec, base) : undefined
   const before = features === undefined ? [] : pruneNodes(network.nodes, [network.layers.get(features)!])
   const weights = classWeights(spec, classes, training)
+  const scales = parameterScales(spec, network)
   return {
     version: 1,
     run,
@@ -157,8 +176,8 @@ export function trainingPlan({ run, spec, base, classes, training, validation, d
     resample: spec.resample ?? base.preparation.resample,
     autoOrient: spec.autoOrient,
     classes: [...classes],
-    trainable: [...parameterScales(spec, network)].filter(([, scale]) => scale !== 0).map(([name]) => name),
-    statistics: spec.batchNorm === 'batch' ? runningStatistics(network) : [],
+    trainable: [...scales].filter(([, scale]) => scale !== 0).map(([name]) => name),
+    statistics: movingStatistics(spec, network, scales),
     batchNorm: spec.batchNorm,
     auxiliaryWeight: spec.auxiliary ? 0.3 : 0,
     dropoutOff: before.filter(({ op }) => op === 'dropout').map(({ name }) => name),

@@ -12,6 +12,7 @@ import {
 import { LayermillError, type Network } from '@layermill/models'
 import { encodeErrors, encodeManifest, type ErrorRow, errorsPath, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { writeRunRecord } from '../run/record-store.js'
+import { ownOrder } from './class-order.js'
 import { checkErrors, unusableImages } from './check-images.js'
 import {
   checkNoClassEmpty,
@@ -78,12 +79,12 @@ class Preparation {
   private async plan(): Promise<Omit<PreparedTraining, 'features'>> {
     const { spec } = this
     const { base, record } = this.options
-    const listed = await this.list(spec.source)
-    const classes = findClasses(listed, spec.source)
+    const { rows: listed, order } = await this.list(spec.source)
+    const classes = findClasses(listed, spec.source, order)
     await checkNoFolderEmpty(spec.source, classes)
     // What cannot be is refused before the images are read.
     trainedNetwork(spec, base, classes)
-    const ownListed = typeof spec.validation === 'string' ? await this.list(spec.validation) : undefined
+    const ownListed = typeof spec.validation === 'string' ? (await this.list(spec.validation)).rows : undefined
     if (ownListed !== undefined) ownValidation(listed, ownListed, classes, spec.validation as string)
 
     const usable = await this.usable('images', spec.source, listed)
@@ -120,10 +121,10 @@ class Preparation {
     return planned
   }
 
-  private async list(source: string): Promise<LabelledRow[]> {
+  private async list(source: string): Promise<{ rows: LabelledRow[]; order: readonly string[] | undefined }> {
     const opened = await this.options.environment.openLabelled(source)
     try {
-      return await listLabelled(opened, source)
+      return { rows: await listLabelled(opened, source), order: ownOrder(opened) }
     } finally {
       await opened.close()
     }

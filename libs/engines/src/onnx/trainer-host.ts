@@ -37,10 +37,10 @@ export class TrainerHost {
   }
 
   static async create(params: TrainParams, settings: SessionSettings, native: NativeCall): Promise<TrainerHost> {
-    const { nodes, weights, inputSize, start, losses, trainable, batchStatistics, dropout } = params
+    const { nodes, weights, inputSize, start, losses, trainable, batchStatistics, storedNorms = [], dropout } = params
     const size = await native(() => blockSize(settings))
     const block = size === undefined ? {} : { block: size }
-    const request = { nodes, weights, inputSize, start, losses, trainable, batchStatistics, dropout, ...block }
+    const request = { nodes, weights, inputSize, start, losses, trainable, batchStatistics, storedNorms, dropout, ...block }
     const { graph, ...lowered } = lowerTraining(request)
     const session = await native(() => createSession(graph, settings))
     return new TrainerHost(params, settings, native, { session, lowered }, block)

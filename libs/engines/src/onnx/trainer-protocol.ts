@@ -14,6 +14,8 @@ export interface TrainParams {
   /** Running statistics that `setParameters` may change. */
   readonly statistics: readonly string[]
   readonly batchStatistics: boolean
+  /** Batch norms that use stored statistics all the same. Default: none. */
+  readonly storedNorms?: readonly string[]
   readonly dropout: boolean
   /** Threads inside one operator, which may be fewer than the engine's. TensorFlow.js chooses for itself. */
   readonly threads: number

@@ -72,7 +72,7 @@ const MOST_LANES = 4
 
 /** Makes a trainer in an engine's threads. See `Engine.trainer`. */
 export async function createTrainer(place: TrainerPlace, network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
-  const { trainable, batchNorm = 'frozen', dropout = true, inputSize = network.inputSize, auxiliaryWeight = 0.3, batchSize } = options
+  const { trainable, batchNorm = 'frozen', storedNorms = [], dropout = true, inputSize = network.inputSize, auxiliaryWeight = 0.3, batchSize } = options
   const start = options.start === undefined ? undefined : resolveLayers(network, [options.start])[0]!
   const losses = lossesOf(network, auxiliaryWeight)
   const all = pruneNodes(network.nodes, losses.map(({ node }) => node))
@@ -83,7 +83,7 @@ export async function createTrainer(place: TrainerPlace, network: Network, weigh
   }
   if (trainable.length === 0) throw new LayermillError('PARAMETER_UNKNOWN', `no parameter of ${network.id} is to learn`)
   const batchStatistics = batchNorm === 'batch'
-  const statistics = batchStatistics ? statisticsOf(used) : []
+  const statistics = batchStatistics ? statisticsOf(used.filter(({ name }) => !storedNorms.includes(name))) : []
   const selected = selectWeights({ ...network, inputSize }, all, weights, parametersOf(used))
   const unknown = trainable.find(name => !selected.has(name))
   if (unknown !== undefined) throw new LayermillError('PARAMETER_UNKNOWN', `${unknown} is no parameter of ${network.id} before its losses`)
@@ -92,7 +92,7 @@ export async function createTrainer(place: TrainerPlace, network: Network, weigh
   const learning = trainable.reduce((sum, name) => sum + selected.get(name)!.data.length, 0)
   const count = sliced && batchSize !== undefined ? Math.min(place.cores, sliceBatch(batchSize, learning).length, MOST_LANES) : 1
   const threads = Math.floor(place.cores / count)
-  const plan = { nodes: all, inputSize, start, losses, trainable, statistics, batchStatistics, dropout, threads }
+  const plan = { nodes: all, inputSize, start, losses, trainable, statistics, batchStatistics, storedNorms, dropout, threads }
   const { lanes, loaded } = await openLanes(place.threads, {
     count,
     device: place.device,

@@ -12,8 +12,8 @@ export interface Value {
 
 /** How training computes a network, where it is not as inference does. */
 export interface ReferenceOptions {
-  /** Batch norm uses the statistics of the batch. Default false. */
-  readonly batchStatistics?: boolean
+  /** Batch norm uses the statistics of the batch: all, none, or those of which it is true. Default false. */
+  readonly batchStatistics?: boolean | ((norm: string) => boolean)
   /** What dropouts multiply by, by node; where there is none, a dropout changes nothing. */
   readonly masks?: ReadonlyMap<string, Value>
 }
@@ -181,7 +181,8 @@ export function channelStatistics(value: Value): { mean: Float64Array; variance:
 const batchNorm: Rule<'batchNorm'> = (node, [input], parameter, { batchStatistics = false }) => {
   const of = (key: 'gamma' | 'beta' | 'mean' | 'variance'): Float64Array => parameter(node.parameters[key]).data
   const [gamma, beta] = [of('gamma'), of('beta')]
-  const { mean, variance } = batchStatistics ? channelStatistics(input!) : { mean: of('mean'), variance: of('variance') }
+  const ofBatch = typeof batchStatistics === 'boolean' ? batchStatistics : batchStatistics(node.name)
+  const { mean, variance } = ofBatch ? channelStatistics(input!) : { mean: of('mean'), variance: of('variance') }
   const read = reader(input!)
   return build4(dims4(input!), (n, c, y, x) =>
     (gamma[c]! * (read(n, c, y, x)! - mean[c]!)) / Math.sqrt(variance[c]! + node.attributes.epsilon) + beta[c]!)

@@ -111,9 +111,55 @@ function gradientContract(engine: () => Engine): void {
   })
 }
 
+/** A batch norm with stored statistics, joined with its convolution in some engines, before one with those of the batch. */
+const twoNorms = tinyNetwork(
+  [
+    node('conv', 'conv1', ['input'], { outChannels: 4, kernel: [3, 3], stride: [1, 1], pad: [1, 1] }),
+    node('batchNorm', 'bn1', ['conv1'], { epsilon: 1e-3, decay: 0.9 }),
+    node('relu', 'relu1', ['bn1'], {}),
+    node('conv', 'conv2', ['relu1'], { outChannels: 4, kernel: [3, 3], stride: [2, 2], pad: [1, 1] }),
+    node('batchNorm', 'bn2', ['conv2'], { epsilon: 1e-3, decay: 0.9 }),
+    node('linear', 'scores', ['bn2'], { inFeatures: 64, outFeatures: classes }),
+  ],
+  [8, 8],
+)
+
+function storedNormsContract(engine: () => Engine): void {
+  const all = tinyWeights(twoNorms)
+  const learning = [...all.keys()].filter(name => !/mean$|variance$/.test(name))
+
+  it.each([{ stored: 'bn1', moved: 'bn2' }, { stored: 'bn2', moved: 'bn1' }])('keeps the statistics of $stored while $moved has the batch\'s', async ({ stored, moved }) => {
+    const trainer = await engine().trainer(twoNorms, all, { trainable: learning, batchNorm: 'batch', storedNorms: [stored] })
+    try {
+      const { images, labels, targets } = batch()
+      const doubled = { shape: images.shape, data: Float64Array.from(images.data) }
+      const loss = (by: number, direction: ReadonlyMap<string, Float32Array>): number => {
+        const at = new Map([...all].map(([name, { shape, data }]) => [name, { shape, data: data.map((value, i) => value + by * (direction.get(name)?.[i] ?? 0)) }]))
+        const scores = computeReference(twoNorms.nodes, at, doubled, { batchStatistics: norm => norm === moved }).get('scores')!
+        return crossEntropy(scores, { shape: targets.shape, data: Float64Array.from(targets.data) })
+      }
+      const expected = loss(0, new Map())
+      const result = await trainer.gradients({ images, labels, targets })
+      expect(result.loss / expected).toBeCloseTo(1, 5)
+      expect([...result.batchNorm.keys()]).toEqual([moved])
+      for (const [i, name] of learning.entries()) {
+        const { data } = result.gradients.get(name)!
+        const direction = new Map([[name, numbers(data.length, 60 + i).map((value, j) => Math.sign(data[j]!) * (0.5 + Math.abs(value)) * 0.05)]])
+        const product = data.reduce((sum, value, j) => sum + value * direction.get(name)![j]!, 0)
+        const found = (loss(1e-3, direction) - loss(-1e-3, direction)) / 2e-3
+        expect(Math.abs(product - found), name).toBeLessThan(2e-3 * Math.abs(found) + 2e-3)
+      }
+      await expect(trainer.setParameters(new Map([[`${stored}/mean`, all.get(`${stored}/mean`)!]]))).rejects.toMatchObject({ code: 'PARAMETER_UNKNOWN' })
+    } finally {
+      await trainer.release()
+    }
+  })
+}
+
 /** @param engine the one under test, open while tests run */
 export function trainingContract(engine: () => Engine): void {
   gradientContract(engine)
+  storedNormsContract(engine)
 
   it('evaluates as an extractor computes, with the parameters as last set', () => withTrainer(engine(), async trainer => {
     const { images, labels, targets } = batch()

@@ -10,7 +10,9 @@ export interface RuleContext {
   parameter(name: string): tf.Tensor
   /** A convolution's weight as [height, width, in, out]. */
   filter(name: string): tf.Tensor4D
-  /** Batch norm with the batch's own statistics: told of mean and variance, which divides by the count. Else undefined. */
+  /** Whether a batch norm uses the batch's own statistics. Default: none does. */
+  readonly ofBatch?: (norm: string) => boolean
+  /** Told of the mean and variance of such a batch norm; the variance divides by the count. */
   readonly onStatistics?: (node: string, mean: tf.Tensor, variance: tf.Tensor, count: number) => void
   /** A dropout's mask in the layout of its value, where dropout is on. */
   mask(node: string): tf.Tensor | undefined
@@ -67,7 +69,7 @@ function normalise(node: NodeOf<'batchNorm'>, x: tf.Tensor, context: RuleContext
 }
 
 const batchNorm: Rule<'batchNorm'> = (node, [x], context) => {
-  if (context.onStatistics !== undefined) return normalise(node, x!, context)
+  if (context.ofBatch?.(node.name) === true) return normalise(node, x!, context)
   const { scale, shift } = affine(node, context)
   return tf.add(tf.mul(x!, scale), shift)
 }

@@ -40,11 +40,11 @@ export class TrainerHost {
   private readonly masks: ReadonlyMap<string, readonly number[]>
 
   constructor(private readonly params: TrainParams) {
-    const { nodes, weights, losses, trainable, statistics, batchStatistics, dropout, inputSize } = params
+    const { nodes, weights, losses, trainable, statistics, dropout, inputSize } = params
     const cut = cutNodes(params)
     const outputs = new Set(losses.map(({ node }) => node))
     this.joined = joinBatchNorm(cut, outputs)
-    const used = batchStatistics ? cut : this.joined
+    const used = joinBatchNorm(cut, outputs, ({ name }) => !this.ofBatch(name))
     checkTrainable(used, trainable)
     const withGradient = nodesWithGradient(used, new Set(trainable))
     this.fixed = used.filter(node => !withGradient.has(node.name))
@@ -52,7 +52,7 @@ export class TrainerHost {
     const shapes = inferShapes(nodes, inputSize)
     const dropouts = cut.filter(node => dropout && node.op === 'dropout' && node.attributes.ratio > 0)
     this.masks = new Map(dropouts.map(({ name }) => [name, shapes.get(name)!]))
-    this.batchNorms = batchStatistics ? cut.filter(({ op }) => op === 'batchNorm').map(({ name }) => name) : []
+    this.batchNorms = cut.filter(({ op, name }) => op === 'batchNorm' && this.ofBatch(name)).map(({ name }) => name)
     this.parameters = new Parameters(weights, new Set([...trainable, ...statistics]))
   }
 
@@ -133,8 +133,15 @@ export class TrainerHost {
       parameter: name => parameters.parameter(name),
       filter: name => parameters.filter(name),
       mask: name => uploaded.get(name),
-      ...(this.params.batchStatistics ? { onStatistics } : {}),
+      ofBatch: norm => this.ofBatch(norm),
+      onStatistics,
     }
+  }
+
+  /** Whether a batch norm uses the statistics of the batch. */
+  private ofBatch(norm: string): boolean {
+    const { batchStatistics, storedNorms = [] } = this.params
+    return batchStatistics && !storedNorms.includes(norm)
   }
 
   private score(scores: readonly Tensor[], labels: Int32Array, targets: Tensor): StepResult {

@@ -6,6 +6,7 @@ import { writeManifest } from '../../run/manifest-plan.js'
 import { newRecord } from '../../run/open-run.js'
 import { writeRunRecord } from '../../run/record-store.js'
 import { superviseRun } from '../../run/supervise.js'
+import { ownOrder } from '../class-order.js'
 import { findClasses, type LabelledRow, listLabelled } from '../dataset.js'
 import type { TrainingEnvironment } from '../environment.js'
 import { linearProbe } from './linear-probe.js'
@@ -106,7 +107,7 @@ export async function adviseLayers(options: AdviseOptions): Promise<Advice> {
   const source = await environment.openLabelled(spec.source)
   const rows = await listLabelled(source, spec.source)
   await source.close()
-  const classes = findClasses(rows, spec.source)
+  const classes = findClasses(rows, spec.source, ownOrder(source))
   const chosen = sampleRows(rows, classes, sample)
   await extractSample(chosen, provided, options)
   const labels = new Map(chosen.map(({ key, label }) => [key, classes.indexOf(label)]))

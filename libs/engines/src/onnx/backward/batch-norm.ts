@@ -78,7 +78,7 @@ function affine(context: TrainingContext, value: string, scale: string, shift: s
 export function batchNormForward(node: NodeOf<'batchNorm'>, [input]: readonly string[], context: TrainingContext): string {
   const names = saved(node.name)
   const { gamma, beta, mean: meanParameter, variance } = node.parameters
-  if (!context.batchStatistics) {
+  if (!context.ofBatch(node.name)) {
     const stored = [gamma, beta, meanParameter, variance].map(name => context.weight(name))
     return context.emit('BatchNormalization', [input!, ...stored], node.name, { epsilon: float(node.attributes.epsilon) })
   }
@@ -96,7 +96,7 @@ export function batchNormForward(node: NodeOf<'batchNorm'>, [input]: readonly st
 }
 
 export function batchNormBackward(node: NodeOf<'batchNorm'>, gradient: string, context: TrainingContext): void {
-  if (context.batchStatistics) backwardOfBatch(node, gradient, context)
+  if (context.ofBatch(node.name)) backwardOfBatch(node, gradient, context)
   else backwardOfStored(node, gradient, context)
 }
 

@@ -21,8 +21,8 @@ export interface TrainingFacts {
   readonly readers: ReadonlyMap<string, number>
   /** Channels that lie together where convolutions work on blocked values (see `Layouts`); undefined where they do not. */
   readonly block: number | undefined
-  /** Batch norm uses the statistics of the batch. */
-  readonly batchStatistics: boolean
+  /** Whether a batch norm uses the statistics of the batch. */
+  readonly ofBatch: (norm: string) => boolean
   /** Dropout is on: masks are inputs. */
   readonly dropout: boolean
 }
@@ -54,8 +54,9 @@ export class TrainingContext extends LoweringContext {
     this.layouts = new Layouts(this, facts.block)
   }
 
-  get batchStatistics(): boolean {
-    return this.facts.batchStatistics
+  /** Whether a batch norm uses the statistics of the batch. */
+  ofBatch(norm: string): boolean {
+    return this.facts.ofBatch(norm)
   }
 
   get dropout(): boolean {

@@ -25,6 +25,8 @@ export interface TrainingRequest {
   /** Further parameters that become inputs. */
   readonly changing?: readonly string[]
   readonly batchStatistics: boolean
+  /** Names of batch norms that use stored statistics although `batchStatistics` is true. Default: none. */
+  readonly storedNorms?: readonly string[]
   readonly dropout: boolean
   /** What `blockSize` found; left out, values are not blocked. */
   readonly block?: number
@@ -77,9 +79,10 @@ function emitAll(context: TrainingContext, nodes: readonly TrainingNode[], losse
   }
 }
 
-/** Whether batch norm's statistics are constants. */
-function fixedStatistics(nodes: readonly GraphNode[], { batchStatistics, changing = [] }: TrainingRequest): boolean {
-  return !batchStatistics && !nodes.some(node => node.op === 'batchNorm' && changing.includes(node.parameters.mean))
+/** Tells whether a batch norm, by its name, uses the statistics of the batch. */
+function usesBatch({ batchStatistics, storedNorms = [] }: TrainingRequest): (norm: string) => boolean {
+  const stored = new Set(storedNorms)
+  return norm => batchStatistics && !stored.has(norm)
 }
 
 function checkTrainable(nodes: readonly TrainingNode[], trainable: readonly string[]): void {
@@ -109,11 +112,13 @@ const batched = (shape: readonly number[]): (number | string)[] => ['N', ...shap
  * @throws LayermillError `INPUT_SIZE`; `PARAMETER_UNKNOWN`; `WEIGHTS_MISSING_TENSOR`.
  */
 export function lowerTraining(request: TrainingRequest): LoweredTraining {
-  const { losses, trainable, weights, inputSize, batchStatistics, dropout } = request
+  const { losses, trainable, weights, inputSize, dropout } = request
+  const ofBatch = usesBatch(request)
   const pruned = cutNodes(request)
   const shapes = inferShapes(pruneNodes(request.nodes, losses.map(({ node }) => node)), inputSize)
   const outputs = new Set(losses.map(({ node }) => node))
-  const nodes = fixedStatistics(pruned, request) ? joinBatchNorm(pruned, outputs) : pruned
+  const variable = new Set([...trainable, ...(request.changing ?? [])])
+  const nodes = joinBatchNorm(pruned, outputs, ({ name, parameters }) => !ofBatch(name) && !variable.has(parameters.mean))
   checkTrainable(nodes, trainable)
   const parameter = (name: string): Tensor => {
     const tensor = weights.get(name)
@@ -122,11 +127,10 @@ export function lowerTraining(request: TrainingRequest): LoweredTraining {
   }
   const learning = new Set(trainable)
   const withGradient = nodesWithGradient(nodes, learning)
-  const variable = new Set([...trainable, ...(request.changing ?? [])])
   const changing = new Set(nodes.filter(node => withGradient.has(node.name) || learnable(node).some(name => variable.has(name))).map(({ name }) => name))
   const readers = countReaders(nodes)
   for (const name of outputs) readers.set(name, (readers.get(name) ?? 0) + 1)
-  const context = new TrainingContext({ parameter, shapes, trainable: learning, withGradient, changing, readers, deadZeros: deadZeros(nodes), block: request.block, batchStatistics, dropout })
+  const context = new TrainingContext({ parameter, shapes, trainable: learning, withGradient, changing, readers, deadZeros: deadZeros(nodes), block: request.block, ofBatch, dropout })
   emitAll(context, nodes, losses)
 
   const input = nodes[0]!.name

@@ -34,13 +34,19 @@ export function countReaders(nodes: readonly TrainingNode[]): Map<string, number
 /**
  * Joins each batch norm with the convolution that only it reads: with stored statistics it is a factor and a summand of each channel,
  * which the weights can carry instead of every activation.
+ * @param outputs nodes whose own values are wanted
+ * @param fixed whether a batch norm's statistics are stored ones that do not change; by default all are
  */
-export function joinBatchNorm(nodes: readonly GraphNode[], outputs: ReadonlySet<string>): TrainingNode[] {
+export function joinBatchNorm(
+  nodes: readonly GraphNode[],
+  outputs: ReadonlySet<string>,
+  fixed: (norm: NodeOf<'batchNorm'>) => boolean = () => true,
+): TrainingNode[] {
   const readers = countReaders(nodes)
   const joined = new Map<string, TrainingNode>()
   for (const node of nodes) {
     const before = joined.get(node.inputs[0] ?? '')
-    if (node.op === 'batchNorm' && before?.op === 'conv' && readers.get(before.name) === 1 && !outputs.has(before.name)) {
+    if (node.op === 'batchNorm' && fixed(node) && before?.op === 'conv' && readers.get(before.name) === 1 && !outputs.has(before.name)) {
       joined.delete(before.name)
       joined.set(node.name, { name: node.name, op: 'convBatchNorm', inputs: before.inputs, conv: before, batchNorm: node })
     } else {
