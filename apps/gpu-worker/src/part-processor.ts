@@ -1,7 +1,7 @@
 import { type Extractor, selfCheck, type SelfCheck } from '@layermill/engines'
 import { classify, type PartJob, parseRunRecord, readPayload, type RunRecord } from '@layermill/jobs'
 import { LayermillError, type Network } from '@layermill/models'
-import { FeatureCache, type ImageSource, readCommit, RUN_PATH, type Store } from '@layermill/storage'
+import { countsOf, FeatureCache, type ImageSource, readCommit, RUN_PATH, type Store } from '@layermill/storage'
 import { RunCache } from './cache/run-cache.js'
 import { LeaseCache } from './lease-cache.js'
 import { findBatchSize } from './batch-size/batch-size.js'
@@ -111,7 +111,7 @@ export class PartProcessor {
   private async computeOnce(run: OpenRun, part: number, report: ReportProgress, signal: AbortSignal): Promise<PartResult> {
     const { record, store, precision } = run
     const committed = await readCommit(store, part)
-    if (committed !== undefined) return { images: committed.images, failed: committed.failed }
+    if (committed !== undefined) return countsOf(committed)
     const { model } = record.spec
     const weights = this.options.weightsOf?.(record) ?? record.spec.weights
     const loaded = await loadRunModel(this.options.provider, record, { model, weights })

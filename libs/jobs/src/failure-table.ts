@@ -25,6 +25,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   IMAGE_UNKNOWN: row('never', 'request', 'The run has no such image.'),
   IMAGE_UNREADABLE: row('alone', 'image', 'The file is there but could not be read.'),
   IMAGE_UNSUPPORTED: row('never', 'image', 'The image format or its colour space is not supported.'),
+  VALUE_OVERFLOW: row('never', 'image', 'Values of a layer are too large for float16, or no finite numbers: NaN or infinite.'),
   LABEL_INVALID: row('never', 'image', 'The image has a label that is not one of the classes.'),
 
   // Sources of images.

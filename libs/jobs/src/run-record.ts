@@ -51,6 +51,8 @@ export const RunCounts = z.object({
   parts: z.int(),
   /** Images with results of which nothing had to be computed, the cache had it; of the last session, as far as workers have told. Only with a cache. */
   cached: z.int().optional(),
+  /** Values in the features that are NaN or infinite, too large for float16 among them; only where there are some and `onOverflow` is warn. */
+  overflow: z.int().optional(),
 })
 export type RunCounts = z.output<typeof RunCounts>
 

@@ -77,6 +77,7 @@ export const extractFields = {
   out: place.describe('Where results go: a folder or s3://bucket/prefix.'),
   pool: choice(['none', 'avg', 'max']).default('none').describe('Shrinks feature maps to one number per channel before they are written.'),
   dtype: choice(['float32', 'float16']).default('float32').describe('Numbers in the result files.'),
+  onOverflow: choice(['fail', 'warn']).optional().describe('An image with values that are NaN, infinite or too large for float16 fails (fail), or they are written as they come, counted and warned of (warn). Default: fail.'),
   format: choice(['npy', 'parquet', 'safetensors']).default('npy').describe('Format of the result files.'),
   update: flag('Compute only what is new or changed since the last run at the destination; drop what is gone.'),
   selfCheck: flag('First compute a stored picture with known activations and compare; a drift over 1e-3 stops the run.'),

@@ -20,6 +20,12 @@ function refusal(input: unknown): string {
 }
 
 describe('defaults', () => {
+  it('takes what to do with values that overflow, and leaves it out where nothing is said', () => {
+    expect(parseSpec({ ...extract, onOverflow: 'warn' })).toMatchObject({ onOverflow: 'warn' })
+    expect(parseSpec(extract)).not.toHaveProperty('onOverflow')
+    expect(() => parseSpec({ ...extract, onOverflow: 'clip' })).toThrow(/onOverflow: got "clip", expected one of fail, warn/)
+  })
+
   it('fills in an extraction', () => {
     expect(parseSpec(extract)).toEqual({
       ...extract, weights: 'imagenet', autoOrient: false, device: 'auto', engine: 'onnx', maxErrors: '1%', overwrite: false, plan: false,

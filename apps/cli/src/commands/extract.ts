@@ -5,6 +5,7 @@ import { formatCount, formatSeconds } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { absolutePlaces } from '../places.js'
 import { resolveRegistered } from '../registry/registry.js'
+import { sayOverflow } from './run-lines.js'
 import type { RunOptions } from './run.js'
 import { isRemote, submitAndFollow } from './submit.js'
 
@@ -22,5 +23,6 @@ export async function extractCommand(output: Output, source: string | undefined,
   const record = isRemote(options) ? await submitAndFollow(output, spec, options) : (await (await import('./run.js')).carryOut(output, spec, spec.out, options)).record
   if (options.json) output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds })
   else output.line(`${summary(record)}\n${spec.out}`)
+  sayOverflow(output, record.counts, spec.dtype)
   return exitCodeOf(record)
 }

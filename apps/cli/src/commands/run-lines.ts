@@ -1,4 +1,5 @@
 import type { RunDetail } from '@layermill/orchestrator/api'
+import { formatPlural } from '../output/format.js'
 import type { Output } from '../output/output.js'
 
 export type Registered = NonNullable<RunDetail['registered']>
@@ -12,6 +13,13 @@ export function registeredLine({ name, version, event, reason }: Registered): st
 export function sayRegistered(output: Output, registered: Registered, json: boolean | undefined): void {
   if (json === true) output.json({ ...registered, event: 'registered', outcome: registered.event })
   else output.note(registeredLine(registered))
+}
+
+/** That values of features are no finite numbers, where they were written all the same. */
+export function sayOverflow(output: Output, { overflow = 0 }: { readonly overflow?: number | undefined }, dtype: string): void {
+  if (overflow === 0) return
+  const what = dtype === 'float16' ? 'too large for float16, or no finite numbers as the network computes them' : 'no finite numbers as the network computes them'
+  output.note(`warning: ${formatPlural(overflow, 'value')} in the features ${overflow === 1 ? 'is' : 'are'} NaN or infinite: ${what}; the column overflow of the index says in which images`)
 }
 
 /** That features are of another version than the latest, and what to do. */

@@ -8,6 +8,7 @@ import { PartOutput, type PartResult, type ResultRows } from './part-output.js'
 import { type PoolKind, poolRow } from './pool.js'
 import { PredictionRowsOutput } from './prediction-rows.js'
 import { preparerOf, prepareRows } from './prepare-rows.js'
+import { checkRange, overflowRule } from './value-range.js'
 
 export type { PartResult } from './part-output.js'
 
@@ -54,12 +55,14 @@ export async function computePart(input: PartInput): Promise<PartResult> {
   report({ images: 0, failed: 0, total: rows.length })
   const output = new PartOutput(store, record, input.part, resultRows(input, rows))
   const keep = cache?.writer()
+  const rule = overflowRule(record.spec)
   let cached = 0
   const result = (found: PartResult): PartResult => (cache === undefined ? found : { ...found, cached })
   const prepared = prepareRows(rows, { source, prepare: preparerOf(record, input.loaded.network), concurrency: readAhead, cache })
   for await (const row of computeRows(prepared, { extractor, batchSize })) {
     signal.throwIfAborted()
-    const finished = row.kind === 'computed' ? finishedRow(row, record.identity.pool as PoolKind) : row
+    const known = row.kind === 'computed' ? finishedRow(row, record.identity.pool as PoolKind) : row
+    const finished = known.kind === 'finished' ? checkRange(known, record.identity.dtype, rule) : known
     await output.add(finished)
     if (row.kind === 'finished') cached++
     if (row.kind === 'computed' && finished.kind === 'finished') await keep?.add(finished, row.layers.keys())

@@ -22,6 +22,8 @@ export interface PreparedImage<Row> {
 export interface FinishedRow<Row> extends Pick<PreparedImage<Row>, 'row' | 'width' | 'height' | 'sha256'> {
   readonly kind: 'finished'
   readonly values: ReadonlyMap<string, Float32Array>
+  /** Values that are NaN or infinite in the files, where there are some and they are written all the same. */
+  readonly overflow?: number
 }
 
 /** An image that cannot be used. */

@@ -1,14 +1,17 @@
 import type { RunRecord } from '@layermill/jobs'
 import type { ErrorRow, IndexRow, ManifestRow, Store } from '@layermill/storage'
-import { commitPath, committedFile, encodeCommit, encodeErrors, encodeIndex, errorsPath, indexPath, readCommit } from '@layermill/storage'
+import { commitPath, committedFile, countsOf, encodeCommit, encodeErrors, encodeIndex, errorsPath, indexPath, readCommit } from '@layermill/storage'
 import type { CopiedRow, FailedImage, FinishedRow } from './compute-rows.js'
 import { CopiedParts } from './copied-parts.js'
+import { overflowRule } from './value-range.js'
 
 export interface PartResult {
   readonly images: number
   readonly failed: number
   /** Images whose results all came from the cache; only where there is one. */
   readonly cached?: number
+  /** Values that are NaN or infinite in the files; only where there are some. */
+  readonly overflow?: number
 }
 
 export interface OutputFile {
@@ -31,13 +34,17 @@ export class PartOutput {
   private readonly index: IndexRow[] = []
   private readonly errors: ErrorRow[] = []
   private readonly copied: CopiedParts
+  /** Whether the index has a column for values that are no finite numbers. */
+  private readonly counted: boolean
 
   constructor(private readonly store: Store, record: RunRecord, private readonly part: number, private readonly results: ResultRows) {
     this.copied = new CopiedParts(store, record)
+    this.counted = overflowRule(record.spec) === 'warn'
   }
 
   get result(): PartResult {
-    return { images: this.index.length, failed: this.errors.length }
+    const overflow = this.index.reduce((sum, row) => sum + (row.overflow ?? 0), 0)
+    return { images: this.index.length, failed: this.errors.length, ...(overflow > 0 ? { overflow } : {}) }
   }
 
   async add(row: FinishedRow<ManifestRow> | FailedImage<ManifestRow> | CopiedRow<ManifestRow>): Promise<void> {
@@ -49,22 +56,22 @@ export class PartOutput {
     const { key, label } = manifestRow
     const place = { key, part: this.part, row: this.index.length, ...(label === undefined ? {} : { label }) }
     if (row.kind === 'finished') {
-      const { width, height, sha256 } = row
+      const { width, height, sha256, overflow = 0 } = row
       this.results.add(manifestRow, row.values)
-      this.index.push({ ...place, width, height, sha256 })
+      this.index.push({ ...place, width, height, sha256, ...(this.counted ? { overflow } : {}) })
       return
     }
     const from = manifestRow.from!
-    const { width, height, sha256 } = await this.copied.index(from)
+    const { width, height, sha256, overflow = 0 } = await this.copied.index(from)
     await this.results.copy(manifestRow, from, this.copied)
-    this.index.push({ ...place, width, height, sha256 })
+    this.index.push({ ...place, width, height, sha256, ...(this.counted ? { overflow } : {}) })
   }
 
   /** Writes the part's files, then its commit record: from then on the part exists. */
   async commit(): Promise<PartResult> {
     const earlier = await readCommit(this.store, this.part)
     // Another worker was faster; what it wrote is what counts, also where an image has changed since.
-    if (earlier !== undefined) return { images: earlier.images, failed: earlier.failed }
+    if (earlier !== undefined) return countsOf(earlier)
     const path = commitPath(this.part)
     const files = [...(await this.results.files()), { path: indexPath(this.part), bytes: encodeIndex(this.index) }]
     if (this.errors.length > 0) files.push({ path: errorsPath(this.part), bytes: new TextEncoder().encode(encodeErrors(this.errors)) })

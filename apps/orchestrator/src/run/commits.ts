@@ -1,4 +1,4 @@
-import { listParts, readCommit, type Store } from '@layermill/storage'
+import { countsOf, listParts, readCommit, type Store } from '@layermill/storage'
 import type { PartResult } from './part-queue.js'
 
 /** Numbers of the parts that have a commit record, as a set. */
@@ -11,5 +11,5 @@ export async function committedParts(store: Store): Promise<Set<number>> {
 /** A part's counts by its commit record, or undefined where it has none. */
 export async function committedResult(store: Store, part: number): Promise<PartResult | undefined> {
   const commit = await readCommit(store, part)
-  return commit === undefined ? undefined : { images: commit.images, failed: commit.failed }
+  return commit === undefined ? undefined : countsOf(commit)
 }

@@ -4,6 +4,8 @@ export interface PartResult {
   readonly failed: number
   /** Images whose results all came from the cache; only where there is one. */
   readonly cached?: number
+  /** Values that are NaN or infinite in its files; only where there are some. */
+  readonly overflow?: number
 }
 
 export type PartEvent =

@@ -15,6 +15,8 @@ export interface TrackerTotals {
   readonly failed: number
   /** Images of them that the cache had, as far as workers have told. */
   readonly cached: number
+  /** Values that are NaN or infinite in the files; only where there are some. */
+  readonly overflow?: number
 }
 
 export interface TrackerOptions {
@@ -43,6 +45,7 @@ export class PartTracker {
   private readonly outstanding = new Map<number, PlannedJob>()
   private readonly underWay = new Map<number, PartResult>()
   private readonly totals = { images: 0, parts: 0, partsDone: 0, done: 0, failed: 0, cached: 0 }
+  private overflow = 0
   private failure: PartFailedError | undefined
   private wake: () => void = () => undefined
 
@@ -54,6 +57,7 @@ export class PartTracker {
     this.totals.partsDone += 1
     this.totals.done += result.images
     this.totals.failed += result.failed
+    this.overflow += result.overflow ?? 0
     this.changed()
   }
 
@@ -77,11 +81,13 @@ export class PartTracker {
 
   get current(): TrackerTotals {
     const partial = [...this.underWay.values()]
+    const overflow = partial.reduce((sum, result) => sum + (result.overflow ?? 0), this.overflow)
     return {
       ...this.totals,
       done: partial.reduce((sum, { images }) => sum + images, this.totals.done),
       failed: partial.reduce((sum, { failed }) => sum + failed, this.totals.failed),
       cached: partial.reduce((sum, { cached = 0 }) => sum + cached, this.totals.cached),
+      ...(overflow > 0 ? { overflow } : {}),
     }
   }
 
@@ -125,6 +131,7 @@ export class PartTracker {
     this.totals.done += result.images
     this.totals.failed += result.failed
     this.totals.cached += result.cached ?? 0
+    this.overflow += result.overflow ?? 0
   }
 
   private changed(): void {

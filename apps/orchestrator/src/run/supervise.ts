@@ -176,7 +176,7 @@ class Supervision {
 
   private async finish(totals: TrackerTotals, started: number): Promise<RunRecord> {
     const { store, environment } = this.options
-    const { images, parts, done, failed } = totals
+    const { images, parts, done, failed, overflow } = totals
     const { updating: _updating, replacing: _replacing, error: _error, ...record } = this.record
     const finished = environment.now()
     this.record = record
@@ -184,7 +184,7 @@ class Supervision {
       ...(await foundBatchSize(record, store)),
       state: 'done',
       planned: true,
-      counts: { images, parts, done, failed, ...this.cached(totals) },
+      counts: { images, parts, done, failed, ...this.cached(totals), ...(overflow === undefined ? {} : { overflow }) },
       finished: finished.toISOString(),
       seconds: (finished.getTime() - started) / 1000,
     })

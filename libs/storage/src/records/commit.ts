@@ -21,6 +21,8 @@ export interface CommitRecord {
   readonly images: number
   /** Rows in the errors. */
   readonly failed: number
+  /** Values of its features that are NaN or infinite; left out where there are none. */
+  readonly overflow?: number
   readonly files: readonly CommittedFile[]
 }
 
@@ -34,11 +36,11 @@ export function committedFile(path: string, bytes: Uint8Array): CommittedFile {
 }
 
 /** `commits/part-N.json`; files in the order of their paths, so that the same part gives the same bytes. */
-export function encodeCommit({ part, images, failed, files }: CommitRecord): string {
+export function encodeCommit({ part, images, failed, overflow, files }: CommitRecord): string {
   const sorted = files
     .map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }))
     .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
-  return `${JSON.stringify({ part, images, failed, files: sorted }, undefined, 2)}\n`
+  return `${JSON.stringify({ part, images, failed, overflow, files: sorted }, undefined, 2)}\n`
 }
 
 /** @throws LayermillError `RECORD_INVALID` */
@@ -50,5 +52,11 @@ export function parseCommit(bytes: Uint8Array | string, name: string): CommitRec
     if (!/^[0-9a-f]{64}$/.test(sha256)) throw new LayermillError('RECORD_INVALID', `${name}: files[${index}]: sha256 is not 64 hexadecimal digits`)
     return { path: file.string('path'), bytes: file.count('bytes'), sha256 }
   })
-  return { part: fields.count('part'), images: fields.count('images'), failed: fields.count('failed'), files }
+  const overflow = fields.optionalCount('overflow')
+  return { part: fields.count('part'), images: fields.count('images'), failed: fields.count('failed'), ...(overflow === undefined ? {} : { overflow }), files }
+}
+
+/** A part's counts. */
+export function countsOf({ images, failed, overflow }: CommitRecord): { images: number; failed: number; overflow?: number } {
+  return { images, failed, ...(overflow === undefined ? {} : { overflow }) }
 }

@@ -36,6 +36,10 @@ export class Fields {
     return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : this.fail(name, 'a whole number of zero or more')
   }
 
+  optionalCount(name: string): number | undefined {
+    return this.values[name] === undefined ? undefined : this.count(name)
+  }
+
   array(name: string): readonly unknown[] {
     const value = this.values[name]
     return Array.isArray(value) ? (value as unknown[]) : this.fail(name, 'an array')
