@@ -15,8 +15,10 @@ const row = (retry: Retry, scope: FailureScope, meaning: string): FailureClass =
 /** Every code that Layermill throws, and the system's codes that it lets through. Codes never change once published. */
 export const failureTable: Readonly<Record<string, FailureClass>> = {
   // Images: recorded and left out; more than --max-errors of them fail the run.
+  IMAGE_ARCHIVED: row('never', 'image', 'The object lies in an archive class and must be restored before it can be read.'),
   IMAGE_CHANGED: row('never', 'image', 'The image changed between listing and reading.'),
   IMAGE_CORRUPT: row('never', 'image', 'The file is damaged and cannot be decoded.'),
+  IMAGE_DENIED: row('never', 'image', 'The object may not be read, while others of its source can be.'),
   IMAGE_EMPTY: row('never', 'image', 'The file has no bytes.'),
   IMAGE_MISSING: row('never', 'image', 'The image was listed but is gone.'),
   IMAGE_NOT_AN_IMAGE: row('never', 'image', 'The file is not an image.'),
@@ -45,6 +47,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   // Stores of results.
   KEY_INVALID: row('never', 'run', 'A key would leave the store, or is no key.'),
   STORE_BUSY: row('backoff', 'part', 'The store asks to slow down, or another writer was faster.'),
+  STORE_CONDITIONS: row('never', 'run', 'The store ignores conditional writes, which the registry of models and schedules rely on.'),
   STORE_DENIED: row('never', 'run', 'The store refuses the credentials at hand.'),
   STORE_FAILED: row('backoff', 'part', 'The store answered with an error.'),
   STORE_FULL: row('never', 'run', 'No room is left in the store.'),

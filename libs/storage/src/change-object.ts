@@ -1,3 +1,4 @@
+import { LayermillError } from '@layermill/models'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from './store.js'
 
@@ -42,4 +43,17 @@ export async function changeObject<Value>(
     await backOff(attempt)
   }
   throw busy()
+}
+
+/**
+ * Refuses a store whose server ignores conditional writes, for what two writers at the same moment would spoil in silence.
+ *
+ * @param what is to be kept there, as 'a registry of models'
+ * @throws LayermillError `STORE_CONDITIONS`; as the store does
+ */
+export async function requireExactSwaps(store: Store, what: string): Promise<void> {
+  if (await store.swapsExactly()) return
+  throw new LayermillError('STORE_CONDITIONS', `${store.url} cannot hold ${what}: its server ignores conditional writes (If-Match, If-None-Match)`, {
+    hint: 'Use a folder that all share, or a server that honours them; docs/operations.md says which were tried.',
+  })
 }

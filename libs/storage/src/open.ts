@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LayermillError } from '@layermill/models'
 import { FileStore } from './files/file-store.js'
+import { TIMEOUTS } from './s3/client.js'
 import { S3Store } from './s3/s3-store.js'
 import type { Store } from './store.js'
 
@@ -9,13 +10,14 @@ import type { Store } from './store.js'
  * Opens the store at a URL: `s3://bucket/prefix`, `file:///path`, or a plain path (relative to the current folder). Nothing is touched:
  * a folder is made by the first write, a bucket is asked at the first call.
  *
+ * @param warn told, once for each bucket, of what its server cannot do
  * @throws LayermillError `STORE_URL` for another scheme or a URL with credentials in it.
  */
-export function openStore(url: string): Store {
+export function openStore(url: string, warn?: (text: string) => void): Store {
   if (url === '') throw new LayermillError('STORE_URL', 'the place of a store is empty; expected a folder or s3://bucket/prefix')
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(url)?.[1]?.toLowerCase()
   if (scheme === undefined) return new FileStore(resolve(url))
   if (scheme === 'file') return new FileStore(fileURLToPath(url))
-  if (scheme === 's3') return new S3Store(url)
+  if (scheme === 's3') return new S3Store(url, process.env, TIMEOUTS, warn)
   throw new LayermillError('STORE_URL', `${scheme}:// is not a store; expected a folder, file:// or s3://bucket/prefix`)
 }

@@ -43,6 +43,12 @@ export interface Store {
   list(prefix: string, options?: { after?: string }): AsyncIterable<StoreEntry>
   /** No error where there is nothing. */
   delete(key: string): Promise<void>
+  /**
+   * Whether `ifAbsent` and `ifMatch` are exact among writers at the same moment. False where a server ignores conditions: there the store looks
+   * first and writes then, which two writers can both pass.
+   * @throws LayermillError as `put` does; asking may write and delete a small object
+   */
+  swapsExactly(): Promise<boolean>
   /** Free bytes, where the place can say (a disk), else undefined. */
   freeBytes(): Promise<number | undefined>
   close(): Promise<void>

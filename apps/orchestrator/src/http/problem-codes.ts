@@ -64,6 +64,7 @@ export const problemKinds = {
   SOURCE_KIND: { status: 422, title: 'The source is of no known kind' },
   SOURCE_MISSING: { status: 422, title: 'The source is not there' },
   SPEC_INVALID: { status: 422, title: 'The spec is not valid' },
+  STORE_CONDITIONS: { status: 422, title: 'The store ignores conditional writes' },
   STORE_DENIED: { status: 422, title: 'The store refuses the credentials at hand' },
   STORE_MISSING: { status: 422, title: 'The bucket or folder is not there' },
   STORE_URL: { status: 422, title: 'The place is not a folder or bucket' },

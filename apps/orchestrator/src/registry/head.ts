@@ -1,7 +1,8 @@
 import { serializeJsonRecord } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { changeObject, type Store } from '@layermill/storage'
+import { changeObject, requireExactSwaps, type Store } from '@layermill/storage'
 import { HistoryEntry, Latest, parseRecord } from './records.js'
+import { registryKind } from './versions.js'
 
 const latestPath = (name: string): string => `models/${name}/latest.json`
 const historyPath = (name: string): string => `models/${name}/history.jsonl`
@@ -54,6 +55,7 @@ export type Change = (now: Latest | undefined) => Omit<Latest, 'entry' | 'format
  * @throws what `change` throws; LayermillError `REGISTRY_BUSY`; as the store does
  */
 export async function changeLatest(store: Store, name: string, change: Change): Promise<Latest | undefined> {
+  await requireExactSwaps(store, registryKind)
   const changed = await changeObject(store, latestPath(name), async bytes => {
     const now = parseLatest(bytes, store, name)
     if (now !== undefined) await writeDown(store, name, now)

@@ -1,11 +1,14 @@
 import { serializeJsonRecord } from '@layermill/jobs'
 import { LayermillError, MODEL_FILE } from '@layermill/models'
-import type { Store } from '@layermill/storage'
+import { requireExactSwaps, type Store } from '@layermill/storage'
 import { Evaluation, parseRecord, VersionRecord } from './records.js'
 
 export const versionPrefix = (name: string, version: number): string => `models/${name}/versions/${version}/`
 const recordPath = (name: string, version: number): string => `${versionPrefix(name, version)}version.json`
 const evaluationPath = (name: string, version: number): string => `${versionPrefix(name, version)}evaluation.json`
+
+/** For errors of places. */
+export const registryKind = 'a registry of models'
 
 /** The record of a version, or undefined. */
 export async function readVersion(store: Store, name: string, version: number): Promise<VersionRecord | undefined> {
@@ -45,6 +48,7 @@ export async function isComplete(store: Store, name: string, version: number): P
  * @throws LayermillError `REGISTRY_CONFLICT` where the run registered another model before
  */
 export async function allocateVersion(store: Store, draft: Omit<VersionRecord, 'format' | 'version'>): Promise<VersionRecord> {
+  await requireExactSwaps(store, registryKind)
   // The first free number is looked for from below, one by one, so that no number of this run's own is passed by.
   for (let version = 1; ;) {
     const found = await readVersion(store, draft.name, version)

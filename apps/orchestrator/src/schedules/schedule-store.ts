@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { serializeJsonRecord } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { changeObject, type Store } from '@layermill/storage'
+import { changeObject, requireExactSwaps, type Store } from '@layermill/storage'
 import { z } from 'zod'
 import { parseStored, ScheduleHistory, ScheduleRecord } from './records.js'
 
@@ -17,8 +17,12 @@ const historyKey = (name: string): string => `schedules/${name}.history.json`
 export class ScheduleStore {
   constructor(readonly store: Store) {}
 
-  /** What tells this state from every other, also where it was moved. Made at the first call. */
+  /**
+   * What tells this state from every other, also where it was moved. Made at the first call.
+   * @throws LayermillError `STORE_CONDITIONS` where the place cannot hold schedules
+   */
   async id(): Promise<string> {
+    await requireExactSwaps(this.store, 'schedules')
     await this.store.put('state.json', serializeJsonRecord({ version: 1, id: randomUUID() } satisfies z.output<typeof State>), { ifAbsent: true })
     const id = await this.knownId()
     if (id === undefined) throw new LayermillError('STORE_FAILED', `${this.store.url}/state.json was written and is not there`)

@@ -11,6 +11,7 @@ export function forwardingStore(store: Store): Store {
     putStream: (key, pieces, options) => store.putStream(key, pieces, options),
     list: (prefix, options) => store.list(prefix, options),
     delete: key => store.delete(key),
+    swapsExactly: () => store.swapsExactly(),
     freeBytes: () => store.freeBytes(),
     close: () => store.close(),
   }

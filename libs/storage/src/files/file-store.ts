@@ -102,6 +102,10 @@ export class FileStore implements Store {
     }
   }
 
+  async swapsExactly(): Promise<boolean> {
+    return true
+  }
+
   async freeBytes(): Promise<number | undefined> {
     for (let path = this.root; ; path = dirname(path)) {
       try {

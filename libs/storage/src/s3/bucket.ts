@@ -2,7 +2,8 @@ import type { GetObjectCommandOutput, ListObjectsV2CommandOutput, S3Client } fro
 import { LayermillError } from '@layermill/models'
 import { compareUtf8 } from '../keys.js'
 import { readBody } from './body.js'
-import { s3Error, TIMEOUTS, type Timeouts } from './client.js'
+import { TIMEOUTS, type Timeouts } from './client.js'
+import { s3Error } from './errors.js'
 import { statusOf, withRetries } from './retry.js'
 import { sdk } from './sdk.js'
 
@@ -107,6 +108,11 @@ export class Bucket {
       next = page.next
     }
     return false
+  }
+
+  /** The keys under a prefix that one answer holds, those behind `after` where one is given. */
+  async firstPage(prefix: string, after?: string): Promise<string[]> {
+    return (await this.page({ prefix, after })).objects.map(({ key }) => key)
   }
 
   /** What lies directly under a prefix, objects and folders; undefined where it is more than one answer holds. */

@@ -1,8 +1,9 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/models'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
-import { statusOf } from './retry.js'
+import { type SharedCredentials, sharedCredentials } from './credentials.js'
+import { renewRefused } from './refused.js'
 import { httpHandler, sdk } from './sdk.js'
 
 /** Requests under way at once to one store; more wait for a socket. */
@@ -18,6 +19,14 @@ export interface Timeouts {
 }
 
 export const TIMEOUTS: Timeouts = { connect: 10_000, answer: 120_000, idle: 30_000 }
+
+/** How a source is reached, besides its address. */
+export interface SourceAccess {
+  /** The reader pays for requests and bytes, where the bucket's owner wants that (`x-amz-request-payer`). */
+  readonly requestPayer?: boolean | undefined
+  /** Requests are not signed: for public buckets, without credentials. */
+  readonly noSignRequest?: boolean | undefined
+}
 
 /** A bucket and the prefix in it that is the root: '' or ending with '/'. */
 export interface S3Location {
@@ -51,11 +60,19 @@ function isAws(endpoint: string): boolean {
   return /\.(amazonaws\.com(\.cn)?|api\.aws)$/.test(new URL(endpoint).hostname)
 }
 
+/** What a client is made with; `process.env` and the process's own credentials where nothing is said. */
+export interface ClientOptions {
+  readonly env?: NodeJS.ProcessEnv
+  readonly timeouts?: Timeouts
+  readonly access?: SourceAccess
+  readonly credentials?: SharedCredentials
+}
+
 /**
- * A client with the SDK's own credential chain (environment, profile, container, instance). The SDK's retries are off: `withRetries` also
- * covers bodies that break off, which the SDK's do not.
+ * A client with the process's credentials (environment, profile, container, instance), which are read anew where a server refuses them. The
+ * SDK's retries are off: `withRetries` also covers bodies that break off, which the SDK's do not.
  */
-export function s3Client(env: NodeJS.ProcessEnv = process.env, timeouts: Timeouts = TIMEOUTS): S3Client {
+export function s3Client({ env = process.env, timeouts = TIMEOUTS, access = {}, credentials = sharedCredentials }: ClientOptions = {}): S3Client {
   const { NodeHttpHandler } = httpHandler()
   const endpoint = s3Endpoint(env)
   const config: S3ClientConfig = {
@@ -79,30 +96,23 @@ export function s3Client(env: NodeJS.ProcessEnv = process.env, timeouts: Timeout
   } else if (endpoint !== undefined) {
     config.endpoint = endpoint
   }
-  return new (sdk().S3Client)(config)
+  if (access.noSignRequest === true) {
+    config.credentials = { accessKeyId: '', secretAccessKey: '' }
+    config.signer = { sign: async request => request }
+  } else {
+    // The mark keeps the SDK from holding on to credentials that do not say when they end.
+    config.credentials = Object.assign(async (options?: Record<string, unknown>) => credentials.get(options), { memoized: true })
+  }
+  const client = new (sdk().S3Client)(config)
+  if (access.noSignRequest !== true) renewRefused(client, credentials)
+  if (access.requestPayer === true) payForRequests(client)
+  return client
 }
 
-/** An SDK error as the project's own. The server's words are kept, and never hold credentials; keys and signatures are not in them. */
-export function s3Error(action: string, url: string, error: unknown): LayermillError {
-  if (error instanceof LayermillError) return error
-  const status = statusOf(error)
-  const name = error instanceof Error ? error.name : ''
-  const what = `cannot ${action} ${url}`
-  if (name === 'CredentialsProviderError' || /credential/i.test(name)) {
-    return new LayermillError('STORE_DENIED', `${what}: no credentials found`, {
-      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where the machine has a role.', cause: error,
-    })
-  }
-  if (name === 'NoSuchBucket') return new LayermillError('STORE_MISSING', `${what}: the bucket does not exist`, { cause: error })
-  if (status === 401 || status === 403) {
-    return new LayermillError('STORE_DENIED', `${what}: access denied (${name})`, { hint: 'Check the credentials and their policy.', cause: error })
-  }
-  if (/region/i.test(errorMessage(error)) && status === 0) {
-    return new LayermillError('STORE_DENIED', `${what}: no region is set`, { hint: 'Set AWS_REGION.', cause: error })
-  }
-  if (name === 'QuotaExceeded' || status === 507) return new LayermillError('STORE_FULL', `${what}: the quota is used up`, { cause: error })
-  if (status === 0 || status >= 500 || status === 429 || status === 409) {
-    return new LayermillError('STORE_UNREACHABLE', `${what}: ${name} ${errorMessage(error)}`, { hint: 'Worth another try later.', cause: error })
-  }
-  return new LayermillError('STORE_FAILED', `${what}: ${status} ${name} ${errorMessage(error)}`, { cause: error })
+function payForRequests(client: S3Client): void {
+  client.middlewareStack.add(next => async args => {
+    const { request } = args
+    if (typeof request === 'object' && request !== null && 'headers' in request) Object.assign(request.headers as object, { 'x-amz-request-payer': 'requester' })
+    return next(args)
+  }, { step: 'build', name: 'layermillRequestPayer' })
 }

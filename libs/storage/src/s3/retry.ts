@@ -6,7 +6,7 @@ const ATTEMPTS = 9
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 8000
 
-const THROTTLED = new Set(['SlowDown', 'Throttling', 'ThrottlingException', 'RequestLimitExceeded', 'TooManyRequestsException', 'RequestThrottled'])
+const THROTTLED = new Set(['SlowDown', 'Throttling', 'ThrottlingException', 'RequestLimitExceeded', 'TooManyRequestsException', 'RequestThrottled', 'KMS.ThrottlingException'])
 const TRANSIENT = new Set([
   'RequestTimeout', 'RequestTimeTooSkewed', 'InternalError', 'ServiceUnavailable', 'ConditionalRequestConflict', 'OperationAborted',
   'TimeoutError', 'TruncatedBody', 'ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN',

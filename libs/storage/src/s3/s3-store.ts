@@ -3,7 +3,8 @@ import { checkKey } from '../keys.js'
 import { Pieces } from '../pieces.js'
 import type { PutOptions, Store, StoreEntry } from '../store.js'
 import { Bucket, quote } from './bucket.js'
-import { parseS3Url, s3Client, s3Error, TIMEOUTS, type Timeouts } from './client.js'
+import { parseS3Url, s3Client, s3Endpoint, TIMEOUTS, type Timeouts } from './client.js'
+import { s3Error } from './errors.js'
 import { type Condition, SINGLE_PUT_BYTES, upload } from './upload.js'
 import { uploadStream } from './upload-stream.js'
 
@@ -13,6 +14,11 @@ export interface Conditions {
   readonly ifMatch: 'quoted' | 'bare' | undefined
 }
 
+const isExact = ({ ifAbsent, ifMatch }: Conditions): boolean => ifAbsent && ifMatch !== undefined
+
+/** Servers and buckets that this process has warned of. */
+const warned = new Set<string>()
+
 /**
  * A bucket's prefix as a store. Conditional writes are the server's own where it has them, which is asked once, with a small object that
  * is deleted again; on other servers `ifAbsent` and `ifMatch` look first and write then, which two writers at the same moment can both pass.
@@ -21,16 +27,21 @@ export class S3Store implements Store {
   readonly url: string
   private readonly bucket: Bucket
   private readonly prefix: string
+  private readonly server: string
   private probe: Promise<Conditions> | undefined
 
-  /** @param url `s3://bucket/prefix`; the environment names the server and the credentials. */
-  constructor(url: string, env: NodeJS.ProcessEnv = process.env, timeouts: Timeouts = TIMEOUTS) {
+  /**
+   * @param url `s3://bucket/prefix`; the environment names the server and the credentials.
+   * @param warn told once in a process, for each bucket, that its server ignores conditions
+   */
+  constructor(url: string, env: NodeJS.ProcessEnv = process.env, timeouts: Timeouts = TIMEOUTS, private readonly warn?: (text: string) => void) {
     const { bucket, prefix } = parseS3Url(url)
     const root = prefix.replace(/\/+$/, '')
     if (root !== '') checkKey(root, url)
     this.prefix = root === '' ? '' : `${root}/`
     this.url = `s3://${bucket}/${root}`
-    this.bucket = new Bucket(s3Client(env, timeouts), bucket, timeouts)
+    this.server = s3Endpoint(env) ?? 'AWS'
+    this.bucket = new Bucket(s3Client({ env, timeouts }), bucket, timeouts)
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
@@ -88,6 +99,14 @@ export class S3Store implements Store {
     await this.bucket.delete(this.keyOf(key))
   }
 
+  async swapsExactly(): Promise<boolean> {
+    try {
+      return isExact(await this.conditions())
+    } catch (error) {
+      throw s3Error('write', this.url, error)
+    }
+  }
+
   async freeBytes(): Promise<number | undefined> {
     return undefined
   }
@@ -100,11 +119,20 @@ export class S3Store implements Store {
   async conditions(): Promise<Conditions> {
     this.probe ??= this.probeConditions()
     try {
-      return await this.probe
+      const found = await this.probe
+      if (!isExact(found)) this.warnOnce()
+      return found
     } catch (error) {
       this.probe = undefined
       throw error
     }
+  }
+
+  private warnOnce(): void {
+    const place = `${this.server} ${this.bucket.name}`
+    if (this.warn === undefined || warned.has(place)) return
+    warned.add(place)
+    this.warn(`the server of s3://${this.bucket.name} ignores conditional writes: two commands that write the same results at once can overwrite each other's records`)
   }
 
   /** The condition to send with a PUT; undefined where it is known already that it does not hold. */

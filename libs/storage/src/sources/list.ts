@@ -1,15 +1,18 @@
 import { LayermillError } from '@layermill/models'
 import { mapOrdered } from '../prefetch.js'
 import { Bucket } from '../s3/bucket.js'
-import { s3Client } from '../s3/client.js'
+import { s3Client, type SourceAccess } from '../s3/client.js'
 import { refuseDuplicates } from './duplicates.js'
 import { type ListEntry, listEntries, type ListFormat } from './list-format.js'
 import { isElsewhere, keyOfEntry, type ListBase, placeOfKey } from './list-keys.js'
 import { readImage, statImage } from './local.js'
-import { readObject, statObject } from './objects.js'
+import { ObjectReader } from './object-reader.js'
+import { statObject } from './objects.js'
 import { emptySource, folderLabel, type ImageSource, type LabelRule, Skipped, type SourceItem } from './source.js'
 
 const STATS_AT_ONCE = 32
+/** Entries among which a probe looks for an image that can be read. */
+const OTHERS = 1000
 
 /** Whether a list may name this image elsewhere, a path or s3:// URL; undefined where it may name all. */
 export type ListRule = ((place: string) => boolean) | undefined
@@ -32,9 +35,11 @@ export class ListSource implements ImageSource {
   readonly url: string
   readonly kind = 'list'
   private checked: Promise<void> | undefined
-  private readonly buckets = new Map<string, Bucket>()
+  private readonly readers = new Map<string, ObjectReader>()
 
-  constructor(private readonly list: ListFile, private readonly labels: LabelRule, private readonly allows?: ListRule) {
+  constructor(
+    private readonly list: ListFile, private readonly labels: LabelRule, private readonly allows?: ListRule, private readonly access?: SourceAccess,
+  ) {
     this.url = list.url
   }
 
@@ -47,11 +52,11 @@ export class ListSource implements ImageSource {
 
   async read(item: { key: string; etag?: string }): Promise<Uint8Array> {
     const place = placeOfKey(item.key, this.list.base)
-    return place.kind === 'local' ? readImage(place.path, item.etag) : readObject(this.bucket(place.bucket), place.key, item.etag)
+    return place.kind === 'local' ? readImage(place.path, item.etag) : this.reader(place.bucket).read(place.key, item.etag)
   }
 
   async close(): Promise<void> {
-    for (const bucket of this.buckets.values()) bucket.client.destroy()
+    for (const { bucket } of this.readers.values()) bucket.client.destroy()
     await this.list.close()
   }
 
@@ -113,16 +118,37 @@ export class ListSource implements ImageSource {
 
   private async look(key: string): Promise<{ bytes: number; etag: string }> {
     const place = placeOfKey(key, this.list.base)
-    const found = place.kind === 'local' ? await statImage(place.path) : await statObject(this.bucket(place.bucket), place.key)
+    const found = place.kind === 'local' ? await statImage(place.path) : await this.lookAtObject(place.bucket, place.key)
     return found ?? { bytes: 0, etag: '' }
   }
 
-  private bucket(name: string): Bucket {
-    let bucket = this.buckets.get(name)
-    if (bucket === undefined) {
-      bucket = new Bucket(s3Client(), name)
-      this.buckets.set(name, bucket)
+  /** An object's size and version; undefined where it is kept back, which is for its reading to judge. */
+  private async lookAtObject(bucket: string, key: string): Promise<{ bytes: number; etag: string } | undefined> {
+    try {
+      return await statObject(this.reader(bucket).bucket, key)
+    } catch (error) {
+      if (error instanceof LayermillError && ['SOURCE_DENIED', 'STORE_FAILED'].includes(error.code)) return undefined
+      throw error
     }
-    return bucket
+  }
+
+  private reader(name: string): ObjectReader {
+    let reader = this.readers.get(name)
+    if (reader === undefined) {
+      reader = new ObjectReader(new Bucket(s3Client({ access: this.access }), name), () => this.others(name))
+      this.readers.set(name, reader)
+    }
+    return reader
+  }
+
+  /** The first images that the list names in a bucket. */
+  private async others(bucket: string): Promise<string[]> {
+    const keys: string[] = []
+    for await (const { key } of this.entries()) {
+      const place = placeOfKey(key, this.list.base)
+      if (place.kind === 's3' && place.bucket === bucket) keys.push(place.key)
+      if (keys.length === OTHERS) break
+    }
+    return keys
   }
 }

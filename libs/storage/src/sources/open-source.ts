@@ -6,7 +6,7 @@ import { errorMessage, LayermillError } from '@layermill/models'
 import picomatch from 'picomatch'
 import { isAbsent } from '../files/file-errors.js'
 import { Bucket } from '../s3/bucket.js'
-import { parseS3Url, s3Client } from '../s3/client.js'
+import { parseS3Url, s3Client, type SourceAccess } from '../s3/client.js'
 import { LocalShards } from './archives/local-shards.js'
 import { S3Shards } from './archives/s3-shards.js'
 import { type ArchiveKind, archiveKind, refuseCompressed, shardPattern } from './archives/shard-pattern.js'
@@ -24,6 +24,15 @@ import { extensionOf, type ImageSource, isImageName, type LabelRule } from './so
 export interface OpenSourceOptions {
   readonly labels?: LabelRule
   readonly allows?: ListRule
+  readonly access?: SourceAccess
+}
+
+/** How sources are reached where nothing is said of it: `LAYERMILL_REQUEST_PAYER`, `LAYERMILL_NO_SIGN_REQUEST`. */
+export function accessOfEnvironment(env: NodeJS.ProcessEnv = process.env): SourceAccess {
+  const isOn = (name: string): true | undefined => (/^(1|true|yes|requester)$/i.test(env[name] ?? '') ? true : undefined)
+  const requestPayer = isOn('LAYERMILL_REQUEST_PAYER')
+  const noSignRequest = isOn('LAYERMILL_NO_SIGN_REQUEST')
+  return { ...(requestPayer && { requestPayer }), ...(noSignRequest && { noSignRequest }) }
 }
 
 /**
@@ -32,17 +41,23 @@ export interface OpenSourceOptions {
  * under a name is taken before what it would match as a pattern.
  *
  * @param options.labels where labels come from, `auto` if left out; see LabelRule
+ * @param options.access how a bucket is reached; what the environment says where a field is left out
  * @param options.allows which images a list file may name that are not below its own folder, as a path or s3:// URL; all if left out
  * @throws LayermillError `SOURCE_MISSING`, `SOURCE_KIND` (a file that is neither an image nor a list), `SOURCE_DENIED`, `STORE_URL`
  */
 export async function openSource(source: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
   const labels = options.labels ?? 'auto'
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)?.[1]?.toLowerCase()
-  if (scheme === 's3') return openS3Source(source, labels, options.allows)
+  const environment = accessOfEnvironment()
+  const reach: SourceAccess = {
+    requestPayer: options.access?.requestPayer ?? environment.requestPayer,
+    noSignRequest: options.access?.noSignRequest ?? environment.noSignRequest,
+  }
+  if (scheme === 's3') return openS3Source(source, labels, options.allows, reach)
   if (scheme !== undefined && scheme !== 'file') {
     throw new LayermillError('SOURCE_KIND', `${scheme}:// is not a source; expected a folder, a file, a glob or s3://bucket/prefix`)
   }
-  return openLocalSource(scheme === 'file' ? fileURLToPath(source) : source, labels, options.allows)
+  return openLocalSource(scheme === 'file' ? fileURLToPath(source) : source, labels, options.allows, reach)
 }
 
 async function archiveSource(place: ShardPlace, kind: ArchiveKind, labels: LabelRule): Promise<ImageSource> {
@@ -52,7 +67,7 @@ async function archiveSource(place: ShardPlace, kind: ArchiveKind, labels: Label
   return new ParquetSource(place, labels)
 }
 
-async function openLocalSource(given: string, labels: LabelRule, allows: ListRule): Promise<ImageSource> {
+async function openLocalSource(given: string, labels: LabelRule, allows: ListRule, reach: SourceAccess): Promise<ImageSource> {
   if (given === '') throw new LayermillError('SOURCE_MISSING', 'the source is empty; expected a folder, a file, a glob or s3://bucket/prefix')
   const path = resolve(given)
   const info = await stat(path).catch((error: unknown) => {
@@ -81,7 +96,7 @@ async function openLocalSource(given: string, labels: LabelRule, allows: ListRul
   if (archive !== undefined) return archiveSource(LocalShards.of(path, given, archive), archive, labels)
   const format = listFormat(extensionOf(path))
   if (format === undefined) throw unknownKind(given)
-  return new ListSource(localList(path, given, format), labels, allows)
+  return new ListSource(localList(path, given, format), labels, allows, reach)
 }
 
 function localList(path: string, given: string, format: ListFormat): ListFile {
@@ -102,9 +117,9 @@ function unknownKind(name: string): LayermillError {
   })
 }
 
-async function openS3Source(source: string, labels: LabelRule, allows: ListRule): Promise<ImageSource> {
+async function openS3Source(source: string, labels: LabelRule, allows: ListRule, reach: SourceAccess): Promise<ImageSource> {
   const { bucket: name, prefix } = parseS3Url(source)
-  const bucket = new Bucket(s3Client(), name)
+  const bucket = new Bucket(s3Client({ access: reach }), name)
   const scan = picomatch.scan(prefix)
   const isPattern = scan.isGlob || scan.isBrace || scan.isBracket || scan.isExtglob
   const object = prefix === '' || prefix.endsWith('/') ? undefined : await statObject(bucket, prefix)
@@ -131,7 +146,7 @@ async function openS3Source(source: string, labels: LabelRule, allows: ListRule)
   const archive = archiveKind(prefix)
   if (archive !== undefined) return archiveSource(S3Shards.of(bucket, prefix, source, archive), archive, labels)
   const format = listFormat(extensionOf(prefix))
-  if (format !== undefined) return new ListSource(s3List(bucket, prefix, source, format), labels, allows)
+  if (format !== undefined) return new ListSource(s3List(bucket, prefix, source, format), labels, allows, reach)
   bucket.client.destroy()
   throw unknownKind(source)
 }

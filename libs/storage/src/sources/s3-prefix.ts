@@ -2,7 +2,8 @@ import picomatch from 'picomatch'
 import { checkKey } from '../keys.js'
 import type { Bucket } from '../s3/bucket.js'
 import { listFoldersAhead } from '../s3/parallel-list.js'
-import { readObject, sourceError } from './objects.js'
+import { ObjectReader } from './object-reader.js'
+import { sourceError } from './objects.js'
 import { folderLabel, type ImageSource, isImageName, type LabelRule, notEmpty, Skipped, type SourceItem } from './source.js'
 
 /** The images below a bucket's prefix, and in all its folders; hidden names are left out. A pattern narrows them, as a glob does. */
@@ -10,6 +11,7 @@ export class S3Source implements ImageSource {
   readonly url: string
   readonly kind = 's3'
   private readonly matches: (key: string) => boolean
+  private readonly reader: ObjectReader
 
   /**
    * @param root the part of the keys that is left out: '' or ending with '/'
@@ -17,6 +19,7 @@ export class S3Source implements ImageSource {
    */
   constructor(private readonly bucket: Bucket, private readonly root: string, private readonly labels: LabelRule, pattern?: string) {
     this.url = bucket.url(root + (pattern ?? ''))
+    this.reader = new ObjectReader(bucket, denied => this.others(denied))
     this.matches = pattern === undefined ? () => true : picomatch(pattern)
   }
 
@@ -28,7 +31,7 @@ export class S3Source implements ImageSource {
 
   async read(item: { key: string; etag?: string }): Promise<Uint8Array> {
     checkKey(item.key, this.url)
-    return readObject(this.bucket, this.root + item.key, item.etag)
+    return this.reader.read(this.root + item.key, item.etag)
   }
 
   async close(): Promise<void> {
@@ -46,6 +49,12 @@ export class S3Source implements ImageSource {
     } catch (error) {
       throw sourceError(error)
     }
+  }
+
+  /** Images of the first page, and of the one behind a key. */
+  private async others(key: string): Promise<string[]> {
+    const pages = [await this.bucket.firstPage(this.root), await this.bucket.firstPage(this.root, key)]
+    return [...new Set(pages.flat())].filter(other => isImageName(other))
   }
 
   private accept(key: string, skipped: Skipped): boolean {

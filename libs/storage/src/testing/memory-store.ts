@@ -58,6 +58,10 @@ export class MemoryStore implements Store {
     this.#objects.delete(key)
   }
 
+  async swapsExactly(): Promise<boolean> {
+    return true
+  }
+
   async freeBytes(): Promise<undefined> {
     return undefined
   }

@@ -1,0 +1,100 @@
+import type { defaultProvider } from '@aws-sdk/credential-provider-node'
+import { createRequire } from 'node:module'
+
+const load = createRequire(import.meta.url)
+
+/** What the SDK's chain of providers reads of the environment; where it changes, credentials are another process's affair, or a test's. */
+const SOURCES = [
+  'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE', 'AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE',
+  'AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_ROLE_ARN', 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_CREDENTIALS_FULL_URI', 'HOME',
+] as const
+
+/** What requests are signed with; it may end at a time that it names. */
+export type AwsCredentialIdentity = Awaited<ReturnType<ReturnType<typeof defaultProvider>>>
+type Chain = (options?: Record<string, unknown>) => Promise<AwsCredentialIdentity>
+
+/** How often an answer that does not name its reason (to a HEAD) makes credentials be read anew, in milliseconds. */
+const UNNAMED_EVERY_MS = 5000
+
+/**
+ * The credentials of a process, shared by all its clients. They come from the SDK's own chain (environment, profile, container, instance),
+ * but never from its cache of files: a credentials file that is rotated is read again as soon as a server refuses what it held.
+ */
+export class SharedCredentials {
+  private chain: Chain | undefined
+  private identity: Promise<AwsCredentialIdentity> | undefined
+  private environment = ''
+  private loadedAt = 0
+  private renewing: Promise<void> | undefined
+
+  /**
+   * @param open makes a chain that has read nothing yet
+   * @param now in milliseconds
+   */
+  constructor(private readonly open: () => Chain = openChain, private readonly now: () => number = Date.now) {}
+
+  /** The credentials to sign with. @throws the SDK's `CredentialsProviderError` where there are none */
+  async get(options?: Record<string, unknown>): Promise<AwsCredentialIdentity> {
+    const environment = SOURCES.map(name => process.env[name] ?? '').join('\0')
+    if (environment !== this.environment) {
+      this.environment = environment
+      this.forget()
+    }
+    const known = await this.identity
+    if (known !== undefined && known.expiration === undefined) return known
+    // The chain renews what expires by itself, ahead of its time.
+    return this.load(options)
+  }
+
+  /**
+   * After a server has refused `used`: reads credentials anew, once for all clients that were refused.
+   *
+   * @param named false where the refusal may have had another reason; those are not followed more often than every five seconds
+   * @returns whether there are other credentials now
+   */
+  async renew(used: AwsCredentialIdentity, named: boolean): Promise<boolean> {
+    const current = await this.get().catch(() => undefined)
+    if (current !== undefined && !sameIdentity(current, used)) return true
+    if (!named && this.now() - this.loadedAt < UNNAMED_EVERY_MS) return false
+    this.renewing ??= this.reload().finally(() => {
+      this.renewing = undefined
+    })
+    await this.renewing
+    const renewed = await this.get().catch(() => undefined)
+    return renewed !== undefined && !sameIdentity(renewed, used)
+  }
+
+  private async reload(): Promise<void> {
+    this.forget()
+    // Without credentials the request that comes next says so.
+    await this.get().catch(() => undefined)
+  }
+
+  private forget(): void {
+    this.chain = undefined
+    this.identity = undefined
+  }
+
+  private load(options: Record<string, unknown> | undefined): Promise<AwsCredentialIdentity> {
+    this.chain ??= this.open()
+    const loading = this.chain(options)
+    this.identity = loading
+    this.loadedAt = this.now()
+    loading.catch(() => {
+      if (this.identity === loading) this.forget()
+    })
+    return loading
+  }
+}
+
+function sameIdentity(a: AwsCredentialIdentity, b: AwsCredentialIdentity): boolean {
+  return a.accessKeyId === b.accessKeyId && a.secretAccessKey === b.secretAccessKey && a.sessionToken === b.sessionToken
+}
+
+function openChain(): Chain {
+  const { defaultProvider: open } = load('@aws-sdk/credential-provider-node') as { defaultProvider: typeof defaultProvider }
+  return open({ ignoreCache: true }) as Chain
+}
+
+/** This process's. */
+export const sharedCredentials = new SharedCredentials()
