@@ -46,6 +46,7 @@ export class CountingStore implements Store {
   getRange = (): Promise<undefined> => Promise.resolve(undefined)
   stat = (): Promise<undefined> => Promise.resolve(undefined)
   delete = (): Promise<void> => Promise.resolve()
+  swapsExactly = (): Promise<boolean> => Promise.resolve(true)
   freeBytes = (): Promise<undefined> => Promise.resolve(undefined)
   close = (): Promise<void> => Promise.resolve()
 }

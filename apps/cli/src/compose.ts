@@ -67,11 +67,11 @@ function engineSide(provider: ModelProvider, note: (text: string) => void): Pick
   }
 }
 
-/** The world of a run's supervisor; `openQueue` is asked when a run has parts to compute, `model` loads the network that a spec names. */
-export function createEnvironment(openQueue: () => Promise<Broker>, model: RunEnvironment['model']): RunEnvironment {
+/** The world of a run's supervisor; `openQueue` is asked when a run has parts to compute, `model` loads the network that a spec names; `note` is told what people should know. */
+export function createEnvironment(openQueue: () => Promise<Broker>, model: RunEnvironment['model'], note: (text: string) => void): RunEnvironment {
   return {
-    openStore: async url => openStore(url),
-    openSource: source => openSource(source),
+    openStore: async url => openStore(url, note),
+    openSource: (source, access) => openSource(source, { access }),
     queue: async (record, store) => new BrokerPartQueue(await openQueue(), record, store.url),
     model,
     preparationVersion: PREPARE_VERSION,
@@ -84,7 +84,7 @@ export function createEnvironment(openQueue: () => Promise<Broker>, model: RunEn
 /** Wires a run's parts together; `close` ends all of it. */
 export async function compose(options: ComposeOptions): Promise<Composition> {
   const provider = createProvider(options)
-  const processor = new PartProcessor({ provider, openStore: async url => openStore(url), openSource: source => openSource(source), readAhead, note: options.note })
+  const processor = new PartProcessor({ provider, openStore: async url => openStore(url, options.note), openSource: (source, access) => openSource(source, { access }), readAhead, note: options.note })
   let opening: Promise<Broker> | undefined
   const start = async (): Promise<Broker> => {
     const broker = await openBroker('embedded', { onError: error => options.note(`queue: ${error.message}`) })
@@ -104,7 +104,7 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
   return {
     openQueue,
     provider,
-    environment: { ...createEnvironment(openQueue, model), ...engineSide(provider, options.note) },
+    environment: { ...createEnvironment(openQueue, model, options.note), ...engineSide(provider, options.note) },
     close: async () => {
       // What it could not be opened for has been told to who asked for it.
       await (await opening?.catch(() => undefined))?.close()

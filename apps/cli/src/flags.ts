@@ -20,6 +20,9 @@ function isBoolean(schema: z.ZodType): boolean {
   return def.type === 'boolean' || (def.innerType !== undefined && isBoolean(def.innerType))
 }
 
+/** What commander makes of `--no-sign-request`: the negation of an option that does not exist. */
+const signRequest = 'signRequest'
+
 const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 
 /** Adds a flag to the command for every field of the kind's spec: same name, same description. */
@@ -65,6 +68,10 @@ export async function specFromFlags(kind: RunKind, source: string | undefined, o
   const fromFile = typeof options['file'] === 'string' ? await readSpecFile(options['file']) : {}
   const spec: Record<string, unknown> = { ...fromFile, kind }
   if (source !== undefined) spec['source'] = source
+  if (options[signRequest] === false) spec['noSignRequest'] = true
+  // The storage library is loaded by runs only, not by every command.
+  const { accessOfEnvironment } = await import('@layermill/storage')
+  for (const [field, value] of Object.entries(accessOfEnvironment())) spec[field] ??= value
   for (const [field, schema] of Object.entries(shapes[kind])) {
     if (!notFlags.has(field) && options[field] !== undefined) spec[field] = fieldValue(schema, options[field])
   }

@@ -22,6 +22,8 @@ function addSimilar(program: Command, output: Output, result: Result): void {
     .option('--weights <source>', 'where the run\'s weights are now; default: where they were')
     .option('--device <value>', 'as of extract')
     .option('--engine <value>', 'as of extract')
+    .option('--request-payer', 'as of extract, for the image')
+    .option('--no-sign-request', 'as of extract, for the image')
     .option('--json', 'machine-readable lines')
     .addHelpText('after', '\nExamples:\n  layermill similar cat.jpg --features ./features --layer pool5\n  layermill similar --key pets/cat-001.jpg --features s3://bucket/features --layer fc7 --metric l2 --top 100 --out nearest.csv')
     .action(async (image: string | undefined, options: SimilarOptions) => {

@@ -87,6 +87,8 @@ function addAdvise(program: Command, output: Output, result: Result): void {
     .option('--device <value>', 'as of extract')
     .option('--engine <value>', 'as of extract')
     .option('--max-errors <value>', 'as of extract')
+    .option('--request-payer', 'as of extract')
+    .option('--no-sign-request', 'as of extract')
     .option('--json', 'machine-readable')
     .addHelpText('after', '\nExamples:\n  layermill advise ./pets --model resnet50\n  layermill advise ./pets --model vgg16 --layers pool5,fc6,fc7 --sample 1000')
     .action(async (source: string, options: AdviseCommandOptions) => {

@@ -1,7 +1,7 @@
 import { type Extractor, selfCheck, type SelfCheck } from '@layermill/engines'
 import { classify, type PartJob, parseRunRecord, readPayload, type RunRecord } from '@layermill/jobs'
 import { LayermillError, type Network } from '@layermill/models'
-import { countsOf, FeatureCache, type ImageSource, readCommit, RUN_PATH, type Store } from '@layermill/storage'
+import { countsOf, FeatureCache, type ImageSource, readCommit, RUN_PATH, type SourceAccess, type Store } from '@layermill/storage'
 import { RunCache } from './cache/run-cache.js'
 import { LeaseCache } from './lease-cache.js'
 import { findBatchSize } from './batch-size/batch-size.js'
@@ -27,7 +27,7 @@ const defaultCacheSize = 10e9
 export interface PartProcessorOptions {
   readonly provider: ModelProvider
   readonly openStore: (url: string) => Promise<Store>
-  readonly openSource: (source: string) => Promise<ImageSource>
+  readonly openSource: (source: string, access?: SourceAccess) => Promise<ImageSource>
   /** Images read and decoded at once for each part. */
   readonly readAhead: number
   /** Where this worker loads a run's weights from. Default: what the run's spec names. */
@@ -85,7 +85,7 @@ export class PartProcessor {
     if (record.id !== job.run) throw new LayermillError('RUN_CONFLICT', `${store.url} holds run ${record.id}, not ${job.run}`)
     const precision = await readSessionPrecision(store, record)
     const cache = await this.openCache(record)
-    return { record, store, precision, cache, source: await this.options.openSource(record.spec.source) }
+    return { record, store, precision, cache, source: await this.options.openSource(record.spec.source, record.spec) }
   }
 
   private async openCache({ spec }: RunRecord): Promise<FeatureCache | undefined> {

@@ -23,6 +23,8 @@ const place = z.string({ error: 'a path or URL' }).min(1, 'a path or URL').max(4
   .refine((value) => !/\p{Cc}/u.test(value), 'a path or URL without control characters')
   .refine((value) => !hasCredentials(value), 'a URL without credentials, in its query as well (give them by environment, profile or role; they never belong to a spec, which is stored and shown: fetch such a file first and name it)')
 
+/** Left out where nothing is said, so that what was written before reads the same. */
+const optionalFlag = (description: string) => z.boolean({ error: 'true or false' }).optional().describe(description)
 const layerName = z.string().min(1).max(200)
 const flag = (description: string) => z.boolean({ error: 'true or false' }).default(false).describe(description)
 const choice = <const Values extends readonly [string, ...string[]]>(values: Values) =>
@@ -54,6 +56,8 @@ export const commonFields = {
   cache: place.optional().describe('Where features are kept for all runs, a folder or s3://bucket/prefix: the same image is computed once. Fine-tuning uses it with a frozen base.'),
   cacheSize: z.union([whole(1e6, Number.MAX_SAFE_INTEGER), parsed(text.parseCacheSize)], { error: text.expected.cacheSize }).optional()
     .describe('Bytes that the cache may take, as 20GB; what was used longest ago goes first. Default: 10GB.'),
+  requestPayer: optionalFlag('Pay for the requests and bytes of a source whose bucket\'s owner wants that of readers (LAYERMILL_REQUEST_PAYER).'),
+  noSignRequest: optionalFlag('Read the source\'s bucket without credentials: public buckets (LAYERMILL_NO_SIGN_REQUEST).'),
   notify: z.union([webhookUrls, z.string().transform(value => value.split(',').map(url => url.trim())).pipe(webhookUrls)], { error: 'http:// or https:// URLs without credentials, several with commas' }).optional()
     .describe('Webhooks to tell of the run\'s end, besides those of layermill serve.'),
   plan: flag('Only say what the run would do, write and need; compute nothing.'),

@@ -3,7 +3,7 @@ import { startFleetWorker } from '@layermill/gpu-worker/fleet'
 import type { Device, EngineName } from '@layermill/engines'
 import { openExchange } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { openSource, openStore } from '@layermill/storage'
+import { openSource, openStore, type SourceAccess } from '@layermill/storage'
 import { createProvider, readAhead } from '../compose.js'
 import { exitCodes } from '../exit-codes.js'
 import { drainWithParent, parseDevices, superviseDevices } from '../fleet/device-workers.js'
@@ -60,7 +60,7 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
   const health = options.healthPort === undefined ? undefined : { host: options.host, port: count('--health-port', options.healthPort, 0, 65_535) }
   const fleet = fleetWeights(options.weightsStore, note, bytes('--weights-cache', options.weightsCache))
   const provider = createProvider({ engine: oneOf('--engine', options.engine, engines), device: oneOf('--device', options.device, devices), note, load: workerWeights(fleet, fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })) })
-  const reading = { provider, openStore: async (url: string) => openStore(url), openSource: (source: string) => openSource(source), readAhead, weightsOf: weightsOfRun }
+  const reading = { provider, openStore: async (url: string) => openStore(url), openSource: (source: string, access?: SourceAccess) => openSource(source, { access }), readAhead, weightsOf: weightsOfRun }
   const processor = new PartProcessor({ ...reading, note })
   let gradients: GradientProcessor | undefined
   // Before it takes a part: a worker without its device is of no use.

@@ -17,11 +17,14 @@ export interface QueryOptions {
   readonly weights?: string
   readonly device?: string
   readonly engine?: string
+  readonly requestPayer?: boolean
+  /** False for public buckets. */
+  readonly signRequest?: boolean
 }
 
 /** The bytes of one image: a file, or an object of a bucket. @throws LayermillError `SOURCE_KIND`, and as the source */
-async function readImage(image: string): Promise<{ key: string; bytes: Uint8Array }> {
-  const source = await openSource(image)
+async function readImage(image: string, { requestPayer, signRequest }: QueryOptions): Promise<{ key: string; bytes: Uint8Array }> {
+  const source = await openSource(image, { access: { requestPayer, noSignRequest: signRequest === false ? true : undefined } })
   try {
     if (source.kind !== 'image') throw new LayermillError('SOURCE_KIND', `${image} is a ${source.kind} of images, expected one image`, { hint: 'an image of the set itself is named by --key' })
     for await (const item of source.items()) return { key: item.key, bytes: await source.read(item) }
@@ -64,7 +67,7 @@ async function computeQuery(output: Output, set: FeatureSet, image: string, opti
     loadWeights(model, source, { open: openStoreFile, publicOnly: options.weights === undefined, onProgress: state => notes.update(state) })
   const provider = createProvider({ engine, device, load, note: text => output.note(text) })
   try {
-    const { key, bytes } = await readImage(image)
+    const { key, bytes } = await readImage(image, options)
     const place = absoluteModelPlaces({ model: options.model ?? record.spec.model, weights: options.weights ?? record.spec.weights }, process.cwd())
     return await computeRunFeatures({ provider, record, store: set.store, layer: set.layer.name, bytes, key, place })
   } catch (error) {

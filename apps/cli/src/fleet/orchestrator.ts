@@ -1,5 +1,6 @@
 import type { Broker, RunSpec } from '@layermill/jobs'
 import { isFineTuned, type Network } from '@layermill/models'
+import type { SourceAccess } from '@layermill/storage'
 import { notifyOfRun, queueNotify } from '@layermill/orchestrator/notify'
 import { deleteRun, type RunEnvironment } from '@layermill/orchestrator/run'
 import { type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator/service'
@@ -35,8 +36,8 @@ export function fleetEnvironment(broker: Broker, { weights, load, note, openSour
     // A fine-tuned model is where its URL says, for workers too.
     if (!isFineTuned(network)) await weights?.publish(network, loaded)
     return { network, weightsSha256: loaded.sha256 }
-  })
-  const open = openSource === undefined ? {} : { openSource: (source: string) => openSource(source) }
+  }, note)
+  const open = openSource === undefined ? {} : { openSource: (source: string, access?: SourceAccess) => openSource(source, { access }) }
   return { ...environment, ...open, calibrate: fleetCalibration(load, note) }
 }
 

@@ -49,7 +49,7 @@ export async function openFleetSchedules({ broker, environment, runs, registry, 
     service: new StoredSchedules(broker, store),
     start() {
       worker ??= startScheduleWorker(broker, store, {
-        runs, registry, notify, note, now: () => environment.now(), openSource: source => environment.openSource(source), openStore: url => environment.openStore(url),
+        runs, registry, notify, note, now: () => environment.now(), openSource: (source, access) => environment.openSource(source, access), openStore: url => environment.openStore(url),
       })
     },
     async close() {

@@ -6,7 +6,7 @@ import { queueNotify } from '@layermill/orchestrator/notify'
 import { promotionNotice } from '@layermill/orchestrator/registry'
 import type { OpenTrainingEnvironment } from '@layermill/orchestrator/service'
 import { QueueGradients, type TrainingEnvironment } from '@layermill/orchestrator/train'
-import { type ImageSource, openSource } from '@layermill/storage'
+import { type ImageSource, openSource, type SourceAccess } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import { createEnvironment, createProvider, readAhead } from '../compose.js'
 import type { FleetEnvironmentOptions, OpenSource } from './environment-options.js'
@@ -18,7 +18,7 @@ const featureMemory = 2e9
 export function localGradients(provider: ModelProvider): TrainingEnvironment['gradients'] {
   return async (_record, plan, store, features) => {
     const stored = features === undefined ? {} : { features: { ...features, memory: featureMemory } }
-    const { session } = await openTrainingSession({ provider, store, openSource: source => openSource(source), readAhead, ...stored })
+    const { session } = await openTrainingSession({ provider, store, openSource: (source, access) => openSource(source, { access }), readAhead, ...stored })
     return new LocalGradients(session, plan.exchange)
   }
 }
@@ -45,7 +45,7 @@ export function trainingEnvironment(
   return {
     runs,
     gradients,
-    openLabelled: source => openLabelled(source, open),
+    openLabelled: (source, access) => openLabelled(source, open, access),
     base: async ({ model, weights }) => provider.model(model, weights),
     readAhead,
   }
@@ -55,11 +55,11 @@ export function trainingEnvironment(
  * A folder's classes are its folders, also where a stray image lies beside them: that one is then missed, and said so. An archive's are
  * those that it states, else its folders.
  */
-async function openLabelled(source: string, open: OpenSource): Promise<ImageSource> {
-  const opened = await open(source)
+async function openLabelled(source: string, open: OpenSource, access: SourceAccess | undefined): Promise<ImageSource> {
+  const opened = await open(source, { access })
   if (!['folder', 's3', 'tar', 'parquet'].includes(opened.kind)) return opened
   await opened.close()
-  return open(source, { labels: 'folder' })
+  return open(source, { labels: 'folder', access })
 }
 
 /**
@@ -76,8 +76,8 @@ export function fleetTraining(
       // A fine-tuned model is where its URL says, for workers too.
       if (!isFineTuned(loaded.network)) await weights?.publish(loaded.network, loaded.weights)
       return { network: loaded.network, weightsSha256: loaded.weights.sha256 }
-    })
-    const runs = { ...created, openSource: (source: string) => open(source) }
+    }, note)
+    const runs = { ...created, openSource: (source: string, access?: SourceAccess) => open(source, { access }) }
     const environment = { ...trainingEnvironment(runs, provider, queueGradients(broker, provider), open), onPromoted: promotionNotice(queueNotify(broker)) }
     return { environment, close: () => provider.close() }
   }

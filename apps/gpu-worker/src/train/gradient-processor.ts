@@ -9,7 +9,7 @@ import {
   type TrainingPlan,
 } from '@layermill/jobs'
 import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
-import type { ImageSource, Store } from '@layermill/storage'
+import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import type { PublishedParameters } from '@layermill/training'
 import { LeaseCache } from '../lease-cache.js'
 import type { ModelProvider } from '../model-provider.js'
@@ -27,7 +27,7 @@ export interface GradientProcessorOptions {
   readonly provider: ModelProvider
   readonly exchange: Exchange
   readonly openStore: (url: string) => Promise<Store>
-  readonly openSource: (source: string) => Promise<ImageSource>
+  readonly openSource: (source: string, access?: SourceAccess) => Promise<ImageSource>
   /** Images read and decoded at once for each micro-batch. */
   readonly readAhead: number
   /** See `openTrainingSession`. */

@@ -8,7 +8,7 @@ import {
   VALIDATION_ROWS_PATH,
 } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { type ImageSource, type ManifestRow, parseManifest, RUN_PATH, type Store } from '@layermill/storage'
+import { type ImageSource, type ManifestRow, parseManifest, RUN_PATH, type SourceAccess, type Store } from '@layermill/storage'
 import type { ModelProvider } from '../model-provider.js'
 import { FeatureInputs } from './feature-inputs.js'
 import { ImageInputs, type Inputs } from './image-inputs.js'
@@ -17,7 +17,7 @@ import { plannedNetwork, TrainingSession } from './training-session.js'
 export interface OpenSessionOptions {
   readonly provider: Pick<ModelProvider, 'openEngine' | 'model'>
   readonly store: Store
-  readonly openSource: (source: string) => Promise<ImageSource>
+  readonly openSource: (source: string, access?: SourceAccess) => Promise<ImageSource>
   readonly readAhead: number
   /** The base weights of a run as the provider is to load them. Default: as its spec names them. */
   readonly weightsOf?: (record: RunRecord) => string
@@ -42,9 +42,9 @@ async function readRows(store: Store, path: string): Promise<ManifestRow[]> {
 
 async function imageInputs(options: OpenSessionOptions, record: RunRecord, plan: TrainingPlan): Promise<Inputs> {
   const { spec } = record
-  const source = await options.openSource(spec.source)
+  const source = await options.openSource(spec.source, spec)
   const own = spec.kind === 'finetune' && typeof spec.validation === 'string' ? spec.validation : undefined
-  const validationSource = own === undefined ? source : await options.openSource(own)
+  const validationSource = own === undefined ? source : await options.openSource(own, spec)
   return new ImageInputs({ plan, preparation: plannedNetwork(plan).preparation, source, validationSource, readAhead: options.readAhead })
 }
 

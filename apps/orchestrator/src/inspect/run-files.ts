@@ -1,12 +1,12 @@
 import { parseSpec, type RunSpec } from '@layermill/jobs'
-import type { ImageSource, Store } from '@layermill/storage'
+import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import type { RunDetail } from '../http/schemas.js'
 import type { RunService } from '../http/services.js'
 import { runStoreUrl } from '../service/run-jobs.js'
 
 export interface RunFilesEnvironment {
   openStore(url: string): Promise<Store>
-  openSource(source: string): Promise<ImageSource>
+  openSource(source: string, access?: SourceAccess): Promise<ImageSource>
 }
 
 export interface OpenedFiles {
@@ -32,8 +32,8 @@ export class RunFiles {
   }
 
   /** Reads an image of a source. @throws what the source throws */
-  async read(source: string, item: { key: string; etag?: string }): Promise<Uint8Array> {
-    const images = await this.environment.openSource(source)
+  async read(source: string, item: { key: string; etag?: string }, access?: SourceAccess): Promise<Uint8Array> {
+    const images = await this.environment.openSource(source, access)
     try {
       return await images.read(item)
     } finally {

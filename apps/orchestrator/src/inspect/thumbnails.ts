@@ -46,7 +46,7 @@ export async function runThumbnail(files: RunFiles, id: string, picture: Picture
     const { key, bytes = 0 } = await known(opened, picture)
     if (bytes > largestFile) throw new LayermillError('IMAGE_UNREADABLE', `The image is larger than ${largestFile / 1024 / 1024} MiB`)
     try {
-      const content = await files.read(sourceOf(opened.spec, picture.part), { key })
+      const content = await files.read(sourceOf(opened.spec, picture.part), { key }, opened.spec)
       if (content.byteLength > largestFile) throw new RangeError('too large')
       return await thumbnail(content, side, { autoOrient: opened.spec.autoOrient })
     } catch (error) {

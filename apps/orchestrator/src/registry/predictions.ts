@@ -38,7 +38,7 @@ async function openPredictions(spec: PredictSpec, rows: readonly ManifestRow[], 
 
 /** The likeliest class of each image, by key, computed by a run of its own at `store`, which goes on where it was stopped. */
 export async function predictRows(
-  spec: Pick<PredictSpec, 'source' | 'model' | 'device' | 'engine' | 'maxErrors' | 'autoOrient'>,
+  spec: Pick<PredictSpec, 'source' | 'model' | 'device' | 'engine' | 'maxErrors' | 'autoOrient' | 'requestPayer' | 'noSignRequest'>,
   rows: readonly ManifestRow[],
   store: Store,
   { environment, signal, onProgress }: PredictionOptions,

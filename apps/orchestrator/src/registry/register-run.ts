@@ -132,7 +132,7 @@ class Registration {
       const rows = parseManifest(bytes, `${store.url}/${VALIDATION_ROWS_PATH}`).map(row => ({ ...row, label: row.label ?? '' }))
       return { source: typeof validation === 'string' ? validation : this.spec.source, rows }
     }
-    const source = await environment.openLabelled(own)
+    const source = await environment.openLabelled(own, this.spec)
     try {
       return { source: own, rows: await listLabelled(source, own) }
     } finally {
@@ -148,12 +148,12 @@ class Registration {
     const { environment: { runs }, signal, onProgress = () => undefined } = this.options
     const { name } = this.register
     const { classes, preparation } = await readDescription(this.root, `${versionPrefix(name, of)}${MODEL_FILE}`)
-    const { device, engine, maxErrors } = this.spec
+    const { device, engine, maxErrors, requestPayer, noSignRequest } = this.spec
     const model = versionUrl({ root: this.root.url, name, version: of })
     const store = await runs.openStore(this.place(version, of))
     try {
       const predicted = rows.length === 0 ? new Map<string, string>() : await predictRows(
-        { source, model, device, engine, maxErrors, autoOrient: preparation.autoOrient },
+        { source, model, device, engine, maxErrors, requestPayer, noSignRequest, autoOrient: preparation.autoOrient },
         rows,
         store,
         { environment: runs, signal, onProgress: (done, failed, total) => onProgress({ phase: 'check', done, failed, total }) },

@@ -1,12 +1,12 @@
 import type { Calibration, CalibrationReport, RunRecord, RunSpec } from '@layermill/jobs'
 import type { Network } from '@layermill/models'
-import type { ImageSource, SourceItem, Store } from '@layermill/storage'
+import type { ImageSource, SourceAccess, SourceItem, Store } from '@layermill/storage'
 import type { PartQueue } from './part-queue.js'
 
 /** What a run's supervisor needs of the world; the CLI and the server compose it. */
 export interface RunEnvironment {
   openStore(url: string): Promise<Store>
-  openSource(source: string): Promise<ImageSource>
+  openSource(source: string, access?: SourceAccess): Promise<ImageSource>
   /** The queue of one run's parts. */
   queue(record: RunRecord, store: Store): Promise<PartQueue>
   /** The network a spec names, as its weights want it, and the weights' identity. */

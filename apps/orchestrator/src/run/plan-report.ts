@@ -34,7 +34,7 @@ export async function planReport(
   spec: ExtractSpec | PredictSpec, store: Store | undefined, environment: RunEnvironment, signal?: AbortSignal,
 ): Promise<PlanReport> {
   const { record, network } = await newRecord(spec, environment)
-  const source = await environment.openSource(spec.source)
+  const source = await environment.openSource(spec.source, spec)
   const wanted = record.batchSize === 'auto' ? probeImages : record.batchSize * probeBatches
   const sample: SourceItem[] = []
   let images = 0

@@ -106,7 +106,7 @@ class Supervision {
     await store.delete(SUCCESS_PATH)
     const pending = await readUpdatePlan(store)
     if (pending !== undefined) return pending
-    const source = await environment.openSource(this.record.spec.source)
+    const source = await environment.openSource(this.record.spec.source, this.record.spec)
     try {
       if (this.record.updating === 'retry') return await planRetry(store, source)
       if (this.record.replacing !== undefined) return await planRenewal(store, source, this.record.partSize)
@@ -141,7 +141,7 @@ class Supervision {
     const { store, environment } = this.options
     // An update's manifest is whole: the kept parts, the retired ones and the new ones.
     const whole = this.record.planned || update !== undefined
-    const source = await environment.openSource(this.record.spec.source)
+    const source = await environment.openSource(this.record.spec.source, this.record.spec)
     try {
       yield* planManifest(store, source, this.record.partSize, whole)
     } finally {

@@ -1,14 +1,14 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { RunSpec } from '@layermill/jobs'
 import { networkIds } from '@layermill/models'
-import type { ImageSource, Store } from '@layermill/storage'
+import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import { parseModelReference } from '../registry/reference.js'
 import type { ModelRegistry } from '../registry/registry.js'
 
 export interface FingerprintEnvironment {
   /** What specs with registered models (`pets@latest`) are looked up in. */
   readonly registry?: Pick<ModelRegistry, 'resolve'> | undefined
-  openSource(source: string): Promise<ImageSource>
+  openSource(source: string, access?: SourceAccess): Promise<ImageSource>
   openStore(url: string): Promise<Store>
 }
 
@@ -47,10 +47,10 @@ async function modelVersion(model: string, environment: FingerprintEnvironment):
 export async function fingerprintOf(spec: RunSpec, environment: FingerprintEnvironment): Promise<string> {
   const { notify: _notify, ...decisive } = spec
   const hash = createHash('sha256').update(`${JSON.stringify([decisive, await modelVersion(spec.model, environment) ?? null])}\n`)
-  await addListing(hash, await environment.openSource(spec.source))
+  await addListing(hash, await environment.openSource(spec.source, spec))
   if (spec.kind === 'finetune' && typeof spec.validation === 'string') {
     hash.update('validation\n')
-    await addListing(hash, await environment.openSource(spec.validation))
+    await addListing(hash, await environment.openSource(spec.validation, spec))
   }
   return hash.digest('hex')
 }

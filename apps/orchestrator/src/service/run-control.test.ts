@@ -14,6 +14,7 @@ function storeThatCounts(): { store: Store; written: string[] } {
     getRange: async () => undefined,
     stat: async () => undefined,
     async *list() {},
+    swapsExactly: async () => true,
     freeBytes: async () => undefined,
     close: async () => undefined,
     put: async key => written.push(key) > 0,

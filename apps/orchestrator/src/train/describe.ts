@@ -24,7 +24,7 @@ export interface TrainingDescription {
  */
 export async function describeTraining(spec: FinetuneSpec, environment: TrainingEnvironment): Promise<TrainingDescription> {
   const list = async (place: string) => {
-    const source = await environment.openLabelled(place)
+    const source = await environment.openLabelled(place, spec)
     try {
       return { rows: await listLabelled(source, place), order: ownOrder(source) }
     } finally {

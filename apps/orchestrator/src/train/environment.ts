@@ -1,6 +1,6 @@
 import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/jobs'
 import type { Network, WeightSet } from '@layermill/models'
-import type { ImageSource, Store } from '@layermill/storage'
+import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import type { Promotion } from '../registry/registry.js'
 import type { RunEnvironment } from '../run/environment.js'
@@ -19,7 +19,7 @@ export interface TrainingEnvironment {
   /** For the extraction of a frozen base's features, and all that kinds of runs share. */
   readonly runs: RunEnvironment
   /** Opens a source whose labels are wanted. */
-  openLabelled(source: string): Promise<ImageSource>
+  openLabelled(source: string, access?: SourceAccess): Promise<ImageSource>
   /** The base network and its weights. */
   base(spec: FinetuneSpec): Promise<{ network: Network; weights: WeightSet }>
   /** What computes the run's micro-batches: from images, or from stored features. */

@@ -46,7 +46,7 @@ export function featureBatchSize(images: number, { microBatch }: Pick<FinetuneSp
 
 function extractSpec(record: RunRecord, { source, layer, maxErrors, rows }: FeatureRun, out: string): ExtractSpec {
   const spec = record.spec as FinetuneSpec
-  const { model, weights, size, resample, autoOrient, device, engine, cache, cacheSize } = spec
+  const { model, weights, size, resample, autoOrient, device, engine, cache, cacheSize, requestPayer, noSignRequest } = spec
   return ExtractSpec.parse({
     kind: 'extract',
     source,
@@ -59,6 +59,8 @@ function extractSpec(record: RunRecord, { source, layer, maxErrors, rows }: Feat
     engine,
     cache,
     cacheSize,
+    requestPayer,
+    noSignRequest,
     layers: [layer],
     batchSize: featureBatchSize(rows.length, spec, record.identity.preparation.size),
     maxErrors,

@@ -1,6 +1,8 @@
 import type { FinetuneSpec, RunIdentity, RunRecord } from '@layermill/jobs'
 import { LayermillError, type Network } from '@layermill/models'
-import type { Store } from '@layermill/storage'
+import { requireExactSwaps, type Store } from '@layermill/storage'
+import { requireRegistry } from '../registry/model-service.js'
+import { registryKind } from '../registry/versions.js'
 import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
 import type { TrainingEnvironment } from './environment.js'
 import { cutLayer, trainingSize } from './plan.js'
@@ -24,6 +26,8 @@ const free = new Set([
   'weights',
   'model',
   'register',
+  'requestPayer',
+  'noSignRequest',
 ])
 
 /** Names and values of what differs between two specs of a run. */
@@ -92,12 +96,25 @@ async function deleteTraining(store: Store): Promise<void> {
   await deleteRun(store)
 }
 
+/** Refuses a registry that two runs could spoil, before anything is trained for it. */
+async function checkRegistry({ register }: FinetuneSpec, { runs }: TrainingEnvironment): Promise<void> {
+  if (register === undefined) return
+  const root = await runs.openStore(requireRegistry(register.root))
+  try {
+    await requireExactSwaps(root, registryKind)
+  } finally {
+    await root.close()
+  }
+}
+
 /**
  * Finds or makes the run that a spec means at its destination and writes its record.
- * @throws LayermillError `RUN_CONFLICT` where another run is there; `LAYER_UNKNOWN`, `INPUT_SIZE`; as the base does
+ * @throws LayermillError `RUN_CONFLICT` where another run is there; `LAYER_UNKNOWN`, `INPUT_SIZE`; `STORE_CONDITIONS` where the
+ * registry's store ignores conditional writes; as the base does
  */
 export async function openTraining(spec: FinetuneSpec, store: Store, environment: TrainingEnvironment): Promise<OpenedTraining> {
   const { runs } = environment
+  await checkRegistry(spec, environment)
   const { network, weights } = await environment.base(spec)
   const identity = identityOf(spec, network, weights.sha256, runs.preparationVersion)
   const existing = await readRunRecord(store)

@@ -122,7 +122,7 @@ class Preparation {
   }
 
   private async list(source: string): Promise<{ rows: LabelledRow[]; order: readonly string[] | undefined }> {
-    const opened = await this.options.environment.openLabelled(source)
+    const opened = await this.options.environment.openLabelled(source, this.spec)
     try {
       return { rows: await listLabelled(opened, source), order: ownOrder(opened) }
     } finally {
@@ -154,7 +154,7 @@ class Preparation {
 
   private async check(source: string, rows: readonly ManifestRow[]): Promise<ErrorRow[]> {
     const { environment, signal, onProgress } = this.options
-    const opened = await environment.openLabelled(source)
+    const opened = await environment.openLabelled(source, this.spec)
     try {
       return await unusableImages(rows, {
         source: opened,

@@ -1,66 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Answer, fail, ok, ScriptedServer } from '../testing/scripted-server.js'
 import { S3Store } from './s3-store.js'
 
-type Answer = (request: IncomingMessage, body: Buffer, response: ServerResponse) => void
-
-/** A server that answers each request as the next entry of a script says; the real behaviour of S3 is tested on a real one elsewhere. */
-class ScriptedServer {
-  readonly requests: string[] = []
-  readonly marks: string[] = []
-  script: Answer[] = []
-  private readonly server: Server = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      this.requests.push(`${request.method} ${request.url?.split('?')[0]}`)
-      const mark = request.headers['x-amz-meta-layermill-write']
-      if (typeof mark === 'string') this.marks.push(mark)
-      const answer = this.script.shift()
-      if (answer === undefined) response.writeHead(501).end('nothing more was expected')
-      else answer(request, Buffer.concat(chunks), response)
-    })
-    request.on('error', () => undefined)
-  })
-
-  async start(): Promise<string> {
-    this.server.on('connection', (socket) => socket.on('close', () => setImmediate(() => this.server.emit('hung-up'))))
-    await new Promise<void>((resolve) => {
-      this.server.listen(0, '127.0.0.1', resolve)
-    })
-    return this.endpoint
-  }
-
-  get endpoint(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`
-  }
-
-  /** Resolves when the last client has hung up. */
-  async allHungUp(): Promise<void> {
-    while ((await this.connections()) > 0) await new Promise((resolve) => this.server.once('hung-up', resolve))
-  }
-
-  private async connections(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)))
-    })
-  }
-
-  async stop(): Promise<void> {
-    this.server.closeAllConnections()
-    await new Promise((resolve) => {
-      this.server.close(resolve)
-    })
-  }
-}
-
-const fail = (status: number, code: string): Answer => (_request, _body, response) => {
-  response.writeHead(status, { 'content-type': 'application/xml' }).end(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`)
-}
-const ok = (headers: Record<string, string> = {}, body = ''): Answer => (_request, _body, response) => {
-  response.writeHead(200, { etag: '"e1"', ...headers }).end(body)
-}
 const reset: Answer = (request) => request.socket.resetAndDestroy()
 /** Half of what was announced, then the connection breaks. */
 const cutOff: Answer = (request, _body, response) => {

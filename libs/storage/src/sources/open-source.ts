@@ -24,7 +24,7 @@ import { extensionOf, type ImageSource, isImageName, type LabelRule } from './so
 export interface OpenSourceOptions {
   readonly labels?: LabelRule
   readonly allows?: ListRule
-  readonly access?: SourceAccess
+  readonly access?: SourceAccess | undefined
 }
 
 /** How sources are reached where nothing is said of it: `LAYERMILL_REQUEST_PAYER`, `LAYERMILL_NO_SIGN_REQUEST`. */

@@ -104,7 +104,7 @@ export async function adviseLayers(options: AdviseOptions): Promise<Advice> {
   const { environment, spec, store, sample } = options
   if (spec.size === 'keep') throw new LayermillError('SPEC_INVALID', 'size: got keep, expected one size for all images')
   const { provided, network } = await candidates(options)
-  const source = await environment.openLabelled(spec.source)
+  const source = await environment.openLabelled(spec.source, spec)
   const rows = await listLabelled(source, spec.source)
   await source.close()
   const classes = findClasses(rows, spec.source, ownOrder(source))

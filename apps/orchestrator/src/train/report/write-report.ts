@@ -15,7 +15,7 @@ async function thumbnails(
   environment: TrainingEnvironment,
 ): Promise<(Uint8Array | undefined)[]> {
   if (best === undefined || best.mistakes.length === 0) return []
-  const source = await environment.openLabelled(typeof spec.validation === 'string' ? spec.validation : spec.source)
+  const source = await environment.openLabelled(typeof spec.validation === 'string' ? spec.validation : spec.source, spec)
   try {
     return await Promise.all(
       best.mistakes.map(async ({ key }) => {
