@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
-import { ExtractSpec, FinetuneSpec, parseSpec, PredictSpec, type RunKind, type RunSpec } from '@layermill/jobs'
+import { open } from 'node:fs/promises'
+import { checkSpecText, ExtractSpec, FinetuneSpec, mostSpecBytes, parseSpec, PredictSpec, type RunKind, type RunSpec, tooLong } from '@layermill/jobs'
 import { errorMessage, LayermillError } from '@layermill/models'
 import type { Command } from 'commander'
 import type { z } from 'zod'
@@ -44,15 +44,29 @@ function fieldValue(schema: z.ZodType, value: unknown): unknown {
   return schema.safeParse(list).success ? list : value
 }
 
+/** A spec's file, which is not read where it is longer than a spec can be. */
+async function readSpecText(file: string): Promise<string> {
+  const handle = await open(file)
+  try {
+    const { size } = await handle.stat()
+    if (size > mostSpecBytes) throw tooLong(`--file ${file}`, size)
+    return await handle.readFile('utf8')
+  } finally {
+    await handle.close()
+  }
+}
+
 /** The fields of a YAML or JSON file. @throws LayermillError `SPEC_INVALID` */
 export async function readSpecFile(file: string): Promise<Record<string, unknown>> {
   let text = ''
   let value: unknown
   try {
     const { parse } = await import('yaml')
-    text = await readFile(file, 'utf8')
+    text = await readSpecText(file)
+    checkSpecText(text, `--file ${file}`)
     value = parse(text, { logLevel: 'error' })
   } catch (cause) {
+    if (cause instanceof LayermillError) throw cause
     const hint = /(^|[\s{,])\*\s*:/m.test(text) ? 'in YAML * stands in quotes, as in "*": 0' : undefined
     throw new LayermillError('SPEC_INVALID', `--file ${file}: ${errorMessage(cause).trim()}`, { cause, hint })
   }

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { failureTable } from '@layermill/jobs'
@@ -147,6 +148,24 @@ describe('errors', () => {
     const logged = fixture.log().split('\n').find(line => line.includes('request failed')) ?? ''
     expect(JSON.parse(logged)).toMatchObject({ request: 'my-request', err: { message: 'connect redis://***@10.0.0.7:6379 /srv/secret' } })
     expect(fixture.log()).not.toContain('hunter2')
+  })
+
+  it('a body that nests deeper than any request is refused before it is parsed', async () => {
+    const body = `{"kind":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    const answer = await ask('/v1/runs', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    expect(answer.body).toMatchObject({ status: 400, code: 'BODY_INVALID', detail: expect.stringContaining('32 levels') as string })
+    expect((await post('/v1/runs', { ...spec, source: '['.repeat(300) })).status).toBe(202)
+  })
+
+  it('a request with two Host headers is refused', async () => {
+    const { hostname, port } = new URL(fixture.url)
+    const answer = await new Promise<string>(resolve => {
+      let text = ''
+      const socket = connect({ host: hostname, port: Number(port) }, () => socket.end(`GET /healthz HTTP/1.1\r\nhost: ${hostname}:${port}\r\nHost: example.org\r\nconnection: close\r\n\r\n`))
+      socket.on('data', chunk => { text += String(chunk) })
+      socket.on('close', () => resolve(text))
+    })
+    expect(answer).toMatch(/^HTTP\/1\.1 400 .*"code":"REQUEST_INVALID"/s)
   })
 
   it('a queue that is away is 503, without its address', async () => {

@@ -125,6 +125,20 @@ describe('events of a run', () => {
     expect(fixture.log()).not.toContain('hunter2')
   })
 
+  it('of one token leave room for others', async () => {
+    const own = await startServer({ mostStreams: 3, mostStreamsOfOne: 1 })
+    await own.runs.submit({ kind: 'extract', source: 'photos', model: 'resnet50', out: 'features' } as never)
+    const ask = (scope: 'read' | 'admin'): Promise<Response> => fetch(`${own.url}/v1/runs/run-1/events`, { headers: bearer(scope) })
+    const first = await ask('read')
+    const second = await ask('read')
+    expect([first.status, second.status]).toEqual([200, 503])
+    expect(await second.json()).toMatchObject({ code: 'UNAVAILABLE', detail: expect.stringContaining('test-read') as string })
+    const other = await ask('admin')
+    expect(other.status).toBe(200)
+    await Promise.all([first.body?.cancel(), other.body?.cancel()])
+    await own.close()
+  })
+
   it('end when the server closes', async () => {
     const response = await follow()
     const reading = read(response)

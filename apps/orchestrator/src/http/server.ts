@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import helmet from '@fastify/helmet'
-import Fastify, { LogController, type FastifyBaseLogger } from 'fastify'
+import { mostNesting, nestsDeeper } from '@layermill/jobs'
+import { LayermillError } from '@layermill/models'
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
 import type { App } from './app.js'
@@ -58,6 +60,8 @@ export interface ServerOptions {
   heartbeat?: number
   /** Clients that may follow runs at once. Default 500. */
   mostStreams?: number
+  /** Of them with one token. Default 100. */
+  mostStreamsOfOne?: number
   /** Milliseconds that runs and fleet get for an answer; then the client is told 503. Default 15 s. */
   serviceDeadline?: number
   /** Milliseconds that requests under way get when the server closes. Default 10 s. */
@@ -124,14 +128,33 @@ function observe(app: App, metrics: Metrics): void {
   })
 }
 
+/** Refuses bodies that nest deeper than any request does, before they are parsed. */
+function boundNesting(app: App): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    const text = String(body)
+    if (nestsDeeper(text)) done(new LayermillError('BODY_INVALID', `The body nests deeper than ${mostNesting} levels`))
+    else void parse(request, text, done)
+  })
+}
+
+/** Proxies disagree on which of several Host headers counts, so that none does. */
+function refuseSeveralHosts(request: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
+  const { rawHeaders } = request.raw
+  const hosts = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length
+  done(hosts > 1 ? new LayermillError('REQUEST_INVALID', `The request has ${hosts} Host headers, expected one`) : undefined)
+}
+
 async function addEverything(app: App, options: ServerOptions): Promise<void> {
-  const { metrics, version, heartbeat = 15_000, mostStreams = 500, serviceDeadline = 15_000 } = options
+  const { metrics, version, heartbeat = 15_000, mostStreams = 500, mostStreamsOfOne = 100, serviceDeadline = 15_000 } = options
   const runs = boundRuns(options.runs, serviceDeadline)
   const fleet = boundFleet(options.fleet, serviceDeadline)
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   // Bodies are JSON; a form or plain text could be sent by any page without asking.
   app.removeContentTypeParser('text/plain')
+  boundNesting(app)
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] } },
     referrerPolicy: { policy: 'no-referrer' },
@@ -140,6 +163,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     done(null, payload)
   })
+  app.addHook('onRequest', refuseSeveralHosts)
   authenticate(app, options)
   observe(app, metrics)
   addErrorHandling(app)
@@ -148,7 +172,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
   await app.register(async routes => {
     const typed = routes.withTypeProvider<ZodTypeProvider>()
     addRunRoutes(typed, runs)
-    addEventRoute(typed, { runs, metrics, heartbeat, mostStreams })
+    addEventRoute(typed, { runs, metrics, heartbeat, mostStreams, mostStreamsOfOne })
     if (options.schedules !== undefined) addScheduleRoutes(typed, boundSchedules(options.schedules, serviceDeadline))
     addFleetRoutes(typed, fleet)
     addModelRoutes(typed, boundModels(options.models ?? noModels(), serviceDeadline))

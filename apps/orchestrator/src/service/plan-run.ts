@@ -10,12 +10,12 @@ import type { OpenTrainingEnvironment } from './job-training.js'
 export type PlanRun = (spec: RunSpec, signal?: AbortSignal) => Promise<RunPlan>
 
 async function planTraining(spec: FinetuneSpec, open: OpenTrainingEnvironment): Promise<RunPlan> {
-  const { environment, close } = await open(spec)
+  const opened = await open(spec)
   try {
-    const { classes, warnings, network, trainable, stepsPerEpoch, features } = await describeTraining(spec, environment)
+    const { classes, warnings, network, trainable, stepsPerEpoch, features } = await describeTraining(spec, opened.environment)
     return { kind: 'finetune', model: network.id, classes: [...classes], warnings: [...warnings], trainable: trainable.length, stepsPerEpoch, epochs: spec.epochs, features }
   } finally {
-    await close()
+    await opened.close()
   }
 }
 

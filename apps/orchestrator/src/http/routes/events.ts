@@ -17,6 +17,8 @@ export interface EventRouteOptions {
   heartbeat: number
   /** Most listeners at once; more are told to come back later. */
   mostStreams: number
+  /** Most listeners with one token, so that one does not keep all others out. */
+  mostStreamsOfOne: number
 }
 
 const EventHeaders = z.object({ 'last-event-id': z.string().max(256).optional().describe('Id of the last event seen: later ones are told first.') })
@@ -30,11 +32,11 @@ function answerSchema() {
 }
 
 /** `GET /v1/runs/:id/events`: progress of a run as server-sent events. */
-export function addEventRoute(app: App, { runs, metrics, heartbeat, mostStreams }: EventRouteOptions): void {
-  const streams = new Set<AbortController>()
+export function addEventRoute(app: App, { runs, metrics, heartbeat, mostStreams, mostStreamsOfOne }: EventRouteOptions): void {
+  const streams = new Map<AbortController, string>()
   const open = metrics.gauge('layermill_http_event_streams')
   app.addHook('preClose', () => {
-    for (const stream of streams) stream.abort()
+    for (const stream of streams.keys()) stream.abort()
     return Promise.resolve()
   })
 
@@ -51,8 +53,12 @@ export function addEventRoute(app: App, { runs, metrics, heartbeat, mostStreams 
     const { id } = request.params
     const run = await runs.get(id)
     if (streams.size >= mostStreams) throw new LayermillError('UNAVAILABLE', `${mostStreams} clients are listening already; try again later`)
+    const caller = request.caller?.name ?? ''
+    if ([...streams.values()].filter(name => name === caller).length >= mostStreamsOfOne) {
+      throw new LayermillError('UNAVAILABLE', `${mostStreamsOfOne} clients with the token ${caller} are listening already; try again later`)
+    }
     const stream = new AbortController()
-    streams.add(stream)
+    streams.set(stream, caller)
     open.set(streams.size)
     reply.raw.once('close', () => {
       stream.abort()
