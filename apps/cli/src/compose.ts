@@ -8,7 +8,7 @@ import { PREPARE_VERSION } from '@layermill/preprocess'
 import { openSource, openStore } from '@layermill/storage'
 import { calibrator } from './calibration.js'
 import { openStoreFile } from './fleet/weights-file.js'
-import { loadAnyModel } from './library/any-model.js'
+import { loadAnyModel, specNetwork } from './library/any-model.js'
 import { version } from './version.js'
 
 /** Images read and decoded at once for a part. */
@@ -98,8 +98,8 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
   if (options.queue === 'meanwhile') void openQueue().catch(() => undefined)
   else if (options.queue !== 'when asked for') await openQueue()
   const model = async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
-    const { network, weights } = await provider.model(spec.model, spec.weights)
-    return { network, weightsSha256: weights.sha256 }
+    const loaded = await provider.model(spec.model, spec.weights)
+    return { network: specNetwork(loaded, spec, options.note), weightsSha256: loaded.weights.sha256 }
   }
   return {
     openQueue,

@@ -15,7 +15,7 @@ import { addRegistry, registryText } from './program-models.js'
 import { version } from './version.js'
 
 /** Codes of errors that mean the command itself was wrong. */
-const usageCodes = new Set(['SPEC_INVALID', 'MODEL_UNKNOWN', 'LAYER_UNKNOWN', 'INPUT_SIZE'])
+const usageCodes = new Set(['SPEC_INVALID', 'MODEL_UNKNOWN', 'LAYER_UNKNOWN', 'INPUT_SIZE', 'PREPARATION_UNKNOWN'])
 
 function addModels(program: Command, output: Output): void {
   const models = program
@@ -83,6 +83,7 @@ function addAdvise(program: Command, output: Output, result: Result): void {
     .option('--sample <number>', 'images to look at, spread over the classes', '500')
     .option('--size <WxH>', 'size of the images; default: the network\'s own')
     .option('--resample <value>', 'as of extract')
+    .option('--prepare <value>', 'as of extract')
     .option('--auto-orient', 'as of extract')
     .option('--device <value>', 'as of extract')
     .option('--engine <value>', 'as of extract')
@@ -114,6 +115,7 @@ function addWeights(program: Command, output: Output, result: Result): void {
     .argument('<file>', '.npz, .caffemodel, .safetensors or .h5 file, URL, or random[:SEED]')
     .description('read weights of any format, check them, and write .safetensors or .npz')
     .requiredOption('--model <name>', 'the network they are of')
+    .option('--prepare <value>', 'how images are prepared for them, as of extract; kept in the file')
     .option('--out <file>', '.safetensors or .npz; default: what --weights imagenet loads for this model')
     .addHelpText('after', '\nExamples:\n  layermill weights import VGG_ILSVRC_16_layers.npz --model vgg16\n  layermill weights import model.safetensors --model resnet50.tv --out resnet50.npz')
     .action(async (file: string, options: ImportOptions) => (await import('./commands/weights.js')).importCommand(output, file, options))

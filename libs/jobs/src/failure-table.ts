@@ -108,6 +108,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   ENGINE_UNKNOWN: row('never', 'run', 'No engine has this name.'),
 
   // Runs and training.
+  PREPARATION_UNKNOWN: row('never', 'run', 'No way of preparing images has this name, or the named library has no such weights of the network.'),
   SPEC_INVALID: row('never', 'run', 'A field or flag of the spec cannot be used as given.'),
   RUN_CONFLICT: row('never', 'run', 'The destination holds the results of another spec.'),
   RUN_MISSING: row('never', 'run', 'There is no such run.'),

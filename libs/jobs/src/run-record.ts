@@ -7,6 +7,22 @@ import { ExtractSpec, FinetuneSpec, PredictSpec } from './spec.js'
 export const runStates = ['planning', 'running', 'done', 'failed', 'cancelled'] as const
 export type RunState = (typeof runStates)[number]
 
+const triple = z.tuple([z.number(), z.number(), z.number()])
+
+/** How pixels become the network's input, by numbers: `Preparation` of libs/models but for the filter, which a run names by itself. */
+export const InputNumbers = z.object({
+  channels: z.enum(['bgr', 'rgb']),
+  divisor: z.union([z.literal(1), z.literal(255)]),
+  mean: triple,
+  std: triple,
+  resize: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('exact') }),
+    z.object({ kind: z.literal('crop'), shortSide: z.int().positive() }),
+    z.object({ kind: z.literal('share'), share: z.number().positive().max(1) }),
+  ]),
+})
+export type InputNumbers = z.output<typeof InputNumbers>
+
 const shape = z.array(z.int().positive())
 
 /** What decides the numbers: two runs of the same identity may share their results. */
@@ -23,6 +39,8 @@ export const RunIdentity = z.object({
     resample: z.string(),
     autoOrient: z.boolean(),
     oversample: z.boolean(),
+    /** Channels, means and geometry, by their numbers. Runs of earlier versions have none: theirs are the network's table's. */
+    input: InputNumbers.optional(),
     /** The one copy of a fixed number of augmented ones that this run computes; only of a fine-tuning run's features. */
     augment: z.object({ names: z.array(z.string()), seed: z.int(), copy: z.int() }).optional(),
   }),

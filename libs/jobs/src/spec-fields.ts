@@ -47,6 +47,8 @@ export const commonFields = {
     .describe('Size of the network\'s input, as 320x256 (width first); keep leaves each image\'s own. Default: the network\'s own size.'),
   resample: choice(['bicubic', 'bilinear', 'nearest', 'lanczos']).optional()
     .describe('Filter of resizing: bicubic, bilinear, nearest or lanczos. Default: the network\'s own (caffe bicubic, torchvision bilinear).'),
+  prepare: z.string({ error: text.expected.prepare }).regex(text.preparePattern, text.expected.prepare).optional()
+    .describe('How the images are prepared, where the origin of the weights does not tell: chainer, keras, torchvision, torchvision-v2, torchvision-plain, transformers or timm:TAG.'),
   autoOrient: flag('Turn images as their EXIF orientation says.'),
   device: choice(['auto', 'cpu', 'cuda', 'webgpu', 'cpu-portable']).default('auto').describe('Where to compute: auto tries cuda, webgpu, cpu and reports which; cpu-portable is the tfjs engine in JavaScript, slow.'),
   engine: choice(['onnx', 'tfjs']).default('onnx').describe('What computes.'),

@@ -24,6 +24,7 @@ export const expected = {
   augment: 'flip, crop, color, or some of them, as flip,crop',
   validation: 'a share of the images from 0 up to 0.9, or a source of validation images',
   cacheSize: 'bytes, as 500MB or 20GB',
+  prepare: 'chainer, keras, torchvision, torchvision-v2, torchvision-plain, transformers or timm:TAG, as timm:a1_in1k',
 } as const
 
 function refuse(what: keyof typeof expected, text: string): never {
@@ -49,6 +50,9 @@ export function parseCacheSize(text: string): number {
   const value = byteCount(text) ?? 0
   return value >= 1e6 && Number.isSafeInteger(value) ? value : refuse('cacheSize', text)
 }
+
+/** `--prepare`: whether the network has such weights is looked at when it is known. */
+export const preparePattern = /^(chainer|keras|torchvision(-v2|-plain)?|transformers|timm:[A-Za-z0-9][\w.-]{0,99})$/
 
 /** `a, b,` to `['a', 'b']`. */
 export function splitList(text: string): string[] {

@@ -1,6 +1,7 @@
 import type { NetworkDescription } from '@layermill/models'
 import { z } from 'zod'
 import { parseJsonRecord } from './json-record.js'
+import { InputNumbers } from './run-record.js'
 
 /** Where the plan of a fine-tuning run is, in its store. */
 export const TRAINING_PLAN_PATH = 'training.json'
@@ -23,6 +24,8 @@ export const TrainingPlan = z.object({
   inputSize: z.object({ height: z.int().positive(), width: z.int().positive() }),
   resample: z.enum(['bicubic', 'bilinear', 'nearest', 'lanczos']),
   autoOrient: z.boolean(),
+  /** Channels, means and geometry; plans of earlier versions have none: theirs are the network's table's. */
+  input: InputNumbers.optional(),
   classes: names.min(2),
   /** Parameters that learn. */
   trainable: names.min(1),

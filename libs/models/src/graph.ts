@@ -67,8 +67,14 @@ export interface Preparation {
   readonly divisor: 1 | 255
   readonly mean: readonly [number, number, number]
   readonly std: readonly [number, number, number]
-  /** `exact`: to the input size without keeping the aspect (Chainer). `crop`: the short side to `shortSide`, then the centre (torchvision). */
-  readonly resize: { readonly kind: 'exact' } | { readonly kind: 'crop'; readonly shortSide: number }
+  /**
+   * `exact`: to the input size without keeping the aspect (Chainer). `crop`: the short side to `shortSide` for an input of 224, then the
+   * centre (torchvision). `share`: the short side to the input's divided by `share`, rounded down, then the centre (timm's `crop_pct`).
+   */
+  readonly resize:
+    | { readonly kind: 'exact' }
+    | { readonly kind: 'crop'; readonly shortSide: number }
+    | { readonly kind: 'share'; readonly share: number }
   readonly resample: 'bicubic' | 'bilinear' | 'nearest' | 'lanczos'
 }
 

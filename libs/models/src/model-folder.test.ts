@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { fineTunedNetwork } from './heads.js'
 import { type ModelFiles, MODEL_FILE, MODEL_WEIGHTS_FILE, readModelFolder, writeModelFolder } from './model-folder.js'
 import { getNetwork } from './network.js'
+import { preparedAs } from './preparations/named.js'
 import { parameterShapes } from './shapes.js'
 import { weightsIdentity } from './weights/identity.js'
 import { initialiseAll } from './weights/initialise.js'
@@ -63,6 +64,16 @@ describe('a model folder', () => {
     expect(stored.weights.sha256).toBe(await weightsIdentity(tensors, network.variant))
   })
 
+  it('keeps the preparation it was trained with, whatever the base is prepared with by itself', async () => {
+    const files = new Memory()
+    await writeModelFolder(files, { ...model, network: preparedAs(network, 'torchvision-plain') })
+    const stored = (await readModelFolder(files, 'here'))!
+    expect(stored.network.preparation).toEqual({ ...getNetwork('resnet50.tv').preparation, resample: 'lanczos' })
+    // A model of an earlier version says nothing of it.
+    files.edit(description => ({ ...description, preparation: { height: 32, width: 48, resample: 'lanczos', autoOrient: true } }))
+    expect((await readModelFolder(files, 'here'))!.network.preparation).toEqual({ ...network.preparation, resample: 'lanczos' })
+  })
+
   it('has the same bytes for the same tensors, in whatever order', async () => {
     const [first, second] = [await written(), new Memory()]
     await writeModelFolder(second, { ...model, tensors: new Map([...tensors].toReversed()) })
@@ -83,6 +94,7 @@ describe('a model folder', () => {
       "unknown model 'alexnet'",
     ],
     ['other classes', (d: Record<string, unknown>) => ({ ...d, classes: ['a', 'b', 'c'] }), '3 class names for 2 classes'],
+    ['an input that is none', (d: Record<string, unknown>) => ({ ...d, preparation: { ...(d['preparation'] as object), input: { mean: 1 } } }), 'expected channels, divisor'],
     ['no preparation', (d: Record<string, unknown>) => ({ ...d, preparation: { height: 0 } }), 'expected height, width and resample'],
   ])('says what is wrong with %s', async (_what, change, message) => {
     const files = await written()

@@ -1,6 +1,8 @@
 import { errorMessage, LayermillError } from './errors.js'
 import type { Network, Preparation, Size2 } from './graph.js'
 import { type FineTunedNetwork, isFineTuned, type NetworkDescription, networkDescription, networkFromDescription } from './heads.js'
+import { preparedWith } from './preparations/named.js'
+import { preparationFrom } from './preparations/schema.js'
 import { parameterShapes } from './shapes.js'
 import { formatShape, sameShape, type Tensor, type TensorMap } from './tensor.js'
 import { weightsIdentity } from './weights/identity.js'
@@ -29,6 +31,8 @@ export interface ModelDescription {
     readonly width: number
     readonly resample: Preparation['resample']
     readonly autoOrient: boolean
+    /** Channels, means and geometry; models of earlier versions have none: theirs are the base's. */
+    readonly input?: Omit<Preparation, 'resample'>
   }
   readonly weights: { readonly file: string; readonly sha256: string }
   /** Base weights, spec and dataset: for people and for `runs`; not needed to load the model. */
@@ -79,12 +83,13 @@ export async function writeModelFolder(files: ModelFiles, model: ModelToWrite): 
   const tensors = ownTensors(network, model.tensors, network.id)
   const sha256 = await weightsIdentity(tensors, network.variant)
   const [height, width] = network.inputSize
+  const { resample: _resample, ...input } = network.preparation
   const description: ModelDescription = {
     format: 'layermill-model',
     version: 1,
     network: networkDescription(network),
     classes,
-    preparation: { height, width, resample, autoOrient },
+    preparation: { height, width, resample, autoOrient, input },
     weights: { file: MODEL_WEIGHTS_FILE, sha256 },
     lineage,
     metrics,
@@ -125,6 +130,10 @@ function parseDescription(bytes: Uint8Array, where: string): ModelDescription {
   ) {
     throw invalid(where, 'preparation: expected height, width and resample')
   }
+  const { input, resample } = preparation
+  if (input !== undefined && (!isObject(input) || preparationFrom({ ...input, resample }) === undefined)) {
+    throw invalid(where, 'preparation.input: expected channels, divisor, mean, std and resize')
+  }
   if (!isObject(weights) || typeof weights['file'] !== 'string' || typeof weights['sha256'] !== 'string') {
     throw invalid(where, 'weights: expected file and sha256')
   }
@@ -132,7 +141,7 @@ function parseDescription(bytes: Uint8Array, where: string): ModelDescription {
 }
 
 function networkOf(description: ModelDescription, where: string): FineTunedNetwork {
-  const { height, width, resample } = description.preparation
+  const { height, width, resample, input } = description.preparation
   const inputSize: Size2 = [height, width]
   let network: Network
   try {
@@ -143,7 +152,7 @@ function networkOf(description: ModelDescription, where: string): FineTunedNetwo
   if (!isFineTuned(network)) throw invalid(where, 'network: it has no head')
   if (network.classes !== description.classes.length)
     throw invalid(where, `${description.classes.length} class names for ${network.classes} classes`)
-  return { ...network, inputSize, preparation: { ...network.preparation, resample } }
+  return preparedWith({ ...network, inputSize }, { input, resample })
 }
 
 /**

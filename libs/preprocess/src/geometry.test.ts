@@ -17,6 +17,16 @@ describe('planGeometry', () => {
     expect(planGeometry(width, height, crop)).toEqual({ resized: [resizedHeight, resizedWidth], crop: { top, left, height: 224, width: 224 } })
   })
 
+  it.each([
+    // timm's crop_pct and side, then Resize(floor(side / crop_pct)) and CenterCrop(side) of 500x375
+    [0.95, 224, 235, 313, 6, 44],
+    [0.875, 224, 256, 341, 16, 58],
+    [0.95, 160, 168, 224, 4, 32],
+    [0.9, 176, 195, 260, 10, 42],
+  ])('cuts a share of %f at %i as timm does', (share, side, height, width, top, left) => {
+    expect(planGeometry(500, 375, { kind: 'share', share }, { size: [side, side] })).toEqual({ resized: [height, width], crop: { top, left, height: side, width: side } })
+  })
+
   it('rounds a half to even', () => {
     // 341 - 224 is odd: 58.5 is 58; 343 - 224 = 119: 59.5 is 60.
     expect(planGeometry(343, 256, crop).crop.left).toBe(60)

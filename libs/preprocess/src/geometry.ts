@@ -27,14 +27,21 @@ function roundHalfEven(value: number): number {
 
 const scaled = (side: number, from: number): number => Math.round((side * from) / CROPPED_SIDE)
 
+/** The side before the cut that one of the input's sides refers to. */
+function uncroppedSide(side: number, resize: Preparation['resize']): number {
+  if (resize.kind === 'share') return Math.floor(side / resize.share)
+  return scaled(side, resize.kind === 'crop' ? resize.shortSide : UNCROPPED_SIDE)
+}
+
 /**
  * The size before the crop. `exact`: 256/224 of the input size. `crop`: the aspect is kept; for a square input of side S the short
  * side is `shortSide * S / 224` and the long one is cut down to whole pixels, as torchvision's Resize does; for other inputs it is
- * the smallest picture that covers the rectangle so scaled.
+ * the smallest picture that covers the rectangle so scaled. `share`: likewise, the sides before the cut being those of the input
+ * divided by the share and rounded down, as timm computes them.
  */
 export function uncroppedSize(width: number, height: number, resize: Preparation['resize'], size: Size2): Size2 {
-  if (resize.kind === 'exact') return [scaled(size[0], UNCROPPED_SIDE), scaled(size[1], UNCROPPED_SIDE)]
-  const [toHeight, toWidth] = [scaled(size[0], resize.shortSide), scaled(size[1], resize.shortSide)]
+  const [toHeight, toWidth] = [uncroppedSide(size[0], resize), uncroppedSide(size[1], resize)]
+  if (resize.kind === 'exact') return [toHeight, toWidth]
   const byWidth = toWidth * height >= toHeight * width
   return byWidth
     ? [Math.max(size[0], Math.trunc((toWidth * height) / width)), toWidth]
@@ -49,7 +56,7 @@ export function planGeometry(width: number, height: number, resize: Preparation[
     return { resized: size, crop: { top: 0, left: 0, height: size[0], width: size[1] } }
   }
   const resized = uncroppedSize(width, height, resize, size)
-  return { resized, crop: centerBox(resized, size, resize.kind === 'crop' ? roundHalfEven : Math.trunc) }
+  return { resized, crop: centerBox(resized, size, resize.kind === 'exact' ? Math.trunc : roundHalfEven) }
 }
 
 function centerBox(resized: Size2, size: Size2, round: (value: number) => number): Box {

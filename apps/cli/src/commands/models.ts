@@ -1,4 +1,18 @@
-import { getNetwork, layerCosts, layerShapes, LayermillError, networkIds, parameterCount, type LayerCost, type Network, type Size2 } from '@layermill/models'
+import {
+  describePreparation,
+  getNetwork,
+  type LayerCost,
+  layerCosts,
+  LayermillError,
+  layerShapes,
+  nameOfPreparation,
+  namedPreparation,
+  type Network,
+  networkIds,
+  parameterCount,
+  preparationNames,
+  type Size2,
+} from '@layermill/models'
 import { parseSize } from '@layermill/jobs'
 import { formatBytes, formatMagnitude, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
@@ -14,6 +28,17 @@ function inputSizeOf(text: string | undefined, network: Network): Size2 {
   const size = parseSize(text)
   if (size === 'keep') throw new LayermillError('SPEC_INVALID', 'size: got "keep", expected WIDTHxHEIGHT in pixels, as 320x256')
   return [size.height, size.width]
+}
+
+/** The name of a network's own preparation, which weights of another origin replace. */
+const ownPreparation = ({ preparation, architecture }: Network): string => nameOfPreparation(preparation, architecture) ?? describePreparation(preparation)
+
+/** All ways of preparing images that weights of an architecture are trained with. */
+function preparations(network: Network): { name: string; description: string; size: string }[] {
+  return preparationNames(network.architecture).map(name => {
+    const { preparation, inputSize } = namedPreparation(name, network)
+    return { name, description: describePreparation(preparation), size: `${inputSize[1]}x${inputSize[0]}` }
+  })
 }
 
 /** The layers that can be computed at this size, with their costs. */
@@ -41,6 +66,7 @@ function listNetworks(output: Output, json: boolean): void {
       inputSize: { height: network.inputSize[0], width: network.inputSize[1] },
       parameters: parameterCount(network),
       flops: cost!.flops,
+      preparation: ownPreparation(network),
     }
   })
   if (json) return output.json(rows)
@@ -52,16 +78,17 @@ function listNetworks(output: Output, json: boolean): void {
     `${row.inputSize.width}x${row.inputSize.height}`,
     formatMagnitude(row.parameters),
     formatMagnitude(row.flops),
+    row.preparation,
   ])
-  output.line(formatTable(['model', 'family', '>layers', 'default', 'input', '>parameters', '>FLOPs/image'], table))
+  output.line(formatTable(['model', 'family', '>layers', 'default', 'input', '>parameters', '>FLOPs/image', 'prepared as'], table))
   output.line('\n`layermill models NAME` lists the layers of one.')
 }
 
 function describeNetwork(output: Output, network: Network, size: Size2, json: boolean): void {
   const costs = possibleCosts(network, [...network.layers.keys()], size)
   const missing = [...network.layers.keys()].filter(layer => !costs.some(cost => cost.layer === layer))
-  const summary = { id: network.id, inputSize: { height: size[0], width: size[1] }, parameters: parameterCount(network), classes: network.classes }
-  if (json) return output.json({ ...summary, availableLayers: network.availableLayers, layers: costs, notAtThisSize: missing })
+  const summary = { id: network.id, inputSize: { height: size[0], width: size[1] }, parameters: parameterCount(network), classes: network.classes, preparation: ownPreparation(network) }
+  if (json) return output.json({ ...summary, availableLayers: network.availableLayers, layers: costs, notAtThisSize: missing, preparations: preparations(network) })
   const available = new Set(network.availableLayers)
   const rows = costs.map(cost => [
     available.has(cost.layer) ? cost.layer : `  ${cost.layer}`,
@@ -72,6 +99,9 @@ function describeNetwork(output: Output, network: Network, size: Size2, json: bo
   ])
   output.line(`${network.id}: ${formatMagnitude(summary.parameters)} parameters, images of ${size[1]}x${size[0]}, default layer ${network.defaultLayer}\n`)
   output.line(formatTable(['layer', 'shape', '>bytes/image', '>FLOPs so far', '>parameters so far'], rows))
+  const ways = preparations(network).map(({ name, size: side, description }) => [name === summary.preparation ? `${name} *` : name, side, description])
+  output.line(`\n${formatTable(['--prepare', 'input', 'how images are prepared'], ways)}`)
+  output.line('* unless the origin of the weights says otherwise')
   if (missing.length > 0) output.line(`\nnot at ${size[1]}x${size[0]}: ${missing.join(', ')} (they need ${network.inputSize[1]}x${network.inputSize[0]})`)
 }
 

@@ -7,6 +7,7 @@ import { WeightsProgressNotes } from '../output/weights-progress.js'
 export interface ImportOptions {
   model: string
   out?: string
+  prepare?: string
 }
 
 /** `layermill weights list`: which weights are here, and what is published. */
@@ -41,9 +42,10 @@ export async function fetchCommand(output: Output, models: readonly string[], ti
 
 /** `layermill weights import FILE --model M [--out X]`: reads any format, checks it, writes .safetensors or .npz. */
 export async function importCommand(output: Output, file: string, options: ImportOptions): Promise<void> {
-  const imported = await importWeights(file, options.model, options.out)
+  const imported = await importWeights(file, options.model, options.out, { prepare: options.prepare })
+  const prepared = imported.preparation === undefined ? '' : `, prepared as ${imported.preparation.name}`
   const auxiliary = imported.missingAuxiliary ? '; the auxiliary classifiers are not in the file and were initialised' : ''
-  output.line(`${imported.path}: ${imported.tensors} tensors, ${formatBytes(imported.bytes)}, ${imported.sha256.slice(0, 12)}${auxiliary}`)
+  output.line(`${imported.path}: ${imported.tensors} tensors, ${formatBytes(imported.bytes)}, ${imported.sha256.slice(0, 12)}${prepared}${auxiliary}`)
 }
 
 /** `layermill weights verify`: holds every file that is kept against its hash. */

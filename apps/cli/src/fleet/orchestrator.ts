@@ -6,7 +6,7 @@ import { deleteRun, type RunEnvironment } from '@layermill/orchestrator/run'
 import { type RunWorker, type RunWorkerOptions, startRunWorker } from '@layermill/orchestrator/service'
 import { calibrator } from '../calibration.js'
 import { createEnvironment, createProvider, readAhead } from '../compose.js'
-import { loadAnyModel } from '../library/any-model.js'
+import { loadAnyModel, specNetwork } from '../library/any-model.js'
 import { writePredictions } from '../output/predictions.js'
 import { fleetTraining } from './training.js'
 import type { FleetEnvironmentOptions } from './environment-options.js'
@@ -32,10 +32,11 @@ function fleetCalibration(load: LoadFleetWeights, note: (text: string) => void):
 /** What an orchestrator of a fleet needs: an engine only to calibrate int8 runs with, and weights only for as long as their hash takes. */
 export function fleetEnvironment(broker: Broker, { weights, load, note, openSource }: FleetEnvironmentOptions): RunEnvironment {
   const environment = createEnvironment(async () => broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
-    const { network, weights: loaded } = await loadAnyModel(spec.model, spec.weights, load)
+    const model = await loadAnyModel(spec.model, spec.weights, load)
+    const { network, weights: loaded } = model
     // A fine-tuned model is where its URL says, for workers too.
     if (!isFineTuned(network)) await weights?.publish(network, loaded)
-    return { network, weightsSha256: loaded.sha256 }
+    return { network: specNetwork(model, spec, note), weightsSha256: loaded.sha256 }
   }, note)
   const open = openSource === undefined ? {} : { openSource: (source: string, access?: SourceAccess) => openSource(source, { access }) }
   return { ...environment, ...open, calibrate: fleetCalibration(load, note) }

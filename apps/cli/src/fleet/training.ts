@@ -9,6 +9,7 @@ import { QueueGradients, type TrainingEnvironment } from '@layermill/orchestrato
 import { type ImageSource, openSource, type SourceAccess } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import { createEnvironment, createProvider, readAhead } from '../compose.js'
+import { specNetwork } from '../library/any-model.js'
 import type { FleetEnvironmentOptions, OpenSource } from './environment-options.js'
 
 /** Bytes of stored features that may stay in memory. */
@@ -46,7 +47,10 @@ export function trainingEnvironment(
     runs,
     gradients,
     openLabelled: (source, access) => openLabelled(source, open, access),
-    base: async ({ model, weights }) => provider.model(model, weights),
+    base: async spec => {
+      const loaded = await provider.model(spec.model, spec.weights)
+      return { ...loaded, network: specNetwork(loaded, spec, () => undefined) }
+    },
     readAhead,
   }
 }

@@ -1,5 +1,6 @@
 import { classLabels, type LoadedModel } from '@layermill/gpu-worker'
-import { getNetwork, LayermillError, networkIds, readModelFolder, type WeightSet } from '@layermill/models'
+import type { RunSpec } from '@layermill/jobs'
+import { type Architecture, getNetwork, LayermillError, type Network, networkIds, preparedAs, readModelFolder, type WeightSet, withPreparation } from '@layermill/models'
 import { openStore } from '@layermill/storage'
 
 /**
@@ -13,7 +14,7 @@ export async function loadAnyModel(
 ): Promise<LoadedModel> {
   if (networkIds.includes(model)) {
     const weights = await load(model, source)
-    const network = getNetwork(model, weights.variant)
+    const network = withPreparation(getNetwork(model, weights.variant), weights.preparation)
     return { network, weights, labels: classLabels(network.classes) }
   }
   if (!/[/\\]/.test(model)) getNetwork(model)
@@ -27,4 +28,27 @@ export async function loadAnyModel(
   throw new LayermillError('MODEL_UNKNOWN', `there is no fine-tuned model at ${model}: it has no model.json`, {
     hint: `expected a folder that layermill finetune wrote, or one of ${networkIds.join(', ')}`,
   })
+}
+
+/**
+ * The network of a loaded model, prepared as a spec says. Where nothing says which of torchvision's or timm's weights a file has, `note` is
+ * told what is taken for granted.
+ * @throws LayermillError `PREPARATION_UNKNOWN`
+ */
+export function specNetwork({ network, weights }: LoadedModel, { prepare }: Pick<RunSpec, 'prepare'>, note: (text: string) => void): Network {
+  const { preparation } = weights
+  if (prepare === undefined && preparation?.from === 'names' && preparation.name === 'torchvision') {
+    const guessed = guesses(network.architecture)
+    if (guessed !== undefined) note(guessed)
+  }
+  return preparedAs(network, prepare)
+}
+
+/** What torchvision's names leave open: of the VGGs there is one kind of weights only. */
+function guesses(architecture: Architecture): string | undefined {
+  if (architecture.startsWith('vgg')) return undefined
+  if (architecture === 'googlenet') {
+    return "images are prepared for torchvision's published GoogLeNet (transform_input): one that was built with weights=None wants --prepare torchvision-plain"
+  }
+  return "images are prepared for torchvision's V1 weights, which the names in the file do not tell from others: --prepare torchvision-v2 or timm:TAG is for those"
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { type Device, type EngineName, openEngine } from '@layermill/engines'
 import { type ClassScore, computeRows, type ComputedImage, ModelProvider, type PreparedRow, topClasses } from '@layermill/gpu-worker'
-import { elementCount, isFineTuned, LayermillError, loadWeights, type Network, type Size2, type Tensor } from '@layermill/models'
+import { elementCount, isFineTuned, LayermillError, loadWeights, type Network, preparedAs, type Size2, type Tensor } from '@layermill/models'
 import { type ImageSource, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
 import { loadAnyModel } from './any-model.js'
 
@@ -11,6 +11,8 @@ export type ImageInput = string | ImageSource
 export interface LoadModelOptions {
   /** `imagenet` (default: the published weights), `random[:SEED]`, or a file or URL of .npz, .caffemodel, .safetensors or .h5. */
   weights?: string
+  /** How images are prepared where the origin of the weights does not tell: `chainer`, `keras`, `torchvision`, `torchvision-v2`, `torchvision-plain`, `transformers`, `timm:TAG`. */
+  prepare?: string
   engine?: EngineName
   /** Default `cpu`. */
   device?: Device | 'auto'
@@ -165,7 +167,7 @@ async function registeredModel(name: string, { registry }: LoadModelOptions): Pr
  * const { fc7 } = await vgg16.extract(['cat.jpg'], { layers: ['fc7'] })   // { data: Float32Array, shape: [1, 4096] }
  *
  * @param name a network, as `resnet50`, the folder or URL of a fine-tuned model, or a registered one, as `pets@latest` or `pets@3`
- * @throws LayermillError `MODEL_UNKNOWN`, `MODEL_NOT_REGISTERED`, `REGISTRY_MISSING`, `MODEL_INVALID`, `WEIGHTS_...`, `DEVICE_UNAVAILABLE`
+ * @throws LayermillError `MODEL_UNKNOWN`, `MODEL_NOT_REGISTERED`, `REGISTRY_MISSING`, `MODEL_INVALID`, `PREPARATION_UNKNOWN`, `WEIGHTS_...`, `DEVICE_UNAVAILABLE`
  */
 export async function loadModel(name: string, options: LoadModelOptions = {}): Promise<ImageModel> {
   const { weights = 'imagenet', engine = 'onnx', device = 'cpu', threads, batchSize = 8 } = options
@@ -177,7 +179,7 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
   try {
     const { network, labels } = await provider.model(model, weights)
     await provider.openEngine()
-    return new ImageModel(network, labels, provider, { model, weights }, batchSize)
+    return new ImageModel(preparedAs(network, options.prepare), labels, provider, { model, weights }, batchSize)
   } catch (error) {
     await provider.close()
     throw error

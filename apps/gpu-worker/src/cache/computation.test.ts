@@ -7,6 +7,8 @@ const identity: RunIdentity = {
   model: 'resnet50', weights: 'abc', layers: ['res4', 'pool5'], precision: 'fp32', pool: 'none', dtype: 'float32', format: 'npy',
   preparation: { version: '1', size: { height: 224, width: 224 }, resample: 'bicubic', autoOrient: false, oversample: false },
 }
+const { resample: _resample, ...own } = getNetwork('resnet50').preparation
+const input: NonNullable<RunIdentity['preparation']['input']> = { ...own, mean: [...own.mean], std: [...own.std] }
 const engine = { name: 'onnx', version: 'onnxruntime 1', device: 'cpu' } as const
 const extract = parseSpec({ kind: 'extract', source: '/a', model: 'resnet50', out: '/b' })
 const predict = parseSpec({ kind: 'predict', source: '/a', model: 'resnet50' })
@@ -36,6 +38,8 @@ it('is another one for whatever decides the numbers', () => {
     computation('res4', { preparation: { ...preparation, autoOrient: true } }),
     computation('res4', { preparation: { ...preparation, augment: { names: ['flip'], seed: 1, copy: 0 } } }),
     computation('res4', { preparation: { ...preparation, augment: { names: ['flip'], seed: 1, copy: 1 } } }),
+    computation('res4', { preparation: { ...preparation, input: { ...input, mean: [103.939, 116.779, 123.68] } } }),
+    computation('res4', { preparation: { ...preparation, input: { ...input, resize: { kind: 'crop', shortSide: 232 } } } }),
     // A prediction looks at the centre, or at ten crops.
     computation('res4', {}, { spec: predict }),
     computation('res4', { preparation: { ...preparation, oversample: true } }, { spec: predict }),
@@ -48,5 +52,6 @@ it('is another one for whatever decides the numbers', () => {
 
 it('is the same whatever else a run has, and for a vector however maps are pooled', () => {
   expect(computation('pool5', { pool: 'avg' })).toBe(computation('pool5'))
+  expect(computation('res4', { preparation: { ...identity.preparation, input } })).toBe(computation('res4'))
   expect(computation('res4', { layers: ['res4'], format: 'parquet' })).toBe(computation('res4'))
 })

@@ -1,6 +1,6 @@
 import type { Engine } from '@layermill/engines'
 import type { RunRecord } from '@layermill/jobs'
-import { layerShapes, type Network } from '@layermill/models'
+import { layerShapes, type Network, type Preparation } from '@layermill/models'
 import { cutsCentre } from '../part/prepare-rows.js'
 
 /** Raised where Layermill itself comes to compute other numbers from the same: what was kept before is then not found any more. */
@@ -12,13 +12,18 @@ export interface ComputationInput {
   readonly engine: Pick<Engine, 'name' | 'version' | 'device'>
 }
 
+/** A preparation's numbers in one order, whoever wrote them. */
+const inputText = ({ channels, divisor, mean, std, resize }: Preparation): unknown[] => [
+  channels, divisor, mean, std, resize.kind, resize.kind === 'crop' ? resize.shortSide : resize.kind === 'share' ? resize.share : null,
+]
+
 /**
  * Everything that decides the numbers a run has of an image's bytes at one layer, in one way of writing. The image is not in it, nor what
  * only says where they go: format, part and batch size. A vector is the same however feature maps are pooled.
  */
 export function computationOf({ record, network, engine }: ComputationInput, layer: string): string {
   const { model, weights, preparation, precision, calibration, pool, dtype } = record.identity
-  const { version, size, resample, autoOrient, oversample, augment } = preparation
+  const { version, size, resample, autoOrient, oversample, augment, input } = preparation
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
   const isMap = layerShapes(network, [layer], inputSize).get(layer)!.length === 3
   return JSON.stringify({
@@ -31,6 +36,7 @@ export function computationOf({ record, network, engine }: ComputationInput, lay
       size: size === 'keep' ? size : [size.height, size.width],
       resample,
       autoOrient,
+      input: inputText({ ...network.preparation, ...input }),
       view: oversample ? 'ten crops' : cutsCentre(record, network) ? 'centre' : 'whole',
       augment: augment === undefined ? null : [augment.names, augment.seed, augment.copy],
     },

@@ -19,8 +19,8 @@ export function cutsCentre(record: RunRecord, network: Network): boolean {
  * extraction resizes to the size. A fine-tuned network predicts from what it was trained on: the whole picture at the size.
  */
 export function preparerOf(record: RunRecord, network: Network): Preparer {
-  const { size, resample, autoOrient, oversample } = record.identity.preparation
-  const preparation: Preparation = network.preparation
+  const { size, resample, autoOrient, oversample, input } = record.identity.preparation
+  const preparation: Preparation = { ...network.preparation, ...input }
   const target: Size2 | 'keep' = size === 'keep' ? size : [size.height, size.width]
   const load = { resample: resample as Resample, autoOrient }
   if (oversample && target !== 'keep') {

@@ -5,6 +5,7 @@ import {
   isFineTuned,
   LayermillError,
   networkFromDescription,
+  preparedWith,
   type Network,
   type Tensor,
   type TensorMap,
@@ -23,9 +24,8 @@ import {
 import type { Inputs } from './image-inputs.js'
 
 /** The fine-tuned network of a plan. */
-export function plannedNetwork({ network, resample }: Pick<TrainingPlan, 'network' | 'resample'>): Network {
-  const made = networkFromDescription(network)
-  return { ...made, preparation: { ...made.preparation, resample } }
+export function plannedNetwork({ network, resample, input }: Pick<TrainingPlan, 'network' | 'resample' | 'input'>): Network {
+  return preparedWith(networkFromDescription(network), { resample, input })
 }
 
 /** The base's weights with the head's first values. */

@@ -63,6 +63,7 @@ export const problemKinds = {
   SOURCE_EMPTY: { status: 422, title: 'The source has no images' },
   SOURCE_KIND: { status: 422, title: 'The source is of no known kind' },
   SOURCE_MISSING: { status: 422, title: 'The source is not there' },
+  PREPARATION_UNKNOWN: { status: 422, title: 'There is no such preparation of this network' },
   SPEC_INVALID: { status: 422, title: 'The spec is not valid' },
   STORE_CONDITIONS: { status: 422, title: 'The store ignores conditional writes' },
   STORE_DENIED: { status: 422, title: 'The store refuses the credentials at hand' },

@@ -1,6 +1,8 @@
 import { type ExtractSpec, parseSpec, type RunIdentity, type RunRecord, type RunState } from '@layermill/jobs'
+import { getNetwork, preparedAs } from '@layermill/models'
 import { describe, expect, it } from 'vitest'
 import { decideAction } from './decide.js'
+import { runIdentity } from './identity.js'
 
 const spec = (flags: Record<string, unknown> = {}): ExtractSpec =>
   parseSpec({ kind: 'extract', source: '/photos', model: 'resnet50', out: '/features', ...flags }) as ExtractSpec
@@ -43,6 +45,13 @@ describe('decideAction', () => {
     const other = { ...identity, layers: ['res4'], dtype: 'float16' }
     const decide = (): string => decideAction(record('running'), { spec: spec({ source: '/others' }), identity: other }, '/features')
     expect(decide).toThrow(/source was "\/photos", is "\/others"; layers was \["pool5"\], is \["res4"\]; dtype was "float32"/)
+  })
+
+  it('takes up a run of an earlier version, whose preparation was the table’s, but not with another preparation', () => {
+    const now = (name?: string) => runIdentity({ spec: spec(), network: preparedAs(getNetwork('resnet50'), name), weightsSha256: identity.weights, preparationVersion: '1' })
+    expect(decideAction(record('running'), { spec: spec(), identity: now() }, '/features')).toBe('resume')
+    expect(decideAction({ ...record('done'), identity: now() }, { spec: spec({ update: true }), identity: now('chainer') }, '/features')).toBe('update')
+    expect(() => decideAction(record('running'), { spec: spec(), identity: now('keras') }, '/features')).toThrow(/another run: preparation was .*103\.063.* is .*103\.939/)
   })
 
   it('lets flags differ that do not change the results', () => {

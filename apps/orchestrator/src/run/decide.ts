@@ -1,6 +1,7 @@
 import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord, RunSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { getNetwork, LayermillError, networkIds } from '@layermill/models'
 import { sameRegisteredModel } from '../registry/reference.js'
+import { inputNumbers } from './identity.js'
 
 /**
  * What the same command means where a run already is:
@@ -31,6 +32,14 @@ function besidesVersion({ model: _model, weights: _weights, preparation: _prepar
   return identity
 }
 
+/** The identity of a run as it would be written now: what an earlier version left out was the network's table's. */
+export function withInput(identity: RunIdentity): RunIdentity {
+  const { preparation, model } = identity
+  const network = model.replace(/@.*$/, '')
+  if (preparation.input !== undefined || !networkIds.includes(network)) return identity
+  return { ...identity, preparation: { ...preparation, input: inputNumbers(getNetwork(network)) } }
+}
+
 /** Names and values of what differs between two records of settings, one level deep. */
 function differences(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
   const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing'
@@ -55,8 +64,8 @@ export function decideAction(existing: RunRecord | undefined, request: RunReques
   const renewal = asksForRenewal(existing.spec, spec)
   const settings = (all: RunIdentity): Record<string, unknown> => (renewal ? besidesVersion(all) : all)
   const differing = differences(
-    { kind: existing.spec.kind, source: existing.spec.source, ...settings(existing.identity) },
-    { kind: spec.kind, source: spec.source, ...settings(identity) },
+    { kind: existing.spec.kind, source: existing.spec.source, ...settings(withInput(existing.identity)) },
+    { kind: spec.kind, source: spec.source, ...settings(withInput(identity)) },
   )
   if (differing.length > 0) {
     throw new LayermillError('RUN_CONFLICT', `${where} holds the results of another run: ${differing.join('; ')}`, {

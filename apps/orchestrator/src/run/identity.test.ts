@@ -1,5 +1,5 @@
 import { type ExtractSpec, parseSpec, type PredictSpec } from '@layermill/jobs'
-import { getNetwork } from '@layermill/models'
+import { getNetwork, preparedAs } from '@layermill/models'
 import { describe, expect, it } from 'vitest'
 import { layerResults, runIdentity } from './identity.js'
 
@@ -16,6 +16,14 @@ describe('runIdentity', () => {
       preparation: { version: 'v1', size: { height: 224, width: 224 }, resample: 'bicubic' },
     })
     expect(identityOf(extract({ model: 'vgg16.tv' })).preparation.resample).toBe('bilinear')
+  })
+
+  it('has the preparation by its numbers, and the size that belongs to it', () => {
+    const identity = (name: string, flags: Record<string, unknown> = {}) =>
+      runIdentity({ spec: extract(flags), network: preparedAs(getNetwork('resnet50'), name), weightsSha256: 'abc', preparationVersion: 'v1' }).preparation
+    expect(identity('keras')).toMatchObject({ resample: 'bicubic', input: { channels: 'bgr', divisor: 1, mean: [103.939, 116.779, 123.68], resize: { kind: 'exact' } } })
+    expect(identity('timm:a3_in1k')).toMatchObject({ size: { height: 160, width: 160 }, resample: 'bicubic', input: { resize: { kind: 'share', share: 0.95 } } })
+    expect(identity('timm:a3_in1k', { size: '224x224', resample: 'nearest' })).toMatchObject({ size: { height: 224, width: 224 }, resample: 'nearest' })
   })
 
   it('of a prediction is of the probabilities', () => {

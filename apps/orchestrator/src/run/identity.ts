@@ -1,4 +1,4 @@
-import type { ExtractSpec, LayerResult, PredictSpec, RunIdentity } from '@layermill/jobs'
+import type { ExtractSpec, InputNumbers, LayerResult, PredictSpec, RunIdentity } from '@layermill/jobs'
 import { elementCount, inferShapes, LayermillError, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
 
 export interface IdentityInput {
@@ -21,6 +21,12 @@ export function runInputSize(spec: ExtractSpec | PredictSpec, network: Network):
   return spec.size === undefined ? network.inputSize : [spec.size.height, spec.size.width]
 }
 
+/** What a network's preparation says besides the filter. */
+export function inputNumbers({ preparation }: Pick<Network, 'preparation'>): InputNumbers {
+  const { channels, divisor, mean, std, resize } = preparation
+  return { channels, divisor, mean: [...mean], std: [...std], resize }
+}
+
 /** What decides a run's numbers. */
 export function runIdentity({ spec, network, weightsSha256, preparationVersion }: IdentityInput): RunIdentity {
   const size = runInputSize(spec, network)
@@ -35,6 +41,7 @@ export function runIdentity({ spec, network, weightsSha256, preparationVersion }
       resample: spec.resample ?? network.preparation.resample,
       autoOrient: spec.autoOrient,
       oversample: spec.kind === 'predict' && spec.oversample,
+      input: inputNumbers(network),
     },
     precision: spec.precision,
     pool: extract?.pool ?? 'none',

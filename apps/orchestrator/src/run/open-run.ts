@@ -1,5 +1,5 @@
 import type { ExtractSpec, LayerResult, PredictSpec, RunRecord } from '@layermill/jobs'
-import { getNetwork, LayermillError, layerShapes, type Network, networkIds } from '@layermill/models'
+import { getNetwork, LayermillError, layerShapes, type Network, networkIds, preparedAs } from '@layermill/models'
 import { type Store, SUCCESS_PATH } from '@layermill/storage'
 import { calibrateFor, withCalibrationOf, writeCalibration } from './calibration.js'
 import { decideAction, requestedChange, type RunAction } from './decide.js'
@@ -24,7 +24,7 @@ function resultsOf(spec: Spec, network: Network): LayerResult[] {
 
 /**
  * What can be said of a spec without weights or images: layers, sizes, precision. Fine-tuned models are looked at when they are loaded.
- * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`.
+ * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`, `PREPARATION_UNKNOWN`.
  */
 export function checkSpec(spec: Spec): void {
   const onCpu = spec.engine === 'onnx' && (spec.device === 'cpu' || spec.device === 'auto')
@@ -39,7 +39,7 @@ export function checkSpec(spec: Spec): void {
       hint: 'give --device cuda or webgpu, or leave out --precision; --dtype float16 alone halves the files',
     })
   }
-  if (networkIds.includes(spec.model)) resultsOf(spec, getNetwork(spec.model))
+  if (networkIds.includes(spec.model)) resultsOf(spec, preparedAs(getNetwork(spec.model), spec.prepare))
 }
 
 /**

@@ -20,7 +20,7 @@ export interface TrainingEnvironment {
   readonly runs: RunEnvironment
   /** Opens a source whose labels are wanted. */
   openLabelled(source: string, access?: SourceAccess): Promise<ImageSource>
-  /** The base network and its weights. */
+  /** The base network, prepared as the spec says, and its weights. */
   base(spec: FinetuneSpec): Promise<{ network: Network; weights: WeightSet }>
   /** What computes the run's micro-batches: from images, or from stored features. */
   gradients(record: RunRecord, plan: TrainingPlan, store: Store, features: FeatureStores | undefined): Promise<GradientSource>

@@ -46,7 +46,7 @@ export function featureBatchSize(images: number, { microBatch }: Pick<FinetuneSp
 
 function extractSpec(record: RunRecord, { source, layer, maxErrors, rows }: FeatureRun, out: string): ExtractSpec {
   const spec = record.spec as FinetuneSpec
-  const { model, weights, size, resample, autoOrient, device, engine, cache, cacheSize, requestPayer, noSignRequest } = spec
+  const { model, weights, size, resample, prepare, autoOrient, device, engine, cache, cacheSize, requestPayer, noSignRequest } = spec
   return ExtractSpec.parse({
     kind: 'extract',
     source,
@@ -54,6 +54,7 @@ function extractSpec(record: RunRecord, { source, layer, maxErrors, rows }: Feat
     weights,
     size,
     resample,
+    prepare,
     autoOrient,
     device,
     engine,

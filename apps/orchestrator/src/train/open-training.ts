@@ -3,6 +3,7 @@ import { LayermillError, type Network } from '@layermill/models'
 import { requireExactSwaps, type Store } from '@layermill/storage'
 import { requireRegistry } from '../registry/model-service.js'
 import { registryKind } from '../registry/versions.js'
+import { inputNumbers } from '../run/identity.js'
 import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
 import type { TrainingEnvironment } from './environment.js'
 import { cutLayer, trainingSize } from './plan.js'
@@ -50,6 +51,7 @@ function identityOf(spec: FinetuneSpec, base: Network, weights: string, preparat
       resample: spec.resample ?? base.preparation.resample,
       autoOrient: spec.autoOrient,
       oversample: false,
+      input: inputNumbers(base),
     },
     precision: 'fp32',
     pool: 'none',

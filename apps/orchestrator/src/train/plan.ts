@@ -11,6 +11,7 @@ import {
   type Size2,
 } from '@layermill/models'
 import { balancedClassWeights, learningRateScales, type OptimizerSpec, type Schedule } from '@layermill/training'
+import { inputNumbers } from '../run/identity.js'
 import type { LabelledRow } from './dataset.js'
 
 /** Height and width of the images that a run trains on. */
@@ -175,6 +176,7 @@ export function trainingPlan({ run, spec, base, classes, training, validation, d
     inputSize: { height, width },
     resample: spec.resample ?? base.preparation.resample,
     autoOrient: spec.autoOrient,
+    input: inputNumbers(base),
     classes: [...classes],
     trainable: [...scales].filter(([, scale]) => scale !== 0).map(([name]) => name),
     statistics: movingStatistics(spec, network, scales),

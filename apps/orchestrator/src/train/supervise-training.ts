@@ -5,6 +5,7 @@ import {
   LayermillError,
   type Network,
   networkFromDescription,
+  preparedWith,
   isFineTuned,
   type FineTunedNetwork,
   type Tensor,
@@ -84,7 +85,7 @@ class TrainingSupervision {
   private network({ plan }: PreparedTraining): FineTunedNetwork {
     const network = networkFromDescription(plan.network)
     if (!isFineTuned(network)) throw new LayermillError('HEAD_INVALID', `${network.id} has no head`)
-    return network
+    return preparedWith(network, plan)
   }
 
   private async train(prepared: PreparedTraining, network: FineTunedNetwork, base: WeightSet): Promise<TrainedParameters> {

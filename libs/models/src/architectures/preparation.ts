@@ -24,6 +24,9 @@ export const torchvisionPreparation: Preparation = {
   resample: 'bilinear',
 }
 
+/** torchvision's preset of its V2 weights (`IMAGENET1K_V2`): the short side is 232. */
+export const torchvisionV2Preparation: Preparation = { ...torchvisionPreparation, resize: { kind: 'crop', shortSide: 232 } }
+
 /**
  * torchvision's GoogLeNet was trained on pixels in [-1, 1]: its `transform_input`, on with the published weights, turns the usual
  * normalisation back into (x / 255 - 0.5) / 0.5. Done here, so that the graph starts at the network's own input.

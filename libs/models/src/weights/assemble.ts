@@ -8,6 +8,7 @@ import { fitsLayout, shapeInLayout, toCanonical } from './layouts.js'
 import { metadataOrigin, metadataVariant, METADATA } from './metadata.js'
 import { detectScheme } from './names/index.js'
 import type { NameRule, NameScheme } from './names/scheme.js'
+import { weightsPreparation } from './preparation.js'
 import type { TensorEntry, TensorFile, WeightSet } from './types.js'
 
 type Shapes = ReadonlyMap<string, readonly number[]>
@@ -155,6 +156,8 @@ export async function assembleWeights(file: TensorFile, network: TargetNetwork, 
   checkFamily(file, scheme, network)
   const plan = makePlan(file, scheme, network, shapes)
   checkPlan(plan, file, scheme, network)
+  const origin = metadataOrigin(file) ?? scheme.id
+  const preparation = await weightsPreparation(file, origin, network)
   const variant: GraphVariant = metadataVariant(file) ?? scheme.variant(network.architecture)
   const identity = new IdentityHash(variant)
   // In the order of the network; filled in the order of the names, in which they are hashed, each while the next is being read.
@@ -175,6 +178,5 @@ export async function assembleWeights(file: TensorFile, network: TargetNetwork, 
     await identity.add(name, tensor)
   }
   const missingAuxiliary = file.metadata.get(METADATA.missingAuxiliary) === 'true' || [...plan.absent.values()].includes('auxiliary')
-  const origin = metadataOrigin(file) ?? scheme.id
-  return { tensors, variant, source, format: file.format, origin, sha256: identity.digest(), ...(missingAuxiliary ? { missingAuxiliary } : {}) }
+  return { tensors, variant, source, format: file.format, origin, sha256: identity.digest(), preparation, ...(missingAuxiliary ? { missingAuxiliary } : {}) }
 }

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
 import { LayermillError, errorMessage } from '../errors.js'
 import { getNetwork, networkIds } from '../network.js'
+import { namedPreparation, type WeightsPreparation } from '../preparations/named.js'
 import { disagreement, hashFile } from './fetch/hash.js'
 import { canonicalPath, layermillHome, publishedPath } from './home.js'
 import { METADATA } from './metadata.js'
@@ -37,6 +38,11 @@ export interface VerifiedFile {
   readonly detail: string
 }
 
+export interface ImportOptions extends LoadOptions {
+  /** The name of the preparation that the weights were trained with. Default: what `loadWeights` finds. */
+  readonly prepare?: string | undefined
+}
+
 export interface ImportedWeights {
   readonly network: string
   readonly path: string
@@ -44,6 +50,7 @@ export interface ImportedWeights {
   readonly sha256: string
   readonly tensors: number
   readonly missingAuxiliary: boolean
+  readonly preparation?: WeightsPreparation | undefined
 }
 
 const sizeOf = async (path: string): Promise<number | undefined> => {
@@ -85,16 +92,18 @@ export async function listWeights(home: string = layermillHome(), registry: Weig
  * Reads weights of any format for a network and writes them as `.safetensors` or `.npz`.
  * @param source As for `loadWeights`: a file, a URL, `imagenet`, `random:SEED`.
  * @param out A path ending in `.safetensors` or `.npz`; default: the place under `$LAYERMILL_HOME` where `imagenet` finds them.
- * @throws LayermillError of `loadWeights`; `WEIGHTS_FORMAT` for another ending.
+ * @throws LayermillError of `loadWeights`; `WEIGHTS_FORMAT` for another ending; `PREPARATION_UNKNOWN`.
  */
-export async function importWeights(source: string, id: string, out?: string, options: LoadOptions = {}): Promise<ImportedWeights> {
+export async function importWeights(source: string, id: string, out?: string, options: ImportOptions = {}): Promise<ImportedWeights> {
   const path = out === undefined ? canonicalPath(options.home ?? layermillHome(), id) : resolve(out)
   const ending = extname(path).toLowerCase()
   if (ending !== '.safetensors' && ending !== '.npz') {
     throw new LayermillError('WEIGHTS_FORMAT', `cannot write ${path}: weights are written as .safetensors or .npz`)
   }
   const network = getNetwork(id)
-  const weights = await loadWeights(network, source, options)
+  const chosen = options.prepare === undefined ? undefined : namedPreparation(options.prepare, network)
+  const loaded = await loadWeights(network, source, options)
+  const weights = chosen === undefined ? loaded : { ...loaded, preparation: chosen }
   if (ending === '.npz') await writeWeightsNpz(path, id, weights)
   else await writeWeightsSafetensors(path, network, weights)
   return {
@@ -104,6 +113,7 @@ export async function importWeights(source: string, id: string, out?: string, op
     sha256: weights.sha256,
     tensors: weights.tensors.size,
     missingAuxiliary: weights.missingAuxiliary === true,
+    preparation: weights.preparation,
   }
 }
 

@@ -1,6 +1,7 @@
 import { LayermillError } from '../errors.js'
 import type { GraphVariant } from '../graph.js'
 import { canonicalVariant } from './identity.js'
+import type { WeightsPreparation } from '../preparations/named.js'
 import type { TensorFile, WeightOrigin, WeightSet } from './types.js'
 
 /** Keys of the texts that files written here carry: in a safetensors' `__metadata__`, in an npz's comment. */
@@ -11,7 +12,10 @@ export const METADATA = {
   origin: 'layermill.origin',
   sha256: 'layermill.sha256',
   missingAuxiliary: 'layermill.missing_auxiliary',
+  preparation: 'layermill.preparation',
 } as const
+
+const preparationText = ({ name, preparation, inputSize }: WeightsPreparation): string => JSON.stringify({ name, preparation, inputSize })
 
 /** What a file written here says of its weights. */
 export function metadataOf(network: string, weights: Omit<WeightSet, 'tensors' | 'format'>): Record<string, string> {
@@ -22,6 +26,7 @@ export function metadataOf(network: string, weights: Omit<WeightSet, 'tensors' |
     [METADATA.source]: weights.source,
     ...(weights.origin === undefined ? {} : { [METADATA.origin]: weights.origin }),
     [METADATA.sha256]: weights.sha256,
+    ...(weights.preparation === undefined ? {} : { [METADATA.preparation]: preparationText(weights.preparation) }),
     ...(weights.missingAuxiliary === true ? { [METADATA.missingAuxiliary]: 'true' } : {}),
   }
 }

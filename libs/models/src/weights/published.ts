@@ -112,7 +112,8 @@ async function obtainFile(network: string, file: PublishedFile, home: string, op
 
 async function convert(network: WeightTarget, path: string, file: PublishedFile, home: string, options: FetchOptions): Promise<WeightSet> {
   options.onProgress?.({ kind: 'converting', network: network.id, file: file.file })
-  const weights = await readWeights(await openFile(path), network, file.file)
+  const read = await readWeights(await openFile(path), network, file.file)
+  const weights: WeightSet = read.preparation === undefined ? read : { ...read, preparation: { ...read.preparation, from: 'published' } }
   await writeWeightsSafetensors(canonicalPath(home, network.id), network, weights)
   return weights
 }

@@ -18,7 +18,7 @@ export async function readWeights(file: RandomAccess, network: WeightTarget, sou
   try {
     const tensors = await openTensorFile(file)
     try {
-      return await assembleWeights(tensors, network, parameterShapes(network), source)
+      return await assembleWeights({ ...tensors, path: file.path }, network, parameterShapes(network), source)
     } finally {
       await tensors.close()
     }

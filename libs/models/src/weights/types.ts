@@ -1,4 +1,5 @@
 import type { GraphVariant } from '../graph.js'
+import type { WeightsPreparation } from '../preparations/named.js'
 import type { Tensor } from '../tensor.js'
 
 /** Formats that weights are read from. `random` is no file. */
@@ -22,6 +23,8 @@ export interface WeightSet {
   readonly sha256: string
   /** GoogLeNet of torchvision without its auxiliary classifiers: those are initialised as `random:0`. */
   readonly missingAuxiliary?: boolean
+  /** How whoever trained them prepared images; left out for random weights: then as the network's table says. */
+  readonly preparation?: WeightsPreparation
 }
 
 /** One tensor in a file, not read yet. */
@@ -40,5 +43,7 @@ export interface TensorFile {
   readonly entries: ReadonlyMap<string, TensorEntry>
   /** Texts that the file carries beside its tensors. */
   readonly metadata: ReadonlyMap<string, string>
+  /** The file on this machine, where it is one. */
+  readonly path?: string | undefined
   close(): Promise<void>
 }

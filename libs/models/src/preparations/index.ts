@@ -1,0 +1,3 @@
+export { describePreparation, namedPreparation, nameOfPreparation, preparationNames, preparedAs, preparedWith, withPreparation } from './named.js'
+export type { WeightsPreparation } from './named.js'
+export { preparationFrom } from './schema.js'

@@ -1,0 +1,123 @@
+import {
+  googlenetPreparation,
+  googlenetTorchvisionPreparation,
+  resnetPreparation,
+  torchvisionPreparation,
+  torchvisionV2Preparation,
+  vggPreparation,
+} from '../architectures/preparation.js'
+import { LayermillError } from '../errors.js'
+import type { Architecture, Network, Preparation, Size2 } from '../graph.js'
+import { nearestNames } from '../names.js'
+import { timmTagPreparation, timmTags } from './timm.js'
+
+/** How pictures become a network's input, by whoever trained the weights. */
+export interface WeightsPreparation {
+  /** `chainer`, `keras`, `torchvision`, `torchvision-v2`, `torchvision-plain`, `transformers` or `timm:TAG`; of a file that has its own numbers, that file's. */
+  readonly name: string
+  readonly preparation: Preparation
+  /** The size of the input that it is for. */
+  readonly inputSize: Size2
+  /**
+   * How it was decided: by the names of a file's tensors (`names`), of which torchvision's say less than one would wish; by what the file
+   * says of itself (`file`); by timm's `config.json` beside it; by its being a published file; or because it was asked for.
+   */
+  readonly from: 'names' | 'file' | 'config.json' | 'published' | 'asked'
+}
+
+type Target = Pick<Network, 'architecture'>
+type Choice = Pick<WeightsPreparation, 'preparation' | 'inputSize'>
+
+const usualSize: Size2 = [224, 224]
+const isResnet = (architecture: Architecture): boolean => architecture.startsWith('resnet')
+
+/** What Chainer's `prepare` does: the means that each network's authors published. */
+function chainerPreparation(architecture: Architecture): Preparation {
+  if (architecture === 'googlenet') return googlenetPreparation
+  return isResnet(architecture) ? resnetPreparation : vggPreparation
+}
+
+const fixed: Readonly<Record<string, (architecture: Architecture) => Preparation | undefined>> = {
+  chainer: chainerPreparation,
+  // keras.applications' `preprocess_input` in mode "caffe" has VGG's means for its ResNets too.
+  keras: architecture => (architecture === 'googlenet' ? undefined : vggPreparation),
+  torchvision: architecture => (architecture === 'googlenet' ? googlenetTorchvisionPreparation : torchvisionPreparation),
+  // The image processor of its ResNets (`crop_pct` 0.875).
+  transformers: architecture => (isResnet(architecture) ? { ...torchvisionPreparation, resize: { kind: 'share', share: 0.875 }, resample: 'bicubic' } : undefined),
+  'torchvision-v2': architecture => (isResnet(architecture) ? torchvisionV2Preparation : undefined),
+  // Its GoogLeNet without `transform_input`, as it is when it is built without weights.
+  'torchvision-plain': architecture => (architecture === 'googlenet' ? torchvisionPreparation : undefined),
+}
+
+const timmPrefix = 'timm:'
+
+function find(name: string, architecture: Architecture): Choice | undefined {
+  if (name.startsWith(timmPrefix)) return timmTagPreparation(architecture, name.slice(timmPrefix.length).replace(`${architecture}.`, ''))
+  const preparation = Object.hasOwn(fixed, name) ? fixed[name]!(architecture) : undefined
+  return preparation && { preparation, inputSize: usualSize }
+}
+
+/** The names of all preparations that an architecture's weights are trained with. */
+export function preparationNames(architecture: Architecture): string[] {
+  const named = Object.keys(fixed).filter(name => fixed[name]!(architecture) !== undefined)
+  return [...named, ...timmTags(architecture).map(tag => `${timmPrefix}${tag}`)]
+}
+
+/**
+ * A preparation by name.
+ * @throws LayermillError `PREPARATION_UNKNOWN` where the name is none, or the named library has no such weights of the architecture.
+ */
+export function namedPreparation(name: string, { architecture }: Target, from: WeightsPreparation['from'] = 'asked'): WeightsPreparation {
+  const choice = find(name, architecture)
+  if (choice !== undefined) return { name, ...choice, from }
+  const names = preparationNames(architecture)
+  throw new LayermillError('PREPARATION_UNKNOWN', `--prepare: no preparation '${name}' of ${architecture}; expected one of ${names.join(', ')}`, {
+    hint: `did you mean ${nearestNames(name, names).join(' or ')}? \`layermill models ${architecture}\` lists them`,
+  })
+}
+
+/** The network with another preparation, and the size of input that belongs to it. */
+export function withPreparation<N extends Network>(network: N, chosen: WeightsPreparation | undefined): N {
+  return chosen === undefined ? network : { ...network, preparation: chosen.preparation, inputSize: chosen.inputSize }
+}
+
+/**
+ * The network prepared as `name` says; as it is without one. The size of a fine-tuned network's input stays.
+ * @throws LayermillError as `namedPreparation` does
+ */
+export function preparedAs<N extends Network>(network: N, name: string | undefined): N {
+  if (name === undefined) return network
+  const { preparation, inputSize } = namedPreparation(name, network)
+  return { ...network, preparation, inputSize: 'head' in network ? network.inputSize : inputSize }
+}
+
+/** The network with a filter, and with the rest of a preparation where that is given. */
+export function preparedWith<N extends Network>(
+  network: N, { input, resample }: { readonly input?: Omit<Preparation, 'resample'> | undefined; readonly resample: Preparation['resample'] },
+): N {
+  return { ...network, preparation: { ...network.preparation, ...input, resample } }
+}
+
+/** The name of the preparation that is equal to this one, by content; undefined where none is. Size does not count. */
+export function nameOfPreparation(preparation: Preparation, architecture: Architecture): string | undefined {
+  const text = contentOf(preparation)
+  return preparationNames(architecture).find(name => contentOf(find(name, architecture)!.preparation) === text)
+}
+
+/** The numbers of a preparation in one way of writing. */
+function contentOf({ channels, divisor, mean, std, resize, resample }: Preparation): string {
+  const shape = resize.kind === 'exact' ? '' : resize.kind === 'crop' ? resize.shortSide : `share ${resize.share}`
+  return JSON.stringify([channels, divisor, mean, std, resize.kind, shape, resample])
+}
+
+/** In words: `BGR - (103.939, 116.779, 123.68), to the size, bicubic`. */
+export function describePreparation({ channels, divisor, mean, std, resize, resample }: Preparation): string {
+  const scaled = `${channels.toUpperCase()}${divisor === 1 ? '' : ` / ${divisor}`} - (${mean.join(', ')})`
+  const divided = std.every(value => value === 1) ? '' : `, / (${std.join(', ')})`
+  const resized = {
+    exact: () => 'to the size',
+    crop: () => `short side ${'shortSide' in resize ? resize.shortSide : ''} for 224, centre`,
+    share: () => `short side of the size / ${'share' in resize ? resize.share : ''}, centre`,
+  }[resize.kind]()
+  return `${scaled}${divided}; ${resized}, ${resample}`
+}
