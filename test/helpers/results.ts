@@ -26,6 +26,7 @@ export interface Commit {
   readonly images: number
   readonly failed: number
   readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[]
+  readonly worker?: string
 }
 
 export interface RunFile {
@@ -64,9 +65,18 @@ export async function fileVersions(out: string): Promise<Map<string, FileVersion
   return versions
 }
 
-/** The contents alone, for comparing two runs. */
+/** The contents alone, for comparing two runs; of commit records all but which worker computed the part. */
 export async function fileHashes(out: string): Promise<Record<string, string>> {
-  return Object.fromEntries([...(await fileVersions(out))].map(([path, version]) => [path, version.sha256]))
+  const versions = await fileVersions(out)
+  const hashes: Record<string, string> = {}
+  for (const [path, version] of versions) {
+    if (!path.startsWith('commits/')) hashes[path] = version.sha256
+    else {
+      const { worker: _worker, ...record } = parseJson(await readFile(join(out, path), 'utf8')) as Commit
+      hashes[path] = sha256(Buffer.from(JSON.stringify(record)))
+    }
+  }
+  return hashes
 }
 
 export async function readCommits(out: string): Promise<Commit[]> {

@@ -71,6 +71,7 @@ function addWorker(program: Command, output: Output, result: Result): void {
     .option('--allow-private-weights', privateText)
     .option('--weights-cache <bytes>', 'most weights of that store to keep on this disk; those used longest ago are dropped', '20GB')
     .option('--lock-duration <seconds>', lockText, '60')
+    .option('--log-level <level>', 'debug, info, warn or error, for the JSON lines on standard output', 'info')
     .addHelpText('after', '\nExamples:\n  layermill worker --queue redis://localhost:6379\n  layermill worker --queue redis://queue.internal:6379 --device cuda --devices 0,1 --health-port 9090 --host 0.0.0.0 --weights-store s3://bucket/layermill')
     .action(async (options: WorkerOptions) => {
       result.exitCode = await (await import('./commands/worker.js')).workerCommand(output, options)

@@ -15,6 +15,8 @@ export const workerMetrics = {
   },
   layermill_worker_jobs_active: { type: 'gauge', help: 'Jobs under way', labels: [] },
   layermill_worker_draining: { type: 'gauge', help: '1 while the worker finishes what it has and takes nothing new', labels: [] },
+  layermill_worker_unfit_runs: { type: 'gauge', help: 'Runs whose parts this worker hands to others for now, by the code of the reason', labels: ['code'] },
+  layermill_worker_jobs_handed_back_total: { type: 'counter', help: 'Jobs handed back for another worker, by the code of the reason', labels: ['code'] },
   layermill_worker_info: { type: 'gauge', help: 'Always 1; the labels say what this worker is', labels: ['version', 'device', 'engine', 'node'] },
 } as const satisfies Record<string, MetricEntry>
 

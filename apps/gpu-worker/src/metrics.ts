@@ -26,6 +26,9 @@ export class WorkerMetrics {
   readonly #active = new Gauge(optionsOf('layermill_worker_jobs_active', this.registry))
   readonly #draining = new Gauge(optionsOf('layermill_worker_draining', this.registry))
 
+  readonly #unfit = new Gauge(optionsOf('layermill_worker_unfit_runs', this.registry))
+  readonly #handedBack = new Counter(optionsOf('layermill_worker_jobs_handed_back_total', this.registry))
+
   constructor({ version, device, engine, defaults = true }: WorkerMetricsOptions) {
     const info = new Gauge(optionsOf('layermill_worker_info', this.registry))
     info.set({ version, device, engine, node: process.versions.node }, 1)
@@ -44,6 +47,17 @@ export class WorkerMetrics {
       this.#images.inc({ result: 'done' }, outcome.done)
       this.#images.inc({ result: 'failed' }, outcome.failed)
     }
+  }
+
+  /** A job went back to the queue for another worker. */
+  handedBack(code: string): void {
+    this.#handedBack.inc({ code })
+  }
+
+  /** The runs that the worker is unfit for, by their reasons' codes. */
+  setUnfit(codes: readonly string[]): void {
+    this.#unfit.reset()
+    for (const code of codes) this.#unfit.inc({ code })
   }
 
   setDraining(draining: boolean): void {

@@ -7,8 +7,10 @@ import { LeaseCache } from './lease-cache.js'
 import { findBatchSize } from './batch-size/batch-size.js'
 import { batchSizeOfRun } from './batch-size/run-batch-size.js'
 import { readSessionPrecision } from './session-precision.js'
-import type { ModelProvider, SessionPrecision } from './model-provider.js'
+import type { LoadedModel, ModelProvider, SessionPrecision } from './model-provider.js'
+import { probeWriting } from './probe-writing.js'
 import { loadRunModel } from './run-model.js'
+import type { AmongWorkers } from './part/doubts.js'
 import { computePart, type PartResult, type ReportProgress } from './part/compute-part.js'
 import { PartSessions } from './part/part-sessions.js'
 
@@ -19,6 +21,12 @@ interface OpenRun {
   readonly source: ImageSource
   readonly precision: SessionPrecision | undefined
   readonly cache: FeatureCache | undefined
+}
+
+async function dispose({ store, source, cache }: OpenRun): Promise<void> {
+  await cache?.close()
+  await source.close()
+  await store.close()
 }
 
 /** Bytes that a cache may take where nothing is said. */
@@ -32,6 +40,8 @@ export interface PartProcessorOptions {
   readonly readAhead: number
   /** Where this worker loads a run's weights from. Default: what the run's spec names. */
   readonly weightsOf?: (record: RunRecord) => string
+  /** Where there may be other workers: this one, and how to learn of them. */
+  readonly among?: AmongWorkers
   /** Told that a run's cache does not work, for people. */
   readonly note?: (text: string) => void
 }
@@ -40,11 +50,7 @@ export type { ReportProgress } from './part/compute-part.js'
 
 /** Computes parts of any run: one process, one engine, networks and runs kept between parts. */
 export class PartProcessor {
-  private readonly runs = new LeaseCache<OpenRun>(4, async ({ store, source, cache }) => {
-    await cache?.close()
-    await source.close()
-    await store.close()
-  })
+  private readonly runs = new LeaseCache<OpenRun>(4, dispose)
 
   private readonly batchSizes = new LeaseCache<number>(20, async () => undefined)
   private readonly checks = new LeaseCache<SelfCheck>(20, async () => undefined)
@@ -72,6 +78,27 @@ export class PartProcessor {
     }
   }
 
+  /**
+   * Looks whether a part's run can be worked on from here: its place can be read and written, its source reached, its network loaded and
+   * made ready to run. Nothing that was opened before is trusted.
+   * @throws LayermillError as `process` would
+   */
+  async probe(data: unknown): Promise<void> {
+    const run = await this.openRun(readPayload('part', data))
+    try {
+      await run.source.reachable?.()
+      await probeWriting(run.store)
+      const { sessions } = await this.prepare(run)
+      try {
+        await sessions.session()
+      } finally {
+        await sessions.done()
+      }
+    } finally {
+      await dispose(run)
+    }
+  }
+
   /** Closes stores and sources; the provider is the caller's. */
   async close(): Promise<void> {
     await this.runs.clear()
@@ -81,7 +108,7 @@ export class PartProcessor {
     const store = await this.options.openStore(job.store)
     const bytes = await store.get(RUN_PATH)
     if (bytes === undefined) throw new LayermillError('RUN_MISSING', `there is no run at ${store.url}`)
-    const record = parseRunRecord(bytes, store.url)
+    const record = parseRunRecord(bytes, store.url, true)
     if (record.id !== job.run) throw new LayermillError('RUN_CONFLICT', `${store.url} holds run ${record.id}, not ${job.run}`)
     const precision = await readSessionPrecision(store, record)
     const cache = await this.openCache(record)
@@ -109,25 +136,32 @@ export class PartProcessor {
   }
 
   private async computeOnce(run: OpenRun, part: number, report: ReportProgress, signal: AbortSignal): Promise<PartResult> {
-    const { record, store, precision } = run
+    const { record, store } = run
     const committed = await readCommit(store, part)
     if (committed !== undefined) return countsOf(committed)
+    const { loaded, sessions } = await this.prepare(run)
+    const cache = run.cache && new RunCache(run.cache, { record, network: loaded.network, engine: await this.options.provider.openEngine() })
+    const batchSize = async (): Promise<number> => this.batchSize(run, loaded.network, () => sessions.session())
+    const { readAhead, among } = this.options
+    try {
+      return await computePart({ ...run, part, loaded, cache, extractor: sessions, batchSize, readAhead, among, report, signal })
+    } finally {
+      await sessions.done()
+    }
+  }
+
+  /** The run's network, checked where it asks for that, and the sessions that its layers come from. */
+  private async prepare({ record, precision }: OpenRun): Promise<{ loaded: LoadedModel; sessions: PartSessions }> {
     const { model } = record.spec
     const weights = this.options.weightsOf?.(record) ?? record.spec.weights
     const loaded = await loadRunModel(this.options.provider, record, { model, weights })
     if (record.spec.kind === 'extract' && record.spec.selfCheck && record.selfCheck === undefined) await this.checkEngine(loaded.network.id)
     const { size } = record.identity.preparation
     const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
-    const { provider, readAhead } = this.options
+    const { provider } = this.options
     const { layers } = record.identity
     // An int8 run's ranges are for all its layers together.
     const sessions = new PartSessions(layers, some => provider.session(model, weights, precision === undefined ? some : layers, inputSize, precision))
-    const cache = run.cache && new RunCache(run.cache, { record, network: loaded.network, engine: await provider.openEngine() })
-    const batchSize = async (): Promise<number> => this.batchSize(run, loaded.network, () => sessions.session())
-    try {
-      return await computePart({ ...run, part, loaded, cache, extractor: sessions, batchSize, readAhead, report, signal })
-    } finally {
-      await sessions.done()
-    }
+    return { loaded, sessions }
   }
 }

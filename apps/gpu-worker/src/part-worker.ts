@@ -1,4 +1,5 @@
-import { type Broker, handBack, type JobWorker, type PartJob, queueNames, toJobError } from '@layermill/jobs'
+import { type Broker, type JobWorker, type PartJob, queueNames } from '@layermill/jobs'
+import { type Guard, GuardedWork } from './fitness/guarded.js'
 import type { PartResult } from './part/compute-part.js'
 import type { PartProcessor } from './part-processor.js'
 
@@ -9,7 +10,12 @@ export interface PartWorkerOptions {
   progressInterval?: number
   /** Milliseconds after which another worker takes over the parts of one that is gone. Default 60 s. */
   lockDuration?: number
+  /** Tells the worker's own faults from those of runs and images, where there may be other workers. */
+  guard?: Guard
 }
+
+/** What computes parts, as a worker needs it. */
+export type WorkerProcessor = Pick<PartProcessor, 'process'> & Partial<Pick<PartProcessor, 'probe'>>
 
 /** At most one call an interval, the newest value each time. */
 function throttled<Value>(interval: number, call: (value: Value) => void): (value: Value) => void {
@@ -23,26 +29,27 @@ function throttled<Value>(interval: number, call: (value: Value) => void): (valu
 }
 
 /**
- * Takes parts off the broker's queue until it is closed. Errors keep their code; those that cannot be mended are not tried again. A part
- * that is stopped (`cancelAllJobs`) goes back to the queue; one whose lock was lost is dropped: another worker has it.
+ * Takes parts off the broker's queue until it is closed. Errors keep their code; those that cannot be mended are not tried again, and the
+ * worker's own go to another worker where it has a guard. A part that is stopped (`cancelAllJobs`) goes back to the queue; one whose lock was lost is dropped: another worker has it.
  */
-export function startPartWorker(broker: Broker, processor: Pick<PartProcessor, 'process'>, options: PartWorkerOptions = {}): JobWorker<PartJob, PartResult> {
+export function startPartWorker(broker: Broker, processor: WorkerProcessor, options: PartWorkerOptions = {}): JobWorker<PartJob, PartResult> {
   const { concurrency = 2, progressInterval = 500, lockDuration = 60_000 } = options
   const never = new AbortController().signal
+  const guarded = new GuardedWork<PartJob, PartResult>(queueNames.parts, options.guard)
   const worker = broker.worker<PartJob, PartResult>(
     queueNames.parts,
     async (job, token, signal) => {
       // Progress is for people: a report that is lost is not missed.
       const report = throttled<PartResult & { readonly total: number }>(progressInterval, result => void job.updateProgress({ ...result }).catch(() => undefined))
-      try {
-        return await processor.process(job.data, report, signal ?? never)
-      } catch (error) {
-        if (signal?.aborted === true) return await handBack(job, token)
-        throw await toJobError(error)
-      }
+      return guarded.do({
+        job, token, signal,
+        work: async () => processor.process(job.data, report, signal ?? never),
+        probe: async () => processor.probe?.(job.data),
+      })
     },
     { concurrency, lockDuration, stalledInterval: lockDuration / 2 },
   )
+  guarded.attach(broker, worker)
   worker.on('lockRenewalFailed', ids => ids.forEach(id => worker.cancelJob(id, 'the lock was lost')))
   return worker
 }

@@ -1,6 +1,6 @@
 import { readPayload, type WorkerBeat } from '@layermill/jobs'
 import type { WorkerMetrics } from './metrics.js'
-import type { PartProcessor } from './part-processor.js'
+import type { WorkerProcessor } from './part-worker.js'
 
 /** Images a second are over the last so many milliseconds. */
 const rateWindow = 30_000
@@ -18,8 +18,9 @@ export class WorkerActivity {
   }
 
   /** The processor, watched. */
-  watch(processor: Pick<PartProcessor, 'process'>): Pick<PartProcessor, 'process'> {
+  watch(processor: WorkerProcessor): WorkerProcessor {
     return {
+      probe: async data => processor.probe?.(data),
       process: async (data, report, signal) => {
         const { run, part } = readPayload('part', data)
         const job: JobUnderWay = { run, part, done: 0, images: 0 }

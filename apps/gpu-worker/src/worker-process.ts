@@ -1,16 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { Broker, WorkerBeat } from '@layermill/jobs'
+import type { Broker, WaitsFor, WorkerBeat } from '@layermill/jobs'
+import type { Guard } from './fitness/guarded.js'
 import { createHealthServer, type HealthServer } from './health.js'
 import { Heartbeat } from './heartbeat.js'
 import { WorkerMetrics } from './metrics.js'
-import type { PartProcessor } from './part-processor.js'
-import { startPartWorker } from './part-worker.js'
+import { startPartWorker, type WorkerProcessor } from './part-worker.js'
 import { WorkerActivity } from './worker-activity.js'
 
 export interface FleetWorkerOptions {
   readonly broker: Broker
-  readonly processor: Pick<PartProcessor, 'process'>
+  readonly processor: WorkerProcessor
+  /** How the worker names itself. Default: see `newWorkerId`. */
+  readonly id?: string
+  /** Tells the worker's own faults from those of runs; with it they go to another worker. */
+  readonly guard?: Guard
+  /** What it waits for just now, for its heartbeats. */
+  readonly waits?: () => readonly WaitsFor[]
   /** What the engine in use is. */
   readonly engine: { readonly name: string; readonly device: string }
   readonly version: string
@@ -26,6 +32,9 @@ export interface FleetWorkerOptions {
 
 export interface FleetWorker {
   readonly id: string
+  readonly metrics: WorkerMetrics
+  /** Beats at once: something changed that others should know. */
+  beat(): void
   /** Where health and metrics are. */
   readonly healthUrl: string | undefined
   /**
@@ -33,6 +42,11 @@ export interface FleetWorker {
    * @returns how many parts were handed back
    */
   drain(deadlineMs: number): Promise<number>
+}
+
+/** A name for a worker: its machine, its process, and what tells it from one that had both before. */
+export function newWorkerId(): string {
+  return `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`
 }
 
 /** How long parts that are told to stop get to do so, in milliseconds: they look between batches. */
@@ -54,7 +68,7 @@ async function within(milliseconds: number, work: Promise<unknown>): Promise<boo
 export async function startFleetWorker(options: FleetWorkerOptions): Promise<FleetWorker> {
   const { broker, engine, version } = options
   const host = hostname()
-  const id = `${host}-${process.pid}-${randomBytes(3).toString('hex')}`
+  const id = options.id ?? newWorkerId()
   const started = new Date().toISOString()
   const metrics = new WorkerMetrics({ version, device: engine.device, engine: engine.name })
   const activity = new WorkerActivity(metrics)
@@ -62,15 +76,25 @@ export async function startFleetWorker(options: FleetWorkerOptions): Promise<Fle
   const beat = (): WorkerBeat => {
     const { jobs, imagesPerSecond } = activity
     const state = draining ? 'draining' : jobs.length > 0 ? 'busy' : 'idle'
-    return { id, host, state, device: engine.device, engine: engine.name, version, started, seen: new Date().toISOString(), jobs, imagesPerSecond }
+    const unfit = options.guard?.fitness.list ?? []
+    const waits = options.waits?.() ?? []
+    metrics.setUnfit(unfit.map(({ code }) => code))
+    return {
+      id, host, state, device: engine.device, engine: engine.name, version, started, seen: new Date().toISOString(), jobs, imagesPerSecond,
+      ...(unfit.length === 0 ? {} : { unfit }), ...(waits.length === 0 ? {} : { waits: [...waits] }),
+    }
   }
   const heartbeat = new Heartbeat(broker, { interval: options.heartbeatInterval, beat })
   await heartbeat.start()
-  const worker = startPartWorker(broker, activity.watch(options.processor), { concurrency: options.concurrency, lockDuration: options.lockDuration })
+  const worker = startPartWorker(broker, activity.watch(options.processor), {
+    concurrency: options.concurrency, lockDuration: options.lockDuration, ...(options.guard === undefined ? {} : { guard: options.guard }),
+  })
   let health: HealthServer | undefined
   if (options.health !== undefined) health = await createHealthServer({ ...options.health, metrics, alive: () => true, ready: () => !draining && worker.isRunning() })
   return {
     id,
+    metrics,
+    beat: () => void heartbeat.beat(),
     healthUrl: health?.url,
     async drain(deadlineMs) {
       draining = true

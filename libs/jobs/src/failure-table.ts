@@ -1,7 +1,11 @@
 /** When the same work is worth trying again: not at all, later and later, or (a part's images) each on its own. */
 export type Retry = 'never' | 'backoff' | 'alone'
-/** What a failure ends when it is not tried again: one image (recorded in `errors`), its part's job, the run, or a request to the HTTP API. */
-export type FailureScope = 'image' | 'part' | 'run' | 'request'
+/**
+ * What a failure ends when it is not tried again: one image (recorded in `errors`), its part's job, the run, or a request to the HTTP API.
+ * `worker`: it may be that one worker's alone, which hands the job to another; it ends the run where no worker can carry it, or where
+ * the run's own orchestrator meets it.
+ */
+export type FailureScope = 'image' | 'part' | 'worker' | 'run' | 'request'
 
 export interface FailureClass {
   readonly retry: Retry
@@ -33,11 +37,11 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   // Sources of images.
   PLACE_REFUSED: row('never', 'run', 'The spec, or a list below an allowed place, names a folder or bucket that the server does not allow.'),
   SOURCE_CHANGED: row('never', 'run', 'The list or archive of images changed while it was read.'),
-  SOURCE_DENIED: row('never', 'run', 'The source of images may not be read with the credentials at hand.'),
+  SOURCE_DENIED: row('never', 'worker', 'The source of images may not be read with the credentials at hand.'),
   SOURCE_EMPTY: row('never', 'run', 'The source has no images.'),
   SOURCE_KIND: row('never', 'run', 'The source is not a folder, glob, list, archive or image.'),
-  SOURCE_MISSING: row('never', 'run', 'The source does not exist.'),
-  SOURCE_UNREACHABLE: row('backoff', 'part', 'The source could not be reached.'),
+  SOURCE_MISSING: row('never', 'worker', 'The source does not exist.'),
+  SOURCE_UNREACHABLE: row('backoff', 'worker', 'The source could not be reached.'),
   ARCHIVE_INVALID: row('never', 'run', 'An archive of images is damaged or cut off.'),
   LIST_DUPLICATE: row('never', 'run', 'A list names the same image twice.'),
   LIST_INVALID: row('never', 'run', 'A list of images has a line that cannot be read.'),
@@ -48,11 +52,11 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   KEY_INVALID: row('never', 'run', 'A key would leave the store, or is no key.'),
   STORE_BUSY: row('backoff', 'part', 'The store asks to slow down, or another writer was faster.'),
   STORE_CONDITIONS: row('never', 'run', 'The store ignores conditional writes, which the registry of models and schedules rely on.'),
-  STORE_DENIED: row('never', 'run', 'The store refuses the credentials at hand.'),
+  STORE_DENIED: row('never', 'worker', 'The store refuses the credentials at hand.'),
   STORE_FAILED: row('backoff', 'part', 'The store answered with an error.'),
   STORE_FULL: row('never', 'run', 'No room is left in the store.'),
-  STORE_MISSING: row('never', 'run', 'The bucket or folder does not exist.'),
-  STORE_UNREACHABLE: row('backoff', 'part', 'The store could not be reached.'),
+  STORE_MISSING: row('never', 'worker', 'The bucket or folder does not exist.'),
+  STORE_UNREACHABLE: row('backoff', 'worker', 'The store could not be reached.'),
   STORE_URL: row('never', 'run', 'This is not the address of a store.'),
 
   // Files of results.
@@ -73,7 +77,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   EXPORT_EXISTS: row('never', 'run', 'The destination of an export holds something else.'),
 
   // Networks, weights and engines.
-  MODEL_INVALID: row('never', 'run', 'The files of a fine-tuned model cannot be understood.'),
+  MODEL_INVALID: row('never', 'worker', 'The files of a fine-tuned model cannot be understood.'),
   MODEL_NAME_INVALID: row('never', 'run', 'This cannot be the name of a registered model.'),
   MODEL_NOT_REGISTERED: row('never', 'run', 'The registry has no such model or version.'),
   REGISTRY_BUSY: row('backoff', 'part', 'A registered model is being changed by others all the time.'),
@@ -81,38 +85,41 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   REGISTRY_INVALID: row('never', 'run', 'A file of the registry of models cannot be understood.'),
   REGISTRY_MISSING: row('never', 'run', 'No registry of models is configured.'),
   ROLLBACK_IMPOSSIBLE: row('never', 'run', 'There is no earlier version of a registered model to go back to.'),
-  MODEL_UNKNOWN: row('never', 'run', 'No network or fine-tuned model has this name.'),
-  LAYER_UNKNOWN: row('never', 'run', 'The network has no layer of this name.'),
+  MODEL_UNKNOWN: row('never', 'worker', 'No network or fine-tuned model has this name.'),
+  LAYER_UNKNOWN: row('never', 'worker', 'The network has no layer of this name.'),
   NODE_UNKNOWN: row('never', 'run', 'The network\'s graph has no node of this name.'),
   GRAPH_INVALID: row('never', 'run', 'The network\'s graph is inconsistent.'),
   HEAD_INVALID: row('never', 'run', 'The head does not fit the layer that it goes on.'),
   INPUT_SHAPE: row('never', 'run', 'The tensor is not a batch of images.'),
   CALIBRATION_INVALID: row('never', 'run', 'The ranges of an int8 run are missing, damaged or not the ones that it was started with, or no image gave any.'),
-  PRECISION_UNAVAILABLE: row('never', 'run', 'The engine does not compute in this precision.'),
+  PRECISION_UNAVAILABLE: row('never', 'worker', 'The engine does not compute in this precision.'),
   INPUT_SIZE: row('never', 'run', 'The layer needs another input size.'),
   PARAMETER_UNKNOWN: row('never', 'run', 'The network has no parameter of this name.'),
-  SELF_CHECK: row('never', 'run', 'The engine does not compute the stored activations of a known picture.'),
+  SELF_CHECK: row('never', 'worker', 'The engine does not compute the stored activations of a known picture.'),
   TENSOR_SHAPE: row('never', 'run', 'A tensor has another shape than expected.'),
   WEIGHTS_FORMAT: row('never', 'run', 'The file is not in the weight format that it seems to be.'),
-  WEIGHTS_HASH: row('backoff', 'run', 'The fetched weights are not the published ones.'),
+  WEIGHTS_HASH: row('backoff', 'worker', 'The fetched weights are not the published ones.'),
   WEIGHTS_MISMATCH: row('never', 'run', 'The weights have tensors missing, extra or misshapen.'),
   WEIGHTS_MISSING_TENSOR: row('never', 'run', 'The weights lack a tensor that the network needs.'),
-  WEIGHTS_NOT_FOUND: row('never', 'run', 'There is no such weight file.'),
+  WEIGHTS_NOT_FOUND: row('never', 'worker', 'There is no such weight file.'),
   WEIGHTS_SHAPE: row('never', 'run', 'A tensor of the weights has another shape than the network needs.'),
   WEIGHTS_TRUNCATED: row('never', 'run', 'The weight file ends too early.'),
-  WEIGHTS_UNAVAILABLE: row('backoff', 'run', 'The published weights could not be fetched.'),
-  DEVICE_UNAVAILABLE: row('never', 'run', 'The device asked for is not there.'),
+  WEIGHTS_UNAVAILABLE: row('backoff', 'worker', 'The published weights could not be fetched.'),
+  DEVICE_UNAVAILABLE: row('never', 'worker', 'The device asked for is not there.'),
   ENGINE_CLOSED: row('backoff', 'part', 'The engine was closed while work was under way.'),
   ENGINE_FAILED: row('alone', 'part', 'The engine\'s runtime reported an error.'),
   ENGINE_THREADS: row('never', 'run', 'The number of threads makes no sense.'),
-  ENGINE_UNKNOWN: row('never', 'run', 'No engine has this name.'),
+  ENGINE_UNKNOWN: row('never', 'worker', 'No engine has this name.'),
 
   // Runs and training.
   PREPARATION_UNKNOWN: row('never', 'run', 'No way of preparing images has this name, or the named library has no such weights of the network.'),
+  WORKERS_UNFIT: row('never', 'run', 'No worker that lives can carry the run; the message names them and their reasons.'),
+  RECORD_NEWER: row('never', 'worker', 'A record was written by a newer version and has fields that this one does not know.'),
+  RUN_SET_ASIDE: row('never', 'run', 'The run ended or blocked its orchestrator twice and is not taken up again by itself.'),
   SPEC_INVALID: row('never', 'run', 'A field or flag of the spec cannot be used as given.'),
   RUN_CONFLICT: row('never', 'run', 'The destination holds the results of another spec.'),
-  RUN_MISSING: row('never', 'run', 'There is no such run.'),
-  RUN_RECORD_INVALID: row('never', 'run', 'A stored record of the run cannot be read.'),
+  RUN_MISSING: row('never', 'worker', 'There is no such run.'),
+  RUN_RECORD_INVALID: row('never', 'worker', 'A stored record of the run cannot be read.'),
   TOO_MANY_ERRORS: row('never', 'run', 'More images failed than --max-errors allows.'),
   BATCH_INVALID: row('never', 'run', 'The batch or micro-batch size makes no sense.'),
   CHECKPOINT_CORRUPT: row('never', 'run', 'A checkpoint is damaged.'),
@@ -133,7 +140,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   EXCHANGE_CORRUPT: row('backoff', 'part', 'A tensor from the exchange is damaged.'),
   EXCHANGE_INVALID: row('never', 'run', 'This cannot be put into the exchange.'),
   EXCHANGE_MISSING: row('backoff', 'part', 'A tensor is not, or no longer, in the exchange.'),
-  PAYLOAD_INVALID: row('never', 'part', 'A job carries a payload that this version does not understand.'),
+  PAYLOAD_INVALID: row('never', 'worker', 'A job carries a payload that this version does not understand.'),
   PAYLOAD_TOO_LARGE: row('never', 'run', 'A job\'s payload is larger than allowed.'),
   QUEUE_AUTH: row('never', 'run', 'The queue refuses the user name or password.'),
   QUEUE_CLOSED: row('never', 'part', 'The connection to the queue was closed here.'),
@@ -183,13 +190,13 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   URL_TOO_LONG: row('never', 'request', 'The URL is too long.'),
 
   // Webhooks.
-  ADDRESS_REFUSED: row('never', 'run', 'The host is, or resolves to, an address that is not public.'),
+  ADDRESS_REFUSED: row('never', 'worker', 'The host is, or resolves to, an address that is not public.'),
   WEBHOOK_FAILED: row('backoff', 'part', 'A webhook\'s receiver did not accept an event.'),
   WEBHOOK_GONE: row('never', 'part', 'A webhook\'s receiver wants no more events.'),
   WEBHOOK_SECRET: row('never', 'run', 'The secret that signs webhooks is missing or too short.'),
 
   // The system's own codes, and everything else.
-  EACCES: row('never', 'run', 'A file may not be read or written.'),
+  EACCES: row('never', 'worker', 'A file may not be read or written.'),
   EAI_AGAIN: row('backoff', 'part', 'A host name could not be looked up for now.'),
   ECONNREFUSED: row('backoff', 'part', 'A server refused the connection.'),
   ECONNRESET: row('backoff', 'part', 'A connection was cut.'),
@@ -197,12 +204,12 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   EHOSTUNREACH: row('backoff', 'part', 'A server could not be reached.'),
   EMFILE: row('backoff', 'part', 'Too many files are open.'),
   ENETUNREACH: row('backoff', 'part', 'The network could not be reached.'),
-  ENOENT: row('never', 'run', 'A file does not exist.'),
+  ENOENT: row('never', 'worker', 'A file does not exist.'),
   ENOSPC: row('never', 'run', 'The disk is full.'),
   ENOTFOUND: row('backoff', 'part', 'A host name is not known.'),
-  EPERM: row('never', 'run', 'An operation is not allowed.'),
+  EPERM: row('never', 'worker', 'An operation is not allowed.'),
   EPIPE: row('backoff', 'part', 'A connection was cut.'),
-  EROFS: row('never', 'run', 'The file system is read-only.'),
+  EROFS: row('never', 'worker', 'The file system is read-only.'),
   ETIMEDOUT: row('backoff', 'part', 'A connection took too long.'),
   UNEXPECTED: row('backoff', 'part', 'An error without a code: a fault of Layermill, please report it.'),
 }

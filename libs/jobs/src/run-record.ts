@@ -121,8 +121,9 @@ export function serializeRunRecord(record: RunRecord): string {
 
 /**
  * Reads `run.json`.
- * @throws LayermillError `RUN_RECORD_INVALID` naming the place and the field.
+ * @param strict refuses fields of a newer version, as a worker must
+ * @throws LayermillError `RUN_RECORD_INVALID` naming the place and the field; `RECORD_NEWER` where it is strict
  */
-export function parseRunRecord(text: string | Uint8Array, where: string): RunRecord {
-  return parseJsonRecord(RunRecord, text, { code: 'RUN_RECORD_INVALID', where: `${where}/run.json` })
+export function parseRunRecord(text: string | Uint8Array, where: string, strict = false): RunRecord {
+  return parseJsonRecord(RunRecord, text, { code: 'RUN_RECORD_INVALID', where: `${where}/run.json`, strict })
 }

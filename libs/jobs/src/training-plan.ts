@@ -56,6 +56,6 @@ export type TrainingPlan = z.output<typeof TrainingPlan>
  * Reads `training.json`.
  * @throws LayermillError `RUN_RECORD_INVALID` naming the place and the field.
  */
-export function parseTrainingPlan(bytes: Uint8Array, where: string): TrainingPlan {
-  return parseJsonRecord(TrainingPlan, bytes, { code: 'RUN_RECORD_INVALID', where: `${where}/${TRAINING_PLAN_PATH}`, whole: 'plan' })
+export function parseTrainingPlan(bytes: Uint8Array, where: string, strict = false): TrainingPlan {
+  return parseJsonRecord(TrainingPlan, bytes, { code: 'RUN_RECORD_INVALID', where: `${where}/${TRAINING_PLAN_PATH}`, whole: 'plan', strict })
 }

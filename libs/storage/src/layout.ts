@@ -60,6 +60,13 @@ export function commitPath(part: number): string {
   return `commits/${partName(part)}.json`
 }
 
+/** Who found which images of a part missing, until another worker has looked or the run is done. */
+export const DOUBTS_PATH = 'doubts/'
+
+export function doubtsPath(part: number): string {
+  return `${DOUBTS_PATH}${partName(part)}.json`
+}
+
 /** A part's predictions: one JSON line for each image, in the order of the manifest. */
 export function predictionsPath(part: number): string {
   return `predictions/${partName(part)}.jsonl`

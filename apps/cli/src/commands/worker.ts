@@ -1,8 +1,9 @@
-import { GradientProcessor, PartProcessor, startGradientWorker } from '@layermill/gpu-worker'
-import { startFleetWorker } from '@layermill/gpu-worker/fleet'
+import { GradientProcessor, type Guard, OtherWorkers, PartProcessor, startGradientWorker, WorkerFitness } from '@layermill/gpu-worker'
+import { type FleetWorker, newWorkerId, startFleetWorker } from '@layermill/gpu-worker/fleet'
 import type { Device, EngineName } from '@layermill/engines'
-import { openExchange } from '@layermill/jobs'
+import { type Broker, openExchange } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
+import { createLogger } from '@layermill/orchestrator/log'
 import { openSource, openStore, type SourceAccess } from '@layermill/storage'
 import { createProvider, readAhead } from '../compose.js'
 import { exitCodes } from '../exit-codes.js'
@@ -10,6 +11,7 @@ import { drainWithParent, parseDevices, superviseDevices } from '../fleet/device
 import { openFleetQueue } from '../fleet/queue.js'
 import { fleetWeightsLoader } from '../fleet/weights-file.js'
 import { fleetWeights } from '../fleet/weights-store.js'
+import { WorkerLog } from '../fleet/worker-log.js'
 import { weightsOfRun, workerWeights } from '../fleet/worker-weights.js'
 import { exitAtLatest, untilStopped } from '../interrupt.js'
 import { bytes, count, milliseconds } from '../numbers.js'
@@ -29,6 +31,40 @@ export interface WorkerOptions {
   allowPrivateWeights?: boolean
   weightsCache: string
   lockDuration: string
+  logLevel: string
+}
+
+/** Levels of the log, the most talkative first. */
+const logLevels = ['debug', 'info', 'warn', 'error'] as const
+
+/** Tells the worker's own faults from those of runs, and those who want to know of them. */
+class Membership {
+  readonly id = newWorkerId()
+  worker: FleetWorker | undefined
+  readonly guard: Guard
+  private workers: OtherWorkers | undefined
+
+  constructor(log: WorkerLog) {
+    const fitness = new WorkerFitness({
+      onEvent: event => {
+        log.fitness(event)
+        this.worker?.beat()
+      },
+    })
+    this.guard = {
+      fitness,
+      onFailed: job => {
+        log.failed(job)
+        if (job.outcome === 'handed back') this.worker?.metrics.handedBack(job.code)
+      },
+    }
+  }
+
+  join(broker: Broker): void {
+    this.workers = new OtherWorkers(broker, this.id)
+  }
+
+  readonly others = async (run: string): Promise<readonly string[]> => (await this.workers?.fitFor(run)) ?? []
 }
 
 /** Milliseconds for connections to close, beyond the time for parts. */
@@ -61,7 +97,9 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
   const fleet = fleetWeights(options.weightsStore, note, bytes('--weights-cache', options.weightsCache))
   const provider = createProvider({ engine: oneOf('--engine', options.engine, engines), device: oneOf('--device', options.device, devices), note, load: workerWeights(fleet, fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })) })
   const reading = { provider, openStore: async (url: string) => openStore(url), openSource: (source: string, access?: SourceAccess) => openSource(source, { access }), readAhead, weightsOf: weightsOfRun }
-  const processor = new PartProcessor({ ...reading, note })
+  const log = new WorkerLog(createLogger({ level: oneOf('--log-level', options.logLevel, logLevels) }), note)
+  const member = new Membership(log)
+  const processor = new PartProcessor({ ...reading, note, among: { worker: member.id, others: member.others } })
   let gradients: GradientProcessor | undefined
   // Before it takes a part: a worker without its device is of no use.
   const engine = await provider.openEngine()
@@ -69,19 +107,26 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
     const broker = await openFleetQueue(options.queue, note)
     try {
       gradients = new GradientProcessor({ ...reading, exchange: openExchange(broker.blobs) })
-      const worker = await startFleetWorker({ broker, processor, engine, version, concurrency, lockDuration, health })
+      member.join(broker)
+      const { guard, id } = member
+      const worker = await startFleetWorker({ broker, processor, engine, version, concurrency, lockDuration, health, id, guard })
+      member.worker = worker
       // Before it is said that it is there: who hears that may stop it.
       const stopped = untilStopped()
       note(`worker ${worker.id}: ${engine.name} on ${engine.device}, queue ${broker.describe()}${worker.healthUrl === undefined ? '' : `, health at ${worker.healthUrl}`}`)
-      const gradientWorker = startGradientWorker(broker, gradients, { lockDuration: Math.min(lockDuration, gradientLock) })
+      log.started({ worker: id, engine: engine.name, device: engine.device, queue: broker.describe(), version, health: worker.healthUrl })
+      const gradientWorker = startGradientWorker(broker, gradients, { lockDuration: Math.min(lockDuration, gradientLock), guard })
       const signal = await stopped
       exitAtLatest(drainDeadline + closeDeadline, note)
+      log.stopping(signal)
       // Micro-batches under way end while the parts do, or their locks run out.
       void gradientWorker.close()
       note(`${signal}: finishing the parts under way, at most ${drainDeadline / 1000} s`)
       const handedBack = await worker.drain(drainDeadline)
+      log.drained(handedBack)
       note(handedBack === 0 ? 'drained' : `handed back ${handedBack} unfinished part${handedBack === 1 ? '' : 's'}`)
     } finally {
+      member.guard.fitness.close()
       await broker.close(5000)
     }
   } finally {

@@ -73,9 +73,9 @@ class DeviceWorker {
     const env = { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', ...process.env, CUDA_VISIBLE_DEVICES: String(this.device), [childVariable]: String(this.device) }
     const child = fork(process.argv[1]!, this.args, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     this.child = child
-    for (const stream of [child.stdout, child.stderr]) {
-      if (stream !== null) createInterface({ input: stream }).on('line', line => this.note(`[device ${this.device}] ${line}`))
-    }
+    // Lines of JSON stay such lines, on standard output; they name their process.
+    if (child.stdout !== null) createInterface({ input: child.stdout }).on('line', line => process.stdout.write(`${line}\n`))
+    if (child.stderr !== null) createInterface({ input: child.stderr }).on('line', line => this.note(`[device ${this.device}] ${line}`))
     return new Promise(resolve => {
       child.once('error', error => this.note(`[device ${this.device}] cannot be started: ${error.message}`))
       child.once('close', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)))

@@ -5,6 +5,7 @@ import type { LoadedModel } from '../model-provider.js'
 import { type BatchRunner, type ComputedImage, computeRows, type FinishedRow } from './compute-rows.js'
 import { FeatureRowsOutput } from './feature-rows.js'
 import { PartOutput, type PartResult, type ResultRows } from './part-output.js'
+import { type AmongWorkers, PartDoubts } from './doubts.js'
 import { type PoolKind, poolRow } from './pool.js'
 import { PredictionRowsOutput } from './prediction-rows.js'
 import { preparerOf, prepareRows } from './prepare-rows.js'
@@ -30,6 +31,8 @@ export interface PartInput {
   readonly cache: RunCache | undefined
   /** Called after each image with the counts so far. */
   readonly report: ReportProgress
+  /** Where there may be other workers: this one, and how to learn of them. */
+  readonly among?: AmongWorkers | undefined
   readonly signal: AbortSignal
 }
 
@@ -47,13 +50,14 @@ function finishedRow({ image, layers }: ComputedImage<ManifestRow>, pool: PoolKi
 
 /**
  * Computes one part: reads and prepares its images, runs them in batches, writes its files and its commit record.
- * @throws what the source, the engine or the store throw; the signal's reason when aborted. Nothing is committed then.
+ * @throws what the source, the engine or the store throw; `LeftToOthers`; the signal's reason when aborted. Nothing is committed then.
  */
 export async function computePart(input: PartInput): Promise<PartResult> {
   const { record, store, source, extractor, batchSize, readAhead, cache, report, signal } = input
   const [rows] = await Promise.all([readManifest(store, input.part), cache?.refresh()])
   report({ images: 0, failed: 0, total: rows.length })
-  const output = new PartOutput(store, record, input.part, resultRows(input, rows))
+  const output = new PartOutput(store, record, input.part, resultRows(input, rows), input.among?.worker)
+  const doubts = new PartDoubts({ run: record.id, part: input.part, store, source, rows, readAhead, among: input.among })
   const keep = cache?.writer()
   const rule = overflowRule(record.spec)
   let cached = 0
@@ -61,6 +65,7 @@ export async function computePart(input: PartInput): Promise<PartResult> {
   const prepared = prepareRows(rows, { source, prepare: preparerOf(record, input.loaded.network), concurrency: readAhead, cache })
   for await (const row of computeRows(prepared, { extractor, batchSize })) {
     signal.throwIfAborted()
+    if (row.kind === 'failed') await doubts.look(row.row, row.code)
     const known = row.kind === 'computed' ? finishedRow(row, record.identity.pool as PoolKind) : row
     const finished = known.kind === 'finished' ? checkRange(known, record.identity.dtype, rule) : known
     await output.add(finished)

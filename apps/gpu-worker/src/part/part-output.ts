@@ -1,5 +1,5 @@
 import type { RunRecord } from '@layermill/jobs'
-import type { ErrorRow, IndexRow, ManifestRow, Store } from '@layermill/storage'
+import type { CommitRecord, ErrorRow, IndexRow, ManifestRow, Store } from '@layermill/storage'
 import { commitPath, committedFile, countsOf, encodeCommit, encodeErrors, encodeIndex, errorsPath, indexPath, readCommit } from '@layermill/storage'
 import type { CopiedRow, FailedImage, FinishedRow } from './compute-rows.js'
 import { CopiedParts } from './copied-parts.js'
@@ -37,7 +37,7 @@ export class PartOutput {
   /** Whether the index has a column for values that are no finite numbers. */
   private readonly counted: boolean
 
-  constructor(private readonly store: Store, record: RunRecord, private readonly part: number, private readonly results: ResultRows) {
+  constructor(private readonly store: Store, record: RunRecord, private readonly part: number, private readonly results: ResultRows, private readonly worker?: string) {
     this.copied = new CopiedParts(store, record)
     this.counted = overflowRule(record.spec) === 'warn'
   }
@@ -78,11 +78,17 @@ export class PartOutput {
     // An attempt that was stopped may have left errors that are none any more.
     else await this.store.delete(errorsPath(this.part))
     for (const file of files) await this.store.put(file.path, file.bytes)
-    const record = { part: this.part, ...this.result, files: files.map(file => committedFile(file.path, file.bytes)) }
+    const record: CommitRecord = { part: this.part, ...this.result, files: files.map(file => committedFile(file.path, file.bytes)), ...(this.worker === undefined ? {} : { worker: this.worker }) }
     const bytes = encodeCommit(record)
     const first = await this.store.put(path, bytes, { ifAbsent: true, contentType: 'application/json' })
     // Two wrote at the same time. The files are the same, or else (an image changed between their readings) those of who wrote last.
-    if (!first && !Buffer.from((await this.store.get(path)) ?? []).equals(Buffer.from(bytes))) await this.store.put(path, bytes, { contentType: 'application/json' })
+    if (!first && !(await this.isThere(record))) await this.store.put(path, bytes, { contentType: 'application/json' })
     return this.result
+  }
+
+  /** Whether the record that is there names the same files, whoever wrote them. */
+  private async isThere({ worker: _worker, ...record }: CommitRecord): Promise<boolean> {
+    const { worker: _other, ...found } = (await readCommit(this.store, this.part)) ?? {}
+    return 'files' in found && encodeCommit(found) === encodeCommit(record)
   }
 }

@@ -68,6 +68,7 @@ export class GradientProcessor {
     try {
       return job.purpose === 'train' ? await this.train(job, lease.value, signal) : await this.evaluate(job, lease.value, signal)
     } catch (error) {
+      if (classify(error).scope === 'image') await lease.value.session.reachable()
       if (classify(error).code === 'ENGINE_FAILED') {
         await this.sessions.clear().catch(() => undefined)
         await this.options.provider.reset()
@@ -75,6 +76,20 @@ export class GradientProcessor {
       throw error
     } finally {
       lease.done()
+    }
+  }
+
+  /**
+   * Looks whether a micro-batch's run can be worked on from here.
+   * @throws LayermillError as `process` would
+   */
+  async probe(data: unknown): Promise<void> {
+    const { session, store } = await this.open(readPayload('gradient', data))
+    try {
+      await session.reachable()
+    } finally {
+      await session.close()
+      await store.close()
     }
   }
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { type Broker, type GradientJob, handBack, type JobWorker, type JobWorkerOptions, queueNames, toJobError } from '@layermill/jobs'
+import { type Broker, type GradientJob, type JobWorker, type JobWorkerOptions, queueNames } from '@layermill/jobs'
+import { type Guard, GuardedWork } from '../fitness/guarded.js'
 import type { GradientJobResult, GradientProcessor } from './gradient-processor.js'
 
 /** A step waits for its slowest micro-batch, so a worker that is gone must be noticed sooner than with parts. */
@@ -26,23 +27,29 @@ async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal)
  */
 export function startGradientWorker(
   broker: Broker,
-  processor: Pick<GradientProcessor, 'process'>,
-  options: JobWorkerOptions = {},
+  processor: Pick<GradientProcessor, 'process'> & Partial<Pick<GradientProcessor, 'probe'>>,
+  { guard, ...options }: JobWorkerOptions & { readonly guard?: Guard } = {},
 ): JobWorker<GradientJob, GradientJobResult> {
   const never = new AbortController().signal
-  return broker.worker<GradientJob, GradientJobResult>(
+  const guarded = new GuardedWork<GradientJob, GradientJobResult>(queueNames.gradients, guard)
+  const worker = broker.worker<GradientJob, GradientJobResult>(
     queueNames.gradients,
     // A default value would make it a function of two parameters, which the queue gives no signal.
     async (job, token, given) => {
       const signal = given ?? never
-      try {
-        signal.throwIfAborted()
-        return await unlessAborted(processor.process(job.data, signal), signal)
-      } catch (error) {
-        if (signal.aborted) return await handBack(job, token)
-        throw await toJobError(error)
-      }
+      return guarded.do({
+        job, token, signal,
+        work: async () => {
+          signal.throwIfAborted()
+          return unlessAborted(processor.process(job.data, signal), signal)
+        },
+        probe: async () => processor.probe?.(job.data),
+        // All images were looked at before training began: one that cannot be read now may be there for others.
+        isOwnFault: failure => failure.scope === 'image',
+      })
     },
     { ...defaults, ...options },
   )
+  guarded.attach(broker, worker)
+  return worker
 }

@@ -14,6 +14,8 @@ export interface InputRequest {
 /** What a trainer is fed with: prepared images [N, 3, H, W], or stored values of a layer [N, ...shape]. */
 export interface Inputs {
   read(request: InputRequest): Promise<Tensor>
+  /** @throws LayermillError where the images cannot be reached at all from here */
+  reachable?(): Promise<void>
   close(): Promise<void>
 }
 
@@ -51,6 +53,12 @@ export class ImageInputs implements Inputs {
     const prepared = mapOrdered(numbered(), this.options.readAhead, ({ row, offset }) => this.prepare(row, side, epoch, { data, offset }))
     for await (const _done of prepared);
     return { shape: [rows.length, 3, height, width], data }
+  }
+
+  async reachable(): Promise<void> {
+    const { source, validationSource } = this.options
+    await source.reachable?.()
+    if (validationSource !== source) await validationSource.reachable?.()
   }
 
   async close(): Promise<void> {

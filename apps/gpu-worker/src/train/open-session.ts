@@ -56,8 +56,8 @@ export async function openTrainingSession(
   options: OpenSessionOptions,
 ): Promise<{ session: TrainingSession; plan: TrainingPlan; record: RunRecord }> {
   const { provider, store, features } = options
-  const record = parseRunRecord(await required(store, RUN_PATH), store.url)
-  const plan = parseTrainingPlan(await required(store, TRAINING_PLAN_PATH), store.url)
+  const record = parseRunRecord(await required(store, RUN_PATH), store.url, true)
+  const plan = parseTrainingPlan(await required(store, TRAINING_PLAN_PATH), store.url, true)
   const { model } = record.spec
   const weights = options.weightsOf?.(record) ?? record.spec.weights
   const [engine, loaded] = await Promise.all([provider.openEngine(), provider.model(model, weights)])

@@ -128,6 +128,11 @@ export class TrainingSession {
     return { samples: labels.length, loss, correct, logits }
   }
 
+  /** @throws LayermillError where what it is fed with cannot be reached at all from here */
+  async reachable(): Promise<void> {
+    await this.options.inputs.reachable?.()
+  }
+
   async close(): Promise<void> {
     await this.trainer.release()
     await this.options.inputs.close()

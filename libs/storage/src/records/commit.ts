@@ -12,8 +12,8 @@ export interface CommittedFile {
 }
 
 /**
- * The record that makes a part exist. It holds nothing that depends on who computed the part or when, so that two workers that finish the
- * same part write the same bytes.
+ * The record that makes a part exist. Besides the worker's name it holds nothing that depends on who computed the part or when: two workers
+ * that finish the same part write the same files.
  */
 export interface CommitRecord {
   readonly part: number
@@ -24,6 +24,8 @@ export interface CommitRecord {
   /** Values of its features that are NaN or infinite; left out where there are none. */
   readonly overflow?: number
   readonly files: readonly CommittedFile[]
+  /** The worker of a fleet that computed it, as it names itself to others. */
+  readonly worker?: string
 }
 
 export function sha256Hex(bytes: Uint8Array | string): string {
@@ -36,11 +38,11 @@ export function committedFile(path: string, bytes: Uint8Array): CommittedFile {
 }
 
 /** `commits/part-N.json`; files in the order of their paths, so that the same part gives the same bytes. */
-export function encodeCommit({ part, images, failed, overflow, files }: CommitRecord): string {
+export function encodeCommit({ part, images, failed, overflow, files, worker }: CommitRecord): string {
   const sorted = files
     .map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }))
     .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
-  return `${JSON.stringify({ part, images, failed, overflow, files: sorted }, undefined, 2)}\n`
+  return `${JSON.stringify({ part, images, failed, overflow, files: sorted, ...(worker === undefined ? {} : { worker }) }, undefined, 2)}\n`
 }
 
 /** @throws LayermillError `RECORD_INVALID` */
@@ -52,8 +54,10 @@ export function parseCommit(bytes: Uint8Array | string, name: string): CommitRec
     if (!/^[0-9a-f]{64}$/.test(sha256)) throw new LayermillError('RECORD_INVALID', `${name}: files[${index}]: sha256 is not 64 hexadecimal digits`)
     return { path: file.string('path'), bytes: file.count('bytes'), sha256 }
   })
+  const worker = fields.optionalString('worker')
   const overflow = fields.optionalCount('overflow')
-  return { part: fields.count('part'), images: fields.count('images'), failed: fields.count('failed'), ...(overflow === undefined ? {} : { overflow }), files }
+  const optional = { ...(overflow === undefined ? {} : { overflow }), ...(worker === undefined ? {} : { worker }) }
+  return { part: fields.count('part'), images: fields.count('images'), failed: fields.count('failed'), ...optional, files }
 }
 
 /** A part's counts. */

@@ -1,12 +1,13 @@
-import { readdir, stat } from 'node:fs/promises'
+import { opendir, readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { errorMessage, LayermillError } from '@layermill/models'
 import picomatch from 'picomatch'
+import { isAbsent } from '../files/file-errors.js'
 import { walkFiles } from '../files/walk.js'
 import { checkKey } from '../keys.js'
 import { mapOrdered } from '../prefetch.js'
-import { readImage, statImage } from './local.js'
+import { imageError, readImage, statImage } from './local.js'
 import { folderLabel, type ImageSource, isImageName, type LabelRule, notEmpty, Skipped, type SourceItem } from './source.js'
 
 const STATS_AT_ONCE = 64
@@ -43,6 +44,10 @@ export class FolderSource implements ImageSource {
   async read(item: { key: string; etag?: string }): Promise<Uint8Array> {
     checkKey(item.key, this.url)
     return readImage(join(this.root, item.key), item.etag)
+  }
+
+  reachable(): Promise<void> {
+    return folderReachable(this.root)
   }
 
   async close(): Promise<void> {}
@@ -86,6 +91,21 @@ export class FolderSource implements ImageSource {
     }
     return true
   }
+}
+
+/** Throws where nothing can be seen of a folder that held images. */
+async function folderReachable(root: string): Promise<void> {
+  try {
+    const folder = await opendir(root)
+    const first = await folder.read()
+    await folder.close()
+    if (first !== null) return
+  } catch (error) {
+    if (isAbsent(error)) throw new LayermillError('SOURCE_MISSING', `${root} does not exist here`, { hint: 'Is its file system mounted?', cause: error })
+    const failure = imageError(root, error)
+    throw failure.code === 'SOURCE_UNREACHABLE' ? failure : new LayermillError('SOURCE_DENIED', `cannot list ${root}: ${errorMessage(error)}`, { cause: error })
+  }
+  throw new LayermillError('SOURCE_MISSING', `${root} is empty here`, { hint: 'Is its file system mounted?' })
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -1,4 +1,5 @@
-import { LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/models'
+import { isAbsent } from '../files/file-errors.js'
 import { mapOrdered } from '../prefetch.js'
 import { Bucket } from '../s3/bucket.js'
 import { s3Client, type SourceAccess } from '../s3/client.js'
@@ -53,6 +54,17 @@ export class ListSource implements ImageSource {
   async read(item: { key: string; etag?: string }): Promise<Uint8Array> {
     const place = placeOfKey(item.key, this.list.base)
     return place.kind === 'local' ? readImage(place.path, item.etag) : this.reader(place.bucket).read(place.key, item.etag)
+  }
+
+  async reachable(): Promise<void> {
+    try {
+      const { chunks } = await this.list.open()
+      // The file is opened by the first reading.
+      for await (const chunk of chunks) if (chunk.byteLength > 0) return
+    } catch (error) {
+      if (error instanceof LayermillError) throw error
+      throw new LayermillError(isAbsent(error) ? 'SOURCE_MISSING' : 'SOURCE_DENIED', `cannot read ${this.url} here: ${errorMessage(error)}`, { cause: error })
+    }
   }
 
   async close(): Promise<void> {

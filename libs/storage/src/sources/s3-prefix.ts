@@ -1,3 +1,4 @@
+import { LayermillError } from '@layermill/models'
 import picomatch from 'picomatch'
 import { checkKey } from '../keys.js'
 import type { Bucket } from '../s3/bucket.js'
@@ -32,6 +33,15 @@ export class S3Source implements ImageSource {
   async read(item: { key: string; etag?: string }): Promise<Uint8Array> {
     checkKey(item.key, this.url)
     return this.reader.read(this.root + item.key, item.etag)
+  }
+
+  async reachable(): Promise<void> {
+    try {
+      for await (const object of listFoldersAhead(this.bucket, this.root)) if (object.key !== this.root) return
+    } catch (error) {
+      throw sourceError(error)
+    }
+    throw new LayermillError('SOURCE_MISSING', `nothing is at ${this.bucket.url(this.root)}`)
   }
 
   async close(): Promise<void> {

@@ -33,6 +33,13 @@ export interface ImageSource {
    *   `IMAGE_UNREADABLE`, and for the network's sake `SOURCE_UNREACHABLE`, which is worth another try later
    */
   read(item: { key: string; etag?: string; bytes?: number; at?: SourceItem['at'] }): Promise<Uint8Array>
+  /**
+   * Whether the whole of it can be reached from here, as it could when it was listed: an image that is missing says nothing then about the rest.
+   *
+   * @throws LayermillError `SOURCE_MISSING` (also where the folder or prefix is empty, as one is that is not mounted), `SOURCE_DENIED`,
+   *   `SOURCE_UNREACHABLE`
+   */
+  reachable?(): Promise<void>
   close(): Promise<void>
 }
 

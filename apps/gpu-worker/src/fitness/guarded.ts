@@ -1,0 +1,124 @@
+import { type Broker, classify, type Failure, handBack, type JobWorker, type QueuedJob, toJobError } from '@layermill/jobs'
+import type { WorkerFitness } from './fitness.js'
+import { JobGate } from './job-gate.js'
+
+/** A job that another worker is to try before what was found here stands. */
+export class LeftToOthers extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'LeftToOthers'
+  }
+}
+
+/** A job that ended without a result, for the log. */
+export interface FailedJob {
+  readonly queue: string
+  readonly run: string
+  readonly job: string
+  readonly code: string
+  readonly message: string
+  /** What becomes of it: `handed back` to other workers, tried `again`, or `failed` for good. */
+  readonly outcome: 'handed back' | 'again' | 'failed'
+}
+
+export interface Guard {
+  readonly fitness: WorkerFitness
+  /** Told of every job that ended without a result. */
+  readonly onFailed?: (job: FailedJob) => void
+}
+
+/** Milliseconds for which a job that was left to other workers is not taken again here. */
+const leaveFor = 30_000
+
+/** The run that a job belongs to, whatever version made it. */
+export function runOfJob(job: { readonly id?: string | undefined; readonly data: unknown }): string {
+  const { data } = job
+  return typeof data === 'object' && data !== null && 'run' in data && typeof data.run === 'string' ? data.run : (job.id ?? '')
+}
+
+export interface GuardedWorkOptions<Data, Result> {
+  readonly job: QueuedJob<Data, Result>
+  readonly token: string | undefined
+  readonly signal: AbortSignal | undefined
+  readonly work: () => Promise<Result>
+  /** Looks whether a fault of this worker's own is gone. */
+  readonly probe: () => Promise<void>
+  /** Faults of the worker's own besides those that the table says are. */
+  readonly isOwnFault?: (failure: Failure) => boolean
+}
+
+/** Puts a job back for another worker. One with a priority is put there twice, as only then those who wait are woken. */
+async function giveBack(job: QueuedJob<unknown>, token: string | undefined): Promise<never> {
+  const { priority } = job
+  try {
+    return await handBack(job, token)
+  } finally {
+    if (priority > 0) await job.changePriority({ priority, lifo: true }).catch(() => undefined)
+  }
+}
+
+/**
+ * Does a worker's jobs as far as it is fit for their runs: a fault of its own sends the job back to the queue, without counting an attempt,
+ * and keeps those of the same run away until it is gone. Without a guard every fault is the job's.
+ */
+export class GuardedWork<Data, Result> {
+  private gate: JobGate<Data> | undefined
+
+  constructor(private readonly queue: string, private readonly guard: Guard | undefined) {}
+
+  /** To be called once, with the worker that the work is for. */
+  attach(broker: Broker, worker: JobWorker<Data, Result>): void {
+    if (this.guard === undefined) return
+    const { fitness } = this.guard
+    const queue = broker.queue<Data>(this.queue)
+    const gate = new JobGate<Data>({ worker: worker as unknown as JobWorker<Data>, queue, admits: job => fitness.admits(runOfJob(job), job.id ?? '') })
+    fitness.onChange(() => gate.lookNow())
+    this.gate = gate
+  }
+
+  async do(options: GuardedWorkOptions<Data, Result>): Promise<Result> {
+    const { job, token, signal, work } = options
+    const fitness = this.guard?.fitness
+    const run = runOfJob(job)
+    if (fitness !== undefined && !fitness.take(run, job.id ?? '')) {
+      this.gate?.close()
+      return giveBack(job, token)
+    }
+    try {
+      this.gate?.passed()
+      const result = await work()
+      fitness?.proved(run)
+      return result
+    } catch (error) {
+      if (signal?.aborted === true) {
+        fitness?.released(run)
+        return await handBack(job, token)
+      }
+      return await this.fail(run, error, options)
+    }
+  }
+
+  private async fail(run: string, error: unknown, { job, token, probe, isOwnFault = () => false }: GuardedWorkOptions<Data, Result>): Promise<never> {
+    const { guard } = this
+    const failure = classify(error)
+    const tell = (outcome: FailedJob['outcome'], code = failure.code): void =>
+      guard?.onFailed?.({ queue: this.queue, run, job: job.id ?? '', code, message: failure.message, outcome })
+    if (guard !== undefined && error instanceof LeftToOthers) {
+      tell('handed back', 'LEFT_TO_OTHERS')
+      guard.fitness.released(run)
+      guard.fitness.leave(job.id ?? '', leaveFor)
+      this.gate?.close()
+      return giveBack(job, token)
+    }
+    if (guard !== undefined && (failure.scope === 'worker' || isOwnFault(failure))) {
+      tell('handed back')
+      guard.fitness.refuse(run, failure, probe)
+      this.gate?.close()
+      return giveBack(job, token)
+    }
+    guard?.fitness.released(run)
+    const last = failure.retry === 'never' || job.attemptsMade + 1 >= (job.opts.attempts ?? 1)
+    tell(last ? 'failed' : 'again')
+    throw await toJobError(error)
+  }
+}
