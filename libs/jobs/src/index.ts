@@ -1,6 +1,8 @@
 export * from './failure-codes.js'
 export * from './failure-table.js'
 export * from './payloads.js'
+export { liveWorkers } from './live-workers.js'
+export * from './waiting.js'
 export * from './worker-beat.js'
 export { checkSpecText, mostNesting, mostSpecBytes, nestsDeeper, tooLong } from './nesting.js'
 export * from './redact.js'

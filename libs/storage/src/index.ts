@@ -1,5 +1,6 @@
 export * from './store.js'
 export { openStore } from './open.js'
+export { storeWaits } from './s3/slow-store.js'
 export { compareUtf8 } from './keys.js'
 export { accessOfEnvironment, openSource } from './sources/open-source.js'
 export type { SourceAccess } from './s3/client.js'

@@ -1,3 +1,4 @@
+import { sameWaiting, type Waiting } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import type { RunEvent, RunSummary, TrainingState } from '@layermill/orchestrator/api'
 import { FinetuneProgress } from '../commands/finetune-progress.js'
@@ -26,13 +27,14 @@ export async function followRun(client: RunClient, id: string, options: { output
 /** A run's events as a person, or a program, sees them. */
 class Shown {
   last: RunSummary | undefined
+  #waiting: Waiting | undefined
   readonly #progress = new Progress({ stream: process.stderr })
   readonly #training = new FinetuneProgress({ stream: process.stderr })
 
   constructor(private readonly output: Output, private readonly json: boolean) {}
 
   event(event: RunEvent): void {
-    if (event.event === 'state') this.last = event.data
+    if (event.event === 'state') this.#state(event.data)
     else if (event.event === 'progress') this.#images(event.data)
     else if (event.event === 'training') this.#trained(event.data)
   }
@@ -40,6 +42,16 @@ class Shown {
   finish(): void {
     this.#progress.finish()
     this.#training.finish()
+  }
+
+  #state(run: RunSummary): void {
+    const { waiting } = run
+    if (waiting !== undefined && !sameWaiting(waiting, this.#waiting)) {
+      if (this.json) this.output.json({ event: 'waiting', ...waiting })
+      this.output.note(`waiting since ${waiting.since}: ${waiting.reason}`)
+    }
+    this.#waiting = waiting
+    this.last = run
   }
 
   #images({ counts: { images, done, failed, parts, cached }, partsDone }: Extract<RunEvent, { event: 'progress' }>['data']): void {

@@ -72,6 +72,7 @@ function describe(run: RunDetail): string {
     ['weights', run.identity?.weights], ['layers', run.layers?.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')],
     ['images', shown(run)], ['epochs', run.epochs?.map(epoch => epochLine(metricsLineOf(epoch))).join(`\n${' '.repeat(10)}`)],
     ['now', run.training && nowLine(run.training)], ['parts', formatCount(run.counts.parts)], ['created', run.created], ['finished', run.finished],
+    ['waiting', run.waiting && `${run.waiting.reason} (since ${run.waiting.since})`],
     ['int8', run.calibration && int8Line(run.calibration)], ['version', run.registered && registeredLine(run.registered)], ['stale', run.stale && staleLine(run.stale)],
     ['error', run.error && `${run.error.message}  [${run.error.code}]`],
   ]

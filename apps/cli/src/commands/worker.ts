@@ -4,7 +4,7 @@ import type { Device, EngineName } from '@layermill/engines'
 import { type Broker, openExchange } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import { createLogger } from '@layermill/orchestrator/log'
-import { openSource, openStore, type SourceAccess } from '@layermill/storage'
+import { openSource, openStore, type SourceAccess, storeWaits } from '@layermill/storage'
 import { createProvider, readAhead } from '../compose.js'
 import { exitCodes } from '../exit-codes.js'
 import { drainWithParent, parseDevices, superviseDevices } from '../fleet/device-workers.js'
@@ -109,7 +109,7 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
       gradients = new GradientProcessor({ ...reading, exchange: openExchange(broker.blobs) })
       member.join(broker)
       const { guard, id } = member
-      const worker = await startFleetWorker({ broker, processor, engine, version, concurrency, lockDuration, health, id, guard })
+      const worker = await startFleetWorker({ broker, processor, engine, version, concurrency, lockDuration, health, id, guard, waits: storeWaits })
       member.worker = worker
       // Before it is said that it is there: who hears that may stop it.
       const stopped = untilStopped()

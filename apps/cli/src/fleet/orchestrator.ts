@@ -1,4 +1,4 @@
-import type { Broker, RunSpec } from '@layermill/jobs'
+import { type Broker, liveWorkers, type RunSpec } from '@layermill/jobs'
 import { isFineTuned, type Network } from '@layermill/models'
 import type { SourceAccess } from '@layermill/storage'
 import { notifyOfRun, queueNotify } from '@layermill/orchestrator/notify'
@@ -10,6 +10,7 @@ import { loadAnyModel, specNetwork } from '../library/any-model.js'
 import { writePredictions } from '../output/predictions.js'
 import { fleetTraining } from './training.js'
 import type { FleetEnvironmentOptions } from './environment-options.js'
+import { ownTrouble } from './queue.js'
 import type { LoadFleetWeights } from './weights-file.js'
 
 /** Calibrates one run after the other, each with an engine that is there for as long as it takes: on the CPU, as int8 is computed. */
@@ -39,7 +40,7 @@ export function fleetEnvironment(broker: Broker, { weights, load, note, openSour
     return { network: specNetwork(model, spec, note), weightsSha256: loaded.sha256 }
   }, note)
   const open = openSource === undefined ? {} : { openSource: (source: string, access?: SourceAccess) => openSource(source, { access }) }
-  return { ...environment, ...open, calibrate: fleetCalibration(load, note) }
+  return { ...environment, ...open, calibrate: fleetCalibration(load, note), workers: () => liveWorkers(broker), trouble: () => ownTrouble(broker) }
 }
 
 export interface FleetRunsOptions extends Pick<RunWorkerOptions, 'lockDuration' | 'note'>, Pick<FleetEnvironmentOptions, 'weights' | 'load' | 'openSource'> {}

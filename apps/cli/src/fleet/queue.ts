@@ -1,7 +1,21 @@
-import { type Broker, openBroker } from '@layermill/jobs'
-import { outageNotes } from './outage-notes.js'
+import { type Broker, openBroker, type Waiting } from '@layermill/jobs'
+import { storeWaits } from '@layermill/storage'
+import { type OutageNotes, outageNotes } from './outage-notes.js'
+
+const outages = new WeakMap<Broker, OutageNotes>()
 
 /** @throws LayermillError as `openBroker` does */
-export function openFleetQueue(url: string, note: (text: string) => void): Promise<Broker> {
-  return openBroker(url, { onError: outageNotes(note) })
+export async function openFleetQueue(url: string, note: (text: string) => void): Promise<Broker> {
+  const notes = outageNotes(note)
+  const broker = await openBroker(url, { onError: notes })
+  outages.set(broker, notes)
+  return broker
+}
+
+/** What a process of a fleet waits for by itself: its queue, else its stores. */
+export function ownTrouble(broker: Broker): Waiting | undefined {
+  const outage = outages.get(broker)?.current()
+  if (outage !== undefined) return { code: 'queue', ...outage }
+  const [slow] = storeWaits()
+  return slow === undefined ? undefined : { code: 'store', ...slow }
 }

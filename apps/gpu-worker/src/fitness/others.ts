@@ -1,4 +1,4 @@
-import { beatTimeout, type Broker, queueNames, readBeat, type WorkerBeat } from '@layermill/jobs'
+import { type Broker, liveWorkers, type WorkerBeat } from '@layermill/jobs'
 
 /** Lists are read from the queue at most so often, in milliseconds. */
 const listInterval = 2000
@@ -17,14 +17,9 @@ export class OtherWorkers {
   private beats(): Promise<readonly WorkerBeat[]> {
     const now = performance.now()
     if (this.listed !== undefined && now - this.listed.time < listInterval) return this.listed.beats
-    const beats = this.read()
+    const beats = liveWorkers(this.broker)
     this.listed = { time: now, beats }
     beats.catch(() => { this.listed = undefined })
     return beats
-  }
-
-  private async read(): Promise<WorkerBeat[]> {
-    const jobs = await this.broker.queue<WorkerBeat>(queueNames.workers).getJobs(['waiting'])
-    return jobs.map(job => readBeat(job?.data)).filter(beat => beat !== undefined).filter(({ seen }) => Date.now() - Date.parse(seen) < beatTimeout)
   }
 }

@@ -1,4 +1,4 @@
-import { CalibrationReport, LayerResult, redact, RunCounts, RunIdentity, runStates, type RunKind, type RunRecord } from '@layermill/jobs'
+import { CalibrationReport, LayerResult, redact, RunCounts, RunIdentity, runStates, type RunKind, type RunRecord, UnfitFor, Waiting, WaitsFor } from '@layermill/jobs'
 import { z } from 'zod'
 import { HistoryEntry } from '../registry/records.js'
 
@@ -24,6 +24,7 @@ export const RunSummary = z.object({
   created: time,
   finished: time.optional(),
   error: RunError.optional(),
+  waiting: Waiting.optional().describe('Of a run that has not ended: what it waits for, if it does not go on just now.'),
 }).meta({ id: 'RunSummary', description: 'A run in short.' })
 export type RunSummary = z.output<typeof RunSummary>
 
@@ -129,6 +130,8 @@ export const WorkerInfo = z.object({
   seen: time.describe('Last heartbeat.'),
   jobs: z.array(z.object({ run: z.string(), part: count, done: count, images: count })).describe('What it is doing.'),
   imagesPerSecond: z.number().nonnegative(),
+  unfit: z.array(UnfitFor).optional().describe('Runs that it cannot work on, and why: their parts go to others. trial: the reason seems to be gone, which its next part decides.'),
+  waits: z.array(WaitsFor).optional().describe('What it waits for just now, such as a store that asks to slow down.'),
 }).meta({ id: 'WorkerInfo', description: 'A worker, what it computes on and what it is doing.' })
 export type WorkerInfo = z.output<typeof WorkerInfo>
 

@@ -1,4 +1,4 @@
-import type { Calibration, CalibrationReport, RunRecord, RunSpec } from '@layermill/jobs'
+import type { Calibration, CalibrationReport, RunRecord, RunSpec, Waiting, WorkerBeat } from '@layermill/jobs'
 import type { Network } from '@layermill/models'
 import type { ImageSource, SourceAccess, SourceItem, Store } from '@layermill/storage'
 import type { PartQueue } from './part-queue.js'
@@ -23,6 +23,10 @@ export interface RunEnvironment {
   calibrate?(record: RunRecord, source: ImageSource, signal?: AbortSignal): Promise<{ calibration: Calibration; report: CalibrationReport }>
   /** Seconds an image takes, by trying some, and how many are computed at once, where an engine is at hand. */
   probe?(record: RunRecord, source: ImageSource, sample: readonly SourceItem[]): Promise<{ secondsPerImage: number; batchSize: number }>
+  /** Heartbeats of the workers that live, where there are workers besides this process. */
+  workers?(): Promise<readonly WorkerBeat[]>
+  /** What this process itself waits for, if anything. */
+  trouble?(): Waiting | undefined
   /** Version of the decoding and resampling code. */
   readonly preparationVersion: string
   /** Versions of what computes, for run.json. */

@@ -1,6 +1,6 @@
-import { maxErrorsAllowed, type RunRecord } from '@layermill/jobs'
+import { maxErrorsAllowed, type RunRecord, type Waiting } from '@layermill/jobs'
 import { errorCode, errorMessage, LayermillError } from '@layermill/models'
-import { BATCH_SIZE_PATH, commitPath, mapOrdered, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, mapOrdered, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { foundBatchSize } from './found-batch-size.js'
 import { committedParts, committedResult } from './commits.js'
 import type { RunEnvironment } from './environment.js'
@@ -10,6 +10,7 @@ import type { PartResult } from './part-queue.js'
 import { PartFailedError, type PlannedJob, PartTracker, type TrackerTotals } from './part-tracker.js'
 import { writeRunRecord } from './record-store.js'
 import { isTerminal } from './states.js'
+import { WorkerWatch } from './worker-watch.js'
 import { deleteUpdatePlan, planRenewal, planRetry, planUpdate, readUpdatePlan, type UpdatePlan } from './update-plan.js'
 
 /** Jobs on the queue at once. */
@@ -38,6 +39,8 @@ export interface RunProgress {
   readonly partsDone: number
   /** Images of which nothing had to be computed; only with a cache. */
   readonly cached?: number
+  /** What the run waits for just now. */
+  readonly waiting?: Waiting
 }
 
 /** Carries one run out: plans, queues, follows, and finishes its files. */
@@ -45,6 +48,7 @@ class Supervision {
   private record: RunRecord
   private readonly abort = new AbortController()
   private committed: ReadonlySet<number> = new Set()
+  private waiting: Waiting | undefined
 
   constructor(record: RunRecord, private readonly options: SuperviseOptions) {
     this.record = record
@@ -79,6 +83,7 @@ class Supervision {
       signal: this.abort.signal,
       onChange: totals => this.onChange(totals),
     })
+    const watch = this.watch(tracker)
     try {
       const update = await this.prepareUpdate()
       this.committed = await committedParts(store)
@@ -91,7 +96,27 @@ class Supervision {
       // An interrupted run stays as it is in the store: whoever comes next goes on from there.
       if (this.options.signal.aborted) throw error
       return await this.fail(error, tracker.current)
+    } finally {
+      watch?.stop()
+      this.waiting = undefined
     }
+  }
+
+  /** Follows what the run waits for, where others compute. */
+  private watch(tracker: PartTracker): WorkerWatch | undefined {
+    const { workers, trouble } = this.options.environment
+    if (workers === undefined) return undefined
+    return new WorkerWatch({
+      run: this.record.id,
+      workers: async () => workers(),
+      trouble: () => trouble?.(),
+      jobsAreTold: true,
+      onWaiting: waiting => {
+        this.waiting = waiting
+        this.onChange(tracker.current)
+      },
+      onUnfit: error => this.abort.abort(error),
+    })
   }
 
   /** A change that was asked for before the run was done: its parts have new numbers and its jobs new ids. */
@@ -153,7 +178,8 @@ class Supervision {
     const { planned } = this.record
     const { done, failed, images, parts, partsDone } = totals
     const cached = this.cached(totals)
-    this.options.onProgress?.({ done: done + failed, failed, total: images, planned, parts, partsDone, ...cached })
+    const waiting = this.waiting === undefined ? {} : { waiting: this.waiting }
+    this.options.onProgress?.({ done: done + failed, failed, total: images, planned, parts, partsDone, ...cached, ...waiting })
     try {
       this.checkErrors(totals)
     } catch (error) {
@@ -190,6 +216,7 @@ class Supervision {
     })
     await store.put(SUCCESS_PATH, '')
     await store.delete(BATCH_SIZE_PATH)
+    for await (const { key } of store.list(DOUBTS_PATH)) await store.delete(key)
     return this.record
   }
 

@@ -25,7 +25,8 @@ export class Rate {
 /** A run's summary while it is under way. */
 function liveSummary(record: RunRecord, id: string, progress: RunProgress): RunSummary {
   const counts = { images: progress.total, done: progress.done - progress.failed, failed: progress.failed, parts: progress.parts, ...(progress.cached === undefined ? {} : { cached: progress.cached }) }
-  return { ...summarizeRun(record), id, state: progress.planned ? 'running' : 'planning', counts }
+  const waiting = progress.waiting === undefined ? {} : { waiting: progress.waiting }
+  return { ...summarizeRun(record), id, state: progress.planned ? 'running' : 'planning', counts, ...waiting }
 }
 
 /** Tells the newest progress at most once an interval, and none after `stop`. */

@@ -88,8 +88,9 @@ export async function* runEvents(
         yield { id: endId(summary), event: 'state', data: summary }
         return
       }
-      if (summary.state !== told) yield { id: nextId(), event: 'state', data: summary }
-      told = summary.state
+      const state = `${summary.state} ${summary.waiting?.code ?? ''} ${summary.waiting?.since ?? ''}`
+      if (state !== told) yield { id: nextId(), event: 'state', data: summary }
+      told = state
       if (progress !== undefined) yield { id: nextId(), event: 'progress', data: progress }
       if (training !== undefined) yield { id: nextId(), event: 'training', data: training }
       if (!(await turnstile.wait(lookInterval))) changed = true

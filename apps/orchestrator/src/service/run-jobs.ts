@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import {
-  type Broker, classify, type JobQueue, type JobsOptions, type JobState, parseFailedReason, type QueuedJob, queueNames, readPayload, redact, type RunJob, type RunSpec,
+  type Broker, classify, type JobQueue, type JobsOptions, type JobState, parseFailedReason, type QueuedJob, queueNames, readPayload, redact, type RunJob, type RunSpec, type Waiting,
 } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import type { RunEvent, RunSummary, TrainingState } from '../http/schemas.js'
@@ -75,7 +75,25 @@ export function summarizeJob(job: QueuedRun, state: JobState | 'unknown'): RunSu
   }
   // Nobody is at it, and whoever comes will only note its end.
   if (job.data.cancel === true && state !== 'active') return { ...known, state: 'cancelled' }
-  return known
+  if (state === 'active') return known
+  const { waiting: _before, ...rest } = known
+  const waiting = waitingOf(job, state)
+  return waiting === undefined ? rest : { ...rest, waiting }
+}
+
+/** Milliseconds for which a run may lie on the queue before that is worth saying. */
+const untold = 2000
+
+/** What a run waits for that no orchestrator has. */
+function waitingOf(job: QueuedRun, state: JobState | 'unknown'): Waiting | undefined {
+  const { failedReason, attemptsMade, processedOn, timestamp, delay } = job
+  const since = new Date(processedOn ?? timestamp).toISOString()
+  if (state === 'delayed' && typeof failedReason === 'string' && failedReason !== '') {
+    const due = new Date((processedOn ?? timestamp) + delay).toISOString()
+    return { code: 'retry', reason: `attempt ${attemptsMade} of ${job.opts.attempts ?? 1} failed: ${redact(failedReason)}; the next is due at ${due}`, since }
+  }
+  if (Date.now() - timestamp < untold) return undefined
+  return { code: 'no-orchestrator', reason: 'no orchestrator has taken it up', since }
 }
 
 /** Whether another try can help a run. */

@@ -78,7 +78,10 @@ class RunProcessor {
       // A lost run's lock may be held all the same, where the queue forgot that another one held it: then the run is taken up again.
       if (reason instanceof RunHandedBack || reason instanceof RunLost) return await handBack(job, token)
       const failure = await toJobError(error)
-      if (job.attemptsMade + 1 >= (job.opts.attempts ?? 1) || !worthAnotherTry(error)) {
+      const [attempt, attempts] = [job.attemptsMade + 1, job.opts.attempts ?? 1]
+      const last = attempt >= attempts || !worthAnotherTry(error)
+      this.options.note?.(`run ${job.id}: attempt ${attempt} of ${attempts} failed: ${failure.message}${last ? '' : '; it is tried again'}`)
+      if (last) {
         const { code, message } = parseFailedReason(failure.message)
         await this.#tellEnd(job, { ...summarizeJob(job, 'active'), state: 'failed', finished: this.environment.now().toISOString(), error: { code, message } })
       }
@@ -152,6 +155,7 @@ class RunProcessor {
         signal,
         onProgress: progress => report.update(progress),
         onEpoch: line => report.epoch(line),
+        onWaiting: waiting => report.waiting(waiting),
         onWarning: text => this.options.note?.(`run ${job.id}: warning: ${text}`),
       })
       await report.end()

@@ -1,4 +1,4 @@
-import type { RunCounts, RunRecord } from '@layermill/jobs'
+import type { RunCounts, RunRecord, Waiting } from '@layermill/jobs'
 import { type RunSummary, summarizeRun, type TrainingState } from '../http/schemas.js'
 import type { TrainingProgress } from '../train/environment.js'
 import type { MetricsLine } from '../train/metrics-line.js'
@@ -42,6 +42,7 @@ export class TrainingReport {
   #latest: TrainingProgress | undefined
   #epochs: TrainingState[] = []
   #changed = false
+  #waiting: Waiting | undefined
   #timer: NodeJS.Timeout | undefined
 
   constructor(private readonly options: TrainingReportOptions) {
@@ -52,7 +53,14 @@ export class TrainingReport {
   update(progress: TrainingProgress): void {
     if ('done' in progress) this.#counts = { images: progress.total, done: progress.done - progress.failed, failed: progress.failed, parts: 0 }
     else this.#planned = true
+    if ('done' in progress) this.#waiting = progress.waiting
     this.#latest = progress
+    this.#change()
+  }
+
+  /** What the run waits for by now. */
+  waiting(waiting: Waiting | undefined): void {
+    this.#waiting = waiting
     this.#change()
   }
 
@@ -97,6 +105,6 @@ export class TrainingReport {
 
   #summary(): RunSummary {
     const { record, id } = this.options
-    return { ...summarizeRun(record), id, state: this.#planned ? 'running' : 'planning', counts: this.#counts }
+    return { ...summarizeRun(record), id, state: this.#planned ? 'running' : 'planning', counts: this.#counts, ...(this.#waiting === undefined ? {} : { waiting: this.#waiting }) }
   }
 }

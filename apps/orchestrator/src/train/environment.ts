@@ -1,4 +1,4 @@
-import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/jobs'
+import type { FinetuneSpec, RunRecord, TrainingPlan, Waiting } from '@layermill/jobs'
 import type { Network, WeightSet } from '@layermill/models'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
@@ -33,7 +33,7 @@ export interface TrainingEnvironment {
 /** Where a run stands, for people. */
 export type TrainingProgress =
   /** Images are looked at, or the base's features computed. */
-  | { readonly phase: 'check' | 'features'; readonly done: number; readonly total: number; readonly failed: number }
+  | { readonly phase: 'check' | 'features'; readonly done: number; readonly total: number; readonly failed: number; readonly waiting?: Waiting }
   | {
       readonly phase: 'train' | 'validate'
       /** From 1. */

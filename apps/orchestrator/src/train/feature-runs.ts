@@ -130,7 +130,7 @@ export async function runFeatures(
     environment: environment.runs,
     store,
     signal,
-    onProgress: ({ done, failed, total }) => onProgress({ phase: 'features', done, failed, total }),
+    onProgress: ({ done, failed, total, waiting }) => onProgress({ phase: 'features', done, failed, total, ...(waiting === undefined ? {} : { waiting }) }),
   })
   return { store, shape: finished.layers[0]!.shape, errors: await readAllErrors(store) }
 }

@@ -1,4 +1,4 @@
-import type { FinetuneSpec, RunRecord } from '@layermill/jobs'
+import type { FinetuneSpec, RunRecord, Waiting } from '@layermill/jobs'
 import {
   errorCode,
   errorMessage,
@@ -16,6 +16,7 @@ import { type GradientSource, initialHead } from '@layermill/training'
 import type { HistoryEntry } from '../registry/records.js'
 import { registerRun } from '../registry/register-run.js'
 import { writeRunRecord } from '../run/record-store.js'
+import { WorkerWatch } from '../run/worker-watch.js'
 import { CheckpointStore } from './checkpoints.js'
 import type { TrainingEnvironment, TrainingProgress } from './environment.js'
 import { trainLoop, type TrainedParameters } from './loop.js'
@@ -32,6 +33,8 @@ export interface SuperviseTrainingOptions {
   readonly onProgress?: (progress: TrainingProgress) => void
   readonly onEpoch?: (line: MetricsLine) => void
   readonly onWarning?: (text: string) => void
+  /** Told what the training waits for while workers compute it; undefined where it goes on. */
+  readonly onWaiting?: (waiting: Waiting | undefined) => void
   /** Told what became of the model in the registry that the spec names. */
   readonly onRegistered?: (entry: HistoryEntry) => void
   /** Computes from images also where the base is frozen and its features could be stored: to hold one way against the other. */
@@ -95,6 +98,8 @@ class TrainingSupervision {
     const first = new Map([...base.tensors, ...initialHead(network, spec.seed)])
     const initial = new Map([...plan.trainable, ...plan.statistics].map((name): [string, Tensor] => [name, first.get(name)!]))
     const source: GradientSource = await environment.gradients(this.record, plan, store, features)
+    const unfit = new AbortController()
+    const watch = features === undefined ? this.watch(error => unfit.abort(error)) : undefined
     try {
       return await trainLoop({
         spec,
@@ -106,13 +111,25 @@ class TrainingSupervision {
         initial,
         source,
         checkpoints: new CheckpointStore(store, this.record.id, spec.keepCheckpoints),
-        signal,
+        signal: AbortSignal.any([signal, unfit.signal]),
         onProgress,
         onEpoch: lines => this.onEpoch(lines),
       })
     } finally {
+      watch?.stop()
       await source.close()
     }
+  }
+
+  /** Follows what the training waits for, where workers compute it. */
+  private watch(onUnfit: (error: LayermillError) => void): WorkerWatch | undefined {
+    const { runs } = this.options.environment
+    const { workers } = runs
+    if (workers === undefined) return undefined
+    return new WorkerWatch({
+      run: this.record.id, workers: async () => workers(), trouble: () => runs.trouble?.(), jobsAreTold: false,
+      onWaiting: waiting => this.options.onWaiting?.(waiting), onUnfit,
+    })
   }
 
   /** The file follows the checkpoints: an epoch that is not in one will come again. */

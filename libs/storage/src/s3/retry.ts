@@ -1,5 +1,6 @@
 import { errorCode, LayermillError } from '@layermill/models'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { slowStore } from './slow-store.js'
 
 /** Attempts of one request, the first included; with the delays below they span about half a minute. */
 const ATTEMPTS = 9
@@ -45,6 +46,7 @@ export async function withRetries<T>(run: (attempt: number) => Promise<T>): Prom
       return await run(attempt)
     } catch (error) {
       if (attempt >= ATTEMPTS || !isTransient(error)) throw error
+      slowStore.refused(error)
     }
     const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1))
     // Half fixed, half random: many workers that were throttled together do not come back together.

@@ -11,7 +11,7 @@ export function WorkerTable({ workers, run }: { workers: readonly WorkerInfo[]; 
     <TableBox label="Workers">
       <thead><tr><th scope="col">Worker</th><th scope="col">State</th><th scope="col">Computes on</th><th scope="col" class="n">Images/s</th><th scope="col">Working on</th><th scope="col">Heard of</th></tr></thead>
       <tbody>
-        {workers.map(({ id, host, state, device, engine, version, jobs, imagesPerSecond, seen }) => (
+        {workers.map(({ id, host, state, device, engine, version, jobs, imagesPerSecond, seen, unfit = [], waits = [] }) => (
           <tr key={id}>
             <th scope="row"><span class="mono">{id}</span><small class="muted block">{host} · {version}</small></th>
             <td><span class={`badge worker-${state}`}><span class="mark" aria-hidden="true" />{state}</span></td>
@@ -24,6 +24,12 @@ export function WorkerTable({ workers, run }: { workers: readonly WorkerInfo[]; 
                 </div>
               ))}
               {jobs.length === 0 ? <span class="muted">nothing</span> : null}
+              {unfit.filter(entry => run === undefined || entry.run === run).map(entry => (
+                <div key={entry.run} class="bad">
+                  unfit for {run === undefined ? <a href={link('runs', entry.run)}>{entry.run}</a> : 'this run'}: {entry.reason} <span class="muted">[{entry.code}], since {ago(entry.since, now)}</span>
+                </div>
+              ))}
+              {waits.map(wait => <div key={wait.since} class="muted">{wait.reason}, since {ago(wait.since, now)}</div>)}
             </td>
             <td class="muted nowrap">{ago(seen, now)}</td>
           </tr>

@@ -1,5 +1,5 @@
 import type { RunDetail, WorkerInfo } from '@layermill/orchestrator/api'
-import { bytes, count, duration, percent, rate } from '../core/format.js'
+import { ago, bytes, count, duration, percent, rate } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { WorkerTable } from '../fleet/workers-page.js'
 import { Card, ProgressBar, Stat } from '../ui/parts.js'
@@ -30,6 +30,7 @@ function Progress({ run, live }: { run: RunDetail; live: LiveRun }) {
         <p class="muted">{count(counts.done)} of {count(counts.images)} images{run.planned ? '' : ', listing goes on'}</p>
         {speeds.length > 1 ? <Sparkline values={speeds} label="Throughput" width={220} height={40} /> : null}
       </div>
+      {run.waiting === undefined ? null : <p class="waiting" role="status">Waiting since {ago(run.waiting.since, Date.now())}: {run.waiting.reason}</p>}
       <ProgressBar counts={counts} state={state} label="Progress of the run" />
       <dl class="stats inline">
         <Stat label="Throughput" value={speed === undefined ? '–' : rate(speed)} note="images/s" />
@@ -53,7 +54,7 @@ function RunWorkers({ id, workers }: { id: string; workers: readonly WorkerInfo[
 export function RunOverview({ run, live }: { run: RunDetail; live: LiveRun }) {
   const active = run.state === 'running' || run.state === 'planning'
   const { data } = usePolled<{ workers: WorkerInfo[] }>(active ? '/v1/workers' : undefined, 2000)
-  const workers = (data?.workers ?? []).filter(({ jobs }) => jobs.some(job => job.run === run.id))
+  const workers = (data?.workers ?? []).filter(({ jobs, unfit = [] }) => [...jobs, ...unfit].some(entry => entry.run === run.id))
   return (
     <>
       <Progress run={run} live={live} />
