@@ -100,6 +100,12 @@ export class Bucket {
     }
   }
 
+  /** Whether any key starts with this. */
+  async holds(prefix: string): Promise<boolean> {
+    const page = await this.page({ prefix, most: 1 })
+    return page.objects.length > 0
+  }
+
   /** Whether an object that `matches` lies directly under `prefix`, in no folder. */
   async holdsDirectly(prefix: string, matches: (name: string) => boolean): Promise<boolean> {
     for (let next: string | undefined = ''; next !== undefined;) {
@@ -141,12 +147,13 @@ export class Bucket {
     }
   }
 
-  private async page(request: { prefix: string; after?: string; next?: string; delimiter?: string }): Promise<Page> {
+  private async page(request: { prefix: string; after?: string; next?: string; delimiter?: string; most?: number }): Promise<Page> {
     try {
       const output: ListObjectsV2CommandOutput = await withRetries(async () => this.client.send(new (sdk().ListObjectsV2Command)({
         Bucket: this.name,
         Prefix: request.prefix,
         Delimiter: request.delimiter,
+        MaxKeys: request.most,
         StartAfter: request.next === undefined ? request.after : undefined,
         ContinuationToken: request.next,
         // Keys may hold characters that XML cannot.

@@ -48,7 +48,11 @@ export function parseS3Url(url: string): S3Location {
     })
   }
   if (!/^[A-Za-z0-9._-]{3,255}$/.test(bucket)) throw new LayermillError('STORE_URL', `${url}: '${bucket}' is not a bucket name`)
-  return { bucket, prefix: match?.[2] ?? '' }
+  const prefix = match?.[2] ?? ''
+  if (prefix.split('/').includes('..')) {
+    throw new LayermillError('STORE_URL', `${url}: '..' in a place of a bucket; expected s3://bucket/prefix`, { hint: 'Buckets have no folders to go up from: name the place itself.' })
+  }
+  return { bucket, prefix }
 }
 
 /** The server other than AWS that the environment names, if any. */

@@ -68,7 +68,12 @@ describe('a folder', () => {
     await symlink(join(folder, 'real', '1.jpg'), join(folder, 'photos', 'one.jpg'))
     await symlink(join(folder, 'photos'), join(folder, 'real', 'back'))
     await symlink('nowhere.jpg', join(folder, 'photos', 'broken.jpg'))
-    expect(await keysOf(await openSource(join(folder, 'photos')))).toEqual(['linked/1.jpg', 'one.jpg', 'own.jpg'])
+    const source = await openSource(join(folder, 'photos'))
+    const items = await itemsOf(source)
+    expect(items.map((item) => item.key)).toEqual(['broken.jpg', 'linked/1.jpg', 'one.jpg', 'own.jpg'])
+    // A link to nowhere is an image that is missing, and fails alone.
+    expect(items[0]).toMatchObject({ etag: '', bytes: 0 })
+    await expect(source.read(items[0]!)).rejects.toMatchObject({ code: 'IMAGE_MISSING' })
   })
 
   it('says what it left out where there is no image', async () => {

@@ -1,48 +1,74 @@
 import { Readable } from 'node:stream'
 import { errorMessage, LayermillError } from '@layermill/models'
 import { parse } from 'csv-parse'
+import { LABEL_COLUMNS, PATH_COLUMNS, SPLIT_COLUMN } from './columns.js'
 import { textLines } from './lines.js'
 
-/** One entry of a list file: the path as written, its label, and where it stands. */
+/** One entry of a list file: the path as written, its label and split, and where it stands. */
 export interface ListEntry {
   readonly line: number
   readonly path: string
   readonly label?: string
+  readonly split?: string
 }
 
-export type ListFormat = 'txt' | 'csv' | 'jsonl'
-
-const PATH_COLUMNS = ['path', 'file', 'key', 'image']
+export type ListFormat = 'txt' | 'csv' | 'tsv' | 'jsonl'
 
 /** The format a list file's extension stands for, undefined for other extensions. */
 export function listFormat(extension: string): ListFormat | undefined {
   if (extension === 'ndjson') return 'jsonl'
-  return extension === 'txt' || extension === 'csv' || extension === 'jsonl' ? extension : undefined
+  return extension === 'txt' || extension === 'csv' || extension === 'tsv' || extension === 'jsonl' ? extension : undefined
+}
+
+/** What only the whole of a list says, found by reading it once. */
+export interface ListFacts {
+  /** Every line of a .txt ends with a whole number after a space: `path label`, as Caffe and Chainer write lists. */
+  readonly labelledLines: boolean
+}
+
+const LABELLED_LINE = /^(.*\S)\s+(-?\d{1,9})$/
+
+/** @throws LayermillError `LIST_INVALID` */
+export async function listFacts(format: ListFormat, chunks: AsyncIterable<Uint8Array>, name: string): Promise<ListFacts> {
+  if (format !== 'txt') return { labelledLines: false }
+  let any = false
+  for await (const text of textLines(chunks, name)) {
+    const line = text.trim()
+    if (line === '') continue
+    if (!LABELLED_LINE.test(line)) return { labelledLines: false }
+    any = true
+  }
+  return { labelledLines: any }
 }
 
 /**
  * A list file's entries, as a stream.
  *
- * txt: one path a line, blank lines left out. csv: a header with a `path`, `file`, `key` or `image` column and perhaps `label`.
- * jsonl: an object a line with `path`, `file`, `key` or `image` and perhaps `label`.
+ * txt: one path a line, or where all lines end so, a path, a space and a whole number: the label; a path may hold spaces. Blank lines are left
+ * out. csv (commas or semicolons), tsv: a header with a column of paths and perhaps of labels and of splits. jsonl: an object a line with these
+ * fields. Names of columns are those of `columns.ts`.
  *
  * @throws LayermillError `LIST_INVALID` with file and line
  */
-export function listEntries(format: ListFormat, chunks: AsyncIterable<Uint8Array>, name: string): AsyncIterable<ListEntry> {
-  if (format === 'csv') return csvEntries(chunks, name)
-  return format === 'txt' ? txtEntries(chunks, name) : jsonEntries(chunks, name)
+export function listEntries(format: ListFormat, chunks: AsyncIterable<Uint8Array>, name: string, facts: ListFacts): AsyncIterable<ListEntry> {
+  if (format === 'csv' || format === 'tsv') return csvEntries(chunks, name, format === 'tsv' ? '\t' : undefined)
+  return format === 'txt' ? txtEntries(chunks, name, facts) : jsonEntries(chunks, name)
 }
 
 function invalid(name: string, line: number, what: string, hint?: string): LayermillError {
   return new LayermillError('LIST_INVALID', `${name}:${line}: ${what}`, { hint })
 }
 
-async function* txtEntries(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<ListEntry> {
+async function* txtEntries(chunks: AsyncIterable<Uint8Array>, name: string, { labelledLines }: ListFacts): AsyncGenerator<ListEntry> {
   let line = 0
   for await (const text of textLines(chunks, name)) {
     line++
     const path = text.trim()
-    if (path !== '') yield { line, path }
+    if (path === '') continue
+    const [, own, label] = (labelledLines ? LABELLED_LINE.exec(path) : null) ?? []
+    if (own === undefined || label === undefined) yield { line, path }
+    else if (/\.[a-z]{3,4}\s+-?\d+$/i.test(own)) throw invalid(name, line, 'more than one label on a line; expected a path and one whole number')
+    else yield { line, path: own, label: String(Number(label)) }
   }
 }
 
@@ -51,15 +77,26 @@ async function* jsonEntries(chunks: AsyncIterable<Uint8Array>, name: string): As
   for await (const text of textLines(chunks, name)) {
     line++
     if (text.trim() === '') continue
-    const row = parseRow(text, name, line)
-    const path = PATH_COLUMNS.map((column) => row[column]).find((value) => value !== undefined && value !== null)
+    const row = lowerNames(parseRow(text, name, line))
+    const path = valueOf(row, PATH_COLUMNS)
     if (typeof path !== 'string' || path === '') throw invalid(name, line, `expected a string in one of ${PATH_COLUMNS.join(', ')}`)
-    const { label } = row
-    if (label === undefined || label === null || label === '') yield { line, path }
-    else if (typeof label === 'string' || typeof label === 'number') yield { line, path, label: String(label) }
-    else throw invalid(name, line, 'label is neither a string nor a number')
+    const label = textValue(valueOf(row, LABEL_COLUMNS))
+    const split = textValue(row[SPLIT_COLUMN])
+    if (label === 'invalid') throw invalid(name, line, 'label is neither a string nor a number')
+    yield { line, path, ...(label === undefined ? {} : { label: label.text }), ...(split === undefined || split === 'invalid' ? {} : { split: split.text }) }
   }
 }
+
+function textValue(value: unknown): { text: string } | 'invalid' | undefined {
+  if (value === undefined || value === null || value === '') return undefined
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? { text: String(value) } : 'invalid'
+}
+
+function valueOf(row: Record<string, unknown>, columns: readonly string[]): unknown {
+  return columns.map((column) => row[column]).find((value) => value !== undefined && value !== null)
+}
+
+const lowerNames = (row: Record<string, unknown>): Record<string, unknown> => Object.fromEntries(Object.entries(row).map(([key, value]) => [key.toLowerCase(), value]))
 
 function parseRow(text: string, name: string, line: number): Record<string, unknown> {
   let row: unknown
@@ -72,12 +109,43 @@ function parseRow(text: string, name: string, line: number): Record<string, unkn
   return row as Record<string, unknown>
 }
 
-async function* csvEntries(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<ListEntry> {
-  const parser = parse({ bom: true, info: true, trim: true, skip_empty_lines: true, max_record_size: 1024 * 1024 })
-  const input = Readable.from(chunks, { objectMode: false })
+/** Bytes of the header that are looked at for what separates columns. */
+const HEADER_BYTES = 64 * 1024
+
+/** The separator of a csv, by its header: the one of `,` `;` and tab that it has most of outside quotes, `,` where it has none. */
+async function separatorOf(chunks: AsyncIterator<Uint8Array>): Promise<{ separator: string; read: Uint8Array[] }> {
+  const read: Uint8Array[] = []
+  let size = 0
+  while (size < HEADER_BYTES) {
+    const { value, done } = await chunks.next()
+    if (done === true) break
+    read.push(value)
+    size += value.byteLength
+    if (value.includes(10)) break
+  }
+  const [header = ''] = new TextDecoder().decode(Buffer.concat(read)).trimStart().split(/\r?\n/)
+  const plain = header.replaceAll(/"[^"]*"/g, '')
+  const counts = [',', ';', '\t'].map((separator) => ({ separator, count: plain.split(separator).length - 1 }))
+  return { separator: counts.toSorted((a, b) => b.count - a.count)[0]!.separator, read }
+}
+
+async function* joined(first: readonly Uint8Array[], rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* first
+    for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value
+  } finally {
+    await rest.return?.()
+  }
+}
+
+async function* csvEntries(chunks: AsyncIterable<Uint8Array>, name: string, tab: '\t' | undefined): AsyncGenerator<ListEntry> {
+  const iterator = chunks[Symbol.asyncIterator]()
+  const { separator, read } = await separatorOf(iterator)
+  const parser = parse({ bom: true, info: true, trim: true, skip_empty_lines: true, max_record_size: 1024 * 1024, delimiter: tab ?? separator })
+  const input = Readable.from(joined(read, iterator), { objectMode: false })
   input.on('error', (error) => parser.destroy(error))
   input.pipe(parser)
-  let columns: { path: number; label: number } | undefined
+  let columns: Columns | undefined
   try {
     for await (const record of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
       const { lines: line } = record.info
@@ -85,10 +153,10 @@ async function* csvEntries(chunks: AsyncIterable<Uint8Array>, name: string): Asy
         columns = readHeader(record.record, name, line)
         continue
       }
-      const path = record.record[columns.path] ?? ''
+      const field = (index: number): string => (index < 0 ? '' : (record.record[index] ?? ''))
+      const [path, label, split] = [field(columns.path), field(columns.label), field(columns.split)]
       if (path === '') throw invalid(name, line, 'the path is empty')
-      const label = columns.label < 0 ? '' : (record.record[columns.label] ?? '')
-      yield label === '' ? { line, path } : { line, path, label }
+      yield { line, path, ...(label === '' ? {} : { label }), ...(split === '' ? {} : { split }) }
     }
   } catch (error) {
     if (error instanceof LayermillError) throw error
@@ -100,9 +168,17 @@ async function* csvEntries(chunks: AsyncIterable<Uint8Array>, name: string): Asy
   }
 }
 
-function readHeader(names: readonly string[], name: string, line: number): { path: number; label: number } {
+interface Columns {
+  readonly path: number
+  readonly label: number
+  readonly split: number
+}
+
+function readHeader(names: readonly string[], name: string, line: number): Columns {
   const lower = names.map((column) => column.toLowerCase())
-  const path = PATH_COLUMNS.map((column) => lower.indexOf(column)).find((index) => index >= 0)
-  if (path !== undefined) return { path, label: lower.indexOf('label') }
-  throw invalid(name, line, `no column named ${PATH_COLUMNS.join(', ')} in the header (found: ${names.join(', ')})`, 'The first line of a csv list names its columns, such as: path,label')
+  const find = (columns: readonly string[]): number => columns.map((column) => lower.indexOf(column)).find((index) => index >= 0) ?? -1
+  const path = find(PATH_COLUMNS)
+  if (path >= 0) return { path, label: find(LABEL_COLUMNS), split: find([SPLIT_COLUMN]) }
+  throw invalid(name, line, `no column named ${PATH_COLUMNS.slice(0, 4).join(', ')} in the header (found: ${names.join(', ')})`,
+    `The first line of a csv list names its columns, such as: path,label. Of paths also ${PATH_COLUMNS.slice(4).join(', ')}; of labels ${LABEL_COLUMNS.join(', ')}.`)
 }

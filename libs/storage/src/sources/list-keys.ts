@@ -41,7 +41,10 @@ function uncheckedKey(entry: string, base: ListBase): string {
   if (scheme !== undefined && scheme !== 'file') {
     throw new LayermillError('LIST_INVALID', `${scheme}:// cannot be read; expected a path or s3://bucket/key`)
   }
-  const path = scheme === 'file' ? fileURLToPath(entry) : entry
+  const drive = /^([a-z]:)[\\/]/i.exec(entry)?.[1]
+  if (drive !== undefined) throw new LayermillError('LIST_INVALID', `a path on the drive ${drive} of another machine`, { hint: 'Make the paths relative to the list.' })
+  // Lists from Windows; a file whose own name has a backslash cannot be listed.
+  const path = scheme === 'file' ? fileURLToPath(entry) : entry.replaceAll('\\', '/')
   // A key of a bucket is taken as it is: 'a//b' and './a' are other objects there, and refused as keys.
   if (base.kind === 's3') {
     if (scheme === 'file' || path.startsWith('/')) throw new LayermillError('LIST_INVALID', 'an absolute path in a list that is itself in a bucket')

@@ -52,6 +52,37 @@ describe('list files', () => {
     expect(brief(await itemsOf(source))).toEqual(['a.jpg=cat', 'sub/b.jpg=7', 'sub/c.dat'])
   })
 
+  it.each([
+    ['caffe.txt', 'a.jpg 0\nsub/my b 2.jpg 12\n\nsub/c.dat\t-1\n', ['a.jpg=0', 'sub/my b 2.jpg=12', 'sub/c.dat=-1']],
+    // Not all lines have a label, so none has.
+    ['paths.txt', 'IMG 12\na.jpg\nphoto 1\n', ['IMG 12', 'a.jpg', 'photo 1']],
+    ['list.tsv', 'file_name\tclass\na.jpg\tcat, tabby\nsub/b.jpg\t\n', ['a.jpg=cat, tabby', 'sub/b.jpg']],
+    ['semicolon.csv', 'Filename;Cls;Note\na.jpg;cat;x, y\n"sub/b.jpg";"a;b";\n', ['a.jpg=cat', 'sub/b.jpg=a;b']],
+    ['tabs.csv', 'image_path\tlabel\na.jpg\tx;y\n', ['a.jpg=x;y']],
+    ['one.csv', '\ufeffimage\r\n"a.jpg"\r\n', ['a.jpg']],
+    ['meta.jsonl', '{"file_name":"a.jpg","class":"cat"}\n{"image_path":"sub/b.jpg","cls":3}\n{"Filename":"sub/c.dat","Label":true}\n', ['a.jpg=cat', 'sub/b.jpg=3', 'sub/c.dat=true']],
+    ['windows.csv', 'path,label\nsub\\b.jpg,cat\n.\\a.jpg,dog\n..\\other\\d.jpg,cow\n', ['sub/b.jpg=cat', 'a.jpg=dog', '_up/other/d.jpg=cow']],
+    // A column of pandas that holds 0 and 0.0, as numbers are written where some rows have none.
+    ['pandas.csv', 'path,label\na.jpg,0\nsub/b.jpg,0.0\nsub/c.dat,\n../other/d.jpg,10.0\n', ['a.jpg=0', 'sub/b.jpg=0', 'sub/c.dat', '_up/other/d.jpg=10']],
+    ['pandas.jsonl', '{"path":"a.jpg","label":0.0}\n{"path":"sub/b.jpg","label":"0.0"}\n', ['a.jpg=0', 'sub/b.jpg=0']],
+    ['versions.csv', 'path,label\na.jpg,1.0\nsub/b.jpg,1.5\n', ['a.jpg=1.0', 'sub/b.jpg=1.5']],
+  ])('%s is read as it is meant', async (name, text, expected) => {
+    expect(brief(await itemsOf(await list(name, text)))).toEqual(expected)
+  })
+
+  it('give the rows of one split', async () => {
+    await list('split.csv', 'path,label,split\na.jpg,cat,train\nsub/b.jpg,dog,test\nsub/c.dat,dog,train\n')
+    const of = async (split: string): Promise<string[]> => brief(await itemsOf(await openSource(join(folder, 'lists', 'split.csv'), { split })))
+    expect(await of('train')).toEqual(['a.jpg=cat', 'sub/c.dat=dog'])
+    expect(await of('test')).toEqual(['sub/b.jpg=dog'])
+    await expect(of('val')).rejects.toMatchObject({ code: 'SOURCE_EMPTY', message: expect.stringContaining('its splits are train, test') as string })
+    const source = await openSource(join(folder, 'lists', 'split.csv'), { split: 'train' })
+    expect(brief(await itemsOf(source, 'a.jpg'))).toEqual(['sub/c.dat=dog'])
+    await list('none.jsonl', '{"path":"a.jpg"}')
+    await expect(itemsOf(await openSource(join(folder, 'lists', 'none.jsonl'), { split: 'train' }))).rejects.toThrow(/it has no split column/)
+    await expect(openSource(join(folder, 'lists'), { split: 'train' })).rejects.toMatchObject({ code: 'SOURCE_KIND' })
+  })
+
   it('obey the label rule', async () => {
     await list('list.csv', 'path,label\nsub/b.jpg,cat\n')
     const path = join(folder, 'lists', 'list.csv')
@@ -77,6 +108,8 @@ describe('list files', () => {
     ['list.jsonl', '{"path":"a.jpg"}\nnot json\n', /list\.jsonl:2: not JSON/],
     ['list.jsonl', '{"path":"a.jpg","label":{}}\n', /list\.jsonl:1: label is neither/],
     ['list.txt', 'a.jpg\nhttp://example.org/b.jpg\n', /list\.txt:2: http:\/\/ cannot be read/],
+    ['list.txt', 'a.jpg 0 1\nsub/b.jpg 1 0\n', /list\.txt:1: more than one label/],
+    ['list.txt', 'C:\\photos\\a.jpg\n', /list\.txt:1: a path on the drive C:/],
     ['list.txt', Uint8Array.of(0x61, 0x0a, 0xff, 0xfe, 0x0a), /list\.txt: not UTF-8 text near line/],
   ])('refuse a faulty %s by its line: %j', async (name, text, message) => {
     const source = await list(name, text)

@@ -4,16 +4,19 @@ import { mapOrdered } from '../prefetch.js'
 import { Bucket } from '../s3/bucket.js'
 import { s3Client, type SourceAccess } from '../s3/client.js'
 import { refuseDuplicates } from './duplicates.js'
-import { type ListEntry, listEntries, type ListFormat } from './list-format.js'
+import { LeftOut } from './left-out.js'
+import { type ListEntry, listEntries, type ListFacts, listFacts, type ListFormat } from './list-format.js'
 import { isElsewhere, keyOfEntry, type ListBase, placeOfKey } from './list-keys.js'
 import { readImage, statImage } from './local.js'
 import { ObjectReader } from './object-reader.js'
 import { statObject } from './objects.js'
-import { emptySource, folderLabel, type ImageSource, type LabelRule, Skipped, type SourceItem } from './source.js'
+import { emptySource, folderLabel, type ImageSource, type LabelRule, type SourceItem } from './source.js'
 
 const STATS_AT_ONCE = 32
 /** Entries among which a probe looks for an image that can be read. */
 const OTHERS = 1000
+/** Names of splits that an error can tell. */
+const MOST_SPLITS = 10
 
 /** Whether a list may name this image elsewhere, a path or s3:// URL; undefined where it may name all. */
 export type ListRule = ((place: string) => boolean) | undefined
@@ -28,6 +31,20 @@ export interface ListFile {
   close(): Promise<void>
 }
 
+export interface ListOptions {
+  readonly labels: LabelRule
+  readonly allows?: ListRule
+  readonly access?: SourceAccess | undefined
+  /** Only rows whose `split` column says so. */
+  readonly split?: string | undefined
+}
+
+/** What the first reading of a whole list found. */
+interface Checked extends ListFacts {
+  /** Labels are whole numbers, some of them written as `1.0`, as pandas writes a column that lacks some: they are the same classes. */
+  readonly wholeLabels: boolean
+}
+
 /**
  * The images a list file names, in its order. The first listing reads the list once more beforehand: faulty lines and images named twice
  * are refused before any work is done. Images that are not there are listed, with an empty etag, and fail when they are read.
@@ -35,19 +52,16 @@ export interface ListFile {
 export class ListSource implements ImageSource {
   readonly url: string
   readonly kind = 'list'
-  private checked: Promise<void> | undefined
+  private checked: Promise<Checked> | undefined
   private readonly readers = new Map<string, ObjectReader>()
 
-  constructor(
-    private readonly list: ListFile, private readonly labels: LabelRule, private readonly allows?: ListRule, private readonly access?: SourceAccess,
-  ) {
+  constructor(private readonly list: ListFile, private readonly options: ListOptions) {
     this.url = list.url
   }
 
-  async *items(options: { after?: string } = {}): AsyncGenerator<SourceItem> {
+  async *items({ after, leftOut = new LeftOut() }: { after?: string; leftOut?: LeftOut } = {}): AsyncGenerator<SourceItem> {
     this.checked ??= this.check()
-    await this.checked
-    const wanted = this.keys(options.after)
+    const wanted = this.keys(after, await this.checked, leftOut)
     yield* mapOrdered(wanted, STATS_AT_ONCE, async ({ key, label }) => ({ key, ...(await this.look(key)), label }))
   }
 
@@ -72,23 +86,39 @@ export class ListSource implements ImageSource {
     await this.list.close()
   }
 
-  private async check(): Promise<void> {
+  private async check(): Promise<Checked> {
+    const facts = await this.facts()
     const { bytes } = await this.list.open()
+    const { split } = this.options
+    const splits = new Set<string>()
     let any = false
+    let [whole, written] = [true, false]
     const read = async function* (source: ListSource): AsyncGenerator<{ key: string; line: number }> {
-      for await (const entry of source.entries()) {
+      for await (const entry of source.entries(facts)) {
+        if (entry.split !== undefined && splits.size < MOST_SPLITS) splits.add(entry.split)
+        if (split !== undefined && entry.split !== split) continue
         any = true
+        if (entry.label !== undefined) {
+          whole &&= /^-?\d{1,15}(\.0+)?$/.test(entry.label)
+          written ||= entry.label.includes('.')
+        }
         yield { key: entry.key, line: entry.line }
       }
     }
     await refuseDuplicates(() => read(this), bytes, this.url)
-    if (!any) throw emptySource(this.url, new Skipped())
+    if (any) return { ...facts, wholeLabels: whole && written }
+    if (split === undefined) throw emptySource(this.url, new LeftOut())
+    throw new LayermillError('SOURCE_EMPTY', `${this.url} has no row of the split ${JSON.stringify(split)}; ${splits.size === 0 ? 'it has no split column' : `its splits are ${[...splits].join(', ')}`}`)
+  }
+
+  private async facts(): Promise<ListFacts> {
+    return listFacts(this.list.format, (await this.list.open()).chunks, this.url)
   }
 
   /** Entries with their keys. */
-  private async *entries(): AsyncGenerator<ListEntry & { key: string }> {
+  private async *entries(facts: ListFacts): AsyncGenerator<ListEntry & { key: string }> {
     const { chunks } = await this.list.open()
-    for await (const entry of listEntries(this.list.format, chunks, this.url)) {
+    for await (const entry of listEntries(this.list.format, chunks, this.url, facts)) {
       yield { ...entry, key: this.keyOf(entry) }
     }
   }
@@ -96,7 +126,7 @@ export class ListSource implements ImageSource {
   private keyOf(entry: ListEntry): string {
     try {
       const key = keyOfEntry(entry.path, this.list.base)
-      if (this.allows !== undefined && isElsewhere(key)) this.refuse(key, entry)
+      if (this.options.allows !== undefined && isElsewhere(key)) this.refuse(key, entry)
       return key
     } catch (error) {
       if (!(error instanceof LayermillError) || error.code === 'PLACE_REFUSED') throw error
@@ -107,14 +137,16 @@ export class ListSource implements ImageSource {
   private refuse(key: string, entry: ListEntry): void {
     const place = placeOfKey(key, this.list.base)
     const text = place.kind === 'local' ? place.path : `s3://${place.bucket}/${place.key}`
-    if (this.allows?.(text) === false) throw new LayermillError('PLACE_REFUSED', `${this.url}:${entry.line}: ${text} is not below a place that this server allows`)
+    if (this.options.allows?.(text) === false) throw new LayermillError('PLACE_REFUSED', `${this.url}:${entry.line}: ${text} is not below a place that this server allows`)
   }
 
-  private async *keys(after: string | undefined): AsyncGenerator<{ key: string; label: string | undefined }> {
+  private async *keys(after: string | undefined, checked: Checked, leftOut: LeftOut): AsyncGenerator<{ key: string; label: string | undefined }> {
+    const { split } = this.options
     let reached = after === undefined
-    for await (const { key, label } of this.entries()) {
-      if (reached) yield { key, label: this.label(key, label) }
-      else reached = key === after
+    for await (const entry of this.entries(checked)) {
+      if (split !== undefined && entry.split !== split) leftOut.pass('of another split')
+      else if (reached) yield { key: entry.key, label: this.label(entry, checked) }
+      else reached = entry.key === after
     }
     if (!reached) {
       throw new LayermillError('SOURCE_CHANGED', `${this.url} no longer names ${JSON.stringify(after)}, where the listing is to go on`, {
@@ -123,9 +155,10 @@ export class ListSource implements ImageSource {
     }
   }
 
-  private label(key: string, listed: string | undefined): string | undefined {
-    if (this.labels === 'none') return undefined
-    return this.labels === 'folder' ? folderLabel(key) : listed
+  private label({ key, label }: { key: string; label?: string }, { wholeLabels }: Checked): string | undefined {
+    if (this.options.labels === 'none') return undefined
+    if (this.options.labels === 'folder') return folderLabel(key)
+    return wholeLabels && label !== undefined ? String(Number(label)) : label
   }
 
   private async look(key: string): Promise<{ bytes: number; etag: string }> {
@@ -147,7 +180,7 @@ export class ListSource implements ImageSource {
   private reader(name: string): ObjectReader {
     let reader = this.readers.get(name)
     if (reader === undefined) {
-      reader = new ObjectReader(new Bucket(s3Client({ access: this.access }), name), () => this.others(name))
+      reader = new ObjectReader(new Bucket(s3Client({ access: this.options.access }), name), () => this.others(name))
       this.readers.set(name, reader)
     }
     return reader
@@ -156,7 +189,7 @@ export class ListSource implements ImageSource {
   /** The first images that the list names in a bucket. */
   private async others(bucket: string): Promise<string[]> {
     const keys: string[] = []
-    for await (const { key } of this.entries()) {
+    for await (const { key } of this.entries(await this.facts())) {
       const place = placeOfKey(key, this.list.base)
       if (place.kind === 's3' && place.bucket === bucket) keys.push(place.key)
       if (keys.length === OTHERS) break

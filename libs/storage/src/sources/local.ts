@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, stat } from 'node:fs/promises'
+import { type FileHandle, lstat, open, stat } from 'node:fs/promises'
 import { errorCode, errorMessage, LayermillError } from '@layermill/models'
 import { fileEtag } from '../files/etag.js'
 import { isAbsent } from '../files/file-errors.js'
@@ -9,7 +9,7 @@ import { readRange } from '../files/read.js'
 const TRANSIENT = new Set(['EIO', 'ESTALE', 'ETIMEDOUT', 'EAGAIN', 'EBUSY', 'EMFILE', 'ENFILE', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENOTCONN'])
 
 /** A failed reading of a file as the image's error, or as the network's where another try may succeed. */
-export function imageError(path: string, error: unknown): LayermillError {
+export function imageError(path: string | Buffer, error: unknown): LayermillError {
   if (error instanceof LayermillError) return error
   if (isAbsent(error)) return new LayermillError('IMAGE_MISSING', `${path} does not exist`, { cause: error })
   const code = TRANSIENT.has(errorCode(error)) ? 'SOURCE_UNREACHABLE' : 'IMAGE_UNREADABLE'
@@ -17,7 +17,7 @@ export function imageError(path: string, error: unknown): LayermillError {
 }
 
 /** A local image's size and version, undefined where there is no such file. */
-export async function statImage(path: string): Promise<{ bytes: number; etag: string } | undefined> {
+export async function statImage(path: string | Buffer): Promise<{ bytes: number; etag: string } | undefined> {
   try {
     const info = await stat(path, { bigint: true })
     return info.isFile() ? { bytes: Number(info.size), etag: fileEtag(info) } : undefined
@@ -28,8 +28,25 @@ export async function statImage(path: string): Promise<{ bytes: number; etag: st
   }
 }
 
+/** Whether a link is there that leads to no file. */
+export async function isBrokenLink(path: string | Buffer): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined))?.isSymbolicLink() === true
+}
+
+/** The first bytes of a file, fewer where it is shorter; none where it cannot be read. */
+export async function readBeginning(path: string | Buffer, bytes: number): Promise<Uint8Array> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined)
+  try {
+    return file === undefined ? new Uint8Array() : await readRange(file, 0, bytes)
+  } catch {
+    return new Uint8Array()
+  } finally {
+    await file?.close()
+  }
+}
+
 /** A local image's bytes, of exactly the version listed: a file that changes while it is read is refused too. */
-export async function readImage(path: string, etag: string | undefined): Promise<Uint8Array> {
+export async function readImage(path: string | Buffer, etag: string | undefined): Promise<Uint8Array> {
   let file: FileHandle | undefined
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -47,6 +64,6 @@ export async function readImage(path: string, etag: string | undefined): Promise
   }
 }
 
-export function changedImage(path: string): LayermillError {
+export function changedImage(path: string | Buffer): LayermillError {
   return new LayermillError('IMAGE_CHANGED', `${path} has changed since it was listed`, { hint: 'Run again to list it anew.' })
 }

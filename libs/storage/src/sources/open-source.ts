@@ -3,7 +3,6 @@ import { access, constants, stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { errorMessage, LayermillError } from '@layermill/models'
-import picomatch from 'picomatch'
 import { isAbsent } from '../files/file-errors.js'
 import { Bucket } from '../s3/bucket.js'
 import { parseS3Url, s3Client, type SourceAccess } from '../s3/client.js'
@@ -13,18 +12,21 @@ import { type ArchiveKind, archiveKind, refuseCompressed, shardPattern } from '.
 import type { ShardPlace } from './archives/shards.js'
 import { TarSource } from './archives/tar-source.js'
 import { FolderSource, globSource } from './folder.js'
-import { type ListFile, type ListRule, ListSource } from './list.js'
+import { isGlob, splitGlob } from './glob-pattern.js'
+import { extensionOf, isImageName } from './image-files.js'
+import { type ListFile, type ListOptions, type ListRule, ListSource } from './list.js'
 import { type ListFormat, listFormat } from './list-format.js'
 import { readImage, statImage } from './local.js'
 import { readObject, sourceError, statObject } from './objects.js'
 import { S3Source } from './s3-prefix.js'
 import { SingleSource } from './single.js'
-import { extensionOf, type ImageSource, isImageName, type LabelRule } from './source.js'
+import type { ImageSource, LabelRule } from './source.js'
 
 export interface OpenSourceOptions {
   readonly labels?: LabelRule
   readonly allows?: ListRule
   readonly access?: SourceAccess | undefined
+  readonly split?: string | undefined
 }
 
 /** How sources are reached where nothing is said of it: `LAYERMILL_REQUEST_PAYER`, `LAYERMILL_NO_SIGN_REQUEST`. */
@@ -36,38 +38,48 @@ export function accessOfEnvironment(env: NodeJS.ProcessEnv = process.env): Sourc
 }
 
 /**
- * Opens a dataset: a folder, a glob, a list file (.txt, .csv, .jsonl), archives (.tar, .parquet; a range or pattern of them), one image, or
+ * Opens a dataset: a folder, a glob, a list file (.txt, .csv, .tsv, .jsonl), archives (.tar, .parquet; a range or pattern of them), one image, or
  * the same in a bucket (`s3://bucket/prefix/`, `s3://bucket/photos/*.jpg`, `s3://bucket/list.csv`, `s3://bucket/photo.jpg`). What exists
  * under a name is taken before what it would match as a pattern.
  *
  * @param options.labels where labels come from, `auto` if left out; see LabelRule
  * @param options.access how a bucket is reached; what the environment says where a field is left out
  * @param options.allows which images a list file may name that are not below its own folder, as a path or s3:// URL; all if left out
+ * @param options.split of a list or a table with a `split` column the rows to take; all if left out
  * @throws LayermillError `SOURCE_MISSING`, `SOURCE_KIND` (a file that is neither an image nor a list), `SOURCE_DENIED`, `STORE_URL`
  */
 export async function openSource(source: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
-  const labels = options.labels ?? 'auto'
+  const opened = await openAny(source, { ...options, labels: options.labels ?? 'auto' })
+  if (options.split === undefined || opened.kind === 'list' || opened.kind === 'parquet') return opened
+  await opened.close()
+  throw new LayermillError('SOURCE_KIND', `${source}: --split ${options.split} is of lists and Parquet files with a split column`, {
+    hint: 'Where the splits are folders, name the folder.',
+  })
+}
+
+async function openAny(source: string, given: ListOptions): Promise<ImageSource> {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)?.[1]?.toLowerCase()
   const environment = accessOfEnvironment()
-  const reach: SourceAccess = {
-    requestPayer: options.access?.requestPayer ?? environment.requestPayer,
-    noSignRequest: options.access?.noSignRequest ?? environment.noSignRequest,
+  const access: SourceAccess = {
+    requestPayer: given.access?.requestPayer ?? environment.requestPayer,
+    noSignRequest: given.access?.noSignRequest ?? environment.noSignRequest,
   }
-  if (scheme === 's3') return openS3Source(source, labels, options.allows, reach)
+  const options = { ...given, access }
+  if (scheme === 's3') return openS3Source(source, options)
   if (scheme !== undefined && scheme !== 'file') {
     throw new LayermillError('SOURCE_KIND', `${scheme}:// is not a source; expected a folder, a file, a glob or s3://bucket/prefix`)
   }
-  return openLocalSource(scheme === 'file' ? fileURLToPath(source) : source, labels, options.allows, reach)
+  return openLocalSource(scheme === 'file' ? fileURLToPath(source) : source, options)
 }
 
-async function archiveSource(place: ShardPlace, kind: ArchiveKind, labels: LabelRule): Promise<ImageSource> {
+async function archiveSource(place: ShardPlace, kind: ArchiveKind, { labels, split }: ListOptions): Promise<ImageSource> {
   if (kind === 'tar') return new TarSource(place, labels)
   // Loaded where it is needed, with the Parquet library and its decompressors.
   const { ParquetSource } = await import('./archives/parquet-source.js')
-  return new ParquetSource(place, labels)
+  return new ParquetSource(place, labels, split)
 }
 
-async function openLocalSource(given: string, labels: LabelRule, allows: ListRule, reach: SourceAccess): Promise<ImageSource> {
+async function openLocalSource(given: string, options: ListOptions): Promise<ImageSource> {
   if (given === '') throw new LayermillError('SOURCE_MISSING', 'the source is empty; expected a folder, a file, a glob or s3://bucket/prefix')
   const path = resolve(given)
   const info = await stat(path).catch((error: unknown) => {
@@ -76,8 +88,8 @@ async function openLocalSource(given: string, labels: LabelRule, allows: ListRul
   })
   if (info === undefined) {
     const pattern = shardPattern(given)
-    if (pattern !== undefined) return archiveSource(new LocalShards(given, pattern), pattern.kind, labels)
-    const glob = globSource(given, labels)
+    if (pattern !== undefined) return archiveSource(new LocalShards(given, pattern), pattern.kind, options)
+    const glob = await globSource(given, options.labels)
     if (glob !== undefined) return glob
     throw new LayermillError('SOURCE_MISSING', `${given} does not exist`, { hint: `Looked for ${path}.` })
   }
@@ -85,7 +97,7 @@ async function openLocalSource(given: string, labels: LabelRule, allows: ListRul
     await access(path, constants.R_OK | constants.X_OK).catch((error: unknown) => {
       throw new LayermillError('SOURCE_DENIED', `cannot open ${given}: ${errorMessage(error)}`, { cause: error })
     })
-    return new FolderSource(path, labels)
+    return new FolderSource(path, options.labels)
   }
   const url = pathToFileURL(path).href
   if (isImageName(path)) {
@@ -93,10 +105,15 @@ async function openLocalSource(given: string, labels: LabelRule, allows: ListRul
   }
   refuseCompressed(given)
   const archive = archiveKind(path)
-  if (archive !== undefined) return archiveSource(LocalShards.of(path, given, archive), archive, labels)
+  if (archive !== undefined) return archiveSource(LocalShards.of(path, given, archive), archive, options)
   const format = listFormat(extensionOf(path))
   if (format === undefined) throw unknownKind(given)
-  return new ListSource(localList(path, given, format), labels, allows, reach)
+  return new ListSource(localList(path, given, format), options)
+}
+
+/** A file's bytes; it is opened when the first are asked for. */
+async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
+  yield* createReadStream(path) as AsyncIterable<Buffer>
 }
 
 function localList(path: string, given: string, format: ListFormat): ListFile {
@@ -104,7 +121,7 @@ function localList(path: string, given: string, format: ListFormat): ListFile {
     url: given,
     format,
     base: { kind: 'local', folder: dirname(path) },
-    open: async () => ({ chunks: createReadStream(path) as AsyncIterable<Buffer>, bytes: (await stat(path)).size }),
+    open: async () => ({ chunks: chunksOf(path), bytes: (await stat(path)).size }),
     close: async () => {},
   }
 }
@@ -113,26 +130,50 @@ function unknownKind(name: string): LayermillError {
   const extension = extensionOf(name)
   const what = extension === '' ? 'a file without extension' : `a .${extension} file`
   return new LayermillError('SOURCE_KIND', `${name}: ${what} is neither an image nor a list`, {
-    hint: 'Lists are .txt (a path a line), .csv (with a header) or .jsonl; a list can name images of any extension.',
+    hint: 'Lists are .txt (a path a line), .csv or .tsv (with a header) or .jsonl; a list can name images of any extension.',
   })
 }
 
-async function openS3Source(source: string, labels: LabelRule, allows: ListRule, reach: SourceAccess): Promise<ImageSource> {
+async function openS3Source(source: string, options: ListOptions): Promise<ImageSource> {
   const { bucket: name, prefix } = parseS3Url(source)
-  const bucket = new Bucket(s3Client({ access: reach }), name)
-  const scan = picomatch.scan(prefix)
-  const isPattern = scan.isGlob || scan.isBrace || scan.isBracket || scan.isExtglob
+  const bucket = new Bucket(s3Client({ access: options.access }), name)
   const object = prefix === '' || prefix.endsWith('/') ? undefined : await statObject(bucket, prefix)
-  if (object === undefined) {
+  return object === undefined ? openS3Places(bucket, prefix, source, options) : openS3Object(bucket, prefix, source, options)
+}
+
+/** What is not one object: a folder of the bucket, or a pattern. What exists goes first. */
+async function openS3Places(bucket: Bucket, prefix: string, source: string, options: ListOptions): Promise<ImageSource> {
+  const folder = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
+  if (isGlob(prefix) && !(await holdsAnything(bucket, folder))) {
     const pattern = shardPattern(prefix)
-    if (pattern !== undefined) return archiveSource(new S3Shards(bucket, source, pattern), pattern.kind, labels)
-    if (isPattern) return new S3Source(bucket, scan.base === '' ? '' : `${scan.base}/`, labels, scan.glob)
-    if (listFormat(extensionOf(prefix)) !== undefined || archiveKind(prefix) !== undefined || isImageName(prefix)) {
-      bucket.client.destroy()
-      throw new LayermillError('SOURCE_MISSING', `${source} does not exist`)
-    }
-    return new S3Source(bucket, prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`, labels)
+    if (pattern !== undefined) return archiveSource(new S3Shards(bucket, source, pattern), pattern.kind, options)
+    const { base, rest } = await existingPrefix(bucket, prefix)
+    return new S3Source(bucket, base, options.labels, rest)
   }
+  if (!isGlob(prefix) && (listFormat(extensionOf(prefix)) !== undefined || archiveKind(prefix) !== undefined || isImageName(prefix))) {
+    bucket.client.destroy()
+    throw new LayermillError('SOURCE_MISSING', `${source} does not exist`)
+  }
+  return new S3Source(bucket, folder, options.labels)
+}
+
+async function holdsAnything(bucket: Bucket, folder: string): Promise<boolean> {
+  return bucket.holds(folder).catch((error: unknown) => {
+    throw sourceError(error)
+  })
+}
+
+/** The longest beginning of a pattern, in whole parts, that is a folder of the bucket: it is no pattern then. */
+async function existingPrefix(bucket: Bucket, pattern: string): Promise<{ base: string; rest: string }> {
+  const parts = pattern.split('/')
+  for (let count = parts.length - 1; count > 0; count--) {
+    const base = `${parts.slice(0, count).join('/')}/`
+    if (isGlob(base) && (await holdsAnything(bucket, base))) return { base, rest: parts.slice(count).join('/') }
+  }
+  return splitGlob(pattern)
+}
+
+function openS3Object(bucket: Bucket, prefix: string, source: string, options: ListOptions): ImageSource | Promise<ImageSource> {
   if (isImageName(prefix)) {
     return new SingleSource({
       url: source,
@@ -144,9 +185,9 @@ async function openS3Source(source: string, labels: LabelRule, allows: ListRule,
   }
   refuseCompressed(prefix)
   const archive = archiveKind(prefix)
-  if (archive !== undefined) return archiveSource(S3Shards.of(bucket, prefix, source, archive), archive, labels)
+  if (archive !== undefined) return archiveSource(S3Shards.of(bucket, prefix, source, archive), archive, options)
   const format = listFormat(extensionOf(prefix))
-  if (format !== undefined) return new ListSource(s3List(bucket, prefix, source, format), labels, allows, reach)
+  if (format !== undefined) return new ListSource(s3List(bucket, prefix, source, format), options)
   bucket.client.destroy()
   throw unknownKind(source)
 }

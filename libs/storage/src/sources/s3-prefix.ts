@@ -1,17 +1,28 @@
-import { LayermillError } from '@layermill/models'
-import picomatch from 'picomatch'
+import { errorCode, LayermillError } from '@layermill/models'
 import { checkKey } from '../keys.js'
-import type { Bucket } from '../s3/bucket.js'
+import { mapOrdered } from '../prefetch.js'
+import { keyPartOfText, textOfKey } from '../raw-names.js'
+import type { Bucket, S3Object } from '../s3/bucket.js'
 import { listFoldersAhead } from '../s3/parallel-list.js'
+import { Glob } from './glob.js'
+import { beginsAsImage, extensionOf, isImageName, isSystemName, MAGIC_BYTES, reasonOf } from './image-files.js'
+import { LeftOut } from './left-out.js'
 import { ObjectReader } from './object-reader.js'
-import { sourceError } from './objects.js'
-import { folderLabel, type ImageSource, isImageName, type LabelRule, notEmpty, Skipped, type SourceItem } from './source.js'
+import { readObject, sourceError } from './objects.js'
+import { folderLabel, type ImageSource, type LabelRule, notEmpty, type SourceItem } from './source.js'
 
-/** The images below a bucket's prefix, and in all its folders; hidden names are left out. A pattern narrows them, as a glob does. */
+/** Objects without extension that are looked at ahead. */
+const LOOKS_AT_ONCE = 32
+
+/**
+ * The images below a bucket's prefix, and in all its folders; hidden names are left out. A pattern narrows them, as a glob does. An object's key
+ * is any text: parts that no path can have ('', '.', '..') are written as `raw-names.ts` says. An object whose key has no extension is an image
+ * where it begins as one.
+ */
 export class S3Source implements ImageSource {
   readonly url: string
   readonly kind = 's3'
-  private readonly matches: (key: string) => boolean
+  private readonly glob: Glob | undefined
   private readonly reader: ObjectReader
 
   /**
@@ -21,18 +32,17 @@ export class S3Source implements ImageSource {
   constructor(private readonly bucket: Bucket, private readonly root: string, private readonly labels: LabelRule, pattern?: string) {
     this.url = bucket.url(root + (pattern ?? ''))
     this.reader = new ObjectReader(bucket, denied => this.others(denied))
-    this.matches = pattern === undefined ? () => true : picomatch(pattern)
+    this.glob = pattern === undefined ? undefined : new Glob(pattern)
   }
 
-  items(options: { after?: string } = {}): AsyncIterable<SourceItem> {
-    const skipped = new Skipped()
-    const items = this.list(options.after, skipped)
-    return options.after === undefined ? notEmpty(items, this.url, skipped) : items
+  items({ after, leftOut = new LeftOut() }: { after?: string; leftOut?: LeftOut } = {}): AsyncIterable<SourceItem> {
+    const items = this.list(after, leftOut)
+    return after === undefined ? notEmpty(items, this.url, leftOut) : items
   }
 
   async read(item: { key: string; etag?: string }): Promise<Uint8Array> {
     checkKey(item.key, this.url)
-    return this.reader.read(this.root + item.key, item.etag)
+    return this.reader.read(this.root + textOfKey(item.key), item.etag)
   }
 
   async reachable(): Promise<void> {
@@ -48,13 +58,15 @@ export class S3Source implements ImageSource {
     this.bucket.client.destroy()
   }
 
-  private async *list(after: string | undefined, skipped: Skipped): AsyncGenerator<SourceItem> {
+  private async *list(after: string | undefined, leftOut: LeftOut): AsyncGenerator<SourceItem> {
     try {
       const byFolder = this.labels === 'folder' || (this.labels === 'auto' && !(await this.bucket.holdsDirectly(this.root, isImageName)))
-      for await (const object of listFoldersAhead(this.bucket, this.root, after === undefined ? undefined : this.root + after)) {
-        const key = object.key.slice(this.root.length)
-        if (!this.accept(key, skipped)) continue
-        yield { key, etag: object.etag, bytes: object.bytes, label: byFolder ? folderLabel(key) : undefined }
+      const objects = this.accepted(listFoldersAhead(this.bucket, this.root, after === undefined ? undefined : this.root + textOfKey(after)), leftOut)
+      for await (const { object, isImage } of mapOrdered(objects, LOOKS_AT_ONCE, async (object) => ({ object, isImage: await this.isImage(object) }))) {
+        const name = object.key.slice(this.root.length)
+        const key = itemKey(name)
+        if (isImage) yield { key, etag: object.etag, bytes: object.bytes, label: byFolder ? folderLabel(key) : undefined }
+        else leftOut.add(reasonOf(name), name)
       }
     } catch (error) {
       throw sourceError(error)
@@ -67,14 +79,35 @@ export class S3Source implements ImageSource {
     return [...new Set(pages.flat())].filter(other => isImageName(other))
   }
 
-  private accept(key: string, skipped: Skipped): boolean {
+  private async *accepted(objects: AsyncIterable<S3Object>, leftOut: LeftOut): AsyncGenerator<S3Object> {
+    for await (const object of objects) if (this.accept(object.key.slice(this.root.length), leftOut)) yield object
+  }
+
+  /** Decides by the key alone; objects without extension are looked at later. */
+  private accept(key: string, leftOut: LeftOut): boolean {
     // An object whose key ends with '/' is how consoles mark an empty folder.
     if (key === '' || key.endsWith('/')) return false
-    if (/(^|\/)\.[^./]/.test(key)) skipped.add('hidden')
-    else if (!isImageName(key)) skipped.addFile(key)
-    else if (/(^|\/)(\.{0,2})(\/|$)/.test(key) || key.includes('\0')) skipped.add("with '.', '..' or an empty part in the key")
-    else if (!this.matches(key)) skipped.add('images that the pattern does not match')
+    const parts = key.split('/')
+    const matches = this.glob?.matches(itemKey(key)) !== false
+    if (parts.some(isSystemName)) leftOut.add('files and folders of the system', key, true)
+    else if (parts.some((part) => /^\.[^.]/.test(part))) leftOut.add('hidden', key)
+    else if (!matches) leftOut.pass(isImageName(key) ? 'images that the pattern does not match' : reasonOf(key))
+    else if (!isImageName(key) && extensionOf(key) !== '') leftOut.add(reasonOf(key), key)
     else return true
     return false
   }
+
+  private async isImage({ key, etag, bytes }: S3Object): Promise<boolean> {
+    if (extensionOf(key) !== '') return true
+    try {
+      return bytes > 0 && beginsAsImage(await readObject(this.bucket, key, etag, `bytes=0-${MAGIC_BYTES - 1}`))
+    } catch (error) {
+      // What has changed, is gone or may not be read is told when it is read as an image.
+      if (['IMAGE_MISSING', 'IMAGE_CHANGED', 'SOURCE_DENIED'].includes(errorCode(error))) return true
+      throw error
+    }
+  }
 }
+
+/** An object's key below the root as the key of an image. */
+const itemKey = (name: string): string => name.split('/').map(keyPartOfText).join('/')

@@ -1,4 +1,6 @@
 import { LayermillError } from '@layermill/models'
+import { imageExtensions } from './image-files.js'
+import type { LeftOut } from './left-out.js'
 
 /** One image of a dataset. */
 export interface SourceItem {
@@ -19,13 +21,18 @@ export interface ImageSource {
   readonly url: string
   readonly kind: 'folder' | 'glob' | 'list' | 'image' | 's3' | 'tar' | 'parquet'
   /**
-   * The images as a stream, in an order that does not change: by the UTF-8 bytes of the key (folders, globs, S3) or as listed (list files).
-   * `after` goes on behind that key, without looking at what is before it.
+   * The images as a stream, in an order that does not change: by the UTF-8 bytes of the key (folders, globs; in S3 of the object's key) or as
+   * listed (list files). `after` goes on behind that key, without looking at what is before it. `leftOut` is told of what is met and not taken.
    *
    * @throws LayermillError `SOURCE_EMPTY` (says what was left out), `SOURCE_DENIED`, `SOURCE_UNREACHABLE`, `LIST_INVALID`,
    *   `LIST_DUPLICATE`, `SOURCE_CHANGED` (a list no longer holds `after`)
    */
-  items(options?: { after?: string }): AsyncIterable<SourceItem>
+  items(options?: { after?: string; leftOut?: LeftOut }): AsyncIterable<SourceItem>
+  /**
+   * The names of the dataset's classes in its own order (a Hugging Face `ClassLabel` in a Parquet file), of which the labels are some; undefined
+   * where it has none. Known once `items` has been read to its end.
+   */
+  classes?(): readonly string[] | undefined
   /**
    * An image's bytes, read once.
    *
@@ -55,53 +62,20 @@ export function folderLabel(key: string): string | undefined {
   return end < 0 ? undefined : key.slice(0, end)
 }
 
-const IMAGE_EXTENSIONS = new Set([
-  'jpg', 'jpeg', 'jpe', 'jfif', 'png', 'webp', 'gif', 'tif', 'tiff', 'bmp', 'dib', 'avif', 'heic', 'heif',
-])
-
-/** A name's extension in lower case, '' where it has none. */
-export function extensionOf(name: string): string {
-  return /[^/]\.([^./]+)$/.exec(name)?.[1]?.toLowerCase() ?? ''
-}
-
-export function isImageName(name: string): boolean {
-  return IMAGE_EXTENSIONS.has(extensionOf(name))
-}
-
-/** Counts what a listing left out, by reason, to say so where nothing else was found. */
-export class Skipped {
-  private readonly counts = new Map<string, number>()
-
-  add(reason: string): void {
-    this.counts.set(reason, (this.counts.get(reason) ?? 0) + 1)
-  }
-
-  addFile(name: string): void {
-    const extension = extensionOf(name)
-    this.add(extension === '' ? 'without extension' : `.${extension}`)
-  }
-
-  /** Such as `skipped 12 .txt, 3 hidden`. */
-  toString(): string {
-    if (this.counts.size === 0) return 'nothing at all is there'
-    const sorted = [...this.counts].sort((a, b) => b[1] - a[1])
-    const shown = sorted.slice(0, 8).map(([reason, count]) => `${count} ${reason}`)
-    return `skipped ${shown.join(', ')}${sorted.length > 8 ? ` and ${sorted.length - 8} other kinds` : ''}`
-  }
-}
-
-export function emptySource(url: string, skipped: Skipped): LayermillError {
-  return new LayermillError('SOURCE_EMPTY', `no images in ${url}: ${skipped.toString()}`, {
-    hint: `Images are recognised by their extension: ${[...IMAGE_EXTENSIONS].join(', ')}. A list file can name files of any extension.`,
+export function emptySource(url: string, leftOut: LeftOut): LayermillError {
+  const archives = ['tar', 'parquet'].find((kind) => leftOut.count(`.${kind}`) > 0)
+  const pattern = archives === undefined ? '' : `Archives are named by a pattern, in quotes: '${url.replace(/\/+$/, '')}/*.${archives}'. `
+  return new LayermillError('SOURCE_EMPTY', `no images in ${url}: ${leftOut.toString()}`, {
+    hint: `${pattern}Images are recognised by their extension: ${imageExtensions().join(', ')}. A list file can name files of any extension.`,
   })
 }
 
 /** Passes a stream on and throws `SOURCE_EMPTY` where it holds nothing. */
-export async function* notEmpty(items: AsyncIterable<SourceItem>, url: string, skipped: Skipped): AsyncGenerator<SourceItem> {
+export async function* notEmpty(items: AsyncIterable<SourceItem>, url: string, leftOut: LeftOut): AsyncGenerator<SourceItem> {
   let any = false
   for await (const item of items) {
     any = true
     yield item
   }
-  if (!any) throw emptySource(url, skipped)
+  if (!any) throw emptySource(url, leftOut)
 }

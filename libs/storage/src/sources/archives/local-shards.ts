@@ -2,11 +2,11 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { errorMessage, LayermillError } from '@layermill/models'
-import picomatch from 'picomatch'
 import { fileEtag } from '../../files/etag.js'
 import { readRange } from '../../files/read.js'
 import { walkFiles } from '../../files/walk.js'
 import { checkKey, sortUtf8 } from '../../keys.js'
+import { Glob } from '../glob.js'
 import { changedImage, imageError, statImage } from '../local.js'
 import type { Shard, ShardPlace } from './shards.js'
 import { missingShard, type ShardPattern } from './shard-pattern.js'
@@ -70,13 +70,13 @@ export class LocalShards implements ShardPlace {
 
   private async *matching(globs: readonly string[]): AsyncGenerator<string> {
     if (globs.length === 0 || (await statFolder(this.root)) === undefined) return
-    const matches = picomatch([...globs])
-    const depth = globs.some((glob) => glob.includes('**')) ? Infinity : Math.max(...globs.map((glob) => glob.split('/').length - 1))
+    const patterns = globs.map((glob) => new Glob(glob))
+    const depth = Math.max(...patterns.map((pattern) => pattern.depth))
     yield* walkFiles(this.root, {
       followLinks: true,
       accept: (key, name, kind) => {
         if (name.startsWith('.')) return false
-        return kind === 'directory' ? key.split('/').length <= depth : kind === 'file' && matches(key)
+        return kind === 'directory' ? key.split('/').length <= depth : kind === 'file' && patterns.some((pattern) => pattern.matches(key))
       },
       onUnreadable: (key, error) => {
         throw new LayermillError('SOURCE_DENIED', `cannot list ${join(this.root, key)}: ${errorMessage(error)}`, { cause: error })

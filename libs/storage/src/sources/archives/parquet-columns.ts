@@ -1,5 +1,6 @@
 import { LayermillError } from '@layermill/models'
 import { type FileMetaData, parquetSchema, type SchemaElement, type SchemaTree } from 'hyparquet'
+import { LABEL_COLUMNS, PATH_COLUMNS, SPLIT_COLUMN } from '../columns.js'
 
 /** A column's path in the schema: its name, and for a field of a struct that field's. */
 export type ColumnPath = readonly string[]
@@ -9,14 +10,14 @@ export interface ImageColumns {
   readonly image: ColumnPath
   readonly name?: ColumnPath | undefined
   readonly label?: ColumnPath | undefined
+  readonly split?: ColumnPath | undefined
   /** The names of classes that integers in the label column stand for. */
   readonly classes?: readonly string[] | undefined
 }
 
 /** Names that say that a column holds images, likelier ones first. */
 const IMAGE_NAMES = ['image', 'img', 'picture', 'photo', 'jpg', 'jpeg', 'png', 'webp', 'image_bytes', 'img_bytes', 'bytes', 'content', 'data']
-const NAME_NAMES = ['path', 'file_name', 'filename', '__key__']
-const LABEL_NAMES = ['label', 'class', 'cls']
+const NAME_NAMES = ['path', 'file_name', 'filename', 'image_path', '__key__']
 
 /**
  * Finds the column of images (a binary one, or a struct with binary `bytes`, as Hugging Face writes them), of their names and labels.
@@ -38,23 +39,28 @@ export function imageColumns(metadata: FileMetaData, where: string): ImageColumn
   if (chosen === undefined) {
     const list = columns.map((column) => `${column.element.name} (${typeName(column)})`).join(', ')
     throw new LayermillError('SOURCE_KIND', `${where}: ${binary.length === 0 ? 'no column' : 'no single column'} holds images; its columns are ${list}`, {
-      hint: `Images are a binary column, or a struct with binary "bytes"; of several the one is taken that is named ${IMAGE_NAMES.slice(0, 5).join(', ')} ...`,
+      hint: binary.length === 0 && isTableOfPaths(columns) ? 'It looks like a list of paths: write it as .csv or .jsonl, which lists are read from.' : `Images are a binary column, or a struct with binary "bytes"; of several the one is taken that is named ${IMAGE_NAMES.slice(0, 5).join(', ')} ...`,
     })
   }
   const { column, leaf } = chosen
   const plain = columns.filter((other) => other !== column && other.children.length === 0 && other.element.repetition_type !== 'REPEATED')
   const byName = (names: readonly string[]): SchemaTree | undefined =>
     names.map((name) => plain.find((other) => other.element.name.toLowerCase() === name)).find((other) => other !== undefined)
-  const label = byName(LABEL_NAMES)
+  const label = byName(LABEL_COLUMNS)
   return {
     image: leaf.path,
     name: (fieldOf(column, 'path', isText) ?? byName(NAME_NAMES))?.path,
     label: label?.path,
+    split: byName([SPLIT_COLUMN])?.path,
     classes: label === undefined ? undefined : features.get(label.element.name)?.names,
   }
 }
 
-/** The same file with these columns alone. Statistics, which may be long, are left out. */
+function isTableOfPaths(columns: readonly SchemaTree[]): boolean {
+  return columns.some((column) => PATH_COLUMNS.includes(column.element.name.toLowerCase()) && isText(column))
+}
+
+/** The same file with these columns alone. Of statistics, which may be long, only the number of nulls is kept. */
 export function projected(metadata: FileMetaData, paths: readonly ColumnPath[]): FileMetaData {
   const wanted = new Set(paths.map((path) => JSON.stringify(path)))
   const prune = (tree: SchemaTree): SchemaElement[] => {
@@ -72,8 +78,9 @@ export function projected(metadata: FileMetaData, paths: readonly ColumnPath[]):
       total_byte_size: group.total_byte_size,
       columns: group.columns.flatMap((chunk) => {
         if (chunk.meta_data === undefined || !wanted.has(JSON.stringify(chunk.meta_data.path_in_schema))) return []
-        const { statistics: _statistics, encoding_stats: _encodings, ...meta } = chunk.meta_data
-        return [{ ...chunk, meta_data: meta }]
+        const { statistics, encoding_stats: _encodings, ...meta } = chunk.meta_data
+        const nulls = statistics?.null_count
+        return [{ ...chunk, meta_data: nulls === undefined ? meta : { ...meta, statistics: { null_count: nulls } } }]
       }),
     })),
   }

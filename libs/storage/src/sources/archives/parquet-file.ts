@@ -24,6 +24,7 @@ export interface RowGroup extends Rows {
 export interface RowName {
   readonly name: string
   readonly label?: string | undefined
+  readonly split?: string | undefined
 }
 
 /** A Parquet file of images, opened: its footer is read, its columns are chosen. */
@@ -31,26 +32,36 @@ export class ParquetFile {
   private readonly images: FileMetaData
   private readonly names: FileMetaData | undefined
   private readonly marks: FileMetaData | undefined
+  private readonly splits: FileMetaData | undefined
   private readonly pages = new Map<number, Promise<readonly number[]>>()
 
   private constructor(private readonly place: ShardPlace, readonly shard: Shard, metadata: FileMetaData, private readonly columns: ImageColumns, readonly groups: readonly RowGroup[]) {
-    const { image, name, label } = columns
+    const { image, name, label, split } = columns
     this.images = projected(metadata, [image])
     this.names = name === undefined ? undefined : projected(metadata, [name])
     this.marks = label === undefined ? undefined : projected(metadata, [label])
+    this.splits = split === undefined ? undefined : projected(metadata, [split])
   }
 
   /**
    * @throws LayermillError `ARCHIVE_INVALID` (damaged), `SOURCE_KIND` (no column of images, a row group too large), and what the place throws
    */
-  static async open(place: ShardPlace, shard: Shard): Promise<ParquetFile> {
+  static async open(place: ShardPlace, shard: Shard, split?: string): Promise<ParquetFile> {
     const where = `${place.url}: ${shard.name}`
-    const file = await guarded(async () => {
+    return guarded(async () => {
       const metadata = await footer(place, shard)
-      const columns = imageColumns(metadata, where)
-      return new ParquetFile(place, shard, metadata, columns, rowGroups(projected(metadata, [columns.image]), where))
+      const { split: splitColumn, ...columns } = imageColumns(metadata, where)
+      if (split !== undefined && splitColumn === undefined) throw new LayermillError('SOURCE_KIND', `${where}: no column named split, which --split ${split} asks for`)
+      const images = projected(metadata, [columns.image])
+      const groups = rowGroups(images, where)
+      refusePathsAlone(images, where)
+      return new ParquetFile(place, shard, metadata, split === undefined ? columns : { ...columns, split: splitColumn }, groups)
     }, (message) => invalid(where, message))
-    return file
+  }
+
+  /** The classes' names that the file states, in its order. */
+  get classes(): readonly string[] | undefined {
+    return this.columns.classes
   }
 
   get rows(): number {
@@ -59,9 +70,12 @@ export class ParquetFile {
 
   /** The names and labels of a row group's images, in their order. */
   async namesOf(group: RowGroup): Promise<RowName[]> {
-    const { name, label, classes } = this.columns
-    const [names, labels] = await guarded(async () => Promise.all([this.values(this.names, name, group), this.values(this.marks, label, group)]), (message) => invalid(this.where(group), message))
-    return Array.from({ length: group.end - group.start }, (_, i) => ({ name: text(names[i]) ?? '', label: labelOf(labels[i], classes) }))
+    const { name, label, split, classes } = this.columns
+    const columns = [[this.names, name], [this.marks, label], [this.splits, split]] as const
+    const [names = [], labels = [], splits = []] = await guarded(
+      async () => Promise.all(columns.map(async ([metadata, column]) => this.values(metadata, column, group))), (message) => invalid(this.where(group), message),
+    )
+    return Array.from({ length: group.end - group.start }, (_, i) => ({ name: text(names[i]) ?? '', label: labelOf(labels[i], classes), split: labelOf(splits[i], undefined) }))
   }
 
   /** The rows that are decoded together with one: its page where the file has an index of them, else its row group. */
@@ -185,6 +199,16 @@ function rowGroups(metadata: FileMetaData, where: string): RowGroup[] {
     const group = { index, start, end: start + count, imageBytes }
     start = group.end
     return group
+  })
+}
+
+/** Refuses a file whose column of images is empty all through: `datasets` writes the pictures of a folder as their paths alone. */
+function refusePathsAlone({ row_groups: groups }: FileMetaData, where: string): void {
+  const rows = groups.reduce((sum, { num_rows: count }) => sum + Number(count), 0)
+  const empty = groups.reduce((sum, { columns: [chunk] }) => sum + Number(chunk?.meta_data?.statistics?.null_count ?? 0), 0)
+  if (rows === 0 || empty < rows) return
+  throw new LayermillError('SOURCE_KIND', `${where}: none of its ${rows} rows holds an image, only where the images were`, {
+    hint: 'With the datasets library write the pictures themselves: map each image to {"bytes": ..., "path": ...} before to_parquet(), or give the folder of images instead.',
   })
 }
 

@@ -2,7 +2,8 @@ import { LayermillError } from '@layermill/models'
 import { checkKey } from '../../keys.js'
 import { mapOrdered } from '../../prefetch.js'
 import { changedImage } from '../local.js'
-import { folderLabel, type ImageSource, type LabelRule, notEmpty, Skipped, type SourceItem } from '../source.js'
+import { LeftOut } from '../left-out.js'
+import { folderLabel, type ImageSource, type LabelRule, notEmpty, type SourceItem } from '../source.js'
 import { ParquetBlocks } from './parquet-blocks.js'
 import { ParquetFile, type RowGroup, type RowName } from './parquet-file.js'
 import { safeName } from './safe-name.js'
@@ -21,15 +22,21 @@ export class ParquetSource implements ImageSource {
   private readonly blocks: ParquetBlocks
   /** Files as they were when first asked for: what is read is checked against the version that was listed. */
   private readonly sizes = new Map<string, Promise<Shard | undefined>>()
+  /** The classes' names in the order that all files seen so far state; `none` where one states none, or another. */
+  private order: readonly string[] | 'none' | undefined
 
-  constructor(private readonly place: ShardPlace, private readonly labels: LabelRule) {
+  constructor(private readonly place: ShardPlace, private readonly labels: LabelRule, private readonly split?: string) {
     this.url = place.url
     this.blocks = new ParquetBlocks(place)
   }
 
-  items(options: { after?: string } = {}): AsyncIterable<SourceItem> {
-    const items = this.list(options.after)
-    return options.after === undefined ? notEmpty(items, this.url, new Skipped()) : items
+  items({ after, leftOut = new LeftOut() }: { after?: string; leftOut?: LeftOut } = {}): AsyncIterable<SourceItem> {
+    const items = this.list(after, leftOut)
+    return after === undefined ? notEmpty(items, this.url, leftOut) : items
+  }
+
+  classes(): readonly string[] | undefined {
+    return this.order === 'none' ? undefined : this.order
   }
 
   async read(item: { key: string; etag?: string }): Promise<Uint8Array> {
@@ -58,26 +65,37 @@ export class ParquetSource implements ImageSource {
     return found
   }
 
-  private async *list(after: string | undefined): AsyncGenerator<SourceItem> {
+  private async *list(after: string | undefined, leftOut: LeftOut): AsyncGenerator<SourceItem> {
+    this.order = undefined
     const last = after === undefined ? undefined : placeOfKey(after)
     let reached = after === undefined
     for (const shard of await this.place.list()) {
       if (!reached && shard.name !== last?.name) continue
-      const file = await whileListing(async () => ParquetFile.open(this.place, shard))
+      const file = await whileListing(async () => ParquetFile.open(this.place, shard, this.split))
+      this.noteOrder(file.classes)
       if (!reached && last!.row >= file.rows) break
       const from = reached ? 0 : last!.row + 1
       reached = true
-      yield* this.rows(file, from)
+      yield* this.rows(file, from, leftOut)
     }
     if (!reached) throw new LayermillError('SOURCE_CHANGED', `${this.url} no longer holds ${JSON.stringify(after)}, where the listing is to go on`)
   }
 
-  private async *rows(file: ParquetFile, from: number): AsyncGenerator<SourceItem> {
+  private async *rows(file: ParquetFile, from: number, leftOut: LeftOut): AsyncGenerator<SourceItem> {
     const groups = streamOf(file.groups.filter(({ end }) => end > from))
     const named = mapOrdered(groups, GROUPS_AT_ONCE, async (group) => ({ group, names: await whileListing(async () => file.namesOf(group)) }))
     for await (const { group, names } of named) {
-      for (const [i, name] of names.entries()) if (group.start + i >= from) yield this.item(file.shard, group, group.start + i, name)
+      for (const [i, name] of names.entries()) {
+        if (group.start + i < from) continue
+        if (this.split !== undefined && name.split !== this.split) leftOut.pass('of another split')
+        else yield this.item(file.shard, group, group.start + i, name)
+      }
     }
+  }
+
+  private noteOrder(classes: readonly string[] | undefined): void {
+    const isSame = this.order === undefined || JSON.stringify(this.order) === JSON.stringify(classes)
+    this.order = classes === undefined || !isSame ? 'none' : classes
   }
 
   private item({ name: shard, etag }: Shard, group: RowGroup, row: number, { name, label: own }: RowName): SourceItem {

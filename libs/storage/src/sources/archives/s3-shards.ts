@@ -1,8 +1,8 @@
 import { LayermillError } from '@layermill/models'
-import picomatch from 'picomatch'
 import { checkKey, sortUtf8 } from '../../keys.js'
 import { mapOrdered } from '../../prefetch.js'
 import type { Bucket } from '../../s3/bucket.js'
+import { Glob } from '../glob.js'
 import { readObject, sourceError, statObject } from '../objects.js'
 import type { Shard, ShardPlace } from './shards.js'
 import { missingShard, type ShardPattern } from './shard-pattern.js'
@@ -15,7 +15,7 @@ export class S3Shards implements ShardPlace {
   private readonly root: string
 
   constructor(private readonly bucket: Bucket, readonly url: string, private readonly pattern: ShardPattern) {
-    this.root = pattern.base === '' ? '' : `${pattern.base}/`
+    this.root = pattern.base === '' || pattern.base.endsWith('/') ? pattern.base : `${pattern.base}/`
   }
 
   /** One archive. */
@@ -52,12 +52,12 @@ export class S3Shards implements ShardPlace {
   }
 
   private async matching(globs: readonly string[]): Promise<Shard[]> {
-    const matches = picomatch([...globs])
+    const patterns = globs.map((glob) => new Glob(glob))
     const shards: Shard[] = []
     try {
       for await (const { key, etag, bytes } of this.bucket.list(this.root)) {
         const name = key.slice(this.root.length)
-        if (matches(name)) shards.push({ name, etag, bytes })
+        if (patterns.some((pattern) => pattern.matches(name))) shards.push({ name, etag, bytes })
       }
     } catch (error) {
       throw sourceError(error)

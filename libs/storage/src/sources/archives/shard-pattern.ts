@@ -1,7 +1,6 @@
 import { LayermillError } from '@layermill/models'
-import { expand } from 'brace-expansion'
-import picomatch from 'picomatch'
-import { extensionOf } from '../source.js'
+import { expandBraces, isGlob, splitGlob } from '../glob-pattern.js'
+import { extensionOf } from '../image-files.js'
 
 export type ArchiveKind = 'tar' | 'parquet'
 
@@ -30,22 +29,21 @@ const MOST_NAMES = 100_000
  * @throws LayermillError `SOURCE_KIND` where it stands for archives of two kinds, or for more than 100,000 names
  */
 export function shardPattern(text: string): ShardPattern | undefined {
-  const scan = picomatch.scan(text)
-  if (!scan.isGlob && !scan.isBrace && !scan.isBracket && !scan.isExtglob) return undefined
-  const texts = expand(scan.glob, { max: MOST_NAMES + 1 })
-  const kinds = new Set(texts.map(archiveKind))
+  // Braces are not spelled out where no archive is named.
+  if (!/tar|parquet/i.test(text) || !isGlob(text)) return undefined
+  const { base, rest } = splitGlob(text)
+  const texts = expandBraces(rest, MOST_NAMES)
+  const kinds = new Set(texts.map((expanded) => archiveKind(expanded.text)))
   const [kind] = kinds
   if (kinds.size === 1 && kind === undefined) return undefined
   if (kinds.size > 1 || kind === undefined) {
     throw new LayermillError('SOURCE_KIND', `${text} stands for files of several kinds; expected only .tar or only .parquet`)
   }
-  if (texts.length > MOST_NAMES) throw new LayermillError('SOURCE_KIND', `${text} stands for more than ${MOST_NAMES} names`)
-  const isGlob = (name: string): boolean => picomatch.scan(name).isGlob === true || /[[\]()]/.test(name)
   return {
     kind,
-    base: scan.base,
-    names: [...new Set(texts.filter((name) => !isGlob(name)))],
-    globs: texts.filter(isGlob),
+    base: base.length > 1 ? base.slice(0, -1) : base,
+    names: [...new Set(texts.filter((expanded) => !expanded.isGlob).map((expanded) => expanded.text))],
+    globs: texts.filter((expanded) => expanded.isGlob).map((expanded) => expanded.text),
   }
 }
 

@@ -1,6 +1,6 @@
 import { LayermillError } from '@layermill/models'
 import { type Shard, type ShardPlace, whileListing } from './shards.js'
-import { BLOCK, goesOn, isZero, readPax, readTarHeader, type TarHeader } from './tar-header.js'
+import { BLOCK, goesOn, isZero, nameOf, readPax, readTarHeader, type TarHeader } from './tar-header.js'
 
 /** A member of a tar: its name as written, and where its bytes are. */
 export interface TarEntry {
@@ -81,10 +81,7 @@ export class TarReader {
     if (type === 'K' || type === 'g') return extended
     if (size > LONGEST_EXTENSION) throw this.invalid(at, `a name or header of ${size} bytes; expected at most ${LONGEST_EXTENSION}`)
     const bytes = await this.bytes(at, at + size)
-    if (type === 'L') {
-      const end = bytes.indexOf(0)
-      return { ...extended, name: new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end)) }
-    }
+    if (type === 'L') return { ...extended, name: nameOf(bytes) }
     const fields = readPax(bytes)
     if (fields === undefined) throw this.invalid(at, 'a pax header that cannot be read')
     const stated = fields.get('size')

@@ -1,3 +1,5 @@
+import { keyOfBytes } from '../../raw-names.js'
+
 /** Bytes of a block: headers are one, bodies are padded to whole ones. */
 export const BLOCK = 512
 
@@ -13,10 +15,13 @@ export interface TarHeader {
 /** The end of an archive begins with a block of zeros. */
 export const isZero = (block: Uint8Array): boolean => block.every((byte) => byte === 0)
 
-const text = (bytes: Uint8Array): string => {
+const upToNul = (bytes: Uint8Array): Uint8Array => {
   const end = bytes.indexOf(0)
-  return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end))
+  return end < 0 ? bytes : bytes.subarray(0, end)
 }
+
+/** A name field as a key: bytes that are not UTF-8 are kept in it. */
+export const nameOf = (bytes: Uint8Array): string => keyOfBytes(upToNul(bytes))
 
 /** An octal number, or where the first bit is set a big-endian one (GNU, for 8 GiB and more); undefined where it is neither. */
 function number(bytes: Uint8Array): number | undefined {
@@ -48,10 +53,10 @@ export function readTarHeader(block: Uint8Array): TarHeader | undefined {
   if (size === undefined || !sumHolds(block)) return undefined
   const flag = block[156] ?? 0
   const type = flag === 0 ? '0' : String.fromCharCode(flag)
-  const name = text(block.subarray(0, 100))
+  const name = nameOf(block.subarray(0, 100))
   // GNU's own format has times where ustar has the front part of the name.
   const isUstar = new TextDecoder('latin1').decode(block.subarray(257, 263)) === 'ustar\0'
-  const prefix = isUstar ? text(block.subarray(345, 500)) : ''
+  const prefix = isUstar ? nameOf(block.subarray(345, 500)) : ''
   // A hard link has no body, whatever size it states.
   return { size: type === '1' ? 0 : size, type, name: prefix === '' ? name : `${prefix}/${name}` }
 }
@@ -69,10 +74,12 @@ export function readPax(body: Uint8Array): Map<string, string> | undefined {
     const length = space < 0 ? 0 : Number(new TextDecoder('latin1').decode(body.subarray(start, space)))
     const end = start + length
     if (!Number.isSafeInteger(length) || end <= space || end > body.byteLength || body[end - 1] !== 10) return undefined
-    const record = new TextDecoder().decode(body.subarray(space + 1, end - 1))
-    const equals = record.indexOf('=')
+    const record = body.subarray(space + 1, end - 1)
+    const equals = record.indexOf(61)
     if (equals < 1) return undefined
-    fields.set(record.slice(0, equals), record.slice(equals + 1))
+    const field = new TextDecoder().decode(record.subarray(0, equals))
+    const value = record.subarray(equals + 1)
+    fields.set(field, field === 'path' ? keyOfBytes(value) : new TextDecoder().decode(value))
     start = end
   }
   return fields

@@ -1,9 +1,11 @@
 import { LayermillError } from '@layermill/models'
 import { checkKey } from '../../keys.js'
-import { folderLabel, type ImageSource, isImageName, type LabelRule, notEmpty, Skipped, type SourceItem } from '../source.js'
+import { beginsAsImage, extensionOf, isImageName, isSystemName, MAGIC_BYTES, reasonOf } from '../image-files.js'
+import { LeftOut } from '../left-out.js'
+import { folderLabel, type ImageSource, type LabelRule, notEmpty, type SourceItem } from '../source.js'
 import { safeName } from './safe-name.js'
 import { type Shard, type ShardPlace, shardOfKey } from './shards.js'
-import { TarReader } from './tar-entries.js'
+import { type TarEntry, TarReader } from './tar-entries.js'
 
 /** Bytes of a label file that are read. */
 const LONGEST_LABEL = 64 * 1024
@@ -17,10 +19,9 @@ export class TarSource implements ImageSource {
     this.url = place.url
   }
 
-  items(options: { after?: string } = {}): AsyncIterable<SourceItem> {
-    const skipped = new Skipped()
-    const items = this.list(options.after, skipped)
-    return options.after === undefined ? notEmpty(items, this.url, skipped) : items
+  items({ after, leftOut = new LeftOut() }: { after?: string; leftOut?: LeftOut } = {}): AsyncIterable<SourceItem> {
+    const items = this.list(after, leftOut)
+    return after === undefined ? notEmpty(items, this.url, leftOut) : items
   }
 
   async read(item: Pick<SourceItem, 'key' | 'at'> & { etag?: string; bytes?: number }): Promise<Uint8Array> {
@@ -36,15 +37,15 @@ export class TarSource implements ImageSource {
 
   /** Where only a key is known, its archive is looked through. */
   private async find(key: string): Promise<SourceItem> {
-    for await (const item of this.images(await shardOfKey(this.place, key), new Skipped())) if (item.key === key) return item
+    for await (const item of this.images(await shardOfKey(this.place, key), new LeftOut())) if (item.key === key) return item
     throw new LayermillError('IMAGE_MISSING', `${key} is not in ${this.url}`)
   }
 
-  private async *list(after: string | undefined, skipped: Skipped): AsyncGenerator<SourceItem> {
+  private async *list(after: string | undefined, leftOut: LeftOut): AsyncGenerator<SourceItem> {
     let reached = after === undefined
     for (const shard of await this.place.list()) {
       if (!reached && !after!.startsWith(`${shard.name}/`)) continue
-      for await (const item of this.images(shard, skipped)) {
+      for await (const item of this.images(shard, leftOut)) {
         if (reached) yield item
         else reached = item.key === after
       }
@@ -53,33 +54,69 @@ export class TarSource implements ImageSource {
   }
 
   /** An archive's images; those of one sample (names equal up to the first dot) wait for its label. */
-  private async *images(shard: Shard, skipped: Skipped): AsyncGenerator<SourceItem> {
+  private async *images(shard: Shard, leftOut: LeftOut): AsyncGenerator<SourceItem> {
     const reader = new TarReader(this.place, shard)
     const seen = new Set<string>()
-    let sample: { base: string; label?: string; items: SourceItem[] } = { base: '', items: [] }
-    const labelled = (): SourceItem[] => sample.items.map((item) => withLabel(item, this.labels, sample.label))
-    for await (const { name, offset, bytes, isFile } of reader.entries()) {
-      const path = safeName(name)
+    let sample: Sample = { base: '', items: [] }
+    for await (const entry of reader.entries()) {
+      const { offset, bytes } = entry
+      const path = safeName(entry.name)
       const base = /^(.*\/)?[^/.]*/.exec(path)![0]
       if (base !== sample.base) {
-        yield* labelled()
+        yield* this.labelled(sample)
         sample = { base, items: [] }
       }
-      if (!isFile) skipped.add('links, folders and sparse files')
-      else if (/(^|\/)\./.test(path)) skipped.add('hidden')
-      else if (/\.(cls|json)$/i.test(path) && bytes <= LONGEST_LABEL) {
-        sample.label = labelOf(path, await reader.bytes(offset, offset + bytes)) ?? sample.label
-      } else if (!isImageName(path)) skipped.addFile(path)
-      else {
-        const key = `${shard.name}/${path}`
-        checkKey(key, this.url)
-        if (seen.has(path)) throw reader.invalid(offset, `a second member named ${JSON.stringify(path)}`)
-        seen.add(path)
-        sample.items.push({ key, etag: shard.etag, bytes, at: { shard: shard.name, offset } })
+      if (await this.isLabel(entry, path, reader, sample)) continue
+      const reason = await reasonToLeave(entry, path, reader)
+      if (reason === 'folder') continue
+      if (reason !== undefined) {
+        leftOut.add(reason, `${shard.name}/${path}`, reason === SYSTEM)
+        continue
       }
+      const key = `${shard.name}/${path}`
+      checkKey(key, this.url)
+      if (seen.has(path)) throw reader.invalid(offset, `a second member named ${JSON.stringify(path)}`)
+      seen.add(path)
+      sample.items.push({ key, etag: shard.etag, bytes, at: { shard: shard.name, offset } })
     }
-    yield* labelled()
+    yield* this.labelled(sample)
   }
+
+  /** Reads a member that says what a sample's label is; false for other members. */
+  private async isLabel({ offset, bytes, isFile }: TarEntry, path: string, reader: TarReader, sample: Sample): Promise<boolean> {
+    const [, kind] = /\.(cls|json)$/i.exec(path) ?? []
+    if (kind === undefined || !isFile || bytes > LONGEST_LABEL) return false
+    const label = labelOf(path, await reader.bytes(offset, offset + bytes))
+    if (kind.toLowerCase() === 'cls') sample.cls ??= label
+    else sample.json ??= label
+    return true
+  }
+
+  /** A sample's images. What `.cls` says comes before what `.json` says, whichever stands first. */
+  private labelled({ items, cls, json }: Sample): SourceItem[] {
+    return items.map((item) => withLabel(item, this.labels, cls ?? json))
+  }
+}
+
+/** The members of a tar whose names are equal up to the first dot. */
+interface Sample {
+  readonly base: string
+  readonly items: SourceItem[]
+  cls?: string | undefined
+  json?: string | undefined
+}
+
+const SYSTEM = 'files and folders of the system'
+
+/** Why a member is not an image; undefined where it is one. */
+async function reasonToLeave({ name, offset, bytes, isFile }: TarEntry, path: string, reader: TarReader): Promise<string | undefined> {
+  const parts = path.split('/')
+  if (parts.some(isSystemName)) return SYSTEM
+  if (!isFile) return name.endsWith('/') ? 'folder' : 'links, folders and sparse files'
+  if (parts.some((part) => part.startsWith('.'))) return 'hidden'
+  if (isImageName(path)) return undefined
+  if (extensionOf(path) === '' && bytes > 0 && beginsAsImage(await reader.bytes(offset, offset + Math.min(bytes, MAGIC_BYTES)))) return undefined
+  return reasonOf(path)
 }
 
 const at0 = (item: { at?: unknown; etag?: string; bytes?: number }): item is SourceItem => item.at !== undefined && item.bytes !== undefined && item.etag !== undefined

@@ -1,0 +1,93 @@
+import { LayermillError } from '@layermill/models'
+import type { ImageSource, SourceItem } from './source.js'
+
+/** What a listing met and did not take, for one reason. */
+export interface LeftOutReason {
+  readonly reason: string
+  readonly count: number
+  /** The first few, as they are named. */
+  readonly examples: readonly string[]
+  /** Asked for by the command, or a system's own files: nothing to worry about. */
+  readonly expected?: boolean
+}
+
+const EXAMPLES = 3
+
+/** Counts what a listing left out, by reason and by example. */
+export class LeftOut {
+  private readonly reasons = new Map<string, { count: number; examples: string[]; expected: boolean }>()
+  private readonly passed = new Map<string, number>()
+
+  /** Something that somebody may miss. @param expected where it was asked for, or is a system's own */
+  add(reason: string, example: string, expected = false): void {
+    const known = this.reasons.get(reason) ?? { count: 0, examples: [], expected }
+    known.count++
+    if (known.examples.length < EXAMPLES) known.examples.push(example)
+    this.reasons.set(reason, known)
+  }
+
+  /** Something that the command itself leaves out, as what its pattern does not match: only said where nothing else is found. */
+  pass(reason: string): void {
+    this.passed.set(reason, (this.passed.get(reason) ?? 0) + 1)
+  }
+
+  /** Whether something was left out that nobody asked to leave out. */
+  get isUnexpected(): boolean {
+    return [...this.reasons.values()].some(({ expected }) => !expected)
+  }
+
+  /** The most frequent reasons first. */
+  table(): LeftOutReason[] {
+    return [...this.reasons].sort(([, a], [, b]) => b.count - a.count)
+      .map(([reason, { count, examples, expected }]) => ({ reason, count, examples: [...examples], ...(expected ? { expected } : {}) }))
+  }
+
+  /** How many were left out for a reason. */
+  count(reason: string): number {
+    return this.reasons.get(reason)?.count ?? this.passed.get(reason) ?? 0
+  }
+
+  /** Such as `skipped 12 .txt, 3 hidden`: for a source where nothing else is. */
+  toString(): string {
+    const all: (readonly [string, number])[] = [...this.passed, ...[...this.reasons].map(([reason, { count }]) => [reason, count] as const)]
+    if (all.length === 0) return 'nothing at all is there'
+    const sorted = all.sort((a, b) => b[1] - a[1])
+    const shown = sorted.slice(0, 8).map(([reason, count]) => `${count} ${reason}`)
+    return `skipped ${shown.join(', ')}${sorted.length > 8 ? ` and ${sorted.length - 8} other kinds` : ''}`
+  }
+}
+
+/** Such as `12 .txt (a.txt, b.txt, ...), 1 hidden (.a.jpg)`; '' for an empty table. */
+export function leftOutText(table: readonly LeftOutReason[]): string {
+  const shown = table.slice(0, 8).map(({ reason, count, examples }) => `${count} ${reason} (${examples.join(', ')}${count > examples.length ? ', ...' : ''})`)
+  return `${shown.join(', ')}${table.length > 8 ? ` and ${table.length - 8} other kinds` : ''}`
+}
+
+/** How a dataset is listed. */
+export interface ListingOptions {
+  /** Goes on behind this key. */
+  readonly after?: string | undefined
+  /** Left-out files are an error. */
+  readonly strict?: boolean
+  /** Filled while the listing is read. */
+  readonly leftOut: LeftOut
+}
+
+/**
+ * A source's images, with what it leaves out counted. With `strict` nothing is given any more once something was left out: the rest is looked
+ * through, so that the error names all of it.
+ *
+ * @throws LayermillError `SOURCE_LEFT_OUT` with `strict`; as the source does
+ */
+export async function* listImages(source: ImageSource, { after, strict = false, leftOut }: ListingOptions): AsyncGenerator<SourceItem> {
+  try {
+    for await (const item of source.items({ ...(after === undefined ? {} : { after }), leftOut })) if (!strict || !leftOut.isUnexpected) yield item
+  } catch (error) {
+    // That nothing is left then is for the same reason.
+    if (!(strict && leftOut.isUnexpected && error instanceof LayermillError && error.code === 'SOURCE_EMPTY')) throw error
+  }
+  if (!strict || !leftOut.isUnexpected) return
+  throw new LayermillError('SOURCE_LEFT_OUT', `${source.url}: --strict, and these would be left out: ${leftOutText(leftOut.table().filter(({ expected }) => expected !== true))}`, {
+    hint: 'Take them out of the source, name images of other extensions in a list, or leave out --strict.',
+  })
+}
