@@ -27,6 +27,6 @@ export function orderClasses(labels: Iterable<string>, known: readonly string[] 
 }
 
 /** The dataset's own order of its classes, once it has been listed; undefined where it has none. */
-export function ownOrder(source: ImageSource & { readonly classes?: readonly string[] | undefined }): readonly string[] | undefined {
+export function ownOrder(source: ImageSource): readonly string[] | undefined {
   return source.classes
 }

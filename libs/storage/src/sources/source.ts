@@ -32,7 +32,7 @@ export interface ImageSource {
    * The names of the dataset's classes in its own order (a Hugging Face `ClassLabel` in a Parquet file), of which the labels are some; undefined
    * where it has none. Known once `items` has been read to its end.
    */
-  classes?(): readonly string[] | undefined
+  readonly classes?: readonly string[] | undefined
   /**
    * An image's bytes, read once.
    *

@@ -35,7 +35,7 @@ export class ParquetSource implements ImageSource {
     return after === undefined ? notEmpty(items, this.url, leftOut) : items
   }
 
-  classes(): readonly string[] | undefined {
+  get classes(): readonly string[] | undefined {
     return this.order === 'none' ? undefined : this.order
   }
 
