@@ -78,12 +78,18 @@ export interface Preparation {
   readonly resample: 'bicubic' | 'bilinear' | 'nearest' | 'lanczos'
 }
 
-/** What the weights' origin changes in the graph. */
+/** What the weights change in the graph: where they come from, and which end they have. */
 export interface GraphVariant {
   /** Replaces every batch-norm epsilon (Caffe and Chainer 2e-5, Keras 1.001e-5, torchvision 1e-5). */
   readonly batchNormEpsilon?: number
   /** The stem's pooling of the ResNets: `cover` (Caffe: no padding, ceil) or `padded` (Keras, torchvision: padding 1, floor). */
   readonly stemPool?: 'cover' | 'padded'
+  /** Scores of the classifier, where they are not the published 1000. */
+  readonly classes?: number
+  /** Scores of GoogLeNet's auxiliary classifiers, where they are not 1000. */
+  readonly auxiliaryClasses?: number
+  /** Links that the weights do not have (`fc6`, `loss3_fc`) and nodes that would say nothing (`prob`), sorted: left out with all behind them. */
+  readonly without?: readonly string[]
 }
 
 export type Architecture = 'vgg16' | 'vgg19' | 'resnet50' | 'resnet101' | 'resnet152' | 'googlenet'

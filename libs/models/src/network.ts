@@ -4,6 +4,7 @@ import { vgg } from './architectures/vgg.js'
 import { LayermillError } from './errors.js'
 import type { Architecture, Family, GraphNode, GraphVariant, Network } from './graph.js'
 import { nearestNames } from './names.js'
+import { withEnd } from './network-end.js'
 
 const architectures: Record<Architecture, (family: Family, variant: GraphVariant) => Network> = {
   vgg16: (family, variant) => vgg('vgg16', family, variant),
@@ -31,7 +32,22 @@ export function getNetwork(id: string, variant: GraphVariant = {}): Network {
       hint: `did you mean ${nearestNames(id, networkIds).join(' or ')}?`,
     })
   }
-  return architectures[name](torchvision ? 'torchvision' : 'caffe', variant)
+  return withEnd(architectures[name](torchvision ? 'torchvision' : 'caffe', variant), variant)
+}
+
+/** Whether the network's kind has this layer, but not with these weights. */
+function isLeftOut({ id, variant }: Network, layer: string): boolean {
+  return variant.without !== undefined && networkIds.includes(id) && getNetwork(id).layers.has(layer)
+}
+
+function leftOut(network: Network, layer: string): LayermillError {
+  const { id, variant, nodes } = network
+  const why = nodes.some(({ name }) => name === network.classifier)
+    ? `they have ${network.classes === 1 ? 'a single score' : 'scores that are no shares of one whole'} at ${network.classifier}, of which no probabilities can be made`
+    : `they end before ${variant.without!.join(', ')}`
+  return new LayermillError('LAYER_UNKNOWN', `${id} has no layer '${layer}' with these weights: ${why}`, {
+    hint: `layers up to ${network.defaultLayer} are there: extract those, train a head on them with \`layermill finetune\`, or give weights with a classifier`,
+  })
 }
 
 /**
@@ -42,6 +58,7 @@ export function resolveLayers(network: Network, layers: readonly string[]): stri
   return layers.map(layer => {
     const node = network.layers.get(layer)
     if (node !== undefined) return node
+    if (isLeftOut(network, layer)) throw leftOut(network, layer)
     throw new LayermillError('LAYER_UNKNOWN', `${network.id} has no layer '${layer}'`, {
       hint: `did you mean ${nearestNames(layer, [...network.layers.keys()]).join(' or ')}? \`layermill models ${network.id}\` lists them all`,
     })

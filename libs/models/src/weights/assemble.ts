@@ -6,8 +6,11 @@ import { IdentityHash } from './identity.js'
 import { initialiseParameter } from './initialise.js'
 import { fitsLayout, shapeInLayout, toCanonical } from './layouts.js'
 import { metadataOrigin, metadataVariant, METADATA } from './metadata.js'
-import { detectScheme } from './names/index.js'
+import { findEnd, shapesWithEnd } from './end.js'
+import type { NetworkEnd } from './end.js'
 import type { NameRule, NameScheme } from './names/scheme.js'
+import { viewFile } from './names/view.js'
+import type { FileView } from './names/view.js'
 import { weightsPreparation } from './preparation.js'
 import type { TensorEntry, TensorFile, WeightSet } from './types.js'
 
@@ -65,16 +68,19 @@ function planTensor(plan: Plan, file: TensorFile, parameter: string, shape: read
   }
 }
 
-function makePlan(file: TensorFile, scheme: NameScheme, network: TargetNetwork, shapes: Shapes): Plan {
+/** `file` has what lies beside the network too: its classifier may. */
+function makePlan(file: TensorFile, view: FileView, end: NetworkEnd, network: TargetNetwork, shapes: Shapes): Plan {
+  const { scheme } = view
   const plan: Plan = { rules: new Map(), absent: new Map(), missing: [], extra: [], misshapen: [] }
-  for (const [parameter, shape] of shapes) planTensor(plan, file, parameter, shape, scheme.rule(network.architecture, parameter))
+  const ruleOf = (parameter: string): NameRule | undefined => end.rules.get(parameter) ?? scheme.rule(network.architecture, parameter)
+  for (const [parameter, shape] of shapes) planTensor(plan, file, parameter, shape, ruleOf(parameter))
   // Some of the tensors that may be missing together are there: then the others are missing.
   const auxiliary = [...plan.absent].filter(([, policy]) => policy === 'auxiliary').map(([parameter]) => parameter)
   const hasSome = [...plan.rules.values()].some(rule => rule.whenAbsent === 'auxiliary')
-  if (hasSome) plan.missing.push(...auxiliary.map(parameter => `${scheme.rule(network.architecture, parameter)?.source ?? parameter} ${formatShape(shapes.get(parameter)!)}`))
-  const used = new Set([...plan.rules.values()].flatMap(rule => [rule.source, rule.dividedBy, rule.minus]))
-  for (const [name, entry] of file.entries) {
-    if (!used.has(name) && !scheme.ignorable.some(pattern => pattern.test(name))) plan.extra.push(`${name} ${formatShape(entry.shape)}`)
+  if (hasSome) plan.missing.push(...auxiliary.map(parameter => `${ruleOf(parameter)?.source ?? parameter} ${formatShape(shapes.get(parameter)!)}`))
+  const used = new Set([...end.unread, ...[...plan.rules.values()].flatMap(rule => [rule.source, rule.dividedBy, rule.minus])])
+  for (const [name, entry] of view.file.entries) {
+    if (!used.has(name) && !scheme.ignorable.some(pattern => pattern.test(name))) plan.extra.push(`${view.nameOf(name)} ${formatShape(entry.shape)}`)
   }
   return plan
 }
@@ -87,7 +93,7 @@ function checkPlan(plan: Plan, file: TensorFile, scheme: NameScheme, network: Ta
   ]
   if (problems.length === 0) return
   throw new LayermillError('WEIGHTS_MISMATCH', `${file.name} (${scheme.title} names) does not fit ${network.id}: ${problems.join('; ')}`, {
-    hint: 'check that --model is the network the file was made for',
+    hint: 'check that --model is the network the file was made for; another number of classes or no classifier at all is fine, the layers before it must be there',
   })
 }
 
@@ -148,17 +154,22 @@ async function makeTensor(file: TensorFile, plan: Plan, network: TargetNetwork, 
 /**
  * The network's parameters from an opened file: names mapped, layouts changed, nothing missing and nothing left over.
  * All names and shapes are checked before any data is read.
- * @param shapes The network's parameters (`parameterShapes(network)`).
+ * @param published The network's parameters with its 1000 classes (`parameterShapes(network)`); the file may have another end.
  * @throws LayermillError `WEIGHTS_MISMATCH` naming tensors and shapes; `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED` while reading.
  */
-export async function assembleWeights(file: TensorFile, network: TargetNetwork, shapes: Shapes, source: string): Promise<WeightSet> {
-  const scheme = detectScheme(file)
-  checkFamily(file, scheme, network)
-  const plan = makePlan(file, scheme, network, shapes)
-  checkPlan(plan, file, scheme, network)
-  const origin = metadataOrigin(file) ?? scheme.id
-  const preparation = await weightsPreparation(file, origin, network)
-  const variant: GraphVariant = metadataVariant(file) ?? scheme.variant(network.architecture)
+export async function assembleWeights(opened: TensorFile, network: TargetNetwork, published: Shapes, source: string): Promise<WeightSet> {
+  const view = viewFile(opened, network)
+  const { scheme } = view
+  checkFamily(opened, scheme, network)
+  const recorded = metadataVariant(opened)
+  const end = recorded === undefined ? findEnd(view, network, published) : { variant: {}, rules: new Map<string, NameRule>(), unread: [], notes: [] }
+  const variant: GraphVariant = recorded ?? { ...scheme.variant(network.architecture), ...end.variant }
+  const shapes = shapesWithEnd(network.architecture, published, variant)
+  const file: TensorFile = { ...view.file, entries: new Map([...view.outside, ...view.file.entries]) }
+  const plan = makePlan(file, view, end, network, shapes)
+  checkPlan(plan, opened, scheme, network)
+  const origin = metadataOrigin(opened) ?? view.origin
+  const preparation = await weightsPreparation(opened, origin, network)
   const identity = new IdentityHash(variant)
   // In the order of the network; filled in the order of the names, in which they are hashed, each while the next is being read.
   const tensors = new Map<string, Tensor>([...shapes].map(([name, shape]) => [name, { shape, data: new Float32Array(0) }]))
@@ -178,5 +189,9 @@ export async function assembleWeights(file: TensorFile, network: TargetNetwork, 
     await identity.add(name, tensor)
   }
   const missingAuxiliary = file.metadata.get(METADATA.missingAuxiliary) === 'true' || [...plan.absent.values()].includes('auxiliary')
-  return { tensors, variant, source, format: file.format, origin, sha256: identity.digest(), preparation, ...(missingAuxiliary ? { missingAuxiliary } : {}) }
+  return {
+    tensors, variant, source, format: file.format, origin, sha256: identity.digest(), preparation,
+    ...(missingAuxiliary ? { missingAuxiliary } : {}),
+    ...(end.notes.length > 0 ? { notes: end.notes } : {}),
+  }
 }

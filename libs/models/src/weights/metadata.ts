@@ -46,11 +46,14 @@ export function metadataVariant(file: TensorFile): GraphVariant | undefined {
     throw malformed()
   }
   if (typeof value !== 'object' || value === null) throw malformed()
-  const { batchNormEpsilon, stemPool, ...others } = value as Record<string, unknown>
+  const { batchNormEpsilon, stemPool, classes, auxiliaryClasses, without, ...others } = value as Record<string, unknown>
   if (Object.keys(others).length > 0) throw malformed()
   if (batchNormEpsilon !== undefined && !(typeof batchNormEpsilon === 'number' && batchNormEpsilon > 0 && batchNormEpsilon < 1)) throw malformed()
   if (stemPool !== undefined && stemPool !== 'cover' && stemPool !== 'padded') throw malformed()
-  return { ...(batchNormEpsilon === undefined ? {} : { batchNormEpsilon }), ...(stemPool === undefined ? {} : { stemPool }) }
+  for (const count of [classes, auxiliaryClasses]) if (count !== undefined && !(typeof count === 'number' && Number.isSafeInteger(count) && count > 0)) throw malformed()
+  if (without !== undefined && !(Array.isArray(without) && without.length > 0 && without.every(name => typeof name === 'string'))) throw malformed()
+  const variant = { batchNormEpsilon, stemPool, classes, auxiliaryClasses, without }
+  return Object.fromEntries(Object.entries(variant).filter(([, field]) => field !== undefined)) as GraphVariant
 }
 
 const ORIGINS: readonly string[] = ['chainer', 'caffe', 'keras', 'torchvision', 'timm', 'transformers', 'random'] satisfies WeightOrigin[]

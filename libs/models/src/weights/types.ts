@@ -3,7 +3,7 @@ import type { WeightsPreparation } from '../preparations/named.js'
 import type { Tensor } from '../tensor.js'
 
 /** Formats that weights are read from. `random` is no file. */
-export type WeightFormat = 'safetensors' | 'npz' | 'caffemodel' | 'h5' | 'random'
+export type WeightFormat = 'safetensors' | 'npz' | 'caffemodel' | 'h5' | 'keras' | 'random'
 
 /** Whose conventions weights follow: decides epsilon and pooling (`variant`) and how images are prepared. `random` are made here. */
 export type WeightOrigin = 'chainer' | 'caffe' | 'keras' | 'torchvision' | 'timm' | 'transformers' | 'random'
@@ -25,6 +25,10 @@ export interface WeightSet {
   readonly missingAuxiliary?: boolean
   /** How whoever trained them prepared images; left out for random weights: then as the network's table says. */
   readonly preparation?: WeightsPreparation
+  /** What people should know of a file whose end is not the published one: which classifier was taken, what was not read. */
+  readonly notes?: readonly string[]
+  /** Names of the classes, where the file has them. */
+  readonly labels?: readonly string[]
 }
 
 /** One tensor in a file, not read yet. */
@@ -45,5 +49,16 @@ export interface TensorFile {
   readonly metadata: ReadonlyMap<string, string>
   /** The file on this machine, where it is one. */
   readonly path?: string | undefined
+  /** What the file says of the model around the tensors. */
+  readonly model?: ModelFacts
   close(): Promise<void>
+}
+
+/** What a file of a whole model (Keras) says beside its tensors. */
+export interface ModelFacts {
+  /** Why its end is no linear layer on the mean of the features, where it is not. */
+  readonly otherHead?: string
+  /** Its scores go through no softmax and are none to put one on (a sigmoid for each class). */
+  readonly scoresOnly?: boolean
+  readonly notes?: readonly string[]
 }

@@ -70,7 +70,9 @@ function googlenetRule(link: string, kind: string): NameRule | undefined {
   const inception = parseInceptionLink(link)
   const branch = inception === undefined ? undefined : INCEPTION_BRANCHES[inception.branch]
   const layer = inception === undefined ? GOOGLENET_LINKS[link] : branch && `inception_${inception.block}/${branch}`
-  return layer === undefined ? undefined : layerRule(layer, kind)
+  const rule = layer === undefined ? undefined : layerRule(layer, kind)
+  // Saved by a network without them, as the one to deploy is.
+  return rule === undefined || !/^loss[12]_/.test(link) ? rule : { ...rule, whenAbsent: 'auxiliary' }
 }
 
 /** The published models of Oxford (VGG), MSRA (ResNet) and BVLC (GoogLeNet). */

@@ -14,6 +14,7 @@ export function detectScheme(file: TensorFile): NameScheme {
     case 'caffemodel':
       return caffeNames
     case 'h5':
+    case 'keras':
       return kerasNames
     case 'safetensors': {
       const names = [...file.entries.keys()]

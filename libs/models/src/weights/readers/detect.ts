@@ -2,21 +2,29 @@ import { LayermillError } from '../../errors.js'
 import { readBytes } from '../random-access.js'
 import type { RandomAccess } from '../random-access.js'
 import type { TensorFile } from '../types.js'
+import { isKerasEntry } from './keras-paths.js'
 import { openCaffemodel } from './caffemodel.js'
 import { openH5 } from './h5.js'
 import { openSafetensors } from './safetensors.js'
 
-const EXPECTED = '.safetensors, .npz, .caffemodel and .h5 are read'
-const CONVERT = "save it as .safetensors in Python: safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+const EXPECTED = '.safetensors, .npz, .caffemodel, .h5 and .keras are read'
+/** Two lines of Python that turn a checkpoint into what is read: a state dict, or a dictionary that holds one. */
+function conversion(name: string): string {
+  const out = `${name.replace(/\.(pth|pt|bin|ckpt|pkl|tar)+$/i, '')}.safetensors`
+  return `convert it in Python:
+import torch, safetensors.torch; s = torch.load(${JSON.stringify(name)}, map_location='cpu', weights_only=True)
+safetensors.torch.save_file({k: v.clone().contiguous() for k, v in next((s[n] for n in ('state_dict', 'model_state_dict', 'model') if n in s), s).items() if hasattr(v, 'clone')}, ${JSON.stringify(out)})`
+}
 
 function refuse(file: RandomAccess, what: string, hint: string = EXPECTED): LayermillError {
   return new LayermillError('WEIGHTS_FORMAT', `${file.name} is ${what}`, { hint })
 }
 
-/** PyTorch's checkpoints are zip archives too, of a pickle and raw data; its name is in the first local header. */
-function isTorchZip(head: Buffer): boolean {
-  return /(^|\/)(data\.pkl|byteorder|\.format_version|\.data\/|version)/.test(head.toString('latin1', 30, 30 + head.readUInt16LE(26)))
-}
+/** The name in a zip archive's first local header. */
+const firstEntry = (head: Buffer): string => (head.length > 30 ? head.toString('latin1', 30, 30 + head.readUInt16LE(26)) : '')
+
+/** PyTorch's checkpoints are zip archives too, of a pickle and raw data. */
+const isTorchEntry = (name: string): boolean => /(^|\/)(data\.pkl|byteorder|\.format_version|\.data\/|version)/.test(name)
 
 async function looksLikeSafetensors(file: RandomAccess, head: Buffer): Promise<boolean> {
   if (head.length < 9 || head[8] !== 0x7b) return false
@@ -34,12 +42,14 @@ export async function openTensorFile(file: RandomAccess): Promise<TensorFile> {
   const text = head.toString('latin1')
   if (text.startsWith('\x89HDF')) return openH5(file)
   if (text.startsWith('PK\x03\x04') || text.startsWith('PK\x05\x06')) {
-    if (head.length > 30 && isTorchZip(head)) throw refuse(file, 'a PyTorch checkpoint: pickled Python objects are never unpickled', CONVERT)
+    const first = firstEntry(head)
+    if (isTorchEntry(first)) throw refuse(file, 'a PyTorch checkpoint: pickled Python objects are never unpickled', conversion(file.name))
     // Loaded where it is needed, with the zip library.
+    if (isKerasEntry(first)) return (await import('./keras-archive.js')).openKerasArchive(file)
     return (await import('./npz.js')).openNpz(file)
   }
   if (await looksLikeSafetensors(file, head)) return openSafetensors(file)
-  if (head[0] === 0x80 && head[1]! <= 5) throw refuse(file, 'a Python pickle (an old .pth?), which is never unpickled', CONVERT)
+  if (head[0] === 0x80 && head[1]! <= 5) throw refuse(file, 'a Python pickle (an old .pth?), which is never unpickled', conversion(file.name))
   if (text.startsWith('\x93NUMPY')) throw refuse(file, 'a single .npy array; an .npz archive of all parameters was expected')
   if (text.startsWith('\x1f\x8b')) throw refuse(file, 'compressed by gzip', 'decompress it first')
   if (/^\s*<(!doctype|html|\?xml)/i.test(text)) throw refuse(file, 'a web page, not weights', 'the download went wrong; get the file itself')

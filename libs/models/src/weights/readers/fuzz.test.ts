@@ -26,8 +26,10 @@ async function survives(file: RandomAccess): Promise<boolean> {
   try {
     const opened = await openTensorFile(file)
     try {
-      const { tensors } = await assembleWeights(opened, { id: 'vgg16', architecture: 'vgg16', family: 'caffe' }, SHAPES, 'fuzz')
-      expect(tensors.size).toBe(SHAPES.size)
+      const { tensors, variant } = await assembleWeights(opened, { id: 'vgg16', architecture: 'vgg16', family: 'caffe' }, SHAPES, 'fuzz')
+      // A damaged name makes a head of another name, which is left out by name.
+      const left = [...SHAPES.keys()].filter(name => !(variant.without ?? []).includes(name.slice(0, name.indexOf('/'))))
+      expect([...tensors.keys()]).toEqual(left)
       return true
     } finally {
       await opened.close()

@@ -7,21 +7,16 @@ import { elementCount } from '../../tensor.js'
 import { readBytes, truncated } from '../random-access.js'
 import type { RandomAccess } from '../random-access.js'
 import type { TensorEntry, TensorFile } from '../types.js'
+import { kerasFacts, MAX_CONFIG_BYTES } from './keras-config.js'
+import { parseKerasPath } from './keras-paths.js'
+import type { KerasPath } from './keras-paths.js'
 
 const SIGNATURE = '\x89HDF\r\n\x1a\n'
 /** A dataset is taken out of the library's memory in pieces of about this many numbers: that memory never shrinks again. */
 const PIECE = 4 * 1024 * 1024
 const COPY = 8 * 1024 * 1024
-
-/** Ends of dataset names in Keras files, of version 1 (`fc1_W_1:0`) and later (`kernel:0`), and what they are. */
-const ROLES: readonly (readonly [RegExp, string])[] = [
-  [/(^|_)kernel(_\d+)?(:0)?$|_W(_\d+)?(:0)?$/, 'kernel'],
-  [/(^|_)bias(_\d+)?(:0)?$|_b(_\d+)?(:0)?$/, 'bias'],
-  [/(^|_)gamma(_\d+)?(:0)?$/, 'gamma'],
-  [/(^|_)beta(_\d+)?(:0)?$/, 'beta'],
-  [/(^|_)moving_mean(_\d+)?(:0)?$/, 'moving_mean'],
-  [/(^|_)moving_variance(_\d+)?(:0)?$/, 'moving_variance'],
-]
+/** Groups and datasets; ResNet-152 with an optimizer's state has about 5,000. */
+const MAX_OBJECTS = 50_000
 
 function malformed(name: string, what: string, cause?: unknown): LayermillError {
   return new LayermillError('WEIGHTS_FORMAT', `${name} is not a readable HDF5 file: ${what}`, { cause })
@@ -71,17 +66,32 @@ function readDataset(name: string, dataset: Dataset, shape: readonly number[]): 
   return data
 }
 
+/** An attribute that is a text; undefined where there is none. */
+function textOf(object: Pick<H5File, 'attrs'>, name: string): string | undefined {
+  const value: unknown = object.attrs[name]?.value
+  return typeof value === 'string' ? value : undefined
+}
+
+/** The layer's own name, which Keras 3 keeps beside the variables; else its class and number. */
+function layerName(h5: H5File, { variables, layer }: KerasPath): string {
+  const group = variables === undefined ? null : h5.get(variables)
+  return group !== null && 'attrs' in group ? (textOf(group, 'name') ?? layer) : layer
+}
+
 function listDatasets(file: RandomAccess, h5: H5File): Map<string, TensorEntry> {
   const entries = new Map<string, TensorEntry>()
   // Files of whole models, not only of weights, keep them in a group of this name.
   const prefix = h5.keys().includes('model_weights') ? 'model_weights/' : ''
-  for (const path of h5.paths()) {
+  const paths = h5.paths()
+  if (paths.length > MAX_OBJECTS) throw malformed(file.name, `it has ${paths.length} objects (at most ${MAX_OBJECTS})`)
+  for (const path of paths) {
     if (!path.startsWith(prefix)) continue
     const entity = h5.get(path)
     if (entity === null || !('shape' in entity) || !('slice' in entity)) continue
-    const parts = path.slice(prefix.length).split('/')
-    const role = ROLES.find(([pattern]) => pattern.test(parts.at(-1)!))?.[1]
-    const name = role === undefined || parts.length < 2 ? parts.join('/') : `${parts[0]}/${role}`
+    const parsed = parseKerasPath(path.slice(prefix.length))
+    if (parsed === undefined) continue
+    const layer = layerName(h5, parsed)
+    const name = parsed.role === undefined || layer === '' ? path.slice(prefix.length) : `${layer}/${parsed.role}`
     if (entries.has(name)) throw malformed(file.name, `two datasets would be ${name}`)
     const shape = entity.shape ?? []
     entries.set(name, {
@@ -111,7 +121,9 @@ export async function openH5(file: RandomAccess): Promise<TensorFile> {
   }
   try {
     h5 = new library.File(path, 'r')
-    return { name: file.name, format: 'h5', entries: listDatasets(file, h5), metadata: new Map(), close }
+    const config = textOf(h5, 'model_config') ?? ''
+    const model = config.length > MAX_CONFIG_BYTES ? {} : kerasFacts(config)
+    return { name: file.name, format: 'h5', entries: listDatasets(file, h5), metadata: new Map(), model, close }
   } catch (cause) {
     await close().catch(() => undefined)
     throw cause instanceof LayermillError ? cause : malformed(file.name, errorMessage(cause), cause)

@@ -1,76 +1,14 @@
-import { Readable } from 'node:stream'
 import { crc32 } from 'node:zlib'
-import yauzl from 'yauzl'
 import type { Entry, ZipFile } from 'yauzl'
 import { LayermillError, errorMessage } from '../../errors.js'
 import { readBytes, truncated } from '../random-access.js'
 import type { RandomAccess } from '../random-access.js'
 import type { TensorEntry, TensorFile } from '../types.js'
+import { DEFLATED, STORED, checkEntry, malformedZip, openZip } from './zip.js'
 import { MAX_NPY_HEADER, npyHeaderLength, parseNpyHeader, readNpyData } from './npy.js'
 
 /** More entries than any network has; an archive of millions of empty ones would fill the memory. */
 const MAX_ENTRIES = 20_000
-/** DEFLATE cannot shrink more than about 1032 to 1: what claims to is forged. */
-const MAX_RATIO = 1040
-const CHUNK = 1024 * 1024
-const STORED = 0
-const DEFLATED = 8
-
-/** Lets the zip library read through RandomAccess. */
-class ZipSource extends yauzl.RandomAccessReader {
-  readonly #file: RandomAccess
-
-  constructor(file: RandomAccess) {
-    super()
-    this.#file = file
-  }
-
-  override _readStreamForRange(start: number, end: number): Readable {
-    const file = this.#file
-    return Readable.from(
-      (async function* () {
-        for (let offset = start; offset < end; offset += CHUNK) yield await readBytes(file, offset, Math.min(CHUNK, end - offset))
-      })(),
-      { objectMode: false },
-    )
-  }
-
-  override read(buffer: Buffer, offset: number, length: number, position: number, callback: (error: Error | null) => void): void {
-    void this.#deliver(position, buffer.subarray(offset, offset + length), callback)
-  }
-
-  async #deliver(position: number, target: Buffer, callback: (error: Error | null) => void): Promise<void> {
-    let failure: Error | null = null
-    try {
-      await this.#file.read(position, target)
-    } catch (error) {
-      failure = error instanceof Error ? error : new Error(errorMessage(error))
-    }
-    // Not from within the promise: what the library throws there must not become an unhandled rejection.
-    setImmediate(callback, failure)
-  }
-
-  override close(callback: (error: Error | null) => void): void {
-    callback(null)
-  }
-}
-
-function malformed(file: RandomAccess, what: string, cause?: unknown): LayermillError {
-  return new LayermillError('WEIGHTS_FORMAT', `${file.name} is not a valid .npz archive: ${what}`, { cause })
-}
-
-function checkEntry(file: RandomAccess, entry: Entry): void {
-  if (entry.isEncrypted()) throw malformed(file, `${entry.fileName} is encrypted`)
-  if (entry.compressionMethod !== STORED && entry.compressionMethod !== DEFLATED) {
-    throw malformed(file, `${entry.fileName} is compressed by method ${entry.compressionMethod}; 0 (stored) or 8 (deflated) was expected`)
-  }
-  if (entry.uncompressedSize > MAX_RATIO * (entry.compressedSize + 64)) {
-    throw new LayermillError(
-      'WEIGHTS_FORMAT',
-      `${entry.fileName} in ${file.name} would grow from ${entry.compressedSize} to ${entry.uncompressedSize} bytes, which no honest archive does`,
-    )
-  }
-}
 
 /** Fills `target` from a stream's bytes after the first `skip`, which fill `head`; all bytes must be there and no more. */
 async function inflateInto(file: RandomAccess, zip: ZipFile, entry: Entry, skip: number, target: Uint8Array): Promise<void> {
@@ -80,12 +18,12 @@ async function inflateInto(file: RandomAccess, zip: ZipFile, entry: Entry, skip:
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     checksum = crc32(chunk, checksum)
     const from = Math.max(0, -position)
-    if (position + chunk.length > target.length) throw malformed(file, `${entry.fileName} is longer than its header says`)
+    if (position + chunk.length > target.length) throw malformedZip(file, `${entry.fileName} is longer than its header says`)
     if (from < chunk.length) target.set(chunk.subarray(from), position + from)
     position += chunk.length
   }
   if (position < target.length) throw truncated({ name: `${entry.fileName} in ${file.name}`, size: position + skip }, target.length + skip)
-  if (checksum !== entry.crc32) throw malformed(file, `${entry.fileName} does not match its checksum`)
+  if (checksum !== entry.crc32) throw malformedZip(file, `${entry.fileName} does not match its checksum`)
 }
 
 async function readHead(file: RandomAccess, zip: ZipFile, entry: Entry, dataStart: number): Promise<Buffer> {
@@ -112,7 +50,7 @@ async function openEntry(file: RandomAccess, zip: ZipFile, entry: Entry): Promis
   const head = await readHead(file, zip, entry, fileDataStart)
   const header = parseNpyHeader(name, head)
   if (header.dataBytes !== undefined && header.dataOffset + header.dataBytes !== entry.uncompressedSize) {
-    throw malformed(file, `${entry.fileName} is ${entry.uncompressedSize} bytes long, but its header asks for ${header.dataOffset + header.dataBytes}`)
+    throw malformedZip(file, `${entry.fileName} is ${entry.uncompressedSize} bytes long, but its header asks for ${header.dataOffset + header.dataBytes}`)
   }
   return {
     shape: header.shape,
@@ -125,7 +63,7 @@ async function openEntry(file: RandomAccess, zip: ZipFile, entry: Entry): Promis
         }
         await file.read(fileDataStart + header.dataOffset, target)
         if (crc32(target, crc32(head.subarray(0, header.dataOffset))) !== entry.crc32) {
-          throw malformed(file, `${entry.fileName} does not match its checksum`)
+          throw malformedZip(file, `${entry.fileName} does not match its checksum`)
         }
       }),
   }
@@ -143,13 +81,13 @@ function parseComment(comment: string): Map<string, string> {
 }
 
 async function listEntries(file: RandomAccess, zip: ZipFile): Promise<Map<string, TensorEntry>> {
-  if (zip.entryCount > MAX_ENTRIES) throw malformed(file, `it has ${zip.entryCount} entries (at most ${MAX_ENTRIES})`)
+  if (zip.entryCount > MAX_ENTRIES) throw malformedZip(file, `it has ${zip.entryCount} entries (at most ${MAX_ENTRIES})`)
   const entries = new Map<string, TensorEntry>()
   for await (const entry of zip.eachEntry()) {
     if (entry.fileName.endsWith('/')) continue
-    if (!entry.fileName.endsWith('.npy')) throw malformed(file, `it contains ${entry.fileName}, which is not an .npy array`)
+    if (!entry.fileName.endsWith('.npy')) throw malformedZip(file, `it contains ${entry.fileName}, which is not an .npy array`)
     const key = entry.fileName.slice(0, -'.npy'.length)
-    if (entries.has(key)) throw malformed(file, `it contains ${entry.fileName} twice`)
+    if (entries.has(key)) throw malformedZip(file, `it contains ${entry.fileName} twice`)
     entries.set(key, await openEntry(file, zip, entry))
   }
   return entries
@@ -161,7 +99,7 @@ async function listEntries(file: RandomAccess, zip: ZipFile): Promise<Map<string
  */
 export async function openNpz(file: RandomAccess): Promise<TensorFile> {
   try {
-    const zip = await yauzl.fromRandomAccessReaderPromise(new ZipSource(file), file.size, { autoClose: false })
+    const zip = await openZip(file)
     const entries = await listEntries(file, zip)
     return { name: file.name, format: 'npz', entries, metadata: parseComment(zip.comment), close: () => Promise.resolve(zip.close()) }
   } catch (cause) {
@@ -170,6 +108,6 @@ export async function openNpz(file: RandomAccess): Promise<TensorFile> {
     if (/end of central directory|unexpected end|out of range|beyond/i.test(message)) {
       throw new LayermillError('WEIGHTS_TRUNCATED', `${file.name} is a cut-off .npz archive: ${message}`, { cause })
     }
-    throw malformed(file, message, cause)
+    throw malformedZip(file, message, cause)
   }
 }
