@@ -9,6 +9,8 @@ export interface RedisOptions {
 export interface RedisService {
   readonly url: string
   readonly port: number
+  /** What redis-cli answers. */
+  command(...words: string[]): Promise<string>
   /** kill -9. */
   kill(): Promise<void>
   /** Ends it and starts it again on the same port and folder. */

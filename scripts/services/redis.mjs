@@ -1,11 +1,14 @@
 // A real Redis for tests: Debian's redis-server on a free loopback port in a temporary folder, with noeviction.
 // As a program it starts the server, prints { url, port } and runs until it is interrupted.
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { asProgram, end, freePort, install, run, untilListening } from './debian.mjs'
+
+const execute = promisify(execFile)
 
 async function ensureInstalled() {
   const there = await run('which', ['redis-server']).then(() => true, () => false)
@@ -14,7 +17,7 @@ async function ensureInstalled() {
 
 /**
  * Options: `appendOnly` keeps the data over `restart()` (AOF, each write synced), `password`, `maxmemoryPolicy` (default noeviction).
- * `kill()` is kill -9; `restart()` starts it again on the same port and folder; `stop()` ends it and removes the folder.
+ * `command()` asks it with redis-cli; `kill()` is kill -9; `restart()` starts it again on the same port and folder; `stop()` ends it and removes the folder.
  */
 export async function startRedis({ appendOnly = false, password, maxmemoryPolicy = 'noeviction' } = {}) {
   await ensureInstalled()
@@ -36,6 +39,7 @@ export async function startRedis({ appendOnly = false, password, maxmemoryPolicy
   return {
     url: `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${port}`,
     port,
+    command: async (...words) => (await execute('redis-cli', ['-p', String(port), ...password === undefined ? [] : ['--no-auth-warning', '-a', password], ...words])).stdout.trim(),
     kill: () => end(child, 'SIGKILL'),
     restart: async () => {
       await end(child)

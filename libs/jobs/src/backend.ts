@@ -21,6 +21,8 @@ export interface QueueServer {
   readonly description: string
   readonly factory: Factory
   readonly blobs: BlobStore
+  /** Where the events of a queue go on from here; left out where readers know by themselves. */
+  eventsFrom?(): Promise<string>
   /** Ends every connection; waits at most a little for replies under way. */
   close(): Promise<void>
 }

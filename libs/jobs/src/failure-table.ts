@@ -144,6 +144,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   PAYLOAD_TOO_LARGE: row('never', 'run', 'A job\'s payload is larger than allowed.'),
   QUEUE_AUTH: row('never', 'run', 'The queue refuses the user name or password.'),
   QUEUE_CLOSED: row('never', 'part', 'The connection to the queue was closed here.'),
+  QUEUE_DENIED: row('never', 'run', 'The queue\'s rules keep commands or keys from the user.'),
   QUEUE_EVICTION: row('never', 'run', 'Redis may throw jobs away when memory runs short.'),
   QUEUE_FAILED: row('backoff', 'part', 'The queue answered with an error.'),
   QUEUE_LOCKED: row('never', 'run', 'Another process uses the embedded queue\'s folder.'),

@@ -15,6 +15,28 @@ export class JobWorker<T, R = unknown> extends Worker<T, R, string, IQueueBacken
   }
 }
 
+/** Events from the moment on that they were opened. A cluster's connection takes a while to read its first, and would lose those till then. */
+class OpenEvents extends QueueEvents<unknown, IQueueBackend, unknown> {
+  readonly #started: Promise<void>
+
+  constructor(name: string, factory: Factory, server: QueueServer) {
+    super(name, { connection: {}, autorun: false }, factory)
+    this.#started = this.#start(server)
+    this.#started.catch(() => undefined)
+  }
+
+  override async waitUntilReady(): Promise<void> {
+    await super.waitUntilReady()
+    await this.#started
+  }
+
+  async #start(server: QueueServer): Promise<void> {
+    const from = await server.eventsFrom?.()
+    if (from !== undefined) Object.assign(this.opts, { lastEventId: from })
+    if (this.closing === undefined) this.run().catch((error: unknown) => this.emit('error', error instanceof Error ? error : new Error(String(error))))
+  }
+}
+
 const defaultJobOptions = {
   attempts: 5,
   backoff: { type: 'exponential', delay: 1000, jitter: 0.5 },
@@ -71,7 +93,7 @@ export class OpenBroker implements Broker {
 
   events(name: string): JobEvents {
     this.#check(name)
-    const events = new QueueEvents<unknown, IQueueBackend, unknown>(name, { connection: {} }, this.#factory)
+    const events = new OpenEvents(name, this.#factory, this.#server)
     events.on('error', this.#onError)
     this.#events.add(events)
     return events

@@ -5,7 +5,9 @@ import pg from 'pg'
 import type { BlobStore, QueueServer, ServerOptions } from './backend.js'
 import type { EmbeddedPostgres } from './embedded/embedded-postgres.js'
 import { MemoryBlobs } from './memory-blobs.js'
+import { certificateHint } from './certificate.js'
 import { redact } from './redact.js'
+import { isElsewhere, type PatienceOptions, patientBackend } from './refusals.js'
 
 const schema = 'bullmq'
 type Config = pg.PoolConfig & { stream?: () => Duplex }
@@ -29,9 +31,19 @@ class SharedPool implements PgPool {
   }
 
   async query<R>(sql: string, parameters?: readonly unknown[]): Promise<PgQueryResult<R>> {
-    const { rows, rowCount } = await this.#pool.query(sql, parameters === undefined ? undefined : [...parameters])
-    // The caller says what a row is, as with `pg` itself.
-    return { rows: rows as R[], rowCount }
+    const client = await this.#pool.connect()
+    let lost = false
+    try {
+      const { rows, rowCount } = await client.query(sql, parameters === undefined ? undefined : [...parameters])
+      // The caller says what a row is, as with `pg` itself.
+      return { rows: rows as R[], rowCount }
+    } catch (error) {
+      // Read-only since a failover: the name may lead to another server by now.
+      lost = isElsewhere(error)
+      throw error
+    } finally {
+      client.release(lost)
+    }
   }
 
   async connect() {
@@ -96,7 +108,9 @@ function connectionError(error: unknown, place: string): LayermillError {
   const message = redact(errorMessage(error))
   // 28xxx: invalid authorization; 3D000: no such database.
   if (/^28|^3D/.test(code)) return new LayermillError('QUEUE_AUTH', `${place}: the server refuses the connection: ${message}`)
-  return new LayermillError('QUEUE_UNREACHABLE', `${place}: ${message}`, { hint: 'Is the server running, and does its name and port fit?', cause: error })
+  return new LayermillError('QUEUE_UNREACHABLE', `${place}: ${message}`, {
+    hint: certificateHint(error) ?? 'Is the server running, and does its name and port fit?', cause: error,
+  })
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -140,12 +154,20 @@ export async function openPostgresServer(url: URL, options: ServerOptions): Prom
     await pool.end()
     throw error
   }
+  const closing = new AbortController()
+  const patience: PatienceOptions = {
+    signal: closing.signal,
+    onRefused: error => options.onError?.(new LayermillError('QUEUE_FAILED', `${place}: the server refuses commands for now: ${redact(error.message)}`)),
+  }
   return {
     kind: 'postgres',
     description: place,
-    factory: (name, bullOptions, factoryOptions) => createPostgresBackend(name, { ...bullOptions, connection: pool }, factoryOptions),
+    factory: (name, bullOptions, factoryOptions) => patientBackend(createPostgresBackend(name, { ...bullOptions, connection: pool }, factoryOptions), patience),
     blobs: new TableBlobs(pool),
-    close: () => pool.end(),
+    close: () => {
+      closing.abort()
+      return pool.end()
+    },
   }
 }
 

@@ -1,115 +1,117 @@
 import { errorMessage, LayermillError } from '@layermill/models'
 import { createRedisBackend } from 'bullmq'
-import { Redis } from 'ioredis'
+import { Cluster, type Redis } from 'ioredis'
 import type { BlobStore, QueueServer, ServerOptions } from './backend.js'
 import { redact } from './redact.js'
+import { checkEviction, checkPermissions, isClusterNode } from './redis/redis-checks.js'
+import { connectRedis, guardDatabase, type RedisClient, untilConnected } from './redis/redis-connection.js'
+import { parseRedisUrl, type RedisAddress } from './redis/redis-url.js'
+import { isElsewhere, type PatienceOptions, patientBackend, patiently } from './refusals.js'
 
-/** All keys start with this, so that a Redis may be shared with others. */
-const prefix = 'layermill'
+/** All keys start with this, so that a Redis may be shared with others. On a cluster it is a hash tag: scripts need their keys on one node. */
+const prefixes = { single: 'layermill', sentinel: 'layermill', cluster: '{layermill}' } as const
 
 class RedisBlobs implements BlobStore {
-  readonly #redis: Redis
-  constructor(redis: Redis) {
-    this.#redis = redis
-  }
+  constructor(private readonly redis: RedisClient, private readonly prefix: string, private readonly patience: PatienceOptions) {}
 
   async put(key: string, bytes: Uint8Array, ttlMs: number): Promise<void> {
-    await this.#redis.set(this.#name(key), Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), 'PX', Math.ceil(ttlMs))
+    const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    await patiently(() => this.redis.set(this.#name(key), value, 'PX', Math.ceil(ttlMs)), this.patience)
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    return await this.#redis.getBuffer(this.#name(key)) ?? undefined
+    return await patiently(() => this.redis.getBuffer(this.#name(key)), this.patience) ?? undefined
   }
 
   async delete(keys: readonly string[]): Promise<void> {
     // UNLINK frees the memory of large values in another thread.
-    if (keys.length > 0) await this.#redis.unlink(...keys.map((key) => this.#name(key)))
+    if (keys.length > 0) await patiently(() => this.redis.unlink(...keys.map((key) => this.#name(key))), this.patience)
   }
 
   async deleteBelow(start: string): Promise<void> {
     const pattern = `${this.#name(start).replaceAll(/[\\*?[\]^]/g, '\\$&')}*`
+    for (const server of this.redis instanceof Cluster ? this.redis.nodes('master') : [this.redis]) await this.#deleteAt(server, pattern)
+  }
+
+  async #deleteAt(server: Redis, pattern: string): Promise<void> {
     let cursor = '0'
     do {
-      const [next, found] = await this.#redis.scan(cursor, 'MATCH', pattern, 'COUNT', 1000)
-      if (found.length > 0) await this.#redis.unlink(...found)
+      const from = cursor
+      const [next, found] = await patiently(() => server.scan(from, 'MATCH', pattern, 'COUNT', 1000), this.patience)
+      if (found.length > 0) await patiently(() => this.redis.unlink(...found), this.patience)
       cursor = next
     } while (cursor !== '0')
   }
 
   #name(key: string): string {
-    return `${prefix}:exchange:${key}`
+    return `${this.prefix}:exchange:${key}`
   }
 }
 
-/** The eviction policy, or undefined where the server tells it to nobody (some hosted ones). */
-async function evictionPolicy(redis: Redis): Promise<string | undefined> {
+interface Connected {
+  readonly redis: RedisClient
+  readonly address: RedisAddress
+}
+
+/** Connects and looks whether the server can be used; a node of a cluster is taken for the whole cluster. */
+async function connect(address: RedisAddress, timeoutMs: number): Promise<Connected> {
+  const place = address.description
+  const redis = connectRedis(address)
+  guardDatabase(redis)
   try {
-    const [, policy] = await redis.config('GET', 'maxmemory-policy')
-    if (policy !== undefined) return policy
-  } catch {
-    // CONFIG is often forbidden; INFO less so.
-  }
-  return /maxmemory_policy:(\S+)/.exec(await redis.info('memory').catch(() => ''))?.[1]
-}
-
-async function checkEviction(redis: Redis, place: string): Promise<void> {
-  const policy = await evictionPolicy(redis)
-  if (policy === undefined || policy === 'noeviction') return
-  throw new LayermillError('QUEUE_EVICTION', `${place}: maxmemory-policy is ${policy}, expected noeviction: jobs could vanish when memory runs short`, {
-    hint: 'Set it with: redis-cli config set maxmemory-policy noeviction (and in redis.conf, or the hosted service\'s parameters).',
-  })
-}
-
-/** Waits for the first connection: while nothing answers it is tried again until the deadline; a refused password ends at once. */
-function connected(redis: Redis, place: string, timeoutMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let last = 'no answer'
-    const finish = (failure?: LayermillError): void => {
-      clearTimeout(timer)
-      redis.off('ready', ready)
-      redis.off('error', failed)
-      if (failure === undefined) resolve()
-      else reject(failure)
+    await untilConnected(redis, place, timeoutMs)
+    if (address.kind === 'single' && await isClusterNode(redis)) {
+      if (address.database !== 0) throw new LayermillError('QUEUE_URL', `${place}: a cluster has only database 0`)
+      ended(redis)
+      return await connect({ ...address, kind: 'cluster' }, timeoutMs)
     }
-    const ready = (): void => finish()
-    const failed = (error: unknown): void => {
-      last = redact(errorMessage(error)) || last
-      if (/NOAUTH|WRONGPASS|NOPERM|invalid password/i.test(last)) finish(new LayermillError('QUEUE_AUTH', `${place}: the server refuses the user name or password`))
-    }
-    const timer = setTimeout(() => finish(new LayermillError('QUEUE_UNREACHABLE', `${place}: ${last}`, {
-      hint: 'Is the server running, and does its name and port fit?',
-    })), timeoutMs)
-    redis.on('ready', ready)
-    redis.on('error', failed)
-    if (redis.status === 'ready') finish()
-  })
-}
-
-/** A Redis (or Valkey) server, `redis://[user:password@]host[:port][/database]`, or `rediss://` with TLS. */
-export async function openRedisServer(url: URL, options: ServerOptions): Promise<QueueServer> {
-  const place = `${url.protocol}//${url.host}${url.pathname === '/' ? '' : url.pathname}`
-  const redis = new Redis(url.href, {
-    maxRetriesPerRequest: null,
-    // Every second at most: a queue server that comes back must be noticed soon.
-    retryStrategy: (attempts) => Math.min(50 * 2 ** Math.min(attempts, 5), 1000),
-    keepAlive: 10_000,
-  })
-  try {
-    await connected(redis, place, options.connectTimeoutMs ?? 10_000)
     await checkEviction(redis, place)
+    await checkPermissions(redis, place, `${prefixes[address.kind]}:permissions`)
   } catch (error) {
-    redis.on('error', () => undefined)
-    redis.disconnect()
+    ended(redis)
     throw error
   }
-  redis.on('error', (error) => options.onError?.(new LayermillError('QUEUE_UNREACHABLE', `${place}: ${redact(errorMessage(error))}`)))
+  return { redis, address }
+}
+
+/** Leaves a connection whose errors nobody needs any more. */
+function ended(redis: RedisClient): void {
+  redis.on('error', () => undefined)
+  redis.disconnect()
+}
+
+/**
+ * A Redis (or Valkey) server, a master that sentinels know, or a cluster: see `parseRedisUrl`.
+ * @throws LayermillError `QUEUE_URL`, `QUEUE_UNREACHABLE`, `QUEUE_AUTH`, `QUEUE_DENIED`, `QUEUE_EVICTION`.
+ */
+export async function openRedisServer(url: string, options: ServerOptions): Promise<QueueServer> {
+  const { redis, address } = await connect(parseRedisUrl(url), options.connectTimeoutMs ?? 10_000)
+  const place = address.description
+  const prefix = prefixes[address.kind]
+  const tell = (error: unknown): void => options.onError?.(new LayermillError('QUEUE_UNREACHABLE', `${place}: ${redact(errorMessage(error))}`))
+  const closing = new AbortController()
+  const patience: PatienceOptions = {
+    signal: closing.signal,
+    onRefused: error => {
+      options.onError?.(new LayermillError('QUEUE_FAILED', `${place}: the server refuses commands for now: ${redact(error.message)}`))
+      // Replies inside of transactions do not reach the connection's own look at them.
+      if (isElsewhere(error) && !(redis instanceof Cluster) && redis.status === 'ready') redis.disconnect(true)
+    },
+  }
+  redis.on('error', tell)
   return {
     kind: 'redis',
     description: place,
     factory: (name, bullOptions, factoryOptions) =>
-      createRedisBackend(name, { ...bullOptions, ...{ prefix }, connection: redis }, factoryOptions),
-    blobs: new RedisBlobs(redis),
+      patientBackend(createRedisBackend(name, { ...bullOptions, ...{ prefix }, connection: redis }, factoryOptions), patience),
+    blobs: new RedisBlobs(redis, prefix, patience),
+    eventsFrom: async () => {
+      const [seconds, microseconds] = await patiently(() => redis.time(), patience)
+      // As the server names events itself: by its clock.
+      return `${Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000) - 1}-0`
+    },
     close: async () => {
+      closing.abort()
       // A server that is gone answers no QUIT.
       const quit = redis.status === 'ready' ? redis.quit().then(() => undefined, () => undefined) : Promise.resolve()
       let timer: NodeJS.Timeout | undefined
