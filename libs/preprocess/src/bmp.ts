@@ -1,12 +1,16 @@
 import { LayermillError } from '@layermill/models'
+import { readRunLengths } from './bmp-rle.js'
 import type { RgbImage } from './image.js'
-import { Pacer } from './pacer.js'
+import type { Pacer } from './pacer.js'
+import { checkSize } from './picture-size.js'
 
 interface Header {
   readonly width: number
   readonly height: number
   readonly topDown: boolean
   readonly bits: number
+  /** Pixels are run lengths of 4 or 8 bits. */
+  readonly runLengths: boolean
   /** Where pixels start. */
   readonly offset: number
   /** Bytes of a row, padded to 4. */
@@ -25,17 +29,16 @@ const unsupported = (what: string): LayermillError => new LayermillError('IMAGE_
 })
 
 /**
- * Decodes a Windows or OS/2 bitmap that is not compressed: 1, 4, 8 (palette), 16, 24 or 32 bits a pixel. A fourth byte (alpha) is dropped.
- * @throws LayermillError IMAGE_TRUNCATED, IMAGE_CORRUPT, IMAGE_UNSUPPORTED (run-length or embedded JPEG/PNG), IMAGE_TOO_LARGE
+ * Decodes a Windows or OS/2 bitmap of 1, 4, 8 (palette), 16, 24 or 32 bits a pixel, plain or (4 and 8 bits) in run lengths. A fourth byte
+ * (alpha) is dropped.
+ * @throws LayermillError IMAGE_TRUNCATED, IMAGE_CORRUPT, IMAGE_UNSUPPORTED (embedded JPEG or PNG, OS/2's compressions), IMAGE_TOO_LARGE
  */
-export async function decodeBmp(bytes: Uint8Array, maxPixels: number): Promise<RgbImage> {
+export async function decodeBmp(bytes: Uint8Array, maxPixels: number, pacer: Pacer): Promise<RgbImage> {
   const header = readHeader(bytes)
   const { width, height, stride, offset } = header
-  if (width * height > maxPixels) {
-    throw new LayermillError('IMAGE_TOO_LARGE', `${width}x${height} pixels, at most ${maxPixels} are decoded`)
-  }
+  checkSize(width, height, maxPixels)
+  if (header.runLengths) return await decodeRunLengths(bytes, header, pacer)
   if (offset + stride * height > bytes.length) throw truncated('pixels')
-  const pacer = new Pacer()
   const data = new Uint8Array(width * height * 3)
   const readRow = rowReader(header)
   for (let y = 0; y < height; y++) {
@@ -46,11 +49,40 @@ export async function decodeBmp(bytes: Uint8Array, maxPixels: number): Promise<R
   return { width, height, data }
 }
 
+async function decodeRunLengths(bytes: Uint8Array, header: Header, pacer: Pacer): Promise<RgbImage> {
+  const { width, height, topDown } = header
+  const indices = await readRunLengths(bytes, header, pacer)
+  const data = new Uint8Array(width * height * 3)
+  for (let y = 0; y < height; y++) {
+    const from = (topDown ? y : height - 1 - y) * width
+    readPaletteRow({ ...header, bits: 8 }, indices.subarray(from, from + width), data.subarray(y * width * 3, (y + 1) * width * 3))
+    if (pacer.due) await pacer.rest()
+  }
+  return { width, height, data }
+}
+
+/** Names of compressions that are not read, and of those that OS/2's header of 64 bytes has in their place. */
+const compressionNames: Readonly<Record<number, string>> = { 4: 'an embedded JPEG', 5: 'an embedded PNG', 11: 'CMYK colours', 12: 'CMYK run lengths', 13: 'CMYK run lengths' }
+const oldCompressionNames: Readonly<Record<number, string>> = { 3: 'Huffman compression', 4: 'run lengths of 24 bits' }
+
+/** How pixels are stored. @throws LayermillError IMAGE_UNSUPPORTED, IMAGE_CORRUPT */
+function storageOf(compression: number, bits: number, headerSize: number): { fields: boolean; runLengths: boolean } {
+  const os2 = headerSize === 64 ? oldCompressionNames[compression] : undefined
+  if (os2 !== undefined) throw unsupported(os2)
+  const runLengths = compression === 1 || compression === 2
+  const fields = compression === 3 || compression === 6
+  if (compression !== 0 && !fields && !runLengths) throw unsupported(compressionNames[compression] ?? `compression ${compression}`)
+  if (fields && bits !== 16 && bits !== 32) throw corrupt(`bit fields in ${bits} bits per pixel`)
+  if (runLengths && bits !== (compression === 1 ? 8 : 4)) throw corrupt(`run lengths of ${compression === 1 ? 8 : 4} bits in ${bits} bits per pixel`)
+  return { fields, runLengths }
+}
+
 function readHeader(bytes: Uint8Array): Header {
   if (bytes.length < 26) throw truncated('header')
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const headerSize = view.getUint32(14, true)
   const old = headerSize === 12
+  if (headerSize === 16) throw unsupported('OS/2\'s header of 16 bytes')
   if (!old && (headerSize < 40 || headerSize > 1024)) throw corrupt(`a header of ${headerSize} bytes`)
   if (bytes.length < 14 + headerSize) throw truncated('header')
   const width = old ? view.getUint16(18, true) : view.getInt32(18, true)
@@ -60,9 +92,7 @@ function readHeader(bytes: Uint8Array): Header {
   const bits = view.getUint16(old ? 24 : 28, true)
   if (![1, 4, 8, 16, 24, 32].includes(bits)) throw corrupt(`${bits} bits per pixel`)
   const compression = old ? 0 : view.getUint32(30, true)
-  const fields = compression === 3 || compression === 6
-  if (compression !== 0 && !fields) throw unsupported('compression')
-  if (fields && bits !== 16 && bits !== 32) throw corrupt(`bit fields in ${bits} bits per pixel`)
+  const { fields, runLengths } = storageOf(compression, bits, headerSize)
   const paletteEntry = old ? 3 : 4
   // A header of 40 bytes has its bit fields behind it, longer ones within.
   const paletteStart = 14 + headerSize + (fields && headerSize === 40 ? (compression === 6 ? 16 : 12) : 0)
@@ -74,7 +104,7 @@ function readHeader(bytes: Uint8Array): Header {
   if (offset < paletteStart) throw corrupt(`pixels at byte ${offset}, within the header`)
   if (paletteStart + colors * paletteEntry > bytes.length) throw truncated('palette')
   return {
-    width, height, topDown: signedHeight < 0, bits, offset, stride: Math.ceil((width * bits) / 32) * 4,
+    width, height, topDown: signedHeight < 0, bits, runLengths, offset, stride: Math.ceil((width * bits) / 32) * 4,
     palette: bytes.subarray(paletteStart, paletteStart + colors * paletteEntry), paletteEntry, masks,
   }
 }

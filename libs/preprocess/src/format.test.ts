@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { endsEarly, jpegComponents, sniffFormat } from './format.js'
+import { endsEarly, readJpegFrame, sniffFormat } from './format.js'
 
 const text = (value: string): Uint8Array => Buffer.from(value, 'latin1')
 
@@ -14,6 +14,8 @@ describe('sniffFormat', () => {
     ['tiff', 'MM\0+'],
     ['bmp', 'BM'],
     ['avif', '\0\0\0\x1cftypavif'],
+    ['pnm', 'P6 1 1 255\n'],
+    ['pnm', 'P1\n'],
     ['avif', '\0\0\0\x1cftypmif1\0\0\0\0mif1avif'],
   ])('knows %s', (format, start) => {
     expect(sniffFormat(text(start))).toBe(format)
@@ -25,7 +27,14 @@ describe('sniffFormat', () => {
     ['JPEG 2000', '\0\0\0\x0cjP  \r\n\x87\n'],
     ['SVG', '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>'],
     ['PDF', '%PDF-1.7'],
-    ['PNM', 'P6 1 1 255\n'],
+    ['PAM', 'P7\nWIDTH 1\n'],
+    ['PFM', 'PF\n1 1\n'],
+    ['QOI', 'qoif\0\0\0\x01'],
+    ['DDS', 'DDS |'],
+    ['OpenEXR', '\x76\x2f\x31\x01'],
+    ['JPEG XR', 'II\xbc\x01'],
+    ['TGA', `\0\0\x0a${'\0'.repeat(9)}\x02\0\x02\0\x18\0...`],
+    ['DICOM', `${'\0'.repeat(128)}DICM`],
     ['Photoshop', '8BPS'],
     ['icon', '\0\0\x01\0'],
   ])('names %s, which is not read', (name, start) => {
@@ -42,15 +51,15 @@ describe('sniffFormat', () => {
   })
 })
 
-describe('jpegComponents', () => {
+describe('readJpegFrame', () => {
   const frame = '\xff\xc2\0\x0b\x08\0\x10\0\x10\x04'
 
   it('reads the frame header behind other segments and fill bytes', () => {
-    expect(jpegComponents(text(`\xff\xd8\xff\xee\0\x04ab\xff\xff\xff${frame.slice(1)}...`))).toBe(4)
+    expect(readJpegFrame(text(`\xff\xd8\xff\xee\0\x04ab\xff\xff\xff${frame.slice(1)}...`))).toEqual({ width: 16, height: 16, components: 4 })
   })
 
   it.each(['\xff\xd8', '\xff\xd8\xff\xda\0\x08........', '\xff\xd8garbage.....', `\xff\xd8\xff\xe0\xff\xff${frame}`])('finds none in %j', start => {
-    expect(jpegComponents(text(start))).toBeUndefined()
+    expect(readJpegFrame(text(start))).toBeUndefined()
   })
 })
 

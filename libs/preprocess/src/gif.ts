@@ -1,6 +1,7 @@
 import { LayermillError } from '@layermill/models'
 import type { RgbImage } from './image.js'
-import { Pacer } from './pacer.js'
+import type { Pacer } from './pacer.js'
+import { checkSize } from './picture-size.js'
 
 /** The first frame of a GIF file. */
 interface Frame {
@@ -30,13 +31,10 @@ const corrupt = (what: string): LayermillError => new LayermillError('IMAGE_CORR
  * has the transparent index, else index 0.
  * @throws LayermillError IMAGE_TRUNCATED, IMAGE_CORRUPT, IMAGE_TOO_LARGE
  */
-export async function decodeGif(bytes: Uint8Array, maxPixels: number): Promise<RgbImage> {
+export async function decodeGif(bytes: Uint8Array, maxPixels: number, pacer: Pacer): Promise<RgbImage> {
   const frame = findFirstFrame(bytes)
   const { width, height } = frame
-  if (width * height > maxPixels) {
-    throw new LayermillError('IMAGE_TOO_LARGE', `${width}x${height} pixels, at most ${maxPixels} are decoded`)
-  }
-  const pacer = new Pacer()
+  checkSize(width, height, maxPixels)
   const indices = await decompress(bytes, frame.dataStart, frame.frameWidth * frame.frameHeight, pacer)
   const data = new Uint8Array(width * height * 3)
   const background = colorOf(frame.palette, frame.transparent ?? 0)

@@ -1,7 +1,8 @@
 export {
   applyColors, type AugmentKey, type Augmentation, type AugmentOptions, type ColorKind, drawAugmentation, flipImage,
 } from './augment.js'
-export { configureDecoding, decodeImage, type DecodeOptions, DEFAULT_MAX_PIXELS } from './decode.js'
+export { configureDecoding } from './configure.js'
+export { decodeImage, type DecodeOptions, DEFAULT_IMAGE_TIMEOUT_MS, DEFAULT_MAX_PIXELS } from './decode.js'
 export { type ImageFormat, sniffFormat } from './format.js'
 export { DEFAULT_SIZE, type Geometry, type GeometryOptions, planGeometry } from './geometry.js'
 export { type Box, cropImage, type Resample, type RgbImage } from './image.js'

@@ -8,7 +8,7 @@ import { resizeImage, resizeRegion } from './resample.js'
 import { type TensorTarget, writeTensor } from './tensor.js'
 
 /** Names the arithmetic from file to tensor, for a run's identity: it changes whenever the numbers do. */
-export const PREPARE_VERSION = 'pillow-9.4-exact/1'
+export const PREPARE_VERSION = 'pillow-9.4-exact/2'
 
 /** Resized pictures up to this size are made whole for the ten crops. */
 const MAX_WHOLE_PIXELS = 1 << 22
