@@ -155,13 +155,12 @@ def pixels():
     for name in sorted(os.listdir(READ)):
         try:
             picture = Image.open(os.path.join(READ, name))
-            picture.load()
             upright = ImageOps.exif_transpose(picture).convert('RGB')
             picture = picture.convert('RGB')
         except OSError:
             continue
         entry = lambda image: {'width': image.width, 'height': image.height, 'rgb': base64.b64encode(image.tobytes()).decode()}
-        known[name] = {'pillow': Image.__version__, **entry(picture), **({'upright': entry(upright)} if 'orientation' in name else {})}
+        known[name] = {'pillow': Image.__version__, **entry(picture), **({'upright': entry(upright)} if name.startswith('orientation') and name.endswith('.avif') else {})}
     json.dump(dict(sorted(known.items())), open(path, 'w'), indent=1)
 
 

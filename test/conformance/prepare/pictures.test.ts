@@ -33,8 +33,10 @@ describe('pictures that are read', () => {
     expectPixels(await decodeImage(await read(`read/${name}`)), known[name]!, tolerance(name))
   })
 
-  it.each(readNames.filter(name => known[name]?.upright !== undefined))('%s is upright when asked', async name => {
-    expectPixels(await decodeImage(await read(`read/${name}`), { autoOrient: true }), known[name]!.upright!, tolerance(name))
+  // TIFF files are upright already: Pillow turns them when it loads them.
+  it.each(readNames.filter(name => name.startsWith('orientation')))('%s is upright when asked', async name => {
+    const { upright, ...stored } = known[name]!
+    expectPixels(await decodeImage(await read(`read/${name}`), { autoOrient: true }), upright ?? stored, tolerance(name))
   })
 })
 
