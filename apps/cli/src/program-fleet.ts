@@ -14,6 +14,7 @@ export interface Result {
 
 const queueText = 'queue of the fleet: redis://host:6379, rediss:// or postgres://'
 const lockText = 'seconds after which another takes over the work of a process that is gone'
+const unfitText = 'seconds for which no worker may be fit for a run (a mount, credentials, a version) before the run fails'
 const privateText = 'also fetch weights from URLs at private addresses that specs name'
 const storeText = 'where the fleet keeps weights, so that workers need not fetch them from the internet: a folder or s3://bucket/prefix'
 
@@ -27,6 +28,7 @@ export function addFleetFlags(command: Command): Command {
     .option('--allow-private-weights', `with --queue: ${privateText}`)
     .option('--registry <dest>', registryText)
     .addOption(new Option('--lock-duration <seconds>', lockText).hideHelp())
+    .addOption(new Option('--unfit-deadline <seconds>', unfitText).hideHelp())
 }
 
 /** A flag that may be given more than once. */
@@ -48,6 +50,7 @@ function addServe(program: Command, result: Result): void {
     .option('--allow-private-weights', privateText)
     .option('--allow-private-webhooks', 'also tell webhooks at private addresses')
     .option('--lock-duration <seconds>', lockText, '60')
+    .option('--unfit-deadline <seconds>', unfitText, '30')
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .addHelpText('after', '\nExamples:\n  layermill serve --queue redis://localhost:6379\n  layermill serve --queue rediss://queue.internal:6379 --host 0.0.0.0 --tokens-file /etc/layermill/tokens.jsonl --weights-store s3://bucket/layermill')
     .action(async (options: ServeOptions) => {

@@ -16,6 +16,7 @@ export interface RunOptions extends Record<string, unknown> {
   weightsStore?: string
   registry?: string
   lockDuration?: string
+  unfitDeadline?: string
   allowPrivateWeights?: boolean
   json?: boolean
 }

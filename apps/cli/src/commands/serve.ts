@@ -34,6 +34,7 @@ export interface ServeOptions extends WebhookFlags {
   state?: string
   allowPath?: string[]
   lockDuration: string
+  unfitDeadline: string
   logLevel: string
 }
 
@@ -71,7 +72,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   })
   const addresses = new AllowedAddresses({ privateWeights: options.allowPrivateWeights === true, privateWebhooks: options.allowPrivateWebhooks === true })
   const guarded: OpenSource = async (source, rule) => openSource(source, { ...rule, allows: await places.entriesOf(source) })
-  const environment = fleetEnvironment(broker, { weights, load, openSource: guarded, note })
+  const environment = fleetEnvironment(broker, { weights, load, openSource: guarded, note, unfitDeadline: milliseconds('--unfit-deadline', options.unfitDeadline) })
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
   const planRun = runPlanner(environment, fleetTraining(broker, { weights, load, note, openSource: guarded }))
   const runs = new QueueRunService(broker, { ...environment, planRun })

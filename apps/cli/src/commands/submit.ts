@@ -17,7 +17,7 @@ export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds'> &
 /** Milliseconds for handing back runs and closing the queue. */
 const closeDeadline = 10_000
 
-type FleetOptions = Pick<RunOptions, 'queue' | 'server' | 'tokenFile' | 'weightsStore' | 'lockDuration' | 'allowPrivateWeights'>
+type FleetOptions = Pick<RunOptions, 'queue' | 'server' | 'tokenFile' | 'weightsStore' | 'lockDuration' | 'unfitDeadline' | 'allowPrivateWeights'>
 
 /** The queue that a command means: `--queue`, else, where no server is given, `LAYERMILL_QUEUE`. */
 function queueOf({ queue, server }: Pick<RunOptions, 'queue' | 'server'>): string | undefined {
@@ -38,7 +38,7 @@ export function isRemote(options: Pick<RunOptions, 'queue' | 'server'>): boolean
 export async function withRunClient<Result>(
   output: Output, options: FleetOptions, action: (client: RunClient, orchestrate: () => void) => Promise<Result>,
 ): Promise<Result> {
-  const { server, tokenFile, weightsStore, lockDuration, allowPrivateWeights = false } = options
+  const { server, tokenFile, weightsStore, lockDuration, unfitDeadline, allowPrivateWeights = false } = options
   const queue = queueOf(options)
   if ((queue === undefined) === (server === undefined)) {
     throw new LayermillError('SPEC_INVALID', `expected one of --queue and --server, got ${queue === undefined ? 'neither' : 'both'}`)
@@ -50,7 +50,8 @@ export async function withRunClient<Result>(
   try {
     const weights = fleetWeights(weightsStore, note)
     const load = fleetWeightsLoader({ allowPrivate: allowPrivateWeights })
-    const environment = fleetEnvironment(broker, { weights, load, note })
+    const unfit = unfitDeadline === undefined ? undefined : milliseconds('--unfit-deadline', unfitDeadline)
+    const environment = fleetEnvironment(broker, { weights, load, note, unfitDeadline: unfit })
     const lock = lockDuration === undefined ? {} : { lockDuration: milliseconds('--lock-duration', lockDuration) }
     let runs: RunWorker | undefined
     try {

@@ -11,4 +11,6 @@ export interface FleetEnvironmentOptions {
   /** Default: any source. */
   readonly openSource?: OpenSource
   readonly note: (text: string) => void
+  /** Milliseconds for which all workers may be unfit for a run before it fails. */
+  readonly unfitDeadline?: number | undefined
 }

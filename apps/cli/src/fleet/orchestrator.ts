@@ -31,7 +31,7 @@ function fleetCalibration(load: LoadFleetWeights, note: (text: string) => void):
 }
 
 /** What an orchestrator of a fleet needs: an engine only to calibrate int8 runs with, and weights only for as long as their hash takes. */
-export function fleetEnvironment(broker: Broker, { weights, load, note, openSource }: FleetEnvironmentOptions): RunEnvironment {
+export function fleetEnvironment(broker: Broker, { weights, load, note, openSource, unfitDeadline }: FleetEnvironmentOptions): RunEnvironment {
   const environment = createEnvironment(async () => broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
     const model = await loadAnyModel(spec.model, spec.weights, load)
     const { network, weights: loaded } = model
@@ -40,7 +40,7 @@ export function fleetEnvironment(broker: Broker, { weights, load, note, openSour
     return { network: specNetwork(model, spec, note), weightsSha256: loaded.sha256 }
   }, note)
   const open = openSource === undefined ? {} : { openSource: (source: string, access?: SourceAccess) => openSource(source, { access }) }
-  return { ...environment, ...open, calibrate: fleetCalibration(load, note), workers: () => liveWorkers(broker), trouble: () => ownTrouble(broker) }
+  return { ...environment, ...open, calibrate: fleetCalibration(load, note), workers: () => liveWorkers(broker), trouble: () => ownTrouble(broker), unfitDeadline }
 }
 
 export interface FleetRunsOptions extends Pick<RunWorkerOptions, 'lockDuration' | 'note'>, Pick<FleetEnvironmentOptions, 'weights' | 'load' | 'openSource'> {}

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord, RunSpec } from '@layermill/jobs'
 import { getNetwork, LayermillError, networkIds } from '@layermill/models'
 import { sameRegisteredModel } from '../registry/reference.js'
@@ -40,11 +41,22 @@ export function withInput(identity: RunIdentity): RunIdentity {
   return { ...identity, preparation: { ...preparation, input: inputNumbers(getNetwork(network)) } }
 }
 
+/** Whether two values are the same JSON. Queues and stores may give the fields of an object back in another order. */
+export function sameValue(one: unknown, other: unknown): boolean {
+  const plain = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)))
+  return isDeepStrictEqual(plain(one), plain(other))
+}
+
+/** Whether a run ended before it had any image: a source with a typing error, say. It is in nobody's way. */
+export function isEmptyRun({ state, planned, counts }: RunRecord): boolean {
+  return (state === 'failed' || state === 'cancelled') && !planned && counts.images === 0 && counts.parts === 0
+}
+
 /** Names and values of what differs between two records of settings, one level deep. */
 function differences(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
   const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing'
   return [...new Set([...Object.keys(before), ...Object.keys(now)])]
-    .filter(field => show(before[field]) !== show(now[field]))
+    .filter(field => !sameValue(before[field], now[field]))
     .map(field => `${field} was ${show(before[field])}, is ${show(now[field])}`)
 }
 
@@ -67,6 +79,7 @@ export function decideAction(existing: RunRecord | undefined, request: RunReques
     { kind: existing.spec.kind, source: existing.spec.source, ...settings(withInput(existing.identity)) },
     { kind: spec.kind, source: spec.source, ...settings(withInput(identity)) },
   )
+  if (differing.length > 0 && isEmptyRun(existing)) return 'replace'
   if (differing.length > 0) {
     throw new LayermillError('RUN_CONFLICT', `${where} holds the results of another run: ${differing.join('; ')}`, {
       hint: 'choose another --out, or replace it with --overwrite',

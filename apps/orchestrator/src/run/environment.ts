@@ -25,6 +25,8 @@ export interface RunEnvironment {
   probe?(record: RunRecord, source: ImageSource, sample: readonly SourceItem[]): Promise<{ secondsPerImage: number; batchSize: number }>
   /** Heartbeats of the workers that live, where there are workers besides this process. */
   workers?(): Promise<readonly WorkerBeat[]>
+  /** Milliseconds for which all workers may be unfit for a run before it fails. Default: see `WorkerWatch`. */
+  readonly unfitDeadline?: number | undefined
   /** What this process itself waits for, if anything. */
   trouble?(): Waiting | undefined
   /** Version of the decoding and resampling code. */

@@ -104,13 +104,14 @@ class Supervision {
 
   /** Follows what the run waits for, where others compute. */
   private watch(tracker: PartTracker): WorkerWatch | undefined {
-    const { workers, trouble } = this.options.environment
+    const { workers, trouble, unfitDeadline } = this.options.environment
     if (workers === undefined) return undefined
     return new WorkerWatch({
       run: this.record.id,
       workers: async () => workers(),
       trouble: () => trouble?.(),
       jobsAreTold: true,
+      unfitDeadline,
       onWaiting: waiting => {
         this.waiting = waiting
         this.onChange(tracker.current)

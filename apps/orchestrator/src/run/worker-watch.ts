@@ -21,6 +21,8 @@ export interface WorkerWatchOptions {
   readonly onWaiting: (waiting: Waiting | undefined) => void
   /** Told once that no worker can carry the run. */
   readonly onUnfit: (error: LayermillError) => void
+  /** Milliseconds for which all workers may be unfit for a reason that stays. Default 30 s; ten minutes for what may pass by itself. */
+  readonly unfitDeadline?: number | undefined
   readonly now?: () => number
   readonly interval?: number
 }
@@ -99,7 +101,9 @@ export class WorkerWatch {
     const { run, onUnfit } = this.options
     const unfit = unfitTime(run, beats)
     if (unfit === undefined) return
-    if (this.#now() - unfit.since < (unfit.passing ? unfitDeadlines.passing : unfitDeadlines.lasting)) return
+    const { lasting, passing } = unfitDeadlines
+    const deadline = this.options.unfitDeadline ?? lasting
+    if (this.#now() - unfit.since < (unfit.passing ? Math.max(passing, deadline) : deadline)) return
     this.#ended = true
     clearInterval(this.#timer)
     const able = beats.filter(({ state }) => state !== 'draining')

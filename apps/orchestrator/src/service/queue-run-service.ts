@@ -7,7 +7,7 @@ import { describeRun, type RunDetail, type RunEvent, type RunPage, type RunSumma
 import type { RunPlan } from '../http/schemas/plan.js'
 import type { RunEventOptions, RunListQuery, RunService } from '../http/services.js'
 import type { RunEnvironment } from '../run/environment.js'
-import { asksForRenewal } from '../run/decide.js'
+import { isEmptyRun } from '../run/decide.js'
 import { runNotes } from '../registry/run-notes.js'
 import { layerResults } from '../run/identity.js'
 import { cancelRun, readRunRecord } from '../run/record-store.js'
@@ -15,11 +15,12 @@ import { isTerminal } from '../run/states.js'
 import { trainedNetwork } from '../train/plan.js'
 import type { PlanRun } from './plan-run.js'
 import { readEpochs } from './read-epochs.js'
+import { checkReachable, likeness, runIdFor } from './submission.js'
 import { RunEventHub } from './run-event-hub.js'
 import { runEvents, type RunView } from './run-events.js'
 import { jobProgress, type QueuedRun, runJobOptions, runQueue, type RunQueue, runStoreUrl, summarizeJob } from './run-jobs.js'
 
-export type QueueRunEnvironment = Pick<RunEnvironment, 'openStore' | 'newId' | 'now' | 'queue'> & {
+export type QueueRunEnvironment = Pick<RunEnvironment, 'openStore' | 'openSource' | 'newId' | 'now' | 'queue'> & Partial<Pick<RunEnvironment, 'trouble'>> & {
   /** Left out where plans are made elsewhere, as by a command. */
   readonly planRun?: PlanRun | undefined
 }
@@ -47,13 +48,6 @@ async function readWithEpochs(store: Store): Promise<{ record: RunRecord | undef
   return { record, epochs: record?.spec.kind === 'finetune' ? await readEpochs(store) : undefined }
 }
 
-/** What differs between a run and a spec for the same place, as far as it is plain from the spec. */
-function plainDifference(existing: RunSpec, spec: RunSpec): string | undefined {
-  const fields = asksForRenewal(existing, spec) ? (['kind', 'source'] as const) : (['kind', 'source', 'model'] as const)
-  const field = fields.find(name => existing[name] !== spec[name])
-  return field && `${field} was ${JSON.stringify(existing[field])}, is ${JSON.stringify(spec[field])}`
-}
-
 const conflict = (where: string, what: string): LayermillError =>
   new LayermillError('RUN_CONFLICT', `${where} ${what}`, { hint: 'choose another out, or replace what is there with overwrite' })
 
@@ -73,17 +67,21 @@ export class QueueRunService implements RunService {
     this.#hub = new RunEventHub(broker)
   }
 
-  /** @throws LayermillError `RUN_CONFLICT`; `SPEC_INVALID`, `MODEL_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`. */
+  /**
+   * @throws LayermillError `RUN_CONFLICT`; `SPEC_INVALID`, `MODEL_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`; `SOURCE_MISSING`, `WEIGHTS_NOT_FOUND` and others
+   *   of what the spec names and is not there
+   */
   async submit(spec: RunSpec): Promise<RunSummary> {
     if (spec.plan) throw new LayermillError('SPEC_INVALID', 'plan: got true, expected false: a run that is queued computes')
     checkSpec(spec)
     const url = runStoreUrl(spec)
     const existing = await this.#withStore(url, readRunRecord)
-    if (existing !== undefined && !spec.overwrite) {
-      const difference = plainDifference(existing.spec, spec)
-      if (difference !== undefined) throw conflict(url, `holds the results of another run: ${difference}`)
+    if (existing !== undefined && !spec.overwrite && !isEmptyRun(existing)) {
+      const found = likeness(existing, spec)
+      if (found.kind === 'other') throw conflict(url, `holds the results of another run: ${found.difference}`)
     }
-    const id = existing === undefined || spec.overwrite ? this.environment.newId(spec.kind) : existing.id
+    if (existing === undefined || spec.overwrite || isEmptyRun(existing)) await checkReachable(spec, this.environment)
+    const id = runIdFor(existing, spec, () => this.environment.newId(spec.kind))
     return this.#start(makePayload('run', { v: 1, run: id, store: url, spec }))
   }
 
@@ -177,6 +175,13 @@ export class QueueRunService implements RunService {
     throw conflict(data.store, `is being written by run ${summary.id} with another spec`)
   }
 
+  /** With what this process waits for itself, where that is in a run's way and nobody says more. */
+  #told(summary: RunSummary): RunSummary {
+    if (isTerminal(summary.state) || summary.waiting !== undefined) return summary
+    const waiting = this.environment.trouble?.()
+    return waiting === undefined ? summary : { ...summary, waiting }
+  }
+
   /** Ends a run that nobody works on, and takes its parts off the queue. */
   async #stop(id: string, store: Store): Promise<void> {
     await cancelRun(store, id, this.environment.now(), async record => (await this.environment.queue(record, store)).removeWaiting())
@@ -192,7 +197,7 @@ export class QueueRunService implements RunService {
     if (job === undefined) {
       throw new LayermillError('RUN_UNKNOWN', `The queue knows no run ${id}`, { hint: 'a run that the queue forgot goes on from its store: layermill runs resume OUT' })
     }
-    return { job, summary: summarizeJob(job, await job.getState()) }
+    return { job, summary: this.#told(summarizeJob(job, await job.getState())) }
   }
 
   /** A run; one that is being cancelled as it is once it has ended, which takes seconds. */
@@ -220,7 +225,7 @@ export class QueueRunService implements RunService {
     for (const state of listedStates) {
       for (const job of await this.#queue.getJobs([state])) {
         // A job may be removed while the list is read.
-        if (job?.id !== undefined) byId.set(job.id, { job, summary: summarizeJob(job, state) })
+        if (job?.id !== undefined) byId.set(job.id, { job, summary: this.#told(summarizeJob(job, state)) })
       }
     }
     return [...byId.values()].sort((a, b) => b.job.timestamp - a.job.timestamp || (a.job.id! < b.job.id! ? 1 : -1))

@@ -4,6 +4,7 @@ import { requireExactSwaps, type Store } from '@layermill/storage'
 import { requireRegistry } from '../registry/model-service.js'
 import { registryKind } from '../registry/versions.js'
 import { inputNumbers } from '../run/identity.js'
+import { sameValue } from '../run/decide.js'
 import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
 import type { TrainingEnvironment } from './environment.js'
 import { cutLayer, trainingSize } from './plan.js'
@@ -32,10 +33,10 @@ const free = new Set([
 ])
 
 /** Names and values of what differs between two specs of a run. */
-function differences(before: FinetuneSpec, now: FinetuneSpec): string[] {
+export function trainingDifferences(before: FinetuneSpec, now: FinetuneSpec): string[] {
   const show = (spec: FinetuneSpec, field: string): string => JSON.stringify(spec[field as keyof FinetuneSpec]) ?? 'nothing'
   return [...new Set([...Object.keys(before), ...Object.keys(now)])]
-    .filter(field => !free.has(field) && show(before, field) !== show(now, field))
+    .filter(field => !free.has(field) && !sameValue(before[field as keyof FinetuneSpec], now[field as keyof FinetuneSpec]))
     .map(field => `${field} was ${show(before, field)}, is ${show(now, field)}`)
 }
 
@@ -63,7 +64,7 @@ function identityOf(spec: FinetuneSpec, base: Network, weights: string, preparat
 function decide(existing: RunRecord | undefined, spec: FinetuneSpec, identity: RunIdentity, where: string): OpenedTraining['action'] {
   if (existing === undefined) return 'create'
   if (spec.overwrite) return 'replace'
-  const differing = existing.spec.kind !== 'finetune' ? [`kind was ${existing.spec.kind}, is finetune`] : differences(existing.spec, spec)
+  const differing = existing.spec.kind !== 'finetune' ? [`kind was ${existing.spec.kind}, is finetune`] : trainingDifferences(existing.spec, spec)
   if (existing.identity.weights !== identity.weights) differing.push(`weights were ${existing.identity.weights}, are ${identity.weights}`)
   if (existing.identity.model !== identity.model) differing.push(`model was ${existing.identity.model}, is ${identity.model}`)
   // Nothing was computed for the other spec yet but perhaps features, and those were of other images.

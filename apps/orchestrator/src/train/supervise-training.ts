@@ -127,7 +127,7 @@ class TrainingSupervision {
     const { workers } = runs
     if (workers === undefined) return undefined
     return new WorkerWatch({
-      run: this.record.id, workers: async () => workers(), trouble: () => runs.trouble?.(), jobsAreTold: false,
+      run: this.record.id, workers: async () => workers(), trouble: () => runs.trouble?.(), jobsAreTold: false, unfitDeadline: runs.unfitDeadline,
       onWaiting: waiting => this.options.onWaiting?.(waiting), onUnfit,
     })
   }

@@ -1,0 +1,96 @@
+import { stat } from 'node:fs/promises'
+import { classify, type FinetuneSpec, type RunRecord, type RunSpec } from '@layermill/jobs'
+import { LayermillError, networkIds } from '@layermill/models'
+import { asksForRenewal, isEmptyRun, sameValue } from '../run/decide.js'
+import type { RunEnvironment } from '../run/environment.js'
+import { trainingDifferences } from '../train/open-training.js'
+
+/** How a spec is to the run that is at its place: plainly another one, plainly the same, or to be told only with the weights at hand. */
+export type Likeness = { readonly kind: 'same' | 'unclear' } | { readonly kind: 'other'; readonly difference: string }
+
+/** Fields of a spec that decide the numbers or the form of the results, and where a record's identity has their value. */
+const deciding: Readonly<Record<string, (record: RunRecord) => unknown>> = {
+  layers: ({ identity }) => identity.layers,
+  size: ({ identity }) => identity.preparation.size,
+  resample: ({ identity }) => identity.preparation.resample,
+  autoOrient: ({ identity }) => identity.preparation.autoOrient,
+  oversample: ({ identity }) => identity.preparation.oversample,
+  precision: ({ identity }) => identity.precision,
+  pool: ({ identity }) => identity.pool,
+  dtype: ({ identity }) => identity.dtype,
+  format: ({ identity }) => identity.format,
+  top: ({ identity }) => identity.top,
+}
+
+/** Fields with which a run goes on whatever they are, and those that are compared before. */
+const free = new Set([
+  'kind', 'source', 'model', 'weights', 'out', 'overwrite', 'update', 'retryFailed', 'maxErrors', 'plan', 'device', 'engine', 'partSize', 'batchSize', 'cache', 'cacheSize',
+  'selfCheck', 'notify', 'requestPayer', 'noSignRequest', 'priority',
+])
+
+const fieldsOf = (spec: RunSpec): Readonly<Record<string, unknown>> => ({ ...spec })
+
+const text = (value: unknown): string => JSON.stringify(value) ?? 'the default'
+
+const other = (field: string, before: unknown, now: unknown): Likeness => ({ kind: 'other', difference: `${field} was ${text(before)}, is ${text(now)}` })
+
+function likenessOfTraining(existing: RunRecord, spec: FinetuneSpec): Likeness {
+  if (existing.spec.kind !== 'finetune' || !existing.planned) return { kind: 'unclear' }
+  const [difference] = trainingDifferences(existing.spec, spec)
+  return difference === undefined ? { kind: 'same' } : { kind: 'other', difference }
+}
+
+/**
+ * Compares a spec with the run at its place as far as it can be told without loading weights. What is left open is looked at when the run is
+ * opened.
+ */
+export function likeness(existing: RunRecord, spec: RunSpec): Likeness {
+  const before = fieldsOf(existing.spec)
+  const now = fieldsOf(spec)
+  const renewal = asksForRenewal(existing.spec, spec)
+  for (const field of renewal ? ['kind', 'source'] : ['kind', 'source', 'model']) {
+    if (!sameValue(before[field], now[field])) return other(field, before[field], now[field])
+  }
+  if (spec.kind === 'finetune') return likenessOfTraining(existing, spec)
+  let kind: 'same' | 'unclear' = renewal || sameValue(before['weights'], now['weights']) ? 'same' : 'unclear'
+  for (const field of new Set([...Object.keys(before), ...Object.keys(now)])) {
+    if (free.has(field) || sameValue(before[field], now[field])) continue
+    const recorded = Object.hasOwn(deciding, field) ? deciding[field] : undefined
+    // A default depends on the network and its weights.
+    if (recorded === undefined || now[field] === undefined) kind = 'unclear'
+    else if (!sameValue(recorded(existing), now[field])) return other(field, recorded(existing), now[field])
+  }
+  return { kind }
+}
+
+/** The id that a spec's run has: the one of the run that is there and goes on, or a new one, which leaves the record of a finished run alone. */
+export function runIdFor(existing: RunRecord | undefined, spec: RunSpec, newId: () => string): string {
+  if (existing === undefined || spec.overwrite) return newId()
+  const { kind } = likeness(existing, spec)
+  if (kind === 'same') return existing.id
+  return existing.state === 'done' || isEmptyRun(existing) ? newId() : existing.id
+}
+
+const isLocal = (place: string): boolean => !/^[a-z][a-z0-9+.-]*:/i.test(place)
+
+async function mustExist(path: string, code: 'WEIGHTS_NOT_FOUND' | 'MODEL_UNKNOWN', what: string): Promise<void> {
+  await stat(path).catch((cause: unknown) => {
+    throw new LayermillError(code, `${what}: ${path} does not exist`, { cause })
+  })
+}
+
+/**
+ * Refuses what cannot pass whenever it is tried: a source, weights or a model that are not there.
+ * @throws LayermillError `SOURCE_MISSING`, `SOURCE_DENIED` and others of the source; `WEIGHTS_NOT_FOUND`, `MODEL_UNKNOWN`
+ */
+export async function checkReachable(spec: RunSpec, environment: Pick<RunEnvironment, 'openSource'>): Promise<void> {
+  const { weights, model } = spec
+  if (weights.includes('/') && isLocal(weights)) await mustExist(weights, 'WEIGHTS_NOT_FOUND', 'weights')
+  if (!networkIds.includes(model) && model.includes('/') && isLocal(model)) await mustExist(model, 'MODEL_UNKNOWN', 'model')
+  try {
+    await (await environment.openSource(spec.source, spec)).close()
+  } catch (error) {
+    // What may pass by itself is tried when the run is carried out.
+    if (classify(error).retry === 'never') throw error
+  }
+}
