@@ -1,8 +1,9 @@
 import { constants } from 'node:fs'
-import { type FileHandle, link, mkdir, open, realpath, rename, stat, statfs, unlink } from 'node:fs/promises'
+import { type FileHandle, link, open, realpath, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { errorCode, LayermillError } from '@layermill/models'
+import { makeFolders } from './make-folders.js'
 import { checkKey } from '../keys.js'
 import { Pieces } from '../pieces.js'
 import { mapOrdered } from '../prefetch.js'
@@ -190,7 +191,7 @@ export class FileStore implements Store {
   /** Makes a folder below the root, flushing each one made, so that a file in it survives a power cut. */
   private async makeFolder(path: string): Promise<void> {
     await this.checkInside(path)
-    const first = await mkdir(path, { recursive: true })
+    const first = await makeFolders(path)
     if (first === undefined) return
     for (let made = path; made.length >= first.length; made = dirname(made)) await flushFolder(dirname(made))
     await this.checkInside(path)
@@ -235,7 +236,7 @@ async function openScratch(path: string): Promise<FileHandle> {
   for (let attempt = 0; ; attempt++) {
     try {
       // This too says ENOENT, where the folder goes while it is looked at.
-      await mkdir(dirname(path), { recursive: true })
+      await makeFolders(dirname(path))
       return await open(path, 'wx')
     } catch (error) {
       if (errorCode(error) !== 'ENOENT' || attempt > 100) throw error

@@ -1,10 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, readlinkSync } from 'node:fs'
-import { link, mkdir, readdir, readFile, rmdir, stat, unlink, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rmdir, stat, unlink, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { errorCode, LayermillError } from '@layermill/models'
+import { makeFolders } from './make-folders.js'
 
 /** The folder under a store's root for files that are being written; there only while someone writes. */
 export const SCRATCH = '.layermill-tmp'
@@ -109,7 +110,7 @@ async function takeLock(path: string, writer: Writer): Promise<boolean> {
   // Linked into place with its owner's name already in it: a lock never exists without one.
   const scratch = join(dirname(path), writer.scratchName())
   try {
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolders(dirname(path))
     await writeFile(scratch, writer.owner, { flag: 'wx' })
     await link(scratch, path)
     return true
