@@ -180,8 +180,21 @@ async function bringUp(folder, daemons) {
   const endpoint = `http://127.0.0.1:${port}`
   return {
     endpoint,
-    env: { AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: keys.access, AWS_SECRET_ACCESS_KEY: keys.secret },
+    env: {
+      AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: keys.access, AWS_SECRET_ACCESS_KEY: keys.secret,
+      // For users and keys of their own, which `radosgwAdmin` makes.
+      LAYERMILL_RADOSGW: env.CEPH_CONF,
+    },
   }
+}
+
+/**
+ * Runs `radosgw-admin` on a server that `startRadosgw` started, named by its `env`.
+ * @returns what it printed, read as JSON
+ */
+export async function radosgwAdmin(environment, ...args) {
+  const env = { ...process.env, CEPH_CONF: environment.LAYERMILL_RADOSGW }
+  return JSON.parse((await run('radosgw-admin', ['-n', 'client.rgw', ...args], { env, timeout: 60_000 })).stdout || 'null')
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -93,7 +93,7 @@ function sameIdentity(a: AwsCredentialIdentity, b: AwsCredentialIdentity): boole
 
 function openChain(): Chain {
   const { defaultProvider: open } = load('@aws-sdk/credential-provider-node') as { defaultProvider: typeof defaultProvider }
-  return open({ ignoreCache: true }) as Chain
+  return open({ ignoreCache: true })
 }
 
 /** This process's. */
