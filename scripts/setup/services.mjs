@@ -46,6 +46,14 @@ const services = [
     value: ({ path: program }) => String(program),
   },
   {
+    title: 'nginx',
+    variable: 'LAYERMILL_TEST_NGINX',
+    file: 'nginx.mjs',
+    start: 'findNginx',
+    programs: new Map([['nginx', 'nginx']]),
+    value: ({ path: program }) => String(program),
+  },
+  {
     title: 'PostgreSQL',
     variable: 'LAYERMILL_TEST_POSTGRES',
     file: 'postgres.mjs',

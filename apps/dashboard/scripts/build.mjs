@@ -36,7 +36,8 @@ async function asset(name, content) {
   await writeFile(file, bytes)
   await writeFile(`${file}.br`, await promisify(brotliCompress)(bytes, quality))
   await writeFile(`${file}.gz`, await promisify(gzip)(bytes))
-  return `/assets/${hashed}`
+  // Relative to the page, which a proxy may serve below any path.
+  return `assets/${hashed}`
 }
 
 /** @param {string} entry @param {Record<string, string>} [define] */

@@ -257,8 +257,8 @@ it('serves its files with headers that let browsers keep what never changes', as
   const page = await fetch(`${url}/`)
   expect(page.headers.get('content-security-policy')).not.toContain('unsafe')
   expect(page.headers.get('cache-control')).toBe('public, max-age=0')
-  const script = /src="(\/assets\/app-[^"]+)"/.exec(await page.text())?.[1] ?? ''
-  const asset = await fetch(`${url}${script}`, { headers: { 'accept-encoding': 'br' } })
+  const script = /src="(assets\/app-[^"]+)"/.exec(await page.text())?.[1] ?? ''
+  const asset = await fetch(`${url}/${script}`, { headers: { 'accept-encoding': 'br' } })
   expect(asset.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
   expect(asset.headers.get('content-encoding')).toBe('br')
   expect((await fetch(`${url}/assets/..%2findex.html`)).status).toBe(404)

@@ -1,16 +1,17 @@
 import { existsSync } from 'node:fs'
 import { dashboardFolder } from '@layermill/dashboard'
-import { LayermillError } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/models'
 import { createLogger, createServer, isLoopback, Metrics } from '@layermill/orchestrator/http'
 import { StoreInspection } from '@layermill/orchestrator/inspect'
 import { queueNotify, startWebhookWorker } from '@layermill/orchestrator/notify'
 import { ModelRegistry, promotionNotice, resolvingRuns } from '@layermill/orchestrator/registry'
 import { AllowedAddresses, AllowedPlaces, guardRuns, guardSchedules, QueueFleetService, QueueRunService, runPlanner } from '@layermill/orchestrator/service'
 import { openTokens, type TokenStore } from '@layermill/orchestrator/tokens'
-import { openSource, openStore } from '@layermill/storage'
+import { openSource, openStore, requireExactSwaps } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'
 import type { OpenSource } from '../fleet/environment-options.js'
 import { fleetEnvironment, startFleetRuns } from '../fleet/orchestrator.js'
+import { type ProxyFlags, proxyOptions } from '../fleet/proxy-options.js'
 import { openFleetQueue } from '../fleet/queue.js'
 import { openFleetSchedules } from '../fleet/schedules.js'
 import { fleetTraining } from '../fleet/training.js'
@@ -23,7 +24,7 @@ import { defaultTokensFile } from '../places.js'
 import { registryRoot } from '../registry/registry.js'
 import { version } from '../version.js'
 
-export interface ServeOptions extends WebhookFlags {
+export interface ServeOptions extends WebhookFlags, ProxyFlags {
   queue: string
   host: string
   port: string
@@ -47,6 +48,18 @@ async function tokensOf(options: ServeOptions, warn: (text: string) => void): Pr
   return openTokens(file, warn)
 }
 
+/** A registry that cannot be reached now may be later; one that two runs could spoil in silence is refused. */
+async function checkRegistry(root: string): Promise<void> {
+  const store = openStore(root)
+  try {
+    await requireExactSwaps(store, 'a registry of models')
+  } catch (error) {
+    if (errorCode(error) === 'STORE_CONDITIONS') throw error
+  } finally {
+    await store.close()
+  }
+}
+
 /**
  * `layermill serve`: HTTP API and orchestrator of a fleet, until SIGTERM or Ctrl-C. Several may serve one queue.
  * @throws LayermillError `TOKENS_REQUIRED` where it would be open to the network without tokens; what connecting throws.
@@ -60,11 +73,13 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     })
   }
   const note = (text: string): void => logger.info(text)
+  const proxy = proxyOptions(options)
   const hooks = await webhookOptions(options)
+  const root = registryRoot(options)
+  if (root !== undefined) await checkRegistry(root)
   const broker = await openFleetQueue(options.queue, text => logger.warn(text))
   const weights = fleetWeights(options.weightsStore, text => logger.info(text))
   const load = fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })
-  const root = registryRoot(options)
   const places = new AllowedPlaces({
     allowed: options.allowPath ?? [],
     registry: root,
@@ -83,7 +98,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store, resumeRun: async id => resolved.resume(id) })
   const server = await createServer({
     runs: guardRuns(resolved, places, addresses), models: registry, schedules: guardSchedules(schedules.service, places, addresses), fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
-    inspection: new StoreInspection(runs, environment),
+    inspection: new StoreInspection(runs, environment), ...proxy,
   })
   try {
     await server.listen()

@@ -6,6 +6,7 @@ export { type QueueJob, type QueueJobPage, QueueJobParams, type QueueJobState } 
 export * from './auth/index.js'
 export { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 export { isLoopback } from './auth/loopback.js'
+export { parseBasePath, parseOrigin, parseTrustedProxies, type ProxyOptions } from './behind-proxy.js'
 export { createLogger } from './logger.js'
 export { Metrics } from './metrics.js'
 export { orchestratorMetrics, type MetricEntry, type OrchestratorMetric } from './metric-table.js'

@@ -36,7 +36,7 @@ const usedComponentsOnly: SwaggerTransformObject = (document) => {
 }
 
 /** Collects the routes that are added after this into an OpenAPI document. */
-export async function registerOpenApi(app: App, version: string): Promise<void> {
+export async function registerOpenApi(app: App, version: string, basePath = ''): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -52,6 +52,7 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
         { name: 'fleet', description: 'Workers and queues' },
         { name: 'operations', description: 'Health and metrics' },
       ],
+      ...(basePath === '' ? {} : { servers: [{ url: basePath }] }),
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'Made with `layermill tokens add`.' } } },
       security: [{ token: [] }],
     },
@@ -61,10 +62,11 @@ export async function registerOpenApi(app: App, version: string): Promise<void> 
 }
 
 /** `/openapi.json` and the page that shows it. */
-export async function addDocumentation(app: App): Promise<void> {
+export async function addDocumentation(app: App, basePath = ''): Promise<void> {
   app.get('/openapi.json', { schema: { hide: true } }, () => Promise.resolve(app.swagger()))
   await app.register(swaggerUi, {
     routePrefix: docsPrefix,
+    indexPrefix: basePath,
     staticCSP: pagePolicy,
     uiConfig: { deepLinking: true, docExpansion: 'list', tryItOutEnabled: false },
   })

@@ -7,6 +7,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyReply, type
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
 import type { App } from './app.js'
+import { addProxySupport, type ProxyOptions, withoutBasePath } from './behind-proxy.js'
 import type { InspectionService } from '../inspect/service.js'
 import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
@@ -30,7 +31,7 @@ import type { ScheduleService } from '../schedules/schedule-service.js'
 import type { FleetService, RunService } from './services.js'
 import { type ModelService, noModels } from '../registry/model-service.js'
 
-export interface ServerOptions {
+export interface ServerOptions extends ProxyOptions {
   runs: RunService
   fleet: FleetService
   /** Default: no schedules. */
@@ -51,8 +52,6 @@ export interface ServerOptions {
   inspection?: InspectionService
   /** Folder of the dashboard that is shown at `/` (`dashboardFolder` of @layermill/dashboard). Default: no dashboard. */
   dashboard?: string
-  /** Addresses of reverse proxies whose X-Forwarded-For counts. Default: none. */
-  trustedProxies?: string[]
   /** Bytes. Default 256 KiB: a spec is small, and checking it holds up everybody else. */
   bodyLimit?: number
   failureLimits?: FailureLimits
@@ -82,7 +81,7 @@ function requestId(request: IncomingMessage): string {
   return typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID()
 }
 
-function createApp({ logger, bodyLimit = 262_144, trustedProxies }: ServerOptions): App {
+function createApp({ logger, bodyLimit = 262_144, trustedProxies, basePath = '' }: ServerOptions): App {
   const loggerInstance: FastifyBaseLogger = logger
   return Fastify({
     loggerInstance,
@@ -92,6 +91,7 @@ function createApp({ logger, bodyLimit = 262_144, trustedProxies }: ServerOption
     genReqId: requestId,
     bodyLimit,
     trustProxy: trustedProxies ?? false,
+    rewriteUrl: ({ url = '/' }) => withoutBasePath(url, basePath),
     requestTimeout: 30_000,
     connectionTimeout: 0,
     keepAliveTimeout: 65_000,
@@ -102,9 +102,10 @@ function createApp({ logger, bodyLimit = 262_144, trustedProxies }: ServerOption
   }).withTypeProvider<ZodTypeProvider>()
 }
 
-function authenticate(app: App, { tokens, metrics, failureLimits }: ServerOptions): void {
+function authenticate(app: App, { tokens, metrics, failureLimits, corsOrigins = [] }: ServerOptions): void {
   const authenticator = new Authenticator({
-    tokens: tokens !== undefined && tokens.size > 0 ? tokens : undefined,
+    tokens,
+    corsOrigins,
     limiter: new FailureLimiter(failureLimits),
     onFailure: reason => metrics.counter('layermill_http_auth_failures_total').inc({ reason }),
   })
@@ -158,16 +159,19 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
   await app.register(helmet, {
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] } },
     referrerPolicy: { policy: 'no-referrer' },
+    // Only where it is asked for; see `addProxySupport`.
+    strictTransportSecurity: false,
   })
   app.addHook('onSend', (_request, reply, payload, done) => {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
     done(null, payload)
   })
   app.addHook('onRequest', refuseSeveralHosts)
+  await addProxySupport(app, options)
   authenticate(app, options)
   observe(app, metrics)
   addErrorHandling(app)
-  await registerOpenApi(app, version)
+  await registerOpenApi(app, version, options.basePath)
   // In a plugin, so that the OpenAPI document sees every route.
   await app.register(async routes => {
     const typed = routes.withTypeProvider<ZodTypeProvider>()
@@ -180,7 +184,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
     if (options.inspection !== undefined) addInspectionRoutes(typed, boundInspection(options.inspection, serviceDeadline))
     addSessionRoutes(typed, { version })
     if (options.dashboard !== undefined) await addDashboard(typed, options.dashboard)
-    await addDocumentation(typed)
+    await addDocumentation(typed, options.basePath)
   })
   await app.ready()
 }
@@ -199,7 +203,8 @@ export async function createServer(options: ServerOptions): Promise<HttpServer> 
     app,
     async listen() {
       const url = await app.listen({ host, port })
-      if ((tokens?.size ?? 0) === 0) logger.warn({ url }, 'no tokens are configured: listening on loopback only, and whoever reaches it may do everything')
+      if (tokens === undefined) logger.warn({ url }, 'no tokens are configured: listening on loopback only, and whoever reaches it may do everything')
+      else if (tokens.size === 0) logger.warn({ url }, 'the token file holds no token: nobody is let in until one is added (layermill tokens add)')
       else logger.info({ url, tokens: tokens?.size }, 'listening')
       return url
     },

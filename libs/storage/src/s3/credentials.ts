@@ -13,7 +13,7 @@ const SOURCES = [
 export type AwsCredentialIdentity = Awaited<ReturnType<ReturnType<typeof defaultProvider>>>
 type Chain = (options?: Record<string, unknown>) => Promise<AwsCredentialIdentity>
 
-/** How often an answer that does not name its reason (to a HEAD) makes credentials be read anew, in milliseconds. */
+/** For how long, in milliseconds, refusals that do not name their reason are let be, once one was not the credentials' fault. */
 const UNNAMED_EVERY_MS = 5000
 
 /**
@@ -24,7 +24,8 @@ export class SharedCredentials {
   private chain: Chain | undefined
   private identity: Promise<AwsCredentialIdentity> | undefined
   private environment = ''
-  private loadedAt = 0
+  /** When credentials were read anew for a refusal without a reason, and were the same. */
+  private inVainAt = -Infinity
   private renewing: Promise<void> | undefined
 
   /**
@@ -49,19 +50,21 @@ export class SharedCredentials {
   /**
    * After a server has refused `used`: reads credentials anew, once for all clients that were refused.
    *
-   * @param named false where the refusal may have had another reason; those are not followed more often than every five seconds
+   * @param named false where the refusal may have had another reason; for five seconds after one that had, those are let be
    * @returns whether there are other credentials now
    */
   async renew(used: AwsCredentialIdentity, named: boolean): Promise<boolean> {
     const current = await this.get().catch(() => undefined)
     if (current !== undefined && !sameIdentity(current, used)) return true
-    if (!named && this.now() - this.loadedAt < UNNAMED_EVERY_MS) return false
+    if (!named && this.now() - this.inVainAt < UNNAMED_EVERY_MS) return false
     this.renewing ??= this.reload().finally(() => {
       this.renewing = undefined
     })
     await this.renewing
     const renewed = await this.get().catch(() => undefined)
-    return renewed !== undefined && !sameIdentity(renewed, used)
+    const changed = renewed !== undefined && !sameIdentity(renewed, used)
+    if (!changed && !named) this.inVainAt = this.now()
+    return changed
   }
 
   private async reload(): Promise<void> {
@@ -79,7 +82,6 @@ export class SharedCredentials {
     this.chain ??= this.open()
     const loading = this.chain(options)
     this.identity = loading
-    this.loadedAt = this.now()
     loading.catch(() => {
       if (this.identity === loading) this.forget()
     })

@@ -27,11 +27,14 @@ async function problemOf(response: Response): Promise<ApiError> {
   return new ApiError(known ? { ...fallback, ...(body as Problem) } : fallback)
 }
 
-/** Sends a request with the token. @throws ApiError for every answer that is not a success, and where there is no answer. */
+/** A path of the API below where the page is, which a proxy may serve below any path. */
+const belowPage = (path: string): string => path.replace(/^\//, '')
+
+/** Sends a request with the token. @param path as `/v1/runs` @throws ApiError for every answer that is not a success, and where there is no answer. */
 export async function send(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response
   try {
-    response = await fetch(path, { ...init, headers: headers(init.headers as Record<string, string> | undefined) })
+    response = await fetch(belowPage(path), { ...init, headers: headers(init.headers as Record<string, string> | undefined) })
   } catch (error) {
     if (init.signal?.aborted === true) throw error
     throw new ApiError({ detail: 'The server cannot be reached.', code: 'UNREACHABLE', status: 0 })

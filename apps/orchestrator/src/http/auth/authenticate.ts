@@ -1,7 +1,7 @@
 import { LayermillError } from '@layermill/models'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FailureLimiter } from './failure-limiter.js'
-import { refuseOtherSites } from './loopback.js'
+import { refuseOtherMachines, refuseOtherSites } from './loopback.js'
 import { allows, scopes, type Caller, type Scope } from './scopes.js'
 import type { TokenStore } from './token-store.js'
 
@@ -9,8 +9,10 @@ import type { TokenStore } from './token-store.js'
 export type Access = Scope | 'public'
 
 export interface AuthenticationOptions {
-  /** Undefined: nobody needs a token, which is for servers on loopback only. A store that becomes empty later lets nobody in. */
+  /** Undefined: nobody needs a token, which is for servers on loopback only. A store that is empty lets nobody in. */
   tokens: TokenStore | undefined
+  /** Origins whose pages may ask also where nobody needs a token. */
+  corsOrigins?: readonly string[]
   limiter: FailureLimiter
   onFailure: (reason: 'missing' | 'invalid' | 'scope' | 'blocked' | 'origin') => void
 }
@@ -31,12 +33,6 @@ export class Authenticator {
     const { tokens } = this.options
     if (tokens === undefined) return this.#local(request)
     if (access === 'public') return undefined
-    const wait = this.options.limiter.blockedFor(request.ip)
-    if (wait > 0) {
-      this.options.onFailure('blocked')
-      reply.header('retry-after', wait)
-      throw new LayermillError('TOO_MANY_FAILURES', `Too many wrong tokens from this address; try again in ${wait} s`)
-    }
     const caller = await this.#identify(tokens, request, reply)
     if (allows(caller.scopes, access)) return caller
     this.options.onFailure('scope')
@@ -46,7 +42,8 @@ export class Authenticator {
 
   #local(request: FastifyRequest): Caller {
     try {
-      refuseOtherSites(request.headers)
+      refuseOtherMachines(request.ip)
+      refuseOtherSites(request.headers, this.options.corsOrigins)
     } catch (error) {
       this.options.onFailure('origin')
       throw error
@@ -54,10 +51,20 @@ export class Authenticator {
     return { name: 'local', scopes }
   }
 
+  #refuseBlocked(request: FastifyRequest, reply: FastifyReply): void {
+    const wait = this.options.limiter.blockedFor(request.ip)
+    if (wait === 0) return
+    this.options.onFailure('blocked')
+    reply.header('retry-after', wait)
+    throw new LayermillError('TOO_MANY_FAILURES', `Too many wrong tokens from this address; try again in ${wait} s`)
+  }
+
   async #identify(tokens: TokenStore, request: FastifyRequest, reply: FastifyReply): Promise<Caller> {
     const token = bearerToken(request.headers.authorization)
     const caller = token === undefined ? undefined : await tokens.verify(token)
+    // Whoever has a right token gets in, whatever others at the same address have sent: behind a proxy or NAT they share it.
     if (caller !== undefined) return caller
+    this.#refuseBlocked(request, reply)
     if (request.headers.authorization === undefined) {
       this.options.onFailure('missing')
       reply.header('www-authenticate', 'Bearer realm="layermill"')

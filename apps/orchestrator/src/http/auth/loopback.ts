@@ -33,16 +33,30 @@ interface Headers {
 /**
  * Without tokens the server trusts whoever reaches it, so pages of other sites in this machine's browser must not: neither by a name of
  * theirs that leads here (the Host is no loopback name), nor across sites.
+ *
+ * @param allowed origins whose pages may ask all the same
  * @throws LayermillError `ORIGIN_REFUSED`.
  */
-export function refuseOtherSites({ host, origin, 'sec-fetch-site': site }: Headers): void {
+export function refuseOtherSites({ host, origin, 'sec-fetch-site': site }: Headers, allowed: readonly string[] = []): void {
   const name = host === undefined ? undefined : hostOf(host)
   if (name === undefined || !isLoopback(name)) {
     throw new LayermillError('ORIGIN_REFUSED', 'Without tokens, only requests to localhost are answered', { hint: 'configure tokens to serve other names' })
   }
+  if (origin !== undefined && allowed.includes(origin)) return
   const crossSite = typeof site === 'string' && site !== 'same-origin' && site !== 'none'
   const foreign = origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)
   if (crossSite || foreign) throw new LayermillError('ORIGIN_REFUSED', 'Without tokens, requests from pages of other sites are not answered')
+}
+
+/**
+ * Without tokens the server is this machine's alone, also where a proxy on it hands on what comes from others.
+ *
+ * @param address the client's, as a trusted proxy says it
+ * @throws LayermillError `ORIGIN_REFUSED`.
+ */
+export function refuseOtherMachines(address: string): void {
+  if (isLoopback(address.replace(/^::ffff:/i, ''))) return
+  throw new LayermillError('ORIGIN_REFUSED', 'Without tokens, only requests from this machine are answered', { hint: 'configure tokens to serve others' })
 }
 
 /** @throws LayermillError `TOKENS_REQUIRED` where a server without tokens would be reachable from other machines. */
