@@ -101,6 +101,8 @@ export const RunRecord = z.object({
   /** A change asked for while the run was unfinished: it comes once what is under way is done. */
   followUp: z.enum(['update', 'retry']).optional(),
   counts: RunCounts,
+  /** Of a fine-tuning run: images that are trained on and held out, and classes of the model. */
+  dataset: z.object({ training: z.int(), validation: z.int(), classes: z.int() }).optional(),
   /** ISO 8601, UTC. */
   created: z.string(),
   finished: z.string().optional(),

@@ -74,6 +74,8 @@ describe('bad images', () => {
     const { code, stdout, stderr } = await runCli(smallRun(list, out, '--max-errors', '6', '--part-size', '5'))
     expect(code, stderr).toBe(3)
     expect(stdout).toContain('10 images, 6 failed')
+    expect(stderr).toMatch(/6 images failed:\n(.*\n){6} {2}\(all reasons are in .*\/errors\/\)/)
+    for (const [key, reason] of Object.entries(expectedCodes)) expect(stderr).toMatch(new RegExp(`^ {2}photos/${key}: .+ {2}\\[${reason}\\]$`, 'm'))
     const errors = await readErrors(out)
     expect(Object.fromEntries(errors.map(({ key, code: reason }) => [key.replace('photos/', ''), reason]))).toEqual(expectedCodes)
     for (const { reason } of errors) expect(reason.length).toBeGreaterThan(10)
@@ -96,7 +98,13 @@ describe('bad images', () => {
     expect(refused.code).toBe(1)
     expect(refused.stderr).toMatch(/\d images failed, more than --max-errors 2 allows/)
     expect(refused.stderr).toContain('[TOO_MANY_ERRORS]')
-    expect(await readRun(out)).toMatchObject({ state: 'failed', error: { code: 'TOO_MANY_ERRORS' } })
+    const failed = await readRun(out)
+    expect(failed).toMatchObject({ state: 'failed', error: { code: 'TOO_MANY_ERRORS' } })
+    // As many as are recorded, each by name.
+    const recorded = await readErrors(out)
+    expect(failed.counts.failed).toBe(recorded.length)
+    expect(refused.stderr).toContain(`${recorded.length} images failed`)
+    for (const { key, reason } of recorded) expect(refused.stderr).toContain(`${key}: ${reason}`)
     expect(await filesBelow(out)).not.toContain('_SUCCESS')
 
     const allowed = await runCli(smallRun(list, out, '--max-errors', '50%', '--part-size', '4'))
@@ -105,6 +113,19 @@ describe('bad images', () => {
     expect(record).toMatchObject({ state: 'done', counts: { images: 16, done: 10, failed: 6 } })
     expect(record.error).toBeUndefined()
     expect((await readIndex(out)).length + (await readErrors(out)).length).toBe(16)
+  })
+
+  it.each([['--max-errors', '6', 3], ['--max-errors', '2', 1]] as const)('are named by predict, which keeps nothing without a file, %s %s', async (flag, most, expected) => {
+    const network = ['--model', 'googlenet', '--weights', 'random:1', '--device', 'cpu', '--part-size', '16']
+    const { code, stdout, stderr } = await runCli(['predict', list, ...network, flag, most])
+    expect(code, stderr).toBe(expected)
+    if (expected === 3) {
+      expect(stdout.match(/^photos\//gm)).toHaveLength(10)
+      for (const [key, reason] of Object.entries(expectedCodes)) expect(stderr).toMatch(new RegExp(`^ {2}photos/${key}: .+ {2}\\[${reason}\\]$`, 'm'))
+    } else for (const key of Object.keys(expectedCodes)) expect(stderr).toContain(`photos/${key}: `)
+    expect(stderr).toContain('6 images failed')
+    expect(stderr).toContain('with --out FILE all reasons are kept in FILE.run/errors/')
+    expect(stderr).not.toMatch(/layermill-predict-/)
   })
 
   it('mended, are all that --retry-failed computes, also after the run had failed', async () => {

@@ -70,6 +70,18 @@ describe('layermill advise', () => {
     expect(advice.layers.map(({ layer }) => layer)).toContain(advice.suggested)
   })
 
+  it.each([['3', 0], ['0', 1]] as const)('names images that cannot be used, up to %s of them', async (most, expected) => {
+    const source = join(root, `damaged-${most}`)
+    await writeShapes(source, 6)
+    await writeFile(join(source, 'disc', 'bad.png'), 'not a picture')
+    const flags = ['--weights', 'random:1', '--size', '32x32', '--layers', 'conv1', '--device', 'cpu', '--max-errors', most]
+    const { code, stdout, stderr } = await runCli(['advise', source, '--model', 'googlenet', ...flags, '--json'])
+    expect(code, stderr).toBe(expected)
+    expect(stderr).toMatch(/disc\/bad\.png: the first bytes are not those of/)
+    expect(stderr).not.toContain('layermill-advise-')
+    if (expected === 0) expect(JSON.parse(stdout)).toMatchObject({ images: 18, failed: [{ key: 'disc/bad.png', code: 'IMAGE_NOT_AN_IMAGE' }] })
+  })
+
   it('refuses images without labels', async () => {
     const flat = join(root, 'flat')
     await writeShapes(flat, 2, { names: ['disc'] })

@@ -8,6 +8,7 @@ import { exitCodes } from '../exit-codes.js'
 import { specFromFlags } from '../flags.js'
 import { interruptible } from '../interrupt.js'
 import { count } from '../numbers.js'
+import { sayFailures } from '../output/failures.js'
 import { formatBytes, formatCount, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { Progress } from '../output/progress.js'
@@ -67,6 +68,7 @@ export async function adviseCommand(output: Output, source: string | undefined, 
       }),
     )
     progress.finish()
+    sayFailures(output, { failed: advice.failed.length, rows: advice.failed, where: '--json lists all of them' })
     if (options.json === true) output.json(advice)
     else print(output, advice)
     return exitCodes.done

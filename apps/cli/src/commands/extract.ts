@@ -1,13 +1,14 @@
 import type { ExtractSpec, RunRecord } from '@layermill/jobs'
 import { exitCodeOf } from '../exit-codes.js'
 import { specFromFlags } from '../flags.js'
+import { sayFailures } from '../output/failures.js'
 import { formatCount, formatSeconds } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { absolutePlaces } from '../places.js'
 import { resolveRegistered } from '../registry/registry.js'
 import { sayOverflow } from './run-lines.js'
 import type { RunOptions } from './run.js'
-import { isRemote, submitAndFollow } from './submit.js'
+import { type EndedRun, isRemote, submitAndFollow } from './submit.js'
 
 function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'layers'>): string {
   const { done, failed, parts, cached = 0 } = record.counts
@@ -16,11 +17,18 @@ function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'layers'>): stri
   return `${formatCount(done)} images${cached > 0 ? ` (${formatCount(cached)} from the cache)` : ''}${failed > 0 ? `, ${formatCount(failed)} failed` : ''}: ${layers} in ${formatCount(parts)} part${parts === 1 ? '' : 's'}${rate}`
 }
 
+async function extractHere(output: Output, spec: ExtractSpec, options: RunOptions): Promise<EndedRun> {
+  const { carryOut } = await import('./run.js')
+  const { record, failures } = await carryOut(output, spec, spec.out, options)
+  return { ...record, failures }
+}
+
 /** `layermill extract SOURCE`: layers' activations of every image, as files. */
 export async function extractCommand(output: Output, source: string | undefined, options: RunOptions): Promise<number> {
   const spec = await resolveRegistered(absolutePlaces((await specFromFlags('extract', source, options)) as ExtractSpec, process.cwd()), options)
   if (spec.plan) return (await import('./plan.js')).planCommand(output, spec, options)
-  const record = isRemote(options) ? await submitAndFollow(output, spec, options) : (await (await import('./run.js')).carryOut(output, spec, spec.out, options)).record
+  const record = isRemote(options) ? await submitAndFollow(output, spec, options) : await extractHere(output, spec, options)
+  sayFailures(output, { failed: record.counts.failed, rows: record.failures ?? [], where: `all reasons are in ${spec.out}/errors/` }, options.json)
   if (options.json) output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds })
   else output.line(`${summary(record)}\n${spec.out}`)
   sayOverflow(output, record.counts, spec.dtype)

@@ -8,10 +8,10 @@ import { openFinetuneEnvironment } from './finetune-environment.js'
 import { planOnServer } from './plan.js'
 import type { RunOptions } from './run.js'
 
-type Classes = Pick<TrainingDescription, 'classes' | 'warnings'>
+type Classes = Pick<TrainingDescription, 'classes' | 'warnings'> & { readonly notes?: TrainingDescription['notes'] }
 type Steps = Pick<TrainingDescription, 'stepsPerEpoch'> & { readonly features?: TrainingDescription['features'] }
 
-function printClasses(output: Output, { classes, warnings }: Classes): void {
+function printClasses(output: Output, { classes, warnings, notes = [] }: Classes): void {
   const images = classes.reduce((sum, { training, validation }) => sum + training + validation, 0)
   output.line(`${formatCount(images)} images in ${classes.length} classes\n`)
   output.line(
@@ -20,6 +20,7 @@ function printClasses(output: Output, { classes, warnings }: Classes): void {
       classes.map(({ name, training, validation }) => [name, formatCount(training), formatCount(validation)]),
     ),
   )
+  for (const note of notes) output.note(note)
   for (const warning of warnings) output.note(`warning: ${warning}`)
 }
 

@@ -1,11 +1,13 @@
 import type { FinetuneSpec, RunRecord } from '@layermill/jobs'
 import { baseIsFixed, openTraining, superviseTraining, type MetricsLine, type TrainingProgress } from '@layermill/orchestrator/train'
-import { openStore, SUCCESS_PATH } from '@layermill/storage'
+import { readFailures } from '@layermill/orchestrator/run'
+import { type ErrorRow, openStore, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { metricsLineOf } from '../client/training-state.js'
 import { exitCodes } from '../exit-codes.js'
 import { specFromFlags } from '../flags.js'
 import { interruptible } from '../interrupt.js'
-import { formatPlural, formatSeconds } from '../output/format.js'
+import { sayFailures } from '../output/failures.js'
+import { formatCount, formatPlural, formatSeconds } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { WeightsProgressNotes } from '../output/weights-progress.js'
 import { absolutePlaces } from '../places.js'
@@ -29,6 +31,7 @@ const actionNotes = {
   replace: undefined,
   resume: 'going on with an unfinished run',
   complete: 'already done: nothing to train',
+  extend: 'going on with a finished run for more epochs',
 } as const
 
 /** What a run will need at once: nothing where it is done already. */
@@ -42,6 +45,12 @@ async function neededSoon(spec: FinetuneSpec, { generalPath = false }: FinetuneO
   } finally {
     await store.close()
   }
+}
+
+/** How many images and classes a run has. */
+function datasetLine({ training, validation, classes }: NonNullable<RunRecord['dataset']>): string {
+  const held = validation === 0 ? 'none held out' : `${formatCount(validation)} held out`
+  return `${formatPlural(training, 'image')} to train on, ${held}, ${formatCount(classes)} classes`
 }
 
 /** Carries the run out and shows how far it is. */
@@ -75,6 +84,15 @@ async function carryOutTraining(
           if (options.json) output.json({ event: 'epoch', ...line })
           else progress.epoch(line)
         },
+        onNote: text => {
+          progress.clear()
+          output.note(text)
+        },
+        onDataset: dataset => {
+          progress.clear()
+          if (options.json) output.json({ event: 'dataset', ...dataset })
+          else output.note(datasetLine(dataset))
+        },
         onWarning: text => {
           progress.clear()
           output.note(`warning: ${text}`)
@@ -93,55 +111,59 @@ async function carryOutTraining(
 }
 
 /** The epochs of a finished run. */
-async function finishedLines(out: string): Promise<MetricsLine[]> {
-  const store = openStore(out)
-  try {
-    const bytes = await store.get('metrics.jsonl')
-    return new TextDecoder()
-      .decode(bytes)
-      .split('\n')
-      .filter(line => line !== '')
-      .map(line => JSON.parse(line) as MetricsLine)
-  } finally {
-    await store.close()
-  }
+async function finishedLines(store: Store): Promise<MetricsLine[]> {
+  const bytes = await store.get('metrics.jsonl')
+  return new TextDecoder()
+    .decode(bytes)
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line) as MetricsLine)
 }
 
-function summary(record: Pick<RunRecord, 'counts' | 'seconds'>, lines: readonly MetricsLine[]): string {
+function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'dataset'>, lines: readonly MetricsLine[]): string {
   const best = lines.findLast(line => line.best) ?? lines.at(-1)
   const seconds = record.seconds === undefined ? '' : `, ${formatSeconds(record.seconds)}`
   const failed = record.counts.failed > 0 ? `, ${formatPlural(record.counts.failed, 'image')} left out` : ''
-  if (best === undefined) return `done${seconds}${failed}`
+  const dataset = record.dataset === undefined ? '' : `; ${datasetLine(record.dataset)}`
+  if (best === undefined) return `done${seconds}${failed}${dataset}`
   const [what, { loss, accuracy }] =
     best.validation === undefined ? (['training', best.training] as const) : (['held out', best.validation] as const)
-  return `${formatPlural(lines.length, 'epoch')}${seconds}${failed}; epoch ${best.epoch}: ${what} accuracy ${(accuracy * 100).toFixed(1)}%, loss ${loss.toFixed(4)}`
+  return `${formatPlural(lines.length, 'epoch')}${seconds}${failed}; epoch ${best.epoch}: ${what} accuracy ${(accuracy * 100).toFixed(1)}%, loss ${loss.toFixed(4)}${dataset}`
 }
 
 /** A run that ended, and its epochs. */
 interface TrainedRun {
-  readonly record: Pick<RunRecord, 'id' | 'counts' | 'seconds'>
+  readonly record: Pick<RunRecord, 'id' | 'counts' | 'seconds' | 'dataset'>
   readonly lines: readonly MetricsLine[]
+  /** The first images that were left out. */
+  readonly failures: readonly ErrorRow[]
 }
 
 async function trainHere(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<TrainedRun> {
   const record = await carryOutTraining(output, spec, options)
-  return { record, lines: await finishedLines(spec.out) }
+  const store = openStore(spec.out)
+  try {
+    return { record, lines: await finishedLines(store), failures: record.counts.failed > 0 ? await readFailures(store) : [] }
+  } finally {
+    await store.close()
+  }
 }
 
 async function trainOnFleet(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<TrainedRun> {
   const record = await submitAndFollow(output, spec, options)
   if (record.registered !== undefined) sayRegistered(output, record.registered, options.json)
   // The server's word: this machine may not reach the store.
-  return { record, lines: (record.epochs ?? []).map(metricsLineOf) }
+  return { record, lines: (record.epochs ?? []).map(metricsLineOf), failures: record.failures ?? [] }
 }
 
 /** `layermill finetune SOURCE`: a new head on a pretrained network, and the network with it where asked. */
 export async function finetuneCommand(output: Output, source: string | undefined, options: FinetuneOptions): Promise<number> {
   const spec = await resolveRegistered(absolutePlaces((await specFromFlags('finetune', source, options)) as FinetuneSpec, process.cwd()), options)
   if (spec.plan) return planFinetune(output, spec, options)
-  const { record, lines } = isRemote(options) ? await trainOnFleet(output, spec, options) : await trainHere(output, spec, options)
+  const { record, lines, failures } = isRemote(options) ? await trainOnFleet(output, spec, options) : await trainHere(output, spec, options)
+  sayFailures(output, { failed: record.counts.failed, rows: failures, where: `all reasons are in ${spec.out}/errors/` }, options.json)
   if (options.json)
-    output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds, epochs: lines.length })
+    output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds, epochs: lines.length, dataset: record.dataset })
   else output.line(`${summary(record, lines)}\n${spec.out}`)
   return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
 }

@@ -8,6 +8,7 @@ import { runStoreUrl } from '@layermill/orchestrator/service'
 import type { Store } from '@layermill/storage'
 import { exitCodeOf } from '../exit-codes.js'
 import { specFromFlags } from '../flags.js'
+import { sayFailures } from '../output/failures.js'
 import type { Output } from '../output/output.js'
 import { readPredictions, writePredictions } from '../output/predictions.js'
 import { absolutePlaces } from '../places.js'
@@ -26,6 +27,10 @@ function summary(counts: { done: number; failed: number }, spec: PredictSpec, fo
   return `${counts.done} images${counts.failed > 0 ? `, ${counts.failed} failed (see ${folder}/errors)` : ''}: ${spec.out}`
 }
 
+/** Where reasons of failed images are kept. */
+const placeOf = ({ out }: PredictSpec, folder: string): string =>
+  out === undefined ? 'with --out FILE all reasons are kept in FILE.run/errors/' : `all reasons are in ${folder}/errors/`
+
 /**
  * `layermill predict SOURCE`: the likeliest classes of every image, on standard output or in a .csv or .jsonl file. Until the file is
  * written its parts are in a folder beside it (`FILE.run`), so that a run that was stopped goes on.
@@ -35,12 +40,15 @@ export async function predictCommand(output: Output, source: string | undefined,
   if (spec.plan) return (await import('./plan.js')).planCommand(output, spec, options)
   if (isRemote(options)) {
     const run = await submitAndFollow(output, spec, options)
+    sayFailures(output, { failed: run.counts.failed, rows: run.failures ?? [], where: placeOf(spec, runStoreUrl(spec)) }, options.json)
     if (!options.json) output.line(summary(run.counts, spec, runStoreUrl(spec)))
     return exitCodeOf(run)
   }
   const folder = spec.out === undefined ? await mkdtemp(join(tmpdir(), 'layermill-predict-')) : runStoreUrl(spec)
   try {
-    const { record, store } = await (await import('./run.js')).carryOut(output, spec, folder, options)
+    const reasons = placeOf(spec, folder)
+    const { record, store, failures } = await (await import('./run.js')).carryOut(output, spec, folder, options, { reasons })
+    sayFailures(output, { failed: record.counts.failed, rows: failures, where: reasons }, options.json)
     if (spec.out === undefined) {
       await print(output, store, options.json === true)
     } else {

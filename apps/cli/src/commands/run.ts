@@ -1,7 +1,7 @@
 import { requireFloat16 } from '@layermill/engines'
 import type { ExtractSpec, PredictSpec, RunRecord } from '@layermill/jobs'
-import { checkSpec, missingRoom, openRun, type RunAction, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
-import { openStore, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { checkSpec, missingRoom, openRun, type RunAction, readFailures, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
+import { type ErrorRow, openStore, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { compose, type ComposeOptions, type Composition } from '../compose.js'
 import { interruptible } from '../interrupt.js'
 import { formatBytes } from '../output/format.js'
@@ -32,13 +32,22 @@ const actionNotes: Partial<Record<RunAction, string>> = {
 export interface FinishedRun {
   readonly record: RunRecord
   readonly store: Store
+  /** The first images that failed. */
+  readonly failures: ErrorRow[]
 }
 
 /**
  * Carries out a run whose files go to `storeUrl` in this process and shows how far it is.
+ * @param where `reasons` says where reasons of failed images can be seen, where `storeUrl` is deleted afterwards
  * @throws Interrupted at Ctrl-C: the run goes on when it is started again; LayermillError when it failed.
  */
-export async function carryOut(output: Output, spec: ExtractSpec | PredictSpec, storeUrl: string, options: RunOptions): Promise<FinishedRun> {
+export async function carryOut(
+  output: Output,
+  spec: ExtractSpec | PredictSpec,
+  storeUrl: string,
+  options: RunOptions,
+  { reasons }: { reasons?: string } = {},
+): Promise<FinishedRun> {
   const progress = new Progress({ stream: process.stderr })
   const store = openStore(storeUrl)
   // Where all is done, there may be nothing to compute.
@@ -57,7 +66,8 @@ export async function carryOut(output: Output, spec: ExtractSpec | PredictSpec, 
         if (options.json) output.json({ event: 'progress', ...state })
         else progress.update(state)
       }
-      return { record: await superviseRun(record, { environment, store, signal, onProgress }), store }
+      const done = await superviseRun(record, { environment, store, signal, onProgress, ...(reasons === undefined ? {} : { reasons }) })
+      return { record: done, store, failures: done.counts.failed > 0 ? await readFailures(store) : [] }
     }).finally(() => progress.finish()), queue)
 }
 

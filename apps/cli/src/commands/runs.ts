@@ -74,6 +74,7 @@ function describe(run: RunDetail): string {
     ['now', run.training && nowLine(run.training)], ['parts', formatCount(run.counts.parts)], ['created', run.created], ['finished', run.finished],
     ['waiting', run.waiting && `${run.waiting.reason} (since ${run.waiting.since})`],
     ['int8', run.calibration && int8Line(run.calibration)], ['version', run.registered && registeredLine(run.registered)], ['stale', run.stale && staleLine(run.stale)],
+    ['failed', run.failures?.map(({ key, code, reason }) => `${key}: ${reason}  [${code}]`).join(`\n${' '.repeat(10)}`)],
     ['error', run.error && `${run.error.message}  [${run.error.code}]`],
   ]
   return lines.filter(([, value]) => value !== undefined && value !== '').map(([name, value]) => `${name.padEnd(9)} ${value}`).join('\n')

@@ -1,10 +1,12 @@
 import { LayermillError } from '@layermill/models'
 import { type FeatureSet, type Metric, metrics, searchFeatures, type SearchResult } from '@layermill/orchestrator/features'
+import { readFailures } from '@layermill/orchestrator/run'
 import { exitCodes } from '../exit-codes.js'
 import { withFeatures } from '../features/open-features.js'
 import { queryFeatures, type QueryOptions } from '../features/query.js'
 import { interruptible } from '../interrupt.js'
 import { count } from '../numbers.js'
+import { sayFailures } from '../output/failures.js'
 import { formatCount } from '../output/format.js'
 import { neighbourFile, neighbourRecord, neighbourTable } from '../output/neighbours.js'
 import type { Output } from '../output/output.js'
@@ -61,6 +63,8 @@ export async function similarCommand(output: Output, image: string | undefined, 
     withFeatures(output, absolutePlace(options.features, process.cwd()), options.layer, async set => {
       const found = await search(set, await queryFeatures(output, set, image, options), metric, top, signal)
       if (found.notFinite > 0) output.note(`warning: ${formatCount(found.notFinite)} images have features that are no finite numbers (NaN or infinite) and were left out`)
+      const { failed } = set.record.counts
+      if (failed > 0) sayFailures(output, { failed, rows: await readFailures(set.store), where: `they have no features and are not found; all reasons are in ${set.store.url}/errors/` })
       await write(output, found, options)
     }))
   return exitCodes.done

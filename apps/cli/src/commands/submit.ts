@@ -12,7 +12,7 @@ import type { Output } from '../output/output.js'
 import type { RunOptions } from './run.js'
 
 /** What is shown of a run that ended. */
-export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds'> & Pick<RunDetail, 'epochs' | 'registered'>
+export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds'> & Pick<RunDetail, 'epochs' | 'registered' | 'failures' | 'dataset'>
 
 /** Milliseconds for handing back runs and closing the queue. */
 const closeDeadline = 10_000
@@ -79,6 +79,7 @@ export async function submitAndFollow(output: Output, spec: RunSpec, options: Ru
   const { runStoreUrl } = await import('@layermill/orchestrator/service')
   runStoreUrl(spec)
   return withRunClient(output, options, async (client, orchestrate) => interruptible(async signal => {
+    const asked = Date.now()
     const { id } = await client.submit(spec)
     orchestrate()
     output.note(`run ${id}`)
@@ -88,8 +89,9 @@ export async function submitAndFollow(output: Output, spec: RunSpec, options: Ru
       throw signal.reason
     }
     ensureDone(run, client)
-    const { layers, seconds, epochs, registered } = await client.get(id)
-    return { id, counts: run.counts, layers: layers ?? [], seconds, epochs, registered }
+    const { layers, seconds, epochs, registered, failures, dataset, finished } = await client.get(id)
+    if (finished !== undefined && Date.parse(finished) < asked) output.note('already done: it had ended before')
+    return { id, counts: run.counts, layers: layers ?? [], seconds, epochs, registered, failures, dataset }
   }))
 }
 

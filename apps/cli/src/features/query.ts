@@ -1,6 +1,6 @@
 import type { Device, EngineName } from '@layermill/engines'
 import { computeRunFeatures } from '@layermill/gpu-worker'
-import { ExtractSpec } from '@layermill/jobs'
+import { classify, ExtractSpec } from '@layermill/jobs'
 import { LayermillError, loadWeights, type WeightSet } from '@layermill/models'
 import { type FeatureSet, storedFeatures } from '@layermill/orchestrator/features'
 import { openSource } from '@layermill/storage'
@@ -47,6 +47,12 @@ function withPlaceHint(error: unknown, { record }: FeatureSet): unknown {
   })
 }
 
+/** An error of the image itself says which one it is of. */
+function withImageName(error: unknown, image: string): unknown {
+  if (!(error instanceof LayermillError) || classify(error).scope !== 'image' || error.message.includes(image)) return error
+  return new LayermillError(error.code, `${image}: ${error.message}`, { cause: error, hint: error.hint })
+}
+
 /** One field of an extraction, checked as that is. */
 function field<Name extends 'device' | 'engine'>(name: Name, value: string | undefined, otherwise: string): Device | EngineName | 'auto' {
   const parsed = ExtractSpec.shape[name].safeParse(value ?? otherwise)
@@ -71,7 +77,7 @@ async function computeQuery(output: Output, set: FeatureSet, image: string, opti
     const place = absoluteModelPlaces({ model: options.model ?? record.spec.model, weights: options.weights ?? record.spec.weights }, process.cwd())
     return await computeRunFeatures({ provider, record, store: set.store, layer: set.layer.name, bytes, key, place })
   } catch (error) {
-    throw withPlaceHint(error, set)
+    throw withPlaceHint(withImageName(error, image), set)
   } finally {
     notes.finish()
     await provider.close()

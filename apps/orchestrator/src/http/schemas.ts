@@ -60,6 +60,10 @@ export const RunDetail = z.object({
   registered: z.object({ name: z.string(), ...HistoryEntry.shape }).optional().describe('Of a finished run that registered its model: which version it is, promoted or not, and why.'),
   stale: z.object({ name: z.string(), version: z.int().positive(), latest: z.int().positive() }).optional()
     .describe('The features were made with another version of this registered model than is the latest now.'),
+  dataset: z.object({ training: count, validation: count, classes: count }).optional()
+    .describe('Of a fine-tuning run, once it is planned: images that are trained on and held out, and classes of the model.'),
+  failures: z.array(z.object({ key: z.string(), code: z.string(), reason: z.string() })).optional()
+    .describe('Of a run that has ended: the first ten images that were left out, with their reasons. All of them: GET /v1/runs/{id}/failures.'),
   training: TrainingState.optional().describe('Of a fine-tuning run that is under way.'),
   epochs: z.array(TrainingState).optional().describe('Of a fine-tuning run: its epochs so far, the last thousand.'),
 }).meta({ id: 'RunDetail', description: 'A run with its spec, identity and layers.' })
@@ -76,10 +80,10 @@ export function summarizeRun(record: RunRecord): RunSummary {
 
 /** A run record (`run.json`) as the API shows it in full. */
 export function describeRun(record: RunRecord): RunDetail {
-  const { generation, sittings, spec, planned, partSize, batchSize, identity, layers, seconds, versions, selfCheck, calibration } = record
+  const { generation, sittings, spec, planned, partSize, batchSize, identity, layers, seconds, versions, selfCheck, calibration, dataset } = record
   const found = batchSize === 'auto' ? undefined : batchSize
   return {
-    ...summarizeRun(record), generation, sittings, spec: { ...spec }, planned, partSize, batchSize: found, identity, layers, seconds, versions, selfCheck, calibration,
+    ...summarizeRun(record), generation, sittings, spec: { ...spec }, planned, partSize, batchSize: found, identity, layers, seconds, versions, selfCheck, calibration, dataset,
   }
 }
 

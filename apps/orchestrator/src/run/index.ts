@@ -1,6 +1,7 @@
 export { BrokerPartQueue } from './broker-part-queue.js'
 export { decideAction, type RunAction } from './decide.js'
 export type { RunEnvironment } from './environment.js'
+export { describeFailures, namedFailures, readFailures } from './failures.js'
 export { checkSpec, type OpenedRun, openRun } from './open-run.js'
 export { missingRoom, type PlanReport, planReport } from './plan-report.js'
 export { deleteRun, readRunRecord, writeRunRecord } from './record-store.js'

@@ -161,4 +161,29 @@ describe('PartTracker', () => {
     interrupted.queue.onAdd = () => setImmediate(() => interrupted.abort.abort(new Error('interrupted')))
     await expect(interrupted.tracker.follow(plan(3))).rejects.toThrow('interrupted')
   })
+
+  it('lets parts under way end once a run has failed, and gives up those that wait', async () => {
+    const { queue, tracker, abort } = setUp({ committed: async part => (part === 2 ? { images: 8, failed: 2 } : undefined) })
+    queue.onAdd = () => setImmediate(() => {
+      queue.send({ kind: 'progress', part: 1, result: { images: 0, failed: 1 } })
+      abort.abort(new Error('too many'))
+    })
+    await expect(tracker.follow(plan(4))).rejects.toThrow('too many')
+    // Part 0 waits and is taken off, 1 is under way, 2 ended without a word, 3 fails.
+    for (const part of [0, 2]) queue.queued.delete(part)
+    const settled = tracker.settle(60_000, new AbortController().signal)
+    queue.send({ kind: 'failed', part: 3, code: 'STORE_FULL', message: 'disk full' })
+    setImmediate(() => queue.send(completed(1, 5, 5)))
+    await settled
+    expect(tracker.current).toMatchObject({ images: 40, partsDone: 2, done: 13, failed: 7 })
+  })
+
+  it('waits no longer than it may, and not once it is interrupted', async () => {
+    const { queue, tracker, abort } = setUp()
+    queue.onAdd = () => setImmediate(() => abort.abort(new Error('too many')))
+    await expect(tracker.follow(plan(1))).rejects.toThrow('too many')
+    await tracker.settle(20, new AbortController().signal)
+    await tracker.settle(600_000, AbortSignal.abort())
+    expect(tracker.current).toMatchObject({ partsDone: 0 })
+  })
 })

@@ -32,6 +32,9 @@ export interface TrackerOptions {
   readonly onChange: (totals: TrackerTotals) => void
 }
 
+/** Milliseconds between looks at parts that are to end. */
+const settleIntervalMs = 250
+
 /** A part that failed for good: all its attempts, or a fault that another attempt cannot mend. */
 export class PartFailedError extends Error {
   constructor(readonly part: number, readonly code: string, message: string) {
@@ -77,6 +80,39 @@ export class PartTracker {
       unsubscribe()
       this.options.signal.removeEventListener('abort', onAbort)
     }
+  }
+
+  /**
+   * Waits until the parts under way have ended, so that what they have written is counted; waiting ones are given up. For a run that has
+   * failed and takes no more parts.
+   * @param limitMs most milliseconds to wait
+   */
+  async settle(limitMs: number, signal: AbortSignal): Promise<void> {
+    const { queue, committed } = this.options
+    const deadline = performance.now() + limitMs
+    const unsubscribe = queue.subscribe(event => {
+      if (event.kind === 'failed') this.giveUp(event.part)
+      else this.onEvent(event)
+      this.wake()
+    })
+    try {
+      while (this.outstanding.size > 0 && !signal.aborted && performance.now() < deadline) {
+        for (const part of await queue.missing([...this.outstanding.keys()])) {
+          const result = await committed(part)
+          if (!this.outstanding.has(part)) continue
+          if (result === undefined) this.giveUp(part)
+          else this.finish(part, result)
+        }
+        if (this.outstanding.size > 0) await this.wakeWithin(Math.min(settleIntervalMs, limitMs))
+      }
+    } finally {
+      unsubscribe()
+    }
+  }
+
+  private giveUp(part: number): void {
+    this.outstanding.delete(part)
+    this.underWay.delete(part)
   }
 
   get current(): TrackerTotals {
@@ -142,16 +178,22 @@ export class PartTracker {
   /** Waits for the next event, or looks for lost ones after the interval. */
   private async change(): Promise<void> {
     this.check()
+    const timedOut = await this.wakeWithin(this.options.reconcileInterval)
+    this.check()
+    if (timedOut) await this.reconcile()
+  }
+
+  /** Waits for the next event; true where none came within so many milliseconds. */
+  private async wakeWithin(milliseconds: number): Promise<boolean> {
     const timedOut = await new Promise<boolean>(resolve => {
-      const timer = setTimeout(() => resolve(true), this.options.reconcileInterval)
+      const timer = setTimeout(() => resolve(true), milliseconds)
       this.wake = () => {
         clearTimeout(timer)
         resolve(false)
       }
     })
     this.wake = () => undefined
-    this.check()
-    if (timedOut) await this.reconcile()
+    return timedOut
   }
 
   private check(): void {

@@ -1,9 +1,10 @@
 import { maxErrorsAllowed, type RunRecord, type Waiting } from '@layermill/jobs'
 import { errorCode, errorMessage, LayermillError } from '@layermill/models'
-import { BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, mapOrdered, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, type ErrorRow, mapOrdered, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { foundBatchSize } from './found-batch-size.js'
 import { committedParts, committedResult } from './commits.js'
 import type { RunEnvironment } from './environment.js'
+import { describeFailures, readFailures } from './failures.js'
 import { planManifest } from './manifest-plan.js'
 import { partFiles } from './part-files.js'
 import type { PartResult } from './part-queue.js'
@@ -17,6 +18,8 @@ import { deleteUpdatePlan, planRenewal, planRetry, planUpdate, readUpdatePlan, t
 const defaultBacklog = 2000
 /** Milliseconds between looks at the queue and the store for events that were lost. */
 const defaultReconcileInterval = 15_000
+/** How long parts under way may take to end once a run has failed of its images, in milliseconds. */
+const settleLimitMs = 30_000
 /** Commit records read ahead when a run is taken up again. */
 const commitsAtOnce = 16
 
@@ -27,6 +30,8 @@ export interface SuperviseOptions {
   readonly onProgress?: (progress: RunProgress) => void
   readonly backlog?: number
   readonly reconcileInterval?: number
+  /** Where the reasons of images that failed can be seen, for people. Default: the run's own errors. */
+  readonly reasons?: string
 }
 
 export interface RunProgress {
@@ -95,11 +100,20 @@ class Supervision {
       await queue.removeWaiting().catch(() => undefined)
       // An interrupted run stays as it is in the store: whoever comes next goes on from there.
       if (this.options.signal.aborted) throw error
-      return await this.fail(error, tracker.current)
+      return await this.end(error, tracker)
     } finally {
       watch?.stop()
       this.waiting = undefined
     }
+  }
+
+  /** Fails the run; where its images are why, with those that parts under way leave out as well, once these have come to their end. */
+  private async end(error: unknown, tracker: PartTracker): Promise<never> {
+    const { store, signal } = this.options
+    if (!(error instanceof LayermillError && error.code === 'TOO_MANY_ERRORS')) return this.fail(error, tracker.current)
+    await tracker.settle(settleLimitMs, signal)
+    if (signal.aborted) throw error
+    return this.fail(this.tooMany(tracker.current, await readFailures(store).catch(() => [])), tracker.current)
   }
 
   /** Follows what the run waits for, where others compute. */
@@ -195,10 +209,16 @@ class Supervision {
     if (this.record.followUp !== undefined) return
     if (typeof maxErrors === 'string' && !this.record.planned) return
     const allowed = maxErrorsAllowed(maxErrors, images)
-    if (failed <= allowed) return
-    throw new LayermillError('TOO_MANY_ERRORS', `${failed} images failed, more than --max-errors ${maxErrors} allows (${allowed} of ${images})`, {
-      hint: `their reasons are in ${this.options.store.url}/errors/; raise --max-errors to go on with the rest`,
-    })
+    if (failed > allowed) throw this.tooMany({ images, failed }, [])
+  }
+
+  private tooMany({ images, failed }: Pick<TrackerTotals, 'images' | 'failed'>, failures: readonly ErrorRow[]): LayermillError {
+    const { maxErrors } = this.record.spec
+    const allowed = maxErrorsAllowed(maxErrors, images)
+    const which = failures.length === 0 ? '' : `: ${describeFailures(failures, failed)}`
+    const text = `${failed} image${failed === 1 ? '' : 's'} failed, more than --max-errors ${maxErrors} allows (${allowed} of ${images})${which}`
+    const { reasons = `all reasons are in ${this.options.store.url}/errors/` } = this.options
+    return new LayermillError('TOO_MANY_ERRORS', text, { hint: `${reasons}; raise --max-errors to go on with the rest` })
   }
 
   private async finish(totals: TrackerTotals, started: number): Promise<RunRecord> {

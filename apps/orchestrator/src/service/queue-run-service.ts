@@ -2,13 +2,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { type Broker, type JobState, makePayload, type RunJob, type RunRecord, type RunSpec, type RunState } from '@layermill/jobs'
 import { getNetwork, LayermillError, networkIds } from '@layermill/models'
-import type { Store } from '@layermill/storage'
+import type { ErrorRow, Store } from '@layermill/storage'
 import { describeRun, type RunDetail, type RunEvent, type RunPage, type RunSummary, type TrainingState } from '../http/schemas.js'
 import type { RunPlan } from '../http/schemas/plan.js'
 import type { RunEventOptions, RunListQuery, RunService } from '../http/services.js'
 import type { RunEnvironment } from '../run/environment.js'
 import { isEmptyRun } from '../run/decide.js'
 import { runNotes } from '../registry/run-notes.js'
+import { readFailures } from '../run/failures.js'
 import { layerResults } from '../run/identity.js'
 import { cancelRun, readRunRecord } from '../run/record-store.js'
 import { isTerminal } from '../run/states.js'
@@ -43,9 +44,21 @@ function checkSpec(spec: RunSpec): void {
   if (spec.kind === 'extract' && networkIds.includes(spec.model)) layerResults(spec, getNetwork(spec.model))
 }
 
-async function readWithEpochs(store: Store): Promise<{ record: RunRecord | undefined; epochs: TrainingState[] | undefined }> {
+/** What a run's store tells of it. */
+interface StoredRun {
+  readonly record?: RunRecord | undefined
+  readonly epochs?: TrainingState[] | undefined
+  readonly failures?: ErrorRow[] | undefined
+}
+
+async function readStored(store: Store): Promise<StoredRun> {
   const record = await readRunRecord(store)
-  return { record, epochs: record?.spec.kind === 'finetune' ? await readEpochs(store) : undefined }
+  const ended = record !== undefined && isTerminal(record.state) && record.counts.failed > 0
+  return {
+    record,
+    epochs: record?.spec.kind === 'finetune' ? await readEpochs(store) : undefined,
+    failures: ended ? await readFailures(store).catch(() => undefined) : undefined,
+  }
 }
 
 const conflict = (where: string, what: string): LayermillError =>
@@ -116,9 +129,9 @@ export class QueueRunService implements RunService {
 
   async get(id: string): Promise<RunDetail> {
     const { job, summary } = await this.#find(id)
-    const { record, epochs } = await this.#withStore(job.data.store, readWithEpochs).catch(() => ({ record: undefined, epochs: undefined }))
+    const { record, epochs, failures } = await this.#withStore(job.data.store, readStored).catch((): StoredRun => ({}))
     const training = isTerminal(summary.state) ? undefined : jobProgress(job)?.training
-    if (record?.id === id) return { ...describeRun(record), ...summary, training, epochs, ...await runNotes(record, url => this.environment.openStore(url)) }
+    if (record?.id === id) return { ...describeRun(record), ...summary, failures, training, epochs, ...await runNotes(record, url => this.environment.openStore(url)) }
     return { ...summary, generation: 0, spec: { ...job.data.spec }, planned: false }
   }
 

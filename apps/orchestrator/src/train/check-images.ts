@@ -1,6 +1,7 @@
 import { classify, type FinetuneSpec, maxErrorsAllowed } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import { decodeImage } from '@layermill/preprocess'
+import { describeFailures } from '../run/failures.js'
 import { type ErrorRow, type ImageSource, type ManifestRow, mapOrdered } from '@layermill/storage'
 
 export interface CheckOptions {
@@ -42,10 +43,9 @@ export async function unusableImages(rows: readonly ManifestRow[], options: Chec
 export function checkErrors(errors: readonly ErrorRow[], images: number, { maxErrors }: Pick<FinetuneSpec, 'maxErrors'>): void {
   const allowed = maxErrorsAllowed(maxErrors, images)
   if (errors.length <= allowed) return
-  const shown = errors.slice(0, 3).map(({ key, reason }) => `${key}: ${reason}`)
   throw new LayermillError(
     'TOO_MANY_ERRORS',
-    `${errors.length} of ${images} images cannot be used, more than --max-errors ${maxErrors} allows (${allowed}): ${shown.join('; ')}`,
+    `${errors.length} of ${images} images cannot be used, more than --max-errors ${maxErrors} allows (${allowed}): ${describeFailures(errors, errors.length)}`,
     {
       hint: 'mend or remove them, or raise --max-errors to go on with the rest',
     },

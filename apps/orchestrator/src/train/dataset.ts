@@ -33,11 +33,12 @@ export async function listLabelled(source: ImageSource, where: string): Promise<
 /**
  * The classes of images, in the order of `orderClasses`: what the scores of the network are of.
  * @param known the dataset's own order of its classes, where it has one
+ * @param least classes that it must have
  * @throws LayermillError `CLASS_TOO_FEW`
  */
-export function findClasses(rows: readonly LabelledRow[], where: string, known?: readonly string[]): string[] {
+export function findClasses(rows: readonly LabelledRow[], where: string, known?: readonly string[], least = 2): string[] {
   const classes = orderClasses(rows.map(({ label }) => label), known)
-  if (classes.length >= 2) return classes
+  if (classes.length >= least) return classes
   const found = `${rows.length} image${rows.length === 1 ? '' : 's'} of the class ${classes[0] ?? '(none)'}`
   throw new LayermillError('CLASS_TOO_FEW', `${where} has ${found} only; expected two classes or more`, { hint: labelHint })
 }

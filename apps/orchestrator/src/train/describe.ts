@@ -1,6 +1,7 @@
 import type { FinetuneSpec } from '@layermill/jobs'
 import { elementCount, type FineTunedNetwork, layerShapes } from '@layermill/models'
 import { stepsPerEpoch } from '@layermill/training'
+import { continuedNetwork, headNotes } from './continued-head.js'
 import { ownOrder } from './class-order.js'
 import { checkNoFolderEmpty, findClasses, holdOut, listLabelled, ownValidation } from './dataset.js'
 import type { TrainingEnvironment } from './environment.js'
@@ -11,6 +12,8 @@ export interface TrainingDescription {
   readonly classes: readonly { readonly name: string; readonly training: number; readonly validation: number }[]
   /** What somebody should know about the images, in sentences. */
   readonly warnings: readonly string[]
+  /** What becomes of the head of the model that it starts from. */
+  readonly notes: readonly string[]
   readonly network: FineTunedNetwork
   readonly trainable: readonly string[]
   readonly stepsPerEpoch: number
@@ -32,13 +35,13 @@ export async function describeTraining(spec: FinetuneSpec, environment: Training
     }
   }
   const { rows, order } = await list(spec.source)
-  const names = findClasses(rows, spec.source, order)
+  const { network: base } = await environment.base(spec)
+  const names = findClasses(rows, spec.source, order, continuedNetwork(spec, base) === undefined ? 2 : 1)
   await checkNoFolderEmpty(spec.source, names)
   const { validation: held } = spec
-  const { training, validation, warnings } =
-    typeof held === 'number' ? holdOut(rows, names, held) : ownValidation(rows, (await list(held)).rows, names, held)
-  const { network: base } = await environment.base(spec)
   const network = trainedNetwork(spec, base, names)
+  const { training, validation, warnings } =
+    typeof held === 'number' ? holdOut(rows, names, held) : ownValidation(rows, (await list(held)).rows, network.classNames ?? names, held)
   const scales = parameterScales(spec, network)
   const layer = baseIsFixed(spec) ? featuresLayer(spec, base) : undefined
   const copies = spec.augment.length > 0 ? spec.augmentCopies : 1
@@ -47,6 +50,7 @@ export async function describeTraining(spec: FinetuneSpec, environment: Training
   return {
     classes: names.map(name => ({ name, training: count(training, name), validation: count(validation, name) })),
     warnings,
+    notes: headNotes(spec, base, names),
     network,
     trainable: [...scales].filter(([, scale]) => scale !== 0).map(([name]) => name),
     stepsPerEpoch: stepsPerEpoch(training.length, spec.batchSize),

@@ -1,6 +1,6 @@
 import type { FinetuneSpec, RunIdentity, RunRecord } from '@layermill/jobs'
 import { LayermillError, type Network } from '@layermill/models'
-import { requireExactSwaps, type Store } from '@layermill/storage'
+import { requireExactSwaps, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { requireRegistry } from '../registry/model-service.js'
 import { registryKind } from '../registry/versions.js'
 import { inputNumbers } from '../run/identity.js'
@@ -11,7 +11,7 @@ import { cutLayer, trainingSize } from './plan.js'
 
 export interface OpenedTraining {
   readonly record: RunRecord
-  readonly action: 'create' | 'replace' | 'resume' | 'complete'
+  readonly action: 'create' | 'replace' | 'resume' | 'complete' | 'extend'
 }
 
 /** Fields that change nothing of the result: a run goes on with others. */
@@ -61,17 +61,31 @@ function identityOf(spec: FinetuneSpec, base: Network, weights: string, preparat
   }
 }
 
+const asksForMore = (before: FinetuneSpec, now: FinetuneSpec): boolean => now.epochs > before.epochs
+
+/** Why a run cannot go on for more epochs as if so many had been asked for at first; undefined where it can. */
+function hindersMore({ spec: before, state }: RunRecord, { schedule }: FinetuneSpec): string | undefined {
+  if (schedule.kind === 'cosine') return 'the cosine schedule spreads the learning rate over all epochs, so that those trained are not the first of more'
+  if (state === 'done' && before.kind === 'finetune' && before.register !== undefined) return `its model is a version of ${before.register.name} already`
+  return undefined
+}
+
 function decide(existing: RunRecord | undefined, spec: FinetuneSpec, identity: RunIdentity, where: string): OpenedTraining['action'] {
   if (existing === undefined) return 'create'
   if (spec.overwrite) return 'replace'
   const differing = existing.spec.kind !== 'finetune' ? [`kind was ${existing.spec.kind}, is finetune`] : trainingDifferences(existing.spec, spec)
   if (existing.identity.weights !== identity.weights) differing.push(`weights were ${existing.identity.weights}, are ${identity.weights}`)
   if (existing.identity.model !== identity.model) differing.push(`model was ${existing.identity.model}, is ${identity.model}`)
+  if (existing.spec.kind === 'finetune' && existing.planned && asksForMore(existing.spec, spec)) {
+    const hindrance = hindersMore(existing, spec)
+    if (hindrance === undefined && differing.length === 1) return existing.state === 'done' ? 'extend' : 'resume'
+    if (hindrance !== undefined) differing.push(hindrance)
+  }
   // Nothing was computed for the other spec yet but perhaps features, and those were of other images.
   if (differing.length > 0 && existing.spec.kind === 'finetune' && !existing.planned) return 'replace'
   if (differing.length > 0) {
     throw new LayermillError('RUN_CONFLICT', `${where} holds the results of another run: ${differing.join('; ')}`, {
-      hint: 'choose another --out, or replace it with --overwrite',
+      hint: 'choose another --out (--model with this one goes on from its model), or replace it with --overwrite',
     })
   }
   return existing.state === 'done' ? 'complete' : 'resume'
@@ -140,6 +154,7 @@ export async function openTraining(spec: FinetuneSpec, store: Store, environment
     created: runs.now().toISOString(),
     versions: { ...runs.versions },
   }
+  if (action === 'extend') await store.delete(SUCCESS_PATH)
   const record = existing === undefined || action === 'replace' ? fresh : goingOn(existing, spec)
   await writeRunRecord(store, record)
   return { record, action }

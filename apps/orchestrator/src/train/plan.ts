@@ -12,6 +12,7 @@ import {
 } from '@layermill/models'
 import { balancedClassWeights, learningRateScales, type OptimizerSpec, type Schedule } from '@layermill/training'
 import { inputNumbers } from '../run/identity.js'
+import { checkContinued, continuedClasses, continuedNetwork } from './continued-head.js'
 import type { LabelledRow } from './dataset.js'
 
 /** Height and width of the images that a run trains on. */
@@ -22,14 +23,31 @@ export function trainingSize(spec: FinetuneSpec, base: Network): Size2 {
 
 /** The layer that a run cuts at. */
 export function cutLayer(spec: FinetuneSpec, base: Network): string {
+  const continued = continuedNetwork(spec, base)
+  if (continued !== undefined) return continued.head.layer
   return spec.layer ?? (spec.auxiliary ? base.classifier : base.defaultLayer)
 }
 
+/** A fine-tuned network whose head is gone on with, for these classes and those that it has. */
+function continuedWith(spec: FinetuneSpec, base: FineTunedNetwork, classes: readonly string[]): FineTunedNetwork {
+  const { auxiliary: _auxiliary, ...head } = base.head
+  const network = fineTunedNetwork(base.base, {
+    ...head,
+    classes: continuedClasses(base, classes),
+    ...(spec.auxiliary ? { auxiliary: true } : {}),
+    inputSize: trainingSize(spec, base),
+  })
+  checkContinued(network, base)
+  return network
+}
+
 /**
- * The network that a run trains.
+ * The network that a run trains: a new head on the base, or the base's own head where that is gone on with.
  * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `HEAD_INVALID`
  */
 export function trainedNetwork(spec: FinetuneSpec, base: Network, classes: readonly string[]): FineTunedNetwork {
+  const continued = continuedNetwork(spec, base)
+  if (continued !== undefined) return continuedWith(spec, continued, classes)
   return fineTunedNetwork(base, {
     layer: cutLayer(spec, base),
     head: spec.head.map(units => ({ units, ...(spec.dropout > 0 ? { dropout: spec.dropout } : {}) })),
@@ -47,12 +65,13 @@ export function baseIsFixed(spec: FinetuneSpec): boolean {
 /** The public layer whose values the head reads: the cut, or where the classifier is replaced, what is nearest before it. */
 export function featuresLayer(spec: FinetuneSpec, base: Network): string {
   const layer = cutLayer(spec, base)
-  if (layer !== base.classifier) return layer
-  let node = findNode(base, base.classifier).inputs[0]!
+  const root = continuedNetwork(spec, base)?.base ?? base
+  if (layer !== root.classifier) return layer
+  let node = findNode(root, root.classifier).inputs[0]!
   for (;;) {
-    const name = [...base.layers].find(([, target]) => target === node)?.[0]
+    const name = [...root.layers].find(([, target]) => target === node)?.[0]
     if (name !== undefined) return name
-    node = findNode(base, node).inputs[0]!
+    node = findNode(root, node).inputs[0]!
   }
 }
 
@@ -162,8 +181,9 @@ export interface PlanInput {
  * The plan of a run: what its numbers follow from.
  * @throws LayermillError as `trainedNetwork`, `parameterScales`, `classWeights` and `movingStatistics` do
  */
-export function trainingPlan({ run, spec, base, classes, training, validation, datasetSha256 }: PlanInput): TrainingPlan {
-  const network = trainedNetwork(spec, base, classes)
+export function trainingPlan({ run, spec, base, classes: found, training, validation, datasetSha256 }: PlanInput): TrainingPlan {
+  const network = trainedNetwork(spec, base, found)
+  const classes = network.classNames ?? found
   const [height, width] = network.inputSize
   const features = baseIsFixed(spec) ? featuresLayer(spec, base) : undefined
   const before = features === undefined ? [] : pruneNodes(network.nodes, [network.layers.get(features)!])

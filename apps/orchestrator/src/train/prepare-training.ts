@@ -12,6 +12,7 @@ import {
 import { LayermillError, type Network } from '@layermill/models'
 import { encodeErrors, encodeManifest, type ErrorRow, errorsPath, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { writeRunRecord } from '../run/record-store.js'
+import { continuedNetwork, headNotes } from './continued-head.js'
 import { ownOrder } from './class-order.js'
 import { checkErrors, unusableImages } from './check-images.js'
 import {
@@ -22,7 +23,6 @@ import {
   type LabelledRow,
   listLabelled,
   ownValidation,
-  type TrainingSplit,
 } from './dataset.js'
 import type { FeatureStores } from './environment.js'
 import { featureErrors, type FeatureRunOptions, runFeatures } from './feature-runs.js'
@@ -33,6 +33,7 @@ export interface PrepareOptions extends FeatureRunOptions {
   /** Computes from images also where the base does not change. */
   readonly generalPath: boolean
   readonly onWarning: (text: string) => void
+  readonly onNote: (text: string) => void
 }
 
 export interface PreparedTraining {
@@ -80,31 +81,26 @@ class Preparation {
     const { spec } = this
     const { base, record } = this.options
     const { rows: listed, order } = await this.list(spec.source)
-    const classes = findClasses(listed, spec.source, order)
+    const classes = findClasses(listed, spec.source, order, continuedNetwork(spec, base) === undefined ? 2 : 1)
     await checkNoFolderEmpty(spec.source, classes)
     // What cannot be is refused before the images are read.
-    trainedNetwork(spec, base, classes)
+    const all = trainedNetwork(spec, base, classes).classNames ?? classes
     const ownListed = typeof spec.validation === 'string' ? (await this.list(spec.validation)).rows : undefined
-    if (ownListed !== undefined) ownValidation(listed, ownListed, classes, spec.validation as string)
+    if (ownListed !== undefined) ownValidation(listed, ownListed, all, spec.validation as string)
 
     const usable = await this.usable('images', spec.source, listed)
     const own = ownListed === undefined ? undefined : await this.usable('validation', spec.validation as string, ownListed)
     const errors = [...usable.errors, ...(own?.errors ?? [])]
     checkErrors(errors, listed.length + (ownListed?.length ?? 0), spec)
-    const split = this.split(usable.rows, own?.rows, classes)
+    const split = own === undefined ? holdOut(usable.rows, classes, spec.validation as number) : ownValidation(usable.rows, own.rows, all, spec.validation as string)
     checkNoClassEmpty(classes, split.training, spec.source)
+    for (const note of headNotes(spec, base, classes)) this.options.onNote(note)
     for (const warning of split.warnings) this.options.onWarning(warning)
     const { training, validation } = split
     const texts = [encodeManifest(training), encodeManifest(validation)]
     const datasetSha256 = createHash('sha256').update(texts.join('\n')).digest('hex')
     const plan = trainingPlan({ run: record.id, spec, base, classes, training, validation, datasetSha256 })
     return { record: await this.write(plan, texts, errors), plan, training, validation }
-  }
-
-  private split(rows: readonly LabelledRow[], own: readonly LabelledRow[] | undefined, classes: readonly string[]): TrainingSplit {
-    const { validation } = this.spec
-    if (typeof validation === 'number') return holdOut(rows, classes, validation)
-    return ownValidation(rows, own ?? [], classes, validation)
   }
 
   /** The plan last: the dataset is fixed once it is there. */
@@ -116,7 +112,8 @@ class Preparation {
     await store.put(TRAINING_PLAN_PATH, serializeJsonRecord(plan))
     const done = plan.images.training + plan.images.validation
     const counts = { images: done + errors.length, done, failed: errors.length, parts: 0 }
-    const planned: RunRecord = { ...record, state: 'running', planned: true, counts }
+    const dataset = { ...plan.images, classes: plan.classes.length }
+    const planned: RunRecord = { ...record, state: 'running', planned: true, counts, dataset }
     await writeRunRecord(store, planned)
     return planned
   }

@@ -12,12 +12,13 @@ import {
   type WeightSet,
 } from '@layermill/models'
 import { type Store, SUCCESS_PATH } from '@layermill/storage'
-import { type GradientSource, initialHead } from '@layermill/training'
+import type { GradientSource } from '@layermill/training'
 import type { HistoryEntry } from '../registry/records.js'
 import { registerRun } from '../registry/register-run.js'
 import { writeRunRecord } from '../run/record-store.js'
 import { WorkerWatch } from '../run/worker-watch.js'
 import { CheckpointStore } from './checkpoints.js'
+import { startingHead } from './continued-head.js'
 import type { TrainingEnvironment, TrainingProgress } from './environment.js'
 import { trainLoop, type TrainedParameters } from './loop.js'
 import { encodeMetrics, type MetricsLine } from './metrics-line.js'
@@ -33,6 +34,10 @@ export interface SuperviseTrainingOptions {
   readonly onProgress?: (progress: TrainingProgress) => void
   readonly onEpoch?: (line: MetricsLine) => void
   readonly onWarning?: (text: string) => void
+  /** Told what somebody may want to know of the run's head. */
+  readonly onNote?: (text: string) => void
+  /** Told how many images and classes there are, before anything is trained. */
+  readonly onDataset?: (dataset: NonNullable<RunRecord['dataset']>) => void
   /** Told what the training waits for while workers compute it; undefined where it goes on. */
   readonly onWaiting?: (waiting: Waiting | undefined) => void
   /** Told what became of the model in the registry that the spec names. */
@@ -62,8 +67,8 @@ class TrainingSupervision {
       const { network, weights } = await environment.base(this.spec)
       const prepared = await this.prepare(network)
       const tuned = this.network(prepared)
-      const trained = await this.train(prepared, tuned, weights)
-      return await this.finish(prepared, tuned, weights, trained, started)
+      const trained = await this.train(prepared, tuned, network, weights)
+      return await this.finish(prepared, tuned, network, weights, trained, started)
     } catch (error) {
       // An interrupted run stays as it is in the store: whoever comes next goes on from there.
       if (signal.aborted) throw error
@@ -78,9 +83,11 @@ class TrainingSupervision {
   }
 
   private async prepare(base: Network): Promise<PreparedTraining> {
-    const { environment, store, signal, generalPath = false, onProgress = () => undefined, onWarning = () => undefined } = this.options
-    const prepared = await prepareTraining({ record: this.record, store, environment, signal, onProgress, onWarning, base, generalPath })
+    const { environment, store, signal, generalPath = false, onProgress = () => undefined, onWarning = () => undefined, onNote = () => undefined } = this.options
+    const prepared = await prepareTraining({ record: this.record, store, environment, signal, onProgress, onWarning, onNote, base, generalPath })
     this.record = prepared.record
+    const { images, classes } = prepared.plan
+    this.options.onDataset?.({ ...images, classes: classes.length })
     await this.save({ state: 'running' })
     return prepared
   }
@@ -91,11 +98,11 @@ class TrainingSupervision {
     return preparedWith(network, plan)
   }
 
-  private async train(prepared: PreparedTraining, network: FineTunedNetwork, base: WeightSet): Promise<TrainedParameters> {
+  private async train(prepared: PreparedTraining, network: FineTunedNetwork, baseNetwork: Network, base: WeightSet): Promise<TrainedParameters> {
     const { environment, store, signal, onProgress = () => undefined } = this.options
     const { plan, training, validation, features } = prepared
     const { spec } = this
-    const first = new Map([...base.tensors, ...initialHead(network, spec.seed)])
+    const first = new Map([...base.tensors, ...startingHead(network, baseNetwork, base.tensors, spec.seed)])
     const initial = new Map([...plan.trainable, ...plan.statistics].map((name): [string, Tensor] => [name, first.get(name)!]))
     const source: GradientSource = await environment.gradients(this.record, plan, store, features)
     const unfit = new AbortController()
@@ -142,6 +149,7 @@ class TrainingSupervision {
   private async finish(
     prepared: PreparedTraining,
     network: FineTunedNetwork,
+    baseNetwork: Network,
     base: WeightSet,
     trained: TrainedParameters,
     started: number,
@@ -149,7 +157,7 @@ class TrainingSupervision {
     const { environment, store, onProgress = () => undefined } = this.options
     onProgress({ phase: 'write' })
     const { lines, best } = trained.state
-    const tensors = new Map([...base.tensors, ...initialHead(network, this.spec.seed), ...trained.parameters])
+    const tensors = new Map([...base.tensors, ...startingHead(network, baseNetwork, base.tensors, this.spec.seed), ...trained.parameters])
     const { plan } = prepared
     await writeReport({ store, environment, record: this.record, plan, network, base, lines, best })
     await writeModel(store, { record: this.record, plan, network, base, tensors, lines, best })

@@ -1,10 +1,11 @@
 import type { ExtractSpec } from '@layermill/jobs'
 import { elementCount, layerShapes, LayermillError, type Network } from '@layermill/models'
-import { featurePath, parseIndex, partOfPath, readFeatureRows, type Store } from '@layermill/storage'
+import { type ErrorRow, featurePath, parseIndex, partOfPath, readFeatureRows, type Store } from '@layermill/storage'
 import { hashText } from '@layermill/training'
 import { writeManifest } from '../../run/manifest-plan.js'
 import { newRecord } from '../../run/open-run.js'
 import { writeRunRecord } from '../../run/record-store.js'
+import { readFailures } from '../../run/failures.js'
 import { superviseRun } from '../../run/supervise.js'
 import { ownOrder } from '../class-order.js'
 import { findClasses, type LabelledRow, listLabelled } from '../dataset.js'
@@ -37,6 +38,8 @@ export interface LayerAdvice {
 export interface Advice {
   readonly images: number
   readonly classes: number
+  /** Images of the sample that could not be used. */
+  readonly failed: readonly ErrorRow[]
   readonly layers: readonly LayerAdvice[]
   /** The smallest of the layers that are as good as the best one, as far as so many images can tell. */
   readonly suggested: string
@@ -69,7 +72,13 @@ async function extractSample(rows: readonly LabelledRow[], layers: readonly stri
   }
   const planned = { ...record, planned: true }
   await writeRunRecord(store, planned)
-  await superviseRun(planned, { environment: environment.runs, store, signal, onProgress: ({ done, total }) => onProgress(done, total) })
+  await superviseRun(planned, {
+    environment: environment.runs,
+    store,
+    signal,
+    onProgress: ({ done, total }) => onProgress(done, total),
+    reasons: 'extract of the same images keeps all reasons in OUT/errors/',
+  })
 }
 
 /** A layer's values by key. */
@@ -121,7 +130,8 @@ export async function adviseLayers(options: AdviseOptions): Promise<Advice> {
     const shape = shapes.get(layer)!
     layers.push({ layer, shape, dimensions: features[0]!.length, bytesPerImage: elementCount(shape) * 4, ...result })
   }
-  return { images, classes: classes.length, layers, suggested: suggestLayer(layers) }
+  const failed = await readFailures(store, chosen.length)
+  return { images, classes: classes.length, failed, layers, suggested: suggestLayer(layers) }
 }
 
 /** Layers to try, of those that the size allows where none are named. */

@@ -1,0 +1,90 @@
+import type { FinetuneSpec } from '@layermill/jobs'
+import { type FineTunedNetwork, findNode, formatShape, isFineTuned, LayermillError, type Network, parameterShapes, type Tensor, type TensorMap } from '@layermill/models'
+import { initialHead } from '@layermill/training'
+
+/** Whether hidden layers are those that a spec asks for; none asked for means whatever there is. */
+function sameHidden(units: readonly number[], network: FineTunedNetwork): boolean {
+  const own = (network.head.head ?? []).map(({ units: count }) => count)
+  return units.length === 0 || (units.length === own.length && units.every((count, i) => count === own[i]))
+}
+
+/**
+ * The fine-tuned network whose head a run goes on with; undefined where it makes a new one: on a network without a head of named classes,
+ * and where the spec names a layer to cut at, other hidden layers, or auxiliary classifiers that are not there.
+ */
+export function continuedNetwork(spec: FinetuneSpec, base: Network): FineTunedNetwork | undefined {
+  if (!isFineTuned(base) || base.classNames === undefined || spec.layer !== undefined) return undefined
+  if (spec.auxiliary && base.head.auxiliary !== true) return undefined
+  return sameHidden(spec.head, base) ? base : undefined
+}
+
+/** The classes of a head that is gone on with, in its order, and behind them those that it does not have yet. */
+export function continuedClasses(base: FineTunedNetwork, classes: readonly string[]): string[] {
+  const own = base.classNames ?? []
+  return [...own, ...classes.filter(name => !own.includes(name))]
+}
+
+/** Whether a run that was planned goes on with the head of its base. */
+export function goesOn(network: FineTunedNetwork, base: Network): base is FineTunedNetwork {
+  return isFineTuned(base) && network.base.id !== base.id
+}
+
+const headParameters = (network: FineTunedNetwork): string[] =>
+  network.newNodes.flatMap(name => Object.values<string>(findNode(network, name).parameters ?? {}))
+
+/**
+ * Checks that a longer head takes over what the one before it has: all but the rows of new classes.
+ * @throws LayermillError `HEAD_INVALID` naming the tensor
+ */
+export function checkContinued(network: FineTunedNetwork, base: FineTunedNetwork): void {
+  const [shapes, before] = [parameterShapes(network), parameterShapes(base)]
+  for (const name of headParameters(network)) {
+    const [wanted, found] = [shapes.get(name)!, before.get(name)]
+    if (found?.slice(1).join() === wanted.slice(1).join()) continue
+    throw new LayermillError('HEAD_INVALID', `${name} of the model's head is ${found === undefined ? 'missing' : formatShape(found)}, expected ${formatShape(wanted)}`, {
+      hint: 'leave out --size, or name the --layer that a new head goes on',
+    })
+  }
+}
+
+/** Rows of classes that a tensor [classes, ...] has already, into those of the same classes in a longer one. */
+function takeRows(target: Tensor, source: Tensor, rows: readonly (readonly [from: number, to: number])[]): void {
+  const length = target.data.length / target.shape[0]!
+  for (const [from, to] of rows) target.data.set(source.data.subarray(from * length, (from + 1) * length), to * length)
+}
+
+/**
+ * First values of a run's head: a model's own where the run goes on with it, its classes' rows by name; else, and for the rows of new
+ * classes, random numbers of the seed.
+ * @param tensors all parameters of `base`
+ */
+export function startingHead(network: FineTunedNetwork, base: Network, tensors: TensorMap, seed: number): Map<string, Tensor> {
+  const head = initialHead(network, seed)
+  if (!goesOn(network, base)) return head
+  const classes = network.classNames ?? []
+  const rows = (base.classNames ?? []).map((name, from) => [from, classes.indexOf(name)] as const).filter(([, to]) => to >= 0)
+  const scored = new Set(network.classifiers.flatMap(name => Object.values<string>(findNode(network, name).parameters ?? {})))
+  for (const [name, tensor] of head) {
+    const before = tensors.get(name)
+    if (before === undefined) continue
+    if (scored.has(name)) takeRows(tensor, before, rows)
+    else tensor.data.set(before.data)
+  }
+  return head
+}
+
+const list = (names: readonly string[]): string => `${names.slice(0, 5).join(', ')}${names.length > 5 ? ', ...' : ''}`
+
+/** What becomes of the head of a fine-tuned model that a run starts from, in sentences; nothing where it has none. */
+export function headNotes(spec: FinetuneSpec, base: Network, found: readonly string[]): string[] {
+  if (!isFineTuned(base)) return []
+  const continued = continuedNetwork(spec, base)
+  if (continued === undefined) return [`a new head: that of ${spec.model} is left behind`]
+  const own = continued.classNames ?? []
+  const added = found.filter(name => !own.includes(name))
+  const absent = own.filter(name => !found.includes(name))
+  return [
+    `going on with the head of ${spec.model}${added.length === 0 ? '' : `, with new classes: ${list(added)}`}`,
+    ...(absent.length === 0 ? [] : [`no image here is of ${list(absent)}: ${absent.length > 1 ? 'they stay classes' : 'it stays a class'} of the model (--layer makes a new head)`]),
+  ]
+}
