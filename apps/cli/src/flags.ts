@@ -25,10 +25,10 @@ const signRequest = 'signRequest'
 
 const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 
-/** Adds a flag to the command for every field of the kind's spec: same name, same description. */
-export function addSpecFlags(command: Command, kind: RunKind): Command {
+/** Adds a flag to the command for every field of the kind's spec but those left out: same name, same description. */
+export function addSpecFlags(command: Command, kind: RunKind, without: readonly string[] = []): Command {
   for (const [field, schema] of Object.entries(shapes[kind])) {
-    if (notFlags.has(field)) continue
+    if (notFlags.has(field) || without.includes(field)) continue
     const flag = `--${kebab(field)}`
     const text = isBoolean(schema) ? flag : `${flag} <${placeholders[field] ?? 'value'}>`
     command.option(text, schema.description ?? '')

@@ -1,6 +1,7 @@
 import { LayermillError } from '@layermill/models'
 import { Command, CommanderError, Option } from 'commander'
 import type { AdviseCommandOptions } from './commands/advise.js'
+import type { EvaluateOptions } from './commands/evaluate.js'
 import type { FinetuneOptions } from './commands/finetune.js'
 import type { ModelsOptions } from './commands/models.js'
 import type { RunOptions } from './commands/run.js'
@@ -97,6 +98,21 @@ function addAdvise(program: Command, output: Output, result: Result): void {
     })
 }
 
+function addEvaluate(program: Command, output: Output, result: Result): void {
+  const command = program
+    .command('evaluate')
+    .argument('[source]', 'images with labels: one folder for each class, a .csv or .jsonl list, tar or parquet files (train-{000..099}.tar, data/*.parquet), or the same in s3://bucket/prefix')
+    .description('how well a model recognises labelled images: accuracy, every class, what is taken for what')
+  addFleetFlags(addSpecFlags(command, 'predict', ['top', 'out', 'plan']))
+    .option('--out <dest>', 'a folder or s3://bucket/prefix for report.html, evaluation.json and predictions.jsonl; a fleet (--queue, --server) needs it')
+    .option('--min-accuracy <share>', 'fail (exit code 1) where the accuracy is lower, as 0.9 or 90%')
+    .option('--json', 'machine-readable lines')
+    .addHelpText('after', '\nExamples:\n  layermill evaluate ./pets-test --model ./models/pets --out ./pets-report\n  layermill evaluate s3://bucket/test/ --model pets@latest --registry s3://bucket/models --min-accuracy 0.9 --json')
+    .action(async (source: string | undefined, options: EvaluateOptions) => {
+      result.exitCode = await (await import('./commands/evaluate.js')).evaluateCommand(output, source, options)
+    })
+}
+
 function addWeights(program: Command, output: Output, result: Result): void {
   const weights = program.command('weights').description('list, fetch, import and verify pretrained weights')
   weights
@@ -139,6 +155,7 @@ function createProgram(output: Output, result: Result): Command {
   addFeatures(program, output, result)
   addFinetune(program, output, result)
   addAdvise(program, output, result)
+  addEvaluate(program, output, result)
   addWeights(program, output, result)
   addFleet(program, output, result)
   return program

@@ -129,6 +129,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   OPTIMIZER_FAILED: row('backoff', 'run', 'A thread that updates parameters ended during training.'),
   GRADIENT_NOT_FINITE: row('never', 'run', 'A gradient overflowed: training diverged.'),
   GRADIENT_ORDER: row('never', 'run', 'Gradients did not come in the order of their index.'),
+  ACCURACY_TOO_LOW: row('never', 'run', 'A model recognises fewer of the images than was asked for.'),
   CLASS_EMPTY: row('never', 'run', 'A class has no image that can be used.'),
   CLASS_TOO_FEW: row('never', 'run', 'The images have fewer than two classes.'),
   CLASS_UNKNOWN: row('never', 'run', 'A class is named that no training image has.'),

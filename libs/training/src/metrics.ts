@@ -49,11 +49,14 @@ export class Metrics {
 
   /** Adds a batch: scores [N, classes], labels 0..classes-1, and the sum of its losses. */
   add(scores: Tensor, labels: ArrayLike<number>, lossSum: number): void {
-    for (let row = 0; row < labels.length; row++) {
-      this.counts[labels[row]!]![argMax(scores.data, row * this.classes, this.classes)]! += 1
-    }
-    this.samples += labels.length
+    for (let row = 0; row < labels.length; row++) this.count(labels[row]!, argMax(scores.data, row * this.classes, this.classes))
     this.lossSum += lossSum
+  }
+
+  /** Adds one sample by its class and the one that it was taken for, both 0..classes-1; its loss counts as 0. */
+  count(label: number, predicted: number): void {
+    this.counts[label]![predicted]! += 1
+    this.samples += 1
   }
 
   summary(): MetricsSummary {

@@ -59,7 +59,7 @@ export function trainingEnvironment(
  * A folder's classes are its folders, also where a stray image lies beside them: that one is then missed, and said so. An archive's are
  * those that it states, else its folders.
  */
-async function openLabelled(source: string, open: OpenSource, access: SourceAccess | undefined): Promise<ImageSource> {
+export async function openLabelled(source: string, open: OpenSource, access: SourceAccess | undefined): Promise<ImageSource> {
   const opened = await open(source, { access })
   if (!['folder', 's3', 'tar', 'parquet'].includes(opened.kind)) return opened
   await opened.close()

@@ -6,3 +6,7 @@ export { superviseTraining, type SuperviseTrainingOptions } from './supervise-tr
 export { baseIsFixed } from './plan.js'
 export { describeTraining, type TrainingDescription } from './describe.js'
 export { type Advice, type AdviseOptions, adviseLayers, type LayerAdvice } from './advise/advise.js'
+export { listLabelled } from './dataset.js'
+export { checkLabels, type ModelEvaluation, type Prediction, scorePredictions } from './score-predictions.js'
+export { evaluationHtml } from './report/evaluation-report.js'
+export { thumbnailsOf } from './report/write-report.js'

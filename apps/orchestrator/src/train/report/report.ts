@@ -1,4 +1,5 @@
 import type { Evaluation, MetricsLine, Mistake } from '../metrics-line.js'
+import type { ClassMetrics } from '@layermill/training'
 import { lineChart } from './chart.js'
 import { confusionHtml } from './confusion.js'
 import { definitions, escapeHtml, percent, table } from './html.js'
@@ -13,6 +14,9 @@ export interface ReportInput {
   readonly thumbnails: readonly (Uint8Array | undefined)[]
   readonly lineage: Readonly<Record<string, unknown>>
 }
+
+/** A mistake whose loss may be unknown. */
+type ShownMistake = Omit<Mistake, 'loss'> & { readonly loss?: number }
 
 /** More epochs than this are a list that opens on demand. */
 const foldedEpochs = 25
@@ -72,7 +76,8 @@ function epochTable(lines: readonly MetricsLine[]): string {
   )
 }
 
-function classTable(classes: readonly string[], { summary }: Evaluation): string {
+/** A table of classes: how many images each has, and how well they are recognised. */
+export function classTable(classes: readonly string[], perClass: readonly ClassMetrics[]): string {
   const number = true
   const columns = [
     { title: 'class' },
@@ -84,7 +89,7 @@ function classTable(classes: readonly string[], { summary }: Evaluation): string
   return table(
     'Classes',
     columns,
-    summary.perClass.map(({ support, precision, recall, f1 }, i) => [
+    perClass.map(({ support, precision, recall, f1 }, i) => [
       classes[i]!,
       String(support),
       percent(precision),
@@ -94,12 +99,13 @@ function classTable(classes: readonly string[], { summary }: Evaluation): string
   )
 }
 
-function mistakeHtml({ key, label, predicted, probability, loss }: Mistake, picture: Uint8Array | undefined): string {
+/** A picture, or its absence, with what it was taken for. */
+export function mistakeHtml({ key, label, predicted, probability, loss }: ShownMistake, picture: Uint8Array | undefined): string {
   const image =
     picture === undefined
       ? '<span class="gone">no picture</span>'
       : `<img alt="" src="data:image/jpeg;base64,${Buffer.from(picture).toString('base64')}">`
-  const numbers = `${percent(probability)}, loss ${loss.toFixed(2)}`
+  const numbers = loss === undefined ? percent(probability) : `${percent(probability)}, loss ${loss.toFixed(2)}`
   return `<div>${image}<b>${escapeHtml(label)}</b> taken for <b>${escapeHtml(predicted)}</b> (${numbers})<small>${escapeHtml(key)}</small></div>`
 }
 
@@ -108,7 +114,7 @@ function heldOut({ classes, best, thumbnails }: ReportInput): string {
   const { summary, mistakes } = best
   const shown = mistakes.map((mistake, i) => mistakeHtml(mistake, thumbnails[i])).join('\n')
   return `<h2>Confusion</h2>${confusionHtml(classes, summary.confusion)}
-<h2>Classes</h2>${classTable(classes, best)}
+<h2>Classes</h2>${classTable(classes, summary.perClass)}
 <h2>Worst mistakes</h2>${mistakes.length === 0 ? '<p>None.</p>' : `<div class="mistakes">${shown}</div>`}`
 }
 
@@ -130,26 +136,31 @@ function result({ lines, best }: ReportInput): string {
 }
 
 /** A tree of settings as names with dots and texts. */
-function flatten(value: unknown, name = ''): [string, string][] {
+export function flatten(value: unknown, name = ''): [string, string][] {
   if (Array.isArray(value)) return [[name, value.length === 0 ? 'none' : value.map(item => (typeof item === 'string' ? item : JSON.stringify(item))).join(', ')]]
   if (typeof value !== 'object' || value === null) return [[name, String(value)]]
   return Object.entries(value).flatMap(([key, inner]) => flatten(inner, name === '' ? key : `${name}.${key}`))
 }
 
-/** The report of a run: one HTML file that needs nothing else, with no script in it. */
-export function reportHtml(input: ReportInput): string {
-  const { title, lines, lineage, best } = input
+/** One HTML file that needs nothing else, with no script in it. */
+export function page(title: string, body: string): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 <title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>
 <h1>${escapeHtml(title)}</h1>
-${result(input)}
+${body}
+</main></body></html>
+`
+}
+
+/** The report of a run: one HTML file that needs nothing else, with no script in it. */
+export function reportHtml(input: ReportInput): string {
+  const { title, lines, lineage, best } = input
+  return page(title, `${result(input)}
 <h2>Training</h2>${curves(lines, best?.epoch)}
 ${heldOut(input)}
 <h2>Epochs</h2><details${lines.length <= foldedEpochs ? ' open' : ''}><summary>${lines.length} epoch${lines.length === 1 ? '' : 's'}</summary>${epochTable(lines)}</details>
 <h2>Spec and lineage</h2>${definitions('facts', flatten(lineage))}
-<details><summary>as JSON</summary><pre>${escapeHtml(JSON.stringify(lineage, null, 2))}</pre></details>
-</main></body></html>
-`
+<details><summary>as JSON</summary><pre>${escapeHtml(JSON.stringify(lineage, null, 2))}</pre></details>`)
 }

@@ -1,6 +1,6 @@
 import type { FinetuneSpec } from '@layermill/jobs'
 import { thumbnail } from '@layermill/preprocess'
-import type { Store } from '@layermill/storage'
+import type { ImageSource, Store } from '@layermill/storage'
 import type { TrainingEnvironment } from '../environment.js'
 import type { Evaluation } from '../metrics-line.js'
 import { lineageOf, type OutputsInput } from '../outputs.js'
@@ -8,6 +8,17 @@ import { reportHtml } from './report.js'
 
 /** Pixels of a mistake's longer side. */
 const thumbnailSide = 160
+
+/** Small pictures of images of a source, in their order; undefined for what cannot be read any more. */
+export async function thumbnailsOf(keys: readonly string[], source: ImageSource, autoOrient: boolean): Promise<(Uint8Array | undefined)[]> {
+  return Promise.all(
+    keys.map(async key => {
+      // A picture that is gone by now is only missed here.
+      const bytes = await source.read({ key }).catch(() => undefined)
+      return bytes === undefined ? undefined : await thumbnail(bytes, thumbnailSide, { autoOrient }).catch(() => undefined)
+    }),
+  )
+}
 
 async function thumbnails(
   best: Evaluation | undefined,
@@ -17,15 +28,7 @@ async function thumbnails(
   if (best === undefined || best.mistakes.length === 0) return []
   const source = await environment.openLabelled(typeof spec.validation === 'string' ? spec.validation : spec.source, spec)
   try {
-    return await Promise.all(
-      best.mistakes.map(async ({ key }) => {
-        // A picture that is gone by now is only missed here.
-        const bytes = await source.read({ key }).catch(() => undefined)
-        return bytes === undefined
-          ? undefined
-          : await thumbnail(bytes, thumbnailSide, { autoOrient: spec.autoOrient }).catch(() => undefined)
-      }),
-    )
+    return await thumbnailsOf(best.mistakes.map(({ key }) => key), source, spec.autoOrient)
   } finally {
     await source.close()
   }
