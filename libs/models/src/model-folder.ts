@@ -59,6 +59,13 @@ export interface StoredModel {
   readonly labels: readonly string[]
 }
 
+/** How input for a fine-tuned network is made of a picture, as `model.json` and the metadata of `model.onnx` say it. */
+export function preparationDescription({ network, resample, autoOrient }: Pick<ModelToWrite, 'network' | 'resample' | 'autoOrient'>): ModelDescription['preparation'] {
+  const [height, width] = network.inputSize
+  const { resample: _resample, ...input } = network.preparation
+  return { height, width, resample, autoOrient, input }
+}
+
 /** The parameters of a network and nothing else, in the order of its graph. */
 function ownTensors(network: Network, tensors: TensorMap, where: string): Map<string, Tensor> {
   const own = new Map<string, Tensor>()
@@ -82,14 +89,12 @@ export async function writeModelFolder(files: ModelFiles, model: ModelToWrite): 
   const { network, classes, resample, autoOrient, lineage, metrics } = model
   const tensors = ownTensors(network, model.tensors, network.id)
   const sha256 = await weightsIdentity(tensors, network.variant)
-  const [height, width] = network.inputSize
-  const { resample: _resample, ...input } = network.preparation
   const description: ModelDescription = {
     format: 'layermill-model',
     version: 1,
     network: networkDescription(network),
     classes,
-    preparation: { height, width, resample, autoOrient, input },
+    preparation: preparationDescription({ network, resample, autoOrient }),
     weights: { file: MODEL_WEIGHTS_FILE, sha256 },
     lineage,
     metrics,

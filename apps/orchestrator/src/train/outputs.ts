@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportOnnx } from '@layermill/engines'
 import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/jobs'
-import { type FineTunedNetwork, MODEL_FILE, type ModelFiles, type TensorMap, type WeightSet, writeModelFolder, writeNpz } from '@layermill/models'
+import { type FineTunedNetwork, MODEL_FILE, type ModelFiles, preparationDescription, type TensorMap, type WeightSet, writeModelFolder, writeNpz } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import type { Evaluation, MetricsLine } from './metrics-line.js'
 
@@ -61,6 +61,18 @@ async function npzBytes(tensors: TensorMap): Promise<Uint8Array> {
   }
 }
 
+/** What a reader of `model.onnx` must know: how its input is made, what its outputs are, and the classes in the order of the scores. */
+function onnxMetadata({ plan, network }: OutputsInput, outputs: ReadonlyMap<string, string>): Record<string, string> {
+  const { resample, autoOrient, classes } = plan
+  return {
+    'layermill.network': network.id,
+    'layermill.preparation': JSON.stringify(preparationDescription({ network, resample, autoOrient })),
+    'layermill.scores': outputs.get(network.classifier)!,
+    'layermill.probabilities': outputs.get(network.probabilities)!,
+    'layermill.classes': JSON.stringify(classes),
+  }
+}
+
 /** Writes the model in every form that the spec asks for, at the same time; `model.json`, which makes it exist, when all of them are there. */
 export async function writeModel(store: Store, input: OutputsInput): Promise<void> {
   const { record, plan, network, tensors } = input
@@ -68,7 +80,7 @@ export async function writeModel(store: Store, input: OutputsInput): Promise<voi
   const { inputSize, probabilities } = network
   const layers = [...new Set([network.classifier, probabilities])]
   const others = Promise.all([
-    (async () => store.put('model.onnx', exportOnnx(network, tensors, layers, inputSize).model))(),
+    (async () => store.put('model.onnx', exportOnnx(network, tensors, layers, { inputSize, metadata: outputs => onnxMetadata(input, outputs) }).model))(),
     (async () => spec.export.includes('chainer.npz') && store.put('chainer.npz', await npzBytes(tensors)))(),
   ])
   // Waited for below, where an error is thrown in its turn.

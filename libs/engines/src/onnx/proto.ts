@@ -72,8 +72,13 @@ function tensorProto(name: string, tensor: OnnxInitializer, external: ExternalPl
  * Encodes a graph as an ONNX ModelProto. Initializers named in `external` are written as references to files that whoever
  * loads the model provides. All others are in the model, as views on their own memory: nothing is copied here (`concatenate` copies
  * once).
+ * @param metadata names and texts that any reader of the model sees (`metadata_props`)
  */
-export function modelProto(graph: OnnxGraph, external: ReadonlyMap<string, ExternalPlace> = new Map()): Message {
+export function modelProto(
+  graph: OnnxGraph,
+  external: ReadonlyMap<string, ExternalPlace> = new Map(),
+  metadata: Readonly<Record<string, string>> = {},
+): Message {
   const body = message([
     ...graph.nodes.map(node => messageField(1, nodeProto(node))),
     stringField(2, graph.name),
@@ -88,5 +93,6 @@ export function modelProto(graph: OnnxGraph, external: ReadonlyMap<string, Exter
     messageField(8, message([stringField(1, ''), intField(2, OPSET)])),
     ...[MICROSOFT, NCHWC].filter(domain => graph.nodes.some(node => node.domain === domain))
       .map(domain => messageField(8, message([stringField(1, domain), intField(2, 1)]))),
+    ...Object.entries(metadata).map(([key, value]) => messageField(14, message([stringField(1, key), stringField(2, value)]))),
   ])
 }
