@@ -161,6 +161,14 @@ function createProgram(output: Output, result: Result): Command {
   return program
 }
 
+/** Several files where one source is expected: the shell has put the files of a pattern in its place. */
+function sayExcess(args: readonly string[], output: Output): void {
+  const [first = '', second = ''] = args.slice(1).filter(arg => !arg.startsWith('-'))
+  const folder = first.slice(0, first.lastIndexOf('/') + 1)
+  if (!second.startsWith(folder) || !/\.\w+$/.test(first)) return
+  output.note(`a source is one text: put a pattern in quotes, as in layermill ${args[0]} "${folder}*${first.slice(first.lastIndexOf('.'))}", so that the shell does not put the files in its place`)
+}
+
 /**
  * Runs one command line (without node and script) and returns the exit code. Errors are written for people, never with a stack.
  */
@@ -170,6 +178,7 @@ export async function runProgram(args: readonly string[], output: Output): Promi
     await createProgram(output, result).parseAsync(args, { from: 'user' })
     return result.exitCode
   } catch (error) {
+    if (error instanceof CommanderError && error.code === 'commander.excessArguments') sayExcess(args, output)
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
     if (error instanceof Interrupted) {
       output.note(`${error.message}; the same command goes on from here`)

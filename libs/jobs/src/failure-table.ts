@@ -41,6 +41,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   SOURCE_DENIED: row('never', 'worker', 'The source of images may not be read with the credentials at hand.'),
   SOURCE_EMPTY: row('never', 'run', 'The source has no images.'),
   SOURCE_KIND: row('never', 'run', 'The source is not a folder, glob, list, archive or image.'),
+  SOURCE_LEFT_OUT: row('never', 'run', 'With --strict: the source has files that would be left out.'),
   SOURCE_MISSING: row('never', 'worker', 'The source does not exist.'),
   SOURCE_UNREACHABLE: row('backoff', 'worker', 'The source could not be reached.'),
   ARCHIVE_INVALID: row('never', 'run', 'An archive of images is damaged or cut off.'),

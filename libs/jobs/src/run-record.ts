@@ -74,6 +74,23 @@ export const RunCounts = z.object({
 })
 export type RunCounts = z.output<typeof RunCounts>
 
+/** What the listing of a run's images met and did not take, most frequent reasons first. */
+export const LeftOutFiles = z.object({
+  /** Files, folders and rows that nobody asked to leave out. */
+  total: z.int().nonnegative(),
+  /** Counted from this image on: the listing was interrupted there, and what lay before is not in the table. */
+  since: z.string().optional(),
+  reasons: z.array(z.object({
+    reason: z.string(),
+    count: z.int().positive(),
+    /** The first three, as the source names them. */
+    examples: z.array(z.string()),
+    /** Left out because the command says so, or a system's own files. */
+    expected: z.boolean().optional(),
+  })),
+})
+export type LeftOutFiles = z.output<typeof LeftOutFiles>
+
 /** `run.json`: one run and all that a worker or a reader of its results must know. */
 export const RunRecord = z.object({
   version: z.literal(1),
@@ -103,6 +120,8 @@ export const RunRecord = z.object({
   counts: RunCounts,
   /** Of a fine-tuning run: images that are trained on and held out, and classes of the model. */
   dataset: z.object({ training: z.int(), validation: z.int(), classes: z.int() }).optional(),
+  /** Of the last whole listing; left out where it took all that it met. */
+  leftOut: LeftOutFiles.optional(),
   /** ISO 8601, UTC. */
   created: z.string(),
   finished: z.string().optional(),

@@ -22,6 +22,7 @@ const whole = (from: number, to: number) => z.int({ error: `a whole number from 
 const place = z.string({ error: 'a path or URL' }).min(1, 'a path or URL').max(4096, 'a path or URL of at most 4096 characters')
   .refine((value) => !/\p{Cc}/u.test(value), 'a path or URL without control characters')
   .refine((value) => !hasCredentials(value), 'a URL without credentials, in its query as well (give them by environment, profile or role; they never belong to a spec, which is stored and shown: fetch such a file first and name it)')
+  .refine((value) => !/^s3:\/\//i.test(value) || !value.split('/').includes('..'), 'a place of a bucket without .. in it')
 
 /** Left out where nothing is said, so that what was written before reads the same. */
 const optionalFlag = (description: string) => z.boolean({ error: 'true or false' }).optional().describe(description)
@@ -34,7 +35,7 @@ export const kinds = ['extract', 'predict', 'finetune'] as const
 
 /** What every kind of run has. */
 export const commonFields = {
-  source: place.describe('Images: a folder, glob, list file (txt, csv, jsonl), one image, or s3://bucket/prefix.'),
+  source: place.describe('Images: a folder, glob, list file (txt, csv, tsv, jsonl), one image, or s3://bucket/prefix.'),
   model: z.string({ error: 'a network, as resnet50 or resnet50.tv, or the folder or URL of a fine-tuned model' })
     .pipe(place).describe('A network (resnet50 is the caffe family, resnet50.tv torchvision\'s), or the folder or URL of a fine-tuned model.'),
   weights: place.refine((value) => !/^random[:\d]/.test(value) || /^random:\d{1,10}$/.test(value), 'imagenet, random, random:SEED, a file or a URL')
@@ -58,6 +59,9 @@ export const commonFields = {
   cache: place.optional().describe('Where features are kept for all runs, a folder or s3://bucket/prefix: the same image is computed once. Fine-tuning uses it with a frozen base.'),
   cacheSize: z.union([whole(1e6, Number.MAX_SAFE_INTEGER), parsed(text.parseCacheSize)], { error: text.expected.cacheSize }).optional()
     .describe('Bytes that the cache may take, as 20GB; what was used longest ago goes first. Default: 10GB.'),
+  strict: optionalFlag('Make every file of the source that would be left out an error: names that are not images, hidden files, other formats.'),
+  split: z.string({ error: 'the name of a split' }).min(1, 'the name of a split').max(100, 'a name of at most 100 characters').optional()
+    .describe('Only rows of a list or Parquet file whose split column says this, as train.'),
   requestPayer: optionalFlag('Pay for the requests and bytes of a source whose bucket\'s owner wants that of readers (LAYERMILL_REQUEST_PAYER).'),
   noSignRequest: optionalFlag('Read the source\'s bucket without credentials: public buckets (LAYERMILL_NO_SIGN_REQUEST).'),
   notify: z.union([webhookUrls, z.string().transform(value => value.split(',').map(url => url.trim())).pipe(webhookUrls)], { error: 'http:// or https:// URLs without credentials, several with commas' }).optional()
@@ -117,6 +121,7 @@ export const finetuneModelFields = {
     .describe('How the layers below the cut learn: frozen, full, scaled:FACTOR, or learning-rate scales by layer (* for all others).'),
   batchNorm: choice(['frozen', 'batch']).default('frozen').describe('Batch normalisation by stored statistics (frozen) or, in layers that learn, the batch\'s, updating the stored ones (batch); with a frozen base in all layers.'),
   auxiliary: flag('GoogLeNet: train with all three classifiers, each replaced: loss3 + 0.3 * (loss1 + loss2).'),
+  skipUnlabelled: optionalFlag('Leave out images without a label, which are an error otherwise.'),
   validation: z.union([share('0.9').max(0.9), parsed(text.parseValidation).pipe(z.union([z.number(), place]))], { error: text.expected.validation })
     .prefault(0.1).describe('Held-out images: a share (by class and by hash of the key, so stable when data grows), or a source of their own.'),
   classWeights: z.union([choice(['none', 'balanced']), z.record(z.string().min(1), positive)], { error: 'none, balanced, or a weight for each class' })

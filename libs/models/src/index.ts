@@ -1,5 +1,6 @@
 export * from './errors.js'
 export * from './printable.js'
+export * from './left-out.js'
 export * from './tensor.js'
 export * from './tensor-sum.js'
 export * from './wasm.js'

@@ -6,7 +6,7 @@ import { formatCount, formatSeconds } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { absolutePlaces } from '../places.js'
 import { resolveRegistered } from '../registry/registry.js'
-import { sayOverflow } from './run-lines.js'
+import { sayLeftOut, sayOverflow } from './run-lines.js'
 import type { RunOptions } from './run.js'
 import { type EndedRun, isRemote, submitAndFollow } from './submit.js'
 
@@ -29,8 +29,9 @@ export async function extractCommand(output: Output, source: string | undefined,
   if (spec.plan) return (await import('./plan.js')).planCommand(output, spec, options)
   const record = isRemote(options) ? await submitAndFollow(output, spec, options) : await extractHere(output, spec, options)
   sayFailures(output, { failed: record.counts.failed, rows: record.failures ?? [], where: `all reasons are in ${spec.out}/errors/` }, options.json)
-  if (options.json) output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds })
+  if (options.json) output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds, ...(record.leftOut === undefined ? {} : { leftOut: record.leftOut }) })
   else output.line(`${summary(record)}\n${spec.out}`)
   sayOverflow(output, record.counts, spec.dtype)
+  sayLeftOut(output, record.leftOut)
   return exitCodeOf(record)
 }

@@ -15,7 +15,7 @@ import { resolveRegistered } from '../registry/registry.js'
 import { openFinetuneEnvironment } from './finetune-environment.js'
 import { FinetuneProgress } from './finetune-progress.js'
 import { planFinetune } from './finetune-plan.js'
-import { sayRegistered } from './run-lines.js'
+import { sayLeftOut, sayRegistered } from './run-lines.js'
 import type { RunOptions } from './run.js'
 import { isRemote, submitAndFollow } from './submit.js'
 
@@ -133,7 +133,7 @@ function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'dataset'>, line
 
 /** A run that ended, and its epochs. */
 interface TrainedRun {
-  readonly record: Pick<RunRecord, 'id' | 'counts' | 'seconds' | 'dataset'>
+  readonly record: Pick<RunRecord, 'id' | 'counts' | 'seconds' | 'dataset' | 'leftOut'>
   readonly lines: readonly MetricsLine[]
   /** The first images that were left out. */
   readonly failures: readonly ErrorRow[]
@@ -165,5 +165,6 @@ export async function finetuneCommand(output: Output, source: string | undefined
   if (options.json)
     output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds, epochs: lines.length, dataset: record.dataset })
   else output.line(`${summary(record, lines)}\n${spec.out}`)
+  sayLeftOut(output, record.leftOut)
   return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
 }

@@ -13,6 +13,7 @@ import type { Output } from '../output/output.js'
 import { readPredictions, writePredictions } from '../output/predictions.js'
 import { absolutePlaces } from '../places.js'
 import { resolveRegistered } from '../registry/registry.js'
+import { sayLeftOut } from './run-lines.js'
 import type { RunOptions } from './run.js'
 import { isRemote, submitAndFollow } from './submit.js'
 
@@ -42,6 +43,7 @@ export async function predictCommand(output: Output, source: string | undefined,
     const run = await submitAndFollow(output, spec, options)
     sayFailures(output, { failed: run.counts.failed, rows: run.failures ?? [], where: placeOf(spec, runStoreUrl(spec)) }, options.json)
     if (!options.json) output.line(summary(run.counts, spec, runStoreUrl(spec)))
+    sayLeftOut(output, run.leftOut)
     return exitCodeOf(run)
   }
   const folder = spec.out === undefined ? await mkdtemp(join(tmpdir(), 'layermill-predict-')) : runStoreUrl(spec)
@@ -56,6 +58,7 @@ export async function predictCommand(output: Output, source: string | undefined,
       if (record.counts.failed === 0) await deleteRun(store)
       output.line(summary(record.counts, spec, folder))
     }
+    sayLeftOut(output, record.leftOut)
     return exitCodeOf(record)
   } finally {
     if (spec.out === undefined) await rm(folder, { recursive: true, force: true })

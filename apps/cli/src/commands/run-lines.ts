@@ -1,3 +1,4 @@
+import { leftOutText } from '@layermill/models'
 import type { RunDetail } from '@layermill/orchestrator/api'
 import { formatPlural } from '../output/format.js'
 import type { Output } from '../output/output.js'
@@ -25,6 +26,22 @@ export function sayOverflow(output: Output, { overflow = 0 }: { readonly overflo
 /** That features are of another version than the latest, and what to do. */
 export function staleLine({ name, version, latest }: NonNullable<RunDetail['stale']>): string {
   return `made with ${name}@${version}, ${name}@latest is ${latest}: compute anew with the command that made them, with --update --model ${name}@latest`
+}
+
+/** What a listing left out, in one line; undefined where nobody would miss it. */
+export function leftOutLine(leftOut: RunDetail['leftOut']): string | undefined {
+  if (leftOut === undefined) return undefined
+  const { total, since, reasons } = leftOut
+  const missed = reasons.filter(({ expected, reason }) => expected !== true || reason === 'without a label')
+  if (missed.length === 0) return undefined
+  const more = since === undefined ? '' : `; counted from ${since} on`
+  return `left out: ${leftOutText(missed)}${total > 0 ? `${more} (--strict makes that an error)` : more}`
+}
+
+/** Says what a listing left out, where somebody may miss it. */
+export function sayLeftOut(output: Output, leftOut: RunDetail['leftOut']): void {
+  const line = leftOutLine(leftOut)
+  if (line !== undefined) output.note(line)
 }
 
 /** How far an int8 run agrees with float32. */

@@ -10,7 +10,7 @@ import { formatCount, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { absolutePlace } from '../places.js'
 import { epochLine, finetuneLine } from './finetune-progress.js'
-import { int8Line, registeredLine, staleLine } from './run-lines.js'
+import { int8Line, leftOutLine, registeredLine, staleLine } from './run-lines.js'
 import { withRunClient } from './submit.js'
 
 /** Flags of all `runs` commands. */
@@ -70,7 +70,7 @@ function describe(run: RunDetail): string {
   const lines: [string, string | undefined][] = [
     ['run', run.id], ['kind', run.kind], ['state', run.state], ['source', run.source], ['out', run.out], ['model', run.model],
     ['weights', run.identity?.weights], ['layers', run.layers?.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')],
-    ['images', shown(run)], ['epochs', run.epochs?.map(epoch => epochLine(metricsLineOf(epoch))).join(`\n${' '.repeat(10)}`)],
+    ['images', shown(run)], ['left out', leftOutLine(run.leftOut)?.replace('left out: ', '')], ['epochs', run.epochs?.map(epoch => epochLine(metricsLineOf(epoch))).join(`\n${' '.repeat(10)}`)],
     ['now', run.training && nowLine(run.training)], ['parts', formatCount(run.counts.parts)], ['created', run.created], ['finished', run.finished],
     ['waiting', run.waiting && `${run.waiting.reason} (since ${run.waiting.since})`],
     ['int8', run.calibration && int8Line(run.calibration)], ['version', run.registered && registeredLine(run.registered)], ['stale', run.stale && staleLine(run.stale)],

@@ -44,7 +44,7 @@ async function imageInputs(options: OpenSessionOptions, record: RunRecord, plan:
   const { spec } = record
   const source = await options.openSource(spec.source, spec)
   const own = spec.kind === 'finetune' && typeof spec.validation === 'string' ? spec.validation : undefined
-  const validationSource = own === undefined ? source : await options.openSource(own, spec)
+  const validationSource = own === undefined ? source : await options.openSource(own, { ...spec, split: undefined })
   return new ImageInputs({ plan, preparation: plannedNetwork(plan).preparation, source, validationSource, readAhead: options.readAhead })
 }
 

@@ -1,6 +1,7 @@
 import { type FinetuneSpec, type RunRecord, VALIDATION_ROWS_PATH } from '@layermill/jobs'
 import { LayermillError, MODEL_FILE, MODEL_WEIGHTS_FILE } from '@layermill/models'
 import { type ManifestRow, parseManifest, type Store } from '@layermill/storage'
+import { accessOf } from '../train/access.js'
 import { deleteRun } from '../run/record-store.js'
 import { listLabelled } from '../train/dataset.js'
 import type { TrainingEnvironment, TrainingProgress } from '../train/environment.js'
@@ -132,7 +133,7 @@ class Registration {
       const rows = parseManifest(bytes, `${store.url}/${VALIDATION_ROWS_PATH}`).map(row => ({ ...row, label: row.label ?? '' }))
       return { source: typeof validation === 'string' ? validation : this.spec.source, rows }
     }
-    const source = await environment.openLabelled(own, this.spec)
+    const source = await environment.openLabelled(own, accessOf(own, this.spec))
     try {
       return { source: own, rows: await listLabelled(source, own) }
     } finally {

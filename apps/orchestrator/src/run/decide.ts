@@ -76,8 +76,8 @@ export function decideAction(existing: RunRecord | undefined, request: RunReques
   const renewal = asksForRenewal(existing.spec, spec)
   const settings = (all: RunIdentity): Record<string, unknown> => (renewal ? besidesVersion(all) : all)
   const differing = differences(
-    { kind: existing.spec.kind, source: existing.spec.source, ...settings(withInput(existing.identity)) },
-    { kind: spec.kind, source: spec.source, ...settings(withInput(identity)) },
+    { kind: existing.spec.kind, source: existing.spec.source, split: existing.spec.split, ...settings(withInput(existing.identity)) },
+    { kind: spec.kind, source: spec.source, split: spec.split, ...settings(withInput(identity)) },
   )
   if (differing.length > 0 && isEmptyRun(existing)) return 'replace'
   if (differing.length > 0) {

@@ -1,4 +1,5 @@
-import { encodeManifest, type ImageSource, listParts, manifestPath, type ManifestRow, mapOrdered, readManifest, type Store } from '@layermill/storage'
+import { encodeManifest, type ImageSource, LeftOut, listImages, listParts, manifestPath, type ManifestRow, mapOrdered, readManifest, type Store } from '@layermill/storage'
+import type { LeftOutFiles } from '@layermill/jobs'
 import type { PlannedJob } from './part-tracker.js'
 import { cutParts } from './plan-parts.js'
 
@@ -21,6 +22,22 @@ async function writeOnce(store: Store, part: number, rows: readonly ManifestRow[
   return stored !== undefined && Buffer.from(stored).equals(Buffer.from(bytes)) ? rows : readManifest(store, part)
 }
 
+/** How a run's images are listed, and what became of it. */
+export interface Listing {
+  readonly strict?: boolean
+  readonly leftOut: LeftOut
+  /** Set where the listing goes on behind an image that an earlier one has come to: what is left out is counted from there. */
+  since?: string | undefined
+}
+
+/** What a listing left out, for the run's record; undefined where that is nothing. */
+export function leftOutFiles({ leftOut, since }: Listing): LeftOutFiles | undefined {
+  const reasons = leftOut.table().map(row => ({ ...row, examples: [...row.examples] }))
+  if (reasons.length === 0) return undefined
+  const total = reasons.reduce((sum, { count, expected }) => sum + (expected === true ? 0 : count), 0)
+  return { total, ...(since === undefined ? {} : { since }), reasons }
+}
+
 /** Manifest parts read ahead when a run is taken up again. */
 const readAtOnce = 8
 
@@ -29,7 +46,9 @@ const readAtOnce = 8
  * The rows of a few parts in memory at most. `complete` where the manifest is known to be whole: nothing is listed then. A part that
  * another orchestrator has written meanwhile stays as it is, and the listing goes on behind it.
  */
-export async function* planManifest(store: Store, source: ImageSource, partSize: number, complete: boolean): AsyncGenerator<PlannedJob> {
+export async function* planManifest(
+  store: Store, source: ImageSource, partSize: number, complete: boolean, listing: Listing = { leftOut: new LeftOut() },
+): AsyncGenerator<PlannedJob> {
   let next = 0
   let last: string | undefined
   const known = mapOrdered(await manifestParts(store), readAtOnce, async part => {
@@ -43,7 +62,8 @@ export async function* planManifest(store: Store, source: ImageSource, partSize:
   }
   for (let whole = complete; !whole;) {
     whole = true
-    const items = source.items(last === undefined ? {} : { after: last })
+    listing.since ??= last
+    const items = listImages(source, { ...listing, after: last })
     for await (const { part, rows } of cutParts(items, partSize, next)) {
       const stored = await writeOnce(store, part, rows)
       yield { part, images: stored.length }

@@ -1,11 +1,11 @@
 import { maxErrorsAllowed, type RunRecord, type Waiting } from '@layermill/jobs'
 import { errorCode, errorMessage, LayermillError } from '@layermill/models'
-import { BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, type ErrorRow, mapOrdered, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, type ErrorRow, LeftOut, mapOrdered, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { foundBatchSize } from './found-batch-size.js'
 import { committedParts, committedResult } from './commits.js'
 import type { RunEnvironment } from './environment.js'
 import { describeFailures, readFailures } from './failures.js'
-import { planManifest } from './manifest-plan.js'
+import { leftOutFiles, type Listing, planManifest } from './manifest-plan.js'
 import { partFiles } from './part-files.js'
 import type { PartResult } from './part-queue.js'
 import { PartFailedError, type PlannedJob, PartTracker, type TrackerTotals } from './part-tracker.js'
@@ -53,6 +53,7 @@ class Supervision {
   private record: RunRecord
   private readonly abort = new AbortController()
   private committed: ReadonlySet<number> = new Set()
+  private listing: Listing = { leftOut: new LeftOut() }
   private waiting: Waiting | undefined
 
   constructor(record: RunRecord, private readonly options: SuperviseOptions) {
@@ -142,6 +143,7 @@ class Supervision {
 
   private async prepareUpdate(): Promise<UpdatePlan | undefined> {
     const { store, environment } = this.options
+    this.listing = { strict: this.record.spec.strict === true, leftOut: new LeftOut() }
     if (this.record.updating === undefined) return undefined
     await store.delete(SUCCESS_PATH)
     const pending = await readUpdatePlan(store)
@@ -149,8 +151,8 @@ class Supervision {
     const source = await environment.openSource(this.record.spec.source, this.record.spec)
     try {
       if (this.record.updating === 'retry') return await planRetry(store, source)
-      if (this.record.replacing !== undefined) return await planRenewal(store, source, this.record.partSize)
-      return await planUpdate(store, source, this.record.partSize)
+      if (this.record.replacing !== undefined) return await planRenewal(store, source, this.record.partSize, this.listing)
+      return await planUpdate(store, source, this.record.partSize, this.listing)
     } finally {
       await source.close()
     }
@@ -173,8 +175,14 @@ class Supervision {
       await records.return(undefined)
     }
     const { images, parts } = tracker.current
-    await this.save({ planned: true, state: 'running', counts: { ...this.record.counts, images, parts } })
+    await this.save({ planned: true, state: 'running', counts: { ...this.record.counts, images, parts }, ...this.listed() })
     this.onChange(tracker.current)
+  }
+
+  /** What the listing of this sitting left out. Where it listed nothing, what is known stays. */
+  private listed(): Pick<RunRecord, 'leftOut'> {
+    const isNew = !this.record.planned && this.record.updating !== 'retry'
+    return isNew ? { leftOut: leftOutFiles(this.listing) } : {}
   }
 
   private async *plan(update: UpdatePlan | undefined): AsyncGenerator<PlannedJob> {
@@ -183,7 +191,7 @@ class Supervision {
     const whole = this.record.planned || update !== undefined
     const source = await environment.openSource(this.record.spec.source, this.record.spec)
     try {
-      yield* planManifest(store, source, this.record.partSize, whole)
+      yield* planManifest(store, source, this.record.partSize, whole, this.listing)
     } finally {
       await source.close()
     }

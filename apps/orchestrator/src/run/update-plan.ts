@@ -1,6 +1,6 @@
-import { errorsPath, type ImageSource, type ManifestRow, manifestPath, parseErrors, readManifest, type SourceItem, type Store } from '@layermill/storage'
+import { type ErrorRow, errorsPath, type ImageSource, LeftOut, listImages, type ManifestRow, manifestPath, parseErrors, readManifest, type SourceItem, type Store } from '@layermill/storage'
 import { committedParts } from './commits.js'
-import { manifestParts, writeManifest } from './manifest-plan.js'
+import { type Listing, manifestParts, writeManifest } from './manifest-plan.js'
 import type { PlannedJob } from './part-tracker.js'
 import { cutParts } from './plan-parts.js'
 
@@ -31,11 +31,24 @@ interface KnownImage {
   now?: SourceItem
 }
 
-/** Keys of a part's images that have no result. */
-async function failedKeys(store: Store, part: number): Promise<Set<string>> {
+/** A part's images that have no result. */
+async function failedImages(store: Store, part: number): Promise<ErrorRow[]> {
   const path = errorsPath(part)
   const bytes = await store.get(path)
-  return new Set(bytes === undefined ? [] : parseErrors(bytes, `${store.url}/${path}`).map(({ key }) => key))
+  return bytes === undefined ? [] : parseErrors(bytes, `${store.url}/${path}`)
+}
+
+async function failedKeys(store: Store, part: number): Promise<Set<string>> {
+  return new Set((await failedImages(store, part)).map(({ key }) => key))
+}
+
+/** Failures whose reason may pass: of a file system, a network, or a moment. */
+const passing = new Set(['IMAGE_MISSING', 'IMAGE_UNREADABLE', 'IMAGE_CHANGED', 'IMAGE_TIMEOUT', 'IMAGE_DENIED', 'IMAGE_ARCHIVED'])
+
+/** Keys of a part's images to try again at every update. What the listing does not find either (an empty etag) is still missing. */
+async function passingKeys(store: Store, part: number, known: ReadonlyMap<string, KnownImage>): Promise<string[]> {
+  const rows = await failedImages(store, part)
+  return rows.filter(({ key, code }) => passing.has(code) && known.get(key)?.etag !== '').map(({ key }) => key)
 }
 
 /** A part's rows again, each with where its result is, where it has one. */
@@ -100,18 +113,19 @@ function updatedRow(row: ManifestRow, image: KnownImage): ManifestRow[] {
 
 /**
  * Compares the dataset with a finished run and plans the difference: new images in new parts; each part with a changed or deleted image
- * again, with the results that still hold copied. Every image's key is held in memory, about 200 bytes each.
+ * again, with the results that still hold copied, and each with an image that failed for a reason that may have passed. Every image's key is held in memory, about 200 bytes each.
  */
-export async function planUpdate(store: Store, source: ImageSource, partSize: number): Promise<UpdatePlan> {
+export async function planUpdate(store: Store, source: ImageSource, partSize: number, listing: Listing = { leftOut: new LeftOut() }): Promise<UpdatePlan> {
   const { draft, live } = await startDraft(store)
   const known = new Map<string, KnownImage>()
   for (const part of live) {
     for (const { key, etag, label } of await readManifest(store, part)) known.set(key, { etag, label, seen: false })
   }
-  for await (const { rows } of cutParts(newImages(source.items(), known), partSize, draft.next)) await addPart(draft, rows)
+  for await (const { rows } of cutParts(newImages(listImages(source, listing), known), partSize, draft.next)) await addPart(draft, rows)
   for (const part of live) {
     const keys = await readManifest(store, part)
-    if (keys.every(({ key }) => known.get(key)!.seen && known.get(key)!.now === undefined)) continue
+    const isSame = keys.every(({ key }) => known.get(key)!.seen && known.get(key)!.now === undefined)
+    if (isSame && (await passingKeys(store, part, known)).length === 0) continue
     const rows = (await rowsWithResults(store, part)).flatMap(row => updatedRow(row, known.get(row.key)!))
     if (rows.length > 0) await addPart(draft, rows)
     draft.retire.push(part)
@@ -120,9 +134,9 @@ export async function planUpdate(store: Store, source: ImageSource, partSize: nu
 }
 
 /** Plans every image again in new parts, which replace all that are there. */
-export async function planRenewal(store: Store, source: ImageSource, partSize: number): Promise<UpdatePlan> {
+export async function planRenewal(store: Store, source: ImageSource, partSize: number, listing: Listing = { leftOut: new LeftOut() }): Promise<UpdatePlan> {
   const { draft, live } = await startDraft(store)
-  for await (const { rows } of cutParts(source.items(), partSize, draft.next)) await addPart(draft, rows)
+  for await (const { rows } of cutParts(listImages(source, listing), partSize, draft.next)) await addPart(draft, rows)
   draft.retire.push(...live)
   return finishDraft(draft)
 }

@@ -3,6 +3,7 @@ import type { RunSpec } from '@layermill/jobs'
 import { networkIds } from '@layermill/models'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import { parseModelReference } from '../registry/reference.js'
+import { accessOf } from '../train/access.js'
 import type { ModelRegistry } from '../registry/registry.js'
 
 export interface FingerprintEnvironment {
@@ -50,7 +51,7 @@ export async function fingerprintOf(spec: RunSpec, environment: FingerprintEnvir
   await addListing(hash, await environment.openSource(spec.source, spec))
   if (spec.kind === 'finetune' && typeof spec.validation === 'string') {
     hash.update('validation\n')
-    await addListing(hash, await environment.openSource(spec.validation, spec))
+    await addListing(hash, await environment.openSource(spec.validation, accessOf(spec.validation, spec)))
   }
   return hash.digest('hex')
 }

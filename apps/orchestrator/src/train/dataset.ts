@@ -1,7 +1,6 @@
-import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { stat } from 'node:fs/promises'
 import { LayermillError } from '@layermill/models'
-import { compareUtf8, type ImageSource, type ManifestRow } from '@layermill/storage'
+import { classFolders, compareUtf8, type ImageSource, LeftOut, listImages, type ManifestRow } from '@layermill/storage'
 import { stratifiedSplit } from '@layermill/training'
 import { orderClasses } from './class-order.js'
 
@@ -10,18 +9,31 @@ export type LabelledRow = ManifestRow & { readonly label: string }
 
 const some = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}`
 
-const labelHint = 'put the images into one folder for each class, or list them in a .csv or .jsonl file with a label column'
+const labelHint =
+  'put the images into one folder for each class, or list them in a .csv or .jsonl file with a label column; --skip-unlabelled leaves out images without a label'
+
+export interface LabelledListing {
+  /** Left-out files are an error. */
+  readonly strict?: boolean | undefined
+  /** Images without a label are left out, not an error. */
+  readonly skipUnlabelled?: boolean | undefined
+  /** Filled with what is not taken. */
+  readonly leftOut?: LeftOut
+}
 
 /**
  * All images of a source with their labels, in the order of their keys.
  * @throws LayermillError `LABEL_MISSING` where some have none; as the source does
  */
-export async function listLabelled(source: ImageSource, where: string): Promise<LabelledRow[]> {
+export async function listLabelled(source: ImageSource, where: string, listing: LabelledListing = {}): Promise<LabelledRow[]> {
+  const { strict = false, skipUnlabelled = false, leftOut = new LeftOut() } = listing
   const rows: LabelledRow[] = []
   const unlabelled: string[] = []
-  for await (const { key, etag, bytes, label, at } of source.items()) {
-    if (label === undefined || label === '') unlabelled.push(key)
-    else rows.push({ key, etag, bytes, label, ...(at === undefined ? {} : { at }) })
+  for await (const { key, etag, bytes, label, at } of listImages(source, { strict, leftOut })) {
+    const isLabelled = label !== undefined && label !== ''
+    if (isLabelled) rows.push({ key, etag, bytes, label, ...(at === undefined ? {} : { at }) })
+    else if (skipUnlabelled) leftOut.add('without a label', key, true)
+    else unlabelled.push(key)
   }
   if (unlabelled.length === 0) return rows.toSorted((a, b) => compareUtf8(a.key, b.key))
   const [missing, all] = [unlabelled.length, unlabelled.length + rows.length]
@@ -56,17 +68,18 @@ export async function checkNoFolderEmpty(source: string, classes: readonly strin
 async function emptyClassFolders(source: string, classes: readonly string[]): Promise<string[]> {
   const info = await stat(source).catch(() => undefined)
   if (info?.isDirectory() !== true) return []
-  const entries = await readdir(source, { withFileTypes: true })
-  const folders = await Promise.all(
-    entries.map(async ({ name }) => {
-      const isFolder = !name.startsWith('.') && (await stat(join(source, name)).catch(() => undefined))?.isDirectory() === true
-      return isFolder ? [name] : []
-    }),
-  )
-  return folders
-    .flat()
-    .filter(name => !classes.includes(name))
-    .sort(compareUtf8)
+  return (await classFolders(source)).filter(name => !classes.includes(name)).sort(compareUtf8)
+}
+
+/** Names that datasets give to their splits. */
+const splitNames = new Set(['train', 'training', 'trn', 'val', 'valid', 'validation', 'dev', 'test', 'testing', 'eval'])
+
+/** A sentence where all classes of a folder or bucket look like the splits of a dataset; undefined where they do not. */
+export function splitsAsClasses(source: string, classes: readonly string[]): string | undefined {
+  if (!classes.every(name => splitNames.has(name.toLowerCase()))) return undefined
+  const [training = '', held = ''] = [classes.find(name => /^tr/i.test(name)) ?? classes[0], classes.find(name => !/^tr/i.test(name)) ?? classes[1]]
+  const place = source.replace(/\/+$/, '')
+  return `the classes are ${classes.join(', ')}, which look like the parts of a dataset: to train on one and hold another out, finetune ${place}/${training} --validation ${place}/${held}`
 }
 
 /**

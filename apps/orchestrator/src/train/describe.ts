@@ -3,7 +3,8 @@ import { elementCount, type FineTunedNetwork, layerShapes } from '@layermill/mod
 import { stepsPerEpoch } from '@layermill/training'
 import { continuedNetwork, headNotes } from './continued-head.js'
 import { ownOrder } from './class-order.js'
-import { checkNoFolderEmpty, findClasses, holdOut, listLabelled, ownValidation } from './dataset.js'
+import { accessOf } from './access.js'
+import { checkNoFolderEmpty, findClasses, holdOut, listLabelled, ownValidation, splitsAsClasses } from './dataset.js'
 import type { TrainingEnvironment } from './environment.js'
 import { baseIsFixed, featuresLayer, parameterScales, trainedNetwork } from './plan.js'
 
@@ -27,9 +28,9 @@ export interface TrainingDescription {
  */
 export async function describeTraining(spec: FinetuneSpec, environment: TrainingEnvironment): Promise<TrainingDescription> {
   const list = async (place: string) => {
-    const source = await environment.openLabelled(place, spec)
+    const source = await environment.openLabelled(place, accessOf(place, spec))
     try {
-      return { rows: await listLabelled(source, place), order: ownOrder(source) }
+      return { rows: await listLabelled(source, place, spec), order: ownOrder(source) }
     } finally {
       await source.close()
     }
@@ -38,6 +39,7 @@ export async function describeTraining(spec: FinetuneSpec, environment: Training
   const { network: base } = await environment.base(spec)
   const names = findClasses(rows, spec.source, order, continuedNetwork(spec, base) === undefined ? 2 : 1)
   await checkNoFolderEmpty(spec.source, names)
+  const doubt = splitsAsClasses(spec.source, names)
   const { validation: held } = spec
   const network = trainedNetwork(spec, base, names)
   const { training, validation, warnings } =
@@ -49,7 +51,7 @@ export async function describeTraining(spec: FinetuneSpec, environment: Training
   const count = (of: typeof training, name: string): number => of.filter(({ label }) => label === name).length
   return {
     classes: names.map(name => ({ name, training: count(training, name), validation: count(validation, name) })),
-    warnings,
+    warnings: doubt === undefined ? warnings : [doubt, ...warnings],
     notes: headNotes(spec, base, names),
     network,
     trainable: [...scales].filter(([, scale]) => scale !== 0).map(([name]) => name),

@@ -17,6 +17,7 @@ export interface OpenedTraining {
 /** Fields that change nothing of the result: a run goes on with others. */
 const free = new Set([
   'kind',
+  'strict',
   'device',
   'overwrite',
   'plan',

@@ -10,10 +10,12 @@ import {
   VALIDATION_ROWS_PATH,
 } from '@layermill/jobs'
 import { LayermillError, type Network } from '@layermill/models'
-import { encodeErrors, encodeManifest, type ErrorRow, errorsPath, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
+import { encodeErrors, encodeManifest, type ErrorRow, errorsPath, LeftOut, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
+import { leftOutFiles } from '../run/manifest-plan.js'
 import { writeRunRecord } from '../run/record-store.js'
 import { continuedNetwork, headNotes } from './continued-head.js'
 import { ownOrder } from './class-order.js'
+import { accessOf } from './access.js'
 import { checkErrors, unusableImages } from './check-images.js'
 import {
   checkNoClassEmpty,
@@ -23,6 +25,7 @@ import {
   type LabelledRow,
   listLabelled,
   ownValidation,
+  splitsAsClasses,
 } from './dataset.js'
 import type { FeatureStores } from './environment.js'
 import { featureErrors, type FeatureRunOptions, runFeatures } from './feature-runs.js'
@@ -54,6 +57,7 @@ interface Usable {
 class Preparation {
   private readonly spec: FinetuneSpec
   private readonly fixed: boolean
+  private readonly leftOut = new LeftOut()
 
   constructor(private readonly options: PrepareOptions) {
     this.spec = options.record.spec as FinetuneSpec
@@ -83,6 +87,8 @@ class Preparation {
     const { rows: listed, order } = await this.list(spec.source)
     const classes = findClasses(listed, spec.source, order, continuedNetwork(spec, base) === undefined ? 2 : 1)
     await checkNoFolderEmpty(spec.source, classes)
+    const doubt = splitsAsClasses(spec.source, classes)
+    if (doubt !== undefined) this.options.onWarning(doubt)
     // What cannot be is refused before the images are read.
     const all = trainedNetwork(spec, base, classes).classNames ?? classes
     const ownListed = typeof spec.validation === 'string' ? (await this.list(spec.validation)).rows : undefined
@@ -112,16 +118,18 @@ class Preparation {
     await store.put(TRAINING_PLAN_PATH, serializeJsonRecord(plan))
     const done = plan.images.training + plan.images.validation
     const counts = { images: done + errors.length, done, failed: errors.length, parts: 0 }
+    const leftOut = leftOutFiles({ leftOut: this.leftOut })
     const dataset = { ...plan.images, classes: plan.classes.length }
-    const planned: RunRecord = { ...record, state: 'running', planned: true, counts, dataset }
+    const planned: RunRecord = { ...record, state: 'running', planned: true, counts, dataset, ...(leftOut === undefined ? {} : { leftOut }) }
     await writeRunRecord(store, planned)
     return planned
   }
 
   private async list(source: string): Promise<{ rows: LabelledRow[]; order: readonly string[] | undefined }> {
-    const opened = await this.options.environment.openLabelled(source, this.spec)
+    const opened = await this.options.environment.openLabelled(source, accessOf(source, this.spec))
+    const { strict, skipUnlabelled } = this.spec
     try {
-      return { rows: await listLabelled(opened, source), order: ownOrder(opened) }
+      return { rows: await listLabelled(opened, source, { strict, skipUnlabelled, leftOut: this.leftOut }), order: ownOrder(opened) }
     } finally {
       await opened.close()
     }
@@ -151,7 +159,7 @@ class Preparation {
 
   private async check(source: string, rows: readonly ManifestRow[]): Promise<ErrorRow[]> {
     const { environment, signal, onProgress } = this.options
-    const opened = await environment.openLabelled(source, this.spec)
+    const opened = await environment.openLabelled(source, accessOf(source, this.spec))
     try {
       return await unusableImages(rows, {
         source: opened,

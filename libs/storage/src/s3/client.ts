@@ -22,6 +22,8 @@ export const TIMEOUTS: Timeouts = { connect: 10_000, answer: 120_000, idle: 30_0
 
 /** How a source is reached, besides its address. */
 export interface SourceAccess {
+  /** Only rows of a list or table whose `split` column says this. */
+  readonly split?: string | undefined
   /** The reader pays for requests and bytes, where the bucket's owner wants that (`x-amz-request-payer`). */
   readonly requestPayer?: boolean | undefined
   /** Requests are not signed: for public buckets, without credentials. */

@@ -1,9 +1,10 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { leftOutText } from '@layermill/models'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { classFolders } from './folder.js'
-import { LeftOut, leftOutText, listImages } from './left-out.js'
+import { LeftOut, listImages } from './left-out.js'
 import { openSource } from './open-source.js'
 import type { SourceItem } from './source.js'
 

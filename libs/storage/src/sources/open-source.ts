@@ -49,10 +49,11 @@ export function accessOfEnvironment(env: NodeJS.ProcessEnv = process.env): Sourc
  * @throws LayermillError `SOURCE_MISSING`, `SOURCE_KIND` (a file that is neither an image nor a list), `SOURCE_DENIED`, `STORE_URL`
  */
 export async function openSource(source: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
-  const opened = await openAny(source, { ...options, labels: options.labels ?? 'auto' })
-  if (options.split === undefined || opened.kind === 'list' || opened.kind === 'parquet') return opened
+  const split = options.split ?? options.access?.split
+  const opened = await openAny(source, { ...options, split, labels: options.labels ?? 'auto' })
+  if (split === undefined || opened.kind === 'list' || opened.kind === 'parquet') return opened
   await opened.close()
-  throw new LayermillError('SOURCE_KIND', `${source}: --split ${options.split} is of lists and Parquet files with a split column`, {
+  throw new LayermillError('SOURCE_KIND', `${source}: --split ${split} is of lists and Parquet files with a split column`, {
     hint: 'Where the splits are folders, name the folder.',
   })
 }

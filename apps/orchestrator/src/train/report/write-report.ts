@@ -1,6 +1,7 @@
 import type { FinetuneSpec } from '@layermill/jobs'
 import { thumbnail } from '@layermill/preprocess'
 import type { ImageSource, Store } from '@layermill/storage'
+import { accessOf } from '../access.js'
 import type { TrainingEnvironment } from '../environment.js'
 import type { Evaluation } from '../metrics-line.js'
 import { lineageOf, type OutputsInput } from '../outputs.js'
@@ -26,7 +27,8 @@ async function thumbnails(
   environment: TrainingEnvironment,
 ): Promise<(Uint8Array | undefined)[]> {
   if (best === undefined || best.mistakes.length === 0) return []
-  const source = await environment.openLabelled(typeof spec.validation === 'string' ? spec.validation : spec.source, spec)
+  const place = typeof spec.validation === 'string' ? spec.validation : spec.source
+  const source = await environment.openLabelled(place, accessOf(place, spec))
   try {
     return await thumbnailsOf(best.mistakes.map(({ key }) => key), source, spec.autoOrient)
   } finally {
