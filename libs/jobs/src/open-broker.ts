@@ -2,6 +2,7 @@ import { LayermillError } from '@layermill/models'
 import { type IQueueBackend, Queue, QueueEvents, Worker } from 'bullmq'
 import type { BlobStore, BrokerKind, Factory, QueueServer } from './backend.js'
 import type { Broker, BrokerOptions, CloseReport, JobEvents, JobProcessor, JobQueue, JobWorkerOptions, QueueCounts } from './broker.js'
+import { nextTime } from './cron/cron-times.js'
 import { payloadLimit } from './payloads.js'
 import { redact } from './redact.js'
 
@@ -46,6 +47,8 @@ const defaultJobOptions = {
   stackTraceLimit: 5,
 }
 
+/** BullMQ's own follows its cron library, which loses and doubles times on days when clocks change. */
+const repeatStrategy = (after: number, { pattern = '', tz = 'UTC' }: { pattern?: string; tz?: string }): number | undefined => nextTime(pattern, tz, after)
 const workerDefaults = { lockDuration: 60_000, stalledInterval: 30_000, maxStalledCount: 3 }
 
 /** A connected broker; `openBroker` makes them. */
@@ -76,7 +79,7 @@ export class OpenBroker implements Broker {
     const known = this.#queues.get(name)
     // One queue object for one name: what its jobs are is between those who use the name.
     if (known !== undefined) return known as unknown as JobQueue<T, R>
-    const queue = new Queue<T, R, string, T, R, string, IQueueBackend, unknown>(name, { connection: {}, defaultJobOptions }, this.#factory)
+    const queue = new Queue<T, R, string, T, R, string, IQueueBackend, unknown>(name, { connection: {}, defaultJobOptions, settings: { repeatStrategy } }, this.#factory)
     queue.on('error', this.#onError)
     this.#queues.set(name, queue)
     return queue
@@ -84,7 +87,7 @@ export class OpenBroker implements Broker {
 
   worker<T, R = unknown>(name: string, processor: JobProcessor<T, R>, options: JobWorkerOptions = {}): JobWorker<T, R> {
     this.#check(name)
-    const worker = new JobWorker<T, R>(name, processor, { ...workerDefaults, ...options, connection: {} }, this.#factory)
+    const worker = new JobWorker<T, R>(name, processor, { ...workerDefaults, ...options, connection: {}, settings: { repeatStrategy } }, this.#factory)
     worker.on('error', this.#onError)
     this.#workers.add(worker)
     worker.on('closed', () => this.#workers.delete(worker))

@@ -1,41 +1,27 @@
-import { createRequire } from 'node:module'
 import { errorMessage } from '@layermill/models'
-import type * as CronParser from 'cron-parser'
 import { z } from 'zod'
+import { nextTime, parseCron, previousTime } from './cron/cron-times.js'
+import { occurrence } from './cron/zone-clock.js'
 import { RunSpec } from './spec.js'
 import { formatZodError } from './spec-error.js'
 import { webhookUrls } from './webhook-url.js'
 
-const load = createRequire(import.meta.url)
-
-/** A cron expression, by a parser that is loaded when the first is read: few commands do. */
-function parseCron(text: string, options: CronParser.CronExpressionOptions): CronParser.CronExpression {
-  return (load('cron-parser') as typeof CronParser).CronExpressionParser.parse(text, options)
-}
-
-/**
- * The next times that a cron expression means, after `from`, earliest first; fewer than `count` where it has no more. As BullMQ ticks:
- * a time that the clock jumps over (the start of summer time) comes that much later, one that it passes twice comes the first time only.
- */
+/** The next times that a cron expression means, after `from`, earliest first; fewer than `count` where it has no more. See `nextTime` for the rule. */
 export function nextTimes(cron: string, tz: string, from: Date, count: number): Date[] {
   const times: Date[] = []
-  try {
-    const expression = parseCron(cron, { tz, currentDate: from })
-    while (times.length < count) times.push(expression.next().toDate())
-  } catch {
-    // Out of times, as 29 February of past years is.
+  for (let last = from.getTime(); times.length < count;) {
+    const time = nextTime(cron, tz, last)
+    if (time === undefined) break
+    times.push(new Date(time))
+    last = time
   }
   return times
 }
 
-/** The last time that a cron expression means at or before `until`; undefined where there is none. */
+/** The last time that a cron expression means at or before `until`, by the same rule; undefined where there is none. */
 export function lastTime(cron: string, tz: string, until: Date): Date | undefined {
-  try {
-    // `prev` leaves its starting point out.
-    return parseCron(cron, { tz, currentDate: new Date(until.getTime() + 1000) }).prev().toDate()
-  } catch {
-    return undefined
-  }
+  const time = previousTime(cron, tz, until.getTime())
+  return time === undefined ? undefined : new Date(time)
 }
 
 /** What is wrong with a cron expression, as words after "expected"; undefined where nothing is. */
@@ -47,7 +33,7 @@ function cronFault(text: string): string | undefined {
   // `H` stands for a number that the parser would draw anew every time.
   if (/(?:^|[\s,/-])H/.test(text)) return 'no H in a cron expression'
   try {
-    parseCron(text, { tz: 'UTC' })
+    parseCron(text)
   } catch (error) {
     return `a cron expression, as 0 3 * * *: ${errorMessage(error).replace(/^Invalid cron expression,?\s*/i, '')}`
   }
@@ -150,7 +136,8 @@ export function parseScheduleChange(input: unknown): ScheduleChange {
 }
 
 /**
- * The spec of one tick: `{date}` (YYYY-MM-DD in the schedule's time zone), `{time}` (HHMMSS) and `{run}` (the tick's own id) of `out` filled in.
+ * The spec of one tick: `{date}` (YYYY-MM-DD in the schedule's time zone), `{time}` (HHMMSS; HHMMSS-2 where the clock was put back and shows it a
+ * second time) and `{run}` (the tick's own id) of `out` filled in.
  * Extraction into the same place every time is an update of what is there.
  */
 export function specOfTick({ spec: given, tz: zone, notify: urls = [] }: Pick<ScheduleSpec, 'spec' | 'tz' | 'notify'>, tick: { readonly id: string; readonly due: Date }): RunSpec {
@@ -161,7 +148,8 @@ export function specOfTick({ spec: given, tz: zone, notify: urls = [] }: Pick<Sc
     timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
   }).formatToParts(tick.due).map(({ type, value }) => [type, value]))
   const of = (...names: Intl.DateTimeFormatPartTypes[]): string[] => names.map(name => parts.get(name) ?? '')
-  const out = spec.out.replaceAll('{date}', of('year', 'month', 'day').join('-')).replaceAll('{time}', of('hour', 'minute', 'second').join('')).replaceAll('{run}', tick.id)
+  const again = occurrence(zone, tick.due.getTime()) === 2 ? '-2' : ''
+  const out = spec.out.replaceAll('{date}', of('year', 'month', 'day').join('-')).replaceAll('{time}', `${of('hour', 'minute', 'second').join('')}${again}`).replaceAll('{run}', tick.id)
   const filled: RunSpec = { ...spec, out }
   return filled.kind === 'extract' && out === spec.out && !filled.overwrite ? { ...filled, update: true } : filled
 }
