@@ -50,6 +50,14 @@ export async function cancelRun(store: Store, id: string, finished: Date, before
   })
 }
 
+/**
+ * Notes that a run is set aside, unless it has ended.
+ * @returns the record as it is then; undefined where there is none, or another run's
+ */
+export async function setRunAside(store: Store, id: string, finished: Date, error: { readonly code: string; readonly message: string }): Promise<RunRecord | undefined> {
+  return changeUnended(store, id, record => ({ ...record, state: 'failed', finished: finished.toISOString(), error: { ...error } }))
+}
+
 /** Folders and files of a run, in the order in which they can go: first what says that there are results. */
 const places = [SUCCESS_PATH, 'commits/', 'index/', 'features/', 'predictions/', 'errors/', DOUBTS_PATH, 'manifest/', RUN_PATH, CALIBRATION_PATH, BATCH_SIZE_PATH]
 

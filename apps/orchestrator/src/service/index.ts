@@ -7,3 +7,4 @@ export { type QueueRunEnvironment, QueueRunService } from './queue-run-service.j
 export type { OpenedTrainingEnvironment, OpenTrainingEnvironment } from './job-training.js'
 export { runStoreUrl } from './run-jobs.js'
 export { type RunWorker, type RunWorkerOptions, startRunWorker } from './run-worker.js'
+export { type Sitting, SittingMarks } from './sitting-marks.js'

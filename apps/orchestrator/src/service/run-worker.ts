@@ -1,10 +1,10 @@
 import { type Broker, type FinetuneSpec, handBack, type JobWorker, parseFailedReason, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, toJobError } from '@layermill/jobs'
-import { errorMessage } from '@layermill/models'
+import { errorCode, errorMessage } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import { type RunSummary, summarizeRun } from '../http/schemas.js'
 import type { RunEnvironment } from '../run/environment.js'
 import type { PartQueue } from '../run/part-queue.js'
-import { cancelRun, claimRun, readRunRecord } from '../run/record-store.js'
+import { cancelRun, claimRun, readRunRecord, setRunAside } from '../run/record-store.js'
 import { superviseRun } from '../run/supervise.js'
 import { superviseTraining } from '../train/supervise-training.js'
 import { fencedStore } from './fenced-store.js'
@@ -15,6 +15,7 @@ import { openJobRun } from './open-job-run.js'
 import { ProgressReport } from './progress-report.js'
 import { RunCancelled, RunControl, RunHandedBack, RunLost } from './run-control.js'
 import { jobProgress, type QueuedRun, type RunJobProgress, runQueue, type RunQueue, summarizeJob, worthAnotherTry } from './run-jobs.js'
+import { type Sitting, SittingMarks } from './sitting-marks.js'
 import { TrainingReport } from './training-report.js'
 
 export interface RunWorkerOptions {
@@ -47,7 +48,12 @@ class RunProcessor {
   readonly #active = new Map<string, RunControl>()
   #closing = false
 
-  constructor(private readonly queue: RunQueue, private readonly environment: RunEnvironment, private readonly options: RunWorkerOptions) {}
+  constructor(
+    private readonly queue: RunQueue,
+    private readonly marks: SittingMarks,
+    private readonly environment: RunEnvironment,
+    private readonly options: RunWorkerOptions,
+  ) {}
 
   get lockDuration(): number {
     return this.options.lockDuration ?? 60_000
@@ -111,41 +117,62 @@ class RunProcessor {
     const fenced = fence(await this.environment.openStore(data.store))
     const store = heldRecord(fenced, () => control.lose())
     const training = new JobTraining({ open: this.options.training, fence, lasting })
+    let sitting: Sitting | undefined
     try {
       if (data.cancel === true) return await this.#cancelled(job, fenced)
+      control.signal.throwIfAborted()
+      sitting = await this.#sit(data.run, fenced)
       control.signal.throwIfAborted()
       await claimRun(fenced, data.run)
       const opened = await openJobRun(data, { opened: jobProgress(job) !== undefined, store, environment: this.environment, training })
       control.signal.throwIfAborted()
       await job.updateProgress({ summary: { ...summarizeRun(opened), id: data.run } } satisfies RunJobProgress)
       this.options.note?.(`run ${job.id}: ${opened.state}, from ${opened.spec.source} to ${store.url}`)
-      const record = await (opened.spec.kind === 'finetune' ? this.#train(job, opened, store, control, training) : this.#supervise(job, opened, store, control, lasting))
+      const record = await (opened.spec.kind === 'finetune' ? this.#train(job, opened, store, control, training, sitting) : this.#supervise(job, opened, store, control, lasting, sitting))
       if (record.state === 'done') await this.options.finish?.(record, store)
       return { ...summarizeRun(record), id: data.run }
     } catch (error) {
+      // Others wait for their turn where this one is suspected.
+      await (control.signal.reason instanceof RunHandedBack ? sitting?.left() : sitting?.passed())
       if (control.signal.reason instanceof RunCancelled) return await this.#cancelled(job, fenced)
       const ended = await this.#endedBy(error, job, store)
       if (ended === undefined) throw error
       return ended
     } finally {
+      await sitting?.passed()
       await training.close()
       await store.close()
     }
   }
 
-  async #supervise(job: QueuedRun, record: RunRecord, store: Store, { signal }: RunControl, lasting: (queue: PartQueue) => PartQueue): Promise<RunRecord> {
+  /** Begins what may end or block this process. */
+  async #sit(run: string, store: Store): Promise<Sitting> {
+    try {
+      return await this.marks.begin(run)
+    } catch (error) {
+      if (errorCode(error) === 'RUN_SET_ASIDE') await setRunAside(store, run, this.environment.now(), { code: errorCode(error), message: errorMessage(error) })
+      throw error
+    }
+  }
+
+  async #supervise(
+    job: QueuedRun, record: RunRecord, store: Store, { signal }: RunControl, lasting: (queue: PartQueue) => PartQueue, sitting: Sitting,
+  ): Promise<RunRecord> {
     const { backlog, reconcileInterval } = this.options
     const environment: RunEnvironment = { ...this.environment, queue: async (run, at) => lasting(await this.environment.queue(run, at)) }
     // Progress is for people: a report that is lost is not missed.
     const report = new ProgressReport(record, job.id!, progress => void job.updateProgress({ ...progress }).catch(() => undefined))
     try {
-      return await superviseRun(record, { environment, store, signal, backlog, reconcileInterval, onProgress: state => report.update(state) })
+      return await superviseRun(record, { environment, store, signal, backlog, reconcileInterval, onProgress: state => {
+        if (state.planned) void sitting.passed()
+        report.update(state)
+      } })
     } finally {
       report.stop()
     }
   }
 
-  async #train(job: QueuedRun, record: RunRecord, store: Store, { signal }: RunControl, training: JobTraining): Promise<RunRecord> {
+  async #train(job: QueuedRun, record: RunRecord, store: Store, { signal }: RunControl, training: JobTraining, sitting: Sitting): Promise<RunRecord> {
     const environment = await training.environment(record.spec as FinetuneSpec)
     const report = new TrainingReport({ record, id: job.id!, send: progress => job.updateProgress({ ...progress }) })
     try {
@@ -153,7 +180,10 @@ class RunProcessor {
         environment,
         store,
         signal,
-        onProgress: progress => report.update(progress),
+        onProgress: progress => {
+          if ('imagesLeft' in progress && progress.images > 0) void sitting.passed()
+          report.update(progress)
+        },
         onEpoch: line => report.epoch(line),
         onWaiting: waiting => report.waiting(waiting),
         onWarning: text => this.options.note?.(`run ${job.id}: warning: ${text}`),
@@ -199,7 +229,7 @@ const maxStalledCount = 1_000_000
  * run needs is in its store and its job, so nothing is lost with the process.
  */
 export function startRunWorker(broker: Broker, environment: RunEnvironment, options: RunWorkerOptions = {}): RunWorker {
-  const processor = new RunProcessor(runQueue(broker), environment, options)
+  const processor = new RunProcessor(runQueue(broker), new SittingMarks(broker), environment, options)
   const { lockDuration } = processor
   const worker: JobWorker<RunJob, RunSummary> = broker.worker<RunJob, RunSummary>(
     queueNames.runs,
