@@ -1,6 +1,7 @@
 import { errorMessage } from '@layermill/models'
 import { z } from 'zod'
 import { hasCredentials } from './redact.js'
+import { priorities } from './priority.js'
 import * as text from './spec-text.js'
 import { webhookUrls } from './webhook-url.js'
 
@@ -66,6 +67,7 @@ export const commonFields = {
   noSignRequest: optionalFlag('Read the source\'s bucket without credentials: public buckets (LAYERMILL_NO_SIGN_REQUEST).'),
   notify: z.union([webhookUrls, z.string().transform(value => value.split(',').map(url => url.trim())).pipe(webhookUrls)], { error: 'http:// or https:// URLs without credentials, several with commas' }).optional()
     .describe('Webhooks to tell of the run\'s end, besides those of layermill serve.'),
+  priority: choice(priorities).optional().describe('Of a run on a fleet: high goes before normal, and low after it; runs of one priority share the workers. Default: normal.'),
   plan: flag('Only say what the run would do, write and need; compute nothing.'),
 }
 

@@ -1,4 +1,5 @@
 import { type Broker, type JobEvents, type JobQueue, makePayload, parseFailedReason, type PartJob, queueNames, type RunRecord } from '@layermill/jobs'
+import { PartShares } from './part-shares.js'
 import type { PartEvent, PartQueue, PartResult } from './part-queue.js'
 
 const isResult = (value: unknown): value is PartResult =>
@@ -23,10 +24,14 @@ export class BrokerPartQueue implements PartQueue {
   private listener: (event: PartEvent) => void = () => undefined
   /** Jobs that an earlier supervision started and that have not ended yet. */
   private readonly inherited = new Set<string>()
+  private readonly shares: PartShares
+  /** Jobs that were added and of which no end was heard. */
+  private readonly added = new Set<number>()
 
   constructor(private readonly broker: Broker, private readonly record: RunRecord, private readonly storeUrl: string) {
     this.queue = broker.queue(queueNames.parts)
     this.prefix = `${record.id}_${record.generation}_`
+    this.shares = new PartShares(this.queue, record.spec.priority ?? 'normal')
   }
 
   async adopt(): Promise<void> {
@@ -39,11 +44,13 @@ export class BrokerPartQueue implements PartQueue {
     const { id: run, generation } = this.record
     // Events before the subscription stands would be lost.
     await this.events?.waitUntilReady()
+    const numbers = await this.shares.take(parts.length, this.added.size)
+    for (const part of parts) this.added.add(part)
     await this.queue.addBulk(
-      parts.map(part => ({
+      parts.map((part, i) => ({
         name: this.record.spec.kind,
         data: makePayload('part', { v: 1, run, store: this.storeUrl, part, generation }),
-        opts: { jobId: this.jobId(part) },
+        opts: { jobId: this.jobId(part), priority: numbers[i]! },
       })),
     )
   }
@@ -91,7 +98,9 @@ export class BrokerPartQueue implements PartQueue {
     const events = this.broker.events(queueNames.parts)
     const send = (jobId: string, event: (part: number) => PartEvent | undefined): void => {
       if (!jobId.startsWith(this.prefix)) return
-      const made = event(Number(jobId.slice(this.prefix.length)))
+      const part = Number(jobId.slice(this.prefix.length))
+      const made = event(part)
+      if (made !== undefined && made.kind !== 'progress') this.added.delete(part)
       if (made !== undefined) this.listener(made)
     }
     const withResult = (kind: 'completed' | 'progress', value: unknown) => (part: number): PartEvent | undefined => {

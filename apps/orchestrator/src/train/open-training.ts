@@ -21,6 +21,7 @@ const free = new Set([
   'device',
   'overwrite',
   'plan',
+  'priority',
   'maxErrors',
   'checkpointSteps',
   'keepCheckpoints',
