@@ -4,7 +4,7 @@ import { findBatchSize } from './batch-size/batch-size.js'
 import { calibrateRanges } from './calibrate/calibrate.js'
 import type { ModelProvider, SessionPrecision } from './model-provider.js'
 import { computeRows } from './part/compute-rows.js'
-import { preparerOf, prepareRows } from './part/prepare-rows.js'
+import { prepareRows, rowPreparation } from './part/prepare-rows.js'
 
 export interface ProbeOptions {
   readonly record: RunRecord
@@ -38,8 +38,9 @@ export async function probeRun(options: ProbeOptions): Promise<{ secondsPerImage
     const batchSize = record.batchSize === 'auto' ? await found() : record.batchSize
     const run = async (part: readonly ManifestRow[]): Promise<number> => {
       const started = performance.now()
-      const prepared = prepareRows(part, { source, prepare: preparerOf(record, network), concurrency: readAhead })
-      for await (const row of computeRows(prepared, { extractor: session.value, batchSize })) void row
+      const preparation = rowPreparation(record, network)
+      const prepared = prepareRows(part, { source, ...preparation, concurrency: readAhead })
+      for await (const row of computeRows(prepared, { extractor: session.value, batchSize, fits: preparation.fits })) void row
       return (performance.now() - started) / 1000 / part.length
     }
     const first = await run(rows.slice(0, batchSize))

@@ -26,6 +26,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   IMAGE_EMPTY: row('never', 'image', 'The file has no bytes.'),
   IMAGE_MISSING: row('never', 'image', 'The image was listed but is gone.'),
   IMAGE_NOT_AN_IMAGE: row('never', 'image', 'The file is not an image.'),
+  IMAGE_SIZE: row('never', 'image', 'The image, in its own size, is too small for a layer, or not of the one size that it takes.'),
   IMAGE_TIMEOUT: row('never', 'image', 'The image was not decoded within the time that one may take.'),
   IMAGE_TOO_LARGE: row('never', 'image', 'The image has more pixels or bytes than allowed (a decompression bomb, or a mistake).'),
   IMAGE_TRUNCATED: row('never', 'image', 'The file ends before the image does.'),

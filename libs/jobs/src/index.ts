@@ -8,6 +8,7 @@ export { checkSpecText, mostNesting, mostSpecBytes, nestsDeeper, tooLong } from 
 export * from './redact.js'
 export * from './spec.js'
 export * from './spec-error.js'
+export * from './image-limits.js'
 export * from './spec-text.js'
 export * from './schedule.js'
 export { OperatorWebhookUrl, WebhookUrl, webhookUrls } from './webhook-url.js'

@@ -56,6 +56,10 @@ export const commonFields = {
   engine: choice(['onnx', 'tfjs']).default('onnx').describe('What computes.'),
   maxErrors: z.union([whole(0, 1e12), parsed(text.parseMaxErrors)], { error: text.expected.maxErrors }).prefault('1%')
     .describe('How many images may fail before the run does: a number, or a share as 1%.'),
+  maxBytes: z.union([whole(1, text.mostImageBytes), parsed(text.parseMaxBytes)], { error: text.expected.maxBytes }).optional()
+    .describe('Bytes of the largest image file that is read, as 100MB; larger ones fail by what the listing says. Default: 512MiB.'),
+  imageTimeout: z.union([z.number().min(0.001).max(86_400), parsed(text.parseImageTimeout)], { error: text.expected.imageTimeout }).optional()
+    .describe('Time that decoding one image may take, as 90s or 2m; a number is seconds. Default: 60s.'),
   overwrite: flag('Replace what another run left at the destination.'),
   cache: place.optional().describe('Where features are kept for all runs, a folder or s3://bucket/prefix: the same image is computed once. Fine-tuning uses it with a frozen base.'),
   cacheSize: z.union([whole(1e6, Number.MAX_SAFE_INTEGER), parsed(text.parseCacheSize)], { error: text.expected.cacheSize }).optional()

@@ -24,6 +24,8 @@ export const expected = {
   augment: 'flip, crop, color, or some of them, as flip,crop',
   validation: 'a share of the images from 0 up to 0.9, or a source of validation images',
   cacheSize: 'bytes, as 500MB or 20GB',
+  maxBytes: 'bytes from 1 up to 2 GiB, as 100MB or 512MiB',
+  imageTimeout: 'seconds from 0.001 to 86400, as 60, 90s, 500ms or 2m',
   prepare: 'chainer, keras, torchvision, torchvision-v2, torchvision-plain, transformers or timm:TAG, as timm:a1_in1k',
 } as const
 
@@ -49,6 +51,25 @@ export function byteCount(text: string): number | undefined {
 export function parseCacheSize(text: string): number {
   const value = byteCount(text) ?? 0
   return value >= 1e6 && Number.isSafeInteger(value) ? value : refuse('cacheSize', text)
+}
+
+/** One image's file is hashed and decoded as a whole, which the runtime does up to this many bytes. */
+export const mostImageBytes = 2 ** 31 - 1
+
+/** `--max-bytes 512MiB`. */
+export function parseMaxBytes(text: string): number {
+  const [, binary, unit = ''] = /^(\d{1,10})\s*([kmg])ib$/i.exec(text) ?? []
+  const value = (binary === undefined ? byteCount(text) : Number(binary) * { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[unit.toLowerCase() as 'k' | 'm' | 'g']) ?? 0
+  return value >= 1 && value <= mostImageBytes ? value : refuse('maxBytes', text)
+}
+
+const secondsOfUnit: Readonly<Record<string, number>> = { '': 1, ms: 0.001, s: 1, m: 60, h: 3600 }
+
+/** `--image-timeout 60s`, in seconds. */
+export function parseImageTimeout(text: string): number {
+  const [, value = '', unit = ''] = /^(\d{1,9}(?:\.\d{1,6})?)\s*(ms|s|m|h)?$/i.exec(text) ?? []
+  const seconds = value === '' ? 0 : Number(value) * secondsOfUnit[unit.toLowerCase()]!
+  return seconds >= 0.001 && seconds <= 86_400 ? seconds : refuse('imageTimeout', text)
 }
 
 /** `--prepare`: whether the network has such weights is looked at when it is known. */

@@ -2,7 +2,7 @@ import { LayermillError } from '@layermill/models'
 import { describe, expect, it } from 'vitest'
 import {
   baseScales, FinetuneSpec, isFrozen, maxErrorsAllowed, parseAugment, parseBase, parseBatchSize, parseCacheSize, parseHead, parseLayers,
-  parseMaxErrors, parsePartSize, parseSchedule, parseSize, parseSpec, parseValidation, redact, redactQueueUrl, specFields, specJsonSchema,
+  parseMaxErrors, parsePartSize, parseSchedule, parseSize, parseSpec, parseImageTimeout, parseMaxBytes, parseValidation, redact, redactQueueUrl, specFields, specJsonSchema,
 } from './index.js'
 
 const extract = { kind: 'extract', source: './photos', model: 'resnet50', out: './features' }
@@ -74,6 +74,8 @@ describe('texts of flags', () => {
     expect(parseSchedule('cosine:0.01')).toEqual({ kind: 'cosine', floor: 0.01 })
     expect(parseAugment('color,flip')).toEqual(['flip', 'color'])
     expect(parseValidation('0.25')).toBe(0.25)
+    expect([parseMaxBytes('512MiB'), parseMaxBytes('100MB'), parseMaxBytes('7')]).toEqual([2 ** 29, 1e8, 7])
+    expect([parseImageTimeout('60'), parseImageTimeout('90s'), parseImageTimeout('500ms'), parseImageTimeout('2m')]).toEqual([60, 90, 0.5, 120])
     expect(parseValidation('s3://b/held-out')).toBe('s3://b/held-out')
   })
 
@@ -84,6 +86,7 @@ describe('texts of flags', () => {
     ['layers', () => parseLayers(' , ')], ['head', () => parseHead('1,2,3')], ['head', () => parseHead('0')],
     ['base', () => parseBase('warm')], ['base', () => parseBase('scaled:-1')], ['base', () => parseBase('res5=x')],
     ['schedule', () => parseSchedule('step:2')], ['schedule', () => parseSchedule('cosine:2')], ['augment', () => parseAugment('flip,blur')],
+    ['maxBytes', () => parseMaxBytes('3GiB')], ['maxBytes', () => parseMaxBytes('0')], ['maxBytes', () => parseMaxBytes('1.5MiB')], ['imageTimeout', () => parseImageTimeout('0')], ['imageTimeout', () => parseImageTimeout('2d')],
     ['validation', () => parseValidation('0.95')], ['validation', () => parseValidation('-1')],
   ])('that make no sense are refused by name: %s', (name, parse) => {
     expect(parse).toThrow(LayermillError)

@@ -24,6 +24,8 @@ export const TrainingPlan = z.object({
   inputSize: z.object({ height: z.int().positive(), width: z.int().positive() }),
   resample: z.enum(['bicubic', 'bilinear', 'nearest', 'lanczos']),
   autoOrient: z.boolean(),
+  /** The spec's own limits of one image; its defaults where left out. */
+  limits: z.object({ maxBytes: z.number().optional(), imageTimeout: z.number().optional() }).optional(),
   /** Channels, means and geometry; plans of earlier versions have none: theirs are the network's table's. */
   input: InputNumbers.optional(),
   classes: names.min(2),

@@ -49,6 +49,11 @@ export async function decodeBmp(bytes: Uint8Array, maxPixels: number, pacer: Pac
   return { width, height, data }
 }
 
+/** @throws LayermillError as `decodeBmp` */
+export function readBmpSize(bytes: Uint8Array): { readonly width: number; readonly height: number } {
+  return readHeader(bytes)
+}
+
 async function decodeRunLengths(bytes: Uint8Array, header: Header, pacer: Pacer): Promise<RgbImage> {
   const { width, height, topDown } = header
   const indices = await readRunLengths(bytes, header, pacer)

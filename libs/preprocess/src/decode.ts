@@ -4,7 +4,7 @@ import { tooSlow } from './decode-with-sharp.js'
 import { sniffFormat } from './format.js'
 import { Gate } from './gate.js'
 import type { RgbImage } from './image.js'
-import { checkSize, readPictureSize } from './picture-size.js'
+import { checkSize, readPictureWork } from './picture-size.js'
 
 /** Pillow's limit before it takes a file for a decompression bomb. */
 export const DEFAULT_MAX_PIXELS = 178_956_970
@@ -74,7 +74,7 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
   const format = sniffFormat(bytes)
   // Our own decoders check the size themselves, and end at the deadline.
   if (format === 'bmp' || format === 'gif' || format === 'pnm') return await decodeHere(bytes, limits)
-  const size = readPictureSize(bytes, format)
+  const size = readPictureWork(bytes, format)
   if (size !== undefined) checkSize(size.width, size.height, maxPixels)
   if (belongsElsewhere(size?.work ?? 0)) return await elsewhere.run(() => decodeElsewhere(bytes, limits))
   return await here.run(() => withDeadline(decodeHere(bytes, limits), timeoutMs))

@@ -53,6 +53,11 @@ export async function decodeGif(bytes: Uint8Array, maxPixels: number, pacer: Pac
   return { width, height, data }
 }
 
+/** @throws LayermillError as `decodeGif` */
+export function readGifSize(bytes: Uint8Array): { readonly width: number; readonly height: number } {
+  return findFirstFrame(bytes)
+}
+
 function colorOf(palette: Uint8Array | undefined, index: number): readonly [number, number, number] {
   if (palette === undefined) return [index, index, index]
   return [palette[index * 3] ?? 0, palette[index * 3 + 1] ?? 0, palette[index * 3 + 2] ?? 0]

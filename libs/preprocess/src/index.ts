@@ -10,6 +10,7 @@ export {
   type ImageSource, type LoadOptions, loadResized, PREPARE_VERSION, type Prepared, prepareImage, type PrepareOptions, tenCrop,
 } from './prepare.js'
 export { Random } from './random.js'
+export { pictureSize, type PictureSize } from './sniff-size.js'
 export { resizeImage, resizeRegion } from './resample.js'
 export { levelTable, type TensorTarget } from './tensor.js'
 export { thumbnail } from './thumbnail.js'

@@ -15,7 +15,7 @@ export function checkSize(width: number, height: number, maxPixels: number): voi
 }
 
 /** What a header says of the work that decoding will be. */
-export interface PictureSize {
+export interface PictureWork {
   readonly width: number
   readonly height: number
   /** Pixels times the passes over them, about 10 ns of one core each. */
@@ -50,8 +50,8 @@ function webpSize(bytes: Uint8Array, view: DataView): readonly [number, number] 
  * A picture's size as its header has it; undefined where the header cannot be read, and the decoder says why.
  * @throws LayermillError IMAGE_UNSUPPORTED, where that is seen in the header
  */
-export function readPictureSize(bytes: Uint8Array, format: Exclude<ImageFormat, 'bmp' | 'gif' | 'pnm'>): PictureSize | undefined {
-  const sized = ([width, height]: readonly [number, number], each: number): PictureSize => ({ width, height, work: width * height * each })
+export function readPictureWork(bytes: Uint8Array, format: Exclude<ImageFormat, 'bmp' | 'gif' | 'pnm'>): PictureWork | undefined {
+  const sized = ([width, height]: readonly [number, number], each: number): PictureWork => ({ width, height, work: width * height * each })
   if (format === 'jpeg') {
     const frame = readJpegFrame(bytes)
     return frame && sized([frame.width, frame.height], countScans(bytes))

@@ -1,25 +1,43 @@
+/** How much of a stream is worked on at once. */
+export interface Ahead<In> {
+  /** Calls under way, and results that wait. */
+  readonly calls: number
+  /** What an input takes of `most`, as bytes; one that is larger than all of it is worked on alone. */
+  readonly weigh: (input: In) => number
+  readonly most: number
+}
+
 /**
- * Maps a stream, or a list, with up to `concurrency` calls under way, in order. Inputs are taken only as outputs are, so at most `concurrency` results
+ * Maps a stream, or a list, with up to `ahead` calls under way, in order. Inputs are taken only as outputs are, so at most that many results
  * wait in memory. A failed call throws in its turn.
  */
 export async function* mapOrdered<In, Out>(
   inputs: AsyncIterable<In> | Iterable<In>,
-  concurrency: number,
+  ahead: number | Ahead<In>,
   map: (input: In) => Promise<Out>,
 ): AsyncGenerator<Out> {
-  const pending: Promise<Out>[] = []
+  const { calls, weigh, most } = typeof ahead === 'number' ? { calls: ahead, weigh: () => 0, most: 0 } : ahead
+  const pending: { readonly call: Promise<Out>; readonly weight: number }[] = []
+  let held = 0
+  const next = async (): Promise<Out> => {
+    const { call, weight } = pending.shift()!
+    const output = await call
+    held -= weight
+    return output
+  }
   try {
     for await (const input of inputs) {
+      const weight = weigh(input)
+      while (pending.length > 0 && held + weight > most && weight > 0) yield await next()
       const call = map(input)
       // A later call may fail while an earlier one is awaited; its error is thrown when its turn comes.
       call.catch(() => undefined)
-      pending.push(call)
-      if (pending.length < concurrency) continue
-      const next = pending.shift()
-      if (next !== undefined) yield await next
+      pending.push({ call, weight })
+      held += weight
+      if (pending.length >= calls) yield await next()
     }
-    for (let next = pending.shift(); next !== undefined; next = pending.shift()) yield await next
+    while (pending.length > 0) yield await next()
   } finally {
-    await Promise.allSettled(pending)
+    await Promise.allSettled(pending.map(({ call }) => call))
   }
 }

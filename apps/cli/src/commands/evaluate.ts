@@ -112,7 +112,7 @@ function print(output: Output, { images, accuracy, top5, macroF1, classes, confu
 /** Writes `evaluation.json` and `report.html`. */
 async function writeReport(store: Store, spec: PredictSpec, evaluation: ModelEvaluation, failed: number, source: ImageSource): Promise<void> {
   const facts = { model: spec.model, weights: spec.weights, source: spec.source }
-  const thumbnails = await thumbnailsOf(evaluation.mistakes.map(({ key }) => key), source, spec.autoOrient)
+  const thumbnails = await thumbnailsOf(evaluation.mistakes.map(({ key }) => key), source, spec)
   await store.put('report.html', evaluationHtml({ title: `Evaluation of ${spec.model}`, evaluation, failed, thumbnails, facts }), { contentType: 'text/html; charset=utf-8' })
   await store.put('evaluation.json', `${JSON.stringify({ ...facts, failed, ...evaluation }, undefined, 2)}\n`)
 }

@@ -5,7 +5,7 @@ import { LayermillError, layerShapes, type Network, type Size2, type Tensor } fr
 import type { ImageSource, ManifestRow } from '@layermill/storage'
 import type { LoadedModel, ModelProvider } from '../model-provider.js'
 import { type ComputedImage, computeRows } from '../part/compute-rows.js'
-import { preparerOf, prepareRows } from '../part/prepare-rows.js'
+import { prepareRows, rowPreparation } from '../part/prepare-rows.js'
 import { Agreement } from './agreement.js'
 import { Histogram } from './histogram.js'
 import { type CalibrationSample, sampleImages } from './sample.js'
@@ -62,8 +62,9 @@ async function settingOf(options: CalibrateOptions): Promise<Setting> {
 /** What an extractor gives to each image that can be computed; the others are the run's to report. */
 async function* through(setting: Setting, images: readonly ManifestRow[], extractor: Extractor): AsyncGenerator<ComputedImage<ManifestRow>> {
   const { source, readAhead, record, model, signal } = setting
-  const prepared = prepareRows(images, { source, prepare: preparerOf(record, model.network), concurrency: readAhead })
-  for await (const row of computeRows(prepared, { extractor, batchSize })) {
+  const preparation = rowPreparation(record, model.network)
+  const prepared = prepareRows(images, { source, ...preparation, concurrency: readAhead })
+  for await (const row of computeRows(prepared, { extractor, batchSize, fits: preparation.fits })) {
     signal?.throwIfAborted()
     if (row.kind === 'computed') yield row
   }

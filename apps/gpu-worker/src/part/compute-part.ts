@@ -8,7 +8,7 @@ import { PartOutput, type PartResult, type ResultRows } from './part-output.js'
 import { type AmongWorkers, PartDoubts } from './doubts.js'
 import { type PoolKind, poolRow } from './pool.js'
 import { PredictionRowsOutput } from './prediction-rows.js'
-import { preparerOf, prepareRows } from './prepare-rows.js'
+import { prepareRows, rowPreparation } from './prepare-rows.js'
 import { checkRange, overflowRule } from './value-range.js'
 
 export type { PartResult } from './part-output.js'
@@ -62,8 +62,9 @@ export async function computePart(input: PartInput): Promise<PartResult> {
   const rule = overflowRule(record.spec)
   let cached = 0
   const result = (found: PartResult): PartResult => (cache === undefined ? found : { ...found, cached })
-  const prepared = prepareRows(rows, { source, prepare: preparerOf(record, input.loaded.network), concurrency: readAhead, cache })
-  for await (const row of computeRows(prepared, { extractor, batchSize })) {
+  const preparation = rowPreparation(record, input.loaded.network)
+  const prepared = prepareRows(rows, { source, ...preparation, concurrency: readAhead, cache })
+  for await (const row of computeRows(prepared, { extractor, batchSize, fits: preparation.fits })) {
     signal.throwIfAborted()
     if (row.kind === 'failed') await doubts.look(row.row, row.code)
     const known = row.kind === 'computed' ? finishedRow(row, record.identity.pool as PoolKind) : row

@@ -136,13 +136,13 @@ function fitTogether<Row>(a: PreparedImage<Row>, b: PreparedImage<Row>): boolean
 
 /**
  * Runs prepared images through the network in batches of up to `batchSize` crops of the same size and layers, and gives back every row in
- * its order, failed, copied and finished ones included.
+ * its order, failed, copied and finished ones included. A batch takes no more images than `fits` says, and one always.
  *
  * @throws what the extractor throws, where not one image of a batch can be computed even alone.
  */
 export async function* computeRows<Row>(
   prepared: AsyncIterable<PreparedRow<Row>>,
-  options: { extractor: BatchRunner; batchSize: number | (() => Promise<number>) },
+  options: { extractor: BatchRunner; batchSize: number | (() => Promise<number>); fits?: ((size: Size2, images: number) => boolean) | undefined },
 ): AsyncGenerator<ComputedRow<Row>> {
   let pending: PreparedRow<Row>[] = []
   let first: PreparedImage<Row> | undefined
@@ -163,7 +163,8 @@ export async function* computeRows<Row>(
   for await (const row of prepared) {
     if (row.kind === 'image') {
       if (batchSize === 0) batchSize = typeof options.batchSize === 'number' ? options.batchSize : await options.batchSize()
-      if (first !== undefined && (crops + row.crops > batchSize || !fitTogether(first, row))) yield* await flush()
+      const full = crops + row.crops > batchSize || options.fits?.(row.inputSize, crops + row.crops) === false
+      if (first !== undefined && (full || !fitTogether(first, row))) yield* await flush()
       first ??= row
       crops += row.crops
     }

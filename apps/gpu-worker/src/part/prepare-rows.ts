@@ -1,10 +1,12 @@
-import { classify, type RunRecord } from '@layermill/jobs'
+import { classify, type ImageLimits, imageLimits, type RunRecord } from '@layermill/jobs'
 import { errorCode, errorMessage, isFineTuned, type Network, type Preparation, type Size2 } from '@layermill/models'
-import { prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
-import { type ImageSource, type ManifestRow, mapOrdered, sha256Hex } from '@layermill/storage'
+import { pictureSize, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
+import { bytesAhead, type ImageSource, type ManifestRow, mapOrdered, readWithin, sha256Hex } from '@layermill/storage'
 import type { RunCache } from '../cache/run-cache.js'
 import { augmentOptions } from '../train/image-inputs.js'
 import type { PreparedRow } from './compute-rows.js'
+import { OwnSizes } from './own-sizes.js'
+import { Turns } from './turns.js'
 
 /** Makes the network's input of one image's bytes, as a run's record says. The key is what an augmentation is drawn from. */
 export type Preparer = (bytes: Uint8Array, key: string) => Promise<{ prepared: Prepared; crops: number }>
@@ -22,7 +24,7 @@ export function preparerOf(record: RunRecord, network: Network): Preparer {
   const { size, resample, autoOrient, oversample, input } = record.identity.preparation
   const preparation: Preparation = { ...network.preparation, ...input }
   const target: Size2 | 'keep' = size === 'keep' ? size : [size.height, size.width]
-  const load = { resample: resample as Resample, autoOrient }
+  const load = { resample: resample as Resample, autoOrient, timeoutMs: imageLimits(record.spec).timeoutMs }
   if (oversample && target !== 'keep') {
     return async bytes => ({ prepared: await tenCrop(bytes, preparation, { ...load, size: target }), crops: 10 })
   }
@@ -38,15 +40,50 @@ export function preparerOf(record: RunRecord, network: Network): Preparer {
   return async bytes => ({ prepared: await prepareImage(bytes, preparation, { ...load, size: target, centerCrop }), crops: 1 })
 }
 
-async function prepareRow(row: ManifestRow, { source, prepare, cache }: PrepareRowsOptions): Promise<PreparedRow<ManifestRow>> {
+/** Bytes of prepared images of their own sizes that wait for their turn. */
+const mostKept = 256 * 2 ** 20
+
+export interface RowPreparation {
+  readonly prepare: Preparer
+  readonly limits: ImageLimits
+  /** Where images keep their own sizes. */
+  readonly ownSizes?: OwnSizes | undefined
+  /** Whether so many images of a size may be in one batch; where their number was left to us, and their size to them. */
+  readonly fits?: ((size: Size2, images: number) => boolean) | undefined
+}
+
+/** How a run's images are prepared, and within which limits. */
+export function rowPreparation(record: RunRecord, network: Network): RowPreparation {
+  const { size } = record.identity.preparation
+  const ownSizes = size === 'keep' ? new OwnSizes(network, record.identity.layers) : undefined
+  const fits = record.spec.batchSize === 'auto' && ownSizes !== undefined ? (own: Size2, images: number): boolean => ownSizes.fits(own, images) : undefined
+  return { prepare: preparerOf(record, network), limits: imageLimits(record.spec), ownSizes, fits }
+}
+
+/** Prepares an image of any size once there is room for it, unless its header says that it cannot be computed. */
+async function prepareWithin(bytes: Uint8Array, key: string, turn: number, options: PrepareRowsOptions & { turns: Turns }): ReturnType<Preparer> {
+  const { prepare, ownSizes, turns } = options
+  if (ownSizes === undefined) return prepare(bytes, key)
+  const size = pictureSize(bytes)
+  if (size !== undefined) {
+    ownSizes.check([size.height, size.width])
+    await turns.enter(turn, 3 * size.width * size.height * Float32Array.BYTES_PER_ELEMENT)
+  }
+  const found = await prepare(bytes, key)
+  ownSizes.check([found.prepared.inputHeight, found.prepared.inputWidth])
+  return found
+}
+
+async function prepareRow(row: ManifestRow, turn: number, options: PrepareRowsOptions & { turns: Turns }): Promise<PreparedRow<ManifestRow>> {
+  const { source, cache, limits } = options
   if (row.from !== undefined) return { kind: 'copied', row }
   try {
-    const bytes = await source.read(row)
+    const bytes = await readWithin(source, row, limits.maxBytes)
     const sha256 = sha256Hex(bytes)
     const cached = await cache?.find(sha256, row.key)
     const missing = cache?.layers.filter(layer => cached?.values.has(layer) !== true)
     if (cached !== undefined && missing?.length === 0) return { kind: 'finished', row, sha256, ...cached }
-    const { prepared, crops } = await prepare(bytes, row.key)
+    const { prepared, crops } = await prepareWithin(bytes, row.key, turn, options)
     return {
       kind: 'image',
       row,
@@ -64,9 +101,8 @@ async function prepareRow(row: ManifestRow, { source, prepare, cache }: PrepareR
   }
 }
 
-export interface PrepareRowsOptions {
+export interface PrepareRowsOptions extends RowPreparation {
   readonly source: ImageSource
-  readonly prepare: Preparer
   /** Images read and decoded at once. */
   readonly concurrency: number
   /** Where results may be already. */
@@ -74,12 +110,17 @@ export interface PrepareRowsOptions {
 }
 
 /**
- * Reads and prepares images ahead of who takes them, in order. An image that cannot be used is a failed row; a fault of the network or of
- * the source is thrown, for the part to be tried again.
+ * Reads and prepares images ahead of who takes them, in order: so many of them, so many bytes of files, and of images that keep their sizes
+ * so many bytes of values. An image that cannot be used is a failed row; a fault of the network or of the source is thrown, for the part to be
+ * tried again.
  */
-export function prepareRows(rows: readonly ManifestRow[], options: PrepareRowsOptions): AsyncGenerator<PreparedRow<ManifestRow>> {
-  async function* stream(): AsyncGenerator<ManifestRow> {
-    yield* rows
+export async function* prepareRows(rows: readonly ManifestRow[], options: PrepareRowsOptions): AsyncGenerator<PreparedRow<ManifestRow>> {
+  const turns = new Turns(mostKept)
+  const ahead = bytesAhead(options.concurrency)
+  const numbered = rows.map((row, turn) => ({ row, turn }))
+  const prepared = mapOrdered(numbered, { ...ahead, weigh: ({ row }) => ahead.weigh(row) }, ({ row, turn }) => prepareRow(row, turn, { ...options, turns }))
+  for await (const row of prepared) {
+    turns.take()
+    yield row
   }
-  return mapOrdered(stream(), options.concurrency, row => prepareRow(row, options))
 }

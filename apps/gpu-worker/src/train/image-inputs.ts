@@ -1,7 +1,7 @@
 import { errorMessage, LayermillError, type Preparation, type Tensor } from '@layermill/models'
 import { type AugmentOptions, prepareImage } from '@layermill/preprocess'
-import type { TrainingPlan } from '@layermill/jobs'
-import { type ImageSource, type ManifestRow, mapOrdered } from '@layermill/storage'
+import { imageLimits, type TrainingPlan } from '@layermill/jobs'
+import { bytesAhead, type ImageSource, type ManifestRow, mapOrdered, readWithin } from '@layermill/storage'
 
 /** Which images a micro-batch is of, and what they are varied by. */
 export interface InputRequest {
@@ -50,7 +50,8 @@ export class ImageInputs implements Inputs {
     async function* numbered(): AsyncGenerator<{ row: ManifestRow; offset: number }> {
       for (const [i, row] of rows.entries()) yield { row, offset: i * length }
     }
-    const prepared = mapOrdered(numbered(), this.options.readAhead, ({ row, offset }) => this.prepare(row, side, epoch, { data, offset }))
+    const ahead = bytesAhead(this.options.readAhead)
+    const prepared = mapOrdered(numbered(), { ...ahead, weigh: ({ row }) => ahead.weigh(row) }, ({ row, offset }) => this.prepare(row, side, epoch, { data, offset }))
     for await (const _done of prepared);
     return { shape: [rows.length, 3, height, width], data }
   }
@@ -80,8 +81,9 @@ export class ImageInputs implements Inputs {
       ? { options: augmentOptions(plan.augment), seed: plan.seed, key: row.key, epoch: augmentEpoch(plan, epoch) }
       : undefined
     try {
-      const bytes = await (side === 'training' ? source : validationSource).read(row)
-      await prepareImage(bytes, preparation, { size: [height, width], resample: plan.resample, autoOrient: plan.autoOrient, augment, into })
+      const { maxBytes, timeoutMs } = imageLimits(plan.limits ?? {})
+      const bytes = await readWithin(side === 'training' ? source : validationSource, row, maxBytes)
+      await prepareImage(bytes, preparation, { size: [height, width], resample: plan.resample, autoOrient: plan.autoOrient, timeoutMs, augment, into })
     } catch (cause) {
       // It was sound when the run was planned: leaving it out now would change what every later step computes.
       if (cause instanceof LayermillError)

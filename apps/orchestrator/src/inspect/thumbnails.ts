@@ -1,4 +1,4 @@
-import type { RunSpec } from '@layermill/jobs'
+import { imageLimits, type RunSpec } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import { thumbnail } from '@layermill/preprocess'
 import { errorsPath, manifestPath, parseErrors, parseManifest, type Store } from '@layermill/storage'
@@ -48,7 +48,7 @@ export async function runThumbnail(files: RunFiles, id: string, picture: Picture
     try {
       const content = await files.read(sourceOf(opened.spec, picture.part), { key }, opened.spec)
       if (content.byteLength > largestFile) throw new RangeError('too large')
-      return await thumbnail(content, side, { autoOrient: opened.spec.autoOrient })
+      return await thumbnail(content, side, { autoOrient: opened.spec.autoOrient, timeoutMs: imageLimits(opened.spec).timeoutMs })
     } catch (error) {
       throw unreadable(error)
     }

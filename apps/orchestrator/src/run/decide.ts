@@ -33,8 +33,15 @@ function besidesVersion({ model: _model, weights: _weights, preparation: _prepar
   return identity
 }
 
+/**
+ * Earlier ways of decoding, and the present one: they differ for TIFF and AVIF files that were decoded wrong. A run is gone on with; what a
+ * cache has of the earlier way is not used.
+ */
+const decodingSince: Readonly<Record<string, string>> = { 'pillow-9.4-exact/1': 'pillow-9.4-exact/2' }
+
 /** The identity of a run as it would be written now: what an earlier version left out was the network's table's. */
-export function withInput(identity: RunIdentity): RunIdentity {
+export function withInput({ preparation: { version, ...rest }, ...others }: RunIdentity): RunIdentity {
+  const identity: RunIdentity = { ...others, preparation: { version: decodingSince[version] ?? version, ...rest } }
   const { preparation, model } = identity
   const network = model.replace(/@.*$/, '')
   if (preparation.input !== undefined || !networkIds.includes(network)) return identity

@@ -1,22 +1,23 @@
-import { classify, type FinetuneSpec, maxErrorsAllowed } from '@layermill/jobs'
+import { classify, type FinetuneSpec, type ImageLimits, maxErrorsAllowed } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
 import { decodeImage } from '@layermill/preprocess'
 import { describeFailures } from '../run/failures.js'
-import { type ErrorRow, type ImageSource, type ManifestRow, mapOrdered } from '@layermill/storage'
+import { bytesAhead, type ErrorRow, type ImageSource, type ManifestRow, mapOrdered, readWithin } from '@layermill/storage'
 
 export interface CheckOptions {
   readonly source: ImageSource
   readonly autoOrient: boolean
+  readonly limits: ImageLimits
   /** Images decoded at once. */
   readonly readAhead: number
   readonly signal: AbortSignal
   readonly onProgress: (done: number, failed: number) => void
 }
 
-async function fault(row: ManifestRow, { source, autoOrient, signal }: CheckOptions): Promise<ErrorRow | undefined> {
+async function fault(row: ManifestRow, { source, autoOrient, limits, signal }: CheckOptions): Promise<ErrorRow | undefined> {
   signal.throwIfAborted()
   try {
-    await decodeImage(await source.read(row), { autoOrient })
+    await decodeImage(await readWithin(source, row, limits.maxBytes), { autoOrient, timeoutMs: limits.timeoutMs })
     return undefined
   } catch (error) {
     const { scope, code, message } = classify(error)
@@ -32,7 +33,7 @@ export async function unusableImages(rows: readonly ManifestRow[], options: Chec
     yield* rows
   }
   let done = 0
-  for await (const error of mapOrdered(stream(), options.readAhead, row => fault(row, options))) {
+  for await (const error of mapOrdered(stream(), bytesAhead(options.readAhead), row => fault(row, options))) {
     if (error !== undefined) errors.push(error)
     options.onProgress(++done, errors.length)
   }

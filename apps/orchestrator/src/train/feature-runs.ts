@@ -46,7 +46,7 @@ export function featureBatchSize(images: number, { microBatch }: Pick<FinetuneSp
 
 function extractSpec(record: RunRecord, { source, layer, maxErrors, rows }: FeatureRun, out: string): ExtractSpec {
   const spec = record.spec as FinetuneSpec
-  const { model, weights, size, resample, prepare, autoOrient, device, engine, cache, cacheSize, requestPayer, noSignRequest } = spec
+  const { model, weights, size, resample, prepare, autoOrient, device, engine, cache, cacheSize, requestPayer, noSignRequest, maxBytes, imageTimeout } = spec
   return ExtractSpec.parse({
     kind: 'extract',
     source,
@@ -62,6 +62,8 @@ function extractSpec(record: RunRecord, { source, layer, maxErrors, rows }: Feat
     cacheSize,
     requestPayer,
     noSignRequest,
+    maxBytes,
+    imageTimeout,
     layers: [layer],
     batchSize: featureBatchSize(rows.length, spec, record.identity.preparation.size),
     maxErrors,

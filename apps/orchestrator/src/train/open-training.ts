@@ -31,6 +31,8 @@ const free = new Set([
   'model',
   'register',
   'requestPayer',
+  'maxBytes',
+  'imageTimeout',
   'noSignRequest',
 ])
 

@@ -196,6 +196,7 @@ export function trainingPlan({ run, spec, base, classes: found, training, valida
     inputSize: { height, width },
     resample: spec.resample ?? base.preparation.resample,
     autoOrient: spec.autoOrient,
+    ...(spec.maxBytes === undefined && spec.imageTimeout === undefined ? {} : { limits: { maxBytes: spec.maxBytes, imageTimeout: spec.imageTimeout } }),
     input: inputNumbers(base),
     classes: [...classes],
     trainable: [...scales].filter(([, scale]) => scale !== 0).map(([name]) => name),

@@ -1,3 +1,4 @@
+import { imageLimits } from '@layermill/jobs'
 import { createHash } from 'node:crypto'
 import {
   type FinetuneSpec,
@@ -164,6 +165,7 @@ class Preparation {
       return await unusableImages(rows, {
         source: opened,
         autoOrient: this.spec.autoOrient,
+        limits: imageLimits(this.spec),
         readAhead: environment.readAhead,
         signal,
         onProgress: (done, failed) => onProgress({ phase: 'check', done, failed, total: rows.length }),

@@ -1,12 +1,13 @@
 /** Extensions of pictures that are read. */
 const IMAGE_EXTENSIONS = new Set([
   'jpg', 'jpeg', 'jpe', 'jfif', 'png', 'webp', 'gif', 'tif', 'tiff', 'bmp', 'dib', 'avif', 'heic', 'heif',
+  'ppm', 'pgm', 'pbm', 'pnm', 'apng',
 ])
 
 /** Extensions of pictures that are not read: somebody may miss them. */
 const OTHER_PICTURES = new Set([
-  'jp2', 'j2k', 'jpf', 'jpx', 'j2c', 'jxl', 'jxr', 'wdp', 'hdp', 'tga', 'qoi', 'psd', 'svg', 'svgz', 'ico', 'icns', 'pcx', 'exr', 'hdr', 'dds', 'xcf', 'eps', 'ppm', 'pgm',
-  'pbm', 'pnm', 'pam', 'pfm', 'fits', 'dcm', 'nef', 'cr2', 'cr3', 'arw', 'dng', 'orf', 'rw2', 'raf', 'raw', 'apng', 'mng', 'ras', 'sgi', 'bpg', 'flif',
+  'jp2', 'j2k', 'jpf', 'jpx', 'j2c', 'jxl', 'jxr', 'wdp', 'hdp', 'tga', 'qoi', 'psd', 'svg', 'svgz', 'ico', 'icns', 'pcx', 'exr', 'hdr', 'dds', 'xcf', 'eps',
+  'pam', 'pfm', 'fits', 'dcm', 'nef', 'cr2', 'cr3', 'arw', 'dng', 'orf', 'rw2', 'raf', 'raw', 'mng', 'ras', 'sgi', 'bpg', 'flif',
 ])
 
 /** Names of files and folders that systems leave beside pictures: thumbnails, indexes, resource forks. */
@@ -47,6 +48,7 @@ const startsWith = (bytes: Uint8Array, text: string, at = 0): boolean => [...tex
 /** Whether a file that has no extension begins as a picture does. */
 export function beginsAsImage(bytes: Uint8Array): boolean {
   if (startsWith(bytes, '\xff\xd8\xff') || startsWith(bytes, '\x89PNG') || startsWith(bytes, 'GIF8')) return true
+  if (/^P[1-6]\s[\s\d#]/.test(String.fromCharCode(...bytes.subarray(0, 4)))) return true
   if (startsWith(bytes, 'RIFF') && startsWith(bytes, 'WEBP', 8)) return true
   if (startsWith(bytes, 'II*\0') || startsWith(bytes, 'MM\0*') || startsWith(bytes, 'II+\0') || startsWith(bytes, 'MM\0+')) return true
   // A bitmap's reserved fields are zero, where a text that begins with BM has letters.

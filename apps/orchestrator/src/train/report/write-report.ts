@@ -1,6 +1,6 @@
-import type { FinetuneSpec } from '@layermill/jobs'
+import { type FinetuneSpec, imageLimits } from '@layermill/jobs'
 import { thumbnail } from '@layermill/preprocess'
-import type { ImageSource, Store } from '@layermill/storage'
+import { type ImageSource, readWithin, type Store } from '@layermill/storage'
 import { accessOf } from '../access.js'
 import type { TrainingEnvironment } from '../environment.js'
 import type { Evaluation } from '../metrics-line.js'
@@ -11,12 +11,17 @@ import { reportHtml } from './report.js'
 const thumbnailSide = 160
 
 /** Small pictures of images of a source, in their order; undefined for what cannot be read any more. */
-export async function thumbnailsOf(keys: readonly string[], source: ImageSource, autoOrient: boolean): Promise<(Uint8Array | undefined)[]> {
+export async function thumbnailsOf(
+  keys: readonly string[],
+  source: ImageSource,
+  spec: Pick<FinetuneSpec, 'autoOrient' | 'maxBytes' | 'imageTimeout'>,
+): Promise<(Uint8Array | undefined)[]> {
+  const { maxBytes, timeoutMs } = imageLimits(spec)
   return Promise.all(
     keys.map(async key => {
       // A picture that is gone by now is only missed here.
-      const bytes = await source.read({ key }).catch(() => undefined)
-      return bytes === undefined ? undefined : await thumbnail(bytes, thumbnailSide, { autoOrient }).catch(() => undefined)
+      const bytes = await readWithin(source, { key }, maxBytes).catch(() => undefined)
+      return bytes === undefined ? undefined : await thumbnail(bytes, thumbnailSide, { autoOrient: spec.autoOrient, timeoutMs }).catch(() => undefined)
     }),
   )
 }
@@ -30,7 +35,7 @@ async function thumbnails(
   const place = typeof spec.validation === 'string' ? spec.validation : spec.source
   const source = await environment.openLabelled(place, accessOf(place, spec))
   try {
-    return await thumbnailsOf(best.mistakes.map(({ key }) => key), source, spec.autoOrient)
+    return await thumbnailsOf(best.mistakes.map(({ key }) => key), source, spec)
   } finally {
     await source.close()
   }
