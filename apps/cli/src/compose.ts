@@ -54,7 +54,11 @@ export function createProvider(options: ProviderOptions): ModelProvider {
       if (options.device === 'auto' && engine.device !== 'cpu') options.note(`device: ${engine.device} (${engine.report})`)
       return engine
     },
-    load: (model, source) => loadAnyModel(model, source, load),
+    load: async (model, source) => {
+      const loaded = await loadAnyModel(model, source, load)
+      for (const text of loaded.weights.notes ?? []) options.note(`weights: ${text}`)
+      return loaded
+    },
   })
 }
 

@@ -13,7 +13,7 @@ const shapes: Record<RunKind, Record<string, z.ZodType>> = {
 /** Fields that are not flags: the argument and the command's own name. */
 const notFlags = new Set(['kind', 'source'])
 
-const placeholders: Record<string, string> = { out: 'dest', size: 'WxH', layers: 'a,b', model: 'name', weights: 'source' }
+const placeholders: Record<string, string> = { out: 'dest', size: 'WxH', layers: 'a,b', model: 'name', weights: 'source', labels: 'file' }
 
 function isBoolean(schema: z.ZodType): boolean {
   const { def } = schema as z.ZodType & { def: { type: string; innerType?: z.ZodType } }
@@ -87,7 +87,8 @@ export async function specFromFlags(kind: RunKind, source: string | undefined, o
   const { accessOfEnvironment } = await import('@layermill/storage')
   for (const [field, value] of Object.entries(accessOfEnvironment())) spec[field] ??= value
   for (const [field, schema] of Object.entries(shapes[kind])) {
-    if (!notFlags.has(field) && options[field] !== undefined) spec[field] = fieldValue(schema, options[field])
+    if (!notFlags.has(field) && options[field] !== undefined) spec[field] = field === 'labels' ? options[field] : fieldValue(schema, options[field])
   }
+  if (kind === 'predict' && typeof spec['labels'] === 'string') spec['labels'] = await (await import('./labels-file.js')).readLabels(spec['labels'])
   return parseSpec(spec)
 }

@@ -21,11 +21,11 @@ const usageCodes = new Set(['SPEC_INVALID', 'MODEL_UNKNOWN', 'LAYER_UNKNOWN', 'I
 function addModels(program: Command, output: Output): void {
   const models = program
     .command('models')
-    .argument('[name]', 'a network, as resnet50 or resnet50.tv')
-    .description('list the networks, or the layers of one with shapes, bytes per image, FLOPs and parameters; or see to registered models')
+    .argument('[name]', 'a network, as resnet50 or resnet50.tv, or a file of weights')
+    .description('list the networks, or the layers of one, or of a file of weights, with shapes, bytes per image, FLOPs and parameters; or see to registered models')
     .option('--size <WxH>', 'size of the images')
     .option('--json', 'machine-readable')
-    .addHelpText('after', '\nExamples:\n  layermill models\n  layermill models resnet50 --size 320x256')
+    .addHelpText('after', '\nExamples:\n  layermill models\n  layermill models resnet50 --size 320x256\n  layermill models ./my-resnet.keras')
     .action(async (name: string | undefined, options: ModelsOptions) => (await import('./commands/models.js')).modelsCommand(output, name, options))
   addRegistry(models, output)
 }
@@ -128,7 +128,7 @@ function addWeights(program: Command, output: Output, result: Result): void {
     .action(async (models: string[], options: { timeout?: number }) => (await import('./commands/weights.js')).fetchCommand(output, models, options.timeout))
   weights
     .command('import')
-    .argument('<file>', '.npz, .caffemodel, .safetensors or .h5 file, URL, or random[:SEED]')
+    .argument('<file>', '.npz, .caffemodel, .safetensors, .h5 or .keras file, URL, or random[:SEED]')
     .description('read weights of any format, check them, and write .safetensors or .npz')
     .requiredOption('--model <name>', 'the network they are of')
     .option('--prepare <value>', 'how images are prepared for them, as of extract; kept in the file')

@@ -40,7 +40,7 @@ export const commonFields = {
   model: z.string({ error: 'a network, as resnet50 or resnet50.tv, or the folder or URL of a fine-tuned model' })
     .pipe(place).describe('A network (resnet50 is the caffe family, resnet50.tv torchvision\'s), or the folder or URL of a fine-tuned model.'),
   weights: place.refine((value) => !/^random[:\d]/.test(value) || /^random:\d{1,10}$/.test(value), 'imagenet, random, random:SEED, a file or a URL')
-    .default('imagenet').describe('imagenet (the published weights), random or random:SEED, or a file or URL of .npz, .caffemodel, .safetensors or .h5.'),
+    .default('imagenet').describe('imagenet (the published weights), random or random:SEED, or a file or URL of .npz, .caffemodel, .safetensors, .h5 or .keras.'),
   size: z.union([
     z.literal('keep'),
     z.strictObject({ width: whole(1, 16384), height: whole(1, 16384) }),
@@ -101,6 +101,8 @@ export const extractFields = {
 
 export const predictFields = {
   top: whole(1, 1000).default(5).describe('Classes to give for each image, likeliest first.'),
+  labels: z.array(z.string({ error: 'a name' }).min(1, 'a name').max(200, 'a name of at most 200 characters')).min(1, 'names').max(100_000, 'at most 100000 names').optional()
+    .describe('Names of the classes in the order of the scores; as a flag a file: one name a line, or JSON (a list, or id2label). Default: those of the weights\' file, ImageNet\'s for 1000 classes, else class 0, class 1.'),
   oversample: flag('Average over ten crops (corners and centre, mirrored) of the image at 256x256.'),
   out: place.refine((value) => /\.(csv|jsonl)$/i.test(value), 'a file name that ends in .csv or .jsonl').optional()
     .describe('File of the results, .csv or .jsonl. Default: standard output.'),

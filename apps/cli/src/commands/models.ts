@@ -1,6 +1,8 @@
+import { stat } from 'node:fs/promises'
 import {
   describePreparation,
   getNetwork,
+  identifyWeights,
   type LayerCost,
   layerCosts,
   LayermillError,
@@ -10,6 +12,7 @@ import {
   type Network,
   networkIds,
   parameterCount,
+  printableName,
   preparationNames,
   type Size2,
 } from '@layermill/models'
@@ -84,11 +87,11 @@ function listNetworks(output: Output, json: boolean): void {
   output.line('\n`layermill models NAME` lists the layers of one.')
 }
 
-function describeNetwork(output: Output, network: Network, size: Size2, json: boolean): void {
+function describeNetwork(output: Output, network: Network, size: Size2, json: boolean, ofFile: Readonly<Record<string, unknown>> = {}): void {
   const costs = possibleCosts(network, [...network.layers.keys()], size)
   const missing = [...network.layers.keys()].filter(layer => !costs.some(cost => cost.layer === layer))
   const summary = { id: network.id, inputSize: { height: size[0], width: size[1] }, parameters: parameterCount(network), classes: network.classes, preparation: ownPreparation(network) }
-  if (json) return output.json({ ...summary, availableLayers: network.availableLayers, layers: costs, notAtThisSize: missing, preparations: preparations(network) })
+  if (json) return output.json({ ...summary, ...ofFile, availableLayers: network.availableLayers, layers: costs, notAtThisSize: missing, preparations: preparations(network) })
   const available = new Set(network.availableLayers)
   const rows = costs.map(cost => [
     available.has(cost.layer) ? cost.layer : `  ${cost.layer}`,
@@ -105,9 +108,26 @@ function describeNetwork(output: Output, network: Network, size: Size2, json: bo
   if (missing.length > 0) output.line(`\nnot at ${size[1]}x${size[0]}: ${missing.join(', ')} (they need ${network.inputSize[1]}x${network.inputSize[0]})`)
 }
 
-/** `layermill models [NAME]`: the networks, or one network's layers with shapes, bytes per image, FLOPs and parameters. */
-export function modelsCommand(output: Output, name: string | undefined, options: ModelsOptions): void {
+const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
+
+/** What a file of weights is, and the layers that it has. */
+async function describeFile(output: Output, path: string, options: ModelsOptions): Promise<void> {
+  const { network: id, variant, format, origin, labels, notes } = await identifyWeights(path)
+  const network = getNetwork(id, variant)
+  if (options.json !== true) {
+    const names = labels === undefined ? '' : ` (${labels.slice(0, 5).map(printableName).join(', ')}${labels.length > 5 ? ', ...' : ''})`
+    const end = network.classes === 0 ? 'no classifier' : `${network.classes} ${network.classes === 1 ? 'score' : 'classes'}${names}`
+    output.line(`${printableName(path)}: --model ${id}, ${origin}'s names, ${format}, ${end}`)
+    for (const note of notes) output.line(`  ${printableName(note)}`)
+    output.line('')
+  }
+  describeNetwork(output, network, inputSizeOf(options.size, network), options.json === true, { file: path, format, origin, ...(labels === undefined ? {} : { labels }), notes })
+}
+
+/** `layermill models [NAME|FILE]`: the networks, or the layers of one, or of a file of weights, with shapes, bytes per image, FLOPs and parameters. */
+export async function modelsCommand(output: Output, name: string | undefined, options: ModelsOptions): Promise<void> {
   if (name === undefined) return listNetworks(output, options.json === true)
+  if (!networkIds.includes(name) && (/[/\\]|\.(safetensors|npz|caffemodel|h5|keras|pth|pt|bin|ckpt)$/i.test(name) || (await isFile(name)))) return describeFile(output, name, options)
   const network = getNetwork(name)
   describeNetwork(output, network, inputSizeOf(options.size, network), options.json === true)
 }

@@ -1,4 +1,4 @@
-import { fetchWeights, getNetwork, importWeights, layermillHome, listWeights, networkIds, verifyWeights } from '@layermill/models'
+import { fetchWeights, getNetwork, importWeights, layermillHome, listWeights, networkIds, printableName, verifyWeights } from '@layermill/models'
 import { exitCodes } from '../exit-codes.js'
 import { formatBytes, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
@@ -46,6 +46,7 @@ export async function importCommand(output: Output, file: string, options: Impor
   const prepared = imported.preparation === undefined ? '' : `, prepared as ${imported.preparation.name}`
   const auxiliary = imported.missingAuxiliary ? '; the auxiliary classifiers are not in the file and were initialised' : ''
   output.line(`${imported.path}: ${imported.tensors} tensors, ${formatBytes(imported.bytes)}, ${imported.sha256.slice(0, 12)}${prepared}${auxiliary}`)
+  for (const note of imported.notes) output.line(`  ${printableName(note)}`)
 }
 
 /** `layermill weights verify`: holds every file that is kept against its hash. */

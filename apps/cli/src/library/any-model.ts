@@ -15,7 +15,7 @@ export async function loadAnyModel(
   if (networkIds.includes(model)) {
     const weights = await load(model, source)
     const network = withPreparation(getNetwork(model, weights.variant), weights.preparation)
-    return { network, weights, labels: classLabels(network.classes) }
+    return { network, weights, labels: weights.labels ?? classLabels(network.classes) }
   }
   if (!/[/\\]/.test(model)) getNetwork(model)
   const store = openStore(model)

@@ -9,7 +9,7 @@ import { loadAnyModel } from './any-model.js'
 export type ImageInput = string | ImageSource
 
 export interface LoadModelOptions {
-  /** `imagenet` (default: the published weights), `random[:SEED]`, or a file or URL of .npz, .caffemodel, .safetensors or .h5. */
+  /** `imagenet` (default: the published weights), `random[:SEED]`, or a file or URL of .npz, .caffemodel, .safetensors, .h5 or .keras. */
   weights?: string
   /** How images are prepared where the origin of the weights does not tell: `chainer`, `keras`, `torchvision`, `torchvision-v2`, `torchvision-plain`, `transformers`, `timm:TAG`. */
   prepare?: string
@@ -20,6 +20,8 @@ export interface LoadModelOptions {
   threads?: number
   /** Registry of models like `pets@latest`: a folder or s3://bucket/prefix. Default: LAYERMILL_REGISTRY. */
   registry?: string
+  /** Names of the classes in the order of the scores. Default: those of the weights' file, ImageNet's for 1000 classes, else `class 0`. */
+  labels?: readonly string[]
   /** Images computed at once. Default 8. */
   batchSize?: number
 }
@@ -179,7 +181,10 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
   try {
     const { network, labels } = await provider.model(model, weights)
     await provider.openEngine()
-    return new ImageModel(preparedAs(network, options.prepare), labels, provider, { model, weights }, batchSize)
+    if (options.labels !== undefined && options.labels.length !== network.classes) {
+      throw new LayermillError('SPEC_INVALID', `labels: got ${options.labels.length} names, expected ${network.classes}, one for each class of ${network.id} with these weights`)
+    }
+    return new ImageModel(preparedAs(network, options.prepare), options.labels ?? labels, provider, { model, weights }, batchSize)
   } catch (error) {
     await provider.close()
     throw error

@@ -37,7 +37,7 @@ export interface PartInput {
 }
 
 function resultRows({ record, part, loaded }: PartInput, rows: readonly ManifestRow[]): ResultRows {
-  return record.spec.kind === 'predict' ? new PredictionRowsOutput(record, part, loaded.labels) : new FeatureRowsOutput(record, part, rows)
+  return record.spec.kind === 'predict' ? new PredictionRowsOutput(record, part, record.spec.labels ?? loaded.labels) : new FeatureRowsOutput(record, part, rows)
 }
 
 /** An image's results as they are written, with those that were there already. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { ExtractSpec, InputNumbers, LayerResult, PredictSpec, RunIdentity } from '@layermill/jobs'
 import { elementCount, inferShapes, LayermillError, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
 
@@ -27,6 +28,8 @@ export function inputNumbers({ preparation }: Pick<Network, 'preparation'>): Inp
   return { channels, divisor, mean: [...mean], std: [...std], resize }
 }
 
+const hashOf = (names: readonly string[]): string => createHash('sha256').update(JSON.stringify(names)).digest('hex')
+
 /** What decides a run's numbers. */
 export function runIdentity({ spec, network, weightsSha256, preparationVersion }: IdentityInput): RunIdentity {
   const size = runInputSize(spec, network)
@@ -47,7 +50,7 @@ export function runIdentity({ spec, network, weightsSha256, preparationVersion }
     pool: extract?.pool ?? 'none',
     dtype: extract?.dtype ?? 'float32',
     format: extract?.format ?? 'predictions',
-    ...(spec.kind === 'predict' ? { top: spec.top } : {}),
+    ...(spec.kind === 'predict' ? { top: spec.top, ...(spec.labels === undefined ? {} : { labels: hashOf(spec.labels) }) } : {}),
   }
 }
 

@@ -22,6 +22,12 @@ function resultsOf(spec: Spec, network: Network): LayerResult[] {
   return []
 }
 
+/** How many classes there are is known when the weights are loaded. */
+function checkLabels({ labels }: PredictSpec, { id, classes }: Network): void {
+  if (labels === undefined || labels.length === classes) return
+  throw new LayermillError('SPEC_INVALID', `labels: got ${labels.length} names, expected ${classes}, one for each class of ${id} with these weights`)
+}
+
 /**
  * What can be said of a spec without weights or images: layers, sizes, precision. Fine-tuned models are looked at when they are loaded.
  * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`, `PREPARATION_UNKNOWN`.
@@ -51,6 +57,7 @@ export async function newRecord(spec: Spec, environment: RunEnvironment): Promis
   const { network, weightsSha256 } = await environment.model(spec)
   const identity = runIdentity({ spec, network, weightsSha256, preparationVersion: environment.preparationVersion })
   const layers = resultsOf(spec, network)
+  if (spec.kind === 'predict') checkLabels(spec, network)
   const bytesPerImage = layers.reduce((sum, layer) => sum + layer.bytesPerImage, 0)
   const record: RunRecord = {
     version: 1,

@@ -2,11 +2,12 @@ import { LayermillError, errorMessage } from '../errors.js'
 import type { GraphVariant, Network } from '../graph.js'
 import { elementCount, formatShape } from '../tensor.js'
 import type { Tensor } from '../tensor.js'
+import { classNamesOf } from './class-names.js'
 import { IdentityHash } from './identity.js'
 import { initialiseParameter } from './initialise.js'
 import { fitsLayout, shapeInLayout, toCanonical } from './layouts.js'
 import { metadataOrigin, metadataVariant, METADATA } from './metadata.js'
-import { findEnd, shapesWithEnd } from './end.js'
+import { findEnd, scoresOf, shapesWithEnd } from './end.js'
 import type { NetworkEnd } from './end.js'
 import type { NameRule, NameScheme } from './names/scheme.js'
 import { viewFile } from './names/view.js'
@@ -151,13 +152,20 @@ async function makeTensor(file: TensorFile, plan: Plan, network: TargetNetwork, 
   return { shape, data: new Float32Array(elementCount(shape)) }
 }
 
+/** Where every parameter of a network is in a file, and what the file makes of the network. */
+export interface WeightsPlan {
+  readonly file: TensorFile
+  readonly plan: Plan
+  readonly shapes: Shapes
+  readonly facts: Required<Pick<WeightSet, 'variant' | 'origin' | 'notes'>> & Pick<WeightSet, 'labels'>
+}
+
 /**
- * The network's parameters from an opened file: names mapped, layouts changed, nothing missing and nothing left over.
- * All names and shapes are checked before any data is read.
+ * Finds a network's parameters in an opened file by names and shapes; no data is read.
  * @param published The network's parameters with its 1000 classes (`parameterShapes(network)`); the file may have another end.
- * @throws LayermillError `WEIGHTS_MISMATCH` naming tensors and shapes; `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED` while reading.
+ * @throws LayermillError `WEIGHTS_MISMATCH` naming tensors and shapes; `WEIGHTS_FORMAT`.
  */
-export async function assembleWeights(opened: TensorFile, network: TargetNetwork, published: Shapes, source: string): Promise<WeightSet> {
+export async function planWeights(opened: TensorFile, network: TargetNetwork, published: Shapes): Promise<WeightsPlan> {
   const view = viewFile(opened, network)
   const { scheme } = view
   checkFamily(opened, scheme, network)
@@ -169,6 +177,19 @@ export async function assembleWeights(opened: TensorFile, network: TargetNetwork
   const plan = makePlan(file, view, end, network, shapes)
   checkPlan(plan, opened, scheme, network)
   const origin = metadataOrigin(opened) ?? view.origin
+  const labels = await classNamesOf(opened, scoresOf(network.architecture, shapes))
+  return { file, plan, shapes, facts: { variant, origin, notes: end.notes, ...(labels === undefined ? {} : { labels }) } }
+}
+
+/**
+ * The network's parameters from an opened file: names mapped, layouts changed, nothing missing and nothing left over.
+ * All names and shapes are checked before any data is read.
+ * @param published The network's parameters with its 1000 classes (`parameterShapes(network)`); the file may have another end.
+ * @throws LayermillError `WEIGHTS_MISMATCH` naming tensors and shapes; `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED` while reading.
+ */
+export async function assembleWeights(opened: TensorFile, network: TargetNetwork, published: Shapes, source: string): Promise<WeightSet> {
+  const { file, plan, shapes, facts } = await planWeights(opened, network, published)
+  const { variant, origin, labels, notes } = facts
   const preparation = await weightsPreparation(opened, origin, network)
   const identity = new IdentityHash(variant)
   // In the order of the network; filled in the order of the names, in which they are hashed, each while the next is being read.
@@ -192,6 +213,7 @@ export async function assembleWeights(opened: TensorFile, network: TargetNetwork
   return {
     tensors, variant, source, format: file.format, origin, sha256: identity.digest(), preparation,
     ...(missingAuxiliary ? { missingAuxiliary } : {}),
-    ...(end.notes.length > 0 ? { notes: end.notes } : {}),
+    ...(labels === undefined ? {} : { labels }),
+    ...(notes.length > 0 ? { notes } : {}),
   }
 }

@@ -254,3 +254,8 @@ export function shapesWithEnd(architecture: Architecture, shapes: Shapes, varian
   }
   return result
 }
+
+/** How many scores the classifier of a network with these parameters gives; 0 without one. */
+export function scoresOf(architecture: Architecture, shapes: Shapes): number {
+  return shapes.get(`${chainOf(architecture).at(-1)!}/W`)?.[0] ?? 0
+}

@@ -20,4 +20,7 @@ export type { PublishedFile, PublishedWeights, WeightRegistry } from './registry
 export { torchvisionKey } from './names/torchvision.js'
 export { withLock } from './fetch/lock.js'
 export type { LockOptions } from './fetch/lock.js'
+export { identifyWeights } from './identify.js'
+export type { IdentifiedWeights } from './identify.js'
+export { classNamesFrom } from './class-names.js'
 export type { WeightFormat, WeightOrigin, WeightSet } from './types.js'

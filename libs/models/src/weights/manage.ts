@@ -50,6 +50,8 @@ export interface ImportedWeights {
   readonly sha256: string
   readonly tensors: number
   readonly missingAuxiliary: boolean
+  /** What people should know of the file: see `WeightSet`. */
+  readonly notes: readonly string[]
   readonly preparation?: WeightsPreparation | undefined
 }
 
@@ -113,6 +115,7 @@ export async function importWeights(source: string, id: string, out?: string, op
     sha256: weights.sha256,
     tensors: weights.tensors.size,
     missingAuxiliary: weights.missingAuxiliary === true,
+    notes: weights.notes ?? [],
     preparation: weights.preparation,
   }
 }

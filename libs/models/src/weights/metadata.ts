@@ -10,6 +10,7 @@ export const METADATA = {
   variant: 'layermill.variant',
   source: 'layermill.source',
   origin: 'layermill.origin',
+  labels: 'layermill.labels',
   sha256: 'layermill.sha256',
   missingAuxiliary: 'layermill.missing_auxiliary',
   preparation: 'layermill.preparation',
@@ -27,6 +28,7 @@ export function metadataOf(network: string, weights: Omit<WeightSet, 'tensors' |
     ...(weights.origin === undefined ? {} : { [METADATA.origin]: weights.origin }),
     [METADATA.sha256]: weights.sha256,
     ...(weights.preparation === undefined ? {} : { [METADATA.preparation]: preparationText(weights.preparation) }),
+    ...(weights.labels === undefined ? {} : { [METADATA.labels]: JSON.stringify(weights.labels) }),
     ...(weights.missingAuxiliary === true ? { [METADATA.missingAuxiliary]: 'true' } : {}),
   }
 }
