@@ -1,4 +1,5 @@
 import { LayermillError } from '@layermill/models'
+import { refuseForeignFile } from '@layermill/orchestrator/run'
 import { encodeVectorTable, groupVectors, openStore, streamFeatures, type VectorRows } from '@layermill/storage'
 import { splitFile } from '../output/result-file.js'
 import type { Exported, ExportOptions } from './export-options.js'
@@ -14,10 +15,12 @@ async function* counted(groups: AsyncIterable<VectorRows>, onProgress: (images: 
 
 /**
  * Writes a layer's features as one Parquet file, a group of rows at a time; whole or not at all.
- * @throws LayermillError `SPEC_INVALID` for a name without `.parquet`, `EXPORT_EXISTS`, what the stores throw; the signal's reason
+ * @throws LayermillError `SPEC_INVALID` for a name without `.parquet`, `EXPORT_EXISTS`, `RUN_CONFLICT` where it would replace a run's file, what
+ * the stores throw; the signal's reason
  */
 export async function exportParquet({ set, description, out, overwrite, signal, onProgress }: ExportOptions): Promise<Exported> {
   if (!/\.parquet$/i.test(out)) throw new LayermillError('SPEC_INVALID', `--out: got ${JSON.stringify(out)}, expected a file that ends in .parquet`)
+  await refuseForeignFile(out, async url => openStore(url))
   const { folder, name } = splitFile(out)
   const store = openStore(folder)
   const exists = (): LayermillError => new LayermillError('EXPORT_EXISTS', `${out} exists`, { hint: '--overwrite replaces it' })

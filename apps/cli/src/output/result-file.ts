@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { LayermillError } from '@layermill/models'
+import { refuseForeignFile } from '@layermill/orchestrator/run'
 import { openStore } from '@layermill/storage'
 
 /** Formats of a file of results, by its name. */
@@ -18,8 +19,14 @@ export function splitFile(file: string): { folder: string; name: string } {
   return { folder: file.slice(0, -name.length), name }
 }
 
-/** Writes a file of results, whole or not at all. @param out an absolute path, or a URL */
+/**
+ * Writes a file of results, whole or not at all.
+ *
+ * @param out an absolute path, or a URL
+ * @throws LayermillError `RUN_CONFLICT` where it would replace a file of a run or model; as the store does
+ */
 export async function writeResultFile(out: string, text: string): Promise<void> {
+  await refuseForeignFile(out, async url => openStore(url))
   const { folder, name } = splitFile(out)
   const store = openStore(folder)
   try {

@@ -1,3 +1,4 @@
+export { refuseForeignFile } from './foreign-files.js'
 export { BrokerPartQueue } from './broker-part-queue.js'
 export { decideAction, type RunAction } from './decide.js'
 export type { RunEnvironment } from './environment.js'

@@ -5,6 +5,7 @@ import { calibrateFor, withCalibrationOf, writeCalibration } from './calibration
 import { decideAction, requestedChange, type RunAction } from './decide.js'
 import { noteUse } from '../registry/uses.js'
 import type { RunEnvironment } from './environment.js'
+import { refuseForeignFile } from './foreign-files.js'
 import { layerResults, runIdentity, runInputSize } from './identity.js'
 import { choosePartSize } from './part-size.js'
 import { deleteRun, readRunRecord, writeRunRecord } from './record-store.js'
@@ -85,6 +86,7 @@ export async function newRecord(spec: Spec, environment: RunEnvironment): Promis
  * @throws LayermillError as `decideAction` and `layerResults` do; `SELF_CHECK` and `CALIBRATION_INVALID` before anything is written.
  */
 export async function openRun(spec: Spec, store: Store, environment: RunEnvironment, signal?: AbortSignal): Promise<OpenedRun> {
+  if (spec.kind === 'predict' && spec.out !== undefined) await refuseForeignFile(spec.out, url => environment.openStore(url))
   const { record: made, network } = await newRecord(spec, environment)
   const existing = await readRunRecord(store)
   const asked = withCalibrationOf(made, existing)
