@@ -111,6 +111,20 @@ describe('what can be trained', () => {
     }
   })
 
+  it('moves statistics of layers that learn only, where some of the base do not', async () => {
+    const { readTensors } = await import('@layermill/models')
+    const spec = { model: 'resnet50', layer: 'res3', source: shapes, epochs: 1, batchSize: 8, validation: 0.3, base: 'res3=1,*=0' }
+    await train({ ...spec, batchNorm: 'batch', out: await outFolder('some statistics') })
+    await train({ ...spec, batchNorm: 'frozen', base: 'frozen', out: await outFolder('base as it was') })
+    const moved = (await readTensors(join(await outFolder('some statistics'), 'model.safetensors'))).tensors
+    const still = (await readTensors(join(await outFolder('base as it was'), 'model.safetensors'))).tensors
+    for (const [name, { data }] of moved) {
+      if (name.startsWith('fc/')) continue
+      if (name.startsWith('res3/')) expect(data, name).not.toEqual(still.get(name)!.data)
+      else expect(data, name).toEqual(still.get(name)!.data)
+    }
+  })
+
   it('stops early and keeps the best epoch', async () => {
     const out = await outFolder('early')
     // Too fast a rate: it gets worse soon.

@@ -1,0 +1,62 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { smallRun } from '../../helpers/cli.js'
+import { Fleet } from '../../helpers/fleet.js'
+import { testFolder } from '../../helpers/folders.js'
+import { train } from '../train/embedded.js'
+import { writeShapes } from '../train/shapes.js'
+
+const folder = testFolder('fleet-failures')
+let fleet: Fleet
+let root: string
+let source: string
+
+beforeAll(async () => {
+  fleet = await Fleet.start()
+  await fleet.worker(['--device', 'cpu'])
+  root = await folder()
+  source = join(root, 'shapes')
+  await writeShapes(source, 4)
+  for (const name of ['disc/bad.png', 'square/worse.png']) await writeFile(join(source, name), 'not a picture')
+}, 120_000)
+
+afterAll(() => fleet?.stop())
+
+const named = (where: string): RegExp =>
+  new RegExp(`2 images failed:\\n  disc/bad\\.png: .+  \\[IMAGE_NOT_AN_IMAGE\\]\\n  square/worse\\.png: .+\\n  \\(all reasons are in ${where}/errors/\\)`)
+
+it('are named by a command that a fleet carries out, through a queue and through a server', async () => {
+  const { url } = await fleet.serve()
+  for (const [i, reach] of [['--queue', fleet.queue], ['--server', url]].entries()) {
+    const out = join(root, `extracted-${i}`)
+    const done = await fleet.run([...smallRun(source, out, '--max-errors', '2'), ...reach]).ended
+    expect(done.code, done.stderr).toBe(3)
+    expect(done.stderr).toMatch(named(out))
+    const again = await fleet.run([...smallRun(source, out, '--max-errors', '2'), ...reach]).ended
+    expect(again.stderr).toContain('already done')
+
+    const file = join(root, `predicted-${i}.jsonl`)
+    const network = ['--model', 'googlenet', '--weights', 'random:1']
+    const predicted = await fleet.run(['predict', source, ...network, '--out', file, '--max-errors', '2', ...reach]).ended
+    expect(predicted.stderr).toMatch(named(`${file}.run`))
+
+    const refused = await fleet.run([...smallRun(source, join(root, `refused-${i}`), '--max-errors', '1'), ...reach]).ended
+    expect(refused.code, refused.stderr).toBe(1)
+    expect(refused.stderr).toMatch(/2 images failed, more than --max-errors 1 allows \(1 of 14\): disc\/bad\.png: .+; square\/worse\.png: .+\[TOO_MANY_ERRORS\]/)
+  }
+}, 240_000)
+
+it('are left out of an evaluation by a fleet, which gives what one process gives', async () => {
+  const model = join(root, 'model')
+  await train({ source, maxErrors: 2, epochs: 1, batchSize: 6, validation: 0.3, out: model })
+  const numbers = async (out: string, ...reach: string[]): Promise<unknown> => {
+    const { code, stderr } = await fleet.run(['evaluate', source, '--model', model, '--out', out, '--max-errors', '2', ...reach]).ended
+    expect(code, stderr).toBe(3)
+    expect(stderr).toMatch(/2 images failed:\n {2}disc\/bad\.png: /)
+    return JSON.parse(await readFile(join(out, 'evaluation.json'), 'utf8'))
+  }
+  const here = await numbers(join(root, 'here'))
+  expect(await numbers(join(root, 'there'), '--queue', fleet.queue)).toEqual(here)
+  expect(here).toMatchObject({ images: 12, failed: 2 })
+}, 240_000)
