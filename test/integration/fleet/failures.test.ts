@@ -60,3 +60,20 @@ it('are left out of an evaluation by a fleet, which gives what one process gives
   expect(await numbers(join(root, 'there'), '--queue', fleet.queue)).toEqual(here)
   expect(here).toMatchObject({ images: 12, failed: 2 })
 }, 240_000)
+
+it('goes on with a finished run of fine-tuning for more epochs, under the same id', async () => {
+  const out = join(root, 'trained')
+  const flags = ['--model', 'googlenet', '--weights', 'random:1', '--layer', 'conv2', '--size', '32x32', '--batch-size', '6', '--max-errors', '2', '--out', out]
+  const finetune = async (epochs: string) => fleet.run(['finetune', source, ...flags, '--epochs', epochs, '--queue', fleet.queue]).ended
+  const record = async () => JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as { id: string; state: string; spec: { epochs: number } }
+  const first = await finetune('1')
+  expect(first.code, first.stderr).toBe(3)
+  expect(first.stderr).toMatch(/2 images failed:\n {2}disc\/bad\.png: /)
+  expect(first.stdout).toMatch(/\d+ images to train on, \d+ held out, 3 classes/)
+  const { id } = await record()
+  const more = await finetune('2')
+  expect(more.code, more.stderr).toBe(3)
+  expect(more.stdout).toContain('2 epochs')
+  expect(await record()).toMatchObject({ id, state: 'done', spec: { epochs: 2 } })
+  expect((await finetune('1')).stderr).toContain('epochs was 2, is 1')
+}, 240_000)

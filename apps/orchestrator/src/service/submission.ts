@@ -3,7 +3,7 @@ import { classify, type FinetuneSpec, type RunRecord, type RunSpec } from '@laye
 import { LayermillError, networkIds } from '@layermill/models'
 import { asksForRenewal, isEmptyRun, sameValue } from '../run/decide.js'
 import type { RunEnvironment } from '../run/environment.js'
-import { trainingDifferences } from '../train/open-training.js'
+import { trainingConflicts } from '../train/open-training.js'
 
 /** How a spec is to the run that is at its place: plainly another one, plainly the same, or to be told only with the weights at hand. */
 export type Likeness = { readonly kind: 'same' | 'unclear' } | { readonly kind: 'other'; readonly difference: string }
@@ -25,7 +25,7 @@ const deciding: Readonly<Record<string, (record: RunRecord) => unknown>> = {
 /** Fields with which a run goes on whatever they are, and those that are compared before. */
 const free = new Set([
   'kind', 'source', 'model', 'weights', 'out', 'overwrite', 'update', 'retryFailed', 'maxErrors', 'plan', 'device', 'engine', 'partSize', 'batchSize', 'cache', 'cacheSize',
-  'selfCheck', 'notify', 'requestPayer', 'noSignRequest', 'priority',
+  'selfCheck', 'onOverflow', 'notify', 'requestPayer', 'noSignRequest', 'priority',
 ])
 
 const fieldsOf = (spec: RunSpec): Readonly<Record<string, unknown>> => ({ ...spec })
@@ -36,7 +36,8 @@ const other = (field: string, before: unknown, now: unknown): Likeness => ({ kin
 
 function likenessOfTraining(existing: RunRecord, spec: FinetuneSpec): Likeness {
   if (existing.spec.kind !== 'finetune' || !existing.planned) return { kind: 'unclear' }
-  const [difference] = trainingDifferences(existing.spec, spec)
+  const conflicts = trainingConflicts(existing, spec)
+  const difference = conflicts.length === 0 ? undefined : conflicts.join('; ')
   return difference === undefined ? { kind: 'same' } : { kind: 'other', difference }
 }
 

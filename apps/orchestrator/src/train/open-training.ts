@@ -37,7 +37,7 @@ const free = new Set([
 ])
 
 /** Names and values of what differs between two specs of a run. */
-export function trainingDifferences(before: FinetuneSpec, now: FinetuneSpec): string[] {
+function trainingDifferences(before: FinetuneSpec, now: FinetuneSpec): string[] {
   const show = (spec: FinetuneSpec, field: string): string => JSON.stringify(spec[field as keyof FinetuneSpec]) ?? 'nothing'
   return [...new Set([...Object.keys(before), ...Object.keys(now)])]
     .filter(field => !free.has(field) && !sameValue(before[field as keyof FinetuneSpec], now[field as keyof FinetuneSpec]))
@@ -74,17 +74,24 @@ function hindersMore({ spec: before, state }: RunRecord, { schedule }: FinetuneS
   return undefined
 }
 
+/**
+ * What a planned run and a spec differ in, as far as the spec tells: nothing where the run is the one that the spec means, or goes on to be it
+ * by more epochs.
+ */
+export function trainingConflicts(existing: RunRecord, spec: FinetuneSpec): string[] {
+  if (existing.spec.kind !== 'finetune') return [`kind was ${existing.spec.kind}, is finetune`]
+  const differing = trainingDifferences(existing.spec, spec)
+  if (!existing.planned || !asksForMore(existing.spec, spec)) return differing
+  const hindrance = hindersMore(existing, spec)
+  return hindrance === undefined ? differing.filter(text => !text.startsWith('epochs was ')) : [...differing, hindrance]
+}
+
 function decide(existing: RunRecord | undefined, spec: FinetuneSpec, identity: RunIdentity, where: string): OpenedTraining['action'] {
   if (existing === undefined) return 'create'
   if (spec.overwrite) return 'replace'
-  const differing = existing.spec.kind !== 'finetune' ? [`kind was ${existing.spec.kind}, is finetune`] : trainingDifferences(existing.spec, spec)
+  const differing = trainingConflicts(existing, spec)
   if (existing.identity.weights !== identity.weights) differing.push(`weights were ${existing.identity.weights}, are ${identity.weights}`)
   if (existing.identity.model !== identity.model) differing.push(`model was ${existing.identity.model}, is ${identity.model}`)
-  if (existing.spec.kind === 'finetune' && existing.planned && asksForMore(existing.spec, spec)) {
-    const hindrance = hindersMore(existing, spec)
-    if (hindrance === undefined && differing.length === 1) return existing.state === 'done' ? 'extend' : 'resume'
-    if (hindrance !== undefined) differing.push(hindrance)
-  }
   // Nothing was computed for the other spec yet but perhaps features, and those were of other images.
   if (differing.length > 0 && existing.spec.kind === 'finetune' && !existing.planned) return 'replace'
   if (differing.length > 0) {
@@ -92,7 +99,8 @@ function decide(existing: RunRecord | undefined, spec: FinetuneSpec, identity: R
       hint: 'choose another --out (--model with this one goes on from its model), or replace it with --overwrite',
     })
   }
-  return existing.state === 'done' ? 'complete' : 'resume'
+  if (existing.state !== 'done') return 'resume'
+  return existing.spec.kind === 'finetune' && asksForMore(existing.spec, spec) ? 'extend' : 'complete'
 }
 
 /** What a fine-tuning run leaves, besides what other kinds of runs do. */
