@@ -9,6 +9,7 @@ import { batchSizeOfRun } from './batch-size/run-batch-size.js'
 import { readSessionPrecision } from './session-precision.js'
 import type { LoadedModel, ModelProvider, SessionPrecision } from './model-provider.js'
 import { probeWriting } from './probe-writing.js'
+import { computedByOf, requireCpu } from './required-cpu.js'
 import { loadRunModel } from './run-model.js'
 import type { AmongWorkers } from './part/doubts.js'
 import { computePart, type PartResult, type ReportProgress } from './part/compute-part.js'
@@ -140,18 +141,21 @@ export class PartProcessor {
     const committed = await readCommit(store, part)
     if (committed !== undefined) return countsOf(committed)
     const { loaded, sessions } = await this.prepare(run)
-    const cache = run.cache && new RunCache(run.cache, { record, network: loaded.network, engine: await this.options.provider.openEngine() })
+    const engine = await this.options.provider.openEngine()
+    const computedBy = await computedByOf(engine)
+    const cache = run.cache && new RunCache(run.cache, { record, network: loaded.network, engine, cpu: computedBy.cpu })
     const batchSize = async (): Promise<number> => this.batchSize(run, loaded.network, () => sessions.session())
     const { readAhead, among } = this.options
     try {
-      return await computePart({ ...run, part, loaded, cache, extractor: sessions, batchSize, readAhead, among, report, signal })
+      return await computePart({ ...run, part, loaded, cache, extractor: sessions, batchSize, readAhead, among, computedBy, report, signal })
     } finally {
       await sessions.done()
     }
   }
 
   /** The run's network, checked where it asks for that, and the sessions that its layers come from. */
-  private async prepare({ record, precision }: OpenRun): Promise<{ loaded: LoadedModel; sessions: PartSessions }> {
+  private async prepare({ record, store, precision }: OpenRun): Promise<{ loaded: LoadedModel; sessions: PartSessions }> {
+    await requireCpu(record, store, this.options.provider)
     const { model } = record.spec
     const weights = this.options.weightsOf?.(record) ?? record.spec.weights
     const loaded = await loadRunModel(this.options.provider, record, { model, weights })

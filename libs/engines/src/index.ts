@@ -1,6 +1,8 @@
 export type { Device, Engine, EngineName, EngineOptions, Extractor, ExtractorOptions } from './engine.js'
 export { openEngine } from './open.js'
 export { hasInt8Instructions } from './int8-instructions.js'
+export { cpuFits, numericClass } from './numeric/numeric-class.js'
+export { cpuKind } from './numeric/instructions.js'
 export type { Range } from './onnx/int8/parameters.js'
 export { selfCheck, type SelfCheck, selfCheckTolerance } from './self-check/self-check.js'
 export type { BatchNormStatistics, Gradients, MaskInfo, Scores, Trainer, TrainerOptions, TrainingBatch } from './trainer.js'

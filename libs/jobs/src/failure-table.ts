@@ -108,6 +108,7 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   WEIGHTS_SHAPE: row('never', 'run', 'A tensor of the weights has another shape than the network needs.'),
   WEIGHTS_TRUNCATED: row('never', 'run', 'The weight file ends too early.'),
   WEIGHTS_UNAVAILABLE: row('backoff', 'worker', 'The published weights could not be fetched.'),
+  CPU_UNFIT: row('never', 'worker', 'The worker has another kind of CPU than the run requires (`--require-cpu`).'),
   DEVICE_UNAVAILABLE: row('never', 'worker', 'The device asked for is not there.'),
   ENGINE_CLOSED: row('backoff', 'part', 'The engine was closed while work was under way.'),
   ENGINE_FAILED: row('alone', 'part', 'The engine\'s runtime reported an error.'),

@@ -131,6 +131,8 @@ export const RunRecord = z.object({
   seconds: z.number().optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
   versions: z.record(z.string(), z.string()),
+  /** What computed its parts, and how many: results are the same bits only where the same did. Of a finished run. */
+  computedBy: z.array(z.object({ engine: z.string(), version: z.string(), device: z.string(), cpu: z.string(), parts: z.int() })).optional(),
   /** How an int8 run's ranges were chosen, and how far it agrees with float32. */
   calibration: CalibrationReport.optional(),
   selfCheck: z.object({ maxAbs: z.number(), cosine: z.number(), layer: z.string() }).optional(),

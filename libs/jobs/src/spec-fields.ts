@@ -54,6 +54,8 @@ export const commonFields = {
   autoOrient: flag('Turn images as their EXIF orientation says.'),
   device: choice(['auto', 'cpu', 'cuda', 'webgpu', 'cpu-portable']).default('auto').describe('Where to compute: auto tries cuda, webgpu, cpu and reports which; cpu-portable is the tfjs engine in JavaScript, slow.'),
   engine: choice(['onnx', 'tfjs']).default('onnx').describe('What computes.'),
+  requireCpu: z.string({ error: text.expected.requireCpu }).regex(text.cpuPattern, text.expected.requireCpu).transform(cpu => (/^same$/i.test(cpu) ? 'same' : cpu)).optional()
+    .describe('Kind of CPU that workers must have, for results of the same bits: same (as the first worker\'s), or a kind as x64-avx512, x64-fma or arm64-neon. Others hand their parts back.'),
   maxErrors: z.union([whole(0, 1e12), parsed(text.parseMaxErrors)], { error: text.expected.maxErrors }).prefault('1%')
     .describe('How many images may fail before the run does: a number, or a share as 1%.'),
   maxBytes: z.union([whole(1, text.mostImageBytes), parsed(text.parseMaxBytes)], { error: text.expected.maxBytes }).optional()

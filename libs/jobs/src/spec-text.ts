@@ -26,6 +26,7 @@ export const expected = {
   cacheSize: 'bytes, as 500MB or 20GB',
   maxBytes: 'bytes from 1 up to 2 GiB, as 100MB or 512MiB',
   imageTimeout: 'seconds from 0.001 to 86400, as 60, 90s, 500ms or 2m',
+  requireCpu: 'same, or a kind of CPU as x64-avx512, x64-fma, x64-sse or arm64-neon',
   prepare: 'chainer, keras, torchvision, torchvision-v2, torchvision-plain, transformers or timm:TAG, as timm:a1_in1k',
 } as const
 
@@ -71,6 +72,9 @@ export function parseImageTimeout(text: string): number {
   const seconds = value === '' ? 0 : Number(value) * secondsOfUnit[unit.toLowerCase()]!
   return seconds >= 0.001 && seconds <= 86_400 ? seconds : refuse('imageTimeout', text)
 }
+
+/** `--require-cpu`: `same`, a kind, or a whole numeric class as `x64-fma.5ebf3070`. */
+export const cpuPattern = /^[a-zA-Z0-9][\w-]{0,60}(\.[0-9a-f]{8})?$/
 
 /** `--prepare`: whether the network has such weights is looked at when it is known. */
 export const preparePattern = /^(chainer|keras|torchvision(-v2|-plain)?|transformers|timm:[A-Za-z0-9][\w.-]{0,99})$/

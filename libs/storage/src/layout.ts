@@ -8,6 +8,8 @@ export const RUN_PATH = 'run.json'
 export const CALIBRATION_PATH = 'calibration.json'
 /** Images computed at once where the first worker found it out, until `run.json` says it. */
 export const BATCH_SIZE_PATH = 'batch-size.json'
+/** The numeric class that all workers of a run must have, where it asks for one and the same: that of the first. */
+export const CPU_PATH = 'cpu.json'
 export const SUCCESS_PATH = '_SUCCESS'
 
 /** `part-00000`: five digits, more from part 100,000 on. */

@@ -6,7 +6,7 @@ import { formatCount, formatSeconds } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { absolutePlaces } from '../places.js'
 import { resolveRegistered } from '../registry/registry.js'
-import { sayLeftOut, sayOverflow } from './run-lines.js'
+import { sayComputers, sayLeftOut, sayOverflow } from './run-lines.js'
 import type { RunOptions } from './run.js'
 import { type EndedRun, isRemote, submitAndFollow } from './submit.js'
 
@@ -33,5 +33,6 @@ export async function extractCommand(output: Output, source: string | undefined,
   else output.line(`${summary(record)}\n${spec.out}`)
   sayOverflow(output, record.counts, spec.dtype)
   sayLeftOut(output, record.leftOut)
+  sayComputers(output, record.computedBy)
   return exitCodeOf(record)
 }

@@ -1,3 +1,4 @@
+import type { RunRecord } from '@layermill/jobs'
 import { leftOutText } from '@layermill/models'
 import type { RunDetail } from '@layermill/orchestrator/api'
 import { formatPlural } from '../output/format.js'
@@ -49,4 +50,11 @@ export function int8Line({ cosine, compared, top1 }: NonNullable<RunDetail['cali
   const layers = Object.entries(cosine).map(([layer, { mean, smallest }]) => `${layer} ${mean.toFixed(4)} (smallest ${smallest.toFixed(4)})`)
   const classes = top1 === undefined ? [] : [`same class ${(top1 * 100).toFixed(1)}%`]
   return `cosine to float32 on ${compared} images: ${[...layers, ...classes].join(', ')}`
+}
+
+/** That parts were computed by machines or versions whose results differ in their last bits. */
+export function sayComputers(output: Output, computedBy: RunRecord['computedBy'] = []): void {
+  if (computedBy.length < 2) return
+  const kinds = computedBy.map(({ version, device, cpu, parts }) => `${version} on ${device} ${cpu} (${formatPlural(parts, 'part')})`)
+  output.note(`warning: the parts are not of one kind of machine, so their last bits differ: ${kinds.join('; ')}; --require-cpu same lets one kind only compute`)
 }

@@ -12,7 +12,7 @@ import type { Output } from '../output/output.js'
 import type { RunOptions } from './run.js'
 
 /** What is shown of a run that ended. */
-export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds'> & Pick<RunDetail, 'epochs' | 'registered' | 'failures' | 'dataset' | 'leftOut'>
+export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds' | 'computedBy'> & Pick<RunDetail, 'epochs' | 'registered' | 'failures' | 'dataset' | 'leftOut'>
 
 /** Milliseconds for handing back runs and closing the queue. */
 const closeDeadline = 10_000
@@ -89,9 +89,9 @@ export async function submitAndFollow(output: Output, spec: RunSpec, options: Ru
       throw signal.reason
     }
     ensureDone(run, client)
-    const { layers, seconds, epochs, registered, failures, dataset, leftOut, finished } = await client.get(id)
+    const { layers, seconds, epochs, registered, failures, dataset, leftOut, finished, computedBy } = await client.get(id)
     if (finished !== undefined && Date.parse(finished) < asked) output.note('already done: it had ended before')
-    return { id, counts: run.counts, layers: layers ?? [], seconds, epochs, registered, failures, dataset, leftOut }
+    return { id, counts: run.counts, layers: layers ?? [], seconds, epochs, registered, failures, dataset, leftOut, computedBy }
   }))
 }
 

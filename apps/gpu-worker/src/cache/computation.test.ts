@@ -10,12 +10,13 @@ const identity: RunIdentity = {
 const { resample: _resample, ...own } = getNetwork('resnet50').preparation
 const input: NonNullable<RunIdentity['preparation']['input']> = { ...own, mean: [...own.mean], std: [...own.std] }
 const engine = { name: 'onnx', version: 'onnxruntime 1', device: 'cpu' } as const
+const cpu = 'x64-fma.00000000'
 const extract = parseSpec({ kind: 'extract', source: '/a', model: 'resnet50', out: '/b' })
 const predict = parseSpec({ kind: 'predict', source: '/a', model: 'resnet50' })
 
-function computation(layer: string, changes: Partial<RunIdentity> = {}, more: { spec?: RunSpec; engine?: Partial<Record<keyof typeof engine, string>> } = {}): string {
+function computation(layer: string, changes: Partial<RunIdentity> = {}, more: { spec?: RunSpec; engine?: Partial<Record<keyof typeof engine, string>>; cpu?: string } = {}): string {
   const record = { spec: more.spec ?? extract, identity: { ...identity, ...changes } } as RunRecord
-  return computationOf({ record, network: getNetwork('resnet50'), engine: { ...engine, ...more.engine } as typeof engine }, layer)
+  return computationOf({ record, network: getNetwork('resnet50'), engine: { ...engine, ...more.engine } as typeof engine, cpu: more.cpu ?? cpu }, layer)
 }
 
 it('is another one for whatever decides the numbers', () => {
@@ -46,6 +47,8 @@ it('is another one for whatever decides the numbers', () => {
     computation('res4', {}, { engine: { device: 'cuda' } }),
     computation('res4', {}, { engine: { version: 'onnxruntime 2' } }),
     computation('res4', {}, { engine: { name: 'tfjs' } }),
+    computation('res4', {}, { cpu: 'x64-avx512.00000000' }),
+    computation('res4', {}, { cpu: 'x64-fma.00000001' }),
   ]
   expect(new Set(all).size).toBe(all.length)
 })

@@ -10,6 +10,8 @@ export interface ComputationInput {
   readonly record: RunRecord
   readonly network: Network
   readonly engine: Pick<Engine, 'name' | 'version' | 'device'>
+  /** The engine's numeric class: machines of another have other bits. */
+  readonly cpu: string
 }
 
 /** A preparation's numbers in one order, whoever wrote them. */
@@ -21,7 +23,7 @@ const inputText = ({ channels, divisor, mean, std, resize }: Preparation): unkno
  * Everything that decides the numbers a run has of an image's bytes at one layer, in one way of writing. The image is not in it, nor what
  * only says where they go: format, part and batch size. A vector is the same however feature maps are pooled.
  */
-export function computationOf({ record, network, engine }: ComputationInput, layer: string): string {
+export function computationOf({ record, network, engine, cpu }: ComputationInput, layer: string): string {
   const { model, weights, preparation, precision, calibration, pool, dtype } = record.identity
   const { version, size, resample, autoOrient, oversample, augment, input } = preparation
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
@@ -44,6 +46,6 @@ export function computationOf({ record, network, engine }: ComputationInput, lay
     calibration: calibration ?? null,
     pool: isMap ? pool : 'none',
     dtype,
-    engine: [engine.name, engine.version, engine.device],
+    engine: [engine.name, engine.version, engine.device, cpu],
   })
 }

@@ -75,7 +75,7 @@ async function compute(name: string, keys: readonly string[], layers: readonly s
     record, store, source, part: 0, readAhead: 4, report: () => undefined, signal: new AbortController().signal,
     loaded: { network, weights: { tensors: new Map(), variant: {}, source: '', format: 'random', sha256: 'w' }, labels: [] },
     extractor: { run }, batchSize: async () => 2,
-    cache: cache && new RunCache(cache, { record, network, engine: { name: 'onnx', version: 'test', device: 'cpu' } }),
+    cache: cache && new RunCache(cache, { record, network, engine: { name: 'onnx', version: 'test', device: 'cpu' }, cpu: 'x64-fma.0' }),
   })
   return { result, batches, store }
 }

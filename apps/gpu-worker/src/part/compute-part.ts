@@ -1,5 +1,5 @@
 import type { RunRecord } from '@layermill/jobs'
-import { type ImageSource, type ManifestRow, readManifest, type Store } from '@layermill/storage'
+import { type ComputedBy, type ImageSource, type ManifestRow, readManifest, type Store } from '@layermill/storage'
 import type { RunCache } from '../cache/run-cache.js'
 import type { LoadedModel } from '../model-provider.js'
 import { type BatchRunner, type ComputedImage, computeRows, type FinishedRow } from './compute-rows.js'
@@ -33,6 +33,8 @@ export interface PartInput {
   readonly report: ReportProgress
   /** Where there may be other workers: this one, and how to learn of them. */
   readonly among?: AmongWorkers | undefined
+  /** This worker's engine and kind of CPU, for the part's record. */
+  readonly computedBy?: ComputedBy | undefined
   readonly signal: AbortSignal
 }
 
@@ -56,7 +58,7 @@ export async function computePart(input: PartInput): Promise<PartResult> {
   const { record, store, source, extractor, batchSize, readAhead, cache, report, signal } = input
   const [rows] = await Promise.all([readManifest(store, input.part), cache?.refresh()])
   report({ images: 0, failed: 0, total: rows.length })
-  const output = new PartOutput(store, record, input.part, resultRows(input, rows), input.among?.worker)
+  const output = new PartOutput(store, record, input.part, resultRows(input, rows), { worker: input.among?.worker, computedBy: input.computedBy })
   const doubts = new PartDoubts({ run: record.id, part: input.part, store, source, rows, readAhead, among: input.among })
   const keep = cache?.writer()
   const rule = overflowRule(record.spec)

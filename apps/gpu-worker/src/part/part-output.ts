@@ -1,5 +1,5 @@
 import type { RunRecord } from '@layermill/jobs'
-import type { CommitRecord, ErrorRow, IndexRow, ManifestRow, Store } from '@layermill/storage'
+import type { CommitRecord, ComputedBy, ErrorRow, IndexRow, ManifestRow, Store } from '@layermill/storage'
 import { commitPath, committedFile, countsOf, encodeCommit, encodeErrors, encodeIndex, errorsPath, indexPath, readCommit } from '@layermill/storage'
 import type { CopiedRow, FailedImage, FinishedRow } from './compute-rows.js'
 import { CopiedParts } from './copied-parts.js'
@@ -12,6 +12,8 @@ export interface PartResult {
   readonly cached?: number
   /** Values that are NaN or infinite in the files; only where there are some. */
   readonly overflow?: number
+  /** What computed it. */
+  readonly computedBy?: ComputedBy
 }
 
 export interface OutputFile {
@@ -37,7 +39,7 @@ export class PartOutput {
   /** Whether the index has a column for values that are no finite numbers. */
   private readonly counted: boolean
 
-  constructor(private readonly store: Store, record: RunRecord, private readonly part: number, private readonly results: ResultRows, private readonly worker?: string) {
+  constructor(private readonly store: Store, record: RunRecord, private readonly part: number, private readonly results: ResultRows, private readonly by: { readonly worker?: string | undefined; readonly computedBy?: ComputedBy | undefined } = {}) {
     this.copied = new CopiedParts(store, record)
     this.counted = overflowRule(record.spec) === 'warn'
   }
@@ -78,12 +80,20 @@ export class PartOutput {
     // An attempt that was stopped may have left errors that are none any more.
     else await this.store.delete(errorsPath(this.part))
     for (const file of files) await this.store.put(file.path, file.bytes)
-    const record: CommitRecord = { part: this.part, ...this.result, files: files.map(file => committedFile(file.path, file.bytes)), ...(this.worker === undefined ? {} : { worker: this.worker }) }
+    const { worker, computedBy } = this.by
+    const record: CommitRecord = {
+      part: this.part, ...this.result, files: files.map(file => committedFile(file.path, file.bytes)),
+      ...(worker === undefined ? {} : { worker }), ...(computedBy === undefined ? {} : { computedBy }),
+    }
     const bytes = encodeCommit(record)
     const first = await this.store.put(path, bytes, { ifAbsent: true, contentType: 'application/json' })
-    // Two wrote at the same time. The files are the same, or else (an image changed between their readings) those of who wrote last.
-    if (!first && !(await this.isThere(record))) await this.store.put(path, bytes, { contentType: 'application/json' })
-    return this.result
+    // Two wrote at the same time. The files are the same, or else (another kind of CPU, or an image changed between their readings) those of
+    // who writes last: all of them once more, lest some are the other's.
+    if (!first && !(await this.isThere(record))) {
+      for (const file of files) await this.store.put(file.path, file.bytes)
+      await this.store.put(path, bytes, { contentType: 'application/json' })
+    }
+    return { ...this.result, ...(computedBy === undefined ? {} : { computedBy }) }
   }
 
   /** Whether the record that is there names the same files, whoever wrote them. */

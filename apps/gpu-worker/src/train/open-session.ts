@@ -10,6 +10,7 @@ import {
 import { LayermillError } from '@layermill/models'
 import { type ImageSource, type ManifestRow, parseManifest, RUN_PATH, type SourceAccess, type Store } from '@layermill/storage'
 import type { ModelProvider } from '../model-provider.js'
+import { requireCpu } from '../required-cpu.js'
 import { FeatureInputs } from './feature-inputs.js'
 import { ImageInputs, type Inputs } from './image-inputs.js'
 import { plannedNetwork, TrainingSession } from './training-session.js'
@@ -58,6 +59,8 @@ export async function openTrainingSession(
   const { provider, store, features } = options
   const record = parseRunRecord(await required(store, RUN_PATH), store.url, true)
   const plan = parseTrainingPlan(await required(store, TRAINING_PLAN_PATH), store.url, true)
+  // Who trains on stored features computes alone.
+  if (features === undefined) await requireCpu(record, store, provider)
   const { model } = record.spec
   const weights = options.weightsOf?.(record) ?? record.spec.weights
   const [engine, loaded] = await Promise.all([provider.openEngine(), provider.model(model, weights)])

@@ -1,4 +1,4 @@
-import { CalibrationReport, LayerResult, LeftOutFiles, redact, RunCounts, RunIdentity, runStates, type RunKind, type RunRecord, UnfitFor, Waiting, WaitsFor } from '@layermill/jobs'
+import { CalibrationReport, LayerResult, LeftOutFiles, redact, RunCounts, RunIdentity, runStates, type RunKind, RunRecord, UnfitFor, Waiting, WaitsFor } from '@layermill/jobs'
 import { z } from 'zod'
 import { HistoryEntry } from '../registry/records.js'
 
@@ -56,6 +56,7 @@ export const RunDetail = z.object({
   seconds: z.number().optional(),
   versions: z.record(z.string(), z.string()).optional(),
   selfCheck: z.object({ maxAbs: z.number(), cosine: z.number(), layer: z.string() }).optional(),
+  computedBy: RunRecord.shape.computedBy.describe('Of a finished run: engine, runtime, device and kind of CPU of its parts, and how many parts. Results are the same bits within one.'),
   calibration: CalibrationReport.optional().describe('Of an int8 run: how its ranges were chosen, and how far it agrees with float32.'),
   leftOut: LeftOutFiles.optional().describe('What the listing of the images did not take, by reason and by example.'),
   registered: z.object({ name: z.string(), ...HistoryEntry.shape }).optional().describe('Of a finished run that registered its model: which version it is, promoted or not, and why.'),
@@ -81,10 +82,10 @@ export function summarizeRun(record: RunRecord): RunSummary {
 
 /** A run record (`run.json`) as the API shows it in full. */
 export function describeRun(record: RunRecord): RunDetail {
-  const { generation, sittings, spec, planned, partSize, batchSize, identity, layers, seconds, versions, selfCheck, calibration, dataset, leftOut } = record
+  const { generation, sittings, spec, planned, partSize, batchSize, identity, layers, seconds, versions, selfCheck, calibration, dataset, leftOut, computedBy } = record
   const found = batchSize === 'auto' ? undefined : batchSize
   return {
-    ...summarizeRun(record), ...(leftOut && { leftOut }), generation, sittings, spec: { ...spec }, planned, partSize, batchSize: found, identity, layers, seconds, versions, selfCheck, calibration, dataset,
+    ...summarizeRun(record), ...(leftOut && { leftOut }), generation, sittings, spec: { ...spec }, planned, partSize, batchSize: found, identity, layers, seconds, versions, selfCheck, calibration, dataset, computedBy,
   }
 }
 

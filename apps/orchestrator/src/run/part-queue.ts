@@ -1,3 +1,5 @@
+import type { ComputedBy } from '@layermill/storage'
+
 /** What a worker reports of a finished part. */
 export interface PartResult {
   readonly images: number
@@ -6,6 +8,8 @@ export interface PartResult {
   readonly cached?: number
   /** Values that are NaN or infinite in its files; only where there are some. */
   readonly overflow?: number
+  /** Left out by earlier versions. */
+  readonly computedBy?: ComputedBy
 }
 
 export type PartEvent =

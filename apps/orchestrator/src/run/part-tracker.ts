@@ -1,3 +1,4 @@
+import type { ComputedBy } from '@layermill/storage'
 import type { PartEvent, PartQueue, PartResult } from './part-queue.js'
 
 export interface PlannedJob {
@@ -49,6 +50,7 @@ export class PartTracker {
   private readonly underWay = new Map<number, PartResult>()
   private readonly totals = { images: 0, parts: 0, partsDone: 0, done: 0, failed: 0, cached: 0 }
   private overflow = 0
+  private readonly computers = new Map<string, ComputedBy & { parts: number }>()
   private failure: PartFailedError | undefined
   private wake: () => void = () => undefined
 
@@ -61,6 +63,7 @@ export class PartTracker {
     this.totals.done += result.images
     this.totals.failed += result.failed
     this.overflow += result.overflow ?? 0
+    this.noteComputer(result)
     this.changed()
   }
 
@@ -113,6 +116,11 @@ export class PartTracker {
   private giveUp(part: number): void {
     this.outstanding.delete(part)
     this.underWay.delete(part)
+  }
+
+  /** What computed the finished parts, in one order, with their number. */
+  get computedBy(): (ComputedBy & { parts: number })[] {
+    return [...this.computers].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, computer]) => computer)
   }
 
   get current(): TrackerTotals {
@@ -168,6 +176,14 @@ export class PartTracker {
     this.totals.failed += result.failed
     this.totals.cached += result.cached ?? 0
     this.overflow += result.overflow ?? 0
+    this.noteComputer(result)
+  }
+
+  private noteComputer({ computedBy }: PartResult): void {
+    if (computedBy === undefined) return
+    const { engine, version, device, cpu } = computedBy
+    const key = JSON.stringify([engine, version, device, cpu])
+    this.computers.set(key, { engine, version, device, cpu, parts: (this.computers.get(key)?.parts ?? 0) + 1 })
   }
 
   private changed(): void {

@@ -1,6 +1,6 @@
 import { parseRunRecord, type RunRecord, serializeRunRecord } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { BATCH_SIZE_PATH, CALIBRATION_PATH, changeObject, DOUBTS_PATH, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { BATCH_SIZE_PATH, CALIBRATION_PATH, changeObject, CPU_PATH, DOUBTS_PATH, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { isTerminal } from './states.js'
 
 /** The run at a destination, or undefined. */
@@ -59,7 +59,7 @@ export async function setRunAside(store: Store, id: string, finished: Date, erro
 }
 
 /** Folders and files of a run, in the order in which they can go: first what says that there are results. */
-const places = [SUCCESS_PATH, 'commits/', 'index/', 'features/', 'predictions/', 'errors/', DOUBTS_PATH, 'manifest/', RUN_PATH, CALIBRATION_PATH, BATCH_SIZE_PATH]
+const places = [SUCCESS_PATH, 'commits/', 'index/', 'features/', 'predictions/', 'errors/', DOUBTS_PATH, 'manifest/', RUN_PATH, CALIBRATION_PATH, BATCH_SIZE_PATH, CPU_PATH]
 
 /** Deletes a run's files at a destination, and nothing else that is there. */
 export async function deleteRun(store: Store): Promise<void> {

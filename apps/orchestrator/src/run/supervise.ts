@@ -55,6 +55,7 @@ class Supervision {
   private committed: ReadonlySet<number> = new Set()
   private listing: Listing = { leftOut: new LeftOut() }
   private waiting: Waiting | undefined
+  private computedBy: NonNullable<RunRecord['computedBy']> = []
 
   constructor(record: RunRecord, private readonly options: SuperviseOptions) {
     this.record = record
@@ -96,6 +97,7 @@ class Supervision {
       await tracker.follow(this.unfinished(tracker, update))
       this.checkErrors(tracker.current)
       if (update !== undefined) await this.retire(update)
+      this.computedBy = tracker.computedBy
       return tracker.current
     } catch (error) {
       await queue.removeWaiting().catch(() => undefined)
@@ -240,6 +242,7 @@ class Supervision {
       state: 'done',
       planned: true,
       counts: { images, parts, done, failed, ...this.cached(totals), ...(overflow === undefined ? {} : { overflow }) },
+      ...(this.computedBy.length === 0 ? {} : { computedBy: this.computedBy }),
       finished: finished.toISOString(),
       seconds: (finished.getTime() - started) / 1000,
     })

@@ -69,7 +69,7 @@ it('knows of every field whether it names a place', () => {
   const places = ['source', 'out', 'model', 'weights', 'validation', 'register', 'cache']
   const others = [
     'kind', 'requestPayer', 'noSignRequest', 'onOverflow', 'strict', 'split', 'skipUnlabelled',
-    'size', 'resample', 'prepare', 'autoOrient', 'device', 'engine', 'maxErrors', 'maxBytes', 'imageTimeout', 'overwrite', 'notify', 'plan', 'partSize', 'batchSize', 'precision', 'retryFailed', 'cacheSize',
+    'size', 'resample', 'prepare', 'requireCpu', 'autoOrient', 'device', 'engine', 'maxErrors', 'maxBytes', 'imageTimeout', 'overwrite', 'notify', 'plan', 'partSize', 'batchSize', 'precision', 'retryFailed', 'cacheSize',
     'layers', 'pool', 'dtype', 'format', 'update', 'selfCheck', 'top', 'oversample', 'layer', 'head', 'dropout', 'base', 'batchNorm', 'auxiliary', 'classWeights',
     'labelSmoothing', 'augment', 'augmentCopies', 'optimizer', 'learningRate', 'momentum', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'gradientClip', 'schedule',
     'warmupEpochs', 'epochs', 'microBatch', 'earlyStopping', 'seed', 'exchange', 'checkpointSteps', 'keepCheckpoints', 'export',

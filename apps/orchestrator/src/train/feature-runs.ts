@@ -46,7 +46,7 @@ export function featureBatchSize(images: number, { microBatch }: Pick<FinetuneSp
 
 function extractSpec(record: RunRecord, { source, layer, maxErrors, rows }: FeatureRun, out: string): ExtractSpec {
   const spec = record.spec as FinetuneSpec
-  const { model, weights, size, resample, prepare, autoOrient, device, engine, cache, cacheSize, requestPayer, noSignRequest, maxBytes, imageTimeout } = spec
+  const { model, weights, size, resample, prepare, requireCpu, autoOrient, device, engine, cache, cacheSize, requestPayer, noSignRequest, maxBytes, imageTimeout } = spec
   return ExtractSpec.parse({
     kind: 'extract',
     source,
@@ -55,6 +55,7 @@ function extractSpec(record: RunRecord, { source, layer, maxErrors, rows }: Feat
     size,
     resample,
     prepare,
+    requireCpu,
     autoOrient,
     device,
     engine,

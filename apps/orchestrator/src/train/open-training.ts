@@ -34,6 +34,7 @@ const free = new Set([
   'maxBytes',
   'imageTimeout',
   'noSignRequest',
+  'requireCpu',
 ])
 
 /** Names and values of what differs between two specs of a run. */

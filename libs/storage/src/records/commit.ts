@@ -11,8 +11,18 @@ export interface CommittedFile {
   readonly sha256: string
 }
 
+/** What computed a part. Workers of which all four are equal compute the same bits from the same images, at any batch size and number of threads. */
+export interface ComputedBy {
+  readonly engine: string
+  /** Of the runtime below, as `onnxruntime 1.30.0`. */
+  readonly version: string
+  readonly device: string
+  /** The kind of CPU and eight digits of what it computes, as `x64-avx512.994d2455`. */
+  readonly cpu: string
+}
+
 /**
- * The record that makes a part exist. Besides the worker's name it holds nothing that depends on who computed the part or when: two workers
+ * The record that makes a part exist. Besides the worker's name and its kind it holds nothing that depends on who computed the part or when: two workers
  * that finish the same part write the same files.
  */
 export interface CommitRecord {
@@ -26,6 +36,8 @@ export interface CommitRecord {
   readonly files: readonly CommittedFile[]
   /** The worker of a fleet that computed it, as it names itself to others. */
   readonly worker?: string
+  /** Left out by earlier versions. */
+  readonly computedBy?: ComputedBy
 }
 
 export function sha256Hex(bytes: Uint8Array | string): string {
@@ -37,12 +49,14 @@ export function committedFile(path: string, bytes: Uint8Array): CommittedFile {
   return { path, bytes: bytes.byteLength, sha256: sha256Hex(bytes) }
 }
 
+const ordered = ({ engine, version, device, cpu }: ComputedBy): ComputedBy => ({ engine, version, device, cpu })
+
 /** `commits/part-N.json`; files in the order of their paths, so that the same part gives the same bytes. */
-export function encodeCommit({ part, images, failed, overflow, files, worker }: CommitRecord): string {
+export function encodeCommit({ part, images, failed, overflow, files, worker, computedBy }: CommitRecord): string {
   const sorted = files
     .map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }))
     .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
-  return `${JSON.stringify({ part, images, failed, overflow, files: sorted, ...(worker === undefined ? {} : { worker }) }, undefined, 2)}\n`
+  return `${JSON.stringify({ part, images, failed, overflow, files: sorted, ...(worker === undefined ? {} : { worker }), computedBy: computedBy && ordered(computedBy) }, undefined, 2)}\n`
 }
 
 /** @throws LayermillError `RECORD_INVALID` */
@@ -56,11 +70,13 @@ export function parseCommit(bytes: Uint8Array | string, name: string): CommitRec
   })
   const worker = fields.optionalString('worker')
   const overflow = fields.optionalCount('overflow')
-  const optional = { ...(overflow === undefined ? {} : { overflow }), ...(worker === undefined ? {} : { worker }) }
+  const by = fields.optionalObject('computedBy')
+  const computedBy = by && { engine: by.string('engine'), version: by.string('version'), device: by.string('device'), cpu: by.string('cpu') }
+  const optional = { ...(overflow === undefined ? {} : { overflow }), ...(worker === undefined ? {} : { worker }), ...(computedBy === undefined ? {} : { computedBy }) }
   return { part: fields.count('part'), images: fields.count('images'), failed: fields.count('failed'), ...optional, files }
 }
 
-/** A part's counts. */
-export function countsOf({ images, failed, overflow }: CommitRecord): { images: number; failed: number; overflow?: number } {
-  return { images, failed, ...(overflow === undefined ? {} : { overflow }) }
+/** A part's counts, and what computed it. */
+export function countsOf({ images, failed, overflow, computedBy }: CommitRecord): Pick<CommitRecord, 'images' | 'failed' | 'overflow' | 'computedBy'> {
+  return { images, failed, ...(overflow === undefined ? {} : { overflow }), ...(computedBy === undefined ? {} : { computedBy }) }
 }

@@ -1,0 +1,60 @@
+/** Within one kind of CPU the results of every network are the same bits at any batch size and number of threads. */
+import { type Engine, openEngine } from '@layermill/engines'
+import { chainerWeights, getNetwork, networkIds, parameterShapes, picture, referenceWeights, type Size2, type Tensor, type TensorMap } from '@layermill/models'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+
+/** Images of a batch; each is computed in batches of one as well. */
+const batches = [1, 3, 8]
+const most = Math.max(...batches)
+
+let engines: Engine[] = []
+beforeAll(async () => {
+  engines = await Promise.all([openEngine({ threads: 1 }), openEngine({ threads: 2 })])
+})
+afterAll(async () => {
+  await Promise.all(engines.map(engine => engine.close()))
+})
+
+/** Small pictures; what is behind a layer of fixed size is left out, or the picture is as large as that needs. */
+function setting(id: string): { size: Size2; layers: string[]; weights: TensorMap } {
+  const network = getNetwork(id)
+  if (id === 'vgg16' || id === 'vgg19') {
+    const shapes = [...parameterShapes(network)].filter(([name]) => name.startsWith('conv'))
+    return { size: [64, 64], layers: ['conv1_1', 'conv3_1', 'pool5'], weights: chainerWeights(new Map(shapes)) }
+  }
+  const layers = [network.defaultLayer, network.classifier, network.probabilities]
+  if (id.startsWith('googlenet')) return { size: [224, 224], layers: ['conv2', 'inception_3a', ...layers], weights: referenceWeights(network) }
+  const inner = id.startsWith('vgg') ? ['conv1_1', 'pool5'] : ['conv1', 'res3', 'res5']
+  return { size: [64, 64], layers: [...inner, ...layers], weights: referenceWeights(network) }
+}
+
+function images(first: number, count: number, [height, width]: Size2): Tensor {
+  const data = new Float32Array(count * 3 * height * width)
+  for (let n = 0; n < count; n++) data.set([...picture(`same-bits:${first + n}`, height, width)].map(value => value / 128 - 1), n * 3 * height * width)
+  return { shape: [count, 3, height, width], data }
+}
+
+const bytesOf = ({ data }: Tensor, from: number, to: number, of: number): Buffer => {
+  const row = data.length / of
+  return Buffer.from(data.buffer, data.byteOffset + from * row * 4, (to - from) * row * 4)
+}
+
+it.each(networkIds)('%s', async id => {
+  const { size, layers, weights } = setting(id)
+  let expected: Map<string, Buffer[]> | undefined
+  for (const engine of engines) {
+    const extractor = await engine.extractor(getNetwork(id), weights, layers, { inputSize: size })
+    if (expected === undefined) {
+      expected = new Map(layers.map(layer => [layer, []]))
+      for (let n = 0; n < most; n++) for (const [layer, tensor] of await extractor.run(images(n, 1, size))) expected.get(layer)!.push(Buffer.from(bytesOf(tensor, 0, 1, 1)))
+      // Pictures that differ, or nothing would be shown by results that do not.
+      for (const rows of expected.values()) expect(rows[0]!.equals(rows[1]!)).toBe(false)
+    }
+    for (const count of batches) {
+      for (const [layer, tensor] of await extractor.run(images(0, count, size))) {
+        for (let n = 0; n < count; n++) expect(bytesOf(tensor, n, n + 1, count).equals(expected.get(layer)![n]!), `${layer} of image ${n} of ${count}`).toBe(true)
+      }
+    }
+    await extractor.release()
+  }
+})
