@@ -52,6 +52,46 @@ describe('parquet files of images', () => {
     await expect(again.read({ key: `${codec}.parquet/row-23` })).rejects.toMatchObject({ code: 'IMAGE_MISSING' })
   })
 
+  it('knows the classes in their own order, where all files state the same', async () => {
+    const of = async (...orders: (string[] | undefined)[]): Promise<readonly string[] | undefined> => {
+      const name = `order-${orders.length}-${orders.map(order => order?.join('') ?? 'none').join('-')}`
+      for (const [i, classes] of orders.entries()) await writePictures(join(root, `${name}-${i}.parquet`), rowsOf(3), classes === undefined ? {} : { classes })
+      const source = await openSource(join(root, `${name}-*.parquet`))
+      expect(source.classes).toBeUndefined()
+      await itemsOf(source)
+      return source.classes
+    }
+    expect(await of(['zebra', 'ant', 'moth'])).toEqual(['zebra', 'ant', 'moth'])
+    expect(await of(['z', 'a', 'm'], ['z', 'a', 'm'])).toEqual(['z', 'a', 'm'])
+    expect(await of(['z', 'a', 'm'], ['a', 'm', 'z'])).toBeUndefined()
+    expect(await of(['z', 'a', 'm'], undefined)).toBeUndefined()
+  })
+
+  it('says at once that a file holds no pictures, only where they were', async () => {
+    const path = join(root, 'paths.parquet')
+    await writePictures(path, rowsOf(5).map(row => ({ path: row.path, label: row.label })))
+    await expect(itemsOf(await openSource(path))).rejects.toMatchObject({ code: 'SOURCE_KIND', message: expect.stringMatching(/none of its 5 rows holds an image/) as string })
+    await writePictures(path, rowsOf(5).map((row, i) => (i === 3 ? row : { path: row.path, label: row.label })))
+    expect(await itemsOf(await openSource(path))).toHaveLength(5)
+  })
+
+  it('gives the rows of one split, labels of whole numbers alike whether they are floats', async () => {
+    const path = join(root, 'split.parquet')
+    const columns = (label: Parameters<typeof parquetOf>[0][number]): Uint8Array => parquetOf([
+      { name: 'image', data: rowsOf(4).map(({ bytes }) => bytes), type: 'BYTE_ARRAY' }, { name: 'image_path', data: ['a.png', 'b.png', 'c.png', 'd.png'], type: 'STRING' },
+      label, { name: 'split', data: ['train', 'test', 'train', 'train'], type: 'STRING' },
+    ])
+    for (const label of [{ name: 'Class', data: [0, 1, 1, 0], type: 'DOUBLE' }, { name: 'cls', data: [0, 1, 1, 0], type: 'INT32' }] as const) {
+      await writeFile(path, columns({ ...label, data: [...label.data] }))
+      const source = await openSource(path, { split: 'train' })
+      const items = await itemsOf(source)
+      expect(items.map(({ key, label: own }) => `${key} ${own}`)).toEqual(['split.parquet/row-0/a.png 0', 'split.parquet/row-2/c.png 1', 'split.parquet/row-3/d.png 0'])
+      expect(await itemsOf(source, items[0]!.key)).toEqual(items.slice(1))
+    }
+    await writePictures(path, rowsOf(2))
+    await expect(itemsOf(await openSource(path, { split: 'train' }))).rejects.toMatchObject({ code: 'SOURCE_KIND', message: expect.stringContaining('no column named split') as string })
+  })
+
   it('takes the column by its name, or the only binary one, and names the columns where it cannot tell', async () => {
     const bytes = [Buffer.from('one'), Buffer.from('two')]
     const column = (name: string): Parameters<typeof parquetOf>[0][number] => ({ name, data: bytes, type: 'BYTE_ARRAY' })

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ImageSource, openSource, openStore, type SourceItem, type Store } from '@layermill/storage'
-import { createBucket } from '@layermill/storage/testing'
+import { type ImageSource, LeftOut, listImages, openSource, openStore, type SourceItem, type Store } from '@layermill/storage'
+import { createBucket, putObject } from '@layermill/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { useS3Server } from './s3-server.js'
 
@@ -53,6 +53,38 @@ describe('an S3 source', () => {
     expect(brief(await itemsOf(await openSource(`s3://${bucket}/photos/a/**/*.{JPG,png}`, { labels: 'none' })))).toEqual(['1.png', 'b/2.JPG'])
     expect(brief(await itemsOf(await openSource(`s3://${bucket}/pets/cat/1.jpg`)))).toEqual(['1.jpg'])
     expect(await itemsOf(await openSource(`s3://${bucket}`, { labels: 'none' }))).toHaveLength(IMAGES.length + 3)
+  })
+
+  it('takes any key there is, also such as no path can be', async () => {
+    const keys = ['any//a.jpg', 'any/./b.jpg', 'any/../c.jpg', 'any/x/../../d.jpg', 'any//e.jpg/f.jpg', 'any/_raw%g.jpg', 'any/50%25 h+i.jpg', 'any/j']
+    for (const key of keys) await putObject(bucket, key, key === 'any/j' ? '\x89PNG\r\n\x1a\n' : `bytes of ${key}`)
+    await putObject(bucket, 'any/README', 'This is no picture')
+    await putObject(bucket, 'any/k.jp2', 'a format that is not read')
+    const source = await openSource(`s3://${bucket}/any/`, { labels: 'none' })
+    const leftOut = new LeftOut()
+    const items: SourceItem[] = []
+    for await (const item of listImages(source, { leftOut })) items.push(item)
+    expect(brief(items).toSorted()).toEqual([
+      '50%25 h+i.jpg', '__raw%g.jpg', '_raw%%2E%2E/c.jpg', '_raw%%2E/b.jpg', '_raw%/a.jpg', '_raw%/e.jpg/f.jpg', 'j', 'x/_raw%%2E%2E/_raw%%2E%2E/d.jpg',
+    ])
+    const read = await Promise.all(items.map(async (item) => Buffer.from(await source.read(item)).toString('latin1')))
+    expect(new Set(read)).toEqual(new Set(keys.map((key) => (key === 'any/j' ? '\x89PNG\r\n\x1a\n' : `bytes of ${key}`))))
+    expect(leftOut.table().map(({ reason, examples }) => [reason, examples])).toEqual([
+      ['without extension, and not a picture', ['README']], ['.jp2 (a picture format that is not read)', ['k.jp2']],
+    ])
+    for (const [i, item] of items.entries()) expect(brief(await itemsOf(source, item.key)), item.key).toEqual(brief(items).slice(i + 1))
+    await expect(openSource(`s3://${bucket}/any/../photos/`)).rejects.toMatchObject({ code: 'STORE_URL' })
+  })
+
+  it.each(['photos (1)', 'a[b]', '{a,b}', 'a?b', 'x!(y)', '!c', '**'])('takes a folder named %s by its name', async (name) => {
+    for (const other of ['a', 'b', 'ab', 'axb', 'photos 1', 'x', 'c']) await store.put(`odd/${other}/0.jpg`, '0')
+    await store.put(`odd/${name}/1.jpg`, '1')
+    await store.put(`odd/${name}/2.png`, '2')
+    const keys = async (place: string): Promise<string[]> => brief(await itemsOf(await openSource(`s3://${bucket}/odd/${place}`)))
+    expect(await keys(`${name}/`)).toEqual(['1.jpg', '2.png'])
+    expect(await keys(name)).toEqual(['1.jpg', '2.png'])
+    expect(await keys(`${name}/*.png`)).toEqual(['2.png'])
+    expect(await keys(`${name}/1.jpg`)).toEqual(['1.jpg'])
   })
 
   it('tells missing and changed images apart, and names what is not there', async () => {

@@ -1,3 +1,3 @@
 export { storeContract } from './store-contract.js'
-export { createBucket } from './buckets.js'
+export { createBucket, putObject } from './buckets.js'
 export { MemoryStore } from './memory-store.js'

@@ -73,7 +73,7 @@ export function readPax(body: Uint8Array): Map<string, string> | undefined {
     const space = body.indexOf(32, start)
     const length = space < 0 ? 0 : Number(new TextDecoder('latin1').decode(body.subarray(start, space)))
     const end = start + length
-    if (!Number.isSafeInteger(length) || end <= space || end > body.byteLength || body[end - 1] !== 10) return undefined
+    if (space < 0 || !Number.isSafeInteger(length) || end <= space || end > body.byteLength || body[end - 1] !== 10) return undefined
     const record = body.subarray(space + 1, end - 1)
     const equals = record.indexOf(61)
     if (equals < 1) return undefined

@@ -3,8 +3,10 @@ import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { LeftOut } from '../left-out.js'
 import { openSource } from '../open-source.js'
 import type { ImageSource, SourceItem } from '../source.js'
+import { readPax } from './tar-header.js'
 
 let folder = ''
 const long = `${'deep/'.repeat(30)}${'n'.repeat(120)}.jpg`
@@ -34,6 +36,11 @@ async function itemsOf(source: ImageSource, after?: string): Promise<SourceItem[
 
 const fileOf = (key: string): string => key.slice(key.indexOf('.tar/') + '.tar/'.length)
 
+it('refuses pax fields with anything behind them', () => {
+  expect(readPax(Buffer.from('11 path=ab\n'))).toEqual(new Map([['path', 'ab']]))
+  for (const rest of ['x', '0', 'path=cd\n', '\0'.repeat(5)]) expect(readPax(Buffer.from(`11 path=ab\n${rest}`))).toBeUndefined()
+})
+
 describe('tar archives', () => {
   it.each(['gnu', 'pax', 'ustar'])('reads %s, long names too, each image by its place and by its key alone', async (format) => {
     const names = ['a.jpg', 'notes.txt', 'b/c.PNG', ...(format === 'ustar' ? [] : [long]), 'empty.webp', '.hidden.jpg']
@@ -48,6 +55,34 @@ describe('tar archives', () => {
       expect(Buffer.from(await source.read({ key: item.key })).toString()).toBe(expected)
     }
     expect(await itemsOf(source, items[1]?.key)).toEqual(items.slice(2))
+  })
+
+  it('lets .cls decide over .json, whichever stands first', async () => {
+    const path = await pack('order.tar', {
+      '1.cls': '7', '1.jpg': 'x', '1.json': '{"label":"cat"}', '2.json': '{"label":"cat"}', '2.jpg': 'x', '2.cls': '8', '3.jpg': 'x', '3.cls': '9', '3.json': '{"cls":1}',
+      '4.json': '{"cls":2}', '4.cls': '', '4.jpg': 'x',
+    })
+    expect((await itemsOf(await openSource(path))).map(({ label }) => label)).toEqual(['7', '8', '9', '2'])
+  })
+
+  it.each(['gnu', 'pax'])('keeps names that are not UTF-8 apart (%s), and what has no extension', async (format) => {
+    const root = await mkdtemp(join(folder, 'raw-'))
+    const names = ['caf\xe9.jpg', 'caf\xe8.jpg', '\xb9\xb7/1.jpg', `${'n'.repeat(110)}\xff.jpg`, 'picture', 'LICENSE']
+    for (const name of names) {
+      const path = Buffer.from(`${root}/${name}`, 'latin1')
+      await mkdir(path.subarray(0, path.lastIndexOf('/')), { recursive: true })
+      await writeFile(path, name === 'picture' ? Buffer.from('GIF89a') : Buffer.from(name, 'latin1'))
+    }
+    const tar = join(folder, `raw-${format}.tar`)
+    // Archivers refuse the pax form of such names where they know their encoding.
+    execFileSync('tar', ['-cf', tar, `--format=${format}`, '-C', root, '.'], { env: { ...process.env, LC_ALL: 'C' }, stdio: ['ignore', 'pipe', 'ignore'] })
+    const source = await openSource(tar)
+    const leftOut = new LeftOut()
+    const items: SourceItem[] = []
+    for await (const item of source.items({ leftOut })) items.push(item)
+    expect(items.map(({ key }) => fileOf(key)).toSorted()).toEqual(['_raw%%B9%B7/1.jpg', '_raw%caf%E8.jpg', '_raw%caf%E9.jpg', `_raw%${'n'.repeat(110)}%FF.jpg`, 'picture'].toSorted())
+    expect(leftOut.table()).toMatchObject([{ reason: 'without extension, and not a picture', count: 1 }])
+    for (const item of items) if (!item.key.endsWith('picture')) expect(names).toContain(Buffer.from(await source.read(item)).toString('latin1'))
   })
 
   it('takes labels from .cls and .json of the sample, before or behind the image', async () => {
