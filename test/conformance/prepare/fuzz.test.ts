@@ -4,8 +4,8 @@ import { LayermillError } from '@layermill/models'
 import { expect, it } from 'vitest'
 
 const CODES = ['IMAGE_EMPTY', 'IMAGE_NOT_AN_IMAGE', 'IMAGE_TRUNCATED', 'IMAGE_CORRUPT', 'IMAGE_TOO_LARGE', 'IMAGE_UNSUPPORTED', 'IMAGE_TIMEOUT']
-/** Set PREPARE_FUZZ_CASES to try more (5,000 were tried before the release), PREPARE_FUZZ_SEED to try others. */
-const cases = Number(process.env['PREPARE_FUZZ_CASES'] ?? 1500)
+/** Set PREPARE_FUZZ_CASES to try more or fewer, PREPARE_FUZZ_SEED to try others. */
+const cases = Number(process.env['PREPARE_FUZZ_CASES'] ?? 5000)
 const seed = process.env['PREPARE_FUZZ_SEED'] ?? '1'
 
 /** Of a picture, so that a mutation that enlarges it stays affordable. */
@@ -56,9 +56,9 @@ async function samples(): Promise<Map<string, Buffer>> {
 
 async function outcomeOf(bytes: Buffer): Promise<string> {
   try {
-    const size = pictureSize(bytes)
+    // A header that cannot be read is no error by itself.
+    pictureSize(bytes)
     const image = await decodeImage(bytes, { maxPixels: MAX_PIXELS, timeoutMs: TIMEOUT_MS })
-    if (size === undefined || Math.max(size.width, size.height) === 0) return 'decoded'
     return image.data.length === image.width * image.height * 3 ? 'decoded' : 'decoded to the wrong length'
   } catch (error) {
     return error instanceof LayermillError ? error.code : `threw ${String(error)}`
