@@ -21,6 +21,16 @@ export function parseFailedReason(reason: string): { code: string; message: stri
 }
 
 /**
+ * Puts a job back for another worker that may take it after a while, without counting an attempt. Ends a processor: it always throws.
+ * @param delay milliseconds
+ */
+export async function handBackLater(job: Pick<Job, 'moveToDelayed'>, token: string | undefined, delay: number): Promise<never> {
+  await job.moveToDelayed(Date.now() + delay, token)
+  const { DelayedError } = await import('bullmq')
+  throw new DelayedError()
+}
+
+/**
  * Puts a job back in front of its queue for another worker, at once and without counting an attempt. Ends a processor: it always throws,
  * what BullMQ understands, or (where the lock was lost meanwhile) the queue's refusal.
  */

@@ -20,9 +20,9 @@ export async function writeRunRecord(store: Store, record: RunRecord): Promise<v
  * @returns the record as it is then; undefined where there is none, or another run's
  * @throws LayermillError `STORE_BUSY` where others change it all the time
  */
-async function changeUnended(store: Store, id: string, change: (record: RunRecord) => RunRecord | Promise<RunRecord>): Promise<RunRecord | undefined> {
+async function changeUnended(store: Store, id: string, change: (record: RunRecord) => RunRecord | Promise<RunRecord>, strict = false): Promise<RunRecord | undefined> {
   return changeObject(store, RUN_PATH, async bytes => {
-    const record = bytes === undefined ? undefined : parseRunRecord(bytes, store.url)
+    const record = bytes === undefined ? undefined : parseRunRecord(bytes, store.url, strict)
     if (record === undefined || record.id !== id) return undefined
     if (isTerminal(record.state)) return { value: record, text: undefined }
     const changed = await change(record)
@@ -33,9 +33,10 @@ async function changeUnended(store: Store, id: string, change: (record: RunRecor
 /**
  * Takes up a run that somebody was at before and may still be: makes a version of its record that is new whatever the store tells versions by,
  * so that the one before cannot write the record any more. A run that has ended, or another one, is left as it is.
+ * @throws LayermillError `RECORD_NEWER` where a newer version wrote it: fields that are not known here would be lost
  */
 export async function claimRun(store: Store, id: string): Promise<void> {
-  await changeUnended(store, id, record => ({ ...record, sittings: (record.sittings ?? 0) + 1 }))
+  await changeUnended(store, id, record => ({ ...record, sittings: (record.sittings ?? 0) + 1 }), true)
 }
 
 /**

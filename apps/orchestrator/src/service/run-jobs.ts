@@ -53,8 +53,17 @@ export function jobProgress(job: Pick<QueuedRun, 'progress'>): RunJobProgress | 
   return typeof progress === 'object' && 'summary' in progress ? (progress as RunJobProgress) : undefined
 }
 
+/** What a run's job says; undefined where a newer version made it. */
+function known(job: QueuedRun): RunJob | undefined {
+  try {
+    return readPayload('run', job.data)
+  } catch {
+    return undefined
+  }
+}
+
 function planned(job: QueuedRun): RunSummary {
-  const { run, spec } = readPayload('run', job.data)
+  const { run, spec } = known(job) ?? { run: job.id ?? '', spec: undefined }
   return {
     id: run, kind: spec?.kind ?? 'extract', state: 'planning', source: spec?.source ?? '', model: spec?.model ?? '', out: spec?.out,
     counts: { images: 0, done: 0, failed: 0, parts: 0 }, created: new Date(job.timestamp).toISOString(),
@@ -68,15 +77,15 @@ export function summarizeJob(job: QueuedRun, state: JobState | 'unknown'): RunSu
   // A queue gives null for what is not there yet.
   const result: RunSummary | null | undefined = job.returnvalue
   if (state === 'completed' && typeof result === 'object' && result !== null) return result
-  const known = jobProgress(job)?.summary ?? planned(job)
+  const told = jobProgress(job)?.summary ?? planned(job)
   if (state === 'failed') {
     const { code, message } = parseFailedReason(job.failedReason ?? 'unknown')
-    return { ...known, state: 'failed', finished: finishedTime(job), error: { code, message: redact(message) } }
+    return { ...told, state: 'failed', finished: finishedTime(job), error: { code, message: redact(message) } }
   }
   // Nobody is at it, and whoever comes will only note its end.
-  if (job.data.cancel === true && state !== 'active') return { ...known, state: 'cancelled' }
-  if (state === 'active') return known
-  const { waiting: _before, ...rest } = known
+  if (job.data.cancel === true && state !== 'active') return { ...told, state: 'cancelled' }
+  if (state === 'active') return told
+  const { waiting: _before, ...rest } = told
   const waiting = waitingOf(job, state)
   return waiting === undefined ? rest : { ...rest, waiting }
 }
@@ -92,6 +101,7 @@ function waitingOf(job: QueuedRun, state: JobState | 'unknown'): Waiting | undef
     const due = new Date((processedOn ?? timestamp) + delay).toISOString()
     return { code: 'retry', reason: `attempt ${attemptsMade} of ${job.opts.attempts ?? 1} failed: ${redact(failedReason)}; the next is due at ${due}`, since }
   }
+  if (known(job) === undefined) return { code: 'newer-version', reason: 'its job was made by a newer version: an orchestrator of that version must take it', since }
   if (Date.now() - timestamp < untold) return undefined
   return { code: 'no-orchestrator', reason: 'no orchestrator has taken it up', since }
 }

@@ -1,4 +1,4 @@
-import { type Broker, type FinetuneSpec, handBack, type JobWorker, parseFailedReason, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, toJobError } from '@layermill/jobs'
+import { type Broker, type FinetuneSpec, handBack, handBackLater, type JobWorker, parseFailedReason, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, toJobError } from '@layermill/jobs'
 import { errorCode, errorMessage } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import { type RunSummary, summarizeRun } from '../http/schemas.js'
@@ -83,6 +83,10 @@ class RunProcessor {
       const reason: unknown = control.signal.reason
       // A lost run's lock may be held all the same, where the queue forgot that another one held it: then the run is taken up again.
       if (reason instanceof RunHandedBack || reason instanceof RunLost) return await handBack(job, token)
+      if (isNewer(error) && Date.now() - job.timestamp < newerDeadline) {
+        this.options.note?.(`run ${job.id}: left to an orchestrator of a newer version: ${errorMessage(error)}`)
+        return await handBackLater(job, token, newerDelay)
+      }
       const failure = await toJobError(error)
       const [attempt, attempts] = [job.attemptsMade + 1, job.opts.attempts ?? 1]
       const last = attempt >= attempts || !worthAnotherTry(error)
@@ -220,6 +224,12 @@ class RunProcessor {
 function isHandedOver({ signal }: RunControl): boolean {
   return signal.aborted && !(signal.reason instanceof RunCancelled)
 }
+
+/** Whether a job, or the record of its run, has fields that only a newer version knows. */
+const isNewer = (error: unknown): boolean => ['PAYLOAD_INVALID', 'RECORD_NEWER'].includes(errorCode(error))
+/** Milliseconds for which such a run is left to others before it fails, and between two tries. */
+const newerDeadline = 15 * 60_000
+const newerDelay = 5000
 
 /** A run is taken up again however often its orchestrators vanish: that is no fault of the run's. */
 const maxStalledCount = 1_000_000
