@@ -82,6 +82,17 @@ beforeEach(async () => {
   now = new Date('2027-01-01T03:00:00Z')
 })
 
+it('runs again, though nothing has changed, where images failed for a reason that may have passed', async () => {
+  const runner = await added()
+  await tick(runner, 't1')
+  runs.end('extract-1')
+  runs.known.get('extract-1')!.failures = [{ key: 'a.png', code: 'IMAGE_UNREADABLE', reason: 'cannot read' }]
+  expect(await tick(runner, 't2')).toMatchObject({ state: 'running', run: 'extract-2' })
+  runs.end('extract-2')
+  runs.known.get('extract-2')!.failures = [{ key: 'a.png', code: 'IMAGE_CORRUPT', reason: 'damaged' }]
+  expect(await tick(runner, 't3')).toMatchObject({ state: 'skipped', reason: 'unchanged' })
+})
+
 it('runs where images changed since the last good run, and not otherwise', async () => {
   const runner = await added()
   expect(await tick(runner, 't1')).toMatchObject({ state: 'running', run: 'extract-1' })

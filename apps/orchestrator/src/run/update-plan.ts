@@ -2,6 +2,7 @@ import { type ErrorRow, errorsPath, type ImageSource, LeftOut, listImages, type 
 import { committedParts } from './commits.js'
 import { type Listing, manifestParts, writeManifest } from './manifest-plan.js'
 import type { PlannedJob } from './part-tracker.js'
+import { mayPass } from './passing-failures.js'
 import { cutParts } from './plan-parts.js'
 
 /** A change to a finished run: the new parts, and the parts that they replace or that are gone. Written down before it is carried out. */
@@ -42,13 +43,10 @@ async function failedKeys(store: Store, part: number): Promise<Set<string>> {
   return new Set((await failedImages(store, part)).map(({ key }) => key))
 }
 
-/** Failures whose reason may pass: of a file system, a network, or a moment. */
-const passing = new Set(['IMAGE_MISSING', 'IMAGE_UNREADABLE', 'IMAGE_CHANGED', 'IMAGE_TIMEOUT', 'IMAGE_DENIED', 'IMAGE_ARCHIVED'])
-
 /** Keys of a part's images to try again at every update. What the listing does not find either (an empty etag) is still missing. */
 async function passingKeys(store: Store, part: number, known: ReadonlyMap<string, KnownImage>): Promise<string[]> {
   const rows = await failedImages(store, part)
-  return rows.filter(({ key, code }) => passing.has(code) && known.get(key)?.etag !== '').map(({ key }) => key)
+  return rows.filter(row => mayPass(row) && known.get(row.key)?.etag !== '').map(({ key }) => key)
 }
 
 /** A part's rows again, each with where its result is, where it has one. */

@@ -3,6 +3,7 @@ import { errorCode } from '@layermill/models'
 import type { RunService } from '../http/services.js'
 import type { Notify } from '../notify/events.js'
 import { readRunRecord } from '../run/record-store.js'
+import { mayPass } from '../run/passing-failures.js'
 import { isTerminal } from '../run/states.js'
 import { type FingerprintEnvironment, fingerprintOf } from './fingerprint.js'
 import { isOpen, type ScheduleHistory, type ScheduleRecord, type Tick, withTick } from './records.js'
@@ -142,8 +143,12 @@ export class TickRunner {
       return now.getTime() - Date.parse(tick.at) > startingFor ? { ...tick, state: 'lost', finished: now.toISOString() } : undefined
     }
     try {
-      const { state, finished, error } = await this.environment.runs.get(tick.run)
-      return isTerminal(state) ? { ...tick, state: state as 'done' | 'failed' | 'cancelled', finished: finished ?? now.toISOString(), error } : undefined
+      const { kind, state, finished, error, failures = [] } = await this.environment.runs.get(tick.run)
+      if (!isTerminal(state)) return undefined
+      // Images that failed for a reason that may have passed are tried again by the next update, though nothing has changed: it is not skipped.
+      const again = kind === 'extract' && failures.some(mayPass)
+      const ended = { ...tick, state: state as 'done' | 'failed' | 'cancelled', finished: finished ?? now.toISOString(), error }
+      return again ? { ...ended, fingerprint: undefined } : ended
     } catch (error) {
       if (errorCode(error) !== 'RUN_UNKNOWN') throw error
       return this.#endedByStore(tick, now)
