@@ -241,6 +241,8 @@ describe('.safetensors', () => {
     const huge = Buffer.from(bytes)
     huge.writeBigUInt64LE(1_000_000_000n)
     await expect(openTensorFile(fromBytes(huge))).rejects.toMatchObject({ code: 'WEIGHTS_FORMAT' })
+    const many = Object.fromEntries(Array.from({ length: 20_001 }, (_, i) => [`t${i}`, { dtype: 'F32', shape: [0], bytes: F32(0) }]))
+    await expect(openTensorFile(fromBytes(encodeSafetensors(many)))).rejects.toMatchObject({ code: 'WEIGHTS_FORMAT', message: /20001 tensors \(at most 20000\)/ })
   })
 })
 
