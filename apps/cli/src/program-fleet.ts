@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import type { FleetChange } from './commands/fleet.js'
 import type { ListOptions, RunsOptions } from './commands/runs.js'
 import type { ServeOptions } from './commands/serve.js'
 import type { TokensOptions } from './commands/tokens.js'
@@ -94,7 +95,7 @@ function reach(command: Command): Command {
 }
 
 function addRuns(program: Command, output: Output, result: Result): void {
-  const runs = program.command('runs').description('list, show, watch, cancel and resume the runs of a fleet')
+  const runs = program.command('runs').description('list, show, watch, pause, cancel and resume the runs of a fleet')
     .addHelpText('after', '\nExamples:\n  layermill runs list --queue redis://localhost:6379 --state running\n  layermill runs watch extract-20260102-0a1b2c3d --server https://layermill.example\n  layermill runs resume s3://bucket/features --queue redis://localhost:6379')
   reach(runs.command('list').description('the runs that the queue knows, newest first'))
     .option('--state <state>', 'planning, running, done, failed or cancelled')
@@ -113,7 +114,10 @@ function addRuns(program: Command, output: Output, result: Result): void {
   reach(runs.command('cancel').argument('<run>', 'its id').description('ends a run; what is committed stays, and it can be resumed'))
     .addHelpText('after', '\nExample:\n  layermill runs cancel extract-20260102-0a1b2c3d --queue redis://localhost:6379')
     .action(async (id: string, options: RunsOptions) => (await import('./commands/runs.js')).cancelRun(output, id, options))
-  reach(runs.command('resume').argument('<run|out>', 'its id, or where its results are (then --queue)').description('goes on with a run that failed, was cancelled, or was forgotten by a wiped queue'))
+  reach(runs.command('pause').argument('<run>', 'its id').description('lets go of a run until it is resumed; parts under way are finished'))
+    .addHelpText('after', '\nExample:\n  layermill runs pause extract-20260102-0a1b2c3d --queue redis://localhost:6379')
+    .action(async (id: string, options: RunsOptions) => (await import('./commands/runs.js')).pauseRun(output, id, options))
+  reach(runs.command('resume').argument('<run|out>', 'its id, or where its results are (then --queue)').description('goes on with a run that is paused, failed, was cancelled, or was forgotten by a wiped queue'))
     .option('--detach', 'only queue it: an orchestrator (layermill serve) carries it out')
     .option('--weights-store <url>', storeText)
     .option('--allow-private-weights', `with --queue: ${privateText}`)
@@ -121,6 +125,19 @@ function addRuns(program: Command, output: Output, result: Result): void {
     .action(async (target: string, options: RunsOptions & { detach?: boolean }) => {
       result.exitCode = await (await import('./commands/runs.js')).resumeRun(output, target, options)
     })
+}
+
+function addFleetState(program: Command, output: Output): void {
+  const fleet = program.command('fleet').description('pause and resume all workers of a fleet')
+    .addHelpText('after', '\nExamples:\n  layermill fleet pause --queue redis://localhost:6379\n  layermill fleet resume --server https://layermill.example')
+  const add = (what: FleetChange, description: string): void => {
+    reach(fleet.command(what).description(description))
+      .addHelpText('after', `\nExample:\n  layermill fleet ${what} --queue redis://localhost:6379`)
+      .action(async (options: RunsOptions) => (await import('./commands/fleet.js')).fleetCommand(output, what, options))
+  }
+  add('pause', 'workers finish what they have and begin nothing more')
+  add('resume', 'workers go on')
+  add('show', 'whether workers may begin anything')
 }
 
 function addTokens(program: Command, output: Output): void {
@@ -144,6 +161,7 @@ export function addFleet(program: Command, output: Output, result: Result): void
   addServe(program, result)
   addWorker(program, output, result)
   addRuns(program, output, result)
+  addFleetState(program, output)
   addSchedules(program, output)
   addTokens(program, output)
 }

@@ -20,6 +20,16 @@ export function parseFailedReason(reason: string): { code: string; message: stri
   return { code: /stalled/.test(reason) ? 'WORKER_LOST' : 'UNEXPECTED', message: reason }
 }
 
+/** Milliseconds for which a job is parked where nobody takes it out before: five years. */
+const parked = 5 * 365 * 24 * 3600_000
+
+/** Puts a job aside until it is promoted. Ends a processor, as `handBack` does, without counting an attempt. */
+export async function park(job: Pick<Job, 'moveToDelayed'>, token: string | undefined): Promise<never> {
+  await job.moveToDelayed(Date.now() + parked, token)
+  const { DelayedError } = await import('bullmq')
+  throw new DelayedError()
+}
+
 /**
  * Puts a job back for another worker that may take it after a while, without counting an attempt. Ends a processor: it always throws.
  * @param delay milliseconds

@@ -1,7 +1,9 @@
 import { LayermillError } from '@layermill/models'
 import { z } from 'zod'
 import { hasCredentials } from './redact.js'
+import { priorities } from './priority.js'
 import { RunSpec } from './spec.js'
+import { kinds } from './spec-fields.js'
 import { formatZodError } from './spec-error.js'
 
 /** Queues by what their jobs do. */
@@ -71,6 +73,10 @@ export const RunJob = z.strictObject({
   cancel: z.boolean().optional(),
   /** Goes on with a run that ended early, and is not a new command for it. */
   resume: z.boolean().optional(),
+  /** Since when it is paused, ISO 8601: whoever has it lets go of it within seconds, and it waits until it is resumed. */
+  paused: z.string().optional(),
+  /** Of a spec that is too large for a job: its hash, and what lists of runs show. The spec is in the run's store. */
+  submitted: z.strictObject({ sha256: z.string(), kind: z.enum(kinds), source: z.string(), model: z.string(), out: z.string().optional(), priority: z.enum(priorities).optional() }).optional(),
 })
 export type RunJob = z.output<typeof RunJob>
 

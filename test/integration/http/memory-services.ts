@@ -1,4 +1,4 @@
-import type { FleetService, QueueDepth, QueueJob, QueueJobPage, ReadinessCheck, RunDetail, RunEvent, RunEventOptions, RunListQuery, RunPage, RunPlan, RunService, RunSummary, WorkerInfo } from '@layermill/orchestrator'
+import type { FleetService, FleetState, QueueDepth, QueueJob, QueueJobPage, ReadinessCheck, RunDetail, RunEvent, RunEventOptions, RunListQuery, RunPage, RunPlan, RunService, RunSummary, WorkerInfo } from '@layermill/orchestrator'
 import { LayermillError } from '@layermill/models'
 import type { RunSpec, RunState } from '@layermill/jobs'
 
@@ -61,6 +61,13 @@ export class MemoryRuns implements RunService {
     const run = await this.get(id)
     if (run.state === 'done' || run.state === 'failed') throw new LayermillError('RUN_FINISHED', `The run ${id} is ${run.state}`)
     this.setState(id, 'cancelled')
+    return run
+  }
+
+  async pause(id: string): Promise<RunSummary> {
+    const run = await this.get(id)
+    if (ended(run.state)) throw new LayermillError('RUN_FINISHED', `The run ${id} is ${run.state}`)
+    run.waiting = { code: 'paused', reason: 'the run is paused', since: '2026-01-02T03:04:05.000Z' }
     return run
   }
 
@@ -153,6 +160,22 @@ export class MemoryFleet implements FleetService {
 
   queues(): Promise<QueueDepth[]> {
     return this.failure === undefined ? Promise.resolve(this.queueList) : Promise.reject(this.failure)
+  }
+
+  paused = false
+
+  state(): Promise<FleetState> {
+    return this.failure === undefined ? Promise.resolve({ paused: this.paused }) : Promise.reject(this.failure)
+  }
+
+  pause(): Promise<FleetState> {
+    this.paused = true
+    return this.state()
+  }
+
+  resume(): Promise<FleetState> {
+    this.paused = false
+    return this.state()
   }
 
   jobs(queue: string): Promise<QueueJobPage> {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { RunSpec } from '@layermill/jobs'
 import { LayermillError } from '@layermill/models'
-import { RunDetail, RunEvent, RunPage, RunPlan, RunSummary } from '@layermill/orchestrator/api'
+import { FleetState, RunDetail, RunEvent, RunPage, RunPlan, RunSummary } from '@layermill/orchestrator/api'
 import type { RunEventOptions, RunListQuery } from '@layermill/orchestrator/http'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import type { RunClient } from './run-client.js'
@@ -25,11 +25,18 @@ async function* serverEvents(response: Response): AsyncGenerator<RunEvent> {
 /** The runs of a server, `layermill serve`. */
 export class HttpRunClient implements RunClient {
   readonly flag: string
+  readonly fleet: RunClient['fleet']
   readonly #server: ServerConnection
 
   /** @throws LayermillError `SPEC_INVALID` for what is not the URL of a server. */
   constructor(url: string, token: string | undefined) {
     this.#server = new ServerConnection(url, token)
+    const server = this.#server
+    this.fleet = {
+      state: () => server.json('GET', '/v1/fleet', FleetState),
+      pause: () => server.json('POST', '/v1/fleet/pause', FleetState),
+      resume: () => server.json('POST', '/v1/fleet/resume', FleetState),
+    }
     this.flag = `--server ${this.#server.base}`
   }
 
@@ -52,6 +59,10 @@ export class HttpRunClient implements RunClient {
 
   cancel(id: string): Promise<RunSummary> {
     return this.#server.json('POST', `/v1/runs/${encodeURIComponent(id)}/cancel`, RunSummary)
+  }
+
+  pause(id: string): Promise<RunSummary> {
+    return this.#server.json('POST', `/v1/runs/${encodeURIComponent(id)}/pause`, RunSummary)
   }
 
   resume(id: string): Promise<RunSummary> {

@@ -118,6 +118,15 @@ export async function cancelRun(output: Output, id: string, options: RunsOptions
   })
 }
 
+/** `layermill runs pause RUN`: lets go of it until it is resumed; parts under way are finished. */
+export async function pauseRun(output: Output, id: string, options: RunsOptions): Promise<void> {
+  await withRunClient(output, options, async client => {
+    const run = await client.pause(id)
+    if (options.json) output.json(run)
+    else output.line(`${id} is paused; to go on: layermill runs resume ${id} ${client.flag}`)
+  })
+}
+
 /** A run's id, as the queue has it; what is no id is where a run's results are. */
 const isRunId = (text: string): boolean => /^[a-z]+-\d{8}-[0-9a-f]{8}$/.test(text)
 

@@ -28,6 +28,7 @@ export function boundRuns(runs: RunService, deadline: number): RunService {
     list: query => bound(runs.list(query)),
     get: id => bound(runs.get(id)),
     cancel: id => bound(runs.cancel(id)),
+    pause: id => bound(runs.pause(id)),
     resume: id => bound(runs.resume(id)),
     // Events take as long as the run.
     events: (id, options) => runs.events(id, options),
@@ -44,6 +45,9 @@ export function boundFleet(fleet: FleetService, deadline: number): FleetService 
     jobs: (queue, query) => bound(fleet.jobs(queue, query)),
     retryJob: (queue, id) => bound(fleet.retryJob(queue, id)),
     removeJob: (queue, id) => bound(fleet.removeJob(queue, id)),
+    pause: () => bound(fleet.pause()),
+    resume: () => bound(fleet.resume()),
+    state: () => bound(fleet.state()),
     ready: () => bound(fleet.ready()),
   }
 }

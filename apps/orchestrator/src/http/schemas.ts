@@ -153,6 +153,12 @@ export const QueueDepth = z.object({
 }).meta({ id: 'QueueDepth', description: 'Jobs of one queue by state.' })
 export type QueueDepth = z.output<typeof QueueDepth>
 
+/** What holds for all workers of a fleet. */
+export const FleetState = z.object({
+  paused: z.boolean().describe('Workers begin nothing more; what they have they finish.'),
+}).meta({ id: 'FleetState', description: 'Whether the workers of a fleet may begin anything.' })
+export type FleetState = z.output<typeof FleetState>
+
 /** One thing that must be there for the orchestrator to work: the queue, the store. */
 export const ReadinessCheck = z.object({ name: z.string(), ok: z.boolean(), detail: z.string().optional() })
 export type ReadinessCheck = z.output<typeof ReadinessCheck>

@@ -1,7 +1,7 @@
 import type { RunKind, RunSpec, RunState } from '@layermill/jobs'
 import type { QueueJob, QueueJobPage, QueueJobState } from './schemas/queue-jobs.js'
 import type { RunPlan } from './schemas/plan.js'
-import type { QueueDepth, ReadinessCheck, RunDetail, RunEvent, RunPage, RunSummary, WorkerInfo } from './schemas.js'
+import type { FleetState, QueueDepth, ReadinessCheck, RunDetail, RunEvent, RunPage, RunSummary, WorkerInfo } from './schemas.js'
 
 export interface RunListQuery {
   state?: RunState
@@ -44,7 +44,12 @@ export interface RunService {
    */
   cancel(id: string): Promise<RunSummary>
   /**
-   * Goes on with a run that failed, was cancelled or interrupted.
+   * Lets go of a run until it is resumed; pausing a paused run changes nothing.
+   * @throws LayermillError `RUN_UNKNOWN`; `RUN_FINISHED` for one that has ended.
+   */
+  pause(id: string): Promise<RunSummary>
+  /**
+   * Goes on with a run that is paused, failed, was cancelled or interrupted.
    * @throws LayermillError `RUN_UNKNOWN`; `RUN_ACTIVE` for one that is being worked on; `RUN_FINISHED` for one that is done.
    */
   resume(id: string): Promise<RunSummary>
@@ -86,6 +91,12 @@ export interface FleetService {
    * @throws LayermillError `QUEUE_UNKNOWN`, `JOB_UNKNOWN`, `JOB_ACTIVE`; `RUN_ACTIVE` for a run that has not ended.
    */
   removeJob(queue: string, id: string): Promise<void>
+  /** Lets workers begin nothing more; what they have they finish. Pausing a paused fleet changes nothing. */
+  pause(): Promise<FleetState>
+  /** Lets workers go on. */
+  resume(): Promise<FleetState>
+  /** Whether workers may begin anything. */
+  state(): Promise<FleetState>
   /** Asks everything the orchestrator needs; a check that fails is an answer, not an error. */
   ready(): Promise<ReadinessCheck[]>
 }

@@ -9,6 +9,7 @@ export function preparedRuns(runs: RunService, prepare: (spec: RunSpec) => Promi
     list: query => runs.list(query),
     get: id => runs.get(id),
     cancel: id => runs.cancel(id),
+    pause: id => runs.pause(id),
     resume: id => runs.resume(id),
     events: (id, options) => runs.events(id, options),
     countByState: () => runs.countByState(),

@@ -1,7 +1,7 @@
 import { beatTimeout, type Broker, queueNames, readBeat, type WorkerBeat } from '@layermill/jobs'
 import { errorMessage } from '@layermill/models'
 import type { Store } from '@layermill/storage'
-import type { QueueDepth, ReadinessCheck, WorkerInfo } from '../http/schemas.js'
+import type { FleetState, QueueDepth, ReadinessCheck, WorkerInfo } from '../http/schemas.js'
 import type { QueueJob, QueueJobPage } from '../http/schemas/queue-jobs.js'
 import type { FleetService, QueueJobQuery } from '../http/services.js'
 import { QueueJobs } from './queue-jobs.js'
@@ -9,6 +9,8 @@ import { QueueJobs } from './queue-jobs.js'
 /** Heartbeats of workers that ended without a word are removed after so many milliseconds. */
 const forgetAfter = 10 * 60_000
 
+/** Queues that workers take jobs from. */
+const workedOff = [queueNames.parts, queueNames.gradients]
 const depthNames = [queueNames.runs, queueNames.parts, queueNames.gradients]
 
 export interface QueueFleetOptions {
@@ -57,6 +59,20 @@ export class QueueFleetService implements FleetService {
 
   removeJob(queue: string, id: string): Promise<void> {
     return this.#jobs.remove(queue, id)
+  }
+
+  async pause(): Promise<FleetState> {
+    for (const name of workedOff) await this.broker.queue(name).pause()
+    return { paused: true }
+  }
+
+  async resume(): Promise<FleetState> {
+    for (const name of workedOff) await this.broker.queue(name).resume()
+    return { paused: false }
+  }
+
+  async state(): Promise<FleetState> {
+    return { paused: await this.broker.queue(queueNames.parts).isPaused() }
   }
 
   async ready(): Promise<ReadinessCheck[]> {

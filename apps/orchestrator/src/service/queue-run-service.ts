@@ -1,7 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { isDeepStrictEqual } from 'node:util'
 import { type Broker, type JobState, makePayload, type RunJob, type RunRecord, type RunSpec, type RunState } from '@layermill/jobs'
-import { getNetwork, LayermillError, networkIds } from '@layermill/models'
+import { errorCode, getNetwork, LayermillError, networkIds } from '@layermill/models'
 import type { ErrorRow, Store } from '@layermill/storage'
 import { describeRun, type RunDetail, type RunEvent, type RunPage, type RunSummary, type TrainingState } from '../http/schemas.js'
 import type { RunPlan } from '../http/schemas/plan.js'
@@ -14,6 +13,7 @@ import { layerResults } from '../run/identity.js'
 import { cancelRun, readRunRecord } from '../run/record-store.js'
 import { isTerminal } from '../run/states.js'
 import { trainedNetwork } from '../train/plan.js'
+import { sameSpec, slimJob, wholeJob } from './large-spec.js'
 import type { PlanRun } from './plan-run.js'
 import { readEpochs } from './read-epochs.js'
 import { checkReachable, likeness, runIdFor } from './submission.js'
@@ -36,6 +36,9 @@ const listedStates = ['active', 'waiting', 'prioritized', 'delayed', 'completed'
 const listInterval = 1000
 /** How long a run that is being cancelled may take to end, in milliseconds. */
 const endingDeadline = 10_000
+
+/** How long a run that the queue has lost may take to come back, in milliseconds. */
+const recoveryPatience = 90_000
 
 /** Refuses at once what cannot work, where that is known without the weights. */
 function checkSpec(spec: RunSpec): void {
@@ -64,11 +67,6 @@ async function readStored(store: Store): Promise<StoredRun> {
 const conflict = (where: string, what: string): LayermillError =>
   new LayermillError('RUN_CONFLICT', `${where} ${what}`, { hint: 'choose another out, or replace what is there with overwrite' })
 
-/** A spec as a queue gives it back: JSON, whose fields may come in another order (PostgreSQL sorts them). */
-function asKept(spec: RunJob['spec']): unknown {
-  return spec === undefined ? undefined : JSON.parse(JSON.stringify(spec))
-}
-
 /** Runs on a queue: one job each, under the run's id. What the queue forgets is still in the runs' stores. */
 export class QueueRunService implements RunService {
   readonly #queue: RunQueue
@@ -95,7 +93,7 @@ export class QueueRunService implements RunService {
     }
     if (existing === undefined || spec.overwrite || isEmptyRun(existing)) await checkReachable(spec, this.environment)
     const id = runIdFor(existing, spec, () => this.environment.newId(spec.kind))
-    return this.#start(makePayload('run', { v: 1, run: id, store: url, spec }))
+    return this.#start({ v: 1, run: id, store: url, spec })
   }
 
   async plan(spec: RunSpec, signal?: AbortSignal): Promise<RunPlan> {
@@ -115,7 +113,7 @@ export class QueueRunService implements RunService {
     if (record.state === 'done') throw new LayermillError('RUN_FINISHED', `The run ${record.id} at ${url} is done`)
     const job = await this.#queue.getJob(record.id)
     if (job !== undefined) return this.resume(record.id)
-    return this.#start(makePayload('run', { v: 1, run: record.id, store: url, spec: { ...record.spec, overwrite: false }, resume: true }))
+    return this.#start({ v: 1, run: record.id, store: url, spec: { ...record.spec, overwrite: false }, resume: true })
   }
 
   async list({ state, kind, cursor, limit }: RunListQuery): Promise<RunPage> {
@@ -132,7 +130,8 @@ export class QueueRunService implements RunService {
     const { record, epochs, failures } = await this.#withStore(job.data.store, readStored).catch((): StoredRun => ({}))
     const training = isTerminal(summary.state) ? undefined : jobProgress(job)?.training
     if (record?.id === id) return { ...describeRun(record), ...summary, failures, training, epochs, ...await runNotes(record, url => this.environment.openStore(url)) }
-    return { ...summary, generation: 0, spec: { ...job.data.spec }, planned: false }
+    const { spec } = await this.#withStore(job.data.store, store => wholeJob(job.data, store)).catch(() => job.data)
+    return { ...summary, generation: 0, spec: { ...(spec ?? job.data.submitted) }, planned: false }
   }
 
   async cancel(id: string): Promise<RunSummary> {
@@ -141,26 +140,50 @@ export class QueueRunService implements RunService {
     if (isTerminal(summary.state)) throw new LayermillError('RUN_FINISHED', `The run ${id} is ${summary.state}`)
     await job.updateData({ ...job.data, cancel: true })
     this.#listed = undefined
+    // One that is paused lies aside: whoever takes it now notes its end.
+    if (job.data.paused !== undefined && (await job.getState()) === 'delayed') await job.promote()
     // Whoever works on it sees it. Where nobody does, workers would go on with what is queued.
     if ((await job.getState()) !== 'active') await this.#withStore(job.data.store, store => this.#stop(id, store))
     return (await this.#find(id)).summary
   }
 
+  /** Lets go of a run until it is resumed: parts under way are finished, no others are begun. */
+  async pause(id: string): Promise<RunSummary> {
+    const { job, summary } = await this.#find(id)
+    if (isTerminal(summary.state)) throw new LayermillError('RUN_FINISHED', `The run ${id} is ${summary.state}`)
+    if (job.data.paused === undefined) await job.updateData({ ...job.data, paused: this.environment.now().toISOString() })
+    this.#listed = undefined
+    return (await this.#find(id)).summary
+  }
+
   async resume(id: string): Promise<RunSummary> {
     const { job, summary } = await this.#ending(id)
+    if (job.data.paused !== undefined && !isTerminal(summary.state)) return this.#unpause(id, job)
     if (summary.state === 'done') throw new LayermillError('RUN_FINISHED', `The run ${id} is done`)
     if (!isTerminal(summary.state)) throw new LayermillError('RUN_ACTIVE', `The run ${id} is ${summary.state}`)
-    const { cancel: _cancel, ...data } = job.data
+    const { cancel: _cancel, paused: _paused, ...data } = job.data
     try {
       await job.remove()
     } catch (cause) {
       throw new LayermillError('RUN_ACTIVE', `The run ${id} is just being ended; try again in a moment`, { cause })
     }
-    return this.#start(makePayload('run', { ...data, resume: true }))
+    return this.#start({ ...data, resume: true })
   }
 
   events(id: string, options: RunEventOptions): AsyncGenerator<RunEvent, void, undefined> {
-    return runEvents(id, options, this.#hub, async run => this.#view(run))
+    let seen: RunView | undefined
+    let lost: number | undefined
+    return runEvents(id, options, this.#hub, async run => {
+      try {
+        seen = await this.#view(run)
+        lost = undefined
+      } catch (error) {
+        // A queue that lost its data gets its runs back from an orchestrator.
+        lost ??= performance.now()
+        if (seen === undefined || errorCode(error) !== 'RUN_UNKNOWN' || performance.now() - lost > recoveryPatience) throw error
+      }
+      return seen
+    })
   }
 
   async countByState(): Promise<Partial<Record<RunState, number>>> {
@@ -174,17 +197,18 @@ export class QueueRunService implements RunService {
   }
 
   /** Queues a run, or finds that the same command is queued or under way already. */
-  async #start(data: RunJob): Promise<RunSummary> {
+  async #start(whole: RunJob): Promise<RunSummary> {
+    const data = makePayload('run', await this.#withStore(whole.store, store => slimJob(whole, store)))
     const old = await this.#queue.getJob(data.run)
     const state = await old?.getState()
     // A finished job would keep another of its id from being added.
     if (old !== undefined && (state === 'completed' || state === 'failed')) await old.remove()
-    const added = await this.#queue.add(data.spec?.kind ?? 'run', data, runJobOptions(data.run, data.store))
+    const added = await this.#queue.add(whole.spec?.kind ?? 'run', data, runJobOptions(data.run, data.store))
     this.#listed = undefined
     const job = await this.#queue.getJob(added.id!)
     if (job === undefined) throw new LayermillError('UNAVAILABLE', `the queue lost the run ${added.id} as it was added; try again`)
     const summary = summarizeJob(job, await job.getState())
-    if (isDeepStrictEqual(job.data.spec, asKept(data.spec))) return summary
+    if (sameSpec(job.data, data)) return summary
     throw conflict(data.store, `is being written by run ${summary.id} with another spec`)
   }
 
@@ -193,6 +217,17 @@ export class QueueRunService implements RunService {
     if (isTerminal(summary.state) || summary.waiting !== undefined) return summary
     const waiting = this.environment.trouble?.()
     return waiting === undefined ? summary : { ...summary, waiting }
+  }
+
+  /** Takes a paused run up again; where an orchestrator is just letting go of it, once it has. */
+  async #unpause(id: string, job: QueuedRun): Promise<RunSummary> {
+    const deadline = performance.now() + endingDeadline
+    while ((await job.getState()) === 'active' && performance.now() < deadline) await pause(200)
+    const { paused: _paused, ...data } = job.data
+    await job.updateData(data)
+    if ((await job.getState()) === 'delayed') await job.promote().catch(() => undefined)
+    this.#listed = undefined
+    return (await this.#find(id)).summary
   }
 
   /** Ends a run that nobody works on, and takes its parts off the queue. */

@@ -6,6 +6,14 @@ export class RunCancelled extends Error {
   }
 }
 
+/** Somebody asked for a pause: the run waits, with what it has, until it is resumed. */
+export class RunPaused extends Error {
+  constructor() {
+    super('the run was paused')
+    this.name = 'RunPaused'
+  }
+}
+
 /** This process stops: another one goes on with the run. */
 export class RunHandedBack extends Error {
   constructor() {
@@ -42,7 +50,7 @@ export class RunControl {
     this.#renewed = performance.now()
   }
 
-  stop(reason: RunCancelled | RunHandedBack | RunLost): void {
+  stop(reason: RunCancelled | RunPaused | RunHandedBack | RunLost): void {
     this.#abort.abort(reason)
   }
 

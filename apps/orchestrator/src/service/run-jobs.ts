@@ -63,7 +63,8 @@ function known(job: QueuedRun): RunJob | undefined {
 }
 
 function planned(job: QueuedRun): RunSummary {
-  const { run, spec } = known(job) ?? { run: job.id ?? '', spec: undefined }
+  const { run, spec: whole, submitted } = known(job) ?? { run: job.id ?? '', spec: undefined, submitted: undefined }
+  const spec = whole ?? submitted
   return {
     id: run, kind: spec?.kind ?? 'extract', state: 'planning', source: spec?.source ?? '', model: spec?.model ?? '', out: spec?.out,
     counts: { images: 0, done: 0, failed: 0, parts: 0 }, created: new Date(job.timestamp).toISOString(),
@@ -84,6 +85,7 @@ export function summarizeJob(job: QueuedRun, state: JobState | 'unknown'): RunSu
   }
   // Nobody is at it, and whoever comes will only note its end.
   if (job.data.cancel === true && state !== 'active') return { ...told, state: 'cancelled' }
+  if (job.data.paused !== undefined) return { ...told, waiting: { code: 'paused', reason: 'the run is paused', since: job.data.paused } }
   if (state === 'active') return told
   const { waiting: _before, ...rest } = told
   const waiting = waitingOf(job, state)

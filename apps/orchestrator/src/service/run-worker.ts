@@ -1,4 +1,4 @@
-import { type Broker, type FinetuneSpec, handBack, handBackLater, type JobWorker, parseFailedReason, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, toJobError } from '@layermill/jobs'
+import { type Broker, type FinetuneSpec, handBack, handBackLater, type JobWorker, park, parseFailedReason, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, toJobError } from '@layermill/jobs'
 import { errorCode, errorMessage } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import { type RunSummary, summarizeRun } from '../http/schemas.js'
@@ -10,21 +10,25 @@ import { superviseTraining } from '../train/supervise-training.js'
 import { fencedStore } from './fenced-store.js'
 import { heldRecord } from './held-record.js'
 import { JobTraining, type OpenTrainingEnvironment } from './job-training.js'
+import { dropSubmitted, wholeJob } from './large-spec.js'
 import { lastingParts } from './lasting-parts.js'
 import { openJobRun } from './open-job-run.js'
 import { ProgressReport } from './progress-report.js'
-import { RunCancelled, RunControl, RunHandedBack, RunLost } from './run-control.js'
+import { RunCancelled, RunControl, RunHandedBack, RunLost, RunPaused } from './run-control.js'
 import { jobProgress, type QueuedRun, type RunJobProgress, runQueue, type RunQueue, summarizeJob, worthAnotherTry } from './run-jobs.js'
+import { RunRecovery } from './run-recovery.js'
 import { type Sitting, SittingMarks } from './sitting-marks.js'
 import { TrainingReport } from './training-report.js'
 
 export interface RunWorkerOptions {
-  /** Runs at once. Default 16: following one costs little. */
+  /** Runs at once. Default 64: following one costs little, and one that waits for an orchestrator gets no share of the workers. */
   readonly concurrency?: number
   /** Milliseconds after which another orchestrator takes over the runs of one that is gone. Default 60 s. */
   readonly lockDuration?: number
   /** Milliseconds between looks whether a run was cancelled. Default 2 s. */
   readonly cancelInterval?: number
+  /** Milliseconds between looks for runs that the queue has lost. Default 15 s. */
+  readonly recoverInterval?: number
   /** See `superviseRun`. */
   readonly backlog?: number
   readonly reconcileInterval?: number
@@ -46,6 +50,7 @@ export interface RunWorker {
 /** Carries out runs off the queue. */
 class RunProcessor {
   readonly #active = new Map<string, RunControl>()
+  readonly recovery: RunRecovery
   #closing = false
 
   constructor(
@@ -53,7 +58,10 @@ class RunProcessor {
     private readonly marks: SittingMarks,
     private readonly environment: RunEnvironment,
     private readonly options: RunWorkerOptions,
-  ) {}
+  ) {
+    const { note, recoverInterval } = options
+    this.recovery = new RunRecovery(queue, { openStore: url => environment.openStore(url), note, interval: recoverInterval })
+  }
 
   get lockDuration(): number {
     return this.options.lockDuration ?? 60_000
@@ -74,13 +82,16 @@ class RunProcessor {
     // A job comes again only once its lock ran out, whatever this process takes itself for.
     this.#active.get(job.id!)?.stop(new RunLost())
     this.#active.set(job.id!, control)
+    this.recovery.saw(job.id!, job.data)
     const watch = setInterval(() => void this.#watch(job, control), this.options.cancelInterval ?? 2000)
     try {
       const run = await this.#carryOut(job, control)
+      this.recovery.forget(job.id!)
       await this.#tellEnd(job, run)
       return run
     } catch (error) {
       const reason: unknown = control.signal.reason
+      if (reason instanceof RunPaused) return await park(job, token)
       // A lost run's lock may be held all the same, where the queue forgot that another one held it: then the run is taken up again.
       if (reason instanceof RunHandedBack || reason instanceof RunLost) return await handBack(job, token)
       if (isNewer(error) && Date.now() - job.timestamp < newerDeadline) {
@@ -110,25 +121,33 @@ class RunProcessor {
   /** Stops a run that was cancelled, or whose job is gone (a queue that was wiped). */
   async #watch(job: QueuedRun, control: RunControl): Promise<void> {
     const current = await this.queue.getJob(job.id!).catch(() => job)
-    if (current === undefined) control.stop(new RunLost())
+    if (current === undefined) {
+      control.stop(new RunLost('the queue has lost the run'))
+      void this.recovery.look()
+    } else if (current.data.paused !== undefined && current.data.cancel !== true) control.stop(new RunPaused())
     else if (current.data.cancel === true) control.stop(new RunCancelled())
   }
 
   async #carryOut(job: QueuedRun, control: RunControl): Promise<RunSummary> {
-    const data = readPayload('run', job.data)
+    const carried = readPayload('run', job.data)
     const fence = (at: Store): Store => fencedStore(at, () => control.check())
     const lasting = (queue: PartQueue): PartQueue => lastingParts(queue, () => isHandedOver(control))
-    const fenced = fence(await this.environment.openStore(data.store))
+    const fenced = fence(await this.environment.openStore(carried.store))
     const store = heldRecord(fenced, () => control.lose())
     const training = new JobTraining({ open: this.options.training, fence, lasting })
     let sitting: Sitting | undefined
     try {
+      const data = await wholeJob(carried, fenced)
+      // Receivers of the end are told by the spec.
+      if (data.spec !== undefined) Object.assign(job.data, { spec: data.spec })
       if (data.cancel === true) return await this.#cancelled(job, fenced)
+      if (data.paused !== undefined) control.stop(new RunPaused())
       control.signal.throwIfAborted()
       sitting = await this.#sit(data.run, fenced)
       control.signal.throwIfAborted()
       await claimRun(fenced, data.run)
       const opened = await openJobRun(data, { opened: jobProgress(job) !== undefined, store, environment: this.environment, training })
+      await dropSubmitted(data, fenced)
       control.signal.throwIfAborted()
       await job.updateProgress({ summary: { ...summarizeRun(opened), id: data.run } } satisfies RunJobProgress)
       this.options.note?.(`run ${job.id}: ${opened.state}, from ${opened.spec.source} to ${store.url}`)
@@ -137,8 +156,12 @@ class RunProcessor {
       return { ...summarizeRun(record), id: data.run }
     } catch (error) {
       // Others wait for their turn where this one is suspected.
-      await (control.signal.reason instanceof RunHandedBack ? sitting?.left() : sitting?.passed())
+      await (control.signal.reason instanceof RunHandedBack || control.signal.reason instanceof RunPaused ? sitting?.left() : sitting?.passed())
       if (control.signal.reason instanceof RunCancelled) return await this.#cancelled(job, fenced)
+      if (control.signal.reason instanceof RunPaused) {
+        this.options.note?.(`run ${job.id}: paused`)
+        throw error
+      }
       const ended = await this.#endedBy(error, job, store)
       if (ended === undefined) throw error
       return ended
@@ -222,7 +245,7 @@ class RunProcessor {
 
 /** Whether another orchestrator goes on with the run. */
 function isHandedOver({ signal }: RunControl): boolean {
-  return signal.aborted && !(signal.reason instanceof RunCancelled)
+  return signal.aborted && !(signal.reason instanceof RunCancelled) && !(signal.reason instanceof RunPaused)
 }
 
 /** Whether a job, or the record of its run, has fields that only a newer version knows. */
@@ -244,16 +267,18 @@ export function startRunWorker(broker: Broker, environment: RunEnvironment, opti
   const worker: JobWorker<RunJob, RunSummary> = broker.worker<RunJob, RunSummary>(
     queueNames.runs,
     (job, token) => processor.process(job, token),
-    { concurrency: options.concurrency ?? 16, lockDuration, stalledInterval: lockDuration / 2, maxStalledCount },
+    { concurrency: options.concurrency ?? 64, lockDuration, stalledInterval: lockDuration / 2, maxStalledCount },
   )
   worker.on('locksRenewed', ({ jobIds }) => jobIds.forEach(id => processor.control(id)?.renew()))
   worker.on('lockRenewalFailed', ids => ids.forEach(id => processor.control(id)?.stop(new RunLost())))
+  processor.recovery.start()
   return {
     async close() {
       // First no new ones: a run that is handed back must not come back here.
       const closed = worker.close()
       processor.handBackAll()
       await closed
+      await processor.recovery.stop()
     },
   }
 }

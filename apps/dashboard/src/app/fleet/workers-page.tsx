@@ -1,4 +1,6 @@
-import type { WorkerInfo } from '@layermill/orchestrator/api'
+import type { FleetState, WorkerInfo } from '@layermill/orchestrator/api'
+import { useState } from 'preact/hooks'
+import { may, postJson } from '../core/api.js'
 import { ago, rate } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { link } from '../core/route.js'
@@ -39,11 +41,30 @@ export function WorkerTable({ workers, run }: { workers: readonly WorkerInfo[]; 
   )
 }
 
+/** Whether workers may begin anything, and for admins the button that changes it. */
+function FleetSwitch() {
+  const { data, refresh } = usePolled<FleetState>('/v1/fleet', 5000)
+  const [error, setError] = useState<unknown>()
+  if (data === undefined) return null
+  const change = async (): Promise<void> => {
+    setError(undefined)
+    await postJson(`/v1/fleet/${data.paused ? 'resume' : 'pause'}`).catch(setError)
+    refresh()
+  }
+  return (
+    <div class="actions">
+      {data.paused ? <span class="badge cancelled"><span class="mark" aria-hidden="true" />paused</span> : null}
+      {may('admin') ? <button type="button" onClick={() => void change()}>{data.paused ? 'Resume all' : 'Pause all'}</button> : null}
+      <ProblemNote error={error} />
+    </div>
+  )
+}
+
 export function WorkersPage() {
   const { data, error } = usePolled<{ workers: WorkerInfo[] }>('/v1/workers', 2000)
   return (
     <>
-      <header class="page"><h1>Workers</h1></header>
+      <header class="page"><h1>Workers</h1><FleetSwitch /></header>
       <ProblemNote error={error} />
       {data === undefined ? (error === undefined ? <Loading what="workers" /> : null)
         : data.workers.length === 0 ? <Empty title="No worker is connected"><p class="muted">Start one with <code>layermill worker --queue URL</code>.</p></Empty>

@@ -13,13 +13,13 @@ import { useRun, type LiveRun } from './use-run.js'
 
 const ended = (state: RunDetail['state']): boolean => state === 'done' || state === 'failed' || state === 'cancelled'
 
-/** Cancel, which is asked twice, and resume. */
+/** Pause and resume; cancel, which is asked twice. */
 function Actions({ run, refresh }: { run: RunDetail; refresh: () => void }) {
   const [error, setError] = useState<unknown>()
   const [asking, setAsking] = useState(false)
   const [busy, setBusy] = useState(false)
   if (!may('submit') || run.state === 'done') return null
-  const act = async (what: 'cancel' | 'resume'): Promise<void> => {
+  const act = async (what: 'cancel' | 'pause' | 'resume'): Promise<void> => {
     setBusy(true)
     setError(undefined)
     setAsking(false)
@@ -40,7 +40,14 @@ function Actions({ run, refresh }: { run: RunDetail; refresh: () => void }) {
             <button type="button" class="danger" disabled={busy} onClick={() => void act('cancel')}>Yes, cancel it</button>
             <button type="button" onClick={() => setAsking(false)}>Go on</button>
           </>
-        ) : <button type="button" disabled={busy} onClick={() => setAsking(true)}>Cancel run</button>}
+        ) : (
+          <>
+            {run.waiting?.code === 'paused'
+              ? <button type="button" disabled={busy} onClick={() => void act('resume')}>Resume</button>
+              : <button type="button" disabled={busy} onClick={() => void act('pause')}>Pause</button>}
+            <button type="button" disabled={busy} onClick={() => setAsking(true)}>Cancel run</button>
+          </>
+        )}
       <ProblemNote error={error} />
     </div>
   )

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { App } from '../app.js'
-import { QueueList, WorkerList } from '../schemas.js'
+import { FleetState, QueueList, WorkerList } from '../schemas.js'
 import { QueueJob, QueueJobPage, QueueJobParams, QueueJobQuery, QueueParams } from '../schemas/queue-jobs.js'
 import type { FleetService } from '../services.js'
 import { problems } from './problems.js'
@@ -52,6 +52,27 @@ export function addFleetRoutes(app: App, fleet: FleetService): void {
   app.get('/v1/queues', {
     schema: { tags, summary: 'Show how deep the queues are', operationId: 'listQueues', response: { 200: QueueList, ...problems() } },
   }, async () => ({ queues: await fleet.queues() }))
+
+  app.get('/v1/fleet', {
+    schema: { tags, summary: 'Show whether workers may begin anything', operationId: 'getFleet', response: { 200: FleetState, ...problems() } },
+  }, async () => fleet.state())
+
+  app.post('/v1/fleet/pause', {
+    schema: {
+      tags, summary: 'Pause the workers', operationId: 'pauseFleet', response: { 200: FleetState, ...problems() },
+      description: 'They finish what they have and begin nothing more until they are resumed. Runs stay as they are.',
+    },
+  }, async request => {
+    request.log.info({ caller: request.caller?.name }, 'fleet paused')
+    return fleet.pause()
+  })
+
+  app.post('/v1/fleet/resume', {
+    schema: { tags, summary: 'Let the workers go on', operationId: 'resumeFleet', response: { 200: FleetState, ...problems() } },
+  }, async request => {
+    request.log.info({ caller: request.caller?.name }, 'fleet resumed')
+    return fleet.resume()
+  })
 
   addQueueJobRoutes(app, fleet)
 }

@@ -51,10 +51,17 @@ export function addRunRoutes(app: App, runs: RunService): void {
     },
   }, async (request, reply) => reply.code(202).send(await runs.cancel(request.params.id)))
 
+  app.post('/v1/runs/:id/pause', {
+    schema: {
+      tags, summary: 'Pause a run', operationId: 'pauseRun', params, response: { 202: RunSummary, ...problems(404, 409) },
+      description: 'Parts that are being computed are finished, no others are begun, until the run is resumed. A fine-tuning run goes on from its last checkpoint.',
+    },
+  }, async (request, reply) => reply.code(202).send(await runs.pause(request.params.id)))
+
   app.post('/v1/runs/:id/resume', {
     schema: {
       tags, summary: 'Resume a run', operationId: 'resumeRun', params, response: { 200: RunPlan, 202: RunSummary, ...problems(404, 409) },
-      description: 'Goes on with a run that failed, was cancelled or was interrupted. Committed parts are not computed again.',
+      description: 'Goes on with a run that is paused, failed, was cancelled or was interrupted. Committed parts are not computed again.',
     },
   }, async (request, reply) => reply.code(202).send(await runs.resume(request.params.id)))
 }

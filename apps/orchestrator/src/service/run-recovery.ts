@@ -1,0 +1,98 @@
+import type { RunJob } from '@layermill/jobs'
+import { errorMessage } from '@layermill/models'
+import type { RunEnvironment } from '../run/environment.js'
+import { readRunRecord } from '../run/record-store.js'
+import { runJobOptions, type RunQueue } from './run-jobs.js'
+
+const liveStates = ['active', 'waiting', 'prioritized', 'delayed'] as const
+
+export interface RunRecoveryOptions {
+  readonly openStore: RunEnvironment['openStore']
+  readonly note?: ((text: string) => void) | undefined
+  /** Milliseconds between looks. Default 15 s. */
+  readonly interval?: number | undefined
+}
+
+interface Known {
+  readonly data: RunJob
+  /** When it was first seen, in milliseconds. */
+  readonly seen: number
+}
+
+/**
+ * Keeps in mind which runs a queue has, and queues again those that it forgot: a server that lost its data, or a failover that lost the last
+ * writes. The store decides: a run that has ended there is left alone. Several orchestrators do so beside each other: a run's job
+ * has the run's id, and is added once.
+ */
+export class RunRecovery {
+  readonly #known = new Map<string, Known>()
+  #timer: NodeJS.Timeout | undefined
+  #looking: Promise<void> | undefined
+
+  constructor(private readonly queue: RunQueue, private readonly options: RunRecoveryOptions) {}
+
+  start(): void {
+    void this.look()
+    this.#timer = setInterval(() => void this.look(), this.options.interval ?? 15_000)
+    this.#timer.unref()
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#known.clear()
+    await this.#looking
+  }
+
+  /** A run that this process takes up. */
+  saw(id: string, data: RunJob): void {
+    this.#known.set(id, { data, seen: this.#known.get(id)?.seen ?? Date.now() })
+  }
+
+  /** A run that has ended. */
+  forget(id: string): void {
+    this.#known.delete(id)
+  }
+
+  /** Compares the queue with what is known. Never rejects: a queue that is away is looked at again later. */
+  look(): Promise<void> {
+    this.#looking ??= this.#look().catch(() => undefined).finally(() => { this.#looking = undefined })
+    return this.#looking
+  }
+
+  async #look(): Promise<void> {
+    const live = new Map<string, RunJob>()
+    for (const state of liveStates) {
+      for (const job of await this.queue.getJobs([state])) if (job?.id !== undefined) live.set(job.id, job.data)
+    }
+    for (const [id, known] of this.#known) if (!live.has(id)) await this.#missed(id, known)
+    for (const [id, data] of live) this.saw(id, data)
+  }
+
+  async #missed(id: string, { data, seen }: Known): Promise<void> {
+    const job = await this.queue.getJob(id)
+    const state = await job?.getState()
+    if (state === 'completed' || state === 'failed') return this.forget(id)
+    // It changed its state while the lists were read.
+    if (job !== undefined) return
+    try {
+      const record = await this.#record(data.store)
+      const own = record?.id === id
+      const replaces = record !== undefined && !own && data.spec?.overwrite === true && Date.parse(record.created) < seen
+      const ended = own && (record.state === 'done' || record.state === 'cancelled')
+      if (ended || data.cancel === true || (record !== undefined && !own && !replaces)) return this.forget(id)
+      await this.queue.add(data.spec?.kind ?? 'run', own ? { ...data, resume: true } : data, runJobOptions(id, data.store))
+      this.options.note?.(`run ${id}: the queue had lost it; it is queued again and goes on from ${data.store}`)
+    } catch (error) {
+      this.options.note?.(`run ${id}: the queue has lost it, and it cannot be queued again yet: ${errorMessage(error)}`)
+    }
+  }
+
+  async #record(url: string): Promise<Awaited<ReturnType<typeof readRunRecord>>> {
+    const store = await this.options.openStore(url)
+    try {
+      return await readRunRecord(store)
+    } finally {
+      await store.close()
+    }
+  }
+}
