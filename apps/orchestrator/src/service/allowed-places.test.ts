@@ -72,7 +72,8 @@ it('knows of every field whether it names a place', () => {
     'size', 'resample', 'prepare', 'requireCpu', 'autoOrient', 'device', 'engine', 'maxErrors', 'maxBytes', 'imageTimeout', 'overwrite', 'notify', 'plan', 'partSize', 'batchSize', 'precision', 'retryFailed', 'cacheSize',
     'layers', 'pool', 'dtype', 'format', 'update', 'selfCheck', 'top', 'oversample', 'layer', 'head', 'dropout', 'base', 'batchNorm', 'auxiliary', 'classWeights',
     'labelSmoothing', 'augment', 'augmentCopies', 'optimizer', 'learningRate', 'momentum', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'gradientClip', 'schedule',
-    'warmupEpochs', 'epochs', 'microBatch', 'earlyStopping', 'seed', 'exchange', 'checkpointSteps', 'keepCheckpoints', 'export', 'requestPayer',
+    'warmupEpochs', 'epochs', 'microBatch', 'earlyStopping', 'seed', 'exchange', 'checkpointSteps', 'keepCheckpoints', 'export',
+    'requestPayer', 'noSignRequest', 'priority', 'onOverflow',
   ]
   const known = new Set([...places, ...others])
   // A field that is new here: does it name what is read or written? Then allowed-places.ts must look at it.
