@@ -48,11 +48,12 @@ async function tokensOf(options: ServeOptions, warn: (text: string) => void): Pr
   return openTokens(file, warn)
 }
 
-/** A registry that cannot be reached now may be later; one that two runs could spoil in silence is refused. */
-async function checkRegistry(root: string): Promise<void> {
-  const store = openStore(root)
+/** Refuses a place that two writers could spoil in silence, before anything is opened. One that cannot be reached now may be later. */
+async function checkConditions(place: string | undefined, what: string): Promise<void> {
+  if (place === undefined) return
+  const store = openStore(place)
   try {
-    await requireExactSwaps(store, 'a registry of models')
+    await requireExactSwaps(store, what)
   } catch (error) {
     if (errorCode(error) === 'STORE_CONDITIONS') throw error
   } finally {
@@ -76,7 +77,8 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const proxy = proxyOptions(options)
   const hooks = await webhookOptions(options)
   const root = registryRoot(options)
-  if (root !== undefined) await checkRegistry(root)
+  await checkConditions(root, 'a registry of models')
+  await checkConditions(options.state, 'schedules')
   const broker = await openFleetQueue(options.queue, text => logger.warn(text))
   const weights = fleetWeights(options.weightsStore, text => logger.info(text))
   const load = fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Answer, fail, ok, ScriptedServer } from '../testing/scripted-server.js'
+import { requireExactSwaps } from '../change-object.js'
 import { S3Store } from './s3-store.js'
 
 const reset: Answer = (request) => request.socket.resetAndDestroy()
@@ -123,6 +124,21 @@ describe('writing to a server that fails', () => {
     expect(await store.put('file', 'x', { ifAbsent: true })).toBe(true)
     expect(server.requests.slice(-2)).toEqual(['HEAD /bucket/run/file', 'PUT /bucket/run/file'])
     expect(await store.conditions()).toEqual({ ifAbsent: false, ifMatch: undefined })
+    expect(await store.swapsExactly()).toBe(false)
+    await expect(requireExactSwaps(store, 'a registry of models')).rejects.toMatchObject({
+      code: 'STORE_CONDITIONS', message: expect.stringMatching(/s3:\/\/bucket\/run.*registry of models/) as string,
+    })
+  })
+
+  it('warns once of a server that knows no conditions, whatever is opened', async () => {
+    const warnings: string[] = []
+    for (const place of ['s3://bucket/a', 's3://bucket/b']) {
+      const warned = new S3Store(place, { AWS_ENDPOINT_URL_S3: server.endpoint }, undefined, text => warnings.push(text))
+      server.script = [ok(), ok(), ok(), ok(), fail(404, 'NoSuchKey'), ok()]
+      expect(await warned.put('file', 'x', { ifAbsent: true })).toBe(true)
+      await warned.close()
+    }
+    expect(warnings).toEqual([expect.stringContaining('s3://bucket ignores conditional writes')])
   })
 
   it('takes an upload in parts away when a part is refused', async () => {
