@@ -211,6 +211,15 @@ describe('Keras', () => {
 })
 
 describe('a network without its end', () => {
+  it('is a base to fine-tune, and is made again from its description', async () => {
+    const { fineTunedNetwork, networkDescription, networkFromDescription } = await import('../heads.js')
+    const base = getNetwork('resnet50', { without: ['fc6'] })
+    const network = fineTunedNetwork(base, { layer: 'pool5', classes: ['a', 'b'] })
+    const again = networkFromDescription(JSON.parse(JSON.stringify(networkDescription(network))) as ReturnType<typeof networkDescription>)
+    expect(again.nodes).toEqual(network.nodes)
+    expect(parameterShapes(again).get('fc/W')).toEqual([2, 2048])
+  })
+
   it('says why a layer is not there, and which are', async () => {
     const { resolveLayers } = await import('../network.js')
     const network = getNetwork('resnet50', { without: ['fc6'] })

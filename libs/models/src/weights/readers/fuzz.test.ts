@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ZipFile } from 'yazl'
 import { LayermillError } from '../../errors.js'
 import { assembleWeights } from '../assemble.js'
 import { RandomStream } from '../prng.js'
@@ -84,6 +85,22 @@ describe('damaged files', () => {
     const path = join(folder, 'a.npz')
     await writeNpz(path, tensors)
     await checkDamage(await readFile(path), 'npz', 400)
+  })
+
+  it('.keras', async () => {
+    const path = join(folder, 'inner.h5')
+    const datasets = [...tensors].map(([name, tensor]) => ({
+      layer: name.startsWith('fc7') ? 'fc2' : 'predictions', role: name.endsWith('W') ? 'kernel' : 'bias', tensor: name.endsWith('W') ? toIo(tensor) : tensor,
+    }) as const)
+    await writeKeras(path, datasets, 2)
+    const zip = new ZipFile()
+    zip.addBuffer(Buffer.from('{"keras_version": "3.15.1"}'), 'metadata.json', { compress: false })
+    zip.addBuffer(Buffer.from('{"class_name": "Sequential", "config": {"layers": []}}'), 'config.json', { compress: false })
+    zip.addBuffer(await readFile(path), 'model.weights.h5', { compress: false })
+    zip.end()
+    const chunks: Buffer[] = []
+    for await (const chunk of zip.outputStream as AsyncIterable<Buffer>) chunks.push(chunk)
+    await checkDamage(Buffer.concat(chunks), 'keras', 60)
   })
 
   it('.h5', async () => {
