@@ -22,7 +22,7 @@ const code = (text: string): number => text.codePointAt(0) ?? 0
  */
 export function parseGlob(pattern: string): GlobNode[] {
   if (pattern.length > LONGEST) throw new LayermillError('SOURCE_KIND', `a pattern of ${pattern.length} characters; expected at most ${LONGEST}`)
-  return new GlobReader([...pattern]).sequence(0, 0, pattern.length).nodes
+  return new GlobReader(Array.from(pattern)).sequence(0, 0, pattern.length).nodes
 }
 
 /** Whether a text holds a pattern at all. */

@@ -38,7 +38,7 @@ class Automaton {
   private node(node: GlobNode, next: number): number {
     switch (node.kind) {
       case 'text':
-        return [...node.text].reduceRight((after, char) => this.add((code) => code === char.codePointAt(0), [after]), next)
+        return Array.from(node.text).reduceRight((after, char) => this.add((code) => code === char.codePointAt(0), [after]), next)
       case 'any':
         return this.add(visible, [next])
       case 'class':

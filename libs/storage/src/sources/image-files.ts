@@ -43,7 +43,7 @@ export function reasonOf(name: string): string {
 /** Bytes of a file's beginning that say whether it is a picture. */
 export const MAGIC_BYTES = 16
 
-const startsWith = (bytes: Uint8Array, text: string, at = 0): boolean => [...text].every((char, i) => bytes[at + i] === char.charCodeAt(0))
+const startsWith = (bytes: Uint8Array, text: string, at = 0): boolean => Array.from(text).every((char, i) => bytes[at + i] === char.charCodeAt(0))
 
 /** Whether a file that has no extension begins as a picture does. */
 export function beginsAsImage(bytes: Uint8Array): boolean {

@@ -117,11 +117,11 @@ async function separatorOf(chunks: AsyncIterator<Uint8Array>): Promise<{ separat
   const read: Uint8Array[] = []
   let size = 0
   while (size < HEADER_BYTES) {
-    const { value, done } = await chunks.next()
-    if (done === true) break
-    read.push(value)
-    size += value.byteLength
-    if (value.includes(10)) break
+    const next = await chunks.next()
+    if (next.done === true) break
+    read.push(next.value)
+    size += next.value.byteLength
+    if (next.value.includes(10)) break
   }
   const [header = ''] = new TextDecoder().decode(Buffer.concat(read)).trimStart().split(/\r?\n/)
   const plain = header.replaceAll(/"[^"]*"/g, '')

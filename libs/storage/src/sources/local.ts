@@ -11,9 +11,9 @@ const TRANSIENT = new Set(['EIO', 'ESTALE', 'ETIMEDOUT', 'EAGAIN', 'EBUSY', 'EMF
 /** A failed reading of a file as the image's error, or as the network's where another try may succeed. */
 export function imageError(path: string | Buffer, error: unknown): LayermillError {
   if (error instanceof LayermillError) return error
-  if (isAbsent(error)) return new LayermillError('IMAGE_MISSING', `${path} does not exist`, { cause: error })
+  if (isAbsent(error)) return new LayermillError('IMAGE_MISSING', `${path.toString()} does not exist`, { cause: error })
   const code = TRANSIENT.has(errorCode(error)) ? 'SOURCE_UNREACHABLE' : 'IMAGE_UNREADABLE'
-  return new LayermillError(code, `cannot read ${path}: ${errorMessage(error)}`, { cause: error })
+  return new LayermillError(code, `cannot read ${path.toString()}: ${errorMessage(error)}`, { cause: error })
 }
 
 /** A local image's size and version, undefined where there is no such file. */
@@ -51,7 +51,7 @@ export async function readImage(path: string | Buffer, etag: string | undefined)
   try {
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
     const before = await file.stat({ bigint: true })
-    if (!before.isFile()) throw new LayermillError('IMAGE_UNREADABLE', `${path} is not a file`)
+    if (!before.isFile()) throw new LayermillError('IMAGE_UNREADABLE', `${path.toString()} is not a file`)
     const listed = etag === undefined || etag === '' ? fileEtag(before) : etag
     if (fileEtag(before) !== listed) throw changedImage(path)
     const bytes = await readRange(file, 0, Infinity)
@@ -65,5 +65,5 @@ export async function readImage(path: string | Buffer, etag: string | undefined)
 }
 
 export function changedImage(path: string | Buffer): LayermillError {
-  return new LayermillError('IMAGE_CHANGED', `${path} has changed since it was listed`, { hint: 'Run again to list it anew.' })
+  return new LayermillError('IMAGE_CHANGED', `${path.toString()} has changed since it was listed`, { hint: 'Run again to list it anew.' })
 }
