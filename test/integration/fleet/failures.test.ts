@@ -26,25 +26,29 @@ afterAll(() => fleet?.stop())
 const named = (where: string): RegExp =>
   new RegExp(`2 images failed:\\n  disc/bad\\.png: .+  \\[IMAGE_NOT_AN_IMAGE\\]\\n  square/worse\\.png: .+\\n  \\(all reasons are in ${where}/errors/\\)`)
 
-it('are named by a command that a fleet carries out, through a queue and through a server', async () => {
+const extract = (out: string, most: string, ...reach: string[]) => fleet.run([...smallRun(source, out, '--max-errors', most), ...reach]).ended
+
+it('are named by a command that a fleet carries out through a queue', async () => {
+  const out = join(root, 'extracted')
+  const done = await extract(out, '2', '--queue', fleet.queue)
+  expect(done.code, done.stderr).toBe(3)
+  expect(done.stderr).toMatch(named(out))
+  const again = await extract(out, '2', '--queue', fleet.queue)
+  expect(again.stderr).toContain('already done')
+  const file = join(root, 'predicted.jsonl')
+  const predicted = await fleet.run(['predict', source, '--model', 'googlenet', '--weights', 'random:1', '--out', file, '--max-errors', '2', '--queue', fleet.queue]).ended
+  expect(predicted.stderr).toMatch(named(`${file}.run`))
+}, 240_000)
+
+it('are named by a command that a fleet carries out through a server, also where they end the run', async () => {
   const { url } = await fleet.serve()
-  for (const [i, reach] of [['--queue', fleet.queue], ['--server', url]].entries()) {
-    const out = join(root, `extracted-${i}`)
-    const done = await fleet.run([...smallRun(source, out, '--max-errors', '2'), ...reach]).ended
-    expect(done.code, done.stderr).toBe(3)
-    expect(done.stderr).toMatch(named(out))
-    const again = await fleet.run([...smallRun(source, out, '--max-errors', '2'), ...reach]).ended
-    expect(again.stderr).toContain('already done')
-
-    const file = join(root, `predicted-${i}.jsonl`)
-    const network = ['--model', 'googlenet', '--weights', 'random:1']
-    const predicted = await fleet.run(['predict', source, ...network, '--out', file, '--max-errors', '2', ...reach]).ended
-    expect(predicted.stderr).toMatch(named(`${file}.run`))
-
-    const refused = await fleet.run([...smallRun(source, join(root, `refused-${i}`), '--max-errors', '1'), ...reach]).ended
-    expect(refused.code, refused.stderr).toBe(1)
-    expect(refused.stderr).toMatch(/2 images failed, more than --max-errors 1 allows \(1 of 14\): disc\/bad\.png: .+; square\/worse\.png: .+\[TOO_MANY_ERRORS\]/)
-  }
+  const out = join(root, 'extracted there')
+  const done = await extract(out, '2', '--server', url)
+  expect(done.code, done.stderr).toBe(3)
+  expect(done.stderr).toMatch(named(out))
+  const refused = await extract(join(root, 'refused'), '1', '--server', url)
+  expect(refused.code, refused.stderr).toBe(1)
+  expect(refused.stderr).toMatch(/2 images failed, more than --max-errors 1 allows \(1 of 14\): disc\/bad\.png: .+; square\/worse\.png: .+\[TOO_MANY_ERRORS\]/)
 }, 240_000)
 
 it('are left out of an evaluation by a fleet, which gives what one process gives', async () => {
