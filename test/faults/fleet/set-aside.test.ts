@@ -38,6 +38,7 @@ describe('marks of sittings', () => {
     // One end, then handed back: the end is remembered, and there is none to add.
     await new SittingMarks(broker).begin('once')
     for (let sitting = 0; sitting < 4; sitting++) await (await new SittingMarks(broker).begin('once')).left()
+    await expect(new SittingMarks(broker).begin('once')).resolves.toBeDefined()
   })
 
   it('are not taken away by a sitting that another one has followed', async () => {

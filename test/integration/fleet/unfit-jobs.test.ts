@@ -24,7 +24,7 @@ async function open(url: string): Promise<Broker> {
 }
 
 const part = (run: string, number: number, more: Record<string, unknown> = {}): { name: string; data: PartJob; opts: { jobId: string } } =>
-  ({ name: 'extract', data: { v: 1, run, store: `/out/${run}`, part: number, generation: 0, ...more } as PartJob, opts: { jobId: `${run}_0_${number}` } })
+  ({ name: 'extract', data: { v: 1, run, store: `/out/${run}`, part: number, generation: 0, ...more }, opts: { jobId: `${run}_0_${number}` } })
 
 /** A processor that cannot reach one run's place, and how often it tried. */
 function without(run: string, has: { reach: boolean }) {

@@ -121,14 +121,14 @@ class Supervision {
 
   /** Follows what the run waits for, where others compute. */
   private watch(tracker: PartTracker): WorkerWatch | undefined {
-    const { workers, trouble, unfitDeadline } = this.options.environment
-    if (workers === undefined) return undefined
+    const { environment } = this.options
+    if (environment.workers === undefined) return undefined
     return new WorkerWatch({
       run: this.record.id,
-      workers: async () => workers(),
-      trouble: () => trouble?.(),
+      workers: async () => (await environment.workers?.()) ?? [],
+      trouble: () => environment.trouble?.(),
       jobsAreTold: true,
-      unfitDeadline,
+      unfitDeadline: environment.unfitDeadline,
       onWaiting: waiting => {
         this.waiting = waiting
         this.onChange(tracker.current)

@@ -131,10 +131,9 @@ class TrainingSupervision {
   /** Follows what the training waits for, where workers compute it. */
   private watch(onUnfit: (error: LayermillError) => void): WorkerWatch | undefined {
     const { runs } = this.options.environment
-    const { workers } = runs
-    if (workers === undefined) return undefined
+    if (runs.workers === undefined) return undefined
     return new WorkerWatch({
-      run: this.record.id, workers: async () => workers(), trouble: () => runs.trouble?.(), jobsAreTold: false, unfitDeadline: runs.unfitDeadline,
+      run: this.record.id, workers: async () => (await runs.workers?.()) ?? [], trouble: () => runs.trouble?.(), jobsAreTold: false, unfitDeadline: runs.unfitDeadline,
       onWaiting: waiting => this.options.onWaiting?.(waiting), onUnfit,
     })
   }
