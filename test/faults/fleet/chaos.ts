@@ -2,8 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { CliOptions, CliProcess } from '../../helpers/cli.js'
 import type { Fleet } from '../../helpers/fleet.js'
 
-export const processFaults = ['kill worker', 'kill orchestrator', 'kill redis', 'freeze worker', 'freeze orchestrator'] as const
+export const processFaults = ['kill worker', 'kill orchestrator', 'kill redis', 'freeze worker', 'freeze orchestrator', 'fail over redis', 'refuse writes'] as const
 export type ProcessFault = (typeof processFaults)[number]
+type RedisFault = Extract<ProcessFault, 'kill redis' | 'fail over redis' | 'refuse writes'>
 
 /** Locks run out after this many seconds in these tests; what is frozen is so for longer. */
 export const lockSeconds = 2
@@ -27,7 +28,7 @@ interface Slot {
 
 /** A fleet whose processes die, freeze and come back. */
 export class Chaos {
-  readonly struck: Record<ProcessFault, number> = { 'kill worker': 0, 'kill orchestrator': 0, 'kill redis': 0, 'freeze worker': 0, 'freeze orchestrator': 0 }
+  readonly struck: Record<ProcessFault, number> = { 'kill worker': 0, 'kill orchestrator': 0, 'kill redis': 0, 'freeze worker': 0, 'freeze orchestrator': 0, 'fail over redis': 0, 'refuse writes': 0 }
   readonly #workers: Slot[] = []
   readonly #orchestrators: Slot[] = []
   readonly #under: Promise<void>[] = []
@@ -59,7 +60,7 @@ export class Chaos {
   strike(): void {
     const fault = this.#plan.shift()
     if (fault === undefined) return
-    if (fault === 'kill redis') this.#background(() => this.#killRedis())
+    if (fault === 'kill redis' || fault === 'fail over redis' || fault === 'refuse writes') this.#background(() => this.#onRedis(fault))
     else this.#onProcess(fault)
   }
 
@@ -68,7 +69,7 @@ export class Chaos {
     while (this.#under.length > 0) await Promise.all(this.#under.splice(0))
   }
 
-  #onProcess(fault: Exclude<ProcessFault, 'kill redis'>): void {
+  #onProcess(fault: Exclude<ProcessFault, RedisFault>): void {
     const slots = fault.endsWith('worker') ? this.#workers : this.#orchestrators
     const free = slots.filter(slot => !slot.busy)
     const slot = free[Math.floor(this.options.random() * free.length)]
@@ -98,16 +99,37 @@ export class Chaos {
     process.child.kill('SIGCONT')
   }
 
-  async #killRedis(): Promise<void> {
+  async #onRedis(fault: RedisFault): Promise<void> {
     if (this.#redisDown) {
-      this.#plan.push('kill redis')
+      this.#plan.push(fault)
       return
     }
     this.#redisDown = true
-    this.struck['kill redis'] += 1
-    await this.options.fleet.redis.kill()
-    await this.options.fleet.redis.restart()
+    this.struck[fault] += 1
+    await this.#redisFaults[fault]()
     this.#redisDown = false
+  }
+
+  /** What happens to Redis, and how it comes back. Each is one entry. */
+  readonly #redisFaults: Readonly<Record<RedisFault, () => Promise<void>>> = {
+    'kill redis': async () => {
+      const { redis } = this.options.fleet
+      await redis.kill()
+      await redis.restart()
+    },
+    // A master that became a replica of one that never comes, for as long as a failover takes, and then is the master again: connections stay.
+    'fail over redis': async () => {
+      const { redis } = this.options.fleet
+      await redis.command('replicaof', '127.0.0.1', '1')
+      await pause(1500)
+      await redis.command('replicaof', 'no', 'one')
+    },
+    'refuse writes': async () => {
+      const { redis } = this.options.fleet
+      await redis.command('config', 'set', 'maxmemory', '1')
+      await pause(1500)
+      await redis.command('config', 'set', 'maxmemory', '0')
+    },
   }
 
   #background(action: () => Promise<void>): void {

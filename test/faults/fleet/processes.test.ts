@@ -12,11 +12,19 @@ import { Chaos, submit, total } from './chaos.js'
 
 const folder = testFolder('fleet-processes')
 const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))
-const images = 5000
+/** Of the whole campaign; `LAYERMILL_CAMPAIGN=0.2` is a fifth of images and faults. */
+const scale = Number(process.env['LAYERMILL_CAMPAIGN'] ?? 1)
+const images = Math.round(5000 * scale)
+/** Times as many faults: `LAYERMILL_CAMPAIGN_FAULTS=3` is more than 300 of the whole. */
+const density = Number(process.env['LAYERMILL_CAMPAIGN_FAULTS'] ?? 1)
 const partSize = 16
 const parts = Math.ceil(images / partSize)
-const faults = { 'kill worker': 22, 'kill orchestrator': 8, 'kill redis': 12, 'freeze worker': 34, 'freeze orchestrator': 14 }
+const faults = scaled({ 'kill worker': 22, 'kill orchestrator': 8, 'kill redis': 12, 'freeze worker': 34, 'freeze orchestrator': 14, 'fail over redis': 12, 'refuse writes': 12 })
 let fleet: Fleet | undefined
+
+function scaled<Name extends string>(counts: Record<Name, number>): Record<Name, number> {
+  return Object.fromEntries(Object.entries<number>(counts).map(([name, count]) => [name, Math.max(1, Math.round(count * scale * density))])) as Record<Name, number>
+}
 
 afterAll(() => fleet?.stop())
 
