@@ -45,7 +45,7 @@ describe('refusals', () => {
 
 describe('patience', () => {
   it('tries again what was refused, and nothing else', async () => {
-    const onRefused = vi.fn()
+    const onRefused = vi.fn<() => void>()
     let calls = 0
     const answer = await patiently(() => (++calls < 3 ? Promise.reject(new Error('READONLY no')) : Promise.resolve(calls)), { signal: open, onRefused })
     expect(answer).toBe(3)

@@ -1,5 +1,5 @@
 /** Control characters of C0 and C1 but tab and line feed, and what turns the direction of text or breaks lines unseen. */
-const unprintable = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g
+const unprintable = /(?![\t\n])[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu
 const lineBreaks = /[\t\n]/g
 
 const names: Readonly<Record<string, string>> = { '\n': String.raw`\n`, '\r': String.raw`\r`, '\t': String.raw`\t` }

@@ -39,6 +39,7 @@ describe('marks of sittings', () => {
     await new SittingMarks(broker).begin('once')
     for (let sitting = 0; sitting < 4; sitting++) await (await new SittingMarks(broker).begin('once')).left()
     await expect(new SittingMarks(broker).begin('once')).resolves.toBeDefined()
+    await expect(new SittingMarks(broker).begin('once')).resolves.toBeDefined()
   })
 
   it('are not taken away by a sitting that another one has followed', async () => {

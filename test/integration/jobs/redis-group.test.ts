@@ -33,7 +33,7 @@ function working(broker: Broker, name: string): { done: Set<number>; close(): Pr
 const jobs = (from: number, count: number) => Array.from({ length: count }, (_, i) => ({ name: 'part', data: { i: from + i } }))
 
 /** Jobs from before and after a failover are all done, and errors are few. */
-async function survives(url: string, name: string, failOver: () => Promise<void>): Promise<void> {
+async function checkSurvives(url: string, name: string, failOver: () => Promise<void>): Promise<void> {
   const errors: string[] = []
   const broker = await openBroker(url, { onError: error => errors.push(error.message) })
   try {
@@ -54,18 +54,18 @@ async function survives(url: string, name: string, failOver: () => Promise<void>
 
 describe('failover', () => {
   it('of a master that lives on as a replica, with connections that stay open', async () => {
-    await survives(door.url, 'planned', async () => {
+    await checkSurvives(door.url, 'planned', async () => {
       await pair.failOver()
       door.lead(pair.master.port)
     })
   }, 180_000)
 
   it('that sentinels are asked for', async () => {
-    await survives(sentinels.url, 'asked', () => sentinels.failOver())
+    await checkSurvives(sentinels.url, 'asked', () => sentinels.failOver())
   }, 180_000)
 
   it('of a master that was killed', async () => {
-    await survives(sentinels.url, 'killed', () => sentinels.failOver({ kill: true }))
+    await checkSurvives(sentinels.url, 'killed', () => sentinels.failOver({ kill: true }))
   }, 180_000)
 })
 

@@ -1,7 +1,7 @@
-import { imageLimits } from '@layermill/jobs'
 import { createHash } from 'node:crypto'
 import {
   type FinetuneSpec,
+  imageLimits,
   parseTrainingPlan,
   type RunRecord,
   serializeJsonRecord,
