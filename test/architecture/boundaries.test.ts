@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { boundaryViolations } from './boundaries.js'
-import { importsOf, readWorkspace, workspaceRoot } from './workspace.js'
-import type { WorkspacePackage } from './workspace.js'
+import { importsOf, readWorkspace, type WorkspacePackage, workspaceRoot } from './workspace.js'
 
 const models: WorkspacePackage = {
   name: '@layermill/models', folder: 'libs/models', dependencies: [], devDependencies: [], exports: ['.'], references: [], files: [],

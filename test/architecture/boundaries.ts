@@ -4,17 +4,18 @@ import type { SourceFile, Workspace, WorkspacePackage } from './workspace.js'
 
 /** The order of the packages. Each may import those of lower ranks only, so packages of one rank never import each other. */
 const ranks = new Map([
-  ['libs/models', 0],
-  ['libs/engines', 1],
-  ['libs/jobs', 1],
-  ['libs/preprocess', 1],
-  ['libs/storage', 1],
-  ['libs/training', 1],
-  ['apps/gpu-worker', 2],
-  ['apps/orchestrator', 2],
-  ['apps/dashboard', 3],
-  ['apps/cli', 4],
-  ['test', 5],
+  ['libs/core', 0],
+  ['libs/models', 1],
+  ['libs/engines', 2],
+  ['libs/jobs', 2],
+  ['libs/preprocess', 2],
+  ['libs/storage', 2],
+  ['libs/training', 2],
+  ['apps/gpu-worker', 3],
+  ['apps/orchestrator', 3],
+  ['apps/dashboard', 4],
+  ['apps/cli', 5],
+  ['test', 6],
 ])
 
 export const maxLines = 400

@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { hygieneViolations, linkViolations, lockfileViolations } from './hygiene.js'
-import type { ProjectFile } from './hygiene.js'
+import { hygieneViolations, linkViolations, lockfileViolations, type ProjectFile } from './hygiene.js'
 import { projectFiles, workspaceRoot } from './workspace.js'
 
 const root = workspaceRoot()

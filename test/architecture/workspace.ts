@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Visitor, parseSync } from 'oxc-parser'
-import type { Expression } from 'oxc-parser'
+import { type Expression, parseSync, Visitor } from 'oxc-parser'
 
 /** The workspace's root folder: the nearest one above that holds nx.json, from the sources and from the compiled files alike. */
 export function workspaceRoot(): string {

@@ -1,7 +1,6 @@
-import type { RunRecord } from '@layermill/jobs'
+import { parseSpec, type RunRecord } from '@layermill/jobs'
 import { getNetwork } from '@layermill/models'
 import { openRun, type RunEnvironment } from '@layermill/orchestrator/run'
-import { parseSpec } from '@layermill/jobs'
 import type { ImageSource, SourceItem, Store } from '@layermill/storage'
 
 /** A listing of `count` synthetic keys, a thousand to a page, as S3 gives them. */

@@ -1,7 +1,8 @@
 /** Seconds of full fine-tuning steps: gradients, mean, Adam, parameters back to the engine. Prints JSON. */
 import { availableParallelism } from 'node:os'
 import { openEngine } from '@layermill/engines'
-import { fineTunedNetwork, getNetwork, loadWeights, type Tensor, type TensorMap } from '@layermill/models'
+import type { Tensor, TensorMap } from '@layermill/core'
+import { fineTunedNetwork, getNetwork, loadWeights } from '@layermill/models'
 import { GradientSum, initialHead, Optimizer } from '@layermill/training'
 import { cost } from './measure.js'
 

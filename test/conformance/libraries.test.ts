@@ -1,7 +1,8 @@
 /** What Keras, torchvision and timm make of the same files: prepared pictures, and layers of Keras's and timm's networks with seeded weights. */
 import { readFile } from 'node:fs/promises'
 import { type Engine, openEngine } from '@layermill/engines'
-import { getNetwork, type GraphVariant, namedPreparation, referenceWeights, type Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import { getNetwork, type GraphVariant, namedPreparation, referenceWeights } from '@layermill/models'
 import { prepareImage } from '@layermill/preprocess'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { differenceFrom, type Summary } from './summary.js'

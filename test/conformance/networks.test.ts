@@ -1,8 +1,9 @@
 /** Every stored layer of every network against what Chainer 7.8.1 and torchvision 0.14.1 compute with the same weights and picture. */
 import { readFile } from 'node:fs/promises'
 import { openEngine, type Engine } from '@layermill/engines'
+import type { Tensor } from '@layermill/core'
 import {
-  getNetwork, GOLDEN_SEED, type Network, parameterShapes, type Preparation, referenceInput, referenceWeights, type Tensor, torchvisionKey,
+  getNetwork, GOLDEN_SEED, type Network, parameterShapes, type Preparation, referenceInput, referenceWeights, torchvisionKey,
 } from '@layermill/models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { differenceFrom, type Summary } from './summary.js'

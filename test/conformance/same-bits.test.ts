@@ -1,6 +1,7 @@
 /** Within one kind of CPU the results of every network are the same bits at any batch size and number of threads. */
 import { type Engine, openEngine } from '@layermill/engines'
-import { chainerWeights, getNetwork, networkIds, parameterShapes, picture, referenceWeights, type Size2, type Tensor, type TensorMap } from '@layermill/models'
+import type { Tensor, TensorMap } from '@layermill/core'
+import { chainerWeights, getNetwork, networkIds, parameterShapes, picture, referenceWeights, type Size2 } from '@layermill/models'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /** Images of a batch; each is computed in batches of one as well. */

@@ -1,7 +1,8 @@
 /** Malformed input at every door: specs, flags, schedules, payloads of jobs, and records of stores. Each is taken, or refused with a code of the table. */
-import { failureTable, parseCalibration, parseRunRecord, parseScheduleSpec, parseSpec, parseTrainingPlan, readBeat, readPayload, specFields } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
-import { Random } from '@layermill/preprocess'
+import { failureTable, LayermillError, Random } from '@layermill/core'
+import {
+  parseCalibration, parseRunRecord, parseScheduleSpec, parseSpec, parseTrainingPlan, readBeat, readPayload, specFields,
+} from '@layermill/jobs'
 import { parseCommit, parseErrors, parseManifest } from '@layermill/storage'
 import { expect, it } from 'vitest'
 import { specFromFlags } from './flags.js'

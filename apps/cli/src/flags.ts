@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
-import { checkSpecText, ExtractSpec, FinetuneSpec, mostSpecBytes, parseSpec, PredictSpec, type RunKind, type RunSpec, tooLong } from '@layermill/jobs'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { checkSpecText, errorMessage, LayermillError, mostSpecBytes, tooLong } from '@layermill/core'
+import { ExtractSpec, FinetuneSpec, parseSpec, PredictSpec, type RunKind, type RunSpec } from '@layermill/jobs'
 import type { Command } from 'commander'
 import type { z } from 'zod'
 

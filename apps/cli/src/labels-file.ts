@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
-import { classNamesFrom, errorCode, LayermillError } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/core'
+import { classNamesFrom } from '@layermill/models'
 
 const mostBytes = 32 * 1024 * 1024
 

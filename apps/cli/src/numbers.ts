@@ -1,5 +1,5 @@
 import { byteCount } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /**
  * A flag's whole number.

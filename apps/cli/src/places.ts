@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { RunSpec } from '@layermill/jobs'
-import { layermillHome, networkIds } from '@layermill/models'
+import { layermillHome } from '@layermill/core'
+import { networkIds } from '@layermill/models'
 
 const hasScheme = (place: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(place)
 /** A path made absolute; a URL as it is. */

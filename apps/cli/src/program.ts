@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { Command, CommanderError, Option } from 'commander'
 import type { AdviseCommandOptions } from './commands/advise.js'
 import type { EvaluateOptions } from './commands/evaluate.js'

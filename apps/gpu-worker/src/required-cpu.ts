@@ -1,6 +1,6 @@
 import { cpuFits, type Engine, numericClass } from '@layermill/engines'
 import type { RunRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { changeObject, type ComputedBy, CPU_PATH, type Store } from '@layermill/storage'
 import type { ModelProvider } from './model-provider.js'
 

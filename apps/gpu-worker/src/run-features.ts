@@ -1,6 +1,6 @@
 import type { RunRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
-import { fromFloat16, type Store, toFloat16 } from '@layermill/storage'
+import { fromFloat16, LayermillError, toFloat16 } from '@layermill/core'
+import type { Store } from '@layermill/storage'
 import { readSessionPrecision } from './session-precision.js'
 import type { ModelProvider } from './model-provider.js'
 import { computeRows, type PreparedRow } from './part/compute-rows.js'

@@ -1,5 +1,5 @@
 import type { RunRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { LoadedModel, ModelProvider } from './model-provider.js'
 
 /** Where a run's network and weights are, as a spec names them. */

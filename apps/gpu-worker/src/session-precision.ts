@@ -1,5 +1,5 @@
 import { parseCalibration, type RunRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { CALIBRATION_PATH, type Store } from '@layermill/storage'
 import type { SessionPrecision } from './model-provider.js'
 

@@ -1,4 +1,5 @@
-import type { Network, Size2, Tensor, TensorMap } from '@layermill/models'
+import type { Tensor, TensorMap } from '@layermill/core'
+import type { Network, Size2 } from '@layermill/models'
 import type { Range } from './onnx/int8/parameters.js'
 import type { Trainer, TrainerOptions } from './trainer.js'
 

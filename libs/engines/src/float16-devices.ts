@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { Engine } from './engine.js'
 
 /** @throws LayermillError `PRECISION_UNAVAILABLE` where an engine's device does not compute in float16. */

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { Device, Engine, EngineName, EngineOptions } from './engine.js'
 import { candidateDevices } from './gpu-presence.js'
 import { ThreadEngine } from './onnx/engine.js'

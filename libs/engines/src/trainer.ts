@@ -1,4 +1,5 @@
-import type { Size2, Tensor, TensorMap } from '@layermill/models'
+import type { Tensor, TensorMap } from '@layermill/core'
+import type { Size2 } from '@layermill/models'
 
 export interface TrainerOptions {
   /** Names of the parameters that learn: convolutions' and linear layers' weights and biases, batch norms' gamma and beta. */

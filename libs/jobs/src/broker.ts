@@ -1,8 +1,7 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError, redactQueueUrl } from '@layermill/core'
 import type { IQueueBackend, Job, JobsOptions, Queue, QueueEvents, WorkerOptions } from 'bullmq'
 import type { BlobStore, BrokerKind, QueueServer, ServerOptions } from './backend.js'
 import type { JobWorker } from './open-broker.js'
-import { redactQueueUrl } from './redact.js'
 import { isRedisUrl } from './redis/redis-url.js'
 
 export type JobQueue<T, R = unknown> = Queue<T, R, string, T, R, string, IQueueBackend, unknown>

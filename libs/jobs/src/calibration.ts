@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { z } from 'zod'
 
 /** How a value's range is chosen: from the smallest to the largest, or without the outermost ten-thousandth on either side. */

@@ -1,4 +1,4 @@
-import { errorCode } from '@layermill/models'
+import { errorCode } from '@layermill/core'
 
 const unknownAuthority = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',

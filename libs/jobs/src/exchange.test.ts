@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Tensor } from '@layermill/models'
-import { fromBfloat16, toBfloat16 } from './bfloat16.js'
+import { fromBfloat16, type Tensor, toBfloat16 } from '@layermill/core'
 import { openExchange } from './exchange.js'
 import { MemoryBlobs } from './memory-blobs.js'
 import { decodeTensors, encodeTensors } from './tensor-codec.js'

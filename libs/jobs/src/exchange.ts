@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
+import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { z } from 'zod'
 import type { BlobStore } from './backend.js'
 import { decodeTensors, encodeTensors, type ExchangeType } from './tensor-codec.js'

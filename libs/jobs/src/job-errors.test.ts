@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { expect, it } from 'vitest'
 import { parseFailedReason, toJobError } from './job-errors.js'
 

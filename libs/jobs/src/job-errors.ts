@@ -1,5 +1,5 @@
 import type { Job } from 'bullmq'
-import { classify } from './failure-codes.js'
+import { classify } from '@layermill/core'
 
 /**
  * A thrown value as the error that a job ends with: its code in front of the message, since a queue keeps only the text, and one that

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { z } from 'zod'
 
 export interface JsonRecordOptions {

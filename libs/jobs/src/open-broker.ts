@@ -1,10 +1,9 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError, redact } from '@layermill/core'
 import { type IQueueBackend, Queue, QueueEvents, Worker } from 'bullmq'
 import type { BlobStore, BrokerKind, Factory, QueueServer } from './backend.js'
 import type { Broker, BrokerOptions, CloseReport, JobEvents, JobProcessor, JobQueue, JobWorkerOptions, QueueCounts } from './broker.js'
 import { nextTime } from './cron/cron-times.js'
 import { payloadLimit } from './payloads.js'
-import { redact } from './redact.js'
 
 /** BullMQ's worker, which can also be given up: its `close()` waits for its jobs as long as they take. */
 export class JobWorker<T, R = unknown> extends Worker<T, R, string, IQueueBackend, import('bullmq').JobProgress, unknown> {

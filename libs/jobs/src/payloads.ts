@@ -1,6 +1,5 @@
-import { LayermillError } from '@layermill/models'
+import { hasCredentials, LayermillError } from '@layermill/core'
 import { z } from 'zod'
-import { hasCredentials } from './redact.js'
 import { priorities } from './priority.js'
 import { RunSpec } from './spec.js'
 import { kinds } from './spec-fields.js'

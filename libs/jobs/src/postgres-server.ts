@@ -1,12 +1,11 @@
 import type { Duplex } from 'node:stream'
-import { errorCode, errorMessage, LayermillError } from '@layermill/models'
+import { errorCode, errorMessage, LayermillError, redact } from '@layermill/core'
 import { createPostgresBackend, type PgPool, type PgQueryResult, runMigrations } from 'bullmq'
 import pg from 'pg'
 import type { BlobStore, QueueServer, ServerOptions } from './backend.js'
 import type { EmbeddedPostgres } from './embedded/embedded-postgres.js'
 import { MemoryBlobs } from './memory-blobs.js'
 import { certificateHint } from './certificate.js'
-import { redact } from './redact.js'
 import { isElsewhere, type PatienceOptions, patientBackend } from './refusals.js'
 
 const schema = 'bullmq'

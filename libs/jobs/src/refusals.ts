@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { errorCode, errorMessage, LayermillError } from '@layermill/models'
+import { errorCode, errorMessage, LayermillError } from '@layermill/core'
 import type { IQueueBackend } from 'bullmq'
 
 /** Answers of a server that is there and will take commands again: a replica since a failover, one that loads its data, has no room or may not write. */

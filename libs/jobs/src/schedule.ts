@@ -1,4 +1,4 @@
-import { errorMessage } from '@layermill/models'
+import { errorMessage } from '@layermill/core'
 import { z } from 'zod'
 import { nextTime, parseCron, previousTime } from './cron/cron-times.js'
 import { occurrence } from './cron/zone-clock.js'

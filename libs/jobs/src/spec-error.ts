@@ -1,7 +1,5 @@
-import { LayermillError } from '@layermill/models'
+import { closest, LayermillError, redact } from '@layermill/core'
 import type { z } from 'zod'
-import { redact } from './redact.js'
-import { closest } from './suggest.js'
 
 const most = 10
 

@@ -1,6 +1,5 @@
-import { errorMessage } from '@layermill/models'
+import { errorMessage, hasCredentials } from '@layermill/core'
 import { z } from 'zod'
-import { hasCredentials } from './redact.js'
 import { priorities } from './priority.js'
 import * as text from './spec-text.js'
 import { webhookUrls } from './webhook-url.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** Flags' texts to the spec's fields. Each throws `SPEC_INVALID` naming what it got and what it expected. */
 

@@ -1,9 +1,10 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError, redact, redactQueueUrl } from '@layermill/core'
 import { describe, expect, it } from 'vitest'
 import {
-  baseScales, FinetuneSpec, isFrozen, maxErrorsAllowed, parseAugment, parseBase, parseBatchSize, parseCacheSize, parseHead, parseLayers,
-  parseMaxErrors, parsePartSize, parseSchedule, parseSize, parseSpec, parseImageTimeout, parseMaxBytes, parseValidation, redact, redactQueueUrl, specFields, specJsonSchema,
-} from './index.js'
+  baseScales, isFrozen, maxErrorsAllowed, parseAugment, parseBase, parseBatchSize, parseCacheSize, parseHead, parseLayers, parseMaxErrors,
+  parsePartSize, parseSchedule, parseSize, parseImageTimeout, parseMaxBytes, parseValidation,
+} from './spec-text.js'
+import { FinetuneSpec, parseSpec, specFields, specJsonSchema } from './spec.js'
 
 const extract = { kind: 'extract', source: './photos', model: 'resnet50', out: './features' }
 const predict = { kind: 'predict', source: './photos', model: 'googlenet' }

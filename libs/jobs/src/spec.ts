@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { formatZodError } from './spec-error.js'
 import {
   commonFields, extractFields, finetuneModelFields, finetuneOptimizerFields, inferenceFields, kinds, predictFields,

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import { elementCount, errorMessage, LayermillError, type Tensor, type TensorMap } from '@layermill/models'
+import { elementCount, errorMessage, fromBfloat16, LayermillError, type Tensor, type TensorMap, toBfloat16 } from '@layermill/core'
 import { z } from 'zod'
-import { fromBfloat16, toBfloat16 } from './bfloat16.js'
 
 export type ExchangeType = 'float32' | 'bfloat16'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { hasCredentials } from './redact.js'
+import { hasCredentials } from '@layermill/core'
 
 /** A URL that events are sent to, as an operator gives it: its query may hold a secret, so it is kept in the process only. */
 export const OperatorWebhookUrl = z.string({ error: 'an http:// or https:// URL' }).max(2048, 'a URL of at most 2048 characters')

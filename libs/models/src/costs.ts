@@ -1,7 +1,7 @@
 import type { GraphNode, Network, Size2 } from './graph.js'
 import { pruneNodes, resolveLayers } from './network.js'
 import { inferShapes, layerShapes, parameterShapes, type Shape } from './shapes.js'
-import { elementCount } from './tensor.js'
+import { elementCount } from '@layermill/core'
 
 export interface LayerCost {
   readonly layer: string

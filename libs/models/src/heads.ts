@@ -1,8 +1,7 @@
-import { LayermillError } from './errors.js'
+import { elementCount, LayermillError } from '@layermill/core'
 import type { GraphNode, GraphVariant, Network, Size2 } from './graph.js'
 import { findNode, getNetwork, pruneNodes, resolveLayers } from './network.js'
 import { layerShapes } from './shapes.js'
-import { elementCount } from './tensor.js'
 
 /** A linear layer with ReLU, and dropout in training where a ratio is given. */
 export interface HiddenLayer {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LayermillError } from './errors.js'
+import { LayermillError } from '@layermill/core'
 import { getNetwork, networkIds, pruneNodes, resolveLayers } from './network.js'
 import { parameterCount } from './costs.js'
 

@@ -1,9 +1,8 @@
 import { googlenet } from './architectures/googlenet.js'
 import { resnet } from './architectures/resnet.js'
 import { vgg } from './architectures/vgg.js'
-import { LayermillError } from './errors.js'
+import { LayermillError, nearestNames } from '@layermill/core'
 import type { Architecture, Family, GraphNode, GraphVariant, Network } from './graph.js'
-import { nearestNames } from './names.js'
 import { withEnd } from './network-end.js'
 
 const architectures: Record<Architecture, (family: Family, variant: GraphVariant) => Network> = {

@@ -4,7 +4,7 @@
  */
 import type { Network, Preparation } from './graph.js'
 import { parameterShapes } from './shapes.js'
-import { elementCount, type Tensor } from './tensor.js'
+import { elementCount, fnv1a32, lowbias32, type Tensor } from '@layermill/core'
 import { torchvisionKey } from './weights/names/torchvision.js'
 
 /** The seed that all the stored values use. */
@@ -13,24 +13,6 @@ export const GOLDEN_SEED = 'golden-1'
 /** 0x9e3779b9 as a signed 32-bit number, so that adding it stays in integer arithmetic. */
 const GOLDEN_RATIO = 0x9e3779b9 | 0
 const TWO_TO_MINUS_32 = 1 / 4294967296
-
-/** FNV-1a over the UTF-8 bytes of a text, as an unsigned 32-bit number. */
-export function fnv1a32(text: string): number {
-  let hash = 0x811c9dc5
-  for (const byte of Buffer.from(text, 'utf8')) hash = Math.imul(hash ^ byte, 0x01000193)
-  return hash >>> 0
-}
-
-/** The `lowbias32` integer hash on unsigned 32 bits. */
-export function lowbias32(value: number): number {
-  let x = value
-  x ^= x >>> 16
-  x = Math.imul(x, 0x7feb352d)
-  x ^= x >>> 15
-  x = Math.imul(x, 0x846ca68b)
-  x ^= x >>> 16
-  return x >>> 0
-}
 
 /** u(name, index) in [0, 1). */
 export function uniform(name: string, index: number): number {

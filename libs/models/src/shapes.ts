@@ -1,7 +1,6 @@
-import { LayermillError } from './errors.js'
+import { elementCount, formatShape, LayermillError } from '@layermill/core'
 import type { GraphNode, Network, NodeOf, Size2 } from './graph.js'
 import { pruneNodes, resolveLayers } from './network.js'
-import { elementCount, formatShape } from './tensor.js'
 
 /** An activation's shape without the batch: [C, H, W] or [features]. */
 export type Shape = readonly number[]

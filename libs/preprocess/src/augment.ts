@@ -1,5 +1,5 @@
 import type { Box, RgbImage } from './image.js'
-import { Random } from './random.js'
+import { Random } from '@layermill/core'
 
 /** What is varied. What is left out is not. */
 export interface AugmentOptions {

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { Pacer } from './pacer.js'
 
 const truncated = (): LayermillError => new LayermillError('IMAGE_TRUNCATED', 'the BMP file ends within its pixels')

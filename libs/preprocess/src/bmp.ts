@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { readRunLengths } from './bmp-rle.js'
 import type { RgbImage } from './image.js'
 import type { Pacer } from './pacer.js'

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { tooSlow } from './decode-with-sharp.js'
 import type { DecodeLimits } from './decode-here.js'
 import type { DecodeAnswer } from './decode-process.js'

@@ -1,4 +1,4 @@
-import { errorCode, errorMessage, LayermillError } from '@layermill/models'
+import { errorCode, errorMessage, LayermillError } from '@layermill/core'
 import { configureDecoding } from './configure.js'
 import { decodeHere, type DecodeLimits } from './decode-here.js'
 

@@ -1,4 +1,4 @@
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import { readAvifPicture, stillAvif } from './avif.js'
 import { endsEarly, type ImageFormat, readJpegFrame } from './format.js'
 import type { RgbImage } from './image.js'

@@ -2,7 +2,7 @@ import sharp, { type Sharp } from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { decodeImage } from './decode.js'
 import type { RgbImage } from './image.js'
-import { Random } from './random.js'
+import { Random } from '@layermill/core'
 
 function picture(width: number, height: number): RgbImage {
   const random = new Random(`${width}x${height}`)

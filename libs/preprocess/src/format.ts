@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { tiffEndsEarly } from './tiff-directory.js'
 import { unsupportedFormat } from './unsupported-formats.js'
 

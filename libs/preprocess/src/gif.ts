@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { RgbImage } from './image.js'
 import type { Pacer } from './pacer.js'
 import { checkSize } from './picture-size.js'

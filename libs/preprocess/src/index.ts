@@ -1,5 +1,5 @@
 export {
-  applyColors, type AugmentKey, type Augmentation, type AugmentOptions, type ColorKind, drawAugmentation, flipImage,
+  applyColors, type Augmentation, type AugmentKey, type AugmentOptions, type ColorKind, drawAugmentation, flipImage,
 } from './augment.js'
 export { configureDecoding } from './configure.js'
 export { decodeImage, type DecodeOptions, DEFAULT_IMAGE_TIMEOUT_MS, DEFAULT_MAX_PIXELS } from './decode.js'
@@ -9,8 +9,7 @@ export { type Box, cropImage, type Resample, type RgbImage } from './image.js'
 export {
   type ImageSource, type LoadOptions, loadResized, PREPARE_VERSION, type Prepared, prepareImage, type PrepareOptions, tenCrop,
 } from './prepare.js'
-export { Random } from './random.js'
-export { pictureSize, type PictureSize } from './sniff-size.js'
 export { resizeImage, resizeRegion } from './resample.js'
+export { pictureSize, type PictureSize } from './sniff-size.js'
 export { levelTable, type TensorTarget } from './tensor.js'
 export { thumbnail } from './thumbnail.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { readAvifPicture } from './avif.js'
 import { type ImageFormat, readJpegFrame } from './format.js'
 import { readTiffPicture } from './tiff.js'

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { drawAugmentation, flipImage } from './augment.js'
 import { cropImage, type RgbImage } from './image.js'
 import { prepareImage, tenCrop } from './prepare.js'
-import { Random } from './random.js'
+import { Random } from '@layermill/core'
 import { resizeImage } from './resample.js'
 
 const caffe: Preparation = {

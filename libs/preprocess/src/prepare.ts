@@ -1,4 +1,5 @@
-import { LayermillError, type Preparation, type Size2 } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
+import type { Preparation, Size2 } from '@layermill/models'
 import { applyColors, type AugmentKey, type AugmentOptions, drawAugmentation } from './augment.js'
 import { decodeImage, type DecodeOptions } from './decode.js'
 import { DEFAULT_SIZE, fiveBoxes, planGeometry, uncroppedSize } from './geometry.js'

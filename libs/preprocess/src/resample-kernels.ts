@@ -1,4 +1,4 @@
-import { compileWasm, instantiateWasm, WASM_PAGE, type WasmMemory, type WasmModule } from '@layermill/models'
+import { compileWasm, instantiateWasm, WASM_PAGE, type WasmMemory, type WasmModule } from '@layermill/core'
 import { RESAMPLE_WASM } from './resample-wasm.js'
 
 /** A kernel whose memory has grown beyond this is let go after use. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { computeTaps } from './filters.js'
 import { cropImage, type Resample, type RgbImage } from './image.js'
 import { Pacer } from './pacer.js'
-import { Random } from './random.js'
+import { Random } from '@layermill/core'
 import { resizeImage, resizeRegion } from './resample.js'
 
 function noise(width: number, height: number, seed: string): RgbImage {

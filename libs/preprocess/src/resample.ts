@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { computeTaps, type Taps } from './filters.js'
 import { type Box, cropImage, type Resample, type RgbImage } from './image.js'
 import { Pacer } from './pacer.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { TiffDirectory, tiffTags } from './tiff-directory.js'
 
 /** Compressions that are decoded to the right pixels, by the bits of a sample that they may hold. */

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from './store.js'
 

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** The index of the first UTF-16 unit in which two strings differ. */
 function firstDifference(a: string, b: string): number {

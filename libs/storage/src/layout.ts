@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** The formats of feature files. */
 export type FeatureFormat = 'npy' | 'parquet' | 'safetensors'

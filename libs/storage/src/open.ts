@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { FileStore } from './files/file-store.js'
 import { TIMEOUTS } from './s3/client.js'
 import { S3Store } from './s3/s3-store.js'

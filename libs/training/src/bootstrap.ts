@@ -1,5 +1,5 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { seededRandom } from './random.js'
 
 export interface BootstrapOptions {

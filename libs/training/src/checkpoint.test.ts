@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 import { deserializeCheckpoint, serializeCheckpoint } from './checkpoint.js'
 
 const tensors = new Map<string, Tensor>([

@@ -1,4 +1,4 @@
-import { LayermillError, elementCount, type Tensor, type TensorMap } from '@layermill/models'
+import { LayermillError, elementCount, type Tensor, type TensorMap } from '@layermill/core'
 
 /** Everything that a run needs to go on bit for bit: plain JSON, and tensors by name. */
 export interface Checkpoint {

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { seededRandom, shuffled } from './random.js'
 
 export interface EpochOptions {

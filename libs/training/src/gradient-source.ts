@@ -1,4 +1,4 @@
-import type { Tensor, TensorMap } from '@layermill/models'
+import type { Tensor, TensorMap } from '@layermill/core'
 import type { BatchStatistics } from './gradient-sum.js'
 
 /** What learns, as of one version: the number of updates that made it. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 import { GradientSum, updateRunningStatistics } from './gradient-sum.js'
 
 const part = (samples: number, ...values: number[]): Parameters<GradientSum['add']>[1] => {

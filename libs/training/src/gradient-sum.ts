@@ -1,4 +1,4 @@
-import { addArrays, inChunks, LayermillError, type Tensor, type TensorMap } from '@layermill/models'
+import { addArrays, inChunks, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 
 function scaleRange(target: Float32Array, divisor: number, start: number, end: number): void {
   for (let i = start; i < end; i++) target[i]! /= divisor

@@ -1,4 +1,5 @@
-import { LayermillError, findNode, parameterShapes, elementCount, type FineTunedNetwork, type Tensor } from '@layermill/models'
+import { LayermillError, elementCount, type Tensor } from '@layermill/core'
+import { findNode, parameterShapes, type FineTunedNetwork } from '@layermill/models'
 import { seededRandom } from './random.js'
 
 /**

@@ -1,4 +1,4 @@
-import { LayermillError, type Tensor } from '@layermill/models'
+import { LayermillError, type Tensor } from '@layermill/core'
 
 /** Softmax cross entropy, as Chainer defines it: a mean over samples, each weighted by its class. */
 export interface LossSpec {

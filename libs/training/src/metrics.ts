@@ -1,4 +1,4 @@
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 
 /** One class's figures; each from 0 to 1, and 0 where it is undefined (never predicted, or not present). */
 export interface ClassMetrics {

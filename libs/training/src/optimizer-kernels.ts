@@ -1,4 +1,4 @@
-import { compileWasm, instantiateWasm, type WasmMemory, type WasmModule } from '@layermill/models'
+import { compileWasm, instantiateWasm, type WasmMemory, type WasmModule } from '@layermill/core'
 import type { OptimizerMemory } from './optimizer-memory.js'
 import { applyUpdate, partOf, type ParameterUpdate } from './optimizer-rules.js'
 import { OPTIMIZER_WASM } from './optimizer-wasm.js'

@@ -1,4 +1,4 @@
-import { sharedWasmMemory, WASM_PAGE, type WasmMemory } from '@layermill/models'
+import { sharedWasmMemory, WASM_PAGE, type WasmMemory } from '@layermill/core'
 
 /** Pages that a 32-bit address reaches. */
 const MOST_PAGES = 1 << 16

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 import { GradientSum } from './gradient-sum.js'
 import { Optimizer, type OptimizerSpec } from './optimizer.js'
 import { seededRandom } from './random.js'

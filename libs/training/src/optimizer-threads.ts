@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { Worker } from 'node:worker_threads'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import type { PartUpdater } from './optimizer-kernels.js'
 import { sharedNumbers } from './optimizer-memory.js'
 import { partOf, type ParameterUpdate } from './optimizer-rules.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 import { Optimizer, type OptimizerSpec } from './optimizer.js'
 import { learningRateScales } from './scales.js'
 

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
-import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
+import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { PartUpdater } from './optimizer-kernels.js'
 import { OptimizerMemory, sharedNumbers } from './optimizer-memory.js'
 import { applyUpdate, type GradientChange, type ParameterUpdate, sumSquares } from './optimizer-rules.js'

@@ -1,5 +1,5 @@
 /** Seeded random numbers that depend on names, never on how many were drawn before elsewhere. */
-import { lowbias32 } from '@layermill/models'
+import { lowbias32 } from '@layermill/core'
 
 const TWO_TO_MINUS_32 = 1 / 4294967296
 const GOLDEN_RATIO = 0x9e3779b9 | 0

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /**
  * Learning-rate factors by pattern, first match wins. A pattern is a parameter's name (or another name that it goes by, such as its

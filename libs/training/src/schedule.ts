@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** How the learning rate moves over a run; a factor of the optimizer's own. */
 export type Schedule =

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { decodeImage, pictureSize, Random } from '@layermill/preprocess'
-import { LayermillError } from '@layermill/models'
+import { LayermillError, Random } from '@layermill/core'
+import { decodeImage, pictureSize } from '@layermill/preprocess'
 import { expect, it } from 'vitest'
 
 const CODES = ['IMAGE_EMPTY', 'IMAGE_NOT_AN_IMAGE', 'IMAGE_TRUNCATED', 'IMAGE_CORRUPT', 'IMAGE_TOO_LARGE', 'IMAGE_UNSUPPORTED', 'IMAGE_TIMEOUT']

@@ -1,8 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { extname, join } from 'node:path'
-import { LayermillError } from '@layermill/models'
-import { Random } from '@layermill/preprocess'
+import { LayermillError, Random } from '@layermill/core'
 import { LeftOut, openSource } from '@layermill/storage'
 
 /**

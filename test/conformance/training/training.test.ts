@@ -4,10 +4,10 @@
  */
 import { readFile } from 'node:fs/promises'
 import { openEngine, type Engine, type Gradients, type Trainer, type TrainerOptions } from '@layermill/engines'
-import { elementCount, findNode, fineTunedNetwork, getNetwork, parameterShapes, type FineTunedNetwork, type Tensor } from '@layermill/models'
+import { elementCount, type Tensor } from '@layermill/core'
+import { chainerWeights, findNode, fineTunedNetwork, type FineTunedNetwork, getNetwork, parameterShapes, picture } from '@layermill/models'
 import { GradientSum, learningRateScales, Optimizer, updateRunningStatistics, type OptimizerSpec } from '@layermill/training'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { chainerWeights, picture } from '../golden.js'
 import { differenceFrom, type Summary } from '../summary.js'
 
 type Summaries = Readonly<Record<string, Summary>>

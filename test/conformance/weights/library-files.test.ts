@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress } from 'node:zlib'
 import { openEngine, type Engine } from '@layermill/engines'
-import { getNetwork, loadWeights, type Tensor, type WeightSet } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import { getNetwork, loadWeights, type WeightSet } from '@layermill/models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 interface Summary {

@@ -3,10 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inflateRawSync } from 'node:zlib'
-import { getNetwork, loadWeights, parameterShapes, writeWeightsNpz } from '@layermill/models'
-import type { WeightSet } from '@layermill/models'
+import { chainerWeights, getNetwork, loadWeights, parameterShapes, type WeightSet, writeWeightsNpz } from '@layermill/models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { chainerWeights } from '../golden.js'
 
 interface ReadArray {
   readonly dtype: string

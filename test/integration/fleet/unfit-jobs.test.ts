@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startGradientWorker, startPartWorker, WorkerFitness } from '@layermill/gpu-worker'
 import { type Broker, type GradientJob, openBroker, type PartJob, queueNames } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { type RedisService, startRedis } from '../../../scripts/services/redis.mjs'
 import { until } from '../../helpers/watch.js'
 

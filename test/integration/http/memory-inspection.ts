@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { InspectionService } from '@layermill/orchestrator'
 
 const none = (): Promise<never> => Promise.reject(new LayermillError('NOT_RECORDED', 'The run has written nothing'))

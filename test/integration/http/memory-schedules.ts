@@ -1,5 +1,5 @@
 import { nextTimes, type ScheduleChange, type ScheduleSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { ScheduleDetail, ScheduleService, ScheduleSummary, ScheduleTick } from '@layermill/orchestrator'
 
 /** Schedules in memory, for tests of the HTTP side: they never tick. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Broker, openBroker, type PartJob, queueNames, type RunRecord, toJobError } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { BrokerPartQueue } from '@layermill/orchestrator/run'
 import { type RedisService, startRedis } from '../../../scripts/services/redis.mjs'
 

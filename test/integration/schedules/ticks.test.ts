@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Broker, openBroker, parseScheduleSpec, queueNames, type RunSpec, type ScheduleSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import {
   claimPlace, findSchedules, type Notification, type RunDetail, ScheduleStore, type ScheduleWorker, StoredSchedules, startScheduleWorker, type Tick, TickRunner,
 } from '@layermill/orchestrator'

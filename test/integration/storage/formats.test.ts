@@ -1,4 +1,5 @@
-import { createPartWriter, encodeIndex, fromFloat16, type IndexRow, type PartOptions } from '@layermill/storage'
+import { fromFloat16 } from '@layermill/core'
+import { createPartWriter, encodeIndex, type IndexRow, type PartOptions } from '@layermill/storage'
 import { tableFromIPC } from 'apache-arrow'
 import { parquetReadObjects } from 'hyparquet'
 import { load } from 'npyjs'

@@ -1,5 +1,5 @@
 import { sameWaiting, type Waiting } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { RunEvent, RunSummary, TrainingState } from '@layermill/orchestrator/api'
 import { FinetuneProgress } from '../commands/finetune-progress.js'
 import type { Output } from '../output/output.js'

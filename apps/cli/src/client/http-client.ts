@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { RunSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { FleetState, RunDetail, RunEvent, RunPage, RunPlan, RunSummary } from '@layermill/orchestrator/api'
 import type { RunEventOptions, RunListQuery } from '@layermill/orchestrator/http'
 import { EventSourceParserStream } from 'eventsource-parser/stream'

@@ -1,5 +1,4 @@
-import { hasCredentials } from '@layermill/jobs'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, hasCredentials, LayermillError } from '@layermill/core'
 import { Problem } from '@layermill/orchestrator/api'
 import type { z } from 'zod'
 

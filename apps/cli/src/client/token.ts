@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { errorCode, LayermillError } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/core'
 
 /**
  * The token of a server: from `--token-file`, else from `LAYERMILL_TOKEN`. Never a flag's value: command lines are seen by everybody on

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { describeFeatures, type FeatureDescription, type FeatureSet } from '@layermill/orchestrator/features'
 import { exitCodes } from '../exit-codes.js'
 import { exportLanceDb } from '../features/export-lancedb.js'

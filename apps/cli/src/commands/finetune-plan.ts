@@ -1,5 +1,6 @@
 import type { FinetuneSpec } from '@layermill/jobs'
-import { elementCount, parameterShapes } from '@layermill/models'
+import { elementCount } from '@layermill/core'
+import { parameterShapes } from '@layermill/models'
 import { describeTraining, type TrainingDescription } from '@layermill/orchestrator/train'
 import { exitCodes } from '../exit-codes.js'
 import { formatBytes, formatCount, formatPlural, formatTable } from '../output/format.js'

@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { HistoryEntry, Latest, ModelDetail, ModelService } from '@layermill/orchestrator/registry'
 import { HttpModels } from '../client/http-models.js'
 import { ServerConnection } from '../client/server-connection.js'

@@ -1,20 +1,8 @@
 import { stat } from 'node:fs/promises'
+import { LayermillError, printableName } from '@layermill/core'
 import {
-  describePreparation,
-  getNetwork,
-  identifyWeights,
-  type LayerCost,
-  layerCosts,
-  LayermillError,
-  layerShapes,
-  nameOfPreparation,
-  namedPreparation,
-  type Network,
-  networkIds,
-  parameterCount,
-  printableName,
-  preparationNames,
-  type Size2,
+  describePreparation, getNetwork, identifyWeights, type LayerCost, layerCosts, layerShapes, nameOfPreparation, namedPreparation,
+  type Network, networkIds, parameterCount, preparationNames, type Size2,
 } from '@layermill/models'
 import { parseSize } from '@layermill/jobs'
 import { formatBytes, formatMagnitude, formatTable } from '../output/format.js'

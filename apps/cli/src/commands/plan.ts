@@ -1,5 +1,5 @@
 import type { ExtractSpec, PredictSpec, RunSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { RunPlan } from '@layermill/orchestrator/api'
 import { type PlanReport, planReport } from '@layermill/orchestrator/run'
 import { exitCodes } from '../exit-codes.js'

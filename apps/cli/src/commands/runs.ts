@@ -1,5 +1,5 @@
 import { runStates, type RunKind, type RunState } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { RunDetail, RunSummary, TrainingState } from '@layermill/orchestrator/api'
 import { ensureDone, followRun } from '../client/follow.js'
 import type { RunClient } from '../client/run-client.js'

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseScheduleChange, parseScheduleSpec, type RunSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { findSchedules, type ScheduleDetail, type ScheduleService, StoredSchedules, type Tick } from '@layermill/orchestrator/schedules'
 import { openStore } from '@layermill/storage'
 import { HttpSchedules } from '../client/http-schedules.js'

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dashboardFolder } from '@layermill/dashboard'
-import { errorCode, LayermillError } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/core'
 import { createLogger, createServer, isLoopback, Metrics } from '@layermill/orchestrator/http'
 import { StoreInspection } from '@layermill/orchestrator/inspect'
 import { queueNotify, startWebhookWorker } from '@layermill/orchestrator/notify'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { type FeatureSet, type Metric, metrics, searchFeatures, type SearchResult } from '@layermill/orchestrator/features'
 import { readFailures } from '@layermill/orchestrator/run'
 import { exitCodes } from '../exit-codes.js'

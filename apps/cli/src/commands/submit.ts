@@ -1,5 +1,5 @@
 import type { RunRecord, RunSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { RunDetail } from '@layermill/orchestrator/api'
 import type { RunWorker } from '@layermill/orchestrator/service'
 import { ensureDone, followRun } from '../client/follow.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { createToken, readTokens, removeToken, Scope } from '@layermill/orchestrator/tokens'
 import { formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'

@@ -1,4 +1,5 @@
-import { fetchWeights, getNetwork, importWeights, layermillHome, listWeights, networkIds, printableName, verifyWeights } from '@layermill/models'
+import { layermillHome, printableName } from '@layermill/core'
+import { fetchWeights, getNetwork, importWeights, listWeights, networkIds, verifyWeights } from '@layermill/models'
 import { exitCodes } from '../exit-codes.js'
 import { formatBytes, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'

@@ -2,7 +2,7 @@ import { GradientProcessor, type Guard, OtherWorkers, PartProcessor, startGradie
 import { type FleetWorker, newWorkerId, startFleetWorker } from '@layermill/gpu-worker/fleet'
 import type { Device, EngineName } from '@layermill/engines'
 import { type Broker, openExchange } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { createLogger } from '@layermill/orchestrator/log'
 import { openSource, openStore, type SourceAccess, storeWaits } from '@layermill/storage'
 import { createProvider, readAhead } from '../compose.js'

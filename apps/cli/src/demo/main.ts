@@ -1,7 +1,8 @@
 /** `npm run demo`: the main job on sample images that are made here. Everything it writes is in `demo-output/`. */
 import { rm } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
-import { errorMessage, fetchWeights, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
+import { fetchWeights } from '@layermill/models'
 import { featurePath, indexPath, openStore, parseIndex, readFeatureRows } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'
 import { formatTable } from '../output/format.js'

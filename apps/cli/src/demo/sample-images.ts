@@ -1,8 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import sharp from 'sharp'
-import { checkerboards, discs, landscapes, seededRandom, stripes } from './scenes.js'
-import type { Canvas, Scene } from './scenes.js'
+import { type Canvas, checkerboards, discs, landscapes, type Scene, seededRandom, stripes } from './scenes.js'
 
 const groups: ReadonlyMap<string, Scene> = new Map([
   ['checkerboard', checkerboards],

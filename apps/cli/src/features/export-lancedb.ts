@@ -1,5 +1,5 @@
 import type { Connection, Table } from '@lancedb/lancedb'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import { groupVectors, streamFeatures } from '@layermill/storage'
 import type { Exported, ExportOptions } from './export-options.js'
 import { lanceSchema, lanceTable, loadLanceClient, type LanceClient, storageOptions } from './lancedb-client.js'

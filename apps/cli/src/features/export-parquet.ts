@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { refuseForeignFile } from '@layermill/orchestrator/run'
 import { encodeVectorTable, groupVectors, openStore, streamFeatures, type VectorRows } from '@layermill/storage'
 import { splitFile } from '../output/result-file.js'

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import type { VectorRows } from '@layermill/storage'
 import type * as ArrowModule from 'apache-arrow'
 import type * as LanceModule from '@lancedb/lancedb'

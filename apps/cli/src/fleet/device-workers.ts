@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** Set for the workers below, with the number of their device. */
 const childVariable = 'LAYERMILL_WORKER_DEVICE'

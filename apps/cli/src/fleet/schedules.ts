@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Broker } from '@layermill/jobs'
-import { LayermillError, layermillHome } from '@layermill/models'
+import { LayermillError, layermillHome } from '@layermill/core'
 import type { RunService } from '@layermill/orchestrator/http'
 import type { Notify } from '@layermill/orchestrator/notify'
 import type { ModelRegistry } from '@layermill/orchestrator/registry'

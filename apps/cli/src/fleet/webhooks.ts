@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { OperatorWebhookUrl } from '@layermill/jobs'
-import { errorCode, LayermillError } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/core'
 import { parseSecrets, type WebhookOptions } from '@layermill/orchestrator/notify'
 
 export interface WebhookFlags {

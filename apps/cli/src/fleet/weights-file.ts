@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
-import { LayermillError, loadWeights, type RandomAccess, type WeightSet } from '@layermill/models'
+import { LayermillError, type RandomAccess } from '@layermill/core'
+import { loadWeights, type WeightSet } from '@layermill/models'
 import { openStore } from '@layermill/storage'
 
 /**

@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LayermillError, layermillHome, loadWeights, type Network, withLock, type WeightSet, writeWeightsSafetensors } from '@layermill/models'
+import { LayermillError, layermillHome, withLock } from '@layermill/core'
+import { loadWeights, type Network, type WeightSet, writeWeightsSafetensors } from '@layermill/models'
 import { openStore, type Store } from '@layermill/storage'
 
 /** Bytes fetched at a time. */

@@ -1,5 +1,5 @@
 import type { FailedJob, FitnessEvent } from '@layermill/gpu-worker'
-import { redact } from '@layermill/jobs'
+import { redact } from '@layermill/core'
 import type { createLogger } from '@layermill/orchestrator/log'
 
 /** A worker's JSON lines, and the words for people that go with some of them. */

@@ -1,6 +1,9 @@
 import { classLabels, type LoadedModel } from '@layermill/gpu-worker'
 import type { RunSpec } from '@layermill/jobs'
-import { type Architecture, getNetwork, LayermillError, type Network, networkIds, preparedAs, readModelFolder, type WeightSet, withPreparation } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
+import {
+  type Architecture, getNetwork, type Network, networkIds, preparedAs, readModelFolder, type WeightSet, withPreparation,
+} from '@layermill/models'
 import { openStore } from '@layermill/storage'
 
 /**

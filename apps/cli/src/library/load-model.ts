@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { type Device, type EngineName, openEngine } from '@layermill/engines'
 import { type ClassScore, computeRows, type ComputedImage, ModelProvider, type PreparedRow, topClasses } from '@layermill/gpu-worker'
-import { elementCount, isFineTuned, LayermillError, loadWeights, type Network, preparedAs, type Size2, type Tensor } from '@layermill/models'
+import { elementCount, LayermillError, type Tensor } from '@layermill/core'
+import { isFineTuned, loadWeights, type Network, preparedAs, type Size2 } from '@layermill/models'
 import { type ImageSource, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
 import { loadAnyModel } from './any-model.js'
 

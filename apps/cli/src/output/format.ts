@@ -1,4 +1,4 @@
-import { printableName } from '@layermill/models'
+import { printableName } from '@layermill/core'
 
 /** Bytes for people: `1.6 MB`. Decimal units, as disks are sold. */
 export function formatBytes(bytes: number): string {

@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { expect, it } from 'vitest'
 import { describeError, processOutput } from './output.js'
 

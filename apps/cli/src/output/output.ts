@@ -1,4 +1,4 @@
-import { errorCode, errorMessage, LayermillError, printable, printableJson } from '@layermill/models'
+import { errorCode, errorMessage, LayermillError, printable, printableJson } from '@layermill/core'
 
 /** Where a command writes: results to standard output, everything about the run to standard error. */
 export interface Output {

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { refuseForeignFile } from '@layermill/orchestrator/run'
 import { openStore } from '@layermill/storage'
 

@@ -1,5 +1,5 @@
 import type { RunSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { ModelRegistry, parseModelReference, requireRegistry, resolveSpec } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
 import { absolutePlace } from '../places.js'

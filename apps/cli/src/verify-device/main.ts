@@ -5,7 +5,8 @@
 import { arch, cpus, platform, release } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Device, type Engine, type EngineName, openEngine, selfCheck } from '@layermill/engines'
-import { errorMessage, getNetwork, networkIds, referenceInput, referenceWeights } from '@layermill/models'
+import { errorMessage } from '@layermill/core'
+import { getNetwork, networkIds, referenceInput, referenceWeights } from '@layermill/models'
 
 const { values: flags } = parseArgs({
   options: {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { layermillHome } from '@layermill/models'
+import { layermillHome } from '@layermill/core'
 import { openStore, type Store } from '@layermill/storage'
 
 /** What a batch size was found for: another one of these, and it is looked for again. */

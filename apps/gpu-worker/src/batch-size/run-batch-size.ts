@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { RunRecord } from '@layermill/jobs'
 import { BATCH_SIZE_PATH, changeObject, type Store } from '@layermill/storage'
 

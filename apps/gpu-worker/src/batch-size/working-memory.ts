@@ -1,4 +1,5 @@
-import { elementCount, inferShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
+import { elementCount } from '@layermill/core'
+import { inferShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
 
 /**
  * Bytes of float32 values that are there at once while one image is computed: those of the network when they are most, and the image and the

@@ -1,4 +1,5 @@
-import { classify, type Failure, type UnfitFor } from '@layermill/jobs'
+import { classify, type Failure } from '@layermill/core'
+import type { UnfitFor } from '@layermill/jobs'
 
 /** What happens to a worker's fitness, for its log and its metrics. */
 export type FitnessEvent =

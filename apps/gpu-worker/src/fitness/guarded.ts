@@ -1,4 +1,5 @@
-import { type Broker, classify, type Failure, handBack, type JobWorker, type QueuedJob, toJobError } from '@layermill/jobs'
+import { classify, type Failure } from '@layermill/core'
+import { type Broker, handBack, type JobWorker, type QueuedJob, toJobError } from '@layermill/jobs'
 import type { WorkerFitness } from './fitness.js'
 import { JobGate } from './job-gate.js'
 

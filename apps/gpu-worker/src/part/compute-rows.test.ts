@@ -1,5 +1,5 @@
 import type { Extractor } from '@layermill/engines'
-import { LayermillError, type Tensor } from '@layermill/models'
+import { LayermillError, type Tensor } from '@layermill/core'
 import { describe, expect, it } from 'vitest'
 import { computeRows, type ComputedRow, type PreparedRow } from './compute-rows.js'
 

@@ -1,4 +1,5 @@
-import { elementCount, errorCode, errorMessage, type Size2, type Tensor } from '@layermill/models'
+import { elementCount, errorCode, errorMessage, type Tensor } from '@layermill/core'
+import type { Size2 } from '@layermill/models'
 
 /** An image ready for the network: [crops, 3, H, W]. One crop, except where predictions are averaged over ten. */
 export interface PreparedImage<Row> {

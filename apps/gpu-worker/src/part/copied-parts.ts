@@ -1,5 +1,5 @@
 import type { RunRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { type FeatureFormat, featurePath, type FeatureRows, type IndexRow, indexPath, parseIndex, predictionsPath, readFeatureRows, type Store } from '@layermill/storage'
 
 type Place = { readonly part: number; readonly row: number }

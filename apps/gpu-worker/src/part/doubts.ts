@@ -1,4 +1,4 @@
-import { classify } from '@layermill/jobs'
+import { classify } from '@layermill/core'
 import { doubtsPath, type ImageSource, type ManifestRow, mapOrdered, type Store } from '@layermill/storage'
 import { LeftToOthers } from '../fitness/guarded.js'
 

@@ -1,5 +1,6 @@
 import { freemem } from 'node:os'
-import { errorCode, errorMessage, LayermillError, type Network, type Size2 } from '@layermill/models'
+import { errorCode, errorMessage, LayermillError } from '@layermill/core'
+import type { Network, Size2 } from '@layermill/models'
 import { workingBytesPerImage } from '../batch-size/working-memory.js'
 
 /** Sizes that are remembered. */

@@ -1,6 +1,8 @@
 import type { RunRecord } from '@layermill/jobs'
-import type { CommitRecord, ComputedBy, ErrorRow, IndexRow, ManifestRow, Store } from '@layermill/storage'
-import { commitPath, committedFile, countsOf, encodeCommit, encodeErrors, encodeIndex, errorsPath, indexPath, readCommit } from '@layermill/storage'
+import {
+  commitPath, type CommitRecord, committedFile, type ComputedBy, countsOf, encodeCommit, encodeErrors, encodeIndex, type ErrorRow,
+  errorsPath, indexPath, type IndexRow, type ManifestRow, readCommit, type Store,
+} from '@layermill/storage'
 import type { CopiedRow, FailedImage, FinishedRow } from './compute-rows.js'
 import { CopiedParts } from './copied-parts.js'
 import { overflowRule } from './value-range.js'

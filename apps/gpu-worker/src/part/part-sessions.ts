@@ -1,5 +1,5 @@
 import type { Extractor } from '@layermill/engines'
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 import type { Lease } from '../lease-cache.js'
 import type { BatchRunner } from './compute-rows.js'
 

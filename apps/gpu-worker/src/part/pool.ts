@@ -1,4 +1,4 @@
-import { elementCount } from '@layermill/models'
+import { elementCount } from '@layermill/core'
 
 export type PoolKind = 'none' | 'avg' | 'max'
 

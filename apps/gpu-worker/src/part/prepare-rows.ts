@@ -1,5 +1,6 @@
-import { classify, type ImageLimits, imageLimits, type RunRecord } from '@layermill/jobs'
-import { errorCode, errorMessage, isFineTuned, type Network, type Preparation, type Size2 } from '@layermill/models'
+import { classify, errorCode, errorMessage } from '@layermill/core'
+import { type ImageLimits, imageLimits, type RunRecord } from '@layermill/jobs'
+import { isFineTuned, type Network, type Preparation, type Size2 } from '@layermill/models'
 import { pictureSize, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
 import { bytesAhead, type ImageSource, type ManifestRow, mapOrdered, readWithin, sha256Hex } from '@layermill/storage'
 import type { RunCache } from '../cache/run-cache.js'

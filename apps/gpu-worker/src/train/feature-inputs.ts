@@ -1,4 +1,4 @@
-import { elementCount, LayermillError, type Tensor } from '@layermill/models'
+import { elementCount, LayermillError, type Tensor } from '@layermill/core'
 import type { TrainingPlan } from '@layermill/jobs'
 import { featurePath, type ManifestRow, openRanges, parseIndex, partOfPath, readFeatureRows, type Store } from '@layermill/storage'
 import { augmentEpoch, type InputRequest, type Inputs } from './image-inputs.js'

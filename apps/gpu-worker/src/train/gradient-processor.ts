@@ -1,14 +1,5 @@
-import {
-  classify,
-  type Exchange,
-  type GradientJob,
-  parameterKeys,
-  readPayload,
-  resultKeys,
-  type RunRecord,
-  type TrainingPlan,
-} from '@layermill/jobs'
-import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
+import { classify, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
+import { type Exchange, type GradientJob, parameterKeys, readPayload, resultKeys, type RunRecord, type TrainingPlan } from '@layermill/jobs'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import type { PublishedParameters } from '@layermill/training'
 import { LeaseCache } from '../lease-cache.js'

@@ -1,4 +1,5 @@
-import { errorMessage, LayermillError, type Preparation, type Tensor } from '@layermill/models'
+import { errorMessage, LayermillError, type Tensor } from '@layermill/core'
+import type { Preparation } from '@layermill/models'
 import { type AugmentOptions, prepareImage } from '@layermill/preprocess'
 import { imageLimits, type TrainingPlan } from '@layermill/jobs'
 import { bytesAhead, type ImageSource, type ManifestRow, mapOrdered, readWithin } from '@layermill/storage'

@@ -7,7 +7,7 @@ import {
   type TrainingPlan,
   VALIDATION_ROWS_PATH,
 } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { type ImageSource, type ManifestRow, parseManifest, RUN_PATH, type SourceAccess, type Store } from '@layermill/storage'
 import type { ModelProvider } from '../model-provider.js'
 import { requireCpu } from '../required-cpu.js'

@@ -1,15 +1,7 @@
 import type { Engine, Trainer } from '@layermill/engines'
 import type { TrainingPlan } from '@layermill/jobs'
-import {
-  elementCount,
-  isFineTuned,
-  LayermillError,
-  networkFromDescription,
-  preparedWith,
-  type Network,
-  type Tensor,
-  type TensorMap,
-} from '@layermill/models'
+import { elementCount, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
+import { isFineTuned, networkFromDescription, preparedWith, type Network } from '@layermill/models'
 import type { ManifestRow } from '@layermill/storage'
 import {
   BatchSchedule,

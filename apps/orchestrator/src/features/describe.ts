@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { featurePath, mapOrdered, readCommit } from '@layermill/storage'
 import type { FeatureSet } from './feature-set.js'
 

@@ -1,5 +1,5 @@
-import { closest, type LayerResult, type RunRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { closest, LayermillError } from '@layermill/core'
+import type { LayerResult, RunRecord } from '@layermill/jobs'
 import { type FeatureFormat, type FeaturePlace, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { readableParts } from '../run/readable-parts.js'
 import { readRunRecord } from '../run/record-store.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { compareUtf8, type FeatureBlock, featurePath, type IndexRow, mapOrdered, openRanges, readFeatureRows, readIndex, type StreamOptions, streamFeatures } from '@layermill/storage'
 import { Best } from './best.js'
 import type { StoredLayer } from './feature-set.js'

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import cors from '@fastify/cors'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { FastifyInstance } from 'fastify'
 import type { App } from './app.js'
 

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /**
  * A promise's answer, or an error where it takes too long. What it waits for goes on in the background.

@@ -1,5 +1,4 @@
-import { redact } from '@layermill/jobs'
-import { printable } from '@layermill/models'
+import { printable, redact } from '@layermill/core'
 import pino, { type DestinationStream, type Logger } from 'pino'
 
 const secretKeys = /^(?:authorization|proxy-authorization|cookie|set-cookie|token|password|secret|x-amz-security-token|aws_secret_access_key|secretaccesskey|sessiontoken)$/i

@@ -1,4 +1,4 @@
-import { errorCode } from '@layermill/models'
+import { errorCode } from '@layermill/core'
 
 export interface ProblemKind {
   readonly status: number

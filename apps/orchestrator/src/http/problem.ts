@@ -1,5 +1,4 @@
-import { failureTable, redact } from '@layermill/jobs'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, failureTable, LayermillError, redact } from '@layermill/core'
 import { problemCode, type ProblemKind, problemKinds } from './problem-codes.js'
 import type { Problem } from './schemas.js'
 

@@ -1,4 +1,7 @@
-import { CalibrationReport, LayerResult, LeftOutFiles, redact, RunCounts, RunIdentity, runStates, type RunKind, RunRecord, UnfitFor, Waiting, WaitsFor } from '@layermill/jobs'
+import { redact } from '@layermill/core'
+import {
+  CalibrationReport, LayerResult, LeftOutFiles, RunCounts, RunIdentity, runStates, type RunKind, RunRecord, UnfitFor, Waiting, WaitsFor,
+} from '@layermill/jobs'
 import { z } from 'zod'
 import { HistoryEntry } from '../registry/records.js'
 

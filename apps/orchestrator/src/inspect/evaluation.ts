@@ -1,5 +1,5 @@
 import { parseTrainingPlan, TRAINING_PLAN_PATH } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import { z } from 'zod'
 import type { RunEvaluation } from '../http/schemas/inspection.js'

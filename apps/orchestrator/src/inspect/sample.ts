@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { type FeatureFormat, featurePath, openRanges, readFeatureRows, readIndex, type Store } from '@layermill/storage'
 import { committedResult } from '../run/commits.js'
 import { readableParts } from '../run/readable-parts.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { FeatureFormat } from '@layermill/storage'
 import { Lru } from 'toad-cache'
 import type { FailurePage, NeighbourList, Projection, RunEvaluation, RunParts } from '../http/schemas/inspection.js'

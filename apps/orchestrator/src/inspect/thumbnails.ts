@@ -1,5 +1,5 @@
 import { imageLimits, type RunSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { thumbnail } from '@layermill/preprocess'
 import { errorsPath, manifestPath, parseErrors, parseManifest, type Store } from '@layermill/storage'
 import { readEvaluation } from './evaluation.js'

@@ -1,6 +1,6 @@
 import { request as httpRequest, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { errorMessage, LayermillError, publicLookup, refusePrivateHost } from '@layermill/models'
+import { errorMessage, LayermillError, publicLookup, refusePrivateHost } from '@layermill/core'
 import { signature } from './sign.js'
 
 export interface Delivery {

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** Shorter secrets can be guessed (the scheme asks for 24 to 64 bytes). */
 const fewestBytes = 24

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { type Broker, hasCredentials, type JobsOptions, type QueuedJob, queueNames, toJobError, WebhookUrl } from '@layermill/jobs'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, hasCredentials, LayermillError } from '@layermill/core'
+import { type Broker, type JobsOptions, type QueuedJob, queueNames, toJobError, WebhookUrl } from '@layermill/jobs'
 import { z } from 'zod'
 import { deliver, receiverOf } from './deliver.js'
 import { eventId, Notification, type Notify } from './events.js'

@@ -1,5 +1,5 @@
 import { serializeJsonRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { changeObject, requireExactSwaps, type Store } from '@layermill/storage'
 import { HistoryEntry, Latest, parseRecord } from './records.js'
 import { registryKind } from './versions.js'

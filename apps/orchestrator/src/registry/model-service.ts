@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { Latest } from './records.js'
 import type { ManualChange, ModelDetail, ModelSummary } from './registry.js'
 

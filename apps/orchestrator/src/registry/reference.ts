@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** A registered model as it is asked for: `pets@latest`, `pets@3`. */
 export interface ModelReference {

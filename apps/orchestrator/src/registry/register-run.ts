@@ -1,5 +1,6 @@
 import { type FinetuneSpec, type RunRecord, VALIDATION_ROWS_PATH } from '@layermill/jobs'
-import { LayermillError, MODEL_FILE, MODEL_WEIGHTS_FILE } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
+import { MODEL_FILE, MODEL_WEIGHTS_FILE } from '@layermill/models'
 import { type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { accessOf } from '../train/access.js'
 import { deleteRun } from '../run/record-store.js'

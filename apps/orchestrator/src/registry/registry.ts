@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { compareUtf8, type Store } from '@layermill/storage'
 import { changeLatest, readHistory, readLatest } from './head.js'
 import type { Evaluation, HistoryEntry, Latest, ModelUse, VersionRecord } from './records.js'

@@ -1,5 +1,6 @@
 import { serializeJsonRecord } from '@layermill/jobs'
-import { LayermillError, MODEL_FILE } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
+import { MODEL_FILE } from '@layermill/models'
 import { requireExactSwaps, type Store } from '@layermill/storage'
 import { Evaluation, parseRecord, VersionRecord } from './records.js'
 

@@ -1,5 +1,5 @@
 import { parseCalibration, type RunRecord, serializeCalibration } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { CALIBRATION_PATH, type Store } from '@layermill/storage'
 import type { RunAction } from './decide.js'
 import type { RunEnvironment } from './environment.js'

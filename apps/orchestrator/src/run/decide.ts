@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord, RunSpec } from '@layermill/jobs'
-import { getNetwork, LayermillError, networkIds } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
+import { getNetwork, networkIds } from '@layermill/models'
 import { sameRegisteredModel } from '../registry/reference.js'
 import { inputNumbers } from './identity.js'
 

@@ -1,4 +1,4 @@
-import { errorCode, LayermillError } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/core'
 import { RUN_PATH, type Store } from '@layermill/storage'
 
 /** What tells that a folder is a run's, a model's or a registered model's. */

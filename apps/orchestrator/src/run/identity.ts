@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ExtractSpec, InputNumbers, LayerResult, PredictSpec, RunIdentity } from '@layermill/jobs'
-import { elementCount, inferShapes, LayermillError, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
+import { elementCount, LayermillError } from '@layermill/core'
+import { inferShapes, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
 
 export interface IdentityInput {
   spec: ExtractSpec | PredictSpec

@@ -1,5 +1,6 @@
 import type { ExtractSpec, LayerResult, PredictSpec, RunRecord } from '@layermill/jobs'
-import { getNetwork, LayermillError, layerShapes, type Network, networkIds, preparedAs } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
+import { getNetwork, layerShapes, type Network, networkIds, preparedAs } from '@layermill/models'
 import { type Store, SUCCESS_PATH } from '@layermill/storage'
 import { calibrateFor, withCalibrationOf, writeCalibration } from './calibration.js'
 import { decideAction, requestedChange, type RunAction } from './decide.js'

@@ -1,5 +1,5 @@
 import { parseRunRecord, type RunRecord, serializeRunRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { BATCH_SIZE_PATH, CALIBRATION_PATH, changeObject, CPU_PATH, DOUBTS_PATH, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { isTerminal } from './states.js'
 

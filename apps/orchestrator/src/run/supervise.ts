@@ -1,5 +1,5 @@
 import { maxErrorsAllowed, type RunRecord, type Waiting } from '@layermill/jobs'
-import { errorCode, errorMessage, LayermillError } from '@layermill/models'
+import { errorCode, errorMessage, LayermillError } from '@layermill/core'
 import { BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, type ErrorRow, LeftOut, mapOrdered, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { foundBatchSize } from './found-batch-size.js'
 import { committedParts, committedResult } from './commits.js'

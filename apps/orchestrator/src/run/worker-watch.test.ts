@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Waiting, WorkerBeat } from '@layermill/jobs'
-import type { LayermillError } from '@layermill/models'
+import type { LayermillError } from '@layermill/core'
 import { waitsFor, WorkerWatch } from './worker-watch.js'
 
 const time = (second: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString()

@@ -1,5 +1,5 @@
-import { failureClass, redact, sameWaiting, type Waiting, type WorkerBeat } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { failureClass, LayermillError, redact } from '@layermill/core'
+import { sameWaiting, type Waiting, type WorkerBeat } from '@layermill/jobs'
 
 /** Milliseconds between two looks at the workers. */
 const lookInterval = 2000

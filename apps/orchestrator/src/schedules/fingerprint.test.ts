@@ -1,5 +1,5 @@
 import { parseSpec, type RunSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { ImageSource, Store } from '@layermill/storage'
 import { expect, it } from 'vitest'
 import { fingerprintOf } from './fingerprint.js'

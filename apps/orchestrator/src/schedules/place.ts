@@ -1,5 +1,5 @@
 import { type Broker, queueNames } from '@layermill/jobs'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import { z } from 'zod'
 import { ScheduleStore } from './schedule-store.js'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Broker, ScheduleChange, ScheduleSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { ScheduleRecord } from './records.js'
 import type { ScheduleStore } from './schedule-store.js'
 import { describeSchedule, type ScheduleDetail, type ScheduleSummary, type ScheduleTick, summarizeSchedule } from './schemas.js'

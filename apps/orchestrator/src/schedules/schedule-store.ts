@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { serializeJsonRecord } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { changeObject, requireExactSwaps, type Store } from '@layermill/storage'
 import { z } from 'zod'
 import { parseStored, ScheduleHistory, ScheduleRecord } from './records.js'

@@ -1,5 +1,5 @@
 import { type Broker, lastTime, type QueuedJob, queueNames, toJobError } from '@layermill/jobs'
-import { errorMessage } from '@layermill/models'
+import { errorMessage } from '@layermill/core'
 import { holdsPlace } from './place.js'
 import { isOpen, type ScheduleRecord } from './records.js'
 import type { ScheduleStore } from './schedule-store.js'

@@ -1,5 +1,5 @@
-import { classify, type RunSpec, type ScheduleSpec, specOfTick } from '@layermill/jobs'
-import { errorCode } from '@layermill/models'
+import { classify, errorCode } from '@layermill/core'
+import { type RunSpec, type ScheduleSpec, specOfTick } from '@layermill/jobs'
 import type { RunService } from '../http/services.js'
 import type { Notify } from '../notify/events.js'
 import { readRunRecord } from '../run/record-store.js'

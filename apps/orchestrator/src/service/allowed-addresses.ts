@@ -1,5 +1,5 @@
 import type { RunSpec } from '@layermill/jobs'
-import { errorCode, errorMessage, LayermillError, refusePrivateHost } from '@layermill/models'
+import { errorCode, errorMessage, LayermillError, refusePrivateHost } from '@layermill/core'
 import type { SpecCheck } from './guarded.js'
 
 export interface AllowedAddressesOptions {

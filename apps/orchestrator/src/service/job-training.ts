@@ -1,5 +1,5 @@
 import type { FinetuneSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { PartQueue } from '../run/part-queue.js'
 import type { TrainingEnvironment } from '../train/environment.js'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson, parseSpec, type RunJob, type RunSpec } from '@layermill/jobs'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 
 /** Bytes of a spec's JSON that a job carries itself; a larger one lies in the run's store until the run has its record. */

@@ -1,5 +1,5 @@
 import type { RunJob, RunRecord, RunSpec } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { RunEnvironment } from '../run/environment.js'
 import { openRun } from '../run/open-run.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { FinetuneSpec, RunSpec } from '@layermill/jobs'
 import type { RunPlan } from '../http/schemas/plan.js'
 import type { RunEnvironment } from '../run/environment.js'

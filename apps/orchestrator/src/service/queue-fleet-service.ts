@@ -1,5 +1,5 @@
 import { beatTimeout, type Broker, queueNames, readBeat, type WorkerBeat } from '@layermill/jobs'
-import { errorMessage } from '@layermill/models'
+import { errorMessage } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { FleetState, QueueDepth, ReadinessCheck, WorkerInfo } from '../http/schemas.js'
 import type { QueueJob, QueueJobPage } from '../http/schemas/queue-jobs.js'

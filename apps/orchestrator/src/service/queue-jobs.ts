@@ -1,5 +1,5 @@
-import { type Broker, type JobQueue, type JobState, parseFailedReason, type QueuedJob, queueNames, redact } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError, redact } from '@layermill/core'
+import { type Broker, type JobQueue, type JobState, parseFailedReason, type QueuedJob, queueNames } from '@layermill/jobs'
 import type { QueueJob, QueueJobPage, QueueJobState } from '../http/schemas/queue-jobs.js'
 import type { WorkerInfo } from '../http/schemas.js'
 import type { QueueJobQuery } from '../http/services.js'

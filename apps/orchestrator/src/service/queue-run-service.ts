@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Broker, type JobState, makePayload, type RunJob, type RunRecord, type RunSpec, type RunState } from '@layermill/jobs'
-import { errorCode, getNetwork, LayermillError, networkIds } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/core'
+import { getNetwork, networkIds } from '@layermill/models'
 import type { ErrorRow, Store } from '@layermill/storage'
 import { describeRun, type RunDetail, type RunEvent, type RunPage, type RunSummary, type TrainingState } from '../http/schemas.js'
 import type { RunPlan } from '../http/schemas/plan.js'

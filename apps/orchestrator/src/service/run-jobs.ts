@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
+import { classify, LayermillError, redact } from '@layermill/core'
 import {
-  type Broker, classify, type JobQueue, type JobsOptions, type JobState, parseFailedReason, type QueuedJob, queueNames, readPayload, redact, type RunJob, type RunSpec, type Waiting,
+  type Broker, type JobQueue, type JobsOptions, type JobState, parseFailedReason, type QueuedJob, queueNames, readPayload, type RunJob,
+  type RunSpec, type Waiting,
 } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
 import type { RunEvent, RunSummary, TrainingState } from '../http/schemas.js'
 
 export type RunQueue = JobQueue<RunJob, RunSummary>

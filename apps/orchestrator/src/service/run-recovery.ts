@@ -1,5 +1,5 @@
 import type { RunJob } from '@layermill/jobs'
-import { errorMessage } from '@layermill/models'
+import { errorMessage } from '@layermill/core'
 import type { RunEnvironment } from '../run/environment.js'
 import { readRunRecord } from '../run/record-store.js'
 import { runJobOptions, type RunQueue } from './run-jobs.js'

@@ -1,5 +1,5 @@
 import { type Broker, type FinetuneSpec, handBack, handBackLater, type JobWorker, park, parseFailedReason, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, toJobError } from '@layermill/jobs'
-import { errorCode, errorMessage } from '@layermill/models'
+import { errorCode, errorMessage } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import { type RunSummary, summarizeRun } from '../http/schemas.js'
 import type { RunEnvironment } from '../run/environment.js'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Broker, type JobQueue, queueNames } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** What an orchestrator leaves on the queue while it does for a run what may end or block it: opening, listing, loading weights. */
 interface Mark {

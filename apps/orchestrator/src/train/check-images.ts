@@ -1,5 +1,5 @@
-import { classify, type FinetuneSpec, type ImageLimits, maxErrorsAllowed } from '@layermill/jobs'
-import { LayermillError } from '@layermill/models'
+import { classify, LayermillError } from '@layermill/core'
+import { type FinetuneSpec, type ImageLimits, maxErrorsAllowed } from '@layermill/jobs'
 import { decodeImage } from '@layermill/preprocess'
 import { describeFailures } from '../run/failures.js'
 import { bytesAhead, type ErrorRow, type ImageSource, type ManifestRow, mapOrdered, readWithin } from '@layermill/storage'

@@ -1,4 +1,4 @@
-import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
+import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import {
   type Checkpoint,

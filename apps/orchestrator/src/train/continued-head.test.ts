@@ -1,5 +1,6 @@
 import { FinetuneSpec } from '@layermill/jobs'
-import { fineTunedNetwork, getNetwork, parameterShapes, type Tensor, elementCount } from '@layermill/models'
+import { type Tensor, elementCount } from '@layermill/core'
+import { fineTunedNetwork, getNetwork, parameterShapes } from '@layermill/models'
 import { describe, expect, it } from 'vitest'
 import { continuedNetwork, headNotes, startingHead } from './continued-head.js'
 import { featuresLayer, trainedNetwork, trainingPlan } from './plan.js'

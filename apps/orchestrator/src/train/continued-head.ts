@@ -1,5 +1,6 @@
 import type { FinetuneSpec } from '@layermill/jobs'
-import { type FineTunedNetwork, findNode, formatShape, isFineTuned, LayermillError, type Network, parameterShapes, type Tensor, type TensorMap } from '@layermill/models'
+import { formatShape, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
+import { type FineTunedNetwork, findNode, isFineTuned, type Network, parameterShapes } from '@layermill/models'
 import { initialHead } from '@layermill/training'
 
 /** Whether hidden layers are those that a spec asks for; none asked for means whatever there is. */

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { classFolders, compareUtf8, type ImageSource, LeftOut, listImages, type ManifestRow } from '@layermill/storage'
 import { stratifiedSplit } from '@layermill/training'
 import { orderClasses } from './class-order.js'

@@ -1,5 +1,6 @@
 import type { FinetuneSpec } from '@layermill/jobs'
-import { elementCount, type FineTunedNetwork, layerShapes } from '@layermill/models'
+import { elementCount } from '@layermill/core'
+import { type FineTunedNetwork, layerShapes } from '@layermill/models'
 import { stepsPerEpoch } from '@layermill/training'
 import { continuedNetwork, headNotes } from './continued-head.js'
 import { ownOrder } from './class-order.js'

@@ -1,5 +1,6 @@
 import type { FinetuneSpec, TrainingPlan } from '@layermill/jobs'
-import { LayermillError, type Network, type Tensor } from '@layermill/models'
+import { LayermillError, type Tensor } from '@layermill/core'
+import type { Network } from '@layermill/models'
 import type { ManifestRow } from '@layermill/storage'
 import {
   BatchSchedule,

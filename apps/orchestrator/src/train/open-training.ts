@@ -1,5 +1,6 @@
 import type { FinetuneSpec, RunIdentity, RunRecord } from '@layermill/jobs'
-import { LayermillError, type Network } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
+import type { Network } from '@layermill/models'
 import { requireExactSwaps, type Store, SUCCESS_PATH } from '@layermill/storage'
 import { requireRegistry } from '../registry/model-service.js'
 import { registryKind } from '../registry/versions.js'

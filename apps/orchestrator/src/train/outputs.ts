@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportOnnx } from '@layermill/engines'
 import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/jobs'
-import { type FineTunedNetwork, MODEL_FILE, type ModelFiles, preparationDescription, type TensorMap, type WeightSet, writeModelFolder, writeNpz } from '@layermill/models'
+import type { TensorMap } from '@layermill/core'
+import {
+  type FineTunedNetwork, MODEL_FILE, type ModelFiles, preparationDescription, type WeightSet, writeModelFolder, writeNpz,
+} from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import type { Evaluation, MetricsLine } from './metrics-line.js'
 

@@ -1,14 +1,7 @@
 import { baseScales, type FinetuneSpec, isFrozen, type TrainingPlan } from '@layermill/jobs'
+import { LayermillError } from '@layermill/core'
 import {
-  findNode,
-  fineTunedNetwork,
-  type FineTunedNetwork,
-  LayermillError,
-  type Network,
-  networkDescription,
-  parameterShapes,
-  pruneNodes,
-  type Size2,
+  findNode, fineTunedNetwork, type FineTunedNetwork, type Network, networkDescription, parameterShapes, pruneNodes, type Size2,
 } from '@layermill/models'
 import { balancedClassWeights, learningRateScales, type OptimizerSpec, type Schedule } from '@layermill/training'
 import { inputNumbers } from '../run/identity.js'

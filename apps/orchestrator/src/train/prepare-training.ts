@@ -10,7 +10,8 @@ import {
   type TrainingPlan,
   VALIDATION_ROWS_PATH,
 } from '@layermill/jobs'
-import { LayermillError, type Network } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
+import type { Network } from '@layermill/models'
 import { encodeErrors, encodeManifest, type ErrorRow, errorsPath, LeftOut, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { leftOutFiles } from '../run/manifest-plan.js'
 import { writeRunRecord } from '../run/record-store.js'

@@ -14,7 +14,7 @@ import {
   resultKeys,
   type TrainingPlan,
 } from '@layermill/jobs'
-import { LayermillError, type Tensor } from '@layermill/models'
+import { LayermillError, type Tensor } from '@layermill/core'
 import type { BatchStatistics, GradientSource, MicroBatchGradients, MicroBatchScores, PublishedParameters } from '@layermill/training'
 
 type Purpose = GradientJob['purpose']

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { type ClassMetrics, Metrics } from '@layermill/training'
 
 /** An image with the class that it is of. */

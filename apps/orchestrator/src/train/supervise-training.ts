@@ -1,16 +1,6 @@
 import type { FinetuneSpec, RunRecord, Waiting } from '@layermill/jobs'
-import {
-  errorCode,
-  errorMessage,
-  LayermillError,
-  type Network,
-  networkFromDescription,
-  preparedWith,
-  isFineTuned,
-  type FineTunedNetwork,
-  type Tensor,
-  type WeightSet,
-} from '@layermill/models'
+import { errorCode, errorMessage, LayermillError, type Tensor } from '@layermill/core'
+import { type Network, networkFromDescription, preparedWith, isFineTuned, type FineTunedNetwork, type WeightSet } from '@layermill/models'
 import { type Store, SUCCESS_PATH } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import type { HistoryEntry } from '../registry/records.js'

@@ -1,4 +1,4 @@
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 import { buffersOf } from '../thread/transfer.js'
 import type { Slice } from './slices.js'
 import type { StepParams } from './trainer-protocol.js'

@@ -1,5 +1,5 @@
 import * as ort from 'onnxruntime-node'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { Device } from '../engine.js'
 import { runtimeMessage } from '../thread/errors.js'
 import type { OnnxGraph } from './graph.js'

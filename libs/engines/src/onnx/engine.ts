@@ -1,14 +1,5 @@
-import {
-  formatShape,
-  layerShapes,
-  LayermillError,
-  pruneNodes,
-  resolveLayers,
-  type Network,
-  type Size2,
-  type Tensor,
-  type TensorMap,
-} from '@layermill/models'
+import { formatShape, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
+import { layerShapes, pruneNodes, resolveLayers, type Network, type Size2 } from '@layermill/models'
 import type { Device, Engine, EngineName, Extractor, ExtractorOptions } from '../engine.js'
 import { requireFloat16 } from '../float16-devices.js'
 import type { ThreadClient } from '../thread/client.js'

@@ -1,4 +1,5 @@
-import { type Network, resolveLayers, type Size2, type TensorMap } from '@layermill/models'
+import type { TensorMap } from '@layermill/core'
+import { type Network, resolveLayers, type Size2 } from '@layermill/models'
 import { lower } from './lower/lower.js'
 import { modelProto } from './proto.js'
 import { concatenate } from './wire.js'

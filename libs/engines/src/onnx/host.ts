@@ -1,5 +1,6 @@
 import * as ort from 'onnxruntime-node'
-import { inferShapes, type GraphNode, type Size2, type Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import { inferShapes, type GraphNode, type Size2 } from '@layermill/models'
 import type { Device } from '../engine.js'
 import { nativeCall } from '../thread/guard.js'
 import { Numbered } from '../thread/numbered.js'

@@ -1,4 +1,4 @@
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import type { ThreadClient } from '../thread/client.js'
 
 /** A thread with one of a trainer's sessions. */

@@ -1,4 +1,4 @@
-import { addArrays, type Tensor } from '@layermill/models'
+import { addArrays, type Tensor } from '@layermill/core'
 import type { Slice } from './slices.js'
 import type { StepResult } from './trainer-protocol.js'
 

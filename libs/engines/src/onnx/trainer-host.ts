@@ -1,5 +1,5 @@
 import * as ort from 'onnxruntime-node'
-import { LayermillError, type Tensor } from '@layermill/models'
+import { LayermillError, type Tensor } from '@layermill/core'
 import { blockSize } from './backward/block-size.js'
 import { lowerTraining, type LoweredTraining } from './backward/lower.js'
 import { createSession, type SessionSettings } from './session.js'

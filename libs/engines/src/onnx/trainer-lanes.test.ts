@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { addArrays, elementCount, type Tensor } from '@layermill/models'
+import { addArrays, elementCount, type Tensor } from '@layermill/core'
 import type { Engine } from '../engine.js'
 import { openEngine } from '../open.js'
 import { inSharedMemory, node, numbers, tinyImages, tinyNetwork, tinyWeights } from '../testing/index.js'

@@ -1,4 +1,4 @@
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 
 /** Cross entropy of softmax against targets [N, classes] whose rows carry the weights, summed over the batch, in float64. */
 export function crossEntropySum(scores: Tensor, targets: Tensor): number {

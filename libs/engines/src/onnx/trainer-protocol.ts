@@ -1,4 +1,5 @@
-import type { GraphNode, Size2, Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import type { GraphNode, Size2 } from '@layermill/models'
 import type { LossTerm } from './backward/lower.js'
 
 /** What makes a trainer in the engine thread. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { elementCount, fineTunedNetwork, getNetwork, parameterShapes, type Tensor } from '@layermill/models'
+import { elementCount, type Tensor } from '@layermill/core'
+import { fineTunedNetwork, getNetwork, parameterShapes } from '@layermill/models'
 import { openEngine } from '../open.js'
 import type { Engine } from '../engine.js'
 import type { Trainer, TrainingBatch } from '../trainer.js'

@@ -1,17 +1,5 @@
-import {
-  elementCount,
-  formatShape,
-  inferShapes,
-  isFineTuned,
-  LayermillError,
-  pruneNodes,
-  resolveLayers,
-  sameShape,
-  type GraphNode,
-  type Network,
-  type Tensor,
-  type TensorMap,
-} from '@layermill/models'
+import { elementCount, formatShape, LayermillError, sameShape, type Tensor, type TensorMap } from '@layermill/core'
+import { inferShapes, isFineTuned, pruneNodes, resolveLayers, type GraphNode, type Network } from '@layermill/models'
 import type { Device } from '../engine.js'
 import type { EngineThreads } from '../thread/engine-threads.js'
 import { buffersOf } from '../thread/transfer.js'

@@ -1,7 +1,7 @@
 import { mkdtemp, open, readdir, rm, stat, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { errorCode } from '@layermill/models'
+import { errorCode } from '@layermill/core'
 import type { ExternalPlace } from './proto.js'
 
 const PREFIX = 'layermill-weights-'

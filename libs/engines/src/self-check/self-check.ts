@@ -1,4 +1,5 @@
-import { getNetwork, LayermillError, referenceInput, referenceWeights } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
+import { getNetwork, referenceInput, referenceWeights } from '@layermill/models'
 import type { Engine, ExtractorOptions } from '../engine.js'
 import { selfCheckValues } from './values.js'
 

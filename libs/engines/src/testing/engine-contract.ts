@@ -1,5 +1,6 @@
 /** What every engine promises, as tests. An engine's own test file calls `engineContract`. */
-import { LayermillError, type Network, type Size2, type Tensor, type TensorMap } from '@layermill/models'
+import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
+import type { Network, Size2 } from '@layermill/models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Engine, Extractor } from '../engine.js'
 import { cases, type Case } from './cases.js'

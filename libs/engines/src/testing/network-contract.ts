@@ -2,7 +2,8 @@
  * The published networks, through all of their convolutions, against ONNX Runtime on the CPU, which test/conformance holds against what Chainer
  * and torchvision compute.
  */
-import { getNetwork, type Network, pruneNodes, referenceWeights, resolveLayers, type Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import { getNetwork, type Network, pruneNodes, referenceWeights, resolveLayers } from '@layermill/models'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Engine } from '../engine.js'
 import { openEngine } from '../open.js'

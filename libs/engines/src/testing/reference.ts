@@ -2,7 +2,8 @@
  * Every op of a network computed in float64 straight from its definition, one loop per dimension: what engines are compared with.
  * Slow; for small shapes.
  */
-import { elementCount, type GraphNode, type NodeOf, type Size2, type Tensor } from '@layermill/models'
+import { elementCount, type Tensor } from '@layermill/core'
+import type { GraphNode, NodeOf, Size2 } from '@layermill/models'
 
 /** A dense array in row-major order, in double precision. */
 export interface Value {

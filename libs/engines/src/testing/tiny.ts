@@ -1,16 +1,6 @@
 /** Small networks, weights and images for tests: deterministic, any shapes. */
-import {
-  elementCount,
-  parameterShapes,
-  type GraphNode,
-  type GraphVariant,
-  type Network,
-  type NodeOf,
-  type OpName,
-  type Size2,
-  type Tensor,
-  type TensorMap,
-} from '@layermill/models'
+import { elementCount, type Tensor, type TensorMap } from '@layermill/core'
+import { parameterShapes, type GraphNode, type GraphVariant, type Network, type NodeOf, type OpName, type Size2 } from '@layermill/models'
 
 type Parameters = { [Op in OpName]: NodeOf<Op>['parameters'] }
 

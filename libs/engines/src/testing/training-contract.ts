@@ -1,5 +1,5 @@
 /** What a trainer of any engine promises: gradients of the loss by its definition, whatever the batch, and the same ones every time. */
-import { LayermillError, type Tensor } from '@layermill/models'
+import { LayermillError, type Tensor } from '@layermill/core'
 import { expect, it } from 'vitest'
 import type { Engine } from '../engine.js'
 import type { Gradients, Trainer, TrainerOptions, TrainingBatch } from '../trainer.js'

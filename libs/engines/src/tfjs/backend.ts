@@ -1,7 +1,7 @@
 /** Which TensorFlow.js there is, and loading it. */
 import { createRequire } from 'node:module'
 import * as tf from '@tensorflow/tfjs-core'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import type { Device } from '../engine.js'
 
 /** Installs a native package, which downloads TensorFlow; named wherever none works. */

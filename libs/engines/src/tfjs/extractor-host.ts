@@ -1,4 +1,5 @@
-import { pruneNodes, type GraphNode, type Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import { pruneNodes, type GraphNode } from '@layermill/models'
 import * as tf from '@tensorflow/tfjs-core'
 import { foldBatchNorm } from '../onnx/lower/fold.js'
 import type { LoadParams } from '../thread/protocol.js'

@@ -1,4 +1,4 @@
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 import type { TrainerLoaded, TrainParams } from '../onnx/trainer-protocol.js'
 import { nativeCall } from '../thread/guard.js'
 import { Numbered } from '../thread/numbered.js'

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { LayermillError, type Tensor, type TensorMap } from '@layermill/models'
+import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import type { RuleContext } from './rules.js'
 import { upload } from './values.js'
 

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
-import { inferShapes, LayermillError, pruneNodes, type GraphNode, type Tensor } from '@layermill/models'
+import { LayermillError, type Tensor } from '@layermill/core'
+import { inferShapes, pruneNodes, type GraphNode } from '@layermill/models'
 import { joinBatchNorm, learnable, nodesWithGradient, type TrainingNode } from '../onnx/backward/plan.js'
 import { countCorrect, crossEntropySum } from '../onnx/trainer-loss.js'
 import type { StepParams, StepResult, TrainerLoaded, TrainParams } from '../onnx/trainer-protocol.js'

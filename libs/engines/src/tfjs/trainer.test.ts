@@ -3,7 +3,10 @@
  * the seed in each test's name alone.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { elementCount, fineTunedNetwork, type FineTunedNetwork, getNetwork, inferShapes, parameterShapes, type GraphNode, type Network, type Size2, type Tensor } from '@layermill/models'
+import { elementCount, type Tensor } from '@layermill/core'
+import {
+  fineTunedNetwork, type FineTunedNetwork, getNetwork, inferShapes, parameterShapes, type GraphNode, type Network, type Size2,
+} from '@layermill/models'
 import type { Engine } from '../engine.js'
 import { openEngine } from '../open.js'
 import { node, numbers, tinyNetwork } from '../testing/tiny.js'

@@ -1,6 +1,6 @@
 /** Tensors between this project's layout (NCHW in typed arrays) and TensorFlow.js's (NHWC on a backend). */
 import * as tf from '@tensorflow/tfjs-core'
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 
 /** A tensor as it is, in its own layout. The portable backend goes on reading the array; others copy it. */
 export function upload({ shape, data }: Tensor): tf.Tensor {

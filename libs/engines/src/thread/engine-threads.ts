@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { ThreadClient } from './client.js'
 import type { Requests } from './protocol.js'
 

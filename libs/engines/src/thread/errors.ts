@@ -1,4 +1,4 @@
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import type { ErrorData } from './protocol.js'
 
 /** A runtime's own words without the place in its sources that they begin with. */

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** What a host holds for its clients, by numbers that cross the thread's border. No number is given twice. */
 export class Numbered<Value> {

@@ -1,4 +1,5 @@
-import type { GraphNode, Size2, Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import type { GraphNode, Size2 } from '@layermill/models'
 import type { Device, EngineName } from '../engine.js'
 import type { Range } from '../onnx/int8/parameters.js'
 import type { TrainingRequests } from '../onnx/trainer-protocol.js'

@@ -1,5 +1,5 @@
 import type { Transferable } from 'node:worker_threads'
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 import type { Reply } from './protocol.js'
 
 /** The buffers of tensors that can be handed over: each once, and not shared memory, which both sides keep. */

@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import { lockFolder } from './folder-lock.js'
 import type { FromThread, ThreadData, ToThread } from './thread-messages.js'
 

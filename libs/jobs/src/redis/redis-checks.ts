@@ -1,4 +1,4 @@
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import { Cluster, type Redis } from 'ioredis'
 import type { RedisClient } from './redis-connection.js'
 import { denied } from '../refusals.js'

@@ -1,7 +1,6 @@
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError, redact } from '@layermill/core'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { certificateHint } from '../certificate.js'
-import { redact } from '../redact.js'
 import { denied, deniedCommand, isElsewhere, refusalDelay } from '../refusals.js'
 import type { RedisAddress } from './redis-url.js'
 

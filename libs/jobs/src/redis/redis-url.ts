@@ -1,5 +1,4 @@
-import { LayermillError } from '@layermill/models'
-import { redact, redactQueueUrl } from '../redact.js'
+import { LayermillError, redact, redactQueueUrl } from '@layermill/core'
 
 export interface RedisHost {
   readonly host: string

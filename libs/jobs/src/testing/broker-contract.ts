@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { errorMessage } from '@layermill/models'
+import { errorMessage } from '@layermill/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { addJobs, type Broker } from '../broker.js'
 import { openExchange } from '../exchange.js'

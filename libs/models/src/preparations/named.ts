@@ -6,9 +6,8 @@ import {
   torchvisionV2Preparation,
   vggPreparation,
 } from '../architectures/preparation.js'
-import { LayermillError } from '../errors.js'
+import { LayermillError, nearestNames } from '@layermill/core'
 import type { Architecture, Network, Preparation, Size2 } from '../graph.js'
-import { nearestNames } from '../names.js'
 import { timmTagPreparation, timmTags } from './timm.js'
 
 /** How pictures become a network's input, by whoever trained the weights. */

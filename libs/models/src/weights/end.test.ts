@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest'
 import { getNetwork } from '../network.js'
 import { parameterShapes } from '../shapes.js'
-import { elementCount } from '../tensor.js'
-import { planWeights } from './assemble.js'
+import { elementCount } from '@layermill/core'
+import { planWeights, type WeightsPlan } from './assemble.js'
 import { caffeNames } from './names/caffe.js'
 import { kerasNames } from './names/keras.js'
 import { countedLayer } from './names/keras-order.js'
@@ -13,7 +13,6 @@ import { torchvisionNames } from './names/torchvision.js'
 import { shapeInLayout } from './layouts.js'
 import { kerasFacts } from './readers/keras-config.js'
 import { parseKerasPath } from './readers/keras-paths.js'
-import type { WeightsPlan } from './assemble.js'
 import type { ModelFacts, TensorFile } from './types.js'
 
 type Shapes = Record<string, readonly number[]>

@@ -1,8 +1,7 @@
 import type { Architecture, GraphVariant, Network } from '../graph.js'
-import { elementCount, formatShape } from '../tensor.js'
+import { elementCount, formatShape } from '@layermill/core'
 import { fitsLayout } from './layouts.js'
-import { isResnet, isVgg } from './names/scheme.js'
-import type { Layout, NameRule } from './names/scheme.js'
+import { isResnet, isVgg, type Layout, type NameRule } from './names/scheme.js'
 import type { FileView } from './names/view.js'
 import type { TensorEntry } from './types.js'
 

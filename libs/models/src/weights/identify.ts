@@ -1,9 +1,8 @@
-import { LayermillError } from '../errors.js'
+import { LayermillError, openFile } from '@layermill/core'
 import type { GraphVariant } from '../graph.js'
 import { getNetwork, networkIds } from '../network.js'
 import { parameterShapes } from '../shapes.js'
 import { planWeights } from './assemble.js'
-import { openFile } from './random-access.js'
 import { openTensorFile } from './readers/detect.js'
 import type { TensorFile, WeightFormat, WeightOrigin } from './types.js'
 

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { GraphVariant } from '../graph.js'
-import type { Tensor, TensorMap } from '../tensor.js'
-import { bytesOf } from './random-access.js'
+import { bytesOf, type Tensor, type TensorMap } from '@layermill/core'
 
 /** Largest piece that is hashed without letting other work run. */
 const PIECE = 16 * 1024 * 1024

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { initialiseAll, initialiseGently, initialiseWeight } from './initialise.js'
-import { RandomStream, fillNormal } from './prng.js'
+import { RandomStream, fillNormal } from '@layermill/core'
 import { SMALL } from './testing/fabricate.js'
 
 function moments(data: Float32Array): { mean: number; deviation: number; kurtosis: number; largest: number } {

@@ -1,9 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Network } from '../graph.js'
-import { elementCount } from '../tensor.js'
-import type { Tensor } from '../tensor.js'
+import { elementCount, finish, normalSlices, RandomStream, type Tensor, uniformSlices } from '@layermill/core'
 import { splitParameter } from './names/scheme.js'
-import { RandomStream, finish, normalSlices, uniformSlices } from './prng.js'
 
 /**
  * How the weights of a layer begin:

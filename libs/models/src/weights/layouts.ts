@@ -1,4 +1,4 @@
-import { elementCount, sameShape } from '../tensor.js'
+import { elementCount, sameShape } from '@layermill/core'
 import type { Layout } from './names/scheme.js'
 
 /** The shape that a tensor with canonical shape `shape` has in a layout. For `flatten` the inputs are one axis of any split. */

@@ -1,4 +1,4 @@
-import { LayermillError } from '../errors.js'
+import { LayermillError } from '@layermill/core'
 import type { GraphVariant } from '../graph.js'
 import { canonicalVariant } from './identity.js'
 import type { WeightsPreparation } from '../preparations/named.js'

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { LayermillError } from '../errors.js'
+import { LayermillError } from '@layermill/core'
 import type { Network, Size2 } from '../graph.js'
 import { namedPreparation, type WeightsPreparation } from '../preparations/named.js'
 import { preparationFrom, timmConfig } from '../preparations/schema.js'

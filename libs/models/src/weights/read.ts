@@ -1,9 +1,7 @@
 import type { Network } from '../graph.js'
 import { parameterShapes } from '../shapes.js'
-import type { Tensor } from '../tensor.js'
+import { openFile, type RandomAccess, type Tensor } from '@layermill/core'
 import { assembleWeights } from './assemble.js'
-import { openFile } from './random-access.js'
-import type { RandomAccess } from './random-access.js'
 import { openTensorFile } from './readers/detect.js'
 import type { WeightSet } from './types.js'
 

@@ -1,6 +1,6 @@
 import type { GraphVariant } from '../graph.js'
 import type { WeightsPreparation } from '../preparations/named.js'
-import type { Tensor } from '../tensor.js'
+import type { Tensor } from '@layermill/core'
 
 /** Formats that weights are read from. `random` is no file. */
 export type WeightFormat = 'safetensors' | 'npz' | 'caffemodel' | 'h5' | 'keras' | 'random'

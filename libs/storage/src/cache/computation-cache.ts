@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { FeatureDtype } from '../features/types.js'
-import { bytesOf } from '../features/types.js'
+import { bytesOf, type FeatureDtype } from '../features/types.js'
 import { readValues, writeValues } from '../features/values.js'
 import { mapOrdered } from '../prefetch.js'
 import type { Store } from '../store.js'

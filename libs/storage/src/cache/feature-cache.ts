@@ -1,4 +1,4 @@
-import { errorMessage } from '@layermill/models'
+import { errorMessage } from '@layermill/core'
 import type { FeatureDtype } from '../features/types.js'
 import type { Store } from '../store.js'
 import { CacheRoom } from './cache-room.js'

@@ -1,4 +1,4 @@
-import { fromFloat16, toFloat16 } from '@layermill/models'
+import { fromFloat16, toFloat16 } from '@layermill/core'
 import { describe, expect, it } from 'vitest'
 import type { FeatureFormat } from '../layout.js'
 import { allocateNpy } from './npy.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { readValues, writeValues } from './values.js'
 import { bytesOf, type FeatureDtype, type FeatureRows, lengthOf, type RangeSource, rangesOf, type RowRange } from './types.js'
 

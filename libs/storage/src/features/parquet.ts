@@ -1,10 +1,8 @@
-import { LayermillError } from '@layermill/models'
-import { parquetMetadata } from 'hyparquet'
-import type { ColumnChunk, SchemaElement } from 'hyparquet'
+import { LayermillError } from '@layermill/core'
+import { type ColumnChunk, parquetMetadata, type SchemaElement } from 'hyparquet'
 import { ByteWriter, type ColumnSource, ParquetWriter } from 'hyparquet-writer'
 import { writePageHeader } from 'hyparquet-writer/src/datapage.js'
-import type { FeatureDtype, FeatureLayer, FeatureRows, RangeSource, RowRange } from './types.js'
-import { lengthOf, rangesOf } from './types.js'
+import { type FeatureDtype, type FeatureLayer, type FeatureRows, lengthOf, rangesOf, type RangeSource, type RowRange } from './types.js'
 
 /** Values in one page, at most; a row is never split, so a longer row is a page of its own. */
 const PAGE_VALUES = 2 ** 18

@@ -1,4 +1,4 @@
-import { fromFloat16, LayermillError, toFloat16 } from '@layermill/models'
+import { fromFloat16, LayermillError, toFloat16 } from '@layermill/core'
 import { type FeatureFormat, featurePath } from '../layout.js'
 import { allocateNpy } from './npy.js'
 import { encodeParquetFeatures } from './parquet.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { FeatureFormat } from '../layout.js'
 import type { Store } from '../store.js'
 import { readNpy } from './npy.js'

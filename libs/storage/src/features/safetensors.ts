@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { bytesOf, type FeatureDtype, type FeatureLayer, type FeatureRows, lengthOf, type RangeSource, rangesOf, type RowRange } from './types.js'
 import { readValues, writeValues } from './values.js'
 

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { type FeatureFormat, featurePath } from '../layout.js'
 import { mapOrdered } from '../prefetch.js'
 import type { IndexRow } from '../records/index-rows.js'

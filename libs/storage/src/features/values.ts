@@ -1,4 +1,4 @@
-import { fromFloat16, LayermillError, toFloat16 } from '@layermill/models'
+import { fromFloat16, LayermillError, toFloat16 } from '@layermill/core'
 import { bytesOf, type FeatureDtype } from './types.js'
 
 /** Writes one row's values into its place, rounding where that holds halves. */

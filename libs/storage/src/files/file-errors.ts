@@ -1,4 +1,4 @@
-import { errorCode, errorMessage, LayermillError } from '@layermill/models'
+import { errorCode, errorMessage, LayermillError } from '@layermill/core'
 
 const CODES: Readonly<Record<string, [code: string, what: string, hint: string]>> = {
   ENOSPC: ['STORE_FULL', 'no space is left', 'Free some space there and run the same command again: it goes on where it stopped.'],

@@ -1,6 +1,6 @@
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { errorCode, LayermillError } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/core'
 
 /** Deepest folder that is made, counted from the root of the file system. */
 const deepest = 1000

@@ -4,7 +4,7 @@ import { link, readdir, readFile, rmdir, stat, unlink, writeFile } from 'node:fs
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { errorCode, LayermillError } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/core'
 import { makeFolders } from './make-folders.js'
 
 /** The folder under a store's root for files that are being written; there only while someone writes. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { Fields } from './fields.js'
 
 /** A file that a part consists of. */

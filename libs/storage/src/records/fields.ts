@@ -1,4 +1,4 @@
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 
 /** A parsed JSON object whose fields are read with a check; faults name the place it came from. */
 export class Fields {

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { commitPath, indexPath, manifestPath, partOfPath } from '../layout.js'
 import type { Store } from '../store.js'
 import { type CommitRecord, parseCommit } from './commit.js'

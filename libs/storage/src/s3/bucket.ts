@@ -1,5 +1,5 @@
 import type { GetObjectCommandOutput, ListObjectsV2CommandOutput, S3Client } from '@aws-sdk/client-s3'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { compareUtf8 } from '../keys.js'
 import { readBody } from './body.js'
 import { TIMEOUTS, type Timeouts } from './client.js'

@@ -1,5 +1,5 @@
 import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { type SharedCredentials, sharedCredentials } from './credentials.js'

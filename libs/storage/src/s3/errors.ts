@@ -1,4 +1,4 @@
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import { refusedCredentials } from './refused.js'
 import { statusOf } from './retry.js'
 

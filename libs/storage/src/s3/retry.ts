@@ -1,4 +1,4 @@
-import { errorCode, LayermillError } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/core'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { slowStore } from './slow-store.js'
 

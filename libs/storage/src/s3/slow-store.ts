@@ -1,4 +1,4 @@
-import { errorCode } from '@layermill/models'
+import { errorCode } from '@layermill/core'
 
 /** Milliseconds without a refusal after which a store counts as well, and for which it is unwell before anybody is told. */
 const quiet = 10_000

@@ -1,5 +1,5 @@
 import type { CompletedPart } from '@aws-sdk/client-s3'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { mapOrdered } from '../prefetch.js'
 import { MOST_PARTS, sendPart, uploadParts, type UploadTarget } from './upload.js'
 

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** A key and the line of the list it stands on. */
 export interface KeyLine {

@@ -1,7 +1,7 @@
 import { opendir, readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import { isAbsent } from '../files/file-errors.js'
 import { type EntryKind, pathOfKey, walkFiles } from '../files/walk.js'
 import { checkKey } from '../keys.js'

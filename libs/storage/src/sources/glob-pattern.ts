@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** A piece of a pattern. `star` is any run within a part of a path, `folders` any number of whole folders, `rest` all that is below. */
 export type GlobNode =

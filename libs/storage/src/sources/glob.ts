@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { type GlobNode, parseGlob } from './glob-pattern.js'
 
 const SLASH = 47

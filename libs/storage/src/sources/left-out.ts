@@ -1,4 +1,5 @@
-import { LayermillError, type LeftOutReason, leftOutText } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
+import { type LeftOutReason, leftOutText } from '@layermill/models'
 import type { ImageSource, SourceItem } from './source.js'
 
 const EXAMPLES = 3

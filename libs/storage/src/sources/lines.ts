@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** No path is this long; a file without line ends is not a list. */
 const LONGEST_LINE = 1024 * 1024

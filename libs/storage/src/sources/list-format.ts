@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import { parse } from 'csv-parse'
 import { LABEL_COLUMNS, PATH_COLUMNS, SPLIT_COLUMN } from './columns.js'
 import { textLines } from './lines.js'

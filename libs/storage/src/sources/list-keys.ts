@@ -1,6 +1,6 @@
 import { isAbsolute, posix, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { checkKey } from '../keys.js'
 
 /** Where a listed image is. */

@@ -1,4 +1,4 @@
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import { isAbsent } from '../files/file-errors.js'
 import { mapOrdered } from '../prefetch.js'
 import { Bucket } from '../s3/bucket.js'

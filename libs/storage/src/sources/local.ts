@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, stat } from 'node:fs/promises'
-import { errorCode, errorMessage, LayermillError } from '@layermill/models'
+import { errorCode, errorMessage, LayermillError } from '@layermill/core'
 import { fileEtag } from '../files/etag.js'
 import { isAbsent } from '../files/file-errors.js'
 import { readRange } from '../files/read.js'

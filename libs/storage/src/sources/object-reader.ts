@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { Bucket } from '../s3/bucket.js'
 import { isArchived, isDenied } from '../s3/errors.js'
 import { readObject } from './objects.js'

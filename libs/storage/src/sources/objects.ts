@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { Bucket } from '../s3/bucket.js'
 
 /** A store's error as a source's: what the network did is worth another try, the rest is not. */

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { Ahead } from '../prefetch.js'
 import type { ImageSource } from './source.js'
 

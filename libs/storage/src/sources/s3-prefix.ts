@@ -1,4 +1,4 @@
-import { errorCode, LayermillError } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/core'
 import { checkKey } from '../keys.js'
 import { mapOrdered } from '../prefetch.js'
 import { keyPartOfText, textOfKey } from '../raw-names.js'

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { ImageSource, SourceItem } from './source.js'
 
 /** Where one image is and how to get at it. */

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { imageExtensions } from './image-files.js'
 import type { LeftOut } from './left-out.js'
 

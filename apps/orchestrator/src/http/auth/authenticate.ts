@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FailureLimiter } from './failure-limiter.js'
 import { refuseOtherMachines, refuseOtherSites } from './loopback.js'

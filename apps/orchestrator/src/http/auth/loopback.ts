@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 function loopbackAddresses(): BlockList {
   const list = new BlockList()

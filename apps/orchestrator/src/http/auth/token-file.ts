@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { appendFile, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { formatZodError } from '@layermill/jobs'
-import { errorCode, LayermillError } from '@layermill/models'
+import { errorCode, LayermillError } from '@layermill/core'
 import { z } from 'zod'
 import { Scope } from './scopes.js'
 

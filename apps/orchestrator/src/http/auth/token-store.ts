@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { stat } from 'node:fs/promises'
-import { errorMessage } from '@layermill/models'
+import { errorMessage } from '@layermill/core'
 import type { Caller } from './scopes.js'
 import { hashToken, readTokens, type TokenRecord } from './token-file.js'
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { App } from '../app.js'

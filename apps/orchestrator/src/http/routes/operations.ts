@@ -1,5 +1,4 @@
-import { redact } from '@layermill/jobs'
-import { errorMessage } from '@layermill/models'
+import { errorMessage, redact } from '@layermill/core'
 import { z } from 'zod'
 import type { App } from '../app.js'
 import { withDeadline } from '../deadline.js'

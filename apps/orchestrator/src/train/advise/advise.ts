@@ -1,5 +1,6 @@
 import type { ExtractSpec } from '@layermill/jobs'
-import { elementCount, layerShapes, LayermillError, type Network } from '@layermill/models'
+import { elementCount, LayermillError } from '@layermill/core'
+import { layerShapes, type Network } from '@layermill/models'
 import { type ErrorRow, featurePath, parseIndex, partOfPath, readFeatureRows, type Store } from '@layermill/storage'
 import { hashText } from '@layermill/training'
 import { writeManifest } from '../../run/manifest-plan.js'

@@ -1,4 +1,5 @@
-import type { Size2, Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import type { Size2 } from '@layermill/models'
 import { ints, type OnnxAttribute, type OnnxNode, type OwnDomain } from '../graph.js'
 import { LoweringContext } from '../lower/context.js'
 import { Layouts } from './layouts.js'

@@ -1,6 +1,7 @@
 import * as ort from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
-import { inferShapes, parameterShapes, type GraphNode, type NodeOf, type Size2, type Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import { inferShapes, parameterShapes, type GraphNode, type NodeOf, type Size2 } from '@layermill/models'
 import { createSession } from '../session.js'
 import { channelStatistics, computeReference, crossEntropy, type Value } from '../../testing/reference.js'
 import { float, type OnnxNode } from '../graph.js'

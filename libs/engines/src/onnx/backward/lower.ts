@@ -1,4 +1,5 @@
-import { inferShapes, LayermillError, pruneNodes, type GraphNode, type Size2, type Tensor, type TensorMap } from '@layermill/models'
+import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
+import { inferShapes, pruneNodes, type GraphNode, type Size2 } from '@layermill/models'
 import { int, type OnnxGraph, type OnnxValueInfo } from '../graph.js'
 import { TrainingContext, type StatisticsOutput } from './context.js'
 import { countReaders, deadZeros, joinBatchNorm, learnable, nodesWithGradient, type TrainingNode } from './plan.js'

@@ -1,4 +1,5 @@
-import { getNetwork, referenceWeights, resolveLayers, type Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import { getNetwork, referenceWeights, resolveLayers } from '@layermill/models'
 import * as ort from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { node, tinyNetwork, tinyWeights } from '../../testing/tiny.js'

@@ -1,4 +1,4 @@
-import { toFloat16 } from '@layermill/models'
+import { toFloat16 } from '@layermill/core'
 import { int, type OnnxGraph, type OnnxInitializer, type OnnxNode } from '../graph.js'
 
 /** Products and sums of few values, of which float16 keeps enough. */

@@ -1,4 +1,5 @@
-import type { Size2, Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import type { Size2 } from '@layermill/models'
 import { LoweringContext } from '../lower/context.js'
 import { activationQuantiser, type Quantiser, quantiseWeights, type Range } from './parameters.js'
 import type { Int8Plan } from './plan.js'

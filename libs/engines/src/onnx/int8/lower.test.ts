@@ -1,6 +1,6 @@
 import * as ort from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
-import type { Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
 import { node, tinyImages, tinyNetwork, tinyWeights } from '../../testing/tiny.js'
 import { lower } from '../lower/lower.js'
 import { createSession } from '../session.js'

@@ -1,4 +1,4 @@
-import { elementCount, type Tensor } from '@layermill/models'
+import { elementCount, type Tensor } from '@layermill/core'
 
 /** Smallest and largest value that a tensor's uint8 values stand for. */
 export type Range = readonly [low: number, high: number]

@@ -1,4 +1,5 @@
-import { pruneNodes, type GraphNode, type TensorMap } from '@layermill/models'
+import type { TensorMap } from '@layermill/core'
+import { pruneNodes, type GraphNode } from '@layermill/models'
 import { foldBatchNorm } from '../lower/fold.js'
 import { planInt8 } from './plan.js'
 

@@ -1,4 +1,5 @@
-import type { Size2, Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import type { Size2 } from '@layermill/models'
 import type { OnnxAttribute, OnnxInitializer, OnnxNode, OwnDomain } from '../graph.js'
 
 /** A matrix that a run feeds because it depends on the size of the images: row i of [parts, length] averages its part of `length`. */

@@ -1,4 +1,5 @@
-import { elementCount, LayermillError, type GraphNode, type NodeOf, type Tensor, type TensorMap } from '@layermill/models'
+import { elementCount, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
+import type { GraphNode, NodeOf } from '@layermill/models'
 
 export interface FoldOptions {
   /** Nodes whose values are asked for: they cannot be folded away. */

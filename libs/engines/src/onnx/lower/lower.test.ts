@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { getNetwork, type Tensor } from '@layermill/models'
+import type { Tensor } from '@layermill/core'
+import { getNetwork } from '@layermill/models'
 import { node, tinyNetwork, tinyWeights } from '../../testing/tiny.js'
 import { lower } from './lower.js'
 

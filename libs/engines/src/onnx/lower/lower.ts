@@ -1,4 +1,5 @@
-import { inferShapes, LayermillError, pruneNodes, type GraphNode, type Size2, type Tensor, type TensorMap } from '@layermill/models'
+import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
+import { inferShapes, pruneNodes, type GraphNode, type Size2 } from '@layermill/models'
 import type { OnnxGraph, OnnxValueInfo } from '../graph.js'
 import { Int8Context } from '../int8/context.js'
 import type { Range } from '../int8/parameters.js'

@@ -3,10 +3,8 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { startServer } from '../testing/server.js'
-import type { TestServer } from '../testing/server.js'
-import { download } from './download.js'
-import type { DownloadProgress, DownloadTarget } from './download.js'
+import { startServer, type TestServer } from '../testing/server.js'
+import { download, type DownloadProgress, type DownloadTarget } from './download.js'
 
 let server: TestServer
 let folder = ''

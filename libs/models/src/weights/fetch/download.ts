@@ -1,9 +1,7 @@
 import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LayermillError, errorMessage } from '../../errors.js'
-import { writeAll } from '../writers/atomic.js'
-import { disagreement, hashFile } from './hash.js'
-import type { Hashes } from './hash.js'
+import { errorMessage, LayermillError, writeAll } from '@layermill/core'
+import { disagreement, type Hashes, hashFile } from './hash.js'
 
 export interface DownloadProgress {
   readonly file: string

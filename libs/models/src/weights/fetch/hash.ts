@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import type { Hash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 
 export type Hashes = Readonly<Partial<Record<'sha256' | 'sha1' | 'md5', string>>>

@@ -2,8 +2,7 @@ import type { LookupFunction } from 'node:net'
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { Readable } from 'node:stream'
-import { LayermillError } from '../../errors.js'
-import { publicLookup, refusePrivateHost } from '../../public-address.js'
+import { LayermillError, publicLookup, refusePrivateHost } from '@layermill/core'
 
 /** Redirects that are followed, as browsers do. */
 const mostRedirects = 20

@@ -1,6 +1,7 @@
 import type { Architecture } from '../../graph.js'
-import { ALL_ARCHITECTURES, isResnet, isVgg, parseBlockLink, parseInceptionLink, splitParameter } from './scheme.js'
-import type { NameRule, NameScheme } from './scheme.js'
+import {
+  ALL_ARCHITECTURES, isResnet, isVgg, type NameRule, type NameScheme, parseBlockLink, parseInceptionLink, splitParameter,
+} from './scheme.js'
 
 /** Links of GoogLeNet outside the inception blocks. */
 const GOOGLENET_LINKS: Readonly<Record<string, string>> = {

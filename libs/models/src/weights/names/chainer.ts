@@ -1,5 +1,4 @@
-import { ALL_ARCHITECTURES } from './scheme.js'
-import type { NameScheme } from './scheme.js'
+import { ALL_ARCHITECTURES, type NameScheme } from './scheme.js'
 
 /** Chainer's own names, which are the canonical ones. `N` counts the updates of a batch norm's running statistics. */
 export const chainerNames: NameScheme = {

@@ -1,6 +1,5 @@
 import { KERAS_EPSILON } from '../metadata.js'
-import { isResnet, isVgg, parseBlockLink, splitParameter } from './scheme.js'
-import type { NameRule, NameScheme } from './scheme.js'
+import { isResnet, isVgg, type NameRule, type NameScheme, parseBlockLink, splitParameter } from './scheme.js'
 
 const VGG_LINEAR: Readonly<Record<string, string>> = { fc6: 'fc1', fc7: 'fc2', fc8: 'predictions' }
 const STATISTICS: Readonly<Record<string, string>> = { gamma: 'gamma', beta: 'beta', avg_mean: 'moving_mean', avg_var: 'moving_variance' }

@@ -1,5 +1,4 @@
-import { splitParameter } from './scheme.js'
-import type { NameRule, NameScheme } from './scheme.js'
+import { type NameRule, type NameScheme, splitParameter } from './scheme.js'
 import { vggFeature } from './torchvision.js'
 
 /** timm keeps VGG's classifier as convolutions over the 7x7 map. Its ResNets have torchvision's names. */

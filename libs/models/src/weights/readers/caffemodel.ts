@@ -1,10 +1,6 @@
-import { elementCount, formatShape } from '../../tensor.js'
-import { doubleToFloat } from '../floats.js'
-import { bytesOf, readBytes } from '../random-access.js'
-import type { RandomAccess } from '../random-access.js'
+import { bytesOf, doubleToFloat, elementCount, formatShape, type RandomAccess, readBytes } from '@layermill/core'
 import type { TensorEntry, TensorFile } from '../types.js'
-import { BYTES, FIXED32, FIXED64, VARINT, WireReader } from './wire.js'
-import type { Field } from './wire.js'
+import { BYTES, type Field, FIXED32, FIXED64, VARINT, WireReader } from './wire.js'
 
 /** Where a layer's name and blobs are, in the layouts of before (V1) and since 2015. */
 const LAYOUTS: Readonly<Record<number, { name: number; blobs: number }>> = {

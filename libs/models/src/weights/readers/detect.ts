@@ -1,6 +1,4 @@
-import { LayermillError } from '../../errors.js'
-import { readBytes } from '../random-access.js'
-import type { RandomAccess } from '../random-access.js'
+import { LayermillError, type RandomAccess, readBytes } from '@layermill/core'
 import type { TensorFile } from '../types.js'
 import { isKerasEntry } from './keras-paths.js'
 import { openCaffemodel } from './caffemodel.js'

@@ -1,6 +1,4 @@
-import { LayermillError } from '../../errors.js'
-import { elementCount } from '../../tensor.js'
-import { doubleToFloat, halfToFloat, int64ToFloat } from '../floats.js'
+import { doubleToFloat, elementCount, halfToFloat, int64ToFloat, LayermillError } from '@layermill/core'
 
 /** Longest header that is looked at; NumPy's own are under a kilobyte. */
 export const MAX_NPY_HEADER = 64 * 1024

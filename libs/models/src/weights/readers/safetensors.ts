@@ -1,8 +1,7 @@
-import { LayermillError, errorMessage } from '../../errors.js'
-import { elementCount } from '../../tensor.js'
-import { bfloatToFloat, doubleToFloat, halfToFloat, int64ToFloat } from '../floats.js'
-import { bytesOf, readBytes, truncated } from '../random-access.js'
-import type { RandomAccess } from '../random-access.js'
+import {
+  bfloatToFloat, bytesOf, doubleToFloat, elementCount, errorMessage, halfToFloat, int64ToFloat, LayermillError, type RandomAccess,
+  readBytes, truncated,
+} from '@layermill/core'
 import type { TensorEntry, TensorFile } from '../types.js'
 
 /** Less than the reference implementation accepts (100 MB, which takes a gigabyte to parse); ResNet-152's has 100 kB. */

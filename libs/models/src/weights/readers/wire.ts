@@ -1,6 +1,4 @@
-import { LayermillError } from '../../errors.js'
-import { truncated } from '../random-access.js'
-import type { RandomAccess } from '../random-access.js'
+import { LayermillError, type RandomAccess, truncated } from '@layermill/core'
 
 /** Wire types of protocol buffers. */
 export const VARINT = 0

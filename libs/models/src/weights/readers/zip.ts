@@ -1,9 +1,7 @@
 import { Readable } from 'node:stream'
 import yauzl from 'yauzl'
 import type { Entry, ZipFile } from 'yauzl'
-import { LayermillError, errorMessage } from '../../errors.js'
-import { readBytes } from '../random-access.js'
-import type { RandomAccess } from '../random-access.js'
+import { errorMessage, LayermillError, type RandomAccess, readBytes } from '@layermill/core'
 
 /** DEFLATE cannot shrink more than about 1032 to 1: what claims to is forged. */
 const MAX_RATIO = 1040

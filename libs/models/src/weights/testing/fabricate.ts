@@ -1,7 +1,5 @@
 /** For tests: small tensors, and files in formats that this library reads but does not write. */
-import { elementCount } from '../../tensor.js'
-import type { Tensor, TensorMap } from '../../tensor.js'
-import { RandomStream, fillUniform } from '../prng.js'
+import { elementCount, fillUniform, RandomStream, type Tensor, type TensorMap } from '@layermill/core'
 
 /** Parts of real networks, at sizes that suit a test. All names are real; the numbers of channels are not. */
 export const SMALL = {

@@ -1,7 +1,6 @@
 /** For tests: Keras weight files from canonical tensors. */
 import { File as H5File, ready } from 'h5wasm/node'
-import { elementCount } from '../../tensor.js'
-import type { Tensor, TensorMap } from '../../tensor.js'
+import { elementCount, type Tensor, type TensorMap } from '@layermill/core'
 
 export interface KerasDataset {
   readonly layer: string

@@ -1,6 +1,5 @@
 /** For tests: a file server that behaves as badly as it is told to. */
-import { createServer } from 'node:http'
-import type { IncomingHttpHeaders, Server, ServerResponse } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export interface Behaviour {

@@ -1,12 +1,8 @@
 import { Readable } from 'node:stream'
 import type { ZipFile } from 'yazl'
-import { LayermillError } from '../../errors.js'
-import { elementCount } from '../../tensor.js'
-import type { TensorMap } from '../../tensor.js'
+import { bytesOf, elementCount, LayermillError, type TensorMap, writeAll, writeAtomically } from '@layermill/core'
 import { metadataOf } from '../metadata.js'
-import { bytesOf } from '../random-access.js'
 import type { WeightSet } from '../types.js'
-import { writeAll, writeAtomically } from './atomic.js'
 
 const PIECE = 1024 * 1024
 /** Zip archives cannot name an earlier date; a fixed one makes the same weights the same bytes. */

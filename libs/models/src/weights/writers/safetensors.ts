@@ -1,12 +1,8 @@
-import { LayermillError } from '../../errors.js'
+import { bytesOf, elementCount, LayermillError, type TensorMap, writeAll, writeAtomically } from '@layermill/core'
 import type { Network } from '../../graph.js'
-import { elementCount } from '../../tensor.js'
-import type { TensorMap } from '../../tensor.js'
 import { metadataOf } from '../metadata.js'
 import { torchvisionKey } from '../names/torchvision.js'
-import { bytesOf } from '../random-access.js'
 import type { WeightSet } from '../types.js'
-import { writeAll, writeAtomically } from './atomic.js'
 
 interface Item {
   readonly name: string

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { weightsIdentity } from '../identity.js'
 import { readTensors } from '../read.js'
 import { SMALL, fabricate } from '../testing/fabricate.js'
-import { writeAtomically } from './atomic.js'
+import { writeAtomically } from '@layermill/core'
 import { writeNpz } from './npz.js'
 import { writeSafetensors, writeWeightsSafetensors } from './safetensors.js'
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import { fileEtag } from '../../files/etag.js'
 import { readRange } from '../../files/read.js'
 import { walkFiles } from '../../files/walk.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { LRUCache } from 'lru-cache'
 import { ParquetFile, type Rows } from './parquet-file.js'
 import type { Shard, ShardPlace } from './shards.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { type FileMetaData, parquetSchema, type SchemaElement, type SchemaTree } from 'hyparquet'
 import { LABEL_COLUMNS, PATH_COLUMNS, SPLIT_COLUMN } from '../columns.js'
 

@@ -1,4 +1,4 @@
-import { errorMessage, LayermillError } from '@layermill/models'
+import { errorMessage, LayermillError } from '@layermill/core'
 import { type AsyncBuffer, type FileMetaData, parquetMetadata, parquetReadObjects, readOffsetIndex } from 'hyparquet'
 import { type ColumnPath, type ImageColumns, imageColumns, projected } from './parquet-columns.js'
 import { LARGEST_BLOCK, MOST_ROWS, PageGuard } from './parquet-pages.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { checkKey } from '../../keys.js'
 import { mapOrdered } from '../../prefetch.js'
 import { changedImage } from '../local.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { checkKey, sortUtf8 } from '../../keys.js'
 import { mapOrdered } from '../../prefetch.js'
 import type { Bucket } from '../../s3/bucket.js'

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { expandBraces, isGlob, splitGlob } from '../glob-pattern.js'
 import { extensionOf } from '../image-files.js'
 

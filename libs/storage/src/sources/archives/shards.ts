@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 
 /** One archive of a dataset: its key relative to where the dataset starts, and its version. */
 export interface Shard {

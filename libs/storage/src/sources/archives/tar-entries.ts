@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { type Shard, type ShardPlace, whileListing } from './shards.js'
 import { BLOCK, goesOn, isZero, nameOf, readPax, readTarHeader, type TarHeader } from './tar-header.js'
 

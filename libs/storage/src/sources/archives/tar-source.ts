@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '@layermill/core'
 import { checkKey } from '../../keys.js'
 import { beginsAsImage, extensionOf, isImageName, isSystemName, MAGIC_BYTES, reasonOf } from '../image-files.js'
 import { LeftOut } from '../left-out.js'

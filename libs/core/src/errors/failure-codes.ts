@@ -1,6 +1,6 @@
-import { errorCode, errorMessage } from '@layermill/models'
+import { errorCode, errorMessage } from './errors.js'
 import { type FailureClass, failureTable } from './failure-table.js'
-import { redact } from './redact.js'
+import { redact } from '../net/redact.js'
 
 export interface Failure extends FailureClass {
   /** A code of the table; `UNEXPECTED` for errors without one. */
@@ -42,7 +42,7 @@ export function errorsMarkdown(): string {
     'Every error has a code that programs can rely on; codes do not change once published. "Tried again" is what workers do by themselves;',
     '"ends" is what the failure ends when trying again did not help: one image (recorded in `errors`, left out of the features),',
     'one part\'s job, the worker\'s work on the run (which another worker does; the run itself where no worker can, or where its orchestrator met it),',
-    'the run, or (nothing else) a request to the HTTP API. This page is written by `node libs/jobs/scripts/errors-doc.mjs`; a test compares it with the code.', '',
+    'the run, or (nothing else) a request to the HTTP API. This page is written by `node libs/core/scripts/errors-doc.mjs`; a test compares it with the code.', '',
     '| code | meaning | tried again | ends |', '|---|---|---|---|', ...rows, '',
   ].join('\n')
 }

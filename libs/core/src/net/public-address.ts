@@ -1,6 +1,6 @@
 import { lookup as systemLookup, type LookupAddress, type LookupOptions } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
-import { LayermillError } from './errors.js'
+import { LayermillError } from '../errors/errors.js'
 
 /** What is not the public internet (RFC 6890 and its registries): IPv4. */
 const privateIpv4 = [

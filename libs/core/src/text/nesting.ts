@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from '../errors/errors.js'
 
 /** Deepest nesting of objects and lists in a spec or a request. A spec has three. */
 export const mostNesting = 32

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import { ADD_WASM } from './add-wasm.js'
-import { compileWasm, instantiateWasm, type WasmMemory } from './wasm.js'
+import { ADD_WASM } from '../add-wasm.js'
+import { compileWasm, instantiateWasm, type WasmMemory } from '../wasm/wasm.js'
 
 /** Elements between two breaths of the event loop: one or two milliseconds. */
 const CHUNK = 1 << 20

@@ -3,7 +3,7 @@ import { link, mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/p
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { errorCode } from '../../errors.js'
+import { errorCode } from '../errors/errors.js'
 
 export interface LockOptions {
   readonly signal?: AbortSignal | undefined

@@ -1,4 +1,4 @@
-import { editDistance } from '@layermill/models'
+import { editDistance } from './names.js'
 
 /** The candidate most like `word` (case, `-` and `_` left aside), or undefined where none is near enough to be a slip. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {

@@ -1,6 +1,5 @@
-import { open } from 'node:fs/promises'
-import type { FileHandle } from 'node:fs/promises'
-import { LayermillError, errorCode } from '../errors.js'
+import { type FileHandle, open } from 'node:fs/promises'
+import { LayermillError, errorCode } from '../errors/errors.js'
 
 /** Bytes that can be read anywhere: a file on disk, an object in a store. */
 export interface RandomAccess {

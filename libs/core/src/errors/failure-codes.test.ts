@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { LayermillError } from '@layermill/models'
+import { LayermillError } from './errors.js'
 import { describe, expect, it } from 'vitest'
 import { classify, errorsMarkdown, failureClass } from './failure-codes.js'
 
-const root = new URL('../../../', import.meta.url)
+const root = new URL('../../../../', import.meta.url)
 
 /** Source files below a folder, tests and compiled files left out. */
 function sources(folder: string): string[] {
