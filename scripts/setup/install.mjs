@@ -40,5 +40,5 @@ export async function installNodeModules() {
 export async function build() {
   await runStep('Building', path.join(root, 'node_modules/.bin/tsc'), ['--build'])
   await runStep('Bundling the dashboard', process.execPath, [path.join(root, 'apps/dashboard/scripts/build.mjs')])
-  await runStep('Preparing the embedded queue', process.execPath, [path.join(root, 'libs/jobs/scripts/prepare-embedded.mjs')])
+  await runStep('Preparing the embedded queue', process.execPath, [path.join(root, 'libs/queue/scripts/prepare-embedded.mjs')])
 }

@@ -6,16 +6,18 @@ import type { SourceFile, Workspace, WorkspacePackage } from './workspace.js'
 const ranks = new Map([
   ['libs/core', 0],
   ['libs/models', 1],
-  ['libs/engines', 2],
-  ['libs/jobs', 2],
-  ['libs/preprocess', 2],
-  ['libs/storage', 2],
-  ['libs/training', 2],
-  ['apps/gpu-worker', 3],
-  ['apps/orchestrator', 3],
-  ['apps/dashboard', 4],
-  ['apps/cli', 5],
-  ['test', 6],
+  ['libs/contracts', 2],
+  ['libs/weights', 2],
+  ['libs/engines', 3],
+  ['libs/preprocess', 3],
+  ['libs/queue', 3],
+  ['libs/storage', 3],
+  ['libs/training', 3],
+  ['apps/gpu-worker', 4],
+  ['apps/orchestrator', 4],
+  ['apps/dashboard', 5],
+  ['apps/cli', 6],
+  ['test', 7],
 ])
 
 export const maxLines = 400

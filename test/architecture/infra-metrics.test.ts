@@ -1,6 +1,6 @@
 import { orchestratorMetrics, Metrics } from '@layermill/orchestrator'
 import { WorkerMetrics, workerMetrics } from '@layermill/gpu-worker/fleet'
-import { queueNames } from '@layermill/jobs'
+import { queueNames } from '@layermill/contracts'
 import { parser } from '@prometheus-io/lezer-promql'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ExtractSpec, parseSpec } from '@layermill/jobs'
+import { type ExtractSpec, parseSpec } from '@layermill/contracts'
 import { openRun, superviseRun } from '@layermill/orchestrator/run'
 import { openStore, sha256Hex } from '@layermill/storage'
 import { compose } from 'layermill'

@@ -1,6 +1,6 @@
 /** A worker whose engine does nothing: it takes parts and says that they are done. Ends with its parent, and prints its CPU time. */
 import { startPartWorker } from '@layermill/gpu-worker'
-import { openBroker } from '@layermill/jobs'
+import { openBroker } from '@layermill/queue'
 
 const broker = await openBroker(process.argv[2])
 const worker = startPartWorker(broker, { process: () => Promise.resolve({ images: 512, failed: 0 }) })

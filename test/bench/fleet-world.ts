@@ -1,4 +1,4 @@
-import { parseSpec, type RunRecord } from '@layermill/jobs'
+import { parseSpec, type RunRecord } from '@layermill/contracts'
 import { getNetwork } from '@layermill/models'
 import { openRun, type RunEnvironment } from '@layermill/orchestrator/run'
 import type { ImageSource, SourceItem, Store } from '@layermill/storage'

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { openBroker } from '@layermill/jobs'
+import { openBroker } from '@layermill/queue'
 import { BrokerPartQueue, superviseRun } from '@layermill/orchestrator/run'
 import { Redis } from 'ioredis'
 import { linesOf, nextLine, startService } from './service.js'

@@ -1,7 +1,8 @@
 /** Images a second of the ONNX engine's forward pass. Prints JSON. */
 import { availableParallelism } from 'node:os'
 import { openEngine } from '@layermill/engines'
-import { getNetwork, loadWeights } from '@layermill/models'
+import { getNetwork } from '@layermill/models'
+import { loadWeights } from '@layermill/weights'
 import { cost } from './measure.js'
 
 const [model, layer, batch, rounds] = process.argv.slice(2) as [string, string, string, string]

@@ -1,6 +1,6 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { uniform } from '@layermill/models'
+import { uniform } from '@layermill/weights'
 import sharp from 'sharp'
 
 /** One picture: soft gradients, some discs and noise, so that it decodes like a photo. */

@@ -1,6 +1,7 @@
 /** A worker of the exchange's benchmark: takes the parameters of each version once, and gives them back as gradients. */
 import { startGradientWorker } from '@layermill/gpu-worker'
-import { openBroker, openExchange, parameterKeys, readPayload, resultKeys } from '@layermill/jobs'
+import { readPayload } from '@layermill/contracts'
+import { openBroker, openExchange, parameterKeys, resultKeys } from '@layermill/queue'
 import type { TensorMap } from '@layermill/core'
 
 const broker = await openBroker(process.argv[2])

@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os'
 import { openEngine } from '@layermill/engines'
 import type { Tensor, TensorMap } from '@layermill/core'
-import { fineTunedNetwork, getNetwork, loadWeights } from '@layermill/models'
+import { fineTunedNetwork, getNetwork } from '@layermill/models'
+import { loadWeights } from '@layermill/weights'
 import { GradientSum, initialHead, Optimizer } from '@layermill/training'
 import { cost } from './measure.js'
 

@@ -2,9 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { openEngine, type Engine } from '@layermill/engines'
 import type { Tensor } from '@layermill/core'
-import {
-  getNetwork, GOLDEN_SEED, type Network, parameterShapes, type Preparation, referenceInput, referenceWeights, torchvisionKey,
-} from '@layermill/models'
+import { getNetwork, type Network, parameterShapes, type Preparation } from '@layermill/models'
+import { GOLDEN_SEED, referenceInput, referenceWeights, torchvisionKey } from '@layermill/weights'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { differenceFrom, type Summary } from './summary.js'
 

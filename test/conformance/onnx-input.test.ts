@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { exportOnnx } from '@layermill/engines'
-import { getNetwork, type Preparation, referenceWeights } from '@layermill/models'
+import { getNetwork, type Preparation } from '@layermill/models'
+import { referenceWeights } from '@layermill/weights'
 import { prepareImage } from '@layermill/preprocess'
 import * as ort from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'

@@ -1,7 +1,8 @@
 /** Within one kind of CPU the results of every network are the same bits at any batch size and number of threads. */
 import { type Engine, openEngine } from '@layermill/engines'
 import type { Tensor, TensorMap } from '@layermill/core'
-import { chainerWeights, getNetwork, networkIds, parameterShapes, picture, referenceWeights, type Size2 } from '@layermill/models'
+import { getNetwork, networkIds, parameterShapes, type Size2 } from '@layermill/models'
+import { chainerWeights, picture, referenceWeights } from '@layermill/weights'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 
 /** Images of a batch; each is computed in batches of one as well. */

@@ -1,6 +1,6 @@
 import { hasInt8Instructions } from '@layermill/engines'
 import { calibrationImages, calibrateRun, type ModelProvider } from '@layermill/gpu-worker'
-import type { CalibrationReport } from '@layermill/jobs'
+import type { CalibrationReport } from '@layermill/contracts'
 import type { RunEnvironment } from '@layermill/orchestrator/run'
 
 /** Tells of a CPU on which int8 is of little use. */

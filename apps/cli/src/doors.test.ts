@@ -2,7 +2,7 @@
 import { failureTable, LayermillError, Random } from '@layermill/core'
 import {
   parseCalibration, parseRunRecord, parseScheduleSpec, parseSpec, parseTrainingPlan, readBeat, readPayload, specFields,
-} from '@layermill/jobs'
+} from '@layermill/contracts'
 import { parseCommit, parseErrors, parseManifest } from '@layermill/storage'
 import { expect, it } from 'vitest'
 import { specFromFlags } from './flags.js'

@@ -1,4 +1,4 @@
-import type { RunRecord } from '@layermill/jobs'
+import type { RunRecord } from '@layermill/contracts'
 
 /** What the command tells scripts. */
 export const exitCodes = {

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { checkSpecText, errorMessage, LayermillError, mostSpecBytes, tooLong } from '@layermill/core'
-import { ExtractSpec, FinetuneSpec, parseSpec, PredictSpec, type RunKind, type RunSpec } from '@layermill/jobs'
+import { ExtractSpec, FinetuneSpec, parseSpec, PredictSpec, type RunKind, type RunSpec } from '@layermill/contracts'
 import type { Command } from 'commander'
 import type { z } from 'zod'
 

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { errorCode, LayermillError } from '@layermill/core'
-import { classNamesFrom } from '@layermill/models'
+import { classNamesFrom } from '@layermill/weights'
 
 const mostBytes = 32 * 1024 * 1024
 

@@ -1,4 +1,4 @@
-import { byteCount } from '@layermill/jobs'
+import { byteCount } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 
 /**

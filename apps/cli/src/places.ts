@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import type { RunSpec } from '@layermill/jobs'
+import type { RunSpec } from '@layermill/contracts'
 import { layermillHome } from '@layermill/core'
 import { networkIds } from '@layermill/models'
 

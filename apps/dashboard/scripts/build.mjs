@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { brotliCompress, constants, gzip } from 'node:zlib'
 import { build } from 'esbuild'
-import { scheduleJsonSchema, specJsonSchema } from '@layermill/jobs'
+import { scheduleJsonSchema, specJsonSchema } from '@layermill/contracts'
 import { getNetwork, networkIds } from '@layermill/models'
 
 const folder = fileURLToPath(new URL('..', import.meta.url))

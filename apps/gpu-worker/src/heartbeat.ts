@@ -1,4 +1,5 @@
-import { beatInterval, type Broker, type JobQueue, queueNames, type WorkerBeat } from '@layermill/jobs'
+import { beatInterval, queueNames, type WorkerBeat } from '@layermill/contracts'
+import type { Broker, JobQueue } from '@layermill/queue'
 
 export interface HeartbeatOptions {
   /** Milliseconds between two. Default 5 s. */

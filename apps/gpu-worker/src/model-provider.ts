@@ -1,5 +1,6 @@
 import type { Engine, Extractor, Range } from '@layermill/engines'
-import type { Network, Size2, WeightSet } from '@layermill/models'
+import type { Network, Size2 } from '@layermill/models'
+import type { WeightSet } from '@layermill/weights'
 import { type Lease, LeaseCache } from './lease-cache.js'
 
 /** A network with its weights and the names of its classes. */

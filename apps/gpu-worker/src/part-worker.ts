@@ -1,4 +1,5 @@
-import { type Broker, type JobWorker, type PartJob, queueNames } from '@layermill/jobs'
+import { type PartJob, queueNames } from '@layermill/contracts'
+import type { Broker, JobWorker } from '@layermill/queue'
 import { type Guard, GuardedWork } from './fitness/guarded.js'
 import type { PartResult } from './part/compute-part.js'
 import type { PartProcessor } from './part-processor.js'

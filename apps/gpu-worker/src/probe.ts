@@ -1,4 +1,4 @@
-import type { RunRecord } from '@layermill/jobs'
+import type { RunRecord } from '@layermill/contracts'
 import type { ImageSource, ManifestRow } from '@layermill/storage'
 import { findBatchSize } from './batch-size/batch-size.js'
 import { calibrateRanges } from './calibrate/calibrate.js'

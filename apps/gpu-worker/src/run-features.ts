@@ -1,4 +1,4 @@
-import type { RunRecord } from '@layermill/jobs'
+import type { RunRecord } from '@layermill/contracts'
 import { fromFloat16, LayermillError, toFloat16 } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import { readSessionPrecision } from './session-precision.js'

@@ -1,4 +1,4 @@
-import type { RunRecord } from '@layermill/jobs'
+import type { RunRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { LoadedModel, ModelProvider } from './model-provider.js'
 

@@ -1,6 +1,6 @@
-import { parseCalibration, type RunRecord } from '@layermill/jobs'
+import { CALIBRATION_PATH, parseCalibration, type RunRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { CALIBRATION_PATH, type Store } from '@layermill/storage'
+import type { Store } from '@layermill/storage'
 import type { SessionPrecision } from './model-provider.js'
 
 /**

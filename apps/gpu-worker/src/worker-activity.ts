@@ -1,4 +1,4 @@
-import { readPayload, type WorkerBeat } from '@layermill/jobs'
+import { readPayload, type WorkerBeat } from '@layermill/contracts'
 import type { WorkerMetrics } from './metrics.js'
 import type { WorkerProcessor } from './part-worker.js'
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { Broker, WaitsFor, WorkerBeat } from '@layermill/jobs'
+import type { WaitsFor, WorkerBeat } from '@layermill/contracts'
+import type { Broker } from '@layermill/queue'
 import type { Guard } from './fitness/guarded.js'
 import { createHealthServer, type HealthServer } from './health.js'
 import { Heartbeat } from './heartbeat.js'

@@ -10,10 +10,6 @@ export { type FeatureBlock, type FeaturePlace, streamFeatures, type StreamOption
 export type { FeatureDtype, FeatureLayer, FeatureRows, RangeSource, RowRange } from './features/types.js'
 export { encodeVectorTable, groupVectors, type VectorRows } from './features/vector-table.js'
 export { compareUtf8 } from './keys.js'
-export {
-  BATCH_SIZE_PATH, CALIBRATION_PATH, commitPath, CPU_PATH, DOUBTS_PATH, doubtsPath, errorsPath, type FeatureFormat, featurePath,
-  indexPath, layerFolder, layerOfFolder, manifestPath, partName, partOfPath, predictionsPath, RUN_PATH, SUCCESS_PATH,
-} from './layout.js'
 export { openStore } from './open.js'
 export { type Ahead, mapOrdered } from './prefetch.js'
 export {

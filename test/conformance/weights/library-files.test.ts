@@ -7,7 +7,8 @@ import { pipeline } from 'node:stream/promises'
 import { createBrotliDecompress } from 'node:zlib'
 import { openEngine, type Engine } from '@layermill/engines'
 import type { Tensor } from '@layermill/core'
-import { getNetwork, loadWeights, type WeightSet } from '@layermill/models'
+import { getNetwork } from '@layermill/models'
+import { loadWeights, type WeightSet } from '@layermill/weights'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 interface Summary {

@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inflateRawSync } from 'node:zlib'
-import { chainerWeights, getNetwork, loadWeights, parameterShapes, type WeightSet, writeWeightsNpz } from '@layermill/models'
+import { getNetwork, parameterShapes } from '@layermill/models'
+import { chainerWeights, loadWeights, type WeightSet, writeWeightsNpz } from '@layermill/weights'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 interface ReadArray {

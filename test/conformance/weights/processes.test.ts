@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { importWeights } from '@layermill/models'
+import { importWeights } from '@layermill/weights'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 let folder = ''

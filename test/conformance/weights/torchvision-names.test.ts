@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { getNetwork, parameterShapes, torchvisionKey } from '@layermill/models'
+import { getNetwork, parameterShapes } from '@layermill/models'
+import { torchvisionKey } from '@layermill/weights'
 import { describe, expect, it } from 'vitest'
 
 /** Every key and shape of torchvision's models, in its order. */

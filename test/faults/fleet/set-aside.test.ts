@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Broker, openBroker } from '@layermill/jobs'
+import { type Broker, openBroker } from '@layermill/queue'
 import { SittingMarks } from '@layermill/orchestrator/service'
 import { Fleet } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'

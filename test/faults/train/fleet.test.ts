@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { openBroker } from '@layermill/jobs'
+import { openBroker } from '@layermill/queue'
 import { Redis } from 'ioredis'
 import { type RedisService, startRedis } from '../../../scripts/services/redis.mjs'
 import { type CliProcess, runCli, startCli } from '../../helpers/cli.js'

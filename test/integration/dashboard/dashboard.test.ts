@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { openBroker, queueNames } from '@layermill/jobs'
-import { type QueueJobPage, ScheduleDetail } from '@layermill/orchestrator'
+import { type QueueJobPage, queueNames, ScheduleDetail } from '@layermill/contracts'
+import { openBroker } from '@layermill/queue'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startBrowser, WatchedPage } from '../../helpers/browser.js'

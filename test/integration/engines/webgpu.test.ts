@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Engine, openEngine } from '@layermill/engines'
 import { engineLeftOut, networkContract } from '@layermill/engines/testing'
-import { getNetwork, referenceWeights } from '@layermill/models'
+import { getNetwork } from '@layermill/models'
+import { referenceWeights } from '@layermill/weights'
 
 /**
  * WebGPU without a GPU: ONNX Runtime's provider on SwiftShader, a Vulkan driver that computes on the CPU and translates every shader for

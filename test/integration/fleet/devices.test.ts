@@ -1,5 +1,6 @@
 import { afterAll, expect, it } from 'vitest'
-import { openBroker, queueNames } from '@layermill/jobs'
+import { queueNames } from '@layermill/contracts'
+import { openBroker } from '@layermill/queue'
 import { Fleet, untilSaid } from '../../helpers/fleet.js'
 
 let fleet: Fleet | undefined

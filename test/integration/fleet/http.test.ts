@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openBroker, queueNames } from '@layermill/jobs'
+import { queueNames } from '@layermill/contracts'
+import { openBroker } from '@layermill/queue'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { runCli, smallRun } from '../../helpers/cli.js'
 import { Fleet, succeeded, untilSaid } from '../../helpers/fleet.js'

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startGradientWorker, startPartWorker, WorkerFitness } from '@layermill/gpu-worker'
-import { type Broker, type GradientJob, openBroker, type PartJob, queueNames } from '@layermill/jobs'
+import { type GradientJob, type PartJob, queueNames } from '@layermill/contracts'
+import { type Broker, openBroker } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'
 import { type RedisService, startRedis } from '../../../scripts/services/redis.mjs'
 import { until } from '../../helpers/watch.js'
@@ -86,7 +87,7 @@ describe.each(['redis', 'embedded'])('a worker on %s that is unfit for a run', k
     const broker = await open(kind === 'redis' ? redis.url : 'embedded')
     const queue = broker.queue<PartJob>(queueNames.parts)
     const fitness = quick()
-    const { readPayload } = await import('@layermill/jobs')
+    const { readPayload } = await import('@layermill/contracts')
     const ours = startPartWorker(broker, { process: async data => {
       readPayload('part', data)
       return { images: 1, failed: 0 }

@@ -3,8 +3,9 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Writable } from 'node:stream'
+import { scopes, type Problem } from '@layermill/contracts'
 import {
-  createLogger, createServer, createToken, Metrics, openTokens, parseTokens, removeToken, routeAccess, scopes, type Problem,
+  createLogger, createServer, createToken, Metrics, openTokens, parseTokens, removeToken, routeAccess,
 } from '@layermill/orchestrator'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { MemoryFleet, MemoryRuns } from './memory-services.js'

@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/core'
-import type { InspectionService } from '@layermill/orchestrator'
+import type { InspectionService } from '@layermill/contracts'
 
 const none = (): Promise<never> => Promise.reject(new LayermillError('NOT_RECORDED', 'The run has written nothing'))
 

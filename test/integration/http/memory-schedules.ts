@@ -1,6 +1,7 @@
-import { nextTimes, type ScheduleChange, type ScheduleSpec } from '@layermill/jobs'
+import {
+  nextTimes, type ScheduleChange, type ScheduleDetail, type ScheduleService, type ScheduleSpec, type ScheduleSummary, type ScheduleTick,
+} from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import type { ScheduleDetail, ScheduleService, ScheduleSummary, ScheduleTick } from '@layermill/orchestrator'
 
 /** Schedules in memory, for tests of the HTTP side: they never tick. */
 export class MemorySchedules implements ScheduleService {

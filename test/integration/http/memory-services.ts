@@ -1,6 +1,8 @@
-import type { FleetService, FleetState, QueueDepth, QueueJob, QueueJobPage, ReadinessCheck, RunDetail, RunEvent, RunEventOptions, RunListQuery, RunPage, RunPlan, RunService, RunSummary, WorkerInfo } from '@layermill/orchestrator'
+import type {
+  FleetService, FleetState, QueueDepth, QueueJob, QueueJobPage, ReadinessCheck, RunDetail, RunEvent, RunEventOptions, RunListQuery,
+  RunPage, RunPlan, RunService, RunSpec, RunState, RunSummary, WorkerInfo,
+} from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import type { RunSpec, RunState } from '@layermill/jobs'
 
 const ended = (state: RunState): boolean => state === 'done' || state === 'failed' || state === 'cancelled'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openBroker } from '@layermill/jobs'
-import { brokerContract } from '@layermill/jobs/testing'
+import { openBroker } from '@layermill/queue'
+import { brokerContract } from '@layermill/queue/testing'
 import { type PostgresService, startPostgres } from '../../../scripts/services/postgres.mjs'
 
 /** A server that is there already may be used, so that many test files can share one. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Broker, openBroker } from '@layermill/jobs'
-import { brokerContract } from '@layermill/jobs/testing'
+import { type Broker, openBroker } from '@layermill/queue'
+import { brokerContract } from '@layermill/queue/testing'
 import { type Door, type RedisClusterService, type RedisPair, type RedisSentinels, startCluster, startDoor, startPair, startSentinels } from '../../../scripts/services/redis-group.mjs'
 
 let cluster: RedisClusterService

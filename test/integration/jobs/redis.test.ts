@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openBroker } from '@layermill/jobs'
-import { brokerContract } from '@layermill/jobs/testing'
+import { openBroker } from '@layermill/queue'
+import { brokerContract } from '@layermill/queue/testing'
 import { startTlsRedis } from '../../../scripts/services/redis-group.mjs'
 import { type RedisService, startRedis } from '../../../scripts/services/redis.mjs'
 
@@ -164,7 +164,7 @@ describe('a Redis that refuses', () => {
   it('to be known by its certificate, and is told apart by a hint', async () => {
     const redis = await startTlsRedis()
     await expect(openBroker(redis.url)).rejects.toMatchObject({ code: 'QUEUE_UNREACHABLE', hint: expect.stringContaining('NODE_EXTRA_CA_CERTS') as string })
-    const script = `import { openBroker } from '@layermill/jobs'
+    const script = `import { openBroker } from '@layermill/queue'
       const broker = await openBroker(${JSON.stringify(redis.url)})
       console.log(broker.describe())
       await broker.close()`

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { RunDetail } from '@layermill/orchestrator'
+import type { RunDetail } from '@layermill/contracts'
 import { loadModel } from 'layermill'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { smallRun } from '../../helpers/cli.js'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { allocateVersion, ModelRegistry, noteUse, type Promotion, readVersions, type Verdict, versionUrl } from '@layermill/orchestrator/registry'
-import type { RunRecord } from '@layermill/jobs'
+import type { RunRecord } from '@layermill/contracts'
 import { openStore, type Store } from '@layermill/storage'
 import { createBucket } from '@layermill/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

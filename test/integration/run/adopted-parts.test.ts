@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Broker, openBroker, type PartJob, queueNames, type RunRecord, toJobError } from '@layermill/jobs'
+import { type PartJob, queueNames, type RunRecord } from '@layermill/contracts'
+import { type Broker, openBroker, toJobError } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'
 import { BrokerPartQueue } from '@layermill/orchestrator/run'
 import { type RedisService, startRedis } from '../../../scripts/services/redis.mjs'

@@ -1,6 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ExtractSpec, parseSpec, type RunRecord } from '@layermill/jobs'
+import { type ExtractSpec, parseSpec, type RunRecord } from '@layermill/contracts'
 import { openRun, superviseRun } from '@layermill/orchestrator/run'
 import { compose, type Composition } from 'layermill'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { ScheduleDetail } from '@layermill/orchestrator'
+import { ScheduleDetail } from '@layermill/contracts'
 import { runCli } from '../../helpers/cli.js'
 import { Fleet, succeeded, untilSaid } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'

@@ -1,9 +1,12 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Broker, openBroker, parseScheduleSpec, queueNames, type RunSpec, type ScheduleSpec } from '@layermill/jobs'
+import {
+  type Notification, parseScheduleSpec, queueNames, type RunDetail, type RunSpec, type ScheduleSpec, type Tick,
+} from '@layermill/contracts'
+import { type Broker, openBroker } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'
 import {
-  claimPlace, findSchedules, type Notification, type RunDetail, ScheduleStore, type ScheduleWorker, StoredSchedules, startScheduleWorker, type Tick, TickRunner,
+  claimPlace, findSchedules, ScheduleStore, type ScheduleWorker, StoredSchedules, startScheduleWorker, TickRunner,
 } from '@layermill/orchestrator'
 import { openSource, openStore } from '@layermill/storage'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'

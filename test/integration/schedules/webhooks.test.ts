@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { type Broker, openBroker, queueNames } from '@layermill/jobs'
-import { eventId, type Notification, parseSecrets, queueNotify, startWebhookWorker, type WebhookOptions, type WebhookWorker } from '@layermill/orchestrator'
+import { eventId, type Notification, queueNames } from '@layermill/contracts'
+import { type Broker, openBroker } from '@layermill/queue'
+import { parseSecrets, queueNotify, startWebhookWorker, type WebhookOptions, type WebhookWorker } from '@layermill/orchestrator'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { expectedSignature, Receiver } from '../../helpers/receiver.js'
 

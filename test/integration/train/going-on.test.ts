@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../../helpers/cli.js'
 import { testFolder } from '../../helpers/folders.js'
 import type { TensorMap } from '@layermill/core'
-import { readTensors } from '@layermill/models'
+import { readTensors } from '@layermill/weights'
 import { train } from './embedded.js'
 import { writeShapes } from './shapes.js'
 

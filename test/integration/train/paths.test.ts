@@ -89,7 +89,7 @@ describe('the same spec', () => {
 
 describe('what can be trained', () => {
   it('moves running statistics of a frozen base where asked, and nothing else of it', async () => {
-    const { readTensors } = await import('@layermill/models')
+    const { readTensors } = await import('@layermill/weights')
     const spec = {
       model: 'resnet50',
       layer: 'res2',
@@ -112,7 +112,7 @@ describe('what can be trained', () => {
   })
 
   it('moves statistics of layers that learn only, where some of the base do not', async () => {
-    const { readTensors } = await import('@layermill/models')
+    const { readTensors } = await import('@layermill/weights')
     const spec = { model: 'resnet50', layer: 'res3', source: shapes, epochs: 1, batchSize: 8, validation: 0.3, base: 'res3=1,*=0' }
     await train({ ...spec, batchNorm: 'batch', out: await outFolder('some statistics') })
     await train({ ...spec, batchNorm: 'frozen', base: 'frozen', out: await outFolder('base as it was') })
@@ -162,7 +162,7 @@ describe('what can be trained', () => {
       out,
     })
     expect(lines[0]!.training.loss).toBeGreaterThan(0)
-    const { readTensors } = await import('@layermill/models')
+    const { readTensors } = await import('@layermill/weights')
     const { tensors } = await readTensors(join(out, 'model.safetensors'))
     for (const name of ['loss1_fc2/W', 'loss2_fc2/W', 'loss3_fc/W']) expect(tensors.get(name)!.shape[0]).toBe(3)
   })

@@ -28,7 +28,7 @@ describe('labels', () => {
     expect(record.counts).toMatchObject({ images: 36, done: 36 })
     expect(lines).toHaveLength(2)
     expect(lines[1]).toHaveProperty('validation.accuracy')
-    const { readModelFolder } = await import('@layermill/models')
+    const { readModelFolder } = await import('@layermill/weights')
     const { openStore } = await import('@layermill/storage')
     const stored = await readModelFolder(openStore(join(root, 'listed')), 'listed')
     expect(stored!.labels).toEqual(['shape disc', 'shape square', 'shape triangle'])

@@ -1,6 +1,5 @@
-import { sameWaiting, type Waiting } from '@layermill/jobs'
+import { type RunEvent, type RunSummary, sameWaiting, type TrainingState, type Waiting } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import type { RunEvent, RunSummary, TrainingState } from '@layermill/orchestrator/api'
 import { FinetuneProgress } from '../commands/finetune-progress.js'
 import type { Output } from '../output/output.js'
 import { Progress } from '../output/progress.js'

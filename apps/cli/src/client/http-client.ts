@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { RunSpec } from '@layermill/jobs'
+import {
+  FleetState, RunDetail, RunEvent, type RunEventOptions, type RunListQuery, RunPage, RunPlan, type RunSpec, RunSummary,
+} from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { FleetState, RunDetail, RunEvent, RunPage, RunPlan, RunSummary } from '@layermill/orchestrator/api'
-import type { RunEventOptions, RunListQuery } from '@layermill/orchestrator/http'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
 import type { RunClient } from './run-client.js'
 import { problemError, ServerConnection } from './server-connection.js'

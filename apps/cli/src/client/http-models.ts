@@ -1,5 +1,5 @@
-import { LatestSchema, ModelDetailSchema, ModelList } from '@layermill/orchestrator/api'
-import type { Latest, ManualChange, ModelDetail, ModelService, ModelSummary } from '@layermill/orchestrator/registry'
+import { type Latest, LatestSchema, ModelDetailSchema, ModelList } from '@layermill/contracts'
+import type { ManualChange, ModelDetail, ModelService, ModelSummary } from '@layermill/orchestrator/registry'
 import type { ServerConnection } from './server-connection.js'
 
 /** The registered models of a server, `layermill serve`. Changes are made in the name of its token. */

@@ -1,5 +1,6 @@
-import type { ScheduleChange, ScheduleSpec } from '@layermill/jobs'
-import { ScheduleDetail, ScheduleList, type ScheduleService, type ScheduleSummary, ScheduleTick } from '@layermill/orchestrator/schedules'
+import {
+  type ScheduleChange, ScheduleDetail, ScheduleList, type ScheduleService, type ScheduleSpec, type ScheduleSummary, ScheduleTick,
+} from '@layermill/contracts'
 import { z } from 'zod'
 import type { ServerConnection } from './server-connection.js'
 

@@ -1,4 +1,4 @@
-import type { Broker } from '@layermill/jobs'
+import type { Broker } from '@layermill/queue'
 import type { RunEnvironment } from '@layermill/orchestrator/run'
 import { QueueFleetService, QueueRunService } from '@layermill/orchestrator/service'
 import type { RunClient } from './run-client.js'

@@ -1,4 +1,4 @@
-import type { FleetService, RunService, RunSummary } from '@layermill/orchestrator/http'
+import type { FleetService, RunService, RunSummary } from '@layermill/contracts'
 
 /** Runs of a fleet as the command reaches them: through a queue or a server. */
 export interface RunClient extends Pick<RunService, 'submit' | 'plan' | 'list' | 'get' | 'cancel' | 'pause' | 'resume' | 'events'> {

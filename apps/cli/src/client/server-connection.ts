@@ -1,5 +1,5 @@
 import { errorMessage, hasCredentials, LayermillError } from '@layermill/core'
-import { Problem } from '@layermill/orchestrator/api'
+import { Problem } from '@layermill/contracts'
 import type { z } from 'zod'
 
 /** How long one request may take, in milliseconds. */

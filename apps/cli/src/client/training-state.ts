@@ -1,4 +1,4 @@
-import type { TrainingState } from '@layermill/orchestrator/api'
+import type { TrainingState } from '@layermill/contracts'
 import type { MetricsLine, TrainingProgress } from '@layermill/orchestrator/train'
 
 /** A finished epoch, as a server tells it, in the form of a line of `metrics.jsonl`. */

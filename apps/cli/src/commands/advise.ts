@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ExtractSpec } from '@layermill/jobs'
+import type { ExtractSpec } from '@layermill/contracts'
 import { type Advice, adviseLayers } from '@layermill/orchestrator/train'
 import { openStore } from '@layermill/storage'
 import { exitCodes } from '../exit-codes.js'

@@ -1,4 +1,4 @@
-import type { ExtractSpec, RunRecord } from '@layermill/jobs'
+import type { ExtractSpec, RunRecord } from '@layermill/contracts'
 import { exitCodeOf } from '../exit-codes.js'
 import { specFromFlags } from '../flags.js'
 import { sayFailures } from '../output/failures.js'

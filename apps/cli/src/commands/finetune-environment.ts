@@ -1,6 +1,6 @@
 import type { ModelProvider } from '@layermill/gpu-worker'
-import type { FinetuneSpec } from '@layermill/jobs'
-import type { WeightsProgress } from '@layermill/models'
+import type { FinetuneSpec } from '@layermill/contracts'
+import type { WeightsProgress } from '@layermill/weights'
 import type { TrainingEnvironment } from '@layermill/orchestrator/train'
 import { compose } from '../compose.js'
 import { localGradients, trainingEnvironment } from '../fleet/training.js'

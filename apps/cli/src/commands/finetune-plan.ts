@@ -1,4 +1,4 @@
-import type { FinetuneSpec } from '@layermill/jobs'
+import type { FinetuneSpec } from '@layermill/contracts'
 import { elementCount } from '@layermill/core'
 import { parameterShapes } from '@layermill/models'
 import { describeTraining, type TrainingDescription } from '@layermill/orchestrator/train'

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { LayermillError, printableName } from '@layermill/core'
 import {
-  describePreparation, getNetwork, identifyWeights, type LayerCost, layerCosts, layerShapes, nameOfPreparation, namedPreparation,
-  type Network, networkIds, parameterCount, preparationNames, type Size2,
+  describePreparation, getNetwork, type LayerCost, layerCosts, layerShapes, nameOfPreparation, namedPreparation, type Network, networkIds,
+  parameterCount, preparationNames, type Size2,
 } from '@layermill/models'
-import { parseSize } from '@layermill/jobs'
+import { identifyWeights } from '@layermill/weights'
+import { parseSize } from '@layermill/contracts'
 import { formatBytes, formatMagnitude, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 

@@ -1,6 +1,5 @@
-import type { ExtractSpec, PredictSpec, RunSpec } from '@layermill/jobs'
+import type { ExtractSpec, PredictSpec, RunPlan, RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import type { RunPlan } from '@layermill/orchestrator/api'
 import { type PlanReport, planReport } from '@layermill/orchestrator/run'
 import { exitCodes } from '../exit-codes.js'
 import { formatBytes, formatCount, formatSeconds, formatTable } from '../output/format.js'

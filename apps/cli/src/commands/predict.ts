@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { PredictSpec } from '@layermill/jobs'
+import type { PredictSpec } from '@layermill/contracts'
 import { printableName } from '@layermill/core'
 import { deleteRun } from '@layermill/orchestrator/run'
 import { runStoreUrl } from '@layermill/orchestrator/service'

@@ -1,6 +1,5 @@
-import type { RunRecord } from '@layermill/jobs'
+import type { RunDetail, RunRecord } from '@layermill/contracts'
 import { leftOutText } from '@layermill/models'
-import type { RunDetail } from '@layermill/orchestrator/api'
 import { formatPlural } from '../output/format.js'
 import type { Output } from '../output/output.js'
 

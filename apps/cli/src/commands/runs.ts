@@ -1,6 +1,5 @@
-import { runStates, type RunKind, type RunState } from '@layermill/jobs'
+import { type RunDetail, type RunKind, type RunState, runStates, type RunSummary, type TrainingState } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import type { RunDetail, RunSummary, TrainingState } from '@layermill/orchestrator/api'
 import { ensureDone, followRun } from '../client/follow.js'
 import type { RunClient } from '../client/run-client.js'
 import { metricsLineOf, trainingProgressOf } from '../client/training-state.js'

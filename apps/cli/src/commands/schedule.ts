@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseScheduleChange, parseScheduleSpec, type RunSpec } from '@layermill/jobs'
+import {
+  parseScheduleChange, parseScheduleSpec, type RunSpec, type ScheduleDetail, type ScheduleService, type Tick,
+} from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { findSchedules, type ScheduleDetail, type ScheduleService, StoredSchedules, type Tick } from '@layermill/orchestrator/schedules'
+import { findSchedules, StoredSchedules } from '@layermill/orchestrator/schedules'
 import { openStore } from '@layermill/storage'
 import { HttpSchedules } from '../client/http-schedules.js'
 import { ServerConnection } from '../client/server-connection.js'

@@ -1,6 +1,5 @@
-import type { RunRecord, RunSpec } from '@layermill/jobs'
+import type { RunDetail, RunRecord, RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import type { RunDetail } from '@layermill/orchestrator/api'
 import type { RunWorker } from '@layermill/orchestrator/service'
 import { ensureDone, followRun } from '../client/follow.js'
 import { HttpRunClient } from '../client/http-client.js'

@@ -1,5 +1,6 @@
 import { LayermillError } from '@layermill/core'
-import { createToken, readTokens, removeToken, Scope } from '@layermill/orchestrator/tokens'
+import { Scope } from '@layermill/contracts'
+import { createToken, readTokens, removeToken } from '@layermill/orchestrator/tokens'
 import { formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { defaultTokensFile } from '../places.js'

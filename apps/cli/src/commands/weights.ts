@@ -1,5 +1,6 @@
 import { layermillHome, printableName } from '@layermill/core'
-import { fetchWeights, getNetwork, importWeights, listWeights, networkIds, verifyWeights } from '@layermill/models'
+import { getNetwork, networkIds } from '@layermill/models'
+import { fetchWeights, importWeights, listWeights, verifyWeights } from '@layermill/weights'
 import { exitCodes } from '../exit-codes.js'
 import { formatBytes, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'

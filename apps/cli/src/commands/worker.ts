@@ -1,7 +1,7 @@
 import { GradientProcessor, type Guard, OtherWorkers, PartProcessor, startGradientWorker, WorkerFitness } from '@layermill/gpu-worker'
 import { type FleetWorker, newWorkerId, startFleetWorker } from '@layermill/gpu-worker/fleet'
 import type { Device, EngineName } from '@layermill/engines'
-import { type Broker, openExchange } from '@layermill/jobs'
+import { type Broker, openExchange } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'
 import { createLogger } from '@layermill/orchestrator/log'
 import { openSource, openStore, type SourceAccess, storeWaits } from '@layermill/storage'

@@ -1,4 +1,5 @@
-import { type Broker, liveWorkers, type RunSpec } from '@layermill/jobs'
+import type { RunSpec } from '@layermill/contracts'
+import { type Broker, liveWorkers } from '@layermill/queue'
 import { isFineTuned, type Network } from '@layermill/models'
 import type { SourceAccess } from '@layermill/storage'
 import { notifyOfRun, queueNotify } from '@layermill/orchestrator/notify'

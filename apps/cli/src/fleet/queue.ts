@@ -1,4 +1,5 @@
-import { type Broker, openBroker, type Waiting } from '@layermill/jobs'
+import type { Waiting } from '@layermill/contracts'
+import { type Broker, openBroker } from '@layermill/queue'
 import { storeWaits } from '@layermill/storage'
 import { type OutageNotes, outageNotes } from './outage-notes.js'
 

@@ -1,11 +1,10 @@
 import { join } from 'node:path'
-import type { Broker } from '@layermill/jobs'
+import type { Broker } from '@layermill/queue'
 import { LayermillError, layermillHome } from '@layermill/core'
-import type { RunService } from '@layermill/orchestrator/http'
-import type { Notify } from '@layermill/orchestrator/notify'
+import type { Notify, RunService, ScheduleService } from '@layermill/contracts'
 import type { ModelRegistry } from '@layermill/orchestrator/registry'
 import type { RunEnvironment } from '@layermill/orchestrator/run'
-import { claimPlace, type ScheduleService, ScheduleStore, StoredSchedules, startScheduleWorker } from '@layermill/orchestrator/schedules'
+import { claimPlace, ScheduleStore, StoredSchedules, startScheduleWorker } from '@layermill/orchestrator/schedules'
 import { openStore } from '@layermill/storage'
 
 export interface FleetSchedulesOptions {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/gpu-worker'
-import { type Broker, openExchange } from '@layermill/jobs'
+import { type Broker, openExchange } from '@layermill/queue'
 import { isFineTuned } from '@layermill/models'
 import { queueNotify } from '@layermill/orchestrator/notify'
 import { promotionNotice } from '@layermill/orchestrator/registry'

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { OperatorWebhookUrl } from '@layermill/jobs'
+import { OperatorWebhookUrl } from '@layermill/contracts'
 import { errorCode, LayermillError } from '@layermill/core'
 import { parseSecrets, type WebhookOptions } from '@layermill/orchestrator/notify'
 

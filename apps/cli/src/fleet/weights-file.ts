@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { LayermillError, type RandomAccess } from '@layermill/core'
-import { loadWeights, type WeightSet } from '@layermill/models'
+import { loadWeights, type WeightSet } from '@layermill/weights'
 import { openStore } from '@layermill/storage'
 
 /**

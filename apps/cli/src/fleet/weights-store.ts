@@ -1,7 +1,8 @@
 import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayermillError, layermillHome, withLock } from '@layermill/core'
-import { loadWeights, type Network, type WeightSet, writeWeightsSafetensors } from '@layermill/models'
+import type { Network } from '@layermill/models'
+import { loadWeights, type WeightSet, writeWeightsSafetensors } from '@layermill/weights'
 import { openStore, type Store } from '@layermill/storage'
 
 /** Bytes fetched at a time. */

@@ -1,5 +1,5 @@
-import type { RunRecord } from '@layermill/jobs'
-import type { WeightSet } from '@layermill/models'
+import type { RunRecord } from '@layermill/contracts'
+import type { WeightSet } from '@layermill/weights'
 import type { LoadFleetWeights } from './weights-file.js'
 import type { FleetWeights } from './weights-store.js'
 

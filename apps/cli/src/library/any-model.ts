@@ -1,9 +1,8 @@
 import { classLabels, type LoadedModel } from '@layermill/gpu-worker'
-import type { RunSpec } from '@layermill/jobs'
+import type { RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import {
-  type Architecture, getNetwork, type Network, networkIds, preparedAs, readModelFolder, type WeightSet, withPreparation,
-} from '@layermill/models'
+import { type Architecture, getNetwork, type Network, networkIds, preparedAs, withPreparation } from '@layermill/models'
+import { readModelFolder, type WeightSet } from '@layermill/weights'
 import { openStore } from '@layermill/storage'
 
 /**

@@ -1,5 +1,6 @@
 import type { ClassScore } from '@layermill/gpu-worker'
-import { partOfPath, type Store } from '@layermill/storage'
+import { partOfPath } from '@layermill/contracts'
+import type { Store } from '@layermill/storage'
 import { csvRow } from './csv.js'
 import { writeResultFile } from './result-file.js'
 

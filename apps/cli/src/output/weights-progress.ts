@@ -1,4 +1,4 @@
-import type { WeightsProgress } from '@layermill/models'
+import type { WeightsProgress } from '@layermill/weights'
 import { formatBytes } from './format.js'
 
 /** Tells how far the fetching of weights is: in place on a terminal, each tenth elsewhere. */

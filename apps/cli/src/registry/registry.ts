@@ -1,4 +1,4 @@
-import type { RunSpec } from '@layermill/jobs'
+import type { RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { ModelRegistry, parseModelReference, requireRegistry, resolveSpec } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'

@@ -6,7 +6,8 @@ import { arch, cpus, platform, release } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Device, type Engine, type EngineName, openEngine, selfCheck } from '@layermill/engines'
 import { errorMessage } from '@layermill/core'
-import { getNetwork, networkIds, referenceInput, referenceWeights } from '@layermill/models'
+import { getNetwork, networkIds } from '@layermill/models'
+import { referenceInput, referenceWeights } from '@layermill/weights'
 
 const { values: flags } = parseArgs({
   options: {

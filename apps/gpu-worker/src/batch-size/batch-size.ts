@@ -1,6 +1,6 @@
 import { availableParallelism, cpus, freemem } from 'node:os'
 import type { Engine, Extractor } from '@layermill/engines'
-import type { RunRecord } from '@layermill/jobs'
+import type { RunRecord } from '@layermill/contracts'
 import type { Network, Size2 } from '@layermill/models'
 import { chooseBatchSize } from './choose.js'
 import { KeptBatchSizes, type MeasuredCase } from './kept-sizes.js'

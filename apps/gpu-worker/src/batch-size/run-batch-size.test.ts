@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { RunRecord } from '@layermill/jobs'
+import type { RunRecord } from '@layermill/contracts'
 import { openStore } from '@layermill/storage'
 import { expect, it } from 'vitest'
 import { batchSizeOfRun } from './run-batch-size.js'

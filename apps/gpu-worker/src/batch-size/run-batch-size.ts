@@ -1,6 +1,6 @@
 import { LayermillError } from '@layermill/core'
-import type { RunRecord } from '@layermill/jobs'
-import { BATCH_SIZE_PATH, changeObject, type Store } from '@layermill/storage'
+import { BATCH_SIZE_PATH, type RunRecord } from '@layermill/contracts'
+import { changeObject, type Store } from '@layermill/storage'
 
 /** @throws LayermillError `RUN_RECORD_INVALID` */
 function parse(bytes: Uint8Array, where: string): number {

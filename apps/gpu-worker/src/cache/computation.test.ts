@@ -1,4 +1,4 @@
-import { parseSpec, type RunIdentity, type RunRecord, type RunSpec } from '@layermill/jobs'
+import { parseSpec, type RunIdentity, type RunRecord, type RunSpec } from '@layermill/contracts'
 import { getNetwork } from '@layermill/models'
 import { expect, it } from 'vitest'
 import { computationOf } from './computation.js'

@@ -1,5 +1,5 @@
 import type { Engine } from '@layermill/engines'
-import type { RunRecord } from '@layermill/jobs'
+import type { RunRecord } from '@layermill/contracts'
 import { layerShapes, type Network, type Preparation } from '@layermill/models'
 import { cutsCentre } from '../part/prepare-rows.js'
 

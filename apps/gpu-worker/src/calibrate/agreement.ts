@@ -1,4 +1,4 @@
-import type { CalibrationReport } from '@layermill/jobs'
+import type { CalibrationReport } from '@layermill/contracts'
 import type { Activation } from '../part/compute-rows.js'
 
 /** 1 for two rows of zeros, 0 where only one is. */

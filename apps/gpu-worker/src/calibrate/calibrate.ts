@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Engine, Extractor, Range } from '@layermill/engines'
-import type { Calibration, CalibrationMethod, CalibrationReport, RunRecord } from '@layermill/jobs'
+import type { Calibration, CalibrationMethod, CalibrationReport, RunRecord } from '@layermill/contracts'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { layerShapes, type Network, type Size2 } from '@layermill/models'
 import type { ImageSource, ManifestRow } from '@layermill/storage'

@@ -1,5 +1,5 @@
 import type { Range } from '@layermill/engines'
-import type { CalibrationMethod } from '@layermill/jobs'
+import type { CalibrationMethod } from '@layermill/contracts'
 
 /** Bins on either side of zero. */
 const half = 2048

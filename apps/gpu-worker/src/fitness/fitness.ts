@@ -1,5 +1,5 @@
 import { classify, type Failure } from '@layermill/core'
-import type { UnfitFor } from '@layermill/jobs'
+import type { UnfitFor } from '@layermill/contracts'
 
 /** What happens to a worker's fitness, for its log and its metrics. */
 export type FitnessEvent =

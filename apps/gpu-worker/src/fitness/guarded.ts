@@ -1,5 +1,5 @@
 import { classify, type Failure } from '@layermill/core'
-import { type Broker, handBack, type JobWorker, type QueuedJob, toJobError } from '@layermill/jobs'
+import { type Broker, handBack, type JobWorker, type QueuedJob, toJobError } from '@layermill/queue'
 import type { WorkerFitness } from './fitness.js'
 import { JobGate } from './job-gate.js'
 

@@ -1,4 +1,4 @@
-import type { JobQueue, JobWorker, QueuedJob } from '@layermill/jobs'
+import type { JobQueue, JobWorker, QueuedJob } from '@layermill/queue'
 
 /** Jobs read at once while one is looked for, and how many are looked at in all. */
 const page = 100

@@ -1,4 +1,5 @@
-import { type Broker, liveWorkers, type WorkerBeat } from '@layermill/jobs'
+import type { WorkerBeat } from '@layermill/contracts'
+import { type Broker, liveWorkers } from '@layermill/queue'
 
 /** Lists are read from the queue at most so often, in milliseconds. */
 const listInterval = 2000

@@ -1,10 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ExtractSpec, parseSpec, type RunRecord } from '@layermill/jobs'
+import { type ExtractSpec, manifestPath, parseSpec, type RunRecord } from '@layermill/contracts'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { getNetwork } from '@layermill/models'
-import { encodeManifest, FeatureCache, type ImageSource, manifestPath, openStore, parseErrors, parseIndex, readFeatureRows, type Store } from '@layermill/storage'
+import {
+  encodeManifest, FeatureCache, type ImageSource, openStore, parseErrors, parseIndex, readFeatureRows, type Store,
+} from '@layermill/storage'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { RunCache } from '../cache/run-cache.js'
 import { computePart, type PartResult } from './compute-part.js'

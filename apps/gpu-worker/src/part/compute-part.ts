@@ -1,4 +1,4 @@
-import type { RunRecord } from '@layermill/jobs'
+import type { RunRecord } from '@layermill/contracts'
 import { type ComputedBy, type ImageSource, type ManifestRow, readManifest, type Store } from '@layermill/storage'
 import type { RunCache } from '../cache/run-cache.js'
 import type { LoadedModel } from '../model-provider.js'

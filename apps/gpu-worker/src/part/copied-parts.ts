@@ -1,6 +1,6 @@
-import type { RunRecord } from '@layermill/jobs'
+import { type FeatureFormat, featurePath, indexPath, predictionsPath, type RunRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { type FeatureFormat, featurePath, type FeatureRows, type IndexRow, indexPath, parseIndex, predictionsPath, readFeatureRows, type Store } from '@layermill/storage'
+import { type FeatureRows, type IndexRow, parseIndex, readFeatureRows, type Store } from '@layermill/storage'
 
 type Place = { readonly part: number; readonly row: number }
 

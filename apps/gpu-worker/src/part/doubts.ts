@@ -1,5 +1,6 @@
 import { classify } from '@layermill/core'
-import { doubtsPath, type ImageSource, type ManifestRow, mapOrdered, type Store } from '@layermill/storage'
+import { doubtsPath } from '@layermill/contracts'
+import { type ImageSource, type ManifestRow, mapOrdered, type Store } from '@layermill/storage'
 import { LeftToOthers } from '../fitness/guarded.js'
 
 /** Failures of an image that may be of the place it was looked at from. */

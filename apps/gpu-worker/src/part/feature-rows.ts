@@ -1,5 +1,5 @@
-import type { RunRecord } from '@layermill/jobs'
-import { createPartWriter, type FeatureDtype, type FeatureFormat, type ManifestRow, type PartWriter } from '@layermill/storage'
+import type { FeatureFormat, RunRecord } from '@layermill/contracts'
+import { createPartWriter, type FeatureDtype, type ManifestRow, type PartWriter } from '@layermill/storage'
 import type { CopiedParts } from './copied-parts.js'
 import type { OutputFile, ResultRows } from './part-output.js'
 

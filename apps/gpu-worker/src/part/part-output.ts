@@ -1,7 +1,7 @@
-import type { RunRecord } from '@layermill/jobs'
+import { commitPath, errorsPath, indexPath, type RunRecord } from '@layermill/contracts'
 import {
-  commitPath, type CommitRecord, committedFile, type ComputedBy, countsOf, encodeCommit, encodeErrors, encodeIndex, type ErrorRow,
-  errorsPath, indexPath, type IndexRow, type ManifestRow, readCommit, type Store,
+  type CommitRecord, committedFile, type ComputedBy, countsOf, encodeCommit, encodeErrors, encodeIndex, type ErrorRow, type IndexRow,
+  type ManifestRow, readCommit, type Store,
 } from '@layermill/storage'
 import type { CopiedRow, FailedImage, FinishedRow } from './compute-rows.js'
 import { CopiedParts } from './copied-parts.js'

@@ -1,5 +1,5 @@
-import type { RunRecord } from '@layermill/jobs'
-import { type ManifestRow, predictionsPath } from '@layermill/storage'
+import { predictionsPath, type RunRecord } from '@layermill/contracts'
+import type { ManifestRow } from '@layermill/storage'
 import { topClasses } from '../predict.js'
 import type { CopiedParts } from './copied-parts.js'
 import type { OutputFile, ResultRows } from './part-output.js'

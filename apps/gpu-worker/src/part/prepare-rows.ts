@@ -1,5 +1,5 @@
 import { classify, errorCode, errorMessage } from '@layermill/core'
-import { type ImageLimits, imageLimits, type RunRecord } from '@layermill/jobs'
+import { type ImageLimits, imageLimits, type RunRecord } from '@layermill/contracts'
 import { isFineTuned, type Network, type Preparation, type Size2 } from '@layermill/models'
 import { pictureSize, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
 import { bytesAhead, type ImageSource, type ManifestRow, mapOrdered, readWithin, sha256Hex } from '@layermill/storage'

@@ -1,6 +1,6 @@
 import { elementCount, LayermillError, type Tensor } from '@layermill/core'
-import type { TrainingPlan } from '@layermill/jobs'
-import { featurePath, type ManifestRow, openRanges, parseIndex, partOfPath, readFeatureRows, type Store } from '@layermill/storage'
+import { featurePath, partOfPath, type TrainingPlan } from '@layermill/contracts'
+import { type ManifestRow, openRanges, parseIndex, readFeatureRows, type Store } from '@layermill/storage'
 import { augmentEpoch, type InputRequest, type Inputs } from './image-inputs.js'
 
 /** Where an image's row is. */

@@ -1,5 +1,6 @@
 import { classify, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
-import { type Exchange, type GradientJob, parameterKeys, readPayload, resultKeys, type RunRecord, type TrainingPlan } from '@layermill/jobs'
+import { type GradientJob, readPayload, type RunRecord, type TrainingPlan } from '@layermill/contracts'
+import { type Exchange, parameterKeys, resultKeys } from '@layermill/queue'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import type { PublishedParameters } from '@layermill/training'
 import { LeaseCache } from '../lease-cache.js'

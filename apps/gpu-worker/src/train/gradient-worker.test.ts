@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { makePayload, openBroker, queueNames } from '@layermill/jobs'
+import { makePayload, queueNames } from '@layermill/contracts'
+import { openBroker } from '@layermill/queue'
 import { type GradientJobResult, startGradientWorker } from './index.js'
 
 const result: GradientJobResult = { samples: 1, loss: '0.5', correct: 1 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { type Broker, type GradientJob, type JobWorker, type JobWorkerOptions, queueNames } from '@layermill/jobs'
+import { type GradientJob, queueNames } from '@layermill/contracts'
+import type { Broker, JobWorker, JobWorkerOptions } from '@layermill/queue'
 import { type Guard, GuardedWork } from '../fitness/guarded.js'
 import type { GradientJobResult, GradientProcessor } from './gradient-processor.js'
 

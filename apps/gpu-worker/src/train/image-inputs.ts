@@ -1,7 +1,7 @@
 import { errorMessage, LayermillError, type Tensor } from '@layermill/core'
 import type { Preparation } from '@layermill/models'
 import { type AugmentOptions, prepareImage } from '@layermill/preprocess'
-import { imageLimits, type TrainingPlan } from '@layermill/jobs'
+import { imageLimits, type TrainingPlan } from '@layermill/contracts'
 import { bytesAhead, type ImageSource, type ManifestRow, mapOrdered, readWithin } from '@layermill/storage'
 
 /** Which images a micro-batch is of, and what they are varied by. */

@@ -1,5 +1,5 @@
 import { fromBfloat16, type TensorMap, toBfloat16 } from '@layermill/core'
-import type { TrainingPlan } from '@layermill/jobs'
+import type { TrainingPlan } from '@layermill/contracts'
 import { mapOrdered } from '@layermill/storage'
 import type { GradientSource, MicroBatchGradients, MicroBatchScores, PublishedParameters } from '@layermill/training'
 import type { TrainingSession } from './training-session.js'

@@ -1,14 +1,9 @@
 import {
-  parseRunRecord,
-  parseTrainingPlan,
-  type RunRecord,
-  TRAINING_PLAN_PATH,
-  TRAINING_ROWS_PATH,
-  type TrainingPlan,
+  parseRunRecord, parseTrainingPlan, RUN_PATH, type RunRecord, TRAINING_PLAN_PATH, TRAINING_ROWS_PATH, type TrainingPlan,
   VALIDATION_ROWS_PATH,
-} from '@layermill/jobs'
+} from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { type ImageSource, type ManifestRow, parseManifest, RUN_PATH, type SourceAccess, type Store } from '@layermill/storage'
+import { type ImageSource, type ManifestRow, parseManifest, type SourceAccess, type Store } from '@layermill/storage'
 import type { ModelProvider } from '../model-provider.js'
 import { requireCpu } from '../required-cpu.js'
 import { FeatureInputs } from './feature-inputs.js'

@@ -1,5 +1,5 @@
 import type { Engine, Trainer } from '@layermill/engines'
-import type { TrainingPlan } from '@layermill/jobs'
+import type { TrainingPlan } from '@layermill/contracts'
 import { elementCount, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { isFineTuned, networkFromDescription, preparedWith, type Network } from '@layermill/models'
 import type { ManifestRow } from '@layermill/storage'

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { LayermillError } from '@layermill/core'
-import { featurePath, mapOrdered, readCommit } from '@layermill/storage'
+import { featurePath } from '@layermill/contracts'
+import { mapOrdered, readCommit } from '@layermill/storage'
 import type { FeatureSet } from './feature-set.js'
 
 /** What a table of vectors is of; equal where the vectors are. */

@@ -1,6 +1,6 @@
 import { closest, LayermillError } from '@layermill/core'
-import type { LayerResult, RunRecord } from '@layermill/jobs'
-import { type FeatureFormat, type FeaturePlace, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { type FeatureFormat, type LayerResult, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import type { FeaturePlace, Store } from '@layermill/storage'
 import { readableParts } from '../run/readable-parts.js'
 import { readRunRecord } from '../run/record-store.js'
 

@@ -1,5 +1,8 @@
 import { LayermillError } from '@layermill/core'
-import { compareUtf8, type FeatureBlock, featurePath, type IndexRow, mapOrdered, openRanges, readFeatureRows, readIndex, type StreamOptions, streamFeatures } from '@layermill/storage'
+import { featurePath } from '@layermill/contracts'
+import {
+  compareUtf8, type FeatureBlock, type IndexRow, mapOrdered, openRanges, readFeatureRows, readIndex, type StreamOptions, streamFeatures,
+} from '@layermill/storage'
 import { Best } from './best.js'
 import type { StoredLayer } from './feature-set.js'
 import { distanceFrom, type Metric } from './metric.js'

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyInstance, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Access } from './auth/authenticate.js'
-import type { Caller } from './auth/scopes.js'
+import type { Caller } from '@layermill/contracts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {

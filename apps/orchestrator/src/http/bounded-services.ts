@@ -1,10 +1,6 @@
-import type { RunSpec } from '@layermill/jobs'
+import type { FleetService, InspectionService, RunPlan, RunService, RunSpec, ScheduleService } from '@layermill/contracts'
 import type { ModelService } from '../registry/model-service.js'
-import type { ScheduleService } from '../schedules/schedule-service.js'
-import type { InspectionService } from '../inspect/service.js'
 import { withDeadline } from './deadline.js'
-import type { RunPlan } from './schemas/plan.js'
-import type { FleetService, RunService } from './services.js'
 
 /** Images are listed and a network is loaded for a plan; what takes longer than the deadline is ended, not only left alone. */
 async function boundPlan(runs: RunService, spec: RunSpec, deadline: number): Promise<RunPlan> {

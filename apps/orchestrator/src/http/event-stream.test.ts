@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { encodeEvent, eventStream } from './event-stream.js'
-import type { RunEvent } from './schemas.js'
+import type { RunEvent } from '@layermill/contracts'
 
 const failure = (id: string): RunEvent => ({ id, event: 'failure', data: { key: 'a\nb.jpg', code: 'IMAGE_CORRUPT', reason: 'data: x\n\nevent: state' } })
 

@@ -1,4 +1,4 @@
-import type { Problem, RunEvent } from './schemas.js'
+import type { Problem, RunEvent } from '@layermill/contracts'
 
 /** Milliseconds after which a browser asks again when the connection is lost. */
 const retry = 3000

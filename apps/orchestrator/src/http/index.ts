@@ -1,8 +1,4 @@
 export { createServer, type HttpServer, type ServerOptions } from './server.js'
-export type { FleetService, QueueJobQuery, RunEventOptions, RunListQuery, RunService } from './services.js'
-export * from './schemas.js'
-export { RunPlan } from './schemas/plan.js'
-export { type QueueJob, type QueueJobPage, QueueJobParams, type QueueJobState } from './schemas/queue-jobs.js'
 export * from './auth/index.js'
 export { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 export { isLoopback } from './auth/loopback.js'

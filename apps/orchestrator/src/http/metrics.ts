@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { withDeadline } from './deadline.js'
 import { orchestratorMetrics, type OrchestratorMetric } from './metric-table.js'
-import type { FleetService, RunService } from './services.js'
+import type { FleetService, RunService } from '@layermill/contracts'
 
 /** Longest wait for one answer of the queue while metrics are collected. */
 const collectDeadline = 5000

@@ -1,6 +1,6 @@
 import { errorMessage, failureTable, LayermillError, redact } from '@layermill/core'
 import { problemCode, type ProblemKind, problemKinds } from './problem-codes.js'
-import type { Problem } from './schemas.js'
+import type { Problem } from '@layermill/contracts'
 
 export const problemMediaType = 'application/problem+json'
 

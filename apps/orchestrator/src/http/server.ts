@@ -7,7 +7,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Logger } from 'pino'
 import type { App } from './app.js'
 import { addProxySupport, type ProxyOptions, withoutBasePath } from './behind-proxy.js'
-import type { InspectionService } from '../inspect/service.js'
+import type { FleetService, InspectionService, RunService, ScheduleService } from '@layermill/contracts'
 import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 import { refuseOpenServer } from './auth/loopback.js'
@@ -26,8 +26,6 @@ import { addOperationRoutes } from './routes/operations.js'
 import { addRunRoutes } from './routes/runs.js'
 import { addScheduleRoutes } from './routes/schedules.js'
 import { addSessionRoutes } from './routes/session.js'
-import type { ScheduleService } from '../schedules/schedule-service.js'
-import type { FleetService, RunService } from './services.js'
 import { type ModelService, noModels } from '../registry/model-service.js'
 
 export interface ServerOptions extends ProxyOptions {

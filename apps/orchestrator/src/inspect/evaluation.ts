@@ -1,8 +1,7 @@
-import { parseTrainingPlan, TRAINING_PLAN_PATH } from '@layermill/jobs'
+import { parseTrainingPlan, type RunEvaluation, TRAINING_PLAN_PATH } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import { z } from 'zod'
-import type { RunEvaluation } from '../http/schemas/inspection.js'
 
 /** A header beyond that is none of ours. */
 const longestHeader = 100_000_000

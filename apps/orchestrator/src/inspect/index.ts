@@ -1,2 +1,1 @@
-export type { InspectionService, PictureQuery, ProjectionQuery } from './service.js'
 export { StoreInspection } from './store-inspection.js'

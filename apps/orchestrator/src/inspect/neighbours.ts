@@ -1,6 +1,6 @@
 import { Best } from '../features/best.js'
 import { cosineTo } from '../features/metric.js'
-import type { NeighbourList } from '../http/schemas/inspection.js'
+import type { NeighbourList } from '@layermill/contracts'
 import type { FeatureSample } from './sample.js'
 
 /** The rows most like one of them, by the cosine of all their numbers; the nearest first. Rows with numbers that are not finite are left out. */

@@ -1,5 +1,5 @@
 import { listParts, parseErrors, type Store } from '@layermill/storage'
-import type { FailurePage, RunParts } from '../http/schemas/inspection.js'
+import type { FailurePage, RunParts } from '@layermill/contracts'
 
 /** Most images of one answer, give or take those of a part. */
 const pageLength = 60

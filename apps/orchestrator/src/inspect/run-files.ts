@@ -1,7 +1,5 @@
-import { parseSpec, type RunSpec } from '@layermill/jobs'
+import { parseSpec, type RunDetail, type RunService, type RunSpec } from '@layermill/contracts'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
-import type { RunDetail } from '../http/schemas.js'
-import type { RunService } from '../http/services.js'
 import { runStoreUrl } from '../service/run-jobs.js'
 
 export interface RunFilesEnvironment {

@@ -1,5 +1,6 @@
 import { LayermillError } from '@layermill/core'
-import { type FeatureFormat, featurePath, openRanges, readFeatureRows, readIndex, type Store } from '@layermill/storage'
+import { type FeatureFormat, featurePath } from '@layermill/contracts'
+import { openRanges, readFeatureRows, readIndex, type Store } from '@layermill/storage'
 import { committedResult } from '../run/commits.js'
 import { readableParts } from '../run/readable-parts.js'
 

@@ -1,8 +1,9 @@
 import { LayermillError } from '@layermill/core'
-import type { FeatureFormat } from '@layermill/storage'
+import type {
+  FailurePage, FeatureFormat, InspectionService, NeighbourList, PictureQuery, Projection, ProjectionQuery, RunEvaluation, RunParts,
+  RunService,
+} from '@layermill/contracts'
 import { Lru } from 'toad-cache'
-import type { FailurePage, NeighbourList, Projection, RunEvaluation, RunParts } from '../http/schemas/inspection.js'
-import type { RunService } from '../http/services.js'
 import { componentsInThread } from './components-in-thread.js'
 import { readEvaluation } from './evaluation.js'
 import { Limit } from './limit.js'
@@ -10,7 +11,6 @@ import { nearestRows } from './neighbours.js'
 import { failuresFrom, runParts } from './parts.js'
 import { RunFiles, type RunFilesEnvironment } from './run-files.js'
 import { type FeatureSample, sampleFeatures } from './sample.js'
-import type { InspectionService, PictureQuery, ProjectionQuery } from './service.js'
 import { runThumbnail } from './thumbnails.js'
 
 /** Components that are given: enough for a map by neighbours, few enough to send. */

@@ -1,10 +1,9 @@
-import { imageLimits, type RunSpec } from '@layermill/jobs'
+import { errorsPath, imageLimits, manifestPath, type PictureQuery, type RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { thumbnail } from '@layermill/preprocess'
-import { errorsPath, manifestPath, parseErrors, parseManifest, type Store } from '@layermill/storage'
+import { parseErrors, parseManifest, type Store } from '@layermill/storage'
 import { readEvaluation } from './evaluation.js'
 import type { OpenedFiles, RunFiles } from './run-files.js'
-import type { PictureQuery } from './service.js'
 
 /** Pixels of the longer side. */
 const side = 192

@@ -1,4 +1,3 @@
-export { eventId, ModelPromoted, Notification, type Notify, type NotifyOptions, ScheduleFailed } from './events.js'
 export { deliver, type DeliverOptions, type Delivery } from './deliver.js'
 export { notifyOfRun } from './run-notices.js'
 export { parseSecrets, signature, type SignedMessage } from './sign.js'

@@ -1,5 +1,4 @@
-import type { RunSummary } from '../http/schemas.js'
-import type { Notification, Notify } from './events.js'
+import type { Notification, Notify, RunSummary } from '@layermill/contracts'
 
 const events = { done: 'run.finished', failed: 'run.failed', cancelled: 'run.cancelled' } as const
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { errorMessage, hasCredentials, LayermillError } from '@layermill/core'
-import { type Broker, type JobsOptions, type QueuedJob, queueNames, toJobError, WebhookUrl } from '@layermill/jobs'
+import { eventId, Notification, type Notify, queueNames, WebhookUrl } from '@layermill/contracts'
+import { type Broker, type JobsOptions, type QueuedJob, toJobError } from '@layermill/queue'
 import { z } from 'zod'
 import { deliver, receiverOf } from './deliver.js'
-import { eventId, Notification, type Notify } from './events.js'
 
 const urls = z.array(WebhookUrl).max(10)
 const EventJob = z.object({ kind: z.literal('event'), notification: Notification, urls })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { pairedBootstrap } from '@layermill/training'
-import type { Evaluation } from './records.js'
+import type { Evaluation } from '@layermill/contracts'
 
 /** Draws are the same whenever the same answers are judged. */
 const seed = 0

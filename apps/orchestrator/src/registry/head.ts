@@ -1,7 +1,6 @@
-import { serializeJsonRecord } from '@layermill/jobs'
+import { HistoryEntry, Latest, parseRecord, serializeJsonRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { changeObject, requireExactSwaps, type Store } from '@layermill/storage'
-import { HistoryEntry, Latest, parseRecord } from './records.js'
 import { registryKind } from './versions.js'
 
 const latestPath = (name: string): string => `models/${name}/latest.json`

@@ -1,4 +1,3 @@
-export * from './records.js'
 export * from './reference.js'
 export * from './registry.js'
 export { type ModelService, noModels, requireRegistry } from './model-service.js'

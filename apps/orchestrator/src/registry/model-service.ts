@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/core'
-import type { Latest } from './records.js'
+import type { Latest } from '@layermill/contracts'
 import type { ManualChange, ModelDetail, ModelSummary } from './registry.js'
 
 /** What the HTTP side asks of the registry. */

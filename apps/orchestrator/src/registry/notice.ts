@@ -1,4 +1,4 @@
-import type { Notify } from '../notify/events.js'
+import type { Notify } from '@layermill/contracts'
 import type { Promotion } from './registry.js'
 
 /** Tells webhooks of what became the latest version of a model. */

@@ -1,4 +1,4 @@
-import { PredictSpec, type RunRecord } from '@layermill/jobs'
+import { PredictSpec, type RunRecord } from '@layermill/contracts'
 import { encodeManifest, type ManifestRow, readManifest, type Store } from '@layermill/storage'
 import { manifestParts, writeManifest } from '../run/manifest-plan.js'
 import { newRecord } from '../run/open-run.js'

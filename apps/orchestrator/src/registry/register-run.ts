@@ -1,6 +1,8 @@
-import { type FinetuneSpec, type RunRecord, VALIDATION_ROWS_PATH } from '@layermill/jobs'
+import {
+  type Evaluation, type FinetuneSpec, type HistoryEntry, type RunRecord, VALIDATION_ROWS_PATH, type VersionRecord,
+} from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { MODEL_FILE, MODEL_WEIGHTS_FILE } from '@layermill/models'
+import { MODEL_FILE, MODEL_WEIGHTS_FILE } from '@layermill/weights'
 import { type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { accessOf } from '../train/access.js'
 import { deleteRun } from '../run/record-store.js'
@@ -10,7 +12,6 @@ import { type Answers, judge } from './gate.js'
 import { readHistory, readLatest } from './head.js'
 import { requireRegistry } from './model-service.js'
 import { predictRows } from './predictions.js'
-import type { Evaluation, HistoryEntry, VersionRecord } from './records.js'
 import { checkModelName, versionUrl } from './reference.js'
 import { ModelRegistry, type Promotion } from './registry.js'
 import { allocateVersion, isComplete, readEvaluation, versionPrefix, writeEvaluation } from './versions.js'

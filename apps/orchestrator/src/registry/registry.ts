@@ -1,7 +1,7 @@
 import { LayermillError } from '@layermill/core'
 import { compareUtf8, type Store } from '@layermill/storage'
 import { changeLatest, readHistory, readLatest } from './head.js'
-import type { Evaluation, HistoryEntry, Latest, ModelUse, VersionRecord } from './records.js'
+import type { Evaluation, HistoryEntry, Latest, ModelUse, VersionRecord } from '@layermill/contracts'
 import { checkModelName, type ModelReference, versionUrl } from './reference.js'
 import { readUses, staleUses } from './uses.js'
 import { isComplete, readEvaluation, readVersion, readVersions } from './versions.js'

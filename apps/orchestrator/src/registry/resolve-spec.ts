@@ -1,5 +1,4 @@
-import type { RunSpec } from '@layermill/jobs'
-import type { RunService } from '../http/services.js'
+import type { RunService, RunSpec } from '@layermill/contracts'
 import { preparedRuns } from '../service/prepared-runs.js'
 import { requireRegistry } from './model-service.js'
 import { parseModelReference } from './reference.js'

@@ -1,7 +1,6 @@
-import type { RunRecord } from '@layermill/jobs'
+import type { HistoryEntry, RunRecord } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
 import { readHistory, readLatest } from './head.js'
-import type { HistoryEntry } from './records.js'
 import { parseVersionUrl } from './reference.js'
 
 /** What registries know of a run. */

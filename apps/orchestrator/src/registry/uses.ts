@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { type RunRecord, serializeJsonRecord } from '@layermill/jobs'
+import { ModelUse, parseRecord, type RunRecord, serializeJsonRecord } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
 import { parseVersionUrl } from './reference.js'
-import { ModelUse, parseRecord } from './records.js'
 
 const usesPrefix = (name: string): string => `models/${name}/uses/`
 

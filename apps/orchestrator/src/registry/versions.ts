@@ -1,8 +1,7 @@
-import { serializeJsonRecord } from '@layermill/jobs'
+import { Evaluation, parseRecord, serializeJsonRecord, VersionRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { MODEL_FILE } from '@layermill/models'
+import { MODEL_FILE } from '@layermill/weights'
 import { requireExactSwaps, type Store } from '@layermill/storage'
-import { Evaluation, parseRecord, VersionRecord } from './records.js'
 
 export const versionPrefix = (name: string, version: number): string => `models/${name}/versions/${version}/`
 const recordPath = (name: string, version: number): string => `${versionPrefix(name, version)}version.json`

@@ -1,4 +1,5 @@
-import { type Broker, type JobEvents, type JobQueue, makePayload, parseFailedReason, type PartJob, queueNames, type RunRecord } from '@layermill/jobs'
+import { makePayload, type PartJob, queueNames, type RunRecord } from '@layermill/contracts'
+import { type Broker, type JobEvents, type JobQueue, parseFailedReason } from '@layermill/queue'
 import { PartShares } from './part-shares.js'
 import type { PartEvent, PartQueue, PartResult } from './part-queue.js'
 

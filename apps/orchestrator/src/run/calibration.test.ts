@@ -1,4 +1,4 @@
-import { type Calibration, parseSpec, type ExtractSpec, type RunRecord, serializeCalibration } from '@layermill/jobs'
+import { type Calibration, parseSpec, type ExtractSpec, type RunRecord, serializeCalibration } from '@layermill/contracts'
 import type { ImageSource, Store } from '@layermill/storage'
 import { describe, expect, it } from 'vitest'
 import { calibrateFor, withCalibrationOf, writeCalibration } from './calibration.js'

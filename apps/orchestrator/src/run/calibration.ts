@@ -1,6 +1,6 @@
-import { parseCalibration, type RunRecord, serializeCalibration } from '@layermill/jobs'
+import { CALIBRATION_PATH, parseCalibration, type RunRecord, serializeCalibration } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { CALIBRATION_PATH, type Store } from '@layermill/storage'
+import type { Store } from '@layermill/storage'
 import type { RunAction } from './decide.js'
 import type { RunEnvironment } from './environment.js'
 

@@ -1,4 +1,4 @@
-import { type ExtractSpec, parseSpec, type RunIdentity, type RunRecord, type RunState } from '@layermill/jobs'
+import { type ExtractSpec, parseSpec, type RunIdentity, type RunRecord, type RunState } from '@layermill/contracts'
 import { getNetwork, preparedAs } from '@layermill/models'
 import { describe, expect, it } from 'vitest'
 import { decideAction } from './decide.js'

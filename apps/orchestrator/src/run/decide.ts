@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord, RunSpec } from '@layermill/jobs'
+import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord, RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { getNetwork, networkIds } from '@layermill/models'
 import { sameRegisteredModel } from '../registry/reference.js'

@@ -1,5 +1,6 @@
 import { errorCode, LayermillError } from '@layermill/core'
-import { RUN_PATH, type Store } from '@layermill/storage'
+import { RUN_PATH } from '@layermill/contracts'
+import type { Store } from '@layermill/storage'
 
 /** What tells that a folder is a run's, a model's or a registered model's. */
 const markers = [RUN_PATH, 'model.json', 'latest.json', 'version.json'] as const

@@ -1,5 +1,5 @@
-import type { RunRecord } from '@layermill/jobs'
-import { BATCH_SIZE_PATH, type Store } from '@layermill/storage'
+import { BATCH_SIZE_PATH, type RunRecord } from '@layermill/contracts'
+import type { Store } from '@layermill/storage'
 
 /** What a finished run's record says of its batch size: what its first worker found, where the spec left it open and a worker had a part. */
 export async function foundBatchSize({ batchSize }: RunRecord, store: Store): Promise<Pick<RunRecord, 'batchSize'>> {

@@ -1,4 +1,4 @@
-import { type ExtractSpec, parseSpec, type PredictSpec } from '@layermill/jobs'
+import { type ExtractSpec, parseSpec, type PredictSpec } from '@layermill/contracts'
 import { getNetwork, preparedAs } from '@layermill/models'
 import { describe, expect, it } from 'vitest'
 import { layerResults, runIdentity } from './identity.js'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ExtractSpec, InputNumbers, LayerResult, PredictSpec, RunIdentity } from '@layermill/jobs'
+import type { ExtractSpec, InputNumbers, LayerResult, PredictSpec, RunIdentity } from '@layermill/contracts'
 import { elementCount, LayermillError } from '@layermill/core'
 import { inferShapes, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
 

@@ -1,5 +1,7 @@
-import { encodeManifest, type ImageSource, LeftOut, listImages, listParts, manifestPath, type ManifestRow, mapOrdered, readManifest, type Store } from '@layermill/storage'
-import type { LeftOutFiles } from '@layermill/jobs'
+import { type LeftOutFiles, manifestPath } from '@layermill/contracts'
+import {
+  encodeManifest, type ImageSource, LeftOut, listImages, listParts, type ManifestRow, mapOrdered, readManifest, type Store,
+} from '@layermill/storage'
 import type { PlannedJob } from './part-tracker.js'
 import { cutParts } from './plan-parts.js'
 

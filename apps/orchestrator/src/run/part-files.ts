@@ -1,5 +1,4 @@
-import type { RunRecord } from '@layermill/jobs'
-import { errorsPath, type FeatureFormat, featurePath, indexPath, manifestPath, predictionsPath } from '@layermill/storage'
+import { errorsPath, type FeatureFormat, featurePath, indexPath, manifestPath, predictionsPath, type RunRecord } from '@layermill/contracts'
 
 /** Every file that a part can have but its commit record, whether it has it or not. */
 export function partFiles(record: RunRecord, part: number): string[] {

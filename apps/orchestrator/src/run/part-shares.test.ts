@@ -1,4 +1,4 @@
-import { queuePriority, type RunPriority, turnsOfPriority } from '@layermill/jobs'
+import { queuePriority, type RunPriority, turnsOfPriority } from '@layermill/contracts'
 import { describe, expect, it } from 'vitest'
 import { firstTurn, PartShares, type SharedQueue } from './part-shares.js'
 

@@ -1,4 +1,5 @@
-import { type JobQueue, queuePriority, type RunPriority, turnOf } from '@layermill/jobs'
+import { queuePriority, type RunPriority, turnOf } from '@layermill/contracts'
+import type { JobQueue } from '@layermill/queue'
 
 /** What is asked of a queue to find out whose turn it is. */
 export type SharedQueue = Pick<JobQueue<unknown>, 'getJobs' | 'getJobCounts'>

@@ -1,4 +1,4 @@
-import type { RunRecord } from '@layermill/jobs'
+import type { RunRecord } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
 import { expect, it } from 'vitest'
 import { missingRoom } from './plan-report.js'

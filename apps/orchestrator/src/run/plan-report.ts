@@ -1,4 +1,4 @@
-import type { ExtractSpec, LayerResult, PredictSpec, RunRecord } from '@layermill/jobs'
+import type { ExtractSpec, LayerResult, PredictSpec, RunRecord } from '@layermill/contracts'
 import type { SourceItem, Store } from '@layermill/storage'
 import type { RunEnvironment } from './environment.js'
 import { newRecord } from './open-run.js'

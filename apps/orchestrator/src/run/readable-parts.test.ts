@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { commitPath, encodeCommit, openStore } from '@layermill/storage'
+import { commitPath } from '@layermill/contracts'
+import { encodeCommit, openStore } from '@layermill/storage'
 import { expect, it } from 'vitest'
 import { readableParts } from './readable-parts.js'
 

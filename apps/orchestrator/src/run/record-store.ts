@@ -1,6 +1,8 @@
-import { parseRunRecord, type RunRecord, serializeRunRecord } from '@layermill/jobs'
+import {
+  BATCH_SIZE_PATH, CALIBRATION_PATH, CPU_PATH, DOUBTS_PATH, parseRunRecord, RUN_PATH, type RunRecord, serializeRunRecord, SUCCESS_PATH,
+} from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { BATCH_SIZE_PATH, CALIBRATION_PATH, changeObject, CPU_PATH, DOUBTS_PATH, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { changeObject, type Store } from '@layermill/storage'
 import { isTerminal } from './states.js'
 
 /** The run at a destination, or undefined. */

@@ -1,4 +1,4 @@
-import type { RunState } from '@layermill/jobs'
+import type { RunState } from '@layermill/contracts'
 
 /** Whether a run in this state has ended. */
 export function isTerminal(state: RunState): boolean {

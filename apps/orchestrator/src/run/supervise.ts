@@ -1,6 +1,8 @@
-import { maxErrorsAllowed, type RunRecord, type Waiting } from '@layermill/jobs'
+import {
+  BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, maxErrorsAllowed, type RunRecord, SUCCESS_PATH, type Waiting,
+} from '@layermill/contracts'
 import { errorCode, errorMessage, LayermillError } from '@layermill/core'
-import { BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, type ErrorRow, LeftOut, mapOrdered, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { type ErrorRow, LeftOut, mapOrdered, type Store } from '@layermill/storage'
 import { foundBatchSize } from './found-batch-size.js'
 import { committedParts, committedResult } from './commits.js'
 import type { RunEnvironment } from './environment.js'

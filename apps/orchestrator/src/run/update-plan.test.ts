@@ -1,4 +1,5 @@
-import { commitPath, encodeCommit, encodeErrors, encodeManifest, errorsPath, type ImageSource, LeftOut, manifestPath, readManifest, type SourceItem } from '@layermill/storage'
+import { commitPath, errorsPath, manifestPath } from '@layermill/contracts'
+import { encodeCommit, encodeErrors, encodeManifest, type ImageSource, LeftOut, readManifest, type SourceItem } from '@layermill/storage'
 import { MemoryStore } from '@layermill/storage/testing'
 import { expect, it } from 'vitest'
 import { planUpdate } from './update-plan.js'

@@ -1,4 +1,7 @@
-import { type ErrorRow, errorsPath, type ImageSource, LeftOut, listImages, type ManifestRow, manifestPath, parseErrors, readManifest, type SourceItem, type Store } from '@layermill/storage'
+import { errorsPath, manifestPath } from '@layermill/contracts'
+import {
+  type ErrorRow, type ImageSource, LeftOut, listImages, type ManifestRow, parseErrors, readManifest, type SourceItem, type Store,
+} from '@layermill/storage'
 import { committedParts } from './commits.js'
 import { type Listing, manifestParts, writeManifest } from './manifest-plan.js'
 import type { PlannedJob } from './part-tracker.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Waiting, WorkerBeat } from '@layermill/jobs'
+import type { Waiting, WorkerBeat } from '@layermill/contracts'
 import type { LayermillError } from '@layermill/core'
 import { waitsFor, WorkerWatch } from './worker-watch.js'
 

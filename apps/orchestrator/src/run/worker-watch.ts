@@ -1,5 +1,5 @@
 import { failureClass, LayermillError, redact } from '@layermill/core'
-import { sameWaiting, type Waiting, type WorkerBeat } from '@layermill/jobs'
+import { sameWaiting, type Waiting, type WorkerBeat } from '@layermill/contracts'
 
 /** Milliseconds between two looks at the workers. */
 const lookInterval = 2000

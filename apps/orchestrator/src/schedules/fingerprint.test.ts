@@ -1,4 +1,4 @@
-import { parseSpec, type RunSpec } from '@layermill/jobs'
+import { parseSpec, type RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { ImageSource, Store } from '@layermill/storage'
 import { expect, it } from 'vitest'

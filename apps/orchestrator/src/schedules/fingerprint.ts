@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
-import type { RunSpec } from '@layermill/jobs'
+import type { RunSpec } from '@layermill/contracts'
 import { networkIds } from '@layermill/models'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import { parseModelReference } from '../registry/reference.js'

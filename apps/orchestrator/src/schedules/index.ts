@@ -1,7 +1,5 @@
-export { type ScheduleHistory, type ScheduleRecord, Tick } from './records.js'
 export { claimPlace, findSchedules } from './place.js'
 export { ScheduleStore } from './schedule-store.js'
-export { type ScheduleService, StoredSchedules } from './schedule-service.js'
-export { ScheduleDetail, ScheduleList, ScheduleSummary, ScheduleTick } from './schemas.js'
+export { StoredSchedules } from './schedule-service.js'
 export { type ScheduleWorker, type ScheduleWorkerOptions, startScheduleWorker } from './schedule-worker.js'
 export { decideTick, missedAfter, type TickEnvironment, type TickRequest, TickRunner } from './tick-runner.js'

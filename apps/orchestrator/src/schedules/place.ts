@@ -1,4 +1,5 @@
-import { type Broker, queueNames } from '@layermill/jobs'
+import { queueNames } from '@layermill/contracts'
+import type { Broker } from '@layermill/queue'
 import { errorMessage, LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import { z } from 'zod'

@@ -1,28 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import type { Broker, ScheduleChange, ScheduleSpec } from '@layermill/jobs'
+import {
+  describeSchedule, type ScheduleChange, type ScheduleDetail, type ScheduleRecord, type ScheduleService, type ScheduleSpec,
+  type ScheduleSummary, type ScheduleTick, summarizeSchedule,
+} from '@layermill/contracts'
+import type { Broker } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'
-import type { ScheduleRecord } from './records.js'
 import type { ScheduleStore } from './schedule-store.js'
-import { describeSchedule, type ScheduleDetail, type ScheduleSummary, type ScheduleTick, summarizeSchedule } from './schemas.js'
 import { addTick, startTicking, tickId, tickQueue } from './tick-jobs.js'
-
-/** What the HTTP side and the command ask of schedules. Every method but `list` and `add` throws LayermillError `SCHEDULE_UNKNOWN`. */
-export interface ScheduleService {
-  /** By name. */
-  list(): Promise<ScheduleSummary[]>
-  /** @throws LayermillError `SCHEDULE_EXISTS` */
-  add(spec: ScheduleSpec): Promise<ScheduleDetail>
-  get(name: string): Promise<ScheduleDetail>
-  /** Changes the fields that are given; the history stays. */
-  change(name: string, change: ScheduleChange): Promise<ScheduleDetail>
-  pause(name: string): Promise<ScheduleDetail>
-  /** Goes on with a paused one; what came due meanwhile is not made up for. */
-  resume(name: string): Promise<ScheduleDetail>
-  /** Runs go on; what they wrote stays. */
-  remove(name: string): Promise<void>
-  /** Queues a tick now, also of a paused schedule and where nothing changed. It does not overlap either. */
-  run(name: string): Promise<ScheduleTick>
-}
 
 const unknown = (name: string): LayermillError => new LayermillError('SCHEDULE_UNKNOWN', `There is no schedule ${name}`)
 

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { serializeJsonRecord } from '@layermill/jobs'
+import { parseStored, ScheduleHistory, ScheduleRecord, serializeJsonRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { changeObject, requireExactSwaps, type Store } from '@layermill/storage'
 import { z } from 'zod'
-import { parseStored, ScheduleHistory, ScheduleRecord } from './records.js'
 
 const State = z.object({ version: z.literal(1), id: z.string() })
 

@@ -1,4 +1,5 @@
-import { type Broker, type JobQueue, type QueuedJob, queueNames, type ScheduleSpec } from '@layermill/jobs'
+import { queueNames, type ScheduleSpec } from '@layermill/contracts'
+import type { Broker, JobQueue, QueuedJob } from '@layermill/queue'
 import { z } from 'zod'
 
 /** A tick as a job: of BullMQ's scheduler (which says when in the job's id), or of its own. */

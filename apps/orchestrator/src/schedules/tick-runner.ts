@@ -1,12 +1,12 @@
 import { classify, errorCode } from '@layermill/core'
-import { type RunSpec, type ScheduleSpec, specOfTick } from '@layermill/jobs'
-import type { RunService } from '../http/services.js'
-import type { Notify } from '../notify/events.js'
+import {
+  isOpen, type Notify, type RunService, type RunSpec, type ScheduleHistory, type ScheduleRecord, type ScheduleSpec, specOfTick, type Tick,
+  withTick,
+} from '@layermill/contracts'
 import { readRunRecord } from '../run/record-store.js'
 import { mayPass } from '../run/passing-failures.js'
 import { isTerminal } from '../run/states.js'
 import { type FingerprintEnvironment, fingerprintOf } from './fingerprint.js'
-import { isOpen, type ScheduleHistory, type ScheduleRecord, type Tick, withTick } from './records.js'
 import type { ScheduleStore } from './schedule-store.js'
 
 export interface TickEnvironment extends FingerprintEnvironment {

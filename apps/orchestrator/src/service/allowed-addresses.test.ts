@@ -1,4 +1,4 @@
-import { parseSpec } from '@layermill/jobs'
+import { parseSpec } from '@layermill/contracts'
 import { expect, it } from 'vitest'
 import { AllowedAddresses } from './allowed-addresses.js'
 

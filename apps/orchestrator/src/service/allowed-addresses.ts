@@ -1,4 +1,4 @@
-import type { RunSpec } from '@layermill/jobs'
+import type { RunSpec } from '@layermill/contracts'
 import { errorCode, errorMessage, LayermillError, refusePrivateHost } from '@layermill/core'
 import type { SpecCheck } from './guarded.js'
 

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parseSpec, specFields } from '@layermill/jobs'
+import { parseSpec, specFields } from '@layermill/contracts'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { AllowedPlaces } from './allowed-places.js'
 

@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { RunSpec } from '@layermill/jobs'
+import type { RunSpec } from '@layermill/contracts'
 import { errorCode, LayermillError } from '@layermill/core'
 import type { SpecCheck } from './guarded.js'
 

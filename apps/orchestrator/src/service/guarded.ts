@@ -1,6 +1,4 @@
-import type { RunSpec } from '@layermill/jobs'
-import type { RunService } from '../http/services.js'
-import type { ScheduleService } from '../schedules/schedule-service.js'
+import type { RunService, RunSpec, ScheduleService } from '@layermill/contracts'
 import { preparedRuns } from './prepared-runs.js'
 
 /** A rule of a server for the specs that come over HTTP. */

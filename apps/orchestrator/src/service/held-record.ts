@@ -1,4 +1,5 @@
-import { type PutOptions, RUN_PATH, type Store, SUCCESS_PATH } from '@layermill/storage'
+import { RUN_PATH, SUCCESS_PATH } from '@layermill/contracts'
+import type { PutOptions, Store } from '@layermill/storage'
 import { forwardingStore } from './forwarding-store.js'
 
 /** Tries of a write whose condition did not hold although nobody changed the record (a file system that rounds times later). */

@@ -1,4 +1,4 @@
-import type { FinetuneSpec } from '@layermill/jobs'
+import type { FinetuneSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { PartQueue } from '../run/part-queue.js'

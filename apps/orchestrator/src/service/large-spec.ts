@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { canonicalJson, parseSpec, type RunJob, type RunSpec } from '@layermill/jobs'
+import { canonicalJson, parseSpec, type RunJob, type RunSpec } from '@layermill/contracts'
 import { errorMessage, LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 

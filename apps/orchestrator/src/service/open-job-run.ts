@@ -1,4 +1,4 @@
-import type { RunJob, RunRecord, RunSpec } from '@layermill/jobs'
+import type { RunJob, RunRecord, RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { RunEnvironment } from '../run/environment.js'

@@ -1,6 +1,5 @@
 import { LayermillError } from '@layermill/core'
-import type { FinetuneSpec, RunSpec } from '@layermill/jobs'
-import type { RunPlan } from '../http/schemas/plan.js'
+import type { FinetuneSpec, RunPlan, RunSpec } from '@layermill/contracts'
 import type { RunEnvironment } from '../run/environment.js'
 import { planReport } from '../run/plan-report.js'
 import { describeTraining } from '../train/describe.js'

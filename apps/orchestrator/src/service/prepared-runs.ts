@@ -1,5 +1,4 @@
-import type { RunSpec } from '@layermill/jobs'
-import type { RunService } from '../http/services.js'
+import type { RunService, RunSpec } from '@layermill/contracts'
 
 /** Runs whose specs are checked or completed before they are submitted. */
 export function preparedRuns(runs: RunService, prepare: (spec: RunSpec) => Promise<RunSpec>): RunService {

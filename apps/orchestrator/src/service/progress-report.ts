@@ -1,5 +1,4 @@
-import type { RunRecord } from '@layermill/jobs'
-import { type RunSummary, summarizeRun } from '../http/schemas.js'
+import { type RunRecord, type RunSummary, summarizeRun } from '@layermill/contracts'
 import type { RunProgress } from '../run/supervise.js'
 import type { RunJobProgress } from './run-jobs.js'
 

@@ -1,9 +1,10 @@
-import { beatTimeout, type Broker, queueNames, readBeat, type WorkerBeat } from '@layermill/jobs'
+import {
+  beatTimeout, type FleetService, type FleetState, type QueueDepth, type QueueJob, type QueueJobPage, type QueueJobQuery, queueNames,
+  readBeat, type ReadinessCheck, type WorkerBeat, type WorkerInfo,
+} from '@layermill/contracts'
+import type { Broker } from '@layermill/queue'
 import { errorMessage } from '@layermill/core'
 import type { Store } from '@layermill/storage'
-import type { FleetState, QueueDepth, ReadinessCheck, WorkerInfo } from '../http/schemas.js'
-import type { QueueJob, QueueJobPage } from '../http/schemas/queue-jobs.js'
-import type { FleetService, QueueJobQuery } from '../http/services.js'
 import { QueueJobs } from './queue-jobs.js'
 
 /** Heartbeats of workers that ended without a word are removed after so many milliseconds. */

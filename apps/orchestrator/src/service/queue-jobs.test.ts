@@ -1,4 +1,5 @@
-import { type Broker, openBroker, queueNames } from '@layermill/jobs'
+import { queueNames } from '@layermill/contracts'
+import { type Broker, openBroker } from '@layermill/queue'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { QueueFleetService } from './queue-fleet-service.js'
 

@@ -1,8 +1,6 @@
 import { LayermillError, redact } from '@layermill/core'
-import { type Broker, type JobQueue, type JobState, parseFailedReason, type QueuedJob, queueNames } from '@layermill/jobs'
-import type { QueueJob, QueueJobPage, QueueJobState } from '../http/schemas/queue-jobs.js'
-import type { WorkerInfo } from '../http/schemas.js'
-import type { QueueJobQuery } from '../http/services.js'
+import { type QueueJob, type QueueJobPage, type QueueJobQuery, type QueueJobState, queueNames, type WorkerInfo } from '@layermill/contracts'
+import { type Broker, type JobQueue, type JobState, parseFailedReason, type QueuedJob } from '@layermill/queue'
 import { receiverOf } from '../notify/deliver.js'
 
 /** Queues whose jobs admins may see. Schedules have their own page, and what is left is never worked off. */

@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Broker, type JobState, makePayload, type RunJob, type RunRecord, type RunSpec, type RunState } from '@layermill/jobs'
+import {
+  describeRun, makePayload, type RunDetail, type RunEvent, type RunEventOptions, type RunJob, type RunListQuery, type RunPage,
+  type RunPlan, type RunRecord, type RunService, type RunSpec, type RunState, type RunSummary, type TrainingState,
+} from '@layermill/contracts'
+import type { Broker, JobState } from '@layermill/queue'
 import { errorCode, LayermillError } from '@layermill/core'
 import { getNetwork, networkIds } from '@layermill/models'
 import type { ErrorRow, Store } from '@layermill/storage'
-import { describeRun, type RunDetail, type RunEvent, type RunPage, type RunSummary, type TrainingState } from '../http/schemas.js'
-import type { RunPlan } from '../http/schemas/plan.js'
-import type { RunEventOptions, RunListQuery, RunService } from '../http/services.js'
 import type { RunEnvironment } from '../run/environment.js'
 import { isEmptyRun } from '../run/decide.js'
 import { runNotes } from '../registry/run-notes.js'

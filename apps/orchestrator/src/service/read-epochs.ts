@@ -1,5 +1,5 @@
 import type { Store } from '@layermill/storage'
-import type { TrainingState } from '../http/schemas.js'
+import type { TrainingState } from '@layermill/contracts'
 import type { MetricsLine } from '../train/metrics-line.js'
 import { epochState } from './training-report.js'
 

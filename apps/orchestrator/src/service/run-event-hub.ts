@@ -1,4 +1,5 @@
-import { type Broker, type JobEvents, queueNames } from '@layermill/jobs'
+import { queueNames } from '@layermill/contracts'
+import type { Broker, JobEvents } from '@layermill/queue'
 
 /** What happened to a run's job: a report of progress, or something that changes its state. */
 export type RunSignal = { readonly kind: 'progress'; readonly data: unknown } | { readonly kind: 'changed' }

@@ -1,5 +1,4 @@
-import type { RunEventOptions } from '../http/services.js'
-import type { RunEvent, RunSummary } from '../http/schemas.js'
+import type { RunEvent, RunEventOptions, RunSummary } from '@layermill/contracts'
 import { isTerminal } from '../run/states.js'
 import type { RunEventHub } from './run-event-hub.js'
 import type { RunJobProgress } from './run-jobs.js'

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { classify, LayermillError, redact } from '@layermill/core'
 import {
-  type Broker, type JobQueue, type JobsOptions, type JobState, parseFailedReason, type QueuedJob, queueNames, readPayload, type RunJob,
-  type RunSpec, type Waiting,
-} from '@layermill/jobs'
-import type { RunEvent, RunSummary, TrainingState } from '../http/schemas.js'
+  queueNames, readPayload, type RunEvent, type RunJob, type RunSpec, type RunSummary, type TrainingState, type Waiting,
+} from '@layermill/contracts'
+import { type Broker, type JobQueue, type JobsOptions, type JobState, parseFailedReason, type QueuedJob } from '@layermill/queue'
 
 export type RunQueue = JobQueue<RunJob, RunSummary>
 export type QueuedRun = QueuedJob<RunJob, RunSummary>

@@ -1,4 +1,4 @@
-import type { RunJob } from '@layermill/jobs'
+import type { RunJob } from '@layermill/contracts'
 import { errorMessage } from '@layermill/core'
 import type { RunEnvironment } from '../run/environment.js'
 import { readRunRecord } from '../run/record-store.js'

@@ -1,7 +1,9 @@
-import { type Broker, type FinetuneSpec, handBack, handBackLater, type JobWorker, park, parseFailedReason, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, toJobError } from '@layermill/jobs'
+import {
+  type FinetuneSpec, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, type RunSummary, summarizeRun,
+} from '@layermill/contracts'
+import { type Broker, handBack, handBackLater, type JobWorker, park, parseFailedReason, toJobError } from '@layermill/queue'
 import { errorCode, errorMessage } from '@layermill/core'
 import type { Store } from '@layermill/storage'
-import { type RunSummary, summarizeRun } from '../http/schemas.js'
 import type { RunEnvironment } from '../run/environment.js'
 import type { PartQueue } from '../run/part-queue.js'
 import { cancelRun, claimRun, readRunRecord, setRunAside } from '../run/record-store.js'

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { type Broker, type JobQueue, queueNames } from '@layermill/jobs'
+import { queueNames } from '@layermill/contracts'
+import type { Broker, JobQueue } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'
 
 /** What an orchestrator leaves on the queue while it does for a run what may end or block it: opening, listing, loading weights. */

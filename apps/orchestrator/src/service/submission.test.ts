@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseSpec, type RunRecord, type RunSpec } from '@layermill/jobs'
+import { parseSpec, type RunRecord, type RunSpec } from '@layermill/contracts'
 import { getNetwork } from '@layermill/models'
 import { runIdentity } from '../run/identity.js'
 import { checkReachable, likeness, runIdFor } from './submission.js'

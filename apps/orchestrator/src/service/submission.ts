@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { classify, LayermillError } from '@layermill/core'
-import type { FinetuneSpec, RunRecord, RunSpec } from '@layermill/jobs'
+import type { FinetuneSpec, RunRecord, RunSpec } from '@layermill/contracts'
 import { networkIds } from '@layermill/models'
 import { asksForRenewal, isEmptyRun, sameValue } from '../run/decide.js'
 import type { RunEnvironment } from '../run/environment.js'

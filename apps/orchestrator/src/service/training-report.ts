@@ -1,5 +1,4 @@
-import type { RunCounts, RunRecord, Waiting } from '@layermill/jobs'
-import { type RunSummary, summarizeRun, type TrainingState } from '../http/schemas.js'
+import { type RunCounts, type RunRecord, type RunSummary, summarizeRun, type TrainingState, type Waiting } from '@layermill/contracts'
 import type { TrainingProgress } from '../train/environment.js'
 import type { MetricsLine } from '../train/metrics-line.js'
 import { Rate } from './progress-report.js'

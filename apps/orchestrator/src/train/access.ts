@@ -1,4 +1,4 @@
-import type { FinetuneSpec } from '@layermill/jobs'
+import type { FinetuneSpec } from '@layermill/contracts'
 import type { SourceAccess } from '@layermill/storage'
 
 /** How one of a spec's sources is reached: its split is that of the images to train on, not that of held-out ones of their own. */

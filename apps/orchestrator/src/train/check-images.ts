@@ -1,5 +1,5 @@
 import { classify, LayermillError } from '@layermill/core'
-import { type FinetuneSpec, type ImageLimits, maxErrorsAllowed } from '@layermill/jobs'
+import { type FinetuneSpec, type ImageLimits, maxErrorsAllowed } from '@layermill/contracts'
 import { decodeImage } from '@layermill/preprocess'
 import { describeFailures } from '../run/failures.js'
 import { bytesAhead, type ErrorRow, type ImageSource, type ManifestRow, mapOrdered, readWithin } from '@layermill/storage'

@@ -1,4 +1,4 @@
-import { FinetuneSpec } from '@layermill/jobs'
+import { FinetuneSpec } from '@layermill/contracts'
 import { type Tensor, elementCount } from '@layermill/core'
 import { fineTunedNetwork, getNetwork, parameterShapes } from '@layermill/models'
 import { describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-import type { FinetuneSpec } from '@layermill/jobs'
+import type { FinetuneSpec } from '@layermill/contracts'
 import { formatShape, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { type FineTunedNetwork, findNode, isFineTuned, type Network, parameterShapes } from '@layermill/models'
 import { initialHead } from '@layermill/training'

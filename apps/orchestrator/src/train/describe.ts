@@ -1,4 +1,4 @@
-import type { FinetuneSpec } from '@layermill/jobs'
+import type { FinetuneSpec } from '@layermill/contracts'
 import { elementCount } from '@layermill/core'
 import { type FineTunedNetwork, layerShapes } from '@layermill/models'
 import { stepsPerEpoch } from '@layermill/training'

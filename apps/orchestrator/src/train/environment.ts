@@ -1,5 +1,6 @@
-import type { FinetuneSpec, RunRecord, TrainingPlan, Waiting } from '@layermill/jobs'
-import type { Network, WeightSet } from '@layermill/models'
+import type { FinetuneSpec, RunRecord, TrainingPlan, Waiting } from '@layermill/contracts'
+import type { Network } from '@layermill/models'
+import type { WeightSet } from '@layermill/weights'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import type { Promotion } from '../registry/registry.js'

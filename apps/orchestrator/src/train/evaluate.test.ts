@@ -1,4 +1,4 @@
-import type { TrainingPlan } from '@layermill/jobs'
+import type { TrainingPlan } from '@layermill/contracts'
 import type { GradientSource, MicroBatchScores } from '@layermill/training'
 import { describe, expect, it } from 'vitest'
 import { evaluateRows } from './evaluate.js'

@@ -1,4 +1,4 @@
-import type { TrainingPlan } from '@layermill/jobs'
+import type { TrainingPlan } from '@layermill/contracts'
 import type { ManifestRow } from '@layermill/storage'
 import { argMax, evaluationPieces, type GradientSource, Metrics, type MicroBatchScores } from '@layermill/training'
 import type { Evaluation, Mistake } from './metrics-line.js'

@@ -1,5 +1,5 @@
-import { ExtractSpec, type FinetuneSpec, type RunRecord } from '@layermill/jobs'
-import { encodeManifest, type ErrorRow, type ManifestRow, parseErrors, partOfPath, readManifest, type Store } from '@layermill/storage'
+import { ExtractSpec, type FinetuneSpec, partOfPath, type RunRecord } from '@layermill/contracts'
+import { encodeManifest, type ErrorRow, type ManifestRow, parseErrors, readManifest, type Store } from '@layermill/storage'
 import { manifestParts, writeManifest } from '../run/manifest-plan.js'
 import { newRecord } from '../run/open-run.js'
 import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'

@@ -1,4 +1,4 @@
-import type { FinetuneSpec, TrainingPlan } from '@layermill/jobs'
+import type { FinetuneSpec, TrainingPlan } from '@layermill/contracts'
 import { LayermillError, type Tensor } from '@layermill/core'
 import type { Network } from '@layermill/models'
 import type { ManifestRow } from '@layermill/storage'

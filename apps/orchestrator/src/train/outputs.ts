@@ -2,11 +2,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportOnnx } from '@layermill/engines'
-import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/jobs'
+import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/contracts'
 import type { TensorMap } from '@layermill/core'
-import {
-  type FineTunedNetwork, MODEL_FILE, type ModelFiles, preparationDescription, type WeightSet, writeModelFolder, writeNpz,
-} from '@layermill/models'
+import type { FineTunedNetwork } from '@layermill/models'
+import { MODEL_FILE, type ModelFiles, preparationDescription, type WeightSet, writeModelFolder, writeNpz } from '@layermill/weights'
 import type { Store } from '@layermill/storage'
 import type { Evaluation, MetricsLine } from './metrics-line.js'
 

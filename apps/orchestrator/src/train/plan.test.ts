@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { FinetuneSpec } from '@layermill/jobs'
+import { FinetuneSpec } from '@layermill/contracts'
 import { getNetwork } from '@layermill/models'
 import {
   baseIsFixed,

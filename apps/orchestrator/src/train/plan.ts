@@ -1,4 +1,4 @@
-import { baseScales, type FinetuneSpec, isFrozen, type TrainingPlan } from '@layermill/jobs'
+import { baseScales, type FinetuneSpec, isFrozen, type TrainingPlan } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import {
   findNode, fineTunedNetwork, type FineTunedNetwork, type Network, networkDescription, parameterShapes, pruneNodes, type Size2,

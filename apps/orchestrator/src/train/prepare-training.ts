@@ -1,18 +1,11 @@
 import { createHash } from 'node:crypto'
 import {
-  type FinetuneSpec,
-  imageLimits,
-  parseTrainingPlan,
-  type RunRecord,
-  serializeJsonRecord,
-  TRAINING_PLAN_PATH,
-  TRAINING_ROWS_PATH,
-  type TrainingPlan,
-  VALIDATION_ROWS_PATH,
-} from '@layermill/jobs'
+  errorsPath, type FinetuneSpec, imageLimits, parseTrainingPlan, type RunRecord, serializeJsonRecord, TRAINING_PLAN_PATH,
+  TRAINING_ROWS_PATH, type TrainingPlan, VALIDATION_ROWS_PATH,
+} from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Network } from '@layermill/models'
-import { encodeErrors, encodeManifest, type ErrorRow, errorsPath, LeftOut, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
+import { encodeErrors, encodeManifest, type ErrorRow, LeftOut, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { leftOutFiles } from '../run/manifest-plan.js'
 import { writeRunRecord } from '../run/record-store.js'
 import { continuedNetwork, headNotes } from './continued-head.js'

@@ -1,19 +1,8 @@
+import { type GradientJob, makePayload, queueNames, type TrainingPlan } from '@layermill/contracts'
 import {
-  addJobs,
-  type Broker,
-  type Exchange,
-  exchangePrefix,
-  type GradientJob,
-  type JobEvents,
-  type JobQueue,
-  type JobState,
-  makePayload,
-  parameterKeys,
-  parseFailedReason,
-  queueNames,
+  addJobs, type Broker, type Exchange, exchangePrefix, type JobEvents, type JobQueue, type JobState, parameterKeys, parseFailedReason,
   resultKeys,
-  type TrainingPlan,
-} from '@layermill/jobs'
+} from '@layermill/queue'
 import { LayermillError, type Tensor } from '@layermill/core'
 import type { BatchStatistics, GradientSource, MicroBatchGradients, MicroBatchScores, PublishedParameters } from '@layermill/training'
 

@@ -1,7 +1,7 @@
 /**
  * The one error type of the project: a stable code for programs, a sentence for people and, where one is known, what to do next.
  *
- * `code` is UPPER_SNAKE_CASE and never changes once published (docs/errors.md lists them; libs/jobs maps them to retry classes).
+ * `code` is UPPER_SNAKE_CASE and never changes once published (docs/errors.md lists them; libs/queue maps them to retry classes).
  * The message names the file, flag, tensor or shape concerned and what was expected; it must never contain credentials.
  */
 export class LayermillError extends Error {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { chainerWeights, type GraphNode, type Network, parameterShapes } from '@layermill/models'
+import { type GraphNode, type Network, parameterShapes } from '@layermill/models'
+import { chainerWeights } from '@layermill/weights'
 import type { Engine } from '../engine.js'
 import { cpuKind } from './instructions.js'
 

@@ -1,4 +1,5 @@
-import { getNetwork, referenceInput, referenceWeights } from '@layermill/models'
+import { getNetwork } from '@layermill/models'
+import { referenceInput, referenceWeights } from '@layermill/weights'
 import * as ort from 'onnxruntime-node'
 import { expect, it } from 'vitest'
 import { openEngine } from '../open.js'

@@ -1,5 +1,6 @@
 import { LayermillError } from '@layermill/core'
-import { getNetwork, referenceInput, referenceWeights } from '@layermill/models'
+import { getNetwork } from '@layermill/models'
+import { referenceInput, referenceWeights } from '@layermill/weights'
 import type { Engine, ExtractorOptions } from '../engine.js'
 import { selfCheckValues } from './values.js'
 

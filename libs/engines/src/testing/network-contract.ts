@@ -3,7 +3,8 @@
  * and torchvision compute.
  */
 import type { Tensor } from '@layermill/core'
-import { getNetwork, type Network, pruneNodes, referenceWeights, resolveLayers } from '@layermill/models'
+import { getNetwork, type Network, pruneNodes, resolveLayers } from '@layermill/models'
+import { referenceWeights } from '@layermill/weights'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Engine } from '../engine.js'
 import { openEngine } from '../open.js'

@@ -1,6 +1,6 @@
 import { fromFloat16, toFloat16 } from '@layermill/core'
 import { describe, expect, it } from 'vitest'
-import type { FeatureFormat } from '../layout.js'
+import type { FeatureFormat } from '@layermill/contracts'
 import { allocateNpy } from './npy.js'
 import { createPartWriter, type FeatureFile } from './part-writer.js'
 import { readFeatureRows } from './read.js'

@@ -1,5 +1,5 @@
 import { fromFloat16, LayermillError, toFloat16 } from '@layermill/core'
-import { type FeatureFormat, featurePath } from '../layout.js'
+import { type FeatureFormat, featurePath } from '@layermill/contracts'
 import { allocateNpy } from './npy.js'
 import { encodeParquetFeatures } from './parquet.js'
 import { allocateSafetensors } from './safetensors.js'

@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/core'
-import type { FeatureFormat } from '../layout.js'
+import type { FeatureFormat } from '@layermill/contracts'
 import type { Store } from '../store.js'
 import { readNpy } from './npy.js'
 import { readParquetFeatures } from './parquet.js'

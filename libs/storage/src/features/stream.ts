@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/core'
-import { type FeatureFormat, featurePath } from '../layout.js'
+import { type FeatureFormat, featurePath } from '@layermill/contracts'
 import { mapOrdered } from '../prefetch.js'
 import type { IndexRow } from '../records/index-rows.js'
 import { readIndex } from '../records/read.js'

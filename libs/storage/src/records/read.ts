@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/core'
-import { commitPath, indexPath, manifestPath, partOfPath } from '../layout.js'
+import { commitPath, indexPath, manifestPath, partOfPath } from '@layermill/contracts'
 import type { Store } from '../store.js'
 import { type CommitRecord, parseCommit } from './commit.js'
 import { type IndexRow, parseIndex } from './index-rows.js'

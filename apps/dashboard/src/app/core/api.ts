@@ -1,4 +1,4 @@
-import type { Problem, Session } from '@layermill/orchestrator/api'
+import type { Problem, Session } from '@layermill/contracts'
 import { signal } from '@preact/signals'
 
 const storageKey = 'layermill.token'

@@ -1,4 +1,4 @@
-import type { RunEvent } from '@layermill/orchestrator/api'
+import type { RunEvent } from '@layermill/contracts'
 import { createParser } from 'eventsource-parser'
 import { ApiError, send } from './api.js'
 

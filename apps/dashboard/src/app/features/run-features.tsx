@@ -1,4 +1,4 @@
-import type { NeighbourList, Projection, RunDetail } from '@layermill/orchestrator/api'
+import type { NeighbourList, Projection, RunDetail } from '@layermill/contracts'
 import { useEffect, useState } from 'preact/hooks'
 import { compact, count, percent } from '../core/format.js'
 import { usePolled } from '../core/poll.js'

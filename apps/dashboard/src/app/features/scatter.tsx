@@ -1,4 +1,4 @@
-import type { Projection } from '@layermill/orchestrator/api'
+import type { Projection } from '@layermill/contracts'
 import { useRef } from 'preact/hooks'
 
 interface ScatterProps {

@@ -1,4 +1,4 @@
-import type { Projection } from '@layermill/orchestrator/api'
+import type { Projection } from '@layermill/contracts'
 import { useEffect, useState } from 'preact/hooks'
 import type { UmapProgress, UmapRequest } from './umap-worker.js'
 

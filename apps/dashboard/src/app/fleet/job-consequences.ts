@@ -1,4 +1,4 @@
-import type { QueueJob } from '@layermill/orchestrator/api'
+import type { QueueJob } from '@layermill/contracts'
 
 const retried: Readonly<Record<string, string>> = {
   'layermill-runs': 'The run is resumed: what is committed stays, the rest is computed.',

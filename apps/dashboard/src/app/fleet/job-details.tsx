@@ -1,4 +1,4 @@
-import type { QueueJob } from '@layermill/orchestrator/api'
+import type { QueueJob } from '@layermill/contracts'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { dateTime, duration } from '../core/format.js'

@@ -1,4 +1,4 @@
-import type { ModelDetail, ModelSummary } from '@layermill/orchestrator/api'
+import type { ModelDetail, ModelSummary } from '@layermill/contracts'
 import { useState } from 'preact/hooks'
 import { ApiError, may, postJson } from '../core/api.js'
 import { ago, count, dateTime, percent } from '../core/format.js'

@@ -1,4 +1,4 @@
-import type { QueueJob, QueueJobPage, QueueJobState } from '@layermill/orchestrator/api'
+import type { QueueJob, QueueJobPage, QueueJobState } from '@layermill/contracts'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { postJson, send } from '../core/api.js'
 import { ago, count, dateTime, duration } from '../core/format.js'

@@ -1,4 +1,4 @@
-import type { QueueDepth } from '@layermill/orchestrator/api'
+import type { QueueDepth } from '@layermill/contracts'
 import { may } from '../core/api.js'
 import { count } from '../core/format.js'
 import { usePolled } from '../core/poll.js'

@@ -1,4 +1,4 @@
-import type { FleetState, WorkerInfo } from '@layermill/orchestrator/api'
+import type { FleetState, WorkerInfo } from '@layermill/contracts'
 import { useState } from 'preact/hooks'
 import { may, postJson } from '../core/api.js'
 import { ago, rate } from '../core/format.js'

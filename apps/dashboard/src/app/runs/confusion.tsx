@@ -1,4 +1,4 @@
-import type { RunEvaluation } from '@layermill/orchestrator/api'
+import type { RunEvaluation } from '@layermill/contracts'
 import { count, percent } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { Card, TableBox } from '../ui/parts.js'

@@ -1,4 +1,4 @@
-import type { RunDetail, RunParts, WorkerInfo } from '@layermill/orchestrator/api'
+import type { RunDetail, RunParts, WorkerInfo } from '@layermill/contracts'
 import { count } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { Card } from '../ui/parts.js'

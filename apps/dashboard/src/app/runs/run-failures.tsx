@@ -1,4 +1,4 @@
-import type { FailurePage, RunDetail } from '@layermill/orchestrator/api'
+import type { FailurePage, RunDetail } from '@layermill/contracts'
 import { useState } from 'preact/hooks'
 import { count } from '../core/format.js'
 import { usePolled } from '../core/poll.js'

@@ -1,4 +1,4 @@
-import type { RunDetail } from '@layermill/orchestrator/api'
+import type { RunDetail } from '@layermill/contracts'
 import { count, percent } from '../core/format.js'
 import { link } from '../core/route.js'
 import { Card } from '../ui/parts.js'

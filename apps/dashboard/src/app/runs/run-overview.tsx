@@ -1,4 +1,4 @@
-import type { RunDetail, WorkerInfo } from '@layermill/orchestrator/api'
+import type { RunDetail, WorkerInfo } from '@layermill/contracts'
 import { ago, bytes, count, duration, percent, rate } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { WorkerTable } from '../fleet/workers-page.js'

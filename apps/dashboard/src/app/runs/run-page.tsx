@@ -1,4 +1,4 @@
-import type { RunDetail } from '@layermill/orchestrator/api'
+import type { RunDetail } from '@layermill/contracts'
 import { useState } from 'preact/hooks'
 import { may, postJson } from '../core/api.js'
 import { ago, count, shortPlace } from '../core/format.js'

@@ -1,4 +1,4 @@
-import type { RunDetail } from '@layermill/orchestrator/api'
+import type { RunDetail } from '@layermill/contracts'
 import type { ComponentChildren } from 'preact'
 import { may } from '../core/api.js'
 import { bytes, dateTime } from '../core/format.js'

@@ -1,4 +1,4 @@
-import type { RunDetail } from '@layermill/orchestrator/api'
+import type { RunDetail } from '@layermill/contracts'
 import { count, duration, percent } from '../core/format.js'
 import { LineChart, type Series } from '../ui/line-chart.js'
 import { Card, Empty, Stat, TableBox } from '../ui/parts.js'

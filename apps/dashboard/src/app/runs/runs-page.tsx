@@ -1,4 +1,4 @@
-import type { RunPage, RunSummary } from '@layermill/orchestrator/api'
+import type { RunPage, RunSummary } from '@layermill/contracts'
 import { useMemo, useState } from 'preact/hooks'
 import { may } from '../core/api.js'
 import { ago, compact, count, duration, percent, rate, shortPlace } from '../core/format.js'

@@ -1,4 +1,4 @@
-import type { RunDetail, RunEvent } from '@layermill/orchestrator/api'
+import type { RunDetail, RunEvent } from '@layermill/contracts'
 import { useEffect, useState } from 'preact/hooks'
 import { followRun } from '../core/events.js'
 import { usePolled } from '../core/poll.js'

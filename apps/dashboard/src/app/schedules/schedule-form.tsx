@@ -1,4 +1,4 @@
-import type { ScheduleDetail } from '@layermill/orchestrator/api'
+import type { ScheduleDetail } from '@layermill/contracts'
 import { useState } from 'preact/hooks'
 import { ApiError, patchJson, postJson } from '../core/api.js'
 import { usePolled } from '../core/poll.js'

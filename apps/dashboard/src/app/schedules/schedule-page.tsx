@@ -1,4 +1,4 @@
-import type { ScheduleDetail, ScheduleTick } from '@layermill/orchestrator/api'
+import type { ScheduleDetail, ScheduleTick } from '@layermill/contracts'
 import { useState } from 'preact/hooks'
 import { may, postJson, send } from '../core/api.js'
 import { dateTime } from '../core/format.js'

@@ -1,4 +1,4 @@
-import type { ScheduleSummary } from '@layermill/orchestrator/api'
+import type { ScheduleSummary } from '@layermill/contracts'
 import { ApiError, may } from '../core/api.js'
 import { dateTime, shortPlace } from '../core/format.js'
 import { usePolled } from '../core/poll.js'

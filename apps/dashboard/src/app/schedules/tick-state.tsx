@@ -1,4 +1,4 @@
-import type { ScheduleDetail } from '@layermill/orchestrator/api'
+import type { ScheduleDetail } from '@layermill/contracts'
 import { ago } from '../core/format.js'
 
 export type Tick = ScheduleDetail['history'][number]

@@ -1,4 +1,4 @@
-import type { Problem } from '@layermill/orchestrator/api'
+import type { Problem } from '@layermill/contracts'
 
 /** Fields that codes without a field's name are about. */
 const fieldOfCode: readonly (readonly [RegExp, string])[] = [

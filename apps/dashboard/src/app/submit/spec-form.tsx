@@ -1,4 +1,4 @@
-import type { ModelSummary } from '@layermill/orchestrator/api'
+import type { ModelSummary } from '@layermill/contracts'
 import { useEffect, useState } from 'preact/hooks'
 import { getJson } from '../core/api.js'
 import type { Catalog } from './catalog.js'

@@ -1,4 +1,4 @@
-import { parseSpec, specJsonSchema } from '@layermill/jobs'
+import { parseSpec, specJsonSchema } from '@layermill/contracts'
 import { expect, it } from 'vitest'
 import type { FieldsSchema } from './catalog.js'
 import { toFields, toSpec, toValues } from './spec-values.js'

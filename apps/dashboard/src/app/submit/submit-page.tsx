@@ -1,4 +1,4 @@
-import type { RunDetail, RunSummary } from '@layermill/orchestrator/api'
+import type { RunDetail, RunSummary } from '@layermill/contracts'
 import { useEffect, useState } from 'preact/hooks'
 import { ApiError, getJson, postJson } from '../core/api.js'
 import { go, link, route } from '../core/route.js'

@@ -1,4 +1,4 @@
-import type { RunSummary } from '@layermill/orchestrator/api'
+import type { RunSummary } from '@layermill/contracts'
 import type { ComponentChildren } from 'preact'
 import { ApiError, messageOf } from '../core/api.js'
 import { count } from '../core/format.js'

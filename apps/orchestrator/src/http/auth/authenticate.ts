@@ -2,7 +2,7 @@ import { LayermillError } from '@layermill/core'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { FailureLimiter } from './failure-limiter.js'
 import { refuseOtherMachines, refuseOtherSites } from './loopback.js'
-import { allows, scopes, type Caller, type Scope } from './scopes.js'
+import { allows, scopes, type Caller, type Scope } from '@layermill/contracts'
 import type { TokenStore } from './token-store.js'
 
 /** What a route needs: a scope, or nothing. */

@@ -1,4 +1,3 @@
 /** Tokens and what they may do, without the server that asks for them. */
-export { allows, scopes, Scope, type Caller } from './scopes.js'
 export { createToken, parseTokens, readTokens, removeToken, type NewToken, type TokenRecord } from './token-file.js'
 export { fixedTokens, openTokens, type TokenStore } from './token-store.js'

@@ -1,10 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { appendFile, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { formatZodError } from '@layermill/jobs'
+import { formatZodError, Scope } from '@layermill/contracts'
 import { errorCode, LayermillError } from '@layermill/core'
 import { z } from 'zod'
-import { Scope } from './scopes.js'
 
 /** One line of a token file. The token itself is nowhere: its 256 random bits need no slow hash. */
 export const TokenRecord = z.strictObject({

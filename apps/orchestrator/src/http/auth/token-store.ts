@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { errorMessage } from '@layermill/core'
-import type { Caller } from './scopes.js'
+import type { Caller } from '@layermill/contracts'
 import { hashToken, readTokens, type TokenRecord } from './token-file.js'
 
 /** Where the server looks tokens up. */

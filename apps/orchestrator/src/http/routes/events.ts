@@ -6,8 +6,7 @@ import type { App } from '../app.js'
 import { eventStream, hasEnded } from '../event-stream.js'
 import type { Metrics } from '../metrics.js'
 import { toProblem } from '../problem.js'
-import { RunEvent, RunId } from '../schemas.js'
-import type { RunService } from '../services.js'
+import { RunEvent, RunId, type RunService } from '@layermill/contracts'
 import { problems } from './problems.js'
 
 export interface EventRouteOptions {

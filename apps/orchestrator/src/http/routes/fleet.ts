@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { App } from '../app.js'
-import { FleetState, QueueList, WorkerList } from '../schemas.js'
-import { QueueJob, QueueJobPage, QueueJobParams, QueueJobQuery, QueueParams } from '../schemas/queue-jobs.js'
-import type { FleetService } from '../services.js'
+import {
+  type FleetService, FleetState, QueueJob, QueueJobPage, QueueJobParams, QueueJobQueryParams, QueueList, QueueParams, WorkerList,
+} from '@layermill/contracts'
 import { problems } from './problems.js'
 
 const tags = ['fleet']
@@ -17,7 +17,7 @@ function note(request: FastifyRequest<{ Params: { queue: string; id: string } }>
 /** Single jobs of queues, for admins. */
 function addQueueJobRoutes(app: App, fleet: FleetService): void {
   app.get('/v1/queues/:queue/jobs', {
-    schema: { tags, summary: 'List a queue\'s jobs in one state', operationId: 'listQueueJobs', params: QueueParams, querystring: QueueJobQuery, response: { 200: QueueJobPage, ...problems(404) } },
+    schema: { tags, summary: 'List a queue\'s jobs in one state', operationId: 'listQueueJobs', params: QueueParams, querystring: QueueJobQueryParams, response: { 200: QueueJobPage, ...problems(404) } },
   }, async request => fleet.jobs(request.params.queue, request.query))
 
   app.post('/v1/queues/:queue/jobs/:id/retry', {

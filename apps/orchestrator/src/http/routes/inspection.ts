@@ -1,9 +1,6 @@
 import { z } from 'zod'
-import type { InspectionService } from '../../inspect/service.js'
+import { FailurePage, type InspectionService, NeighbourList, Projection, RunEvaluation, RunId, RunParts, whole } from '@layermill/contracts'
 import type { App } from '../app.js'
-import { RunId } from '../schemas.js'
-import { FailurePage, NeighbourList, Projection, RunEvaluation, RunParts } from '../schemas/inspection.js'
-import { whole } from '../schemas/whole.js'
 import { problems } from './problems.js'
 
 const params = z.object({ id: RunId })

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { ModelService } from '../../registry/model-service.js'
 import type { App } from '../app.js'
-import { LatestSchema, ModelDetailSchema, ModelList, ModelParams, PromoteBody, RollbackBody } from '../schemas/models.js'
+import { LatestSchema, ModelDetailSchema, ModelList, ModelParams, PromoteBody, RollbackBody } from '@layermill/contracts'
 import { problems } from './problems.js'
 
 const tags = ['models']

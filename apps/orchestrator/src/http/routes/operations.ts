@@ -3,8 +3,7 @@ import { z } from 'zod'
 import type { App } from '../app.js'
 import { withDeadline } from '../deadline.js'
 import type { Metrics } from '../metrics.js'
-import { Health, Readiness, type ReadinessCheck } from '../schemas.js'
-import type { FleetService, RunService } from '../services.js'
+import { type FleetService, Health, Readiness, type ReadinessCheck, type RunService } from '@layermill/contracts'
 import { problems } from './problems.js'
 
 /** Longest wait for the queue and the store; shorter than what probes wait. */

@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { problemMediaType } from '../problem.js'
-import { Problem } from '../schemas.js'
+import { Problem } from '@layermill/contracts'
 
 interface ProblemAnswer {
   description: string

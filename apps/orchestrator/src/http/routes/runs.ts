@@ -1,9 +1,6 @@
-import { parseSpec, RunSpec } from '@layermill/jobs'
+import { parseSpec, RunDetail, RunId, RunPage, RunPlan, RunQuery, type RunService, RunSpec, RunSummary } from '@layermill/contracts'
 import { z } from 'zod'
 import type { App } from '../app.js'
-import { RunDetail, RunId, RunPage, RunQuery, RunSummary } from '../schemas.js'
-import type { RunService } from '../services.js'
-import { RunPlan } from '../schemas/plan.js'
 import { problems } from './problems.js'
 
 const params = z.object({ id: RunId })

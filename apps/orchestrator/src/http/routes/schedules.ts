@@ -1,7 +1,8 @@
-import { parseScheduleChange, parseScheduleSpec, ScheduleChange, ScheduleName, ScheduleSpec } from '@layermill/jobs'
+import {
+  parseScheduleChange, parseScheduleSpec, ScheduleChange, ScheduleDetail, ScheduleList, ScheduleName, type ScheduleService, ScheduleSpec,
+  ScheduleTick,
+} from '@layermill/contracts'
 import { z } from 'zod'
-import type { ScheduleService } from '../../schedules/schedule-service.js'
-import { ScheduleDetail, ScheduleList, ScheduleTick } from '../../schedules/schemas.js'
 import type { App } from '../app.js'
 import { problems } from './problems.js'
 

@@ -1,5 +1,5 @@
 import type { App } from '../app.js'
-import { Session } from '../schemas/session.js'
+import { Session } from '@layermill/contracts'
 import { problems } from './problems.js'
 
 /** Who the caller is, so that a client can offer what its token allows. */

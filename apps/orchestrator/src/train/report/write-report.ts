@@ -1,4 +1,4 @@
-import { type FinetuneSpec, imageLimits } from '@layermill/jobs'
+import { type FinetuneSpec, imageLimits } from '@layermill/contracts'
 import { thumbnail } from '@layermill/preprocess'
 import { type ImageSource, readWithin, type Store } from '@layermill/storage'
 import { accessOf } from '../access.js'

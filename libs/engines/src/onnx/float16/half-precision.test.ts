@@ -1,5 +1,6 @@
 import type { Tensor } from '@layermill/core'
-import { getNetwork, referenceWeights, resolveLayers } from '@layermill/models'
+import { getNetwork, resolveLayers } from '@layermill/models'
+import { referenceWeights } from '@layermill/weights'
 import * as ort from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import { node, tinyNetwork, tinyWeights } from '../../testing/tiny.js'

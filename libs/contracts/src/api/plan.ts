@@ -1,0 +1,33 @@
+import { LayerResult } from '../records/run-record.js'
+import { z } from 'zod'
+
+const count = z.int().nonnegative()
+
+const InferencePlan = z.object({
+  kind: z.enum(['extract', 'predict']),
+  model: z.string(),
+  images: count,
+  sourceBytes: count.describe('Bytes of the image files.'),
+  parts: count,
+  layers: z.array(z.object({ ...LayerResult.shape, bytes: count })).describe('What is written of each layer, in all.'),
+  outputBytes: count.describe('Bytes of all feature files.'),
+  freeBytes: z.number().nonnegative().optional().describe('Where results go; left out where the place cannot say.'),
+  seconds: z.number().nonnegative().optional().describe('By a probe, where the server has an engine.'),
+  batchSize: z.union([count, z.literal('auto')]),
+})
+
+const FinetunePlan = z.object({
+  kind: z.literal('finetune'),
+  model: z.string(),
+  classes: z.array(z.object({ name: z.string(), training: count, validation: count })),
+  warnings: z.array(z.string()),
+  trainable: count.describe('Parameter tensors that learn.'),
+  stepsPerEpoch: count,
+  epochs: count,
+  features: z.object({ layer: z.string(), bytes: count }).optional().describe('Of a base that does not change: computed once for each image.'),
+})
+
+/** Answer to a spec with `plan`: what the run would read, compute and write. */
+export const RunPlan = z.discriminatedUnion('kind', [InferencePlan, FinetunePlan])
+  .meta({ id: 'RunPlan', description: 'What a run would read, compute and write. Nothing of it has begun.' })
+export type RunPlan = z.output<typeof RunPlan>

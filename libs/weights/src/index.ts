@@ -1,0 +1,20 @@
+export { classNamesFrom } from './class-names.js'
+export { type IdentifiedWeights, identifyWeights } from './identify.js'
+export { weightsIdentity } from './identity.js'
+export { initialiseAll, type Initialiser, initialiseWeight } from './initialise.js'
+export { type LoadOptions, loadWeights } from './load.js'
+export {
+  type ImportedWeights, importWeights, type ListedFile, type ListedWeights, listWeights, type VerifiedFile, verifyWeights,
+} from './manage.js'
+export {
+  MODEL_FILE, MODEL_WEIGHTS_FILE, type ModelDescription, type ModelFiles, type ModelToWrite, preparationDescription, readModelFolder,
+  type StoredModel, writeModelFolder,
+} from './model-folder.js'
+export { torchvisionKey } from './names/torchvision.js'
+export { type FetchedWeights, type FetchOptions, fetchWeights, type WeightsProgress } from './published.js'
+export { readTensors, readWeights, type WeightTarget } from './read.js'
+export { chainerWeights, GOLDEN_SEED, picture, referenceInput, referenceWeights, torchvisionWeights, uniform } from './reference.js'
+export { PUBLISHED_WEIGHTS, type PublishedFile, type PublishedWeights, type WeightRegistry } from './registry.js'
+export type { WeightFormat, WeightOrigin, WeightSet } from './types.js'
+export { writeNpz, writeWeightsNpz } from './writers/npz.js'
+export { safetensorsBytes, writeSafetensors, writeWeightsSafetensors } from './writers/safetensors.js'

@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto'
+import { stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { errorMessage, LayermillError, layermillHome, openFile, type RandomAccess, urlFolder, withLock } from '@layermill/core'
+import { getNetwork, parameterShapes } from '@layermill/models'
+import { download } from './fetch/download.js'
+import { publicFetch } from './fetch/public-fetch.js'
+import { weightsIdentity } from './identity.js'
+import { initialiseGently } from './initialise.js'
+import { type FetchOptions, obtainPublished } from './published.js'
+import { readWeights, type WeightTarget } from './read.js'
+import type { WeightSet } from './types.js'
+
+export interface LoadOptions extends FetchOptions {
+  /** Opens URLs that are not http(s): `s3://bucket/key`. */
+  readonly open?: ((url: string) => Promise<RandomAccess>) | undefined
+  /** Of a file from an http(s) URL; checked when given. */
+  readonly sha256?: string | undefined
+  /** Fetch URLs from public addresses only: for sources that others name (SSRF). Published weights are where this package says. */
+  readonly publicOnly?: boolean | undefined
+}
+
+/** Bytes that a file from a URL may have: several times the largest network in float64. */
+const mostBytes = 4 * 1024 ** 3
+
+const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i
+
+/** A URL as it may be shown: without credentials, and without the query, which may hold some. */
+function displayUrl(url: string): string {
+  if (!URL.canParse(url)) return url
+  const parsed = new URL(url)
+  return `${parsed.protocol}//${parsed.host}${parsed.pathname}`
+}
+
+/** Downloads once; what is there already is taken as it is. */
+async function openUrl(url: string, options: LoadOptions): Promise<RandomAccess> {
+  const home = options.home ?? layermillHome()
+  const folder = urlFolder(home, createHash('sha256').update(url).digest('hex').slice(0, 16))
+  const path = join(folder, basename(new URL(url).pathname) || 'weights')
+  const isThere = async (): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
+  if (!(await isThere())) {
+    const { onProgress, timeoutMs } = options
+    const signals = [options.signal, timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)].filter(signal => signal !== undefined)
+    const hashes = options.sha256 === undefined ? {} : { sha256: options.sha256 }
+    await withLock(join(folder, '.lock'), { signal: AbortSignal.any(signals) }, async signal => {
+      if (await isThere()) return
+      if (options.offline === true) throw new LayermillError('WEIGHTS_UNAVAILABLE', `${displayUrl(url)} is not kept here, and the network may not be used`)
+      await download(
+        { path, urls: [url], hashes, mostBytes },
+        { ...options, ...(options.publicOnly === true ? { fetch: publicFetch() } : {}), signal, onProgress: onProgress && (progress => onProgress({ kind: 'download', ...progress })) },
+      )
+    })
+  }
+  return { ...(await openFile(path)), name: displayUrl(url) }
+}
+
+async function randomWeights(network: WeightTarget, seed: string): Promise<WeightSet> {
+  const tensors = await initialiseGently(network, parameterShapes(network), seed)
+  return { tensors, variant: {}, source: `random:${seed}`, format: 'random', origin: 'random', sha256: await weightsIdentity(tensors, {}) }
+}
+
+async function openOther(url: string, scheme: string, options: LoadOptions): Promise<RandomAccess> {
+  if (options.open === undefined) {
+    throw new LayermillError('WEIGHTS_NOT_FOUND', `weights cannot be read from ${scheme}:// here (${displayUrl(url)})`, {
+      hint: "use a file, an http(s) URL, 'imagenet' or 'random[:SEED]'",
+    })
+  }
+  return options.open(url)
+}
+
+/**
+ * Weights of a network, from anywhere.
+ *
+ * The graph depends on where they come from: build it with `getNetwork(id, weights.variant)`.
+ * @param network An id (`resnet50`, `resnet50.tv`) or a network.
+ * @param source `imagenet` (the published ones, fetched once), `random` or `random:SEED`, a path, an http(s) URL (kept under
+ * `$LAYERMILL_HOME`), or a URL that `options.open` knows.
+ * @throws LayermillError `MODEL_UNKNOWN`; `WEIGHTS_NOT_FOUND`, `WEIGHTS_UNAVAILABLE`, `WEIGHTS_HASH`, `WEIGHTS_FORMAT`,
+ * `WEIGHTS_TRUNCATED`, `WEIGHTS_MISMATCH`; `ADDRESS_REFUSED` with `publicOnly`. An abort by `options.signal` rejects with its reason.
+ */
+export async function loadWeights(network: string | WeightTarget, source: string, options: LoadOptions = {}): Promise<WeightSet> {
+  const target = typeof network === 'string' ? getNetwork(network) : network
+  if (source === 'imagenet') return obtainPublished(target, options)
+  const random = /^random(?::(.+))?$/.exec(source)
+  if (random !== null) return randomWeights(target, random[1] ?? '0')
+  const scheme = SCHEME.exec(source)?.[1]?.toLowerCase()
+  if (scheme === undefined) return readWeights(await openFile(source), target)
+  if (scheme === 'file') {
+    try {
+      return await readWeights(await openFile(fileURLToPath(source)), target)
+    } catch (cause) {
+      if (cause instanceof LayermillError) throw cause
+      throw new LayermillError('WEIGHTS_NOT_FOUND', `${source} is not a file of this machine: ${errorMessage(cause)}`, { cause })
+    }
+  }
+  const file = scheme === 'http' || scheme === 'https' ? await openUrl(source, options) : await openOther(source, scheme, options)
+  return readWeights(file, target, displayUrl(source))
+}

@@ -1,0 +1,75 @@
+import { readFile, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { LayermillError } from '@layermill/core'
+import { namedPreparation, type Network, preparationFrom, type Size2, timmConfig, type WeightsPreparation } from '@layermill/models'
+import { METADATA } from './metadata.js'
+import type { TensorFile, WeightOrigin } from './types.js'
+
+type Target = Pick<Network, 'architecture' | 'family'>
+
+const mostConfigBytes = 1 << 20
+
+function sizeFrom(value: unknown): Size2 | undefined {
+  if (!Array.isArray(value) || value.length !== 2) return undefined
+  const [height, width] = value as unknown[]
+  return Number.isInteger(height) && Number.isInteger(width) && Number(height) > 0 && Number(width) > 0 ? [Number(height), Number(width)] : undefined
+}
+
+/** What a file written here says; `NAME` alone is one of the known preparations. */
+function fromMetadata(file: TensorFile, network: Target): WeightsPreparation | undefined {
+  const text = file.metadata.get(METADATA.preparation)
+  if (text === undefined) return undefined
+  if (!text.startsWith('{')) return namedPreparation(text, network, 'file')
+  const malformed = new LayermillError('WEIGHTS_FORMAT', `${file.name} names a preparation that is not one: ${text.slice(0, 200)}`)
+  let value: Record<string, unknown>
+  try {
+    value = JSON.parse(text) as Record<string, unknown>
+  } catch {
+    throw malformed
+  }
+  const preparation = preparationFrom(value['preparation'])
+  const inputSize = sizeFrom(value['inputSize'])
+  const { name } = value
+  if (preparation === undefined || inputSize === undefined || typeof name !== 'string') throw malformed
+  return { name, preparation, inputSize, from: 'file' }
+}
+
+/** timm's `config.json` beside the weights, as `save_pretrained` and the hub have it. */
+async function fromTimm({ path }: TensorFile, { architecture }: Target): Promise<WeightsPreparation | undefined> {
+  if (path === undefined || basename(path) !== 'model.safetensors') return undefined
+  const beside = join(dirname(path), 'config.json')
+  const { size = mostConfigBytes } = (await stat(beside).catch(() => undefined)) ?? {}
+  if (size >= mostConfigBytes) return undefined
+  try {
+    const config = timmConfig(JSON.parse(await readFile(beside, 'utf8')), architecture)
+    return config && { ...config, from: 'config.json' }
+  } catch {
+    return undefined
+  }
+}
+
+/** The preparation of each origin's weights; random ones have that of their family. */
+const ofOrigin: Readonly<Record<WeightOrigin, string | undefined>> = {
+  caffe: 'chainer',
+  chainer: 'chainer',
+  keras: 'keras',
+  torchvision: 'torchvision',
+  timm: 'torchvision',
+  transformers: 'transformers',
+  random: undefined,
+}
+
+/**
+ * How the images for a file's weights are prepared: as the file says, where it was written here; as timm's `config.json` beside it says;
+ * else as the library does whose names its tensors have. torchvision's names are timm's too, and those of all its versions: they stand for
+ * torchvision's V1 weights.
+ * @throws LayermillError `WEIGHTS_FORMAT`, `PREPARATION_UNKNOWN` where the file names a preparation that is none.
+ */
+export async function weightsPreparation(file: TensorFile, origin: WeightOrigin, network: Target): Promise<WeightsPreparation> {
+  const said = fromMetadata(file, network)
+  if (said !== undefined) return said
+  const config = origin === 'torchvision' || origin === 'timm' ? await fromTimm(file, network) : undefined
+  if (config !== undefined) return config
+  const ofFamily = network.family === 'caffe' ? 'chainer' : 'torchvision'
+  return namedPreparation(ofOrigin[origin] ?? ofFamily, network, file.metadata.has(METADATA.network) ? 'file' : 'names')
+}

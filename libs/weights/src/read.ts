@@ -1,0 +1,46 @@
+import { type Network, parameterShapes } from '@layermill/models'
+import { openFile, type RandomAccess, type Tensor } from '@layermill/core'
+import { assembleWeights } from './assemble.js'
+import { openTensorFile } from './readers/detect.js'
+import type { WeightSet } from './types.js'
+
+/** What reading weights asks of a network. */
+export type WeightTarget = Pick<Network, 'id' | 'architecture' | 'family' | 'nodes' | 'inputSize'>
+
+/**
+ * Reads a network's weights from an opened file, whose format its contents tell, and closes it.
+ * @throws LayermillError `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`, `WEIGHTS_MISMATCH`.
+ */
+export async function readWeights(file: RandomAccess, network: WeightTarget, source: string = file.name): Promise<WeightSet> {
+  try {
+    const tensors = await openTensorFile(file)
+    try {
+      return await assembleWeights({ ...tensors, path: file.path }, network, parameterShapes(network), source)
+    } finally {
+      await tensors.close()
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/**
+ * All tensors of a file under the file's own names, whatever they belong to (a fine-tuned model with its head, say), with the texts
+ * it carries.
+ * @throws LayermillError `WEIGHTS_NOT_FOUND`, `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`.
+ */
+export async function readTensors(path: string): Promise<{ tensors: Map<string, Tensor>; metadata: ReadonlyMap<string, string> }> {
+  const file = await openFile(path)
+  try {
+    const opened = await openTensorFile(file)
+    try {
+      const tensors = new Map<string, Tensor>()
+      for (const [name, entry] of opened.entries) tensors.set(name, { shape: entry.shape, data: await entry.read() })
+      return { tensors, metadata: opened.metadata }
+    } finally {
+      await opened.close()
+    }
+  } finally {
+    await file.close()
+  }
+}
