@@ -13,8 +13,9 @@ const ranks = new Map([
   ['libs/queue', 3],
   ['libs/storage', 3],
   ['libs/training', 3],
-  ['apps/gpu-worker', 4],
-  ['apps/orchestrator', 4],
+  ['libs/inference', 4],
+  ['apps/gpu-worker', 5],
+  ['apps/orchestrator', 5],
   ['apps/dashboard', 5],
   ['apps/cli', 6],
   ['test', 7],
@@ -24,7 +25,7 @@ export const maxLines = 400
 
 /** Dependencies that no source imports by name, and why they are there all the same. */
 const neverImported = new Map<string, string>([
-  ['@tensorflow-models/mobilenet', 'its list of classes is a CommonJS file, which apps/gpu-worker/src/labels.ts requires'],
+  ['@tensorflow-models/mobilenet', 'its list of classes is a CommonJS file, which libs/inference/src/labels.ts requires'],
   ['@tensorflow/tfjs-node', 'an optional peer, which libs/engines/src/tfjs/backend.ts requires where --engine tfjs asks for the CPU'],
   ['@tensorflow/tfjs-node-gpu', 'an optional peer, which libs/engines/src/tfjs/backend.ts requires where --engine tfjs asks for a GPU'],
 ])

@@ -1,5 +1,5 @@
 import { orchestratorMetrics, Metrics } from '@layermill/orchestrator'
-import { WorkerMetrics, workerMetrics } from '@layermill/gpu-worker/fleet'
+import { WorkerMetrics, workerMetrics } from '@layermill/gpu-worker'
 import { queueNames } from '@layermill/contracts'
 import { parser } from '@prometheus-io/lezer-promql'
 import { describe, expect, it } from 'vitest'

@@ -1,5 +1,5 @@
 /** A worker whose engine does nothing: it takes parts and says that they are done. Ends with its parent, and prints its CPU time. */
-import { startPartWorker } from '@layermill/gpu-worker'
+import { startPartWorker } from '@layermill/inference'
 import { openBroker } from '@layermill/queue'
 
 const broker = await openBroker(process.argv[2])

@@ -1,5 +1,5 @@
 /** A worker of the exchange's benchmark: takes the parameters of each version once, and gives them back as gradients. */
-import { startGradientWorker } from '@layermill/gpu-worker'
+import { startGradientWorker } from '@layermill/inference'
 import { readPayload } from '@layermill/contracts'
 import { openBroker, openExchange, parameterKeys, resultKeys } from '@layermill/queue'
 import type { TensorMap } from '@layermill/core'

@@ -1,5 +1,5 @@
 import { hasInt8Instructions } from '@layermill/engines'
-import { calibrationImages, calibrateRun, type ModelProvider } from '@layermill/gpu-worker'
+import { calibrationImages, calibrateRun, type ModelProvider } from '@layermill/inference'
 import type { CalibrationReport } from '@layermill/contracts'
 import type { RunEnvironment } from '@layermill/orchestrator/run'
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Device, type EngineName, openEngine, selfCheck } from '@layermill/engines'
-import { ModelProvider, PartProcessor, probeRun, startPartWorker } from '@layermill/gpu-worker'
+import { ModelProvider, PartProcessor, probeRun, startPartWorker } from '@layermill/inference'
 import type { RunSpec } from '@layermill/contracts'
 import { type Broker, openBroker } from '@layermill/queue'
 import type { Network } from '@layermill/models'

@@ -1,6 +1,6 @@
 import { readPayload, type WorkerBeat } from '@layermill/contracts'
 import type { WorkerMetrics } from './metrics.js'
-import type { WorkerProcessor } from './part-worker.js'
+import type { WorkerProcessor } from '@layermill/inference'
 
 /** Images a second are over the last so many milliseconds. */
 const rateWindow = 30_000

@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { WaitsFor, WorkerBeat } from '@layermill/contracts'
 import type { Broker } from '@layermill/queue'
-import type { Guard } from './fitness/guarded.js'
+import { type Guard, startPartWorker, type WorkerProcessor } from '@layermill/inference'
 import { createHealthServer, type HealthServer } from './health.js'
 import { Heartbeat } from './heartbeat.js'
 import { WorkerMetrics } from './metrics.js'
-import { startPartWorker, type WorkerProcessor } from './part-worker.js'
 import { WorkerActivity } from './worker-activity.js'
 
 export interface FleetWorkerOptions {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startGradientWorker, startPartWorker, WorkerFitness } from '@layermill/gpu-worker'
+import { startGradientWorker, startPartWorker, WorkerFitness } from '@layermill/inference'
 import { type GradientJob, type PartJob, queueNames } from '@layermill/contracts'
 import { type Broker, openBroker } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'

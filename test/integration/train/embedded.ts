@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/gpu-worker'
+import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/inference'
 import { FinetuneSpec, type RunRecord, type TrainingPlan } from '@layermill/contracts'
 import type { Broker } from '@layermill/queue'
 import { baseIsFixed, type MetricsLine, openTraining, superviseTraining, type TrainingEnvironment } from '@layermill/orchestrator/train'

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { GradientProcessor, startGradientWorker } from '@layermill/gpu-worker'
+import { GradientProcessor, startGradientWorker } from '@layermill/inference'
 import { type GradientJob, queueNames } from '@layermill/contracts'
 import { type BlobStore, openExchange, resultKeys } from '@layermill/queue'
 import { QueueGradients } from '@layermill/orchestrator/train'

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { classLabels } from '@layermill/gpu-worker'
+import { classLabels } from '@layermill/inference'
 import type { PredictSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { getNetwork, networkIds } from '@layermill/models'

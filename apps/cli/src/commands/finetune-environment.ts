@@ -1,4 +1,4 @@
-import type { ModelProvider } from '@layermill/gpu-worker'
+import type { ModelProvider } from '@layermill/inference'
 import type { FinetuneSpec } from '@layermill/contracts'
 import type { WeightsProgress } from '@layermill/weights'
 import type { TrainingEnvironment } from '@layermill/orchestrator/train'

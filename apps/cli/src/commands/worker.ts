@@ -1,5 +1,5 @@
-import { GradientProcessor, type Guard, OtherWorkers, PartProcessor, startGradientWorker, WorkerFitness } from '@layermill/gpu-worker'
-import { type FleetWorker, newWorkerId, startFleetWorker } from '@layermill/gpu-worker/fleet'
+import { GradientProcessor, type Guard, OtherWorkers, PartProcessor, startGradientWorker, WorkerFitness } from '@layermill/inference'
+import { type FleetWorker, newWorkerId, startFleetWorker } from '@layermill/gpu-worker'
 import type { Device, EngineName } from '@layermill/engines'
 import { type Broker, openExchange } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'

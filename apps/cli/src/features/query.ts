@@ -1,5 +1,5 @@
 import type { Device, EngineName } from '@layermill/engines'
-import { computeRunFeatures } from '@layermill/gpu-worker'
+import { computeRunFeatures } from '@layermill/inference'
 import { classify, LayermillError } from '@layermill/core'
 import { ExtractSpec } from '@layermill/contracts'
 import { loadWeights, type WeightSet } from '@layermill/weights'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/gpu-worker'
+import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/inference'
 import { type Broker, openExchange } from '@layermill/queue'
 import { isFineTuned } from '@layermill/models'
 import { queueNotify } from '@layermill/orchestrator/notify'

@@ -1,4 +1,4 @@
-import type { FailedJob, FitnessEvent } from '@layermill/gpu-worker'
+import type { FailedJob, FitnessEvent } from '@layermill/inference'
 import { redact } from '@layermill/core'
 import type { createLogger } from '@layermill/orchestrator/log'
 

@@ -1,4 +1,4 @@
-import { classLabels, type LoadedModel } from '@layermill/gpu-worker'
+import { classLabels, type LoadedModel } from '@layermill/inference'
 import type { RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { type Architecture, getNetwork, type Network, networkIds, preparedAs, withPreparation } from '@layermill/models'

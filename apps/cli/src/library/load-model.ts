@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { type Device, type EngineName, openEngine } from '@layermill/engines'
-import { type ClassScore, computeRows, type ComputedImage, ModelProvider, type PreparedRow, topClasses } from '@layermill/gpu-worker'
+import { type ClassScore, computeRows, type ComputedImage, ModelProvider, type PreparedRow, topClasses } from '@layermill/inference'
 import { elementCount, LayermillError, type Tensor } from '@layermill/core'
 import { isFineTuned, type Network, preparedAs, type Size2 } from '@layermill/models'
 import { loadWeights } from '@layermill/weights'

@@ -1,4 +1,4 @@
-import type { ClassScore } from '@layermill/gpu-worker'
+import type { ClassScore } from '@layermill/inference'
 import { partOfPath } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
 import { csvRow } from './csv.js'

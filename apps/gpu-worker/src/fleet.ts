@@ -1,5 +1,0 @@
-/** What a worker of a fleet is besides its computing: heartbeats, health and metrics. */
-export * from './health.js'
-export * from './metric-table.js'
-export * from './metrics.js'
-export * from './worker-process.js'
