@@ -1,6 +1,6 @@
-export { errorCode, errorMessage, LayermillError } from './errors/errors.js'
+export { errorCode, errorMessage, LayermillError, type ReceivedCode, receivedCode } from './errors/errors.js'
 export { classify, errorsMarkdown, type Failure, failureClass } from './errors/failure-codes.js'
-export { type FailureClass, type FailureScope, failureTable, type Retry } from './errors/failure-table.js'
+export { type ErrorCode, type FailureClass, type FailureScope, failureTable, isErrorCode, type Retry } from './errors/failure-table.js'
 export { writeAll, writeAtomically } from './files/atomic.js'
 export { canonicalPath, layermillHome, publishedPath, urlFolder, weightsFolder } from './files/home.js'
 export { type LockOptions, withLock } from './files/lock.js'

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
-import { LayermillError } from '@layermill/core'
+import { LayermillError, receivedCode } from '@layermill/core'
 import { tooSlow } from './decode-with-sharp.js'
 import type { DecodeLimits } from './decode-here.js'
 import type { DecodeAnswer } from './decode-process.js'
@@ -40,7 +40,7 @@ class AnswerReader {
     if (answer === undefined || ('width' in answer && this.filled !== this.pixels.length)) {
       throw new LayermillError('IMAGE_CORRUPT', `the picture ended its decoder (${ending})`)
     }
-    if ('code' in answer) throw new LayermillError(answer.code, answer.message, { hint: answer.hint })
+    if ('code' in answer) throw new LayermillError(receivedCode(answer.code), answer.message, { hint: answer.hint })
     return { width: answer.width, height: answer.height, data: this.pixels }
   }
 

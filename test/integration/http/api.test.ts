@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'
-import { failureTable, LayermillError } from '@layermill/core'
+import { failureTable, LayermillError, receivedCode } from '@layermill/core'
 import type { Problem, RunPage, RunSummary } from '@layermill/contracts'
 import { noModels, orchestratorMetrics, problemKinds, routeAccess } from '@layermill/orchestrator'
 import { Validator } from '@seriousme/openapi-schema-validator'
@@ -197,7 +197,7 @@ describe('errors', () => {
 
   it('every code in the table comes with its status, title and hint', async () => {
     for (const [code, { status, title }] of Object.entries(problemKinds)) {
-      fixture.runs.failure = new LayermillError(code, 'message', { hint: 'do this' })
+      fixture.runs.failure = new LayermillError(receivedCode(code), 'message', { hint: 'do this' })
       const { body } = await ask('/v1/runs/some-run')
       expect(body).toMatchObject({ code, status, title, ...(code === 'INTERNAL' ? {} : { detail: 'message', hint: 'do this' }) })
     }
@@ -218,7 +218,7 @@ describe('errors', () => {
   })
 
   it.each(['QUEUE_UNREACHABLE', 'STORE_BUSY', 'WEIGHTS_UNAVAILABLE', 'ETIMEDOUT'])('%s is 503: it may work later', async code => {
-    fixture.runs.failure = new LayermillError(code, 'not now')
+    fixture.runs.failure = new LayermillError(receivedCode(code), 'not now')
     expect((await ask('/v1/runs')).body).toMatchObject({ status: 503, code: 'UNAVAILABLE', detail: 'not now' })
   })
 

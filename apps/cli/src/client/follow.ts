@@ -1,5 +1,5 @@
 import { type RunEvent, type RunSummary, sameWaiting, type TrainingState, type Waiting } from '@layermill/contracts'
-import { LayermillError } from '@layermill/core'
+import { LayermillError, receivedCode } from '@layermill/core'
 import { FinetuneProgress } from '../commands/finetune-progress.js'
 import type { Output } from '../output/output.js'
 import { Progress } from '../output/progress.js'
@@ -86,5 +86,5 @@ function hasEnded({ state }: RunSummary): boolean {
 export function ensureDone(run: RunSummary, client: RunClient): void {
   const hint = `what is done is kept; to go on: layermill runs resume ${run.id} ${client.flag}`
   if (run.state === 'cancelled') throw new LayermillError('RUN_CANCELLED', `the run ${run.id} was cancelled`, { hint })
-  if (run.state === 'failed') throw new LayermillError(run.error?.code ?? 'UNEXPECTED', `the run ${run.id} failed: ${run.error?.message ?? 'no reason is known'}`, { hint })
+  if (run.state === 'failed') throw new LayermillError(receivedCode(run.error?.code ?? 'UNEXPECTED'), `the run ${run.id} failed: ${run.error?.message ?? 'no reason is known'}`, { hint })
 }

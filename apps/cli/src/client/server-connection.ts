@@ -1,4 +1,4 @@
-import { errorMessage, hasCredentials, LayermillError } from '@layermill/core'
+import { errorMessage, hasCredentials, LayermillError, receivedCode } from '@layermill/core'
 import { Problem } from '@layermill/contracts'
 import type { z } from 'zod'
 
@@ -10,7 +10,7 @@ export function problemError(body: unknown, status: number): LayermillError {
   const parsed = Problem.safeParse(body)
   if (!parsed.success) return new LayermillError('UNAVAILABLE', `the server answered with status ${status}, and not as layermill serve does`)
   const { code, detail, hint } = parsed.data
-  return new LayermillError(code, detail, hint === undefined ? {} : { hint })
+  return new LayermillError(receivedCode(code), detail, hint === undefined ? {} : { hint })
 }
 
 /** Requests to a `layermill serve`, with its token. */

@@ -1,6 +1,6 @@
 import type { Device, EngineName } from '@layermill/engines'
 import { computeRunFeatures } from '@layermill/inference'
-import { classify, LayermillError } from '@layermill/core'
+import { classify, type ErrorCode, LayermillError } from '@layermill/core'
 import { ExtractSpec } from '@layermill/contracts'
 import { loadWeights, type WeightSet } from '@layermill/weights'
 import { type FeatureSet, storedFeatures } from '@layermill/orchestrator/features'
@@ -36,7 +36,7 @@ async function readImage(image: string, { requestPayer, signRequest }: QueryOpti
 }
 
 /** Codes that mean that the run's network or weights are not where its record says. */
-const elsewhere = new Set(['ADDRESS_REFUSED', 'WEIGHTS_NOT_FOUND', 'WEIGHTS_UNAVAILABLE', 'WEIGHTS_HASH', 'MODEL_UNKNOWN', 'STORE_MISSING', 'STORE_DENIED', 'STORE_UNREACHABLE'])
+const elsewhere = new Set<string>(['ADDRESS_REFUSED', 'WEIGHTS_NOT_FOUND', 'WEIGHTS_UNAVAILABLE', 'WEIGHTS_HASH', 'MODEL_UNKNOWN', 'STORE_MISSING', 'STORE_DENIED', 'STORE_UNREACHABLE'] satisfies ErrorCode[])
 
 /** Says how to name the weights where they cannot be found. */
 function withPlaceHint(error: unknown, { record }: FeatureSet): unknown {

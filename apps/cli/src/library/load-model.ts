@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { type Device, type EngineName, openEngine } from '@layermill/engines'
 import { type ClassScore, computeRows, type ComputedImage, ModelProvider, type PreparedRow, topClasses } from '@layermill/inference'
-import { elementCount, LayermillError, type Tensor } from '@layermill/core'
+import { elementCount, LayermillError, receivedCode, type Tensor } from '@layermill/core'
 import { isFineTuned, type Network, preparedAs, type Size2 } from '@layermill/models'
 import { loadWeights } from '@layermill/weights'
 import { type ImageSource, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
@@ -130,7 +130,7 @@ export class ImageModel {
       const rows: ComputedImage<number>[] = []
       for await (const row of computeRows(prepared(), { extractor: session.value, batchSize: Math.max(this.batchSize, crops) })) {
         if (row.kind === 'computed') rows.push(row)
-        else if (row.kind === 'failed') throw new LayermillError(row.code, `image ${row.row}: ${row.reason}`)
+        else if (row.kind === 'failed') throw new LayermillError(receivedCode(row.code), `image ${row.row}: ${row.reason}`)
       }
       return rows
     } finally {

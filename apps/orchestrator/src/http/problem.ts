@@ -1,4 +1,4 @@
-import { errorMessage, failureTable, LayermillError, redact } from '@layermill/core'
+import { errorMessage, failureClass, LayermillError, redact } from '@layermill/core'
 import { problemCode, type ProblemKind, problemKinds } from './problem-codes.js'
 import type { Problem } from '@layermill/contracts'
 
@@ -18,7 +18,7 @@ function detailOf(error: unknown, code: string): string {
 function classify(error: unknown): ProblemKind & { readonly code: string } {
   const code = problemCode(error)
   if (code === 'INTERNAL' && error instanceof LayermillError) {
-    const row = Object.hasOwn(failureTable, error.code) ? failureTable[error.code] : undefined
+    const row = failureClass(error.code)
     if (row?.scope === 'run' && row.retry === 'never') return { code: error.code, status: 422, title: row.meaning.replace(/\.$/, '') }
   }
   return { code, ...problemKinds[code] }

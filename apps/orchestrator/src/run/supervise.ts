@@ -1,7 +1,7 @@
 import {
   BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, maxErrorsAllowed, type RunRecord, SUCCESS_PATH, type Waiting,
 } from '@layermill/contracts'
-import { errorCode, errorMessage, LayermillError } from '@layermill/core'
+import { errorCode, errorMessage, LayermillError, receivedCode } from '@layermill/core'
 import { type ErrorRow, LeftOut, mapOrdered, type Store } from '@layermill/storage'
 import { foundBatchSize } from './found-batch-size.js'
 import { committedParts, committedResult } from './commits.js'
@@ -272,7 +272,7 @@ class Supervision {
     // Where not even this can be written (a full disk), the record goes on saying that the run is unfinished, which it is.
     await this.save({ state: 'failed', counts: { images, parts, done, failed }, error: { code, message } }).catch(() => undefined)
     if (error instanceof LayermillError) throw error
-    throw new LayermillError(code, message, { cause: error, hint: 'finished parts are kept: once the cause is gone, run the same command again' })
+    throw new LayermillError(receivedCode(code), message, { cause: error, hint: 'finished parts are kept: once the cause is gone, run the same command again' })
   }
 
   private async save(changes: Partial<RunRecord>): Promise<void> {

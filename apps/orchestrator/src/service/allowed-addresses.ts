@@ -1,5 +1,5 @@
 import type { RunSpec } from '@layermill/contracts'
-import { errorCode, errorMessage, LayermillError, refusePrivateHost } from '@layermill/core'
+import { errorCode, errorMessage, LayermillError, receivedCode, refusePrivateHost } from '@layermill/core'
 import type { SpecCheck } from './guarded.js'
 
 export interface AllowedAddressesOptions {
@@ -34,7 +34,7 @@ export class AllowedAddresses implements SpecCheck {
       try {
         refusePrivateHost(new URL(url))
       } catch (error) {
-        throw new LayermillError(errorCode(error), `${field}: ${errorMessage(error)}`, { cause: error })
+        throw new LayermillError(receivedCode(errorCode(error)), `${field}: ${errorMessage(error)}`, { cause: error })
       }
     }
   }

@@ -3,7 +3,7 @@ import {
   addJobs, type Broker, type Exchange, exchangePrefix, type JobEvents, type JobQueue, type JobState, parameterKeys, parseFailedReason,
   resultKeys,
 } from '@layermill/queue'
-import { LayermillError, type Tensor } from '@layermill/core'
+import { LayermillError, receivedCode, type Tensor } from '@layermill/core'
 import type { BatchStatistics, GradientSource, MicroBatchGradients, MicroBatchScores, PublishedParameters } from '@layermill/training'
 
 type Purpose = GradientJob['purpose']
@@ -260,7 +260,7 @@ export class QueueGradients implements GradientSource {
       this.wake()
       return
     }
-    this.failure ??= new LayermillError(code, `micro-batch ${job.micro} of step ${job.data.step}: ${message}`)
+    this.failure ??= new LayermillError(receivedCode(code), `micro-batch ${job.micro} of step ${job.data.step}: ${message}`)
     this.wake()
   }
 

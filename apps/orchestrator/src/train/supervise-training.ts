@@ -1,5 +1,5 @@
 import { type FinetuneSpec, type HistoryEntry, type RunRecord, SUCCESS_PATH, type Waiting } from '@layermill/contracts'
-import { errorCode, errorMessage, LayermillError, type Tensor } from '@layermill/core'
+import { errorCode, errorMessage, LayermillError, receivedCode, type Tensor } from '@layermill/core'
 import { type Network, networkFromDescription, preparedWith, isFineTuned, type FineTunedNetwork } from '@layermill/models'
 import type { WeightSet } from '@layermill/weights'
 import type { Store } from '@layermill/storage'
@@ -162,7 +162,7 @@ class TrainingSupervision {
     const [code, message] = [errorCode(error), errorMessage(error)]
     await this.save({ state: 'failed', error: { code, message } }).catch(() => undefined)
     if (error instanceof LayermillError) throw error
-    throw new LayermillError(code, message, {
+    throw new LayermillError(receivedCode(code), message, {
       cause: error,
       hint: 'checkpoints are kept: once the cause is gone, run the same command again',
     })

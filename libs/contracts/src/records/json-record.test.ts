@@ -4,7 +4,7 @@ import { parseJsonRecord } from './json-record.js'
 
 const Record = z.object({ id: z.string(), size: z.object({ height: z.int() }), parts: z.array(z.object({ name: z.string() })), versions: z.record(z.string(), z.string()), more: z.int().default(1) })
 const known = { id: 'a', size: { height: 1 }, parts: [{ name: 'x' }], versions: { any: '1' } }
-const read = (value: unknown, strict: boolean): unknown => parseJsonRecord(Record, JSON.stringify(value), { code: 'BROKEN', where: 'run.json', strict })
+const read = (value: unknown, strict: boolean): unknown => parseJsonRecord(Record, JSON.stringify(value), { code: 'RECORD_INVALID', where: 'run.json', strict })
 
 it('a strict reader refuses what its schema would drop, naming the field, and takes all that it knows', () => {
   expect(read(known, true)).toEqual({ ...known, more: 1 })
@@ -14,5 +14,5 @@ it('a strict reader refuses what its schema would drop, naming the field, and ta
     expect(() => read(value, true)).toThrow(expect.objectContaining({ code: 'RECORD_NEWER', message: expect.stringContaining(`the field ${field}`) }))
     expect(read(value, false)).toEqual({ ...known, more: 1 })
   }
-  expect(() => read({ ...known, id: 1 }, true)).toThrow(expect.objectContaining({ code: 'BROKEN' }))
+  expect(() => read({ ...known, id: 1 }, true)).toThrow(expect.objectContaining({ code: 'RECORD_INVALID' }))
 })

@@ -1,9 +1,9 @@
-import { LayermillError } from '@layermill/core'
+import { type ErrorCode, LayermillError } from '@layermill/core'
 import type { z } from 'zod'
 
 export interface JsonRecordOptions {
   /** The error's code. */
-  readonly code: string
+  readonly code: ErrorCode
   /** For messages: URL and path of the file. */
   readonly where: string
   /** What the whole is called where no field of it is to blame. Default `record`. */

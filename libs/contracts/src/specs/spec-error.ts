@@ -1,4 +1,4 @@
-import { closest, LayermillError, redact } from '@layermill/core'
+import { closest, type ErrorCode, LayermillError, redact } from '@layermill/core'
 import type { z } from 'zod'
 
 const most = 10
@@ -57,7 +57,7 @@ function lines(issue: z.core.$ZodIssue, input: unknown, fields: readonly string[
 
 export interface FormatOptions {
   /** The error's code. Default `SPEC_INVALID`. */
-  code?: string
+  code?: ErrorCode
   /** Known field names, to suggest one for an unknown key. */
   fields?: readonly string[]
 }

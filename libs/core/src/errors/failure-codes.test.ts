@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { LayermillError } from './errors.js'
-import { describe, expect, it } from 'vitest'
+import { LayermillError, receivedCode } from './errors.js'
+import { describe, expect, expectTypeOf, it } from 'vitest'
 import { classify, errorsMarkdown, failureClass } from './failure-codes.js'
+import { type ErrorCode, isErrorCode } from './failure-table.js'
 
 const root = new URL('../../../../', import.meta.url)
 
@@ -56,5 +57,20 @@ describe('classify', () => {
     expect(classify(undefined).code).toBe('UNEXPECTED')
     expect(classify(Object.assign(new Error('x'), { code: 'constructor' })).code).toBe('UNEXPECTED')
     expect(classify(new Error('at redis://u:secret@h')).message).toBe('at redis://***@h')
+  })
+})
+
+describe('a code of an error', () => {
+  it('is one of the table: a misspelt one does not compile', () => {
+    type Accepted = ConstructorParameters<typeof LayermillError>[0]
+    expectTypeOf<'IMAGE_CORRUPT'>().toExtend<Accepted>()
+    expectTypeOf<'IMAGE_CORUPT'>().not.toExtend<Accepted>()
+    expectTypeOf<string>().not.toExtend<Accepted>()
+    expectTypeOf<'IMAGE_CORUPT'>().not.toExtend<ErrorCode>()
+  })
+
+  it('passes as it is where another process named it', () => {
+    expect(new LayermillError(receivedCode('OF_A_NEWER_VERSION'), 'x').code).toBe('OF_A_NEWER_VERSION')
+    expect(['IMAGE_CORRUPT', 'ENOENT', 'IMAGE_CORUPT', 'constructor'].map(isErrorCode)).toEqual([true, true, false, false])
   })
 })

@@ -1,5 +1,5 @@
 import { errorCode, errorMessage } from './errors.js'
-import { type FailureClass, failureTable } from './failure-table.js'
+import { type FailureClass, failureTable, isErrorCode } from './failure-table.js'
 import { redact } from '../net/redact.js'
 
 export interface Failure extends FailureClass {
@@ -9,11 +9,9 @@ export interface Failure extends FailureClass {
   readonly message: string
 }
 
-const unexpected: FailureClass = { retry: 'backoff', scope: 'part', meaning: 'An error without a code.' }
-
 /** What a code means and what to do about it; undefined for codes that are not in the table. */
 export function failureClass(code: string): FailureClass | undefined {
-  return Object.hasOwn(failureTable, code) ? failureTable[code] : undefined
+  return isErrorCode(code) ? failureTable[code] : undefined
 }
 
 /**
@@ -29,7 +27,7 @@ export function classify(error: unknown): Failure {
     if (found !== undefined) return { code, message, ...found }
     cause = cause instanceof Error ? cause.cause : undefined
   }
-  return { code: 'UNEXPECTED', message, ...failureClass('UNEXPECTED') ?? unexpected }
+  return { code: 'UNEXPECTED', message, ...failureTable.UNEXPECTED }
 }
 
 const retryText = { never: 'no', backoff: 'with backoff', alone: 'each image alone' } as const

@@ -17,7 +17,7 @@ export interface FailureClass {
 const row = (retry: Retry, scope: FailureScope, meaning: string): FailureClass => ({ retry, scope, meaning })
 
 /** Every code that Layermill throws, and the system's codes that it lets through. Codes never change once published. */
-export const failureTable: Readonly<Record<string, FailureClass>> = {
+export const failureTable = {
   // Images: recorded and left out; more than --max-errors of them fail the run.
   IMAGE_ARCHIVED: row('never', 'image', 'The object lies in an archive class and must be restored before it can be read.'),
   IMAGE_CHANGED: row('never', 'image', 'The image changed between listing and reading.'),
@@ -218,4 +218,10 @@ export const failureTable: Readonly<Record<string, FailureClass>> = {
   EROFS: row('never', 'worker', 'The file system is read-only.'),
   ETIMEDOUT: row('backoff', 'part', 'A connection took too long.'),
   UNEXPECTED: row('backoff', 'part', 'An error without a code: a fault of Layermill, please report it.'),
-}
+} as const satisfies Readonly<Record<string, FailureClass>>
+
+/** A code of the table. */
+export type ErrorCode = keyof typeof failureTable
+
+/** Whether a text, of whatever origin, is a code of the table. */
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(failureTable, code)

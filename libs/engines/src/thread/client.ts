@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module'
 import { type Transferable, Worker } from 'node:worker_threads'
-import { errorMessage, LayermillError } from '@layermill/core'
+import { errorMessage, LayermillError, receivedCode } from '@layermill/core'
 import type { EngineName } from '../engine.js'
 import { createFlags, stopNativeCalls } from './guard.js'
 import type { Reply, RequestKind, Requests } from './protocol.js'
@@ -86,7 +86,7 @@ export class ThreadClient {
     this.pending.delete(reply.id)
     if (this.pending.size === 0) this.worker.unref()
     if (reply.ok) pending?.resolve(reply.result)
-    else pending?.reject(new LayermillError(reply.error.code, reply.error.message, { hint: reply.error.hint }))
+    else pending?.reject(new LayermillError(receivedCode(reply.error.code), reply.error.message, { hint: reply.error.hint }))
   }
 
   private fail(message: string, cause?: unknown): void {

@@ -1,6 +1,6 @@
-import { errorCode, errorMessage, LayermillError } from '@layermill/core'
+import { errorCode, type ErrorCode, errorMessage, LayermillError } from '@layermill/core'
 
-const CODES: Readonly<Record<string, [code: string, what: string, hint: string]>> = {
+const CODES: Readonly<Record<string, [code: ErrorCode, what: string, hint: string]>> = {
   ENOSPC: ['STORE_FULL', 'no space is left', 'Free some space there and run the same command again: it goes on where it stopped.'],
   EDQUOT: ['STORE_FULL', 'the disk quota is used up', 'Free some space there and run the same command again: it goes on where it stopped.'],
   EFBIG: ['STORE_FULL', 'the file would be larger than allowed there', 'Use a smaller --part-size, or raise the limit on file sizes.'],

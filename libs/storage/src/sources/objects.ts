@@ -1,10 +1,16 @@
-import { LayermillError } from '@layermill/core'
+import { type ErrorCode, LayermillError } from '@layermill/core'
 import type { Bucket } from '../s3/bucket.js'
+
+const sourceCodes = new Map<string, ErrorCode>([
+  ['STORE_UNREACHABLE', 'SOURCE_UNREACHABLE'],
+  ['STORE_DENIED', 'SOURCE_DENIED'],
+  ['STORE_MISSING', 'SOURCE_MISSING'],
+] satisfies [ErrorCode, ErrorCode][])
 
 /** A store's error as a source's: what the network did is worth another try, the rest is not. */
 export function sourceError(error: unknown): unknown {
   if (!(error instanceof LayermillError)) return error
-  const code = { STORE_UNREACHABLE: 'SOURCE_UNREACHABLE', STORE_DENIED: 'SOURCE_DENIED', STORE_MISSING: 'SOURCE_MISSING' }[error.code]
+  const code = sourceCodes.get(error.code)
   return code === undefined ? error : new LayermillError(code, error.message, { hint: error.hint, cause: error })
 }
 
