@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { errorMessage, LayermillError } from '@layermill/core'
+import { errorMessage, LayermillError, withDeadline } from '@layermill/core'
 import type { WorkerMetrics } from './metrics.js'
 
 export interface HealthServerOptions {
@@ -27,17 +27,11 @@ type Answer = { status: number; type: string; body: string }
 const json = (status: number, value: unknown): Answer => ({ status, type: 'application/json', body: JSON.stringify(value) })
 
 async function probe(name: string, question: () => boolean | Promise<boolean>, deadline: number): Promise<Answer> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${deadline} ms`)), deadline)
-  })
   try {
-    const ok = await Promise.race([question(), late])
+    const ok = await withDeadline(question(), deadline, () => false)
     return json(ok ? 200 : 503, { [name]: ok })
   } catch {
     return json(503, { [name]: false })
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { WaitsFor, WorkerBeat } from '@layermill/contracts'
+import { endsWithin } from '@layermill/core'
 import type { Broker } from '@layermill/queue'
 import { type Guard, startPartWorker, type WorkerProcessor } from '@layermill/inference'
 import { createHealthServer, type HealthServer } from './health.js'
@@ -52,18 +53,6 @@ export function newWorkerId(): string {
 /** How long parts that are told to stop get to do so, in milliseconds: they look between batches. */
 const stopDeadline = 5000
 
-async function within(milliseconds: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>(resolve => {
-    timer = setTimeout(() => resolve(false), milliseconds)
-  })
-  try {
-    return await Promise.race([work.then(() => true, () => true), late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 /** A worker of a fleet: takes parts of any run, beats, and tells its health. The broker and what the processor uses are the caller's to close. */
 export async function startFleetWorker(options: FleetWorkerOptions): Promise<FleetWorker> {
   const { broker, engine, version } = options
@@ -102,12 +91,12 @@ export async function startFleetWorker(options: FleetWorkerOptions): Promise<Fle
       const closed = worker.close()
       void heartbeat.beat()
       let handedBack = 0
-      if (!(await within(deadlineMs, closed))) {
+      if (!(await endsWithin(closed, deadlineMs))) {
         handedBack = activity.jobs.length
         worker.cancelAllJobs('the worker is shutting down')
-        await within(stopDeadline, closed)
+        await endsWithin(closed, stopDeadline)
       }
-      await within(1000, heartbeat.stop())
+      await endsWithin(heartbeat.stop(), 1000)
       await health?.close()
       return handedBack
     },

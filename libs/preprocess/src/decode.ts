@@ -1,3 +1,4 @@
+import { withDeadline } from '@layermill/core'
 import { decodeElsewhere } from './decode-elsewhere.js'
 import { decodeHere, type DecodeLimits } from './decode-here.js'
 import { tooSlow } from './decode-with-sharp.js'
@@ -33,23 +34,12 @@ const elsewhere = new Gate(2)
 let abandoned = 0
 
 /** Fails at the deadline. The thread goes on until its decoder ends, which the header's bounds make a matter of seconds. */
-async function withDeadline(decoding: Promise<RgbImage>, timeoutMs: number): Promise<RgbImage> {
-  let timer: NodeJS.Timeout | undefined
-  let done = false
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      if (done) return
-      abandoned++
-      void decoding.catch(() => undefined).finally(() => abandoned--)
-      reject(tooSlow(timeoutMs))
-    }, timeoutMs)
+function decodedWithin(decoding: Promise<RgbImage>, timeoutMs: number): Promise<RgbImage> {
+  return withDeadline(decoding, timeoutMs, () => {
+    abandoned++
+    void decoding.catch(() => undefined).finally(() => abandoned--)
+    throw tooSlow(timeoutMs)
   })
-  try {
-    return await Promise.race([decoding, late])
-  } finally {
-    done = true
-    clearTimeout(timer)
-  }
 }
 
 /** Whether a picture is decoded in a process that can be ended: it is much work, or too few threads are left. */
@@ -77,5 +67,5 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
   const size = readPictureWork(bytes, format)
   if (size !== undefined) checkSize(size.width, size.height, maxPixels)
   if (belongsElsewhere(size?.work ?? 0)) return await elsewhere.run(() => decodeElsewhere(bytes, limits))
-  return await here.run(() => withDeadline(decodeHere(bytes, limits), timeoutMs))
+  return await here.run(() => decodedWithin(decodeHere(bytes, limits), timeoutMs))
 }

@@ -1,4 +1,4 @@
-import { LayermillError, redact } from '@layermill/core'
+import { endsWithin, LayermillError, redact } from '@layermill/core'
 import { type IQueueBackend, Queue, QueueEvents, Worker } from 'bullmq'
 import type { BlobStore, BrokerKind, Factory, QueueServer } from './backend.js'
 import type { Broker, BrokerOptions, CloseReport, JobEvents, JobProcessor, JobQueue, JobWorkerOptions, QueueCounts } from './broker.js'
@@ -128,30 +128,21 @@ export class OpenBroker implements Broker {
     const left = (): number => Math.max(0, deadline - Date.now())
     const workers = [...this.#workers]
     const finished = new Set<unknown>()
-    await within(left(), Promise.all(workers.map(async (worker) => {
+    await endsWithin(Promise.all(workers.map(async (worker) => {
       await worker.close()
       finished.add(worker)
-    })))
+    })), left())
     const unfinished = workers.filter((worker) => !finished.has(worker))
-    await within(1000, Promise.allSettled(unfinished.map((worker) => worker.abandon())))
+    await endsWithin(Promise.allSettled(unfinished.map((worker) => worker.abandon())), 1000)
     // Nothing below waits for people's code; a second is ample unless the server is gone.
-    const ended = await within(Math.max(1000, left()), Promise.allSettled([
+    const ended = await endsWithin(Promise.allSettled([
       ...[...this.#queues.values()].map((queue) => queue.close()), ...[...this.#events].map((events) => events.close()),
-    ]))
-    await within(2000, this.#server.close())
+    ]), Math.max(1000, left()))
+    await endsWithin(this.#server.close(), 2000)
     return { clean: ended && unfinished.length === 0, unfinished: unfinished.map(({ name }) => name) }
   }
 
   #check(name: string): void {
     if (this.#closing !== undefined) throw new LayermillError('QUEUE_CLOSED', `queue ${name}: the broker is closed`)
   }
-}
-
-/** Whether the work ended (well or not) within the time. */
-async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => { timer = setTimeout(() => resolve(false), ms) })
-  const ended = await Promise.race([work.then(() => true, () => true), late])
-  clearTimeout(timer)
-  return ended
 }

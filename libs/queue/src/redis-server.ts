@@ -1,4 +1,4 @@
-import { errorMessage, LayermillError, redact } from '@layermill/core'
+import { endsWithin, errorMessage, LayermillError, redact } from '@layermill/core'
 import { createRedisBackend } from 'bullmq'
 import { Cluster, type Redis } from 'ioredis'
 import type { BlobStore, QueueServer, ServerOptions } from './backend.js'
@@ -113,9 +113,7 @@ export async function openRedisServer(url: string, options: ServerOptions): Prom
       closing.abort()
       // A server that is gone answers no QUIT.
       const quit = redis.status === 'ready' ? redis.quit().then(() => undefined, () => undefined) : Promise.resolve()
-      let timer: NodeJS.Timeout | undefined
-      await Promise.race([quit, new Promise((resolve) => { timer = setTimeout(resolve, 1000) })])
-      clearTimeout(timer)
+      await endsWithin(quit, 1000)
       redis.disconnect()
     },
   }

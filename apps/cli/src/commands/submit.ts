@@ -1,5 +1,5 @@
 import type { RunDetail, RunRecord, RunSpec } from '@layermill/contracts'
-import { LayermillError } from '@layermill/core'
+import { LayermillError, withDeadline } from '@layermill/core'
 import type { RunWorker } from '@layermill/orchestrator/service'
 import { ensureDone, followRun } from '../client/follow.js'
 import { HttpRunClient } from '../client/http-client.js'
@@ -56,17 +56,11 @@ export async function withRunClient<Result>(
     try {
       return await action(new QueueRunClient(broker, environment), () => { runs ??= startFleetRuns(broker, environment, { weights, load, ...lock }) })
     } finally {
-      await within(closeDeadline, runs?.close())
+      await withDeadline(runs?.close(), closeDeadline, () => undefined)
     }
   } finally {
     await broker.close(closeDeadline)
   }
-}
-
-async function within(milliseconds: number, work: Promise<unknown> | undefined): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  await Promise.race([work, new Promise(resolve => { timer = setTimeout(resolve, milliseconds) })])
-  clearTimeout(timer)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { LayermillError } from '@layermill/core'
+import { LayermillError, WakeableSleep } from '@layermill/core'
 
 /** Set for the workers below, with the number of their device. */
 const childVariable = 'LAYERMILL_WORKER_DEVICE'
@@ -41,7 +41,7 @@ export function workerArguments(args: readonly string[], index: number): string[
 class DeviceWorker {
   private child: ChildProcess | undefined
   private stopping = false
-  private wake: () => void = () => undefined
+  private readonly pause = new WakeableSleep()
 
   constructor(private readonly device: number, private readonly args: readonly string[], private readonly note: (text: string) => void) {}
 
@@ -51,13 +51,7 @@ class DeviceWorker {
       const code = await this.start()
       if (this.stopping) return code
       this.note(`[device ${this.device}] the worker ended with ${code}; another starts in ${delay / 1000} s`)
-      await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, delay)
-        this.wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
+      await this.pause.sleep(delay)
       if (this.stopping) return code
     }
   }
@@ -65,7 +59,7 @@ class DeviceWorker {
   stop(signal: NodeJS.Signals): void {
     this.stopping = true
     this.child?.kill(signal)
-    this.wake()
+    this.pause.wake()
   }
 
   private start(): Promise<number> {

@@ -1,12 +1,12 @@
 import type { FleetService, InspectionService, RunPlan, RunService, RunSpec, ScheduleService } from '@layermill/contracts'
 import type { ModelService } from '../registry/model-service.js'
-import { withDeadline } from './deadline.js'
+import { answerWithin } from './deadline.js'
 
 /** Images are listed and a network is loaded for a plan; what takes longer than the deadline is ended, not only left alone. */
 async function boundPlan(runs: RunService, spec: RunSpec, deadline: number): Promise<RunPlan> {
   const stop = new AbortController()
   try {
-    return await withDeadline(runs.plan(spec, stop.signal), deadline, 'the source')
+    return await answerWithin(runs.plan(spec, stop.signal), deadline, 'the source')
   } finally {
     stop.abort()
   }
@@ -17,7 +17,7 @@ const sampleFactor = 8
 
 /** Runs that answer within the deadline (in milliseconds), or `UNAVAILABLE`: a queue that is away makes its clients wait until it is back. */
 export function boundRuns(runs: RunService, deadline: number): RunService {
-  const bound = <T>(answer: Promise<T>): Promise<T> => withDeadline(answer, deadline, 'the queue')
+  const bound = <T>(answer: Promise<T>): Promise<T> => answerWithin(answer, deadline, 'the queue')
   return {
     submit: spec => bound(runs.submit(spec)),
     plan: spec => boundPlan(runs, spec, deadline * sampleFactor),
@@ -34,7 +34,7 @@ export function boundRuns(runs: RunService, deadline: number): RunService {
 
 /** A fleet that answers within the deadline (in milliseconds), or `UNAVAILABLE`. */
 export function boundFleet(fleet: FleetService, deadline: number): FleetService {
-  const bound = <T>(answer: Promise<T>): Promise<T> => withDeadline(answer, deadline, 'the queue')
+  const bound = <T>(answer: Promise<T>): Promise<T> => answerWithin(answer, deadline, 'the queue')
   return {
     workers: () => bound(fleet.workers()),
     queues: () => bound(fleet.queues()),
@@ -50,7 +50,7 @@ export function boundFleet(fleet: FleetService, deadline: number): FleetService 
 
 /** A registry that answers within the deadline (in milliseconds), or `UNAVAILABLE`. */
 export function boundModels(models: ModelService, deadline: number): ModelService {
-  const bound = <T>(answer: Promise<T>): Promise<T> => withDeadline(answer, deadline, 'the store')
+  const bound = <T>(answer: Promise<T>): Promise<T> => answerWithin(answer, deadline, 'the store')
   return {
     list: () => bound(models.list()),
     get: name => bound(models.get(name)),
@@ -61,7 +61,7 @@ export function boundModels(models: ModelService, deadline: number): ModelServic
 
 /** Schedules that answer within the deadline (in milliseconds), or `UNAVAILABLE`. */
 export function boundSchedules(schedules: ScheduleService, deadline: number): ScheduleService {
-  const bound = <T>(answer: Promise<T>): Promise<T> => withDeadline(answer, deadline, 'the store or the queue')
+  const bound = <T>(answer: Promise<T>): Promise<T> => answerWithin(answer, deadline, 'the store or the queue')
   return {
     list: () => bound(schedules.list()),
     add: spec => bound(schedules.add(spec)),
@@ -76,7 +76,7 @@ export function boundSchedules(schedules: ScheduleService, deadline: number): Sc
 
 /** Results that are there within the deadline (in milliseconds), or `UNAVAILABLE`; samples of features get longer. */
 export function boundInspection(inspection: InspectionService, deadline: number): InspectionService {
-  const bound = <T>(answer: Promise<T>, factor = 1): Promise<T> => withDeadline(answer, deadline * factor, 'the store')
+  const bound = <T>(answer: Promise<T>, factor = 1): Promise<T> => answerWithin(answer, deadline * factor, 'the store')
   return {
     parts: run => bound(inspection.parts(run)),
     failures: (run, from) => bound(inspection.failures(run, from)),

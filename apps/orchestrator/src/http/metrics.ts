@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import { withDeadline } from './deadline.js'
+import { answerWithin } from './deadline.js'
 import { orchestratorMetrics, type OrchestratorMetric } from './metric-table.js'
 import type { FleetService, RunService } from '@layermill/contracts'
 
@@ -77,7 +77,7 @@ export class Metrics {
   async #ask<T>(source: string, names: readonly NamesOf<'gauge'>[], question: () => Promise<T>, use: (answer: T) => void): Promise<void> {
     let answer: T | undefined
     try {
-      answer = await withDeadline(question(), collectDeadline, source)
+      answer = await answerWithin(question(), collectDeadline, source)
     } catch {
       this.counter('layermill_collect_failures_total').inc({ source })
     }

@@ -3,7 +3,7 @@ import {
   addJobs, type Broker, type Exchange, exchangePrefix, type JobEvents, type JobQueue, type JobState, parameterKeys, parseFailedReason,
   resultKeys,
 } from '@layermill/queue'
-import { LayermillError, receivedCode, type Tensor } from '@layermill/core'
+import { LayermillError, receivedCode, type Tensor, WakeableSleep } from '@layermill/core'
 import type { BatchStatistics, GradientSource, MicroBatchGradients, MicroBatchScores, PublishedParameters } from '@layermill/training'
 
 type Purpose = GradientJob['purpose']
@@ -77,7 +77,7 @@ export class QueueGradients implements GradientSource {
   private published: PublishedParameters | undefined
   private publishedAt = 0
   private failure: LayermillError | undefined
-  private wake: () => void = () => undefined
+  private readonly pause = new WakeableSleep()
 
   private constructor(private readonly options: QueueGradientsOptions) {
     this.queue = options.broker.queue(queueNames.gradients)
@@ -158,7 +158,7 @@ export class QueueGradients implements GradientSource {
     signal: AbortSignal,
   ): AsyncGenerator<{ data: GradientJob; result: JobResult }> {
     const window = this.options.inFlight ?? 16
-    const onAbort = (): void => this.wake()
+    const onAbort = (): void => this.pause.wake()
     signal.addEventListener('abort', onAbort)
     let added = 0
     try {
@@ -208,14 +208,7 @@ export class QueueGradients implements GradientSource {
       if (result !== undefined) return result
       // What is in the exchange expires, and scoring many images with one version may take long.
       if (performance.now() - this.publishedAt > refreshInterval) await this.putParameters()
-      const timedOut = await new Promise<boolean>(resolve => {
-        const timer = setTimeout(() => resolve(true), interval)
-        this.wake = () => {
-          clearTimeout(timer)
-          resolve(false)
-        }
-      })
-      this.wake = () => undefined
+      const timedOut = await this.pause.sleep(interval)
       if (timedOut || this.lost.size > 0) await this.reconcile()
     }
   }
@@ -246,7 +239,7 @@ export class QueueGradients implements GradientSource {
     const result = resultOf(value)
     if (job === undefined || result === undefined) return
     job.result = result
-    this.wake()
+    this.pause.wake()
   }
 
   private onFailed(id: string, reason: string): void {
@@ -257,11 +250,11 @@ export class QueueGradients implements GradientSource {
     if (code === 'EXCHANGE_MISSING' && losses < mostLosses) {
       this.losses.set(id, losses + 1)
       this.lost.add(id)
-      this.wake()
+      this.pause.wake()
       return
     }
     this.failure ??= new LayermillError(receivedCode(code), `micro-batch ${job.micro} of step ${job.data.step}: ${message}`)
-    this.wake()
+    this.pause.wake()
   }
 
   /**

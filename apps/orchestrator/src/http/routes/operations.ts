@@ -1,7 +1,7 @@
 import { errorMessage, redact } from '@layermill/core'
 import { z } from 'zod'
 import type { App } from '../app.js'
-import { withDeadline } from '../deadline.js'
+import { answerWithin } from '../deadline.js'
 import type { Metrics } from '../metrics.js'
 import { type FleetService, Health, Readiness, type ReadinessCheck, type RunService } from '@layermill/contracts'
 import { problems } from './problems.js'
@@ -11,7 +11,7 @@ const readyDeadline = 4000
 
 async function checks(fleet: FleetService): Promise<ReadinessCheck[]> {
   try {
-    const answers = await withDeadline(fleet.ready(), readyDeadline, 'the readiness check')
+    const answers = await answerWithin(fleet.ready(), readyDeadline, 'the readiness check')
     return answers.map(({ name, ok, detail }) => ({ name, ok, detail: detail === undefined ? undefined : redact(detail) }))
   } catch (error) {
     return [{ name: 'fleet', ok: false, detail: redact(errorMessage(error)) }]
