@@ -14,6 +14,7 @@ export { whole } from './api/whole.js'
 export {
   GradientJob, makePayload, PartJob, type PayloadKind, payloadLimit, type Payloads, queueNames, readPayload, RunJob,
 } from './jobs/payloads.js'
+export type { ComputedBy, PartResult } from './jobs/part-result.js'
 export { beatInterval, beatTimeout, readBeat, UnfitFor, WaitsFor, WorkerBeat } from './jobs/worker-beat.js'
 export {
   BATCH_SIZE_PATH, CALIBRATION_PATH, commitPath, CPU_PATH, DOUBTS_PATH, doubtsPath, errorsPath, type FeatureFormat, featurePath,
@@ -26,9 +27,9 @@ export {
 export { canonicalJson } from './records/canonical.js'
 export { type JsonRecordOptions, parseJsonRecord, serializeJsonRecord } from './records/json-record.js'
 export {
-  InputNumbers, LayerResult, LeftOutFiles, parseRunRecord, RunCounts, RunIdentity, RunRecord, type RunState, runStates,
-  serializeRunRecord,
+  InputNumbers, LayerResult, LeftOutFiles, parseRunRecord, RunCounts, RunIdentity, RunRecord, serializeRunRecord,
 } from './records/run-record.js'
+export { type EndedState, hasEnded, type RunState, runStates } from './records/run-state.js'
 export { parseTrainingPlan, TRAINING_PLAN_PATH, TRAINING_ROWS_PATH, TrainingPlan, VALIDATION_ROWS_PATH } from './records/training-plan.js'
 export { Evaluation, HistoryEntry, Latest, ModelUse, parseRecord, VersionRecord } from './registry/records.js'
 export { nextTime } from './schedules/cron/cron-times.js'

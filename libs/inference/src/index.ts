@@ -13,7 +13,6 @@ export {
   type FinishedRow, type PreparedImage, type PreparedRow,
 } from './part/compute-rows.js'
 export type { AmongWorkers } from './part/doubts.js'
-export type { PartResult } from './part/part-output.js'
 export { type ClassScore, topClasses } from './predict.js'
 export { type ProbeOptions, probeRun } from './probe.js'
 export { computeRunFeatures, type RunFeaturesOptions } from './run-features.js'

@@ -1,6 +1,6 @@
 import { type Extractor, selfCheck, type SelfCheck } from '@layermill/engines'
 import { classify, LayermillError } from '@layermill/core'
-import { parseRunRecord, type PartJob, readPayload, RUN_PATH, type RunRecord } from '@layermill/contracts'
+import { parseRunRecord, type PartJob, type PartResult, readPayload, RUN_PATH, type RunRecord } from '@layermill/contracts'
 import type { Network } from '@layermill/models'
 import { countsOf, FeatureCache, type ImageSource, readCommit, type SourceAccess, type Store } from '@layermill/storage'
 import { RunCache } from './cache/run-cache.js'
@@ -13,7 +13,7 @@ import { probeWriting } from './probe-writing.js'
 import { computedByOf, requireCpu } from './required-cpu.js'
 import { loadRunModel } from './run-model.js'
 import type { AmongWorkers } from './part/doubts.js'
-import { computePart, type PartResult, type ReportProgress } from './part/compute-part.js'
+import { computePart, type ReportProgress } from './part/compute-part.js'
 import { PartSessions } from './part/part-sessions.js'
 
 /** A run that this worker has parts of. */

@@ -1,7 +1,6 @@
-import { type PartJob, queueNames } from '@layermill/contracts'
+import { type PartJob, type PartResult, queueNames } from '@layermill/contracts'
 import type { Broker, JobWorker } from '@layermill/queue'
 import { type Guard, GuardedWork } from './fitness/guarded.js'
-import type { PartResult } from './part/compute-part.js'
 import type { PartProcessor } from './part-processor.js'
 
 export interface PartWorkerOptions {

@@ -1,7 +1,7 @@
 import { cpuFits, type Engine, numericClass } from '@layermill/engines'
-import { CPU_PATH, type RunRecord } from '@layermill/contracts'
+import { type ComputedBy, CPU_PATH, type RunRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { changeObject, type ComputedBy, type Store } from '@layermill/storage'
+import { changeObject, type Store } from '@layermill/storage'
 import type { ModelProvider } from './model-provider.js'
 
 /** What an engine's results are of: equal ones give the same bits. */

@@ -13,7 +13,7 @@ export { compareUtf8 } from './keys.js'
 export { openStore } from './open.js'
 export { type Ahead, mapOrdered } from './prefetch.js'
 export {
-  type CommitRecord, committedFile, type CommittedFile, type ComputedBy, countsOf, encodeCommit, parseCommit, sha256Hex,
+  type CommitRecord, committedFile, type CommittedFile, countsOf, encodeCommit, parseCommit, sha256Hex,
 } from './records/commit.js'
 export { encodeIndex, type IndexRow, parseIndex } from './records/index-rows.js'
 export { listParts, readCommit, readIndex, readManifest } from './records/read.js'

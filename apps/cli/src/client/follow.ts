@@ -1,4 +1,4 @@
-import { type RunEvent, type RunSummary, sameWaiting, type TrainingState, type Waiting } from '@layermill/contracts'
+import { hasEnded, type RunEvent, type RunSummary, sameWaiting, type TrainingState, type Waiting } from '@layermill/contracts'
 import { LayermillError, receivedCode } from '@layermill/core'
 import { FinetuneProgress } from '../commands/finetune-progress.js'
 import type { Output } from '../output/output.js'
@@ -17,7 +17,7 @@ export async function followRun(client: RunClient, id: string, options: { output
   try {
     for await (const event of client.events(id, { signal })) shown.event(event)
     const { last } = shown
-    return last !== undefined && hasEnded(last) ? last : undefined
+    return last !== undefined && hasEnded(last.state) ? last : undefined
   } finally {
     shown.finish()
   }
@@ -73,10 +73,6 @@ class Shown {
     if (this.json) this.output.json({ event: 'progress', ...progress })
     else this.#training.update(progress)
   }
-}
-
-function hasEnded({ state }: RunSummary): boolean {
-  return state === 'done' || state === 'failed' || state === 'cancelled'
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Problem, RunEvent } from '@layermill/contracts'
+import { hasEnded, type Problem, type RunEvent } from '@layermill/contracts'
 
 /** Milliseconds after which a browser asks again when the connection is lost. */
 const retry = 3000
@@ -9,11 +9,6 @@ const oneLine = (text: string): string => text.replaceAll(/[\r\n\0]/g, '')
 export function encodeEvent({ id, event, data }: { id?: string; event: string; data: unknown }): string {
   const head = id === undefined ? '' : `id: ${oneLine(id)}\n`
   return `${head}event: ${oneLine(event)}\ndata: ${JSON.stringify(data)}\n\n`
-}
-
-/** Whether a run in this state goes no further by itself. */
-export function hasEnded(state: string): boolean {
-  return state === 'done' || state === 'failed' || state === 'cancelled'
 }
 
 export interface EventStreamOptions {

@@ -1,7 +1,7 @@
-import { makePayload, type PartJob, queueNames, type RunRecord } from '@layermill/contracts'
+import { makePayload, type PartJob, type PartResult, queueNames, type RunRecord } from '@layermill/contracts'
 import { type Broker, type JobEvents, type JobQueue, parseFailedReason } from '@layermill/queue'
 import { PartShares } from './part-shares.js'
-import type { PartEvent, PartQueue, PartResult } from './part-queue.js'
+import type { PartEvent, PartQueue } from './part-queue.js'
 
 const isResult = (value: unknown): value is PartResult =>
   typeof value === 'object' && value !== null && 'images' in value && typeof value.images === 'number' && 'failed' in value && typeof value.failed === 'number'

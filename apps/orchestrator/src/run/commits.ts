@@ -1,5 +1,5 @@
+import type { PartResult } from '@layermill/contracts'
 import { countsOf, listParts, readCommit, type Store } from '@layermill/storage'
-import type { PartResult } from './part-queue.js'
 
 /** Numbers of the parts that have a commit record, as a set. */
 export async function committedParts(store: Store): Promise<Set<number>> {

@@ -1,16 +1,4 @@
-import type { ComputedBy } from '@layermill/storage'
-
-/** What a worker reports of a finished part. */
-export interface PartResult {
-  readonly images: number
-  readonly failed: number
-  /** Images whose results all came from the cache; only where there is one. */
-  readonly cached?: number
-  /** Values that are NaN or infinite in its files; only where there are some. */
-  readonly overflow?: number
-  /** Left out by earlier versions. */
-  readonly computedBy?: ComputedBy
-}
+import type { PartResult } from '@layermill/contracts'
 
 export type PartEvent =
   | { readonly kind: 'completed'; readonly part: number; readonly result: PartResult }

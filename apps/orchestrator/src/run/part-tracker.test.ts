@@ -1,5 +1,6 @@
+import type { PartResult } from '@layermill/contracts'
 import { describe, expect, it } from 'vitest'
-import type { PartEvent, PartQueue, PartResult } from './part-queue.js'
+import type { PartEvent, PartQueue } from './part-queue.js'
 import { PartFailedError, PartTracker, type PlannedJob, type TrackerTotals } from './part-tracker.js'
 
 /** A queue in memory whose events are sent by hand. */

@@ -1,5 +1,6 @@
-import type { ComputedBy } from '@layermill/storage'
-import type { PartEvent, PartQueue, PartResult } from './part-queue.js'
+import type { ComputedBy, PartResult } from '@layermill/contracts'
+import { WakeableSleep } from '@layermill/core'
+import type { PartEvent, PartQueue } from './part-queue.js'
 
 export interface PlannedJob {
   readonly part: number
@@ -52,7 +53,7 @@ export class PartTracker {
   private overflow = 0
   private readonly computers = new Map<string, ComputedBy & { parts: number }>()
   private failure: PartFailedError | undefined
-  private wake: () => void = () => undefined
+  private readonly pause = new WakeableSleep()
 
   constructor(private readonly options: TrackerOptions) {}
 
@@ -74,7 +75,7 @@ export class PartTracker {
   async follow(plan: AsyncIterable<PlannedJob>): Promise<void> {
     await this.options.queue.adopt()
     const unsubscribe = this.options.queue.subscribe(event => this.onEvent(event))
-    const onAbort = (): void => this.wake()
+    const onAbort = (): void => this.pause.wake()
     this.options.signal.addEventListener('abort', onAbort)
     try {
       await this.queueAll(plan)
@@ -96,7 +97,7 @@ export class PartTracker {
     const unsubscribe = queue.subscribe(event => {
       if (event.kind === 'failed') this.giveUp(event.part)
       else this.onEvent(event)
-      this.wake()
+      this.pause.wake()
     })
     try {
       while (this.outstanding.size > 0 && !signal.aborted && performance.now() < deadline) {
@@ -106,7 +107,7 @@ export class PartTracker {
           if (result === undefined) this.giveUp(part)
           else this.finish(part, result)
         }
-        if (this.outstanding.size > 0) await this.wakeWithin(Math.min(settleIntervalMs, limitMs))
+        if (this.outstanding.size > 0) await this.pause.sleep(Math.min(settleIntervalMs, limitMs))
       }
     } finally {
       unsubscribe()
@@ -188,28 +189,15 @@ export class PartTracker {
 
   private changed(): void {
     this.options.onChange(this.current)
-    this.wake()
+    this.pause.wake()
   }
 
   /** Waits for the next event, or looks for lost ones after the interval. */
   private async change(): Promise<void> {
     this.check()
-    const timedOut = await this.wakeWithin(this.options.reconcileInterval)
+    const timedOut = await this.pause.sleep(this.options.reconcileInterval)
     this.check()
     if (timedOut) await this.reconcile()
-  }
-
-  /** Waits for the next event; true where none came within so many milliseconds. */
-  private async wakeWithin(milliseconds: number): Promise<boolean> {
-    const timedOut = await new Promise<boolean>(resolve => {
-      const timer = setTimeout(() => resolve(true), milliseconds)
-      this.wake = () => {
-        clearTimeout(timer)
-        resolve(false)
-      }
-    })
-    this.wake = () => undefined
-    return timedOut
   }
 
   private check(): void {

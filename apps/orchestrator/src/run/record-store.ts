@@ -1,9 +1,9 @@
 import {
-  BATCH_SIZE_PATH, CALIBRATION_PATH, CPU_PATH, DOUBTS_PATH, parseRunRecord, RUN_PATH, type RunRecord, serializeRunRecord, SUCCESS_PATH,
+  BATCH_SIZE_PATH, CALIBRATION_PATH, CPU_PATH, DOUBTS_PATH, hasEnded, parseRunRecord, RUN_PATH, type RunRecord, serializeRunRecord,
+  SUCCESS_PATH,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { changeObject, type Store } from '@layermill/storage'
-import { isTerminal } from './states.js'
 
 /** The run at a destination, or undefined. */
 export async function readRunRecord(store: Store): Promise<RunRecord | undefined> {
@@ -26,7 +26,7 @@ async function changeUnended(store: Store, id: string, change: (record: RunRecor
   return changeObject(store, RUN_PATH, async bytes => {
     const record = bytes === undefined ? undefined : parseRunRecord(bytes, store.url, strict)
     if (record === undefined || record.id !== id) return undefined
-    if (isTerminal(record.state)) return { value: record, text: undefined }
+    if (hasEnded(record.state)) return { value: record, text: undefined }
     const changed = await change(record)
     return { value: changed, text: serializeRunRecord(changed) }
   }, () => new LayermillError('STORE_BUSY', `${store.url}/${RUN_PATH} is written by others all the time`))

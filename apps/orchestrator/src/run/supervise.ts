@@ -1,5 +1,5 @@
 import {
-  BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, maxErrorsAllowed, type RunRecord, SUCCESS_PATH, type Waiting,
+  BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, hasEnded, maxErrorsAllowed, type PartResult, type RunRecord, SUCCESS_PATH, type Waiting,
 } from '@layermill/contracts'
 import { errorCode, errorMessage, LayermillError, receivedCode } from '@layermill/core'
 import { type ErrorRow, LeftOut, mapOrdered, type Store } from '@layermill/storage'
@@ -9,10 +9,8 @@ import type { RunEnvironment } from './environment.js'
 import { describeFailures, readFailures } from './failures.js'
 import { leftOutFiles, type Listing, planManifest } from './manifest-plan.js'
 import { partFiles } from './part-files.js'
-import type { PartResult } from './part-queue.js'
 import { PartFailedError, type PlannedJob, PartTracker, type TrackerTotals } from './part-tracker.js'
 import { writeRunRecord } from './record-store.js'
-import { isTerminal } from './states.js'
 import { WorkerWatch } from './worker-watch.js'
 import { deleteUpdatePlan, planRenewal, planRetry, planUpdate, readUpdatePlan, type UpdatePlan } from './update-plan.js'
 
@@ -295,7 +293,7 @@ async function resultOf(records: AsyncGenerator<{ part: number; result: PartResu
  * @throws the signal's reason when interrupted (the run can be resumed); LayermillError when the run failed (its record says why)
  */
 export async function superviseRun(record: RunRecord, options: SuperviseOptions): Promise<RunRecord> {
-  if (!isTerminal(record.state)) return new Supervision(record, options).run()
+  if (!hasEnded(record.state)) return new Supervision(record, options).run()
   // Written last: a run that was stopped just before has all but this.
   if (record.state === 'done') await options.store.put(SUCCESS_PATH, '', { ifAbsent: true })
   return record

@@ -1,11 +1,10 @@
 import { classify, errorCode } from '@layermill/core'
 import {
-  isOpen, type Notify, type RunService, type RunSpec, type ScheduleHistory, type ScheduleRecord, type ScheduleSpec, specOfTick, type Tick,
-  withTick,
+  hasEnded, isOpen, type Notify, type RunService, type RunSpec, type ScheduleHistory, type ScheduleRecord, type ScheduleSpec, specOfTick,
+  type Tick, withTick,
 } from '@layermill/contracts'
 import { readRunRecord } from '../run/record-store.js'
 import { mayPass } from '../run/passing-failures.js'
-import { isTerminal } from '../run/states.js'
 import { type FingerprintEnvironment, fingerprintOf } from './fingerprint.js'
 import type { ScheduleStore } from './schedule-store.js'
 
@@ -144,10 +143,10 @@ export class TickRunner {
     }
     try {
       const { kind, state, finished, error, failures = [] } = await this.environment.runs.get(tick.run)
-      if (!isTerminal(state)) return undefined
+      if (!hasEnded(state)) return undefined
       // Images that failed for a reason that may have passed are tried again by the next update, though nothing has changed: it is not skipped.
       const again = kind === 'extract' && failures.some(mayPass)
-      const ended = { ...tick, state: state as 'done' | 'failed' | 'cancelled', finished: finished ?? now.toISOString(), error }
+      const ended = { ...tick, state, finished: finished ?? now.toISOString(), error }
       return again ? { ...ended, fingerprint: undefined } : ended
     } catch (error) {
       if (errorCode(error) !== 'RUN_UNKNOWN') throw error
@@ -162,8 +161,8 @@ export class TickRunner {
     const store = await this.environment.openStore(tick.out)
     try {
       const record = await readRunRecord(store)
-      if (record === undefined || record.id !== tick.run || !isTerminal(record.state)) return lost
-      return { ...tick, state: record.state as 'done' | 'failed' | 'cancelled', finished: record.finished ?? now.toISOString(), error: record.error }
+      if (record === undefined || record.id !== tick.run || !hasEnded(record.state)) return lost
+      return { ...tick, state: record.state, finished: record.finished ?? now.toISOString(), error: record.error }
     } finally {
       await store.close()
     }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import {
-  describeRun, makePayload, type RunDetail, type RunEvent, type RunEventOptions, type RunJob, type RunListQuery, type RunPage,
+  describeRun, hasEnded, makePayload, type RunDetail, type RunEvent, type RunEventOptions, type RunJob, type RunListQuery, type RunPage,
   type RunPlan, type RunRecord, type RunService, type RunSpec, type RunState, type RunSummary, type TrainingState,
 } from '@layermill/contracts'
 import type { Broker, JobState } from '@layermill/queue'
@@ -13,7 +13,6 @@ import { runNotes } from '../registry/run-notes.js'
 import { readFailures } from '../run/failures.js'
 import { layerResults } from '../run/identity.js'
 import { cancelRun, readRunRecord } from '../run/record-store.js'
-import { isTerminal } from '../run/states.js'
 import { trainedNetwork } from '../train/plan.js'
 import { sameSpec, slimJob, wholeJob } from './large-spec.js'
 import type { PlanRun } from './plan-run.js'
@@ -58,7 +57,7 @@ interface StoredRun {
 
 async function readStored(store: Store): Promise<StoredRun> {
   const record = await readRunRecord(store)
-  const ended = record !== undefined && isTerminal(record.state) && record.counts.failed > 0
+  const ended = record !== undefined && hasEnded(record.state) && record.counts.failed > 0
   return {
     record,
     epochs: record?.spec.kind === 'finetune' ? await readEpochs(store) : undefined,
@@ -130,7 +129,7 @@ export class QueueRunService implements RunService {
   async get(id: string): Promise<RunDetail> {
     const { job, summary } = await this.#find(id)
     const { record, epochs, failures } = await this.#withStore(job.data.store, readStored).catch((): StoredRun => ({}))
-    const training = isTerminal(summary.state) ? undefined : jobProgress(job)?.training
+    const training = hasEnded(summary.state) ? undefined : jobProgress(job)?.training
     if (record?.id === id) return { ...describeRun(record), ...summary, failures, training, epochs, ...await runNotes(record, url => this.environment.openStore(url)) }
     const { spec } = await this.#withStore(job.data.store, store => wholeJob(job.data, store)).catch(() => job.data)
     return { ...summary, generation: 0, spec: { ...(spec ?? job.data.submitted) }, planned: false }
@@ -139,7 +138,7 @@ export class QueueRunService implements RunService {
   async cancel(id: string): Promise<RunSummary> {
     const { job, summary } = await this.#find(id)
     if (summary.state === 'cancelled') return summary
-    if (isTerminal(summary.state)) throw new LayermillError('RUN_FINISHED', `The run ${id} is ${summary.state}`)
+    if (hasEnded(summary.state)) throw new LayermillError('RUN_FINISHED', `The run ${id} is ${summary.state}`)
     await job.updateData({ ...job.data, cancel: true })
     this.#listed = undefined
     // One that is paused lies aside: whoever takes it now notes its end.
@@ -152,7 +151,7 @@ export class QueueRunService implements RunService {
   /** Lets go of a run until it is resumed: parts under way are finished, no others are begun. */
   async pause(id: string): Promise<RunSummary> {
     const { job, summary } = await this.#find(id)
-    if (isTerminal(summary.state)) throw new LayermillError('RUN_FINISHED', `The run ${id} is ${summary.state}`)
+    if (hasEnded(summary.state)) throw new LayermillError('RUN_FINISHED', `The run ${id} is ${summary.state}`)
     if (job.data.paused === undefined) await job.updateData({ ...job.data, paused: this.environment.now().toISOString() })
     this.#listed = undefined
     return (await this.#find(id)).summary
@@ -160,9 +159,9 @@ export class QueueRunService implements RunService {
 
   async resume(id: string): Promise<RunSummary> {
     const { job, summary } = await this.#ending(id)
-    if (job.data.paused !== undefined && !isTerminal(summary.state)) return this.#unpause(id, job)
+    if (job.data.paused !== undefined && !hasEnded(summary.state)) return this.#unpause(id, job)
     if (summary.state === 'done') throw new LayermillError('RUN_FINISHED', `The run ${id} is done`)
-    if (!isTerminal(summary.state)) throw new LayermillError('RUN_ACTIVE', `The run ${id} is ${summary.state}`)
+    if (!hasEnded(summary.state)) throw new LayermillError('RUN_ACTIVE', `The run ${id} is ${summary.state}`)
     const { cancel: _cancel, paused: _paused, ...data } = job.data
     try {
       await job.remove()
@@ -216,7 +215,7 @@ export class QueueRunService implements RunService {
 
   /** With what this process waits for itself, where that is in a run's way and nobody says more. */
   #told(summary: RunSummary): RunSummary {
-    if (isTerminal(summary.state) || summary.waiting !== undefined) return summary
+    if (hasEnded(summary.state) || summary.waiting !== undefined) return summary
     const waiting = this.environment.trouble?.()
     return waiting === undefined ? summary : { ...summary, waiting }
   }
@@ -255,7 +254,7 @@ export class QueueRunService implements RunService {
     const deadline = performance.now() + endingDeadline
     for (;;) {
       const run = await this.#find(id)
-      if (isTerminal(run.summary.state) || run.job.data.cancel !== true || performance.now() > deadline) return run
+      if (hasEnded(run.summary.state) || run.job.data.cancel !== true || performance.now() > deadline) return run
       await pause(200)
     }
   }

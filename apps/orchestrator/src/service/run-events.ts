@@ -1,5 +1,5 @@
-import type { RunEvent, RunEventOptions, RunSummary } from '@layermill/contracts'
-import { isTerminal } from '../run/states.js'
+import { hasEnded, type RunEvent, type RunEventOptions, type RunSummary } from '@layermill/contracts'
+import { WakeableSleep } from '@layermill/core'
 import type { RunEventHub } from './run-event-hub.js'
 import type { RunJobProgress } from './run-jobs.js'
 
@@ -21,25 +21,17 @@ function isReport(data: unknown): data is RunJobProgress {
 
 /** Waits for a signal of the hub, the listener's leaving, or a while. */
 class Turnstile {
-  #wake: () => void = () => undefined
+  readonly #pause = new WakeableSleep()
   #open = false
 
   signal = (): void => {
     this.#open = true
-    this.#wake()
+    this.#pause.wake()
   }
 
   /** Resolves to false after `milliseconds` without a signal. */
   async wait(milliseconds: number): Promise<boolean> {
-    if (!this.#open) {
-      await new Promise<void>(resolve => {
-        const timer = setTimeout(resolve, milliseconds)
-        this.#wake = () => {
-          clearTimeout(timer)
-          resolve()
-        }
-      })
-    }
+    if (!this.#open) await this.#pause.sleep(milliseconds)
     const woken = this.#open
     this.#open = false
     return woken
@@ -77,13 +69,13 @@ export async function* runEvents(
       changed = false
       report = undefined
       const { summary, progress, training, epochs = [] } = view
-      if (isTerminal(summary.state) && after === endId(summary)) return
+      if (hasEnded(summary.state) && after === endId(summary)) return
       for (const ended of epochs) {
         if (ended.epoch <= epoch) continue
         epoch = ended.epoch
         yield { id: nextId(), event: 'training', data: ended }
       }
-      if (isTerminal(summary.state)) {
+      if (hasEnded(summary.state)) {
         yield { id: endId(summary), event: 'state', data: summary }
         return
       }

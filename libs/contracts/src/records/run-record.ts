@@ -1,11 +1,8 @@
 import { z } from 'zod'
 import { CalibrationReport } from './calibration.js'
 import { parseJsonRecord, serializeJsonRecord } from './json-record.js'
+import { runStates } from './run-state.js'
 import { ExtractSpec, FinetuneSpec, PredictSpec } from '../specs/spec.js'
-
-/** Where a run stands. A run that is `planning` or `running` with nobody at it was interrupted and can be resumed. */
-export const runStates = ['planning', 'running', 'done', 'failed', 'cancelled'] as const
-export type RunState = (typeof runStates)[number]
 
 const triple = z.tuple([z.number(), z.number(), z.number()])
 

@@ -1,4 +1,4 @@
-import type { RunState } from '../records/run-record.js'
+import type { RunState } from '../records/run-state.js'
 import type { RunKind, RunSpec } from '../specs/spec.js'
 import type { QueueJob, QueueJobPage, QueueJobState } from '../api/queue-jobs.js'
 import type { RunPlan } from '../api/plan.js'

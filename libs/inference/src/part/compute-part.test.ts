@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ExtractSpec, manifestPath, parseSpec, type RunRecord } from '@layermill/contracts'
+import { type ExtractSpec, manifestPath, parseSpec, type PartResult, type RunRecord } from '@layermill/contracts'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { getNetwork } from '@layermill/models'
 import {
@@ -9,7 +9,7 @@ import {
 } from '@layermill/storage'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { RunCache } from '../cache/run-cache.js'
-import { computePart, type PartResult } from './compute-part.js'
+import { computePart } from './compute-part.js'
 
 /** PNG files of 3x2 pixels, in one grey each. */
 const png = (end: string): Uint8Array => Buffer.from(`iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAIAAAASFvFNAAAACXBIWXMAAAPoAAAD6AG1e1JrAAAADklEQVQImW${end}`, 'base64')

@@ -1,17 +1,16 @@
-import type { RunRecord } from '@layermill/contracts'
-import { type ComputedBy, type ImageSource, type ManifestRow, readManifest, type Store } from '@layermill/storage'
+import type { ComputedBy, PartResult, RunRecord } from '@layermill/contracts'
+import { type ImageSource, type ManifestRow, readManifest, type Store } from '@layermill/storage'
 import type { RunCache } from '../cache/run-cache.js'
 import type { LoadedModel } from '../model-provider.js'
 import { type BatchRunner, type ComputedImage, computeRows, type FinishedRow } from './compute-rows.js'
 import { FeatureRowsOutput } from './feature-rows.js'
-import { PartOutput, type PartResult, type ResultRows } from './part-output.js'
+import { PartOutput, type ResultRows } from './part-output.js'
 import { type AmongWorkers, PartDoubts } from './doubts.js'
 import { type PoolKind, poolRow } from './pool.js'
 import { PredictionRowsOutput } from './prediction-rows.js'
 import { prepareRows, rowPreparation } from './prepare-rows.js'
 import { checkRange, overflowRule } from './value-range.js'
 
-export type { PartResult } from './part-output.js'
 
 /** Called with the images finished so far, of the part's `total`. */
 export type ReportProgress = (progress: PartResult & { readonly total: number }) => void

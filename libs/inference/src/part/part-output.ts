@@ -1,22 +1,11 @@
-import { commitPath, errorsPath, indexPath, type RunRecord } from '@layermill/contracts'
+import { commitPath, type ComputedBy, errorsPath, indexPath, type PartResult, type RunRecord } from '@layermill/contracts'
 import {
-  type CommitRecord, committedFile, type ComputedBy, countsOf, encodeCommit, encodeErrors, encodeIndex, type ErrorRow, type IndexRow,
+  type CommitRecord, committedFile, countsOf, encodeCommit, encodeErrors, encodeIndex, type ErrorRow, type IndexRow,
   type ManifestRow, readCommit, type Store,
 } from '@layermill/storage'
 import type { CopiedRow, FailedImage, FinishedRow } from './compute-rows.js'
 import { CopiedParts } from './copied-parts.js'
 import { overflowRule } from './value-range.js'
-
-export interface PartResult {
-  readonly images: number
-  readonly failed: number
-  /** Images whose results all came from the cache; only where there is one. */
-  readonly cached?: number
-  /** Values that are NaN or infinite in the files; only where there are some. */
-  readonly overflow?: number
-  /** What computed it. */
-  readonly computedBy?: ComputedBy
-}
 
 export interface OutputFile {
   readonly path: string

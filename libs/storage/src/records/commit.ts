@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { ComputedBy } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { Fields } from './fields.js'
 
@@ -9,16 +10,6 @@ export interface CommittedFile {
   readonly bytes: number
   /** 64 hexadecimal digits. */
   readonly sha256: string
-}
-
-/** What computed a part. Workers of which all four are equal compute the same bits from the same images, at any batch size and number of threads. */
-export interface ComputedBy {
-  readonly engine: string
-  /** Of the runtime below, as `onnxruntime 1.30.0`. */
-  readonly version: string
-  readonly device: string
-  /** The kind of CPU and eight digits of what it computes, as `x64-avx512.994d2455`. */
-  readonly cpu: string
 }
 
 /**

@@ -3,10 +3,10 @@ import { LayermillError } from '@layermill/core'
 import type { FastifyReply } from 'fastify'
 import { z } from 'zod'
 import type { App } from '../app.js'
-import { eventStream, hasEnded } from '../event-stream.js'
+import { eventStream } from '../event-stream.js'
 import type { Metrics } from '../metrics.js'
 import { toProblem } from '../problem.js'
-import { RunEvent, RunId, type RunService } from '@layermill/contracts'
+import { hasEnded, RunEvent, RunId, type RunService } from '@layermill/contracts'
 import { problems } from './problems.js'
 
 export interface EventRouteOptions {

@@ -1,0 +1,21 @@
+/** What computed a part. Workers of which all four are equal compute the same bits from the same images, at any batch size and number of threads. */
+export interface ComputedBy {
+  readonly engine: string
+  /** Of the runtime below, as `onnxruntime 1.30.0`. */
+  readonly version: string
+  readonly device: string
+  /** The kind of CPU and eight digits of what it computes, as `x64-avx512.994d2455`. */
+  readonly cpu: string
+}
+
+/** The return value and the progress of a part's job: a worker reports it, the run's supervisor reads it. */
+export interface PartResult {
+  readonly images: number
+  readonly failed: number
+  /** Images whose results all came from the cache; only where there is one. */
+  readonly cached?: number
+  /** Values that are NaN or infinite in its files; only where there are some. */
+  readonly overflow?: number
+  /** Left out by earlier versions. */
+  readonly computedBy?: ComputedBy
+}
