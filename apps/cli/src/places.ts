@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { RunSpec } from '@layermill/contracts'
-import { layermillHome } from '@layermill/core'
+import { layermillHome, schemeOf } from '@layermill/core'
 import { networkIds } from '@layermill/models'
 
-const hasScheme = (place: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(place)
+const hasScheme = (place: string): boolean => schemeOf(place) !== undefined
 /** A path made absolute; a URL as it is. */
 export const absolutePlace = (place: string, cwd: string): string => (hasScheme(place) ? place : resolve(cwd, place))
 

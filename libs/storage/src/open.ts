@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { LayermillError } from '@layermill/core'
+import { LayermillError, placeSchemeOf } from '@layermill/core'
 import { FileStore } from './files/file-store.js'
 import { TIMEOUTS } from './s3/client.js'
 import { S3Store } from './s3/s3-store.js'
@@ -15,7 +15,7 @@ import type { Store } from './store.js'
  */
 export function openStore(url: string, warn?: (text: string) => void): Store {
   if (url === '') throw new LayermillError('STORE_URL', 'the place of a store is empty; expected a folder or s3://bucket/prefix')
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(url)?.[1]?.toLowerCase()
+  const scheme = placeSchemeOf(url)
   if (scheme === undefined) return new FileStore(resolve(url))
   if (scheme === 'file') return new FileStore(fileURLToPath(url))
   if (scheme === 's3') return new S3Store(url, process.env, TIMEOUTS, warn)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { errorMessage, LayermillError, layermillHome, openFile, type RandomAccess, urlFolder, withLock } from '@layermill/core'
+import { errorMessage, LayermillError, layermillHome, openFile, type RandomAccess, schemeOf, urlFolder, withLock } from '@layermill/core'
 import { getNetwork, parameterShapes } from '@layermill/models'
 import { download } from './fetch/download.js'
 import { publicFetch } from './fetch/public-fetch.js'
@@ -23,8 +23,6 @@ export interface LoadOptions extends FetchOptions {
 
 /** Bytes that a file from a URL may have: several times the largest network in float64. */
 const mostBytes = 4 * 1024 ** 3
-
-const SCHEME = /^([a-z][a-z0-9+.-]*):\/\//i
 
 /** A URL as it may be shown: without credentials, and without the query, which may hold some. */
 function displayUrl(url: string): string {
@@ -84,7 +82,7 @@ export async function loadWeights(network: string | WeightTarget, source: string
   if (source === 'imagenet') return obtainPublished(target, options)
   const random = /^random(?::(.+))?$/.exec(source)
   if (random !== null) return randomWeights(target, random[1] ?? '0')
-  const scheme = SCHEME.exec(source)?.[1]?.toLowerCase()
+  const scheme = schemeOf(source)
   if (scheme === undefined) return readWeights(await openFile(source), target)
   if (scheme === 'file') {
     try {

@@ -1,5 +1,5 @@
 import type { Connection, Table } from '@lancedb/lancedb'
-import { errorMessage, LayermillError } from '@layermill/core'
+import { errorMessage, LayermillError, schemeOf } from '@layermill/core'
 import { groupVectors, streamFeatures } from '@layermill/storage'
 import type { Exported, ExportOptions } from './export-options.js'
 import { lanceSchema, lanceTable, loadLanceClient, type LanceClient, storageOptions } from './lancedb-client.js'
@@ -67,7 +67,7 @@ async function fill(table: Table, client: LanceClient, { set, description, signa
  */
 export async function exportLanceDb(options: ExportOptions, table = tableName(options.set.layer.name)): Promise<Exported> {
   if (!/^[\w.-]{1,200}$/.test(table)) throw new LayermillError('SPEC_INVALID', `--table: got ${JSON.stringify(table)}, expected letters, digits, '_', '-' and '.'`)
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(options.out) && !/^s3:\/\//i.test(options.out)) {
+  if (!['s3', undefined].includes(schemeOf(options.out))) {
     throw new LayermillError('SPEC_INVALID', `--out: got ${JSON.stringify(options.out)}, expected a folder or s3://bucket/prefix`)
   }
   const client = loadLanceClient()

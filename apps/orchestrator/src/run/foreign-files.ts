@@ -1,4 +1,4 @@
-import { errorCode, LayermillError } from '@layermill/core'
+import { errorCode, LayermillError, schemeOf } from '@layermill/core'
 import { RUN_PATH } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
 
@@ -12,7 +12,9 @@ const mostAbove = 6
 /** A file's folders from the nearest up, each with the file's place in it; `s3://bucket` is the last of a bucket's. */
 function foldersAbove(file: string): { folder: string; rest: string }[] {
   const found: { folder: string; rest: string }[] = []
-  const root = /^[a-z][a-z0-9+.-]*:\/\/[^/]*/i.exec(file)?.[0].length ?? 0
+  const scheme = schemeOf(file)
+  const afterHost = scheme === undefined ? 0 : file.indexOf('/', scheme.length + '://'.length)
+  const root = afterHost === -1 ? file.length : afterHost
   for (let end = file.lastIndexOf('/'); end >= root && end >= 0 && found.length < mostAbove; end = file.lastIndexOf('/', end - 1)) {
     found.push({ folder: end === 0 ? '/' : file.slice(0, end), rest: file.slice(end + 1) })
     if (end === 0) break

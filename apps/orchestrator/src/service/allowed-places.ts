@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RunSpec } from '@layermill/contracts'
-import { errorCode, LayermillError } from '@layermill/core'
+import { errorCode, LayermillError, schemeOf } from '@layermill/core'
 import type { SpecCheck } from './guarded.js'
 
 export interface AllowedPlacesOptions {
@@ -14,7 +14,6 @@ export interface AllowedPlacesOptions {
   readonly otherwise: 'any-folder' | 'no-folder'
 }
 
-const schemeOf = (place: string): string | undefined => /^([a-z][a-z0-9+.-]*):\/\//i.exec(place)?.[1]?.toLowerCase()
 const isBelow = (place: string, root: string, separator: string): boolean => place === root || place.startsWith(root.endsWith(separator) ? root : root + separator)
 /** A bucket's place in one form: lower-case scheme, no slash at the end. */
 const bucketPlace = (url: string): string => `s3${url.slice(2).replace(/\/+$/, '')}`

@@ -1,6 +1,6 @@
 import { isAbsolute, posix, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { LayermillError } from '@layermill/core'
+import { LayermillError, placeSchemeOf } from '@layermill/core'
 import { checkKey } from '../keys.js'
 
 /** Where a listed image is. */
@@ -36,7 +36,7 @@ export function keyOfEntry(entry: string, base: ListBase): string {
 }
 
 function uncheckedKey(entry: string, base: ListBase): string {
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(entry)?.[1]?.toLowerCase()
+  const scheme = placeSchemeOf(entry)
   if (scheme === 's3') return `${S3}/${entry.slice('s3://'.length)}`
   if (scheme !== undefined && scheme !== 'file') {
     throw new LayermillError('LIST_INVALID', `${scheme}:// cannot be read; expected a path or s3://bucket/key`)

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { access, constants, stat } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { errorMessage, LayermillError } from '@layermill/core'
+import { errorMessage, LayermillError, placeSchemeOf } from '@layermill/core'
 import { isAbsent } from '../files/file-errors.js'
 import { Bucket } from '../s3/bucket.js'
 import { parseS3Url, s3Client, type SourceAccess } from '../s3/client.js'
@@ -59,7 +59,7 @@ export async function openSource(source: string, options: OpenSourceOptions = {}
 }
 
 async function openAny(source: string, given: ListOptions): Promise<ImageSource> {
-  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(source)?.[1]?.toLowerCase()
+  const scheme = placeSchemeOf(source)
   const environment = accessOfEnvironment()
   const access: SourceAccess = {
     requestPayer: given.access?.requestPayer ?? environment.requestPayer,
