@@ -17,11 +17,15 @@ export async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<v
 /**
  * Lets `write` fill a temporary file beside `path`, then renames it: others see the old file or the whole new one. Its folder is
  * made. When `write` throws, nothing is left behind.
+ *
+ * @param options.mode the new file's permissions, less the process's mask; 0o666 if left out
  */
-export async function writeAtomically(path: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
+export async function writeAtomically(
+  path: string, write: (handle: FileHandle) => Promise<void>, { mode }: { readonly mode?: number } = {},
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`
-  const handle = await open(temporary, 'wx')
+  const handle = await open(temporary, 'wx', mode)
   try {
     try {
       await write(handle)

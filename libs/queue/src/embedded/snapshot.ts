@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { layermillHome, writeAll, writeAtomically } from '@layermill/core'
 
 /** Raise when the way a snapshot is made changes. */
 const recipe = 1
@@ -31,20 +30,11 @@ export function packagedSnapshotPath(): string {
 
 /** Where it is kept when the build made none: `$LAYERMILL_HOME`, default `~/.cache/layermill`. */
 export function cachedSnapshotPath(): string {
-  return join(process.env['LAYERMILL_HOME'] ?? join(homedir(), '.cache', 'layermill'), 'embedded', fileName())
+  return join(layermillHome(), 'embedded', fileName())
 }
 
 /** Whole or not at all: a reader never sees half a snapshot. */
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  const temporary = `${path}.${randomUUID()}`
-  try {
-    await writeFile(temporary, bytes)
-    await rename(temporary, path)
-  } finally {
-    await rm(temporary, { force: true })
-  }
-}
+const writeWhole = (path: string, bytes: Uint8Array): Promise<void> => writeAtomically(path, handle => writeAll(handle, bytes))
 
 /** The migrated database as a tar file: the build's, else the cache's, else made now (seconds of CPU) and cached where that is allowed. */
 export async function loadSnapshot(make: () => Promise<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {

@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { appendFile, open, readFile, rename, rm } from 'node:fs/promises'
-import path from 'node:path'
+import { appendFile, readFile } from 'node:fs/promises'
 import { formatZodError, Scope } from '@layermill/contracts'
-import { errorCode, LayermillError } from '@layermill/core'
+import { errorCode, LayermillError, writeAtomically } from '@layermill/core'
 import { z } from 'zod'
 
 /** One line of a token file. The token itself is nowhere: its 256 random bits need no slow hash. */
@@ -100,19 +99,6 @@ export async function removeToken(file: string, name: string): Promise<boolean> 
   const records = await readTokens(file)
   const kept = records.filter(record => record.name !== name)
   if (kept.length === records.length) return false
-  const draft = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(6).toString('hex')}`)
-  try {
-    const handle = await open(draft, 'wx', 0o600)
-    try {
-      await handle.writeFile(kept.map(record => `${JSON.stringify(record)}\n`).join(''))
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(draft, file)
-  } catch (error) {
-    await rm(draft, { force: true })
-    throw error
-  }
+  await writeAtomically(file, handle => handle.writeFile(kept.map(record => `${JSON.stringify(record)}\n`).join('')), { mode: 0o600 })
   return true
 }
