@@ -68,7 +68,7 @@ it('says what lists below an allowed place may name elsewhere', async () => {
 it('knows of every field whether it names a place', () => {
   const places = ['source', 'out', 'model', 'weights', 'validation', 'register', 'cache']
   const others = [
-    'kind', 'requestPayer', 'noSignRequest', 'onOverflow', 'strict', 'split', 'skipUnlabelled',
+    'kind', 'labels', 'requestPayer', 'noSignRequest', 'onOverflow', 'strict', 'split', 'skipUnlabelled',
     'size', 'resample', 'prepare', 'requireCpu', 'autoOrient', 'device', 'engine', 'maxErrors', 'maxBytes', 'imageTimeout', 'overwrite', 'notify', 'plan', 'partSize', 'batchSize', 'precision', 'retryFailed', 'cacheSize',
     'layers', 'pool', 'dtype', 'format', 'update', 'selfCheck', 'top', 'oversample', 'layer', 'head', 'dropout', 'base', 'batchNorm', 'auxiliary', 'classWeights',
     'labelSmoothing', 'augment', 'augmentCopies', 'optimizer', 'learningRate', 'momentum', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'gradientClip', 'schedule',
