@@ -5,16 +5,23 @@ import { fileURLToPath } from 'node:url'
 
 /** Parts of the project that a decision may belong to. */
 const areas = [
-  'workspace', 'tests', 'command line', 'weights', 'preparation', 'storage', 'sources', 'results', 'cache', 'queue', 'specs', 'engines', 'inference',
-  'training', 'training speed', 'runs', 'fleet', 'schedules', 'notifications', 'registry', 'http', 'dashboard', 'operations', 'safety',
+  'workspace', 'tests', 'command line', 'weights', 'preparation', 'storage', 'sources', 'results', 'cache', 'queue', 'specs', 'engines',
+  'inference', 'training', 'training speed', 'runs', 'fleet', 'schedules', 'notifications', 'registry', 'http', 'dashboard', 'operations',
+  'safety',
 ]
-const form = /^# (?<number>\d{4}): (?<title>.+)\n\nArea: (?<area>[a-z ]+)\. Status: (?<status>in force|superseded by \d{4})\. Date: (?<date>\d{4}-\d{2}-\d{2})\. Files: (?<files>`.+`)\.\n\n/
+const titleForm = '# (?<number>\\d{4}): (?<title>.+)'
+const headerForm = [
+  'Area: (?<area>[a-z ]+)', 'Status: (?<status>in force|superseded by \\d{4})',
+  'Date: (?<date>\\d{4}-\\d{2}-\\d{2})', 'Files: (?<files>`.+`)',
+].join('\\. ') + '\\.'
+const form = new RegExp(`^${titleForm}\n\n${headerForm}\n\n`)
 
 /** @param {string} name of the file @param {string} text */
 export function parseDecision(name, text) {
   const fields = form.exec(text)?.groups
   if (fields === undefined) {
-    throw new Error(`${name} does not begin with "# NNNN: Title", an empty line and "Area: ... Status: in force. Date: YYYY-MM-DD. Files: \`...\`."`)
+    const wanted = '"# NNNN: Title", an empty line and "Area: ... Status: in force. Date: YYYY-MM-DD. Files: `...`."'
+    throw new Error(`${name} does not begin with ${wanted}`)
   }
   const { number, title, area, status, date } = fields
   if (!name.startsWith(`${number}-`)) throw new Error(`${name} has the number ${number} in its title`)
@@ -31,14 +38,17 @@ export function readDecisions(root) {
 
 /** @param {ReturnType<typeof readDecisions>} decisions */
 export function decisionIndex(decisions) {
-  const rows = decisions.map(({ name, number, title, area, status, date, files }) =>
-    `| [${number}](${name}) | ${title.replaceAll('|', '\\|')} | ${area} | ${status} | ${date} | ${files.map(file => `\`${file}\``).join(' ')} |`)
+  const rows = decisions.map(({ name, number, title, area, status, date, files }) => {
+    const cells = [`[${number}](${name})`, title.replaceAll('|', '\\|'), area, status, date, files.map(file => `\`${file}\``).join(' ')]
+    return `| ${cells.join(' | ')} |`
+  })
   return [
     '# Decisions',
     '',
-    'Written by `node scripts/decisions.mjs` from the pages; a test compares. A page begins with its number and title, then a line with area, status (in force, or',
-    'superseded by another page), date, and the files or folders that it governs. Question, Options, Choice and Consequence follow, in a page or less, with',
-    'numbers where something was measured. A page is not rewritten when a choice changes: a new page says why, and the old one becomes superseded.',
+    'Written by `node scripts/decisions.mjs` from the pages; a test compares. A page begins with its number and title, then a line with',
+    'area, status (in force, or superseded by another page), date, and the files or folders that it governs. Question, Options, Choice and',
+    'Consequence follow, in a page or less, with numbers where something was measured. A page is not rewritten when a choice changes: a',
+    'new page says why, and the old one becomes superseded.',
     '',
     `Areas: ${areas.join(', ')}.`,
     '',
