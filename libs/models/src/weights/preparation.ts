@@ -1,15 +1,12 @@
-import { readFile, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
 import { LayermillError } from '../errors.js'
 import type { Network, Size2 } from '../graph.js'
 import { namedPreparation, type WeightsPreparation } from '../preparations/named.js'
 import { preparationFrom, timmConfig } from '../preparations/schema.js'
+import { configBeside } from './beside.js'
 import { METADATA } from './metadata.js'
 import type { TensorFile, WeightOrigin } from './types.js'
 
 type Target = Pick<Network, 'architecture' | 'family'>
-
-const mostConfigBytes = 1 << 20
 
 function sizeFrom(value: unknown): Size2 | undefined {
   if (!Array.isArray(value) || value.length !== 2) return undefined
@@ -37,17 +34,9 @@ function fromMetadata(file: TensorFile, network: Target): WeightsPreparation | u
 }
 
 /** timm's `config.json` beside the weights, as `save_pretrained` and the hub have it. */
-async function fromTimm({ path }: TensorFile, { architecture }: Target): Promise<WeightsPreparation | undefined> {
-  if (path === undefined || basename(path) !== 'model.safetensors') return undefined
-  const beside = join(dirname(path), 'config.json')
-  const { size = mostConfigBytes } = (await stat(beside).catch(() => undefined)) ?? {}
-  if (size >= mostConfigBytes) return undefined
-  try {
-    const config = timmConfig(JSON.parse(await readFile(beside, 'utf8')), architecture)
-    return config && { ...config, from: 'config.json' }
-  } catch {
-    return undefined
-  }
+async function fromTimm(file: TensorFile, { architecture }: Target): Promise<WeightsPreparation | undefined> {
+  const config = timmConfig(await configBeside(file), architecture)
+  return config && { ...config, from: 'config.json' }
 }
 
 /** The preparation of each origin's weights; random ones have that of their family. */
