@@ -220,6 +220,9 @@ describe('Keras', () => {
     expect(kerasFacts(model(base, layer('GlobalMaxPooling2D'), layer('Dense', 'softmax')))).toEqual({ otherHead: 'it has GlobalMaxPooling2D' })
     expect(kerasFacts(model(base, layer('GlobalAveragePooling2D'), layer('Dense', { class_name: 'function', config: 'sigmoid' })))).toEqual({ scoresOnly: true })
     expect(kerasFacts(model(layer('Rescaling'), base)).notes?.join()).toContain('Rescaling')
+    // `preprocess_input` within a model: of other networks, and the one that images are prepared by anyway.
+    expect(kerasFacts(model(layer('TrueDivide'), layer('Subtract'), base)).notes?.join()).toContain('TrueDivide, Subtract')
+    expect(kerasFacts(model(layer('GetItem'), layer('Stack'), layer('Add'), base))).toEqual({})
     expect(kerasFacts('{"config": ')).toEqual({})
   })
 
