@@ -1,5 +1,6 @@
 import { elementCount, errorMessage, formatShape, LayermillError, type Tensor } from '@layermill/core'
 import type { GraphVariant, Network } from '@layermill/models'
+import { factsBeside } from './beside.js'
 import { classNamesOf } from './class-names.js'
 import { IdentityHash } from './identity.js'
 import { initialiseParameter } from './initialise.js'
@@ -8,6 +9,7 @@ import { metadataOrigin, metadataVariant, METADATA } from './metadata.js'
 import { findEnd, type NetworkEnd, scoresOf, shapesWithEnd } from './end.js'
 import type { NameRule, NameScheme } from './names/scheme.js'
 import { type FileView, viewFile } from './names/view.js'
+import { relativeOf } from './relatives.js'
 import { weightsPreparation } from './preparation.js'
 import type { TensorEntry, TensorFile, WeightSet } from './types.js'
 
@@ -89,8 +91,11 @@ function checkPlan(plan: Plan, file: TensorFile, scheme: NameScheme, network: Ta
     ...nameSome('of another shape', plan.misshapen),
   ]
   if (problems.length === 0) return
+  const relative = relativeOf(file)
   throw new LayermillError('WEIGHTS_MISMATCH', `${file.name} (${scheme.title} names) does not fit ${network.id}: ${problems.join('; ')}`, {
-    hint: 'check that --model is the network the file was made for; another number of classes or no classifier at all is fine, the layers before it must be there',
+    hint: relative === undefined
+      ? 'check that --model is the network the file was made for; another number of classes or no classifier at all is fine, the layers before it must be there'
+      : `it looks like ${relative}, which none of the networks here is`,
   })
 }
 
@@ -162,7 +167,8 @@ export interface WeightsPlan {
  * @throws LayermillError `WEIGHTS_MISMATCH` naming tensors and shapes; `WEIGHTS_FORMAT`.
  */
 export async function planWeights(opened: TensorFile, network: TargetNetwork, published: Shapes): Promise<WeightsPlan> {
-  const view = viewFile(opened, network)
+  const beside = await factsBeside(opened)
+  const view = viewFile(beside === undefined ? opened : { ...opened, model: { ...opened.model, ...beside } }, network)
   const { scheme } = view
   checkFamily(opened, scheme, network)
   const recorded = metadataVariant(opened)

@@ -1,9 +1,7 @@
-import { readFile, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { configBeside } from './beside.js'
 import { METADATA } from './metadata.js'
 import type { TensorFile } from './types.js'
 
-const MAX_CONFIG_BYTES = 4 * 1024 * 1024
 const MAX_NAME = 200
 /** Texts in which files carry names of classes. */
 const KEYS = [METADATA.labels, 'labels', 'classes', 'class_names', 'id2label', 'label_names']
@@ -32,13 +30,10 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The `config.json` that transformers and timm write beside `model.safetensors`. */
-async function besideFile({ path }: TensorFile): Promise<string[] | undefined> {
-  if (path === undefined || basename(path) !== 'model.safetensors') return undefined
-  const config = join(dirname(path), 'config.json')
-  const { size = MAX_CONFIG_BYTES } = (await stat(config).catch(() => undefined)) ?? {}
-  const value = size >= MAX_CONFIG_BYTES ? undefined : parsed(await readFile(config, 'utf8').catch(() => ''))
-  if (!isObject(value)) return undefined
+/** Names of transformers (`id2label`) or timm (`label_names`) beside the file. */
+async function besideFile(file: TensorFile): Promise<string[] | undefined> {
+  const value = await configBeside(file)
+  if (value === undefined) return undefined
   const names = classNamesFrom(value['id2label']) ?? classNamesFrom(value['label_names'])
   // What transformers writes where nobody gave names.
   return names?.every((name, i) => name === `LABEL_${i}`) === true ? undefined : names

@@ -133,6 +133,16 @@ describe('torch', () => {
     expect((await plan('resnet50.tv', without(norm, /^fc\.(weight|bias)/), 'safetensors')).facts.variant).toEqual({ without: ['fc6'] })
   })
 
+  it('takes a classifier without bias, but no matrix of another name', async () => {
+    const bare = without(resnet, /^fc\./, { 'fc.weight': [6, 2048] })
+    const { facts, plan: found } = await plan('resnet50.tv', prefixed(bare, 'net.'), 'safetensors')
+    expect(facts).toMatchObject({ variant: { classes: 6 }, notes: ['fc6 has no bias in the file'] })
+    expect([...found.absent]).toEqual([['fc6/b', 'zero']])
+    const centres = prefixed(without(resnet, /^fc\./), 'backbone.', { 'centres.weight': [6, 2048] })
+    expect((await plan('resnet50.tv', centres, 'safetensors')).facts.variant).toEqual({ without: ['fc6'] })
+    await expect(plan('resnet50.tv', without(resnet, /^bn1\.bias/), 'safetensors')).rejects.toMatchObject({ message: /1 missing \(bn1\.bias/ })
+  })
+
   it('gives a single score no probabilities', async () => {
     const { facts } = await plan('resnet50.tv', { ...resnet, 'fc.weight': [1, 2048], 'fc.bias': [1] }, 'safetensors')
     expect(facts.variant).toEqual({ classes: 1, without: ['prob'] })
@@ -159,6 +169,18 @@ describe('torch', () => {
   })
 })
 
+describe('relatives of the networks', () => {
+  it.each([
+    ['vgg16.tv', 'safetensors', { 'features.0.weight': [64, 3, 3, 3], 'features.1.running_mean': [64] }, /VGG with batch norms \(vgg16_bn/],
+    ['resnet50.tv', 'safetensors', { 'layer1.0.conv1.weight': [64, 64, 3, 3], 'layer1.0.conv2.weight': [64, 64, 3, 3], 'bn1.running_mean': [64] }, /resnet18, resnet34/],
+    ['resnet50.tv', 'safetensors', { 'layer1.0.conv2.weight': [128, 4, 3, 3], 'layer1.0.conv3.weight': [256, 128, 1, 1], 'bn1.running_mean': [64] }, /ResNeXt/],
+    ['resnet50.tv', 'safetensors', { 'layer1.0.conv2.weight': [64, 64, 3, 3], 'layer1.0.conv3.weight': [256, 64, 1, 1] }, /another normalisation/],
+    ['resnet50', 'keras', { 'conv2_block1_preact_bn/gamma': [64] }, /ResNetV2/],
+  ] as const)('are named: %s, %s, %j', async (id, format, shapes, hint) => {
+    await expect(plan(id, shapes, format)).rejects.toMatchObject({ code: 'WEIGHTS_MISMATCH', hint })
+  })
+})
+
 describe('Keras', () => {
   const resnet = shapesOf('resnet50', kerasNames)
 
@@ -179,6 +201,15 @@ describe('Keras', () => {
     expect((await plan('resnet50', plain, 'keras', { scoresOnly: true })).facts.variant).toMatchObject({ classes: 3, without: ['prob'] })
   })
 
+  it('takes a Dense without bias, whatever it is called', async () => {
+    const body = without(resnet, /^probs/)
+    for (const layer of ['predictions', 'dense_3']) {
+      const { facts, plan: found } = await plan('resnet50', { ...body, [`${layer}/kernel`]: [2048, 3] }, 'keras')
+      expect(facts.variant).toMatchObject({ classes: 3 })
+      expect(found.absent.get('fc6/b')).toBe('zero')
+    }
+  })
+
   it('tells from the description what is in front of the network and behind it', () => {
     const layer = (type: string, activation?: unknown): unknown => ({ class_name: type, config: { name: type, ...(activation === undefined ? {} : { activation }) } })
     const model = (...layers: unknown[]): string => JSON.stringify({ class_name: 'Functional', config: { layers } })
@@ -187,6 +218,9 @@ describe('Keras', () => {
     expect(kerasFacts(model(base, layer('GlobalMaxPooling2D'), layer('Dense', 'softmax')))).toEqual({ otherHead: 'it has GlobalMaxPooling2D' })
     expect(kerasFacts(model(base, layer('GlobalAveragePooling2D'), layer('Dense', { class_name: 'function', config: 'sigmoid' })))).toEqual({ scoresOnly: true })
     expect(kerasFacts(model(layer('Rescaling'), base)).notes?.join()).toContain('Rescaling')
+    // `preprocess_input` within a model: of other networks, and the one that images are prepared by anyway.
+    expect(kerasFacts(model(layer('TrueDivide'), layer('Subtract'), base)).notes?.join()).toContain('TrueDivide, Subtract')
+    expect(kerasFacts(model(layer('GetItem'), layer('Stack'), layer('Add'), base))).toEqual({})
     expect(kerasFacts('{"config": ')).toEqual({})
   })
 

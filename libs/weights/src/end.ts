@@ -55,7 +55,7 @@ function groupsOf(names: readonly string[]): Leftover[] {
   return [...groups].map(([module, own]) => ({
     module,
     names: own,
-    weight: own.length === 2 ? own.find(name => WEIGHT.test(name)) : undefined,
+    weight: own.length <= 2 ? own.find(name => WEIGHT.test(name)) : undefined,
     bias: own.length === 2 ? own.find(name => BIAS.test(name)) : undefined,
   }))
 }
@@ -116,8 +116,19 @@ class EndFinder {
     const alike = this.leftover.filter(({ module }) => module.startsWith(own) || module.startsWith(`${own.split('/')[0]}/`))
     const candidates = alike.length > 0 || named ? alike : this.leftover
     const [candidate] = candidates
-    if (candidates.length !== 1 || candidate?.weight === undefined || candidate.bias === undefined) return undefined
+    if (candidates.length !== 1 || candidate?.weight === undefined || (candidate.bias === undefined && !this.mayLackBias(candidate))) return undefined
     return this.scores(link, this.layoutOf(link, candidate.weight), this.entry(candidate.weight)!.shape) === undefined ? undefined : candidate
+  }
+
+  /** A matrix alone is a linear layer without bias where Keras calls it a kernel; elsewhere it may as well be class centres or a bank of features. */
+  private mayLackBias({ names }: Leftover): boolean {
+    return names.length === 1 && this.view.scheme.id === 'keras'
+  }
+
+  /** Zeros for the bias of a classifier that the file has without one. */
+  private withoutBias(link: string): void {
+    this.rules.set(`${link}/b`, { source: this.rule(`${link}/b`)?.source ?? `${link}/b`, whenAbsent: 'zero' })
+    this.notes.push(`${link} has no bias in the file`)
   }
 
   private layoutOf(link: string, weight: string): Layout {
@@ -130,9 +141,10 @@ class EndFinder {
     const layout = this.layoutOf(link, weight!)
     const count = this.scores(link, layout, this.entry(weight!)!.shape)!
     this.rules.set(`${link}/W`, { source: weight!, layout })
-    this.rules.set(`${link}/b`, { source: bias! })
+    if (bias !== undefined) this.rules.set(`${link}/b`, { source: bias })
     this.leftover = this.leftover.filter(group => group.names !== names)
     this.notes.push(`${link} is ${module} of the file, with ${count} ${count === 1 ? 'score' : 'scores'}`)
+    if (bias === undefined) this.withoutBias(link)
     return count
   }
 
@@ -156,8 +168,9 @@ class EndFinder {
       const last = i === chain.length - 1
       const state = this.state(link, last)
       if (state.kind === 'own') {
-        if (last) return state.count
-        continue
+        if (!last) continue
+        if (this.lacksBias(link)) this.withoutBias(link)
+        return state.count
       }
       if (last && state.kind === 'absent') {
         const successor = this.successor(link, false)
@@ -173,6 +186,13 @@ class EndFinder {
   /** Whether a layer that is left over takes what the classifier takes: then the file's own classifier is behind it. */
   private hasHiddenLayer(link: string): boolean {
     return this.leftover.some(({ weight }) => weight !== undefined && this.scores(link, this.layoutOf(link, weight), this.entry(weight)!.shape) !== undefined)
+  }
+
+  /** Whether the file has the classifier's weight alone; a `.caffemodel` that was cut off may look so. */
+  private lacksBias(link: string): boolean {
+    const [weight, bias] = ['W', 'b'].map(kind => this.rule(`${link}/${kind}`)?.source)
+    if (this.view.file.format === 'caffemodel' || weight === undefined || bias === undefined) return false
+    return this.entry(weight) !== undefined && this.entry(bias) === undefined
   }
 
   /** Whether the file itself says that its end is no plain classifier behind mean pooling. */

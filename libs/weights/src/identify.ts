@@ -2,6 +2,7 @@ import { LayermillError, openFile } from '@layermill/core'
 import { getNetwork, type GraphVariant, networkIds, parameterShapes } from '@layermill/models'
 import { planWeights } from './assemble.js'
 import { openTensorFile } from './readers/detect.js'
+import { relativeOf } from './relatives.js'
 import type { TensorFile, WeightFormat, WeightOrigin } from './types.js'
 
 /** What a file of weights is. */
@@ -21,8 +22,9 @@ function closest(file: TensorFile, errors: readonly LayermillError[]): Layermill
   const missing = (error: LayermillError): number => Number(/(\d+) missing/.exec(error.message)?.[1] ?? 0)
   const fitting = errors.filter(({ message }) => message.includes('does not fit'))
   const [best] = fitting.toSorted((a, b) => missing(a) - missing(b))
+  const relative = relativeOf(file)
   return new LayermillError('WEIGHTS_MISMATCH', `${file.name} fits none of the networks; closest: ${(best ?? errors[0])?.message ?? 'none'}`, {
-    hint: `expected weights of ${networkIds.join(', ')}; \`layermill models NAME\` lists the layers of one`,
+    hint: `${relative === undefined ? '' : `it looks like ${relative}; `}expected weights of ${networkIds.join(', ')}; \`layermill models NAME\` lists the layers of one`,
     cause: best,
   })
 }

@@ -99,6 +99,39 @@ describe('how images are prepared for weights', () => {
     }
   })
 
+  describe('a config.json beside the file', () => {
+    const timm = (more: object): object => ({ architecture: 'resnet50', pretrained_cfg: {}, ...more })
+    const beside = async (config: object): Promise<WeightSet> => {
+      const path = await torchFile('model.safetensors')
+      await writeFile(join(folder, 'config.json'), JSON.stringify(config))
+      return read(path, 'resnet50.tv', torchvisionShapes)
+    }
+
+    it.each([
+      [timm({ architecture: 'resnetaa50' }), /is a resnetaa50/],
+      [timm({ architecture: 'resnetblur50' }), /is a resnetblur50/],
+      [timm({ model_args: { output_stride: 8 } }), /another output_stride/],
+      [{ model_type: 'resnet', downsample_in_bottleneck: true }, /downsample_in_bottleneck/],
+      [{ model_type: 'resnet', downsample_in_first_stage: true }, /downsample_in_first_stage/],
+      [{ model_type: 'resnet', hidden_act: 'gelu' }, /gelu in place of relu/],
+    ])('that tells of another network with the same tensors refuses it: %j', async (config, message) => {
+      await expect(beside(config)).rejects.toMatchObject({ code: 'WEIGHTS_MISMATCH', message, hint: expect.stringContaining('config.json') as unknown })
+    })
+
+    it.each([
+      timm({}), timm({ architecture: 'tv_resnet50' }), timm({ global_pool: 'avg', model_args: { output_stride: 32, drop_rate: 0.1, act_layer: null } }),
+      { model_type: 'resnet', downsample_in_bottleneck: false, hidden_act: 'relu' }, { model_type: 'bit', hidden_act: 'gelu' },
+    ])('that tells of this network takes it: %j', async config => {
+      expect((await beside(config)).variant).toEqual({})
+    })
+
+    it('that tells of another pooling leaves the head out, and says so', async () => {
+      const { variant, notes } = await beside(timm({ global_pool: 'max' }))
+      expect(variant).toEqual({ without: ['fc6'] })
+      expect(notes?.join()).toContain("it pools by 'max', not by the mean (config.json)")
+    })
+  })
+
   it('is refused where a file names one that is none', async () => {
     const tensors = fabricate(SMALL.resnet50)
     const write = async (name: string, text: string): Promise<string> => {

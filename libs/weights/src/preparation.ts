@@ -1,13 +1,10 @@
-import { readFile, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
 import { LayermillError } from '@layermill/core'
 import { namedPreparation, type Network, preparationFrom, type Size2, timmConfig, type WeightsPreparation } from '@layermill/models'
+import { configBeside } from './beside.js'
 import { METADATA } from './metadata.js'
 import type { TensorFile, WeightOrigin } from './types.js'
 
 type Target = Pick<Network, 'architecture' | 'family'>
-
-const mostConfigBytes = 1 << 20
 
 function sizeFrom(value: unknown): Size2 | undefined {
   if (!Array.isArray(value) || value.length !== 2) return undefined
@@ -35,17 +32,9 @@ function fromMetadata(file: TensorFile, network: Target): WeightsPreparation | u
 }
 
 /** timm's `config.json` beside the weights, as `save_pretrained` and the hub have it. */
-async function fromTimm({ path }: TensorFile, { architecture }: Target): Promise<WeightsPreparation | undefined> {
-  if (path === undefined || basename(path) !== 'model.safetensors') return undefined
-  const beside = join(dirname(path), 'config.json')
-  const { size = mostConfigBytes } = (await stat(beside).catch(() => undefined)) ?? {}
-  if (size >= mostConfigBytes) return undefined
-  try {
-    const config = timmConfig(JSON.parse(await readFile(beside, 'utf8')), architecture)
-    return config && { ...config, from: 'config.json' }
-  } catch {
-    return undefined
-  }
+async function fromTimm(file: TensorFile, { architecture }: Target): Promise<WeightsPreparation | undefined> {
+  const config = timmConfig(await configBeside(file), architecture)
+  return config && { ...config, from: 'config.json' }
 }
 
 /** The preparation of each origin's weights; random ones have that of their family. */

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { createBrotliDecompress } from 'node:zlib'
+import { crc32, createBrotliDecompress } from 'node:zlib'
 import { openEngine, type Engine } from '@layermill/engines'
 import type { Tensor } from '@layermill/core'
 import { getNetwork } from '@layermill/models'
@@ -20,8 +20,24 @@ interface Summary {
 const values = JSON.parse(readFileSync(new URL('./files/values.json', import.meta.url), 'utf8')) as Record<string, Record<string, Summary>>
 
 /** Largest difference, in units of the layer's largest value. */
-const tolerance = 1e-4
+const tolerance = 1e-5
+/** Scores of three to eleven classes, each a sum of 2,048 terms that cancel each other. */
+const ofScores: Readonly<Record<string, number>> = { 'keras-whole.h5 prob': 4e-5, 'transformers.safetensors fc6': 3e-5 }
 const side = 64
+/** Files that hold the tensors of another one, but for the classifier: what is computed with that one holds for them. */
+const sameTensors: Readonly<Record<string, string>> = {
+  'keras-base.weights.h5': 'keras-nested.keras',
+  'keras-unnamed.weights.h5': 'keras-nested.keras',
+  'torch-children.safetensors': 'torchvision-parallel.safetensors',
+  'transformers-base.safetensors': 'transformers.safetensors',
+}
+/** By file: the checksum of each tensor's data. */
+const checksums = new Map<string, Readonly<Record<string, number>>>()
+
+function checksumsOf({ tensors }: WeightSet): Record<string, number> {
+  const bodies = [...tensors].filter(([parameter]) => !parameter.startsWith('fc6/'))
+  return Object.fromEntries(bodies.map(([parameter, { data }]) => [parameter, crc32(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))]))
+}
 
 let folder = ''
 let engine: Engine
@@ -38,6 +54,13 @@ async function unpacked(name: string): Promise<string> {
   const path = join(folder, name)
   await pipeline(createReadStream(new URL(`./files/${name}.br`, import.meta.url)), createBrotliDecompress(), createWriteStream(path))
   return path
+}
+
+async function loaded(id: string, name: string): Promise<WeightSet> {
+  const path = await unpacked(name)
+  const weights = await loadWeights(id, path)
+  await rm(path)
+  return weights
 }
 
 /** The input that the script gives to the other libraries. */
@@ -57,7 +80,9 @@ async function expectComputed(id: string, name: string, weights: WeightSet): Pro
   const extractor = await engine.extractor(getNetwork(id, weights.variant), weights.tensors, layers, { inputSize: [side, side] })
   const actual = await extractor.run(picture())
   await extractor.release()
-  for (const layer of layers) expect(difference(expected[layer]!, actual.get(layer)!), layer).toBeLessThanOrEqual(tolerance)
+  for (const layer of layers) {
+    expect(difference(expected[layer]!, actual.get(layer)!), layer).toBeLessThanOrEqual(ofScores[`${name} ${layer}`] ?? tolerance)
+  }
 }
 
 const kerasVariant = { batchNormEpsilon: 1.001e-5, stemPool: 'padded' }
@@ -80,14 +105,16 @@ const cases = [
 // Files of 100 MB are unpacked and read, on machines that may be busy.
 describe('files of other libraries', { timeout: 180_000 }, () => {
   it.each(cases)('%s as %s', async (name, id, origin, variant, note) => {
-    const path = await unpacked(name)
-    const weights = await loadWeights(id, path)
-    await rm(path)
+    const weights = await loaded(id, name)
     expect(weights).toMatchObject({ origin, variant })
     expect(weights.variant).toEqual(variant)
     if (note === undefined) expect(weights.notes).toBeUndefined()
     else expect(weights.notes?.join('\n')).toMatch(note)
-    await expectComputed(id, name, weights)
+    checksums.set(name, checksumsOf(weights))
+    const computed = sameTensors[name]
+    if (computed === undefined) return expectComputed(id, name, weights)
+    expect(checksums.get(name)).toEqual(checksums.get(computed) ?? checksumsOf(await loaded(id, computed)))
+    for (const layer of Object.keys(values[name]!)) expect(values[name]![layer]).toEqual(values[computed]![layer])
   })
 
   it('has the values of each', () => {

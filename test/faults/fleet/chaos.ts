@@ -1,10 +1,18 @@
+import { execFile } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { CliOptions, CliProcess } from '../../helpers/cli.js'
 import type { Fleet } from '../../helpers/fleet.js'
 
-export const processFaults = ['kill worker', 'kill orchestrator', 'kill redis', 'freeze worker', 'freeze orchestrator', 'fail over redis', 'refuse writes'] as const
+export const processFaults = ['kill worker', 'kill orchestrator', 'kill redis', 'freeze worker', 'freeze orchestrator', 'fail over redis', 'refuse writes', 'unmount source', 'unmount output', 'newer job'] as const
 export type ProcessFault = (typeof processFaults)[number]
 type RedisFault = Extract<ProcessFault, 'kill redis' | 'fail over redis' | 'refuse writes'>
+type MountFault = Extract<ProcessFault, 'unmount source' | 'unmount output'>
+
+const execute = promisify(execFile)
+
+/** Whether this machine lets a process have file systems of its own, which unmounted places need. */
+export const canMount = (): Promise<boolean> => execute('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).then(() => true, () => false)
 
 /** Locks run out after this many seconds in these tests; what is frozen is so for longer. */
 export const lockSeconds = 2
@@ -18,6 +26,12 @@ export interface ChaosOptions {
   /** How many of each fault. */
   readonly faults: Readonly<Partial<Record<ProcessFault, number>>>
   readonly cli?: CliOptions
+  /** Of workers, beside `cli`. */
+  readonly workerCli?: CliOptions
+  /** Folders that are taken away from one worker for a while: an empty file system lies in their place. */
+  readonly places?: { readonly source: string; readonly output: string }
+  /** Queues a job as a newer version might write it. */
+  readonly newerJob?: () => Promise<void>
 }
 
 interface Slot {
@@ -28,7 +42,7 @@ interface Slot {
 
 /** A fleet whose processes die, freeze and come back. */
 export class Chaos {
-  readonly struck: Record<ProcessFault, number> = { 'kill worker': 0, 'kill orchestrator': 0, 'kill redis': 0, 'freeze worker': 0, 'freeze orchestrator': 0, 'fail over redis': 0, 'refuse writes': 0 }
+  readonly struck: Record<ProcessFault, number> = { 'kill worker': 0, 'kill orchestrator': 0, 'kill redis': 0, 'freeze worker': 0, 'freeze orchestrator': 0, 'fail over redis': 0, 'refuse writes': 0, 'unmount source': 0, 'unmount output': 0, 'newer job': 0 }
   readonly #workers: Slot[] = []
   readonly #orchestrators: Slot[] = []
   readonly #under: Promise<void>[] = []
@@ -61,7 +75,15 @@ export class Chaos {
     const fault = this.#plan.shift()
     if (fault === undefined) return
     if (fault === 'kill redis' || fault === 'fail over redis' || fault === 'refuse writes') this.#background(() => this.#onRedis(fault))
+    else if (fault === 'newer job') this.#background(() => this.#queueNewerJob())
     else this.#onProcess(fault)
+  }
+
+  async #queueNewerJob(): Promise<void> {
+    // Redis may be away just then: this one comes later.
+    const queued = await this.options.newerJob?.().then(() => true, () => false)
+    if (queued === true) this.struck['newer job'] += 1
+    else this.#plan.push('newer job')
   }
 
   /** Waits until everything is back. */
@@ -69,8 +91,8 @@ export class Chaos {
     while (this.#under.length > 0) await Promise.all(this.#under.splice(0))
   }
 
-  #onProcess(fault: Exclude<ProcessFault, RedisFault>): void {
-    const slots = fault.endsWith('worker') ? this.#workers : this.#orchestrators
+  #onProcess(fault: Exclude<ProcessFault, RedisFault | 'newer job'>): void {
+    const slots = fault.endsWith('worker') || fault.startsWith('unmount') ? this.#workers : this.#orchestrators
     const free = slots.filter(slot => !slot.busy)
     const slot = free[Math.floor(this.options.random() * free.length)]
     if (slot === undefined) {
@@ -81,7 +103,8 @@ export class Chaos {
     slot.busy = true
     this.struck[fault] += 1
     this.#background(async () => {
-      await (fault.startsWith('kill') ? this.#replace(slot, fault) : this.#freeze(slot))
+      if (fault === 'unmount source' || fault === 'unmount output') await this.#unmount(slot, fault)
+      else await (fault.startsWith('kill') ? this.#replace(slot, fault) : this.#freeze(slot))
       slot.busy = false
     })
   }
@@ -91,6 +114,17 @@ export class Chaos {
     const fresh = fault === 'kill worker' ? await this.#worker() : await this.#serve()
     slot.process = fresh.process
     slot.url = fresh.url
+  }
+
+  /** The worker goes on, and finds an empty folder where the images or the run's place were. */
+  async #unmount({ process }: Slot, fault: MountFault): Promise<void> {
+    const { places } = this.options
+    if (places === undefined) throw new Error(`${fault} without places`)
+    const place = fault === 'unmount source' ? places.source : places.output
+    const inside = ['-t', String(process.child.pid), '-m']
+    await execute('nsenter', [...inside, 'mount', '-t', 'tmpfs', 'tmpfs', place])
+    await pause(2000)
+    await execute('nsenter', [...inside, 'umount', '-l', place])
   }
 
   async #freeze({ process }: Slot): Promise<void> {
@@ -137,7 +171,11 @@ export class Chaos {
   }
 
   async #worker(): Promise<Slot> {
-    return { process: await this.options.fleet.worker(['--lock-duration', String(lockSeconds)], this.options.cli), busy: false }
+    const { cli, workerCli, places } = this.options
+    // A mount namespace of its own, so that what is taken from it is taken from nobody else.
+    const shell = places === undefined ? {} : { shell: 'exec unshare -m "$@"' }
+    const process = await this.options.fleet.worker(['--lock-duration', String(lockSeconds)], { ...cli, ...workerCli, ...shell, env: { ...cli?.env, ...workerCli?.env } })
+    return { process, busy: false }
   }
 
   async #serve(): Promise<Slot> {

@@ -1,6 +1,8 @@
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { queueNames } from '@layermill/contracts'
+import { openBroker } from '@layermill/queue'
 import { afterAll, describe, expect, it } from 'vitest'
 import { runCli, smallRun } from '../../helpers/cli.js'
 import { Fleet, succeeded } from '../../helpers/fleet.js'
@@ -8,7 +10,7 @@ import { testFolder } from '../../helpers/folders.js'
 import { seededRandom, writeImages } from '../../helpers/images.js'
 import { commitFaults, fileHashes, readErrors, readIndex, readRun } from '../../helpers/results.js'
 import { namesIn } from '../../helpers/watch.js'
-import { Chaos, submit, total } from './chaos.js'
+import { canMount, Chaos, type ProcessFault, submit, total } from './chaos.js'
 
 const folder = testFolder('fleet-processes')
 const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))
@@ -19,11 +21,16 @@ const images = Math.round(5000 * scale)
 const density = Number(process.env['LAYERMILL_CAMPAIGN_FAULTS'] ?? 1)
 const partSize = 16
 const parts = Math.ceil(images / partSize)
-const faults = scaled({ 'kill worker': 22, 'kill orchestrator': 8, 'kill redis': 12, 'freeze worker': 34, 'freeze orchestrator': 14, 'fail over redis': 12, 'refuse writes': 12 })
+const mountable = await canMount()
+const faults = scaled({
+  'kill worker': 20, 'kill orchestrator': 7, 'kill redis': 9, 'freeze worker': 22, 'freeze orchestrator': 10, 'fail over redis': 10, 'refuse writes': 10, 'newer job': 4,
+  // Left out where a process cannot have file systems of its own.
+  ...(mountable ? { 'unmount source': 12, 'unmount output': 10 } : {}),
+})
 let fleet: Fleet | undefined
 
-function scaled<Name extends string>(counts: Record<Name, number>): Record<Name, number> {
-  return Object.fromEntries(Object.entries<number>(counts).map(([name, count]) => [name, Math.max(1, Math.round(count * scale * density))])) as Record<Name, number>
+function scaled(counts: Partial<Record<ProcessFault, number>>): Partial<Record<ProcessFault, number>> {
+  return Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, Math.max(1, Math.round(count * scale * density))]))
 }
 
 afterAll(() => fleet?.stop())
@@ -39,6 +46,19 @@ async function manyImages(photos: string): Promise<string[]> {
     keys.push(key)
   }
   return keys
+}
+
+let newerJobs = 0
+
+/** A job of the run as a version might write it that does not exist yet: no worker here may take it for one of its own. */
+async function queueNewerJob(queue: string, run: string, store: string): Promise<void> {
+  const broker = await openBroker(queue, { onError: () => undefined })
+  try {
+    const data: object = { v: 1, run, store, part: 0, generation: 0, tiles: 4 }
+    await broker.queue<object>(queueNames.parts).add('extract', data, { jobId: `newer_${newerJobs++}` })
+  } finally {
+    await broker.close(1000)
+  }
 }
 
 /** Strikes as the run goes on, so that every fault falls into it; ends when the run is done. */
@@ -68,10 +88,14 @@ describe(`processes of a fleet that die and freeze (seed ${seed}; set LAYERMILL_
     succeeded(await runCli(smallRun(photos, undisturbed, ...spec)))
 
     fleet = await Fleet.start({}, { appendOnly: true })
-    const chaos = new Chaos({ fleet, random: seededRandom(seed), workers: 3, orchestrators: 2, faults })
     const out = join(await folder(), 'out')
+    let run = ''
+    const chaos = new Chaos({
+      fleet, random: seededRandom(seed), workers: 3, orchestrators: 2, faults,
+      ...(mountable ? { places: { source: photos, output: out } } : {}), newerJob: () => queueNewerJob(fleet!.queue, run, out),
+    })
     const server = await chaos.startOrchestrators()
-    await submit(server, { kind: 'extract', source: photos, out, model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize, pool: 'avg' })
+    run = await submit(server, { kind: 'extract', source: photos, out, model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize, pool: 'avg' })
     await chaos.startWorkers()
     await strikeUntilDone(chaos, out)
     await chaos.settle()

@@ -4,7 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
 export const proxyFaults = ['500', '503', 'slow', 'reset', 'lost answer', 'truncated'] as const
-export type ProxyFault = (typeof proxyFaults)[number]
+/** Faults that are asked for by name, not drawn. */
+export const namedFaults = ['denied object', 'revoked key'] as const
+export type ProxyFault = (typeof proxyFaults)[number] | (typeof namedFaults)[number]
 
 export interface S3Proxy {
   readonly url: string
@@ -41,6 +43,8 @@ async function forward(target: URL, incoming: IncomingMessage): Promise<{ answer
 async function handle(target: URL, incoming: IncomingMessage, response: ServerResponse, fault: ProxyFault | undefined): Promise<void> {
   if (fault === '500') return answerError(incoming, response, 500, 'InternalError')
   if (fault === '503') return answerError(incoming, response, 503, 'SlowDown')
+  if (fault === 'denied object') return answerError(incoming, response, 403, 'AccessDenied')
+  if (fault === 'revoked key') return answerError(incoming, response, 403, 'InvalidAccessKeyId')
   if (fault === 'reset') return void incoming.socket.destroy()
   if (fault === 'slow') await pause(1500)
   const { answer, body } = await forward(target, incoming)
@@ -56,13 +60,13 @@ async function handle(target: URL, incoming: IncomingMessage, response: ServerRe
 }
 
 /** An S3 server behind faults: `choose` says for each request which one strikes, if any. */
-export async function startS3Proxy(endpoint: string, choose: () => ProxyFault | undefined): Promise<S3Proxy> {
+export async function startS3Proxy(endpoint: string, choose: (request: IncomingMessage) => ProxyFault | undefined): Promise<S3Proxy> {
   const target = new URL(endpoint)
-  const struck: Record<ProxyFault, number> = { 500: 0, 503: 0, slow: 0, reset: 0, 'lost answer': 0, truncated: 0 }
+  const struck: Record<ProxyFault, number> = { 500: 0, 503: 0, slow: 0, reset: 0, 'lost answer': 0, truncated: 0, 'denied object': 0, 'revoked key': 0 }
   let requests = 0
   const server: Server = createServer((incoming, response) => {
     requests += 1
-    const fault = choose()
+    const fault = choose(incoming)
     if (fault !== undefined) struck[fault] += 1
     // A client that went away does not want its answer.
     handle(target, incoming, response, fault).catch(() => response.destroy())

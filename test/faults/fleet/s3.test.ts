@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { openStore, type Store } from '@layermill/storage'
 import { createBucket } from '@layermill/storage/testing'
@@ -20,18 +21,32 @@ const partSize = 40
 const truncated = 6
 const changed = 6
 const deleted = 6
+/** Objects that may not be read, where all others may. */
+const denied = 6
+/** Times that the workers' keys are revoked, for as long as a rotation takes. */
+const revocations = 8
 const bucket = `faults-${randomBytes(4).toString('hex')}`
 const source = `s3://${bucket}/photos`
 const key = (i: number): string => `${i % 4}/image${String(i).padStart(4, '0')}.png`
 
 let s3: Awaited<ReturnType<typeof useS3Server>>
 let proxy: S3Proxy
+let workerProxy: S3Proxy
 let fleet: Fleet
 let store: Store
 /** Share of requests that a fault strikes. */
 let share = 0
+/** The keys of workers are refused until then. */
+let revokedUntil = 0
+let deniedPaths: ReadonlySet<string> = new Set()
 
-function choose(): ProxyFault | undefined {
+/** Workers have a proxy of their own: the orchestrator's keys stay. */
+function chooseForWorkers(request: IncomingMessage): ProxyFault | undefined {
+  return Date.now() < revokedUntil ? 'revoked key' : choose(request)
+}
+
+function choose({ url = '', method }: IncomingMessage): ProxyFault | undefined {
+  if (method === 'GET' && deniedPaths.has(url.split('?')[0]!)) return 'denied object'
   return random() < share ? proxyFaults[Math.floor(random() * proxyFaults.length)] : undefined
 }
 
@@ -46,12 +61,14 @@ beforeAll(async () => {
   }
   for (let i = 0; i < images; i += 50) await Promise.all(Array.from({ length: Math.min(50, images - i) }, (_, j) => put(i + j)))
   proxy = await startS3Proxy(s3.endpoint, choose)
+  workerProxy = await startS3Proxy(s3.endpoint, chooseForWorkers)
   fleet = await Fleet.start({ env: { AWS_ENDPOINT_URL_S3: proxy.url } }, { appendOnly: true })
 }, 300_000)
 
 afterAll(async () => {
   await fleet?.stop()
   await proxy?.close()
+  await workerProxy?.close()
   await store?.close()
   await s3?.stop()
 })
@@ -65,7 +82,7 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     expect(reference.code, reference.stderr).toBe(3)
 
     share = 0.03
-    const chaos = new Chaos({ fleet, random, workers: 3, orchestrators: 1, faults: { 'kill worker': 5, 'freeze worker': 5, 'kill orchestrator': 2 } })
+    const chaos = new Chaos({ fleet, random, workers: 3, orchestrators: 1, workerCli: { env: { AWS_ENDPOINT_URL_S3: workerProxy.url } }, faults: { 'kill worker': 5, 'freeze worker': 5, 'kill orchestrator': 2 } })
     const server = await chaos.startOrchestrators()
     const out = `s3://${bucket}/features`
     await submit(server, { kind: 'extract', source, out, ...spec })
@@ -76,9 +93,16 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     const deletedKeys = Array.from({ length: deleted }, (_, i) => key(truncated + 7 + i * 41))
     for (const [i, name] of changedKeys.entries()) await store.put(name, await imageBytes(10_000 + i))
     for (const name of deletedKeys) await store.delete(name)
+    const deniedKeys = Array.from({ length: denied }, (_, i) => key(truncated + 13 + i * 37))
+    deniedPaths = new Set(deniedKeys.map(name => `/${bucket}/photos/${name}`))
     await chaos.startWorkers()
+    let revoked = 0
     await expect.poll(async () => {
       chaos.strike()
+      if (revoked < revocations && Date.now() > revokedUntil + 3000) {
+        revoked++
+        revokedUntil = Date.now() + 1200
+      }
       return (await results.stat('_SUCCESS')) !== undefined
     }, { timeout: 400_000, interval: 1500 }).toBe(true)
     await chaos.settle()
@@ -91,9 +115,10 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     const places = [...index.map(row => row.key), ...errors.map(row => row.key)]
     const lost = images - new Set(places).size
     const duplicated = places.length - new Set(places).size
-    const objects = truncated + changed + deleted
-    const faults = total(proxy.struck) + total(chaos.struck) + objects
-    process.stdout.write(`seed ${seed}: ${faults} faults ${JSON.stringify({ ...proxy.struck, ...chaos.struck, objects })} in ${proxy.requests()} requests, `
+    const objects = truncated + changed + deleted + denied
+    const struck = Object.fromEntries(Object.entries(proxy.struck).map(([name, count]) => [name, count + workerProxy.struck[name as ProxyFault]]))
+    const faults = total(struck) + total(chaos.struck) + objects
+    process.stdout.write(`seed ${seed}: ${faults} faults ${JSON.stringify({ ...struck, ...chaos.struck, revocations: revoked, objects })} in ${proxy.requests() + workerProxy.requests()} requests, `
       + `${places.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}\n`)
     expect({ lost, duplicated }).toEqual({ lost: 0, duplicated: 0 })
     expect(await commitFaults(local)).toEqual([])
@@ -101,6 +126,7 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     const codes = new Map(errors.map(row => [row.key, row.code]))
     for (const name of changedKeys) expect(codes.get(name), name).toBe('IMAGE_CHANGED')
     for (const name of deletedKeys) expect(codes.get(name), name).toBe('IMAGE_MISSING')
+    for (const name of deniedKeys) expect(codes.get(name), name).toBe('IMAGE_DENIED')
     for (let i = 0; i < truncated; i++) expect(codes.get(key(i)), key(i)).toMatch(/^IMAGE_(TRUNCATED|CORRUPT)$/)
     const [before, after] = [await readNpy(undisturbed, 'conv2'), await readNpy(local, 'conv2')]
     expect(after.size).toBe(images - objects)

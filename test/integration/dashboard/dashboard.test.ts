@@ -152,7 +152,7 @@ it('makes a schedule, says what is wrong with it, runs it now, changes, pauses a
   await page.getByRole('dialog', { name: 'Remove nightly?' }).waitFor()
   expect(await watched.checkScreens('schedule-remove')).toEqual([])
   await page.keyboard.press('Escape')
-  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  await page.locator('dialog').waitFor({ state: 'detached' })
   expect(await page.evaluate('document.activeElement.textContent')).toBe('Remove')
   await page.keyboard.press('Enter')
   await page.getByRole('button', { name: 'Yes, remove it' }).click()
@@ -162,8 +162,8 @@ it('makes a schedule, says what is wrong with it, runs it now, changes, pauses a
 it('shows an admin the jobs of a queue, tries one again and removes it, with the keyboard', async () => {
   const { page } = watched
   const broker = await openBroker(fleet.queue)
-  // A part of a run that is not there: the worker refuses it.
-  const data = { v: 1, run: 'extract-gone', store: join(await folder(), 'gone'), part: 7, generation: 0 }
+  // A part of a run whose place holds another one: the job fails.
+  const data = { v: 1, run: 'extract-gone', store: join(await folder(), 'out'), part: 7, generation: 0 }
   await broker.queue<object>(queueNames.parts).add('extract', data, { jobId: 'extract-gone_0_7', attempts: 1 })
   await broker.close()
   const ended = async (): Promise<string | undefined> => {
@@ -176,7 +176,7 @@ it('shows an admin the jobs of a queue, tries one again and removes it, with the
   await page.getByRole('link', { name: 'layermill-parts' }).focus()
   await page.keyboard.press('Enter')
   await page.getByRole('link', { name: 'failed 1' }).waitFor()
-  await page.getByRole('row', { name: /^extract-gone_0_7 RUN_MISSING .* extract-gone 1 of 1/ }).waitFor()
+  await page.getByRole('row', { name: /^extract-gone_0_7 RUN_CONFLICT .* extract-gone 1 of 1/ }).waitFor()
   expect(await watched.checkScreens('queue', true)).toEqual([])
   const job = page.getByRole('button', { name: 'extract-gone_0_7' })
   const open = async (): Promise<void> => {
@@ -187,7 +187,7 @@ it('shows an admin the jobs of a queue, tries one again and removes it, with the
   await open()
   expect(await watched.checkScreens('queue-job', true)).toEqual([])
   await page.keyboard.press('Escape')
-  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  await page.locator('dialog').waitFor({ state: 'detached' })
   expect(await page.evaluate('document.activeElement.textContent')).toBe('extract-gone_0_7')
   await open()
   await page.getByRole('button', { name: 'Retry' }).click()
@@ -210,9 +210,17 @@ it('shows an admin the jobs of a queue, tries one again and removes it, with the
 
 it('lists runs and workers, and is used with the keyboard alone', async () => {
   const { page } = watched
+  const broker = await openBroker(fleet.queue)
+  // A part of a run that is not to be found from here: the worker is unfit for it, and leaves it to others.
+  const data = { v: 1, run: 'extract-elsewhere', store: join(await folder(), 'elsewhere'), part: 0, generation: 0 }
+  const part = await broker.queue<object>(queueNames.parts).add('extract', data, { jobId: 'extract-elsewhere_0_0', attempts: 1 })
   await page.getByRole('link', { name: 'Workers' }).focus()
   await page.keyboard.press('Enter')
   await page.getByText('onnx on cpu').waitFor()
+  await page.getByText(/unfit for extract-elsewhere: there is no run at .*RUN_MISSING/).waitFor()
+  await expect.poll(() => part.getState()).toBe('waiting')
+  await part.remove()
+  await broker.close()
   expect(await watched.checkScreens('workers')).toEqual([])
   await page.getByRole('link', { name: 'Runs', exact: true }).focus()
   await page.keyboard.press('Enter')

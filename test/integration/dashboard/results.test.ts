@@ -144,7 +144,7 @@ it('promotes a version and rolls back, each after a question', async () => {
   await page.getByRole('dialog', { name: 'Promote version 2?' }).waitFor()
   expect(await watched.checkScreens('model-promote')).toEqual([])
   await page.keyboard.press('Escape')
-  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  await page.locator('dialog').waitFor({ state: 'detached' })
   await page.keyboard.press('Enter')
   await page.getByLabel('Why').fill('sees more squares')
   await page.keyboard.press('Enter')

@@ -106,26 +106,34 @@ it('cancels a run that is being carried out', async () => {
   expect(await submitted.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('[RUN_CANCELLED]') })
   expect(await readRun(out)).toMatchObject({ state: 'cancelled' })
   const redis = new Redis(fleet.queue)
-  expect(await redis.llen('layermill:layermill-parts:wait')).toBe(0)
+  expect(await redis.llen('layermill:layermill-parts:wait') + await redis.zcard('layermill:layermill-parts:prioritized')).toBe(0)
   redis.disconnect()
 })
 
-it('goes on from the store after the queue was wiped', async () => {
+it('goes on from the store after the queue was wiped: by itself, and by hand where no orchestrator was left', async () => {
   const out = join(await folder(), 'wiped')
   const submitted = fleet.run([...small(out), '--queue', fleet.queue])
   const id = await untilSaid(submitted, /run (extract-\S+)/)
-  await expect.poll(async () => (await show(id)).state, { timeout: 60_000 }).toBe('running')
+  const state = async (): Promise<string> => (await show(id)).state
+  await expect.poll(state, { timeout: 60_000 }).toBe('running')
   const redis = new Redis(fleet.queue)
   await redis.flushall()
+  // Its orchestrator, which lives, queues it again.
+  await expect.poll(async () => (await runs('show', id, '--json')).code, { timeout: 60_000 }).toBe(0)
+  await expect.poll(state, { timeout: 60_000 }).toBe('running')
+
+  submitted.child.kill('SIGINT')
+  expect(await submitted.ended).toMatchObject({ code: 130 })
+  await redis.flushall()
   redis.disconnect()
-  expect(await submitted.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('[RUN_UNKNOWN]') })
+  expect(await runs('watch', id)).toMatchObject({ code: 1, stderr: expect.stringContaining('[RUN_UNKNOWN]') })
   const worker = await fleet.worker()
   const resumed = await runs('resume', out)
   expect(resumed).toMatchObject({ code: 0, stderr: expect.stringContaining(`run ${id}`) })
   expect(await fileHashes(out)).toEqual(expected)
   worker.child.kill('SIGTERM')
   await worker.ended
-})
+}, 300_000)
 
 it('hands back at SIGTERM what a worker does not finish in time', async () => {
   const out = join(await folder(), 'drained')

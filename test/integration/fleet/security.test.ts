@@ -142,7 +142,7 @@ async function queueContents(): Promise<string[]> {
 
 it('writes no secret anywhere, also where everything fails', async () => {
   const seen = [await runToItsEnd({ source: 's3://photos/', out: join(root, 'unread') }), await runToItsEnd({ source: 's3://closed/', out: join(root, 'unlisted') })]
-  for (const text of seen) expect(text).toMatch(/"state":"failed".*denied/s)
+  for (const text of seen) expect(text).toMatch(/"state":"failed".*SOURCE_DENIED.*the credentials are refused \(ExpiredToken\)/s)
   const refused = await post('/v1/runs', { kind: 'extract', source: join(root, 'images'), model: 'resnet50', out: 's3://closed/out' })
   expect(refused.status).toBe(422)
   const command = await fleet.run(['runs', 'list', '--queue', fleet.queue]).ended

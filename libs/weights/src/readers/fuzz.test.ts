@@ -7,6 +7,7 @@ import { fromBytes, LayermillError, openFile, type RandomAccess, RandomStream } 
 import { assembleWeights } from '../assemble.js'
 import { SMALL, encodeCaffemodel, fabricate, toCaffeLayers } from '../testing/fabricate.js'
 import { toIo, writeKeras } from '../testing/keras.js'
+import { mutate } from '../testing/mutate.js'
 import { writeNpz } from '../writers/npz.js'
 import { writeSafetensors } from '../writers/safetensors.js'
 import { openTensorFile } from './detect.js'
@@ -39,18 +40,6 @@ async function survives(file: RandomAccess): Promise<boolean> {
   } finally {
     await file.close()
   }
-}
-
-function mutate(bytes: Buffer, stream: RandomStream): Buffer {
-  const mutated = Buffer.from(bytes)
-  const below = (limit: number): number => Math.floor(stream.uniform() * limit)
-  for (let i = below(4); i >= 0; i--) {
-    // Mostly in the first and last kilobyte, where the structure is.
-    const at = stream.uniform() < 0.8 ? below(Math.min(1024, bytes.length)) : below(bytes.length)
-    const position = stream.uniform() < 0.5 ? at : bytes.length - 1 - at
-    mutated[position] = stream.uniform() < 0.3 ? 255 : below(256)
-  }
-  return mutated
 }
 
 async function checkDamage(original: Buffer, seed: string, rounds: number): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Dataset, File as H5File } from 'h5wasm/node'
-import { elementCount, errorMessage, LayermillError, type RandomAccess, readBytes, truncated } from '@layermill/core'
+import { elementCount, errorMessage, halfToFloat, LayermillError, type RandomAccess, readBytes, truncated } from '@layermill/core'
 import type { TensorEntry, TensorFile } from '../types.js'
 import { kerasFacts, MAX_CONFIG_BYTES } from './keras-config.js'
 import { type KerasPath, parseKerasPath } from './keras-paths.js'
@@ -46,6 +46,24 @@ async function onDisk(file: RandomAccess): Promise<{ path: string; remove: () =>
   return { path, remove: () => rm(folder, { recursive: true, force: true }) }
 }
 
+type Numbers = number | Float32Array | Float64Array
+type Ranges = Parameters<Dataset['slice']>[0]
+
+/** Numbers of a dataset, all of it where no ranges are given; undefined where they are no floats. */
+function floatsOf(dataset: Dataset, ranges: Ranges | undefined): Numbers | undefined {
+  const { metadata, dtype } = dataset
+  const isHalf = metadata.size === 2 && dtype === '<e'
+  if (!isHalf) {
+    const values: unknown = ranges === undefined ? dataset.value : dataset.slice(ranges)
+    return typeof values === 'number' || values instanceof Float32Array || values instanceof Float64Array ? values : undefined
+  }
+  // The library has no array of halves: they are taken as integers of as many bytes.
+  const raw: Dataset = Object.create(dataset, { metadata: { value: { ...metadata, type: 0, signed: false } } }) as Dataset
+  const read: unknown = ranges === undefined ? raw.value : raw.slice(ranges)
+  const bits = typeof read === 'number' ? Uint16Array.of(read) : read
+  return bits instanceof Uint16Array ? halfToFloat(new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength)) : undefined
+}
+
 function readDataset(name: string, dataset: Dataset, shape: readonly number[]): Float32Array {
   const data = new Float32Array(elementCount(shape))
   if (data.length === 0) return data
@@ -54,10 +72,10 @@ function readDataset(name: string, dataset: Dataset, shape: readonly number[]): 
   const step = Math.max(1, Math.floor(PIECE / rowLength))
   for (let row = 0; row < rows; row += step) {
     const until = Math.min(rows, row + step)
-    const piece = shape.length === 0 ? dataset.value : dataset.slice([[row, until], ...shape.slice(1).map((): [] => [])])
+    const piece = floatsOf(dataset, shape.length === 0 ? undefined : [[row, until], ...shape.slice(1).map((): [] => [])])
+    if (piece === undefined) throw malformed(name, `its type is ${JSON.stringify(dataset.dtype)}; float16, float32 or float64 was expected`)
     if (typeof piece === 'number') data[0] = piece
-    else if (piece instanceof Float32Array || piece instanceof Float64Array) data.set(piece, row * rowLength)
-    else throw malformed(name, `its type is ${JSON.stringify(dataset.dtype)}; float32 was expected`)
+    else data.set(piece, row * rowLength)
   }
   return data
 }

@@ -35,7 +35,7 @@ function flatten(model: unknown, layers: Layer[], depth: number): void {
 /** Layers that leave a prediction as it is, or are part of a plain end. */
 const PLAIN = new Set(['GlobalAveragePooling2D', 'Flatten', 'Dense', 'Dropout', 'InputLayer', 'Activation', 'Softmax', 'ReLU', 'MaxPooling2D'])
 /** Layers in front of the network that change the pixels. */
-const INPUT_CHANGES = new Set(['Rescaling', 'Normalization', 'Lambda', 'BatchNormalization', 'TFOpLambda'])
+const INPUT_CHANGES = new Set(['Rescaling', 'Normalization', 'Lambda', 'BatchNormalization', 'TFOpLambda', 'TrueDivide', 'Divide', 'Multiply', 'Subtract'])
 const FEATURES = new Set(['Conv2D', 'Add', 'Concatenate'])
 
 function otherHead(tail: readonly Layer[]): string | undefined {
