@@ -33,7 +33,7 @@ const neverImported = new Map<string, string>([
 const isTest = (file: SourceFile): boolean => file.path.endsWith('.test.ts')
 
 /** Scripts of the workspace that tests use. */
-const sharedScripts = ['scripts/services/', 'scripts/wasm/']
+const sharedScripts = ['scripts/services/', 'scripts/wasm/', 'scripts/decisions.mjs']
 
 /** Tests, what only they use (in folders named `testing`) and, outside of src, build scripts: what users of the package never load. */
 const isDevelopment = (from: WorkspacePackage, file: SourceFile): boolean =>
@@ -51,7 +51,7 @@ function importViolation(workspace: Workspace, from: WorkspacePackage, file: Sou
   if (builtinModules.includes(specifier)) return 'is a Node.js module: write node: in front'
   if (specifier.startsWith('.')) {
     const target = path.posix.join(path.posix.dirname(file.path), specifier)
-    // The servers that tests run against are started by scripts of the whole workspace, which also assemble what tests compare.
+    // Scripts of the whole workspace start the servers that tests run against, and write what tests compare.
     const allowed = target.startsWith(`${from.folder}/`) || (isDevelopment(from, file) && sharedScripts.some(folder => target.startsWith(folder)))
     return allowed ? undefined : `leaves ${from.folder}`
   }
