@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import type { CliOptions, CliProcess } from '../../helpers/cli.js'
 import type { Fleet } from '../../helpers/fleet.js'
 
-export const processFaults = ['kill worker', 'kill orchestrator', 'kill redis', 'freeze worker', 'freeze orchestrator', 'fail over redis', 'refuse writes', 'unmount source', 'unmount output', 'newer job'] as const
+export const processFaults = ['kill worker', 'kill orchestrator', 'kill redis', 'freeze worker', 'freeze orchestrator', 'fail over redis', 'refuse writes', 'unmount source', 'unmount output', 'older worker'] as const
 export type ProcessFault = (typeof processFaults)[number]
 type RedisFault = Extract<ProcessFault, 'kill redis' | 'fail over redis' | 'refuse writes'>
 type MountFault = Extract<ProcessFault, 'unmount source' | 'unmount output'>
@@ -30,8 +30,8 @@ export interface ChaosOptions {
   readonly workerCli?: CliOptions
   /** Folders that are taken away from one worker for a while: an empty file system lies in their place. */
   readonly places?: { readonly source: string; readonly output: string }
-  /** Queues a job as a newer version might write it. */
-  readonly newerJob?: () => Promise<void>
+  /** Lets a worker of an older version, which cannot read the run's jobs, take part for a while. */
+  readonly olderWorker?: () => Promise<void>
 }
 
 interface Slot {
@@ -42,7 +42,7 @@ interface Slot {
 
 /** A fleet whose processes die, freeze and come back. */
 export class Chaos {
-  readonly struck: Record<ProcessFault, number> = { 'kill worker': 0, 'kill orchestrator': 0, 'kill redis': 0, 'freeze worker': 0, 'freeze orchestrator': 0, 'fail over redis': 0, 'refuse writes': 0, 'unmount source': 0, 'unmount output': 0, 'newer job': 0 }
+  readonly struck: Record<ProcessFault, number> = { 'kill worker': 0, 'kill orchestrator': 0, 'kill redis': 0, 'freeze worker': 0, 'freeze orchestrator': 0, 'fail over redis': 0, 'refuse writes': 0, 'unmount source': 0, 'unmount output': 0, 'older worker': 0 }
   readonly #workers: Slot[] = []
   readonly #orchestrators: Slot[] = []
   readonly #under: Promise<void>[] = []
@@ -75,15 +75,15 @@ export class Chaos {
     const fault = this.#plan.shift()
     if (fault === undefined) return
     if (fault === 'kill redis' || fault === 'fail over redis' || fault === 'refuse writes') this.#background(() => this.#onRedis(fault))
-    else if (fault === 'newer job') this.#background(() => this.#queueNewerJob())
+    else if (fault === 'older worker') this.#background(() => this.#joinOlderWorker())
     else this.#onProcess(fault)
   }
 
-  async #queueNewerJob(): Promise<void> {
+  async #joinOlderWorker(): Promise<void> {
     // Redis may be away just then: this one comes later.
-    const queued = await this.options.newerJob?.().then(() => true, () => false)
-    if (queued === true) this.struck['newer job'] += 1
-    else this.#plan.push('newer job')
+    const joined = await this.options.olderWorker?.().then(() => true, () => false)
+    if (joined === true) this.struck['older worker'] += 1
+    else this.#plan.push('older worker')
   }
 
   /** Waits until everything is back. */
@@ -91,7 +91,7 @@ export class Chaos {
     while (this.#under.length > 0) await Promise.all(this.#under.splice(0))
   }
 
-  #onProcess(fault: Exclude<ProcessFault, RedisFault | 'newer job'>): void {
+  #onProcess(fault: Exclude<ProcessFault, RedisFault | 'older worker'>): void {
     const slots = fault.endsWith('worker') || fault.startsWith('unmount') ? this.#workers : this.#orchestrators
     const free = slots.filter(slot => !slot.busy)
     const slot = free[Math.floor(this.options.random() * free.length)]

@@ -1,7 +1,8 @@
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { queueNames } from '@layermill/contracts'
+import { LayermillError } from '@layermill/core'
+import { startPartWorker, WorkerFitness } from '@layermill/inference'
 import { openBroker } from '@layermill/queue'
 import { afterAll, describe, expect, it } from 'vitest'
 import { runCli, smallRun } from '../../helpers/cli.js'
@@ -23,7 +24,7 @@ const partSize = 16
 const parts = Math.ceil(images / partSize)
 const mountable = await canMount()
 const faults = scaled({
-  'kill worker': 20, 'kill orchestrator': 7, 'kill redis': 9, 'freeze worker': 22, 'freeze orchestrator': 10, 'fail over redis': 10, 'refuse writes': 10, 'newer job': 4,
+  'kill worker': 20, 'kill orchestrator': 7, 'kill redis': 9, 'freeze worker': 22, 'freeze orchestrator': 10, 'fail over redis': 10, 'refuse writes': 10, 'older worker': 4,
   // Left out where a process cannot have file systems of its own.
   ...(mountable ? { 'unmount source': 12, 'unmount output': 10 } : {}),
 })
@@ -48,15 +49,18 @@ async function manyImages(photos: string): Promise<string[]> {
   return keys
 }
 
-let newerJobs = 0
-
-/** A job of the run as a version might write it that does not exist yet: no worker here may take it for one of its own. */
-async function queueNewerJob(queue: string, run: string, store: string): Promise<void> {
+/** A worker that lacks what the jobs ask for, as one of an older version does: whatever it takes it hands back. */
+async function joinOlderWorker(queue: string): Promise<void> {
   const broker = await openBroker(queue, { onError: () => undefined })
+  const refuse = (): never => {
+    throw new LayermillError('RECORD_NEWER', 'the run is of a newer version than this worker')
+  }
+  const fitness = new WorkerFitness({ firstProbe: 200, mostBetweenProbes: 500 })
   try {
-    const data: object = { v: 1, run, store, part: 0, generation: 0, tiles: 4 }
-    await broker.queue<object>(queueNames.parts).add('extract', data, { jobId: `newer_${newerJobs++}` })
+    startPartWorker(broker, { process: async () => refuse(), probe: async () => refuse() }, { guard: { fitness } })
+    await pause(2000)
   } finally {
+    fitness.close()
     await broker.close(1000)
   }
 }
@@ -89,13 +93,12 @@ describe(`processes of a fleet that die and freeze (seed ${seed}; set LAYERMILL_
 
     fleet = await Fleet.start({}, { appendOnly: true })
     const out = join(await folder(), 'out')
-    let run = ''
     const chaos = new Chaos({
       fleet, random: seededRandom(seed), workers: 3, orchestrators: 2, faults,
-      ...(mountable ? { places: { source: photos, output: out } } : {}), newerJob: () => queueNewerJob(fleet!.queue, run, out),
+      ...(mountable ? { places: { source: photos, output: out } } : {}), olderWorker: () => joinOlderWorker(fleet!.queue),
     })
     const server = await chaos.startOrchestrators()
-    run = await submit(server, { kind: 'extract', source: photos, out, model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize, pool: 'avg' })
+    await submit(server, { kind: 'extract', source: photos, out, model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize, pool: 'avg' })
     await chaos.startWorkers()
     await strikeUntilDone(chaos, out)
     await chaos.settle()
