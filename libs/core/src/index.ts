@@ -4,6 +4,11 @@ export { errorCode, errorMessage, LayermillError, type ReceivedCode, receivedCod
 export { classify, errorsMarkdown, type Failure, failureClass } from './errors/failure-codes.js'
 export { type ErrorCode, type FailureClass, type FailureScope, failureTable, isErrorCode, type Retry } from './errors/failure-table.js'
 export { writeAll, writeAtomically } from './files/atomic.js'
+export { npyHeader, npyPlaces } from './formats/npy.js'
+export {
+  MOST_SAFETENSORS_HEADER_BYTES, SAFETENSORS_METADATA, safetensorsHeader, safetensorsHeaderBytes, type SafetensorsItem, safetensorsText,
+  safetensorsTextBytes, writeSafetensorsHeader,
+} from './formats/safetensors.js'
 export { canonicalPath, layermillHome, publishedPath, urlFolder, weightsFolder } from './files/home.js'
 export { type LockOptions, withLock } from './files/lock.js'
 export { bytesOf, fromBytes, openFile, type RandomAccess, readBytes, truncated } from './files/random-access.js'
