@@ -2,7 +2,9 @@ export { endsWithin, withDeadline } from './async/deadline.js'
 export { WakeableSleep } from './async/sleep.js'
 export { errorCode, errorMessage, LayermillError, type ReceivedCode, receivedCode } from './errors/errors.js'
 export { classify, errorsMarkdown, type Failure, failureClass } from './errors/failure-codes.js'
-export { type ErrorCode, type FailureClass, type FailureScope, failureTable, isErrorCode, type Retry } from './errors/failure-table.js'
+export {
+  type ErrorClass, type ErrorCode, type FailureClass, type FailureScope, failureTable, isErrorCode, type ProblemCode, type ProblemKind, type Retry,
+} from './errors/failure-table.js'
 export { writeAll, writeAtomically } from './files/atomic.js'
 export { npyHeader, npyPlaces } from './formats/npy.js'
 export {
