@@ -1,3 +1,4 @@
+import { failureClass, LayermillError } from '@layermill/core'
 import type { RunRecord } from '@layermill/contracts'
 
 /** What the command tells scripts. */
@@ -14,4 +15,9 @@ export const exitCodes = {
 /** Exit code of a finished run. */
 export function exitCodeOf(record: Pick<RunRecord, 'counts'>): number {
   return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
+}
+
+/** Exit code of a command that ended with an error, as the table of errors has it: `usage` where the command itself was wrong. */
+export function exitCodeOfError(error: unknown): number {
+  return error instanceof LayermillError && failureClass(error.code)?.exit === 'usage' ? exitCodes.usage : exitCodes.failed
 }

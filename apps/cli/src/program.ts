@@ -1,4 +1,3 @@
-import { LayermillError } from '@layermill/core'
 import { Command, CommanderError, Option } from 'commander'
 import type { AdviseCommandOptions } from './commands/advise.js'
 import type { EvaluateOptions } from './commands/evaluate.js'
@@ -6,7 +5,7 @@ import type { FinetuneOptions } from './commands/finetune.js'
 import type { ModelsOptions } from './commands/models.js'
 import type { RunOptions } from './commands/run.js'
 import type { ImportOptions } from './commands/weights.js'
-import { exitCodes } from './exit-codes.js'
+import { exitCodeOfError, exitCodes } from './exit-codes.js'
 import { addSpecFlags } from './flags.js'
 import { Interrupted } from './interrupt.js'
 import { describeError, type Output } from './output/output.js'
@@ -14,9 +13,6 @@ import { addFeatures } from './program-features.js'
 import { addFleet, addFleetFlags, type Result } from './program-fleet.js'
 import { addRegistry, registryText } from './program-models.js'
 import { version } from './version.js'
-
-/** Codes of errors that mean the command itself was wrong. */
-const usageCodes = new Set(['SPEC_INVALID', 'MODEL_UNKNOWN', 'LAYER_UNKNOWN', 'INPUT_SIZE', 'PREPARATION_UNKNOWN'])
 
 function addModels(program: Command, output: Output): void {
   const models = program
@@ -185,6 +181,6 @@ export async function runProgram(args: readonly string[], output: Output): Promi
       return exitCodes.interrupted
     }
     output.note(describeError(error))
-    return error instanceof LayermillError && usageCodes.has(error.code) ? exitCodes.usage : exitCodes.failed
+    return exitCodeOfError(error)
   }
 }

@@ -1,5 +1,6 @@
 // Everything. What starts a process imports the parts that it uses: all of it takes half a second to load.
 export * from './http/index.js'
+export * from './check/index.js'
 export * from './run/index.js'
 export { type ModelService, noModels } from './registry/model-service.js'
 export * from './inspect/index.js'

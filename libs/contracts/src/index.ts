@@ -29,6 +29,7 @@ export { type JsonRecordOptions, parseJsonRecord, serializeJsonRecord } from './
 export {
   InputNumbers, LayerResult, LeftOutFiles, parseRunRecord, RunCounts, RunIdentity, RunRecord, serializeRunRecord,
 } from './records/run-record.js'
+export { differences, sameValue } from './records/differences.js'
 export { type EndedState, hasEnded, type RunState, runStates } from './records/run-state.js'
 export { parseTrainingPlan, TRAINING_PLAN_PATH, TRAINING_ROWS_PATH, TrainingPlan, VALIDATION_ROWS_PATH } from './records/training-plan.js'
 export { Evaluation, HistoryEntry, Latest, ModelUse, parseRecord, VersionRecord } from './registry/records.js'

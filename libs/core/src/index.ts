@@ -2,8 +2,15 @@ export { endsWithin, withDeadline } from './async/deadline.js'
 export { WakeableSleep } from './async/sleep.js'
 export { errorCode, errorMessage, LayermillError, type ReceivedCode, receivedCode } from './errors/errors.js'
 export { classify, errorsMarkdown, type Failure, failureClass } from './errors/failure-codes.js'
-export { type ErrorCode, type FailureClass, type FailureScope, failureTable, isErrorCode, type Retry } from './errors/failure-table.js'
+export {
+  type ErrorClass, type ErrorCode, type FailureClass, type FailureScope, failureTable, isErrorCode, type ProblemCode, type ProblemKind, type Retry,
+} from './errors/failure-table.js'
 export { writeAll, writeAtomically } from './files/atomic.js'
+export { npyHeader, npyPlaces } from './formats/npy.js'
+export {
+  MOST_SAFETENSORS_HEADER_BYTES, SAFETENSORS_METADATA, safetensorsHeader, safetensorsHeaderBytes, type SafetensorsItem, safetensorsText,
+  safetensorsTextBytes, writeSafetensorsHeader,
+} from './formats/safetensors.js'
 export { canonicalPath, layermillHome, publishedPath, urlFolder, weightsFolder } from './files/home.js'
 export { type LockOptions, withLock } from './files/lock.js'
 export { bytesOf, fromBytes, openFile, type RandomAccess, readBytes, truncated } from './files/random-access.js'
@@ -12,6 +19,7 @@ export { hasCredentials, redact, redactQueueUrl } from './net/redact.js'
 export { placeSchemeOf, schemeOf } from './net/url-scheme.js'
 export { fnv1a32, lowbias32 } from './random/hash.js'
 export { Random } from './random/random.js'
+export { fillSfc32 } from './random/sfc32.js'
 export { fillNormal, fillUniform, finish, normalSlices, RandomStream, uniformSlices } from './random/stream.js'
 export { fromBfloat16, toBfloat16 } from './tensor/bfloat16.js'
 export { fromFloat16, toFloat16 } from './tensor/float16.js'

@@ -1,14 +1,12 @@
-import { LayermillError, redactQueueUrl } from '@layermill/core'
 import type { IQueueBackend, Job, JobsOptions, Queue, QueueEvents, WorkerOptions } from 'bullmq'
-import type { BlobStore, BrokerKind, QueueServer, ServerOptions } from './backend.js'
-import type { JobWorker } from './open-broker.js'
-import { isRedisUrl } from './redis/redis-url.js'
+import type { BlobStore, BrokerKind, ServerOptions } from './backend.js'
+import type { JobWorker } from './job-worker.js'
 
 export type JobQueue<T, R = unknown> = Queue<T, R, string, T, R, string, IQueueBackend, unknown>
 export type JobEvents = QueueEvents<unknown, IQueueBackend, unknown>
 export type QueuedJob<T, R = unknown> = Job<T, R>
 export type { JobsOptions, JobState } from 'bullmq'
-export type { JobWorker } from './open-broker.js'
+export type { JobWorker } from './job-worker.js'
 export type JobProcessor<T, R> = (job: Job<T, R>, token: string | undefined, signal: AbortSignal | undefined) => Promise<R>
 
 /** What a worker may be told; the rest of BullMQ's options is fixed here. */
@@ -75,35 +73,3 @@ export async function addJobs<T, R>(queue: JobQueue<T, R>, jobs: Iterable<{ name
 }
 
 export type BrokerOptions = ServerOptions
-
-function refuse(text: string): never {
-  throw new LayermillError('QUEUE_URL', `queue ${JSON.stringify(redactQueueUrl(text).slice(0, 200))}: expected redis://, rediss:// or postgres:// with a host, or embedded`, {
-    hint: 'also redis+sentinel://host,host/name and redis+cluster://host,host, each with rediss for TLS',
-  })
-}
-
-/** A server's connections. BullMQ and the drivers take a third of a second to load, which commands without a queue need not wait for. */
-async function connect(text: string | undefined, options: BrokerOptions): Promise<QueueServer> {
-  if (text === undefined) {
-    const { openEmbeddedPostgres } = await import('./embedded/embedded-postgres.js')
-    // The database starts in its thread while this one loads BullMQ.
-    const [database, { embeddedServer }] = await Promise.all([openEmbeddedPostgres(options.directory), import('./postgres-server.js')])
-    return embeddedServer(database, options)
-  }
-  if (isRedisUrl(text)) return (await import('./redis-server.js')).openRedisServer(text, options)
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === '') return refuse(text)
-  return (await import('./postgres-server.js')).openPostgresServer(url, options)
-}
-
-/**
- * Connects to a queue server: `redis://`, `redis+sentinel://`, `redis+cluster://` (`rediss` with TLS) or `postgres://`; undefined or
- * `embedded` is the one inside this process.
- * Throws `QUEUE_URL`, `QUEUE_UNREACHABLE`, `QUEUE_AUTH`, `QUEUE_DENIED` (commands that Redis keeps from the user), `QUEUE_EVICTION` (Redis
- * that may drop jobs), `QUEUE_LOCKED`, `QUEUE_FAILED`.
- */
-export async function openBroker(url?: string, options: BrokerOptions = {}): Promise<Broker> {
-  const server = await connect(url === undefined || url === 'embedded' ? undefined : url, options)
-  const { OpenBroker } = await import('./open-broker.js')
-  return new OpenBroker(server, options)
-}

@@ -1,11 +1,12 @@
 export type { BlobStore, BrokerKind, ServerOptions } from './backend.js'
 export {
   addJobs, type Broker, type BrokerOptions, type CloseReport, type JobEvents, type JobProcessor, type JobQueue, type JobsOptions,
-  type JobState, type JobWorkerOptions, openBroker, type QueueCounts, type QueuedJob,
+  type JobState, type JobWorkerOptions, type QueueCounts, type QueuedJob,
 } from './broker.js'
+export { openBroker } from './connect.js'
 export { type Exchange, type ExchangeOptions, openExchange, type PutOptions } from './exchange.js'
 export { exchangePrefix, parameterKeys, resultKeys } from './gradient-keys.js'
 export { handBack, handBackLater, park, parseFailedReason, toJobError } from './job-errors.js'
+export type { JobWorker } from './job-worker.js'
 export { liveWorkers } from './live-workers.js'
-export type { JobWorker } from './open-broker.js'
 export { decodeTensors, encodeTensors, type ExchangeType } from './tensor-codec.js'

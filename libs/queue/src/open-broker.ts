@@ -1,18 +1,9 @@
+import { JobWorker } from './job-worker.js'
 import { endsWithin, LayermillError, redact } from '@layermill/core'
-import { type IQueueBackend, Queue, QueueEvents, Worker } from 'bullmq'
+import { type IQueueBackend, Queue, QueueEvents } from 'bullmq'
 import type { BlobStore, BrokerKind, Factory, QueueServer } from './backend.js'
 import type { Broker, BrokerOptions, CloseReport, JobEvents, JobProcessor, JobQueue, JobWorkerOptions, QueueCounts } from './broker.js'
 import { nextTime, payloadLimit } from '@layermill/contracts'
-
-/** BullMQ's worker, which can also be given up: its `close()` waits for its jobs as long as they take. */
-export class JobWorker<T, R = unknown> extends Worker<T, R, string, IQueueBackend, import('bullmq').JobProgress, unknown> {
-  /** Aborts the jobs' signals and lets their locks run out. */
-  async abandon(): Promise<void> {
-    this.cancelAllJobs('the worker is shutting down')
-    await this.lockManager.close()
-    await this.backend.disconnect()
-  }
-}
 
 /** Events from the moment on that they were opened. A cluster's connection takes a while to read its first, and would lose those till then. */
 class OpenEvents extends QueueEvents<unknown, IQueueBackend, unknown> {

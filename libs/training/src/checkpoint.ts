@@ -1,4 +1,7 @@
-import { LayermillError, elementCount, type Tensor, type TensorMap } from '@layermill/core'
+import {
+  bytesOf, elementCount, LayermillError, MOST_SAFETENSORS_HEADER_BYTES, SAFETENSORS_METADATA, safetensorsHeader, safetensorsText,
+  safetensorsTextBytes, type Tensor, type TensorMap,
+} from '@layermill/core'
 
 /** Everything that a run needs to go on bit for bit: plain JSON, and tensors by name. */
 export interface Checkpoint {
@@ -9,7 +12,6 @@ export interface Checkpoint {
 /** Header length, then JSON: the safetensors layout, so that any reader of that format sees the tensors. */
 const LENGTH_BYTES = 8
 const ALIGNMENT = 8
-const MAX_HEADER = 100_000_000
 
 /** JSON that keeps doubles that JSON has no word for, and the sign of zero. */
 const special = new Map<string, number>([['NaN', NaN], ['Infinity', Infinity], ['-Infinity', -Infinity], ['-0', -0]])
@@ -28,19 +30,10 @@ function decodeNumber(_key: string, value: unknown): unknown {
  * A checkpoint as a safetensors file: `chunks` after each other, tensors not copied. The JSON state is metadata `state`.
  */
 export function serializeCheckpoint({ state, tensors }: Checkpoint): { bytes: number; chunks: Uint8Array[] } {
-  const header: Record<string, unknown> = { __metadata__: { format: 'layermill-checkpoint', state: JSON.stringify(state, encodeNumber) } }
-  let offset = 0
-  for (const [name, { shape, data }] of tensors) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] }
-    offset += data.byteLength
-  }
-  const json = Buffer.from(JSON.stringify(header), 'utf8')
-  const padded = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT
-  const head = new Uint8Array(LENGTH_BYTES + padded).fill(0x20)
-  new DataView(head.buffer).setBigUint64(0, BigInt(padded), true)
-  head.set(json, LENGTH_BYTES)
-  const bodies = [...tensors.values()].map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-  return { bytes: head.length + offset, chunks: [head, ...bodies] }
+  const items = [...tensors].map(([name, { shape, data }]) => ({ name, dtype: 'F32', shape, bytes: data.byteLength }))
+  const metadata = { format: 'layermill-checkpoint', state: JSON.stringify(state, encodeNumber) }
+  const chunks = [safetensorsHeader(safetensorsText(items, metadata), ALIGNMENT), ...[...tensors.values()].map(({ data }) => bytesOf(data))]
+  return { bytes: chunks.reduce((sum, { length }) => sum + length, 0), chunks }
 }
 
 interface HeaderEntry {
@@ -54,8 +47,8 @@ const corrupt = (what: string, cause?: unknown): LayermillError =>
 
 function parseHeader(bytes: Uint8Array): { header: Record<string, unknown>; start: number } {
   if (bytes.length < LENGTH_BYTES) throw corrupt(`${bytes.length} bytes`)
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))
-  if (length > MAX_HEADER || LENGTH_BYTES + length > bytes.length) throw corrupt(`a header of ${length} bytes in a file of ${bytes.length}`)
+  const length = safetensorsTextBytes(bytes)
+  if (length > MOST_SAFETENSORS_HEADER_BYTES || LENGTH_BYTES + length > bytes.length) throw corrupt(`a header of ${length} bytes in a file of ${bytes.length}`)
   try {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset + LENGTH_BYTES, length).toString('utf8')
     return { header: JSON.parse(text) as Record<string, unknown>, start: LENGTH_BYTES + length }
@@ -80,11 +73,11 @@ function readTensor(bytes: Uint8Array, start: number, name: string, entry: Heade
  */
 export function deserializeCheckpoint(bytes: Uint8Array): Checkpoint {
   const { header, start } = parseHeader(bytes)
-  const metadata = header['__metadata__'] as { format?: string; state?: string } | undefined
+  const metadata = header[SAFETENSORS_METADATA] as { format?: string; state?: string } | undefined
   if (metadata?.format !== 'layermill-checkpoint' || metadata.state === undefined) throw corrupt('it has no state')
   const tensors = new Map<string, Tensor>()
   for (const [name, entry] of Object.entries(header)) {
-    if (name !== '__metadata__') tensors.set(name, readTensor(bytes, start, name, entry as HeaderEntry))
+    if (name !== SAFETENSORS_METADATA) tensors.set(name, readTensor(bytes, start, name, entry as HeaderEntry))
   }
   return { state: JSON.parse(metadata.state, decodeNumber) as Record<string, unknown>, tensors }
 }

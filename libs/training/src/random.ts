@@ -1,5 +1,5 @@
 /** Seeded random numbers that depend on names, never on how many were drawn before elsewhere. */
-import { lowbias32 } from '@layermill/core'
+import { fillSfc32, fnv1a32, lowbias32 } from '@layermill/core'
 
 const TWO_TO_MINUS_32 = 1 / 4294967296
 const GOLDEN_RATIO = 0x9e3779b9 | 0
@@ -16,25 +16,26 @@ export interface Random {
 
 /** A 32-bit hash of a text's UTF-8 bytes (FNV-1a, finalised), unsigned. */
 export function hashText(text: string, seed = 0): number {
-  let hash = 0x811c9dc5 ^ lowbias32(seed)
-  for (const byte of Buffer.from(text, 'utf8')) hash = Math.imul(hash ^ byte, 0x01000193)
-  return lowbias32(hash)
+  return lowbias32(fnv1a32(text, lowbias32(seed)))
 }
 
-/** sfc32 (Doty-Humphrey): 128 bits of state, period at least 2^32. */
-function sfc32(state: readonly [number, number, number]): () => number {
-  let [a, b, c] = state
-  let counter = 1
-  const next = (): number => {
-    const result = (((a + b) | 0) + counter) | 0
-    counter = (counter + 1) | 0
-    a = b ^ (b >>> 9)
-    b = (c + (c << 3)) | 0
-    c = ((c << 21) | (c >>> 11)) + result | 0
-    return result >>> 0
+/** Numbers made at once; the first are thrown away. */
+const BLOCK = 64
+const THROWN_AWAY = 12
+
+/** Unsigned numbers of sfc32 from three words. */
+function sfc32(...words: readonly [number, number, number]): () => number {
+  const state = Int32Array.of(...words, 1)
+  const block = new Int32Array(BLOCK)
+  fillSfc32(state, block.subarray(0, THROWN_AWAY))
+  let used = BLOCK
+  return () => {
+    if (used === BLOCK) {
+      fillSfc32(state, block)
+      used = 0
+    }
+    return block[used++]! >>> 0
   }
-  for (let i = 0; i < 12; i++) next()
-  return next
 }
 
 /**
@@ -43,7 +44,7 @@ function sfc32(state: readonly [number, number, number]): () => number {
  */
 export function seededRandom(...parts: readonly (string | number)[]): Random {
   const text = JSON.stringify(parts)
-  const next = sfc32([hashText(text, 1), hashText(text, 2), hashText(text, GOLDEN_RATIO)])
+  const next = sfc32(hashText(text, 1), hashText(text, 2), hashText(text, GOLDEN_RATIO))
   const uniform = (): number => next() * TWO_TO_MINUS_32
   let spare: number | undefined
   return {

@@ -1,6 +1,7 @@
 import type { FinetuneSpec } from '@layermill/contracts'
 import { elementCount } from '@layermill/core'
 import { parameterShapes } from '@layermill/models'
+import { checkSpec } from '@layermill/orchestrator/check'
 import { describeTraining, type TrainingDescription } from '@layermill/orchestrator/train'
 import { exitCodes } from '../exit-codes.js'
 import { formatBytes, formatCount, formatPlural, formatTable } from '../output/format.js'
@@ -56,6 +57,7 @@ async function planThere(output: Output, spec: FinetuneSpec, options: RunOptions
 /** `layermill finetune --plan`: what the run would train on what; computes and writes nothing. */
 export async function planFinetune(output: Output, spec: FinetuneSpec, options: RunOptions): Promise<number> {
   if (options.server !== undefined) return planThere(output, spec, options)
+  await checkSpec(spec)
   const note = (text: string): void => output.note(text)
   const opened = await openFinetuneEnvironment({ spec, note, onWeights: () => undefined })
   try {

@@ -1,4 +1,5 @@
 import { type FinetuneSpec, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { checkSpec } from '@layermill/orchestrator/check'
 import { baseIsFixed, openTraining, superviseTraining, type MetricsLine, type TrainingProgress } from '@layermill/orchestrator/train'
 import { readFailures } from '@layermill/orchestrator/run'
 import { type ErrorRow, openStore, type Store } from '@layermill/storage'
@@ -59,6 +60,8 @@ async function carryOutTraining(
   spec: FinetuneSpec,
   options: FinetuneOptions,
 ): Promise<RunRecord> {
+  // Before weights are waited for and images listed.
+  await checkSpec(spec)
   const weights = new WeightsProgressNotes(process.stderr)
   const progress = new FinetuneProgress({ stream: process.stderr })
   const opened = await openFinetuneEnvironment({

@@ -1,6 +1,7 @@
 import { requireFloat16 } from '@layermill/engines'
 import { type ExtractSpec, type PredictSpec, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
-import { checkSpec, missingRoom, openRun, type RunAction, readFailures, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
+import { checkSpec } from '@layermill/orchestrator/check'
+import { missingRoom, openRun, type RunAction, readFailures, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
 import { type ErrorRow, openStore, type Store } from '@layermill/storage'
 import { compose, type ComposeOptions, type Composition } from '../compose.js'
 import { interruptible } from '../interrupt.js'
@@ -79,7 +80,7 @@ export async function withComposition<Result>(
   queue: () => Promise<ComposeOptions['queue']>,
 ): Promise<Result> {
   // Before queue and weights are waited for.
-  checkSpec(spec)
+  await checkSpec(spec)
   const weights = new WeightsProgressNotes(process.stderr)
   const composition = await compose({
     engine: spec.engine,

@@ -6,6 +6,6 @@ export { parseBasePath, parseOrigin, parseTrustedProxies, type ProxyOptions } fr
 export { createLogger } from './logger.js'
 export { Metrics } from './metrics.js'
 export { orchestratorMetrics, type MetricEntry, type OrchestratorMetric } from './metric-table.js'
-export { problemKinds, type ProblemCode } from './problem-codes.js'
+export { problemKinds } from './problem-codes.js'
 export { problemMediaType, toProblem } from './problem.js'
 export { routeAccess } from './route-access.js'

@@ -1,5 +1,5 @@
-import { errorMessage, failureClass, LayermillError, redact } from '@layermill/core'
-import { problemCode, type ProblemKind, problemKinds } from './problem-codes.js'
+import { errorMessage, failureClass, failureTable, LayermillError, type ProblemKind, redact } from '@layermill/core'
+import { problemCode } from './problem-codes.js'
 import type { Problem } from '@layermill/contracts'
 
 export const problemMediaType = 'application/problem+json'
@@ -14,14 +14,14 @@ function detailOf(error: unknown, code: string): string {
   return text.length > longest ? `${text.slice(0, longest)}...` : text
 }
 
-/** The code and kind of an error: as the table of problems has it, else what ends a run and another attempt cannot mend is the spec's. */
+/** The code and kind of an error: as the table of errors has it, else what ends a run and another attempt cannot mend is the spec's. */
 function classify(error: unknown): ProblemKind & { readonly code: string } {
   const code = problemCode(error)
   if (code === 'INTERNAL' && error instanceof LayermillError) {
     const row = failureClass(error.code)
     if (row?.scope === 'run' && row.retry === 'never') return { code: error.code, status: 422, title: row.meaning.replace(/\.$/, '') }
   }
-  return { code, ...problemKinds[code] }
+  return { code, ...failureTable[code].http }
 }
 
 /** An error as a problem document (RFC 9457): nothing internal, no credentials. */

@@ -1,10 +1,9 @@
 import { parseTrainingPlan, type RunEvaluation, TRAINING_PLAN_PATH } from '@layermill/contracts'
-import { LayermillError } from '@layermill/core'
+import { LayermillError, MOST_SAFETENSORS_HEADER_BYTES, safetensorsTextBytes } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import { z } from 'zod'
 
 /** A header beyond that is none of ours. */
-const longestHeader = 100_000_000
 
 /** As much of a checkpoint's state as is shown. Numbers that JSON has no word for are texts there. */
 const State = z.object({
@@ -26,8 +25,8 @@ async function latestCheckpoint(store: Store): Promise<string | undefined> {
 async function headerOf(store: Store, path: string): Promise<unknown> {
   const length = await store.getRange(path, 0, 8)
   if (length === undefined || length.byteLength < 8) return undefined
-  const bytes = Number(new DataView(length.buffer, length.byteOffset).getBigUint64(0, true))
-  if (bytes > longestHeader) return undefined
+  const bytes = safetensorsTextBytes(length)
+  if (bytes > MOST_SAFETENSORS_HEADER_BYTES) return undefined
   const header = await store.getRange(path, 8, 8 + bytes)
   return header === undefined ? undefined : JSON.parse(new TextDecoder().decode(header))
 }

@@ -2,7 +2,7 @@ import { type Calibration, parseSpec, type ExtractSpec, type RunRecord, serializ
 import type { ImageSource, Store } from '@layermill/storage'
 import { describe, expect, it } from 'vitest'
 import { calibrateFor, withCalibrationOf, writeCalibration } from './calibration.js'
-import { checkSpec } from './open-run.js'
+import { checkInference } from './check-inference.js'
 import type { RunEnvironment } from './environment.js'
 
 const calibration: Calibration = { version: 1, method: 'min-max', sample: ['a.jpg'], ranges: { input: [-1, 1] } }
@@ -70,9 +70,9 @@ describe('calibrateFor', () => {
 })
 
 it('refuses precisions on what does not compute in them', () => {
-  for (const device of ['auto', 'cpu']) expect(() => checkSpec(specOf({ device }))).not.toThrow()
-  for (const device of ['cuda', 'webgpu']) expect(() => checkSpec(specOf({ device }))).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
-  for (const device of ['auto', 'cuda', 'webgpu']) expect(() => checkSpec(specOf({ device, precision: 'fp16' }))).not.toThrow()
-  expect(() => checkSpec(specOf({ device: 'cpu', precision: 'fp16' }))).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
-  expect(() => checkSpec({ ...specOf({}), engine: 'tfjs' })).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
+  for (const device of ['auto', 'cpu']) expect(() => checkInference(specOf({ device }))).not.toThrow()
+  for (const device of ['cuda', 'webgpu']) expect(() => checkInference(specOf({ device }))).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
+  for (const device of ['auto', 'cuda', 'webgpu']) expect(() => checkInference(specOf({ device, precision: 'fp16' }))).not.toThrow()
+  expect(() => checkInference(specOf({ device: 'cpu', precision: 'fp16' }))).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
+  expect(() => checkInference({ ...specOf({}), engine: 'tfjs' })).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
 })

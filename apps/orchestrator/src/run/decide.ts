@@ -1,5 +1,4 @@
-import { isDeepStrictEqual } from 'node:util'
-import type { ExtractSpec, PredictSpec, RunIdentity, RunRecord, RunSpec } from '@layermill/contracts'
+import { differences, type ExtractSpec, type PredictSpec, type RunIdentity, type RunRecord, type RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { getNetwork, networkIds } from '@layermill/models'
 import { sameRegisteredModel } from '../registry/reference.js'
@@ -49,23 +48,9 @@ export function withInput({ preparation: { version, ...rest }, ...others }: RunI
   return { ...identity, preparation: { ...preparation, input: inputNumbers(getNetwork(network)) } }
 }
 
-/** Whether two values are the same JSON. Queues and stores may give the fields of an object back in another order. */
-export function sameValue(one: unknown, other: unknown): boolean {
-  const plain = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)))
-  return isDeepStrictEqual(plain(one), plain(other))
-}
-
 /** Whether a run ended before it had any image: a source with a typing error, say. It is in nobody's way. */
 export function isEmptyRun({ state, planned, counts }: RunRecord): boolean {
   return (state === 'failed' || state === 'cancelled') && !planned && counts.images === 0 && counts.parts === 0
-}
-
-/** Names and values of what differs between two records of settings, one level deep. */
-function differences(before: Record<string, unknown>, now: Record<string, unknown>): string[] {
-  const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing'
-  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
-    .filter(field => !sameValue(before[field], now[field]))
-    .map(field => `${field} was ${show(before[field])}, is ${show(now[field])}`)
 }
 
 /**

@@ -1,27 +1,20 @@
-import { type ExtractSpec, type LayerResult, type PredictSpec, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { type PredictSpec, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { getNetwork, layerShapes, type Network, networkIds, preparedAs } from '@layermill/models'
+import type { Network } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import { calibrateFor, withCalibrationOf, writeCalibration } from './calibration.js'
+import { checkInference, type InferenceSpec, resultsOf } from './check-inference.js'
 import { decideAction, requestedChange, type RunAction } from './decide.js'
 import { noteUse } from '../registry/uses.js'
 import type { RunEnvironment } from './environment.js'
 import { refuseForeignFile } from './foreign-files.js'
-import { layerResults, runIdentity, runInputSize } from './identity.js'
+import { runIdentity } from './identity.js'
 import { choosePartSize } from './part-size.js'
 import { deleteRun, readRunRecord, writeRunRecord } from './record-store.js'
 
 export interface OpenedRun {
   readonly record: RunRecord
   readonly action: RunAction
-}
-
-type Spec = ExtractSpec | PredictSpec
-
-function resultsOf(spec: Spec, network: Network): LayerResult[] {
-  if (spec.kind === 'extract') return layerResults(spec, network)
-  layerShapes(network, [network.probabilities], runInputSize(spec, network))
-  return []
 }
 
 /** How many classes there are is known when the weights are loaded. */
@@ -31,31 +24,11 @@ function checkLabels({ labels }: PredictSpec, { id, classes }: Network): void {
 }
 
 /**
- * What can be said of a spec without weights or images: layers, sizes, precision. Fine-tuned models are looked at when they are loaded.
- * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`, `PREPARATION_UNKNOWN`.
- */
-export function checkSpec(spec: Spec): void {
-  const onCpu = spec.engine === 'onnx' && (spec.device === 'cpu' || spec.device === 'auto')
-  if (spec.precision === 'int8' && !onCpu) {
-    throw new LayermillError('PRECISION_UNAVAILABLE', `--precision int8 is computed by ONNX Runtime on the CPU, not by --engine ${spec.engine} with --device ${spec.device}`, {
-      hint: 'leave out --engine and --device, or --precision',
-    })
-  }
-  const halves = spec.engine === 'onnx' && ['auto', 'cuda', 'webgpu'].includes(spec.device)
-  if (spec.precision === 'fp16' && !halves) {
-    throw new LayermillError('PRECISION_UNAVAILABLE', `--precision fp16 is computed by ONNX Runtime on cuda and webgpu, not by --engine ${spec.engine} with --device ${spec.device}`, {
-      hint: 'give --device cuda or webgpu, or leave out --precision; --dtype float16 alone halves the files',
-    })
-  }
-  if (networkIds.includes(spec.model)) resultsOf(spec, preparedAs(getNetwork(spec.model), spec.prepare))
-}
-
-/**
  * The record of a run that a spec describes and that has not begun.
  * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`, and what loading the weights throws.
  */
-export async function newRecord(spec: Spec, environment: RunEnvironment): Promise<{ record: RunRecord; network: Network }> {
-  checkSpec(spec)
+export async function newRecord(spec: InferenceSpec, environment: RunEnvironment): Promise<{ record: RunRecord; network: Network }> {
+  checkInference(spec)
   const { network, weightsSha256 } = await environment.model(spec)
   const identity = runIdentity({ spec, network, weightsSha256, preparationVersion: environment.preparationVersion })
   const layers = resultsOf(spec, network)
@@ -86,7 +59,7 @@ export async function newRecord(spec: Spec, environment: RunEnvironment): Promis
  * @param signal stops the choosing of an int8 run's ranges, which takes its time: nothing is written then
  * @throws LayermillError as `decideAction` and `layerResults` do; `SELF_CHECK` and `CALIBRATION_INVALID` before anything is written.
  */
-export async function openRun(spec: Spec, store: Store, environment: RunEnvironment, signal?: AbortSignal): Promise<OpenedRun> {
+export async function openRun(spec: InferenceSpec, store: Store, environment: RunEnvironment, signal?: AbortSignal): Promise<OpenedRun> {
   if (spec.kind === 'predict' && spec.out !== undefined) await refuseForeignFile(spec.out, url => environment.openStore(url))
   const { record: made, network } = await newRecord(spec, environment)
   const existing = await readRunRecord(store)

@@ -5,6 +5,7 @@ import {
 } from '@layermill/contracts'
 import type { Broker } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'
+import { checkSpec } from '../check/check-spec.js'
 import type { ScheduleStore } from './schedule-store.js'
 import { addTick, startTicking, tickId, tickQueue } from './tick-jobs.js'
 
@@ -23,7 +24,9 @@ export class StoredSchedules implements ScheduleService {
     return all.flat()
   }
 
+  /** @throws LayermillError `SCHEDULE_EXISTS`; as `checkSpec` does */
   async add(schedule: ScheduleSpec): Promise<ScheduleDetail> {
+    await checkSpec(schedule.spec)
     const time = this.now().toISOString()
     const record: ScheduleRecord = { version: 1, schedule, paused: false, created: time, changed: time, since: time }
     if (!(await this.store.add(record))) {
@@ -39,7 +42,9 @@ export class StoredSchedules implements ScheduleService {
     return this.#describe(record)
   }
 
+  /** @throws LayermillError `SCHEDULE_UNKNOWN`; as `checkSpec` does */
   async change(name: string, change: ScheduleChange): Promise<ScheduleDetail> {
+    if (change.spec !== undefined) await checkSpec(change.spec)
     const time = this.now().toISOString()
     let otherTimes = false
     const record = await this.#changed(name, old => {

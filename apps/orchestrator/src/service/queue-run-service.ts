@@ -5,15 +5,13 @@ import {
 } from '@layermill/contracts'
 import type { Broker, JobState } from '@layermill/queue'
 import { errorCode, LayermillError } from '@layermill/core'
-import { getNetwork, networkIds } from '@layermill/models'
 import type { ErrorRow, Store } from '@layermill/storage'
+import { checkSpec } from '../check/check-spec.js'
 import type { RunEnvironment } from '../run/environment.js'
 import { isEmptyRun } from '../run/decide.js'
 import { runNotes } from '../registry/run-notes.js'
 import { readFailures } from '../run/failures.js'
-import { layerResults } from '../run/identity.js'
 import { cancelRun, readRunRecord } from '../run/record-store.js'
-import { trainedNetwork } from '../train/plan.js'
 import { sameSpec, slimJob, wholeJob } from './large-spec.js'
 import type { PlanRun } from './plan-run.js'
 import { readEpochs } from './read-epochs.js'
@@ -40,13 +38,6 @@ const endingDeadline = 10_000
 
 /** How long a run that the queue has lost may take to come back, in milliseconds. */
 const recoveryPatience = 90_000
-
-/** Refuses at once what cannot work, where that is known without the weights. */
-function checkSpec(spec: RunSpec): void {
-  // Of whatever classes: how many there are is not known before the images are listed.
-  if (spec.kind === 'finetune' && networkIds.includes(spec.model)) trainedNetwork(spec, getNetwork(spec.model), ['a', 'b'])
-  if (spec.kind === 'extract' && networkIds.includes(spec.model)) layerResults(spec, getNetwork(spec.model))
-}
 
 /** What a run's store tells of it. */
 interface StoredRun {
@@ -85,7 +76,7 @@ export class QueueRunService implements RunService {
    */
   async submit(spec: RunSpec): Promise<RunSummary> {
     if (spec.plan) throw new LayermillError('SPEC_INVALID', 'plan: got true, expected false: a run that is queued computes')
-    checkSpec(spec)
+    await checkSpec(spec)
     const url = runStoreUrl(spec)
     const existing = await this.#withStore(url, readRunRecord)
     if (existing !== undefined && !spec.overwrite && !isEmptyRun(existing)) {
@@ -100,7 +91,7 @@ export class QueueRunService implements RunService {
   async plan(spec: RunSpec, signal?: AbortSignal): Promise<RunPlan> {
     const { planRun } = this.environment
     if (planRun === undefined) throw new LayermillError('SPEC_INVALID', 'plan: got true, expected false: this server does not plan')
-    checkSpec(spec)
+    await checkSpec(spec)
     return planRun(spec, signal)
   }
 

@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { classify, LayermillError } from '@layermill/core'
-import type { FinetuneSpec, RunRecord, RunSpec } from '@layermill/contracts'
+import { type FinetuneSpec, type RunRecord, type RunSpec, sameValue } from '@layermill/contracts'
 import { networkIds } from '@layermill/models'
-import { asksForRenewal, isEmptyRun, sameValue } from '../run/decide.js'
+import { asksForRenewal, isEmptyRun } from '../run/decide.js'
 import type { RunEnvironment } from '../run/environment.js'
 import { trainingConflicts } from '../train/open-training.js'
 

@@ -1,11 +1,10 @@
-import { type FinetuneSpec, type RunIdentity, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { differences, type FinetuneSpec, type RunIdentity, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Network } from '@layermill/models'
 import { requireExactSwaps, type Store } from '@layermill/storage'
 import { requireRegistry } from '../registry/model-service.js'
 import { registryKind } from '../registry/versions.js'
 import { inputNumbers } from '../run/identity.js'
-import { sameValue } from '../run/decide.js'
 import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
 import type { TrainingEnvironment } from './environment.js'
 import { cutLayer, trainingSize } from './plan.js'
@@ -37,14 +36,6 @@ const free = new Set([
   'noSignRequest',
   'requireCpu',
 ])
-
-/** Names and values of what differs between two specs of a run. */
-function trainingDifferences(before: FinetuneSpec, now: FinetuneSpec): string[] {
-  const show = (spec: FinetuneSpec, field: string): string => JSON.stringify(spec[field as keyof FinetuneSpec]) ?? 'nothing'
-  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
-    .filter(field => !free.has(field) && !sameValue(before[field as keyof FinetuneSpec], now[field as keyof FinetuneSpec]))
-    .map(field => `${field} was ${show(before, field)}, is ${show(now, field)}`)
-}
 
 function identityOf(spec: FinetuneSpec, base: Network, weights: string, preparationVersion: string): RunIdentity {
   const [height, width] = trainingSize(spec, base)
@@ -82,7 +73,7 @@ function hindersMore({ spec: before, state }: RunRecord, { schedule }: FinetuneS
  */
 export function trainingConflicts(existing: RunRecord, spec: FinetuneSpec): string[] {
   if (existing.spec.kind !== 'finetune') return [`kind was ${existing.spec.kind}, is finetune`]
-  const differing = trainingDifferences(existing.spec, spec)
+  const differing = differences(existing.spec, spec, free)
   if (!existing.planned || !asksForMore(existing.spec, spec)) return differing
   const hindrance = hindersMore(existing, spec)
   return hindrance === undefined ? differing.filter(text => !text.startsWith('epochs was ')) : [...differing, hindrance]

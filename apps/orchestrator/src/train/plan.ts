@@ -82,7 +82,7 @@ function runningStatistics(network: Network, scales?: ReadonlyMap<string, number
  * base is frozen and only its statistics are to follow the images.
  * @throws LayermillError `SPEC_INVALID` where they are to move and there are none
  */
-function movingStatistics(spec: FinetuneSpec, network: Network, scales: ReadonlyMap<string, number>): string[] {
+export function movingStatistics(spec: FinetuneSpec, network: Network, scales: ReadonlyMap<string, number>): string[] {
   if (spec.batchNorm === 'frozen') return []
   const found = runningStatistics(network, isFrozen(spec.base) ? undefined : scales)
   if (found.length > 0) return found

@@ -1,5 +1,5 @@
 import { errorCode, errorMessage } from './errors.js'
-import { type FailureClass, failureTable, isErrorCode } from './failure-table.js'
+import { type ErrorClass, type FailureClass, failureTable, isErrorCode } from './failure-table.js'
 import { redact } from '../net/redact.js'
 
 export interface Failure extends FailureClass {
@@ -10,9 +10,11 @@ export interface Failure extends FailureClass {
 }
 
 /** What a code means and what to do about it; undefined for codes that are not in the table. */
-export function failureClass(code: string): FailureClass | undefined {
+export function failureClass(code: string): ErrorClass | undefined {
   return isErrorCode(code) ? failureTable[code] : undefined
 }
+
+const failure = (code: string, message: string, { retry, scope, meaning }: FailureClass): Failure => ({ code, message, retry, scope, meaning })
 
 /**
  * Any thrown value as a failure: its code (or that of the nearest cause with a known one), its class, its message without credentials.
@@ -24,10 +26,10 @@ export function classify(error: unknown): Failure {
   for (let cause: unknown = error, depth = 0; cause !== undefined && depth < 5; depth++) {
     const code = errorCode(cause)
     const found = code === 'UNEXPECTED' ? undefined : failureClass(code)
-    if (found !== undefined) return { code, message, ...found }
+    if (found !== undefined) return failure(code, message, found)
     cause = cause instanceof Error ? cause.cause : undefined
   }
-  return { code: 'UNEXPECTED', message, ...failureTable.UNEXPECTED }
+  return failure('UNEXPECTED', message, failureTable.UNEXPECTED)
 }
 
 const retryText = { never: 'no', backoff: 'with backoff', alone: 'each image alone' } as const

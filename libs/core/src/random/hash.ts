@@ -1,6 +1,6 @@
-/** FNV-1a over the UTF-8 bytes of a text, as an unsigned 32-bit number. */
-export function fnv1a32(text: string): number {
-  let hash = 0x811c9dc5
+/** FNV-1a over the UTF-8 bytes of a text, as an unsigned 32-bit number. Another seed than 0 gives another hash of the same text. */
+export function fnv1a32(text: string, seed = 0): number {
+  let hash = 0x811c9dc5 ^ seed
   for (const byte of Buffer.from(text, 'utf8')) hash = Math.imul(hash ^ byte, 0x01000193)
   return hash >>> 0
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { fillSfc32 } from './sfc32.js'
 
 const BLOCK = 4096
 /** Layers of the ziggurat, and the start of its tail (Marsaglia and Tsang, 2000). */
@@ -7,7 +8,7 @@ const TAIL = 3.442619855899
 const AREA = 9.91256303526217e-3
 
 /**
- * A stream of random numbers that depends on its seed alone: sfc32 (Doty-Humphrey), seeded from a SHA-256. Each tensor has its own
+ * A stream of random numbers that depends on its seed alone: sfc32, seeded from a SHA-256. Each tensor has its own
  * stream, named after it, so that it does not change when a network gains or loses others.
  */
 export class RandomStream {
@@ -37,19 +38,9 @@ export class RandomStream {
     return (this.next() >>> 0) / 4294967296
   }
 
-  /** Random 32-bit patterns. The state lives in locals meanwhile, which is what makes this fast. */
+  /** Random 32-bit patterns. */
   fill(target: Int32Array): void {
-    let [a, b, c, counter] = this.#state as unknown as [number, number, number, number]
-    for (let i = 0; i < target.length; i++) {
-      const sum = (((a + b) | 0) + counter) | 0
-      counter = (counter + 1) | 0
-      a = b ^ (b >>> 9)
-      b = (c + (c << 3)) | 0
-      c = (c << 21) | (c >>> 11)
-      c = (c + sum) | 0
-      target[i] = sum
-    }
-    this.#state.set([a, b, c, counter])
+    fillSfc32(this.#state, target)
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Engine } from '@layermill/engines'
 import type { RunRecord } from '@layermill/contracts'
 import { layerShapes, type Network, type Preparation } from '@layermill/models'
-import { cutsCentre } from '../part/prepare-rows.js'
+import { cutsCentre } from '../part/centre.js'
 
 /** Raised where Layermill itself comes to compute other numbers from the same: what was kept before is then not found any more. */
 const computationVersion = 1

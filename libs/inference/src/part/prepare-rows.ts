@@ -1,6 +1,7 @@
+import { cutsCentre } from './centre.js'
 import { classify, errorCode, errorMessage } from '@layermill/core'
 import { type ImageLimits, imageLimits, type RunRecord } from '@layermill/contracts'
-import { isFineTuned, type Network, type Preparation, type Size2 } from '@layermill/models'
+import type { Network, Preparation, Size2 } from '@layermill/models'
 import { pictureSize, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
 import { bytesAhead, type ImageSource, type ManifestRow, mapOrdered, readWithin, sha256Hex } from '@layermill/storage'
 import type { RunCache } from '../cache/run-cache.js'
@@ -11,11 +12,6 @@ import { Turns } from './turns.js'
 
 /** Makes the network's input of one image's bytes, as a run's record says. The key is what an augmentation is drawn from. */
 export type Preparer = (bytes: Uint8Array, key: string) => Promise<{ prepared: Prepared; crops: number }>
-
-/** Whether a run computes the centre of its images only. */
-export function cutsCentre(record: RunRecord, network: Network): boolean {
-  return record.spec.kind === 'predict' && record.identity.preparation.size !== 'keep' && !isFineTuned(network)
-}
 
 /**
  * How a run prepares its images. Predictions cut the centre out of 256/224 of the size, or average ten crops, as Chainer's `predict`;

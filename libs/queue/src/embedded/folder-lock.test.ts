@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { openBroker } from '../broker.js'
+import { openBroker } from '../connect.js'
 import { lockFolder } from './folder-lock.js'
 
 let folder = ''

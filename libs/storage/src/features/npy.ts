@@ -1,10 +1,9 @@
-import { LayermillError } from '@layermill/core'
+import { LayermillError, npyHeader, npyPlaces } from '@layermill/core'
 import { readValues, writeValues } from './values.js'
 import { bytesOf, type FeatureDtype, type FeatureRows, lengthOf, type RangeSource, rangesOf, type RowRange } from './types.js'
 
 /** Room kept for the row count, so that a header's length does not depend on it. */
 const ROW_DIGITS = 16
-const ALIGNMENT = 64
 
 /** A feature file of one layer in the making: one buffer for header and rows, filled in place and never copied. */
 export interface NpyBuffer {
@@ -25,7 +24,7 @@ export interface NpyBuffer {
  * @param rowShape one row's shape; `[]` for a number a row
  */
 export function allocateNpy(maxRows: number, rowShape: readonly number[], dtype: FeatureDtype = 'float32'): NpyBuffer {
-  const headerBytes = npyHeader(10 ** (ROW_DIGITS - 1), rowShape, dtype).byteLength
+  const headerBytes = headerOf(10 ** (ROW_DIGITS - 1), rowShape, dtype).byteLength
   const rowLength = lengthOf(rowShape)
   const rowBytes = rowLength * bytesOf(dtype)
   const buffer = new Uint8Array(new ArrayBuffer(headerBytes + maxRows * rowBytes))
@@ -40,23 +39,14 @@ export function allocateNpy(maxRows: number, rowShape: readonly number[], dtype:
     setRow: (index, values) => writeValues(values, row(index)),
     finish: (rows) => {
       if (!(rows >= 0 && rows <= maxRows)) throw new LayermillError('ROW_INVALID', `${rows} rows in a file for ${maxRows}`)
-      buffer.set(npyHeader(rows, rowShape, dtype, headerBytes))
+      buffer.set(headerOf(rows, rowShape, dtype, headerBytes))
       return buffer.subarray(0, headerBytes + rows * rowBytes)
     },
   }
 }
 
-function npyHeader(rows: number, rowShape: readonly number[], dtype: FeatureDtype, length?: number): Uint8Array {
-  const shape = rowShape.length === 0 ? `${rows},` : [rows, ...rowShape].join(', ')
-  const text = `{'descr': '${dtype === 'float32' ? '<f4' : '<f2'}', 'fortran_order': False, 'shape': (${shape}), }`
-  const bytes = length ?? Math.ceil((10 + text.length + 1) / ALIGNMENT) * ALIGNMENT
-  const header = Buffer.alloc(bytes, ' ')
-  header.write('\x93NUMPY\x01\x00', 'latin1')
-  header.writeUInt16LE(bytes - 10, 8)
-  header.write(text, 10, 'latin1')
-  header.write('\n', bytes - 1)
-  return header
-}
+const headerOf = (rows: number, rowShape: readonly number[], dtype: FeatureDtype, bytes?: number): Uint8Array =>
+  npyHeader(dtype === 'float32' ? '<f4' : '<f2', [rows, ...rowShape], bytes)
 
 /** What a `.npy` file's header says. */
 interface NpyHeader {
@@ -87,9 +77,9 @@ export async function readNpy(input: Uint8Array | RangeSource, layer: string, ro
 
 async function readHeader(source: RangeSource, layer: string): Promise<NpyHeader> {
   const first = Buffer.from(await source.range(0, Math.min(source.bytes, 4096)))
-  if (first.length < 12 || first.toString('latin1', 0, 6) !== '\x93NUMPY') throw invalid(layer, 'not a .npy file')
-  const start = first[6] === 1 ? 10 : 12
-  const dataOffset = start + (first[6] === 1 ? first.readUInt16LE(8) : first.readUInt32LE(8))
+  const places = npyPlaces(first)
+  if (places === undefined) throw invalid(layer, 'not a .npy file')
+  const { dictionary: start, data: dataOffset } = places
   if (dataOffset > source.bytes || dataOffset > 2 ** 20) throw invalid(layer, 'the header is cut off')
   const whole = dataOffset <= first.length ? first : Buffer.from(await source.range(0, dataOffset))
   const text = whole.toString('latin1', start, dataOffset)

@@ -1,10 +1,11 @@
-import { LayermillError } from '@layermill/core'
+import {
+  LayermillError, MOST_SAFETENSORS_HEADER_BYTES, SAFETENSORS_METADATA, safetensorsHeaderBytes, safetensorsText, safetensorsTextBytes,
+  writeSafetensorsHeader,
+} from '@layermill/core'
 import { bytesOf, type FeatureDtype, type FeatureLayer, type FeatureRows, lengthOf, type RangeSource, rangesOf, type RowRange } from './types.js'
 import { readValues, writeValues } from './values.js'
 
 const ALIGNMENT = 64
-/** The format's own limit on headers. */
-const LONGEST_HEADER = 100_000_000
 
 /** A part's features in the making: one buffer for header and layers, filled in place; finishing only moves layers together. */
 export interface SafetensorsBuffer {
@@ -48,10 +49,7 @@ export function allocateSafetensors(
         const from = dataOffset + (room[layer] ?? 0)
         buffer.copyWithin(dataOffset + target, from, from + kept.length * (rowBytes[layer] ?? 0))
       }
-      const header = Buffer.from(buffer.buffer, 0, dataOffset)
-      header.writeBigUInt64LE(BigInt(dataOffset - 8))
-      header.fill(' ', 8)
-      header.write(text, 8, 'utf8')
+      writeSafetensorsHeader(Buffer.from(buffer.buffer, 0, dataOffset), text)
       return buffer.subarray(0, dataOffset + total(kept.length))
     },
   }
@@ -66,20 +64,13 @@ function headerText(
 ): string {
   const metadata: Record<string, string> = { format: 'layermill', keys: JSON.stringify(keys) }
   if (labels !== undefined) metadata['labels'] = JSON.stringify(labels.map((label) => label ?? null))
-  const header: Record<string, unknown> = { __metadata__: metadata }
-  let offset = 0
-  for (const { layer, rowShape } of layers) {
-    const end = offset + rows * lengthOf(rowShape) * bytesOf(dtype)
-    header[layer] = { dtype: dtype === 'float32' ? 'F32' : 'F16', shape: [rows, ...rowShape], data_offsets: [offset, end] }
-    offset = end
-  }
-  return JSON.stringify(header)
+  const items = layers.map(({ layer, rowShape }) => ({
+    name: layer, dtype: dtype === 'float32' ? 'F32' : 'F16', shape: [rows, ...rowShape], bytes: rows * lengthOf(rowShape) * bytesOf(dtype),
+  }))
+  return safetensorsText(items, metadata)
 }
 
-/** Bytes of the length, the text and the spaces behind it, so that the values start aligned. */
-function headerBytes(text: string): number {
-  return Math.ceil((8 + Buffer.byteLength(text)) / ALIGNMENT) * ALIGNMENT
-}
+const headerBytes = (text: string): number => safetensorsHeaderBytes(text, ALIGNMENT)
 
 /**
  * Rows of one tensor of a `.safetensors` file; reads the header and the rows asked for.
@@ -90,8 +81,8 @@ export async function readSafetensors(input: Uint8Array | RangeSource, layer: st
   const source = rangesOf(input)
   const { header, dataOffset } = await readHeader(source, layer)
   const tensor = header[layer]
-  if (tensor === undefined || layer === '__metadata__') {
-    const names = Object.keys(header).filter((name) => name !== '__metadata__')
+  if (tensor === undefined || layer === SAFETENSORS_METADATA) {
+    const names = Object.keys(header).filter((name) => name !== SAFETENSORS_METADATA)
     throw new LayermillError('LAYER_MISSING', `no layer ${layer} in the file; it holds ${names.join(', ')}`)
   }
   const { dtype, shape, offsets } = checkTensor(tensor, layer)
@@ -107,8 +98,8 @@ export async function readSafetensors(input: Uint8Array | RangeSource, layer: st
 }
 
 async function readHeader(source: RangeSource, layer: string): Promise<{ header: Record<string, unknown>; dataOffset: number }> {
-  const length = source.bytes < 8 ? 0 : Number(Buffer.from(await source.range(0, 8)).readBigUInt64LE())
-  if (length < 2 || length > LONGEST_HEADER || 8 + length > source.bytes) throw invalid(layer, 'not a safetensors file, or cut off')
+  const length = source.bytes < 8 ? 0 : safetensorsTextBytes(await source.range(0, 8))
+  if (length < 2 || length > MOST_SAFETENSORS_HEADER_BYTES || 8 + length > source.bytes) throw invalid(layer, 'not a safetensors file, or cut off')
   try {
     const text = Buffer.from(await source.range(8, 8 + length)).toString('utf8')
     return { header: JSON.parse(text) as Record<string, unknown>, dataOffset: 8 + length }
@@ -126,7 +117,7 @@ function checkTensor(value: unknown, layer: string): { dtype: FeatureDtype; shap
 
 /** Where the last tensor ends; the format leaves nothing behind it. */
 function endOfData(header: Record<string, unknown>, layer: string): number {
-  const tensors = Object.entries(header).filter(([name]) => name !== '__metadata__')
+  const tensors = Object.entries(header).filter(([name]) => name !== SAFETENSORS_METADATA)
   return tensors.reduce((end, [, tensor]) => Math.max(end, checkTensor(tensor, layer).offsets[1]), 0)
 }
 

@@ -1,4 +1,4 @@
-import { LayermillError, type RandomAccess, readBytes } from '@layermill/core'
+import { LayermillError, MOST_SAFETENSORS_HEADER_BYTES, type RandomAccess, readBytes, safetensorsTextBytes } from '@layermill/core'
 import type { TensorFile } from '../types.js'
 import { isKerasEntry } from './keras-paths.js'
 import { openCaffemodel } from './caffemodel.js'
@@ -26,8 +26,7 @@ const isTorchEntry = (name: string): boolean => /(^|\/)(data\.pkl|byteorder|\.fo
 
 async function looksLikeSafetensors(file: RandomAccess, head: Buffer): Promise<boolean> {
   if (head.length < 9 || head[8] !== 0x7b) return false
-  const length = head.readBigUInt64LE()
-  return length <= 100_000_000n && (await readBytes(file, 8, 1))[0] === 0x7b
+  return safetensorsTextBytes(head) <= MOST_SAFETENSORS_HEADER_BYTES && (await readBytes(file, 8, 1))[0] === 0x7b
 }
 
 /**

@@ -1,4 +1,4 @@
-import { doubleToFloat, elementCount, halfToFloat, int64ToFloat, LayermillError } from '@layermill/core'
+import { doubleToFloat, elementCount, halfToFloat, int64ToFloat, LayermillError, npyPlaces } from '@layermill/core'
 
 /** Longest header that is looked at; NumPy's own are under a kilobyte. */
 export const MAX_NPY_HEADER = 64 * 1024
@@ -27,10 +27,10 @@ function malformed(name: string, what: string): LayermillError {
 
 /** Bytes from the start of the array to its data, from the first 12 bytes. */
 export function npyHeaderLength(name: string, start: Buffer): number {
-  if (start.length < 12 || start.toString('latin1', 0, 6) !== '\x93NUMPY') throw malformed(name, 'it does not begin with NumPy\'s mark')
-  const major = start[6]!
+  const places = npyPlaces(start)
+  if (places === undefined) throw malformed(name, 'it does not begin with NumPy\'s mark')
+  const { major, data: length } = places
   if (major < 1 || major > 3) throw malformed(name, `version ${major} of the format is not known`)
-  const length = major === 1 ? 10 + start.readUInt16LE(8) : 12 + start.readUInt32LE(8)
   if (length > MAX_NPY_HEADER) throw malformed(name, `its header would be ${length} bytes long`)
   return length
 }

@@ -1,6 +1,6 @@
 import {
   bfloatToFloat, bytesOf, doubleToFloat, elementCount, errorMessage, halfToFloat, int64ToFloat, LayermillError, type RandomAccess,
-  readBytes, truncated,
+  readBytes, SAFETENSORS_METADATA, safetensorsTextBytes, truncated,
 } from '@layermill/core'
 import type { TensorEntry, TensorFile } from '../types.js'
 
@@ -40,7 +40,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 async function readHeader(file: RandomAccess): Promise<{ header: Record<string, unknown>; start: number }> {
   if (file.size < 8) throw truncated(file, 8)
-  const length = Number((await readBytes(file, 0, 8)).readBigUInt64LE())
+  const length = safetensorsTextBytes(await readBytes(file, 0, 8))
   if (length > MAX_HEADER) throw malformed(file, `its header would be ${length} bytes long (at most ${MAX_HEADER})`)
   const text = (await readBytes(file, 8, length)).toString('utf8')
   if (!text.startsWith('{')) throw malformed(file, 'its header is not a JSON object')
@@ -113,7 +113,7 @@ export async function openSafetensors(file: RandomAccess): Promise<TensorFile> {
   const records: TensorRecord[] = []
   const metadata = new Map<string, string>()
   for (const [name, value] of Object.entries(header)) {
-    if (name === '__metadata__') {
+    if (name === SAFETENSORS_METADATA) {
       if (!isObject(value)) throw malformed(file, '__metadata__ is not an object')
       for (const [key, text] of Object.entries(value)) if (typeof text === 'string') metadata.set(key, text)
     } else {

@@ -1,24 +1,12 @@
 import { Readable } from 'node:stream'
 import type { ZipFile } from 'yazl'
-import { bytesOf, elementCount, LayermillError, type TensorMap, writeAll, writeAtomically } from '@layermill/core'
+import { bytesOf, elementCount, LayermillError, npyHeader, type TensorMap, writeAll, writeAtomically } from '@layermill/core'
 import { metadataOf } from '../metadata.js'
 import type { WeightSet } from '../types.js'
 
 const PIECE = 1024 * 1024
 /** Zip archives cannot name an earlier date; a fixed one makes the same weights the same bytes. */
 const EPOCH = new Date(1980, 0, 1)
-
-/** Header of version 1.0, padded so that data begin at a multiple of 64. */
-function npyHeader(descr: string, shape: readonly number[]): Buffer {
-  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`
-  const dictionary = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${tuple}, }`
-  const header = Buffer.alloc(Math.ceil((10 + dictionary.length + 1) / 64) * 64, ' ')
-  header.write('\x93NUMPY\x01\x00', 'latin1')
-  header.writeUInt16LE(header.length - 10, 8)
-  header.write(dictionary, 10, 'latin1')
-  header.write('\n', header.length - 1)
-  return header
-}
 
 function addArray(zip: ZipFile, key: string, descr: string, shape: readonly number[], bytes: Uint8Array): void {
   const header = npyHeader(descr, shape)

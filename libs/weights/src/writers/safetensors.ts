@@ -1,4 +1,6 @@
-import { bytesOf, elementCount, LayermillError, type TensorMap, writeAll, writeAtomically } from '@layermill/core'
+import {
+  bytesOf, elementCount, LayermillError, safetensorsHeader, safetensorsText, type TensorMap, writeAll, writeAtomically,
+} from '@layermill/core'
 import type { Network } from '@layermill/models'
 import { metadataOf } from '../metadata.js'
 import { torchvisionKey } from '../names/torchvision.js'
@@ -18,18 +20,8 @@ function compareItems(a: Item, b: Item): number {
 }
 
 function headerOf(items: readonly Item[], metadata: Readonly<Record<string, string>>): Buffer {
-  const entries: Record<string, unknown> = Object.keys(metadata).length === 0 ? {} : { __metadata__: metadata }
-  let offset = 0
-  for (const { name, dtype, shape, bytes } of items) {
-    entries[name] = { dtype, shape, data_offsets: [offset, offset + bytes.length] }
-    offset += bytes.length
-  }
-  const json = Buffer.from(JSON.stringify(entries), 'utf8')
   // Data begin at a multiple of eight, so that readers can map them into memory.
-  const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
-  header.writeBigUInt64LE(BigInt(header.length - 8))
-  json.copy(header, 8)
-  return header
+  return safetensorsHeader(safetensorsText(items.map(item => ({ ...item, bytes: item.bytes.length })), metadata), 8)
 }
 
 async function writeItems(path: string, items: readonly Item[], metadata: Readonly<Record<string, string>>): Promise<void> {

@@ -1,11 +1,25 @@
-import { int, NCHWC, text, type OnnxNode } from '../graph.js'
-import type { TrainingContext } from './context.js'
+import { int, NCHWC, text, type OnnxAttribute, type OnnxNode, type OwnDomain } from '../graph.js'
 
 /** A convolution's weights [out, channels, height, width]: how many of each. */
 export interface KernelShape {
   readonly outChannels: number
   readonly inChannels: number
   readonly kernel: readonly [height: number, width: number]
+}
+
+/** The graph that is made: operators are appended, and looked at again. */
+export interface LayoutGraph {
+  emit(op: string, inputs: readonly string[], output: string, attributes?: Readonly<Record<string, OnnxAttribute>>, domain?: OwnDomain): string
+  op(op: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>, domain?: OwnDomain): string
+  ints(...values: number[]): string
+  reshape(value: string, ...shape: number[]): string
+  transpose(value: string, ...permutation: number[]): string
+  slice(value: string, starts: readonly number[], ends: readonly number[], axes: readonly number[], steps: readonly number[]): string
+  /** The place among the nodes of the operator that makes a value; -1 for an input. */
+  position(value: string): number
+  producer(value: string): OnnxNode | undefined
+  /** Puts another operator in the place of the one that makes a value. */
+  replace(value: string, node: OnnxNode): void
 }
 
 type Cells = readonly [height: number, width: number]
@@ -27,7 +41,7 @@ export class Layouts {
   private readonly turned = new Map<string, string>()
 
   /** @param block channels that lie together; undefined where nothing is blocked. */
-  constructor(private readonly context: TrainingContext, private readonly block: number | undefined) {}
+  constructor(private readonly context: LayoutGraph, private readonly block: number | undefined) {}
 
   isBlocked(value: string): boolean {
     return this.channels.has(value)
@@ -206,7 +220,7 @@ export class Layouts {
     return value
   }
 
-  private blocks(): { readonly block: number; readonly context: TrainingContext } {
+  private blocks(): { readonly block: number; readonly context: LayoutGraph } {
     if (this.block === undefined) throw new RangeError('nothing is blocked in this graph')
     return { block: this.block, context: this.context }
   }

@@ -1,0 +1,1 @@
+export { checkSpec } from './check-spec.js'

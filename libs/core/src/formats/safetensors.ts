@@ -1,0 +1,53 @@
+/** Bytes before a safetensors file's header: its length. */
+const LENGTH_BYTES = 8
+
+/** The name in a header under which texts are, not a tensor. */
+export const SAFETENSORS_METADATA = '__metadata__'
+
+/** The format's own limit on headers, in bytes. */
+export const MOST_SAFETENSORS_HEADER_BYTES = 100_000_000
+
+/** A tensor as a header names it: its data follow those of the one before. */
+export interface SafetensorsItem {
+  readonly name: string
+  /** `F32`, `F16`, `I64` and others. */
+  readonly dtype: string
+  readonly shape: readonly number[]
+  /** Length of its data. */
+  readonly bytes: number
+}
+
+/** The JSON of a header: the metadata, if there are any, then the tensors in their order. */
+export function safetensorsText(items: Iterable<SafetensorsItem>, metadata: Readonly<Record<string, string>> = {}): string {
+  const entries: Record<string, unknown> = Object.keys(metadata).length === 0 ? {} : { [SAFETENSORS_METADATA]: metadata }
+  let offset = 0
+  for (const { name, dtype, shape, bytes } of items) {
+    entries[name] = { dtype, shape, data_offsets: [offset, offset + bytes] }
+    offset += bytes
+  }
+  return JSON.stringify(entries)
+}
+
+/** Bytes of the length, the text and the spaces behind it, so that the data begin at a multiple of `alignment` bytes. */
+export function safetensorsHeaderBytes(text: string, alignment: number): number {
+  return Math.ceil((LENGTH_BYTES + Buffer.byteLength(text)) / alignment) * alignment
+}
+
+/** Fills `target`, which is as long as the header, with length, text and spaces. */
+export function writeSafetensorsHeader(target: Buffer, text: string): void {
+  target.writeBigUInt64LE(BigInt(target.length - LENGTH_BYTES))
+  target.fill(' ', LENGTH_BYTES)
+  target.write(text, LENGTH_BYTES, 'utf8')
+}
+
+/** Length, text and spaces; see `safetensorsHeaderBytes`. */
+export function safetensorsHeader(text: string, alignment: number): Buffer {
+  const header = Buffer.alloc(safetensorsHeaderBytes(text, alignment))
+  writeSafetensorsHeader(header, text)
+  return header
+}
+
+/** Length of the JSON that follows, in bytes, by a file's first eight; more than 2^53 comes out rounded. */
+export function safetensorsTextBytes(first: Uint8Array): number {
+  return Number(new DataView(first.buffer, first.byteOffset, first.byteLength).getBigUint64(0, true))
+}
