@@ -1,28 +1,15 @@
-import { randomBytes } from 'node:crypto'
-import { type Device, type EngineName, openEngine, selfCheck } from '@layermill/engines'
-import { ModelProvider, PartProcessor, probeRun, startPartWorker } from '@layermill/inference'
+import { selfCheck } from '@layermill/engines'
+import {
+  calibrator, createProvider, type ModelProvider, PartProcessor, probeRun, type ProviderOptions, readAhead, specNetwork, startPartWorker,
+} from '@layermill/inference'
 import type { RunSpec } from '@layermill/contracts'
 import { type Broker, openBroker } from '@layermill/queue'
 import type { Network } from '@layermill/models'
-import { loadWeights, type WeightSet, type WeightsProgress } from '@layermill/weights'
-import { BrokerPartQueue, type RunEnvironment } from '@layermill/orchestrator/run'
-import { PREPARE_VERSION } from '@layermill/preprocess'
+import type { RunEnvironment } from '@layermill/orchestrator/run'
 import { openSource, openStore } from '@layermill/storage'
-import { calibrator } from './calibration.js'
-import { openStoreFile } from './fleet/weights-file.js'
-import { loadAnyModel, specNetwork } from './library/any-model.js'
-import { version } from './version.js'
+import { createEnvironment } from '@layermill/orchestrator/fleet'
 
-/** Images read and decoded at once for a part. */
-export const readAhead = 16
-
-export interface ComposeOptions {
-  readonly engine: EngineName
-  readonly device: Device | 'auto'
-  /** Told of what happens behind a run, for people. */
-  readonly note: (text: string) => void
-  /** Told how far the fetching of weights is. */
-  readonly onWeights?: (progress: WeightsProgress) => void
+export interface ComposeOptions extends Pick<ProviderOptions, 'engine' | 'device' | 'note' | 'onWeights'> {
   /**
    * When the queue is opened: at once, as for a run that will compute; at once but not waited for, where other things come first; or when it
    * is first asked for. Default: at once.
@@ -43,47 +30,12 @@ export interface Composition {
   close(): Promise<void>
 }
 
-export interface ProviderOptions extends Pick<ComposeOptions, 'engine' | 'device' | 'note' | 'onWeights'> {
-  /** Loads weights in another way than by what a spec names. */
-  readonly load?: (model: string, source: string) => Promise<WeightSet>
-}
-
-export function createProvider(options: ProviderOptions): ModelProvider {
-  const load = options.load ?? ((model, source) => loadWeights(model, source, { onProgress: options.onWeights, open: openStoreFile }))
-  return new ModelProvider({
-    openEngine: async () => {
-      const engine = await openEngine({ engine: options.engine, device: options.device })
-      if (options.device === 'auto' && engine.device !== 'cpu') options.note(`device: ${engine.device} (${engine.report})`)
-      return engine
-    },
-    load: async (model, source) => {
-      const loaded = await loadAnyModel(model, source, load)
-      for (const text of loaded.weights.notes ?? []) options.note(`weights: ${text}`)
-      return loaded
-    },
-  })
-}
-
 /** What needs an engine at hand. */
 function engineSide(provider: ModelProvider, note: (text: string) => void): Pick<RunEnvironment, 'selfCheck' | 'calibrate' | 'probe'> {
   return {
     selfCheck: async network => selfCheck(await provider.openEngine(), network),
     calibrate: calibrator(provider, readAhead, note),
     probe: (record, source, rows) => probeRun({ record, provider, source, rows, readAhead }),
-  }
-}
-
-/** The world of a run's supervisor; `openQueue` is asked when a run has parts to compute, `model` loads the network that a spec names; `note` is told what people should know. */
-export function createEnvironment(openQueue: () => Promise<Broker>, model: RunEnvironment['model'], note: (text: string) => void): RunEnvironment {
-  return {
-    openStore: async url => openStore(url, note),
-    openSource: (source, access) => openSource(source, { access }),
-    queue: async (record, store) => new BrokerPartQueue(await openQueue(), record, store.url),
-    model,
-    preparationVersion: PREPARE_VERSION,
-    versions: { layermill: version, node: process.version },
-    now: () => new Date(),
-    newId: kind => `${kind}-${new Date().toISOString().slice(0, 10).replaceAll('-', '')}-${randomBytes(4).toString('hex')}`,
   }
 }
 

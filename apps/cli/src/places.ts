@@ -1,12 +1,8 @@
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { RunSpec } from '@layermill/contracts'
-import { layermillHome, schemeOf } from '@layermill/core'
+import { absolutePlace, schemeOf } from '@layermill/core'
 import { networkIds } from '@layermill/models'
-
-const hasScheme = (place: string): boolean => schemeOf(place) !== undefined
-/** A path made absolute; a URL as it is. */
-export const absolutePlace = (place: string, cwd: string): string => (hasScheme(place) ? place : resolve(cwd, place))
 
 /** Weights that are a file, not a name. */
 function absoluteWeights(weights: string, cwd: string): string {
@@ -15,7 +11,7 @@ function absoluteWeights(weights: string, cwd: string): string {
 
 /** A model that is a folder, not a network's name. */
 function absoluteModel(model: string, cwd: string): string {
-  if (networkIds.includes(model) || hasScheme(model)) return model
+  if (networkIds.includes(model) || schemeOf(model) !== undefined) return model
   return model.includes('/') || existsSync(resolve(cwd, model)) ? resolve(cwd, model) : model
 }
 
@@ -34,6 +30,3 @@ export function absolutePlaces<Spec extends RunSpec>(spec: Spec, cwd: string): S
     ...(spec.kind === 'finetune' && typeof spec.validation === 'string' ? { validation: absolutePlace(spec.validation, cwd) } : {}),
   }
 }
-
-/** Where tokens are when nothing is said. */
-export const defaultTokensFile = (): string => join(layermillHome(), 'tokens.jsonl')

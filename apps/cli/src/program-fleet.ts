@@ -1,9 +1,9 @@
+import type { WorkerOptions } from '@layermill/gpu-worker/main'
+import type { ServeOptions } from '@layermill/orchestrator/main'
 import { type Command, Option } from 'commander'
 import type { FleetChange } from './commands/fleet.js'
 import type { ListOptions, RunsOptions } from './commands/runs.js'
-import type { ServeOptions } from './commands/serve.js'
 import type { TokensOptions } from './commands/tokens.js'
-import type { WorkerOptions } from './commands/worker.js'
 import type { Output } from './output/output.js'
 import { registryText } from './program-models.js'
 import { addSchedules } from './program-schedules.js'
@@ -59,7 +59,8 @@ function addServe(program: Command, result: Result): void {
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
     .addHelpText('after', '\nExamples:\n  layermill serve --queue redis://localhost:6379\n  layermill serve --queue rediss://queue.internal:6379 --host 0.0.0.0 --tokens-file /etc/layermill/tokens.jsonl --weights-store s3://bucket/layermill')
     .action(async (options: ServeOptions) => {
-      result.exitCode = await (await import('./commands/serve.js')).serveCommand(options)
+      const [{ serve }, { dashboardFolder }] = await Promise.all([import('@layermill/orchestrator/main'), import('@layermill/dashboard')])
+      result.exitCode = await serve(options, dashboardFolder())
     })
 }
 
@@ -82,7 +83,8 @@ function addWorker(program: Command, output: Output, result: Result): void {
     .option('--log-level <level>', 'debug, info, warn or error, for the JSON lines on standard output', 'info')
     .addHelpText('after', '\nExamples:\n  layermill worker --queue redis://localhost:6379\n  layermill worker --queue redis://queue.internal:6379 --device cuda --devices 0,1 --health-port 9090 --host 0.0.0.0 --weights-store s3://bucket/layermill')
     .action(async (options: WorkerOptions) => {
-      result.exitCode = await (await import('./commands/worker.js')).workerCommand(output, options)
+      const { worker } = await import('@layermill/gpu-worker/main')
+      result.exitCode = await worker(options, text => output.note(text))
     })
 }
 

@@ -1,3 +1,4 @@
+import { exitCodeOfError, exitCodes, Interrupted, version } from '@layermill/core'
 import { Command, CommanderError, Option } from 'commander'
 import type { AdviseCommandOptions } from './commands/advise.js'
 import type { EvaluateOptions } from './commands/evaluate.js'
@@ -5,14 +6,11 @@ import type { FinetuneOptions } from './commands/finetune.js'
 import type { ModelsOptions } from './commands/models.js'
 import type { RunOptions } from './commands/run.js'
 import type { ImportOptions } from './commands/weights.js'
-import { exitCodeOfError, exitCodes } from './exit-codes.js'
 import { addSpecFlags } from './flags.js'
-import { Interrupted } from './interrupt.js'
 import { describeError, type Output } from './output/output.js'
 import { addFeatures } from './program-features.js'
 import { addFleet, addFleetFlags, type Result } from './program-fleet.js'
 import { addRegistry, registryText } from './program-models.js'
-import { version } from './version.js'
 
 function addModels(program: Command, output: Output): void {
   const models = program

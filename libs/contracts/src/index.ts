@@ -43,7 +43,8 @@ export { describeSchedule, ScheduleDetail, ScheduleList, type ScheduleSummary, S
 export type { InspectionService, PictureQuery, ProjectionQuery } from './services/inspection-service.js'
 export type { ScheduleService } from './services/schedule-service.js'
 export type { FleetService, QueueJobQuery, RunEventOptions, RunListQuery, RunService } from './services/services.js'
-export { type ImageLimits, imageLimits } from './specs/image-limits.js'
+export { flagBytes, flagCount, flagMilliseconds } from './specs/flag-numbers.js'
+export { imageLimits, type ImageLimits } from './specs/image-limits.js'
 export { priorities, queuePriority, type RunPriority, turnOf, turnsOfPriority } from './specs/priority.js'
 export { type FormatOptions, formatZodError } from './specs/spec-error.js'
 export {

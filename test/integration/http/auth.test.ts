@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Writable } from 'node:stream'
 import { scopes, type Problem } from '@layermill/contracts'
-import {
-  createLogger, createServer, createToken, Metrics, openTokens, parseTokens, removeToken, routeAccess,
-} from '@layermill/orchestrator'
+import { createLogger } from '@layermill/core/log'
+import { createServer, createToken, Metrics, openTokens, parseTokens, removeToken, routeAccess } from '@layermill/orchestrator'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { MemoryFleet, MemoryRuns } from './memory-services.js'
 import { bearer, startServer, tokens } from './server-fixture.js'

@@ -1,13 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ExtractSpec } from '@layermill/contracts'
+import { type ExtractSpec, flagCount } from '@layermill/contracts'
 import { type Advice, adviseLayers } from '@layermill/orchestrator/train'
 import { openStore } from '@layermill/storage'
-import { exitCodes } from '../exit-codes.js'
+import { exitCodes, interruptible } from '@layermill/core'
 import { specFromFlags } from '../flags.js'
-import { interruptible } from '../interrupt.js'
-import { count } from '../numbers.js'
 import { sayFailures } from '../output/failures.js'
 import { formatBytes, formatCount, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
@@ -42,7 +40,7 @@ function print(output: Output, { images, classes, layers, suggested }: Advice): 
 
 /** `layermill advise SOURCE --model M`: which layer to cut at, by a linear classifier on each of some layers of a sample. */
 export async function adviseCommand(output: Output, source: string | undefined, options: AdviseCommandOptions): Promise<number> {
-  const sample = count('--sample', options.sample, 4, 1000)
+  const sample = flagCount('--sample', options.sample, 4, 1000)
   const folder = await mkdtemp(join(tmpdir(), 'layermill-advise-'))
   const given = Object.fromEntries(fields.filter(field => options[field] !== undefined).map(field => [field, options[field]]))
   const asked = absolutePlaces((await specFromFlags('extract', source, { ...given, out: folder })) as ExtractSpec, process.cwd())

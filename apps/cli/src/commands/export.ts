@@ -1,15 +1,12 @@
-import { LayermillError } from '@layermill/core'
+import { absolutePlace, exitCodes, interruptible, LayermillError } from '@layermill/core'
 import { describeFeatures, type FeatureDescription, type FeatureSet } from '@layermill/orchestrator/features'
-import { exitCodes } from '../exit-codes.js'
 import { exportLanceDb } from '../features/export-lancedb.js'
 import type { Exported, ExportOptions } from '../features/export-options.js'
 import { exportParquet } from '../features/export-parquet.js'
 import { withFeatures } from '../features/open-features.js'
-import { interruptible } from '../interrupt.js'
 import { formatCount } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { Progress } from '../output/progress.js'
-import { absolutePlace } from '../places.js'
 
 export interface ExportCommandOptions {
   readonly to: string

@@ -1,5 +1,5 @@
 import type { ExtractSpec, RunRecord } from '@layermill/contracts'
-import { exitCodeOf } from '../exit-codes.js'
+import { exitCodeOf } from '@layermill/core'
 import { specFromFlags } from '../flags.js'
 import { sayFailures } from '../output/failures.js'
 import { formatCount, formatSeconds } from '../output/format.js'

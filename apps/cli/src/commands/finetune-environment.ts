@@ -3,7 +3,7 @@ import type { FinetuneSpec } from '@layermill/contracts'
 import type { WeightsProgress } from '@layermill/weights'
 import type { TrainingEnvironment } from '@layermill/orchestrator/train'
 import { compose } from '../compose.js'
-import { localGradients, trainingEnvironment } from '../fleet/training.js'
+import { localGradients, trainingEnvironment } from '@layermill/orchestrator/fleet'
 
 export interface FinetuneEnvironmentOptions {
   readonly spec: Pick<FinetuneSpec, 'engine' | 'device'>

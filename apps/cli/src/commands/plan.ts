@@ -1,7 +1,6 @@
 import type { ExtractSpec, PredictSpec, RunPlan, RunSpec } from '@layermill/contracts'
-import { LayermillError } from '@layermill/core'
+import { exitCodes, LayermillError } from '@layermill/core'
 import { type PlanReport, planReport } from '@layermill/orchestrator/run'
-import { exitCodes } from '../exit-codes.js'
 import { formatBytes, formatCount, formatSeconds, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { type RunOptions, withComposition } from './run.js'

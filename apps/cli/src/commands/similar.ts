@@ -1,18 +1,15 @@
-import { LayermillError } from '@layermill/core'
+import { absolutePlace, exitCodes, interruptible, LayermillError } from '@layermill/core'
 import { type FeatureSet, type Metric, metrics, searchFeatures, type SearchResult } from '@layermill/orchestrator/features'
 import { readFailures } from '@layermill/orchestrator/run'
-import { exitCodes } from '../exit-codes.js'
 import { withFeatures } from '../features/open-features.js'
 import { queryFeatures, type QueryOptions } from '../features/query.js'
-import { interruptible } from '../interrupt.js'
-import { count } from '../numbers.js'
+import { flagCount } from '@layermill/contracts'
 import { sayFailures } from '../output/failures.js'
 import { formatCount } from '../output/format.js'
 import { neighbourFile, neighbourRecord, neighbourTable } from '../output/neighbours.js'
 import type { Output } from '../output/output.js'
 import { Progress } from '../output/progress.js'
-import { resultFormat, writeResultFile } from '../output/result-file.js'
-import { absolutePlace } from '../places.js'
+import { resultFormat, writeResultFile } from '@layermill/orchestrator/results'
 
 export interface SimilarOptions extends QueryOptions {
   readonly features: string
@@ -57,7 +54,7 @@ async function write(output: Output, { neighbours }: SearchResult, { json, out }
 /** `layermill similar IMAGE`: the images of a run whose features are nearest to those of an image, by looking at all of them. */
 export async function similarCommand(output: Output, image: string | undefined, options: SimilarOptions): Promise<number> {
   const metric = metricOf(options.metric)
-  const top = count('--top', options.top, 1, 100_000)
+  const top = flagCount('--top', options.top, 1, 100_000)
   if (options.out !== undefined) resultFormat(options.out)
   await interruptible(signal =>
     withFeatures(output, absolutePlace(options.features, process.cwd()), options.layer, async set => {

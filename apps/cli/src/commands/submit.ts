@@ -1,12 +1,10 @@
-import type { RunDetail, RunRecord, RunSpec } from '@layermill/contracts'
-import { LayermillError, withDeadline } from '@layermill/core'
+import { flagMilliseconds, type RunDetail, type RunRecord, type RunSpec } from '@layermill/contracts'
+import { interruptible, LayermillError, withDeadline } from '@layermill/core'
 import type { RunWorker } from '@layermill/orchestrator/service'
 import { ensureDone, followRun } from '../client/follow.js'
 import { HttpRunClient } from '../client/http-client.js'
 import type { RunClient } from '../client/run-client.js'
 import { readToken } from '../client/token.js'
-import { interruptible } from '../interrupt.js'
-import { milliseconds } from '../numbers.js'
 import type { Output } from '../output/output.js'
 import type { RunOptions } from './run.js'
 
@@ -49,9 +47,9 @@ export async function withRunClient<Result>(
   try {
     const weights = fleetWeights(weightsStore, note)
     const load = fleetWeightsLoader({ allowPrivate: allowPrivateWeights })
-    const unfit = unfitDeadline === undefined ? undefined : milliseconds('--unfit-deadline', unfitDeadline)
+    const unfit = unfitDeadline === undefined ? undefined : flagMilliseconds('--unfit-deadline', unfitDeadline)
     const environment = fleetEnvironment(broker, { weights, load, note, unfitDeadline: unfit })
-    const lock = lockDuration === undefined ? {} : { lockDuration: milliseconds('--lock-duration', lockDuration) }
+    const lock = lockDuration === undefined ? {} : { lockDuration: flagMilliseconds('--lock-duration', lockDuration) }
     let runs: RunWorker | undefined
     try {
       return await action(new QueueRunClient(broker, environment), () => { runs ??= startFleetRuns(broker, environment, { weights, load, ...lock }) })

@@ -1,9 +1,8 @@
 import { LayermillError } from '@layermill/core'
 import { Scope } from '@layermill/contracts'
-import { createToken, readTokens, removeToken } from '@layermill/orchestrator/tokens'
+import { createToken, defaultTokensFile, readTokens, removeToken } from '@layermill/orchestrator/tokens'
 import { formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
-import { defaultTokensFile } from '../places.js'
 
 export interface TokensOptions {
   tokensFile?: string

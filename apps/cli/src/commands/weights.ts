@@ -1,7 +1,6 @@
-import { layermillHome, printableName } from '@layermill/core'
+import { exitCodes, layermillHome, printableName } from '@layermill/core'
 import { getNetwork, networkIds } from '@layermill/models'
 import { fetchWeights, importWeights, listWeights, verifyWeights } from '@layermill/weights'
-import { exitCodes } from '../exit-codes.js'
 import { formatBytes, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { WeightsProgressNotes } from '../output/weights-progress.js'

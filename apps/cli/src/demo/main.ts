@@ -1,11 +1,10 @@
 /** `npm run demo`: the main job on sample images that are made here. Everything it writes is in `demo-output/`. */
 import { rm } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
-import { errorMessage, LayermillError } from '@layermill/core'
+import { errorMessage, exitCodes, LayermillError } from '@layermill/core'
 import { fetchWeights } from '@layermill/weights'
 import { featurePath, indexPath } from '@layermill/contracts'
 import { openStore, parseIndex, readFeatureRows } from '@layermill/storage'
-import { exitCodes } from '../exit-codes.js'
 import { formatTable } from '../output/format.js'
 import { processOutput } from '../output/output.js'
 import { runProgram } from '../program.js'

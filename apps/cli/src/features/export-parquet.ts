@@ -1,7 +1,7 @@
 import { LayermillError } from '@layermill/core'
 import { refuseForeignFile } from '@layermill/orchestrator/run'
 import { encodeVectorTable, groupVectors, openStore, streamFeatures, type VectorRows } from '@layermill/storage'
-import { splitFile } from '../output/result-file.js'
+import { splitFile } from '@layermill/orchestrator/results'
 import type { Exported, ExportOptions } from './export-options.js'
 
 async function* counted(groups: AsyncIterable<VectorRows>, onProgress: (images: number) => void): AsyncGenerator<VectorRows> {

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { type Device, type EngineName, openEngine } from '@layermill/engines'
-import { type ClassScore, computeRows, type ComputedImage, ModelProvider, type PreparedRow, topClasses } from '@layermill/inference'
+import {
+  type ClassScore, type ComputedImage, computeRows, loadAnyModel, ModelProvider, type PreparedRow, topClasses,
+} from '@layermill/inference'
 import { elementCount, LayermillError, receivedCode, type Tensor } from '@layermill/core'
 import { isFineTuned, type Network, preparedAs, type Size2 } from '@layermill/models'
 import { loadWeights } from '@layermill/weights'
 import { type ImageSource, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
-import { loadAnyModel } from './any-model.js'
 
 /** An image file's path or its bytes, or decoded RGB pixels. */
 export type ImageInput = string | ImageSource

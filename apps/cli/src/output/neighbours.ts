@@ -1,7 +1,6 @@
 import type { Neighbour } from '@layermill/orchestrator/features'
-import { csvRow } from './csv.js'
+import { csvRow, type ResultFormat } from '@layermill/orchestrator/results'
 import { formatTable } from './format.js'
-import type { ResultFormat } from './result-file.js'
 
 const hasLabels = (neighbours: readonly Neighbour[]): boolean => neighbours.some(({ label }) => label !== undefined)
 

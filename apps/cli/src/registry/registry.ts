@@ -1,8 +1,7 @@
 import type { RunSpec } from '@layermill/contracts'
-import { LayermillError } from '@layermill/core'
-import { ModelRegistry, parseModelReference, requireRegistry, resolveSpec } from '@layermill/orchestrator/registry'
+import { absolutePlace, LayermillError } from '@layermill/core'
+import { ModelRegistry, parseModelReference, registryRoot, requireRegistry, resolveSpec } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
-import { absolutePlace } from '../places.js'
 
 export interface RegistryFlags {
   /** A folder or URL. Default: `LAYERMILL_REGISTRY`. */
@@ -13,12 +12,6 @@ export interface RegistryFlags {
 export interface RegisterFlags extends RegistryFlags {
   readonly margin?: string | undefined
   readonly heldOut?: string | undefined
-}
-
-/** The registry that a flag or `LAYERMILL_REGISTRY` names, as an absolute path or URL. */
-export function registryRoot({ registry }: RegistryFlags): string | undefined {
-  const root = registry ?? process.env['LAYERMILL_REGISTRY']
-  return root === undefined || root === '' ? undefined : absolutePlace(root, process.cwd())
 }
 
 /** @throws LayermillError `REGISTRY_MISSING` */

@@ -1,5 +1,5 @@
-import { parseBasePath, parseOrigin, parseTrustedProxies, type ProxyOptions } from '@layermill/orchestrator/http'
-import { count } from '../numbers.js'
+import { flagCount } from '@layermill/contracts'
+import { parseBasePath, parseOrigin, parseTrustedProxies, type ProxyOptions } from '../http/behind-proxy.js'
 
 /** Flags of `serve` for a reverse proxy in front of it and for pages of other sites. */
 export interface ProxyFlags {
@@ -23,7 +23,7 @@ export function proxyOptions({ trustProxy, basePath, hsts, corsOrigin }: ProxyFl
   return {
     trustedProxies: trustProxy === undefined || trustProxy === false ? undefined : named,
     basePath: basePath === undefined ? undefined : parseBasePath(basePath),
-    hstsSeconds: hsts === undefined || hsts === false ? undefined : hsts === true ? yearSeconds : count('--hsts', hsts, 0, 10 * yearSeconds),
+    hstsSeconds: hsts === undefined || hsts === false ? undefined : hsts === true ? yearSeconds : flagCount('--hsts', hsts, 0, 10 * yearSeconds),
     corsOrigins: origins.map(parseOrigin),
   }
 }

@@ -1,11 +1,14 @@
 import { join } from 'node:path'
-import type { Broker } from '@layermill/queue'
-import { LayermillError, layermillHome } from '@layermill/core'
 import type { Notify, RunService, ScheduleService } from '@layermill/contracts'
-import type { ModelRegistry } from '@layermill/orchestrator/registry'
-import type { RunEnvironment } from '@layermill/orchestrator/run'
-import { claimPlace, ScheduleStore, StoredSchedules, startScheduleWorker } from '@layermill/orchestrator/schedules'
+import { LayermillError, layermillHome } from '@layermill/core'
+import type { Broker } from '@layermill/queue'
 import { openStore } from '@layermill/storage'
+import type { ModelRegistry } from '../registry/registry.js'
+import type { RunEnvironment } from '../run/environment.js'
+import { claimPlace } from '../schedules/place.js'
+import { StoredSchedules } from '../schedules/schedule-service.js'
+import { ScheduleStore } from '../schedules/schedule-store.js'
+import { startScheduleWorker } from '../schedules/schedule-worker.js'
 
 export interface FleetSchedulesOptions {
   readonly broker: Broker

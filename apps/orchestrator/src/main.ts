@@ -1,28 +1,32 @@
 import { existsSync } from 'node:fs'
-import { dashboardFolder } from '@layermill/dashboard'
-import { errorCode, LayermillError } from '@layermill/core'
-import { createLogger, createServer, isLoopback, Metrics } from '@layermill/orchestrator/http'
-import { StoreInspection } from '@layermill/orchestrator/inspect'
-import { queueNotify, startWebhookWorker } from '@layermill/orchestrator/notify'
-import { ModelRegistry, promotionNotice, resolvingRuns } from '@layermill/orchestrator/registry'
-import { AllowedAddresses, AllowedPlaces, guardRuns, guardSchedules, QueueFleetService, QueueRunService, runPlanner } from '@layermill/orchestrator/service'
-import { openTokens, type TokenStore } from '@layermill/orchestrator/tokens'
+import { flagCount, flagMilliseconds } from '@layermill/contracts'
+import { errorCode, exitAtLatest, exitCodes, LayermillError, untilStopped, version } from '@layermill/core'
+import { createLogger } from '@layermill/core/log'
+import { fleetWeights, fleetWeightsLoader, openFleetQueue } from '@layermill/inference'
 import { openSource, openStore, requireExactSwaps } from '@layermill/storage'
-import { exitCodes } from '../exit-codes.js'
-import type { OpenSource } from '../fleet/environment-options.js'
-import { fleetEnvironment, startFleetRuns } from '../fleet/orchestrator.js'
-import { type ProxyFlags, proxyOptions } from '../fleet/proxy-options.js'
-import { openFleetQueue } from '../fleet/queue.js'
-import { openFleetSchedules } from '../fleet/schedules.js'
-import { fleetTraining } from '../fleet/training.js'
-import { type WebhookFlags, webhookOptions } from '../fleet/webhooks.js'
-import { fleetWeightsLoader } from '../fleet/weights-file.js'
-import { fleetWeights } from '../fleet/weights-store.js'
-import { exitAtLatest, untilStopped } from '../interrupt.js'
-import { count, milliseconds } from '../numbers.js'
-import { defaultTokensFile } from '../places.js'
-import { registryRoot } from '../registry/registry.js'
-import { version } from '../version.js'
+import type { OpenSource } from './fleet/environment-options.js'
+import { fleetEnvironment, startFleetRuns } from './fleet/environment.js'
+import { type ProxyFlags, proxyOptions } from './fleet/proxy-options.js'
+import { openFleetSchedules } from './fleet/schedules.js'
+import { fleetTraining } from './fleet/training.js'
+import { type WebhookFlags, webhookOptions } from './fleet/webhooks.js'
+import { isLoopback } from './http/auth/loopback.js'
+import { openTokens, type TokenStore } from './http/auth/token-store.js'
+import { defaultTokensFile } from './http/auth/tokens-file.js'
+import { Metrics } from './http/metrics.js'
+import { createServer } from './http/server.js'
+import { StoreInspection } from './inspect/store-inspection.js'
+import { queueNotify, startWebhookWorker } from './notify/webhook-worker.js'
+import { promotionNotice } from './registry/notice.js'
+import { ModelRegistry } from './registry/registry.js'
+import { resolvingRuns } from './registry/resolve-spec.js'
+import { registryRoot } from './registry/root.js'
+import { AllowedAddresses } from './service/allowed-addresses.js'
+import { AllowedPlaces } from './service/allowed-places.js'
+import { guardRuns, guardSchedules } from './service/guarded.js'
+import { runPlanner } from './service/plan-run.js'
+import { QueueFleetService } from './service/queue-fleet-service.js'
+import { QueueRunService } from './service/queue-run-service.js'
 
 export interface ServeOptions extends WebhookFlags, ProxyFlags {
   queue: string
@@ -63,9 +67,10 @@ async function checkConditions(place: string | undefined, what: string): Promise
 
 /**
  * `layermill serve`: HTTP API and orchestrator of a fleet, until SIGTERM or Ctrl-C. Several may serve one queue.
+ * @param dashboard the folder of the built dashboard; none is served where it is undefined
  * @throws LayermillError `TOKENS_REQUIRED` where it would be open to the network without tokens; what connecting throws.
  */
-export async function serveCommand(options: ServeOptions): Promise<number> {
+export async function serve(options: ServeOptions, dashboard: string | undefined): Promise<number> {
   const logger = createLogger({ level: options.logLevel })
   const tokens = await tokensOf(options, text => logger.warn(text))
   if (tokens === undefined && !isLoopback(options.host)) {
@@ -89,7 +94,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   })
   const addresses = new AllowedAddresses({ privateWeights: options.allowPrivateWeights === true, privateWebhooks: options.allowPrivateWebhooks === true })
   const guarded: OpenSource = async (source, rule) => openSource(source, { ...rule, allows: await places.entriesOf(source) })
-  const environment = fleetEnvironment(broker, { weights, load, openSource: guarded, note, unfitDeadline: milliseconds('--unfit-deadline', options.unfitDeadline) })
+  const environment = fleetEnvironment(broker, { weights, load, openSource: guarded, note, unfitDeadline: flagMilliseconds('--unfit-deadline', options.unfitDeadline) })
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
   const planRun = runPlanner(environment, fleetTraining(broker, { weights, load, note, openSource: guarded }))
   const runs = new QueueRunService(broker, { ...environment, planRun })
@@ -99,12 +104,12 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   })
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store, resumeRun: async id => resolved.resume(id) })
   const server = await createServer({
-    runs: guardRuns(resolved, places, addresses), models: registry, schedules: guardSchedules(schedules.service, places, addresses), fleet, tokens, logger, version, host: options.host, port: count('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard: dashboardFolder(),
+    runs: guardRuns(resolved, places, addresses), models: registry, schedules: guardSchedules(schedules.service, places, addresses), fleet, tokens, logger, version, host: options.host, port: flagCount('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard,
     inspection: new StoreInspection(runs, environment), ...proxy,
   })
   try {
     await server.listen()
-    const worker = startFleetRuns(broker, environment, { weights, load, openSource: guarded, lockDuration: milliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
+    const worker = startFleetRuns(broker, environment, { weights, load, openSource: guarded, lockDuration: flagMilliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
     const webhooks = startWebhookWorker(broker, { ...hooks, note })
     schedules.start()
     // Before it is said that it serves: who hears that may stop it.

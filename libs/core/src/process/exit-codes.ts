@@ -1,5 +1,5 @@
-import { failureClass, LayermillError } from '@layermill/core'
-import type { RunRecord } from '@layermill/contracts'
+import { LayermillError } from '../errors/errors.js'
+import { failureClass } from '../errors/failure-codes.js'
 
 /** What the command tells scripts. */
 export const exitCodes = {
@@ -13,7 +13,7 @@ export const exitCodes = {
 } as const
 
 /** Exit code of a finished run. */
-export function exitCodeOf(record: Pick<RunRecord, 'counts'>): number {
+export function exitCodeOf(record: { readonly counts: { readonly failed: number } }): number {
   return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
 }
 

@@ -1,4 +1,5 @@
-import { classLabels, type LoadedModel } from '@layermill/inference'
+import { classLabels } from './labels.js'
+import type { LoadedModel } from './model-provider.js'
 import type { RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { type Architecture, getNetwork, type Network, networkIds, preparedAs, withPreparation } from '@layermill/models'

@@ -1,4 +1,5 @@
-import { printable, redact } from '@layermill/core'
+import { redact } from '../net/redact.js'
+import { printable } from '../text/printable.js'
 import pino, { type DestinationStream, type Logger } from 'pino'
 
 const secretKeys = /^(?:authorization|proxy-authorization|cookie|set-cookie|token|password|secret|x-amz-security-token|aws_secret_access_key|secretaccesskey|sessiontoken)$/i

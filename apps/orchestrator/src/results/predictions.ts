@@ -1,5 +1,5 @@
-import type { ClassScore } from '@layermill/inference'
 import { partOfPath } from '@layermill/contracts'
+import type { ClassScore } from '@layermill/inference'
 import type { Store } from '@layermill/storage'
 import { csvRow } from './csv.js'
 import { writeResultFile } from './result-file.js'

@@ -1,22 +1,17 @@
-import { GradientProcessor, type Guard, OtherWorkers, PartProcessor, startGradientWorker, WorkerFitness } from '@layermill/inference'
-import { type FleetWorker, newWorkerId, startFleetWorker } from '@layermill/gpu-worker'
+import { flagBytes, flagCount, flagMilliseconds } from '@layermill/contracts'
+import { exitAtLatest, exitCodes, LayermillError, untilStopped, version } from '@layermill/core'
+import { createLogger } from '@layermill/core/log'
 import type { Device, EngineName } from '@layermill/engines'
+import {
+  createProvider, fleetWeights, fleetWeightsLoader, GradientProcessor, type Guard, openFleetQueue, OtherWorkers, PartProcessor, readAhead,
+  startGradientWorker, WorkerFitness,
+} from '@layermill/inference'
 import { type Broker, openExchange } from '@layermill/queue'
-import { LayermillError } from '@layermill/core'
-import { createLogger } from '@layermill/orchestrator/log'
 import { openSource, openStore, type SourceAccess, storeWaits } from '@layermill/storage'
-import { createProvider, readAhead } from '../compose.js'
-import { exitCodes } from '../exit-codes.js'
-import { drainWithParent, parseDevices, superviseDevices } from '../fleet/device-workers.js'
-import { openFleetQueue } from '../fleet/queue.js'
-import { fleetWeightsLoader } from '../fleet/weights-file.js'
-import { fleetWeights } from '../fleet/weights-store.js'
-import { WorkerLog } from '../fleet/worker-log.js'
-import { weightsOfRun, workerWeights } from '../fleet/worker-weights.js'
-import { exitAtLatest, untilStopped } from '../interrupt.js'
-import { bytes, count, milliseconds } from '../numbers.js'
-import type { Output } from '../output/output.js'
-import { version } from '../version.js'
+import { drainWithParent, parseDevices, superviseDevices } from './device-workers.js'
+import { WorkerLog } from './worker-log.js'
+import { type FleetWorker, newWorkerId, startFleetWorker } from './worker-process.js'
+import { weightsOfRun, workerWeights } from './worker-weights.js'
 
 export interface WorkerOptions {
   queue: string
@@ -84,17 +79,17 @@ function oneOf<Value extends string>(flag: string, text: string, values: readonl
 
 /**
  * `layermill worker`: computes parts and micro-batches of any run until SIGTERM or Ctrl-C, then finishes what it has within the deadline.
- * @throws LayermillError `DEVICE_UNAVAILABLE`; what connecting throws.
+ * @param note told of matters for people
+ * @throws LayermillError `DEVICE_UNAVAILABLE`; as connecting does
  */
-export async function workerCommand(output: Output, options: WorkerOptions): Promise<number> {
-  const note = (text: string): void => output.note(text)
+export async function worker(options: WorkerOptions, note: (text: string) => void): Promise<number> {
   if (options.devices !== undefined) return superviseDevices(parseDevices(options.devices), process.argv.slice(2), note)
   drainWithParent()
-  const concurrency = count('--concurrency', options.concurrency, 1, 64)
-  const drainDeadline = milliseconds('--drain-deadline', options.drainDeadline)
-  const lockDuration = milliseconds('--lock-duration', options.lockDuration)
-  const health = options.healthPort === undefined ? undefined : { host: options.host, port: count('--health-port', options.healthPort, 0, 65_535) }
-  const fleet = fleetWeights(options.weightsStore, note, bytes('--weights-cache', options.weightsCache))
+  const concurrency = flagCount('--concurrency', options.concurrency, 1, 64)
+  const drainDeadline = flagMilliseconds('--drain-deadline', options.drainDeadline)
+  const lockDuration = flagMilliseconds('--lock-duration', options.lockDuration)
+  const health = options.healthPort === undefined ? undefined : { host: options.host, port: flagCount('--health-port', options.healthPort, 0, 65_535) }
+  const fleet = fleetWeights(options.weightsStore, note, flagBytes('--weights-cache', options.weightsCache))
   const provider = createProvider({ engine: oneOf('--engine', options.engine, engines), device: oneOf('--device', options.device, devices), note, load: workerWeights(fleet, fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })) })
   const reading = { provider, openStore: async (url: string) => openStore(url), openSource: (source: string, access?: SourceAccess) => openSource(source, { access }), readAhead, weightsOf: weightsOfRun }
   const log = new WorkerLog(createLogger({ level: oneOf('--log-level', options.logLevel, logLevels) }), note)
@@ -109,12 +104,12 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
       gradients = new GradientProcessor({ ...reading, exchange: openExchange(broker.blobs) })
       member.join(broker)
       const { guard, id } = member
-      const worker = await startFleetWorker({ broker, processor, engine, version, concurrency, lockDuration, health, id, guard, waits: storeWaits })
-      member.worker = worker
+      const started = await startFleetWorker({ broker, processor, engine, version, concurrency, lockDuration, health, id, guard, waits: storeWaits })
+      member.worker = started
       // Before it is said that it is there: who hears that may stop it.
       const stopped = untilStopped()
-      note(`worker ${worker.id}: ${engine.name} on ${engine.device}, queue ${broker.describe()}${worker.healthUrl === undefined ? '' : `, health at ${worker.healthUrl}`}`)
-      log.started({ worker: id, engine: engine.name, device: engine.device, queue: broker.describe(), version, health: worker.healthUrl })
+      note(`worker ${started.id}: ${engine.name} on ${engine.device}, queue ${broker.describe()}${started.healthUrl === undefined ? '' : `, health at ${started.healthUrl}`}`)
+      log.started({ worker: id, engine: engine.name, device: engine.device, queue: broker.describe(), version, health: started.healthUrl })
       const gradientWorker = startGradientWorker(broker, gradients, { lockDuration: Math.min(lockDuration, gradientLock), guard })
       const signal = await stopped
       exitAtLatest(drainDeadline + closeDeadline, note)
@@ -122,7 +117,7 @@ export async function workerCommand(output: Output, options: WorkerOptions): Pro
       // Micro-batches under way end while the parts do, or their locks run out.
       void gradientWorker.close()
       note(`${signal}: finishing the parts under way, at most ${drainDeadline / 1000} s`)
-      const handedBack = await worker.drain(drainDeadline)
+      const handedBack = await started.drain(drainDeadline)
       log.drained(handedBack)
       note(handedBack === 0 ? 'drained' : `handed back ${handedBack} unfinished part${handedBack === 1 ? '' : 's'}`)
     } finally {

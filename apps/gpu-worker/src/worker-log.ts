@@ -1,6 +1,6 @@
 import type { FailedJob, FitnessEvent } from '@layermill/inference'
 import { redact } from '@layermill/core'
-import type { createLogger } from '@layermill/orchestrator/log'
+import type { createLogger } from '@layermill/core/log'
 
 /** A worker's JSON lines, and the words for people that go with some of them. */
 export class WorkerLog {

@@ -1,7 +1,12 @@
 import { hasInt8Instructions } from '@layermill/engines'
-import { calibrationImages, calibrateRun, type ModelProvider } from '@layermill/inference'
-import type { CalibrationReport } from '@layermill/contracts'
-import type { RunEnvironment } from '@layermill/orchestrator/run'
+import type { ModelProvider } from '../model-provider.js'
+import { calibrateRun } from './calibrate.js'
+import { calibrationImages } from './sample.js'
+import type { Calibration, CalibrationReport, RunRecord } from '@layermill/contracts'
+import type { ImageSource } from '@layermill/storage'
+
+/** Chooses an int8 run's ranges from its images, and compares with float32. */
+export type Calibrator = (record: RunRecord, source: ImageSource, signal?: AbortSignal) => Promise<{ calibration: Calibration; report: CalibrationReport }>
 
 /** Tells of a CPU on which int8 is of little use. */
 export async function noteInt8Support(note: (text: string) => void): Promise<void> {
@@ -18,7 +23,7 @@ export function describeAgreement({ cosine, top1, compared, heldOut, images }: C
 }
 
 /** Chooses an int8 run's ranges with a provider's engine, and says so. */
-export function calibrator(provider: ModelProvider, readAhead: number, note: (text: string) => void): NonNullable<RunEnvironment['calibrate']> {
+export function calibrator(provider: ModelProvider, readAhead: number, note: (text: string) => void): Calibrator {
   return async (record, source, signal) => {
     await noteInt8Support(note)
     const onSample = (chosen: number, others: number): void => {

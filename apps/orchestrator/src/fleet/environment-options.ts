@@ -1,6 +1,5 @@
+import type { FleetWeights, LoadFleetWeights } from '@layermill/inference'
 import type { openSource } from '@layermill/storage'
-import type { LoadFleetWeights } from './weights-file.js'
-import type { FleetWeights } from './weights-store.js'
 
 export type OpenSource = typeof openSource
 

@@ -1,7 +1,6 @@
 import type { RunRecord } from '@layermill/contracts'
 import type { WeightSet } from '@layermill/weights'
-import type { LoadFleetWeights } from './weights-file.js'
-import type { FleetWeights } from './weights-store.js'
+import type { FleetWeights, LoadFleetWeights } from '@layermill/inference'
 
 const mark = 'fleet:'
 

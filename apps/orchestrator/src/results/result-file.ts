@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { LayermillError } from '@layermill/core'
-import { refuseForeignFile } from '@layermill/orchestrator/run'
 import { openStore } from '@layermill/storage'
+import { refuseForeignFile } from '../run/foreign-files.js'
 
 /** Formats of a file of results, by its name. */
 export type ResultFormat = 'csv' | 'jsonl'

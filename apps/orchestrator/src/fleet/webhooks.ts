@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { OperatorWebhookUrl } from '@layermill/contracts'
 import { errorCode, LayermillError } from '@layermill/core'
-import { parseSecrets, type WebhookOptions } from '@layermill/orchestrator/notify'
+import { parseSecrets } from '../notify/sign.js'
+import type { WebhookOptions } from '../notify/webhook-worker.js'
 
 export interface WebhookFlags {
   webhook?: string[]

@@ -1,0 +1,26 @@
+import { randomBytes } from 'node:crypto'
+import { version } from '@layermill/core'
+import { PREPARE_VERSION } from '@layermill/preprocess'
+import type { Broker } from '@layermill/queue'
+import { openSource, openStore } from '@layermill/storage'
+import { BrokerPartQueue } from '../run/broker-part-queue.js'
+import type { RunEnvironment } from '../run/environment.js'
+
+/**
+ * The world of a run's supervisor.
+ * @param openQueue asked when a run has parts to compute
+ * @param model loads the network that a spec names
+ * @param note told of matters for people
+ */
+export function createEnvironment(openQueue: () => Promise<Broker>, model: RunEnvironment['model'], note: (text: string) => void): RunEnvironment {
+  return {
+    openStore: async url => openStore(url, note),
+    openSource: (source, access) => openSource(source, { access }),
+    queue: async (record, store) => new BrokerPartQueue(await openQueue(), record, store.url),
+    model,
+    preparationVersion: PREPARE_VERSION,
+    versions: { layermill: version, node: process.version },
+    now: () => new Date(),
+    newId: kind => `${kind}-${new Date().toISOString().slice(0, 10).replaceAll('-', '')}-${randomBytes(4).toString('hex')}`,
+  }
+}

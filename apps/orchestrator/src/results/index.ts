@@ -1,0 +1,4 @@
+/** Files of results that a command or a fleet writes beside a run. */
+export { csvRow } from './csv.js'
+export { readPredictions, writePredictions } from './predictions.js'
+export { type ResultFormat, resultFormat, splitFile, writeResultFile } from './result-file.js'
