@@ -48,13 +48,13 @@ export interface GuardedWorkOptions<Data, Result> {
   readonly isOwnFault?: (failure: Failure) => boolean
 }
 
-/** Puts a job back for another worker. One with a priority is put there twice, as only then those who wait are woken. */
+/** Puts a job back for another worker. One with a priority is queued anew behind its equals, as only that wakes those who wait. */
 async function giveBack(job: QueuedJob<unknown>, token: string | undefined): Promise<never> {
   const { priority } = job
   try {
     return await handBack(job, token)
   } finally {
-    if (priority > 0) await job.changePriority({ priority, lifo: true }).catch(() => undefined)
+    if (priority > 0) await job.changePriority({ priority }).catch(() => undefined)
   }
 }
 
@@ -112,14 +112,44 @@ export class GuardedWork<Data, Result> {
       return giveBack(job, token)
     }
     if (guard !== undefined && (failure.scope === 'worker' || isOwnFault(failure))) {
-      tell('handed back')
-      guard.fitness.refuse(run, failure, probe)
-      this.gate?.close()
-      return giveBack(job, token)
+      return this.refuse(failure, { guard, run, job, token, probe, tell })
     }
-    guard?.fitness.released(run)
     const last = failure.retry === 'never' || job.attemptsMade + 1 >= (job.opts.attempts ?? 1)
+    const own = guard === undefined || !last ? undefined : await ownFault(probe)
+    if (guard !== undefined && own !== undefined) return this.refuse(own, { guard, run, job, token, probe, tell })
+    guard?.fitness.released(run)
     tell(last ? 'failed' : 'again')
     throw await toJobError(error)
+  }
+
+  /** Hands the job back, and keeps the run's others away until the probe passes. */
+  private async refuse(failure: Failure, { guard, run, job, token, probe, tell }: Refusal): Promise<never> {
+    tell('handed back', failure.code)
+    guard.fitness.refuse(run, failure, probe)
+    this.gate?.close()
+    return giveBack(job, token)
+  }
+}
+
+interface Refusal {
+  readonly guard: Guard
+  readonly run: string
+  readonly job: QueuedJob<unknown>
+  readonly token: string | undefined
+  readonly probe: () => Promise<void>
+  readonly tell: (outcome: FailedJob['outcome'], code?: string) => void
+}
+
+/**
+ * The fault of this worker's own that a failed job may come from: what its run keeps may be gone for this worker only, where a place was unmounted
+ * while the job was at it. Undefined where the worker lacks nothing.
+ */
+async function ownFault(probe: () => Promise<void>): Promise<Failure | undefined> {
+  try {
+    await probe()
+    return undefined
+  } catch (error) {
+    const failure = classify(error)
+    return failure.scope === 'worker' ? failure : undefined
   }
 }
