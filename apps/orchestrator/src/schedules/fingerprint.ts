@@ -7,7 +7,7 @@ import { accessOf } from '../train/access.js'
 import type { ModelRegistry } from '../registry/registry.js'
 
 export interface FingerprintEnvironment {
-  /** What specs with registered models (`pets@latest`) are looked up in. */
+  /** Registry that resolves registered models of specs (`pets@latest`). */
   readonly registry?: Pick<ModelRegistry, 'resolve'> | undefined
   openSource(source: string, access?: SourceAccess): Promise<ImageSource>
   openStore(url: string): Promise<Store>
@@ -28,7 +28,7 @@ async function addListing(hash: Hash, source: ImageSource): Promise<void> {
 async function modelVersion(model: string, environment: FingerprintEnvironment): Promise<string | undefined> {
   const reference = parseModelReference(model)
   if (reference === undefined && (networkIds.includes(model) || !/[/\\]/.test(model))) return undefined
-  // Where there is no registry, the submission says so.
+  // A missing registry is reported by the submission.
   const place = reference === undefined ? model : await environment.registry?.resolve(reference)
   if (place === undefined) return undefined
   const store = await environment.openStore(place)
@@ -41,7 +41,7 @@ async function modelVersion(model: string, environment: FingerprintEnvironment):
 }
 
 /**
- * What a run of this spec would work on, as a SHA-256: the spec, its model's version, and key, etag, size and label of every image. The
+ * Hashes the input of a run of this spec with SHA-256: the spec, its model's version, and key, etag, size and label of every image. The
  * listing is read as a stream.
  * @throws LayermillError as listing does: `SOURCE_EMPTY`, `SOURCE_MISSING`, `SOURCE_UNREACHABLE`; `MODEL_NOT_REGISTERED`
  */

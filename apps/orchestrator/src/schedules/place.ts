@@ -5,7 +5,7 @@ import type { Store } from '@layermill/storage'
 import { z } from 'zod'
 import { ScheduleStore } from './schedule-store.js'
 
-/** Where the schedules of a queue are kept, as the queue says it: for commands that only know the queue. */
+/** Place of a queue's schedules, as the queue says it: for commands that only know the queue. */
 const Place = z.object({ url: z.string(), id: z.string() })
 type Place = z.output<typeof Place>
 

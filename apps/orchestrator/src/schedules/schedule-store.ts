@@ -17,7 +17,7 @@ export class ScheduleStore {
   constructor(readonly store: Store) {}
 
   /**
-   * What tells this state from every other, also where it was moved. Made at the first call.
+   * Identifier that tells this state from every other, also where it was moved. Made at the first call.
    * @throws LayermillError `STORE_CONDITIONS` where the place cannot hold schedules
    */
   async id(): Promise<string> {
@@ -52,7 +52,7 @@ export class ScheduleStore {
   async add(record: ScheduleRecord): Promise<boolean> {
     const { name } = record.schedule
     if ((await this.store.stat(recordKey(name))) !== undefined) return false
-    // What an earlier schedule of this name did is another one's.
+    // The history of an earlier schedule of this name belongs to that one.
     await this.store.delete(historyKey(name))
     return this.store.put(recordKey(name), serializeJsonRecord(record), { ifAbsent: true })
   }

@@ -33,7 +33,7 @@ const dueBefore = (a: Tick, b: Tick): number => Date.parse(a.due) - Date.parse(b
 const findTick = (history: ScheduleHistory, id: string): Tick | undefined => history.ticks.find(tick => tick.id === id)
 
 /**
- * What is to become of a tick, by the history as it is: `starting`, `queued` or `skipped`. Ticks that were decided on before stay as they are,
+ * Decides on a tick, by the history as it is: `starting`, `queued` or `skipped`. Ticks that were decided on before stay as they are,
  * but for the one that waited.
  */
 export function decideTick(history: ScheduleHistory, schedule: ScheduleSpec, tick: Tick): ScheduleHistory {

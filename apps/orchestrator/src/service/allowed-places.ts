@@ -39,12 +39,12 @@ const byKind = (places: readonly string[]): { folders: string[]; buckets: string
 async function isBelowAny(place: string, folders: readonly string[]): Promise<boolean> {
   try {
     const path = localPath(place)
-    // What a pattern or a link makes of it is not for us to guess.
+    // The meaning that a pattern or a link gives it is not for us to guess.
     if (path.split(/[/\\]/).includes('..')) return false
     const real = await canonical(resolve(path))
     for (const root of folders) if (isBelow(real, await canonical(root), sep)) return true
   } catch {
-    // What cannot be looked at is not known to be below anything.
+    // A place that cannot be looked at is not known to be below anything.
   }
   return false
 }
@@ -109,7 +109,7 @@ export class AllowedPlaces implements SpecCheck {
     const own = field === 'model' || field === 'register.root' ? this.#registry : byKind([])
     if (scheme === 's3') return this.#allowsBucket(place, [...buckets, ...own.buckets])
     if (folders.length === 0 && this.options.otherwise === 'any-folder') return true
-    // What has another scheme is no place of any store, or read as a path by whoever knows fewer schemes.
+    // A place of another scheme is in no store, or is read as a path by code that knows fewer schemes.
     return (scheme === undefined || scheme === 'file') && isBelowAny(place, [...folders, ...own.folders])
   }
 }

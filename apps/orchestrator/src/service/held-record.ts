@@ -17,7 +17,7 @@ function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): 
   return one === undefined || other === undefined ? one === other : Buffer.compare(one, other) === 0
 }
 
-/** What is known of a run's record, and what that allows. */
+/** Known version of a run's record, and the reads and writes that it allows. */
 class Hold {
   /** Undefined until it was looked at. */
   #held: Version | undefined

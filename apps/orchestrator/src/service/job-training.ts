@@ -4,7 +4,7 @@ import type { Store } from '@layermill/storage'
 import type { PartQueue } from '../run/part-queue.js'
 import type { TrainingEnvironment } from '../train/environment.js'
 
-/** What one fine-tuning run needs, opened for it alone. */
+/** Environment of one fine-tuning run, opened for it alone. */
 export interface OpenedTrainingEnvironment {
   readonly environment: TrainingEnvironment
   /** Ends what was opened: an engine, weights in memory. */
@@ -46,7 +46,7 @@ export class JobTraining {
   }
 
   async close(): Promise<void> {
-    // What could not be opened was told to who asked for it.
+    // A failure to open was told to the caller that asked for it.
     const opened = await this.#opened?.catch(() => undefined)
     await opened?.close()
   }

@@ -9,7 +9,7 @@ it('rates the last half minute', () => {
   expect(rate.update(200)).toBe(10)
   time = 60_000
   expect(rate.update(300)).toBeCloseTo(2)
-  // What was before the half minute no longer counts.
+  // Progress from before the half minute no longer counts.
   time = 90_000
   expect(rate.update(3300)).toBe(100)
 })

@@ -39,7 +39,7 @@ const endingDeadline = 10_000
 /** How long a run that the queue has lost may take to come back, in milliseconds. */
 const recoveryPatience = 90_000
 
-/** What a run's store tells of it. */
+/** Files of a run's store that tell of the run. */
 interface StoredRun {
   readonly record?: RunRecord | undefined
   readonly epochs?: TrainingState[] | undefined
@@ -134,7 +134,7 @@ export class QueueRunService implements RunService {
     this.#listed = undefined
     // One that is paused lies aside: whoever takes it now notes its end.
     if (job.data.paused !== undefined && (await job.getState()) === 'delayed') await job.promote()
-    // Whoever works on it sees it. Where nobody does, workers would go on with what is queued.
+    // The orchestrator that works on it sees it. Without one, workers would go on with what is queued.
     if ((await job.getState()) !== 'active') await this.#withStore(job.data.store, store => this.#stop(id, store))
     return (await this.#find(id)).summary
   }

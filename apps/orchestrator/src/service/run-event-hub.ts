@@ -1,7 +1,7 @@
 import { queueNames } from '@layermill/contracts'
 import type { Broker, JobEvents } from '@layermill/queue'
 
-/** What happened to a run's job: a report of progress, or something that changes its state. */
+/** Event of a run's job: a report of progress, or something that changes its state. */
 export type RunSignal = { readonly kind: 'progress'; readonly data: unknown } | { readonly kind: 'changed' }
 
 type Listener = (signal: RunSignal) => void

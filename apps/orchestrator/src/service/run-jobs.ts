@@ -9,7 +9,7 @@ export type RunQueue = JobQueue<RunJob, RunSummary>
 export type QueuedRun = QueuedJob<RunJob, RunSummary>
 export type RunProgressData = Extract<RunEvent, { event: 'progress' }>['data']
 
-/** What the orchestrator at a run tells of it every second. It is there from the moment that the run has its record. */
+/** Report of the orchestrator at a run, sent every second. It is there from the moment that the run has its record. */
 export interface RunJobProgress {
   readonly summary: RunSummary
   readonly progress?: RunProgressData
@@ -38,7 +38,7 @@ export function runJobOptions(id: string, store: string): JobsOptions {
 }
 
 /**
- * Where a run's files go: `out`, or for predictions the folder beside their file.
+ * Destination of a run's files: `out`, or for predictions the folder beside their file.
  * @throws LayermillError `SPEC_INVALID` for a prediction without `out`, which nobody could read afterwards.
  */
 export function runStoreUrl(spec: RunSpec): string {
@@ -53,7 +53,7 @@ export function jobProgress(job: Pick<QueuedRun, 'progress'>): RunJobProgress | 
   return typeof progress === 'object' && 'summary' in progress ? (progress as RunJobProgress) : undefined
 }
 
-/** What a run's job says; undefined where a newer version made it. */
+/** Payload of a run's job; undefined where a newer version made it. */
 function known(job: QueuedRun): RunJob | undefined {
   try {
     return readPayload('run', job.data)
@@ -95,7 +95,7 @@ export function summarizeJob(job: QueuedRun, state: JobState | 'unknown'): RunSu
 /** Milliseconds for which a run may lie on the queue before that is worth saying. */
 const untold = 2000
 
-/** What a run waits for that no orchestrator has. */
+/** Cause of the waiting of a run that no orchestrator has. */
 function waitingOf(job: QueuedRun, state: JobState | 'unknown'): Waiting | undefined {
   const { failedReason, attemptsMade, processedOn, timestamp, delay } = job
   const since = new Date(processedOn ?? timestamp).toISOString()

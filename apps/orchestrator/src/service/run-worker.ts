@@ -34,9 +34,9 @@ export interface RunWorkerOptions {
   /** See `superviseRun`. */
   readonly backlog?: number
   readonly reconcileInterval?: number
-  /** What is left to do once a run's parts are done (putting predictions together in one file); may be called again. */
+  /** Work left once a run's parts are done (putting predictions together in one file); may be called again. */
   readonly finish?: (record: RunRecord, store: Store) => Promise<void>
-  /** What fine-tuning needs; left out, such runs fail here. */
+  /** Opens the environment of fine-tuning; left out, such runs fail here. */
   readonly training?: OpenTrainingEnvironment
   /** Told of runs that ended, at least once each, before their jobs end. */
   readonly ended?: (run: RunSummary, spec: RunSpec | undefined) => Promise<void>

@@ -3,7 +3,7 @@ import { queueNames } from '@layermill/contracts'
 import type { Broker, JobQueue } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'
 
-/** What an orchestrator leaves on the queue while it does for a run what may end or block it: opening, listing, loading weights. */
+/** Mark on the queue during work for a run that may end or block the orchestrator: opening, listing, loading weights. */
 interface Mark {
   readonly run: string
   /** Of this sitting: another one may have come after it. */

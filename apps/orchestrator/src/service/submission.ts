@@ -92,7 +92,7 @@ export async function checkReachable(spec: RunSpec, environment: Pick<RunEnviron
   try {
     await (await environment.openSource(spec.source, spec)).close()
   } catch (error) {
-    // What may pass by itself is tried when the run is carried out.
+    // A place that failed to open for a passing cause is tried again when the run is carried out.
     if (classify(error).retry === 'never') throw error
   }
 }

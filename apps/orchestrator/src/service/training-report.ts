@@ -57,7 +57,7 @@ export class TrainingReport {
     this.#change()
   }
 
-  /** What the run waits for by now. */
+  /** Updates the cause of the run's waiting. */
   waiting(waiting: Waiting | undefined): void {
     this.#waiting = waiting
     this.#change()

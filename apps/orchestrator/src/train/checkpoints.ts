@@ -20,7 +20,7 @@ export interface EpochSums {
 
 export const noSums: EpochSums = { samples: 0, loss: 0, correct: 0, gradientNorm: 0, steps: 0 }
 
-/** Where a run stands: all that goes on from, besides what the plan says. */
+/** State of a run: all that it goes on from, besides the plan. */
 export interface TrainingState {
   /** Updates done. */
   readonly step: number
@@ -34,7 +34,7 @@ export interface TrainingState {
 
 export interface SavedTraining {
   readonly state: TrainingState
-  /** What learns, and running statistics that move. */
+  /** Tensors that learn, and running statistics that move. */
   readonly parameters: Map<string, Tensor>
   readonly optimizer: OptimizerState
 }

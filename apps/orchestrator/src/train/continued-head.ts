@@ -76,7 +76,7 @@ export function startingHead(network: FineTunedNetwork, base: Network, tensors: 
 
 const list = (names: readonly string[]): string => `${names.slice(0, 5).join(', ')}${names.length > 5 ? ', ...' : ''}`
 
-/** What becomes of the head of a fine-tuned model that a run starts from, in sentences; nothing where it has none. */
+/** Notes on the fate of the head of a fine-tuned model that a run starts from, in sentences; nothing where it has none. */
 export function headNotes(spec: FinetuneSpec, base: Network, found: readonly string[]): string[] {
   if (!isFineTuned(base)) return []
   const continued = continuedNetwork(spec, base)

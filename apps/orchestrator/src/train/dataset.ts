@@ -98,7 +98,7 @@ export function checkNoClassEmpty(classes: readonly string[], rows: readonly Lab
 export interface TrainingSplit {
   readonly training: readonly LabelledRow[]
   readonly validation: readonly LabelledRow[]
-  /** What somebody should know about the split, in sentences. */
+  /** Warnings about the split, in sentences. */
   readonly warnings: readonly string[]
 }
 

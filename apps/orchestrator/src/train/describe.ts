@@ -9,12 +9,12 @@ import { checkNoFolderEmpty, findClasses, holdOut, listLabelled, ownValidation, 
 import type { TrainingEnvironment } from './environment.js'
 import { baseIsFixed, featuresLayer, parameterScales, trainedNetwork } from './plan.js'
 
-/** What a run would do. */
+/** Description of what a run would do. */
 export interface TrainingDescription {
   readonly classes: readonly { readonly name: string; readonly training: number; readonly validation: number }[]
-  /** What somebody should know about the images, in sentences. */
+  /** Warnings about the images, in sentences. */
   readonly warnings: readonly string[]
-  /** What becomes of the head of the model that it starts from. */
+  /** Notes on the fate of the head of the model that it starts from. */
   readonly notes: readonly string[]
   readonly network: FineTunedNetwork
   readonly trainable: readonly string[]
@@ -24,7 +24,7 @@ export interface TrainingDescription {
 }
 
 /**
- * What a spec means for the images that are there, without reading them.
+ * Describes the run that a spec makes of the images that are there, without reading them.
  * @throws LayermillError as `superviseTraining` does before it computes anything
  */
 export async function describeTraining(spec: FinetuneSpec, environment: TrainingEnvironment): Promise<TrainingDescription> {

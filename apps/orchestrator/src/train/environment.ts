@@ -15,7 +15,7 @@ export interface FeatureStores {
   readonly shape: readonly number[]
 }
 
-/** What a fine-tuning run needs of the world; the CLI composes it. */
+/** Dependencies of a fine-tuning run; the CLI composes them. */
 export interface TrainingEnvironment {
   /** For the extraction of a frozen base's features, and all that kinds of runs share. */
   readonly runs: RunEnvironment
@@ -23,7 +23,7 @@ export interface TrainingEnvironment {
   openLabelled(source: string, access?: SourceAccess): Promise<ImageSource>
   /** The base network, prepared as the spec says, and its weights. */
   base(spec: FinetuneSpec): Promise<{ network: Network; weights: WeightSet }>
-  /** What computes the run's micro-batches: from images, or from stored features. */
+  /** Opens the source of gradients that computes the run's micro-batches: from images, or from stored features. */
   gradients(record: RunRecord, plan: TrainingPlan, store: Store, features: FeatureStores | undefined): Promise<GradientSource>
   /** Told when a registered model's version becomes the latest. */
   readonly onPromoted?: (promotion: Promotion) => Promise<void> | void
@@ -31,7 +31,7 @@ export interface TrainingEnvironment {
   readonly readAhead: number
 }
 
-/** Where a run stands, for people. */
+/** Progress of a run, for people. */
 export type TrainingProgress =
   /** Images are looked at, or the base's features computed. */
   | { readonly phase: 'check' | 'features'; readonly done: number; readonly total: number; readonly failed: number; readonly waiting?: Waiting }

@@ -111,7 +111,7 @@ async function readAllErrors(store: Store): Promise<ErrorRow[]> {
   return errors
 }
 
-/** What is wrong with the images that a run of that name has left out so far. */
+/** Errors of the images that a run of that name has left out so far. */
 export async function featureErrors(name: string, { environment, store: whole }: Pick<FeatureRunOptions, 'environment' | 'store'>): Promise<ErrorRow[]> {
   const store = await environment.runs.openStore(featureStoreUrl(whole, name))
   try {

@@ -27,7 +27,7 @@ export interface Mistake {
   readonly loss: number
 }
 
-/** What is known of one epoch's parameters on the held-out images. */
+/** Evaluation of one epoch's parameters on the held-out images. */
 export interface Evaluation {
   readonly epoch: number
   readonly summary: MetricsSummary

@@ -68,8 +68,8 @@ function hindersMore({ spec: before, state }: RunRecord, { schedule }: FinetuneS
 }
 
 /**
- * What a planned run and a spec differ in, as far as the spec tells: nothing where the run is the one that the spec means, or goes on to be it
- * by more epochs.
+ * Differences between a planned run and a spec, as far as the spec tells. There are none where the run is the one that the spec means,
+ * or becomes it by more epochs.
  */
 export function trainingConflicts(existing: RunRecord, spec: FinetuneSpec): string[] {
   if (existing.spec.kind !== 'finetune') return [`kind was ${existing.spec.kind}, is finetune`]
@@ -96,7 +96,7 @@ function decide(existing: RunRecord | undefined, spec: FinetuneSpec, identity: R
   return existing.spec.kind === 'finetune' && asksForMore(existing.spec, spec) ? 'extend' : 'complete'
 }
 
-/** What a fine-tuning run leaves, besides what other kinds of runs do. */
+/** Files that a fine-tuning run leaves, besides those of other kinds of runs. */
 const places = [
   'model.json',
   'report.html',

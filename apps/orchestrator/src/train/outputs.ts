@@ -63,7 +63,7 @@ async function npzBytes(tensors: TensorMap): Promise<Uint8Array> {
   }
 }
 
-/** What a reader of `model.onnx` must know: how its input is made, what its outputs are, and the classes in the order of the scores. */
+/** Metadata that a reader of `model.onnx` needs: the preparation of its input, its outputs, and the classes in the order of the scores. */
 function onnxMetadata({ plan, network }: OutputsInput, outputs: ReadonlyMap<string, string>): Record<string, string> {
   const { resample, autoOrient, classes } = plan
   return {

@@ -84,7 +84,7 @@ class Preparation {
     await checkNoFolderEmpty(spec.source, classes)
     const doubt = splitsAsClasses(spec.source, classes)
     if (doubt !== undefined) this.options.onWarning(doubt)
-    // What cannot be is refused before the images are read.
+    // A spec that cannot be carried out is refused before the images are read.
     const all = trainedNetwork(spec, base, classes).classNames ?? classes
     const ownListed = typeof spec.validation === 'string' ? (await this.list(spec.validation)).rows : undefined
     if (ownListed !== undefined) ownValidation(listed, ownListed, all, spec.validation as string)

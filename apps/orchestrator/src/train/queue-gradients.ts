@@ -8,7 +8,7 @@ import type { BatchStatistics, GradientSource, MicroBatchGradients, MicroBatchSc
 
 type Purpose = GradientJob['purpose']
 
-/** What a finished job says besides the tensors in the exchange. */
+/** Result of a finished job besides the tensors in the exchange. */
 interface JobResult {
   readonly samples: number
   readonly loss: string
@@ -206,7 +206,7 @@ export class QueueGradients implements GradientSource {
       if (this.failure !== undefined) throw this.failure
       const result = this.outstanding.get(id)?.result
       if (result !== undefined) return result
-      // What is in the exchange expires, and scoring many images with one version may take long.
+      // Tensors in the exchange expire, and scoring many images with one version may take long.
       if (performance.now() - this.publishedAt > refreshInterval) await this.putParameters()
       const timedOut = await this.pause.sleep(interval)
       if (timedOut || this.lost.size > 0) await this.reconcile()
@@ -285,7 +285,7 @@ export class QueueGradients implements GradientSource {
     await this.completion(id, signal)
   }
 
-  /** What ids of this sitting's jobs begin with: another one may be at the run by the time that this one leaves. */
+  /** Prefix of the ids of this sitting's jobs: another one may be at the run by the time that this one leaves. */
   private get own(): string {
     return `${this.options.plan.run}_${this.options.session}_`
   }

@@ -25,7 +25,7 @@ export interface ModelEvaluation {
   readonly classes: readonly (ClassMetrics & { readonly name: string })[]
   /** `confusion[label][predicted]`, counts, in the order of `classes`. */
   readonly confusion: readonly (readonly number[])[]
-  /** What was not recognised, surest first. */
+  /** Images that were not recognised, surest first. */
   readonly mistakes: readonly { readonly key: string; readonly label: string; readonly predicted: string; readonly probability: number }[]
 }
 

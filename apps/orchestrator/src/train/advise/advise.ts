@@ -15,7 +15,7 @@ import { linearProbe } from './linear-probe.js'
 
 export interface AdviseOptions {
   readonly environment: TrainingEnvironment
-  /** What to extract; its layers, where given, are the candidates. Features are pooled. */
+  /** Spec of the extraction; its layers, where given, are the candidates. Features are pooled. */
   readonly spec: ExtractSpec
   /** Images to look at, spread over the classes. */
   readonly sample: number

@@ -12,7 +12,7 @@ export interface Column {
   readonly number?: boolean
 }
 
-/** What may be wider than the page and then scrolls, also by the keyboard. */
+/** Wraps content that may be wider than the page and then scrolls, also by the keyboard. */
 export function scrolling(label: string, content: string): string {
   return `<div class="scroll" role="region" tabindex="0" aria-label="${escapeHtml(label)}">${content}</div>`
 }
