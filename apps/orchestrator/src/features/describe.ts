@@ -4,7 +4,7 @@ import { featurePath } from '@layermill/contracts'
 import { mapOrdered, readCommit } from '@layermill/storage'
 import type { FeatureSet } from './feature-set.js'
 
-/** What a table of vectors is of; equal where the vectors are. */
+/** Description of a table of vectors: equal for equal vectors. */
 export interface FeatureDescription {
   readonly run: string
   readonly layer: string
@@ -24,7 +24,7 @@ export interface FeatureDescription {
 const commitsAtOnce = 16
 
 /**
- * What a set's vectors are, by the commit records of its parts: another description, other vectors or another order.
+ * Describes a set's vectors by the commit records of its parts: other vectors or another order give another description.
  * @throws LayermillError `FILE_MISSING` where an update takes a part away meanwhile, and what the store throws
  */
 export async function describeFeatures({ store, record, layer, place, parts }: FeatureSet): Promise<FeatureDescription> {

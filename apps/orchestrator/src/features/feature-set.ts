@@ -4,7 +4,7 @@ import type { FeaturePlace, Store } from '@layermill/storage'
 import { readableParts } from '../run/readable-parts.js'
 import { readRunRecord } from '../run/record-store.js'
 
-/** Where one layer's features are. */
+/** Location of one layer's features. */
 export interface StoredLayer {
   readonly store: Store
   readonly layer: LayerResult

@@ -11,7 +11,7 @@ import { distanceFrom, type Metric } from './metric.js'
 export interface Neighbour {
   readonly key: string
   readonly label?: string
-  /** Where its features are. */
+  /** Location of the image's features. */
   readonly part: number
   readonly row: number
   /** At least 0; of the metric asked for. */

@@ -30,7 +30,7 @@ function fleetCalibration(load: LoadFleetWeights, note: (text: string) => void):
   }
 }
 
-/** What an orchestrator of a fleet needs: an engine only to calibrate int8 runs with, and weights only for as long as their hash takes. */
+/** Environment of a fleet's orchestrator: an engine only to calibrate int8 runs with, and weights only for as long as their hash takes. */
 export function fleetEnvironment(broker: Broker, { weights, load, note, openSource, unfitDeadline }: FleetEnvironmentOptions): RunEnvironment {
   const environment = createEnvironment(async () => broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
     const model = await loadAnyModel(spec.model, spec.weights, load)

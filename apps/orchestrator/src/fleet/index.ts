@@ -1,4 +1,4 @@
-/** What carries out the runs of a queue, and what the embedded command shares with it. */
+/** Functions that carry out the runs of a queue, and those that the embedded command shares with it. */
 export { createEnvironment } from './create-environment.js'
 export { fleetEnvironment, startFleetRuns } from './environment.js'
 export { localGradients, openLabelled, trainingEnvironment } from './training.js'

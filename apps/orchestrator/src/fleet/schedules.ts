@@ -14,7 +14,7 @@ export interface FleetSchedulesOptions {
   readonly broker: Broker
   readonly environment: RunEnvironment
   readonly runs: RunService
-  /** Where registered models of specs are looked up. */
+  /** Registry that resolves the registered models of specs. */
   readonly registry: ModelRegistry | undefined
   /** `--state`; default: the folder `state` of LAYERMILL_HOME. */
   readonly state: string | undefined

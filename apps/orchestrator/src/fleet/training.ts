@@ -67,7 +67,7 @@ export async function openLabelled(source: string, open: OpenSource, access: Sou
 }
 
 /**
- * What an orchestrator of a fleet needs for one fine-tuning run: weights in memory for as long as it takes, and an engine once a frozen
+ * Environment of a fleet's orchestrator for one fine-tuning run: weights in memory for as long as it takes, and an engine once a frozen
  * base's features are to be learnt from. That engine computes on the CPU, so that every orchestrator gets the same bits.
  */
 export function fleetTraining(

@@ -22,7 +22,7 @@ async function secretText(): Promise<{ text: string; where: string } | undefined
 }
 
 /**
- * What `serve` tells and how it signs: `--webhook` and LAYERMILL_WEBHOOKS, with the secret of the environment or its file.
+ * Options of the webhooks of `serve`: the URLs of `--webhook` and LAYERMILL_WEBHOOKS, and the secret of the environment or its file.
  * @throws LayermillError `SPEC_INVALID` for what is not a URL; `WEBHOOK_SECRET` where there are webhooks and no secret, or one that is too short
  */
 export async function webhookOptions({ webhook = [], allowPrivateWebhooks = false }: WebhookFlags): Promise<Pick<WebhookOptions, 'urls' | 'keys' | 'allowPrivate'>> {

@@ -9,7 +9,7 @@ declare module 'fastify' {
     access?: Access
   }
   interface FastifyRequest {
-    /** Who sent it; null on public routes of a server with tokens. */
+    /** Sender of the request; null on public routes of a server with tokens. */
     caller: Caller | null
   }
 }

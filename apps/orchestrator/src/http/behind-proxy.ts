@@ -4,7 +4,7 @@ import { LayermillError } from '@layermill/core'
 import type { FastifyInstance } from 'fastify'
 import type { App } from './app.js'
 
-/** What a server behind a reverse proxy is told of it. */
+/** Settings of a server behind a reverse proxy. */
 export interface ProxyOptions {
   /** Addresses of reverse proxies whose X-Forwarded-For and X-Forwarded-Proto count. Default: none. */
   readonly trustedProxies?: string[] | undefined
@@ -79,7 +79,7 @@ function addBasePath(app: Pick<FastifyInstance, 'addHook'>, basePath: string): v
   })
 }
 
-/** What reverse proxies and pages of other sites ask of the server. Before the routes and their access. */
+/** Adds support for reverse proxies and for pages of other sites. Call it before the routes and their access. */
 export async function addProxySupport(app: App, { basePath = '', hstsSeconds, corsOrigins = [] }: ProxyOptions): Promise<void> {
   if (corsOrigins.length > 0) {
     await app.register(cors, {

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Access } from './auth/authenticate.js'
 
 /**
- * What every route needs: a token's scope, or nothing. A server with a route that is not here does not start.
+ * Access that every route requires: a token's scope, or nothing. A server with a route that is not here does not start.
  * The pages under /docs and the dashboard's own files are public: they hold no data.
  */
 export const routeAccess = {
@@ -50,7 +50,7 @@ export const routeAccess = {
 
 export const docsPrefix = '/docs'
 
-/** What a route needs; undefined for one that nobody thought about. HEAD needs what GET needs. */
+/** Access that a route requires; undefined for a route that is not in the table. HEAD requires the same as GET. */
 export function accessOf(method: string, url: string): Access | undefined {
   const route = `${method === 'HEAD' ? 'GET' : method} ${url}`
   const listed = Object.entries(routeAccess).find(([name]) => name === route)

@@ -35,7 +35,7 @@ export interface ServerOptions extends ProxyOptions {
   schedules?: ScheduleService
   /** The registry of models. Default: none, and questions about it are answered with 404. */
   models?: ModelService | undefined
-  /** Who may ask. Without any token the server binds loopback only. */
+  /** Store of the tokens whose callers may ask. Without any token the server binds loopback only. */
   tokens?: TokenStore
   /** Name or address to listen on. */
   host: string

@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { principalComponents } from './components.js'
 
-/** What `componentsInThread` gives a thread. */
+/** Input that `componentsInThread` gives a thread. */
 export interface ComponentsTask {
   readonly values: Float32Array
   readonly rows: number

@@ -13,7 +13,7 @@ export interface OpenedFiles {
   readonly store: Store
 }
 
-/** What a run has written, by the run's id. */
+/** Files that a run has written, by the run's id. */
 export class RunFiles {
   constructor(private readonly runs: Pick<RunService, 'get'>, private readonly environment: RunFilesEnvironment) {}
 

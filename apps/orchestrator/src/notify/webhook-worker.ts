@@ -45,7 +45,7 @@ export interface WebhookWorker {
   close(): Promise<void>
 }
 
-/** What a receiver reads: type, time and data, as Standard Webhooks has it. */
+/** Body of a webhook: type, time and data, as Standard Webhooks has it. */
 const bodyOf = ({ event, data }: Notification, time: number): string => JSON.stringify({ type: event, timestamp: new Date(time).toISOString(), data })
 
 const receiverId = (url: string): string => createHash('sha256').update(url).digest('hex').slice(0, 16)

@@ -43,7 +43,7 @@ async function writeDown(store: Store, name: string, { entry }: Latest): Promise
   }, busy(store, name))
 }
 
-/** What a change makes of the state: the next one, or undefined where it is not to be made any more. */
+/** Change to the state: gives the next one, or undefined where it is not to be made any more. */
 export type Change = (now: Latest | undefined) => Omit<Latest, 'entry' | 'format' | 'name'> & { readonly entry: Omit<HistoryEntry, 'sequence'> } | undefined
 
 /**

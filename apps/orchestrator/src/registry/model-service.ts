@@ -2,7 +2,7 @@ import { LayermillError } from '@layermill/core'
 import type { Latest } from '@layermill/contracts'
 import type { ManualChange, ModelDetail, ModelSummary } from './registry.js'
 
-/** What the HTTP side asks of the registry. */
+/** Questions and changes that the HTTP side sends to the registry. */
 export interface ModelService {
   list(): Promise<ModelSummary[]>
   /** @throws LayermillError `MODEL_NOT_REGISTERED` */
@@ -19,7 +19,7 @@ const missing = (): never => {
   })
 }
 
-/** Where no registry is configured, every question is answered with `REGISTRY_MISSING`. */
+/** Model service without a registry: answers every question with `REGISTRY_MISSING`. */
 export function noModels(): ModelService {
   return { list: async () => missing(), get: async () => missing(), promote: async () => missing(), rollback: async () => missing() }
 }

@@ -26,7 +26,7 @@ export function checkModelName(name: string): string {
   throw new LayermillError('MODEL_NAME_INVALID', `${JSON.stringify(name.slice(0, 80))} cannot be the name of a registered model; expected ${nameRule}`)
 }
 
-/** What `NAME@latest` or `NAME@3` means; undefined for every other text (a network, a folder, a URL). */
+/** Parses `NAME@latest` or `NAME@3`; undefined for every other text (a network, a folder, a URL). */
 export function parseModelReference(text: string): ModelReference | undefined {
   const [, name, version] = /^([a-z0-9][a-z0-9._-]{0,63})@(latest|[1-9]\d{0,8})$/.exec(text) ?? []
   if (name === undefined || version === undefined || name.includes('..')) return undefined

@@ -30,7 +30,7 @@ export interface RegisterOptions {
 
 type Register = NonNullable<FinetuneSpec['register']>
 
-/** What is used of a model's description. */
+/** Fields of a model's description that registering reads. */
 interface Description {
   readonly classes: readonly string[]
   readonly preparation: { readonly autoOrient: boolean }

@@ -46,13 +46,13 @@ export interface ManualChange {
   readonly from?: number | undefined
 }
 
-/** What became latest, for those who are told of it. */
+/** Model and version that became latest, for those who are told of it. */
 export interface Promotion {
   readonly name: string
   readonly entry: HistoryEntry
 }
 
-/** What became of a run's model. */
+/** Outcome of registering a run's model. */
 export type Verdict = Pick<HistoryEntry, 'version' | 'by' | 'reason' | 'run' | 'bootstrap'> & {
   readonly promoted: boolean
   readonly sha256: string

@@ -3,9 +3,9 @@ import type { Store } from '@layermill/storage'
 import { readHistory, readLatest } from './head.js'
 import { parseVersionUrl } from './reference.js'
 
-/** What registries know of a run. */
+/** Notes on a run from registries. */
 export interface RunNotes {
-  /** What became of the model that the run registered. */
+  /** Outcome for the model that the run registered. */
   readonly registered?: HistoryEntry & { readonly name: string }
   /** The run's features are of another version of a registered model than is the latest now. */
   readonly stale?: { readonly name: string; readonly version: number; readonly latest: number }

@@ -21,7 +21,7 @@ export async function noteUse(
   }
 }
 
-/** What was made with any version of a model, by destination. */
+/** Uses of any version of a model, by destination. */
 export async function readUses(store: Store, name: string): Promise<ModelUse[]> {
   const uses: ModelUse[] = []
   for await (const { key } of store.list(usesPrefix(name))) {

@@ -1,4 +1,4 @@
-/** What a spreadsheet reads as the begin of a formula, full-width forms included, where a cell begins. */
+/** Start of a formula, as spreadsheets read it where a cell begins; full-width forms are included. */
 const formula = /(^|[;|\t\r\n][ ;|\t\r\n]*)(?=[=+\-@\uFF0B\uFF0D\uFF1D\uFF20])/g
 
 /**

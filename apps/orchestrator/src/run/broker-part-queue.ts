@@ -111,7 +111,7 @@ export class BrokerPartQueue implements PartQueue {
     events.on('completed', ({ jobId, returnvalue }) => send(jobId, withResult('completed', returnvalue)))
     events.on('progress', ({ jobId, data }) => send(jobId, withResult('progress', data)))
     events.on('failed', ({ jobId, failedReason }) => {
-      // Where the queue is away just now, `missing` finds the job later.
+      // A queue that is away just now does no harm: `missing` finds the job later.
       if (this.inherited.has(jobId)) void this.again([Number(jobId.slice(this.prefix.length))]).catch(() => undefined)
       else send(jobId, part => ({ kind: 'failed', part, ...parseFailedReason(failedReason) }))
     })

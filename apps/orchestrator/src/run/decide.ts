@@ -5,7 +5,7 @@ import { sameRegisteredModel } from '../registry/reference.js'
 import { inputNumbers } from './identity.js'
 
 /**
- * What the same command means where a run already is:
+ * Action of the same command where a run already is:
  * `create` (nothing there), `replace` (--overwrite), `resume` (unfinished), `complete` (nothing to do), `update`, `retry`, `renew` (an
  * update to another version of a registered model: everything again).
  */
@@ -28,7 +28,7 @@ export function asksForRenewal(existing: RunSpec, spec: RunSpec): boolean {
   return spec.kind === 'extract' && spec.update && existing.model !== spec.model && sameRegisteredModel(existing.model, spec.model)
 }
 
-/** What may differ between versions of a registered model, and is taken from the new one. */
+/** Leaves out the fields that may differ between versions of a registered model: they are taken from the new one. */
 function besidesVersion({ model: _model, weights: _weights, preparation: _preparation, calibration: _calibration, ...identity }: RunIdentity): Record<string, unknown> {
   return identity
 }

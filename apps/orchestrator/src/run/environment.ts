@@ -3,7 +3,7 @@ import type { Network } from '@layermill/models'
 import type { ImageSource, SourceAccess, SourceItem, Store } from '@layermill/storage'
 import type { PartQueue } from './part-queue.js'
 
-/** What a run's supervisor needs of the world; the CLI and the server compose it. */
+/** Dependencies of a run's supervisor; the CLI and the server compose them. */
 export interface RunEnvironment {
   openStore(url: string): Promise<Store>
   openSource(source: string, access?: SourceAccess): Promise<ImageSource>
@@ -27,7 +27,7 @@ export interface RunEnvironment {
   workers?(): Promise<readonly WorkerBeat[]>
   /** Milliseconds for which all workers may be unfit for a run before it fails. Default: see `WorkerWatch`. */
   readonly unfitDeadline?: number | undefined
-  /** What this process itself waits for, if anything. */
+  /** Cause of this process's own waiting, if any. */
   trouble?(): Waiting | undefined
   /** Version of the decoding and resampling code. */
   readonly preparationVersion: string

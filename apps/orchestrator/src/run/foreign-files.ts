@@ -2,7 +2,7 @@ import { errorCode, LayermillError, schemeOf } from '@layermill/core'
 import { RUN_PATH } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
 
-/** What tells that a folder is a run's, a model's or a registered model's. */
+/** Files that tell that a folder is a run's, a model's or a registered model's. */
 const markers = [RUN_PATH, 'model.json', 'latest.json', 'version.json'] as const
 /** Files directly beside those that a single file of results could replace. */
 const ownFiles = new Set(['metrics.jsonl', 'history.jsonl', 'held-out.jsonl', 'errors.jsonl'])

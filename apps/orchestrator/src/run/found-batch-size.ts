@@ -1,7 +1,7 @@
 import { BATCH_SIZE_PATH, type RunRecord } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
 
-/** What a finished run's record says of its batch size: what its first worker found, where the spec left it open and a worker had a part. */
+/** Batch size for a finished run's record: found by its first worker, where the spec left it open and a worker had a part. */
 export async function foundBatchSize({ batchSize }: RunRecord, store: Store): Promise<Pick<RunRecord, 'batchSize'>> {
   if (batchSize !== 'auto') return { batchSize }
   const found = Number(new TextDecoder().decode(await store.get(BATCH_SIZE_PATH)))

@@ -23,7 +23,7 @@ export function runInputSize(spec: ExtractSpec | PredictSpec, network: Network):
   return spec.size === undefined ? network.inputSize : [spec.size.height, spec.size.width]
 }
 
-/** What a network's preparation says besides the filter. */
+/** Settings of a network's preparation besides the filter. */
 export function inputNumbers({ preparation }: Pick<Network, 'preparation'>): InputNumbers {
   const { channels, divisor, mean, std, resize } = preparation
   return { channels, divisor, mean: [...mean], std: [...std], resize }
@@ -31,7 +31,7 @@ export function inputNumbers({ preparation }: Pick<Network, 'preparation'>): Inp
 
 const hashOf = (names: readonly string[]): string => createHash('sha256').update(JSON.stringify(names)).digest('hex')
 
-/** What decides a run's numbers. */
+/** Identity of a run: all that decides its numbers. */
 export function runIdentity({ spec, network, weightsSha256, preparationVersion }: IdentityInput): RunIdentity {
   const size = runInputSize(spec, network)
   const extract = spec.kind === 'extract' ? spec : undefined

@@ -32,7 +32,7 @@ export interface Listing {
   since?: string | undefined
 }
 
-/** What a listing left out, for the run's record; undefined where that is nothing. */
+/** Files that a listing left out, for the run's record; undefined where there are none. */
 export function leftOutFiles({ leftOut, since }: Listing): LeftOutFiles | undefined {
   const reasons = leftOut.table().map(row => ({ ...row, examples: [...row.examples] }))
   if (reasons.length === 0) return undefined

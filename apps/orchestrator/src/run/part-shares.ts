@@ -1,7 +1,7 @@
 import { queuePriority, type RunPriority, turnOf } from '@layermill/contracts'
 import type { JobQueue } from '@layermill/queue'
 
-/** What is asked of a queue to find out whose turn it is. */
+/** Calls of a queue that tell whose turn it is. */
 export type SharedQueue = Pick<JobQueue<unknown>, 'getJobs' | 'getJobCounts'>
 
 /** The numbers that jobs wait with, in the order in which they are taken. */

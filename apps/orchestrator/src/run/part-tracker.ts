@@ -119,7 +119,7 @@ export class PartTracker {
     this.underWay.delete(part)
   }
 
-  /** What computed the finished parts, in one order, with their number. */
+  /** Computers of the finished parts, in one order, with the number of parts of each. */
   get computedBy(): (ComputedBy & { parts: number })[] {
     return [...this.computers].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, computer]) => computer)
   }

@@ -16,7 +16,7 @@ export interface PlanReport {
   readonly layers: readonly (LayerResult & { readonly bytes: number })[]
   /** Of all feature files. */
   readonly outputBytes: number
-  /** Where the output goes, or undefined where the place cannot say. */
+  /** Bytes free at the destination of the output, or undefined where the place cannot say. */
   readonly freeBytes: number | undefined
   /** On this machine, by a probe; undefined where it has no engine. */
   readonly seconds: number | undefined
@@ -25,7 +25,7 @@ export interface PlanReport {
 }
 
 /**
- * What a run would read, compute, write and need, without doing it: lists the whole dataset and computes a few batches for the time.
+ * Reports a run's input, work, output and needs without doing it: lists the whole dataset and computes a few batches for the time.
  * @param store where features go, for the space that is free there
  * @param signal ends the listing
  * @throws LayermillError as `openRun` does; `SOURCE_...`; the signal's reason

@@ -30,7 +30,7 @@ export interface SuperviseOptions {
   readonly onProgress?: (progress: RunProgress) => void
   readonly backlog?: number
   readonly reconcileInterval?: number
-  /** Where the reasons of images that failed can be seen, for people. Default: the run's own errors. */
+  /** Place where people can see the reasons of images that failed. Default: the run's own errors. */
   readonly reasons?: string
 }
 
@@ -44,7 +44,7 @@ export interface RunProgress {
   readonly partsDone: number
   /** Images of which nothing had to be computed; only with a cache. */
   readonly cached?: number
-  /** What the run waits for just now. */
+  /** Cause of the run's waiting just now. */
   readonly waiting?: Waiting
 }
 
@@ -181,7 +181,7 @@ class Supervision {
     this.onChange(tracker.current)
   }
 
-  /** What the listing of this sitting left out. Where it listed nothing, what is known stays. */
+  /** Files that the listing of this sitting left out. A sitting that listed nothing keeps the known ones. */
   private listed(): Pick<RunRecord, 'leftOut'> {
     const isNew = !this.record.planned && this.record.updating !== 'retry'
     return isNew ? { leftOut: leftOutFiles(this.listing) } : {}
@@ -215,7 +215,7 @@ class Supervision {
   /** @throws LayermillError `TOO_MANY_ERRORS`; a share of the images is known only once all are planned. */
   private checkErrors({ images, failed }: TrackerTotals): void {
     const { maxErrors } = this.record.spec
-    // What failed is tried again, or may have changed, in what comes next.
+    // Images that failed are tried again by the follow-up, or may have changed.
     if (this.record.followUp !== undefined) return
     if (typeof maxErrors === 'string' && !this.record.planned) return
     const allowed = maxErrorsAllowed(maxErrors, images)
@@ -267,7 +267,7 @@ class Supervision {
   private async fail(error: unknown, { images, parts, done, failed }: TrackerTotals): Promise<never> {
     const code = error instanceof PartFailedError ? error.code : errorCode(error)
     const message = error instanceof PartFailedError ? `part ${error.part}: ${error.message}` : errorMessage(error)
-    // Where not even this can be written (a full disk), the record goes on saying that the run is unfinished, which it is.
+    // A record that cannot even be written (a full disk) goes on saying that the run is unfinished, which it is.
     await this.save({ state: 'failed', counts: { images, parts, done, failed }, error: { code, message } }).catch(() => undefined)
     if (error instanceof LayermillError) throw error
     throw new LayermillError(receivedCode(code), message, { cause: error, hint: 'finished parts are kept: once the cause is gone, run the same command again' })

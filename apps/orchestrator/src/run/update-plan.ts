@@ -31,7 +31,7 @@ interface KnownImage {
   readonly etag: string
   readonly label: string | undefined
   seen: boolean
-  /** What the listing says now, where that is another version or label. */
+  /** Item of the listing as it is now, where that is another version or label. */
   now?: SourceItem
 }
 
@@ -142,7 +142,7 @@ export async function planRenewal(store: Store, source: ImageSource, partSize: n
   return finishDraft(draft)
 }
 
-/** What the listing says now of the images that failed: they may have been mended, or put where they were missing. */
+/** Lists the images that failed as they are now: they may have been mended, or put where they were missing. */
 async function currentItems(source: ImageSource, keys: ReadonlySet<string>): Promise<Map<string, SourceItem>> {
   const found = new Map<string, SourceItem>()
   if (keys.size === 0) return found

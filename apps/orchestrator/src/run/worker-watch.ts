@@ -13,7 +13,7 @@ export interface WorkerWatchOptions {
   readonly run: string
   /** Heartbeats of the workers that live. */
   readonly workers: () => Promise<readonly WorkerBeat[]>
-  /** What this process itself waits for. */
+  /** Cause of this process's own waiting. */
   readonly trouble?: () => Waiting | undefined
   /** Whether heartbeats tell of the run's jobs: of parts they do, of micro-batches they do not. */
   readonly jobsAreTold: boolean
@@ -41,7 +41,7 @@ function listed(workers: readonly WorkerBeat[], run: string): string {
 
 const latest = (times: readonly string[]): string => times.reduce((last, time) => (time > last ? time : last))
 
-/** What a run waits for, by what workers tell of themselves: undefined where one is at it, or about to be. */
+/** Finds the cause of a run's waiting, by the workers' heartbeats: undefined where a worker is at the run, or about to be. */
 export function waitsFor(run: string, beats: readonly WorkerBeat[], jobsAreTold: boolean): Found | undefined {
   const at = beats.filter(({ jobs }) => jobs.some(job => job.run === run))
   const slowed = at.find(({ waits = [] }) => waits.length > 0)

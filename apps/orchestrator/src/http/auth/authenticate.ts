@@ -5,7 +5,7 @@ import { refuseOtherMachines, refuseOtherSites } from './loopback.js'
 import { allows, scopes, type Caller, type Scope } from '@layermill/contracts'
 import type { TokenStore } from './token-store.js'
 
-/** What a route needs: a scope, or nothing. */
+/** Access that a route requires: a scope, or nothing. */
 export type Access = Scope | 'public'
 
 export interface AuthenticationOptions {
@@ -62,7 +62,7 @@ export class Authenticator {
   async #identify(tokens: TokenStore, request: FastifyRequest, reply: FastifyReply): Promise<Caller> {
     const token = bearerToken(request.headers.authorization)
     const caller = token === undefined ? undefined : await tokens.verify(token)
-    // Whoever has a right token gets in, whatever others at the same address have sent: behind a proxy or NAT they share it.
+    // A caller with a right token gets in, whatever others at the same address have sent: behind a proxy or NAT they share it.
     if (caller !== undefined) return caller
     this.#refuseBlocked(request, reply)
     if (request.headers.authorization === undefined) {

@@ -4,7 +4,7 @@ import { errorMessage } from '@layermill/core'
 import type { Caller } from '@layermill/contracts'
 import { hashToken, readTokens, type TokenRecord } from './token-file.js'
 
-/** Where the server looks tokens up. */
+/** Store in which the server looks tokens up. */
 export interface TokenStore {
   /** How many tokens there are. */
   readonly size: number

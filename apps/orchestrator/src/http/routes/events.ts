@@ -46,7 +46,7 @@ export function addEventRoute(app: App, { runs, metrics, heartbeat, mostStreams,
       description: 'Server-sent events (event: state, progress, failure, training). A client that reconnects with Last-Event-ID misses nothing that is still kept.',
       params: z.object({ id: RunId }), headers: EventHeaders, response: answerSchema(),
     },
-    // What is streamed is text already.
+    // The stream is text already.
     serializerCompiler: () => data => JSON.stringify(data),
   }, async (request, reply) => {
     const { id } = request.params

@@ -8,7 +8,7 @@ import { problems } from './problems.js'
 
 const tags = ['fleet']
 
-/** What an admin did to a job, and who it was. */
+/** Logs an admin's change to a job, and the admin's name. */
 function note(request: FastifyRequest<{ Params: { queue: string; id: string } }>, what: string): void {
   const { queue, id } = request.params
   request.log.info({ queue, job: id, caller: request.caller?.name }, what)

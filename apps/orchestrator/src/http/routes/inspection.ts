@@ -15,7 +15,7 @@ const Sample = {
   sample: whole('a whole number from 2 to 800', 2, 800).prefault('500').describe('Most images to look at, 2 to 800.'),
 }
 
-/** What runs have written: parts, failures, pictures, evaluation, features. */
+/** Adds routes for the files that runs have written: parts, failures, pictures, evaluation, features. */
 export function addInspectionRoutes(app: App, inspection: InspectionService): void {
   app.get('/v1/runs/:id/parts', {
     schema: { tags, summary: 'Show which parts are there', operationId: 'getRunParts', params, response: { 200: RunParts, ...problems(404) } },
