@@ -6,7 +6,7 @@
 /** Height, then width. */
 export type Size2 = readonly [height: number, width: number]
 
-/** What each op is told besides its inputs. Padding is symmetric: `[rows above and below, columns left and right]`. */
+/** Attributes of each op, besides its inputs. Padding is symmetric: `[rows above and below, columns left and right]`. */
 export interface OpAttributes {
   /** The images: [N, channels, H, W], already prepared. Always the first node, named `input`. */
   input: { channels: number }
@@ -78,7 +78,7 @@ export interface Preparation {
   readonly resample: 'bicubic' | 'bilinear' | 'nearest' | 'lanczos'
 }
 
-/** What the weights change in the graph: where they come from, and which end they have. */
+/** Changes of the graph that depend on the weights: on their origin, and on the end they have. */
 export interface GraphVariant {
   /** Replaces every batch-norm epsilon (Caffe and Chainer 2e-5, Keras 1.001e-5, torchvision 1e-5). */
   readonly batchNormEpsilon?: number
@@ -113,7 +113,7 @@ export interface Network {
   /** The node that gives the classes' probabilities. */
   readonly probabilities: string
   readonly classes: number
-  /** What the published weights were trained on. */
+  /** Input size that the published weights were trained on. */
   readonly inputSize: Size2
   readonly preparation: Preparation
 }

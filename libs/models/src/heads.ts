@@ -10,7 +10,7 @@ export interface HiddenLayer {
   readonly dropout?: number
 }
 
-/** What replaces the end of a network. */
+/** Head that replaces the end of a network. */
 export interface HeadSpec {
   /** The public layer to cut behind, or the network's classifier, which is then replaced. */
   readonly layer: string
@@ -20,7 +20,7 @@ export interface HeadSpec {
   readonly classes: readonly string[] | number
   /** GoogLeNet's auxiliary classifiers stay, with the new classes; only where `layer` is the classifier. */
   readonly auxiliary?: boolean
-  /** What the head is made for: flattened feature maps depend on it. Default: the base's own. */
+  /** Input size that the head is made for. Flattened feature maps depend on it. Default: the base's own. */
   readonly inputSize?: Size2
 }
 
@@ -182,7 +182,7 @@ export interface NetworkDescription {
   readonly head?: HeadSpec
 }
 
-/** What `networkFromDescription` makes the same network from; plain JSON. */
+/** Description of a network, as plain JSON. `networkFromDescription` makes the same network from it. */
 export function networkDescription(network: Network): NetworkDescription {
   if (!isFineTuned(network)) return { base: network.id, variant: network.variant }
   const { base, head, variant } = network

@@ -1,4 +1,4 @@
-/** What a listing met and did not take, for one reason. */
+/** Entries that a listing met and did not take, for one reason. */
 export interface LeftOutReason {
   readonly reason: string
   readonly count: number

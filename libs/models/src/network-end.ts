@@ -25,7 +25,7 @@ function resized(node: GraphNode, classifier: string, { classes, auxiliaryClasse
 
 /**
  * A network of 1000 classes with the end that its weights have: another number of classes, or none of its last layers.
- * Where its classifier is left out, `classes` is 0 and `classifier` and `probabilities` name no node: asking for them says why.
+ * Without its classifier, `classes` is 0 and `classifier` and `probabilities` name no node: asking for them says why.
  */
 export function withEnd(network: Network, variant: GraphVariant): Network {
   const { classes, auxiliaryClasses, without = [] } = variant

@@ -21,7 +21,7 @@ export interface QueueServer {
   readonly description: string
   readonly factory: Factory
   readonly blobs: BlobStore
-  /** Where the events of a queue go on from here; left out where readers know by themselves. */
+  /** Position from which a new reader takes the events of a queue; left out where readers know it by themselves. */
   eventsFrom?(): Promise<string>
   /** Ends every connection; waits at most a little for replies under way. */
   close(): Promise<void>

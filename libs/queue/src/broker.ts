@@ -9,7 +9,7 @@ export type { JobsOptions, JobState } from 'bullmq'
 export type { JobWorker } from './job-worker.js'
 export type JobProcessor<T, R> = (job: Job<T, R>, token: string | undefined, signal: AbortSignal | undefined) => Promise<R>
 
-/** What a worker may be told; the rest of BullMQ's options is fixed here. */
+/** Options that a worker may be given; the rest of BullMQ's options is fixed here. */
 export type JobWorkerOptions = Pick<WorkerOptions, 'concurrency' | 'name' | 'autorun' | 'lockDuration' | 'lockRenewTime' | 'stalledInterval'
   | 'maxStalledCount' | 'drainDelay' | 'limiter'>
 
@@ -45,7 +45,7 @@ export interface Broker {
   queue<T, R = unknown>(name: string): JobQueue<T, R>
   /** Takes jobs until it or the broker is closed. Lock 60 s, renewed; a job whose worker is gone is taken up again, three times at most. */
   worker<T, R = unknown>(name: string, processor: JobProcessor<T, R>, options?: JobWorkerOptions): JobWorker<T, R>
-  /** What happens on a queue, as it happens. Capped and lossy: for progress, never for truth. */
+  /** Events of a queue, as they happen. Capped and lossy: for progress, never for truth. */
   events(name: string): JobEvents
   counts(name: string): Promise<QueueCounts>
   /**

@@ -5,7 +5,7 @@ const unknownAuthority = new Set([
 ])
 const wrongCertificate = new Set([...unknownAuthority, 'CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID', 'ERR_TLS_CERT_ALTNAME_INVALID'])
 
-/** What to do about a certificate that cannot be trusted; undefined for other errors. */
+/** Hint for a certificate that cannot be trusted; undefined for other errors. */
 export function certificateHint(error: unknown): string | undefined {
   const code = errorCode(error)
   if (!wrongCertificate.has(code)) return undefined

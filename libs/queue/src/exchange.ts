@@ -32,7 +32,7 @@ export interface Exchange {
   deleteBelow(prefix: string): Promise<void>
 }
 
-/** What is under the key itself: how many chunks, and what they must be together. Written last, so that readers never see half. */
+/** Index under the key itself: number of chunks, and size and hash of them together. Written last, so that readers never see half. */
 const Index = z.strictObject({ id: z.string(), chunks: z.int().min(0), bytes: z.int().min(0), sha256: z.string() })
 
 class ChunkedExchange implements Exchange {

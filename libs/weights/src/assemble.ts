@@ -153,7 +153,7 @@ async function makeTensor(file: TensorFile, plan: Plan, network: TargetNetwork, 
   return { shape, data: new Float32Array(elementCount(shape)) }
 }
 
-/** Where every parameter of a network is in a file, and what the file makes of the network. */
+/** Place of every parameter of a network in a file, and the facts that the file gives: variant, origin, notes, names of the classes. */
 export interface WeightsPlan {
   readonly file: TensorFile
   readonly plan: Plan

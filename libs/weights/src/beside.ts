@@ -44,7 +44,7 @@ function otherGraph(config: Readonly<Record<string, unknown>>): string | undefin
 }
 
 /**
- * What the `config.json` beside a file says of the model, where its tensors cannot tell.
+ * Facts of the model from the `config.json` beside a file, where its tensors cannot tell.
  * @throws LayermillError `WEIGHTS_MISMATCH` where the model has the network's tensors and computes something else with them.
  */
 export async function factsBeside(file: TensorFile): Promise<ModelFacts | undefined> {

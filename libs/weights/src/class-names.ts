@@ -35,7 +35,7 @@ async function besideFile(file: TensorFile): Promise<string[] | undefined> {
   const value = await configBeside(file)
   if (value === undefined) return undefined
   const names = classNamesFrom(value['id2label']) ?? classNamesFrom(value['label_names'])
-  // What transformers writes where nobody gave names.
+  // transformers writes `LABEL_N` for classes that nobody named: those count as no names.
   return names?.every((name, i) => name === `LABEL_${i}`) === true ? undefined : names
 }
 

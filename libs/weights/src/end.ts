@@ -10,11 +10,11 @@ type Shapes = ReadonlyMap<string, readonly number[]>
 /** The end of a network as a file has it. */
 export interface NetworkEnd {
   readonly variant: Pick<GraphVariant, 'classes' | 'auxiliaryClasses' | 'without'>
-  /** Where parameters are that have a name of their own in this file. */
+  /** Sources of the parameters that have a name of their own in this file. */
   readonly rules: ReadonlyMap<string, NameRule>
   /** Names in the file that belong to another end and are not read. */
   readonly unread: readonly string[]
-  /** What people are told of it. */
+  /** Remarks on it, for people. */
   readonly notes: readonly string[]
 }
 

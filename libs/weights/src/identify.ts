@@ -5,7 +5,7 @@ import { openTensorFile } from './readers/detect.js'
 import { relativeOf } from './relatives.js'
 import type { TensorFile, WeightFormat, WeightOrigin } from './types.js'
 
-/** What a file of weights is. */
+/** Identity of a file of weights. */
 export interface IdentifiedWeights {
   /** `resnet50.tv`: what `--model` is with this file. */
   readonly network: string

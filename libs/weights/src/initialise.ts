@@ -15,7 +15,7 @@ export type Initialiser = 'normal001' | 'heFanIn' | 'heFanOut' | 'lecunUniform' 
 
 type NetworkKind = Pick<Network, 'architecture' | 'family'>
 
-/** What Chainer (caffe family) and torchvision start from when they are given no weights: docs/weights.md has the sources. */
+/** Initialiser of Chainer (caffe family) or torchvision for a network without weights: docs/weights.md has the sources. */
 function initialiserOf({ architecture, family }: NetworkKind, shape: readonly number[]): Initialiser {
   const linear = shape.length === 2
   if (family === 'caffe') {

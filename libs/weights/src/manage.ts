@@ -19,7 +19,7 @@ export interface ListedFile extends PublishedFile {
 
 export interface ListedWeights {
   readonly network: string
-  /** What `imagenet` loads without the network: the converted weights. */
+  /** Converted weights, which `imagenet` loads without a download. */
   readonly ready?: { readonly path: string; readonly bytes: number; readonly sha256?: string | undefined; readonly source?: string | undefined }
   readonly published: readonly ListedFile[]
   readonly unavailable?: string | undefined
@@ -45,7 +45,7 @@ export interface ImportedWeights {
   readonly sha256: string
   readonly tensors: number
   readonly missingAuxiliary: boolean
-  /** What people should know of the file: see `WeightSet`. */
+  /** Remarks on the file, for people: see `WeightSet`. */
   readonly notes: readonly string[]
   readonly preparation?: WeightsPreparation | undefined
 }

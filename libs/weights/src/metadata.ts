@@ -17,7 +17,7 @@ export const METADATA = {
 
 const preparationText = ({ name, preparation, inputSize }: WeightsPreparation): string => JSON.stringify({ name, preparation, inputSize })
 
-/** What a file written here says of its weights. */
+/** Metadata that a file written here has of its weights. */
 export function metadataOf(network: string, weights: Omit<WeightSet, 'tensors' | 'format'>): Record<string, string> {
   return {
     format: 'pt',

@@ -11,7 +11,7 @@ import { safetensorsBytes } from './writers/safetensors.js'
 export const MODEL_FILE = 'model.json'
 export const MODEL_WEIGHTS_FILE = 'model.safetensors'
 
-/** Where a model's files are: a store, a folder, memory. */
+/** Place of a model's files: a store, a folder, memory. */
 export interface ModelFiles {
   get(key: string): Promise<Uint8Array | undefined>
   put(key: string, bytes: Uint8Array | string): Promise<unknown>

@@ -12,7 +12,7 @@ function sizeFrom(value: unknown): Size2 | undefined {
   return Number.isInteger(height) && Number.isInteger(width) && Number(height) > 0 && Number(width) > 0 ? [Number(height), Number(width)] : undefined
 }
 
-/** What a file written here says; `NAME` alone is one of the known preparations. */
+/** Preparation that a file written here has in its metadata; `NAME` alone is one of the known preparations. */
 function fromMetadata(file: TensorFile, network: Target): WeightsPreparation | undefined {
   const text = file.metadata.get(METADATA.preparation)
   if (text === undefined) return undefined

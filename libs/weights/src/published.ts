@@ -45,7 +45,7 @@ const UNWRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'])
 
 const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
 
-/** What a file written here says it is, to compare with what it is. */
+/** Identity that a file written here has in its metadata, to compare with that of its contents. */
 async function recordedIdentity(path: string): Promise<{ sha256: string | undefined; source: string | undefined }> {
   const file = await openFile(path)
   try {

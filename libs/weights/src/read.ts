@@ -4,7 +4,7 @@ import { assembleWeights } from './assemble.js'
 import { openTensorFile } from './readers/detect.js'
 import type { WeightSet } from './types.js'
 
-/** What reading weights asks of a network. */
+/** Properties of a network that reading weights needs. */
 export type WeightTarget = Pick<Network, 'id' | 'architecture' | 'family' | 'nodes' | 'inputSize'>
 
 /**

@@ -11,7 +11,7 @@ export interface PublishedFile {
   /** Checked before use, the strongest that is known. A file without any is checked by its structure only. */
   readonly hashes: { readonly sha256?: string; readonly sha1?: string; readonly md5?: string }
   readonly licence: string
-  /** Who trained it. */
+  /** Trainer of the weights. */
   readonly origin: string
 }
 

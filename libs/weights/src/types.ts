@@ -11,9 +11,9 @@ export type WeightOrigin = 'chainer' | 'caffe' | 'keras' | 'torchvision' | 'timm
 export interface WeightSet {
   /** By canonical name (`conv1_1/W`, `res2/a/bn1/gamma`): exactly those of the network, in the order of its graph. */
   readonly tensors: Map<string, Tensor>
-  /** What these weights change in the graph: give it to `getNetwork(id, variant)`. */
+  /** Changes that these weights make in the graph: give it to `getNetwork(id, variant)`. */
   readonly variant: GraphVariant
-  /** Where they came from: a path, a URL, the name of a published file, `random:SEED`. */
+  /** Source of the weights: a path, a URL, the name of a published file, `random:SEED`. */
   readonly source: string
   readonly format: WeightFormat
   /** By the names in the file; a file written here says whose weights it holds. */
@@ -24,7 +24,7 @@ export interface WeightSet {
   readonly missingAuxiliary?: boolean
   /** How whoever trained them prepared images; left out for random weights: then as the network's table says. */
   readonly preparation?: WeightsPreparation
-  /** What people should know of a file whose end is not the published one: which classifier was taken, what was not read. */
+  /** Remarks for people on a file whose end is not the published one: the classifier that was taken, the tensors that were not read. */
   readonly notes?: readonly string[]
   /** Names of the classes, where the file has them. */
   readonly labels?: readonly string[]
@@ -48,12 +48,12 @@ export interface TensorFile {
   readonly metadata: ReadonlyMap<string, string>
   /** The file on this machine, where it is one. */
   readonly path?: string | undefined
-  /** What the file says of the model around the tensors. */
+  /** Facts from the file on the model around the tensors. */
   readonly model?: ModelFacts
   close(): Promise<void>
 }
 
-/** What a file of a whole model (Keras) says beside its tensors. */
+/** Facts that a file of a whole model (Keras) has beside its tensors. */
 export interface ModelFacts {
   /** Why its end is no linear layer on the mean of the features, where it is not. */
   readonly otherHead?: string

@@ -36,7 +36,7 @@ export type RunSummary = z.output<typeof RunSummary>
 
 const trainingPhases = ['check', 'features', 'train', 'validate', 'write', 'epoch'] as const
 
-/** Where a fine-tuning run stands, or what one of its epochs came to. */
+/** Progress of a fine-tuning run, or the results of one of its epochs. */
 export const TrainingState = z.object({
   phase: z.enum(trainingPhases).optional().describe('check, features: images are looked at, a frozen base computes; train, validate, write: under way; epoch: one has ended.'),
   step: count.describe('Updates of the epoch (train), pieces scored (validate), images (check, features), all updates so far (epoch).'),
@@ -117,7 +117,7 @@ const RunProgress = z.object({
   secondsLeft: z.number().nonnegative().optional(),
 })
 
-/** What is told of a run while it is under way. */
+/** Event of a run while it is under way. */
 export const RunEvent = z.discriminatedUnion('event', [
   z.object({ id: z.string(), event: z.literal('state'), data: RunSummary }),
   z.object({ id: z.string(), event: z.literal('progress'), data: RunProgress }),
@@ -159,7 +159,7 @@ export const QueueDepth = z.object({
 }).meta({ id: 'QueueDepth', description: 'Jobs of one queue by state.' })
 export type QueueDepth = z.output<typeof QueueDepth>
 
-/** What holds for all workers of a fleet. */
+/** State that all workers of a fleet share. */
 export const FleetState = z.object({
   paused: z.boolean().describe('Workers begin nothing more; what they have they finish.'),
 }).meta({ id: 'FleetState', description: 'Whether the workers of a fleet may begin anything.' })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What a token may do; each includes those before it. */
+/** Scopes of a token: each includes those before it. */
 export const scopes = ['read', 'submit', 'admin'] as const
 export const Scope = z.enum(scopes, { error: `one of ${scopes.join(', ')}` })
 export type Scope = z.output<typeof Scope>
@@ -10,7 +10,7 @@ export function allows(held: readonly Scope[], wanted: Scope): boolean {
   return held.some(scope => scopes.indexOf(scope) >= scopes.indexOf(wanted))
 }
 
-/** Who sent a request. */
+/** Sender of a request. */
 export interface Caller {
   /** The token's name, for the log. */
   readonly name: string

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Scope } from './scopes.js'
 
-/** Who the caller is. */
+/** Identity of the caller. */
 export const Session = z.object({
   name: z.string().describe('The token\'s name; local on a server without tokens.'),
   scopes: z.array(Scope),

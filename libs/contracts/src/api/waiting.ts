@@ -3,7 +3,7 @@ import { z } from 'zod'
 /** Why a run does not go on just now. */
 export const waitingCodes = ['no-worker', 'workers-unfit', 'behind-run', 'store', 'queue', 'no-orchestrator', 'retry', 'newer-version', 'paused'] as const
 
-/** What a run waits for. */
+/** Reason for which a run waits. */
 export const Waiting = z.object({
   code: z.enum(waitingCodes).describe('no-worker, workers-unfit, behind-run, store, queue: what is missing to go on; no-orchestrator: nobody carries it out; retry: it failed and is tried again; '
     + 'newer-version: an orchestrator of a newer version must take it; paused: somebody paused it.'),

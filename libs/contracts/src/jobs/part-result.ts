@@ -1,4 +1,7 @@
-/** What computed a part. Workers of which all four are equal compute the same bits from the same images, at any batch size and number of threads. */
+/**
+ * Software and hardware that computed a part. Workers of which all four are equal compute the same bits from the same images, at any
+ * batch size and number of threads.
+ */
 export interface ComputedBy {
   readonly engine: string
   /** Of the runtime below, as `onnxruntime 1.30.0`. */

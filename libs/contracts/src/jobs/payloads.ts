@@ -49,7 +49,7 @@ export const GradientJob = z.strictObject({
   v: z.literal(1),
   run: name,
   store: storeUrl,
-  /** What is asked for: gradients of training images, or scores of held-out ones. */
+  /** Results to compute: gradients of training images, or scores of held-out ones. */
   purpose: z.enum(['train', 'evaluate']).default('train'),
   /** Names this sitting of the coordinator: keys in the exchange begin with it, so that nothing of an earlier one is taken for its own. */
   session: name.default('0'),
@@ -66,7 +66,7 @@ export const RunJob = z.strictObject({
   v: z.literal(1),
   run: name,
   store: storeUrl,
-  /** What to do; left out, it is the spec of the run that is at the store. */
+  /** Spec to carry out. Default: the spec of the run that is at the store. */
   spec: RunSpec.optional(),
   /** Somebody asked for its end; whoever works on it sees this within seconds. */
   cancel: z.boolean().optional(),

@@ -21,7 +21,7 @@ export type UnfitFor = z.output<typeof UnfitFor>
 export const WaitsFor = z.object({ reason: z.string(), since: z.string() })
 export type WaitsFor = z.output<typeof WaitsFor>
 
-/** What a worker tells of itself every few seconds. */
+/** Heartbeat of a worker, sent every few seconds. */
 export const WorkerBeat = z.object({
   id: z.string(),
   host: z.string(),
@@ -38,7 +38,7 @@ export const WorkerBeat = z.object({
   imagesPerSecond: z.number().nonnegative(),
   /** Runs whose parts it hands to others for now. */
   unfit: z.array(UnfitFor).optional(),
-  /** What it waits for just now. */
+  /** Reasons for which the worker waits just now. */
   waits: z.array(WaitsFor).optional(),
 })
 export type WorkerBeat = z.output<typeof WorkerBeat>

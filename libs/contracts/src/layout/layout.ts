@@ -43,7 +43,7 @@ export function manifestPath(part: number): string {
 }
 
 /**
- * Where a part's features are. `npy` has one file for each layer, in the layer's folder; `parquet` and `safetensors` have one file a part
+ * Path of a part's features. `npy` has one file for each layer, in the layer's folder; `parquet` and `safetensors` have one file a part
  * with all layers in it.
  */
 export function featurePath(layer: string, part: number, format: FeatureFormat): string {
@@ -62,7 +62,7 @@ export function commitPath(part: number): string {
   return `commits/${partName(part)}.json`
 }
 
-/** Who found which images of a part missing, until another worker has looked or the run is done. */
+/** Images of a part that each worker could not read. They are kept until another worker has looked or the run is done. */
 export const DOUBTS_PATH = 'doubts/'
 
 export function doubtsPath(part: number): string {

@@ -10,7 +10,7 @@ export const ModelPromoted = z.object({
   version: z.int().positive(),
   /** The version that was the latest before; left out for the first. */
   previous: z.int().positive().optional(),
-  /** Who or what promoted it: a token's or schedule's name, a gate. */
+  /** Promoter: name of a token or a schedule, or a gate. */
   by: z.string(),
   why: z.string().optional(),
   /** The run that made the version, where one did. */
@@ -28,7 +28,7 @@ export const ScheduleFailed = z.object({
 })
 export type ScheduleFailed = z.output<typeof ScheduleFailed>
 
-/** What webhooks are told of. */
+/** Event that webhooks are told of. */
 export const Notification = z.discriminatedUnion('event', [
   z.object({ event: z.literal('run.finished'), data: RunSummary }),
   z.object({ event: z.literal('run.failed'), data: RunSummary }),
@@ -49,7 +49,7 @@ export interface NotifyOptions {
  */
 export type Notify = (notification: Notification, options?: NotifyOptions) => Promise<void>
 
-/** What makes two notifications the same event. */
+/** Values that identify the event: two notifications of one kind with equal values are the same event. */
 function identity(notification: Notification): unknown[] {
   switch (notification.event) {
     case 'model.promoted': return [notification.data.name, notification.data.version, notification.data.promoted]

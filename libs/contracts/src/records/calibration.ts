@@ -17,7 +17,7 @@ export const Calibration = z.object({
 })
 export type Calibration = z.output<typeof Calibration>
 
-/** What `run.json` says of an int8 run's numbers, beside float32's for the same images. */
+/** Comparison of an int8 run's numbers with float32's for the same images, as `run.json` has it. */
 export const CalibrationReport = z.object({
   method: z.enum(calibrationMethods),
   /** Images that the ranges are of. */

@@ -6,7 +6,7 @@ export interface JsonRecordOptions {
   readonly code: ErrorCode
   /** For messages: URL and path of the file. */
   readonly where: string
-  /** What the whole is called where no field of it is to blame. Default `record`. */
+  /** Name of the whole, for errors of no single field. Default `record`. */
   readonly whole?: string
   /**
    * Refuses fields that the schema does not know, with `RECORD_NEWER`: who computes by a record must not leave out what a newer version asks

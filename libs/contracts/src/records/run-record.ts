@@ -22,7 +22,7 @@ export type InputNumbers = z.output<typeof InputNumbers>
 
 const shape = z.array(z.int().positive())
 
-/** What decides the numbers: two runs of the same identity may share their results. */
+/** Inputs that decide the numbers: two runs of the same identity may share their results. */
 export const RunIdentity = z.object({
   /** Network id, `resnet50` or `resnet50.tv`, or the base network of a fine-tuned model. */
   model: z.string(),
@@ -73,7 +73,7 @@ export const RunCounts = z.object({
 })
 export type RunCounts = z.output<typeof RunCounts>
 
-/** What the listing of a run's images met and did not take, most frequent reasons first. */
+/** Entries that the listing of a run's images met and did not take, most frequent reasons first. */
 export const LeftOutFiles = z.object({
   /** Files, folders and rows that nobody asked to leave out. */
   total: z.int().nonnegative(),
@@ -128,7 +128,7 @@ export const RunRecord = z.object({
   seconds: z.number().optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
   versions: z.record(z.string(), z.string()),
-  /** What computed its parts, and how many: results are the same bits only where the same did. Of a finished run. */
+  /** Of a finished run: software and hardware that computed its parts, and how many. Results have the same bits only within one of them. */
   computedBy: z.array(z.object({ engine: z.string(), version: z.string(), device: z.string(), cpu: z.string(), parts: z.int() })).optional(),
   /** How an int8 run's ranges were chosen, and how far it agrees with float32. */
   calibration: CalibrationReport.optional(),

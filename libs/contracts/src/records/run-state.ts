@@ -1,4 +1,4 @@
-/** Where a run stands. A run that is `planning` or `running` with nobody at it was interrupted and can be resumed. */
+/** States of a run. A run that is `planning` or `running` with nobody at it was interrupted and can be resumed. */
 export const runStates = ['planning', 'running', 'done', 'failed', 'cancelled'] as const
 export type RunState = (typeof runStates)[number]
 

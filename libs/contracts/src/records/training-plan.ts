@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { parseJsonRecord } from './json-record.js'
 import { InputNumbers } from './run-record.js'
 
-/** Where the plan of a fine-tuning run is, in its store. */
+/** Path of a fine-tuning run's plan, in its store. */
 export const TRAINING_PLAN_PATH = 'training.json'
 /** Its images, as manifests whose labels are names of classes. */
 export const TRAINING_ROWS_PATH = 'dataset/training.jsonl'

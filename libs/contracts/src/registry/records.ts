@@ -19,7 +19,7 @@ export const VersionRecord = z.object({
 }).meta({ id: 'ModelVersionRecord', description: 'Where a version comes from.' })
 export type VersionRecord = z.output<typeof VersionRecord>
 
-/** What one model does on the held-out images that were compared. */
+/** Score of one model on the held-out images that were compared. */
 const Score = z.object({ version, accuracy: share, correct: count })
 
 /** `versions/N/evaluation.json`: the comparison with the version that was promoted at the time, and what followed from it. */

@@ -7,7 +7,7 @@ const time = z.string().describe('ISO 8601, UTC.')
 export const tickStates = ['starting', 'queued', 'running', 'done', 'failed', 'cancelled', 'skipped', 'lost'] as const
 export const skipReasons = ['unchanged', 'overlap', 'missed'] as const
 
-/** What became of one tick of a schedule. */
+/** Outcome of one tick of a schedule. */
 export const Tick = z.object({
   id: z.string(),
   due: time,
@@ -35,7 +35,7 @@ export const ScheduleRecord = z.object({
 })
 export type ScheduleRecord = z.output<typeof ScheduleRecord>
 
-/** What became of a schedule's ticks, newest first, and what the last good run was of. */
+/** Outcomes of a schedule's ticks, newest first, and the last good run with its fingerprint. */
 export const ScheduleHistory = z.object({
   version: z.literal(1),
   ticks: z.array(Tick),
@@ -53,7 +53,7 @@ export const isOpen = ({ state }: Tick): boolean => state === 'starting' || stat
 export function withTick(history: ScheduleHistory, tick: Tick): ScheduleHistory {
   const known = history.ticks.some(({ id }) => id === tick.id)
   const ticks = known ? history.ticks.map(old => (old.id === tick.id ? tick : old)) : [tick, ...history.ticks]
-  // What has not ended is kept however old it is.
+  // Ticks that have not ended are kept however old they are.
   return { ...history, ticks: ticks.filter((old, i) => i < historyLength || isOpen(old) || old.state === 'queued') }
 }
 

@@ -24,7 +24,7 @@ export function lastTime(cron: string, tz: string, until: Date): Date | undefine
   return time === undefined ? undefined : new Date(time)
 }
 
-/** What is wrong with a cron expression, as words after "expected"; undefined where nothing is. */
+/** Fault of a cron expression, as words after "expected"; undefined where there is none. */
 function cronFault(text: string): string | undefined {
   const fields = text.split(/\s+/)
   if (!text.startsWith('@') && fields.length !== 5 && fields.length !== 6) {
@@ -73,7 +73,7 @@ const hasPlaceholder = (out: string): boolean => outPlaceholders.some(name => ou
 
 type Refuse = (field: string, got: unknown, expected: string) => void
 
-/** What of a spec cannot be repeated. */
+/** Refuses the fields of a spec that cannot be repeated. */
 function checkRepeated(spec: RunSpec, refuse: Refuse): void {
   if (spec.plan) refuse('plan', true, 'false: a schedule computes')
   if (spec.out === undefined) refuse('out', undefined, 'a place for the results')

@@ -12,7 +12,7 @@ export interface ProjectionQuery {
   readonly sample: number
 }
 
-/** What the dashboard asks of a run's store. Every method throws LayermillError `RUN_UNKNOWN` and what the store throws. */
+/** Queries of the dashboard to a run's store. Every method throws LayermillError `RUN_UNKNOWN` and the errors of the store. */
 export interface InspectionService {
   parts(run: string): Promise<RunParts>
   /** @param from the part to begin with */

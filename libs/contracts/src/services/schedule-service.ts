@@ -1,7 +1,7 @@
 import type { ScheduleChange, ScheduleSpec } from '../schedules/schedule.js'
 import type { ScheduleDetail, ScheduleSummary, ScheduleTick } from '../schedules/views.js'
 
-/** What the HTTP side and the command ask of schedules. Every method but `list` and `add` throws LayermillError `SCHEDULE_UNKNOWN`. */
+/** Schedules, for the HTTP side and the command. Every method but `list` and `add` throws LayermillError `SCHEDULE_UNKNOWN`. */
 export interface ScheduleService {
   /** By name. */
   list(): Promise<ScheduleSummary[]>

@@ -20,7 +20,7 @@ export interface RunEventOptions {
   signal: AbortSignal
 }
 
-/** What the HTTP side asks of the runs. Every method may throw a LayermillError, whose code decides the answer's status (`problem-codes.ts`). */
+/** Runs, for the HTTP side. Every method may throw a LayermillError, whose code decides the answer's status (`problem-codes.ts`). */
 export interface RunService {
   /**
    * Accepts a run; it is planned afterwards.
@@ -71,7 +71,7 @@ export interface QueueJobQuery {
   offset: number
 }
 
-/** What the HTTP side asks of queue and workers. */
+/** Queue and workers, for the HTTP side. */
 export interface FleetService {
   /** Workers whose heartbeat is not too old. */
   workers(): Promise<WorkerInfo[]>

@@ -3,7 +3,7 @@ const defaultMaxBytes = 512 * 2 ** 20
 /** Seconds that one image may take to decode where nothing is said. */
 const defaultImageTimeout = 60
 
-/** What one image may take of memory and time. */
+/** Limits of memory and time for one image. */
 export interface ImageLimits {
   /** Bytes of its file. */
   readonly maxBytes: number

@@ -33,7 +33,7 @@ const choice = <const Values extends readonly [string, ...string[]]>(values: Val
 
 export const kinds = ['extract', 'predict', 'finetune'] as const
 
-/** What every kind of run has. */
+/** Fields of every kind of run. */
 export const commonFields = {
   source: place.describe('Images: a folder, glob, list file (txt, csv, tsv, jsonl), one image, or s3://bucket/prefix.'),
   model: z.string({ error: 'a network, as resnet50 or resnet50.tv, or the folder or URL of a fine-tuned model' })
@@ -76,7 +76,7 @@ export const commonFields = {
   plan: flag('Only say what the run would do, write and need; compute nothing.'),
 }
 
-/** What extract and predict have. */
+/** Fields of extract and predict. */
 export const inferenceFields = {
   partSize: z.union([whole(1, 100_000), z.literal('auto'), parsed(text.parsePartSize)], { error: text.expected.partSize }).prefault('auto')
     .describe('Images of one part (one job, one file per layer); auto chooses by the number of images, at most 512.'),

@@ -49,7 +49,7 @@ export const PredictSpec = z.strictObject({
   if (spec.retryFailed && spec.out === undefined) refused('retryFailed', true, 'out with the earlier results')
 }))
 
-/** What learns at which rate when nothing is said: as Chainer's optimizers. */
+/** Learning rate of an optimizer when none is given: that of Chainer's optimizers. */
 export function defaultLearningRate(optimizer: 'adam' | 'adamw' | 'momentum'): number {
   return optimizer === 'momentum' ? 0.01 : 0.001
 }
@@ -84,7 +84,7 @@ export type ExtractSpec = z.output<typeof ExtractSpec>
 export type PredictSpec = z.output<typeof PredictSpec>
 export type FinetuneSpec = z.output<typeof FinetuneSpec>
 export type RunSpec = z.output<typeof RunSpec>
-/** What may be written: fields with a default may be left out, and flags' texts stand for their values. */
+/** Spec as it may be written: fields with a default may be left out, and flags' texts stand for their values. */
 export type RunSpecInput = z.input<typeof RunSpec>
 
 const schemas = { extract: ExtractSpec, predict: PredictSpec, finetune: FinetuneSpec }

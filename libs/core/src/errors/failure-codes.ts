@@ -9,7 +9,7 @@ export interface Failure extends FailureClass {
   readonly message: string
 }
 
-/** What a code means and what to do about it; undefined for codes that are not in the table. */
+/** Row of a code in the table: its meaning and how a failure with it is handled. Undefined for codes that are not in the table. */
 export function failureClass(code: string): ErrorClass | undefined {
   return isErrorCode(code) ? failureTable[code] : undefined
 }

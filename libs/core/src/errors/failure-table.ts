@@ -1,7 +1,7 @@
 /** When the same work is worth trying again: not at all, later and later, or (a part's images) each on its own. */
 export type Retry = 'never' | 'backoff' | 'alone'
 /**
- * What a failure ends when it is not tried again: one image (recorded in `errors`), its part's job, the run, or a request to the HTTP API.
+ * Extent of a failure that is not tried again: one image (recorded in `errors`), its part's job, the run, or a request to the HTTP API.
  * `worker`: it may be that one worker's alone, which hands the job to another; it ends the run where no worker can carry it, or where
  * the run's own orchestrator meets it.
  */
@@ -14,7 +14,7 @@ export interface FailureClass {
   readonly meaning: string
 }
 
-/** What the HTTP API answers: a status and a title in a problem document (RFC 9457). */
+/** Answer of the HTTP API: status and title of a problem document (RFC 9457). */
 export interface ProblemKind {
   readonly status: number
   readonly title: string

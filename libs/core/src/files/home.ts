@@ -9,7 +9,7 @@ export function layermillHome(): string {
   return set === undefined || set === '' ? join(homedir(), '.cache', 'layermill') : resolve(set)
 }
 
-/** Where a network's published files and its converted weights are kept. */
+/** Folder of a network's published files and its converted weights. */
 export const weightsFolder = (home: string, network: string): string => join(home, 'weights', network)
 
 /** The converted weights that `imagenet` means once they are there. */
@@ -17,5 +17,5 @@ export const canonicalPath = (home: string, network: string): string => join(wei
 
 export const publishedPath = (home: string, network: string, file: string): string => join(weightsFolder(home, network), file)
 
-/** Where what came from other URLs is kept. */
+/** Folder of files from another URL. */
 export const urlFolder = (home: string, key: string): string => join(home, 'weights', 'urls', key)

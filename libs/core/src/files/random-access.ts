@@ -3,11 +3,11 @@ import { LayermillError, errorCode } from '../errors/errors.js'
 
 /** Bytes that can be read anywhere: a file on disk, an object in a store. */
 export interface RandomAccess {
-  /** What messages call it: a path or a URL without credentials. */
+  /** Name in messages: a path or a URL without credentials. */
   readonly name: string
   /** In bytes. */
   readonly size: number
-  /** Where it lies on this machine's disk, if it does. */
+  /** Path on this machine's disk, if it is there. */
   readonly path?: string
   /**
    * Fills `target` with the bytes that start at `offset`.

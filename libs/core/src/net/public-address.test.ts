@@ -27,7 +27,7 @@ it('lets names and public addresses pass, which are looked at when they are conn
 
 type Answer = readonly [error: unknown, address: unknown]
 
-/** What a socket would be given for a name with these addresses. */
+/** Answer to a socket that looks up a name with these addresses. */
 function looked(addresses: string[], all: boolean): Promise<Answer> {
   const resolve = (_name: string, _options: unknown, done: (error: null, found: { address: string; family: number }[]) => void): void =>
     done(null, addresses.map(address => ({ address, family: address.includes(':') ? 6 : 4 })))

@@ -1,7 +1,7 @@
 import { LayermillError } from '../errors/errors.js'
 import { failureClass } from '../errors/failure-codes.js'
 
-/** What the command tells scripts. */
+/** Exit codes of the command, for scripts. */
 export const exitCodes = {
   done: 0,
   failed: 1,

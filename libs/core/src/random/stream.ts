@@ -45,7 +45,7 @@ export class RandomStream {
 }
 
 interface Ziggurat {
-  /** Where a 25-bit number is inside the layer's rectangle for certain. */
+  /** Bound of each layer: a 25-bit number of smaller magnitude is inside the layer's rectangle for certain. */
   readonly limits: Int32Array
   readonly widths: Float64Array
   readonly heights: Float64Array

@@ -1,4 +1,4 @@
-/** What is used of WebAssembly, which Node.js has, but of which neither ES2023's nor Node's types know without the DOM's. */
+/** Types of the part of WebAssembly that is used. Node.js has it, but only the DOM's types declare it, not ES2023's or Node's. */
 
 /** A compiled module. Threads can be sent it. */
 export interface WasmModule {

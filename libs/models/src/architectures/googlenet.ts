@@ -37,7 +37,7 @@ const modules: Record<string, Inception> = {
 /** Caffe's names of the branches, by Chainer's: the finer layer names. */
 const branchNames = { conv1: '1x1', proj3: '3x3_reduce', conv3: '3x3', proj5: '5x5_reduce', conv5: '5x5', projp: 'pool_proj' } as const
 
-/** What differs between BVLC's network and torchvision's, which was ported from TensorFlow's. */
+/** Differences between BVLC's network and torchvision's, which was ported from TensorFlow's. */
 interface Style {
   /** Every convolution is followed by batch norm with this epsilon and has no bias. */
   batchNorm: number | undefined

@@ -12,7 +12,7 @@ interface Bottleneck {
   project: boolean
 }
 
-/** What differs between the two families. */
+/** Differences between the two families. */
 interface Style {
   epsilon: number
   /** Stride 2 sits on the first 1x1 convolution (MSRA) or on the 3x3 (torchvision). */

@@ -30,7 +30,7 @@ type Choice = Pick<WeightsPreparation, 'preparation' | 'inputSize'>
 const usualSize: Size2 = [224, 224]
 const isResnet = (architecture: Architecture): boolean => architecture.startsWith('resnet')
 
-/** What Chainer's `prepare` does: the means that each network's authors published. */
+/** Preparation of Chainer's `prepare`: it has the means that each network's authors published. */
 function chainerPreparation(architecture: Architecture): Preparation {
   if (architecture === 'googlenet') return googlenetPreparation
   return isResnet(architecture) ? resnetPreparation : vggPreparation

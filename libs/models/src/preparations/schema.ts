@@ -29,7 +29,7 @@ export function preparationFrom(value: unknown): Preparation | undefined {
   return { channels, divisor, mean: [...mean], std: [...std], resize, resample }
 }
 
-/** What timm's `config.json` says: the name of its model, its tag, and how it prepares images. */
+/** Contents of timm's `config.json`: the name of its model, its tag, and how it prepares images. */
 export interface TimmConfig {
   readonly name: string
   readonly preparation: Preparation

@@ -23,12 +23,12 @@ function packageVersion(name: string): string {
 
 const fileName = (): string => `bullmq-${packageVersion('bullmq')}-pglite-${packageVersion('@electric-sql/pglite')}-${recipe}.tar`
 
-/** Where the build puts the snapshot: beside this module, in `dist`. */
+/** Path of the build's snapshot: beside this module, in `dist`. */
 export function packagedSnapshotPath(): string {
   return fileURLToPath(new URL(`../../dist/embedded/${fileName()}`, import.meta.url))
 }
 
-/** Where it is kept when the build made none: `$LAYERMILL_HOME`, default `~/.cache/layermill`. */
+/** Path of the snapshot when the build made none: in `$LAYERMILL_HOME`, default `~/.cache/layermill`. */
 export function cachedSnapshotPath(): string {
   return join(layermillHome(), 'embedded', fileName())
 }

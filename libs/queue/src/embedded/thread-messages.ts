@@ -1,4 +1,4 @@
-/** What the embedded database's thread is given at its start. */
+/** Data for the embedded database's thread at its start. */
 export interface ThreadData {
   /** Folder of the database, or undefined for memory. */
   directory: string | undefined

@@ -1,4 +1,4 @@
-/** What of PostgreSQL's wire protocol (version 3) the embedded server needs: cutting the streams into messages, and the few replies of its own. */
+/** Parts of PostgreSQL's wire protocol (version 3) for the embedded server: cutting streams into messages, and a few replies. */
 
 export interface Message {
   /** The type's letter. */

@@ -5,14 +5,14 @@ export interface RedisHost {
   readonly port: number
 }
 
-/** What a Redis URL names. */
+/** Address in a Redis URL. */
 export interface RedisAddress {
   /** One server; a master that sentinels know by name; or the masters of a cluster. */
   readonly kind: 'single' | 'sentinel' | 'cluster'
   readonly tls: boolean
   /** The server, the sentinels, or some nodes of the cluster. */
   readonly hosts: readonly RedisHost[]
-  /** What sentinels call the master. */
+  /** Name of the master at the sentinels. */
   readonly name?: string
   /** Number of the database. */
   readonly database: number

@@ -83,7 +83,7 @@ function workTests(broker: () => Broker, unique: () => string): void {
   })
 }
 
-/** What else queues do. */
+/** Tests of the other functions of queues. */
 function queueTests(broker: () => Broker, unique: () => string): void {
   it('takes higher priorities first and delayed jobs when their time has come', async () => {
     const queue = broker().queue<{ i: number }>(unique())
@@ -145,7 +145,7 @@ function queueTests(broker: () => Broker, unique: () => string): void {
   })
 }
 
-/** What tensors are exchanged through. */
+/** Tests of the blobs through which tensors are exchanged. */
 function blobTests(broker: () => Broker, unique: () => string): void {
   it('keeps blobs as long as asked and no longer', async () => {
     const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => i % 251)
@@ -160,7 +160,7 @@ function blobTests(broker: () => Broker, unique: () => string): void {
 
   it('deletes all keys that begin alike, and no others', async () => {
     const exchange = openExchange(broker().blobs, { chunkBytes: 10 })
-    // What a server takes for a pattern is none here.
+    // Characters that a server takes for a pattern stand for themselves here.
     const [run, other] = [`${unique()}/r[a]*_%`, `${unique()}/`]
     const gone = [`${run}/1/a`, `${run}/2/b`]
     const kept = [`${run}-2/1/a`, `${run.replace('[a]*_%', 'axxyz')}/1/a`, `${other}1`]
@@ -244,7 +244,7 @@ function sharedTests(broker: () => Broker, unique: () => string, open: () => Pro
   })
 }
 
-/** What every backend must do, against the real thing. Queue names are unique, so that a shared server may be used again and again. */
+/** Tests that every backend must pass, against the real thing. Queue names are unique: a shared server may be used again and again. */
 export function brokerContract(label: string, contract: BrokerContract): void {
   describe(`broker on ${label}`, () => {
     let opened: Broker | undefined

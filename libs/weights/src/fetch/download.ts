@@ -25,7 +25,7 @@ export interface DownloadOptions {
   readonly fetch?: typeof fetch | undefined
 }
 
-/** What is to be had. */
+/** File to download. */
 export interface DownloadTarget {
   readonly path: string
   readonly urls: readonly string[]
@@ -237,7 +237,7 @@ class Download {
   }
 }
 
-/** What went wrong, with the system's own words for it, which `fetch` hides in the cause. */
+/** Message of an error, with the system's own words, which `fetch` hides in the cause. */
 function describe(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : ''
   return `${errorMessage(error)}${cause}`

@@ -18,7 +18,7 @@ function send(url: URL, options: RequestOptions): Promise<IncomingMessage> {
   })
 }
 
-/** Where an answer sends on to; undefined for one that does not. */
+/** URL that an answer redirects to; undefined for one that does not redirect. */
 function target(response: IncomingMessage, from: URL): URL | undefined {
   const { location } = response.headers
   if (!redirects.has(response.statusCode ?? 0) || location === undefined) return undefined

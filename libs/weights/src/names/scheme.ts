@@ -10,7 +10,7 @@ import type { Architecture, Family, GraphVariant } from '@layermill/models'
  */
 export type Layout = 'same' | 'flatten' | 'hwio' | 'io' | 'hwcIo'
 
-/** Where one canonical parameter comes from. */
+/** Source of one canonical parameter. */
 export interface NameRule {
   readonly source: string
   /** Default `same`. */
@@ -28,14 +28,14 @@ export interface NameRule {
 /** One way to name a network's parameters. */
 export interface NameScheme {
   readonly id: 'chainer' | 'caffe' | 'torchvision' | 'timm' | 'keras'
-  /** What people call files of this kind. */
+  /** Name of files of this kind, for people. */
   readonly title: string
   /** The family that weights named so are made for, unless the file itself says otherwise. */
   readonly family: Family
   readonly architectures: readonly Architecture[]
   /** Names that may be in a file and are not read. */
   readonly ignorable: readonly RegExp[]
-  /** What these weights change in the graph. */
+  /** Changes that these weights make in the graph. */
   variant(architecture: Architecture): GraphVariant
   /** Undefined for a parameter that the scheme has no name for. */
   rule(architecture: Architecture, parameter: string): NameRule | undefined

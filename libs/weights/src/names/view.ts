@@ -12,7 +12,7 @@ export interface FileView {
   readonly file: TensorFile
   readonly scheme: NameScheme
   readonly origin: WeightOrigin
-  /** What lies beside the network, under the file's own names: other modules of a larger model. */
+  /** Tensors beside the network, under the file's own names: other modules of a larger model. */
   readonly outside: ReadonlyMap<string, TensorEntry>
   /** The file's own name of a tensor. */
   nameOf(name: string): string
@@ -26,7 +26,7 @@ interface Dialect {
   readonly origin?: WeightOrigin
   /** The scheme's name for what stands behind the prefix; as it is where left out. */
   rename?(name: string): string
-  /** Where the network is part of a larger one: names beside the prefix that belong to it, by the scheme's. */
+  /** Names beside the prefix that belong to the network, by the scheme's names, if the network is part of a larger one. */
   beside?(prefix: string): ReadonlyMap<string, string>
 }
 

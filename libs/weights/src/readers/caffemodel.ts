@@ -2,7 +2,7 @@ import { bytesOf, doubleToFloat, elementCount, formatShape, type RandomAccess, r
 import type { TensorEntry, TensorFile } from '../types.js'
 import { BYTES, type Field, FIXED32, FIXED64, VARINT, WireReader } from './wire.js'
 
-/** Where a layer's name and blobs are, in the layouts of before (V1) and since 2015. */
+/** Field numbers of a layer's name and blobs, in the layouts of before (V1) and since 2015. */
 const LAYOUTS: Readonly<Record<number, { name: number; blobs: number }>> = {
   2: { name: 4, blobs: 6 },
   100: { name: 1, blobs: 7 },
@@ -32,7 +32,7 @@ interface Blob {
 
 const countOf = (runs: readonly Run[]): number => runs.reduce((sum, run) => sum + run.count, 0)
 
-/** Where in `bytes` the mark no longer stands at every multiple of `stride`. */
+/** Offset in `bytes` from which the mark no longer stands at every multiple of `stride`. */
 function repeatsUntil(bytes: Uint8Array, mark: Uint8Array, stride: number): number {
   let offset = 0
   for (; offset < bytes.length; offset += stride) {

@@ -121,7 +121,7 @@ it(`each of ${count} damaged files of weights ends in tensors or a code (seed ${
       expect(process.memoryUsage().rss - before, where).toBeLessThan(mostGrowthBytes)
       seen.get(name)!.add(end)
     }
-    // What was damaged leaves no trace on what is read after it.
+    // Damaged files leave no trace on files that are read after them.
     for (const [name, bytes] of files) {
       await writeFile(path, bytes)
       expect(await outcome(path), `${name}, after all`).toBe('tensors')

@@ -54,7 +54,7 @@ function scoresOnly(tail: readonly Layer[]): boolean {
   return activations.some(activation => activation !== undefined && activation !== 'softmax' && activation !== 'linear')
 }
 
-/** What the description of a Keras model says of its end and of what it does to images. Nothing in it is carried out. */
+/** Facts from the description of a Keras model: its end, and its operations on images. Nothing in the description is carried out. */
 export function kerasFacts(text: string): ModelFacts {
   let model: unknown
   try {

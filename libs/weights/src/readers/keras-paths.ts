@@ -14,7 +14,7 @@ const NORM_ROLES = ['gamma', 'beta', 'moving_mean', 'moving_variance']
 /** State of training, of random layers and of metrics: no parameters of the network. */
 const STATE = /(^|\/)(optimizer|optimizer_weights|_optimizer|metrics|_metrics|seed_generator|_seed_generator)(\/|$)|seed_generator_state/
 
-/** Where a dataset belongs. */
+/** Layer and role of a dataset. */
 export interface KerasPath {
   /** The group of a layer as Keras 3 numbers its variables; undefined where datasets have names. */
   readonly variables: string | undefined

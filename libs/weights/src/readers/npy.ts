@@ -8,7 +8,7 @@ export interface NpyHeader {
   readonly descr: string
   readonly fortranOrder: boolean
   readonly shape: readonly number[]
-  /** Where the data begin. */
+  /** Offset of the data. */
   readonly dataOffset: number
   /** Length of the data; undefined for types that are not read. */
   readonly dataBytes: number | undefined

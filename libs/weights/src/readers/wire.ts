@@ -15,7 +15,7 @@ export interface Field {
   readonly wireType: number
   /** Of a varint; of others 0. */
   readonly value: number
-  /** Where the field's contents (BYTES, FIXED32, FIXED64) begin and end in the file. */
+  /** Start and end of the field's contents (BYTES, FIXED32, FIXED64) in the file. */
   readonly start: number
   readonly end: number
 }

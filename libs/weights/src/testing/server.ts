@@ -18,7 +18,7 @@ export interface TestServer {
   readonly url: string
   /** Headers of each request, by path. */
   readonly requests: { readonly path: string; readonly headers: IncomingHttpHeaders }[]
-  /** What the next requests of a path get; the last is used again and again. */
+  /** Sets the answers to the next requests of a path; the last is used again and again. */
   set(path: string, ...behaviours: Behaviour[]): void
   /** Breaks the connections that hang. */
   cut(): void

@@ -44,7 +44,7 @@ export async function writeSafetensors(path: string, tensors: TensorMap, metadat
   await writeItems(path, float32Items(tensors), metadata)
 }
 
-/** What `writeSafetensors` writes, in memory: for places that take whole files. */
+/** File of `writeSafetensors` in memory, for places that take whole files. */
 export function safetensorsBytes(tensors: TensorMap, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
   const sorted = float32Items(tensors).toSorted(compareItems)
   const chunks = [headerOf(sorted, metadata), ...sorted.map(({ bytes }) => bytes)]

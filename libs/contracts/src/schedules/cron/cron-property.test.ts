@@ -32,7 +32,7 @@ function random(): () => number {
   }
 }
 
-/** What a zone's clock shows, as the UTC time with the same digits, from the library of time zones itself. */
+/** Time on a zone's clock, as the UTC time with the same digits, from the library of time zones itself. */
 function wallClock(zone: string): (instant: number) => number {
   const format = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' })
   return instant => Date.parse(`${format.format(instant).replace(' ', 'T')}Z`)

@@ -15,7 +15,7 @@ export function parseCron(text: string, from: number = Date.now()): CronParser.C
   return (load('cron-parser') as typeof CronParser).CronExpressionParser.parse(text, { tz: 'UTC', currentDate: new Date(from) })
 }
 
-/** What a clock shows is written as the UTC time with the same digits, in milliseconds. */
+/** Time on a clock, written as the UTC time with the same digits, in milliseconds. */
 type WallTime = number
 
 /** The first time on the wall at or after another one that an expression means. */
@@ -44,7 +44,7 @@ function comesEveryHour(cron: string): boolean {
 /** Times after the start of a stretch with one offset that this stretch's own clock shows, at or after `from`. */
 function regularTime(cron: string, change: Transition | undefined, offset: number, from: number): number | undefined {
   const repeated = change === undefined ? 0 : Math.max(0, change.before - change.after)
-  // What the clock shows once more was there before the change: hours that are named come once.
+  // Times that the clock shows once more were there before the change: hours that are named come once.
   const start = change !== undefined && repeated > 0 && !comesEveryHour(cron) ? change.at + repeated : (change?.at ?? -Infinity)
   const wall = firstWallTime(cron, Math.max(from, start) + offset)
   return wall === undefined ? undefined : wall - offset
