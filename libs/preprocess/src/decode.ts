@@ -24,10 +24,12 @@ export interface DecodeOptions {
 
 /** Pixels times passes that are decoded in this process: seconds of one thread at most, a picture of 50 megapixels in ten scans. */
 const MOST_WORK = 500_000_000
+/** Pixels of pictures that are decoded at once, 3 bytes each: five of 12 megapixels, however many are read ahead. A larger one is decoded alone. */
+const MOST_PIXELS = 64_000_000
 /** Threads of libuv's pool. */
 const threads = Math.max(1, Number(process.env['UV_THREADPOOL_SIZE']) || 4)
 /** Twice the threads, so that none waits for this one; what waits here has not begun, and its time does not run. */
-const here = new Gate(threads * 2)
+const here = new Gate(threads * 2, MOST_PIXELS)
 /** Processes at once: such pictures are large. */
 const elsewhere = new Gate(2)
 /** Pictures that were given up while a thread still decodes them. */
@@ -67,5 +69,5 @@ export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}
   const size = readPictureWork(bytes, format)
   if (size !== undefined) checkSize(size.width, size.height, maxPixels)
   if (belongsElsewhere(size?.work ?? 0)) return await elsewhere.run(() => decodeElsewhere(bytes, limits))
-  return await here.run(() => decodedWithin(decodeHere(bytes, limits), timeoutMs))
+  return await here.run(() => decodedWithin(decodeHere(bytes, limits), timeoutMs), (size?.width ?? 0) * (size?.height ?? 0))
 }
