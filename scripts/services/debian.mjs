@@ -1,4 +1,4 @@
-// What the scripts that start servers for tests share: Debian's packages, free ports, waiting for a port, ending a process.
+// Helpers shared by the scripts that start servers for tests: Debian's packages, free ports, waiting for a port, ending a process.
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'

@@ -9,7 +9,7 @@ export interface RedisOptions {
 export interface RedisService {
   readonly url: string
   readonly port: number
-  /** What redis-cli answers. */
+  /** Answer of redis-cli. */
   command(...words: string[]): Promise<string>
   /** kill -9. */
   kill(): Promise<void>

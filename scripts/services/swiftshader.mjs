@@ -3,7 +3,7 @@
  */
 import { access } from 'node:fs/promises'
 
-/** Where Debian's chromium keeps the description of its Vulkan driver. */
+/** File in which Debian's chromium keeps the description of its Vulkan driver. */
 const driverFile = '/usr/lib/chromium/vk_swiftshader_icd.json'
 
 /**

@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises'
 import path from 'node:path'
 import { SetupError, runStep } from './terminal.mjs'
 
-/** Where Debian and Ubuntu keep shared libraries, by what Node.js calls the processor. */
+/** Folders in which Debian and Ubuntu keep shared libraries, by Node.js's name for the processor. */
 const libraryFolders = { x64: '/usr/lib/x86_64-linux-gnu', arm64: '/usr/lib/aarch64-linux-gnu' }
 
 /** Whether a program, or a shared library (`libvulkan.so.1`), is installed. @param {string} program */

@@ -4,7 +4,7 @@ export interface ProjectFile {
   readonly text: string
 }
 
-/** What no file may contain. Written in pieces, so that this file does not contain it either. */
+/** Patterns that no file may contain. Written in pieces, so that this file does not contain them either. */
 const forbidden: readonly { what: string; pattern: RegExp }[] = [
   { what: 'a path of one machine', pattern: new RegExp(`(?<![\\w.:}$-])/(?:${['work', 'tmp', 'root', 'home'].join('|')})/[\\w.]`) },
   { what: "a package registry's host", pattern: new RegExp(['registry\\.npmjs', 'registry\\.yarnpkg', 'npm\\.pkg\\.github'].join('|')) },

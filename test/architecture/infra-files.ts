@@ -14,7 +14,7 @@ export const filesOf = (folder: string): string[] => readdirSync(path.join(root,
 /** A value of parsed YAML or JSON, to be looked into by path. */
 export type Value = unknown
 
-/** What is at a path of keys and indices; undefined where a step leads nowhere. */
+/** Value at a path of keys and indices; undefined where a step leads nowhere. */
 export function at(value: Value, ...keys: readonly (string | number)[]): Value {
   let found = value
   for (const key of keys) {
@@ -67,7 +67,7 @@ function flagsOf(command: string): Map<string, boolean> {
 
 const commands = new Map<string, Map<string, boolean>>()
 
-/** What is wrong with the arguments of `layermill` in an image or manifest: `--flag value` and `--flag=value` alike. */
+/** Faults in the arguments of `layermill` in an image or manifest: `--flag value` and `--flag=value` alike. */
 export function commandViolations(args: readonly string[]): string[] {
   const [command = '', ...rest] = args.flatMap(arg => /^--[a-z-]+=/.test(arg) ? [arg.slice(0, arg.indexOf('=')), arg.slice(arg.indexOf('=') + 1)] : [arg])
   if (!['serve', 'worker'].includes(command)) return [`no part of a fleet is started by ${command}`]

@@ -40,7 +40,7 @@ function seriesOf(table: Record<string, { type: string; labels: readonly string[
 
 const series = new Map([...seriesOf(orchestratorMetrics), ...seriesOf(workerMetrics)])
 
-/** What Prometheus adds to every series. */
+/** Labels that Prometheus adds to every series. */
 const added = ['job', 'instance']
 
 async function defaultMetrics(): Promise<string[]> {

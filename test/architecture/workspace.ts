@@ -19,7 +19,7 @@ export interface SourceFile {
   /** From the workspace's root, `/` between parts. */
   readonly path: string
   readonly lines: number
-  /** What it imports, re-exports, requires or resolves, as written. */
+  /** Modules that it imports, re-exports, requires or resolves, as written. */
   readonly imports: readonly string[]
 }
 

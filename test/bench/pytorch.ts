@@ -11,7 +11,7 @@ export async function hasPytorch(): Promise<boolean> {
   return run(python, ['-c', 'import torch']).then(() => true, () => false)
 }
 
-/** What a script of this folder prints, given these arguments and the number of threads. */
+/** Output of a script of this folder, given these arguments and the number of threads. */
 export async function pytorch<Result>(script: string, ...args: readonly string[]): Promise<Result> {
   // The scripts are beside the sources, not in dist.
   const path = fileURLToPath(new URL(`../../bench/${script}`, import.meta.url))

@@ -64,7 +64,7 @@ async function exchangeOf(url: string, megabytes: number): Promise<string> {
     + `Redis ${Math.round(memory / 1e6)} MB at the peak, ${left} keys left`
 }
 
-/** What sending parameters and gradients costs, over Redis on loopback, with two workers that compute nothing. */
+/** Cost of sending parameters and gradients over Redis on loopback, with two workers that compute nothing. */
 export async function benchExchange(): Promise<void> {
   console.log(`exchange over Redis, ${workers} workers, parameters and gradients of`)
   for (const megabytes of sizes) {

@@ -1,4 +1,4 @@
-/** What Keras, torchvision and timm make of the same files: prepared pictures, and layers of Keras's and timm's networks with seeded weights. */
+/** Results of Keras, torchvision and timm on the same files: prepared pictures, and layers of Keras's and timm's seeded networks. */
 import { readFile } from 'node:fs/promises'
 import { type Engine, openEngine } from '@layermill/engines'
 import type { Tensor } from '@layermill/core'
@@ -50,7 +50,7 @@ describe('networks of Keras and timm', () => {
   })
   afterAll(() => engine.close())
 
-  /** What reading files of these libraries says of the graph. */
+  /** Variant of the graph that is found on reading Keras's files. */
   const kerasResnet: GraphVariant = { batchNormEpsilon: 1.001e-5, stemPool: 'padded' }
   const architectures = ['vgg16', 'vgg19', 'resnet50', 'resnet101', 'resnet152'] as const
   const networks = architectures.flatMap(name => [

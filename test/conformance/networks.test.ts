@@ -31,7 +31,7 @@ async function readValues(file: string): Promise<Values> {
   return JSON.parse(await readFile(new URL(file, import.meta.url), 'utf8')) as Values
 }
 
-/** What the stored picture went through: torchvision's GoogLeNet rescales to [-1, 1] inside the model, behind what was stored. */
+/** Preparation of the stored picture: torchvision's GoogLeNet rescales to [-1, 1] inside the model, after the picture was stored. */
 function storedPreparation({ id, preparation }: Network): Preparation {
   return id === 'googlenet.tv' ? getNetwork('resnet50.tv').preparation : preparation
 }

@@ -1,4 +1,4 @@
-/** What is stored of a tensor that another system has computed. */
+/** Stored summary of a tensor that another system has computed. */
 export interface Summary {
   readonly shape: readonly number[]
   readonly mean: number

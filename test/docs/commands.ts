@@ -44,7 +44,7 @@ async function writePicture(file: string, index: number, striped: boolean): Prom
 export class DocumentFolder {
   readonly env: Record<string, string>
   readonly #servers: ChildProcess[] = []
-  /** What a document says, and what is meant here instead. */
+  /** Words of a document, and the words that are meant here instead. */
   readonly #instead = new Map<string, string>([['8080', '0']])
   #redis: RedisService | undefined
 

@@ -10,7 +10,7 @@ const root = workspaceRoot()
 const read = (file: string): Promise<string> => readFile(path.join(root, file), 'utf8')
 const run = promisify(execFile)
 
-/** What `npm run advisories` says and ends with. */
+/** Output and exit code of `npm run advisories`. */
 async function advisories(...places: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   try {
     return { code: 0, ...await run(process.execPath, [path.join(root, 'scripts/advisories/advisories.mjs'), ...places]) }

@@ -5,7 +5,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { findChromium } from '../../scripts/services/chromium.mjs'
 import { workspaceRoot } from '../architecture/workspace.js'
 
-/** Where screenshots of tests go. */
+/** Folder for the screenshots of tests. */
 const screenshots = (): string => join(workspaceRoot(), '.tmp/dashboard')
 
 /** Flags that keep the browser from looking for hosts of its maker. */

@@ -25,9 +25,9 @@ export interface CliResult {
 export interface CliProcess {
   readonly child: ChildProcess
   readonly pid: number
-  /** What it has written to standard error so far. */
+  /** Text that it has written to standard error so far. */
   stderr(): string
-  /** What it has written to standard output and error so far, as it came. */
+  /** Text that it has written to standard output and error so far, as it came. */
   output(): string
   readonly ended: Promise<CliResult>
 }

@@ -47,7 +47,7 @@ export class Receiver {
   }
 }
 
-/** What a receiver computes from a message and the secret (`whsec_` and base64) that it shares, by the rules of Standard Webhooks. */
+/** Signature that a receiver computes from a message and the shared secret (`whsec_` and base64), by the rules of Standard Webhooks. */
 export function expectedSignature({ headers, body }: Received, secret: string): string {
   const signed = `${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${body}`
   return `v1,${createHmac('sha256', Buffer.from(secret.slice('whsec_'.length), 'base64')).update(signed).digest('base64')}`

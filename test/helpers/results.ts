@@ -84,7 +84,7 @@ export async function readCommits(out: string): Promise<Commit[]> {
   return Promise.all(names.map(async name => parseJson(await readFile(join(out, 'commits', name), 'utf8')) as Commit))
 }
 
-/** What is wrong with the files that the commit records name: nothing in a sound run. */
+/** Faults of the files that the commit records name: none in a sound run. */
 export async function commitFaults(out: string): Promise<string[]> {
   const faults: string[] = []
   for (const { part, files } of await readCommits(out)) {

@@ -15,7 +15,7 @@ export interface ComposeOptions extends Pick<ProviderOptions, 'engine' | 'device
    * is first asked for. Default: at once.
    */
   readonly queue?: 'at once' | 'meanwhile' | 'when asked for'
-  /** What will be needed first. */
+  /** Model and weights that will be needed first. */
   readonly soon?: { readonly model: string; readonly weights: string }
   /** Whether the engine will be needed, so that it is opened meanwhile. Default: when a network first runs. */
   readonly engineSoon?: boolean
@@ -30,7 +30,7 @@ export interface Composition {
   close(): Promise<void>
 }
 
-/** What needs an engine at hand. */
+/** Functions of the environment that need an engine at hand. */
 function engineSide(provider: ModelProvider, note: (text: string) => void): Pick<RunEnvironment, 'selfCheck' | 'calibrate' | 'probe'> {
   return {
     selfCheck: async network => selfCheck(await provider.openEngine(), network),
@@ -50,7 +50,8 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
     return broker
   }
   const openQueue = (): Promise<Broker> => (opening ??= start())
-  // The queue's database starts in a thread of its own, so the weights are loaded meanwhile. Who asks for them is told what went wrong.
+  // The queue's database starts in a thread of its own, so the weights are loaded meanwhile.
+  // The caller that asks for them is told what went wrong.
   if (options.soon !== undefined) void provider.model(options.soon.model, options.soon.weights).catch(() => undefined)
   if (options.engineSoon === true) void provider.openEngine().catch(() => undefined)
   if (options.queue === 'meanwhile') void openQueue().catch(() => undefined)
@@ -64,7 +65,7 @@ export async function compose(options: ComposeOptions): Promise<Composition> {
     provider,
     environment: { ...createEnvironment(openQueue, model, options.note), ...engineSide(provider, options.note) },
     close: async () => {
-      // What it could not be opened for has been told to who asked for it.
+      // The caller that asked for the queue has been told why it could not be opened.
       await (await opening?.catch(() => undefined))?.close()
       await processor.close()
       await provider.close()

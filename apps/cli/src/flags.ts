@@ -20,7 +20,7 @@ function isBoolean(schema: z.ZodType): boolean {
   return def.type === 'boolean' || (def.innerType !== undefined && isBoolean(def.innerType))
 }
 
-/** What commander makes of `--no-sign-request`: the negation of an option that does not exist. */
+/** Option that commander derives from `--no-sign-request`: it takes the flag as the negation of an option that does not exist. */
 const signRequest = 'signRequest'
 
 const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)

@@ -15,7 +15,7 @@ function absoluteModel(model: string, cwd: string): string {
   return model.includes('/') || existsSync(resolve(cwd, model)) ? resolve(cwd, model) : model
 }
 
-/** Where a network and its weights are, with paths made absolute. */
+/** Places of a network and its weights, with paths made absolute. */
 export function absoluteModelPlaces<Place extends { readonly model: string; readonly weights: string }>(place: Place, cwd: string): Place {
   return { ...place, model: absoluteModel(place.model, cwd), weights: absoluteWeights(place.weights, cwd) }
 }

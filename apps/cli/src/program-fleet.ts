@@ -8,7 +8,7 @@ import type { Output } from './output/output.js'
 import { registryText } from './program-models.js'
 import { addSchedules } from './program-schedules.js'
 
-/** What a command sets for the process to end with. */
+/** Exit code that a command sets for the process. */
 export interface Result {
   exitCode: number
 }

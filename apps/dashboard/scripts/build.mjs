@@ -16,7 +16,7 @@ const folder = fileURLToPath(new URL('..', import.meta.url))
 const site = path.join(folder, 'dist/site')
 const draft = path.join(folder, 'dist/.site')
 
-/** What the forms of runs and schedules offer: the fields of each kind of spec and of a schedule, and the layers of each network. */
+/** Catalog for the forms of runs and schedules: the fields of each kind of spec and of a schedule, and the layers of each network. */
 function catalog() {
   const specs = Object.fromEntries(['extract', 'predict', 'finetune'].map(kind => [kind, specJsonSchema(kind)]))
   const networks = networkIds.map(id => {

@@ -17,7 +17,7 @@ export interface HealthServerOptions {
 }
 
 export interface HealthServer {
-  /** Where it listens. */
+  /** Address on which it listens. */
   readonly url: string
   close(): Promise<void>
 }

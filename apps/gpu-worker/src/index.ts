@@ -1,4 +1,4 @@
-/** What a worker of a fleet is besides its computing: heartbeats, health and metrics. */
+/** Parts of a fleet's worker besides its computing: heartbeats, health and metrics. */
 export * from './health.js'
 export * from './metric-table.js'
 export * from './metrics.js'

@@ -7,7 +7,7 @@ const rateWindow = 30_000
 
 type JobUnderWay = WorkerBeat['jobs'][number]
 
-/** What a worker is doing, followed part by part. */
+/** Activity of a worker, followed part by part. */
 export class WorkerActivity {
   readonly #jobs = new Set<JobUnderWay>()
   readonly #finished: { time: number; images: number }[] = []

@@ -16,9 +16,9 @@ export interface FleetWorkerOptions {
   readonly id?: string
   /** Tells the worker's own faults from those of runs; with it they go to another worker. */
   readonly guard?: Guard
-  /** What it waits for just now, for its heartbeats. */
+  /** Reasons for which it waits just now, for its heartbeats. */
   readonly waits?: () => readonly WaitsFor[]
-  /** What the engine in use is. */
+  /** Name and device of the engine in use. */
   readonly engine: { readonly name: string; readonly device: string }
   readonly version: string
   /** Parts at once. Default 2. */
@@ -27,7 +27,7 @@ export interface FleetWorkerOptions {
   readonly lockDuration?: number
   /** Milliseconds between heartbeats. Default 5 s. */
   readonly heartbeatInterval?: number
-  /** Where health and metrics are served, if at all. */
+  /** Host and port on which health and metrics are served, if at all. */
   readonly health?: { readonly host: string; readonly port: number }
 }
 
@@ -36,7 +36,7 @@ export interface FleetWorker {
   readonly metrics: WorkerMetrics
   /** Beats at once: something changed that others should know. */
   beat(): void
-  /** Where health and metrics are. */
+  /** Address of health and metrics. */
   readonly healthUrl: string | undefined
   /**
    * Takes nothing new and finishes the parts under way; what is not finished by the deadline goes back to the queue at once.

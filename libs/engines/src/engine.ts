@@ -51,7 +51,7 @@ export interface Engine {
   readonly name: EngineName
   /** The device in use. */
   readonly device: Device
-  /** What was tried and why it was or was not taken, for people. */
+  /** Report for people: what was tried, and why it was or was not taken. */
   readonly report: string
   /** Version of the runtime below, as `onnxruntime 1.30.0`. */
   readonly version: string

@@ -5,7 +5,7 @@ import { candidateDevices } from './gpu-presence.js'
 import { ThreadEngine } from './onnx/engine.js'
 import { ThreadClient } from './thread/client.js'
 
-/** What each engine runs on. */
+/** Devices that each engine runs on. */
 const devicesOf: Readonly<Record<EngineName, readonly Device[]>> = {
   onnx: ['cuda', 'webgpu', 'cpu'],
   tfjs: ['cuda', 'cpu', 'cpu-portable'],

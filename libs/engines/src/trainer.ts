@@ -28,7 +28,7 @@ export interface TrainingBatch {
   readonly images: Tensor
   /** Class of each image. */
   readonly labels: Int32Array
-  /** What softmax is compared to, weights included: [N, classes]. Default: 1 at each image's class. */
+  /** Targets that softmax is compared to, weights included: [N, classes]. Default: 1 at each image's class. */
   readonly targets?: Tensor
   /** A mask for each of `Trainer.masks`: [N, ...shape]. */
   readonly masks?: TensorMap

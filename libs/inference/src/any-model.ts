@@ -47,7 +47,7 @@ export function specNetwork({ network, weights }: LoadedModel, { prepare }: Pick
   return preparedAs(network, prepare)
 }
 
-/** What torchvision's names leave open: of the VGGs there is one kind of weights only. */
+/** Note on the weights that torchvision's names leave open. There is none for the VGGs, which have one kind of weights only. */
 function guesses(architecture: Architecture): string | undefined {
   if (architecture.startsWith('vgg')) return undefined
   if (architecture === 'googlenet') {

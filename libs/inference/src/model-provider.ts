@@ -21,14 +21,14 @@ export interface ModelProviderOptions {
   keepSessions?: number
 }
 
-/** What a session computes in int8 with. */
+/** Ranges that a session computes in int8 with. */
 export interface SessionRanges {
   /** Of the calibration that they are from: sessions are kept by it. */
   readonly sha256: string
   readonly ranges: ReadonlyMap<string, Range>
 }
 
-/** What a session computes in, where that is not float32. */
+/** Precision of a session that does not compute in float32. */
 export type SessionPrecision = SessionRanges | 'fp16'
 
 /** Keeps the engine, weights and sessions between parts: they are costly to make. */

@@ -40,9 +40,9 @@ export interface PartProcessorOptions {
   readonly openSource: (source: string, access?: SourceAccess) => Promise<ImageSource>
   /** Images read and decoded at once for each part. */
   readonly readAhead: number
-  /** Where this worker loads a run's weights from. Default: what the run's spec names. */
+  /** Place that this worker loads a run's weights from. Default: the place that the run's spec names. */
   readonly weightsOf?: (record: RunRecord) => string
-  /** Where there may be other workers: this one, and how to learn of them. */
+  /** This worker, and how to learn of others. Given where there may be others. */
   readonly among?: AmongWorkers
   /** Told that a run's cache does not work, for people. */
   readonly note?: (text: string) => void

@@ -14,7 +14,7 @@ export interface PartWorkerOptions {
   guard?: Guard
 }
 
-/** What computes parts, as a worker needs it. */
+/** Processor of parts, as a worker needs it. */
 export type WorkerProcessor = Pick<PartProcessor, 'process'> & Partial<Pick<PartProcessor, 'probe'>>
 
 /** At most one call an interval, the newest value each time. */

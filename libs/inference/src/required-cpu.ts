@@ -4,7 +4,7 @@ import { LayermillError } from '@layermill/core'
 import { changeObject, type Store } from '@layermill/storage'
 import type { ModelProvider } from './model-provider.js'
 
-/** What an engine's results are of: equal ones give the same bits. */
+/** Engine, version, device and kind of CPU that results come from. Equal ones give the same bits. */
 export async function computedByOf(engine: Engine): Promise<ComputedBy> {
   const { name, version, device } = engine
   return { engine: name, version, device, cpu: await numericClass(engine) }

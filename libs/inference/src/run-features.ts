@@ -19,7 +19,7 @@ export interface RunFeaturesOptions {
   readonly bytes: Uint8Array
   /** Its name, for messages. */
   readonly key: string
-  /** Where the run's network and weights are now. Default: where its spec says. */
+  /** Present place of the run's network and weights. Default: the place that its spec names. */
   readonly place?: ModelPlace
 }
 

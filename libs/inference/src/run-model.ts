@@ -2,7 +2,7 @@ import type { RunRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { LoadedModel, ModelProvider } from './model-provider.js'
 
-/** Where a run's network and weights are, as a spec names them. */
+/** Place of a run's network and weights, as a spec names it. */
 export interface ModelPlace {
   readonly model: string
   readonly weights: string

@@ -4,7 +4,7 @@ import type { Store } from '@layermill/storage'
 import type { SessionPrecision } from './model-provider.js'
 
 /**
- * What a run's sessions compute in: an int8 run's ranges, from its store; undefined for float32.
+ * Precision of a run's sessions. An int8 run's ranges come from its store. Undefined stands for float32.
  * @throws LayermillError `CALIBRATION_INVALID` where the file is not the one that the run was started with
  */
 export async function readSessionPrecision(store: Store, { identity }: RunRecord): Promise<SessionPrecision | undefined> {

@@ -1,7 +1,7 @@
 import type { Box, RgbImage } from './image.js'
 import { Random } from '@layermill/core'
 
-/** What is varied. What is left out is not. */
+/** Variations of a picture. Those left out are not made. */
 export interface AugmentOptions {
   /** Mirror left to right with this probability; `true` is 0.5. */
   readonly flip?: boolean | number
@@ -15,7 +15,7 @@ export interface AugmentOptions {
   readonly color?: boolean | { readonly brightness?: number; readonly contrast?: number; readonly saturation?: number }
 }
 
-/** What an augmentation depends on: nothing else, so that any worker at any time makes the same picture. */
+/** Inputs that an augmentation depends on. There are no others, so that any worker at any time makes the same picture. */
 export interface AugmentKey {
   readonly seed: number | string
   /** The picture's key in its dataset. */

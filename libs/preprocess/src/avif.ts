@@ -2,7 +2,7 @@ import { LayermillError } from '@layermill/core'
 
 interface Box {
   readonly type: string
-  /** Where it starts, where what it holds starts, and where it ends. */
+  /** Offsets of the box's start, of its content's start, and of its end. */
   readonly start: number
   readonly from: number
   readonly end: number
@@ -29,7 +29,7 @@ function child(bytes: Uint8Array, type: string, from: number, end: number): Box 
   return undefined
 }
 
-/** What an AVIF file says of its still picture, before it is decoded. */
+/** Facts of an AVIF file's still picture, read before it is decoded. */
 export interface AvifPicture {
   /** The largest of the sizes that its properties name; 0 where there is none. */
   readonly width: number

@@ -8,7 +8,7 @@ export interface RunLengths {
   readonly height: number
   /** Of an index: 4 (BI_RLE4) or 8 (BI_RLE8). */
   readonly bits: number
-  /** Where pixels start. */
+  /** Offset of the pixels. */
   readonly offset: number
 }
 

@@ -11,14 +11,14 @@ interface Header {
   readonly bits: number
   /** Pixels are run lengths of 4 or 8 bits. */
   readonly runLengths: boolean
-  /** Where pixels start. */
+  /** Offset of the pixels. */
   readonly offset: number
   /** Bytes of a row, padded to 4. */
   readonly stride: number
   /** Blue, green, red of each colour, `paletteEntry` bytes apart. */
   readonly palette: Uint8Array
   readonly paletteEntry: 3 | 4
-  /** Where red, green and blue are in a pixel of 16 or 32 bits. */
+  /** Bit masks of red, green and blue in a pixel of 16 or 32 bits. */
   readonly masks: readonly [red: number, green: number, blue: number]
 }
 

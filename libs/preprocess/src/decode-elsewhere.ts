@@ -11,7 +11,7 @@ function decodeProcess(): string {
   return createRequire(import.meta.url).resolve('@layermill/preprocess/decode-process')
 }
 
-/** What the decoder gets to see of the environment: where its libraries are, nothing that is secret. */
+/** Environment that the decoder gets to see: the places of its libraries, nothing that is secret. */
 function environment(): NodeJS.ProcessEnv {
   const { PATH, LD_LIBRARY_PATH, DYLD_LIBRARY_PATH, SystemRoot } = process.env
   return { PATH, LD_LIBRARY_PATH, DYLD_LIBRARY_PATH, SystemRoot }

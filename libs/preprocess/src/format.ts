@@ -42,7 +42,7 @@ export function sniffFormat(bytes: Uint8Array): ImageFormat {
   throw new LayermillError('IMAGE_NOT_AN_IMAGE', 'the first bytes are not those of a JPEG, PNG, WebP, TIFF, BMP, GIF, AVIF or PPM picture')
 }
 
-/** What a JPEG's frame header says. */
+/** Facts from a JPEG's frame header. */
 export interface JpegFrame {
   readonly width: number
   readonly height: number

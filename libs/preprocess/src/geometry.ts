@@ -1,7 +1,7 @@
 import type { Preparation, Size2 } from '@layermill/models'
 import type { Box } from './image.js'
 
-/** What the published networks take, and what the sides before a crop (256) refer to. */
+/** Input size of the published networks. The sides before a crop (256) refer to it. */
 export const DEFAULT_SIZE: Size2 = [224, 224]
 const UNCROPPED_SIDE = 256
 const CROPPED_SIDE = 224

@@ -16,7 +16,7 @@ interface Frame {
   /** RGB of each index; undefined when the file has none, and indices are grey levels. */
   readonly palette: Uint8Array | undefined
   readonly transparent: number | undefined
-  /** Where the compressed indices start: their first byte is the code size. */
+  /** Offset of the compressed indices. Their first byte is the code size. */
   readonly dataStart: number
 }
 
@@ -174,7 +174,7 @@ class CodeReader {
   }
 }
 
-/** What codes stand for: an earlier code followed by one index. */
+/** Table of codes. A code stands for an earlier code followed by one index. */
 class CodeTable {
   readonly #prefix = new Uint16Array(LAST_CODES)
   readonly #suffix = new Uint8Array(LAST_CODES)

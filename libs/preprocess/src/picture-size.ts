@@ -14,7 +14,7 @@ export function checkSize(width: number, height: number, maxPixels: number): voi
   if (width * height > maxPixels) throw new LayermillError('IMAGE_TOO_LARGE', `${width}x${height} pixels, at most ${maxPixels} are decoded`)
 }
 
-/** What a header says of the work that decoding will be. */
+/** Size of a picture and work of decoding it, from its header. */
 export interface PictureWork {
   readonly width: number
   readonly height: number

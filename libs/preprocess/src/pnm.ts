@@ -64,7 +64,7 @@ interface Header {
   readonly height: number
   /** The largest value; of bits 1. */
   readonly largest: number
-  /** Where pixels start. */
+  /** Offset of the pixels. */
   readonly from: number
 }
 

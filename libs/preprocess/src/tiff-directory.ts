@@ -6,7 +6,7 @@ const WHOLE_TYPES = new Set([1, 3, 4, 13, 16, 18])
 interface Entry {
   readonly type: number
   readonly count: number
-  /** Where its values are. */
+  /** Offset of its values. */
   readonly start: number
 }
 

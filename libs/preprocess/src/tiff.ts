@@ -34,7 +34,7 @@ const unsupported = (what: string): LayermillError => new LayermillError('IMAGE_
   hint: 'Convert it to an uncompressed, LZW, deflate or JPEG TIFF of 8-bit RGB, or to PNG.',
 })
 
-/** What the first directory says of how its picture is read. */
+/** Facts from the first directory that say how its picture is read. */
 export interface TiffPicture {
   readonly width: number
   readonly height: number

@@ -5,11 +5,11 @@ import type { Store } from './store.js'
 /** Tries of a swap before somebody is told that the object is changed all the time. */
 const tries = 60
 
-/** What is made of an object's content. */
+/** Change made of an object's content. */
 export interface ObjectChange<Value> {
   /** For the caller, once it is done. */
   readonly value: Value
-  /** What is to be there; undefined where what is there may stay. */
+  /** Content that is to be there. Undefined where the present one may stay. */
   readonly text: string | undefined
 }
 

@@ -2,7 +2,7 @@
 export interface Ahead<In> {
   /** Calls under way, and results that wait. */
   readonly calls: number
-  /** What an input takes of `most`, as bytes; one that is larger than all of it is worked on alone. */
+  /** Share of `most` that an input takes, such as its bytes. An input that is larger than all of `most` is worked on alone. */
   readonly weigh: (input: In) => number
   readonly most: number
 }

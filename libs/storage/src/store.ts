@@ -20,7 +20,7 @@ export interface PutOptions {
  * A write is whole or not there at all: a reader, or a crash at any moment, never sees half of it.
  */
 export interface Store {
-  /** Where it is, for people and run.json; never with credentials. */
+  /** Place of the store, for people and run.json. It never holds credentials. */
   readonly url: string
   /** The bytes, or undefined where there is nothing under this key. */
   get(key: string): Promise<Uint8Array | undefined>

@@ -1,6 +1,6 @@
 import { seededRandom } from './random.js'
 
-/** What a dropout mask is drawn from: the same for an image and a step wherever it is computed. */
+/** Source that a dropout mask is drawn from: the same for an image and a step wherever it is computed. */
 export interface MaskSource {
   readonly seed: number
   /** The image's key. */

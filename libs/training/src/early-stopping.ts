@@ -1,4 +1,4 @@
-/** What early stopping remembers; plain JSON, part of a checkpoint. */
+/** State of early stopping: plain JSON, part of a checkpoint. */
 export interface EarlyStoppingState {
   readonly best: number | undefined
   readonly bestEpoch: number

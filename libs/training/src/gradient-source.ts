@@ -1,7 +1,7 @@
 import type { Tensor, TensorMap } from '@layermill/core'
 import type { BatchStatistics } from './gradient-sum.js'
 
-/** What learns, as of one version: the number of updates that made it. */
+/** Parameters that learn, as of one version: the number of updates that made it. */
 export interface PublishedParameters {
   readonly version: number
   readonly parameters: TensorMap

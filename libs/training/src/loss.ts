@@ -9,7 +9,7 @@ export interface LossSpec {
 }
 
 /**
- * What softmax is compared to: row i holds sample i's target distribution times its weight (class weight times `sampleWeights`).
+ * Targets that softmax is compared to: row i holds sample i's target distribution times its weight (class weight times `sampleWeights`).
  * @throws LayermillError `LABEL_INVALID`, `LOSS_INVALID`.
  */
 export function lossTargets(labels: ArrayLike<number>, classes: number, spec: LossSpec = {}, sampleWeights?: ArrayLike<number>): Tensor {

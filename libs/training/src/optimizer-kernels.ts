@@ -11,7 +11,7 @@ interface Exports {
   momentum(p: number, g: number, v: number, end: number, rate: number, momentum: number, scale: number, decay: number): void
 }
 
-/** What a thread needs to have the same kernels. */
+/** Data that a thread needs to have the same kernels. */
 export interface KernelsData {
   readonly module: WasmModule
   readonly memory: WasmMemory

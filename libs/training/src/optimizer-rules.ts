@@ -3,7 +3,7 @@
  * machine. `scale` multiplies the gradient on its way in (mean and clipping), `decay` times the parameter is added to it (weight decay).
  */
 
-/** What changes from step to step. */
+/** Scale of a gradient and weight decay, which change from step to step. */
 export interface GradientChange {
   readonly scale: number
   readonly decay: number

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { type KernelsData, OptimizerKernels } from './optimizer-kernels.js'
 import { applyUpdate, type ParameterUpdate } from './optimizer-rules.js'
 
-/** What an optimizer's thread is started with: the kernels that the calling thread has as well. */
+/** Start data of an optimizer's thread: the kernels that the calling thread has as well. */
 export interface OptimizerThreadData {
   readonly kernels: KernelsData | undefined
 }

@@ -220,7 +220,7 @@ export class Optimizer {
     })
   }
 
-  /** What update number `count` does to one parameter. */
+  /** Update number `count` of one parameter. */
   private parameterUpdate(name: string, parameters: TensorMap, gradients: TensorMap, { factor, change }: Rates, count: number): ParameterUpdate {
     const p = parameters.get(name)?.data
     const g = gradients.get(name)!.data

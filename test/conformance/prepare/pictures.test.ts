@@ -40,7 +40,7 @@ describe('pictures that are read', () => {
   })
 })
 
-/** What the refusal of a file names, by the file's name. */
+/** Reason that the refusal of a file names, by the file's name. */
 const reasons: readonly (readonly [RegExp, RegExp])[] = [
   [/jpeg2000|jp2000/, /JPEG 2000 compression/],
   [/jpegxl_dng/, /JPEG XL of DNG compression/],

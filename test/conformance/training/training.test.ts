@@ -38,7 +38,7 @@ const TOLERANCE = 1e-3
 type Limit = (name: string) => number
 
 /**
- * What single precision itself leaves open, where it is more (docs/decisions/0060): the same steps in float64 are up to so far from
+ * Limits of single precision itself, where they are wider (docs/decisions/0060): the same steps in float64 are up to so far from
  * the stored values, because a stored value went through other roundings, and a maximum or a ReLU on the border fell to another side.
  */
 const wider: Readonly<Record<string, { gradient?: Limit; step?: (index: number) => number; parameter?: Limit }>> = {
@@ -168,7 +168,7 @@ describe('fine-tuning against Chainer', () => {
     } finally {
       await trainer.release()
     }
-    // What the cut took away did not learn and is not there.
+    // Parameters that the cut took away did not learn and are not there.
     const present = Object.fromEntries(Object.entries(values.parametersAfter).filter(([parameter]) => weights.has(parameter)))
     expect(Object.keys(present).length).toBeGreaterThan(10)
     expectTensors(present, parameter => weights.get(parameter), 'parameter', wider[name]?.parameter)

@@ -144,7 +144,7 @@ export class Chaos {
     this.#redisDown = false
   }
 
-  /** What happens to Redis, and how it comes back. Each is one entry. */
+  /** Faults of Redis, and its return from them. Each is one entry. */
   readonly #redisFaults: Readonly<Record<RedisFault, () => Promise<void>>> = {
     'kill redis': async () => {
       const { redis } = this.options.fleet

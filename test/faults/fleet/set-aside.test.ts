@@ -61,7 +61,7 @@ describe('marks of sittings', () => {
       order.push('second begins')
       await sitting.passed()
     })
-    // Whoever is not suspected waits for nobody.
+    // A run that is not suspected waits for no other.
     await (await marks.begin('innocent')).passed()
     order.push('first passes')
     await first.passed()

@@ -34,7 +34,7 @@ const ready = (worker: CliProcess): Promise<boolean> => untilOrEnd(worker, async
 const hasCheckpoint = (out: string, step: number) => async (): Promise<boolean> =>
   (await namesIn(join(out, 'checkpoints'))).includes(`step-${String(step).padStart(10, '0')}.safetensors`)
 
-/** What a run has in the exchange. */
+/** Keys that a run has in the exchange. */
 async function exchangeKeys(out: string): Promise<string[]> {
   const { id } = await readRun(out)
   const client = new Redis(redis.url)

@@ -17,7 +17,7 @@ const extract = { kind: 'extract', model: 'googlenet', layers: ['conv2'], size: 
 const predict = { kind: 'predict', model: 'googlenet' }
 const finetune = { kind: 'finetune', model: 'resnet50' }
 
-/** What each door is to refuse, and the code. */
+/** Specs that each door is to refuse, and the code. */
 const refused: readonly (readonly [spec: Readonly<Record<string, unknown>> & { readonly kind: string }, code: string])[] = [
   [{ ...extract, layers: ['conv3'] }, 'LAYER_UNKNOWN'],
   [{ ...extract, layers: ['loss3_fc'] }, 'INPUT_SIZE'],

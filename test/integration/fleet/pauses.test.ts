@@ -70,7 +70,7 @@ describe.each(['Redis', 'PostgreSQL'])('on %s', kind => {
     const { id } = await post<Run>(`${url}/v1/runs`, spec(out))
     await expect.poll(() => waiting(url), { timeout: 60_000 }).toBe(images / 2)
 
-    // Nobody works yet. What is paused leaves nothing for workers to take.
+    // Nobody works yet. A paused run leaves nothing for workers to take.
     expect(succeeded(await runCli(['runs', 'pause', id, '--queue', queue])).stdout).toContain('is paused')
     await expect.poll(() => waiting(url), { timeout: 30_000 }).toBe(0)
     expect(await json<Run>(`${url}/v1/runs/${id}`)).toMatchObject({ state: 'running', waiting: { code: 'paused' } })

@@ -50,7 +50,7 @@ afterAll(async () => {
 /** A tiny head on a tiny network, which any challenger may replace. */
 const training = { kind: 'finetune', model: 'googlenet', weights: 'random:1', layer: 'conv2', size: '32x32', epochs: 2, batchSize: 8, validation: 0.3, device: 'cpu', register: { name: 'shapes', margin: 1 } }
 
-/** What webhooks were told of a kind, newest last. */
+/** Messages that webhooks were sent, by type and data. */
 const typeOf = ({ body }: Received): string => (JSON.parse(body) as { type: string }).type
 const dataOf = ({ body }: Received): Record<string, unknown> => (JSON.parse(body) as { data: Record<string, unknown> }).data
 const told = (type: string, holds: (data: Record<string, unknown>) => boolean): Promise<Received> => receiver.untilSome(message => typeOf(message) === type && holds(dataOf(message)))
@@ -58,7 +58,7 @@ const told = (type: string, holds: (data: Record<string, unknown>) => boolean): 
 const schedule = async (...args: string[]): Promise<string> => succeeded(await runCli(['schedule', ...args, '--server', server.url])).stdout
 const shown = async (name: string): Promise<ScheduleDetail> => ScheduleDetail.parse(JSON.parse(await schedule('show', name, '--json')))
 
-/** What is in the registry, read past the server. */
+/** Record of the model in the registry, read past the server. */
 async function model(): Promise<Awaited<ReturnType<ModelRegistry['get']>>> {
   const store = openStore(place('registry'))
   try {

@@ -152,7 +152,7 @@ it('writes no secret anywhere, also where everything fails', async () => {
   for (const [name, value] of Object.entries(secrets)) {
     expect(seen.filter(text => text.includes(value)).map(text => `${name} in: ${text.slice(0, 500)}`)).toEqual([])
   }
-  // What was looked into is what was meant.
+  // Proof that the texts looked into are those that were meant.
   expect(seen.join('')).toMatch(/AccessDenied|ExpiredToken/)
   expect(asked.some(path => path.includes('/photos/a.png'))).toBe(true)
 })

@@ -350,7 +350,7 @@ describe('OpenAPI', () => {
   it('describes every route of the table', () => {
     const paths = document['paths'] as Record<string, Record<string, { operationId?: string; responses: Record<string, unknown> }>>
     const described = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map(method => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`))
-    // What is no API: the document itself, and the dashboard's files.
+    // Routes that are no API: the document itself, and the dashboard's files.
     const hidden = ['GET /openapi.json', 'GET /', 'GET /assets/*']
     const expected = Object.keys(routeAccess).filter(route => !hidden.includes(route))
     expect(described.filter(route => !route.startsWith('HEAD')).toSorted()).toEqual(expected.toSorted())

@@ -21,7 +21,7 @@ export interface RawRequest {
 const strings = [
   '', ' ', '\0', 'null', '\u202Eevil', '😀'.repeat(50), 'a'.repeat(5000), '../../etc/passwd', '${jndi:ldap://x}', "'; DROP TABLE runs; --", '%00', '-1', '1e999', 'NaN',
   'redis://a:b@c', 's3://', 'file:///dev/zero', '__proto__', 'constructor', 'resnet50', 'res4', '320x256', '1%', '101%', '{"a":1}', '<script>', '\r\nx: y', 'extract', '\uD800',
-  // What regular expressions fear.
+  // Texts that can make regular expressions slow.
   'redis://'.repeat(600), 'a'.repeat(4000) + '://', '?key='.repeat(800), ' '.repeat(4000) + 'x', '1,'.repeat(2000), 'step:' + '9'.repeat(3000),
 ]
 const atoms: unknown[] = [...strings, null, true, false, 0, -1, 1.5, 1e308, -1e308, Number.MAX_SAFE_INTEGER + 1, [], {}, [[]], [null], { a: { b: { c: {} } } }, { width: 1, height: 1 }]

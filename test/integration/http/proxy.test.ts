@@ -117,7 +117,7 @@ describe.each(['keep', 'strip'] as const)('below a path of nginx, which hands pa
     const answer = await fetch(`${world.url}/layermill/v1/runs`, { headers: { ...bearer('read'), origin: 'https://tools.example' } })
     expect(answer.headers.get('access-control-allow-origin')).toBe('https://tools.example')
     expect(answer.headers.get('strict-transport-security')).toBe('max-age=600')
-    // What is refused can be read by the page as well.
+    // Refusals can be read by the page as well.
     const refused = await fetch(`${world.url}/layermill/v1/runs`, { headers: { origin: 'https://tools.example' } })
     expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, 'https://tools.example'])
   })

@@ -54,7 +54,7 @@ it('a completed job whose event was lost stays on the queue, until its part is a
   worker.on('completed', () => done.keep())
   await queue.add([0])
   await done.kept
-  // What was never added is missing too; nothing is taken away by looking.
+  // A part that was never added is missing too. Looking takes nothing away.
   expect(await queue.missing([0, 7])).toEqual([0, 7])
   const jobs = broker.queue<PartJob, { images: number }>(queueNames.parts)
   expect((await jobs.getJob('unheard_0_0'))?.returnvalue).toEqual({ images: 1, failed: 0 })

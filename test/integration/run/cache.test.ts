@@ -14,7 +14,7 @@ let composition: Composition
 let notes: string[] = []
 let photos: string
 let cache: string
-/** Where a run without a cache has its files. */
+/** Folder of the files of a run without a cache. */
 let plain: string
 
 const place = async (name: string): Promise<string> => join(await folder(), name)

@@ -18,7 +18,7 @@ const network = ['--model', 'googlenet', '--weights', 'random:1', '--layers', la
 
 let photos: string
 let keys: string[]
-/** What the library computes for the same images: [image][layer], rows flat. */
+/** Values that the library computes for the same images, by layer: a flat row for each image. */
 let expected: Record<string, { shape: number[]; rows: Float32Array[] }>
 
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-/** What a run says before it computes: `--plan` and `--self-check`. */
+/** Output of a run before it computes: `--plan` and `--self-check`. */
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'

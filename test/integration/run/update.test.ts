@@ -16,7 +16,7 @@ const flags = ['--part-size', '4', '--pool', 'avg', '--max-errors', '50%']
 const update = async (): Promise<Awaited<ReturnType<typeof runCli>>> => runCli(smallRun(photos, out, ...flags, '--update'))
 const key = (label: string, i: number): string => `${label}/${String(i).padStart(2, '0')}.png`
 
-/** What a run says of each image, wherever it is. */
+/** Results of a run for each image, whichever part has it. */
 async function contents(where: string): Promise<Record<string, unknown>> {
   const values = await readNpy(where, 'conv2')
   const describe = ({ label, width, height, sha256 }: IndexEntry): object => ({ label, width, height, sha256 })

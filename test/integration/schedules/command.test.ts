@@ -43,7 +43,7 @@ it('runs at its times, looks for what is new, and goes on after everything was r
   const [before] = (await shown(['--server', first.url])).history.filter(({ state: was }) => was === 'done')
   expect(before).toMatchObject({ state: 'done', run: expect.stringMatching(/^extract-/) })
 
-  // What is new is found at the next tick.
+  // A new image is found at the next tick.
   await writeImage(source, 'new.png', 99)
   await untilSaid(first.process, /is run \S+"[^]*is run \S+"/)
   await schedule('pause', 'often', ...queue)

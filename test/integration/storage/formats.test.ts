@@ -6,7 +6,7 @@ import { load } from 'npyjs'
 import { readParquet } from 'parquet-wasm'
 import { describe, expect, it } from 'vitest'
 
-// What is written here must be readable by readers that have nothing to do with it.
+// Files written here must be readable by readers that have nothing to do with the writer.
 const LAYERS = [{ layer: 'pool5', rowShape: [4] }, { layer: 'res4/b3', rowShape: [3, 2, 2] }]
 const KEYS = ['a.jpg', 'ü/b c.png', '\u{1f600}.webp']
 const LABELS = ['cat', undefined, 'dog']

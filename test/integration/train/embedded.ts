@@ -11,7 +11,7 @@ import { compose } from 'layermill'
 export interface TrainOptions {
   /** Stands between the run and what computes its gradients. */
   readonly wrap?: (source: GradientSource) => GradientSource
-  /** What computes the gradients, instead of this process by itself. */
+  /** Source of the gradients, instead of this process by itself. */
   readonly gradients?: (parts: { broker: Broker; provider: ModelProvider; plan: TrainingPlan; store: Store }) => Promise<GradientSource>
   readonly generalPath?: boolean
   readonly signal?: AbortSignal

@@ -10,7 +10,7 @@ const folder = testFolder('train-evaluate')
 let root = ''
 let model = ''
 let heldOut = ''
-/** What the run says of its model on the held-out images. */
+/** Measures that the run states of its model on the held-out images. */
 let accuracy = 0
 let macroF1 = 0
 

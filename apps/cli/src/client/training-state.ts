@@ -17,7 +17,7 @@ export function metricsLineOf({ epoch, step, metrics }: TrainingState): MetricsL
   }
 }
 
-/** Where a run stands, as a server tells it; undefined for a phase that this version does not know. */
+/** Progress of a run, as a server tells it; undefined for a phase that this version does not know. */
 export function trainingProgressOf({ phase, step, steps = 0, epoch, epochs = 0, metrics }: TrainingState): TrainingProgress | undefined {
   const value = (name: string): number => metrics[name] ?? 0
   if (phase === 'write') return { phase }

@@ -40,7 +40,7 @@ function minAccuracy(text: string | undefined): number | undefined {
   throw new LayermillError('SPEC_INVALID', `--min-accuracy: got ${JSON.stringify(text)}, expected a share from 0 to 1, as 0.9, or 90%`)
 }
 
-/** What a model says of itself: the names of its classes, in the order of its scores, and whether its images are turned. */
+/** Facts about a model: the names of its classes, in the order of its scores, and whether its images are turned. */
 interface ModelFacts {
   readonly names: readonly string[]
   readonly autoOrient: boolean

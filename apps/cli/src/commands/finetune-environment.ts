@@ -9,7 +9,7 @@ export interface FinetuneEnvironmentOptions {
   readonly spec: Pick<FinetuneSpec, 'engine' | 'device'>
   readonly note: (text: string) => void
   readonly onWeights: (progress: WeightsProgress) => void
-  /** What is known to be needed, and opened while the weights are loaded: nothing, the engine, or the queue for features as well. Default: nothing. */
+  /** Parts known to be needed, opened while the weights are loaded: the engine, or also the queue for features. Default: nothing. */
   readonly soon?: 'engine' | 'engine and queue'
 }
 

@@ -70,7 +70,7 @@ export function epochLine({ epoch, training, validation, best }: MetricsLine): s
 export class FinetuneProgress {
   private readonly now: () => number
   private readonly lineInterval: number
-  /** Where the kind of work under way began: its speed is counted from there. */
+  /** Start of the kind of work under way: its speed is counted from there. */
   private since: { work: string; time: number; images: number } | undefined
   private lastLine = -Infinity
   private drawn = false
@@ -112,7 +112,7 @@ export class FinetuneProgress {
     if (state.phase === 'write') return 0
     const images = 'done' in state ? state.done : state.images
     const work = 'done' in state ? `${state.phase} ${state.total}` : 'train'
-    // What an earlier sitting did does not count, nor does the first step, which warms up.
+    // Work of an earlier sitting does not count, nor does the first step, which warms up.
     if (this.since?.work !== work || images < this.since.images) this.since = { work, time, images }
     const { time: since, images: before } = this.since
     return time > since ? ((images - before) * 1000) / (time - since) : 0

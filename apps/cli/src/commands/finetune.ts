@@ -34,11 +34,11 @@ const actionNotes = {
   extend: 'going on with a finished run for more epochs',
 } as const
 
-/** What a run will need at once: nothing where it is done already. */
+/** Parts that a run will need at once; undefined where it is done already. */
 async function neededSoon(spec: FinetuneSpec, { generalPath = false }: FinetuneOptions): Promise<'engine' | 'engine and queue' | undefined> {
   const store = openStore(spec.out)
   try {
-    // What is wrong with the place is said by the run, in its turn.
+    // Faults of the place are reported by the run, in its turn.
     const done = await store.stat(SUCCESS_PATH).catch(() => undefined)
     if (done !== undefined && !spec.overwrite) return undefined
     return baseIsFixed(spec) && !generalPath ? 'engine and queue' : 'engine'

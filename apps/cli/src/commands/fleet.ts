@@ -4,7 +4,7 @@ import { withRunClient } from './submit.js'
 
 export type FleetChange = 'pause' | 'resume' | 'show'
 
-/** `layermill fleet pause|resume|show`: whether workers may begin anything. What they have they finish. */
+/** `layermill fleet pause|resume|show`: whether workers may begin anything. They finish the work that they have. */
 export async function fleetCommand(output: Output, what: FleetChange, options: RunsOptions): Promise<void> {
   await withRunClient(output, options, async ({ fleet, flag }) => {
     const state = await (what === 'show' ? fleet.state() : fleet[what]())

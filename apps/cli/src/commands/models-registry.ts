@@ -56,7 +56,7 @@ const sentence = ({ event, version, previous }: HistoryEntry): string => {
   return event === 'rolled-back' ? `back to ${version} from ${previous}` : `${version} promoted`
 }
 
-/** What was made with other versions than the latest, and how to make it anew. */
+/** Outputs made with other versions than the latest, and how to make them anew. */
 function staleLines({ name, uses }: ModelDetail): string[] {
   const stale = uses.filter(use => use.stale)
   if (stale.length === 0) return []

@@ -99,7 +99,7 @@ function describeNetwork(output: Output, network: Network, size: Size2, json: bo
 
 const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
 
-/** What a file of weights is, and the layers that it has. */
+/** Prints the network and format of a file of weights, and the layers that it has. */
 async function describeFile(output: Output, path: string, options: ModelsOptions): Promise<void> {
   const { network: id, variant, format, origin, labels, notes } = await identifyWeights(path)
   const network = getNetwork(id, variant)

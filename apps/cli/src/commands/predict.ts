@@ -27,7 +27,7 @@ function summary(counts: { done: number; failed: number }, spec: PredictSpec, fo
   return `${counts.done} images${counts.failed > 0 ? `, ${counts.failed} failed (see ${folder}/errors)` : ''}: ${spec.out}`
 }
 
-/** Where reasons of failed images are kept. */
+/** Names the place where reasons of failed images are kept. */
 const placeOf = ({ out }: PredictSpec, folder: string): string =>
   out === undefined ? 'with --out FILE all reasons are kept in FILE.run/errors/' : `all reasons are in ${folder}/errors/`
 

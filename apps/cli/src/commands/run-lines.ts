@@ -5,7 +5,7 @@ import type { Output } from '../output/output.js'
 
 export type Registered = NonNullable<RunDetail['registered']>
 
-/** What became of a model that a run registered, in one line. */
+/** Outcome for a model that a run registered, in one line. */
 export function registeredLine({ name, version, event, reason }: Registered): string {
   return `${name}@${version}: ${event === 'promoted' ? 'promoted' : 'not promoted'}: ${reason}`
 }
@@ -28,7 +28,7 @@ export function staleLine({ name, version, latest }: NonNullable<RunDetail['stal
   return `made with ${name}@${version}, ${name}@latest is ${latest}: compute anew with the command that made them, with --update --model ${name}@latest`
 }
 
-/** What a listing left out, in one line; undefined where nobody would miss it. */
+/** Files that a listing left out, in one line; undefined where nobody would miss them. */
 export function leftOutLine(leftOut: RunDetail['leftOut']): string | undefined {
   if (leftOut === undefined) return undefined
   const { total, since, reasons } = leftOut

@@ -51,7 +51,7 @@ export async function carryOut(
 ): Promise<FinishedRun> {
   const progress = new Progress({ stream: process.stderr })
   const store = openStore(storeUrl)
-  // Where all is done, there may be nothing to compute.
+  // A finished run may have nothing to compute.
   const queue = async (): Promise<ComposeOptions['queue']> => ((await store.stat(SUCCESS_PATH)) === undefined ? 'at once' : 'when asked for')
   return withComposition(output, spec, async composition =>
     interruptible(async signal => {

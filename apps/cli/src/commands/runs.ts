@@ -88,7 +88,7 @@ export async function showRun(output: Output, id: string, options: RunsOptions):
 async function watch(client: RunClient, output: Output, id: string, json: boolean): Promise<number> {
   const run = await interruptible(async signal => {
     const ended = await followRun(client, id, { output, json, signal })
-    // Whoever stops watching does not stop the run.
+    // Interrupting the watch does not stop the run.
     if (ended === undefined) output.note(`the run ${id} goes on: layermill runs watch ${id} ${client.flag}`)
     return ended
   })

@@ -8,7 +8,7 @@ import { readToken } from '../client/token.js'
 import type { Output } from '../output/output.js'
 import type { RunOptions } from './run.js'
 
-/** What is shown of a run that ended. */
+/** Fields shown of a run that ended. */
 export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds' | 'computedBy'> & Pick<RunDetail, 'epochs' | 'registered' | 'failures' | 'dataset' | 'leftOut'>
 
 /** Milliseconds for handing back runs and closing the queue. */

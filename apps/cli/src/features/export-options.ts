@@ -12,10 +12,10 @@ export interface ExportOptions {
   readonly onProgress: (images: number) => void
 }
 
-/** What an export did. */
+/** Result of an export. */
 export interface Exported {
   /** Images that were there already, of an export that was stopped, or of the same one. */
   readonly before: number
-  /** Where the table is, for people. */
+  /** Place of the table, for people. */
   readonly place: string
 }

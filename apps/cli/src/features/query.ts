@@ -9,7 +9,7 @@ import type { Output } from '../output/output.js'
 import { WeightsProgressNotes } from '../output/weights-progress.js'
 import { absoluteModelPlaces } from '../places.js'
 
-/** What is looked for: an image's features, computed here or taken from the set. */
+/** Target of the search: an image's features, computed here or taken from the set. */
 export interface QueryOptions {
   readonly key?: string
   readonly model?: string
@@ -67,7 +67,7 @@ async function computeQuery(output: Output, set: FeatureSet, image: string, opti
   const notes = new WeightsProgressNotes(process.stderr)
   const engine = field('engine', options.engine, record.spec.engine) as EngineName
   const device = record.identity.precision === 'int8' ? 'cpu' : (field('device', options.device, 'auto') as Device | 'auto')
-  // Who wrote the run names its weights: a URL of theirs must not lead into the network here.
+  // The author of the run named its weights: a URL of theirs must not lead into the network here.
   const load = (model: string, source: string): Promise<WeightSet> =>
     loadWeights(model, source, { open: openStoreFile, publicOnly: options.weights === undefined, onProgress: state => notes.update(state) })
   const provider = createProvider({ engine, device, load, note: text => output.note(text) })

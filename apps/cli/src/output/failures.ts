@@ -11,7 +11,7 @@ export interface Failures {
   readonly failed: number
   /** The first of them. */
   readonly rows: readonly ErrorRow[]
-  /** Where all of them can be seen, for people. */
+  /** Place where all of them can be seen, for people. */
   readonly where: string
 }
 

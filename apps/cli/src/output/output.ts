@@ -1,6 +1,6 @@
 import { errorCode, errorMessage, LayermillError, printable, printableJson } from '@layermill/core'
 
-/** Where a command writes: results to standard output, everything about the run to standard error. */
+/** Output of a command: results go to standard output, everything about the run to standard error. */
 export interface Output {
   /** A line of results. */
   line(text: string): void

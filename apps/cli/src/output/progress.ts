@@ -1,6 +1,6 @@
 import { formatCount, formatSeconds } from './format.js'
 
-/** Where a run stands, as its supervisor tells it. */
+/** Progress of a run, as its supervisor tells it. */
 export interface ProgressState {
   /** Images finished, failed ones included. */
   readonly done: number

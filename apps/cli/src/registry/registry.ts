@@ -38,7 +38,7 @@ function withRegisterFlags<Spec extends RunSpec>(spec: Spec, { margin, heldOut }
 }
 
 /**
- * The spec with registered models (`pets@latest`) as fixed versions. What goes to a server is left to that server's own registry, unless
+ * The spec with registered models (`pets@latest`) as fixed versions. Specs for a server are left to that server's own registry, unless
  * the flag names one.
  * @throws LayermillError `REGISTRY_MISSING`, `MODEL_NOT_REGISTERED`, `SPEC_INVALID`
  */

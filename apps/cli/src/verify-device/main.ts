@@ -38,7 +38,7 @@ async function imagesPerSecond(engine: Engine, id: string): Promise<number> {
       await extractor.run(images)
       return (performance.now() - start) / 1000
     }
-    // Where one run takes that long, what it loads and compiles hardly counts.
+    // Loading and compiling hardly count in a run longer than `longRun`.
     const first = await timed()
     return batchSize / (first > longRun ? first : Math.min(await timed(), await timed(), await timed()))
   } finally {

@@ -3,7 +3,7 @@ import { buffersOf } from '../thread/transfer.js'
 import type { Slice } from './slices.js'
 import type { StepParams } from './trainer-protocol.js'
 
-/** What belongs to images besides themselves. */
+/** Data that belong to images: labels, targets and masks. */
 export type ImageData = Pick<StepParams, 'labels' | 'targets' | 'masks'>
 
 /** A copy of some images' rows. */

@@ -26,7 +26,7 @@ async function tryDevice(device: Device): Promise<void> {
   }
 }
 
-/** What to do about a device that is missing. */
+/** Advice about a device that is missing. */
 function adviceFor(devices: readonly Device[]): string {
   if (devices.includes('cuda')) return 'npm run setup:cuda fetches the CUDA provider and names the libraries that are missing; or use --device cpu'
   if (devices.includes('webgpu')) return 'webgpu needs a driver for Vulkan, Metal or Direct3D 12; or use --device cpu'

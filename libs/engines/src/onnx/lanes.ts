@@ -11,7 +11,7 @@ export interface Lane {
 }
 
 interface Task {
-  /** What it belongs to. */
+  /** Call that the task belongs to. */
   readonly call: object
   /** The only lane that may do it; left out: any. */
   readonly lane?: Lane

@@ -47,7 +47,7 @@ function int64Bytes(values: readonly number[]): Uint8Array {
   return new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
 }
 
-/** Where a tensor's bytes are, when they are not in the model. */
+/** Place of a tensor's bytes that are not in the model. */
 export interface ExternalPlace {
   /** A file's name, relative to the folder given when the model is loaded. */
   readonly location: string

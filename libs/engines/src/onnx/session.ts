@@ -31,8 +31,8 @@ export function sessionOptions({ device, threads }: SessionSettings, int8Instruc
     // Threads waiting for each other's share of an operator sleep: spinning takes the cores that decode images.
     extra: {
       'session.intra_op.allow_spinning': '0',
-      // Where a CPU's 8-bit products overflow (no VNNI), weights are shifted to uint8, so that every CPU computes the same. Where they do
-      // not, the runtime would shift them as well, and take three times as long for the same numbers.
+      // Weights are shifted to uint8 on a CPU whose 8-bit products overflow (no VNNI), so that every CPU computes the same. On other CPUs
+      // the runtime would shift them as well, and take three times as long for the same numbers.
       'session.x64quantprecision': int8Instructions ? '0' : '1',
     },
   }

@@ -29,7 +29,7 @@ export class StepSum {
     return { shape: [this.count, this.classes], data: this.scores }
   }
 
-  /** What came after the scores, added up. */
+  /** Sums of the tensors that came after the scores. */
   get tensors(): readonly Tensor[] {
     return this.sums ?? []
   }

@@ -38,7 +38,7 @@ function batch(from = 0, to = 9): TrainingBatch {
   }
 }
 
-/** What a test opened, closed behind it: also where it failed. */
+/** Engines that a test opened. They are closed after it, also where it failed. */
 const engines: Engine[] = []
 afterEach(async () => {
   await Promise.all(engines.splice(0).map(engine => engine.close()))

@@ -2,7 +2,7 @@ import type { Tensor } from '@layermill/core'
 import type { GraphNode, Size2 } from '@layermill/models'
 import type { LossTerm } from './backward/lower.js'
 
-/** What makes a trainer in the engine thread. */
+/** Arguments that make a trainer in the engine thread. */
 export interface TrainParams {
   readonly nodes: readonly GraphNode[]
   /** Exactly the parameters that the nodes read; the thread's own from now on. */
@@ -54,7 +54,7 @@ export interface TrainingRequests {
   train: { params: TrainParams; result: TrainerLoaded }
   gradients: { params: StepParams; result: StepResult }
   evaluate: { params: Omit<StepParams, 'masks' | 'recycle'>; result: StepResult }
-  /** What is in shared memory is copied by the thread, and only with ONNX Runtime; the rest becomes the thread's own. */
+  /** Tensors in shared memory are copied by the thread, and only with ONNX Runtime. The rest becomes the thread's own. */
   parameters: { params: { trainer: number; parameters: ReadonlyMap<string, Tensor> }; result: undefined }
   releaseTrainer: { params: { trainer: number }; result: undefined }
 }

@@ -43,7 +43,7 @@ interface Shapes {
   readonly parameters: ReadonlyMap<string, readonly number[]>
 }
 
-/** Where trainers of an engine compute. */
+/** Threads and device on which an engine's trainers compute. */
 export interface TrainerPlace {
   readonly threads: EngineThreads
   readonly device: Device

@@ -20,7 +20,7 @@ export interface WeightFile {
   remove(): Promise<void>
 }
 
-/** Where the file may go: shared memory first, because it is the fastest. */
+/** Folders that the file may go to: shared memory first, because it is the fastest. */
 export const weightFolders = (): string[] => (process.platform === 'linux' ? ['/dev/shm', tmpdir()] : [tmpdir()])
 
 function layOut(tensors: ReadonlyMap<string, Uint8Array>): { places: Map<string, ExternalPlace>; bytes: number } {

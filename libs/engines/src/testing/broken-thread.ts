@@ -7,7 +7,7 @@ import { trainingRules } from '../onnx/backward/rules.js'
 /** Rules without the ops that they are of: wrapping one is the same for all. */
 type Rules = Record<string, { backward(node: TrainingNode, gradient: string, context: TrainingContext): void }>
 
-/** What a wrong rule makes of a value, from the operator that makes it rightly. */
+/** Operator by which a wrong rule spoils a value, from the operator that makes it rightly. */
 type Wrong = (made: OnnxNode, right: string) => Pick<OnnxNode, 'op' | 'inputs'>
 
 const otherSign: Wrong = (_made, right) => ({ op: 'Neg', inputs: [right] })

@@ -1,4 +1,4 @@
-/** What every engine promises, as tests. An engine's own test file calls `engineContract`. */
+/** Promises of every engine, as tests. An engine's own test file calls `engineContract`. */
 import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import type { Network, Size2 } from '@layermill/models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

@@ -15,7 +15,7 @@ export interface Value {
 export interface ReferenceOptions {
   /** Batch norm uses the statistics of the batch: all, none, or those of which it is true. Default false. */
   readonly batchStatistics?: boolean | ((norm: string) => boolean)
-  /** What dropouts multiply by, by node; where there is none, a dropout changes nothing. */
+  /** Factors of dropouts, by node. A dropout without one changes nothing. */
   readonly masks?: ReadonlyMap<string, Value>
 }
 
@@ -60,7 +60,7 @@ interface Window {
 }
 
 /**
- * Where windows begin along one axis of `length` cells. Without `ceil` all fit into the padded input. With it they go on until the
+ * Starts of windows along one axis of `length` cells. Without `ceil` all fit into the padded input. With it they go on until the
  * input is covered, but none begins behind the input and the padding before it.
  */
 function windowStarts(length: number, kernel: number, stride: number, pad: number, ceil: boolean): number[] {

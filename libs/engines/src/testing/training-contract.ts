@@ -1,4 +1,4 @@
-/** What a trainer of any engine promises: gradients of the loss by its definition, whatever the batch, and the same ones every time. */
+/** Promises of a trainer of any engine: gradients of the loss by its definition, whatever the batch, and the same ones every time. */
 import { LayermillError, type Tensor } from '@layermill/core'
 import { expect, it } from 'vitest'
 import type { Engine } from '../engine.js'

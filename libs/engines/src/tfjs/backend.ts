@@ -9,7 +9,7 @@ const INSTALL_COMMAND = 'npm run setup:tfjs'
 
 const require = createRequire(import.meta.url)
 
-/** What the native packages' backend says about itself. */
+/** Facts that the native packages' backend gives about itself. */
 interface NativeBackend {
   readonly isUsingGpuDevice?: boolean
 }

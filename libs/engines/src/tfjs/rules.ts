@@ -4,7 +4,7 @@ import { pooledSize, type GraphNode, type NodeOf, type Size2 } from '@layermill/
 import type { TrainingNode, TrainingNodeOf, TrainingOp } from '../onnx/backward/plan.js'
 import { averagingMatrix } from '../onnx/lower/adaptive.js'
 
-/** What rules read besides values, and tell besides their result. */
+/** Context of the rules: what they read besides values, and tell besides their result. */
 export interface RuleContext {
   /** A parameter as the weights have it: linear [out, in], else [channels]. */
   parameter(name: string): tf.Tensor

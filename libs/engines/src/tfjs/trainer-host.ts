@@ -23,7 +23,7 @@ function checkTrainable(nodes: readonly TrainingNode[], trainable: readonly stri
   throw new LayermillError('PARAMETER_UNKNOWN', `${unknown} is no parameter that can learn before the losses`)
 }
 
-/** What a step's forward pass leaves besides the loss. */
+/** Results of a step's forward pass besides the loss. */
 interface Forward {
   readonly scores: Tensor[]
   readonly statistics: Map<string, { readonly mean: Tensor; readonly variance: Tensor }>

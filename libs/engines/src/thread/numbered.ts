@@ -1,6 +1,6 @@
 import { LayermillError } from '@layermill/core'
 
-/** What a host holds for its clients, by numbers that cross the thread's border. No number is given twice. */
+/** Values that a host holds for its clients, by numbers that cross the thread's border. No number is given twice. */
 export class Numbered<Value> {
   private readonly values = new Map<number, Value>()
   private next = 0

@@ -4,7 +4,7 @@ import type { Device, EngineName } from '../engine.js'
 import type { Range } from '../onnx/int8/parameters.js'
 import type { TrainingRequests } from '../onnx/trainer-protocol.js'
 
-/** What the calling thread asks of the engine thread, and what it gets. Requests are carried out one after the other, in order. */
+/** Requests of the calling thread to the engine thread, and their results. They are carried out one after the other, in order. */
 export interface Requests extends TrainingRequests {
   /** The first request: takes the first of `devices` that works. */
   open: {
@@ -61,7 +61,7 @@ export type Reply =
 export const BUSY = 0
 export const STOP = 1
 
-/** What the thread is started with. */
+/** Start data of the thread. */
 export interface ThreadData {
   readonly engine: EngineName
   readonly flags: Int32Array

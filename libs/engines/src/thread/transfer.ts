@@ -9,7 +9,7 @@ export function buffersOf(tensors: Iterable<Pick<Tensor, 'data'>>): ArrayBuffer[
   return [...buffers]
 }
 
-/** What a reply hands over. */
+/** Buffers that a reply hands over. */
 export function transferablesOf(reply: Reply): Transferable[] {
   if (!reply.ok || reply.result === undefined || !('tensors' in reply.result)) return []
   return buffersOf(reply.result.tensors)

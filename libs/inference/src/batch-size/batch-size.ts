@@ -6,7 +6,7 @@ import { chooseBatchSize } from './choose.js'
 import { KeptBatchSizes, type MeasuredCase } from './kept-sizes.js'
 import { workingBytesPerImage } from './working-memory.js'
 
-/** Where images keep their own sizes there is no one shape to try, and batches are of those that happen to be alike. */
+/** Batch size for images that keep their own sizes. There is no one shape to try, and batches are of those that happen to be alike. */
 const unknownShapes = 8
 /** Seconds that the search may take. */
 const limit = 3

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { layermillHome } from '@layermill/core'
 import { openStore, type Store } from '@layermill/storage'
 
-/** What a batch size was found for: another one of these, and it is looked for again. */
+/** Case that a batch size was found for. In another case it is looked for again. */
 export interface MeasuredCase {
   readonly engine: string
   readonly version: string
@@ -16,7 +16,7 @@ export interface MeasuredCase {
   readonly precision: string
 }
 
-/** What a file says, undefined where it is not of this case or not whole. */
+/** Batch size that a file holds. Undefined where the file is not of this case or not whole. */
 function parse(text: string, measured: MeasuredCase): number | undefined {
   const kept: unknown = JSON.parse(text)
   if (typeof kept !== 'object' || kept === null || !('case' in kept) || !('batchSize' in kept)) return undefined

@@ -3,7 +3,7 @@ import type { ComputationCache, ComputationWriter, FeatureCache, FeatureDtype } 
 import type { FinishedRow } from '../part/compute-rows.js'
 import { type ComputationInput, computationOf } from './computation.js'
 
-/** What the cache has of an image: of all the run's layers, or of some. */
+/** Cached results of an image: of all the run's layers, or of some. */
 export interface CachedImage {
   /** Of the picture, in pixels. */
   readonly width: number

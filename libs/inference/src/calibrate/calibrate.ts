@@ -32,7 +32,7 @@ export interface CalibrateOptions {
   readonly onSample?: (chosen: number, others: number) => void
 }
 
-/** What a calibration computes with. */
+/** Setting that a calibration computes with. */
 interface Setting extends CalibrateOptions {
   readonly engine: Engine
   readonly model: LoadedModel
@@ -60,7 +60,7 @@ async function settingOf(options: CalibrateOptions): Promise<Setting> {
   return { ...options, engine, model, inputSize, layers: record.identity.layers, classifier: classifierOf(model.network, inputSize) }
 }
 
-/** What an extractor gives to each image that can be computed; the others are the run's to report. */
+/** Results of an extractor for each image that can be computed. The others are the run's to report. */
 async function* through(setting: Setting, images: readonly ManifestRow[], extractor: Extractor): AsyncGenerator<ComputedImage<ManifestRow>> {
   const { source, readAhead, record, model, signal } = setting
   const preparation = rowPreparation(record, model.network)

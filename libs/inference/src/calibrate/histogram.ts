@@ -31,7 +31,7 @@ export class Histogram {
     this.grow(Math.max(-low, high))
     const { counts } = this
     const scale = 2 ** -this.exponent
-    // Where a value is not finite there is no such bin, and nothing is written.
+    // Values that are not finite have no such bin: nothing is written for them.
     for (let i = 0; i < values.length; i++) counts[Math.floor(values[i]! * scale) + half]!++
   }
 

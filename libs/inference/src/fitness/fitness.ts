@@ -1,7 +1,7 @@
 import { classify, type Failure } from '@layermill/core'
 import type { UnfitFor } from '@layermill/contracts'
 
-/** What happens to a worker's fitness, for its log and its metrics. */
+/** Event of a worker's fitness, for its log and its metrics. */
 export type FitnessEvent =
   | { readonly kind: 'unfit'; readonly run: string; readonly code: string; readonly reason: string; readonly since: string }
   | { readonly kind: 'trial' | 'fit' | 'forgotten'; readonly run: string }

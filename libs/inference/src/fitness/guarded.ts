@@ -18,7 +18,7 @@ export interface FailedJob {
   readonly job: string
   readonly code: string
   readonly message: string
-  /** What becomes of it: `handed back` to other workers, tried `again`, or `failed` for good. */
+  /** Outcome of the job: `handed back` to other workers, tried `again`, or `failed` for good. */
   readonly outcome: 'handed back' | 'again' | 'failed'
 }
 

@@ -41,7 +41,7 @@ export class JobGate<Data> {
     this.delay = wait.first
   }
 
-  /** What may be taken has changed. */
+  /** Looks at once where the gate is closed: the jobs that may be taken have changed. */
   lookNow(): void {
     if (this.closed && !this.ended) this.schedule(0)
   }

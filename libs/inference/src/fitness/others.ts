@@ -4,7 +4,7 @@ import { type Broker, liveWorkers } from '@layermill/queue'
 /** Lists are read from the queue at most so often, in milliseconds. */
 const listInterval = 2000
 
-/** Who else is at work: the other workers of a queue that can take parts of a run just now, by their heartbeats. */
+/** Other workers of a queue that can take parts of a run just now, by their heartbeats. */
 export class OtherWorkers {
   private listed: { readonly time: number; readonly beats: Promise<readonly WorkerBeat[]> } | undefined
 

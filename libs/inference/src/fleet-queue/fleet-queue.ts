@@ -13,7 +13,7 @@ export async function openFleetQueue(url: string, note: (text: string) => void):
   return broker
 }
 
-/** What a process of a fleet waits for by itself: its queue, else its stores. */
+/** Trouble that a process of a fleet waits for by itself: its queue, else its stores. */
 export function ownTrouble(broker: Broker): Waiting | undefined {
   const outage = outages.get(broker)?.current()
   if (outage !== undefined) return { code: 'queue', ...outage }

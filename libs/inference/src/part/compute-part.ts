@@ -26,11 +26,11 @@ export interface PartInput {
   readonly batchSize: () => Promise<number>
   /** Images read and decoded at once. */
   readonly readAhead: number
-  /** Where results may be already, and new ones are kept. */
+  /** Cache that may hold results already, and keeps new ones. */
   readonly cache: RunCache | undefined
   /** Called after each image with the counts so far. */
   readonly report: ReportProgress
-  /** Where there may be other workers: this one, and how to learn of them. */
+  /** This worker, and how to learn of others. Given where there may be others. */
   readonly among?: AmongWorkers | undefined
   /** This worker's engine and kind of CPU, for the part's record. */
   readonly computedBy?: ComputedBy | undefined

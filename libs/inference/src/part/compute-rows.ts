@@ -170,7 +170,7 @@ export async function* computeRows<Row>(
       crops += row.crops
     }
     pending.push(row)
-    // What is finished waits for the images before it, within bounds.
+    // Finished rows wait for the images before them, within bounds.
     if (first === undefined || crops >= batchSize || pending.length >= batchSize + mostWaiting) yield* await flush()
   }
   yield* await flush()

@@ -10,7 +10,7 @@ export class CopiedParts {
 
   constructor(private readonly store: Store, private readonly record: RunRecord) {}
 
-  /** What the index says of a row. */
+  /** Entry of the index for a row. */
   async index({ part, row }: Place): Promise<IndexRow> {
     const path = indexPath(part)
     const rows = await this.once(path, async () => parseIndex(await this.read(path), path))

@@ -53,7 +53,7 @@ export class PartDoubts {
     if (!doubtful.has(code)) return
     if (!this.reached) await this.options.source.reachable?.()
     this.reached = true
-    // Where it was missing when it was listed there is nothing to doubt.
+    // An image that was missing when it was listed leaves nothing to doubt.
     if (row.etag === '' || this.options.among === undefined) return
     this.known ??= this.ask(this.options.among)
     const { doubts, settled } = await this.known

@@ -16,7 +16,7 @@ const freeBytes = (): number => process.availableMemory?.() ?? freemem()
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`
 
-/** What images that keep their own size ask of a network: that they fit its layers, and memory. */
+/** Demands on a network of images that keep their own size: that they fit its layers, and memory. */
 export class OwnSizes {
   private readonly known = new Map<string, number | LayermillError>()
 

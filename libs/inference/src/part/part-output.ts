@@ -12,7 +12,7 @@ export interface OutputFile {
   readonly bytes: Uint8Array
 }
 
-/** Where the results of one part's images go, one row after the other. */
+/** Destination of the results of one part's images, one row after the other. */
 export interface ResultRows {
   /** An image's values by layer, pooled. */
   add(row: ManifestRow, values: ReadonlyMap<string, Float32Array>): void

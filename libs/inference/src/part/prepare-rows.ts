@@ -43,7 +43,7 @@ const mostKept = 256 * 2 ** 20
 export interface RowPreparation {
   readonly prepare: Preparer
   readonly limits: ImageLimits
-  /** Where images keep their own sizes. */
+  /** Checks of sizes, given where images keep their own. */
   readonly ownSizes?: OwnSizes | undefined
   /** Whether so many images of a size may be in one batch; where their number was left to us, and their size to them. */
   readonly fits?: ((size: Size2, images: number) => boolean) | undefined
@@ -102,7 +102,7 @@ export interface PrepareRowsOptions extends RowPreparation {
   readonly source: ImageSource
   /** Images read and decoded at once. */
   readonly concurrency: number
-  /** Where results may be already. */
+  /** Cache that may hold results already. */
   readonly cache?: RunCache | undefined
 }
 

@@ -1,7 +1,7 @@
 import type { ManifestRow } from '@layermill/storage'
 import type { FailedImage, FinishedRow } from './compute-rows.js'
 
-/** What to do with an image whose values cannot be written as they are. */
+/** Rule for an image whose values cannot be written as they are. */
 export type OverflowRule = 'fail' | 'warn'
 
 /** From here on float16 rounds to infinity: halfway between its largest number, 65504, and the next one it would have. */

@@ -3,7 +3,7 @@ import { featurePath, partOfPath, type TrainingPlan } from '@layermill/contracts
 import { type ManifestRow, openRanges, parseIndex, readFeatureRows, type Store } from '@layermill/storage'
 import { augmentEpoch, type InputRequest, type Inputs } from './image-inputs.js'
 
-/** Where an image's row is. */
+/** Place of an image's row. */
 interface Place {
   readonly part: number
   readonly row: number

@@ -8,7 +8,7 @@ import type { ModelProvider } from '../model-provider.js'
 import { openTrainingSession } from './open-session.js'
 import type { TrainingSession } from './training-session.js'
 
-/** What a job leaves besides the tensors in the exchange. The loss is text: JSON has no word for what is not finite. */
+/** Result of a job besides the tensors in the exchange. The loss is text: JSON has no word for numbers that are not finite. */
 export interface GradientJobResult {
   readonly samples: number
   readonly loss: string

@@ -12,7 +12,7 @@ export interface InputRequest {
   readonly epoch: number
 }
 
-/** What a trainer is fed with: prepared images [N, 3, H, W], or stored values of a layer [N, ...shape]. */
+/** Inputs of a trainer: prepared images [N, 3, H, W], or stored values of a layer [N, ...shape]. */
 export interface Inputs {
   read(request: InputRequest): Promise<Tensor>
   /** @throws LayermillError where the images cannot be reached at all from here */

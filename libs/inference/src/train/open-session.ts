@@ -54,7 +54,7 @@ export async function openTrainingSession(
   const { provider, store, features } = options
   const record = parseRunRecord(await required(store, RUN_PATH), store.url, true)
   const plan = parseTrainingPlan(await required(store, TRAINING_PLAN_PATH), store.url, true)
-  // Who trains on stored features computes alone.
+  // A process that trains on stored features computes alone.
   if (features === undefined) await requireCpu(record, store, provider)
   const { model } = record.spec
   const weights = options.weightsOf?.(record) ?? record.spec.weights

@@ -43,7 +43,7 @@ export interface TrainingSessionOptions {
   readonly validation: readonly ManifestRow[]
 }
 
-/** What a micro-batch is computed from, ready before the one before it is done. */
+/** Inputs of a micro-batch, ready before the one before it is done. */
 interface Ready {
   readonly images: Tensor
   readonly labels: Int32Array

@@ -9,7 +9,7 @@ import { openStore, type Store } from '@layermill/storage'
 const piece = 64 * 1024 * 1024
 
 export interface FleetWeightsOptions {
-  /** Where the fleet keeps its weights, under `weights/`. */
+  /** Store of the fleet's weights, under `weights/`. */
   readonly store: Store
   /** Bytes that may be kept on this machine's disk. */
   readonly limit: number
@@ -53,7 +53,7 @@ export class FleetWeights {
     const weights = await this.#locked(sha256, async path => {
       if (!(await isFile(path)) && !(await this.#fetch(sha256, path))) return undefined
       const now = new Date()
-      // What was used last is dropped last.
+      // Weights that were used last are dropped last.
       await utimes(path, now, now)
       const loaded = await loadWeights(model, path)
       if (loaded.sha256 === sha256) return loaded

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mapOrdered } from '../prefetch.js'
 import type { Store, StoreEntry } from '../store.js'
 
-/** Where segments are, and what tells when they were used. */
+/** Key prefixes of the segments, and of the records of their uses. */
 export const SEGMENTS = 'cache-v1/segments/'
 const USES = 'cache-v1/uses/'
 

@@ -8,7 +8,7 @@ import type { RecentBlocks } from './recent-blocks.js'
 import { blockRange, encodeSegment, headerBytes, parseBlock, parseHeader, rowsOfHeader, type SegmentHeader, type SegmentRow } from './segment.js'
 import { type KnownSegment, SegmentIndex } from './segment-index.js'
 
-/** What is read first of a segment: the whole header of one of 512 images, and more. */
+/** Bytes of a segment that are read first. They hold the whole header of one of 512 images, and more. */
 const firstRead = 32 * 1024
 /** Headers read at once. */
 const headersAtOnce = 16
@@ -26,7 +26,7 @@ export interface CachedValues {
   readonly values: Float32Array
 }
 
-/** What all computations of a cache share. */
+/** Access to a cache, shared by all its computations. */
 export interface CacheAccess {
   readonly store: Store
   readonly room: CacheRoom

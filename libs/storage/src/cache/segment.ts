@@ -20,7 +20,7 @@ export interface SegmentRow {
   readonly data: Uint8Array
 }
 
-/** Where things are in a segment. */
+/** Layout of a segment: its rows, their bytes, and the rows of a block. */
 export interface SegmentLayout {
   readonly rows: number
   readonly rowBytes: number
@@ -38,7 +38,7 @@ function rowsOfBlock({ rows, rowsPerBlock }: SegmentLayout, block: number): numb
   return Math.min(rowsPerBlock, rows - block * rowsPerBlock)
 }
 
-/** Where a block is: `end` is left out. */
+/** Byte range of a block in its segment. `end` is left out. */
 export function blockRange(layout: SegmentLayout, block: number): { start: number; end: number } {
   const { rows, rowBytes, rowsPerBlock } = layout
   const start = headerBytes(rows) + block * (rowsPerBlock * (besidesValues + rowBytes) + hashBytes)

@@ -48,7 +48,7 @@ export function allocateNpy(maxRows: number, rowShape: readonly number[], dtype:
 const headerOf = (rows: number, rowShape: readonly number[], dtype: FeatureDtype, bytes?: number): Uint8Array =>
   npyHeader(dtype === 'float32' ? '<f4' : '<f2', [rows, ...rowShape], bytes)
 
-/** What a `.npy` file's header says. */
+/** Facts from the header of a `.npy` file. */
 interface NpyHeader {
   readonly dtype: FeatureDtype
   readonly shape: readonly number[]

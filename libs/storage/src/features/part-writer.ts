@@ -12,7 +12,7 @@ export interface FeatureFile {
   readonly bytes: Uint8Array
 }
 
-/** What a part's features are written as. */
+/** Options for writing a part's features. */
 export interface PartOptions {
   readonly format: FeatureFormat
   readonly dtype: FeatureDtype

@@ -115,7 +115,7 @@ function checkTensor(value: unknown, layer: string): { dtype: FeatureDtype; shap
   return { dtype: dtype === 'F32' ? 'float32' : 'float16', shape, offsets: [offsets[0] ?? 0, offsets[1] ?? 0] }
 }
 
-/** Where the last tensor ends; the format leaves nothing behind it. */
+/** End of the last tensor. The format leaves nothing behind it. */
 function endOfData(header: Record<string, unknown>, layer: string): number {
   const tensors = Object.entries(header).filter(([name]) => name !== SAFETENSORS_METADATA)
   return tensors.reduce((end, [, tensor]) => Math.max(end, checkTensor(tensor, layer).offsets[1]), 0)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { allBefore, compareUtf8, sortUtf8 } from '../keys.js'
 import { bytesOfKey, holdsRawNames, keyPartOfBytes, keyPartOfText } from '../raw-names.js'
 
-/** What one name in a folder is. `link` is a symbolic link that was not followed or leads nowhere; `other` a socket, pipe or device. */
+/** Kind of a name in a folder. `link` is a symbolic link that was not followed or leads nowhere. `other` is a socket, pipe or device. */
 export type EntryKind = 'file' | 'directory' | 'link' | 'other'
 
 export interface WalkOptions {
@@ -41,7 +41,7 @@ export async function* walkFiles(root: string, options: WalkOptions = {}): Async
   yield* walkFolder({ path: root, key: '', identity }, [], root, options)
 }
 
-/** Where the file with this key is; a path of bytes where its names are not text. */
+/** Path of the file with this key. It is a path of bytes where the key's names are not text. */
 export function pathOfKey(root: string, key: string): string | Buffer {
   return holdsRawNames(key) ? Buffer.concat([Buffer.from(`${root}/`), bytesOfKey(key)]) : join(root, key)
 }
@@ -106,7 +106,7 @@ interface Entry {
   isSymbolicLink(): boolean
 }
 
-/** What is in a folder. Names are read as bytes only where text has lost some: that is slower. */
+/** Entries of a folder. Names are read as bytes only where text has lost some: that is slower. */
 async function readEntries(path: string | Buffer, rawNames: boolean): Promise<Entry[]> {
   const entries = await readdir(path, { withFileTypes: true })
   if (!rawNames) return entries

@@ -2,7 +2,7 @@ import { LayermillError } from '@layermill/core'
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { type ColumnSource, parquetWriteBuffer } from 'hyparquet-writer'
 
-/** Where an image's features are, and what the image was. */
+/** Place of an image's features, and facts of the image. */
 export interface IndexRow {
   readonly key: string
   readonly part: number

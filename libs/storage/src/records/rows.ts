@@ -7,9 +7,9 @@ export interface ManifestRow {
   readonly etag: string
   readonly bytes: number
   readonly label?: string
-  /** Where the image's bytes are, in an archive. */
+  /** Place of the image's bytes in an archive. */
   readonly at?: { readonly shard: string; readonly offset: number }
-  /** Where the image's result is already, in a part that this one replaces: it is copied, not computed. */
+  /** Place of the image's existing result, in a part that this one replaces. It is copied, not computed. */
   readonly from?: { readonly part: number; readonly row: number }
 }
 

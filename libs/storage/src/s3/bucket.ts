@@ -21,7 +21,7 @@ interface Page {
   readonly next: string | undefined
 }
 
-/** What a read came to: the bytes, nothing there, or another version than asked for. */
+/** Outcome of a read: the bytes, nothing there, or another version than asked for. */
 export type ReadOutcome = { readonly bytes: Uint8Array; readonly etag: string } | 'missing' | 'changed'
 
 export const unquote = (etag: string | undefined): string => (etag ?? '').replace(/^(W\/)?"|"$/g, '')
@@ -121,7 +121,7 @@ export class Bucket {
     return (await this.page({ prefix, after })).objects.map(({ key }) => key)
   }
 
-  /** What lies directly under a prefix, objects and folders; undefined where it is more than one answer holds. */
+  /** Objects and folders directly under a prefix. Undefined where they are more than one answer holds. */
   async top(prefix: string): Promise<{ objects: readonly S3Object[]; folders: readonly string[] } | undefined> {
     const page = await this.page({ prefix, delimiter: '/' })
     return page.next === undefined ? page : undefined

@@ -66,7 +66,7 @@ function isAws(endpoint: string): boolean {
   return /\.(amazonaws\.com(\.cn)?|api\.aws)$/.test(new URL(endpoint).hostname)
 }
 
-/** What a client is made with; `process.env` and the process's own credentials where nothing is said. */
+/** Options of a client. Default: `process.env` and the process's own credentials. */
 export interface ClientOptions {
   readonly env?: NodeJS.ProcessEnv
   readonly timeouts?: Timeouts

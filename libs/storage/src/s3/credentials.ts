@@ -3,13 +3,13 @@ import { createRequire } from 'node:module'
 
 const load = createRequire(import.meta.url)
 
-/** What the SDK's chain of providers reads of the environment; where it changes, credentials are another process's affair, or a test's. */
+/** Environment that the SDK's chain of providers reads. Where it changes, credentials are another process's affair, or a test's. */
 const SOURCES = [
   'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE', 'AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE',
   'AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_ROLE_ARN', 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_CREDENTIALS_FULL_URI', 'HOME',
 ] as const
 
-/** What requests are signed with; it may end at a time that it names. */
+/** Credentials that requests are signed with. They may end at a time that they name. */
 export type AwsCredentialIdentity = Awaited<ReturnType<ReturnType<typeof defaultProvider>>>
 type Chain = (options?: Record<string, unknown>) => Promise<AwsCredentialIdentity>
 

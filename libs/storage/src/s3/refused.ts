@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import type { SharedCredentials } from './credentials.js'
 import { statusOf } from './retry.js'
 
-/** What servers say of credentials that have ended, were replaced or revoked. */
+/** Error names of servers for credentials that have ended, were replaced or revoked. */
 const refusals = new Set(['ExpiredToken', 'ExpiredTokenException', 'InvalidAccessKeyId', 'InvalidToken', 'TokenRefreshRequired', 'InvalidClientTokenId'])
 /** Known names of other reasons; a secret that was replaced under the same key is one of them. */
 const secretReplaced = 'SignatureDoesNotMatch'

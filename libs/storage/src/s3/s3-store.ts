@@ -8,7 +8,7 @@ import { s3Error } from './errors.js'
 import { type Condition, SINGLE_PUT_BYTES, upload } from './upload.js'
 import { uploadStream } from './upload-stream.js'
 
-/** What a server honours on PUT: `If-None-Match: *`, and `If-Match` with the etag quoted (the standard) or bare (older radosgw). */
+/** Headers that a server honours on PUT: `If-None-Match: *`, and `If-Match` with the etag quoted (the standard) or bare (older radosgw). */
 export interface Conditions {
   readonly ifAbsent: boolean
   readonly ifMatch: 'quoted' | 'bare' | undefined

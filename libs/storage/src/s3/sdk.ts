@@ -9,7 +9,7 @@ export function sdk(): typeof S3 {
   return load('@aws-sdk/client-s3') as typeof S3
 }
 
-/** What sends the SDK's requests; loaded as late. */
+/** HTTP handler that sends the SDK's requests. It is loaded as late as the SDK. */
 export function httpHandler(): typeof HttpHandler {
   return load('@smithy/node-http-handler') as typeof HttpHandler
 }

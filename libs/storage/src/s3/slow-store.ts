@@ -27,7 +27,7 @@ class SlowStore {
 /** Of all stores of this process. */
 export const slowStore = new SlowStore()
 
-/** What this process waits for at its stores just now: nothing, or why requests are tried again and since when. */
+/** Present waits of this process for its stores: none, or why requests are tried again and since when. */
 export function storeWaits(): { reason: string; since: string }[] {
   return slowStore.waits()
 }

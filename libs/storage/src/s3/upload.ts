@@ -16,7 +16,7 @@ export interface Condition {
   readonly ifMatch?: string
 }
 
-/** What is written, but for its bytes. */
+/** Upload without its bytes: bucket, key, content type and condition. */
 export interface UploadTarget {
   readonly bucket: Bucket
   readonly key: string

@@ -15,7 +15,7 @@ import { folderLabel, type ImageSource, type LabelRule, notEmpty, type SourceIte
 
 const STATS_AT_ONCE = 64
 
-/** What a folder source takes: every image, or those a glob matches. */
+/** Selection of a folder source: every image, or those that a glob matches. */
 interface Selection {
   /** For people: the folder or the pattern as given. */
   readonly url: string
@@ -100,7 +100,7 @@ export class FolderSource implements ImageSource {
     return false
   }
 
-  /** What a pattern does not match is not missed. */
+  /** Leaves out a file. One that the pattern does not match is not missed. */
   private refuse(key: string, reason: string, leftOut: LeftOut): void {
     if (this.selection.kind === 'glob' && !this.selection.matches(key)) leftOut.pass(reason)
     else leftOut.add(reason, key)

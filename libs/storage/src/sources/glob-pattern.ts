@@ -137,7 +137,7 @@ function rangeOf(text: string): GlobNode | undefined {
 /** A text as a pattern that stands for it alone. */
 const escaped = (text: string): string => text.replaceAll(/[\\*?[\]{},]/g, '\\$&')
 
-/** What a pattern begins with that is no pattern: whole folders, as they are named, '' or with a '/' at the end; and the rest. */
+/** Splits a pattern into the whole folders before any wildcard, and the rest. `base` holds plain names: it is '' or ends with a '/'. */
 export function splitGlob(pattern: string): { base: string; rest: string } {
   const [first] = parseGlob(pattern)
   const fixed = first?.kind === 'text' ? first.text : ''

@@ -18,7 +18,7 @@ interface State {
 }
 
 const withinPart: Accepts = (code) => code !== SLASH
-/** What a wildcard may stand for: not a '/', and not a dot that hides a name. */
+/** Characters that a wildcard may stand for: not a '/', and not a dot that hides a name. */
 const visible: Accepts = (code, atStart) => code !== SLASH && !(atStart && code === DOT)
 
 /** Builds the states of a pattern from its end to its beginning. */
@@ -148,7 +148,7 @@ export class Glob {
     return this.reach(to, code === SLASH)
   }
 
-  /** What can be reached from these states without a character. */
+  /** States that can be reached from these without a character. */
   private reach(from: readonly number[], atStart: boolean): Reached {
     const seen = new Set(from)
     for (const id of seen) {

@@ -20,7 +20,7 @@ export function listFormat(extension: string): ListFormat | undefined {
   return extension === 'txt' || extension === 'csv' || extension === 'tsv' || extension === 'jsonl' ? extension : undefined
 }
 
-/** What only the whole of a list says, found by reading it once. */
+/** Facts that only the whole of a list gives, found by reading it once. */
 export interface ListFacts {
   /** Every line of a .txt ends with a whole number after a space: `path label`, as Caffe and Chainer write lists. */
   readonly labelledLines: boolean

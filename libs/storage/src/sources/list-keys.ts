@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { LayermillError, placeSchemeOf } from '@layermill/core'
 import { checkKey } from '../keys.js'
 
-/** Where a listed image is. */
+/** Place of a listed image. */
 export type Place = { readonly kind: 'local'; readonly path: string } | { readonly kind: 's3'; readonly bucket: string; readonly key: string }
 
 /** The folder a list file lies in; relative entries start there. */
@@ -68,7 +68,7 @@ export function isElsewhere(key: string): boolean {
   return [UP, ROOT, S3].includes(key.split('/')[0] ?? '')
 }
 
-/** Where the image with this key is: the inverse of `keyOfEntry`. */
+/** Place of the image with this key: the inverse of `keyOfEntry`. */
 export function placeOfKey(key: string, base: ListBase): Place {
   checkKey(key, 'list')
   const [first = '', second = ''] = key.split('/')

@@ -39,7 +39,7 @@ export interface ListOptions {
   readonly split?: string | undefined
 }
 
-/** What the first reading of a whole list found. */
+/** Findings of the first reading of a whole list. */
 interface Checked extends ListFacts {
   /** Labels are whole numbers, some of them written as `1.0`, as pandas writes a column that lacks some: they are the same classes. */
   readonly wholeLabels: boolean

@@ -11,7 +11,7 @@ const environment = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret',
 let before: Map<string, string | undefined>
 let server: ScriptedServer
 let source: ImageSource | undefined
-/** What the server says to a GET of each object. */
+/** Answers of the server to a GET of each object. */
 let objects: Map<string, Answer>
 let listing: Answer | undefined
 
@@ -82,7 +82,7 @@ describe('an object that its server keeps back', () => {
   it.each(denied)('is the source\'s failure where none can be read: %s', async (_name, answer) => {
     source = await openSource('s3://bucket/photos/')
     expect(await source.read({ key: '07.jpg' })).toHaveLength(1)
-    // What could be read before does not count: access was taken away since.
+    // Objects that could be read before do not count: access was taken away since.
     for (const key of objects.keys()) objects.set(key, answer)
     await expect(source.read({ key: '08.jpg' })).rejects.toMatchObject({ code: 'SOURCE_DENIED' })
     await expect(source.read({ key: '07.jpg' })).rejects.toMatchObject({ code: 'SOURCE_DENIED' })

@@ -142,7 +142,7 @@ async function openS3Source(source: string, options: ListOptions): Promise<Image
   return object === undefined ? openS3Places(bucket, prefix, source, options) : openS3Object(bucket, prefix, source, options)
 }
 
-/** What is not one object: a folder of the bucket, or a pattern. What exists goes first. */
+/** Opens a source that is not one object: a folder of the bucket, or a pattern. Names that exist go before patterns. */
 async function openS3Places(bucket: Bucket, prefix: string, source: string, options: ListOptions): Promise<ImageSource> {
   const folder = prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
   if (isGlob(prefix) && !(await holdsAnything(bucket, folder))) {

@@ -102,7 +102,7 @@ export class S3Source implements ImageSource {
     try {
       return bytes > 0 && beginsAsImage(await readObject(this.bucket, key, etag, `bytes=0-${MAGIC_BYTES - 1}`))
     } catch (error) {
-      // What has changed, is gone or may not be read is told when it is read as an image.
+      // An object that has changed, is gone or may not be read is told of when it is read as an image.
       if (['IMAGE_MISSING', 'IMAGE_CHANGED', 'SOURCE_DENIED'].includes(errorCode(error))) return true
       throw error
     }

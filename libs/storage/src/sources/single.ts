@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { LayermillError } from '@layermill/core'
 import type { ImageSource, SourceItem } from './source.js'
 
-/** Where one image is and how to get at it. */
+/** Place of one image, and access to it. */
 export interface SingleImage {
   readonly url: string
   /** Path or key; its last part is the item's key. */

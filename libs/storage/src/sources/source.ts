@@ -51,7 +51,7 @@ export interface ImageSource {
 }
 
 /**
- * Where an image's label comes from: `folder` is the name of the first folder of its key; `auto` is the label column of a list and, for
+ * Origin of an image's label: `folder` is the name of the first folder of its key; `auto` is the label column of a list and, for
  * folders, the folder where no image lies directly in the root; `none` leaves labels out.
  */
 export type LabelRule = 'folder' | 'none' | 'auto'

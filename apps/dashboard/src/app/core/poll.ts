@@ -8,7 +8,7 @@ export interface Polled<T> {
   readonly refresh: () => void
 }
 
-/** What the server answers at `path`, asked again every `interval` milliseconds while the page is visible; 0 asks once. No path asks nothing. */
+/** Answer of the server at `path`, asked again every `interval` ms while the page is visible. 0 asks once. No path asks nothing. */
 export function usePolled<T>(path: string | undefined, interval: number): Polled<T> {
   const [state, setState] = useState<{ path?: string; data?: T; error?: unknown }>({})
   const [round, setRound] = useState(0)

@@ -5,7 +5,7 @@ const read = (): string[] => location.hash.replace(/^#\/?/, '').split('/').filte
 const parts = signal(read())
 addEventListener('hashchange', () => { parts.value = read() })
 
-/** Where in the dashboard we are: `#/runs/ID/features` is ['runs', 'ID', 'features']. */
+/** Current page of the dashboard: `#/runs/ID/features` is ['runs', 'ID', 'features']. */
 export const route = computed(() => (parts.value.length === 0 ? ['runs'] : parts.value))
 
 export const link = (...path: string[]): string => `#/${path.map(encodeURIComponent).join('/')}`

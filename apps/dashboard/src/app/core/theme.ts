@@ -8,7 +8,7 @@ const now = (): 'light' | 'dark' => {
   return chosen === 'light' || chosen === 'dark' ? chosen : system.matches ? 'dark' : 'light'
 }
 
-/** What is shown: the system's choice until a person chooses otherwise. */
+/** Theme shown: the system's choice until a person chooses otherwise. */
 export const theme = signal(now())
 system.addEventListener('change', () => { theme.value = now() })
 

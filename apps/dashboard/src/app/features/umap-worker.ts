@@ -1,12 +1,12 @@
 import { UMAP } from 'umap-js'
 
-/** What the page sends: rows of numbers, and how many neighbours count. */
+/** Message from the page: rows of numbers, and how many neighbours count. */
 export interface UmapRequest {
   readonly rows: number[][]
   readonly neighbours: number
 }
 
-/** What it gets, again and again: the places so far. */
+/** Message to the page, sent again and again: the places so far. */
 export interface UmapProgress {
   readonly places: number[][]
   readonly epoch: number

@@ -14,7 +14,7 @@ const removed: Readonly<Record<string, string>> = {
   'layermill-webhooks': 'The event is not delivered by this job. Where it was delivered, the queue forgets that it was.',
 }
 
-/** What trying a job of a queue again, or removing it, comes to. */
+/** Consequence of trying a job of a queue again, or of removing it. */
 export function consequence(queue: string, what: 'retry' | 'remove', state: QueueJob['state']): string {
   if (what === 'retry') return retried[queue] ?? 'It is queued again.'
   if (state === 'failed' && queue !== 'layermill-runs') return 'What is known of its failure goes with it. The run and its results stay as they are.'

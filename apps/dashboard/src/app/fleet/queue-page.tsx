@@ -11,12 +11,12 @@ import { JobDetails } from './job-details.js'
 
 const states = ['failed', 'active', 'waiting', 'prioritized', 'delayed', 'completed'] as const satisfies readonly QueueJobState[]
 const pageSize = 25
-/** What the remark on a job is mostly about, by its state. */
+/** Title of the remark on a job, by the job's state: the remark is mostly about that. */
 const remarkTitles = { failed: 'Reason', active: 'Worker', waiting: 'Last failure', prioritized: 'Last failure', delayed: 'Due', completed: 'Took' } as const satisfies Record<QueueJobState, string>
 
 export const isQueueJobState = (text: string | undefined): text is QueueJobState => states.some(state => state === text)
 
-/** What there is to say of a job in its state, besides why it failed. */
+/** Remark on a job: the reason of its failure, if any, and the facts of its state. */
 function Remark({ job: { state, worker, started, finished, due, error } }: { job: QueueJob }) {
   const seconds = started === undefined || finished === undefined ? undefined : (Date.parse(finished) - Date.parse(started)) / 1000
   return (
@@ -48,7 +48,7 @@ function Jobs({ jobs, state, onOpen }: { jobs: readonly QueueJob[]; state: Queue
   )
 }
 
-/** What is open above the list: a job's details, or the question whether something is to be done with it. */
+/** Dialog open above the list: a job's details, or the question whether to retry or remove it. */
 interface Opened {
   readonly job: QueueJob
   readonly what: 'look' | 'retry' | 'remove'

@@ -5,7 +5,7 @@ import { Card } from '../ui/parts.js'
 
 const badge = (kind: string, text: string) => <span class={`badge ${kind}`}><span class="mark" aria-hidden="true" />{text}</span>
 
-/** What became of the model in the registry. */
+/** Outcome for the model in the registry. */
 function Registered({ registered: { name, version, event, reason } }: { registered: NonNullable<RunDetail['registered']> }) {
   return (
     <Card title="Registry" aside={<a href={link('models', name)}>{name}</a>}>
@@ -36,7 +36,7 @@ function Agreement({ calibration: { cosine, compared, top1 } }: { calibration: N
   )
 }
 
-/** What is known of a run's results besides their numbers: nothing for most runs. */
+/** Facts about a run's results besides their numbers: none for most runs. */
 export function RunOutcome({ run: { registered, stale, calibration } }: { run: RunDetail }) {
   return (
     <>

@@ -15,7 +15,7 @@ function timeStat(run: RunDetail, left: number | undefined) {
   return <Stat label="Took" value={took === undefined ? '–' : duration(took)} />
 }
 
-/** What a run has written so far, by what an image's layers take. */
+/** Bytes that a run has written so far, computed from the bytes that an image's layers take. */
 const written = (run: RunDetail): number => run.counts.done * (run.layers ?? []).reduce((sum, { bytesPerImage }) => sum + bytesPerImage, 0)
 
 function Progress({ run, live }: { run: RunDetail; live: LiveRun }) {

@@ -20,7 +20,7 @@ function Layers({ layers }: { layers: NonNullable<RunDetail['layers']> }) {
   )
 }
 
-/** What was asked for, what decides the numbers, and what is written. */
+/** Plan of a run: its spec, the identity that decides the numbers, and the layers that are written. */
 export function RunPlan({ run }: { run: RunDetail }) {
   const { spec, identity, layers, versions, created, finished, generation, partSize, batchSize } = run
   const facts: (readonly [string, ComponentChildren])[] = [

@@ -25,7 +25,7 @@ function cleared(catalog: Catalog): Record<string, unknown> {
   return Object.fromEntries(Object.entries(properties).flatMap(([name, schema]) => (schema.default === undefined ? [] : [[name, schema.default]])))
 }
 
-/** What is sent: a whole schedule, or every field of a known one but its name. */
+/** Body of the request: a whole schedule, or every field of a known one but its name. */
 function bodyOf(catalog: Catalog, rules: Values, { kind, values }: SpecDraft, known: boolean): Record<string, unknown> {
   const { name, ...fields } = toFields(rules, catalog.schedule.properties)
   const spec = toSpec(kind, values, catalog.specs[kind]?.properties ?? {})

@@ -9,7 +9,7 @@ const fieldOfCode: readonly (readonly [RegExp, string])[] = [
 export interface FormErrors {
   /** By the field's name. */
   readonly fields: Readonly<Record<string, string>>
-  /** What belongs to no field of the form. */
+  /** Messages that belong to no field of the form. */
   readonly rest: readonly string[]
 }
 

@@ -33,7 +33,7 @@ const examples: Readonly<Record<string, string>> = {
   name: 'nightly', cron: '0 3 * * *', tz: 'Europe/Berlin', register: 'pets',
 }
 
-/** What is offered for a field of a spec, where that is known: networks and registered models, the layers of the one that is chosen. */
+/** Values offered for a field of a spec, where they are known: networks and registered models, the layers of the one that is chosen. */
 export function offersOf(name: string, { catalog, models, model }: { catalog: Catalog; models: readonly string[]; model: string }): readonly Offer[] {
   if (name === 'model') return [...models.map(registered => ({ value: `${registered}@latest` })), ...catalog.networks.map(({ id }) => ({ value: id }))]
   if (name === 'register') return models.map(value => ({ value }))

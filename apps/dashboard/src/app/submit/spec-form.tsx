@@ -48,7 +48,7 @@ interface SpecFieldsProps {
   readonly errors: FormErrors
   /** Before the fields' names in the server's errors. */
   readonly prefix?: string
-  /** What fields mean in this form besides what they mean in all. */
+  /** Meanings that fields have in this form, besides those that they have in all. */
   readonly more?: Readonly<Record<string, string>>
   readonly onChange: (draft: SpecDraft) => void
 }

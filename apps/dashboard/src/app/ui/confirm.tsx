@@ -4,7 +4,7 @@ import { ProblemNote } from './parts.js'
 
 interface ConfirmProps {
   readonly title: string
-  /** What happens then. */
+  /** Consequences of the action. */
   readonly children: ComponentChildren
   /** The word on the button. */
   readonly action: string

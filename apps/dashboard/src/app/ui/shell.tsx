@@ -45,7 +45,7 @@ function Account() {
   )
 }
 
-/** What is around every page. */
+/** Frame around every page. */
 export function Shell({ children }: { children: ComponentChildren }) {
   return (
     <div class="shell">

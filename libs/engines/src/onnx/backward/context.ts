@@ -4,7 +4,7 @@ import { ints, type OnnxAttribute, type OnnxNode, type OwnDomain } from '../grap
 import { LoweringContext } from '../lower/context.js'
 import { Layouts } from './layouts.js'
 
-/** What is known before the graph is made. */
+/** Facts that are known before the graph is made. */
 export interface TrainingFacts {
   /** The weights by name; throws for one that is not there. */
   readonly parameter: (name: string) => Tensor
@@ -38,7 +38,7 @@ export interface StatisticsOutput {
   readonly elementsPerImage: number
 }
 
-/** What the rules of training write into: the forward pass, then gradients from the last node to the first. */
+/** Context that the rules of training write into: the forward pass, then gradients from the last node to the first. */
 export class TrainingContext extends LoweringContext {
   readonly masks = new Map<string, readonly number[]>()
   readonly statistics = new Map<string, StatisticsOutput>()
@@ -105,7 +105,7 @@ export class TrainingContext extends LoweringContext {
     return this.facts.readers.get(node) === 1
   }
 
-  /** Where the operator that makes a value is among the nodes; -1 for an input. */
+  /** Index among the nodes of the operator that makes a value. It is -1 for an input. */
   position(value: string): number {
     return this.nodes.findLastIndex(({ outputs }) => outputs.includes(value))
   }

@@ -125,7 +125,7 @@ function windowCells({ kernel }: OpAttributes['conv']): (readonly [number, numbe
   return Array.from({ length: kernel[0] * kernel[1] }, (_, i) => [Math.floor(i / kernel[1]), i % kernel[1]])
 }
 
-/** What the cells of the windows see, for all windows: of a kernel of one cell without padding and steps all of what is read. */
+/** Values that the cells of the windows see, for all windows. A kernel of one cell without padding and steps sees the whole input. */
 function seenByCells(context: TrainingContext, { input, attributes }: ConvValues, { input: size, output }: Geometry, layout: Layout): string[] {
   const { kernel, stride, pad } = attributes
   const arranged = (seen: string): string => (layout === 'channelsFirst' ? context.layouts.plain(seen) : context.layouts.channelsLast(seen))

@@ -52,7 +52,7 @@ const normalisation = (name: string, from: string): GraphNode => ({
 })
 
 interface Case {
-  /** What is between the first convolution (which makes the gradient go on to the very start) and the scores. */
+  /** Nodes between the first convolution (which makes the gradient go on to the very start) and the scores. */
   middle: (from: string) => GraphNode[]
   size?: Size2
   channels?: number

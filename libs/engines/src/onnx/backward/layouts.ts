@@ -132,7 +132,7 @@ export class Layouts {
     if (cells === 1) return context.reshape(this.rowsToBlocks(context.reshape(weight, 1, outChannels, 1, inChannels)), inChannels, outChannels, 1, 1)
     const squares = context.reshape(this.weightForward(weight, shape), -1, block, block, 1)
     const [outBlocks, inBlocks] = [outChannels / block, inChannels / block]
-    // Where each square of a block by a block comes from: channels swapped, the last cell first.
+    // Source of each square of a block by a block: channels swapped, the last cell first.
     const order = Array.from({ length: inBlocks * outBlocks * cells }, (_, i) => {
       const [cell, out, into] = [i % cells, Math.floor(i / cells) % outBlocks, Math.floor(i / (cells * outBlocks))]
       return (out * inBlocks + into) * cells + cells - 1 - cell
@@ -170,7 +170,7 @@ export class Layouts {
     const pads = context.ints(0, 0, 0, 0, 0, 0, 0, down - 1, 0, (across - 1) * block)
     const padded = context.op('Pad', [context.reshape(value, -1, height, 1, width, block), pads])
     const spread = context.reshape(padded, -1, height * down, width * across, block)
-    // What is too long is cut off, what is too short filled up.
+    // Cells beyond `to` are cut off, missing ones are filled up.
     const rest = [to[0] - height * down, to[1] - width * across] as const
     const exact = rest.every(cells => cells === 0) ? spread : context.op('Pad', [spread, context.ints(0, 0, 0, 0, 0, ...rest, 0)])
     return this.mark(context.reshape(exact, -1, channels, ...to), channels)

@@ -29,7 +29,7 @@ export interface TrainingRequest {
   /** Names of batch norms that use stored statistics although `batchStatistics` is true. Default: none. */
   readonly storedNorms?: readonly string[]
   readonly dropout: boolean
-  /** What `blockSize` found; left out, values are not blocked. */
+  /** Block size that `blockSize` found. Left out, values are not blocked. */
   readonly block?: number
 }
 

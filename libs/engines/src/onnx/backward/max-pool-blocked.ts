@@ -77,7 +77,7 @@ function cellsFrom(context: TrainingContext, stage: Stage, parts: readonly strin
   const [stride, pad] = [attributes.stride[axis], attributes.pad[axis]]
   const cells = Math.ceil(lengthOf(stage) / stride)
   const moved = parts.map((part, position) => ({ part, shift: (position - pad - first) / stride })).filter(({ shift }) => Number.isInteger(shift))
-  // What need not move comes first: the others are added to it on their way.
+  // The part that need not move comes first: the others are added to it on their way.
   const inOrder = moved.toSorted((a, b) => Math.abs(a.shift) - Math.abs(b.shift))
   const sum = inOrder.reduce<string | undefined>((added, { part, shift }) => {
     if (added === undefined && shift === 0 && windows === cells) return part

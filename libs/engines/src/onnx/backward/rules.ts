@@ -13,7 +13,7 @@ import { isPositive } from './selection.js'
 export interface TrainingRule<Op extends TrainingOp> {
   /** Whether its values and gradients may come blocked (see `Layouts`). */
   readonly anyLayout?: true
-  /** Where training computes a node in another way than inference does. */
+  /** Forward pass of a node, where training computes it in another way than inference does. */
   forward?(node: TrainingNodeOf<Op>, inputs: readonly string[], context: TrainingContext): string
   /** From the gradient of the node's value: sets its parameters' gradients, adds to those of the values it reads. */
   backward(node: TrainingNodeOf<Op>, gradient: string, context: TrainingContext): void

@@ -11,7 +11,7 @@ export interface AveragingInput {
   readonly parts: number
 }
 
-/** What rules write into while a network is lowered. */
+/** Context that rules write into while a network is lowered. */
 export class LoweringContext {
   readonly nodes: OnnxNode[] = []
   readonly initializers = new Map<string, OnnxInitializer>()

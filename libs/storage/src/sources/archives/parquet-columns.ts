@@ -109,7 +109,7 @@ interface Feature {
   readonly names?: readonly string[]
 }
 
-/** What the `datasets` library notes of columns; empty where it is not there or not as expected. */
+/** Features of columns that the `datasets` library notes. Empty where the note is not there or not as expected. */
 function huggingFaceFeatures(metadata: FileMetaData): Map<string, Feature> {
   const features = new Map<string, Feature>()
   try {

@@ -20,7 +20,7 @@ export interface RowGroup extends Rows {
   readonly imageBytes: number
 }
 
-/** What a row says of its image. */
+/** Name, label and split that a row gives of its image. */
 export interface RowName {
   readonly name: string
   readonly label?: string | undefined
@@ -136,7 +136,7 @@ const invalid = (where: string, message: string): LayermillError =>
 
 const unreadable = (where: string, message: string): LayermillError => new LayermillError('IMAGE_UNREADABLE', `${where}: ${message}`)
 
-/** What a decoder throws at damaged bytes may be anything. */
+/** Turns errors of a decoder into a LayermillError: at damaged bytes it may throw anything. */
 async function guarded<T>(run: () => Promise<T>, failure: (message: string) => LayermillError): Promise<T> {
   try {
     return await run()

@@ -44,7 +44,7 @@ export class PageGuard {
         if (!(levels >= 0 && levels <= size && v2.repetition_levels_byte_length === 0)) throw new Error(`a page with ${levels} bytes of levels`)
         checkRuns(body.subarray(0, levels), this.levelBits, values)
       }
-      // What is not compressed goes through no decompressor.
+      // Pages that are not compressed go through no decompressor.
       if (v2?.is_compressed === false || (this.isStored && size === header.uncompressed_page_size)) this.checkValues(header, body.subarray(levels))
       else pages.set(reader.offset + levels, header)
       reader.offset += size

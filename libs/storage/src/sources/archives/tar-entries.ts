@@ -94,7 +94,7 @@ export class TarReader {
   }
 }
 
-/** What headers before a member's own say of it. */
+/** Facts of a member from the headers before its own. */
 interface Extension {
   readonly name?: string | undefined
   readonly size?: number | undefined

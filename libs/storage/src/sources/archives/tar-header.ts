@@ -3,7 +3,7 @@ import { keyOfBytes } from '../../raw-names.js'
 /** Bytes of a block: headers are one, bodies are padded to whole ones. */
 export const BLOCK = 512
 
-/** What a header block says. Names are as written: neither joined with what extends them nor made safe. */
+/** Content of a header block. Names are as written: neither joined with what extends them nor made safe. */
 export interface TarHeader {
   /** Of the entry's body. */
   readonly size: number

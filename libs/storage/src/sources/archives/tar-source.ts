@@ -35,7 +35,7 @@ export class TarSource implements ImageSource {
     await this.place.close()
   }
 
-  /** Where only a key is known, its archive is looked through. */
+  /** Finds an image by its key alone: looks through the key's archive. */
   private async find(key: string): Promise<SourceItem> {
     for await (const item of this.images(await shardOfKey(this.place, key), new LeftOut())) if (item.key === key) return item
     throw new LayermillError('IMAGE_MISSING', `${key} is not in ${this.url}`)
