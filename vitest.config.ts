@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config'
 
 const exclude = ['**/node_modules/**', '**/dist/**']
 
-/** What needs a process of its own for each file: servers, processes and threads; a module of Node.js that is replaced. */
-const alone = ['test/**/*.test.ts', 'libs/engines/**/*.test.ts', 'libs/storage/src/files/full-disk.test.ts']
+/** What needs a process of its own for each file: servers, processes and threads; a module that is replaced. */
+const alone = ['test/**/*.test.ts', 'libs/engines/**/*.test.ts', 'libs/storage/src/files/full-disk.test.ts', 'apps/cli/src/commands/ended-run.test.ts']
 
 export default defineConfig({
   test: {

@@ -155,12 +155,20 @@ function createProgram(output: Output, result: Result): Command {
   return program
 }
 
-/** Several files where one source is expected: the shell has put the files of a pattern in its place. */
+const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1)
+const extensionOf = (path: string): string => /\.\w+$/.exec(path)?.[0] ?? ''
+
+/** Says it where several files stand in the place of one source, beside each other: the shell has put them in a pattern's place. */
 function sayExcess(args: readonly string[], output: Output): void {
-  const [first = '', second = ''] = args.slice(1).filter(arg => !arg.startsWith('-'))
-  const folder = first.slice(0, first.lastIndexOf('/') + 1)
-  if (!second.startsWith(folder) || !/\.\w+$/.test(first)) return
-  output.note(`a source is one text: put a pattern in quotes, as in layermill ${args[0]} "${folder}*${first.slice(first.lastIndexOf('.'))}", so that the shell does not put the files in its place`)
+  const [command = '', ...rest] = args
+  const pairs = rest.slice(1).map((second, i) => [rest[i] ?? '', second] as const)
+    .filter(([a, b]) => !a.startsWith('-') && folderOf(a) === folderOf(b) && extensionOf(a) !== '' && extensionOf(b) !== '')
+  // The value of a flag may stand before the files: those of one kind are surely of the pattern.
+  const alike = pairs.find(([a, b]) => extensionOf(a) === extensionOf(b))
+  const [first] = alike ?? pairs[0] ?? []
+  if (first === undefined) return
+  const pattern = `${folderOf(first)}*${alike === undefined ? '' : extensionOf(first)}`
+  output.note(`a source is one text: put a pattern in quotes, as in layermill ${command} "${pattern}", so that the shell does not put the files in its place`)
 }
 
 /**

@@ -12,7 +12,7 @@ import type { Output } from '../output/output.js'
 import { readPredictions, writePredictions } from '@layermill/orchestrator/results'
 import { absolutePlaces } from '../places.js'
 import { resolveRegistered } from '../registry/registry.js'
-import { sayLeftOut } from './run-lines.js'
+import { sayComputers, sayLeftOut } from './run-lines.js'
 import type { RunOptions } from './run.js'
 import { isRemote, submitAndFollow } from './submit.js'
 
@@ -43,6 +43,7 @@ export async function predictCommand(output: Output, source: string | undefined,
     sayFailures(output, { failed: run.counts.failed, rows: run.failures ?? [], where: placeOf(spec, runStoreUrl(spec)) }, options.json)
     if (!options.json) output.line(summary(run.counts, spec, runStoreUrl(spec)))
     sayLeftOut(output, run.leftOut)
+    sayComputers(output, run.computedBy)
     return exitCodeOf(run)
   }
   const folder = spec.out === undefined ? await mkdtemp(join(tmpdir(), 'layermill-predict-')) : runStoreUrl(spec)
@@ -58,6 +59,7 @@ export async function predictCommand(output: Output, source: string | undefined,
       output.line(summary(record.counts, spec, folder))
     }
     sayLeftOut(output, record.leftOut)
+    sayComputers(output, record.computedBy)
     return exitCodeOf(record)
   } finally {
     if (spec.out === undefined) await rm(folder, { recursive: true, force: true })

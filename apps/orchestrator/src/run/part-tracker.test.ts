@@ -94,6 +94,18 @@ describe('PartTracker', () => {
     expect(tracker.current.done).toBe(450)
   })
 
+  it('knows of every kind of computer how many parts are its own, those of earlier sittings with them', async () => {
+    const { queue, tracker } = setUp()
+    const here = { engine: 'onnx', version: '1.23', device: 'cpu', cpu: 'x64-fma.1' }
+    const other = { ...here, cpu: 'x64-avx512.2' }
+    tracker.addFinished({ part: 9, images: 10 }, { images: 10, failed: 0, computedBy: other })
+    tracker.addFinished({ part: 8, images: 10 }, { images: 10, failed: 0 })
+    expect(tracker.computedBy).toEqual([{ ...other, parts: 1 }])
+    queue.onAdd = parts => setImmediate(() => parts.forEach(part => queue.send({ kind: 'completed', part, result: { images: 10, failed: 0, computedBy: part === 2 ? other : here } })))
+    await tracker.follow(plan(4))
+    expect(tracker.computedBy).toEqual([{ ...other, parts: 2 }, { ...here, parts: 3 }])
+  })
+
   it('shows parts under way and counts a part only once', async () => {
     const { queue, tracker, seen } = setUp()
     queue.onAdd = () =>

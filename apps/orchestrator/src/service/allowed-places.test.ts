@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { parseSpec, specFields } from '@layermill/contracts'
+import { type FinetuneSpec, parseSpec, type RunSpec, specFields } from '@layermill/contracts'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { AllowedPlaces } from './allowed-places.js'
 
@@ -55,11 +55,25 @@ it('allows no folder where none is listed, and listed buckets only where some ar
   for (const source of ['s3://bucket/teammates/', 's3://bucket/', 's3://other/team/']) await expect(buckets(source)).rejects.toThrow(refused)
 })
 
+it.each(['source', 'out', 'cache', 'model', 'weights', 'validation', 'root', 'heldOut'])('refuses a bucket\'s place that goes up and out: %s', async field => {
+  const here = { kind: 'finetune', source: 's3://bucket/team/a/', model: 'resnet50', out: 's3://bucket/team/out', register: { name: 'pets' } }
+  // Specs refuse it themselves; what reaches this check in another way is refused too.
+  const named = (place: string): RunSpec => {
+    const spec = parseSpec(here) as FinetuneSpec
+    return field === 'root' || field === 'heldOut' ? { ...spec, register: { ...spec.register!, [field]: place } } : { ...spec, [field]: place }
+  }
+  for (const allowed of [['s3://bucket/team'], [root]]) {
+    const places = new AllowedPlaces({ allowed, registry: 's3://bucket/team/models', otherwise: 'no-folder' })
+    await places.checkSpec(named('s3://bucket/team/x'))
+    for (const place of ['s3://bucket/team/../others/x', 'S3://bucket/team/..']) await expect(places.checkSpec(named(place))).rejects.toThrow(refused)
+  }
+})
+
 it('says what lists below an allowed place may name elsewhere', async () => {
   const places = new AllowedPlaces({ allowed: [join(root, 'data'), 's3://bucket/team'], otherwise: 'no-folder' })
   const allows = await places.entriesOf(join(root, 'data/in/list.csv'))
-  const named = [join(root, 'data/other/a.jpg'), 's3://bucket/team/a.jpg', join(root, 'secret/a.jpg'), join(root, 'data/../secret/a.jpg'), 's3://other/a.jpg', '/etc/a.jpg']
-  expect(named.map(place => allows?.(place))).toEqual([true, true, false, false, false, false])
+  const named = [join(root, 'data/other/a.jpg'), 's3://bucket/team/a.jpg', join(root, 'secret/a.jpg'), join(root, 'data/../secret/a.jpg'), 's3://other/a.jpg', '/etc/a.jpg', 's3://bucket/team/../a.jpg', 's3://bucket/team/a/../b.jpg']
+  expect(named.map(place => allows?.(place))).toEqual([true, true, false, false, false, false, false, false])
   expect((await places.entriesOf('s3://bucket/team/list.txt'))?.('s3://bucket/others/a.jpg')).toBe(false)
   expect(await places.entriesOf(join(root, 'secret/list.csv'))).toBeUndefined()
   expect(await new AllowedPlaces({ allowed: [], otherwise: 'any-folder' }).entriesOf('/etc/list.csv')).toBeUndefined()

@@ -77,9 +77,14 @@ const splitNames = new Set(['train', 'training', 'trn', 'val', 'valid', 'validat
 /** A sentence where all classes of a folder or bucket look like the splits of a dataset; undefined where they do not. */
 export function splitsAsClasses(source: string, classes: readonly string[]): string | undefined {
   if (!classes.every(name => splitNames.has(name.toLowerCase()))) return undefined
-  const [training = '', held = ''] = [classes.find(name => /^tr/i.test(name)) ?? classes[0], classes.find(name => !/^tr/i.test(name)) ?? classes[1]]
+  const training = classes.find(name => /^tr/i.test(name)) ?? classes[0] ?? ''
+  const others = classes.filter(name => name !== training)
+  // A test set stays unseen where there is another one to validate on.
+  const held = others.find(name => /^(val|dev)/i.test(name)) ?? others[0]
   const place = source.replace(/\/+$/, '')
-  return `the classes are ${classes.join(', ')}, which look like the parts of a dataset: to train on one and hold another out, finetune ${place}/${training} --validation ${place}/${held}`
+  const looks = classes.length === 1 ? 'which looks like a part' : 'which look like the parts'
+  const meant = held === undefined ? `finetune ${place}/${training}` : `to train on one and hold another out, finetune ${place}/${training} --validation ${place}/${held}`
+  return `the class${classes.length === 1 ? ' is' : 'es are'} ${classes.join(', ')}, ${looks} of a dataset: ${meant}`
 }
 
 /**

@@ -154,6 +154,25 @@ describe('refusals', () => {
     expect(refusal(input)).toMatch(new RegExp(`^${field}: got .+, expected .+`))
   })
 
+  it.each([
+    [extract, 'source'], [extract, 'out'], [extract, 'cache'], [extract, 'model'], [extract, 'weights'], [predict, 'source'], [predict, 'cache'], [predict, 'model'], [predict, 'weights'],
+    [finetune, 'source'], [finetune, 'out'], [finetune, 'cache'], [finetune, 'model'], [finetune, 'weights'], [finetune, 'validation'], [finetune, 'register.root'], [finetune, 'register.heldOut'],
+  ])('are for .. in a place of a bucket: %j, %s', (spec, field) => {
+    const given = (place: string): string => {
+      const [group, name] = field.split('.')
+      return refusal({ ...spec, ...(name === undefined ? { [field]: place } : { [group!]: { name: 'pets', [name]: place } }) })
+    }
+    for (const place of ['s3://bucket/team/../others/x', 'S3://bucket/..', 's3://../bucket/x', 's3://bucket/{a,b}/../c/*.jpg']) {
+      expect(given(place)).toBe(`${field}: got ${JSON.stringify(place)}, expected a place of a bucket without .. in it`)
+    }
+    for (const place of ['s3://bucket/a..b/x', 's3://bucket/team/...', '../here']) expect(given(place)).toBe('accepted')
+  })
+
+  it('are for .. in a bucket of predictions and of lists', () => {
+    expect(refusal({ ...predict, out: 's3://bucket/a/../classes.csv' })).toMatch(/^out: got .+, expected a place of a bucket without \.\. in it/)
+    for (const list of ['list.csv', 'list.jsonl', 'list.txt']) expect(refusal({ ...extract, source: `s3://bucket/a/../${list}` })).toMatch(/^source: got .+ without \.\. in it/)
+  })
+
   it('keep credentials out of specs and of messages', () => {
     for (const url of ['https://me:hunter2@host/x', 's3://AKIA:hunter2@bucket/x', 'https://host/x?X-Amz-Signature=hunter2', 'redis://:hun/ter2@host']) {
       for (const field of ['source', 'weights', 'out', 'model', 'cache']) {

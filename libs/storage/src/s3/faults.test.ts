@@ -154,7 +154,7 @@ describe('writing to a server that fails', () => {
 })
 
 describe('S3 URLs', () => {
-  it.each(['s3://', 's3://a', 's3://key:secret@bucket/x', 's3://bucket name/x', 's3://bucket/a//b', 's3://bucket/../x'])('refuses %s', (url) => {
+  it.each(['s3://', 's3://a', 's3://key:secret@bucket/x', 's3://bucket name/x', 's3://bucket/a//b', 's3://bucket/../x', 's3://bucket/a/..', 'S3://bucket/a/../b/'])('refuses %s', (url) => {
     expect(() => new S3Store(url, {})).toThrow(expect.objectContaining({ message: expect.not.stringContaining('secret') as string }) as Error)
   })
 })

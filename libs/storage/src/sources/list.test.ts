@@ -148,7 +148,10 @@ describe('keys of list entries', () => {
     expect(placeOfKey(key, base)).toEqual(place)
   })
 
-  it.each([['../x.jpg', remote], ['/x.jpg', remote], ['.', local], ['s3://b/a//x.jpg', local]] as const)('refuses %s in %o', (entry, base) => {
+  it.each([
+    ['../x.jpg', remote], ['/x.jpg', remote], ['.', local], ['s3://b/a//x.jpg', local],
+    ['s3://b/../x.jpg', local], ['S3://b/a/../x.jpg', remote], ['s3://b/..', remote], ['a/../x.jpg', remote], ['a\\..\\x.jpg', remote],
+  ] as const)('refuses %s in %o', (entry, base) => {
     expect(() => keyOfEntry(entry, base)).toThrow(/./)
   })
 })

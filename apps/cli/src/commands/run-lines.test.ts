@@ -1,0 +1,33 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { leftOutLine, sayComputers } from './run-lines.js'
+
+const here = { engine: 'onnx', version: 'onnxruntime 1.23', device: 'cpu', cpu: 'x64-avx512.994d2455' }
+const fma = { ...here, cpu: 'x64-fma.0a1b2c3d' }
+const warning = 'warning: the parts are not of one kind of machine, so their last bits differ: onnxruntime 1.23 on cpu x64-avx512.994d2455 (3 parts); onnxruntime 1.23 on cpu x64-fma.0a1b2c3d (1 part); --require-cpu same lets one kind only compute'
+
+let notes: string[] = []
+const output = { line: () => undefined, json: () => undefined, note: (text: string) => void notes.push(text) }
+beforeEach(() => {
+  notes = []
+})
+
+describe('parts that were computed by several kinds of machine', () => {
+  it.each([[[], []], [[{ ...here, parts: 4 }], []], [[{ ...here, parts: 3 }, { ...fma, parts: 1 }], [warning]]])('%j', (computedBy, expected) => {
+    sayComputers(output, computedBy)
+    expect(notes).toEqual(expected)
+  })
+
+  it('say nothing where a run is older than their record', () => {
+    sayComputers(output)
+    expect(notes).toEqual([])
+  })
+})
+
+describe('what a listing left out', () => {
+  it('has unlabelled images that were left out on request, and not a system\'s own files', () => {
+    const unlabelled = { reason: 'without a label', count: 2, examples: ['b.jpg'], expected: true }
+    expect(leftOutLine({ total: 0, reasons: [unlabelled] })).toMatch(/^left out: .*2.*without a label/)
+    expect(leftOutLine({ total: 0, reasons: [{ reason: 'hidden', count: 2, examples: ['.x'], expected: true }] })).toBeUndefined()
+    expect(leftOutLine({ total: 1, reasons: [{ reason: 'broken link', count: 1, examples: ['x.jpg'] }] })).toContain('(--strict makes that an error)')
+  })
+})
