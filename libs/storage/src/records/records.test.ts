@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { committedFile, encodeCommit, parseCommit } from './commit.js'
+import { committedFile, countsOf, encodeCommit, parseCommit } from './commit.js'
 import { encodeIndex, type IndexRow, parseIndex } from './index-rows.js'
 import { encodeErrors, encodeManifest, parseErrors, parseManifest } from './rows.js'
 
@@ -44,6 +44,16 @@ describe('commit records', () => {
     expect(parsed.files.map((file) => file.path)).toEqual(['features/fc7/part-00001.npy', 'index/part-00001.parquet'])
     expect(parsed.files[0]?.sha256).toBe('ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb')
     expect(parseCommit(Buffer.from(text), 'c')).toEqual(parsed)
+  })
+
+  it('say what kind of machine computed them; older ones do not', () => {
+    const computedBy = { cpu: 'x64-fma.0a1b2c3d', device: 'cpu', version: 'onnxruntime 1.23', engine: 'onnx' }
+    const text = encodeCommit({ part: 1, images: 2, failed: 0, files, computedBy })
+    expect(text).toMatch(/"engine".*"version".*"device".*"cpu"/s)
+    expect(parseCommit(text, 'c').computedBy).toEqual(computedBy)
+    expect(countsOf(parseCommit(text, 'c'))).toEqual({ images: 2, failed: 0, computedBy })
+    expect(parseCommit(encodeCommit({ part: 1, images: 2, failed: 0, files }), 'c')).not.toHaveProperty('computedBy')
+    expect(() => parseCommit(text.replace('"x64-fma.0a1b2c3d"', '7'), 'c')).toThrow(/expected cpu/)
   })
 
   it('are refused with what is wrong', () => {

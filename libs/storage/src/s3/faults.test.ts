@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Answer, fail, ok, ScriptedServer } from '../testing/scripted-server.js'
+import { openSource } from '../sources/open-source.js'
 import { requireExactSwaps } from '../change-object.js'
 import { S3Store } from './s3-store.js'
 
@@ -156,5 +157,11 @@ describe('writing to a server that fails', () => {
 describe('S3 URLs', () => {
   it.each(['s3://', 's3://a', 's3://key:secret@bucket/x', 's3://bucket name/x', 's3://bucket/a//b', 's3://bucket/../x', 's3://bucket/a/..', 'S3://bucket/a/../b/'])('refuses %s', (url) => {
     expect(() => new S3Store(url, {})).toThrow(expect.objectContaining({ message: expect.not.stringContaining('secret') as string }) as Error)
+  })
+
+  it.each(['s3://bucket/a/../b/', 's3://bucket/..', 'S3://bucket/a/../list.csv', 's3://bucket/a/../x-{00..03}.tar', 's3://bucket/*/../x.jpg'])('refuses to go up, as a source and as a store: %s', async (url) => {
+    const refusal = expect.objectContaining({ code: 'STORE_URL', message: expect.stringContaining("'..' in a place of a bucket") as string }) as Error
+    await expect(openSource(url)).rejects.toThrow(refusal)
+    expect(() => new S3Store(url, {})).toThrow(refusal)
   })
 })
