@@ -91,6 +91,12 @@ describe('parquet files of images', () => {
     await expect(itemsOf(await openSource(path, { split: 'train' }))).rejects.toMatchObject({ code: 'SOURCE_KIND', message: expect.stringContaining('no column named split') as string })
   })
 
+  it('gives no label where a column of floats says that there is none', async () => {
+    const path = join(root, 'unlabelled.parquet')
+    await writeFile(path, parquetOf([{ name: 'image', data: rowsOf(4).map(({ bytes }) => bytes), type: 'BYTE_ARRAY' }, { name: 'label', data: [0, NaN, undefined, 10], type: 'DOUBLE' }]))
+    expect((await itemsOf(await openSource(path))).map(({ label }) => label)).toEqual(['0', undefined, undefined, '10'])
+  })
+
   it('takes the column by its name, or the only binary one, and names the columns where it cannot tell', async () => {
     const bytes = [Buffer.from('one'), Buffer.from('two')]
     const column = (name: string): Parameters<typeof parquetOf>[0][number] => ({ name, data: bytes, type: 'BYTE_ARRAY' })

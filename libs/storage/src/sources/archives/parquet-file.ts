@@ -229,6 +229,8 @@ const text = (value: unknown): string | undefined =>
   value instanceof Uint8Array ? new TextDecoder().decode(value) : typeof value === 'string' ? value : undefined
 
 function labelOf(value: unknown, classes: readonly string[] | undefined): string | undefined {
+  // NaN is how columns of floats mark what has no label.
+  if (Number.isNaN(value)) return undefined
   if (typeof value === 'bigint' || typeof value === 'number') {
     if (classes === undefined) return String(value)
     // -1 is how the datasets library marks what has no label.
