@@ -93,7 +93,7 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     const deletedKeys = Array.from({ length: deleted }, (_, i) => key(truncated + 7 + i * 41))
     for (const [i, name] of changedKeys.entries()) await store.put(name, await imageBytes(10_000 + i))
     for (const name of deletedKeys) await store.delete(name)
-    const deniedKeys = Array.from({ length: denied }, (_, i) => key(truncated + 13 + i * 37))
+    const deniedKeys = Array.from({ length: denied }, (_, i) => key(truncated + 13 + i * 43))
     deniedPaths = new Set(deniedKeys.map(name => `/${bucket}/photos/${name}`))
     await chaos.startWorkers()
     let revoked = 0

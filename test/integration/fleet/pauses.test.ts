@@ -117,11 +117,14 @@ it('a run lost with the data of the queue goes on by itself', async () => {
   const { id } = await post<Run>(`${url}/v1/runs`, spec(out))
   await expect.poll(() => waiting(url), { timeout: 60_000 }).toBe(images / 2)
   const following = start('runs', 'watch', id, '--server', url)
+  // It watches before the queue is lost.
+  await expect.poll(async () => (await fetch(`${url}/metrics`)).text(), { timeout: 60_000 }).toMatch(/^layermill_http_event_streams 1$/m)
   await redis.command('flushall')
   const worker = start('worker', '--queue', redis.url, '--device', 'cpu')
   await untilSaid(worker, /worker \S+: onnx on cpu/)
   await expect.poll(() => namesIn(out), { timeout: 120_000 }).toContain('_SUCCESS')
   expect(await fileHashes(out)).toEqual(await fileHashes(undisturbed))
-  expect((await following.ended).code).toBe(0)
+  const watched = await following.ended
+  expect(watched.code, watched.stderr).toBe(0)
   await expect.poll(() => json<Run>(`${url}/v1/runs/${id}`), { timeout: 60_000 }).toMatchObject({ state: 'done' })
 }, 240_000)

@@ -105,8 +105,8 @@ describe('a YAML spec', () => {
     const changed = (name: string): boolean => tensors.get(name)!.data.some((value, i) => value !== base.get(name)!.data[i])
     for (const name of base.keys()) {
       if (!tensors.has(name)) continue
-      if (/avg_(mean|var)$/.test(name)) expect(changed(name), `${name} moves`).toBe(true)
-      else expect(changed(name), name).toBe(/^res[45]\//.test(name))
+      // Running statistics move with the layers that learn, and with no others.
+      expect(changed(name), name).toBe(/^res[45]\//.test(name))
     }
     // After one update from the same values what changed is in the ratio of the scales.
     const [tenth, half] = [await tensorsOf(await finetune('tenth', 0.1, 1, '--batch-size', '64')), await tensorsOf(await finetune('half', 0.5, 1, '--batch-size', '64'))]
