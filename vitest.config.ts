@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config'
 
 const exclude = ['**/node_modules/**', '**/dist/**']
 
-/** What needs a process of its own for each file: servers, processes and threads; a module that is replaced. */
+/** Tests that need a process of their own for each file: they start servers, processes and threads, or replace a module. */
 const alone = ['test/**/*.test.ts', 'libs/engines/**/*.test.ts', 'libs/storage/src/files/full-disk.test.ts', 'apps/cli/src/commands/ended-run.test.ts']
 
 export default defineConfig({
@@ -12,7 +12,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Two cores and native thread pools: more processes at once would only fight for them.
     maxWorkers: 2,
-    // What is waited for comes; on a busy machine it comes later than in the second that is the default.
+    // Conditions that are polled come true; on a busy machine later than in the second that is the default.
     expect: { poll: { timeout: 15_000 } },
     projects: [
       { extends: true, test: { name: 'alone', include: alone, exclude } },

@@ -10,7 +10,7 @@ import { pictures, writePictures } from '../../helpers/parquet.js'
 
 const folder = testFolder('class-order')
 
-/** What a run would do with a source; nothing of it reads weights or computes. */
+/** Description of what a run would do with a source; nothing of it reads weights or computes. */
 function described(source: string, fields: Record<string, unknown> = {}): Promise<TrainingDescription> {
   const environment = { openLabelled: (place: string) => openSource(place, { labels: 'folder' }), base: async () => ({ network: getNetwork('resnet50') }) } as unknown as TrainingEnvironment
   return describeTraining(FinetuneSpec.parse({ kind: 'finetune', source, model: 'resnet50', out: '/nowhere/model', ...fields }), environment)
