@@ -34,7 +34,7 @@ afterAll(async () => {
 })
 
 const SCRIPT = `
-const { fetchWeights } = await import('@layermill/models')
+const { fetchWeights } = await import('@layermill/weights')
 const [home, registry, killAt] = JSON.parse(process.argv[1])
 const onProgress = ({ kind, received }) => { if (killAt !== null && kind === 'download' && received > killAt) process.kill(process.pid, 'SIGKILL') }
 const { sha256 } = await fetchWeights('googlenet.tv', { home, registry, onProgress })
