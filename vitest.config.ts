@@ -3,7 +3,12 @@ import { defineConfig } from 'vitest/config'
 const exclude = ['**/node_modules/**', '**/dist/**']
 
 /** Tests that need a process of their own for each file: they start servers, processes and threads, or replace a module. */
-const alone = ['test/**/*.test.ts', 'libs/engines/**/*.test.ts', 'libs/storage/src/files/full-disk.test.ts', 'apps/cli/src/commands/ended-run.test.ts']
+const alone = [
+  'test/**/*.test.ts',
+  'libs/engines/**/*.test.ts',
+  'libs/storage/src/files/full-disk.test.ts',
+  'apps/cli/src/commands/ended-run.test.ts',
+]
 
 export default defineConfig({
   test: {

@@ -28,6 +28,9 @@ async function checkTypesAndLint() {
   count('type check', ready && (await run(nx, ['run-many', '-t', 'build', '--output-style=static'], { show: true })).code === 0)
   heading('Lint')
   count('lint', ready && (await bootstrap('lint')) === 0)
+  heading('Format')
+  const oxfmt = path.join(root, 'node_modules/.bin/oxfmt')
+  count('format', ready && (await run(oxfmt, ['--check'], { show: true })).code === 0)
 }
 
 async function test() {
@@ -61,7 +64,10 @@ async function audit() {
     console.log(`audit: left out, the registry does not answer it (${reason})`)
     return
   }
-  count(`audit (${found.critical} critical, ${found.high} high, ${found.moderate} moderate, ${found.low} low)`, found.critical + found.high === 0)
+  count(
+    `audit (${found.critical} critical, ${found.high} high, ${found.moderate} moderate, ${found.low} low)`,
+    found.critical + found.high === 0,
+  )
 }
 
 await checkTypesAndLint()

@@ -5,15 +5,39 @@ import { fileURLToPath } from 'node:url'
 
 /** Parts of the project that a decision may belong to. */
 const areas = [
-  'workspace', 'tests', 'command line', 'weights', 'preparation', 'storage', 'sources', 'results', 'cache', 'queue', 'specs', 'engines',
-  'inference', 'training', 'training speed', 'runs', 'fleet', 'schedules', 'notifications', 'registry', 'http', 'dashboard', 'operations',
+  'workspace',
+  'tests',
+  'command line',
+  'weights',
+  'preparation',
+  'storage',
+  'sources',
+  'results',
+  'cache',
+  'queue',
+  'specs',
+  'engines',
+  'inference',
+  'training',
+  'training speed',
+  'runs',
+  'fleet',
+  'schedules',
+  'notifications',
+  'registry',
+  'http',
+  'dashboard',
+  'operations',
   'safety',
 ]
 const titleForm = '# (?<number>\\d{4}): (?<title>.+)'
-const headerForm = [
-  'Area: (?<area>[a-z ]+)', 'Status: (?<status>in force|superseded by \\d{4})',
-  'Date: (?<date>\\d{4}-\\d{2}-\\d{2})', 'Files: (?<files>`.+`)',
-].join('\\. ') + '\\.'
+const headerForm =
+  [
+    'Area: (?<area>[a-z ]+)',
+    'Status: (?<status>in force|superseded by \\d{4})',
+    'Date: (?<date>\\d{4}-\\d{2}-\\d{2})',
+    'Files: (?<files>`.+`)',
+  ].join('\\. ') + '\\.'
 const form = new RegExp(`^${titleForm}\n\n${headerForm}\n\n`)
 
 /** @param {string} name of the file @param {string} text */
@@ -32,7 +56,9 @@ export function parseDecision(name, text) {
 /** @param {string} root the workspace's root folder */
 export function readDecisions(root) {
   const folder = join(root, 'docs/decisions')
-  return readdirSync(folder).filter(name => name.endsWith('.md') && name !== 'README.md').sort()
+  return readdirSync(folder)
+    .filter(name => name.endsWith('.md') && name !== 'README.md')
+    .sort()
     .map(name => parseDecision(name, readFileSync(join(folder, name), 'utf8')))
 }
 

@@ -4,7 +4,9 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const folder = fileURLToPath(new URL('../findings', import.meta.url))
-const all = readdirSync(folder).filter(name => name.endsWith('.sh')).sort()
+const all = readdirSync(folder)
+  .filter(name => name.endsWith('.sh'))
+  .sort()
 const asked = process.argv.slice(2).map(name => (name.endsWith('.sh') ? name : `${name}.sh`))
 const unknown = asked.filter(name => !all.includes(name))
 if (unknown.length > 0) {

@@ -52,7 +52,11 @@ function isAffected({ name, version }, affected) {
 export function findAffected(packages, advisories) {
   return advisories
     .filter(({ withdrawn }) => withdrawn === undefined)
-    .flatMap(advisory => packages.filter(locked => (advisory.affected ?? []).some(affected => isAffected(locked, affected))).map(locked => ({ advisory, locked })))
+    .flatMap(advisory =>
+      packages
+        .filter(locked => (advisory.affected ?? []).some(affected => isAffected(locked, affected)))
+        .map(locked => ({ advisory, locked })),
+    )
 }
 
 /** @param {string} place of a file or folder @returns {Promise<Advisory[]>} */
@@ -62,7 +66,7 @@ export async function readAdvisories(place) {
     return (await Promise.all(names.map(name => readAdvisories(path.join(place, name))))).flat()
   }
   const value = JSON.parse(await readFile(place, 'utf8'))
-  const list = Array.isArray(value) ? value : value.advisories ?? [value]
+  const list = Array.isArray(value) ? value : (value.advisories ?? [value])
   if (!list.every(item => typeof item?.id === 'string')) throw new Error(`${place}: expected advisories in the OSV format`)
   return list
 }
@@ -74,7 +78,9 @@ async function main(places) {
   const advisories = (await Promise.all(read.map(readAdvisories))).flat()
   const found = findAffected(packages, advisories)
   for (const { advisory, locked } of found) {
-    console.log(`${locked.name}@${locked.version}${locked.development ? ' (development)' : ''}: ${advisory.id} ${(advisory.aliases ?? []).join(' ')} ${advisory.summary ?? ''}`)
+    console.log(
+      `${locked.name}@${locked.version}${locked.development ? ' (development)' : ''}: ${advisory.id} ${(advisory.aliases ?? []).join(' ')} ${advisory.summary ?? ''}`,
+    )
   }
   console.log(`${packages.length} packages, ${advisories.length} advisories, ${found.length} affected`)
   return found.length === 0 ? 0 : 1

@@ -6,7 +6,13 @@ const places = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/goog
 
 async function find() {
   for (const place of places) {
-    if (await access(place, constants.X_OK).then(() => true, () => false)) return place
+    if (
+      await access(place, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return place
   }
   return undefined
 }

@@ -39,7 +39,13 @@ export async function untilListening(port, failed) {
   const deadline = Date.now() + 60_000
   for (;;) {
     const socket = connect(port, '127.0.0.1')
-    const accepted = await Promise.race([once(socket, 'connect').then(() => true, () => false), sleep(1000, false)])
+    const accepted = await Promise.race([
+      once(socket, 'connect').then(
+        () => true,
+        () => false,
+      ),
+      sleep(1000, false),
+    ])
     socket.destroy()
     if (accepted) return
     const reason = failed()
@@ -63,10 +69,14 @@ export async function end(child, signal = 'SIGTERM') {
 export async function asProgram(start) {
   const service = await start()
   console.log(JSON.stringify(service))
-  const stop = () => service.stop().then(() => process.exit(0), (error) => {
-    console.error(error.message)
-    process.exit(1)
-  })
+  const stop = () =>
+    service.stop().then(
+      () => process.exit(0),
+      error => {
+        console.error(error.message)
+        process.exit(1)
+      },
+    )
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
 }

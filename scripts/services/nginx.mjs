@@ -7,7 +7,11 @@ import { end, freePort, install, run, untilListening } from './debian.mjs'
 
 /** The proxy's program; `stop` is there because services have one. */
 export async function findNginx() {
-  const find = () => run('which', ['nginx'], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` } }).then(({ stdout }) => stdout.trim(), () => undefined)
+  const find = () =>
+    run('which', ['nginx'], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` } }).then(
+      ({ stdout }) => stdout.trim(),
+      () => undefined,
+    )
   let path = await find()
   if (path === undefined) {
     await install(['nginx'], 'tests behind a reverse proxy')
@@ -19,9 +23,17 @@ export async function findNginx() {
 
 function configuration(folder, port, locations) {
   return [
-    'daemon off;', 'master_process off;', `pid ${join(folder, 'pid')};`, `error_log ${join(folder, 'error.log')};`, 'events { worker_connections 256; }', 'http {',
-    'access_log off;', ...['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${join(folder, name)};`),
-    `server { listen 127.0.0.1:${port}; ${locations} }`, '}', '',
+    'daemon off;',
+    'master_process off;',
+    `pid ${join(folder, 'pid')};`,
+    `error_log ${join(folder, 'error.log')};`,
+    'events { worker_connections 256; }',
+    'http {',
+    'access_log off;',
+    ...['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `${name}_temp_path ${join(folder, name)};`),
+    `server { listen 127.0.0.1:${port}; ${locations} }`,
+    '}',
+    '',
   ].join('\n')
 }
 
@@ -37,7 +49,10 @@ export async function startNginx(locations, program) {
   await writeFile(file, configuration(folder, port, locations))
   let output = ''
   const child = spawn(path, ['-p', folder, '-c', file], { stdio: ['ignore', 'pipe', 'pipe'] })
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', data => { output = (output + data).slice(-4000) })
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', data => {
+      output = (output + data).slice(-4000)
+    })
   await untilListening(port, () => (child.exitCode === null ? undefined : `nginx ended with ${child.exitCode}: ${output}`))
   return {
     url: `http://127.0.0.1:${port}`,

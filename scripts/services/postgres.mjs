@@ -11,7 +11,7 @@ import { asProgram, asRoot, end, freePort, install, run, untilListening } from '
 /** The newest installed server's programs: /usr/lib/postgresql/NN/bin. */
 function binaries() {
   const root = '/usr/lib/postgresql'
-  const versions = existsSync(root) ? readdirSync(root).filter((name) => existsSync(join(root, name, 'bin', 'initdb'))) : []
+  const versions = existsSync(root) ? readdirSync(root).filter(name => existsSync(join(root, name, 'bin', 'initdb'))) : []
   const newest = versions.toSorted((a, b) => Number(b) - Number(a))[0]
   return newest === undefined ? undefined : join(root, newest, 'bin')
 }
@@ -19,7 +19,7 @@ function binaries() {
 /** Root may not run the server: Debian's package makes the user postgres; where it did not, nobody will do. */
 async function account() {
   if (!asRoot) return {}
-  const id = async (flag) => Number((await run('id', [flag, 'postgres']).catch(() => run('id', [flag, 'nobody']))).stdout)
+  const id = async flag => Number((await run('id', [flag, 'postgres']).catch(() => run('id', [flag, 'nobody']))).stdout)
   return { uid: await id('-u'), gid: await id('-g') }
 }
 
@@ -34,16 +34,22 @@ export async function startPostgres() {
   await chmod(folder, 0o700)
   const environment = { PATH: process.env.PATH, LC_ALL: 'C', HOME: folder }
   const data = join(folder, 'data')
-  await run(join(bin, 'initdb'), ['-D', data, '-U', 'layermill', '--auth=trust', '--encoding=UTF8', '--no-sync'], { ...user, env: environment, cwd: folder })
+  await run(join(bin, 'initdb'), ['-D', data, '-U', 'layermill', '--auth=trust', '--encoding=UTF8', '--no-sync'], {
+    ...user,
+    env: environment,
+    cwd: folder,
+  })
   const port = await freePort()
   const args = ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-k', folder, '-c', 'fsync=off']
   let child
   const start = async () => {
     let output = ''
     child = spawn(join(bin, 'postgres'), args, { ...user, env: environment, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
-    child.stderr.on('data', (text) => { output = (output + text).slice(-4000) })
+    child.stderr.on('data', text => {
+      output = (output + text).slice(-4000)
+    })
     const started = child
-    await untilListening(port, () => started.exitCode === null ? undefined : `postgres ended with ${started.exitCode}: ${output}`)
+    await untilListening(port, () => (started.exitCode === null ? undefined : `postgres ended with ${started.exitCode}: ${output}`))
   }
   await start()
   return {

@@ -29,19 +29,27 @@ async function ensureInstalled() {
     await apt('update')
     await apt('install', '--no-install-recommends', ...PACKAGES)
   } catch (error) {
-    throw new Error(`the S3 tests need ${PACKAGES.join(', ')}, and installing them failed (missing: ${missing.join(', ')}): ${error.message}`)
+    throw new Error(
+      `the S3 tests need ${PACKAGES.join(', ')}, and installing them failed (missing: ${missing.join(', ')}): ${error.message}`,
+    )
   }
 }
 
 /** Ports that are free now, all different. */
 async function freePorts(count) {
-  const servers = await Promise.all(Array.from({ length: count }, () => new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => resolve(server))
-  })))
-  const ports = servers.map((server) => server.address().port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  const servers = await Promise.all(
+    Array.from(
+      { length: count },
+      () =>
+        new Promise((resolve, reject) => {
+          const server = createServer()
+          server.once('error', reject)
+          server.listen(0, '127.0.0.1', () => resolve(server))
+        }),
+    ),
+  )
+  const ports = servers.map(server => server.address().port)
+  await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
   return ports
 }
 
@@ -81,9 +89,12 @@ function configuration(folder, fsid, monitorPort, port) {
 }
 
 async function answers(port) {
-  return new Promise((resolve) => {
+  return new Promise(resolve => {
     const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => { socket.destroy(); resolve(true) })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
     socket.once('error', () => resolve(false))
   })
 }
@@ -92,7 +103,7 @@ async function answers(port) {
 async function until(what, seconds, daemons, check) {
   const deadline = Date.now() + seconds * 1000
   while (!(await check())) {
-    const ended = daemons.find((daemon) => daemon.exitCode !== null || daemon.signalCode !== null)
+    const ended = daemons.find(daemon => daemon.exitCode !== null || daemon.signalCode !== null)
     if (ended !== undefined) throw new Error(`${ended.spawnfile} ended before ${what}`)
     if (Date.now() > deadline) throw new Error(`${what} took over ${seconds} s`)
     await sleep(100)
@@ -101,7 +112,7 @@ async function until(what, seconds, daemons, check) {
 
 async function end(daemon) {
   if (daemon.exitCode !== null || daemon.signalCode !== null) return
-  const gone = new Promise((resolve) => daemon.once('exit', resolve))
+  const gone = new Promise(resolve => daemon.once('exit', resolve))
   // Nothing in memory is worth flushing.
   daemon.kill('SIGKILL')
   await gone
@@ -116,7 +127,9 @@ export async function startRadosgw() {
   // Short, because the paths of sockets may not be longer than 107 bytes.
   const folder = await mkdtemp(join(tmpdir(), 'rgw-'))
   const daemons = []
-  const killAll = () => { for (const daemon of daemons) daemon.kill('SIGKILL') }
+  const killAll = () => {
+    for (const daemon of daemons) daemon.kill('SIGKILL')
+  }
   process.once('exit', killAll)
   const stop = async () => {
     process.off('exit', killAll)
@@ -175,13 +188,25 @@ async function bringUp(folder, daemons) {
   daemon('radosgw', '-n', 'client.rgw')
   await until('the gateway answered', 90, daemons, async () => answers(port))
   const keys = { access: `test${randomBytes(8).toString('hex')}`, secret: randomBytes(20).toString('hex') }
-  await tool('radosgw-admin', '-n', 'client.rgw', 'user', 'create', '--uid=test', '--display-name=test',
-    `--access-key=${keys.access}`, `--secret=${keys.secret}`)
+  await tool(
+    'radosgw-admin',
+    '-n',
+    'client.rgw',
+    'user',
+    'create',
+    '--uid=test',
+    '--display-name=test',
+    `--access-key=${keys.access}`,
+    `--secret=${keys.secret}`,
+  )
   const endpoint = `http://127.0.0.1:${port}`
   return {
     endpoint,
     env: {
-      AWS_ENDPOINT_URL_S3: endpoint, AWS_REGION: 'us-east-1', AWS_ACCESS_KEY_ID: keys.access, AWS_SECRET_ACCESS_KEY: keys.secret,
+      AWS_ENDPOINT_URL_S3: endpoint,
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: keys.access,
+      AWS_SECRET_ACCESS_KEY: keys.secret,
       // For users and keys of their own, which `radosgwAdmin` makes.
       LAYERMILL_RADOSGW: env.CEPH_CONF,
     },
@@ -200,7 +225,9 @@ export async function radosgwAdmin(environment, ...args) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const server = await startRadosgw()
   console.log(JSON.stringify(server.env))
-  const finish = () => { void server.stop().then(() => process.exit(0)) }
+  const finish = () => {
+    void server.stop().then(() => process.exit(0))
+  }
   process.once('SIGINT', finish)
   process.once('SIGTERM', finish)
 }

@@ -11,7 +11,10 @@ import { asProgram, end, freePort, install, run, untilListening } from './debian
 const execute = promisify(execFile)
 
 async function ensureInstalled() {
-  const there = await run('which', ['redis-server']).then(() => true, () => false)
+  const there = await run('which', ['redis-server']).then(
+    () => true,
+    () => false,
+  )
   if (!there) await install(['redis-server'], 'tests with Redis')
 }
 
@@ -24,22 +27,43 @@ export async function startRedis({ appendOnly = false, password, maxmemoryPolicy
   const port = await freePort()
   const folder = await mkdtemp(join(tmpdir(), 'layermill-redis-'))
   const args = [
-    '--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--maxmemory-policy', maxmemoryPolicy,
-    '--appendonly', appendOnly ? 'yes' : 'no', '--appendfsync', 'always', '--daemonize', 'no', ...password === undefined ? [] : ['--requirepass', password],
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    folder,
+    '--save',
+    '',
+    '--maxmemory-policy',
+    maxmemoryPolicy,
+    '--appendonly',
+    appendOnly ? 'yes' : 'no',
+    '--appendfsync',
+    'always',
+    '--daemonize',
+    'no',
+    ...(password === undefined ? [] : ['--requirepass', password]),
   ]
   let child
   const start = async () => {
     let output = ''
     child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { output = (output + data).slice(-4000) })
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', data => {
+        output = (output + data).slice(-4000)
+      })
     const started = child
-    await untilListening(port, () => started.exitCode === null ? undefined : `redis-server ended with ${started.exitCode}: ${output}`)
+    await untilListening(port, () => (started.exitCode === null ? undefined : `redis-server ended with ${started.exitCode}: ${output}`))
   }
   await start()
   return {
     url: `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${port}`,
     port,
-    command: async (...words) => (await execute('redis-cli', ['-p', String(port), ...password === undefined ? [] : ['--no-auth-warning', '-a', password], ...words])).stdout.trim(),
+    command: async (...words) =>
+      (
+        await execute('redis-cli', ['-p', String(port), ...(password === undefined ? [] : ['--no-auth-warning', '-a', password]), ...words])
+      ).stdout.trim(),
     kill: () => end(child, 'SIGKILL'),
     restart: async () => {
       await end(child)
@@ -52,4 +76,5 @@ export async function startRedis({ appendOnly = false, password, maxmemoryPolicy
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await asProgram(() => startRedis({ appendOnly: process.argv.includes('--append-only') }))
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  await asProgram(() => startRedis({ appendOnly: process.argv.includes('--append-only') }))

@@ -50,6 +50,12 @@ async function lint(parameters) {
   return code
 }
 
+/** @param {readonly string[]} parameters oxfmt's: `--check` looks only, paths narrow it down */
+async function format(parameters) {
+  const { code } = await run(tool('oxfmt'), [...parameters], { show: true })
+  return code
+}
+
 /**
  * The contract suite on a device of this machine, then every network against the stored values: one page.
  * @param {readonly string[]} parameters `--device NAME`, `--engine NAME`
@@ -58,7 +64,10 @@ async function verifyDevice(parameters) {
   const at = parameters.indexOf('--device')
   const device = at < 0 ? 'cpu' : parameters[at + 1]
   const engine = parameters.includes('tfjs') ? 'tfjs' : 'onnx'
-  const contract = await run(tool('vitest'), ['run', `libs/engines/src/${engine}/engine.test.ts`], { show: true, env: { LAYERMILL_TEST_DEVICES: engine === 'tfjs' ? `tfjs/${device}` : device } })
+  const contract = await run(tool('vitest'), ['run', `libs/engines/src/${engine}/engine.test.ts`], {
+    show: true,
+    env: { LAYERMILL_TEST_DEVICES: engine === 'tfjs' ? `tfjs/${device}` : device },
+  })
   const page = await program('apps/cli/dist/verify-device/main.js', parameters)
   console.log(contract.code === 0 ? 'contract suite: passed' : 'contract suite: FAILED')
   return contract.code === 0 ? page : 1
@@ -72,6 +81,7 @@ const commands = {
   test,
   bench: parameters => program('test/dist/bench/main.js', parameters),
   lint,
+  format,
   'setup:cuda': setUpCuda,
   'setup:tfjs': setUpTfjs,
   'verify:device': verifyDevice,

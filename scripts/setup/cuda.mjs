@@ -22,17 +22,23 @@ async function missingLibraries() {
  */
 export async function setUpCuda() {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    throw new SetupError(`ONNX Runtime's CUDA provider is for linux x64; this is ${process.platform} ${process.arch}. Use --device webgpu or cpu.`)
+    throw new SetupError(
+      `ONNX Runtime's CUDA provider is for linux x64; this is ${process.platform} ${process.arch}. Use --device webgpu or cpu.`,
+    )
   }
   if (!existsSync(provider)) {
-    await runStep('Fetching the CUDA provider (CUDA 12)', process.execPath, [path.join(runtime, 'script/install.js')], { env: { ONNXRUNTIME_NODE_INSTALL: 'cuda12' } })
+    await runStep('Fetching the CUDA provider (CUDA 12)', process.execPath, [path.join(runtime, 'script/install.js')], {
+      env: { ONNXRUNTIME_NODE_INSTALL: 'cuda12' },
+    })
     // TensorRT is not used, and its provider does not load without it.
     await rm(path.join(binaries, 'libonnxruntime_providers_tensorrt.so'), { force: true })
   }
   if (!existsSync(provider)) throw new SetupError(`The script of onnxruntime-node ended well without ${path.basename(provider)}.`)
   const missing = await missingLibraries()
   if (missing.length > 0) {
-    console.error(`The CUDA provider is there; it needs ${missing.join(', ')}: install CUDA 12 and cuDNN 9, and put them on LD_LIBRARY_PATH.`)
+    console.error(
+      `The CUDA provider is there; it needs ${missing.join(', ')}: install CUDA 12 and cuDNN 9, and put them on LD_LIBRARY_PATH.`,
+    )
     return 1
   }
   console.log('The CUDA provider and the libraries it needs are there. Next: npm run verify:device -- --device cuda')

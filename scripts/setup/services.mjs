@@ -34,7 +34,11 @@ const services = [
     variable: 'LAYERMILL_TEST_S3',
     file: 'radosgw.mjs',
     start: 'startRadosgw',
-    programs: new Map([['ceph-mon', 'ceph-mon'], ['ceph-osd', 'ceph-osd'], ['radosgw', 'radosgw']]),
+    programs: new Map([
+      ['ceph-mon', 'ceph-mon'],
+      ['ceph-osd', 'ceph-osd'],
+      ['radosgw', 'radosgw'],
+    ]),
     value: ({ env }) => JSON.stringify(env),
   },
   {
@@ -58,7 +62,10 @@ const services = [
     variable: 'LAYERMILL_TEST_POSTGRES',
     file: 'postgres.mjs',
     start: 'startPostgres',
-    programs: new Map([['postgres', 'postgresql'], ['initdb', 'postgresql']]),
+    programs: new Map([
+      ['postgres', 'postgresql'],
+      ['initdb', 'postgresql'],
+    ]),
     optional: true,
     value: ({ url }) => String(url),
   },
@@ -67,7 +74,10 @@ const services = [
     variable: 'LAYERMILL_TEST_VULKAN',
     file: 'swiftshader.mjs',
     start: 'findSwiftshader',
-    programs: new Map([['chromium', 'chromium'], ['libvulkan.so.1', 'libvulkan1']]),
+    programs: new Map([
+      ['chromium', 'chromium'],
+      ['libvulkan.so.1', 'libvulkan1'],
+    ]),
     value: ({ driverFile }) => String(driverFile),
   },
 ]
@@ -95,11 +105,13 @@ async function neededVariables(filters) {
     file => file.endsWith('.test.ts') && (everything || filters.length === 0 || filters.some(filter => file.includes(filter))),
   )
   // A test may reach a server through a helper of its package, so the whole package is read.
-  const packageOf = file => file.split('/').slice(0, file.startsWith('test/') ? 1 : 2).join('/') + '/'
+  const packageOf = file =>
+    file
+      .split('/')
+      .slice(0, file.startsWith('test/') ? 1 : 2)
+      .join('/') + '/'
   const packages = new Set(selected.map(packageOf))
-  const texts = await Promise.all(
-    files.filter(file => packages.has(packageOf(file))).map(file => readFile(path.join(root, file), 'utf8')),
-  )
+  const texts = await Promise.all(files.filter(file => packages.has(packageOf(file))).map(file => readFile(path.join(root, file), 'utf8')))
   return new Set(texts.flatMap(text => text.match(/\bLAYERMILL_TEST_[A-Z0-9]+\b/g) ?? []))
 }
 

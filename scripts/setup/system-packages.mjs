@@ -9,10 +9,15 @@ const libraryFolders = { x64: '/usr/lib/x86_64-linux-gnu', arm64: '/usr/lib/aarc
 /** Whether a program, or a shared library (`libvulkan.so.1`), is installed. @param {string} program */
 export async function isOnPath(program) {
   const isLibrary = /\.so(\.\d+)*$/.test(program)
-  const folders = isLibrary ? [libraryFolders[process.arch] ?? '/usr/lib', '/usr/lib64'] : [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/sbin']
+  const folders = isLibrary
+    ? [libraryFolders[process.arch] ?? '/usr/lib', '/usr/lib64']
+    : [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/sbin']
   for (const folder of folders) {
     if (folder === '') continue
-    const found = await access(path.join(folder, program), isLibrary ? constants.R_OK : constants.X_OK).then(() => true, () => false)
+    const found = await access(path.join(folder, program), isLibrary ? constants.R_OK : constants.X_OK).then(
+      () => true,
+      () => false,
+    )
     if (found) return true
   }
   return false

@@ -29,11 +29,22 @@ export async function setUpTfjs([asked]) {
   if (asked !== undefined && !Object.hasOwn(packages, asked)) throw new SetupError(`setup:tfjs: got ${asked}, expected gpu or cpu`)
   const hasGpu = (await run('nvidia-smi', ['-L']).catch(() => ({ code: 1 }))).code === 0
   const name = packages[asked ?? (hasGpu && process.platform === 'linux' ? 'gpu' : 'cpu')]
-  await runStep(`Installing ${name} ${version} (downloads TensorFlow)`, 'npm', ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts=false', `${name}@${version}`])
+  await runStep(`Installing ${name} ${version} (downloads TensorFlow)`, 'npm', [
+    'install',
+    '--no-save',
+    '--no-audit',
+    '--no-fund',
+    '--ignore-scripts=false',
+    `${name}@${version}`,
+  ])
   const { code, stdout, stderr } = await tryPackage(name)
   if (code !== 0) {
-    throw new SetupError(`${name} is installed and does not load:\n${stderr.trim()}\nIts install script may not have reached storage.googleapis.com, where TensorFlow is.`)
+    throw new SetupError(
+      `${name} is installed and does not load:\n${stderr.trim()}\nIts install script may not have reached storage.googleapis.com, where TensorFlow is.`,
+    )
   }
-  console.log(`${name} ${version} computes on the ${stdout.trim()}. Next: npm run verify:device -- --engine tfjs --device ${stdout.trim() === 'GPU' ? 'cuda' : 'cpu'}`)
+  console.log(
+    `${name} ${version} computes on the ${stdout.trim()}. Next: npm run verify:device -- --engine tfjs --device ${stdout.trim() === 'GPU' ? 'cuda' : 'cpu'}`,
+  )
   return 0
 }

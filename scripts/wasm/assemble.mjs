@@ -22,16 +22,29 @@ export function textModules() {
     } catch {
       return []
     }
-    return names.filter(name => name.endsWith('.wat')).map(name => {
-      const stem = basename(name, '.wat')
-      return { path: `${folder}/${name}`, source: `wasm/${name}`, constant: `${stem.toUpperCase()}_WASM`, target: `${libs}${lib}/src/${stem}-wasm.ts` }
-    })
+    return names
+      .filter(name => name.endsWith('.wat'))
+      .map(name => {
+        const stem = basename(name, '.wat')
+        return {
+          path: `${folder}/${name}`,
+          source: `wasm/${name}`,
+          constant: `${stem.toUpperCase()}_WASM`,
+          target: `${libs}${lib}/src/${stem}-wasm.ts`,
+        }
+      })
   })
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) {
   for (const { path, source, constant, target } of textModules()) {
-    const lines = (await assemble(path)).match(/.{1,120}/g).map(line => `  '${line}'`).join(' +\n')
-    writeFileSync(target, `/** ${source}, assembled by scripts/wasm/assemble.mjs (a test compares the two). Do not edit. */\nexport const ${constant} =\n${lines}\n`)
+    const lines = (await assemble(path))
+      .match(/.{1,120}/g)
+      .map(line => `  '${line}'`)
+      .join(' +\n')
+    writeFileSync(
+      target,
+      `/** ${source}, assembled by scripts/wasm/assemble.mjs (a test compares the two). Do not edit. */\nexport const ${constant} =\n${lines}\n`,
+    )
   }
 }

@@ -3,14 +3,24 @@ import { boundaryViolations } from './boundaries.js'
 import { importsOf, readWorkspace, type WorkspacePackage, workspaceRoot } from './workspace.js'
 
 const models: WorkspacePackage = {
-  name: '@layermill/models', folder: 'libs/models', dependencies: [], devDependencies: [], exports: ['.'], references: [], files: [],
+  name: '@layermill/models',
+  folder: 'libs/models',
+  dependencies: [],
+  devDependencies: [],
+  exports: ['.'],
+  references: [],
+  files: [],
 }
 
 /** libs/engines as it should be, with one more source. */
 function engines(imports: string[], changes: Partial<WorkspacePackage> = {}, lines = 10, file = 'extra.ts'): WorkspacePackage {
   return {
-    name: '@layermill/engines', folder: 'libs/engines', dependencies: ['@layermill/models', 'onnxruntime-node'], devDependencies: [],
-    exports: ['.'], references: ['libs/models'],
+    name: '@layermill/engines',
+    folder: 'libs/engines',
+    dependencies: ['@layermill/models', 'onnxruntime-node'],
+    devDependencies: [],
+    exports: ['.'],
+    references: ['libs/models'],
     files: [
       { path: 'libs/engines/src/index.ts', lines: 10, imports: ['@layermill/models', 'onnxruntime-node', './extra.js'] },
       { path: `libs/engines/src/${file}`, lines, imports },
@@ -74,7 +84,10 @@ describe('boundaryViolations', () => {
   })
 
   it('refuses a sibling of the same rank even where it is declared', () => {
-    const changes = { dependencies: ['@layermill/models', 'onnxruntime-node', '@layermill/storage'], references: ['libs/models', 'libs/storage'] }
+    const changes = {
+      dependencies: ['@layermill/models', 'onnxruntime-node', '@layermill/storage'],
+      references: ['libs/models', 'libs/storage'],
+    }
     expect(violations(engines(['@layermill/storage'], changes))).toEqual([expect.stringContaining('libs/engines may not use libs/storage')])
   })
 
@@ -92,6 +105,8 @@ describe('boundaryViolations', () => {
 
   it('refuses long files and packages without a place in the order', () => {
     expect(violations(engines([], {}, 401))).toEqual([expect.stringContaining('401 lines')])
-    expect(violations({ ...models, name: '@layermill/new', folder: 'libs/new' })).toEqual([expect.stringContaining('libs/new has no place')])
+    expect(violations({ ...models, name: '@layermill/new', folder: 'libs/new' })).toEqual([
+      expect.stringContaining('libs/new has no place'),
+    ])
   })
 })

@@ -52,7 +52,8 @@ function importViolation(workspace: Workspace, from: WorkspacePackage, file: Sou
   if (specifier.startsWith('.')) {
     const target = path.posix.join(path.posix.dirname(file.path), specifier)
     // Scripts of the whole workspace start the servers that tests run against, and write what tests compare.
-    const allowed = target.startsWith(`${from.folder}/`) || (isDevelopment(from, file) && sharedScripts.some(folder => target.startsWith(folder)))
+    const allowed =
+      target.startsWith(`${from.folder}/`) || (isDevelopment(from, file) && sharedScripts.some(folder => target.startsWith(folder)))
     return allowed ? undefined : `leaves ${from.folder}`
   }
   const { name, subpath } = splitSpecifier(specifier)
@@ -63,7 +64,8 @@ function importViolation(workspace: Workspace, from: WorkspacePackage, file: Sou
   if (!declared.includes(name) && target !== from) return `is not among the dependencies of ${from.folder}/package.json`
   if (target === undefined || target === from) return undefined
   if (!target.exports.includes(subpath)) return `reaches into ${target.folder}, which does not export it`
-  if ((ranks.get(target.folder) ?? 0) >= (ranks.get(from.folder) ?? 0)) return `goes against the order: ${from.folder} may not use ${target.folder}`
+  if ((ranks.get(target.folder) ?? 0) >= (ranks.get(from.folder) ?? 0))
+    return `goes against the order: ${from.folder} may not use ${target.folder}`
   return undefined
 }
 
@@ -91,7 +93,9 @@ function packageViolations(workspace: Workspace, from: WorkspacePackage): string
 function referenceViolations(workspace: Workspace, from: WorkspacePackage): string[] {
   const wanted = workspace.packages.filter(({ name }) => from.dependencies.includes(name)).map(({ folder }) => folder)
   return [
-    ...wanted.filter(folder => !from.references.includes(folder)).map(folder => `${from.folder}/tsconfig.json lacks the reference to ${folder}`),
+    ...wanted
+      .filter(folder => !from.references.includes(folder))
+      .map(folder => `${from.folder}/tsconfig.json lacks the reference to ${folder}`),
     ...from.references
       .filter(folder => !wanted.includes(folder))
       .map(folder => `${from.folder}/tsconfig.json refers to ${folder}, which is not among the dependencies`),

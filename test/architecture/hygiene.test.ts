@@ -45,12 +45,17 @@ describe('hygieneViolations', () => {
     expect(check(text)).toEqual([expect.stringContaining(what)])
   })
 
-  it.each([['it', 'only'], ['describe', 'skip'], ['test', 'todo'], ['it.concurrent', 'only'], ['describe', 'skipIf']])(
-    'finds %s.%s in tests',
-    (subject, modifier) => {
-      expect(check(`\n${subject}.${modifier}('x', f)`, 'a/b.test.ts')).toEqual([expect.stringContaining('a/b.test.ts:2 contains a focused or')])
-    },
-  )
+  it.each([
+    ['it', 'only'],
+    ['describe', 'skip'],
+    ['test', 'todo'],
+    ['it.concurrent', 'only'],
+    ['describe', 'skipIf'],
+  ])('finds %s.%s in tests', (subject, modifier) => {
+    expect(check(`\n${subject}.${modifier}('x', f)`, 'a/b.test.ts')).toEqual([
+      expect.stringContaining('a/b.test.ts:2 contains a focused or'),
+    ])
+  })
 
   it('accepts what only looks like it', () => {
     expect(check("new LayermillError('LAYER_UNKNOWN', `no ${name}`); context.skip('no GPU'); it('only', f)", 'a/b.test.ts')).toEqual([])
@@ -68,7 +73,10 @@ describe('lockfileViolations', () => {
 
 describe('linkViolations', () => {
   const documents: ProjectFile[] = [
-    { path: 'docs/a.md', text: '# One (two): `three`\n\n[up](../README.md#top) [self](#one-two-three) [b](b.md "B") `[no](x)` [web](https://h/x)\n```\n[no](y)\n```' },
+    {
+      path: 'docs/a.md',
+      text: '# One (two): `three`\n\n[up](../README.md#top) [self](#one-two-three) [b](b.md "B") `[no](x)` [web](https://h/x)\n```\n[no](y)\n```',
+    },
     { path: 'docs/b.md', text: '[c](c.md) [heading](a.md#four) <img src="picture.png">' },
     { path: 'README.md', text: '# Top\n[docs](docs/)' },
   ]

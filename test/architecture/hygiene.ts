@@ -13,7 +13,9 @@ const forbidden: readonly { what: string; pattern: RegExp }[] = [
 ]
 
 /** `context.skip('reason')` reports its reason; everything else here drops tests without a word. */
-const silentTests = new RegExp(`\\b(?:describe|it|test|suite)(?:\\.\\w+)*\\.(?:${['only', 'skip', 'todo', 'skipIf', 'runIf'].join('|')})\\b`)
+const silentTests = new RegExp(
+  `\\b(?:describe|it|test|suite)(?:\\.\\w+)*\\.(?:${['only', 'skip', 'todo', 'skipIf', 'runIf'].join('|')})\\b`,
+)
 
 const lineOf = (text: string, index: number): number => text.slice(0, index).split('\n').length
 
@@ -44,16 +46,26 @@ export function lockfileViolations(text: string): string[] {
 /** Anchors that GitHub makes of a document's headings. */
 function anchorsOf(text: string): Set<string> {
   const headings = [...withoutCode(text).matchAll(/^#{1,6} +(.+?) *#*$/gm)].map(([, title]) => title ?? '')
-  return new Set(headings.map(title => title.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-')))
+  return new Set(
+    headings.map(title =>
+      title
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
 }
 
-const withoutCode = (text: string): string => text.replace(/^(```|~~~).*?^\1/gms, '').replace(/`[^`\n]*`/g, code => code.replace(/[[\]()]/g, ' '))
+const withoutCode = (text: string): string =>
+  text.replace(/^(```|~~~).*?^\1/gms, '').replace(/`[^`\n]*`/g, code => code.replace(/[[\]()]/g, ' '))
 
 /** Links of Markdown documents to files and headings that are not there. `exists` is told a path from the root. */
 export function linkViolations(files: readonly ProjectFile[], exists: (path: string) => boolean): string[] {
   const documents = new Map(files.filter(({ path }) => path.endsWith('.md')).map(file => [file.path, file.text]))
   return [...documents].flatMap(([path, text]) => {
-    const links = [...withoutCode(text).matchAll(/\]\(<?([^\s)>]+)>?(?: +"[^"]*")?\)|\b(?:src|href)="([^"]+)"/g)].map(match => match[1] ?? match[2] ?? '')
+    const links = [...withoutCode(text).matchAll(/\]\(<?([^\s)>]+)>?(?: +"[^"]*")?\)|\b(?:src|href)="([^"]+)"/g)].map(
+      match => match[1] ?? match[2] ?? '',
+    )
     return links
       .filter(link => !/^[a-z][a-z+.-]*:/i.test(link))
       .filter(link => !linkExists(path, link, documents, exists))

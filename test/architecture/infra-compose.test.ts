@@ -3,7 +3,19 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { Ajv } from 'ajv'
 import { expect, it } from 'vitest'
-import { at, commandViolations, composeFile, entriesOf, flagValue, isPinned, itemsOf, read, root, textAt, type Value } from './infra-files.js'
+import {
+  at,
+  commandViolations,
+  composeFile,
+  entriesOf,
+  flagValue,
+  isPinned,
+  itemsOf,
+  read,
+  root,
+  textAt,
+  type Value,
+} from './infra-files.js'
 
 const compose = composeFile()
 const services = entriesOf(at(compose, 'services'))
@@ -15,14 +27,18 @@ function composeViolations(value: Value): string[] {
   const file = path.join(path.dirname(require.resolve('dclint/package.json')), 'schemas/compose.schema.json')
   const ajv = new Ajv({ allErrors: true, strict: false, validateFormats: false, validateSchema: false })
   const validate = ajv.compile(JSON.parse(readFileSync(file, 'utf8')) as object)
-  return validate(value) ? [] : (validate.errors ?? []).map(({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`)
+  return validate(value)
+    ? []
+    : (validate.errors ?? []).map(({ instancePath, message, params }) => `${instancePath} ${message} ${JSON.stringify(params)}`)
 }
 
 it('is valid by the schema of compose files', () => {
   expect(composeViolations(compose)).toEqual([])
   const changed = composeFile()
   Object.assign(at(changed, 'services', 'redis') as object, { restrat: 'always' })
-  expect(composeViolations(changed)).toEqual([expect.stringContaining('/services/redis must NOT have additional properties {"additionalProperty":"restrat"}')])
+  expect(composeViolations(changed)).toEqual([
+    expect.stringContaining('/services/redis must NOT have additional properties {"additionalProperty":"restrat"}'),
+  ])
 })
 
 it('has Redis, an S3 server, the orchestrator and two workers', () => {
@@ -57,7 +73,8 @@ it('refers only to what it declares', () => {
     const needs = entriesOf(at(service, 'depends_on'))
     expect(services.map(([one]) => one)).toEqual(expect.arrayContaining(needs.map(([one]) => one)))
     for (const [need, how] of needs) {
-      if (at(how, 'condition') === 'service_healthy') expect(at(compose, 'services', need, 'healthcheck'), `${need}, which ${name} waits for`).toBeDefined()
+      if (at(how, 'condition') === 'service_healthy')
+        expect(at(compose, 'services', need, 'healthcheck'), `${need}, which ${name} waits for`).toBeDefined()
     }
     const volumes = words(at(service, 'volumes')).map(volume => volume.split(':')[0] ?? '')
     expect(declared('volumes')).toEqual(expect.arrayContaining(volumes))

@@ -20,10 +20,13 @@ function finalStage(file: Dockerfile) {
 
 const strings = (instruction: JSONInstruction | undefined): string[] => instruction?.getJSONStrings().map(text => text.getJSONValue()) ?? []
 
-const ignored = read('.dockerignore').split('\n').filter(line => line !== '' && !line.startsWith('#'))
+const ignored = read('.dockerignore')
+  .split('\n')
+  .filter(line => line !== '' && !line.startsWith('#'))
 
 /** Whether the build context holds a path: one of the exceptions to `**` names it or a folder above it. */
-const inContext = (source: string): boolean => ignored.some(line => line.startsWith('!') && (line.slice(1) === source || line === `!${source}/**`))
+const inContext = (source: string): boolean =>
+  ignored.some(line => line.startsWith('!') && (line.slice(1) === source || line === `!${source}/**`))
 
 it('there is an image for each part of a fleet', () => {
   expect(filesOf('infra/docker')).toEqual(names.map(name => `${name}.Dockerfile`))
@@ -34,7 +37,7 @@ it('the build context is made of sources only', () => {
   for (const line of ['**/node_modules', '**/dist']) expect(ignored).toContain(line)
 })
 
-describe.each(names)('%s', (name) => {
+describe.each(names)('%s', name => {
   const file = dockerfile(name)
 
   it('parses, and starts from exact versions', () => {
@@ -108,16 +111,23 @@ it('the GPU images compute on the GPU, each with what its engine needs', () => {
   const metadata = read('node_modules/onnxruntime-node/script/install-metadata.js')
   expect(metadata).toContain("'linux/x64:cuda12'")
   expect(read('infra/docker/worker-tfjs.Dockerfile')).toMatch(/@tensorflow\/tfjs-node-gpu@\d+\.\d+\.\d+$/m)
-  expect(strings(finalStage(dockerfile('worker-tfjs')).find(instruction => instruction.getKeyword() === 'CMD') as JSONInstruction)).toContain('tfjs')
+  expect(
+    strings(finalStage(dockerfile('worker-tfjs')).find(instruction => instruction.getKeyword() === 'CMD') as JSONInstruction),
+  ).toContain('tfjs')
 })
 
 describe('commandViolations', () => {
   it('finds commands, flags and values that are not there', () => {
     expect(commandViolations(['serve', '--queue', 'q', '--host=h', '--port', '1'])).toEqual([])
     expect(commandViolations(['extract', '--queue', 'q'])).toEqual(['no part of a fleet is started by extract'])
-    expect(commandViolations(['serve', '--queue', 'q', '--host', 'h', '--port', '1', '--device=cpu'])).toEqual(['serve has no flag --device'])
+    expect(commandViolations(['serve', '--queue', 'q', '--host', 'h', '--port', '1', '--device=cpu'])).toEqual([
+      'serve has no flag --device',
+    ])
     expect(commandViolations(['worker', '--queue', '--host', '--device'])).toEqual([
-      '--queue lacks its value', '--device lacks its value', 'worker is given no --host', 'worker is given no --health-port',
+      '--queue lacks its value',
+      '--device lacks its value',
+      'worker is given no --host',
+      'worker is given no --health-port',
     ])
   })
 })

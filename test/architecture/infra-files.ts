@@ -35,7 +35,7 @@ export const entriesOf = (value: Value): [string, Value][] =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : []
 
 /** Items of a sequence; none of anything else. */
-export const itemsOf = (value: Value): Value[] => Array.isArray(value) ? value as Value[] : []
+export const itemsOf = (value: Value): Value[] => (Array.isArray(value) ? (value as Value[]) : [])
 
 /** The compose file, with its anchors merged. */
 export const composeFile = (): Value => parse(read('infra/compose.yaml'), { merge: true }) as Value
@@ -49,11 +49,13 @@ export interface Manifest {
 
 /** Every object of the Kubernetes manifests, the example of secrets included. */
 export function kubernetesManifests(): Manifest[] {
-  return filesOf('infra/kubernetes').flatMap(file => parseAllDocuments(read(`infra/kubernetes/${file}`)).map(document => {
-    if (document.errors[0] !== undefined) throw document.errors[0]
-    const value: Value = document.toJS()
-    return { file, kind: String(at(value, 'kind')), name: String(at(value, 'metadata', 'name')), value }
-  }))
+  return filesOf('infra/kubernetes').flatMap(file =>
+    parseAllDocuments(read(`infra/kubernetes/${file}`)).map(document => {
+      if (document.errors[0] !== undefined) throw document.errors[0]
+      const value: Value = document.toJS()
+      return { file, kind: String(at(value, 'kind')), name: String(at(value, 'metadata', 'name')), value }
+    }),
+  )
 }
 
 /** Whether an image is named by an exact version. */
@@ -69,7 +71,9 @@ const commands = new Map<string, Map<string, boolean>>()
 
 /** Faults in the arguments of `layermill` in an image or manifest: `--flag value` and `--flag=value` alike. */
 export function commandViolations(args: readonly string[]): string[] {
-  const [command = '', ...rest] = args.flatMap(arg => /^--[a-z-]+=/.test(arg) ? [arg.slice(0, arg.indexOf('=')), arg.slice(arg.indexOf('=') + 1)] : [arg])
+  const [command = '', ...rest] = args.flatMap(arg =>
+    /^--[a-z-]+=/.test(arg) ? [arg.slice(0, arg.indexOf('=')), arg.slice(arg.indexOf('=') + 1)] : [arg],
+  )
   if (!['serve', 'worker'].includes(command)) return [`no part of a fleet is started by ${command}`]
   const known = commands.get(command) ?? flagsOf(command)
   commands.set(command, known)

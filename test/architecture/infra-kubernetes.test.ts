@@ -4,7 +4,20 @@ import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
 import { ConfigMap, Namespace, Secret, Service } from 'kubernetes-models/v1'
 import { describe, expect, it } from 'vitest'
-import { at, commandViolations, entriesOf, filesOf, flagValue, isPinned, itemsOf, kubernetesManifests, read, textAt, type Manifest, type Value } from './infra-files.js'
+import {
+  at,
+  commandViolations,
+  entriesOf,
+  filesOf,
+  flagValue,
+  isPinned,
+  itemsOf,
+  kubernetesManifests,
+  read,
+  textAt,
+  type Manifest,
+  type Value,
+} from './infra-files.js'
 
 interface Model {
   prototype: { validate: (this: object) => void }
@@ -68,21 +81,36 @@ describe('violations', () => {
 
   it('finds what a schema forbids, and fields that are misspelt', () => {
     expect(changed(() => {})).toEqual([])
-    expect(changed(copy => { delete (copy['spec'] as Record<string, Value>)['selector'] })[0]).toContain("required property 'selector'".replaceAll("'", ''))
-    expect(changed(copy => { (copy['spec'] as Record<string, Value>)['replicas'] = 'two' })[0]).toContain('replicas must be integer')
-    expect(changed(copy => { (at(copy, 'spec', 'template', 'spec') as Record<string, Value>)['terminationGracePeriod'] = 300 })).toEqual([
-      '.spec.template.spec.terminationGracePeriod is not a field',
-    ])
-    expect(changed(copy => { (at(copy, 'spec', 'template', 'spec', 'containers', 0) as Record<string, Value>)['enviroment'] = [] })).toEqual([
-      '.spec.template.spec.containers[0].enviroment is not a field',
-    ])
+    expect(
+      changed(copy => {
+        delete (copy['spec'] as Record<string, Value>)['selector']
+      })[0],
+    ).toContain("required property 'selector'".replaceAll("'", ''))
+    expect(
+      changed(copy => {
+        ;(copy['spec'] as Record<string, Value>)['replicas'] = 'two'
+      })[0],
+    ).toContain('replicas must be integer')
+    expect(
+      changed(copy => {
+        ;(at(copy, 'spec', 'template', 'spec') as Record<string, Value>)['terminationGracePeriod'] = 300
+      }),
+    ).toEqual(['.spec.template.spec.terminationGracePeriod is not a field'])
+    expect(
+      changed(copy => {
+        ;(at(copy, 'spec', 'template', 'spec', 'containers', 0) as Record<string, Value>)['enviroment'] = []
+      }),
+    ).toEqual(['.spec.template.spec.containers[0].enviroment is not a field'])
   })
 })
 
-it.each(objects.map(object => ({ ...object, title: `${object.file}: ${object.kind} ${object.name}` })))('$title is valid by its schema', ({ value, kind }) => {
-  expect(violations(value)).toEqual([])
-  expect(at(value, 'metadata', 'namespace')).toBe(kind === 'Namespace' ? undefined : 'layermill')
-})
+it.each(objects.map(object => ({ ...object, title: `${object.file}: ${object.kind} ${object.name}` })))(
+  '$title is valid by its schema',
+  ({ value, kind }) => {
+    expect(violations(value)).toEqual([])
+    expect(at(value, 'metadata', 'namespace')).toBe(kind === 'Namespace' ? undefined : 'layermill')
+  },
+)
 
 describe('kustomization', () => {
   const kustomization = manifests.find(({ kind }) => kind === 'Kustomization')?.value
@@ -93,8 +121,14 @@ describe('kustomization', () => {
   })
 
   it('sets the versions of the images that are used', () => {
-    const used = ofKind('Deployment').map(({ value }) => textAt(value, 'spec', 'template', 'spec', 'containers', 0, 'image').replace(/:.*/, ''))
-    expect(itemsOf(at(kustomization, 'images')).map(image => textAt(image, 'name')).toSorted()).toEqual(used.toSorted())
+    const used = ofKind('Deployment').map(({ value }) =>
+      textAt(value, 'spec', 'template', 'spec', 'containers', 0, 'image').replace(/:.*/, ''),
+    )
+    expect(
+      itemsOf(at(kustomization, 'images'))
+        .map(image => textAt(image, 'name'))
+        .toSorted(),
+    ).toEqual(used.toSorted())
   })
 })
 
@@ -122,13 +156,18 @@ describe.each(ofKind('Deployment'))('$name', ({ name, value }) => {
     expect(at(container, 'livenessProbe', 'httpGet', 'path')).toBe('/healthz')
     expect(at(container, 'startupProbe', 'httpGet', 'path')).toBe('/healthz')
     expect(at(container, 'readinessProbe', 'httpGet', 'path')).toBe('/readyz')
-    for (const probe of ['livenessProbe', 'startupProbe', 'readinessProbe']) expect(at(container, probe, 'httpGet', 'port')).toBe(at(container, 'ports', 0, 'name'))
+    for (const probe of ['livenessProbe', 'startupProbe', 'readinessProbe'])
+      expect(at(container, probe, 'httpGet', 'port')).toBe(at(container, 'ports', 0, 'name'))
   })
 
   it('is not root and may do nothing', () => {
     expect(at(pod, 'securityContext', 'runAsNonRoot')).toBe(true)
     expect(at(pod, 'securityContext', 'seccompProfile', 'type')).toBe('RuntimeDefault')
-    expect(at(container, 'securityContext')).toEqual({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } })
+    expect(at(container, 'securityContext')).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    })
     expect(at(pod, 'automountServiceAccountToken')).toBe(false)
   })
 
@@ -144,7 +183,10 @@ describe.each(ofKind('Deployment'))('$name', ({ name, value }) => {
 
   it('expands only variables that it has', () => {
     const config = ofKind('ConfigMap').find(one => one.name === at(container, 'envFrom', 0, 'configMapRef', 'name'))
-    const variables = [...itemsOf(at(container, 'env')).map(variable => at(variable, 'name')), ...entriesOf(at(config?.value, 'data')).map(([key]) => key)]
+    const variables = [
+      ...itemsOf(at(container, 'env')).map(variable => at(variable, 'name')),
+      ...entriesOf(at(config?.value, 'data')).map(([key]) => key),
+    ]
     const expanded = args.flatMap(arg => [...arg.matchAll(/\$\((\w+)\)/g)].map(([, variable]) => variable))
     expect(expanded).toContain('LAYERMILL_QUEUE')
     expect(variables).toEqual(expect.arrayContaining(expanded))
@@ -152,7 +194,11 @@ describe.each(ofKind('Deployment'))('$name', ({ name, value }) => {
 
   it('mounts what it declares, asks for memory, and gives workers time to finish a part', () => {
     const declared = itemsOf(at(pod, 'volumes')).map(volume => textAt(volume, 'name'))
-    expect(itemsOf(at(container, 'volumeMounts')).map(mount => textAt(mount, 'name')).toSorted()).toEqual(declared.toSorted())
+    expect(
+      itemsOf(at(container, 'volumeMounts'))
+        .map(mount => textAt(mount, 'name'))
+        .toSorted(),
+    ).toEqual(declared.toSorted())
     expect(at(container, 'resources', 'requests', 'memory')).toBeDefined()
     expect(at(container, 'resources', 'limits', 'memory')).toBeDefined()
     const grace = Number(at(pod, 'terminationGracePeriodSeconds'))
@@ -161,7 +207,9 @@ describe.each(ofKind('Deployment'))('$name', ({ name, value }) => {
   })
 
   it('survives the draining of nodes', () => {
-    const budgets = ofKind('PodDisruptionBudget').filter(budget => at(budget.value, 'spec', 'selector', 'matchLabels', 'app.kubernetes.io/name') === name)
+    const budgets = ofKind('PodDisruptionBudget').filter(
+      budget => at(budget.value, 'spec', 'selector', 'matchLabels', 'app.kubernetes.io/name') === name,
+    )
     expect(budgets).toHaveLength(1)
     expect(at(budgets[0]?.value, 'spec', 'maxUnavailable')).toBe(1)
   })
@@ -181,7 +229,9 @@ it('the service reaches the orchestrator', () => {
 })
 
 it('every worker scales on the backlog, with a floor and a ceiling', () => {
-  const workers = ofKind('Deployment').map(({ name }) => name).filter(name => name.includes('worker'))
+  const workers = ofKind('Deployment')
+    .map(({ name }) => name)
+    .filter(name => name.includes('worker'))
   expect(ofKind('ScaledObject').map(({ value }) => at(value, 'spec', 'scaleTargetRef', 'name'))).toEqual(workers)
   for (const { value } of ofKind('ScaledObject')) {
     expect(Number(at(value, 'spec', 'minReplicaCount'))).toBeGreaterThanOrEqual(1)
@@ -201,9 +251,15 @@ it('nobody reaches anybody unless a policy says so', () => {
   const policies = new Map(ofKind('NetworkPolicy').map(({ name, value }) => [name, at(value, 'spec')]))
   expect(policies.get('layermill-default-deny')).toEqual({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] })
   const selected = itemsOf(at(policies.get('layermill-worker'), 'podSelector', 'matchExpressions', 0, 'values'))
-  expect(selected).toEqual(ofKind('Deployment').map(({ name }) => name).filter(name => name.includes('worker')))
+  expect(selected).toEqual(
+    ofKind('Deployment')
+      .map(({ name }) => name)
+      .filter(name => name.includes('worker')),
+  )
   for (const policy of ['layermill-worker', 'layermill-orchestrator']) {
-    expect(itemsOf(at(policies.get(policy), 'ingress')).flatMap(rule => itemsOf(at(rule, 'ports')))).toEqual([{ protocol: 'TCP', port: 8080 }])
+    expect(itemsOf(at(policies.get(policy), 'ingress')).flatMap(rule => itemsOf(at(rule, 'ports')))).toEqual([
+      { protocol: 'TCP', port: 8080 },
+    ])
   }
 })
 

@@ -33,9 +33,17 @@ function usesOf(expression: string): Use[] {
 
 /** Series that a metric makes, with their labels. */
 function seriesOf(table: Record<string, { type: string; labels: readonly string[] }>): Map<string, readonly string[]> {
-  return new Map(Object.entries(table).flatMap(([name, { type, labels }]): [string, readonly string[]][] => type === 'histogram'
-    ? [[`${name}_bucket`, [...labels, 'le']], [`${name}_count`, labels], [`${name}_sum`, labels]]
-    : [[name, labels]]))
+  return new Map(
+    Object.entries(table).flatMap(([name, { type, labels }]): [string, readonly string[]][] =>
+      type === 'histogram'
+        ? [
+            [`${name}_bucket`, [...labels, 'le']],
+            [`${name}_count`, labels],
+            [`${name}_sum`, labels],
+          ]
+        : [[name, labels]],
+    ),
+  )
 }
 
 const series = new Map([...seriesOf(orchestratorMetrics), ...seriesOf(workerMetrics)])
@@ -44,8 +52,11 @@ const series = new Map([...seriesOf(orchestratorMetrics), ...seriesOf(workerMetr
 const added = ['job', 'instance']
 
 async function defaultMetrics(): Promise<string[]> {
-  const found = await Promise.all([new Metrics({ version: '1' }).registry, new WorkerMetrics({ version: '1', device: 'cpu', engine: 'onnx' }).registry]
-    .map(async registry => (await registry.getMetricsAsJSON()).map(({ name }) => name)))
+  const found = await Promise.all(
+    [new Metrics({ version: '1' }).registry, new WorkerMetrics({ version: '1', device: 'cpu', engine: 'onnx' }).registry].map(
+      async registry => (await registry.getMetricsAsJSON()).map(({ name }) => name),
+    ),
+  )
   return found.flat().filter(name => /^(process|nodejs)_/.test(name))
 }
 
@@ -63,7 +74,8 @@ async function checkExpression(expression: string): Promise<void> {
 describe('usesOf', () => {
   it('finds metrics and labels', () => {
     expect(usesOf('sum by (le, a) (rate(x_bucket{b="1", c=~"d|e"}[5m])) / max(y)')).toEqual([
-      { metric: 'x_bucket', labels: ['b', 'c', 'le', 'a'] }, { metric: 'y', labels: ['le', 'a'] },
+      { metric: 'x_bucket', labels: ['b', 'c', 'le', 'a'] },
+      { metric: 'y', labels: ['le', 'a'] },
     ])
     expect(() => usesOf('sum by (x')).toThrow('does not parse')
   })
@@ -75,7 +87,8 @@ describe('usesOf', () => {
 })
 
 describe('KEDA', () => {
-  const queries = kubernetesManifests().filter(({ kind }) => kind === 'ScaledObject')
+  const queries = kubernetesManifests()
+    .filter(({ kind }) => kind === 'ScaledObject')
     .flatMap(({ value }) => itemsOf(at(value, 'spec', 'triggers')).map(trigger => String(at(trigger, 'metadata', 'query'))))
 
   it('asks for metrics that there are', async () => {
@@ -137,9 +150,13 @@ describe('Grafana', () => {
   })
 
   it('expects the jobs that Prometheus is told to scrape', () => {
-    const jobs = itemsOf(at(parse(read('infra/prometheus/prometheus.yaml')) as Value, 'scrape_configs')).map(job => String(at(job, 'job_name')))
+    const jobs = itemsOf(at(parse(read('infra/prometheus/prometheus.yaml')) as Value, 'scrape_configs')).map(job =>
+      String(at(job, 'job_name')),
+    )
     expect(jobs).toEqual(['layermill-orchestrator', 'layermill-worker'])
-    const patterns = new Set([...read('infra/grafana/dashboard.json').matchAll(/job=~\\"([^"\\]+)\\"/g)].map(([, pattern]) => pattern ?? ''))
+    const patterns = new Set(
+      [...read('infra/grafana/dashboard.json').matchAll(/job=~\\"([^"\\]+)\\"/g)].map(([, pattern]) => pattern ?? ''),
+    )
     expect(patterns.size).toBeGreaterThan(0)
     for (const pattern of patterns) for (const job of jobs) expect(job).toMatch(new RegExp(`^(?:${pattern})$`))
   })

@@ -24,9 +24,18 @@ async function packagesOf(args: readonly string[]): Promise<string[]> {
 it.each([
   [['--help'], ['commander', 'zod']],
   [['models'], ['commander', 'zod']],
-  [['tokens', 'list'], ['commander', 'zod']],
-  [['weights', 'list'], ['commander', 'zod']],
-  [['runs', 'list', '--server', 'http://127.0.0.1:1'], ['commander', 'eventsource-parser', 'zod']],
+  [
+    ['tokens', 'list'],
+    ['commander', 'zod'],
+  ],
+  [
+    ['weights', 'list'],
+    ['commander', 'zod'],
+  ],
+  [
+    ['runs', 'list', '--server', 'http://127.0.0.1:1'],
+    ['commander', 'eventsource-parser', 'zod'],
+  ],
 ])('layermill %s loads what it needs', async (args, expected) => {
   expect(await packagesOf(args)).toEqual(expected)
 })

@@ -15,7 +15,16 @@ const composition = await compose({ engine: 'onnx', device: 'cpu', note: text =>
 const { environment } = composition
 
 async function extract(source: string, name: string, cached: boolean): Promise<{ cached: number | undefined; hashes: string }> {
-  const spec = parseSpec({ kind: 'extract', source, model, weights: 'random:1', layers: [layer], out: join(out, name), batchSize: 8, ...(cached ? { cache } : {}) }) as ExtractSpec
+  const spec = parseSpec({
+    kind: 'extract',
+    source,
+    model,
+    weights: 'random:1',
+    layers: [layer],
+    out: join(out, name),
+    batchSize: 8,
+    ...(cached ? { cache } : {}),
+  }) as ExtractSpec
   const store = await environment.openStore(spec.out)
   const { record } = await openRun(spec, store, environment)
   const { counts } = await superviseRun(record, { environment, store, signal: new AbortController().signal })

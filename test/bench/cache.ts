@@ -19,12 +19,29 @@ interface Seconds {
 }
 
 const widths = [18, 8, 13, 13, 13, 10, 14]
-const line = (cells: readonly string[]): string => cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('')
+const line = (cells: readonly string[]): string =>
+  cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('')
 
 async function measure(model: string, layer: string, folder: string, cache?: string): Promise<void> {
-  const { plain, first, second, cached } = await inProcess<Seconds>('./cache-step.js', model, layer, folder, ...(cache === undefined ? [] : [cache]))
+  const { plain, first, second, cached } = await inProcess<Seconds>(
+    './cache-step.js',
+    model,
+    layer,
+    folder,
+    ...(cache === undefined ? [] : [cache]),
+  )
   const where = cache === undefined ? 'folder' : 'S3'
-  console.log(line([`${model}/${layer}`, where, `${plain.toFixed(1)} s`, `${first.toFixed(1)} s`, `${second.toFixed(2)} s`, String(cached), (first / second).toFixed(0)]))
+  console.log(
+    line([
+      `${model}/${layer}`,
+      where,
+      `${plain.toFixed(1)} s`,
+      `${first.toFixed(1)} s`,
+      `${second.toFixed(2)} s`,
+      String(cached),
+      (first / second).toFixed(0),
+    ]),
+  )
 }
 
 /**

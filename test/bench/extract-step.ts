@@ -30,7 +30,8 @@ async function bare(model: string, layer: string, images: number): Promise<Cost>
   const [height, width] = network.inputSize
   const data = Float32Array.from({ length: batchSize * 3 * height * width }, (_, i) => (i % 251) - 120)
   const run = async (batches: number): Promise<void> => {
-    for (let i = 0; i < batches; i++) await session.run({ [exported.input]: new ort.Tensor('float32', data, [batchSize, 3, height, width]) })
+    for (let i = 0; i < batches; i++)
+      await session.run({ [exported.input]: new ort.Tensor('float32', data, [batchSize, 3, height, width]) })
   }
   await run(2)
   return cost(() => run(images / batchSize))

@@ -19,7 +19,11 @@ const cpu = ({ cpuSeconds }: Cost): string => `${((cpuSeconds / images) * 1000).
 export async function benchExtract(): Promise<void> {
   const folder = await benchImages(resolve('.tmp/bench/images'), images)
   console.log(`extraction, ${images} JPEGs of 500x375, batches of 8; target >= 0.90\n`)
-  console.log(['model/layer', 'bare loop', 'CPU/image', 'prepare CPU', 'run', 'CPU/image', 'ratio'].map((name, i) => (i === 0 ? name.padEnd(18) : name.padStart(12))).join(''))
+  console.log(
+    ['model/layer', 'bare loop', 'CPU/image', 'prepare CPU', 'run', 'CPU/image', 'ratio']
+      .map((name, i) => (i === 0 ? name.padEnd(18) : name.padStart(12)))
+      .join(''),
+  )
   for (const { model, layer } of cases) {
     const step = (name: string): Promise<Cost> => inProcess<Cost>('./extract-step.js', name, model, layer, folder, String(images))
     const bare = await step('bare')

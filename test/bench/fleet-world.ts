@@ -10,11 +10,21 @@ export function syntheticSource(count: number): ImageSource {
       // A page comes with one answer of the server.
       await new Promise(resolve => setImmediate(resolve))
       for (let i = page * 1000; i < Math.min(count, (page + 1) * 1000); i++) {
-        yield { key: `photos/${String(page).padStart(7, '0')}/image${String(i).padStart(10, '0')}.jpg`, etag: (i * 2654435761 % 2 ** 32).toString(16).padStart(32, '0'), bytes: 120_000 }
+        yield {
+          key: `photos/${String(page).padStart(7, '0')}/image${String(i).padStart(10, '0')}.jpg`,
+          etag: ((i * 2654435761) % 2 ** 32).toString(16).padStart(32, '0'),
+          bytes: 120_000,
+        }
       }
     }
   }
-  return { url: 's3://synthetic/photos', kind: 's3', items, read: () => Promise.reject(new Error('nothing is read here')), close: () => Promise.resolve() }
+  return {
+    url: 's3://synthetic/photos',
+    kind: 's3',
+    items,
+    read: () => Promise.reject(new Error('nothing is read here')),
+    close: () => Promise.resolve(),
+  }
 }
 
 /** A store that keeps run.json and counts the bytes of all else. */
@@ -51,7 +61,10 @@ export class CountingStore implements Store {
 }
 
 /** A run over synthetic keys, ready to be supervised; `queue` carries its parts. */
-export async function syntheticRun(images: number, queue: RunEnvironment['queue']): Promise<{ record: RunRecord; environment: RunEnvironment; store: CountingStore }> {
+export async function syntheticRun(
+  images: number,
+  queue: RunEnvironment['queue'],
+): Promise<{ record: RunRecord; environment: RunEnvironment; store: CountingStore }> {
   const store = new CountingStore(`/bench/${images}`)
   const environment: RunEnvironment = {
     openStore: () => Promise.resolve(store),
@@ -63,7 +76,14 @@ export async function syntheticRun(images: number, queue: RunEnvironment['queue'
     now: () => new Date(),
     newId: kind => `${kind}-bench-${process.pid}-${images}`,
   }
-  const spec = parseSpec({ kind: 'extract', source: 's3://synthetic/photos', model: 'resnet50', layers: ['pool5'], out: store.url, partSize: 512 })
+  const spec = parseSpec({
+    kind: 'extract',
+    source: 's3://synthetic/photos',
+    model: 'resnet50',
+    layers: ['pool5'],
+    out: store.url,
+    partSize: 512,
+  })
   if (spec.kind !== 'extract') throw new Error('not an extraction')
   const { record } = await openRun(spec, store, environment)
   return { record, environment, store }

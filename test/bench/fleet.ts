@@ -17,7 +17,9 @@ interface BenchWorker {
 }
 
 async function startWorker(queue: string): Promise<BenchWorker> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./fleet-worker-step.js', import.meta.url)), queue], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./fleet-worker-step.js', import.meta.url)), queue], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   const lines = linesOf(child.stdout)
   if ((await nextLine(lines)) !== 'ready') throw new Error('a worker did not start')
   return { child, lines }
@@ -60,8 +62,10 @@ async function throughput(url: string, workers: number): Promise<string> {
   redis.disconnect()
   const perImage = (value: number): string => `${((value * 1000) / images).toFixed(4)} ms`
   const all = cpuSeconds + server + workerSeconds
-  return `${workers} worker${workers === 1 ? ' ' : 's'}: ${Math.round(images / seconds).toLocaleString('en')} images/s, wall ${perImage(seconds)}/image, `
-    + `CPU ${perImage(all)}/image (planning and following ${perImage(cpuSeconds)}, Redis ${perImage(server)}, workers ${perImage(workerSeconds)})`
+  return (
+    `${workers} worker${workers === 1 ? ' ' : 's'}: ${Math.round(images / seconds).toLocaleString('en')} images/s, wall ${perImage(seconds)}/image, ` +
+    `CPU ${perImage(all)}/image (planning and following ${perImage(cpuSeconds)}, Redis ${perImage(server)}, workers ${perImage(workerSeconds)})`
+  )
 }
 
 /** Queue cost with workers that compute nothing, and planning of ten million keys from a listing stub. */
@@ -73,7 +77,17 @@ export async function benchFleet(): Promise<void> {
     await redis.stop()
   }
   console.log('at part size 512, at most 0.2 ms CPU an image')
-  const plan = await inProcess<{ seconds: number; cpuSeconds: number; parts: number; puts: number; written: number; half: number; peak: number }>('./fleet-plan-step.js', String(planned))
-  console.log(`planning ${planned.toLocaleString('en')} keys: ${Math.round(planned / plan.seconds).toLocaleString('en')} keys/s, ${plan.parts.toLocaleString('en')} parts, `
-    + `${Math.round(plan.written / 1e6)} MB of manifests in ${plan.puts} writes; memory at most ${plan.half} MB in the first half, ${plan.peak} MB in all (at most 250)`)
+  const plan = await inProcess<{
+    seconds: number
+    cpuSeconds: number
+    parts: number
+    puts: number
+    written: number
+    half: number
+    peak: number
+  }>('./fleet-plan-step.js', String(planned))
+  console.log(
+    `planning ${planned.toLocaleString('en')} keys: ${Math.round(planned / plan.seconds).toLocaleString('en')} keys/s, ${plan.parts.toLocaleString('en')} parts, ` +
+      `${Math.round(plan.written / 1e6)} MB of manifests in ${plan.puts} writes; memory at most ${plan.half} MB in the first half, ${plan.peak} MB in all (at most 250)`,
+  )
 }

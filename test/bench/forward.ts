@@ -21,7 +21,11 @@ interface PyTorch {
 export async function benchForward(): Promise<void> {
   if (!(await hasPytorch())) return console.log(`left out: ${python} has no torch (set LAYERMILL_BENCH_PYTHON to a Python that has)`)
   console.log(`forward pass, batches of ${batch}, images a second\n`)
-  console.log(['model/layer', 'ours', 'eager', 'ch.-last', 'ratio', 'target'].map((name, i) => (i === 0 ? name.padEnd(18) : name.padStart(10))).join(''))
+  console.log(
+    ['model/layer', 'ours', 'eager', 'ch.-last', 'ratio', 'target']
+      .map((name, i) => (i === 0 ? name.padEnd(18) : name.padStart(10)))
+      .join(''),
+  )
   for (const { model, layer, target } of cases) {
     const ours: number[] = []
     const theirs: PyTorch[] = []
@@ -31,7 +35,13 @@ export async function benchForward(): Promise<void> {
     }
     const eager = median(theirs.map(result => result.eager))
     const last = median(theirs.map(result => result.channelsLast))
-    const cells = [median(ours).toFixed(1), eager.toFixed(1), last.toFixed(1), (median(ours) / Math.max(eager, last)).toFixed(2), target.toFixed(1)]
+    const cells = [
+      median(ours).toFixed(1),
+      eager.toFixed(1),
+      last.toFixed(1),
+      (median(ours) / Math.max(eager, last)).toFixed(2),
+      target.toFixed(1),
+    ]
     console.log(`${model}/${layer}`.padEnd(18) + cells.map(cell => cell.padStart(10)).join(''))
   }
 }

@@ -24,7 +24,9 @@ export async function benchImages(folder: string, count: number): Promise<string
   await mkdir(folder, { recursive: true })
   if ((await readdir(folder)).length >= count) return folder
   for (let i = 0; i < count; i++) {
-    const jpeg = await sharp(pixels(i % 64, 500, 375), { raw: { width: 500, height: 375, channels: 3 } }).jpeg({ quality: 88 }).toBuffer()
+    const jpeg = await sharp(pixels(i % 64, 500, 375), { raw: { width: 500, height: 375, channels: 3 } })
+      .jpeg({ quality: 88 })
+      .toBuffer()
     await writeFile(join(folder, `${String(i).padStart(5, '0')}.jpg`), jpeg)
   }
   return folder

@@ -20,10 +20,15 @@ const size = Number(batch)
 /** A batch of prepared pictures; `first` says which. */
 async function pictures(first: number): Promise<Tensor> {
   const { preparation, inputSize } = network
-  const prepared = await Promise.all(names.slice(first, first + size).map(async name => {
-    const { tensor } = await prepareImage(await readFile(join(photos, name)), preparation, { resample: preparation.resample, size: inputSize })
-    return tensor
-  }))
+  const prepared = await Promise.all(
+    names.slice(first, first + size).map(async name => {
+      const { tensor } = await prepareImage(await readFile(join(photos, name)), preparation, {
+        resample: preparation.resample,
+        size: inputSize,
+      })
+      return tensor
+    }),
+  )
   const data = new Float32Array(prepared.reduce((sum, tensor) => sum + tensor.length, 0))
   prepared.forEach((tensor, i) => data.set(tensor, i * tensor.length))
   return { shape: [size, 3, ...network.inputSize], data }
@@ -48,10 +53,12 @@ async function ranges(): Promise<Map<string, Range>> {
 function agreement(a: Tensor, b: Tensor): number {
   const row = a.data.length / size
   const dot = (x: Float32Array, y: Float32Array): number => x.reduce((sum, value, i) => sum + value * y[i]!, 0)
-  return Math.min(...Array.from({ length: size }, (_, i) => {
-    const [x, y] = [a.data.subarray(i * row, (i + 1) * row), b.data.subarray(i * row, (i + 1) * row)]
-    return dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y))
-  }))
+  return Math.min(
+    ...Array.from({ length: size }, (_, i) => {
+      const [x, y] = [a.data.subarray(i * row, (i + 1) * row), b.data.subarray(i * row, (i + 1) * row)]
+      return dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y))
+    }),
+  )
 }
 
 const int8 = await engine.extractor(network, tensors, [layer], { ...options, ranges: await ranges() })

@@ -8,7 +8,10 @@ export const python = process.env['LAYERMILL_BENCH_PYTHON'] ?? 'python3'
 const run = promisify(execFile)
 
 export async function hasPytorch(): Promise<boolean> {
-  return run(python, ['-c', 'import torch']).then(() => true, () => false)
+  return run(python, ['-c', 'import torch']).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** Output of a script of this folder, given these arguments and the number of threads. */

@@ -9,7 +9,8 @@ const exchange = openExchange(broker.blobs)
 let held: { version: number; parameters: TensorMap } | undefined
 const compute = async (data: unknown): Promise<{ samples: number; loss: string; correct: number }> => {
   const job = readPayload('gradient', data)
-  if (held?.version !== job.version) held = { version: job.version, parameters: await exchange.get(parameterKeys(job, job.version).parameters) }
+  if (held?.version !== job.version)
+    held = { version: job.version, parameters: await exchange.get(parameterKeys(job, job.version).parameters) }
   await exchange.put(resultKeys(job).values, held.parameters)
   return { samples: 8, loss: '1', correct: 0 }
 }

@@ -16,7 +16,9 @@ const micros = 4
 const steps = 4
 
 async function startWorker(url: string): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./train-exchange-step.js', import.meta.url)), url], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./train-exchange-step.js', import.meta.url)), url], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  })
   await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next()
   return child
 }
@@ -24,7 +26,9 @@ async function startWorker(url: string): Promise<ChildProcess> {
 /** Tensors of so many megabytes in all, each of at most 10. */
 function tensorsOf(megabytes: number): Map<string, Tensor> {
   const length = 2_500_000
-  return new Map(Array.from({ length: megabytes / 10 }, (_, i) => [`layer${i}/W`, { shape: [length], data: new Float32Array(length).fill(i + 0.5) }]))
+  return new Map(
+    Array.from({ length: megabytes / 10 }, (_, i) => [`layer${i}/W`, { shape: [length], data: new Float32Array(length).fill(i + 0.5) }]),
+  )
 }
 
 async function redisMemory(redis: Redis): Promise<number> {
@@ -60,8 +64,10 @@ async function exchangeOf(url: string, megabytes: number): Promise<string> {
   await broker.close()
   redis.disconnect()
   const each = Math.min(...times)
-  return `${String(megabytes).padStart(3)} MB: ${each.toFixed(2)} s a step of ${micros} micro-batches, ${(each / micros).toFixed(2)} s each; coordinator ${Math.round(peak / 1e6)} MB, `
-    + `Redis ${Math.round(memory / 1e6)} MB at the peak, ${left} keys left`
+  return (
+    `${String(megabytes).padStart(3)} MB: ${each.toFixed(2)} s a step of ${micros} micro-batches, ${(each / micros).toFixed(2)} s each; coordinator ${Math.round(peak / 1e6)} MB, ` +
+    `Redis ${Math.round(memory / 1e6)} MB at the peak, ${left} keys left`
+  )
 }
 
 /** Cost of sending parameters and gradients over Redis on loopback, with two workers that compute nothing. */

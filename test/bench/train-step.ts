@@ -25,7 +25,11 @@ const labels = Int32Array.from({ length: size }, (_, i) => i % 10)
 
 let recycle: TensorMap | undefined
 async function step(data: Float32Array): Promise<void> {
-  const part = await trainer.gradients({ images: { shape: [size, 3, 224, 224], data }, labels, ...(recycle === undefined ? {} : { recycle }) })
+  const part = await trainer.gradients({
+    images: { shape: [size, 3, 224, 224], data },
+    labels,
+    ...(recycle === undefined ? {} : { recycle }),
+  })
   const sum = new GradientSum()
   await sum.add(0, { ...part, samples: size })
   const { gradients, samples } = sum.total()

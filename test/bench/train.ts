@@ -25,7 +25,9 @@ function line(name: string, steps: readonly Steps[]): string {
 
 async function benchSteps(): Promise<void> {
   const there = await hasPytorch()
-  console.log(`full fine-tuning step, batches of ${batch}: gradients, mean, Adam${there ? '' : ` (${python} has no torch: set LAYERMILL_BENCH_PYTHON to compare)`}`)
+  console.log(
+    `full fine-tuning step, batches of ${batch}: gradients, mean, Adam${there ? '' : ` (${python} has no torch: set LAYERMILL_BENCH_PYTHON to compare)`}`,
+  )
   for (const model of models) {
     const ours: Steps[] = []
     const theirs: Steps[] = []
@@ -51,10 +53,13 @@ async function benchFrozen(): Promise<void> {
   await benchImages(join(folder, 'images/one'), images / 2)
   await cp(join(folder, 'images/one'), join(folder, 'images/two'), { recursive: true })
   const measure = async (path: 'features' | 'general'): Promise<number> =>
-    (await inProcess<{ seconds: number }>('./train-frozen-step.js', join(folder, 'images'), join(folder, path), String(epochs), path)).seconds
+    (await inProcess<{ seconds: number }>('./train-frozen-step.js', join(folder, 'images'), join(folder, path), String(epochs), path))
+      .seconds
   const [features, general] = [await measure('features'), await measure('general')]
-  console.log(`frozen resnet50, ${images} images, ${epochs} epochs: ${features.toFixed(1)} s on stored features, ${general.toFixed(1)} s with the base in every epoch, `
-    + `ratio ${(general / features).toFixed(1)} (target 8)`)
+  console.log(
+    `frozen resnet50, ${images} images, ${epochs} epochs: ${features.toFixed(1)} s on stored features, ${general.toFixed(1)} s with the base in every epoch, ` +
+      `ratio ${(general / features).toFixed(1)} (target 8)`,
+  )
   await rm(folder, { recursive: true, force: true })
 }
 

@@ -17,12 +17,17 @@ interface Values {
 /** Largest difference from the stored values, in units of the largest value. */
 const TOLERANCE = { prepared: 1e-6, layers: 1e-5 }
 
-const readJson = async <T>(path: string): Promise<T> => JSON.parse(await readFile(new URL(`libraries/${path}.json`, import.meta.url), 'utf8')) as T
+const readJson = async <T>(path: string): Promise<T> =>
+  JSON.parse(await readFile(new URL(`libraries/${path}.json`, import.meta.url), 'utf8')) as T
 
 /** A file prepared by the name of a preparation, for the network's usual size or that of the preparation. */
 async function prepared(picture: string, model: string, prepare: string): Promise<Tensor> {
   const { preparation, inputSize } = namedPreparation(prepare, getNetwork(model))
-  const { tensor, inputHeight, inputWidth } = await prepareImage(await readFile(new URL(`prepare/images/${picture}`, import.meta.url)), preparation, { size: inputSize })
+  const { tensor, inputHeight, inputWidth } = await prepareImage(
+    await readFile(new URL(`prepare/images/${picture}`, import.meta.url)),
+    preparation,
+    { size: inputSize },
+  )
   return { shape: [1, 3, inputHeight, inputWidth], data: tensor }
 }
 
@@ -32,7 +37,15 @@ describe('pictures as the libraries prepare them', async () => {
   it("are by Keras's means, torchvision's presets and timm's tags", () => {
     const names = Object.keys(inputs).map(name => name.split(' ').slice(1).join(' '))
     expect(new Set(names).size).toBeGreaterThanOrEqual(40)
-    for (const name of ['resnet50 keras', 'vgg16 keras', 'resnet50 torchvision-v2', 'googlenet torchvision-plain', 'resnet50 timm:a1_in1k', 'vgg19 timm:tv_in1k']) expect(names).toContain(name)
+    for (const name of [
+      'resnet50 keras',
+      'vgg16 keras',
+      'resnet50 torchvision-v2',
+      'googlenet torchvision-plain',
+      'resnet50 timm:a1_in1k',
+      'vgg19 timm:tv_in1k',
+    ])
+      expect(names).toContain(name)
   })
 
   it.each(Object.entries(inputs))('%s', async (name, summary) => {

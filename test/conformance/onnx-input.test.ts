@@ -7,7 +7,13 @@ import * as ort from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 
 interface Expected {
-  preparations: { width: number; height: number; resample: Preparation['resample']; autoOrient: boolean; input: Omit<Preparation, 'resample'> }[]
+  preparations: {
+    width: number
+    height: number
+    resample: Preparation['resample']
+    autoOrient: boolean
+    input: Omit<Preparation, 'resample'>
+  }[]
   /** For each preparation: shape, sum and some values [place, value] of the tensor that the Python code made. */
   cases: { png: string; tensors: { shape: number[]; sum: number; values: [number, number][] }[] }[]
 }
@@ -21,21 +27,27 @@ describe('input of model.onnx', () => {
     expect(page).toContain(`\`\`\`python\n${code}\`\`\``)
   })
 
-  it.each(preparations.map((preparation, i) => ({ i, preparation, name: `${preparation.input.resize.kind}, ${preparation.resample}` })))('is the same there and here: $i $name', async ({ i, preparation }) => {
-    const { width, height, resample, autoOrient, input } = preparation
-    for (const { png, tensors } of cases) {
-      const { shape, sum, values } = tensors[i]!
-      const { tensor } = await prepareImage(Buffer.from(png, 'base64'), { ...input, resample }, { size: [height, width], autoOrient })
-      expect(shape).toEqual([1, 3, height, width])
-      const largest = tensor.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-      for (const [place, value] of values) expect(Math.abs(tensor[place]! - value) / largest).toBeLessThan(1e-6)
-      expect(Math.abs(tensor.reduce((total, value) => total + value, 0) - sum)).toBeLessThan(1e-5 * largest * tensor.length)
-    }
-  })
+  it.each(preparations.map((preparation, i) => ({ i, preparation, name: `${preparation.input.resize.kind}, ${preparation.resample}` })))(
+    'is the same there and here: $i $name',
+    async ({ i, preparation }) => {
+      const { width, height, resample, autoOrient, input } = preparation
+      for (const { png, tensors } of cases) {
+        const { shape, sum, values } = tensors[i]!
+        const { tensor } = await prepareImage(Buffer.from(png, 'base64'), { ...input, resample }, { size: [height, width], autoOrient })
+        expect(shape).toEqual([1, 3, height, width])
+        const largest = tensor.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+        for (const [place, value] of values) expect(Math.abs(tensor[place]! - value) / largest).toBeLessThan(1e-6)
+        expect(Math.abs(tensor.reduce((total, value) => total + value, 0) - sum)).toBeLessThan(1e-5 * largest * tensor.length)
+      }
+    },
+  )
 
   it('is described where every reader of ONNX finds it', async () => {
     const network = getNetwork('googlenet')
-    const metadata = (outputs: ReadonlyMap<string, string>): Record<string, string> => ({ 'layermill.probabilities': outputs.get('prob')!, 'layermill.classes': '["ä"]' })
+    const metadata = (outputs: ReadonlyMap<string, string>): Record<string, string> => ({
+      'layermill.probabilities': outputs.get('prob')!,
+      'layermill.classes': '["ä"]',
+    })
     const { model, outputs } = exportOnnx(network, referenceWeights(network), ['prob'], { metadata })
     // A reader that knows nothing of it runs the model all the same.
     const session = await ort.InferenceSession.create(model)

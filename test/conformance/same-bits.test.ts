@@ -26,7 +26,8 @@ function setting(id: string): { size: Size2; layers: string[]; weights: TensorMa
     return { size: [32, 32], layers: ['conv1_1', 'conv3_1', 'pool5'], weights: chainerWeights(new Map(shapes)) }
   }
   const layers = [network.defaultLayer, network.classifier, network.probabilities]
-  if (id.startsWith('googlenet')) return { size: [224, 224], layers: ['conv2', 'inception_3a', ...layers], weights: referenceWeights(network) }
+  if (id.startsWith('googlenet'))
+    return { size: [224, 224], layers: ['conv2', 'inception_3a', ...layers], weights: referenceWeights(network) }
   const inner = id === 'vgg16.tv' ? ['conv1_1', 'fc6'] : ['conv1', 'res3', 'res5']
   return { size: [32, 32], layers: [...inner, ...layers], weights: referenceWeights(network) }
 }
@@ -34,7 +35,11 @@ function setting(id: string): { size: Size2; layers: string[]; weights: TensorMa
 /** All images, one after the other. */
 function allImages([height, width]: Size2): Float32Array {
   const data = new Float32Array(most * 3 * height * width)
-  for (let n = 0; n < most; n++) data.set(Float32Array.from(picture(`same-bits:${n}`, height, width), value => value / 128 - 1), n * 3 * height * width)
+  for (let n = 0; n < most; n++)
+    data.set(
+      Float32Array.from(picture(`same-bits:${n}`, height, width), value => value / 128 - 1),
+      n * 3 * height * width,
+    )
   return data
 }
 
@@ -49,23 +54,30 @@ const bytesOf = ({ data }: Tensor, from: number, to: number, of: number): Buffer
   return Buffer.from(data.buffer, data.byteOffset + from * row * 4, (to - from) * row * 4)
 }
 
-it.each(networkIds)('%s', async id => {
-  const { size, layers, weights } = setting(id)
-  const all = allImages(size)
-  let expected: Map<string, Buffer[]> | undefined
-  for (const engine of engines) {
-    const extractor = await engine.extractor(getNetwork(id), weights, layers, { inputSize: size })
-    if (expected === undefined) {
-      expected = new Map(layers.map(layer => [layer, []]))
-      for (let n = 0; n < most; n++) for (const [layer, tensor] of await extractor.run(some(all, n, 1, size))) expected.get(layer)!.push(Buffer.from(bytesOf(tensor, 0, 1, 1)))
-      // Pictures that differ, or nothing would be shown by results that do not.
-      for (const rows of expected.values()) expect(rows[0]!.equals(rows[1]!)).toBe(false)
-    }
-    for (const count of batches) {
-      for (const [layer, tensor] of await extractor.run(some(all, 0, count, size))) {
-        for (let n = 0; n < count; n++) expect(bytesOf(tensor, n, n + 1, count).equals(expected.get(layer)![n]!), `${layer} of image ${n} of ${count}`).toBe(true)
+it.each(networkIds)(
+  '%s',
+  async id => {
+    const { size, layers, weights } = setting(id)
+    const all = allImages(size)
+    let expected: Map<string, Buffer[]> | undefined
+    for (const engine of engines) {
+      const extractor = await engine.extractor(getNetwork(id), weights, layers, { inputSize: size })
+      if (expected === undefined) {
+        expected = new Map(layers.map(layer => [layer, []]))
+        for (let n = 0; n < most; n++)
+          for (const [layer, tensor] of await extractor.run(some(all, n, 1, size)))
+            expected.get(layer)!.push(Buffer.from(bytesOf(tensor, 0, 1, 1)))
+        // Pictures that differ, or nothing would be shown by results that do not.
+        for (const rows of expected.values()) expect(rows[0]!.equals(rows[1]!)).toBe(false)
       }
+      for (const count of batches) {
+        for (const [layer, tensor] of await extractor.run(some(all, 0, count, size))) {
+          for (let n = 0; n < count; n++)
+            expect(bytesOf(tensor, n, n + 1, count).equals(expected.get(layer)![n]!), `${layer} of image ${n} of ${count}`).toBe(true)
+        }
+      }
+      await extractor.release()
     }
-    await extractor.release()
-  }
-}, 300_000)
+  },
+  300_000,
+)

@@ -55,7 +55,8 @@ export class DocumentFolder {
   static async make(name: string, models: readonly string[]): Promise<DocumentFolder> {
     const folder = new DocumentFolder(await mkdtemp(join(tmpdir(), `layermill-${name}-`)))
     await mkdir(join(folder.path, 'photos'))
-    for (const [i, file] of ['disc-01.jpg', 'stripe-01.jpg', 'stripe-02.png'].entries()) await writePicture(join(folder.path, 'photos', file), i, i > 0)
+    for (const [i, file] of ['disc-01.jpg', 'stripe-01.jpg', 'stripe-02.png'].entries())
+      await writePicture(join(folder.path, 'photos', file), i, i > 0)
     for (const kind of ['cats', 'dogs']) {
       await mkdir(join(folder.path, 'pets', kind), { recursive: true })
       for (let i = 0; i < 8; i++) await writePicture(join(folder.path, 'pets', kind, `${i}.png`), i, kind === 'cats')
@@ -94,7 +95,11 @@ export class DocumentFolder {
   /** Starts a command that goes on, of Layermill or of Node.js, and waits until it says what matches; by default anything. */
   async start(command: string, pattern = /./): Promise<{ found: string; output: () => string }> {
     const words = await this.#words(command)
-    const server = spawn(process.execPath, words[0] === 'npx' ? [cliFile, ...words.slice(2)] : words.slice(1), { cwd: this.path, env: this.env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const server = spawn(process.execPath, words[0] === 'npx' ? [cliFile, ...words.slice(2)] : words.slice(1), {
+      cwd: this.path,
+      env: this.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     this.#servers.push(server)
     let output = ''
     const found = await new Promise<string>((resolve, reject) => {

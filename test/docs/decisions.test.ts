@@ -22,8 +22,9 @@ describe('docs/decisions', () => {
 
   it('governs files that exist', () => {
     expect(missingFiles(root, decisions)).toEqual([])
-    expect(missingFiles(root, [{ ...decisions[0]!, name: '9999-x.md', files: ['package.json', 'libs', 'libs/no-such.ts'] }]))
-      .toEqual(['9999-x.md: libs/no-such.ts'])
+    expect(missingFiles(root, [{ ...decisions[0]!, name: '9999-x.md', files: ['package.json', 'libs', 'libs/no-such.ts'] }])).toEqual([
+      '9999-x.md: libs/no-such.ts',
+    ])
   })
 })
 
@@ -32,7 +33,13 @@ describe('parseDecision', () => {
 
   it('reads a header', () => {
     expect(parseDecision('0999-x.md', `# 0999: A title\n\n${header}\n\nText.`)).toEqual({
-      name: '0999-x.md', number: '0999', title: 'A title', area: 'queue', status: 'in force', date: '2026-12-01', files: ['libs/queue', 'package.json'],
+      name: '0999-x.md',
+      number: '0999',
+      title: 'A title',
+      area: 'queue',
+      status: 'in force',
+      date: '2026-12-01',
+      files: ['libs/queue', 'package.json'],
     })
   })
 

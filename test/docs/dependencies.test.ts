@@ -13,7 +13,7 @@ const run = promisify(execFile)
 /** Output and exit code of `npm run advisories`. */
 async function advisories(...places: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   try {
-    return { code: 0, ...await run(process.execPath, [path.join(root, 'scripts/advisories/advisories.mjs'), ...places]) }
+    return { code: 0, ...(await run(process.execPath, [path.join(root, 'scripts/advisories/advisories.mjs'), ...places])) }
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
     return { code, stdout, stderr }
@@ -22,9 +22,13 @@ async function advisories(...places: string[]): Promise<{ code: number; stdout: 
 
 it('docs/dependencies.md says of every direct dependency what it reads', async () => {
   const page = await read('docs/dependencies.md')
-  const names = readWorkspace(root).packages.filter(({ folder }) => folder !== 'test').flatMap(({ dependencies }) => dependencies)
+  const names = readWorkspace(root)
+    .packages.filter(({ folder }) => folder !== 'test')
+    .flatMap(({ dependencies }) => dependencies)
   expect(names.length).toBeGreaterThan(30)
-  expect([...new Set(names)].filter(name => !name.startsWith('@layermill/') && name !== 'layermill' && !page.includes(`\`${name}\``))).toEqual([])
+  expect(
+    [...new Set(names)].filter(name => !name.startsWith('@layermill/') && name !== 'layermill' && !page.includes(`\`${name}\``)),
+  ).toEqual([])
 })
 
 it('no locked version is affected by an advisory that was known, and the page names each', async () => {
@@ -39,7 +43,10 @@ it('finds affected versions in files of a database, by ranges and by lists, and 
   const { version } = packages['node_modules/fastify']!
   const folder = await mkdtemp(path.join(tmpdir(), 'layermill-advisories-'))
   const advisory = (id: string, affected: object, more: object = {}): Promise<void> =>
-    writeFile(path.join(folder, `${id}.json`), JSON.stringify({ id, affected: [{ package: { ecosystem: 'npm', name: 'fastify' }, ...affected }], ...more }))
+    writeFile(
+      path.join(folder, `${id}.json`),
+      JSON.stringify({ id, affected: [{ package: { ecosystem: 'npm', name: 'fastify' }, ...affected }], ...more }),
+    )
   await advisory('OSV-1', { ranges: [{ type: 'SEMVER', events: [{ introduced: '0' }, { last_affected: version }] }] })
   await advisory('OSV-2', { ranges: [{ type: 'SEMVER', events: [{ introduced: '0' }, { fixed: version }] }] })
   await advisory('OSV-3', { versions: [version] })

@@ -32,7 +32,9 @@ describe('README', () => {
   })
 
   it('lists the files that a run writes', async () => {
-    const listed = blocks('').flatMap(block => block.split('\n')).flatMap(line => /^(features\/\S+) {2,}/.exec(line)?.[1] ?? [])
+    const listed = blocks('')
+      .flatMap(block => block.split('\n'))
+      .flatMap(line => /^(features\/\S+) {2,}/.exec(line)?.[1] ?? [])
     expect(listed.length).toBeGreaterThan(3)
     for (const file of listed.filter(name => !name.includes('/errors/'))) await access(join(folder.path, file))
     // Nothing failed, so nothing is in errors.
@@ -52,7 +54,10 @@ describe('README', () => {
   })
 
   it('has a Python snippet that NumPy runs, where Python has NumPy', async context => {
-    const numpy = await run('python3', ['-c', 'import numpy']).then(() => true, () => false)
+    const numpy = await run('python3', ['-c', 'import numpy']).then(
+      () => true,
+      () => false,
+    )
     if (!numpy) return context.skip('python3 has no numpy on this machine; the files are read back by npm packages in other tests')
     const { stdout } = await run('python3', ['-c', `${blocks('python')[0]}print(res4.shape, res4.dtype)`], { cwd: folder.path })
     expect(stdout.trim()).toBe('(3, 1024, 14, 14) float32')

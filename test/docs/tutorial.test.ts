@@ -51,7 +51,8 @@ async function carryOut(command: string): Promise<void> {
   }
   if (command.startsWith('node ')) heard = (await folder.start(command, /listening/)).output
   else if (command.startsWith('npx layermill worker ')) await folder.start(command, /worker \S+: onnx on/)
-  else if (command.startsWith('npx layermill serve ')) folder.instead('http://localhost:8080', (await folder.start(command, /"url":"(http:[^"]+)"[^]*"msg":"serving"/)).found)
+  else if (command.startsWith('npx layermill serve '))
+    folder.instead('http://localhost:8080', (await folder.start(command, /"url":"(http:[^"]+)"[^]*"msg":"serving"/)).found)
   else if (/ schedule run /.test(command)) {
     const before = finished()
     expect(await folder.run(command)).toMatch(/: (?:running|done) \w+-\d+/)
@@ -63,14 +64,29 @@ async function carryOut(command: string): Promise<void> {
 it.each(commandsOf(tutorial))('%s', carryOut)
 
 it('leads where it says', async () => {
-  const models = JSON.parse(await folder.run('npx layermill models history pets --json --registry ./store/registry')) as { history: unknown; uses: unknown }
+  const models = JSON.parse(await folder.run('npx layermill models history pets --json --registry ./store/registry')) as {
+    history: unknown
+    uses: unknown
+  }
   expect(models).toMatchObject({
-    history: [{ event: 'rolled-back', version: 1, previous: 2, reason: 'takes dogs for cats' }, { event: 'promoted', version: 2 }, { event: 'promoted', version: 1 }],
+    history: [
+      { event: 'rolled-back', version: 1, previous: 2, reason: 'takes dogs for cats' },
+      { event: 'promoted', version: 2 },
+      { event: 'promoted', version: 1 },
+    ],
     uses: [{ version: 1, stale: false }],
   })
-  expect(heard().split('\n').filter(line => line !== '')).toEqual([
-    'listening', expect.stringMatching(/^(?:run\.finished finetune-|model\.promoted pets@2)/), expect.stringMatching(/^(?:run\.finished finetune-|model\.promoted pets@2)/),
-    expect.stringMatching(/^run\.finished extract-/), 'model.promoted pets@1', expect.stringMatching(/^run\.finished extract-/),
+  expect(
+    heard()
+      .split('\n')
+      .filter(line => line !== ''),
+  ).toEqual([
+    'listening',
+    expect.stringMatching(/^(?:run\.finished finetune-|model\.promoted pets@2)/),
+    expect.stringMatching(/^(?:run\.finished finetune-|model\.promoted pets@2)/),
+    expect.stringMatching(/^run\.finished extract-/),
+    'model.promoted pets@1',
+    expect.stringMatching(/^run\.finished extract-/),
   ])
   expect(await folder.run('npx layermill schedule list --server http://localhost:8080')).toMatch(/features[^]*nightly.*paused/)
 })

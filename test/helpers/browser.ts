@@ -9,7 +9,15 @@ import { workspaceRoot } from '../architecture/workspace.js'
 const screenshots = (): string => join(workspaceRoot(), '.tmp/dashboard')
 
 /** Flags that keep the browser from looking for hosts of its maker. */
-const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
 
 export async function startBrowser(): Promise<Browser> {
   const executablePath = process.env['LAYERMILL_TEST_CHROMIUM'] ?? (await findChromium()).path
@@ -29,10 +37,18 @@ export const phone = { width: 375, height: 780 }
 export class WatchedPage {
   readonly complaints: string[] = []
 
-  private constructor(readonly page: Page, readonly context: BrowserContext, private readonly origin: string) {}
+  private constructor(
+    readonly page: Page,
+    readonly context: BrowserContext,
+    private readonly origin: string,
+  ) {}
 
   static async open(browser: Browser, origin: string, screen: Screen = { theme: 'light', ...desktop }): Promise<WatchedPage> {
-    const context = await browser.newContext({ colorScheme: screen.theme, viewport: { width: screen.width, height: screen.height ?? 800 }, reducedMotion: 'reduce' })
+    const context = await browser.newContext({
+      colorScheme: screen.theme,
+      viewport: { width: screen.width, height: screen.height ?? 800 },
+      reducedMotion: 'reduce',
+    })
     context.setDefaultTimeout(30_000)
     const page = await context.newPage()
     const watched = new WatchedPage(page, context, origin)
@@ -61,9 +77,13 @@ export class WatchedPage {
   async accessibilityFindings(): Promise<string[]> {
     // Evaluated through the debugger, which the page's policy does not concern.
     await this.page.evaluate(`${axe.source}; undefined`)
-    const found: unknown = await this.page.evaluate('axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations.map(({ id, impact, help, nodes }) => ({ id, impact, help, nodes: nodes.map(node => node.html + " " + node.failureSummary) })))')
+    const found: unknown = await this.page.evaluate(
+      'axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations.map(({ id, impact, help, nodes }) => ({ id, impact, help, nodes: nodes.map(node => node.html + " " + node.failureSummary) })))',
+    )
     const violations = found as { id: string; impact: string; help: string; nodes: string[] }[]
-    return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.join('\n  ')}`)
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, help, nodes }) => `${id}: ${help}\n  ${nodes.join('\n  ')}`)
   }
 
   /**
@@ -71,14 +91,23 @@ export class WatchedPage {
    * A screenshot of each is kept.
    */
   async checkScreens(name: string, all = false): Promise<string[]> {
-    const screens = [['light', 'desktop'], ['dark', 'phone'], ...(all ? [['dark', 'desktop'], ['light', 'phone']] as const : [])] as const
+    const screens = [
+      ['light', 'desktop'],
+      ['dark', 'phone'],
+      ...(all
+        ? ([
+            ['dark', 'desktop'],
+            ['light', 'phone'],
+          ] as const)
+        : []),
+    ] as const
     const found: string[] = []
     for (const [theme, kind] of screens) {
       await this.screen({ theme, ...(kind === 'phone' ? phone : desktop) })
       await this.screenshot(`${name}-${theme}-${kind}`)
       const overflow = await this.overflow()
       if (overflow > 0) found.push(`${overflow} pixels wider than the screen`)
-      found.push(...await this.accessibilityFindings())
+      found.push(...(await this.accessibilityFindings()))
     }
     await this.screen({ theme: 'light', ...desktop })
     return found.map(text => `${name}: ${text}`)

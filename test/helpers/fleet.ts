@@ -42,7 +42,10 @@ export function succeeded(result: CliResult): CliResult {
 export class Fleet {
   readonly #processes: CliProcess[] = []
 
-  private constructor(readonly redis: RedisService, private readonly options: CliOptions) {}
+  private constructor(
+    readonly redis: RedisService,
+    private readonly options: CliOptions,
+  ) {}
 
   static async start(options: CliOptions = {}, redis: { appendOnly?: boolean; password?: string } = {}): Promise<Fleet> {
     return new Fleet(await startRedis(redis), options)

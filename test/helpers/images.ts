@@ -30,7 +30,9 @@ export async function imageBytes(seed: number, options: ImageOptions = {}): Prom
     const block = (Math.floor(((i % width) * 4) / width) + 4 * Math.floor((Math.floor(i / width) * 4) / height)) * 3
     for (let channel = 0; channel < 3; channel++) pixels[i * 3 + channel] = colours[block + channel]!
   }
-  return sharp(pixels, { raw: { width, height, channels: 3 } }).toFormat(format).toBuffer()
+  return sharp(pixels, { raw: { width, height, channels: 3 } })
+    .toFormat(format)
+    .toBuffer()
 }
 
 /** Writes one picture below a folder. */

@@ -18,7 +18,9 @@ export async function manyImages(folder: string, count: number): Promise<void> {
 /** Runs a command to its end and says how many bytes it had in memory at its peak, as the kernel counted. */
 export async function peakMemory(process: CliProcess): Promise<{ result: CliResult; bytes: number }> {
   let running = true
-  const ended = process.ended.finally(() => { running = false })
+  const ended = process.ended.finally(() => {
+    running = false
+  })
   let kilobytes = 0
   while (running) {
     const status = await readFile(`/proc/${process.pid}/status`, 'utf8').catch(() => '')

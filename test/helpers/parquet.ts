@@ -34,14 +34,19 @@ export interface PictureOptions {
 }
 
 /** Columns as a Parquet file. */
-export function parquetOf(columnData: ColumnSource[], { classes, offsetIndex, ...options }: PictureOptions & { schema?: SchemaElement[] } = {}): Uint8Array {
+export function parquetOf(
+  columnData: ColumnSource[],
+  { classes, offsetIndex, ...options }: PictureOptions & { schema?: SchemaElement[] } = {},
+): Uint8Array {
   const features = { image: { _type: 'Image' }, label: { names: classes, _type: 'ClassLabel' } }
-  return new Uint8Array(parquetWriteBuffer({
-    ...options,
-    columnData: columnData.map(column => ({ ...column, offsetIndex: offsetIndex ?? false })),
-    compressors: { ZSTD: storedZstd, GZIP: input => Uint8Array.from(gzipSync(input)) },
-    kvMetadata: classes === undefined ? [] : [{ key: 'huggingface', value: JSON.stringify({ info: { features } }) }],
-  }))
+  return new Uint8Array(
+    parquetWriteBuffer({
+      ...options,
+      columnData: columnData.map(column => ({ ...column, offsetIndex: offsetIndex ?? false })),
+      compressors: { ZSTD: storedZstd, GZIP: input => Uint8Array.from(gzipSync(input)) },
+      kvMetadata: classes === undefined ? [] : [{ key: 'huggingface', value: JSON.stringify({ info: { features } }) }],
+    }),
+  )
 }
 
 /** Images in the layout of the Hugging Face hub: a struct of bytes and path, and a label. */
@@ -55,7 +60,13 @@ export function pictures(rows: readonly PictureRow[], options: PictureOptions = 
   ]
   const image = rows.map(({ bytes, path }) => ({ bytes, path }))
   const label = rows.map(row => (row.label === undefined ? undefined : BigInt(row.label)))
-  return parquetOf([{ name: 'image', data: image }, { name: 'label', data: label }], { ...options, schema })
+  return parquetOf(
+    [
+      { name: 'image', data: image },
+      { name: 'label', data: label },
+    ],
+    { ...options, schema },
+  )
 }
 
 export async function writePictures(path: string, rows: readonly PictureRow[], options: PictureOptions = {}): Promise<void> {

@@ -15,11 +15,16 @@ export class Receiver {
   #wake: () => void = () => undefined
   readonly #server: Server = createServer((request, response) => {
     let body = ''
-    request.setEncoding('utf8').on('data', (chunk: string) => { body += chunk }).on('end', () => {
-      this.received.push({ path: request.url ?? '', headers: request.headers, body })
-      this.answer(response, this.received.length)
-      this.#wake()
-    })
+    request
+      .setEncoding('utf8')
+      .on('data', (chunk: string) => {
+        body += chunk
+      })
+      .on('end', () => {
+        this.received.push({ path: request.url ?? '', headers: request.headers, body })
+        this.answer(response, this.received.length)
+        this.#wake()
+      })
   })
 
   async start(): Promise<string> {
@@ -28,7 +33,10 @@ export class Receiver {
   }
 
   async until(count: number): Promise<Received[]> {
-    while (this.received.length < count) await new Promise<void>(resolve => { this.#wake = resolve })
+    while (this.received.length < count)
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
     return this.received
   }
 
@@ -37,7 +45,9 @@ export class Receiver {
     for (;;) {
       const found = this.received.find(holds)
       if (found !== undefined) return found
-      await new Promise<void>(resolve => { this.#wake = resolve })
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
     }
   }
 
@@ -50,5 +60,7 @@ export class Receiver {
 /** Signature that a receiver computes from a message and the shared secret (`whsec_` and base64), by the rules of Standard Webhooks. */
 export function expectedSignature({ headers, body }: Received, secret: string): string {
   const signed = `${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${body}`
-  return `v1,${createHmac('sha256', Buffer.from(secret.slice('whsec_'.length), 'base64')).update(signed).digest('base64')}`
+  return `v1,${createHmac('sha256', Buffer.from(secret.slice('whsec_'.length), 'base64'))
+    .update(signed)
+    .digest('base64')}`
 }

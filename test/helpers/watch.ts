@@ -16,7 +16,9 @@ export async function until(holds: () => Promise<boolean>, what: string): Promis
 /** Looks until something is so, or the process has ended; whether it came to be so. */
 export async function untilOrEnd(process: CliProcess, holds: () => Promise<boolean>): Promise<boolean> {
   let ended = false
-  void process.ended.then(() => { ended = true })
+  void process.ended.then(() => {
+    ended = true
+  })
   for (;;) {
     if (await holds()) return true
     if (ended) return false

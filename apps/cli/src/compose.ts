@@ -1,6 +1,14 @@
 import { selfCheck } from '@layermill/engines'
 import {
-  calibrator, createProvider, type ModelProvider, PartProcessor, probeRun, type ProviderOptions, readAhead, specNetwork, startPartWorker,
+  calibrator,
+  createProvider,
+  type ModelProvider,
+  PartProcessor,
+  probeRun,
+  type ProviderOptions,
+  readAhead,
+  specNetwork,
+  startPartWorker,
 } from '@layermill/inference'
 import type { RunSpec } from '@layermill/contracts'
 import { type Broker, openBroker } from '@layermill/queue'
@@ -42,7 +50,13 @@ function engineSide(provider: ModelProvider, note: (text: string) => void): Pick
 /** Wires a run's parts together; `close` ends all of it. */
 export async function compose(options: ComposeOptions): Promise<Composition> {
   const provider = createProvider(options)
-  const processor = new PartProcessor({ provider, openStore: async url => openStore(url, options.note), openSource: (source, access) => openSource(source, { access }), readAhead, note: options.note })
+  const processor = new PartProcessor({
+    provider,
+    openStore: async url => openStore(url, options.note),
+    openSource: (source, access) => openSource(source, { access }),
+    readAhead,
+    note: options.note,
+  })
   let opening: Promise<Broker> | undefined
   const start = async (): Promise<Broker> => {
     const broker = await openBroker('embedded', { onError: error => options.note(`queue: ${error.message}`) })

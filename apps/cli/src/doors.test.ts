@@ -1,7 +1,14 @@
 /** Malformed input at every door: specs, flags, schedules, payloads of jobs, and records of stores. Each is taken, or refused with a code of the table. */
 import { failureTable, LayermillError, Random } from '@layermill/core'
 import {
-  parseCalibration, parseRunRecord, parseScheduleSpec, parseSpec, parseTrainingPlan, readBeat, readPayload, specFields,
+  parseCalibration,
+  parseRunRecord,
+  parseScheduleSpec,
+  parseSpec,
+  parseTrainingPlan,
+  readBeat,
+  readPayload,
+  specFields,
 } from '@layermill/contracts'
 import { parseCommit, parseErrors, parseManifest } from '@layermill/storage'
 import { setFlagsFromString } from 'node:v8'
@@ -15,22 +22,105 @@ const count = Number(process.env['LAYERMILL_FUZZ_DOORS'] ?? 1500)
 
 const sha256 = 'a'.repeat(64)
 const specs: readonly object[] = [
-  { kind: 'extract', source: 'photos', model: 'resnet50', layers: ['res4', 'pool5'], out: 'features', size: '320x256', maxErrors: '1%', partSize: 512, notify: ['https://example.org/hook'] },
-  { kind: 'predict', source: 's3://b/photos', model: 'googlenet', weights: 'https://example.org/w.npz?download=1', top: 5, oversample: true, out: 'out.csv' },
   {
-    kind: 'finetune', source: 'pets', model: 'vgg16', layer: 'fc7', head: [512], base: 'scaled:0.1', out: 'models/pets', schedule: 'step:2:0.5', augment: 'flip,crop', validation: 0.1,
-    classWeights: { cat: 2 }, register: { name: 'pets' },
+    kind: 'extract',
+    source: 'photos',
+    model: 'resnet50',
+    layers: ['res4', 'pool5'],
+    out: 'features',
+    size: '320x256',
+    maxErrors: '1%',
+    partSize: 512,
+    notify: ['https://example.org/hook'],
+  },
+  {
+    kind: 'predict',
+    source: 's3://b/photos',
+    model: 'googlenet',
+    weights: 'https://example.org/w.npz?download=1',
+    top: 5,
+    oversample: true,
+    out: 'out.csv',
+  },
+  {
+    kind: 'finetune',
+    source: 'pets',
+    model: 'vgg16',
+    layer: 'fc7',
+    head: [512],
+    base: 'scaled:0.1',
+    out: 'models/pets',
+    schedule: 'step:2:0.5',
+    augment: 'flip,crop',
+    validation: 0.1,
+    classWeights: { cat: 2 },
+    register: { name: 'pets' },
   },
 ]
 const record = {
-  version: 1, id: 'extract-1', state: 'done', generation: 0, spec: parseSpec(specs[0]), layers: [{ name: 'pool5', shape: [2048], dtype: 'float32', bytesPerImage: 8192 }], partSize: 512, batchSize: 8,
-  planned: true, counts: { images: 1, done: 1, failed: 0, parts: 1 }, created: '2026-01-01T00:00:00Z', versions: { node: 'v20' },
-  identity: { model: 'resnet50', weights: sha256, layers: ['pool5'], precision: 'fp32', pool: 'none', dtype: 'float32', format: 'npy',
+  version: 1,
+  id: 'extract-1',
+  state: 'done',
+  generation: 0,
+  spec: parseSpec(specs[0]),
+  layers: [{ name: 'pool5', shape: [2048], dtype: 'float32', bytesPerImage: 8192 }],
+  partSize: 512,
+  batchSize: 8,
+  planned: true,
+  counts: { images: 1, done: 1, failed: 0, parts: 1 },
+  created: '2026-01-01T00:00:00Z',
+  versions: { node: 'v20' },
+  identity: {
+    model: 'resnet50',
+    weights: sha256,
+    layers: ['pool5'],
+    precision: 'fp32',
+    pool: 'none',
+    dtype: 'float32',
+    format: 'npy',
     preparation: { version: '1', size: { width: 224, height: 224 }, resample: 'bicubic', autoOrient: false, oversample: false },
   },
 }
-const strings = ['', ' ', '\0', '\u202Eevil', '😀', 'a'.repeat(5000), '../../etc', '-1', '1e999', 'NaN', 'redis://a:b@c', 's3://../x', '__proto__', 'constructor', '320x256', '101%', '<b>', '\r\n', '\uD800', '['.repeat(300), 'redis://'.repeat(300), '?a='.repeat(500)]
-const atoms: readonly unknown[] = [...strings, null, true, false, 0, -1, 1.5, 1e308, Number.MAX_SAFE_INTEGER + 1, [], {}, [[]], [null], { a: { b: { c: {} } } }]
+const strings = [
+  '',
+  ' ',
+  '\0',
+  '\u202Eevil',
+  '😀',
+  'a'.repeat(5000),
+  '../../etc',
+  '-1',
+  '1e999',
+  'NaN',
+  'redis://a:b@c',
+  's3://../x',
+  '__proto__',
+  'constructor',
+  '320x256',
+  '101%',
+  '<b>',
+  '\r\n',
+  '\uD800',
+  '['.repeat(300),
+  'redis://'.repeat(300),
+  '?a='.repeat(500),
+]
+const atoms: readonly unknown[] = [
+  ...strings,
+  null,
+  true,
+  false,
+  0,
+  -1,
+  1.5,
+  1e308,
+  Number.MAX_SAFE_INTEGER + 1,
+  [],
+  {},
+  [[]],
+  [null],
+  { a: { b: { c: {} } } },
+]
 
 class Mutator {
   readonly #random: Random
@@ -60,10 +150,17 @@ class Mutator {
     if (Array.isArray(value)) return value.map((item: unknown, i): unknown => (String(i) === key ? this.#change(item, depth + 1) : item))
     const fields: Record<string, unknown> = { ...value }
     switch (this.below(5)) {
-      case 0: delete fields[key]; break
-      case 1: fields[this.pick(strings)] = fields[key]; break
-      case 2: Object.defineProperty(fields, this.pick(['__proto__', 'constructor', 'toString']), { value: this.pick(atoms), enumerable: true }); break
-      default: fields[key] = this.#change(fields[key], depth + 1)
+      case 0:
+        delete fields[key]
+        break
+      case 1:
+        fields[this.pick(strings)] = fields[key]
+        break
+      case 2:
+        Object.defineProperty(fields, this.pick(['__proto__', 'constructor', 'toString']), { value: this.pick(atoms), enumerable: true })
+        break
+      default:
+        fields[key] = this.#change(fields[key], depth + 1)
     }
     return fields
   }
@@ -91,19 +188,58 @@ const doors: Readonly<Record<string, (mutator: Mutator) => unknown>> = {
   spec: mutator => parseSpec(mutator.value(mutator.pick(specs))),
   flags: mutator => {
     const kind = mutator.pick(['extract', 'predict', 'finetune'] as const)
-    const options = Object.fromEntries(Array.from({ length: mutator.below(8) }, (): [string, unknown] => [mutator.pick(specFields(kind)), mutator.pick([...strings, '3', 'true', 'a,b', '0.5', true])]))
+    const options = Object.fromEntries(
+      Array.from({ length: mutator.below(8) }, (): [string, unknown] => [
+        mutator.pick(specFields(kind)),
+        mutator.pick([...strings, '3', 'true', 'a,b', '0.5', true]),
+      ]),
+    )
     return specFromFlags(kind, mutator.pick(['photos', ...strings]), { model: 'vgg16', out: 'out', ...options })
   },
-  schedule: mutator => parseScheduleSpec(mutator.value({ name: 'nightly', cron: '0 3 * * *', timeZone: 'Europe/Berlin', spec: mutator.pick(specs) })),
+  schedule: mutator =>
+    parseScheduleSpec(mutator.value({ name: 'nightly', cron: '0 3 * * *', timeZone: 'Europe/Berlin', spec: mutator.pick(specs) })),
   'part job': mutator => readPayload('part', mutator.value({ v: 1, run: 'extract-1', store: 's3://b/out', part: 3, generation: 1 })),
-  'gradient job': mutator => readPayload('gradient', mutator.value({ v: 1, run: 'finetune-1', store: '/out', purpose: 'train', session: 'a', step: 1, micro: 0, version: 2 })),
+  'gradient job': mutator =>
+    readPayload(
+      'gradient',
+      mutator.value({ v: 1, run: 'finetune-1', store: '/out', purpose: 'train', session: 'a', step: 1, micro: 0, version: 2 }),
+    ),
   'run job': mutator => readPayload('run', mutator.value({ v: 1, run: 'extract-1', store: '/out', spec: mutator.pick(specs) })),
-  heartbeat: mutator => readBeat(mutator.value({ id: 'w', host: 'h', state: 'idle', device: 'cpu', engine: 'onnx', version: '1', started: '', seen: '', jobs: [{ run: 'r', part: 0, done: 0, images: 1 }], imagesPerSecond: 0 })),
+  heartbeat: mutator =>
+    readBeat(
+      mutator.value({
+        id: 'w',
+        host: 'h',
+        state: 'idle',
+        device: 'cpu',
+        engine: 'onnx',
+        version: '1',
+        started: '',
+        seen: '',
+        jobs: [{ run: 'r', part: 0, done: 0, images: 1 }],
+        imagesPerSecond: 0,
+      }),
+    ),
   'run.json': mutator => parseRunRecord(mutator.bytes(record), 'out'),
-  'training.json': mutator => parseTrainingPlan(mutator.bytes({ version: 1, run: 'finetune-1', classes: ['a', 'b'], images: { training: 1, validation: 0 }, datasetSha256: sha256 }), 'out'),
+  'training.json': mutator =>
+    parseTrainingPlan(
+      mutator.bytes({ version: 1, run: 'finetune-1', classes: ['a', 'b'], images: { training: 1, validation: 0 }, datasetSha256: sha256 }),
+      'out',
+    ),
   calibration: mutator => parseCalibration(mutator.bytes({ version: 1, ranges: { conv1: [0, 1] } }), sha256, 'out'),
-  'commit record': mutator => parseCommit(mutator.bytes({ part: 0, images: 1, failed: 0, files: [{ path: 'features/a.npy', bytes: 3, sha256 }] }), 'commits/part-00000.json'),
-  manifest: mutator => parseManifest(Buffer.concat([Buffer.from(`${lines([{ key: 'a.jpg', etag: '1', bytes: 3 }])}\n`), mutator.bytes({ key: 'b.jpg', etag: '1', bytes: 3 })]), 'manifest/part-00000.jsonl'),
+  'commit record': mutator =>
+    parseCommit(
+      mutator.bytes({ part: 0, images: 1, failed: 0, files: [{ path: 'features/a.npy', bytes: 3, sha256 }] }),
+      'commits/part-00000.json',
+    ),
+  manifest: mutator =>
+    parseManifest(
+      Buffer.concat([
+        Buffer.from(`${lines([{ key: 'a.jpg', etag: '1', bytes: 3 }])}\n`),
+        mutator.bytes({ key: 'b.jpg', etag: '1', bytes: 3 }),
+      ]),
+      'manifest/part-00000.jsonl',
+    ),
   errors: mutator => parseErrors(mutator.bytes({ key: 'a.jpg', code: 'IMAGE_CORRUPT', reason: 'damaged' }), 'errors/part-00000.jsonl'),
 }
 

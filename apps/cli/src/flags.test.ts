@@ -21,9 +21,15 @@ it('reads YAML and JSON', async () => {
 
 it('refuses what would take long to parse, and does not read what is too long', async () => {
   await writeFile(at('deep.json'), '{"model":'.repeat(500_000).slice(0, 1_000_000))
-  await expect(readSpecFile(at('deep.json'))).rejects.toMatchObject({ code: 'SPEC_INVALID', message: expect.stringMatching(/^--file .*deep\.json: nests deeper than 32 levels/) })
+  await expect(readSpecFile(at('deep.json'))).rejects.toMatchObject({
+    code: 'SPEC_INVALID',
+    message: expect.stringMatching(/^--file .*deep\.json: nests deeper than 32 levels/),
+  })
   await writeFile(at('long.yaml'), '')
   await truncate(at('long.yaml'), 3e9)
-  await expect(readSpecFile(at('long.yaml'))).rejects.toMatchObject({ code: 'SPEC_INVALID', message: expect.stringContaining('has 3000000000 bytes') })
+  await expect(readSpecFile(at('long.yaml'))).rejects.toMatchObject({
+    code: 'SPEC_INVALID',
+    message: expect.stringContaining('has 3000000000 bytes'),
+  })
   await expect(readSpecFile(at('none.yaml'))).rejects.toMatchObject({ code: 'SPEC_INVALID', message: expect.stringContaining('none.yaml') })
 })

@@ -87,8 +87,10 @@ export async function specFromFlags(kind: RunKind, source: string | undefined, o
   const { accessOfEnvironment } = await import('@layermill/storage')
   for (const [field, value] of Object.entries(accessOfEnvironment())) spec[field] ??= value
   for (const [field, schema] of Object.entries(shapes[kind])) {
-    if (!notFlags.has(field) && options[field] !== undefined) spec[field] = field === 'labels' ? options[field] : fieldValue(schema, options[field])
+    if (!notFlags.has(field) && options[field] !== undefined)
+      spec[field] = field === 'labels' ? options[field] : fieldValue(schema, options[field])
   }
-  if (kind === 'predict' && typeof spec['labels'] === 'string') spec['labels'] = await (await import('./labels-file.js')).readLabels(spec['labels'])
+  if (kind === 'predict' && typeof spec['labels'] === 'string')
+    spec['labels'] = await (await import('./labels-file.js')).readLabels(spec['labels'])
   return parseSpec(spec)
 }

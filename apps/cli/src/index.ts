@@ -1,2 +1,9 @@
-export { ImageModel, type ExtractOptions, type ImageInput, loadModel, type LoadModelOptions, type PredictOptions } from './library/load-model.js'
+export {
+  ImageModel,
+  type ExtractOptions,
+  type ImageInput,
+  loadModel,
+  type LoadModelOptions,
+  type PredictOptions,
+} from './library/load-model.js'
 export { compose, type ComposeOptions, type Composition } from './compose.js'

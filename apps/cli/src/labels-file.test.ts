@@ -18,9 +18,12 @@ async function fileOf(text: string): Promise<string> {
 }
 
 describe('labels', () => {
-  it.each(['cat\ndog\n', '\uFEFFcat\r\ndog', '["cat", "dog"]', '{"1": "dog", "0": "cat"}', '{"dog": 1, "cat": 0}'])('are read from %j', async text => {
-    expect(await readLabels(await fileOf(text))).toEqual(['cat', 'dog'])
-  })
+  it.each(['cat\ndog\n', '\uFEFFcat\r\ndog', '["cat", "dog"]', '{"1": "dog", "0": "cat"}', '{"dog": 1, "cat": 0}'])(
+    'are read from %j',
+    async text => {
+      expect(await readLabels(await fileOf(text))).toEqual(['cat', 'dog'])
+    },
+  )
 
   it.each(['', 'cat\n\ndog', '[1, 2]', '{"0": "cat", "2": "dog"}', '{"a"'])('are refused in %j', async text => {
     await expect(readLabels(await fileOf(text))).rejects.toMatchObject({ code: 'SPEC_INVALID' })

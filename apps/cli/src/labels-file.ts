@@ -10,7 +10,9 @@ const mostBytes = 32 * 1024 * 1024
  */
 export async function readLabels(path: string): Promise<string[]> {
   const invalid = (what: string): LayermillError =>
-    new LayermillError('SPEC_INVALID', `labels: ${path} ${what}`, { hint: 'expected one name a line, in the order of the scores, or JSON: ["cat", "dog"], {"0": "cat", "1": "dog"} or {"cat": 0, "dog": 1}' })
+    new LayermillError('SPEC_INVALID', `labels: ${path} ${what}`, {
+      hint: 'expected one name a line, in the order of the scores, or JSON: ["cat", "dog"], {"0": "cat", "1": "dog"} or {"cat": 0, "dog": 1}',
+    })
   let text = ''
   try {
     if ((await stat(path)).size > mostBytes) throw invalid('is too large for a list of names')

@@ -22,7 +22,10 @@ const storeText = 'where the fleet keeps weights, so that workers need not fetch
 /** Flags of the commands that a fleet carries out. */
 export function addFleetFlags(command: Command): Command {
   return command
-    .option('--queue <url>', `${queueText}; default: $LAYERMILL_QUEUE, and where that is not set either, or it is embedded, everything runs in this process`)
+    .option(
+      '--queue <url>',
+      `${queueText}; default: $LAYERMILL_QUEUE, and where that is not set either, or it is embedded, everything runs in this process`,
+    )
     .option('--server <url>', 'a layermill serve to submit to, as https://host:8080; the token comes from LAYERMILL_TOKEN or --token-file')
     .option('--token-file <file>', 'file with the token of --server')
     .option('--weights-store <url>', storeText)
@@ -42,22 +45,51 @@ function addServe(program: Command, result: Result): void {
     .addOption(new Option('--queue <url>', queueText).env('LAYERMILL_QUEUE').makeOptionMandatory())
     .option('--host <name>', 'where to listen; other than loopback only with tokens', '127.0.0.1')
     .option('--port <number>', 'port; 0 takes any free one', '8080')
-    .addOption(new Option('--tokens-file <file>', 'who may ask (see layermill tokens); default: $LAYERMILL_HOME/tokens.jsonl where it exists').env('LAYERMILL_TOKENS_FILE'))
+    .addOption(
+      new Option('--tokens-file <file>', 'who may ask (see layermill tokens); default: $LAYERMILL_HOME/tokens.jsonl where it exists').env(
+        'LAYERMILL_TOKENS_FILE',
+      ),
+    )
     .option('--weights-store <url>', storeText)
     .option('--registry <dest>', registryText)
-    .option('--state <dest>', 'where schedules are kept, outliving the queue: a folder or s3://bucket/prefix, the same for all orchestrators; default: $LAYERMILL_HOME/state')
-    .option('--allow-path <dest>', 'folder or s3://bucket/prefix that specs given over HTTP may name; may be repeated; default: any bucket, and any folder where there are no tokens', collect)
-    .addOption(new Option('--trust-proxy [addresses]', 'a reverse proxy is in front: believe its X-Forwarded-For and X-Forwarded-Proto; its addresses or subnets with commas, default: of this machine and private networks').env('LAYERMILL_TRUST_PROXY'))
+    .option(
+      '--state <dest>',
+      'where schedules are kept, outliving the queue: a folder or s3://bucket/prefix, the same for all orchestrators; default: $LAYERMILL_HOME/state',
+    )
+    .option(
+      '--allow-path <dest>',
+      'folder or s3://bucket/prefix that specs given over HTTP may name; may be repeated; default: any bucket, and any folder where there are no tokens',
+      collect,
+    )
+    .addOption(
+      new Option(
+        '--trust-proxy [addresses]',
+        'a reverse proxy is in front: believe its X-Forwarded-For and X-Forwarded-Proto; its addresses or subnets with commas, default: of this machine and private networks',
+      ).env('LAYERMILL_TRUST_PROXY'),
+    )
     .addOption(new Option('--base-path <path>', 'path that the proxy serves this server below, as /layermill').env('LAYERMILL_BASE_PATH'))
-    .addOption(new Option('--hsts [seconds]', 'over TLS, tell browsers to insist on it for this host; default: a year').env('LAYERMILL_HSTS'))
-    .option('--cors-origin <origin>', 'origin whose pages may ask, as https://tools.example; may be repeated (also LAYERMILL_CORS_ORIGINS, with commas)', collect)
-    .option('--webhook <url>', 'tell this URL when runs end and models are promoted; may be repeated (also LAYERMILL_WEBHOOKS); signed with LAYERMILL_WEBHOOK_SECRET or the file of LAYERMILL_WEBHOOK_SECRET_FILE', collect)
+    .addOption(
+      new Option('--hsts [seconds]', 'over TLS, tell browsers to insist on it for this host; default: a year').env('LAYERMILL_HSTS'),
+    )
+    .option(
+      '--cors-origin <origin>',
+      'origin whose pages may ask, as https://tools.example; may be repeated (also LAYERMILL_CORS_ORIGINS, with commas)',
+      collect,
+    )
+    .option(
+      '--webhook <url>',
+      'tell this URL when runs end and models are promoted; may be repeated (also LAYERMILL_WEBHOOKS); signed with LAYERMILL_WEBHOOK_SECRET or the file of LAYERMILL_WEBHOOK_SECRET_FILE',
+      collect,
+    )
     .option('--allow-private-weights', privateText)
     .option('--allow-private-webhooks', 'also tell webhooks at private addresses')
     .option('--lock-duration <seconds>', lockText, '60')
     .option('--unfit-deadline <seconds>', unfitText, '30')
     .option('--log-level <level>', 'debug, info, warn or error', 'info')
-    .addHelpText('after', '\nExamples:\n  layermill serve --queue redis://localhost:6379\n  layermill serve --queue rediss://queue.internal:6379 --host 0.0.0.0 --tokens-file /etc/layermill/tokens.jsonl --weights-store s3://bucket/layermill')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  layermill serve --queue redis://localhost:6379\n  layermill serve --queue rediss://queue.internal:6379 --host 0.0.0.0 --tokens-file /etc/layermill/tokens.jsonl --weights-store s3://bucket/layermill',
+    )
     .action(async (options: ServeOptions) => {
       const [{ serve }, { dashboardFolder }] = await Promise.all([import('@layermill/orchestrator/main'), import('@layermill/dashboard')])
       result.exitCode = await serve(options, dashboardFolder())
@@ -81,7 +113,10 @@ function addWorker(program: Command, output: Output, result: Result): void {
     .option('--weights-cache <bytes>', 'most weights of that store to keep on this disk; those used longest ago are dropped', '20GB')
     .option('--lock-duration <seconds>', lockText, '60')
     .option('--log-level <level>', 'debug, info, warn or error, for the JSON lines on standard output', 'info')
-    .addHelpText('after', '\nExamples:\n  layermill worker --queue redis://localhost:6379\n  layermill worker --queue redis://queue.internal:6379 --device cuda --devices 0,1 --health-port 9090 --host 0.0.0.0 --weights-store s3://bucket/layermill')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  layermill worker --queue redis://localhost:6379\n  layermill worker --queue redis://queue.internal:6379 --device cuda --devices 0,1 --health-port 9090 --host 0.0.0.0 --weights-store s3://bucket/layermill',
+    )
     .action(async (options: WorkerOptions) => {
       const { worker } = await import('@layermill/gpu-worker/main')
       result.exitCode = await worker(options, text => output.note(text))
@@ -97,8 +132,13 @@ function reach(command: Command): Command {
 }
 
 function addRuns(program: Command, output: Output, result: Result): void {
-  const runs = program.command('runs').description('list, show, watch, pause, cancel and resume the runs of a fleet')
-    .addHelpText('after', '\nExamples:\n  layermill runs list --queue redis://localhost:6379 --state running\n  layermill runs watch extract-20260102-0a1b2c3d --server https://layermill.example\n  layermill runs resume s3://bucket/features --queue redis://localhost:6379')
+  const runs = program
+    .command('runs')
+    .description('list, show, watch, pause, cancel and resume the runs of a fleet')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  layermill runs list --queue redis://localhost:6379 --state running\n  layermill runs watch extract-20260102-0a1b2c3d --server https://layermill.example\n  layermill runs resume s3://bucket/features --queue redis://localhost:6379',
+    )
   reach(runs.command('list').description('the runs that the queue knows, newest first'))
     .option('--state <state>', 'planning, running, done, failed or cancelled')
     .option('--kind <kind>', 'extract, predict or finetune')
@@ -109,7 +149,10 @@ function addRuns(program: Command, output: Output, result: Result): void {
     .addHelpText('after', '\nExample:\n  layermill runs show extract-20260102-0a1b2c3d --queue redis://localhost:6379 --json')
     .action(async (id: string, options: RunsOptions) => (await import('./commands/runs.js')).showRun(output, id, options))
   reach(runs.command('watch').argument('<run>', 'its id').description('live progress, from any machine; Ctrl-C ends the watching only'))
-    .addHelpText('after', '\nExample:\n  layermill runs watch extract-20260102-0a1b2c3d --server https://layermill.example --token-file ~/.layermill-token')
+    .addHelpText(
+      'after',
+      '\nExample:\n  layermill runs watch extract-20260102-0a1b2c3d --server https://layermill.example --token-file ~/.layermill-token',
+    )
     .action(async (id: string, options: RunsOptions) => {
       result.exitCode = await (await import('./commands/runs.js')).watchRun(output, id, options)
     })
@@ -119,19 +162,32 @@ function addRuns(program: Command, output: Output, result: Result): void {
   reach(runs.command('pause').argument('<run>', 'its id').description('lets go of a run until it is resumed; parts under way are finished'))
     .addHelpText('after', '\nExample:\n  layermill runs pause extract-20260102-0a1b2c3d --queue redis://localhost:6379')
     .action(async (id: string, options: RunsOptions) => (await import('./commands/runs.js')).pauseRun(output, id, options))
-  reach(runs.command('resume').argument('<run|out>', 'its id, or where its results are (then --queue)').description('goes on with a run that is paused, failed, was cancelled, or was forgotten by a wiped queue'))
+  reach(
+    runs
+      .command('resume')
+      .argument('<run|out>', 'its id, or where its results are (then --queue)')
+      .description('goes on with a run that is paused, failed, was cancelled, or was forgotten by a wiped queue'),
+  )
     .option('--detach', 'only queue it: an orchestrator (layermill serve) carries it out')
     .option('--weights-store <url>', storeText)
     .option('--allow-private-weights', `with --queue: ${privateText}`)
-    .addHelpText('after', '\nExamples:\n  layermill runs resume extract-20260102-0a1b2c3d --server https://layermill.example\n  layermill runs resume s3://bucket/features --queue redis://localhost:6379')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  layermill runs resume extract-20260102-0a1b2c3d --server https://layermill.example\n  layermill runs resume s3://bucket/features --queue redis://localhost:6379',
+    )
     .action(async (target: string, options: RunsOptions & { detach?: boolean }) => {
       result.exitCode = await (await import('./commands/runs.js')).resumeRun(output, target, options)
     })
 }
 
 function addFleetState(program: Command, output: Output): void {
-  const fleet = program.command('fleet').description('pause and resume all workers of a fleet')
-    .addHelpText('after', '\nExamples:\n  layermill fleet pause --queue redis://localhost:6379\n  layermill fleet resume --server https://layermill.example')
+  const fleet = program
+    .command('fleet')
+    .description('pause and resume all workers of a fleet')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  layermill fleet pause --queue redis://localhost:6379\n  layermill fleet resume --server https://layermill.example',
+    )
   const add = (what: FleetChange, description: string): void => {
     reach(fleet.command(what).description(description))
       .addHelpText('after', `\nExample:\n  layermill fleet ${what} --queue redis://localhost:6379`)
@@ -155,7 +211,9 @@ function addTokens(program: Command, output: Output): void {
     .action(async (options: TokensOptions) => (await import('./commands/tokens.js')).listTokens(output, options))
   file(tokens.command('remove').argument('<name>', 'whose it is').description('refuse a token from now on'))
     .addHelpText('after', '\nExample:\n  layermill tokens remove anna')
-    .action(async (name: string, options: TokensOptions) => (await import('./commands/tokens.js')).removeTokenCommand(output, name, options))
+    .action(async (name: string, options: TokensOptions) =>
+      (await import('./commands/tokens.js')).removeTokenCommand(output, name, options),
+    )
 }
 
 /** Adds the commands of a fleet. */

@@ -24,6 +24,10 @@ it.each([
   expect(notes[0]).toContain(`put a pattern in quotes, as in ${expected}, so that`)
 })
 
-it.each([[['extract', 'photos', 'more', '--model', 'resnet50']], [['predict', 'a/x.jpg', 'b/y.jpg']], [['extract', 'photos', '--modle', 'resnet50']]])('does not guess at a pattern: %j', async args => {
+it.each([
+  [['extract', 'photos', 'more', '--model', 'resnet50']],
+  [['predict', 'a/x.jpg', 'b/y.jpg']],
+  [['extract', 'photos', '--modle', 'resnet50']],
+])('does not guess at a pattern: %j', async args => {
   expect(await refused(...args)).toEqual({ code: 2, notes: [] })
 })

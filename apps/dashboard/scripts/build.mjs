@@ -43,8 +43,18 @@ async function asset(name, content) {
 /** @param {string} entry @param {Record<string, string>} [define] */
 async function bundle(entry, define = {}) {
   const { outputFiles } = await build({
-    entryPoints: [path.join(folder, 'src/app', entry)], bundle: true, minify: true, write: false, target: 'es2022', legalComments: 'none',
-    format: entry.endsWith('.css') ? undefined : 'iife', jsx: 'automatic', jsxImportSource: 'preact', define, outdir: draft, logLevel: 'warning',
+    entryPoints: [path.join(folder, 'src/app', entry)],
+    bundle: true,
+    minify: true,
+    write: false,
+    target: 'es2022',
+    legalComments: 'none',
+    format: entry.endsWith('.css') ? undefined : 'iife',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    define,
+    outdir: draft,
+    logLevel: 'warning',
   })
   return outputFiles[0].contents
 }
@@ -62,6 +72,9 @@ const files = {
   SCRIPT: await asset('app.js', await bundle('main.tsx', define)),
 }
 const page = await readFile(path.join(folder, 'src/index.html'), 'utf8')
-await writeFile(path.join(draft, 'index.html'), page.replace(/\{\{(\w+)\}\}/g, (_, name) => files[name]))
+await writeFile(
+  path.join(draft, 'index.html'),
+  page.replace(/\{\{(\w+)\}\}/g, (_, name) => files[name]),
+)
 await rm(site, { recursive: true, force: true })
 await rename(draft, site)

@@ -43,7 +43,11 @@ class DeviceWorker {
   private stopping = false
   private readonly pause = new WakeableSleep()
 
-  constructor(private readonly device: number, private readonly args: readonly string[], private readonly note: (text: string) => void) {}
+  constructor(
+    private readonly device: number,
+    private readonly args: readonly string[],
+    private readonly note: (text: string) => void,
+  ) {}
 
   /** Resolves with the exit code of the last process once `stop` was called and it has ended. */
   async run(): Promise<number> {
@@ -64,7 +68,12 @@ class DeviceWorker {
 
   private start(): Promise<number> {
     // A device of its own by the driver's own means, for every engine: each process sees one GPU, which is its first. Numbers as nvidia-smi's.
-    const env = { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', ...process.env, CUDA_VISIBLE_DEVICES: String(this.device), [childVariable]: String(this.device) }
+    const env = {
+      CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
+      ...process.env,
+      CUDA_VISIBLE_DEVICES: String(this.device),
+      [childVariable]: String(this.device),
+    }
     const child = fork(process.argv[1]!, this.args, { env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
     this.child = child
     // Lines of JSON stay such lines, on standard output; they name their process.

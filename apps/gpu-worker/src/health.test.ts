@@ -63,6 +63,9 @@ describe('createHealthServer', () => {
   it('says which port is taken', async () => {
     const { port } = new URL(server.url)
     const second = createHealthServer({ host: '127.0.0.1', port: Number(port), metrics, alive: () => true, ready: () => true })
-    await expect(second).rejects.toMatchObject({ code: 'LISTEN_FAILED', message: expect.stringContaining(`127.0.0.1 port ${port}`) as string })
+    await expect(second).rejects.toMatchObject({
+      code: 'LISTEN_FAILED',
+      message: expect.stringContaining(`127.0.0.1 port ${port}`) as string,
+    })
   })
 })

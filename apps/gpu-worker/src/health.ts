@@ -39,23 +39,38 @@ async function answer(request: IncomingMessage, options: HealthServerOptions): P
   const { deadline = 3000, metrics } = options
   if (request.method !== 'GET' && request.method !== 'HEAD') return json(405, { error: 'only GET' })
   switch (request.url?.split('?')[0]) {
-    case '/healthz': return probe('alive', options.alive, deadline)
-    case '/readyz': return probe('ready', options.ready, deadline)
-    case '/metrics': return { status: 200, type: metrics.registry.contentType, body: await metrics.registry.metrics() }
-    default: return json(404, { error: 'only /healthz, /readyz and /metrics' })
+    case '/healthz':
+      return probe('alive', options.alive, deadline)
+    case '/readyz':
+      return probe('ready', options.ready, deadline)
+    case '/metrics':
+      return { status: 200, type: metrics.registry.contentType, body: await metrics.registry.metrics() }
+    default:
+      return json(404, { error: 'only /healthz, /readyz and /metrics' })
   }
 }
 
 async function respond(request: IncomingMessage, response: ServerResponse, options: HealthServerOptions): Promise<void> {
   request.resume()
   const { status, type, body } = await answer(request, options)
-  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  })
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
 function listen(server: Server, host: string, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(new LayermillError('LISTEN_FAILED', `The health server cannot listen on ${host} port ${port}: ${errorMessage(error)}`, { cause: error })))
+    server.once('error', error =>
+      reject(
+        new LayermillError('LISTEN_FAILED', `The health server cannot listen on ${host} port ${port}: ${errorMessage(error)}`, {
+          cause: error,
+        }),
+      ),
+    )
     server.listen(port, host, () => {
       const address = server.address()
       const bound = typeof address === 'object' && address !== null ? address : { address: host, port }
@@ -76,9 +91,10 @@ export async function createHealthServer(options: HealthServerOptions): Promise<
   const url = await listen(server, options.host, options.port)
   return {
     url,
-    close: () => new Promise((resolve, reject) => {
-      server.close(error => error === undefined ? resolve() : reject(error))
-      server.closeAllConnections()
-    }),
+    close: () =>
+      new Promise((resolve, reject) => {
+        server.close(error => (error === undefined ? resolve() : reject(error)))
+        server.closeAllConnections()
+      }),
   }
 }

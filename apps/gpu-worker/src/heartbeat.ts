@@ -14,7 +14,10 @@ export class Heartbeat {
   #timer: NodeJS.Timeout | undefined
   #sending: Promise<void> = Promise.resolve()
 
-  constructor(broker: Broker, private readonly options: HeartbeatOptions) {
+  constructor(
+    broker: Broker,
+    private readonly options: HeartbeatOptions,
+  ) {
     this.#queue = broker.queue<WorkerBeat>(queueNames.workers)
   }
 

@@ -3,8 +3,17 @@ import { exitAtLatest, exitCodes, LayermillError, untilStopped, version } from '
 import { createLogger } from '@layermill/core/log'
 import type { Device, EngineName } from '@layermill/engines'
 import {
-  createProvider, fleetWeights, fleetWeightsLoader, GradientProcessor, type Guard, openFleetQueue, OtherWorkers, PartProcessor, readAhead,
-  startGradientWorker, WorkerFitness,
+  createProvider,
+  fleetWeights,
+  fleetWeightsLoader,
+  GradientProcessor,
+  type Guard,
+  openFleetQueue,
+  OtherWorkers,
+  PartProcessor,
+  readAhead,
+  startGradientWorker,
+  WorkerFitness,
 } from '@layermill/inference'
 import { type Broker, openExchange } from '@layermill/queue'
 import { openSource, openStore, type SourceAccess, storeWaits } from '@layermill/storage'
@@ -88,10 +97,22 @@ export async function worker(options: WorkerOptions, note: (text: string) => voi
   const concurrency = flagCount('--concurrency', options.concurrency, 1, 64)
   const drainDeadline = flagMilliseconds('--drain-deadline', options.drainDeadline)
   const lockDuration = flagMilliseconds('--lock-duration', options.lockDuration)
-  const health = options.healthPort === undefined ? undefined : { host: options.host, port: flagCount('--health-port', options.healthPort, 0, 65_535) }
+  const health =
+    options.healthPort === undefined ? undefined : { host: options.host, port: flagCount('--health-port', options.healthPort, 0, 65_535) }
   const fleet = fleetWeights(options.weightsStore, note, flagBytes('--weights-cache', options.weightsCache))
-  const provider = createProvider({ engine: oneOf('--engine', options.engine, engines), device: oneOf('--device', options.device, devices), note, load: workerWeights(fleet, fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })) })
-  const reading = { provider, openStore: async (url: string) => openStore(url), openSource: (source: string, access?: SourceAccess) => openSource(source, { access }), readAhead, weightsOf: weightsOfRun }
+  const provider = createProvider({
+    engine: oneOf('--engine', options.engine, engines),
+    device: oneOf('--device', options.device, devices),
+    note,
+    load: workerWeights(fleet, fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })),
+  })
+  const reading = {
+    provider,
+    openStore: async (url: string) => openStore(url),
+    openSource: (source: string, access?: SourceAccess) => openSource(source, { access }),
+    readAhead,
+    weightsOf: weightsOfRun,
+  }
   const log = new WorkerLog(createLogger({ level: oneOf('--log-level', options.logLevel, logLevels) }), note)
   const member = new Membership(log)
   const processor = new PartProcessor({ ...reading, note, among: { worker: member.id, others: member.others } })
@@ -104,11 +125,24 @@ export async function worker(options: WorkerOptions, note: (text: string) => voi
       gradients = new GradientProcessor({ ...reading, exchange: openExchange(broker.blobs) })
       member.join(broker)
       const { guard, id } = member
-      const started = await startFleetWorker({ broker, processor, engine, version, concurrency, lockDuration, health, id, guard, waits: storeWaits })
+      const started = await startFleetWorker({
+        broker,
+        processor,
+        engine,
+        version,
+        concurrency,
+        lockDuration,
+        health,
+        id,
+        guard,
+        waits: storeWaits,
+      })
       member.worker = started
       // Before it is said that it is there: who hears that may stop it.
       const stopped = untilStopped()
-      note(`worker ${started.id}: ${engine.name} on ${engine.device}, queue ${broker.describe()}${started.healthUrl === undefined ? '' : `, health at ${started.healthUrl}`}`)
+      note(
+        `worker ${started.id}: ${engine.name} on ${engine.device}, queue ${broker.describe()}${started.healthUrl === undefined ? '' : `, health at ${started.healthUrl}`}`,
+      )
       log.started({ worker: id, engine: engine.name, device: engine.device, queue: broker.describe(), version, health: started.healthUrl })
       const gradientWorker = startGradientWorker(broker, gradients, { lockDuration: Math.min(lockDuration, gradientLock), guard })
       const signal = await stopped

@@ -21,7 +21,8 @@ export class WorkerMetrics {
   readonly #images = new Counter(optionsOf('layermill_worker_images_total', this.registry))
   readonly #parts = new Counter(optionsOf('layermill_worker_parts_total', this.registry))
   readonly #durations = new Histogram({
-    ...optionsOf('layermill_worker_part_duration_seconds', this.registry), buckets: [...workerMetrics.layermill_worker_part_duration_seconds.buckets],
+    ...optionsOf('layermill_worker_part_duration_seconds', this.registry),
+    buckets: [...workerMetrics.layermill_worker_part_duration_seconds.buckets],
   })
   readonly #active = new Gauge(optionsOf('layermill_worker_jobs_active', this.registry))
   readonly #draining = new Gauge(optionsOf('layermill_worker_draining', this.registry))

@@ -13,7 +13,10 @@ export class WorkerActivity {
   readonly #finished: { time: number; images: number }[] = []
   readonly #started: number
 
-  constructor(private readonly metrics: WorkerMetrics, private readonly now: () => number = () => performance.now()) {
+  constructor(
+    private readonly metrics: WorkerMetrics,
+    private readonly now: () => number = () => performance.now(),
+  ) {
     this.#started = now()
   }
 
@@ -28,13 +31,17 @@ export class WorkerActivity {
         const end = this.metrics.startPart()
         let counted = 0
         try {
-          const result = await processor.process(data, state => {
-            job.done = state.images + state.failed
-            job.images = state.total
-            this.#count(job.done - counted)
-            counted = job.done
-            report(state)
-          }, signal)
+          const result = await processor.process(
+            data,
+            state => {
+              job.done = state.images + state.failed
+              job.images = state.total
+              this.#count(job.done - counted)
+              counted = job.done
+              report(state)
+            },
+            signal,
+          )
           this.#count(Math.max(0, result.images + result.failed - counted))
           end({ done: result.images, failed: result.failed })
           return result

@@ -4,7 +4,10 @@ import type { createLogger } from '@layermill/core/log'
 
 /** A worker's JSON lines, and the words for people that go with some of them. */
 export class WorkerLog {
-  constructor(private readonly logger: ReturnType<typeof createLogger>, private readonly note: (text: string) => void) {}
+  constructor(
+    private readonly logger: ReturnType<typeof createLogger>,
+    private readonly note: (text: string) => void,
+  ) {}
 
   started(fields: { worker: string; engine: string; device: string; queue: string; version: string; health: string | undefined }): void {
     this.logger.info(fields, 'taking jobs')

@@ -69,17 +69,30 @@ export async function startFleetWorker(options: FleetWorkerOptions): Promise<Fle
     const waits = options.waits?.() ?? []
     metrics.setUnfit(unfit.map(({ code }) => code))
     return {
-      id, host, state, device: engine.device, engine: engine.name, version, started, seen: new Date().toISOString(), jobs, imagesPerSecond,
-      ...(unfit.length === 0 ? {} : { unfit }), ...(waits.length === 0 ? {} : { waits: [...waits] }),
+      id,
+      host,
+      state,
+      device: engine.device,
+      engine: engine.name,
+      version,
+      started,
+      seen: new Date().toISOString(),
+      jobs,
+      imagesPerSecond,
+      ...(unfit.length === 0 ? {} : { unfit }),
+      ...(waits.length === 0 ? {} : { waits: [...waits] }),
     }
   }
   const heartbeat = new Heartbeat(broker, { interval: options.heartbeatInterval, beat })
   await heartbeat.start()
   const worker = startPartWorker(broker, activity.watch(options.processor), {
-    concurrency: options.concurrency, lockDuration: options.lockDuration, ...(options.guard === undefined ? {} : { guard: options.guard }),
+    concurrency: options.concurrency,
+    lockDuration: options.lockDuration,
+    ...(options.guard === undefined ? {} : { guard: options.guard }),
   })
   let health: HealthServer | undefined
-  if (options.health !== undefined) health = await createHealthServer({ ...options.health, metrics, alive: () => true, ready: () => !draining && worker.isRunning() })
+  if (options.health !== undefined)
+    health = await createHealthServer({ ...options.health, metrics, alive: () => true, ready: () => !draining && worker.isRunning() })
   return {
     id,
     metrics,

@@ -10,7 +10,10 @@ export function weightsOfRun(record: RunRecord): string {
 }
 
 /** Loads what `weightsOfRun` names: from the fleet's store, or where that has none from where the spec says. */
-export function workerWeights(fleet: FleetWeights | undefined, load: LoadFleetWeights): (model: string, source: string) => Promise<WeightSet> {
+export function workerWeights(
+  fleet: FleetWeights | undefined,
+  load: LoadFleetWeights,
+): (model: string, source: string) => Promise<WeightSet> {
   return async (model, source) => {
     const [, sha256 = '', rest = source] = /^fleet:([0-9a-f]+):(.*)$/s.exec(source) ?? []
     const found = sha256 === '' ? undefined : await fleet?.obtain(model, sha256)

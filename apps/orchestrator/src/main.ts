@@ -92,24 +92,58 @@ export async function serve(options: ServeOptions, dashboard: string | undefined
     registry: root,
     otherwise: tokens === undefined ? 'any-folder' : 'no-folder',
   })
-  const addresses = new AllowedAddresses({ privateWeights: options.allowPrivateWeights === true, privateWebhooks: options.allowPrivateWebhooks === true })
+  const addresses = new AllowedAddresses({
+    privateWeights: options.allowPrivateWeights === true,
+    privateWebhooks: options.allowPrivateWebhooks === true,
+  })
   const guarded: OpenSource = async (source, rule) => openSource(source, { ...rule, allows: await places.entriesOf(source) })
-  const environment = fleetEnvironment(broker, { weights, load, openSource: guarded, note, unfitDeadline: flagMilliseconds('--unfit-deadline', options.unfitDeadline) })
+  const environment = fleetEnvironment(broker, {
+    weights,
+    load,
+    openSource: guarded,
+    note,
+    unfitDeadline: flagMilliseconds('--unfit-deadline', options.unfitDeadline),
+  })
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
   const planRun = runPlanner(environment, fleetTraining(broker, { weights, load, note, openSource: guarded }))
   const runs = new QueueRunService(broker, { ...environment, planRun })
   const resolved = resolvingRuns(runs, registry)
   const schedules = await openFleetSchedules({
-    broker, environment, runs: resolved, registry, state: options.state, notify: queueNotify(broker), note, warn: text => logger.warn(text),
+    broker,
+    environment,
+    runs: resolved,
+    registry,
+    state: options.state,
+    notify: queueNotify(broker),
+    note,
+    warn: text => logger.warn(text),
   })
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store, resumeRun: async id => resolved.resume(id) })
   const server = await createServer({
-    runs: guardRuns(resolved, places, addresses), models: registry, schedules: guardSchedules(schedules.service, places, addresses), fleet, tokens, logger, version, host: options.host, port: flagCount('--port', options.port, 0, 65_535), metrics: new Metrics({ version }), closeDeadline, dashboard,
-    inspection: new StoreInspection(runs, environment), ...proxy,
+    runs: guardRuns(resolved, places, addresses),
+    models: registry,
+    schedules: guardSchedules(schedules.service, places, addresses),
+    fleet,
+    tokens,
+    logger,
+    version,
+    host: options.host,
+    port: flagCount('--port', options.port, 0, 65_535),
+    metrics: new Metrics({ version }),
+    closeDeadline,
+    dashboard,
+    inspection: new StoreInspection(runs, environment),
+    ...proxy,
   })
   try {
     await server.listen()
-    const worker = startFleetRuns(broker, environment, { weights, load, openSource: guarded, lockDuration: flagMilliseconds('--lock-duration', options.lockDuration), note: text => logger.info(text) })
+    const worker = startFleetRuns(broker, environment, {
+      weights,
+      load,
+      openSource: guarded,
+      lockDuration: flagMilliseconds('--lock-duration', options.lockDuration),
+      note: text => logger.info(text),
+    })
     const webhooks = startWebhookWorker(broker, { ...hooks, note })
     schedules.start()
     // Before it is said that it serves: who hears that may stop it.
@@ -118,7 +152,11 @@ export async function serve(options: ServeOptions, dashboard: string | undefined
     const signal = await stopped
     exitAtLatest(2 * closeDeadline, text => logger.warn(text))
     logger.info({ signal }, 'stopping: runs under way are handed back')
-    await Promise.all([server.close(), worker.close(), schedules.close(), webhooks.close()].map(async closing => closing.catch((error: unknown) => logger.warn({ err: error }, 'while stopping'))))
+    await Promise.all(
+      [server.close(), worker.close(), schedules.close(), webhooks.close()].map(async closing =>
+        closing.catch((error: unknown) => logger.warn({ err: error }, 'while stopping')),
+      ),
+    )
   } finally {
     await runs.close().catch(() => undefined)
     await registry?.store.close().catch(() => undefined)

@@ -4,30 +4,82 @@ export { LatestSchema, ModelDetailSchema, ModelList, ModelParams, PromoteBody, R
 export { RunPlan } from './api/plan.js'
 export { QueueJob, QueueJobPage, QueueJobParams, QueueJobQueryParams, type QueueJobState, QueueParams } from './api/queue-jobs.js'
 export {
-  describeRun, FleetState, Health, Problem, type QueueDepth, QueueList, Readiness, type ReadinessCheck, RunDetail, RunEvent, RunId,
-  RunPage, RunQuery, RunSummary, summarizeRun, type TrainingState, type WorkerInfo, WorkerList,
+  describeRun,
+  FleetState,
+  Health,
+  Problem,
+  type QueueDepth,
+  QueueList,
+  Readiness,
+  type ReadinessCheck,
+  RunDetail,
+  RunEvent,
+  RunId,
+  RunPage,
+  RunQuery,
+  RunSummary,
+  summarizeRun,
+  type TrainingState,
+  type WorkerInfo,
+  WorkerList,
 } from './api/runs.js'
 export { allows, type Caller, Scope, scopes } from './api/scopes.js'
 export { Session } from './api/session.js'
 export { sameWaiting, Waiting, waitingCodes } from './api/waiting.js'
 export { whole } from './api/whole.js'
 export {
-  GradientJob, makePayload, PartJob, type PayloadKind, payloadLimit, type Payloads, queueNames, readPayload, RunJob,
+  GradientJob,
+  makePayload,
+  PartJob,
+  type PayloadKind,
+  payloadLimit,
+  type Payloads,
+  queueNames,
+  readPayload,
+  RunJob,
 } from './jobs/payloads.js'
 export type { ComputedBy, PartResult } from './jobs/part-result.js'
 export { beatInterval, beatTimeout, readBeat, UnfitFor, WaitsFor, WorkerBeat } from './jobs/worker-beat.js'
 export {
-  BATCH_SIZE_PATH, CALIBRATION_PATH, commitPath, CPU_PATH, DOUBTS_PATH, doubtsPath, errorsPath, type FeatureFormat, featurePath,
-  indexPath, layerFolder, layerOfFolder, manifestPath, partName, partOfPath, predictionsPath, RUN_PATH, SUCCESS_PATH,
+  BATCH_SIZE_PATH,
+  CALIBRATION_PATH,
+  commitPath,
+  CPU_PATH,
+  DOUBTS_PATH,
+  doubtsPath,
+  errorsPath,
+  type FeatureFormat,
+  featurePath,
+  indexPath,
+  layerFolder,
+  layerOfFolder,
+  manifestPath,
+  partName,
+  partOfPath,
+  predictionsPath,
+  RUN_PATH,
+  SUCCESS_PATH,
 } from './layout/layout.js'
 export { eventId, Notification, type Notify } from './notify/events.js'
 export {
-  Calibration, type CalibrationMethod, calibrationMethods, CalibrationReport, parseCalibration, serializeCalibration,
+  Calibration,
+  type CalibrationMethod,
+  calibrationMethods,
+  CalibrationReport,
+  parseCalibration,
+  serializeCalibration,
 } from './records/calibration.js'
 export { canonicalJson } from './records/canonical.js'
 export { type JsonRecordOptions, parseJsonRecord, serializeJsonRecord } from './records/json-record.js'
 export {
-  InputNumbers, LayerResult, LeftOutFiles, parseRunRecord, RunCounts, RunIdentity, RunRecord, serializeRunRecord,
+  InputNumbers,
+  LayerResult,
+  LeftOutFiles,
+  parseRunRecord,
+  RunCounts,
+  RunIdentity,
+  RunRecord,
+  serializeRunRecord,
 } from './records/run-record.js'
 export { differences, sameValue } from './records/differences.js'
 export { type EndedState, hasEnded, type RunState, runStates } from './records/run-state.js'
@@ -36,8 +88,16 @@ export { Evaluation, HistoryEntry, Latest, ModelUse, parseRecord, VersionRecord 
 export { nextTime } from './schedules/cron/cron-times.js'
 export { isOpen, parseStored, ScheduleHistory, ScheduleRecord, type Tick, withTick } from './schedules/records.js'
 export {
-  lastTime, nextTimes, outPlaceholders, parseScheduleChange, parseScheduleSpec, ScheduleChange, scheduleJsonSchema, ScheduleName,
-  ScheduleSpec, specOfTick,
+  lastTime,
+  nextTimes,
+  outPlaceholders,
+  parseScheduleChange,
+  parseScheduleSpec,
+  ScheduleChange,
+  scheduleJsonSchema,
+  ScheduleName,
+  ScheduleSpec,
+  specOfTick,
 } from './schedules/schedule.js'
 export { describeSchedule, ScheduleDetail, ScheduleList, type ScheduleSummary, ScheduleTick, summarizeSchedule } from './schedules/views.js'
 export type { InspectionService, PictureQuery, ProjectionQuery } from './services/inspection-service.js'
@@ -48,12 +108,44 @@ export { imageLimits, type ImageLimits } from './specs/image-limits.js'
 export { priorities, queuePriority, type RunPriority, turnOf, turnsOfPriority } from './specs/priority.js'
 export { type FormatOptions, formatZodError } from './specs/spec-error.js'
 export {
-  type Augmentation, baseScales, byteCount, cpuPattern, expected, isFrozen, type LayerScales, maxErrorsAllowed, mostImageBytes,
-  parseAugment, parseBase, parseBatchSize, parseCacheSize, parseHead, parseImageTimeout, parseLayers, parseMaxBytes, parseMaxErrors,
-  parsePartSize, parseSchedule, parseSize, parseValidation, preparePattern, type SpecBase, type SpecSchedule, type SpecSize, splitList,
+  type Augmentation,
+  baseScales,
+  byteCount,
+  cpuPattern,
+  expected,
+  isFrozen,
+  type LayerScales,
+  maxErrorsAllowed,
+  mostImageBytes,
+  parseAugment,
+  parseBase,
+  parseBatchSize,
+  parseCacheSize,
+  parseHead,
+  parseImageTimeout,
+  parseLayers,
+  parseMaxBytes,
+  parseMaxErrors,
+  parsePartSize,
+  parseSchedule,
+  parseSize,
+  parseValidation,
+  preparePattern,
+  type SpecBase,
+  type SpecSchedule,
+  type SpecSize,
+  splitList,
 } from './specs/spec-text.js'
 export {
-  defaultLearningRate, ExtractSpec, FinetuneSpec, parseSpec, PredictSpec, type RunKind, RunSpec, type RunSpecInput, specFields,
+  defaultLearningRate,
+  ExtractSpec,
+  FinetuneSpec,
+  parseSpec,
+  PredictSpec,
+  type RunKind,
+  RunSpec,
+  type RunSpecInput,
+  specFields,
   specJsonSchema,
 } from './specs/spec.js'
 export { OperatorWebhookUrl, WebhookUrl, webhookUrls } from './specs/webhook-url.js'

@@ -3,13 +3,27 @@ export { WakeableSleep } from './async/sleep.js'
 export { errorCode, errorMessage, LayermillError, type ReceivedCode, receivedCode } from './errors/errors.js'
 export { classify, errorsMarkdown, type Failure, failureClass } from './errors/failure-codes.js'
 export {
-  type ErrorClass, type ErrorCode, type FailureClass, type FailureScope, failureTable, isErrorCode, type ProblemCode, type ProblemKind, type Retry,
+  type ErrorClass,
+  type ErrorCode,
+  type FailureClass,
+  type FailureScope,
+  failureTable,
+  isErrorCode,
+  type ProblemCode,
+  type ProblemKind,
+  type Retry,
 } from './errors/failure-table.js'
 export { writeAll, writeAtomically } from './files/atomic.js'
 export { npyHeader, npyPlaces } from './formats/npy.js'
 export {
-  MOST_SAFETENSORS_HEADER_BYTES, SAFETENSORS_METADATA, safetensorsHeader, safetensorsHeaderBytes, type SafetensorsItem, safetensorsText,
-  safetensorsTextBytes, writeSafetensorsHeader,
+  MOST_SAFETENSORS_HEADER_BYTES,
+  SAFETENSORS_METADATA,
+  safetensorsHeader,
+  safetensorsHeaderBytes,
+  type SafetensorsItem,
+  safetensorsText,
+  safetensorsTextBytes,
+  writeSafetensorsHeader,
 } from './formats/safetensors.js'
 export { canonicalPath, layermillHome, publishedPath, urlFolder, weightsFolder } from './files/home.js'
 export { type LockOptions, withLock } from './files/lock.js'

@@ -62,7 +62,12 @@ export interface Engine {
    * @param sets the layers of each extractor that is to compute with the ranges
    * @throws LayermillError `PRECISION_UNAVAILABLE` where this engine is not ONNX Runtime on the CPU; else as `extractor`.
    */
-  calibrator(network: Network, weights: TensorMap, sets: readonly (readonly string[])[], options?: Pick<ExtractorOptions, 'inputSize'>): Promise<Extractor>
+  calibrator(
+    network: Network,
+    weights: TensorMap,
+    sets: readonly (readonly string[])[],
+    options?: Pick<ExtractorOptions, 'inputSize'>,
+  ): Promise<Extractor>
   /**
    * A network ready to be differentiated. Weights are copied.
    * @throws LayermillError `PARAMETER_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`, `WEIGHTS_MISSING_TENSOR`, `WEIGHTS_SHAPE`.

@@ -11,7 +11,10 @@ beforeEach(async () => {
 afterEach(() => rm(devices, { recursive: true }))
 
 it('tries only the CPU where no GPU shows', async () => {
-  expect(await candidateDevices('linux', devices)).toEqual({ candidates: ['cpu'], report: ['no NVIDIA GPU', 'no graphics device for webgpu'] })
+  expect(await candidateDevices('linux', devices)).toEqual({
+    candidates: ['cpu'],
+    report: ['no NVIDIA GPU', 'no graphics device for webgpu'],
+  })
 })
 
 it('tries what the device files promise, best first', async () => {

@@ -12,7 +12,10 @@ const names = async (folder: string): Promise<string[]> => readdir(folder).catch
  * The devices worth trying, best first. On Linux a GPU shows as a device file; without one, loading its runtime would only cost time and
  * have its loader complain on the terminal.
  */
-export async function candidateDevices(platform: NodeJS.Platform = process.platform, devices = '/dev'): Promise<{ candidates: Device[]; report: string[] }> {
+export async function candidateDevices(
+  platform: NodeJS.Platform = process.platform,
+  devices = '/dev',
+): Promise<{ candidates: Device[]; report: string[] }> {
   if (platform !== 'linux') return { candidates: ['cuda', 'webgpu', 'cpu'], report: [] }
   const files = await names(devices)
   const cuda = files.some(name => nvidia.test(name))

@@ -37,7 +37,7 @@ describe('a process with an engine', () => {
   })
 
   it('exits with its own code when it exits during a run', async () => {
-    const result = await runScript("void extractor.run(images); setTimeout(() => process.exit(7), 30)")
+    const result = await runScript('void extractor.run(images); setTimeout(() => process.exit(7), 30)')
     expect(result).toEqual({ code: 7, stdout: '', stderr: '' })
   })
 
@@ -57,19 +57,28 @@ describe('openEngine', () => {
     await engine.close()
   })
 
-  it('keeps float32 exact on GPUs of NVIDIA\'s, unless somebody chose otherwise', async () => {
+  it("keeps float32 exact on GPUs of NVIDIA's, unless somebody chose otherwise", async () => {
     const script = (before: string): string => `${before}
       await openEngine({ device: 'cuda' }).then(cuda => cuda.close(), () => undefined)
       await engine.close()
       console.log(process.env.NVIDIA_TF32_OVERRIDE)`
-    expect(await runScript(script("await openEngine({ device: 'cpu' }).then(cpu => cpu.close()); if ('NVIDIA_TF32_OVERRIDE' in process.env) process.exit(9)"))).toMatchObject({ code: 0, stdout: '0\n' })
+    expect(
+      await runScript(
+        script("await openEngine({ device: 'cpu' }).then(cpu => cpu.close()); if ('NVIDIA_TF32_OVERRIDE' in process.env) process.exit(9)"),
+      ),
+    ).toMatchObject({ code: 0, stdout: '0\n' })
     expect(await runScript(script("process.env.NVIDIA_TF32_OVERRIDE = '1'"))).toMatchObject({ code: 0, stdout: '1\n' })
   })
 
   it('refuses an engine it does not have and threads that are no number of threads', async () => {
     await expect(openEngine({ engine: 'torch' as 'onnx' })).rejects.toMatchObject({ code: 'ENGINE_UNKNOWN' })
-    await expect(openEngine({ device: 'cpu-portable' })).rejects.toMatchObject({ code: 'DEVICE_UNAVAILABLE', hint: 'give --engine tfjs as well' })
-    await expect(openEngine({ engine: 'tfjs', device: 'webgpu' })).rejects.toThrow('engine tfjs has no device webgpu; expected auto, cuda, cpu, cpu-portable')
+    await expect(openEngine({ device: 'cpu-portable' })).rejects.toMatchObject({
+      code: 'DEVICE_UNAVAILABLE',
+      hint: 'give --engine tfjs as well',
+    })
+    await expect(openEngine({ engine: 'tfjs', device: 'webgpu' })).rejects.toThrow(
+      'engine tfjs has no device webgpu; expected auto, cuda, cpu, cpu-portable',
+    )
     await expect(openEngine({ threads: 0 })).rejects.toMatchObject({ code: 'ENGINE_THREADS' })
     await expect(openEngine({ threads: 1.5 })).rejects.toThrow(/1\.5/)
   })

@@ -39,7 +39,8 @@ function keepFloat32(devices: readonly Device[]): void {
  */
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const { engine = 'onnx', device = 'cpu', threads = availableParallelism() } = options
-  if (!Object.hasOwn(devicesOf, engine)) throw new LayermillError('ENGINE_UNKNOWN', `no engine is named '${String(engine)}'; expected onnx or tfjs`)
+  if (!Object.hasOwn(devicesOf, engine))
+    throw new LayermillError('ENGINE_UNKNOWN', `no engine is named '${String(engine)}'; expected onnx or tfjs`)
   if (!Number.isInteger(threads) || threads < 1) {
     throw new LayermillError('ENGINE_THREADS', `threads must be a whole number of at least 1, not ${threads}`)
   }

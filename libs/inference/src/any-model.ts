@@ -38,7 +38,11 @@ export async function loadAnyModel(
  * told what is taken for granted.
  * @throws LayermillError `PREPARATION_UNKNOWN`
  */
-export function specNetwork({ network, weights }: LoadedModel, { prepare }: Pick<RunSpec, 'prepare'>, note: (text: string) => void): Network {
+export function specNetwork(
+  { network, weights }: LoadedModel,
+  { prepare }: Pick<RunSpec, 'prepare'>,
+  note: (text: string) => void,
+): Network {
   const { preparation } = weights
   if (prepare === undefined && preparation?.from === 'names' && preparation.name === 'torchvision') {
     const guessed = guesses(network.architecture)

@@ -12,8 +12,16 @@ export { PartProcessor, type PartProcessorOptions } from './part-processor.js'
 export { type PartWorkerOptions, startPartWorker, type WorkerProcessor } from './part-worker.js'
 export type { ReportProgress } from './part/compute-part.js'
 export {
-  type Activation, type BatchRunner, type ComputedImage, type ComputedRow, computeRows, type CopiedRow, type FailedImage,
-  type FinishedRow, type PreparedImage, type PreparedRow,
+  type Activation,
+  type BatchRunner,
+  type ComputedImage,
+  type ComputedRow,
+  computeRows,
+  type CopiedRow,
+  type FailedImage,
+  type FinishedRow,
+  type PreparedImage,
+  type PreparedRow,
 } from './part/compute-rows.js'
 export type { AmongWorkers } from './part/doubts.js'
 export { type ClassScore, topClasses } from './predict.js'

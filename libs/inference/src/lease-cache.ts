@@ -17,7 +17,10 @@ export class LeaseCache<Value> {
   /** In order of use, the latest last. */
   private readonly entries = new Map<string, Entry<Value>>()
 
-  constructor(private readonly capacity: number, private readonly dispose: (value: Value) => Promise<void>) {}
+  constructor(
+    private readonly capacity: number,
+    private readonly dispose: (value: Value) => Promise<void>,
+  ) {}
 
   async lease(key: string, create: () => Promise<Value>): Promise<Lease<Value>> {
     const entry = this.entries.get(key) ?? { value: create(), leases: 0 }

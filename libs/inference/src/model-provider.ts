@@ -65,12 +65,24 @@ export class ModelProvider {
    * A session for these layers, made once while it is kept. `inputSize` left out: batches bring their own size. In float32 where no
    * `precision` is given.
    */
-  async session(model: string, weights: string, layers: readonly string[], inputSize?: Size2, precision?: SessionPrecision): Promise<Lease<Extractor>> {
-    return this.sessions.lease(JSON.stringify([model, weights, layers, inputSize ?? null, precision === 'fp16' ? precision : (precision?.sha256 ?? null)]), async () => {
-      const [engine, loaded] = await Promise.all([this.openEngine(), this.model(model, weights)])
-      const computing = precision === 'fp16' ? { float16: true } : { ...(precision === undefined ? {} : { ranges: precision.ranges }) }
-      return engine.extractor(loaded.network, loaded.weights.tensors, layers, { ...(inputSize === undefined ? {} : { inputSize }), ...computing })
-    })
+  async session(
+    model: string,
+    weights: string,
+    layers: readonly string[],
+    inputSize?: Size2,
+    precision?: SessionPrecision,
+  ): Promise<Lease<Extractor>> {
+    return this.sessions.lease(
+      JSON.stringify([model, weights, layers, inputSize ?? null, precision === 'fp16' ? precision : (precision?.sha256 ?? null)]),
+      async () => {
+        const [engine, loaded] = await Promise.all([this.openEngine(), this.model(model, weights)])
+        const computing = precision === 'fp16' ? { float16: true } : { ...(precision === undefined ? {} : { ranges: precision.ranges }) }
+        return engine.extractor(loaded.network, loaded.weights.tensors, layers, {
+          ...(inputSize === undefined ? {} : { inputSize }),
+          ...computing,
+        })
+      },
+    )
   }
 
   /** Forgets the engine and its sessions after it broke down: the next session opens a new one. */

@@ -132,7 +132,10 @@ export class PartProcessor {
   /** Once for each run, by the first of its parts here: the others wait. */
   private async batchSize(run: OpenRun, network: Network, session: () => Promise<Extractor>): Promise<number> {
     const lease = await this.batchSizes.lease(`${run.record.id} ${run.store.url}`, () =>
-      batchSizeOfRun(run.record, run.store, async () => findBatchSize({ record: run.record, network, engine: await this.options.provider.openEngine(), extractor: await session() })))
+      batchSizeOfRun(run.record, run.store, async () =>
+        findBatchSize({ record: run.record, network, engine: await this.options.provider.openEngine(), extractor: await session() }),
+      ),
+    )
     lease.done()
     return lease.value
   }
@@ -148,7 +151,19 @@ export class PartProcessor {
     const batchSize = async (): Promise<number> => this.batchSize(run, loaded.network, () => sessions.session())
     const { readAhead, among } = this.options
     try {
-      return await computePart({ ...run, part, loaded, cache, extractor: sessions, batchSize, readAhead, among, computedBy, report, signal })
+      return await computePart({
+        ...run,
+        part,
+        loaded,
+        cache,
+        extractor: sessions,
+        batchSize,
+        readAhead,
+        among,
+        computedBy,
+        report,
+        signal,
+      })
     } finally {
       await sessions.done()
     }
@@ -166,7 +181,9 @@ export class PartProcessor {
     const { provider } = this.options
     const { layers } = record.identity
     // An int8 run's ranges are for all its layers together.
-    const sessions = new PartSessions(layers, some => provider.session(model, weights, precision === undefined ? some : layers, inputSize, precision))
+    const sessions = new PartSessions(layers, some =>
+      provider.session(model, weights, precision === undefined ? some : layers, inputSize, precision),
+    )
     return { loaded, sessions }
   }
 }

@@ -32,7 +32,11 @@ function throttled<Value>(interval: number, call: (value: Value) => void): (valu
  * Takes parts off the broker's queue until it is closed. Errors keep their code; those that cannot be mended are not tried again, and the
  * worker's own go to another worker where it has a guard. A part that is stopped (`cancelAllJobs`) goes back to the queue; one whose lock was lost is dropped: another worker has it.
  */
-export function startPartWorker(broker: Broker, processor: WorkerProcessor, options: PartWorkerOptions = {}): JobWorker<PartJob, PartResult> {
+export function startPartWorker(
+  broker: Broker,
+  processor: WorkerProcessor,
+  options: PartWorkerOptions = {},
+): JobWorker<PartJob, PartResult> {
   const { concurrency = 2, progressInterval = 500, lockDuration = 60_000 } = options
   const never = new AbortController().signal
   const guarded = new GuardedWork<PartJob, PartResult>(queueNames.parts, options.guard)
@@ -40,9 +44,14 @@ export function startPartWorker(broker: Broker, processor: WorkerProcessor, opti
     queueNames.parts,
     async (job, token, signal) => {
       // Progress is for people: a report that is lost is not missed.
-      const report = throttled<PartResult & { readonly total: number }>(progressInterval, result => void job.updateProgress({ ...result }).catch(() => undefined))
+      const report = throttled<PartResult & { readonly total: number }>(
+        progressInterval,
+        result => void job.updateProgress({ ...result }).catch(() => undefined),
+      )
       return guarded.do({
-        job, token, signal,
+        job,
+        token,
+        signal,
         work: async () => processor.process(job.data, report, signal ?? never),
         probe: async () => processor.probe?.(job.data),
       })

@@ -34,7 +34,8 @@ export async function probeRun(options: ProbeOptions): Promise<{ secondsPerImage
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
   const session = await provider.session(model, weights, record.identity.layers, inputSize, await precisionToTry(options))
   try {
-    const found = async (): Promise<number> => findBatchSize({ record, network, engine: await provider.openEngine(), extractor: session.value })
+    const found = async (): Promise<number> =>
+      findBatchSize({ record, network, engine: await provider.openEngine(), extractor: session.value })
     const batchSize = record.batchSize === 'auto' ? await found() : record.batchSize
     const run = async (part: readonly ManifestRow[]): Promise<number> => {
       const started = performance.now()

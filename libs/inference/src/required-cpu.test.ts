@@ -20,11 +20,28 @@ beforeEach(async () => {
 /** An engine of a machine that computes this number, and no other. */
 const machine = (value: number): Engine =>
   ({
-    name: 'onnx', version: 'onnxruntime 1', device: 'cpu',
-    extractor: async () => ({ run: async () => new Map([['x', { shape: [1], data: Float32Array.of(value) }]]), release: async () => undefined }),
+    name: 'onnx',
+    version: 'onnxruntime 1',
+    device: 'cpu',
+    extractor: async () => ({
+      run: async () => new Map([['x', { shape: [1], data: Float32Array.of(value) }]]),
+      release: async () => undefined,
+    }),
   }) as unknown as Engine
 const check = async (engine: Engine, wanted?: string): Promise<void> =>
-  requireCpu({ spec: parseSpec({ kind: 'extract', source: '/a', model: 'resnet50', out: '/b', ...(wanted === undefined ? {} : { requireCpu: wanted }) }) }, store, { openEngine: async () => engine })
+  requireCpu(
+    {
+      spec: parseSpec({
+        kind: 'extract',
+        source: '/a',
+        model: 'resnet50',
+        out: '/b',
+        ...(wanted === undefined ? {} : { requireCpu: wanted }),
+      }),
+    },
+    store,
+    { openEngine: async () => engine },
+  )
 
 it('lets any machine compute where nothing is required', async () => {
   await check(machine(1))
@@ -37,7 +54,10 @@ it('lets only machines compute that are as the first, whoever asks and how it is
   await check(first, 'SAME')
   expect(String(new TextDecoder().decode(await store.get(CPU_PATH))).trim()).toBe((await computedByOf(first)).cpu)
   await check(same, 'same')
-  await expect(check(other, 'same')).rejects.toMatchObject({ code: 'CPU_UNFIT', message: expect.stringMatching(/its first worker's\), this machine's is/) as string })
+  await expect(check(other, 'same')).rejects.toMatchObject({
+    code: 'CPU_UNFIT',
+    message: expect.stringMatching(/its first worker's\), this machine's is/) as string,
+  })
 })
 
 it('agrees on one first machine where several begin at once', async () => {

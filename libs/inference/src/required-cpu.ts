@@ -28,13 +28,21 @@ async function firstClass(store: Store, own: string): Promise<string> {
  * Looks whether this machine may compute for a run that requires a kind of CPU.
  * @throws LayermillError `CPU_UNFIT` where it may not: a worker of a fleet hands its part back
  */
-export async function requireCpu({ spec }: Pick<RunRecord, 'spec'>, store: Store, provider: Pick<ModelProvider, 'openEngine'>): Promise<void> {
+export async function requireCpu(
+  { spec }: Pick<RunRecord, 'spec'>,
+  store: Store,
+  provider: Pick<ModelProvider, 'openEngine'>,
+): Promise<void> {
   const { requireCpu: wanted } = spec
   if (wanted === undefined) return
   const own = await numericClass(await provider.openEngine())
   const needed = wanted === 'same' ? await firstClass(store, own) : wanted
   if (cpuFits(needed, own)) return
-  throw new LayermillError('CPU_UNFIT', `the run requires CPU ${needed}${wanted === 'same' ? " (its first worker's)" : ''}, this machine's is ${own}`, {
-    hint: 'start a worker on such a machine; without --require-cpu any may compute, to float rounding',
-  })
+  throw new LayermillError(
+    'CPU_UNFIT',
+    `the run requires CPU ${needed}${wanted === 'same' ? " (its first worker's)" : ''}, this machine's is ${own}`,
+    {
+      hint: 'start a worker on such a machine; without --require-cpu any may compute, to float rounding',
+    },
+  )
 }

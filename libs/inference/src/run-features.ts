@@ -33,7 +33,15 @@ const asFloat16 = (values: Float32Array): Float32Array => {
  * One image's features as a run would have written them: its network, weights, preparation, precision, pooling and rounding.
  * @throws LayermillError `IMAGE_...`, `WEIGHTS_HASH`, `CALIBRATION_INVALID`, and as the provider
  */
-export async function computeRunFeatures({ provider, record, store, layer, bytes, key, place = record.spec }: RunFeaturesOptions): Promise<Float32Array> {
+export async function computeRunFeatures({
+  provider,
+  record,
+  store,
+  layer,
+  bytes,
+  key,
+  place = record.spec,
+}: RunFeaturesOptions): Promise<Float32Array> {
   const { network } = await loadRunModel(provider, record, place)
   const { prepared, crops } = await preparerOf(record, network)(bytes, key)
   async function* rows(): AsyncGenerator<PreparedRow<string>> {
@@ -44,7 +52,13 @@ export async function computeRunFeatures({ provider, record, store, layer, bytes
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
   const precision = await readSessionPrecision(store, record)
   // As the run: what int8 and fp16 round depends on which layers are asked for.
-  const session = await provider.session(place.model, place.weights, precision === undefined ? [layer] : record.identity.layers, inputSize, precision)
+  const session = await provider.session(
+    place.model,
+    place.weights,
+    precision === undefined ? [layer] : record.identity.layers,
+    inputSize,
+    precision,
+  )
   try {
     for await (const row of computeRows(rows(), { extractor: session.value, batchSize: Math.max(1, crops) })) {
       if (row.kind !== 'computed') continue

@@ -15,7 +15,11 @@ export interface ModelPlace {
 export async function loadRunModel(provider: ModelProvider, record: RunRecord, { model, weights }: ModelPlace): Promise<LoadedModel> {
   const loaded = await provider.model(model, weights)
   if (loaded.weights.sha256 === record.identity.weights) return loaded
-  throw new LayermillError('WEIGHTS_HASH', `weights ${weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`, {
-    hint: 'a local file with this name differs from the one that the run was started with',
-  })
+  throw new LayermillError(
+    'WEIGHTS_HASH',
+    `weights ${weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`,
+    {
+      hint: 'a local file with this name differs from the one that the run was started with',
+    },
+  )
 }

@@ -11,7 +11,8 @@ export async function readSessionPrecision(store: Store, { identity }: RunRecord
   if (identity.precision === 'fp16') return 'fp16'
   if (identity.precision !== 'int8') return undefined
   const { calibration: sha256 } = identity
-  if (sha256 === undefined) throw new LayermillError('CALIBRATION_INVALID', `${store.url}/run.json names no calibration, and its precision is int8`)
+  if (sha256 === undefined)
+    throw new LayermillError('CALIBRATION_INVALID', `${store.url}/run.json names no calibration, and its precision is int8`)
   const { ranges } = parseCalibration(await store.get(CALIBRATION_PATH), sha256, store.url)
   return { sha256, ranges: new Map(Object.entries(ranges)) }
 }

@@ -11,7 +11,13 @@ describe('fineTunedNetwork', () => {
     expect([...layerShapes(network, ['fc', 'prob']).values()]).toEqual([[3], [3]])
     expect(parameterShapes(network).get('fc/W')).toEqual([3, 2048])
     expect(parameterShapes(network).has('fc6/W')).toBe(false)
-    expect(network).toMatchObject({ classes: 3, classNames: ['cat', 'dog', 'owl'], classifier: 'fc', defaultLayer: 'pool5', newNodes: ['fc'] })
+    expect(network).toMatchObject({
+      classes: 3,
+      classNames: ['cat', 'dog', 'owl'],
+      classifier: 'fc',
+      defaultLayer: 'pool5',
+      newNodes: ['fc'],
+    })
     expect(layerCosts(network, ['res4/b2', 'fc'])).toHaveLength(2)
     // 23,508,032 is ResNet-50 without its classifier; Caffe's stem has a bias of 64 on top.
     expect(parameterCount(network)).toBe(23_508_032 + 64 + 3 * 2049)
@@ -37,7 +43,7 @@ describe('fineTunedNetwork', () => {
     expect(() => layerShapes(network, ['fc'], [128, 128])).toThrow(/layer fc .* cannot be computed from 128x128/)
   })
 
-  it('replaces the classifier under its own name, GoogLeNet\'s other two only when asked', () => {
+  it("replaces the classifier under its own name, GoogLeNet's other two only when asked", () => {
     const googlenet = getNetwork('googlenet')
     const single = fineTunedNetwork(googlenet, { layer: 'loss3_fc', classes: 10 })
     expect(parameterShapes(single).get('loss3_fc/W')).toEqual([10, 1024])
@@ -57,18 +63,24 @@ describe('fineTunedNetwork', () => {
     { layer: 'pool5', classes: 2, head: [{ units: 8, dropout: 1 }] },
     { layer: 'pool5', classes: 2, head: [{ units: 1 }, { units: 1 }, { units: 1 }] },
     { layer: 'pool5', classes: 2, auxiliary: true },
-  ])('refuses %o', (spec) => {
+  ])('refuses %o', spec => {
     expect(() => fineTunedNetwork(getNetwork('googlenet'), spec)).toThrow(expect.objectContaining({ code: 'HEAD_INVALID' }))
   })
 
   it('refuses unknown layers and auxiliary classifiers where there are none', () => {
-    expect(() => fineTunedNetwork(getNetwork('vgg16'), { layer: 'pool6', classes: 2 })).toThrow(expect.objectContaining({ code: 'LAYER_UNKNOWN' }))
+    expect(() => fineTunedNetwork(getNetwork('vgg16'), { layer: 'pool6', classes: 2 })).toThrow(
+      expect.objectContaining({ code: 'LAYER_UNKNOWN' }),
+    )
     expect(() => fineTunedNetwork(getNetwork('vgg16'), { layer: 'fc8', classes: 2, auxiliary: true })).toThrow(/no auxiliary/)
     expect(() => fineTunedNetwork(getNetwork('vgg16'), { layer: 'fc8', classes: 2, inputSize: [96, 96] })).toThrow(/fc8/)
   })
 
   it('comes back from JSON, cut twice or not at all', () => {
-    const once = fineTunedNetwork(getNetwork('resnet50', { batchNormEpsilon: 1e-3 }), { layer: 'res4', head: [{ units: 16 }], classes: ['a', 'b'] })
+    const once = fineTunedNetwork(getNetwork('resnet50', { batchNormEpsilon: 1e-3 }), {
+      layer: 'res4',
+      head: [{ units: 16 }],
+      classes: ['a', 'b'],
+    })
     const twice = fineTunedNetwork(once, { layer: 'hidden1', head: [{ units: 8, dropout: 0.2 }], classes: 4 })
     expect(parameterShapes(twice).get('hidden2/W')).toEqual([8, 16])
     for (const network of [getNetwork('googlenet.tv'), once, twice]) {

@@ -57,7 +57,8 @@ function unusedName(wanted: string, taken: ReadonlySet<string>): string {
   }
 }
 
-const invalid = (message: string, hint?: string): LayermillError => new LayermillError('HEAD_INVALID', message, hint === undefined ? {} : { hint })
+const invalid = (message: string, hint?: string): LayermillError =>
+  new LayermillError('HEAD_INVALID', message, hint === undefined ? {} : { hint })
 
 function checkHead(network: Network, spec: HeadSpec): void {
   const { head = [], classes, layer, auxiliary = false } = spec
@@ -70,7 +71,10 @@ function checkHead(network: Network, spec: HeadSpec): void {
     if (!(dropout >= 0 && dropout < 1)) throw invalid(`dropout is a ratio from 0 to below 1, not ${dropout}`)
   }
   if (network.layers.get(layer) === network.probabilities) {
-    throw invalid(`cannot cut ${network.id} at ${layer}: probabilities are no features`, `use ${network.classifier} to replace the classifier`)
+    throw invalid(
+      `cannot cut ${network.id} at ${layer}: probabilities are no features`,
+      `use ${network.classifier} to replace the classifier`,
+    )
   }
   if (!auxiliary) return
   if (layer !== network.classifier) throw invalid(`auxiliary classifiers need --layer ${network.classifier}, not ${layer}`)
@@ -108,7 +112,8 @@ function auxiliaryNodes(network: Network, present: ReadonlySet<string>, classes:
     .map(node =>
       node.op === 'linear' && auxiliaryClassifiers.some(name => name === node.name)
         ? { ...node, attributes: { ...node.attributes, outFeatures: classes } }
-        : node)
+        : node,
+    )
 }
 
 function headNodes(stem: Stem, hidden: readonly HiddenLayer[], classes: number): { nodes: GraphNode[]; layers: string[] } {

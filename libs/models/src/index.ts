@@ -1,15 +1,37 @@
 export { type LayerCost, layerCosts, parameterCount } from './costs.js'
 export type {
-  Architecture, Family, GraphNode, GraphVariant, Network, NodeOf, OpAttributes, OpName, OpParameters, Preparation, Size2,
+  Architecture,
+  Family,
+  GraphNode,
+  GraphVariant,
+  Network,
+  NodeOf,
+  OpAttributes,
+  OpName,
+  OpParameters,
+  Preparation,
+  Size2,
 } from './graph.js'
 export {
-  fineTunedNetwork, type FineTunedNetwork, type HeadSpec, type HiddenLayer, isFineTuned, networkDescription, type NetworkDescription,
+  fineTunedNetwork,
+  type FineTunedNetwork,
+  type HeadSpec,
+  type HiddenLayer,
+  isFineTuned,
+  networkDescription,
+  type NetworkDescription,
   networkFromDescription,
 } from './heads.js'
 export { type LeftOutReason, leftOutText } from './left-out.js'
 export { findNode, getNetwork, networkIds, pruneNodes, resolveLayers } from './network.js'
 export {
-  describePreparation, namedPreparation, nameOfPreparation, preparationNames, preparedAs, preparedWith, type WeightsPreparation,
+  describePreparation,
+  namedPreparation,
+  nameOfPreparation,
+  preparationNames,
+  preparedAs,
+  preparedWith,
+  type WeightsPreparation,
   withPreparation,
 } from './preparations/named.js'
 export { preparationFrom, timmConfig } from './preparations/schema.js'

@@ -10,6 +10,8 @@ export interface LeftOutReason {
 
 /** Such as `12 .txt (a.txt, b.txt, ...), 1 hidden (.a.jpg)`; '' for an empty table. */
 export function leftOutText(table: readonly LeftOutReason[]): string {
-  const shown = table.slice(0, 8).map(({ reason, count, examples }) => `${count} ${reason} (${examples.join(', ')}${count > examples.length ? ', ...' : ''})`)
+  const shown = table
+    .slice(0, 8)
+    .map(({ reason, count, examples }) => `${count} ${reason} (${examples.join(', ')}${count > examples.length ? ', ...' : ''})`)
   return `${shown.join(', ')}${table.length > 8 ? ` and ${table.length - 8} other kinds` : ''}`
 }

@@ -35,5 +35,12 @@ export function withEnd(network: Network, variant: GraphVariant): Network {
   const layers = new Map([...network.layers].filter(([, node]) => present.has(node)))
   const availableLayers = network.availableLayers.filter(name => layers.has(name))
   const defaultLayer = layers.has(network.defaultLayer) ? network.defaultLayer : availableLayers.at(-1)!
-  return { ...network, nodes, layers, availableLayers, defaultLayer, classes: present.has(network.classifier) ? (classes ?? network.classes) : 0 }
+  return {
+    ...network,
+    nodes,
+    layers,
+    availableLayers,
+    defaultLayer,
+    classes: present.has(network.classifier) ? (classes ?? network.classes) : 0,
+  }
 }

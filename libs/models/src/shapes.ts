@@ -56,7 +56,11 @@ const rules: { [Op in GraphNode['op']]: ShapeRule<Op> } = {
 
 function shapeOf(node: GraphNode, shapes: ReadonlyMap<string, Shape>, inputSize: Size2): Shape {
   const rule = rules[node.op] as ShapeRule<GraphNode['op']>
-  const shape = rule(node, node.inputs.map(input => shapes.get(input)!), inputSize)
+  const shape = rule(
+    node,
+    node.inputs.map(input => shapes.get(input)!),
+    inputSize,
+  )
   if (shape.every(size => size >= 1)) return shape
   throw new LayermillError('INPUT_SIZE', `${node.name} would be ${formatShape(shape)}: the images are too small for it`)
 }
@@ -85,10 +89,14 @@ export function layerShapes(network: Network, layers: readonly string[], inputSi
     } catch (cause) {
       if (!(cause instanceof LayermillError)) throw cause
       const [height, width] = network.inputSize
-      throw new LayermillError('INPUT_SIZE', `layer ${layer} of ${network.id} cannot be computed from ${inputSize[1]}x${inputSize[0]} images`, {
-        hint: `${cause.message}; use --size ${width}x${height}, or a layer before it`,
-        cause,
-      })
+      throw new LayermillError(
+        'INPUT_SIZE',
+        `layer ${layer} of ${network.id} cannot be computed from ${inputSize[1]}x${inputSize[0]} images`,
+        {
+          hint: `${cause.message}; use --size ${width}x${height}, or a layer before it`,
+          cause,
+        },
+      )
     }
   }
   return result

@@ -8,7 +8,8 @@ describe('drawAugmentation', () => {
     const options = { flip: true, crop: true, color: true }
     expect(drawAugmentation(options, 500, 375, key(3))).toEqual(drawAugmentation(options, 500, 375, key(3)))
     const others = [key(4), key(3, 'b.jpg'), { ...key(3), seed: 2 }]
-    for (const other of others) expect(drawAugmentation(options, 500, 375, other).box).not.toEqual(drawAugmentation(options, 500, 375, key(3)).box)
+    for (const other of others)
+      expect(drawAugmentation(options, 500, 375, other).box).not.toEqual(drawAugmentation(options, 500, 375, key(3)).box)
   })
 
   it('draws each part by itself', () => {
@@ -29,7 +30,12 @@ describe('drawAugmentation', () => {
     expect(flips(1)).toBe(1000)
   })
 
-  it.each([[500, 375], [1, 1], [900, 7], [2, 300]])('cuts within a picture of %ix%i, within scale and ratio', (width, height) => {
+  it.each([
+    [500, 375],
+    [1, 1],
+    [900, 7],
+    [2, 300],
+  ])('cuts within a picture of %ix%i, within scale and ratio', (width, height) => {
     for (let epoch = 0; epoch < 200; epoch++) {
       const box = drawAugmentation({ crop: { scale: [0.3, 0.6] } }, width, height, key(epoch)).box!
       expect(box.top >= 0 && box.left >= 0 && box.width >= 1 && box.height >= 1).toBe(true)
@@ -60,7 +66,10 @@ describe('applyColors', () => {
 
   it('leaves the picture given alone', () => {
     const before = image.data.slice()
-    applyColors(image, [{ kind: 'saturation', factor: 1.2 }, { kind: 'contrast', factor: 1.2 }])
+    applyColors(image, [
+      { kind: 'saturation', factor: 1.2 },
+      { kind: 'contrast', factor: 1.2 },
+    ])
     expect(image.data).toEqual(before)
     expect(applyColors(image, [])).toBe(image)
   })

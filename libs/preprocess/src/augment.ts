@@ -45,10 +45,12 @@ const CROP_TRIES = 10
  */
 export function drawAugmentation(options: AugmentOptions, width: number, height: number, key: AugmentKey): Augmentation {
   const random = (what: string): Random => new Random(JSON.stringify([what, String(key.seed), key.key, key.epoch]))
-  const flip = options.flip === true ? 0.5 : options.flip === false ? 0 : options.flip ?? 0
+  const flip = options.flip === true ? 0.5 : options.flip === false ? 0 : (options.flip ?? 0)
   return {
-    box: options.crop === undefined || options.crop === false ? undefined
-      : drawBox(options.crop === true ? {} : options.crop, width, height, random('crop')),
+    box:
+      options.crop === undefined || options.crop === false
+        ? undefined
+        : drawBox(options.crop === true ? {} : options.crop, width, height, random('crop')),
     flip: random('flip').next() < flip,
     colors: drawColors(options.color ?? false, random('color')),
   }
@@ -75,9 +77,7 @@ function drawBox(options: Exclude<AugmentOptions['crop'], boolean | undefined>, 
 
 function drawColors(options: NonNullable<AugmentOptions['color']>, random: Random): Augmentation['colors'] {
   if (options === false) return []
-  const strengths = options === true
-    ? { brightness: DEFAULT_COLOR, contrast: DEFAULT_COLOR, saturation: DEFAULT_COLOR }
-    : options
+  const strengths = options === true ? { brightness: DEFAULT_COLOR, contrast: DEFAULT_COLOR, saturation: DEFAULT_COLOR } : options
   const kinds: ColorKind[] = ['brightness', 'contrast', 'saturation']
   const colors = kinds.flatMap(kind => {
     const strength = strengths[kind] ?? 0

@@ -13,7 +13,7 @@ const typeAt = (bytes: Uint8Array, at: number): string => String.fromCharCode(..
 /** The boxes of an ISO base media file between two places, as far as they are whole. */
 function* boxes(bytes: Uint8Array, from: number, end: number): Generator<Box> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  for (let start = from; start + 8 <= end; ) {
+  for (let start = from; start + 8 <= end;) {
     const short = view.getUint32(start)
     const long = short === 1 && start + 16 <= end
     const size = long ? Number(view.getBigUint64(start + 8)) : short === 0 ? end - start : short
@@ -44,7 +44,9 @@ export function readAvifPicture(bytes: Uint8Array): AvifPicture {
   if (meta === undefined) return { width: 0, height: 0, transforms: [] }
   const references = child(bytes, 'iref', meta.from + 4, meta.end)
   if (references !== undefined && child(bytes, 'prem', references.from + 4, references.end) !== undefined) {
-    throw new LayermillError('IMAGE_UNSUPPORTED', 'AVIF files with colours multiplied by alpha are not read', { hint: 'Convert it to PNG.' })
+    throw new LayermillError('IMAGE_UNSUPPORTED', 'AVIF files with colours multiplied by alpha are not read', {
+      hint: 'Convert it to PNG.',
+    })
   }
   if (child(bytes, 'pitm', meta.from + 4, meta.end) === undefined) {
     throw new LayermillError('IMAGE_UNSUPPORTED', 'AVIF sequences without a still picture are not read', { hint: 'Convert it to PNG.' })

@@ -18,7 +18,10 @@ class Rows {
   x = 0
   y = 0
 
-  constructor(private readonly width: number, private readonly height: number) {
+  constructor(
+    private readonly width: number,
+    private readonly height: number,
+  ) {
     this.indices = new Uint8Array(width * height)
   }
 

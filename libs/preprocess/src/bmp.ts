@@ -24,9 +24,10 @@ interface Header {
 
 const truncated = (what: string): LayermillError => new LayermillError('IMAGE_TRUNCATED', `the BMP file ends within its ${what}`)
 const corrupt = (what: string): LayermillError => new LayermillError('IMAGE_CORRUPT', `the BMP file is damaged: ${what}`)
-const unsupported = (what: string): LayermillError => new LayermillError('IMAGE_UNSUPPORTED', `BMP files with ${what} are not read`, {
-  hint: 'Convert it to PNG.',
-})
+const unsupported = (what: string): LayermillError =>
+  new LayermillError('IMAGE_UNSUPPORTED', `BMP files with ${what} are not read`, {
+    hint: 'Convert it to PNG.',
+  })
 
 /**
  * Decodes a Windows or OS/2 bitmap of 1, 4, 8 (palette), 16, 24 or 32 bits a pixel, plain or (4 and 8 bits) in run lengths. A fourth byte
@@ -67,7 +68,13 @@ async function decodeRunLengths(bytes: Uint8Array, header: Header, pacer: Pacer)
 }
 
 /** Names of compressions that are not read, and of those that OS/2's header of 64 bytes has in their place. */
-const compressionNames: Readonly<Record<number, string>> = { 4: 'an embedded JPEG', 5: 'an embedded PNG', 11: 'CMYK colours', 12: 'CMYK run lengths', 13: 'CMYK run lengths' }
+const compressionNames: Readonly<Record<number, string>> = {
+  4: 'an embedded JPEG',
+  5: 'an embedded PNG',
+  11: 'CMYK colours',
+  12: 'CMYK run lengths',
+  13: 'CMYK run lengths',
+}
 const oldCompressionNames: Readonly<Record<number, string>> = { 3: 'Huffman compression', 4: 'run lengths of 24 bits' }
 
 /** How pixels are stored. @throws LayermillError IMAGE_UNSUPPORTED, IMAGE_CORRUPT */
@@ -78,7 +85,8 @@ function storageOf(compression: number, bits: number, headerSize: number): { fie
   const fields = compression === 3 || compression === 6
   if (compression !== 0 && !fields && !runLengths) throw unsupported(compressionNames[compression] ?? `compression ${compression}`)
   if (fields && bits !== 16 && bits !== 32) throw corrupt(`bit fields in ${bits} bits per pixel`)
-  if (runLengths && bits !== (compression === 1 ? 8 : 4)) throw corrupt(`run lengths of ${compression === 1 ? 8 : 4} bits in ${bits} bits per pixel`)
+  if (runLengths && bits !== (compression === 1 ? 8 : 4))
+    throw corrupt(`run lengths of ${compression === 1 ? 8 : 4} bits in ${bits} bits per pixel`)
   return { fields, runLengths }
 }
 
@@ -87,7 +95,7 @@ function readHeader(bytes: Uint8Array): Header {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const headerSize = view.getUint32(14, true)
   const old = headerSize === 12
-  if (headerSize === 16) throw unsupported('OS/2\'s header of 16 bytes')
+  if (headerSize === 16) throw unsupported("OS/2's header of 16 bytes")
   if (!old && (headerSize < 40 || headerSize > 1024)) throw corrupt(`a header of ${headerSize} bytes`)
   if (bytes.length < 14 + headerSize) throw truncated('header')
   const width = old ? view.getUint16(18, true) : view.getInt32(18, true)
@@ -102,15 +110,23 @@ function readHeader(bytes: Uint8Array): Header {
   // A header of 40 bytes has its bit fields behind it, longer ones within.
   const paletteStart = 14 + headerSize + (fields && headerSize === 40 ? (compression === 6 ? 16 : 12) : 0)
   if (fields && bytes.length < 66) throw truncated('bit fields')
-  const masks = fields ? [view.getUint32(54, true), view.getUint32(58, true), view.getUint32(62, true)] as const : defaultMasks(bits)
+  const masks = fields ? ([view.getUint32(54, true), view.getUint32(58, true), view.getUint32(62, true)] as const) : defaultMasks(bits)
   const used = old ? 0 : view.getUint32(46, true)
   const colors = bits <= 8 ? Math.min(used === 0 ? 2 ** bits : used, 2 ** bits) : 0
   const offset = view.getUint32(10, true)
   if (offset < paletteStart) throw corrupt(`pixels at byte ${offset}, within the header`)
   if (paletteStart + colors * paletteEntry > bytes.length) throw truncated('palette')
   return {
-    width, height, topDown: signedHeight < 0, bits, runLengths, offset, stride: Math.ceil((width * bits) / 32) * 4,
-    palette: bytes.subarray(paletteStart, paletteStart + colors * paletteEntry), paletteEntry, masks,
+    width,
+    height,
+    topDown: signedHeight < 0,
+    bits,
+    runLengths,
+    offset,
+    stride: Math.ceil((width * bits) / 32) * 4,
+    palette: bytes.subarray(paletteStart, paletteStart + colors * paletteEntry),
+    paletteEntry,
+    masks,
   }
 }
 
@@ -156,7 +172,7 @@ function readMaskedRow({ bits, masks }: Header, source: Uint8Array, target: Uint
   for (let x = 0, to = 0; to < target.length; x++) {
     const pixel = bits === 16 ? view.getUint16(x * 2, true) : view.getUint32(x * 4, true)
     for (const { shift, largest } of channels) {
-      target[to++] = largest === 0 ? 0 : Math.trunc((((pixel >>> shift) & largest) >>> 0) * 255 / largest)
+      target[to++] = largest === 0 ? 0 : Math.trunc(((((pixel >>> shift) & largest) >>> 0) * 255) / largest)
     }
   }
 }

@@ -55,7 +55,10 @@ class AnswerReader {
  * @throws LayermillError as `decodeImage`; IMAGE_CORRUPT where the decoder broke down
  */
 export async function decodeElsewhere(bytes: Uint8Array, limits: DecodeLimits): Promise<RgbImage> {
-  const child = spawn(process.execPath, [decodeProcess(), JSON.stringify(limits)], { stdio: ['pipe', 'pipe', 'ignore'], env: environment() })
+  const child = spawn(process.execPath, [decodeProcess(), JSON.stringify(limits)], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    env: environment(),
+  })
   const reader = new AnswerReader()
   let late = false
   // The process keeps to the deadline itself where it can; it has the time to start, and then some, to say so.

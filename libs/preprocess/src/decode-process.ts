@@ -3,7 +3,9 @@ import { configureDecoding } from './configure.js'
 import { decodeHere, type DecodeLimits } from './decode-here.js'
 
 /** First line of a process's answer: JSON. After it come the pixels of a picture. */
-export type DecodeAnswer = { readonly width: number; readonly height: number } | { readonly code: string; readonly message: string; readonly hint?: string }
+export type DecodeAnswer =
+  | { readonly width: number; readonly height: number }
+  | { readonly code: string; readonly message: string; readonly hint?: string }
 
 async function readAll(): Promise<Uint8Array> {
   const pieces: Buffer[] = []

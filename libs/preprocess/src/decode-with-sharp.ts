@@ -27,10 +27,13 @@ async function readSamples(bytes: Uint8Array, colours: Colours, options: SharpOp
   // Loaded with the first picture: libvips takes a tenth of a second that commands without pictures need not wait for.
   const { default: sharp } = await import('sharp')
   const { autoOrient, maxPixels, timeoutMs } = options
-  const input = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels, autoOrient, pages: 1 })
-    .timeout({ seconds: Math.min(3600, Math.max(1, Math.ceil(timeoutMs / 1000))) })
-  const pipeline = colours === 'cmyk' ? input.pipelineColourspace('cmyk').toColourspace('cmyk')
-    : (colours === 'rgb' ? input.removeAlpha() : input).toColourspace('srgb')
+  const input = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels, autoOrient, pages: 1 }).timeout({
+    seconds: Math.min(3600, Math.max(1, Math.ceil(timeoutMs / 1000))),
+  })
+  const pipeline =
+    colours === 'cmyk'
+      ? input.pipelineColourspace('cmyk').toColourspace('cmyk')
+      : (colours === 'rgb' ? input.removeAlpha() : input).toColourspace('srgb')
   const { data, info } = await pipeline.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true })
   return { width: info.width, height: info.height, channels: info.channels, data }
 }
@@ -102,8 +105,10 @@ async function cmykToRgb(data: Uint8Array, channels: number): Promise<Uint8Array
 /** libvips may report one line for each thing it tried. */
 const MAX_REASON = 200
 
-const TRUNCATED = /premature|unexpected end|end of (file|stream|data)|not enough (data|bytes)|truncat|too short|eof\b|read error|short read/i
-const UNSUPPORTED = /unsupported|not supported|not implemented|not configured|built without|no .*(decoder|plugin)|unknown compression|compression scheme|exceeds channel limit|no known route/i
+const TRUNCATED =
+  /premature|unexpected end|end of (file|stream|data)|not enough (data|bytes)|truncat|too short|eof\b|read error|short read/i
+const UNSUPPORTED =
+  /unsupported|not supported|not implemented|not configured|built without|no .*(decoder|plugin)|unknown compression|compression scheme|exceeds channel limit|no known route/i
 
 /** The deadline's error. */
 export function tooSlow(timeoutMs: number): LayermillError {
@@ -117,7 +122,9 @@ function toDecodeError(error: unknown, bytes: Uint8Array, format: ImageFormat, {
   const reason = errorMessage(error).replaceAll(/\s+/g, ' ').trim().slice(0, MAX_REASON)
   if (/^timeout: \d+% complete/i.test(reason)) return tooSlow(timeoutMs)
   if (/pixel limit/i.test(reason)) {
-    return new LayermillError('IMAGE_TOO_LARGE', `the ${format} picture has more than ${maxPixels} pixels, the most that are decoded`, { cause: error })
+    return new LayermillError('IMAGE_TOO_LARGE', `the ${format} picture has more than ${maxPixels} pixels, the most that are decoded`, {
+      cause: error,
+    })
   }
   if (endsEarly(bytes, format) || TRUNCATED.test(reason)) {
     // libvips does not always know why.

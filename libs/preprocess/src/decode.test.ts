@@ -48,15 +48,23 @@ describe('decodeImage', () => {
 
   it('drops alpha without blending', async () => {
     const data = Uint8Array.from([10, 20, 30, 0, 40, 50, 60, 128])
-    const png = await sharp(data, { raw: { width: 2, height: 1, channels: 4 } }).png().toBuffer()
+    const png = await sharp(data, { raw: { width: 2, height: 1, channels: 4 } })
+      .png()
+      .toBuffer()
     expect([...(await decodeImage(png)).data]).toEqual([10, 20, 30, 40, 50, 60])
   })
 
   it('takes the high byte of 16 bits, of grey too', async () => {
     const values = Uint16Array.from([0, 255, 256, 32_767, 65_280, 65_535])
-    const color = await sharp(values, { raw: { width: 2, height: 1, channels: 3 } }).toColourspace('rgb16').png().toBuffer()
+    const color = await sharp(values, { raw: { width: 2, height: 1, channels: 3 } })
+      .toColourspace('rgb16')
+      .png()
+      .toBuffer()
     expect([...(await decodeImage(color)).data]).toEqual([...values].map(value => value >> 8))
-    const grey = await sharp(values, { raw: { width: 6, height: 1, channels: 1 } }).toColourspace('grey16').png().toBuffer()
+    const grey = await sharp(values, { raw: { width: 6, height: 1, channels: 1 } })
+      .toColourspace('grey16')
+      .png()
+      .toBuffer()
     expect([...(await decodeImage(grey)).data]).toEqual([...values].flatMap(value => [value >> 8, value >> 8, value >> 8]))
   })
 

@@ -49,7 +49,12 @@ export interface Taps {
  * the edges, normalized to a sum of 1, and rounded to fixed point half away from zero. Only those of `count` outputs from `first`.
  */
 export async function computeTaps(
-  inputs: number, outputs: number, filter: Exclude<Resample, 'nearest'>, pacer: Pacer, first = 0, count = outputs,
+  inputs: number,
+  outputs: number,
+  filter: Exclude<Resample, 'nearest'>,
+  pacer: Pacer,
+  first = 0,
+  count = outputs,
 ): Promise<Taps> {
   const kernel = KERNELS[filter]
   const scale = inputs / outputs

@@ -55,12 +55,19 @@ describe('readJpegFrame', () => {
   const frame = '\xff\xc2\0\x0b\x08\0\x10\0\x10\x04'
 
   it('reads the frame header behind other segments and fill bytes', () => {
-    expect(readJpegFrame(text(`\xff\xd8\xff\xee\0\x04ab\xff\xff\xff${frame.slice(1)}...`))).toEqual({ width: 16, height: 16, components: 4 })
+    expect(readJpegFrame(text(`\xff\xd8\xff\xee\0\x04ab\xff\xff\xff${frame.slice(1)}...`))).toEqual({
+      width: 16,
+      height: 16,
+      components: 4,
+    })
   })
 
-  it.each(['\xff\xd8', '\xff\xd8\xff\xda\0\x08........', '\xff\xd8garbage.....', `\xff\xd8\xff\xe0\xff\xff${frame}`])('finds none in %j', start => {
-    expect(readJpegFrame(text(start))).toBeUndefined()
-  })
+  it.each(['\xff\xd8', '\xff\xd8\xff\xda\0\x08........', '\xff\xd8garbage.....', `\xff\xd8\xff\xe0\xff\xff${frame}`])(
+    'finds none in %j',
+    start => {
+      expect(readJpegFrame(text(start))).toBeUndefined()
+    },
+  )
 })
 
 it.each(['jpeg', 'png', 'gif', 'webp', 'tiff', 'bmp', 'avif'] as const)('takes the first bytes of %s for an early end', format => {

@@ -5,10 +5,11 @@ import { Gate } from './gate.js'
 function calls(gate: Gate) {
   const begun: string[] = []
   const end = new Map<string, () => void>()
-  const start = (name: string, weight?: number): Promise<void> => gate.run(() => {
-    begun.push(name)
-    return new Promise<void>(resolve => end.set(name, resolve))
-  }, weight)
+  const start = (name: string, weight?: number): Promise<void> =>
+    gate.run(() => {
+      begun.push(name)
+      return new Promise<void>(resolve => end.set(name, resolve))
+    }, weight)
   const finish = async (name: string, running: Promise<void>): Promise<void> => {
     end.get(name)!()
     await running

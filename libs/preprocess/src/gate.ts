@@ -12,7 +12,10 @@ export class Gate {
   private running = 0
   private held = 0
 
-  constructor(private readonly places: number, private readonly mostWeight = Infinity) {}
+  constructor(
+    private readonly places: number,
+    private readonly mostWeight = Infinity,
+  ) {}
 
   async run<T>(call: () => Promise<T>, weight = 0): Promise<T> {
     if (this.waiting.length > 0 || !this.hasRoom(weight)) await new Promise<void>(admit => this.waiting.push({ weight, admit }))

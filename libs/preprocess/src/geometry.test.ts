@@ -14,7 +14,10 @@ describe('planGeometry', () => {
     [10, 1000, 25_600, 256, 12_688, 16],
     [333, 500, 384, 256, 80, 16],
   ])('crops %ix%i as torchvision does', (width, height, resizedHeight, resizedWidth, top, left) => {
-    expect(planGeometry(width, height, crop)).toEqual({ resized: [resizedHeight, resizedWidth], crop: { top, left, height: 224, width: 224 } })
+    expect(planGeometry(width, height, crop)).toEqual({
+      resized: [resizedHeight, resizedWidth],
+      crop: { top, left, height: 224, width: 224 },
+    })
   })
 
   it.each([
@@ -24,7 +27,10 @@ describe('planGeometry', () => {
     [0.95, 160, 168, 224, 4, 32],
     [0.9, 176, 195, 260, 10, 42],
   ])('cuts a share of %f at %i as timm does', (share, side, height, width, top, left) => {
-    expect(planGeometry(500, 375, { kind: 'share', share }, { size: [side, side] })).toEqual({ resized: [height, width], crop: { top, left, height: side, width: side } })
+    expect(planGeometry(500, 375, { kind: 'share', share }, { size: [side, side] })).toEqual({
+      resized: [height, width],
+      crop: { top, left, height: side, width: side },
+    })
   })
 
   it('rounds a half to even', () => {
@@ -33,29 +39,50 @@ describe('planGeometry', () => {
   })
 
   it('scales the short side with the size', () => {
-    expect(planGeometry(500, 400, crop, { size: [112, 112] })).toEqual({ resized: [128, 160], crop: { top: 8, left: 24, height: 112, width: 112 } })
+    expect(planGeometry(500, 400, crop, { size: [112, 112] })).toEqual({
+      resized: [128, 160],
+      crop: { top: 8, left: 24, height: 112, width: 112 },
+    })
   })
 
-  it.each([[500, 375], [375, 500], [100, 1000], [1000, 100], [3, 7]])('covers a size that is not square with a picture of %ix%i', (width, height) => {
+  it.each([
+    [500, 375],
+    [375, 500],
+    [100, 1000],
+    [1000, 100],
+    [3, 7],
+  ])('covers a size that is not square with a picture of %ix%i', (width, height) => {
     const { resized, crop: box } = planGeometry(width, height, crop, { size: [160, 320] })
     expect(box.top).toBeGreaterThanOrEqual(0)
     expect(box.left).toBeGreaterThanOrEqual(0)
     expect(box.top + box.height).toBeLessThanOrEqual(resized[0])
     expect(box.left + box.width).toBeLessThanOrEqual(resized[1])
-    expect(Math.min(resized[0] - Math.round(160 * 256 / 224), resized[1] - Math.round(320 * 256 / 224))).toBe(0)
+    expect(Math.min(resized[0] - Math.round((160 * 256) / 224), resized[1] - Math.round((320 * 256) / 224))).toBe(0)
   })
 
   it('resizes exactly, whole or through 256', () => {
     expect(planGeometry(500, 375, exact)).toEqual({ resized: [224, 224], crop: { top: 0, left: 0, height: 224, width: 224 } })
-    expect(planGeometry(500, 375, exact, { centerCrop: true })).toEqual({ resized: [256, 256], crop: { top: 16, left: 16, height: 224, width: 224 } })
+    expect(planGeometry(500, 375, exact, { centerCrop: true })).toEqual({
+      resized: [256, 256],
+      crop: { top: 16, left: 16, height: 224, width: 224 },
+    })
     expect(planGeometry(500, 375, exact, { size: [320, 256] }).resized).toEqual([320, 256])
   })
 
   it.each([exact, crop])('keeps the size: $kind', resize => {
-    expect(planGeometry(500, 375, resize, { size: 'keep' })).toEqual({ resized: [375, 500], crop: { top: 0, left: 0, height: 375, width: 500 } })
+    expect(planGeometry(500, 375, resize, { size: 'keep' })).toEqual({
+      resized: [375, 500],
+      crop: { top: 0, left: 0, height: 375, width: 500 },
+    })
   })
 })
 
 it('cuts corners, then the centre', () => {
-  expect(fiveBoxes([256, 300], [224, 224]).map(({ top, left }) => [top, left])).toEqual([[0, 0], [0, 76], [32, 0], [32, 76], [16, 38]])
+  expect(fiveBoxes([256, 300], [224, 224]).map(({ top, left }) => [top, left])).toEqual([
+    [0, 0],
+    [0, 76],
+    [32, 0],
+    [32, 76],
+    [16, 38],
+  ])
 })

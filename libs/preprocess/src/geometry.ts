@@ -73,6 +73,11 @@ export function fiveBoxes(resized: Size2, size: Size2): readonly Box[] {
   const [height, width] = size
   const bottom = resized[0] - height
   const right = resized[1] - width
-  const corners = [[0, 0], [0, right], [bottom, 0], [bottom, right]] as const
+  const corners = [
+    [0, 0],
+    [0, right],
+    [bottom, 0],
+    [bottom, right],
+  ] as const
   return [...corners.map(([top, left]) => ({ top, left, height, width })), centerBox(resized, size, Math.trunc)]
 }

@@ -65,7 +65,14 @@ function colorOf(palette: Uint8Array | undefined, index: number): readonly [numb
 
 /** The row of the frame that each stored row is: 8 apart, then 8, 4 and 2 apart in between, when interlaced. */
 function frameRows({ frameHeight, interlaced }: Frame): number[] {
-  const passes = interlaced ? [[0, 8], [4, 8], [2, 4], [1, 2]] as const : [[0, 1]] as const
+  const passes = interlaced
+    ? ([
+        [0, 8],
+        [4, 8],
+        [2, 4],
+        [1, 2],
+      ] as const)
+    : ([[0, 1]] as const)
   const rows: number[] = []
   for (const [start, step] of passes) for (let y = start; y < frameHeight; y += step) rows.push(y)
   return rows
@@ -126,7 +133,7 @@ async function decompress(bytes: Uint8Array, start: number, count: number, pacer
   const codes = new CodeReader(bytes, start + 1)
   const table = new CodeTable(codeSize)
   const indices = new Uint8Array(count)
-  for (let filled = 0; filled < count; ) {
+  for (let filled = 0; filled < count;) {
     const code = codes.read(table.bits)
     if (code === undefined) throw codes.atEnd ? truncated('pixels') : corrupt('fewer pixels than its frame has')
     if (code === table.end) throw corrupt('fewer pixels than its frame has')
@@ -144,7 +151,10 @@ class CodeReader {
   /** Whether it was the file that ended, and not the list of blocks. */
   atEnd = false
 
-  constructor(private readonly bytes: Uint8Array, private at: number) {}
+  constructor(
+    private readonly bytes: Uint8Array,
+    private at: number,
+  ) {}
 
   read(bits: number): number | undefined {
     while (this.#held < bits) {

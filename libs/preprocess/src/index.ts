@@ -1,5 +1,11 @@
 export {
-  applyColors, type Augmentation, type AugmentKey, type AugmentOptions, type ColorKind, drawAugmentation, flipImage,
+  applyColors,
+  type Augmentation,
+  type AugmentKey,
+  type AugmentOptions,
+  type ColorKind,
+  drawAugmentation,
+  flipImage,
 } from './augment.js'
 export { configureDecoding } from './configure.js'
 export { decodeImage, type DecodeOptions, DEFAULT_IMAGE_TIMEOUT_MS, DEFAULT_MAX_PIXELS } from './decode.js'
@@ -7,7 +13,14 @@ export { type ImageFormat, sniffFormat } from './format.js'
 export { DEFAULT_SIZE, type Geometry, type GeometryOptions, planGeometry } from './geometry.js'
 export { type Box, cropImage, type Resample, type RgbImage } from './image.js'
 export {
-  type ImageSource, type LoadOptions, loadResized, PREPARE_VERSION, type Prepared, prepareImage, type PrepareOptions, tenCrop,
+  type ImageSource,
+  type LoadOptions,
+  loadResized,
+  PREPARE_VERSION,
+  type Prepared,
+  prepareImage,
+  type PrepareOptions,
+  tenCrop,
 } from './prepare.js'
 export { resizeImage, resizeRegion } from './resample.js'
 export { pictureSize, type PictureSize } from './sniff-size.js'

@@ -9,7 +9,10 @@ export const MAX_SIDE = 65_535
 /** @throws LayermillError IMAGE_TOO_LARGE by what a header says, before anything is decoded */
 export function checkSize(width: number, height: number, maxPixels: number): void {
   if (Math.max(width, height) > MAX_SIDE) {
-    throw new LayermillError('IMAGE_TOO_LARGE', `a picture of ${width}x${height} pixels has a side above ${MAX_SIDE}, the longest that is decoded`)
+    throw new LayermillError(
+      'IMAGE_TOO_LARGE',
+      `a picture of ${width}x${height} pixels has a side above ${MAX_SIDE}, the longest that is decoded`,
+    )
   }
   if (width * height > maxPixels) throw new LayermillError('IMAGE_TOO_LARGE', `${width}x${height} pixels, at most ${maxPixels} are decoded`)
 }
@@ -58,7 +61,9 @@ export function readPictureWork(bytes: Uint8Array, format: Exclude<ImageFormat, 
   }
   if (format === 'tiff') {
     const picture = readTiffPicture(bytes)
-    return picture && { ...sized([picture.width, picture.height], 2), work: Math.max(picture.width * picture.height, picture.tilePixels) * 2 }
+    return (
+      picture && { ...sized([picture.width, picture.height], 2), work: Math.max(picture.width * picture.height, picture.tilePixels) * 2 }
+    )
   }
   if (format === 'avif') {
     const { width, height } = readAvifPicture(bytes)

@@ -17,7 +17,10 @@ const isSpace = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byt
 
 /** Reads numbers between white space and comments, which go from # to the end of the line. */
 class Scanner {
-  constructor(private readonly bytes: Uint8Array, public at: number) {}
+  constructor(
+    private readonly bytes: Uint8Array,
+    public at: number,
+  ) {}
 
   /** The next whole number, and the one byte of white space behind it. @param what it is, for people */
   number(what: string): number {
@@ -30,7 +33,8 @@ class Scanner {
       else if (isSpace(byte)) {
         if (digits > 0) break
       } else {
-        if (byte < ZERO || byte > ZERO + 9 || digits === MOST_DIGITS) throw corrupt(`something else than a number in its ${what}, at byte ${this.at}`)
+        if (byte < ZERO || byte > ZERO + 9 || digits === MOST_DIGITS)
+          throw corrupt(`something else than a number in its ${what}, at byte ${this.at}`)
         value = value * 10 + (byte - ZERO)
         digits++
       }

@@ -7,11 +7,20 @@ import { Random } from '@layermill/core'
 import { resizeImage } from './resample.js'
 
 const caffe: Preparation = {
-  channels: 'bgr', divisor: 1, mean: [103.939, 116.779, 123.68], std: [1, 1, 1], resize: { kind: 'exact' }, resample: 'bicubic',
+  channels: 'bgr',
+  divisor: 1,
+  mean: [103.939, 116.779, 123.68],
+  std: [1, 1, 1],
+  resize: { kind: 'exact' },
+  resample: 'bicubic',
 }
 const torchvision: Preparation = {
-  channels: 'rgb', divisor: 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225],
-  resize: { kind: 'crop', shortSide: 256 }, resample: 'bilinear',
+  channels: 'rgb',
+  divisor: 255,
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+  resize: { kind: 'crop', shortSide: 256 },
+  resample: 'bilinear',
 }
 
 function picture(width: number, height: number): RgbImage {
@@ -54,10 +63,16 @@ describe('prepareImage', () => {
   })
 
   it('keeps the size, takes other sizes and filters', async () => {
-    expect(await prepareImage(image, torchvision, { size: 'keep' }))
-      .toMatchObject({ tensor: expectedTensor(image, torchvision), inputHeight: 45, inputWidth: 60 })
-    expect(await prepareImage(image, caffe, { size: [20, 30], resample: 'nearest' }))
-      .toMatchObject({ tensor: expectedTensor(await resizeImage(image, 30, 20, 'nearest'), caffe), inputHeight: 20, inputWidth: 30 })
+    expect(await prepareImage(image, torchvision, { size: 'keep' })).toMatchObject({
+      tensor: expectedTensor(image, torchvision),
+      inputHeight: 45,
+      inputWidth: 60,
+    })
+    expect(await prepareImage(image, caffe, { size: [20, 30], resample: 'nearest' })).toMatchObject({
+      tensor: expectedTensor(await resizeImage(image, 30, 20, 'nearest'), caffe),
+      inputHeight: 20,
+      inputWidth: 30,
+    })
   })
 
   it('cuts the centre out of 256 when asked', async () => {
@@ -73,7 +88,9 @@ describe('prepareImage', () => {
     expect(tensor.buffer).toBe(data.buffer)
     expect(data.subarray(length, 2 * length)).toEqual((await prepareImage(image, caffe, { size: [16, 16] })).tensor)
     expect(data.subarray(0, length).every(value => value === 7) && data.subarray(2 * length).every(value => value === 7)).toBe(true)
-    await expect(prepareImage(image, caffe, { size: [16, 16], into: { data, offset: 2 * length + 1 } })).rejects.toMatchObject({ code: 'INPUT_SIZE' })
+    await expect(prepareImage(image, caffe, { size: [16, 16], into: { data, offset: 2 * length + 1 } })).rejects.toMatchObject({
+      code: 'INPUT_SIZE',
+    })
   })
 
   it('augments: crop, size, flip', async () => {
@@ -101,7 +118,13 @@ describe('tenCrop', () => {
     const { tensor, inputHeight, inputWidth } = await tenCrop(image, caffe)
     expect([inputHeight, inputWidth, tensor.length]).toEqual([224, 224, 10 * 3 * 224 * 224])
     const resized = await resizeImage(image, 256, 256, 'bicubic')
-    const starts = [[0, 0], [0, 32], [32, 0], [32, 32], [16, 16]] as const
+    const starts = [
+      [0, 0],
+      [0, 32],
+      [32, 0],
+      [32, 32],
+      [16, 16],
+    ] as const
     const crops = starts.map(([top, left]) => cropImage(resized, { top, left, height: 224, width: 224 }))
     const length = 3 * 224 * 224
     for (const [i, crop] of [...crops, ...crops.map(flipImage)].entries()) {

@@ -50,7 +50,9 @@ async function decoded(source: ImageSource, options: DecodeOptions): Promise<Rgb
 
 function checkImage(image: RgbImage): RgbImage {
   if (image.width * image.height * 3 !== image.data.length || image.data.length === 0) {
-    throw new RangeError(`a picture of ${image.width}x${image.height} pixels needs ${image.width * image.height * 3} bytes, not ${image.data.length}`)
+    throw new RangeError(
+      `a picture of ${image.width}x${image.height} pixels needs ${image.width * image.height * 3} bytes, not ${image.data.length}`,
+    )
   }
   return image
 }
@@ -78,9 +80,10 @@ export async function prepareImage(source: ImageSource, preparation: Preparation
   const { width, height } = image
   const { augment } = options
   const drawn = augment && drawAugmentation(augment.options, width, height, augment)
-  const { resized, crop } = drawn?.box === undefined
-    ? planGeometry(width, height, preparation.resize, options)
-    : planGeometry(drawn.box.width, drawn.box.height, { kind: 'exact' }, { size: options.size })
+  const { resized, crop } =
+    drawn?.box === undefined
+      ? planGeometry(width, height, preparation.resize, options)
+      : planGeometry(drawn.box.width, drawn.box.height, { kind: 'exact' }, { size: options.size })
   const part = drawn?.box === undefined ? image : cropImage(image, drawn.box)
   const fitted = await fit(part, resized, crop, options.resample ?? preparation.resample)
   const final = drawn === undefined ? fitted : applyColors(fitted, drawn.colors)
@@ -102,7 +105,9 @@ async function fit(image: RgbImage, [height, width]: Size2, crop: Box, resample:
  * @throws LayermillError as `prepareImage` does
  */
 export async function tenCrop(
-  source: ImageSource, preparation: Preparation, options: LoadOptions & { readonly size?: Size2; readonly into?: TensorTarget } = {},
+  source: ImageSource,
+  preparation: Preparation,
+  options: LoadOptions & { readonly size?: Size2; readonly into?: TensorTarget } = {},
 ): Promise<Prepared> {
   const image = await decoded(source, options)
   const { width, height } = image
@@ -136,7 +141,10 @@ async function cutAll(image: RgbImage, resized: Size2, boxes: readonly Box[], re
 function targetOf(into: TensorTarget | undefined, length: number): TensorTarget {
   if (into === undefined) return { data: new Float32Array(length), offset: 0 }
   if (into.offset < 0 || into.offset + length > into.data.length) {
-    throw new LayermillError('INPUT_SIZE', `the prepared picture has ${length} values, and there is room for ${into.data.length - into.offset}`)
+    throw new LayermillError(
+      'INPUT_SIZE',
+      `the prepared picture has ${length} values, and there is room for ${into.data.length - into.offset}`,
+    )
   }
   return into
 }

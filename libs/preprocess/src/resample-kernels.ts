@@ -4,8 +4,17 @@ import { RESAMPLE_WASM } from './resample-wasm.js'
 /** A kernel whose memory has grown beyond this is let go after use. */
 const KEEP_BYTES = 1 << 25
 
-type Horizontal = (source: number, sourceStride: number, rows: number, target: number, targetStride: number, columns: number,
-  spans: number, coefficients: number, coefficientStride: number) => void
+type Horizontal = (
+  source: number,
+  sourceStride: number,
+  rows: number,
+  target: number,
+  targetStride: number,
+  columns: number,
+  spans: number,
+  coefficients: number,
+  coefficientStride: number,
+) => void
 type Vertical = (source: number, stride: number, target: number, coefficients: number, pairs: number) => void
 
 /** An instance of wasm/resample.wat with its own memory. */

@@ -24,16 +24,18 @@ async function pass(image: RgbImage, size: number, filter: Exclude<Resample, 'ne
   const width = axis === 'x' ? size : image.width
   const height = axis === 'x' ? image.height : size
   const data = new Uint8Array(width * height * 3)
-  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) for (let c = 0; c < 3; c++) {
-    const output = axis === 'x' ? x : y
-    let sum = 2 ** 21
-    for (let i = 0; i < taps.counts[output]!; i++) {
-      const input = taps.starts[output]! + i
-      const pixel = axis === 'x' ? y * image.width + input : input * image.width + x
-      sum += image.data[pixel * 3 + c]! * taps.coefficients[output * taps.width + i]!
-    }
-    data[(y * width + x) * 3 + c] = Math.min(255, Math.max(0, Math.floor(sum / 2 ** 22)))
-  }
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      for (let c = 0; c < 3; c++) {
+        const output = axis === 'x' ? x : y
+        let sum = 2 ** 21
+        for (let i = 0; i < taps.counts[output]!; i++) {
+          const input = taps.starts[output]! + i
+          const pixel = axis === 'x' ? y * image.width + input : input * image.width + x
+          sum += image.data[pixel * 3 + c]! * taps.coefficients[output * taps.width + i]!
+        }
+        data[(y * width + x) * 3 + c] = Math.min(255, Math.max(0, Math.floor(sum / 2 ** 22)))
+      }
   return { width, height, data }
 }
 
@@ -117,8 +119,9 @@ describe('resizeRegion', () => {
       const region = { top: random.below(height), left: random.below(width), width: 0, height: 0 }
       region.width = 1 + random.below(width - region.left)
       region.height = 1 + random.below(height - region.top)
-      expect(await resizeRegion(image, width, height, region, filter), `case ${i}`)
-        .toEqual(cropImage(await resizeImage(image, width, height, filter), region))
+      expect(await resizeRegion(image, width, height, region, filter), `case ${i}`).toEqual(
+        cropImage(await resizeImage(image, width, height, filter), region),
+      )
     }
   })
 

@@ -27,7 +27,11 @@ export async function resizeImage(image: RgbImage, width: number, height: number
  * @throws LayermillError IMAGE_TOO_LARGE when a side of the input or the region is above 65,535 pixels
  */
 export async function resizeRegion(
-  image: RgbImage, width: number, height: number, region: Box, filter: Resample = 'bicubic',
+  image: RgbImage,
+  width: number,
+  height: number,
+  region: Box,
+  filter: Resample = 'bicubic',
 ): Promise<RgbImage> {
   checkSides(image.width, image.height)
   checkSides(region.width, region.height)
@@ -40,10 +44,8 @@ export async function resizeRegion(
   }
   const pacer = new Pacer()
   if (filter === 'nearest') return await resizeNearest(image, width, height, region, pacer)
-  const columns = width === image.width ? undefined
-    : await computeTaps(image.width, width, filter, pacer, region.left, region.width)
-  const rows = height === image.height ? undefined
-    : await computeTaps(image.height, height, filter, pacer, region.top, region.height)
+  const columns = width === image.width ? undefined : await computeTaps(image.width, width, filter, pacer, region.left, region.width)
+  const rows = height === image.height ? undefined : await computeTaps(image.height, height, filter, pacer, region.top, region.height)
   const kernels = acquireKernels()
   try {
     return await new Resampling(image, region, columns, rows, kernels).run(pacer)
@@ -57,7 +59,10 @@ function checkSides(width: number, height: number): void {
     throw new RangeError(`a picture cannot be ${width}x${height} pixels`)
   }
   if (Math.max(width, height) > MAX_SIDE) {
-    throw new LayermillError('IMAGE_TOO_LARGE', `a picture of ${width}x${height} pixels has a side above ${MAX_SIDE}, the longest that is resized`)
+    throw new LayermillError(
+      'IMAGE_TOO_LARGE',
+      `a picture of ${width}x${height} pixels has a side above ${MAX_SIDE}, the longest that is resized`,
+    )
   }
 }
 
@@ -135,7 +140,7 @@ class Resampling {
   }
 
   async run(pacer: Pacer): Promise<RgbImage> {
-    for (let first = 0; first < this.height; ) {
+    for (let first = 0; first < this.height;) {
       const end = this.#blockEnd(first)
       const [top, bottom] = this.#inputRows(first, end)
       await this.#fillWindow(top, bottom, pacer)
@@ -219,8 +224,17 @@ class Resampling {
         this.#copyRows(source, count, to)
       } else {
         bytes.set(source, this.#band)
-        this.kernels.horizontal(this.#band, inputStride, count, to, this.#stride, this.width, this.#spans,
-          this.#columnCoefficients, this.columns.width * 4)
+        this.kernels.horizontal(
+          this.#band,
+          inputStride,
+          count,
+          to,
+          this.#stride,
+          this.width,
+          this.#spans,
+          this.#columnCoefficients,
+          this.columns.width * 4,
+        )
       }
       if (pacer.due) await pacer.rest()
     }

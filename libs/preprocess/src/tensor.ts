@@ -23,10 +23,15 @@ export interface TensorTarget {
 
 /** Writes a box of a picture as a prepared (3, height, width) at `target.offset`, mirrored left to right when asked. */
 export async function writeTensor(
-  image: RgbImage, box: Box, mirror: boolean, preparation: Preparation, target: TensorTarget, pacer: Pacer,
+  image: RgbImage,
+  box: Box,
+  mirror: boolean,
+  preparation: Preparation,
+  target: TensorTarget,
+  pacer: Pacer,
 ): Promise<void> {
   const table = levelTable(preparation)
-  const order = preparation.channels === 'rgb' ? [0, 1, 2] as const : [2, 1, 0] as const
+  const order = preparation.channels === 'rgb' ? ([0, 1, 2] as const) : ([2, 1, 0] as const)
   const plane = box.height * box.width
   const step = mirror ? -3 : 3
   for (let y = 0; y < box.height; y++) {
@@ -40,7 +45,13 @@ export async function writeTensor(
 }
 
 function writeRow(
-  source: Uint8Array, from: number, step: number, table: Float32Array, target: Float32Array, to: number, count: number,
+  source: Uint8Array,
+  from: number,
+  step: number,
+  table: Float32Array,
+  target: Float32Array,
+  to: number,
+  count: number,
 ): void {
   for (let x = 0; x < count; x++, from += step) target[to + x] = table[source[from]!]!
 }

@@ -1,5 +1,22 @@
 /** Bytes of a value of each type that a directory may hold: TIFF's twelve, and BigTIFF's LONG8, SLONG8 and IFD8 (and IFD). */
-const TYPE_BYTES: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8 }
+const TYPE_BYTES: Readonly<Record<number, number>> = {
+  1: 1,
+  2: 1,
+  3: 2,
+  4: 4,
+  5: 8,
+  6: 1,
+  7: 1,
+  8: 2,
+  9: 4,
+  10: 8,
+  11: 4,
+  12: 8,
+  13: 4,
+  16: 8,
+  17: 8,
+  18: 8,
+}
 /** Types whose values are whole numbers without a sign. */
 const WHOLE_TYPES = new Set([1, 3, 4, 13, 16, 18])
 
@@ -12,14 +29,31 @@ interface Entry {
 
 /** Tags that are looked at, by their names in TIFF 6.0. */
 export const tiffTags = {
-  imageWidth: 256, imageLength: 257, bitsPerSample: 258, compression: 259, photometric: 262, stripOffsets: 273, orientation: 274,
-  samplesPerPixel: 277, stripByteCounts: 279, planarConfiguration: 284, tileWidth: 322, tileLength: 323, tileOffsets: 324, tileByteCounts: 325,
-  extraSamples: 338, sampleFormat: 339,
+  imageWidth: 256,
+  imageLength: 257,
+  bitsPerSample: 258,
+  compression: 259,
+  photometric: 262,
+  stripOffsets: 273,
+  orientation: 274,
+  samplesPerPixel: 277,
+  stripByteCounts: 279,
+  planarConfiguration: 284,
+  tileWidth: 322,
+  tileLength: 323,
+  tileOffsets: 324,
+  tileByteCounts: 325,
+  extraSamples: 338,
+  sampleFormat: 339,
 } as const
 
 /** The first directory of a TIFF or BigTIFF file, in either byte order. */
 export class TiffDirectory {
-  private constructor(private readonly view: DataView, private readonly little: boolean, private readonly entries: ReadonlyMap<number, Entry>) {}
+  private constructor(
+    private readonly view: DataView,
+    private readonly little: boolean,
+    private readonly entries: ReadonlyMap<number, Entry>,
+  ) {}
 
   /** Undefined where the directory, or what it refers to, lies behind the file's end. */
   static read(bytes: Uint8Array): TiffDirectory | undefined {
@@ -99,7 +133,10 @@ export function tiffEndsEarly(bytes: Uint8Array): boolean {
   const directory = TiffDirectory.read(bytes)
   if (directory === undefined) return true
   const { stripOffsets, stripByteCounts, tileOffsets, tileByteCounts } = tiffTags
-  return [[stripOffsets, stripByteCounts], [tileOffsets, tileByteCounts]].some(([offsets, lengths]) => {
+  return [
+    [stripOffsets, stripByteCounts],
+    [tileOffsets, tileByteCounts],
+  ].some(([offsets, lengths]) => {
     const counts = directory.numbers(lengths!)
     return directory.numbers(offsets!)?.some((offset, i) => offset + (counts?.[i] ?? 0) > bytes.length)
   })

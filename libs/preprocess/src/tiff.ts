@@ -3,22 +3,78 @@ import { TiffDirectory, tiffTags } from './tiff-directory.js'
 
 /** Compressions that are decoded to the right pixels, by the bits of a sample that they may hold. */
 const READ_COMPRESSIONS: ReadonlyMap<number, 'any' | 'bilevel' | 'bytes'> = new Map([
-  [1, 'any'], [2, 'bilevel'], [3, 'bilevel'], [4, 'bilevel'], [5, 'any'], [7, 'bytes'], [8, 'any'], [32773, 'any'], [32946, 'any'], [50001, 'bytes'],
+  [1, 'any'],
+  [2, 'bilevel'],
+  [3, 'bilevel'],
+  [4, 'bilevel'],
+  [5, 'any'],
+  [7, 'bytes'],
+  [8, 'any'],
+  [32773, 'any'],
+  [32946, 'any'],
+  [50001, 'bytes'],
 ] as const)
 
 const COMPRESSION_NAMES: Readonly<Record<number, string>> = {
-  2: 'CCITT RLE', 3: 'CCITT group 3', 4: 'CCITT group 4', 6: 'old-style JPEG', 7: 'JPEG', 9: 'JBIG', 10: 'JBIG', 22610: 'JPEG XR', 32766: 'NeXT', 32771: 'CCITT RLE with words',
-  32809: 'ThunderScan', 32895: 'IT8', 32896: 'IT8', 32897: 'IT8', 32898: 'IT8', 32908: 'Pixar film', 32909: 'Pixar log', 33003: 'JPEG 2000', 33004: 'JPEG 2000', 33005: 'JPEG 2000',
-  33007: 'JPEG', 34661: 'JBIG', 34676: 'SGI log', 34677: 'SGI log', 34712: 'JPEG 2000', 34887: 'LERC', 34892: 'lossy JPEG of DNG', 34925: 'LZMA', 34926: 'ZSTD',
-  34927: 'WebP', 34933: 'PNG', 34934: 'JPEG XR', 50000: 'ZSTD', 50001: 'WebP', 50002: 'JPEG XL', 52546: 'JPEG XL of DNG',
+  2: 'CCITT RLE',
+  3: 'CCITT group 3',
+  4: 'CCITT group 4',
+  6: 'old-style JPEG',
+  7: 'JPEG',
+  9: 'JBIG',
+  10: 'JBIG',
+  22610: 'JPEG XR',
+  32766: 'NeXT',
+  32771: 'CCITT RLE with words',
+  32809: 'ThunderScan',
+  32895: 'IT8',
+  32896: 'IT8',
+  32897: 'IT8',
+  32898: 'IT8',
+  32908: 'Pixar film',
+  32909: 'Pixar log',
+  33003: 'JPEG 2000',
+  33004: 'JPEG 2000',
+  33005: 'JPEG 2000',
+  33007: 'JPEG',
+  34661: 'JBIG',
+  34676: 'SGI log',
+  34677: 'SGI log',
+  34712: 'JPEG 2000',
+  34887: 'LERC',
+  34892: 'lossy JPEG of DNG',
+  34925: 'LZMA',
+  34926: 'ZSTD',
+  34927: 'WebP',
+  34933: 'PNG',
+  34934: 'JPEG XR',
+  50000: 'ZSTD',
+  50001: 'WebP',
+  50002: 'JPEG XL',
+  52546: 'JPEG XL of DNG',
 }
 
 const PHOTOMETRIC_NAMES: Readonly<Record<number, string>> = {
-  4: 'a transparency mask', 6: 'YCbCr that is not JPEG', 8: 'CIE Lab colours', 9: 'ICC Lab colours', 10: 'ITU Lab colours', 32803: 'a colour filter array (raw)',
-  32844: 'logarithmic luminance', 32845: 'logarithmic Luv colours', 34892: 'linear raw samples', 51177: 'depth', 52527: 'a semantic mask',
+  4: 'a transparency mask',
+  6: 'YCbCr that is not JPEG',
+  8: 'CIE Lab colours',
+  9: 'ICC Lab colours',
+  10: 'ITU Lab colours',
+  32803: 'a colour filter array (raw)',
+  32844: 'logarithmic luminance',
+  32845: 'logarithmic Luv colours',
+  34892: 'linear raw samples',
+  51177: 'depth',
+  52527: 'a semantic mask',
 }
 
-const SAMPLE_FORMATS: Readonly<Record<number, string>> = { 2: 'signed', 3: 'floating-point', 4: 'undefined', 5: 'complex signed', 6: 'complex floating-point' }
+const SAMPLE_FORMATS: Readonly<Record<number, string>> = {
+  2: 'signed',
+  3: 'floating-point',
+  4: 'undefined',
+  5: 'complex signed',
+  6: 'complex floating-point',
+}
 
 /** Samples of a pixel, and bits of a sample, that each reading of them may have. */
 const READ_PHOTOMETRICS: Readonly<Record<number, { name: string; samples: readonly [number, number]; bits: readonly number[] }>> = {
@@ -30,9 +86,10 @@ const READ_PHOTOMETRICS: Readonly<Record<number, { name: string; samples: readon
   6: { name: 'YCbCr', samples: [3, 3], bits: [8] },
 }
 
-const unsupported = (what: string): LayermillError => new LayermillError('IMAGE_UNSUPPORTED', `TIFF files with ${what} are not read`, {
-  hint: 'Convert it to an uncompressed, LZW, deflate or JPEG TIFF of 8-bit RGB, or to PNG.',
-})
+const unsupported = (what: string): LayermillError =>
+  new LayermillError('IMAGE_UNSUPPORTED', `TIFF files with ${what} are not read`, {
+    hint: 'Convert it to an uncompressed, LZW, deflate or JPEG TIFF of 8-bit RGB, or to PNG.',
+  })
 
 /** Facts from the first directory that say how its picture is read. */
 export interface TiffPicture {

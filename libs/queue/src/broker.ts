@@ -10,8 +10,10 @@ export type { JobWorker } from './job-worker.js'
 export type JobProcessor<T, R> = (job: Job<T, R>, token: string | undefined, signal: AbortSignal | undefined) => Promise<R>
 
 /** Options that a worker may be given; the rest of BullMQ's options is fixed here. */
-export type JobWorkerOptions = Pick<WorkerOptions, 'concurrency' | 'name' | 'autorun' | 'lockDuration' | 'lockRenewTime' | 'stalledInterval'
-  | 'maxStalledCount' | 'drainDelay' | 'limiter'>
+export type JobWorkerOptions = Pick<
+  WorkerOptions,
+  'concurrency' | 'name' | 'autorun' | 'lockDuration' | 'lockRenewTime' | 'stalledInterval' | 'maxStalledCount' | 'drainDelay' | 'limiter'
+>
 
 export interface QueueCounts {
   waiting: number
@@ -59,7 +61,11 @@ export interface Broker {
  * Adds many jobs, in order, in slices: BullMQ's `addBulk` prepares all of its jobs in one go, and 1,000 of them hold the event loop for
  * 0.1 s. Each slice is added whole or not at all; where one fails, those before it are there.
  */
-export async function addJobs<T, R>(queue: JobQueue<T, R>, jobs: Iterable<{ name: string; data: T; opts?: JobsOptions }>, slice = 200): Promise<number> {
+export async function addJobs<T, R>(
+  queue: JobQueue<T, R>,
+  jobs: Iterable<{ name: string; data: T; opts?: JobsOptions }>,
+  slice = 200,
+): Promise<number> {
   let added = 0
   let pending: { name: string; data: T; opts?: JobsOptions }[] = []
   const flush = async (): Promise<void> => {

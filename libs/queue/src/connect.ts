@@ -4,9 +4,13 @@ import type { Broker, BrokerOptions } from './broker.js'
 import { isRedisUrl } from './redis/redis-url.js'
 
 function refuse(text: string): never {
-  throw new LayermillError('QUEUE_URL', `queue ${JSON.stringify(redactQueueUrl(text).slice(0, 200))}: expected redis://, rediss:// or postgres:// with a host, or embedded`, {
-    hint: 'also redis+sentinel://host,host/name and redis+cluster://host,host, each with rediss for TLS',
-  })
+  throw new LayermillError(
+    'QUEUE_URL',
+    `queue ${JSON.stringify(redactQueueUrl(text).slice(0, 200))}: expected redis://, rediss:// or postgres:// with a host, or embedded`,
+    {
+      hint: 'also redis+sentinel://host,host/name and redis+cluster://host,host, each with rediss for TLS',
+    },
+  )
 }
 
 /** A server's connections. BullMQ and the drivers take a third of a second to load, which commands without a queue need not wait for. */

@@ -9,8 +9,16 @@ const round = (value: number): number => fromBfloat16(toBfloat16(Float32Array.of
 
 describe('bfloat16', () => {
   it.each([
-    [1, 1], [-0, -0], [1.00390625, 1], [1.01171875, 1.015625], [1.0039064, 1.0078125], [3.4028235e38, Infinity], [-Infinity, -Infinity], [1e-45, 0],
-    [3.140625, 3.140625], [Math.PI, 3.140625],
+    [1, 1],
+    [-0, -0],
+    [1.00390625, 1],
+    [1.01171875, 1.015625],
+    [1.0039064, 1.0078125],
+    [3.4028235e38, Infinity],
+    [-Infinity, -Infinity],
+    [1e-45, 0],
+    [3.140625, 3.140625],
+    [Math.PI, 3.140625],
   ])('rounds %f to %f', (value, expected) => {
     expect(round(value)).toBe(expected)
   })
@@ -24,7 +32,7 @@ describe('bfloat16', () => {
   it('is the nearest of both neighbours for many values', () => {
     let state = 1
     for (let i = 0; i < 20_000; i++) {
-      state = Math.imul(state, 1664525) + 1013904223 >>> 0
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
       const value = new Float32Array(Uint32Array.of(state & 0x7eff_ffff).buffer)[0] ?? 0
       const below = new Float32Array(Uint32Array.of(state & 0x7eff_0000).buffer)[0] ?? 0
       const above = new Float32Array(Uint32Array.of((state & 0x7eff_0000) + 0x1_0000).buffer)[0] ?? 0
@@ -39,11 +47,12 @@ describe('bfloat16', () => {
   })
 })
 
-const tensors = (): Map<string, Tensor> => new Map<string, Tensor>([
-  ['res2/a/conv1/W', { shape: [2, 3], data: Float32Array.of(1, -2, 3.5, Infinity, Number.NaN, 1e-40) }],
-  ['leer', { shape: [0, 4], data: new Float32Array(0) }],
-  ['ü', { shape: [], data: Float32Array.of(0.1) }],
-])
+const tensors = (): Map<string, Tensor> =>
+  new Map<string, Tensor>([
+    ['res2/a/conv1/W', { shape: [2, 3], data: Float32Array.of(1, -2, 3.5, Infinity, Number.NaN, 1e-40) }],
+    ['leer', { shape: [0, 4], data: new Float32Array(0) }],
+    ['ü', { shape: [], data: Float32Array.of(0.1) }],
+  ])
 
 describe('the encoding of tensors', () => {
   it('gives float32 back bit for bit, in memory of its own', () => {
@@ -76,8 +85,10 @@ describe('the encoding of tensors', () => {
     }
   })
 
-  it('refuses data that is not its shape\'s', () => {
-    expect(() => encodeTensors(new Map([['W', { shape: [3], data: new Float32Array(2) }]]))).toThrow('W: 2 numbers, expected 3 for shape [3]')
+  it("refuses data that is not its shape's", () => {
+    expect(() => encodeTensors(new Map([['W', { shape: [3], data: new Float32Array(2) }]]))).toThrow(
+      'W: 2 numbers, expected 3 for shape [3]',
+    )
   })
 })
 
@@ -85,15 +96,18 @@ describe('the exchange', () => {
   it('cuts into pieces of at most the size asked for', async () => {
     const sizes: number[] = []
     const blobs = new MemoryBlobs()
-    const exchange = openExchange({
-      put: (key, bytes, ttl) => {
-        sizes.push(bytes.length)
-        return blobs.put(key, bytes, ttl)
+    const exchange = openExchange(
+      {
+        put: (key, bytes, ttl) => {
+          sizes.push(bytes.length)
+          return blobs.put(key, bytes, ttl)
+        },
+        get: key => blobs.get(key),
+        delete: keys => blobs.delete(keys),
+        deleteBelow: start => blobs.deleteBelow(start),
       },
-      get: (key) => blobs.get(key),
-      delete: (keys) => blobs.delete(keys),
-      deleteBelow: (start) => blobs.deleteBelow(start),
-    }, { chunkBytes: 1000 })
+      { chunkBytes: 1000 },
+    )
     const bytes = Uint8Array.from({ length: 2500 }, (_, i) => i)
     expect(await exchange.put('k', bytes)).toBe(2500)
     expect(sizes.slice(0, 3)).toEqual([1000, 1000, 500])
@@ -126,15 +140,18 @@ describe('the exchange', () => {
   it('tells of a lost and of a changed piece', async () => {
     const blobs = new MemoryBlobs()
     const keys: string[] = []
-    const exchange = openExchange({
-      put: (key, bytes, ttl) => {
-        keys.push(key)
-        return blobs.put(key, bytes, ttl)
+    const exchange = openExchange(
+      {
+        put: (key, bytes, ttl) => {
+          keys.push(key)
+          return blobs.put(key, bytes, ttl)
+        },
+        get: key => blobs.get(key),
+        delete: given => blobs.delete(given),
+        deleteBelow: start => blobs.deleteBelow(start),
       },
-      get: (key) => blobs.get(key),
-      delete: (given) => blobs.delete(given),
-      deleteBelow: (start) => blobs.deleteBelow(start),
-    }, { chunkBytes: 4 })
+      { chunkBytes: 4 },
+    )
     await exchange.put('k', Uint8Array.of(1, 2, 3, 4, 5, 6))
     await blobs.put(keys[1] ?? '', Uint8Array.of(5, 7), 1000)
     await expect(exchange.getBytes('k')).rejects.toMatchObject({ code: 'EXCHANGE_CORRUPT' })

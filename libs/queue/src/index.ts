@@ -1,7 +1,17 @@
 export type { BlobStore, BrokerKind, ServerOptions } from './backend.js'
 export {
-  addJobs, type Broker, type BrokerOptions, type CloseReport, type JobEvents, type JobProcessor, type JobQueue, type JobsOptions,
-  type JobState, type JobWorkerOptions, type QueueCounts, type QueuedJob,
+  addJobs,
+  type Broker,
+  type BrokerOptions,
+  type CloseReport,
+  type JobEvents,
+  type JobProcessor,
+  type JobQueue,
+  type JobsOptions,
+  type JobState,
+  type JobWorkerOptions,
+  type QueueCounts,
+  type QueuedJob,
 } from './broker.js'
 export { openBroker } from './connect.js'
 export { type Exchange, type ExchangeOptions, openExchange, type PutOptions } from './exchange.js'

@@ -23,7 +23,8 @@ class OpenEvents extends QueueEvents<unknown, IQueueBackend, unknown> {
   async #start(server: QueueServer): Promise<void> {
     const from = await server.eventsFrom?.()
     if (from !== undefined) Object.assign(this.opts, { lastEventId: from })
-    if (this.closing === undefined) this.run().catch((error: unknown) => this.emit('error', error instanceof Error ? error : new Error(String(error))))
+    if (this.closing === undefined)
+      this.run().catch((error: unknown) => this.emit('error', error instanceof Error ? error : new Error(String(error))))
   }
 }
 
@@ -37,7 +38,8 @@ const defaultJobOptions = {
 }
 
 /** BullMQ's own follows its cron library, which loses and doubles times on days when clocks change. */
-const repeatStrategy = (after: number, { pattern = '', tz = 'UTC' }: { pattern?: string; tz?: string }): number | undefined => nextTime(pattern, tz, after)
+const repeatStrategy = (after: number, { pattern = '', tz = 'UTC' }: { pattern?: string; tz?: string }): number | undefined =>
+  nextTime(pattern, tz, after)
 const workerDefaults = { lockDuration: 60_000, stalledInterval: 30_000, maxStalledCount: 3 }
 
 /** A connected broker; `openBroker` makes them. */
@@ -53,22 +55,32 @@ export class OpenBroker implements Broker {
   constructor(server: QueueServer, options: BrokerOptions) {
     this.#server = server
     this.#factory = server.factory
-    this.#onError = (error) => {
+    this.#onError = error => {
       // Closing cuts connections under BullMQ's feet; what it says about that helps nobody.
       if (this.#closing === undefined) options.onError?.(new LayermillError('QUEUE_FAILED', redact(error.message)))
     }
   }
 
-  get kind(): BrokerKind { return this.#server.kind }
-  get blobs(): BlobStore { return this.#server.blobs }
-  describe(): string { return this.#server.description }
+  get kind(): BrokerKind {
+    return this.#server.kind
+  }
+  get blobs(): BlobStore {
+    return this.#server.blobs
+  }
+  describe(): string {
+    return this.#server.description
+  }
 
   queue<T, R = unknown>(name: string): JobQueue<T, R> {
     this.#check(name)
     const known = this.#queues.get(name)
     // One queue object for one name: what its jobs are is between those who use the name.
     if (known !== undefined) return known as unknown as JobQueue<T, R>
-    const queue = new Queue<T, R, string, T, R, string, IQueueBackend, unknown>(name, { connection: {}, defaultJobOptions, settings: { repeatStrategy } }, this.#factory)
+    const queue = new Queue<T, R, string, T, R, string, IQueueBackend, unknown>(
+      name,
+      { connection: {}, defaultJobOptions, settings: { repeatStrategy } },
+      this.#factory,
+    )
     queue.on('error', this.#onError)
     this.#queues.set(name, queue)
     return queue
@@ -76,7 +88,12 @@ export class OpenBroker implements Broker {
 
   worker<T, R = unknown>(name: string, processor: JobProcessor<T, R>, options: JobWorkerOptions = {}): JobWorker<T, R> {
     this.#check(name)
-    const worker = new JobWorker<T, R>(name, processor, { ...workerDefaults, ...options, connection: {}, settings: { repeatStrategy } }, this.#factory)
+    const worker = new JobWorker<T, R>(
+      name,
+      processor,
+      { ...workerDefaults, ...options, connection: {}, settings: { repeatStrategy } },
+      this.#factory,
+    )
     worker.on('error', this.#onError)
     this.#workers.add(worker)
     worker.on('closed', () => this.#workers.delete(worker))
@@ -97,8 +114,15 @@ export class OpenBroker implements Broker {
     const of = (state: string): number => counts[state] ?? 0
     const due = of('delayed') > 0 ? await this.#due(queue) : 0
     return {
-      waiting: of('waiting'), prioritized: of('prioritized'), active: of('active'), delayed: of('delayed'), due, paused: await queue.isPaused(),
-      completed: of('completed'), failed: of('failed'), load: of('waiting') + of('prioritized') + due + of('active'),
+      waiting: of('waiting'),
+      prioritized: of('prioritized'),
+      active: of('active'),
+      delayed: of('delayed'),
+      due,
+      paused: await queue.isPaused(),
+      completed: of('completed'),
+      failed: of('failed'),
+      load: of('waiting') + of('prioritized') + due + of('active'),
     }
   }
 
@@ -111,7 +135,7 @@ export class OpenBroker implements Broker {
     const now = Date.now()
     const jobs = await queue.getDelayed(0, 999)
     // A retry's delay counts from when it failed, which is after it was last taken.
-    return jobs.filter((job) => Math.max(job.timestamp, job.processedOn ?? 0) + job.delay <= now).length
+    return jobs.filter(job => Math.max(job.timestamp, job.processedOn ?? 0) + job.delay <= now).length
   }
 
   async #close(deadlineMs: number): Promise<CloseReport> {
@@ -119,16 +143,22 @@ export class OpenBroker implements Broker {
     const left = (): number => Math.max(0, deadline - Date.now())
     const workers = [...this.#workers]
     const finished = new Set<unknown>()
-    await endsWithin(Promise.all(workers.map(async (worker) => {
-      await worker.close()
-      finished.add(worker)
-    })), left())
-    const unfinished = workers.filter((worker) => !finished.has(worker))
-    await endsWithin(Promise.allSettled(unfinished.map((worker) => worker.abandon())), 1000)
+    await endsWithin(
+      Promise.all(
+        workers.map(async worker => {
+          await worker.close()
+          finished.add(worker)
+        }),
+      ),
+      left(),
+    )
+    const unfinished = workers.filter(worker => !finished.has(worker))
+    await endsWithin(Promise.allSettled(unfinished.map(worker => worker.abandon())), 1000)
     // Nothing below waits for people's code; a second is ample unless the server is gone.
-    const ended = await endsWithin(Promise.allSettled([
-      ...[...this.#queues.values()].map((queue) => queue.close()), ...[...this.#events].map((events) => events.close()),
-    ]), Math.max(1000, left()))
+    const ended = await endsWithin(
+      Promise.allSettled([...[...this.#queues.values()].map(queue => queue.close()), ...[...this.#events].map(events => events.close())]),
+      Math.max(1000, left()),
+    )
     await endsWithin(this.#server.close(), 2000)
     return { clean: ended && unfinished.length === 0, unfinished: unfinished.map(({ name }) => name) }
   }

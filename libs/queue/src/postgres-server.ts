@@ -60,13 +60,17 @@ class SharedPool implements PgPool {
   }
 
   async end(): Promise<void> {
-    await Promise.allSettled([...this.#own].map((client) => client.end()))
+    await Promise.allSettled([...this.#own].map(client => client.end()))
     await this.#pool.end()
   }
 
   // BullMQ subscribes to the pool's errors once per queue; the broker does so once for all.
-  on(): this { return this }
-  removeAllListeners(): this { return this }
+  on(): this {
+    return this
+  }
+  removeAllListeners(): this {
+    return this
+  }
 }
 
 /** Blobs in a table of their own, unlogged: what is exchanged can be made again. */
@@ -86,7 +90,9 @@ class TableBlobs implements BlobStore {
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    const { rows } = await this.#pool.query<{ bytes: Buffer }>('SELECT bytes FROM layermill_blob WHERE key = $1 AND expires_at >= now()', [key])
+    const { rows } = await this.#pool.query<{ bytes: Buffer }>('SELECT bytes FROM layermill_blob WHERE key = $1 AND expires_at >= now()', [
+      key,
+    ])
     return rows[0]?.bytes
   }
 
@@ -108,11 +114,12 @@ function connectionError(error: unknown, place: string): LayermillError {
   // 28xxx: invalid authorization; 3D000: no such database.
   if (/^28|^3D/.test(code)) return new LayermillError('QUEUE_AUTH', `${place}: the server refuses the connection: ${message}`)
   return new LayermillError('QUEUE_UNREACHABLE', `${place}: ${message}`, {
-    hint: certificateHint(error) ?? 'Is the server running, and does its name and port fit?', cause: error,
+    hint: certificateHint(error) ?? 'Is the server running, and does its name and port fit?',
+    cause: error,
   })
 }
 
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+const pause = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
 /** Connects and brings the schema up to date; tries again until the deadline while nothing answers (a server that is just starting). */
 async function migrate(pool: SharedPool, place: string, timeoutMs: number): Promise<void> {
@@ -143,10 +150,18 @@ async function migrate(pool: SharedPool, place: string, timeoutMs: number): Prom
 export async function openPostgresServer(url: URL, options: ServerOptions): Promise<QueueServer> {
   const place = `postgres://${url.host}${url.pathname}`
   const timeout = options.connectTimeoutMs ?? 10_000
-  const pool = new SharedPool({
-    connectionString: url.href, max: 4, keepAlive: true, keepAliveInitialDelayMillis: 10_000, connectionTimeoutMillis: timeout,
-    options: `-c search_path=${schema}`, application_name: 'layermill',
-  }, (error) => options.onError?.(connectionError(error, place)))
+  const pool = new SharedPool(
+    {
+      connectionString: url.href,
+      max: 4,
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      connectionTimeoutMillis: timeout,
+      options: `-c search_path=${schema}`,
+      application_name: 'layermill',
+    },
+    error => options.onError?.(connectionError(error, place)),
+  )
   try {
     await migrate(pool, place, timeout)
   } catch (error) {
@@ -156,12 +171,14 @@ export async function openPostgresServer(url: URL, options: ServerOptions): Prom
   const closing = new AbortController()
   const patience: PatienceOptions = {
     signal: closing.signal,
-    onRefused: error => options.onError?.(new LayermillError('QUEUE_FAILED', `${place}: the server refuses commands for now: ${redact(error.message)}`)),
+    onRefused: error =>
+      options.onError?.(new LayermillError('QUEUE_FAILED', `${place}: the server refuses commands for now: ${redact(error.message)}`)),
   }
   return {
     kind: 'postgres',
     description: place,
-    factory: (name, bullOptions, factoryOptions) => patientBackend(createPostgresBackend(name, { ...bullOptions, connection: pool }, factoryOptions), patience),
+    factory: (name, bullOptions, factoryOptions) =>
+      patientBackend(createPostgresBackend(name, { ...bullOptions, connection: pool }, factoryOptions), patience),
     blobs: new TableBlobs(pool),
     close: () => {
       closing.abort()
@@ -172,7 +189,9 @@ export async function openPostgresServer(url: URL, options: ServerOptions): Prom
 
 /** PostgreSQL inside this process. In memory by default: the truth about runs is in their store, so that a queue may be lost. */
 export function embeddedServer(database: EmbeddedPostgres, options: ServerOptions): QueueServer {
-  const pool = new SharedPool({ stream: () => database.socket(), max: 4, user: 'postgres', database: 'postgres' }, (error) => options.onError?.(error))
+  const pool = new SharedPool({ stream: () => database.socket(), max: 4, user: 'postgres', database: 'postgres' }, error =>
+    options.onError?.(error),
+  )
   return {
     kind: 'embedded',
     description: options.directory === undefined ? 'embedded (memory)' : `embedded (${options.directory})`,

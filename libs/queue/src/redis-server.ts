@@ -11,7 +11,11 @@ import { isElsewhere, type PatienceOptions, patientBackend, patiently } from './
 const prefixes = { single: 'layermill', sentinel: 'layermill', cluster: '{layermill}' } as const
 
 class RedisBlobs implements BlobStore {
-  constructor(private readonly redis: RedisClient, private readonly prefix: string, private readonly patience: PatienceOptions) {}
+  constructor(
+    private readonly redis: RedisClient,
+    private readonly prefix: string,
+    private readonly patience: PatienceOptions,
+  ) {}
 
   async put(key: string, bytes: Uint8Array, ttlMs: number): Promise<void> {
     const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -19,12 +23,12 @@ class RedisBlobs implements BlobStore {
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    return await patiently(() => this.redis.getBuffer(this.#name(key)), this.patience) ?? undefined
+    return (await patiently(() => this.redis.getBuffer(this.#name(key)), this.patience)) ?? undefined
   }
 
   async delete(keys: readonly string[]): Promise<void> {
     // UNLINK frees the memory of large values in another thread.
-    if (keys.length > 0) await patiently(() => this.redis.unlink(...keys.map((key) => this.#name(key))), this.patience)
+    if (keys.length > 0) await patiently(() => this.redis.unlink(...keys.map(key => this.#name(key))), this.patience)
   }
 
   async deleteBelow(start: string): Promise<void> {
@@ -59,7 +63,7 @@ async function connect(address: RedisAddress, timeoutMs: number): Promise<Connec
   guardDatabase(redis)
   try {
     await untilConnected(redis, place, timeoutMs)
-    if (address.kind === 'single' && await isClusterNode(redis)) {
+    if (address.kind === 'single' && (await isClusterNode(redis))) {
       if (address.database !== 0) throw new LayermillError('QUEUE_URL', `${place}: a cluster has only database 0`)
       ended(redis)
       return await connect({ ...address, kind: 'cluster' }, timeoutMs)
@@ -87,7 +91,8 @@ export async function openRedisServer(url: string, options: ServerOptions): Prom
   const { redis, address } = await connect(parseRedisUrl(url), options.connectTimeoutMs ?? 10_000)
   const place = address.description
   const prefix = prefixes[address.kind]
-  const tell = (error: unknown): void => options.onError?.(new LayermillError('QUEUE_UNREACHABLE', `${place}: ${redact(errorMessage(error))}`))
+  const tell = (error: unknown): void =>
+    options.onError?.(new LayermillError('QUEUE_UNREACHABLE', `${place}: ${redact(errorMessage(error))}`))
   const closing = new AbortController()
   const patience: PatienceOptions = {
     signal: closing.signal,
@@ -112,7 +117,13 @@ export async function openRedisServer(url: string, options: ServerOptions): Prom
     close: async () => {
       closing.abort()
       // A server that is gone answers no QUIT.
-      const quit = redis.status === 'ready' ? redis.quit().then(() => undefined, () => undefined) : Promise.resolve()
+      const quit =
+        redis.status === 'ready'
+          ? redis.quit().then(
+              () => undefined,
+              () => undefined,
+            )
+          : Promise.resolve()
       await endsWithin(quit, 1000)
       redis.disconnect()
     },

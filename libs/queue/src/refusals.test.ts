@@ -6,13 +6,13 @@ const open = new AbortController().signal
 
 describe('refusals', () => {
   it.each([
-    'READONLY You can\'t write against a read only replica.',
-    'READONLY You can\'t write against a read only replica. script: 1f2e, on @user_script:1.',
+    "READONLY You can't write against a read only replica.",
+    "READONLY You can't write against a read only replica. script: 1f2e, on @user_script:1.",
     'LOADING Redis is loading the dataset in memory',
-    'MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to \'no\'.',
-    'MISCONF Redis is configured to save RDB snapshots, but it\'s currently unable to persist to disk.',
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
     'NOREPLICAS Not enough good replicas to write.',
-    'OOM command not allowed when used memory > \'maxmemory\'.',
+    "OOM command not allowed when used memory > 'maxmemory'.",
     'CLUSTERDOWN The cluster is down',
   ])('%s', text => {
     expect(isRefusal(new Error(text))).toBe(true)
@@ -23,7 +23,7 @@ describe('refusals', () => {
     expect(isRefusal(new Error(text))).toBe(false)
   })
 
-  it('knows PostgreSQL\'s by their codes', () => {
+  it("knows PostgreSQL's by their codes", () => {
     for (const code of ['25006', '53100', '53300', '57P03']) expect(isRefusal(Object.assign(new Error('no'), { code })), code).toBe(true)
     expect(isRefusal(Object.assign(new Error('no'), { code: '23505' }))).toBe(false)
   })
@@ -36,8 +36,9 @@ describe('refusals', () => {
   })
 
   it('names the command that is not allowed', () => {
-    expect(deniedCommand(new Error('NOPERM this user has no permissions to run the \'config|get\' command'))).toMatchObject({
-      code: 'QUEUE_DENIED', message: expect.stringContaining('CONFIG GET') as string,
+    expect(deniedCommand(new Error("NOPERM this user has no permissions to run the 'config|get' command"))).toMatchObject({
+      code: 'QUEUE_DENIED',
+      message: expect.stringContaining('CONFIG GET') as string,
     })
     expect(deniedCommand(new Error('ERR no'))).toBeUndefined()
   })
@@ -47,7 +48,10 @@ describe('patience', () => {
   it('tries again what was refused, and nothing else', async () => {
     const onRefused = vi.fn<() => void>()
     let calls = 0
-    const answer = await patiently(() => (++calls < 3 ? Promise.reject(new Error('READONLY no')) : Promise.resolve(calls)), { signal: open, onRefused })
+    const answer = await patiently(() => (++calls < 3 ? Promise.reject(new Error('READONLY no')) : Promise.resolve(calls)), {
+      signal: open,
+      onRefused,
+    })
     expect(answer).toBe(3)
     expect(onRefused).toHaveBeenCalledTimes(2)
     await expect(patiently(() => Promise.reject(new Error('ERR no')), { signal: open, onRefused })).rejects.toThrow('ERR no')

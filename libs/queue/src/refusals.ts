@@ -37,7 +37,9 @@ export async function patiently<T>(command: () => Promise<T>, { onRefused, signa
       if (denied !== undefined) throw denied
       if (!isRefusal(error) || signal.aborted) throw error
       onRefused(error instanceof Error ? error : new Error(errorMessage(error)))
-      await pause(refusalDelay(tries), undefined, { signal }).catch(() => { throw error })
+      await pause(refusalDelay(tries), undefined, { signal }).catch(() => {
+        throw error
+      })
     }
   }
 }

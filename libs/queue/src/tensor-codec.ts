@@ -27,7 +27,10 @@ function bytesOf(array: Float32Array | Uint16Array): Uint8Array {
 export function encodeTensors(tensors: TensorMap, dtype: ExchangeType = 'float32'): Uint8Array {
   for (const [name, { shape, data }] of tensors) {
     if (elementCount(shape) !== data.length) {
-      throw new LayermillError('EXCHANGE_INVALID', `${name}: ${data.length} numbers, expected ${elementCount(shape)} for shape [${shape.join(', ')}]`)
+      throw new LayermillError(
+        'EXCHANGE_INVALID',
+        `${name}: ${data.length} numbers, expected ${elementCount(shape)} for shape [${shape.join(', ')}]`,
+      )
     }
   }
   const header = Buffer.from(JSON.stringify({ dtype, tensors: [...tensors].map(([name, { shape }]) => [name, shape]) }))
@@ -65,7 +68,8 @@ export function decodeTensors(input: Uint8Array): Map<string, Tensor> {
   const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength)
   if (bytes.length < fixedBytes || bytes.readUInt32LE(0) !== magic) throw corrupt('not tensors')
   if (bytes.readUInt32LE(4) !== version) throw corrupt(`version ${bytes.readUInt32LE(4)}, expected ${version}`)
-  if (!createHash('sha256').update(bytes.subarray(fixedBytes)).digest().equals(bytes.subarray(12, fixedBytes))) throw corrupt('the checksum does not fit')
+  if (!createHash('sha256').update(bytes.subarray(fixedBytes)).digest().equals(bytes.subarray(12, fixedBytes)))
+    throw corrupt('the checksum does not fit')
   const headerBytes = bytes.readUInt32LE(8)
   const header = parseHeader(bytes.subarray(fixedBytes, fixedBytes + headerBytes).toString())
   const size = header.dtype === 'float32' ? 4 : 2

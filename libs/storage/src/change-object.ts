@@ -53,7 +53,11 @@ export async function changeObject<Value>(
  */
 export async function requireExactSwaps(store: Store, what: string): Promise<void> {
   if (await store.swapsExactly()) return
-  throw new LayermillError('STORE_CONDITIONS', `${store.url} cannot hold ${what}: its server ignores conditional writes (If-Match, If-None-Match)`, {
-    hint: 'Use a folder that all share, or a server that honours them; docs/operations.md says which were tried.',
-  })
+  throw new LayermillError(
+    'STORE_CONDITIONS',
+    `${store.url} cannot hold ${what}: its server ignores conditional writes (If-Match, If-None-Match)`,
+    {
+      hint: 'Use a folder that all share, or a server that honours them; docs/operations.md says which were tried.',
+    },
+  )
 }

@@ -12,9 +12,7 @@ export { encodeVectorTable, groupVectors, type VectorRows } from './features/vec
 export { compareUtf8 } from './keys.js'
 export { openStore } from './open.js'
 export { type Ahead, mapOrdered } from './prefetch.js'
-export {
-  type CommitRecord, committedFile, type CommittedFile, countsOf, encodeCommit, parseCommit, sha256Hex,
-} from './records/commit.js'
+export { type CommitRecord, committedFile, type CommittedFile, countsOf, encodeCommit, parseCommit, sha256Hex } from './records/commit.js'
 export { encodeIndex, type IndexRow, parseIndex } from './records/index-rows.js'
 export { listParts, readCommit, readIndex, readManifest } from './records/read.js'
 export { encodeErrors, encodeManifest, type ErrorRow, type ManifestRow, parseErrors, parseManifest } from './records/rows.js'

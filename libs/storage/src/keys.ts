@@ -28,7 +28,7 @@ export function compareUtf8(a: string, b: string): number {
 
 /** Sorts names in place by their UTF-8 bytes; the engine's own order is used where it is the same. */
 export function sortUtf8(names: string[]): string[] {
-  return names.some((name) => /[\ud800-\udfff]/.test(name)) ? names.sort(compareUtf8) : names.sort()
+  return names.some(name => /[\ud800-\udfff]/.test(name)) ? names.sort(compareUtf8) : names.sort()
 }
 
 /** Why a key cannot be used, or undefined where it can. */

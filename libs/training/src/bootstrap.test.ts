@@ -12,7 +12,13 @@ function answers(both: number, lost: number, won: number, none: number): { champ
 describe('pairedBootstrap', () => {
   it('has no spread where both answer alike, or one is always right and the other never', async () => {
     const same = answers(30, 0, 0, 10)
-    expect(await pairedBootstrap(same.champion, same.challenger)).toEqual({ difference: 0, lower: 0, confidence: 0.95, resamples: 10_000, seed: 0 })
+    expect(await pairedBootstrap(same.champion, same.challenger)).toEqual({
+      difference: 0,
+      lower: 0,
+      confidence: 0.95,
+      resamples: 10_000,
+      seed: 0,
+    })
     const better = answers(0, 0, 25, 0)
     expect(await pairedBootstrap(better.champion, better.challenger)).toMatchObject({ difference: 1, lower: 1 })
   })
@@ -36,7 +42,8 @@ describe('pairedBootstrap', () => {
 
   it('depends on the seed and on nothing else', async () => {
     const { champion, challenger } = answers(200, 70, 90, 40)
-    const of = async (seed: number): Promise<number> => (await pairedBootstrap(champion, challenger, { seed, resamples: 11, confidence: 0.6 })).lower
+    const of = async (seed: number): Promise<number> =>
+      (await pairedBootstrap(champion, challenger, { seed, resamples: 11, confidence: 0.6 })).lower
     expect(await of(3)).toBe(await of(3))
     expect(new Set(await Promise.all([1, 2, 3, 4, 5, 6].map(of))).size).toBeGreaterThan(1)
   })

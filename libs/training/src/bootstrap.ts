@@ -38,10 +38,16 @@ export async function pairedBootstrap(
 ): Promise<BootstrapResult> {
   const images = champion.length
   if (images === 0 || challenger.length !== images) {
-    throw new LayermillError('EVALUATION_INVALID', `answers to ${images} and ${challenger.length} images; expected as many of both, and at least one`)
+    throw new LayermillError(
+      'EVALUATION_INVALID',
+      `answers to ${images} and ${challenger.length} images; expected as many of both, and at least one`,
+    )
   }
   if (!Number.isInteger(resamples) || resamples < 1 || !(confidence > 0 && confidence < 1)) {
-    throw new LayermillError('EVALUATION_INVALID', `${resamples} resamples at a confidence of ${confidence}; expected at least 1 at more than 0 and less than 1`)
+    throw new LayermillError(
+      'EVALUATION_INVALID',
+      `${resamples} resamples at a confidence of ${confidence}; expected at least 1 at more than 0 and less than 1`,
+    )
   }
   const gains = Int8Array.from(champion, (known, i) => Number(challenger[i]!) - Number(known))
   const random = seededRandom(seed, 'bootstrap')

@@ -1,6 +1,14 @@
 import {
-  bytesOf, elementCount, LayermillError, MOST_SAFETENSORS_HEADER_BYTES, SAFETENSORS_METADATA, safetensorsHeader, safetensorsText,
-  safetensorsTextBytes, type Tensor, type TensorMap,
+  bytesOf,
+  elementCount,
+  LayermillError,
+  MOST_SAFETENSORS_HEADER_BYTES,
+  SAFETENSORS_METADATA,
+  safetensorsHeader,
+  safetensorsText,
+  safetensorsTextBytes,
+  type Tensor,
+  type TensorMap,
 } from '@layermill/core'
 
 /** Everything that a run needs to go on bit for bit: plain JSON, and tensors by name. */
@@ -14,7 +22,12 @@ const LENGTH_BYTES = 8
 const ALIGNMENT = 8
 
 /** JSON that keeps doubles that JSON has no word for, and the sign of zero. */
-const special = new Map<string, number>([['NaN', NaN], ['Infinity', Infinity], ['-Infinity', -Infinity], ['-0', -0]])
+const special = new Map<string, number>([
+  ['NaN', NaN],
+  ['Infinity', Infinity],
+  ['-Infinity', -Infinity],
+  ['-0', -0],
+])
 
 function encodeNumber(_key: string, value: unknown): unknown {
   if (typeof value !== 'number' || (Number.isFinite(value) && !Object.is(value, -0))) return value
@@ -48,7 +61,8 @@ const corrupt = (what: string, cause?: unknown): LayermillError =>
 function parseHeader(bytes: Uint8Array): { header: Record<string, unknown>; start: number } {
   if (bytes.length < LENGTH_BYTES) throw corrupt(`${bytes.length} bytes`)
   const length = safetensorsTextBytes(bytes)
-  if (length > MOST_SAFETENSORS_HEADER_BYTES || LENGTH_BYTES + length > bytes.length) throw corrupt(`a header of ${length} bytes in a file of ${bytes.length}`)
+  if (length > MOST_SAFETENSORS_HEADER_BYTES || LENGTH_BYTES + length > bytes.length)
+    throw corrupt(`a header of ${length} bytes in a file of ${bytes.length}`)
   try {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset + LENGTH_BYTES, length).toString('utf8')
     return { header: JSON.parse(text) as Record<string, unknown>, start: LENGTH_BYTES + length }

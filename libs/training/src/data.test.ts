@@ -50,7 +50,11 @@ describe('dropoutMask', () => {
     const source = { seed: 1, key: 'a.jpg', step: 0 }
     const mask = dropoutMask(source, 'fc6', 0.7, 10_000)
     expect(dropoutMask({ ...source }, 'fc6', 0.7, 10_000)).toEqual(mask)
-    for (const other of [{ ...source, seed: 2 }, { ...source, key: 'b.jpg' }, { ...source, step: 1 }]) {
+    for (const other of [
+      { ...source, seed: 2 },
+      { ...source, key: 'b.jpg' },
+      { ...source, step: 1 },
+    ]) {
       expect(dropoutMask(other, 'fc6', 0.7, 10_000)).not.toEqual(mask)
     }
     expect(dropoutMask(source, 'fc7', 0.7, 10_000)).not.toEqual(mask)
@@ -65,7 +69,11 @@ describe('planEpoch', () => {
   it('uses every image once, in fixed pieces', () => {
     const steps = planEpoch(keys, { seed: 1, epoch: 0, batchSize: 8, microBatchSize: 3 })
     expect(steps).toHaveLength(stepsPerEpoch(23, 8))
-    expect(steps.map(step => step.microBatches.map(({ items }) => items.length))).toEqual([[3, 3, 2], [3, 3, 2], [3, 3, 1]])
+    expect(steps.map(step => step.microBatches.map(({ items }) => items.length))).toEqual([
+      [3, 3, 2],
+      [3, 3, 2],
+      [3, 3, 1],
+    ])
     expect(steps.map(({ samples }) => samples)).toEqual([8, 8, 7])
     expect(steps.flatMap(step => step.microBatches.flatMap(({ items }) => items)).toSorted()).toEqual(keys.toSorted())
   })
@@ -78,7 +86,12 @@ describe('planEpoch', () => {
   })
 
   it('refuses impossible sizes', () => {
-    for (const [batchSize, microBatchSize] of [[0, 1], [4, 8], [4, 0], [2.5, 1]] as const) {
+    for (const [batchSize, microBatchSize] of [
+      [0, 1],
+      [4, 8],
+      [4, 0],
+      [2.5, 1],
+    ] as const) {
       expect(() => planEpoch(keys, { seed: 1, epoch: 0, batchSize, microBatchSize })).toThrow(/expected 1 <= micro-batch <= batch/)
     }
   })

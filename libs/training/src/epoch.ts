@@ -35,7 +35,10 @@ function slices<T>(items: readonly T[], size: number): (readonly T[])[] {
  */
 export function planEpoch<T>(items: readonly T[], { seed, epoch, batchSize, microBatchSize }: EpochOptions): Step<T>[] {
   if (!Number.isInteger(batchSize) || !Number.isInteger(microBatchSize) || microBatchSize < 1 || batchSize < microBatchSize) {
-    throw new LayermillError('BATCH_INVALID', `batches of ${batchSize} in micro-batches of ${microBatchSize}; expected 1 <= micro-batch <= batch`)
+    throw new LayermillError(
+      'BATCH_INVALID',
+      `batches of ${batchSize} in micro-batches of ${microBatchSize}; expected 1 <= micro-batch <= batch`,
+    )
   }
   const order = shuffled(items, seededRandom(seed, 'epoch', epoch))
   return slices(order, batchSize).map((batch, index) => ({

@@ -47,11 +47,20 @@ describe('lossTargets', () => {
 describe('Metrics', () => {
   it('counts a confusion matrix and what follows from it', () => {
     const metrics = new Metrics(3)
-    const scores = [[3, 1, 0], [1, 3, 0], [0, 5, 1], [0, 2, 2]]
+    const scores = [
+      [3, 1, 0],
+      [1, 3, 0],
+      [0, 5, 1],
+      [0, 2, 2],
+    ]
     metrics.add({ shape: [4, 3], data: Float32Array.from(scores.flat()) }, [0, 0, 1, 2], 6)
     const { accuracy, loss, confusion, perClass, macroF1 } = metrics.summary()
     expect({ accuracy, loss }).toEqual({ accuracy: 0.5, loss: 1.5 })
-    expect(confusion).toEqual([[1, 1, 0], [0, 1, 0], [0, 1, 0]])
+    expect(confusion).toEqual([
+      [1, 1, 0],
+      [0, 1, 0],
+      [0, 1, 0],
+    ])
     expect(perClass[0]).toEqual({ precision: 1, recall: 0.5, f1: 2 / 3, support: 2 })
     expect(perClass[1]).toEqual({ precision: 1 / 3, recall: 1, f1: 0.5, support: 1 })
     expect(perClass[2]).toEqual({ precision: 0, recall: 0, f1: 0, support: 1 })
@@ -60,7 +69,20 @@ describe('Metrics', () => {
 
   it('takes the mean F1 over the classes that have samples', () => {
     const metrics = new Metrics(4)
-    metrics.add({ shape: [3, 4], data: Float32Array.from([[3, 1, 0, 0], [1, 3, 0, 0], [0, 0, 9, 0]].flat()) }, [0, 1, 1], 1)
+    metrics.add(
+      {
+        shape: [3, 4],
+        data: Float32Array.from(
+          [
+            [3, 1, 0, 0],
+            [1, 3, 0, 0],
+            [0, 0, 9, 0],
+          ].flat(),
+        ),
+      },
+      [0, 1, 1],
+      1,
+    )
     // sklearn's f1_score(y, p, average='macro', labels=[0, 1]) of y = 0, 1, 1 and p = 0, 1, 2.
     expect(metrics.summary().macroF1).toBeCloseTo((1 + 2 / 3) / 2, 12)
     expect(new Metrics(2).summary().macroF1).toBe(0)

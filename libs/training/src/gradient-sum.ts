@@ -36,13 +36,19 @@ export class GradientSum {
       return
     }
     const names = [...this.sums.keys()]
-    await addArrays(names.map(name => this.sums.get(name)!.data), names.map(name => part.gradients.get(name)!.data))
+    await addArrays(
+      names.map(name => this.sums.get(name)!.data),
+      names.map(name => part.gradients.get(name)!.data),
+    )
   }
 
   private checkSame(gradients: TensorMap): void {
     const wrong = [...this.sums].find(([name, sum]) => gradients.get(name)?.data.length !== sum.data.length)
     if (wrong === undefined && gradients.size === this.sums.size) return
-    throw new LayermillError('GRADIENT_MISSING', `micro-batch ${this.next} has other gradients than the first${wrong === undefined ? '' : `: ${wrong[0]}`}`)
+    throw new LayermillError(
+      'GRADIENT_MISSING',
+      `micro-batch ${this.next} has other gradients than the first${wrong === undefined ? '' : `: ${wrong[0]}`}`,
+    )
   }
 
   /** Summed gradients, mean loss and the share of correct ones. The arrays are handed over: nothing can be added any more. */
@@ -57,7 +63,10 @@ export class GradientSum {
   async mean(): Promise<{ gradients: TensorMap; samples: number; loss: number; accuracy: number }> {
     const total = this.total()
     const arrays = [...total.gradients.values()].map(({ data }) => data)
-    await inChunks(arrays.map(({ length }) => length), (index, start, end) => scaleRange(arrays[index]!, total.samples, start, end))
+    await inChunks(
+      arrays.map(({ length }) => length),
+      (index, start, end) => scaleRange(arrays[index]!, total.samples, start, end),
+    )
     return total
   }
 }

@@ -14,7 +14,8 @@ export interface LossSpec {
  */
 export function lossTargets(labels: ArrayLike<number>, classes: number, spec: LossSpec = {}, sampleWeights?: ArrayLike<number>): Tensor {
   const { classWeights, labelSmoothing = 0 } = spec
-  if (!(labelSmoothing >= 0 && labelSmoothing < 1)) throw new LayermillError('LOSS_INVALID', `label smoothing ${labelSmoothing}; expected 0 <= x < 1`)
+  if (!(labelSmoothing >= 0 && labelSmoothing < 1))
+    throw new LayermillError('LOSS_INVALID', `label smoothing ${labelSmoothing}; expected 0 <= x < 1`)
   if (classWeights !== undefined && classWeights.length !== classes) {
     throw new LayermillError('LOSS_INVALID', `${classWeights.length} class weights for ${classes} classes`)
   }

@@ -34,7 +34,10 @@ export function argMax(scores: Float32Array, offset: number, length: number): nu
 /** A class without samples says nothing of how well it is recognised: it does not count. */
 function meanF1(perClass: readonly ClassMetrics[]): number {
   const present = perClass.filter(({ support }) => support > 0)
-  return ratio(present.reduce((sum, { f1 }) => sum + f1, 0), present.length)
+  return ratio(
+    present.reduce((sum, { f1 }) => sum + f1, 0),
+    present.length,
+  )
 }
 
 /** Collects predictions of a classifier. */

@@ -13,14 +13,17 @@ const momentum: MomentumStep = { rate: 0.01, momentum: 0.9, scale: 0.7 / 3, deca
 function fill(array: Float32Array, name: string, change: (value: number) => number = value => value): Float32Array {
   const random = seededRandom(SEED, name)
   const odd = [0, -0, 1e-42, 3e38, Infinity, NaN]
-  for (let i = 0; i < array.length; i++) array[i] = change(i % 97 < odd.length ? odd[i % 97]! : (random.next() - 0.5) * 10 ** (20 * random.next() - 15))
+  for (let i = 0; i < array.length; i++)
+    array[i] = change(i % 97 < odd.length ? odd[i % 97]! : (random.next() - 0.5) * 10 ** (20 * random.next() - 15))
   return array
 }
 
 function updateIn(numbers: (length: number) => Float32Array, rule: 'adam' | 'momentum'): ParameterUpdate {
   const [p, v] = [fill(numbers(LENGTH), 'p'), fill(numbers(LENGTH), 'v', Math.abs)]
   const g = fill(new Float32Array(LENGTH), 'g')
-  return rule === 'adam' ? { rule, p, g, memory: { m: fill(numbers(LENGTH), 'm'), v }, step: adam } : { rule, p, g, memory: { v }, step: momentum }
+  return rule === 'adam'
+    ? { rule, p, g, memory: { m: fill(numbers(LENGTH), 'm'), v }, step: adam }
+    : { rule, p, g, memory: { v }, step: momentum }
 }
 
 const bits = ({ p, memory }: ParameterUpdate): number[][] =>
@@ -33,7 +36,12 @@ describe(`the optimizer's kernels (seed ${SEED})`, () => {
     const updater = new PartUpdater(memory, LENGTH)
     const quick = updateIn(length => memory.numbers(length), rule)
     expect(updater.byKernels(quick)).toBe(true)
-    for (const [start, end] of [[0, 3], [3, 3], [3, 700], [700, LENGTH]] as const) {
+    for (const [start, end] of [
+      [0, 3],
+      [3, 3],
+      [3, 700],
+      [700, LENGTH],
+    ] as const) {
       applyUpdate(plain, start, end)
       updater.update(quick, start, end)
     }

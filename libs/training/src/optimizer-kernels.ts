@@ -5,8 +5,18 @@ import { OPTIMIZER_WASM } from './optimizer-wasm.js'
 
 interface Exports {
   adam(
-    p: number, g: number, m: number, v: number, end: number,
-    rate: number, mix1: number, mix2: number, epsilon: number, shrink: number, scale: number, decay: number,
+    p: number,
+    g: number,
+    m: number,
+    v: number,
+    end: number,
+    rate: number,
+    mix1: number,
+    mix2: number,
+    epsilon: number,
+    shrink: number,
+    scale: number,
+    decay: number,
   ): void
   momentum(p: number, g: number, v: number, end: number, rate: number, momentum: number, scale: number, decay: number): void
 }
@@ -33,7 +43,20 @@ export class OptimizerKernels {
     const v = update.memory.v.byteOffset
     if (update.rule === 'adam') {
       const { rate, beta1, beta2, epsilon, shrink, scale, decay } = update.step
-      this.exports.adam(p.byteOffset, g.byteOffset, update.memory.m.byteOffset, v, end, rate, 1 - beta1, 1 - beta2, epsilon, shrink, scale, decay)
+      this.exports.adam(
+        p.byteOffset,
+        g.byteOffset,
+        update.memory.m.byteOffset,
+        v,
+        end,
+        rate,
+        1 - beta1,
+        1 - beta2,
+        epsilon,
+        shrink,
+        scale,
+        decay,
+      )
     } else {
       const { rate, momentum, scale, decay } = update.step
       this.exports.momentum(p.byteOffset, g.byteOffset, v, end, rate, momentum, scale, decay)
@@ -51,7 +74,10 @@ export class PartUpdater {
   private readonly gradient: Float32Array
 
   /** @param longest elements of the longest part; so many are taken from the memory */
-  constructor(private readonly memory: OptimizerMemory, longest: number) {
+  constructor(
+    private readonly memory: OptimizerMemory,
+    longest: number,
+  ) {
     this.data = { module: compileWasm(OPTIMIZER_WASM), memory: memory.memory }
     this.kernels = new OptimizerKernels(this.data)
     this.gradient = memory.numbers(longest)

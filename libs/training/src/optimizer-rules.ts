@@ -93,5 +93,7 @@ export function partOf(update: ParameterUpdate, start: number, end: number): Par
   const p = update.p.subarray(start, end)
   const g = update.g.subarray(start, end)
   const v = update.memory.v.subarray(start, end)
-  return update.rule === 'adam' ? { ...update, p, g, memory: { m: update.memory.m.subarray(start, end), v } } : { ...update, p, g, memory: { v } }
+  return update.rule === 'adam'
+    ? { ...update, p, g, memory: { m: update.memory.m.subarray(start, end), v } }
+    : { ...update, p, g, memory: { v } }
 }

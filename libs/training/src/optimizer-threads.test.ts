@@ -52,9 +52,11 @@ function expectSame(actual: Trained, expected: Trained): void {
 
 /** A thread that does this with each part. */
 const entry = (body: string): URL =>
-  new URL(`data:text/javascript,${encodeURIComponent(`
+  new URL(
+    `data:text/javascript,${encodeURIComponent(`
     import { parentPort as port } from 'node:worker_threads'
-    port.on('message', m => { ${body} })`)}`)
+    port.on('message', m => { ${body} })`)}`,
+  )
 
 const common = { clipNorm: 0.5, weightDecay: 0.01 }
 const specs: OptimizerSpec[] = [
@@ -64,7 +66,7 @@ const specs: OptimizerSpec[] = [
 ]
 
 describe('the optimizer with threads', () => {
-  it.each(specs)('$kind: the same bits as in one thread, wherever the parameters are', async (spec) => {
+  it.each(specs)('$kind: the same bits as in one thread, wherever the parameters are', async spec => {
     const alone = await train(new Optimizer(spec, shapes, new Map(), { threads: 1 }), copy(first))
     expect(alone.norms[0]).toBeGreaterThan(common.clipNorm)
     const shared = new Optimizer(spec, shapes, new Map(), { threads: 3 })
@@ -112,7 +114,10 @@ describe('the optimizer with threads', () => {
   ])('rejects the update, and all that come later, when a thread %s', async (_what, body, message) => {
     const optimizer = new Optimizer(specs[0]!, shapes, new Map(), { threads: 2, entry: entry(body) })
     const parameters = optimizer.place(first)
-    await expect(optimizer.update(parameters, copy(steps[0]!))).rejects.toMatchObject({ code: 'OPTIMIZER_FAILED', message: expect.stringMatching(message) as string })
+    await expect(optimizer.update(parameters, copy(steps[0]!))).rejects.toMatchObject({
+      code: 'OPTIMIZER_FAILED',
+      message: expect.stringMatching(message) as string,
+    })
     const before = copy(parameters)
     await expect(optimizer.update(parameters, copy(steps[0]!))).rejects.toMatchObject({ code: 'OPTIMIZER_FAILED' })
     for (const [name, data] of bytes(before)) expect(bytes(parameters).get(name)!.equals(data), name).toBe(true)

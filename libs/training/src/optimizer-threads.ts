@@ -141,7 +141,10 @@ export class OptimizerThreads {
   }
 
   private fail(reason: string, cause?: unknown): void {
-    this.failure ??= new LayermillError('OPTIMIZER_FAILED', reason, { cause, hint: 'run the same command again: it goes on from the last checkpoint' })
+    this.failure ??= new LayermillError('OPTIMIZER_FAILED', reason, {
+      cause,
+      hint: 'run the same command again: it goes on from the last checkpoint',
+    })
     this.waiting?.reject(this.failure)
     this.waiting = undefined
   }

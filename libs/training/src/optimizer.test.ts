@@ -14,7 +14,7 @@ async function run(spec: OptimizerSpec, steps: number[][], start: number[], fact
 }
 
 describe('Optimizer', () => {
-  it('Adam: the first step is alpha in the direction of the sign, whatever the gradient\'s size', async () => {
+  it("Adam: the first step is alpha in the direction of the sign, whatever the gradient's size", async () => {
     const [a, b] = await run({ kind: 'adam', alpha: 0.1 }, [[1000, -0.001]], [1, 1])
     expect(a).toBeCloseTo(0.9, 6)
     expect(b).toBeCloseTo(1.1, 4)
@@ -28,7 +28,11 @@ describe('Optimizer', () => {
       v = 0.95 * v + 0.05 * g * g
       p -= (0.01 * (m / (1 - 0.8 ** (i + 1)))) / Math.sqrt(v / (1 - 0.95 ** (i + 1)))
     }
-    const [actual] = await run({ kind: 'adam', alpha: 0.01, beta1: 0.8, beta2: 0.95 }, gradients.map(g => [g]), [0.5])
+    const [actual] = await run(
+      { kind: 'adam', alpha: 0.01, beta1: 0.8, beta2: 0.95 },
+      gradients.map(g => [g]),
+      [0.5],
+    )
     expect(actual).toBeCloseTo(p, 5)
   })
 
@@ -50,9 +54,18 @@ describe('Optimizer', () => {
   })
 
   it('clips by the norm of all gradients together and reports it', async () => {
-    const parameters = new Map([['a', tensor(0, 0)], ['b', tensor(0, 0)]])
+    const parameters = new Map([
+      ['a', tensor(0, 0)],
+      ['b', tensor(0, 0)],
+    ])
     const optimizer = new Optimizer({ kind: 'momentum', lr: 1, momentum: 0, clipNorm: 2.5 }, shapes('a', 'b'))
-    const { gradientNorm } = await optimizer.update(parameters, new Map([['a', tensor(3, 0)], ['b', tensor(0, 4)]]))
+    const { gradientNorm } = await optimizer.update(
+      parameters,
+      new Map([
+        ['a', tensor(3, 0)],
+        ['b', tensor(0, 4)],
+      ]),
+    )
     expect(gradientNorm).toBe(5)
     expect([...parameters.get('a')!.data, ...parameters.get('b')!.data]).toEqual([-1.5, 0, 0, -2])
   })
@@ -86,10 +99,21 @@ describe('Optimizer', () => {
   })
 
   it('refuses gradients that are missing or not finite, changing nothing', async () => {
-    const parameters = new Map([['a', tensor(1, 1)], ['b', tensor(1, 1)]])
+    const parameters = new Map([
+      ['a', tensor(1, 1)],
+      ['b', tensor(1, 1)],
+    ])
     const optimizer = new Optimizer({ kind: 'adam' }, shapes('a', 'b'))
     await expect(optimizer.update(parameters, new Map([['a', tensor(1, 1)]]))).rejects.toThrow(/gradient of b/)
-    await expect(optimizer.update(parameters, new Map([['a', tensor(1, 1)], ['b', tensor(NaN, 0)]]))).rejects.toThrow(/gradient of b is not/)
+    await expect(
+      optimizer.update(
+        parameters,
+        new Map([
+          ['a', tensor(1, 1)],
+          ['b', tensor(NaN, 0)],
+        ]),
+      ),
+    ).rejects.toThrow(/gradient of b is not/)
     expect([...parameters.get('a')!.data]).toEqual([1, 1])
     expect(optimizer.state.updates).toBe(0)
     expect(() => optimizer.restore({ updates: 1, tensors: new Map() })).toThrow(/m\/a/)

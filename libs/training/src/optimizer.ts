@@ -107,7 +107,10 @@ export class Optimizer {
     if (this.isLarge) {
       // The parameters, the memory of each, and gradients of parts under way.
       const parts = Array<number>(1 + SLOTS * (threads - 1)).fill(PART)
-      this.shared = OptimizerMemory.of([...parts, ...[...lengths.values()].flatMap(length => Array<number>(1 + slots[spec.kind].length).fill(length))])
+      this.shared = OptimizerMemory.of([
+        ...parts,
+        ...[...lengths.values()].flatMap(length => Array<number>(1 + slots[spec.kind].length).fill(length)),
+      ])
       if (this.shared !== undefined) this.updater = new PartUpdater(this.shared, PART)
       if (threads > 1) this.threads = new OptimizerThreads(threads - 1, entry, this.updater, length => this.numbers(length))
     }
@@ -145,7 +148,10 @@ export class Optimizer {
     for (const [key, data] of this.memory) {
       const saved = state.tensors.get(key)
       if (saved?.data.length !== data.length) {
-        throw new LayermillError('CHECKPOINT_MISMATCH', `the checkpoint's ${key} has ${saved?.data.length ?? 0} values; expected ${data.length}`)
+        throw new LayermillError(
+          'CHECKPOINT_MISMATCH',
+          `the checkpoint's ${key} has ${saved?.data.length ?? 0} values; expected ${data.length}`,
+        )
       }
       data.set(saved.data)
     }
@@ -221,7 +227,13 @@ export class Optimizer {
   }
 
   /** Update number `count` of one parameter. */
-  private parameterUpdate(name: string, parameters: TensorMap, gradients: TensorMap, { factor, change }: Rates, count: number): ParameterUpdate {
+  private parameterUpdate(
+    name: string,
+    parameters: TensorMap,
+    gradients: TensorMap,
+    { factor, change }: Rates,
+    count: number,
+  ): ParameterUpdate {
     const p = parameters.get(name)?.data
     const g = gradients.get(name)!.data
     const v = this.memory.get(`v/${name}`)!

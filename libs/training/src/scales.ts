@@ -8,7 +8,10 @@ import { LayermillError } from '@layermill/core'
 export type ScaleTable = Readonly<Record<string, number>>
 
 function matcher(pattern: string): RegExp {
-  const source = pattern.split('*').map(part => part.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`)).join('.*')
+  const source = pattern
+    .split('*')
+    .map(part => part.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`))
+    .join('.*')
   return new RegExp(`^${source}(/.*)?$`, 'u')
 }
 
@@ -23,7 +26,8 @@ export function learningRateScales(
   alsoCalled: (parameter: string) => readonly string[] = () => [],
 ): Map<string, number> {
   const rules = Object.entries(table).map(([pattern, scale]) => {
-    if (!Number.isFinite(scale) || scale < 0) throw new LayermillError('SCALE_INVALID', `${pattern}: ${scale}: expected a factor of 0 or more`)
+    if (!Number.isFinite(scale) || scale < 0)
+      throw new LayermillError('SCALE_INVALID', `${pattern}: ${scale}: expected a factor of 0 or more`)
     return { pattern, scale, expression: matcher(pattern), used: pattern === '*', behind: '' }
   })
   const result = new Map<string, number>()
@@ -38,9 +42,13 @@ export function learningRateScales(
   if (unused === undefined) return result
   const { pattern, behind } = unused
   if (behind !== '') {
-    throw new LayermillError('SCALE_INVALID', `the scale of ${pattern} is never used: ${behind} comes first and means the same parameters`, {
-      hint: 'the first name that fits counts: put the narrower one first',
-    })
+    throw new LayermillError(
+      'SCALE_INVALID',
+      `the scale of ${pattern} is never used: ${behind} comes first and means the same parameters`,
+      {
+        hint: 'the first name that fits counts: put the narrower one first',
+      },
+    )
   }
   throw new LayermillError('SCALE_INVALID', `no parameter is called ${pattern}, starts with ${pattern}/ or is in a layer of that name`, {
     hint: 'layermill models NAME lists the layers of a network',

@@ -19,7 +19,8 @@ export interface Split<T> {
  * @throws LayermillError `VALIDATION_INVALID` for a fraction outside [0, 1).
  */
 export function stratifiedSplit<T extends Labelled>(items: readonly T[], fraction: number, seed = 0): Split<T> {
-  if (!(fraction >= 0 && fraction < 1)) throw new LayermillError('VALIDATION_INVALID', `a validation share of ${fraction}; expected 0 <= share < 1`)
+  if (!(fraction >= 0 && fraction < 1))
+    throw new LayermillError('VALIDATION_INVALID', `a validation share of ${fraction}; expected 0 <= share < 1`)
   if (fraction === 0) return { training: [...items], validation: [] }
   const border = fraction * 4294967296
   const classes = new Map<number, { item: T; hash: number }[]>()

@@ -76,10 +76,12 @@ function makePlan(file: TensorFile, view: FileView, end: NetworkEnd, network: Ta
   // Some of the tensors that may be missing together are there: then the others are missing.
   const auxiliary = [...plan.absent].filter(([, policy]) => policy === 'auxiliary').map(([parameter]) => parameter)
   const hasSome = [...plan.rules.values()].some(rule => rule.whenAbsent === 'auxiliary')
-  if (hasSome) plan.missing.push(...auxiliary.map(parameter => `${ruleOf(parameter)?.source ?? parameter} ${formatShape(shapes.get(parameter)!)}`))
+  if (hasSome)
+    plan.missing.push(...auxiliary.map(parameter => `${ruleOf(parameter)?.source ?? parameter} ${formatShape(shapes.get(parameter)!)}`))
   const used = new Set([...end.unread, ...[...plan.rules.values()].flatMap(rule => [rule.source, rule.dividedBy, rule.minus])])
   for (const [name, entry] of view.file.entries) {
-    if (!used.has(name) && !scheme.ignorable.some(pattern => pattern.test(name))) plan.extra.push(`${view.nameOf(name)} ${formatShape(entry.shape)}`)
+    if (!used.has(name) && !scheme.ignorable.some(pattern => pattern.test(name)))
+      plan.extra.push(`${view.nameOf(name)} ${formatShape(entry.shape)}`)
   }
   return plan
 }
@@ -93,9 +95,10 @@ function checkPlan(plan: Plan, file: TensorFile, scheme: NameScheme, network: Ta
   if (problems.length === 0) return
   const relative = relativeOf(file)
   throw new LayermillError('WEIGHTS_MISMATCH', `${file.name} (${scheme.title} names) does not fit ${network.id}: ${problems.join('; ')}`, {
-    hint: relative === undefined
-      ? 'check that --model is the network the file was made for; another number of classes or no classifier at all is fine, the layers before it must be there'
-      : `it looks like ${relative}, which none of the networks here is`,
+    hint:
+      relative === undefined
+        ? 'check that --model is the network the file was made for; another number of classes or no classifier at all is fine, the layers before it must be there'
+        : `it looks like ${relative}, which none of the networks here is`,
   })
 }
 
@@ -172,7 +175,8 @@ export async function planWeights(opened: TensorFile, network: TargetNetwork, pu
   const { scheme } = view
   checkFamily(opened, scheme, network)
   const recorded = metadataVariant(opened)
-  const end = recorded === undefined ? findEnd(view, network, published) : { variant: {}, rules: new Map<string, NameRule>(), unread: [], notes: [] }
+  const end =
+    recorded === undefined ? findEnd(view, network, published) : { variant: {}, rules: new Map<string, NameRule>(), unread: [], notes: [] }
   const variant: GraphVariant = recorded ?? { ...scheme.variant(network.architecture), ...end.variant }
   const shapes = shapesWithEnd(network.architecture, published, variant)
   const file: TensorFile = { ...view.file, entries: new Map([...view.outside, ...view.file.entries]) }
@@ -213,7 +217,13 @@ export async function assembleWeights(opened: TensorFile, network: TargetNetwork
   }
   const missingAuxiliary = file.metadata.get(METADATA.missingAuxiliary) === 'true' || [...plan.absent.values()].includes('auxiliary')
   return {
-    tensors, variant, source, format: file.format, origin, sha256: identity.digest(), preparation,
+    tensors,
+    variant,
+    source,
+    format: file.format,
+    origin,
+    sha256: identity.digest(),
+    preparation,
     ...(missingAuxiliary ? { missingAuxiliary } : {}),
     ...(labels === undefined ? {} : { labels }),
     ...(notes.length > 0 ? { notes } : {}),

@@ -33,13 +33,16 @@ function otherGraph(config: Readonly<Record<string, unknown>>): string | undefin
   const { architecture, model_args: given } = config
   if (config['model_type'] === 'resnet') {
     const activation = config['hidden_act']
-    if (config['downsample_in_bottleneck'] === true) return 'has its strides in the first convolution of each block (downsample_in_bottleneck)'
+    if (config['downsample_in_bottleneck'] === true)
+      return 'has its strides in the first convolution of each block (downsample_in_bottleneck)'
     if (config['downsample_in_first_stage'] === true) return 'has a stride in its first stage (downsample_in_first_stage)'
     return typeof activation === 'string' && activation !== 'relu' ? `has ${activation} in place of relu (hidden_act)` : undefined
   }
   if (typeof architecture !== 'string' || !isObject(config['pretrained_cfg'])) return undefined
   if (ANTI_ALIASED.test(architecture)) return `is a ${architecture}, which pools before each stride`
-  const argument = isObject(given) ? OTHER_ARGUMENTS.find(name => given[name] !== undefined && given[name] !== null && !(name === 'output_stride' && given[name] === 32)) : undefined
+  const argument = isObject(given)
+    ? OTHER_ARGUMENTS.find(name => given[name] !== undefined && given[name] !== null && !(name === 'output_stride' && given[name] === 32))
+    : undefined
   return argument === undefined ? undefined : `was made with another ${argument} (model_args)`
 }
 
@@ -52,11 +55,17 @@ export async function factsBeside(file: TensorFile): Promise<ModelFacts | undefi
   if (config === undefined) return undefined
   const other = otherGraph(config)
   if (other !== undefined) {
-    throw new LayermillError('WEIGHTS_MISMATCH', `${file.name} does not fit any network here: by the config.json beside it, the model ${other}`, {
-      hint: 'its tensors would fit, and the activations would be wrong; where config.json is not of this file, put the file elsewhere',
-    })
+    throw new LayermillError(
+      'WEIGHTS_MISMATCH',
+      `${file.name} does not fit any network here: by the config.json beside it, the model ${other}`,
+      {
+        hint: 'its tensors would fit, and the activations would be wrong; where config.json is not of this file, put the file elsewhere',
+      },
+    )
   }
   const pool = config['global_pool']
   const isTimm = isObject(config['pretrained_cfg'])
-  return isTimm && !MEAN_POOLS.includes(pool) ? { otherHead: `it pools by '${String(pool).slice(0, 40)}', not by the mean (config.json)` } : undefined
+  return isTimm && !MEAN_POOLS.includes(pool)
+    ? { otherHead: `it pools by '${String(pool).slice(0, 40)}', not by the mean (config.json)` }
+    : undefined
 }

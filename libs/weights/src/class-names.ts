@@ -19,7 +19,9 @@ export function classNamesFrom(value: unknown): string[] | undefined {
   }
   if (!Array.isArray(value) || value.length === 0) return undefined
   const list: readonly unknown[] = value
-  return Array.from(list).every((name): name is string => typeof name === 'string' && name.length > 0 && name.length <= MAX_NAME) ? [...(list as string[])] : undefined
+  return Array.from(list).every((name): name is string => typeof name === 'string' && name.length > 0 && name.length <= MAX_NAME)
+    ? [...(list as string[])]
+    : undefined
 }
 
 function parsed(text: string): unknown {

@@ -33,7 +33,12 @@ function shapesOf(id: string, scheme: NameScheme): Shapes {
 const chainer = (id: string): Shapes => Object.fromEntries(parameterShapes(getNetwork(id)))
 
 function fileOf(shapes: Shapes, format: TensorFile['format'], model?: ModelFacts): TensorFile {
-  const entries = new Map(Object.entries(shapes).map(([name, shape]) => [name, { shape, dtype: 'F32', read: () => Promise.resolve(new Float32Array(elementCount(shape))) }]))
+  const entries = new Map(
+    Object.entries(shapes).map(([name, shape]) => [
+      name,
+      { shape, dtype: 'F32', read: () => Promise.resolve(new Float32Array(elementCount(shape))) },
+    ]),
+  )
   return { name: 'file', format, entries, metadata: new Map(), ...(model === undefined ? {} : { model }), close: () => Promise.resolve() }
 }
 
@@ -49,7 +54,8 @@ function renamed(shapes: Shapes, rename: (name: string) => string | undefined, m
   return { ...Object.fromEntries(pairs), ...more }
 }
 
-const without = (shapes: Shapes, pattern: RegExp, more: Shapes = {}): Shapes => renamed(shapes, name => (pattern.test(name) ? undefined : name), more)
+const without = (shapes: Shapes, pattern: RegExp, more: Shapes = {}): Shapes =>
+  renamed(shapes, name => (pattern.test(name) ? undefined : name), more)
 const prefixed = (shapes: Shapes, prefix: string, more: Shapes = {}): Shapes => renamed(shapes, name => prefix + name, more)
 
 describe('Caffe', () => {
@@ -76,7 +82,10 @@ describe('Caffe', () => {
   })
 
   it('refuses a file that ends before its classifier: it may be cut off', async () => {
-    await expect(plan('vgg16', without(shapesOf('vgg16', caffeNames), /^fc8/), 'caffemodel')).rejects.toMatchObject({ code: 'WEIGHTS_MISMATCH', message: /fc8\[0\]/ })
+    await expect(plan('vgg16', without(shapesOf('vgg16', caffeNames), /^fc8/), 'caffemodel')).rejects.toMatchObject({
+      code: 'WEIGHTS_MISMATCH',
+      message: /fc8\[0\]/,
+    })
   })
 })
 
@@ -99,7 +108,17 @@ describe('torch', () => {
   const resnet = shapesOf('resnet50.tv', torchvisionNames)
   const vgg = shapesOf('vgg16.tv', torchvisionNames)
 
-  it.each(['module.', '_orig_mod.', 'model.', 'backbone.', 'encoder.', 'net.', 'module.model.', 'state_dict.module.', 'student.encoder_q.'])('takes %s off', async prefix => {
+  it.each([
+    'module.',
+    '_orig_mod.',
+    'model.',
+    'backbone.',
+    'encoder.',
+    'net.',
+    'module.model.',
+    'state_dict.module.',
+    'student.encoder_q.',
+  ])('takes %s off', async prefix => {
     const { facts } = await plan('resnet50.tv', prefixed(resnet, prefix), 'safetensors')
     expect(facts).toMatchObject({ variant: {}, origin: 'torchvision', notes: [] })
   })
@@ -123,13 +142,23 @@ describe('torch', () => {
   it('takes the one linear layer that is left as the classifier, and none of several', async () => {
     const body = prefixed(without(resnet, /^fc\./), 'backbone.')
     const one = { ...body, 'head.weight': [7, 2048], 'head.bias': [7] }
-    expect((await plan('resnet50.tv', one, 'safetensors')).facts).toMatchObject({ variant: { classes: 7 }, notes: ['fc6 is head of the file, with 7 scores'] })
+    expect((await plan('resnet50.tv', one, 'safetensors')).facts).toMatchObject({
+      variant: { classes: 7 },
+      notes: ['fc6 is head of the file, with 7 scores'],
+    })
     const several = { ...one, 'projector.weight': [128, 2048], 'projector.bias': [128] }
     const { facts, shapes } = await plan('resnet50.tv', several, 'safetensors')
     expect(facts.variant).toEqual({ without: ['fc6'] })
     expect(facts.notes.join()).toContain('head.weight 7x2048')
     expect(shapes.has('fc6/W')).toBe(false)
-    const norm = { ...resnet, 'fc.1.weight': [7, 2048], 'fc.1.bias': [7], 'fc.0.weight': [2048], 'fc.0.bias': [2048], 'fc.0.running_mean': [2048] }
+    const norm = {
+      ...resnet,
+      'fc.1.weight': [7, 2048],
+      'fc.1.bias': [7],
+      'fc.0.weight': [2048],
+      'fc.0.bias': [2048],
+      'fc.0.running_mean': [2048],
+    }
     expect((await plan('resnet50.tv', without(norm, /^fc\.(weight|bias)/), 'safetensors')).facts.variant).toEqual({ without: ['fc6'] })
   })
 
@@ -140,7 +169,9 @@ describe('torch', () => {
     expect([...found.absent]).toEqual([['fc6/b', 'zero']])
     const centres = prefixed(without(resnet, /^fc\./), 'backbone.', { 'centres.weight': [6, 2048] })
     expect((await plan('resnet50.tv', centres, 'safetensors')).facts.variant).toEqual({ without: ['fc6'] })
-    await expect(plan('resnet50.tv', without(resnet, /^bn1\.bias/), 'safetensors')).rejects.toMatchObject({ message: /1 missing \(bn1\.bias/ })
+    await expect(plan('resnet50.tv', without(resnet, /^bn1\.bias/), 'safetensors')).rejects.toMatchObject({
+      message: /1 missing \(bn1\.bias/,
+    })
   })
 
   it('gives a single score no probabilities', async () => {
@@ -155,7 +186,12 @@ describe('torch', () => {
     expect((await plan('vgg16.tv', without(vgg, /^classifier\.6/), 'safetensors')).facts.variant).toEqual({ without: ['fc8'] })
     const features = renamed(without(vgg, /^classifier/), name => name.replace('features.', ''))
     expect((await plan('vgg16.tv', features, 'safetensors')).facts.variant).toEqual({ without: ['fc6', 'fc7', 'fc8'] })
-    const other = without(vgg, /^classifier/, { 'classifier.0.weight': [512, 25088], 'classifier.0.bias': [512], 'classifier.3.weight': [4, 512], 'classifier.3.bias': [4] })
+    const other = without(vgg, /^classifier/, {
+      'classifier.0.weight': [512, 25088],
+      'classifier.0.bias': [512],
+      'classifier.3.weight': [4, 512],
+      'classifier.3.bias': [4],
+    })
     const { facts } = await plan('vgg16.tv', other, 'safetensors')
     expect(facts.variant).toEqual({ without: ['fc6', 'fc7', 'fc8'] })
     expect(facts.notes.join()).toContain('head of its own')
@@ -164,17 +200,36 @@ describe('torch', () => {
   })
 
   it('refuses modules within the network that it does not have', async () => {
-    await expect(plan('resnet50.tv', { ...resnet, 'ca.fc1.weight': [4, 64] }, 'safetensors')).rejects.toMatchObject({ message: /unexpected \(ca\.fc1\.weight/ })
-    await expect(plan('resnet50.tv', { ...resnet, 'fc.conv.weight': [4, 64, 3, 3] }, 'safetensors')).rejects.toMatchObject({ message: /unexpected/ })
+    await expect(plan('resnet50.tv', { ...resnet, 'ca.fc1.weight': [4, 64] }, 'safetensors')).rejects.toMatchObject({
+      message: /unexpected \(ca\.fc1\.weight/,
+    })
+    await expect(plan('resnet50.tv', { ...resnet, 'fc.conv.weight': [4, 64, 3, 3] }, 'safetensors')).rejects.toMatchObject({
+      message: /unexpected/,
+    })
   })
 })
 
 describe('relatives of the networks', () => {
   it.each([
     ['vgg16.tv', 'safetensors', { 'features.0.weight': [64, 3, 3, 3], 'features.1.running_mean': [64] }, /VGG with batch norms \(vgg16_bn/],
-    ['resnet50.tv', 'safetensors', { 'layer1.0.conv1.weight': [64, 64, 3, 3], 'layer1.0.conv2.weight': [64, 64, 3, 3], 'bn1.running_mean': [64] }, /resnet18, resnet34/],
-    ['resnet50.tv', 'safetensors', { 'layer1.0.conv2.weight': [128, 4, 3, 3], 'layer1.0.conv3.weight': [256, 128, 1, 1], 'bn1.running_mean': [64] }, /ResNeXt/],
-    ['resnet50.tv', 'safetensors', { 'layer1.0.conv2.weight': [64, 64, 3, 3], 'layer1.0.conv3.weight': [256, 64, 1, 1] }, /another normalisation/],
+    [
+      'resnet50.tv',
+      'safetensors',
+      { 'layer1.0.conv1.weight': [64, 64, 3, 3], 'layer1.0.conv2.weight': [64, 64, 3, 3], 'bn1.running_mean': [64] },
+      /resnet18, resnet34/,
+    ],
+    [
+      'resnet50.tv',
+      'safetensors',
+      { 'layer1.0.conv2.weight': [128, 4, 3, 3], 'layer1.0.conv3.weight': [256, 128, 1, 1], 'bn1.running_mean': [64] },
+      /ResNeXt/,
+    ],
+    [
+      'resnet50.tv',
+      'safetensors',
+      { 'layer1.0.conv2.weight': [64, 64, 3, 3], 'layer1.0.conv3.weight': [256, 64, 1, 1] },
+      /another normalisation/,
+    ],
     ['resnet50', 'keras', { 'conv2_block1_preact_bn/gamma': [64] }, /ResNetV2/],
   ] as const)('are named: %s, %s, %j', async (id, format, shapes, hint) => {
     await expect(plan(id, shapes, format)).rejects.toMatchObject({ code: 'WEIGHTS_MISMATCH', hint })
@@ -185,7 +240,11 @@ describe('Keras', () => {
   const resnet = shapesOf('resnet50', kerasNames)
 
   it('knows predictions as well as probs', async () => {
-    const { facts } = await plan('resnet50', renamed(resnet, name => name.replace('probs/', 'predictions/')), 'h5')
+    const { facts } = await plan(
+      'resnet50',
+      renamed(resnet, name => name.replace('probs/', 'predictions/')),
+      'h5',
+    )
     expect(facts).toMatchObject({ variant: { batchNormEpsilon: 1.001e-5, stemPool: 'padded' }, notes: [] })
   })
 
@@ -211,12 +270,19 @@ describe('Keras', () => {
   })
 
   it('tells from the description what is in front of the network and behind it', () => {
-    const layer = (type: string, activation?: unknown): unknown => ({ class_name: type, config: { name: type, ...(activation === undefined ? {} : { activation }) } })
+    const layer = (type: string, activation?: unknown): unknown => ({
+      class_name: type,
+      config: { name: type, ...(activation === undefined ? {} : { activation }) },
+    })
     const model = (...layers: unknown[]): string => JSON.stringify({ class_name: 'Functional', config: { layers } })
     const base = { class_name: 'Functional', config: { layers: [layer('Conv2D'), layer('Add'), layer('Activation', 'relu')] } }
     expect(kerasFacts(model(base, layer('GlobalAveragePooling2D'), layer('Dropout'), layer('Dense', 'softmax')))).toEqual({})
-    expect(kerasFacts(model(base, layer('GlobalMaxPooling2D'), layer('Dense', 'softmax')))).toEqual({ otherHead: 'it has GlobalMaxPooling2D' })
-    expect(kerasFacts(model(base, layer('GlobalAveragePooling2D'), layer('Dense', { class_name: 'function', config: 'sigmoid' })))).toEqual({ scoresOnly: true })
+    expect(kerasFacts(model(base, layer('GlobalMaxPooling2D'), layer('Dense', 'softmax')))).toEqual({
+      otherHead: 'it has GlobalMaxPooling2D',
+    })
+    expect(kerasFacts(model(base, layer('GlobalAveragePooling2D'), layer('Dense', { class_name: 'function', config: 'sigmoid' })))).toEqual(
+      { scoresOnly: true },
+    )
     expect(kerasFacts(model(layer('Rescaling'), base)).notes?.join()).toContain('Rescaling')
     // `preprocess_input` within a model: of other networks, and the one that images are prepared by anyway.
     expect(kerasFacts(model(layer('TrueDivide'), layer('Subtract'), base)).notes?.join()).toContain('TrueDivide, Subtract')
@@ -228,7 +294,10 @@ describe('Keras', () => {
     expect(parseKerasPath('fc1/fc1_W_1:0')).toMatchObject({ layer: 'fc1', role: 'kernel' })
     expect(parseKerasPath('conv1_bn/conv1_bn/moving_mean:0')).toMatchObject({ layer: 'conv1_bn', role: 'moving_mean' })
     expect(parseKerasPath('resnet50/conv1_conv/kernel')).toMatchObject({ layer: 'conv1_conv', role: 'kernel' })
-    expect(parseKerasPath('layers/functional/layers/batch_normalization_3/vars/2')).toMatchObject({ layer: 'batch_normalization_3', role: 'moving_mean' })
+    expect(parseKerasPath('layers/functional/layers/batch_normalization_3/vars/2')).toMatchObject({
+      layer: 'batch_normalization_3',
+      role: 'moving_mean',
+    })
     expect(parseKerasPath('optimizer/vars/3')).toBeUndefined()
     expect(parseKerasPath('layers/dropout/seed_generator/vars/0')).toBeUndefined()
   })

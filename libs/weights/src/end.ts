@@ -35,7 +35,8 @@ interface Leftover {
 const WEIGHT = /(\.weight|\/W|\/kernel|\[0\])$/
 const BIAS = /(\.bias|\/b|\/bias|\[1\])$/
 /** Modules that people put a head of their own into; PyTorch has no rule for their names. */
-const HEAD_MODULES = /^(fc|head|heads|classifier|last_linear|linear|output|out|logits|pre_logits|projector|projection|projection_head|mlp)\d*\./
+const HEAD_MODULES =
+  /^(fc|head|heads|classifier|last_linear|linear|output|out|logits|pre_logits|projector|projection|projection_head|mlp)\d*\./
 
 const trimmed = (shape: readonly number[]): number => shape.slice(shape.findIndex(size => size !== 1)).length
 
@@ -79,8 +80,12 @@ class EndFinder {
       const rule = this.rule(parameter)
       for (const source of [rule?.source, rule?.dividedBy, rule?.minus]) if (source !== undefined) claimed.add(source)
     }
-    const inside = [...view.file.entries].filter(([name, entry]) => !claimed.has(name) && mayBeHead(view, name, entry)).map(([name]) => name)
-    const beside = [...view.outside.keys()].filter(name => (!claimed.has(name) || view.file.entries.has(name)) && !view.scheme.ignorable.some(pattern => pattern.test(name)))
+    const inside = [...view.file.entries]
+      .filter(([name, entry]) => !claimed.has(name) && mayBeHead(view, name, entry))
+      .map(([name]) => name)
+    const beside = [...view.outside.keys()].filter(
+      name => (!claimed.has(name) || view.file.entries.has(name)) && !view.scheme.ignorable.some(pattern => pattern.test(name)),
+    )
     this.leftover = groupsOf([...inside, ...beside])
   }
 
@@ -105,7 +110,8 @@ class EndFinder {
     const entry = rule === undefined ? undefined : this.entry(rule.source)
     const bias = this.rule(`${link}/b`)?.source
     const [outputs] = this.shapes.get(`${link}/W`)!
-    if (rule === undefined || entry === undefined) return bias !== undefined && this.entry(bias) !== undefined ? { kind: 'own', count: outputs! } : { kind: 'absent' }
+    if (rule === undefined || entry === undefined)
+      return bias !== undefined && this.entry(bias) !== undefined ? { kind: 'own', count: outputs! } : { kind: 'absent' }
     const count = this.scores(link, rule.layout ?? 'same', entry.shape)
     return count !== undefined && (anyCount || count === outputs) ? { kind: 'own', count } : { kind: 'other' }
   }
@@ -116,8 +122,11 @@ class EndFinder {
     const alike = this.leftover.filter(({ module }) => module.startsWith(own) || module.startsWith(`${own.split('/')[0]}/`))
     const candidates = alike.length > 0 || named ? alike : this.leftover
     const [candidate] = candidates
-    if (candidates.length !== 1 || candidate?.weight === undefined || (candidate.bias === undefined && !this.mayLackBias(candidate))) return undefined
-    return this.scores(link, this.layoutOf(link, candidate.weight), this.entry(candidate.weight)!.shape) === undefined ? undefined : candidate
+    if (candidates.length !== 1 || candidate?.weight === undefined || (candidate.bias === undefined && !this.mayLackBias(candidate)))
+      return undefined
+    return this.scores(link, this.layoutOf(link, candidate.weight), this.entry(candidate.weight)!.shape) === undefined
+      ? undefined
+      : candidate
   }
 
   /** A matrix alone is a linear layer without bias where Keras calls it a kernel; elsewhere it may as well be class centres or a bank of features. */
@@ -185,7 +194,9 @@ class EndFinder {
 
   /** Whether a layer that is left over takes what the classifier takes: then the file's own classifier is behind it. */
   private hasHiddenLayer(link: string): boolean {
-    return this.leftover.some(({ weight }) => weight !== undefined && this.scores(link, this.layoutOf(link, weight), this.entry(weight)!.shape) !== undefined)
+    return this.leftover.some(
+      ({ weight }) => weight !== undefined && this.scores(link, this.layoutOf(link, weight), this.entry(weight)!.shape) !== undefined,
+    )
   }
 
   /** Whether the file has the classifier's weight alone; a `.caffemodel` that was cut off may look so. */
@@ -213,7 +224,9 @@ class EndFinder {
   unread(): string[] {
     // Own names of links that are left out belong to the other head too.
     const own = this.without.flatMap(link => ['W', 'b'].map(kind => this.rule(`${link}/${kind}`)?.source ?? ''))
-    const left = this.otherHead ? this.leftover.flatMap(({ names }) => names) : [...this.view.outside.keys()].filter(name => this.leftover.some(({ names }) => names.includes(name)))
+    const left = this.otherHead
+      ? this.leftover.flatMap(({ names }) => names)
+      : [...this.view.outside.keys()].filter(name => this.leftover.some(({ names }) => names.includes(name)))
     return [...left, ...own.filter(name => this.view.file.entries.has(name))]
   }
 }
@@ -228,7 +241,9 @@ function describeUnread(view: FileView, unread: readonly string[], without: read
   if (without.length === 0) return [`not read: ${shown.join(', ')}${rest}`]
   if (unread.length === 0) return [`the file has no classifier: ${without.join(', ')} and what is behind are left out`]
   const reason = view.file.model?.otherHead ?? 'what happens between its layers is not in the file'
-  return [`the file has a head of its own (${shown.join(', ')}${rest}), which is not read: ${reason}; ${without.join(', ')} and what is behind are left out`]
+  return [
+    `the file has a head of its own (${shown.join(', ')}${rest}), which is not read: ${reason}; ${without.join(', ')} and what is behind are left out`,
+  ]
 }
 
 /**
@@ -244,7 +259,8 @@ export function findEnd(view: FileView, network: Pick<Network, 'architecture'>, 
   const all = [...notes, ...describeUnread(view, unread, without), ...(view.file.model?.notes ?? [])]
   const classifier = chainOf(network.architecture).at(-1)!
   const scoresOnly = count === 1 || view.file.model?.scoresOnly === true
-  if (count !== undefined && scoresOnly) all.push(`${classifier} gives ${count === 1 ? 'one score' : 'scores that are no shares of one whole'}: there are no probabilities`)
+  if (count !== undefined && scoresOnly)
+    all.push(`${classifier} gives ${count === 1 ? 'one score' : 'scores that are no shares of one whole'}: there are no probabilities`)
   const left = count !== undefined && scoresOnly ? [...without, 'prob'] : without
   const different = (found: number | undefined, link: string): boolean => found !== undefined && found !== shapes.get(`${link}/W`)?.[0]
   return {
@@ -263,7 +279,11 @@ export function findEnd(view: FileView, network: Pick<Network, 'architecture'>, 
 export function shapesWithEnd(architecture: Architecture, shapes: Shapes, variant: GraphVariant): Map<string, readonly number[]> {
   const { classes, auxiliaryClasses, without = [] } = variant
   const classifier = chainOf(architecture).at(-1)!
-  const counts = new Map([[classifier, classes], ['loss1_fc2', auxiliaryClasses], ['loss2_fc2', auxiliaryClasses]])
+  const counts = new Map([
+    [classifier, classes],
+    ['loss1_fc2', auxiliaryClasses],
+    ['loss2_fc2', auxiliaryClasses],
+  ])
   const result = new Map<string, readonly number[]>()
   for (const [parameter, shape] of shapes) {
     const link = parameter.slice(0, parameter.lastIndexOf('/'))

@@ -33,14 +33,24 @@ it('a whole ResNet-50 of 102 MB comes back from a .caffemodel', async () => {
     if (dividedBy !== undefined) blobs.get(layer!)![2] = { shape: [1], data: new Float32Array([1]) }
   }
   const path = join(folder, 'resnet50.caffemodel')
-  await writeFile(path, encodeCaffemodel([...blobs].map(([name, list]) => ({ name, blobs: list })), { layout: 'new' }))
+  await writeFile(
+    path,
+    encodeCaffemodel(
+      [...blobs].map(([name, list]) => ({ name, blobs: list })),
+      { layout: 'new' },
+    ),
+  )
   const { tensors } = await loadWeights('resnet50', path)
   for (const [name, { data }] of original) expectEqual(name, tensors.get(name)!.data, data, 0)
 })
 
 it('a whole ResNet-50 of 103 MB comes back from Keras, biases in the means', async () => {
   const path = join(folder, 'resnet50.h5')
-  await writeKeras(path, kerasResnet(original, channels => new Float32Array(channels).fill(0.5)), 2)
+  await writeKeras(
+    path,
+    kerasResnet(original, channels => new Float32Array(channels).fill(0.5)),
+    2,
+  )
   const { tensors, variant } = await loadWeights('resnet50', path)
   expect(variant).toEqual({ batchNormEpsilon: 1.001e-5, stemPool: 'padded' })
   for (const [name, { data }] of original) {

@@ -23,10 +23,14 @@ function closest(file: TensorFile, errors: readonly LayermillError[]): Layermill
   const fitting = errors.filter(({ message }) => message.includes('does not fit'))
   const [best] = fitting.toSorted((a, b) => missing(a) - missing(b))
   const relative = relativeOf(file)
-  return new LayermillError('WEIGHTS_MISMATCH', `${file.name} fits none of the networks; closest: ${(best ?? errors[0])?.message ?? 'none'}`, {
-    hint: `${relative === undefined ? '' : `it looks like ${relative}; `}expected weights of ${networkIds.join(', ')}; \`layermill models NAME\` lists the layers of one`,
-    cause: best,
-  })
+  return new LayermillError(
+    'WEIGHTS_MISMATCH',
+    `${file.name} fits none of the networks; closest: ${(best ?? errors[0])?.message ?? 'none'}`,
+    {
+      hint: `${relative === undefined ? '' : `it looks like ${relative}; `}expected weights of ${networkIds.join(', ')}; \`layermill models NAME\` lists the layers of one`,
+      cause: best,
+    },
+  )
 }
 
 /**

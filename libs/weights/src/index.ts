@@ -4,11 +4,24 @@ export { weightsIdentity } from './identity.js'
 export { initialiseAll, type Initialiser, initialiseWeight } from './initialise.js'
 export { type LoadOptions, loadWeights } from './load.js'
 export {
-  type ImportedWeights, importWeights, type ListedFile, type ListedWeights, listWeights, type VerifiedFile, verifyWeights,
+  type ImportedWeights,
+  importWeights,
+  type ListedFile,
+  type ListedWeights,
+  listWeights,
+  type VerifiedFile,
+  verifyWeights,
 } from './manage.js'
 export {
-  MODEL_FILE, MODEL_WEIGHTS_FILE, type ModelDescription, type ModelFiles, type ModelToWrite, preparationDescription, readModelFolder,
-  type StoredModel, writeModelFolder,
+  MODEL_FILE,
+  MODEL_WEIGHTS_FILE,
+  type ModelDescription,
+  type ModelFiles,
+  type ModelToWrite,
+  preparationDescription,
+  readModelFolder,
+  type StoredModel,
+  writeModelFolder,
 } from './model-folder.js'
 export { torchvisionKey } from './names/torchvision.js'
 export { type FetchedWeights, type FetchOptions, fetchWeights, type WeightsProgress } from './published.js'

@@ -26,7 +26,12 @@ describe('random numbers', () => {
     expect(Math.abs(deviation - 1)).toBeLessThan(0.003)
     expect(Math.abs(kurtosis - 3)).toBeLessThan(0.03)
     expect(largest).toBeGreaterThan(4.5)
-    for (const [limit, share] of [[1, 0.317311], [2, 0.0455], [3, 0.0027], [3.6, 0.000318]] as const) {
+    for (const [limit, share] of [
+      [1, 0.317311],
+      [2, 0.0455],
+      [3, 0.0027],
+      [3.6, 0.000318],
+    ] as const) {
       const found = data.reduce((count, value) => count + (Math.abs(value) > limit ? 1 : 0), 0) / data.length
       expect(Math.abs(found - share), `beyond ${limit}`).toBeLessThan(4 * Math.sqrt(share / data.length))
     }
@@ -46,7 +51,11 @@ describe('random numbers', () => {
 describe('initialisation', () => {
   it('follows what each network was made with', () => {
     const large = (architecture: 'vgg16' | 'resnet50' | 'googlenet', family: 'caffe' | 'torchvision'): [number, number] => {
-      const shapes = new Map([['conv/W', [64, 32, 3, 3]], ['fc/W', [200, 300]], ['fc/b', [200]]])
+      const shapes = new Map([
+        ['conv/W', [64, 32, 3, 3]],
+        ['fc/W', [200, 300]],
+        ['fc/b', [200]],
+      ])
       const tensors = initialiseAll({ architecture, family }, shapes, 'x')
       return [moments(tensors.get('conv/W')!.data).deviation, moments(tensors.get('fc/W')!.data).deviation]
     }
@@ -63,7 +72,10 @@ describe('initialisation', () => {
   })
 
   it('lets others run meanwhile, for the same numbers', async () => {
-    const shapes = new Map([['fc6/W', [1024, 512]], ['fc6/b', [1024]]])
+    const shapes = new Map([
+      ['fc6/W', [1024, 512]],
+      ['fc6/b', [1024]],
+    ])
     const network = { architecture: 'resnet50', family: 'torchvision' } as const
     let turns = 0
     const others = setInterval(() => turns++, 0)

@@ -14,7 +14,14 @@ import { encodeCaffemodel } from './testing/fabricate.js'
 import { startServer, type TestServer } from './testing/server.js'
 import type { WeightSet } from './types.js'
 
-const INCEPTION: Record<string, string> = { conv1: '1x1', proj3: '3x3_reduce', conv3: '3x3', proj5: '5x5_reduce', conv5: '5x5', projp: 'pool_proj' }
+const INCEPTION: Record<string, string> = {
+  conv1: '1x1',
+  proj3: '3x3_reduce',
+  conv3: '3x3',
+  proj5: '5x5_reduce',
+  conv5: '5x5',
+  projp: 'pool_proj',
+}
 const OUTSIDE: Record<string, string> = {
   conv1: 'conv1/7x7_s2', conv2_reduce: 'conv2/3x3_reduce', conv2: 'conv2/3x3', loss3_fc: 'loss3/classifier',
   loss1_conv: 'loss1/conv', loss1_fc1: 'loss1/fc', loss1_fc2: 'loss1/classifier',
@@ -44,7 +51,15 @@ beforeAll(async () => {
   random = await loadWeights('googlenet', 'random:test')
   file = googlenetCaffemodel(random)
   const sha256 = createHash('sha256').update(file).digest('hex')
-  const published = { file: 'bvlc.caffemodel', format: 'caffemodel', urls: [`${server.url}/bvlc`], bytes: file.length, hashes: { sha256 }, licence: 'none', origin: 'a test' } as const
+  const published = {
+    file: 'bvlc.caffemodel',
+    format: 'caffemodel',
+    urls: [`${server.url}/bvlc`],
+    bytes: file.length,
+    hashes: { sha256 },
+    licence: 'none',
+    origin: 'a test',
+  } as const
   registry = { googlenet: { files: [published] } }
 })
 afterAll(async () => {
@@ -73,7 +88,9 @@ describe('imagenet', () => {
   it('is downloaded once when asked for several times at once', async () => {
     const seen: WeightsProgress['kind'][] = []
     const all = await Promise.all(
-      Array.from({ length: 3 }, () => fetchWeights('googlenet', options({ onProgress: ({ kind }) => void (kind === 'waiting' && seen.push(kind)) }))),
+      Array.from({ length: 3 }, () =>
+        fetchWeights('googlenet', options({ onProgress: ({ kind }) => void (kind === 'waiting' && seen.push(kind)) })),
+      ),
     )
     expect(new Set(all.map(({ sha256 }) => sha256))).toEqual(new Set([random.sha256]))
     expect(seen).toEqual(['waiting', 'waiting'])
@@ -96,10 +113,14 @@ describe('imagenet', () => {
   it('offline, says which file to put where', async () => {
     await expect(loadWeights('googlenet', 'imagenet', options({ offline: true }))).rejects.toMatchObject({
       code: 'WEIGHTS_UNAVAILABLE',
-      hint: expect.stringContaining(`put the file at ${publishedPath(home, 'googlenet', 'bvlc.caffemodel')} (${file.length} bytes, sha256 `) as unknown,
+      hint: expect.stringContaining(
+        `put the file at ${publishedPath(home, 'googlenet', 'bvlc.caffemodel')} (${file.length} bytes, sha256 `,
+      ) as unknown,
     })
     const gone = { googlenet: { files: [{ ...registry['googlenet']!.files[0]!, urls: ['http://127.0.0.1:1/x'] }] } }
-    await expect(loadWeights('googlenet', 'imagenet', options({ registry: gone, attempts: 1 }))).rejects.toMatchObject({ code: 'WEIGHTS_UNAVAILABLE' })
+    await expect(loadWeights('googlenet', 'imagenet', options({ registry: gone, attempts: 1 }))).rejects.toMatchObject({
+      code: 'WEIGHTS_UNAVAILABLE',
+    })
   })
 
   it('keeps to its time limit', async () => {
@@ -113,7 +134,11 @@ describe('imagenet', () => {
   it('stops when told to, with the reason given', async () => {
     const controller = new AbortController()
     server.set('/bvlc', { body: file, hangAfter: 1000 })
-    const stopped = loadWeights('googlenet', 'imagenet', options({ signal: controller.signal, onProgress: () => controller.abort(new Error('enough')) }))
+    const stopped = loadWeights(
+      'googlenet',
+      'imagenet',
+      options({ signal: controller.signal, onProgress: () => controller.abort(new Error('enough')) }),
+    )
     await expect(stopped).rejects.toThrow('enough')
   })
 
@@ -160,7 +185,9 @@ describe('other sources', () => {
       expect(weights).toMatchObject({ sha256: random.sha256, source: `${server.url}/dir/w.caffemodel` })
     }
     expect(server.requests).toHaveLength(1)
-    await expect(loadWeights('googlenet', `${url}2`, { ...options(), sha256: '0'.repeat(64) })).rejects.toMatchObject({ code: 'WEIGHTS_UNAVAILABLE' })
+    await expect(loadWeights('googlenet', `${url}2`, { ...options(), sha256: '0'.repeat(64) })).rejects.toMatchObject({
+      code: 'WEIGHTS_UNAVAILABLE',
+    })
     const open = (): Promise<ReturnType<typeof fromBytes>> => Promise.resolve(fromBytes(file))
     expect((await loadWeights('googlenet', 's3://bucket/w', { open })).sha256).toBe(random.sha256)
     await expect(loadWeights('googlenet', 's3://bucket/w')).rejects.toMatchObject({ code: 'WEIGHTS_NOT_FOUND' })
@@ -170,7 +197,9 @@ describe('other sources', () => {
 
   it('refuses a URL whose bytes do not have the hash asked for', async () => {
     server.set('/hashed', { body: file })
-    await expect(loadWeights('googlenet', `${server.url}/hashed`, { ...options(), sha256: '0'.repeat(64) })).rejects.toMatchObject({ code: 'WEIGHTS_HASH' })
+    await expect(loadWeights('googlenet', `${server.url}/hashed`, { ...options(), sha256: '0'.repeat(64) })).rejects.toMatchObject({
+      code: 'WEIGHTS_HASH',
+    })
   })
 
   it.each(['googlenet', 'googlenet.tv', 'resnet50'])('import %s into both formats and back', async id => {
@@ -197,6 +226,8 @@ describe('other sources', () => {
       bytes: (await stat(canonicalPath(home, 'googlenet.tv'))).size,
       sha256: weights.sha256,
     })
-    expect(listed.find(({ network }) => network === 'vgg16')).toMatchObject({ published: [{ file: 'VGG_ILSVRC_16_layers.caffemodel', present: false }, {}] })
+    expect(listed.find(({ network }) => network === 'vgg16')).toMatchObject({
+      published: [{ file: 'VGG_ILSVRC_16_layers.caffemodel', present: false }, {}],
+    })
   })
 })

@@ -39,14 +39,22 @@ async function openUrl(url: string, options: LoadOptions): Promise<RandomAccess>
   const isThere = async (): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
   if (!(await isThere())) {
     const { onProgress, timeoutMs } = options
-    const signals = [options.signal, timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)].filter(signal => signal !== undefined)
+    const signals = [options.signal, timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs)].filter(
+      signal => signal !== undefined,
+    )
     const hashes = options.sha256 === undefined ? {} : { sha256: options.sha256 }
     await withLock(join(folder, '.lock'), { signal: AbortSignal.any(signals) }, async signal => {
       if (await isThere()) return
-      if (options.offline === true) throw new LayermillError('WEIGHTS_UNAVAILABLE', `${displayUrl(url)} is not kept here, and the network may not be used`)
+      if (options.offline === true)
+        throw new LayermillError('WEIGHTS_UNAVAILABLE', `${displayUrl(url)} is not kept here, and the network may not be used`)
       await download(
         { path, urls: [url], hashes, mostBytes },
-        { ...options, ...(options.publicOnly === true ? { fetch: publicFetch() } : {}), signal, onProgress: onProgress && (progress => onProgress({ kind: 'download', ...progress })) },
+        {
+          ...options,
+          ...(options.publicOnly === true ? { fetch: publicFetch() } : {}),
+          signal,
+          onProgress: onProgress && (progress => onProgress({ kind: 'download', ...progress })),
+        },
       )
     })
   }

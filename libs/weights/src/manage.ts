@@ -20,7 +20,12 @@ export interface ListedFile extends PublishedFile {
 export interface ListedWeights {
   readonly network: string
   /** Converted weights, which `imagenet` loads without a download. */
-  readonly ready?: { readonly path: string; readonly bytes: number; readonly sha256?: string | undefined; readonly source?: string | undefined }
+  readonly ready?: {
+    readonly path: string
+    readonly bytes: number
+    readonly sha256?: string | undefined
+    readonly source?: string | undefined
+  }
   readonly published: readonly ListedFile[]
   readonly unavailable?: string | undefined
 }
@@ -80,7 +85,12 @@ export async function listWeights(home: string = layermillHome(), registry: Weig
       published.push({ ...file, path, present: (await sizeOf(path)) !== undefined })
     }
     const ready = await readyWeights(canonicalPath(home, network))
-    listed.push({ network, published, ...(ready === undefined ? {} : { ready }), ...(entry.unavailable === undefined ? {} : { unavailable: entry.unavailable }) })
+    listed.push({
+      network,
+      published,
+      ...(ready === undefined ? {} : { ready }),
+      ...(entry.unavailable === undefined ? {} : { unavailable: entry.unavailable }),
+    })
   }
   return listed
 }

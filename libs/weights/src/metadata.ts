@@ -39,7 +39,8 @@ export function metadataOf(network: string, weights: Omit<WeightSet, 'tensors' |
 export function metadataVariant(file: TensorFile): GraphVariant | undefined {
   const text = file.metadata.get(METADATA.variant)
   if (text === undefined) return undefined
-  const malformed = (): LayermillError => new LayermillError('WEIGHTS_FORMAT', `${file.name} names a graph variant that is not one: ${text}`)
+  const malformed = (): LayermillError =>
+    new LayermillError('WEIGHTS_FORMAT', `${file.name} names a graph variant that is not one: ${text}`)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -49,10 +50,13 @@ export function metadataVariant(file: TensorFile): GraphVariant | undefined {
   if (typeof value !== 'object' || value === null) throw malformed()
   const { batchNormEpsilon, stemPool, classes, auxiliaryClasses, without, ...others } = value as Record<string, unknown>
   if (Object.keys(others).length > 0) throw malformed()
-  if (batchNormEpsilon !== undefined && !(typeof batchNormEpsilon === 'number' && batchNormEpsilon > 0 && batchNormEpsilon < 1)) throw malformed()
+  if (batchNormEpsilon !== undefined && !(typeof batchNormEpsilon === 'number' && batchNormEpsilon > 0 && batchNormEpsilon < 1))
+    throw malformed()
   if (stemPool !== undefined && stemPool !== 'cover' && stemPool !== 'padded') throw malformed()
-  for (const count of [classes, auxiliaryClasses]) if (count !== undefined && !(typeof count === 'number' && Number.isSafeInteger(count) && count > 0)) throw malformed()
-  if (without !== undefined && !(Array.isArray(without) && without.length > 0 && without.every(name => typeof name === 'string'))) throw malformed()
+  for (const count of [classes, auxiliaryClasses])
+    if (count !== undefined && !(typeof count === 'number' && Number.isSafeInteger(count) && count > 0)) throw malformed()
+  if (without !== undefined && !(Array.isArray(without) && without.length > 0 && without.every(name => typeof name === 'string')))
+    throw malformed()
   const variant = { batchNormEpsilon, stemPool, classes, auxiliaryClasses, without }
   return Object.fromEntries(Object.entries(variant).filter(([, field]) => field !== undefined)) as GraphVariant
 }

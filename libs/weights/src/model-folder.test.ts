@@ -91,7 +91,11 @@ describe('a model folder', () => {
       "unknown model 'alexnet'",
     ],
     ['other classes', (d: Record<string, unknown>) => ({ ...d, classes: ['a', 'b', 'c'] }), '3 class names for 2 classes'],
-    ['an input that is none', (d: Record<string, unknown>) => ({ ...d, preparation: { ...(d['preparation'] as object), input: { mean: 1 } } }), 'expected channels, divisor'],
+    [
+      'an input that is none',
+      (d: Record<string, unknown>) => ({ ...d, preparation: { ...(d['preparation'] as object), input: { mean: 1 } } }),
+      'expected channels, divisor',
+    ],
     ['no preparation', (d: Record<string, unknown>) => ({ ...d, preparation: { height: 0 } }), 'expected height, width and resample'],
   ])('says what is wrong with %s', async (_what, change, message) => {
     const files = await written()

@@ -1,7 +1,16 @@
 import { errorMessage, formatShape, fromBytes, LayermillError, sameShape, type Tensor, type TensorMap } from '@layermill/core'
 import {
-  type FineTunedNetwork, isFineTuned, type Network, type NetworkDescription, networkDescription, networkFromDescription, parameterShapes,
-  type Preparation, preparationFrom, preparedWith, type Size2,
+  type FineTunedNetwork,
+  isFineTuned,
+  type Network,
+  type NetworkDescription,
+  networkDescription,
+  networkFromDescription,
+  parameterShapes,
+  type Preparation,
+  preparationFrom,
+  preparedWith,
+  type Size2,
 } from '@layermill/models'
 import { weightsIdentity } from './identity.js'
 import { openSafetensors } from './readers/safetensors.js'
@@ -57,7 +66,11 @@ export interface StoredModel {
 }
 
 /** How input for a fine-tuned network is made of a picture, as `model.json` and the metadata of `model.onnx` say it. */
-export function preparationDescription({ network, resample, autoOrient }: Pick<ModelToWrite, 'network' | 'resample' | 'autoOrient'>): ModelDescription['preparation'] {
+export function preparationDescription({
+  network,
+  resample,
+  autoOrient,
+}: Pick<ModelToWrite, 'network' | 'resample' | 'autoOrient'>): ModelDescription['preparation'] {
   const [height, width] = network.inputSize
   const { resample: _resample, ...input } = network.preparation
   return { height, width, resample, autoOrient, input }

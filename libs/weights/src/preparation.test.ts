@@ -35,12 +35,20 @@ async function read(path: string, id: string, shapes: ReadonlyMap<string, readon
 
 async function kerasFile(name: string): Promise<string> {
   const path = join(folder, name)
-  await writeKeras(path, kerasResnet(fabricate(SMALL.resnet50), channels => new Float32Array(channels)), 2)
+  await writeKeras(
+    path,
+    kerasResnet(fabricate(SMALL.resnet50), channels => new Float32Array(channels)),
+    2,
+  )
   return path
 }
 
 /** A file with torchvision's keys of a few parameters, as `safetensors.torch.save_file` writes it. */
-async function torchFile(name: string, architecture: Architecture = 'resnet50', shapes: ReadonlyMap<string, readonly number[]> = torchvisionShapes): Promise<string> {
+async function torchFile(
+  name: string,
+  architecture: Architecture = 'resnet50',
+  shapes: ReadonlyMap<string, readonly number[]> = torchvisionShapes,
+): Promise<string> {
   const tensors = new Map([...fabricate(shapes)].map(([parameter, tensor]) => [torchvisionKey(architecture, parameter)!, tensor]))
   const path = join(folder, name)
   await writeFile(path, safetensorsBytes(tensors, { format: 'pt' }))
@@ -52,7 +60,11 @@ const target = (id: string): Pick<Network, 'id' | 'architecture' | 'family'> => 
 describe('how images are prepared for weights', () => {
   it("is Keras's for Keras's, and stays so when they are converted", async () => {
     const weights = await read(await kerasFile('keras.h5'), 'resnet50', SMALL.resnet50)
-    expect(weights.preparation).toMatchObject({ name: 'keras', from: 'names', preparation: { mean: [103.939, 116.779, 123.68], channels: 'bgr' } })
+    expect(weights.preparation).toMatchObject({
+      name: 'keras',
+      from: 'names',
+      preparation: { mean: [103.939, 116.779, 123.68], channels: 'bgr' },
+    })
     const [npz, safetensors] = [join(folder, 'converted.npz'), join(folder, 'converted.safetensors')]
     await writeWeightsNpz(npz, 'resnet50', weights)
     await writeWeightsSafetensors(safetensors, target('resnet50'), weights)
@@ -73,27 +85,45 @@ describe('how images are prepared for weights', () => {
   it("is Chainer's for what has Chainer's names", async () => {
     const path = join(folder, 'chainer.safetensors')
     await writeFile(path, safetensorsBytes(fabricate(SMALL.resnet50)))
-    expect((await read(path, 'resnet50', SMALL.resnet50)).preparation).toMatchObject({ name: 'chainer', preparation: { mean: [103.063, 115.903, 123.152] } })
+    expect((await read(path, 'resnet50', SMALL.resnet50)).preparation).toMatchObject({
+      name: 'chainer',
+      preparation: { mean: [103.063, 115.903, 123.152] },
+    })
   })
 
   it("is that of torchvision's V1 where names are all there is", async () => {
     const { preparation } = await read(await torchFile('names.safetensors'), 'resnet50.tv', torchvisionShapes)
-    expect(preparation).toMatchObject({ name: 'torchvision', from: 'names', preparation: { resize: { kind: 'crop', shortSide: 256 }, resample: 'bilinear' } })
+    expect(preparation).toMatchObject({
+      name: 'torchvision',
+      from: 'names',
+      preparation: { resize: { kind: 'crop', shortSide: 256 }, resample: 'bilinear' },
+    })
   })
 
   it("is what timm's config.json beside says, where it is of that network", async () => {
     const path = await torchFile('model.safetensors')
     const pretrained = {
-      tag: 'a1_in1k', input_size: [3, 224, 224], interpolation: 'bicubic', crop_pct: 0.95, crop_mode: 'center', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225],
+      tag: 'a1_in1k',
+      input_size: [3, 224, 224],
+      interpolation: 'bicubic',
+      crop_pct: 0.95,
+      crop_mode: 'center',
+      mean: [0.485, 0.456, 0.406],
+      std: [0.229, 0.224, 0.225],
     }
     const beside = async (config: unknown) => {
       await writeFile(join(folder, 'config.json'), typeof config === 'string' ? config : JSON.stringify(config))
       return (await read(path, 'resnet50.tv', torchvisionShapes)).preparation
     }
     expect(await beside({ architecture: 'resnet50', pretrained_cfg: pretrained })).toMatchObject({
-      name: 'timm:a1_in1k', from: 'config.json', inputSize: [224, 224], preparation: { resize: { kind: 'share', share: 0.95 }, resample: 'bicubic' },
+      name: 'timm:a1_in1k',
+      from: 'config.json',
+      inputSize: [224, 224],
+      preparation: { resize: { kind: 'share', share: 0.95 }, resample: 'bicubic' },
     })
-    expect(await beside({ architecture: 'resnet50', pretrained_cfg: { ...pretrained, input_size: [3, 160, 160] } })).toMatchObject({ inputSize: [160, 160] })
+    expect(await beside({ architecture: 'resnet50', pretrained_cfg: { ...pretrained, input_size: [3, 160, 160] } })).toMatchObject({
+      inputSize: [160, 160],
+    })
     for (const other of [{ architecture: 'resnet101', pretrained_cfg: pretrained }, { model_type: 'resnet' }, '{', '']) {
       expect(await beside(other)).toMatchObject({ name: 'torchvision', from: 'names' })
     }
@@ -115,12 +145,19 @@ describe('how images are prepared for weights', () => {
       [{ model_type: 'resnet', downsample_in_first_stage: true }, /downsample_in_first_stage/],
       [{ model_type: 'resnet', hidden_act: 'gelu' }, /gelu in place of relu/],
     ])('that tells of another network with the same tensors refuses it: %j', async (config, message) => {
-      await expect(beside(config)).rejects.toMatchObject({ code: 'WEIGHTS_MISMATCH', message, hint: expect.stringContaining('config.json') as unknown })
+      await expect(beside(config)).rejects.toMatchObject({
+        code: 'WEIGHTS_MISMATCH',
+        message,
+        hint: expect.stringContaining('config.json') as unknown,
+      })
     })
 
     it.each([
-      timm({}), timm({ architecture: 'tv_resnet50' }), timm({ global_pool: 'avg', model_args: { output_stride: 32, drop_rate: 0.1, act_layer: null } }),
-      { model_type: 'resnet', downsample_in_bottleneck: false, hidden_act: 'relu' }, { model_type: 'bit', hidden_act: 'gelu' },
+      timm({}),
+      timm({ architecture: 'tv_resnet50' }),
+      timm({ global_pool: 'avg', model_args: { output_stride: 32, drop_rate: 0.1, act_layer: null } }),
+      { model_type: 'resnet', downsample_in_bottleneck: false, hidden_act: 'relu' },
+      { model_type: 'bit', hidden_act: 'gelu' },
     ])('that tells of this network takes it: %j', async config => {
       expect((await beside(config)).variant).toEqual({})
     })
@@ -139,8 +176,15 @@ describe('how images are prepared for weights', () => {
       await writeFile(path, safetensorsBytes(tensors, { 'layermill.network': 'resnet50', 'layermill.preparation': text }))
       return path
     }
-    await expect(read(await write('bad.safetensors', '{"name":"mine"}'), 'resnet50', SMALL.resnet50)).rejects.toMatchObject({ code: 'WEIGHTS_FORMAT' })
-    await expect(read(await write('unknown.safetensors', 'nobody'), 'resnet50', SMALL.resnet50)).rejects.toMatchObject({ code: 'PREPARATION_UNKNOWN' })
-    expect((await read(await write('named.safetensors', 'keras'), 'resnet50', SMALL.resnet50)).preparation).toMatchObject({ name: 'keras', from: 'file' })
+    await expect(read(await write('bad.safetensors', '{"name":"mine"}'), 'resnet50', SMALL.resnet50)).rejects.toMatchObject({
+      code: 'WEIGHTS_FORMAT',
+    })
+    await expect(read(await write('unknown.safetensors', 'nobody'), 'resnet50', SMALL.resnet50)).rejects.toMatchObject({
+      code: 'PREPARATION_UNKNOWN',
+    })
+    expect((await read(await write('named.safetensors', 'keras'), 'resnet50', SMALL.resnet50)).preparation).toMatchObject({
+      name: 'keras',
+      from: 'file',
+    })
   })
 })

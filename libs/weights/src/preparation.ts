@@ -9,7 +9,9 @@ type Target = Pick<Network, 'architecture' | 'family'>
 function sizeFrom(value: unknown): Size2 | undefined {
   if (!Array.isArray(value) || value.length !== 2) return undefined
   const [height, width] = value as unknown[]
-  return Number.isInteger(height) && Number.isInteger(width) && Number(height) > 0 && Number(width) > 0 ? [Number(height), Number(width)] : undefined
+  return Number.isInteger(height) && Number.isInteger(width) && Number(height) > 0 && Number(width) > 0
+    ? [Number(height), Number(width)]
+    : undefined
 }
 
 /** Preparation that a file written here has in its metadata; `NAME` alone is one of the known preparations. */

@@ -1,7 +1,15 @@
 import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
-  canonicalPath, errorCode, errorMessage, LayermillError, layermillHome, openFile, publishedPath, weightsFolder, withLock,
+  canonicalPath,
+  errorCode,
+  errorMessage,
+  LayermillError,
+  layermillHome,
+  openFile,
+  publishedPath,
+  weightsFolder,
+  withLock,
 } from '@layermill/core'
 import { getNetwork } from '@layermill/models'
 import { download, type DownloadOptions, type DownloadProgress } from './fetch/download.js'
@@ -64,9 +72,13 @@ export async function readCanonical(path: string, network: WeightTarget): Promis
   const recorded = await recordedIdentity(path)
   const weights = await readWeights(await openFile(path), network, recorded.source)
   if (recorded.sha256 !== undefined && recorded.sha256 !== weights.sha256) {
-    throw new LayermillError('WEIGHTS_HASH', `${path} has changed since it was written: its tensors hash to ${weights.sha256}, not ${recorded.sha256}`, {
-      hint: 'remove it; it is made again',
-    })
+    throw new LayermillError(
+      'WEIGHTS_HASH',
+      `${path} has changed since it was written: its tensors hash to ${weights.sha256}, not ${recorded.sha256}`,
+      {
+        hint: 'remove it; it is made again',
+      },
+    )
   }
   return weights
 }
@@ -77,7 +89,13 @@ function describeFile(home: string, network: string, file: PublishedFile): strin
   return `${publishedPath(home, network, file.file)}${facts.length === 0 ? '' : ` (${facts.join(', ')})`} from ${file.urls[0]}`
 }
 
-function unavailable(home: string, network: string, published: PublishedWeights, failures: readonly string[], allWrong: boolean): LayermillError {
+function unavailable(
+  home: string,
+  network: string,
+  published: PublishedWeights,
+  failures: readonly string[],
+  allWrong: boolean,
+): LayermillError {
   const [first] = published.files
   const why = failures.length === 0 ? '' : `: ${failures.join('; ')}`
   if (first === undefined) {
@@ -165,7 +183,9 @@ export async function obtainPublished(network: WeightTarget, options: FetchOptio
   const signal = AbortSignal.any(signals)
   const onWait = (): void => options.onProgress?.({ kind: 'waiting', network: network.id })
   try {
-    return await withLock(join(weightsFolder(home, network.id), '.lock'), { signal, onWait }, locked => obtain(network, home, options, locked))
+    return await withLock(join(weightsFolder(home, network.id), '.lock'), { signal, onWait }, locked =>
+      obtain(network, home, options, locked),
+    )
   } catch (error) {
     const published = (options.registry ?? PUBLISHED_WEIGHTS)[network.id] ?? { files: [] }
     if (UNWRITABLE.has(errorCode(error))) {

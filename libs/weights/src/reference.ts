@@ -60,12 +60,12 @@ function chainerTensor(parameter: string, shape: readonly number[], seed: string
     case 'b':
       return symmetric(name, count, 0.05)
     case 'gamma':
-      return parameter.endsWith('bn3/gamma') ? mapped(name, count, (u) => (0.5 + u) * 0.1) : mapped(name, count, (u) => 0.5 + u)
+      return parameter.endsWith('bn3/gamma') ? mapped(name, count, u => (0.5 + u) * 0.1) : mapped(name, count, u => 0.5 + u)
     case 'beta':
     case 'avg_mean':
       return symmetric(name, count, 0.1)
     case 'avg_var':
-      return mapped(name, count, (u) => 0.5 + u)
+      return mapped(name, count, u => 0.5 + u)
     default:
       throw new Error(`no rule for a parameter that ends in ${kind}: ${parameter}`)
   }
@@ -78,13 +78,13 @@ function torchvisionTensor(key: string, shape: readonly number[], seed: string):
   switch (kind) {
     case 'weight':
       if (shape.length > 1) return symmetric(name, count, heScale(shape))
-      return key.endsWith('bn3.weight') ? mapped(name, count, (u) => (0.5 + u) * 0.1) : mapped(name, count, (u) => 0.5 + u)
+      return key.endsWith('bn3.weight') ? mapped(name, count, u => (0.5 + u) * 0.1) : mapped(name, count, u => 0.5 + u)
     case 'bias':
       return symmetric(name, count, 0.05)
     case 'running_mean':
       return symmetric(name, count, 0.1)
     case 'running_var':
-      return mapped(name, count, (u) => 0.5 + u)
+      return mapped(name, count, u => 0.5 + u)
     default:
       throw new Error(`no rule for a key that ends in ${kind}: ${key}`)
   }

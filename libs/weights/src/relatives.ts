@@ -14,7 +14,8 @@ function relativeOfResnet(entries: Entries, names: readonly string[]): string | 
   if (shapeOf(entries, 'conv1.0.weight') !== undefined) return 'a ResNet with a stem of several convolutions (resnet50d, resnet50c)'
   if (shapeOf(entries, 'layer1.0.conv3.weight') === undefined) return 'a ResNet of basic blocks (resnet18, resnet34)'
   if (names.some(name => /\.se\.|\.se_module\.|\.attn\./.test(name))) return 'a ResNet with channel attention (seresnet50)'
-  if (!names.some(name => name.endsWith('.running_mean'))) return 'a ResNet with another normalisation than batch norms (resnet50_gn), or one without its statistics'
+  if (!names.some(name => name.endsWith('.running_mean')))
+    return 'a ResNet with another normalisation than batch norms (resnet50_gn), or one without its statistics'
   if (middle[0] !== middle[1]) return 'a ResNeXt (grouped convolutions)'
   return middle[0] === 64 ? undefined : 'a wide ResNet'
 }

@@ -3,7 +3,15 @@ import { LayermillError, Random } from '@layermill/core'
 import { decodeImage, pictureSize } from '@layermill/preprocess'
 import { expect, it } from 'vitest'
 
-const CODES = ['IMAGE_EMPTY', 'IMAGE_NOT_AN_IMAGE', 'IMAGE_TRUNCATED', 'IMAGE_CORRUPT', 'IMAGE_TOO_LARGE', 'IMAGE_UNSUPPORTED', 'IMAGE_TIMEOUT']
+const CODES = [
+  'IMAGE_EMPTY',
+  'IMAGE_NOT_AN_IMAGE',
+  'IMAGE_TRUNCATED',
+  'IMAGE_CORRUPT',
+  'IMAGE_TOO_LARGE',
+  'IMAGE_UNSUPPORTED',
+  'IMAGE_TIMEOUT',
+]
 /** Set PREPARE_FUZZ_CASES to try more or fewer, PREPARE_FUZZ_SEED to try others. */
 const cases = Number(process.env['PREPARE_FUZZ_CASES'] ?? 5000)
 const seed = process.env['PREPARE_FUZZ_SEED'] ?? '1'
@@ -66,7 +74,7 @@ async function outcomeOf(bytes: Buffer): Promise<string> {
 }
 
 it(`damaged files give pictures or these codes, never anything else (seed ${seed}, ${cases} cases)`, async () => {
-  const files = [...await samples()]
+  const files = [...(await samples())]
   const kinds = Object.keys(mutations)
   const examples = new Map<string, string>()
   const before = process.memoryUsage.rss()
@@ -80,7 +88,9 @@ it(`damaged files give pictures or these codes, never anything else (seed ${seed
   }
   for (const [outcome, example] of examples) expect(['decoded', ...CODES], example).toContain(outcome)
   // The damage must be of all sorts, or the test would say little.
-  expect([...examples.keys()]).toEqual(expect.arrayContaining(['decoded', 'IMAGE_TRUNCATED', 'IMAGE_CORRUPT', 'IMAGE_NOT_AN_IMAGE', 'IMAGE_UNSUPPORTED']))
+  expect([...examples.keys()]).toEqual(
+    expect.arrayContaining(['decoded', 'IMAGE_TRUNCATED', 'IMAGE_CORRUPT', 'IMAGE_NOT_AN_IMAGE', 'IMAGE_UNSUPPORTED']),
+  )
   expect([...examples.keys()]).not.toContain('IMAGE_TIMEOUT')
   expect(largest - before).toBeLessThan(MOST_GROWTH)
 })

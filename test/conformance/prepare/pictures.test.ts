@@ -72,7 +72,10 @@ const reasons: readonly (readonly [RegExp, RegExp])[] = [
   [/\.ico$/, /icon pictures/],
   [/\.hdr$/, /Radiance HDR pictures/],
   [/\.ras$/, /Sun raster pictures/],
-  [/\.(dpx|fits|miff|mng|jng|viff|xpm|tga|qoi|dds|pcx|sgi|im|dib|pdf|blp|xbm|pfm|pam)$/i, /^(DPX|FITS|MIFF|MNG|JNG|VIFF|XPM|TGA|QOI|DDS|PCX|SGI|IM|DIB|PDF|BLP|XBM|PFM|PAM) pictures/],
+  [
+    /\.(dpx|fits|miff|mng|jng|viff|xpm|tga|qoi|dds|pcx|sgi|im|dib|pdf|blp|xbm|pfm|pam)$/i,
+    /^(DPX|FITS|MIFF|MNG|JNG|VIFF|XPM|TGA|QOI|DDS|PCX|SGI|IM|DIB|PDF|BLP|XBM|PFM|PAM) pictures/,
+  ],
   [/\.cin$/, /Cineon pictures/],
   [/\.eps$/, /PostScript pictures/],
   [/\.msp$/, /Microsoft Paint pictures/],
@@ -83,6 +86,9 @@ describe('pictures that are not read', () => {
   it.each(refusedNames)('%s is refused by what it is', async name => {
     const reason = reasons.find(([pattern]) => pattern.test(name))?.[1]
     expect(reason).toBeDefined()
-    await expect(decodeImage(await read(`refused/${name}`))).rejects.toMatchObject({ code: 'IMAGE_UNSUPPORTED', message: expect.stringMatching(reason!) as string })
+    await expect(decodeImage(await read(`refused/${name}`))).rejects.toMatchObject({
+      code: 'IMAGE_UNSUPPORTED',
+      message: expect.stringMatching(reason!) as string,
+    })
   })
 })

@@ -62,7 +62,7 @@ function mustBeCoded(error: unknown): void {
 
 const folder = await mkdtemp(join(tmpdir(), 'layermill-mutated-'))
 try {
-  const originals = await Promise.all(files.map(async (file) => readFile(file)))
+  const originals = await Promise.all(files.map(async file => readFile(file)))
   for (let i = Number(first); i < Number(first) + Number(count); i++) {
     const random = new Random(`${seed} ${i}`)
     const at = i % files.length

@@ -16,7 +16,17 @@ const DEADLINE_MS = 120_000
 /** The process itself takes about 150 MB. */
 const MOST_BYTES = 900e6
 const codes = [
-  'listed', 'ARCHIVE_INVALID', 'IMAGE_MISSING', 'KEY_INVALID', 'LIST_DUPLICATE', 'LIST_INVALID', 'SOURCE_CHANGED', 'SOURCE_DENIED', 'SOURCE_EMPTY', 'SOURCE_KIND', 'SOURCE_MISSING',
+  'listed',
+  'ARCHIVE_INVALID',
+  'IMAGE_MISSING',
+  'KEY_INVALID',
+  'LIST_DUPLICATE',
+  'LIST_INVALID',
+  'SOURCE_CHANGED',
+  'SOURCE_DENIED',
+  'SOURCE_EMPTY',
+  'SOURCE_KIND',
+  'SOURCE_MISSING',
 ]
 
 const step = fileURLToPath(new URL('../../dist/conformance/sources/mutate-step.js', import.meta.url))
@@ -29,20 +39,25 @@ async function originals(folder: string): Promise<string[]> {
     await writeFile(join(folder, `${name}.jpg`), `bytes of ${name}`.repeat(20))
     await writeFile(join(folder, `${name}.cls`), name.slice(0, 3))
   }
-  const tars = ['gnu', 'pax', 'ustar'].map((format) => {
+  const tars = ['gnu', 'pax', 'ustar'].map(format => {
     const tar = join(folder, `${format}.tar`)
     execFileSync('tar', ['-cf', tar, `--format=${format}`, '-C', folder, 'cat', 'dog'])
     return tar
   })
   const lists: [string, string][] = [
-    ['list.csv', `path,label,split\n${names.map((name) => `${name}.jpg,"${name.slice(0, 3)}, it is",train\n`).join('')}`],
-    ['list.tsv', `file_name\tclass\n${names.map((name) => `${name}.jpg\t1.0\n`).join('')}`],
-    ['list.jsonl', names.map((name) => `${JSON.stringify({ file_name: `${name}.jpg`, label: name.slice(0, 3) })}\n`).join('')],
+    ['list.csv', `path,label,split\n${names.map(name => `${name}.jpg,"${name.slice(0, 3)}, it is",train\n`).join('')}`],
+    ['list.tsv', `file_name\tclass\n${names.map(name => `${name}.jpg\t1.0\n`).join('')}`],
+    ['list.jsonl', names.map(name => `${JSON.stringify({ file_name: `${name}.jpg`, label: name.slice(0, 3) })}\n`).join('')],
     ['list.txt', names.map((name, i) => `${name}.jpg ${i % 2}\n`).join('')],
   ]
   for (const [name, text] of lists) await writeFile(join(folder, name), text)
   const rows = names.map((name, i) => ({ bytes: Buffer.from(`bytes of ${name}`.repeat(10)), path: `${name}.jpg`, label: i % 2 }))
-  const forms: PictureOptions[] = [{ codec: 'SNAPPY', classes: ['dog', 'cat'] }, { codec: 'ZSTD', rowGroupSize: 5 }, { codec: 'GZIP', offsetIndex: true }, { codec: 'UNCOMPRESSED', pageSize: 300 }]
+  const forms: PictureOptions[] = [
+    { codec: 'SNAPPY', classes: ['dog', 'cat'] },
+    { codec: 'ZSTD', rowGroupSize: 5 },
+    { codec: 'GZIP', offsetIndex: true },
+    { codec: 'UNCOMPRESSED', pageSize: 300 },
+  ]
   const tables = forms.map((_, i) => join(folder, `table-${i}.parquet`))
   for (const [i, path] of tables.entries()) await writePictures(path, rows, forms[i])
   // Tables are the hardest: they come twice as often.
@@ -55,7 +70,9 @@ it(`each of ${cases} damaged archives and tables ends in a code (seed ${seed})`,
   let at = 'before the first'
   let most = 0
   try {
-    const child = spawn(process.execPath, ['--max-old-space-size=512', step, seed, '0', String(cases), ...(await originals(folder))], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, ['--max-old-space-size=512', step, seed, '0', String(cases), ...(await originals(folder))], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
     const late = setTimeout(() => child.kill('SIGKILL'), DEADLINE_MS)
     const ended = once(child, 'exit')
     for await (const line of createInterface({ input: child.stdout })) {

@@ -64,7 +64,12 @@ async function readValues(name: string): Promise<Values> {
   return JSON.parse(await readFile(new URL(`../values/training/${name}.json`, import.meta.url), 'utf8')) as Values
 }
 
-function expectTensors(expected: Summaries, actual: (name: string) => Tensor | undefined, what: string, limit: Limit = () => TOLERANCE): void {
+function expectTensors(
+  expected: Summaries,
+  actual: (name: string) => Tensor | undefined,
+  what: string,
+  limit: Limit = () => TOLERANCE,
+): void {
   for (const [name, summary] of Object.entries(expected)) {
     const tensor = actual(name)
     expect(tensor?.shape, `${what} ${name}`).toEqual(summary.shape)
@@ -79,7 +84,8 @@ function images({ seed, batch }: Values, { preparation, inputSize: [height, widt
   const data = new Float32Array(batch * 3 * plane)
   for (let n = 0; n < batch; n++) {
     const pixels = picture(`${seed}:image${n}`, height, width)
-    for (let c = 0; c < 3; c++) for (let i = 0; i < plane; i++) data[(n * 3 + c) * plane + i] = pixels[i * 3 + 2 - c]! - preparation.mean[c]!
+    for (let c = 0; c < 3; c++)
+      for (let i = 0; i < plane; i++) data[(n * 3 + c) * plane + i] = pixels[i * 3 + 2 - c]! - preparation.mean[c]!
   }
   return { shape: [batch, 3, height, width], data }
 }
@@ -98,7 +104,8 @@ function optimizerOf(values: Values, network: FineTunedNetwork, weights: Readonl
   const base = values.base === 'frozen' ? 0 : values.baseLearningRateScale
   const names = learnable(weights)
   const shapes = new Map(names.map(name => [name, weights.get(name)!.shape]))
-  const spec: OptimizerSpec = values.optimizer === 'adam' ? { kind: 'adam', alpha: values.learningRate } : { kind: 'momentum', lr: values.learningRate }
+  const spec: OptimizerSpec =
+    values.optimizer === 'adam' ? { kind: 'adam', alpha: values.learningRate } : { kind: 'momentum', lr: values.learningRate }
   return new Optimizer(spec, shapes, learningRateScales(names, { ...heads, '*': base }))
 }
 
@@ -155,13 +162,17 @@ describe('fine-tuning against Chainer', () => {
     }
   }
 
-  it.each(cases)('%s', { timeout: 600_000 }, async (name) => {
+  it.each(cases)('%s', { timeout: 600_000 }, async name => {
     const values = await readValues(name)
     const auxiliary = values.auxiliaryLossWeight !== null
     const network = fineTunedNetwork(getNetwork(values.model), { layer: values.layer, classes: values.classes, auxiliary })
     const weights = weightsOf(network)
     const optimizer = optimizerOf(values, network, weights)
-    const options = { batchNorm: values.train ? 'batch' : 'frozen', dropout: false, auxiliaryWeight: values.auxiliaryLossWeight ?? 0.3 } as const
+    const options = {
+      batchNorm: values.train ? 'batch' : 'frozen',
+      dropout: false,
+      auxiliaryWeight: values.auxiliaryLossWeight ?? 0.3,
+    } as const
     const trainer = await engine.trainer(network, weights, { ...options, trainable: optimizer.trainable })
     try {
       await train(trainer, network, values, optimizer, weights)

@@ -36,7 +36,9 @@ const checksums = new Map<string, Readonly<Record<string, number>>>()
 
 function checksumsOf({ tensors }: WeightSet): Record<string, number> {
   const bodies = [...tensors].filter(([parameter]) => !parameter.startsWith('fc6/'))
-  return Object.fromEntries(bodies.map(([parameter, { data }]) => [parameter, crc32(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))]))
+  return Object.fromEntries(
+    bodies.map(([parameter, { data }]) => [parameter, crc32(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))]),
+  )
 }
 
 let folder = ''

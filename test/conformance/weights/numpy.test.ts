@@ -64,7 +64,11 @@ function parseArray(bytes: Buffer): ReadArray {
   expect(data % 64).toBe(0)
   const header = bytes.toString('latin1', 10, data)
   const dtype = /'descr': '(...)'/.exec(header)![1]!
-  const shape = /'shape': \(([^)]*)\)/.exec(header)![1]!.split(',').filter(part => part.trim() !== '').map(Number)
+  const shape = /'shape': \(([^)]*)\)/
+    .exec(header)![1]!
+    .split(',')
+    .filter(part => part.trim() !== '')
+    .map(Number)
   let sum = 0
   let last = 0
   for (let offset = data; offset < bytes.length; offset += dtype === '<f4' ? 4 : 8) {
@@ -96,6 +100,7 @@ describe('an .npz written here', () => {
 
   it('reads back here', async () => {
     const back = await loadWeights('resnet50', path)
-    for (const [name, { data }] of weights.tensors) expect(Buffer.compare(Buffer.from(back.tensors.get(name)!.data.buffer), Buffer.from(data.buffer)), name).toBe(0)
+    for (const [name, { data }] of weights.tensors)
+      expect(Buffer.compare(Buffer.from(back.tensors.get(name)!.data.buffer), Buffer.from(data.buffer)), name).toBe(0)
   })
 })

@@ -22,7 +22,10 @@ beforeAll(async () => {
     requests++
     const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
     const headers = { etag: '"1"', 'content-length': body.length - start }
-    response.writeHead(start > 0 ? 206 : 200, start > 0 ? { ...headers, 'content-range': `bytes ${start}-${body.length - 1}/${body.length}` } : headers)
+    response.writeHead(
+      start > 0 ? 206 : 200,
+      start > 0 ? { ...headers, 'content-range': `bytes ${start}-${body.length - 1}/${body.length}` } : headers,
+    )
     response.end(body.subarray(start))
   })
   server.listen(0, '127.0.0.1')
@@ -44,9 +47,20 @@ process.stdout.write(sha256)
 async function fetchInProcess(home: string, killAt: number | null = null): Promise<{ code: number | null; output: string }> {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/w`
   const sha256 = createHash('sha256').update(body).digest('hex')
-  const file = { file: 'w.safetensors', format: 'safetensors', urls: [url], bytes: body.length, hashes: { sha256 }, licence: '', origin: '' }
+  const file = {
+    file: 'w.safetensors',
+    format: 'safetensors',
+    urls: [url],
+    bytes: body.length,
+    hashes: { sha256 },
+    licence: '',
+    origin: '',
+  }
   const argument = JSON.stringify([home, { 'googlenet.tv': { files: [file] } }, killAt])
-  const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT, argument], { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT, argument], {
+    cwd: import.meta.dirname,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
   const [code] = (await once(child, 'close')) as [number | null]

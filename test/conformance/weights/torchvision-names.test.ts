@@ -4,7 +4,10 @@ import { torchvisionKey } from '@layermill/weights'
 import { describe, expect, it } from 'vitest'
 
 /** Every key and shape of torchvision's models, in its order. */
-const stateDicts = JSON.parse(readFileSync(new URL('./state-dicts.json', import.meta.url), 'utf8')) as Record<string, Record<string, number[]>>
+const stateDicts = JSON.parse(readFileSync(new URL('./state-dicts.json', import.meta.url), 'utf8')) as Record<
+  string,
+  Record<string, number[]>
+>
 
 describe("torchvision's state dicts", () => {
   it.each(Object.keys(stateDicts))('%s has exactly the keys and shapes that its weights are read from and written to', architecture => {

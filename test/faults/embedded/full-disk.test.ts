@@ -40,7 +40,10 @@ describe('no room', () => {
   it('on a full disk: STORE_FULL, and it goes on when there is room', async context => {
     const disk = join(await folder(), 'disk')
     await mkdir(disk)
-    const mounted = await execute('mount', ['-t', 'tmpfs', '-o', 'size=900k', 'tmpfs', disk]).then(() => true, () => false)
+    const mounted = await execute('mount', ['-t', 'tmpfs', '-o', 'size=900k', 'tmpfs', disk]).then(
+      () => true,
+      () => false,
+    )
     if (!mounted) return context.skip('file systems cannot be mounted here')
     try {
       const out = join(disk, 'out')

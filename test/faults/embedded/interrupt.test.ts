@@ -18,7 +18,10 @@ beforeAll(async () => {
 describe('Ctrl-C and SIGTERM', () => {
   it('end with 130 and a consistent store; the same command finishes the run without computing again', async () => {
     const out = join(await folder(), 'stopped')
-    for (const [signal, parts] of [['SIGINT', 3], ['SIGTERM', 12]] as const) {
+    for (const [signal, parts] of [
+      ['SIGINT', 3],
+      ['SIGTERM', 12],
+    ] as const) {
       const process = startCli(command(out))
       expect(await untilOrEnd(process, async () => (await namesIn(join(out, 'commits'))).length >= parts), process.stderr()).toBe(true)
       process.child.kill(signal)

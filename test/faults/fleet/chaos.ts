@@ -4,7 +4,18 @@ import { promisify } from 'node:util'
 import type { CliOptions, CliProcess } from '../../helpers/cli.js'
 import type { Fleet } from '../../helpers/fleet.js'
 
-export const processFaults = ['kill worker', 'kill orchestrator', 'kill redis', 'freeze worker', 'freeze orchestrator', 'fail over redis', 'refuse writes', 'unmount source', 'unmount output', 'older worker'] as const
+export const processFaults = [
+  'kill worker',
+  'kill orchestrator',
+  'kill redis',
+  'freeze worker',
+  'freeze orchestrator',
+  'fail over redis',
+  'refuse writes',
+  'unmount source',
+  'unmount output',
+  'older worker',
+] as const
 export type ProcessFault = (typeof processFaults)[number]
 type RedisFault = Extract<ProcessFault, 'kill redis' | 'fail over redis' | 'refuse writes'>
 type MountFault = Extract<ProcessFault, 'unmount source' | 'unmount output'>
@@ -12,7 +23,11 @@ type MountFault = Extract<ProcessFault, 'unmount source' | 'unmount output'>
 const execute = promisify(execFile)
 
 /** Whether this machine lets a process have file systems of its own, which unmounted places need. */
-export const canMount = (): Promise<boolean> => execute('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).then(() => true, () => false)
+export const canMount = (): Promise<boolean> =>
+  execute('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).then(
+    () => true,
+    () => false,
+  )
 
 /** Locks run out after this many seconds in these tests; what is frozen is so for longer. */
 export const lockSeconds = 2
@@ -42,7 +57,18 @@ interface Slot {
 
 /** A fleet whose processes die, freeze and come back. */
 export class Chaos {
-  readonly struck: Record<ProcessFault, number> = { 'kill worker': 0, 'kill orchestrator': 0, 'kill redis': 0, 'freeze worker': 0, 'freeze orchestrator': 0, 'fail over redis': 0, 'refuse writes': 0, 'unmount source': 0, 'unmount output': 0, 'older worker': 0 }
+  readonly struck: Record<ProcessFault, number> = {
+    'kill worker': 0,
+    'kill orchestrator': 0,
+    'kill redis': 0,
+    'freeze worker': 0,
+    'freeze orchestrator': 0,
+    'fail over redis': 0,
+    'refuse writes': 0,
+    'unmount source': 0,
+    'unmount output': 0,
+    'older worker': 0,
+  }
   readonly #workers: Slot[] = []
   readonly #orchestrators: Slot[] = []
   readonly #under: Promise<void>[] = []
@@ -81,7 +107,10 @@ export class Chaos {
 
   async #joinOlderWorker(): Promise<void> {
     // Redis may be away just then: this one comes later.
-    const joined = await this.options.olderWorker?.().then(() => true, () => false)
+    const joined = await this.options.olderWorker?.().then(
+      () => true,
+      () => false,
+    )
     if (joined === true) this.struck['older worker'] += 1
     else this.#plan.push('older worker')
   }
@@ -174,7 +203,12 @@ export class Chaos {
     const { cli, workerCli, places } = this.options
     // A mount namespace of its own, so that what is taken from it is taken from nobody else.
     const shell = places === undefined ? {} : { shell: 'exec unshare -m "$@"' }
-    const process = await this.options.fleet.worker(['--lock-duration', String(lockSeconds)], { ...cli, ...workerCli, ...shell, env: { ...cli?.env, ...workerCli?.env } })
+    const process = await this.options.fleet.worker(['--lock-duration', String(lockSeconds)], {
+      ...cli,
+      ...workerCli,
+      ...shell,
+      env: { ...cli?.env, ...workerCli?.env },
+    })
     return { process, busy: false }
   }
 
@@ -188,7 +222,11 @@ export const total = (counts: Readonly<Record<string, number>>): number => Objec
 
 /** Submits a run to a server and returns its id. */
 export async function submit(server: string, spec: Record<string, unknown>): Promise<string> {
-  const response = await fetch(`${server}/v1/runs`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(spec) })
+  const response = await fetch(`${server}/v1/runs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(spec),
+  })
   const body = (await response.json()) as { id?: string; detail?: string }
   if (body.id === undefined) throw new Error(`not accepted: ${JSON.stringify(body)}`)
   return body.id

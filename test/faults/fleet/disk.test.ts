@@ -22,7 +22,10 @@ afterAll(async () => {
 it('a full disk stops a run of three workers, and it goes on each time there is more room', async context => {
   const disk = join(await folder(), 'disk')
   await mkdir(disk)
-  const mounted = await execute('mount', ['-t', 'tmpfs', '-o', 'size=1500k', 'tmpfs', disk]).then(() => true, () => false)
+  const mounted = await execute('mount', ['-t', 'tmpfs', '-o', 'size=1500k', 'tmpfs', disk]).then(
+    () => true,
+    () => false,
+  )
   if (!mounted) return context.skip('file systems cannot be mounted here')
   disks.push(disk)
   const photos = join(await folder(), 'photos')

@@ -13,6 +13,9 @@ it('serve and worker end at SIGTERM while Redis is away, and have told of it onc
   await Promise.all([server, worker].map(process => untilSaid(process, /queue: .*; further errors are counted until it is back/)))
   for (const { child } of [server, worker]) child.kill('SIGTERM')
   const ended = await Promise.all([server.ended, worker.ended])
-  expect(ended.map(({ code, signal }) => ({ code, signal }))).toEqual([{ code: 0, signal: null }, { code: 0, signal: null }])
+  expect(ended.map(({ code, signal }) => ({ code, signal }))).toEqual([
+    { code: 0, signal: null },
+    { code: 0, signal: null },
+  ])
   for (const process of [server, worker]) expect(process.output().match(/further errors are counted/g)).toHaveLength(1)
 })

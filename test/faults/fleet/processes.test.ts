@@ -24,7 +24,14 @@ const partSize = 16
 const parts = Math.ceil(images / partSize)
 const mountable = await canMount()
 const faults = scaled({
-  'kill worker': 20, 'kill orchestrator': 7, 'kill redis': 9, 'freeze worker': 22, 'freeze orchestrator': 10, 'fail over redis': 10, 'refuse writes': 10, 'older worker': 4,
+  'kill worker': 20,
+  'kill orchestrator': 7,
+  'kill redis': 9,
+  'freeze worker': 22,
+  'freeze orchestrator': 10,
+  'fail over redis': 10,
+  'refuse writes': 10,
+  'older worker': 4,
   // Left out where a process cannot have file systems of its own.
   ...(mountable ? { 'unmount source': 12, 'unmount output': 10 } : {}),
 })
@@ -94,11 +101,26 @@ describe(`processes of a fleet that die and freeze (seed ${seed}; set LAYERMILL_
     fleet = await Fleet.start({}, { appendOnly: true })
     const out = join(await folder(), 'out')
     const chaos = new Chaos({
-      fleet, random: seededRandom(seed), workers: 3, orchestrators: 2, faults,
-      ...(mountable ? { places: { source: photos, output: out } } : {}), olderWorker: () => joinOlderWorker(fleet!.queue),
+      fleet,
+      random: seededRandom(seed),
+      workers: 3,
+      orchestrators: 2,
+      faults,
+      ...(mountable ? { places: { source: photos, output: out } } : {}),
+      olderWorker: () => joinOlderWorker(fleet!.queue),
     })
     const server = await chaos.startOrchestrators()
-    await submit(server, { kind: 'extract', source: photos, out, model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize, pool: 'avg' })
+    await submit(server, {
+      kind: 'extract',
+      source: photos,
+      out,
+      model: 'googlenet',
+      weights: 'random:1',
+      layers: ['conv2'],
+      size: '32x32',
+      partSize,
+      pool: 'avg',
+    })
     await chaos.startWorkers()
     await strikeUntilDone(chaos, out)
     await chaos.settle()
@@ -109,7 +131,9 @@ describe(`processes of a fleet that die and freeze (seed ${seed}; set LAYERMILL_
     const lost = keys.length - new Set(found).size
     const duplicated = found.length - new Set(found).size
     const errors = await readErrors(out)
-    process.stdout.write(`seed ${seed}: ${total(chaos.struck)} faults ${JSON.stringify(chaos.struck)}, ${found.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}\n`)
+    process.stdout.write(
+      `seed ${seed}: ${total(chaos.struck)} faults ${JSON.stringify(chaos.struck)}, ${found.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}\n`,
+    )
     expect({ lost, duplicated, errors: errors.length, left: chaos.left }).toEqual({ lost: 0, duplicated: 0, errors: 0, left: 0 })
     expect(await fileHashes(out)).toEqual(await fileHashes(undisturbed))
   }, 900_000)

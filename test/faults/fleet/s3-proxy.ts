@@ -16,7 +16,8 @@ export interface S3Proxy {
   close(): Promise<void>
 }
 
-const errorBody = (code: string): string => `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>made by the test</Message></Error>`
+const errorBody = (code: string): string =>
+  `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>made by the test</Message></Error>`
 
 function answerError(incoming: IncomingMessage, response: ServerResponse, status: number, code: string): void {
   incoming.resume()
@@ -34,7 +35,13 @@ async function bodyOf(message: IncomingMessage): Promise<Buffer> {
 /** Sends the request on as it came: its signature covers the host that the client named. */
 async function forward(target: URL, incoming: IncomingMessage): Promise<{ answer: IncomingMessage; body: Buffer }> {
   const sent = await bodyOf(incoming)
-  const outgoing = request({ host: target.hostname, port: target.port, method: incoming.method, path: incoming.url, headers: incoming.headers })
+  const outgoing = request({
+    host: target.hostname,
+    port: target.port,
+    method: incoming.method,
+    path: incoming.url,
+    headers: incoming.headers,
+  })
   outgoing.end(sent)
   const [answer] = (await once(outgoing, 'response')) as [IncomingMessage]
   return { answer, body: await bodyOf(answer) }
@@ -62,7 +69,16 @@ async function handle(target: URL, incoming: IncomingMessage, response: ServerRe
 /** An S3 server behind faults: `choose` says for each request which one strikes, if any. */
 export async function startS3Proxy(endpoint: string, choose: (request: IncomingMessage) => ProxyFault | undefined): Promise<S3Proxy> {
   const target = new URL(endpoint)
-  const struck: Record<ProxyFault, number> = { 500: 0, 503: 0, slow: 0, reset: 0, 'lost answer': 0, truncated: 0, 'denied object': 0, 'revoked key': 0 }
+  const struck: Record<ProxyFault, number> = {
+    500: 0,
+    503: 0,
+    slow: 0,
+    reset: 0,
+    'lost answer': 0,
+    truncated: 0,
+    'denied object': 0,
+    'revoked key': 0,
+  }
   let requests = 0
   const server: Server = createServer((incoming, response) => {
     requests += 1

@@ -77,18 +77,45 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
   it(`errors, slow and cut answers, damaged, changed and deleted objects, dying workers: every one of ${images} images once`, async () => {
     const spec = { model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize, pool: 'avg', maxErrors: images }
     const undisturbed = join(await folder(), 'undisturbed')
-    const flags = ['--model', spec.model, '--weights', spec.weights, '--layers', 'conv2', '--size', spec.size, '--part-size', String(partSize), '--pool', 'avg', '--max-errors', String(images)]
+    const flags = [
+      '--model',
+      spec.model,
+      '--weights',
+      spec.weights,
+      '--layers',
+      'conv2',
+      '--size',
+      spec.size,
+      '--part-size',
+      String(partSize),
+      '--pool',
+      'avg',
+      '--max-errors',
+      String(images),
+    ]
     const reference = await runCli(['extract', source, ...flags, '--device', 'cpu', '--out', undisturbed])
     expect(reference.code, reference.stderr).toBe(3)
 
     share = 0.03
-    const chaos = new Chaos({ fleet, random, workers: 3, orchestrators: 1, workerCli: { env: { AWS_ENDPOINT_URL_S3: workerProxy.url } }, faults: { 'kill worker': 5, 'freeze worker': 5, 'kill orchestrator': 2 } })
+    const chaos = new Chaos({
+      fleet,
+      random,
+      workers: 3,
+      orchestrators: 1,
+      workerCli: { env: { AWS_ENDPOINT_URL_S3: workerProxy.url } },
+      faults: { 'kill worker': 5, 'freeze worker': 5, 'kill orchestrator': 2 },
+    })
     const server = await chaos.startOrchestrators()
     const out = `s3://${bucket}/features`
     await submit(server, { kind: 'extract', source, out, ...spec })
     const results = openStore(out)
     // Once all is listed, and before any is read.
-    await expect.poll(async () => JSON.parse(new TextDecoder().decode(await results.get('run.json')) || '{}') as unknown, { timeout: 120_000, interval: 300 }).toMatchObject({ planned: true })
+    await expect
+      .poll(async () => JSON.parse(new TextDecoder().decode(await results.get('run.json')) || '{}') as unknown, {
+        timeout: 120_000,
+        interval: 300,
+      })
+      .toMatchObject({ planned: true })
     const changedKeys = Array.from({ length: changed }, (_, i) => key(truncated + i * 31))
     const deletedKeys = Array.from({ length: deleted }, (_, i) => key(truncated + 7 + i * 41))
     for (const [i, name] of changedKeys.entries()) await store.put(name, await imageBytes(10_000 + i))
@@ -97,14 +124,19 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     deniedPaths = new Set(deniedKeys.map(name => `/${bucket}/photos/${name}`))
     await chaos.startWorkers()
     let revoked = 0
-    await expect.poll(async () => {
-      chaos.strike()
-      if (revoked < revocations && Date.now() > revokedUntil + 3000) {
-        revoked++
-        revokedUntil = Date.now() + 1200
-      }
-      return (await results.stat('_SUCCESS')) !== undefined
-    }, { timeout: 400_000, interval: 1500 }).toBe(true)
+    await expect
+      .poll(
+        async () => {
+          chaos.strike()
+          if (revoked < revocations && Date.now() > revokedUntil + 3000) {
+            revoked++
+            revokedUntil = Date.now() + 1200
+          }
+          return (await results.stat('_SUCCESS')) !== undefined
+        },
+        { timeout: 400_000, interval: 1500 },
+      )
+      .toBe(true)
     await chaos.settle()
     share = 0
     await results.close()
@@ -116,10 +148,14 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     const lost = images - new Set(places).size
     const duplicated = places.length - new Set(places).size
     const objects = truncated + changed + deleted + denied
-    const struck = Object.fromEntries(Object.entries(proxy.struck).map(([name, count]) => [name, count + workerProxy.struck[name as ProxyFault]]))
+    const struck = Object.fromEntries(
+      Object.entries(proxy.struck).map(([name, count]) => [name, count + workerProxy.struck[name as ProxyFault]]),
+    )
     const faults = total(struck) + total(chaos.struck) + objects
-    process.stdout.write(`seed ${seed}: ${faults} faults ${JSON.stringify({ ...struck, ...chaos.struck, revocations: revoked, objects })} in ${proxy.requests() + workerProxy.requests()} requests, `
-      + `${places.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}\n`)
+    process.stdout.write(
+      `seed ${seed}: ${faults} faults ${JSON.stringify({ ...struck, ...chaos.struck, revocations: revoked, objects })} in ${proxy.requests() + workerProxy.requests()} requests, ` +
+        `${places.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}\n`,
+    )
     expect({ lost, duplicated }).toEqual({ lost: 0, duplicated: 0 })
     expect(await commitFaults(local)).toEqual([])
     expect(await readRun(local)).toMatchObject({ state: 'done', counts: { images, done: images - objects, failed: objects } })

@@ -27,7 +27,10 @@ describe('marks of sittings', () => {
     const marks = new SittingMarks(broker)
     await marks.begin('twice')
     const second = await marks.begin('twice')
-    await expect(new SittingMarks(broker).begin('twice')).rejects.toMatchObject({ code: 'RUN_SET_ASIDE', message: expect.stringContaining('2 times') })
+    await expect(new SittingMarks(broker).begin('twice')).rejects.toMatchObject({
+      code: 'RUN_SET_ASIDE',
+      message: expect.stringContaining('2 times'),
+    })
     await second.passed()
     await (await new SittingMarks(broker).begin('twice')).passed()
   })
@@ -77,7 +80,9 @@ it('a run that ends its orchestrator twice is set aside with the reason, and a r
   await Promise.all([writeImages(poison, 2), writeImages(photos, 8)])
   // Stands for whatever ends a process while it lists a source.
   const ending = join(await folder(), 'ending.mjs')
-  await writeFile(ending, `
+  await writeFile(
+    ending,
+    `
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 for (const name of ['readdir', 'opendir']) {
@@ -85,7 +90,8 @@ for (const name of ['readdir', 'opendir']) {
   fs[name] = (path, ...rest) => String(path).includes('poison') ? process.exit(7) : real(path, ...rest)
 }
 syncBuiltinESMExports()
-`)
+`,
+  )
   const serve = () => fleet.serve(['--lock-duration', '2'], { nodeArgs: ['--import', ending] })
   await fleet.worker()
   const common = { kind: 'extract', model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', pool: 'avg' }
@@ -97,7 +103,10 @@ syncBuiltinESMExports()
     (await (await fetch(`${server.url}/v1/runs/${id}`)).json()) as { state: string; error?: { code: string; message: string } }
   for (;;) {
     const { child } = server.process
-    await until(async () => child.exitCode !== null || (await stateOf(bad).catch(() => undefined))?.state === 'failed', 'the orchestrator ends, or sets the run aside')
+    await until(
+      async () => child.exitCode !== null || (await stateOf(bad).catch(() => undefined))?.state === 'failed',
+      'the orchestrator ends, or sets the run aside',
+    )
     if (child.exitCode === null) break
     expect(child.exitCode).toBe(7)
     ends += 1

@@ -16,7 +16,10 @@ const fleets: Fleet[] = []
 let mountable = false
 
 beforeAll(async () => {
-  mountable = await execute('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).then(() => true, () => false)
+  mountable = await execute('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).then(
+    () => true,
+    () => false,
+  )
 })
 afterAll(() => Promise.all(fleets.map(fleet => fleet.stop())))
 
@@ -42,7 +45,10 @@ async function get<Value>(url: string): Promise<Value> {
   return (await (await fetch(url)).json()) as Value
 }
 
-const runAt = (server: string, id: string): Promise<{ state: string; waiting?: { code: string; reason: string; since: string }; error?: { code: string; message: string } }> =>
+const runAt = (
+  server: string,
+  id: string,
+): Promise<{ state: string; waiting?: { code: string; reason: string; since: string }; error?: { code: string; message: string } }> =>
   get(`${server}/v1/runs/${id}`)
 
 async function unfitAt(server: string, worker: string): Promise<Unfit[]> {
@@ -50,8 +56,18 @@ async function unfitAt(server: string, worker: string): Promise<Unfit[]> {
   return workers.find(({ id }) => id === worker)?.unfit ?? []
 }
 
-const spec = (source: string, out: string, more: Record<string, unknown> = {}): Record<string, unknown> =>
-  ({ kind: 'extract', source, out, model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize: 4, pool: 'avg', ...more })
+const spec = (source: string, out: string, more: Record<string, unknown> = {}): Record<string, unknown> => ({
+  kind: 'extract',
+  source,
+  out,
+  model: 'googlenet',
+  weights: 'random:1',
+  layers: ['conv2'],
+  size: '32x32',
+  partSize: 4,
+  pool: 'avg',
+  ...more,
+})
 
 describe('a worker that lacks what another has', () => {
   it('hands a run without its source back, says so, works on others, and spoils nothing', async context => {
@@ -94,7 +110,10 @@ describe('a worker that lacks what another has', () => {
     const { url } = await fleet.serve(['--unfit-deadline', '600'])
     const unfit = await fleet.worker([], without(place))
     const run = await submit(url, spec(photos, out))
-    await until(async () => (await unfitAt(url, await idOf(unfit))).some(entry => entry.run === run && entry.code === 'RUN_MISSING'), 'the worker says that it is unfit')
+    await until(
+      async () => (await unfitAt(url, await idOf(unfit))).some(entry => entry.run === run && entry.code === 'RUN_MISSING'),
+      'the worker says that it is unfit',
+    )
     await fleet.worker()
     await until(async () => (await runAt(url, run)).state === 'done', 'the run ends')
     expect(await readRun(out)).toMatchObject({ counts: { images: 24, done: 24, failed: 0 } })

@@ -92,7 +92,10 @@ describe('a fine-tuning run that is stopped', () => {
     expect(stopped.code, stopped.stderr).toBe(130)
     expect(await readRun(out)).toMatchObject({ state: 'running' })
     // Even where the latest one is damaged: the one before it leads to the same end.
-    const latest = (await namesIn(join(out, 'checkpoints'))).filter(name => name.startsWith('step-')).toSorted().at(-1)!
+    const latest = (await namesIn(join(out, 'checkpoints')))
+      .filter(name => name.startsWith('step-'))
+      .toSorted()
+      .at(-1)!
     await truncate(join(out, 'checkpoints', latest), 1000)
     const done = await runCli(command(out))
     expect(done.code, done.stderr).toBe(0)

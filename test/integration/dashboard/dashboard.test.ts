@@ -26,7 +26,10 @@ beforeAll(async () => {
     secrets[scope] = succeeded(await runCli(['tokens', 'add', scope, '--scopes', scope, '--tokens-file', tokens])).stdout.trim()
   }
   fleet = await Fleet.start()
-  const [server, started] = await Promise.all([fleet.serve(['--tokens-file', tokens, '--allow-path', root, '--state', join(root, 'state')]), startBrowser()])
+  const [server, started] = await Promise.all([
+    fleet.serve(['--tokens-file', tokens, '--allow-path', root, '--state', join(root, 'state')]),
+    startBrowser(),
+  ])
   url = server.url
   browser = started
   watched = await WatchedPage.open(browser, url)
@@ -125,13 +128,19 @@ it('makes a schedule, says what is wrong with it, runs it now, changes, pauses a
   await page.getByRole('status').getByText('done').waitFor({ timeout: 60_000 })
   await page.getByRole('cell', { name: /^extract-/ }).waitFor()
   expect(await watched.checkScreens('schedule')).toEqual([])
-  await page.getByRole('status').getByRole('link', { name: /^extract-/ }).click()
+  await page
+    .getByRole('status')
+    .getByRole('link', { name: /^extract-/ })
+    .click()
   await page.getByRole('heading', { name: /^extract-.* done/ }).waitFor()
   await page.getByRole('link', { name: 'Schedules' }).click()
   await page.getByRole('row', { name: /^nightly .*Europe\/Berlin.* done/ }).waitFor()
   expect(await watched.checkScreens('schedules')).toEqual([])
 
-  const stored = async (): Promise<ScheduleDetail> => ScheduleDetail.parse(await (await fetch(`${url}/v1/schedules/nightly`, { headers: { authorization: `Bearer ${secrets['read'] ?? ''}` } })).json())
+  const stored = async (): Promise<ScheduleDetail> =>
+    ScheduleDetail.parse(
+      await (await fetch(`${url}/v1/schedules/nightly`, { headers: { authorization: `Bearer ${secrets['read'] ?? ''}` } })).json(),
+    )
   const before = await stored()
   await page.getByRole('link', { name: 'nightly' }).click()
   await page.getByRole('link', { name: 'Edit' }).click()
@@ -167,7 +176,9 @@ it('shows an admin the jobs of a queue, tries one again and removes it, with the
   await broker.queue<object>(queueNames.parts).add('extract', data, { jobId: 'extract-gone_0_7', attempts: 1 })
   await broker.close()
   const ended = async (): Promise<string | undefined> => {
-    const response = await fetch(`${url}/v1/queues/${queueNames.parts}/jobs`, { headers: { authorization: `Bearer ${secrets['admin'] ?? ''}` } })
+    const response = await fetch(`${url}/v1/queues/${queueNames.parts}/jobs`, {
+      headers: { authorization: `Bearer ${secrets['admin'] ?? ''}` },
+    })
     return ((await response.json()) as QueueJobPage).jobs[0]?.finished
   }
   await expect.poll(ended).toBeDefined()
@@ -204,7 +215,10 @@ it('shows an admin the jobs of a queue, tries one again and removes it, with the
   await page.getByRole('button', { name: 'Yes, remove it' }).click()
   await page.getByText('No failed jobs').waitFor()
   await page.getByRole('link', { name: /^completed/ }).click()
-  await page.getByRole('row', { name: /^extract-\S+ [\d.]+ s extract-/ }).first().waitFor()
+  await page
+    .getByRole('row', { name: /^extract-\S+ [\d.]+ s extract-/ })
+    .first()
+    .waitFor()
   expect(await watched.checkScreens('queue-completed')).toEqual([])
 })
 
@@ -224,12 +238,18 @@ it('lists runs and workers, and is used with the keyboard alone', async () => {
   expect(await watched.checkScreens('workers')).toEqual([])
   await page.getByRole('link', { name: 'Runs', exact: true }).focus()
   await page.keyboard.press('Enter')
-  await page.getByRole('link', { name: /^extract-/ }).first().waitFor()
+  await page
+    .getByRole('link', { name: /^extract-/ })
+    .first()
+    .waitFor()
   expect(await watched.checkScreens('runs', true)).toEqual([])
   await page.getByRole('button', { name: 'Use the dark theme' }).focus()
   await page.keyboard.press('Enter')
   expect(await page.locator('html').getAttribute('data-theme')).toBe('dark')
-  await page.getByRole('link', { name: /^extract-/ }).first().focus()
+  await page
+    .getByRole('link', { name: /^extract-/ })
+    .first()
+    .focus()
   await page.keyboard.press('Enter')
   await page.getByRole('heading', { name: /^extract-/ }).waitFor()
 })
@@ -238,7 +258,10 @@ it('offers a reader nothing that it may not do', async () => {
   const reader = await WatchedPage.open(browser, url)
   await reader.goto('/')
   await signIn(reader, secrets['read'] ?? '')
-  await reader.page.getByRole('link', { name: /^extract-/ }).first().waitFor()
+  await reader.page
+    .getByRole('link', { name: /^extract-/ })
+    .first()
+    .waitFor()
   expect(await reader.page.getByRole('link', { name: 'New run' }).count()).toBe(0)
   await reader.page.getByRole('link', { name: 'Schedules' }).click()
   await reader.page.getByText('No schedules yet').waitFor()
@@ -251,8 +274,17 @@ it('offers a reader nothing that it may not do', async () => {
 })
 
 it('gives nothing of a run without a token', async () => {
-  const { runs } = (await (await fetch(`${url}/v1/runs`, { headers: { authorization: `Bearer ${secrets['read'] ?? ''}` } })).json()) as { runs: { id: string }[] }
-  for (const place of ['parts', 'failures', 'evaluation', 'thumbnail?part=0&key=image00000.png', 'projection?layer=conv2', 'neighbours?layer=conv2&point=0']) {
+  const { runs } = (await (await fetch(`${url}/v1/runs`, { headers: { authorization: `Bearer ${secrets['read'] ?? ''}` } })).json()) as {
+    runs: { id: string }[]
+  }
+  for (const place of [
+    'parts',
+    'failures',
+    'evaluation',
+    'thumbnail?part=0&key=image00000.png',
+    'projection?layer=conv2',
+    'neighbours?layer=conv2&point=0',
+  ]) {
     expect((await fetch(`${url}/v1/runs/${runs[0]?.id ?? ''}/${place}`)).status, place).toBe(401)
   }
 })

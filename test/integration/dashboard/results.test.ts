@@ -24,7 +24,10 @@ async function writeDataset(root: string, target: string): Promise<void> {
     await mkdir(place, { recursive: true })
     for (const [i, left] of [0, 60, 120].entries()) {
       const name = basename(file).replace(/\.\w+$/, `-${i}.jpg`)
-      await sharp(file).extract({ left, top: left / 2, width: 270, height: 270 }).jpeg({ quality: 88 }).toFile(join(place, name))
+      await sharp(file)
+        .extract({ left, top: left / 2, width: 270, height: 270 })
+        .jpeg({ quality: 88 })
+        .toFile(join(place, name))
     }
   }
   await writeFile(join(target, 'disc', 'broken.jpg'), 'this is no picture')
@@ -35,7 +38,11 @@ beforeAll(async () => {
   source = join(root, 'data', 'shapes')
   await writeDataset(root, source)
   fleet = await Fleet.start()
-  const [server, started] = await Promise.all([fleet.serve(['--registry', join(root, 'registry')], { env: { LAYERMILL_HOME: join(root, 'home') } }), startBrowser(), fleet.worker()])
+  const [server, started] = await Promise.all([
+    fleet.serve(['--registry', join(root, 'registry')], { env: { LAYERMILL_HOME: join(root, 'home') } }),
+    startBrowser(),
+    fleet.worker(),
+  ])
   url = server.url
   browser = started
   watched = await WatchedPage.open(browser, url)
@@ -47,7 +54,11 @@ afterAll(async () => {
 })
 
 async function submit(spec: Record<string, unknown>): Promise<string> {
-  const response = await fetch(`${url}/v1/runs`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ source, weights: 'random:1', device: 'cpu', ...spec }) })
+  const response = await fetch(`${url}/v1/runs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ source, weights: 'random:1', device: 'cpu', ...spec }),
+  })
   const run = (await response.json()) as { id?: string }
   expect(run).toMatchObject({ state: 'planning' })
   return run.id ?? ''
@@ -55,7 +66,15 @@ async function submit(spec: Record<string, unknown>): Promise<string> {
 
 it('shows failures with reasons, a map of features, and what is near an image', async () => {
   const { page } = watched
-  const id = await submit({ kind: 'extract', model: 'googlenet', layers: 'conv2,pool5', size: '224x224', partSize: 8, maxErrors: 2, out: join(await folder(), 'data', 'features') })
+  const id = await submit({
+    kind: 'extract',
+    model: 'googlenet',
+    layers: 'conv2,pool5',
+    size: '224x224',
+    partSize: 8,
+    maxErrors: 2,
+    out: join(await folder(), 'data', 'features'),
+  })
   await watched.goto(`/#/runs/${id}`)
   await page.getByRole('heading', { name: /done/ }).waitFor({ timeout: 90_000 })
   await page.getByRole('img', { name: /10 of 10 parts are committed/ }).waitFor()
@@ -88,30 +107,48 @@ it('shows failures with reasons, a map of features, and what is near an image', 
 
 it('gives pictures of the run only, and to those who may read', async () => {
   const { runs } = (await (await fetch(`${url}/v1/runs`)).json()) as { runs: { id: string }[] }
-  const picture = (key: string, part = '0'): Promise<Response> => fetch(`${url}/v1/runs/${runs[0]?.id ?? ''}/thumbnail?part=${part}&key=${encodeURIComponent(key)}`)
+  const picture = (key: string, part = '0'): Promise<Response> =>
+    fetch(`${url}/v1/runs/${runs[0]?.id ?? ''}/thumbnail?part=${part}&key=${encodeURIComponent(key)}`)
   const there = await picture('checkerboard/checkerboard-01-0.jpg')
   expect(there.headers.get('content-type')).toBe('image/jpeg')
   expect(Math.max((await sharp(Buffer.from(await there.arrayBuffer())).metadata()).width)).toBe(192)
-  for (const key of ['../samples/disc-01.jpg', '/etc/hostname', 'checkerboard/none.jpg']) expect(await (await picture(key)).json()).toMatchObject({ status: 404, code: 'IMAGE_UNKNOWN' })
+  for (const key of ['../samples/disc-01.jpg', '/etc/hostname', 'checkerboard/none.jpg'])
+    expect(await (await picture(key)).json()).toMatchObject({ status: 404, code: 'IMAGE_UNKNOWN' })
   expect(await (await picture('disc/broken.jpg', '3')).json()).toMatchObject({ status: 404 })
   expect((await picture('x', '-1')).status).toBe(400)
 })
 
 it('describes its routes in the OpenAPI document', async () => {
   const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, unknown> }
-  expect(Object.keys(paths)).toEqual(expect.arrayContaining(['parts', 'failures', 'thumbnail', 'evaluation', 'projection', 'neighbours'].map(name => `/v1/runs/{id}/${name}`)))
+  expect(Object.keys(paths)).toEqual(
+    expect.arrayContaining(
+      ['parts', 'failures', 'thumbnail', 'evaluation', 'projection', 'neighbours'].map(name => `/v1/runs/{id}/${name}`),
+    ),
+  )
 })
 
 it('shows curves, confusion and mistakes of a fine-tuning run', async () => {
   const { page } = watched
   const id = await submit({
-    kind: 'finetune', model: 'googlenet', layer: 'pool5', size: '224x224', epochs: 6, batchSize: 8, learningRate: 0.01, validation: 0.3, maxErrors: 2, register: 'shapes', out: join(await folder(), 'data', 'model'),
+    kind: 'finetune',
+    model: 'googlenet',
+    layer: 'pool5',
+    size: '224x224',
+    epochs: 6,
+    batchSize: 8,
+    learningRate: 0.01,
+    validation: 0.3,
+    maxErrors: 2,
+    register: 'shapes',
+    out: join(await folder(), 'data', 'model'),
   })
   await watched.goto(`/#/runs/${id}/training`)
   await page.getByRole('heading', { name: /done/ }).waitFor({ timeout: 90_000 })
   await page.getByRole('slider', { name: 'Accuracy by epoch' }).focus()
   await page.keyboard.press('ArrowLeft')
-  expect(await page.getByRole('slider', { name: 'Accuracy by epoch' }).getAttribute('aria-valuetext')).toMatch(/^epoch 5: training \d+%, held out \d+%$/)
+  expect(await page.getByRole('slider', { name: 'Accuracy by epoch' }).getAttribute('aria-valuetext')).toMatch(
+    /^epoch 5: training \d+%, held out \d+%$/,
+  )
   await page.getByRole('region', { name: 'Confusion matrix' }).waitFor()
   expect(await watched.checkScreens('training')).toEqual([])
   await page.getByRole('link', { name: 'Overview' }).click()
@@ -124,7 +161,14 @@ it('shows curves, confusion and mistakes of a fine-tuning run', async () => {
 async function addVersion(): Promise<void> {
   const store = openStore(join(await folder(), 'registry'))
   const { sha256 } = (await readVersions(store, 'shapes'))[0]!
-  await allocateVersion(store, { name: 'shapes', run: 'finetune-by-hand', out: 'elsewhere', sha256, created: new Date().toISOString(), by: 'somebody' })
+  await allocateVersion(store, {
+    name: 'shapes',
+    run: 'finetune-by-hand',
+    out: 'elsewhere',
+    sha256,
+    created: new Date().toISOString(),
+    by: 'somebody',
+  })
   for await (const { key } of store.list('models/shapes/versions/1/')) {
     if (!key.endsWith('version.json')) await store.put(key.replace('/1/', '/2/'), (await store.get(key))!)
   }

@@ -37,7 +37,9 @@ it('finetune --engine tfjs learns what the ONNX engine learns, to rounding, and 
   const train = async (name: string, ...engine: string[]): Promise<{ losses: number[]; identity: unknown }> => {
     const out = join(await folder(), name)
     const network = ['--model', 'googlenet', '--weights', 'random:1', '--layer', 'conv1', '--size', '24x24', '--base', 'full']
-    succeeded(await runCli(['finetune', shapes, ...network, '--epochs', '2', '--batch-size', '4', '--validation', '0.34', '--out', out, ...engine]))
+    succeeded(
+      await runCli(['finetune', shapes, ...network, '--epochs', '2', '--batch-size', '4', '--validation', '0.34', '--out', out, ...engine]),
+    )
     const lines = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trim().split('\n')
     const losses = lines.map(line => (JSON.parse(line) as { training: { loss: number } }).training.loss)
     return { losses, identity: (await readRun(out))['identity'] }

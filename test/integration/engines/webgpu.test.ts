@@ -13,7 +13,8 @@ const driver = process.env['LAYERMILL_TEST_VULKAN']
 
 /** Seeded by the formula itself: values as prepared images have them. */
 const images = (): { shape: number[]; data: Float32Array<ArrayBuffer> } => ({
-  shape: [1, 3, 32, 32], data: Float32Array.from({ length: 3 * 32 * 32 }, (_, i) => 100 * Math.sin(i * 0.37)),
+  shape: [1, 3, 32, 32],
+  data: Float32Array.from({ length: 3 * 32 * 32 }, (_, i) => 100 * Math.sin(i * 0.37)),
 })
 
 describe('WebGPU on SwiftShader', () => {
@@ -39,4 +40,8 @@ describe('WebGPU on SwiftShader', () => {
   networkContract(() => gpu!, 'caffe')
 })
 
-engineLeftOut('onnx on webgpu: the contract suite', () => openEngine({ device: 'webgpu' }), 'minutes on SwiftShader; npm run verify:device runs it')
+engineLeftOut(
+  'onnx on webgpu: the contract suite',
+  () => openEngine({ device: 'webgpu' }),
+  'minutes on SwiftShader; npm run verify:device runs it',
+)

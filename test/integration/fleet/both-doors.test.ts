@@ -10,7 +10,9 @@ import { writeImages } from '../../helpers/images.js'
 const folder = testFolder('both-doors')
 let fleet: Fleet
 
-beforeAll(async () => { fleet = await Fleet.start() })
+beforeAll(async () => {
+  fleet = await Fleet.start()
+})
 afterAll(() => fleet.stop())
 
 const extract = { kind: 'extract', model: 'googlenet', layers: ['conv2'], size: '32x32' }

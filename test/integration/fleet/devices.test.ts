@@ -21,7 +21,12 @@ it('worker --devices runs one process for each, starts one that dies again, and 
   worker.child.kill('SIGTERM')
   const { code } = await worker.ended
   expect(code).toBe(0)
-  expect(worker.output().match(/\[device \d\] drained/g)?.toSorted()).toEqual(['[device 0] drained', '[device 3] drained'])
+  expect(
+    worker
+      .output()
+      .match(/\[device \d\] drained/g)
+      ?.toSorted(),
+  ).toEqual(['[device 0] drained', '[device 3] drained'])
   const broker = await openBroker(running.queue)
   expect((await broker.counts(queueNames.parts)).active).toBe(0)
   await broker.close()

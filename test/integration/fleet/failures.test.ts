@@ -24,9 +24,12 @@ beforeAll(async () => {
 afterAll(() => fleet?.stop())
 
 const named = (where: string): RegExp =>
-  new RegExp(`2 images failed:\\n  disc/bad\\.png: .+  \\[IMAGE_NOT_AN_IMAGE\\]\\n  square/worse\\.png: .+\\n  \\(all reasons are in ${where}/errors/\\)`)
+  new RegExp(
+    `2 images failed:\\n  disc/bad\\.png: .+  \\[IMAGE_NOT_AN_IMAGE\\]\\n  square/worse\\.png: .+\\n  \\(all reasons are in ${where}/errors/\\)`,
+  )
 
-const extract = (out: string, most: string, ...reach: string[]) => fleet.run([...smallRun(source, out, '--max-errors', most), ...reach]).ended
+const extract = (out: string, most: string, ...reach: string[]) =>
+  fleet.run([...smallRun(source, out, '--max-errors', most), ...reach]).ended
 
 it('are named by a command that a fleet carries out through a queue', async () => {
   const out = join(root, 'extracted')
@@ -36,7 +39,20 @@ it('are named by a command that a fleet carries out through a queue', async () =
   const again = await extract(out, '2', '--queue', fleet.queue)
   expect(again.stderr).toContain('already done')
   const file = join(root, 'predicted.jsonl')
-  const predicted = await fleet.run(['predict', source, '--model', 'googlenet', '--weights', 'random:1', '--out', file, '--max-errors', '2', '--queue', fleet.queue]).ended
+  const predicted = await fleet.run([
+    'predict',
+    source,
+    '--model',
+    'googlenet',
+    '--weights',
+    'random:1',
+    '--out',
+    file,
+    '--max-errors',
+    '2',
+    '--queue',
+    fleet.queue,
+  ]).ended
   expect(predicted.stderr).toMatch(named(`${file}.run`))
 }, 240_000)
 
@@ -48,7 +64,9 @@ it('are named by a command that a fleet carries out through a server, also where
   expect(done.stderr).toMatch(named(out))
   const refused = await extract(join(root, 'refused'), '1', '--server', url)
   expect(refused.code, refused.stderr).toBe(1)
-  expect(refused.stderr).toMatch(/2 images failed, more than --max-errors 1 allows \(1 of 14\): disc\/bad\.png: .+; square\/worse\.png: .+\[TOO_MANY_ERRORS\]/)
+  expect(refused.stderr).toMatch(
+    /2 images failed, more than --max-errors 1 allows \(1 of 14\): disc\/bad\.png: .+; square\/worse\.png: .+\[TOO_MANY_ERRORS\]/,
+  )
 }, 240_000)
 
 it('are left out of an evaluation by a fleet, which gives what one process gives', async () => {
@@ -67,9 +85,25 @@ it('are left out of an evaluation by a fleet, which gives what one process gives
 
 it('goes on with a finished run of fine-tuning for more epochs, under the same id', async () => {
   const out = join(root, 'trained')
-  const flags = ['--model', 'googlenet', '--weights', 'random:1', '--layer', 'conv2', '--size', '32x32', '--batch-size', '6', '--max-errors', '2', '--out', out]
+  const flags = [
+    '--model',
+    'googlenet',
+    '--weights',
+    'random:1',
+    '--layer',
+    'conv2',
+    '--size',
+    '32x32',
+    '--batch-size',
+    '6',
+    '--max-errors',
+    '2',
+    '--out',
+    out,
+  ]
   const finetune = async (epochs: string) => fleet.run(['finetune', source, ...flags, '--epochs', epochs, '--queue', fleet.queue]).ended
-  const record = async () => JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as { id: string; state: string; spec: { epochs: number } }
+  const record = async () =>
+    JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as { id: string; state: string; spec: { epochs: number } }
   const first = await finetune('1')
   expect(first.code, first.stderr).toBe(3)
   expect(first.stderr).toMatch(/2 images failed:\n {2}disc\/bad\.png: /)

@@ -18,8 +18,39 @@ const contents = (out: string): Promise<Buffer[]> => Promise.all(files.map(name 
 
 /** Running statistics that move, dropout and augmentation: all that could depend on who computes, and who coordinates. */
 const tiny = (out: string, ...more: readonly string[]): string[] => [
-  'finetune', source, '--model', 'resnet50', '--weights', 'random:1', '--layer', 'res2', '--base', 'full', '--batch-norm', 'batch', '--head', '8', '--size', '32x32',
-  '--augment', 'flip', '--epochs', '2', '--batch-size', '10', '--micro-batch', '5', '--validation', '0.25', '--checkpoint-steps', '1', '--device', 'cpu', '--out', out, ...more,
+  'finetune',
+  source,
+  '--model',
+  'resnet50',
+  '--weights',
+  'random:1',
+  '--layer',
+  'res2',
+  '--base',
+  'full',
+  '--batch-norm',
+  'batch',
+  '--head',
+  '8',
+  '--size',
+  '32x32',
+  '--augment',
+  'flip',
+  '--epochs',
+  '2',
+  '--batch-size',
+  '10',
+  '--micro-batch',
+  '5',
+  '--validation',
+  '0.25',
+  '--checkpoint-steps',
+  '1',
+  '--device',
+  'cpu',
+  '--out',
+  out,
+  ...more,
 ]
 
 beforeAll(async () => {
@@ -37,7 +68,8 @@ async function expectSame(out: string): Promise<void> {
   for (const [i, bytes] of (await contents(out)).entries()) expect(bytes.equals(expected[i]!), files[i]).toBe(true)
 }
 
-const hasCheckpoint = async (out: string): Promise<boolean> => (await namesIn(join(out, 'checkpoints'))).some(name => name.startsWith('step-'))
+const hasCheckpoint = async (out: string): Promise<boolean> =>
+  (await namesIn(join(out, 'checkpoints'))).some(name => name.startsWith('step-'))
 
 it('fine-tunes at a server, tells its epochs, and another server goes on where one is killed', async () => {
   const out = join(await folder(), 'served')
@@ -45,10 +77,12 @@ it('fine-tunes at a server, tells its epochs, and another server goes on where o
   const second = await fleet.serve(['--lock-duration', '2'])
   const submitted = fleet.run(tiny(out, '--server', first.url))
   const id = await untilSaid(submitted, /run (finetune-\S+)/)
-  const taker = await Promise.race([first, second].map(async server => {
-    await untilSaid(server.process, new RegExp(`run ${id}: planning`))
-    return server
-  }))
+  const taker = await Promise.race(
+    [first, second].map(async server => {
+      await untilSaid(server.process, new RegExp(`run ${id}: planning`))
+      return server
+    }),
+  )
   const other = taker === first ? second : first
   const worker = await fleet.worker(['--lock-duration', '2'])
   const watched = fleet.run(['runs', 'watch', id, '--server', other.url])
@@ -59,7 +93,8 @@ it('fine-tunes at a server, tells its epochs, and another server goes on where o
 
   expect(await watched.ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/epoch 1: loss .*\n(.*\n)*epoch 2: loss/) })
   const told = await events
-  for (const epoch of [1, 2]) expect(told).toMatch(new RegExp(`event: training\\ndata: .*"phase":"epoch".*"epoch":${epoch},.*"validationAccuracy"`))
+  for (const epoch of [1, 2])
+    expect(told).toMatch(new RegExp(`event: training\\ndata: .*"phase":"epoch".*"epoch":${epoch},.*"validationAccuracy"`))
   expect(told).toMatch(/event: state\ndata: .*"state":"done"/)
   await expectSame(out)
 
@@ -67,7 +102,9 @@ it('fine-tunes at a server, tells its epochs, and another server goes on where o
   expect(shown).toMatchObject({ code: 0, stdout: expect.stringMatching(/kind +finetune[\s\S]*state +done[\s\S]*epochs +epoch 1: loss/) })
   expect((await fleet.run(['runs', 'list', '--kind', 'finetune', '--server', other.url]).ended).stdout).toContain(id)
   const refused = await fetch(`${other.url}/v1/runs`, {
-    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ kind: 'finetune', source, model: 'resnet50', layer: 'res9', out: `${out}-2` }),
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ kind: 'finetune', source, model: 'resnet50', layer: 'res9', out: `${out}-2` }),
   })
   expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([422, 'LAYER_UNKNOWN'])
   for (const { child } of [submitted, worker, other.process]) child.kill('SIGTERM')
@@ -98,7 +135,10 @@ it('learns from the stored features of a frozen base in the orchestrator, which 
   const [here, there] = [join(await folder(), 'frozen'), join(await folder(), 'frozen-fleet')]
   succeeded(await runCli(tiny(here, ...frozen)))
   const worker = await fleet.worker()
-  expect(await fleet.run(tiny(there, ...frozen, '--queue', fleet.queue)).ended).toMatchObject({ code: 0, stdout: expect.stringContaining('2 epochs') })
+  expect(await fleet.run(tiny(there, ...frozen, '--queue', fleet.queue)).ended).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('2 epochs'),
+  })
   const [before, after] = [await contents(here), await contents(there)]
   for (const [i, name] of files.entries()) expect(after[i]!.equals(before[i]!), name).toBe(true)
   worker.child.kill('SIGTERM')

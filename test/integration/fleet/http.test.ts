@@ -46,13 +46,21 @@ async function checkJobs(url: string): Promise<void> {
   const broker = await openBroker(fleet.queue)
   const parts = queueNames.parts
   const held: { id: string; status: number; code: unknown }[] = []
-  const worker = broker.worker<object>(parts, async ({ id = '' }) => {
-    const { status, body } = await ask('DELETE', `${parts}/jobs/${id}`)
-    held.push({ id, status, code: (body as { code?: unknown }).code })
-    throw new Error('STORE_FULL: s3://me:hunter2@store is full')
-  }, { autorun: false })
-  const failed = new Promise(resolve => { worker.on('failed', resolve) })
-  await broker.queue<object>(parts).add('extract', { v: 1, run: 'extract-gone', store: '/gone', part: 3 }, { jobId: 'extract-gone_0_3', attempts: 1 })
+  const worker = broker.worker<object>(
+    parts,
+    async ({ id = '' }) => {
+      const { status, body } = await ask('DELETE', `${parts}/jobs/${id}`)
+      held.push({ id, status, code: (body as { code?: unknown }).code })
+      throw new Error('STORE_FULL: s3://me:hunter2@store is full')
+    },
+    { autorun: false },
+  )
+  const failed = new Promise(resolve => {
+    worker.on('failed', resolve)
+  })
+  await broker
+    .queue<object>(parts)
+    .add('extract', { v: 1, run: 'extract-gone', store: '/gone', part: 3 }, { jobId: 'extract-gone_0_3', attempts: 1 })
   void worker.run()
   await failed
   await worker.close()
@@ -60,12 +68,30 @@ async function checkJobs(url: string): Promise<void> {
 
   const job = `${parts}/jobs/extract-gone_0_3`
   expect(held).toEqual([{ id: 'extract-gone_0_3', status: 409, code: 'JOB_ACTIVE' }])
-  expect(await ask('GET', `${parts}/jobs?limit=2`)).toMatchObject({ status: 200, body: {
-    queue: parts, counts: { failed: 1, active: 0, completed: 5 },
-    jobs: [{ id: 'extract-gone_0_3', run: 'extract-gone', attempts: 1, error: { code: 'STORE_FULL', message: 's3://***@store is full' }, data: { part: 3 } }],
-  } })
-  expect(await ask('GET', `${parts}/jobs?state=completed&limit=3`)).toMatchObject({ body: { jobs: [{ state: 'completed' }, {}, {}], next: 3 } })
-  for (const [method, path] of [['GET', `${parts}/jobs`], ['POST', `${job}/retry`], ['DELETE', job]] as const) {
+  expect(await ask('GET', `${parts}/jobs?limit=2`)).toMatchObject({
+    status: 200,
+    body: {
+      queue: parts,
+      counts: { failed: 1, active: 0, completed: 5 },
+      jobs: [
+        {
+          id: 'extract-gone_0_3',
+          run: 'extract-gone',
+          attempts: 1,
+          error: { code: 'STORE_FULL', message: 's3://***@store is full' },
+          data: { part: 3 },
+        },
+      ],
+    },
+  })
+  expect(await ask('GET', `${parts}/jobs?state=completed&limit=3`)).toMatchObject({
+    body: { jobs: [{ state: 'completed' }, {}, {}], next: 3 },
+  })
+  for (const [method, path] of [
+    ['GET', `${parts}/jobs`],
+    ['POST', `${job}/retry`],
+    ['DELETE', job],
+  ] as const) {
     expect(await ask(method, path, 'submit')).toMatchObject({ status: 403, body: { code: 'SCOPE_MISSING' } })
   }
   expect(await ask('POST', `${job}/retry`)).toMatchObject({ status: 200, body: { state: 'waiting', attempts: 0 } })
@@ -73,7 +99,8 @@ async function checkJobs(url: string): Promise<void> {
   expect((await ask('DELETE', job)).status).toBe(204)
   expect(await ask('DELETE', job)).toMatchObject({ status: 404, body: { code: 'JOB_UNKNOWN' } })
   expect(await ask('GET', 'layermill-state/jobs')).toMatchObject({ status: 404, body: { code: 'QUEUE_UNKNOWN' } })
-  for (const query of ['limit=101', 'limit=0', 'offset=-1', 'state=stalled', 'limit=1e1']) expect((await ask('GET', `${parts}/jobs?${query}`)).status, query).toBe(400)
+  for (const query of ['limit=101', 'limit=0', 'offset=-1', 'state=stalled', 'limit=1e1'])
+    expect((await ask('GET', `${parts}/jobs?${query}`)).status, query).toBe(400)
   expect((await ask('DELETE', `${parts}/jobs/${encodeURIComponent('a:b')}`)).status).toBe(400)
 }
 
@@ -98,10 +125,13 @@ it('submits over HTTP, watches from elsewhere, and shows workers and queues', as
   expect(await watched.ended).toMatchObject({ code: 0, stdout: expect.stringContaining('40/40 images') })
   expect(await fileHashes(out)).toEqual(await fileHashes(alone))
 
-  const get = async (path: string): Promise<unknown> => (await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${secrets['read']!}` } })).json()
+  const get = async (path: string): Promise<unknown> =>
+    (await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${secrets['read']!}` } })).json()
   // As of its last heartbeat, which may have been while it computed.
   await expect.poll(() => get('/v1/workers')).toMatchObject({ workers: [{ device: 'cpu', engine: 'onnx', state: 'idle', jobs: [] }] })
-  expect(await get('/v1/queues')).toMatchObject({ queues: [{ queue: 'layermill-runs', active: 0 }, { queue: 'layermill-parts', waiting: 0, prioritized: 0 }, {}] })
+  expect(await get('/v1/queues')).toMatchObject({
+    queues: [{ queue: 'layermill-runs', active: 0 }, { queue: 'layermill-parts', waiting: 0, prioritized: 0 }, {}],
+  })
   expect(await get('/v1/runs')).toMatchObject({ runs: [{ id, state: 'done', counts: { images: 40, done: 40, failed: 0, parts: 5 } }] })
   expect(await get(`/v1/runs/${id}`)).toMatchObject({ id, state: 'done', layers: [{ name: 'conv2', shape: [192, 8, 8] }] })
   expect(await get('/readyz')).toEqual({ ready: true, checks: [{ name: 'queue', ok: true }] })

@@ -18,7 +18,7 @@ let photos: string
 let undisturbed: string
 
 beforeAll(async () => {
-  [redis, postgres] = await Promise.all([startRedis(), startPostgres()])
+  ;[redis, postgres] = await Promise.all([startRedis(), startPostgres()])
   photos = join(await folder(), 'photos')
   await writeImages(photos, images)
   undisturbed = join(await folder(), 'undisturbed')
@@ -41,12 +41,31 @@ async function json<T>(url: string, init: RequestInit = {}): Promise<T> {
   return (await fetch(url, init)).json() as Promise<T>
 }
 
-interface Run { id: string; state: string; waiting?: { code: string }; spec?: { classWeights?: object }; error?: { code: string } }
+interface Run {
+  id: string
+  state: string
+  waiting?: { code: string }
+  spec?: { classWeights?: object }
+  error?: { code: string }
+}
 
 const post = <T>(url: string, body?: object): Promise<T> =>
-  json(url, { method: 'POST', ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }) })
+  json(url, {
+    method: 'POST',
+    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  })
 
-const spec = (out: string): object => ({ kind: 'extract', source: photos, out, model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', partSize: 2, device: 'cpu' })
+const spec = (out: string): object => ({
+  kind: 'extract',
+  source: photos,
+  out,
+  model: 'googlenet',
+  weights: 'random:1',
+  layers: ['conv2'],
+  size: '32x32',
+  partSize: 2,
+  device: 'cpu',
+})
 
 /** Numbers of a queue's jobs that wait. */
 async function waiting(url: string): Promise<number> {
@@ -99,8 +118,18 @@ describe.each(['Redis', 'PostgreSQL'])('on %s', kind => {
     await expect.poll(() => json<Run>(`${url}/v1/runs/${cancelled.id}`), { timeout: 30_000 }).toMatchObject({ state: 'cancelled' })
 
     // Large specs go over HTTP and the queue alike.
-    const classWeights = Object.fromEntries(Array.from({ length: 600 }, (_, i) => [`a class with a rather long name, number ${i}`, 1 + i / 600]))
-    const large = { kind: 'finetune', source: photos, out: `${out}-large`, model: 'googlenet', weights: 'random:1', classWeights, device: 'cpu' }
+    const classWeights = Object.fromEntries(
+      Array.from({ length: 600 }, (_, i) => [`a class with a rather long name, number ${i}`, 1 + i / 600]),
+    )
+    const large = {
+      kind: 'finetune',
+      source: photos,
+      out: `${out}-large`,
+      model: 'googlenet',
+      weights: 'random:1',
+      classWeights,
+      device: 'cpu',
+    }
     const submitted = await post<Run>(`${url}/v1/runs`, large)
     expect(submitted).toMatchObject({ kind: 'finetune', state: 'planning' })
     expect(Object.keys((await json<Run>(`${url}/v1/runs/${submitted.id}`)).spec?.classWeights ?? {})).toHaveLength(600)

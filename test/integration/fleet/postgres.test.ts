@@ -41,25 +41,50 @@ it('serve, two workers, a run and a schedule on PostgreSQL: the bytes of an embe
   succeeded(await runCli([...smallRun(photos, there, '--part-size', '8'), '--server', url]))
   expect(await fileHashes(there)).toEqual(await fileHashes(here))
 
-  await expect.poll(async () => ((await (await fetch(`${url}/v1/workers`)).json()) as { workers: { device: string }[] }).workers.map(({ device }) => device), { timeout: 60_000 }).toEqual(['cpu', 'cpu'])
+  await expect
+    .poll(
+      async () =>
+        ((await (await fetch(`${url}/v1/workers`)).json()) as { workers: { device: string }[] }).workers.map(({ device }) => device),
+      { timeout: 60_000 },
+    )
+    .toEqual(['cpu', 'cpu'])
   // A run ends with its files; what the queue notes of its jobs may follow.
-  const active = async (): Promise<number[]> => ((await (await fetch(`${url}/v1/queues`)).json()) as { queues: { active: number }[] }).queues.map(queue => queue.active).filter(count => count > 0)
+  const active = async (): Promise<number[]> =>
+    ((await (await fetch(`${url}/v1/queues`)).json()) as { queues: { active: number }[] }).queues
+      .map(queue => queue.active)
+      .filter(count => count > 0)
   await expect.poll(active, { timeout: 60_000 }).toEqual([])
 
-  const completed = (query: string): Promise<unknown> => fetch(`${url}/v1/queues/layermill-parts/jobs?state=completed&${query}`).then(response => response.json())
+  const completed = (query: string): Promise<unknown> =>
+    fetch(`${url}/v1/queues/layermill-parts/jobs?state=completed&${query}`).then(response => response.json())
   const page = (await completed('limit=3')) as { jobs: { id: string }[] }
   expect(page).toMatchObject({ next: 3, counts: { completed: 5, failed: 0 }, jobs: [{ attempts: 1, data: { generation: 0 } }, {}, {}] })
   expect((await fetch(`${url}/v1/queues/layermill-parts/jobs/${page.jobs[0]?.id ?? ''}`, { method: 'DELETE' })).status).toBe(204)
   expect(await completed('offset=3')).toMatchObject({ counts: { completed: 4 }, jobs: [{}] })
 
   // A schedule's tick becomes a run, and where nothing changed since, no run.
-  const spec = { kind: 'extract', source: photos, model: 'googlenet', weights: 'random:1', layers: 'conv2', size: '32x32', device: 'cpu', out: join(await folder(), 'scheduled') }
-  const ask = (method: string, path: string, body?: object): Promise<Response> => fetch(`${url}/v1/schedules${path}`, body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } })
+  const spec = {
+    kind: 'extract',
+    source: photos,
+    model: 'googlenet',
+    weights: 'random:1',
+    layers: 'conv2',
+    size: '32x32',
+    device: 'cpu',
+    out: join(await folder(), 'scheduled'),
+  }
+  const ask = (method: string, path: string, body?: object): Promise<Response> =>
+    fetch(
+      `${url}/v1/schedules${path}`,
+      body === undefined ? { method } : { method, body: JSON.stringify(body), headers: { 'content-type': 'application/json' } },
+    )
   expect((await ask('POST', '', { name: 'often', cron: '* * * * * *', spec })).status).toBe(201)
   const run = await untilSaid(server, /schedule often: tick \S+ is run (extract-\S+?)"/)
   await untilSaid(server, /schedule often: tick \S+ skipped: unchanged/)
   expect((await ask('DELETE', '/often')).status).toBe(204)
-  await expect.poll(async () => (await fetch(`${url}/v1/runs/${run}`)).json(), { timeout: 60_000 }).toMatchObject({ state: 'done', counts: { images: 40, done: 40 } })
+  await expect
+    .poll(async () => (await fetch(`${url}/v1/runs/${run}`)).json(), { timeout: 60_000 })
+    .toMatchObject({ state: 'done', counts: { images: 40, done: 40 } })
 
   for (const { child } of processes) child.kill('SIGTERM')
   expect(await Promise.all(processes.map(async ({ ended }) => (await ended).code))).toEqual([0, 0, 0])

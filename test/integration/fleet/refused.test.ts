@@ -9,12 +9,14 @@ import { readRun } from '../../helpers/results.js'
 const folder = testFolder('fleet-refused')
 let fleet: Fleet
 
-beforeAll(async () => { fleet = await Fleet.start() })
+beforeAll(async () => {
+  fleet = await Fleet.start()
+})
 afterAll(() => fleet.stop())
 
 const listed = async (url: string): Promise<unknown> => ((await (await fetch(`${url}/v1/runs`)).json()) as { runs: unknown }).runs
 
-it('a refused submission leaves the run at its place as it is, and a typing error is in nobody\'s way', async () => {
+it("a refused submission leaves the run at its place as it is, and a typing error is in nobody's way", async () => {
   const [photos, out] = [join(await folder(), 'photos'), join(await folder(), 'out')]
   await writeImages(photos, 6)
   const { url } = await fleet.serve()

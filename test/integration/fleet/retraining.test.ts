@@ -24,10 +24,11 @@ let s3: Awaited<ReturnType<typeof useS3Server>>
 let server: { process: CliProcess; url: string }
 let shapes: string
 
-const serve = async (): Promise<{ process: CliProcess; url: string }> => fleet.serve(
-  ['--state', place('state'), '--registry', place('registry'), '--webhook', `${receiverUrl}/told`, '--allow-private-webhooks'],
-  { env: { LAYERMILL_WEBHOOK_SECRET: secret } },
-)
+const serve = async (): Promise<{ process: CliProcess; url: string }> =>
+  fleet.serve(
+    ['--state', place('state'), '--registry', place('registry'), '--webhook', `${receiverUrl}/told`, '--allow-private-webhooks'],
+    { env: { LAYERMILL_WEBHOOK_SECRET: secret } },
+  )
 let receiverUrl = ''
 
 beforeAll(async () => {
@@ -48,12 +49,24 @@ afterAll(async () => {
 })
 
 /** A tiny head on a tiny network, which any challenger may replace. */
-const training = { kind: 'finetune', model: 'googlenet', weights: 'random:1', layer: 'conv2', size: '32x32', epochs: 2, batchSize: 8, validation: 0.3, device: 'cpu', register: { name: 'shapes', margin: 1 } }
+const training = {
+  kind: 'finetune',
+  model: 'googlenet',
+  weights: 'random:1',
+  layer: 'conv2',
+  size: '32x32',
+  epochs: 2,
+  batchSize: 8,
+  validation: 0.3,
+  device: 'cpu',
+  register: { name: 'shapes', margin: 1 },
+}
 
 /** Messages that webhooks were sent, by type and data. */
 const typeOf = ({ body }: Received): string => (JSON.parse(body) as { type: string }).type
 const dataOf = ({ body }: Received): Record<string, unknown> => (JSON.parse(body) as { data: Record<string, unknown> }).data
-const told = (type: string, holds: (data: Record<string, unknown>) => boolean): Promise<Received> => receiver.untilSome(message => typeOf(message) === type && holds(dataOf(message)))
+const told = (type: string, holds: (data: Record<string, unknown>) => boolean): Promise<Received> =>
+  receiver.untilSome(message => typeOf(message) === type && holds(dataOf(message)))
 
 const schedule = async (...args: string[]): Promise<string> => succeeded(await runCli(['schedule', ...args, '--server', server.url])).stdout
 const shown = async (name: string): Promise<ScheduleDetail> => ScheduleDetail.parse(JSON.parse(await schedule('show', name, '--json')))
@@ -83,7 +96,11 @@ it('registers what a server trained, and tells of it with a signature that the r
   const trained = await runCli(['finetune', '-f', spec, '--server', server.url])
   expect(trained, trained.stderr).toMatchObject({ code: 0, stderr: expect.stringContaining('shapes@1: promoted: the first version') })
   const { latest, details, history } = await model()
-  expect({ latest, details, history }).toMatchObject({ latest: 1, details: [{ version: 1, complete: true, latest: true }], history: [{ event: 'promoted', version: 1, by: `run ${details[0]!.run}` }] })
+  expect({ latest, details, history }).toMatchObject({
+    latest: 1,
+    details: [{ version: 1, complete: true, latest: true }],
+    history: [{ event: 'promoted', version: 1, by: `run ${details[0]!.run}` }],
+  })
   const finished = await told('run.finished', ({ id }) => id === details[0]!.run)
   expect(finished.path).toBe('/told')
   expect(finished.headers['webhook-signature']).toBe(expectedSignature(finished, secret))
@@ -104,7 +121,11 @@ it('retrains by schedule: a tick trains, the gate judges, latest.json moves; the
   expect(history.filter(({ state }) => state !== 'skipped')).toMatchObject([{ state: 'done', run }])
   const { latest, details } = await model()
   expect(latest).toBe(2)
-  expect(details[0]).toMatchObject({ version: 2, run, evaluation: { promoted: true, champion: { version: 1 }, challenger: { version: 2 }, bootstrap: { resamples: 10_000 } } })
+  expect(details[0]).toMatchObject({
+    version: 2,
+    run,
+    evaluation: { promoted: true, champion: { version: 1 }, challenger: { version: 2 }, bootstrap: { resamples: 10_000 } },
+  })
   expect(dataOf(await told('model.promoted', ({ version }) => version === 2))).toMatchObject({ previous: 1, run })
   expect(await recordAt(String(history.find(tick => tick.run === run)?.out))).toMatchObject({ id: run, state: 'done' })
 })
@@ -121,11 +142,20 @@ it('extracts anew where shapes@latest means another version, and goes on with it
   expect(await server.process.ended).toMatchObject({ code: 0 })
   server = await serve()
   await untilSaid(server.process, /schedule features: tick \S+ skipped: unchanged/)
-  const answer = await fetch(`${server.url}/v1/models/shapes/rollback`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ reason: 'takes discs for squares' }) })
+  const answer = await fetch(`${server.url}/v1/models/shapes/rollback`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ reason: 'takes discs for squares' }),
+  })
   expect(await answer.json()).toMatchObject({ version: 1 })
   await untilSaid(server.process, /schedule features: tick \S+ is run extract-/)
-  await expect.poll(() => recordAt(out), { timeout: 60_000 }).toMatchObject({ state: 'done', spec: { model: place('registry/models/shapes/versions/1') } })
-  expect(dataOf(await told('model.promoted', ({ previous }) => previous === 2))).toMatchObject({ version: 1, why: 'takes discs for squares' })
+  await expect
+    .poll(() => recordAt(out), { timeout: 60_000 })
+    .toMatchObject({ state: 'done', spec: { model: place('registry/models/shapes/versions/1') } })
+  expect(dataOf(await told('model.promoted', ({ previous }) => previous === 2))).toMatchObject({
+    version: 1,
+    why: 'takes discs for squares',
+  })
   await schedule('remove', 'features')
   expect(JSON.parse(await schedule('list', '--json'))).toMatchObject({ name: 'retrain', paused: true })
 })

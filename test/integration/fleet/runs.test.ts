@@ -39,7 +39,11 @@ interface RunJson {
 
 async function list(): Promise<RunJson[]> {
   const { stdout } = await runs('list', '--json')
-  return stdout.trim().split('\n').filter(line => line !== '').map(line => JSON.parse(line) as RunJson)
+  return stdout
+    .trim()
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line) as RunJson)
 }
 
 const show = async (id: string): Promise<RunJson> => JSON.parse((await runs('show', id, '--json')).stdout) as RunJson
@@ -55,13 +59,31 @@ it('leaves a run queued at Ctrl-C, refuses another for its place, shows, cancels
   expect(left).toMatchObject({ code: 130, stderr: expect.stringContaining(`layermill runs watch ${id} --queue redis://127.0.0.1`) })
 
   expect(await list()).toMatchObject([{ id, state: 'running', out }])
-  const other = await fleet.run(['extract', source, '--model', 'googlenet', '--weights', 'random:1', '--layers', 'conv1', '--size', '32x32', '--out', out, '--queue', fleet.queue]).ended
+  const other = await fleet.run([
+    'extract',
+    source,
+    '--model',
+    'googlenet',
+    '--weights',
+    'random:1',
+    '--layers',
+    'conv1',
+    '--size',
+    '32x32',
+    '--out',
+    out,
+    '--queue',
+    fleet.queue,
+  ]).ended
   expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('[RUN_CONFLICT]') })
 
   expect(await runs('cancel', id)).toMatchObject({ code: 0, stdout: expect.stringContaining('is cancelled') })
   expect(await show(id)).toMatchObject({ state: 'cancelled' })
   expect(await readRun(out)).toMatchObject({ state: 'cancelled' })
-  expect(await fleet.run(['runs', 'watch', id, '--queue', fleet.queue]).ended).toMatchObject({ code: 1, stderr: expect.stringContaining('[RUN_CANCELLED]') })
+  expect(await fleet.run(['runs', 'watch', id, '--queue', fleet.queue]).ended).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('[RUN_CANCELLED]'),
+  })
 
   const worker = await fleet.worker()
   const resumed = await runs('resume', id)
@@ -106,7 +128,7 @@ it('cancels a run that is being carried out', async () => {
   expect(await submitted.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('[RUN_CANCELLED]') })
   expect(await readRun(out)).toMatchObject({ state: 'cancelled' })
   const redis = new Redis(fleet.queue)
-  expect(await redis.llen('layermill:layermill-parts:wait') + await redis.zcard('layermill:layermill-parts:prioritized')).toBe(0)
+  expect((await redis.llen('layermill:layermill-parts:wait')) + (await redis.zcard('layermill:layermill-parts:prioritized'))).toBe(0)
   redis.disconnect()
 })
 

@@ -68,7 +68,8 @@ it('keeps features in a bucket for all runs and workers', async () => {
   const extract = async (source: string, name: string): Promise<string> => {
     const out = `s3://${bucket}/${name}`
     const cache = ['--cache', `s3://${bucket}/cache`, '--cache-size', '1GB']
-    const submitted = await fleet.run(['extract', source, ...spec, '--weights', 'random:7', '--out', out, '--queue', fleet.queue, ...cache]).ended
+    const submitted = await fleet.run(['extract', source, ...spec, '--weights', 'random:7', '--out', out, '--queue', fleet.queue, ...cache])
+      .ended
     expect([0, 3], submitted.stderr).toContain(submitted.code)
     const copy = join(await folder(), name)
     await download(out, copy)
@@ -93,11 +94,25 @@ it('predicts into one file in a bucket', async () => {
   const worker = await fleet.worker()
   const out = `s3://${bucket}/classes.jsonl`
   const predicted = await fleet.run([
-    'predict', `s3://${bucket}/photos/0/`, '--model', 'googlenet', '--weights', 'random:1', '--top', '2', '--out', out, '--queue', fleet.queue,
+    'predict',
+    `s3://${bucket}/photos/0/`,
+    '--model',
+    'googlenet',
+    '--weights',
+    'random:1',
+    '--top',
+    '2',
+    '--out',
+    out,
+    '--queue',
+    fleet.queue,
   ]).ended
   expect(predicted).toMatchObject({ code: 0, stdout: expect.stringContaining(`32 images: ${out}`) })
   const store = openStore(`s3://${bucket}/`)
-  const lines = new TextDecoder().decode(await store.get('classes.jsonl')).trim().split('\n')
+  const lines = new TextDecoder()
+    .decode(await store.get('classes.jsonl'))
+    .trim()
+    .split('\n')
   expect(lines).toHaveLength(32)
   expect(JSON.parse(lines[0]!)).toMatchObject({ key: 'image000.png', classes: [{ probability: expect.any(Number) }, {}] })
   worker.child.kill('SIGTERM')

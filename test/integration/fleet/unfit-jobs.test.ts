@@ -12,7 +12,9 @@ let redis: RedisService
 const brokers: Broker[] = []
 
 // Servers of their own: these workers would take the parts of other runs.
-beforeAll(async () => { redis = await startRedis() })
+beforeAll(async () => {
+  redis = await startRedis()
+})
 afterAll(async () => {
   await Promise.all(brokers.map(broker => broker.close(2000)))
   await redis.stop()
@@ -24,8 +26,15 @@ async function open(url: string): Promise<Broker> {
   return broker
 }
 
-const part = (run: string, number: number, more: Record<string, unknown> = {}): { name: string; data: PartJob; opts: { jobId: string } } =>
-  ({ name: 'extract', data: { v: 1, run, store: `/out/${run}`, part: number, generation: 0, ...more }, opts: { jobId: `${run}_0_${number}` } })
+const part = (
+  run: string,
+  number: number,
+  more: Record<string, unknown> = {},
+): { name: string; data: PartJob; opts: { jobId: string } } => ({
+  name: 'extract',
+  data: { v: 1, run, store: `/out/${run}`, part: number, generation: 0, ...more },
+  opts: { jobId: `${run}_0_${number}` },
+})
 
 /** A processor that cannot reach one run's place, and how often it tried. */
 function without(run: string, has: { reach: boolean }) {
@@ -54,7 +63,12 @@ function without(run: string, has: { reach: boolean }) {
 const quick = (): WorkerFitness => new WorkerFitness({ firstProbe: 50, mostBetweenProbes: 200 })
 
 const states = async (broker: Broker, run: string, count: number): Promise<string[]> =>
-  Promise.all(Array.from({ length: count }, async (_, number) => (await (await broker.queue(queueNames.parts).getJob(`${run}_0_${number}`))?.getState()) ?? 'gone'))
+  Promise.all(
+    Array.from(
+      { length: count },
+      async (_, number) => (await (await broker.queue(queueNames.parts).getJob(`${run}_0_${number}`))?.getState()) ?? 'gone',
+    ),
+  )
 
 // The embedded queue is PostgreSQL's backend, in this process.
 describe.each(['redis', 'embedded'])('a worker on %s that is unfit for a run', kind => {
@@ -66,7 +80,7 @@ describe.each(['redis', 'embedded'])('a worker on %s that is unfit for a run', k
     const { processor, tried, done } = without('blocked', has)
     const fitness = quick()
     const worker = startPartWorker(broker, processor, { guard: { fitness } })
-    await until(async () => done.length === 3, 'the other run\'s parts are done')
+    await until(async () => done.length === 3, "the other run's parts are done")
     expect(done.toSorted()).toEqual(['open_0', 'open_1', 'open_2'])
     expect(fitness.list).toMatchObject([{ run: 'blocked', code: 'SOURCE_MISSING', trial: false }])
     expect(new Set(await states(broker, 'blocked', 150))).toEqual(new Set(['waiting']))
@@ -88,19 +102,33 @@ describe.each(['redis', 'embedded'])('a worker on %s that is unfit for a run', k
     const queue = broker.queue<PartJob>(queueNames.parts)
     const fitness = quick()
     const { readPayload } = await import('@layermill/contracts')
-    const ours = startPartWorker(broker, { process: async data => {
-      readPayload('part', data)
-      return { images: 1, failed: 0 }
-    }, probe: async data => void readPayload('part', data) }, { guard: { fitness } })
+    const ours = startPartWorker(
+      broker,
+      {
+        process: async data => {
+          readPayload('part', data)
+          return { images: 1, failed: 0 }
+        },
+        probe: async data => void readPayload('part', data),
+      },
+      { guard: { fitness } },
+    )
     await queue.addBulk([part('later', 0, { v: 2, tiles: [1, 2] }), part('later', 1, { tiles: [3] }), part('now', 0)])
-    await until(async () => fitness.list.some(({ run, code }) => run === 'later' && code === 'PAYLOAD_INVALID') && (await states(broker, 'now', 1))[0] === 'completed', 'this version does what it knows')
+    await until(
+      async () =>
+        fitness.list.some(({ run, code }) => run === 'later' && code === 'PAYLOAD_INVALID') &&
+        (await states(broker, 'now', 1))[0] === 'completed',
+      'this version does what it knows',
+    )
     const known: unknown[] = []
     const theirs = broker.worker<PartJob>(queueNames.parts, async job => {
       known.push(job.data)
       return { images: 1, failed: 0 }
     })
     await until(async () => (await states(broker, 'later', 2)).every(state => state === 'completed'), 'the later version does the rest')
-    expect(known).toEqual(expect.arrayContaining([expect.objectContaining({ v: 2, tiles: [1, 2] }), expect.objectContaining({ tiles: [3] })]))
+    expect(known).toEqual(
+      expect.arrayContaining([expect.objectContaining({ v: 2, tiles: [1, 2] }), expect.objectContaining({ tiles: [3] })]),
+    )
     await Promise.all([ours.close(), theirs.close()])
     fitness.close()
   }, 120_000)
@@ -109,9 +137,15 @@ describe.each(['redis', 'embedded'])('a worker on %s that is unfit for a run', k
     const broker = await open(kind === 'redis' ? redis.url : 'embedded')
     const queue = broker.queue<GradientJob>(queueNames.gradients)
     const fitness = quick()
-    const missing = (): never => { throw new LayermillError('IMAGE_MISSING', 'a.jpg: /photos/a.jpg does not exist') }
+    const missing = (): never => {
+      throw new LayermillError('IMAGE_MISSING', 'a.jpg: /photos/a.jpg does not exist')
+    }
     const unfit = startGradientWorker(broker, { process: async () => missing(), probe: async () => missing() }, { guard: { fitness } })
-    await queue.add('train', { v: 1, run: 'tuned', store: '/out/tuned', purpose: 'train', session: '0', step: 0, micro: 0, version: 0 }, { jobId: 'tuned_0_train_0_0' })
+    await queue.add(
+      'train',
+      { v: 1, run: 'tuned', store: '/out/tuned', purpose: 'train', session: '0', step: 0, micro: 0, version: 0 },
+      { jobId: 'tuned_0_train_0_0' },
+    )
     await until(async () => fitness.list.length === 1, 'it is unfit')
     expect((await queue.getJob('tuned_0_train_0_0'))?.attemptsMade).toBe(0)
     const fit = startGradientWorker(broker, { process: async () => ({ samples: 1, loss: '0', correct: 1 }) })

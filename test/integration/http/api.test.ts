@@ -36,21 +36,39 @@ async function ask<T = Problem>(path: string, init: Init = {}): Promise<Answer<T
 const post = <T = Problem>(path: string, body: unknown): Promise<Answer<T>> =>
   ask<T>(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 
-const spec = { kind: 'extract', source: 's3://photos/2026/', model: 'resnet50', layers: 'res4,pool5', size: '320x256', out: 's3://features/2026' }
+const spec = {
+  kind: 'extract',
+  source: 's3://photos/2026/',
+  model: 'resnet50',
+  layers: 'res4,pool5',
+  size: '320x256',
+  out: 's3://features/2026',
+}
 
 describe('runs', () => {
   it('are submitted with defaults filled in, shown, cancelled and resumed', async () => {
     const submitted = await post<RunSummary>('/v1/runs', spec)
     expect(submitted.status).toBe(202)
     expect(submitted.body).toEqual({
-      id: 'run-1', kind: 'extract', state: 'planning', source: 's3://photos/2026/', model: 'resnet50', out: 's3://features/2026',
-      counts: { images: 0, done: 0, failed: 0, parts: 0 }, created: '2026-01-02T03:04:05.000Z',
+      id: 'run-1',
+      kind: 'extract',
+      state: 'planning',
+      source: 's3://photos/2026/',
+      model: 'resnet50',
+      out: 's3://features/2026',
+      counts: { images: 0, done: 0, failed: 0, parts: 0 },
+      created: '2026-01-02T03:04:05.000Z',
     })
     expect(submitted.headers.get('location')).toBe('/v1/runs/run-1')
 
     const shown = await ask<{ spec: Record<string, unknown> }>('/v1/runs/run-1')
     expect(shown.status).toBe(200)
-    expect(shown.body.spec).toMatchObject({ layers: ['res4', 'pool5'], size: { width: 320, height: 256 }, weights: 'imagenet', format: 'npy' })
+    expect(shown.body.spec).toMatchObject({
+      layers: ['res4', 'pool5'],
+      size: { width: 320, height: 256 },
+      weights: 'imagenet',
+      format: 'npy',
+    })
     expect((await post('/v1/runs', shown.body.spec)).status).toBe(202)
 
     expect((await ask('/v1/runs/run-1/resume', { method: 'POST' })).body).toMatchObject({ status: 409, code: 'RUN_ACTIVE' })
@@ -61,9 +79,13 @@ describe('runs', () => {
   })
 
   it('are planned on request: an answer, and no run', async () => {
-    expect(await post('/v1/runs', { ...spec, plan: true })).toMatchObject({ status: 200, body: { kind: 'extract', model: 'resnet50', images: 3, batchSize: 'auto' } })
-    expect(await post('/v1/runs', { kind: 'finetune', source: 's3://pets/', model: 'vgg16', out: 's3://models/pets', plan: true }))
-      .toMatchObject({ status: 200, body: { kind: 'finetune', trainable: 2 } })
+    expect(await post('/v1/runs', { ...spec, plan: true })).toMatchObject({
+      status: 200,
+      body: { kind: 'extract', model: 'resnet50', images: 3, batchSize: 'auto' },
+    })
+    expect(
+      await post('/v1/runs', { kind: 'finetune', source: 's3://pets/', model: 'vgg16', out: 's3://models/pets', plan: true }),
+    ).toMatchObject({ status: 200, body: { kind: 'finetune', trainable: 2 } })
     expect((await ask<RunPage>('/v1/runs')).body.runs).toEqual([])
     expect((await post('/v1/runs', { ...spec, plan: true, layers: 4 })).body).toMatchObject({ status: 422, code: 'SPEC_INVALID' })
   })
@@ -86,9 +108,16 @@ describe('runs', () => {
     const { status, headers, body } = await post('/v1/runs', { ...spec, kind: 'extract', modle: 'resnet50', format: 'csv', out: undefined })
     expect(status).toBe(422)
     expect(headers.get('content-type')).toBe('application/problem+json')
-    expect(body).toMatchObject({ code: 'SPEC_INVALID', type: 'urn:layermill:error:SPEC_INVALID', title: 'The spec is not valid', status: 422 })
+    expect(body).toMatchObject({
+      code: 'SPEC_INVALID',
+      type: 'urn:layermill:error:SPEC_INVALID',
+      title: 'The spec is not valid',
+      status: 422,
+    })
     expect(body.errors).toEqual([
-      'out: got nothing, expected a path or URL', 'format: got "csv", expected one of npy, parquet, safetensors', 'modle: unknown field',
+      'out: got nothing, expected a path or URL',
+      'format: got "csv", expected one of npy, parquet, safetensors',
+      'modle: unknown field',
     ])
     expect(body.instance).toBe(`urn:layermill:request:${headers.get('x-request-id')}`)
   })
@@ -108,21 +137,61 @@ describe('errors', () => {
     { name: 'id that cannot be', path: '/v1/runs/UPPER', status: 400, code: 'PARAMETER_INVALID', detail: 'path parameter id' },
     { name: 'id that is too long', path: `/v1/runs/${'a'.repeat(201)}`, status: 400, code: 'PARAMETER_INVALID' },
     { name: 'malformed escape', path: '/v1/runs/%E0%A4%A', status: 400, code: 'REQUEST_INVALID' },
-    { name: 'limit', path: '/v1/runs?limit=0', status: 400, code: 'PARAMETER_INVALID', detail: 'query parameter limit: a whole number from 1 to 200' },
+    {
+      name: 'limit',
+      path: '/v1/runs?limit=0',
+      status: 400,
+      code: 'PARAMETER_INVALID',
+      detail: 'query parameter limit: a whole number from 1 to 200',
+    },
     { name: 'unknown parameter', path: '/v1/runs?page=2', status: 400, code: 'PARAMETER_INVALID', detail: 'page' },
     { name: 'wrong method', path: '/v1/workers', init: { method: 'DELETE' }, status: 405, code: 'METHOD_NOT_ALLOWED' },
     { name: 'no body', path: '/v1/runs', init: { method: 'POST' }, status: 422, code: 'SPEC_INVALID' },
-    { name: 'not JSON', path: '/v1/runs', init: { method: 'POST', body: '{', headers: { 'content-type': 'application/json' } }, status: 400, code: 'BODY_INVALID' },
-    { name: 'empty JSON', path: '/v1/runs', init: { method: 'POST', body: '', headers: { 'content-type': 'application/json' } }, status: 400, code: 'BODY_INVALID' },
-    { name: 'text', path: '/v1/runs', init: { method: 'POST', body: JSON.stringify(spec), headers: { 'content-type': 'text/plain' } }, status: 415, code: 'MEDIA_TYPE' },
-    { name: 'form', path: '/v1/runs', init: { method: 'POST', body: new URLSearchParams({ kind: 'extract' }) }, status: 415, code: 'MEDIA_TYPE' },
     {
-      name: 'prototype', path: '/v1/runs', init: { method: 'POST', body: '{"__proto__":{"kind":"extract"}}', headers: { 'content-type': 'application/json' } },
-      status: 400, code: 'BODY_INVALID',
+      name: 'not JSON',
+      path: '/v1/runs',
+      init: { method: 'POST', body: '{', headers: { 'content-type': 'application/json' } },
+      status: 400,
+      code: 'BODY_INVALID',
     },
     {
-      name: 'too large', path: '/v1/runs', init: { method: 'POST', body: JSON.stringify({ ...spec, source: 'x'.repeat(262_145) }), headers: { 'content-type': 'application/json' } },
-      status: 413, code: 'BODY_TOO_LARGE',
+      name: 'empty JSON',
+      path: '/v1/runs',
+      init: { method: 'POST', body: '', headers: { 'content-type': 'application/json' } },
+      status: 400,
+      code: 'BODY_INVALID',
+    },
+    {
+      name: 'text',
+      path: '/v1/runs',
+      init: { method: 'POST', body: JSON.stringify(spec), headers: { 'content-type': 'text/plain' } },
+      status: 415,
+      code: 'MEDIA_TYPE',
+    },
+    {
+      name: 'form',
+      path: '/v1/runs',
+      init: { method: 'POST', body: new URLSearchParams({ kind: 'extract' }) },
+      status: 415,
+      code: 'MEDIA_TYPE',
+    },
+    {
+      name: 'prototype',
+      path: '/v1/runs',
+      init: { method: 'POST', body: '{"__proto__":{"kind":"extract"}}', headers: { 'content-type': 'application/json' } },
+      status: 400,
+      code: 'BODY_INVALID',
+    },
+    {
+      name: 'too large',
+      path: '/v1/runs',
+      init: {
+        method: 'POST',
+        body: JSON.stringify({ ...spec, source: 'x'.repeat(262_145) }),
+        headers: { 'content-type': 'application/json' },
+      },
+      status: 413,
+      code: 'BODY_TOO_LARGE',
     },
   ]
 
@@ -142,10 +211,18 @@ describe('errors', () => {
     const { status, body } = await ask('/v1/runs', { headers: { 'x-request-id': 'my-request' } })
     expect(status).toBe(500)
     expect(body).toEqual({
-      type: 'urn:layermill:error:INTERNAL', title: 'Internal error', status: 500, code: 'INTERNAL', instance: 'urn:layermill:request:my-request',
-      detail: 'The server could not answer this request; its log has the reason under the request\'s id.',
+      type: 'urn:layermill:error:INTERNAL',
+      title: 'Internal error',
+      status: 500,
+      code: 'INTERNAL',
+      instance: 'urn:layermill:request:my-request',
+      detail: "The server could not answer this request; its log has the reason under the request's id.",
     })
-    const logged = fixture.log().split('\n').find(line => line.includes('request failed')) ?? ''
+    const logged =
+      fixture
+        .log()
+        .split('\n')
+        .find(line => line.includes('request failed')) ?? ''
     expect(JSON.parse(logged)).toMatchObject({ request: 'my-request', err: { message: 'connect redis://***@10.0.0.7:6379 /srv/secret' } })
     expect(fixture.log()).not.toContain('hunter2')
   })
@@ -161,8 +238,12 @@ describe('errors', () => {
     const { hostname, port } = new URL(fixture.url)
     const answer = await new Promise<string>(resolve => {
       let text = ''
-      const socket = connect({ host: hostname, port: Number(port) }, () => socket.end(`GET /healthz HTTP/1.1\r\nhost: ${hostname}:${port}\r\nHost: example.org\r\nconnection: close\r\n\r\n`))
-      socket.on('data', chunk => { text += String(chunk) })
+      const socket = connect({ host: hostname, port: Number(port) }, () =>
+        socket.end(`GET /healthz HTTP/1.1\r\nhost: ${hostname}:${port}\r\nHost: example.org\r\nconnection: close\r\n\r\n`),
+      )
+      socket.on('data', chunk => {
+        text += String(chunk)
+      })
       socket.on('close', () => resolve(text))
     })
     expect(answer).toMatch(/^HTTP\/1\.1 400 .*"code":"REQUEST_INVALID"/s)
@@ -176,7 +257,9 @@ describe('errors', () => {
   })
 
   it('a queue that does not answer at all is 503 as well, everywhere', async () => {
-    const silent = new Proxy(fixture.runs, { get: (target, key) => key === 'events' ? target.events.bind(target) : () => new Promise(() => {}) })
+    const silent = new Proxy(fixture.runs, {
+      get: (target, key) => (key === 'events' ? target.events.bind(target) : () => new Promise(() => {})),
+    })
     const fleet = new Proxy(fixture.fleet, { get: () => () => new Promise(() => {}) })
     const models = new Proxy(noModels(), { get: () => () => new Promise(() => {}) })
     const schedules = new Proxy(new MemorySchedules(), { get: () => () => new Promise(() => {}) })
@@ -185,9 +268,21 @@ describe('errors', () => {
     const queries: Record<string, string> = { thumbnail: '?part=0&key=a', projection: '?layer=fc7', neighbours: '?layer=fc7&point=0' }
     for (const route of Object.keys(routeAccess)) {
       const [method = '', path = ''] = route.split(' ')
-      const bodies: Record<string, object> = { '/v1/runs': spec, '/v1/schedules': { name: 'some', cron: '@daily', spec }, '/v1/schedules/:name': { tz: 'UTC' }, '/v1/models/:name/promote': { version: 1 }, '/v1/models/:name/rollback': {} }
-      const body = ['POST', 'PATCH'].includes(method) && bodies[path] !== undefined ? { body: JSON.stringify(bodies[path]), headers: { ...bearer('submit'), 'content-type': 'application/json' } } : { headers: bearer('admin') }
-      const response = await fetch(`${hanging.url}${path.replace(':id', 'run-1').replace(':name', 'some').replace(':queue', 'layermill-parts')}${queries[path.split('/').at(-1) ?? ''] ?? ''}`, { method, ...body })
+      const bodies: Record<string, object> = {
+        '/v1/runs': spec,
+        '/v1/schedules': { name: 'some', cron: '@daily', spec },
+        '/v1/schedules/:name': { tz: 'UTC' },
+        '/v1/models/:name/promote': { version: 1 },
+        '/v1/models/:name/rollback': {},
+      }
+      const body =
+        ['POST', 'PATCH'].includes(method) && bodies[path] !== undefined
+          ? { body: JSON.stringify(bodies[path]), headers: { ...bearer('submit'), 'content-type': 'application/json' } }
+          : { headers: bearer('admin') }
+      const response = await fetch(
+        `${hanging.url}${path.replace(':id', 'run-1').replace(':name', 'some').replace(':queue', 'layermill-parts')}${queries[path.split('/').at(-1) ?? ''] ?? ''}`,
+        { method, ...body },
+      )
       await response.text()
       const answers = ['/healthz', '/metrics', '/openapi.json', '/v1/session', '/'].includes(path)
       expect(`${route} ${response.status}`).toBe(`${route} ${answers ? 200 : path.endsWith('*') ? 404 : 503}`)
@@ -206,7 +301,9 @@ describe('errors', () => {
   it('every code that ends a request has its status, and docs/http-api.md names it', () => {
     // These are told to who starts the server, not to its clients.
     const local = ['LISTEN_FAILED', 'TOKENS_INVALID', 'TOKENS_REQUIRED', 'TOKENS_UNREADABLE', 'TOKEN_EXISTS']
-    const codes = Object.entries(failureTable).filter(([code, { scope }]) => scope === 'request' && !local.includes(code)).map(([code]) => code)
+    const codes = Object.entries(failureTable)
+      .filter(([code, { scope }]) => scope === 'request' && !local.includes(code))
+      .map(([code]) => code)
     expect(codes.length).toBeGreaterThan(15)
     expect(Object.keys(problemKinds)).toEqual(expect.arrayContaining(codes))
     const text = readFileSync(new URL('../../../docs/http-api.md', import.meta.url), 'utf8')
@@ -231,8 +328,16 @@ describe('errors', () => {
 describe('workers, queues, health', () => {
   it('shows workers and queues', async () => {
     const worker = {
-      id: 'w1', host: 'gpu-1', state: 'busy' as const, device: 'cuda', engine: 'onnx', version: '0.1.0', started: '2026-01-01T00:00:00Z', seen: '2026-01-01T00:01:00Z',
-      jobs: [{ run: 'run-1', part: 3, done: 100, images: 512 }], imagesPerSecond: 250.5,
+      id: 'w1',
+      host: 'gpu-1',
+      state: 'busy' as const,
+      device: 'cuda',
+      engine: 'onnx',
+      version: '0.1.0',
+      started: '2026-01-01T00:00:00Z',
+      seen: '2026-01-01T00:01:00Z',
+      jobs: [{ run: 'run-1', part: 3, done: 100, images: 512 }],
+      imagesPerSecond: 250.5,
     }
     const queue = { queue: 'parts', waiting: 5, prioritized: 1, delayed: 4, due: 2, active: 3, failed: 0 }
     fixture.fleet.workerList = [worker]
@@ -248,9 +353,19 @@ describe('workers, queues, health', () => {
     }
     expect(await plain('/healthz')).toEqual({ status: 200, body: { status: 'ok' } })
     expect(await plain('/readyz')).toEqual({ status: 200, body: { ready: true, checks: [{ name: 'queue', ok: true }] } })
-    fixture.fleet.checks = [{ name: 'queue', ok: true }, { name: 'store', ok: false, detail: 's3://key:hunter2@bucket is away' }]
+    fixture.fleet.checks = [
+      { name: 'queue', ok: true },
+      { name: 'store', ok: false, detail: 's3://key:hunter2@bucket is away' },
+    ]
     expect(await plain('/readyz')).toEqual({
-      status: 503, body: { ready: false, checks: [{ name: 'queue', ok: true }, { name: 'store', ok: false, detail: 's3://***@bucket is away' }] },
+      status: 503,
+      body: {
+        ready: false,
+        checks: [
+          { name: 'queue', ok: true },
+          { name: 'store', ok: false, detail: 's3://***@bucket is away' },
+        ],
+      },
     })
     fixture.fleet.failure = new Error('no answer')
     expect(await plain('/readyz')).toMatchObject({ status: 503, body: { ready: false } })
@@ -274,7 +389,16 @@ describe('metrics', () => {
     await post('/v1/runs', spec)
     fixture.fleet.queueList = [{ queue: 'parts', waiting: 10, prioritized: 3, delayed: 7, due: 2, active: 4, failed: 1 }]
     fixture.fleet.workerList = ['a', 'b'].map(id => ({
-      id, host: 'h', state: 'idle', device: 'cpu', engine: 'onnx', version: '1', started: 'x', seen: 'x', jobs: [], imagesPerSecond: 1.5,
+      id,
+      host: 'h',
+      state: 'idle',
+      device: 'cpu',
+      engine: 'onnx',
+      version: '1',
+      started: 'x',
+      seen: 'x',
+      jobs: [],
+      imagesPerSecond: 1.5,
     }))
     for (const source of ['s3://photos/2027/', 's3://photos/2028/']) {
       const { body } = await post<RunSummary>('/v1/runs', { ...spec, source })
@@ -336,7 +460,7 @@ describe('OpenAPI', () => {
   let own: Fixture
   beforeAll(async () => {
     own = await startServer()
-    document = await (await fetch(`${own.url}/openapi.json`)).json() as Record<string, unknown>
+    document = (await (await fetch(`${own.url}/openapi.json`)).json()) as Record<string, unknown>
   })
   afterAll(() => own.close())
 
@@ -349,7 +473,9 @@ describe('OpenAPI', () => {
 
   it('describes every route of the table', () => {
     const paths = document['paths'] as Record<string, Record<string, { operationId?: string; responses: Record<string, unknown> }>>
-    const described = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map(method => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`))
+    const described = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map(method => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+    )
     // Routes that are no API: the document itself, and the dashboard's files.
     const hidden = ['GET /openapi.json', 'GET /', 'GET /assets/*']
     const expected = Object.keys(routeAccess).filter(route => !hidden.includes(route))
@@ -366,8 +492,11 @@ describe('OpenAPI', () => {
 
 it('a request with a body that never comes is ended, not kept', async () => {
   // The head promises a body; the socket then closes. The server must go on.
-  await new Promise<void>((resolve) => {
-    const pending = request(`${fixture.url}/v1/runs`, { method: 'POST', headers: { ...bearer('submit'), 'content-type': 'application/json', 'content-length': 100 } })
+  await new Promise<void>(resolve => {
+    const pending = request(`${fixture.url}/v1/runs`, {
+      method: 'POST',
+      headers: { ...bearer('submit'), 'content-type': 'application/json', 'content-length': 100 },
+    })
     pending.on('error', () => resolve())
     pending.on('close', () => resolve())
     pending.write('{"kind"', () => pending.destroy())

@@ -49,10 +49,12 @@ describe('scopes', () => {
 
   it('says what is missing', async () => {
     const fixture = await startServer()
-    const answers = await Promise.all([{}, { authorization: 'Bearer lm_wrong' }, { authorization: 'Basic eDp5' }, bearer('read')].map(async headers => {
-      const response = await fetch(`${fixture.url}/v1/runs`, { method: 'POST', headers })
-      return [response.status, (await response.json() as Problem).code, response.headers.get('www-authenticate')]
-    }))
+    const answers = await Promise.all(
+      [{}, { authorization: 'Bearer lm_wrong' }, { authorization: 'Basic eDp5' }, bearer('read')].map(async headers => {
+        const response = await fetch(`${fixture.url}/v1/runs`, { method: 'POST', headers })
+        return [response.status, ((await response.json()) as Problem).code, response.headers.get('www-authenticate')]
+      }),
+    )
     await fixture.close()
     expect(answers).toEqual([
       [401, 'TOKEN_MISSING', 'Bearer realm="layermill"'],
@@ -89,7 +91,7 @@ describe('failed attempts', () => {
     await fixture.close()
   })
 
-  it('go by the client\'s address behind a trusted proxy, and by nobody\'s word elsewhere', async () => {
+  it("go by the client's address behind a trusted proxy, and by nobody's word elsewhere", async () => {
     for (const trusted of [true, false]) {
       const fixture = await startServer({ failureLimits: { failures: 1 }, ...(trusted ? { trustedProxies: ['127.0.0.1'] } : {}) })
       const status = async (from: string, headers: Record<string, string>): Promise<number> =>
@@ -105,11 +107,19 @@ describe('failed attempts', () => {
 
 describe('without tokens', () => {
   const options = () => ({
-    runs: new MemoryRuns(), fleet: new MemoryFleet(), port: 0, version: '1', metrics: new Metrics({ version: '1', defaults: false }), logger: createLogger({ level: 'silent' }),
+    runs: new MemoryRuns(),
+    fleet: new MemoryFleet(),
+    port: 0,
+    version: '1',
+    metrics: new Metrics({ version: '1', defaults: false }),
+    logger: createLogger({ level: 'silent' }),
   })
 
-  it.each(['0.0.0.0', '::', '192.0.2.1', 'example.org', '::ffff:192.0.2.1', ''])('binding %j is refused', async (host) => {
-    await expect(createServer({ ...options(), host })).rejects.toMatchObject({ code: 'TOKENS_REQUIRED', hint: expect.stringContaining('layermill tokens add') as string })
+  it.each(['0.0.0.0', '::', '192.0.2.1', 'example.org', '::ffff:192.0.2.1', ''])('binding %j is refused', async host => {
+    await expect(createServer({ ...options(), host })).rejects.toMatchObject({
+      code: 'TOKENS_REQUIRED',
+      hint: expect.stringContaining('layermill tokens add') as string,
+    })
   })
 
   it('a token file without a token counts as none', async () => {
@@ -129,14 +139,15 @@ describe('without tokens', () => {
   it('pages of other sites are refused', async () => {
     const fixture = await startServer({ tokens: undefined })
     const { port } = new URL(fixture.url)
-    const status = (headers: Record<string, string>, method = 'POST', path = '/v1/runs/run-1/cancel') => new Promise<number>((resolve, reject) => {
-      const sent = request({ host: '127.0.0.1', port, method, path, headers }, response => {
-        response.resume()
-        resolve(response.statusCode ?? 0)
+    const status = (headers: Record<string, string>, method = 'POST', path = '/v1/runs/run-1/cancel') =>
+      new Promise<number>((resolve, reject) => {
+        const sent = request({ host: '127.0.0.1', port, method, path, headers }, response => {
+          response.resume()
+          resolve(response.statusCode ?? 0)
+        })
+        sent.on('error', reject)
+        sent.end()
       })
-      sent.on('error', reject)
-      sent.end()
-    })
     expect(await status({ host: 'rebound.example.org' }, 'GET', '/v1/runs')).toBe(403)
     expect(await status({ host: `127.0.0.1:${port}`, 'sec-fetch-site': 'cross-site' })).toBe(403)
     expect(await status({ host: `localhost:${port}`, origin: 'https://example.org' })).toBe(403)
@@ -160,7 +171,8 @@ describe('token files', () => {
     const warnings: string[] = []
     const store = await openTokens(file, message => warnings.push(message))
     const fixture = await startServer({ tokens: store })
-    const status = async (secret: string): Promise<number> => (await fetch(`${fixture.url}/v1/runs`, { headers: { authorization: `Bearer ${secret}` } })).status
+    const status = async (secret: string): Promise<number> =>
+      (await fetch(`${fixture.url}/v1/runs`, { headers: { authorization: `Bearer ${secret}` } })).status
     expect(await status(token)).toBe(200)
 
     const second = await createToken(file, { name: 'laptop', scopes: ['read'] })
@@ -200,20 +212,35 @@ describe('token files', () => {
     await expect(createToken(file, { name: 'x', scopes: ['root' as never] })).rejects.toMatchObject({ code: 'TOKENS_INVALID' })
     await expect(openTokens(path.join(folder, 'none'), () => {})).rejects.toMatchObject({ code: 'TOKENS_UNREADABLE' })
     expect(() => parseTokens('{"name":"a"}', 'file')).toThrow(/file:1: sha256: .*\n.*scopes/)
-    expect(() => parseTokens(`${(JSON.stringify({ name: 'a', sha256: 'a'.repeat(64), scopes: ['read'] }) + '\n').repeat(2)}`, 'file')).toThrow('two tokens are named a')
+    expect(() =>
+      parseTokens(`${(JSON.stringify({ name: 'a', sha256: 'a'.repeat(64), scopes: ['read'] }) + '\n').repeat(2)}`, 'file'),
+    ).toThrow('two tokens are named a')
   })
 })
 
 describe('the log', () => {
   it('hides secrets wherever they are', () => {
     let text = ''
-    const logger = createLogger({ destination: new Writable({ write(chunk: Buffer, _encoding, done) { text += chunk.toString(); done() } }) })
+    const logger = createLogger({
+      destination: new Writable({
+        write(chunk: Buffer, _encoding, done) {
+          text += chunk.toString()
+          done()
+        },
+      }),
+    })
     const child = logger.child({ queue: 'redis://user:hunter2@host' })
-    child.info({ headers: { authorization: 'Bearer hunter2', Cookie: 'hunter2' }, list: ['postgres://u:hunter2@h/db'] }, 'at https://a:hunter2@b/?sig=hunter2')
+    child.info(
+      { headers: { authorization: 'Bearer hunter2', Cookie: 'hunter2' }, list: ['postgres://u:hunter2@h/db'] },
+      'at https://a:hunter2@b/?sig=hunter2',
+    )
     logger.error(new Error('s3: https://b/?X-Amz-Signature=hunter2', { cause: new Error('rediss://:hunter2@h') }))
     logger.warn({ err: new Error('postgres://u:hunter2/x@h'), password: 'hunter2' }, 'at %s', 'redis://:hunter2@h')
     expect(text).not.toContain('hunter2')
-    const lines = text.trim().split('\n').map(line => JSON.parse(line) as Record<string, unknown>)
+    const lines = text
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line) as Record<string, unknown>)
     expect(lines).toMatchObject([
       { level: 'info', queue: 'redis://***@host', msg: 'at https://***@b/?sig=***', list: ['postgres://***@h/db'] },
       { level: 'error', msg: 's3: https://b/?X-Amz-Signature=***', err: { type: 'Error' } },

@@ -36,7 +36,9 @@ async function read(response: IncomingMessage, enough: (text: string) => boolean
   }
   const blocks = text.split('\n\n').filter(block => block.includes('event: '))
   const events = blocks.map(block => {
-    const fields = Object.fromEntries(block.split('\n').map(line => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]))
+    const fields = Object.fromEntries(
+      block.split('\n').map(line => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]),
+    )
     return { id: fields['id'], event: fields['event'] ?? '', data: JSON.parse(fields['data'] ?? '') as Sent['data'] }
   })
   return { text, events }
@@ -58,7 +60,10 @@ describe('events of a run', () => {
     const reading = read(response)
     await fixture.runs.until(() => fixture.runs.listeners === 1)
     fail('a.jpg')
-    fixture.runs.tell('run-1', { event: 'progress', data: { counts: { images: 10, done: 3, failed: 1, parts: 2 }, partsDone: 0, imagesPerSecond: 5 } })
+    fixture.runs.tell('run-1', {
+      event: 'progress',
+      data: { counts: { images: 10, done: 3, failed: 1, parts: 2 }, partsDone: 0, imagesPerSecond: 5 },
+    })
     fixture.runs.setState('run-1', 'done')
     const { events } = await reading
     expect(events.map(({ id, event }) => `${id} ${event}`)).toEqual(['1 state', '2 failure', '3 progress', '4 state'])
@@ -153,7 +158,8 @@ describe('events of a run', () => {
     const fast = await follow()
     await fixture.runs.until(() => fixture.runs.listeners === 2)
     const reading = read(fast)
-    for (let i = 0; i < 3000; i++) fixture.runs.tell('run-1', { event: 'failure', data: { key: `${i}`, code: 'IMAGE_CORRUPT', reason: 'x'.repeat(2000) } })
+    for (let i = 0; i < 3000; i++)
+      fixture.runs.tell('run-1', { event: 'failure', data: { key: `${i}`, code: 'IMAGE_CORRUPT', reason: 'x'.repeat(2000) } })
     fixture.runs.setState('run-1', 'done')
     const { events } = await reading
     expect(events.length).toBe(3001)

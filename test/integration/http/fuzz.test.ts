@@ -85,7 +85,10 @@ function judge({ statuses, wrong }: Tally, sent: RawRequest, outcome: Outcome): 
   if (outcome.status >= 500) wrong.push(`${outcome.status}: ${where}: ${outcome.body}`)
   // HEAD has no body; 417 is Node.js's own.
   if (outcome.status < 400 || sent.method === 'HEAD' || outcome.status === 417) return
-  const problem = outcome.type === 'application/problem+json' ? JSON.parse(outcome.body) as { status?: number; code?: string; detail?: string } : undefined
+  const problem =
+    outcome.type === 'application/problem+json'
+      ? (JSON.parse(outcome.body) as { status?: number; code?: string; detail?: string })
+      : undefined
   if (problem?.status !== outcome.status || typeof problem.code !== 'string' || typeof problem.detail !== 'string') {
     wrong.push(`${outcome.status} without a problem document: ${where}: ${outcome.type} ${outcome.body.slice(0, 200)}`)
   }
@@ -97,17 +100,19 @@ async function bombard(fixture: Fixture, count: number, make: () => RawRequest):
   const agent = new Agent({ keepAlive: true, maxSockets: 8 })
   for (let done = 0; done < count; done += 8) {
     const batch = Array.from({ length: Math.min(8, count - done) }, make)
-    await Promise.all(batch.map(async sent => {
-      try {
-        const outcome = await send(fixture, agent, sent)
-        if (outcome === undefined) tally.unsent++
-        else judge(tally, sent, outcome)
-      } catch (error) {
-        // The server may close the connection on a body it does not want, before all of it is written.
-        if (!(error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE'))) throw error
-        tally.unsent++
-      }
-    }))
+    await Promise.all(
+      batch.map(async sent => {
+        try {
+          const outcome = await send(fixture, agent, sent)
+          if (outcome === undefined) tally.unsent++
+          else judge(tally, sent, outcome)
+        } catch (error) {
+          // The server may close the connection on a body it does not want, before all of it is written.
+          if (!(error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE'))) throw error
+          tally.unsent++
+        }
+      }),
+    )
   }
   agent.destroy()
   return tally

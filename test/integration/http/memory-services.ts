@@ -1,6 +1,21 @@
 import type {
-  FleetService, FleetState, QueueDepth, QueueJob, QueueJobPage, ReadinessCheck, RunDetail, RunEvent, RunEventOptions, RunListQuery,
-  RunPage, RunPlan, RunService, RunSpec, RunState, RunSummary, WorkerInfo,
+  FleetService,
+  FleetState,
+  QueueDepth,
+  QueueJob,
+  QueueJobPage,
+  ReadinessCheck,
+  RunDetail,
+  RunEvent,
+  RunEventOptions,
+  RunListQuery,
+  RunPage,
+  RunPlan,
+  RunService,
+  RunSpec,
+  RunState,
+  RunSummary,
+  WorkerInfo,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 
@@ -22,9 +37,17 @@ export class MemoryRuns implements RunService {
     if (this.failure !== undefined) return Promise.reject(this.failure)
     const id = `run-${this.#runs.size + 1}`
     const run: RunDetail = {
-      id, kind: spec.kind, state: 'planning', source: spec.source, model: spec.model, out: spec.out,
-      counts: { images: 0, done: 0, failed: 0, parts: 0 }, created: '2026-01-02T03:04:05.000Z',
-      generation: 0, spec: { ...spec }, planned: false,
+      id,
+      kind: spec.kind,
+      state: 'planning',
+      source: spec.source,
+      model: spec.model,
+      out: spec.out,
+      counts: { images: 0, done: 0, failed: 0, parts: 0 },
+      created: '2026-01-02T03:04:05.000Z',
+      generation: 0,
+      spec: { ...spec },
+      planned: false,
     }
     this.#runs.set(id, run)
     this.#events.set(id, [])
@@ -35,10 +58,12 @@ export class MemoryRuns implements RunService {
     if (this.failure !== undefined) return Promise.reject(this.failure)
     if (source === 'endless') {
       // Told to stop, as a listing is.
-      return new Promise((_, reject) => signal?.addEventListener('abort', () => {
-        this.plansStopped++
-        reject(signal.reason as Error)
-      }))
+      return new Promise((_, reject) =>
+        signal?.addEventListener('abort', () => {
+          this.plansStopped++
+          reject(signal.reason as Error)
+        }),
+      )
     }
     if (kind === 'finetune') return Promise.resolve({ kind, model, classes: [], warnings: [], trainable: 2, stepsPerEpoch: 1, epochs: 5 })
     return Promise.resolve({ kind, model, images: 3, sourceBytes: 30, parts: 1, layers: [], outputBytes: 0, batchSize: 'auto' })
@@ -46,9 +71,12 @@ export class MemoryRuns implements RunService {
 
   list({ state, kind, cursor, limit }: RunListQuery): Promise<RunPage> {
     if (this.failure !== undefined) return Promise.reject(this.failure)
-    const runs = [...this.#runs.values()].toReversed().filter(run => (state === undefined || run.state === state) && (kind === undefined || run.kind === kind))
+    const runs = [...this.#runs.values()]
+      .toReversed()
+      .filter(run => (state === undefined || run.state === state) && (kind === undefined || run.kind === kind))
     const from = cursor === undefined ? 0 : runs.findIndex(run => run.id === cursor) + 1
-    if (from === 0 && cursor !== undefined) return Promise.reject(new LayermillError('CURSOR_INVALID', 'cursor: start again from the first page'))
+    if (from === 0 && cursor !== undefined)
+      return Promise.reject(new LayermillError('CURSOR_INVALID', 'cursor: start again from the first page'))
     const page = runs.slice(from, from + limit)
     return Promise.resolve({ runs: page, next: from + limit < runs.length ? page.at(-1)?.id : undefined })
   }
@@ -89,7 +117,10 @@ export class MemoryRuns implements RunService {
   }
 
   /** Adds an event; its id is its number. */
-  tell(id: string, event: { [K in RunEvent['event']]: { event: K; data: Extract<RunEvent, { event: K }>['data'] } }[RunEvent['event']]): void {
+  tell(
+    id: string,
+    event: { [K in RunEvent['event']]: { event: K; data: Extract<RunEvent, { event: K }>['data'] } }[RunEvent['event']],
+  ): void {
     const events = this.#events.get(id)
     if (events === undefined) throw new Error(`no run ${id}`)
     const copy: unknown = structuredClone(event.data)

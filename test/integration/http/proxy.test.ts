@@ -21,14 +21,21 @@ interface Proxied {
 async function proxied(kind: 'keep' | 'strip', options: Parameters<typeof startServer>[0], proto = 'https'): Promise<Proxied> {
   const server = await startServer({ basePath: '/layermill', trustedProxies: ['127.0.0.1'], ...options })
   const target = kind === 'keep' ? server.url : `${server.url}/`
-  const nginx = await startNginx(`location /layermill${kind === 'keep' ? '' : '/'} {
+  const nginx = await startNginx(
+    `location /layermill${kind === 'keep' ? '' : '/'} {
     proxy_pass ${target}; proxy_http_version 1.1; proxy_set_header Host $http_host;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto ${proto};
-  }`, program)
-  return { server, url: nginx.url, stop: async () => {
-    await nginx.stop()
-    await server.close()
-  } }
+  }`,
+    program,
+  )
+  return {
+    server,
+    url: nginx.url,
+    stop: async () => {
+      await nginx.stop()
+      await server.close()
+    },
+  }
 }
 
 /** The status of a request that comes from one of this machine's addresses. */
@@ -37,7 +44,9 @@ function statusFrom(localAddress: string, url: string, headers: Record<string, s
     request(url, { localAddress, headers, agent: false }, response => {
       response.resume()
       resolve(response.statusCode ?? 0)
-    }).on('error', reject).end()
+    })
+      .on('error', reject)
+      .end()
   })
 }
 
@@ -66,9 +75,13 @@ describe.each(['keep', 'strip'] as const)('below a path of nginx, which hands pa
         expect(`${link.pathname} ${answer.status}`).toBe(`${link.pathname} 200`)
       }
     }
-    const document = await (await fetch(`${url}/layermill/openapi.json`)).json() as { servers?: unknown; paths: Record<string, unknown> }
+    const document = (await (await fetch(`${url}/layermill/openapi.json`)).json()) as { servers?: unknown; paths: Record<string, unknown> }
     expect(document).toMatchObject({ servers: [{ url: '/layermill' }], paths: { '/v1/runs': expect.any(Object) as object } })
-    const submitted = await fetch(`${url}/layermill/v1/runs`, { method: 'POST', headers: { ...bearer('submit'), 'content-type': 'application/json' }, body: JSON.stringify(upstream.extract) })
+    const submitted = await fetch(`${url}/layermill/v1/runs`, {
+      method: 'POST',
+      headers: { ...bearer('submit'), 'content-type': 'application/json' },
+      body: JSON.stringify(upstream.extract),
+    })
     expect(submitted.status).toBe(202)
     const location = submitted.headers.get('location') ?? ''
     expect(location).toMatch(/^\/layermill\/v1\/runs\//)
@@ -92,13 +105,16 @@ describe.each(['keep', 'strip'] as const)('below a path of nginx, which hands pa
   })
 
   it('the command line reaches it', async () => {
-    const { code, stderr } = await runCli(['runs', 'list', '--server', `${world.url}/layermill/`], { env: { LAYERMILL_TOKEN: tokens.read } })
+    const { code, stderr } = await runCli(['runs', 'list', '--server', `${world.url}/layermill/`], {
+      env: { LAYERMILL_TOKEN: tokens.read },
+    })
     expect(code, stderr).toBe(0)
   })
 
   it('wrong tokens of one client lock out neither others nor right ones, and its address is not what it says', async () => {
     const workers = `${world.url}/layermill/v1/workers`
-    for (let i = 0; i < 20; i++) expect(await statusFrom('127.0.0.2', workers, { authorization: `Bearer guess${i}`, 'x-forwarded-for': `203.0.113.${i}` })).toBe(401)
+    for (let i = 0; i < 20; i++)
+      expect(await statusFrom('127.0.0.2', workers, { authorization: `Bearer guess${i}`, 'x-forwarded-for': `203.0.113.${i}` })).toBe(401)
     expect(await statusFrom('127.0.0.2', workers, { authorization: 'Bearer guess', 'x-forwarded-for': '203.0.113.99' })).toBe(429)
     expect(await statusFrom('127.0.0.3', workers, { authorization: 'Bearer guess' })).toBe(401)
     expect(await statusFrom('127.0.0.2', workers, bearer('read'))).toBe(200)
@@ -106,9 +122,11 @@ describe.each(['keep', 'strip'] as const)('below a path of nginx, which hands pa
   })
 
   it('says that TLS is insisted on, and lets pages of the named origins ask', async () => {
-    const preflight = (origin: string): Promise<Response> => fetch(`${world.url}/layermill/v1/runs`, {
-      method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,content-type' },
-    })
+    const preflight = (origin: string): Promise<Response> =>
+      fetch(`${world.url}/layermill/v1/runs`, {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,content-type' },
+      })
     const allowed = await preflight('https://tools.example')
     expect(allowed.status).toBe(204)
     expect(allowed.headers.get('access-control-allow-origin')).toBe('https://tools.example')
@@ -125,7 +143,10 @@ describe.each(['keep', 'strip'] as const)('below a path of nginx, which hands pa
 
 describe('what is not asked for', () => {
   it('is not sent: HSTS without the flag or over plain HTTP, and CORS', async () => {
-    for (const [options, proto] of [[{}, 'https'], [{ hstsSeconds: 600 }, 'http']] as const) {
+    for (const [options, proto] of [
+      [{}, 'https'],
+      [{ hstsSeconds: 600 }, 'http'],
+    ] as const) {
       const world = await proxied('keep', options, proto)
       const answer = await fetch(`${world.url}/layermill/v1/runs`, { headers: { ...bearer('read'), origin: 'https://tools.example' } })
       expect(answer.headers.get('strict-transport-security')).toBeNull()
@@ -134,7 +155,9 @@ describe('what is not asked for', () => {
     }
     // The word of whoever connects without a proxy does not count.
     const direct = await startServer({ hstsSeconds: 600 })
-    expect((await fetch(`${direct.url}/healthz`, { headers: { 'x-forwarded-proto': 'https' } })).headers.get('strict-transport-security')).toBeNull()
+    expect(
+      (await fetch(`${direct.url}/healthz`, { headers: { 'x-forwarded-proto': 'https' } })).headers.get('strict-transport-security'),
+    ).toBeNull()
     await direct.close()
   })
 
@@ -158,7 +181,9 @@ describe('what is not asked for', () => {
 
 describe('flags', () => {
   it.each([
-    ['10.0.0.7', ['10.0.0.7']], ['10.0.0.0/8, fd00::/8', ['10.0.0.0/8', 'fd00::/8']], ['loopback,uniquelocal', ['loopback', 'uniquelocal']],
+    ['10.0.0.7', ['10.0.0.7']],
+    ['10.0.0.0/8, fd00::/8', ['10.0.0.0/8', 'fd00::/8']],
+    ['loopback,uniquelocal', ['loopback', 'uniquelocal']],
   ])('--trust-proxy %s', (text, expected) => {
     expect(parseTrustedProxies(text)).toEqual(expected)
   })
@@ -169,9 +194,11 @@ describe('flags', () => {
 
   it('--base-path and --cors-origin', () => {
     expect(['/', '/layermill', '/layermill/', '/a/b-c.d'].map(parseBasePath)).toEqual(['', '/layermill', '/layermill', '/a/b-c.d'])
-    for (const text of ['layermill', '/a//b', '/a/../b', '/a?b', '/a b', 'http://x/']) expect(() => parseBasePath(text), text).toThrow('--base-path: got')
+    for (const text of ['layermill', '/a//b', '/a/../b', '/a?b', '/a b', 'http://x/'])
+      expect(() => parseBasePath(text), text).toThrow('--base-path: got')
     expect(['https://tools.example', 'http://localhost:5173/'].map(parseOrigin)).toEqual(['https://tools.example', 'http://localhost:5173'])
-    for (const text of ['*', 'null', 'tools.example', 'https://tools.example/page', 'file:///x']) expect(() => parseOrigin(text), text).toThrow('--cors-origin: got')
+    for (const text of ['*', 'null', 'tools.example', 'https://tools.example/page', 'file:///x'])
+      expect(() => parseOrigin(text), text).toThrow('--cors-origin: got')
   })
 
   it('are refused by name before anything is started', async () => {

@@ -37,10 +37,24 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
   const fleet = new MemoryFleet()
   const metrics = new Metrics({ version: '9.9.9', defaults: false })
   const records = Object.entries(tokens).map(([scope, token]) => ({
-    name: `test-${scope}`, sha256: createHash('sha256').update(token).digest('hex'), scopes: [scope as Scope],
+    name: `test-${scope}`,
+    sha256: createHash('sha256').update(token).digest('hex'),
+    scopes: [scope as Scope],
   }))
   const server = await createServer({
-    runs, fleet, schedules: new MemorySchedules(), metrics, host: '127.0.0.1', port: 0, version: '9.9.9', logger: createLogger({ destination }), tokens: fixedTokens(records), closeDeadline: 100, inspection: emptyInspection, dashboard: dashboardFolder(), ...options,
+    runs,
+    fleet,
+    schedules: new MemorySchedules(),
+    metrics,
+    host: '127.0.0.1',
+    port: 0,
+    version: '9.9.9',
+    logger: createLogger({ destination }),
+    tokens: fixedTokens(records),
+    closeDeadline: 100,
+    inspection: emptyInspection,
+    dashboard: dashboardFolder(),
+    ...options,
   })
   const url = await server.listen()
   return { server, url, runs, fleet, metrics, log: () => lines.join(''), close: () => server.close() }

@@ -14,8 +14,21 @@ let server: Fixture
 
 /** Ways out of a folder, also for whoever decodes once more than he should. */
 const waysOut = [
-  '..', '../secret', '../../secret', '/etc/passwd', 'a/../../secret', './../secret', '..\\secret', 'a\0b', '%2e%2e', '..%2fsecret', '%2e%2e%2fsecret', '..%5csecret', '%252e%252e%252fsecret',
-  '..%00', '%c0%ae%c0%ae%c0%afsecret',
+  '..',
+  '../secret',
+  '../../secret',
+  '/etc/passwd',
+  'a/../../secret',
+  './../secret',
+  '..\\secret',
+  'a\0b',
+  '%2e%2e',
+  '..%2fsecret',
+  '%2e%2e%2fsecret',
+  '..%5csecret',
+  '%252e%252e%252fsecret',
+  '..%00',
+  '%c0%ae%c0%ae%c0%afsecret',
 ]
 
 beforeAll(async () => {
@@ -30,8 +43,15 @@ function get(path: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     request(`${server.url}/`, { path, headers: bearer('admin') }, response => {
       let body = ''
-      response.setEncoding('utf8').on('data', (text: string) => { body += text }).on('end', () => resolve({ status: response.statusCode ?? 0, body }))
-    }).on('error', reject).end()
+      response
+        .setEncoding('utf8')
+        .on('data', (text: string) => {
+          body += text
+        })
+        .on('end', () => resolve({ status: response.statusCode ?? 0, body }))
+    })
+      .on('error', reject)
+      .end()
   })
 }
 

@@ -11,7 +11,9 @@ const url = (): string => given ?? shared?.url ?? ''
 beforeAll(async () => {
   if (given === undefined) shared = await startPostgres()
 })
-afterAll(async () => { await shared?.stop() })
+afterAll(async () => {
+  await shared?.stop()
+})
 
 brokerContract('PostgreSQL', { open: () => openBroker(url()), shared: true })
 
@@ -26,15 +28,16 @@ describe('PostgreSQL itself', () => {
 
   it('is migrated by one of many that open at once', async () => {
     const brokers = await Promise.all(Array.from({ length: 4 }, () => openBroker(url())))
-    expect(brokers.map((broker) => broker.kind)).toEqual(Array.from({ length: 4 }, () => 'postgres'))
-    await Promise.all(brokers.map((broker) => broker.close()))
+    expect(brokers.map(broker => broker.kind)).toEqual(Array.from({ length: 4 }, () => 'postgres'))
+    await Promise.all(brokers.map(broker => broker.close()))
   })
 
   it('says what it refuses, and what cannot be reached', async () => {
     const { hostname, port } = new URL(url())
     await expect(openBroker(`postgres://layermill@${hostname}:${port}/no_such_database`)).rejects.toMatchObject({ code: 'QUEUE_AUTH' })
     await expect(openBroker('postgres://me:hunter2@127.0.0.1:1/db', { connectTimeoutMs: 200 })).rejects.toMatchObject({
-      code: 'QUEUE_UNREACHABLE', message: expect.stringMatching(/^postgres:\/\/127\.0\.0\.1:1\/db: .*ECONNREFUSED/) as string,
+      code: 'QUEUE_UNREACHABLE',
+      message: expect.stringMatching(/^postgres:\/\/127\.0\.0\.1:1\/db: .*ECONNREFUSED/) as string,
     })
   })
 })

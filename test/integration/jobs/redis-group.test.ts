@@ -1,7 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Broker, openBroker } from '@layermill/queue'
 import { brokerContract } from '@layermill/queue/testing'
-import { type Door, type RedisClusterService, type RedisPair, type RedisSentinels, startCluster, startDoor, startPair, startSentinels } from '../../../scripts/services/redis-group.mjs'
+import {
+  type Door,
+  type RedisClusterService,
+  type RedisPair,
+  type RedisSentinels,
+  startCluster,
+  startDoor,
+  startPair,
+  startSentinels,
+} from '../../../scripts/services/redis-group.mjs'
 
 let cluster: RedisClusterService
 let sentinels: RedisSentinels
@@ -9,7 +18,7 @@ let pair: RedisPair
 let door: Door
 
 beforeAll(async () => {
-  [cluster, sentinels, pair] = await Promise.all([startCluster(), startSentinels(), startPair()])
+  ;[cluster, sentinels, pair] = await Promise.all([startCluster(), startSentinels(), startPair()])
   door = await startDoor(pair.master.port)
 }, 120_000)
 afterAll(async () => {
@@ -23,10 +32,14 @@ brokerContract('Sentinel', { open: () => openBroker(sentinels.url), shared: true
 /** A worker that says which jobs it has done. */
 function working(broker: Broker, name: string): { done: Set<number>; close(): Promise<void> } {
   const done = new Set<number>()
-  const worker = broker.worker<{ i: number }>(name, job => {
-    done.add(job.data.i)
-    return Promise.resolve()
-  }, { lockDuration: 2000, stalledInterval: 1000 })
+  const worker = broker.worker<{ i: number }>(
+    name,
+    job => {
+      done.add(job.data.i)
+      return Promise.resolve()
+    },
+    { lockDuration: 2000, stalledInterval: 1000 },
+  )
   return { done, close: () => worker.close() }
 }
 
@@ -76,11 +89,16 @@ describe('a cluster', () => {
     const others = await openBroker(cluster.url)
     expect((await others.counts('recognised')).waiting).toBe(3)
     await Promise.all([broker.close(), others.close()])
-    await expect(openBroker(`redis://127.0.0.1:${cluster.servers[0]!.port}/3`)).rejects.toMatchObject({ code: 'QUEUE_URL', message: expect.stringContaining('database') as string })
+    await expect(openBroker(`redis://127.0.0.1:${cluster.servers[0]!.port}/3`)).rejects.toMatchObject({
+      code: 'QUEUE_URL',
+      message: expect.stringContaining('database') as string,
+    })
   })
 
   it('keeps all keys in one slot', async () => {
-    const keys = (await Promise.all(cluster.servers.map(server => server.command('keys', '*')))).map(text => text.split('\n').filter(Boolean))
+    const keys = (await Promise.all(cluster.servers.map(server => server.command('keys', '*')))).map(text =>
+      text.split('\n').filter(Boolean),
+    )
     expect(keys.flat().filter(key => !key.startsWith('{layermill}:'))).toEqual([])
     expect(keys.filter(list => list.length > 0)).toHaveLength(1)
   })
@@ -90,6 +108,8 @@ describe('sentinels', () => {
   it('that know no such master, or are not there', async () => {
     const wrong = await openBroker(sentinels.url.replace('mymaster', 'other'), { connectTimeoutMs: 1500 }).catch((error: unknown) => error)
     expect(wrong).toMatchObject({ code: 'QUEUE_UNREACHABLE', message: expect.stringContaining('/other: ') as string })
-    await expect(openBroker('redis+sentinel://127.0.0.1:1/mymaster', { connectTimeoutMs: 500 })).rejects.toMatchObject({ code: 'QUEUE_UNREACHABLE' })
+    await expect(openBroker('redis+sentinel://127.0.0.1:1/mymaster', { connectTimeoutMs: 500 })).rejects.toMatchObject({
+      code: 'QUEUE_UNREACHABLE',
+    })
   })
 })

@@ -16,7 +16,9 @@ const url = (): string => given ?? shared?.url ?? ''
 beforeAll(async () => {
   if (given === undefined) shared = await startRedis()
 })
-afterAll(async () => { await shared?.stop() })
+afterAll(async () => {
+  await shared?.stop()
+})
 
 brokerContract('Redis', { open: () => openBroker(url()), shared: true })
 
@@ -36,7 +38,9 @@ describe('Redis itself', () => {
   it('must not evict', async () => {
     const redis = await startRedis({ maxmemoryPolicy: 'allkeys-lru' })
     await expect(openBroker(redis.url)).rejects.toMatchObject({
-      code: 'QUEUE_EVICTION', message: expect.stringContaining('allkeys-lru') as string, hint: expect.stringContaining('noeviction') as string,
+      code: 'QUEUE_EVICTION',
+      message: expect.stringContaining('allkeys-lru') as string,
+      hint: expect.stringContaining('noeviction') as string,
     })
     await redis.stop()
   })
@@ -45,12 +49,12 @@ describe('Redis itself', () => {
     const redis = await startRedis({ appendOnly: true })
     const broker = await openBroker(redis.url)
     const queue = broker.queue<{ i: number }>('kept')
-    await queue.addBulk([1, 2, 3].map((i) => ({ name: 'part', data: { i } })))
+    await queue.addBulk([1, 2, 3].map(i => ({ name: 'part', data: { i } })))
     await redis.kill()
     await redis.restart()
     const done: number[] = []
-    await new Promise<void>((resolve) => {
-      broker.worker<{ i: number }>('kept', (job) => {
+    await new Promise<void>(resolve => {
+      broker.worker<{ i: number }>('kept', job => {
         if (done.push(job.data.i) === 3) resolve()
         return Promise.resolve()
       })
@@ -72,7 +76,8 @@ describe('Redis itself', () => {
 
   it('is looked for a while and then reported as unreachable', async () => {
     await expect(openBroker('redis://127.0.0.1:1', { connectTimeoutMs: 200 })).rejects.toMatchObject({
-      code: 'QUEUE_UNREACHABLE', message: expect.stringMatching(/^redis:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/) as string,
+      code: 'QUEUE_UNREACHABLE',
+      message: expect.stringMatching(/^redis:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/) as string,
     })
     await expect(openBroker('http://127.0.0.1')).rejects.toMatchObject({ code: 'QUEUE_URL' })
     await expect(openBroker('rabbit')).rejects.toMatchObject({ code: 'QUEUE_URL' })
@@ -97,7 +102,9 @@ describe('a Redis that refuses', () => {
     const added = queue.addBulk([3, 4, 5].map(i => ({ name: 'part', data: { i } })))
     await expect.poll(() => errors.some(text => /OOM/.test(text))).toBe(true)
     const cpu = process.cpuUsage()
-    await new Promise(resolve => { setTimeout(resolve, 2000) })
+    await new Promise(resolve => {
+      setTimeout(resolve, 2000)
+    })
     const used = process.cpuUsage(cpu)
     process.stdout.write(`refused writes: ${errors.length} errors and ${((used.user + used.system) / 1000).toFixed(0)} ms of CPU in 2 s\n`)
     // 4,000 a second without backoff.
@@ -113,7 +120,10 @@ describe('a Redis that refuses', () => {
     const redis = await startRedis()
     const wrong = await openBroker(`${redis.url}/99`).catch((error: unknown) => error)
     expect(wrong).toMatchObject({ code: 'QUEUE_URL', message: expect.stringContaining('/99: the server has no such database') as string })
-    await expect(openBroker(`${redis.url}/abc`)).rejects.toMatchObject({ code: 'QUEUE_URL', message: expect.stringContaining('abc') as string })
+    await expect(openBroker(`${redis.url}/abc`)).rejects.toMatchObject({
+      code: 'QUEUE_URL',
+      message: expect.stringContaining('abc') as string,
+    })
     const other = await openBroker(`${redis.url}/15`)
     expect(other.describe()).toBe(`redis://127.0.0.1:${redis.port}/15`)
     await other.queue<{ i: number }>('apart').add('part', { i: 1 })
@@ -130,7 +140,11 @@ describe('a Redis that refuses', () => {
       if (!(opened instanceof Error)) await (opened as Awaited<ReturnType<typeof openBroker>>).close()
       return opened
     }
-    const denied = (what: string): unknown => ({ code: 'QUEUE_DENIED', message: expect.stringContaining(what) as string, hint: expect.stringContaining('docs/operations.md') as string })
+    const denied = (what: string): unknown => ({
+      code: 'QUEUE_DENIED',
+      message: expect.stringContaining(what) as string,
+      hint: expect.stringContaining('docs/operations.md') as string,
+    })
     expect(await user('no-info', '~layermill*', '+@all', '-info')).toMatchObject(denied('command INFO') as object)
     expect(await user('no-streams', '~layermill*', '+@all', '-xadd', '-xread')).toMatchObject(denied('XADD, XREAD') as object)
     expect(await user('no-multi', '~layermill*', '+@all', '-multi')).toMatchObject(denied('MULTI') as object)
@@ -141,13 +155,17 @@ describe('a Redis that refuses', () => {
 
   it('nothing that the documented rules leave out', async () => {
     const redis = await startRedis()
-    const rules = /ACL SETUSER layermill on [^\n]*?(~layermill[^\n`]*)/.exec(await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8'))?.[1]
+    const rules = /ACL SETUSER layermill on [^\n]*?(~layermill[^\n`]*)/.exec(
+      await readFile(new URL('../../../docs/operations.md', import.meta.url), 'utf8'),
+    )?.[1]
     await redis.command('acl', 'setuser', 'layermill', 'on', '>secret', ...rules!.trim().split(/\s+/))
     const broker = await openBroker(`redis://layermill:secret@127.0.0.1:${redis.port}`)
     const queue = broker.queue<{ i: number }>('ruled')
     const events = broker.events('ruled')
     await events.waitUntilReady()
-    const done = new Promise(resolve => { events.on('completed', resolve) })
+    const done = new Promise(resolve => {
+      events.on('completed', resolve)
+    })
     broker.worker('ruled', () => Promise.resolve())
     await queue.addBulk([{ name: 'part', data: { i: 1 }, opts: { priority: 3 } }])
     await done
@@ -163,13 +181,19 @@ describe('a Redis that refuses', () => {
 
   it('to be known by its certificate, and is told apart by a hint', async () => {
     const redis = await startTlsRedis()
-    await expect(openBroker(redis.url)).rejects.toMatchObject({ code: 'QUEUE_UNREACHABLE', hint: expect.stringContaining('NODE_EXTRA_CA_CERTS') as string })
+    await expect(openBroker(redis.url)).rejects.toMatchObject({
+      code: 'QUEUE_UNREACHABLE',
+      hint: expect.stringContaining('NODE_EXTRA_CA_CERTS') as string,
+    })
     const script = `import { openBroker } from '@layermill/queue'
       const broker = await openBroker(${JSON.stringify(redis.url)})
       console.log(broker.describe())
       await broker.close()`
     const root = fileURLToPath(new URL('../../..', import.meta.url))
-    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { cwd: root, env: { ...process.env, NODE_EXTRA_CA_CERTS: redis.authority } })
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: root,
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: redis.authority },
+    })
     expect(stdout.trim()).toBe(redis.url)
     await redis.stop()
   })

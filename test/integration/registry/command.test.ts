@@ -23,12 +23,34 @@ async function ok(...args: string[]): Promise<CliResult> {
 
 /** A tiny head on a tiny network: `rate` tells one training from another. */
 const training = (out: string, rate: string, ...more: string[]): string[] => [
-  'finetune', shapes, '--model', 'googlenet', '--weights', 'random:1', '--layer', 'conv2', '--size', '32x32', '--epochs', '2', '--batch-size', '8',
-  '--validation', '0.3', '--learning-rate', rate, '--device', 'cpu', '--out', join(root, out), ...more,
+  'finetune',
+  shapes,
+  '--model',
+  'googlenet',
+  '--weights',
+  'random:1',
+  '--layer',
+  'conv2',
+  '--size',
+  '32x32',
+  '--epochs',
+  '2',
+  '--batch-size',
+  '8',
+  '--validation',
+  '0.3',
+  '--learning-rate',
+  rate,
+  '--device',
+  'cpu',
+  '--out',
+  join(root, out),
+  ...more,
 ]
 
 const models = (): ModelRegistry => new ModelRegistry(openStore(registry))
-const read = async (path: string): Promise<Record<string, unknown>> => JSON.parse(await readFile(join(registry, 'models/shapes', path), 'utf8')) as Record<string, unknown>
+const read = async (path: string): Promise<Record<string, unknown>> =>
+  JSON.parse(await readFile(join(registry, 'models/shapes', path), 'utf8')) as Record<string, unknown>
 
 beforeAll(async () => {
   root = await folder()
@@ -42,7 +64,9 @@ describe('layermill finetune --register', () => {
     const { stderr } = await ok(...training('first', '0.0003', '--register', 'shapes'))
     expect(stderr).toContain('shapes@1: promoted: the first version')
     expect(JSON.parse((await ok('models', 'list', '--json')).stdout)).toMatchObject([{ name: 'shapes', latest: 1, versions: 1 }])
-    expect(await filesBelow(join(registry, 'models/shapes/versions/1'))).toEqual(expect.arrayContaining(['evaluation.json', 'model.json', 'model.onnx', 'model.safetensors', 'version.json']))
+    expect(await filesBelow(join(registry, 'models/shapes/versions/1'))).toEqual(
+      expect.arrayContaining(['evaluation.json', 'model.json', 'model.onnx', 'model.safetensors', 'version.json']),
+    )
   })
 
   it('gives the run no second version when the command is repeated', async () => {
@@ -53,21 +77,35 @@ describe('layermill finetune --register', () => {
   it('holds the next one against it on the same images, whatever was killed on the way', async () => {
     const args = training('second', '0.0004', '--register', 'shapes', '--margin', '1')
     const first = startCli(args, { env: { LAYERMILL_REGISTRY: registry } })
-    const watch = setInterval(() => void filesBelow(join(registry, 'models/shapes/versions')).then(files => {
-      if (files.some(file => file.startsWith('2/evaluation/'))) first.child.kill('SIGKILL')
-    }, () => undefined), 5)
+    const watch = setInterval(
+      () =>
+        void filesBelow(join(registry, 'models/shapes/versions')).then(
+          files => {
+            if (files.some(file => file.startsWith('2/evaluation/'))) first.child.kill('SIGKILL')
+          },
+          () => undefined,
+        ),
+      5,
+    )
     await first.ended
     clearInterval(watch)
     await ok(...args)
     expect(await models().list()).toMatchObject([{ latest: 2, versions: 2 }])
     const evaluation = await read('versions/2/evaluation.json')
-    const lines = (await readFile(join(registry, 'models/shapes/versions/2/held-out.jsonl'), 'utf8')).trim().split('\n').map(line => JSON.parse(line) as Record<string, string>)
+    const lines = (await readFile(join(registry, 'models/shapes/versions/2/held-out.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line) as Record<string, string>)
     const right = (who: string): number => lines.filter(line => line[who] === line['label']).length
     expect(evaluation).toMatchObject({
-      promoted: true, margin: 1, heldOut: { images: lines.length, compared: lines.length },
-      champion: { version: 1, correct: right('champion') }, challenger: { version: 2, correct: right('challenger') }, bootstrap: { resamples: 10_000 },
+      promoted: true,
+      margin: 1,
+      heldOut: { images: lines.length, compared: lines.length },
+      champion: { version: 1, correct: right('champion') },
+      challenger: { version: 2, correct: right('challenger') },
+      bootstrap: { resamples: 10_000 },
     })
-    const { metrics } = await read('versions/2/model.json') as { metrics: { validation: { accuracy: number } } }
+    const { metrics } = (await read('versions/2/model.json')) as { metrics: { validation: { accuracy: number } } }
     expect(right('challenger') / lines.length).toBeCloseTo(metrics.validation.accuracy, 10)
     expect(await filesBelow(join(registry, 'models/shapes/versions/2'))).not.toContainEqual(expect.stringMatching(/^evaluation\//))
   })
@@ -89,7 +127,19 @@ describe('layermill finetune --register', () => {
 })
 
 describe('--model NAME@latest', () => {
-  const extraction = (model: string, ...more: string[]): string[] => ['extract', shapes, '--model', model, '--layers', 'fc', '--device', 'cpu', '--out', join(root, 'features'), ...more]
+  const extraction = (model: string, ...more: string[]): string[] => [
+    'extract',
+    shapes,
+    '--model',
+    model,
+    '--layers',
+    'fc',
+    '--device',
+    'cpu',
+    '--out',
+    join(root, 'features'),
+    ...more,
+  ]
   let weights = ''
 
   it('is a fixed version from the start, which the registry notes', async () => {
@@ -109,7 +159,14 @@ describe('--model NAME@latest', () => {
     expect(stdout).toContain('shapes@latest is version 1, was 2')
     expect(stdout).toContain(`${join(root, 'features')} (version 2)`)
     expect(stdout).toContain('--update --model shapes@latest')
-    expect(await models().get('shapes')).toMatchObject({ history: [{ event: 'rolled-back', version: 1, previous: 2, reason: 'takes discs for squares', stale: [`file://${join(root, 'features')}`] }, {}, {}, {}] })
+    expect(await models().get('shapes')).toMatchObject({
+      history: [
+        { event: 'rolled-back', version: 1, previous: 2, reason: 'takes discs for squares', stale: [`file://${join(root, 'features')}`] },
+        {},
+        {},
+        {},
+      ],
+    })
     const again = await run('models', 'rollback', 'shapes')
     expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('ROLLBACK_IMPOSSIBLE')])
   })
@@ -125,7 +182,7 @@ describe('--model NAME@latest', () => {
     const fresh = join(root, 'fresh')
     await ok('extract', shapes, '--model', 'shapes@1', '--layers', 'fc', '--device', 'cpu', '--out', fresh)
     const features = async (out: string): Promise<Buffer> => {
-      const [file, ...others] = (await filesBelow(join(out, 'features/fc')))
+      const [file, ...others] = await filesBelow(join(out, 'features/fc'))
       expect(others).toEqual([])
       return readFile(join(out, 'features/fc', file!))
     }

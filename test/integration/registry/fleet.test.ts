@@ -28,18 +28,46 @@ afterAll(() => fleet?.stop())
 
 /** A tiny head on a tiny network, trained by the fleet and registered there. */
 const training = (out: string, rate: string, ...more: string[]): string[] => [
-  'finetune', shapes, '--model', 'googlenet', '--weights', 'random:1', '--layer', 'conv2', '--size', '32x32', '--epochs', '1', '--batch-size', '8', '--validation', '0.3',
-  '--learning-rate', rate, '--device', 'cpu', '--out', join(root, out), '--register', 'shapes', '--server', url, ...more,
+  'finetune',
+  shapes,
+  '--model',
+  'googlenet',
+  '--weights',
+  'random:1',
+  '--layer',
+  'conv2',
+  '--size',
+  '32x32',
+  '--epochs',
+  '1',
+  '--batch-size',
+  '8',
+  '--validation',
+  '0.3',
+  '--learning-rate',
+  rate,
+  '--device',
+  'cpu',
+  '--out',
+  join(root, out),
+  '--register',
+  'shapes',
+  '--server',
+  url,
+  ...more,
 ]
 
 async function detail(id: string): Promise<RunDetail> {
-  return await (await fetch(`${url}/v1/runs/${id}`)).json() as RunDetail
+  return (await (await fetch(`${url}/v1/runs/${id}`)).json()) as RunDetail
 }
 
 it('tells whoever submitted a training what became of its model', async () => {
   const first = await fleet.run(training('first', '0.0003')).ended
   expect(succeeded(first).stderr).toContain('shapes@1: promoted: the first version')
-  const lines = succeeded(await fleet.run(training('second', '1e-9', '--margin', '0', '--json')).ended).stdout.trim().split('\n').map(line => JSON.parse(line) as Record<string, unknown>)
+  const lines = succeeded(await fleet.run(training('second', '1e-9', '--margin', '0', '--json')).ended)
+    .stdout.trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as Record<string, unknown>)
   const done = lines.at(-1)!
   const told = lines.find(({ event }) => event === 'registered')
   expect(told).toMatchObject({ name: 'shapes', version: 2, outcome: expect.stringMatching(/promoted|kept/) as string, run: done['id'] })
@@ -47,8 +75,21 @@ it('tells whoever submitted a training what became of its model', async () => {
 })
 
 it('tells that features are of another version than the latest', async () => {
-  const { latest } = await (await fetch(`${url}/v1/models/shapes`)).json() as { latest: number }
-  const extraction = fleet.run(['extract', shapes, '--model', 'shapes@latest', '--layers', 'fc', '--device', 'cpu', '--out', join(root, 'features'), '--server', url])
+  const { latest } = (await (await fetch(`${url}/v1/models/shapes`)).json()) as { latest: number }
+  const extraction = fleet.run([
+    'extract',
+    shapes,
+    '--model',
+    'shapes@latest',
+    '--layers',
+    'fc',
+    '--device',
+    'cpu',
+    '--out',
+    join(root, 'features'),
+    '--server',
+    url,
+  ])
   const id = await untilSaid(extraction, /run (extract-\S+)/)
   succeeded(await extraction.ended)
   expect(await detail(id)).not.toHaveProperty('stale')
@@ -64,7 +105,21 @@ it('takes registered models for advice and in programs', async () => {
   expect(model.labels.toSorted()).toEqual(['disc', 'square', 'triangle'])
   await model.dispose()
   await expect(loadModel('shapes@9', { registry })).rejects.toMatchObject({ code: 'MODEL_NOT_REGISTERED' })
-  const advice = await fleet.run(['advise', shapes, '--model', 'shapes@latest', '--registry', registry, '--layers', 'conv1,conv2', '--sample', '12', '--device', 'cpu', '--json']).ended
+  const advice = await fleet.run([
+    'advise',
+    shapes,
+    '--model',
+    'shapes@latest',
+    '--registry',
+    registry,
+    '--layers',
+    'conv1,conv2',
+    '--sample',
+    '12',
+    '--device',
+    'cpu',
+    '--json',
+  ]).ended
   expect(JSON.parse(succeeded(advice).stdout)).toMatchObject({ classes: 3, layers: [{ layer: 'conv1' }, { layer: 'conv2' }] })
 })
 
@@ -74,5 +129,7 @@ it('shows how far an int8 run agrees with float32', async () => {
   succeeded(await run.ended)
   const { calibration } = await detail(id)
   expect(calibration?.cosine['conv2']?.mean).toBeGreaterThan(0.9)
-  expect(succeeded(await fleet.run(['runs', 'show', id, '--server', url]).ended).stdout).toMatch(/int8 +cosine to float32 on \d+ images: conv2 0\.9/)
+  expect(succeeded(await fleet.run(['runs', 'show', id, '--server', url]).ended).stdout).toMatch(
+    /int8 +cosine to float32 on \d+ images: conv2 0\.9/,
+  )
 })

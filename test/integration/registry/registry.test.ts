@@ -1,6 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { allocateVersion, ModelRegistry, noteUse, type Promotion, readVersions, type Verdict, versionUrl } from '@layermill/orchestrator/registry'
+import {
+  allocateVersion,
+  ModelRegistry,
+  noteUse,
+  type Promotion,
+  readVersions,
+  type Verdict,
+  versionUrl,
+} from '@layermill/orchestrator/registry'
 import type { RunRecord } from '@layermill/contracts'
 import { openStore, type Store } from '@layermill/storage'
 import { createBucket } from '@layermill/storage/testing'
@@ -24,7 +32,14 @@ const places = {
 }
 
 const by = 'someone'
-const draft = (run: string) => ({ name: 'pets', run, out: `s3://bucket/${run}`, sha256: `hash of ${run}`, created: '2026-01-02T03:04:05.000Z', by })
+const draft = (run: string) => ({
+  name: 'pets',
+  run,
+  out: `s3://bucket/${run}`,
+  sha256: `hash of ${run}`,
+  created: '2026-01-02T03:04:05.000Z',
+  by,
+})
 
 /** Versions 1 to `count` with all their files, the first one the latest. */
 async function filled(store: Store, count: number): Promise<ModelRegistry> {
@@ -37,8 +52,15 @@ async function filled(store: Store, count: number): Promise<ModelRegistry> {
   return registry
 }
 
-const verdict = (version: number, champion: number | undefined, promoted = true): Verdict =>
-  ({ version, champion, promoted, sha256: `hash of run-${version}`, by, reason: 'it was judged', run: `run-${version}` })
+const verdict = (version: number, champion: number | undefined, promoted = true): Verdict => ({
+  version,
+  champion,
+  promoted,
+  sha256: `hash of run-${version}`,
+  by,
+  reason: 'it was judged',
+  run: `run-${version}`,
+})
 
 describe.each(['file', 's3'] as const)('the registry on %s', kind => {
   const open = async (name: string): Promise<Store> => openStore(await places[kind](name))
@@ -51,7 +73,9 @@ describe.each(['file', 's3'] as const)('the registry on %s', kind => {
     expect(versions.map(({ version }) => version)).toEqual(runs.map(run => byRun.get(run)))
     expect(new Set(byRun.values())).toEqual(new Set([1, 2, 3, 4, 5]))
     expect(await readVersions(store, 'pets')).toHaveLength(5)
-    await expect(allocateVersion(store, { ...draft('a'), sha256: 'other' })).rejects.toThrow(expect.objectContaining({ code: 'REGISTRY_CONFLICT' }))
+    await expect(allocateVersion(store, { ...draft('a'), sha256: 'other' })).rejects.toThrow(
+      expect.objectContaining({ code: 'REGISTRY_CONFLICT' }),
+    )
   })
 
   it('puts promotions that come at once into a line: each is in the history, after the one that it followed', async () => {
@@ -71,7 +95,10 @@ describe.each(['file', 's3'] as const)('the registry on %s', kind => {
     const [winner, ...others] = done.filter(state => state !== undefined)
     expect(others).toEqual([])
     expect((await registry.get('pets')).history.map(({ version }) => version)).toEqual([winner!.version, 1])
-    expect(await registry.conclude('pets', verdict(winner!.version === 2 ? 3 : 2, winner!.version, false))).toMatchObject({ version: winner!.version, trail: [1] })
+    expect(await registry.conclude('pets', verdict(winner!.version === 2 ? 3 : 2, winner!.version, false))).toMatchObject({
+      version: winner!.version,
+      trail: [1],
+    })
     expect((await registry.get('pets')).history[0]).toMatchObject({ event: 'kept' })
   })
 
@@ -85,7 +112,10 @@ describe.each(['file', 's3'] as const)('the registry on %s', kind => {
     expect((await registry.get('pets')).history.map(({ version }) => version)).toEqual([2, 1])
     await registry.promote('pets', 3, { by })
     expect((await registry.get('pets')).history.map(({ version }) => version)).toEqual([3, 2, 1])
-    const lines = new TextDecoder().decode(await store.get('models/pets/history.jsonl')).trim().split('\n')
+    const lines = new TextDecoder()
+      .decode(await store.get('models/pets/history.jsonl'))
+      .trim()
+      .split('\n')
     expect(lines.map(line => (JSON.parse(line) as { sequence: number }).sequence)).toEqual([1, 2, 3])
   })
 
@@ -101,14 +131,24 @@ describe.each(['file', 's3'] as const)('the registry on %s', kind => {
     expect(twice.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
     expect(await registry.rollback('pets', { by })).toMatchObject({ version: 1, trail: [] })
     await expect(registry.rollback('pets', { by })).rejects.toThrow(expect.objectContaining({ code: 'ROLLBACK_IMPOSSIBLE' }))
-    expect(told.map(({ entry }) => [entry.event, entry.version])).toEqual([['promoted', 2], ['promoted', 3], ['rolled-back', 2], ['rolled-back', 1]])
+    expect(told.map(({ entry }) => [entry.event, entry.version])).toEqual([
+      ['promoted', 2],
+      ['promoted', 3],
+      ['rolled-back', 2],
+      ['rolled-back', 1],
+    ])
   })
 
   it('lists models whatever their names, and knows what was made with which version', async () => {
     const store = await open('names')
     const registry = await filled(store, 2)
     for (const name of ['pets-2', 'pets0', 'a.b']) await allocateVersion(store, { ...draft('x'), name })
-    expect((await registry.list()).map(({ name, latest }) => [name, latest])).toEqual([['a.b', undefined], ['pets', 1], ['pets-2', undefined], ['pets0', undefined]])
+    expect((await registry.list()).map(({ name, latest }) => [name, latest])).toEqual([
+      ['a.b', undefined],
+      ['pets', 1],
+      ['pets-2', undefined],
+      ['pets0', undefined],
+    ])
     const model = await registry.resolve({ name: 'pets', version: 'latest' })
     expect(model).toBe(versionUrl({ root: store.url, name: 'pets', version: 1 }))
     const record = { id: 'extract-1', spec: { kind: 'extract', model } } as unknown as RunRecord

@@ -23,7 +23,9 @@ afterAll(async () => {
 /** A promise and what keeps it. */
 function promised<Value>(): { readonly kept: Promise<Value>; readonly keep: (value: Value) => void } {
   let keep: (value: Value) => void = () => undefined
-  const kept = new Promise<Value>(resolve => { keep = resolve })
+  const kept = new Promise<Value>(resolve => {
+    keep = resolve
+  })
   return { kept, keep }
 }
 
@@ -35,14 +37,18 @@ function failingWorker() {
   const tries = new Map<number, number>()
   const told = promised<void>()
   const bothBegun = promised<void>()
-  const worker = broker.worker<PartJob>(queueNames.parts, async job => {
-    const { part } = job.data
-    tries.set(part, (tries.get(part) ?? 0) + 1)
-    if (tries.size === 2) bothBegun.keep()
-    if (tries.get(part)! > 1) return { images: 8, failed: 0 }
-    if (part === 1) await told.kept
-    throw await toJobError(new LayermillError('STORE_FULL', 'cannot write features: no space is left'))
-  }, { concurrency: 2 })
+  const worker = broker.worker<PartJob>(
+    queueNames.parts,
+    async job => {
+      const { part } = job.data
+      tries.set(part, (tries.get(part) ?? 0) + 1)
+      if (tries.size === 2) bothBegun.keep()
+      if (tries.get(part)! > 1) return { images: 8, failed: 0 }
+      if (part === 1) await told.kept
+      throw await toJobError(new LayermillError('STORE_FULL', 'cannot write features: no space is left'))
+    },
+    { concurrency: 2 },
+  )
   return { worker, fail: told.keep, bothBegun: bothBegun.kept, tries }
 }
 
@@ -70,7 +76,9 @@ it('a run that goes on tries again what failed, or will fail, for what was so be
   const { worker, fail, bothBegun, tries } = failingWorker()
   const earlier = new BrokerPartQueue(broker, record(run), 'file:///features')
   const failed = promised<PartEvent>()
-  const leave = earlier.subscribe(event => { if (event.kind === 'failed') failed.keep(event) })
+  const leave = earlier.subscribe(event => {
+    if (event.kind === 'failed') failed.keep(event)
+  })
   await earlier.add([0, 1])
   await bothBegun
   expect(await failed.kept).toMatchObject({ kind: 'failed', part: 0, code: 'STORE_FULL' })

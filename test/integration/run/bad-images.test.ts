@@ -24,7 +24,12 @@ function bomb(): Buffer {
   header.writeUInt32BE(60_000, 4)
   header.set([8, 2, 0, 0, 0], 8)
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
-  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(Buffer.alloc(100_000))), chunk('IEND', Buffer.alloc(0))])
+  return Buffer.concat([
+    signature,
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(Buffer.alloc(100_000))),
+    chunk('IEND', Buffer.alloc(0)),
+  ])
 }
 
 function crc32(bytes: Buffer): number {
@@ -65,7 +70,13 @@ beforeAll(async () => {
   list = join(await folder(), 'list.txt')
   // Bad ones among good ones, so that parts have both.
   const bad = Object.keys(expectedCodes)
-  await writeFile(list, good.flatMap((key, i) => [key, ...(i < bad.length ? [bad[i]!] : [])]).map(key => `photos/${key}\n`).join(''))
+  await writeFile(
+    list,
+    good
+      .flatMap((key, i) => [key, ...(i < bad.length ? [bad[i]!] : [])])
+      .map(key => `photos/${key}\n`)
+      .join(''),
+  )
 })
 
 describe('bad images', () => {
@@ -75,14 +86,17 @@ describe('bad images', () => {
     expect(code, stderr).toBe(3)
     expect(stdout).toContain('10 images, 6 failed')
     expect(stderr).toMatch(/6 images failed:\n(.*\n){6} {2}\(all reasons are in .*\/errors\/\)/)
-    for (const [key, reason] of Object.entries(expectedCodes)) expect(stderr).toMatch(new RegExp(`^ {2}photos/${key}: .+ {2}\\[${reason}\\]$`, 'm'))
+    for (const [key, reason] of Object.entries(expectedCodes))
+      expect(stderr).toMatch(new RegExp(`^ {2}photos/${key}: .+ {2}\\[${reason}\\]$`, 'm'))
     const errors = await readErrors(out)
     expect(Object.fromEntries(errors.map(({ key, code: reason }) => [key.replace('photos/', ''), reason]))).toEqual(expectedCodes)
     for (const { reason } of errors) expect(reason.length).toBeGreaterThan(10)
     // Every image once: with a result, or with a reason.
     const index = await readIndex(out)
     expect(index.map(({ key }) => key)).toEqual(good.map(key => `photos/${key}`))
-    expect([...index, ...errors].map(({ key }) => key).sort()).toEqual([...good, ...Object.keys(expectedCodes)].map(key => `photos/${key}`).sort())
+    expect([...index, ...errors].map(({ key }) => key).sort()).toEqual(
+      [...good, ...Object.keys(expectedCodes)].map(key => `photos/${key}`).sort(),
+    )
     expect(await readRun(out)).toMatchObject({ state: 'done', counts: { images: 16, done: 10, failed: 6, parts: 4 } })
     expect(await commitFaults(out)).toEqual([])
     expect(await filesBelow(out)).toContain('_SUCCESS')
@@ -115,13 +129,17 @@ describe('bad images', () => {
     expect((await readIndex(out)).length + (await readErrors(out)).length).toBe(16)
   })
 
-  it.each([['--max-errors', '6', 3], ['--max-errors', '2', 1]] as const)('are named by predict, which keeps nothing without a file, %s %s', async (flag, most, expected) => {
+  it.each([
+    ['--max-errors', '6', 3],
+    ['--max-errors', '2', 1],
+  ] as const)('are named by predict, which keeps nothing without a file, %s %s', async (flag, most, expected) => {
     const network = ['--model', 'googlenet', '--weights', 'random:1', '--device', 'cpu', '--part-size', '16']
     const { code, stdout, stderr } = await runCli(['predict', list, ...network, flag, most])
     expect(code, stderr).toBe(expected)
     if (expected === 3) {
       expect(stdout.match(/^photos\//gm)).toHaveLength(10)
-      for (const [key, reason] of Object.entries(expectedCodes)) expect(stderr).toMatch(new RegExp(`^ {2}photos/${key}: .+ {2}\\[${reason}\\]$`, 'm'))
+      for (const [key, reason] of Object.entries(expectedCodes))
+        expect(stderr).toMatch(new RegExp(`^ {2}photos/${key}: .+ {2}\\[${reason}\\]$`, 'm'))
     } else for (const key of Object.keys(expectedCodes)) expect(stderr).toContain(`photos/${key}: `)
     expect(stderr).toContain('6 images failed')
     expect(stderr).toContain('with --out FILE all reasons are kept in FILE.run/errors/')

@@ -19,12 +19,18 @@ beforeAll(async () => {
   await writeImages(source, 9)
 })
 
-const run = (to: string, ...more: string[]): Promise<CliResult> => runCli(smallRun(source, to, '--part-size', '4', ...more), { env: { LAYERMILL_HOME: home } })
+const run = (to: string, ...more: string[]): Promise<CliResult> =>
+  runCli(smallRun(source, to, '--part-size', '4', ...more), { env: { LAYERMILL_HOME: home } })
 const batchSize = async (at: string): Promise<unknown> => ((await readRun(at)) as unknown as { batchSize: unknown }).batchSize
-const kept = async (): Promise<{ path: string; content: { batchSize: number } }[]> => Promise.all((await readdir(join(home, 'batch-sizes'))).filter(name => name.endsWith('.json')).map(async name => {
-  const path = join(home, 'batch-sizes', name)
-  return { path, content: JSON.parse(await readFile(path, 'utf8')) as { batchSize: number } }
-}))
+const kept = async (): Promise<{ path: string; content: { batchSize: number } }[]> =>
+  Promise.all(
+    (await readdir(join(home, 'batch-sizes')))
+      .filter(name => name.endsWith('.json'))
+      .map(async name => {
+        const path = join(home, 'batch-sizes', name)
+        return { path, content: JSON.parse(await readFile(path, 'utf8')) as { batchSize: number } }
+      }),
+  )
 
 it('is in run.json at the end, and kept for the next run, which takes it as it is', async () => {
   succeeded(await run(out))
@@ -33,7 +39,10 @@ it('is in run.json at the end, and kept for the next run, which takes it as it i
   expect(existsSync(join(out, 'batch-size.json'))).toBe(false)
   const [only, ...others] = await kept()
   expect(others).toEqual([])
-  expect(only!.content).toMatchObject({ batchSize: found, case: { device: 'cpu', network: 'googlenet', layers: ['conv2'], inputSize: [32, 32], precision: 'fp32' } })
+  expect(only!.content).toMatchObject({
+    batchSize: found,
+    case: { device: 'cpu', network: 'googlenet', layers: ['conv2'], inputSize: [32, 32], precision: 'fp32' },
+  })
 
   await writeFile(only!.path, JSON.stringify({ ...only!.content, batchSize: 3 }))
   const second = join(await folder(), 'second')
@@ -46,7 +55,7 @@ it('is in run.json at the end, and kept for the next run, which takes it as it i
   await writeImages(join(source, 'more'), 1)
   succeeded(await run(second, '--update'))
   expect(await batchSize(second)).toBe(3)
-  expect((await readFile(only!.path, 'utf8'))).toBe('damaged')
+  expect(await readFile(only!.path, 'utf8')).toBe('damaged')
 })
 
 it('is found anew where what is kept is damaged, as for --plan, and not looked for where it is given', async () => {

@@ -23,8 +23,18 @@ const place = async (name: string): Promise<string> => join(await folder(), name
 async function extract(name: string, fields: Record<string, unknown> = {}): Promise<{ out: string; record: RunRecord }> {
   const out = await place(name)
   const spec = parseSpec({
-    kind: 'extract', source: photos, model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', device: 'cpu', partSize: 4, batchSize: 3,
-    maxErrors: 1, out, ...fields,
+    kind: 'extract',
+    source: photos,
+    model: 'googlenet',
+    weights: 'random:1',
+    layers: ['conv2'],
+    size: '32x32',
+    device: 'cpu',
+    partSize: 4,
+    batchSize: 3,
+    maxErrors: 1,
+    out,
+    ...fields,
   }) as ExtractSpec
   const { environment } = composition
   const store = await environment.openStore(out)
@@ -121,7 +131,22 @@ describe('a cache across runs', () => {
   it('serves predictions', async () => {
     const predict = async (name: string): Promise<string> => {
       const out = await place(name)
-      const result = await runCli(['predict', photos, '--model', 'googlenet', '--weights', 'random:1', '--device', 'cpu', '--max-errors', '1', '--cache', cache, '--out', out])
+      const result = await runCli([
+        'predict',
+        photos,
+        '--model',
+        'googlenet',
+        '--weights',
+        'random:1',
+        '--device',
+        'cpu',
+        '--max-errors',
+        '1',
+        '--cache',
+        cache,
+        '--out',
+        out,
+      ])
       expect(result.code, result.stderr).toBe(3)
       return readFile(out, 'utf8')
     }

@@ -23,7 +23,10 @@ it('a run does not hold its event loop: decoding, resizing and computing are els
   const seen = join(await folder(), 'blocks.json')
   await writeImages(photos, 300)
   for (let i = 0; i < 20; i++) await writeImage(photos, `large${i}.jpg`, i, { width: 1200, height: 900, format: 'jpeg' })
-  const { code, stderr } = await runCli(smallRun(photos, out, '--part-size', '32'), { nodeArgs: ['--import', hook], env: { LAYERMILL_LOOP_DELAY: seen } })
+  const { code, stderr } = await runCli(smallRun(photos, out, '--part-size', '32'), {
+    nodeArgs: ['--import', hook],
+    env: { LAYERMILL_LOOP_DELAY: seen },
+  })
   expect(code, stderr).toBe(0)
   const blocks = JSON.parse(await readFile(seen, 'utf8')) as Block[]
   // Loading the modules comes in long pieces, before there is anything to hold up; the hook sees those, so it sees.

@@ -36,19 +36,43 @@ beforeAll(async () => {
 /** The images with their values, as an independent reader reads them. */
 async function expectedRows(): Promise<Record<string, unknown>[]> {
   const values = await readNpy(features, 'conv2')
-  return (await readIndex(features)).map(({ key, label, width, height, sha256 }) => ({ key, label, width, height, sha256, vector: values.get(key) }))
+  return (await readIndex(features)).map(({ key, label, width, height, sha256 }) => ({
+    key,
+    label,
+    width,
+    height,
+    sha256,
+    vector: values.get(key),
+  }))
 }
 
 describe('export --to parquet', () => {
   it('writes one table that Arrow reads, the same bytes for any cut into parts, format of the features and place', async () => {
     const out = await at('conv2.parquet')
-    expect(await runCli(['export', features, '--to', 'parquet', '--out', out])).toMatchObject({ code: 0, stdout: `30 images, vectors of 192 numbers: ${out}\n`, stderr: '' })
+    expect(await runCli(['export', features, '--to', 'parquet', '--out', out])).toMatchObject({
+      code: 0,
+      stdout: `30 images, vectors of 192 numbers: ${out}\n`,
+      stderr: '',
+    })
     const bytes = await readFile(out)
     const table = tableFromIPC(readParquet(bytes).intoIPCStream())
-    expect(table.schema.fields.map(String)).toEqual(['key: Utf8', 'label: Utf8', 'width: Int32', 'height: Int32', 'sha256: Utf8', 'vector: List<Float32>'])
+    expect(table.schema.fields.map(String)).toEqual([
+      'key: Utf8',
+      'label: Utf8',
+      'width: Int32',
+      'height: Int32',
+      'sha256: Utf8',
+      'vector: List<Float32>',
+    ])
     const rows = (table.toArray() as { toJSON(): Record<string, unknown> }[]).map(row => row.toJSON())
     expect(rows.map(row => ({ ...row, vector: [...(row['vector'] as Iterable<number>)] }))).toEqual(await expectedRows())
-    expect(JSON.parse(table.schema.metadata.get('layermill') ?? '{}')).toMatchObject({ layer: 'conv2', shape: [192], dtype: 'float32', model: 'googlenet', images: 30 })
+    expect(JSON.parse(table.schema.metadata.get('layermill') ?? '{}')).toMatchObject({
+      layer: 'conv2',
+      shape: [192],
+      dtype: 'float32',
+      model: 'googlenet',
+      images: 30,
+    })
 
     // The parts are named in the file's metadata, so only the rows can be the same.
     const other = await at('whole')
@@ -68,8 +92,14 @@ describe('export --to parquet', () => {
     expect(await run('--overwrite', '--json')).toMatchObject({ code: 0, stdout: expect.stringContaining('"images":30') })
     expect((await readFile(out)).subarray(0, 4).toString()).toBe('PAR1')
     expect(await run('--table', 'x')).toMatchObject({ code: 2 })
-    expect(await runCli(['export', features, '--to', 'parquet', '--out', await at('table')])).toMatchObject({ code: 2, stderr: expect.stringContaining('.parquet') })
-    expect(await runCli(['export', features, '--to', 'csv', '--out', out])).toMatchObject({ code: 2, stderr: expect.stringContaining('expected parquet or lancedb') })
+    expect(await runCli(['export', features, '--to', 'parquet', '--out', await at('table')])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('.parquet'),
+    })
+    expect(await runCli(['export', features, '--to', 'csv', '--out', out])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('expected parquet or lancedb'),
+    })
   })
 
   it('leaves nothing where the features cannot be read to the end', async () => {
@@ -78,7 +108,10 @@ describe('export --to parquet', () => {
     const whole = await readFile(path)
     await writeFile(path, whole.subarray(0, -4))
     try {
-      expect(await runCli(['export', features, '--to', 'parquet', '--out', out])).toMatchObject({ code: 1, stderr: expect.stringContaining('FEATURES_INVALID') })
+      expect(await runCli(['export', features, '--to', 'parquet', '--out', out])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('FEATURES_INVALID'),
+      })
     } finally {
       await writeFile(path, whole)
     }
@@ -94,7 +127,10 @@ interface Found {
 /** The same list by the command that compares everything itself. */
 async function similar(key: string, metric: string): Promise<Found[]> {
   const { stdout } = await runCli(['similar', '--key', key, '--features', features, '--metric', metric, '--top', '6', '--json'])
-  return stdout.trim().split('\n').map(line => JSON.parse(line) as Found)
+  return stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as Found)
 }
 
 /** Opens a table of a database as any user of LanceDB does. */
@@ -105,7 +141,10 @@ async function openTable(database: string, name: string, storageOptions?: Record
 describe('export --to lancedb', () => {
   it('makes a table in which the client finds what similar finds', async () => {
     const database = await at('vectors')
-    expect(await runCli(['export', features, '--to', 'lancedb', '--out', database])).toMatchObject({ code: 0, stdout: `30 images, vectors of 192 numbers: ${database}, table conv2\n` })
+    expect(await runCli(['export', features, '--to', 'lancedb', '--out', database])).toMatchObject({
+      code: 0,
+      stdout: `30 images, vectors of 192 numbers: ${database}, table conv2\n`,
+    })
     const table = await openTable(database, 'conv2')
     const rows = (await table.query().toArray()) as Record<string, unknown>[]
     expect(rows.map(row => ({ ...row, vector: [...(row['vector'] as Iterable<number>)] }))).toEqual(await expectedRows())
@@ -116,17 +155,24 @@ describe('export --to lancedb', () => {
       expect(found.map(({ key }) => key)).toEqual(expected.map(({ key }) => key))
       // LanceDB gives the square of the Euclidean distance.
       const distances = expected.map(({ distance }) => (metric === 'l2' ? distance ** 2 : distance))
-      for (const [i, { _distance: distance }] of found.entries()) expect(Math.abs(distance - distances[i]!)).toBeLessThan(1e-5 * Math.max(1, distances.at(-1)!))
+      for (const [i, { _distance: distance }] of found.entries())
+        expect(Math.abs(distance - distances[i]!)).toBeLessThan(1e-5 * Math.max(1, distances.at(-1)!))
     }
   })
 
   it('goes on where an export was stopped, does nothing twice, and replaces another table only where it is told to', async () => {
     const database = await at('resumed')
-    const run = (...more: string[]): ReturnType<typeof runCli> => runCli(['export', features, '--to', 'lancedb', '--out', database, ...more])
+    const run = (...more: string[]): ReturnType<typeof runCli> =>
+      runCli(['export', features, '--to', 'lancedb', '--out', database, ...more])
     await run()
     const before = await openTable(database, 'conv2')
     const order = ((await before.query().select(['key']).toArray()) as { key: string }[]).map(({ key }) => key)
-    await before.delete(`key in (${order.slice(13).map(key => `'${key}'`).join(', ')})`)
+    await before.delete(
+      `key in (${order
+        .slice(13)
+        .map(key => `'${key}'`)
+        .join(', ')})`,
+    )
     expect(await before.countRows()).toBe(13)
     expect(await run()).toMatchObject({ code: 0, stdout: expect.stringContaining('(13 were there)') })
     const rows = (await (await openTable(database, 'conv2')).query().toArray()) as { key: string; vector: Iterable<number> }[]

@@ -26,12 +26,17 @@ beforeAll(async () => {
   keys = await writeImages(photos, 5)
   const model = await loadModel('googlenet', { weights: 'random:1' })
   try {
-    const results = await model.extract(keys.map(key => join(photos, key)), { layers, size: [64, 96] })
-    expected = Object.fromEntries(layers.map(layer => {
-      const { shape, data } = results[layer]!
-      const size = data.length / keys.length
-      return [layer, { shape: shape.slice(1), rows: keys.map((_, i) => data.slice(i * size, (i + 1) * size)) }]
-    }))
+    const results = await model.extract(
+      keys.map(key => join(photos, key)),
+      { layers, size: [64, 96] },
+    )
+    expected = Object.fromEntries(
+      layers.map(layer => {
+        const { shape, data } = results[layer]!
+        const size = data.length / keys.length
+        return [layer, { shape: shape.slice(1), rows: keys.map((_, i) => data.slice(i * size, (i + 1) * size)) }]
+      }),
+    )
   } finally {
     await model.dispose()
   }
@@ -83,7 +88,11 @@ async function readSafetensors(path: string): Promise<Map<string, { shape: numbe
   const tensors = new Map<string, { shape: number[]; data: Float32Array }>()
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') continue
-    const { dtype, shape, data_offsets: [start, end] } = entry
+    const {
+      dtype,
+      shape,
+      data_offsets: [start, end],
+    } = entry
     expect(dtype).toBe('F32')
     tensors.set(name, { shape, data: new Float32Array(bytes.slice(8 + length + start, 8 + length + end)) })
   }
@@ -93,10 +102,15 @@ async function readSafetensors(path: string): Promise<Map<string, { shape: numbe
 describe('result files', () => {
   it('npy: the numbers of the library, one file a part and layer', async () => {
     const out = await extract('npy')
-    expect(await filesBelow(join(out, 'features'))).toEqual(['inception_3a.3x3', 'inception_5a'].flatMap(name => [`${name}/part-00000.npy`, `${name}/part-00001.npy`]))
+    expect(await filesBelow(join(out, 'features'))).toEqual(
+      ['inception_3a.3x3', 'inception_5a'].flatMap(name => [`${name}/part-00000.npy`, `${name}/part-00001.npy`]),
+    )
     for (const layer of layers) {
       const { shape, rows } = expected[layer]!
-      for (const [part, images] of [[0, 3], [1, 2]] as const) {
+      for (const [part, images] of [
+        [0, 3],
+        [1, 2],
+      ] as const) {
         const array = await load(await bufferOf(join(out, 'features', layer.replaceAll('/', '.'), `part-0000${part}.npy`)))
         expect(array).toMatchObject({ shape: [images, ...shape], dtype: 'f4', fortranOrder: false })
         const size = (array.data as Float32Array).length / images
@@ -107,10 +121,12 @@ describe('result files', () => {
       }
     }
     const { layers: described } = await readRun(out)
-    expect(described).toEqual(layers.map(name => {
-      const { shape } = expected[name]!
-      return { name, shape, dtype: 'float32', bytesPerImage: shape.reduce((product, length) => product * length, 4) }
-    }))
+    expect(described).toEqual(
+      layers.map(name => {
+        const { shape } = expected[name]!
+        return { name, shape, dtype: 'float32', bytesPerImage: shape.reduce((product, length) => product * length, 4) }
+      }),
+    )
   })
 
   it('npy, float16: read by NumPy', async context => {
@@ -118,8 +134,11 @@ describe('result files', () => {
     const halves = await load(await bufferOf(join(out, 'features', 'inception_5a', 'part-00000.npy')), { convertFloat16: true })
     expect(halves.shape).toEqual([3, 832, 2, 3])
     expect(drift(Array.from(halves.data as Float32Array).slice(0, 832 * 6), expected['inception_5a']!.rows[0]!)).toBeLessThan(1e-3)
-    const program = 'import json,sys,numpy; a=numpy.load(sys.argv[1]); print(json.dumps([str(a.dtype), list(a.shape), a[1].ravel().tolist()]))'
-    const python = await promisify(execFile)('python3', ['-c', program, join(out, 'features', 'inception_5a', 'part-00001.npy')]).catch((error: unknown) => String(error))
+    const program =
+      'import json,sys,numpy; a=numpy.load(sys.argv[1]); print(json.dumps([str(a.dtype), list(a.shape), a[1].ravel().tolist()]))'
+    const python = await promisify(execFile)('python3', ['-c', program, join(out, 'features', 'inception_5a', 'part-00001.npy')]).catch(
+      (error: unknown) => String(error),
+    )
     if (typeof python === 'string') return context.skip(`python3 with NumPy is not here: ${python}`)
     const [dtype, shape, row] = JSON.parse(python.stdout) as [string, number[], number[]]
     expect([dtype, shape]).toEqual(['float16', [2, 832, 2, 3]])
@@ -129,7 +148,9 @@ describe('result files', () => {
   it('parquet with average pooling: a list column for each layer', async () => {
     const out = await extract('parquet', '--format', 'parquet', '--pool', 'avg')
     expect(await filesBelow(join(out, 'features'))).toEqual(['part-00000.parquet', 'part-00001.parquet'])
-    const rows = await Promise.all([0, 1].map(async part => parquetReadObjects({ file: await bufferOf(join(out, 'features', `part-0000${part}.parquet`)) })))
+    const rows = await Promise.all(
+      [0, 1].map(async part => parquetReadObjects({ file: await bufferOf(join(out, 'features', `part-0000${part}.parquet`)) })),
+    )
     const all = rows.flat() as Record<string, unknown>[]
     expect(all.map(row => row['key'])).toEqual(keys)
     for (const [image, row] of all.entries()) {

@@ -31,7 +31,10 @@ interface Int8Run {
 
 const readInt8 = async (at: string): Promise<Int8Run> => (await readRun(at)) as unknown as Int8Run
 const int8 = (to: string, ...more: string[]): string[] => smallRun(source, to, ...layers, '--precision', 'int8', ...more)
-const calibrationOf = async (at: string): Promise<string> => createHash('sha256').update(await readFile(join(at, 'calibration.json'))).digest('hex')
+const calibrationOf = async (at: string): Promise<string> =>
+  createHash('sha256')
+    .update(await readFile(join(at, 'calibration.json')))
+    .digest('hex')
 
 function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number => Array.from(x).reduce((sum, value, i) => sum + value * y[i]!, 0)
@@ -89,7 +92,18 @@ describe('--precision int8', () => {
 
   it('predicts, and compares the likeliest class', async () => {
     const to = join(await folder(), 'classes.jsonl')
-    const command = ['predict', join(source, 'image0000[0-2].png'), '--model', 'googlenet', '--weights', 'random:1', '--precision', 'int8', '--out', to]
+    const command = [
+      'predict',
+      join(source, 'image0000[0-2].png'),
+      '--model',
+      'googlenet',
+      '--weights',
+      'random:1',
+      '--precision',
+      'int8',
+      '--out',
+      to,
+    ]
     expect(succeeded(await runCli(command)).stderr).toMatch(/same likeliest class \d+\.\d%/)
     const lines = (await readFile(to, 'utf8')).trim().split('\n')
     expect(lines).toHaveLength(3)

@@ -23,9 +23,13 @@ describe('layermill extract --plan', () => {
     // conv2 of GoogLeNet at 32x32: 192 channels of 8x8.
     const bytesPerImage = 192 * 8 * 8 * 4
     expect(JSON.parse(stdout)).toMatchObject({
-      model: 'googlenet', images: 20, parts: 3, outputBytes: 20 * bytesPerImage,
+      model: 'googlenet',
+      images: 20,
+      parts: 3,
+      outputBytes: 20 * bytesPerImage,
       layers: [{ name: 'conv2', shape: [192, 8, 8], bytesPerImage, bytes: 20 * bytesPerImage }],
-      freeBytes: expect.any(Number), seconds: expect.any(Number),
+      freeBytes: expect.any(Number),
+      seconds: expect.any(Number),
     })
     expect(existsSync(out)).toBe(false)
   })
@@ -35,7 +39,9 @@ describe('layermill extract --self-check', () => {
   it('holds the engine against stored values and records by how much it differs', async () => {
     const { source, out } = await places('check', 2)
     expect(await runCli(smallRun(source, out, '--self-check'))).toMatchObject({ code: 0 })
-    const { selfCheck } = JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as { selfCheck: { layer: string; maxAbs: number; cosine: number } }
+    const { selfCheck } = JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as {
+      selfCheck: { layer: string; maxAbs: number; cosine: number }
+    }
     expect(selfCheck.layer).toBe('pool5')
     expect(selfCheck.maxAbs).toBeLessThan(1e-4)
     expect(selfCheck.cosine).toBeGreaterThan(0.999999)

@@ -22,7 +22,10 @@ describe('a finished run', () => {
   it('says all about itself', async () => {
     const { code, stdout, stderr } = await run('--part-size', '3', '--json')
     expect(code, stderr).toBe(0)
-    const events = stdout.trim().split('\n').map(line => JSON.parse(line) as Record<string, unknown>)
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line) as Record<string, unknown>)
     expect(events.at(-1)).toMatchObject({ event: 'done', out, counts: { images: 7, done: 7, failed: 0, parts: 3 } })
     expect(events.at(-2)).toMatchObject({ event: 'progress', done: 7, failed: 0, total: 7, planned: true })
     const record = await readRun(out)
@@ -32,7 +35,14 @@ describe('a finished run', () => {
       planned: true,
       partSize: 3,
       spec: { kind: 'extract', source: photos, model: 'googlenet', weights: 'random:1', out },
-      identity: { model: 'googlenet', layers: ['conv2'], preparation: { size: { height: 32, width: 32 } }, precision: 'fp32', dtype: 'float32', format: 'npy' },
+      identity: {
+        model: 'googlenet',
+        layers: ['conv2'],
+        preparation: { size: { height: 32, width: 32 } },
+        precision: 'fp32',
+        dtype: 'float32',
+        format: 'npy',
+      },
       layers: [{ name: 'conv2', shape: [192, 8, 8], dtype: 'float32', bytesPerImage: 192 * 64 * 4 }],
       counts: { images: 7, done: 7, failed: 0, parts: 3 },
       versions: { node: process.version },
@@ -42,8 +52,9 @@ describe('a finished run', () => {
     expect(record['seconds']).toBeGreaterThan(0)
     expect(await filesBelow(out)).toEqual([
       '_SUCCESS',
-      ...['commits/part-0000%.json', 'features/conv2/part-0000%.npy', 'index/part-0000%.parquet', 'manifest/part-0000%.jsonl']
-        .flatMap(path => [0, 1, 2].map(part => path.replace('%', String(part)))),
+      ...['commits/part-0000%.json', 'features/conv2/part-0000%.npy', 'index/part-0000%.parquet', 'manifest/part-0000%.jsonl'].flatMap(
+        path => [0, 1, 2].map(part => path.replace('%', String(part))),
+      ),
       'run.json',
     ])
   })
@@ -51,7 +62,11 @@ describe('a finished run', () => {
   it('has commit records that name every result with its true hash', async () => {
     expect(await commitFaults(out)).toEqual([])
     const commits = await readCommits(out)
-    expect(commits.map(({ part, images, failed }) => [part, images, failed])).toEqual([[0, 3, 0], [1, 3, 0], [2, 1, 0]])
+    expect(commits.map(({ part, images, failed }) => [part, images, failed])).toEqual([
+      [0, 3, 0],
+      [1, 3, 0],
+      [2, 1, 0],
+    ])
     const results = (await filesBelow(out)).filter(path => /^(features|index|errors)\//.test(path))
     expect(commits.flatMap(({ files }) => files.map(({ path }) => path)).sort()).toEqual(results)
     // The check itself finds a changed file.
@@ -89,7 +104,13 @@ describe('a finished run', () => {
     const replaced = await run('--layers', 'conv1', '--pool', 'max', '--overwrite')
     expect(replaced.code, replaced.stderr).toBe(0)
     expect(await filesBelow(out)).toEqual([
-      '_SUCCESS', 'commits/part-00000.json', 'features/conv1/part-00000.npy', 'index/part-00000.parquet', 'manifest/part-00000.jsonl', 'notes.md', 'run.json',
+      '_SUCCESS',
+      'commits/part-00000.json',
+      'features/conv1/part-00000.npy',
+      'index/part-00000.parquet',
+      'manifest/part-00000.jsonl',
+      'notes.md',
+      'run.json',
     ])
     expect(await readRun(out)).toMatchObject({ layers: [{ name: 'conv1', shape: [64] }], counts: { parts: 1 } })
     expect((await readIndex(out)).length).toBe(7)

@@ -20,7 +20,17 @@ beforeAll(async () => {
   photos = join(await folder(), 'photos')
   features = join(await folder(), 'features')
   for (const [i, key] of keys.entries()) await writeImage(photos, key, i)
-  const { code, stderr } = await runCli(['extract', photos, ...network, '--layers', 'conv2,inception_3a', '--part-size', '16', '--out', features])
+  const { code, stderr } = await runCli([
+    'extract',
+    photos,
+    ...network,
+    '--layers',
+    'conv2,inception_3a',
+    '--part-size',
+    '16',
+    '--out',
+    features,
+  ])
   if (code !== 0) throw new Error(stderr)
 })
 
@@ -31,7 +41,11 @@ interface Found {
   readonly distance: number
 }
 
-const parse = (text: string): Found[] => text.trim().split('\n').map(line => JSON.parse(line) as Found)
+const parse = (text: string): Found[] =>
+  text
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line) as Found)
 
 /** The neighbours that a command finds, as JSON lines. */
 async function similar(...args: string[]): Promise<Found[]> {
@@ -53,19 +67,24 @@ async function naive(layer: string, key: string, metric: string): Promise<{ key:
 }
 
 describe('layermill similar', () => {
-  it.each([['inception_3a', 'cosine'], ['conv2', 'l2']])('finds in %s by %s what comparing with every image finds', async (layer, metric) => {
+  it.each([
+    ['inception_3a', 'cosine'],
+    ['conv2', 'l2'],
+  ])('finds in %s by %s what comparing with every image finds', async (layer, metric) => {
     const key = 'odd/7.png'
     const expected = await naive(layer, key, metric)
     const set = ['--features', features, '--layer', layer, '--metric', metric, '--top', '7']
     const stored = await similar('--key', key, ...set)
     expect(stored.map(found => found.key)).toEqual(expected.slice(0, 7).map(found => found.key))
     expect(stored[0]).toMatchObject({ rank: 1, key, label: 'odd', distance: 0, part: 2 })
-    for (const [i, { distance }] of stored.entries()) expect(distance / expected.at(-1)!.distance).toBeCloseTo(expected[i]!.distance / expected.at(-1)!.distance, 9)
+    for (const [i, { distance }] of stored.entries())
+      expect(distance / expected.at(-1)!.distance).toBeCloseTo(expected[i]!.distance / expected.at(-1)!.distance, 9)
 
     // The same image as a file goes through the network: the same to float rounding, which a batch of another size may change.
     const computed = await similar(join(photos, key), ...set)
     expect(computed[0]!.key).toBe(key)
-    for (const [i, { distance }] of computed.entries()) expect(distance / expected.at(-1)!.distance).toBeCloseTo(stored[i]!.distance / expected.at(-1)!.distance, 4)
+    for (const [i, { distance }] of computed.entries())
+      expect(distance / expected.at(-1)!.distance).toBeCloseTo(stored[i]!.distance / expected.at(-1)!.distance, 4)
   })
 
   it.each([
@@ -109,8 +128,14 @@ describe('layermill similar', () => {
   })
 
   it('refuses a folder, and what is no run', async () => {
-    expect(await runCli(['similar', photos, '--features', features, '--layer', 'inception_3a'])).toMatchObject({ code: 1, stderr: expect.stringContaining('SOURCE_KIND') })
-    expect(await runCli(['similar', '--key', 'a', '--features', photos])).toMatchObject({ code: 1, stderr: expect.stringContaining('RUN_MISSING') })
+    expect(await runCli(['similar', photos, '--features', features, '--layer', 'inception_3a'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('SOURCE_KIND'),
+    })
+    expect(await runCli(['similar', '--key', 'a', '--features', photos])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('RUN_MISSING'),
+    })
   })
 
   it('uses what an unfinished run has, and finds its weights where they are now', async () => {
@@ -125,7 +150,10 @@ describe('layermill similar', () => {
       expect(lost).toMatchObject({ code: 1, stdout: '' })
       expect(lost.stderr).toMatch(/is not finished.*3 parts/)
       expect(lost.stderr).toMatch(/WEIGHTS_NOT_FOUND[^]*--weights .* says where these are now/)
-      expect(await runCli(['similar', ...image, '--weights', 'random:2'])).toMatchObject({ code: 1, stderr: expect.stringContaining('WEIGHTS_HASH') })
+      expect(await runCli(['similar', ...image, '--weights', 'random:2'])).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('WEIGHTS_HASH'),
+      })
       await writeFile(file, record.replace('"random:1"', '"http://127.0.0.1:9/weights.npz"'))
       expect(await runCli(['similar', ...image])).toMatchObject({ code: 1, stderr: expect.stringContaining('ADDRESS_REFUSED') })
       const found = await runCli(['similar', ...image, '--weights', 'random:1'])

@@ -33,7 +33,9 @@ async function extract(source: string, out: string, ...more: string[]): Promise<
 }
 
 const byName = (values: ReadonlyMap<string, number[]>): Map<string, number[]> =>
-  new Map([...values].map(([key, value]): [string, number[]] => [key.slice(key.indexOf('/') + 1), value]).sort(([a], [b]) => (a < b ? -1 : 1)))
+  new Map(
+    [...values].map(([key, value]): [string, number[]] => [key.slice(key.indexOf('/') + 1), value]).sort(([a], [b]) => (a < b ? -1 : 1)),
+  )
 
 beforeAll(async () => {
   root = await folder()
@@ -56,7 +58,7 @@ it('gives the features of the same images in a folder, and with --update those o
   await writeImage(photos, 'new.png', 99)
   pack('set-001.tar', ['image00005.png', 'new.png'])
   const changed = byName(await extract(source, 'tars', '--update'))
-  const kept = [...expected.keys()].filter((key) => !/0000[46]/.test(key))
+  const kept = [...expected.keys()].filter(key => !/0000[46]/.test(key))
   expect([...changed.keys()]).toEqual([...kept, 'new.png'])
   for (const key of kept) expect(changed.get(key)).toEqual(expected.get(key))
   expect(await readIndex(join(root, 'tars'))).toHaveLength(6)
@@ -74,13 +76,15 @@ it('reads archives in a bucket by ranges', async () => {
     const source = await openSource(`s3://${bucket}/sets/${place}`)
     const keys: string[] = []
     for await (const { key } of source.items()) keys.push(key)
-    expect(keys).toEqual([...first.keys()].map((key) => `set-000.tar/${key}`))
+    expect(keys).toEqual([...first.keys()].map(key => `set-000.tar/${key}`))
     await source.close()
   }
 })
 
 it('gives the same features from images in Parquet files, on disk and in a bucket, and knows their labels', async () => {
-  const rows = await Promise.all([...expected.keys()].map(async (path, i) => ({ path, bytes: await readFile(join(photos, path)), label: i % 2 })))
+  const rows = await Promise.all(
+    [...expected.keys()].map(async (path, i) => ({ path, bytes: await readFile(join(photos, path)), label: i % 2 })),
+  )
   const options = { rowGroupSize: 2, classes: ['cat', 'dog'] }
   await writePictures(join(root, '00.parquet'), rows.slice(0, 5), { ...options, codec: 'ZSTD' })
   await writePictures(join(root, '01.parquet'), rows.slice(5), { ...options, codec: 'SNAPPY', offsetIndex: true })
@@ -127,7 +131,24 @@ it('fine-tunes from class folders in an archive, and from labels in a Parquet fi
   }
   execFileSync('tar', ['-cf', join(root, 'shapes.tar'), '-C', shapes, ...shapeNames])
   await writePictures(join(root, 'shapes.parquet'), rows, { classes: shapeNames })
-  const network = ['--model', 'googlenet', '--weights', 'random:1', '--layer', 'conv2', '--size', '32x32', '--device', 'cpu', '--epochs', '1', '--batch-size', '4', '--validation', '0.25']
+  const network = [
+    '--model',
+    'googlenet',
+    '--weights',
+    'random:1',
+    '--layer',
+    'conv2',
+    '--size',
+    '32x32',
+    '--device',
+    'cpu',
+    '--epochs',
+    '1',
+    '--batch-size',
+    '4',
+    '--validation',
+    '0.25',
+  ]
   for (const kind of ['tar', 'parquet']) {
     const out = join(root, `tuned-${kind}`)
     succeeded(await runCli(['finetune', join(root, `shapes.${kind}`), ...network, '--out', out]))

@@ -41,7 +41,14 @@ describe('sources', () => {
     expect(keysOf(index)).toEqual(inOrder)
     expect(labelsOf(index)).toEqual(inOrder.map(() => null))
     expect(index.map(({ width, height }) => [width, height])).toEqual(inOrder.map(key => [20 + keys.indexOf(key), 30 + keys.indexOf(key)]))
-    expect(index.map(({ part, row }) => [part, row])).toEqual([[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [2, 1]])
+    expect(index.map(({ part, row }) => [part, row])).toEqual([
+      [0, 0],
+      [0, 1],
+      [1, 0],
+      [1, 1],
+      [2, 0],
+      [2, 1],
+    ])
     values = await readNpy(out, 'conv2')
     // Different pictures have different numbers, so that the comparisons below can fail.
     expect(new Set([...values.values()].map(String)).size).toBe(keys.length)

@@ -4,7 +4,18 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { runCli, smallRun, startCli } from '../../helpers/cli.js'
 import { testFolder } from '../../helpers/folders.js'
 import { imageBytes, writeImage } from '../../helpers/images.js'
-import { commitFaults, type FileVersion, fileVersions, filesBelow, type IndexEntry, readCommits, readErrors, readIndex, readNpy, readRun } from '../../helpers/results.js'
+import {
+  commitFaults,
+  type FileVersion,
+  fileVersions,
+  filesBelow,
+  type IndexEntry,
+  readCommits,
+  readErrors,
+  readIndex,
+  readNpy,
+  readRun,
+} from '../../helpers/results.js'
 import { untilOrEnd } from '../../helpers/watch.js'
 
 const folder = testFolder('update')
@@ -113,7 +124,8 @@ describe('--update', () => {
   it('of a list follows changed labels without computing', async () => {
     const list = join(await folder(), 'list.csv')
     const where = join(await folder(), 'list-out')
-    const rows = (label: string): string => `path,label\nphotos/${key('dog', 0)},a\nphotos/${key('dog', 1)},${label}\nphotos/${key('dog', 2)},c\n`
+    const rows = (label: string): string =>
+      `path,label\nphotos/${key('dog', 0)},a\nphotos/${key('dog', 1)},${label}\nphotos/${key('dog', 2)},c\n`
     await writeFile(list, rows('b'))
     expect((await runCli(smallRun(list, where, '--pool', 'avg'))).code).toBe(0)
     const values = await readNpy(where, 'conv2')

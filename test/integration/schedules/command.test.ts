@@ -19,15 +19,26 @@ beforeAll(async () => {
   state = join(await folder(), 'state')
   spec = join(await folder(), 'spec.json')
   await writeImages(source, 4)
-  await writeFile(spec, JSON.stringify({
-    kind: 'extract', source, model: 'googlenet', weights: 'random:1', layers: ['conv2'], size: '32x32', device: 'cpu', out: join(await folder(), 'features'),
-  }))
+  await writeFile(
+    spec,
+    JSON.stringify({
+      kind: 'extract',
+      source,
+      model: 'googlenet',
+      weights: 'random:1',
+      layers: ['conv2'],
+      size: '32x32',
+      device: 'cpu',
+      out: join(await folder(), 'features'),
+    }),
+  )
 }, 120_000)
 
 afterAll(() => fleet?.stop())
 
 const schedule = (...args: string[]): Promise<string> => runCli(['schedule', ...args]).then(result => succeeded(result).stdout)
-const shown = async (reach: string[]): Promise<ScheduleDetail> => ScheduleDetail.parse(JSON.parse(await schedule('show', 'often', '--json', ...reach)))
+const shown = async (reach: string[]): Promise<ScheduleDetail> =>
+  ScheduleDetail.parse(JSON.parse(await schedule('show', 'often', '--json', ...reach)))
 
 it('runs at its times, looks for what is new, and goes on after everything was restarted', async () => {
   const queue = ['--queue', fleet.queue]

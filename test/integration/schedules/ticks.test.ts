@@ -1,12 +1,24 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
-  type Notification, parseScheduleSpec, queueNames, type RunDetail, type RunSpec, type ScheduleSpec, type Tick,
+  type Notification,
+  parseScheduleSpec,
+  queueNames,
+  type RunDetail,
+  type RunSpec,
+  type ScheduleSpec,
+  type Tick,
 } from '@layermill/contracts'
 import { type Broker, openBroker } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'
 import {
-  claimPlace, findSchedules, ScheduleStore, type ScheduleWorker, StoredSchedules, startScheduleWorker, TickRunner,
+  claimPlace,
+  findSchedules,
+  ScheduleStore,
+  type ScheduleWorker,
+  StoredSchedules,
+  startScheduleWorker,
+  TickRunner,
 } from '@layermill/orchestrator'
 import { openSource, openStore } from '@layermill/storage'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -34,8 +46,17 @@ class StubRuns {
     if (this.failure !== undefined) return Promise.reject(this.failure)
     this.submitted.push(spec)
     const run: RunDetail = {
-      id: `extract-${this.submitted.length}`, kind: spec.kind, state: 'running', source: spec.source, model: spec.model, out: spec.out,
-      counts: { images: 0, done: 0, failed: 0, parts: 0 }, created: now.toISOString(), generation: 0, spec: { ...spec }, planned: false,
+      id: `extract-${this.submitted.length}`,
+      kind: spec.kind,
+      state: 'running',
+      source: spec.source,
+      model: spec.model,
+      out: spec.out,
+      counts: { images: 0, done: 0, failed: 0, parts: 0 },
+      created: now.toISOString(),
+      generation: 0,
+      spec: { ...spec },
+      planned: false,
     }
     this.known.set(run.id, run)
     return Promise.resolve(run)
@@ -54,12 +75,24 @@ class StubRuns {
 }
 
 const environment = (note?: (text: string) => void) => ({
-  runs, now: () => now, note, openSource: (url: string) => openSource(url), openStore: async (url: string) => openStore(url),
-  notify: (notification: Notification) => { told.push(notification); return Promise.resolve() },
+  runs,
+  now: () => now,
+  note,
+  openSource: (url: string) => openSource(url),
+  openStore: async (url: string) => openStore(url),
+  notify: (notification: Notification) => {
+    told.push(notification)
+    return Promise.resolve()
+  },
 })
 
 function scheduleOf(change: Partial<Pick<ScheduleSpec, 'overlap' | 'missed' | 'unchanged' | 'cron'>> = {}): ScheduleSpec {
-  return parseScheduleSpec({ name: 'nightly', cron: '0 3 * * *', ...change, spec: { kind: 'extract', source, model: 'resnet50', out: join(source, '../out') } })
+  return parseScheduleSpec({
+    name: 'nightly',
+    cron: '0 3 * * *',
+    ...change,
+    spec: { kind: 'extract', source, model: 'resnet50', out: join(source, '../out') },
+  })
 }
 
 async function added(change?: Parameters<typeof scheduleOf>[0]): Promise<TickRunner> {
@@ -69,7 +102,11 @@ async function added(change?: Parameters<typeof scheduleOf>[0]): Promise<TickRun
 }
 
 /** A tick at the test's time; what became of it. */
-async function tick(runner: TickRunner, id: string, change: { due?: Date; manual?: boolean; lastTry?: boolean } = {}): Promise<Tick | undefined> {
+async function tick(
+  runner: TickRunner,
+  id: string,
+  change: { due?: Date; manual?: boolean; lastTry?: boolean } = {},
+): Promise<Tick | undefined> {
   await runner.tick('nightly', { id, due: now, manual: false, lastTry: false, ...change })
   return (await store.history('nightly')).ticks.find(known => known.id === id)
 }
@@ -131,7 +168,13 @@ it('never has two runs under way: leaves ticks out, or lets one wait', async () 
 it('decides once where several processes take ticks up at the same moment', async () => {
   await added({ unchanged: 'run' })
   const outcomes = await Promise.all(Array.from({ length: 5 }, (_, i) => tick(new TickRunner(store, environment()), `t${i}`)))
-  expect(outcomes.map(outcome => outcome?.state ?? '').toSorted((a, b) => a.localeCompare(b))).toEqual(['running', 'skipped', 'skipped', 'skipped', 'skipped'])
+  expect(outcomes.map(outcome => outcome?.state ?? '').toSorted((a, b) => a.localeCompare(b))).toEqual([
+    'running',
+    'skipped',
+    'skipped',
+    'skipped',
+    'skipped',
+  ])
   expect(runs.submitted).toHaveLength(1)
 })
 
@@ -183,7 +226,9 @@ function noting(): { note: (text: string) => void; until: (pattern: RegExp, time
       for (;;) {
         const found = notes.filter(text => pattern.test(text))
         if (found.length >= times) return found[times - 1]!
-        await new Promise<void>(resolve => { wake = resolve })
+        await new Promise<void>(resolve => {
+          wake = resolve
+        })
       }
     },
   }
@@ -192,7 +237,9 @@ function noting(): { note: (text: string) => void; until: (pattern: RegExp, time
 /** Returns the runs that were submitted. */
 async function ticking(broker: Broker, wipe: (() => Promise<void>) | undefined): Promise<number> {
   now = new Date()
-  const clock = setInterval(() => { now = new Date() }, 50)
+  const clock = setInterval(() => {
+    now = new Date()
+  }, 50)
   const { note, until } = noting()
   let worker: ScheduleWorker | undefined
   try {

@@ -5,7 +5,10 @@ import { parseSecrets, queueNotify, startWebhookWorker, type WebhookOptions, typ
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { expectedSignature, Receiver } from '../../helpers/receiver.js'
 
-const promoted: Notification = { event: 'model.promoted', data: { name: 'pets', version: 3, previous: 2, by: 'gate', promoted: '2027-01-01T00:00:00.000Z' } }
+const promoted: Notification = {
+  event: 'model.promoted',
+  data: { name: 'pets', version: 3, previous: 2, by: 'gate', promoted: '2027-01-01T00:00:00.000Z' },
+}
 const secrets = [1, 2].map(() => `whsec_${randomBytes(32).toString('base64')}`)
 
 let broker: Broker
@@ -34,14 +37,23 @@ function start(options: Partial<WebhookOptions> = {}): void {
     notes.push(text)
     noted()
   }
-  worker = startWebhookWorker(broker, { urls: [`${url}/all`], keys: parseSecrets(secrets.join(' '), 'test'), allowPrivate: true, retryDelay: 20, note, ...options })
+  worker = startWebhookWorker(broker, {
+    urls: [`${url}/all`],
+    keys: parseSecrets(secrets.join(' '), 'test'),
+    allowPrivate: true,
+    retryDelay: 20,
+    note,
+    ...options,
+  })
 }
 
 async function untilNoted(pattern: RegExp): Promise<string> {
   for (;;) {
     const found = notes.find(text => pattern.test(text))
     if (found !== undefined) return found
-    await new Promise<void>(resolve => { noted = resolve })
+    await new Promise<void>(resolve => {
+      noted = resolve
+    })
   }
 }
 
@@ -71,7 +83,11 @@ it('tries again where a receiver fails, is slow, or redirects, and follows nowhe
   const received = await receiver.until(4)
   expect(received.map(({ path }) => path)).toEqual(['/all', '/all', '/all', '/all'])
   expect(new Set(received.map(({ headers }) => headers['webhook-id'])).size).toBe(1)
-  expect(notes.map(text => text.replace(/^.*127\.0\.0\.1:\d+ /, ''))).toEqual(['answered 500', 'did not answer within 200 ms', 'answered 302: redirects are not followed'])
+  expect(notes.map(text => text.replace(/^.*127\.0\.0\.1:\d+ /, ''))).toEqual([
+    'answered 500',
+    'did not answer within 200 ms',
+    'answered 302: redirects are not followed',
+  ])
 })
 
 it('sends nothing to addresses that are not public, nor to names that lead there', async () => {
@@ -84,7 +100,7 @@ it('sends nothing to addresses that are not public, nor to names that lead there
   expect(notes.join()).not.toContain('secret-path')
 })
 
-it('keeps the query of an operator\'s webhook out of the queue and of notes', async () => {
+it("keeps the query of an operator's webhook out of the queue and of notes", async () => {
   receiver.answer = (response, count) => void response.writeHead(count === 1 ? 500 : 200).end()
   start({ urls: [`${url}/hook?code=hunter2`] })
   await queueNotify(broker)(promoted)

@@ -19,7 +19,15 @@ const images = 12
 const source = `s3://${name}/photos/`
 /** A user besides the one that owns the buckets, who has what the buckets' policies give. */
 const reader = `reader-${randomBytes(4).toString('hex')}`
-const variables = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE', 'AWS_ENDPOINT_URL_S3', 'AWS_REGION', 'LAYERMILL_RADOSGW']
+const variables = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_CONFIG_FILE',
+  'AWS_ENDPOINT_URL_S3',
+  'AWS_REGION',
+  'LAYERMILL_RADOSGW',
+]
 
 let server: S3Server
 let owner: S3Client
@@ -29,7 +37,7 @@ let credentials: string
 /** A server whose users can be changed: the runner's, where it started one. */
 async function useServer(): Promise<S3Server> {
   const shared = process.env['LAYERMILL_TEST_S3']
-  const env = shared === undefined ? {} : JSON.parse(shared) as Record<string, string>
+  const env = shared === undefined ? {} : (JSON.parse(shared) as Record<string, string>)
   return env['LAYERMILL_RADOSGW'] === undefined ? startRadosgw() : { endpoint: env['AWS_ENDPOINT_URL_S3'] ?? '', env, stop: async () => {} }
 }
 
@@ -38,27 +46,48 @@ const admin = (...args: string[]): Promise<unknown> => radosgwAdmin(server.env, 
 /** A new key of the reader in the credentials file; its old keys end. */
 async function rotate(): Promise<void> {
   const keys = { access: `key${randomBytes(6).toString('hex')}`, secret: randomBytes(12).toString('hex') }
-  const info = await admin('user', 'info', `--uid=${reader}`) as { keys: { access_key: string }[] }
+  const info = (await admin('user', 'info', `--uid=${reader}`)) as { keys: { access_key: string }[] }
   await admin('key', 'create', `--uid=${reader}`, '--key-type=s3', `--access-key=${keys.access}`, `--secret=${keys.secret}`)
   await writeFile(credentials, `[default]\naws_access_key_id = ${keys.access}\naws_secret_access_key = ${keys.secret}\n`)
   for (const { access_key } of info.keys) await admin('key', 'rm', `--uid=${reader}`, '--key-type=s3', `--access-key=${access_key}`)
 }
 
 async function allow(principal: unknown, ...more: unknown[]): Promise<void> {
-  const all = { Effect: 'Allow', Principal: principal, Action: ['s3:ListBucket', 's3:GetObject', 's3:PutObject', 's3:DeleteObject'], Resource: [`arn:aws:s3:::${name}`, `arn:aws:s3:::${name}/*`] }
-  await owner.send(new PutBucketPolicyCommand({ Bucket: name, Policy: JSON.stringify({ Version: '2012-10-17', Statement: [all, ...more] }) }))
+  const all = {
+    Effect: 'Allow',
+    Principal: principal,
+    Action: ['s3:ListBucket', 's3:GetObject', 's3:PutObject', 's3:DeleteObject'],
+    Resource: [`arn:aws:s3:::${name}`, `arn:aws:s3:::${name}/*`],
+  }
+  await owner.send(
+    new PutBucketPolicyCommand({ Bucket: name, Policy: JSON.stringify({ Version: '2012-10-17', Statement: [all, ...more] }) }),
+  )
 }
 const toReader = { AWS: [`arn:aws:iam:::user/${reader}`] }
-const denying = (...keys: string[]): unknown => ({ Effect: 'Deny', Principal: toReader, Action: 's3:GetObject', Resource: keys.map(key => `arn:aws:s3:::${name}/${key}`) })
+const denying = (...keys: string[]): unknown => ({
+  Effect: 'Deny',
+  Principal: toReader,
+  Action: 's3:GetObject',
+  Resource: keys.map(key => `arn:aws:s3:::${name}/${key}`),
+})
 
-const asReader = (): Record<string, string> => ({ AWS_ENDPOINT_URL_S3: server.endpoint, AWS_SHARED_CREDENTIALS_FILE: credentials, AWS_CONFIG_FILE: '/dev/null', AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' })
+const asReader = (): Record<string, string> => ({
+  AWS_ENDPOINT_URL_S3: server.endpoint,
+  AWS_SHARED_CREDENTIALS_FILE: credentials,
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_ACCESS_KEY_ID: '',
+  AWS_SECRET_ACCESS_KEY: '',
+})
 
 beforeAll(async () => {
   server = await useServer()
   before = new Map(variables.map(variable => [variable, process.env[variable]]))
   Object.assign(process.env, server.env)
   owner = new S3Client({
-    endpoint: server.endpoint, region: 'us-east-1', forcePathStyle: true, requestChecksumCalculation: 'WHEN_REQUIRED',
+    endpoint: server.endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
     credentials: { accessKeyId: server.env['AWS_ACCESS_KEY_ID']!, secretAccessKey: server.env['AWS_SECRET_ACCESS_KEY']! },
   })
   await createBucket(name)
@@ -103,7 +132,10 @@ describe('keys that are rotated', () => {
     await rotate()
     await store.put('b', 'x')
     await admin('key', 'rm', `--uid=${reader}`, '--key-type=s3', `--access-key=${await keyInFile()}`)
-    await expect(store.get('a')).rejects.toMatchObject({ code: 'STORE_DENIED', message: expect.stringContaining('InvalidAccessKeyId') as string })
+    await expect(store.get('a')).rejects.toMatchObject({
+      code: 'STORE_DENIED',
+      message: expect.stringContaining('InvalidAccessKeyId') as string,
+    })
     await expect(images.read({ key: '02.png' })).rejects.toMatchObject({ code: 'SOURCE_DENIED' })
     await images.close()
     await store.close()
@@ -121,7 +153,7 @@ describe('keys that are rotated', () => {
 })
 
 async function keyInFile(): Promise<string> {
-  const info = await admin('user', 'info', `--uid=${reader}`) as { keys: { access_key: string }[] }
+  const info = (await admin('user', 'info', `--uid=${reader}`)) as { keys: { access_key: string }[] }
   return info.keys[0]!.access_key
 }
 
@@ -131,11 +163,14 @@ describe('objects that may not be read', () => {
     const out = join(await folder(), 'denied')
     const { code, stderr } = await runCli(smallRun(source, out, '--max-errors', '2'), { env: asReader() })
     expect(code, stderr).toBe(3)
-    expect((await readErrors(out)).map(({ key, code: failure }) => [key, failure])).toEqual([['00.png', 'IMAGE_DENIED'], ['07.png', 'IMAGE_DENIED']])
+    expect((await readErrors(out)).map(({ key, code: failure }) => [key, failure])).toEqual([
+      ['00.png', 'IMAGE_DENIED'],
+      ['07.png', 'IMAGE_DENIED'],
+    ])
     expect(await readRun(out)).toMatchObject({ state: 'done', counts: { images, done: images - 2, failed: 2 } })
   })
 
-  it('end the run where all of them are denied, as the source\'s', async () => {
+  it("end the run where all of them are denied, as the source's", async () => {
     await allow(toReader, denying('photos/*'))
     const { code, stderr } = await runCli(smallRun(source, join(await folder(), 'all-denied'), '--max-errors', '100%'), { env: asReader() })
     expect(code).toBe(1)

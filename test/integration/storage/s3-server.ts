@@ -6,9 +6,8 @@ import { type S3Server, startRadosgw } from '../../../scripts/services/radosgw.m
  */
 export async function useS3Server(): Promise<{ endpoint: string; stop: () => Promise<void> }> {
   const shared = process.env['LAYERMILL_TEST_S3']
-  const server: Pick<S3Server, 'env' | 'stop'> = shared === undefined
-    ? await startRadosgw()
-    : { env: JSON.parse(shared) as Record<string, string>, stop: async () => {} }
+  const server: Pick<S3Server, 'env' | 'stop'> =
+    shared === undefined ? await startRadosgw() : { env: JSON.parse(shared) as Record<string, string>, stop: async () => {} }
   Object.assign(process.env, server.env)
   return { endpoint: server.env['AWS_ENDPOINT_URL_S3'] ?? '', stop: server.stop }
 }

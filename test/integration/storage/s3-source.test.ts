@@ -34,11 +34,11 @@ async function itemsOf(source: ImageSource, after?: string): Promise<SourceItem[
   return items
 }
 
-const brief = (items: SourceItem[]): string[] => items.map((item) => (item.label === undefined ? item.key : `${item.key}=${item.label}`))
+const brief = (items: SourceItem[]): string[] => items.map(item => (item.label === undefined ? item.key : `${item.key}=${item.label}`))
 const inOrder = [...IMAGES].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 
 describe('an S3 source', () => {
-  it.each(['photos', 'photos/'])('lists the images below %s, and reads the version listed', async (prefix) => {
+  it.each(['photos', 'photos/'])('lists the images below %s, and reads the version listed', async prefix => {
     const source = await openSource(`s3://${bucket}/${prefix}`)
     const items = await itemsOf(source)
     expect(source).toMatchObject({ kind: 's3', url: `s3://${bucket}/photos/` })
@@ -50,13 +50,25 @@ describe('an S3 source', () => {
 
   it('takes folders as labels, patterns, single images and whole buckets', async () => {
     expect(brief(await itemsOf(await openSource(`s3://${bucket}/pets/`)))).toEqual(['cat/1.jpg=cat', 'dog/1.jpg=dog'])
-    expect(brief(await itemsOf(await openSource(`s3://${bucket}/photos/a/**/*.{JPG,png}`, { labels: 'none' })))).toEqual(['1.png', 'b/2.JPG'])
+    expect(brief(await itemsOf(await openSource(`s3://${bucket}/photos/a/**/*.{JPG,png}`, { labels: 'none' })))).toEqual([
+      '1.png',
+      'b/2.JPG',
+    ])
     expect(brief(await itemsOf(await openSource(`s3://${bucket}/pets/cat/1.jpg`)))).toEqual(['1.jpg'])
     expect(await itemsOf(await openSource(`s3://${bucket}`, { labels: 'none' }))).toHaveLength(IMAGES.length + 3)
   })
 
   it('takes any key there is, also such as no path can be', async () => {
-    const keys = ['any//a.jpg', 'any/./b.jpg', 'any/../c.jpg', 'any/x/../../d.jpg', 'any//e.jpg/f.jpg', 'any/_raw%g.jpg', 'any/50%25 h+i.jpg', 'any/j']
+    const keys = [
+      'any//a.jpg',
+      'any/./b.jpg',
+      'any/../c.jpg',
+      'any/x/../../d.jpg',
+      'any//e.jpg/f.jpg',
+      'any/_raw%g.jpg',
+      'any/50%25 h+i.jpg',
+      'any/j',
+    ]
     for (const key of keys) await putObject(bucket, key, key === 'any/j' ? '\x89PNG\r\n\x1a\n' : `bytes of ${key}`)
     await putObject(bucket, 'any/README', 'This is no picture')
     await putObject(bucket, 'any/k.jp2', 'a format that is not read')
@@ -65,18 +77,28 @@ describe('an S3 source', () => {
     const items: SourceItem[] = []
     for await (const item of listImages(source, { leftOut })) items.push(item)
     expect(brief(items).toSorted()).toEqual([
-      '50%25 h+i.jpg', '__raw%g.jpg', '_raw%%2E%2E/c.jpg', '_raw%%2E/b.jpg', '_raw%/a.jpg', '_raw%/e.jpg/f.jpg', 'j', 'x/_raw%%2E%2E/_raw%%2E%2E/d.jpg',
+      '50%25 h+i.jpg',
+      '__raw%g.jpg',
+      '_raw%%2E%2E/c.jpg',
+      '_raw%%2E/b.jpg',
+      '_raw%/a.jpg',
+      '_raw%/e.jpg/f.jpg',
+      'j',
+      'x/_raw%%2E%2E/_raw%%2E%2E/d.jpg',
     ])
-    const read = await Promise.all(items.map(async (item) => Buffer.from(await source.read(item)).toString('latin1')))
-    expect(new Set(read)).toEqual(new Set(keys.map((key) => (key === 'any/j' ? '\x89PNG\r\n\x1a\n' : `bytes of ${key}`))))
-    expect(new Map(leftOut.table().map(({ reason, examples }) => [reason, examples]))).toEqual(new Map([
-      ['without extension, and not a picture', ['README']], ['.jp2 (a picture format that is not read)', ['k.jp2']],
-    ]))
+    const read = await Promise.all(items.map(async item => Buffer.from(await source.read(item)).toString('latin1')))
+    expect(new Set(read)).toEqual(new Set(keys.map(key => (key === 'any/j' ? '\x89PNG\r\n\x1a\n' : `bytes of ${key}`))))
+    expect(new Map(leftOut.table().map(({ reason, examples }) => [reason, examples]))).toEqual(
+      new Map([
+        ['without extension, and not a picture', ['README']],
+        ['.jp2 (a picture format that is not read)', ['k.jp2']],
+      ]),
+    )
     for (const [i, item] of items.entries()) expect(brief(await itemsOf(source, item.key)), item.key).toEqual(brief(items).slice(i + 1))
     await expect(openSource(`s3://${bucket}/any/../photos/`)).rejects.toMatchObject({ code: 'STORE_URL' })
   })
 
-  it.each(['photos (1)', 'a[b]', '{a,b}', 'a?b', 'x!(y)', '!c', '**'])('takes a folder named %s by its name', async (name) => {
+  it.each(['photos (1)', 'a[b]', '{a,b}', 'a?b', 'x!(y)', '!c', '**'])('takes a folder named %s by its name', async name => {
     for (const other of ['a', 'b', 'ab', 'axb', 'photos 1', 'x', 'c']) await store.put(`odd/${other}/0.jpg`, '0')
     await store.put(`odd/${name}/1.jpg`, '1')
     await store.put(`odd/${name}/2.png`, '2')
@@ -104,10 +126,12 @@ describe('an S3 source', () => {
   })
 
   it('lists many folders at once in the order of one listing, and goes on after any key', async () => {
-    const keys = Array.from({ length: 12 }, (_, folder) => Array.from({ length: 30 }, (__, image) => `many/c${folder}/${image % 3}/${image}.jpg`)).flat()
+    const keys = Array.from({ length: 12 }, (_, folder) =>
+      Array.from({ length: 30 }, (__, image) => `many/c${folder}/${image % 3}/${image}.jpg`),
+    ).flat()
     keys.push('many/c1.jpg', 'many/c1-x.jpg', 'many/a.jpg', 'many/z.jpg', 'many/c10/\uff5e.jpg', 'many/c10/\u{1f600}.jpg')
-    for (let start = 0; start < keys.length; start += 32) await Promise.all(keys.slice(start, start + 32).map((key) => store.put(key, 'x')))
-    const sorted = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))).map((key) => key.slice('many/'.length))
+    for (let start = 0; start < keys.length; start += 32) await Promise.all(keys.slice(start, start + 32).map(key => store.put(key, 'x')))
+    const sorted = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))).map(key => key.slice('many/'.length))
     const source = await openSource(`s3://${bucket}/many`)
     expect(brief(await itemsOf(source))).toEqual(sorted)
     for (const at of [0, 1, 29, 200, sorted.length - 2, sorted.length - 1]) {

@@ -38,13 +38,18 @@ describe('s3', () => {
     expect(entry?.etag).toMatch(/-5$/)
     expect(Buffer.compare((await store.get('part.npy')) ?? new Uint8Array(), bytes)).toBe(0)
     const start = 64 * 1024 * 1024 - 10
-    expect(Buffer.compare((await store.getRange('part.npy', start, start + 20)) ?? new Uint8Array(), bytes.subarray(start, start + 20))).toBe(0)
+    expect(
+      Buffer.compare((await store.getRange('part.npy', start, start + 20)) ?? new Uint8Array(), bytes.subarray(start, start + 20)),
+    ).toBe(0)
     await store.close()
   })
 
   it('names a bucket that does not exist and credentials that are refused', async () => {
     const missing = openStore('s3://layermill-no-such-bucket/x')
-    await expect(missing.get('a')).rejects.toMatchObject({ code: 'STORE_MISSING', message: expect.stringContaining('layermill-no-such-bucket') as string })
+    await expect(missing.get('a')).rejects.toMatchObject({
+      code: 'STORE_MISSING',
+      message: expect.stringContaining('layermill-no-such-bucket') as string,
+    })
     await expect(missing.put('a', 'x', { ifAbsent: true })).rejects.toMatchObject({ code: 'STORE_MISSING' })
     await missing.close()
     const secret = process.env['AWS_SECRET_ACCESS_KEY']

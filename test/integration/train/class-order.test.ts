@@ -12,11 +12,18 @@ const folder = testFolder('class-order')
 
 /** Description of what a run would do with a source; nothing of it reads weights or computes. */
 function described(source: string, fields: Record<string, unknown> = {}): Promise<TrainingDescription> {
-  const environment = { openLabelled: (place: string) => openSource(place, { labels: 'folder' }), base: async () => ({ network: getNetwork('resnet50') }) } as unknown as TrainingEnvironment
-  return describeTraining(FinetuneSpec.parse({ kind: 'finetune', source, model: 'resnet50', out: '/nowhere/model', ...fields }), environment)
+  const environment = {
+    openLabelled: (place: string) => openSource(place, { labels: 'folder' }),
+    base: async () => ({ network: getNetwork('resnet50') }),
+  } as unknown as TrainingEnvironment
+  return describeTraining(
+    FinetuneSpec.parse({ kind: 'finetune', source, model: 'resnet50', out: '/nowhere/model', ...fields }),
+    environment,
+  )
 }
 
-const rowsOf = (labels: readonly number[]): { bytes: Buffer; path: string; label: number }[] => labels.map((label, i) => ({ bytes: Buffer.from(`${i}`), path: `${i}.jpg`, label }))
+const rowsOf = (labels: readonly number[]): { bytes: Buffer; path: string; label: number }[] =>
+  labels.map((label, i) => ({ bytes: Buffer.from(`${i}`), path: `${i}.jpg`, label }))
 
 describe('the classes of a training', () => {
   it('are in the order of the ClassLabel that a Parquet file notes, not of the alphabet or of the rows', async () => {
@@ -34,7 +41,11 @@ describe('the classes of a training', () => {
     await writePictures(join(root, 'train-1.parquet'), rowsOf([0, 2]), { classes: names })
     await writePictures(join(root, 'held.parquet'), rowsOf([0, 1, 2]), { classes: ['ant', 'moth', 'zebra'] })
     const { classes, network } = await described(join(root, 'train-*.parquet'), { validation: join(root, 'held.parquet') })
-    expect(classes).toEqual([{ name: 'zebra', training: 1, validation: 1 }, { name: 'ant', training: 2, validation: 1 }, { name: 'moth', training: 1, validation: 1 }])
+    expect(classes).toEqual([
+      { name: 'zebra', training: 1, validation: 1 },
+      { name: 'ant', training: 2, validation: 1 },
+      { name: 'moth', training: 1, validation: 1 },
+    ])
     expect(network.classNames).toEqual(['zebra', 'ant', 'moth'])
   })
 

@@ -45,7 +45,13 @@ export async function readLines(out: string): Promise<MetricsLine[]> {
 export async function train(spec: Record<string, unknown>, options: TrainOptions = {}): Promise<TrainResult> {
   const parsed = FinetuneSpec.parse({ kind: 'finetune', ...smallNetwork, ...spec })
   const queue = baseIsFixed(parsed) && options.generalPath !== true ? 'meanwhile' : 'when asked for'
-  const composition = await compose({ engine: 'onnx', device: 'cpu', note: () => undefined, queue, engineSoon: options.gradients === undefined })
+  const composition = await compose({
+    engine: 'onnx',
+    device: 'cpu',
+    note: () => undefined,
+    queue,
+    engineSoon: options.gradients === undefined,
+  })
   const { provider } = composition
   const environment: TrainingEnvironment = {
     runs: composition.environment,

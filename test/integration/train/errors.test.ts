@@ -74,7 +74,19 @@ describe('images that cannot be trained on', () => {
   it('are refused and warned of by --plan as well', async () => {
     const [source, validation] = [await dataset(), await dataset()]
     await rm(join(validation, 'square'), { recursive: true })
-    const plan = ['finetune', source, '--model', 'googlenet', '--weights', 'random:1', '--device', 'cpu', '--out', join(root, 'planned'), '--plan']
+    const plan = [
+      'finetune',
+      source,
+      '--model',
+      'googlenet',
+      '--weights',
+      'random:1',
+      '--device',
+      'cpu',
+      '--out',
+      join(root, 'planned'),
+      '--plan',
+    ]
     const warned = await runCli([...plan, '--validation', validation])
     expect(warned).toMatchObject({ code: 0, stderr: expect.stringContaining('has no image of square') as string })
     await mkdir(join(source, 'triangle'))

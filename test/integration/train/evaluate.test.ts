@@ -47,7 +47,11 @@ describe('layermill evaluate', () => {
     expect(found).toMatchObject({ images: 18, failed: 0, top5: 1 })
     expect(found.accuracy).toBeCloseTo(accuracy, 12)
     expect(found.macroF1).toBeCloseTo(macroF1, 12)
-    expect(found.classes.map(({ name, support }) => [name, support])).toEqual([['disc', 6], ['square', 6], ['triangle', 6]])
+    expect(found.classes.map(({ name, support }) => [name, support])).toEqual([
+      ['disc', 6],
+      ['square', 6],
+      ['triangle', 6],
+    ])
     expect(found.confusion.map(row => row.reduce((sum, count) => sum + count, 0))).toEqual([6, 6, 6])
   })
 
@@ -68,7 +72,9 @@ describe('layermill evaluate', () => {
     expect(report).toContain('data:image/jpeg')
     const written = JSON.parse(await readFile(join(out, 'evaluation.json'), 'utf8')) as Evaluated & { mistakes: { probability: number }[] }
     expect(written).toMatchObject({ images: 12, failed: 1 })
-    expect(written.mistakes.map(({ probability }) => probability)).toEqual(written.mistakes.map(({ probability }) => probability).toSorted((a, b) => b - a))
+    expect(written.mistakes.map(({ probability }) => probability)).toEqual(
+      written.mistakes.map(({ probability }) => probability).toSorted((a, b) => b - a),
+    )
     const high = await evaluate(mixed, '--max-errors', '1', '--min-accuracy', String(written.accuracy), '--json')
     expect(high.code, high.stderr).toBe(3)
     expect(lastLine(high.stdout)).toMatchObject({ passed: true, minAccuracy: written.accuracy, failed: 1 })

@@ -20,7 +20,9 @@ beforeAll(async () => {
 
 const tensorsOf = async (out: string): Promise<TensorMap> => (await readTensors(join(out, 'model.safetensors'))).tensors
 
-async function described(out: string): Promise<{ classes: string[]; network: unknown; weights: unknown; metrics: unknown; preparation: unknown }> {
+async function described(
+  out: string,
+): Promise<{ classes: string[]; network: unknown; weights: unknown; metrics: unknown; preparation: unknown }> {
   return JSON.parse(await readFile(join(out, 'model.json'), 'utf8')) as never
 }
 
@@ -53,22 +55,45 @@ describe('more epochs of a finished run', () => {
   it('are refused where the schedule spreads over all epochs, where fewer are asked for, and where more differs', async () => {
     const spec = { source, validation: 0, batchSize: 8, schedule: 'cosine', epochs: 1, out: join(root, 'cosine') }
     await train(spec)
-    await expect(train({ ...spec, epochs: 2 })).rejects.toMatchObject({ code: 'RUN_CONFLICT', message: expect.stringContaining('the cosine schedule spreads') as string })
+    await expect(train({ ...spec, epochs: 2 })).rejects.toMatchObject({
+      code: 'RUN_CONFLICT',
+      message: expect.stringContaining('the cosine schedule spreads') as string,
+    })
     const constant = { ...spec, schedule: 'constant', epochs: 2, out: join(root, 'constant') }
     await train(constant)
     await expect(train({ ...constant, epochs: 1 })).rejects.toMatchObject({ code: 'RUN_CONFLICT' })
-    await expect(train({ ...constant, epochs: 3, seed: 5 })).rejects.toMatchObject({ code: 'RUN_CONFLICT', message: expect.stringMatching(/seed was 0, is 5/) as string })
+    await expect(train({ ...constant, epochs: 3, seed: 5 })).rejects.toMatchObject({
+      code: 'RUN_CONFLICT',
+      message: expect.stringMatching(/seed was 0, is 5/) as string,
+    })
   })
 
   it('say what they do, and how many images there are; the same command again has nothing to do', async () => {
     const out = join(root, 'command')
-    const flags = ['--weights', 'random:1', '--layer', 'inception_3a', '--size', '32x32', '--device', 'cpu', '--batch-size', '8', '--validation', '0.25', '--out', out]
+    const flags = [
+      '--weights',
+      'random:1',
+      '--layer',
+      'inception_3a',
+      '--size',
+      '32x32',
+      '--device',
+      'cpu',
+      '--batch-size',
+      '8',
+      '--validation',
+      '0.25',
+      '--out',
+      out,
+    ]
     const finetune = async (...more: string[]) => runCli(['finetune', source, '--model', 'googlenet', ...flags, ...more])
     const first = await finetune('--epochs', '1')
     expect(first.code, first.stderr).toBe(0)
     expect(first.stderr).toMatch(/\d+ images to train on, \d+ held out, 3 classes/)
     expect(first.stdout).toMatch(/; \d+ images to train on, \d+ held out, 3 classes/)
-    const { dataset } = JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as { dataset: { training: number; validation: number; classes: number } }
+    const { dataset } = JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as {
+      dataset: { training: number; validation: number; classes: number }
+    }
     expect(dataset).toMatchObject({ classes: 3 })
     expect(dataset.training + dataset.validation).toBe(24)
     const again = await finetune('--epochs', '1')
@@ -108,18 +133,38 @@ describe('a fine-tuned model that is trained again', () => {
     const classes = (await described(out)).classes
     expect(classes).toEqual(['disc', 'square', 'triangle', 'arrow'])
     const [before, after] = [await tensorsOf(base), await tensorsOf(out)]
-    for (const name of ['disc', 'square', 'triangle']) expect(rowOf(after, classes, name)).toEqual(rowOf(before, ['disc', 'square', 'triangle'], name))
+    for (const name of ['disc', 'square', 'triangle'])
+      expect(rowOf(after, classes, name)).toEqual(rowOf(before, ['disc', 'square', 'triangle'], name))
     expect(new Set(rowOf(after, classes, 'arrow').slice(0, -1)).size).toBeGreaterThan(4)
     expect(after.get('hidden1/W')!.data).toEqual(before.get('hidden1/W')!.data)
   })
 
   it('gets a new head where a layer is named, and says so', async () => {
     const out = join(root, 'new head')
-    const flags = ['--model', base, '--layer', 'conv2', '--size', '32x32', '--device', 'cpu', '--batch-size', '8', '--epochs', '1', '--out', out]
+    const flags = [
+      '--model',
+      base,
+      '--layer',
+      'conv2',
+      '--size',
+      '32x32',
+      '--device',
+      'cpu',
+      '--batch-size',
+      '8',
+      '--epochs',
+      '1',
+      '--out',
+      out,
+    ]
     const { code, stderr } = await runCli(['finetune', source, ...flags])
     expect(code, stderr).toBe(0)
     expect(stderr).toContain('a new head: that of')
-    const kept = await runCli(['finetune', source, ...flags.map(flag => (flag === out ? `${out} kept` : flag)).filter((_flag, i) => i !== 2 && i !== 3)])
+    const kept = await runCli([
+      'finetune',
+      source,
+      ...flags.map(flag => (flag === out ? `${out} kept` : flag)).filter((_flag, i) => i !== 2 && i !== 3),
+    ])
     expect(kept.code, kept.stderr).toBe(0)
     expect(kept.stderr).toContain('going on with the head of')
   })

@@ -49,7 +49,12 @@ function belowClassifier(openEngine: () => Promise<Engine>, sign: 1 | -1): Train
     })
     const local = new LocalGradients(session, plan.exchange)
     const still = (gradients: TensorMap): TensorMap =>
-      new Map([...gradients].map(([name, { shape, data }]) => [name, { shape, data: name.startsWith('fc/') ? new Float32Array(data.length) : data.map(value => sign * value) }]))
+      new Map(
+        [...gradients].map(([name, { shape, data }]) => [
+          name,
+          { shape, data: name.startsWith('fc/') ? new Float32Array(data.length) : data.map(value => sign * value) },
+        ]),
+      )
     return {
       publish: published => local.publish(published),
       async *gradients(step, count, signal): AsyncIterable<MicroBatchGradients> {
@@ -79,8 +84,21 @@ describe('learning to tell shapes apart, from random weights', () => {
  */
 describe('learning with the first layer alone', () => {
   const first = async (layer: string, openEngine: () => Promise<Engine>, sign: 1 | -1 = 1): Promise<number> => {
-    const more = { layer, base: { conv1: 1, bn1: 1, '*': 0 }, source: join(await folder(), 'few'), epochs: 3, batchSize: 8, microBatch: 8, learningRate: 0.01 }
-    return accuracy(await train({ ...spec, ...more, out: join(await folder(), 'first'), overwrite: true }, { gradients: belowClassifier(openEngine, sign) }))
+    const more = {
+      layer,
+      base: { conv1: 1, bn1: 1, '*': 0 },
+      source: join(await folder(), 'few'),
+      epochs: 3,
+      batchSize: 8,
+      microBatch: 8,
+      learningRate: 0.01,
+    }
+    return accuracy(
+      await train(
+        { ...spec, ...more, out: join(await folder(), 'first'), overwrite: true },
+        { gradients: belowClassifier(openEngine, sign) },
+      ),
+    )
   }
 
   it.each(['res2/a', 'res2/b1'])('reaches 0.75 up to %s with the rules as they are', async layer => {

@@ -40,7 +40,16 @@ describe('a frozen base', () => {
   })
 
   it('takes features, of augmented copies too, from a cache, and learns the same bits', async () => {
-    const spec = { source: shapes, epochs: 1, batchSize: 8, microBatch: 4, validation: 0.3, augment: ['flip'], augmentCopies: 2, cache: await outFolder('cache') }
+    const spec = {
+      source: shapes,
+      epochs: 1,
+      batchSize: 8,
+      microBatch: 4,
+      validation: 0.3,
+      augment: ['flip'],
+      augmentCopies: 2,
+      cache: await outFolder('cache'),
+    }
     const featureRuns = async (name: string): Promise<{ done: number; cached?: number }[]> => {
       const runs = await outFolder(`${name}/features-run`)
       const records = (await filesBelow(runs)).filter(path => path.endsWith('run.json'))

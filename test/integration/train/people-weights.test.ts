@@ -16,16 +16,22 @@ const files = { backbone: '', withHead: '', shapes: '', labels: '' }
 function head(): [string, Tensor][] {
   const [classes, inputs] = [shapeNames.length, 1024]
   const data = Float32Array.from({ length: classes * inputs }, (_, i) => (((i * 7919) % 2003) / 1001.5 - 1) / 16)
-  return [['head.weight', { shape: [classes, inputs], data }], ['head.bias', { shape: [classes], data: Float32Array.of(0.1, 0, -0.1) }]]
+  return [
+    ['head.weight', { shape: [classes, inputs], data }],
+    ['head.bias', { shape: [classes], data: Float32Array.of(0.1, 0, -0.1) }],
+  ]
 }
 
 beforeAll(async () => {
   const at = await folder()
-  for (const name of Object.keys(files) as (keyof typeof files)[]) files[name] = join(at, `${name}${name === 'backbone' || name === 'withHead' ? '.safetensors' : ''}`)
+  for (const name of Object.keys(files) as (keyof typeof files)[])
+    files[name] = join(at, `${name}${name === 'backbone' || name === 'withHead' ? '.safetensors' : ''}`)
   const whole = join(at, 'whole.safetensors')
   await importWeights('random:1', 'googlenet.tv', whole)
   const { tensors } = await readTensors(whole)
-  const body = [...tensors].filter(([name]) => !/^(fc|aux1|aux2)\./.test(name)).map(([name, tensor]): [string, Tensor] => [`backbone.${name}`, tensor])
+  const body = [...tensors]
+    .filter(([name]) => !/^(fc|aux1|aux2)\./.test(name))
+    .map(([name, tensor]): [string, Tensor] => [`backbone.${name}`, tensor])
   await writeFile(files.backbone, safetensorsBytes(new Map(body), { format: 'pt' }))
   await writeFile(files.withHead, safetensorsBytes(new Map([...body, ...head()]), { format: 'pt' }))
   await writeShapes(files.shapes, 4)
@@ -39,7 +45,19 @@ it('trains a head on a backbone that has none, which alone predicts nothing', as
   expect(refused.stderr).toMatch(/train a head on them with `layermill finetune`/)
 
   const out = join(await folder(), 'model')
-  const trained = await runCli(['finetune', files.shapes, ...small, '--weights', files.backbone, '--epochs', '2', '--seed', '1', '--out', out])
+  const trained = await runCli([
+    'finetune',
+    files.shapes,
+    ...small,
+    '--weights',
+    files.backbone,
+    '--epochs',
+    '2',
+    '--seed',
+    '1',
+    '--out',
+    out,
+  ])
   expect(trained.code, trained.stderr).toBe(0)
   expect(trained.stderr).toContain('the file has no classifier: loss3_fc')
   const model = await readTensors(join(out, 'model.safetensors'))
@@ -47,12 +65,18 @@ it('trains a head on a backbone that has none, which alone predicts nothing', as
   // The base stays as it was in the file, under the network's names.
   const conv1 = [...model.tensors.values()].find(({ shape }) => shape.join() === '64,3,7,7')
   expect(conv1?.data).toEqual(source.tensors.get('backbone.conv1.conv.weight')!.data)
-  expect([...model.tensors].filter(([name]) => name.endsWith('fc/W') && !name.startsWith('loss')).map(([, { shape }]) => shape)).toEqual([[3, 1024]])
+  expect([...model.tensors].filter(([name]) => name.endsWith('fc/W') && !name.startsWith('loss')).map(([, { shape }]) => shape)).toEqual([
+    [3, 1024],
+  ])
 
   const table = join(await folder(), 'trained.csv')
   const predicted = await runCli(['predict', files.shapes, '--model', out, '--device', 'cpu', '--top', '3', '--out', table])
   expect(predicted.code, predicted.stderr).toBe(0)
-  const rows = (await readFile(table, 'utf8')).trim().split('\n').slice(1).map(line => line.split(','))
+  const rows = (await readFile(table, 'utf8'))
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map(line => line.split(','))
   expect(rows).toHaveLength(12 * 3)
   expect(new Set(rows.map(row => row[3]))).toEqual(new Set(shapeNames))
 }, 300_000)
@@ -66,9 +90,25 @@ it('says what a file is, and predicts with its head under the names of --labels'
   expect(shown.stdout).toMatch(/^prob +3 /m)
 
   const table = join(await folder(), 'labelled.csv')
-  const predicted = await runCli(['predict', files.shapes, ...small, '--weights', files.withHead, '--labels', files.labels, '--top', '3', '--out', table])
+  const predicted = await runCli([
+    'predict',
+    files.shapes,
+    ...small,
+    '--weights',
+    files.withHead,
+    '--labels',
+    files.labels,
+    '--top',
+    '3',
+    '--out',
+    table,
+  ])
   expect(predicted.code, predicted.stderr).toBe(0)
-  const rows = (await readFile(table, 'utf8')).trim().split('\n').slice(1).map(line => line.split(','))
+  const rows = (await readFile(table, 'utf8'))
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map(line => line.split(','))
   expect(rows).toHaveLength(12 * 3)
   for (const [, , index, label] of rows) expect(label).toBe(['round', 'angular', 'pointed'][Number(index)])
   for (const key of new Set(rows.map(row => row[0]))) {

@@ -108,7 +108,9 @@ describe('gradients over a queue', () => {
     const out = join(await folder(), 'after another')
     let blobs = new CountedBlobs()
     let started: () => void = () => undefined
-    const active = new Promise<void>(resolve => { started = resolve })
+    const active = new Promise<void>(resolve => {
+      started = resolve
+    })
     const late = new Promise<string>(resolve => {
       // The first update of this sitting: its own work is under way.
       blobs = new CountedBlobs(key => {
@@ -119,7 +121,16 @@ describe('gradients over a queue', () => {
     const earlier: TrainOptions = {
       gradients: async parts => {
         const { broker, plan, store } = parts
-        const job = (micro: number): GradientJob => ({ v: 1, run: plan.run, session: 's0', store: store.url, purpose: 'train', step: 0, micro, version: 0 })
+        const job = (micro: number): GradientJob => ({
+          v: 1,
+          run: plan.run,
+          session: 's0',
+          store: store.url,
+          purpose: 'train',
+          step: 0,
+          micro,
+          version: 0,
+        })
         const left = broker.worker<GradientJob>(
           queueNames.gradients,
           async ({ data }) => {
@@ -157,7 +168,11 @@ describe('gradients over a queue', () => {
       gradients: async parts => {
         const { broker, provider, plan, store } = parts
         const exchange = openExchange(new CountedBlobs())
-        const opening = { openStore: async (url: string) => openStore(url), openSource: (source: string) => openSource(source), readAhead: 4 }
+        const opening = {
+          openStore: async (url: string) => openStore(url),
+          openSource: (source: string) => openSource(source),
+          readAhead: 4,
+        }
         const processor = new GradientProcessor({ ...opening, provider, exchange })
         broker.worker<GradientJob>(queueNames.gradients, async ({ data }, _token, signal) => {
           // As a job ends whose every attempt failed so.

@@ -22,8 +22,21 @@ describe('labels', () => {
     // The first three of each class are held out, by a list in the other format.
     const held = rows.map(row => row.slice(0, 3)).flat()
     const [list, own] = [join(root, 'list.csv'), join(root, 'held-out.jsonl')]
-    await writeFile(list, `path,label\n${rows.map(row => row.slice(3)).flat().toReversed().join('\n')}\n`)
-    await writeFile(own, held.map(row => row.split(',')).map(([path, label]) => `${JSON.stringify({ path, label })}\n`).join(''))
+    await writeFile(
+      list,
+      `path,label\n${rows
+        .map(row => row.slice(3))
+        .flat()
+        .toReversed()
+        .join('\n')}\n`,
+    )
+    await writeFile(
+      own,
+      held
+        .map(row => row.split(','))
+        .map(([path, label]) => `${JSON.stringify({ path, label })}\n`)
+        .join(''),
+    )
     const { record, lines } = await train({ source: list, epochs: 2, batchSize: 8, validation: own, out: join(root, 'listed') })
     expect(record.counts).toMatchObject({ images: 36, done: 36 })
     expect(lines).toHaveLength(2)
@@ -70,7 +83,10 @@ describe('layermill advise', () => {
     expect(advice.layers.map(({ layer }) => layer)).toContain(advice.suggested)
   })
 
-  it.each([['3', 0], ['0', 1]] as const)('names images that cannot be used, up to %s of them', async (most, expected) => {
+  it.each([
+    ['3', 0],
+    ['0', 1],
+  ] as const)('names images that cannot be used, up to %s of them', async (most, expected) => {
     const source = join(root, `damaged-${most}`)
     await writeShapes(source, 6)
     await writeFile(join(source, 'disc', 'bad.png'), 'not a picture')
@@ -79,7 +95,8 @@ describe('layermill advise', () => {
     expect(code, stderr).toBe(expected)
     expect(stderr).toMatch(/disc\/bad\.png: the first bytes are not those of/)
     expect(stderr).not.toContain('layermill-advise-')
-    if (expected === 0) expect(JSON.parse(stdout)).toMatchObject({ images: 18, failed: [{ key: 'disc/bad.png', code: 'IMAGE_NOT_AN_IMAGE' }] })
+    if (expected === 0)
+      expect(JSON.parse(stdout)).toMatchObject({ images: 18, failed: [{ key: 'disc/bad.png', code: 'IMAGE_NOT_AN_IMAGE' }] })
   })
 
   it('refuses images without labels', async () => {

@@ -50,14 +50,18 @@ async function finetune(name: string, scale: number, epochs: number, ...more: re
   const root = await folder()
   const [file, target] = [join(root, `${name}.yaml`), join(root, name)]
   const values = { SOURCE: join(root, 'shapes'), OUT: target, SCALE: String(scale), EPOCHS: String(epochs) }
-  await writeFile(file, Object.entries(values).reduce((text, [key, value]) => text.replace(key, value), spec))
+  await writeFile(
+    file,
+    Object.entries(values).reduce((text, [key, value]) => text.replace(key, value), spec),
+  )
   const result = await runCli(['finetune', '-f', file, ...more])
   expect(result.code, result.stderr).toBe(0)
   return target
 }
 
 const tensorsOf = async (target: string): Promise<TensorMap> => (await readTensors(join(target, 'model.safetensors'))).tensors
-const json = async (...path: readonly string[]): Promise<Record<string, unknown>> => JSON.parse(await readFile(join(...path), 'utf8')) as Record<string, unknown>
+const json = async (...path: readonly string[]): Promise<Record<string, unknown>> =>
+  JSON.parse(await readFile(join(...path), 'utf8')) as Record<string, unknown>
 
 beforeAll(async () => {
   const shapes = join(await folder(), 'shapes')
@@ -109,8 +113,17 @@ describe('a YAML spec', () => {
       expect(changed(name), name).toBe(/^res[45]\//.test(name))
     }
     // After one update from the same values what changed is in the ratio of the scales.
-    const [tenth, half] = [await tensorsOf(await finetune('tenth', 0.1, 1, '--batch-size', '64')), await tensorsOf(await finetune('half', 0.5, 1, '--batch-size', '64'))]
-    const step = (of: TensorMap, name: string): number => Math.hypot(...of.get(name)!.data.subarray(0, 4096).map((value, i) => value - base.get(name)!.data[i]!))
+    const [tenth, half] = [
+      await tensorsOf(await finetune('tenth', 0.1, 1, '--batch-size', '64')),
+      await tensorsOf(await finetune('half', 0.5, 1, '--batch-size', '64')),
+    ]
+    const step = (of: TensorMap, name: string): number =>
+      Math.hypot(
+        ...of
+          .get(name)!
+          .data.subarray(0, 4096)
+          .map((value, i) => value - base.get(name)!.data[i]!),
+      )
     for (const name of ['res4/a/conv1/W', 'res4/b2/conv2/W']) expect(step(half, name) / step(tenth, name), name).toBeCloseTo(5, 2)
     expect(step(half, 'res5/a/conv1/W')).toBe(step(tenth, 'res5/a/conv1/W'))
   }, 400_000)

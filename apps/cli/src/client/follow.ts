@@ -11,7 +11,11 @@ import type { RunClient } from './run-client.js'
  * @returns the run as it ended, or undefined where the signal came first
  * @throws what the client throws: LayermillError `RUN_UNKNOWN`, `UNAVAILABLE`
  */
-export async function followRun(client: RunClient, id: string, options: { output: Output; json: boolean; signal: AbortSignal }): Promise<RunSummary | undefined> {
+export async function followRun(
+  client: RunClient,
+  id: string,
+  options: { output: Output; json: boolean; signal: AbortSignal },
+): Promise<RunSummary | undefined> {
   const { output, json, signal } = options
   const shown = new Shown(output, json)
   try {
@@ -30,7 +34,10 @@ class Shown {
   readonly #progress = new Progress({ stream: process.stderr })
   readonly #training = new FinetuneProgress({ stream: process.stderr })
 
-  constructor(private readonly output: Output, private readonly json: boolean) {}
+  constructor(
+    private readonly output: Output,
+    private readonly json: boolean,
+  ) {}
 
   event(event: RunEvent): void {
     if (event.event === 'state') this.#state(event.data)
@@ -56,7 +63,15 @@ class Shown {
   #images({ counts: { images, done, failed, parts, cached }, partsDone }: Extract<RunEvent, { event: 'progress' }>['data']): void {
     // Of fine-tuning, its own events tell more.
     if (this.last?.kind === 'finetune') return
-    const state = { done: done + failed, failed, total: images, planned: this.last?.state === 'running', parts, partsDone, ...(cached === undefined ? {} : { cached }) }
+    const state = {
+      done: done + failed,
+      failed,
+      total: images,
+      planned: this.last?.state === 'running',
+      parts,
+      partsDone,
+      ...(cached === undefined ? {} : { cached }),
+    }
     if (this.json) this.output.json({ event: 'progress', ...state })
     else this.#progress.update(state)
   }
@@ -82,5 +97,10 @@ class Shown {
 export function ensureDone(run: RunSummary, client: RunClient): void {
   const hint = `what is done is kept; to go on: layermill runs resume ${run.id} ${client.flag}`
   if (run.state === 'cancelled') throw new LayermillError('RUN_CANCELLED', `the run ${run.id} was cancelled`, { hint })
-  if (run.state === 'failed') throw new LayermillError(receivedCode(run.error?.code ?? 'UNEXPECTED'), `the run ${run.id} failed: ${run.error?.message ?? 'no reason is known'}`, { hint })
+  if (run.state === 'failed')
+    throw new LayermillError(
+      receivedCode(run.error?.code ?? 'UNEXPECTED'),
+      `the run ${run.id} failed: ${run.error?.message ?? 'no reason is known'}`,
+      { hint },
+    )
 }

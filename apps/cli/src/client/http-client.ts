@@ -1,6 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import {
-  FleetState, RunDetail, RunEvent, type RunEventOptions, type RunListQuery, RunPage, RunPlan, type RunSpec, RunSummary,
+  FleetState,
+  RunDetail,
+  RunEvent,
+  type RunEventOptions,
+  type RunListQuery,
+  RunPage,
+  RunPlan,
+  type RunSpec,
+  RunSummary,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
@@ -49,7 +57,9 @@ export class HttpRunClient implements RunClient {
   }
 
   list(query: RunListQuery): Promise<RunPage> {
-    const search = new URLSearchParams(Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]])))
+    const search = new URLSearchParams(
+      Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]])),
+    )
     return this.#server.json('GET', `/v1/runs?${search.toString()}`, RunPage)
   }
 
@@ -70,9 +80,11 @@ export class HttpRunClient implements RunClient {
   }
 
   resumeStore(): Promise<RunSummary> {
-    return Promise.reject(new LayermillError('SPEC_INVALID', 'runs resume: a server takes the id of a run, not where it is', {
-      hint: 'submit the same command again, or use --queue: both go on from what is there',
-    }))
+    return Promise.reject(
+      new LayermillError('SPEC_INVALID', 'runs resume: a server takes the id of a run, not where it is', {
+        hint: 'submit the same command again, or use --queue: both go on from what is there',
+      }),
+    )
   }
 
   /** Connects again where the connection is lost, and goes on after the last event. */

@@ -1,5 +1,11 @@
 import {
-  type ScheduleChange, ScheduleDetail, ScheduleList, type ScheduleService, type ScheduleSpec, type ScheduleSummary, ScheduleTick,
+  type ScheduleChange,
+  ScheduleDetail,
+  ScheduleList,
+  type ScheduleService,
+  type ScheduleSpec,
+  type ScheduleSummary,
+  ScheduleTick,
 } from '@layermill/contracts'
 import { z } from 'zod'
 import type { ServerConnection } from './server-connection.js'

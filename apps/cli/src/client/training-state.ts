@@ -24,6 +24,14 @@ export function trainingProgressOf({ phase, step, steps = 0, epoch, epochs = 0, 
   if (phase === 'check' || phase === 'features') return { phase, done: step, total: steps, failed: value('failed') }
   if (phase !== 'train' && phase !== 'validate') return undefined
   return {
-    phase, epoch, epochs, step, steps, images: value('images'), imagesLeft: value('imagesLeft'), loss: value('loss'), accuracy: value('accuracy'),
+    phase,
+    epoch,
+    epochs,
+    step,
+    steps,
+    images: value('images'),
+    imagesLeft: value('imagesLeft'),
+    loss: value('loss'),
+    accuracy: value('accuracy'),
   }
 }

@@ -21,7 +21,20 @@ export interface AdviseCommandOptions extends RegistryFlags, Record<string, unkn
 }
 
 /** Fields of an extraction that a look at some layers has too. */
-const fields = ['model', 'weights', 'layers', 'size', 'resample', 'prepare', 'autoOrient', 'device', 'engine', 'maxErrors', 'requestPayer', 'signRequest'] as const
+const fields = [
+  'model',
+  'weights',
+  'layers',
+  'size',
+  'resample',
+  'prepare',
+  'autoOrient',
+  'device',
+  'engine',
+  'maxErrors',
+  'requestPayer',
+  'signRequest',
+] as const
 
 function print(output: Output, { images, classes, layers, suggested }: Advice): void {
   const rows = layers.map(({ layer, shape, dimensions, bytesPerImage, accuracy, standardError }) => [

@@ -20,5 +20,9 @@ it.each([
     return notes
   }
   expect(await said(here)).toEqual([])
-  expect(await said(here, { ...here, cpu: 'x64-fma.0a1b2c3d', parts: 1 })).toEqual([expect.stringMatching(/^warning: the parts are not of one kind of machine.* x64-avx512\.994d2455 \(3 parts\).* x64-fma\.0a1b2c3d \(1 part\)/)])
+  expect(await said(here, { ...here, cpu: 'x64-fma.0a1b2c3d', parts: 1 })).toEqual([
+    expect.stringMatching(
+      /^warning: the parts are not of one kind of machine.* x64-avx512\.994d2455 \(3 parts\).* x64-fma\.0a1b2c3d \(1 part\)/,
+    ),
+  ])
 })

@@ -8,7 +8,15 @@ import { getNetwork, networkIds } from '@layermill/models'
 import { MODEL_FILE } from '@layermill/weights'
 import { deleteRun } from '@layermill/orchestrator/run'
 import { runStoreUrl } from '@layermill/orchestrator/service'
-import { checkLabels, evaluationHtml, listLabelled, type ModelEvaluation, type Prediction, scorePredictions, thumbnailsOf } from '@layermill/orchestrator/train'
+import {
+  checkLabels,
+  evaluationHtml,
+  listLabelled,
+  type ModelEvaluation,
+  type Prediction,
+  scorePredictions,
+  thumbnailsOf,
+} from '@layermill/orchestrator/train'
 import { type ErrorRow, type ImageSource, openSource, openStore, type Store } from '@layermill/storage'
 import { specFromFlags } from '../flags.js'
 import { openLabelled } from '@layermill/orchestrator/fleet'
@@ -52,7 +60,10 @@ async function modelFacts(model: string): Promise<ModelFacts> {
   try {
     const bytes = await store.get(MODEL_FILE)
     if (bytes === undefined) throw new LayermillError('MODEL_UNKNOWN', `there is no fine-tuned model at ${model}: it has no ${MODEL_FILE}`)
-    const { classes, preparation } = JSON.parse(new TextDecoder().decode(bytes)) as { classes: string[]; preparation: { autoOrient: boolean } }
+    const { classes, preparation } = JSON.parse(new TextDecoder().decode(bytes)) as {
+      classes: string[]
+      preparation: { autoOrient: boolean }
+    }
     return { names: classes, autoOrient: preparation.autoOrient }
   } finally {
     await store.close()
@@ -87,7 +98,8 @@ async function predictHere(output: Output, spec: PredictSpec, folder: string, op
 async function predictThere(output: Output, spec: PredictSpec, store: Store, options: RunOptions): Promise<Predicted> {
   const { counts, failures = [] } = await submitAndFollow(output, spec, options)
   const bytes = await store.get(predictionsFile)
-  if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url} has no ${predictionsFile}: it is not where the fleet wrote it`)
+  if (bytes === undefined)
+    throw new LayermillError('FILE_MISSING', `${store.url} has no ${predictionsFile}: it is not where the fleet wrote it`)
   const lines = new TextDecoder().decode(bytes).split('\n')
   return { predictions: lines.filter(line => line !== '').map(line => JSON.parse(line) as Prediction), failed: counts.failed, failures }
 }
@@ -106,19 +118,40 @@ function print(output: Output, { images, accuracy, top5, macroF1, classes, confu
     .toSorted((a, b) => b.count - a.count)
     .slice(0, 10)
   if (pairs.length > 0) output.line('')
-  for (const { count, label, predicted } of pairs) output.line(`${classes[label]!.name} taken for ${classes[predicted]!.name}: ${formatCount(count)}`)
-  output.line(`\naccuracy ${percent(accuracy)} (top ${ranks}: ${percent(top5)}), mean F1 ${percent(macroF1)}: ${formatPlural(images, 'image')}`)
+  for (const { count, label, predicted } of pairs)
+    output.line(`${classes[label]!.name} taken for ${classes[predicted]!.name}: ${formatCount(count)}`)
+  output.line(
+    `\naccuracy ${percent(accuracy)} (top ${ranks}: ${percent(top5)}), mean F1 ${percent(macroF1)}: ${formatPlural(images, 'image')}`,
+  )
 }
 
 /** Writes `evaluation.json` and `report.html`. */
-async function writeReport(store: Store, spec: PredictSpec, evaluation: ModelEvaluation, failed: number, source: ImageSource): Promise<void> {
+async function writeReport(
+  store: Store,
+  spec: PredictSpec,
+  evaluation: ModelEvaluation,
+  failed: number,
+  source: ImageSource,
+): Promise<void> {
   const facts = { model: spec.model, weights: spec.weights, source: spec.source }
-  const thumbnails = await thumbnailsOf(evaluation.mistakes.map(({ key }) => key), source, spec)
-  await store.put('report.html', evaluationHtml({ title: `Evaluation of ${spec.model}`, evaluation, failed, thumbnails, facts }), { contentType: 'text/html; charset=utf-8' })
+  const thumbnails = await thumbnailsOf(
+    evaluation.mistakes.map(({ key }) => key),
+    source,
+    spec,
+  )
+  await store.put('report.html', evaluationHtml({ title: `Evaluation of ${spec.model}`, evaluation, failed, thumbnails, facts }), {
+    contentType: 'text/html; charset=utf-8',
+  })
   await store.put('evaluation.json', `${JSON.stringify({ ...facts, failed, ...evaluation }, undefined, 2)}\n`)
 }
 
-async function evaluate(output: Output, spec: PredictSpec, facts: ModelFacts, out: string | undefined, options: EvaluateOptions): Promise<ModelEvaluation & { failed: number }> {
+async function evaluate(
+  output: Output,
+  spec: PredictSpec,
+  facts: ModelFacts,
+  out: string | undefined,
+  options: EvaluateOptions,
+): Promise<ModelEvaluation & { failed: number }> {
   const source = await openLabelled(spec.source, openSource, spec)
   const store = out === undefined ? undefined : openStore(out)
   const folder = spec.out === undefined ? await mkdtemp(join(tmpdir(), 'layermill-evaluate-')) : runStoreUrl(spec)
@@ -127,7 +160,9 @@ async function evaluate(output: Output, spec: PredictSpec, facts: ModelFacts, ou
     checkLabels(images, facts.names, spec.model)
     const reasons = out === undefined ? 'with --out DEST all reasons are kept' : `all reasons are in ${folder}/errors/`
     const { predictions, failed, failures } =
-      store !== undefined && isRemote(options) ? await predictThere(output, spec, store, options) : await predictHere(output, spec, folder, options, reasons)
+      store !== undefined && isRemote(options)
+        ? await predictThere(output, spec, store, options)
+        : await predictHere(output, spec, folder, options, reasons)
     sayFailures(output, { failed, rows: failures, where: reasons }, options.json)
     const evaluation = scorePredictions(images, predictions, facts.names, spec.model)
     if (store !== undefined) await writeReport(store, spec, evaluation, failed, source)
@@ -147,7 +182,10 @@ export async function evaluateCommand(output: Output, source: string | undefined
   const least = minAccuracy(options.minAccuracy)
   const out = options.out === undefined ? undefined : absolutePlace(options.out, process.cwd())
   if (out === undefined && isRemote(options)) {
-    throw new LayermillError('SPEC_INVALID', 'out: got nothing, expected a folder or URL that the fleet writes to and this machine can read (a shared disk or s3://)')
+    throw new LayermillError(
+      'SPEC_INVALID',
+      'out: got nothing, expected a folder or URL that the fleet writes to and this machine can read (a shared disk or s3://)',
+    )
   }
   const flags = { ...options, top: String(ranks), out: out === undefined ? undefined : `${out.replace(/\/$/, '')}/${predictionsFile}` }
   const parsed = absolutePlaces((await specFromFlags('predict', source, flags)) as PredictSpec, process.cwd())
@@ -158,11 +196,17 @@ export async function evaluateCommand(output: Output, source: string | undefined
   const passed = least === undefined || evaluation.accuracy >= least
   if (options.json) {
     const { mistakes: _mistakes, ...numbers } = evaluation
-    output.json({ event: 'done', ...numbers, ...(least === undefined ? {} : { minAccuracy: least, passed }), ...(out === undefined ? {} : { out }) })
+    output.json({
+      event: 'done',
+      ...numbers,
+      ...(least === undefined ? {} : { minAccuracy: least, passed }),
+      ...(out === undefined ? {} : { out }),
+    })
   } else {
     print(output, evaluation)
     if (out !== undefined) output.line(out)
   }
-  if (!passed) throw new LayermillError('ACCURACY_TOO_LOW', `the accuracy is ${evaluation.accuracy.toFixed(4)}, less than --min-accuracy ${least}`)
+  if (!passed)
+    throw new LayermillError('ACCURACY_TOO_LOW', `the accuracy is ${evaluation.accuracy.toFixed(4)}, less than --min-accuracy ${least}`)
   return evaluation.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
 }

@@ -31,9 +31,13 @@ function writerOf({ to, table }: ExportCommandOptions): Write {
 
 function checkDimensions({ dimensions, layer }: FeatureSet): void {
   if (dimensions <= mostDimensions) return
-  throw new LayermillError('SPEC_INVALID', `--layer: ${layer.name} has ${formatCount(dimensions)} numbers an image (${layer.shape.join('x')}), a table takes up to ${formatCount(mostDimensions)}`, {
-    hint: 'extract the layer with --pool avg',
-  })
+  throw new LayermillError(
+    'SPEC_INVALID',
+    `--layer: ${layer.name} has ${formatCount(dimensions)} numbers an image (${layer.shape.join('x')}), a table takes up to ${formatCount(mostDimensions)}`,
+    {
+      hint: 'extract the layer with --pool avg',
+    },
+  )
 }
 
 function summary({ images }: FeatureDescription, { before, place }: Exported, dimensions: number): string {
@@ -51,9 +55,17 @@ export async function exportCommand(output: Output, features: string, options: E
       const description = await describeFeatures(set)
       const progress = new Progress({ stream: process.stderr, delay: 2000 })
       const onProgress = (done: number): void => progress.update({ done, failed: 0, total: description.images, planned: true })
-      const done = await write({ set, description, out: absolutePlace(options.out, cwd), overwrite: options.overwrite === true, signal, onProgress }).finally(() => progress.finish())
+      const done = await write({
+        set,
+        description,
+        out: absolutePlace(options.out, cwd),
+        overwrite: options.overwrite === true,
+        signal,
+        onProgress,
+      }).finally(() => progress.finish())
       if (options.json) output.json({ event: 'done', out: options.out, ...description, before: done.before })
       else output.line(summary(description, done, set.dimensions))
-    }))
+    }),
+  )
   return exitCodes.done
 }

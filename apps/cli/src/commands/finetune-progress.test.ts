@@ -55,7 +55,12 @@ describe('progress of fine-tuning', () => {
       time += 30
     }
     const drawn = String(stream.read())
-    expect(drawn.split('\r\u001b[2K').slice(1).map(text => /step (\d+)/.exec(text)?.[1])).toEqual(['1', '5', '9', '10'])
+    expect(
+      drawn
+        .split('\r\u001b[2K')
+        .slice(1)
+        .map(text => /step (\d+)/.exec(text)?.[1]),
+    ).toEqual(['1', '5', '9', '10'])
     expect(drawn).not.toContain('\n')
     progress.clear()
     progress.finish()
@@ -77,7 +82,10 @@ describe('progress of fine-tuning', () => {
     at(3000, { phase: 'features', done: 5, total: 24, failed: 0 })
     at(9000, { ...state, images: 8 })
     at(10_000, { ...state, images: 16 })
-    const speeds = String(stream.read()).trim().split('\n').map(text => /([\d.]+) images\/s/.exec(text)?.[1])
+    const speeds = String(stream.read())
+      .trim()
+      .split('\n')
+      .map(text => /([\d.]+) images\/s/.exec(text)?.[1])
     expect(speeds).toEqual([undefined, '10', undefined, '5.0', undefined, '8.0'])
   })
 

@@ -13,7 +13,14 @@ export interface FinetuneProgressOptions {
 const drawInterval = 100
 
 /** Widths of the bars, epochs and steps, from the widest line to the narrowest. */
-const barWidths = [[10, 10], [8, 8], [6, 6], [4, 4], [0, 6], [0, 0]] as const
+const barWidths = [
+  [10, 10],
+  [8, 8],
+  [6, 6],
+  [4, 4],
+  [0, 6],
+  [0, 0],
+] as const
 
 function bar(share: number, width: number): string {
   if (width === 0) return ''

@@ -35,7 +35,10 @@ const actionNotes = {
 } as const
 
 /** Parts that a run will need at once; undefined where it is done already. */
-async function neededSoon(spec: FinetuneSpec, { generalPath = false }: FinetuneOptions): Promise<'engine' | 'engine and queue' | undefined> {
+async function neededSoon(
+  spec: FinetuneSpec,
+  { generalPath = false }: FinetuneOptions,
+): Promise<'engine' | 'engine and queue' | undefined> {
   const store = openStore(spec.out)
   try {
     // Faults of the place are reported by the run, in its turn.
@@ -54,11 +57,7 @@ function datasetLine({ training, validation, classes }: NonNullable<RunRecord['d
 }
 
 /** Carries the run out and shows how far it is. */
-async function carryOutTraining(
-  output: Output,
-  spec: FinetuneSpec,
-  options: FinetuneOptions,
-): Promise<RunRecord> {
+async function carryOutTraining(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<RunRecord> {
   // Before weights are waited for and images listed.
   await checkSpec(spec)
   const weights = new WeightsProgressNotes(process.stderr)
@@ -160,12 +159,23 @@ async function trainOnFleet(output: Output, spec: FinetuneSpec, options: Finetun
 
 /** `layermill finetune SOURCE`: a new head on a pretrained network, and the network with it where asked. */
 export async function finetuneCommand(output: Output, source: string | undefined, options: FinetuneOptions): Promise<number> {
-  const spec = await resolveRegistered(absolutePlaces((await specFromFlags('finetune', source, options)) as FinetuneSpec, process.cwd()), options)
+  const spec = await resolveRegistered(
+    absolutePlaces((await specFromFlags('finetune', source, options)) as FinetuneSpec, process.cwd()),
+    options,
+  )
   if (spec.plan) return planFinetune(output, spec, options)
   const { record, lines, failures } = isRemote(options) ? await trainOnFleet(output, spec, options) : await trainHere(output, spec, options)
   sayFailures(output, { failed: record.counts.failed, rows: failures, where: `all reasons are in ${spec.out}/errors/` }, options.json)
   if (options.json)
-    output.json({ event: 'done', id: record.id, out: spec.out, counts: record.counts, seconds: record.seconds, epochs: lines.length, dataset: record.dataset })
+    output.json({
+      event: 'done',
+      id: record.id,
+      out: spec.out,
+      counts: record.counts,
+      seconds: record.seconds,
+      epochs: lines.length,
+      dataset: record.dataset,
+    })
   else output.line(`${summary(record, lines)}\n${spec.out}`)
   sayLeftOut(output, record.leftOut)
   return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done

@@ -37,7 +37,12 @@ function versionNumber(text: string): number {
 export async function listModels(output: Output, options: RegistryOptions): Promise<void> {
   const models = await withModels(options, registry => registry.list())
   if (options.json) return output.json(models)
-  const rows = models.map(({ name, latest, versions, promoted }) => [name, latest === undefined ? '' : String(latest), String(versions), day(promoted)])
+  const rows = models.map(({ name, latest, versions, promoted }) => [
+    name,
+    latest === undefined ? '' : String(latest),
+    String(versions),
+    day(promoted),
+  ])
   output.line(rows.length === 0 ? 'no models' : formatTable(['model', '>latest', '>versions', 'promoted'], rows))
 }
 
@@ -46,7 +51,11 @@ export async function listVersions(output: Output, name: string, options: Regist
   const model = await withModels(options, registry => registry.get(name))
   if (options.json) return output.json(model.details)
   const rows = model.details.map(({ version, latest, complete, evaluation, created, run, url }) => [
-    `${version}${latest ? ' (latest)' : complete ? '' : ' (unfinished)'}`, percent(evaluation?.challenger?.accuracy), day(created), run, url,
+    `${version}${latest ? ' (latest)' : complete ? '' : ' (unfinished)'}`,
+    percent(evaluation?.challenger?.accuracy),
+    day(created),
+    run,
+    url,
   ])
   output.line(formatTable(['version', '>accuracy', 'created', 'run', 'model'], rows))
 }
@@ -78,7 +87,11 @@ export async function showHistory(output: Output, name: string, options: Registr
 async function report(output: Output, { name, version, entry }: Latest, options: RegistryOptions): Promise<void> {
   if (options.json) return output.json(entry)
   const model = await withModels(options, registry => registry.get(name))
-  output.line([`${name}@latest is version ${version}${entry.previous === undefined ? '' : `, was ${entry.previous}`}`, ...staleLines(model)].join('\n'))
+  output.line(
+    [`${name}@latest is version ${version}${entry.previous === undefined ? '' : `, was ${entry.previous}`}`, ...staleLines(model)].join(
+      '\n',
+    ),
+  )
 }
 
 const change = ({ reason }: RegistryOptions): { by: string; reason: string | undefined } => ({ by: userInfo().username, reason })

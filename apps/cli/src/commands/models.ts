@@ -1,8 +1,18 @@
 import { stat } from 'node:fs/promises'
 import { LayermillError, printableName } from '@layermill/core'
 import {
-  describePreparation, getNetwork, type LayerCost, layerCosts, layerShapes, nameOfPreparation, namedPreparation, type Network, networkIds,
-  parameterCount, preparationNames, type Size2,
+  describePreparation,
+  getNetwork,
+  type LayerCost,
+  layerCosts,
+  layerShapes,
+  nameOfPreparation,
+  namedPreparation,
+  type Network,
+  networkIds,
+  parameterCount,
+  preparationNames,
+  type Size2,
 } from '@layermill/models'
 import { identifyWeights } from '@layermill/weights'
 import { parseSize } from '@layermill/contracts'
@@ -23,7 +33,8 @@ function inputSizeOf(text: string | undefined, network: Network): Size2 {
 }
 
 /** The name of a network's own preparation, which weights of another origin replace. */
-const ownPreparation = ({ preparation, architecture }: Network): string => nameOfPreparation(preparation, architecture) ?? describePreparation(preparation)
+const ownPreparation = ({ preparation, architecture }: Network): string =>
+  nameOfPreparation(preparation, architecture) ?? describePreparation(preparation)
 
 /** All ways of preparing images that weights of an architecture are trained with. */
 function preparations(network: Network): { name: string; description: string; size: string }[] {
@@ -76,11 +87,31 @@ function listNetworks(output: Output, json: boolean): void {
   output.line('\n`layermill models NAME` lists the layers of one.')
 }
 
-function describeNetwork(output: Output, network: Network, size: Size2, json: boolean, ofFile: Readonly<Record<string, unknown>> = {}): void {
+function describeNetwork(
+  output: Output,
+  network: Network,
+  size: Size2,
+  json: boolean,
+  ofFile: Readonly<Record<string, unknown>> = {},
+): void {
   const costs = possibleCosts(network, [...network.layers.keys()], size)
   const missing = [...network.layers.keys()].filter(layer => !costs.some(cost => cost.layer === layer))
-  const summary = { id: network.id, inputSize: { height: size[0], width: size[1] }, parameters: parameterCount(network), classes: network.classes, preparation: ownPreparation(network) }
-  if (json) return output.json({ ...summary, ...ofFile, availableLayers: network.availableLayers, layers: costs, notAtThisSize: missing, preparations: preparations(network) })
+  const summary = {
+    id: network.id,
+    inputSize: { height: size[0], width: size[1] },
+    parameters: parameterCount(network),
+    classes: network.classes,
+    preparation: ownPreparation(network),
+  }
+  if (json)
+    return output.json({
+      ...summary,
+      ...ofFile,
+      availableLayers: network.availableLayers,
+      layers: costs,
+      notAtThisSize: missing,
+      preparations: preparations(network),
+    })
   const available = new Set(network.availableLayers)
   const rows = costs.map(cost => [
     available.has(cost.layer) ? cost.layer : `  ${cost.layer}`,
@@ -89,12 +120,19 @@ function describeNetwork(output: Output, network: Network, size: Size2, json: bo
     formatMagnitude(cost.flops),
     formatMagnitude(cost.parameters),
   ])
-  output.line(`${network.id}: ${formatMagnitude(summary.parameters)} parameters, images of ${size[1]}x${size[0]}, default layer ${network.defaultLayer}\n`)
+  output.line(
+    `${network.id}: ${formatMagnitude(summary.parameters)} parameters, images of ${size[1]}x${size[0]}, default layer ${network.defaultLayer}\n`,
+  )
   output.line(formatTable(['layer', 'shape', '>bytes/image', '>FLOPs so far', '>parameters so far'], rows))
-  const ways = preparations(network).map(({ name, size: side, description }) => [name === summary.preparation ? `${name} *` : name, side, description])
+  const ways = preparations(network).map(({ name, size: side, description }) => [
+    name === summary.preparation ? `${name} *` : name,
+    side,
+    description,
+  ])
   output.line(`\n${formatTable(['--prepare', 'input', 'how images are prepared'], ways)}`)
   output.line('* unless the origin of the weights says otherwise')
-  if (missing.length > 0) output.line(`\nnot at ${size[1]}x${size[0]}: ${missing.join(', ')} (they need ${network.inputSize[1]}x${network.inputSize[0]})`)
+  if (missing.length > 0)
+    output.line(`\nnot at ${size[1]}x${size[0]}: ${missing.join(', ')} (they need ${network.inputSize[1]}x${network.inputSize[0]})`)
 }
 
 const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
@@ -110,13 +148,20 @@ async function describeFile(output: Output, path: string, options: ModelsOptions
     for (const note of notes) output.line(`  ${printableName(note)}`)
     output.line('')
   }
-  describeNetwork(output, network, inputSizeOf(options.size, network), options.json === true, { file: path, format, origin, ...(labels === undefined ? {} : { labels }), notes })
+  describeNetwork(output, network, inputSizeOf(options.size, network), options.json === true, {
+    file: path,
+    format,
+    origin,
+    ...(labels === undefined ? {} : { labels }),
+    notes,
+  })
 }
 
 /** `layermill models [NAME|FILE]`: the networks, or the layers of one, or of a file of weights, with shapes, bytes per image, FLOPs and parameters. */
 export async function modelsCommand(output: Output, name: string | undefined, options: ModelsOptions): Promise<void> {
   if (name === undefined) return listNetworks(output, options.json === true)
-  if (!networkIds.includes(name) && (/[/\\]|\.(safetensors|npz|caffemodel|h5|keras|pth|pt|bin|ckpt)$/i.test(name) || (await isFile(name)))) return describeFile(output, name, options)
+  if (!networkIds.includes(name) && (/[/\\]|\.(safetensors|npz|caffemodel|h5|keras|pth|pt|bin|ckpt)$/i.test(name) || (await isFile(name))))
+    return describeFile(output, name, options)
   const network = getNetwork(name)
   describeNetwork(output, network, inputSizeOf(options.size, network), options.json === true)
 }

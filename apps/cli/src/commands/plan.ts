@@ -7,10 +7,14 @@ import { type RunOptions, withComposition } from './run.js'
 import { withRunClient } from './submit.js'
 
 function print(output: Output, spec: ExtractSpec | PredictSpec, report: PlanReport): void {
-  output.line(`${formatCount(report.images)} images (${formatBytes(report.sourceBytes)}) in ${spec.source}, ${formatCount(report.parts)} parts\n`)
+  output.line(
+    `${formatCount(report.images)} images (${formatBytes(report.sourceBytes)}) in ${spec.source}, ${formatCount(report.parts)} parts\n`,
+  )
   if (spec.kind === 'extract') printLayers(output, spec, report)
   if (report.seconds !== undefined) {
-    output.line(`time on this machine: about ${formatSeconds(report.seconds)} (${(report.images / report.seconds).toFixed(1)} images/s by a probe, batches of ${report.batchSize})`)
+    output.line(
+      `time on this machine: about ${formatSeconds(report.seconds)} (${(report.images / report.seconds).toFixed(1)} images/s by a probe, batches of ${report.batchSize})`,
+    )
   }
   if (report.freeBytes !== undefined && report.outputBytes > report.freeBytes) {
     output.line('it does not fit: --pool avg, --dtype float16 or fewer layers take less')
@@ -18,7 +22,12 @@ function print(output: Output, spec: ExtractSpec | PredictSpec, report: PlanRepo
 }
 
 function printLayers(output: Output, spec: ExtractSpec, report: PlanReport): void {
-  const rows = report.layers.map(({ name, shape, bytesPerImage, bytes }) => [name, shape.join('x'), formatBytes(bytesPerImage), formatBytes(bytes)])
+  const rows = report.layers.map(({ name, shape, bytesPerImage, bytes }) => [
+    name,
+    shape.join('x'),
+    formatBytes(bytesPerImage),
+    formatBytes(bytes),
+  ])
   output.line(formatTable(['layer', 'shape', '>bytes/image', '>bytes'], rows))
   const room = report.freeBytes === undefined ? '' : `; ${formatBytes(report.freeBytes)} are free`
   output.line(`\nto be written: ${formatBytes(report.outputBytes)} to ${spec.out}${room}`)
@@ -30,10 +39,15 @@ export async function planOnServer(output: Output, spec: RunSpec, options: RunOp
 }
 
 async function planHere(output: Output, spec: ExtractSpec | PredictSpec): Promise<PlanReport> {
-  return withComposition(output, spec, async ({ environment }) => {
-    const store = spec.kind === 'extract' ? await environment.openStore(spec.out) : undefined
-    return planReport(spec, store, environment)
-  }, async () => 'when asked for')
+  return withComposition(
+    output,
+    spec,
+    async ({ environment }) => {
+      const store = spec.kind === 'extract' ? await environment.openStore(spec.out) : undefined
+      return planReport(spec, store, environment)
+    },
+    async () => 'when asked for',
+  )
 }
 
 async function planThere(output: Output, spec: ExtractSpec | PredictSpec, options: RunOptions): Promise<PlanReport> {

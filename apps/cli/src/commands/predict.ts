@@ -19,7 +19,13 @@ import { isRemote, submitAndFollow } from './submit.js'
 async function print(output: Output, store: Store, json: boolean): Promise<void> {
   for await (const row of readPredictions(store)) {
     if (json) output.json(row)
-    else output.line([printableName(row.key), ...row.classes.map(({ label, probability }) => `  ${(probability * 100).toFixed(1).padStart(5)}%  ${printableName(label)}`)].join('\n'))
+    else
+      output.line(
+        [
+          printableName(row.key),
+          ...row.classes.map(({ label, probability }) => `  ${(probability * 100).toFixed(1).padStart(5)}%  ${printableName(label)}`),
+        ].join('\n'),
+      )
   }
 }
 
@@ -36,7 +42,10 @@ const placeOf = ({ out }: PredictSpec, folder: string): string =>
  * written its parts are in a folder beside it (`FILE.run`), so that a run that was stopped goes on.
  */
 export async function predictCommand(output: Output, source: string | undefined, options: RunOptions): Promise<number> {
-  const spec = await resolveRegistered(absolutePlaces((await specFromFlags('predict', source, options)) as PredictSpec, process.cwd()), options)
+  const spec = await resolveRegistered(
+    absolutePlaces((await specFromFlags('predict', source, options)) as PredictSpec, process.cwd()),
+    options,
+  )
   if (spec.plan) return (await import('./plan.js')).planCommand(output, spec, options)
   if (isRemote(options)) {
     const run = await submitAndFollow(output, spec, options)

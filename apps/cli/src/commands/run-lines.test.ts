@@ -3,7 +3,8 @@ import { leftOutLine, sayComputers } from './run-lines.js'
 
 const here = { engine: 'onnx', version: 'onnxruntime 1.23', device: 'cpu', cpu: 'x64-avx512.994d2455' }
 const fma = { ...here, cpu: 'x64-fma.0a1b2c3d' }
-const warning = 'warning: the parts are not of one kind of machine, so their last bits differ: onnxruntime 1.23 on cpu x64-avx512.994d2455 (3 parts); onnxruntime 1.23 on cpu x64-fma.0a1b2c3d (1 part); --require-cpu same lets one kind only compute'
+const warning =
+  'warning: the parts are not of one kind of machine, so their last bits differ: onnxruntime 1.23 on cpu x64-avx512.994d2455 (3 parts); onnxruntime 1.23 on cpu x64-fma.0a1b2c3d (1 part); --require-cpu same lets one kind only compute'
 
 let notes: string[] = []
 const output = { line: () => undefined, json: () => undefined, note: (text: string) => void notes.push(text) }
@@ -12,7 +13,17 @@ beforeEach(() => {
 })
 
 describe('parts that were computed by several kinds of machine', () => {
-  it.each([[[], []], [[{ ...here, parts: 4 }], []], [[{ ...here, parts: 3 }, { ...fma, parts: 1 }], [warning]]])('%j', (computedBy, expected) => {
+  it.each([
+    [[], []],
+    [[{ ...here, parts: 4 }], []],
+    [
+      [
+        { ...here, parts: 3 },
+        { ...fma, parts: 1 },
+      ],
+      [warning],
+    ],
+  ])('%j', (computedBy, expected) => {
     sayComputers(output, computedBy)
     expect(notes).toEqual(expected)
   })
@@ -24,10 +35,12 @@ describe('parts that were computed by several kinds of machine', () => {
 })
 
 describe('what a listing left out', () => {
-  it('has unlabelled images that were left out on request, and not a system\'s own files', () => {
+  it("has unlabelled images that were left out on request, and not a system's own files", () => {
     const unlabelled = { reason: 'without a label', count: 2, examples: ['b.jpg'], expected: true }
     expect(leftOutLine({ total: 0, reasons: [unlabelled] })).toMatch(/^left out: .*2.*without a label/)
     expect(leftOutLine({ total: 0, reasons: [{ reason: 'hidden', count: 2, examples: ['.x'], expected: true }] })).toBeUndefined()
-    expect(leftOutLine({ total: 1, reasons: [{ reason: 'broken link', count: 1, examples: ['x.jpg'] }] })).toContain('(--strict makes that an error)')
+    expect(leftOutLine({ total: 1, reasons: [{ reason: 'broken link', count: 1, examples: ['x.jpg'] }] })).toContain(
+      '(--strict makes that an error)',
+    )
   })
 })

@@ -19,8 +19,13 @@ export function sayRegistered(output: Output, registered: Registered, json: bool
 /** That values of features are no finite numbers, where they were written all the same. */
 export function sayOverflow(output: Output, { overflow = 0 }: { readonly overflow?: number | undefined }, dtype: string): void {
   if (overflow === 0) return
-  const what = dtype === 'float16' ? 'too large for float16, or no finite numbers as the network computes them' : 'no finite numbers as the network computes them'
-  output.note(`warning: ${formatPlural(overflow, 'value')} in the features ${overflow === 1 ? 'is' : 'are'} NaN or infinite: ${what}; the column overflow of the index says in which images`)
+  const what =
+    dtype === 'float16'
+      ? 'too large for float16, or no finite numbers as the network computes them'
+      : 'no finite numbers as the network computes them'
+  output.note(
+    `warning: ${formatPlural(overflow, 'value')} in the features ${overflow === 1 ? 'is' : 'are'} NaN or infinite: ${what}; the column overflow of the index says in which images`,
+  )
 }
 
 /** That features are of another version than the latest, and what to do. */
@@ -46,7 +51,9 @@ export function sayLeftOut(output: Output, leftOut: RunDetail['leftOut']): void 
 
 /** How far an int8 run agrees with float32. */
 export function int8Line({ cosine, compared, top1 }: NonNullable<RunDetail['calibration']>): string {
-  const layers = Object.entries(cosine).map(([layer, { mean, smallest }]) => `${layer} ${mean.toFixed(4)} (smallest ${smallest.toFixed(4)})`)
+  const layers = Object.entries(cosine).map(
+    ([layer, { mean, smallest }]) => `${layer} ${mean.toFixed(4)} (smallest ${smallest.toFixed(4)})`,
+  )
   const classes = top1 === undefined ? [] : [`same class ${(top1 * 100).toFixed(1)}%`]
   return `cosine to float32 on ${compared} images: ${[...layers, ...classes].join(', ')}`
 }
@@ -55,5 +62,7 @@ export function int8Line({ cosine, compared, top1 }: NonNullable<RunDetail['cali
 export function sayComputers(output: Output, computedBy: RunRecord['computedBy'] = []): void {
   if (computedBy.length < 2) return
   const kinds = computedBy.map(({ version, device, cpu, parts }) => `${version} on ${device} ${cpu} (${formatPlural(parts, 'part')})`)
-  output.note(`warning: the parts are not of one kind of machine, so their last bits differ: ${kinds.join('; ')}; --require-cpu same lets one kind only compute`)
+  output.note(
+    `warning: the parts are not of one kind of machine, so their last bits differ: ${kinds.join('; ')}; --require-cpu same lets one kind only compute`,
+  )
 }

@@ -52,24 +52,30 @@ export async function carryOut(
   const progress = new Progress({ stream: process.stderr })
   const store = openStore(storeUrl)
   // A finished run may have nothing to compute.
-  const queue = async (): Promise<ComposeOptions['queue']> => ((await store.stat(SUCCESS_PATH)) === undefined ? 'at once' : 'when asked for')
-  return withComposition(output, spec, async composition =>
-    interruptible(async signal => {
-      const { environment, provider } = composition
-      const { record, action } = await openRun(spec, store, environment, signal)
-      const note = actionNotes[action]
-      if (note !== undefined) output.note(note)
-      // They take their time to start, as planning does; a part that needs them is told where they cannot.
-      if (action !== 'complete') void Promise.all([provider.openEngine(), composition.openQueue()]).catch(() => undefined)
-      const warn = onceWhenPlanned(total => warnOfRoom(output, record, total, store))
-      const onProgress = (state: RunProgress): void => {
-        warn(state)
-        if (options.json) output.json({ event: 'progress', ...state })
-        else progress.update(state)
-      }
-      const done = await superviseRun(record, { environment, store, signal, onProgress, ...(reasons === undefined ? {} : { reasons }) })
-      return { record: done, store, failures: done.counts.failed > 0 ? await readFailures(store) : [] }
-    }).finally(() => progress.finish()), queue)
+  const queue = async (): Promise<ComposeOptions['queue']> =>
+    (await store.stat(SUCCESS_PATH)) === undefined ? 'at once' : 'when asked for'
+  return withComposition(
+    output,
+    spec,
+    async composition =>
+      interruptible(async signal => {
+        const { environment, provider } = composition
+        const { record, action } = await openRun(spec, store, environment, signal)
+        const note = actionNotes[action]
+        if (note !== undefined) output.note(note)
+        // They take their time to start, as planning does; a part that needs them is told where they cannot.
+        if (action !== 'complete') void Promise.all([provider.openEngine(), composition.openQueue()]).catch(() => undefined)
+        const warn = onceWhenPlanned(total => warnOfRoom(output, record, total, store))
+        const onProgress = (state: RunProgress): void => {
+          warn(state)
+          if (options.json) output.json({ event: 'progress', ...state })
+          else progress.update(state)
+        }
+        const done = await superviseRun(record, { environment, store, signal, onProgress, ...(reasons === undefined ? {} : { reasons }) })
+        return { record: done, store, failures: done.counts.failed > 0 ? await readFailures(store) : [] }
+      }).finally(() => progress.finish()),
+    queue,
+  )
 }
 
 /** Wires what a spec needs, runs the action with it, and ends it whatever happens. */
@@ -113,5 +119,7 @@ function onceWhenPlanned(action: (total: number) => Promise<void>): (state: RunP
 async function warnOfRoom(output: Output, record: RunRecord, images: number, store: Store): Promise<void> {
   const missing = await missingRoom(record, images, store).catch(() => undefined)
   if (missing === undefined) return
-  output.note(`warning: the results take ${formatBytes(missing.needed)} and ${formatBytes(missing.free)} are free; --pool avg, --dtype float16 or fewer layers take less`)
+  output.note(
+    `warning: the results take ${formatBytes(missing.needed)} and ${formatBytes(missing.free)} are free; --pool avg, --dtype float16 or fewer layers take less`,
+  )
 }

@@ -25,12 +25,14 @@ export interface ListOptions extends RunsOptions {
   limit?: string
 }
 
-const shown = ({ counts }: RunSummary): string => `${formatCount(counts.done)}/${formatCount(counts.images)}${counts.failed > 0 ? `, ${formatCount(counts.failed)} failed` : ''}`
+const shown = ({ counts }: RunSummary): string =>
+  `${formatCount(counts.done)}/${formatCount(counts.images)}${counts.failed > 0 ? `, ${formatCount(counts.failed)} failed` : ''}`
 
 function oneOf<Value extends string>(flag: string, value: string | undefined, values: readonly Value[]): Value | undefined {
   if (value === undefined) return undefined
   const found = values.find(known => known === value)
-  if (found === undefined) throw new LayermillError('SPEC_INVALID', `${flag}: got ${JSON.stringify(value)}, expected one of ${values.join(', ')}`)
+  if (found === undefined)
+    throw new LayermillError('SPEC_INVALID', `${flag}: got ${JSON.stringify(value)}, expected one of ${values.join(', ')}`)
   return found
 }
 
@@ -39,7 +41,8 @@ export async function listRuns(output: Output, options: ListOptions): Promise<vo
   const state = oneOf<RunState>('--state', options.state, runStates)
   const kind = oneOf<RunKind>('--kind', options.kind, ['extract', 'predict', 'finetune'])
   const limit = Number(options.limit ?? 50)
-  if (!Number.isInteger(limit) || limit < 1) throw new LayermillError('SPEC_INVALID', `--limit: got ${options.limit}, expected a whole number from 1`)
+  if (!Number.isInteger(limit) || limit < 1)
+    throw new LayermillError('SPEC_INVALID', `--limit: got ${options.limit}, expected a whole number from 1`)
   await withRunClient(output, options, async client => {
     const runs: RunSummary[] = []
     let cursor: string | undefined
@@ -64,16 +67,32 @@ function nowLine(state: TrainingState): string | undefined {
 
 function describe(run: RunDetail): string {
   const lines: [string, string | undefined][] = [
-    ['run', run.id], ['kind', run.kind], ['state', run.state], ['source', run.source], ['out', run.out], ['model', run.model],
-    ['weights', run.identity?.weights], ['layers', run.layers?.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')],
-    ['images', shown(run)], ['left out', leftOutLine(run.leftOut)?.replace('left out: ', '')], ['epochs', run.epochs?.map(epoch => epochLine(metricsLineOf(epoch))).join(`\n${' '.repeat(10)}`)],
-    ['now', run.training && nowLine(run.training)], ['parts', formatCount(run.counts.parts)], ['created', run.created], ['finished', run.finished],
+    ['run', run.id],
+    ['kind', run.kind],
+    ['state', run.state],
+    ['source', run.source],
+    ['out', run.out],
+    ['model', run.model],
+    ['weights', run.identity?.weights],
+    ['layers', run.layers?.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')],
+    ['images', shown(run)],
+    ['left out', leftOutLine(run.leftOut)?.replace('left out: ', '')],
+    ['epochs', run.epochs?.map(epoch => epochLine(metricsLineOf(epoch))).join(`\n${' '.repeat(10)}`)],
+    ['now', run.training && nowLine(run.training)],
+    ['parts', formatCount(run.counts.parts)],
+    ['created', run.created],
+    ['finished', run.finished],
     ['waiting', run.waiting && `${run.waiting.reason} (since ${run.waiting.since})`],
-    ['int8', run.calibration && int8Line(run.calibration)], ['version', run.registered && registeredLine(run.registered)], ['stale', run.stale && staleLine(run.stale)],
+    ['int8', run.calibration && int8Line(run.calibration)],
+    ['version', run.registered && registeredLine(run.registered)],
+    ['stale', run.stale && staleLine(run.stale)],
     ['failed', run.failures?.map(({ key, code, reason }) => `${key}: ${reason}  [${code}]`).join(`\n${' '.repeat(10)}`)],
     ['error', run.error && `${run.error.message}  [${run.error.code}]`],
   ]
-  return lines.filter(([, value]) => value !== undefined && value !== '').map(([name, value]) => `${name.padEnd(9)} ${value}`).join('\n')
+  return lines
+    .filter(([, value]) => value !== undefined && value !== '')
+    .map(([name, value]) => `${name.padEnd(9)} ${value}`)
+    .join('\n')
 }
 
 /** `layermill runs show RUN`: a run with its spec, layers and counts. */

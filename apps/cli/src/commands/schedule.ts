@@ -1,6 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import {
-  parseScheduleChange, parseScheduleSpec, type RunSpec, type ScheduleDetail, type ScheduleService, type Tick,
+  parseScheduleChange,
+  parseScheduleSpec,
+  type RunSpec,
+  type ScheduleDetail,
+  type ScheduleService,
+  type Tick,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { findSchedules, StoredSchedules } from '@layermill/orchestrator/schedules'
@@ -34,7 +39,11 @@ export interface ScheduleFields extends ScheduleOptions {
 /** How long `schedule run` waits to tell what became of it, in milliseconds. */
 const runPatience = 30_000
 
-async function withSchedules<Result>(output: Output, options: ScheduleOptions, action: (schedules: ScheduleService) => Promise<Result>): Promise<Result> {
+async function withSchedules<Result>(
+  output: Output,
+  options: ScheduleOptions,
+  action: (schedules: ScheduleService) => Promise<Result>,
+): Promise<Result> {
   const { queue, server, tokenFile } = options
   if ((queue === undefined) === (server === undefined)) {
     throw new LayermillError('SPEC_INVALID', `expected one of --queue and --server, got ${queue === undefined ? 'neither' : 'both'}`)
@@ -56,11 +65,20 @@ async function withSchedules<Result>(output: Output, options: ScheduleOptions, a
 /** The fields that flags and `-f` give; the file's fields are the run's spec. */
 async function fieldsOf(options: ScheduleFields): Promise<Record<string, unknown>> {
   const { file, cron, tz, overlap, missed, unchanged, notify } = options
-  const fields: Record<string, unknown> = { cron, tz, overlap, missed, unchanged, notify: notify?.split(',').map(url => url.trim()), spec: file === undefined ? undefined : await readSpecFile(file) }
+  const fields: Record<string, unknown> = {
+    cron,
+    tz,
+    overlap,
+    missed,
+    unchanged,
+    notify: notify?.split(',').map(url => url.trim()),
+    spec: file === undefined ? undefined : await readSpecFile(file),
+  }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
-const placed = <Value extends { spec?: RunSpec }>(value: Value): Value => (value.spec === undefined ? value : { ...value, spec: absolutePlaces(value.spec, process.cwd()) })
+const placed = <Value extends { spec?: RunSpec }>(value: Value): Value =>
+  value.spec === undefined ? value : { ...value, spec: absolutePlaces(value.spec, process.cwd()) }
 
 /** A time of the schedule's zone, with its offset. */
 function timeIn(zone: string, iso: string): string {
@@ -83,7 +101,12 @@ function describe(schedule: ScheduleDetail): string {
   return [...lines, history.length === 0 ? 'no ticks yet' : formatTable(['due', 'what became of it'], rows)].join('\n')
 }
 
-async function show(output: Output, options: ScheduleOptions, what: (schedules: ScheduleService) => Promise<ScheduleDetail>, said: (schedule: ScheduleDetail) => string): Promise<void> {
+async function show(
+  output: Output,
+  options: ScheduleOptions,
+  what: (schedules: ScheduleService) => Promise<ScheduleDetail>,
+  said: (schedule: ScheduleDetail) => string,
+): Promise<void> {
   await withSchedules(output, options, async schedules => {
     const schedule = await what(schedules)
     if (options.json === true) output.json(schedule)
@@ -95,15 +118,29 @@ const nextOf = ({ tz, next }: ScheduleDetail): string => (next === undefined ? '
 
 /** `layermill schedule add NAME`. */
 export async function addSchedule(output: Output, name: string, options: ScheduleFields): Promise<void> {
-  const spec = placed(parseScheduleSpec({ ...await fieldsOf(options), name }))
-  await show(output, options, schedules => schedules.add(spec), schedule => `${name} added${nextOf(schedule)}`)
+  const spec = placed(parseScheduleSpec({ ...(await fieldsOf(options)), name }))
+  await show(
+    output,
+    options,
+    schedules => schedules.add(spec),
+    schedule => `${name} added${nextOf(schedule)}`,
+  )
 }
 
 /** `layermill schedule edit NAME`: changes what flags give, in place. */
 export async function editSchedule(output: Output, name: string, options: ScheduleFields): Promise<void> {
   const change = placed(parseScheduleChange(await fieldsOf(options)))
-  if (Object.keys(change).length === 0) throw new LayermillError('SPEC_INVALID', 'schedule edit: expected something to change: --cron, --tz, --overlap, --missed, --unchanged, --notify or -f')
-  await show(output, options, schedules => schedules.change(name, change), schedule => `${name} changed${nextOf(schedule)}`)
+  if (Object.keys(change).length === 0)
+    throw new LayermillError(
+      'SPEC_INVALID',
+      'schedule edit: expected something to change: --cron, --tz, --overlap, --missed, --unchanged, --notify or -f',
+    )
+  await show(
+    output,
+    options,
+    schedules => schedules.change(name, change),
+    schedule => `${name} changed${nextOf(schedule)}`,
+  )
 }
 
 /** `layermill schedule list`. */
@@ -114,7 +151,13 @@ export async function listSchedules(output: Output, options: ScheduleOptions): P
       for (const schedule of all) output.json(schedule)
       return
     }
-    const rows = all.map(({ name, kind, cron, tz, next, last }) => [name, kind, `${cron} ${tz}`, next === undefined ? 'paused' : timeIn(tz, next), last === undefined ? '' : outcome(last)])
+    const rows = all.map(({ name, kind, cron, tz, next, last }) => [
+      name,
+      kind,
+      `${cron} ${tz}`,
+      next === undefined ? 'paused' : timeIn(tz, next),
+      last === undefined ? '' : outcome(last),
+    ])
     output.line(all.length === 0 ? 'no schedules' : formatTable(['schedule', 'kind', 'at', 'next', 'last'], rows))
   })
 }
@@ -126,12 +169,22 @@ export async function showSchedule(output: Output, name: string, options: Schedu
 
 /** `layermill schedule pause NAME`. */
 export async function pauseSchedule(output: Output, name: string, options: ScheduleOptions): Promise<void> {
-  await show(output, options, schedules => schedules.pause(name), () => `${name} is paused`)
+  await show(
+    output,
+    options,
+    schedules => schedules.pause(name),
+    () => `${name} is paused`,
+  )
 }
 
 /** `layermill schedule resume NAME`. */
 export async function resumeSchedule(output: Output, name: string, options: ScheduleOptions): Promise<void> {
-  await show(output, options, schedules => schedules.resume(name), schedule => `${name} goes on${nextOf(schedule)}`)
+  await show(
+    output,
+    options,
+    schedules => schedules.resume(name),
+    schedule => `${name} goes on${nextOf(schedule)}`,
+  )
 }
 
 /** `layermill schedule remove NAME`. */
@@ -153,6 +206,9 @@ export async function runSchedule(output: Output, name: string, options: Schedul
       tick = (await schedules.get(name)).history.find(({ id }) => id === asked.tick)
     }
     if (options.json === true) output.json({ ...asked, ...tick })
-    else output.line(tick === undefined ? `${name}: nobody has taken it up yet; see layermill schedule show ${name}` : `${name}: ${outcome(tick)}`)
+    else
+      output.line(
+        tick === undefined ? `${name}: nobody has taken it up yet; see layermill schedule show ${name}` : `${name}: ${outcome(tick)}`,
+      )
   })
 }

@@ -22,7 +22,8 @@ export interface SimilarOptions extends QueryOptions {
 
 function metricOf(text: string): Metric {
   const found = metrics.find(metric => metric === text)
-  if (found === undefined) throw new LayermillError('SPEC_INVALID', `--metric: got ${JSON.stringify(text)}, expected ${metrics.join(' or ')}`)
+  if (found === undefined)
+    throw new LayermillError('SPEC_INVALID', `--metric: got ${JSON.stringify(text)}, expected ${metrics.join(' or ')}`)
   return found
 }
 
@@ -59,10 +60,19 @@ export async function similarCommand(output: Output, image: string | undefined, 
   await interruptible(signal =>
     withFeatures(output, absolutePlace(options.features, process.cwd()), options.layer, async set => {
       const found = await search(set, await queryFeatures(output, set, image, options), metric, top, signal)
-      if (found.notFinite > 0) output.note(`warning: ${formatCount(found.notFinite)} images have features that are no finite numbers (NaN or infinite) and were left out`)
+      if (found.notFinite > 0)
+        output.note(
+          `warning: ${formatCount(found.notFinite)} images have features that are no finite numbers (NaN or infinite) and were left out`,
+        )
       const { failed } = set.record.counts
-      if (failed > 0) sayFailures(output, { failed, rows: await readFailures(set.store), where: `they have no features and are not found; all reasons are in ${set.store.url}/errors/` })
+      if (failed > 0)
+        sayFailures(output, {
+          failed,
+          rows: await readFailures(set.store),
+          where: `they have no features and are not found; all reasons are in ${set.store.url}/errors/`,
+        })
       await write(output, found, options)
-    }))
+    }),
+  )
   return exitCodes.done
 }

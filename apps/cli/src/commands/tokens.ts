@@ -29,7 +29,12 @@ export async function addToken(output: Output, name: string, options: TokensOpti
 /** `layermill tokens list`: names and scopes. */
 export async function listTokens(output: Output, options: TokensOptions): Promise<void> {
   const records = await readTokens(options.tokensFile ?? defaultTokensFile())
-  output.line(formatTable(['name', 'scopes', 'created', 'expires'], records.map(({ name, scopes, created, expires }) => [name, scopes.join(','), created ?? '', expires ?? ''])))
+  output.line(
+    formatTable(
+      ['name', 'scopes', 'created', 'expires'],
+      records.map(({ name, scopes, created, expires }) => [name, scopes.join(','), created ?? '', expires ?? '']),
+    ),
+  )
 }
 
 /** `layermill tokens remove NAME`: a running server refuses it from then on. */

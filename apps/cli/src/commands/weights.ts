@@ -46,7 +46,9 @@ export async function importCommand(output: Output, file: string, options: Impor
   const imported = await importWeights(file, options.model, options.out, { prepare: options.prepare })
   const prepared = imported.preparation === undefined ? '' : `, prepared as ${imported.preparation.name}`
   const auxiliary = imported.missingAuxiliary ? '; the auxiliary classifiers are not in the file and were initialised' : ''
-  output.line(`${imported.path}: ${imported.tensors} tensors, ${formatBytes(imported.bytes)}, ${imported.sha256.slice(0, 12)}${prepared}${auxiliary}`)
+  output.line(
+    `${imported.path}: ${imported.tensors} tensors, ${formatBytes(imported.bytes)}, ${imported.sha256.slice(0, 12)}${prepared}${auxiliary}`,
+  )
   for (const note of imported.notes) output.line(`  ${printableName(note)}`)
 }
 

@@ -25,7 +25,11 @@ function escapeXml(text: string): string {
 
 /** A square JPEG cut from the middle of the image. */
 async function thumbnail(file: string): Promise<Buffer> {
-  return await sharp(file).resize(cell.side, cell.side, { fit: 'cover' }).flatten({ background: colours.paper }).jpeg({ quality: 82 }).toBuffer()
+  return await sharp(file)
+    .resize(cell.side, cell.side, { fit: 'cover' })
+    .flatten({ background: colours.paper })
+    .jpeg({ quality: 82 })
+    .toBuffer()
 }
 
 /** Every image of the rows once, however often it appears. */
@@ -42,7 +46,12 @@ interface Cell {
 }
 
 function cellsOf(row: ContactSheetRow): Cell[] {
-  const neighbours = row.neighbours.map(({ path: file, score }) => ({ file, name: path.basename(file), score: score.toFixed(3), isQuery: false }))
+  const neighbours = row.neighbours.map(({ path: file, score }) => ({
+    file,
+    name: path.basename(file),
+    score: score.toFixed(3),
+    isQuery: false,
+  }))
   return [{ file: row.image, name: path.basename(row.image), score: '', isQuery: true }, ...neighbours]
 }
 
@@ -123,6 +132,8 @@ export async function contactSheet(
   const files = { html: `${out}.html`, png: `${out}.png` }
   await writeFile(files.html, html(rows, images, title))
   // The document embeds its pictures, which makes it larger than what sharp takes by default.
-  await sharp(Buffer.from(svg(rows, images)), { unlimited: true }).png().toFile(files.png)
+  await sharp(Buffer.from(svg(rows, images)), { unlimited: true })
+    .png()
+    .toFile(files.png)
   return files
 }

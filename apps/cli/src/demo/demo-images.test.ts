@@ -56,7 +56,13 @@ describe('contactSheet', () => {
     const odd = path.join(folder, 'a & <b>.png')
     await sharp(files[0]).png().toFile(odd)
     const rows = [
-      { image: odd, neighbours: [{ path: files[1] ?? '', score: 0.9876 }, { path: files[2] ?? '', score: 0.5 }] },
+      {
+        image: odd,
+        neighbours: [
+          { path: files[1] ?? '', score: 0.9876 },
+          { path: files[2] ?? '', score: 0.5 },
+        ],
+      },
       { image: files[6] ?? '', neighbours: [{ path: odd, score: 0.25 }] },
     ]
     const sheet = await contactSheet(rows, path.join(folder, 'sheet'))

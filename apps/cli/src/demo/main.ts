@@ -28,12 +28,17 @@ const images = join(folder, 'images')
 async function chooseWeights(): Promise<string> {
   output.line('Asking for the published weights ...')
   const started = new AbortController()
-  const timer = setTimeout(() => started.abort(new LayermillError('WEIGHTS_UNAVAILABLE', `no answer within ${patience / 1000} seconds`)), patience)
+  const timer = setTimeout(
+    () => started.abort(new LayermillError('WEIGHTS_UNAVAILABLE', `no answer within ${patience / 1000} seconds`)),
+    patience,
+  )
   try {
     for (const { model } of networks) await fetchWeights(model, { signal: started.signal, onProgress: () => clearTimeout(timer) })
     return 'imagenet'
   } catch (error) {
-    output.line(`They cannot be had here (${errorMessage(error).split(':')[0]}).\nGoing on with random weights of a fixed seed: the numbers are real, the names of the classes mean nothing.`)
+    output.line(
+      `They cannot be had here (${errorMessage(error).split(':')[0]}).\nGoing on with random weights of a fixed seed: the numbers are real, the names of the classes mean nothing.`,
+    )
     return 'random:1'
   } finally {
     clearTimeout(timer)
@@ -61,7 +66,10 @@ async function showNearest(out: string, layer: string): Promise<void> {
   const nearest = nearestImages(rows, 4)
   const name = (path: string): string => relative(images, path)
   output.line(`\nNearest to each other by ${layer}:`)
-  const table = rows.map(({ path }, i) => [name(path), ...nearest[i]!.slice(0, 3).map(({ path: other, score }) => `${name(other)} ${score.toFixed(2)}`)])
+  const table = rows.map(({ path }, i) => [
+    name(path),
+    ...nearest[i]!.slice(0, 3).map(({ path: other, score }) => `${name(other)} ${score.toFixed(2)}`),
+  ])
   output.line(formatTable(['image', 'nearest', 'second', 'third'], table))
   const sheet = rows.map(({ path }, i) => ({ image: path, neighbours: nearest[i]! })).filter((_, i) => i % 3 === 0)
   await contactSheet(sheet, join(folder, 'nearest'))

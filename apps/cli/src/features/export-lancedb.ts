@@ -53,7 +53,11 @@ async function fill(table: Table, client: LanceClient, { set, description, signa
   }
   const found = await table.countRows()
   if (found !== description.images) {
-    throw new LayermillError('CLIENT_FAILED', `the table has ${found} rows, expected ${description.images}: another export was writing to it`, { hint: '--overwrite makes it anew' })
+    throw new LayermillError(
+      'CLIENT_FAILED',
+      `the table has ${found} rows, expected ${description.images}: another export was writing to it`,
+      { hint: '--overwrite makes it anew' },
+    )
   }
   return before
 }
@@ -66,7 +70,8 @@ async function fill(table: Table, client: LanceClient, { set, description, signa
  * @throws LayermillError `CLIENT_MISSING`, `SPEC_INVALID` (the table's name), `EXPORT_EXISTS`, `CLIENT_FAILED`, what the stores throw; the signal's reason
  */
 export async function exportLanceDb(options: ExportOptions, table = tableName(options.set.layer.name)): Promise<Exported> {
-  if (!/^[\w.-]{1,200}$/.test(table)) throw new LayermillError('SPEC_INVALID', `--table: got ${JSON.stringify(table)}, expected letters, digits, '_', '-' and '.'`)
+  if (!/^[\w.-]{1,200}$/.test(table))
+    throw new LayermillError('SPEC_INVALID', `--table: got ${JSON.stringify(table)}, expected letters, digits, '_', '-' and '.'`)
   if (!['s3', undefined].includes(schemeOf(options.out))) {
     throw new LayermillError('SPEC_INVALID', `--out: got ${JSON.stringify(options.out)}, expected a folder or s3://bucket/prefix`)
   }

@@ -19,7 +19,8 @@ async function* counted(groups: AsyncIterable<VectorRows>, onProgress: (images: 
  * the stores throw; the signal's reason
  */
 export async function exportParquet({ set, description, out, overwrite, signal, onProgress }: ExportOptions): Promise<Exported> {
-  if (!/\.parquet$/i.test(out)) throw new LayermillError('SPEC_INVALID', `--out: got ${JSON.stringify(out)}, expected a file that ends in .parquet`)
+  if (!/\.parquet$/i.test(out))
+    throw new LayermillError('SPEC_INVALID', `--out: got ${JSON.stringify(out)}, expected a file that ends in .parquet`)
   await refuseForeignFile(out, async url => openStore(url))
   const { folder, name } = splitFile(out)
   const store = openStore(folder)

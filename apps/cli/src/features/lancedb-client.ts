@@ -50,14 +50,17 @@ export function storageOptions(env: NodeJS.ProcessEnv): Record<string, string> {
 /** The table's columns; `description` is what it is of. */
 export function lanceSchema({ arrow }: LanceClient, dimensions: number, description: string): ArrowModule.Schema {
   const { Field, FixedSizeList, Float32, Int32, Schema, Utf8 } = arrow
-  return new Schema([
-    new Field('key', new Utf8(), false),
-    new Field('label', new Utf8(), true),
-    new Field('width', new Int32(), false),
-    new Field('height', new Int32(), false),
-    new Field('sha256', new Utf8(), false),
-    new Field('vector', new FixedSizeList(dimensions, new Field('item', new Float32(), true)), false),
-  ], new Map([['layermill', description]]))
+  return new Schema(
+    [
+      new Field('key', new Utf8(), false),
+      new Field('label', new Utf8(), true),
+      new Field('width', new Int32(), false),
+      new Field('height', new Int32(), false),
+      new Field('sha256', new Utf8(), false),
+      new Field('vector', new FixedSizeList(dimensions, new Field('item', new Float32(), true)), false),
+    ],
+    new Map([['layermill', description]]),
+  )
 }
 
 /** Images with their vectors as a table of the schema; the vectors are not copied. */
@@ -71,7 +74,12 @@ export function lanceTable({ arrow }: LanceClient, schema: ArrowModule.Schema, {
     makeData({ type: new arrow.Int32(), length: rows.length, nullCount: 0, data: Int32Array.from(rows, ({ width }) => width) }),
     makeData({ type: new arrow.Int32(), length: rows.length, nullCount: 0, data: Int32Array.from(rows, ({ height }) => height) }),
     texts(rows.map(({ sha256 }) => sha256)),
-    makeData({ type: new FixedSizeList(length, new Field('item', new Float32(), true)), length: rows.length, nullCount: 0, child: numbers }),
+    makeData({
+      type: new FixedSizeList(length, new Field('item', new Float32(), true)),
+      length: rows.length,
+      nullCount: 0,
+      child: numbers,
+    }),
   ]
   const batch = makeData({ type: new Struct(schema.fields), length: rows.length, nullCount: 0, children })
   return new Table([new RecordBatch(schema, batch)])

@@ -8,12 +8,19 @@ import type { Output } from '../output/output.js'
  * @param place folder or URL of the run
  * @throws LayermillError as `openFeatureSet`
  */
-export async function withFeatures<Result>(output: Output, place: string, layer: string | undefined, action: (set: FeatureSet) => Promise<Result>): Promise<Result> {
+export async function withFeatures<Result>(
+  output: Output,
+  place: string,
+  layer: string | undefined,
+  action: (set: FeatureSet) => Promise<Result>,
+): Promise<Result> {
   const store = openStore(place)
   try {
     const set = await openFeatureSet(store, layer)
     if (!set.complete) {
-      output.note(`warning: the run at ${store.url} is not finished; this is about the ${formatCount(set.parts.length)} parts that are there`)
+      output.note(
+        `warning: the run at ${store.url} is not finished; this is about the ${formatCount(set.parts.length)} parts that are there`,
+      )
     }
     return await action(set)
   } finally {

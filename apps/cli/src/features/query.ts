@@ -25,7 +25,10 @@ export interface QueryOptions {
 async function readImage(image: string, { requestPayer, signRequest }: QueryOptions): Promise<{ key: string; bytes: Uint8Array }> {
   const source = await openSource(image, { access: { requestPayer, noSignRequest: signRequest === false ? true : undefined } })
   try {
-    if (source.kind !== 'image') throw new LayermillError('SOURCE_KIND', `${image} is a ${source.kind} of images, expected one image`, { hint: 'an image of the set itself is named by --key' })
+    if (source.kind !== 'image')
+      throw new LayermillError('SOURCE_KIND', `${image} is a ${source.kind} of images, expected one image`, {
+        hint: 'an image of the set itself is named by --key',
+      })
     for await (const item of source.items()) return { key: item.key, bytes: await source.read(item) }
     throw new LayermillError('SOURCE_MISSING', `${image} does not exist`)
   } finally {
@@ -34,7 +37,16 @@ async function readImage(image: string, { requestPayer, signRequest }: QueryOpti
 }
 
 /** Codes that mean that the run's network or weights are not where its record says. */
-const elsewhere = new Set<string>(['ADDRESS_REFUSED', 'WEIGHTS_NOT_FOUND', 'WEIGHTS_UNAVAILABLE', 'WEIGHTS_HASH', 'MODEL_UNKNOWN', 'STORE_MISSING', 'STORE_DENIED', 'STORE_UNREACHABLE'] satisfies ErrorCode[])
+const elsewhere = new Set<string>([
+  'ADDRESS_REFUSED',
+  'WEIGHTS_NOT_FOUND',
+  'WEIGHTS_UNAVAILABLE',
+  'WEIGHTS_HASH',
+  'MODEL_UNKNOWN',
+  'STORE_MISSING',
+  'STORE_DENIED',
+  'STORE_UNREACHABLE',
+] satisfies ErrorCode[])
 
 /** Says how to name the weights where they cannot be found. */
 function withPlaceHint(error: unknown, { record }: FeatureSet): unknown {
@@ -62,7 +74,9 @@ function field<Name extends 'device' | 'engine'>(name: Name, value: string | und
 async function computeQuery(output: Output, set: FeatureSet, image: string, options: QueryOptions): Promise<Float32Array> {
   const { record } = set
   if (record.replacing !== undefined) {
-    throw new LayermillError('NOT_RECORDED', `${set.store.url}: its features are being replaced by those of another version of the model`, { hint: 'finish the update first, or ask with --key' })
+    throw new LayermillError('NOT_RECORDED', `${set.store.url}: its features are being replaced by those of another version of the model`, {
+      hint: 'finish the update first, or ask with --key',
+    })
   }
   const notes = new WeightsProgressNotes(process.stderr)
   const engine = field('engine', options.engine, record.spec.engine) as EngineName
@@ -73,7 +87,10 @@ async function computeQuery(output: Output, set: FeatureSet, image: string, opti
   const provider = createProvider({ engine, device, load, note: text => output.note(text) })
   try {
     const { key, bytes } = await readImage(image, options)
-    const place = absoluteModelPlaces({ model: options.model ?? record.spec.model, weights: options.weights ?? record.spec.weights }, process.cwd())
+    const place = absoluteModelPlaces(
+      { model: options.model ?? record.spec.model, weights: options.weights ?? record.spec.weights },
+      process.cwd(),
+    )
     return await computeRunFeatures({ provider, record, store: set.store, layer: set.layer.name, bytes, key, place })
   } catch (error) {
     throw withPlaceHint(withImageName(error, image), set)
@@ -87,9 +104,17 @@ async function computeQuery(output: Output, set: FeatureSet, image: string, opti
  * The features to look for: those of an image file, computed as the run computed its own, or those that the run has of an image.
  * @throws LayermillError `SPEC_INVALID` for both or neither, `IMAGE_UNKNOWN`, and as reading the image and computing it
  */
-export async function queryFeatures(output: Output, set: FeatureSet, image: string | undefined, options: QueryOptions): Promise<Float32Array> {
+export async function queryFeatures(
+  output: Output,
+  set: FeatureSet,
+  image: string | undefined,
+  options: QueryOptions,
+): Promise<Float32Array> {
   if ((image === undefined) === (options.key === undefined)) {
-    throw new LayermillError('SPEC_INVALID', 'similar: expected an image (a file or s3://bucket/key) or --key, the key of an image of the set')
+    throw new LayermillError(
+      'SPEC_INVALID',
+      'similar: expected an image (a file or s3://bucket/key) or --key, the key of an image of the set',
+    )
   }
   return image === undefined ? storedFeatures(set, options.key!) : computeQuery(output, set, image, options)
 }

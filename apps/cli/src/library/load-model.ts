@@ -1,7 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { type Device, type EngineName, openEngine } from '@layermill/engines'
 import {
-  type ClassScore, type ComputedImage, computeRows, loadAnyModel, ModelProvider, type PreparedRow, topClasses,
+  type ClassScore,
+  type ComputedImage,
+  computeRows,
+  loadAnyModel,
+  ModelProvider,
+  type PreparedRow,
+  topClasses,
 } from '@layermill/inference'
 import { elementCount, LayermillError, receivedCode, type Tensor } from '@layermill/core'
 import { isFineTuned, type Network, preparedAs, type Size2 } from '@layermill/models'
@@ -111,7 +117,10 @@ export class ImageModel {
 
   private async prepareSource(image: ImageInput, options: PrepareInputOptions): Promise<Prepared> {
     const { preparation, inputSize } = this.network
-    return prepareImage(await toSource(image), preparation, { size: options.size ?? inputSize, ...(options.resample && { resample: options.resample }) })
+    return prepareImage(await toSource(image), preparation, {
+      size: options.size ?? inputSize,
+      ...(options.resample && { resample: options.resample }),
+    })
   }
 
   private async compute(
@@ -149,9 +158,13 @@ function stack(layer: string, rows: readonly ComputedImage<number>[]): Tensor {
   for (const [i, row] of rows.entries()) {
     const { data: values, shape } = row.layers.get(layer)!
     if (String(shape) !== String(first.shape)) {
-      throw new LayermillError('INPUT_SIZE', `images of different sizes have different shapes at ${layer}: ${shape.join('x')} and ${first.shape.join('x')}`, {
-        hint: 'give a size, or extract them one by one',
-      })
+      throw new LayermillError(
+        'INPUT_SIZE',
+        `images of different sizes have different shapes at ${layer}: ${shape.join('x')} and ${first.shape.join('x')}`,
+        {
+          hint: 'give a size, or extract them one by one',
+        },
+      )
     }
     data.set(values, i * size)
   }
@@ -185,7 +198,10 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
     const { network, labels } = await provider.model(model, weights)
     await provider.openEngine()
     if (options.labels !== undefined && options.labels.length !== network.classes) {
-      throw new LayermillError('SPEC_INVALID', `labels: got ${options.labels.length} names, expected ${network.classes}, one for each class of ${network.id} with these weights`)
+      throw new LayermillError(
+        'SPEC_INVALID',
+        `labels: got ${options.labels.length} names, expected ${network.classes}, one for each class of ${network.id} with these weights`,
+      )
     }
     return new ImageModel(preparedAs(network, options.prepare), options.labels ?? labels, provider, { model, weights }, batchSize)
   } catch (error) {

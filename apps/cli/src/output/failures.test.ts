@@ -5,7 +5,11 @@ const rows = Array.from({ length: 12 }, (_, i) => ({ key: `${i}.jpg`, code: 'IMA
 
 function said(failed: number, json = false): unknown[] {
   const lines: unknown[] = []
-  const output = { line: (text: string) => void lines.push(text), json: (value: unknown) => void lines.push(value), note: (text: string) => void lines.push(text) }
+  const output = {
+    line: (text: string) => void lines.push(text),
+    json: (value: unknown) => void lines.push(value),
+    note: (text: string) => void lines.push(text),
+  }
   sayFailures(output, { failed, rows: rows.slice(0, failed), where: 'all reasons are in out/errors/' }, json)
   return lines
 }

@@ -51,6 +51,11 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
   const lines = [header.map(name => name.replace(/^>/, '')), ...rows].map(cells => cells.map(printableName))
   const widths = header.map((_, column) => Math.max(...lines.map(line => (line[column] ?? '').length)))
   return lines
-    .map(line => line.map((cell, column) => (right[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))).join('  ').trimEnd())
+    .map(line =>
+      line
+        .map((cell, column) => (right[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n')
 }

@@ -7,7 +7,12 @@ const hasLabels = (neighbours: readonly Neighbour[]): boolean => neighbours.some
 /** Neighbours for people: a line each, the nearest first. */
 export function neighbourTable(neighbours: readonly Neighbour[]): string {
   const labels = hasLabels(neighbours)
-  const rows = neighbours.map(({ key, label, distance }, i) => [String(i + 1), distance.toFixed(distance < 1000 ? 5 : 1), key, ...(labels ? [label ?? ''] : [])])
+  const rows = neighbours.map(({ key, label, distance }, i) => [
+    String(i + 1),
+    distance.toFixed(distance < 1000 ? 5 : 1),
+    key,
+    ...(labels ? [label ?? ''] : []),
+  ])
   return formatTable(['>', '>distance', 'image', ...(labels ? ['label'] : [])], rows)
 }
 

@@ -9,7 +9,9 @@ it('shows done, total, rate, time left and failures', () => {
 })
 
 it('tells what the cache had', () => {
-  expect(progressLine({ done: 250, failed: 3, total: 1000, planned: true, cached: 1200 }, 50)).toContain('15 s left · 1,200 from the cache · 3 failed')
+  expect(progressLine({ done: 250, failed: 3, total: 1000, planned: true, cached: 1200 }, 50)).toContain(
+    '15 s left · 1,200 from the cache · 3 failed',
+  )
 })
 
 it('marks a total that still grows and gives no time left for it', () => {
@@ -20,7 +22,12 @@ it('leaves out what was done before from the rate, and writes few lines where th
   let time = 0
   const stream = Object.assign(new PassThrough(), { isTTY: false }) as unknown as NodeJS.WriteStream
   const progress = new Progress({ stream, now: () => time, lineInterval: 5000 })
-  for (const [at, done] of [[0, 100], [1000, 110], [6000, 160], [7000, 200]] as const) {
+  for (const [at, done] of [
+    [0, 100],
+    [1000, 110],
+    [6000, 160],
+    [7000, 200],
+  ] as const) {
     time = at
     progress.update({ done, failed: 0, total: 200, planned: true })
   }
@@ -33,7 +40,10 @@ it('says nothing of what is done before its delay is over', () => {
   let time = 0
   const stream = Object.assign(new PassThrough(), { isTTY: true }) as unknown as NodeJS.WriteStream
   const progress = new Progress({ stream, now: () => time, delay: 2000 })
-  for (const [at, done] of [[0, 10], [1999, 20]] as const) {
+  for (const [at, done] of [
+    [0, 10],
+    [1999, 20],
+  ] as const) {
     time = at
     progress.update({ done, failed: 0, total: 40, planned: true })
   }

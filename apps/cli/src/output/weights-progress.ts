@@ -10,7 +10,10 @@ export class WeightsProgressNotes {
 
   update(progress: WeightsProgress): void {
     if (progress.kind === 'download') this.download(progress.received, progress.total)
-    else this.line(progress.kind === 'waiting' ? `another process is fetching the weights of ${progress.network}` : `converting ${progress.file}`)
+    else
+      this.line(
+        progress.kind === 'waiting' ? `another process is fetching the weights of ${progress.network}` : `converting ${progress.file}`,
+      )
   }
 
   finish(): void {

@@ -32,9 +32,13 @@ function withRegisterFlags<Spec extends RunSpec>(spec: Spec, { margin, heldOut }
     return spec
   }
   const share = margin === undefined ? spec.register.margin : Number(margin)
-  if (!(share >= 0 && share <= 1) || margin === '') throw new LayermillError('SPEC_INVALID', `--margin: got ${JSON.stringify(margin)}, expected a share from 0 to 1, as 0.01`)
+  if (!(share >= 0 && share <= 1) || margin === '')
+    throw new LayermillError('SPEC_INVALID', `--margin: got ${JSON.stringify(margin)}, expected a share from 0 to 1, as 0.01`)
   const place = (text: string | undefined): string | undefined => text && absolutePlace(text, process.cwd())
-  return { ...spec, register: { ...spec.register, margin: share, heldOut: place(heldOut ?? spec.register.heldOut), root: place(spec.register.root) } }
+  return {
+    ...spec,
+    register: { ...spec.register, margin: share, heldOut: place(heldOut ?? spec.register.heldOut), root: place(spec.register.root) },
+  }
 }
 
 /**
@@ -42,7 +46,10 @@ function withRegisterFlags<Spec extends RunSpec>(spec: Spec, { margin, heldOut }
  * the flag names one.
  * @throws LayermillError `REGISTRY_MISSING`, `MODEL_NOT_REGISTERED`, `SPEC_INVALID`
  */
-export async function resolveRegistered<Spec extends RunSpec>(spec: Spec, flags: RegisterFlags & { server?: string | undefined }): Promise<Spec> {
+export async function resolveRegistered<Spec extends RunSpec>(
+  spec: Spec,
+  flags: RegisterFlags & { server?: string | undefined },
+): Promise<Spec> {
   const asked = withRegisterFlags(spec, flags)
   const registers = asked.kind === 'finetune' && asked.register !== undefined
   if (!registers && parseModelReference(asked.model) === undefined) return asked

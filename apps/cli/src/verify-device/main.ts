@@ -11,7 +11,10 @@ import { referenceInput, referenceWeights } from '@layermill/weights'
 
 const { values: flags } = parseArgs({
   options: {
-    device: { type: 'string', default: 'auto' }, engine: { type: 'string', default: 'onnx' }, 'batch-size': { type: 'string', default: '8' }, precision: { type: 'string', default: 'fp32' },
+    device: { type: 'string', default: 'auto' },
+    engine: { type: 'string', default: 'onnx' },
+    'batch-size': { type: 'string', default: '8' },
+    precision: { type: 'string', default: 'fp32' },
     networks: { type: 'string' },
   },
 })
@@ -30,7 +33,10 @@ async function imagesPerSecond(engine: Engine, id: string): Promise<number> {
     for (let i = 0; i < batchSize; i++) images.set(data, i * data.length)
     return { shape: [batchSize, ...shape.slice(1)], data: images }
   }
-  const extractor = await engine.extractor(network, referenceWeights(network), [network.defaultLayer], { inputSize: network.inputSize, float16 })
+  const extractor = await engine.extractor(network, referenceWeights(network), [network.defaultLayer], {
+    inputSize: network.inputSize,
+    float16,
+  })
   try {
     const timed = async (): Promise<number> => {
       const images = batch()
@@ -55,7 +61,10 @@ async function verify(engine: Engine, id: string): Promise<Row> {
   try {
     const { layer, maxAbs, cosine } = await selfCheck(engine, id, { float16 })
     const speed = await imagesPerSecond(engine, id)
-    return { passed: true, result: `${layer}: largest difference ${maxAbs.toExponential(1)}, cosine ${cosine.toFixed(7)}, ${speed < 10 ? speed.toPrecision(2) : speed.toFixed(1)} images/s` }
+    return {
+      passed: true,
+      result: `${layer}: largest difference ${maxAbs.toExponential(1)}, cosine ${cosine.toFixed(7)}, ${speed < 10 ? speed.toPrecision(2) : speed.toFixed(1)} images/s`,
+    }
   } catch (error) {
     return { passed: false, result: errorMessage(error) }
   }
@@ -75,6 +84,8 @@ for (const id of networks) {
   // One by one: a slow device takes minutes for each.
   console.log(`${id.padEnd(longest)}  ${row.passed ? 'passed' : 'FAILED'}  ${row.result}`)
 }
-console.log(`\nprocess memory ${Math.round(process.memoryUsage().rss / 1e6)} MB; ${rows.filter(({ passed }) => passed).length} of ${rows.length} networks passed`)
+console.log(
+  `\nprocess memory ${Math.round(process.memoryUsage().rss / 1e6)} MB; ${rows.filter(({ passed }) => passed).length} of ${rows.length} networks passed`,
+)
 await engine.close()
 process.exitCode = rows.every(({ passed }) => passed) ? 0 : 1

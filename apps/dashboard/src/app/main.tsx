@@ -18,15 +18,33 @@ import { Shell } from './ui/shell.js'
 
 function Page() {
   const [place, id, view] = route.value
-  useEffect(() => { document.title = `${id ?? place ?? 'Runs'} · Layermill` }, [place, id])
+  useEffect(() => {
+    document.title = `${id ?? place ?? 'Runs'} · Layermill`
+  }, [place, id])
   if (place === 'runs') return id === undefined ? <RunsPage /> : <RunPage key={id} id={id} view={view ?? 'overview'} />
   if (place === 'new') return <SubmitPage />
   if (place === 'workers') return <WorkersPage />
-  if (place === 'queues') return id === undefined || !may('admin') ? <QueuesPage /> : <QueuePage key={id} queue={id} state={isQueueJobState(view) ? view : 'failed'} />
+  if (place === 'queues')
+    return id === undefined || !may('admin') ? (
+      <QueuesPage />
+    ) : (
+      <QueuePage key={id} queue={id} state={isQueueJobState(view) ? view : 'failed'} />
+    )
   if (place === 'new-schedule') return <NewSchedulePage />
-  if (place === 'schedules') return id === undefined ? <SchedulesPage /> : view === 'edit' ? <EditSchedulePage key={id} name={id} /> : <SchedulePage key={id} name={id} />
+  if (place === 'schedules')
+    return id === undefined ? (
+      <SchedulesPage />
+    ) : view === 'edit' ? (
+      <EditSchedulePage key={id} name={id} />
+    ) : (
+      <SchedulePage key={id} name={id} />
+    )
   if (place === 'models') return id === undefined ? <ModelsPage /> : <ModelPage key={id} name={id} />
-  return <Empty title="There is nothing here"><a href="#/runs">To the runs</a></Empty>
+  return (
+    <Empty title="There is nothing here">
+      <a href="#/runs">To the runs</a>
+    </Empty>
+  )
 }
 
 function App() {
@@ -36,7 +54,11 @@ function App() {
   }, [])
   if (loginReason.value !== undefined) return <Login />
   if (session.value === undefined) return <main class="login">{error === undefined ? null : <ProblemNote error={error} />}</main>
-  return <Shell><Page /></Shell>
+  return (
+    <Shell>
+      <Page />
+    </Shell>
+  )
 }
 
 const root = document.getElementById('app')

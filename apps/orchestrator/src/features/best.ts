@@ -15,7 +15,10 @@ export class Best<Item> {
    * @param count how many to keep
    * @param compare below zero where the first is better; an order of all items, so that the result does not depend on theirs
    */
-  constructor(private readonly count: number, private readonly compare: (a: Item, b: Item) => number) {}
+  constructor(
+    private readonly count: number,
+    private readonly compare: (a: Item, b: Item) => number,
+  ) {}
 
   add(item: Item): void {
     if (this.#worst !== undefined && this.compare(item, this.#worst) >= 0) return

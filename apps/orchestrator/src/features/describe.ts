@@ -31,7 +31,10 @@ export async function describeFeatures({ store, record, layer, place, parts }: F
   const hash = createHash('sha256')
   let images = 0
   for await (const commit of mapOrdered(parts, commitsAtOnce, part => readCommit(store, part))) {
-    if (commit === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: a part was taken away by an update meanwhile`, { hint: 'run the command again' })
+    if (commit === undefined)
+      throw new LayermillError('FILE_MISSING', `${store.url}: a part was taken away by an update meanwhile`, {
+        hint: 'run the command again',
+      })
     const path = featurePath(place.layer, commit.part, place.format)
     hash.update(`${commit.part} ${commit.images} ${commit.files.find(file => file.path === path)?.sha256 ?? ''}\n`)
     images += commit.images

@@ -29,7 +29,11 @@ function chooseLayer({ layers }: RunRecord, wanted: string | undefined, url: str
   const found = layers.find(({ name }) => name === only)
   if (found !== undefined) return found
   const meant = closest(only, names)
-  throw new LayermillError('LAYER_MISSING', `${url} has no layer ${only}; it has ${names.join(', ')}`, meant === undefined ? {} : { hint: `did you mean ${meant}?` })
+  throw new LayermillError(
+    'LAYER_MISSING',
+    `${url} has no layer ${only}; it has ${names.join(', ')}`,
+    meant === undefined ? {} : { hint: `did you mean ${meant}?` },
+  )
 }
 
 /**
@@ -42,9 +46,12 @@ function chooseLayer({ layers }: RunRecord, wanted: string | undefined, url: str
 export async function openFeatureSet(store: Store, layer: string | undefined): Promise<FeatureSet> {
   const record = await readRunRecord(store)
   if (record === undefined) {
-    throw new LayermillError('RUN_MISSING', `there is no run at ${store.url}`, { hint: 'expected the --out of layermill extract: the folder that holds run.json' })
+    throw new LayermillError('RUN_MISSING', `there is no run at ${store.url}`, {
+      hint: 'expected the --out of layermill extract: the folder that holds run.json',
+    })
   }
-  if (record.spec.kind !== 'extract') throw new LayermillError('LAYER_MISSING', `${store.url} holds a run of ${record.spec.kind}, which has no features`)
+  if (record.spec.kind !== 'extract')
+    throw new LayermillError('LAYER_MISSING', `${store.url} holds a run of ${record.spec.kind}, which has no features`)
   const chosen = chooseLayer(record, layer, store.url)
   const parts = await readableParts(store)
   if (parts.length === 0) throw new LayermillError('NOT_RECORDED', `${store.url}: no part with features is there yet`)

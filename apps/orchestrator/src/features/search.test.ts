@@ -33,7 +33,11 @@ interface Kind {
 let sets = 0
 
 /** The images as a run's parts of these sizes, the last size for all that is left. */
-async function writeSet(rows: readonly Image[], sizes: readonly number[], { format, dtype }: Kind = { format: 'npy', dtype: 'float32' }): Promise<StoredLayer> {
+async function writeSet(
+  rows: readonly Image[],
+  sizes: readonly number[],
+  { format, dtype }: Kind = { format: 'npy', dtype: 'float32' },
+): Promise<StoredLayer> {
   const store: Store = openStore(join(folder, String(sets++)))
   const parts: number[] = []
   for (let start = 0, i = 0; start < rows.length; i++) {
@@ -42,12 +46,26 @@ async function writeSet(rows: readonly Image[], sizes: readonly number[], { form
     const writer = createPartWriter({ format, dtype, part, layers: [{ layer: 'fc', rowShape: [6] }], keys: images.map(({ key }) => key) })
     for (const [row, { values }] of images.entries()) writer.setRow('fc', row, values)
     for (const { path, bytes } of writer.finish(images.map(({ key }) => key))) await store.put(path, bytes)
-    const index: IndexRow[] = images.map(({ key }, row) => ({ key, part, row, width: 1, height: 1, sha256: 'ab'.repeat(32), ...(row % 2 === 0 ? { label: 'even' } : {}) }))
+    const index: IndexRow[] = images.map(({ key }, row) => ({
+      key,
+      part,
+      row,
+      width: 1,
+      height: 1,
+      sha256: 'ab'.repeat(32),
+      ...(row % 2 === 0 ? { label: 'even' } : {}),
+    }))
     await store.put(indexPath(part), encodeIndex(index))
     parts.push(part)
     start += images.length
   }
-  return { store, layer: { name: 'fc', shape: [6], dtype, bytesPerImage: 24 }, place: { layer: 'fc', format, rowShape: [6] }, dimensions: 6, parts }
+  return {
+    store,
+    layer: { name: 'fc', shape: [6], dtype, bytesPerImage: 24 },
+    place: { layer: 'fc', format, rowShape: [6] },
+    dimensions: 6,
+    parts,
+  }
 }
 
 /** Every distance from the definition, all at once. */
@@ -67,8 +85,12 @@ describe('searchFeatures', () => {
     const query = images[23]!.values
     const expected = naive(images, query, metric, 9)
     const cuts: [number[], Kind][] = [
-      [[57], { format: 'npy', dtype: 'float32' }], [[1], { format: 'npy', dtype: 'float16' }], [[20, 1, 30, 6], { format: 'parquet', dtype: 'float32' }],
-      [[13], { format: 'safetensors', dtype: 'float16' }], [[8, 50], { format: 'safetensors', dtype: 'float32' }], [[19], { format: 'parquet', dtype: 'float16' }],
+      [[57], { format: 'npy', dtype: 'float32' }],
+      [[1], { format: 'npy', dtype: 'float16' }],
+      [[20, 1, 30, 6], { format: 'parquet', dtype: 'float32' }],
+      [[13], { format: 'safetensors', dtype: 'float16' }],
+      [[8, 50], { format: 'safetensors', dtype: 'float32' }],
+      [[19], { format: 'parquet', dtype: 'float16' }],
     ]
     for (const [sizes, kind] of cuts) {
       for (const blockBytes of [1, 5 * 24, 1e6]) {
@@ -76,7 +98,10 @@ describe('searchFeatures', () => {
         const { neighbours, images: looked, notFinite } = await searchFeatures(set, query, { metric, top: 9, blockBytes, concurrency: 3 })
         expect(looked).toBe(57)
         expect(notFinite).toBe(0)
-        expect(neighbours.map(({ key }) => key), JSON.stringify({ sizes, kind, blockBytes })).toEqual(expected.map(({ key }) => key))
+        expect(
+          neighbours.map(({ key }) => key),
+          JSON.stringify({ sizes, kind, blockBytes }),
+        ).toEqual(expected.map(({ key }) => key))
         for (const [i, { distance }] of neighbours.entries()) expect(distance).toBeCloseTo(expected[i]!.distance, 12)
         expect(neighbours[0]).toMatchObject({ key: images[23]!.key, distance: 0 })
       }
@@ -89,17 +114,30 @@ describe('searchFeatures', () => {
     const { neighbours } = await searchFeatures(set, images[23]!.values, { metric: 'l2', top: 1, onProgress: done => void seen.push(done) })
     expect(neighbours).toEqual([{ key: images[23]!.key, part: 4, row: 3, distance: 0 }])
     expect(seen).toEqual([10, 20, 30, 40, 50, 57])
-    const { neighbours: [labelled] } = await searchFeatures(set, images[22]!.values, { metric: 'l2', top: 1 })
+    const {
+      neighbours: [labelled],
+    } = await searchFeatures(set, images[22]!.values, { metric: 'l2', top: 1 })
     expect(labelled).toMatchObject({ key: images[22]!.key, label: 'even' })
   })
 
   it('leaves out and counts what cannot be compared, and gives fewer than asked for where there are no more', async () => {
-    const broken = images.slice(0, 5).map((image, i) => (i === 2 || i === 3 ? { ...image, values: Float32Array.from([1, 2, 3, 4, 5, i === 2 ? Number.NaN : Infinity]) } : image))
+    const broken = images
+      .slice(0, 5)
+      .map((image, i) =>
+        i === 2 || i === 3 ? { ...image, values: Float32Array.from([1, 2, 3, 4, 5, i === 2 ? Number.NaN : Infinity]) } : image,
+      )
     const set = await writeSet(broken, [2])
     for (const metric of metrics) {
       const found = await searchFeatures(set, images[4]!.values, { metric, top: 100 })
       expect(found).toMatchObject({ images: 5, notFinite: 2 })
-      expect(found.neighbours.map(({ key }) => key)).toEqual(naive(broken.filter((_, i) => i !== 2 && i !== 3), images[4]!.values, metric, 9).map(({ key }) => key))
+      expect(found.neighbours.map(({ key }) => key)).toEqual(
+        naive(
+          broken.filter((_, i) => i !== 2 && i !== 3),
+          images[4]!.values,
+          metric,
+          9,
+        ).map(({ key }) => key),
+      )
     }
   })
 
@@ -107,13 +145,22 @@ describe('searchFeatures', () => {
     const set = await writeSet(images, [57])
     const cosine = { metric: 'cosine', top: 1 } as const
     await expect(searchFeatures(set, new Float32Array(5), cosine)).rejects.toMatchObject({ code: 'ROW_INVALID' })
-    await expect(searchFeatures(set, Float32Array.from([1, 2, 3, Number.NaN, 5, 6]), cosine)).rejects.toMatchObject({ code: 'FEATURES_INVALID' })
-    await expect(searchFeatures(set, new Float32Array(6), cosine)).rejects.toMatchObject({ code: 'FEATURES_INVALID', hint: 'use --metric l2' })
-    expect((await searchFeatures(set, new Float32Array(6), { metric: 'l2', top: 1 })).neighbours[0]).toMatchObject({ key: images[0]!.key, distance: 0 })
+    await expect(searchFeatures(set, Float32Array.from([1, 2, 3, Number.NaN, 5, 6]), cosine)).rejects.toMatchObject({
+      code: 'FEATURES_INVALID',
+    })
+    await expect(searchFeatures(set, new Float32Array(6), cosine)).rejects.toMatchObject({
+      code: 'FEATURES_INVALID',
+      hint: 'use --metric l2',
+    })
+    expect((await searchFeatures(set, new Float32Array(6), { metric: 'l2', top: 1 })).neighbours[0]).toMatchObject({
+      key: images[0]!.key,
+      distance: 0,
+    })
   })
 
   it('finds files that are gone, cut off, of another shape, or with more rows than images', async () => {
-    const search = (set: StoredLayer): Promise<unknown> => searchFeatures(set, images[1]!.values, { metric: 'l2', top: 1, blockBytes: 5 * 24 })
+    const search = (set: StoredLayer): Promise<unknown> =>
+      searchFeatures(set, images[1]!.values, { metric: 'l2', top: 1, blockBytes: 5 * 24 })
     const path = 'features/fc/part-00002.npy'
     const gone = await writeSet(images, [10])
     const whole = (await gone.store.get(path))!
@@ -130,7 +177,12 @@ describe('searchFeatures', () => {
   it('stops when it is told to', async () => {
     const abort = new AbortController()
     const set = await writeSet(images, [10])
-    const searching = searchFeatures(set, images[1]!.values, { metric: 'l2', top: 1, signal: abort.signal, onProgress: () => abort.abort(new Error('stopped')) })
+    const searching = searchFeatures(set, images[1]!.values, {
+      metric: 'l2',
+      top: 1,
+      signal: abort.signal,
+      onProgress: () => abort.abort(new Error('stopped')),
+    })
     await expect(searching).rejects.toThrow('stopped')
   })
 })
@@ -146,5 +198,10 @@ it('reads one image of any part and format, and names one that is not there', as
 it('knows equal vectors to the bit', () => {
   const vector = Float32Array.from({ length: 999 }, (_, i) => Math.sin(i) * 10 ** ((i % 30) - 15))
   for (const metric of metrics) expect(distanceFrom(metric, vector)(vector, 0)).toBe(0)
-  expect(distanceFrom('cosine', vector)(vector.map(value => -value), 0)).toBe(2)
+  expect(
+    distanceFrom('cosine', vector)(
+      vector.map(value => -value),
+      0,
+    ),
+  ).toBe(2)
 })

@@ -1,7 +1,15 @@
 import { LayermillError } from '@layermill/core'
 import { featurePath } from '@layermill/contracts'
 import {
-  compareUtf8, type FeatureBlock, type IndexRow, mapOrdered, openRanges, readFeatureRows, readIndex, type StreamOptions, streamFeatures,
+  compareUtf8,
+  type FeatureBlock,
+  type IndexRow,
+  mapOrdered,
+  openRanges,
+  readFeatureRows,
+  readIndex,
+  type StreamOptions,
+  streamFeatures,
 } from '@layermill/storage'
 import { Best } from './best.js'
 import type { StoredLayer } from './feature-set.js'
@@ -38,15 +46,22 @@ export interface SearchResult {
 /** Refuses a vector that cannot be compared with a set's rows. */
 function checkQuery(set: StoredLayer, query: Float32Array, metric: Metric): void {
   if (query.length !== set.dimensions) {
-    throw new LayermillError('ROW_INVALID', `the query has ${query.length} numbers, ${set.layer.name} of ${set.store.url} has ${set.dimensions} (${set.layer.shape.join('x')}) for each image`)
+    throw new LayermillError(
+      'ROW_INVALID',
+      `the query has ${query.length} numbers, ${set.layer.name} of ${set.store.url} has ${set.dimensions} (${set.layer.shape.join('x')}) for each image`,
+    )
   }
-  if (!query.every(Number.isFinite)) throw new LayermillError('FEATURES_INVALID', `the query's ${set.layer.name} has values that are no finite numbers (NaN or infinite)`)
+  if (!query.every(Number.isFinite))
+    throw new LayermillError('FEATURES_INVALID', `the query's ${set.layer.name} has values that are no finite numbers (NaN or infinite)`)
   if (metric === 'cosine' && query.every(value => value === 0)) {
-    throw new LayermillError('FEATURES_INVALID', `the query's ${set.layer.name} is all zeros, which have no cosine with anything`, { hint: 'use --metric l2' })
+    throw new LayermillError('FEATURES_INVALID', `the query's ${set.layer.name} is all zeros, which have no cosine with anything`, {
+      hint: 'use --metric l2',
+    })
   }
 }
 
-const byDistance = (a: Neighbour, b: Neighbour): number => a.distance - b.distance || compareUtf8(a.key, b.key) || a.part - b.part || a.row - b.row
+const byDistance = (a: Neighbour, b: Neighbour): number =>
+  a.distance - b.distance || compareUtf8(a.key, b.key) || a.part - b.part || a.row - b.row
 
 /**
  * The images of a set whose features are nearest to a vector, by looking at every one of them: exact, in memory for a few blocks of rows and
@@ -82,7 +97,10 @@ const indexesAtOnce = 8
  * @throws LayermillError `IMAGE_UNKNOWN` where it has none, and what the store throws
  */
 export async function storedFeatures(set: StoredLayer, key: string): Promise<Float32Array> {
-  for await (const { part, rows } of mapOrdered(set.parts, indexesAtOnce, async each => ({ part: each, rows: await readIndex(set.store, each) }))) {
+  for await (const { part, rows } of mapOrdered(set.parts, indexesAtOnce, async each => ({
+    part: each,
+    rows: await readIndex(set.store, each),
+  }))) {
     const found = rows.find(row => row.key === key)
     if (found === undefined) continue
     const file = await openRanges(set.store, featurePath(set.place.layer, part, set.place.format))

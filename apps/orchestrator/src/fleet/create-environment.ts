@@ -12,7 +12,11 @@ import type { RunEnvironment } from '../run/environment.js'
  * @param model loads the network that a spec names
  * @param note told of matters for people
  */
-export function createEnvironment(openQueue: () => Promise<Broker>, model: RunEnvironment['model'], note: (text: string) => void): RunEnvironment {
+export function createEnvironment(
+  openQueue: () => Promise<Broker>,
+  model: RunEnvironment['model'],
+  note: (text: string) => void,
+): RunEnvironment {
   return {
     openStore: async url => openStore(url, note),
     openSource: (source, access) => openSource(source, { access }),

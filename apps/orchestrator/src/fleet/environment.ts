@@ -31,27 +31,51 @@ function fleetCalibration(load: LoadFleetWeights, note: (text: string) => void):
 }
 
 /** Environment of a fleet's orchestrator: an engine only to calibrate int8 runs with, and weights only for as long as their hash takes. */
-export function fleetEnvironment(broker: Broker, { weights, load, note, openSource, unfitDeadline }: FleetEnvironmentOptions): RunEnvironment {
-  const environment = createEnvironment(async () => broker, async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
-    const model = await loadAnyModel(spec.model, spec.weights, load)
-    const { network, weights: loaded } = model
-    // A fine-tuned model is where its URL says, for workers too.
-    if (!isFineTuned(network)) await weights?.publish(network, loaded)
-    return { network: specNetwork(model, spec, note), weightsSha256: loaded.sha256 }
-  }, note)
+export function fleetEnvironment(
+  broker: Broker,
+  { weights, load, note, openSource, unfitDeadline }: FleetEnvironmentOptions,
+): RunEnvironment {
+  const environment = createEnvironment(
+    async () => broker,
+    async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
+      const model = await loadAnyModel(spec.model, spec.weights, load)
+      const { network, weights: loaded } = model
+      // A fine-tuned model is where its URL says, for workers too.
+      if (!isFineTuned(network)) await weights?.publish(network, loaded)
+      return { network: specNetwork(model, spec, note), weightsSha256: loaded.sha256 }
+    },
+    note,
+  )
   const open = openSource === undefined ? {} : { openSource: (source: string, access?: SourceAccess) => openSource(source, { access }) }
-  return { ...environment, ...open, calibrate: fleetCalibration(load, note), workers: () => liveWorkers(broker), trouble: () => ownTrouble(broker), unfitDeadline }
+  return {
+    ...environment,
+    ...open,
+    calibrate: fleetCalibration(load, note),
+    workers: () => liveWorkers(broker),
+    trouble: () => ownTrouble(broker),
+    unfitDeadline,
+  }
 }
 
-export interface FleetRunsOptions extends Pick<RunWorkerOptions, 'lockDuration' | 'note'>, Pick<FleetEnvironmentOptions, 'weights' | 'load' | 'openSource'> {}
+export interface FleetRunsOptions
+  extends Pick<RunWorkerOptions, 'lockDuration' | 'note'>, Pick<FleetEnvironmentOptions, 'weights' | 'load' | 'openSource'> {}
 
 /** Carries out the runs of a queue in this process. */
-export function startFleetRuns(broker: Broker, environment: RunEnvironment, { weights, load, openSource, ...options }: FleetRunsOptions): RunWorker {
+export function startFleetRuns(
+  broker: Broker,
+  environment: RunEnvironment,
+  { weights, load, openSource, ...options }: FleetRunsOptions,
+): RunWorker {
   const notify = queueNotify(broker)
   return startRunWorker(broker, environment, {
     ended: (run, spec) => notifyOfRun(notify, run, spec?.notify),
     ...options,
-    training: fleetTraining(broker, { weights, load, note: options.note ?? (() => undefined), ...(openSource === undefined ? {} : { openSource }) }),
+    training: fleetTraining(broker, {
+      weights,
+      load,
+      note: options.note ?? (() => undefined),
+      ...(openSource === undefined ? {} : { openSource }),
+    }),
     finish: async ({ spec, counts }, store) => {
       if (spec.kind !== 'predict' || spec.out === undefined) return
       await writePredictions(store, spec.out)

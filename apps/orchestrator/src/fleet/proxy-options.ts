@@ -19,11 +19,18 @@ const yearSeconds = 365 * 24 * 3600
 /** @throws LayermillError `SPEC_INVALID` naming the flag */
 export function proxyOptions({ trustProxy, basePath, hsts, corsOrigin }: ProxyFlags): ProxyOptions {
   const named = typeof trustProxy === 'string' && !/^(true|1)$/i.test(trustProxy) ? parseTrustedProxies(trustProxy) : nearbyProxies
-  const origins = corsOrigin ?? process.env['LAYERMILL_CORS_ORIGINS']?.split(',').map(text => text.trim()).filter(text => text !== '') ?? []
+  const origins =
+    corsOrigin ??
+    process.env['LAYERMILL_CORS_ORIGINS']
+      ?.split(',')
+      .map(text => text.trim())
+      .filter(text => text !== '') ??
+    []
   return {
     trustedProxies: trustProxy === undefined || trustProxy === false ? undefined : named,
     basePath: basePath === undefined ? undefined : parseBasePath(basePath),
-    hstsSeconds: hsts === undefined || hsts === false ? undefined : hsts === true ? yearSeconds : flagCount('--hsts', hsts, 0, 10 * yearSeconds),
+    hstsSeconds:
+      hsts === undefined || hsts === false ? undefined : hsts === true ? yearSeconds : flagCount('--hsts', hsts, 0, 10 * yearSeconds),
     corsOrigins: origins.map(parseOrigin),
   }
 }

@@ -37,7 +37,16 @@ function refusing(error: LayermillError): ScheduleService {
 }
 
 /** The schedules of a fleet, kept in the store of `--state`. Where the queue's are kept at another place, they are left alone. */
-export async function openFleetSchedules({ broker, environment, runs, registry, state, notify, note, warn }: FleetSchedulesOptions): Promise<FleetSchedules> {
+export async function openFleetSchedules({
+  broker,
+  environment,
+  runs,
+  registry,
+  state,
+  notify,
+  note,
+  warn,
+}: FleetSchedulesOptions): Promise<FleetSchedules> {
   const store = new ScheduleStore(openStore(state ?? join(layermillHome(), 'state')))
   try {
     await claimPlace(broker, store, state !== undefined)
@@ -51,7 +60,13 @@ export async function openFleetSchedules({ broker, environment, runs, registry, 
     service: new StoredSchedules(broker, store),
     start() {
       worker ??= startScheduleWorker(broker, store, {
-        runs, registry, notify, note, now: () => environment.now(), openSource: (source, access) => environment.openSource(source, access), openStore: url => environment.openStore(url),
+        runs,
+        registry,
+        notify,
+        note,
+        now: () => environment.now(),
+        openSource: (source, access) => environment.openSource(source, access),
+        openStore: url => environment.openStore(url),
       })
     },
     async close() {

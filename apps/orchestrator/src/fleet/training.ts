@@ -19,7 +19,13 @@ const featureMemory = 2e9
 export function localGradients(provider: ModelProvider): TrainingEnvironment['gradients'] {
   return async (_record, plan, store, features) => {
     const stored = features === undefined ? {} : { features: { ...features, memory: featureMemory } }
-    const { session } = await openTrainingSession({ provider, store, openSource: (source, access) => openSource(source, { access }), readAhead, ...stored })
+    const { session } = await openTrainingSession({
+      provider,
+      store,
+      openSource: (source, access) => openSource(source, { access }),
+      readAhead,
+      ...stored,
+    })
     return new LocalGradients(session, plan.exchange)
   }
 }
@@ -71,18 +77,26 @@ export async function openLabelled(source: string, open: OpenSource, access: Sou
  * base's features are to be learnt from. That engine computes on the CPU, so that every orchestrator gets the same bits.
  */
 export function fleetTraining(
-  broker: Broker, { weights, load, note, openSource: open = openSource }: FleetEnvironmentOptions,
+  broker: Broker,
+  { weights, load, note, openSource: open = openSource }: FleetEnvironmentOptions,
 ): OpenTrainingEnvironment {
   return async () => {
     const provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
-    const created = createEnvironment(async () => broker, async ({ model, weights: source }) => {
-      const loaded = await provider.model(model, source)
-      // A fine-tuned model is where its URL says, for workers too.
-      if (!isFineTuned(loaded.network)) await weights?.publish(loaded.network, loaded.weights)
-      return { network: loaded.network, weightsSha256: loaded.weights.sha256 }
-    }, note)
+    const created = createEnvironment(
+      async () => broker,
+      async ({ model, weights: source }) => {
+        const loaded = await provider.model(model, source)
+        // A fine-tuned model is where its URL says, for workers too.
+        if (!isFineTuned(loaded.network)) await weights?.publish(loaded.network, loaded.weights)
+        return { network: loaded.network, weightsSha256: loaded.weights.sha256 }
+      },
+      note,
+    )
     const runs = { ...created, openSource: (source: string, access?: SourceAccess) => open(source, { access }) }
-    const environment = { ...trainingEnvironment(runs, provider, queueGradients(broker, provider), open), onPromoted: promotionNotice(queueNotify(broker)) }
+    const environment = {
+      ...trainingEnvironment(runs, provider, queueGradients(broker, provider), open),
+      onPromoted: promotionNotice(queueNotify(broker)),
+    }
     return { environment, close: () => provider.close() }
   }
 }

@@ -31,10 +31,16 @@ function isAddress(text: string): boolean {
  * @throws LayermillError `SPEC_INVALID`
  */
 export function parseTrustedProxies(text: string): string[] {
-  const items = text.split(',').map(item => item.trim()).filter(item => item !== '')
+  const items = text
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== '')
   const wrong = items.find(item => !ranges.has(item) && !isAddress(item))
   if (wrong === undefined && items.length > 0) return items
-  throw new LayermillError('SPEC_INVALID', `--trust-proxy: got ${JSON.stringify(wrong ?? text)}, expected addresses or subnets of proxies, as 10.0.0.7 or 10.0.0.0/8, or loopback, linklocal, uniquelocal, with commas`)
+  throw new LayermillError(
+    'SPEC_INVALID',
+    `--trust-proxy: got ${JSON.stringify(wrong ?? text)}, expected addresses or subnets of proxies, as 10.0.0.7 or 10.0.0.0/8, or loopback, linklocal, uniquelocal, with commas`,
+  )
 }
 
 /**
@@ -54,7 +60,10 @@ export function parseBasePath(text: string): string {
 export function parseOrigin(text: string): string {
   const origin = URL.canParse(text) ? new URL(text).origin : 'null'
   if (origin !== 'null' && /^https?:/.test(origin) && text.replace(/\/$/, '').toLowerCase() === origin) return origin
-  throw new LayermillError('SPEC_INVALID', `--cors-origin: got ${JSON.stringify(text)}, expected an origin, as https://tools.example, without a path`)
+  throw new LayermillError(
+    'SPEC_INVALID',
+    `--cors-origin: got ${JSON.stringify(text)}, expected an origin, as https://tools.example, without a path`,
+  )
 }
 
 /** A request's path as routes know it: without the base path, where it begins with it. */

@@ -47,21 +47,34 @@ export function addErrorHandling(app: App): void {
   app.setNotFoundHandler((request, reply) => {
     const methods = methodsOf(request.url)
     // A file of the dashboard that is not there.
-    if (methods.length === 0 || methods.includes(request.method)) return answer(new LayermillError('ROUTE_UNKNOWN', 'There is nothing at this path'), request, reply)
+    if (methods.length === 0 || methods.includes(request.method))
+      return answer(new LayermillError('ROUTE_UNKNOWN', 'There is nothing at this path'), request, reply)
     reply.header('allow', methods.join(', '))
-    return answer(new LayermillError('METHOD_NOT_ALLOWED', `This path answers to ${methods.join(', ')}, not to ${request.method}`), request, reply)
+    return answer(
+      new LayermillError('METHOD_NOT_ALLOWED', `This path answers to ${methods.join(', ')}, not to ${request.method}`),
+      request,
+      reply,
+    )
   })
 }
 
 /** Answers a URL that the router cannot take apart. Written past fastify's reply, which has no route here. */
 export function answerBadUrl(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = toProblem(new LayermillError(error.code === 'FST_ERR_MAX_PARAM_LENGTH' ? 'PARAMETER_INVALID' : 'REQUEST_INVALID', 'The URL is malformed'), request.id)
+  const problem = toProblem(
+    new LayermillError(error.code === 'FST_ERR_MAX_PARAM_LENGTH' ? 'PARAMETER_INVALID' : 'REQUEST_INVALID', 'The URL is malformed'),
+    request.id,
+  )
   request.log.info({ code: problem.code }, 'request refused')
   const body = JSON.stringify(problem)
-  reply.raw.writeHead(problem.status, {
-    'content-type': problemMediaType, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff', 'x-request-id': request.id,
-  }).end(body)
+  reply.raw
+    .writeHead(problem.status, {
+      'content-type': problemMediaType,
+      'content-length': Buffer.byteLength(body),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-request-id': request.id,
+    })
+    .end(body)
 }
 
 /** Answers what is not HTTP at all, and clients that take too long, and closes the connection. */
@@ -73,8 +86,10 @@ export function answerMalformed(logger: Logger): (error: ConnectionError, socket
     const detail = problem.status >= 500 ? 'The connection failed' : 'The request is not valid HTTP'
     const body = JSON.stringify({ ...problem, detail })
     if (socket.writable) {
-      socket.write(`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: ${problemMediaType}\r\n`
-        + `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
+      socket.write(
+        `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}\r\ncontent-type: ${problemMediaType}\r\n` +
+          `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      )
     }
     socket.destroySoon()
   }

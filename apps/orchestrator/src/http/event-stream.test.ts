@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { encodeEvent, eventStream } from './event-stream.js'
 import type { RunEvent } from '@layermill/contracts'
 
-const failure = (id: string): RunEvent => ({ id, event: 'failure', data: { key: 'a\nb.jpg', code: 'IMAGE_CORRUPT', reason: 'data: x\n\nevent: state' } })
+const failure = (id: string): RunEvent => ({
+  id,
+  event: 'failure',
+  data: { key: 'a\nb.jpg', code: 'IMAGE_CORRUPT', reason: 'data: x\n\nevent: state' },
+})
 
 describe('encodeEvent', () => {
   it('keeps line ends of names and data from making events of their own', () => {
@@ -14,7 +18,9 @@ describe('encodeEvent', () => {
 
 describe('eventStream', () => {
   const options = (signal: AbortSignal, heartbeat = 1e9) => ({
-    signal, heartbeat, problem: () => ({ type: 't', title: 'T', status: 500, detail: 'D', code: 'INTERNAL', instance: 'i' }),
+    signal,
+    heartbeat,
+    problem: () => ({ type: 't', title: 'T', status: 500, detail: 'D', code: 'INTERNAL', instance: 'i' }),
   })
 
   it('stops at once when the listener goes, even while the source is silent, and tells the source', async () => {
@@ -38,9 +44,10 @@ describe('eventStream', () => {
   it('beats while the source is silent and loses no event by it', async () => {
     let release = (_event: RunEvent): void => {}
     const source: AsyncIterator<RunEvent> = {
-      next: () => new Promise(resolve => {
-        release = value => resolve({ done: false, value })
-      }),
+      next: () =>
+        new Promise(resolve => {
+          release = value => resolve({ done: false, value })
+        }),
     }
     const stream = eventStream(source, options(new AbortController().signal, 1))
     await stream.next()
@@ -58,6 +65,9 @@ describe('eventStream', () => {
     const failing: AsyncIterator<RunEvent> = { next: () => Promise.reject(new Error('secret')) }
     const text: string[] = []
     for await (const piece of eventStream(failing, options(new AbortController().signal))) text.push(piece)
-    expect(text).toEqual(['retry: 3000\n\n', 'event: problem\ndata: {"type":"t","title":"T","status":500,"detail":"D","code":"INTERNAL","instance":"i"}\n\n'])
+    expect(text).toEqual([
+      'retry: 3000\n\n',
+      'event: problem\ndata: {"type":"t","title":"T","status":500,"detail":"D","code":"INTERNAL","instance":"i"}\n\n',
+    ])
   })
 })

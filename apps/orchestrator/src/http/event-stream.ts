@@ -51,7 +51,9 @@ async function nextTurn(next: Promise<IteratorResult<RunEvent, unknown>>, { sign
  * when `signal` is aborted; the source is told to stop in each case. `first` is what the source's first `next()` gave, if it was asked before.
  */
 export async function* eventStream(
-  source: AsyncIterator<RunEvent>, options: EventStreamOptions, first?: Promise<IteratorResult<RunEvent, unknown>>,
+  source: AsyncIterator<RunEvent>,
+  options: EventStreamOptions,
+  first?: Promise<IteratorResult<RunEvent, unknown>>,
 ): AsyncGenerator<string, void, undefined> {
   try {
     yield `retry: ${retry}\n\n`

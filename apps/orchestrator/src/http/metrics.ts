@@ -9,7 +9,9 @@ const collectDeadline = 5000
 /** Runs under way whose images are counted; nobody has more at once. */
 const mostRuns = 200
 
-type NamesOf<Type> = { [Name in OrchestratorMetric]: (typeof orchestratorMetrics)[Name]['type'] extends Type ? Name : never }[OrchestratorMetric]
+type NamesOf<Type> = {
+  [Name in OrchestratorMetric]: (typeof orchestratorMetrics)[Name]['type'] extends Type ? Name : never
+}[OrchestratorMetric]
 
 /** The orchestrator's metrics; one object per process (or per server, in tests). */
 export class Metrics {
@@ -46,30 +48,50 @@ export class Metrics {
   /** Everything in Prometheus's text format. What cannot be asked in time is left out, never shown as it once was. */
   async collect(runs: RunService, fleet: FleetService): Promise<string> {
     await Promise.all([
-      this.#ask('runs', ['layermill_runs'], () => runs.countByState(), states => {
-        for (const [state, count] of Object.entries(states)) this.gauge('layermill_runs').set({ state }, count)
-      }),
-      this.#ask('progress', ['layermill_running_images'], () => runs.list({ state: 'running', limit: mostRuns }), page => {
-        const images = this.gauge('layermill_running_images')
-        for (const { counts } of page.runs) {
-          images.inc({ result: 'done' }, counts.done)
-          images.inc({ result: 'failed' }, counts.failed)
-          images.inc({ result: 'pending' }, Math.max(0, counts.images - counts.done - counts.failed))
-        }
-      }),
-      this.#ask('queues', ['layermill_queue_jobs', 'layermill_queue_backlog_jobs'], () => fleet.queues(), queues => {
-        for (const { queue, ...states } of queues) {
-          for (const [state, count] of Object.entries(states)) this.gauge('layermill_queue_jobs').set({ queue, state }, count)
-          const backlog = states.waiting + states.prioritized + states.due + states.active
-          this.gauge('layermill_queue_backlog_jobs').set({ queue }, backlog)
-        }
-      }),
-      this.#ask('workers', ['layermill_workers', 'layermill_workers_images_per_second'], () => fleet.workers(), workers => {
-        for (const { device, state, imagesPerSecond } of workers) {
-          this.gauge('layermill_workers').inc({ device, state })
-          this.gauge('layermill_workers_images_per_second').inc({ device }, imagesPerSecond)
-        }
-      }),
+      this.#ask(
+        'runs',
+        ['layermill_runs'],
+        () => runs.countByState(),
+        states => {
+          for (const [state, count] of Object.entries(states)) this.gauge('layermill_runs').set({ state }, count)
+        },
+      ),
+      this.#ask(
+        'progress',
+        ['layermill_running_images'],
+        () => runs.list({ state: 'running', limit: mostRuns }),
+        page => {
+          const images = this.gauge('layermill_running_images')
+          for (const { counts } of page.runs) {
+            images.inc({ result: 'done' }, counts.done)
+            images.inc({ result: 'failed' }, counts.failed)
+            images.inc({ result: 'pending' }, Math.max(0, counts.images - counts.done - counts.failed))
+          }
+        },
+      ),
+      this.#ask(
+        'queues',
+        ['layermill_queue_jobs', 'layermill_queue_backlog_jobs'],
+        () => fleet.queues(),
+        queues => {
+          for (const { queue, ...states } of queues) {
+            for (const [state, count] of Object.entries(states)) this.gauge('layermill_queue_jobs').set({ queue, state }, count)
+            const backlog = states.waiting + states.prioritized + states.due + states.active
+            this.gauge('layermill_queue_backlog_jobs').set({ queue }, backlog)
+          }
+        },
+      ),
+      this.#ask(
+        'workers',
+        ['layermill_workers', 'layermill_workers_images_per_second'],
+        () => fleet.workers(),
+        workers => {
+          for (const { device, state, imagesPerSecond } of workers) {
+            this.gauge('layermill_workers').inc({ device, state })
+            this.gauge('layermill_workers_images_per_second').inc({ device }, imagesPerSecond)
+          }
+        },
+      ),
     ])
     return this.registry.metrics()
   }

@@ -6,8 +6,15 @@ import { docsPrefix } from './route-access.js'
 
 /** Only the server's own files; the viewer sets styles from its scripts and draws icons from data URLs. */
 const pagePolicy = [
-  "default-src 'none'", "script-src 'self'", "style-src 'self' 'unsafe-inline'", "img-src 'self' data:", "font-src 'self'", "connect-src 'self'",
-  "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
 ].join('; ')
 
 /** Names of the components that a piece of the document refers to. */
@@ -22,7 +29,7 @@ const transform = createJsonSchemaTransform({ zodToJsonConfig })
 const transformObject = createJsonSchemaTransformObject({ zodToJsonConfig })
 
 /** Each schema becomes two components, as it is read and as it is written; those that nothing refers to go. */
-const usedComponentsOnly: SwaggerTransformObject = (document) => {
+const usedComponentsOnly: SwaggerTransformObject = document => {
   const whole = transformObject(document)
   if (!('components' in whole)) return whole
   const { schemas = {}, ...others } = whole.components ?? {}
@@ -43,7 +50,8 @@ export async function registerOpenApi(app: App, version: string, basePath = ''):
       info: {
         title: 'Layermill',
         version,
-        description: 'Submit runs, follow them, and see workers and queues. Errors are problem documents (RFC 9457); `code` is for programs.',
+        description:
+          'Submit runs, follow them, and see workers and queues. Errors are problem documents (RFC 9457); `code` is for programs.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       tags: [

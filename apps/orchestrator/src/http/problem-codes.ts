@@ -27,7 +27,12 @@ const foreignCodes: Readonly<Record<string, ProblemCode>> = {
 
 const isProblemCode = (code: string): code is ProblemCode => Object.hasOwn(problemKinds, code)
 
-const byStatus: Readonly<Record<number, ProblemCode>> = { 400: 'REQUEST_INVALID', 404: 'ROUTE_UNKNOWN', 413: 'BODY_TOO_LARGE', 415: 'MEDIA_TYPE' }
+const byStatus: Readonly<Record<number, ProblemCode>> = {
+  400: 'REQUEST_INVALID',
+  404: 'ROUTE_UNKNOWN',
+  413: 'BODY_TOO_LARGE',
+  415: 'MEDIA_TYPE',
+}
 
 function statusOf(error: unknown): number {
   return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number' ? error.statusCode : 500

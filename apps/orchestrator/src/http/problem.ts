@@ -8,7 +8,7 @@ const longest = 4000
 
 /** Sentences of Node.js and of libraries may name paths and addresses of the server: they stay in the log. */
 function detailOf(error: unknown, code: string): string {
-  if (code === 'INTERNAL') return 'The server could not answer this request; its log has the reason under the request\'s id.'
+  if (code === 'INTERNAL') return "The server could not answer this request; its log has the reason under the request's id."
   if (code === 'UNAVAILABLE' && !(error instanceof LayermillError)) return 'The queue or the store does not answer; try again later.'
   const text = redact(errorMessage(error))
   return text.length > longest ? `${text.slice(0, longest)}...` : text

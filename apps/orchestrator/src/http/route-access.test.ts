@@ -34,8 +34,10 @@ describe('accessOf', () => {
     expect(accessOf('GET', '/docsy')).toBeUndefined()
   })
 
-  it('needs a token for everything but health, the description of the API and the dashboard\'s files', () => {
-    const open = Object.entries(routeAccess).filter(([, access]) => access === 'public').map(([route]) => route)
+  it("needs a token for everything but health, the description of the API and the dashboard's files", () => {
+    const open = Object.entries(routeAccess)
+      .filter(([, access]) => access === 'public')
+      .map(([route]) => route)
     expect(open).toEqual(['GET /healthz', 'GET /readyz', 'GET /openapi.json', 'GET /', 'GET /assets/*'])
   })
 })

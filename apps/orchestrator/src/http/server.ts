@@ -110,7 +110,7 @@ function authenticate(app: App, { tokens, metrics, failureLimits, corsOrigins = 
   requireAccess(app)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
-    request.caller = await authenticator.check(request.routeOptions.config.access ?? 'public', request, reply) ?? null
+    request.caller = (await authenticator.check(request.routeOptions.config.access ?? 'public', request, reply)) ?? null
   })
 }
 
@@ -121,7 +121,16 @@ function observe(app: App, metrics: Metrics): void {
     const route = request.routeOptions.url ?? 'unknown'
     const stream = String(reply.getHeader('content-type') ?? '').startsWith('text/event-stream')
     if (!stream) durations.observe({ method: request.method, route, status: String(reply.statusCode) }, reply.elapsedTime / 1000)
-    request.log.info({ method: request.method, route, status: reply.statusCode, milliseconds: Math.round(reply.elapsedTime), caller: request.caller?.name }, 'request')
+    request.log.info(
+      {
+        method: request.method,
+        route,
+        status: reply.statusCode,
+        milliseconds: Math.round(reply.elapsedTime),
+        caller: request.caller?.name,
+      },
+      'request',
+    )
     done()
   })
 }
@@ -154,7 +163,10 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
   app.removeContentTypeParser('text/plain')
   boundNesting(app)
   await app.register(helmet, {
-    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] } },
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"], baseUri: ["'none'"], formAction: ["'none'"] },
+    },
     referrerPolicy: { policy: 'no-referrer' },
     // Only where it is asked for; see `addProxySupport`.
     strictTransportSecurity: false,
@@ -200,8 +212,10 @@ export async function createServer(options: ServerOptions): Promise<HttpServer> 
     app,
     async listen() {
       const url = await app.listen({ host, port })
-      if (tokens === undefined) logger.warn({ url }, 'no tokens are configured: listening on loopback only, and whoever reaches it may do everything')
-      else if (tokens.size === 0) logger.warn({ url }, 'the token file holds no token: nobody is let in until one is added (layermill tokens add)')
+      if (tokens === undefined)
+        logger.warn({ url }, 'no tokens are configured: listening on loopback only, and whoever reaches it may do everything')
+      else if (tokens.size === 0)
+        logger.warn({ url }, 'the token file holds no token: nobody is let in until one is added (layermill tokens add)')
       else logger.info({ url, tokens: tokens?.size }, 'listening')
       return url
     },

@@ -4,7 +4,12 @@ import { nearestRows } from './neighbours.js'
 
 it('finds the directions of largest variance', () => {
   // On a line in three dimensions, a little off it in the second: all that there is are two components.
-  const rows = [[1, 0.1, 2], [2, -0.1, 4], [3, -0.1, 6], [4, 0.1, 8]]
+  const rows = [
+    [1, 0.1, 2],
+    [2, -0.1, 4],
+    [3, -0.1, 6],
+    [4, 0.1, 8],
+  ]
   const { rows: places, variance } = principalComponents(Float32Array.from(rows.flat()), 4, 3, 3)
   const along = places.map(([first]) => first!)
   const step = Math.sqrt(5)
@@ -25,5 +30,8 @@ it('keeps distances where all components are kept', () => {
 it('ranks rows by their cosine', () => {
   const rows = ['a', 'b', 'c', 'd'].map(key => ({ part: 0, key }))
   const values = Float32Array.from([1, 0, 2, 0.1, 0, 1, -1, 0])
-  expect(nearestRows({ images: 4, rows, dimensions: 2, values }, 0, 2)).toEqual([{ point: 1, similarity: expect.closeTo(0.99875, 4) as number }, { point: 2, similarity: 0 }])
+  expect(nearestRows({ images: 4, rows, dimensions: 2, values }, 0, 2)).toEqual([
+    { point: 1, similarity: expect.closeTo(0.99875, 4) as number },
+    { point: 2, similarity: 0 },
+  ])
 })

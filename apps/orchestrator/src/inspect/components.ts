@@ -34,9 +34,14 @@ function gram(values: Float32Array, rows: number, columns: number): Matrix {
  */
 export function principalComponents(values: Float32Array, rows: number, columns: number, count: number): Components {
   if (rows < 2) return { rows: Array.from({ length: rows }, () => [0, 0]), variance: [0, 0] }
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram(centred(values, rows, columns), rows, columns), { assumeSymmetric: true })
+  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram(centred(values, rows, columns), rows, columns), {
+    assumeSymmetric: true,
+  })
   const total = realEigenvalues.reduce((sum, value) => sum + Math.max(0, value), 0)
-  const order = realEigenvalues.map((value, i) => ({ value: Math.max(0, value), i })).toSorted((a, b) => b.value - a.value).slice(0, Math.min(count, rows))
+  const order = realEigenvalues
+    .map((value, i) => ({ value: Math.max(0, value), i }))
+    .toSorted((a, b) => b.value - a.value)
+    .slice(0, Math.min(count, rows))
   const columnsOf = order.map(({ value, i }) => {
     const vector = eigenvectorMatrix.getColumn(i)
     const largest = vector.reduce((best, x) => (Math.abs(x) > Math.abs(best) ? x : best), 0)

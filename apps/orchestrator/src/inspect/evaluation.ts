@@ -8,11 +8,18 @@ import { z } from 'zod'
 /** As much of a checkpoint's state as is shown. Numbers that JSON has no word for are texts there. */
 const State = z.object({
   run: z.string(),
-  best: z.object({
-    epoch: z.int(),
-    summary: z.object({ samples: z.int(), accuracy: z.number().catch(0), macroF1: z.number().catch(0), confusion: z.array(z.array(z.int())) }),
-    mistakes: z.array(z.object({ key: z.string(), label: z.string(), predicted: z.string(), probability: z.number().catch(0) })),
-  }).optional(),
+  best: z
+    .object({
+      epoch: z.int(),
+      summary: z.object({
+        samples: z.int(),
+        accuracy: z.number().catch(0),
+        macroF1: z.number().catch(0),
+        confusion: z.array(z.array(z.int())),
+      }),
+      mistakes: z.array(z.object({ key: z.string(), label: z.string(), predicted: z.string(), probability: z.number().catch(0) })),
+    })
+    .optional(),
 })
 
 async function latestCheckpoint(store: Store): Promise<string | undefined> {

@@ -15,7 +15,10 @@ export interface OpenedFiles {
 
 /** Files that a run has written, by the run's id. */
 export class RunFiles {
-  constructor(private readonly runs: Pick<RunService, 'get'>, private readonly environment: RunFilesEnvironment) {}
+  constructor(
+    private readonly runs: Pick<RunService, 'get'>,
+    private readonly environment: RunFilesEnvironment,
+  ) {}
 
   /** Opens a run's store for as long as `action` takes. @throws LayermillError `RUN_UNKNOWN` */
   async use<Result>(id: string, action: (files: OpenedFiles) => Promise<Result>): Promise<Result> {

@@ -23,7 +23,8 @@ interface PartRows {
 }
 
 /** `count` whole numbers below `length`, evenly spread. */
-const spread = (length: number, count: number): number[] => Array.from({ length: Math.min(count, length) }, (_, i) => Math.floor((i * length) / Math.min(count, length)))
+const spread = (length: number, count: number): number[] =>
+  Array.from({ length: Math.min(count, length) }, (_, i) => Math.floor((i * length) / Math.min(count, length)))
 
 async function chooseRows(store: Store, sample: number): Promise<{ chosen: PartRows[]; images: number }> {
   const committed = await readableParts(store)
@@ -73,7 +74,11 @@ async function readRows(store: Store, { layer, format, bytesPerImage }: LayerPla
   return found
 }
 
-async function readPart(store: Store, place: LayerPlace, chosen: PartRows): Promise<{ rows: FeatureSample['rows']; vectors: Float32Array[] }> {
+async function readPart(
+  store: Store,
+  place: LayerPlace,
+  chosen: PartRows,
+): Promise<{ rows: FeatureSample['rows']; vectors: Float32Array[] }> {
   const index = await readIndex(store, chosen.part)
   const vectors = await readRows(store, place, chosen)
   return { rows: chosen.rows.map(row => ({ part: chosen.part, key: index[row]!.key, label: index[row]!.label })), vectors }

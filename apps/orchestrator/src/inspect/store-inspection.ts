@@ -1,6 +1,14 @@
 import { LayermillError } from '@layermill/core'
 import type {
-  FailurePage, FeatureFormat, InspectionService, NeighbourList, PictureQuery, Projection, ProjectionQuery, RunEvaluation, RunParts,
+  FailurePage,
+  FeatureFormat,
+  InspectionService,
+  NeighbourList,
+  PictureQuery,
+  Projection,
+  ProjectionQuery,
+  RunEvaluation,
+  RunParts,
   RunService,
 } from '@layermill/contracts'
 import { Lru } from 'toad-cache'
@@ -54,7 +62,8 @@ export class StoreInspection implements InspectionService {
 
   async neighbours(run: string, { point, top, ...query }: ProjectionQuery & { point: number; top: number }): Promise<NeighbourList> {
     const { sample } = await this.#look(run, query)
-    if (point >= sample.rows.length) throw new LayermillError('PARAMETER_INVALID', `query parameter point: got ${point}, expected a number below ${sample.rows.length}`)
+    if (point >= sample.rows.length)
+      throw new LayermillError('PARAMETER_INVALID', `query parameter point: got ${point}, expected a number below ${sample.rows.length}`)
     return { neighbours: nearestRows(sample, point, top) }
   }
 
@@ -72,10 +81,16 @@ export class StoreInspection implements InspectionService {
   #sample(run: string, { layer, sample: most }: ProjectionQuery): Promise<Looked> {
     return this.#files.use(run, async ({ run: detail, spec, store }) => {
       const found = detail.layers?.find(({ name }) => name === layer)
-      if (found === undefined || spec.kind !== 'extract') throw new LayermillError('LAYER_MISSING', `The run ${run} has no features of ${layer}`)
+      if (found === undefined || spec.kind !== 'extract')
+        throw new LayermillError('LAYER_MISSING', `The run ${run} has no features of ${layer}`)
       const place = { layer, format: spec.format satisfies FeatureFormat, bytesPerImage: found.bytesPerImage }
       const sample = await sampleFeatures(store, place, most)
-      const { rows, variance } = await componentsInThread({ values: sample.values, rows: sample.rows.length, columns: sample.dimensions, count: keptComponents })
+      const { rows, variance } = await componentsInThread({
+        values: sample.values,
+        rows: sample.rows.length,
+        columns: sample.dimensions,
+        count: keptComponents,
+      })
       const points = sample.rows.map((row, i) => ({ ...row, components: rows[i] ?? [] }))
       return { sample, projection: { layer, dimensions: sample.dimensions, images: sample.images, points, variance } }
     })

@@ -26,15 +26,19 @@ async function rowOfPart(store: Store, part: number, key: string): Promise<Known
 
 /** Only what the run itself names is read: a key from a request alone opens nothing. */
 async function known({ store, run }: OpenedFiles, { part, key }: PictureQuery): Promise<Known> {
-  const row = part === 'mistakes' ? (await readEvaluation(store, run.id)).mistakes.find(mistake => mistake.key === key) : await rowOfPart(store, part, key)
+  const row =
+    part === 'mistakes'
+      ? (await readEvaluation(store, run.id)).mistakes.find(mistake => mistake.key === key)
+      : await rowOfPart(store, part, key)
   if (row === undefined) throw new LayermillError('IMAGE_UNKNOWN', `The run ${run.id} has no such image there`)
   return row
 }
 
 const sourceOf = (spec: RunSpec, part: PictureQuery['part']): string =>
-  (part === 'mistakes' && spec.kind === 'finetune' && typeof spec.validation === 'string' ? spec.validation : spec.source)
+  part === 'mistakes' && spec.kind === 'finetune' && typeof spec.validation === 'string' ? spec.validation : spec.source
 
-const unreadable = (cause: unknown): LayermillError => new LayermillError('IMAGE_UNREADABLE', 'The image cannot be shown: it cannot be read or decoded', { cause })
+const unreadable = (cause: unknown): LayermillError =>
+  new LayermillError('IMAGE_UNREADABLE', 'The image cannot be shown: it cannot be read or decoded', { cause })
 
 /**
  * A small JPEG of one of a run's images.

@@ -24,7 +24,8 @@ const mostAnswer = 16 * 1024
 /** The receiver for people and logs: what follows the host may be a secret. */
 export const receiverOf = (url: string): string => new URL(url).origin
 
-const failed = (url: string, what: string, cause?: unknown): LayermillError => new LayermillError('WEBHOOK_FAILED', `${receiverOf(url)} ${what}`, { cause })
+const failed = (url: string, what: string, cause?: unknown): LayermillError =>
+  new LayermillError('WEBHOOK_FAILED', `${receiverOf(url)} ${what}`, { cause })
 
 /** Sends a request and gives the answer's status. Redirects are answers like any other. */
 function exchange(url: URL, options: RequestOptions, body: string): Promise<number> {
@@ -48,7 +49,10 @@ function exchange(url: URL, options: RequestOptions, body: string): Promise<numb
  * Sends an event to a receiver, signed after the Standard Webhooks scheme. Answers of 200 to 299 mean that it was taken.
  * @throws LayermillError `WEBHOOK_FAILED` (another try may help), `ADDRESS_REFUSED`, `WEBHOOK_GONE` (410: it wants no more)
  */
-export async function deliver({ url, id, body }: Delivery, { keys, allowPrivate, timeout = 15_000, now = Date.now }: DeliverOptions): Promise<void> {
+export async function deliver(
+  { url, id, body }: Delivery,
+  { keys, allowPrivate, timeout = 15_000, now = Date.now }: DeliverOptions,
+): Promise<void> {
   const target = new URL(url)
   if (!allowPrivate) refusePrivateHost(target)
   const timestamp = Math.floor(now() / 1000)
@@ -59,8 +63,12 @@ export async function deliver({ url, id, body }: Delivery, { keys, allowPrivate,
     signal: AbortSignal.timeout(timeout),
     ...(allowPrivate ? {} : { lookup: publicLookup() }),
     headers: {
-      'content-type': 'application/json', 'content-length': Buffer.byteLength(body), 'user-agent': 'layermill',
-      'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature({ id, timestamp, body }, keys),
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      'user-agent': 'layermill',
+      'webhook-id': id,
+      'webhook-timestamp': timestamp,
+      'webhook-signature': signature({ id, timestamp, body }, keys),
     },
   }
   let status: number
@@ -68,7 +76,11 @@ export async function deliver({ url, id, body }: Delivery, { keys, allowPrivate,
     status = await exchange(target, options, body)
   } catch (error) {
     if (error instanceof LayermillError) throw error
-    throw failed(url, options.signal?.aborted === true ? `did not answer within ${timeout} ms` : `cannot be reached: ${errorMessage(error)}`, error)
+    throw failed(
+      url,
+      options.signal?.aborted === true ? `did not answer within ${timeout} ms` : `cannot be reached: ${errorMessage(error)}`,
+      error,
+    )
   }
   if (status >= 200 && status < 300) return
   if (status === 410) throw new LayermillError('WEBHOOK_GONE', `${receiverOf(url)} answered 410: it wants no more events`)

@@ -11,13 +11,16 @@ const fewestBytes = 24
  */
 export function parseSecrets(text: string, where: string): Buffer[] {
   const secrets = text.split(/[\s,]+/).filter(secret => secret !== '')
-  if (secrets.length === 0) throw new LayermillError('WEBHOOK_SECRET', `${where} is empty, expected whsec_ and base64 of at least ${fewestBytes} bytes`)
+  if (secrets.length === 0)
+    throw new LayermillError('WEBHOOK_SECRET', `${where} is empty, expected whsec_ and base64 of at least ${fewestBytes} bytes`)
   return secrets.map(secret => {
     const base64 = secret.replace(/^whsec_/, '')
     const key = Buffer.from(base64, 'base64')
     const valid = /^[A-Za-z0-9+/]+={0,2}$/.test(base64) && key.length >= fewestBytes
     if (valid) return key
-    throw new LayermillError('WEBHOOK_SECRET', `${where}: a secret is not whsec_ and base64 of at least ${fewestBytes} bytes`, { hint: 'make one with: echo whsec_$(openssl rand -base64 32)' })
+    throw new LayermillError('WEBHOOK_SECRET', `${where}: a secret is not whsec_ and base64 of at least ${fewestBytes} bytes`, {
+      hint: 'make one with: echo whsec_$(openssl rand -base64 32)',
+    })
   })
 }
 

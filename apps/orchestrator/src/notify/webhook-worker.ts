@@ -8,7 +8,13 @@ import { deliver, receiverOf } from './deliver.js'
 const urls = z.array(WebhookUrl).max(10)
 const EventJob = z.object({ kind: z.literal('event'), notification: Notification, urls })
 /** `receiver` tells which URL is meant where an operator's has a query, which is kept in the process and never in the queue. */
-const DeliveryJob = z.object({ kind: z.literal('delivery'), url: WebhookUrl, receiver: z.string().optional(), id: z.string(), body: z.string() })
+const DeliveryJob = z.object({
+  kind: z.literal('delivery'),
+  url: WebhookUrl,
+  receiver: z.string().optional(),
+  id: z.string(),
+  body: z.string(),
+})
 const WebhookJob = z.discriminatedUnion('kind', [EventJob, DeliveryJob])
 type WebhookJob = z.output<typeof WebhookJob>
 
@@ -22,7 +28,7 @@ const stale = days(7) * 1000
 export function queueNotify(broker: Broker): Notify {
   return async (notification, options = {}) => {
     const id = eventId(notification)
-    const data: WebhookJob = { kind: 'event', notification, urls: [...options.urls ?? []] }
+    const data: WebhookJob = { kind: 'event', notification, urls: [...(options.urls ?? [])] }
     await broker.queue<WebhookJob>(queueNames.webhooks).add(notification.event, data, { ...kept, jobId: id })
   }
 }
@@ -46,7 +52,8 @@ export interface WebhookWorker {
 }
 
 /** Body of a webhook: type, time and data, as Standard Webhooks has it. */
-const bodyOf = ({ event, data }: Notification, time: number): string => JSON.stringify({ type: event, timestamp: new Date(time).toISOString(), data })
+const bodyOf = ({ event, data }: Notification, time: number): string =>
+  JSON.stringify({ type: event, timestamp: new Date(time).toISOString(), data })
 
 const receiverId = (url: string): string => createHash('sha256').update(url).digest('hex').slice(0, 16)
 
@@ -81,8 +88,10 @@ export function startWebhookWorker(broker: Broker, options: WebhookOptions): Web
 
   async function send(job: QueuedJob<WebhookJob>, { url: named, receiver, id, body }: z.output<typeof DeliveryJob>): Promise<void> {
     const url = receiver === undefined ? named : options.urls.find(own => receiverId(own) === receiver)
-    if (url === undefined) throw new LayermillError('WEBHOOK_FAILED', `${receiverOf(named)}: this orchestrator was started without that webhook`)
-    if (options.keys.length === 0) throw new LayermillError('WEBHOOK_FAILED', `${receiverOf(url)}: this orchestrator has no secret to sign with`)
+    if (url === undefined)
+      throw new LayermillError('WEBHOOK_FAILED', `${receiverOf(named)}: this orchestrator was started without that webhook`)
+    if (options.keys.length === 0)
+      throw new LayermillError('WEBHOOK_FAILED', `${receiverOf(url)}: this orchestrator has no secret to sign with`)
     try {
       await deliver({ url, id, body }, options)
     } catch (error) {
@@ -91,13 +100,17 @@ export function startWebhookWorker(broker: Broker, options: WebhookOptions): Web
     }
   }
 
-  const worker = broker.worker<WebhookJob>(queueNames.webhooks, async (job: QueuedJob<WebhookJob>) => {
-    try {
-      const data = WebhookJob.parse(job.data)
-      await (data.kind === 'event' ? spread(job, data) : send(job, data))
-    } catch (error) {
-      throw await toJobError(error)
-    }
-  }, { concurrency: 16 })
+  const worker = broker.worker<WebhookJob>(
+    queueNames.webhooks,
+    async (job: QueuedJob<WebhookJob>) => {
+      try {
+        const data = WebhookJob.parse(job.data)
+        await (data.kind === 'event' ? spread(job, data) : send(job, data))
+      } catch (error) {
+        throw await toJobError(error)
+      }
+    },
+    { concurrency: 16 },
+  )
   return { close: () => worker.close() }
 }

@@ -11,7 +11,14 @@ class Unconditional extends MemoryStore {
   }
 }
 
-const draft = { name: 'pets', run: 'finetune-1', out: '/out', sha256: 'a'.repeat(64), created: '2027-01-01T00:00:00.000Z', by: 'run finetune-1' }
+const draft = {
+  name: 'pets',
+  run: 'finetune-1',
+  out: '/out',
+  sha256: 'a'.repeat(64),
+  created: '2027-01-01T00:00:00.000Z',
+  by: 'run finetune-1',
+}
 
 it('a store that ignores conditions holds neither versions nor schedules, and nothing is written to it', async () => {
   const store = new Unconditional()

@@ -10,7 +10,8 @@ function answers(version: number, wrong: number, classes: readonly string[] = ['
 
 describe('judge', () => {
   it('promotes what is better or about as good, and keeps what may be worse than the margin', async () => {
-    const of = async (wrong: number, margin: number): Promise<boolean> => (await judge({ images, champion: answers(1, 20), challenger: answers(2, wrong), margin })).promoted
+    const of = async (wrong: number, margin: number): Promise<boolean> =>
+      (await judge({ images, champion: answers(1, 20), challenger: answers(2, wrong), margin })).promoted
     expect(await of(5, 0)).toBe(true)
     expect(await of(20, 0.01)).toBe(true)
     expect(await of(22, 0.03)).toBe(true)
@@ -23,8 +24,14 @@ describe('judge', () => {
 
   it('says why, in numbers', async () => {
     const { reason, numbers } = await judge({ images, champion: answers(1, 20), challenger: answers(2, 60), margin: 0.01 })
-    expect(reason).toMatch(/^accuracy 70\.0% on 200 held-out images, version 1 has 90\.0%: the difference is -20\.0%, with 95% confidence above -2\d\.\d%, which is not within the margin of 1\.0%$/)
-    expect(numbers).toMatchObject({ champion: { version: 1, correct: 180, accuracy: 0.9 }, challenger: { version: 2, correct: 140 }, bootstrap: { difference: -0.2 } })
+    expect(reason).toMatch(
+      /^accuracy 70\.0% on 200 held-out images, version 1 has 90\.0%: the difference is -20\.0%, with 95% confidence above -2\d\.\d%, which is not within the margin of 1\.0%$/,
+    )
+    expect(numbers).toMatchObject({
+      champion: { version: 1, correct: 180, accuracy: 0.9 },
+      challenger: { version: 2, correct: 140 },
+      bootstrap: { difference: -0.2 },
+    })
   })
 
   it('compares new classes away, and does not let go of old ones by itself', async () => {

@@ -49,11 +49,18 @@ export async function judge({ images, champion, challenger, margin }: GateInput)
   const classes = { added: among(challenger.classes, champion.classes), removed: among(champion.classes, challenger.classes) }
   const known = new Set(champion.classes)
   const compared = images.filter(({ key, label }) => known.has(label) && champion.predicted.has(key) && challenger.predicted.has(key))
-  const heldOutSha256 = createHash('sha256').update(images.map(({ key, label }) => `${JSON.stringify([key, label])}\n`).join('')).digest('hex')
+  const heldOutSha256 = createHash('sha256')
+    .update(images.map(({ key, label }) => `${JSON.stringify([key, label])}\n`).join(''))
+    .digest('hex')
   const result = { images: images.length, compared: compared.length, heldOutSha256 }
   const differing = classes.added.length + classes.removed.length > 0 ? { classes } : {}
   if (compared.length === 0) {
-    return { ...result, promoted: false, reason: 'no held-out image is of a class that both versions know: they cannot be compared', numbers: differing }
+    return {
+      ...result,
+      promoted: false,
+      reason: 'no held-out image is of a class that both versions know: they cannot be compared',
+      numbers: differing,
+    }
   }
   const right = ({ predicted }: Answers): boolean[] => compared.map(({ key, label }) => predicted.get(key) === label)
   const [before, after] = [right(champion), right(challenger)]
@@ -68,11 +75,25 @@ export async function judge({ images, champion, challenger, margin }: GateInput)
 }
 
 function reasonOf(
-  { champion, challenger, bootstrap }: { champion: NonNullable<Evaluation['champion']>; challenger: NonNullable<Evaluation['challenger']>; bootstrap: NonNullable<Evaluation['bootstrap']> },
-  { margin, promoted, compared, classes }: { margin: number; promoted: boolean; compared: number; classes: { added: string[]; removed: string[] } },
+  {
+    champion,
+    challenger,
+    bootstrap,
+  }: {
+    champion: NonNullable<Evaluation['champion']>
+    challenger: NonNullable<Evaluation['challenger']>
+    bootstrap: NonNullable<Evaluation['bootstrap']>
+  },
+  {
+    margin,
+    promoted,
+    compared,
+    classes,
+  }: { margin: number; promoted: boolean; compared: number; classes: { added: string[]; removed: string[] } },
 ): string {
   const scores = `accuracy ${percent(challenger.accuracy)} on ${compared} held-out images, version ${champion.version} has ${percent(champion.accuracy)}`
-  const added = classes.added.length === 0 ? '' : `; compared without the new class${classes.added.length > 1 ? 'es' : ''} ${some(classes.added)}`
+  const added =
+    classes.added.length === 0 ? '' : `; compared without the new class${classes.added.length > 1 ? 'es' : ''} ${some(classes.added)}`
   if (classes.removed.length > 0) return `it does not know ${some(classes.removed)}, which version ${champion.version} knows; ${scores}`
   const bound = `the difference is ${percent(bootstrap.difference)}, with 95% confidence above ${percent(bootstrap.lower)}`
   return `${scores}: ${bound}, ${promoted ? 'which is within' : 'which is not within'} the margin of ${percent(margin)}${added}`

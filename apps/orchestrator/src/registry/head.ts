@@ -8,7 +8,10 @@ const historyPath = (name: string): string => `models/${name}/history.jsonl`
 
 function parseHistory(bytes: Uint8Array | undefined, where: string): HistoryEntry[] {
   if (bytes === undefined) return []
-  const lines = new TextDecoder().decode(bytes).split('\n').filter(line => line !== '')
+  const lines = new TextDecoder()
+    .decode(bytes)
+    .split('\n')
+    .filter(line => line !== '')
   return lines.map((line, i) => parseRecord(HistoryEntry, line, `${where} line ${i + 1}`))
 }
 
@@ -36,15 +39,22 @@ const busy = (store: Store, name: string) => (): LayermillError =>
 /** Appends the entry of `latest.json` to the history unless it is there. */
 async function writeDown(store: Store, name: string, { entry }: Latest): Promise<void> {
   const key = historyPath(name)
-  await changeObject(store, key, bytes => {
-    const written = parseHistory(bytes, `${store.url}/${key}`).at(-1)?.sequence ?? 0
-    if (written >= entry.sequence) return undefined
-    return { value: entry, text: `${bytes === undefined ? '' : new TextDecoder().decode(bytes)}${JSON.stringify(entry)}\n` }
-  }, busy(store, name))
+  await changeObject(
+    store,
+    key,
+    bytes => {
+      const written = parseHistory(bytes, `${store.url}/${key}`).at(-1)?.sequence ?? 0
+      if (written >= entry.sequence) return undefined
+      return { value: entry, text: `${bytes === undefined ? '' : new TextDecoder().decode(bytes)}${JSON.stringify(entry)}\n` }
+    },
+    busy(store, name),
+  )
 }
 
 /** Change to the state: gives the next one, or undefined where it is not to be made any more. */
-export type Change = (now: Latest | undefined) => Omit<Latest, 'entry' | 'format' | 'name'> & { readonly entry: Omit<HistoryEntry, 'sequence'> } | undefined
+export type Change = (
+  now: Latest | undefined,
+) => (Omit<Latest, 'entry' | 'format' | 'name'> & { readonly entry: Omit<HistoryEntry, 'sequence'> }) | undefined
 
 /**
  * Changes which version is the latest: by compare and swap on `latest.json`, which also carries the entry of the history. Whoever makes the
@@ -55,15 +65,20 @@ export type Change = (now: Latest | undefined) => Omit<Latest, 'entry' | 'format
  */
 export async function changeLatest(store: Store, name: string, change: Change): Promise<Latest | undefined> {
   await requireExactSwaps(store, registryKind)
-  const changed = await changeObject(store, latestPath(name), async bytes => {
-    const now = parseLatest(bytes, store, name)
-    if (now !== undefined) await writeDown(store, name, now)
-    const wanted = change(now)
-    if (wanted === undefined) return undefined
-    const entry: HistoryEntry = { sequence: (now?.entry.sequence ?? 0) + 1, ...wanted.entry }
-    const value: Latest = { format: 'layermill-latest', name, ...wanted, entry }
-    return { value, text: serializeJsonRecord(value) }
-  }, busy(store, name))
+  const changed = await changeObject(
+    store,
+    latestPath(name),
+    async bytes => {
+      const now = parseLatest(bytes, store, name)
+      if (now !== undefined) await writeDown(store, name, now)
+      const wanted = change(now)
+      if (wanted === undefined) return undefined
+      const entry: HistoryEntry = { sequence: (now?.entry.sequence ?? 0) + 1, ...wanted.entry }
+      const value: Latest = { format: 'layermill-latest', name, ...wanted, entry }
+      return { value, text: serializeJsonRecord(value) }
+    },
+    busy(store, name),
+  )
   if (changed !== undefined) await writeDown(store, name, changed)
   return changed
 }

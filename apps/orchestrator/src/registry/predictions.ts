@@ -19,7 +19,12 @@ async function hasRows(store: Store, rows: readonly ManifestRow[]): Promise<bool
 }
 
 /** The run of just these images: the one that was begun, where it is of them, or a new one. */
-async function openPredictions(spec: PredictSpec, rows: readonly ManifestRow[], store: Store, environment: RunEnvironment): Promise<RunRecord> {
+async function openPredictions(
+  spec: PredictSpec,
+  rows: readonly ManifestRow[],
+  store: Store,
+  environment: RunEnvironment,
+): Promise<RunRecord> {
   const existing = await readRunRecord(store)
   if (existing !== undefined && existing.spec.model === spec.model && (await hasRows(store, rows))) {
     const { error: _error, ...rest } = existing

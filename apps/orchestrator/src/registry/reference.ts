@@ -23,7 +23,10 @@ const nameRule = 'lower-case letters, digits, dot, dash and underscore, at most 
  */
 export function checkModelName(name: string): string {
   if (namePattern.test(name) && !name.includes('..')) return name
-  throw new LayermillError('MODEL_NAME_INVALID', `${JSON.stringify(name.slice(0, 80))} cannot be the name of a registered model; expected ${nameRule}`)
+  throw new LayermillError(
+    'MODEL_NAME_INVALID',
+    `${JSON.stringify(name.slice(0, 80))} cannot be the name of a registered model; expected ${nameRule}`,
+  )
 }
 
 /** Parses `NAME@latest` or `NAME@3`; undefined for every other text (a network, a folder, a URL). */

@@ -1,5 +1,10 @@
 import {
-  type Evaluation, type FinetuneSpec, type HistoryEntry, type RunRecord, VALIDATION_ROWS_PATH, type VersionRecord,
+  type Evaluation,
+  type FinetuneSpec,
+  type HistoryEntry,
+  type RunRecord,
+  VALIDATION_ROWS_PATH,
+  type VersionRecord,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { MODEL_FILE, MODEL_WEIGHTS_FILE } from '@layermill/weights'
@@ -79,7 +84,14 @@ class Registration {
       const evaluation = await this.evaluation(version, champion)
       const { promoted, reason, bootstrap } = evaluation
       const done = await this.registry.conclude(name, {
-        version: version.version, champion, promoted, reason, by, sha256, run: this.record.id, ...(bootstrap === undefined ? {} : { bootstrap }),
+        version: version.version,
+        champion,
+        promoted,
+        reason,
+        by,
+        sha256,
+        run: this.record.id,
+        ...(bootstrap === undefined ? {} : { bootstrap }),
       })
       // Another version became the latest while this one was judged: it is judged against that one.
       if (done !== undefined) return await this.tidy(version, done.entry)
@@ -96,7 +108,13 @@ class Registration {
   /** The evaluation against a champion, made anew unless it is there. */
   private async evaluation(version: VersionRecord, champion: number | undefined): Promise<Evaluation> {
     const known = await readEvaluation(this.root, version.name, version.version)
-    if (known !== undefined && known.champion?.version === champion && known.margin === this.register.margin && (known.heldOut === undefined) === (champion === undefined)) return known
+    if (
+      known !== undefined &&
+      known.champion?.version === champion &&
+      known.margin === this.register.margin &&
+      (known.heldOut === undefined) === (champion === undefined)
+    )
+      return known
     const evaluation = champion === undefined ? this.first(version) : await this.compare(version, champion)
     await writeEvaluation(this.root, version.name, evaluation)
     return evaluation
@@ -115,11 +133,21 @@ class Registration {
     const heldOut = await this.heldOut()
     const [after, before] = [await this.answers(version, version, heldOut), await this.answers(version, champion, heldOut)]
     const images = heldOut.rows
-    const { promoted, reason, compared, heldOutSha256, numbers } = await judge({ images, champion: before, challenger: after, margin: this.register.margin })
-    const lines = images.map(({ key, label }) => `${JSON.stringify({ key, label, champion: before.predicted.get(key), challenger: after.predicted.get(key) })}\n`)
+    const { promoted, reason, compared, heldOutSha256, numbers } = await judge({
+      images,
+      champion: before,
+      challenger: after,
+      margin: this.register.margin,
+    })
+    const lines = images.map(
+      ({ key, label }) => `${JSON.stringify({ key, label, champion: before.predicted.get(key), challenger: after.predicted.get(key) })}\n`,
+    )
     await this.root.put(`${versionPrefix(name, version)}held-out.jsonl`, lines.join(''))
     return {
-      ...this.common(version), promoted, reason, heldOut: { source: heldOut.source, images: images.length, compared, sha256: heldOutSha256 },
+      ...this.common(version),
+      promoted,
+      reason,
+      heldOut: { source: heldOut.source, images: images.length, compared, sha256: heldOutSha256 },
       ...numbers,
     }
   }
@@ -148,19 +176,26 @@ class Registration {
   }
 
   private async answers(version: number, of: number, { source, rows }: HeldOut): Promise<Answers> {
-    const { environment: { runs }, signal, onProgress = () => undefined } = this.options
+    const {
+      environment: { runs },
+      signal,
+      onProgress = () => undefined,
+    } = this.options
     const { name } = this.register
     const { classes, preparation } = await readDescription(this.root, `${versionPrefix(name, of)}${MODEL_FILE}`)
     const { device, engine, maxErrors, requestPayer, noSignRequest } = this.spec
     const model = versionUrl({ root: this.root.url, name, version: of })
     const store = await runs.openStore(this.place(version, of))
     try {
-      const predicted = rows.length === 0 ? new Map<string, string>() : await predictRows(
-        { source, model, device, engine, maxErrors, requestPayer, noSignRequest, autoOrient: preparation.autoOrient },
-        rows,
-        store,
-        { environment: runs, signal, onProgress: (done, failed, total) => onProgress({ phase: 'check', done, failed, total }) },
-      )
+      const predicted =
+        rows.length === 0
+          ? new Map<string, string>()
+          : await predictRows(
+              { source, model, device, engine, maxErrors, requestPayer, noSignRequest, autoOrient: preparation.autoOrient },
+              rows,
+              store,
+              { environment: runs, signal, onProgress: (done, failed, total) => onProgress({ phase: 'check', done, failed, total }) },
+            )
       return { version: of, classes, predicted }
     } finally {
       await store.close()

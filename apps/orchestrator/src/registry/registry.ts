@@ -68,7 +68,10 @@ export interface RegistryOptions {
 
 /** Models with versions, one of which is the latest, in a store that all share. All state is there: any number of processes may use it. */
 export class ModelRegistry {
-  constructor(readonly store: Store, private readonly options: RegistryOptions = {}) {}
+  constructor(
+    readonly store: Store,
+    private readonly options: RegistryOptions = {},
+  ) {}
 
   /** All models, by name. */
   async list(): Promise<ModelSummary[]> {
@@ -92,19 +95,30 @@ export class ModelRegistry {
   /** @throws LayermillError `MODEL_NOT_REGISTERED` */
   async get(name: string): Promise<ModelDetail> {
     const [versions, latest, history, uses] = await Promise.all([
-      this.records(name), readLatest(this.store, name), readHistory(this.store, name), readUses(this.store, name),
+      this.records(name),
+      readLatest(this.store, name),
+      readHistory(this.store, name),
+      readUses(this.store, name),
     ])
-    const details = await Promise.all(versions.map(async ({ format: _format, ...record }): Promise<ModelVersion> => ({
-      ...record,
-      url: versionUrl({ root: this.store.url, name, version: record.version }),
-      latest: record.version === latest?.version,
-      complete: await isComplete(this.store, name, record.version),
-      evaluation: await readEvaluation(this.store, name, record.version),
-    })))
+    const details = await Promise.all(
+      versions.map(async ({ format: _format, ...record }): Promise<ModelVersion> => ({
+        ...record,
+        url: versionUrl({ root: this.store.url, name, version: record.version }),
+        latest: record.version === latest?.version,
+        complete: await isComplete(this.store, name, record.version),
+        evaluation: await readEvaluation(this.store, name, record.version),
+      })),
+    )
     const stale = new Set(latest === undefined ? [] : staleUses(uses, latest.version))
     return {
-      name, latest: latest?.version, previous: latest?.trail.at(-1), versions: versions.length, promoted: latest?.promoted,
-      details: details.toReversed(), history: history.toReversed(), uses: uses.map(use => ({ ...use, stale: stale.has(use) })),
+      name,
+      latest: latest?.version,
+      previous: latest?.trail.at(-1),
+      versions: versions.length,
+      promoted: latest?.promoted,
+      details: details.toReversed(),
+      history: history.toReversed(),
+      uses: uses.map(use => ({ ...use, stale: stale.has(use) })),
     }
   }
 
@@ -115,11 +129,14 @@ export class ModelRegistry {
   async promote(name: string, version: number, change: ManualChange): Promise<Latest> {
     const { sha256 } = await this.completeVersion(name, version)
     const stale = await this.staleAt(name, version)
-    return this.announce(name, await changeLatest(this.store, name, now => {
-      checkFrom(name, now, change)
-      if (now?.version === version) throw new LayermillError('REGISTRY_CONFLICT', `${name}@${version} is the latest already`)
-      return this.next(now, { event: 'promoted', version, sha256, by: change.by, reason: change.reason ?? 'by hand', stale })
-    }))
+    return this.announce(
+      name,
+      await changeLatest(this.store, name, now => {
+        checkFrom(name, now, change)
+        if (now?.version === version) throw new LayermillError('REGISTRY_CONFLICT', `${name}@${version} is the latest already`)
+        return this.next(now, { event: 'promoted', version, sha256, by: change.by, reason: change.reason ?? 'by hand', stale })
+      }),
+    )
   }
 
   /**
@@ -187,7 +204,9 @@ export class ModelRegistry {
   }
 
   private async staleAt(name: string, latest: number): Promise<string[]> {
-    return staleUses(await readUses(this.store, name), latest).map(({ out }) => out).slice(0, namedStale)
+    return staleUses(await readUses(this.store, name), latest)
+      .map(({ out }) => out)
+      .slice(0, namedStale)
   }
 
   private async announce(name: string, latest: Latest | undefined): Promise<Latest> {
@@ -200,20 +219,26 @@ export class ModelRegistry {
   private async records(name: string): Promise<VersionRecord[]> {
     const versions = await readVersions(this.store, checkModelName(name))
     if (versions.length > 0) return versions
-    throw new LayermillError('MODEL_NOT_REGISTERED', `there is no model ${name} in ${this.store.url}`, { hint: '`layermill models list` shows those there are' })
+    throw new LayermillError('MODEL_NOT_REGISTERED', `there is no model ${name} in ${this.store.url}`, {
+      hint: '`layermill models list` shows those there are',
+    })
   }
 
   private async completeVersion(name: string, version: number): Promise<VersionRecord> {
     const record = await readVersion(this.store, checkModelName(name), version)
     if (record !== undefined && (await isComplete(this.store, name, version))) return record
     const what = record === undefined ? 'there is no' : 'not all files are there of'
-    throw new LayermillError('MODEL_NOT_REGISTERED', `${what} ${name}@${version} in ${this.store.url}`, { hint: `\`layermill models versions ${name}\` shows those there are` })
+    throw new LayermillError('MODEL_NOT_REGISTERED', `${what} ${name}@${version} in ${this.store.url}`, {
+      hint: `\`layermill models versions ${name}\` shows those there are`,
+    })
   }
 
   private async promotedVersion(name: string): Promise<Latest> {
     const latest = await readLatest(this.store, checkModelName(name))
     if (latest !== undefined) return latest
-    throw new LayermillError('MODEL_NOT_REGISTERED', `${this.store.url} has no ${name} with a promoted version`, { hint: '`layermill models list` shows those there are' })
+    throw new LayermillError('MODEL_NOT_REGISTERED', `${this.store.url} has no ${name} with a promoted version`, {
+      hint: '`layermill models list` shows those there are',
+    })
   }
 }
 

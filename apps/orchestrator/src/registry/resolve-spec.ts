@@ -12,7 +12,8 @@ import type { ModelRegistry } from './registry.js'
 export async function resolveSpec<Spec extends RunSpec>(spec: Spec, registry: ModelRegistry | undefined): Promise<Spec> {
   const reference = parseModelReference(spec.model)
   const root = registry?.store.url
-  const model = reference === undefined ? spec.model : registry === undefined ? requireRegistry(undefined) : await registry.resolve(reference)
+  const model =
+    reference === undefined ? spec.model : registry === undefined ? requireRegistry(undefined) : await registry.resolve(reference)
   if (spec.kind !== 'finetune' || spec.register === undefined) return { ...spec, model }
   return { ...spec, model, register: { ...spec.register, root: requireRegistry(spec.register.root ?? root) } }
 }

@@ -7,7 +7,10 @@ const usesPrefix = (name: string): string => `models/${name}/uses/`
 
 /** Notes in the registry that results were made with one of its versions; nothing for other models. One object for each destination. */
 export async function noteUse(
-  { id, spec }: Pick<RunRecord, 'id' | 'spec'>, out: string, time: Date, openStore: (url: string) => Promise<Store>,
+  { id, spec }: Pick<RunRecord, 'id' | 'spec'>,
+  out: string,
+  time: Date,
+  openStore: (url: string) => Promise<Store>,
 ): Promise<void> {
   const place = parseVersionUrl(spec.model)
   if (place === undefined || spec.kind !== 'extract') return

@@ -56,14 +56,21 @@ export async function allocateVersion(store: Store, draft: Omit<VersionRecord, '
     if (found !== undefined) version++
     else {
       const record: VersionRecord = { format: 'layermill-model-version', version, ...draft }
-      if (await store.put(recordPath(draft.name, version), serializeJsonRecord(record), { ifAbsent: true, contentType: 'application/json' })) return record
+      if (
+        await store.put(recordPath(draft.name, version), serializeJsonRecord(record), { ifAbsent: true, contentType: 'application/json' })
+      )
+        return record
     }
   }
 }
 
 function sameModel(found: VersionRecord, { run, sha256, name }: Pick<VersionRecord, 'run' | 'sha256' | 'name'>): VersionRecord {
   if (found.sha256 === sha256) return found
-  throw new LayermillError('REGISTRY_CONFLICT', `${name}@${found.version} is of run ${run} with weights ${found.sha256}, which are now ${sha256}`, {
-    hint: 'train again with --overwrite: that is another run, and gets another version',
-  })
+  throw new LayermillError(
+    'REGISTRY_CONFLICT',
+    `${name}@${found.version} is of run ${run} with weights ${found.sha256}, which are now ${sha256}`,
+    {
+      hint: 'train again with --overwrite: that is another run, and gets another version',
+    },
+  )
 }

@@ -4,7 +4,12 @@ import { PartShares } from './part-shares.js'
 import type { PartEvent, PartQueue } from './part-queue.js'
 
 const isResult = (value: unknown): value is PartResult =>
-  typeof value === 'object' && value !== null && 'images' in value && typeof value.images === 'number' && 'failed' in value && typeof value.failed === 'number'
+  typeof value === 'object' &&
+  value !== null &&
+  'images' in value &&
+  typeof value.images === 'number' &&
+  'failed' in value &&
+  typeof value.failed === 'number'
 
 /** A job's return value: an object, or its JSON where the queue keeps text. */
 function resultOf(value: unknown): PartResult | undefined {
@@ -29,7 +34,11 @@ export class BrokerPartQueue implements PartQueue {
   /** Jobs that were added and of which no end was heard. */
   private readonly added = new Set<number>()
 
-  constructor(private readonly broker: Broker, private readonly record: RunRecord, private readonly storeUrl: string) {
+  constructor(
+    private readonly broker: Broker,
+    private readonly record: RunRecord,
+    private readonly storeUrl: string,
+  ) {
     this.queue = broker.queue(queueNames.parts)
     this.prefix = `${record.id}_${record.generation}_`
     this.shares = new PartShares(this.queue, record.spec.priority ?? 'normal')
@@ -104,10 +113,12 @@ export class BrokerPartQueue implements PartQueue {
       if (made !== undefined && made.kind !== 'progress') this.added.delete(part)
       if (made !== undefined) this.listener(made)
     }
-    const withResult = (kind: 'completed' | 'progress', value: unknown) => (part: number): PartEvent | undefined => {
-      const result = resultOf(value)
-      return result === undefined ? undefined : { kind, part, result }
-    }
+    const withResult =
+      (kind: 'completed' | 'progress', value: unknown) =>
+      (part: number): PartEvent | undefined => {
+        const result = resultOf(value)
+        return result === undefined ? undefined : { kind, part, result }
+      }
     events.on('completed', ({ jobId, returnvalue }) => send(jobId, withResult('completed', returnvalue)))
     events.on('progress', ({ jobId, data }) => send(jobId, withResult('progress', data)))
     events.on('failed', ({ jobId, failedReason }) => {

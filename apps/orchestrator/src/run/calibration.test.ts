@@ -9,17 +9,34 @@ const calibration: Calibration = { version: 1, method: 'min-max', sample: ['a.jp
 const { text, sha256 } = serializeCalibration(calibration)
 const report = { method: 'min-max', images: 1, compared: 1, heldOut: false, cosine: {} } as const
 
-const specOf = (more: object): ExtractSpec => parseSpec({ kind: 'extract', source: '/photos', model: 'resnet50', out: '/out', precision: 'int8', ...more }) as ExtractSpec
+const specOf = (more: object): ExtractSpec =>
+  parseSpec({ kind: 'extract', source: '/photos', model: 'resnet50', out: '/out', precision: 'int8', ...more }) as ExtractSpec
 
 function record(precision: string, named?: string): RunRecord {
   return {
-    version: 1, id: 'extract-1', state: 'done', generation: 0, spec: specOf({}), layers: [], partSize: 512, batchSize: 8, planned: true,
+    version: 1,
+    id: 'extract-1',
+    state: 'done',
+    generation: 0,
+    spec: specOf({}),
+    layers: [],
+    partSize: 512,
+    batchSize: 8,
+    planned: true,
     identity: {
-      model: 'resnet50', weights: 'a'.repeat(64), layers: ['pool5'], precision, pool: 'none', dtype: 'float32', format: 'npy',
+      model: 'resnet50',
+      weights: 'a'.repeat(64),
+      layers: ['pool5'],
+      precision,
+      pool: 'none',
+      dtype: 'float32',
+      format: 'npy',
       preparation: { version: '1', size: { height: 224, width: 224 }, resample: 'bicubic', autoOrient: false, oversample: false },
       ...(named === undefined ? {} : { calibration: named }),
     },
-    counts: { images: 1, done: 1, failed: 0, parts: 1 }, created: '2026-01-01T00:00:00Z', versions: {},
+    counts: { images: 1, done: 1, failed: 0, parts: 1 },
+    created: '2026-01-01T00:00:00Z',
+    versions: {},
   }
 }
 
@@ -71,8 +88,11 @@ describe('calibrateFor', () => {
 
 it('refuses precisions on what does not compute in them', () => {
   for (const device of ['auto', 'cpu']) expect(() => checkInference(specOf({ device }))).not.toThrow()
-  for (const device of ['cuda', 'webgpu']) expect(() => checkInference(specOf({ device }))).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
+  for (const device of ['cuda', 'webgpu'])
+    expect(() => checkInference(specOf({ device }))).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
   for (const device of ['auto', 'cuda', 'webgpu']) expect(() => checkInference(specOf({ device, precision: 'fp16' }))).not.toThrow()
-  expect(() => checkInference(specOf({ device: 'cpu', precision: 'fp16' }))).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
+  expect(() => checkInference(specOf({ device: 'cpu', precision: 'fp16' }))).toThrow(
+    expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }),
+  )
   expect(() => checkInference({ ...specOf({}), engine: 'tfjs' })).toThrow(expect.objectContaining({ code: 'PRECISION_UNAVAILABLE' }))
 })

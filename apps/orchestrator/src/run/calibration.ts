@@ -18,7 +18,8 @@ export function withCalibrationOf(record: RunRecord, existing: RunRecord | undef
 }
 
 async function calibrated(record: RunRecord, environment: RunEnvironment, signal: AbortSignal | undefined): Promise<CalibratedRun> {
-  if (environment.calibrate === undefined) throw new LayermillError('PRECISION_UNAVAILABLE', '--precision int8 needs an engine where the run is started')
+  if (environment.calibrate === undefined)
+    throw new LayermillError('PRECISION_UNAVAILABLE', '--precision int8 needs an engine where the run is started')
   const source = await environment.openSource(record.spec.source, record.spec)
   try {
     const { calibration, report } = await environment.calibrate(record, source, signal)

@@ -20,15 +20,23 @@ export function resultsOf(spec: InferenceSpec, network: Network): LayerResult[] 
 export function checkInference(spec: InferenceSpec): void {
   const onCpu = spec.engine === 'onnx' && (spec.device === 'cpu' || spec.device === 'auto')
   if (spec.precision === 'int8' && !onCpu) {
-    throw new LayermillError('PRECISION_UNAVAILABLE', `--precision int8 is computed by ONNX Runtime on the CPU, not by --engine ${spec.engine} with --device ${spec.device}`, {
-      hint: 'leave out --engine and --device, or --precision',
-    })
+    throw new LayermillError(
+      'PRECISION_UNAVAILABLE',
+      `--precision int8 is computed by ONNX Runtime on the CPU, not by --engine ${spec.engine} with --device ${spec.device}`,
+      {
+        hint: 'leave out --engine and --device, or --precision',
+      },
+    )
   }
   const halves = spec.engine === 'onnx' && ['auto', 'cuda', 'webgpu'].includes(spec.device)
   if (spec.precision === 'fp16' && !halves) {
-    throw new LayermillError('PRECISION_UNAVAILABLE', `--precision fp16 is computed by ONNX Runtime on cuda and webgpu, not by --engine ${spec.engine} with --device ${spec.device}`, {
-      hint: 'give --device cuda or webgpu, or leave out --precision; --dtype float16 alone halves the files',
-    })
+    throw new LayermillError(
+      'PRECISION_UNAVAILABLE',
+      `--precision fp16 is computed by ONNX Runtime on cuda and webgpu, not by --engine ${spec.engine} with --device ${spec.device}`,
+      {
+        hint: 'give --device cuda or webgpu, or leave out --precision; --dtype float16 alone halves the files',
+      },
+    )
   }
   if (networkIds.includes(spec.model)) resultsOf(spec, preparedAs(getNetwork(spec.model), spec.prepare))
 }

@@ -20,8 +20,19 @@ const identity: RunIdentity = {
 
 function record(state: RunState, failed = 0): RunRecord {
   return {
-    version: 1, id: 'extract-1', state, generation: 0, spec: spec(), identity, layers: [], partSize: 512, batchSize: 8, planned: true,
-    counts: { images: 10, done: 10 - failed, failed, parts: 1 }, created: '2026-01-01T00:00:00Z', versions: {},
+    version: 1,
+    id: 'extract-1',
+    state,
+    generation: 0,
+    spec: spec(),
+    identity,
+    layers: [],
+    partSize: 512,
+    batchSize: 8,
+    planned: true,
+    counts: { images: 10, done: 10 - failed, failed, parts: 1 },
+    created: '2026-01-01T00:00:00Z',
+    versions: {},
   }
 }
 
@@ -48,14 +59,26 @@ describe('decideAction', () => {
   })
 
   it('takes up a run of an earlier version, whose preparation was the table’s, but not with another preparation', () => {
-    const now = (name?: string) => runIdentity({ spec: spec(), network: preparedAs(getNetwork('resnet50'), name), weightsSha256: identity.weights, preparationVersion: '1' })
+    const now = (name?: string) =>
+      runIdentity({
+        spec: spec(),
+        network: preparedAs(getNetwork('resnet50'), name),
+        weightsSha256: identity.weights,
+        preparationVersion: '1',
+      })
     expect(decideAction(record('running'), { spec: spec(), identity: now() }, '/features')).toBe('resume')
-    expect(decideAction({ ...record('done'), identity: now() }, { spec: spec({ update: true }), identity: now('chainer') }, '/features')).toBe('update')
-    expect(() => decideAction(record('running'), { spec: spec(), identity: now('keras') }, '/features')).toThrow(/another run: preparation was .*103\.063.* is .*103\.939/)
+    expect(
+      decideAction({ ...record('done'), identity: now() }, { spec: spec({ update: true }), identity: now('chainer') }, '/features'),
+    ).toBe('update')
+    expect(() => decideAction(record('running'), { spec: spec(), identity: now('keras') }, '/features')).toThrow(
+      /another run: preparation was .*103\.063.* is .*103\.939/,
+    )
   })
 
   it('lets flags differ that do not change the results', () => {
-    expect(decideAction(record('running'), { spec: spec({ device: 'cuda', maxErrors: 5, batchSize: 2 }), identity }, '/features')).toBe('resume')
+    expect(decideAction(record('running'), { spec: spec({ device: 'cuda', maxErrors: 5, batchSize: 2 }), identity }, '/features')).toBe(
+      'resume',
+    )
   })
 
   it('refuses to retry what is not there', () => {

@@ -29,7 +29,13 @@ export function asksForRenewal(existing: RunSpec, spec: RunSpec): boolean {
 }
 
 /** Leaves out the fields that may differ between versions of a registered model: they are taken from the new one. */
-function besidesVersion({ model: _model, weights: _weights, preparation: _preparation, calibration: _calibration, ...identity }: RunIdentity): Record<string, unknown> {
+function besidesVersion({
+  model: _model,
+  weights: _weights,
+  preparation: _preparation,
+  calibration: _calibration,
+  ...identity
+}: RunIdentity): Record<string, unknown> {
   return identity
 }
 

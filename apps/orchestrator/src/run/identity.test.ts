@@ -12,7 +12,9 @@ const identityOf = (spec: ExtractSpec | PredictSpec) =>
 describe('runIdentity', () => {
   it('fills in the network’s defaults', () => {
     expect(identityOf(extract())).toMatchObject({
-      model: 'resnet50', weights: 'abc', layers: ['pool5'],
+      model: 'resnet50',
+      weights: 'abc',
+      layers: ['pool5'],
       preparation: { version: 'v1', size: { height: 224, width: 224 }, resample: 'bicubic' },
     })
     expect(identityOf(extract({ model: 'vgg16.tv' })).preparation.resample).toBe('bilinear')
@@ -20,10 +22,25 @@ describe('runIdentity', () => {
 
   it('has the preparation by its numbers, and the size that belongs to it', () => {
     const identity = (name: string, flags: Record<string, unknown> = {}) =>
-      runIdentity({ spec: extract(flags), network: preparedAs(getNetwork('resnet50'), name), weightsSha256: 'abc', preparationVersion: 'v1' }).preparation
-    expect(identity('keras')).toMatchObject({ resample: 'bicubic', input: { channels: 'bgr', divisor: 1, mean: [103.939, 116.779, 123.68], resize: { kind: 'exact' } } })
-    expect(identity('timm:a3_in1k')).toMatchObject({ size: { height: 160, width: 160 }, resample: 'bicubic', input: { resize: { kind: 'share', share: 0.95 } } })
-    expect(identity('timm:a3_in1k', { size: '224x224', resample: 'nearest' })).toMatchObject({ size: { height: 224, width: 224 }, resample: 'nearest' })
+      runIdentity({
+        spec: extract(flags),
+        network: preparedAs(getNetwork('resnet50'), name),
+        weightsSha256: 'abc',
+        preparationVersion: 'v1',
+      }).preparation
+    expect(identity('keras')).toMatchObject({
+      resample: 'bicubic',
+      input: { channels: 'bgr', divisor: 1, mean: [103.939, 116.779, 123.68], resize: { kind: 'exact' } },
+    })
+    expect(identity('timm:a3_in1k')).toMatchObject({
+      size: { height: 160, width: 160 },
+      resample: 'bicubic',
+      input: { resize: { kind: 'share', share: 0.95 } },
+    })
+    expect(identity('timm:a3_in1k', { size: '224x224', resample: 'nearest' })).toMatchObject({
+      size: { height: 224, width: 224 },
+      resample: 'nearest',
+    })
   })
 
   it('of a prediction is of the probabilities', () => {

@@ -30,11 +30,21 @@ it('accepts parts that another orchestrator wrote meanwhile, equal or not, and g
   const store = openStore(join(folder, 'run'))
   const first = planManifest(store, sourceOf(50), 10, false)
   expect((await first.next()).value).toEqual({ part: 0, images: 10 })
-  await writeManifest(store, 1, Array.from({ length: 10 }, (_, i) => itemOf(10 + i)))
+  await writeManifest(
+    store,
+    1,
+    Array.from({ length: 10 }, (_, i) => itemOf(10 + i)),
+  )
   await writeManifest(store, 2, [20, 22, 24].map(itemOf))
   const rest: unknown[] = []
   for await (const job of first) rest.push(job)
-  expect(rest).toEqual([{ part: 1, images: 10 }, { part: 2, images: 3 }, { part: 3, images: 10 }, { part: 4, images: 10 }, { part: 5, images: 5 }])
+  expect(rest).toEqual([
+    { part: 1, images: 10 },
+    { part: 2, images: 3 },
+    { part: 3, images: 10 },
+    { part: 4, images: 10 },
+    { part: 5, images: 5 },
+  ])
   expect((await readManifest(store, 2)).map(({ key }) => key)).toEqual(['020', '022', '024'])
   expect((await readManifest(store, 3))[0]?.key).toBe('025')
 

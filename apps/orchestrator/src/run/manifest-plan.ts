@@ -1,6 +1,14 @@
 import { type LeftOutFiles, manifestPath } from '@layermill/contracts'
 import {
-  encodeManifest, type ImageSource, LeftOut, listImages, listParts, type ManifestRow, mapOrdered, readManifest, type Store,
+  encodeManifest,
+  type ImageSource,
+  LeftOut,
+  listImages,
+  listParts,
+  type ManifestRow,
+  mapOrdered,
+  readManifest,
+  type Store,
 } from '@layermill/storage'
 import type { PlannedJob } from './part-tracker.js'
 import { cutParts } from './plan-parts.js'
@@ -49,7 +57,11 @@ const readAtOnce = 8
  * another orchestrator has written meanwhile stays as it is, and the listing goes on behind it.
  */
 export async function* planManifest(
-  store: Store, source: ImageSource, partSize: number, complete: boolean, listing: Listing = { leftOut: new LeftOut() },
+  store: Store,
+  source: ImageSource,
+  partSize: number,
+  complete: boolean,
+  listing: Listing = { leftOut: new LeftOut() },
 ): AsyncGenerator<PlannedJob> {
   let next = 0
   let last: string | undefined

@@ -20,7 +20,10 @@ export interface OpenedRun {
 /** How many classes there are is known when the weights are loaded. */
 function checkLabels({ labels }: PredictSpec, { id, classes }: Network): void {
   if (labels === undefined || labels.length === classes) return
-  throw new LayermillError('SPEC_INVALID', `labels: got ${labels.length} names, expected ${classes}, one for each class of ${id} with these weights`)
+  throw new LayermillError(
+    'SPEC_INVALID',
+    `labels: got ${labels.length} names, expected ${classes}, one for each class of ${id} with these weights`,
+  )
 }
 
 /**

@@ -42,7 +42,13 @@ class Run {
   outstanding = 0
   private readonly shares: PartShares
 
-  constructor(private readonly on: Simulated, readonly name: string, private left: number, priority: RunPriority = 'normal', private readonly backlog = 200) {
+  constructor(
+    private readonly on: Simulated,
+    readonly name: string,
+    private left: number,
+    priority: RunPriority = 'normal',
+    private readonly backlog = 200,
+  ) {
     this.shares = new PartShares(on.queue, priority)
   }
 
@@ -139,7 +145,11 @@ describe('shares of runs', () => {
 
   it('higher priorities go first, whatever waits, and find their turn in few questions', async () => {
     const on = new Simulated()
-    const runs = [new Run(on, 'low', 3000, 'low', 3000), new Run(on, 'normal', 3000, 'normal', 3000), new Run(on, 'high', 3000, 'high', 3000)]
+    const runs = [
+      new Run(on, 'low', 3000, 'low', 3000),
+      new Run(on, 'normal', 3000, 'normal', 3000),
+      new Run(on, 'high', 3000, 'high', 3000),
+    ]
     for (const run of runs) await run.fill()
     const late = new Run(on, 'late', 5, 'low')
     on.asked = 0

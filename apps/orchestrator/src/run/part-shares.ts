@@ -42,7 +42,10 @@ export async function firstTurn(queue: SharedQueue, priority: RunPriority): Prom
 export class PartShares {
   #next = 0
 
-  constructor(private readonly queue: SharedQueue, readonly priority: RunPriority) {}
+  constructor(
+    private readonly queue: SharedQueue,
+    readonly priority: RunPriority,
+  ) {}
 
   /**
    * Numbers for the next jobs of the run, in their order.
@@ -56,4 +59,3 @@ export class PartShares {
     return Array.from({ length: count }, (_, i) => queuePriority(this.priority, start + i))
   }
 }
-

@@ -60,7 +60,9 @@ async function* plan(parts: number, images = 10): AsyncGenerator<PlannedJob> {
   for (let part = 0; part < parts; part++) yield { part, images }
 }
 
-function setUp(options: { backlog?: number; committed?: (part: number) => Promise<PartResult | undefined>; reconcileInterval?: number } = {}) {
+function setUp(
+  options: { backlog?: number; committed?: (part: number) => Promise<PartResult | undefined>; reconcileInterval?: number } = {},
+) {
   const queue = new FakeQueue()
   const abort = new AbortController()
   const seen: TrackerTotals[] = []
@@ -101,9 +103,17 @@ describe('PartTracker', () => {
     tracker.addFinished({ part: 9, images: 10 }, { images: 10, failed: 0, computedBy: other })
     tracker.addFinished({ part: 8, images: 10 }, { images: 10, failed: 0 })
     expect(tracker.computedBy).toEqual([{ ...other, parts: 1 }])
-    queue.onAdd = parts => setImmediate(() => parts.forEach(part => queue.send({ kind: 'completed', part, result: { images: 10, failed: 0, computedBy: part === 2 ? other : here } })))
+    queue.onAdd = parts =>
+      setImmediate(() =>
+        parts.forEach(part =>
+          queue.send({ kind: 'completed', part, result: { images: 10, failed: 0, computedBy: part === 2 ? other : here } }),
+        ),
+      )
     await tracker.follow(plan(4))
-    expect(tracker.computedBy).toEqual([{ ...other, parts: 2 }, { ...here, parts: 3 }])
+    expect(tracker.computedBy).toEqual([
+      { ...other, parts: 2 },
+      { ...here, parts: 3 },
+    ])
   })
 
   it('shows parts under way and counts a part only once', async () => {
@@ -156,10 +166,13 @@ describe('PartTracker', () => {
 
   it('counts what the cache had, in parts under way and done', async () => {
     const { tracker, queue, seen } = setUp()
-    queue.onAdd = parts => setImmediate(() => parts.forEach(part => {
-      queue.send({ kind: 'progress', part, result: { images: 4, failed: 0, cached: 3 } })
-      queue.send({ kind: 'completed', part, result: { images: 10, failed: 0, cached: 8 } })
-    }))
+    queue.onAdd = parts =>
+      setImmediate(() =>
+        parts.forEach(part => {
+          queue.send({ kind: 'progress', part, result: { images: 4, failed: 0, cached: 3 } })
+          queue.send({ kind: 'completed', part, result: { images: 10, failed: 0, cached: 8 } })
+        }),
+      )
     await tracker.follow(plan(2))
     expect(seen.map(({ cached }) => cached)).toContain(3)
     expect(tracker.current).toMatchObject({ done: 20, cached: 16 })
@@ -167,7 +180,8 @@ describe('PartTracker', () => {
 
   it('stops at a part that failed for good, and at an interruption', async () => {
     const failing = setUp()
-    failing.queue.onAdd = () => setImmediate(() => failing.queue.send({ kind: 'failed', part: 0, code: 'STORE_FULL', message: 'disk full' }))
+    failing.queue.onAdd = () =>
+      setImmediate(() => failing.queue.send({ kind: 'failed', part: 0, code: 'STORE_FULL', message: 'disk full' }))
     await expect(failing.tracker.follow(plan(3))).rejects.toBeInstanceOf(PartFailedError)
 
     const interrupted = setUp()
@@ -177,10 +191,11 @@ describe('PartTracker', () => {
 
   it('lets parts under way end once a run has failed, and gives up those that wait', async () => {
     const { queue, tracker, abort } = setUp({ committed: async part => (part === 2 ? { images: 8, failed: 2 } : undefined) })
-    queue.onAdd = () => setImmediate(() => {
-      queue.send({ kind: 'progress', part: 1, result: { images: 0, failed: 1 } })
-      abort.abort(new Error('too many'))
-    })
+    queue.onAdd = () =>
+      setImmediate(() => {
+        queue.send({ kind: 'progress', part: 1, result: { images: 0, failed: 1 } })
+        abort.abort(new Error('too many'))
+      })
     await expect(tracker.follow(plan(4))).rejects.toThrow('too many')
     // Part 0 waits and is taken off, 1 is under way, 2 ended without a word, 3 fails.
     for (const part of [0, 2]) queue.queued.delete(part)

@@ -39,7 +39,11 @@ const settleIntervalMs = 250
 
 /** A part that failed for good: all its attempts, or a fault that another attempt cannot mend. */
 export class PartFailedError extends Error {
-  constructor(readonly part: number, readonly code: string, message: string) {
+  constructor(
+    readonly part: number,
+    readonly code: string,
+    message: string,
+  ) {
     super(message)
     this.name = 'PartFailedError'
   }

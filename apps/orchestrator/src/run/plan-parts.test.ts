@@ -5,7 +5,12 @@ async function* rows(count: number): AsyncGenerator<number> {
   for (let i = 0; i < count; i++) yield i
 }
 
-it.each([[0, []], [3, [3]], [4, [4]], [9, [4, 4, 1]]] as const)('cuts %d rows', async (count, sizes) => {
+it.each([
+  [0, []],
+  [3, [3]],
+  [4, [4]],
+  [9, [4, 4, 1]],
+] as const)('cuts %d rows', async (count, sizes) => {
   const parts: { part: number; rows: readonly number[] }[] = []
   for await (const part of cutParts(rows(count), 4, 7)) parts.push(part)
   expect(parts.map(part => part.rows.length)).toEqual(sizes)

@@ -31,7 +31,10 @@ export interface PlanReport {
  * @throws LayermillError as `openRun` does; `SOURCE_...`; the signal's reason
  */
 export async function planReport(
-  spec: ExtractSpec | PredictSpec, store: Store | undefined, environment: RunEnvironment, signal?: AbortSignal,
+  spec: ExtractSpec | PredictSpec,
+  store: Store | undefined,
+  environment: RunEnvironment,
+  signal?: AbortSignal,
 ): Promise<PlanReport> {
   const { record, network } = await newRecord(spec, environment)
   const source = await environment.openSource(spec.source, spec)

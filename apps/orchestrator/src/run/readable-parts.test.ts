@@ -14,7 +14,16 @@ it('has each image once while an update replaces parts: the old ones until all n
     expect(await readableParts(store)).toEqual([])
     for (const part of [0, 1, 100_000, 2]) await commit(part)
     expect(await readableParts(store)).toEqual([0, 1, 2, 100_000])
-    await store.put('manifest/update.json', JSON.stringify({ parts: [{ part: 100_001, images: 1 }, { part: 100_002, images: 1 }], retire: [1] }))
+    await store.put(
+      'manifest/update.json',
+      JSON.stringify({
+        parts: [
+          { part: 100_001, images: 1 },
+          { part: 100_002, images: 1 },
+        ],
+        retire: [1],
+      }),
+    )
     await commit(100_001)
     expect(await readableParts(store)).toEqual([0, 1, 2, 100_000])
     await commit(100_002)

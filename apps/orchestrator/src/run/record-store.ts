@@ -1,5 +1,13 @@
 import {
-  BATCH_SIZE_PATH, CALIBRATION_PATH, CPU_PATH, DOUBTS_PATH, hasEnded, parseRunRecord, RUN_PATH, type RunRecord, serializeRunRecord,
+  BATCH_SIZE_PATH,
+  CALIBRATION_PATH,
+  CPU_PATH,
+  DOUBTS_PATH,
+  hasEnded,
+  parseRunRecord,
+  RUN_PATH,
+  type RunRecord,
+  serializeRunRecord,
   SUCCESS_PATH,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
@@ -22,14 +30,24 @@ export async function writeRunRecord(store: Store, record: RunRecord): Promise<v
  * @returns the record as it is then; undefined where there is none, or another run's
  * @throws LayermillError `STORE_BUSY` where others change it all the time
  */
-async function changeUnended(store: Store, id: string, change: (record: RunRecord) => RunRecord | Promise<RunRecord>, strict = false): Promise<RunRecord | undefined> {
-  return changeObject(store, RUN_PATH, async bytes => {
-    const record = bytes === undefined ? undefined : parseRunRecord(bytes, store.url, strict)
-    if (record === undefined || record.id !== id) return undefined
-    if (hasEnded(record.state)) return { value: record, text: undefined }
-    const changed = await change(record)
-    return { value: changed, text: serializeRunRecord(changed) }
-  }, () => new LayermillError('STORE_BUSY', `${store.url}/${RUN_PATH} is written by others all the time`))
+async function changeUnended(
+  store: Store,
+  id: string,
+  change: (record: RunRecord) => RunRecord | Promise<RunRecord>,
+  strict = false,
+): Promise<RunRecord | undefined> {
+  return changeObject(
+    store,
+    RUN_PATH,
+    async bytes => {
+      const record = bytes === undefined ? undefined : parseRunRecord(bytes, store.url, strict)
+      if (record === undefined || record.id !== id) return undefined
+      if (hasEnded(record.state)) return { value: record, text: undefined }
+      const changed = await change(record)
+      return { value: changed, text: serializeRunRecord(changed) }
+    },
+    () => new LayermillError('STORE_BUSY', `${store.url}/${RUN_PATH} is written by others all the time`),
+  )
 }
 
 /**
@@ -46,7 +64,12 @@ export async function claimRun(store: Store, id: string): Promise<void> {
  * @param before called first where it has not
  * @returns the record as it is then; undefined where there is none, or another run's
  */
-export async function cancelRun(store: Store, id: string, finished: Date, before: (record: RunRecord) => Promise<void> = async () => undefined): Promise<RunRecord | undefined> {
+export async function cancelRun(
+  store: Store,
+  id: string,
+  finished: Date,
+  before: (record: RunRecord) => Promise<void> = async () => undefined,
+): Promise<RunRecord | undefined> {
   return changeUnended(store, id, async record => {
     await before(record)
     return { ...record, state: 'cancelled', finished: finished.toISOString() }
@@ -57,12 +80,30 @@ export async function cancelRun(store: Store, id: string, finished: Date, before
  * Notes that a run is set aside, unless it has ended.
  * @returns the record as it is then; undefined where there is none, or another run's
  */
-export async function setRunAside(store: Store, id: string, finished: Date, error: { readonly code: string; readonly message: string }): Promise<RunRecord | undefined> {
+export async function setRunAside(
+  store: Store,
+  id: string,
+  finished: Date,
+  error: { readonly code: string; readonly message: string },
+): Promise<RunRecord | undefined> {
   return changeUnended(store, id, record => ({ ...record, state: 'failed', finished: finished.toISOString(), error: { ...error } }))
 }
 
 /** Folders and files of a run, in the order in which they can go: first what says that there are results. */
-const places = [SUCCESS_PATH, 'commits/', 'index/', 'features/', 'predictions/', 'errors/', DOUBTS_PATH, 'manifest/', RUN_PATH, CALIBRATION_PATH, BATCH_SIZE_PATH, CPU_PATH]
+const places = [
+  SUCCESS_PATH,
+  'commits/',
+  'index/',
+  'features/',
+  'predictions/',
+  'errors/',
+  DOUBTS_PATH,
+  'manifest/',
+  RUN_PATH,
+  CALIBRATION_PATH,
+  BATCH_SIZE_PATH,
+  CPU_PATH,
+]
 
 /** Deletes a run's files at a destination, and nothing else that is there. */
 export async function deleteRun(store: Store): Promise<void> {

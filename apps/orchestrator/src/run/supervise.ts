@@ -1,5 +1,13 @@
 import {
-  BATCH_SIZE_PATH, commitPath, DOUBTS_PATH, hasEnded, maxErrorsAllowed, type PartResult, type RunRecord, SUCCESS_PATH, type Waiting,
+  BATCH_SIZE_PATH,
+  commitPath,
+  DOUBTS_PATH,
+  hasEnded,
+  maxErrorsAllowed,
+  type PartResult,
+  type RunRecord,
+  SUCCESS_PATH,
+  type Waiting,
 } from '@layermill/contracts'
 import { errorCode, errorMessage, LayermillError, receivedCode } from '@layermill/core'
 import { type ErrorRow, LeftOut, mapOrdered, type Store } from '@layermill/storage'
@@ -57,7 +65,10 @@ class Supervision {
   private waiting: Waiting | undefined
   private computedBy: NonNullable<RunRecord['computedBy']> = []
 
-  constructor(record: RunRecord, private readonly options: SuperviseOptions) {
+  constructor(
+    record: RunRecord,
+    private readonly options: SuperviseOptions,
+  ) {
     this.record = record
   }
 
@@ -270,7 +281,10 @@ class Supervision {
     // A record that cannot even be written (a full disk) goes on saying that the run is unfinished, which it is.
     await this.save({ state: 'failed', counts: { images, parts, done, failed }, error: { code, message } }).catch(() => undefined)
     if (error instanceof LayermillError) throw error
-    throw new LayermillError(receivedCode(code), message, { cause: error, hint: 'finished parts are kept: once the cause is gone, run the same command again' })
+    throw new LayermillError(receivedCode(code), message, {
+      cause: error,
+      hint: 'finished parts are kept: once the cause is gone, run the same command again',
+    })
   }
 
   private async save(changes: Partial<RunRecord>): Promise<void> {
@@ -280,8 +294,12 @@ class Supervision {
 }
 
 /** A part's record, from records in the order of their parts; those before it are of parts that the plan does not have. */
-async function resultOf(records: AsyncGenerator<{ part: number; result: PartResult | undefined }>, part: number): Promise<PartResult | undefined> {
-  for (let next = await records.next(); next.done !== true; next = await records.next()) if (next.value.part === part) return next.value.result
+async function resultOf(
+  records: AsyncGenerator<{ part: number; result: PartResult | undefined }>,
+  part: number,
+): Promise<PartResult | undefined> {
+  for (let next = await records.next(); next.done !== true; next = await records.next())
+    if (next.value.part === part) return next.value.result
   return undefined
 }
 

@@ -10,7 +10,13 @@ function sourceOf(rows: readonly SourceItem[]): ImageSource {
   async function* items() {
     yield* rows
   }
-  return { url: '/photos', kind: 'folder', items, read: () => Promise.reject(new Error('nothing is read here')), close: () => Promise.resolve() }
+  return {
+    url: '/photos',
+    kind: 'folder',
+    items,
+    read: () => Promise.reject(new Error('nothing is read here')),
+    close: () => Promise.resolve(),
+  }
 }
 
 /** A finished run of one part, with one image that failed. */
@@ -24,14 +30,19 @@ async function finished(keys: readonly string[], failed: { key: string; code: st
 
 const keys = ['a.jpg', 'b.jpg', 'c.jpg']
 
-it.each(['IMAGE_MISSING', 'IMAGE_UNREADABLE', 'IMAGE_CHANGED', 'IMAGE_TIMEOUT'])('an update tries again what failed with %s, though the listing has not changed', async code => {
-  const store = await finished(keys, { key: 'b.jpg', code })
-  const plan = await planUpdate(store, sourceOf(keys.map(key => row(key))), 10, { leftOut: new LeftOut() })
-  expect(plan).toEqual({ parts: [{ part: 1, images: 3 }], retire: [0] })
-  expect(await readManifest(store, 1)).toEqual([
-    { ...row('a.jpg'), from: { part: 0, row: 0 } }, row('b.jpg'), { ...row('c.jpg'), from: { part: 0, row: 1 } },
-  ])
-})
+it.each(['IMAGE_MISSING', 'IMAGE_UNREADABLE', 'IMAGE_CHANGED', 'IMAGE_TIMEOUT'])(
+  'an update tries again what failed with %s, though the listing has not changed',
+  async code => {
+    const store = await finished(keys, { key: 'b.jpg', code })
+    const plan = await planUpdate(store, sourceOf(keys.map(key => row(key))), 10, { leftOut: new LeftOut() })
+    expect(plan).toEqual({ parts: [{ part: 1, images: 3 }], retire: [0] })
+    expect(await readManifest(store, 1)).toEqual([
+      { ...row('a.jpg'), from: { part: 0, row: 0 } },
+      row('b.jpg'),
+      { ...row('c.jpg'), from: { part: 0, row: 1 } },
+    ])
+  },
+)
 
 it.each(['IMAGE_CORRUPT', 'IMAGE_UNSUPPORTED'])('an update leaves %s alone until the file is another', async code => {
   const store = await finished(keys, { key: 'b.jpg', code })

@@ -1,6 +1,14 @@
 import { errorsPath, manifestPath } from '@layermill/contracts'
 import {
-  type ErrorRow, type ImageSource, LeftOut, listImages, type ManifestRow, parseErrors, readManifest, type SourceItem, type Store,
+  type ErrorRow,
+  type ImageSource,
+  LeftOut,
+  listImages,
+  type ManifestRow,
+  parseErrors,
+  readManifest,
+  type SourceItem,
+  type Store,
 } from '@layermill/storage'
 import { committedParts } from './commits.js'
 import { type Listing, manifestParts, writeManifest } from './manifest-plan.js'
@@ -109,14 +117,28 @@ function updatedRow(row: ManifestRow, image: KnownImage): ManifestRow[] {
   if (image.now === undefined) return [row]
   const { key, etag, bytes, label, at } = image.now
   const unchanged = etag === image.etag && row.from !== undefined
-  return [{ key, etag, bytes, ...(label === undefined ? {} : { label }), ...(at === undefined ? {} : { at }), ...(unchanged ? { from: row.from } : {}) }]
+  return [
+    {
+      key,
+      etag,
+      bytes,
+      ...(label === undefined ? {} : { label }),
+      ...(at === undefined ? {} : { at }),
+      ...(unchanged ? { from: row.from } : {}),
+    },
+  ]
 }
 
 /**
  * Compares the dataset with a finished run and plans the difference: new images in new parts; each part with a changed or deleted image
  * again, with the results that still hold copied, and each with an image that failed for a reason that may have passed. Every image's key is held in memory, about 200 bytes each.
  */
-export async function planUpdate(store: Store, source: ImageSource, partSize: number, listing: Listing = { leftOut: new LeftOut() }): Promise<UpdatePlan> {
+export async function planUpdate(
+  store: Store,
+  source: ImageSource,
+  partSize: number,
+  listing: Listing = { leftOut: new LeftOut() },
+): Promise<UpdatePlan> {
   const { draft, live } = await startDraft(store)
   const known = new Map<string, KnownImage>()
   for (const part of live) {
@@ -135,7 +157,12 @@ export async function planUpdate(store: Store, source: ImageSource, partSize: nu
 }
 
 /** Plans every image again in new parts, which replace all that are there. */
-export async function planRenewal(store: Store, source: ImageSource, partSize: number, listing: Listing = { leftOut: new LeftOut() }): Promise<UpdatePlan> {
+export async function planRenewal(
+  store: Store,
+  source: ImageSource,
+  partSize: number,
+  listing: Listing = { leftOut: new LeftOut() },
+): Promise<UpdatePlan> {
   const { draft, live } = await startDraft(store)
   for await (const { rows } of cutParts(listImages(source, listing), partSize, draft.next)) await addPart(draft, rows)
   draft.retire.push(...live)
@@ -171,7 +198,10 @@ export async function planRetry(store: Store, source: ImageSource): Promise<Upda
   }
   const items = await currentItems(source, failed)
   for (const part of failedParts) {
-    await addPart(draft, (await rowsWithResults(store, part)).map(row => rowToRetry(row, items)))
+    await addPart(
+      draft,
+      (await rowsWithResults(store, part)).map(row => rowToRetry(row, items)),
+    )
     draft.retire.push(part)
   }
   return finishDraft(draft)

@@ -6,27 +6,49 @@ import { waitsFor, WorkerWatch } from './worker-watch.js'
 const time = (second: number): string => new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString()
 
 const beat = (id: string, more: Partial<WorkerBeat> = {}): WorkerBeat => ({
-  id, host: 'host', state: 'idle', device: 'cpu', engine: 'onnx', version: '1', started: time(0), seen: time(0), jobs: [], imagesPerSecond: 0, ...more,
+  id,
+  host: 'host',
+  state: 'idle',
+  device: 'cpu',
+  engine: 'onnx',
+  version: '1',
+  started: time(0),
+  seen: time(0),
+  jobs: [],
+  imagesPerSecond: 0,
+  ...more,
 })
 const doing = (run: string): Pick<WorkerBeat, 'state' | 'jobs'> => ({ state: 'busy', jobs: [{ run, part: 0, done: 0, images: 1 }] })
-const unfit = (code: string, second: number, trial = false): Pick<WorkerBeat, 'unfit'> => ({ unfit: [{ run: 'r', code, reason: `${code} here`, since: time(second), trial }] })
+const unfit = (code: string, second: number, trial = false): Pick<WorkerBeat, 'unfit'> => ({
+  unfit: [{ run: 'r', code, reason: `${code} here`, since: time(second), trial }],
+})
 
 describe('waitsFor', () => {
   it.each([
     ['nobody lives', [], 'no-worker'],
     ['all that live are leaving', [beat('a', { state: 'draining' })], 'no-worker'],
-    ['all are unfit', [beat('a', unfit('SOURCE_MISSING', 1)), beat('b', { ...unfit('STORE_DENIED', 5), ...doing('other') })], 'workers-unfit'],
+    [
+      'all are unfit',
+      [beat('a', unfit('SOURCE_MISSING', 1)), beat('b', { ...unfit('STORE_DENIED', 5), ...doing('other') })],
+      'workers-unfit',
+    ],
     ['those that are fit do another run', [beat('a', doing('other')), beat('b', unfit('SOURCE_MISSING', 1))], 'behind-run'],
     ['one that is fit has nothing to do', [beat('a'), beat('b', doing('other'))], undefined],
     ['one is at it', [beat('a', doing('r')), beat('b', unfit('SOURCE_MISSING', 1))], undefined],
-    ['one is at it whose store is slow', [beat('a', { ...doing('r'), waits: [{ reason: 'the store asks to slow down (SlowDown)', since: time(3) }] })], 'store'],
+    [
+      'one is at it whose store is slow',
+      [beat('a', { ...doing('r'), waits: [{ reason: 'the store asks to slow down (SlowDown)', since: time(3) }] })],
+      'store',
+    ],
   ] as const)('%s', (_, beats, code) => {
     expect(waitsFor('r', beats, true)?.code).toBe(code)
   })
 
   it('names workers, reasons, the run before and since when', () => {
     expect(waitsFor('r', [beat('a', unfit('SOURCE_MISSING', 1)), beat('b', unfit('STORE_DENIED', 5))], true)).toEqual({
-      code: 'workers-unfit', reason: 'no worker can work on it: a: SOURCE_MISSING: SOURCE_MISSING here; b: STORE_DENIED: STORE_DENIED here', since: time(5),
+      code: 'workers-unfit',
+      reason: 'no worker can work on it: a: SOURCE_MISSING: SOURCE_MISSING here; b: STORE_DENIED: STORE_DENIED here',
+      since: time(5),
     })
     expect(waitsFor('r', [beat('a', doing('before'))], true)?.reason).toContain('before')
     // Of micro-batches heartbeats do not tell: a worker that seems to do another run may be at this one.
@@ -39,8 +61,14 @@ describe('WorkerWatch', () => {
     const told: (Waiting | undefined)[] = []
     const errors: LayermillError[] = []
     const watched = new WorkerWatch({
-      run: 'r', workers: () => Promise.resolve(beats.now), jobsAreTold: true, now: () => clock.now, interval: 1e9, unfitDeadline: 30_000,
-      onWaiting: waiting => told.push(waiting), onUnfit: error => errors.push(error),
+      run: 'r',
+      workers: () => Promise.resolve(beats.now),
+      jobsAreTold: true,
+      now: () => clock.now,
+      interval: 1e9,
+      unfitDeadline: 30_000,
+      onWaiting: waiting => told.push(waiting),
+      onUnfit: error => errors.push(error),
     })
     return { watched, told, errors }
   }
@@ -59,7 +87,9 @@ describe('WorkerWatch', () => {
   })
 
   it('ends the run once all have been unfit for the deadline, and not while one is on trial or the reason may pass', async () => {
-    const beats: { now: readonly WorkerBeat[] } = { now: [beat('a', unfit('SOURCE_MISSING', 0)), beat('b', unfit('DEVICE_UNAVAILABLE', 20))] }
+    const beats: { now: readonly WorkerBeat[] } = {
+      now: [beat('a', unfit('SOURCE_MISSING', 0)), beat('b', unfit('DEVICE_UNAVAILABLE', 20))],
+    }
     const clock = { now: Date.parse(time(49)) }
     const { watched, errors } = watch(beats, clock)
     await watched.look()

@@ -29,7 +29,8 @@ export interface WorkerWatchOptions {
 
 type Found = Pick<Waiting, 'code' | 'reason'> & { readonly since?: string }
 
-const reasonFor = ({ unfit = [] }: WorkerBeat, run: string): NonNullable<WorkerBeat['unfit']>[number] | undefined => unfit.find(entry => entry.run === run)
+const reasonFor = ({ unfit = [] }: WorkerBeat, run: string): NonNullable<WorkerBeat['unfit']>[number] | undefined =>
+  unfit.find(entry => entry.run === run)
 
 function listed(workers: readonly WorkerBeat[], run: string): string {
   const named = workers.slice(0, mostNamed).map(beat => {
@@ -45,13 +46,18 @@ const latest = (times: readonly string[]): string => times.reduce((last, time) =
 export function waitsFor(run: string, beats: readonly WorkerBeat[], jobsAreTold: boolean): Found | undefined {
   const at = beats.filter(({ jobs }) => jobs.some(job => job.run === run))
   const slowed = at.find(({ waits = [] }) => waits.length > 0)
-  if (slowed !== undefined) return { code: 'store', reason: `${slowed.waits![0]!.reason} (worker ${slowed.id})`, since: slowed.waits![0]!.since }
+  if (slowed !== undefined)
+    return { code: 'store', reason: `${slowed.waits![0]!.reason} (worker ${slowed.id})`, since: slowed.waits![0]!.since }
   if (at.length > 0) return undefined
   const able = beats.filter(({ state }) => state !== 'draining')
   if (able.length === 0) return { code: 'no-worker', reason: 'no worker has been heard of in the last half minute' }
   const fit = able.filter(beat => reasonFor(beat, run) === undefined)
   if (fit.length === 0) {
-    return { code: 'workers-unfit', reason: `no worker can work on it: ${listed(able, run)}`, since: latest(able.map(beat => reasonFor(beat, run)!.since)) }
+    return {
+      code: 'workers-unfit',
+      reason: `no worker can work on it: ${listed(able, run)}`,
+      since: latest(able.map(beat => reasonFor(beat, run)!.since)),
+    }
   }
   if (!jobsAreTold || fit.some(({ jobs }) => jobs.length === 0)) return undefined
   return { code: 'behind-run', reason: `waiting behind run ${fit[0]!.jobs[0]!.run}` }
@@ -64,7 +70,10 @@ function unfitTime(run: string, beats: readonly WorkerBeat[]): { readonly since:
   if (reasons.length === 0 || beats.some(({ jobs }) => jobs.some(job => job.run === run))) return undefined
   if (reasons.some(entry => entry === undefined || entry.trial)) return undefined
   const known = reasons.filter(entry => entry !== undefined)
-  return { since: Math.max(...known.map(({ since }) => Date.parse(since))), passing: known.some(({ code }) => failureClass(code)?.retry === 'backoff') }
+  return {
+    since: Math.max(...known.map(({ since }) => Date.parse(since))),
+    passing: known.some(({ code }) => failureClass(code)?.retry === 'backoff'),
+  }
 }
 
 /** Follows what a run waits for while it is carried out, and says when no worker can carry it. */
@@ -107,9 +116,11 @@ export class WorkerWatch {
     this.#ended = true
     clearInterval(this.#timer)
     const able = beats.filter(({ state }) => state !== 'draining')
-    onUnfit(new LayermillError('WORKERS_UNFIT', `no worker can work on the run: ${listed(able, run)}`, {
-      hint: 'what is done is kept: once a worker can reach what it needs, run the same command again',
-    }))
+    onUnfit(
+      new LayermillError('WORKERS_UNFIT', `no worker can work on the run: ${listed(able, run)}`, {
+        hint: 'what is done is kept: once a worker can reach what it needs, run the same command again',
+      }),
+    )
   }
 
   #set(found: Found | undefined): void {

@@ -7,12 +7,18 @@ import { fingerprintOf } from './fingerprint.js'
 /** A listing of one image and stores whose model.json is known. */
 class World {
   latest = 1
-  readonly models = new Map([['registry/models/pets/versions/1', 'etag-1'], ['registry/models/pets/versions/2', 'etag-2'], ['models/pets', 'etag-1']])
+  readonly models = new Map([
+    ['registry/models/pets/versions/1', 'etag-1'],
+    ['registry/models/pets/versions/2', 'etag-2'],
+    ['models/pets', 'etag-1'],
+  ])
   readonly closed: string[] = []
 
   readonly registry = {
     resolve: ({ name, version }: { name: string; version: number | 'latest' }): Promise<string> =>
-      name === 'pets' ? Promise.resolve(`registry/models/pets/versions/${version === 'latest' ? this.latest : version}`) : Promise.reject(new LayermillError('MODEL_NOT_REGISTERED', name)),
+      name === 'pets'
+        ? Promise.resolve(`registry/models/pets/versions/${version === 'latest' ? this.latest : version}`)
+        : Promise.reject(new LayermillError('MODEL_NOT_REGISTERED', name)),
   }
 
   openSource(): Promise<ImageSource> {
@@ -25,7 +31,13 @@ class World {
   openStore(url: string): Promise<Store> {
     const etag = this.models.get(url)
     const stat = (): Promise<{ etag: string } | undefined> => Promise.resolve(etag === undefined ? undefined : { etag })
-    return Promise.resolve({ stat, close: () => { this.closed.push(url); return Promise.resolve() } } as unknown as Store)
+    return Promise.resolve({
+      stat,
+      close: () => {
+        this.closed.push(url)
+        return Promise.resolve()
+      },
+    } as unknown as Store)
   }
 }
 

@@ -47,7 +47,7 @@ async function modelVersion(model: string, environment: FingerprintEnvironment):
  */
 export async function fingerprintOf(spec: RunSpec, environment: FingerprintEnvironment): Promise<string> {
   const { notify: _notify, ...decisive } = spec
-  const hash = createHash('sha256').update(`${JSON.stringify([decisive, await modelVersion(spec.model, environment) ?? null])}\n`)
+  const hash = createHash('sha256').update(`${JSON.stringify([decisive, (await modelVersion(spec.model, environment)) ?? null])}\n`)
   await addListing(hash, await environment.openSource(spec.source, spec))
   if (spec.kind === 'finetune' && typeof spec.validation === 'string') {
     hash.update('validation\n')

@@ -33,7 +33,9 @@ export async function claimPlace(broker: Broker, store: ScheduleStore, given: bo
   const id = await store.id()
   const known = await readPlace(broker)
   if (known !== undefined && known.id !== id && !given) {
-    throw new LayermillError('SCHEDULES_ELSEWHERE', `the schedules of ${broker.describe()} are kept at ${known.url}`, { hint: `start with --state ${known.url}` })
+    throw new LayermillError('SCHEDULES_ELSEWHERE', `the schedules of ${broker.describe()} are kept at ${known.url}`, {
+      hint: `start with --state ${known.url}`,
+    })
   }
   if (known?.id !== id || known.url !== store.store.url) await writePlace(broker, { url: store.store.url, id })
 }
@@ -53,11 +55,15 @@ export async function holdsPlace(broker: Broker, store: ScheduleStore): Promise<
 export async function findSchedules(broker: Broker, openStore: (url: string) => Promise<Store>): Promise<ScheduleStore> {
   const known = await readPlace(broker)
   if (known === undefined) {
-    throw new LayermillError('SCHEDULES_ELSEWHERE', `${broker.describe()} has no orchestrator that keeps schedules`, { hint: 'start layermill serve, which carries them out; --state says where it keeps them' })
+    throw new LayermillError('SCHEDULES_ELSEWHERE', `${broker.describe()} has no orchestrator that keeps schedules`, {
+      hint: 'start layermill serve, which carries them out; --state says where it keeps them',
+    })
   }
   const store = new ScheduleStore(await openStore(known.url))
   const id = await store.knownId().catch((error: unknown) => errorMessage(error))
   if (id === known.id) return store
   await store.store.close()
-  throw new LayermillError('SCHEDULES_ELSEWHERE', `the schedules are kept at ${known.url}, which is not there on this machine`, { hint: 'use --server, or let layermill serve keep them in a bucket: --state s3://bucket/layermill' })
+  throw new LayermillError('SCHEDULES_ELSEWHERE', `the schedules are kept at ${known.url}, which is not there on this machine`, {
+    hint: 'use --server, or let layermill serve keep them in a bucket: --state s3://bucket/layermill',
+  })
 }

@@ -1,7 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import {
-  describeSchedule, type ScheduleChange, type ScheduleDetail, type ScheduleRecord, type ScheduleService, type ScheduleSpec,
-  type ScheduleSummary, type ScheduleTick, summarizeSchedule,
+  describeSchedule,
+  type ScheduleChange,
+  type ScheduleDetail,
+  type ScheduleRecord,
+  type ScheduleService,
+  type ScheduleSpec,
+  type ScheduleSummary,
+  type ScheduleTick,
+  summarizeSchedule,
 } from '@layermill/contracts'
 import type { Broker } from '@layermill/queue'
 import { LayermillError } from '@layermill/core'
@@ -13,14 +20,20 @@ const unknown = (name: string): LayermillError => new LayermillError('SCHEDULE_U
 
 /** Schedules in a store, ticking on a queue. What is in the store counts; the queue's part is made again from it. */
 export class StoredSchedules implements ScheduleService {
-  constructor(private readonly broker: Broker, private readonly store: ScheduleStore, private readonly now: () => Date = () => new Date()) {}
+  constructor(
+    private readonly broker: Broker,
+    private readonly store: ScheduleStore,
+    private readonly now: () => Date = () => new Date(),
+  ) {}
 
   async list(): Promise<ScheduleSummary[]> {
     const names = await this.store.names()
-    const all = await Promise.all(names.map(async name => {
-      const record = await this.store.record(name)
-      return record === undefined ? [] : [summarizeSchedule(record, await this.store.history(name), this.now())]
-    }))
+    const all = await Promise.all(
+      names.map(async name => {
+        const record = await this.store.record(name)
+        return record === undefined ? [] : [summarizeSchedule(record, await this.store.history(name), this.now())]
+      }),
+    )
     return all.flat()
   }
 
@@ -30,7 +43,9 @@ export class StoredSchedules implements ScheduleService {
     const time = this.now().toISOString()
     const record: ScheduleRecord = { version: 1, schedule, paused: false, created: time, changed: time, since: time }
     if (!(await this.store.add(record))) {
-      throw new LayermillError('SCHEDULE_EXISTS', `There is a schedule ${schedule.name} already`, { hint: `change it with: layermill schedule edit ${schedule.name}` })
+      throw new LayermillError('SCHEDULE_EXISTS', `There is a schedule ${schedule.name} already`, {
+        hint: `change it with: layermill schedule edit ${schedule.name}`,
+      })
     }
     await startTicking(tickQueue(this.broker), schedule)
     return this.#describe(record)

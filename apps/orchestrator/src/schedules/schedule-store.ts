@@ -22,7 +22,9 @@ export class ScheduleStore {
    */
   async id(): Promise<string> {
     await requireExactSwaps(this.store, 'schedules')
-    await this.store.put('state.json', serializeJsonRecord({ version: 1, id: randomUUID() } satisfies z.output<typeof State>), { ifAbsent: true })
+    await this.store.put('state.json', serializeJsonRecord({ version: 1, id: randomUUID() } satisfies z.output<typeof State>), {
+      ifAbsent: true,
+    })
     const id = await this.knownId()
     if (id === undefined) throw new LayermillError('STORE_FAILED', `${this.store.url}/state.json was written and is not there`)
     return id
@@ -79,13 +81,20 @@ export class ScheduleStore {
   }
 
   async #swap<Schema extends z.ZodType<object>>(
-    key: string, schema: Schema, change: (value: z.output<Schema> | undefined) => z.output<Schema> | undefined,
+    key: string,
+    schema: Schema,
+    change: (value: z.output<Schema> | undefined) => z.output<Schema> | undefined,
   ): Promise<z.output<Schema> | undefined> {
     const where = `${this.store.url}/${key}`
-    return changeObject(this.store, key, bytes => {
-      const value = bytes === undefined ? undefined : parseStored(schema, bytes, where)
-      const changed = change(value)
-      return changed === undefined ? undefined : { value: changed, text: changed === value ? undefined : serializeJsonRecord(changed) }
-    }, () => new LayermillError('STORE_BUSY', `${where} is written by others all the time`))
+    return changeObject(
+      this.store,
+      key,
+      bytes => {
+        const value = bytes === undefined ? undefined : parseStored(schema, bytes, where)
+        const changed = change(value)
+        return changed === undefined ? undefined : { value: changed, text: changed === value ? undefined : serializeJsonRecord(changed) }
+      },
+      () => new LayermillError('STORE_BUSY', `${where} is written by others all the time`),
+    )
   }
 }

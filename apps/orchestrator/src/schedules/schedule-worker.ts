@@ -23,13 +23,18 @@ class Reconciler {
   #turn: Promise<void> = Promise.resolve()
 
   constructor(
-    private readonly broker: Broker, private readonly queue: TickQueue, private readonly store: ScheduleStore, private readonly runner: TickRunner,
+    private readonly broker: Broker,
+    private readonly queue: TickQueue,
+    private readonly store: ScheduleStore,
+    private readonly runner: TickRunner,
     private readonly environment: TickEnvironment,
   ) {}
 
   /** One comparison after the other. Trouble is noted: the next one comes. */
   run(): Promise<void> {
-    this.#turn = this.#turn.then(() => this.#reconcile()).catch((error: unknown) => this.environment.note?.(`schedules: ${errorMessage(error)}`))
+    this.#turn = this.#turn
+      .then(() => this.#reconcile())
+      .catch((error: unknown) => this.environment.note?.(`schedules: ${errorMessage(error)}`))
     return this.#turn
   }
 
@@ -81,22 +86,31 @@ class Reconciler {
 }
 
 /** Takes up the ticks of schedules and keeps queue and store in step. Several processes may do so for one queue. */
-export function startScheduleWorker(broker: Broker, store: ScheduleStore, environment: TickEnvironment, options: ScheduleWorkerOptions = {}): ScheduleWorker {
+export function startScheduleWorker(
+  broker: Broker,
+  store: ScheduleStore,
+  environment: TickEnvironment,
+  options: ScheduleWorkerOptions = {},
+): ScheduleWorker {
   const queue = tickQueue(broker)
   const runner = new TickRunner(store, environment)
   const reconciler = new Reconciler(broker, queue, store, runner, environment)
-  const worker = broker.worker<TickJob>(queueNames.schedules, async (job: QueuedJob<TickJob>) => {
-    const data = TickJob.parse(job.data)
-    const due = dueOf(job)
-    const lastTry = job.attemptsMade + 1 >= (job.opts.attempts ?? 1)
-    try {
-      if (!(await holdsPlace(broker, store))) return
-      await runner.tick(data.schedule, { id: data.tick ?? tickId(due), due, manual: data.manual === true, lastTry })
-      await reconciler.goOn(data.schedule)
-    } catch (error) {
-      throw await toJobError(error)
-    }
-  }, { concurrency: 8 })
+  const worker = broker.worker<TickJob>(
+    queueNames.schedules,
+    async (job: QueuedJob<TickJob>) => {
+      const data = TickJob.parse(job.data)
+      const due = dueOf(job)
+      const lastTry = job.attemptsMade + 1 >= (job.opts.attempts ?? 1)
+      try {
+        if (!(await holdsPlace(broker, store))) return
+        await runner.tick(data.schedule, { id: data.tick ?? tickId(due), due, manual: data.manual === true, lastTry })
+        await reconciler.goOn(data.schedule)
+      } catch (error) {
+        throw await toJobError(error)
+      }
+    },
+    { concurrency: 8 },
+  )
   const events = broker.events(queueNames.runs)
   const ended = ({ jobId }: { jobId: string }): void => {
     reconciler.ended(jobId).catch((error: unknown) => environment.note?.(`schedules: ${errorMessage(error)}`))

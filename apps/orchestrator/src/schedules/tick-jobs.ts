@@ -18,7 +18,10 @@ export const tickQueue = (broker: Broker): TickQueue => broker.queue<TickJob>(qu
 
 /** A tick is tried for about five minutes where store or queue are away. */
 export const tickOptions = {
-  attempts: 7, backoff: { type: 'exponential', delay: 5000, jitter: 0.5 }, removeOnComplete: { count: 1000, age: 7 * 24 * 3600 }, removeOnFail: { count: 1000, age: 7 * 24 * 3600 },
+  attempts: 7,
+  backoff: { type: 'exponential', delay: 5000, jitter: 0.5 },
+  removeOnComplete: { count: 1000, age: 7 * 24 * 3600 },
+  removeOnFail: { count: 1000, age: 7 * 24 * 3600 },
 } as const
 
 /** When the job's tick was due. */
@@ -29,7 +32,12 @@ export function dueOf(job: QueuedJob<TickJob>): Date {
 }
 
 /** The id of the tick at a time: the same for everybody who takes it up. */
-export const tickId = (due: Date): string => due.toISOString().replace(/\.\d+Z$/, 'Z').replaceAll(/[-:]/g, '').toLowerCase()
+export const tickId = (due: Date): string =>
+  due
+    .toISOString()
+    .replace(/\.\d+Z$/, 'Z')
+    .replaceAll(/[-:]/g, '')
+    .toLowerCase()
 
 /** Lets BullMQ tick for a schedule, or tick otherwise from now on. */
 export async function startTicking(queue: TickQueue, { name, cron, tz }: Pick<ScheduleSpec, 'name' | 'cron' | 'tz'>): Promise<void> {
@@ -38,5 +46,10 @@ export async function startTicking(queue: TickQueue, { name, cron, tz }: Pick<Sc
 
 /** Adds a tick of a time that has passed, or that somebody asks for, once. */
 export async function addTick(queue: TickQueue, data: TickJob & { tick: string }, reason: string): Promise<void> {
-  await queue.add('tick', data, { ...tickOptions, jobId: `${reason}-${data.schedule}-${data.tick}`, removeOnComplete: true, removeOnFail: true })
+  await queue.add('tick', data, {
+    ...tickOptions,
+    jobId: `${reason}-${data.schedule}-${data.tick}`,
+    removeOnComplete: true,
+    removeOnFail: true,
+  })
 }

@@ -1,7 +1,16 @@
 import { classify, errorCode } from '@layermill/core'
 import {
-  hasEnded, isOpen, type Notify, type RunService, type RunSpec, type ScheduleHistory, type ScheduleRecord, type ScheduleSpec, specOfTick,
-  type Tick, withTick,
+  hasEnded,
+  isOpen,
+  type Notify,
+  type RunService,
+  type RunSpec,
+  type ScheduleHistory,
+  type ScheduleRecord,
+  type ScheduleSpec,
+  specOfTick,
+  type Tick,
+  withTick,
 } from '@layermill/contracts'
 import { readRunRecord } from '../run/record-store.js'
 import { mayPass } from '../run/passing-failures.js'
@@ -46,7 +55,12 @@ export function decideTick(history: ScheduleHistory, schedule: ScheduleSpec, tic
     if (schedule.overlap === 'queue' && !waiting) return decided({ state: 'queued' })
     return decided({ state: 'skipped', reason: 'overlap', finished: tick.at })
   }
-  if (tick.manual !== true && schedule.unchanged === 'skip' && tick.fingerprint !== undefined && history.lastGood?.fingerprint === tick.fingerprint) {
+  if (
+    tick.manual !== true &&
+    schedule.unchanged === 'skip' &&
+    tick.fingerprint !== undefined &&
+    history.lastGood?.fingerprint === tick.fingerprint
+  ) {
     return decided({ state: 'skipped', reason: 'unchanged', finished: tick.at })
   }
   return decided({ state: 'starting' })
@@ -54,7 +68,10 @@ export function decideTick(history: ScheduleHistory, schedule: ScheduleSpec, tic
 
 /** Carries out ticks: decides in the history, submits a run, and notes how it ended. Any number of processes may do so at once. */
 export class TickRunner {
-  constructor(private readonly store: ScheduleStore, private readonly environment: TickEnvironment) {}
+  constructor(
+    private readonly store: ScheduleStore,
+    private readonly environment: TickEnvironment,
+  ) {}
 
   /**
    * One tick. The same tick given again goes on where the first try broke off.
@@ -67,7 +84,12 @@ export class TickRunner {
     const known = findTick(history, request.id)
     if (known !== undefined && known.state !== 'starting' && known.state !== 'queued') return
     const tick = this.#newTick(request)
-    if (known === undefined && record.schedule.missed === 'skip' && !request.manual && Date.parse(tick.at) - request.due.getTime() > missedAfter) {
+    if (
+      known === undefined &&
+      record.schedule.missed === 'skip' &&
+      !request.manual &&
+      Date.parse(tick.at) - request.due.getTime() > missedAfter
+    ) {
       await this.#decided(name, { ...tick, state: 'skipped', reason: 'missed', finished: tick.at })
       return
     }
@@ -89,12 +111,17 @@ export class TickRunner {
       if (now !== undefined) ended.push(now)
     }
     if (ended.length === 0) return history
-    return this.store.changeHistory(name, latest => ended.toSorted(dueBefore).reduce((changed, tick) => {
-      const open = findTick(changed, tick.id)
-      if (open === undefined || !isOpen(open)) return changed
-      const good = tick.state === 'done' && tick.run !== undefined && tick.fingerprint !== undefined ? { lastGood: { fingerprint: tick.fingerprint, run: tick.run } } : {}
-      return { ...withTick(changed, tick), ...good }
-    }, latest))
+    return this.store.changeHistory(name, latest =>
+      ended.toSorted(dueBefore).reduce((changed, tick) => {
+        const open = findTick(changed, tick.id)
+        if (open === undefined || !isOpen(open)) return changed
+        const good =
+          tick.state === 'done' && tick.run !== undefined && tick.fingerprint !== undefined
+            ? { lastGood: { fingerprint: tick.fingerprint, run: tick.run } }
+            : {}
+        return { ...withTick(changed, tick), ...good }
+      }, latest),
+    )
   }
 
   #newTick({ id, due, manual }: TickRequest): Tick {
@@ -113,7 +140,10 @@ export class TickRunner {
   async #decide(name: string, record: ScheduleRecord, history: ScheduleHistory, tick: Tick): Promise<Tick | undefined> {
     // Listing may take long: not where the answer is known without.
     const fingerprint = history.ticks.some(isOpen) ? undefined : await fingerprintOf(record.schedule.spec, this.environment)
-    const decided = findTick(await this.store.changeHistory(name, latest => decideTick(latest, record.schedule, { ...tick, fingerprint })), tick.id)
+    const decided = findTick(
+      await this.store.changeHistory(name, latest => decideTick(latest, record.schedule, { ...tick, fingerprint })),
+      tick.id,
+    )
     if (decided !== undefined && decided.state !== 'starting') this.#noteDecision(name, decided)
     return decided
   }
@@ -129,10 +159,15 @@ export class TickRunner {
   async #failed(name: string, tick: Tick, error: unknown): Promise<void> {
     const { code, message } = classify(error)
     const finished = this.environment.now().toISOString()
-    await this.store.changeHistory(name, history => withTick(history, { ...findTick(history, tick.id) ?? tick, state: 'failed', finished, error: { code, message } }))
+    await this.store.changeHistory(name, history =>
+      withTick(history, { ...(findTick(history, tick.id) ?? tick), state: 'failed', finished, error: { code, message } }),
+    )
     this.environment.note?.(`schedule ${name}: tick ${tick.id} failed: ${message}`)
     const urls = (await this.store.record(name))?.schedule.notify
-    await this.environment.notify?.({ event: 'schedule.failed', data: { schedule: name, tick: tick.id, due: tick.due, error: { code, message } } }, { urls })
+    await this.environment.notify?.(
+      { event: 'schedule.failed', data: { schedule: name, tick: tick.id, due: tick.due, error: { code, message } } },
+      { urls },
+    )
   }
 
   /** The tick as it ended; undefined while it has not. */

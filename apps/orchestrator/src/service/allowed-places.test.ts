@@ -17,7 +17,9 @@ afterAll(() => rm(root, { recursive: true, force: true }))
 const refused = expect.objectContaining({ code: 'PLACE_REFUSED' }) as Error
 const check = (allowed: string[], fields: Record<string, unknown>, otherwise: 'any-folder' | 'no-folder' = 'no-folder'): Promise<void> => {
   const here = { kind: 'extract', source: join(root, 'data/in'), model: 'resnet50', out: join(root, 'data/out/new') }
-  return new AllowedPlaces({ allowed: allowed.map(place => place.replace('ROOT', root)), otherwise }).checkSpec(parseSpec({ ...here, ...fields }))
+  return new AllowedPlaces({ allowed: allowed.map(place => place.replace('ROOT', root)), otherwise }).checkSpec(
+    parseSpec({ ...here, ...fields }),
+  )
 }
 /** A text with the test's folder in it. */
 const at = (text: string): string => text.replace('ROOT', root)
@@ -31,11 +33,23 @@ it('lets specs name what is below an allowed place', async () => {
 })
 
 it.each([
-  ['a sibling of the same beginning', { source: 'ROOT/database' }], ['a link out', { source: 'ROOT/data/link/x' }], ['up and out', { source: 'ROOT/data/../secret' }],
-  ['a pattern that goes up', { source: 'ROOT/data/*/../../secret/*.jpg' }], ['braces that go up', { source: 'ROOT/data/{a/../../secret,b}/*.jpg' }], ['an encoded way up', { source: 'file://ROOT/data/%2e%2e/secret' }],
-  ['a file URL', { source: 'file:///etc' }], ['a scheme in capitals', { source: 'FILE:///etc' }], ['a relative path', { source: 'photos' }], ['what looks like a URL', { source: 'a://../../../../etc' }], ['a list', { source: '/etc/hosts.csv' }],
-  ['where results go', { out: '/etc/cron.d' }], ['weights', { weights: '/etc/shadow' }], ['weights by URL', { weights: 'file:///etc/shadow' }], ['a model', { model: '/etc/ssl' }],
-  ['held-out images', { kind: 'finetune', validation: '/etc' }], ['a registry', { kind: 'finetune', register: { name: 'pets', root: '/etc' } }],
+  ['a sibling of the same beginning', { source: 'ROOT/database' }],
+  ['a link out', { source: 'ROOT/data/link/x' }],
+  ['up and out', { source: 'ROOT/data/../secret' }],
+  ['a pattern that goes up', { source: 'ROOT/data/*/../../secret/*.jpg' }],
+  ['braces that go up', { source: 'ROOT/data/{a/../../secret,b}/*.jpg' }],
+  ['an encoded way up', { source: 'file://ROOT/data/%2e%2e/secret' }],
+  ['a file URL', { source: 'file:///etc' }],
+  ['a scheme in capitals', { source: 'FILE:///etc' }],
+  ['a relative path', { source: 'photos' }],
+  ['what looks like a URL', { source: 'a://../../../../etc' }],
+  ['a list', { source: '/etc/hosts.csv' }],
+  ['where results go', { out: '/etc/cron.d' }],
+  ['weights', { weights: '/etc/shadow' }],
+  ['weights by URL', { weights: 'file:///etc/shadow' }],
+  ['a model', { model: '/etc/ssl' }],
+  ['held-out images', { kind: 'finetune', validation: '/etc' }],
+  ['a registry', { kind: 'finetune', register: { name: 'pets', root: '/etc' } }],
   ['images to compare on', { kind: 'finetune', register: { name: 'pets', heldOut: '/etc' } }],
 ] as [string, Record<string, unknown>][])('refuses %s', async (_what, fields) => {
   const placed = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? at(value) : value]))
@@ -52,27 +66,49 @@ it('allows no folder where none is listed, and listed buckets only where some ar
   const places = new AllowedPlaces({ allowed: ['s3://bucket/team'], registry: root, otherwise: 'no-folder' })
   await places.checkSpec(parseSpec(registered))
   await expect(places.checkSpec(parseSpec({ ...registered, out: model }))).rejects.toThrow(refused)
-  for (const source of ['s3://bucket/teammates/', 's3://bucket/', 's3://other/team/']) await expect(buckets(source)).rejects.toThrow(refused)
+  for (const source of ['s3://bucket/teammates/', 's3://bucket/', 's3://other/team/'])
+    await expect(buckets(source)).rejects.toThrow(refused)
 })
 
-it.each(['source', 'out', 'cache', 'model', 'weights', 'validation', 'root', 'heldOut'])('refuses a bucket\'s place that goes up and out: %s', async field => {
-  const here = { kind: 'finetune', source: 's3://bucket/team/a/', model: 'resnet50', out: 's3://bucket/team/out', register: { name: 'pets' } }
-  // Specs refuse it themselves; what reaches this check in another way is refused too.
-  const named = (place: string): RunSpec => {
-    const spec = parseSpec(here) as FinetuneSpec
-    return field === 'root' || field === 'heldOut' ? { ...spec, register: { ...spec.register!, [field]: place } } : { ...spec, [field]: place }
-  }
-  for (const allowed of [['s3://bucket/team'], [root]]) {
-    const places = new AllowedPlaces({ allowed, registry: 's3://bucket/team/models', otherwise: 'no-folder' })
-    await places.checkSpec(named('s3://bucket/team/x'))
-    for (const place of ['s3://bucket/team/../others/x', 'S3://bucket/team/..']) await expect(places.checkSpec(named(place))).rejects.toThrow(refused)
-  }
-})
+it.each(['source', 'out', 'cache', 'model', 'weights', 'validation', 'root', 'heldOut'])(
+  "refuses a bucket's place that goes up and out: %s",
+  async field => {
+    const here = {
+      kind: 'finetune',
+      source: 's3://bucket/team/a/',
+      model: 'resnet50',
+      out: 's3://bucket/team/out',
+      register: { name: 'pets' },
+    }
+    // Specs refuse it themselves; what reaches this check in another way is refused too.
+    const named = (place: string): RunSpec => {
+      const spec = parseSpec(here) as FinetuneSpec
+      return field === 'root' || field === 'heldOut'
+        ? { ...spec, register: { ...spec.register!, [field]: place } }
+        : { ...spec, [field]: place }
+    }
+    for (const allowed of [['s3://bucket/team'], [root]]) {
+      const places = new AllowedPlaces({ allowed, registry: 's3://bucket/team/models', otherwise: 'no-folder' })
+      await places.checkSpec(named('s3://bucket/team/x'))
+      for (const place of ['s3://bucket/team/../others/x', 'S3://bucket/team/..'])
+        await expect(places.checkSpec(named(place))).rejects.toThrow(refused)
+    }
+  },
+)
 
 it('says what lists below an allowed place may name elsewhere', async () => {
   const places = new AllowedPlaces({ allowed: [join(root, 'data'), 's3://bucket/team'], otherwise: 'no-folder' })
   const allows = await places.entriesOf(join(root, 'data/in/list.csv'))
-  const named = [join(root, 'data/other/a.jpg'), 's3://bucket/team/a.jpg', join(root, 'secret/a.jpg'), join(root, 'data/../secret/a.jpg'), 's3://other/a.jpg', '/etc/a.jpg', 's3://bucket/team/../a.jpg', 's3://bucket/team/a/../b.jpg']
+  const named = [
+    join(root, 'data/other/a.jpg'),
+    's3://bucket/team/a.jpg',
+    join(root, 'secret/a.jpg'),
+    join(root, 'data/../secret/a.jpg'),
+    's3://other/a.jpg',
+    '/etc/a.jpg',
+    's3://bucket/team/../a.jpg',
+    's3://bucket/team/a/../b.jpg',
+  ]
   expect(named.map(place => allows?.(place))).toEqual([true, true, false, false, false, false, false, false])
   expect((await places.entriesOf('s3://bucket/team/list.txt'))?.('s3://bucket/others/a.jpg')).toBe(false)
   expect(await places.entriesOf(join(root, 'secret/list.csv'))).toBeUndefined()
@@ -82,12 +118,72 @@ it('says what lists below an allowed place may name elsewhere', async () => {
 it('knows of every field whether it names a place', () => {
   const places = ['source', 'out', 'model', 'weights', 'validation', 'register', 'cache']
   const others = [
-    'kind', 'labels', 'requestPayer', 'noSignRequest', 'onOverflow', 'strict', 'split', 'skipUnlabelled',
-    'size', 'resample', 'prepare', 'requireCpu', 'autoOrient', 'device', 'engine', 'maxErrors', 'maxBytes', 'imageTimeout', 'overwrite', 'notify', 'plan', 'partSize', 'batchSize', 'precision', 'retryFailed', 'cacheSize',
-    'layers', 'pool', 'dtype', 'format', 'update', 'selfCheck', 'top', 'oversample', 'layer', 'head', 'dropout', 'base', 'batchNorm', 'auxiliary', 'classWeights',
-    'labelSmoothing', 'augment', 'augmentCopies', 'optimizer', 'learningRate', 'momentum', 'beta1', 'beta2', 'epsilon', 'weightDecay', 'gradientClip', 'schedule',
-    'warmupEpochs', 'epochs', 'microBatch', 'earlyStopping', 'seed', 'exchange', 'checkpointSteps', 'keepCheckpoints', 'export',
-    'requestPayer', 'noSignRequest', 'priority', 'onOverflow',
+    'kind',
+    'labels',
+    'requestPayer',
+    'noSignRequest',
+    'onOverflow',
+    'strict',
+    'split',
+    'skipUnlabelled',
+    'size',
+    'resample',
+    'prepare',
+    'requireCpu',
+    'autoOrient',
+    'device',
+    'engine',
+    'maxErrors',
+    'maxBytes',
+    'imageTimeout',
+    'overwrite',
+    'notify',
+    'plan',
+    'partSize',
+    'batchSize',
+    'precision',
+    'retryFailed',
+    'cacheSize',
+    'layers',
+    'pool',
+    'dtype',
+    'format',
+    'update',
+    'selfCheck',
+    'top',
+    'oversample',
+    'layer',
+    'head',
+    'dropout',
+    'base',
+    'batchNorm',
+    'auxiliary',
+    'classWeights',
+    'labelSmoothing',
+    'augment',
+    'augmentCopies',
+    'optimizer',
+    'learningRate',
+    'momentum',
+    'beta1',
+    'beta2',
+    'epsilon',
+    'weightDecay',
+    'gradientClip',
+    'schedule',
+    'warmupEpochs',
+    'epochs',
+    'microBatch',
+    'earlyStopping',
+    'seed',
+    'exchange',
+    'checkpointSteps',
+    'keepCheckpoints',
+    'export',
+    'requestPayer',
+    'noSignRequest',
+    'priority',
+    'onOverflow',
   ]
   const known = new Set([...places, ...others])
   // A field that is new here: does it name what is read or written? Then allowed-places.ts must look at it.

@@ -14,7 +14,8 @@ export interface AllowedPlacesOptions {
   readonly otherwise: 'any-folder' | 'no-folder'
 }
 
-const isBelow = (place: string, root: string, separator: string): boolean => place === root || place.startsWith(root.endsWith(separator) ? root : root + separator)
+const isBelow = (place: string, root: string, separator: string): boolean =>
+  place === root || place.startsWith(root.endsWith(separator) ? root : root + separator)
 /** A bucket's place in one form: lower-case scheme, no slash at the end. */
 const bucketPlace = (url: string): string => `s3${url.slice(2).replace(/\/+$/, '')}`
 
@@ -61,7 +62,11 @@ function isPlace(field: string, text: string): boolean {
 /** Every place that a spec names, by its field: what is read, and what is written. */
 function placesOf(spec: RunSpec): [field: string, place: string][] {
   const { root, heldOut } = (spec.kind === 'finetune' ? spec.register : undefined) ?? {}
-  const texts: [string, unknown][] = [...Object.entries(spec).filter(([field]) => placeFields.has(field)), ['register.root', root], ['register.heldOut', heldOut]]
+  const texts: [string, unknown][] = [
+    ...Object.entries(spec).filter(([field]) => placeFields.has(field)),
+    ['register.root', root],
+    ['register.heldOut', heldOut],
+  ]
   return texts.flatMap(([field, text]) => (typeof text === 'string' && isPlace(field, text) ? [[field, text]] : []))
 }
 
@@ -93,7 +98,7 @@ export class AllowedPlaces implements SpecCheck {
     const { folders, buckets } = this.#allowed
     const restricted = schemeOf(source) === 's3' ? buckets.length > 0 : folders.length > 0
     if (!restricted || !(await this.#allows('source', source))) return undefined
-    const roots = [...folders, ...await Promise.all(folders.map(canonical))]
+    const roots = [...folders, ...(await Promise.all(folders.map(canonical)))]
     return place => (schemeOf(place) === 's3' ? this.#allowsBucket(place, buckets) : roots.some(root => isBelow(resolve(place), root, sep)))
   }
 

@@ -13,12 +13,28 @@ class Lost extends Error {}
 
 const spec = parseSpec({ kind: 'extract', source: '/photos', model: 'googlenet', layers: ['conv2'], out: '/out' })
 const run: RunRecord = {
-  version: 1, id: 'extract-1', state: 'running', generation: 0, spec,
+  version: 1,
+  id: 'extract-1',
+  state: 'running',
+  generation: 0,
+  spec,
   identity: {
-    model: 'googlenet', weights: '', layers: [], preparation: { version: '', size: 'keep', resample: '', autoOrient: true, oversample: false },
-    precision: 'fp32', pool: 'none', dtype: 'float32', format: 'npy',
+    model: 'googlenet',
+    weights: '',
+    layers: [],
+    preparation: { version: '', size: 'keep', resample: '', autoOrient: true, oversample: false },
+    precision: 'fp32',
+    pool: 'none',
+    dtype: 'float32',
+    format: 'npy',
   },
-  layers: [], partSize: 1, batchSize: 1, planned: true, counts: { images: 5, done: 0, failed: 0, parts: 5 }, created: '2026-01-01T00:00:00Z', versions: {},
+  layers: [],
+  partSize: 1,
+  batchSize: 1,
+  planned: true,
+  counts: { images: 5, done: 0, failed: 0, parts: 5 },
+  created: '2026-01-01T00:00:00Z',
+  versions: {},
 }
 const done: RunRecord = { ...run, state: 'done', counts: { ...run.counts, done: 5 } }
 

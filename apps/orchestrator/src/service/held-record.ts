@@ -22,7 +22,10 @@ class Hold {
   /** Undefined until it was looked at. */
   #held: Version | undefined
 
-  constructor(private readonly store: Store, private readonly lost: () => Error) {}
+  constructor(
+    private readonly store: Store,
+    private readonly lost: () => Error,
+  ) {}
 
   /** The record's content, which from now on must stay as it is or be changed through here. */
   async read(): Promise<Uint8Array | undefined> {

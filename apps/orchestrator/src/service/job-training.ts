@@ -31,7 +31,8 @@ export class JobTraining {
   /** @throws LayermillError `SPEC_INVALID` where this orchestrator does not fine-tune. */
   async environment(spec: FinetuneSpec): Promise<TrainingEnvironment> {
     const { open, fence, lasting } = this.options
-    if (open === undefined) throw new LayermillError('SPEC_INVALID', 'kind: got finetune, expected extract or predict with this orchestrator')
+    if (open === undefined)
+      throw new LayermillError('SPEC_INVALID', 'kind: got finetune, expected extract or predict with this orchestrator')
     this.#opened ??= open(spec)
     const { environment } = await this.#opened
     const { runs } = environment

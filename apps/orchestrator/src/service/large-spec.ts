@@ -20,7 +20,17 @@ export async function slimJob({ spec, ...job }: RunJob, store: Store): Promise<R
   if (Buffer.byteLength(text) <= mostCarried) return { ...job, spec }
   await store.put(pathOf(job.run), text, { contentType: 'application/json' })
   const { kind, source, model, out, priority } = spec
-  return { ...job, submitted: { sha256: digest(spec), kind, source, model, ...(out === undefined ? {} : { out }), ...(priority === undefined ? {} : { priority }) } }
+  return {
+    ...job,
+    submitted: {
+      sha256: digest(spec),
+      kind,
+      source,
+      model,
+      ...(out === undefined ? {} : { out }),
+      ...(priority === undefined ? {} : { priority }),
+    },
+  }
 }
 
 /**

@@ -22,7 +22,13 @@ function source(): ImageSource {
   async function* items({ after = '' }: { after?: string } = {}) {
     for (let i = 0; i < images; i++) if (`${i}.png` > after) yield { key: `${i}.png`, etag: String(i), bytes: 1 }
   }
-  return { url: '/photos', kind: 'folder', items, read: () => Promise.reject(new Error('nothing is read here')), close: () => Promise.resolve() }
+  return {
+    url: '/photos',
+    kind: 'folder',
+    items,
+    read: () => Promise.reject(new Error('nothing is read here')),
+    close: () => Promise.resolve(),
+  }
 }
 
 /** A queue whose parts are computed by themselves: their commit records appear, and the run is told. */
@@ -47,10 +53,13 @@ function workers(store: Store): PartQueue {
   }
 }
 
-const job = (): RunJob => makePayload('run', {
-  v: 1, run: 'extract-job', store: '/out',
-  spec: parseSpec({ kind: 'extract', source: '/photos', model: 'googlenet', layers: ['conv2'], size: '32x32', out: '/out', partSize: 2 }),
-})
+const job = (): RunJob =>
+  makePayload('run', {
+    v: 1,
+    run: 'extract-job',
+    store: '/out',
+    spec: parseSpec({ kind: 'extract', source: '/photos', model: 'googlenet', layers: ['conv2'], size: '32x32', out: '/out', partSize: 2 }),
+  })
 
 /** One orchestrator's sitting at the run, as the run worker has it; `opened` says whether one before it told that the run has its record. */
 async function sit(store: Store, opened: boolean): Promise<RunRecord> {
@@ -100,10 +109,13 @@ describe.each(['file', 's3'] as const)('two orchestrators at one run, in a store
     const store = await open()
     let second: RunRecord | undefined
     let before: RunRecord | undefined
-    const frozen = sit(holdingBack(store, number, async () => {
-      before = await readRunRecord(store)
-      second = await sit(store, before !== undefined)
-    }), false)
+    const frozen = sit(
+      holdingBack(store, number, async () => {
+        before = await readRunRecord(store)
+        second = await sit(store, before !== undefined)
+      }),
+      false,
+    )
     await expect(frozen).rejects.toThrow(RunLost)
     expect(before?.state).toBe([undefined, 'planning', 'running'][number - 1])
     expect(second).toMatchObject(finished)
@@ -116,18 +128,28 @@ describe.each(['file', 's3'] as const)('two orchestrators at one run, in a store
     let end: RunRecord | undefined
     // Stopped before its end, and finished once the claim is under way.
     let finish: () => void = () => undefined
-    const claiming = new Promise<void>(resolve => { finish = resolve })
+    const claiming = new Promise<void>(resolve => {
+      finish = resolve
+    })
     let reached: () => void = () => undefined
-    const atEnd = new Promise<void>(resolve => { reached = resolve })
-    const first = sit(holdingBack(store, 3, async () => {
-      reached()
-      await claiming
-    }), false)
+    const atEnd = new Promise<void>(resolve => {
+      reached = resolve
+    })
+    const first = sit(
+      holdingBack(store, 3, async () => {
+        reached()
+        await claiming
+      }),
+      false,
+    )
     await atEnd
-    const second = await sit(holdingBack(store, 1, async () => {
-      finish()
-      end = await first
-    }), true)
+    const second = await sit(
+      holdingBack(store, 1, async () => {
+        finish()
+        end = await first
+      }),
+      true,
+    )
     expect(end).toMatchObject(finished)
     expect(end).not.toHaveProperty('sittings')
     expect(second).toEqual(end)

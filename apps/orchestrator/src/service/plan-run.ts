@@ -12,7 +12,16 @@ async function planTraining(spec: FinetuneSpec, open: OpenTrainingEnvironment): 
   const opened = await open(spec)
   try {
     const { classes, warnings, network, trainable, stepsPerEpoch, features } = await describeTraining(spec, opened.environment)
-    return { kind: 'finetune', model: network.id, classes: [...classes], warnings: [...warnings], trainable: trainable.length, stepsPerEpoch, epochs: spec.epochs, features }
+    return {
+      kind: 'finetune',
+      model: network.id,
+      classes: [...classes],
+      warnings: [...warnings],
+      trainable: trainable.length,
+      stepsPerEpoch,
+      epochs: spec.epochs,
+      features,
+    }
   } finally {
     await opened.close()
   }
@@ -25,7 +34,8 @@ async function planTraining(spec: FinetuneSpec, open: OpenTrainingEnvironment): 
 export function runPlanner(environment: RunEnvironment, openTraining?: OpenTrainingEnvironment): PlanRun {
   return async (spec, signal) => {
     if (spec.kind === 'finetune') {
-      if (openTraining === undefined) throw new LayermillError('SPEC_INVALID', 'kind: got finetune, expected extract or predict with this orchestrator')
+      if (openTraining === undefined)
+        throw new LayermillError('SPEC_INVALID', 'kind: got finetune, expected extract or predict with this orchestrator')
       return planTraining(spec, openTraining)
     }
     const store = spec.kind === 'extract' ? await environment.openStore(spec.out) : undefined

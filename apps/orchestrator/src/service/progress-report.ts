@@ -23,7 +23,13 @@ export class Rate {
 
 /** A run's summary while it is under way. */
 function liveSummary(record: RunRecord, id: string, progress: RunProgress): RunSummary {
-  const counts = { images: progress.total, done: progress.done - progress.failed, failed: progress.failed, parts: progress.parts, ...(progress.cached === undefined ? {} : { cached: progress.cached }) }
+  const counts = {
+    images: progress.total,
+    done: progress.done - progress.failed,
+    failed: progress.failed,
+    parts: progress.parts,
+    ...(progress.cached === undefined ? {} : { cached: progress.cached }),
+  }
   const waiting = progress.waiting === undefined ? {} : { waiting: progress.waiting }
   return { ...summarizeRun(record), id, state: progress.planned ? 'running' : 'planning', counts, ...waiting }
 }
@@ -57,7 +63,8 @@ export class ProgressReport {
     const summary = liveSummary(this.record, this.id, this.#latest)
     this.#latest = undefined
     const imagesPerSecond = this.#rate.update(done)
-    const secondsLeft = imagesPerSecond !== undefined && imagesPerSecond > 0 && summary.state === 'running' ? (total - done) / imagesPerSecond : undefined
+    const secondsLeft =
+      imagesPerSecond !== undefined && imagesPerSecond > 0 && summary.state === 'running' ? (total - done) / imagesPerSecond : undefined
     this.send({ summary, progress: { counts: summary.counts, partsDone, imagesPerSecond, secondsLeft } })
   }
 }

@@ -1,6 +1,16 @@
 import {
-  beatTimeout, type FleetService, type FleetState, type QueueDepth, type QueueJob, type QueueJobPage, type QueueJobQuery, queueNames,
-  readBeat, type ReadinessCheck, type WorkerBeat, type WorkerInfo,
+  beatTimeout,
+  type FleetService,
+  type FleetState,
+  type QueueDepth,
+  type QueueJob,
+  type QueueJobPage,
+  type QueueJobQuery,
+  queueNames,
+  readBeat,
+  type ReadinessCheck,
+  type WorkerBeat,
+  type WorkerInfo,
 } from '@layermill/contracts'
 import type { Broker } from '@layermill/queue'
 import { errorMessage } from '@layermill/core'
@@ -26,7 +36,10 @@ export interface QueueFleetOptions {
 export class QueueFleetService implements FleetService {
   readonly #jobs: QueueJobs
 
-  constructor(private readonly broker: Broker, private readonly options: QueueFleetOptions) {
+  constructor(
+    private readonly broker: Broker,
+    private readonly options: QueueFleetOptions,
+  ) {
     this.#jobs = new QueueJobs(broker, { resumeRun: options.resumeRun, workers: () => this.workers() })
   }
 
@@ -44,10 +57,12 @@ export class QueueFleetService implements FleetService {
   }
 
   async queues(): Promise<QueueDepth[]> {
-    return Promise.all(depthNames.map(async queue => {
-      const { waiting, prioritized, delayed, due, active, failed } = await this.broker.counts(queue)
-      return { queue, waiting, prioritized, delayed, due, active, failed }
-    }))
+    return Promise.all(
+      depthNames.map(async queue => {
+        const { waiting, prioritized, delayed, due, active, failed } = await this.broker.counts(queue)
+        return { queue, waiting, prioritized, delayed, due, active, failed }
+      }),
+    )
   }
 
   jobs(queue: string, query: QueueJobQuery): Promise<QueueJobPage> {

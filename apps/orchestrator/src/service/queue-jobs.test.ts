@@ -32,14 +32,26 @@ const part = (i: number): object => ({ v: 1, run: 'extract-1', store: 's3://buck
 
 it('shows why a job failed, without credentials, and tries it again with all its attempts', async () => {
   const queue = broker.queue<object>(queueNames.parts)
-  await queue.add('extract', { ...part(0), store: 'redis://user:hunter2@host/out', deep: [{ at: 's3://key:hunter2@bucket/x' }] }, { ...once, jobId: 'extract-1_0_0' })
+  await queue.add(
+    'extract',
+    { ...part(0), store: 'redis://user:hunter2@host/out', deep: [{ at: 's3://key:hunter2@bucket/x' }] },
+    { ...once, jobId: 'extract-1_0_0' },
+  )
   await work(queueNames.parts, () => Promise.reject(new Error('STORE_DENIED: http://me:hunter2@store says no')))
   const { jobs, counts } = await fleet.jobs(queueNames.parts, { state: 'failed', ...all })
   expect(counts).toMatchObject({ failed: 1, waiting: 0 })
-  expect(jobs).toMatchObject([{
-    id: 'extract-1_0_0', name: 'extract', state: 'failed', run: 'extract-1', attempts: 1, attemptsAllowed: 1,
-    error: { code: 'STORE_DENIED', message: 'http://***@store says no' }, data: { part: 0, store: 'redis://***@host/out', deep: [{ at: 's3://***@bucket/x' }] },
-  }])
+  expect(jobs).toMatchObject([
+    {
+      id: 'extract-1_0_0',
+      name: 'extract',
+      state: 'failed',
+      run: 'extract-1',
+      attempts: 1,
+      attemptsAllowed: 1,
+      error: { code: 'STORE_DENIED', message: 'http://***@store says no' },
+      data: { part: 0, store: 'redis://***@host/out', deep: [{ at: 's3://***@bucket/x' }] },
+    },
+  ])
   expect(jobs[0]).toHaveProperty('finished')
   expect(JSON.stringify(jobs)).not.toMatch(/hunter2|stack/)
   expect(await fleet.retryJob(queueNames.parts, 'extract-1_0_0')).toMatchObject({ state: 'waiting', attempts: 0 })
@@ -56,7 +68,10 @@ it('lists a page at a time: the latest first', async () => {
   expect(last.jobs.map(({ id }) => id)).toEqual(['extract-1_0_0'])
   expect(last.next).toBeUndefined()
   const delayed = (await fleet.jobs(queueNames.parts, { state: 'delayed', ...all })).jobs
-  expect(delayed.map(({ id, due = '', added }) => [id, Date.parse(due) - Date.parse(added)])).toEqual([['in-1', 3_600_000], ['in-2', 7_200_000]])
+  expect(delayed.map(({ id, due = '', added }) => [id, Date.parse(due) - Date.parse(added)])).toEqual([
+    ['in-1', 3_600_000],
+    ['in-2', 7_200_000],
+  ])
   for (let i = 0; i < 2; i++) await work(queueNames.parts, () => Promise.resolve({ images: 1, failed: 0 }))
   const { jobs } = await fleet.jobs(queueNames.parts, { state: 'completed', ...all })
   const finished = jobs.map(job => job.finished ?? '')
@@ -72,7 +87,10 @@ it('removes jobs, but none that a worker has', async () => {
   await queue.add('extract', part(1), { jobId: 'taken' })
   const refused: unknown[] = []
   await work(queueNames.parts, async () => {
-    refused.push(await fleet.removeJob(queueNames.parts, 'taken').catch((error: unknown) => error), await fleet.retryJob(queueNames.parts, 'taken').catch((error: unknown) => error))
+    refused.push(
+      await fleet.removeJob(queueNames.parts, 'taken').catch((error: unknown) => error),
+      await fleet.retryJob(queueNames.parts, 'taken').catch((error: unknown) => error),
+    )
     refused.push((await fleet.jobs(queueNames.parts, { state: 'active', ...all })).jobs)
   })
   expect(refused).toMatchObject([{ code: 'JOB_ACTIVE' }, { code: 'JOB_NOT_FAILED' }, [{ id: 'taken', state: 'active' }]])
@@ -88,13 +106,20 @@ it('resumes a run instead of its job, and lets only ended runs be removed', asyn
   await fleet.removeJob(queueNames.runs, 'extract-1')
   // A run that failed may have ended its job well.
   await queue.add('extract', { v: 1, run: 'extract-2', store: '/out' }, { jobId: 'extract-2' })
-  await work(queueNames.runs, () => Promise.resolve({ id: 'extract-2', state: 'failed', error: { code: 'TOO_MANY_ERRORS', message: '3 images failed' } }))
-  expect((await fleet.jobs(queueNames.runs, { state: 'completed', ...all })).jobs).toMatchObject([{ run: 'extract-2', error: { code: 'TOO_MANY_ERRORS', message: '3 images failed' } }])
+  await work(queueNames.runs, () =>
+    Promise.resolve({ id: 'extract-2', state: 'failed', error: { code: 'TOO_MANY_ERRORS', message: '3 images failed' } }),
+  )
+  expect((await fleet.jobs(queueNames.runs, { state: 'completed', ...all })).jobs).toMatchObject([
+    { run: 'extract-2', error: { code: 'TOO_MANY_ERRORS', message: '3 images failed' } },
+  ])
 })
 
 it('knows its queues, and tells no path of a webhook', async () => {
-  for (const name of ['layermill-state', 'layermill-workers', 'bull', '__proto__']) await expect(fleet.jobs(name, { state: 'failed', ...all })).rejects.toMatchObject({ code: 'QUEUE_UNKNOWN' })
-  await broker.queue<object>(queueNames.webhooks).add('delivery', { kind: 'delivery', url: 'https://hooks.example.org/T0/secret', urls: ['https://a.example.org/secret'] })
+  for (const name of ['layermill-state', 'layermill-workers', 'bull', '__proto__'])
+    await expect(fleet.jobs(name, { state: 'failed', ...all })).rejects.toMatchObject({ code: 'QUEUE_UNKNOWN' })
+  await broker
+    .queue<object>(queueNames.webhooks)
+    .add('delivery', { kind: 'delivery', url: 'https://hooks.example.org/T0/secret', urls: ['https://a.example.org/secret'] })
   const { jobs } = await fleet.jobs(queueNames.webhooks, { state: 'waiting', ...all })
   expect(jobs).toMatchObject([{ data: { url: 'https://hooks.example.org', urls: ['https://a.example.org'] } }])
 })

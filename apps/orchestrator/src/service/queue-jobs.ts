@@ -19,12 +19,14 @@ function receiver(url: unknown): unknown {
 /** A payload without credentials, however deep they are. */
 function cleaned(value: unknown, key = ''): unknown {
   if (Array.isArray(value)) return value.map(item => cleaned(item, key))
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, cleaned(item, name)]))
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, cleaned(item, name)]))
   if (key === 'url' || key === 'urls' || key === 'notify') return receiver(value)
   return typeof value === 'string' ? redact(value) : value
 }
 
-const record = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {})
+const record = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {}
 
 /** Why a job failed: its own reason, or for a run whose job ended well all the same, the run's. */
 function failureOf({ failedReason, returnvalue }: QueuedJob<unknown>): { code: string; message: string } | undefined {
@@ -76,7 +78,10 @@ export interface QueueJobsOptions {
 
 /** Single jobs of the queues: shown, tried again and removed, on every backend. */
 export class QueueJobs {
-  constructor(private readonly broker: Broker, private readonly options: QueueJobsOptions) {}
+  constructor(
+    private readonly broker: Broker,
+    private readonly options: QueueJobsOptions,
+  ) {}
 
   /** @throws LayermillError `QUEUE_UNKNOWN`. */
   async list(name: string, { state, limit, offset }: QueueJobQuery): Promise<QueueJobPage> {
@@ -89,7 +94,9 @@ export class QueueJobs {
       state === 'active' && name === queueNames.parts ? this.options.workers() : [],
     ])
     // A job may be removed while the list is read.
-    const jobs = found.filter(job => job?.id !== undefined).map(job => ({ ...describe(job, state), ...workerOf(workers, record(job.data)) }))
+    const jobs = found
+      .filter(job => job?.id !== undefined)
+      .map(job => ({ ...describe(job, state), ...workerOf(workers, record(job.data)) }))
     const { failed, active, waiting, prioritized, delayed, completed } = counts
     const byState: Record<QueueJobState, number> = { failed, active, waiting, prioritized, delayed, completed }
     return { queue: name, counts: byState, jobs, ...(offset + limit < byState[state] ? { next: offset + limit } : {}) }
@@ -120,10 +127,13 @@ export class QueueJobs {
   async remove(name: string, id: string): Promise<void> {
     const queue = this.#queue(name)
     const { job, state } = await this.#find(queue, id)
-    const active = (cause?: unknown): LayermillError => new LayermillError('JOB_ACTIVE', `The job ${id} is being worked on`, { hint: 'to end a run, cancel it', cause })
+    const active = (cause?: unknown): LayermillError =>
+      new LayermillError('JOB_ACTIVE', `The job ${id} is being worked on`, { hint: 'to end a run, cancel it', cause })
     if (state === 'active') throw active()
     if (name === queueNames.runs && state !== 'completed' && state !== 'failed') {
-      throw new LayermillError('RUN_ACTIVE', `The run ${id} has not ended`, { hint: 'cancel it first: its parts go with it, and its record says so' })
+      throw new LayermillError('RUN_ACTIVE', `The run ${id} has not ended`, {
+        hint: 'cancel it first: its parts go with it, and its record says so',
+      })
     }
     try {
       await job.remove()

@@ -1,7 +1,21 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import {
-  describeRun, hasEnded, makePayload, type RunDetail, type RunEvent, type RunEventOptions, type RunJob, type RunListQuery, type RunPage,
-  type RunPlan, type RunRecord, type RunService, type RunSpec, type RunState, type RunSummary, type TrainingState,
+  describeRun,
+  hasEnded,
+  makePayload,
+  type RunDetail,
+  type RunEvent,
+  type RunEventOptions,
+  type RunJob,
+  type RunListQuery,
+  type RunPage,
+  type RunPlan,
+  type RunRecord,
+  type RunService,
+  type RunSpec,
+  type RunState,
+  type RunSummary,
+  type TrainingState,
 } from '@layermill/contracts'
 import type { Broker, JobState } from '@layermill/queue'
 import { errorCode, LayermillError } from '@layermill/core'
@@ -20,10 +34,11 @@ import { RunEventHub } from './run-event-hub.js'
 import { runEvents, type RunView } from './run-events.js'
 import { jobProgress, type QueuedRun, runJobOptions, runQueue, type RunQueue, runStoreUrl, summarizeJob } from './run-jobs.js'
 
-export type QueueRunEnvironment = Pick<RunEnvironment, 'openStore' | 'openSource' | 'newId' | 'now' | 'queue'> & Partial<Pick<RunEnvironment, 'trouble'>> & {
-  /** Left out where plans are made elsewhere, as by a command. */
-  readonly planRun?: PlanRun | undefined
-}
+export type QueueRunEnvironment = Pick<RunEnvironment, 'openStore' | 'openSource' | 'newId' | 'now' | 'queue'> &
+  Partial<Pick<RunEnvironment, 'trouble'>> & {
+    /** Left out where plans are made elsewhere, as by a command. */
+    readonly planRun?: PlanRun | undefined
+  }
 
 interface KnownRun {
   readonly job: QueuedRun
@@ -65,7 +80,10 @@ export class QueueRunService implements RunService {
   readonly #hub: RunEventHub
   #listed: { time: number; runs: Promise<KnownRun[]> } | undefined
 
-  constructor(broker: Broker, private readonly environment: QueueRunEnvironment) {
+  constructor(
+    broker: Broker,
+    private readonly environment: QueueRunEnvironment,
+  ) {
     this.#queue = runQueue(broker)
     this.#hub = new RunEventHub(broker)
   }
@@ -111,8 +129,11 @@ export class QueueRunService implements RunService {
   async list({ state, kind, cursor, limit }: RunListQuery): Promise<RunPage> {
     const all = (await this.#all()).map(({ summary }) => summary)
     const from = cursor === undefined ? 0 : all.findIndex(({ id }) => id === cursor) + 1
-    if (cursor !== undefined && from === 0) throw new LayermillError('CURSOR_INVALID', 'cursor: that run is not listed any more; start again from the first page')
-    const matching = all.slice(from).filter(run => (state === undefined || run.state === state) && (kind === undefined || run.kind === kind))
+    if (cursor !== undefined && from === 0)
+      throw new LayermillError('CURSOR_INVALID', 'cursor: that run is not listed any more; start again from the first page')
+    const matching = all
+      .slice(from)
+      .filter(run => (state === undefined || run.state === state) && (kind === undefined || run.kind === kind))
     const runs = matching.slice(0, limit)
     return { runs, next: matching.length > limit ? runs.at(-1)?.id : undefined }
   }
@@ -121,7 +142,15 @@ export class QueueRunService implements RunService {
     const { job, summary } = await this.#find(id)
     const { record, epochs, failures } = await this.#withStore(job.data.store, readStored).catch((): StoredRun => ({}))
     const training = hasEnded(summary.state) ? undefined : jobProgress(job)?.training
-    if (record?.id === id) return { ...describeRun(record), ...summary, failures, training, epochs, ...await runNotes(record, url => this.environment.openStore(url)) }
+    if (record?.id === id)
+      return {
+        ...describeRun(record),
+        ...summary,
+        failures,
+        training,
+        epochs,
+        ...(await runNotes(record, url => this.environment.openStore(url))),
+      }
     const { spec } = await this.#withStore(job.data.store, store => wholeJob(job.data, store)).catch(() => job.data)
     return { ...summary, generation: 0, spec: { ...(spec ?? job.data.submitted) }, planned: false }
   }
@@ -235,7 +264,9 @@ export class QueueRunService implements RunService {
   async #find(id: string): Promise<KnownRun> {
     const job = await this.#queue.getJob(id)
     if (job === undefined) {
-      throw new LayermillError('RUN_UNKNOWN', `The queue knows no run ${id}`, { hint: 'a run that the queue forgot goes on from its store: layermill runs resume OUT' })
+      throw new LayermillError('RUN_UNKNOWN', `The queue knows no run ${id}`, {
+        hint: 'a run that the queue forgot goes on from its store: layermill runs resume OUT',
+      })
     }
     return { job, summary: this.#told(summarizeJob(job, await job.getState())) }
   }
@@ -256,7 +287,9 @@ export class QueueRunService implements RunService {
     if (this.#listed !== undefined && now - this.#listed.time < listInterval) return this.#listed.runs
     const runs = this.#read()
     this.#listed = { time: now, runs }
-    runs.catch(() => { this.#listed = undefined })
+    runs.catch(() => {
+      this.#listed = undefined
+    })
     return runs
   }
 

@@ -10,6 +10,10 @@ const shownEpochs = 1000
 export async function readEpochs(store: Store): Promise<TrainingState[]> {
   const bytes = await store.get('metrics.jsonl')
   if (bytes === undefined) return []
-  const lines = new TextDecoder().decode(bytes).split('\n').filter(line => line !== '').slice(-shownEpochs)
+  const lines = new TextDecoder()
+    .decode(bytes)
+    .split('\n')
+    .filter(line => line !== '')
+    .slice(-shownEpochs)
   return lines.map(line => epochState(JSON.parse(line) as MetricsLine))
 }

@@ -3,8 +3,12 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { fencedStore } from './fenced-store.js'
 import { RunCancelled, RunControl, RunLost } from './run-control.js'
 
-beforeEach(() => { vi.useFakeTimers({ toFake: ['performance'] }) })
-afterEach(() => { vi.useRealTimers() })
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['performance'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 function storeThatCounts(): { store: Store; written: string[] } {
   const written: string[] = []

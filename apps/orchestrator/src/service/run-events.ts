@@ -46,7 +46,10 @@ class Turnstile {
  * @throws what `look` throws: LayermillError `RUN_UNKNOWN`
  */
 export async function* runEvents(
-  id: string, { after, signal }: RunEventOptions, hub: RunEventHub, look: (id: string) => Promise<RunView>,
+  id: string,
+  { after, signal }: RunEventOptions,
+  hub: RunEventHub,
+  look: (id: string) => Promise<RunView>,
 ): AsyncGenerator<RunEvent, void, undefined> {
   const turnstile = new Turnstile()
   let report: RunJobProgress | undefined

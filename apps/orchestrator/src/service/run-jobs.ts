@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 import { classify, LayermillError, redact } from '@layermill/core'
 import {
-  queueNames, readPayload, type RunEvent, type RunJob, type RunSpec, type RunSummary, type TrainingState, type Waiting,
+  queueNames,
+  readPayload,
+  type RunEvent,
+  type RunJob,
+  type RunSpec,
+  type RunSummary,
+  type TrainingState,
+  type Waiting,
 } from '@layermill/contracts'
 import { type Broker, type JobQueue, type JobsOptions, type JobState, parseFailedReason, type QueuedJob } from '@layermill/queue'
 
@@ -44,7 +51,10 @@ export function runJobOptions(id: string, store: string): JobsOptions {
 export function runStoreUrl(spec: RunSpec): string {
   if (spec.kind !== 'predict') return spec.out
   if (spec.out !== undefined) return `${spec.out}.run`
-  throw new LayermillError('SPEC_INVALID', 'out: got nothing, expected a .csv or .jsonl file that the workers can write (a shared disk or s3://)')
+  throw new LayermillError(
+    'SPEC_INVALID',
+    'out: got nothing, expected a .csv or .jsonl file that the workers can write (a shared disk or s3://)',
+  )
 }
 
 export function jobProgress(job: Pick<QueuedRun, 'progress'>): RunJobProgress | undefined {
@@ -66,12 +76,19 @@ function planned(job: QueuedRun): RunSummary {
   const { run, spec: whole, submitted } = known(job) ?? { run: job.id ?? '', spec: undefined, submitted: undefined }
   const spec = whole ?? submitted
   return {
-    id: run, kind: spec?.kind ?? 'extract', state: 'planning', source: spec?.source ?? '', model: spec?.model ?? '', out: spec?.out,
-    counts: { images: 0, done: 0, failed: 0, parts: 0 }, created: new Date(job.timestamp).toISOString(),
+    id: run,
+    kind: spec?.kind ?? 'extract',
+    state: 'planning',
+    source: spec?.source ?? '',
+    model: spec?.model ?? '',
+    out: spec?.out,
+    counts: { images: 0, done: 0, failed: 0, parts: 0 },
+    created: new Date(job.timestamp).toISOString(),
   }
 }
 
-const finishedTime = (job: QueuedRun): string | undefined => (job.finishedOn === undefined ? undefined : new Date(job.finishedOn).toISOString())
+const finishedTime = (job: QueuedRun): string | undefined =>
+  job.finishedOn === undefined ? undefined : new Date(job.finishedOn).toISOString()
 
 /** A run in short, by what the queue knows of it. */
 export function summarizeJob(job: QueuedRun, state: JobState | 'unknown'): RunSummary {
@@ -101,9 +118,14 @@ function waitingOf(job: QueuedRun, state: JobState | 'unknown'): Waiting | undef
   const since = new Date(processedOn ?? timestamp).toISOString()
   if (state === 'delayed' && typeof failedReason === 'string' && failedReason !== '') {
     const due = new Date((processedOn ?? timestamp) + delay).toISOString()
-    return { code: 'retry', reason: `attempt ${attemptsMade} of ${job.opts.attempts ?? 1} failed: ${redact(failedReason)}; the next is due at ${due}`, since }
+    return {
+      code: 'retry',
+      reason: `attempt ${attemptsMade} of ${job.opts.attempts ?? 1} failed: ${redact(failedReason)}; the next is due at ${due}`,
+      since,
+    }
   }
-  if (known(job) === undefined) return { code: 'newer-version', reason: 'its job was made by a newer version: an orchestrator of that version must take it', since }
+  if (known(job) === undefined)
+    return { code: 'newer-version', reason: 'its job was made by a newer version: an orchestrator of that version must take it', since }
   if (Date.now() - timestamp < untold) return undefined
   return { code: 'no-orchestrator', reason: 'no orchestrator has taken it up', since }
 }

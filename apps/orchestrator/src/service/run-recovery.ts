@@ -29,7 +29,10 @@ export class RunRecovery {
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
 
-  constructor(private readonly queue: RunQueue, private readonly options: RunRecoveryOptions) {}
+  constructor(
+    private readonly queue: RunQueue,
+    private readonly options: RunRecoveryOptions,
+  ) {}
 
   start(): void {
     void this.look()
@@ -55,7 +58,11 @@ export class RunRecovery {
 
   /** Compares the queue with what is known. Never rejects: a queue that is away is looked at again later. */
   look(): Promise<void> {
-    this.#looking ??= this.#look().catch(() => undefined).finally(() => { this.#looking = undefined })
+    this.#looking ??= this.#look()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#looking = undefined
+      })
     return this.#looking
   }
 

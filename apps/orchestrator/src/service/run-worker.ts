@@ -1,5 +1,12 @@
 import {
-  type FinetuneSpec, queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, type RunSummary, summarizeRun,
+  type FinetuneSpec,
+  queueNames,
+  readPayload,
+  type RunJob,
+  type RunRecord,
+  type RunSpec,
+  type RunSummary,
+  summarizeRun,
 } from '@layermill/contracts'
 import { type Broker, handBack, handBackLater, type JobWorker, park, parseFailedReason, toJobError } from '@layermill/queue'
 import { errorCode, errorMessage } from '@layermill/core'
@@ -106,7 +113,12 @@ class RunProcessor {
       this.options.note?.(`run ${job.id}: attempt ${attempt} of ${attempts} failed: ${failure.message}${last ? '' : '; it is tried again'}`)
       if (last) {
         const { code, message } = parseFailedReason(failure.message)
-        await this.#tellEnd(job, { ...summarizeJob(job, 'active'), state: 'failed', finished: this.environment.now().toISOString(), error: { code, message } })
+        await this.#tellEnd(job, {
+          ...summarizeJob(job, 'active'),
+          state: 'failed',
+          finished: this.environment.now().toISOString(),
+          error: { code, message },
+        })
       }
       throw failure
     } finally {
@@ -117,7 +129,9 @@ class RunProcessor {
 
   /** A queue or receiver that cannot be told is no reason for a run to fail. */
   async #tellEnd(job: QueuedRun, run: RunSummary): Promise<void> {
-    await this.options.ended?.(run, job.data.spec).catch((error: unknown) => this.options.note?.(`run ${job.id}: its end could not be told: ${errorMessage(error)}`))
+    await this.options
+      .ended?.(run, job.data.spec)
+      .catch((error: unknown) => this.options.note?.(`run ${job.id}: its end could not be told: ${errorMessage(error)}`))
   }
 
   /** Stops a run that was cancelled, or whose job is gone (a queue that was wiped). */
@@ -153,12 +167,16 @@ class RunProcessor {
       control.signal.throwIfAborted()
       await job.updateProgress({ summary: { ...summarizeRun(opened), id: data.run } } satisfies RunJobProgress)
       this.options.note?.(`run ${job.id}: ${opened.state}, from ${opened.spec.source} to ${store.url}`)
-      const record = await (opened.spec.kind === 'finetune' ? this.#train(job, opened, store, control, training, sitting) : this.#supervise(job, opened, store, control, lasting, sitting))
+      const record = await (opened.spec.kind === 'finetune'
+        ? this.#train(job, opened, store, control, training, sitting)
+        : this.#supervise(job, opened, store, control, lasting, sitting))
       if (record.state === 'done') await this.options.finish?.(record, store)
       return { ...summarizeRun(record), id: data.run }
     } catch (error) {
       // Others wait for their turn where this one is suspected.
-      await (control.signal.reason instanceof RunHandedBack || control.signal.reason instanceof RunPaused ? sitting?.left() : sitting?.passed())
+      await (control.signal.reason instanceof RunHandedBack || control.signal.reason instanceof RunPaused
+        ? sitting?.left()
+        : sitting?.passed())
       if (control.signal.reason instanceof RunCancelled) return await this.#cancelled(job, fenced)
       if (control.signal.reason instanceof RunPaused) {
         this.options.note?.(`run ${job.id}: paused`)
@@ -179,29 +197,49 @@ class RunProcessor {
     try {
       return await this.marks.begin(run)
     } catch (error) {
-      if (errorCode(error) === 'RUN_SET_ASIDE') await setRunAside(store, run, this.environment.now(), { code: errorCode(error), message: errorMessage(error) })
+      if (errorCode(error) === 'RUN_SET_ASIDE')
+        await setRunAside(store, run, this.environment.now(), { code: errorCode(error), message: errorMessage(error) })
       throw error
     }
   }
 
   async #supervise(
-    job: QueuedRun, record: RunRecord, store: Store, { signal }: RunControl, lasting: (queue: PartQueue) => PartQueue, sitting: Sitting,
+    job: QueuedRun,
+    record: RunRecord,
+    store: Store,
+    { signal }: RunControl,
+    lasting: (queue: PartQueue) => PartQueue,
+    sitting: Sitting,
   ): Promise<RunRecord> {
     const { backlog, reconcileInterval } = this.options
     const environment: RunEnvironment = { ...this.environment, queue: async (run, at) => lasting(await this.environment.queue(run, at)) }
     // Progress is for people: a report that is lost is not missed.
     const report = new ProgressReport(record, job.id!, progress => void job.updateProgress({ ...progress }).catch(() => undefined))
     try {
-      return await superviseRun(record, { environment, store, signal, backlog, reconcileInterval, onProgress: state => {
-        if (state.planned) void sitting.passed()
-        report.update(state)
-      } })
+      return await superviseRun(record, {
+        environment,
+        store,
+        signal,
+        backlog,
+        reconcileInterval,
+        onProgress: state => {
+          if (state.planned) void sitting.passed()
+          report.update(state)
+        },
+      })
     } finally {
       report.stop()
     }
   }
 
-  async #train(job: QueuedRun, record: RunRecord, store: Store, { signal }: RunControl, training: JobTraining, sitting: Sitting): Promise<RunRecord> {
+  async #train(
+    job: QueuedRun,
+    record: RunRecord,
+    store: Store,
+    { signal }: RunControl,
+    training: JobTraining,
+    sitting: Sitting,
+  ): Promise<RunRecord> {
     const environment = await training.environment(record.spec as FinetuneSpec)
     const report = new TrainingReport({ record, id: job.id!, send: progress => job.updateProgress({ ...progress }) })
     try {

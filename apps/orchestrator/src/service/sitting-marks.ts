@@ -36,7 +36,10 @@ export class SittingMarks {
   readonly #queue: JobQueue<Mark>
   #alone: Promise<void> = Promise.resolve()
 
-  constructor(broker: Broker, private readonly now: () => Date = () => new Date()) {
+  constructor(
+    broker: Broker,
+    private readonly now: () => Date = () => new Date(),
+  ) {
     this.#queue = broker.queue<Mark>(queueNames.state)
   }
 
@@ -74,9 +77,13 @@ export class SittingMarks {
     const ended = found.ended + (found.open ? 1 : 0)
     if (ended < mostEnds) return ended
     await this.#queue.remove(this.#id(run))
-    throw new LayermillError('RUN_SET_ASIDE', `the run ended or blocked its orchestrator ${ended} times while it was opened and planned, the last time begun at ${found.since}`, {
-      hint: 'look at its source, patterns and model, and at the memory of the orchestrator; layermill runs resume takes it up again',
-    })
+    throw new LayermillError(
+      'RUN_SET_ASIDE',
+      `the run ended or blocked its orchestrator ${ended} times while it was opened and planned, the last time begun at ${found.since}`,
+      {
+        hint: 'look at its source, patterns and model, and at the memory of the orchestrator; layermill runs resume takes it up again',
+      },
+    )
   }
 
   async #put(mark: Mark): Promise<void> {
@@ -94,7 +101,9 @@ export class SittingMarks {
   async #waitForTurn(): Promise<() => void> {
     const before = this.#alone
     let release = (): void => undefined
-    this.#alone = new Promise(resolve => { release = resolve })
+    this.#alone = new Promise(resolve => {
+      release = resolve
+    })
     await before
     return release
   }

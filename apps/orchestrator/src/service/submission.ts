@@ -25,15 +25,38 @@ const deciding: Readonly<Record<string, (record: RunRecord) => unknown>> = {
 
 /** Fields with which a run goes on whatever they are, and those that are compared before. */
 const free = new Set([
-  'kind', 'source', 'model', 'weights', 'out', 'overwrite', 'update', 'retryFailed', 'maxErrors', 'plan', 'device', 'engine', 'partSize', 'batchSize', 'cache', 'cacheSize',
-  'selfCheck', 'onOverflow', 'notify', 'requestPayer', 'noSignRequest', 'priority',
+  'kind',
+  'source',
+  'model',
+  'weights',
+  'out',
+  'overwrite',
+  'update',
+  'retryFailed',
+  'maxErrors',
+  'plan',
+  'device',
+  'engine',
+  'partSize',
+  'batchSize',
+  'cache',
+  'cacheSize',
+  'selfCheck',
+  'onOverflow',
+  'notify',
+  'requestPayer',
+  'noSignRequest',
+  'priority',
 ])
 
 const fieldsOf = (spec: RunSpec): Readonly<Record<string, unknown>> => ({ ...spec })
 
 const text = (value: unknown): string => JSON.stringify(value) ?? 'the default'
 
-const other = (field: string, before: unknown, now: unknown): Likeness => ({ kind: 'other', difference: `${field} was ${text(before)}, is ${text(now)}` })
+const other = (field: string, before: unknown, now: unknown): Likeness => ({
+  kind: 'other',
+  difference: `${field} was ${text(before)}, is ${text(now)}`,
+})
 
 function likenessOfTraining(existing: RunRecord, spec: FinetuneSpec): Likeness {
   if (existing.spec.kind !== 'finetune' || !existing.planned) return { kind: 'unclear' }

@@ -9,9 +9,10 @@ const reportedEpochs = 50
 
 /** One finished epoch as the API tells it. */
 export function epochState({ epoch, step, learningRate, training, gradientNorm, validation, best }: MetricsLine): TrainingState {
-  const held: Record<string, number> = validation === undefined
-    ? {}
-    : { validationLoss: validation.loss, validationAccuracy: validation.accuracy, validationMacroF1: validation.macroF1 }
+  const held: Record<string, number> =
+    validation === undefined
+      ? {}
+      : { validationLoss: validation.loss, validationAccuracy: validation.accuracy, validationMacroF1: validation.macroF1 }
   return { phase: 'epoch', step, epoch, metrics: { ...training, ...held, learningRate, gradientNorm, best: best ? 1 : 0 } }
 }
 
@@ -50,7 +51,8 @@ export class TrainingReport {
   }
 
   update(progress: TrainingProgress): void {
-    if ('done' in progress) this.#counts = { images: progress.total, done: progress.done - progress.failed, failed: progress.failed, parts: 0 }
+    if ('done' in progress)
+      this.#counts = { images: progress.total, done: progress.done - progress.failed, failed: progress.failed, parts: 0 }
     else this.#planned = true
     if ('done' in progress) this.#waiting = progress.waiting
     this.#latest = progress
@@ -104,6 +106,12 @@ export class TrainingReport {
 
   #summary(): RunSummary {
     const { record, id } = this.options
-    return { ...summarizeRun(record), id, state: this.#planned ? 'running' : 'planning', counts: this.#counts, ...(this.#waiting === undefined ? {} : { waiting: this.#waiting }) }
+    return {
+      ...summarizeRun(record),
+      id,
+      state: this.#planned ? 'running' : 'planning',
+      counts: this.#counts,
+      ...(this.#waiting === undefined ? {} : { waiting: this.#waiting }),
+    }
   }
 }

@@ -14,7 +14,7 @@ describe('the order of classes', () => {
     expect(orderClasses([...labels, ...labels])).toEqual(expected)
   })
 
-  it('is the dataset\'s own where it has one; classes without images are left out, labels it does not name follow', () => {
+  it("is the dataset's own where it has one; classes without images are left out, labels it does not name follow", () => {
     expect(orderClasses(['ant', 'cat', 'dog'], ['dog', 'bird', 'ant', 'cat'])).toEqual(['dog', 'ant', 'cat'])
     expect(orderClasses(['12', '9', 'dog', 'ant'], ['dog', 'ant'])).toEqual(['dog', 'ant', '9', '12'])
   })

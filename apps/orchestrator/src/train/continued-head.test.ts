@@ -5,11 +5,16 @@ import { describe, expect, it } from 'vitest'
 import { continuedNetwork, headNotes, startingHead } from './continued-head.js'
 import { featuresLayer, trainedNetwork, trainingPlan } from './plan.js'
 
-const spec = (more: Record<string, unknown> = {}): FinetuneSpec => FinetuneSpec.parse({ kind: 'finetune', source: 'a', out: 'b', model: './pets', ...more })
+const spec = (more: Record<string, unknown> = {}): FinetuneSpec =>
+  FinetuneSpec.parse({ kind: 'finetune', source: 'a', out: 'b', model: './pets', ...more })
 const pets = fineTunedNetwork(getNetwork('resnet50'), { layer: 'pool5', head: [{ units: 4, dropout: 0.25 }], classes: ['cat', 'dog'] })
 /** Each value tells its tensor and place. */
 const values = (network: typeof pets): Map<string, Tensor> =>
-  new Map([...parameterShapes(network)].filter(([name]) => /^(fc|hidden1|loss\d_fc)/.test(name)).map(([name, shape], t) => [name, { shape, data: Float32Array.from({ length: elementCount(shape) }, (_, i) => 1000 * (t + 1) + i) }]))
+  new Map(
+    [...parameterShapes(network)]
+      .filter(([name]) => /^(fc|hidden1|loss\d_fc)/.test(name))
+      .map(([name, shape], t) => [name, { shape, data: Float32Array.from({ length: elementCount(shape) }, (_, i) => 1000 * (t + 1) + i) }]),
+  )
 
 describe('the head of a fine-tuned model', () => {
   it('is gone on with unless a layer or another head is named', () => {
@@ -18,7 +23,11 @@ describe('the head of a fine-tuned model', () => {
     expect(continuedNetwork(spec({ head: [8] }), pets)).toBeUndefined()
     expect(continuedNetwork(spec({ layer: 'pool5' }), pets)).toBeUndefined()
     expect(continuedNetwork(spec(), getNetwork('resnet50'))).toBeUndefined()
-    expect(trainedNetwork(spec(), pets, ['dog', 'cat'])).toMatchObject({ id: 'resnet50@pool5', classNames: ['cat', 'dog'], base: { id: 'resnet50' } })
+    expect(trainedNetwork(spec(), pets, ['dog', 'cat'])).toMatchObject({
+      id: 'resnet50@pool5',
+      classNames: ['cat', 'dog'],
+      base: { id: 'resnet50' },
+    })
     expect(trainedNetwork(spec({ layer: 'res4' }), pets, ['a', 'b'])).toMatchObject({ base: { id: 'resnet50@pool5' } })
     expect(featuresLayer(spec(), pets)).toBe('pool5')
   })
@@ -37,7 +46,11 @@ describe('the head of a fine-tuned model', () => {
     expect([...head.get('fc/b')!.data]).toEqual([...tensors.get('fc/b')!.data, 0])
     // A new head starts from the seed alone.
     const anew = trainedNetwork(spec({ layer: 'res4' }), pets, ['cat', 'dog'])
-    expect(startingHead(anew, pets, tensors, 3).get(`${anew.classifier}/W`)!.data.every(value => Math.abs(value) < 10)).toBe(true)
+    expect(
+      startingHead(anew, pets, tensors, 3)
+        .get(`${anew.classifier}/W`)!
+        .data.every(value => Math.abs(value) < 10),
+    ).toBe(true)
   })
 
   it('also where it replaced the classifier itself, whose auxiliary ones go where they are not asked for', () => {
@@ -54,7 +67,9 @@ describe('the head of a fine-tuned model', () => {
 
   it('is refused at a size that its flattened maps do not fit', () => {
     const flat = fineTunedNetwork(getNetwork('resnet50'), { layer: 'res5', classes: ['cat', 'dog'] })
-    expect(() => trainedNetwork(spec({ size: '320x320' }), flat, ['cat', 'dog'])).toThrow(/fc\/W of the model's head is 2x100352, expected 2x204800/)
+    expect(() => trainedNetwork(spec({ size: '320x320' }), flat, ['cat', 'dog'])).toThrow(
+      /fc\/W of the model's head is 2x100352, expected 2x204800/,
+    )
   })
 
   it('says what becomes of it', () => {
@@ -66,9 +81,17 @@ describe('the head of a fine-tuned model', () => {
     expect(headNotes(spec({ model: 'resnet50' }), getNetwork('resnet50'), ['cat'])).toEqual([])
   })
 
-  it('makes a plan whose classes are the model\'s and the new ones', () => {
+  it("makes a plan whose classes are the model's and the new ones", () => {
     const rows = ['owl', 'dog'].map(label => ({ key: label, label, etag: '', bytes: 1 }))
-    const plan = trainingPlan({ run: 'r', spec: spec(), base: pets, classes: ['dog', 'owl'], training: rows, validation: [], datasetSha256: '' })
+    const plan = trainingPlan({
+      run: 'r',
+      spec: spec(),
+      base: pets,
+      classes: ['dog', 'owl'],
+      training: rows,
+      validation: [],
+      datasetSha256: '',
+    })
     expect(plan).toMatchObject({ classes: ['cat', 'dog', 'owl'], trainable: ['hidden1/W', 'hidden1/b', 'fc/W', 'fc/b'], features: 'pool5' })
   })
 })

@@ -42,9 +42,13 @@ export function checkContinued(network: FineTunedNetwork, base: FineTunedNetwork
   for (const name of headParameters(network)) {
     const [wanted, found] = [shapes.get(name)!, before.get(name)]
     if (found?.slice(1).join() === wanted.slice(1).join()) continue
-    throw new LayermillError('HEAD_INVALID', `${name} of the model's head is ${found === undefined ? 'missing' : formatShape(found)}, expected ${formatShape(wanted)}`, {
-      hint: 'leave out --size, or name the --layer that a new head goes on',
-    })
+    throw new LayermillError(
+      'HEAD_INVALID',
+      `${name} of the model's head is ${found === undefined ? 'missing' : formatShape(found)}, expected ${formatShape(wanted)}`,
+      {
+        hint: 'leave out --size, or name the --layer that a new head goes on',
+      },
+    )
   }
 }
 
@@ -86,6 +90,10 @@ export function headNotes(spec: FinetuneSpec, base: Network, found: readonly str
   const absent = own.filter(name => !found.includes(name))
   return [
     `going on with the head of ${spec.model}${added.length === 0 ? '' : `, with new classes: ${list(added)}`}`,
-    ...(absent.length === 0 ? [] : [`no image here is of ${list(absent)}: ${absent.length > 1 ? 'they stay classes' : 'it stays a class'} of the model (--layer makes a new head)`]),
+    ...(absent.length === 0
+      ? []
+      : [
+          `no image here is of ${list(absent)}: ${absent.length > 1 ? 'they stay classes' : 'it stays a class'} of the model (--layer makes a new head)`,
+        ]),
   ]
 }

@@ -18,7 +18,11 @@ afterAll(() => rm(root, { recursive: true, force: true }))
 
 describe('images without a label', () => {
   it('are an error that names them and the flag that leaves them out', async () => {
-    const refusal = { code: 'LABEL_MISSING', message: `2 of 4 images in ${list} have no label: b.jpg, d.jpg`, hint: expect.stringContaining('--skip-unlabelled leaves out images without a label') as string }
+    const refusal = {
+      code: 'LABEL_MISSING',
+      message: `2 of 4 images in ${list} have no label: b.jpg, d.jpg`,
+      hint: expect.stringContaining('--skip-unlabelled leaves out images without a label') as string,
+    }
     await expect(openSource(list).then(source => listLabelled(source, list))).rejects.toMatchObject(refusal)
     await expect(openSource(list).then(source => listLabelled(source, list, { skipUnlabelled: false }))).rejects.toMatchObject(refusal)
   })
@@ -27,7 +31,10 @@ describe('images without a label', () => {
     for (const strict of [false, true]) {
       const leftOut = new LeftOut()
       const rows = await listLabelled(await openSource(list), list, { skipUnlabelled: true, strict, leftOut })
-      expect(rows.map(({ key, label }) => [key, label])).toEqual([['a.jpg', 'cat'], ['c.jpg', 'dog']])
+      expect(rows.map(({ key, label }) => [key, label])).toEqual([
+        ['a.jpg', 'cat'],
+        ['c.jpg', 'dog'],
+      ])
       expect(leftOut.table()).toEqual([{ reason: 'without a label', count: 2, examples: ['b.jpg', 'd.jpg'], expected: true }])
     }
   })
@@ -42,16 +49,24 @@ describe('images without a label', () => {
 
 describe('a folder whose classes are the parts of a dataset', () => {
   it.each([
-    [['test', 'train', 'val'], 'train', 'val'], [['test', 'train'], 'train', 'test'], [['Training', 'Validation'], 'Training', 'Validation'],
-    [['dev', 'trn'], 'trn', 'dev'], [['eval', 'training'], 'training', 'eval'], [['test', 'val'], 'test', 'val'],
+    [['test', 'train', 'val'], 'train', 'val'],
+    [['test', 'train'], 'train', 'test'],
+    [['Training', 'Validation'], 'Training', 'Validation'],
+    [['dev', 'trn'], 'trn', 'dev'],
+    [['eval', 'training'], 'training', 'eval'],
+    [['test', 'val'], 'test', 'val'],
   ])('%j is told, with the command that is meant', (classes, training, held) => {
     for (const place of ['/data/pets', '/data/pets/']) {
-      expect(splitsAsClasses(place, classes)).toBe(`the classes are ${classes.join(', ')}, which look like the parts of a dataset: to train on one and hold another out, finetune /data/pets/${training} --validation /data/pets/${held}`)
+      expect(splitsAsClasses(place, classes)).toBe(
+        `the classes are ${classes.join(', ')}, which look like the parts of a dataset: to train on one and hold another out, finetune /data/pets/${training} --validation /data/pets/${held}`,
+      )
     }
   })
 
   it('is told of one part alone too', () => {
-    expect(splitsAsClasses('/data/pets', ['train'])).toBe('the class is train, which looks like a part of a dataset: finetune /data/pets/train')
+    expect(splitsAsClasses('/data/pets', ['train'])).toBe(
+      'the class is train, which looks like a part of a dataset: finetune /data/pets/train',
+    )
   })
 
   it.each([[['cat', 'dog']], [['train', 'plane']], [['train', 'val', 'cat']], [['trainer', 'tester']]])('%j is not', classes => {

@@ -38,7 +38,8 @@ export async function listLabelled(source: ImageSource, where: string, listing: 
   if (unlabelled.length === 0) return rows.toSorted((a, b) => compareUtf8(a.key, b.key))
   const [missing, all] = [unlabelled.length, unlabelled.length + rows.length]
   const none = all === 1 ? `the only image in ${where} has no label` : `none of the ${all} images in ${where} has a label`
-  const which = missing === all ? none : `${missing} of ${all} images in ${where} ${missing === 1 ? 'has' : 'have'} no label: ${some(unlabelled)}`
+  const which =
+    missing === all ? none : `${missing} of ${all} images in ${where} ${missing === 1 ? 'has' : 'have'} no label: ${some(unlabelled)}`
   throw new LayermillError('LABEL_MISSING', which, { hint: labelHint })
 }
 
@@ -49,7 +50,10 @@ export async function listLabelled(source: ImageSource, where: string, listing: 
  * @throws LayermillError `CLASS_TOO_FEW`
  */
 export function findClasses(rows: readonly LabelledRow[], where: string, known?: readonly string[], least = 2): string[] {
-  const classes = orderClasses(rows.map(({ label }) => label), known)
+  const classes = orderClasses(
+    rows.map(({ label }) => label),
+    known,
+  )
   if (classes.length >= least) return classes
   const found = `${rows.length} image${rows.length === 1 ? '' : 's'} of the class ${classes[0] ?? '(none)'}`
   throw new LayermillError('CLASS_TOO_FEW', `${where} has ${found} only; expected two classes or more`, { hint: labelHint })
@@ -62,7 +66,9 @@ export function findClasses(rows: readonly LabelledRow[], where: string, known?:
 export async function checkNoFolderEmpty(source: string, classes: readonly string[]): Promise<void> {
   const empty = await emptyClassFolders(source, classes)
   if (empty.length === 0) return
-  throw new LayermillError('CLASS_EMPTY', `${source} has folders without images: ${empty.join(', ')}`, { hint: 'add images to them, or remove them' })
+  throw new LayermillError('CLASS_EMPTY', `${source} has folders without images: ${empty.join(', ')}`, {
+    hint: 'add images to them, or remove them',
+  })
 }
 
 async function emptyClassFolders(source: string, classes: readonly string[]): Promise<string[]> {
@@ -83,7 +89,10 @@ export function splitsAsClasses(source: string, classes: readonly string[]): str
   const held = others.find(name => /^(val|dev)/i.test(name)) ?? others[0]
   const place = source.replace(/\/+$/, '')
   const looks = classes.length === 1 ? 'which looks like a part' : 'which look like the parts'
-  const meant = held === undefined ? `finetune ${place}/${training}` : `to train on one and hold another out, finetune ${place}/${training} --validation ${place}/${held}`
+  const meant =
+    held === undefined
+      ? `finetune ${place}/${training}`
+      : `to train on one and hold another out, finetune ${place}/${training} --validation ${place}/${held}`
   return `the class${classes.length === 1 ? ' is' : 'es are'} ${classes.join(', ')}, ${looks} of a dataset: ${meant}`
 }
 
@@ -152,6 +161,8 @@ export function ownValidation(
     training,
     validation,
     warnings:
-      absent.length === 0 ? [] : [`${where} has no image of ${some(absent)}: how well ${absent.length > 1 ? 'they are' : 'it is'} recognised will not be known`],
+      absent.length === 0
+        ? []
+        : [`${where} has no image of ${some(absent)}: how well ${absent.length > 1 ? 'they are' : 'it is'} recognised will not be known`],
   }
 }

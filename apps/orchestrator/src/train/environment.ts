@@ -34,7 +34,13 @@ export interface TrainingEnvironment {
 /** Progress of a run, for people. */
 export type TrainingProgress =
   /** Images are looked at, or the base's features computed. */
-  | { readonly phase: 'check' | 'features'; readonly done: number; readonly total: number; readonly failed: number; readonly waiting?: Waiting }
+  | {
+      readonly phase: 'check' | 'features'
+      readonly done: number
+      readonly total: number
+      readonly failed: number
+      readonly waiting?: Waiting
+    }
   | {
       readonly phase: 'train' | 'validate'
       /** From 1. */

@@ -25,9 +25,7 @@ function mistakesOf(
     const predicted = argMax(logits.data, i * classes.length, classes.length)
     if (predicted === label) return []
     const logs = logProbabilities(logits.data, i * classes.length, classes.length)
-    return [
-      { key, label: classes[label]!, predicted: classes[predicted]!, probability: Math.exp(logs[predicted]!), loss: -logs[label]! },
-    ]
+    return [{ key, label: classes[label]!, predicted: classes[predicted]!, probability: Math.exp(logs[predicted]!), loss: -logs[label]! }]
   })
 }
 

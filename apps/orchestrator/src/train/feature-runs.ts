@@ -39,14 +39,34 @@ const fewAtOnce = 8
 const smallInput = 320 * 320
 
 /** Images that a run of features computes at once; their values are the same with any number. */
-export function featureBatchSize(images: number, { microBatch }: Pick<FinetuneSpec, 'microBatch'>, size: { width: number; height: number } | 'keep'): number | 'auto' {
+export function featureBatchSize(
+  images: number,
+  { microBatch }: Pick<FinetuneSpec, 'microBatch'>,
+  size: { width: number; height: number } | 'keep',
+): number | 'auto' {
   if (images >= searchedFrom || size === 'keep' || size.width * size.height > smallInput) return 'auto'
   return Math.min(fewAtOnce, microBatch)
 }
 
 function extractSpec(record: RunRecord, { source, layer, maxErrors, rows }: FeatureRun, out: string): ExtractSpec {
   const spec = record.spec as FinetuneSpec
-  const { model, weights, size, resample, prepare, requireCpu, autoOrient, device, engine, cache, cacheSize, requestPayer, noSignRequest, maxBytes, imageTimeout } = spec
+  const {
+    model,
+    weights,
+    size,
+    resample,
+    prepare,
+    requireCpu,
+    autoOrient,
+    device,
+    engine,
+    cache,
+    cacheSize,
+    requestPayer,
+    noSignRequest,
+    maxBytes,
+    imageTimeout,
+  } = spec
   return ExtractSpec.parse({
     kind: 'extract',
     source,
@@ -112,7 +132,10 @@ async function readAllErrors(store: Store): Promise<ErrorRow[]> {
 }
 
 /** Errors of the images that a run of that name has left out so far. */
-export async function featureErrors(name: string, { environment, store: whole }: Pick<FeatureRunOptions, 'environment' | 'store'>): Promise<ErrorRow[]> {
+export async function featureErrors(
+  name: string,
+  { environment, store: whole }: Pick<FeatureRunOptions, 'environment' | 'store'>,
+): Promise<ErrorRow[]> {
   const store = await environment.runs.openStore(featureStoreUrl(whole, name))
   try {
     return await readAllErrors(store)
@@ -133,7 +156,8 @@ export async function runFeatures(
     environment: environment.runs,
     store,
     signal,
-    onProgress: ({ done, failed, total, waiting }) => onProgress({ phase: 'features', done, failed, total, ...(waiting === undefined ? {} : { waiting }) }),
+    onProgress: ({ done, failed, total, waiting }) =>
+      onProgress({ phase: 'features', done, failed, total, ...(waiting === undefined ? {} : { waiting }) }),
   })
   return { store, shape: finished.layers[0]!.shape, errors: await readAllErrors(store) }
 }

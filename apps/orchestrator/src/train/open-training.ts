@@ -62,8 +62,10 @@ const asksForMore = (before: FinetuneSpec, now: FinetuneSpec): boolean => now.ep
 
 /** Why a run cannot go on for more epochs as if so many had been asked for at first; undefined where it can. */
 function hindersMore({ spec: before, state }: RunRecord, { schedule }: FinetuneSpec): string | undefined {
-  if (schedule.kind === 'cosine') return 'the cosine schedule spreads the learning rate over all epochs, so that those trained are not the first of more'
-  if (state === 'done' && before.kind === 'finetune' && before.register !== undefined) return `its model is a version of ${before.register.name} already`
+  if (schedule.kind === 'cosine')
+    return 'the cosine schedule spreads the learning rate over all epochs, so that those trained are not the first of more'
+  if (state === 'done' && before.kind === 'finetune' && before.register !== undefined)
+    return `its model is a version of ${before.register.name} already`
   return undefined
 }
 

@@ -82,7 +82,11 @@ export async function writeModel(store: Store, input: OutputsInput): Promise<voi
   const { inputSize, probabilities } = network
   const layers = [...new Set([network.classifier, probabilities])]
   const others = Promise.all([
-    (async () => store.put('model.onnx', exportOnnx(network, tensors, layers, { inputSize, metadata: outputs => onnxMetadata(input, outputs) }).model))(),
+    (async () =>
+      store.put(
+        'model.onnx',
+        exportOnnx(network, tensors, layers, { inputSize, metadata: outputs => onnxMetadata(input, outputs) }).model,
+      ))(),
     (async () => spec.export.includes('chainer.npz') && store.put('chainer.npz', await npzBytes(tensors)))(),
   ])
   // Waited for below, where an error is thrown in its turn.

@@ -1,7 +1,14 @@
 import { baseScales, type FinetuneSpec, isFrozen, type TrainingPlan } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import {
-  findNode, fineTunedNetwork, type FineTunedNetwork, type Network, networkDescription, parameterShapes, pruneNodes, type Size2,
+  findNode,
+  fineTunedNetwork,
+  type FineTunedNetwork,
+  type Network,
+  networkDescription,
+  parameterShapes,
+  pruneNodes,
+  type Size2,
 } from '@layermill/models'
 import { balancedClassWeights, learningRateScales, type OptimizerSpec, type Schedule } from '@layermill/training'
 import { inputNumbers } from '../run/identity.js'
@@ -86,7 +93,8 @@ export function movingStatistics(spec: FinetuneSpec, network: Network, scales: R
   if (spec.batchNorm === 'frozen') return []
   const found = runningStatistics(network, isFrozen(spec.base) ? undefined : scales)
   if (found.length > 0) return found
-  const why = runningStatistics(network).length === 0 ? `${network.id} has no batch normalisation` : 'no layer that learns has batch normalisation'
+  const why =
+    runningStatistics(network).length === 0 ? `${network.id} has no batch normalisation` : 'no layer that learns has batch normalisation'
   throw new LayermillError('SPEC_INVALID', `batchNorm: got batch, expected frozen: ${why}`)
 }
 
@@ -189,7 +197,9 @@ export function trainingPlan({ run, spec, base, classes: found, training, valida
     inputSize: { height, width },
     resample: spec.resample ?? base.preparation.resample,
     autoOrient: spec.autoOrient,
-    ...(spec.maxBytes === undefined && spec.imageTimeout === undefined ? {} : { limits: { maxBytes: spec.maxBytes, imageTimeout: spec.imageTimeout } }),
+    ...(spec.maxBytes === undefined && spec.imageTimeout === undefined
+      ? {}
+      : { limits: { maxBytes: spec.maxBytes, imageTimeout: spec.imageTimeout } }),
     input: inputNumbers(base),
     classes: [...classes],
     trainable: [...scales].filter(([, scale]) => scale !== 0).map(([name]) => name),

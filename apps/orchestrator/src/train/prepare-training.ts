@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto'
 import {
-  errorsPath, type FinetuneSpec, imageLimits, parseTrainingPlan, type RunRecord, serializeJsonRecord, TRAINING_PLAN_PATH,
-  TRAINING_ROWS_PATH, type TrainingPlan, VALIDATION_ROWS_PATH,
+  errorsPath,
+  type FinetuneSpec,
+  imageLimits,
+  parseTrainingPlan,
+  type RunRecord,
+  serializeJsonRecord,
+  TRAINING_PLAN_PATH,
+  TRAINING_ROWS_PATH,
+  type TrainingPlan,
+  VALIDATION_ROWS_PATH,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Network } from '@layermill/models'
@@ -93,7 +101,10 @@ class Preparation {
     const own = ownListed === undefined ? undefined : await this.usable('validation', spec.validation as string, ownListed)
     const errors = [...usable.errors, ...(own?.errors ?? [])]
     checkErrors(errors, listed.length + (ownListed?.length ?? 0), spec)
-    const split = own === undefined ? holdOut(usable.rows, classes, spec.validation as number) : ownValidation(usable.rows, own.rows, all, spec.validation as string)
+    const split =
+      own === undefined
+        ? holdOut(usable.rows, classes, spec.validation as number)
+        : ownValidation(usable.rows, own.rows, all, spec.validation as string)
     checkNoClassEmpty(classes, split.training, spec.source)
     for (const note of headNotes(spec, base, classes)) this.options.onNote(note)
     for (const warning of split.warnings) this.options.onWarning(warning)
@@ -115,7 +126,14 @@ class Preparation {
     const counts = { images: done + errors.length, done, failed: errors.length, parts: 0 }
     const leftOut = leftOutFiles({ leftOut: this.leftOut })
     const dataset = { ...plan.images, classes: plan.classes.length }
-    const planned: RunRecord = { ...record, state: 'running', planned: true, counts, dataset, ...(leftOut === undefined ? {} : { leftOut }) }
+    const planned: RunRecord = {
+      ...record,
+      state: 'running',
+      planned: true,
+      counts,
+      dataset,
+      ...(leftOut === undefined ? {} : { leftOut }),
+    }
     await writeRunRecord(store, planned)
     return planned
   }

@@ -1,6 +1,14 @@
 import { type GradientJob, makePayload, queueNames, type TrainingPlan } from '@layermill/contracts'
 import {
-  addJobs, type Broker, type Exchange, exchangePrefix, type JobEvents, type JobQueue, type JobState, parameterKeys, parseFailedReason,
+  addJobs,
+  type Broker,
+  type Exchange,
+  exchangePrefix,
+  type JobEvents,
+  type JobQueue,
+  type JobState,
+  parameterKeys,
+  parseFailedReason,
   resultKeys,
 } from '@layermill/queue'
 import { LayermillError, receivedCode, type Tensor, WakeableSleep } from '@layermill/core'

@@ -51,9 +51,13 @@ export function checkLabels(images: readonly KnownImage[], names: readonly strin
   const unknown = [...new Set(images.map(({ label }) => label))].filter(label => find(label) === undefined)
   if (unknown.length === 0) return
   const some = (texts: readonly string[]): string => `${texts.slice(0, 5).join(', ')}${texts.length > 5 ? ', ...' : ''}`
-  throw new LayermillError('CLASS_UNKNOWN', `${model} has no class${unknown.length > 1 ? 'es' : ''} ${some(unknown)}; its ${names.length} classes are ${some(names)}`, {
-    hint: 'labels are names of its classes, or their numbers from 0',
-  })
+  throw new LayermillError(
+    'CLASS_UNKNOWN',
+    `${model} has no class${unknown.length > 1 ? 'es' : ''} ${some(unknown)}; its ${names.length} classes are ${some(names)}`,
+    {
+      hint: 'labels are names of its classes, or their numbers from 0',
+    },
+  )
 }
 
 /**
@@ -62,7 +66,12 @@ export function checkLabels(images: readonly KnownImage[], names: readonly strin
  * @param predictions of images among `images`; those of others are left out, and so are images without one
  * @throws LayermillError `CLASS_UNKNOWN`
  */
-export function scorePredictions(images: readonly KnownImage[], predictions: Iterable<Prediction>, names: readonly string[], model: string): ModelEvaluation {
+export function scorePredictions(
+  images: readonly KnownImage[],
+  predictions: Iterable<Prediction>,
+  names: readonly string[],
+  model: string,
+): ModelEvaluation {
   checkLabels(images, names, model)
   const find = classFinder(names)
   const labels = new Map(images.map(({ key, label }) => [key, find(label)!]))

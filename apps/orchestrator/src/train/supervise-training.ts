@@ -73,8 +73,26 @@ class TrainingSupervision {
   }
 
   private async prepare(base: Network): Promise<PreparedTraining> {
-    const { environment, store, signal, generalPath = false, onProgress = () => undefined, onWarning = () => undefined, onNote = () => undefined } = this.options
-    const prepared = await prepareTraining({ record: this.record, store, environment, signal, onProgress, onWarning, onNote, base, generalPath })
+    const {
+      environment,
+      store,
+      signal,
+      generalPath = false,
+      onProgress = () => undefined,
+      onWarning = () => undefined,
+      onNote = () => undefined,
+    } = this.options
+    const prepared = await prepareTraining({
+      record: this.record,
+      store,
+      environment,
+      signal,
+      onProgress,
+      onWarning,
+      onNote,
+      base,
+      generalPath,
+    })
     this.record = prepared.record
     const { images, classes } = prepared.plan
     this.options.onDataset?.({ ...images, classes: classes.length })
@@ -88,7 +106,12 @@ class TrainingSupervision {
     return preparedWith(network, plan)
   }
 
-  private async train(prepared: PreparedTraining, network: FineTunedNetwork, baseNetwork: Network, base: WeightSet): Promise<TrainedParameters> {
+  private async train(
+    prepared: PreparedTraining,
+    network: FineTunedNetwork,
+    baseNetwork: Network,
+    base: WeightSet,
+  ): Promise<TrainedParameters> {
     const { environment, store, signal, onProgress = () => undefined } = this.options
     const { plan, training, validation, features } = prepared
     const { spec } = this
@@ -123,8 +146,13 @@ class TrainingSupervision {
     const { runs } = this.options.environment
     if (runs.workers === undefined) return undefined
     return new WorkerWatch({
-      run: this.record.id, workers: async () => (await runs.workers?.()) ?? [], trouble: () => runs.trouble?.(), jobsAreTold: false, unfitDeadline: runs.unfitDeadline,
-      onWaiting: waiting => this.options.onWaiting?.(waiting), onUnfit,
+      run: this.record.id,
+      workers: async () => (await runs.workers?.()) ?? [],
+      trouble: () => runs.trouble?.(),
+      jobsAreTold: false,
+      unfitDeadline: runs.unfitDeadline,
+      onWaiting: waiting => this.options.onWaiting?.(waiting),
+      onUnfit,
     })
   }
 

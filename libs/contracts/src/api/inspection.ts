@@ -3,40 +3,60 @@ import { z } from 'zod'
 const count = z.int().nonnegative()
 const ranges = z.array(z.tuple([count, count])).describe('Ranges of parts, [first, last].')
 
-export const RunParts = z.object({
-  committed: ranges,
-  withErrors: ranges.describe('Parts that left out images, [first, last].'),
-}).meta({ id: 'RunParts', description: 'Which parts of a run are there.' })
+export const RunParts = z
+  .object({
+    committed: ranges,
+    withErrors: ranges.describe('Parts that left out images, [first, last].'),
+  })
+  .meta({ id: 'RunParts', description: 'Which parts of a run are there.' })
 export type RunParts = z.output<typeof RunParts>
 
 export const FailedImage = z.object({ part: count, key: z.string(), code: z.string(), reason: z.string() })
-export const FailurePage = z.object({
-  failures: z.array(FailedImage),
-  next: count.optional().describe('The part to go on with; left out on the last page.'),
-}).meta({ id: 'FailurePage', description: 'Images of a run that were left out, by part.' })
+export const FailurePage = z
+  .object({
+    failures: z.array(FailedImage),
+    next: count.optional().describe('The part to go on with; left out on the last page.'),
+  })
+  .meta({ id: 'FailurePage', description: 'Images of a run that were left out, by part.' })
 export type FailurePage = z.output<typeof FailurePage>
 
 const Mistake = z.object({ key: z.string(), label: z.string(), predicted: z.string(), probability: z.number() })
-export const RunEvaluation = z.object({
-  epoch: count, samples: count, accuracy: z.number(), macroF1: z.number(),
-  classes: z.array(z.string()),
-  confusion: z.array(z.array(count)).describe('confusion[label][predicted], held-out images.'),
-  mistakes: z.array(Mistake).describe('The worst ones, worst first.'),
-}).meta({ id: 'RunEvaluation', description: 'The best epoch of a fine-tuning run on its held-out images.' })
+export const RunEvaluation = z
+  .object({
+    epoch: count,
+    samples: count,
+    accuracy: z.number(),
+    macroF1: z.number(),
+    classes: z.array(z.string()),
+    confusion: z.array(z.array(count)).describe('confusion[label][predicted], held-out images.'),
+    mistakes: z.array(Mistake).describe('The worst ones, worst first.'),
+  })
+  .meta({ id: 'RunEvaluation', description: 'The best epoch of a fine-tuning run on its held-out images.' })
 export type RunEvaluation = z.output<typeof RunEvaluation>
 
 /** An image whose features are looked at. */
-export const SampledImage = z.object({ part: count, key: z.string(), label: z.string().optional(), components: z.array(z.number()).describe('Its principal components, largest variance first.') })
-export const Projection = z.object({
-  layer: z.string(),
-  dimensions: count.describe('Numbers of an image; feature maps are averaged over their places.'),
-  images: count.describe('Images with features in the parts that are there.'),
-  points: z.array(SampledImage),
-  variance: z.array(z.number()).describe('Share of the variance of each component.'),
-}).meta({ id: 'Projection', description: 'A sample of a run\'s features, by their principal components.' })
+export const SampledImage = z.object({
+  part: count,
+  key: z.string(),
+  label: z.string().optional(),
+  components: z.array(z.number()).describe('Its principal components, largest variance first.'),
+})
+export const Projection = z
+  .object({
+    layer: z.string(),
+    dimensions: count.describe('Numbers of an image; feature maps are averaged over their places.'),
+    images: count.describe('Images with features in the parts that are there.'),
+    points: z.array(SampledImage),
+    variance: z.array(z.number()).describe('Share of the variance of each component.'),
+  })
+  .meta({ id: 'Projection', description: "A sample of a run's features, by their principal components." })
 export type Projection = z.output<typeof Projection>
 
-export const NeighbourList = z.object({
-  neighbours: z.array(z.object({ point: count.describe('Its place in the projection\'s points.'), similarity: z.number().describe('Cosine, at most 1.') })),
-}).meta({ id: 'NeighbourList', description: 'The images of the sample that are nearest to one of them.' })
+export const NeighbourList = z
+  .object({
+    neighbours: z.array(
+      z.object({ point: count.describe("Its place in the projection's points."), similarity: z.number().describe('Cosine, at most 1.') }),
+    ),
+  })
+  .meta({ id: 'NeighbourList', description: 'The images of the sample that are nearest to one of them.' })
 export type NeighbourList = z.output<typeof NeighbourList>

@@ -24,10 +24,14 @@ const FinetunePlan = z.object({
   trainable: count.describe('Parameter tensors that learn.'),
   stepsPerEpoch: count,
   epochs: count,
-  features: z.object({ layer: z.string(), bytes: count }).optional().describe('Of a base that does not change: computed once for each image.'),
+  features: z
+    .object({ layer: z.string(), bytes: count })
+    .optional()
+    .describe('Of a base that does not change: computed once for each image.'),
 })
 
 /** Answer to a spec with `plan`: what the run would read, compute and write. */
-export const RunPlan = z.discriminatedUnion('kind', [InferencePlan, FinetunePlan])
+export const RunPlan = z
+  .discriminatedUnion('kind', [InferencePlan, FinetunePlan])
   .meta({ id: 'RunPlan', description: 'What a run would read, compute and write. Nothing of it has begun.' })
 export type RunPlan = z.output<typeof RunPlan>

@@ -1,12 +1,26 @@
 import { z } from 'zod'
 
 /** Why a run does not go on just now. */
-export const waitingCodes = ['no-worker', 'workers-unfit', 'behind-run', 'store', 'queue', 'no-orchestrator', 'retry', 'newer-version', 'paused'] as const
+export const waitingCodes = [
+  'no-worker',
+  'workers-unfit',
+  'behind-run',
+  'store',
+  'queue',
+  'no-orchestrator',
+  'retry',
+  'newer-version',
+  'paused',
+] as const
 
 /** Reason for which a run waits. */
 export const Waiting = z.object({
-  code: z.enum(waitingCodes).describe('no-worker, workers-unfit, behind-run, store, queue: what is missing to go on; no-orchestrator: nobody carries it out; retry: it failed and is tried again; '
-    + 'newer-version: an orchestrator of a newer version must take it; paused: somebody paused it.'),
+  code: z
+    .enum(waitingCodes)
+    .describe(
+      'no-worker, workers-unfit, behind-run, store, queue: what is missing to go on; no-orchestrator: nobody carries it out; retry: it failed and is tried again; ' +
+        'newer-version: an orchestrator of a newer version must take it; paused: somebody paused it.',
+    ),
   reason: z.string().describe('For people.'),
   since: z.string().describe('ISO 8601, UTC.'),
 })

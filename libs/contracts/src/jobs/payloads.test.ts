@@ -10,9 +10,19 @@ it('makes and reads payloads', () => {
 })
 
 it.each([
-  [undefined], [null], ['text'], [[]], [{}], [{ ...part, v: 2 }], [{ ...part, part: -1 }], [{ ...part, part: 1.5 }], [{ ...part, run: '' }],
-  [{ ...part, images: [] }], [{ ...part, only: [1] }], [{ ...part, part: '3' }],
-])('refuses %j', (data) => {
+  [undefined],
+  [null],
+  ['text'],
+  [[]],
+  [{}],
+  [{ ...part, v: 2 }],
+  [{ ...part, part: -1 }],
+  [{ ...part, part: 1.5 }],
+  [{ ...part, run: '' }],
+  [{ ...part, images: [] }],
+  [{ ...part, only: [1] }],
+  [{ ...part, part: '3' }],
+])('refuses %j', data => {
   expect(() => readPayload('part', data)).toThrow(/^part job: /)
 })
 
@@ -23,5 +33,7 @@ it('says which version it expected', () => {
 it('keeps payloads small and free of credentials', () => {
   expect(() => makePayload('part', { ...part, store: 'x'.repeat(4096), run: 'r'.repeat(200) })).not.toThrow()
   expect(() => readPayload('part', { ...part, store: 'x'.repeat(payloadLimit) })).toThrow(/expected at most 16384/)
-  expect(() => makePayload('part', { ...part, store: 's3://key:secret@bucket/out' })).toThrow(/^part job: store: got "s3:\/\/\*\*\*@bucket\/out"/)
+  expect(() => makePayload('part', { ...part, store: 's3://key:secret@bucket/out' })).toThrow(
+    /^part job: store: got "s3:\/\/\*\*\*@bucket\/out"/,
+  )
 })

@@ -27,7 +27,11 @@ export const queueNames = {
 export const payloadLimit = 16 * 1024
 
 const name = z.string().min(1).max(200)
-const storeUrl = z.string().min(1).max(4096).refine((value) => !hasCredentials(value), 'a URL without credentials')
+const storeUrl = z
+  .string()
+  .min(1)
+  .max(4096)
+  .refine(value => !hasCredentials(value), 'a URL without credentials')
 const index = z.int().min(0).max(1e9)
 
 /** Compute one part: everything else is in the run's store, under these names. */
@@ -75,13 +79,26 @@ export const RunJob = z.strictObject({
   /** Since when it is paused, ISO 8601: whoever has it lets go of it within seconds, and it waits until it is resumed. */
   paused: z.string().optional(),
   /** Of a spec that is too large for a job: its hash, and what lists of runs show. The spec is in the run's store. */
-  submitted: z.strictObject({ sha256: z.string(), kind: z.enum(kinds), source: z.string(), model: z.string(), out: z.string().optional(), priority: z.enum(priorities).optional() }).optional(),
+  submitted: z
+    .strictObject({
+      sha256: z.string(),
+      kind: z.enum(kinds),
+      source: z.string(),
+      model: z.string(),
+      out: z.string().optional(),
+      priority: z.enum(priorities).optional(),
+    })
+    .optional(),
 })
 export type RunJob = z.output<typeof RunJob>
 
 const schemas = { part: PartJob, gradient: GradientJob, run: RunJob }
 export type PayloadKind = keyof typeof schemas
-export interface Payloads { part: PartJob; gradient: GradientJob; run: RunJob }
+export interface Payloads {
+  part: PartJob
+  gradient: GradientJob
+  run: RunJob
+}
 
 /** Checked where a job is made and again where it is read. */
 function checked<Kind extends PayloadKind>(kind: Kind, input: unknown): Payloads[Kind]

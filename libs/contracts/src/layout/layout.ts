@@ -29,7 +29,8 @@ export function partOfPath(path: string): number | undefined {
  * or `%25`, so that no two layers share a folder.
  */
 export function layerFolder(layer: string): string {
-  if (layer === '' || !/^[\w./%-]+$/.test(layer)) throw new LayermillError('LAYER_INVALID', `${JSON.stringify(layer)} is not the name of a layer`)
+  if (layer === '' || !/^[\w./%-]+$/.test(layer))
+    throw new LayermillError('LAYER_INVALID', `${JSON.stringify(layer)} is not the name of a layer`)
   return layer.replaceAll('%', '%25').replaceAll('.', '%2E').replaceAll('/', '.')
 }
 

@@ -52,15 +52,20 @@ export type Notify = (notification: Notification, options?: NotifyOptions) => Pr
 /** Values that identify the event: two notifications of one kind with equal values are the same event. */
 function identity(notification: Notification): unknown[] {
   switch (notification.event) {
-    case 'model.promoted': return [notification.data.name, notification.data.version, notification.data.promoted]
-    case 'schedule.failed': return [notification.data.schedule, notification.data.tick]
+    case 'model.promoted':
+      return [notification.data.name, notification.data.version, notification.data.promoted]
+    case 'schedule.failed':
+      return [notification.data.schedule, notification.data.tick]
     // A run that is resumed ends again, at another time.
-    default: return [notification.data.id, notification.data.finished ?? '']
+    default:
+      return [notification.data.id, notification.data.finished ?? '']
   }
 }
 
 /** The event's id (`webhook-id`): the same for the same event, whoever tells of it and however often. */
 export function eventId(notification: Notification): string {
-  const digest = createHash('sha256').update(JSON.stringify([notification.event, ...identity(notification)])).digest('hex')
+  const digest = createHash('sha256')
+    .update(JSON.stringify([notification.event, ...identity(notification)]))
+    .digest('hex')
   return `msg_${digest.slice(0, 32)}`
 }

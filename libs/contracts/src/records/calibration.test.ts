@@ -11,7 +11,9 @@ it('comes back as it was written', () => {
 
 it('is refused where it is missing, another one, or cannot be read', () => {
   const refusal = (file: Uint8Array | undefined, hash: string, message: RegExp): void => {
-    expect(() => parseCalibration(file, hash, 'out')).toThrow(expect.objectContaining({ code: 'CALIBRATION_INVALID', message: expect.stringMatching(message) as string }))
+    expect(() => parseCalibration(file, hash, 'out')).toThrow(
+      expect.objectContaining({ code: 'CALIBRATION_INVALID', message: expect.stringMatching(message) as string }),
+    )
   }
   refusal(undefined, sha256, /out\/calibration.json is missing/)
   refusal(bytes, 'f'.repeat(64), new RegExp(`has SHA-256 ${sha256}, run.json names ffff`))

@@ -48,7 +48,8 @@ export function parseCalibration(bytes: Uint8Array | undefined, sha256: string, 
   const hint = 'put the file back, or replace the run with --overwrite'
   if (bytes === undefined) throw new LayermillError('CALIBRATION_INVALID', `${where}/calibration.json is missing`, { hint })
   const found = createHash('sha256').update(bytes).digest('hex')
-  if (found !== sha256) throw new LayermillError('CALIBRATION_INVALID', `${where}/calibration.json has SHA-256 ${found}, run.json names ${sha256}`, { hint })
+  if (found !== sha256)
+    throw new LayermillError('CALIBRATION_INVALID', `${where}/calibration.json has SHA-256 ${found}, run.json names ${sha256}`, { hint })
   try {
     return Calibration.parse(JSON.parse(new TextDecoder().decode(bytes)))
   } catch (cause) {

@@ -10,6 +10,8 @@ it('takes values for the same in whatever order their fields are', () => {
 
 it('names what differs, with both values', () => {
   expect(differences({ a: 1, b: { c: 2 }, d: 'x', e: 1 }, { a: 1, b: { c: 3 }, e: 2, f: true }, new Set(['e']))).toEqual([
-    'b was {"c":2}, is {"c":3}', 'd was "x", is nothing', 'f was nothing, is true',
+    'b was {"c":2}, is {"c":3}',
+    'd was "x", is nothing',
+    'f was nothing, is true',
   ])
 })

@@ -32,7 +32,11 @@ function droppedField(value: unknown, kept: unknown, path: readonly string[] = [
  * Reads a JSON record that a store keeps.
  * @throws LayermillError with the given code, or `RECORD_NEWER`, naming file and field.
  */
-export function parseJsonRecord<Schema extends z.ZodType>(schema: Schema, content: Uint8Array | string, options: JsonRecordOptions): z.output<Schema> {
+export function parseJsonRecord<Schema extends z.ZodType>(
+  schema: Schema,
+  content: Uint8Array | string,
+  options: JsonRecordOptions,
+): z.output<Schema> {
   const { code, where, whole = 'record', strict = false } = options
   let value: unknown
   try {
@@ -44,7 +48,9 @@ export function parseJsonRecord<Schema extends z.ZodType>(schema: Schema, conten
   if (result.success) {
     const field = strict ? droppedField(value, result.data) : undefined
     if (field === undefined) return result.data
-    throw new LayermillError('RECORD_NEWER', `${where}: this version does not know the field ${field}`, { hint: 'a newer version wrote it: upgrade this worker' })
+    throw new LayermillError('RECORD_NEWER', `${where}: this version does not know the field ${field}`, {
+      hint: 'a newer version wrote it: upgrade this worker',
+    })
   }
   const issue = result.error.issues[0]!
   throw new LayermillError(code, `${where}: ${issue.path.join('.') || whole}: ${issue.message}`)

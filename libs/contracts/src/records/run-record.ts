@@ -79,14 +79,16 @@ export const LeftOutFiles = z.object({
   total: z.int().nonnegative(),
   /** Counted from this image on: the listing was interrupted there, and what lay before is not in the table. */
   since: z.string().optional(),
-  reasons: z.array(z.object({
-    reason: z.string(),
-    count: z.int().positive(),
-    /** The first three, as the source names them. */
-    examples: z.array(z.string()),
-    /** Left out because the command says so, or a system's own files. */
-    expected: z.boolean().optional(),
-  })),
+  reasons: z.array(
+    z.object({
+      reason: z.string(),
+      count: z.int().positive(),
+      /** The first three, as the source names them. */
+      examples: z.array(z.string()),
+      /** Left out because the command says so, or a system's own files. */
+      expected: z.boolean().optional(),
+    }),
+  ),
 })
 export type LeftOutFiles = z.output<typeof LeftOutFiles>
 
@@ -129,7 +131,9 @@ export const RunRecord = z.object({
   error: z.object({ code: z.string(), message: z.string() }).optional(),
   versions: z.record(z.string(), z.string()),
   /** Of a finished run: software and hardware that computed its parts, and how many. Results have the same bits only within one of them. */
-  computedBy: z.array(z.object({ engine: z.string(), version: z.string(), device: z.string(), cpu: z.string(), parts: z.int() })).optional(),
+  computedBy: z
+    .array(z.object({ engine: z.string(), version: z.string(), device: z.string(), cpu: z.string(), parts: z.int() }))
+    .optional(),
   /** How an int8 run's ranges were chosen, and how far it agrees with float32. */
   calibration: CalibrationReport.optional(),
   selfCheck: z.object({ maxAbs: z.number(), cosine: z.number(), layer: z.string() }).optional(),

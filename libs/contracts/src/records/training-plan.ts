@@ -59,5 +59,10 @@ export type TrainingPlan = z.output<typeof TrainingPlan>
  * @throws LayermillError `RUN_RECORD_INVALID` naming the place and the field.
  */
 export function parseTrainingPlan(bytes: Uint8Array, where: string, strict = false): TrainingPlan {
-  return parseJsonRecord(TrainingPlan, bytes, { code: 'RUN_RECORD_INVALID', where: `${where}/${TRAINING_PLAN_PATH}`, whole: 'plan', strict })
+  return parseJsonRecord(TrainingPlan, bytes, {
+    code: 'RUN_RECORD_INVALID',
+    where: `${where}/${TRAINING_PLAN_PATH}`,
+    whole: 'plan',
+    strict,
+  })
 }

@@ -13,8 +13,17 @@ export const Tick = z.object({
   due: time,
   at: time.describe('When it was taken up.'),
   manual: z.boolean().optional().describe('Somebody asked for it.'),
-  state: z.enum(tickStates).describe('starting, queued (behind the run before it), running, done, failed, cancelled, skipped, or lost (nobody knows of its run any more).'),
-  reason: z.enum(skipReasons).optional().describe('Why it was skipped: the images are those of the last good run, the run before it was under way, or nobody was there in time.'),
+  state: z
+    .enum(tickStates)
+    .describe(
+      'starting, queued (behind the run before it), running, done, failed, cancelled, skipped, or lost (nobody knows of its run any more).',
+    ),
+  reason: z
+    .enum(skipReasons)
+    .optional()
+    .describe(
+      'Why it was skipped: the images are those of the last good run, the run before it was under way, or nobody was there in time.',
+    ),
   run: z.string().optional(),
   out: z.string().optional(),
   finished: time.optional(),

@@ -29,7 +29,12 @@ describe('times across daylight saving', () => {
 describe('parseScheduleSpec', () => {
   it('fills in what was left out', () => {
     expect(parseScheduleSpec({ name: 'nightly', cron: ' 0 3 * * * ', spec })).toMatchObject({
-      cron: '0 3 * * *', tz: 'UTC', overlap: 'skip', missed: 'run', unchanged: 'skip', spec: { weights: 'imagenet' },
+      cron: '0 3 * * *',
+      tz: 'UTC',
+      overlap: 'skip',
+      missed: 'run',
+      unchanged: 'skip',
+      spec: { weights: 'imagenet' },
     })
   })
 
@@ -49,7 +54,9 @@ describe('parseScheduleSpec', () => {
     [{ spec: { ...spec, kind: 'finetune' } }, /^spec\.out: .*\{date\} or \{run\}/],
     [{ every: 5 }, /^every: unknown field/],
   ])('refuses %j', (change, message) => {
-    expect(() => parseScheduleSpec({ name: 'nightly', cron: '0 3 * * *', spec, ...change })).toThrow(expect.objectContaining({ code: 'SPEC_INVALID', message: expect.stringMatching(message) }))
+    expect(() => parseScheduleSpec({ name: 'nightly', cron: '0 3 * * *', spec, ...change })).toThrow(
+      expect.objectContaining({ code: 'SPEC_INVALID', message: expect.stringMatching(message) }),
+    )
   })
 
   it('checks changes as well, and only what they name', () => {
@@ -62,13 +69,27 @@ describe('specOfTick', () => {
   const tick = { id: '20270101t233000z', due: new Date('2027-01-01T23:30:00Z') }
 
   it('fills the place in, by the date where the schedule is', () => {
-    const schedule = parseScheduleSpec({ name: 'n', cron: '@daily', tz: 'Europe/Berlin', spec: { ...spec, kind: 'finetune', out: '/models/{date}-{time}-{run}' } })
+    const schedule = parseScheduleSpec({
+      name: 'n',
+      cron: '@daily',
+      tz: 'Europe/Berlin',
+      spec: { ...spec, kind: 'finetune', out: '/models/{date}-{time}-{run}' },
+    })
     expect(specOfTick(schedule, tick).out).toBe('/models/2027-01-02-003000-20270101t233000z')
   })
 
-  it('updates what is extracted into the same place, and tells the schedule\'s webhooks', () => {
-    const schedule = parseScheduleSpec({ name: 'n', cron: '@daily', notify: ['https://a.example/'], spec: { ...spec, notify: ['https://b.example/'] } })
-    expect(specOfTick(schedule, tick)).toMatchObject({ update: true, out: '/features', notify: ['https://b.example/', 'https://a.example/'] })
+  it("updates what is extracted into the same place, and tells the schedule's webhooks", () => {
+    const schedule = parseScheduleSpec({
+      name: 'n',
+      cron: '@daily',
+      notify: ['https://a.example/'],
+      spec: { ...spec, notify: ['https://b.example/'] },
+    })
+    expect(specOfTick(schedule, tick)).toMatchObject({
+      update: true,
+      out: '/features',
+      notify: ['https://b.example/', 'https://a.example/'],
+    })
     expect(specOfTick({ ...schedule, spec: { ...schedule.spec, out: '/f/{run}' } }, tick)).toMatchObject({ update: false })
   })
 })

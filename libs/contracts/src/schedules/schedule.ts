@@ -49,22 +49,37 @@ function isTimeZone(name: string): boolean {
   }
 }
 
-export const ScheduleName = z.string({ error: 'a name' })
+export const ScheduleName = z
+  .string({ error: 'a name' })
   .regex(/^[a-z][a-z0-9-]{0,62}$/, 'a name of lower-case letters, digits and dashes that begins with a letter, at most 63 characters')
   .describe('Name of the schedule: lower-case letters, digits and dashes.')
 
-const cron = z.string({ error: 'a cron expression, as 0 3 * * *' }).trim().max(200, 'a cron expression of at most 200 characters').check(context => {
-  const fault = cronFault(context.value)
-  if (fault !== undefined) context.issues.push({ code: 'custom', input: context.value, message: fault })
-}).describe('When: minute hour day month weekday, as 0 3 * * *; with six fields the first is seconds.')
+const cron = z
+  .string({ error: 'a cron expression, as 0 3 * * *' })
+  .trim()
+  .max(200, 'a cron expression of at most 200 characters')
+  .check(context => {
+    const fault = cronFault(context.value)
+    if (fault !== undefined) context.issues.push({ code: 'custom', input: context.value, message: fault })
+  })
+  .describe('When: minute hour day month weekday, as 0 3 * * *; with six fields the first is seconds.')
 
-const tz = z.string({ error: 'a time zone, as Europe/Berlin' }).max(64, 'a time zone, as Europe/Berlin').refine(isTimeZone, 'a time zone, as Europe/Berlin or UTC')
+const tz = z
+  .string({ error: 'a time zone, as Europe/Berlin' })
+  .max(64, 'a time zone, as Europe/Berlin')
+  .refine(isTimeZone, 'a time zone, as Europe/Berlin or UTC')
   .describe('Time zone of the cron expression.')
 
-const overlap = z.enum(['skip', 'queue'], { error: 'skip or queue' }).describe('What a tick does while the run before it is under way: nothing (skip), or its own run afterwards (queue, one at most).')
-const missed = z.enum(['run', 'skip'], { error: 'run or skip' }).describe('Ticks that nobody was there for: made up for by one run, or left out.')
-const unchanged = z.enum(['skip', 'run'], { error: 'skip or run' }).describe('What a tick does where the images are those of the last good run.')
-const notify = webhookUrls.describe('Webhooks to tell of the schedule\'s runs, besides the server\'s.')
+const overlap = z
+  .enum(['skip', 'queue'], { error: 'skip or queue' })
+  .describe('What a tick does while the run before it is under way: nothing (skip), or its own run afterwards (queue, one at most).')
+const missed = z
+  .enum(['run', 'skip'], { error: 'run or skip' })
+  .describe('Ticks that nobody was there for: made up for by one run, or left out.')
+const unchanged = z
+  .enum(['skip', 'run'], { error: 'skip or run' })
+  .describe('What a tick does where the images are those of the last good run.')
+const notify = webhookUrls.describe("Webhooks to tell of the schedule's runs, besides the server's.")
 
 /** Placeholders that may stand in a schedule's `out`; each tick has its own value. */
 export const outPlaceholders = ['{date}', '{time}', '{run}'] as const
@@ -81,7 +96,11 @@ function checkRepeated(spec: RunSpec, refuse: Refuse): void {
     const unknown = /\{[^}]*\}?/.exec(spec.out.replaceAll(/\{(?:date|time|run)\}/g, ''))?.[0]
     if (unknown !== undefined) refuse('out', spec.out, `no other placeholders than ${outPlaceholders.join(', ')}`)
     if (spec.kind !== 'extract' && !spec.overwrite && !hasPlaceholder(spec.out)) {
-      refuse('out', spec.out, `a place of its own for each run, with {date} or {run} in it, or overwrite: ${spec.kind} starts anew each time`)
+      refuse(
+        'out',
+        spec.out,
+        `a place of its own for each run, with {date} or {run} in it, or overwrite: ${spec.kind} starts anew each time`,
+      )
     }
   }
   if (spec.kind !== 'finetune' && spec.retryFailed) refuse('retryFailed', true, 'false: a schedule looks at all images')
@@ -108,8 +127,13 @@ export type ScheduleSpec = z.output<typeof ScheduleSpec>
 
 /** A change of a schedule: the fields that it names. */
 export const ScheduleChange = z.strictObject({
-  cron: cron.optional(), tz: tz.optional(), overlap: overlap.optional(), missed: missed.optional(), unchanged: unchanged.optional(),
-  notify: notify.optional(), spec: spec.optional(),
+  cron: cron.optional(),
+  tz: tz.optional(),
+  overlap: overlap.optional(),
+  missed: missed.optional(),
+  unchanged: unchanged.optional(),
+  notify: notify.optional(),
+  spec: spec.optional(),
 })
 export type ScheduleChange = z.output<typeof ScheduleChange>
 
@@ -140,16 +164,33 @@ export function parseScheduleChange(input: unknown): ScheduleChange {
  * second time) and `{run}` (the tick's own id) of `out` filled in.
  * Extraction into the same place every time is an update of what is there.
  */
-export function specOfTick({ spec: given, tz: zone, notify: urls = [] }: Pick<ScheduleSpec, 'spec' | 'tz' | 'notify'>, tick: { readonly id: string; readonly due: Date }): RunSpec {
-  const told = [...new Set([...given.notify ?? [], ...urls])]
+export function specOfTick(
+  { spec: given, tz: zone, notify: urls = [] }: Pick<ScheduleSpec, 'spec' | 'tz' | 'notify'>,
+  tick: { readonly id: string; readonly due: Date },
+): RunSpec {
+  const told = [...new Set([...(given.notify ?? []), ...urls])]
   const spec: RunSpec = told.length === 0 ? given : { ...given, notify: told }
   if (spec.out === undefined) return spec
-  const parts = new Map(new Intl.DateTimeFormat('en-GB', {
-    timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
-  }).formatToParts(tick.due).map(({ type, value }) => [type, value]))
+  const parts = new Map(
+    new Intl.DateTimeFormat('en-GB', {
+      timeZone: zone,
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+      hourCycle: 'h23',
+    })
+      .formatToParts(tick.due)
+      .map(({ type, value }) => [type, value]),
+  )
   const of = (...names: Intl.DateTimeFormatPartTypes[]): string[] => names.map(name => parts.get(name) ?? '')
   const again = occurrence(zone, tick.due.getTime()) === 2 ? '-2' : ''
-  const out = spec.out.replaceAll('{date}', of('year', 'month', 'day').join('-')).replaceAll('{time}', `${of('hour', 'minute', 'second').join('')}${again}`).replaceAll('{run}', tick.id)
+  const out = spec.out
+    .replaceAll('{date}', of('year', 'month', 'day').join('-'))
+    .replaceAll('{time}', `${of('hour', 'minute', 'second').join('')}${again}`)
+    .replaceAll('{run}', tick.id)
   const filled: RunSpec = { ...spec, out }
   return filled.kind === 'extract' && out === spec.out && !filled.overwrite ? { ...filled, update: true } : filled
 }

@@ -12,6 +12,12 @@ export interface ImageLimits {
 }
 
 /** A spec's limits, in bytes and seconds, with the defaults. */
-export function imageLimits({ maxBytes, imageTimeout }: { readonly maxBytes?: number | undefined; readonly imageTimeout?: number | undefined }): ImageLimits {
+export function imageLimits({
+  maxBytes,
+  imageTimeout,
+}: {
+  readonly maxBytes?: number | undefined
+  readonly imageTimeout?: number | undefined
+}): ImageLimits {
   return { maxBytes: maxBytes ?? defaultMaxBytes, timeoutMs: (imageTimeout ?? defaultImageTimeout) * 1000 }
 }

@@ -27,22 +27,27 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 function pathText(path: readonly PropertyKey[]): string {
-  return path.map((key, i) => typeof key === 'number' ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`).join('')
+  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? String(key) : `.${String(key)}`)).join('')
 }
 
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
-    case 'invalid_type': return issue.message.startsWith('Invalid') ? issue.expected : issue.message
-    case 'too_small': return issue.message.startsWith('Too small') ? `at least ${String(issue.minimum)}` : issue.message
-    case 'too_big': return issue.message.startsWith('Too big') ? `at most ${String(issue.maximum)}` : issue.message
-    case 'invalid_value': return issue.message.startsWith('Invalid') ? `one of ${issue.values.map(String).join(', ')}` : issue.message
-    default: return issue.message
+    case 'invalid_type':
+      return issue.message.startsWith('Invalid') ? issue.expected : issue.message
+    case 'too_small':
+      return issue.message.startsWith('Too small') ? `at least ${String(issue.minimum)}` : issue.message
+    case 'too_big':
+      return issue.message.startsWith('Too big') ? `at most ${String(issue.maximum)}` : issue.message
+    case 'invalid_value':
+      return issue.message.startsWith('Invalid') ? `one of ${issue.values.map(String).join(', ')}` : issue.message
+    default:
+      return issue.message
   }
 }
 
 function lines(issue: z.core.$ZodIssue, input: unknown, fields: readonly string[]): string[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => {
+    return issue.keys.map(key => {
       const near = issue.path.length === 0 ? closest(key, fields) : undefined
       const where = pathText([...issue.path, key.slice(0, 80)])
       return near === undefined ? `${where}: unknown field` : `${where}: unknown field; did you mean ${near}?`
@@ -67,7 +72,7 @@ export interface FormatOptions {
  * `input` is what was parsed; schemas' own messages are taken as the words after "expected".
  */
 export function formatZodError(error: z.ZodError, input: unknown, options: FormatOptions = {}): LayermillError {
-  const all = error.issues.flatMap((issue) => lines(issue, input, options.fields ?? []))
+  const all = error.issues.flatMap(issue => lines(issue, input, options.fields ?? []))
   const shown = all.length > most ? [...all.slice(0, most), `and ${all.length - most} more`] : all
   return new LayermillError(options.code ?? 'SPEC_INVALID', shown.join('\n'))
 }

@@ -7,10 +7,7 @@ export type SpecSize = 'keep' | { width: number; height: number }
 /** A learning-rate scale for each layer name; `*` is for all others. */
 export type LayerScales = Record<string, number>
 export type SpecBase = 'frozen' | 'full' | LayerScales
-export type SpecSchedule =
-  | { kind: 'constant' }
-  | { kind: 'step'; everyEpochs: number; factor: number }
-  | { kind: 'cosine'; floor: number }
+export type SpecSchedule = { kind: 'constant' } | { kind: 'step'; everyEpochs: number; factor: number } | { kind: 'cosine'; floor: number }
 
 export const expected = {
   size: 'WIDTHxHEIGHT in pixels from 1 to 16384, as 320x256, or keep',
@@ -18,7 +15,7 @@ export const expected = {
   partSize: 'a whole number from 1 to 100000, or auto',
   batchSize: 'a whole number from 1 to 4096, or auto',
   layers: 'one or more different layer names, as res4,pool5',
-  head: 'none or up to two hidden layers\' sizes from 1 to 65536, as 512 or 512,256 (the layer to the classes comes by itself)',
+  head: "none or up to two hidden layers' sizes from 1 to 65536, as 512 or 512,256 (the layer to the classes comes by itself)",
   base: 'frozen, full, scaled:FACTOR, or scales of layers as res5=1,res4=0.1,*=0, each from 0 to 1000',
   schedule: 'constant, cosine, cosine:FLOOR, or step:EPOCHS:FACTOR as step:2:0.1 (floor and factor from 0 to 1)',
   augment: 'flip, crop, color, or some of them, as flip,crop',
@@ -60,7 +57,10 @@ export const mostImageBytes = 2 ** 31 - 1
 /** `--max-bytes 512MiB`. */
 export function parseMaxBytes(text: string): number {
   const [, binary, unit = ''] = /^(\d{1,10})\s*([kmg])ib$/i.exec(text) ?? []
-  const value = (binary === undefined ? byteCount(text) : Number(binary) * { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[unit.toLowerCase() as 'k' | 'm' | 'g']) ?? 0
+  const value =
+    (binary === undefined
+      ? byteCount(text)
+      : Number(binary) * { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }[unit.toLowerCase() as 'k' | 'm' | 'g']) ?? 0
   return value >= 1 && value <= mostImageBytes ? value : refuse('maxBytes', text)
 }
 
@@ -81,7 +81,10 @@ export const preparePattern = /^(chainer|keras|torchvision(-v2|-plain)?|transfor
 
 /** `a, b,` to `['a', 'b']`. */
 export function splitList(text: string): string[] {
-  return text.split(',').map((item) => item.trim()).filter((item) => item !== '')
+  return text
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== '')
 }
 
 /** `--size 320x256` (width first) or `keep`. */
@@ -102,7 +105,7 @@ export function parseMaxErrors(text: string): number | string {
 /** How many of `total` images may fail: at most this many, the share rounded down. */
 export function maxErrorsAllowed(maxErrors: number | string, total: number): number {
   const value = typeof maxErrors === 'number' ? maxErrors : parseMaxErrors(maxErrors)
-  return typeof value === 'number' ? value : Math.floor(total * Number(value.slice(0, -1)) / 100 + 1e-9)
+  return typeof value === 'number' ? value : Math.floor((total * Number(value.slice(0, -1))) / 100 + 1e-9)
 }
 
 /** `--part-size 512` or `auto`. */
@@ -125,7 +128,7 @@ export function parseLayers(text: string): string[] {
 export function parseHead(text: string): number[] {
   if (text === 'none') return []
   const sizes = splitList(text)
-  return sizes.length <= 2 ? sizes.map((size) => wholeNumber('head', size, 65_536)) : refuse('head', text)
+  return sizes.length <= 2 ? sizes.map(size => wholeNumber('head', size, 65_536)) : refuse('head', text)
 }
 
 function scale(text: string, whole: string): number {
@@ -137,9 +140,9 @@ function scale(text: string, whole: string): number {
 export function parseBase(text: string): SpecBase {
   if (text === 'frozen' || text === 'full') return text
   if (text.startsWith('scaled:')) return { '*': scale(text.slice('scaled:'.length), text) }
-  const items = splitList(text).map((item) => /^([^=:]+)[=:](.+)$/.exec(item) ?? refuse('base', text))
+  const items = splitList(text).map(item => /^([^=:]+)[=:](.+)$/.exec(item) ?? refuse('base', text))
   if (items.length === 0) return refuse('base', text)
-  return Object.fromEntries(items.map((item) => [(item[1] ?? '').trim(), scale((item[2] ?? '').trim(), text)]))
+  return Object.fromEntries(items.map(item => [(item[1] ?? '').trim(), scale((item[2] ?? '').trim(), text)]))
 }
 
 /** A base as scales: `frozen` is `{ '*': 0 }`, `full` is `{ '*': 1 }`; a table without `*` gets `'*': 0`. */
@@ -151,13 +154,13 @@ export function baseScales(base: SpecBase): LayerScales {
 
 /** Whether no layer of the base learns. */
 export function isFrozen(base: SpecBase): boolean {
-  return Object.values(baseScales(base)).every((value) => value === 0)
+  return Object.values(baseScales(base)).every(value => value === 0)
 }
 
 /** `--schedule constant`, `cosine`, `cosine:0.01` (floor, as a share of the learning rate) or `step:2:0.1`. */
 export function parseSchedule(text: string): SpecSchedule {
   const [kind, ...rest] = text.split(':')
-  const numbers = rest.map((item) => /^\d*\.?\d+$/.test(item) ? Number(item) : Number.NaN)
+  const numbers = rest.map(item => (/^\d*\.?\d+$/.test(item) ? Number(item) : Number.NaN))
   const [first, second] = numbers
   if (kind === 'constant' && rest.length === 0) return { kind }
   if (kind === 'cosine' && rest.length === 0) return { kind, floor: 0 }
@@ -175,7 +178,7 @@ export type Augmentation = (typeof augmentations)[number]
 export function parseAugment(text: string): Augmentation[] {
   if (text === 'none') return []
   const wanted = splitList(text)
-  const known = augmentations.filter((name) => wanted.includes(name))
+  const known = augmentations.filter(name => wanted.includes(name))
   return known.length === wanted.length && known.length > 0 ? known : refuse('augment', text)
 }
 

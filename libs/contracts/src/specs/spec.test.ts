@@ -1,8 +1,22 @@
 import { LayermillError, redact, redactQueueUrl } from '@layermill/core'
 import { describe, expect, it } from 'vitest'
 import {
-  baseScales, isFrozen, maxErrorsAllowed, parseAugment, parseBase, parseBatchSize, parseCacheSize, parseHead, parseLayers, parseMaxErrors,
-  parsePartSize, parseSchedule, parseSize, parseImageTimeout, parseMaxBytes, parseValidation,
+  baseScales,
+  isFrozen,
+  maxErrorsAllowed,
+  parseAugment,
+  parseBase,
+  parseBatchSize,
+  parseCacheSize,
+  parseHead,
+  parseLayers,
+  parseMaxErrors,
+  parsePartSize,
+  parseSchedule,
+  parseSize,
+  parseImageTimeout,
+  parseMaxBytes,
+  parseValidation,
 } from './spec-text.js'
 import { FinetuneSpec, parseSpec, specFields, specJsonSchema } from './spec.js'
 
@@ -29,27 +43,56 @@ describe('defaults', () => {
 
   it('fills in an extraction', () => {
     expect(parseSpec(extract)).toEqual({
-      ...extract, weights: 'imagenet', autoOrient: false, device: 'auto', engine: 'onnx', maxErrors: '1%', overwrite: false, plan: false,
-      pool: 'none', dtype: 'float32', format: 'npy', update: false, selfCheck: false, partSize: 'auto', batchSize: 'auto',
-      precision: 'fp32', retryFailed: false,
+      ...extract,
+      weights: 'imagenet',
+      autoOrient: false,
+      device: 'auto',
+      engine: 'onnx',
+      maxErrors: '1%',
+      overwrite: false,
+      plan: false,
+      pool: 'none',
+      dtype: 'float32',
+      format: 'npy',
+      update: false,
+      selfCheck: false,
+      partSize: 'auto',
+      batchSize: 'auto',
+      precision: 'fp32',
+      retryFailed: false,
     })
   })
 
   it('fills in a fine-tuning, with the rate of its optimizer and a micro-batch that fits', () => {
     const spec = FinetuneSpec.parse(finetune)
     expect(spec).toMatchObject({
-      head: [], base: 'frozen', batchNorm: 'frozen', auxiliary: false, optimizer: 'adam', learningRate: 0.001, schedule: { kind: 'constant' },
-      epochs: 5, batchSize: 32, microBatch: 8, augment: [], validation: 0.1, seed: 0, exchange: 'float32',
+      head: [],
+      base: 'frozen',
+      batchNorm: 'frozen',
+      auxiliary: false,
+      optimizer: 'adam',
+      learningRate: 0.001,
+      schedule: { kind: 'constant' },
+      epochs: 5,
+      batchSize: 32,
+      microBatch: 8,
+      augment: [],
+      validation: 0.1,
+      seed: 0,
+      exchange: 'float32',
     })
     expect(FinetuneSpec.parse({ ...finetune, optimizer: 'momentum', batchSize: 4 })).toMatchObject({ learningRate: 0.01, microBatch: 4 })
   })
 
-  it.each([extract, predict, finetune,
+  it.each([
+    extract,
+    predict,
+    finetune,
     { ...extract, size: '320x256', layers: 'res4,pool5', maxErrors: '2.50%', partSize: '512', batchSize: '16' },
     { ...extract, cache: 's3://bucket/cache', cacheSize: '20GB' },
     { ...finetune, head: '512,256', base: 'scaled:0.1', schedule: 'step:2:0.1', augment: 'crop,flip', validation: '0.2' },
     { ...finetune, base: 'res5=1,res4=0.1,*=0', schedule: 'cosine', validation: './held-out', head: 512, classWeights: { cat: 2 } },
-  ])('is idempotent: %j', (input) => {
+  ])('is idempotent: %j', input => {
     const once = parseSpec(input)
     expect(parseSpec(structuredClone(once))).toEqual(once)
     expect(parseSpec(JSON.parse(JSON.stringify(once)))).toEqual(once)
@@ -76,19 +119,40 @@ describe('texts of flags', () => {
     expect(parseAugment('color,flip')).toEqual(['flip', 'color'])
     expect(parseValidation('0.25')).toBe(0.25)
     expect([parseMaxBytes('512MiB'), parseMaxBytes('100MB'), parseMaxBytes('7')]).toEqual([2 ** 29, 1e8, 7])
-    expect([parseImageTimeout('60'), parseImageTimeout('90s'), parseImageTimeout('500ms'), parseImageTimeout('2m')]).toEqual([60, 90, 0.5, 120])
+    expect([parseImageTimeout('60'), parseImageTimeout('90s'), parseImageTimeout('500ms'), parseImageTimeout('2m')]).toEqual([
+      60, 90, 0.5, 120,
+    ])
     expect(parseValidation('s3://b/held-out')).toBe('s3://b/held-out')
   })
 
   it.each([
-    ['size', () => parseSize('0x256')], ['size', () => parseSize('320')], ['size', () => parseSize('99999x1')],
-    ['maxErrors', () => parseMaxErrors('101%')], ['maxErrors', () => parseMaxErrors('-1')], ['maxErrors', () => parseMaxErrors('few')],
-    ['partSize', () => parsePartSize('0')], ['batchSize', () => parseBatchSize('1.5')], ['cacheSize', () => parseCacheSize('999999')], ['cacheSize', () => parseCacheSize('10 GiB')], ['layers', () => parseLayers('a,a')],
-    ['layers', () => parseLayers(' , ')], ['head', () => parseHead('1,2,3')], ['head', () => parseHead('0')],
-    ['base', () => parseBase('warm')], ['base', () => parseBase('scaled:-1')], ['base', () => parseBase('res5=x')],
-    ['schedule', () => parseSchedule('step:2')], ['schedule', () => parseSchedule('cosine:2')], ['augment', () => parseAugment('flip,blur')],
-    ['maxBytes', () => parseMaxBytes('3GiB')], ['maxBytes', () => parseMaxBytes('0')], ['maxBytes', () => parseMaxBytes('1.5MiB')], ['imageTimeout', () => parseImageTimeout('0')], ['imageTimeout', () => parseImageTimeout('2d')],
-    ['validation', () => parseValidation('0.95')], ['validation', () => parseValidation('-1')],
+    ['size', () => parseSize('0x256')],
+    ['size', () => parseSize('320')],
+    ['size', () => parseSize('99999x1')],
+    ['maxErrors', () => parseMaxErrors('101%')],
+    ['maxErrors', () => parseMaxErrors('-1')],
+    ['maxErrors', () => parseMaxErrors('few')],
+    ['partSize', () => parsePartSize('0')],
+    ['batchSize', () => parseBatchSize('1.5')],
+    ['cacheSize', () => parseCacheSize('999999')],
+    ['cacheSize', () => parseCacheSize('10 GiB')],
+    ['layers', () => parseLayers('a,a')],
+    ['layers', () => parseLayers(' , ')],
+    ['head', () => parseHead('1,2,3')],
+    ['head', () => parseHead('0')],
+    ['base', () => parseBase('warm')],
+    ['base', () => parseBase('scaled:-1')],
+    ['base', () => parseBase('res5=x')],
+    ['schedule', () => parseSchedule('step:2')],
+    ['schedule', () => parseSchedule('cosine:2')],
+    ['augment', () => parseAugment('flip,blur')],
+    ['maxBytes', () => parseMaxBytes('3GiB')],
+    ['maxBytes', () => parseMaxBytes('0')],
+    ['maxBytes', () => parseMaxBytes('1.5MiB')],
+    ['imageTimeout', () => parseImageTimeout('0')],
+    ['imageTimeout', () => parseImageTimeout('2d')],
+    ['validation', () => parseValidation('0.95')],
+    ['validation', () => parseValidation('-1')],
   ])('that make no sense are refused by name: %s', (name, parse) => {
     expect(parse).toThrow(LayermillError)
     expect(parse).toThrow(new RegExp(`^${name}: got .*, expected `))
@@ -155,8 +219,23 @@ describe('refusals', () => {
   })
 
   it.each([
-    [extract, 'source'], [extract, 'out'], [extract, 'cache'], [extract, 'model'], [extract, 'weights'], [predict, 'source'], [predict, 'cache'], [predict, 'model'], [predict, 'weights'],
-    [finetune, 'source'], [finetune, 'out'], [finetune, 'cache'], [finetune, 'model'], [finetune, 'weights'], [finetune, 'validation'], [finetune, 'register.root'], [finetune, 'register.heldOut'],
+    [extract, 'source'],
+    [extract, 'out'],
+    [extract, 'cache'],
+    [extract, 'model'],
+    [extract, 'weights'],
+    [predict, 'source'],
+    [predict, 'cache'],
+    [predict, 'model'],
+    [predict, 'weights'],
+    [finetune, 'source'],
+    [finetune, 'out'],
+    [finetune, 'cache'],
+    [finetune, 'model'],
+    [finetune, 'weights'],
+    [finetune, 'validation'],
+    [finetune, 'register.root'],
+    [finetune, 'register.heldOut'],
   ])('are for .. in a place of a bucket: %j, %s', (spec, field) => {
     const given = (place: string): string => {
       const [group, name] = field.split('.')
@@ -169,12 +248,20 @@ describe('refusals', () => {
   })
 
   it('are for .. in a bucket of predictions and of lists', () => {
-    expect(refusal({ ...predict, out: 's3://bucket/a/../classes.csv' })).toMatch(/^out: got .+, expected a place of a bucket without \.\. in it/)
-    for (const list of ['list.csv', 'list.jsonl', 'list.txt']) expect(refusal({ ...extract, source: `s3://bucket/a/../${list}` })).toMatch(/^source: got .+ without \.\. in it/)
+    expect(refusal({ ...predict, out: 's3://bucket/a/../classes.csv' })).toMatch(
+      /^out: got .+, expected a place of a bucket without \.\. in it/,
+    )
+    for (const list of ['list.csv', 'list.jsonl', 'list.txt'])
+      expect(refusal({ ...extract, source: `s3://bucket/a/../${list}` })).toMatch(/^source: got .+ without \.\. in it/)
   })
 
   it('keep credentials out of specs and of messages', () => {
-    for (const url of ['https://me:hunter2@host/x', 's3://AKIA:hunter2@bucket/x', 'https://host/x?X-Amz-Signature=hunter2', 'redis://:hun/ter2@host']) {
+    for (const url of [
+      'https://me:hunter2@host/x',
+      's3://AKIA:hunter2@bucket/x',
+      'https://host/x?X-Amz-Signature=hunter2',
+      'redis://:hun/ter2@host',
+    ]) {
       for (const field of ['source', 'weights', 'out', 'model', 'cache']) {
         const message = refusal({ ...extract, [field]: url })
         expect(message).toContain(`${field}: got`)
@@ -182,7 +269,15 @@ describe('refusals', () => {
         expect(message).not.toMatch(/hunter2|ter2/)
       }
     }
-    for (const query of ['api_key=hunter2', 'X-Goog-Signature=hunter2', 'AWSAccessKeyId=AKIA&Signature=hunter2', 'code=hunter2', 'hunter2', 'download=true&t=hunter2', 'auth[key]=hunter2']) {
+    for (const query of [
+      'api_key=hunter2',
+      'X-Goog-Signature=hunter2',
+      'AWSAccessKeyId=AKIA&Signature=hunter2',
+      'code=hunter2',
+      'hunter2',
+      'download=true&t=hunter2',
+      'auth[key]=hunter2',
+    ]) {
       for (const field of ['weights', 'model', 'notify']) {
         const message = refusal({ ...extract, [field]: `https://host/w.npz?${query}` })
         expect(message).toContain(`${field}`)
@@ -207,8 +302,12 @@ describe('refusals', () => {
 
 it('redacts URLs inside text', () => {
   expect(redact('connect redis://u:p@h:1 failed, s3://b/k@1')).toBe('connect redis://***@h:1 failed, s3://b/k@1')
-  expect(redact('redis+sentinel://:p/w@a:1,b:2/m and rediss+cluster://u:p@x')).toBe('redis+sentinel://***@a:1,b:2/m and rediss+cluster://***@x')
-  expect(redact('get https://h/w.npz?download=1&api_key=k&x then https://h/?raw=1')).toBe('get https://h/w.npz?download=1&api_key=***&*** then https://h/?raw=1')
+  expect(redact('redis+sentinel://:p/w@a:1,b:2/m and rediss+cluster://u:p@x')).toBe(
+    'redis+sentinel://***@a:1,b:2/m and rediss+cluster://***@x',
+  )
+  expect(redact('get https://h/w.npz?download=1&api_key=k&x then https://h/?raw=1')).toBe(
+    'get https://h/w.npz?download=1&api_key=***&*** then https://h/?raw=1',
+  )
 })
 
 it('shows nothing of the URL of a queue before its last @', () => {
@@ -223,8 +322,10 @@ describe('documentation', () => {
   it('describes every field', () => {
     for (const kind of ['extract', 'predict', 'finetune'] as const) {
       const { properties } = specJsonSchema(kind)
-      const described = Object.entries(properties ?? {}).filter(([, field]: [string, unknown]) =>
-        typeof field === 'object' && field !== null && 'description' in field && /^.{10,}\.$/.test(String(field.description)))
+      const described = Object.entries(properties ?? {}).filter(
+        ([, field]: [string, unknown]) =>
+          typeof field === 'object' && field !== null && 'description' in field && /^.{10,}\.$/.test(String(field.description)),
+      )
       expect(['kind', ...described.map(([name]) => name)].sort()).toEqual(specFields(kind).sort())
     }
     expect(specFields('finetune')).toContain('learningRate')

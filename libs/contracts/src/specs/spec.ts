@@ -2,7 +2,13 @@ import { z } from 'zod'
 import { LayermillError } from '@layermill/core'
 import { formatZodError } from './spec-error.js'
 import {
-  commonFields, extractFields, finetuneModelFields, finetuneOptimizerFields, inferenceFields, kinds, predictFields,
+  commonFields,
+  extractFields,
+  finetuneModelFields,
+  finetuneOptimizerFields,
+  inferenceFields,
+  kinds,
+  predictFields,
 } from './spec-fields.js'
 import { isFrozen } from './spec-text.js'
 
@@ -19,35 +25,62 @@ function checks<T>(check: (spec: T, refused: Refused) => void) {
 
 const checkCache = (spec: { cache?: string; cacheSize?: number; source: string; out?: string }, refused: Refused): void => {
   if (spec.cache === undefined && spec.cacheSize !== undefined) refused('cacheSize', spec.cacheSize, 'a cache as well')
-  if (spec.cache !== undefined && (spec.cache === spec.source || spec.cache === spec.out)) refused('cache', spec.cache, 'another place than the source and out')
+  if (spec.cache !== undefined && (spec.cache === spec.source || spec.cache === spec.out))
+    refused('cache', spec.cache, 'another place than the source and out')
 }
 
 const checkInference = (
-  spec: { precision: string; engine: string; overwrite: boolean; retryFailed: boolean; cache?: string; cacheSize?: number; source: string; out?: string }, refused: Refused,
+  spec: {
+    precision: string
+    engine: string
+    overwrite: boolean
+    retryFailed: boolean
+    cache?: string
+    cacheSize?: number
+    source: string
+    out?: string
+  },
+  refused: Refused,
 ): void => {
   checkCache(spec, refused)
-  if (spec.precision !== 'fp32' && spec.engine !== 'onnx') refused('precision', spec.precision, `fp32 with engine tfjs (${spec.precision} needs engine onnx)`)
+  if (spec.precision !== 'fp32' && spec.engine !== 'onnx')
+    refused('precision', spec.precision, `fp32 with engine tfjs (${spec.precision} needs engine onnx)`)
   if (spec.overwrite && spec.retryFailed) refused('retryFailed', true, 'only one of overwrite and retryFailed')
   if (spec.out === spec.source) refused('out', spec.out, 'another place than the source')
 }
 
 /** `layermill extract`: layers' activations of every image, as files. */
-export const ExtractSpec = z.strictObject({
-  kind: z.literal('extract'), ...commonFields, ...extractFields, ...inferenceFields,
-}).check(checks((spec, refused) => {
-  checkInference(spec, refused)
-  if (spec.update && spec.overwrite) refused('update', true, 'only one of update and overwrite')
-  if (spec.update && spec.retryFailed) refused('update', true, 'only one of update and retryFailed')
-}))
+export const ExtractSpec = z
+  .strictObject({
+    kind: z.literal('extract'),
+    ...commonFields,
+    ...extractFields,
+    ...inferenceFields,
+  })
+  .check(
+    checks((spec, refused) => {
+      checkInference(spec, refused)
+      if (spec.update && spec.overwrite) refused('update', true, 'only one of update and overwrite')
+      if (spec.update && spec.retryFailed) refused('update', true, 'only one of update and retryFailed')
+    }),
+  )
 
 /** `layermill predict`: the likeliest classes of every image. */
-export const PredictSpec = z.strictObject({
-  kind: z.literal('predict'), ...commonFields, ...predictFields, ...inferenceFields,
-}).check(checks((spec, refused) => {
-  checkInference(spec, refused)
-  if (spec.oversample && spec.size !== undefined) refused('size', spec.size, 'no size with oversample (crops have the network\'s own size)')
-  if (spec.retryFailed && spec.out === undefined) refused('retryFailed', true, 'out with the earlier results')
-}))
+export const PredictSpec = z
+  .strictObject({
+    kind: z.literal('predict'),
+    ...commonFields,
+    ...predictFields,
+    ...inferenceFields,
+  })
+  .check(
+    checks((spec, refused) => {
+      checkInference(spec, refused)
+      if (spec.oversample && spec.size !== undefined)
+        refused('size', spec.size, "no size with oversample (crops have the network's own size)")
+      if (spec.retryFailed && spec.out === undefined) refused('retryFailed', true, 'out with the earlier results')
+    }),
+  )
 
 /** Learning rate of an optimizer when none is given: that of Chainer's optimizers. */
 export function defaultLearningRate(optimizer: 'adam' | 'adamw' | 'momentum'): number {
@@ -55,26 +88,41 @@ export function defaultLearningRate(optimizer: 'adam' | 'adamw' | 'momentum'): n
 }
 
 /** `layermill finetune`: a new head on a pretrained network. `learningRate` and `microBatch` are filled in when left out. */
-export const FinetuneSpec = z.strictObject({
-  kind: z.literal('finetune'), ...commonFields, ...finetuneModelFields, ...finetuneOptimizerFields,
-}).check(checks((spec, refused) => {
-  if (spec.auxiliary && /^(vgg|resnet)\d+(\.tv)?$/.test(spec.model)) refused('auxiliary', true, `false with ${spec.model} (only googlenet has auxiliary classifiers)`)
-  if (spec.auxiliary && isFrozen(spec.base)) refused('auxiliary', true, 'false with a frozen base (auxiliary classifiers only teach the base)')
-  if (spec.auxiliary && spec.layer !== undefined) refused('layer', spec.layer, 'no layer with auxiliary (the three classifiers are replaced where they are)')
-  if (spec.auxiliary && spec.head.length > 0) refused('head', spec.head, 'no hidden layers with auxiliary (the three classifiers are replaced where they are)')
-  if (spec.size === 'keep') refused('size', spec.size, 'one size for all images (WIDTHxHEIGHT): they are trained in batches')
-  if (spec.microBatch !== undefined && spec.microBatch > spec.batchSize) refused('microBatch', spec.microBatch, `at most batchSize (${spec.batchSize})`)
-  if (spec.warmupEpochs > spec.epochs) refused('warmupEpochs', spec.warmupEpochs, `at most epochs (${spec.epochs})`)
-  if (spec.earlyStopping !== undefined && spec.validation === 0) refused('earlyStopping', spec.earlyStopping, 'validation above 0: it is judged on held-out images')
-  if (spec.register !== undefined && spec.register.heldOut === undefined && spec.validation === 0) refused('validation', 0, 'above 0, or register with heldOut: versions are compared on held-out images')
-  if (spec.out === spec.source) refused('out', spec.out, 'another place than the source')
-  if (spec.validation === spec.source) refused('validation', spec.validation, 'another place than the source')
-  checkCache(spec, refused)
-})).transform((spec) => ({
-  ...spec,
-  learningRate: spec.learningRate ?? defaultLearningRate(spec.optimizer),
-  microBatch: spec.microBatch ?? Math.min(8, spec.batchSize),
-}))
+export const FinetuneSpec = z
+  .strictObject({
+    kind: z.literal('finetune'),
+    ...commonFields,
+    ...finetuneModelFields,
+    ...finetuneOptimizerFields,
+  })
+  .check(
+    checks((spec, refused) => {
+      if (spec.auxiliary && /^(vgg|resnet)\d+(\.tv)?$/.test(spec.model))
+        refused('auxiliary', true, `false with ${spec.model} (only googlenet has auxiliary classifiers)`)
+      if (spec.auxiliary && isFrozen(spec.base))
+        refused('auxiliary', true, 'false with a frozen base (auxiliary classifiers only teach the base)')
+      if (spec.auxiliary && spec.layer !== undefined)
+        refused('layer', spec.layer, 'no layer with auxiliary (the three classifiers are replaced where they are)')
+      if (spec.auxiliary && spec.head.length > 0)
+        refused('head', spec.head, 'no hidden layers with auxiliary (the three classifiers are replaced where they are)')
+      if (spec.size === 'keep') refused('size', spec.size, 'one size for all images (WIDTHxHEIGHT): they are trained in batches')
+      if (spec.microBatch !== undefined && spec.microBatch > spec.batchSize)
+        refused('microBatch', spec.microBatch, `at most batchSize (${spec.batchSize})`)
+      if (spec.warmupEpochs > spec.epochs) refused('warmupEpochs', spec.warmupEpochs, `at most epochs (${spec.epochs})`)
+      if (spec.earlyStopping !== undefined && spec.validation === 0)
+        refused('earlyStopping', spec.earlyStopping, 'validation above 0: it is judged on held-out images')
+      if (spec.register !== undefined && spec.register.heldOut === undefined && spec.validation === 0)
+        refused('validation', 0, 'above 0, or register with heldOut: versions are compared on held-out images')
+      if (spec.out === spec.source) refused('out', spec.out, 'another place than the source')
+      if (spec.validation === spec.source) refused('validation', spec.validation, 'another place than the source')
+      checkCache(spec, refused)
+    }),
+  )
+  .transform(spec => ({
+    ...spec,
+    learningRate: spec.learningRate ?? defaultLearningRate(spec.optimizer),
+    microBatch: spec.microBatch ?? Math.min(8, spec.batchSize),
+  }))
 
 /** Any run, told apart by `kind`. */
 export const RunSpec = z.discriminatedUnion('kind', [ExtractSpec, PredictSpec, FinetuneSpec], { error: `kind: one of ${kinds.join(', ')}` })
@@ -91,7 +139,7 @@ const schemas = { extract: ExtractSpec, predict: PredictSpec, finetune: Finetune
 
 function kindOf(input: unknown): RunKind {
   const kind = typeof input === 'object' && input !== null && 'kind' in input ? input.kind : undefined
-  const found = kinds.find((name) => name === kind)
+  const found = kinds.find(name => name === kind)
   if (found !== undefined) return found
   const got = typeof kind === 'string' ? JSON.stringify(kind.slice(0, 80)) : kind === undefined ? 'nothing' : typeof kind
   throw new LayermillError('SPEC_INVALID', `kind: got ${got}, expected one of ${kinds.join(', ')}`)

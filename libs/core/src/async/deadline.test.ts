@@ -17,16 +17,20 @@ it('answers as the work does where that is in time, and leaves no timer', async 
 
 it('answers or throws as `late` does where the time is up', async () => {
   const answered = withDeadline(never, 1000, () => 'late')
-  const thrown = withDeadline(never, 1000, () => { throw new Error('no answer within 1000 ms') })
+  const thrown = withDeadline(never, 1000, () => {
+    throw new Error('no answer within 1000 ms')
+  })
   const reason = thrown.catch((error: unknown) => error)
   await vi.advanceTimersByTimeAsync(1000)
   expect(await answered).toBe('late')
   expect(await reason).toEqual(new Error('no answer within 1000 ms'))
 })
 
-it('takes an error of late work as nobody\'s', async () => {
+it("takes an error of late work as nobody's", async () => {
   let fail = (_: Error): void => undefined
-  const work = new Promise<string>((_, reject) => { fail = reject })
+  const work = new Promise<string>((_, reject) => {
+    fail = reject
+  })
   const answered = withDeadline(work, 10, () => 'late')
   await vi.advanceTimersByTimeAsync(10)
   expect(await answered).toBe('late')

@@ -7,7 +7,9 @@
  * @throws what the work or `late` throws
  */
 export async function withDeadline<Result, Late>(
-  work: Result | PromiseLike<Result>, milliseconds: number, late: () => Late,
+  work: Result | PromiseLike<Result>,
+  milliseconds: number,
+  late: () => Late,
 ): Promise<Result | Late> {
   let timer: NodeJS.Timeout | undefined
   const expired = new Promise<void>(resolve => {
@@ -22,5 +24,12 @@ export async function withDeadline<Result, Late>(
 
 /** Whether the work ended, well or not, within the time. */
 export function endsWithin(work: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  return withDeadline(work.then(() => true, () => true), milliseconds, () => false)
+  return withDeadline(
+    work.then(
+      () => true,
+      () => true,
+    ),
+    milliseconds,
+    () => false,
+  )
 }

@@ -9,27 +9,38 @@ const root = new URL('../../../../', import.meta.url)
 /** Source files below a folder, tests and compiled files left out. */
 function sources(folder: string): string[] {
   return readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: 'utf8' })
-    .filter((name) => /(^|\/)src\/.*\.ts$/.test(name) && !/node_modules|\/testing\/|\.test\.ts$/.test(name)).map((name) => `${folder}/${name}`)
+    .filter(name => /(^|\/)src\/.*\.ts$/.test(name) && !/node_modules|\/testing\/|\.test\.ts$/.test(name))
+    .map(name => `${folder}/${name}`)
 }
 
 /** Codes in the first argument of LayermillError's constructor, or of a helper whose first argument is a code. */
 function thrownCodes(source: string): string[] {
-  const arguments_ = [...source.matchAll(/LayermillError\(([^,]{1,300}),/g)].map((match) => match[1] ?? '')
-  const helpers = [...source.matchAll(/\b(?:fail|refuse|problem|error|failure)\w*\(\s*('[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+')/g)].map((match) => match[1] ?? '')
-  return [...arguments_, ...helpers].flatMap((text) => [...text.matchAll(/'([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)'/g)].map((match) => match[1] ?? ''))
+  const arguments_ = [...source.matchAll(/LayermillError\(([^,]{1,300}),/g)].map(match => match[1] ?? '')
+  const helpers = [...source.matchAll(/\b(?:fail|refuse|problem|error|failure)\w*\(\s*('[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+')/g)].map(
+    match => match[1] ?? '',
+  )
+  return [...arguments_, ...helpers].flatMap(text => [...text.matchAll(/'([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)'/g)].map(match => match[1] ?? ''))
 }
 
 describe('the table of failure codes', () => {
   it('knows every code that the sources throw', () => {
-    const files = ['libs', 'apps'].flatMap((folder) => sources(folder))
+    const files = ['libs', 'apps'].flatMap(folder => sources(folder))
     expect(files.length).toBeGreaterThan(20)
-    const missing = files.flatMap((file) => thrownCodes(readFileSync(new URL(file, root), 'utf8'))
-      .filter((code) => failureClass(code) === undefined && !code.startsWith('FST_')).map((code) => `${code} (${file})`))
+    const missing = files.flatMap(file =>
+      thrownCodes(readFileSync(new URL(file, root), 'utf8'))
+        .filter(code => failureClass(code) === undefined && !code.startsWith('FST_'))
+        .map(code => `${code} (${file})`),
+    )
     expect(missing).toEqual([])
   })
 
   it('finds codes where they are thrown', () => {
-    expect(thrownCodes(`new LayermillError('A_B', x); new LayermillError(y ? 'C_D' : 'E_F', x); refuse('G_H', x)`)).toEqual(['A_B', 'C_D', 'E_F', 'G_H'])
+    expect(thrownCodes(`new LayermillError('A_B', x); new LayermillError(y ? 'C_D' : 'E_F', x); refuse('G_H', x)`)).toEqual([
+      'A_B',
+      'C_D',
+      'E_F',
+      'G_H',
+    ])
   })
 
   it('is docs/errors.md', () => {
@@ -39,13 +50,22 @@ describe('the table of failure codes', () => {
 
 describe('classify', () => {
   it('keeps the code of an error', () => {
-    expect(classify(new LayermillError('IMAGE_CORRUPT', 'a.jpg: bad'))).toMatchObject({ code: 'IMAGE_CORRUPT', retry: 'never', scope: 'image', message: 'a.jpg: bad' })
+    expect(classify(new LayermillError('IMAGE_CORRUPT', 'a.jpg: bad'))).toMatchObject({
+      code: 'IMAGE_CORRUPT',
+      retry: 'never',
+      scope: 'image',
+      message: 'a.jpg: bad',
+    })
     expect(classify(Object.assign(new Error('x'), { code: 'ENOSPC' }))).toMatchObject({ retry: 'never', scope: 'run' })
   })
 
   it('looks into causes', () => {
     const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' })
-    expect(classify(new TypeError('fetch failed', { cause: reset }))).toMatchObject({ code: 'ECONNRESET', retry: 'backoff', message: 'fetch failed' })
+    expect(classify(new TypeError('fetch failed', { cause: reset }))).toMatchObject({
+      code: 'ECONNRESET',
+      retry: 'backoff',
+      message: 'fetch failed',
+    })
     expect(classify(Object.assign(new Error('odd', { cause: reset }), { code: 'SOME_OTHER' }))).toMatchObject({ code: 'ECONNRESET' })
     const ring = new Error('ring')
     ring.cause = ring

@@ -14,7 +14,13 @@ export function failureClass(code: string): ErrorClass | undefined {
   return isErrorCode(code) ? failureTable[code] : undefined
 }
 
-const failure = (code: string, message: string, { retry, scope, meaning }: FailureClass): Failure => ({ code, message, retry, scope, meaning })
+const failure = (code: string, message: string, { retry, scope, meaning }: FailureClass): Failure => ({
+  code,
+  message,
+  retry,
+  scope,
+  meaning,
+})
 
 /**
  * Any thrown value as a failure: its code (or that of the nearest cause with a known one), its class, its message without credentials.
@@ -36,13 +42,20 @@ const retryText = { never: 'no', backoff: 'with backoff', alone: 'each image alo
 
 /** docs/errors.md: the table for people. */
 export function errorsMarkdown(): string {
-  const rows = Object.entries(failureTable).map(([code, { retry, scope, meaning }]) => `| \`${code}\` | ${meaning} | ${retryText[retry]} | ${scope} |`)
+  const rows = Object.entries(failureTable).map(
+    ([code, { retry, scope, meaning }]) => `| \`${code}\` | ${meaning} | ${retryText[retry]} | ${scope} |`,
+  )
   return [
-    '# Errors', '',
+    '# Errors',
+    '',
     'Every error has a code that programs can rely on; codes do not change once published. "Tried again" is what workers do by themselves;',
     '"ends" is what the failure ends when trying again did not help: one image (recorded in `errors`, left out of the features),',
-    'one part\'s job, the worker\'s work on the run (which another worker does; the run itself where no worker can, or where its orchestrator met it),',
-    'the run, or (nothing else) a request to the HTTP API. This page is written by `node libs/core/scripts/errors-doc.mjs`; a test compares it with the code.', '',
-    '| code | meaning | tried again | ends |', '|---|---|---|---|', ...rows, '',
+    "one part's job, the worker's work on the run (which another worker does; the run itself where no worker can, or where its orchestrator met it),",
+    'the run, or (nothing else) a request to the HTTP API. This page is written by `node libs/core/scripts/errors-doc.mjs`; a test compares it with the code.',
+    '',
+    '| code | meaning | tried again | ends |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
   ].join('\n')
 }

@@ -33,7 +33,11 @@ export interface ErrorClass extends FailureClass {
 
 /** A row whose type says whether clients are told of its code. */
 const row = <Http extends ErrorClass['http'] = undefined>(
-  retry: Retry, scope: FailureScope, meaning: string, http?: Http, exit?: ErrorClass['exit'],
+  retry: Retry,
+  scope: FailureScope,
+  meaning: string,
+  http?: Http,
+  exit?: ErrorClass['exit'],
 ) => ({ retry, scope, meaning, http: http as Http, exit })
 
 /**
@@ -60,35 +64,51 @@ export const failureTable = {
   LABEL_INVALID: row('never', 'image', 'The image has a label that is not one of the classes.'),
 
   // Sources of images.
-  PLACE_REFUSED: row('never', 'run', 'The spec, or a list below an allowed place, names a folder or bucket that the server does not allow.',
-    { status: 403, title: 'The server does not allow this place' }),
+  PLACE_REFUSED: row(
+    'never',
+    'run',
+    'The spec, or a list below an allowed place, names a folder or bucket that the server does not allow.',
+    { status: 403, title: 'The server does not allow this place' },
+  ),
   SOURCE_CHANGED: row('never', 'run', 'The list or archive of images changed while it was read.'),
-  SOURCE_DENIED: row('never', 'worker', 'The source of images may not be read with the credentials at hand.',
-    { status: 422, title: 'The source may not be read' }),
+  SOURCE_DENIED: row('never', 'worker', 'The source of images may not be read with the credentials at hand.', {
+    status: 422,
+    title: 'The source may not be read',
+  }),
   SOURCE_EMPTY: row('never', 'run', 'The source has no images.', { status: 422, title: 'The source has no images' }),
-  SOURCE_KIND: row('never', 'run', 'The source is not a folder, glob, list, archive or image.',
-    { status: 422, title: 'The source is of no known kind' }),
+  SOURCE_KIND: row('never', 'run', 'The source is not a folder, glob, list, archive or image.', {
+    status: 422,
+    title: 'The source is of no known kind',
+  }),
   SOURCE_LEFT_OUT: row('never', 'run', 'With --strict: the source has files that would be left out.'),
   SOURCE_MISSING: row('never', 'worker', 'The source does not exist.', { status: 422, title: 'The source is not there' }),
   SOURCE_UNREACHABLE: row('backoff', 'worker', 'The source could not be reached.', 'UNAVAILABLE'),
   ARCHIVE_INVALID: row('never', 'run', 'An archive of images is damaged or cut off.'),
   LIST_DUPLICATE: row('never', 'run', 'A list names the same image twice.', { status: 422, title: 'A list names the same image twice' }),
-  LIST_INVALID: row('never', 'run', 'A list of images has a line that cannot be read.',
-    { status: 422, title: 'A list of images has a line that cannot be read' }),
+  LIST_INVALID: row('never', 'run', 'A list of images has a line that cannot be read.', {
+    status: 422,
+    title: 'A list of images has a line that cannot be read',
+  }),
   EVALUATION_INVALID: row('never', 'run', 'The answers of two models cannot be compared.'),
   VALIDATION_INVALID: row('never', 'run', 'The held-out images do not fit the training images.'),
 
   // Stores of results.
   KEY_INVALID: row('never', 'run', 'A key would leave the store, or is no key.'),
   STORE_BUSY: row('backoff', 'part', 'The store asks to slow down, or another writer was faster.', 'UNAVAILABLE'),
-  STORE_CONDITIONS: row('never', 'run', 'The store ignores conditional writes, which the registry of models and schedules rely on.',
-    { status: 422, title: 'The store ignores conditional writes' }),
-  STORE_DENIED: row('never', 'worker', 'The store refuses the credentials at hand.',
-    { status: 422, title: 'The store refuses the credentials at hand' }),
+  STORE_CONDITIONS: row('never', 'run', 'The store ignores conditional writes, which the registry of models and schedules rely on.', {
+    status: 422,
+    title: 'The store ignores conditional writes',
+  }),
+  STORE_DENIED: row('never', 'worker', 'The store refuses the credentials at hand.', {
+    status: 422,
+    title: 'The store refuses the credentials at hand',
+  }),
   STORE_FAILED: row('backoff', 'part', 'The store answered with an error.', 'UNAVAILABLE'),
   STORE_FULL: row('never', 'run', 'No room is left in the store.'),
-  STORE_MISSING: row('never', 'worker', 'The bucket or folder does not exist.',
-    { status: 422, title: 'The bucket or folder is not there' }),
+  STORE_MISSING: row('never', 'worker', 'The bucket or folder does not exist.', {
+    status: 422,
+    title: 'The bucket or folder is not there',
+  }),
   STORE_UNREACHABLE: row('backoff', 'worker', 'The store could not be reached.', 'UNAVAILABLE'),
   STORE_URL: row('never', 'run', 'This is not the address of a store.', { status: 422, title: 'The place is not a folder or bucket' }),
 
@@ -99,7 +119,7 @@ export const failureTable = {
   LAYER_INVALID: row('never', 'run', 'This cannot be the name of a layer.'),
   LAYER_MISSING: row('never', 'run', 'A layer is not among the results.', { status: 404, title: 'The run has no features of this layer' }),
   NOT_RECORDED: row('never', 'request', 'The run has no such results yet.', { status: 404, title: 'The run has no such results yet' }),
-  MANIFEST_MISSING: row('never', 'part', 'The part\'s list of images is gone: plan the run again.'),
+  MANIFEST_MISSING: row('never', 'part', "The part's list of images is gone: plan the run again."),
   PART_INVALID: row('never', 'run', 'This cannot be the number of a part.'),
   RECORD_INVALID: row('never', 'run', 'A stored record cannot be read.'),
   ROW_INVALID: row('never', 'run', 'A row of results has another shape than its layer.'),
@@ -110,43 +130,84 @@ export const failureTable = {
   EXPORT_EXISTS: row('never', 'run', 'The destination of an export holds something else.'),
 
   // Networks, weights and engines.
-  MODEL_INVALID: row('never', 'worker', 'The files of a fine-tuned model cannot be understood.',
-    { status: 422, title: 'The files of the fine-tuned model cannot be understood' }),
-  MODEL_NAME_INVALID: row('never', 'run', 'This cannot be the name of a registered model.',
-    { status: 422, title: 'This cannot be the name of a registered model' }),
-  MODEL_NOT_REGISTERED: row('never', 'run', 'The registry has no such model or version.',
-    { status: 404, title: 'There is no such registered model or version' }),
-  REGISTRY_BUSY: row('backoff', 'part', 'A registered model is being changed by others all the time.',
-    { status: 409, title: 'The model is being changed by others' }),
-  REGISTRY_CONFLICT: row('never', 'run', 'A registered model is not as a change expects it.',
-    { status: 409, title: 'The registered model is not as the request expects it' }),
+  MODEL_INVALID: row('never', 'worker', 'The files of a fine-tuned model cannot be understood.', {
+    status: 422,
+    title: 'The files of the fine-tuned model cannot be understood',
+  }),
+  MODEL_NAME_INVALID: row('never', 'run', 'This cannot be the name of a registered model.', {
+    status: 422,
+    title: 'This cannot be the name of a registered model',
+  }),
+  MODEL_NOT_REGISTERED: row('never', 'run', 'The registry has no such model or version.', {
+    status: 404,
+    title: 'There is no such registered model or version',
+  }),
+  REGISTRY_BUSY: row('backoff', 'part', 'A registered model is being changed by others all the time.', {
+    status: 409,
+    title: 'The model is being changed by others',
+  }),
+  REGISTRY_CONFLICT: row('never', 'run', 'A registered model is not as a change expects it.', {
+    status: 409,
+    title: 'The registered model is not as the request expects it',
+  }),
   REGISTRY_INVALID: row('never', 'run', 'A file of the registry of models cannot be understood.'),
-  REGISTRY_MISSING: row('never', 'run', 'No registry of models is configured.',
-    { status: 404, title: 'This server has no registry of models' }),
-  ROLLBACK_IMPOSSIBLE: row('never', 'run', 'There is no earlier version of a registered model to go back to.',
-    { status: 409, title: 'There is no version to go back to' }),
-  MODEL_UNKNOWN: row('never', 'worker', 'No network or fine-tuned model has this name.',
-    { status: 422, title: 'There is no such network' }, 'usage'),
-  LAYER_UNKNOWN: row('never', 'worker', 'The network has no layer of this name.',
-    { status: 422, title: 'The network has no such layer' }, 'usage'),
-  NODE_UNKNOWN: row('never', 'run', 'The network\'s graph has no node of this name.'),
-  GRAPH_INVALID: row('never', 'run', 'The network\'s graph is inconsistent.'),
-  HEAD_INVALID: row('never', 'run', 'The head does not fit the layer that it goes on.',
-    { status: 422, title: 'The head does not fit the layer that it goes on' }),
+  REGISTRY_MISSING: row('never', 'run', 'No registry of models is configured.', {
+    status: 404,
+    title: 'This server has no registry of models',
+  }),
+  ROLLBACK_IMPOSSIBLE: row('never', 'run', 'There is no earlier version of a registered model to go back to.', {
+    status: 409,
+    title: 'There is no version to go back to',
+  }),
+  MODEL_UNKNOWN: row(
+    'never',
+    'worker',
+    'No network or fine-tuned model has this name.',
+    { status: 422, title: 'There is no such network' },
+    'usage',
+  ),
+  LAYER_UNKNOWN: row(
+    'never',
+    'worker',
+    'The network has no layer of this name.',
+    { status: 422, title: 'The network has no such layer' },
+    'usage',
+  ),
+  NODE_UNKNOWN: row('never', 'run', "The network's graph has no node of this name."),
+  GRAPH_INVALID: row('never', 'run', "The network's graph is inconsistent."),
+  HEAD_INVALID: row('never', 'run', 'The head does not fit the layer that it goes on.', {
+    status: 422,
+    title: 'The head does not fit the layer that it goes on',
+  }),
   INPUT_SHAPE: row('never', 'run', 'The tensor is not a batch of images.'),
-  CALIBRATION_INVALID: row('never', 'run', 'The ranges of an int8 run are missing, damaged or not the ones that it was started with, or no image gave any.'),
-  PRECISION_UNAVAILABLE: row('never', 'worker', 'The engine does not compute in this precision.',
-    { status: 422, title: 'The engine does not compute in this precision' }),
-  INPUT_SIZE: row('never', 'run', 'The layer needs another input size.',
-    { status: 422, title: 'A layer does not allow this input size' }, 'usage'),
+  CALIBRATION_INVALID: row(
+    'never',
+    'run',
+    'The ranges of an int8 run are missing, damaged or not the ones that it was started with, or no image gave any.',
+  ),
+  PRECISION_UNAVAILABLE: row('never', 'worker', 'The engine does not compute in this precision.', {
+    status: 422,
+    title: 'The engine does not compute in this precision',
+  }),
+  INPUT_SIZE: row(
+    'never',
+    'run',
+    'The layer needs another input size.',
+    { status: 422, title: 'A layer does not allow this input size' },
+    'usage',
+  ),
   PARAMETER_UNKNOWN: row('never', 'run', 'The network has no parameter of this name.'),
   SELF_CHECK: row('never', 'worker', 'The engine does not compute the stored activations of a known picture.'),
   TENSOR_SHAPE: row('never', 'run', 'A tensor has another shape than expected.'),
-  WEIGHTS_FORMAT: row('never', 'run', 'The file is not in the weight format that it seems to be.',
-    { status: 422, title: 'The weight file is of no known format' }),
+  WEIGHTS_FORMAT: row('never', 'run', 'The file is not in the weight format that it seems to be.', {
+    status: 422,
+    title: 'The weight file is of no known format',
+  }),
   WEIGHTS_HASH: row('backoff', 'worker', 'The fetched weights are not the published ones.'),
-  WEIGHTS_MISMATCH: row('never', 'run', 'The weights have tensors missing, extra or misshapen.',
-    { status: 422, title: 'The weights do not fit the network' }),
+  WEIGHTS_MISMATCH: row('never', 'run', 'The weights have tensors missing, extra or misshapen.', {
+    status: 422,
+    title: 'The weights do not fit the network',
+  }),
   WEIGHTS_MISSING_TENSOR: row('never', 'run', 'The weights lack a tensor that the network needs.'),
   WEIGHTS_NOT_FOUND: row('never', 'worker', 'There is no such weight file.', { status: 422, title: 'There is no such weight file' }),
   WEIGHTS_SHAPE: row('never', 'run', 'A tensor of the weights has another shape than the network needs.'),
@@ -155,20 +216,32 @@ export const failureTable = {
   CPU_UNFIT: row('never', 'worker', 'The worker has another kind of CPU than the run requires (`--require-cpu`).'),
   DEVICE_UNAVAILABLE: row('never', 'worker', 'The device asked for is not there.', { status: 422, title: 'The device is not there' }),
   ENGINE_CLOSED: row('backoff', 'part', 'The engine was closed while work was under way.'),
-  ENGINE_FAILED: row('alone', 'part', 'The engine\'s runtime reported an error.'),
+  ENGINE_FAILED: row('alone', 'part', "The engine's runtime reported an error."),
   ENGINE_THREADS: row('never', 'run', 'The number of threads makes no sense.'),
   ENGINE_UNKNOWN: row('never', 'worker', 'No engine has this name.'),
 
   // Runs and training.
-  PREPARATION_UNKNOWN: row('never', 'run', 'No way of preparing images has this name, or the named library has no such weights of the network.',
-    { status: 422, title: 'There is no such preparation of this network' }, 'usage'),
+  PREPARATION_UNKNOWN: row(
+    'never',
+    'run',
+    'No way of preparing images has this name, or the named library has no such weights of the network.',
+    { status: 422, title: 'There is no such preparation of this network' },
+    'usage',
+  ),
   WORKERS_UNFIT: row('never', 'run', 'No worker that lives can carry the run; the message names them and their reasons.'),
   RECORD_NEWER: row('never', 'worker', 'A record was written by a newer version and has fields that this one does not know.'),
   RUN_SET_ASIDE: row('never', 'run', 'The run ended or blocked its orchestrator twice and is not taken up again by itself.'),
-  SPEC_INVALID: row('never', 'run', 'A field or flag of the spec cannot be used as given.',
-    { status: 422, title: 'The spec is not valid' }, 'usage'),
-  RUN_CONFLICT: row('never', 'run', 'The destination holds the results of another spec.',
-    { status: 409, title: 'The destination holds another run' }),
+  SPEC_INVALID: row(
+    'never',
+    'run',
+    'A field or flag of the spec cannot be used as given.',
+    { status: 422, title: 'The spec is not valid' },
+    'usage',
+  ),
+  RUN_CONFLICT: row('never', 'run', 'The destination holds the results of another spec.', {
+    status: 409,
+    title: 'The destination holds another run',
+  }),
   RUN_MISSING: row('never', 'worker', 'There is no such run.', { status: 409, title: 'There is no earlier run at the destination' }),
   RUN_RECORD_INVALID: row('never', 'worker', 'A stored record of the run cannot be read.'),
   TOO_MANY_ERRORS: row('never', 'run', 'More images failed than --max-errors allows.'),
@@ -193,39 +266,49 @@ export const failureTable = {
   EXCHANGE_INVALID: row('never', 'run', 'This cannot be put into the exchange.'),
   EXCHANGE_MISSING: row('backoff', 'part', 'A tensor is not, or no longer, in the exchange.'),
   PAYLOAD_INVALID: row('never', 'worker', 'A job carries a payload that this version does not understand.'),
-  PAYLOAD_TOO_LARGE: row('never', 'run', 'A job\'s payload is larger than allowed.'),
+  PAYLOAD_TOO_LARGE: row('never', 'run', "A job's payload is larger than allowed."),
   QUEUE_AUTH: row('never', 'run', 'The queue refuses the user name or password.'),
   QUEUE_CLOSED: row('never', 'part', 'The connection to the queue was closed here.', 'UNAVAILABLE'),
-  QUEUE_DENIED: row('never', 'run', 'The queue\'s rules keep commands or keys from the user.'),
+  QUEUE_DENIED: row('never', 'run', "The queue's rules keep commands or keys from the user."),
   QUEUE_EVICTION: row('never', 'run', 'Redis may throw jobs away when memory runs short.'),
   QUEUE_FAILED: row('backoff', 'part', 'The queue answered with an error.', 'UNAVAILABLE'),
-  QUEUE_LOCKED: row('never', 'run', 'Another process uses the embedded queue\'s folder.'),
-  QUEUE_UNREACHABLE: row('backoff', 'part', 'The queue\'s server could not be reached.', 'UNAVAILABLE'),
+  QUEUE_LOCKED: row('never', 'run', "Another process uses the embedded queue's folder."),
+  QUEUE_UNREACHABLE: row('backoff', 'part', "The queue's server could not be reached.", 'UNAVAILABLE'),
   QUEUE_URL: row('never', 'run', 'This is not the address of a queue.'),
 
   // The HTTP API, and the ports of health checks.
   BODY_INVALID: row('never', 'request', 'The body cannot be read.', { status: 400, title: 'The body cannot be read' }),
   BODY_TOO_LARGE: row('never', 'request', 'The body is too large.', { status: 413, title: 'The body is too large' }),
-  CURSOR_INVALID: row('never', 'request', 'The cursor is not one that this server gave.',
-    { status: 400, title: 'The cursor is not one that this server gave' }),
-  EXPECTATION_FAILED: row('never', 'request', 'The expectation is not supported.',
-    { status: 417, title: 'The expectation is not supported' }),
+  CURSOR_INVALID: row('never', 'request', 'The cursor is not one that this server gave.', {
+    status: 400,
+    title: 'The cursor is not one that this server gave',
+  }),
+  EXPECTATION_FAILED: row('never', 'request', 'The expectation is not supported.', {
+    status: 417,
+    title: 'The expectation is not supported',
+  }),
   HEADERS_TOO_LARGE: row('never', 'request', 'The headers are too large.', { status: 431, title: 'The headers are too large' }),
-  INTERNAL: row('never', 'request', 'An internal error; the server\'s log has more under the request\'s id.',
-    { status: 500, title: 'Internal error' }),
+  INTERNAL: row('never', 'request', "An internal error; the server's log has more under the request's id.", {
+    status: 500,
+    title: 'Internal error',
+  }),
   JOB_ACTIVE: row('never', 'request', 'The job of a queue is being worked on.', { status: 409, title: 'The job is being worked on' }),
   JOB_NOT_FAILED: row('never', 'request', 'The job of a queue has not failed.', { status: 409, title: 'The job has not failed' }),
   JOB_UNKNOWN: row('never', 'request', 'The queue has no such job.', { status: 404, title: 'There is no such job' }),
   LISTEN_FAILED: row('never', 'request', 'The port cannot be listened on.'),
   MEDIA_TYPE: row('never', 'request', 'The body is not JSON.', { status: 415, title: 'The body is not JSON' }),
   METHOD_NOT_ALLOWED: row('never', 'request', 'The method is not allowed here.', { status: 405, title: 'The method is not allowed here' }),
-  ORIGIN_REFUSED: row('never', 'request', 'The request comes from another site.',
-    { status: 403, title: 'The request comes from another site' }),
+  ORIGIN_REFUSED: row('never', 'request', 'The request comes from another site.', {
+    status: 403,
+    title: 'The request comes from another site',
+  }),
   PARAMETER_INVALID: row('never', 'request', 'A parameter of the request is wrong.', { status: 400, title: 'A parameter is wrong' }),
   QUEUE_UNKNOWN: row('never', 'request', 'There is no such queue.', { status: 404, title: 'There is no such queue' }),
   REQUEST_INVALID: row('never', 'request', 'The request is malformed.', { status: 400, title: 'The request is malformed' }),
-  REQUEST_TIMEOUT: row('never', 'request', 'The request took too long to arrive.',
-    { status: 408, title: 'The request took too long to arrive' }),
+  REQUEST_TIMEOUT: row('never', 'request', 'The request took too long to arrive.', {
+    status: 408,
+    title: 'The request took too long to arrive',
+  }),
   ROUTE_UNKNOWN: row('never', 'request', 'There is nothing at this address.', { status: 404, title: 'There is nothing here' }),
   RUN_ACTIVE: row('never', 'request', 'The run is being worked on.', { status: 409, title: 'The run is being worked on' }),
   RUN_CANCELLED: row('never', 'run', 'The run was cancelled.'),
@@ -234,8 +317,10 @@ export const failureTable = {
   SCHEDULE_EXISTS: row('never', 'request', 'A schedule of this name exists.', { status: 409, title: 'A schedule of this name exists' }),
   SCHEDULE_RECORD_INVALID: row('never', 'run', 'A stored schedule cannot be read.'),
   SCHEDULE_UNKNOWN: row('never', 'request', 'There is no such schedule.', { status: 404, title: 'There is no such schedule' }),
-  SCHEDULES_ELSEWHERE: row('never', 'request', 'The queue\'s schedules are kept at another place.',
-    { status: 409, title: 'The schedules are kept at another place' }),
+  SCHEDULES_ELSEWHERE: row('never', 'request', "The queue's schedules are kept at another place.", {
+    status: 409,
+    title: 'The schedules are kept at another place',
+  }),
   SCOPE_MISSING: row('never', 'request', 'The token does not allow this.', { status: 403, title: 'The token does not allow this' }),
   TOKENS_INVALID: row('never', 'request', 'The file of tokens cannot be understood.'),
   TOKENS_REQUIRED: row('never', 'request', 'Other addresses than loopback need tokens.'),
@@ -243,17 +328,21 @@ export const failureTable = {
   TOKEN_EXISTS: row('never', 'request', 'A token of this name exists.'),
   TOKEN_INVALID: row('never', 'request', 'The token is not valid.', { status: 401, title: 'The token is not valid' }),
   TOKEN_MISSING: row('never', 'request', 'A token is needed.', { status: 401, title: 'A token is needed' }),
-  TOO_MANY_FAILURES: row('backoff', 'request', 'Too many failed attempts from this address.',
-    { status: 429, title: 'Too many failed attempts' }),
+  TOO_MANY_FAILURES: row('backoff', 'request', 'Too many failed attempts from this address.', {
+    status: 429,
+    title: 'Too many failed attempts',
+  }),
   WORKER_LOST: row('backoff', 'part', 'The workers that had the part vanished, one after the other.'),
   UNAVAILABLE: row('backoff', 'request', 'The queue or the store does not answer.', { status: 503, title: 'Not available at the moment' }),
   URL_TOO_LONG: row('never', 'request', 'The URL is too long.', { status: 414, title: 'The URL is too long' }),
 
   // Webhooks.
-  ADDRESS_REFUSED: row('never', 'worker', 'The host is, or resolves to, an address that is not public.',
-    { status: 422, title: 'The host is not a public address' }),
-  WEBHOOK_FAILED: row('backoff', 'part', 'A webhook\'s receiver did not accept an event.'),
-  WEBHOOK_GONE: row('never', 'part', 'A webhook\'s receiver wants no more events.'),
+  ADDRESS_REFUSED: row('never', 'worker', 'The host is, or resolves to, an address that is not public.', {
+    status: 422,
+    title: 'The host is not a public address',
+  }),
+  WEBHOOK_FAILED: row('backoff', 'part', "A webhook's receiver did not accept an event."),
+  WEBHOOK_GONE: row('never', 'part', "A webhook's receiver wants no more events."),
   WEBHOOK_SECRET: row('never', 'run', 'The secret that signs webhooks is missing or too short.'),
 
   // The system's own codes, and everything else.
@@ -279,7 +368,9 @@ export const failureTable = {
 export type ErrorCode = keyof typeof failureTable
 
 /** A code that the HTTP API tells its clients. */
-export type ProblemCode = { [Code in ErrorCode]: (typeof failureTable)[Code] extends { readonly http: ProblemKind } ? Code : never }[ErrorCode]
+export type ProblemCode = {
+  [Code in ErrorCode]: (typeof failureTable)[Code] extends { readonly http: ProblemKind } ? Code : never
+}[ErrorCode]
 
 /** Whether a text, of whatever origin, is a code of the table. */
 export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(failureTable, code)

@@ -5,7 +5,9 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { writeAll, writeAtomically } from './atomic.js'
 
 let folder: string
-beforeEach(async () => { folder = await mkdtemp(join(tmpdir(), 'layermill-atomic-')) })
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'layermill-atomic-'))
+})
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
 it('makes the folder, replaces the file as a whole, and leaves nothing beside it', async () => {

@@ -21,7 +21,9 @@ export async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<v
  * @param options.mode the new file's permissions, less the process's mask; 0o666 if left out
  */
 export async function writeAtomically(
-  path: string, write: (handle: FileHandle) => Promise<void>, { mode }: { readonly mode?: number } = {},
+  path: string,
+  write: (handle: FileHandle) => Promise<void>,
+  { mode }: { readonly mode?: number } = {},
 ): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`

@@ -60,7 +60,9 @@ describe('withLock', () => {
   it('waits for one that lives, until told to stop', async () => {
     await leaveLock({ token: 'x', pid: 1, host: 'elsewhere' }, new Date())
     const controller = new AbortController()
-    const waiting = withLock(path, { ...QUICK, signal: controller.signal, onWait: () => controller.abort(new Error('enough')) }, () => Promise.resolve())
+    const waiting = withLock(path, { ...QUICK, signal: controller.signal, onWait: () => controller.abort(new Error('enough')) }, () =>
+      Promise.resolve(),
+    )
     await expect(waiting).rejects.toThrow('enough')
   })
 

@@ -27,7 +27,12 @@ export function truncated(file: Pick<RandomAccess, 'name' | 'size'>, wanted: num
   })
 }
 
-async function readPiece(handle: FileHandle, target: Uint8Array, position: number, file: Pick<RandomAccess, 'name' | 'size'>): Promise<void> {
+async function readPiece(
+  handle: FileHandle,
+  target: Uint8Array,
+  position: number,
+  file: Pick<RandomAccess, 'name' | 'size'>,
+): Promise<void> {
   let done = 0
   while (done < target.length) {
     const { bytesRead } = await handle.read(target, done, target.length - done, position + done)

@@ -1,7 +1,10 @@
 import { expect, it } from 'vitest'
 import { safetensorsHeader, safetensorsHeaderBytes, safetensorsText, safetensorsTextBytes, writeSafetensorsHeader } from './safetensors.js'
 
-const items = [{ name: 'b', dtype: 'F32', shape: [2, 3], bytes: 24 }, { name: 'ä', dtype: 'I64', shape: [], bytes: 8 }]
+const items = [
+  { name: 'b', dtype: 'F32', shape: [2, 3], bytes: 24 },
+  { name: 'ä', dtype: 'I64', shape: [], bytes: 8 },
+]
 
 it('names tensors end to end, the metadata before them', () => {
   expect(safetensorsText(items)).toBe(

@@ -2,7 +2,8 @@ import { redact } from '../net/redact.js'
 import { printable } from '../text/printable.js'
 import pino, { type DestinationStream, type Logger } from 'pino'
 
-const secretKeys = /^(?:authorization|proxy-authorization|cookie|set-cookie|token|password|secret|x-amz-security-token|aws_secret_access_key|secretaccesskey|sessiontoken)$/i
+const secretKeys =
+  /^(?:authorization|proxy-authorization|cookie|set-cookie|token|password|secret|x-amz-security-token|aws_secret_access_key|secretaccesskey|sessiontoken)$/i
 
 const deepest = 6
 
@@ -30,25 +31,29 @@ function cleanError(error: unknown): unknown {
  * headers and fields named like a secret are replaced by `***`, in messages, fields and errors alike.
  */
 export function createLogger(options: { level?: string; destination?: DestinationStream } = {}): Logger {
-  const logger = pino({
-    level: options.level ?? 'info',
-    base: { pid: process.pid },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    serializers: { err: cleanError, error: cleanError },
-    formatters: {
-      level: label => ({ level: label }),
-      log: cleanRecord,
-    },
-    hooks: {
-      logMethod(args, method) {
-        // An error alone takes its message from the error itself, after the serializers.
-        const [first, ...rest] = args as unknown as unknown[]
-        const parts: unknown[] = first instanceof Error && typeof rest[0] !== 'string' ? [{ err: first }, first.message, ...rest] : [first, ...rest]
-        const cleaned = parts.map((part, i) => i === 0 && typeof part === 'object' ? part : clean(part))
-        Reflect.apply(method, this, cleaned)
+  const logger = pino(
+    {
+      level: options.level ?? 'info',
+      base: { pid: process.pid },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: cleanError, error: cleanError },
+      formatters: {
+        level: label => ({ level: label }),
+        log: cleanRecord,
+      },
+      hooks: {
+        logMethod(args, method) {
+          // An error alone takes its message from the error itself, after the serializers.
+          const [first, ...rest] = args as unknown as unknown[]
+          const parts: unknown[] =
+            first instanceof Error && typeof rest[0] !== 'string' ? [{ err: first }, first.message, ...rest] : [first, ...rest]
+          const cleaned = parts.map((part, i) => (i === 0 && typeof part === 'object' ? part : clean(part)))
+          Reflect.apply(method, this, cleaned)
+        },
       },
     },
-  }, options.destination ?? pino.destination({ fd: 1, sync: false }))
+    options.destination ?? pino.destination({ fd: 1, sync: false }),
+  )
   return withCleanChildren(logger)
 }
 

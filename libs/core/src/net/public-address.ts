@@ -4,8 +4,21 @@ import { LayermillError } from '../errors/errors.js'
 
 /** IPv4 ranges outside the public internet (RFC 6890 and its registries). */
 const privateIpv4 = [
-  '0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24',
-  '192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '224.0.0.0/4', '240.0.0.0/4',
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.0.2.0/24',
+  '192.88.99.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '198.51.100.0/24',
+  '203.0.113.0/24',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
 ]
 
 /**
@@ -38,7 +51,10 @@ export function isPublicAddress(address: string): boolean {
 }
 
 const refused = (host: string, address: string): LayermillError =>
-  new LayermillError('ADDRESS_REFUSED', host === address ? `${host} is not a public address` : `${host} is at ${address}, which is not a public address`)
+  new LayermillError(
+    'ADDRESS_REFUSED',
+    host === address ? `${host} is not a public address` : `${host} is at ${address}, which is not a public address`,
+  )
 
 /**
  * Refuses a URL whose host cannot be public: an address that is not, one with a zone, or a name that ends in a dot, which gets past

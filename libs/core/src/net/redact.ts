@@ -7,7 +7,22 @@ const secretParameter = /([?&](?:x-amz-(?:signature|credential|security-token)|s
 
 /** Parameters of a web address that say which file is meant. All others may be secrets: who names them is not known. */
 const plainParameters: ReadonlySet<string> = new Set([
-  'alt', 'dl', 'download', 'export', 'file', 'filename', 'format', 'inline', 'name', 'path', 'raw', 'ref', 'rev', 'revision', 'v', 'version',
+  'alt',
+  'dl',
+  'download',
+  'export',
+  'file',
+  'filename',
+  'format',
+  'inline',
+  'name',
+  'path',
+  'raw',
+  'ref',
+  'rev',
+  'revision',
+  'v',
+  'version',
 ])
 
 function isPlainParameter(parameter: string): boolean {
@@ -17,11 +32,14 @@ function isPlainParameter(parameter: string): boolean {
 
 /** A query with the value of each parameter that may be a secret replaced by `***`. */
 function redactQuery(query: string): string {
-  return query.split('&').map(parameter => {
-    if (isPlainParameter(parameter)) return parameter
-    const name = /^([\w.~-]{1,64})=/.exec(parameter)?.[1]
-    return name === undefined ? '***' : `${name}=***`
-  }).join('&')
+  return query
+    .split('&')
+    .map(parameter => {
+      if (isPlainParameter(parameter)) return parameter
+      const name = /^([\w.~-]{1,64})=/.exec(parameter)?.[1]
+      return name === undefined ? '***' : `${name}=***`
+    })
+    .join('&')
 }
 
 /**
@@ -29,7 +47,9 @@ function redactQuery(query: string): string {
  * address's query, all but the parameters that say which file is meant.
  */
 export function redact(text: string): string {
-  return text.replace(serverUserinfo, '$1***@').replace(userinfo, '$1***@')
+  return text
+    .replace(serverUserinfo, '$1***@')
+    .replace(userinfo, '$1***@')
     .replace(webQuery, (_, place: string, query: string) => `${place}?${redactQuery(query)}`)
     .replace(secretParameter, '$1***')
 }

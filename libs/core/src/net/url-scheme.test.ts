@@ -13,13 +13,23 @@ it.each([
   expect(placeSchemeOf(text)).toBe(scheme)
 })
 
-it.each(['', '/a/b', 'a/b', 's3:/bucket', 's3:bucket', '3s://bucket', ' s3://bucket', 'a/s3://bucket', '://x', 'C:\\a', 'C:/a', 'a\ns3://b'])(
-  '%j has none',
-  text => {
-    expect(schemeOf(text)).toBeUndefined()
-    expect(placeSchemeOf(text)).toBeUndefined()
-  },
-)
+it.each([
+  '',
+  '/a/b',
+  'a/b',
+  's3:/bucket',
+  's3:bucket',
+  '3s://bucket',
+  ' s3://bucket',
+  'a/s3://bucket',
+  '://x',
+  'C:\\a',
+  'C:/a',
+  'a\ns3://b',
+])('%j has none', text => {
+  expect(schemeOf(text)).toBeUndefined()
+  expect(placeSchemeOf(text)).toBeUndefined()
+})
 
 it('takes a single letter for a scheme where a guard asks, and for a drive where a store does', () => {
   expect(schemeOf('C://x')).toBe('c')

@@ -36,7 +36,8 @@ describe('float16', () => {
     for (let bits = 0; bits < 0x7bff; bits++) {
       const middle = ((halves[bits] ?? 0) + (halves[bits + 1] ?? 0)) / 2
       const even = bits % 2 === 0 ? bits : bits + 1
-      if (half(middle) !== even || half(below(middle)) !== bits || half(above(middle)) !== bits + 1 || half(-middle) !== (even | 0x8000)) wrong.push(bits)
+      if (half(middle) !== even || half(below(middle)) !== bits || half(above(middle)) !== bits + 1 || half(-middle) !== (even | 0x8000))
+        wrong.push(bits)
     }
     expect(wrong).toEqual([])
   })

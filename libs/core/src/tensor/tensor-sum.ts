@@ -13,7 +13,7 @@ const CHUNK = 1 << 20
 export async function inChunks(lengths: readonly number[], work: (index: number, start: number, end: number) => void): Promise<void> {
   let room = CHUNK
   for (const [index, length] of lengths.entries()) {
-    for (let start = 0; start < length; ) {
+    for (let start = 0; start < length;) {
       const end = Math.min(length, start + room)
       work(index, start, end)
       room -= end - start
@@ -66,5 +66,8 @@ let adder: Adder | undefined
 export async function addArrays(targets: readonly Float32Array[], values: readonly Float32Array[]): Promise<void> {
   adder ??= new Adder()
   const kernel = adder
-  await inChunks(values.map(array => array.length), (index, start, end) => kernel.add(targets[index]!, values[index]!, start, end))
+  await inChunks(
+    values.map(array => array.length),
+    (index, start, end) => kernel.add(targets[index]!, values[index]!, start, end),
+  )
 }

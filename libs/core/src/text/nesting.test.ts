@@ -12,13 +12,18 @@ it('counts brackets outside of strings', () => {
 })
 
 it.each([
-  ['brackets', `a: ${'['.repeat(40)}${']'.repeat(40)}`], ['objects', '{"a":'.repeat(40)], ['list marks', `${'- '.repeat(40)}a`],
-  ['indentation', Array.from({ length: 40 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')], ['length', `# ${'x'.repeat(mostSpecBytes)}`],
+  ['brackets', `a: ${'['.repeat(40)}${']'.repeat(40)}`],
+  ['objects', '{"a":'.repeat(40)],
+  ['list marks', `${'- '.repeat(40)}a`],
+  ['indentation', Array.from({ length: 40 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
+  ['length', `# ${'x'.repeat(mostSpecBytes)}`],
 ])('refuses too much: %s', (_, text) => {
   expect(() => checkSpecText(text, 'pets.yaml')).toThrow(refusal)
 })
 
 it('lets specs pass, also long and indented ones', () => {
   const weights = Array.from({ length: 5000 }, (_, i) => `  class-${i}: ${1 + i}`).join('\n')
-  expect(() => checkSpecText(`kind: finetune\nsource: ./pets\nclassWeights:\n${weights}\nlayers: [res4, pool5]\n- - a\n`, 'pets.yaml')).not.toThrow()
+  expect(() =>
+    checkSpecText(`kind: finetune\nsource: ./pets\nclassWeights:\n${weights}\nlayers: [res4, pool5]\n- - a\n`, 'pets.yaml'),
+  ).not.toThrow()
 })

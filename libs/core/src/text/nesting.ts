@@ -10,9 +10,17 @@ export function nestsDeeper(text: string, most: number = mostNesting): boolean {
   let depth = 0
   for (let i = 0; i < text.length; i++) {
     switch (text.charCodeAt(i)) {
-      case 0x22: i = endOfString(text, i); break
-      case 0x5B: case 0x7B: depth++; break
-      case 0x5D: case 0x7D: depth--; break
+      case 0x22:
+        i = endOfString(text, i)
+        break
+      case 0x5b:
+      case 0x7b:
+        depth++
+        break
+      case 0x5d:
+      case 0x7d:
+        depth--
+        break
       default:
     }
     if (depth > most) return true
@@ -24,7 +32,7 @@ export function nestsDeeper(text: string, most: number = mostNesting): boolean {
 function endOfString(text: string, start: number): number {
   for (let i = start + 1; i < text.length; i++) {
     const code = text.charCodeAt(i)
-    if (code === 0x5C) i++
+    if (code === 0x5c) i++
     else if (code === 0x22) return i
   }
   return text.length
@@ -60,7 +68,10 @@ function yamlNestsDeeper(text: string, most: number): boolean {
 export function checkSpecText(text: string, name: string): void {
   if (text.length > mostSpecBytes) throw tooLong(name, text.length)
   if (yamlNestsDeeper(text, mostNesting)) {
-    throw new LayermillError('SPEC_INVALID', `${name}: nests deeper than ${mostNesting} levels, expected fields with values, as 'model: resnet50'`)
+    throw new LayermillError(
+      'SPEC_INVALID',
+      `${name}: nests deeper than ${mostNesting} levels, expected fields with values, as 'model: resnet50'`,
+    )
   }
 }
 

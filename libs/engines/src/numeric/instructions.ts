@@ -23,13 +23,22 @@ export function parseInstructions(cpuinfo: string): string | undefined {
 /** The name of a CPU as text without spaces, for systems that do not list what it can do. */
 function modelName(): string {
   const model = cpus()[0]?.model ?? 'unknown'
-  return model.toLowerCase().replaceAll(/\((?:r|tm)\)|@.*$|\bcpu\b/g, '').trim().replaceAll(/[^a-z0-9]+/g, '-').slice(0, 40) || 'unknown'
+  return (
+    model
+      .toLowerCase()
+      .replaceAll(/\((?:r|tm)\)|@.*$|\bcpu\b/g, '')
+      .trim()
+      .replaceAll(/[^a-z0-9]+/g, '-')
+      .slice(0, 40) || 'unknown'
+  )
 }
 
 let found: Promise<string> | undefined
 
 /** This machine's kind of CPU as it is named for people: `x64-avx512`, `x64-fma`, `arm64-neon`, `arm64-apple-m2`. */
 export function cpuKind(): Promise<string> {
-  found ??= readFile('/proc/cpuinfo', 'utf8').catch(() => '').then(text => `${process.arch}-${parseInstructions(text) ?? modelName()}`)
+  found ??= readFile('/proc/cpuinfo', 'utf8')
+    .catch(() => '')
+    .then(text => `${process.arch}-${parseInstructions(text) ?? modelName()}`)
   return found
 }

@@ -21,7 +21,11 @@ it.each([
 })
 
 it('is the same for every engine of a machine, with any number of threads, and another with another runtime', async () => {
-  const engines = await Promise.all([openEngine({ threads: 1 }), openEngine({ threads: 2 }), openEngine({ engine: 'tfjs', device: 'cpu-portable' })])
+  const engines = await Promise.all([
+    openEngine({ threads: 1 }),
+    openEngine({ threads: 2 }),
+    openEngine({ engine: 'tfjs', device: 'cpu-portable' }),
+  ])
   try {
     const [first, second, portable] = await Promise.all(engines.map(engine => numericClass(engine)))
     expect(first).toMatch(/^[\w-]+\.[0-9a-f]{8}$/)

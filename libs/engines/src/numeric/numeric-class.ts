@@ -9,7 +9,10 @@ const [inner, outer] = [40, 48]
 const side = 15
 
 const conv = (name: string, input: string, outChannels: number, kernel: number): GraphNode => ({
-  name, op: 'conv', inputs: [input], parameters: { weight: `${name}/W`, bias: `${name}/b` },
+  name,
+  op: 'conv',
+  inputs: [input],
+  parameters: { weight: `${name}/W`, bias: `${name}/b` },
   attributes: { outChannels, kernel: [kernel, kernel], stride: [1, 1], pad: [(kernel - 1) / 2, (kernel - 1) / 2] },
 })
 
@@ -23,22 +26,37 @@ function probeNetwork(): Network {
     conv('third', 'second', inner, 1),
     { name: 'flat', op: 'flatten', inputs: ['third'], attributes: {}, parameters: undefined },
     {
-      name: 'scores', op: 'linear', inputs: ['flat'], parameters: { weight: 'scores/W', bias: 'scores/b' },
+      name: 'scores',
+      op: 'linear',
+      inputs: ['flat'],
+      parameters: { weight: 'scores/W', bias: 'scores/b' },
       attributes: { inFeatures: inner * side * side, outFeatures: 21 },
     },
     { name: 'shares', op: 'softmax', inputs: ['scores'], attributes: {}, parameters: undefined },
   ]
   const layers = ['first', 'normalised', 'second', 'third', 'scores', 'shares']
   return {
-    id: 'numeric-probe', architecture: 'googlenet', family: 'caffe', variant: {}, nodes, layers: new Map(layers.map(name => [name, name])),
-    availableLayers: layers, defaultLayer: 'third', classifier: 'scores', probabilities: 'shares', classes: 21, inputSize: [side, side],
+    id: 'numeric-probe',
+    architecture: 'googlenet',
+    family: 'caffe',
+    variant: {},
+    nodes,
+    layers: new Map(layers.map(name => [name, name])),
+    availableLayers: layers,
+    defaultLayer: 'third',
+    classifier: 'scores',
+    probabilities: 'shares',
+    classes: 21,
+    inputSize: [side, side],
     preparation: { channels: 'bgr', divisor: 1, mean: [0, 0, 0], std: [1, 1, 1], resize: { kind: 'exact' }, resample: 'bicubic' },
   }
 }
 
 async function fingerprint(engine: Engine): Promise<string> {
   const network = probeNetwork()
-  const extractor = await engine.extractor(network, chainerWeights(parameterShapes(network)), network.availableLayers, { inputSize: network.inputSize })
+  const extractor = await engine.extractor(network, chainerWeights(parameterShapes(network)), network.availableLayers, {
+    inputSize: network.inputSize,
+  })
   try {
     const data = new Float32Array(3 * side * side).map((_, i) => ((i * 7919) % 509) / 4 - 63)
     const hash = createHash('sha256')

@@ -28,7 +28,8 @@ async function tryDevice(device: Device): Promise<void> {
 
 /** Advice about a device that is missing. */
 function adviceFor(devices: readonly Device[]): string {
-  if (devices.includes('cuda')) return 'npm run setup:cuda fetches the CUDA provider and names the libraries that are missing; or use --device cpu'
+  if (devices.includes('cuda'))
+    return 'npm run setup:cuda fetches the CUDA provider and names the libraries that are missing; or use --device cpu'
   if (devices.includes('webgpu')) return 'webgpu needs a driver for Vulkan, Metal or Direct3D 12; or use --device cpu'
   return 'docs/engines.md says what each device needs'
 }

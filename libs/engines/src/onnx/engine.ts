@@ -112,9 +112,13 @@ export class ThreadEngine implements Engine {
 
   private assertInt8(): void {
     if (this.name === 'onnx' && this.device === 'cpu') return
-    throw new LayermillError('PRECISION_UNAVAILABLE', `engine ${this.name} on ${this.device} does not compute in int8; ONNX Runtime on the CPU does`, {
-      hint: 'give --engine onnx --device cpu, to workers of the fleet as well',
-    })
+    throw new LayermillError(
+      'PRECISION_UNAVAILABLE',
+      `engine ${this.name} on ${this.device} does not compute in int8; ONNX Runtime on the CPU does`,
+      {
+        hint: 'give --engine onnx --device cpu, to workers of the fleet as well',
+      },
+    )
   }
 }
 
@@ -133,7 +137,10 @@ class ThreadExtractor implements Extractor {
 
   readonly layers: readonly string[]
 
-  constructor(private readonly client: ThreadClient, private readonly parts: ExtractorParts) {
+  constructor(
+    private readonly client: ThreadClient,
+    private readonly parts: ExtractorParts,
+  ) {
     this.layers = parts.layers
   }
 
@@ -162,7 +169,10 @@ class ThreadExtractor implements Extractor {
     const size: Size2 = [height!, width!]
     const { inputSize, network, checked } = this.parts
     if (inputSize !== undefined && (inputSize[0] !== size[0] || inputSize[1] !== size[1])) {
-      throw new LayermillError('INPUT_SIZE', `this extractor takes images of ${sizeText(inputSize)} (width x height), not ${sizeText(size)}`)
+      throw new LayermillError(
+        'INPUT_SIZE',
+        `this extractor takes images of ${sizeText(inputSize)} (width x height), not ${sizeText(size)}`,
+      )
     }
     const key = sizeText(size)
     if (this.knownSizes.has(key)) return

@@ -25,7 +25,12 @@ export interface ExportOptions {
  * A network pruned to layers as an ONNX model, weights inside: the very graph that the ONNX engine runs on a CPU.
  * @throws LayermillError `LAYER_UNKNOWN`, `WEIGHTS_MISSING_TENSOR`, `INPUT_SIZE`
  */
-export function exportOnnx(network: Network, weights: TensorMap, layers: readonly string[], { inputSize, metadata }: ExportOptions = {}): ExportedOnnx {
+export function exportOnnx(
+  network: Network,
+  weights: TensorMap,
+  layers: readonly string[],
+  { inputSize, metadata }: ExportOptions = {},
+): ExportedOnnx {
   const nodes = resolveLayers(network, layers)
   const lowered = lower({ nodes: network.nodes, weights, outputs: nodes, inputSize, lrnAsProducts: true })
   const outputs = new Map(layers.map((layer, i) => [layer, lowered.outputs.get(nodes[i]!)!]))

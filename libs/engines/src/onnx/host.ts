@@ -36,16 +36,26 @@ export class OnnxHost {
   /** Carries out one request; throws LayermillErrors and the runtime's own errors. */
   handle(request: Request): Promise<Requests[RequestKind]['result']> {
     switch (request.kind) {
-      case 'open': return this.open(request.params)
-      case 'load': return this.load(request.params)
-      case 'run': return this.run(request.params)
-      case 'release': return this.release(request.params)
-      case 'train': return this.train(request.params)
-      case 'gradients': return this.trainers.get(request.params.trainer).gradients(request.params)
-      case 'evaluate': return this.trainers.get(request.params.trainer).evaluate(request.params)
-      case 'parameters': return this.setParameters(request.params)
-      case 'releaseTrainer': return this.releaseTrainer(request.params)
-      case 'close': return this.close()
+      case 'open':
+        return this.open(request.params)
+      case 'load':
+        return this.load(request.params)
+      case 'run':
+        return this.run(request.params)
+      case 'release':
+        return this.release(request.params)
+      case 'train':
+        return this.train(request.params)
+      case 'gradients':
+        return this.trainers.get(request.params.trainer).gradients(request.params)
+      case 'evaluate':
+        return this.trainers.get(request.params.trainer).evaluate(request.params)
+      case 'parameters':
+        return this.setParameters(request.params)
+      case 'releaseTrainer':
+        return this.releaseTrainer(request.params)
+      case 'close':
+        return this.close()
     }
   }
 
@@ -62,7 +72,15 @@ export class OnnxHost {
     const { nodes, weights, inputSize, ownWeights, ranges, calibrate } = params
     const points = calibrate === undefined ? undefined : calibrationPoints(nodes, weights, calibrate)
     const outputs = points ?? params.outputs
-    const { graph, ...lowered } = lower({ nodes, weights, outputs, inputSize, overwriteWeights: ownWeights, ranges, lrnAsProducts: this.device === 'cpu' })
+    const { graph, ...lowered } = lower({
+      nodes,
+      weights,
+      outputs,
+      inputSize,
+      overwriteWeights: ownWeights,
+      ranges,
+      lrnAsProducts: this.device === 'cpu',
+    })
     const options = { device: this.device, threads: this.threads }
     const session = await nativeCall(this.flags, () => createSession(params.float16 === true ? toHalfPrecision(graph) : graph, options))
     const number = this.sessions.add({ session, lowered, outputs, nodes: lowered.averaging.length > 0 ? nodes : [] })

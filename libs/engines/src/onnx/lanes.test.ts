@@ -41,7 +41,11 @@ describe('Lanes', () => {
   it('gives each lane the next thing once it is free, and takes results in order', async () => {
     const { lanes, begun, begin, end } = fakeLanes(2)
     const taken: string[] = []
-    const call = lanes.inOrder(3, (lane, index) => begin(lane, `a${index}`), async result => void taken.push(result))
+    const call = lanes.inOrder(
+      3,
+      (lane, index) => begin(lane, `a${index}`),
+      async result => void taken.push(result),
+    )
     await settled()
     expect(begun).toEqual(['0:a0', '1:a1'])
     end('1:a1')
@@ -57,7 +61,11 @@ describe('Lanes', () => {
 
   it('begins nothing further ahead of what was taken than there are lanes', async () => {
     const { lanes, begun, begin, end } = fakeLanes(2)
-    const call = lanes.inOrder(5, (lane, index) => begin(lane, `a${index}`), async () => undefined)
+    const call = lanes.inOrder(
+      5,
+      (lane, index) => begin(lane, `a${index}`),
+      async () => undefined,
+    )
     for (const name of ['1:a1', '1:a2']) {
       await settled()
       end(name)
@@ -74,9 +82,17 @@ describe('Lanes', () => {
 
   it('changes each lane behind what was asked before and ahead of what was asked after', async () => {
     const { lanes, begun, begin, end } = fakeLanes(2)
-    const first = lanes.inOrder(3, (lane, index) => begin(lane, `a${index}`), async () => undefined)
+    const first = lanes.inOrder(
+      3,
+      (lane, index) => begin(lane, `a${index}`),
+      async () => undefined,
+    )
     const change = lanes.all(lane => begin(lane, 'change'))
-    const second = lanes.inOrder(1, lane => begin(lane, 'b'), async () => undefined)
+    const second = lanes.inOrder(
+      1,
+      lane => begin(lane, 'b'),
+      async () => undefined,
+    )
     await settled()
     end('0:a0')
     end('1:a1')
@@ -95,8 +111,16 @@ describe('Lanes', () => {
 
   it('leaves out the rest of what failed and goes on with the next call', async () => {
     const { lanes, begun, begin, end } = fakeLanes(2)
-    const failing = lanes.inOrder(9, (lane, index) => begin(lane, `a${index}`), async () => undefined)
-    const next = lanes.inOrder(1, lane => begin(lane, 'b'), async () => undefined)
+    const failing = lanes.inOrder(
+      9,
+      (lane, index) => begin(lane, `a${index}`),
+      async () => undefined,
+    )
+    const next = lanes.inOrder(
+      1,
+      lane => begin(lane, 'b'),
+      async () => undefined,
+    )
     await settled()
     end('0:a0', new Error('no memory'))
     await expect(failing).rejects.toThrow('no memory')
@@ -112,7 +136,11 @@ describe('Lanes', () => {
   it('computes nothing once a change failed in one lane, but is freed', async () => {
     const { lanes, begun, begin, end, released } = fakeLanes(2)
     const change = lanes.all(lane => begin(lane, 'change'))
-    const later = lanes.inOrder(2, (lane, index) => begin(lane, `a${index}`), async () => undefined)
+    const later = lanes.inOrder(
+      2,
+      (lane, index) => begin(lane, `a${index}`),
+      async () => undefined,
+    )
     await settled()
     end('1:change', new Error('crashed'))
     await expect(change).rejects.toThrow('crashed')

@@ -58,7 +58,8 @@ export class Lanes {
     const call = {}
     let taken = 0
     const results = Array.from({ length: count }, (_, index) =>
-      this.post({ call, ready: () => index <= taken + this.count }, lane => work(lane, index)))
+      this.post({ call, ready: () => index <= taken + this.count }, lane => work(lane, index)),
+    )
     // Nobody waits for those behind one that failed.
     for (const result of results) result.catch(() => undefined)
     this.dispatch()

@@ -12,11 +12,16 @@ const EXTERNAL = 1
 /** AttributeProto: field and AttributeType of each kind of value. */
 function attributeValue(attribute: OnnxAttribute): Message[] {
   switch (attribute.kind) {
-    case 'float': return [floatField(2, attribute.value), intField(20, 1)]
-    case 'int': return [intField(3, attribute.value), intField(20, 2)]
-    case 'string': return [stringField(4, attribute.value), intField(20, 3)]
-    case 'floats': return [packedFloats(7, attribute.value), intField(20, 6)]
-    case 'ints': return [packedInts(8, attribute.value), intField(20, 7)]
+    case 'float':
+      return [floatField(2, attribute.value), intField(20, 1)]
+    case 'int':
+      return [intField(3, attribute.value), intField(20, 2)]
+    case 'string':
+      return [stringField(4, attribute.value), intField(20, 3)]
+    case 'floats':
+      return [packedFloats(7, attribute.value), intField(20, 6)]
+    case 'ints':
+      return [packedInts(8, attribute.value), intField(20, 7)]
   }
 }
 
@@ -27,7 +32,8 @@ function nodeProto(node: OnnxNode): Message {
     stringField(3, node.outputs[0] ?? ''),
     stringField(4, node.op),
     ...Object.entries(node.attributes ?? {}).map(([name, value]) =>
-      messageField(5, message([stringField(1, name), ...attributeValue(value)]))),
+      messageField(5, message([stringField(1, name), ...attributeValue(value)])),
+    ),
     ...(node.domain === undefined ? [] : [stringField(7, node.domain)]),
   ])
 }
@@ -91,7 +97,8 @@ export function modelProto(
     stringField(2, 'layermill'),
     messageField(7, body),
     messageField(8, message([stringField(1, ''), intField(2, OPSET)])),
-    ...[MICROSOFT, NCHWC].filter(domain => graph.nodes.some(node => node.domain === domain))
+    ...[MICROSOFT, NCHWC]
+      .filter(domain => graph.nodes.some(node => node.domain === domain))
       .map(domain => messageField(8, message([stringField(1, domain), intField(2, 1)]))),
     ...Object.entries(metadata).map(([key, value]) => messageField(14, message([stringField(1, key), stringField(2, value)]))),
   ])

@@ -5,12 +5,24 @@ const sizes = (count: number, learning = 1000): number[] => sliceBatch(count, le
 
 describe('sliceBatch', () => {
   it.each([
-    [1, [1]], [4, [4]], [5, [3, 2]], [8, [4, 4]], [9, [3, 3, 3]], [10, [4, 3, 3]], [13, [4, 3, 3, 3]], [32, [4, 4, 4, 4, 4, 4, 4, 4]],
+    [1, [1]],
+    [4, [4]],
+    [5, [3, 2]],
+    [8, [4, 4]],
+    [9, [3, 3, 3]],
+    [10, [4, 3, 3]],
+    [13, [4, 3, 3, 3]],
+    [32, [4, 4, 4, 4, 4, 4, 4, 4]],
   ])('%i images', (count, expected) => {
     expect(sizes(count)).toEqual(expected)
   })
 
-  it.each([[0, [4, 4]], [16_000_000, [4, 4]], [16_000_001, [8]], [140_000_000, [8]]])('8 images, where %i values learn', (learning, expected) => {
+  it.each([
+    [0, [4, 4]],
+    [16_000_000, [4, 4]],
+    [16_000_001, [8]],
+    [140_000_000, [8]],
+  ])('8 images, where %i values learn', (learning, expected) => {
     expect(sizes(8, learning)).toEqual(expected)
   })
 

@@ -13,7 +13,10 @@ export class StepSum {
    * @param count images of the batch
    * @param classes scores of each
    */
-  constructor(private readonly count: number, private readonly classes: number) {
+  constructor(
+    private readonly count: number,
+    private readonly classes: number,
+  ) {
     this.scores = new Float32Array(count * classes)
   }
 
@@ -47,7 +50,10 @@ export class StepSum {
       return undefined
     }
     const values = tensors.map(({ data }) => data)
-    await addArrays(this.sums.map(({ data }) => data), values)
+    await addArrays(
+      this.sums.map(({ data }) => data),
+      values,
+    )
     return values
   }
 }

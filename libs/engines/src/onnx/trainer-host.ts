@@ -96,7 +96,18 @@ export class TrainerHost {
   private async createEvaluation(): Promise<Program> {
     const { nodes, weights, inputSize, start, losses, trainable, statistics } = this.params
     const changing = [...trainable, ...statistics]
-    const request = { nodes, weights, inputSize, start, losses, trainable: [], changing, batchStatistics: false, dropout: false, ...this.block }
+    const request = {
+      nodes,
+      weights,
+      inputSize,
+      start,
+      losses,
+      trainable: [],
+      changing,
+      batchStatistics: false,
+      dropout: false,
+      ...this.block,
+    }
     const { graph, ...lowered } = lowerTraining(request)
     return { session: await this.native(() => createSession(graph, this.settings)), lowered }
   }
@@ -112,7 +123,11 @@ export class TrainerHost {
   }
 
   /** All outputs; gradients into memory of an earlier step where there is some, since new memory costs more than filling it. */
-  private fetches(session: ort.InferenceSession, lowered: Program['lowered'], recycle: readonly Float32Array[]): ort.InferenceSession.FetchesType {
+  private fetches(
+    session: ort.InferenceSession,
+    lowered: Program['lowered'],
+    recycle: readonly Float32Array[],
+  ): ort.InferenceSession.FetchesType {
     const fetches: Record<string, ort.Tensor | null> = {}
     for (const name of session.outputNames) fetches[name] = null
     if (recycle.length === 0) return fetches

@@ -56,10 +56,12 @@ const makeTrainer = (engine: Engine, batchSize?: number): Promise<Trainer> =>
 /** An engine with two threads whose further threads run `body` for each request `m` besides answering it. */
 async function openWith(body: string): Promise<Engine> {
   const main = pathToFileURL(createRequire(import.meta.url).resolve('@layermill/engines/thread')).href
-  const module = new URL(`data:text/javascript,${encodeURIComponent(`
+  const module = new URL(
+    `data:text/javascript,${encodeURIComponent(`
     import { parentPort as port } from 'node:worker_threads'
     await import(${JSON.stringify(main)})
-    port.on('message', m => { ${body} })`)}`)
+    port.on('message', m => { ${body} })`)}`,
+  )
   const client = new ThreadClient()
   const opened = await client.request('open', { devices: ['cpu'], threads: 2 })
   const engine = new ThreadEngine({ ...opened, name: 'onnx', threads: 2, client, startThread: () => new ThreadClient('onnx', module) })
@@ -71,7 +73,10 @@ async function openWith(body: string): Promise<Engine> {
 const threadCount = (): number => process.listenerCount('exit')
 
 const codeOf = async (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(() => 'no error', (error: unknown) => (error as { code?: unknown }).code)
+  promise.then(
+    () => 'no error',
+    (error: unknown) => (error as { code?: unknown }).code,
+  )
 
 describe('a trainer in lanes', () => {
   it('adds slices in order: the same bits from one, two and three lanes, and as one by one', async () => {
@@ -83,7 +88,11 @@ describe('a trainer in lanes', () => {
     const arrays = (gradients: ReadonlyMap<string, Tensor>): Float32Array[] => trainable.map(name => gradients.get(name)!.data)
     for (const { gradients } of others) await addArrays(arrays(expected), arrays(gradients))
     const scores = await single.evaluate(batch())
-    for (const [threads, lanes] of [[1, 1], [2, 2], [4, 3]] as const) {
+    for (const [threads, lanes] of [
+      [1, 1],
+      [2, 2],
+      [4, 3],
+    ] as const) {
       const before = threadCount()
       const trainer = await makeTrainer(await open(threads), 9)
       expect(threadCount() - before).toBe(lanes)
@@ -92,7 +101,10 @@ describe('a trainer in lanes', () => {
         const { loss, correct, logits, gradients } = await trainer.gradients({ ...batch(), ...(recycle === undefined ? {} : { recycle }) })
         expect([...gradients.keys()].toSorted()).toEqual(trainable.toSorted())
         for (const [name, tensor] of gradients) expect(tensor, `${name} in ${lanes} lanes`).toEqual(expected.get(name))
-        expect({ loss, correct }).toEqual({ loss: parts.reduce((sum, part) => sum + part.loss, 0), correct: parts.reduce((sum, part) => sum + part.correct, 0) })
+        expect({ loss, correct }).toEqual({
+          loss: parts.reduce((sum, part) => sum + part.loss, 0),
+          correct: parts.reduce((sum, part) => sum + part.correct, 0),
+        })
         expect(logits).toEqual({ shape: [9, CLASSES], data: Float32Array.from(parts.flatMap(part => [...part.logits.data])) })
         // Its memory was taken.
         for (const { data } of recycle?.values() ?? []) expect(data).toHaveLength(0)
@@ -122,10 +134,12 @@ describe('a trainer in lanes', () => {
 
   it('copies parameters, from shared memory as well', async () => {
     const trainer = await makeTrainer(await open(2), 9)
-    const values = new Map(trainable.map((name, i): [string, Tensor] => {
-      const { shape } = weights.get(name)!
-      return [name, { shape, data: numbers(elementCount(shape), 70 + i).map(value => 0.3 * value) }]
-    }))
+    const values = new Map(
+      trainable.map((name, i): [string, Tensor] => {
+        const { shape } = weights.get(name)!
+        return [name, { shape, data: numbers(elementCount(shape), 70 + i).map(value => 0.3 * value) }]
+      }),
+    )
     await trainer.setParameters(values)
     const expected = await trainer.gradients(batch())
     await trainer.setParameters(new Map([...values].map(([name, { shape, data }]) => [name, { shape, data: data.map(value => -value) }])))
@@ -135,7 +149,12 @@ describe('a trainer in lanes', () => {
     for (const { data } of [...shared.values(), ...values.values()]) data.fill(7)
     expect(await trainer.gradients(batch())).toEqual(expected)
     // Some of them only, of both kinds.
-    await trainer.setParameters(new Map([['scores/b', shared.get('scores/b')!], ['bn/gamma', weights.get('bn/gamma')!]]))
+    await trainer.setParameters(
+      new Map([
+        ['scores/b', shared.get('scores/b')!],
+        ['bn/gamma', weights.get('bn/gamma')!],
+      ]),
+    )
     expect((await trainer.gradients(batch())).loss).not.toBe(expected.loss)
     await trainer.release()
   })
@@ -156,7 +175,10 @@ describe('a trainer in lanes', () => {
     const engine = await openWith("if (m.kind === 'gradients') throw new Error('boom')")
     const trainer = await makeTrainer(engine, 9)
     expect(threadCount() - before).toBe(2)
-    await expect(trainer.gradients(batch())).rejects.toMatchObject({ code: 'ENGINE_FAILED', message: expect.stringContaining('boom') as string })
+    await expect(trainer.gradients(batch())).rejects.toMatchObject({
+      code: 'ENGINE_FAILED',
+      message: expect.stringContaining('boom') as string,
+    })
     expect(await codeOf(trainer.setParameters(new Map([['scores/b', weights.get('scores/b')!]])))).toBe('ENGINE_FAILED')
     expect(await codeOf(trainer.gradients(batch()))).toBe('ENGINE_FAILED')
     expect(await codeOf(trainer.evaluate(batch(0, 1)))).toBe('ENGINE_FAILED')

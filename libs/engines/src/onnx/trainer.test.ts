@@ -11,7 +11,10 @@ const SIZE = [64, 64] as const
 
 /** GoogLeNet cut early, with dropout in its head: small, and every kind of op up to there. */
 const googlenet = fineTunedNetwork(getNetwork('googlenet'), {
-  layer: 'inception_3a', head: [{ units: 8, dropout: 0.5 }], classes: 3, inputSize: SIZE,
+  layer: 'inception_3a',
+  head: [{ units: 8, dropout: 0.5 }],
+  classes: 3,
+  inputSize: SIZE,
 })
 const resnet = fineTunedNetwork(getNetwork('resnet50'), { layer: 'res2', classes: 3, inputSize: SIZE })
 
@@ -44,7 +47,10 @@ describe('Trainer', () => {
   })
   afterAll(() => engine.close())
 
-  async function withTrainer(work: (trainer: Trainer) => Promise<void>, options: Partial<Parameters<Engine['trainer']>[2]> = {}): Promise<void> {
+  async function withTrainer(
+    work: (trainer: Trainer) => Promise<void>,
+    options: Partial<Parameters<Engine['trainer']>[2]> = {},
+  ): Promise<void> {
     const weights = weightsOf(googlenet)
     const trainer = await engine.trainer(googlenet, weights, { trainable: [...weights.keys()], ...options })
     try {
@@ -82,8 +88,12 @@ describe('Trainer', () => {
       const { loss, gradients } = await trainer.gradients(batch())
       const squared = [...gradients.values()].reduce((sum, { data }) => sum + data.reduce((part, value) => part + value * value, 0), 0)
       const step = (0.01 * loss) / squared
-      const moved = new Map([...gradients].map(([name, { shape, data }]): [string, Tensor] =>
-        [name, { shape, data: weights.get(name)!.data.map((value, i) => value - step * data[i]!) }]))
+      const moved = new Map(
+        [...gradients].map(([name, { shape, data }]): [string, Tensor] => [
+          name,
+          { shape, data: weights.get(name)!.data.map((value, i) => value - step * data[i]!) },
+        ]),
+      )
       await trainer.setParameters(moved)
       const after = await trainer.gradients(batch())
       expect((loss - after.loss) / loss).toBeGreaterThan(0.008)
@@ -108,24 +118,30 @@ describe('Trainer', () => {
   it('starts at a layer: the same gradients from its values as from images', async () => {
     const weights = weightsOf(googlenet)
     const trainable = ['hidden1/W', 'hidden1/b', 'fc/W', 'fc/b']
-    await withTrainer(async whole => {
-      const expected = await whole.gradients(batch())
-      const extractor = await engine.extractor(googlenet, weights, ['inception_3a'])
-      const features = (await extractor.run(batch().images)).get('inception_3a')!
-      await extractor.release()
-      const head = new Map(trainable.map(name => [name, weights.get(name)!]))
-      await withTrainer(async trainer => {
-        const result = await trainer.gradients({ ...batch(), images: features })
-        expect(result.loss).toBeCloseTo(expected.loss, 3)
-        for (const name of trainable) {
-          const [a, b] = [result.gradients.get(name)!.data, expected.gradients.get(name)!.data]
-          const largest = b.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-          expect(a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0) / largest).toBeLessThan(1e-4)
-        }
-      }, { trainable, start: 'inception_3a' })
-      const partial = await engine.trainer(googlenet, head, { trainable, start: 'inception_3a' })
-      await partial.release()
-    }, { trainable })
+    await withTrainer(
+      async whole => {
+        const expected = await whole.gradients(batch())
+        const extractor = await engine.extractor(googlenet, weights, ['inception_3a'])
+        const features = (await extractor.run(batch().images)).get('inception_3a')!
+        await extractor.release()
+        const head = new Map(trainable.map(name => [name, weights.get(name)!]))
+        await withTrainer(
+          async trainer => {
+            const result = await trainer.gradients({ ...batch(), images: features })
+            expect(result.loss).toBeCloseTo(expected.loss, 3)
+            for (const name of trainable) {
+              const [a, b] = [result.gradients.get(name)!.data, expected.gradients.get(name)!.data]
+              const largest = b.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+              expect(a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0) / largest).toBeLessThan(1e-4)
+            }
+          },
+          { trainable, start: 'inception_3a' },
+        )
+        const partial = await engine.trainer(googlenet, head, { trainable, start: 'inception_3a' })
+        await partial.release()
+      },
+      { trainable },
+    )
   })
 
   it('gives out batch statistics and takes running ones back', async () => {
@@ -148,8 +164,12 @@ describe('Trainer', () => {
       await expect(trainer.gradients({ ...batch(), labels: Int32Array.of(0) })).rejects.toThrow(/the images must be 1x3x64x64/)
       await expect(trainer.gradients({ ...batch(), labels: Int32Array.of(0, 1, 2, 3) })).rejects.toThrow(/label 3; expected 0 to 2/)
       await expect(trainer.gradients({ ...batch(), masks: new Map() })).rejects.toThrow(/no mask for dropout hidden1/)
-      await expect(trainer.gradients({ ...batch(), targets: { shape: [4, 2], data: new Float32Array(8) } })).rejects.toThrow(/the targets must be 4x3/)
-      await expect(trainer.setParameters(new Map([['fc/b', { shape: [2], data: new Float32Array(2) }]]))).rejects.toThrow(/fc\/b is 2; expected 3/)
+      await expect(trainer.gradients({ ...batch(), targets: { shape: [4, 2], data: new Float32Array(8) } })).rejects.toThrow(
+        /the targets must be 4x3/,
+      )
+      await expect(trainer.setParameters(new Map([['fc/b', { shape: [2], data: new Float32Array(2) }]]))).rejects.toThrow(
+        /fc\/b is 2; expected 3/,
+      )
       await expect(trainer.setParameters(new Map([['fc9/b', { shape: [2], data: new Float32Array(2) }]]))).rejects.toThrow(/fc9\/b/)
     })
     await expect(withTrainer(async () => {}, { trainable: ['fc7/W'] })).rejects.toThrow(/fc7\/W is no parameter/)

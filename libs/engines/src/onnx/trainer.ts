@@ -23,8 +23,12 @@ function lossesOf(network: Network, auxiliaryWeight: number): LossTerm[] {
 /** The nodes from `start` (which becomes an input of the same name) to the losses. */
 function startAt(nodes: readonly GraphNode[], start: string | undefined, losses: readonly LossTerm[]): GraphNode[] {
   const opened = nodes.map((node): GraphNode =>
-    node.name === start ? { name: start, op: 'input', inputs: [], attributes: { channels: 0 }, parameters: undefined } : node)
-  return pruneNodes(opened, losses.map(({ node }) => node))
+    node.name === start ? { name: start, op: 'input', inputs: [], attributes: { channels: 0 }, parameters: undefined } : node,
+  )
+  return pruneNodes(
+    opened,
+    losses.map(({ node }) => node),
+  )
 }
 
 function statisticsOf(nodes: readonly GraphNode[]): string[] {
@@ -60,10 +64,21 @@ const MOST_LANES = 4
 
 /** Makes a trainer in an engine's threads. See `Engine.trainer`. */
 export async function createTrainer(place: TrainerPlace, network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
-  const { trainable, batchNorm = 'frozen', storedNorms = [], dropout = true, inputSize = network.inputSize, auxiliaryWeight = 0.3, batchSize } = options
+  const {
+    trainable,
+    batchNorm = 'frozen',
+    storedNorms = [],
+    dropout = true,
+    inputSize = network.inputSize,
+    auxiliaryWeight = 0.3,
+    batchSize,
+  } = options
   const start = options.start === undefined ? undefined : resolveLayers(network, [options.start])[0]!
   const losses = lossesOf(network, auxiliaryWeight)
-  const all = pruneNodes(network.nodes, losses.map(({ node }) => node))
+  const all = pruneNodes(
+    network.nodes,
+    losses.map(({ node }) => node),
+  )
   const shapes = inferShapes(all, inputSize)
   const used = startAt(network.nodes, start, losses)
   if (start !== undefined && used[0]?.name !== start) {
@@ -88,12 +103,16 @@ export async function createTrainer(place: TrainerPlace, network: Network, weigh
   })
   const ratios = new Map(all.map(node => [node.name, node.op === 'dropout' ? node.attributes.ratio : 0]))
   const slices = (images: number): Slice[] => (sliced ? sliceBatch(images, learning) : [{ start: 0, end: images }])
-  return new ThreadTrainer(lanes, { loaded, trainable, slices, readsShared: place.inLanes, onReleased: place.onReleased }, {
-    input: shapes.get(used[0]!.name)!,
-    classes: shapes.get(network.classifier)![0]!,
-    masks: new Map(loaded.masks.map(([node, shape]) => [node, { ratio: ratios.get(node)!, shape }])),
-    parameters: new Map([...trainable, ...statistics].map(name => [name, selected.get(name)!.shape])),
-  })
+  return new ThreadTrainer(
+    lanes,
+    { loaded, trainable, slices, readsShared: place.inLanes, onReleased: place.onReleased },
+    {
+      input: shapes.get(used[0]!.name)!,
+      classes: shapes.get(network.classifier)![0]!,
+      masks: new Map(loaded.masks.map(([node, shape]) => [node, { ratio: ratios.get(node)!, shape }])),
+      parameters: new Map([...trainable, ...statistics].map(name => [name, selected.get(name)!.shape])),
+    },
+  )
 }
 
 interface TrainerTraits {
@@ -133,19 +152,29 @@ class ThreadTrainer implements Trainer {
     const { images, reused } = takeOver({ images: batch.images, reused: memory }, [batch.images, ...(recycle?.values() ?? [])])
     this.keep(reused)
     const sum = new StepSum(labels.length, this.shapes.classes)
-    await this.lanes.inOrder(slices.length, ({ client, trainer }, index) => {
-      const rows = slices.length === 1 ? images : rowsOf(images, slices[index]!)
-      const { labels: some, targets: theirs, masks: on } = parts[index]!
-      const recycled = this.spare.pop() ?? []
-      const params = { trainer, images: rows, labels: some, targets: theirs, masks: on, recycle: recycled }
-      return client.request('gradients', params, buffersOf([rows, theirs, ...on.values(), ...recycled.map(data => ({ data }))]))
-    }, async (result, index) => this.keep(await sum.add(result, slices[index]!)))
+    await this.lanes.inOrder(
+      slices.length,
+      ({ client, trainer }, index) => {
+        const rows = slices.length === 1 ? images : rowsOf(images, slices[index]!)
+        const { labels: some, targets: theirs, masks: on } = parts[index]!
+        const recycled = this.spare.pop() ?? []
+        const params = { trainer, images: rows, labels: some, targets: theirs, masks: on, recycle: recycled }
+        return client.request('gradients', params, buffersOf([rows, theirs, ...on.values(), ...recycled.map(data => ({ data }))]))
+      },
+      async (result, index) => this.keep(await sum.add(result, slices[index]!)),
+    )
     const { loss, correct, logits, tensors } = sum
     return {
-      loss, correct, logits,
+      loss,
+      correct,
+      logits,
       gradients: new Map(names.map((name, i) => [name, tensors[i]!])),
-      batchNorm: new Map(statistics.map((name, i): [string, BatchNormStatistics] =>
-        [name, { mean: tensors[names.length + 2 * i]!.data, variance: tensors[names.length + 2 * i + 1]!.data }])),
+      batchNorm: new Map(
+        statistics.map((name, i): [string, BatchNormStatistics] => [
+          name,
+          { mean: tensors[names.length + 2 * i]!.data, variance: tensors[names.length + 2 * i + 1]!.data },
+        ]),
+      ),
     }
   }
 
@@ -156,13 +185,17 @@ class ThreadTrainer implements Trainer {
     const parts = cutData({ labels, targets, masks: new Map() }, slices)
     const images = takeOver(batch.images, [batch.images])
     const sum = new StepSum(labels.length, this.shapes.classes)
-    await this.lanes.inOrder(slices.length, ({ client, trainer }, index) => {
-      const rows = slices.length === 1 ? images : rowsOf(images, slices[index]!)
-      const { labels: some, targets: theirs } = parts[index]!
-      return client.request('evaluate', { trainer, images: rows, labels: some, targets: theirs }, buffersOf([rows, theirs]))
-    }, async (result, index) => {
-      await sum.add(result, slices[index]!)
-    })
+    await this.lanes.inOrder(
+      slices.length,
+      ({ client, trainer }, index) => {
+        const rows = slices.length === 1 ? images : rowsOf(images, slices[index]!)
+        const { labels: some, targets: theirs } = parts[index]!
+        return client.request('evaluate', { trainer, images: rows, labels: some, targets: theirs }, buffersOf([rows, theirs]))
+      },
+      async (result, index) => {
+        await sum.add(result, slices[index]!)
+      },
+    )
     const { loss, correct, logits } = sum
     return { loss, correct, logits }
   }
@@ -237,4 +270,3 @@ function expectShape(what: string, { shape, data }: Tensor, expected: readonly n
   if (sameShape(shape, expected) && data.length === elementCount(expected)) return
   throw new LayermillError('INPUT_SHAPE', `${what} must be ${formatShape(expected)}, not ${formatShape(shape)} of ${data.length} values`)
 }
-

@@ -55,7 +55,7 @@ async function writeAll(path: string, tensors: ReadonlyMap<string, Uint8Array>, 
   try {
     for (const [name, data] of tensors) {
       const { offset } = places.get(name)!
-      for (let start = 0; start < data.byteLength; ) {
+      for (let start = 0; start < data.byteLength;) {
         const { bytesWritten } = await file.write(data, start, Math.min(CHUNK, data.byteLength - start), offset + start)
         start += bytesWritten
       }

@@ -20,7 +20,10 @@ export function selectWeights(
     if (only?.has(name) === false) continue
     const tensor = weights.get(name)
     if (tensor === undefined) {
-      throw new LayermillError('WEIGHTS_MISSING_TENSOR', `the weights have no tensor ${name} (${formatShape(shape)}), which ${network.id} needs`)
+      throw new LayermillError(
+        'WEIGHTS_MISSING_TENSOR',
+        `the weights have no tensor ${name} (${formatShape(shape)}), which ${network.id} needs`,
+      )
     }
     if (!sameShape(tensor.shape, shape)) {
       const found = formatShape(tensor.shape)
@@ -49,7 +52,7 @@ export async function copyWeights(weights: TensorMap): Promise<Map<string, Tenso
   let untilPause = SLICE
   for (const [name, { shape, data }] of weights) {
     const copy = new Float32Array(data.length)
-    for (let start = 0; start < data.length; ) {
+    for (let start = 0; start < data.length;) {
       const end = Math.min(data.length, start + untilPause)
       copy.set(data.subarray(start, end), start)
       untilPause -= end - start

@@ -25,7 +25,13 @@ it('stops an engine that computes something else, and is less strict with float1
       return {
         layers: extractor.layers,
         release: () => extractor.release(),
-        run: async images => new Map([...(await extractor.run(images))].map(([layer, { shape, data }]) => [layer, { shape, data: data.map(value => value * factor) }])),
+        run: async images =>
+          new Map(
+            [...(await extractor.run(images))].map(([layer, { shape, data }]) => [
+              layer,
+              { shape, data: data.map(value => value * factor) },
+            ]),
+          ),
       }
     },
   })

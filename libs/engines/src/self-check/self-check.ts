@@ -26,7 +26,11 @@ const float16Tolerance = 1e-2
  * @param networkId as `resnet50` or `resnet50.tv`
  * @throws LayermillError `SELF_CHECK` where the drift is beyond 1e-3, or 1e-2 in float16
  */
-export async function selfCheck(engine: Engine, networkId: string, { float16 = false }: Pick<ExtractorOptions, 'float16'> = {}): Promise<SelfCheck> {
+export async function selfCheck(
+  engine: Engine,
+  networkId: string,
+  { float16 = false }: Pick<ExtractorOptions, 'float16'> = {},
+): Promise<SelfCheck> {
   const tolerance = float16 ? float16Tolerance : selfCheckTolerance
   const network = getNetwork(networkId)
   const { layer, absMax, samples } = selfCheckValues[networkId]!
@@ -43,9 +47,13 @@ export async function selfCheck(engine: Engine, networkId: string, { float16 = f
     }
     const result = { layer, maxAbs, cosine: dot / Math.sqrt(computedNorm * storedNorm) }
     if (maxAbs <= tolerance) return result
-    throw new LayermillError('SELF_CHECK', `${networkId} on ${engine.name}/${engine.device}: ${layer} differs from the stored values by ${maxAbs.toExponential(1)} of its largest value (cosine ${result.cosine.toFixed(6)}), more than ${tolerance}`, {
-      hint: 'this device or driver does not compute what the network is; use another --device or --engine',
-    })
+    throw new LayermillError(
+      'SELF_CHECK',
+      `${networkId} on ${engine.name}/${engine.device}: ${layer} differs from the stored values by ${maxAbs.toExponential(1)} of its largest value (cosine ${result.cosine.toFixed(6)}), more than ${tolerance}`,
+      {
+        hint: 'this device or driver does not compute what the network is; use another --device or --engine',
+      },
+    )
   } finally {
     await extractor.release()
   }

@@ -14,7 +14,13 @@ export async function openBrokenEngine(op: string): Promise<Engine> {
   const client = startThread()
   const threads = 2
   try {
-    return new ThreadEngine({ ...(await client.request('open', { devices: ['cpu'], threads })), name: 'onnx', threads, client, startThread })
+    return new ThreadEngine({
+      ...(await client.request('open', { devices: ['cpu'], threads })),
+      name: 'onnx',
+      threads,
+      client,
+      startThread,
+    })
   } catch (error) {
     await client.close()
     throw error

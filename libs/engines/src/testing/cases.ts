@@ -16,12 +16,26 @@ const conv3 = (name: string, input: string, channels: number): GraphNode => conv
 const batchNorm = (name: string, input: string): GraphNode => node('batchNorm', name, [input], { epsilon: 2e-5, decay: 0.9 })
 const relu = (name: string, input: string): GraphNode => node('relu', name, [input], {})
 
-const SIZES: readonly Size2[] = [[8, 8], [9, 13], [16, 7], [17, 17]]
+const SIZES: readonly Size2[] = [
+  [8, 8],
+  [9, 13],
+  [16, 7],
+  [17, 17],
+]
 
 /** Every window of these kernels, strides and paddings over one input. */
 function pools(input: string): GraphNode[] {
   const nodes: GraphNode[] = []
-  for (const [kernel, stride, pad] of [[2, 2, 0], [3, 2, 0], [3, 2, 1], [3, 1, 1], [3, 3, 0], [2, 3, 0], [5, 2, 2], [5, 3, 0]] as const) {
+  for (const [kernel, stride, pad] of [
+    [2, 2, 0],
+    [3, 2, 0],
+    [3, 2, 1],
+    [3, 1, 1],
+    [3, 3, 0],
+    [2, 3, 0],
+    [5, 2, 2],
+    [5, 3, 0],
+  ] as const) {
     const window = { kernel: [kernel, kernel], stride: [stride, stride], pad: [pad, pad] } as const
     const name = `${input}/${kernel}-${stride}-${pad}`
     nodes.push(node('maxPool', `${name}/floor`, [input], { ...window, ceil: false }))
@@ -30,12 +44,25 @@ function pools(input: string): GraphNode[] {
     nodes.push(node('avgPool', `${name}/mean`, [input], window))
   }
   const oblong = { kernel: [3, 2], stride: [2, 1], pad: [1, 0] } as const
-  nodes.push(node('maxPool', `${input}/oblong`, [input], { ...oblong, ceil: true }), node('avgPool', `${input}/oblong-mean`, [input], oblong))
+  nodes.push(
+    node('maxPool', `${input}/oblong`, [input], { ...oblong, ceil: true }),
+    node('avgPool', `${input}/oblong-mean`, [input], oblong),
+  )
   return nodes
 }
 
 /** Sizes around every remainder that a window can leave. */
-const POOL_SIZES: readonly Size2[] = [[5, 5], [6, 7], [8, 9], [10, 11], [12, 13], [14, 15], [16, 17], [7, 28], [112, 14]]
+const POOL_SIZES: readonly Size2[] = [
+  [5, 5],
+  [6, 7],
+  [8, 9],
+  [10, 11],
+  [12, 13],
+  [14, 15],
+  [16, 17],
+  [7, 28],
+  [112, 14],
+]
 
 export const cases: readonly Case[] = [
   {
@@ -105,7 +132,10 @@ export const cases: readonly Case[] = [
       node('maxPool', 'padded', ['input'], { kernel: [3, 3], stride: [2, 2], pad: [1, 1], ceil: false }),
       node('globalAvgPool', 'mean', ['input'], {}),
     ],
-    sizes: [[2, 2], [2, 3]],
+    sizes: [
+      [2, 2],
+      [2, 3],
+    ],
   },
   {
     name: 'adaptive and global average pooling',
@@ -115,7 +145,13 @@ export const cases: readonly Case[] = [
       node('adaptiveAvgPool', 'chained', ['oblong'], { size: [1, 2] }),
       node('globalAvgPool', 'global', ['input'], {}),
     ],
-    sizes: [[7, 7], [14, 14], [9, 13], [3, 5], [8, 7]],
+    sizes: [
+      [7, 7],
+      [14, 14],
+      [9, 13],
+      [3, 5],
+      [8, 7],
+    ],
   },
   {
     name: 'local response normalisation',
@@ -152,6 +188,9 @@ export const cases: readonly Case[] = [
       node('flatten', 'flat', ['pool'], {}),
       node('dropout', 'images', ['input'], { ratio: 0.5 }),
     ],
-    sizes: [[8, 8], [7, 7]],
+    sizes: [
+      [8, 8],
+      [7, 7],
+    ],
   },
 ]

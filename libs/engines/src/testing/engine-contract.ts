@@ -105,10 +105,7 @@ function batchContract(engine: () => Engine): void {
 
   it('takes runs and extractors at once and answers each with its own', async () => {
     const other = tinyWeights(network, 99)
-    const [first, second] = await Promise.all([
-      engine().extractor(network, weights, layers),
-      engine().extractor(network, other, ['fc6']),
-    ])
+    const [first, second] = await Promise.all([engine().extractor(network, weights, layers), engine().extractor(network, other, ['fc6'])])
     const batches = Array.from({ length: 6 }, (_, i) => tinyImages(1 + (i % 3), [8, 8], 100 + i))
     const expected = batches.map((images, i) => reference(network, i % 2 === 0 ? weights : other, images))
     const actual = await Promise.all(batches.map((images, i) => (i % 2 === 0 ? first : second).run(copyOf(images))))
@@ -168,7 +165,7 @@ function errorContract(engine: () => Engine): void {
     const attempt = extractor.run(images)
     await expect(attempt).rejects.toMatchObject({ code: 'INPUT_SIZE', hint: expect.stringContaining('8x8') as string })
     await expect(attempt).rejects.toThrow(/fc6/)
-    expect(images.data.length, 'refused images stay the caller\'s').toBe(3 * 9 * 12)
+    expect(images.data.length, "refused images stay the caller's").toBe(3 * 9 * 12)
     const early = engine().extractor(network, weights, ['fc6'], { inputSize: [16, 16] })
     expect(await codeOf(early)).toBe('INPUT_SIZE')
     expect((await extractor.run(tinyImages(1, [8, 8]))).get('fc6')?.shape).toEqual([1, 10])

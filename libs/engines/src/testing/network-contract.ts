@@ -12,8 +12,14 @@ import { openEngine } from '../open.js'
 /** 32x32 images are the smallest that reach the end. */
 const side = 32
 const networks = [
-  ['vgg16', 'pool5'], ['vgg19', 'pool5'], ['resnet50', 'fc6'], ['resnet101', 'fc6'], ['resnet152', 'fc6'], ['googlenet', 'inception_5b'],
-  ['resnet50.tv', 'fc6'], ['googlenet.tv', 'loss3_fc'],
+  ['vgg16', 'pool5'],
+  ['vgg19', 'pool5'],
+  ['resnet50', 'fc6'],
+  ['resnet101', 'fc6'],
+  ['resnet152', 'fc6'],
+  ['googlenet', 'inception_5b'],
+  ['resnet50.tv', 'fc6'],
+  ['googlenet.tv', 'loss3_fc'],
 ] as const
 /** Largest difference, in units of the layer's largest value: rounding adds up over up to 152 layers. */
 const tolerance = 2e-5
@@ -24,7 +30,10 @@ function upTo(network: Network, layer: string): Network {
 }
 
 /** As large as prepared images' values, from the formula alone. */
-const images = (): Tensor => ({ shape: [1, 3, side, side], data: Float32Array.from({ length: 3 * side * side }, (_, i) => 100 * Math.sin(i * 0.37)) })
+const images = (): Tensor => ({
+  shape: [1, 3, side, side],
+  data: Float32Array.from({ length: 3 * side * side }, (_, i) => 100 * Math.sin(i * 0.37)),
+})
 
 async function compute(engine: Engine, network: Network, layer: string): Promise<Tensor> {
   const extractor = await engine.extractor(network, referenceWeights(network), [layer], { inputSize: [side, side] })

@@ -185,8 +185,10 @@ const batchNorm: Rule<'batchNorm'> = (node, [input], parameter, { batchStatistic
   const ofBatch = typeof batchStatistics === 'boolean' ? batchStatistics : batchStatistics(node.name)
   const { mean, variance } = ofBatch ? channelStatistics(input!) : { mean: of('mean'), variance: of('variance') }
   const read = reader(input!)
-  return build4(dims4(input!), (n, c, y, x) =>
-    (gamma[c]! * (read(n, c, y, x)! - mean[c]!)) / Math.sqrt(variance[c]! + node.attributes.epsilon) + beta[c]!)
+  return build4(
+    dims4(input!),
+    (n, c, y, x) => (gamma[c]! * (read(n, c, y, x)! - mean[c]!)) / Math.sqrt(variance[c]! + node.attributes.epsilon) + beta[c]!,
+  )
 }
 
 const dropout: Rule<'dropout'> = (node, [input], _parameter, { masks }) => {
@@ -233,7 +235,16 @@ export function computeReference(
   const values = new Map<string, Value>()
   for (const node of nodes) {
     if (node.op === 'input') values.set(node.name, images)
-    else values.set(node.name, (rules[node.op] as AnyRule)(node, node.inputs.map(name => values.get(name)!), parameter, options))
+    else
+      values.set(
+        node.name,
+        (rules[node.op] as AnyRule)(
+          node,
+          node.inputs.map(name => values.get(name)!),
+          parameter,
+          options,
+        ),
+      )
   }
   return values
 }

@@ -10,5 +10,10 @@ const named = (process.env['LAYERMILL_TEST_DEVICES'] ?? '').split(',')
 for (const device of ['cuda', 'cpu'] as const) {
   const open = () => openEngine({ engine: 'tfjs', device })
   if (named.includes(`tfjs/${device}`)) engineContract(`tfjs on ${device}`, open)
-  else engineLeftOut(`tfjs on ${device}`, open, `its native package downloads TensorFlow, and LAYERMILL_TEST_DEVICES does not name tfjs/${device}`)
+  else
+    engineLeftOut(
+      `tfjs on ${device}`,
+      open,
+      `its native package downloads TensorFlow, and LAYERMILL_TEST_DEVICES does not name tfjs/${device}`,
+    )
 }

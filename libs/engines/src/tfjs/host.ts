@@ -27,15 +27,24 @@ export class TfjsHost {
 
   private carryOut(request: Exclude<Request, { kind: 'open' }>): Result {
     switch (request.kind) {
-      case 'load': return this.load(request.params)
-      case 'run': return { tensors: this.extractors.get(request.params.session).run(request.params.images) }
-      case 'release': return this.release(request.params.session)
-      case 'train': return this.train(request.params)
-      case 'gradients': return this.trainers.get(request.params.trainer).gradients(request.params)
-      case 'evaluate': return this.trainers.get(request.params.trainer).evaluate(request.params)
-      case 'parameters': return this.setParameters(request.params)
-      case 'releaseTrainer': return this.releaseTrainer(request.params.trainer)
-      case 'close': return this.close()
+      case 'load':
+        return this.load(request.params)
+      case 'run':
+        return { tensors: this.extractors.get(request.params.session).run(request.params.images) }
+      case 'release':
+        return this.release(request.params.session)
+      case 'train':
+        return this.train(request.params)
+      case 'gradients':
+        return this.trainers.get(request.params.trainer).gradients(request.params)
+      case 'evaluate':
+        return this.trainers.get(request.params.trainer).evaluate(request.params)
+      case 'parameters':
+        return this.setParameters(request.params)
+      case 'releaseTrainer':
+        return this.releaseTrainer(request.params.trainer)
+      case 'close':
+        return this.close()
     }
   }
 

@@ -19,10 +19,17 @@ export class Parameters implements RuleContext {
   private readonly tensors = new Map<string, tf.Tensor>()
   private readonly filters = new Map<string, tf.Tensor4D>()
 
-  constructor(weights: TensorMap, private readonly changing: ReadonlySet<string> = new Set()) {
+  constructor(
+    weights: TensorMap,
+    private readonly changing: ReadonlySet<string> = new Set(),
+  ) {
     for (const [name, { shape, data }] of weights) {
       const tensor = { shape, data }
-      if (shape.length === 4 && !changing.has(name)) this.filters.set(name, tf.tidy(() => toFilter(upload(tensor))))
+      if (shape.length === 4 && !changing.has(name))
+        this.filters.set(
+          name,
+          tf.tidy(() => toFilter(upload(tensor))),
+        )
       else this.tensors.set(name, upload(tensor))
     }
   }

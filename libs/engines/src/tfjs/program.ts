@@ -9,7 +9,14 @@ export type Values = Map<string, tf.Tensor>
 export function recordNodes(nodes: readonly TrainingNode[], values: Values, context: RuleContext): void {
   for (const node of nodes) {
     if (isInput(node)) continue
-    values.set(node.name, computeNode(node, node.inputs.map(name => values.get(name)!), context))
+    values.set(
+      node.name,
+      computeNode(
+        node,
+        node.inputs.map(name => values.get(name)!),
+        context,
+      ),
+    )
   }
 }
 

@@ -41,15 +41,30 @@ function padFor(input: tf.Tensor | undefined, { kernel, stride, pad, ceil = fals
     return Math.max(0, (windows - 1) * stride[i]! + kernel[i]! - x.shape[axis] - pad[i]!)
   })
   if ([...pad, ...after].every(size => size === 0)) return x
-  return tf.pad(x, [[0, 0], [pad[0], after[0]!], [pad[1], after[1]!], [0, 0]], value)
+  return tf.pad(
+    x,
+    [
+      [0, 0],
+      [pad[0], after[0]!],
+      [pad[1], after[1]!],
+      [0, 0],
+    ],
+    value,
+  )
 }
 
-function convolve(input: tf.Tensor | undefined, { kernel, stride, pad }: Window, filter: tf.Tensor4D, bias: tf.Tensor | undefined): tf.Tensor {
+function convolve(
+  input: tf.Tensor | undefined,
+  { kernel, stride, pad }: Window,
+  filter: tf.Tensor4D,
+  bias: tf.Tensor | undefined,
+): tf.Tensor {
   const sum = tf.conv2d(padFor(input, { kernel, stride, pad }, 0), filter, pair(stride), 'valid')
   return bias === undefined ? sum : tf.add(sum, bias)
 }
 
-const optional = (context: RuleContext, name: string | undefined): tf.Tensor | undefined => (name === undefined ? undefined : context.parameter(name))
+const optional = (context: RuleContext, name: string | undefined): tf.Tensor | undefined =>
+  name === undefined ? undefined : context.parameter(name)
 
 /** Batch norm with stored statistics as factor and summand of each channel. */
 function affine({ attributes, parameters }: NodeOf<'batchNorm'>, context: RuleContext): { scale: tf.Tensor; shift: tf.Tensor } {
@@ -117,8 +132,7 @@ const rules: { readonly [Op in Exclude<TrainingOp, 'input'>]: Rule<Op> } = {
   convBatchNorm,
   batchNorm,
   relu: (_node, [x]) => tf.relu(x!),
-  maxPool: ({ attributes }, [x]) =>
-    tf.maxPool(padFor(x, attributes, -Infinity), pair(attributes.kernel), pair(attributes.stride), 'valid'),
+  maxPool: ({ attributes }, [x]) => tf.maxPool(padFor(x, attributes, -Infinity), pair(attributes.kernel), pair(attributes.stride), 'valid'),
   avgPool: ({ attributes }, [x]) => tf.avgPool(padFor(x, attributes, 0), pair(attributes.kernel), pair(attributes.stride), 'valid'),
   globalAvgPool: (_node, [x]) => tf.mean(x!, [1, 2], true),
   adaptiveAvgPool,

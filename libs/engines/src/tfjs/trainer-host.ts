@@ -12,8 +12,12 @@ import { download, uploadValue } from './values.js'
 /** The nodes between `start` (as an input of the same name) and the losses. */
 function cutNodes({ nodes, losses, start }: TrainParams): GraphNode[] {
   const opened = nodes.map((node): GraphNode =>
-    node.name === start ? { name: start, op: 'input', inputs: [], attributes: { channels: 0 }, parameters: undefined } : node)
-  return pruneNodes(opened, losses.map(({ node }) => node))
+    node.name === start ? { name: start, op: 'input', inputs: [], attributes: { channels: 0 }, parameters: undefined } : node,
+  )
+  return pruneNodes(
+    opened,
+    losses.map(({ node }) => node),
+  )
 }
 
 function checkTrainable(nodes: readonly TrainingNode[], trainable: readonly string[]): void {
@@ -90,7 +94,11 @@ export class TrainerHost {
     const input = tf.tidy(() => uploadValue(images))
     const values = runNodes(this.joined, input, new Set(nodes), this.parameters)
     try {
-      return this.score(nodes.map(node => download(values.get(node)!)), labels, targets)
+      return this.score(
+        nodes.map(node => download(values.get(node)!)),
+        labels,
+        targets,
+      )
     } finally {
       tf.dispose([...values.values()])
     }
@@ -127,7 +135,9 @@ export class TrainerHost {
     const onStatistics: RuleContext['onStatistics'] = (node, mean, variance, count) => {
       // Chainer's running variance moves towards the one that divides by count - 1.
       const unbiased = download(variance)
-      unbiased.data.forEach((value, i) => { unbiased.data[i] = (value * count) / Math.max(1, count - 1) })
+      unbiased.data.forEach((value, i) => {
+        unbiased.data[i] = (value * count) / Math.max(1, count - 1)
+      })
       statistics.set(node, { mean: download(mean), variance: unbiased })
     }
     return {

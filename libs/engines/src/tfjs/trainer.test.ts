@@ -5,7 +5,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { elementCount, type Tensor } from '@layermill/core'
 import {
-  fineTunedNetwork, type FineTunedNetwork, getNetwork, inferShapes, parameterShapes, type GraphNode, type Network, type Size2,
+  fineTunedNetwork,
+  type FineTunedNetwork,
+  getNetwork,
+  inferShapes,
+  parameterShapes,
+  type GraphNode,
+  type Network,
+  type Size2,
 } from '@layermill/models'
 import type { Engine } from '../engine.js'
 import { openEngine } from '../open.js'
@@ -43,36 +50,109 @@ const op = (name: string, middle: readonly GraphNode[], more: Partial<Case> = {}
 }
 
 const windows: readonly (readonly [kernel: Size2, stride: Size2, pad: Size2])[] = [
-  [[1, 1], [2, 2], [0, 0]], [[1, 1], [2, 1], [1, 0]], [[3, 3], [1, 1], [1, 1]], [[3, 3], [2, 2], [1, 1]],
-  [[3, 2], [2, 3], [0, 1]], [[5, 5], [1, 1], [2, 2]], [[7, 7], [2, 2], [3, 3]], [[3, 3], [1, 1], [3, 3]],
+  [
+    [1, 1],
+    [2, 2],
+    [0, 0],
+  ],
+  [
+    [1, 1],
+    [2, 1],
+    [1, 0],
+  ],
+  [
+    [3, 3],
+    [1, 1],
+    [1, 1],
+  ],
+  [
+    [3, 3],
+    [2, 2],
+    [1, 1],
+  ],
+  [
+    [3, 2],
+    [2, 3],
+    [0, 1],
+  ],
+  [
+    [5, 5],
+    [1, 1],
+    [2, 2],
+  ],
+  [
+    [7, 7],
+    [2, 2],
+    [3, 3],
+  ],
+  [
+    [3, 3],
+    [1, 1],
+    [3, 3],
+  ],
 ]
 const pools: readonly (readonly [kernel: Size2, stride: Size2, pad: Size2, ceil: boolean])[] = [
-  [[3, 3], [2, 2], [0, 0], true], [[3, 3], [1, 1], [1, 1], true], [[2, 2], [2, 2], [0, 0], false],
-  [[3, 2], [1, 2], [0, 1], true], [[5, 4], [2, 2], [2, 1], true], [[3, 3], [2, 3], [1, 0], false],
+  [[3, 3], [2, 2], [0, 0], true],
+  [[3, 3], [1, 1], [1, 1], true],
+  [[2, 2], [2, 2], [0, 0], false],
+  [[3, 2], [1, 2], [0, 1], true],
+  [[5, 4], [2, 2], [2, 1], true],
+  [[3, 3], [2, 3], [1, 0], false],
 ]
 const bn = (name: string, from: string): GraphNode => node('batchNorm', name, [from], { epsilon: 1e-3, decay: 0.9 })
 const normalised = [conv('conv', 'first', 5, [3, 3], [2, 2], [1, 1]), bn('bn', 'conv'), node('relu', 'relu', ['bn'], {}), bn('bn2', 'relu')]
 
 /** A classifier in the middle besides the one at the end, as GoogLeNet trains with: what is before both learns from both. */
 function withAuxiliary(): FineTunedNetwork {
-  const base = around([conv('shared', 'first', 4, [3, 3]), node('linear', 'auxiliary', ['shared'], { inFeatures: 168, outFeatures: CLASSES }), conv('later', 'shared', 3, [3, 3])], [9, 8])
-  return { ...base, base, head: { layer: 'scores', classes: CLASSES, auxiliary: true }, classNames: undefined, classifiers: ['scores', 'auxiliary'], newNodes: [] }
+  const base = around(
+    [
+      conv('shared', 'first', 4, [3, 3]),
+      node('linear', 'auxiliary', ['shared'], { inFeatures: 168, outFeatures: CLASSES }),
+      conv('later', 'shared', 3, [3, 3]),
+    ],
+    [9, 8],
+  )
+  return {
+    ...base,
+    base,
+    head: { layer: 'scores', classes: CLASSES, auxiliary: true },
+    classNames: undefined,
+    classifiers: ['scores', 'auxiliary'],
+    newNodes: [],
+  }
 }
 
 const cases: readonly Case[] = [
-  ...windows.map(([kernel, stride, pad]) => op(`conv ${kernel.join('x')} / ${stride.join()} pad ${pad.join()}`, [conv('conv', 'first', 5, kernel, stride, pad)])),
-  ...pools.flatMap(([kernel, stride, pad, ceil]) => [false, true].map(ties =>
-    op(`maxPool ${kernel.join('x')} / ${stride.join()} pad ${pad.join()}${ceil ? ' covering' : ''}${ties ? ', ties' : ''}`, [node('maxPool', 'pool', ['first'], { kernel, stride, pad, ceil })], { ties }))),
-  ...pools.map(([kernel, stride, pad]) => op(`avgPool ${kernel.join('x')} / ${stride.join()} pad ${pad.join()}`, [node('avgPool', 'pool', ['first'], { kernel, stride, pad })])),
+  ...windows.map(([kernel, stride, pad]) =>
+    op(`conv ${kernel.join('x')} / ${stride.join()} pad ${pad.join()}`, [conv('conv', 'first', 5, kernel, stride, pad)]),
+  ),
+  ...pools.flatMap(([kernel, stride, pad, ceil]) =>
+    [false, true].map(ties =>
+      op(
+        `maxPool ${kernel.join('x')} / ${stride.join()} pad ${pad.join()}${ceil ? ' covering' : ''}${ties ? ', ties' : ''}`,
+        [node('maxPool', 'pool', ['first'], { kernel, stride, pad, ceil })],
+        { ties },
+      ),
+    ),
+  ),
+  ...pools.map(([kernel, stride, pad]) =>
+    op(`avgPool ${kernel.join('x')} / ${stride.join()} pad ${pad.join()}`, [node('avgPool', 'pool', ['first'], { kernel, stride, pad })]),
+  ),
   op('globalAvgPool, flatten', [node('globalAvgPool', 'mean', ['first'], {}), node('flatten', 'flat', ['mean'], {})]),
   op('adaptiveAvgPool', [node('adaptiveAvgPool', 'parts', ['first'], { size: [4, 3] })]),
   op('lrn', [node('lrn', 'lrn', ['first'], { size: 3, alpha: 0.3, beta: 0.75, k: 1.5 })]),
   op('linear, relu, dropout, softmax', [
-    node('linear', 'hidden', ['first'], { inFeatures: 288, outFeatures: 6 }), node('relu', 'relu', ['hidden'], {}),
-    node('dropout', 'drop', ['relu'], { ratio: 0.5 }), node('softmax', 'soft', ['drop'], {}),
+    node('linear', 'hidden', ['first'], { inFeatures: 288, outFeatures: 6 }),
+    node('relu', 'relu', ['hidden'], {}),
+    node('dropout', 'drop', ['relu'], { ratio: 0.5 }),
+    node('softmax', 'soft', ['drop'], {}),
   ]),
   op('dropout of a feature map', [node('dropout', 'drop', ['first'], { ratio: 0.5 })]),
-  op('concat, add', [conv('a', 'first', 4, [1, 1]), node('add', 'sum', ['first', 'a'], {}), node('concat', 'all', ['a', 'first', 'sum'], {})]),
+  op('concat, add', [
+    conv('a', 'first', 4, [1, 1]),
+    node('add', 'sum', ['first', 'a'], {}),
+    node('concat', 'all', ['a', 'first', 'sum'], {}),
+  ]),
   op('batch norm, stored statistics', normalised),
   op('batch norm, batch statistics', normalised, { options: { batchNorm: 'batch' } }),
   op('some parameters only', normalised, { options: { trainable: ['scores/W', 'bn2/beta', 'conv/b'] } }),
@@ -85,7 +165,12 @@ const cases: readonly Case[] = [
   })),
   {
     name: 'googlenet up to inception_3a',
-    network: fineTunedNetwork(getNetwork('googlenet'), { layer: 'inception_3a', head: [{ units: 6, dropout: 0.5 }], classes: CLASSES, inputSize: [21, 21] }),
+    network: fineTunedNetwork(getNetwork('googlenet'), {
+      layer: 'inception_3a',
+      head: [{ units: 6, dropout: 0.5 }],
+      classes: CLASSES,
+      inputSize: [21, 21],
+    }),
     size: [21, 21],
   },
   { name: 'auxiliary losses', size: [9, 8], network: withAuxiliary() },
@@ -94,12 +179,14 @@ const cases: readonly Case[] = [
 
 /** Scaled by what they sum over, so that values stay about as large as the images'. */
 function weightsOf(network: Network, size: Size2, seed: number): Map<string, Tensor> {
-  return new Map([...parameterShapes({ nodes: network.nodes, inputSize: size })].map(([name, shape], i): [string, Tensor] => {
-    const data = numbers(elementCount(shape), seed + i)
-    const positive = /gamma$|var$|variance$/.test(name)
-    const scale = shape.length > 1 ? Math.sqrt(6 / elementCount(shape.slice(1))) : 0.1
-    return [name, { shape, data: data.map(value => (positive ? 1 + value / 2 : value * scale)) }]
-  }))
+  return new Map(
+    [...parameterShapes({ nodes: network.nodes, inputSize: size })].map(([name, shape], i): [string, Tensor] => {
+      const data = numbers(elementCount(shape), seed + i)
+      const positive = /gamma$|var$|variance$/.test(name)
+      const scale = shape.length > 1 ? Math.sqrt(6 / elementCount(shape.slice(1))) : 0.1
+      return [name, { shape, data: data.map(value => (positive ? 1 + value / 2 : value * scale)) }]
+    }),
+  )
 }
 
 const learnable = (names: Iterable<string>): string[] => [...names].filter(name => !/avg_|mean$|variance$/.test(name))
@@ -121,10 +208,12 @@ async function compute(engine: Engine, { network, size, options = {}, ties = fal
   try {
     const shape = [BATCH, ...(options.start === undefined ? [3, ...size] : inferShapes(network.nodes, size).get(options.start)!)]
     const images = { shape, data: numbers(elementCount(shape), seed + 100).map(value => (ties ? Math.round(value) : value)) }
-    const masks = new Map([...trainer.masks].map(([name, mask]): [string, Tensor] => {
-      const full = [BATCH, ...mask.shape]
-      return [name, { shape: full, data: numbers(elementCount(full), seed + 200).map(value => (value < 0 ? 0 : 2)) }]
-    }))
+    const masks = new Map(
+      [...trainer.masks].map(([name, mask]): [string, Tensor] => {
+        const full = [BATCH, ...mask.shape]
+        return [name, { shape: full, data: numbers(elementCount(full), seed + 200).map(value => (value < 0 ? 0 : 2)) }]
+      }),
+    )
     // Rows that sum to different numbers: class weights and label smoothing.
     const targets = { shape: [BATCH, CLASSES], data: numbers(BATCH * CLASSES, seed + 300).map(value => value + 1) }
     return await trainer.gradients({ images, labels: Int32Array.of(1, 3), targets, masks })

@@ -3,20 +3,25 @@ import { ThreadClient } from './client.js'
 
 /** A thread of this body, run for each request `m`. */
 const thread = (body: string): URL =>
-  new URL(`data:text/javascript,${encodeURIComponent(`
+  new URL(
+    `data:text/javascript,${encodeURIComponent(`
     import { parentPort as port } from 'node:worker_threads'
-    port.on('message', m => { ${body} })`)}`)
+    port.on('message', m => { ${body} })`)}`,
+  )
 
 const answer = "port.postMessage({ id: m.id, ok: true, result: undefined }); if (m.kind === 'close') port.close()"
 const release = (client: ThreadClient, session: number) => client.request('release', { session })
 
 describe('ThreadClient', () => {
   it('pairs answers with requests, whatever their order', async () => {
-    const client = new ThreadClient('onnx', thread(`
+    const client = new ThreadClient(
+      'onnx',
+      thread(`
       globalThis.held ??= []
       if (m.kind === 'close') { port.postMessage({ id: m.id, ok: true }); port.close(); return }
       held.push(m)
-      if (held.length === 3) for (const h of held.reverse()) port.postMessage({ id: h.id, ok: true, result: { session: h.params.session } })`))
+      if (held.length === 3) for (const h of held.reverse()) port.postMessage({ id: h.id, ok: true, result: { session: h.params.session } })`),
+    )
     const answers = await Promise.all([7, 8, 9].map(session => release(client, session)))
     expect(answers).toEqual([{ session: 7 }, { session: 8 }, { session: 9 }])
     await client.close()
@@ -48,7 +53,10 @@ describe('ThreadClient', () => {
 
   it('passes on code, message and hint of errors', async () => {
     const error = "{ code: 'INPUT_SIZE', message: 'too small', hint: 'grow' }"
-    const client = new ThreadClient('onnx', thread(`if (m.kind !== 'close') port.postMessage({ id: m.id, ok: false, error: ${error} }); else { ${answer} }`))
+    const client = new ThreadClient(
+      'onnx',
+      thread(`if (m.kind !== 'close') port.postMessage({ id: m.id, ok: false, error: ${error} }); else { ${answer} }`),
+    )
     await expect(release(client, 1)).rejects.toMatchObject({ code: 'INPUT_SIZE', message: 'too small', hint: 'grow' })
     await client.close()
   })

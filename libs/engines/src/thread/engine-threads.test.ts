@@ -3,12 +3,18 @@ import { ThreadClient } from './client.js'
 import { EngineThreads } from './engine-threads.js'
 
 /** A thread that answers everything, `open` as given. */
-const thread = (open: string): ThreadClient => new ThreadClient('onnx', new URL(`data:text/javascript,${encodeURIComponent(`
+const thread = (open: string): ThreadClient =>
+  new ThreadClient(
+    'onnx',
+    new URL(
+      `data:text/javascript,${encodeURIComponent(`
   import { parentPort as port } from 'node:worker_threads'
   port.on('message', m => {
     port.postMessage(m.kind === 'open' ? { id: m.id, ...${open} } : { id: m.id, ok: true, result: undefined })
     if (m.kind === 'close') port.close()
-  })`)}`))
+  })`)}`,
+    ),
+  )
 
 const ok = '{ ok: true, result: { device: "cpu", report: "", version: "" } }'
 const request = { devices: ['cpu'], threads: 1 } as const

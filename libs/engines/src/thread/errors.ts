@@ -14,7 +14,11 @@ export function toErrorData(error: unknown, runtime: string): ErrorData {
   const message = runtimeMessage(error)
   // WebGPU's own feature, which a device may lack: known only when the first shader is made.
   if (/requires f16 but the device does not support it/.test(message)) {
-    return { code: 'PRECISION_UNAVAILABLE', message: 'the graphics device does not compute in fp16 (WebGPU\'s shader-f16)', hint: 'leave out --precision' }
+    return {
+      code: 'PRECISION_UNAVAILABLE',
+      message: "the graphics device does not compute in fp16 (WebGPU's shader-f16)",
+      hint: 'leave out --precision',
+    }
   }
   const hint = /alloc|out of memory/i.test(message) ? 'not enough memory: try a smaller --batch-size or smaller images' : undefined
   return { code: 'ENGINE_FAILED', message: `${runtime}: ${message}`, hint }

@@ -15,9 +15,10 @@ interface Host {
 /** Only the runtime asked for is loaded, and only once it is needed: a thread starts at once and tells what went wrong as an answer. */
 let starting: Promise<Host> | undefined
 function startHost(): Promise<Host> {
-  starting ??= engine === 'onnx'
-    ? import('../onnx/host.js').then(({ OnnxHost }) => new OnnxHost(flags))
-    : import('../tfjs/host.js').then(({ TfjsHost }) => new TfjsHost(flags))
+  starting ??=
+    engine === 'onnx'
+      ? import('../onnx/host.js').then(({ OnnxHost }) => new OnnxHost(flags))
+      : import('../tfjs/host.js').then(({ TfjsHost }) => new TfjsHost(flags))
   return starting
 }
 

@@ -52,7 +52,14 @@ async function secondsOf(extractor: Extractor, size: number, [height, width]: Si
  * layers, size and precision, and then kept on this machine.
  * @throws the signal's reason when aborted
  */
-export async function findBatchSize({ record, network, engine, extractor, kept = new KeptBatchSizes(), signal }: BatchSizeInput): Promise<number> {
+export async function findBatchSize({
+  record,
+  network,
+  engine,
+  extractor,
+  kept = new KeptBatchSizes(),
+  signal,
+}: BatchSizeInput): Promise<number> {
   const { size } = record.identity.preparation
   if (size === 'keep') return unknownShapes
   const inputSize: Size2 = [size.height, size.width]

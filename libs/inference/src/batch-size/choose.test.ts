@@ -2,11 +2,17 @@ import { describe, expect, it } from 'vitest'
 import { chooseBatchSize, type ChoiceInput } from './choose.js'
 
 /** Chooses with given milliseconds for each image by batch size; a size that is not there cannot be computed. */
-async function choose(milliseconds: Readonly<Record<number, number>>, more: Partial<ChoiceInput> = {}): Promise<{ chosen: number; tried: number[] }> {
+async function choose(
+  milliseconds: Readonly<Record<number, number>>,
+  more: Partial<ChoiceInput> = {},
+): Promise<{ chosen: number; tried: number[] }> {
   const tried: number[] = []
   let time = 1000
   const chosen = await chooseBatchSize({
-    bytesPerImage: 1, budgetBytes: 1e9, limit: 1e9, clock: () => time,
+    bytesPerImage: 1,
+    budgetBytes: 1e9,
+    limit: 1e9,
+    clock: () => time,
     measure: async size => {
       tried.push(size)
       const each = milliseconds[size]

@@ -6,7 +6,14 @@ import { expect, it } from 'vitest'
 import { KeptBatchSizes, type MeasuredCase } from './kept-sizes.js'
 
 const measured: MeasuredCase = {
-  engine: 'onnx', version: 'onnxruntime 1.30.0', device: 'cpu', processor: '2 x processor', network: 'resnet50', layers: ['pool5'], inputSize: [224, 224], precision: 'fp32',
+  engine: 'onnx',
+  version: 'onnxruntime 1.30.0',
+  device: 'cpu',
+  processor: '2 x processor',
+  network: 'resnet50',
+  layers: ['pool5'],
+  inputSize: [224, 224],
+  precision: 'fp32',
 }
 
 it('keeps a size for each case, and finds none in files that are damaged or of another case', async () => {
@@ -21,7 +28,14 @@ it('keeps a size for each case, and finds none in files that are damaged or of a
     }
     const name = (await readdir(folder)).find(entry => entry.endsWith('.json'))
     const file = join(folder, name!)
-    const texts = ['', '{', '8', 'null', '{"batchSize":8}', ...[0, 5000, 1.5, '"8"'].map(size => `{"case":${JSON.stringify(measured)},"batchSize":${size}}`)]
+    const texts = [
+      '',
+      '{',
+      '8',
+      'null',
+      '{"batchSize":8}',
+      ...[0, 5000, 1.5, '"8"'].map(size => `{"case":${JSON.stringify(measured)},"batchSize":${size}}`),
+    ]
     for (const text of [...texts, `{"case":${JSON.stringify({ ...measured, network: 'vgg16' })},"batchSize":8}`]) {
       await writeFile(file, text)
       expect(await kept.find(measured), text).toBeUndefined()

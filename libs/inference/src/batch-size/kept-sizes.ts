@@ -45,4 +45,5 @@ export class KeptBatchSizes {
   }
 }
 
-const pathOf = (measured: MeasuredCase): string => `${createHash('sha256').update(JSON.stringify(measured)).digest('hex').slice(0, 32)}.json`
+const pathOf = (measured: MeasuredCase): string =>
+  `${createHash('sha256').update(JSON.stringify(measured)).digest('hex').slice(0, 32)}.json`

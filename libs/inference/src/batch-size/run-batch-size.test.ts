@@ -19,11 +19,15 @@ it('is what the run says, or what the first worker to finish looking found, for 
     let looking = 0
     let resolve = (): void => undefined
     const all = new Promise<void>(settle => (resolve = settle))
-    const agreed = await Promise.all(sizes.map(size => batchSizeOfRun(record('auto'), store, async () => {
-      if (++looking === sizes.length) resolve()
-      await all
-      return size
-    })))
+    const agreed = await Promise.all(
+      sizes.map(size =>
+        batchSizeOfRun(record('auto'), store, async () => {
+          if (++looking === sizes.length) resolve()
+          await all
+          return size
+        }),
+      ),
+    )
     expect(sizes).toContain(agreed[0])
     expect(new Set(agreed).size).toBe(1)
     expect(await batchSizeOfRun(record('auto'), store, never)).toBe(agreed[0])

@@ -6,7 +6,9 @@ import { changeObject, type Store } from '@layermill/storage'
 function parse(bytes: Uint8Array, where: string): number {
   const text = new TextDecoder().decode(bytes).trim()
   if (/^[1-9]\d{0,3}$/.test(text)) return Number(text)
-  throw new LayermillError('RUN_RECORD_INVALID', `${where}/${BATCH_SIZE_PATH} is not a whole number from 1 to 9999`, { hint: 'delete it: it is found again' })
+  throw new LayermillError('RUN_RECORD_INVALID', `${where}/${BATCH_SIZE_PATH} is not a whole number from 1 to 9999`, {
+    hint: 'delete it: it is found again',
+  })
 }
 
 /**

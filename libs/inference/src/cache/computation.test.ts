@@ -4,7 +4,13 @@ import { expect, it } from 'vitest'
 import { computationOf } from './computation.js'
 
 const identity: RunIdentity = {
-  model: 'resnet50', weights: 'abc', layers: ['res4', 'pool5'], precision: 'fp32', pool: 'none', dtype: 'float32', format: 'npy',
+  model: 'resnet50',
+  weights: 'abc',
+  layers: ['res4', 'pool5'],
+  precision: 'fp32',
+  pool: 'none',
+  dtype: 'float32',
+  format: 'npy',
   preparation: { version: '1', size: { height: 224, width: 224 }, resample: 'bicubic', autoOrient: false, oversample: false },
 }
 const { resample: _resample, ...own } = getNetwork('resnet50').preparation
@@ -14,9 +20,16 @@ const cpu = 'x64-fma.00000000'
 const extract = parseSpec({ kind: 'extract', source: '/a', model: 'resnet50', out: '/b' })
 const predict = parseSpec({ kind: 'predict', source: '/a', model: 'resnet50' })
 
-function computation(layer: string, changes: Partial<RunIdentity> = {}, more: { spec?: RunSpec; engine?: Partial<Record<keyof typeof engine, string>>; cpu?: string } = {}): string {
+function computation(
+  layer: string,
+  changes: Partial<RunIdentity> = {},
+  more: { spec?: RunSpec; engine?: Partial<Record<keyof typeof engine, string>>; cpu?: string } = {},
+): string {
   const record = { spec: more.spec ?? extract, identity: { ...identity, ...changes } } as RunRecord
-  return computationOf({ record, network: getNetwork('resnet50'), engine: { ...engine, ...more.engine } as typeof engine, cpu: more.cpu ?? cpu }, layer)
+  return computationOf(
+    { record, network: getNetwork('resnet50'), engine: { ...engine, ...more.engine } as typeof engine, cpu: more.cpu ?? cpu },
+    layer,
+  )
 }
 
 it('is another one for whatever decides the numbers', () => {

@@ -16,7 +16,12 @@ export interface ComputationInput {
 
 /** A preparation's numbers in one order, whoever wrote them. */
 const inputText = ({ channels, divisor, mean, std, resize }: Preparation): unknown[] => [
-  channels, divisor, mean, std, resize.kind, resize.kind === 'crop' ? resize.shortSide : resize.kind === 'share' ? resize.share : null,
+  channels,
+  divisor,
+  mean,
+  std,
+  resize.kind,
+  resize.kind === 'crop' ? resize.shortSide : resize.kind === 'share' ? resize.share : null,
 ]
 
 /**

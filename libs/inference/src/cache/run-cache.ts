@@ -18,7 +18,10 @@ export class RunCache {
   private readonly computations: ReadonlyMap<string, ComputationCache>
   private readonly augmented: boolean
 
-  constructor(private readonly cache: FeatureCache, input: ComputationInput) {
+  constructor(
+    private readonly cache: FeatureCache,
+    input: ComputationInput,
+  ) {
     const { layers, dtype, preparation } = input.record.identity
     this.layers = layers
     this.augmented = preparation.augment !== undefined
@@ -33,7 +36,9 @@ export class RunCache {
   /** @param sha256 of the image's file, in hexadecimal */
   async find(sha256: string, key: string): Promise<CachedImage | undefined> {
     const id = this.idOf(sha256, key)
-    const found = await Promise.all([...this.computations].map(async ([layer, computation]) => ({ layer, cached: await computation.find(id) })))
+    const found = await Promise.all(
+      [...this.computations].map(async ([layer, computation]) => ({ layer, cached: await computation.find(id) })),
+    )
     const values = new Map<string, Float32Array>()
     let size: { width: number; height: number } | undefined
     for (const { layer, cached } of found) {
@@ -47,7 +52,11 @@ export class RunCache {
   /** Keeps what a part computes. */
   writer(): RunCacheWriter {
     const writers = new Map([...this.computations].map(([layer, computation]) => [layer, computation.writer()]))
-    return new RunCacheWriter(writers, (sha256, key) => this.idOf(sha256, key), () => this.cache.noteUses())
+    return new RunCacheWriter(
+      writers,
+      (sha256, key) => this.idOf(sha256, key),
+      () => this.cache.noteUses(),
+    )
   }
 
   /** An augmentation is drawn from the image's key, so that the bytes alone do not decide the numbers. */

@@ -12,7 +12,25 @@ it('measures the cosine of two rows', () => {
 
 it('reports mean and smallest cosine of each layer, and how often the class is the same', () => {
   const agreement = new Agreement(['features'], 'scores')
-  agreement.add(new Map([['features', row(1, 0)], ['scores', row(0.1, 0.9)]]), new Map([['features', row(1, 0)], ['scores', row(0.2, 0.8)]]))
-  agreement.add(new Map([['features', row(1, 0)], ['scores', row(0.1, 0.9)]]), new Map([['features', row(0, 1)], ['scores', row(0.8, 0.2)]]))
+  agreement.add(
+    new Map([
+      ['features', row(1, 0)],
+      ['scores', row(0.1, 0.9)],
+    ]),
+    new Map([
+      ['features', row(1, 0)],
+      ['scores', row(0.2, 0.8)],
+    ]),
+  )
+  agreement.add(
+    new Map([
+      ['features', row(1, 0)],
+      ['scores', row(0.1, 0.9)],
+    ]),
+    new Map([
+      ['features', row(0, 1)],
+      ['scores', row(0.8, 0.2)],
+    ]),
+  )
   expect(agreement.report).toEqual({ compared: 2, cosine: { features: { mean: 0.5, smallest: 0 } }, top1: 0.5 })
 })

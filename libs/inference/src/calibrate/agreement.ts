@@ -29,7 +29,10 @@ export class Agreement {
   private readonly smallest = new Map<string, number>()
 
   /** @param classifier the layer whose largest value is the class; undefined where it is not computed */
-  constructor(private readonly layers: readonly string[], private readonly classifier: string | undefined) {}
+  constructor(
+    private readonly layers: readonly string[],
+    private readonly classifier: string | undefined,
+  ) {}
 
   /** One image. */
   add(exact: ReadonlyMap<string, Activation>, other: ReadonlyMap<string, Activation>): void {
@@ -44,7 +47,13 @@ export class Agreement {
   }
 
   get report(): Pick<CalibrationReport, 'compared' | 'cosine' | 'top1'> {
-    const layers = this.layers.map(layer => [layer, { mean: this.sums.get(layer)! / this.images, smallest: this.smallest.get(layer)! }] as const)
-    return { compared: this.images, cosine: Object.fromEntries(layers), ...(this.classifier === undefined ? {} : { top1: this.same / this.images }) }
+    const layers = this.layers.map(
+      layer => [layer, { mean: this.sums.get(layer)! / this.images, smallest: this.smallest.get(layer)! }] as const,
+    )
+    return {
+      compared: this.images,
+      cosine: Object.fromEntries(layers),
+      ...(this.classifier === undefined ? {} : { top1: this.same / this.images }),
+    }
   }
 }

@@ -61,7 +61,11 @@ async function settingOf(options: CalibrateOptions): Promise<Setting> {
 }
 
 /** Results of an extractor for each image that can be computed. The others are the run's to report. */
-async function* through(setting: Setting, images: readonly ManifestRow[], extractor: Extractor): AsyncGenerator<ComputedImage<ManifestRow>> {
+async function* through(
+  setting: Setting,
+  images: readonly ManifestRow[],
+  extractor: Extractor,
+): AsyncGenerator<ComputedImage<ManifestRow>> {
   const { source, readAhead, record, model, signal } = setting
   const preparation = rowPreparation(record, model.network)
   const prepared = prepareRows(images, { source, ...preparation, concurrency: readAhead })
@@ -72,7 +76,11 @@ async function* through(setting: Setting, images: readonly ManifestRow[], extrac
 }
 
 /** An extractor whose results are handled otherwise. */
-const handled = (extractor: Pick<Extractor, 'layers'>, run: Extractor['run']): Extractor => ({ layers: extractor.layers, run, release: async () => undefined })
+const handled = (extractor: Pick<Extractor, 'layers'>, run: Extractor['run']): Extractor => ({
+  layers: extractor.layers,
+  run,
+  release: async () => undefined,
+})
 
 async function count(histograms: Map<string, Histogram>, values: ReadonlyMap<string, Tensor>): Promise<void> {
   for (const [point, { data }] of values) {
@@ -85,7 +93,11 @@ async function count(histograms: Map<string, Histogram>, values: ReadonlyMap<str
   }
 }
 
-async function rangesOf(setting: Setting, images: readonly ManifestRow[], method: CalibrationMethod): Promise<{ keys: string[]; ranges: Map<string, Range> }> {
+async function rangesOf(
+  setting: Setting,
+  images: readonly ManifestRow[],
+  method: CalibrationMethod,
+): Promise<{ keys: string[]; ranges: Map<string, Range> }> {
   const { engine, model, inputSize, layers, classifier } = setting
   const sets = classifier === undefined ? [layers] : [layers, [...layers, classifier]]
   const extractor = await engine.calibrator(model.network, model.weights.tensors, sets, inputSize === undefined ? {} : { inputSize })
@@ -103,7 +115,8 @@ async function rangesOf(setting: Setting, images: readonly ManifestRow[], method
   return { keys: keys.sort(), ranges: new Map(extractor.layers.map(point => [point, histograms.get(point)?.range(method) ?? [0, 0]])) }
 }
 
-const prefixed = (prefix: string, values: ReadonlyMap<string, Tensor>): [string, Tensor][] => [...values].map(([layer, value]) => [prefix + layer, value])
+const prefixed = (prefix: string, values: ReadonlyMap<string, Tensor>): [string, Tensor][] =>
+  [...values].map(([layer, value]) => [prefix + layer, value])
 
 function without<Value>(prefix: string, values: ReadonlyMap<string, Value>): Map<string, Value> {
   return new Map([...values].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]))
@@ -131,7 +144,9 @@ async function compare(setting: Setting, images: readonly ManifestRow[], ranges:
 }
 
 /** The ranges of a sample alone, without a comparison: for trying out how long a run takes. */
-export async function calibrateRanges(options: CalibrateOptions & { readonly sample: CalibrationSample }): Promise<ReadonlyMap<string, Range>> {
+export async function calibrateRanges(
+  options: CalibrateOptions & { readonly sample: CalibrationSample },
+): Promise<ReadonlyMap<string, Range>> {
   const { ranges } = await rangesOf(await settingOf(options), options.sample.chosen, options.method ?? defaultMethod)
   return ranges
 }
@@ -148,12 +163,21 @@ export async function calibrateRun(options: CalibrateOptions): Promise<{ calibra
   const setting = await settingOf(options)
   const { keys, ranges } = await rangesOf(setting, chosen, method)
   if (keys.length === 0) {
-    throw new LayermillError('CALIBRATION_INVALID', `int8 is calibrated with images of the dataset, and of ${chosen.length} not one could be computed`, {
-      hint: 'leave out --precision int8 to see why in the errors of the run',
-    })
+    throw new LayermillError(
+      'CALIBRATION_INVALID',
+      `int8 is calibrated with images of the dataset, and of ${chosen.length} not one could be computed`,
+      {
+        hint: 'leave out --precision int8 to see why in the errors of the run',
+      },
+    )
   }
   const held = await compare(setting, others, ranges)
   const agreement = held.images > 0 ? held : await compare(setting, chosen, ranges)
-  const calibration: Calibration = { version: 1, method, sample: keys, ranges: Object.fromEntries([...ranges].map(([point, [low, high]]) => [point, [low, high]])) }
+  const calibration: Calibration = {
+    version: 1,
+    method,
+    sample: keys,
+    ranges: Object.fromEntries([...ranges].map(([point, [low, high]]) => [point, [low, high]])),
+  }
   return { calibration, report: { method, images: keys.length, heldOut: held.images > 0, ...agreement.report } }
 }

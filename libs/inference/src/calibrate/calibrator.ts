@@ -6,7 +6,11 @@ import type { Calibration, CalibrationReport, RunRecord } from '@layermill/contr
 import type { ImageSource } from '@layermill/storage'
 
 /** Chooses an int8 run's ranges from its images, and compares with float32. */
-export type Calibrator = (record: RunRecord, source: ImageSource, signal?: AbortSignal) => Promise<{ calibration: Calibration; report: CalibrationReport }>
+export type Calibrator = (
+  record: RunRecord,
+  source: ImageSource,
+  signal?: AbortSignal,
+) => Promise<{ calibration: Calibration; report: CalibrationReport }>
 
 /** Tells of a CPU on which int8 is of little use. */
 export async function noteInt8Support(note: (text: string) => void): Promise<void> {
@@ -16,7 +20,9 @@ export async function noteInt8Support(note: (text: string) => void): Promise<voi
 
 /** One line on how an int8 run's numbers agree with float32's. */
 export function describeAgreement({ cosine, top1, compared, heldOut, images }: CalibrationReport): string {
-  const layers = Object.entries(cosine).map(([layer, { mean, smallest }]) => `${layer} ${mean.toFixed(4)} (smallest ${smallest.toFixed(4)})`)
+  const layers = Object.entries(cosine).map(
+    ([layer, { mean, smallest }]) => `${layer} ${mean.toFixed(4)} (smallest ${smallest.toFixed(4)})`,
+  )
   const same = top1 === undefined ? '' : `, same likeliest class ${(top1 * 100).toFixed(1)}%`
   const on = heldOut ? `${compared} other images` : `the same ${compared} images, as there are no others`
   return `int8: ranges of ${images} images; cosine with fp32 ${layers.join(', ')}${same}, on ${on}`
@@ -28,7 +34,8 @@ export function calibrator(provider: ModelProvider, readAhead: number, note: (te
     await noteInt8Support(note)
     const onSample = (chosen: number, others: number): void => {
       note(`int8: choosing ranges with ${chosen} images, comparing with fp32 on ${others > 0 ? `${others} others` : 'the same'}`)
-      if (chosen < calibrationImages) note(`warning: int8 is calibrated with all ${chosen} images there are; ${calibrationImages} or more give better ranges`)
+      if (chosen < calibrationImages)
+        note(`warning: int8 is calibrated with all ${chosen} images there are; ${calibrationImages} or more give better ranges`)
     }
     const result = await calibrateRun({ record, provider, source, readAhead, onSample, ...(signal === undefined ? {} : { signal }) })
     note(describeAgreement(result.report))

@@ -24,7 +24,9 @@ export async function sampleImages(items: AsyncIterable<SourceItem>, images: num
     smallest = sorted(smallest).slice(0, 2 * images)
     limit = smallest.at(-1)!.hash
   }
-  const all = sorted(smallest).slice(0, 2 * images).map(({ item }) => item)
+  const all = sorted(smallest)
+    .slice(0, 2 * images)
+    .map(({ item }) => item)
   return { chosen: all.slice(0, images), others: all.slice(images) }
 }
 

@@ -88,7 +88,15 @@ export class WorkerFitness {
     const now = Date.now()
     const known = this.entries.get(run)
     const entry: Entry = known ?? {
-      code: '', reason: '', since: new Date(now).toISOString(), probe, probes: 0, trial: false, trying: false, met: now, timer: undefined,
+      code: '',
+      reason: '',
+      since: new Date(now).toISOString(),
+      probe,
+      probes: 0,
+      trial: false,
+      trying: false,
+      met: now,
+      timer: undefined,
     }
     this.entries.set(run, entry)
     Object.assign(entry, { probe, trial: false, trying: false, met: now })

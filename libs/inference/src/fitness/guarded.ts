@@ -65,14 +65,21 @@ async function giveBack(job: QueuedJob<unknown>, token: string | undefined): Pro
 export class GuardedWork<Data, Result> {
   private gate: JobGate<Data> | undefined
 
-  constructor(private readonly queue: string, private readonly guard: Guard | undefined) {}
+  constructor(
+    private readonly queue: string,
+    private readonly guard: Guard | undefined,
+  ) {}
 
   /** To be called once, with the worker that the work is for. */
   attach(broker: Broker, worker: JobWorker<Data, Result>): void {
     if (this.guard === undefined) return
     const { fitness } = this.guard
     const queue = broker.queue<Data>(this.queue)
-    const gate = new JobGate<Data>({ worker: worker as unknown as JobWorker<Data>, queue, admits: job => fitness.admits(runOfJob(job), job.id ?? '') })
+    const gate = new JobGate<Data>({
+      worker: worker as unknown as JobWorker<Data>,
+      queue,
+      admits: job => fitness.admits(runOfJob(job), job.id ?? ''),
+    })
     fitness.onChange(() => gate.lookNow())
     this.gate = gate
   }
@@ -99,7 +106,11 @@ export class GuardedWork<Data, Result> {
     }
   }
 
-  private async fail(run: string, error: unknown, { job, token, probe, isOwnFault = () => false }: GuardedWorkOptions<Data, Result>): Promise<never> {
+  private async fail(
+    run: string,
+    error: unknown,
+    { job, token, probe, isOwnFault = () => false }: GuardedWorkOptions<Data, Result>,
+  ): Promise<never> {
     const { guard } = this
     const failure = classify(error)
     const tell = (outcome: FailedJob['outcome'], code = failure.code): void =>

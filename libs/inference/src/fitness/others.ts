@@ -8,11 +8,16 @@ const listInterval = 2000
 export class OtherWorkers {
   private listed: { readonly time: number; readonly beats: Promise<readonly WorkerBeat[]> } | undefined
 
-  constructor(private readonly broker: Broker, private readonly self: string) {}
+  constructor(
+    private readonly broker: Broker,
+    private readonly self: string,
+  ) {}
 
   async fitFor(run: string): Promise<string[]> {
     const beats = await this.beats()
-    return beats.filter(({ id, state, unfit = [] }) => id !== this.self && state !== 'draining' && !unfit.some(entry => entry.run === run)).map(({ id }) => id)
+    return beats
+      .filter(({ id, state, unfit = [] }) => id !== this.self && state !== 'draining' && !unfit.some(entry => entry.run === run))
+      .map(({ id }) => id)
   }
 
   private beats(): Promise<readonly WorkerBeat[]> {
@@ -20,7 +25,9 @@ export class OtherWorkers {
     if (this.listed !== undefined && now - this.listed.time < listInterval) return this.listed.beats
     const beats = liveWorkers(this.broker)
     this.listed = { time: now, beats }
-    beats.catch(() => { this.listed = undefined })
+    beats.catch(() => {
+      this.listed = undefined
+    })
     return beats
   }
 }

@@ -1,8 +1,12 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { outageNotes } from './outage-notes.js'
 
-beforeEach(() => { vi.useFakeTimers() })
-afterEach(() => { vi.useRealTimers() })
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 it('tells of an outage when it begins and when it is over, and of the next one again', () => {
   const notes: string[] = []
@@ -16,5 +20,8 @@ it('tells of an outage when it begins and when it is over, and of the next one a
   expect(notes[1]).toBe('queue: no error for 1 s, after 20')
   onError(new Error('read ECONNRESET'))
   vi.advanceTimersByTime(1000)
-  expect(notes.slice(2)).toEqual(['queue: read ECONNRESET; further errors are counted until it is back', 'queue: no error for 1 s, after 1'])
+  expect(notes.slice(2)).toEqual([
+    'queue: read ECONNRESET; further errors are counted until it is back',
+    'queue: no error for 1 s, after 1',
+  ])
 })

@@ -11,7 +11,6 @@ import { PredictionRowsOutput } from './prediction-rows.js'
 import { prepareRows, rowPreparation } from './prepare-rows.js'
 import { checkRange, overflowRule } from './value-range.js'
 
-
 /** Called with the images finished so far, of the part's `total`. */
 export type ReportProgress = (progress: PartResult & { readonly total: number }) => void
 
@@ -38,7 +37,9 @@ export interface PartInput {
 }
 
 function resultRows({ record, part, loaded }: PartInput, rows: readonly ManifestRow[]): ResultRows {
-  return record.spec.kind === 'predict' ? new PredictionRowsOutput(record, part, record.spec.labels ?? loaded.labels) : new FeatureRowsOutput(record, part, rows)
+  return record.spec.kind === 'predict'
+    ? new PredictionRowsOutput(record, part, record.spec.labels ?? loaded.labels)
+    : new FeatureRowsOutput(record, part, rows)
 }
 
 /** An image's results as they are written, with those that were there already. */
@@ -57,7 +58,10 @@ export async function computePart(input: PartInput): Promise<PartResult> {
   const { record, store, source, extractor, batchSize, readAhead, cache, report, signal } = input
   const [rows] = await Promise.all([readManifest(store, input.part), cache?.refresh()])
   report({ images: 0, failed: 0, total: rows.length })
-  const output = new PartOutput(store, record, input.part, resultRows(input, rows), { worker: input.among?.worker, computedBy: input.computedBy })
+  const output = new PartOutput(store, record, input.part, resultRows(input, rows), {
+    worker: input.among?.worker,
+    computedBy: input.computedBy,
+  })
   const doubts = new PartDoubts({ run: record.id, part: input.part, store, source, rows, readAhead, among: input.among })
   const keep = cache?.writer()
   const rule = overflowRule(record.spec)

@@ -44,7 +44,11 @@ describe('computeRows', () => {
     const failed: PreparedRow<string> = { kind: 'failed', row: 'bad', code: 'IMAGE_CORRUPT', reason: 'corrupt' }
     const input = [image('a', [1]), failed, image('b', [2]), { kind: 'copied', row: 'old' } as const, image('c', [3])]
     const expected = ['a=1', 'failed bad', 'b=2', 'copied old', 'c=3']
-    for (const [batchSize, batches] of [[1, [1, 1, 1]], [2, [2, 1]], [8, [3]]] as const) {
+    for (const [batchSize, batches] of [
+      [1, [1, 1, 1]],
+      [2, [2, 1]],
+      [8, [3]],
+    ] as const) {
       const result = await run(input, batchSize)
       expect(result.rows.map(summary)).toEqual(expected)
       expect(result.batches).toEqual(batches)

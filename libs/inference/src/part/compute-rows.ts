@@ -143,7 +143,11 @@ function fitTogether<Row>(a: PreparedImage<Row>, b: PreparedImage<Row>): boolean
  */
 export async function* computeRows<Row>(
   prepared: AsyncIterable<PreparedRow<Row>>,
-  options: { extractor: BatchRunner; batchSize: number | (() => Promise<number>); fits?: ((size: Size2, images: number) => boolean) | undefined },
+  options: {
+    extractor: BatchRunner
+    batchSize: number | (() => Promise<number>)
+    fits?: ((size: Size2, images: number) => boolean) | undefined
+  },
 ): AsyncGenerator<ComputedRow<Row>> {
   let pending: PreparedRow<Row>[] = []
   let first: PreparedImage<Row> | undefined

@@ -8,7 +8,10 @@ type Place = { readonly part: number; readonly row: number }
 export class CopiedParts {
   private readonly loaded = new Map<string, Promise<unknown>>()
 
-  constructor(private readonly store: Store, private readonly record: RunRecord) {}
+  constructor(
+    private readonly store: Store,
+    private readonly record: RunRecord,
+  ) {}
 
   /** Entry of the index for a row. */
   async index({ part, row }: Place): Promise<IndexRow> {
@@ -21,7 +24,9 @@ export class CopiedParts {
   async values({ part, row }: Place, layer: string): Promise<Float32Array> {
     const format = this.record.identity.format as FeatureFormat
     const path = featurePath(layer, part, format)
-    const { shape, data } = await this.once<FeatureRows>(`${path} ${layer}`, async () => readFeatureRows(format, await this.read(path), layer))
+    const { shape, data } = await this.once<FeatureRows>(`${path} ${layer}`, async () =>
+      readFeatureRows(format, await this.read(path), layer),
+    )
     const [rows = 0, ...rest] = shape
     const size = rest.reduce((product, length) => product * length, 1)
     return row < rows ? data.subarray(row * size, (row + 1) * size) : this.missing(path, row)

@@ -83,7 +83,9 @@ export class PartDoubts {
     for await (const key of mapOrdered(asked, this.options.readAhead, row => this.missed(row))) if (key !== undefined) missing.push(key)
     const all = { ...Object.fromEntries([...doubts].map(([name, keys]) => [name, [...keys]])), [worker]: missing }
     await store.put(this.path, `${JSON.stringify(all)}\n`, { contentType: 'application/json' })
-    throw new LeftToOthers(`${missing.length} image${missing.length === 1 ? '' : 's'} of part ${part} cannot be read here (${missing[0] ?? ''} first): another worker tries before that is recorded`)
+    throw new LeftToOthers(
+      `${missing.length} image${missing.length === 1 ? '' : 's'} of part ${part} cannot be read here (${missing[0] ?? ''} first): another worker tries before that is recorded`,
+    )
   }
 
   private async missed(row: ManifestRow): Promise<string | undefined> {

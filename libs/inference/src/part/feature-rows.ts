@@ -32,6 +32,9 @@ export class FeatureRowsOutput implements ResultRows {
   }
 
   async files(): Promise<OutputFile[]> {
-    return this.writer.finish(this.kept.map(({ key }) => key), this.kept.map(({ label }) => label))
+    return this.writer.finish(
+      this.kept.map(({ key }) => key),
+      this.kept.map(({ label }) => label),
+    )
   }
 }

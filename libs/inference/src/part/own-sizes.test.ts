@@ -10,7 +10,9 @@ describe('OwnSizes', () => {
     expect(() => pool.check([224, 320])).not.toThrow()
     expect(() => pool.check([1, 1])).not.toThrow()
     const first = new OwnSizes(getNetwork('googlenet'), ['pool5'], plenty)
-    expect(() => first.check([16, 16])).toThrow(expect.objectContaining({ code: 'IMAGE_SIZE', message: expect.stringContaining('16x16') as string }))
+    expect(() => first.check([16, 16])).toThrow(
+      expect.objectContaining({ code: 'IMAGE_SIZE', message: expect.stringContaining('16x16') as string }),
+    )
     const fully = new OwnSizes(getNetwork('vgg16'), ['fc7'], plenty)
     expect(() => fully.check([224, 224])).not.toThrow()
     for (let again = 0; again < 2; again++) expect(() => fully.check([300, 224])).toThrow(expect.objectContaining({ code: 'IMAGE_SIZE' }))
@@ -24,6 +26,8 @@ describe('OwnSizes', () => {
     expect(sizes.fits([224, 224], 40)).toBe(false)
     expect(sizes.fits([1500, 1500], 1)).toBe(false)
     expect(() => sizes.check([1500, 1500])).not.toThrow()
-    expect(() => sizes.check([6000, 4000])).toThrow(expect.objectContaining({ code: 'IMAGE_TOO_LARGE', message: expect.stringMatching(/4000x6000.* GB/) as string }))
+    expect(() => sizes.check([6000, 4000])).toThrow(
+      expect.objectContaining({ code: 'IMAGE_TOO_LARGE', message: expect.stringMatching(/4000x6000.* GB/) as string }),
+    )
   })
 })

@@ -24,7 +24,11 @@ export class OwnSizes {
    * @param layers that are computed
    * @param free bytes of memory; default: of this machine
    */
-  constructor(private readonly network: Network, private readonly layers: readonly string[], private readonly free: () => number = freeBytes) {}
+  constructor(
+    private readonly network: Network,
+    private readonly layers: readonly string[],
+    private readonly free: () => number = freeBytes,
+  ) {}
 
   /**
    * Bytes of values that are there at once while an image of this size is computed.
@@ -44,9 +48,13 @@ export class OwnSizes {
     const bytes = this.workingBytes(size)
     const free = this.free()
     if (bytes <= free * shareOfOne) return
-    throw new LayermillError('IMAGE_TOO_LARGE', `a picture of ${size[1]}x${size[0]} pixels takes about ${gigabytes(bytes)} to compute, and ${gigabytes(free)} are free`, {
-      hint: '--size WIDTHxHEIGHT resizes pictures instead.',
-    })
+    throw new LayermillError(
+      'IMAGE_TOO_LARGE',
+      `a picture of ${size[1]}x${size[0]} pixels takes about ${gigabytes(bytes)} to compute, and ${gigabytes(free)} are free`,
+      {
+        hint: '--size WIDTHxHEIGHT resizes pictures instead.',
+      },
+    )
   }
 
   /** Whether so many images of this size may be computed at once. */
@@ -59,7 +67,9 @@ export class OwnSizes {
       return workingBytesPerImage(this.network, this.layers, size)
     } catch (error) {
       if (errorCode(error) !== 'INPUT_SIZE') throw error
-      return new LayermillError('IMAGE_SIZE', `a picture of ${size[1]}x${size[0]} pixels does not fit the layer: ${errorMessage(error)}`, { cause: error })
+      return new LayermillError('IMAGE_SIZE', `a picture of ${size[1]}x${size[0]} pixels does not fit the layer: ${errorMessage(error)}`, {
+        cause: error,
+      })
     }
   }
 }

@@ -1,7 +1,16 @@
 import { commitPath, type ComputedBy, errorsPath, indexPath, type PartResult, type RunRecord } from '@layermill/contracts'
 import {
-  type CommitRecord, committedFile, countsOf, encodeCommit, encodeErrors, encodeIndex, type ErrorRow, type IndexRow,
-  type ManifestRow, readCommit, type Store,
+  type CommitRecord,
+  committedFile,
+  countsOf,
+  encodeCommit,
+  encodeErrors,
+  encodeIndex,
+  type ErrorRow,
+  type IndexRow,
+  type ManifestRow,
+  readCommit,
+  type Store,
 } from '@layermill/storage'
 import type { CopiedRow, FailedImage, FinishedRow } from './compute-rows.js'
 import { CopiedParts } from './copied-parts.js'
@@ -30,7 +39,13 @@ export class PartOutput {
   /** Whether the index has a column for values that are no finite numbers. */
   private readonly counted: boolean
 
-  constructor(private readonly store: Store, record: RunRecord, private readonly part: number, private readonly results: ResultRows, private readonly by: { readonly worker?: string | undefined; readonly computedBy?: ComputedBy | undefined } = {}) {
+  constructor(
+    private readonly store: Store,
+    record: RunRecord,
+    private readonly part: number,
+    private readonly results: ResultRows,
+    private readonly by: { readonly worker?: string | undefined; readonly computedBy?: ComputedBy | undefined } = {},
+  ) {
     this.copied = new CopiedParts(store, record)
     this.counted = overflowRule(record.spec) === 'warn'
   }
@@ -73,8 +88,11 @@ export class PartOutput {
     for (const file of files) await this.store.put(file.path, file.bytes)
     const { worker, computedBy } = this.by
     const record: CommitRecord = {
-      part: this.part, ...this.result, files: files.map(file => committedFile(file.path, file.bytes)),
-      ...(worker === undefined ? {} : { worker }), ...(computedBy === undefined ? {} : { computedBy }),
+      part: this.part,
+      ...this.result,
+      files: files.map(file => committedFile(file.path, file.bytes)),
+      ...(worker === undefined ? {} : { worker }),
+      ...(computedBy === undefined ? {} : { computedBy }),
     }
     const bytes = encodeCommit(record)
     const first = await this.store.put(path, bytes, { ifAbsent: true, contentType: 'application/json' })

@@ -12,7 +12,10 @@ export class PartSessions implements BatchRunner {
    * @param all the run's layers
    * @param open a session that computes these layers
    */
-  constructor(private readonly all: readonly string[], private readonly open: (layers: readonly string[]) => Promise<Lease<Extractor>>) {}
+  constructor(
+    private readonly all: readonly string[],
+    private readonly open: (layers: readonly string[]) => Promise<Lease<Extractor>>,
+  ) {}
 
   /** The session of some layers; of all of them where left out. */
   async session(layers: readonly string[] = this.all): Promise<Extractor> {

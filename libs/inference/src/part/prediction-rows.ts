@@ -10,7 +10,11 @@ export class PredictionRowsOutput implements ResultRows {
   private readonly layer: string
   private readonly top: number
 
-  constructor(record: RunRecord, private readonly part: number, private readonly labels: readonly string[]) {
+  constructor(
+    record: RunRecord,
+    private readonly part: number,
+    private readonly labels: readonly string[],
+  ) {
     this.layer = record.identity.layers[0]!
     this.top = record.identity.top ?? 5
   }

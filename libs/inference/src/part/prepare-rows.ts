@@ -53,12 +53,20 @@ export interface RowPreparation {
 export function rowPreparation(record: RunRecord, network: Network): RowPreparation {
   const { size } = record.identity.preparation
   const ownSizes = size === 'keep' ? new OwnSizes(network, record.identity.layers) : undefined
-  const fits = record.spec.batchSize === 'auto' && ownSizes !== undefined ? (own: Size2, images: number): boolean => ownSizes.fits(own, images) : undefined
+  const fits =
+    record.spec.batchSize === 'auto' && ownSizes !== undefined
+      ? (own: Size2, images: number): boolean => ownSizes.fits(own, images)
+      : undefined
   return { prepare: preparerOf(record, network), limits: imageLimits(record.spec), ownSizes, fits }
 }
 
 /** Prepares an image of any size once there is room for it, unless its header says that it cannot be computed. */
-async function prepareWithin(bytes: Uint8Array, key: string, turn: number, options: PrepareRowsOptions & { turns: Turns }): ReturnType<Preparer> {
+async function prepareWithin(
+  bytes: Uint8Array,
+  key: string,
+  turn: number,
+  options: PrepareRowsOptions & { turns: Turns },
+): ReturnType<Preparer> {
   const { prepare, ownSizes, turns } = options
   if (ownSizes === undefined) return prepare(bytes, key)
   const size = pictureSize(bytes)
@@ -71,7 +79,11 @@ async function prepareWithin(bytes: Uint8Array, key: string, turn: number, optio
   return found
 }
 
-async function prepareRow(row: ManifestRow, turn: number, options: PrepareRowsOptions & { turns: Turns }): Promise<PreparedRow<ManifestRow>> {
+async function prepareRow(
+  row: ManifestRow,
+  turn: number,
+  options: PrepareRowsOptions & { turns: Turns },
+): Promise<PreparedRow<ManifestRow>> {
   const { source, cache, limits } = options
   if (row.from !== undefined) return { kind: 'copied', row }
   try {
@@ -115,7 +127,9 @@ export async function* prepareRows(rows: readonly ManifestRow[], options: Prepar
   const turns = new Turns(mostKept)
   const ahead = bytesAhead(options.concurrency)
   const numbered = rows.map((row, turn) => ({ row, turn }))
-  const prepared = mapOrdered(numbered, { ...ahead, weigh: ({ row }) => ahead.weigh(row) }, ({ row, turn }) => prepareRow(row, turn, { ...options, turns }))
+  const prepared = mapOrdered(numbered, { ...ahead, weigh: ({ row }) => ahead.weigh(row) }, ({ row, turn }) =>
+    prepareRow(row, turn, { ...options, turns }),
+  )
   for await (const row of prepared) {
     turns.take()
     yield row

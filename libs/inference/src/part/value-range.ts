@@ -35,7 +35,9 @@ function faultsOf(layer: string, values: Float32Array, dtype: string): Faults {
 function describe({ layer, values, notFinite, tooLarge }: Faults, dtype: string): string {
   const texts = [
     ...(tooLarge > 0 ? [`${tooLarge} of ${values} values of ${layer} are too large for ${dtype} (largest 65504)`] : []),
-    ...(notFinite > 0 ? [`${notFinite} of ${values} values of ${layer} are no finite numbers (NaN or infinite) as the network computes them`] : []),
+    ...(notFinite > 0
+      ? [`${notFinite} of ${values} values of ${layer} are no finite numbers (NaN or infinite) as the network computes them`]
+      : []),
   ]
   return texts.join('; ')
 }
@@ -51,11 +53,24 @@ export function overflowRule(spec: { readonly kind: string; readonly onOverflow?
  * @param dtype of the files
  * @returns the row, with the count where there are some and the rule is `warn`; else the failed image, `VALUE_OVERFLOW`
  */
-export function checkRange(row: FinishedRow<ManifestRow>, dtype: string, rule: OverflowRule): FinishedRow<ManifestRow> | FailedImage<ManifestRow> {
-  const faults = [...row.values].map(([layer, values]) => faultsOf(layer, values, dtype)).filter(({ notFinite, tooLarge }) => notFinite + tooLarge > 0)
+export function checkRange(
+  row: FinishedRow<ManifestRow>,
+  dtype: string,
+  rule: OverflowRule,
+): FinishedRow<ManifestRow> | FailedImage<ManifestRow> {
+  const faults = [...row.values]
+    .map(([layer, values]) => faultsOf(layer, values, dtype))
+    .filter(({ notFinite, tooLarge }) => notFinite + tooLarge > 0)
   if (faults.length === 0) return row
   if (rule === 'warn') return { ...row, overflow: faults.reduce((sum, { notFinite, tooLarge }) => sum + notFinite + tooLarge, 0) }
   const large = faults.some(({ tooLarge }) => tooLarge > 0)
-  const advice = large ? ' (--dtype float32 holds them; --on-overflow warn writes them as infinite)' : ' (--on-overflow warn writes them all the same)'
-  return { kind: 'failed', row: row.row, code: 'VALUE_OVERFLOW', reason: `${faults.map(fault => describe(fault, dtype)).join('; ')}${advice}` }
+  const advice = large
+    ? ' (--dtype float32 holds them; --on-overflow warn writes them as infinite)'
+    : ' (--on-overflow warn writes them all the same)'
+  return {
+    kind: 'failed',
+    row: row.row,
+    code: 'VALUE_OVERFLOW',
+    reason: `${faults.map(fault => describe(fault, dtype)).join('; ')}${advice}`,
+  }
 }

@@ -39,7 +39,9 @@ export function startGradientWorker(
     async (job, token, given) => {
       const signal = given ?? never
       return guarded.do({
-        job, token, signal,
+        job,
+        token,
+        signal,
         work: async () => {
           signal.throwIfAborted()
           return unlessAborted(processor.process(job.data, signal), signal)

@@ -52,7 +52,9 @@ export class ImageInputs implements Inputs {
       for (const [i, row] of rows.entries()) yield { row, offset: i * length }
     }
     const ahead = bytesAhead(this.options.readAhead)
-    const prepared = mapOrdered(numbered(), { ...ahead, weigh: ({ row }) => ahead.weigh(row) }, ({ row, offset }) => this.prepare(row, side, epoch, { data, offset }))
+    const prepared = mapOrdered(numbered(), { ...ahead, weigh: ({ row }) => ahead.weigh(row) }, ({ row, offset }) =>
+      this.prepare(row, side, epoch, { data, offset }),
+    )
     for await (const _done of prepared);
     return { shape: [rows.length, 3, height, width], data }
   }
@@ -84,7 +86,14 @@ export class ImageInputs implements Inputs {
     try {
       const { maxBytes, timeoutMs } = imageLimits(plan.limits ?? {})
       const bytes = await readWithin(side === 'training' ? source : validationSource, row, maxBytes)
-      await prepareImage(bytes, preparation, { size: [height, width], resample: plan.resample, autoOrient: plan.autoOrient, timeoutMs, augment, into })
+      await prepareImage(bytes, preparation, {
+        size: [height, width],
+        resample: plan.resample,
+        autoOrient: plan.autoOrient,
+        timeoutMs,
+        augment,
+        into,
+      })
     } catch (cause) {
       // It was sound when the run was planned: leaving it out now would change what every later step computes.
       if (cause instanceof LayermillError)

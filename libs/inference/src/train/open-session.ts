@@ -1,5 +1,11 @@
 import {
-  parseRunRecord, parseTrainingPlan, RUN_PATH, type RunRecord, TRAINING_PLAN_PATH, TRAINING_ROWS_PATH, type TrainingPlan,
+  parseRunRecord,
+  parseTrainingPlan,
+  RUN_PATH,
+  type RunRecord,
+  TRAINING_PLAN_PATH,
+  TRAINING_ROWS_PATH,
+  type TrainingPlan,
   VALIDATION_ROWS_PATH,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'

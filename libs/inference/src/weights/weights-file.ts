@@ -17,7 +17,8 @@ export async function openStoreFile(url: string): Promise<RandomAccess> {
     size: entry.bytes,
     async read(offset, target) {
       const bytes = await store.getRange(key, offset, offset + target.length)
-      if (bytes?.length !== target.length) throw new LayermillError('WEIGHTS_TRUNCATED', `${url} ends before byte ${offset + target.length}`)
+      if (bytes?.length !== target.length)
+        throw new LayermillError('WEIGHTS_TRUNCATED', `${url} ends before byte ${offset + target.length}`)
       target.set(bytes)
     },
     close: () => store.close(),

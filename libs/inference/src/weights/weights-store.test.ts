@@ -13,14 +13,19 @@ let sets: WeightSet[]
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'layermill-weights-store-'))
-  const load = async (seed: number): Promise<WeightSet> => ({ ...(await loadWeights('googlenet', `random:${seed}`)), format: 'safetensors' })
+  const load = async (seed: number): Promise<WeightSet> => ({
+    ...(await loadWeights('googlenet', `random:${seed}`)),
+    format: 'safetensors',
+  })
   sets = [await load(1), await load(2), await load(3)]
 })
 
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-const fleet = (name: string, limit = 1e12): FleetWeights => new FleetWeights({ store: openStore(join(folder, 'store')), folder: join(folder, name), limit })
-const kept = async (name: string): Promise<string[]> => (await readdir(join(folder, name))).filter(file => file.endsWith('.safetensors')).sort()
+const fleet = (name: string, limit = 1e12): FleetWeights =>
+  new FleetWeights({ store: openStore(join(folder, 'store')), folder: join(folder, name), limit })
+const kept = async (name: string): Promise<string[]> =>
+  (await readdir(join(folder, name))).filter(file => file.endsWith('.safetensors')).sort()
 
 it('passes weights on by their hash, and says where there are none', async () => {
   for (const weights of sets) await fleet('orchestrator').publish(network, weights)

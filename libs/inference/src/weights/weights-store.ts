@@ -97,11 +97,13 @@ export class FleetWeights {
   /** Drops what was used longest ago until the rest fits; never the weights in use. */
   async #shrink(inUse: string): Promise<void> {
     const names = (await readdir(this.#folder)).filter(name => name.endsWith('.safetensors'))
-    const files = await Promise.all(names.map(async name => {
-      const path = join(this.#folder, name)
-      const stats = await stat(path).catch(() => undefined)
-      return { path, size: stats?.size ?? 0, used: stats?.mtimeMs ?? 0, keep: name === `${inUse}.safetensors` }
-    }))
+    const files = await Promise.all(
+      names.map(async name => {
+        const path = join(this.#folder, name)
+        const stats = await stat(path).catch(() => undefined)
+        return { path, size: stats?.size ?? 0, used: stats?.mtimeMs ?? 0, keep: name === `${inUse}.safetensors` }
+      }),
+    )
     let total = files.reduce((sum, { size }) => sum + size, 0)
     for (const { path, size, keep } of files.toSorted((a, b) => a.used - b.used)) {
       if (total <= this.options.limit) return
@@ -120,6 +122,10 @@ async function isFile(path: string): Promise<boolean> {
 const orchestratorCache = 4e9
 
 /** The fleet's weights at the URL that `--weights-store` gives, if it does. */
-export function fleetWeights(url: string | undefined, note: (text: string) => void, limit: number = orchestratorCache): FleetWeights | undefined {
+export function fleetWeights(
+  url: string | undefined,
+  note: (text: string) => void,
+  limit: number = orchestratorCache,
+): FleetWeights | undefined {
   return url === undefined ? undefined : new FleetWeights({ store: openStore(url), limit, note })
 }

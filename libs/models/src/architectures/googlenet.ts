@@ -84,10 +84,7 @@ function inception(g: GraphBuilder, id: string, input: string, style: Style): st
 /** An auxiliary classifier; `loss1_fc2` of `loss1`. Dropout 0.7 as in the paper and in BVLC's prototxt. */
 function auxiliary(g: GraphBuilder, name: string, input: string, family: Family): void {
   const style = styles[family]
-  let x =
-    family === 'caffe'
-      ? g.avgPool(`${name}_pool`, input, { kernel: 5, stride: 3 })
-      : g.adaptiveAvgPool(`${name}_pool`, input, 4)
+  let x = family === 'caffe' ? g.avgPool(`${name}_pool`, input, { kernel: 5, stride: 3 }) : g.adaptiveAvgPool(`${name}_pool`, input, 4)
   x = unit(g, `${name}_conv`, `${name}_conv`, x, { channels: 128, kernel: 1 }, style)
   x = g.linear(`${name}_fc1/linear`, x, 128 * 4 * 4, 1024, `${name}_fc1`)
   x = g.relu(`${name}_fc1`, x)

@@ -25,7 +25,10 @@ export function vgg(architecture: Extract<Architecture, 'vgg16' | 'vgg19'>, fami
     x = g.maxPool(layer(`pool${stage + 1}`), x, { kernel: 2, stride: 2, ceil: family === 'caffe' })
   }
   if (family === 'torchvision') x = g.adaptiveAvgPool('avgpool', x, 7)
-  for (const [name, inFeatures] of [['fc6', 512 * 7 * 7], ['fc7', 4096]] as const) {
+  for (const [name, inFeatures] of [
+    ['fc6', 512 * 7 * 7],
+    ['fc7', 4096],
+  ] as const) {
     x = g.linear(`${name}/linear`, x, inFeatures, 4096, name)
     x = g.relu(`${name}/relu`, x)
     x = g.dropout(layer(name), x, 0.5)

@@ -1,3 +1,11 @@
-export { describePreparation, namedPreparation, nameOfPreparation, preparationNames, preparedAs, preparedWith, withPreparation } from './named.js'
+export {
+  describePreparation,
+  namedPreparation,
+  nameOfPreparation,
+  preparationNames,
+  preparedAs,
+  preparedWith,
+  withPreparation,
+} from './named.js'
 export type { WeightsPreparation } from './named.js'
 export { preparationFrom } from './schema.js'

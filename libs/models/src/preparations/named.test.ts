@@ -17,7 +17,10 @@ describe('preparations by name', () => {
   })
 
   it("knows timm's tags with their sizes, with or without the model's name", () => {
-    expect(prepared('timm:a1_in1k')).toMatchObject({ inputSize: [224, 224], preparation: { resample: 'bicubic', resize: { kind: 'share', share: 0.95 } } })
+    expect(prepared('timm:a1_in1k')).toMatchObject({
+      inputSize: [224, 224],
+      preparation: { resample: 'bicubic', resize: { kind: 'share', share: 0.95 } },
+    })
     expect(prepared('timm:resnet50.a1h_in1k')).toMatchObject({ inputSize: [176, 176], preparation: { resize: { share: 0.9 } } })
     expect(prepared('timm:a1h_in1k', 'resnet101.tv')).toMatchObject({ inputSize: [224, 224], preparation: { resize: { share: 0.95 } } })
     expect(prepared('timm:a3_in1k', 'resnet152')).toMatchObject({ inputSize: [160, 160] })
@@ -33,7 +36,9 @@ describe('preparations by name', () => {
     ['toString', 'resnet50'],
     ['', 'resnet50'],
   ])('refuses %j of %s and names what there is', (name, model) => {
-    expect(() => prepared(name, model)).toThrow(expect.objectContaining({ code: 'PREPARATION_UNKNOWN', message: expect.stringContaining('chainer') as string }))
+    expect(() => prepared(name, model)).toThrow(
+      expect.objectContaining({ code: 'PREPARATION_UNKNOWN', message: expect.stringContaining('chainer') as string }),
+    )
   })
 
   it("finds the name of each network's own", () => {
@@ -57,18 +62,34 @@ describe('preparations that others wrote', () => {
     architecture: 'resnet50',
     num_classes: 1000,
     pretrained_cfg: {
-      tag: 'a1_in1k', input_size: [3, 224, 224], interpolation: 'bicubic', crop_pct: 0.95, crop_mode: 'center', mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225],
+      tag: 'a1_in1k',
+      input_size: [3, 224, 224],
+      interpolation: 'bicubic',
+      crop_pct: 0.95,
+      crop_mode: 'center',
+      mean: [0.485, 0.456, 0.406],
+      std: [0.229, 0.224, 0.225],
     },
   }
   const changed = (fields: object): unknown => ({ ...timm, pretrained_cfg: { ...timm.pretrained_cfg, ...fields } })
 
   it("reads timm's config.json", () => {
     expect(timmConfig(timm, 'resnet50')).toEqual({ ...prepared('timm:a1_in1k'), name: 'timm:a1_in1k', from: undefined })
-    expect(timmConfig(changed({ tag: 'mine', mean: [0.5, 0.5, 0.5] }), 'resnet50')).toMatchObject({ name: 'timm:mine', preparation: { mean: [0.5, 0.5, 0.5] } })
+    expect(timmConfig(changed({ tag: 'mine', mean: [0.5, 0.5, 0.5] }), 'resnet50')).toMatchObject({
+      name: 'timm:mine',
+      preparation: { mean: [0.5, 0.5, 0.5] },
+    })
   })
 
-  it.each([[timm, 'vgg16'], [changed({ crop_mode: 'border' }), 'resnet50'], [changed({ interpolation: 'random' }), 'resnet50'], [changed({ std: [0, 1, 1] }), 'resnet50'],
-    [changed({ input_size: [3, 224, 320] }), 'resnet50'], [{ architectures: ['ResNetForImageClassification'] }, 'resnet50'], [null, 'resnet50']])('takes nothing else for it (%#)', (value, architecture) => {
+  it.each([
+    [timm, 'vgg16'],
+    [changed({ crop_mode: 'border' }), 'resnet50'],
+    [changed({ interpolation: 'random' }), 'resnet50'],
+    [changed({ std: [0, 1, 1] }), 'resnet50'],
+    [changed({ input_size: [3, 224, 320] }), 'resnet50'],
+    [{ architectures: ['ResNetForImageClassification'] }, 'resnet50'],
+    [null, 'resnet50'],
+  ])('takes nothing else for it (%#)', (value, architecture) => {
     expect(timmConfig(value, architecture)).toBeUndefined()
   })
 
@@ -78,7 +99,15 @@ describe('preparations that others wrote', () => {
       expect(preparationFrom(JSON.parse(JSON.stringify(preparation)))).toEqual(preparation)
     }
     const { preparation } = prepared('keras')
-    for (const bad of [{ channels: 'rgba' }, { divisor: 2 }, { mean: [1, 2] }, { std: [0, 1, 1] }, { resize: { kind: 'crop' } }, { resize: { kind: 'share', share: 2 } }, { resample: 'box' }]) {
+    for (const bad of [
+      { channels: 'rgba' },
+      { divisor: 2 },
+      { mean: [1, 2] },
+      { std: [0, 1, 1] },
+      { resize: { kind: 'crop' } },
+      { resize: { kind: 'share', share: 2 } },
+      { resample: 'box' },
+    ]) {
       expect(preparationFrom({ ...preparation, ...bad })).toBeUndefined()
     }
   })

@@ -42,7 +42,8 @@ const fixed: Readonly<Record<string, (architecture: Architecture) => Preparation
   keras: architecture => (architecture === 'googlenet' ? undefined : vggPreparation),
   torchvision: architecture => (architecture === 'googlenet' ? googlenetTorchvisionPreparation : torchvisionPreparation),
   // The image processor of its ResNets (`crop_pct` 0.875).
-  transformers: architecture => (isResnet(architecture) ? { ...torchvisionPreparation, resize: { kind: 'share', share: 0.875 }, resample: 'bicubic' } : undefined),
+  transformers: architecture =>
+    isResnet(architecture) ? { ...torchvisionPreparation, resize: { kind: 'share', share: 0.875 }, resample: 'bicubic' } : undefined,
   'torchvision-v2': architecture => (isResnet(architecture) ? torchvisionV2Preparation : undefined),
   // Its GoogLeNet without `transform_input`, as it is when it is built without weights.
   'torchvision-plain': architecture => (architecture === 'googlenet' ? torchvisionPreparation : undefined),
@@ -70,9 +71,13 @@ export function namedPreparation(name: string, { architecture }: Target, from: W
   const choice = find(name, architecture)
   if (choice !== undefined) return { name, ...choice, from }
   const names = preparationNames(architecture)
-  throw new LayermillError('PREPARATION_UNKNOWN', `--prepare: no preparation '${name}' of ${architecture}; expected one of ${names.join(', ')}`, {
-    hint: `did you mean ${nearestNames(name, names).join(' or ')}? \`layermill models ${architecture}\` lists them`,
-  })
+  throw new LayermillError(
+    'PREPARATION_UNKNOWN',
+    `--prepare: no preparation '${name}' of ${architecture}; expected one of ${names.join(', ')}`,
+    {
+      hint: `did you mean ${nearestNames(name, names).join(' or ')}? \`layermill models ${architecture}\` lists them`,
+    },
+  )
 }
 
 /** The network with another preparation, and the size of input that belongs to it. */
@@ -92,7 +97,8 @@ export function preparedAs<N extends Network>(network: N, name: string | undefin
 
 /** The network with a filter, and with the rest of a preparation where that is given. */
 export function preparedWith<N extends Network>(
-  network: N, { input, resample }: { readonly input?: Omit<Preparation, 'resample'> | undefined; readonly resample: Preparation['resample'] },
+  network: N,
+  { input, resample }: { readonly input?: Omit<Preparation, 'resample'> | undefined; readonly resample: Preparation['resample'] },
 ): N {
   return { ...network, preparation: { ...network.preparation, ...input, resample } }
 }

@@ -2,7 +2,7 @@ import { PGlite } from '@electric-sql/pglite'
 
 /** Small shared buffers: clearing PostgreSQL's default 128 MB is most of the start's time, and the queue's tables are small. */
 const settings = ['shared_buffers=8MB', 'wal_buffers=256kB', 'min_wal_size=2MB', 'max_wal_size=16MB', 'search_path=bullmq']
-const startParams = (): string[] => [...PGlite.defaultStartParams, ...settings.flatMap((setting) => ['-c', setting])]
+const startParams = (): string[] => [...PGlite.defaultStartParams, ...settings.flatMap(setting => ['-c', setting])]
 
 /** A Blob that hands out its bytes as they are: PGlite asks for `arrayBuffer()`, and Node's own copies 30 MB several times. */
 class BytesBlob extends Blob {
@@ -44,5 +44,9 @@ export async function makeSnapshot(): Promise<Uint8Array> {
 
 /** Opens a database: in memory from the snapshot, or in a folder, which the snapshot fills where one is given. */
 export async function openDatabase(snapshot: Uint8Array<ArrayBuffer> | undefined, directory: string | undefined): Promise<PGlite> {
-  return PGlite.create({ dataDir: directory, loadDataDir: snapshot === undefined ? undefined : new BytesBlob(snapshot), startParams: startParams() })
+  return PGlite.create({
+    dataDir: directory,
+    loadDataDir: snapshot === undefined ? undefined : new BytesBlob(snapshot),
+    startParams: startParams(),
+  })
 }

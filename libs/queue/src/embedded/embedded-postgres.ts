@@ -46,10 +46,18 @@ class ThreadSocket extends Duplex {
     done(error)
   }
 
-  setNoDelay(): this { return this }
-  setKeepAlive(): this { return this }
-  ref(): this { return this }
-  unref(): this { return this }
+  setNoDelay(): this {
+    return this
+  }
+  setKeepAlive(): this {
+    return this
+  }
+  ref(): this {
+    return this
+  }
+  unref(): this {
+    return this
+  }
 }
 
 export interface EmbeddedPostgres {
@@ -109,7 +117,7 @@ class DatabaseThread {
       this.#worker.on('error', reject)
       this.#worker.on('exit', () => reject(new Error('the embedded database has ended')))
     })
-    this.#exited = new Promise((resolve) => {
+    this.#exited = new Promise(resolve => {
       this.#worker.on('exit', () => {
         this.#ended = true
         for (const socket of this.#sockets.values()) socket.destroy(new Error('the embedded database has ended'))
@@ -126,7 +134,7 @@ class DatabaseThread {
   socket(): ThreadSocket {
     const client = ++this.#clients
     const socket = new ThreadSocket(
-      (bytes) => this.#post({ kind: 'bytes', client, bytes }),
+      bytes => this.#post({ kind: 'bytes', client, bytes }),
       () => {
         if (this.#sockets.delete(client)) this.#post({ kind: 'gone', client })
       },

@@ -6,15 +6,21 @@ import { openBroker } from '../connect.js'
 import { lockFolder } from './folder-lock.js'
 
 let folder = ''
-beforeAll(async () => { folder = await mkdtemp(join(tmpdir(), 'layermill-lock-')) })
-afterAll(async () => { await rm(folder, { recursive: true, force: true }) })
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'layermill-lock-'))
+})
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true })
+})
 
 it('lets one in at a time', async () => {
   const unlock = await lockFolder(join(folder, 'a'))
   await expect(lockFolder(join(folder, 'a'))).rejects.toMatchObject({ code: 'QUEUE_LOCKED' })
   const other = await lockFolder(join(folder, 'b'))
   await unlock()
-  await (await lockFolder(join(folder, 'a')))()
+  await (
+    await lockFolder(join(folder, 'a'))
+  )()
   await other()
 })
 
@@ -26,6 +32,6 @@ it('keeps an embedded queue in a folder, for one broker at a time', async () => 
   await first.queue<{ i: number }>('kept').add('part', { i: 1 })
   expect(await first.close()).toEqual({ clean: true, unfinished: [] })
   const second = await openBroker('embedded', { directory })
-  expect((await second.queue<{ i: number }>('kept').getWaiting()).map((job) => job.data)).toEqual([{ i: 1 }])
+  expect((await second.queue<{ i: number }>('kept').getWaiting()).map(job => job.data)).toEqual([{ i: 1 }])
   await second.close()
 })

@@ -15,7 +15,7 @@ function address(folder: string): { path: string; file: boolean } {
 
 function listen(path: string): Promise<Server> {
   return new Promise((resolve, reject) => {
-    const server = createServer((socket) => socket.destroy())
+    const server = createServer(socket => socket.destroy())
     server.once('error', reject)
     server.listen(path, () => {
       server.unref()
@@ -25,7 +25,7 @@ function listen(path: string): Promise<Server> {
 }
 
 function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise(resolve => {
     const socket = connect(path)
     socket.once('connect', () => {
       socket.destroy()
@@ -45,13 +45,14 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   let server: Server
   try {
     // A socket file outlives a killed process: without an answer behind it, it is left over.
-    if (file && !await answers(path)) await rm(path, { force: true })
+    if (file && !(await answers(path))) await rm(path, { force: true })
     server = await listen(path)
   } catch (error) {
     if (errorCode(error) !== 'EADDRINUSE') throw error
     throw new LayermillError('QUEUE_LOCKED', `${folder}: another process uses this folder for its embedded queue`, {
-      hint: 'Wait for it to end, or give another folder, or use a queue server (--queue redis://...).', cause: error,
+      hint: 'Wait for it to end, or give another folder, or use a queue server (--queue redis://...).',
+      cause: error,
     })
   }
-  return () => new Promise((resolve) => server.close(() => resolve()))
+  return () => new Promise(resolve => server.close(() => resolve()))
 }

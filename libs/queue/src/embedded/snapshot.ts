@@ -38,7 +38,7 @@ const writeWhole = (path: string, bytes: Uint8Array): Promise<void> => writeAtom
 
 /** The migrated database as a tar file: the build's, else the cache's, else made now (seconds of CPU) and cached where that is allowed. */
 export async function loadSnapshot(make: () => Promise<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
-  const found = [packagedSnapshotPath(), cachedSnapshotPath()].find((path) => existsSync(path))
+  const found = [packagedSnapshotPath(), cachedSnapshotPath()].find(path => existsSync(path))
   if (found !== undefined) return new Uint8Array(await readFile(found))
   const bytes = new Uint8Array(await make())
   // A read-only or full home only means that the next start makes it again.

@@ -8,7 +8,7 @@ import { WireServer } from './wire-server.js'
 
 /** The embedded database's thread: PGlite blocks the thread that it runs in for the length of every query. */
 async function main(): Promise<void> {
-  if (parentPort === null) throw new Error('This file is a worker thread\'s.')
+  if (parentPort === null) throw new Error("This file is a worker thread's.")
   const port = parentPort
   const { directory } = workerData as ThreadData
   const filled = directory !== undefined && existsSync(join(directory, 'PG_VERSION'))
@@ -16,7 +16,7 @@ async function main(): Promise<void> {
   const { rows } = await database.query<{ version: string }>("SELECT current_setting('server_version') AS version")
   const post = (message: FromThread, transfer: ArrayBuffer[] = []): void => port.postMessage(message, transfer)
   const server = new WireServer(
-    (messages) => database.execProtocolRaw(messages),
+    messages => database.execProtocolRaw(messages),
     (client, bytes) => {
       const copy = Uint8Array.from(bytes)
       post({ kind: 'bytes', client, bytes: copy }, [copy.buffer])

@@ -28,18 +28,29 @@ function fixture() {
   const open: (() => void)[] = []
   let status: Status = 'I'
   const execute = async (bytes: Uint8Array): Promise<Uint8Array> => {
-    const sql = splitMessages(Buffer.from(bytes)).messages.map((item: Message) => simpleQuery(item) ?? item.type).join(' ')
+    const sql = splitMessages(Buffer.from(bytes))
+      .messages.map((item: Message) => simpleQuery(item) ?? item.type)
+      .join(' ')
     log.push(sql)
-    await new Promise<void>((resolve) => { open.push(resolve) })
+    await new Promise<void>(resolve => {
+      open.push(resolve)
+    })
     if (sql === 'BEGIN') status = 'T'
     if (sql === 'COMMIT' || sql === 'ROLLBACK') status = 'I'
-    return Buffer.concat([commandComplete(sql), ...sql.startsWith('NOTIFY') ? [notification('news')] : [], readyForQuery(status)])
+    return Buffer.concat([commandComplete(sql), ...(sql.startsWith('NOTIFY') ? [notification('news')] : []), readyForQuery(status)])
   }
-  const server = new WireServer(execute, (client, bytes) => {
-    for (const { type } of splitMessages(Buffer.from(bytes)).messages) sent.push(`${client}${type}`)
-  }, '17.0')
+  const server = new WireServer(
+    execute,
+    (client, bytes) => {
+      for (const { type } of splitMessages(Buffer.from(bytes)).messages) sent.push(`${client}${type}`)
+    },
+    '17.0',
+  )
   const settle = async (): Promise<void> => {
-    const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve) })
+    const turn = (): Promise<void> =>
+      new Promise(resolve => {
+        setImmediate(resolve)
+      })
     await turn()
     while (open.length > 0) {
       open.shift()?.()
@@ -106,8 +117,11 @@ describe('one session for many clients', () => {
   it('tells a client of a session that fails and goes on', async () => {
     const sent: string[] = []
     let calls = 0
-    const server = new WireServer(() => calls++ === 0 ? Promise.reject(new Error('out of memory')) : Promise.resolve(readyForQuery('I')),
-      (_client, bytes) => sent.push(Buffer.from(bytes).toString('latin1')), '17.0')
+    const server = new WireServer(
+      () => (calls++ === 0 ? Promise.reject(new Error('out of memory')) : Promise.resolve(readyForQuery('I'))),
+      (_client, bytes) => sent.push(Buffer.from(bytes).toString('latin1')),
+      '17.0',
+    )
     server.receive(1, startup())
     server.receive(1, query('SELECT 1'))
     server.receive(2, startup())

@@ -1,5 +1,13 @@
 import {
-  commandComplete, fatalError, lastStatus, type Message, notificationChannel, readyForQuery, simpleQuery, splitMessages, startupReply,
+  commandComplete,
+  fatalError,
+  lastStatus,
+  type Message,
+  notificationChannel,
+  readyForQuery,
+  simpleQuery,
+  splitMessages,
+  startupReply,
 } from './wire.js'
 
 /** Carries out messages up to and with their Sync or simple query in the one session there is. */
@@ -15,7 +23,10 @@ interface Client {
   readonly channels: Set<string>
 }
 
-interface Unit { client: Client; messages: Message[] }
+interface Unit {
+  client: Client
+  messages: Message[]
+}
 
 const protocol3 = 196608
 const sslRequest = 80877103
@@ -57,7 +68,7 @@ export class WireServer {
     const client = this.#clients.get(id)
     if (client === undefined) return
     this.#clients.delete(id)
-    this.#waiting = this.#waiting.filter((unit) => unit.client !== client)
+    this.#waiting = this.#waiting.filter(unit => unit.client !== client)
     if (this.#owner === client) {
       const rollback = Buffer.concat([Buffer.from('Q\0\0\0\0'), Buffer.from('ROLLBACK\0')])
       rollback.writeInt32BE(rollback.length - 1, 1)
@@ -102,7 +113,7 @@ export class WireServer {
   #next(): void {
     if (this.#busy) return
     const owner = this.#owner
-    const position = owner === undefined ? 0 : this.#waiting.findIndex((unit) => unit.client === owner)
+    const position = owner === undefined ? 0 : this.#waiting.findIndex(unit => unit.client === owner)
     const [unit] = position < 0 ? [] : this.#waiting.splice(position, 1)
     if (unit === undefined) return
     this.#busy = true
@@ -117,13 +128,13 @@ export class WireServer {
     const query = unit.messages.length === 1 && unit.messages[0] !== undefined ? simpleQuery(unit.messages[0]) : undefined
     if (query !== undefined && this.#unlistens(client, query)) return
     try {
-      const reply = Buffer.from(await this.#execute(Buffer.concat(unit.messages.map((item) => item.bytes))))
+      const reply = Buffer.from(await this.#execute(Buffer.concat(unit.messages.map(item => item.bytes))))
       const { messages } = splitMessages(reply)
       const status = lastStatus(messages)
       this.#owner = status === 'I' ? undefined : client
       if (query !== undefined) this.#listens(client, query)
-      const own = messages.filter((item) => item.type !== 'A')
-      if (this.#clients.has(client.id)) this.#send(client.id, Buffer.concat(own.map((item) => item.bytes)))
+      const own = messages.filter(item => item.type !== 'A')
+      if (this.#clients.has(client.id)) this.#send(client.id, Buffer.concat(own.map(item => item.bytes)))
       for (const item of messages) if (item.type === 'A') this.#notify(item)
       // Went away while its query ran and left a transaction open.
       if (status !== 'I' && !this.#clients.has(client.id)) {

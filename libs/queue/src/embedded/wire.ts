@@ -33,7 +33,7 @@ function int32(...values: number[]): Buffer {
   return bytes
 }
 
-const text = (...values: string[]): Buffer => Buffer.from(values.map((value) => `${value}\0`).join(''))
+const text = (...values: string[]): Buffer => Buffer.from(values.map(value => `${value}\0`).join(''))
 
 /** Transaction status in ReadyForQuery: idle, in a transaction, in a failed one. */
 export type Status = 'I' | 'T' | 'E'
@@ -42,11 +42,18 @@ export const readyForQuery = (status: Status): Buffer => message('Z', Buffer.fro
 export const commandComplete = (tag: string): Buffer => message('C', text(tag))
 
 /** A fatal error (SQLSTATE 57P01, as from a server that shuts down). */
-export const fatalError = (reason: string): Buffer => message('E', Buffer.concat([text('SFATAL', 'VFATAL', 'C57P01', `M${reason}`), Buffer.from([0])]))
+export const fatalError = (reason: string): Buffer =>
+  message('E', Buffer.concat([text('SFATAL', 'VFATAL', 'C57P01', `M${reason}`), Buffer.from([0])]))
 
 /** Reply to a start-up message: accepted without a password, as trust authentication is. */
 export function startupReply(processId: number, serverVersion: string): Buffer {
-  const parameters = { server_version: serverVersion, client_encoding: 'UTF8', DateStyle: 'ISO, MDY', integer_datetimes: 'on', standard_conforming_strings: 'on' }
+  const parameters = {
+    server_version: serverVersion,
+    client_encoding: 'UTF8',
+    DateStyle: 'ISO, MDY',
+    integer_datetimes: 'on',
+    standard_conforming_strings: 'on',
+  }
   return Buffer.concat([
     message('R', int32(0)),
     ...Object.entries(parameters).map(([name, value]) => message('S', text(name, value))),
@@ -58,7 +65,11 @@ export function startupReply(processId: number, serverVersion: string): Buffer {
 /** The text of a simple query without its comments, else undefined. */
 export function simpleQuery(item: Message): string | undefined {
   if (item.type !== 'Q') return undefined
-  return item.bytes.subarray(5, item.bytes.length - 1).toString().replaceAll(/--[^\n]*|\/\*[^]*?\*\//g, ' ').trim()
+  return item.bytes
+    .subarray(5, item.bytes.length - 1)
+    .toString()
+    .replaceAll(/--[^\n]*|\/\*[^]*?\*\//g, ' ')
+    .trim()
 }
 
 /** The channel of a NotificationResponse. */
@@ -69,7 +80,7 @@ export function notificationChannel(bytes: Buffer): string {
 
 /** The status that the last ReadyForQuery of a reply tells; `I` where there is none. */
 export function lastStatus(messages: readonly Message[]): Status {
-  const ready = messages.findLast((item) => item.type === 'Z')
+  const ready = messages.findLast(item => item.type === 'Z')
   const letter = ready === undefined ? 'I' : String.fromCharCode(ready.bytes[5] ?? 73)
   return letter === 'T' || letter === 'E' ? letter : 'I'
 }

@@ -24,9 +24,13 @@ export async function checkEviction(client: RedisClient, place: string): Promise
   const redis = oneServer(client)
   const policy = redis === undefined ? undefined : await evictionPolicy(redis)
   if (policy === undefined || policy === 'noeviction') return
-  throw new LayermillError('QUEUE_EVICTION', `${place}: maxmemory-policy is ${policy}, expected noeviction: jobs could vanish when memory runs short`, {
-    hint: 'Set it with: redis-cli config set maxmemory-policy noeviction (and in redis.conf, or the hosted service\'s parameters).',
-  })
+  throw new LayermillError(
+    'QUEUE_EVICTION',
+    `${place}: maxmemory-policy is ${policy}, expected noeviction: jobs could vanish when memory runs short`,
+    {
+      hint: "Set it with: redis-cli config set maxmemory-policy noeviction (and in redis.conf, or the hosted service's parameters).",
+    },
+  )
 }
 
 /** Whether a server is a node of a cluster. */
@@ -37,13 +41,73 @@ export async function isClusterNode(client: RedisClient): Promise<boolean> {
 
 /** Commands that queues need, each with arguments that it takes, KEY for a key of the queues. What scripts call is checked as well. */
 export const neededCommands: readonly string[] = [
-  'INFO', 'EVAL return 0', 'EVALSHA 0 0', 'DEL KEY', 'EXISTS KEY', 'GET KEY', 'SET KEY 0 PX 1', 'UNLINK KEY', 'RENAME KEY KEY', 'TYPE KEY', 'PERSIST KEY', 'PEXPIRE KEY 1', 'PEXPIREAT KEY 1', 'PTTL KEY',
-  'INCR KEY', 'INCRBY KEY 1', 'HDEL KEY 0', 'HEXISTS KEY 0', 'HGET KEY 0', 'HGETALL KEY', 'HINCRBY KEY 0 1', 'HLEN KEY', 'HMGET KEY 0', 'HMSET KEY 0 0', 'HSCAN KEY 0', 'HSET KEY 0 0',
-  'LINDEX KEY 0', 'LLEN KEY', 'LPOP KEY', 'LPOS KEY 0', 'LPUSH KEY 0', 'LRANGE KEY 0 0', 'LREM KEY 0 0', 'LSET KEY 0 0', 'LTRIM KEY 0 0', 'RPOP KEY', 'RPOPLPUSH KEY KEY', 'RPUSH KEY 0',
-  'SADD KEY 0', 'SCARD KEY', 'SISMEMBER KEY 0', 'SMEMBERS KEY', 'SREM KEY 0', 'SSCAN KEY 0', 'SCAN 0', 'TIME',
-  'XADD KEY * 0 0', 'XDEL KEY 0-0', 'XLEN KEY', 'XRANGE KEY - +', 'XREAD STREAMS KEY 0', 'XTRIM KEY MAXLEN 0',
-  'BZPOPMIN KEY 1', 'ZADD KEY 0 0', 'ZCARD KEY', 'ZCOUNT KEY 0 0', 'ZLEXCOUNT KEY - +', 'ZPOPMIN KEY', 'ZRANGE KEY 0 0', 'ZRANGEBYLEX KEY - +', 'ZRANGEBYSCORE KEY 0 0', 'ZREM KEY 0',
-  'ZREMRANGEBYRANK KEY 0 0', 'ZREMRANGEBYSCORE KEY 0 0', 'ZREVRANGE KEY 0 0', 'ZREVRANGEBYSCORE KEY 0 0', 'ZSCORE KEY 0',
+  'INFO',
+  'EVAL return 0',
+  'EVALSHA 0 0',
+  'DEL KEY',
+  'EXISTS KEY',
+  'GET KEY',
+  'SET KEY 0 PX 1',
+  'UNLINK KEY',
+  'RENAME KEY KEY',
+  'TYPE KEY',
+  'PERSIST KEY',
+  'PEXPIRE KEY 1',
+  'PEXPIREAT KEY 1',
+  'PTTL KEY',
+  'INCR KEY',
+  'INCRBY KEY 1',
+  'HDEL KEY 0',
+  'HEXISTS KEY 0',
+  'HGET KEY 0',
+  'HGETALL KEY',
+  'HINCRBY KEY 0 1',
+  'HLEN KEY',
+  'HMGET KEY 0',
+  'HMSET KEY 0 0',
+  'HSCAN KEY 0',
+  'HSET KEY 0 0',
+  'LINDEX KEY 0',
+  'LLEN KEY',
+  'LPOP KEY',
+  'LPOS KEY 0',
+  'LPUSH KEY 0',
+  'LRANGE KEY 0 0',
+  'LREM KEY 0 0',
+  'LSET KEY 0 0',
+  'LTRIM KEY 0 0',
+  'RPOP KEY',
+  'RPOPLPUSH KEY KEY',
+  'RPUSH KEY 0',
+  'SADD KEY 0',
+  'SCARD KEY',
+  'SISMEMBER KEY 0',
+  'SMEMBERS KEY',
+  'SREM KEY 0',
+  'SSCAN KEY 0',
+  'SCAN 0',
+  'TIME',
+  'XADD KEY * 0 0',
+  'XDEL KEY 0-0',
+  'XLEN KEY',
+  'XRANGE KEY - +',
+  'XREAD STREAMS KEY 0',
+  'XTRIM KEY MAXLEN 0',
+  'BZPOPMIN KEY 1',
+  'ZADD KEY 0 0',
+  'ZCARD KEY',
+  'ZCOUNT KEY 0 0',
+  'ZLEXCOUNT KEY - +',
+  'ZPOPMIN KEY',
+  'ZRANGE KEY 0 0',
+  'ZRANGEBYLEX KEY - +',
+  'ZRANGEBYSCORE KEY 0 0',
+  'ZREM KEY 0',
+  'ZREMRANGEBYRANK KEY 0 0',
+  'ZREMRANGEBYSCORE KEY 0 0',
+  'ZREVRANGE KEY 0 0',
+  'ZREVRANGEBYSCORE KEY 0 0',
+  'ZSCORE KEY 0',
 ]
 
 /** The answer to a command where the server's rules forbid it. */

@@ -39,18 +39,21 @@ export function connectRedis(address: RedisAddress): RedisClient {
   const options = connectionOptions(address)
   const { hosts, kind, name, tls } = address
   if (kind === 'cluster') {
-    return new Cluster(hosts.map(({ host, port }) => ({ host, port })), {
-      // Each key is on one master. Replicas are for failover.
-      scaleReads: 'master',
-      redisOptions: { ...options, db: 0 },
-      clusterRetryStrategy: reconnectDelay,
-      retryDelayOnFailover: 200,
-      retryDelayOnClusterDown: 500,
-      retryDelayOnTryAgain: 200,
-      maxRedirections: 64,
-      // Names of a certificate are names, not addresses.
-      ...(tls ? { dnsLookup: (host: string, found: (error: null, address: string) => void) => found(null, host) } : {}),
-    })
+    return new Cluster(
+      hosts.map(({ host, port }) => ({ host, port })),
+      {
+        // Each key is on one master. Replicas are for failover.
+        scaleReads: 'master',
+        redisOptions: { ...options, db: 0 },
+        clusterRetryStrategy: reconnectDelay,
+        retryDelayOnFailover: 200,
+        retryDelayOnClusterDown: 500,
+        retryDelayOnTryAgain: 200,
+        maxRedirections: 64,
+        // Names of a certificate are names, not addresses.
+        ...(tls ? { dnsLookup: (host: string, found: (error: null, address: string) => void) => found(null, host) } : {}),
+      },
+    )
   }
   const [first] = hosts
   if (kind === 'single') return new Redis({ ...options, host: first!.host, port: first!.port })
@@ -77,11 +80,15 @@ function reasons(error: unknown): unknown[] {
 function lasting(error: unknown, place: string): LayermillError | undefined {
   for (const reason of reasons(error)) {
     const text = redact(errorMessage(reason))
-    if (/NOAUTH|WRONGPASS|invalid password/i.test(text)) return new LayermillError('QUEUE_AUTH', `${place}: the server refuses the user name or password`)
+    if (/NOAUTH|WRONGPASS|invalid password/i.test(text))
+      return new LayermillError('QUEUE_AUTH', `${place}: the server refuses the user name or password`)
     if (/DB index is out of range|invalid DB index/i.test(text)) {
-      return new LayermillError('QUEUE_URL', `${place}: the server has no such database: ${text}`, { hint: 'databases are numbered from 0; a server has 16 unless told otherwise' })
+      return new LayermillError('QUEUE_URL', `${place}: the server has no such database: ${text}`, {
+        hint: 'databases are numbered from 0; a server has 16 unless told otherwise',
+      })
     }
-    if (/SELECT is not allowed in cluster mode/i.test(text)) return new LayermillError('QUEUE_URL', `${place}: a cluster has only database 0`)
+    if (/SELECT is not allowed in cluster mode/i.test(text))
+      return new LayermillError('QUEUE_URL', `${place}: a cluster has only database 0`)
     const command = deniedCommand(reason)
     if (command !== undefined) return denied(text.replace(/^.*NOPERM /, ''), place)
     const hint = certificateHint(reason)
@@ -104,13 +111,25 @@ export function untilConnected(redis: RedisClient, place: string, timeoutMs: num
     }
     const ready = (): void => finish()
     const failed = (error: unknown): void => {
-      last = redact(reasons(error).map(reason => errorMessage(reason)).filter(Boolean).join(': ')) || last
+      last =
+        redact(
+          reasons(error)
+            .map(reason => errorMessage(reason))
+            .filter(Boolean)
+            .join(': '),
+        ) || last
       const failure = lasting(error, place)
       if (failure !== undefined) finish(failure)
     }
-    const timer = setTimeout(() => finish(new LayermillError('QUEUE_UNREACHABLE', `${place}: ${last}`, {
-      hint: 'Is the server running, and does its name and port fit?',
-    })), timeoutMs)
+    const timer = setTimeout(
+      () =>
+        finish(
+          new LayermillError('QUEUE_UNREACHABLE', `${place}: ${last}`, {
+            hint: 'Is the server running, and does its name and port fit?',
+          }),
+        ),
+      timeoutMs,
+    )
     redis.on('ready', ready)
     redis.on('error', failed)
     // Of a cluster's nodes.

@@ -57,7 +57,8 @@ function parseDatabase(text: string, part: string): number {
 /** Name of the master and database of `/name` or `/name/3`. */
 function parseMaster(text: string, path: string): { name: string; database: number } {
   const [name = '', database = '', ...rest] = path.split('/')
-  if (name === '' || rest.length > 0) return refuse(text, 'the name that sentinels have for the master behind the hosts, as redis+sentinel://host1,host2/mymaster')
+  if (name === '' || rest.length > 0)
+    return refuse(text, 'the name that sentinels have for the master behind the hosts, as redis+sentinel://host1,host2/mymaster')
   return { name: decoded(text, name), database: parseDatabase(text, database) }
 }
 
@@ -68,17 +69,20 @@ function parseMaster(text: string, path: string): { name: string; database: numb
  */
 export function parseRedisUrl(text: string): RedisAddress {
   const match = /^redis(s?)(?:\+(sentinel|cluster))?:\/\/(?:(.*)@)?([^/?#]*)(?:\/([^?#]*))?$/i.exec(text)
-  if (match === null) return refuse(text, 'redis://host[:port][/database], redis+sentinel://host,host/name or redis+cluster://host,host, without a query')
+  if (match === null)
+    return refuse(text, 'redis://host[:port][/database], redis+sentinel://host,host/name or redis+cluster://host,host, without a query')
   const [, secure = '', form, userinfo, hostList = '', path = ''] = match
   const kind = form === undefined ? 'single' : form.toLowerCase() === 'sentinel' ? 'sentinel' : 'cluster'
   const hosts = hostList.split(',').map(part => parseHost(text, part.trim(), defaultPort[kind]))
-  if (kind === 'single' && hosts.length > 1) return refuse(text, 'one host; several are redis+sentinel://host,host/name or redis+cluster://host,host')
+  if (kind === 'single' && hosts.length > 1)
+    return refuse(text, 'one host; several are redis+sentinel://host,host/name or redis+cluster://host,host')
   const { name, database } = kind === 'sentinel' ? parseMaster(text, path) : { name: undefined, database: parseDatabase(text, path) }
   if (kind === 'cluster' && database !== 0) return refuse(text, 'no database: a cluster has only database 0')
   const [username, password] = credentials(text, userinfo)
   const scheme = `redis${secure.toLowerCase()}${kind === 'single' ? '' : `+${kind}`}`
   const shown = hosts.map(({ host, port }) => `${host.includes(':') ? `[${host}]` : host}:${port}`).join(',')
-  const tail = name === undefined ? (database === 0 ? '' : `/${database}`) : `/${encodeURIComponent(name)}${database === 0 ? '' : `/${database}`}`
+  const tail =
+    name === undefined ? (database === 0 ? '' : `/${database}`) : `/${encodeURIComponent(name)}${database === 0 ? '' : `/${database}`}`
   // As it was written, where nothing had to be taken out: a port that was left out stays so.
   const description = kind === 'single' ? `${scheme}://${hostList}${tail}` : `${scheme}://${shown}${tail}`
   return { kind, tls: secure !== '', hosts, name, database, username, password, description }

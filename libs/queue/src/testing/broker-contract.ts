@@ -15,14 +15,24 @@ export interface BrokerContract {
 function gathered<T>(count: number): { add(value: T): void; all: Promise<T[]>; values: T[] } {
   const values: T[] = []
   let finish: (values: T[]) => void = () => undefined
-  const all = new Promise<T[]>((resolve) => { finish = resolve })
-  return { values, all, add: (value) => { if (values.push(value) === count) finish(values) } }
+  const all = new Promise<T[]>(resolve => {
+    finish = resolve
+  })
+  return {
+    values,
+    all,
+    add: value => {
+      if (values.push(value) === count) finish(values)
+    },
+  }
 }
 
 /** Holds a processor until opened. */
 function gate(): { open(): void; passed: Promise<void> } {
   let open = (): void => undefined
-  const passed = new Promise<void>((resolve) => { open = resolve })
+  const passed = new Promise<void>(resolve => {
+    open = resolve
+  })
   return { open, passed }
 }
 
@@ -32,13 +42,23 @@ const part = (i: number): { name: string; data: { i: number } } => ({ name: 'par
 function workTests(broker: () => Broker, unique: () => string): void {
   it('does 1,000 jobs with several workers, each once', async () => {
     const queue = broker().queue<{ i: number }>(unique())
-    expect(await addJobs(queue, Array.from({ length: 1000 }, (_, i) => part(i)))).toBe(1000)
+    expect(
+      await addJobs(
+        queue,
+        Array.from({ length: 1000 }, (_, i) => part(i)),
+      ),
+    ).toBe(1000)
     expect(await broker().counts(queue.name)).toMatchObject({ waiting: 1000, active: 0, load: 1000, paused: false })
     const done = gathered<number>(1000)
-    const workers = [1, 2, 3].map(() => broker().worker<{ i: number }, number>(queue.name, (job) => Promise.resolve(job.data.i * 2), { concurrency: 2 }))
-    for (const worker of workers) worker.on('completed', (job, result) => { if (result === job.data.i * 2) done.add(job.data.i) })
+    const workers = [1, 2, 3].map(() =>
+      broker().worker<{ i: number }, number>(queue.name, job => Promise.resolve(job.data.i * 2), { concurrency: 2 }),
+    )
+    for (const worker of workers)
+      worker.on('completed', (job, result) => {
+        if (result === job.data.i * 2) done.add(job.data.i)
+      })
     expect(new Set(await done.all).size).toBe(1000)
-    await Promise.all(workers.map((worker) => worker.close()))
+    await Promise.all(workers.map(worker => worker.close()))
     expect(done.values).toHaveLength(1000)
     expect(await broker().counts(queue.name)).toMatchObject({ waiting: 0, active: 0, completed: 1000, failed: 0, load: 0 })
   })
@@ -47,16 +67,19 @@ function workTests(broker: () => Broker, unique: () => string): void {
     const queue = broker().queue<{ until: number }>(unique())
     const failed = gathered<string>(1)
     const completed = gathered<number>(1)
-    const worker = broker().worker<{ until: number }, string>(queue.name, (job) => job.attemptsMade < job.data.until
-      ? Promise.reject(new Error(`attempt ${job.attemptsMade}`)) : Promise.resolve('well'))
-    worker.on('completed', (job) => completed.add(job.attemptsMade))
-    worker.on('failed', (job, error) => { if (job !== undefined && job.attemptsMade >= (job.opts.attempts ?? 1)) failed.add(error.message) })
+    const worker = broker().worker<{ until: number }, string>(queue.name, job =>
+      job.attemptsMade < job.data.until ? Promise.reject(new Error(`attempt ${job.attemptsMade}`)) : Promise.resolve('well'),
+    )
+    worker.on('completed', job => completed.add(job.attemptsMade))
+    worker.on('failed', (job, error) => {
+      if (job !== undefined && job.attemptsMade >= (job.opts.attempts ?? 1)) failed.add(error.message)
+    })
     await queue.add('well in the end', { until: 2 }, { attempts: 3, backoff: { type: 'fixed', delay: 20 } })
     await queue.add('never well', { until: 9 }, { attempts: 2, backoff: { type: 'fixed', delay: 20 } })
     expect(await completed.all).toEqual([3])
     expect(await failed.all).toEqual(['attempt 1'])
     await worker.close()
-    expect((await queue.getFailed()).map((job) => job.failedReason)).toEqual(['attempt 1'])
+    expect((await queue.getFailed()).map(job => job.failedReason)).toEqual(['attempt 1'])
     expect(await broker().counts(queue.name)).toMatchObject({ completed: 1, failed: 1 })
   })
 
@@ -66,14 +89,18 @@ function workTests(broker: () => Broker, unique: () => string): void {
     const taken = gate()
     const short = { lockDuration: 1000, stalledInterval: 300 }
     // Renewal far beyond the lock's end: as a process that stands still or was killed.
-    const lost = broker().worker<{ i: number }>(queue.name, async () => {
-      taken.open()
-      await held.passed
-    }, { ...short, lockRenewTime: 3_600_000 })
+    const lost = broker().worker<{ i: number }>(
+      queue.name,
+      async () => {
+        taken.open()
+        await held.passed
+      },
+      { ...short, lockRenewTime: 3_600_000 },
+    )
     await queue.add('part', { i: 7 })
     await taken.passed
     const done = gathered<number>(1)
-    const worker = broker().worker<{ i: number }>(queue.name, (job) => Promise.resolve(done.add(job.data.i)), short)
+    const worker = broker().worker<{ i: number }>(queue.name, job => Promise.resolve(done.add(job.data.i)), short)
     expect(await done.all).toEqual([7])
     await once(worker, 'drained')
     await worker.close()
@@ -92,8 +119,8 @@ function queueTests(broker: () => Broker, unique: () => string): void {
     await queue.add('high', { i: 1 }, { priority: 1 })
     expect((await broker().counts(queue.name)).delayed).toBe(1)
     const order = gathered<number>(3)
-    const worker = broker().worker<{ i: number }>(queue.name, (job) => Promise.resolve(order.add(job.data.i)))
-    expect((await order.all).filter((i) => i !== 3)).toEqual([1, 2])
+    const worker = broker().worker<{ i: number }>(queue.name, job => Promise.resolve(order.add(job.data.i)))
+    expect((await order.all).filter(i => i !== 3)).toEqual([1, 2])
     await worker.close()
   })
 
@@ -102,7 +129,7 @@ function queueTests(broker: () => Broker, unique: () => string): void {
     await queue.pause()
     const jobs = await queue.addBulk([part(1), part(2), part(3)])
     const done = gathered<number>(2)
-    const worker = broker().worker<{ i: number }>(queue.name, (job) => Promise.resolve(done.add(job.data.i)))
+    const worker = broker().worker<{ i: number }>(queue.name, job => Promise.resolve(done.add(job.data.i)))
     await worker.waitUntilReady()
     expect(await broker().counts(queue.name)).toMatchObject({ paused: true, active: 0, completed: 0 })
     await jobs[1]?.remove()
@@ -118,9 +145,13 @@ function queueTests(broker: () => Broker, unique: () => string): void {
     const queue = broker().queue<{ i: number }>(name)
     const events = broker().events(name)
     await events.waitUntilReady()
-    const progress = new Promise<unknown>((resolve) => { events.on('progress', ({ data }) => resolve(data)) })
-    const finished = new Promise<unknown>((resolve) => { events.on('completed', ({ returnvalue }) => resolve(returnvalue)) })
-    const worker = broker().worker<{ i: number }, string>(name, async (job) => {
+    const progress = new Promise<unknown>(resolve => {
+      events.on('progress', ({ data }) => resolve(data))
+    })
+    const finished = new Promise<unknown>(resolve => {
+      events.on('completed', ({ returnvalue }) => resolve(returnvalue))
+    })
+    const worker = broker().worker<{ i: number }, string>(name, async job => {
       await job.updateProgress({ images: 5 })
       return 'done'
     })
@@ -135,7 +166,7 @@ function queueTests(broker: () => Broker, unique: () => string): void {
     const queue = broker().queue<{ i: number }>(unique())
     await queue.add('part', { i: 1 }, { jobId: 'run1-part-3' })
     await queue.add('part', { i: 2 }, { jobId: 'run1-part-3' })
-    expect((await queue.getWaiting()).map((job) => job.data)).toEqual([{ i: 1 }])
+    expect((await queue.getWaiting()).map(job => job.data)).toEqual([{ i: 1 }])
   })
 
   it('refuses payloads that are too large', async () => {
@@ -152,7 +183,7 @@ function blobTests(broker: () => Broker, unique: () => string): void {
     const key = unique()
     await broker().blobs.put(key, bytes, 60_000)
     await broker().blobs.put(`${key}-short`, bytes, 1)
-    expect(Uint8Array.from(await broker().blobs.get(key) ?? [])).toEqual(bytes)
+    expect(Uint8Array.from((await broker().blobs.get(key)) ?? [])).toEqual(bytes)
     await expect.poll(() => broker().blobs.get(`${key}-short`)).toBeUndefined()
     await broker().blobs.delete([key, 'never-there'])
     expect(await broker().blobs.get(key)).toBeUndefined()
@@ -175,7 +206,10 @@ function blobTests(broker: () => Broker, unique: () => string): void {
 
   it('exchanges tensors', async () => {
     const exchange = openExchange(broker().blobs, { chunkBytes: 4096 })
-    const tensors = new Map([['a/W', { shape: [50, 41], data: Float32Array.from({ length: 2050 }, (_, i) => i / 7) }], ['b', { shape: [], data: Float32Array.of(-0) }]])
+    const tensors = new Map([
+      ['a/W', { shape: [50, 41], data: Float32Array.from({ length: 2050 }, (_, i) => i / 7) }],
+      ['b', { shape: [], data: Float32Array.of(-0) }],
+    ])
     const key = unique()
     await exchange.put(key, tensors, { ttlMs: 60_000 })
     expect(await exchange.get(key)).toEqual(tensors)
@@ -193,7 +227,9 @@ function closeTests(unique: () => string, open: () => Promise<Broker>): void {
     const held = gate()
     let reason: unknown
     const worker = other.worker<{ i: number }>(name, async (_job, _token, signal) => {
-      signal?.addEventListener('abort', () => { reason = signal.reason })
+      signal?.addEventListener('abort', () => {
+        reason = signal.reason
+      })
       taken.open()
       await held.passed
     })
@@ -234,11 +270,13 @@ function sharedTests(broker: () => Broker, unique: () => string, open: () => Pro
     const name = unique()
     const queue = broker().queue<{ i: number }>(name)
     const done = gathered<string>(40)
-    const workers = [broker(), other].map((each, i) => each.worker<{ i: number }>(name, (job) => Promise.resolve(done.add(`${i}:${job.data.i}`))))
+    const workers = [broker(), other].map((each, i) =>
+      each.worker<{ i: number }>(name, job => Promise.resolve(done.add(`${i}:${job.data.i}`))),
+    )
     await queue.addBulk(Array.from({ length: 40 }, (_, i) => part(i)))
-    const jobs = (await done.all).map((entry) => entry.split(':')[1])
+    const jobs = (await done.all).map(entry => entry.split(':')[1])
     expect(new Set(jobs).size).toBe(40)
-    await Promise.all(workers.map((worker) => worker.close()))
+    await Promise.all(workers.map(worker => worker.close()))
     expect(await other.counts(name)).toMatchObject({ completed: 40 })
     await other.close(5000)
   })
@@ -254,8 +292,12 @@ export function brokerContract(label: string, contract: BrokerContract): void {
       return opened
     }
     const unique = (): string => `contract-${process.pid}-${Date.now()}-${++names}`
-    beforeAll(async () => { opened = await contract.open() })
-    afterAll(async () => { await opened?.close(5000) })
+    beforeAll(async () => {
+      opened = await contract.open()
+    })
+    afterAll(async () => {
+      await opened?.close(5000)
+    })
     workTests(broker, unique)
     queueTests(broker, unique)
     blobTests(broker, unique)

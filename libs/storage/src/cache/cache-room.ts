@@ -48,7 +48,11 @@ export class CacheRoom {
   /** Something new is among the uses: unless that is known, others take it for what was never used. */
   private fresh = false
 
-  constructor(private readonly store: Store, private readonly limit: number, private readonly now: () => number = Date.now) {}
+  constructor(
+    private readonly store: Store,
+    private readonly limit: number,
+    private readonly now: () => number = Date.now,
+  ) {}
 
   /** Notes that a segment was read or written. */
   used(key: string): void {
@@ -104,11 +108,15 @@ export class CacheRoom {
     if (total + bytes > this.limit || records.length > manyUses) {
       const uses = await this.readUses(records)
       const evicted = this.choose(segments, uses, total + bytes)
-      for await (const entry of mapOrdered(evicted, atOnce, async found => (await this.store.delete(found.key), found))) total -= entry.bytes
+      for await (const entry of mapOrdered(evicted, atOnce, async found => (await this.store.delete(found.key), found)))
+        total -= entry.bytes
       const listed = new Set(segments.map(({ key }) => key))
       for (const { key } of evicted) uses.delete(key)
       const since = this.now() - unlistedKept
-      await this.compact(records, [...uses].filter(([key, time]) => listed.has(key) || time > since))
+      await this.compact(
+        records,
+        [...uses].filter(([key, time]) => listed.has(key) || time > since),
+      )
     }
     this.total = total
     this.written = 0

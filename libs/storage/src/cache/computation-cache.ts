@@ -5,7 +5,16 @@ import { mapOrdered } from '../prefetch.js'
 import type { Store } from '../store.js'
 import { type CacheRoom, SEGMENTS } from './cache-room.js'
 import type { RecentBlocks } from './recent-blocks.js'
-import { blockRange, encodeSegment, headerBytes, parseBlock, parseHeader, rowsOfHeader, type SegmentHeader, type SegmentRow } from './segment.js'
+import {
+  blockRange,
+  encodeSegment,
+  headerBytes,
+  parseBlock,
+  parseHeader,
+  rowsOfHeader,
+  type SegmentHeader,
+  type SegmentRow,
+} from './segment.js'
 import { type KnownSegment, SegmentIndex } from './segment-index.js'
 
 /** Bytes of a segment that are read first. They hold the whole header of one of 512 images, and more. */
@@ -45,7 +54,11 @@ export class ComputationCache {
   private refreshed: { readonly at: number; readonly done: Promise<void> } | undefined
 
   /** @param description what is computed: the same text, the same numbers */
-  constructor(private readonly access: CacheAccess, description: string, private readonly dtype: FeatureDtype) {
+  constructor(
+    private readonly access: CacheAccess,
+    description: string,
+    private readonly dtype: FeatureDtype,
+  ) {
     this.computation = createHash('sha256').update(description).digest()
     this.prefix = `${SEGMENTS}${Buffer.from(this.computation).toString('hex').slice(0, 32)}/`
   }
@@ -77,7 +90,11 @@ export class ComputationCache {
 
   /** Takes new values; what is there already is left out. */
   writer(): ComputationWriter {
-    return new ComputationWriter(id => this.has(id), values => this.encode(values), rows => this.access.writing(() => this.write(rows)))
+    return new ComputationWriter(
+      id => this.has(id),
+      values => this.encode(values),
+      rows => this.access.writing(() => this.write(rows)),
+    )
   }
 
   private async list(): Promise<void> {

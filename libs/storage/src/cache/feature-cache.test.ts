@@ -22,7 +22,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(root, { recursive: true, force: true }))
 
-const open = (limit = 1e9, store: Store = openStore(root)): FeatureCache => new FeatureCache(store, { limit, note: text => notes.push(text), now: () => clock++ })
+const open = (limit = 1e9, store: Store = openStore(root)): FeatureCache =>
+  new FeatureCache(store, { limit, note: text => notes.push(text), now: () => clock++ })
 
 async function write(cache: FeatureCache, images: readonly string[], computation = 'pool5'): Promise<void> {
   const values = cache.computation(computation, 'float32')
@@ -112,7 +113,11 @@ describe('a cache of features', () => {
     const store = openStore(root)
     const [{ key, bytes }] = (await segments()) as [{ key: string; bytes: number }]
     const good = (await store.get(key))!
-    for (const bad of [good.subarray(0, bytes - 1), good.map((byte, i) => (i === 60 ? byte ^ 1 : byte)), good.map((byte, i) => (i === bytes - 40 ? byte ^ 1 : byte))]) {
+    for (const bad of [
+      good.subarray(0, bytes - 1),
+      good.map((byte, i) => (i === 60 ? byte ^ 1 : byte)),
+      good.map((byte, i) => (i === bytes - 40 ? byte ^ 1 : byte)),
+    ]) {
       await store.put(key, bad)
       expect(await found(['a', 'b'])).toEqual([])
       expect(await segments()).toEqual([])

@@ -30,7 +30,10 @@ export class FeatureCache {
   private writes: Promise<void> = Promise.resolve()
 
   /** @param store closed by `close` */
-  constructor(private readonly store: Store, private readonly options: FeatureCacheOptions) {
+  constructor(
+    private readonly store: Store,
+    private readonly options: FeatureCacheOptions,
+  ) {
     this.room = new CacheRoom(store, options.limit, options.now)
     this.access = {
       store,

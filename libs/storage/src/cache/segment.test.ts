@@ -6,7 +6,12 @@ const hash = (text: string): Buffer => createHash('sha256').update(text).digest(
 const computation = hash('computation')
 
 const rows = (count: number, rowBytes: number): SegmentRow[] =>
-  Array.from({ length: count }, (_, i) => ({ id: hash(`image ${i}`), width: i + 1, height: 2 * i + 1, data: new Uint8Array(rowBytes).fill(i) }))
+  Array.from({ length: count }, (_, i) => ({
+    id: hash(`image ${i}`),
+    width: i + 1,
+    height: 2 * i + 1,
+    data: new Uint8Array(rowBytes).fill(i),
+  }))
 
 function readAll(bytes: Uint8Array): SegmentRow[] {
   const header = parseHeader(bytes, computation, bytes.byteLength)!
@@ -18,7 +23,11 @@ function readAll(bytes: Uint8Array): SegmentRow[] {
 }
 
 describe('a segment of the cache', () => {
-  it.each([[1, 8], [100, 8192], [3, 300_000]])('gives back %i rows of %i bytes', (count, rowBytes) => {
+  it.each([
+    [1, 8],
+    [100, 8192],
+    [3, 300_000],
+  ])('gives back %i rows of %i bytes', (count, rowBytes) => {
     const written = rows(count, rowBytes)
     const { bytes } = encodeSegment(computation, written)
     const header = parseHeader(bytes, computation, bytes.byteLength)!
@@ -34,7 +43,12 @@ describe('a segment of the cache', () => {
   it('is named by its computation and images alone', () => {
     const { name } = encodeSegment(computation, rows(3, 8))
     expect(name).toMatch(/^[0-9a-f]{32}$/)
-    expect(encodeSegment(computation, rows(3, 8).map(row => ({ ...row, data: new Uint8Array(8) }))).name).toBe(name)
+    expect(
+      encodeSegment(
+        computation,
+        rows(3, 8).map(row => ({ ...row, data: new Uint8Array(8) })),
+      ).name,
+    ).toBe(name)
     expect(encodeSegment(computation, rows(4, 8)).name).not.toBe(name)
     expect(encodeSegment(hash('other'), rows(3, 8)).name).not.toBe(name)
   })
@@ -50,7 +64,8 @@ describe('a segment of the cache', () => {
       if (i < headerBytes(3)) expect(parseHeader(damaged, computation, bytes.byteLength), `byte ${i}`).toBeUndefined()
       else expect(parseBlock(damaged.subarray(start, end), header, 0), `byte ${i}`).toBeUndefined()
     }
-    for (const length of [0, 8, 40, headerBytes(3) - 1]) expect(parseHeader(bytes.subarray(0, length), computation, bytes.byteLength)).toBeUndefined()
+    for (const length of [0, 8, 40, headerBytes(3) - 1])
+      expect(parseHeader(bytes.subarray(0, length), computation, bytes.byteLength)).toBeUndefined()
     expect(parseHeader(bytes, computation, bytes.byteLength - 1)).toBeUndefined()
     expect(parseBlock(bytes.subarray(start, end - 1), header, 0)).toBeUndefined()
     expect(parseHeader(bytes, hash('other'), bytes.byteLength)).toBeUndefined()

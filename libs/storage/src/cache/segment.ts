@@ -106,7 +106,8 @@ export function parseHeader(bytes: Uint8Array, computation: Uint8Array, fileByte
   const rows = rowsOfHeader(bytes)
   if (rows === undefined || rows === 0 || bytes.byteLength < headerBytes(rows)) return undefined
   const header = Buffer.from(bytes.buffer, bytes.byteOffset, headerBytes(rows))
-  if (!sha256(header.subarray(0, -hashBytes)).equals(header.subarray(-hashBytes)) || !header.subarray(24, fixedBytes).equals(computation)) return undefined
+  if (!sha256(header.subarray(0, -hashBytes)).equals(header.subarray(-hashBytes)) || !header.subarray(24, fixedBytes).equals(computation))
+    return undefined
   const layout = { rows, rowBytes: header.readUInt32LE(12), rowsPerBlock: header.readUInt32LE(16) }
   if (layout.rowsPerBlock === 0 || segmentBytes(layout) !== fileBytes) return undefined
   return { ...layout, ids: header.subarray(fixedBytes, -hashBytes) }

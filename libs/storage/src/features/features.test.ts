@@ -38,7 +38,11 @@ describe('allocateNpy', () => {
   })
 })
 
-const LAYERS = [{ layer: 'pool5', rowShape: [7] }, { layer: 'res4/b3', rowShape: [2, 3, 5] }, { layer: 'score', rowShape: [1] }]
+const LAYERS = [
+  { layer: 'pool5', rowShape: [7] },
+  { layer: 'res4/b3', rowShape: [2, 3, 5] },
+  { layer: 'score', rowShape: [1] },
+]
 const KEYS = Array.from({ length: 9 }, (_, index) => `photos/ü ${index}.jpg`)
 const LABELS = KEYS.map((_, index) => (index % 2 === 0 ? `class ${index}` : undefined))
 
@@ -49,25 +53,35 @@ function part(format: FeatureFormat, dtype: FeatureDtype, kept: readonly number[
   for (const [row, image] of kept.entries()) {
     for (const [index, { layer, rowShape }] of LAYERS.entries()) {
       const length = rowShape.reduce((product, size) => product * size, 1)
-      writer.setRow(layer, row, Float32Array.from({ length }, (_, position) => value(index, image, position)))
+      writer.setRow(
+        layer,
+        row,
+        Float32Array.from({ length }, (_, position) => value(index, image, position)),
+      )
     }
   }
-  return writer.finish(kept.map((image) => KEYS[image] ?? ''), kept.map((image) => LABELS[image]))
+  return writer.finish(
+    kept.map(image => KEYS[image] ?? ''),
+    kept.map(image => LABELS[image]),
+  )
 }
 
 const ALL = KEYS.map((_, index) => index)
 
-describe.each(['npy', 'parquet', 'safetensors'] as const)('a part as %s', (format) => {
-  const fileOf = (files: FeatureFile[], layer: number): Uint8Array => (format === 'npy' ? files[layer] : files[0])?.bytes ?? new Uint8Array()
+describe.each(['npy', 'parquet', 'safetensors'] as const)('a part as %s', format => {
+  const fileOf = (files: FeatureFile[], layer: number): Uint8Array =>
+    (format === 'npy' ? files[layer] : files[0])?.bytes ?? new Uint8Array()
 
-  it.each(['float32', 'float16'] as const)('comes back row by row in %s, with images left out or not', async (dtype) => {
+  it.each(['float32', 'float16'] as const)('comes back row by row in %s, with images left out or not', async dtype => {
     for (const kept of [ALL, [0, 2, 3, 8], [5], []]) {
       const files = part(format, dtype, kept)
       for (const [index, { layer, rowShape }] of LAYERS.entries()) {
         const rows = await readFeatureRows(format, fileOf(files, index), layer)
         expect(rows).toMatchObject({ layer, dtype, shape: [kept.length, ...rowShape] })
         const length = rowShape.reduce((product, size) => product * size, 1)
-        const exact = Float32Array.from({ length: kept.length * length }, (_, at) => value(index, kept[Math.floor(at / length)] ?? 0, at % length))
+        const exact = Float32Array.from({ length: kept.length * length }, (_, at) =>
+          value(index, kept[Math.floor(at / length)] ?? 0, at % length),
+        )
         const expected = dtype === 'float32' ? exact : fromFloat16(halvesOf(exact))
         expect([...rows.data]).toEqual([...expected])
       }
@@ -77,10 +91,13 @@ describe.each(['npy', 'parquet', 'safetensors'] as const)('a part as %s', (forma
   it('reads only the rows asked for, in ranges', async () => {
     const bytes = fileOf(part(format, 'float32', ALL), 1)
     let read = 0
-    const source: RangeSource = { bytes: bytes.byteLength, range: async (start, end) => {
-      read += end - start
-      return bytes.slice(start, end)
-    } }
+    const source: RangeSource = {
+      bytes: bytes.byteLength,
+      range: async (start, end) => {
+        read += end - start
+        return bytes.slice(start, end)
+      },
+    }
     const rows = await readFeatureRows(format, source, 'res4/b3', { start: 4, end: 6 })
     expect(rows.shape).toEqual([2, 2, 3, 5])
     expect([...rows.data]).toEqual(Array.from({ length: 60 }, (_, at) => value(1, 4 + Math.floor(at / 30), at % 30)))
@@ -90,15 +107,25 @@ describe.each(['npy', 'parquet', 'safetensors'] as const)('a part as %s', (forma
   })
 
   it('is the same bytes for the same input, and others for another', () => {
-    const bytes = part(format, 'float32', ALL).map((file) => Buffer.from(file.bytes))
-    expect(Buffer.concat(part(format, 'float32', ALL).map((file) => Buffer.from(file.bytes))).equals(Buffer.concat(bytes))).toBe(true)
-    expect(Buffer.concat(part(format, 'float32', [1, 0, 2, 3, 4, 5, 6, 7, 8]).map((file) => Buffer.from(file.bytes))).equals(Buffer.concat(bytes))).toBe(false)
+    const bytes = part(format, 'float32', ALL).map(file => Buffer.from(file.bytes))
+    expect(Buffer.concat(part(format, 'float32', ALL).map(file => Buffer.from(file.bytes))).equals(Buffer.concat(bytes))).toBe(true)
+    expect(
+      Buffer.concat(part(format, 'float32', [1, 0, 2, 3, 4, 5, 6, 7, 8]).map(file => Buffer.from(file.bytes))).equals(Buffer.concat(bytes)),
+    ).toBe(false)
   })
 
   it('refuses files that are cut off or something else', async () => {
     const bytes = fileOf(part(format, 'float32', ALL), 0)
-    for (const broken of [bytes.subarray(0, bytes.byteLength - 1), bytes.subarray(0, 40), new Uint8Array(), Buffer.from('something else, and long enough to hold a header')]) {
-      await expect(readFeatureRows(format, broken, 'pool5')).rejects.toMatchObject({ code: 'FEATURES_INVALID', message: expect.stringContaining('pool5') as string })
+    for (const broken of [
+      bytes.subarray(0, bytes.byteLength - 1),
+      bytes.subarray(0, 40),
+      new Uint8Array(),
+      Buffer.from('something else, and long enough to hold a header'),
+    ]) {
+      await expect(readFeatureRows(format, broken, 'pool5')).rejects.toMatchObject({
+        code: 'FEATURES_INVALID',
+        message: expect.stringContaining('pool5') as string,
+      })
     }
   })
 })
@@ -110,18 +137,21 @@ function halvesOf(values: Float32Array): Uint16Array {
 }
 
 describe('files of several layers', () => {
-  it.each(['parquet', 'safetensors'] as const)('name the layers there are (%s)', async (format) => {
+  it.each(['parquet', 'safetensors'] as const)('name the layers there are (%s)', async format => {
     const [file] = part(format, 'float32', ALL, false)
     await expect(readFeatureRows(format, file?.bytes ?? new Uint8Array(), 'fc7')).rejects.toMatchObject({
-      code: 'LAYER_MISSING', message: expect.stringContaining('pool5, res4/b3, score') as string,
+      code: 'LAYER_MISSING',
+      message: expect.stringContaining('pool5, res4/b3, score') as string,
     })
   })
 
   it('have their paths by format', () => {
-    expect(part('npy', 'float32', ALL).map((file) => file.path)).toEqual([
-      'features/pool5/part-00012.npy', 'features/res4.b3/part-00012.npy', 'features/score/part-00012.npy',
+    expect(part('npy', 'float32', ALL).map(file => file.path)).toEqual([
+      'features/pool5/part-00012.npy',
+      'features/res4.b3/part-00012.npy',
+      'features/score/part-00012.npy',
     ])
-    expect(part('parquet', 'float32', ALL).map((file) => file.path)).toEqual(['features/part-00012.parquet'])
-    expect(part('safetensors', 'float32', ALL).map((file) => file.path)).toEqual(['features/part-00012.safetensors'])
+    expect(part('parquet', 'float32', ALL).map(file => file.path)).toEqual(['features/part-00012.parquet'])
+    expect(part('safetensors', 'float32', ALL).map(file => file.path)).toEqual(['features/part-00012.safetensors'])
   })
 })

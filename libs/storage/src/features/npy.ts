@@ -37,7 +37,7 @@ export function allocateNpy(maxRows: number, rowShape: readonly number[], dtype:
     buffer,
     row,
     setRow: (index, values) => writeValues(values, row(index)),
-    finish: (rows) => {
+    finish: rows => {
       if (!(rows >= 0 && rows <= maxRows)) throw new LayermillError('ROW_INVALID', `${rows} rows in a file for ${maxRows}`)
       buffer.set(headerOf(rows, rowShape, dtype, headerBytes))
       return buffer.subarray(0, headerBytes + rows * rowBytes)
@@ -88,8 +88,12 @@ async function readHeader(source: RangeSource, layer: string): Promise<NpyHeader
   if (descr === undefined || shape === undefined) throw invalid(layer, 'the header names no type or shape')
   if (descr !== '<f4' && descr !== '<f2') throw invalid(layer, `values of type ${descr}, expected <f4 or <f2`)
   if (/'fortran_order'\s*:\s*True/.test(text)) throw invalid(layer, 'values in Fortran order')
-  const sizes = shape.split(',').map((size) => size.trim()).filter((size) => size !== '').map(Number)
-  if (sizes.length === 0 || !sizes.every((size) => Number.isSafeInteger(size) && size >= 0)) throw invalid(layer, `the shape (${shape})`)
+  const sizes = shape
+    .split(',')
+    .map(size => size.trim())
+    .filter(size => size !== '')
+    .map(Number)
+  if (sizes.length === 0 || !sizes.every(size => Number.isSafeInteger(size) && size >= 0)) throw invalid(layer, `the shape (${shape})`)
   return { dtype: descr === '<f4' ? 'float32' : 'float16', shape: sizes, dataOffset }
 }
 

@@ -42,7 +42,13 @@ export function encodeParquetFeatures(
 ): Uint8Array {
   const room = layers.reduce((sum, { data }) => sum + data.byteLength + 64 * keys.length, 0)
   const writer = new ByteWriter(room + keys.reduce((sum, key) => sum + 4 * key.length + 64, 65_536))
-  const file = new ParquetWriter({ writer, schema: schemaOf(layers, labels !== undefined), codec: 'UNCOMPRESSED', kvMetadata: [], createdBy: 'layermill' })
+  const file = new ParquetWriter({
+    writer,
+    schema: schemaOf(layers, labels !== undefined),
+    codec: 'UNCOMPRESSED',
+    kvMetadata: [],
+    createdBy: 'layermill',
+  })
   const columnData: ColumnSource[] = [{ name: 'key', data: [...keys] }]
   if (labels !== undefined) columnData.push({ name: 'label', data: [...labels] })
   const entries: LayerEntry[] = []
@@ -188,7 +194,7 @@ async function readEntry(source: RangeSource, layer: string): Promise<{ dtype: F
   const text = metadata.key_value_metadata?.find(({ key }) => key === ENTRY)?.value
   if (text === undefined) throw invalid(layer, `not written by Layermill (no '${ENTRY}' in its metadata)`)
   const found = JSON.parse(text) as { dtype: FeatureDtype; rows: number; layers: LayerEntry[] }
-  const entry = found.layers.find((candidate) => candidate.layer === layer)
+  const entry = found.layers.find(candidate => candidate.layer === layer)
   if (entry !== undefined) return { dtype: found.dtype, count: found.rows, entry }
-  throw new LayermillError('LAYER_MISSING', `no layer ${layer} in the file; it holds ${found.layers.map((each) => each.layer).join(', ')}`)
+  throw new LayermillError('LAYER_MISSING', `no layer ${layer} in the file; it holds ${found.layers.map(each => each.layer).join(', ')}`)
 }

@@ -37,7 +37,8 @@ export function createPartWriter(options: PartOptions): PartWriter {
   const positions = new Map(options.layers.map(({ layer }, index) => [layer, index]))
   const position = (layer: string): number => {
     const found = positions.get(layer)
-    if (found === undefined) throw new LayermillError('LAYER_MISSING', `no layer ${layer} in this part; it has ${[...positions.keys()].join(', ')}`)
+    if (found === undefined)
+      throw new LayermillError('LAYER_MISSING', `no layer ${layer} in this part; it has ${[...positions.keys()].join(', ')}`)
     return found
   }
   if (options.format === 'npy') return npyWriter(options, position)
@@ -50,15 +51,20 @@ function npyWriter({ layers, keys, dtype, part }: PartOptions, position: Positio
   const files = layers.map(({ rowShape }) => allocateNpy(keys.length, rowShape, dtype))
   return {
     setRow: (layer, row, values) => files[position(layer)]?.setRow(row, values),
-    finish: (kept) => layers.map(({ layer }, index) => ({
-      path: featurePath(layer, part, 'npy'),
-      bytes: files[index]?.finish(kept.length) ?? new Uint8Array(),
-    })),
+    finish: kept =>
+      layers.map(({ layer }, index) => ({
+        path: featurePath(layer, part, 'npy'),
+        bytes: files[index]?.finish(kept.length) ?? new Uint8Array(),
+      })),
   }
 }
 
 function parquetWriter({ layers, keys, labels, dtype, part }: PartOptions, position: Position): PartWriter {
-  const columns = layers.map((layer) => ({ ...layer, length: lengthOf(layer.rowShape), data: new Float32Array(keys.length * lengthOf(layer.rowShape)) }))
+  const columns = layers.map(layer => ({
+    ...layer,
+    length: lengthOf(layer.rowShape),
+    data: new Float32Array(keys.length * lengthOf(layer.rowShape)),
+  }))
   return {
     setRow: (layer, row, values) => {
       const column = columns[position(layer)]
@@ -83,9 +89,11 @@ function safetensorsWriter({ layers, keys, labels, dtype, part }: PartOptions, p
   const file = allocateSafetensors(layers, keys, labels, dtype)
   return {
     setRow: (layer, row, values) => file.setRow(position(layer), row, values),
-    finish: (kept, keptLabels) => [{
-      path: featurePath('', part, 'safetensors'),
-      bytes: file.finish(kept, labels === undefined ? undefined : (keptLabels ?? kept.map(() => undefined))),
-    }],
+    finish: (kept, keptLabels) => [
+      {
+        path: featurePath('', part, 'safetensors'),
+        bytes: file.finish(kept, labels === undefined ? undefined : (keptLabels ?? kept.map(() => undefined))),
+      },
+    ],
   }
 }

@@ -1,8 +1,22 @@
 import {
-  LayermillError, MOST_SAFETENSORS_HEADER_BYTES, SAFETENSORS_METADATA, safetensorsHeaderBytes, safetensorsText, safetensorsTextBytes,
+  LayermillError,
+  MOST_SAFETENSORS_HEADER_BYTES,
+  SAFETENSORS_METADATA,
+  safetensorsHeaderBytes,
+  safetensorsText,
+  safetensorsTextBytes,
   writeSafetensorsHeader,
 } from '@layermill/core'
-import { bytesOf, type FeatureDtype, type FeatureLayer, type FeatureRows, lengthOf, type RangeSource, rangesOf, type RowRange } from './types.js'
+import {
+  bytesOf,
+  type FeatureDtype,
+  type FeatureLayer,
+  type FeatureRows,
+  lengthOf,
+  type RangeSource,
+  rangesOf,
+  type RowRange,
+} from './types.js'
 import { readValues, writeValues } from './values.js'
 
 const ALIGNMENT = 64
@@ -26,14 +40,16 @@ export function allocateSafetensors(
   dtype: FeatureDtype,
 ): SafetensorsBuffer {
   const rowBytes = layers.map(({ rowShape }) => lengthOf(rowShape) * bytesOf(dtype))
-  const starts = (rows: number): number[] => rowBytes.map((_, index) => rowBytes.slice(0, index).reduce((sum, bytes) => sum + bytes * rows, 0))
+  const starts = (rows: number): number[] =>
+    rowBytes.map((_, index) => rowBytes.slice(0, index).reduce((sum, bytes) => sum + bytes * rows, 0))
   const total = (rows: number): number => rowBytes.reduce((sum, bytes) => sum + bytes * rows, 0)
   const room = starts(keys.length)
   const dataOffset = headerBytes(headerText(layers, keys, labels, dtype, keys.length))
   const buffer = new Uint8Array(new ArrayBuffer(dataOffset + total(keys.length)))
   const row = (layer: number, index: number): Float32Array | Uint16Array => {
     const bytes = rowBytes[layer]
-    if (bytes === undefined || !(index >= 0 && index < keys.length)) throw new LayermillError('ROW_INVALID', `row ${index} of ${keys.length}, layer ${layer}`)
+    if (bytes === undefined || !(index >= 0 && index < keys.length))
+      throw new LayermillError('ROW_INVALID', `row ${index} of ${keys.length}, layer ${layer}`)
     const start = dataOffset + (room[layer] ?? 0) + index * bytes
     return dtype === 'float32' ? new Float32Array(buffer.buffer, start, bytes / 4) : new Uint16Array(buffer.buffer, start, bytes / 2)
   }
@@ -63,9 +79,12 @@ function headerText(
   rows: number,
 ): string {
   const metadata: Record<string, string> = { format: 'layermill', keys: JSON.stringify(keys) }
-  if (labels !== undefined) metadata['labels'] = JSON.stringify(labels.map((label) => label ?? null))
+  if (labels !== undefined) metadata['labels'] = JSON.stringify(labels.map(label => label ?? null))
   const items = layers.map(({ layer, rowShape }) => ({
-    name: layer, dtype: dtype === 'float32' ? 'F32' : 'F16', shape: [rows, ...rowShape], bytes: rows * lengthOf(rowShape) * bytesOf(dtype),
+    name: layer,
+    dtype: dtype === 'float32' ? 'F32' : 'F16',
+    shape: [rows, ...rowShape],
+    bytes: rows * lengthOf(rowShape) * bytesOf(dtype),
   }))
   return safetensorsText(items, metadata)
 }
@@ -82,7 +101,7 @@ export async function readSafetensors(input: Uint8Array | RangeSource, layer: st
   const { header, dataOffset } = await readHeader(source, layer)
   const tensor = header[layer]
   if (tensor === undefined || layer === SAFETENSORS_METADATA) {
-    const names = Object.keys(header).filter((name) => name !== SAFETENSORS_METADATA)
+    const names = Object.keys(header).filter(name => name !== SAFETENSORS_METADATA)
     throw new LayermillError('LAYER_MISSING', `no layer ${layer} in the file; it holds ${names.join(', ')}`)
   }
   const { dtype, shape, offsets } = checkTensor(tensor, layer)
@@ -90,7 +109,8 @@ export async function readSafetensors(input: Uint8Array | RangeSource, layer: st
   const rowBytes = lengthOf(rowShape) * bytesOf(dtype)
   const [from, to] = offsets
   if (to - from !== count * rowBytes) throw invalid(layer, `${to - from} bytes for the shape [${shape.join(', ')}]`)
-  if (dataOffset + endOfData(header, layer) !== source.bytes) throw invalid(layer, `${source.bytes} bytes, not what the header says: the file is cut off`)
+  if (dataOffset + endOfData(header, layer) !== source.bytes)
+    throw invalid(layer, `${source.bytes} bytes, not what the header says: the file is cut off`)
   const start = Math.min(rows.start ?? 0, count)
   const end = Math.max(start, Math.min(rows.end ?? count, count))
   const bytes = await source.range(dataOffset + from + start * rowBytes, dataOffset + from + end * rowBytes)
@@ -99,7 +119,8 @@ export async function readSafetensors(input: Uint8Array | RangeSource, layer: st
 
 async function readHeader(source: RangeSource, layer: string): Promise<{ header: Record<string, unknown>; dataOffset: number }> {
   const length = source.bytes < 8 ? 0 : safetensorsTextBytes(await source.range(0, 8))
-  if (length < 2 || length > MOST_SAFETENSORS_HEADER_BYTES || 8 + length > source.bytes) throw invalid(layer, 'not a safetensors file, or cut off')
+  if (length < 2 || length > MOST_SAFETENSORS_HEADER_BYTES || 8 + length > source.bytes)
+    throw invalid(layer, 'not a safetensors file, or cut off')
   try {
     const text = Buffer.from(await source.range(8, 8 + length)).toString('utf8')
     return { header: JSON.parse(text) as Record<string, unknown>, dataOffset: 8 + length }
@@ -122,7 +143,7 @@ function endOfData(header: Record<string, unknown>, layer: string): number {
 }
 
 function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0)
+  return Array.isArray(value) && value.every(size => Number.isSafeInteger(size) && size >= 0)
 }
 
 function invalid(layer: string, what: string): LayermillError {

@@ -53,7 +53,11 @@ async function* wantedBlocks(store: Store, place: FeaturePlace, parts: Iterable<
     const index = await readIndex(store, part)
     // A file of one layer that is one block costs one request.
     const whole = place.format === 'npy' && index.length <= rowsABlock
-    return { part, index, ranges: whole || index.length === 0 ? undefined : await openRanges(store, featurePath(place.layer, part, place.format)) }
+    return {
+      part,
+      index,
+      ranges: whole || index.length === 0 ? undefined : await openRanges(store, featurePath(place.layer, part, place.format)),
+    }
   })
   for await (const { part, index, ranges } of opened) {
     for (let start = 0; start < index.length; start += rowsABlock) {
@@ -62,7 +66,11 @@ async function* wantedBlocks(store: Store, place: FeaturePlace, parts: Iterable<
   }
 }
 
-async function readWanted(store: Store, { layer, format }: FeaturePlace, { part, index, start, end, ranges }: Wanted): Promise<FeatureRows> {
+async function readWanted(
+  store: Store,
+  { layer, format }: FeaturePlace,
+  { part, index, start, end, ranges }: Wanted,
+): Promise<FeatureRows> {
   // The last block takes all that is left, so that a file with more rows than images is found out.
   const rows = end === index.length ? { start } : { start, end }
   if (ranges !== undefined) return readFeatureRows(format, ranges, layer, rows)
@@ -77,10 +85,16 @@ async function readBlock(store: Store, place: FeaturePlace, wanted: Wanted): Pro
   const where = `${store.url}/${featurePath(place.layer, wanted.part, place.format)}`
   const [rows = 0, ...rowShape] = shape
   if (rows !== wanted.end - wanted.start) {
-    throw new LayermillError('FEATURES_INVALID', `${where} has ${wanted.start + rows} rows of ${place.layer}, its index ${wanted.index.length} images`)
+    throw new LayermillError(
+      'FEATURES_INVALID',
+      `${where} has ${wanted.start + rows} rows of ${place.layer}, its index ${wanted.index.length} images`,
+    )
   }
   if (String(rowShape) !== String(place.rowShape)) {
-    throw new LayermillError('ROW_INVALID', `${where}: rows of ${place.layer} are ${rowShape.join('x')}, expected ${place.rowShape.join('x')}`)
+    throw new LayermillError(
+      'ROW_INVALID',
+      `${where}: rows of ${place.layer} are ${rowShape.join('x')}, expected ${place.rowShape.join('x')}`,
+    )
   }
   return { part: wanted.part, rows: wanted.index.slice(wanted.start, wanted.end), length: lengthOf(rowShape), values: data }
 }
@@ -92,7 +106,12 @@ async function readBlock(store: Store, place: FeaturePlace, wanted: Wanted): Pro
  * @throws LayermillError `FILE_MISSING` (also where an update replaces a part meanwhile), `FEATURES_INVALID`, `ROW_INVALID`, `LAYER_MISSING`, what
  *   the store throws; the signal's reason
  */
-export async function* streamFeatures(store: Store, place: FeaturePlace, parts: Iterable<number>, options: StreamOptions = {}): AsyncGenerator<FeatureBlock> {
+export async function* streamFeatures(
+  store: Store,
+  place: FeaturePlace,
+  parts: Iterable<number>,
+  options: StreamOptions = {},
+): AsyncGenerator<FeatureBlock> {
   const rowBytes = Math.max(1, lengthOf(place.rowShape)) * 4
   const rowsABlock = Math.max(1, Math.floor((options.blockBytes ?? BLOCK_BYTES) / rowBytes))
   const wanted = wantedBlocks(store, place, parts, rowsABlock)

@@ -22,7 +22,11 @@ const MOST_ROWS = 65_536
  *
  * @param skip images at the start to leave out
  */
-export async function* groupVectors(blocks: AsyncIterable<FeatureBlock>, skip = 0, groupBytes: number = GROUP_BYTES): AsyncGenerator<VectorRows> {
+export async function* groupVectors(
+  blocks: AsyncIterable<FeatureBlock>,
+  skip = 0,
+  groupBytes: number = GROUP_BYTES,
+): AsyncGenerator<VectorRows> {
   let group: { rows: IndexRow[]; length: number; values: Float32Array; most: number } | undefined
   let left = skip
   for await (const { rows, length, values } of blocks) {
@@ -44,7 +48,12 @@ export async function* groupVectors(blocks: AsyncIterable<FeatureBlock>, skip = 
   if (group !== undefined) yield { ...group, values: group.values.subarray(0, group.rows.length * group.length) }
 }
 
-const text = (name: string, repetition: 'REQUIRED' | 'OPTIONAL'): SchemaElement => ({ name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: repetition })
+const text = (name: string, repetition: 'REQUIRED' | 'OPTIONAL'): SchemaElement => ({
+  name,
+  type: 'BYTE_ARRAY',
+  converted_type: 'UTF8',
+  repetition_type: repetition,
+})
 const whole = (name: string): SchemaElement => ({ name, type: 'INT32', repetition_type: 'REQUIRED' })
 
 const schema: readonly SchemaElement[] = [
@@ -83,7 +92,10 @@ function take(writer: ByteWriter): Uint8Array {
  * @param groups not empty, all of vectors of one length
  * @param metadata entries of the file's own, by name
  */
-export async function* encodeVectorTable(groups: AsyncIterable<VectorRows>, metadata: Readonly<Record<string, string>>): AsyncGenerator<Uint8Array> {
+export async function* encodeVectorTable(
+  groups: AsyncIterable<VectorRows>,
+  metadata: Readonly<Record<string, string>>,
+): AsyncGenerator<Uint8Array> {
   const writer = new ByteWriter(64 * 1024)
   const kvMetadata = Object.entries(metadata).map(([key, value]) => ({ key, value }))
   const file = new ParquetWriter({ writer, schema: [...schema], kvMetadata, createdBy: 'layermill' })

@@ -11,7 +11,11 @@ const CODES: Readonly<Record<string, [code: ErrorCode, what: string, hint: strin
   ENOTDIR: ['KEY_INVALID', 'a file is in the place of a folder above it', 'Choose another folder, or remove what is there.'],
   EEXIST: ['KEY_INVALID', 'a file is in the place of a folder above it', 'Choose another folder, or remove what is there.'],
   ENAMETOOLONG: ['KEY_INVALID', 'the name is too long for this file system', 'Names are limited to 255 bytes on most file systems.'],
-  EXDEV: ['STORE_FAILED', 'a folder inside the store is another file system', 'A store must be one file system: writes are renames within it.'],
+  EXDEV: [
+    'STORE_FAILED',
+    'a folder inside the store is another file system',
+    'A store must be one file system: writes are renames within it.',
+  ],
 }
 
 /** A system error on a store's file as the project's own error; LayermillErrors pass unchanged. */

@@ -112,7 +112,7 @@ describe('writers that die', () => {
       await once(child, 'exit')
       const bytes = (await new FileStore(folder).get('file')) ?? new Uint8Array()
       expect(bytes.byteLength).toBe(1 << 22)
-      expect(bytes.every((byte) => byte === bytes[0])).toBe(true)
+      expect(bytes.every(byte => byte === bytes[0])).toBe(true)
     }
     const store = new FileStore(folder)
     await store.put('other', 'x')

@@ -36,15 +36,15 @@ export class FileStore implements Store {
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    return this.read('read', key, (file) => readRange(file, 0, Infinity))
+    return this.read('read', key, file => readRange(file, 0, Infinity))
   }
 
   async getRange(key: string, start: number, end: number): Promise<Uint8Array | undefined> {
-    return this.read('read', key, (file) => readRange(file, start, end))
+    return this.read('read', key, file => readRange(file, start, end))
   }
 
   async stat(key: string): Promise<StoreEntry | undefined> {
-    return this.read('look at', key, async (file) => {
+    return this.read('look at', key, async file => {
       const info = await file.stat({ bigint: true })
       return info.isFile() ? { key, bytes: Number(info.size), etag: fileEtag(info) } : undefined
     })
@@ -79,12 +79,12 @@ export class FileStore implements Store {
     const keys = walkFiles(root, {
       prefix,
       after: options.after,
-      accept: (key) => key !== SCRATCH,
+      accept: key => key !== SCRATCH,
       onUnreadable: (key, error) => {
         throw fileError('list', join(root, key), error)
       },
     })
-    const entries = mapOrdered(keys, STATS_AT_ONCE, async (key) => {
+    const entries = mapOrdered(keys, STATS_AT_ONCE, async key => {
       const info = await stat(join(root, key), { bigint: true }).catch(() => undefined)
       return info === undefined ? undefined : { key, bytes: Number(info.size), etag: fileEtag(info) }
     })

@@ -8,7 +8,7 @@ import { FileStore } from './file-store.js'
 const room = vi.hoisted(() => ({ bytes: Infinity, fail: 'ENOSPC' }))
 
 // A disk that takes only so many more bytes: the write that crosses the limit is short, the next one fails, as on a real one.
-vi.mock('node:fs/promises', async (original) => {
+vi.mock('node:fs/promises', async original => {
   const real = await original<typeof FileSystem>()
   return {
     ...real,
@@ -34,7 +34,7 @@ beforeEach(async () => {
 })
 afterEach(async () => rm(folder, { recursive: true, force: true }))
 
-it.each(['ENOSPC', 'EDQUOT', 'EFBIG'])('says STORE_FULL on %s, keeps the old file and leaves nothing half written', async (code) => {
+it.each(['ENOSPC', 'EDQUOT', 'EFBIG'])('says STORE_FULL on %s, keeps the old file and leaves nothing half written', async code => {
   const store = new FileStore(folder)
   await store.put('features/part', 'old')
   room.bytes = 1000

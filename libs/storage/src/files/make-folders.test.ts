@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeFolders } from './make-folders.js'
 
 let root = ''
-beforeAll(async () => { root = await mkdtemp(join(tmpdir(), 'make-folders-')) })
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'make-folders-'))
+})
 afterAll(() => rm(root, { recursive: true }))
 
 const missing = (): Error => Object.assign(new Error('no such file or directory'), { code: 'ENOENT' })
@@ -24,7 +26,10 @@ describe('makeFolders', () => {
       calls += 1
       return Promise.reject(missing())
     }
-    await expect(makeFolders(join(root, 'x/y/z'), make)).rejects.toMatchObject({ code: 'STORE_DENIED', message: expect.stringContaining(join(root, 'x/y/z')) })
+    await expect(makeFolders(join(root, 'x/y/z'), make)).rejects.toMatchObject({
+      code: 'STORE_DENIED',
+      message: expect.stringContaining(join(root, 'x/y/z')),
+    })
     expect(calls).toBeLessThan(50)
   })
 
@@ -45,7 +50,7 @@ describe('makeFolders', () => {
     expect(many.some(first => first !== undefined)).toBe(true)
   })
 
-  it('keeps the system\'s error where a file is in the way', async () => {
+  it("keeps the system's error where a file is in the way", async () => {
     await writeFile(join(root, 'file'), '')
     await expect(makeFolders(join(root, 'file/below'))).rejects.toMatchObject({ code: 'ENOTDIR' })
   })

@@ -53,7 +53,11 @@ export async function makeFolders(path: string, make: MakeFolder = mkdir): Promi
       }
     }
   }
-  throw new LayermillError('STORE_DENIED', `cannot make the folder ${path}: its file system says that the folder above it is missing, and that is there`, {
-    hint: 'This file system takes no folders (those of the kernel do not): choose another place.',
-  })
+  throw new LayermillError(
+    'STORE_DENIED',
+    `cannot make the folder ${path}: its file system says that the folder above it is missing, and that is there`,
+    {
+      hint: 'This file system takes no folders (those of the kernel do not): choose another place.',
+    },
+  )
 }

@@ -111,14 +111,17 @@ async function readEntries(path: string | Buffer, rawNames: boolean): Promise<En
   const entries = await readdir(path, { withFileTypes: true })
   if (!rawNames) return entries
   if (!entries.some(({ name }) => name.includes('\ufffd'))) {
-    return entries.map((entry) => (holdsRawNames(entry.name) ? named(entry, keyPartOfText(entry.name)) : entry))
+    return entries.map(entry => (holdsRawNames(entry.name) ? named(entry, keyPartOfText(entry.name)) : entry))
   }
-  return (await readdir(path, { withFileTypes: true, encoding: 'buffer' })).map((entry) => named(entry, keyPartOfBytes(entry.name)))
+  return (await readdir(path, { withFileTypes: true, encoding: 'buffer' })).map(entry => named(entry, keyPartOfBytes(entry.name)))
 }
 
-const named = (entry: Omit<Entry, 'name'>, name: string): Entry => (
-  { name, isFile: () => entry.isFile(), isDirectory: () => entry.isDirectory(), isSymbolicLink: () => entry.isSymbolicLink() }
-)
+const named = (entry: Omit<Entry, 'name'>, name: string): Entry => ({
+  name,
+  isFile: () => entry.isFile(),
+  isDirectory: () => entry.isDirectory(),
+  isSymbolicLink: () => entry.isSymbolicLink(),
+})
 
 async function linkTarget(path: string | Buffer): Promise<EntryKind> {
   try {

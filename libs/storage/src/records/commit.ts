@@ -56,18 +56,33 @@ export function parseCommit(bytes: Uint8Array | string, name: string): CommitRec
   const files = fields.array('files').map((value, index) => {
     const file = Fields.of(value, `${name}: files[${index}]`)
     const sha256 = file.string('sha256')
-    if (!/^[0-9a-f]{64}$/.test(sha256)) throw new LayermillError('RECORD_INVALID', `${name}: files[${index}]: sha256 is not 64 hexadecimal digits`)
+    if (!/^[0-9a-f]{64}$/.test(sha256))
+      throw new LayermillError('RECORD_INVALID', `${name}: files[${index}]: sha256 is not 64 hexadecimal digits`)
     return { path: file.string('path'), bytes: file.count('bytes'), sha256 }
   })
   const worker = fields.optionalString('worker')
   const overflow = fields.optionalCount('overflow')
   const by = fields.optionalObject('computedBy')
-  const computedBy = by && { engine: by.string('engine'), version: by.string('version'), device: by.string('device'), cpu: by.string('cpu') }
-  const optional = { ...(overflow === undefined ? {} : { overflow }), ...(worker === undefined ? {} : { worker }), ...(computedBy === undefined ? {} : { computedBy }) }
+  const computedBy = by && {
+    engine: by.string('engine'),
+    version: by.string('version'),
+    device: by.string('device'),
+    cpu: by.string('cpu'),
+  }
+  const optional = {
+    ...(overflow === undefined ? {} : { overflow }),
+    ...(worker === undefined ? {} : { worker }),
+    ...(computedBy === undefined ? {} : { computedBy }),
+  }
   return { part: fields.count('part'), images: fields.count('images'), failed: fields.count('failed'), ...optional, files }
 }
 
 /** A part's counts, and what computed it. */
-export function countsOf({ images, failed, overflow, computedBy }: CommitRecord): Pick<CommitRecord, 'images' | 'failed' | 'overflow' | 'computedBy'> {
+export function countsOf({
+  images,
+  failed,
+  overflow,
+  computedBy,
+}: CommitRecord): Pick<CommitRecord, 'images' | 'failed' | 'overflow' | 'computedBy'> {
   return { images, failed, ...(overflow === undefined ? {} : { overflow }), ...(computedBy === undefined ? {} : { computedBy }) }
 }

@@ -2,7 +2,10 @@ import { errorMessage, LayermillError } from '@layermill/core'
 
 /** A parsed JSON object whose fields are read with a check; faults name the place it came from. */
 export class Fields {
-  constructor(private readonly values: Readonly<Record<string, unknown>>, private readonly where: string) {}
+  constructor(
+    private readonly values: Readonly<Record<string, unknown>>,
+    private readonly where: string,
+  ) {}
 
   static parse(text: string, where: string): Fields {
     let value: unknown
@@ -33,7 +36,9 @@ export class Fields {
   /** A whole number of zero or more. */
   count(name: string): number {
     const value = this.values[name]
-    return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : this.fail(name, 'a whole number of zero or more')
+    return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+      ? value
+      : this.fail(name, 'a whole number of zero or more')
   }
 
   optionalCount(name: string): number | undefined {

@@ -22,17 +22,21 @@ export interface IndexRow {
  * `index/part-N.parquet`: one row group, Snappy. The same rows give the same bytes. The column `overflow` is there where rows have it.
  */
 export function encodeIndex(rows: readonly IndexRow[]): Uint8Array {
-  const number = (name: 'part' | 'row' | 'width' | 'height' | 'overflow'): ColumnSource =>
-    ({ name, type: 'INT32', nullable: false, data: Int32Array.from(rows, (row) => row[name] ?? 0) })
+  const number = (name: 'part' | 'row' | 'width' | 'height' | 'overflow'): ColumnSource => ({
+    name,
+    type: 'INT32',
+    nullable: false,
+    data: Int32Array.from(rows, row => row[name] ?? 0),
+  })
   const columnData: ColumnSource[] = [
-    { name: 'key', type: 'STRING', nullable: false, data: rows.map((row) => row.key) },
+    { name: 'key', type: 'STRING', nullable: false, data: rows.map(row => row.key) },
     number('part'),
     number('row'),
     number('width'),
     number('height'),
-    { name: 'label', type: 'STRING', nullable: true, data: rows.map((row) => row.label) },
-    { name: 'sha256', type: 'STRING', nullable: false, data: rows.map((row) => row.sha256) },
-    ...(rows.some((row) => row.overflow !== undefined) ? [number('overflow')] : []),
+    { name: 'label', type: 'STRING', nullable: true, data: rows.map(row => row.label) },
+    { name: 'sha256', type: 'STRING', nullable: false, data: rows.map(row => row.sha256) },
+    ...(rows.some(row => row.overflow !== undefined) ? [number('overflow')] : []),
   ]
   return new Uint8Array(parquetWriteBuffer({ columnData, rowGroupSize: Math.max(1, rows.length), createdBy: 'layermill' }))
 }
@@ -53,9 +57,16 @@ export async function parseIndex(bytes: Uint8Array, name: string): Promise<Index
 function indexRow(values: Record<string, unknown>, where: string): IndexRow {
   const { key, part, row, width, height, label, sha256, overflow } = values
   const numbers = [part, row, width, height]
-  if (typeof key !== 'string' || typeof sha256 !== 'string' || numbers.some((value) => typeof value !== 'number')) {
+  if (typeof key !== 'string' || typeof sha256 !== 'string' || numbers.some(value => typeof value !== 'number')) {
     throw new LayermillError('RECORD_INVALID', `${where}: expected the columns key, part, row, width, height, label and sha256`)
   }
-  const found = { key, part: Number(part), row: Number(row), width: Number(width), height: Number(height), ...(typeof overflow === 'number' ? { overflow } : {}) }
+  const found = {
+    key,
+    part: Number(part),
+    row: Number(row),
+    width: Number(width),
+    height: Number(height),
+    ...(typeof overflow === 'number' ? { overflow } : {}),
+  }
   return typeof label === 'string' ? { ...found, label, sha256 } : { ...found, sha256 }
 }

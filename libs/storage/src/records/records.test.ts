@@ -7,7 +7,10 @@ const AWKWARD = 'ü/"quoted"\n\u2028\\,\u{1f600}.jpg'
 
 describe('manifests and errors', () => {
   it('come back as they were written', () => {
-    const rows = [{ key: 'a.jpg', etag: '1-2', bytes: 3 }, { key: AWKWARD, etag: '', bytes: 0, label: 'x' }]
+    const rows = [
+      { key: 'a.jpg', etag: '1-2', bytes: 3 },
+      { key: AWKWARD, etag: '', bytes: 0, label: 'x' },
+    ]
     expect(encodeManifest(rows)).toContain('{"key":"a.jpg","etag":"1-2","bytes":3}\n')
     expect(parseManifest(encodeManifest(rows), 'm')).toEqual(rows)
     expect(parseManifest(Buffer.from(encodeManifest(rows)), 'm')).toEqual(rows)
@@ -30,18 +33,23 @@ describe('manifests and errors', () => {
     ['{"key":"a"\n', /m:1: not JSON/],
     ['[]\n', /m:1: expected an object/],
   ])('refuse %j', (text, message) => {
-    expect(() => parseManifest(text, 'm')).toThrow(expect.objectContaining({ code: 'RECORD_INVALID', message: expect.stringMatching(message) as string }) as Error)
+    expect(() => parseManifest(text, 'm')).toThrow(
+      expect.objectContaining({ code: 'RECORD_INVALID', message: expect.stringMatching(message) as string }) as Error,
+    )
   })
 })
 
 describe('commit records', () => {
-  const files = [committedFile('index/part-00001.parquet', Buffer.from('b')), committedFile('features/fc7/part-00001.npy', Buffer.from('a'))]
+  const files = [
+    committedFile('index/part-00001.parquet', Buffer.from('b')),
+    committedFile('features/fc7/part-00001.npy', Buffer.from('a')),
+  ]
 
   it('do not depend on the order the files were written in', () => {
     const text = encodeCommit({ part: 1, images: 2, failed: 0, files })
     expect(encodeCommit({ part: 1, images: 2, failed: 0, files: files.toReversed() })).toBe(text)
     const parsed = parseCommit(text, 'c')
-    expect(parsed.files.map((file) => file.path)).toEqual(['features/fc7/part-00001.npy', 'index/part-00001.parquet'])
+    expect(parsed.files.map(file => file.path)).toEqual(['features/fc7/part-00001.npy', 'index/part-00001.parquet'])
     expect(parsed.files[0]?.sha256).toBe('ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb')
     expect(parseCommit(Buffer.from(text), 'c')).toEqual(parsed)
   })
@@ -65,11 +73,23 @@ describe('commit records', () => {
 })
 
 describe('the index', () => {
-  const row = (index: number, label?: string): IndexRow =>
-    ({ key: `${index}${AWKWARD}`, part: 3, row: index, width: 640, height: 480 + index, sha256: 'ab'.repeat(32), ...(label === undefined ? {} : { label }) })
+  const row = (index: number, label?: string): IndexRow => ({
+    key: `${index}${AWKWARD}`,
+    part: 3,
+    row: index,
+    width: 640,
+    height: 480 + index,
+    sha256: 'ab'.repeat(32),
+    ...(label === undefined ? {} : { label }),
+  })
 
   it('comes back as it was written, with and without labels, even when empty', async () => {
-    for (const rows of [[], [row(0)], [row(0, 'cat'), row(1), row(2, '')], Array.from({ length: 2500 }, (_, index) => row(index, `${index % 3}`))]) {
+    for (const rows of [
+      [],
+      [row(0)],
+      [row(0, 'cat'), row(1), row(2, '')],
+      Array.from({ length: 2500 }, (_, index) => row(index, `${index % 3}`)),
+    ]) {
       const bytes = encodeIndex(rows)
       expect(await parseIndex(bytes, 'i')).toEqual(rows)
       expect(Buffer.compare(encodeIndex(rows), bytes)).toBe(0)

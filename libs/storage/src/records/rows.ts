@@ -22,14 +22,21 @@ export interface ErrorRow {
 
 /** `manifest/part-N.jsonl`. The same rows give the same bytes. */
 export function encodeManifest(rows: Iterable<ManifestRow>): string {
-  return encodeLines(map(rows, ({ key, etag, bytes, label, at, from }) => (
-    { key, etag, bytes, label, at: at && { shard: at.shard, offset: at.offset }, from: from && { part: from.part, row: from.row } }
-  )))
+  return encodeLines(
+    map(rows, ({ key, etag, bytes, label, at, from }) => ({
+      key,
+      etag,
+      bytes,
+      label,
+      at: at && { shard: at.shard, offset: at.offset },
+      from: from && { part: from.part, row: from.row },
+    })),
+  )
 }
 
 /** @throws LayermillError `RECORD_INVALID` with `name` and the line */
 export function parseManifest(bytes: Uint8Array | string, name: string): ManifestRow[] {
-  return parseLines(bytes, name, (fields) => {
+  return parseLines(bytes, name, fields => {
     const row = { key: fields.string('key'), etag: fields.string('etag'), bytes: fields.count('bytes') }
     const label = fields.optionalString('label')
     const at = fields.optionalObject('at')
@@ -50,7 +57,7 @@ export function encodeErrors(rows: Iterable<ErrorRow>): string {
 
 /** @throws LayermillError `RECORD_INVALID` with `name` and the line */
 export function parseErrors(bytes: Uint8Array | string, name: string): ErrorRow[] {
-  return parseLines(bytes, name, (fields) => ({ key: fields.string('key'), code: fields.string('code'), reason: fields.string('reason') }))
+  return parseLines(bytes, name, fields => ({ key: fields.string('key'), code: fields.string('code'), reason: fields.string('reason') }))
 }
 
 function* map<In, Out>(rows: Iterable<In>, change: (row: In) => Out): Generator<Out> {

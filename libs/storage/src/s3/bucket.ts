@@ -34,7 +34,11 @@ export function isMissing(error: unknown): boolean {
 
 /** Reading one bucket: what stores and sources share. Keys are whole keys. */
 export class Bucket {
-  constructor(readonly client: S3Client, readonly name: string, private readonly timeouts: Timeouts = TIMEOUTS) {}
+  constructor(
+    readonly client: S3Client,
+    readonly name: string,
+    private readonly timeouts: Timeouts = TIMEOUTS,
+  ) {}
 
   url(key: string): string {
     return `s3://${this.name}/${key}`
@@ -90,9 +94,13 @@ export class Bucket {
       page?.catch(() => undefined)
       for (const object of objects) {
         if (last !== undefined && compareUtf8(object.key, last) <= 0) {
-          throw new LayermillError('STORE_FAILED', `${this.url(prefix)} is not listed in the order of its keys (${object.key} after ${last})`, {
-            hint: 'Buckets that list in no order (S3 directory buckets) cannot be used: runs could not go on where they stopped.',
-          })
+          throw new LayermillError(
+            'STORE_FAILED',
+            `${this.url(prefix)} is not listed in the order of its keys (${object.key} after ${last})`,
+            {
+              hint: 'Buckets that list in no order (S3 directory buckets) cannot be used: runs could not go on where they stopped.',
+            },
+          )
         }
         last = object.key
         yield object
@@ -110,7 +118,7 @@ export class Bucket {
   async holdsDirectly(prefix: string, matches: (name: string) => boolean): Promise<boolean> {
     for (let next: string | undefined = ''; next !== undefined;) {
       const page: Page = await this.page({ prefix, next: next === '' ? undefined : next, delimiter: '/' })
-      if (page.objects.some((object) => matches(object.key.slice(prefix.length)))) return true
+      if (page.objects.some(object => matches(object.key.slice(prefix.length)))) return true
       next = page.next
     }
     return false
@@ -128,12 +136,14 @@ export class Bucket {
   }
 
   private async getObject(key: string, options: { etag?: string; range?: string }): Promise<GetObjectCommandOutput> {
-    return this.client.send(new (sdk().GetObjectCommand)({
-      Bucket: this.name,
-      Key: key,
-      Range: options.range,
-      IfMatch: options.etag === undefined || options.etag === '' ? undefined : quote(options.etag),
-    }))
+    return this.client.send(
+      new (sdk().GetObjectCommand)({
+        Bucket: this.name,
+        Key: key,
+        Range: options.range,
+        IfMatch: options.etag === undefined || options.etag === '' ? undefined : quote(options.etag),
+      }),
+    )
   }
 
   /** Ranges of one version, so that a list that is replaced while it is read is noticed. */
@@ -149,16 +159,20 @@ export class Bucket {
 
   private async page(request: { prefix: string; after?: string; next?: string; delimiter?: string; most?: number }): Promise<Page> {
     try {
-      const output: ListObjectsV2CommandOutput = await withRetries(async () => this.client.send(new (sdk().ListObjectsV2Command)({
-        Bucket: this.name,
-        Prefix: request.prefix,
-        Delimiter: request.delimiter,
-        MaxKeys: request.most,
-        StartAfter: request.next === undefined ? request.after : undefined,
-        ContinuationToken: request.next,
-        // Keys may hold characters that XML cannot.
-        EncodingType: 'url',
-      })))
+      const output: ListObjectsV2CommandOutput = await withRetries(async () =>
+        this.client.send(
+          new (sdk().ListObjectsV2Command)({
+            Bucket: this.name,
+            Prefix: request.prefix,
+            Delimiter: request.delimiter,
+            MaxKeys: request.most,
+            StartAfter: request.next === undefined ? request.after : undefined,
+            ContinuationToken: request.next,
+            // Keys may hold characters that XML cannot.
+            EncodingType: 'url',
+          }),
+        ),
+      )
       return {
         objects: (output.Contents ?? []).map(({ Key, Size, ETag }) => ({ key: decode(Key ?? ''), bytes: Size ?? 0, etag: unquote(ETag) })),
         folders: (output.CommonPrefixes ?? []).map(({ Prefix }) => decode(Prefix ?? '')),

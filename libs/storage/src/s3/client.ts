@@ -52,7 +52,9 @@ export function parseS3Url(url: string): S3Location {
   if (!/^[A-Za-z0-9._-]{3,255}$/.test(bucket)) throw new LayermillError('STORE_URL', `${url}: '${bucket}' is not a bucket name`)
   const prefix = match?.[2] ?? ''
   if (prefix.split('/').includes('..')) {
-    throw new LayermillError('STORE_URL', `${url}: '..' in a place of a bucket; expected s3://bucket/prefix`, { hint: 'Buckets have no folders to go up from: name the place itself.' })
+    throw new LayermillError('STORE_URL', `${url}: '..' in a place of a bucket; expected s3://bucket/prefix`, {
+      hint: 'Buckets have no folders to go up from: name the place itself.',
+    })
   }
   return { bucket, prefix }
 }
@@ -78,7 +80,12 @@ export interface ClientOptions {
  * A client with the process's credentials (environment, profile, container, instance), which are read anew where a server refuses them. The
  * SDK's retries are off: `withRetries` also covers bodies that break off, which the SDK's do not.
  */
-export function s3Client({ env = process.env, timeouts = TIMEOUTS, access = {}, credentials = sharedCredentials }: ClientOptions = {}): S3Client {
+export function s3Client({
+  env = process.env,
+  timeouts = TIMEOUTS,
+  access = {},
+  credentials = sharedCredentials,
+}: ClientOptions = {}): S3Client {
   const { NodeHttpHandler } = httpHandler()
   const endpoint = s3Endpoint(env)
   const config: S3ClientConfig = {
@@ -116,9 +123,13 @@ export function s3Client({ env = process.env, timeouts = TIMEOUTS, access = {}, 
 }
 
 function payForRequests(client: S3Client): void {
-  client.middlewareStack.add(next => async args => {
-    const { request } = args
-    if (typeof request === 'object' && request !== null && 'headers' in request) Object.assign(request.headers as object, { 'x-amz-request-payer': 'requester' })
-    return next(args)
-  }, { step: 'build', name: 'layermillRequestPayer' })
+  client.middlewareStack.add(
+    next => async args => {
+      const { request } = args
+      if (typeof request === 'object' && request !== null && 'headers' in request)
+        Object.assign(request.headers as object, { 'x-amz-request-payer': 'requester' })
+      return next(args)
+    },
+    { step: 'build', name: 'layermillRequestPayer' },
+  )
 }

@@ -6,7 +6,14 @@ import { fail, ok, ScriptedServer } from '../testing/scripted-server.js'
 import { SharedCredentials } from './credentials.js'
 import { S3Store } from './s3-store.js'
 
-const names = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE', 'AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE'] as const
+const names = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'AWS_PROFILE',
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_CONFIG_FILE',
+] as const
 let folder: string
 let server: ScriptedServer
 let store: S3Store
@@ -41,7 +48,11 @@ const found = ok({ 'content-length': '1' }, 'x')
 
 describe('credentials that a server refuses', () => {
   it.each([
-    [400, 'ExpiredToken'], [403, 'InvalidAccessKeyId'], [400, 'InvalidToken'], [403, 'SignatureDoesNotMatch'], [400, 'ExpiredTokenException'],
+    [400, 'ExpiredToken'],
+    [403, 'InvalidAccessKeyId'],
+    [400, 'InvalidToken'],
+    [403, 'SignatureDoesNotMatch'],
+    [400, 'ExpiredTokenException'],
   ])('are read anew after %i %s, and the request is sent once more', async (status, code) => {
     server.script = [found, fail(status, code), found]
     expect((await store.get('a'))?.byteLength).toBe(1)
@@ -63,9 +74,17 @@ describe('credentials that a server refuses', () => {
     expect(await credentials.get()).toMatchObject({ accessKeyId: 'second' })
   })
 
-  it.each([[400, 'ExpiredToken'], [403, 'InvalidAccessKeyId'], [400, 'InvalidToken']])('are denied with a hint where %i %s comes again', async (status, code) => {
+  it.each([
+    [400, 'ExpiredToken'],
+    [403, 'InvalidAccessKeyId'],
+    [400, 'InvalidToken'],
+  ])('are denied with a hint where %i %s comes again', async (status, code) => {
     server.script = [fail(status, code), fail(status, code)]
-    await expect(store.get('a')).rejects.toMatchObject({ code: 'STORE_DENIED', message: expect.stringContaining(code) as string, hint: expect.stringContaining('read anew') as string })
+    await expect(store.get('a')).rejects.toMatchObject({
+      code: 'STORE_DENIED',
+      message: expect.stringContaining(code) as string,
+      hint: expect.stringContaining('read anew') as string,
+    })
     expect(server.requests).toHaveLength(2)
   })
 
@@ -76,7 +95,9 @@ describe('credentials that a server refuses', () => {
       return async () => ({ accessKeyId, secretAccessKey: 's' })
     })
     const used = await credentials.get()
-    expect(await Promise.all(Array.from({ length: 20 }, () => credentials.renew(used, true)))).toEqual(Array.from({ length: 20 }, () => true))
+    expect(await Promise.all(Array.from({ length: 20 }, () => credentials.renew(used, true)))).toEqual(
+      Array.from({ length: 20 }, () => true),
+    )
     expect(opened).toBe(2)
     expect(await credentials.renew(used, true)).toBe(true)
     expect(opened).toBe(2)
@@ -99,7 +120,11 @@ describe('a bucket in another region', () => {
   it.each([
     ['PermanentRedirect', fail(301, 'PermanentRedirect'), 'AWS_REGION'],
     ['AuthorizationHeaderMalformed', fail(400, 'AuthorizationHeaderMalformed'), 'AWS_REGION'],
-    ['PermanentRedirect with the region', fail(301, 'PermanentRedirect', { 'x-amz-bucket-region': 'eu-central-1' }), 'AWS_REGION=eu-central-1'],
+    [
+      'PermanentRedirect with the region',
+      fail(301, 'PermanentRedirect', { 'x-amz-bucket-region': 'eu-central-1' }),
+      'AWS_REGION=eu-central-1',
+    ],
   ])('is hinted at: %s', async (_name, answer, hint) => {
     server.script = [answer, answer, answer]
     await expect(store.get('a')).rejects.toMatchObject({ code: 'STORE_DENIED', hint: expect.stringContaining(hint) as string })

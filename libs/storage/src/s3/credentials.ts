@@ -5,8 +5,17 @@ const load = createRequire(import.meta.url)
 
 /** Environment that the SDK's chain of providers reads. Where it changes, credentials are another process's affair, or a test's. */
 const SOURCES = [
-  'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE', 'AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE',
-  'AWS_WEB_IDENTITY_TOKEN_FILE', 'AWS_ROLE_ARN', 'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI', 'AWS_CONTAINER_CREDENTIALS_FULL_URI', 'HOME',
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'AWS_PROFILE',
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_CONFIG_FILE',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_ROLE_ARN',
+  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+  'HOME',
 ] as const
 
 /** Credentials that requests are signed with. They may end at a time that they name. */
@@ -32,7 +41,10 @@ export class SharedCredentials {
    * @param open makes a chain that has read nothing yet
    * @param now in milliseconds
    */
-  constructor(private readonly open: () => Chain = openChain, private readonly now: () => number = Date.now) {}
+  constructor(
+    private readonly open: () => Chain = openChain,
+    private readonly now: () => number = Date.now,
+  ) {}
 
   /** The credentials to sign with. @throws the SDK's `CredentialsProviderError` where there are none */
   async get(options?: Record<string, unknown>): Promise<AwsCredentialIdentity> {

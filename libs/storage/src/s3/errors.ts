@@ -20,7 +20,8 @@ export function isDenied(error: unknown): boolean {
 function rightRegion(error: unknown): string | undefined {
   const said = error instanceof Error && 'Region' in error ? error.Region : undefined
   if (typeof said === 'string' && said !== '') return said
-  const response = error instanceof Error && '$response' in error ? (error.$response as { headers?: Record<string, string> } | undefined) : undefined
+  const response =
+    error instanceof Error && '$response' in error ? (error.$response as { headers?: Record<string, string> } | undefined) : undefined
   return response?.headers?.['x-amz-bucket-region'] ?? /expecting '([\w-]+)'/.exec(errorMessage(error))?.[1]
 }
 
@@ -29,13 +30,16 @@ function regionError(what: string, error: unknown): LayermillError | undefined {
   if (statusOf(error) === 0 && /region/i.test(errorMessage(error))) {
     return new LayermillError('STORE_DENIED', `${what}: no region is set`, { hint: 'Set AWS_REGION.', cause: error })
   }
-  const wrong = ['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException', 'TemporaryRedirect'].includes(name)
+  const wrong = ['PermanentRedirect', 'AuthorizationHeaderMalformed', 'IllegalLocationConstraintException', 'TemporaryRedirect'].includes(
+    name,
+  )
   const region = rightRegion(error)
   const headTells = [301, 307].includes(statusOf(error)) && region !== undefined
   if (!wrong && !headTells && statusOf(error) !== 301) return undefined
-  const hint = region === undefined
-    ? 'Set AWS_REGION to the bucket\'s region, or AWS_ENDPOINT_URL_S3 to its own server.'
-    : `Set AWS_REGION=${region.slice(0, 40)}, the bucket's region.`
+  const hint =
+    region === undefined
+      ? "Set AWS_REGION to the bucket's region, or AWS_ENDPOINT_URL_S3 to its own server."
+      : `Set AWS_REGION=${region.slice(0, 40)}, the bucket's region.`
   return new LayermillError('STORE_DENIED', `${what}: the bucket is in another region (${name} ${statusOf(error)})`, { hint, cause: error })
 }
 
@@ -54,13 +58,19 @@ function deniedError(what: string, error: unknown): LayermillError | undefined {
     })
   }
   if (isArchived(error)) {
-    return new LayermillError('STORE_DENIED', `${what}: it is archived (${name})`, { hint: 'Restore it from its archive class first.', cause: error })
+    return new LayermillError('STORE_DENIED', `${what}: it is archived (${name})`, {
+      hint: 'Restore it from its archive class first.',
+      cause: error,
+    })
   }
   if (isKeyFault(error)) {
-    return new LayermillError('STORE_DENIED', `${what}: its encryption key cannot be used (${name})`, { hint: 'Enable the KMS key, or allow its use.', cause: error })
+    return new LayermillError('STORE_DENIED', `${what}: its encryption key cannot be used (${name})`, {
+      hint: 'Enable the KMS key, or allow its use.',
+      cause: error,
+    })
   }
   if (name === 'RequestTimeTooSkewed') {
-    return new LayermillError('STORE_DENIED', `${what}: the clocks differ (${name})`, { hint: 'Set this machine\'s clock.', cause: error })
+    return new LayermillError('STORE_DENIED', `${what}: the clocks differ (${name})`, { hint: "Set this machine's clock.", cause: error })
   }
   if (statusOf(error) === 401 || statusOf(error) === 403) {
     const hint = 'Check the credentials and their policy. Where the reader pays for requests, say --request-payer.'
@@ -80,7 +90,10 @@ export function s3Error(action: string, url: string, error: unknown): LayermillE
   if (refused !== undefined) return refused
   if (name === 'QuotaExceeded' || status === 507) return new LayermillError('STORE_FULL', `${what}: the quota is used up`, { cause: error })
   if (status === 0 || status >= 500 || status === 429 || status === 409) {
-    return new LayermillError('STORE_UNREACHABLE', `${what}: ${name} ${errorMessage(error)}`, { hint: 'Worth another try later.', cause: error })
+    return new LayermillError('STORE_UNREACHABLE', `${what}: ${name} ${errorMessage(error)}`, {
+      hint: 'Worth another try later.',
+      cause: error,
+    })
   }
   return new LayermillError('STORE_FAILED', `${what}: ${status} ${name} ${errorMessage(error)}`, { cause: error })
 }

@@ -4,7 +4,7 @@ import { openSource } from '../sources/open-source.js'
 import { requireExactSwaps } from '../change-object.js'
 import { S3Store } from './s3-store.js'
 
-const reset: Answer = (request) => request.socket.resetAndDestroy()
+const reset: Answer = request => request.socket.resetAndDestroy()
 /** Half of what was announced, then the connection breaks. */
 const cutOff: Answer = (request, _body, response) => {
   response.writeHead(200, { 'content-length': '10', etag: '"e1"' })
@@ -64,14 +64,21 @@ describe('reading from a server that fails', () => {
 
   it('does not try again what cannot succeed', async () => {
     server.script = [fail(403, 'AccessDenied')]
-    await expect(store.get('file')).rejects.toMatchObject({ code: 'STORE_DENIED', message: expect.stringContaining('s3://bucket/run/file') as string })
+    await expect(store.get('file')).rejects.toMatchObject({
+      code: 'STORE_DENIED',
+      message: expect.stringContaining('s3://bucket/run/file') as string,
+    })
     expect(server.requests).toHaveLength(1)
   })
 
   it('goes on listing after a page fails', async () => {
-    const page = (keys: string[], next?: string): Answer => ok({ 'content-type': 'application/xml' }, `<ListBucketResult><EncodingType>url</EncodingType>
+    const page = (keys: string[], next?: string): Answer =>
+      ok(
+        { 'content-type': 'application/xml' },
+        `<ListBucketResult><EncodingType>url</EncodingType>
       <IsTruncated>${next !== undefined}</IsTruncated>${next === undefined ? '' : `<NextContinuationToken>${next}</NextContinuationToken>`}
-      ${keys.map((key) => `<Contents><Key>run/${key}</Key><Size>1</Size><ETag>"e"</ETag></Contents>`).join('')}</ListBucketResult>`)
+      ${keys.map(key => `<Contents><Key>run/${key}</Key><Size>1</Size><ETag>"e"</ETag></Contents>`).join('')}</ListBucketResult>`,
+      )
     server.script = [page(['a%2Bb', 'c+d'], 'more'), fail(503, 'SlowDown'), reset, page(['e%25'])]
     const keys: string[] = []
     for await (const entry of store.list('')) keys.push(entry.key)
@@ -79,7 +86,12 @@ describe('reading from a server that fails', () => {
   })
 
   it('refuses a listing that is not in order', async () => {
-    server.script = [ok({ 'content-type': 'application/xml' }, '<ListBucketResult><Contents><Key>run/b</Key></Contents><Contents><Key>run/a</Key></Contents></ListBucketResult>')]
+    server.script = [
+      ok(
+        { 'content-type': 'application/xml' },
+        '<ListBucketResult><Contents><Key>run/b</Key></Contents><Contents><Key>run/a</Key></Contents></ListBucketResult>',
+      ),
+    ]
     await expect(async () => {
       for await (const entry of store.list('')) expect(entry.key).toBe('b')
     }).rejects.toMatchObject({ code: 'STORE_FAILED', message: expect.stringContaining('order') as string })
@@ -92,10 +104,14 @@ const PROBE: Answer[] = [ok(), fail(412, 'PreconditionFailed'), fail(412, 'Preco
 describe('writing to a server that fails', () => {
   it('sends the whole body again', async () => {
     const bodies: string[] = []
-    server.script = [reset, fail(503, 'SlowDown'), (request, body, response) => {
-      bodies.push(body.toString())
-      ok()(request, body, response)
-    }]
+    server.script = [
+      reset,
+      fail(503, 'SlowDown'),
+      (request, body, response) => {
+        bodies.push(body.toString())
+        ok()(request, body, response)
+      },
+    ]
     expect(await store.put('file', 'content')).toBe(true)
     expect(bodies).toEqual(['content'])
   })
@@ -106,13 +122,18 @@ describe('writing to a server that fails', () => {
   })
 
   it('knows its own write when the answer was lost', async () => {
-    server.script = [...PROBE, reset, fail(412, 'PreconditionFailed'), (request, body, response) => {
-      ok({ 'x-amz-meta-layermill-write': server.marks.at(-1) ?? '' })(request, body, response)
-    }]
+    server.script = [
+      ...PROBE,
+      reset,
+      fail(412, 'PreconditionFailed'),
+      (request, body, response) => {
+        ok({ 'x-amz-meta-layermill-write': server.marks.at(-1) ?? '' })(request, body, response)
+      },
+    ]
     expect(await store.put('file', 'x', { ifAbsent: true })).toBe(true)
   })
 
-  it('does not take another writer\'s object for its own, even with the same bytes', async () => {
+  it("does not take another writer's object for its own, even with the same bytes", async () => {
     server.script = [...PROBE, reset, fail(412, 'PreconditionFailed'), ok({ 'x-amz-meta-layermill-write': 'another' })]
     expect(await store.put('file', 'x', { ifAbsent: true })).toBe(false)
   })
@@ -127,7 +148,8 @@ describe('writing to a server that fails', () => {
     expect(await store.conditions()).toEqual({ ifAbsent: false, ifMatch: undefined })
     expect(await store.swapsExactly()).toBe(false)
     await expect(requireExactSwaps(store, 'a registry of models')).rejects.toMatchObject({
-      code: 'STORE_CONDITIONS', message: expect.stringMatching(/s3:\/\/bucket\/run.*registry of models/) as string,
+      code: 'STORE_CONDITIONS',
+      message: expect.stringMatching(/s3:\/\/bucket\/run.*registry of models/) as string,
     })
   })
 
@@ -155,12 +177,32 @@ describe('writing to a server that fails', () => {
 })
 
 describe('S3 URLs', () => {
-  it.each(['s3://', 's3://a', 's3://key:secret@bucket/x', 's3://bucket name/x', 's3://bucket/a//b', 's3://bucket/../x', 's3://bucket/a/..', 'S3://bucket/a/../b/'])('refuses %s', (url) => {
-    expect(() => new S3Store(url, {})).toThrow(expect.objectContaining({ message: expect.not.stringContaining('secret') as string }) as Error)
+  it.each([
+    's3://',
+    's3://a',
+    's3://key:secret@bucket/x',
+    's3://bucket name/x',
+    's3://bucket/a//b',
+    's3://bucket/../x',
+    's3://bucket/a/..',
+    'S3://bucket/a/../b/',
+  ])('refuses %s', url => {
+    expect(() => new S3Store(url, {})).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining('secret') as string }) as Error,
+    )
   })
 
-  it.each(['s3://bucket/a/../b/', 's3://bucket/..', 'S3://bucket/a/../list.csv', 's3://bucket/a/../x-{00..03}.tar', 's3://bucket/*/../x.jpg'])('refuses to go up, as a source and as a store: %s', async (url) => {
-    const refusal = expect.objectContaining({ code: 'STORE_URL', message: expect.stringContaining("'..' in a place of a bucket") as string }) as Error
+  it.each([
+    's3://bucket/a/../b/',
+    's3://bucket/..',
+    'S3://bucket/a/../list.csv',
+    's3://bucket/a/../x-{00..03}.tar',
+    's3://bucket/*/../x.jpg',
+  ])('refuses to go up, as a source and as a store: %s', async url => {
+    const refusal = expect.objectContaining({
+      code: 'STORE_URL',
+      message: expect.stringContaining("'..' in a place of a bucket") as string,
+    }) as Error
     await expect(openSource(url)).rejects.toThrow(refusal)
     expect(() => new S3Store(url, {})).toThrow(refusal)
   })

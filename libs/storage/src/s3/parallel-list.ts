@@ -21,8 +21,8 @@ export async function* listFoldersAhead(bucket: Bucket, prefix: string, after = 
     yield* bucket.list(prefix, after === '' ? undefined : after)
     return
   }
-  const folders = top.folders.filter((folder) => !allBefore(folder, after))
-  const objects = new Map(top.objects.filter(({ key }) => compareUtf8(key, after) > 0).map((object) => [object.key, object]))
+  const folders = top.folders.filter(folder => !allBefore(folder, after))
+  const objects = new Map(top.objects.filter(({ key }) => compareUtf8(key, after) > 0).map(object => [object.key, object]))
   const order = [...folders, ...objects.keys()].sort(compareUtf8)
   const waiting = [...folders]
   const started: Started[] = []

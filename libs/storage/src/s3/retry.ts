@@ -7,11 +7,34 @@ const ATTEMPTS = 9
 const FIRST_DELAY_MS = 100
 const LONGEST_DELAY_MS = 8000
 
-const THROTTLED = new Set(['SlowDown', 'Throttling', 'ThrottlingException', 'RequestLimitExceeded', 'TooManyRequestsException', 'RequestThrottled', 'KMS.ThrottlingException'])
+const THROTTLED = new Set([
+  'SlowDown',
+  'Throttling',
+  'ThrottlingException',
+  'RequestLimitExceeded',
+  'TooManyRequestsException',
+  'RequestThrottled',
+  'KMS.ThrottlingException',
+])
 const TRANSIENT = new Set([
-  'RequestTimeout', 'RequestTimeTooSkewed', 'InternalError', 'ServiceUnavailable', 'ConditionalRequestConflict', 'OperationAborted',
-  'TimeoutError', 'TruncatedBody', 'ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN',
-  'ERR_STREAM_PREMATURE_CLOSE', 'EPROTO',
+  'RequestTimeout',
+  'RequestTimeTooSkewed',
+  'InternalError',
+  'ServiceUnavailable',
+  'ConditionalRequestConflict',
+  'OperationAborted',
+  'TimeoutError',
+  'TruncatedBody',
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'EPROTO',
 ])
 
 /** A body that ended before its announced length, or stopped coming. */
@@ -33,7 +56,12 @@ export function isTransient(error: unknown): boolean {
   const status = statusOf(error)
   if (status >= 500 && status !== 501) return true
   if (status === 429 || status === 409) return true
-  return THROTTLED.has(error.name) || TRANSIENT.has(error.name) || TRANSIENT.has(errorCode(error)) || (status === 0 && error.message === 'socket hang up')
+  return (
+    THROTTLED.has(error.name) ||
+    TRANSIENT.has(error.name) ||
+    TRANSIENT.has(errorCode(error)) ||
+    (status === 0 && error.message === 'socket hang up')
+  )
 }
 
 /**

@@ -34,7 +34,12 @@ export class S3Store implements Store {
    * @param url `s3://bucket/prefix`; the environment names the server and the credentials.
    * @param warn told once in a process, for each bucket, that its server ignores conditions
    */
-  constructor(url: string, env: NodeJS.ProcessEnv = process.env, timeouts: Timeouts = TIMEOUTS, private readonly warn?: (text: string) => void) {
+  constructor(
+    url: string,
+    env: NodeJS.ProcessEnv = process.env,
+    timeouts: Timeouts = TIMEOUTS,
+    private readonly warn?: (text: string) => void,
+  ) {
     const { bucket, prefix } = parseS3Url(url)
     const root = prefix.replace(/\/+$/, '')
     if (root !== '') checkKey(root, url)
@@ -74,7 +79,11 @@ export class S3Store implements Store {
     }
   }
 
-  async putStream(key: string, pieces: AsyncIterable<Uint8Array>, options: Pick<PutOptions, 'ifAbsent' | 'contentType'> = {}): Promise<boolean> {
+  async putStream(
+    key: string,
+    pieces: AsyncIterable<Uint8Array>,
+    options: Pick<PutOptions, 'ifAbsent' | 'contentType'> = {},
+  ): Promise<boolean> {
     const whole = this.keyOf(key)
     const own = new Pieces(pieces)
     try {
@@ -132,7 +141,9 @@ export class S3Store implements Store {
     const place = `${this.server} ${this.bucket.name}`
     if (this.warn === undefined || warned.has(place)) return
     warned.add(place)
-    this.warn(`the server of s3://${this.bucket.name} ignores conditional writes: two commands that write the same results at once can overwrite each other's records`)
+    this.warn(
+      `the server of s3://${this.bucket.name} ignores conditional writes: two commands that write the same results at once can overwrite each other's records`,
+    )
   }
 
   /** The condition to send with a PUT; undefined where it is known already that it does not hold. */

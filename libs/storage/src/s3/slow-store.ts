@@ -15,7 +15,9 @@ class SlowStore {
     if (now - this.last > quiet) this.since = now
     this.last = now
     const name = error instanceof Error && error.name !== 'Error' ? error.name : errorCode(error)
-    this.what = /slow|throttl|toomany|429|503|unavailable/i.test(name) ? `the store asks to slow down (${name})` : `the store does not answer as it should (${name})`
+    this.what = /slow|throttl|toomany|429|503|unavailable/i.test(name)
+      ? `the store asks to slow down (${name})`
+      : `the store does not answer as it should (${name})`
   }
 
   waits(now = Date.now()): { reason: string; since: string }[] {

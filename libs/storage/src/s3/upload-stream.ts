@@ -32,11 +32,16 @@ async function* cutParts(pieces: AsyncIterable<Uint8Array>, bytes: number): Asyn
  * Writes an object of bytes that come in pieces, in parts, whole or not at all. False where the condition did not hold.
  * @throws what the pieces throw, with nothing left behind
  */
-export async function uploadStream(target: UploadTarget, pieces: AsyncIterable<Uint8Array>, partBytes: number = PART_BYTES): Promise<boolean> {
+export async function uploadStream(
+  target: UploadTarget,
+  pieces: AsyncIterable<Uint8Array>,
+  partBytes: number = PART_BYTES,
+): Promise<boolean> {
   return uploadParts(target, async id => {
     let number = 0
     const sent = mapOrdered(cutParts(pieces, partBytes), PARTS_AT_ONCE, async part => {
-      if (++number > MOST_PARTS) throw new LayermillError('STORE_FAILED', `${target.key} is larger than the ${MOST_PARTS} parts of ${partBytes} bytes that S3 takes`)
+      if (++number > MOST_PARTS)
+        throw new LayermillError('STORE_FAILED', `${target.key} is larger than the ${MOST_PARTS} parts of ${partBytes} bytes that S3 takes`)
       return sendPart(target.bucket, id, number, part)
     })
     const parts: CompletedPart[] = []

@@ -53,17 +53,19 @@ function headers({ ifNoneMatch, ifMatch }: Condition): { IfNoneMatch?: string; I
 
 async function putWhole(request: Upload): Promise<boolean> {
   const { bucket, key, bytes, contentType, condition, mark } = request
-  return withRetries(async (attempt) => {
+  return withRetries(async attempt => {
     try {
-      await bucket.client.send(new (sdk().PutObjectCommand)({
-        Bucket: bucket.name,
-        Key: key,
-        Body: bytes,
-        ContentLength: bytes.byteLength,
-        ContentType: contentType,
-        Metadata: { [MARK]: mark },
-        ...headers(condition),
-      }))
+      await bucket.client.send(
+        new (sdk().PutObjectCommand)({
+          Bucket: bucket.name,
+          Key: key,
+          Body: bytes,
+          ContentLength: bytes.byteLength,
+          ContentType: contentType,
+          Metadata: { [MARK]: mark },
+          ...headers(condition),
+        }),
+      )
       return true
     } catch (error) {
       if (!isRefusal(error, condition)) throw error
@@ -96,15 +98,23 @@ export async function uploadParts(target: UploadTarget, send: (id: UploadId) => 
 async function putParts(request: MarkedTarget, send: (id: UploadId) => Promise<CompletedPart[]>): Promise<boolean> {
   const { bucket, key, contentType, condition, mark } = request
   const target = { Bucket: bucket.name, Key: key }
-  const created = await withRetries(async () => bucket.client.send(new (sdk().CreateMultipartUploadCommand)({
-    ...target, ContentType: contentType, Metadata: { [MARK]: mark },
-  })))
+  const created = await withRetries(async () =>
+    bucket.client.send(
+      new (sdk().CreateMultipartUploadCommand)({
+        ...target,
+        ContentType: contentType,
+        Metadata: { [MARK]: mark },
+      }),
+    ),
+  )
   const id = { ...target, UploadId: created.UploadId }
   try {
     const parts = await send(id)
-    return await withRetries(async (attempt) => {
+    return await withRetries(async attempt => {
       try {
-        await bucket.client.send(new (sdk().CompleteMultipartUploadCommand)({ ...id, MultipartUpload: { Parts: parts }, ...headers(condition) }))
+        await bucket.client.send(
+          new (sdk().CompleteMultipartUploadCommand)({ ...id, MultipartUpload: { Parts: parts }, ...headers(condition) }),
+        )
         return true
       } catch (error) {
         // After a lost answer the upload is gone, because it was completed.
@@ -124,9 +134,16 @@ export type UploadId = { Bucket: string; Key: string; UploadId: string | undefin
 
 /** Sends one part of an upload. @param number from 1 */
 export async function sendPart(bucket: Bucket, id: UploadId, number: number, body: Uint8Array): Promise<CompletedPart> {
-  const sent = await withRetries(async () => bucket.client.send(new (sdk().UploadPartCommand)({
-    ...id, PartNumber: number, Body: body, ContentLength: body.byteLength,
-  })))
+  const sent = await withRetries(async () =>
+    bucket.client.send(
+      new (sdk().UploadPartCommand)({
+        ...id,
+        PartNumber: number,
+        Body: body,
+        ContentLength: body.byteLength,
+      }),
+    ),
+  )
   return { PartNumber: number, ETag: sent.ETag }
 }
 

@@ -71,7 +71,12 @@ export async function refuseDuplicates(read: () => AsyncIterable<KeyLine>, listB
   if (suspects.size > 0) await lookExactly(read, suspects, Infinity, name)
 }
 
-async function lookExactly(read: () => AsyncIterable<KeyLine>, suspects: ReadonlySet<string>, lastLine: number, name: string): Promise<void> {
+async function lookExactly(
+  read: () => AsyncIterable<KeyLine>,
+  suspects: ReadonlySet<string>,
+  lastLine: number,
+  name: string,
+): Promise<void> {
   const lines = new Map<string, number>()
   const found: string[] = []
   let count = 0

@@ -25,7 +25,7 @@ async function itemsOf(source: ImageSource, after?: string): Promise<SourceItem[
   return items
 }
 
-const keysOf = async (source: ImageSource, after?: string): Promise<string[]> => (await itemsOf(source, after)).map((item) => item.key)
+const keysOf = async (source: ImageSource, after?: string): Promise<string[]> => (await itemsOf(source, after)).map(item => item.key)
 const byUtf8 = (keys: readonly string[]): string[] => [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 
 describe('a folder', () => {
@@ -35,7 +35,7 @@ describe('a folder', () => {
     const source = await openSource(folder)
     expect(source).toMatchObject({ kind: 'folder', url: pathToFileURL(folder).href })
     const items = await itemsOf(source)
-    expect(items.map((item) => item.key)).toEqual(byUtf8(images))
+    expect(items.map(item => item.key)).toEqual(byUtf8(images))
     for (const item of items) {
       expect(Buffer.from(await source.read(item)).toString()).toBe(`bytes of ${item.key}`)
       expect(item).toMatchObject({ bytes: Buffer.byteLength(`bytes of ${item.key}`), label: undefined })
@@ -54,7 +54,7 @@ describe('a folder', () => {
   it('names images by their first folder where none lies in the root, or as told', async () => {
     await write('cat/1.jpg', 'dog/x/2.jpg', 'notes.txt')
     const labels = async (rule?: 'folder' | 'none' | 'auto'): Promise<(string | undefined)[]> =>
-      (await itemsOf(await openSource(folder, { labels: rule }))).map((item) => item.label)
+      (await itemsOf(await openSource(folder, { labels: rule }))).map(item => item.label)
     expect(await labels()).toEqual(['cat', 'dog'])
     expect(await labels('none')).toEqual([undefined, undefined])
     await write('root.jpg')
@@ -70,7 +70,7 @@ describe('a folder', () => {
     await symlink('nowhere.jpg', join(folder, 'photos', 'broken.jpg'))
     const source = await openSource(join(folder, 'photos'))
     const items = await itemsOf(source)
-    expect(items.map((item) => item.key)).toEqual(['broken.jpg', 'linked/1.jpg', 'one.jpg', 'own.jpg'])
+    expect(items.map(item => item.key)).toEqual(['broken.jpg', 'linked/1.jpg', 'one.jpg', 'own.jpg'])
     // A link to nowhere is an image that is missing, and fails alone.
     expect(items[0]).toMatchObject({ etag: '', bytes: 0 })
     await expect(source.read(items[0]!)).rejects.toMatchObject({ code: 'IMAGE_MISSING' })
@@ -79,7 +79,10 @@ describe('a folder', () => {
   it('says what it left out where there is no image', async () => {
     await write('a.txt', 'b.txt', 'c.pdf', '.d.jpg')
     const source = await openSource(folder)
-    await expect(keysOf(source)).rejects.toMatchObject({ code: 'SOURCE_EMPTY', message: expect.stringMatching(/skipped 2 \.txt, 1 \.pdf, 1 hidden|skipped 2 \.txt.*hidden/) as string })
+    await expect(keysOf(source)).rejects.toMatchObject({
+      code: 'SOURCE_EMPTY',
+      message: expect.stringMatching(/skipped 2 \.txt, 1 \.pdf, 1 hidden|skipped 2 \.txt.*hidden/) as string,
+    })
     await expect(source.read({ key: '../secret' })).rejects.toMatchObject({ code: 'KEY_INVALID' })
   })
 })
@@ -92,7 +95,10 @@ describe('a glob', () => {
     expect(await keys('p/**/*.jpg')).toEqual(['0.jpg', 'a/1.jpg', 'b/1.jpg', 'b/deep/3.jpg'])
     expect(await keys('p/{a,b}/*.{jpg,png}')).toEqual(['a/1.jpg', 'a/2.png', 'b/1.jpg'])
     expect(await keys('p/**')).toEqual(['0.jpg', 'a/1.jpg', 'a/2.png', 'b/1.jpg', 'b/deep/3.jpg'])
-    await expect(keys('p/*.gif')).rejects.toMatchObject({ code: 'SOURCE_EMPTY', message: expect.stringContaining('1 images that the pattern does not match') as string })
+    await expect(keys('p/*.gif')).rejects.toMatchObject({
+      code: 'SOURCE_EMPTY',
+      message: expect.stringContaining('1 images that the pattern does not match') as string,
+    })
     await expect(keys('q/*.jpg')).rejects.toMatchObject({ code: 'SOURCE_MISSING' })
   })
 

@@ -37,7 +37,11 @@ export class FolderSource implements ImageSource {
   readonly url: string
   readonly kind: 'folder' | 'glob'
 
-  constructor(private readonly root: string, private readonly labels: LabelRule, private readonly selection: Selection = everyImage(root)) {
+  constructor(
+    private readonly root: string,
+    private readonly labels: LabelRule,
+    private readonly selection: Selection = everyImage(root),
+  ) {
     this.url = selection.url
     this.kind = selection.kind
   }
@@ -70,7 +74,7 @@ export class FolderSource implements ImageSource {
         throw new LayermillError('SOURCE_DENIED', `cannot list ${join(this.root, key)}: ${errorMessage(error)}`, { cause: error })
       },
     })
-    for await (const found of mapOrdered(keys, STATS_AT_ONCE, async (key) => this.look(key))) {
+    for await (const found of mapOrdered(keys, STATS_AT_ONCE, async key => this.look(key))) {
       // Deleted between being listed and looked at: as if the listing had come later.
       if (found === undefined) continue
       if ('reason' in found) leftOut.add(found.reason, found.key)
@@ -128,9 +132,12 @@ async function folderReachable(root: string): Promise<void> {
     await folder.close()
     if (first !== null) return
   } catch (error) {
-    if (isAbsent(error)) throw new LayermillError('SOURCE_MISSING', `${root} does not exist here`, { hint: 'Is its file system mounted?', cause: error })
+    if (isAbsent(error))
+      throw new LayermillError('SOURCE_MISSING', `${root} does not exist here`, { hint: 'Is its file system mounted?', cause: error })
     const failure = imageError(root, error)
-    throw failure.code === 'SOURCE_UNREACHABLE' ? failure : new LayermillError('SOURCE_DENIED', `cannot list ${root}: ${errorMessage(error)}`, { cause: error })
+    throw failure.code === 'SOURCE_UNREACHABLE'
+      ? failure
+      : new LayermillError('SOURCE_DENIED', `cannot list ${root}: ${errorMessage(error)}`, { cause: error })
   }
   throw new LayermillError('SOURCE_MISSING', `${root} is empty here`, { hint: 'Is its file system mounted?' })
 }
@@ -161,7 +168,7 @@ export async function globSource(pattern: string, labels: LabelRule): Promise<Fo
   if (!isGlob(pattern)) return undefined
   const { base, rest } = await existingBase(pattern)
   const glob = new Glob(rest)
-  return new FolderSource(resolve(base), labels, { url: pattern, kind: 'glob', matches: (key) => glob.matches(key), depth: glob.depth })
+  return new FolderSource(resolve(base), labels, { url: pattern, kind: 'glob', matches: key => glob.matches(key), depth: glob.depth })
 }
 
 /** The folders in a folder that hold images of somebody, as the first parts of keys: neither hidden nor a system's own. */

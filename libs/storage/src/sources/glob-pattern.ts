@@ -21,7 +21,8 @@ const code = (text: string): number => text.codePointAt(0) ?? 0
  * @throws LayermillError `SOURCE_KIND` for one over 4,096 characters, or with braces in braces more than 20 deep
  */
 export function parseGlob(pattern: string): GlobNode[] {
-  if (pattern.length > LONGEST) throw new LayermillError('SOURCE_KIND', `a pattern of ${pattern.length} characters; expected at most ${LONGEST}`)
+  if (pattern.length > LONGEST)
+    throw new LayermillError('SOURCE_KIND', `a pattern of ${pattern.length} characters; expected at most ${LONGEST}`)
   return new GlobReader(Array.from(pattern)).sequence(0, 0, pattern.length).nodes
 }
 
@@ -131,7 +132,10 @@ function rangeOf(text: string): GlobNode | undefined {
   const [, low, high] = /^([a-zA-Z])\.\.([a-zA-Z])$/.exec(text) ?? []
   if (low === undefined || high === undefined) return undefined
   const [from, to] = [code(low), code(high)].sort((a, b) => a - b) as [number, number]
-  return { kind: 'alternatives', options: Array.from({ length: to - from + 1 }, (_, i) => [{ kind: 'text', text: String.fromCharCode(from + i) }]) }
+  return {
+    kind: 'alternatives',
+    options: Array.from({ length: to - from + 1 }, (_, i) => [{ kind: 'text', text: String.fromCharCode(from + i) }]),
+  }
 }
 
 /** A text as a pattern that stands for it alone. */
@@ -160,18 +164,23 @@ export function expandBraces(pattern: string, most: number): { text: string; isG
     for (const node of nodes) {
       const options = optionsOf(node, most, tooMany, expand)
       if (texts.length * options.length > most) throw tooMany()
-      texts = texts.flatMap((text) => options.map((option) => text + option))
+      texts = texts.flatMap(text => options.map(option => text + option))
     }
     return texts
   }
-  return expand(parseGlob(pattern)).map((text) => {
+  return expand(parseGlob(pattern)).map(text => {
     const nodes = parseGlob(text)
     const isPattern = nodes.some(({ kind }) => kind !== 'text')
-    return { text: isPattern ? text : nodes.map((node) => (node.kind === 'text' ? node.text : '')).join(''), isGlob: isPattern }
+    return { text: isPattern ? text : nodes.map(node => (node.kind === 'text' ? node.text : '')).join(''), isGlob: isPattern }
   })
 }
 
-function optionsOf(node: GlobNode, most: number, tooMany: () => LayermillError, expand: (nodes: readonly GlobNode[]) => string[]): string[] {
+function optionsOf(
+  node: GlobNode,
+  most: number,
+  tooMany: () => LayermillError,
+  expand: (nodes: readonly GlobNode[]) => string[],
+): string[] {
   switch (node.kind) {
     case 'text':
       return [escaped(node.text)]
@@ -181,7 +190,7 @@ function optionsOf(node: GlobNode, most: number, tooMany: () => LayermillError, 
       if (node.to - node.from >= most) throw tooMany()
       return Array.from({ length: node.to - node.from + 1 }, (_, i) => String(node.from + i).padStart(node.width, '0'))
     case 'alternatives': {
-      const options = node.options.flatMap((option) => expand(option))
+      const options = node.options.flatMap(option => expand(option))
       if (options.length > most) throw tooMany()
       return options
     }

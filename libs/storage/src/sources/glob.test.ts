@@ -41,21 +41,28 @@ describe('a pattern', () => {
   })
 
   it('takes every number of a range and no other', () => {
-    for (const [from, to] of [[0, 0], [7, 7], [0, 1234], [9, 10], [95, 1105], [998, 2001]] as const) {
+    for (const [from, to] of [
+      [0, 0],
+      [7, 7],
+      [0, 1234],
+      [9, 10],
+      [95, 1105],
+      [998, 2001],
+    ] as const) {
       const glob = new Glob(`{${from}..${to}}`)
       for (let number = 0; number < 2500; number++) expect(glob.matches(String(number))).toBe(number >= from && number <= to)
     }
   })
 
   it('says how deep it goes, so that other folders are not opened', () => {
-    expect(['*.jpg', 'a/*', '{a,b/c}/*', '**/a', 'a/**'].map((pattern) => new Glob(pattern).depth)).toEqual([0, 1, 2, Infinity, Infinity])
+    expect(['*.jpg', 'a/*', '{a,b/c}/*', '**/a', 'a/**'].map(pattern => new Glob(pattern).depth)).toEqual([0, 1, 2, Infinity, Infinity])
   })
 
   it('keeps what it found, so that a key is followed character by character', () => {
     const glob = new Glob('*-{a,b}*.jpg')
-    expect(['x-a.jpg', 'x-b1.jpg', 'y-a.jpg'].map((key) => glob.matches(key))).toEqual([true, true, true])
+    expect(['x-a.jpg', 'x-b1.jpg', 'y-a.jpg'].map(key => glob.matches(key))).toEqual([true, true, true])
     const { size } = Reflect.get(glob, 'kept') as Map<string, unknown>
-    expect(['z-a2.jpg', 'zz-b.jpg', 'z-z-a.jpg'].map((key) => glob.matches(key))).toEqual([true, true, true])
+    expect(['z-a2.jpg', 'zz-b.jpg', 'z-z-a.jpg'].map(key => glob.matches(key))).toEqual([true, true, true])
     expect(Reflect.get(glob, 'kept')).toHaveProperty('size', size)
   })
 
@@ -66,18 +73,42 @@ describe('a pattern', () => {
 })
 
 describe('what is a pattern', () => {
-  it.each([['photos (1)', false], ['x!(y)', false], ['!a', false], ['+(a)', false], ['a[b', false], ['{a}', false], ['a\\*b', false], ['a[b]', true], ['{a,b}', true], ['a?b', true], ['*', true]])(
-    '%s: %s', (text, expected) => expect(isGlob(text)).toBe(expected))
+  it.each([
+    ['photos (1)', false],
+    ['x!(y)', false],
+    ['!a', false],
+    ['+(a)', false],
+    ['a[b', false],
+    ['{a}', false],
+    ['a\\*b', false],
+    ['a[b]', true],
+    ['{a,b}', true],
+    ['a?b', true],
+    ['*', true],
+  ])('%s: %s', (text, expected) => expect(isGlob(text)).toBe(expected))
 
   it.each([
-    ['p/q/*.jpg', 'p/q/', '*.jpg'], ['*.jpg', '', '*.jpg'], ['/p/*', '/p/', '*'], ['/*', '/', '*'], ['p (1)/*', 'p (1)/', '*'], ['p\\*/q/*', 'p*/q/', '*'],
+    ['p/q/*.jpg', 'p/q/', '*.jpg'],
+    ['*.jpg', '', '*.jpg'],
+    ['/p/*', '/p/', '*'],
+    ['/*', '/', '*'],
+    ['p (1)/*', 'p (1)/', '*'],
+    ['p\\*/q/*', 'p*/q/', '*'],
     ['p/q\\*r/s*', 'p/q*r/', 's*'],
   ])('%s starts at %s', (pattern, base, rest) => expect(splitGlob(pattern)).toEqual({ base, rest }))
 
   it('expands its braces', () => {
-    expect(expandBraces('a-{08..11}.{tar,x*}', 100)).toEqual(['08', '09', '10', '11'].flatMap((n) => [{ text: `a-${n}.tar`, isGlob: false }, { text: `a-${n}.x*`, isGlob: true }]))
+    expect(expandBraces('a-{08..11}.{tar,x*}', 100)).toEqual(
+      ['08', '09', '10', '11'].flatMap(n => [
+        { text: `a-${n}.tar`, isGlob: false },
+        { text: `a-${n}.x*`, isGlob: true },
+      ]),
+    )
     expect(expandBraces('a (1)[x]', 100)).toEqual([{ text: 'a (1)[x]', isGlob: true }])
-    expect(expandBraces('a\\*{b,c}', 100)).toEqual([{ text: 'a*b', isGlob: false }, { text: 'a*c', isGlob: false }])
+    expect(expandBraces('a\\*{b,c}', 100)).toEqual([
+      { text: 'a*b', isGlob: false },
+      { text: 'a*c', isGlob: false },
+    ])
     expect(() => expandBraces('{0..99999}{0..99999}', 100_000)).toThrow(/more than 100000 names/)
     expect(() => expandBraces('{0..999999999999}', 100_000)).toThrow(/more than 100000 names/)
   })

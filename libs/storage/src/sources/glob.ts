@@ -17,7 +17,7 @@ interface State {
   readonly to: number[]
 }
 
-const withinPart: Accepts = (code) => code !== SLASH
+const withinPart: Accepts = code => code !== SLASH
 /** Characters that a wildcard may stand for: not a '/', and not a dot that hides a name. */
 const visible: Accepts = (code, atStart) => code !== SLASH && !(atStart && code === DOT)
 
@@ -31,25 +31,32 @@ class Automaton {
   }
 
   private add(accepts: Accepts | undefined, to: readonly number[]): number {
-    if (this.states.length >= MOST_STATES) throw new LayermillError('SOURCE_KIND', 'a pattern with too many choices; list the images in a file instead')
+    if (this.states.length >= MOST_STATES)
+      throw new LayermillError('SOURCE_KIND', 'a pattern with too many choices; list the images in a file instead')
     return this.states.push({ accepts, to: [...to] }) - 1
   }
 
   private node(node: GlobNode, next: number): number {
     switch (node.kind) {
       case 'text':
-        return Array.from(node.text).reduceRight((after, char) => this.add((code) => code === char.codePointAt(0), [after]), next)
+        return Array.from(node.text).reduceRight((after, char) => this.add(code => code === char.codePointAt(0), [after]), next)
       case 'any':
         return this.add(visible, [next])
       case 'class':
-        return this.add((code, atStart) => visible(code, atStart) && node.ranges.some(([from, to]) => code >= from && code <= to) !== node.negated, [next])
+        return this.add(
+          (code, atStart) => visible(code, atStart) && node.ranges.some(([from, to]) => code >= from && code <= to) !== node.negated,
+          [next],
+        )
       case 'star':
         return this.loop(visible, next)
       case 'folders':
       case 'rest':
         return this.parts(node.kind, next)
       case 'alternatives':
-        return this.add(undefined, node.options.map((option) => this.sequence(option, next)))
+        return this.add(
+          undefined,
+          node.options.map(option => this.sequence(option, next)),
+        )
       case 'numbers':
         return this.numbers(node.from, node.to, node.width, next)
     }
@@ -64,7 +71,7 @@ class Automaton {
   /** Any number of folders, and for `rest` a name below them. */
   private parts(kind: 'folders' | 'rest', next: number): number {
     const start = this.add(undefined, kind === 'folders' ? [next] : [])
-    const slash = this.add((code) => code === SLASH, [start])
+    const slash = this.add(code => code === SLASH, [start])
     this.states[start]!.to.push(this.add(visible, [this.loop(withinPart, slash)]))
     if (kind === 'rest') this.states[start]!.to.push(this.add(visible, [this.loop(withinPart, next)]))
     return start
@@ -85,12 +92,15 @@ class Automaton {
     if (low === '') return next
     const [first, last] = [low.charCodeAt(0), high.charCodeAt(0)]
     const rest = low.length - 1
-    const one = (digit: number, after: number): number => this.add((code) => code === digit, [after])
+    const one = (digit: number, after: number): number => this.add(code => code === digit, [after])
     if (first === last) return one(first, this.between(low.slice(1), high.slice(1), next))
-    const starts = [one(first, this.between(low.slice(1), '9'.repeat(rest), next)), one(last, this.between('0'.repeat(rest), high.slice(1), next))]
+    const starts = [
+      one(first, this.between(low.slice(1), '9'.repeat(rest), next)),
+      one(last, this.between('0'.repeat(rest), high.slice(1), next)),
+    ]
     if (last - first > 1) {
-      const any = Array.from({ length: rest }).reduce<number>((after) => this.add((code) => code >= 48 && code <= NINE, [after]), next)
-      starts.push(this.add((code) => code > first && code < last, [any]))
+      const any = Array.from({ length: rest }).reduce<number>(after => this.add(code => code >= 48 && code <= NINE, [after]), next)
+      starts.push(this.add(code => code > first && code < last, [any]))
     }
     return this.add(undefined, starts)
   }
@@ -141,7 +151,7 @@ export class Glob {
   }
 
   private step({ ids, atStart }: Reached, code: number): Reached {
-    const to = ids.flatMap((id) => {
+    const to = ids.flatMap(id => {
       const { accepts, to: targets } = this.states[id]!
       return accepts?.(code, atStart) === true ? targets : []
     })
@@ -155,7 +165,7 @@ export class Glob {
       const { accepts, to } = this.states[id]!
       if (accepts === undefined) for (const next of to) seen.add(next)
     }
-    const ids = [...seen].filter((id) => id === 0 || this.states[id]!.accepts !== undefined).sort((a, b) => a - b)
+    const ids = [...seen].filter(id => id === 0 || this.states[id]!.accepts !== undefined).sort((a, b) => a - b)
     const name = `${atStart ? '/' : ''}${ids.join(',')}`
     const known = this.kept.get(name)
     if (known !== undefined) return known

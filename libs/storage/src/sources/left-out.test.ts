@@ -28,7 +28,7 @@ async function listed(source: string, strict = false): Promise<{ items: SourceIt
   const leftOut = new LeftOut()
   const items: SourceItem[] = []
   for await (const item of listImages(opened, { leftOut, strict })) items.push(item)
-  const read = await Promise.all(items.map(async (item) => Buffer.from(await opened.read(item)).toString('latin1')))
+  const read = await Promise.all(items.map(async item => Buffer.from(await opened.read(item)).toString('latin1')))
   await opened.close()
   return { items, leftOut, read }
 }
@@ -40,9 +40,12 @@ describe('names that are not UTF-8', () => {
   it('are read, files and class folders alike', async () => {
     for (const name of names) await write(`set/${name}`)
     const { items, leftOut, read } = await listed(join(folder, 'set'))
-    expect(new Set(read)).toEqual(new Set(names.map((name) => `set/${name}`)))
+    expect(new Set(read)).toEqual(new Set(names.map(name => `set/${name}`)))
     expect(items.map(({ key }) => key).toSorted()).toEqual(
-      ['__raw%x.jpg', '_raw%%8C%A2.jpg', 'plain.jpg'].map((name) => `dog/${name}`).concat('_raw%caf%E9/1.jpg', '_raw%\u00e8%B9%B7.jpg', '_raw%%FC%FF/_raw%%FE/deep.png').toSorted(),
+      ['__raw%x.jpg', '_raw%%8C%A2.jpg', 'plain.jpg']
+        .map(name => `dog/${name}`)
+        .concat('_raw%caf%E9/1.jpg', '_raw%\u00e8%B9%B7.jpg', '_raw%%FC%FF/_raw%%FE/deep.png')
+        .toSorted(),
     )
     expect(leftOut.table()).toEqual([])
   })
@@ -53,12 +56,15 @@ describe('names that are not UTF-8', () => {
     const all: SourceItem[] = []
     for await (const item of source.items()) all.push(item)
     expect(all.map(({ key, label }) => [key, label])).toEqual([
-      ['_raw%%B9%A8/1.jpg', '_raw%%B9%A8'], ['_raw%%B9%B7/1.jpg', '_raw%%B9%B7'], ['_raw%%B9%B7/2.jpg', '_raw%%B9%B7'], ['\u00e8/1.jpg', '\u00e8'],
+      ['_raw%%B9%A8/1.jpg', '_raw%%B9%A8'],
+      ['_raw%%B9%B7/1.jpg', '_raw%%B9%B7'],
+      ['_raw%%B9%B7/2.jpg', '_raw%%B9%B7'],
+      ['\u00e8/1.jpg', '\u00e8'],
     ])
     for (const [i, { key }] of all.entries()) {
       const rest: string[] = []
       for await (const item of source.items({ after: key })) rest.push(item.key)
-      expect(rest).toEqual(all.slice(i + 1).map((item) => item.key))
+      expect(rest).toEqual(all.slice(i + 1).map(item => item.key))
     }
     expect((await classFolders(join(folder, 'set'))).toSorted()).toEqual(['_raw%%B9%A8', '_raw%%B9%B7', '\u00e8'])
   })
@@ -66,7 +72,8 @@ describe('names that are not UTF-8', () => {
 
 describe('what is left out', () => {
   it('is counted by reason, with examples', async () => {
-    for (const name of ['a.jpg', 'b.jp2', 'c.jxl', 'd.jxl', 'notes.txt', '.hidden.jpg', '.trash/x.jpg', 'README', 'deep/e.tga']) await write(name)
+    for (const name of ['a.jpg', 'b.jp2', 'c.jxl', 'd.jxl', 'notes.txt', '.hidden.jpg', '.trash/x.jpg', 'README', 'deep/e.tga'])
+      await write(name)
     await symlink('nowhere', join(folder, 'gone'))
     await write('picture', PNG)
     const { items, leftOut } = await listed(folder)
@@ -86,7 +93,8 @@ describe('what is left out', () => {
   it('is an error where nothing may be, which names all of it', async () => {
     for (const name of ['a.jpg', 'b.jxl', 'z/notes.txt']) await write(name)
     await expect(listed(folder, true)).rejects.toMatchObject({
-      code: 'SOURCE_LEFT_OUT', message: expect.stringMatching(/1 \.jxl .*\(b\.jxl\), 1 \.txt \(z\/notes\.txt\)/) as string,
+      code: 'SOURCE_LEFT_OUT',
+      message: expect.stringMatching(/1 \.jxl .*\(b\.jxl\), 1 \.txt \(z\/notes\.txt\)/) as string,
     })
     await rm(join(folder, 'b.jxl'))
     await rm(join(folder, 'z'), { recursive: true })
@@ -94,9 +102,22 @@ describe('what is left out', () => {
   })
 
   it('does not hold what systems leave, nor what a pattern leaves', async () => {
-    for (const name of ['cat/1.jpg', 'dog/1.jpg', '@eaDir/1.jpg/SYNOPHOTO_THUMB_XL.jpg', '.DS_Store', 'cat/Thumbs.db', '__MACOSX/cat/._1.jpg', '.thumbnails/x.jpg', 'cat/._1.jpg']) await write(name)
+    for (const name of [
+      'cat/1.jpg',
+      'dog/1.jpg',
+      '@eaDir/1.jpg/SYNOPHOTO_THUMB_XL.jpg',
+      '.DS_Store',
+      'cat/Thumbs.db',
+      '__MACOSX/cat/._1.jpg',
+      '.thumbnails/x.jpg',
+      'cat/._1.jpg',
+    ])
+      await write(name)
     const { items, leftOut } = await listed(folder, true)
-    expect(items.map(({ key, label }) => [key, label])).toEqual([['cat/1.jpg', 'cat'], ['dog/1.jpg', 'dog']])
+    expect(items.map(({ key, label }) => [key, label])).toEqual([
+      ['cat/1.jpg', 'cat'],
+      ['dog/1.jpg', 'dog'],
+    ])
     expect(leftOut.table()).toMatchObject([{ reason: 'files and folders of the system', count: 6, expected: true }])
     expect((await classFolders(folder)).toSorted()).toEqual(['cat', 'dog'])
     await write('cat/notes.txt')
@@ -110,7 +131,7 @@ describe('what is left out', () => {
 })
 
 describe('folders whose names look like patterns', () => {
-  it.each(['photos (1)', 'a[b]', '{a,b}', 'a?b', 'x!(y)', '!c', '**'])('%s is taken by its name', async (name) => {
+  it.each(['photos (1)', 'a[b]', '{a,b}', 'a?b', 'x!(y)', '!c', '**'])('%s is taken by its name', async name => {
     for (const other of ['a', 'b', 'ab', 'axb', 'photos 1', 'x', 'c']) await write(`${other}/0.jpg`)
     await mkdir(dirname(join(folder, name, 'x')), { recursive: true })
     await writeFile(join(folder, name, '1.jpg'), 'one')

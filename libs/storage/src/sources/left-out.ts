@@ -27,7 +27,8 @@ export class LeftOut {
 
   /** The most frequent reasons first. */
   table(): LeftOutReason[] {
-    return [...this.reasons].sort(([, a], [, b]) => b.count - a.count)
+    return [...this.reasons]
+      .sort(([, a], [, b]) => b.count - a.count)
       .map(([reason, { count, examples, expected }]) => ({ reason, count, examples: [...examples], ...(expected ? { expected } : {}) }))
   }
 

@@ -50,7 +50,12 @@ export async function listFacts(format: ListFormat, chunks: AsyncIterable<Uint8A
  *
  * @throws LayermillError `LIST_INVALID` with file and line
  */
-export function listEntries(format: ListFormat, chunks: AsyncIterable<Uint8Array>, name: string, facts: ListFacts): AsyncIterable<ListEntry> {
+export function listEntries(
+  format: ListFormat,
+  chunks: AsyncIterable<Uint8Array>,
+  name: string,
+  facts: ListFacts,
+): AsyncIterable<ListEntry> {
   if (format === 'csv' || format === 'tsv') return csvEntries(chunks, name, format === 'tsv' ? '\t' : undefined)
   return format === 'txt' ? txtEntries(chunks, name, facts) : jsonEntries(chunks, name)
 }
@@ -67,7 +72,8 @@ async function* txtEntries(chunks: AsyncIterable<Uint8Array>, name: string, { la
     if (path === '') continue
     const [, own, label] = (labelledLines ? LABELLED_LINE.exec(path) : null) ?? []
     if (own === undefined || label === undefined) yield { line, path }
-    else if (/\.[a-z]{3,4}\s+-?\d+$/i.test(own)) throw invalid(name, line, 'more than one label on a line; expected a path and one whole number')
+    else if (/\.[a-z]{3,4}\s+-?\d+$/i.test(own))
+      throw invalid(name, line, 'more than one label on a line; expected a path and one whole number')
     else yield { line, path: own, label: String(Number(label)) }
   }
 }
@@ -83,7 +89,12 @@ async function* jsonEntries(chunks: AsyncIterable<Uint8Array>, name: string): As
     const label = textValue(valueOf(row, LABEL_COLUMNS))
     const split = textValue(row[SPLIT_COLUMN])
     if (label === 'invalid') throw invalid(name, line, 'label is neither a string nor a number')
-    yield { line, path, ...(label === undefined ? {} : { label: label.text }), ...(split === undefined || split === 'invalid' ? {} : { split: split.text }) }
+    yield {
+      line,
+      path,
+      ...(label === undefined ? {} : { label: label.text }),
+      ...(split === undefined || split === 'invalid' ? {} : { split: split.text }),
+    }
   }
 }
 
@@ -93,10 +104,11 @@ function textValue(value: unknown): { text: string } | 'invalid' | undefined {
 }
 
 function valueOf(row: Record<string, unknown>, columns: readonly string[]): unknown {
-  return columns.map((column) => row[column]).find((value) => value !== undefined && value !== null)
+  return columns.map(column => row[column]).find(value => value !== undefined && value !== null)
 }
 
-const lowerNames = (row: Record<string, unknown>): Record<string, unknown> => Object.fromEntries(Object.entries(row).map(([key, value]) => [key.toLowerCase(), value]))
+const lowerNames = (row: Record<string, unknown>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(row).map(([key, value]) => [key.toLowerCase(), value]))
 
 function parseRow(text: string, name: string, line: number): Record<string, unknown> {
   let row: unknown
@@ -125,7 +137,7 @@ async function separatorOf(chunks: AsyncIterator<Uint8Array>): Promise<{ separat
   }
   const [header = ''] = new TextDecoder().decode(Buffer.concat(read)).trimStart().split(/\r?\n/)
   const plain = header.replaceAll(/"[^"]*"/g, '')
-  const counts = [',', ';', '\t'].map((separator) => ({ separator, count: plain.split(separator).length - 1 }))
+  const counts = [',', ';', '\t'].map(separator => ({ separator, count: plain.split(separator).length - 1 }))
   return { separator: counts.toSorted((a, b) => b.count - a.count)[0]!.separator, read }
 }
 
@@ -141,9 +153,16 @@ async function* joined(first: readonly Uint8Array[], rest: AsyncIterator<Uint8Ar
 async function* csvEntries(chunks: AsyncIterable<Uint8Array>, name: string, tab: '\t' | undefined): AsyncGenerator<ListEntry> {
   const iterator = chunks[Symbol.asyncIterator]()
   const { separator, read } = await separatorOf(iterator)
-  const parser = parse({ bom: true, info: true, trim: true, skip_empty_lines: true, max_record_size: 1024 * 1024, delimiter: tab ?? separator })
+  const parser = parse({
+    bom: true,
+    info: true,
+    trim: true,
+    skip_empty_lines: true,
+    max_record_size: 1024 * 1024,
+    delimiter: tab ?? separator,
+  })
   const input = Readable.from(joined(read, iterator), { objectMode: false })
-  input.on('error', (error) => parser.destroy(error))
+  input.on('error', error => parser.destroy(error))
   input.pipe(parser)
   let columns: Columns | undefined
   try {
@@ -175,10 +194,14 @@ interface Columns {
 }
 
 function readHeader(names: readonly string[], name: string, line: number): Columns {
-  const lower = names.map((column) => column.toLowerCase())
-  const find = (columns: readonly string[]): number => columns.map((column) => lower.indexOf(column)).find((index) => index >= 0) ?? -1
+  const lower = names.map(column => column.toLowerCase())
+  const find = (columns: readonly string[]): number => columns.map(column => lower.indexOf(column)).find(index => index >= 0) ?? -1
   const path = find(PATH_COLUMNS)
   if (path >= 0) return { path, label: find(LABEL_COLUMNS), split: find([SPLIT_COLUMN]) }
-  throw invalid(name, line, `no column named ${PATH_COLUMNS.slice(0, 4).join(', ')} in the header (found: ${names.join(', ')})`,
-    `The first line of a csv list names its columns, such as: path,label. Of paths also ${PATH_COLUMNS.slice(4).join(', ')}; of labels ${LABEL_COLUMNS.join(', ')}.`)
+  throw invalid(
+    name,
+    line,
+    `no column named ${PATH_COLUMNS.slice(0, 4).join(', ')} in the header (found: ${names.join(', ')})`,
+    `The first line of a csv list names its columns, such as: path,label. Of paths also ${PATH_COLUMNS.slice(4).join(', ')}; of labels ${LABEL_COLUMNS.join(', ')}.`,
+  )
 }

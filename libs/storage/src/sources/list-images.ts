@@ -21,13 +21,18 @@ export interface ListingOptions {
  */
 export async function* listImages(source: ImageSource, { after, strict = false, leftOut }: ListingOptions): AsyncGenerator<SourceItem> {
   try {
-    for await (const item of source.items({ ...(after === undefined ? {} : { after }), leftOut })) if (!strict || !leftOut.isUnexpected) yield item
+    for await (const item of source.items({ ...(after === undefined ? {} : { after }), leftOut }))
+      if (!strict || !leftOut.isUnexpected) yield item
   } catch (error) {
     // That nothing is left then is for the same reason.
     if (!(strict && leftOut.isUnexpected && error instanceof LayermillError && error.code === 'SOURCE_EMPTY')) throw error
   }
   if (!strict || !leftOut.isUnexpected) return
-  throw new LayermillError('SOURCE_LEFT_OUT', `${source.url}: --strict, and these would be left out: ${leftOutText(leftOut.table().filter(({ expected }) => expected !== true))}`, {
-    hint: 'Take them out of the source, name images of other extensions in a list, or leave out --strict.',
-  })
+  throw new LayermillError(
+    'SOURCE_LEFT_OUT',
+    `${source.url}: --strict, and these would be left out: ${leftOutText(leftOut.table().filter(({ expected }) => expected !== true))}`,
+    {
+      hint: 'Take them out of the source, name images of other extensions in a list, or leave out --strict.',
+    },
+  )
 }

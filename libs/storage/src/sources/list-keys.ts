@@ -4,10 +4,14 @@ import { LayermillError, placeSchemeOf } from '@layermill/core'
 import { checkKey } from '../keys.js'
 
 /** Place of a listed image. */
-export type Place = { readonly kind: 'local'; readonly path: string } | { readonly kind: 's3'; readonly bucket: string; readonly key: string }
+export type Place =
+  | { readonly kind: 'local'; readonly path: string }
+  | { readonly kind: 's3'; readonly bucket: string; readonly key: string }
 
 /** The folder a list file lies in; relative entries start there. */
-export type ListBase = { readonly kind: 'local'; readonly folder: string } | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
+export type ListBase =
+  | { readonly kind: 'local'; readonly folder: string }
+  | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
 
 const UP = '_up'
 const ROOT = '_root'
@@ -42,12 +46,16 @@ function uncheckedKey(entry: string, base: ListBase): string {
     throw new LayermillError('LIST_INVALID', `${scheme}:// cannot be read; expected a path or s3://bucket/key`)
   }
   const drive = /^([a-z]:)[\\/]/i.exec(entry)?.[1]
-  if (drive !== undefined) throw new LayermillError('LIST_INVALID', `a path on the drive ${drive} of another machine`, { hint: 'Make the paths relative to the list.' })
+  if (drive !== undefined)
+    throw new LayermillError('LIST_INVALID', `a path on the drive ${drive} of another machine`, {
+      hint: 'Make the paths relative to the list.',
+    })
   // Lists from Windows; a file whose own name has a backslash cannot be listed.
   const path = scheme === 'file' ? fileURLToPath(entry) : entry.replaceAll('\\', '/')
   // A key of a bucket is taken as it is: 'a//b' and './a' are other objects there, and refused as keys.
   if (base.kind === 's3') {
-    if (scheme === 'file' || path.startsWith('/')) throw new LayermillError('LIST_INVALID', 'an absolute path in a list that is itself in a bucket')
+    if (scheme === 'file' || path.startsWith('/'))
+      throw new LayermillError('LIST_INVALID', 'an absolute path in a list that is itself in a bucket')
     return escapeFirst(path)
   }
   if (isAbsolute(path)) {

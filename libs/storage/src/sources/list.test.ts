@@ -28,15 +28,19 @@ async function itemsOf(source: ImageSource, after?: string): Promise<SourceItem[
   return items
 }
 
-const brief = (items: SourceItem[]): string[] => items.map((item) => (item.label === undefined ? item.key : `${item.key}=${item.label}`))
+const brief = (items: SourceItem[]): string[] => items.map(item => (item.label === undefined ? item.key : `${item.key}=${item.label}`))
 
 describe('list files', () => {
   it('keep the order of a txt, relative to the list, wherever images lie', async () => {
     const source = await list('list.txt', `\ufeffsub/b.jpg\r\n\r\n./a.jpg\nsub/c.dat\n../other/d.jpg\n${join(folder, 'other', 'd.jpg')}`)
     const items = await itemsOf(source)
     expect(brief(items)).toEqual(['sub/b.jpg', 'a.jpg', 'sub/c.dat', '_up/other/d.jpg', `_root${join(folder, 'other', 'd.jpg')}`])
-    expect(await Promise.all(items.map(async (item) => Buffer.from(await source.read(item)).toString()))).toEqual([
-      'lists/sub/b.jpg', 'lists/a.jpg', 'lists/sub/c.dat', 'other/d.jpg', 'other/d.jpg',
+    expect(await Promise.all(items.map(async item => Buffer.from(await source.read(item)).toString()))).toEqual([
+      'lists/sub/b.jpg',
+      'lists/a.jpg',
+      'lists/sub/c.dat',
+      'other/d.jpg',
+      'other/d.jpg',
     ])
     expect(brief(await itemsOf(source, 'a.jpg'))).toEqual(['sub/c.dat', '_up/other/d.jpg', `_root${join(folder, 'other', 'd.jpg')}`])
     await expect(itemsOf(source, 'gone.jpg')).rejects.toMatchObject({ code: 'SOURCE_CHANGED' })
@@ -48,7 +52,10 @@ describe('list files', () => {
   })
 
   it('read jsonl, with numbers as labels too', async () => {
-    const source = await list('list.jsonl', '{"path":"a.jpg","label":"cat"}\n{"key":"sub/b.jpg","label":7}\n\n{"image":"sub/c.dat","label":null}\n')
+    const source = await list(
+      'list.jsonl',
+      '{"path":"a.jpg","label":"cat"}\n{"key":"sub/b.jpg","label":7}\n\n{"image":"sub/c.dat","label":null}\n',
+    )
     expect(brief(await itemsOf(source))).toEqual(['a.jpg=cat', 'sub/b.jpg=7', 'sub/c.dat'])
   })
 
@@ -60,10 +67,22 @@ describe('list files', () => {
     ['semicolon.csv', 'Filename;Cls;Note\na.jpg;cat;x, y\n"sub/b.jpg";"a;b";\n', ['a.jpg=cat', 'sub/b.jpg=a;b']],
     ['tabs.csv', 'image_path\tlabel\na.jpg\tx;y\n', ['a.jpg=x;y']],
     ['one.csv', '\ufeffimage\r\n"a.jpg"\r\n', ['a.jpg']],
-    ['meta.jsonl', '{"file_name":"a.jpg","class":"cat"}\n{"image_path":"sub/b.jpg","cls":3}\n{"Filename":"sub/c.dat","Label":true}\n', ['a.jpg=cat', 'sub/b.jpg=3', 'sub/c.dat=true']],
-    ['windows.csv', 'path,label\nsub\\b.jpg,cat\n.\\a.jpg,dog\n..\\other\\d.jpg,cow\n', ['sub/b.jpg=cat', 'a.jpg=dog', '_up/other/d.jpg=cow']],
+    [
+      'meta.jsonl',
+      '{"file_name":"a.jpg","class":"cat"}\n{"image_path":"sub/b.jpg","cls":3}\n{"Filename":"sub/c.dat","Label":true}\n',
+      ['a.jpg=cat', 'sub/b.jpg=3', 'sub/c.dat=true'],
+    ],
+    [
+      'windows.csv',
+      'path,label\nsub\\b.jpg,cat\n.\\a.jpg,dog\n..\\other\\d.jpg,cow\n',
+      ['sub/b.jpg=cat', 'a.jpg=dog', '_up/other/d.jpg=cow'],
+    ],
     // A column of pandas that holds 0 and 0.0, as numbers are written where some rows have none.
-    ['pandas.csv', 'path,label\na.jpg,0\nsub/b.jpg,0.0\nsub/c.dat,\n../other/d.jpg,10.0\n', ['a.jpg=0', 'sub/b.jpg=0', 'sub/c.dat', '_up/other/d.jpg=10']],
+    [
+      'pandas.csv',
+      'path,label\na.jpg,0\nsub/b.jpg,0.0\nsub/c.dat,\n../other/d.jpg,10.0\n',
+      ['a.jpg=0', 'sub/b.jpg=0', 'sub/c.dat', '_up/other/d.jpg=10'],
+    ],
     ['pandas.jsonl', '{"path":"a.jpg","label":0.0}\n{"path":"sub/b.jpg","label":"0.0"}\n', ['a.jpg=0', 'sub/b.jpg=0']],
     ['versions.csv', 'path,label\na.jpg,1.0\nsub/b.jpg,1.5\n', ['a.jpg=1.0', 'sub/b.jpg=1.5']],
   ])('%s is read as it is meant', async (name, text, expected) => {
@@ -72,14 +91,20 @@ describe('list files', () => {
 
   it('give the rows of one split', async () => {
     await list('split.csv', 'path,label,split\na.jpg,cat,train\nsub/b.jpg,dog,test\nsub/c.dat,dog,train\n')
-    const of = async (split: string): Promise<string[]> => brief(await itemsOf(await openSource(join(folder, 'lists', 'split.csv'), { split })))
+    const of = async (split: string): Promise<string[]> =>
+      brief(await itemsOf(await openSource(join(folder, 'lists', 'split.csv'), { split })))
     expect(await of('train')).toEqual(['a.jpg=cat', 'sub/c.dat=dog'])
     expect(await of('test')).toEqual(['sub/b.jpg=dog'])
-    await expect(of('val')).rejects.toMatchObject({ code: 'SOURCE_EMPTY', message: expect.stringContaining('its splits are train, test') as string })
+    await expect(of('val')).rejects.toMatchObject({
+      code: 'SOURCE_EMPTY',
+      message: expect.stringContaining('its splits are train, test') as string,
+    })
     const source = await openSource(join(folder, 'lists', 'split.csv'), { split: 'train' })
     expect(brief(await itemsOf(source, 'a.jpg'))).toEqual(['sub/c.dat=dog'])
     await list('none.jsonl', '{"path":"a.jpg"}')
-    await expect(itemsOf(await openSource(join(folder, 'lists', 'none.jsonl'), { split: 'train' }))).rejects.toThrow(/it has no split column/)
+    await expect(itemsOf(await openSource(join(folder, 'lists', 'none.jsonl'), { split: 'train' }))).rejects.toThrow(
+      /it has no split column/,
+    )
     await expect(openSource(join(folder, 'lists'), { split: 'train' })).rejects.toMatchObject({ code: 'SOURCE_KIND' })
   })
 
@@ -120,7 +145,8 @@ describe('list files', () => {
     await expect(itemsOf(await list('list.txt', '\n\n'))).rejects.toMatchObject({ code: 'SOURCE_EMPTY' })
     const source = await list('list.txt', 'a.jpg\nsub/b.jpg\n./sub/../a.jpg\n')
     await expect(itemsOf(source)).rejects.toMatchObject({
-      code: 'LIST_DUPLICATE', message: expect.stringContaining('"a.jpg" (lines 1 and 3)') as string,
+      code: 'LIST_DUPLICATE',
+      message: expect.stringContaining('"a.jpg" (lines 1 and 3)') as string,
     })
   })
 })
@@ -149,8 +175,15 @@ describe('keys of list entries', () => {
   })
 
   it.each([
-    ['../x.jpg', remote], ['/x.jpg', remote], ['.', local], ['s3://b/a//x.jpg', local],
-    ['s3://b/../x.jpg', local], ['S3://b/a/../x.jpg', remote], ['s3://b/..', remote], ['a/../x.jpg', remote], ['a\\..\\x.jpg', remote],
+    ['../x.jpg', remote],
+    ['/x.jpg', remote],
+    ['.', local],
+    ['s3://b/a//x.jpg', local],
+    ['s3://b/../x.jpg', local],
+    ['S3://b/a/../x.jpg', remote],
+    ['s3://b/..', remote],
+    ['a/../x.jpg', remote],
+    ['a\\..\\x.jpg', remote],
   ] as const)('refuses %s in %o', (entry, base) => {
     expect(() => keyOfEntry(entry, base)).toThrow(/./)
   })
@@ -163,17 +196,34 @@ describe('refuseDuplicates', () => {
     }
 
   it('lets a large list without repetitions pass, even through a filter that is far too small', async () => {
-    await expect(refuseDuplicates(lines(300_000, (index) => index), 300_000 * 17, 'list')).resolves.toBeUndefined()
-    await expect(refuseDuplicates(lines(300_000, (index) => index), 1, 'list')).resolves.toBeUndefined()
+    await expect(
+      refuseDuplicates(
+        lines(300_000, index => index),
+        300_000 * 17,
+        'list',
+      ),
+    ).resolves.toBeUndefined()
+    await expect(
+      refuseDuplicates(
+        lines(300_000, index => index),
+        1,
+        'list',
+      ),
+    ).resolves.toBeUndefined()
   })
 
   it('finds the one repetition among many, at the ends of the list', async () => {
-    const read = lines(200_000, (index) => (index === 199_999 ? 0 : index))
-    await expect(refuseDuplicates(read, 200_000 * 17, 'list')).rejects.toMatchObject({ message: expect.stringContaining('(lines 1 and 200000)') as string })
+    const read = lines(200_000, index => (index === 199_999 ? 0 : index))
+    await expect(refuseDuplicates(read, 200_000 * 17, 'list')).rejects.toMatchObject({
+      message: expect.stringContaining('(lines 1 and 200000)') as string,
+    })
   })
 
   it('counts those it does not name', async () => {
-    const read = lines(1000, (index) => index % 500)
-    await expect(refuseDuplicates(read, 1000, 'list')).rejects.toMatchObject({ code: 'LIST_DUPLICATE', message: expect.stringContaining('and 495 more') as string })
+    const read = lines(1000, index => index % 500)
+    await expect(refuseDuplicates(read, 1000, 'list')).rejects.toMatchObject({
+      code: 'LIST_DUPLICATE',
+      message: expect.stringContaining('and 495 more') as string,
+    })
   })
 })

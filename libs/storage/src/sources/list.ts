@@ -55,7 +55,10 @@ export class ListSource implements ImageSource {
   private checked: Promise<Checked> | undefined
   private readonly readers = new Map<string, ObjectReader>()
 
-  constructor(private readonly list: ListFile, private readonly options: ListOptions) {
+  constructor(
+    private readonly list: ListFile,
+    private readonly options: ListOptions,
+  ) {
     this.url = list.url
   }
 
@@ -77,7 +80,11 @@ export class ListSource implements ImageSource {
       for await (const chunk of chunks) if (chunk.byteLength > 0) return
     } catch (error) {
       if (error instanceof LayermillError) throw error
-      throw new LayermillError(isAbsent(error) ? 'SOURCE_MISSING' : 'SOURCE_DENIED', `cannot read ${this.url} here: ${errorMessage(error)}`, { cause: error })
+      throw new LayermillError(
+        isAbsent(error) ? 'SOURCE_MISSING' : 'SOURCE_DENIED',
+        `cannot read ${this.url} here: ${errorMessage(error)}`,
+        { cause: error },
+      )
     }
   }
 
@@ -108,7 +115,10 @@ export class ListSource implements ImageSource {
     await refuseDuplicates(() => read(this), bytes, this.url)
     if (any) return { ...facts, wholeLabels: whole && written }
     if (split === undefined) throw emptySource(this.url, new LeftOut())
-    throw new LayermillError('SOURCE_EMPTY', `${this.url} has no row of the split ${JSON.stringify(split)}; ${splits.size === 0 ? 'it has no split column' : `its splits are ${[...splits].join(', ')}`}`)
+    throw new LayermillError(
+      'SOURCE_EMPTY',
+      `${this.url} has no row of the split ${JSON.stringify(split)}; ${splits.size === 0 ? 'it has no split column' : `its splits are ${[...splits].join(', ')}`}`,
+    )
   }
 
   private async facts(): Promise<ListFacts> {
@@ -137,10 +147,15 @@ export class ListSource implements ImageSource {
   private refuse(key: string, entry: ListEntry): void {
     const place = placeOfKey(key, this.list.base)
     const text = place.kind === 'local' ? place.path : `s3://${place.bucket}/${place.key}`
-    if (this.options.allows?.(text) === false) throw new LayermillError('PLACE_REFUSED', `${this.url}:${entry.line}: ${text} is not below a place that this server allows`)
+    if (this.options.allows?.(text) === false)
+      throw new LayermillError('PLACE_REFUSED', `${this.url}:${entry.line}: ${text} is not below a place that this server allows`)
   }
 
-  private async *keys(after: string | undefined, checked: Checked, leftOut: LeftOut): AsyncGenerator<{ key: string; label: string | undefined }> {
+  private async *keys(
+    after: string | undefined,
+    checked: Checked,
+    leftOut: LeftOut,
+  ): AsyncGenerator<{ key: string; label: string | undefined }> {
     const { split } = this.options
     let reached = after === undefined
     for await (const entry of this.entries(checked)) {

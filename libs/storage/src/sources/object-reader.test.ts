@@ -24,12 +24,19 @@ function answerTo({ url = '', method }: { url?: string | undefined; method?: str
     const after = searchParams.get('start-after') ?? ''
     const keys = [...objects.keys()].filter(key => key.startsWith(prefix) && key > after)
     const contents = keys.map(key => `<Contents><Key>${key}</Key><Size>1</Size><ETag>"e1"</ETag></Contents>`).join('')
-    return listing ?? ok({ 'content-type': 'application/xml' }, `<ListBucketResult><IsTruncated>false</IsTruncated>${contents}</ListBucketResult>`)
+    return (
+      listing ??
+      ok({ 'content-type': 'application/xml' }, `<ListBucketResult><IsTruncated>false</IsTruncated>${contents}</ListBucketResult>`)
+    )
   }
   const answer = objects.get(decodeURIComponent(pathname.slice('/bucket/'.length)))
   if (answer === undefined) return fail(404, 'NoSuchKey')
   // A HEAD has no body.
-  return method !== 'HEAD' || answer === image ? answer : (_request, _body, response) => { response.writeHead(403).end() }
+  return method !== 'HEAD' || answer === image
+    ? answer
+    : (_request, _body, response) => {
+        response.writeHead(403).end()
+      }
 }
 
 beforeEach(async () => {
@@ -56,19 +63,25 @@ const denied: [string, Answer][] = [
 ]
 
 describe('an object that its server keeps back', () => {
-  it.each(denied)('is the image\'s failure while others can be read: %s', async (_name, answer) => {
+  it.each(denied)("is the image's failure while others can be read: %s", async (_name, answer) => {
     objects.set('photos/07.jpg', answer)
     source = await openSource('s3://bucket/photos/')
     // The first that is asked for: nothing else has been read yet.
-    await expect(source.read({ key: '07.jpg' })).rejects.toMatchObject({ code: 'IMAGE_DENIED', message: expect.stringContaining('photos/07.jpg') as string })
+    await expect(source.read({ key: '07.jpg' })).rejects.toMatchObject({
+      code: 'IMAGE_DENIED',
+      message: expect.stringContaining('photos/07.jpg') as string,
+    })
     expect(await source.read({ key: '08.jpg' })).toHaveLength(1)
     await expect(source.read({ key: '07.jpg' })).rejects.toMatchObject({ code: 'IMAGE_DENIED' })
   })
 
-  it('is the image\'s failure where it is archived, whatever the others are', async () => {
+  it("is the image's failure where it is archived, whatever the others are", async () => {
     for (const key of objects.keys()) objects.set(key, fail(403, 'InvalidObjectState'))
     source = await openSource('s3://bucket/photos/')
-    await expect(source.read({ key: '07.jpg' })).rejects.toMatchObject({ code: 'IMAGE_ARCHIVED', hint: expect.stringContaining('Restore') as string })
+    await expect(source.read({ key: '07.jpg' })).rejects.toMatchObject({
+      code: 'IMAGE_ARCHIVED',
+      hint: expect.stringContaining('Restore') as string,
+    })
     objects.set('photos/08.jpg', fail(403, 'AccessDenied'))
     await expect(source.read({ key: '08.jpg' })).rejects.toMatchObject({ code: 'IMAGE_DENIED' })
   })
@@ -79,7 +92,7 @@ describe('an object that its server keeps back', () => {
     await expect(source.read({ key: '00.jpg' })).rejects.toMatchObject({ code: 'IMAGE_DENIED' })
   })
 
-  it.each(denied)('is the source\'s failure where none can be read: %s', async (_name, answer) => {
+  it.each(denied)("is the source's failure where none can be read: %s", async (_name, answer) => {
     source = await openSource('s3://bucket/photos/')
     expect(await source.read({ key: '07.jpg' })).toHaveLength(1)
     // Objects that could be read before do not count: access was taken away since.
@@ -88,7 +101,7 @@ describe('an object that its server keeps back', () => {
     await expect(source.read({ key: '07.jpg' })).rejects.toMatchObject({ code: 'SOURCE_DENIED' })
   })
 
-  it('is the source\'s failure where it alone is asked for, or nothing may be listed', async () => {
+  it("is the source's failure where it alone is asked for, or nothing may be listed", async () => {
     objects.set('photos/07.jpg', fail(403, 'AccessDenied'))
     listing = fail(403, 'AccessDenied')
     source = await openSource('s3://bucket/photos/')
@@ -121,7 +134,11 @@ describe('access to a source', () => {
     source = await openSource('s3://bucket/photos/', { access: { requestPayer: true } })
     for await (const item of source.items()) await source.read(item)
     expect(server.headers.length).toBeGreaterThan(30)
-    expect(server.headers.every(headers => headers['x-amz-request-payer'] === 'requester' && headers.authorization?.includes('x-amz-request-payer') === true)).toBe(true)
+    expect(
+      server.headers.every(
+        headers => headers['x-amz-request-payer'] === 'requester' && headers.authorization?.includes('x-amz-request-payer') === true,
+      ),
+    ).toBe(true)
     await source.close()
     server.headers.length = 0
     source = await openSource('s3://bucket/photos/')

@@ -28,7 +28,10 @@ export class ObjectReader {
   private readonly remembered: string[] = []
 
   /** @param others keys of the same source, for a probe where nothing has been read; may be fewer than all, and may fail where listing is denied */
-  constructor(readonly bucket: Bucket, private readonly others: (denied: string) => Promise<readonly string[]>) {}
+  constructor(
+    readonly bucket: Bucket,
+    private readonly others: (denied: string) => Promise<readonly string[]>,
+  ) {}
 
   /**
    * An image's bytes, of the version listed.
@@ -52,7 +55,8 @@ export class ObjectReader {
     if (isArchived(cause)) return new LayermillError('IMAGE_ARCHIVED', error.message, { hint: error.hint, cause: error })
     if (!isDenied(cause) || !(await this.othersReadable(key))) return error
     return new LayermillError('IMAGE_DENIED', `${error.message}; others of the source can be read`, {
-      hint: 'Check the object\'s own access rules and the key that it is encrypted with.', cause: error,
+      hint: "Check the object's own access rules and the key that it is encrypted with.",
+      cause: error,
     })
   }
 
@@ -68,7 +72,11 @@ export class ObjectReader {
       if (error instanceof LayermillError && error.code.endsWith('_UNREACHABLE')) throw error
       return []
     })
-    for (const key of spread(others.filter(other => other !== denied), MOST_OTHERS)) if (await this.readable(key)) return true
+    for (const key of spread(
+      others.filter(other => other !== denied),
+      MOST_OTHERS,
+    ))
+      if (await this.readable(key)) return true
     return false
   }
 

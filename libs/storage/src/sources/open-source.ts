@@ -81,7 +81,8 @@ async function archiveSource(place: ShardPlace, kind: ArchiveKind, { labels, spl
 }
 
 async function openLocalSource(given: string, options: ListOptions): Promise<ImageSource> {
-  if (given === '') throw new LayermillError('SOURCE_MISSING', 'the source is empty; expected a folder, a file, a glob or s3://bucket/prefix')
+  if (given === '')
+    throw new LayermillError('SOURCE_MISSING', 'the source is empty; expected a folder, a file, a glob or s3://bucket/prefix')
   const path = resolve(given)
   const info = await stat(path).catch((error: unknown) => {
     if (isAbsent(error)) return undefined
@@ -102,7 +103,13 @@ async function openLocalSource(given: string, options: ListOptions): Promise<Ima
   }
   const url = pathToFileURL(path).href
   if (isImageName(path)) {
-    return new SingleSource({ url, name: path, stat: async () => statImage(path), read: async (etag) => readImage(path, etag), close: async () => {} })
+    return new SingleSource({
+      url,
+      name: path,
+      stat: async () => statImage(path),
+      read: async etag => readImage(path, etag),
+      close: async () => {},
+    })
   }
   refuseCompressed(given)
   const archive = archiveKind(path)
@@ -180,7 +187,7 @@ function openS3Object(bucket: Bucket, prefix: string, source: string, options: L
       url: source,
       name: prefix,
       stat: async () => statObject(bucket, prefix),
-      read: async (etag) => readObject(bucket, prefix, etag),
+      read: async etag => readObject(bucket, prefix, etag),
       close: async () => bucket.client.destroy(),
     })
   }

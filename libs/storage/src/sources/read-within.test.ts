@@ -17,7 +17,10 @@ const source = (kind: ImageSource['kind'], bytes: number, reads: string[] = []):
 it('reads nothing of a file that is listed as too large', async () => {
   const reads: string[] = []
   const folder = source('folder', 10, reads)
-  await expect(readWithin(folder, { key: 'a.jpg', bytes: 11 }, 10)).rejects.toMatchObject({ code: 'IMAGE_TOO_LARGE', message: expect.stringContaining('11 bytes') as string })
+  await expect(readWithin(folder, { key: 'a.jpg', bytes: 11 }, 10)).rejects.toMatchObject({
+    code: 'IMAGE_TOO_LARGE',
+    message: expect.stringContaining('11 bytes') as string,
+  })
   expect(reads).toEqual([])
   expect(await readWithin(folder, { key: 'b.jpg', bytes: 10 }, 10)).toHaveLength(10)
 })

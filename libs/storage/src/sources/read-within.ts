@@ -6,7 +6,9 @@ import type { ImageSource } from './source.js'
 const MOST_AHEAD = 256 * 2 ** 20
 
 function tooLarge(bytes: number, maxBytes: number): LayermillError {
-  return new LayermillError('IMAGE_TOO_LARGE', `the file has ${bytes} bytes, at most ${maxBytes} are read`, { hint: '--max-bytes reads larger ones.' })
+  return new LayermillError('IMAGE_TOO_LARGE', `the file has ${bytes} bytes, at most ${maxBytes} are read`, {
+    hint: '--max-bytes reads larger ones.',
+  })
 }
 
 /**

@@ -29,7 +29,12 @@ export class S3Source implements ImageSource {
    * @param root the part of the keys that is left out: '' or ending with '/'
    * @param pattern a glob over the rest of the keys
    */
-  constructor(private readonly bucket: Bucket, private readonly root: string, private readonly labels: LabelRule, pattern?: string) {
+  constructor(
+    private readonly bucket: Bucket,
+    private readonly root: string,
+    private readonly labels: LabelRule,
+    pattern?: string,
+  ) {
     this.url = bucket.url(root + (pattern ?? ''))
     this.reader = new ObjectReader(bucket, denied => this.others(denied))
     this.glob = pattern === undefined ? undefined : new Glob(pattern)
@@ -61,8 +66,14 @@ export class S3Source implements ImageSource {
   private async *list(after: string | undefined, leftOut: LeftOut): AsyncGenerator<SourceItem> {
     try {
       const byFolder = this.labels === 'folder' || (this.labels === 'auto' && !(await this.bucket.holdsDirectly(this.root, isImageName)))
-      const objects = this.accepted(listFoldersAhead(this.bucket, this.root, after === undefined ? undefined : this.root + textOfKey(after)), leftOut)
-      for await (const { object, isImage } of mapOrdered(objects, LOOKS_AT_ONCE, async (object) => ({ object, isImage: await this.isImage(object) }))) {
+      const objects = this.accepted(
+        listFoldersAhead(this.bucket, this.root, after === undefined ? undefined : this.root + textOfKey(after)),
+        leftOut,
+      )
+      for await (const { object, isImage } of mapOrdered(objects, LOOKS_AT_ONCE, async object => ({
+        object,
+        isImage: await this.isImage(object),
+      }))) {
         const name = object.key.slice(this.root.length)
         const key = itemKey(name)
         if (isImage) yield { key, etag: object.etag, bytes: object.bytes, label: byFolder ? folderLabel(key) : undefined }
@@ -90,7 +101,7 @@ export class S3Source implements ImageSource {
     const parts = key.split('/')
     const matches = this.glob?.matches(itemKey(key)) !== false
     if (parts.some(isSystemName)) leftOut.add('files and folders of the system', key, true)
-    else if (parts.some((part) => /^\.[^.]/.test(part))) leftOut.add('hidden', key)
+    else if (parts.some(part => /^\.[^.]/.test(part))) leftOut.add('hidden', key)
     else if (!matches) leftOut.pass(isImageName(key) ? 'images that the pattern does not match' : reasonOf(key))
     else if (!isImageName(key) && extensionOf(key) !== '') leftOut.add(reasonOf(key), key)
     else return true

@@ -63,7 +63,7 @@ export function folderLabel(key: string): string | undefined {
 }
 
 export function emptySource(url: string, leftOut: LeftOut): LayermillError {
-  const archives = ['tar', 'parquet'].find((kind) => leftOut.count(`.${kind}`) > 0)
+  const archives = ['tar', 'parquet'].find(kind => leftOut.count(`.${kind}`) > 0)
   const pattern = archives === undefined ? '' : `Archives are named by a pattern, in quotes: '${url.replace(/\/+$/, '')}/*.${archives}'. `
   return new LayermillError('SOURCE_EMPTY', `no images in ${url}: ${leftOut.toString()}`, {
     hint: `${pattern}Images are recognised by their extension: ${imageExtensions().join(', ')}. A list file can name files of any extension.`,

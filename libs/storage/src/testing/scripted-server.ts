@@ -27,8 +27,8 @@ export class ScriptedServer {
   })
 
   async start(): Promise<string> {
-    this.server.on('connection', (socket) => socket.on('close', () => setImmediate(() => this.server.emit('hung-up'))))
-    await new Promise<void>((resolve) => {
+    this.server.on('connection', socket => socket.on('close', () => setImmediate(() => this.server.emit('hung-up'))))
+    await new Promise<void>(resolve => {
       this.server.listen(0, '127.0.0.1', resolve)
     })
     return this.endpoint
@@ -40,7 +40,7 @@ export class ScriptedServer {
 
   /** Resolves when the last client has hung up. */
   async allHungUp(): Promise<void> {
-    while ((await this.connections()) > 0) await new Promise((resolve) => this.server.once('hung-up', resolve))
+    while ((await this.connections()) > 0) await new Promise(resolve => this.server.once('hung-up', resolve))
   }
 
   private async connections(): Promise<number> {
@@ -51,17 +51,23 @@ export class ScriptedServer {
 
   async stop(): Promise<void> {
     this.server.closeAllConnections()
-    await new Promise((resolve) => {
+    await new Promise(resolve => {
       this.server.close(resolve)
     })
   }
 }
 
 /** An error as S3 words it; without a body where it answers a HEAD. */
-export const fail = (status: number, code: string, headers: Record<string, string> = {}): Answer => (_request, _body, response) => {
-  response.writeHead(status, { 'content-type': 'application/xml', ...headers }).end(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`)
-}
+export const fail =
+  (status: number, code: string, headers: Record<string, string> = {}): Answer =>
+  (_request, _body, response) => {
+    response
+      .writeHead(status, { 'content-type': 'application/xml', ...headers })
+      .end(`<Error><Code>${code}</Code><Message>${code}</Message></Error>`)
+  }
 /** An answer that all is well. */
-export const ok = (headers: Record<string, string> = {}, body = ''): Answer => (_request, _body, response) => {
-  response.writeHead(200, { etag: '"e1"', ...headers }).end(body)
-}
+export const ok =
+  (headers: Record<string, string> = {}, body = ''): Answer =>
+  (_request, _body, response) => {
+    response.writeHead(200, { etag: '"e1"', ...headers }).end(body)
+  }

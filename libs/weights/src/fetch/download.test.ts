@@ -135,7 +135,11 @@ describe('download', () => {
   it('stops at once when told to, keeps the part, and a later call goes on from it', async () => {
     server.set('/slow', { body, hangAfter: 40_000 }, { body })
     const controller = new AbortController()
-    const stopped = download(target(['/slow']), { ...FAST, signal: controller.signal, onProgress: () => controller.abort(new Error('enough')) })
+    const stopped = download(target(['/slow']), {
+      ...FAST,
+      signal: controller.signal,
+      onProgress: () => controller.abort(new Error('enough')),
+    })
     await expect(stopped).rejects.toThrow('enough')
     expect((await readdir(folder)).toSorted()).toEqual(['weights.bin.part', 'weights.bin.part.json'])
     await download(target(['/slow']), FAST)

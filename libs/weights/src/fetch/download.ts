@@ -102,7 +102,10 @@ class Download {
       }
     }
     const allWrong = wrong > 0 && wrong === this.#target.urls.length
-    throw new LayermillError(allWrong ? 'WEIGHTS_HASH' : 'WEIGHTS_UNAVAILABLE', `could not download ${this.#target.path}: ${failures.join('; ')}`)
+    throw new LayermillError(
+      allWrong ? 'WEIGHTS_HASH' : 'WEIGHTS_UNAVAILABLE',
+      `could not download ${this.#target.path}: ${failures.join('; ')}`,
+    )
   }
 
   /** The checked file from one URL. When what an earlier attempt left may be what is wrong, once more from the beginning. */
@@ -190,7 +193,8 @@ class Download {
     if (bytes !== undefined && total !== undefined && total !== bytes) {
       throw new WrongBytes(`the file there has ${total} bytes, expected ${bytes}`)
     }
-    if (mostBytes !== undefined && total !== undefined && total > mostBytes) throw new WrongBytes(`the file there has ${total} bytes, expected at most ${mostBytes}`)
+    if (mostBytes !== undefined && total !== undefined && total > mostBytes)
+      throw new WrongBytes(`the file there has ${total} bytes, expected at most ${mostBytes}`)
     if (response.body === null) throw new Error('the server sent nothing')
     await writeFile(this.#statePath, JSON.stringify({ url, validator: validatorOf(response.headers) } satisfies PartState))
     await this.#append(url, response.body, start, total ?? bytes, alive)

@@ -35,7 +35,8 @@ afterAll(async () => {
 /** Names as a resolver has them: `public.test` is taken for a public one and is this test's server; all others are checked. */
 const names: Record<string, string> = { 'inner.test': '127.0.0.1', 'mapped.test': '::ffff:127.0.0.1', 'cloud.test': '169.254.169.254' }
 const lookup: LookupFunction = (hostname, options, callback) => {
-  if (hostname === 'public.test') return options.all === true ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4)
+  if (hostname === 'public.test')
+    return options.all === true ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4)
   const resolve = (name: string, _options: object, done: (error: null, addresses: LookupAddress[]) => void): void =>
     done(null, [{ address: names[name] ?? '127.0.0.1', family: names[name]?.includes(':') === true ? 6 : 4 }])
   publicLookup(resolve as never)(hostname, options, callback)
@@ -51,8 +52,14 @@ it('gets what is public, also behind redirects', async () => {
 })
 
 it.each([
-  (at: number) => `http://127.0.0.1:${at}/x`, (at: number) => `http://2130706433:${at}/x`, (at: number) => `http://0x7f.1:${at}/x`, (at: number) => `http://[::ffff:127.0.0.1]:${at}/x`,
-  (at: number) => `http://inner.test:${at}/x`, (at: number) => `http://mapped.test:${at}/x`, (at: number) => `http://cloud.test:${at}/latest/meta-data`, () => 'file:///etc/passwd',
+  (at: number) => `http://127.0.0.1:${at}/x`,
+  (at: number) => `http://2130706433:${at}/x`,
+  (at: number) => `http://0x7f.1:${at}/x`,
+  (at: number) => `http://[::ffff:127.0.0.1]:${at}/x`,
+  (at: number) => `http://inner.test:${at}/x`,
+  (at: number) => `http://mapped.test:${at}/x`,
+  (at: number) => `http://cloud.test:${at}/latest/meta-data`,
+  () => 'file:///etc/passwd',
 ])('asks nothing of what is not, given or redirected to: %s', async write => {
   const to = write(port)
   const get = publicFetch(lookup)
@@ -72,19 +79,28 @@ it('gives up where redirects do not end', async () => {
 
 it('ends a download at once, and leaves nothing', async () => {
   const path = join(folder, 'weights.bin')
-  await expect(download({ path, urls: [`http://inner.test:${port}/`, outside('/')], hashes: {} }, { fetch: publicFetch(lookup), retryDelayMs: 60_000 })).rejects.toThrow(refused)
+  await expect(
+    download(
+      { path, urls: [`http://inner.test:${port}/`, outside('/')], hashes: {} },
+      { fetch: publicFetch(lookup), retryDelayMs: 60_000 },
+    ),
+  ).rejects.toThrow(refused)
   expect(await readdir(folder)).toEqual([])
   await download({ path, urls: [outside('/')], hashes: {} }, { fetch: publicFetch(lookup) })
   expect(await readdir(folder)).toEqual(['weights.bin'])
-  await expect(download({ path: join(folder, 'big.bin'), urls: [outside('/')], hashes: {}, mostBytes: 3 }, { fetch: publicFetch(lookup) })).rejects.toMatchObject({ code: 'WEIGHTS_HASH' })
+  await expect(
+    download({ path: join(folder, 'big.bin'), urls: [outside('/')], hashes: {}, mostBytes: 3 }, { fetch: publicFetch(lookup) }),
+  ).rejects.toMatchObject({ code: 'WEIGHTS_HASH' })
   asked.length = 0
 })
 
-it('is how weights are loaded that others name; one\'s own may be on a local server', async () => {
+it("is how weights are loaded that others name; one's own may be on a local server", async () => {
   for (const host of ['127.0.0.1', 'localhost']) {
     await expect(loadWeights('googlenet', `http://${host}:${port}/model.npz`, { home: folder, publicOnly: true })).rejects.toThrow(refused)
   }
   expect(asked).toEqual([])
-  await expect(loadWeights('googlenet', `http://127.0.0.1:${port}/model.npz`, { home: folder })).rejects.toMatchObject({ code: 'WEIGHTS_FORMAT' })
+  await expect(loadWeights('googlenet', `http://127.0.0.1:${port}/model.npz`, { home: folder })).rejects.toMatchObject({
+    code: 'WEIGHTS_FORMAT',
+  })
   expect(asked).toEqual([`127.0.0.1:${port} /model.npz`])
 })

@@ -8,5 +8,6 @@ export const chainerNames: NameScheme = {
   architectures: ALL_ARCHITECTURES,
   ignorable: [/\/N$/],
   variant: () => ({}),
-  rule: (_architecture, parameter) => (/^loss[12]_/.test(parameter) ? { source: parameter, whenAbsent: 'auxiliary' } : { source: parameter }),
+  rule: (_architecture, parameter) =>
+    /^loss[12]_/.test(parameter) ? { source: parameter, whenAbsent: 'auxiliary' } : { source: parameter },
 }

@@ -21,7 +21,9 @@ function resnetUnits(architecture: Architecture): string[] {
 }
 
 function vggConvolutions(architecture: Architecture): string[] {
-  return (CONVOLUTIONS[architecture] ?? []).flatMap((count, stage) => Array.from({ length: count }, (_, i) => `block${stage + 1}_conv${i + 1}`))
+  return (CONVOLUTIONS[architecture] ?? []).flatMap((count, stage) =>
+    Array.from({ length: count }, (_, i) => `block${stage + 1}_conv${i + 1}`),
+  )
 }
 
 /** `conv2d` is 0, `conv2d_4` is 4. */
@@ -38,7 +40,8 @@ function placeOf(layer: string, type: string): number | undefined {
 export function countedLayer(architecture: Architecture, layer: string): string | undefined {
   const vgg = isVgg(architecture)
   const convolution = placeOf(layer, 'conv2d')
-  if (convolution !== undefined) return vgg ? vggConvolutions(architecture)[convolution] : suffixed(resnetUnits(architecture)[convolution], 'conv')
+  if (convolution !== undefined)
+    return vgg ? vggConvolutions(architecture)[convolution] : suffixed(resnetUnits(architecture)[convolution], 'conv')
   const norm = placeOf(layer, 'batch_normalization')
   return norm === undefined || vgg ? undefined : suffixed(resnetUnits(architecture)[norm], 'bn')
 }

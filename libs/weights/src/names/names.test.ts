@@ -33,7 +33,9 @@ describe('names', () => {
   })
 
   it.each([
-    ['resnet50', 53], ['resnet101', 104], ['resnet152', 155],
+    ['resnet50', 53],
+    ['resnet101', 104],
+    ['resnet152', 155],
   ] as const)('Caffe: %s has %i convolutions, BatchNorms and Scales, as its published layout says', (architecture, count) => {
     const layers = new Set([...sourcesOf(rulesOf(caffeNames, architecture, 'caffe'))].map(source => source.replace(/\[\d\]$/, '')))
     const matching = (pattern: RegExp): number => [...layers].filter(layer => pattern.test(layer)).length

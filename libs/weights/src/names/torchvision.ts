@@ -1,6 +1,13 @@
 import type { Architecture } from '@layermill/models'
 import {
-  ALL_ARCHITECTURES, isResnet, isVgg, type NameRule, type NameScheme, parseBlockLink, parseInceptionLink, splitParameter,
+  ALL_ARCHITECTURES,
+  isResnet,
+  isVgg,
+  type NameRule,
+  type NameScheme,
+  parseBlockLink,
+  parseInceptionLink,
+  splitParameter,
 } from './scheme.js'
 
 /** Index of each convolution in `features`, by stage. */

@@ -79,7 +79,9 @@ interface Found {
 function findPrefixes(file: TensorFile, dialects: readonly Dialect[], separator: string): Found[] {
   for (const dialect of dialects) {
     const { anchor, rank } = dialect
-    const names = [...file.entries].filter(([name, { shape }]) => name.endsWith(anchor) && (rank === undefined || shape.length === rank)).map(([name]) => name)
+    const names = [...file.entries]
+      .filter(([name, { shape }]) => name.endsWith(anchor) && (rank === undefined || shape.length === rank))
+      .map(([name]) => name)
     const prefixes = names.map(name => name.slice(0, -anchor.length)).filter(prefix => prefix === '' || prefix.endsWith(separator))
     if (prefixes.length > 0) return prefixes.map(prefix => ({ dialect, prefix }))
   }
@@ -89,9 +91,13 @@ function findPrefixes(file: TensorFile, dialects: readonly Dialect[], separator:
 function severalNetworks(file: TensorFile, network: Pick<Network, 'id'>, found: readonly Found[]): LayermillError {
   const places = found.map(({ prefix }) => (prefix === '' ? 'the top' : `'${prefix}'`))
   const kept = found.find(({ prefix }) => prefix !== '')!.prefix
-  return new LayermillError('WEIGHTS_MISMATCH', `${file.name} holds ${found.length} networks that could be ${network.id}: under ${places.join(', ')}`, {
-    hint: `keep one of them in Python: save_file({k.removeprefix('${kept}'): v for k, v in load_file(path).items() if k.startswith('${kept}')}, 'one.safetensors')`,
-  })
+  return new LayermillError(
+    'WEIGHTS_MISMATCH',
+    `${file.name} holds ${found.length} networks that could be ${network.id}: under ${places.join(', ')}`,
+    {
+      hint: `keep one of them in Python: save_file({k.removeprefix('${kept}'): v for k, v in load_file(path).items() if k.startswith('${kept}')}, 'one.safetensors')`,
+    },
+  )
 }
 
 function renamed(file: TensorFile, scheme: NameScheme, { dialect, prefix }: Found): FileView {
@@ -108,7 +114,13 @@ function renamed(file: TensorFile, scheme: NameScheme, { dialect, prefix }: Foun
       original.set(wanted, name)
     }
   }
-  return { file: { ...file, entries }, scheme, origin: dialect.origin ?? scheme.id, outside, nameOf: name => original.get(name) ?? prefix + name }
+  return {
+    file: { ...file, entries },
+    scheme,
+    origin: dialect.origin ?? scheme.id,
+    outside,
+    nameOf: name => original.get(name) ?? prefix + name,
+  }
 }
 
 /** Layers that are only counted get the names of keras.applications, and the ResNets' classifier is `probs`, as its first files call it. */

@@ -42,13 +42,22 @@ function repeatsUntil(bytes: Uint8Array, mark: Uint8Array, stride: number): numb
 }
 
 /** Adds a field of numbers and returns where it ends. Values that are not packed lie one after another, each with its tag: all are taken. */
-async function addRun(file: RandomAccess, reader: WireReader, runs: Run[], field: Field, fieldStart: number, end: number, width: 4 | 8): Promise<number> {
+async function addRun(
+  file: RandomAccess,
+  reader: WireReader,
+  runs: Run[],
+  field: Field,
+  fieldStart: number,
+  end: number,
+  width: 4 | 8,
+): Promise<number> {
   if (field.wireType === BYTES) {
     if ((field.end - field.start) % width !== 0) throw reader.malformed(`the numbers at byte ${field.start} end in the middle of one`)
     runs.push({ start: field.start, count: (field.end - field.start) / width, width, tag: 0 })
     return field.end
   }
-  if (field.wireType !== (width === 4 ? FIXED32 : FIXED64)) throw reader.malformed(`the numbers at byte ${field.start} are of wire type ${field.wireType}`)
+  if (field.wireType !== (width === 4 ? FIXED32 : FIXED64))
+    throw reader.malformed(`the numbers at byte ${field.start} are of wire type ${field.wireType}`)
   const tag = field.start - fieldStart
   const stride = tag + width
   const mark = await readBytes(file, fieldStart, tag)
@@ -65,7 +74,12 @@ async function addRun(file: RandomAccess, reader: WireReader, runs: Run[], field
   return position
 }
 
-async function readDims(reader: WireReader, field: Field, shape: number[], bytes: (from: number, to: number) => Promise<Buffer>): Promise<void> {
+async function readDims(
+  reader: WireReader,
+  field: Field,
+  shape: number[],
+  bytes: (from: number, to: number) => Promise<Buffer>,
+): Promise<void> {
   for await (const dim of reader.fields(field.start, field.end)) {
     if (dim.number !== DIM) continue
     if (dim.wireType === VARINT) shape.push(dim.value)
@@ -95,7 +109,8 @@ async function readBlob(file: RandomAccess, reader: WireReader, start: number, e
   while (position < end) {
     const field = await reader.field(position, end)
     let next = field.end
-    if (field.number >= BLOB.num && field.number <= BLOB.width && field.wireType === VARINT) blob.legacy[field.number - BLOB.num] = field.value
+    if (field.number >= BLOB.num && field.number <= BLOB.width && field.wireType === VARINT)
+      blob.legacy[field.number - BLOB.num] = field.value
     else if (field.number === BLOB.data) next = await addRun(file, reader, blob.floats, field, position, end, 4)
     else if (field.number === BLOB.doubleData) next = await addRun(file, reader, blob.doubles, field, position, end, 8)
     else if (field.number === BLOB.shape && field.wireType === BYTES) {
@@ -153,7 +168,8 @@ async function readLayer(file: RandomAccess, reader: WireReader, layer: Field, e
   let name = ''
   for await (const field of reader.fields(layer.start, layer.end)) {
     if (field.wireType !== BYTES) continue
-    if (field.number === layout.name) name = (await readBytes(file, field.start, Math.min(field.end - field.start, MAX_NAME))).toString('utf8')
+    if (field.number === layout.name)
+      name = (await readBytes(file, field.start, Math.min(field.end - field.start, MAX_NAME))).toString('utf8')
     else if (field.number === layout.blobs) blobs.push(await readBlob(file, reader, field.start, field.end))
   }
   for (const [i, blob] of blobs.entries()) {

@@ -23,11 +23,27 @@ const codes = ['WEIGHTS_FORMAT', 'WEIGHTS_TRUNCATED', 'WEIGHTS_MISMATCH', 'PREPA
 
 const shapes = new Map([...SMALL.vgg16].filter(([name]) => name.startsWith('fc7') || name.startsWith('fc8')))
 const tensors = fabricate(shapes)
-const layers = toCaffeLayers(tensors, new Map([['fc7', 'fc7'], ['fc8', 'fc8']]))
-const description = JSON.stringify({ class_name: 'Sequential', config: { layers: [{ class_name: 'Conv2D', config: {} }, { class_name: 'Dense', config: { activation: 'softmax' } }] } })
+const layers = toCaffeLayers(
+  tensors,
+  new Map([
+    ['fc7', 'fc7'],
+    ['fc8', 'fc8'],
+  ]),
+)
+const description = JSON.stringify({
+  class_name: 'Sequential',
+  config: {
+    layers: [
+      { class_name: 'Conv2D', config: {} },
+      { class_name: 'Dense', config: { activation: 'softmax' } },
+    ],
+  },
+})
 
 const datasets = [...tensors].map(([name, tensor]) => ({
-  layer: name.startsWith('fc7') ? 'fc2' : 'predictions', role: name.endsWith('W') ? 'kernel' : 'bias', tensor: name.endsWith('W') ? toIo(tensor) : tensor,
+  layer: name.startsWith('fc7') ? 'fc2' : 'predictions',
+  role: name.endsWith('W') ? 'kernel' : 'bias',
+  tensor: name.endsWith('W') ? toIo(tensor) : tensor,
 }))
 
 /** As Keras 3 has weights: variables by number, the layer's name as an attribute. */
@@ -38,7 +54,8 @@ function writeNumbered(path: string): void {
     const group = all.create_group(i === 0 ? 'dense' : `dense_${i}`).create_group('vars')
     group.create_attribute('name', layer)
     const own = datasets.filter(dataset => dataset.layer === layer).toSorted((a, b) => (a.role > b.role ? -1 : 1))
-    for (const [place, { tensor }] of own.entries()) group.create_dataset({ name: String(place), data: tensor.data, shape: [...tensor.shape], dtype: '<f4' })
+    for (const [place, { tensor }] of own.entries())
+      group.create_dataset({ name: String(place), data: tensor.data, shape: [...tensor.shape], dtype: '<f4' })
   }
   file.flush()
   file.close()
@@ -58,7 +75,12 @@ async function archive(weights: Buffer): Promise<Buffer> {
 /** One small file of each format and layout. */
 async function originals(folder: string): Promise<Map<string, Buffer>> {
   await ready
-  const [npz, old, named, numbered] = ['a.npz', 'old.h5', 'named.h5', 'numbered.weights.h5'].map(name => join(folder, name)) as [string, string, string, string]
+  const [npz, old, named, numbered] = ['a.npz', 'old.h5', 'named.h5', 'numbered.weights.h5'].map(name => join(folder, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ]
   await writeNpz(npz, tensors)
   await writeKeras(old, datasets, 1)
   await writeKeras(named, datasets, 2)
@@ -67,7 +89,12 @@ async function originals(folder: string): Promise<Map<string, Buffer>> {
   return new Map([
     ['caffemodel, layers', encodeCaffemodel(layers, { layout: 'V1', numbers: 'unpacked' })],
     ['caffemodel, layer', encodeCaffemodel(layers, { layout: 'new' })],
-    ['safetensors', Buffer.from(safetensorsBytes(tensors, { 'layermill.network': 'vgg16', 'layermill.preparation': 'keras', labels: '["a","b","c","d","e"]' }))],
+    [
+      'safetensors',
+      Buffer.from(
+        safetensorsBytes(tensors, { 'layermill.network': 'vgg16', 'layermill.preparation': 'keras', labels: '["a","b","c","d","e"]' }),
+      ),
+    ],
     ['npz', await readFile(npz)],
     ['h5 of Keras 1', await readFile(old)],
     ['h5 of Keras 2', await readFile(named)],
@@ -83,7 +110,8 @@ async function outcome(path: string): Promise<string> {
     const opened = await openTensorFile(file)
     try {
       const weights = await assembleWeights(opened, { id: 'vgg16', architecture: 'vgg16', family: 'caffe' }, shapes, 'damaged')
-      for (const [name, { shape, data }] of weights.tensors) expect(data.length, name).toBe(shape.reduce((product, size) => product * size, 1))
+      for (const [name, { shape, data }] of weights.tensors)
+        expect(data.length, name).toBe(shape.reduce((product, size) => product * size, 1))
       return 'tensors'
     } finally {
       await opened.close()

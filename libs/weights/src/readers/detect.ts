@@ -46,11 +46,14 @@ export async function openTensorFile(file: RandomAccess): Promise<TensorFile> {
     return (await import('./npz.js')).openNpz(file)
   }
   if (await looksLikeSafetensors(file, head)) return openSafetensors(file)
-  if (head[0] === 0x80 && head[1]! <= 5) throw refuse(file, 'a Python pickle (an old .pth?), which is never unpickled', conversion(file.name))
+  if (head[0] === 0x80 && head[1]! <= 5)
+    throw refuse(file, 'a Python pickle (an old .pth?), which is never unpickled', conversion(file.name))
   if (text.startsWith('\x93NUMPY')) throw refuse(file, 'a single .npy array; an .npz archive of all parameters was expected')
   if (text.startsWith('\x1f\x8b')) throw refuse(file, 'compressed by gzip', 'decompress it first')
-  if (/^\s*<(!doctype|html|\?xml)/i.test(text)) throw refuse(file, 'a web page, not weights', 'the download went wrong; get the file itself')
-  if (text.startsWith('version https://git-lfs')) throw refuse(file, 'a Git LFS pointer, not the file itself', 'run git lfs pull where it came from')
+  if (/^\s*<(!doctype|html|\?xml)/i.test(text))
+    throw refuse(file, 'a web page, not weights', 'the download went wrong; get the file itself')
+  if (text.startsWith('version https://git-lfs'))
+    throw refuse(file, 'a Git LFS pointer, not the file itself', 'run git lfs pull where it came from')
   if (head[0] === 0x08 && /\.onnx$/i.test(file.name)) throw refuse(file, 'an ONNX model; its weights carry no dependable names')
   // NetParameter begins with its name (1), a layer (2 or 100), or one of the input fields (3 to 8).
   if (head[0] === 0x0a || head[0] === 0x12 || head[0] === 0x1a || (head[0] === 0xa2 && head[1] === 0x06)) return openCaffemodel(file)

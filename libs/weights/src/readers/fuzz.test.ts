@@ -52,7 +52,13 @@ async function checkDamage(original: Buffer, seed: string, rounds: number): Prom
 }
 
 const tensors = fabricate(SHAPES)
-const layers = toCaffeLayers(tensors, new Map([['fc7', 'fc7'], ['fc8', 'fc8']]))
+const layers = toCaffeLayers(
+  tensors,
+  new Map([
+    ['fc7', 'fc7'],
+    ['fc8', 'fc8'],
+  ]),
+)
 
 describe('damaged files', () => {
   it.each(['V1', 'new'] as const)('.caffemodel (%s)', async layout => {
@@ -75,9 +81,14 @@ describe('damaged files', () => {
 
   it('.keras', async () => {
     const path = join(folder, 'inner.h5')
-    const datasets = [...tensors].map(([name, tensor]) => ({
-      layer: name.startsWith('fc7') ? 'fc2' : 'predictions', role: name.endsWith('W') ? 'kernel' : 'bias', tensor: name.endsWith('W') ? toIo(tensor) : tensor,
-    }) as const)
+    const datasets = [...tensors].map(
+      ([name, tensor]) =>
+        ({
+          layer: name.startsWith('fc7') ? 'fc2' : 'predictions',
+          role: name.endsWith('W') ? 'kernel' : 'bias',
+          tensor: name.endsWith('W') ? toIo(tensor) : tensor,
+        }) as const,
+    )
     await writeKeras(path, datasets, 2)
     const zip = new ZipFile()
     zip.addBuffer(Buffer.from('{"keras_version": "3.15.1"}'), 'metadata.json', { compress: false })
@@ -91,7 +102,10 @@ describe('damaged files', () => {
 
   it('.h5', async () => {
     const path = join(folder, 'a.h5')
-    const names = new Map([['fc7', 'fc2'], ['fc8', 'predictions']])
+    const names = new Map([
+      ['fc7', 'fc2'],
+      ['fc8', 'predictions'],
+    ])
     const datasets = [...tensors].map(([name, tensor]) => {
       const [link, kind] = name.split('/') as [string, string]
       return { layer: names.get(link)!, role: kind === 'W' ? 'kernel' : 'bias', tensor: kind === 'W' ? toIo(tensor) : tensor }

@@ -27,7 +27,13 @@ async function read(file: RandomAccess, architecture: Architecture, shapes: Read
 }
 
 function vggDatasets(): KerasDataset[] {
-  const layers = new Map([['conv1_1', 'block1_conv1'], ['conv5_3', 'block5_conv3'], ['fc6', 'fc1'], ['fc7', 'fc2'], ['fc8', 'predictions']])
+  const layers = new Map([
+    ['conv1_1', 'block1_conv1'],
+    ['conv5_3', 'block5_conv3'],
+    ['fc6', 'fc1'],
+    ['fc7', 'fc2'],
+    ['fc8', 'predictions'],
+  ])
   return [...fabricate(SMALL.vgg16)].map(([name, tensor]) => {
     const [link, kind] = name.split('/') as [string, string]
     const layer = layers.get(link)!
@@ -49,7 +55,11 @@ describe('.h5', () => {
   it("moves the biases of a ResNet's convolutions into the means behind them, and says what Keras does otherwise", async () => {
     const path = join(folder, 'resnet.h5')
     const tensors = fabricate(SMALL.resnet50)
-    await writeKeras(path, kerasResnet(tensors, channels => new Float32Array(channels).map((_, i) => 0.25 * (i + 1))), 2)
+    await writeKeras(
+      path,
+      kerasResnet(tensors, channels => new Float32Array(channels).map((_, i) => 0.25 * (i + 1))),
+      2,
+    )
     const weights = await read(await openFile(path), 'resnet50', SMALL.resnet50)
     expect(weights.variant).toEqual({ batchNormEpsilon: 1.001e-5, stemPool: 'padded' })
     for (const [name, { data }] of tensors) {
@@ -68,11 +78,22 @@ describe('.h5', () => {
 
   it('reads a file without the classifier, and says what is left out', async () => {
     const path = join(folder, 'notop.h5')
-    await writeKeras(path, vggDatasets().filter(({ layer }) => layer.startsWith('block')), 1)
+    await writeKeras(
+      path,
+      vggDatasets().filter(({ layer }) => layer.startsWith('block')),
+      1,
+    )
     const weights = await read(await openFile(path), 'vgg16', SMALL.vgg16)
-    expect(weights).toMatchObject({ variant: { without: ['fc6', 'fc7', 'fc8'] }, notes: ['the file has no classifier: fc6, fc7, fc8 and what is behind are left out'] })
+    expect(weights).toMatchObject({
+      variant: { without: ['fc6', 'fc7', 'fc8'] },
+      notes: ['the file has no classifier: fc6, fc7, fc8 and what is behind are left out'],
+    })
     expect([...weights.tensors.keys()]).toEqual([...SMALL.vgg16.keys()].filter(name => name.startsWith('conv')))
-    await writeKeras(path, vggDatasets().filter(({ layer }) => layer !== 'block5_conv3'), 1)
+    await writeKeras(
+      path,
+      vggDatasets().filter(({ layer }) => layer !== 'block5_conv3'),
+      1,
+    )
     await expect(read(await openFile(path), 'vgg16', SMALL.vgg16)).rejects.toMatchObject({
       code: 'WEIGHTS_MISMATCH',
       message: expect.stringMatching(/2 missing \(block5_conv3\/kernel/) as unknown,

@@ -39,7 +39,8 @@ async function onDisk(file: RandomAccess): Promise<{ path: string; remove: () =>
   const path = join(folder, 'weights.h5')
   const handle = await open(path, 'w')
   try {
-    for (let offset = 0; offset < file.size; offset += COPY) await handle.write(await readBytes(file, offset, Math.min(COPY, file.size - offset)))
+    for (let offset = 0; offset < file.size; offset += COPY)
+      await handle.write(await readBytes(file, offset, Math.min(COPY, file.size - offset)))
   } finally {
     await handle.close()
   }

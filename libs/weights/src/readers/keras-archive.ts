@@ -32,7 +32,8 @@ async function knownEntries(file: RandomAccess, zip: ZipFile): Promise<Map<strin
 
 /** Hands out an entry's bytes, as many as it claims and at most `limit`, and checks them. */
 async function readEntry(file: RandomAccess, zip: ZipFile, entry: Entry, limit: number, take: (chunk: Buffer) => unknown): Promise<void> {
-  if (entry.uncompressedSize > limit) throw malformed(file, `${entry.fileName} would be ${entry.uncompressedSize} bytes long (at most ${limit})`)
+  if (entry.uncompressedSize > limit)
+    throw malformed(file, `${entry.fileName} would be ${entry.uncompressedSize} bytes long (at most ${limit})`)
   let length = 0
   let checksum = 0
   for await (const chunk of (await zip.openReadStreamPromise(entry)) as AsyncIterable<Buffer>) {

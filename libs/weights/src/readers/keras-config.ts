@@ -33,9 +33,29 @@ function flatten(model: unknown, layers: Layer[], depth: number): void {
 }
 
 /** Layers that leave a prediction as it is, or are part of a plain end. */
-const PLAIN = new Set(['GlobalAveragePooling2D', 'Flatten', 'Dense', 'Dropout', 'InputLayer', 'Activation', 'Softmax', 'ReLU', 'MaxPooling2D'])
+const PLAIN = new Set([
+  'GlobalAveragePooling2D',
+  'Flatten',
+  'Dense',
+  'Dropout',
+  'InputLayer',
+  'Activation',
+  'Softmax',
+  'ReLU',
+  'MaxPooling2D',
+])
 /** Layers in front of the network that change the pixels. */
-const INPUT_CHANGES = new Set(['Rescaling', 'Normalization', 'Lambda', 'BatchNormalization', 'TFOpLambda', 'TrueDivide', 'Divide', 'Multiply', 'Subtract'])
+const INPUT_CHANGES = new Set([
+  'Rescaling',
+  'Normalization',
+  'Lambda',
+  'BatchNormalization',
+  'TFOpLambda',
+  'TrueDivide',
+  'Divide',
+  'Multiply',
+  'Subtract',
+])
 const FEATURES = new Set(['Conv2D', 'Add', 'Concatenate'])
 
 function otherHead(tail: readonly Layer[]): string | undefined {
@@ -67,11 +87,24 @@ export function kerasFacts(text: string): ModelFacts {
   const first = layers.findIndex(({ type }) => type === 'Conv2D')
   if (first < 0) return {}
   const tail = layers.slice(layers.findLastIndex(({ type }) => FEATURES.has(type)) + 1)
-  const changes = [...new Set(layers.slice(0, first).map(({ type }) => type).filter(type => INPUT_CHANGES.has(type)))]
+  const changes = [
+    ...new Set(
+      layers
+        .slice(0, first)
+        .map(({ type }) => type)
+        .filter(type => INPUT_CHANGES.has(type)),
+    ),
+  ]
   const other = tail.some(({ type }) => type === 'Dense') ? otherHead(tail) : undefined
   return {
     ...(other === undefined ? {} : { otherHead: other }),
     ...(scoresOnly(tail) ? { scoresOnly: true } : {}),
-    ...(changes.length > 0 ? { notes: [`the model changes its input itself (${changes.join(', ')}), which is not done here: prepare images so that the network behind gets the same`] } : {}),
+    ...(changes.length > 0
+      ? {
+          notes: [
+            `the model changes its input itself (${changes.join(', ')}), which is not done here: prepare images so that the network behind gets the same`,
+          ],
+        }
+      : {}),
   }
 }

@@ -28,7 +28,7 @@ function malformed(name: string, what: string): LayermillError {
 /** Bytes from the start of the array to its data, from the first 12 bytes. */
 export function npyHeaderLength(name: string, start: Buffer): number {
   const places = npyPlaces(start)
-  if (places === undefined) throw malformed(name, 'it does not begin with NumPy\'s mark')
+  if (places === undefined) throw malformed(name, "it does not begin with NumPy's mark")
   const { major, data: length } = places
   if (major < 1 || major > 3) throw malformed(name, `version ${major} of the format is not known`)
   if (length > MAX_NPY_HEADER) throw malformed(name, `its header would be ${length} bytes long`)
@@ -84,7 +84,10 @@ export async function readNpyData(name: string, header: NpyHeader, read: (target
   const type = DTYPES[header.descr]
   if (type === undefined || header.dataBytes === undefined) {
     if (header.descr.includes('O')) {
-      throw new LayermillError('WEIGHTS_FORMAT', `${name} holds pickled Python objects, which are never unpickled; float32 numbers were expected`)
+      throw new LayermillError(
+        'WEIGHTS_FORMAT',
+        `${name} holds pickled Python objects, which are never unpickled; float32 numbers were expected`,
+      )
     }
     throw new LayermillError('WEIGHTS_FORMAT', `${name} is of type ${header.descr}; <f4, <f8 or <f2 was expected`)
   }

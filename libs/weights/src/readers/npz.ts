@@ -48,7 +48,10 @@ async function openEntry(file: RandomAccess, zip: ZipFile, entry: Entry): Promis
   const head = await readHead(file, zip, entry, fileDataStart)
   const header = parseNpyHeader(name, head)
   if (header.dataBytes !== undefined && header.dataOffset + header.dataBytes !== entry.uncompressedSize) {
-    throw malformedZip(file, `${entry.fileName} is ${entry.uncompressedSize} bytes long, but its header asks for ${header.dataOffset + header.dataBytes}`)
+    throw malformedZip(
+      file,
+      `${entry.fileName} is ${entry.uncompressedSize} bytes long, but its header asks for ${header.dataOffset + header.dataBytes}`,
+    )
   }
   return {
     shape: header.shape,

@@ -26,7 +26,12 @@ type Shapes = ReadonlyMap<string, readonly number[]>
 async function read(file: RandomAccess, architecture: Architecture, shapes: Shapes, family: Family = 'caffe'): Promise<WeightSet> {
   const opened = await openTensorFile(file)
   try {
-    return await assembleWeights(opened, { id: family === 'caffe' ? architecture : `${architecture}.tv`, architecture, family }, shapes, 'test')
+    return await assembleWeights(
+      opened,
+      { id: family === 'caffe' ? architecture : `${architecture}.tv`, architecture, family },
+      shapes,
+      'test',
+    )
   } finally {
     await opened.close()
     await file.close()
@@ -38,7 +43,11 @@ function expectSame(found: TensorMap, expected: TensorMap, digits?: number): voi
   for (const [name, tensor] of expected) {
     const other = found.get(name)!
     expect(other.shape, name).toEqual(tensor.shape)
-    if (digits === undefined) expect(Buffer.from(other.data.buffer, other.data.byteOffset, other.data.byteLength).equals(Buffer.from(tensor.data.buffer)), name).toBe(true)
+    if (digits === undefined)
+      expect(
+        Buffer.from(other.data.buffer, other.data.byteOffset, other.data.byteLength).equals(Buffer.from(tensor.data.buffer)),
+        name,
+      ).toBe(true)
     else for (const [i, value] of tensor.data.entries()) expect(other.data[i], `${name}[${i}]`).toBeCloseTo(value, digits)
   }
 }
@@ -198,7 +207,11 @@ describe('.safetensors', () => {
     const tensors = fabricate(shapes)
     const encode = (keep: (name: string) => boolean): Buffer => {
       const kept = [...tensors].filter(([name]) => keep(name))
-      return encodeSafetensors(Object.fromEntries(kept.map(([name, { shape, data }]) => [torchvisionKey('googlenet', name)!, { dtype: 'F32', shape, bytes: bytesOf(data) }])))
+      return encodeSafetensors(
+        Object.fromEntries(
+          kept.map(([name, { shape, data }]) => [torchvisionKey('googlenet', name)!, { dtype: 'F32', shape, bytes: bytesOf(data) }]),
+        ),
+      )
     }
     const whole = await read(fromBytes(encode(() => true)), 'googlenet', shapes, 'torchvision')
     expectSame(whole.tensors, tensors)
@@ -206,7 +219,9 @@ describe('.safetensors', () => {
     const without = await read(fromBytes(encode(name => !name.startsWith('loss1'))), 'googlenet', shapes, 'torchvision')
     expect(without.missingAuxiliary).toBe(true)
     expect([...without.tensors.keys()]).toEqual([...shapes.keys()])
-    expect(without.tensors.get('loss1_fc1/W')).toEqual(initialiseParameter({ architecture: 'googlenet', family: 'torchvision' }, 'loss1_fc1/W', shapes, '0'))
+    expect(without.tensors.get('loss1_fc1/W')).toEqual(
+      initialiseParameter({ architecture: 'googlenet', family: 'torchvision' }, 'loss1_fc1/W', shapes, '0'),
+    )
     await expect(read(fromBytes(encode(name => name !== 'loss1_fc1/b')), 'googlenet', shapes, 'torchvision')).rejects.toMatchObject({
       code: 'WEIGHTS_MISMATCH',
       message: /1 missing \(aux1.fc1.bias 2\)/,
@@ -221,8 +236,16 @@ describe('.safetensors', () => {
   }
   it.each([
     ['a hole', header('{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8), /hole/],
-    ['an overlap', header('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}', 6), /overlap/],
-    ['a doubled name', header('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8), /hole/],
+    [
+      'an overlap',
+      header('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}', 6),
+      /overlap/,
+    ],
+    [
+      'a doubled name',
+      header('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8),
+      /hole/,
+    ],
     ['bytes at the end', Buffer.concat([encodeSafetensors({ a: { dtype: 'F32', shape: [1], bytes: F32(1) } }), F32(1)]), /follow the last/],
     ['a shape that is not its size', header('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}', 4), /takes 8/],
     ['a negative dimension', header('{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}', 4), /valid shape/],
@@ -239,7 +262,10 @@ describe('.safetensors', () => {
     huge.writeBigUInt64LE(1_000_000_000n)
     await expect(openTensorFile(fromBytes(huge))).rejects.toMatchObject({ code: 'WEIGHTS_FORMAT' })
     const many = Object.fromEntries(Array.from({ length: 20_001 }, (_, i) => [`t${i}`, { dtype: 'F32', shape: [0], bytes: F32(0) }]))
-    await expect(openTensorFile(fromBytes(encodeSafetensors(many)))).rejects.toMatchObject({ code: 'WEIGHTS_FORMAT', message: /20001 tensors \(at most 20000\)/ })
+    await expect(openTensorFile(fromBytes(encodeSafetensors(many)))).rejects.toMatchObject({
+      code: 'WEIGHTS_FORMAT',
+      message: /20001 tensors \(at most 20000\)/,
+    })
   })
 })
 
@@ -294,14 +320,20 @@ describe('.npz', () => {
 
   it('never unpickles objects', async () => {
     const file = await zip({ 'fc8/b.npy': npy("'|O'", '(1,)', Buffer.from('cos\nsystem\n(S"false"\ntR.')) }, { compress: false })
-    await expect(read(fromBytes(file), 'vgg16', new Map([['fc8/b', [1]]]))).rejects.toMatchObject({ code: 'WEIGHTS_FORMAT', message: /never unpickled/ })
+    await expect(read(fromBytes(file), 'vgg16', new Map([['fc8/b', [1]]]))).rejects.toMatchObject({
+      code: 'WEIGHTS_FORMAT',
+      message: /never unpickled/,
+    })
   })
 
   it('refuses a zip bomb without inflating it', async () => {
     const bomb = npy("'<f4'", '(26214400,)', Buffer.alloc(104857600))
     const honest = await zip({ 'fc8/b.npy': bomb }, { compress: true })
     // By its size: the network asks for one number.
-    await expect(read(fromBytes(honest), 'vgg16', new Map([['fc8/b', [1]]]))).rejects.toMatchObject({ code: 'WEIGHTS_MISMATCH', message: /26214400/ })
+    await expect(read(fromBytes(honest), 'vgg16', new Map([['fc8/b', [1]]]))).rejects.toMatchObject({
+      code: 'WEIGHTS_MISMATCH',
+      message: /26214400/,
+    })
     // By its claim: more than DEFLATE can reach.
     const claim = Buffer.from(await zip({ 'fc8/b.npy': npy("'<f4'", '(1,)', Buffer.alloc(4)) }, { compress: true }))
     claim.writeUInt32LE(4_000_000_000, claim.indexOf('PK\x01\x02', 'latin1') + 24)
@@ -318,7 +350,10 @@ describe('.npz', () => {
       } else {
         file[file.indexOf(array) + array.length - 1]! ^= 1
       }
-      await expect(read(fromBytes(file), 'vgg16', new Map([['fc8/b', [64]]]))).rejects.toMatchObject({ code: 'WEIGHTS_FORMAT', message: /checksum/ })
+      await expect(read(fromBytes(file), 'vgg16', new Map([['fc8/b', [64]]]))).rejects.toMatchObject({
+        code: 'WEIGHTS_FORMAT',
+        message: /checksum/,
+      })
     }
   })
 })

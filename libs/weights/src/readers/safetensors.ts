@@ -1,6 +1,17 @@
 import {
-  bfloatToFloat, bytesOf, doubleToFloat, elementCount, errorMessage, halfToFloat, int64ToFloat, LayermillError, type RandomAccess,
-  readBytes, SAFETENSORS_METADATA, safetensorsTextBytes, truncated,
+  bfloatToFloat,
+  bytesOf,
+  doubleToFloat,
+  elementCount,
+  errorMessage,
+  halfToFloat,
+  int64ToFloat,
+  LayermillError,
+  type RandomAccess,
+  readBytes,
+  SAFETENSORS_METADATA,
+  safetensorsTextBytes,
+  truncated,
 } from '@layermill/core'
 import type { TensorEntry, TensorFile } from '../types.js'
 
@@ -35,8 +46,7 @@ function malformed(file: RandomAccess, what: string): LayermillError {
 
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
 async function readHeader(file: RandomAccess): Promise<{ header: Record<string, unknown>; start: number }> {
   if (file.size < 8) throw truncated(file, 8)
@@ -95,7 +105,10 @@ function entryOf(file: RandomAccess, record: TensorRecord, start: number): Tenso
       }
       const convert = CONVERT[record.dtype]
       if (convert === undefined) {
-        throw new LayermillError('WEIGHTS_FORMAT', `${record.name} in ${file.name} is of type ${record.dtype}; F32, F16, BF16 or F64 was expected`)
+        throw new LayermillError(
+          'WEIGHTS_FORMAT',
+          `${record.name} in ${file.name} is of type ${record.dtype}; F32, F16, BF16 or F64 was expected`,
+        )
       }
       return convert(await readBytes(file, start + record.begin, record.end - record.begin))
     },

@@ -60,7 +60,10 @@ export function openZip(file: RandomAccess): Promise<ZipFile> {
 export function checkEntry(file: RandomAccess, entry: Entry): void {
   if (entry.isEncrypted()) throw malformedZip(file, `${entry.fileName} is encrypted`)
   if (entry.compressionMethod !== STORED && entry.compressionMethod !== DEFLATED) {
-    throw malformedZip(file, `${entry.fileName} is compressed by method ${entry.compressionMethod}; 0 (stored) or 8 (deflated) was expected`)
+    throw malformedZip(
+      file,
+      `${entry.fileName} is compressed by method ${entry.compressionMethod}; 0 (stored) or 8 (deflated) was expected`,
+    )
   }
   if (entry.uncompressedSize > MAX_RATIO * (entry.compressedSize + 64)) {
     throw new LayermillError(

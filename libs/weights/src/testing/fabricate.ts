@@ -115,7 +115,10 @@ export function encodeCaffemodel(layers: readonly CaffeLayer[], options: CaffeOp
     const blobs = layer.blobs.map(blob => delimited(old ? 6 : 7, encodeBlob(blob, options)))
     const type = old ? Buffer.from([...tag(5, 0), 4]) : delimited(2, 'Convolution')
     const rates = old ? Buffer.from([...tag(7, 5), 0, 0, 128, 63]) : Buffer.alloc(0)
-    return delimited(old ? 2 : 100, Buffer.concat([delimited(old ? 2 : 3, 'data'), delimited(old ? 4 : 1, layer.name), type, ...blobs, rates]))
+    return delimited(
+      old ? 2 : 100,
+      Buffer.concat([delimited(old ? 2 : 3, 'data'), delimited(old ? 4 : 1, layer.name), type, ...blobs, rates]),
+    )
   })
   return Buffer.concat([delimited(1, 'a network'), delimited(3, 'data'), ...encoded])
 }

@@ -16,7 +16,8 @@ export function toHwio({ shape, data }: Tensor): Tensor {
   for (let o = 0; o < out; o++) {
     for (let i = 0; i < channels; i++) {
       for (let y = 0; y < height; y++) {
-        for (let x = 0; x < width; x++) result[((y * width + x) * channels + i) * out + o] = data[((o * channels + i) * height + y) * width + x]!
+        for (let x = 0; x < width; x++)
+          result[((y * width + x) * channels + i) * out + o] = data[((o * channels + i) * height + y) * width + x]!
       }
     }
   }
@@ -46,7 +47,8 @@ export function kerasResnet(tensors: TensorMap, biasOf: (channels: number) => Fl
     const kind = name.slice(name.lastIndexOf('/') + 1)
     const block = /^res(\d)\/(?:a|b(\d+))\/(conv|bn)(\d)/.exec(name)
     const prefix = block === null ? 'conv1' : `conv${block[1]}_block${Number(block[2] ?? 0) + 1}_${CONV_NUMBERS[block[4]!]}`
-    if (name.startsWith('fc6')) datasets.push({ layer: 'probs', role: kind === 'W' ? 'kernel' : 'bias', tensor: kind === 'W' ? toIo(tensor) : tensor })
+    if (name.startsWith('fc6'))
+      datasets.push({ layer: 'probs', role: kind === 'W' ? 'kernel' : 'bias', tensor: kind === 'W' ? toIo(tensor) : tensor })
     else if (kind === 'b') datasets.push({ layer: 'conv1_conv', role: 'bias', tensor })
     else if (kind === 'W') {
       datasets.push({ layer: `${prefix}_conv`, role: 'kernel', tensor: toHwio(tensor) })
@@ -73,7 +75,12 @@ export async function writeKeras(path: string, datasets: readonly KerasDataset[]
     const inner = version === 1 || own.length === 0 ? group : group.create_group(layer)
     const names = own.map(({ role }) => (version === 1 ? `${layer}_${role === 'kernel' ? 'W' : 'b'}_1:0` : `${role}:0`))
     for (const [i, { tensor }] of own.entries()) {
-      inner.create_dataset({ name: names[i]!, data: tensor.data.slice(0, elementCount(tensor.shape)), shape: [...tensor.shape], dtype: '<f4' })
+      inner.create_dataset({
+        name: names[i]!,
+        data: tensor.data.slice(0, elementCount(tensor.shape)),
+        shape: [...tensor.shape],
+        dtype: '<f4',
+      })
     }
     if (names.length > 0) group.create_attribute('weight_names', version === 1 ? names : names.map(name => `${layer}/${name}`))
   }

@@ -20,14 +20,18 @@ export function damage(bytes: Buffer, stream: RandomStream): Buffer {
   const [from, to, at] = [0, 0, 0].map(() => below(stream, bytes.length + 1)) as [number, number, number]
   const piece = bytes.subarray(Math.min(from, to), Math.min(from, to) + below(stream, 256))
   switch (below(stream, 8)) {
-    case 0: return bytes.subarray(0, at)
-    case 1: return Buffer.concat([bytes.subarray(0, at), piece, bytes.subarray(at)])
-    case 2: return Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.min(bytes.length, at + piece.length))])
+    case 0:
+      return bytes.subarray(0, at)
+    case 1:
+      return Buffer.concat([bytes.subarray(0, at), piece, bytes.subarray(at)])
+    case 2:
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.min(bytes.length, at + piece.length))])
     case 3: {
       const mutated = Buffer.from(bytes)
       mutated.set(piece.subarray(0, bytes.length - Math.min(at, bytes.length)), Math.min(at, bytes.length))
       return mutated
     }
-    default: return mutate(bytes, stream)
+    default:
+      return mutate(bytes, stream)
   }
 }

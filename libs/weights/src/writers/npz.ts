@@ -36,7 +36,8 @@ function countersOf(tensors: TensorMap): string[] {
  */
 export async function writeNpz(path: string, tensors: TensorMap, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
   for (const [name, { shape, data }] of tensors) {
-    if (data.length !== elementCount(shape)) throw new LayermillError('TENSOR_SHAPE', `${name} has ${data.length} numbers, not those of its shape`)
+    if (data.length !== elementCount(shape))
+      throw new LayermillError('TENSOR_SHAPE', `${name} has ${data.length} numbers, not those of its shape`)
   }
   await writeAtomically(path, async handle => {
     const { ZipFile } = await import('yazl')

@@ -1,5 +1,12 @@
 import {
-  bytesOf, elementCount, LayermillError, safetensorsHeader, safetensorsText, type TensorMap, writeAll, writeAtomically,
+  bytesOf,
+  elementCount,
+  LayermillError,
+  safetensorsHeader,
+  safetensorsText,
+  type TensorMap,
+  writeAll,
+  writeAtomically,
 } from '@layermill/core'
 import type { Network } from '@layermill/models'
 import { metadataOf } from '../metadata.js'
@@ -21,7 +28,13 @@ function compareItems(a: Item, b: Item): number {
 
 function headerOf(items: readonly Item[], metadata: Readonly<Record<string, string>>): Buffer {
   // Data begin at a multiple of eight, so that readers can map them into memory.
-  return safetensorsHeader(safetensorsText(items.map(item => ({ ...item, bytes: item.bytes.length })), metadata), 8)
+  return safetensorsHeader(
+    safetensorsText(
+      items.map(item => ({ ...item, bytes: item.bytes.length })),
+      metadata,
+    ),
+    8,
+  )
 }
 
 async function writeItems(path: string, items: readonly Item[], metadata: Readonly<Record<string, string>>): Promise<void> {
@@ -34,7 +47,8 @@ async function writeItems(path: string, items: readonly Item[], metadata: Readon
 
 function float32Items(tensors: TensorMap): Item[] {
   return [...tensors].map(([name, { shape, data }]): Item => {
-    if (data.length !== elementCount(shape)) throw new LayermillError('TENSOR_SHAPE', `${name} has ${data.length} numbers, not those of its shape`)
+    if (data.length !== elementCount(shape))
+      throw new LayermillError('TENSOR_SHAPE', `${name} has ${data.length} numbers, not those of its shape`)
     return { name, dtype: 'F32', shape, bytes: bytesOf(data) }
   })
 }
@@ -58,7 +72,11 @@ export function safetensorsBytes(tensors: TensorMap, metadata: Readonly<Record<s
 }
 
 /** A network's weights: torchvision's keys (with `num_batches_tracked`, so that it loads strictly there) for its family, else Chainer's names. */
-export async function writeWeightsSafetensors(path: string, network: Pick<Network, 'id' | 'architecture' | 'family'>, weights: WeightSet): Promise<void> {
+export async function writeWeightsSafetensors(
+  path: string,
+  network: Pick<Network, 'id' | 'architecture' | 'family'>,
+  weights: WeightSet,
+): Promise<void> {
   const metadata = metadataOf(network.id, weights)
   if (network.family === 'caffe') {
     await writeSafetensors(path, weights.tensors, metadata)

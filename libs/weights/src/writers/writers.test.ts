@@ -18,7 +18,10 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 async function headerOf(path: string): Promise<{ header: Record<string, { dtype: string; data_offsets: number[] }>; start: number }> {
   const bytes = await readFile(path)
   const length = Number(bytes.readBigUInt64LE())
-  return { header: JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<string, { dtype: string; data_offsets: number[] }>, start: 8 + length }
+  return {
+    header: JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<string, { dtype: string; data_offsets: number[] }>,
+    start: 8 + length,
+  }
 }
 
 describe('safetensors', () => {
@@ -40,7 +43,11 @@ describe('safetensors', () => {
     const shapes = new Map([...SMALL.resnet50].filter(([name]) => name !== 'conv1/b'))
     const tensors = fabricate(shapes)
     const sha256 = await weightsIdentity(tensors, {})
-    await writeWeightsSafetensors(path, { id: 'resnet50.tv', architecture: 'resnet50', family: 'torchvision' }, { tensors, variant: {}, source: 'x', format: 'random', sha256 })
+    await writeWeightsSafetensors(
+      path,
+      { id: 'resnet50.tv', architecture: 'resnet50', family: 'torchvision' },
+      { tensors, variant: {}, source: 'x', format: 'random', sha256 },
+    )
     const { header, start } = await headerOf(path)
     expect(start % 8).toBe(0)
     const names = Object.keys(header).slice(1)
@@ -66,7 +73,13 @@ describe('npz', () => {
     expect((await readFile(a)).equals(await readFile(b))).toBe(true)
     const back = await readTensors(a)
     expect(back.metadata.get('source')).toBe('Gewichte für 重み')
-    expect([...back.tensors.keys()].filter(name => name.endsWith('/N'))).toEqual(['bn1/N', 'res2/a/bn1/N', 'res2/a/bn2/N', 'res2/a/bn4/N', 'res4/b5/bn3/N'])
+    expect([...back.tensors.keys()].filter(name => name.endsWith('/N'))).toEqual([
+      'bn1/N',
+      'res2/a/bn1/N',
+      'res2/a/bn2/N',
+      'res2/a/bn4/N',
+      'res4/b5/bn3/N',
+    ])
     expect(back.tensors.get('bn1/N')).toEqual({ shape: [], data: new Float32Array([0]) })
     for (const [name, { data }] of tensors) expect(back.tensors.get(name)!.data).toEqual(data)
   })

@@ -2,13 +2,18 @@ import type { RunEvent } from '@layermill/contracts'
 import { createParser } from 'eventsource-parser'
 import { ApiError, send } from './api.js'
 
-const pause = (milliseconds: number, signal: AbortSignal): Promise<void> => new Promise(resolve => {
-  const timer = setTimeout(resolve, milliseconds)
-  signal.addEventListener('abort', () => {
-    clearTimeout(timer)
-    resolve()
-  }, { once: true })
-})
+const pause = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    const timer = setTimeout(resolve, milliseconds)
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer)
+        resolve()
+      },
+      { once: true },
+    )
+  })
 
 /** One connection's events. Fetched, and not an EventSource, because that cannot send the token in a header. Returns whether there may be more. */
 async function listen(id: string, last: { id?: string }, signal: AbortSignal, tell: (event: RunEvent) => void): Promise<boolean> {

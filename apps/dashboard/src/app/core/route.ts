@@ -1,9 +1,16 @@
 import { computed, signal } from '@preact/signals'
 
-const read = (): string[] => location.hash.replace(/^#\/?/, '').split('/').filter(part => part !== '').map(decodeURIComponent)
+const read = (): string[] =>
+  location.hash
+    .replace(/^#\/?/, '')
+    .split('/')
+    .filter(part => part !== '')
+    .map(decodeURIComponent)
 
 const parts = signal(read())
-addEventListener('hashchange', () => { parts.value = read() })
+addEventListener('hashchange', () => {
+  parts.value = read()
+})
 
 /** Current page of the dashboard: `#/runs/ID/features` is ['runs', 'ID', 'features']. */
 export const route = computed(() => (parts.value.length === 0 ? ['runs'] : parts.value))

@@ -10,7 +10,9 @@ const now = (): 'light' | 'dark' => {
 
 /** Theme shown: the system's choice until a person chooses otherwise. */
 export const theme = signal(now())
-system.addEventListener('change', () => { theme.value = now() })
+system.addEventListener('change', () => {
+  theme.value = now()
+})
 
 export function toggleTheme(): void {
   const next = theme.value === 'dark' ? 'light' : 'dark'

@@ -24,7 +24,8 @@ export function Scatter({ points, places, groups, chosen, marked, onLook, onChoo
   const ys = places.map(([, y]) => y)
   const [left, right, bottom, top] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)]
   const at = ([x, y]: readonly [number, number]): [number, number] => [
-    margin + ((x - left) / (right - left || 1)) * (size.width - 2 * margin), size.height - margin - ((y - bottom) / (top - bottom || 1)) * (size.height - 2 * margin),
+    margin + ((x - left) / (right - left || 1)) * (size.width - 2 * margin),
+    size.height - margin - ((y - bottom) / (top - bottom || 1)) * (size.height - 2 * margin),
   ]
   const drawn = places.map(at)
   const look = (point: number): void => {
@@ -55,10 +56,24 @@ export function Scatter({ points, places, groups, chosen, marked, onLook, onChoo
   }
   const group = (i: number): number => groups.indexOf(points[i]?.label ?? '') % groupColours
   return (
-    <svg class="scatter" viewBox={`0 0 ${size.width} ${size.height}`} role="application" aria-label={`Map of ${points.length} images. Arrow keys look at one after another, Enter finds those like it.`} tabindex={0}
-      onPointerMove={event => look(nearest(event))} onClick={event => onChoose(nearest(event))} onKeyDown={press}>
+    <svg
+      class="scatter"
+      viewBox={`0 0 ${size.width} ${size.height}`}
+      role="application"
+      aria-label={`Map of ${points.length} images. Arrow keys look at one after another, Enter finds those like it.`}
+      tabindex={0}
+      onPointerMove={event => look(nearest(event))}
+      onClick={event => onChoose(nearest(event))}
+      onKeyDown={press}
+    >
       {drawn.map(([x, y], i) => (
-        <circle key={i} class={`dot g${group(i) < 0 ? 0 : group(i)}${marked.has(i) ? ' marked' : ''}${i === chosen ? ' chosen' : ''}`} cx={x.toFixed(1)} cy={y.toFixed(1)} r={i === chosen ? 8 : marked.has(i) ? 6.5 : 4.5} />
+        <circle
+          key={i}
+          class={`dot g${group(i) < 0 ? 0 : group(i)}${marked.has(i) ? ' marked' : ''}${i === chosen ? ' chosen' : ''}`}
+          cx={x.toFixed(1)}
+          cy={y.toFixed(1)}
+          r={i === chosen ? 8 : marked.has(i) ? 6.5 : 4.5}
+        />
       ))}
     </svg>
   )

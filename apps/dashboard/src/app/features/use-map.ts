@@ -27,7 +27,9 @@ export function useMap(projection: Projection | undefined, method: Method): Feat
     }
     setMap({ places: flat, progress: 0 })
     const worker = new Worker(WORKER_URL)
-    worker.addEventListener('message', ({ data }: MessageEvent<UmapProgress>) => setMap({ places: data.places.map(pair), progress: data.epoch / data.epochs }))
+    worker.addEventListener('message', ({ data }: MessageEvent<UmapProgress>) =>
+      setMap({ places: data.places.map(pair), progress: data.epoch / data.epochs }),
+    )
     const request: UmapRequest = { rows: projection.points.map(({ components }) => components), neighbours: Math.min(15, flat.length - 1) }
     worker.postMessage(request)
     return () => worker.terminate()

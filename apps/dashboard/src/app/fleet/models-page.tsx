@@ -12,17 +12,54 @@ export function ModelsPage() {
   const absent = error instanceof ApiError && error.problem.code === 'REGISTRY_MISSING'
   return (
     <>
-      <header class="page"><h1>Models</h1></header>
+      <header class="page">
+        <h1>Models</h1>
+      </header>
       <ProblemNote error={absent ? undefined : error} />
-      {absent ? <Empty title="This server keeps no registry"><p class="muted">Start it with <code>layermill serve --registry URL</code>.</p></Empty> : data === undefined ? (error === undefined ? <Loading what="models" /> : null)
-        : data.models.length === 0 ? <Empty title="No models are registered yet"><p class="muted">A fine-tuning run with <code>--register NAME</code> registers one.</p></Empty> : (
-          <section class="card flush">
-            <TableBox label="Registered models">
-              <thead><tr><th scope="col">Model</th><th scope="col">Latest</th><th scope="col" class="n">Versions</th><th scope="col">Promoted</th></tr></thead>
-              <tbody>{data.models.map(({ name, latest, versions, promoted }) => <tr key={name}><th scope="row"><a href={link('models', name)}>{name}</a></th><td>{latest === undefined ? '–' : `version ${latest}`}</td><td class="n">{versions}</td><td class="muted">{promoted === undefined ? '–' : ago(promoted)}</td></tr>)}</tbody>
-            </TableBox>
-          </section>
-        )}
+      {absent ? (
+        <Empty title="This server keeps no registry">
+          <p class="muted">
+            Start it with <code>layermill serve --registry URL</code>.
+          </p>
+        </Empty>
+      ) : data === undefined ? (
+        error === undefined ? (
+          <Loading what="models" />
+        ) : null
+      ) : data.models.length === 0 ? (
+        <Empty title="No models are registered yet">
+          <p class="muted">
+            A fine-tuning run with <code>--register NAME</code> registers one.
+          </p>
+        </Empty>
+      ) : (
+        <section class="card flush">
+          <TableBox label="Registered models">
+            <thead>
+              <tr>
+                <th scope="col">Model</th>
+                <th scope="col">Latest</th>
+                <th scope="col" class="n">
+                  Versions
+                </th>
+                <th scope="col">Promoted</th>
+              </tr>
+            </thead>
+            <tbody>
+              {data.models.map(({ name, latest, versions, promoted }) => (
+                <tr key={name}>
+                  <th scope="row">
+                    <a href={link('models', name)}>{name}</a>
+                  </th>
+                  <td>{latest === undefined ? '–' : `version ${latest}`}</td>
+                  <td class="n">{versions}</td>
+                  <td class="muted">{promoted === undefined ? '–' : ago(promoted)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </TableBox>
+        </section>
+      )}
     </>
   )
 }
@@ -30,15 +67,51 @@ export function ModelsPage() {
 function Versions({ model, onPromote }: { model: ModelDetail; onPromote: (version: number) => void }) {
   return (
     <TableBox label="Versions">
-      <thead><tr><th scope="col">Version</th><th scope="col">Made by</th><th scope="col">Held-out accuracy</th><th scope="col">Against the one before</th><th scope="col"><span class="hidden">Actions</span></th></tr></thead>
+      <thead>
+        <tr>
+          <th scope="col">Version</th>
+          <th scope="col">Made by</th>
+          <th scope="col">Held-out accuracy</th>
+          <th scope="col">Against the one before</th>
+          <th scope="col">
+            <span class="hidden">Actions</span>
+          </th>
+        </tr>
+      </thead>
       <tbody>
         {model.details.map(({ version, run, created, latest, complete, evaluation }) => (
           <tr key={version}>
-            <th scope="row" class="nowrap">{version} {latest ? <span class="badge done"><span class="mark" aria-hidden="true" />latest</span> : null}</th>
-            <td class="nowrap"><a href={link('runs', run)}>{run}</a><small class="muted block">{ago(created)}</small></td>
+            <th scope="row" class="nowrap">
+              {version}{' '}
+              {latest ? (
+                <span class="badge done">
+                  <span class="mark" aria-hidden="true" />
+                  latest
+                </span>
+              ) : null}
+            </th>
+            <td class="nowrap">
+              <a href={link('runs', run)}>{run}</a>
+              <small class="muted block">{ago(created)}</small>
+            </td>
             <td>{evaluation?.challenger === undefined ? '–' : percent(evaluation.challenger.accuracy)}</td>
-            <td>{evaluation?.bootstrap === undefined ? '–' : <>{percent(evaluation.bootstrap.difference)} <span class="muted">at least {percent(evaluation.bootstrap.lower)}</span></>}<small class="muted block">{evaluation?.reason}</small></td>
-            <td>{!latest && complete && may('submit') ? <button type="button" onClick={() => onPromote(version)}>Promote</button> : null}</td>
+            <td>
+              {evaluation?.bootstrap === undefined ? (
+                '–'
+              ) : (
+                <>
+                  {percent(evaluation.bootstrap.difference)} <span class="muted">at least {percent(evaluation.bootstrap.lower)}</span>
+                </>
+              )}
+              <small class="muted block">{evaluation?.reason}</small>
+            </td>
+            <td>
+              {!latest && complete && may('submit') ? (
+                <button type="button" onClick={() => onPromote(version)}>
+                  Promote
+                </button>
+              ) : null}
+            </td>
           </tr>
         ))}
       </tbody>
@@ -53,7 +126,17 @@ interface Change {
 }
 
 /** Asks before the latest version changes, and why; says what becomes stale by it. */
-function ConfirmChange({ model, change: { what, version }, onDone, onClose }: { model: ModelDetail; change: Change; onDone: () => void; onClose: () => void }) {
+function ConfirmChange({
+  model,
+  change: { what, version },
+  onDone,
+  onClose,
+}: {
+  model: ModelDetail
+  change: Change
+  onDone: () => void
+  onClose: () => void
+}) {
   const { name, latest, uses } = model
   const stale = uses.filter(use => use.version !== version).length
   const confirm = async (reason: string): Promise<void> => {
@@ -62,9 +145,23 @@ function ConfirmChange({ model, change: { what, version }, onDone, onClose }: { 
     onDone()
   }
   return (
-    <Confirm title={what === 'promote' ? `Promote version ${version}?` : `Roll back to version ${version}?`} action={what === 'promote' ? 'Yes, promote it' : 'Yes, roll back'} reason="Why (kept in the history)" onConfirm={confirm} onClose={onClose}>
-      <p><span class="mono">{name}@latest</span> becomes version {version}{latest === undefined ? '' : `; it is version ${latest} now`}. Whoever asks for it gets that version from then on.</p>
-      {stale === 0 ? null : <p>{stale === 1 ? 'One feature set was' : `${count(stale)} feature sets were`} made with other versions; <code>extract --update</code> computes {stale === 1 ? 'it' : 'them'} anew.</p>}
+    <Confirm
+      title={what === 'promote' ? `Promote version ${version}?` : `Roll back to version ${version}?`}
+      action={what === 'promote' ? 'Yes, promote it' : 'Yes, roll back'}
+      reason="Why (kept in the history)"
+      onConfirm={confirm}
+      onClose={onClose}
+    >
+      <p>
+        <span class="mono">{name}@latest</span> becomes version {version}
+        {latest === undefined ? '' : `; it is version ${latest} now`}. Whoever asks for it gets that version from then on.
+      </p>
+      {stale === 0 ? null : (
+        <p>
+          {stale === 1 ? 'One feature set was' : `${count(stale)} feature sets were`} made with other versions;{' '}
+          <code>extract --update</code> computes {stale === 1 ? 'it' : 'them'} anew.
+        </p>
+      )}
     </Confirm>
   )
 }
@@ -72,14 +169,34 @@ function ConfirmChange({ model, change: { what, version }, onDone, onClose }: { 
 type Entry = ModelDetail['history'][number]
 
 const happened: Readonly<Record<Entry['event'], (version: number) => string>> = {
-  promoted: version => `version ${version} promoted`, kept: version => `version ${version} not promoted`, 'rolled-back': version => `back to version ${version}`,
+  promoted: version => `version ${version} promoted`,
+  kept: version => `version ${version} not promoted`,
+  'rolled-back': version => `back to version ${version}`,
 }
 
 function History({ history }: { history: ModelDetail['history'] }) {
   return (
     <TableBox label="History">
-      <thead><tr><th scope="col">When</th><th scope="col">What</th><th scope="col">By</th><th scope="col">Why</th></tr></thead>
-      <tbody>{history.map(({ sequence, time, event, version, by, reason }) => <tr key={sequence}><th scope="row" class="nowrap">{dateTime(time)}</th><td class="nowrap">{happened[event](version)}</td><td>{by}</td><td>{reason}</td></tr>)}</tbody>
+      <thead>
+        <tr>
+          <th scope="col">When</th>
+          <th scope="col">What</th>
+          <th scope="col">By</th>
+          <th scope="col">Why</th>
+        </tr>
+      </thead>
+      <tbody>
+        {history.map(({ sequence, time, event, version, by, reason }) => (
+          <tr key={sequence}>
+            <th scope="row" class="nowrap">
+              {dateTime(time)}
+            </th>
+            <td class="nowrap">{happened[event](version)}</td>
+            <td>{by}</td>
+            <td>{reason}</td>
+          </tr>
+        ))}
+      </tbody>
     </TableBox>
   )
 }
@@ -87,8 +204,32 @@ function History({ history }: { history: ModelDetail['history'] }) {
 function Uses({ uses }: { uses: ModelDetail['uses'] }) {
   return (
     <TableBox label="Results made with this model">
-      <thead><tr><th scope="col">Where</th><th scope="col">Version</th><th scope="col">When</th></tr></thead>
-      <tbody>{uses.map(({ out, version, time, stale }) => <tr key={out}><th scope="row" class="mono">{out}</th><td>{version} {stale ? <span class="badge cancelled"><span class="mark" aria-hidden="true" />stale</span> : null}</td><td class="muted">{ago(time)}</td></tr>)}</tbody>
+      <thead>
+        <tr>
+          <th scope="col">Where</th>
+          <th scope="col">Version</th>
+          <th scope="col">When</th>
+        </tr>
+      </thead>
+      <tbody>
+        {uses.map(({ out, version, time, stale }) => (
+          <tr key={out}>
+            <th scope="row" class="mono">
+              {out}
+            </th>
+            <td>
+              {version}{' '}
+              {stale ? (
+                <span class="badge cancelled">
+                  <span class="mark" aria-hidden="true" />
+                  stale
+                </span>
+              ) : null}
+            </td>
+            <td class="muted">{ago(time)}</td>
+          </tr>
+        ))}
+      </tbody>
     </TableBox>
   )
 }
@@ -102,13 +243,33 @@ export function ModelPage({ name }: { name: string }) {
   return (
     <>
       <header class="page">
-        <div><p class="crumb"><a href={link('models')}>Models</a></p><h1>{name}</h1><p class="muted"><span class="mono">{name}@latest</span> is version {latest ?? 'none yet'}</p></div>
-        {may('submit') && previous !== undefined ? <button type="button" onClick={() => setChange({ what: 'rollback', version: previous })}>Roll back to version {previous}</button> : null}
+        <div>
+          <p class="crumb">
+            <a href={link('models')}>Models</a>
+          </p>
+          <h1>{name}</h1>
+          <p class="muted">
+            <span class="mono">{name}@latest</span> is version {latest ?? 'none yet'}
+          </p>
+        </div>
+        {may('submit') && previous !== undefined ? (
+          <button type="button" onClick={() => setChange({ what: 'rollback', version: previous })}>
+            Roll back to version {previous}
+          </button>
+        ) : null}
       </header>
       <ProblemNote error={error} />
-      <Card title="Versions"><Versions model={data} onPromote={version => setChange({ what: 'promote', version })} /></Card>
-      <Card title="History"><History history={history} /></Card>
-      {uses.length === 0 ? null : <Card title="Made with it"><Uses uses={uses} /></Card>}
+      <Card title="Versions">
+        <Versions model={data} onPromote={version => setChange({ what: 'promote', version })} />
+      </Card>
+      <Card title="History">
+        <History history={history} />
+      </Card>
+      {uses.length === 0 ? null : (
+        <Card title="Made with it">
+          <Uses uses={uses} />
+        </Card>
+      )}
       {change === undefined ? null : <ConfirmChange model={data} change={change} onDone={refresh} onClose={() => setChange(undefined)} />}
     </>
   )

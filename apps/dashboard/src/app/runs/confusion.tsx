@@ -10,15 +10,32 @@ const largest = 24
 function Matrix({ classes, confusion }: Pick<RunEvaluation, 'classes' | 'confusion'>) {
   return (
     <TableBox label="Confusion matrix: classes in rows, predictions in columns">
-      <thead><tr><th scope="col">Class</th>{classes.map(name => <th key={name} scope="col" class="n">{name}</th>)}</tr></thead>
+      <thead>
+        <tr>
+          <th scope="col">Class</th>
+          {classes.map(name => (
+            <th key={name} scope="col" class="n">
+              {name}
+            </th>
+          ))}
+        </tr>
+      </thead>
       <tbody class="confusion">
         {confusion.map((row, label) => {
-          const total = Math.max(1, row.reduce((sum, value) => sum + value, 0))
+          const total = Math.max(
+            1,
+            row.reduce((sum, value) => sum + value, 0),
+          )
           return (
             <tr key={classes[label]}>
               <th scope="row">{classes[label]}</th>
               {row.map((value, predicted) => (
-                <td key={classes[predicted]} class={label === predicted ? 'n hit' : 'n miss'} style={{ '--share': `${Math.round((value / total) * 55)}%` }} title={`${classes[label] ?? ''} taken for ${classes[predicted] ?? ''}: ${value}`}>
+                <td
+                  key={classes[predicted]}
+                  class={label === predicted ? 'n hit' : 'n miss'}
+                  style={{ '--share': `${Math.round((value / total) * 55)}%` }}
+                  title={`${classes[label] ?? ''} taken for ${classes[predicted] ?? ''}: ${value}`}
+                >
                   {value === 0 ? <span class="muted">·</span> : value}
                 </td>
               ))}
@@ -31,11 +48,32 @@ function Matrix({ classes, confusion }: Pick<RunEvaluation, 'classes' | 'confusi
 }
 
 function Pairs({ classes, confusion }: Pick<RunEvaluation, 'classes' | 'confusion'>) {
-  const pairs = confusion.flatMap((row, label) => row.map((value, predicted) => ({ value, label, predicted }))).filter(({ value, label, predicted }) => value > 0 && label !== predicted)
+  const pairs = confusion
+    .flatMap((row, label) => row.map((value, predicted) => ({ value, label, predicted })))
+    .filter(({ value, label, predicted }) => value > 0 && label !== predicted)
   return (
     <TableBox label="Classes confused most">
-      <thead><tr><th scope="col">Class</th><th scope="col">taken for</th><th scope="col" class="n">Images</th></tr></thead>
-      <tbody>{pairs.toSorted((a, b) => b.value - a.value).slice(0, 30).map(({ value, label, predicted }) => <tr key={`${label}/${predicted}`}><th scope="row">{classes[label]}</th><td>{classes[predicted]}</td><td class="n">{count(value)}</td></tr>)}</tbody>
+      <thead>
+        <tr>
+          <th scope="col">Class</th>
+          <th scope="col">taken for</th>
+          <th scope="col" class="n">
+            Images
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {pairs
+          .toSorted((a, b) => b.value - a.value)
+          .slice(0, 30)
+          .map(({ value, label, predicted }) => (
+            <tr key={`${label}/${predicted}`}>
+              <th scope="row">{classes[label]}</th>
+              <td>{classes[predicted]}</td>
+              <td class="n">{count(value)}</td>
+            </tr>
+          ))}
+      </tbody>
     </TableBox>
   )
 }
@@ -47,14 +85,27 @@ export function Confusion({ run, epochs }: { run: string; epochs: number }) {
   const { classes, confusion, mistakes, epoch, samples, accuracy, macroF1 } = data
   return (
     <>
-      <Card title="Confusion" aside={<span class="muted">epoch {epoch}, {count(samples)} held-out images, accuracy {percent(accuracy)}, mean F1 {percent(macroF1)}</span>}>
+      <Card
+        title="Confusion"
+        aside={
+          <span class="muted">
+            epoch {epoch}, {count(samples)} held-out images, accuracy {percent(accuracy)}, mean F1 {percent(macroF1)}
+          </span>
+        }
+      >
         {classes.length <= largest ? <Matrix classes={classes} confusion={confusion} /> : <Pairs classes={classes} confusion={confusion} />}
       </Card>
       {mistakes.length === 0 ? null : (
         <Card title="Worst mistakes">
           <ul class="mistakes">
             {mistakes.map(({ key, label, predicted, probability }) => (
-              <li key={key}><Thumbnail run={run} part="mistakes" name={key} alt={key} /><b>{label}</b><span class="bad">taken for {predicted}, {percent(probability, 0)}</span></li>
+              <li key={key}>
+                <Thumbnail run={run} part="mistakes" name={key} alt={key} />
+                <b>{label}</b>
+                <span class="bad">
+                  taken for {predicted}, {percent(probability, 0)}
+                </span>
+              </li>
             ))}
           </ul>
         </Card>

@@ -19,13 +19,27 @@ export function RunFailures({ run }: { run: RunDetail }) {
         {failures.map(({ part: of, key, code, reason }) => (
           <li key={`${of}/${key}`}>
             <Thumbnail run={run.id} part={of} name={key} />
-            <div><b class="mono">{key}</b><p class="bad">{reason}</p><p class="muted"><span class="mono">{code}</span> · part {of}</p></div>
+            <div>
+              <b class="mono">{key}</b>
+              <p class="bad">{reason}</p>
+              <p class="muted">
+                <span class="mono">{code}</span> · part {of}
+              </p>
+            </div>
           </li>
         ))}
       </ul>
       <div class="actions">
-        {from.length > 1 ? <button type="button" onClick={() => setFrom(from.slice(0, -1))}>Earlier</button> : null}
-        {next === undefined ? null : <button type="button" onClick={() => setFrom([...from, next])}>More</button>}
+        {from.length > 1 ? (
+          <button type="button" onClick={() => setFrom(from.slice(0, -1))}>
+            Earlier
+          </button>
+        ) : null}
+        {next === undefined ? null : (
+          <button type="button" onClick={() => setFrom([...from, next])}>
+            More
+          </button>
+        )}
       </div>
     </Card>
   )

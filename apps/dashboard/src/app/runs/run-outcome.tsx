@@ -3,13 +3,20 @@ import { count, percent } from '../core/format.js'
 import { link } from '../core/route.js'
 import { Card } from '../ui/parts.js'
 
-const badge = (kind: string, text: string) => <span class={`badge ${kind}`}><span class="mark" aria-hidden="true" />{text}</span>
+const badge = (kind: string, text: string) => (
+  <span class={`badge ${kind}`}>
+    <span class="mark" aria-hidden="true" />
+    {text}
+  </span>
+)
 
 /** Outcome for the model in the registry. */
 function Registered({ registered: { name, version, event, reason } }: { registered: NonNullable<RunDetail['registered']> }) {
   return (
     <Card title="Registry" aside={<a href={link('models', name)}>{name}</a>}>
-      <p>{name}@{version} {event === 'promoted' ? badge('done', 'promoted') : badge('cancelled', 'not promoted')}</p>
+      <p>
+        {name}@{version} {event === 'promoted' ? badge('done', 'promoted') : badge('cancelled', 'not promoted')}
+      </p>
       <p class="muted">{reason}</p>
     </Card>
   )
@@ -19,7 +26,12 @@ function Registered({ registered: { name, version, event, reason } }: { register
 function Stale({ stale: { name, version, latest } }: { stale: NonNullable<RunDetail['stale']> }) {
   return (
     <p class="note">
-      {badge('cancelled', 'stale')} These features were made with <a href={link('models', name)}>{name}@{version}</a>; {name}@latest is version {latest} now. The command that made them, with <code>--update --model {name}@latest</code>, computes them anew.
+      {badge('cancelled', 'stale')} These features were made with{' '}
+      <a href={link('models', name)}>
+        {name}@{version}
+      </a>
+      ; {name}@latest is version {latest} now. The command that made them, with <code>--update --model {name}@latest</code>, computes them
+      anew.
     </p>
   )
 }
@@ -29,8 +41,20 @@ function Agreement({ calibration: { cosine, compared, top1 } }: { calibration: N
   return (
     <Card title="Agreement with float32" aside={<span class="muted">on {count(compared)} images</span>}>
       <dl class="facts">
-        {Object.entries(cosine).map(([layer, { mean, smallest }]) => <div key={layer}><dt class="mono">{layer}</dt><dd>cosine {mean.toFixed(4)} <span class="muted">smallest {smallest.toFixed(4)}</span></dd></div>)}
-        {top1 === undefined ? null : <div><dt>Same class</dt><dd>{percent(top1)}</dd></div>}
+        {Object.entries(cosine).map(([layer, { mean, smallest }]) => (
+          <div key={layer}>
+            <dt class="mono">{layer}</dt>
+            <dd>
+              cosine {mean.toFixed(4)} <span class="muted">smallest {smallest.toFixed(4)}</span>
+            </dd>
+          </div>
+        ))}
+        {top1 === undefined ? null : (
+          <div>
+            <dt>Same class</dt>
+            <dd>{percent(top1)}</dd>
+          </div>
+        )}
       </dl>
     </Card>
   )

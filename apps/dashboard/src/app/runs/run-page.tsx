@@ -33,21 +33,36 @@ function Actions({ run, refresh }: { run: RunDetail; refresh: () => void }) {
   }
   return (
     <div class="actions">
-      {ended(run.state) ? <button type="button" disabled={busy} onClick={() => void act('resume')}>Resume</button>
-        : asking ? (
-          <>
-            <span class="muted">What is committed stays.</span>
-            <button type="button" class="danger" disabled={busy} onClick={() => void act('cancel')}>Yes, cancel it</button>
-            <button type="button" onClick={() => setAsking(false)}>Go on</button>
-          </>
-        ) : (
-          <>
-            {run.waiting?.code === 'paused'
-              ? <button type="button" disabled={busy} onClick={() => void act('resume')}>Resume</button>
-              : <button type="button" disabled={busy} onClick={() => void act('pause')}>Pause</button>}
-            <button type="button" disabled={busy} onClick={() => setAsking(true)}>Cancel run</button>
-          </>
-        )}
+      {ended(run.state) ? (
+        <button type="button" disabled={busy} onClick={() => void act('resume')}>
+          Resume
+        </button>
+      ) : asking ? (
+        <>
+          <span class="muted">What is committed stays.</span>
+          <button type="button" class="danger" disabled={busy} onClick={() => void act('cancel')}>
+            Yes, cancel it
+          </button>
+          <button type="button" onClick={() => setAsking(false)}>
+            Go on
+          </button>
+        </>
+      ) : (
+        <>
+          {run.waiting?.code === 'paused' ? (
+            <button type="button" disabled={busy} onClick={() => void act('resume')}>
+              Resume
+            </button>
+          ) : (
+            <button type="button" disabled={busy} onClick={() => void act('pause')}>
+              Pause
+            </button>
+          )}
+          <button type="button" disabled={busy} onClick={() => setAsking(true)}>
+            Cancel run
+          </button>
+        </>
+      )}
       <ProblemNote error={error} />
     </div>
   )
@@ -85,15 +100,31 @@ export function RunPage({ id, view }: { id: string; view: string }) {
     <>
       <header class="page run-head">
         <div>
-          <p class="crumb"><a href={link('runs')}>Runs</a></p>
-          <h1>{run.id} <StateBadge state={run.state} /></h1>
-          <p class="muted">{run.kind} · {run.model} · <span title={run.source}>{shortPlace(run.source)}</span> → <span title={run.out}>{shortPlace(run.out ?? 'nowhere')}</span> · {ago(run.created)}</p>
+          <p class="crumb">
+            <a href={link('runs')}>Runs</a>
+          </p>
+          <h1>
+            {run.id} <StateBadge state={run.state} />
+          </h1>
+          <p class="muted">
+            {run.kind} · {run.model} · <span title={run.source}>{shortPlace(run.source)}</span> →{' '}
+            <span title={run.out}>{shortPlace(run.out ?? 'nowhere')}</span> · {ago(run.created)}
+          </p>
         </div>
         <Actions run={run} refresh={refresh} />
       </header>
-      {run.error === undefined ? null : <div class="note error"><p>{run.error.message}</p><p class="muted mono">{run.error.code}</p></div>}
+      {run.error === undefined ? null : (
+        <div class="note error">
+          <p>{run.error.message}</p>
+          <p class="muted mono">{run.error.code}</p>
+        </div>
+      )}
       <nav class="tabs" aria-label="Views of the run">
-        {viewsOf(run).map(({ name, title }) => <a key={name} href={link('runs', id, name)} aria-current={view === name ? 'page' : undefined}>{title}</a>)}
+        {viewsOf(run).map(({ name, title }) => (
+          <a key={name} href={link('runs', id, name)} aria-current={view === name ? 'page' : undefined}>
+            {title}
+          </a>
+        ))}
       </nav>
       <Content view={view} live={live} run={run} />
     </>

@@ -8,14 +8,43 @@ import { Card, TableBox } from '../ui/parts.js'
 const show = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
 function Facts({ facts }: { facts: readonly (readonly [string, ComponentChildren])[] }) {
-  return <dl class="facts">{facts.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}</dl>
+  return (
+    <dl class="facts">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  )
 }
 
 function Layers({ layers }: { layers: NonNullable<RunDetail['layers']> }) {
   return (
     <TableBox label="Layers">
-      <thead><tr><th scope="col">Layer</th><th scope="col">Shape</th><th scope="col">Numbers</th><th scope="col" class="n">An image</th></tr></thead>
-      <tbody>{layers.map(({ name, shape, dtype, bytesPerImage }) => <tr key={name}><th scope="row" class="mono">{name}</th><td class="mono">{shape.join(' × ')}</td><td>{dtype}</td><td class="n">{bytes(bytesPerImage)}</td></tr>)}</tbody>
+      <thead>
+        <tr>
+          <th scope="col">Layer</th>
+          <th scope="col">Shape</th>
+          <th scope="col">Numbers</th>
+          <th scope="col" class="n">
+            An image
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {layers.map(({ name, shape, dtype, bytesPerImage }) => (
+          <tr key={name}>
+            <th scope="row" class="mono">
+              {name}
+            </th>
+            <td class="mono">{shape.join(' × ')}</td>
+            <td>{dtype}</td>
+            <td class="n">{bytes(bytesPerImage)}</td>
+          </tr>
+        ))}
+      </tbody>
     </TableBox>
   )
 }
@@ -33,12 +62,28 @@ export function RunPlan({ run }: { run: RunDetail }) {
   ]
   return (
     <div class="columns">
-      <Card title="Spec" aside={may('submit') ? <span class="links"><a href={link('new', run.id)}>Submit another like it</a><a href={link('new-schedule', run.id)}>Make it a schedule</a></span> : null}>
+      <Card
+        title="Spec"
+        aside={
+          may('submit') ? (
+            <span class="links">
+              <a href={link('new', run.id)}>Submit another like it</a>
+              <a href={link('new-schedule', run.id)}>Make it a schedule</a>
+            </span>
+          ) : null
+        }
+      >
         <Facts facts={Object.entries(spec).map(([name, value]) => [name, <span class="mono">{show(value)}</span>])} />
       </Card>
       <div>
-        <Card title="Course"><Facts facts={facts} /></Card>
-        {layers === undefined || layers.length === 0 ? null : <Card title="Layers"><Layers layers={layers} /></Card>}
+        <Card title="Course">
+          <Facts facts={facts} />
+        </Card>
+        {layers === undefined || layers.length === 0 ? null : (
+          <Card title="Layers">
+            <Layers layers={layers} />
+          </Card>
+        )}
         {identity === undefined ? null : (
           <Card title="Identity" aside={<span class="muted">what decides the numbers</span>}>
             <Facts facts={Object.entries(identity).map(([name, value]) => [name, <span class="mono">{show(value)}</span>])} />

@@ -8,7 +8,9 @@ import type { LiveRun, Training } from './use-run.js'
 function pair(epochs: readonly Training[], training: string, heldOut: string): Series[] {
   const values = (name: string): number[] => epochs.map(({ metrics }) => metrics[name] ?? NaN)
   const series: Series[] = [{ name: 'training', colour: 'a', values: values(training) }]
-  return epochs.some(({ metrics }) => metrics[heldOut] !== undefined) ? [...series, { name: 'held out', colour: 'b', values: values(heldOut) }] : series
+  return epochs.some(({ metrics }) => metrics[heldOut] !== undefined)
+    ? [...series, { name: 'held out', colour: 'b', values: values(heldOut) }]
+    : series
 }
 
 /** Loss and accuracy by epoch. */
@@ -17,13 +19,24 @@ export function RunCurves({ epochs }: { epochs: readonly Training[] }) {
   return (
     <div class="charts">
       <LineChart title="Loss" series={pair(epochs, 'loss', 'validationLoss')} from={from} />
-      <LineChart title="Accuracy" series={pair(epochs, 'accuracy', 'validationAccuracy')} from={from} range={[0, 1]} format={value => percent(value, 0)} />
+      <LineChart
+        title="Accuracy"
+        series={pair(epochs, 'accuracy', 'validationAccuracy')}
+        from={from}
+        range={[0, 1]}
+        format={value => percent(value, 0)}
+      />
     </div>
   )
 }
 
 const phases: Record<string, string> = {
-  check: 'looking at the images', features: 'computing the frozen base', train: 'training', validate: 'scoring held-out images', write: 'writing the model', epoch: 'training',
+  check: 'looking at the images',
+  features: 'computing the frozen base',
+  train: 'training',
+  validate: 'scoring held-out images',
+  write: 'writing the model',
+  epoch: 'training',
 }
 
 function Now({ training }: { training: Training }) {
@@ -48,14 +61,30 @@ function EpochTable({ epochs }: { epochs: readonly Training[] }) {
   return (
     <TableBox label="Epochs">
       <thead>
-        <tr>{['Epoch', 'Updates', 'Learning rate', 'Loss', 'Accuracy', 'Held-out loss', 'Held-out accuracy', 'Held-out F1'].map(name => <th key={name} scope="col" class="n">{name}</th>)}<th scope="col"><span class="hidden">Best</span></th></tr>
+        <tr>
+          {['Epoch', 'Updates', 'Learning rate', 'Loss', 'Accuracy', 'Held-out loss', 'Held-out accuracy', 'Held-out F1'].map(name => (
+            <th key={name} scope="col" class="n">
+              {name}
+            </th>
+          ))}
+          <th scope="col">
+            <span class="hidden">Best</span>
+          </th>
+        </tr>
       </thead>
       <tbody>
         {epochs.toReversed().map(({ epoch, step, metrics }) => (
           <tr key={epoch}>
-            <th scope="row" class="n">{epoch}</th><td class="n">{count(step)}</td><td class="n">{metrics['learningRate']?.toPrecision(3) ?? '–'}</td>
-            <td class="n">{number(metrics['loss'])}</td><td class="n">{share(metrics['accuracy'])}</td>
-            <td class="n">{number(metrics['validationLoss'])}</td><td class="n">{share(metrics['validationAccuracy'])}</td><td class="n">{share(metrics['validationMacroF1'])}</td>
+            <th scope="row" class="n">
+              {epoch}
+            </th>
+            <td class="n">{count(step)}</td>
+            <td class="n">{metrics['learningRate']?.toPrecision(3) ?? '–'}</td>
+            <td class="n">{number(metrics['loss'])}</td>
+            <td class="n">{share(metrics['accuracy'])}</td>
+            <td class="n">{number(metrics['validationLoss'])}</td>
+            <td class="n">{share(metrics['validationAccuracy'])}</td>
+            <td class="n">{share(metrics['validationMacroF1'])}</td>
             <td class="good">{metrics['best'] === 1 ? 'best so far' : ''}</td>
           </tr>
         ))}
@@ -71,11 +100,17 @@ export function RunTraining({ run, live }: { run: RunDetail; live: LiveRun }) {
   return (
     <>
       {active && training !== undefined ? <Now training={training} /> : null}
-      {epochs.length === 0 ? <Empty title="No epoch has ended yet">{active ? null : <p class="muted">after {duration(run.seconds ?? 0)}</p>}</Empty> : (
+      {epochs.length === 0 ? (
+        <Empty title="No epoch has ended yet">{active ? null : <p class="muted">after {duration(run.seconds ?? 0)}</p>}</Empty>
+      ) : (
         <>
-          <Card title="Curves"><RunCurves epochs={epochs} /></Card>
+          <Card title="Curves">
+            <RunCurves epochs={epochs} />
+          </Card>
           <Confusion key={epochs.length} run={run.id} epochs={epochs.length} />
-          <Card title="Epochs"><EpochTable epochs={epochs} /></Card>
+          <Card title="Epochs">
+            <EpochTable epochs={epochs} />
+          </Card>
         </>
       )}
     </>

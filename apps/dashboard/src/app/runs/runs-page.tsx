@@ -20,7 +20,9 @@ function RunRow({ run, rates }: { run: RunSummary; rates: Rates }) {
     <li class="run">
       <div class="run-name">
         <a href={link('runs', id)}>{id}</a>
-        <span class="muted">{kind} · {model} · <span title={source}>{shortPlace(source)}</span></span>
+        <span class="muted">
+          {kind} · {model} · <span title={source}>{shortPlace(source)}</span>
+        </span>
       </div>
       <StateBadge state={state} />
       <div class="run-progress">
@@ -32,11 +34,25 @@ function RunRow({ run, rates }: { run: RunSummary; rates: Rates }) {
       </div>
       <div class="run-speed">
         {isActive(run) ? <Sparkline values={rates.history(id)} label={`Throughput of ${id}`} /> : null}
-        <span>{speed === undefined ? null : <>{rate(speed)} <span class="muted">images/s</span></>}</span>
+        <span>
+          {speed === undefined ? null : (
+            <>
+              {rate(speed)} <span class="muted">images/s</span>
+            </>
+          )}
+        </span>
       </div>
       <div class="run-time">
-        {left !== undefined ? <b>{duration(left)} left</b> : took !== undefined ? <span>{duration(took)}</span> : <span class="muted">–</span>}
-        <span class="muted" title={created}>{ago(created)}</span>
+        {left !== undefined ? (
+          <b>{duration(left)} left</b>
+        ) : took !== undefined ? (
+          <span>{duration(took)}</span>
+        ) : (
+          <span class="muted">–</span>
+        )}
+        <span class="muted" title={created}>
+          {ago(created)}
+        </span>
       </div>
     </li>
   )
@@ -52,7 +68,11 @@ function Totals({ runs, rates }: { runs: readonly RunSummary[]; rates: Rates }) 
       <Stat label="Under way" value={active.length} note={active.length === 1 ? 'run' : 'runs'} />
       <Stat label="Throughput" value={rate(speed)} note="images/s" />
       <Stat label="Images done" value={compact(images)} />
-      <Stat label="Images failed" value={compact(failed)} note={images + failed === 0 ? undefined : percent(failed / (images + failed), 2)} />
+      <Stat
+        label="Images failed"
+        value={compact(failed)}
+        note={images + failed === 0 ? undefined : percent(failed / (images + failed), 2)}
+      />
     </dl>
   )
 }
@@ -74,19 +94,41 @@ export function RunsPage() {
       <header class="page">
         <h1>Runs</h1>
         <div class="segments" role="group" aria-label="Show runs that are">
-          {filters.map(name => <button key={name} type="button" aria-pressed={filter === name} onClick={() => setFilter(name)}>{name}</button>)}
+          {filters.map(name => (
+            <button key={name} type="button" aria-pressed={filter === name} onClick={() => setFilter(name)}>
+              {name}
+            </button>
+          ))}
         </div>
       </header>
       <ProblemNote error={error} />
-      {data === undefined ? (error === undefined ? <Loading what="runs" /> : null) : (
+      {data === undefined ? (
+        error === undefined ? (
+          <Loading what="runs" />
+        ) : null
+      ) : (
         <>
           <Totals runs={data.runs} rates={rates} />
           {data.runs.length === 0 ? (
             <Empty title={filter === 'all' ? 'No runs yet' : `No run is ${filter}`}>
-              {may('submit') ? <a class="button primary" href={link('new')}>Start the first one</a> : null}
+              {may('submit') ? (
+                <a class="button primary" href={link('new')}>
+                  Start the first one
+                </a>
+              ) : null}
             </Empty>
-          ) : <ul class="runs card flush">{data.runs.map(run => <RunRow key={run.id} run={run} rates={rates} />)}</ul>}
-          {data.next === undefined || limit >= 200 ? null : <button type="button" onClick={() => setLimit(200)}>Show more</button>}
+          ) : (
+            <ul class="runs card flush">
+              {data.runs.map(run => (
+                <RunRow key={run.id} run={run} rates={rates} />
+              ))}
+            </ul>
+          )}
+          {data.next === undefined || limit >= 200 ? null : (
+            <button type="button" onClick={() => setLimit(200)}>
+              Show more
+            </button>
+          )}
         </>
       )}
     </>

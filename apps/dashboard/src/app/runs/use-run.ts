@@ -29,7 +29,11 @@ interface Told {
 function after(told: Told, event: RunEvent): Told {
   if (event.event === 'progress') {
     const { imagesPerSecond } = event.data
-    return { ...told, progress: event.data, speeds: imagesPerSecond === undefined ? told.speeds : [...told.speeds, imagesPerSecond].slice(-kept) }
+    return {
+      ...told,
+      progress: event.data,
+      speeds: imagesPerSecond === undefined ? told.speeds : [...told.speeds, imagesPerSecond].slice(-kept),
+    }
   }
   if (event.event !== 'training') return told
   if (event.data.phase !== 'epoch') return { ...told, training: event.data }
@@ -61,6 +65,12 @@ export function useRun(id: string): LiveRun {
   const progress = active ? told.progress : undefined
   const current = run === undefined || progress === undefined ? run : { ...run, counts: progress.counts }
   return {
-    run: current, error, progress, speeds: told.speeds, training: told.training ?? run?.training, epochs: merge(run?.epochs ?? [], told.epochs), refresh,
+    run: current,
+    error,
+    progress,
+    speeds: told.speeds,
+    training: told.training ?? run?.training,
+    epochs: merge(run?.epochs ?? [], told.epochs),
+    refresh,
   }
 }

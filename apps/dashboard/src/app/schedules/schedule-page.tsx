@@ -13,12 +13,24 @@ const pathOf = (name: string): string => `/v1/schedules/${encodeURIComponent(nam
 function History({ ticks }: { ticks: readonly Tick[] }) {
   return (
     <TableBox label="History">
-      <thead><tr><th scope="col">Due</th><th scope="col">What became of it</th><th scope="col">Run</th></tr></thead>
+      <thead>
+        <tr>
+          <th scope="col">Due</th>
+          <th scope="col">What became of it</th>
+          <th scope="col">Run</th>
+        </tr>
+      </thead>
       <tbody>
         {ticks.map(tick => (
           <tr key={tick.id}>
-            <th scope="row" class="nowrap">{dateTime(tick.due)}{tick.manual === true ? <small class="muted block">by hand</small> : null}</th>
-            <td><TickState tick={tick} />{tick.error === undefined ? null : <p class="bad">{tick.error.message}</p>}</td>
+            <th scope="row" class="nowrap">
+              {dateTime(tick.due)}
+              {tick.manual === true ? <small class="muted block">by hand</small> : null}
+            </th>
+            <td>
+              <TickState tick={tick} />
+              {tick.error === undefined ? null : <p class="bad">{tick.error.message}</p>}
+            </td>
             <td class="nowrap">{tick.run === undefined ? '–' : <a href={link('runs', tick.run)}>{tick.run}</a>}</td>
           </tr>
         ))}
@@ -31,7 +43,19 @@ function History({ ticks }: { ticks: readonly Tick[] }) {
 function Asked({ tick }: { tick: Tick | undefined }) {
   return (
     <p class="note" role="status">
-      {tick === undefined ? 'Asked for: it starts as soon as an orchestrator takes it up.' : <>Asked for: <TickState tick={tick} />{tick.run === undefined ? null : <> <a href={link('runs', tick.run)}>{tick.run}</a></>}</>}
+      {tick === undefined ? (
+        'Asked for: it starts as soon as an orchestrator takes it up.'
+      ) : (
+        <>
+          Asked for: <TickState tick={tick} />
+          {tick.run === undefined ? null : (
+            <>
+              {' '}
+              <a href={link('runs', tick.run)}>{tick.run}</a>
+            </>
+          )}
+        </>
+      )}
     </p>
   )
 }
@@ -45,10 +69,18 @@ interface ActionsProps {
 function Actions({ schedule: { name, paused }, act, onRemove }: ActionsProps) {
   return (
     <div class="actions">
-      <button type="button" class="primary" onClick={() => act('run')}>Run now</button>
-      <button type="button" onClick={() => act(paused ? 'resume' : 'pause')}>{paused ? 'Resume' : 'Pause'}</button>
-      <a class="button" href={link('schedules', name, 'edit')}>Edit</a>
-      <button type="button" class="danger" onClick={onRemove}>Remove</button>
+      <button type="button" class="primary" onClick={() => act('run')}>
+        Run now
+      </button>
+      <button type="button" onClick={() => act(paused ? 'resume' : 'pause')}>
+        {paused ? 'Resume' : 'Pause'}
+      </button>
+      <a class="button" href={link('schedules', name, 'edit')}>
+        Edit
+      </a>
+      <button type="button" class="danger" onClick={onRemove}>
+        Remove
+      </button>
     </div>
   )
 }
@@ -62,10 +94,30 @@ const rules = {
 function Rules({ overlap, missed, unchanged, notify = [] }: ScheduleDetail) {
   return (
     <dl class="facts">
-      <div><dt>{rules.overlap.title}</dt><dd>{rules.overlap[overlap]}</dd></div>
-      <div><dt>{rules.missed.title}</dt><dd>{rules.missed[missed]}</dd></div>
-      <div><dt>{rules.unchanged.title}</dt><dd>{rules.unchanged[unchanged]}</dd></div>
-      {notify.length === 0 ? null : <div><dt>Tells</dt><dd>{notify.map(url => <span key={url} class="mono block">{url}</span>)}</dd></div>}
+      <div>
+        <dt>{rules.overlap.title}</dt>
+        <dd>{rules.overlap[overlap]}</dd>
+      </div>
+      <div>
+        <dt>{rules.missed.title}</dt>
+        <dd>{rules.missed[missed]}</dd>
+      </div>
+      <div>
+        <dt>{rules.unchanged.title}</dt>
+        <dd>{rules.unchanged[unchanged]}</dd>
+      </div>
+      {notify.length === 0 ? null : (
+        <div>
+          <dt>Tells</dt>
+          <dd>
+            {notify.map(url => (
+              <span key={url} class="mono block">
+                {url}
+              </span>
+            ))}
+          </dd>
+        </div>
+      )}
     </dl>
   )
 }
@@ -76,9 +128,30 @@ function Details({ schedule }: { schedule: ScheduleDetail }) {
     <div class="columns">
       <Card title="History">{history.length === 0 ? <p class="muted">Nothing yet.</p> : <History ticks={history} />}</Card>
       <div>
-        <Card title="Next times" aside={<span class="muted">by this browser's clock</span>}>{upcoming.length === 0 ? <p class="muted">Never again.</p> : <ul>{upcoming.map(time => <li key={time}>{dateTime(time)}</li>)}</ul>}</Card>
-        <Card title="Rules"><Rules {...schedule} /></Card>
-        <Card title="Spec"><dl class="facts">{Object.entries(spec).map(([field, value]) => <div key={field}><dt>{field}</dt><dd class="mono">{typeof value === 'string' ? value : JSON.stringify(value)}</dd></div>)}</dl></Card>
+        <Card title="Next times" aside={<span class="muted">by this browser's clock</span>}>
+          {upcoming.length === 0 ? (
+            <p class="muted">Never again.</p>
+          ) : (
+            <ul>
+              {upcoming.map(time => (
+                <li key={time}>{dateTime(time)}</li>
+              ))}
+            </ul>
+          )}
+        </Card>
+        <Card title="Rules">
+          <Rules {...schedule} />
+        </Card>
+        <Card title="Spec">
+          <dl class="facts">
+            {Object.entries(spec).map(([field, value]) => (
+              <div key={field}>
+                <dt>{field}</dt>
+                <dd class="mono">{typeof value === 'string' ? value : JSON.stringify(value)}</dd>
+              </div>
+            ))}
+          </dl>
+        </Card>
       </div>
     </div>
   )
@@ -107,9 +180,21 @@ export function SchedulePage({ name }: { name: string }) {
     <>
       <header class="page">
         <div>
-          <p class="crumb"><a href={link('schedules')}>Schedules</a></p>
-          <h1>{name} {paused ? <span class="badge cancelled"><span class="mark" aria-hidden="true" />paused</span> : null}</h1>
-          <p class="muted"><span class="mono">{cron}</span> · {tz} · {kind} · {model}</p>
+          <p class="crumb">
+            <a href={link('schedules')}>Schedules</a>
+          </p>
+          <h1>
+            {name}{' '}
+            {paused ? (
+              <span class="badge cancelled">
+                <span class="mark" aria-hidden="true" />
+                paused
+              </span>
+            ) : null}
+          </h1>
+          <p class="muted">
+            <span class="mono">{cron}</span> · {tz} · {kind} · {model}
+          </p>
         </div>
         {may('submit') ? <Actions schedule={data} act={what => void act(what)} onRemove={() => setRemoving(true)} /> : null}
       </header>
@@ -117,7 +202,16 @@ export function SchedulePage({ name }: { name: string }) {
       {asked === undefined ? null : <Asked tick={history.find(({ id }) => id === asked)} />}
       <Details schedule={data} />
       {removing ? (
-        <Confirm title={`Remove ${name}?`} action="Yes, remove it" danger onClose={() => setRemoving(false)} onConfirm={async () => { await send(pathOf(name), { method: 'DELETE' }); go('schedules') }}>
+        <Confirm
+          title={`Remove ${name}?`}
+          action="Yes, remove it"
+          danger
+          onClose={() => setRemoving(false)}
+          onConfirm={async () => {
+            await send(pathOf(name), { method: 'DELETE' })
+            go('schedules')
+          }}
+        >
           <p>It ticks no more, and its history is deleted. Runs that it started go on, and what they wrote stays.</p>
         </Confirm>
       ) : null}

@@ -2,8 +2,15 @@ import type { Problem } from '@layermill/contracts'
 
 /** Fields that codes without a field's name are about. */
 const fieldOfCode: readonly (readonly [RegExp, string])[] = [
-  [/^LAYER_|^HEAD_/, 'layers'], [/^MODEL_/, 'model'], [/^SOURCE_|^LIST_/, 'source'], [/^STORE_|^RUN_CONFLICT/, 'out'], [/^INPUT_SIZE/, 'size'],
-  [/^WEIGHTS_/, 'weights'], [/^DEVICE_/, 'device'], [/^PRECISION_/, 'precision'], [/^SCHEDULE_EXISTS/, 'name'],
+  [/^LAYER_|^HEAD_/, 'layers'],
+  [/^MODEL_/, 'model'],
+  [/^SOURCE_|^LIST_/, 'source'],
+  [/^STORE_|^RUN_CONFLICT/, 'out'],
+  [/^INPUT_SIZE/, 'size'],
+  [/^WEIGHTS_/, 'weights'],
+  [/^DEVICE_/, 'device'],
+  [/^PRECISION_/, 'precision'],
+  [/^SCHEDULE_EXISTS/, 'name'],
 ]
 
 export interface FormErrors {

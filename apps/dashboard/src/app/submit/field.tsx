@@ -29,13 +29,25 @@ const titleOf = (name: string): string => {
 }
 
 const examples: Readonly<Record<string, string>> = {
-  source: 's3://bucket/photos/ or /data/photos', out: 's3://bucket/features or /data/features', model: 'resnet50', size: '320x256', layers: 'res4,pool5', head: '512',
-  name: 'nightly', cron: '0 3 * * *', tz: 'Europe/Berlin', register: 'pets',
+  source: 's3://bucket/photos/ or /data/photos',
+  out: 's3://bucket/features or /data/features',
+  model: 'resnet50',
+  size: '320x256',
+  layers: 'res4,pool5',
+  head: '512',
+  name: 'nightly',
+  cron: '0 3 * * *',
+  tz: 'Europe/Berlin',
+  register: 'pets',
 }
 
 /** Values offered for a field of a spec, where they are known: networks and registered models, the layers of the one that is chosen. */
-export function offersOf(name: string, { catalog, models, model }: { catalog: Catalog; models: readonly string[]; model: string }): readonly Offer[] {
-  if (name === 'model') return [...models.map(registered => ({ value: `${registered}@latest` })), ...catalog.networks.map(({ id }) => ({ value: id }))]
+export function offersOf(
+  name: string,
+  { catalog, models, model }: { catalog: Catalog; models: readonly string[]; model: string },
+): readonly Offer[] {
+  if (name === 'model')
+    return [...models.map(registered => ({ value: `${registered}@latest` })), ...catalog.networks.map(({ id }) => ({ value: id }))]
   if (name === 'register') return models.map(value => ({ value }))
   if (name !== 'layers' && name !== 'layer') return []
   return (catalog.networks.find(({ id }) => id === model)?.layers ?? []).map(value => ({ value }))
@@ -43,21 +55,56 @@ export function offersOf(name: string, { catalog, models, model }: { catalog: Ca
 
 function Control({ name, prefix = '', schema, required, value, error, offered = [], onInput }: FieldProps) {
   const id = `${prefix}${name}`
-  const common = { id: `field-${id}`, name: id, 'aria-describedby': `help-${id}`, 'aria-invalid': error !== undefined, 'aria-required': required }
-  if (isFlag(schema)) return <input {...common} aria-required={undefined} type="checkbox" checked={value === 'true'} onChange={event => onInput(event.currentTarget.checked ? 'true' : '')} />
+  const common = {
+    id: `field-${id}`,
+    name: id,
+    'aria-describedby': `help-${id}`,
+    'aria-invalid': error !== undefined,
+    'aria-required': required,
+  }
+  if (isFlag(schema))
+    return (
+      <input
+        {...common}
+        aria-required={undefined}
+        type="checkbox"
+        checked={value === 'true'}
+        onChange={event => onInput(event.currentTarget.checked ? 'true' : '')}
+      />
+    )
   if (isChoice(schema)) {
     return (
       <select {...common} value={value} onChange={event => onInput(event.currentTarget.value)}>
         <option value="">{defaultOf(schema) === '' ? 'default' : `default: ${defaultOf(schema)}`}</option>
-        {(schema.enum ?? []).map(option => <option key={option} value={option}>{option}</option>)}
+        {(schema.enum ?? []).map(option => (
+          <option key={option} value={option}>
+            {option}
+          </option>
+        ))}
       </select>
     )
   }
   return (
     <>
-      <input {...common} type="text" value={value} placeholder={defaultOf(schema, name) || examples[name]} list={offered.length > 0 ? `list-${id}` : undefined} spellcheck={false} autocomplete="off"
-        onInput={event => onInput(event.currentTarget.value)} />
-      {offered.length > 0 ? <datalist id={`list-${id}`}>{offered.map(({ value: option, text }) => <option key={option} value={option}>{text}</option>)}</datalist> : null}
+      <input
+        {...common}
+        type="text"
+        value={value}
+        placeholder={defaultOf(schema, name) || examples[name]}
+        list={offered.length > 0 ? `list-${id}` : undefined}
+        spellcheck={false}
+        autocomplete="off"
+        onInput={event => onInput(event.currentTarget.value)}
+      />
+      {offered.length > 0 ? (
+        <datalist id={`list-${id}`}>
+          {offered.map(({ value: option, text }) => (
+            <option key={option} value={option}>
+              {text}
+            </option>
+          ))}
+        </datalist>
+      ) : null}
     </>
   )
 }
@@ -69,9 +116,14 @@ export function Field(props: FieldProps) {
   const help = [schema.description, more].filter(text => text !== undefined).join(' ')
   return (
     <div class={isFlag(schema) ? 'field flag' : 'field'}>
-      <label for={`field-${id}`}>{titleOf(name)}{required ? <span class="muted"> (needed)</span> : null}</label>
+      <label for={`field-${id}`}>
+        {titleOf(name)}
+        {required ? <span class="muted"> (needed)</span> : null}
+      </label>
       <Control {...props} />
-      <p id={`help-${id}`} class={error === undefined ? 'help muted' : 'help field-error'}>{error ?? help}</p>
+      <p id={`help-${id}`} class={error === undefined ? 'help muted' : 'help field-error'}>
+        {error ?? help}
+      </p>
     </div>
   )
 }

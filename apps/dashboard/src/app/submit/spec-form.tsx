@@ -30,7 +30,10 @@ export interface SpecDraft {
 function useModels(): readonly string[] {
   const [names, setNames] = useState<readonly string[]>([])
   useEffect(() => {
-    getJson<{ models: ModelSummary[] }>('/v1/models').then(({ models }) => setNames(models.map(({ name }) => name)), () => undefined)
+    getJson<{ models: ModelSummary[] }>('/v1/models').then(
+      ({ models }) => setNames(models.map(({ name }) => name)),
+      () => undefined,
+    )
   }, [])
   return names
 }
@@ -60,8 +63,18 @@ export function SpecFields({ catalog, draft: { kind, values }, errors, prefix = 
   const main = (first[kind] ?? []).filter(name => name in properties)
   const others = Object.keys(properties).filter(name => !main.includes(name) && !leftOut.has(name))
   const field = (name: string) => (
-    <Field key={`${kind}/${name}`} name={name} prefix={prefix} schema={properties[name] ?? {}} required={required.includes(name)} offered={offersOf(name, { catalog, models, model: values['model'] ?? '' })} more={more[name]}
-      value={values[name] ?? ''} error={errors.fields[`${prefix}${name}`]} onInput={text => onChange({ kind, values: { ...values, [name]: text } })} />
+    <Field
+      key={`${kind}/${name}`}
+      name={name}
+      prefix={prefix}
+      schema={properties[name] ?? {}}
+      required={required.includes(name)}
+      offered={offersOf(name, { catalog, models, model: values['model'] ?? '' })}
+      more={more[name]}
+      value={values[name] ?? ''}
+      error={errors.fields[`${prefix}${name}`]}
+      onInput={text => onChange({ kind, values: { ...values, [name]: text } })}
+    />
   )
   return (
     <>
@@ -70,7 +83,8 @@ export function SpecFields({ catalog, draft: { kind, values }, errors, prefix = 
         {kinds.map(({ name, title, text }) => (
           <label key={name} class="kind">
             <input type="radio" name="kind" value={name} checked={kind === name} onChange={() => onChange({ kind: name, values })} />
-            <b>{title}</b><span class="muted">{text}</span>
+            <b>{title}</b>
+            <span class="muted">{text}</span>
           </label>
         ))}
       </fieldset>

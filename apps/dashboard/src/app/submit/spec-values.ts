@@ -25,7 +25,11 @@ function valueOf(text: string, schema: FieldSchema): unknown {
   if (has(schema, 'string')) return text
   const number = Number(text)
   if (has(schema, 'integer') || has(schema, 'number')) return Number.isFinite(number) ? number : text
-  if (has(schema, 'array')) return text.split(',').map(part => part.trim()).filter(part => part !== '')
+  if (has(schema, 'array'))
+    return text
+      .split(',')
+      .map(part => part.trim())
+      .filter(part => part !== '')
   return text
 }
 
@@ -40,12 +44,20 @@ export function toSpec(kind: string, values: Values, properties: FieldsSchema['p
   return { kind, ...toFields(values, properties) }
 }
 
-const plain = (value: unknown): string => (typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'boolean' ? String(value) : '')
+const plain = (value: unknown): string =>
+  typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'boolean' ? String(value) : ''
 
 function objectText(name: string, fields: Readonly<Record<string, unknown>>): string {
   if (name === 'size') return `${plain(fields['width'])}x${plain(fields['height'])}`
-  if (name === 'schedule') return [fields['kind'], fields['everyEpochs'], fields['factor'] ?? fields['floor']].map(plain).filter(part => part !== '').join(':')
-  if (name === 'base') return Object.entries(fields).map(([layer, scale]) => `${layer}=${plain(scale)}`).join(',')
+  if (name === 'schedule')
+    return [fields['kind'], fields['everyEpochs'], fields['factor'] ?? fields['floor']]
+      .map(plain)
+      .filter(part => part !== '')
+      .join(':')
+  if (name === 'base')
+    return Object.entries(fields)
+      .map(([layer, scale]) => `${layer}=${plain(scale)}`)
+      .join(',')
   return JSON.stringify(fields)
 }
 
@@ -61,9 +73,11 @@ export const defaultOf = ({ default: value }: FieldSchema, name = ''): string =>
 
 /** A spec with its defaults filled in as the texts of a form: what is the default stays empty. */
 export function toValues(spec: Readonly<Record<string, unknown>>, properties: FieldsSchema['properties']): Values {
-  return Object.fromEntries(Object.entries(spec).map(([name, value]) => {
-    const text = textOf(name, value)
-    const schema = properties[name]
-    return [name, schema !== undefined && text === defaultOf(schema, name) ? '' : text]
-  }))
+  return Object.fromEntries(
+    Object.entries(spec).map(([name, value]) => {
+      const text = textOf(name, value)
+      const schema = properties[name]
+      return [name, schema !== undefined && text === defaultOf(schema, name) ? '' : text]
+    }),
+  )
 }

@@ -12,7 +12,10 @@ import { toSpec, toValues } from './spec-values.js'
 export function useTemplate(id: string | undefined, catalog: Catalog, start: (draft: SpecDraft) => void): void {
   useEffect(() => {
     if (id === undefined) return
-    void getJson<RunDetail>(`/v1/runs/${id}`).then(({ kind, spec }) => start({ kind, values: toValues(spec, catalog.specs[kind]?.properties ?? {}) }), () => undefined)
+    void getJson<RunDetail>(`/v1/runs/${id}`).then(
+      ({ kind, spec }) => start({ kind, values: toValues(spec, catalog.specs[kind]?.properties ?? {}) }),
+      () => undefined,
+    )
   }, [id])
 }
 
@@ -45,7 +48,9 @@ function Form({ catalog }: { catalog: Catalog }) {
       {errors.rest.length === 0 ? null : <ProblemNote error={errors.rest.join('\n')} />}
       <SpecFields catalog={catalog} draft={draft} errors={errors} onChange={change} />
       <div class="actions">
-        <button type="submit" class="primary" disabled={busy}>{busy ? 'Submitting …' : 'Submit run'}</button>
+        <button type="submit" class="primary" disabled={busy}>
+          {busy ? 'Submitting …' : 'Submit run'}
+        </button>
         <a href={link('runs')}>Back to the runs</a>
       </div>
     </form>
@@ -57,8 +62,16 @@ export function SubmitPage() {
   const catalog = useCatalog()
   return (
     <>
-      <header class="page"><h1>New run</h1></header>
-      {catalog === undefined ? <Loading what="the form" /> : catalog.networks.length === 0 ? <Empty title="There are no networks" /> : <Form catalog={catalog} />}
+      <header class="page">
+        <h1>New run</h1>
+      </header>
+      {catalog === undefined ? (
+        <Loading what="the form" />
+      ) : catalog.networks.length === 0 ? (
+        <Empty title="There are no networks" />
+      ) : (
+        <Form catalog={catalog} />
+      )}
     </>
   )
 }

@@ -41,11 +41,20 @@ export function Confirm({ title, children, action, danger = false, reason, onCon
       <form onSubmit={event => void confirm(event)}>
         <h2 id="confirm-title">{title}</h2>
         <div class="said">{children}</div>
-        {reason === undefined ? null : <label class="reason">{reason}<input type="text" name="reason" maxLength={1000} value={text} onInput={event => setText(event.currentTarget.value)} /></label>}
+        {reason === undefined ? null : (
+          <label class="reason">
+            {reason}
+            <input type="text" name="reason" maxLength={1000} value={text} onInput={event => setText(event.currentTarget.value)} />
+          </label>
+        )}
         <ProblemNote error={error} />
         <div class="actions">
-          <button type="submit" class={danger ? 'danger' : 'primary'} disabled={busy}>{action}</button>
-          <button type="button" autofocus={danger} onClick={() => dialog.current?.close()}>Leave it</button>
+          <button type="submit" class={danger ? 'danger' : 'primary'} disabled={busy}>
+            {action}
+          </button>
+          <button type="button" autofocus={danger} onClick={() => dialog.current?.close()}>
+            Leave it
+          </button>
         </div>
       </form>
     </dialog>

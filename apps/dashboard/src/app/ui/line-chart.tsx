@@ -48,7 +48,8 @@ export function LineChart({ title, series, from = 1, unit = 'epoch', range, form
   const length = Math.max(1, ...series.map(({ values }) => values.length))
   const [low, high] = range ?? bounds(series)
   const x = (i: number): number => margin.left + (length === 1 ? 0.5 : i / (length - 1)) * (size.width - margin.left - margin.right)
-  const y = (value: number): number => size.height - margin.bottom - ((value - low) / (high - low)) * (size.height - margin.top - margin.bottom)
+  const y = (value: number): number =>
+    size.height - margin.bottom - ((value - low) / (high - low)) * (size.height - margin.top - margin.bottom)
   const shown = Math.min(at ?? length - 1, length - 1)
   const move = (event: PointerEvent): void => {
     const box = (event.currentTarget as SVGElement).getBoundingClientRect()
@@ -67,24 +68,49 @@ export function LineChart({ title, series, from = 1, unit = 'epoch', range, form
     <figure class="chart">
       <figcaption>
         <b>{title}</b>
-        <span class="muted">{unit} {from + shown}</span>
-        {series.map(({ name, colour, values }) => <span key={name} class={`key ${colour}`}>{name} <b>{values[shown] === undefined ? '–' : format(values[shown])}</b></span>)}
+        <span class="muted">
+          {unit} {from + shown}
+        </span>
+        {series.map(({ name, colour, values }) => (
+          <span key={name} class={`key ${colour}`}>
+            {name} <b>{values[shown] === undefined ? '–' : format(values[shown])}</b>
+          </span>
+        ))}
       </figcaption>
-      <svg viewBox={`0 0 ${size.width} ${size.height}`} role="slider" tabindex={0} aria-label={`${title} by ${unit}`} aria-valuemin={from} aria-valuemax={from + length - 1}
-        aria-valuenow={from + shown} aria-valuetext={`${unit} ${from + shown}: ${valueText}`} onPointerMove={move} onPointerLeave={() => setAt(undefined)} onKeyDown={step}>
+      <svg
+        viewBox={`0 0 ${size.width} ${size.height}`}
+        role="slider"
+        tabindex={0}
+        aria-label={`${title} by ${unit}`}
+        aria-valuemin={from}
+        aria-valuemax={from + length - 1}
+        aria-valuenow={from + shown}
+        aria-valuetext={`${unit} ${from + shown}: ${valueText}`}
+        onPointerMove={move}
+        onPointerLeave={() => setAt(undefined)}
+        onKeyDown={step}
+      >
         {ticks(low, high, 4).map(value => (
           <g key={value}>
             <line class="grid" x1={margin.left} x2={size.width - margin.right} y1={y(value)} y2={y(value)} />
-            <text class="tick" text-anchor="end" x={margin.left - 8} y={y(value) + 4}>{format(value)}</text>
+            <text class="tick" text-anchor="end" x={margin.left - 8} y={y(value) + 4}>
+              {format(value)}
+            </text>
           </g>
         ))}
-        {ticks(0, Math.max(1, length - 1), 8).filter(i => Number.isInteger(i) && i < length).map(i => (
-          <text key={i} class="tick" text-anchor="middle" x={x(i)} y={size.height - 8}>{from + i}</text>
-        ))}
+        {ticks(0, Math.max(1, length - 1), 8)
+          .filter(i => Number.isInteger(i) && i < length)
+          .map(i => (
+            <text key={i} class="tick" text-anchor="middle" x={x(i)} y={size.height - 8}>
+              {from + i}
+            </text>
+          ))}
         {at === undefined ? null : <line class="cursor" x1={x(shown)} x2={x(shown)} y1={margin.top} y2={size.height - margin.bottom} />}
         {series.map(({ name, colour, values }) => (
           <g key={name} class={`line ${colour}`}>
-            <polyline points={values.flatMap((value, i) => (Number.isFinite(value) ? [`${x(i).toFixed(1)},${y(value).toFixed(1)}`] : [])).join(' ')} />
+            <polyline
+              points={values.flatMap((value, i) => (Number.isFinite(value) ? [`${x(i).toFixed(1)},${y(value).toFixed(1)}`] : [])).join(' ')}
+            />
             {Number.isFinite(values[shown]) ? <circle cx={x(shown)} cy={y(values[shown] ?? 0)} r="3.5" /> : null}
           </g>
         ))}

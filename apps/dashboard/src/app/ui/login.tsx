@@ -20,14 +20,36 @@ export function Login() {
   return (
     <main class="login">
       <form onSubmit={event => void submit(event)}>
-        <h1><Icon name="brand" />Layermill</h1>
+        <h1>
+          <Icon name="brand" />
+          Layermill
+        </h1>
         <label for="token">Token</label>
-        <input id="token" name="token" type="password" autocomplete="current-password" spellcheck={false} required value={value} autofocus
-          aria-describedby="token-help" aria-invalid={error !== ''} onInput={event => setValue(event.currentTarget.value)} />
+        <input
+          id="token"
+          name="token"
+          type="password"
+          autocomplete="current-password"
+          spellcheck={false}
+          required
+          value={value}
+          autofocus
+          aria-describedby="token-help"
+          aria-invalid={error !== ''}
+          onInput={event => setValue(event.currentTarget.value)}
+        />
         <p id="token-help" class={error === '' ? 'muted' : 'field-error'} role={error === '' ? undefined : 'alert'}>
-          {error === '' ? <>Made with <code>layermill tokens add NAME --scopes read</code>. It is kept until this tab is closed.</> : error}
+          {error === '' ? (
+            <>
+              Made with <code>layermill tokens add NAME --scopes read</code>. It is kept until this tab is closed.
+            </>
+          ) : (
+            error
+          )}
         </p>
-        <button type="submit" class="primary" disabled={busy || value.trim() === ''}>Sign in</button>
+        <button type="submit" class="primary" disabled={busy || value.trim() === ''}>
+          Sign in
+        </button>
       </form>
     </main>
   )

@@ -25,7 +25,12 @@ function Navigation() {
     <nav aria-label="Main">
       <ul>
         {places.map(({ path, title, icon }) => (
-          <li key={path}><a href={link(path)} aria-current={current === path ? 'page' : undefined}><Icon name={icon} />{title}</a></li>
+          <li key={path}>
+            <a href={link(path)} aria-current={current === path ? 'page' : undefined}>
+              <Icon name={icon} />
+              {title}
+            </a>
+          </li>
         ))}
       </ul>
     </nav>
@@ -36,11 +41,25 @@ function Account() {
   const dark = theme.value === 'dark'
   return (
     <div class="account">
-      <button type="button" class="quiet" onClick={toggleTheme} aria-label={dark ? 'Use the light theme' : 'Use the dark theme'} title={dark ? 'Light theme' : 'Dark theme'}>
+      <button
+        type="button"
+        class="quiet"
+        onClick={toggleTheme}
+        aria-label={dark ? 'Use the light theme' : 'Use the dark theme'}
+        title={dark ? 'Light theme' : 'Dark theme'}
+      >
         <Icon name={dark ? 'sun' : 'moon'} />
       </button>
-      {session.value === undefined ? null : <span class="who" title={`May: ${session.value.scopes.join(', ')}`}>{session.value.name}</span>}
-      {token.value === '' ? null : <button type="button" class="quiet" onClick={closeSession} aria-label="Sign out" title="Sign out"><Icon name="leave" /></button>}
+      {session.value === undefined ? null : (
+        <span class="who" title={`May: ${session.value.scopes.join(', ')}`}>
+          {session.value.name}
+        </span>
+      )}
+      {token.value === '' ? null : (
+        <button type="button" class="quiet" onClick={closeSession} aria-label="Sign out" title="Sign out">
+          <Icon name="leave" />
+        </button>
+      )}
     </div>
   )
 }
@@ -49,14 +68,33 @@ function Account() {
 export function Shell({ children }: { children: ComponentChildren }) {
   return (
     <div class="shell">
-      <a class="skip" href="#main" onClick={event => { event.preventDefault(); document.getElementById('main')?.focus() }}>Skip to the content</a>
+      <a
+        class="skip"
+        href="#main"
+        onClick={event => {
+          event.preventDefault()
+          document.getElementById('main')?.focus()
+        }}
+      >
+        Skip to the content
+      </a>
       <header class="side">
-        <a class="brand" href={link('runs')}><Icon name="brand" />Layermill</a>
+        <a class="brand" href={link('runs')}>
+          <Icon name="brand" />
+          Layermill
+        </a>
         <Navigation />
-        {may('submit') ? <a class="button primary" href={link('new')}><Icon name="plus" />New run</a> : null}
+        {may('submit') ? (
+          <a class="button primary" href={link('new')}>
+            <Icon name="plus" />
+            New run
+          </a>
+        ) : null}
         <Account />
       </header>
-      <main id="main" tabIndex={-1}>{children}</main>
+      <main id="main" tabIndex={-1}>
+        {children}
+      </main>
     </div>
   )
 }

@@ -19,7 +19,10 @@ function picture(path: string): Promise<string> {
   loading.catch(() => pictures.delete(path))
   const oldest = pictures.keys().next()
   if (pictures.size > kept && oldest.done !== true) {
-    void pictures.get(oldest.value)?.then(url => URL.revokeObjectURL(url), () => undefined)
+    void pictures.get(oldest.value)?.then(
+      url => URL.revokeObjectURL(url),
+      () => undefined,
+    )
     pictures.delete(oldest.value)
   }
   return loading
@@ -32,10 +35,24 @@ export function Thumbnail({ run, part, name, alt = '' }: { run: string; part: nu
   useEffect(() => {
     let current = true
     setUrl(undefined)
-    picture(path).then(found => { if (current) setUrl(found) }, () => { if (current) setUrl('none') })
-    return () => { current = false }
+    picture(path).then(
+      found => {
+        if (current) setUrl(found)
+      },
+      () => {
+        if (current) setUrl('none')
+      },
+    )
+    return () => {
+      current = false
+    }
   }, [path])
   if (url === undefined) return <span class="thumb" aria-hidden="true" />
-  if (url === 'none') return <span class="thumb none" role="img" aria-label="The image cannot be shown"><Icon name="picture" /></span>
+  if (url === 'none')
+    return (
+      <span class="thumb none" role="img" aria-label="The image cannot be shown">
+        <Icon name="picture" />
+      </span>
+    )
   return <img class="thumb" src={url} alt={alt} loading="lazy" />
 }

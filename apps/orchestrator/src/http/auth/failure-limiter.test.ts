@@ -34,6 +34,10 @@ describe('FailureLimiter', () => {
 })
 
 describe('isLoopback', () => {
-  it.each(['localhost', 'LOCALHOST', '127.0.0.1', '127.255.0.3', '::1', '[::1]', '::ffff:127.0.0.1'])('%s', host => expect(isLoopback(host)).toBe(true))
-  it.each(['0.0.0.0', '::', '128.0.0.1', 'localhost.example.org', '127.0.0.1.example.org', '', '2130706433'])('not %s', host => expect(isLoopback(host)).toBe(false))
+  it.each(['localhost', 'LOCALHOST', '127.0.0.1', '127.255.0.3', '::1', '[::1]', '::ffff:127.0.0.1'])('%s', host =>
+    expect(isLoopback(host)).toBe(true),
+  )
+  it.each(['0.0.0.0', '::', '128.0.0.1', 'localhost.example.org', '127.0.0.1.example.org', '', '2130706433'])('not %s', host =>
+    expect(isLoopback(host)).toBe(false),
+  )
 })

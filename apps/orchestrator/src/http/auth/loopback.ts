@@ -40,12 +40,15 @@ interface Headers {
 export function refuseOtherSites({ host, origin, 'sec-fetch-site': site }: Headers, allowed: readonly string[] = []): void {
   const name = host === undefined ? undefined : hostOf(host)
   if (name === undefined || !isLoopback(name)) {
-    throw new LayermillError('ORIGIN_REFUSED', 'Without tokens, only requests to localhost are answered', { hint: 'configure tokens to serve other names' })
+    throw new LayermillError('ORIGIN_REFUSED', 'Without tokens, only requests to localhost are answered', {
+      hint: 'configure tokens to serve other names',
+    })
   }
   if (origin !== undefined && allowed.includes(origin)) return
   const crossSite = typeof site === 'string' && site !== 'same-origin' && site !== 'none'
   const foreign = origin !== undefined && (!URL.canParse(origin) || new URL(origin).host !== host)
-  if (crossSite || foreign) throw new LayermillError('ORIGIN_REFUSED', 'Without tokens, requests from pages of other sites are not answered')
+  if (crossSite || foreign)
+    throw new LayermillError('ORIGIN_REFUSED', 'Without tokens, requests from pages of other sites are not answered')
 }
 
 /**
@@ -56,7 +59,9 @@ export function refuseOtherSites({ host, origin, 'sec-fetch-site': site }: Heade
  */
 export function refuseOtherMachines(address: string): void {
   if (isLoopback(address.replace(/^::ffff:/i, ''))) return
-  throw new LayermillError('ORIGIN_REFUSED', 'Without tokens, only requests from this machine are answered', { hint: 'configure tokens to serve others' })
+  throw new LayermillError('ORIGIN_REFUSED', 'Without tokens, only requests from this machine are answered', {
+    hint: 'configure tokens to serve others',
+  })
 }
 
 /** @throws LayermillError `TOKENS_REQUIRED` where a server without tokens would be reachable from other machines. */

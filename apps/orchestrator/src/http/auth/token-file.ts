@@ -83,12 +83,20 @@ export interface NewToken {
  */
 export async function createToken(file: string, { name, scopes, expires }: NewToken): Promise<{ token: string; record: TokenRecord }> {
   const token = `lm_${randomBytes(32).toString('base64url')}`
-  const draft = { name, sha256: hashToken(token).toString('hex'), scopes: [...scopes], created: new Date().toISOString(), ...(expires === undefined ? {} : { expires }) }
+  const draft = {
+    name,
+    sha256: hashToken(token).toString('hex'),
+    scopes: [...scopes],
+    created: new Date().toISOString(),
+    ...(expires === undefined ? {} : { expires }),
+  }
   const checked = TokenRecord.safeParse(draft)
   if (!checked.success) throw formatZodError(checked.error, draft, { code: 'TOKENS_INVALID' })
   const existing = await existingTokens(file)
   if (existing.some(record => record.name === name)) {
-    throw new LayermillError('TOKEN_EXISTS', `${file} has a token named ${name} already`, { hint: 'remove it first, or give the new one another name' })
+    throw new LayermillError('TOKEN_EXISTS', `${file} has a token named ${name} already`, {
+      hint: 'remove it first, or give the new one another name',
+    })
   }
   await appendFile(file, `${JSON.stringify(checked.data)}\n`, { mode: 0o600, flush: true })
   return { token, record: checked.data }

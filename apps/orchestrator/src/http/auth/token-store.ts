@@ -66,7 +66,9 @@ class TokenFile implements TokenStore {
   async #refresh(): Promise<void> {
     const version = await versionOf(this.file)
     if (version === this.version) return
-    this.#reading ??= this.#read(version).finally(() => { this.#reading = undefined })
+    this.#reading ??= this.#read(version).finally(() => {
+      this.#reading = undefined
+    })
     await this.#reading
   }
 

@@ -4,8 +4,15 @@ import type { App } from '../app.js'
 
 /** Only the server's own files, no inline code or styles; pictures that the page has fetched with its token are blobs. */
 const pagePolicy = [
-  "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' blob:", "connect-src 'self'", "worker-src 'self'",
-  "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'",
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' blob:",
+  "connect-src 'self'",
+  "worker-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
 ].join('; ')
 
 /** Seconds of a year: the names of assets change with their content. */
@@ -19,9 +26,16 @@ const year = 365 * 24 * 3600
  */
 export async function addDashboard(app: App, folder: string): Promise<void> {
   await app.register(fastifyStatic, {
-    root: join(folder, 'assets'), prefix: '/assets/', index: false, dotfiles: 'ignore', preCompressed: true, immutable: true, maxAge: year * 1000,
+    root: join(folder, 'assets'),
+    prefix: '/assets/',
+    index: false,
+    dotfiles: 'ignore',
+    preCompressed: true,
+    immutable: true,
+    maxAge: year * 1000,
     schemaHide: true,
   })
   app.get('/', { schema: { hide: true } }, (_request, reply) =>
-    reply.header('content-security-policy', pagePolicy).sendFile('index.html', folder, { immutable: false, maxAge: 0, cacheControl: true }))
+    reply.header('content-security-policy', pagePolicy).sendFile('index.html', folder, { immutable: false, maxAge: 0, cacheControl: true }),
+  )
 }

@@ -7,8 +7,10 @@ const params = z.object({ id: RunId })
 const tags = ['runs']
 
 const Picture = z.strictObject({
-  part: z.union([z.literal('mistakes'), whole('the number of a part', 0, 1e8)]).describe('The part that the image belongs to, or mistakes for one of the evaluation.'),
-  key: z.string().min(1).max(2048).describe('The image\'s key.'),
+  part: z
+    .union([z.literal('mistakes'), whole('the number of a part', 0, 1e8)])
+    .describe('The part that the image belongs to, or mistakes for one of the evaluation.'),
+  key: z.string().min(1).max(2048).describe("The image's key."),
 })
 const Sample = {
   layer: z.string().min(1).max(200).describe('A layer that the run wrote.'),
@@ -17,44 +19,105 @@ const Sample = {
 
 /** Adds routes for the files that runs have written: parts, failures, pictures, evaluation, features. */
 export function addInspectionRoutes(app: App, inspection: InspectionService): void {
-  app.get('/v1/runs/:id/parts', {
-    schema: { tags, summary: 'Show which parts are there', operationId: 'getRunParts', params, response: { 200: RunParts, ...problems(404) } },
-  }, async request => inspection.parts(request.params.id))
-
-  app.get('/v1/runs/:id/failures', {
-    schema: {
-      tags, summary: 'List images that were left out', operationId: 'listFailures', params, querystring: z.strictObject({ part: whole('the number of a part', 0, 1e8).prefault('0').describe('The part to begin with.') }),
-      response: { 200: FailurePage, ...problems(404) },
+  app.get(
+    '/v1/runs/:id/parts',
+    {
+      schema: {
+        tags,
+        summary: 'Show which parts are there',
+        operationId: 'getRunParts',
+        params,
+        response: { 200: RunParts, ...problems(404) },
+      },
     },
-  }, async request => inspection.failures(request.params.id, request.query.part))
+    async request => inspection.parts(request.params.id),
+  )
 
-  app.get('/v1/runs/:id/thumbnail', {
-    schema: {
-      tags, summary: 'Show one of a run\'s images, small', operationId: 'getThumbnail', params, querystring: Picture, produces: ['image/jpeg'],
-      response: { 200: { description: 'A JPEG.', content: { 'image/jpeg': { schema: z.string() } } }, ...problems(404) },
+  app.get(
+    '/v1/runs/:id/failures',
+    {
+      schema: {
+        tags,
+        summary: 'List images that were left out',
+        operationId: 'listFailures',
+        params,
+        querystring: z.strictObject({ part: whole('the number of a part', 0, 1e8).prefault('0').describe('The part to begin with.') }),
+        response: { 200: FailurePage, ...problems(404) },
+      },
     },
-    serializerCompiler: () => data => JSON.stringify(data),
-  }, async (request, reply) => {
-    const picture = await inspection.thumbnail(request.params.id, request.query)
-    return reply.header('content-type', 'image/jpeg').header('cache-control', 'private, max-age=3600').send(Buffer.from(picture) as unknown as string)
-  })
+    async request => inspection.failures(request.params.id, request.query.part),
+  )
 
-  app.get('/v1/runs/:id/evaluation', {
-    schema: { tags, summary: 'Show how a fine-tuned network does on held-out images', operationId: 'getEvaluation', params, response: { 200: RunEvaluation, ...problems(404) } },
-  }, async request => inspection.evaluation(request.params.id))
-
-  app.get('/v1/runs/:id/projection', {
-    schema: {
-      tags, summary: 'Show a sample of a layer\'s features', operationId: 'getProjection', params, querystring: z.strictObject(Sample), response: { 200: Projection, ...problems(404) },
-      description: 'Images spread evenly over the parts that are there, by their principal components.',
+  app.get(
+    '/v1/runs/:id/thumbnail',
+    {
+      schema: {
+        tags,
+        summary: "Show one of a run's images, small",
+        operationId: 'getThumbnail',
+        params,
+        querystring: Picture,
+        produces: ['image/jpeg'],
+        response: { 200: { description: 'A JPEG.', content: { 'image/jpeg': { schema: z.string() } } }, ...problems(404) },
+      },
+      serializerCompiler: () => data => JSON.stringify(data),
     },
-  }, async request => inspection.projection(request.params.id, request.query))
-
-  app.get('/v1/runs/:id/neighbours', {
-    schema: {
-      tags, summary: 'Find the images of a sample that are most alike', operationId: 'getNeighbours', params, response: { 200: NeighbourList, ...problems(404) },
-      querystring: z.strictObject({ ...Sample, point: whole('the number of a point', 0, 799), top: whole('a whole number from 1 to 50', 1, 50).prefault('12') }),
-      description: 'Compares all numbers of the layer (of feature maps each channel\'s mean), not the projection.',
+    async (request, reply) => {
+      const picture = await inspection.thumbnail(request.params.id, request.query)
+      return reply
+        .header('content-type', 'image/jpeg')
+        .header('cache-control', 'private, max-age=3600')
+        .send(Buffer.from(picture) as unknown as string)
     },
-  }, async request => inspection.neighbours(request.params.id, request.query))
+  )
+
+  app.get(
+    '/v1/runs/:id/evaluation',
+    {
+      schema: {
+        tags,
+        summary: 'Show how a fine-tuned network does on held-out images',
+        operationId: 'getEvaluation',
+        params,
+        response: { 200: RunEvaluation, ...problems(404) },
+      },
+    },
+    async request => inspection.evaluation(request.params.id),
+  )
+
+  app.get(
+    '/v1/runs/:id/projection',
+    {
+      schema: {
+        tags,
+        summary: "Show a sample of a layer's features",
+        operationId: 'getProjection',
+        params,
+        querystring: z.strictObject(Sample),
+        response: { 200: Projection, ...problems(404) },
+        description: 'Images spread evenly over the parts that are there, by their principal components.',
+      },
+    },
+    async request => inspection.projection(request.params.id, request.query),
+  )
+
+  app.get(
+    '/v1/runs/:id/neighbours',
+    {
+      schema: {
+        tags,
+        summary: 'Find the images of a sample that are most alike',
+        operationId: 'getNeighbours',
+        params,
+        response: { 200: NeighbourList, ...problems(404) },
+        querystring: z.strictObject({
+          ...Sample,
+          point: whole('the number of a point', 0, 799),
+          top: whole('a whole number from 1 to 50', 1, 50).prefault('12'),
+        }),
+        description: "Compares all numbers of the layer (of feature maps each channel's mean), not the projection.",
+      },
+    },
+    async request => inspection.neighbours(request.params.id, request.query),
+  )
 }

@@ -6,7 +6,10 @@ import { problems } from './problems.js'
 const params = z.object({ id: RunId })
 const tags = ['runs']
 
-const SpecBody = RunSpec.meta({ id: 'RunSpec', description: 'What to do: a run\'s kind, source, network and the rest. Fields with a default may be left out.' })
+const SpecBody = RunSpec.meta({
+  id: 'RunSpec',
+  description: "What to do: a run's kind, source, network and the rest. Fields with a default may be left out.",
+})
 
 function checkSpec(body: unknown): { value: RunSpec } | { error: Error } {
   try {
@@ -18,47 +21,93 @@ function checkSpec(body: unknown): { value: RunSpec } | { error: Error } {
 
 /** Submitting, listing and steering runs. */
 export function addRunRoutes(app: App, runs: RunService): void {
-  app.post('/v1/runs', {
-    schema: {
-      tags, summary: 'Submit a run', operationId: 'submitRun',
-      description: 'The body is a spec, the same that `layermill extract -f` reads. Fields with a default may be left out. With `plan` the answer (200) says what the run would do, and nothing is queued.',
-      body: SpecBody,
-      response: { 200: RunPlan, 202: RunSummary, ...problems(409, 413, 415, 422) },
+  app.post(
+    '/v1/runs',
+    {
+      schema: {
+        tags,
+        summary: 'Submit a run',
+        operationId: 'submitRun',
+        description:
+          'The body is a spec, the same that `layermill extract -f` reads. Fields with a default may be left out. With `plan` the answer (200) says what the run would do, and nothing is queued.',
+        body: SpecBody,
+        response: { 200: RunPlan, 202: RunSummary, ...problems(409, 413, 415, 422) },
+      },
+      // The spec's own parser names each wrong field with what was given and what was expected.
+      validatorCompiler: () => checkSpec,
     },
-    // The spec's own parser names each wrong field with what was given and what was expected.
-    validatorCompiler: () => checkSpec,
-  }, async (request, reply) => {
-    if (request.body.plan) return reply.code(200).send(await runs.plan(request.body))
-    const run = await runs.submit(request.body)
-    return reply.code(202).header('location', `/v1/runs/${run.id}`).send(run)
-  })
-
-  app.get('/v1/runs', {
-    schema: { tags, summary: 'List runs, newest first', operationId: 'listRuns', querystring: RunQuery, response: { 200: RunPage, ...problems() } },
-  }, async request => runs.list(request.query))
-
-  app.get('/v1/runs/:id', {
-    schema: { tags, summary: 'Show a run', operationId: 'getRun', params, response: { 200: RunDetail, ...problems(404) } },
-  }, async request => runs.get(request.params.id))
-
-  app.post('/v1/runs/:id/cancel', {
-    schema: {
-      tags, summary: 'Cancel a run', operationId: 'cancelRun', params, response: { 200: RunPlan, 202: RunSummary, ...problems(404, 409) },
-      description: 'Parts that are being computed are finished or dropped; what is committed stays, and the run can be resumed.',
+    async (request, reply) => {
+      if (request.body.plan) return reply.code(200).send(await runs.plan(request.body))
+      const run = await runs.submit(request.body)
+      return reply.code(202).header('location', `/v1/runs/${run.id}`).send(run)
     },
-  }, async (request, reply) => reply.code(202).send(await runs.cancel(request.params.id)))
+  )
 
-  app.post('/v1/runs/:id/pause', {
-    schema: {
-      tags, summary: 'Pause a run', operationId: 'pauseRun', params, response: { 202: RunSummary, ...problems(404, 409) },
-      description: 'Parts that are being computed are finished, no others are begun, until the run is resumed. A fine-tuning run goes on from its last checkpoint.',
+  app.get(
+    '/v1/runs',
+    {
+      schema: {
+        tags,
+        summary: 'List runs, newest first',
+        operationId: 'listRuns',
+        querystring: RunQuery,
+        response: { 200: RunPage, ...problems() },
+      },
     },
-  }, async (request, reply) => reply.code(202).send(await runs.pause(request.params.id)))
+    async request => runs.list(request.query),
+  )
 
-  app.post('/v1/runs/:id/resume', {
-    schema: {
-      tags, summary: 'Resume a run', operationId: 'resumeRun', params, response: { 200: RunPlan, 202: RunSummary, ...problems(404, 409) },
-      description: 'Goes on with a run that is paused, failed, was cancelled or was interrupted. Committed parts are not computed again.',
+  app.get(
+    '/v1/runs/:id',
+    {
+      schema: { tags, summary: 'Show a run', operationId: 'getRun', params, response: { 200: RunDetail, ...problems(404) } },
     },
-  }, async (request, reply) => reply.code(202).send(await runs.resume(request.params.id)))
+    async request => runs.get(request.params.id),
+  )
+
+  app.post(
+    '/v1/runs/:id/cancel',
+    {
+      schema: {
+        tags,
+        summary: 'Cancel a run',
+        operationId: 'cancelRun',
+        params,
+        response: { 200: RunPlan, 202: RunSummary, ...problems(404, 409) },
+        description: 'Parts that are being computed are finished or dropped; what is committed stays, and the run can be resumed.',
+      },
+    },
+    async (request, reply) => reply.code(202).send(await runs.cancel(request.params.id)),
+  )
+
+  app.post(
+    '/v1/runs/:id/pause',
+    {
+      schema: {
+        tags,
+        summary: 'Pause a run',
+        operationId: 'pauseRun',
+        params,
+        response: { 202: RunSummary, ...problems(404, 409) },
+        description:
+          'Parts that are being computed are finished, no others are begun, until the run is resumed. A fine-tuning run goes on from its last checkpoint.',
+      },
+    },
+    async (request, reply) => reply.code(202).send(await runs.pause(request.params.id)),
+  )
+
+  app.post(
+    '/v1/runs/:id/resume',
+    {
+      schema: {
+        tags,
+        summary: 'Resume a run',
+        operationId: 'resumeRun',
+        params,
+        response: { 200: RunPlan, 202: RunSummary, ...problems(404, 409) },
+        description: 'Goes on with a run that is paused, failed, was cancelled or was interrupted. Committed parts are not computed again.',
+      },
+    },
+    async (request, reply) => reply.code(202).send(await runs.resume(request.params.id)),
+  )
 }

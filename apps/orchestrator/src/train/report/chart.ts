@@ -58,7 +58,9 @@ export function lineChart(options: ChartOptions): string {
     parts.push(`<text class="tick" text-anchor="middle" x="${x(i).toFixed(1)}" y="${height - 10}">${i + 1}</text>`)
   if (mark !== undefined && mark >= 1 && mark <= epochs) {
     const at = x(mark - 1).toFixed(1)
-    parts.push(`<line class="mark" x1="${at}" x2="${at}" y1="${margin.top}" y2="${height - margin.bottom}"><title>epoch ${mark}, the model's</title></line>`)
+    parts.push(
+      `<line class="mark" x1="${at}" x2="${at}" y1="${margin.top}" y2="${height - margin.bottom}"><title>epoch ${mark}, the model's</title></line>`,
+    )
   }
   for (const { style, values, name } of series) {
     const points = values.flatMap((value, i) => (Number.isFinite(value) ? [`${x(i).toFixed(1)},${y(value).toFixed(1)}`] : []))

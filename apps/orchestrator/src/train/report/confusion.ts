@@ -13,7 +13,8 @@ function matrix(classes: readonly string[], counts: readonly (readonly number[])
     )
     const cells = row.map((count, predicted) => {
       const kind = predicted === label ? 'hit' : 'miss'
-      const title = predicted === label ? `${classes[label]}: ${count} of ${total}` : `${classes[label]} taken for ${classes[predicted]}: ${count}`
+      const title =
+        predicted === label ? `${classes[label]}: ${count} of ${total}` : `${classes[label]} taken for ${classes[predicted]}: ${count}`
       return `<td class="${kind}" style="--s:${(count / total).toFixed(3)}" title="${escapeHtml(title)}">${count === 0 ? '' : count}</td>`
     })
     return `<tr><th scope="row">${escapeHtml(classes[label]!)}</th>${cells.join('')}</tr>`

@@ -26,9 +26,12 @@ export function evaluationHtml({ title, evaluation, failed, thumbnails, facts }:
     ['images', images.toLocaleString('en-US')],
     ...(failed > 0 ? [['images left out', failed.toLocaleString('en-US')] as const] : []),
   ])
-  return page(title, `${tiles}
+  return page(
+    title,
+    `${tiles}
 <h2>Confusion</h2>${confusionHtml(names, confusion)}
 <h2>Classes</h2>${classTable(names, classes)}
 <h2>Surest mistakes</h2>${mistakes.length === 0 ? '<p>None.</p>' : `<div class="mistakes">${shown}</div>`}
-<h2>What was evaluated</h2>${definitions('facts', flatten(facts))}`)
+<h2>What was evaluated</h2>${definitions('facts', flatten(facts))}`,
+  )
 }

@@ -122,7 +122,12 @@ function result({ lines, best }: ReportInput): string {
   const last = lines.at(-1)
   if (best === undefined) {
     const trained: [string, string][] =
-      last === undefined ? [] : [['training accuracy', percent(last.training.accuracy)], ['training loss', last.training.loss.toFixed(4)]]
+      last === undefined
+        ? []
+        : [
+            ['training accuracy', percent(last.training.accuracy)],
+            ['training loss', last.training.loss.toFixed(4)],
+          ]
     return `<p>No images were held out: nothing is known about pictures that the network was not trained on.</p>${definitions('tiles', trained)}`
   }
   const { summary, epoch } = best
@@ -137,7 +142,8 @@ function result({ lines, best }: ReportInput): string {
 
 /** A tree of settings as names with dots and texts. */
 export function flatten(value: unknown, name = ''): [string, string][] {
-  if (Array.isArray(value)) return [[name, value.length === 0 ? 'none' : value.map(item => (typeof item === 'string' ? item : JSON.stringify(item))).join(', ')]]
+  if (Array.isArray(value))
+    return [[name, value.length === 0 ? 'none' : value.map(item => (typeof item === 'string' ? item : JSON.stringify(item))).join(', ')]]
   if (typeof value !== 'object' || value === null) return [[name, String(value)]]
   return Object.entries(value).flatMap(([key, inner]) => flatten(inner, name === '' ? key : `${name}.${key}`))
 }
@@ -157,10 +163,13 @@ ${body}
 /** The report of a run: one HTML file that needs nothing else, with no script in it. */
 export function reportHtml(input: ReportInput): string {
   const { title, lines, lineage, best } = input
-  return page(title, `${result(input)}
+  return page(
+    title,
+    `${result(input)}
 <h2>Training</h2>${curves(lines, best?.epoch)}
 ${heldOut(input)}
 <h2>Epochs</h2><details${lines.length <= foldedEpochs ? ' open' : ''}><summary>${lines.length} epoch${lines.length === 1 ? '' : 's'}</summary>${epochTable(lines)}</details>
 <h2>Spec and lineage</h2>${definitions('facts', flatten(lineage))}
-<details><summary>as JSON</summary><pre>${escapeHtml(JSON.stringify(lineage, null, 2))}</pre></details>`)
+<details><summary>as JSON</summary><pre>${escapeHtml(JSON.stringify(lineage, null, 2))}</pre></details>`,
+  )
 }

@@ -21,7 +21,9 @@ export async function thumbnailsOf(
     keys.map(async key => {
       // A picture that is gone by now is only missed here.
       const bytes = await readWithin(source, { key }, maxBytes).catch(() => undefined)
-      return bytes === undefined ? undefined : await thumbnail(bytes, thumbnailSide, { autoOrient: spec.autoOrient, timeoutMs }).catch(() => undefined)
+      return bytes === undefined
+        ? undefined
+        : await thumbnail(bytes, thumbnailSide, { autoOrient: spec.autoOrient, timeoutMs }).catch(() => undefined)
     }),
   )
 }
@@ -35,7 +37,11 @@ async function thumbnails(
   const place = typeof spec.validation === 'string' ? spec.validation : spec.source
   const source = await environment.openLabelled(place, accessOf(place, spec))
   try {
-    return await thumbnailsOf(best.mistakes.map(({ key }) => key), source, spec)
+    return await thumbnailsOf(
+      best.mistakes.map(({ key }) => key),
+      source,
+      spec,
+    )
   } finally {
     await source.close()
   }

@@ -43,7 +43,12 @@ describe('times that the clock shows twice', () => {
     ['30 2 * * *', 'Europe/Berlin', '2027-10-31T01:10:00Z', ['2027-11-01T01:30Z']],
     ['*/20 2 * * *', 'Europe/Berlin', '2027-10-31T00:30:00Z', ['2027-10-31T00:40Z', '2027-11-01T01:00Z']],
     ['0 * * * *', 'Europe/Berlin', '2027-10-30T23:30:00Z', ['2027-10-31T00:00Z', '2027-10-31T01:00Z', '2027-10-31T02:00Z']],
-    ['*/30 * * * *', 'Europe/Berlin', '2027-10-31T00:00:00Z', ['2027-10-31T00:30Z', '2027-10-31T01:00Z', '2027-10-31T01:30Z', '2027-10-31T02:00Z']],
+    [
+      '*/30 * * * *',
+      'Europe/Berlin',
+      '2027-10-31T00:00:00Z',
+      ['2027-10-31T00:30Z', '2027-10-31T01:00Z', '2027-10-31T01:30Z', '2027-10-31T02:00Z'],
+    ],
     ['0 0-23 * * *', 'Europe/Berlin', '2027-10-30T23:30:00Z', ['2027-10-31T00:00Z', '2027-10-31T01:00Z']],
     ['0 */2 * * *', 'Europe/Berlin', '2027-10-30T21:30:00Z', ['2027-10-30T22:00Z', '2027-10-31T00:00Z', '2027-10-31T03:00Z']],
     ['45 1 * * *', 'Australia/Lord_Howe', '2027-04-03T12:00:00Z', ['2027-04-03T14:45Z', '2027-04-04T15:15Z']],
@@ -54,8 +59,17 @@ describe('times that the clock shows twice', () => {
 
   it('are told apart', () => {
     const at = (time: string): number => occurrence('Europe/Berlin', Date.parse(time))
-    expect(['2027-10-30T23:59:59Z', '2027-10-31T00:00:00Z', '2027-10-31T00:59:59Z', '2027-10-31T01:00:00Z', '2027-10-31T01:59:59Z', '2027-10-31T02:00:00Z', '2027-03-28T01:00:00Z'].map(at))
-      .toEqual([1, 1, 1, 2, 2, 1, 1])
+    expect(
+      [
+        '2027-10-30T23:59:59Z',
+        '2027-10-31T00:00:00Z',
+        '2027-10-31T00:59:59Z',
+        '2027-10-31T01:00:00Z',
+        '2027-10-31T01:59:59Z',
+        '2027-10-31T02:00:00Z',
+        '2027-03-28T01:00:00Z',
+      ].map(at),
+    ).toEqual([1, 1, 1, 2, 2, 1, 1])
   })
 })
 
@@ -72,8 +86,14 @@ it('seconds, names, last days and weekdays of a month are kept', () => {
 })
 
 it('the last time is the inverse of the next one', () => {
-  const cases = [['30 2 * * *', 'Europe/Berlin', '2027-03-27T00:00:00Z', 4], ['30 2 * * *', 'Europe/Berlin', '2027-10-30T00:00:00Z', 4], ['0 0 * * *', 'Africa/Cairo', '2027-04-27T00:00:00Z', 5],
-    ['0 * * * *', 'Europe/Berlin', '2027-10-30T20:00:00Z', 9], ['15 * * * *', 'Australia/Lord_Howe', '2027-10-02T12:00:00Z', 9], ['0 0 29 2 *', 'Europe/Berlin', '2020-01-01T00:00:00Z', 3]] as const
+  const cases = [
+    ['30 2 * * *', 'Europe/Berlin', '2027-03-27T00:00:00Z', 4],
+    ['30 2 * * *', 'Europe/Berlin', '2027-10-30T00:00:00Z', 4],
+    ['0 0 * * *', 'Africa/Cairo', '2027-04-27T00:00:00Z', 5],
+    ['0 * * * *', 'Europe/Berlin', '2027-10-30T20:00:00Z', 9],
+    ['15 * * * *', 'Australia/Lord_Howe', '2027-10-02T12:00:00Z', 9],
+    ['0 0 29 2 *', 'Europe/Berlin', '2020-01-01T00:00:00Z', 3],
+  ] as const
   for (const [cron, zone, from, count] of cases) {
     const found = times(cron, zone, from, count).map(time => Date.parse(time))
     for (const [i, time] of found.entries()) {

@@ -21,7 +21,9 @@ type WallTime = number
 /** The first time on the wall at or after another one that an expression means. */
 function firstWallTime(cron: string, from: WallTime): WallTime | undefined {
   try {
-    return parseCron(cron, Math.ceil(from / 1000) * 1000 - 1000).next().getTime()
+    return parseCron(cron, Math.ceil(from / 1000) * 1000 - 1000)
+      .next()
+      .getTime()
   } catch {
     // Out of times, as 29 February of past years is.
     return undefined

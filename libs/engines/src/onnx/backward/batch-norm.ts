@@ -54,7 +54,9 @@ export function convBatchNormBackward(node: ConvBatchNorm, gradient: string, con
   const product = weightGradient(context, values)
   if (learnsWeight) context.setParameterGradient(weight, context.op('Mul', [product, context.reshape(names.scale, -1, 1, 1, 1)]))
   if (!learnsGamma) return
-  const ofWeight = context.op('ReduceSum', [context.op('Mul', [product, context.weight(weight)]), context.ints(1, 2, 3)], { keepdims: int(0) })
+  const ofWeight = context.op('ReduceSum', [context.op('Mul', [product, context.weight(weight)]), context.ints(1, 2, 3)], {
+    keepdims: int(0),
+  })
   const centre = bias === undefined ? context.op('Neg', [names.mean]) : context.op('Sub', [context.weight(bias), names.mean])
   const ofScale = context.op('Add', [ofWeight, context.op('Mul', [shift, centre])])
   context.setParameterGradient(gamma, context.op('Mul', [ofScale, names.inverse]))

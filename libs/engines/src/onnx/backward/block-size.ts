@@ -22,7 +22,11 @@ export async function blockSize(settings: SessionSettings): Promise<number | und
   if (settings.device !== 'cpu') return undefined
   try {
     const session = await createSession(graph, settings)
-    const value = new ort.Tensor('float32', Float32Array.from({ length: 2 * CHANNELS }, (_, i) => i), [1, CHANNELS, 1, 2])
+    const value = new ort.Tensor(
+      'float32',
+      Float32Array.from({ length: 2 * CHANNELS }, (_, i) => i),
+      [1, CHANNELS, 1, 2],
+    )
     const { blocked } = await session.run({ value })
     await session.release()
     // The second column of the first channel comes after a block of first columns.

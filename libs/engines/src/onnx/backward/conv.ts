@@ -65,7 +65,10 @@ export function emitConv(context: TrainingContext, { name, source, attributes, i
   return layouts.conv([read, layouts.weightForward(weight, shape), ...rest], windowAttributes(attributes), shape.outChannels)
 }
 
-function kernelShape(context: TrainingContext, { attributes, source, target }: Pick<ConvValues, 'attributes' | 'source' | 'target'>): KernelShape {
+function kernelShape(
+  context: TrainingContext,
+  { attributes, source, target }: Pick<ConvValues, 'attributes' | 'source' | 'target'>,
+): KernelShape {
   return { outChannels: context.shape(target)[0]!, inChannels: context.shape(source)[0]!, kernel: attributes.kernel }
 }
 
@@ -77,7 +80,8 @@ export function inputGradient(context: TrainingContext, conv: ConvValues): strin
   const { kernel, stride, pad } = conv.attributes
   const turned: readonly [number, number] = [kernel[0] - 1 - pad[0], kernel[1] - 1 - pad[1]]
   const steps = stride[0] > 1 || stride[1] > 1
-  if (steps && kernel[0] === 1 && kernel[1] === 1 && pad[0] === 0 && pad[1] === 0) return spread(context, conv, swappedConv(context, conv, turned))
+  if (steps && kernel[0] === 1 && kernel[1] === 1 && pad[0] === 0 && pad[1] === 0)
+    return spread(context, conv, swappedConv(context, conv, turned))
   if (!steps && turned[0] >= 0 && turned[1] >= 0) return swappedConv(context, conv, turned)
   const { rest } = geometry(context, conv)
   const inputs = [context.layouts.plain(conv.gradient), conv.weight]
@@ -126,7 +130,12 @@ function windowCells({ kernel }: OpAttributes['conv']): (readonly [number, numbe
 }
 
 /** Values that the cells of the windows see, for all windows. A kernel of one cell without padding and steps sees the whole input. */
-function seenByCells(context: TrainingContext, { input, attributes }: ConvValues, { input: size, output }: Geometry, layout: Layout): string[] {
+function seenByCells(
+  context: TrainingContext,
+  { input, attributes }: ConvValues,
+  { input: size, output }: Geometry,
+  layout: Layout,
+): string[] {
   const { kernel, stride, pad } = attributes
   const arranged = (seen: string): string => (layout === 'channelsFirst' ? context.layouts.plain(seen) : context.layouts.channelsLast(seen))
   const single = kernel.every(size => size === 1) && pad.every(size => size === 0)
@@ -146,10 +155,14 @@ function productPerImage(context: TrainingContext, conv: ConvValues, shape: Geom
   const { inChannels, outChannels, output } = shape
   const flat = (value: string, channels: number): string => context.reshape(value, 0, channels, output[0] * output[1])
   const gradient = flat(context.layouts.plain(conv.gradient), outChannels)
-  return sideBySide(context, shape, seenByCells(context, conv, shape, 'channelsFirst').map(seen => {
-    const products = context.op('MatMul', [gradient, context.transpose(flat(seen, inChannels), 0, 2, 1)])
-    return context.op('ReduceSum', [products, context.ints(0)], { keepdims: int(0) })
-  }))
+  return sideBySide(
+    context,
+    shape,
+    seenByCells(context, conv, shape, 'channelsFirst').map(seen => {
+      const products = context.op('MatMul', [gradient, context.transpose(flat(seen, inChannels), 0, 2, 1)])
+      return context.op('ReduceSum', [products, context.ints(0)], { keepdims: int(0) })
+    }),
+  )
 }
 
 /** [out, cells, channels]: a product for each cell of the window, of the gradient [out, N*windows] with what the cell sees [N*windows, channels]. */
@@ -157,13 +170,21 @@ function joinedProduct(context: TrainingContext, conv: ConvValues, shape: Geomet
   const { inChannels, outChannels } = shape
   const gradient = context.reshape(context.transpose(context.layouts.plain(conv.gradient), 1, 0, 2, 3), outChannels, -1)
   const seen = seenByCells(context, conv, shape, 'channelsLast')
-  return sideBySide(context, shape, seen.map(value => context.op('MatMul', [gradient, context.reshape(value, -1, inChannels)])))
+  return sideBySide(
+    context,
+    shape,
+    seen.map(value => context.op('MatMul', [gradient, context.reshape(value, -1, inChannels)])),
+  )
 }
 
 /** [out, cells, channels] of one [out, channels] for each cell. */
 function sideBySide(context: TrainingContext, { inChannels, outChannels }: Geometry, each: readonly string[]): string {
   if (each.length === 1) return each[0]!
-  return context.op('Concat', each.map(value => context.reshape(value, outChannels, 1, inChannels)), { axis: int(1) })
+  return context.op(
+    'Concat',
+    each.map(value => context.reshape(value, outChannels, 1, inChannels)),
+    { axis: int(1) },
+  )
 }
 
 /** [out, channels, cells of the window] */
@@ -183,7 +204,10 @@ function products(context: TrainingContext, conv: ConvValues, shape: Geometry): 
 /** As a convolution in which batch and channels have changed places: [channels, out, kernel and what the stride left over]. */
 function overBatch(context: TrainingContext, conv: ConvValues): string {
   const { kernel, stride, pad: padding } = conv.attributes
-  const [input, gradient] = [conv.input, conv.gradient].map(value => context.transpose(context.layouts.plain(value), 1, 0, 2, 3)) as [string, string]
+  const [input, gradient] = [conv.input, conv.gradient].map(value => context.transpose(context.layouts.plain(value), 1, 0, 2, 3)) as [
+    string,
+    string,
+  ]
   const product = context.op('Conv', [input, gradient], { pads: ints(...padding, ...padding), dilations: ints(...stride) })
   return context.transpose(context.slice(product, [0, 0], kernel, [2, 3], [1, 1]), 1, 0, 2, 3)
 }
@@ -205,7 +229,14 @@ export function convForward(node: NodeOf<'conv'>, [input]: readonly string[], co
 export function convBackward(node: NodeOf<'conv'>, gradient: string, context: TrainingContext): void {
   const source = node.inputs[0]!
   const { weight, bias } = node.parameters
-  const values = { attributes: node.attributes, source, target: node.name, input: context.raw(source), weight: context.weight(weight), gradient }
+  const values = {
+    attributes: node.attributes,
+    source,
+    target: node.name,
+    input: context.raw(source),
+    weight: context.weight(weight),
+    gradient,
+  }
   if (context.learns(weight)) context.setParameterGradient(weight, weightGradient(context, values))
   if (context.learns(bias)) context.setParameterGradient(bias, context.layouts.channelSum(gradient))
   if (context.needs(source)) context.accumulate(source, inputGradient(context, values))

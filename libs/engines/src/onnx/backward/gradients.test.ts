@@ -33,10 +33,24 @@ const double = ({ shape, data }: Tensor): Value => ({ shape, data: Float64Array.
 
 /** Small networks end here: the scores. */
 const scores = (input: string, features: number, name = 'scores'): GraphNode[] => [
-  { name, op: 'linear', inputs: [input], attributes: { inFeatures: features, outFeatures: CLASSES }, parameters: { weight: `${name}/W`, bias: `${name}/b` } },
+  {
+    name,
+    op: 'linear',
+    inputs: [input],
+    attributes: { inFeatures: features, outFeatures: CLASSES },
+    parameters: { weight: `${name}/W`, bias: `${name}/b` },
+  },
 ]
 const input = (channels: number): GraphNode => ({ name: 'input', op: 'input', inputs: [], attributes: { channels }, parameters: undefined })
-const convolution = (name: string, from: string, outChannels: number, kernel: Size2, stride: Size2 = [1, 1], pad: Size2 = [0, 0], bias = true): GraphNode => ({
+const convolution = (
+  name: string,
+  from: string,
+  outChannels: number,
+  kernel: Size2,
+  stride: Size2 = [1, 1],
+  pad: Size2 = [0, 0],
+  bias = true,
+): GraphNode => ({
   name,
   op: 'conv',
   inputs: [from],
@@ -85,11 +99,18 @@ function setUp({ middle, size = [7, 6], channels = 3, losses = [{ node: 'scores'
   const nodes = last.name === 'scores' ? open : [...open, ...scores(last.name, count(inferShapes(open, size).get(last.name)!))]
   const weights = new Map<string, Tensor>()
   for (const [name, shape] of parameterShapes({ nodes, inputSize: size })) {
-    weights.set(name, tensor(name, shape, value => (name.endsWith('avg_var') || name.endsWith('gamma') ? 1.2 + value : value)))
+    weights.set(
+      name,
+      tensor(name, shape, value => (name.endsWith('avg_var') || name.endsWith('gamma') ? 1.2 + value : value)),
+    )
   }
   const masks = new Map<string, Tensor>()
   for (const node of nodes) {
-    if (node.op === 'dropout') masks.set(node.name, tensor(`mask ${node.name}`, [BATCH, ...inferShapes(nodes, size).get(node.name)!], value => (value < 0 ? 0 : 2)))
+    if (node.op === 'dropout')
+      masks.set(
+        node.name,
+        tensor(`mask ${node.name}`, [BATCH, ...inferShapes(nodes, size).get(node.name)!], value => (value < 0 ? 0 : 2)),
+      )
   }
   const images = tensor('images', [BATCH, 2, ...size], value => (ties ? Math.round(value) : value))
   // Rows that sum to different numbers: class weights and label smoothing.
@@ -97,7 +118,11 @@ function setUp({ middle, size = [7, 6], channels = 3, losses = [{ node: 'scores'
   return { nodes, weights, images, targets, masks, losses }
 }
 
-function lossOf({ nodes, images, targets, masks, losses }: Setup, parameters: ReadonlyMap<string, Value>, batchStatistics: boolean): number {
+function lossOf(
+  { nodes, images, targets, masks, losses }: Setup,
+  parameters: ReadonlyMap<string, Value>,
+  batchStatistics: boolean,
+): number {
   const doubles = new Map([...masks].map(([name, mask]) => [name, double(mask)]))
   const values = computeReference(nodes, parameters, double(images), { batchStatistics, masks: doubles })
   return losses.reduce((sum, { node, weight }) => sum + weight * crossEntropy(values.get(node)!, double(targets)), 0)
@@ -108,15 +133,17 @@ function finiteDifferences(setup: Setup, parameter: string, batchStatistics: boo
   const parameters = new Map([...setup.weights].map(([name, value]) => [name, double(value)]))
   const { data } = parameters.get(parameter)!
   const step = 1e-5
-  return new Map(positions(data.length).map(i => {
-    const value = data[i]!
-    data[i] = value + step
-    const above = lossOf(setup, parameters, batchStatistics)
-    data[i] = value - step
-    const below = lossOf(setup, parameters, batchStatistics)
-    data[i] = value
-    return [i, (above - below) / (2 * step)]
-  }))
+  return new Map(
+    positions(data.length).map(i => {
+      const value = data[i]!
+      data[i] = value + step
+      const above = lossOf(setup, parameters, batchStatistics)
+      data[i] = value - step
+      const below = lossOf(setup, parameters, batchStatistics)
+      data[i] = value
+      return [i, (above - below) / (2 * step)]
+    }),
+  )
 }
 
 /** Up to 13 of so many, spread so that no axis of a parameter always has the same index. */
@@ -134,7 +161,16 @@ async function blockOfThisCpu(): Promise<number> {
 async function computed(setup: Setup, trainable: string[], { batchStatistics = false, blocked = false, breakRule }: Partial<Case>) {
   const { nodes, weights, images, targets, masks, losses } = setup
   const inputSize: Size2 = [images.shape[2]!, images.shape[3]!]
-  const lowered = lowerTraining({ nodes, weights, inputSize, losses, trainable, batchStatistics, dropout: true, ...(blocked ? { block: await blockOfThisCpu() } : {}) })
+  const lowered = lowerTraining({
+    nodes,
+    weights,
+    inputSize,
+    losses,
+    trainable,
+    batchStatistics,
+    dropout: true,
+    ...(blocked ? { block: await blockOfThisCpu() } : {}),
+  })
   const graph = breakRule === undefined ? lowered.graph : { ...lowered.graph, nodes: breakRule(lowered) }
   const session = await createSession(graph, settings)
   const toOrt = ({ data, shape }: Tensor): ort.Tensor => new ort.Tensor('float32', data, shape)
@@ -190,7 +226,13 @@ describe('gradients against finite differences', () => {
     await expectGradients({
       middle: from => [
         convolution('conv', from, 2, [3, 3], [1, 1], [1, 1]),
-        { name: 'pool', op: 'avgPool', inputs: ['conv'], attributes: { kernel: [8, 8], stride: [8, 8], pad: [0, 0] }, parameters: undefined },
+        {
+          name: 'pool',
+          op: 'avgPool',
+          inputs: ['conv'],
+          attributes: { kernel: [8, 8], stride: [8, 8], pad: [0, 0] },
+          parameters: undefined,
+        },
       ],
       size: [32, 40],
       channels: 9,
@@ -212,10 +254,7 @@ describe('gradients against finite differences', () => {
 
   it.each([true, false])('batch norm without a convolution of its own, batch statistics %s', async batchStatistics => {
     await expectGradients({
-      middle: from => [
-        normalisation('bn', from),
-        { name: 'sum', op: 'add', inputs: [from, 'bn'], attributes: {}, parameters: undefined },
-      ],
+      middle: from => [normalisation('bn', from), { name: 'sum', op: 'add', inputs: [from, 'bn'], attributes: {}, parameters: undefined }],
       batchStatistics,
     })
   })
@@ -247,7 +286,9 @@ describe('gradients against finite differences', () => {
         { name: 'flat', op: 'flatten', inputs: ['mean'], attributes: {}, parameters: undefined },
       ],
     })
-    await expectGradients({ middle: from => [{ name: 'pool', op: 'adaptiveAvgPool', inputs: [from], attributes: { size: [4, 3] }, parameters: undefined }] })
+    await expectGradients({
+      middle: from => [{ name: 'pool', op: 'adaptiveAvgPool', inputs: [from], attributes: { size: [4, 3] }, parameters: undefined }],
+    })
   })
 
   it.each([0.75, 0.6])('lrn, beta %s', async beta => {
@@ -258,7 +299,13 @@ describe('gradients against finite differences', () => {
   it('linear, relu, dropout, softmax', async () => {
     await expectGradients({
       middle: from => [
-        { name: 'hidden', op: 'linear', inputs: [from], attributes: { inFeatures: 126, outFeatures: 6 }, parameters: { weight: 'hidden/W', bias: 'hidden/b' } },
+        {
+          name: 'hidden',
+          op: 'linear',
+          inputs: [from],
+          attributes: { inFeatures: 126, outFeatures: 6 },
+          parameters: { weight: 'hidden/W', bias: 'hidden/b' },
+        },
         { name: 'relu', op: 'relu', inputs: ['hidden'], attributes: {}, parameters: undefined },
         { name: 'drop', op: 'dropout', inputs: ['relu'], attributes: { ratio: 0.5 }, parameters: undefined },
         { name: 'soft', op: 'softmax', inputs: ['drop'], attributes: {}, parameters: undefined },
@@ -280,51 +327,85 @@ describe('gradients against finite differences', () => {
   it('several losses with weights', async () => {
     await expectGradients({
       middle: from => [...scores(from, 126, 'auxiliary'), convolution('conv', from, 2, [1, 1]), ...scores('conv', 84)],
-      losses: [{ node: 'scores', weight: 1 }, { node: 'auxiliary', weight: 0.3 }],
+      losses: [
+        { node: 'scores', weight: 1 },
+        { node: 'auxiliary', weight: 0.3 },
+      ],
     })
   })
 
   it('only what was asked for, and what is needed for it', async () => {
-    const middle = (from: string): GraphNode[] => [convolution('conv', from, 4, [3, 3]), normalisation('bn', 'conv'), convolution('last', 'bn', 2, [1, 1])]
+    const middle = (from: string): GraphNode[] => [
+      convolution('conv', from, 4, [3, 3]),
+      normalisation('bn', 'conv'),
+      convolution('last', 'bn', 2, [1, 1]),
+    ]
     for (const trainable of [['last/W'], ['bn/gamma'], ['conv/b', 'bn/beta'], ['scores/b']]) await expectGradients({ middle, trainable })
   })
 })
 
 /** All operators of a kind (or the last) become others. */
-const instead = (op: string, other: string, which: 'all' | 'last' = 'all') => ({ graph }: LoweredTraining): OnnxNode[] => {
-  const last = graph.nodes.findLast(node => node.op === op)
-  return graph.nodes.map(node => (node === last || (which === 'all' && node.op === op) ? { ...node, op: other } : node))
-}
+const instead =
+  (op: string, other: string, which: 'all' | 'last' = 'all') =>
+  ({ graph }: LoweredTraining): OnnxNode[] => {
+    const last = graph.nodes.findLast(node => node.op === op)
+    return graph.nodes.map(node => (node === last || (which === 'all' && node.op === op) ? { ...node, op: other } : node))
+  }
 
 /** Comparisons say the reverse: 1 - (0 or 1). */
-const upsideDown = ({ graph }: LoweredTraining): OnnxNode[] => graph.nodes.map(node => {
-  const { alpha, beta } = node.attributes ?? {}
-  if (node.op !== 'HardSigmoid' || alpha?.kind !== 'float' || beta?.kind !== 'float') return node
-  return { ...node, attributes: { alpha: float(-alpha.value), beta: float(1 - beta.value) } }
-})
+const upsideDown = ({ graph }: LoweredTraining): OnnxNode[] =>
+  graph.nodes.map(node => {
+    const { alpha, beta } = node.attributes ?? {}
+    if (node.op !== 'HardSigmoid' || alpha?.kind !== 'float' || beta?.kind !== 'float') return node
+    return { ...node, attributes: { alpha: float(-alpha.value), beta: float(1 - beta.value) } }
+  })
 
 /** One parameter's gradient with the other sign. */
-const turnedAround = (parameter: string) => ({ graph, gradients }: LoweredTraining): OnnxNode[] => {
-  const name = gradients.get(parameter)!
-  return graph.nodes.flatMap(node =>
-    node.outputs[0] === name ? [{ ...node, outputs: ['right'] }, { op: 'Neg', inputs: ['right'], outputs: [name] }] : [node])
-}
+const turnedAround =
+  (parameter: string) =>
+  ({ graph, gradients }: LoweredTraining): OnnxNode[] => {
+    const name = gradients.get(parameter)!
+    return graph.nodes.flatMap(node =>
+      node.outputs[0] === name
+        ? [
+            { ...node, outputs: ['right'] },
+            { op: 'Neg', inputs: ['right'], outputs: [name] },
+          ]
+        : [node],
+    )
+  }
 
 describe('a rule that is wrong is found', () => {
   const conv = (from: string): GraphNode[] => [convolution('conv', from, 4, [3, 3])]
   const pool = (from: string): GraphNode[] => [
-    { name: 'pool', op: 'maxPool', inputs: [from], attributes: { kernel: [3, 3], stride: [2, 2], pad: [0, 0], ceil: true }, parameters: undefined },
+    {
+      name: 'pool',
+      op: 'maxPool',
+      inputs: [from],
+      attributes: { kernel: [3, 3], stride: [2, 2], pad: [0, 0], ceil: true },
+      parameters: undefined,
+    },
   ]
-  const lrn = (from: string): GraphNode[] => [{ name: 'lrn', op: 'lrn', inputs: [from], attributes: { size: 3, alpha: 0.3, beta: 0.75, k: 1.5 }, parameters: undefined }]
+  const lrn = (from: string): GraphNode[] => [
+    { name: 'lrn', op: 'lrn', inputs: [from], attributes: { size: 3, alpha: 0.3, beta: 0.75, k: 1.5 }, parameters: undefined },
+  ]
   const relu = (from: string): GraphNode[] => [{ name: 'relu', op: 'relu', inputs: [from], attributes: {}, parameters: undefined }]
   const joined = (from: string): GraphNode[] => [...conv(from), normalisation('bn', 'conv')]
   it.each<[string, Case, RegExp]>([
     ['the weights of one convolution turn around', { middle: conv, breakRule: turnedAround('conv/W') }, /conv\/W/],
     ['max pooling goes to those that are not the maximum', { middle: pool, breakRule: upsideDown }, /first\//],
     ['relu lets through what it cut off', { middle: relu, breakRule: upsideDown }, /first\//],
-    ['batch norm adds the mean of the gradient', { middle: joined, batchStatistics: true, trainable: ['conv/W'], breakRule: instead('Neg', 'Identity') }, /conv\/W/],
+    [
+      'batch norm adds the mean of the gradient',
+      { middle: joined, batchStatistics: true, trainable: ['conv/W'], breakRule: instead('Neg', 'Identity') },
+      /conv\/W/,
+    ],
     ['the gamma of a batch norm turns around', { middle: joined, breakRule: turnedAround('bn/gamma') }, /bn\/gamma/],
-    ['neighbours of a normalisation count with the wrong sign', { middle: lrn, channels: 5, breakRule: instead('Sub', 'Add', 'last') }, /first\//],
+    [
+      'neighbours of a normalisation count with the wrong sign',
+      { middle: lrn, channels: 5, breakRule: instead('Sub', 'Add', 'last') },
+      /first\//,
+    ],
   ])('%s', async (_name, test, parameter) => {
     await expectGradients({ ...test, breakRule: undefined })
     await expect(expectGradients(test)).rejects.toThrow(parameter)
@@ -335,21 +416,51 @@ describe('on blocked values, against finite differences', () => {
   /** Fills the blocks of every CPU. */
   const block = 16
   const relu = (name: string, from: string): GraphNode => ({ name, op: 'relu', inputs: [from], attributes: {}, parameters: undefined })
-  const joint = (name: string, op: 'add' | 'concat', inputs: string[]): GraphNode => ({ name, op, inputs, attributes: {}, parameters: undefined })
+  const joint = (name: string, op: 'add' | 'concat', inputs: string[]): GraphNode => ({
+    name,
+    op,
+    inputs,
+    attributes: {},
+    parameters: undefined,
+  })
   const blockCases: [string, (from: string) => GraphNode[]][] = [
     ['3x3', from => [convolution('conv', from, block, [3, 3], [1, 1], [1, 1])]],
     ['1x1 with steps, to more channels', from => [convolution('conv', from, 2 * block, [1, 1], [2, 2])]],
     ['3x3 with steps', from => [convolution('conv', from, block, [3, 3], [2, 2], [1, 1])]],
-    ['to channels that fill no block, and back', from => [convolution('conv', from, 5, [3, 3], [1, 1], [1, 1]), convolution('back', 'conv', block, [1, 1])]],
-    ['convolution, batch norm, ReLU; added to what went around', from => [
-      convolution('conv', from, block, [3, 3], [1, 1], [1, 1]), normalisation('bn', 'conv'), relu('relu', 'bn'),
-      convolution('next', 'relu', block, [1, 1]), normalisation('bn2', 'next'), joint('sum', 'add', [from, 'bn2']), relu('end', 'sum'),
-    ]],
-    ['branches joined again', from => [
-      convolution('a', from, block, [1, 1]), convolution('b', from, 2 * block, [3, 3], [1, 1], [1, 1]), relu('c', 'b'),
-      { name: 'pool', op: 'maxPool', inputs: [from], attributes: { kernel: [3, 3], stride: [1, 1], pad: [1, 1], ceil: false }, parameters: undefined },
-      convolution('d', 'pool', block, [1, 1]), joint('all', 'concat', ['a', 'c', 'd']), convolution('last', 'all', block, [1, 1]),
-    ]],
+    [
+      'to channels that fill no block, and back',
+      from => [convolution('conv', from, 5, [3, 3], [1, 1], [1, 1]), convolution('back', 'conv', block, [1, 1])],
+    ],
+    [
+      'convolution, batch norm, ReLU; added to what went around',
+      from => [
+        convolution('conv', from, block, [3, 3], [1, 1], [1, 1]),
+        normalisation('bn', 'conv'),
+        relu('relu', 'bn'),
+        convolution('next', 'relu', block, [1, 1]),
+        normalisation('bn2', 'next'),
+        joint('sum', 'add', [from, 'bn2']),
+        relu('end', 'sum'),
+      ],
+    ],
+    [
+      'branches joined again',
+      from => [
+        convolution('a', from, block, [1, 1]),
+        convolution('b', from, 2 * block, [3, 3], [1, 1], [1, 1]),
+        relu('c', 'b'),
+        {
+          name: 'pool',
+          op: 'maxPool',
+          inputs: [from],
+          attributes: { kernel: [3, 3], stride: [1, 1], pad: [1, 1], ceil: false },
+          parameters: undefined,
+        },
+        convolution('d', 'pool', block, [1, 1]),
+        joint('all', 'concat', ['a', 'c', 'd']),
+        convolution('last', 'all', block, [1, 1]),
+      ],
+    ],
   ]
   it.each(blockCases)('%s', async (_name, middle) => {
     await expectGradients({ middle, channels: 16, blocked: true })
@@ -362,14 +473,21 @@ describe('on blocked values, against finite differences', () => {
     { kernel: [2, 2], stride: [2, 2], pad: [0, 0], ceil: true, size: [7, 4] },
     { kernel: [5, 4], stride: [3, 2], pad: [2, 1], ceil: true, size: [8, 9] },
     { kernel: [4, 1], stride: [1, 1], pad: [0, 0], ceil: false, size: [6, 5] },
-  ] satisfies { kernel: Size2; stride: Size2; pad: Size2; ceil: boolean; size: Size2 }[])('ReLU and maxPool %o', async ({ size, ...attributes }) => {
-    const middle = (from: string): GraphNode[] => [relu('relu', from), { name: 'pool', op: 'maxPool', inputs: ['relu'], attributes, parameters: undefined }]
-    const { graph } = await expectGradients({ middle, channels: block, blocked: true, size })
-    expect([...graph.initializers.keys()].some(name => name.startsWith('tap/'))).toBe(attributes.kernel.some(cells => cells > 1))
-  })
+  ] satisfies { kernel: Size2; stride: Size2; pad: Size2; ceil: boolean; size: Size2 }[])(
+    'ReLU and maxPool %o',
+    async ({ size, ...attributes }) => {
+      const middle = (from: string): GraphNode[] => [
+        relu('relu', from),
+        { name: 'pool', op: 'maxPool', inputs: ['relu'], attributes, parameters: undefined },
+      ]
+      const { graph } = await expectGradients({ middle, channels: block, blocked: true, size })
+      expect([...graph.initializers.keys()].some(name => name.startsWith('tap/'))).toBe(attributes.kernel.some(cells => cells > 1))
+    },
+  )
   it('weights that are not turned around are found', async () => {
     const [, middle] = blockCases[0]!
-    const unturned = ({ graph }: LoweredTraining): OnnxNode[] => graph.nodes.map(node => (node.op === 'Gather' ? { ...node, op: 'Identity', inputs: node.inputs.slice(0, 1), attributes: {} } : node))
+    const unturned = ({ graph }: LoweredTraining): OnnxNode[] =>
+      graph.nodes.map(node => (node.op === 'Gather' ? { ...node, op: 'Identity', inputs: node.inputs.slice(0, 1), attributes: {} } : node))
     await expect(expectGradients({ middle, channels: 16, blocked: true, breakRule: unturned })).rejects.toThrow(/first\//)
   })
 })
@@ -378,7 +496,11 @@ describe('max pooling with ties', () => {
   it.each([true, false])('gives the gradient to the first maximum in row-major order, by rows and columns %s', async bySteps => {
     // Windows that leave cells out go another way.
     const attributes: NodeOf<'maxPool'>['attributes'] = { kernel: [3, 3], stride: [2, bySteps ? 2 : 4], pad: [1, 1], ceil: bySteps }
-    const test: Case = { middle: from => [{ name: 'pool', op: 'maxPool', inputs: [from], attributes, parameters: undefined }], ties: true, size: [6, 6] }
+    const test: Case = {
+      middle: from => [{ name: 'pool', op: 'maxPool', inputs: [from], attributes, parameters: undefined }],
+      ties: true,
+      size: [6, 6],
+    }
     const setup = setUp(test)
     const { lowered, value } = await computed(setup, ['first/W'], {})
     const actual = value(lowered.gradients.get('first/W')!)
@@ -389,7 +511,12 @@ describe('max pooling with ties', () => {
   it('gives the gradient to the first maximum in row-major order, on blocked values behind ReLU', async () => {
     const attributes: NodeOf<'maxPool'>['attributes'] = { kernel: [3, 3], stride: [2, 2], pad: [1, 1], ceil: true }
     const relu: GraphNode = { name: 'relu', op: 'relu', inputs: ['first'], attributes: {}, parameters: undefined }
-    const test: Case = { middle: () => [relu, { name: 'pool', op: 'maxPool', inputs: ['relu'], attributes, parameters: undefined }], channels: 16, ties: true, size: [6, 6] }
+    const test: Case = {
+      middle: () => [relu, { name: 'pool', op: 'maxPool', inputs: ['relu'], attributes, parameters: undefined }],
+      channels: 16,
+      ties: true,
+      size: [6, 6],
+    }
     const setup = setUp(test)
     const { lowered, value } = await computed(setup, ['first/W'], { blocked: true })
     expect([...lowered.graph.initializers.keys()].some(name => name.startsWith('tap/'))).toBe(true)

@@ -9,7 +9,13 @@ export interface KernelShape {
 
 /** The graph that is made: operators are appended, and looked at again. */
 export interface LayoutGraph {
-  emit(op: string, inputs: readonly string[], output: string, attributes?: Readonly<Record<string, OnnxAttribute>>, domain?: OwnDomain): string
+  emit(
+    op: string,
+    inputs: readonly string[],
+    output: string,
+    attributes?: Readonly<Record<string, OnnxAttribute>>,
+    domain?: OwnDomain,
+  ): string
   op(op: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>, domain?: OwnDomain): string
   ints(...values: number[]): string
   reshape(value: string, ...shape: number[]): string
@@ -41,7 +47,10 @@ export class Layouts {
   private readonly turned = new Map<string, string>()
 
   /** @param block channels that lie together; undefined where nothing is blocked. */
-  constructor(private readonly context: LayoutGraph, private readonly block: number | undefined) {}
+  constructor(
+    private readonly context: LayoutGraph,
+    private readonly block: number | undefined,
+  ) {}
 
   isBlocked(value: string): boolean {
     return this.channels.has(value)
@@ -78,9 +87,11 @@ export class Layouts {
   /** [N, height, width, channels] */
   channelsLast(value: string): string {
     const channels = this.channels.get(value)
-    return this.once(`last ${value}`, () => channels === undefined
-      ? this.context.transpose(value, 0, 2, 3, 1)
-      : this.own('ReorderOutput', [value], { channels: int(channels), channels_last: int(1) }))
+    return this.once(`last ${value}`, () =>
+      channels === undefined
+        ? this.context.transpose(value, 0, 2, 3, 1)
+        : this.own('ReorderOutput', [value], { channels: int(channels), channels_last: int(1) }),
+    )
   }
 
   /** Blocked; `channels` must be whole blocks. */
@@ -129,7 +140,8 @@ export class Layouts {
     const { block, context } = this.blocks()
     const { outChannels, inChannels, kernel } = shape
     const cells = kernel[0] * kernel[1]
-    if (cells === 1) return context.reshape(this.rowsToBlocks(context.reshape(weight, 1, outChannels, 1, inChannels)), inChannels, outChannels, 1, 1)
+    if (cells === 1)
+      return context.reshape(this.rowsToBlocks(context.reshape(weight, 1, outChannels, 1, inChannels)), inChannels, outChannels, 1, 1)
     const squares = context.reshape(this.weightForward(weight, shape), -1, block, block, 1)
     const [outBlocks, inBlocks] = [outChannels / block, inChannels / block]
     // Source of each square of a block by a block: channels swapped, the last cell first.
@@ -181,7 +193,9 @@ export class Layouts {
     const { context } = this
     const channels = this.channels.get(value)
     if (channels === undefined) return context.op('ReduceSum', [value, context.ints(0, 2, 3)], { keepdims: int(0) })
-    const perImage = context.op('ReduceSum', [context.reshape(value, 0, channels / this.size, -1, this.size), context.ints(2)], { keepdims: int(0) })
+    const perImage = context.op('ReduceSum', [context.reshape(value, 0, channels / this.size, -1, this.size), context.ints(2)], {
+      keepdims: int(0),
+    })
     return context.op('ReduceSum', [context.reshape(perImage, 0, channels), context.ints(0)], { keepdims: int(0) })
   }
 

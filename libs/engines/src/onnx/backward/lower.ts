@@ -55,7 +55,8 @@ function cutNodes({ nodes, losses, start }: TrainingRequest): readonly GraphNode
   const outputs = losses.map(({ node }) => node)
   if (start === undefined) return pruneNodes(nodes, outputs)
   const opened = nodes.map((node): GraphNode =>
-    node.name === start ? { name: start, op: 'input', inputs: [], attributes: { channels: 0 }, parameters: undefined } : node)
+    node.name === start ? { name: start, op: 'input', inputs: [], attributes: { channels: 0 }, parameters: undefined } : node,
+  )
   return pruneNodes(opened, outputs)
 }
 
@@ -116,7 +117,13 @@ export function lowerTraining(request: TrainingRequest): LoweredTraining {
   const { losses, trainable, weights, inputSize, dropout } = request
   const ofBatch = usesBatch(request)
   const pruned = cutNodes(request)
-  const shapes = inferShapes(pruneNodes(request.nodes, losses.map(({ node }) => node)), inputSize)
+  const shapes = inferShapes(
+    pruneNodes(
+      request.nodes,
+      losses.map(({ node }) => node),
+    ),
+    inputSize,
+  )
   const outputs = new Set(losses.map(({ node }) => node))
   const variable = new Set([...trainable, ...(request.changing ?? [])])
   const nodes = joinBatchNorm(pruned, outputs, ({ name, parameters }) => !ofBatch(name) && !variable.has(parameters.mean))
@@ -128,10 +135,23 @@ export function lowerTraining(request: TrainingRequest): LoweredTraining {
   }
   const learning = new Set(trainable)
   const withGradient = nodesWithGradient(nodes, learning)
-  const changing = new Set(nodes.filter(node => withGradient.has(node.name) || learnable(node).some(name => variable.has(name))).map(({ name }) => name))
+  const changing = new Set(
+    nodes.filter(node => withGradient.has(node.name) || learnable(node).some(name => variable.has(name))).map(({ name }) => name),
+  )
   const readers = countReaders(nodes)
   for (const name of outputs) readers.set(name, (readers.get(name) ?? 0) + 1)
-  const context = new TrainingContext({ parameter, shapes, trainable: learning, withGradient, changing, readers, deadZeros: deadZeros(nodes), block: request.block, ofBatch, dropout })
+  const context = new TrainingContext({
+    parameter,
+    shapes,
+    trainable: learning,
+    withGradient,
+    changing,
+    readers,
+    deadZeros: deadZeros(nodes),
+    block: request.block,
+    ofBatch,
+    dropout,
+  })
   emitAll(context, nodes, losses)
 
   const input = nodes[0]!.name
@@ -145,7 +165,13 @@ export function lowerTraining(request: TrainingRequest): LoweredTraining {
     ...parameterInputs(context, [...trainable, ...(request.changing ?? [])]),
   ]
   return {
-    graph: { name: 'layermill-training', nodes: context.nodes, initializers: context.initializers, inputs, outputs: outputInfos(context, scores, classes) },
+    graph: {
+      name: 'layermill-training',
+      nodes: context.nodes,
+      initializers: context.initializers,
+      inputs,
+      outputs: outputInfos(context, scores, classes),
+    },
     input,
     targets: TARGETS,
     masks,
@@ -159,6 +185,8 @@ function outputInfos(context: TrainingContext, scores: ReadonlyMap<string, strin
   return [
     ...[...scores.values()].map(name => ({ name, shape: batched([classes]) })),
     ...[...context.parameterGradients].map(([parameter, name]) => ({ name, shape: context.parameterShape(parameter) })),
-    ...[...context.statistics.values()].flatMap(({ mean, variance, channels }) => [mean, variance].map(name => ({ name, shape: [channels] }))),
+    ...[...context.statistics.values()].flatMap(({ mean, variance, channels }) =>
+      [mean, variance].map(name => ({ name, shape: [channels] })),
+    ),
   ]
 }

@@ -52,7 +52,9 @@ function tapped(context: TrainingContext, value: string, tap: Tap, { axis, chann
     type: 'float32',
     shape: [channels, 1, ...kernel],
     // Channels lie together for each cell, and are all alike.
-    data: Float32Array.from({ length: channels * tap.cells }, (_, i) => (Math.floor(i / context.layouts.size) % tap.cells === tap.at ? factor : 0)),
+    data: Float32Array.from({ length: channels * tap.cells }, (_, i) =>
+      Math.floor(i / context.layouts.size) % tap.cells === tap.at ? factor : 0,
+    ),
   })
   const attributes = {
     ...activation,
@@ -67,22 +69,39 @@ function tapped(context: TrainingContext, value: string, tap: Tap, { axis, chann
 /** 1 where a window's cell at `position` is its maximum, else 0: 1 - huge * (maximum - cell), cut off at 0. */
 function isMaximum(context: TrainingContext, stage: Stage, position: number): string {
   const activation = { activation: text('HardSigmoid'), activation_params: { kind: 'floats', value: [-STEEP, 1] } } as const
-  const { axis, shape: [channels], input, output } = stage
+  const {
+    axis,
+    shape: [channels],
+    input,
+    output,
+  } = stage
   return tapped(context, input, windowTap(stage, position), { axis, channels, factor: -1, added: output, activation })
 }
 
 /** The cells first, first + stride, ... of the gradient: the sum of the shares of those positions that look at them. */
 function cellsFrom(context: TrainingContext, stage: Stage, parts: readonly string[], first: number): string {
-  const { axis, shape: [channels], attributes, windows } = stage
+  const {
+    axis,
+    shape: [channels],
+    attributes,
+    windows,
+  } = stage
   const [stride, pad] = [attributes.stride[axis], attributes.pad[axis]]
   const cells = Math.ceil(lengthOf(stage) / stride)
-  const moved = parts.map((part, position) => ({ part, shift: (position - pad - first) / stride })).filter(({ shift }) => Number.isInteger(shift))
+  const moved = parts
+    .map((part, position) => ({ part, shift: (position - pad - first) / stride }))
+    .filter(({ shift }) => Number.isInteger(shift))
   // The part that need not move comes first: the others are added to it on their way.
   const inOrder = moved.toSorted((a, b) => Math.abs(a.shift) - Math.abs(b.shift))
   const sum = inOrder.reduce<string | undefined>((added, { part, shift }) => {
     if (added === undefined && shift === 0 && windows === cells) return part
     const marked = context.layouts.mark(part, channels)
-    return tapped(context, marked, shiftTap(windows, cells, shift), { axis, channels, factor: 1, ...(added === undefined ? {} : { added }) })
+    return tapped(context, marked, shiftTap(windows, cells, shift), {
+      axis,
+      channels,
+      factor: 1,
+      ...(added === undefined ? {} : { added }),
+    })
   }, undefined)
   if (sum === undefined) throw new RangeError('windows leave cells out')
   return sum
@@ -91,7 +110,10 @@ function cellsFrom(context: TrainingContext, stage: Stage, parts: readonly strin
 /** Puts the parts' rows (or columns) between each other: the first of each, the second of each, and so on, as many as the stage's windows look at. */
 function interleaved(context: TrainingContext, parts: readonly string[], stage: Stage): string {
   const { layouts } = context
-  const { axis, shape: [channels, height, width] } = stage
+  const {
+    axis,
+    shape: [channels, height, width],
+  } = stage
   const length = lengthOf(stage)
   // Behind the axis in memory, the whole of it side by side.
   const inner = axis === 0 ? width * layouts.size : layouts.size
@@ -104,7 +126,11 @@ function interleaved(context: TrainingContext, parts: readonly string[], stage: 
 
 /** The gradient of what one stage's windows look at, from that of their maxima. */
 export function blockedStageGradient(context: TrainingContext, stage: Stage, gradient: string): string {
-  const { attributes, axis, shape: [channels] } = stage
+  const {
+    attributes,
+    axis,
+    shape: [channels],
+  } = stage
   const parts = shares(context, stage, gradient, position => isMaximum(context, stage, position))
   const phases = Array.from({ length: attributes.stride[axis] }, (_, first) => cellsFrom(context, stage, parts, first))
   return context.layouts.mark(phases.length === 1 ? phases[0]! : interleaved(context, phases, stage), channels)

@@ -24,7 +24,12 @@ export function lengthOf({ axis, shape }: Stage): number {
  * Of each window's gradient what each position gets: all for the first that holds the maximum.
  * @param isMaximum gives 1 for each window whose cell at a position is its maximum, else 0; not asked for the last, which gets the rest
  */
-export function shares(context: TrainingContext, { attributes, axis }: Stage, gradient: string, isMaximum: (position: number) => string): string[] {
+export function shares(
+  context: TrainingContext,
+  { attributes, axis }: Stage,
+  gradient: string,
+  isMaximum: (position: number) => string,
+): string[] {
   const last = attributes.kernel[axis] - 1
   const parts: string[] = []
   let rest = gradient

@@ -96,6 +96,8 @@ function plainStageGradient(context: TrainingContext, stage: Stage, gradient: st
   const { axis, input, output } = stage
   const length = lengthOf(stage)
   const isMaximum = (position: number): string => isEqual(context, take(context, input, axis, cellsAt(stage, position), length), output)
-  const parts = shares(context, stage, gradient, isMaximum).map((part, position) => put(context, part, axis, cellsAt(stage, position), length))
+  const parts = shares(context, stage, gradient, isMaximum).map((part, position) =>
+    put(context, part, axis, cellsAt(stage, position), length),
+  )
   return parts.length === 1 ? parts[0]! : context.op('Sum', parts)
 }

@@ -16,11 +16,15 @@ export type TrainingNodeOf<Op extends TrainingOp> = Extract<TrainingNode, { op: 
 /** The parameters that can learn: batch norm's running statistics cannot. */
 export function learnable(node: TrainingNode): string[] {
   switch (node.op) {
-    case 'convBatchNorm': return [...learnable(node.conv), ...learnable(node.batchNorm)]
-    case 'batchNorm': return [node.parameters.gamma, node.parameters.beta]
+    case 'convBatchNorm':
+      return [...learnable(node.conv), ...learnable(node.batchNorm)]
+    case 'batchNorm':
+      return [node.parameters.gamma, node.parameters.beta]
     case 'conv':
-    case 'linear': return Object.values<string | undefined>(node.parameters).filter(name => name !== undefined)
-    default: return []
+    case 'linear':
+      return Object.values<string | undefined>(node.parameters).filter(name => name !== undefined)
+    default:
+      return []
   }
 }
 

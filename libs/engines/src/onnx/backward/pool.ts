@@ -7,7 +7,8 @@ function windowMatrix(parts: number, length: number, window: { kernel: number; s
   const matrix = new Float32Array(parts * length)
   for (let part = 0; part < parts; part++) {
     const start = part * window.stride - window.pad
-    for (let cell = Math.max(0, start); cell < Math.min(length, start + window.kernel); cell++) matrix[part * length + cell] = 1 / window.kernel
+    for (let cell = Math.max(0, start); cell < Math.min(length, start + window.kernel); cell++)
+      matrix[part * length + cell] = 1 / window.kernel
   }
   return matrix
 }

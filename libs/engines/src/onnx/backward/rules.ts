@@ -110,7 +110,11 @@ export const trainingRules: { readonly [Op in Exclude<TrainingOp, 'input'>]: Tra
   dropout: { forward: dropoutForward, backward: dropoutBackward },
   softmax: { backward: softmaxBackward },
   concat: { anyLayout: true, forward: concatForward, backward: concatBackward },
-  add: { anyLayout: true, forward: addForward, backward: (node, gradient, context) => node.inputs.forEach(input => context.accumulate(input, gradient)) },
+  add: {
+    anyLayout: true,
+    forward: addForward,
+    backward: (node, gradient, context) => node.inputs.forEach(input => context.accumulate(input, gradient)),
+  },
   flatten: {
     backward: (node, gradient, context) => {
       const source = node.inputs[0]!

@@ -25,7 +25,11 @@ const weights = tinyWeights(network)
 
 /** Two images as prepared ones are, from the formula alone. */
 const images = (height: number, width: number): ort.Tensor =>
-  new ort.Tensor('float32', Float32Array.from({ length: 6 * height * width }, (_, i) => 100 * Math.sin(i * 0.37)), [2, 3, height, width])
+  new ort.Tensor(
+    'float32',
+    Float32Array.from({ length: 6 * height * width }, (_, i) => 100 * Math.sin(i * 0.37)),
+    [2, 3, height, width],
+  )
 
 /** The CPU computes float16 by the runtime's own casts: as exact as any device, and slow. */
 async function compute(graph: OnnxGraph, input: string, output: string, size: readonly [number, number]): Promise<Float32Array> {
@@ -37,7 +41,12 @@ async function compute(graph: OnnxGraph, input: string, output: string, size: re
   }
 }
 
-async function difference(nodes: Parameters<typeof lower>[0]['nodes'], tensors: ReadonlyMap<string, Tensor>, layer: string, inputSize: readonly [number, number]): Promise<number> {
+async function difference(
+  nodes: Parameters<typeof lower>[0]['nodes'],
+  tensors: ReadonlyMap<string, Tensor>,
+  layer: string,
+  inputSize: readonly [number, number],
+): Promise<number> {
   const { graph, input, outputs } = lower({ nodes, weights: tensors, outputs: [layer], inputSize })
   const output = outputs.get(layer)!
   const [exact, half] = [await compute(graph, input, output, inputSize), await compute(toHalfPrecision(graph), input, output, inputSize)]
@@ -54,22 +63,44 @@ describe('toHalfPrecision', () => {
     expect(half.inputs).toEqual(graph.inputs)
     expect(half.outputs).toEqual(graph.outputs)
     expect(half.nodes.map(({ op, inputs, outputs }) => `${op} ${inputs[0]} > ${outputs[0]}`)).toEqual([
-      'Cast input > input/float16', 'Conv input/float16 > conv/float16', 'Relu conv/float16 > relu/float16',
-      'Cast relu/float16 > relu', 'LRN relu > lrn', 'Cast lrn > lrn/float16', 'Concat relu/float16 > joined/float16',
-      'Cast joined/float16 > joined', 'MatMul joined > pool/rows', 'MatMul pool/height > pool', 'Flatten pool > fc/flat',
-      'Cast fc/flat > fc/flat/float16', 'Gemm fc/flat/float16 > fc/float16', 'Cast fc/float16 > fc', 'Softmax fc > prob',
+      'Cast input > input/float16',
+      'Conv input/float16 > conv/float16',
+      'Relu conv/float16 > relu/float16',
+      'Cast relu/float16 > relu',
+      'LRN relu > lrn',
+      'Cast lrn > lrn/float16',
+      'Concat relu/float16 > joined/float16',
+      'Cast joined/float16 > joined',
+      'MatMul joined > pool/rows',
+      'MatMul pool/height > pool',
+      'Flatten pool > fc/flat',
+      'Cast fc/flat > fc/flat/float16',
+      'Gemm fc/flat/float16 > fc/float16',
+      'Cast fc/float16 > fc',
+      'Softmax fc > prob',
     ])
     const types = [...half.initializers].map(([name, { type }]) => `${name} ${type}`)
-    expect(types).toEqual(['conv/W/float16 float16', 'conv/b/float16 float16', 'pool/width float32', 'pool/height float32', 'fc/W/float16 float16', 'fc/b/float16 float16'])
+    expect(types).toEqual([
+      'conv/W/float16 float16',
+      'conv/b/float16 float16',
+      'pool/width float32',
+      'pool/height float32',
+      'fc/W/float16 float16',
+      'fc/b/float16 float16',
+    ])
   })
 
-  it.each(['relu', 'lrn', 'joined', 'fc'])('gives %s within halves\' rounding', async layer => {
+  it.each(['relu', 'lrn', 'joined', 'fc'])("gives %s within halves' rounding", async layer => {
     const found = await difference(network.nodes, weights, layer, [8, 8])
     expect(found).toBeGreaterThan(0)
     expect(found).toBeLessThan(2e-3)
   })
 
-  it.each([['resnet50', 'pool5'], ['vgg16', 'pool5'], ['googlenet', 'inception_5b']] as const)('%s stays within 0.2%% at %s', async (id, layer) => {
+  it.each([
+    ['resnet50', 'pool5'],
+    ['vgg16', 'pool5'],
+    ['googlenet', 'inception_5b'],
+  ] as const)('%s stays within 0.2%% at %s', async (id, layer) => {
     const found = getNetwork(id)
     const [name] = resolveLayers(found, [layer])
     expect(await difference(found.nodes, referenceWeights(found), name!, [32, 32])).toBeLessThan(2e-3)

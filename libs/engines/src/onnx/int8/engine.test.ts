@@ -34,7 +34,10 @@ it('gives the values whose ranges are needed, and computes in int8 with them', a
   const ranges = new Map([...values].map(([name, { data }]): [string, Range] => [name, [Math.min(...data), Math.max(...data)]]))
 
   for (const layer of ['left/relu', 'scores']) {
-    const [exact, int8] = await Promise.all([engine.extractor(network, weights, [layer]), engine.extractor(network, weights, [layer], { ranges })])
+    const [exact, int8] = await Promise.all([
+      engine.extractor(network, weights, [layer]),
+      engine.extractor(network, weights, [layer], { ranges }),
+    ])
     const [a, b] = await Promise.all([exact, int8].map(async extractor => (await extractor.run(tinyImages(2, [8, 8]))).get(layer)!.data))
     const largest = Math.max(...a!.map(Math.abs))
     const error = Math.max(...a!.map((value, i) => Math.abs(value - b![i]!)))

@@ -36,7 +36,13 @@ const outputs = ['relu2', 'joined', 'scores']
 const plan = planInt8(network.nodes, new Set(outputs))
 
 async function compute(wanted: readonly string[], batch: Tensor, ranges?: ReadonlyMap<string, Range>): Promise<Map<string, Float32Array>> {
-  const lowered = lower({ nodes: network.nodes, weights, outputs: wanted, inputSize: network.inputSize, ...(ranges === undefined ? {} : { ranges }) })
+  const lowered = lower({
+    nodes: network.nodes,
+    weights,
+    outputs: wanted,
+    inputSize: network.inputSize,
+    ...(ranges === undefined ? {} : { ranges }),
+  })
   const session = await createSession(lowered.graph, { device: 'cpu', threads: 1 })
   const results = await session.run({ [lowered.input]: new ort.Tensor('float32', batch.data, batch.shape) })
   await session.release()
@@ -55,7 +61,12 @@ function cosine(a: Float32Array, b: Float32Array): number {
 
 describe('planInt8', () => {
   it('fuses ReLUs, joins at one scale, and leaves the scores in float32', () => {
-    expect([...plan.fused]).toEqual([['conv1', 'relu1'], ['sum', 'relu2'], ['left', 'left/relu'], ['fc', 'fc/relu']])
+    expect([...plan.fused]).toEqual([
+      ['conv1', 'relu1'],
+      ['sum', 'relu2'],
+      ['left', 'left/relu'],
+      ['fc', 'fc/relu'],
+    ])
     expect(plan.rangeOf('left/relu')).toBe('joined')
     expect(plan.rangeOf('dropped')).toBe('fc/relu')
     expect([...plan.dequantised]).toEqual(['scores'])
@@ -81,7 +92,11 @@ describe('lower, with ranges', () => {
   it('gives an image the same bits in any batch', async () => {
     const ranges = await rangesOf(plan.points)
     const together = (await compute(['scores'], images, ranges)).get('scores')!
-    const alone = await compute(['scores'], { shape: [1, ...images.shape.slice(1)], data: images.data.slice(0, images.data.length / 4) }, ranges)
+    const alone = await compute(
+      ['scores'],
+      { shape: [1, ...images.shape.slice(1)], data: images.data.slice(0, images.data.length / 4) },
+      ranges,
+    )
     expect([...alone.get('scores')!]).toEqual([...together.slice(0, 5)])
   })
 

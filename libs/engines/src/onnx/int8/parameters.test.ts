@@ -16,7 +16,11 @@ describe('activationQuantiser', () => {
 
 describe('quantiseWeights', () => {
   it('scales each row by its own largest magnitude', () => {
-    const { data, scales, bias } = quantiseWeights({ shape: [2, 2], data: Float32Array.of(1.27, -0.64, 0, 12.7) }, Float32Array.of(1, -2), 0.5)
+    const { data, scales, bias } = quantiseWeights(
+      { shape: [2, 2], data: Float32Array.of(1.27, -0.64, 0, 12.7) },
+      Float32Array.of(1, -2),
+      0.5,
+    )
     expect([...data]).toEqual([127, -64, 0, 127])
     expect([...scales]).toEqual([Math.fround(0.01), Math.fround(0.1)])
     expect([...bias]).toEqual([200, -40])

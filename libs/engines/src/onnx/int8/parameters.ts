@@ -59,9 +59,11 @@ export function quantiseWeights({ shape, data }: Tensor, bias: Float32Array | un
     const start = row * size
     const shift = bias?.[row] ?? 0
     // A row so small that its bias would not fit gets a coarser scale.
-    const scale = Math.fround(Math.max(largestMagnitude(data, start, start + size) / largestWeight, Math.abs(shift) / (inputScale * largestBias))) || 1
+    const scale =
+      Math.fround(Math.max(largestMagnitude(data, start, start + size) / largestWeight, Math.abs(shift) / (inputScale * largestBias))) || 1
     scales[row] = scale
-    for (let i = start; i < start + size; i++) quantised[i] = Math.max(-largestWeight, Math.min(largestWeight, Math.round(data[i]! / scale)))
+    for (let i = start; i < start + size; i++)
+      quantised[i] = Math.max(-largestWeight, Math.min(largestWeight, Math.round(data[i]! / scale)))
     biases[row] = Math.round(shift / (inputScale * scale))
   }
   return { data: quantised, scales, bias: biases }

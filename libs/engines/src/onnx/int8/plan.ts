@@ -26,14 +26,22 @@ function readersOf(nodes: readonly GraphNode[]): Map<string, GraphNode[]> {
 
 /** Whether something computes in int8 from a node's value. */
 function readInInt8(node: string, readers: ReadonlyMap<string, readonly GraphNode[]>, quantised: ReadonlySet<string>): boolean {
-  return readers.get(node)!.some(reader => quantised.has(reader.name) || (passing.has(reader.op) && readInInt8(reader.name, readers, quantised)))
+  return readers
+    .get(node)!
+    .some(reader => quantised.has(reader.name) || (passing.has(reader.op) && readInInt8(reader.name, readers, quantised)))
 }
 
-function fusedRelus(nodes: readonly GraphNode[], readers: ReadonlyMap<string, readonly GraphNode[]>, quantised: ReadonlySet<string>, outputs: ReadonlySet<string>) {
+function fusedRelus(
+  nodes: readonly GraphNode[],
+  readers: ReadonlyMap<string, readonly GraphNode[]>,
+  quantised: ReadonlySet<string>,
+  outputs: ReadonlySet<string>,
+) {
   const fused = new Map<string, string>()
   for (const { name, op } of nodes) {
     const [reader, ...more] = readers.get(name)!
-    if (quantised.has(name) && op !== 'concat' && !outputs.has(name) && more.length === 0 && reader?.op === 'relu') fused.set(name, reader.name)
+    if (quantised.has(name) && op !== 'concat' && !outputs.has(name) && more.length === 0 && reader?.op === 'relu')
+      fused.set(name, reader.name)
   }
   return fused
 }
@@ -64,7 +72,9 @@ export function planInt8(nodes: readonly GraphNode[], outputs: ReadonlySet<strin
   const quantised = new Set(nodes.filter(({ name, op }) => computing.has(op) && !float.has(name)).map(({ name }) => name))
   const fused = fusedRelus(nodes, readers, quantised, outputs)
   const dequantised = new Set(
-    nodes.filter(({ name, op }) => op === 'linear' && quantised.has(name) && !fused.has(name) && !readInInt8(name, readers, quantised)).map(({ name }) => name),
+    nodes
+      .filter(({ name, op }) => op === 'linear' && quantised.has(name) && !fused.has(name) && !readInInt8(name, readers, quantised))
+      .map(({ name }) => name),
   )
   const sources = rangeSources(nodes, { quantised })
   const rangeOf = (node: string): string => sources.get(node)!

@@ -48,7 +48,12 @@ function concat(node: NodeOf<'concat'>, context: Int8Context): void {
     const quantised = context.quantised(input)
     return quantised.scaleName === target.scaleName ? quantised : context.quantise(context.value(input), `${node.name}/${input}`, node.name)
   })
-  context.emit('Concat', inputs.map(({ value }) => value), target.value, { axis: int(1) })
+  context.emit(
+    'Concat',
+    inputs.map(({ value }) => value),
+    target.value,
+    { axis: int(1) },
+  )
   context.bindQuantised(node.name, target)
 }
 
@@ -63,7 +68,11 @@ function pass(node: GraphNode, context: Int8Context): boolean {
   const quantised = context.quantised(input!)
   const output = `${node.name}/uint8`
   if (node.op === 'flatten') context.emit('Flatten', [quantised.value], output, { axis: int(1) })
-  else context.emit('MaxPool', [quantised.value], output, { ...windowAttributes(node.attributes), ceil_mode: int(node.attributes.ceil ? 1 : 0) })
+  else
+    context.emit('MaxPool', [quantised.value], output, {
+      ...windowAttributes(node.attributes),
+      ceil_mode: int(node.attributes.ceil ? 1 : 0),
+    })
   context.bindQuantised(node.name, { ...quantised, value: output })
   return true
 }

@@ -42,7 +42,13 @@ export class LoweringContext {
   }
 
   /** Appends an operator with one output, named `output`, and returns that name. */
-  emit(op: string, inputs: readonly string[], output: string, attributes: Readonly<Record<string, OnnxAttribute>> = {}, domain?: OwnDomain): string {
+  emit(
+    op: string,
+    inputs: readonly string[],
+    output: string,
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    domain?: OwnDomain,
+  ): string {
     this.nodes.push({ op, inputs, outputs: [output], attributes, ...(domain === undefined ? {} : { domain }) })
     return output
   }

@@ -70,7 +70,11 @@ describe('lower', () => {
 
   it('gives nodes of the same value one output, and the images an output of their own', () => {
     const { outputs, graph } = lowered(['dropped', 'fc', 'input'])
-    expect([...outputs]).toEqual([['dropped', 'fc'], ['fc', 'fc'], ['input', 'input/copy']])
+    expect([...outputs]).toEqual([
+      ['dropped', 'fc'],
+      ['fc', 'fc'],
+      ['input', 'input/copy'],
+    ])
     expect(graph.outputs.map(({ name }) => name)).toEqual(['fc', 'input/copy'])
   })
 

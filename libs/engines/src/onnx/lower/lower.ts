@@ -36,7 +36,6 @@ export interface Lowered {
   readonly averaging: readonly AveragingInput[]
 }
 
-
 function sizesOf(nodes: readonly GraphNode[], inputSize: Size2 | undefined): (node: string) => Size2 | undefined {
   if (inputSize === undefined) return () => undefined
   const shapes = inferShapes(nodes, inputSize)
@@ -92,8 +91,10 @@ export function lower(request: LowerRequest): Lowered {
     return tensor
   }
   const lrnChannels = request.lrnAsProducts === true ? channelCounts(nodes) : undefined
-  const int8 = request.ranges === undefined ? undefined
-    : new Int8Context(parameter, sizeOf, planInt8(nodes, options.outputs), request.ranges, lrnChannels)
+  const int8 =
+    request.ranges === undefined
+      ? undefined
+      : new Int8Context(parameter, sizeOf, planInt8(nodes, options.outputs), request.ranges, lrnChannels)
   const context = int8 ?? new LoweringContext(parameter, sizeOf, lrnChannels)
   const input = nodes[0]!
   context.bind(input.name, input.name)

@@ -15,7 +15,8 @@ export function neighbourSum(
   const before = Math.floor((size - 1) / 2)
   const band = new Float32Array(channels * channels)
   for (let to = 0; to < channels; to++) {
-    for (let from = Math.max(0, to - before); from <= Math.min(channels - 1, to - before + size - 1); from++) band[to * channels + from] = factor
+    for (let from = Math.max(0, to - before); from <= Math.min(channels - 1, to - before + size - 1); from++)
+      band[to * channels + from] = factor
   }
   const weight = context.constant(`${name}/band`, { type: 'float32', shape: [channels, channels, 1, 1], data: band })
   const bias = { type: 'float32', shape: [channels], data: new Float32Array(channels).fill(shift ?? 0) } as const

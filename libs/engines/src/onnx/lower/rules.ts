@@ -87,5 +87,12 @@ type AnyRule = (node: GraphNode, inputs: readonly string[], context: LoweringCon
 /** Appends the operators that compute one node in float32. */
 export function lowerNode(node: GraphNode, context: LoweringContext): void {
   const rule = rules[node.op as Exclude<GraphNode['op'], 'input'>] as AnyRule
-  context.bind(node.name, rule(node, node.inputs.map(name => context.value(name)), context))
+  context.bind(
+    node.name,
+    rule(
+      node,
+      node.inputs.map(name => context.value(name)),
+      context,
+    ),
+  )
 }

@@ -16,7 +16,10 @@ export class LocalShards implements ShardPlace {
   readonly window = 64 * 1024
   private readonly root: string
 
-  constructor(readonly url: string, private readonly pattern: ShardPattern) {
+  constructor(
+    readonly url: string,
+    private readonly pattern: ShardPattern,
+  ) {
     this.root = resolve(pattern.base)
   }
 
@@ -37,7 +40,7 @@ export class LocalShards implements ShardPlace {
       const shard = await this.stat(name)
       if (shard !== undefined) found.set(name, shard)
     }
-    return sortUtf8([...found.keys()]).map((name) => found.get(name)!)
+    return sortUtf8([...found.keys()]).map(name => found.get(name)!)
   }
 
   async stat(name: string): Promise<Shard | undefined> {
@@ -70,13 +73,13 @@ export class LocalShards implements ShardPlace {
 
   private async *matching(globs: readonly string[]): AsyncGenerator<string> {
     if (globs.length === 0 || (await statFolder(this.root)) === undefined) return
-    const patterns = globs.map((glob) => new Glob(glob))
-    const depth = Math.max(...patterns.map((pattern) => pattern.depth))
+    const patterns = globs.map(glob => new Glob(glob))
+    const depth = Math.max(...patterns.map(pattern => pattern.depth))
     yield* walkFiles(this.root, {
       followLinks: true,
       accept: (key, name, kind) => {
         if (name.startsWith('.')) return false
-        return kind === 'directory' ? key.split('/').length <= depth : kind === 'file' && patterns.some((pattern) => pattern.matches(key))
+        return kind === 'directory' ? key.split('/').length <= depth : kind === 'file' && patterns.some(pattern => pattern.matches(key))
       },
       onUnreadable: (key, error) => {
         throw new LayermillError('SOURCE_DENIED', `cannot list ${join(this.root, key)}: ${errorMessage(error)}`, { cause: error })

@@ -62,7 +62,7 @@ export class ParquetBlocks {
   }
 
   private async load(id: string, file: ParquetFile, rows: Rows): Promise<Block> {
-    while (this.running >= LOADS_AT_ONCE) await new Promise<void>((resolve) => this.waiting.push(resolve))
+    while (this.running >= LOADS_AT_ONCE) await new Promise<void>(resolve => this.waiting.push(resolve))
     this.running++
     try {
       const block = await file.imagesOf(rows)

@@ -16,7 +16,21 @@ export interface ImageColumns {
 }
 
 /** Names that say that a column holds images, likelier ones first. */
-const IMAGE_NAMES = ['image', 'img', 'picture', 'photo', 'jpg', 'jpeg', 'png', 'webp', 'image_bytes', 'img_bytes', 'bytes', 'content', 'data']
+const IMAGE_NAMES = [
+  'image',
+  'img',
+  'picture',
+  'photo',
+  'jpg',
+  'jpeg',
+  'png',
+  'webp',
+  'image_bytes',
+  'img_bytes',
+  'bytes',
+  'content',
+  'data',
+]
 const NAME_NAMES = ['path', 'file_name', 'filename', 'image_path', '__key__']
 
 /**
@@ -28,24 +42,31 @@ const NAME_NAMES = ['path', 'file_name', 'filename', 'image_path', '__key__']
 export function imageColumns(metadata: FileMetaData, where: string): ImageColumns {
   const columns = parquetSchema(metadata).children
   const features = huggingFaceFeatures(metadata)
-  const binary = columns.flatMap((column) => {
+  const binary = columns.flatMap(column => {
     const leaf = isBinary(column) ? column : column.element.repetition_type === 'REPEATED' ? undefined : fieldOf(column, 'bytes', isBinary)
     return leaf === undefined ? [] : [{ column, leaf }]
   })
   const declared = binary.filter(({ column }) => features.get(column.element.name)?._type === 'Image')
-  const named = IMAGE_NAMES.flatMap((name) => binary.filter(({ column }) => column.element.name.toLowerCase() === name))
+  const named = IMAGE_NAMES.flatMap(name => binary.filter(({ column }) => column.element.name.toLowerCase() === name))
   const [found] = [...declared, ...named]
   const chosen = found ?? (binary.length === 1 ? binary[0] : undefined)
   if (chosen === undefined) {
-    const list = columns.map((column) => `${column.element.name} (${typeName(column)})`).join(', ')
-    throw new LayermillError('SOURCE_KIND', `${where}: ${binary.length === 0 ? 'no column' : 'no single column'} holds images; its columns are ${list}`, {
-      hint: binary.length === 0 && isTableOfPaths(columns) ? 'It looks like a list of paths: write it as .csv or .jsonl, which lists are read from.' : `Images are a binary column, or a struct with binary "bytes"; of several the one is taken that is named ${IMAGE_NAMES.slice(0, 5).join(', ')} ...`,
-    })
+    const list = columns.map(column => `${column.element.name} (${typeName(column)})`).join(', ')
+    throw new LayermillError(
+      'SOURCE_KIND',
+      `${where}: ${binary.length === 0 ? 'no column' : 'no single column'} holds images; its columns are ${list}`,
+      {
+        hint:
+          binary.length === 0 && isTableOfPaths(columns)
+            ? 'It looks like a list of paths: write it as .csv or .jsonl, which lists are read from.'
+            : `Images are a binary column, or a struct with binary "bytes"; of several the one is taken that is named ${IMAGE_NAMES.slice(0, 5).join(', ')} ...`,
+      },
+    )
   }
   const { column, leaf } = chosen
-  const plain = columns.filter((other) => other !== column && other.children.length === 0 && other.element.repetition_type !== 'REPEATED')
+  const plain = columns.filter(other => other !== column && other.children.length === 0 && other.element.repetition_type !== 'REPEATED')
   const byName = (names: readonly string[]): SchemaTree | undefined =>
-    names.map((name) => plain.find((other) => other.element.name.toLowerCase() === name)).find((other) => other !== undefined)
+    names.map(name => plain.find(other => other.element.name.toLowerCase() === name)).find(other => other !== undefined)
   const label = byName(LABEL_COLUMNS)
   return {
     image: leaf.path,
@@ -57,15 +78,15 @@ export function imageColumns(metadata: FileMetaData, where: string): ImageColumn
 }
 
 function isTableOfPaths(columns: readonly SchemaTree[]): boolean {
-  return columns.some((column) => PATH_COLUMNS.includes(column.element.name.toLowerCase()) && isText(column))
+  return columns.some(column => PATH_COLUMNS.includes(column.element.name.toLowerCase()) && isText(column))
 }
 
 /** The same file with these columns alone. Of statistics, which may be long, only the number of nulls is kept. */
 export function projected(metadata: FileMetaData, paths: readonly ColumnPath[]): FileMetaData {
-  const wanted = new Set(paths.map((path) => JSON.stringify(path)))
+  const wanted = new Set(paths.map(path => JSON.stringify(path)))
   const prune = (tree: SchemaTree): SchemaElement[] => {
     if (tree.children.length === 0) return wanted.has(JSON.stringify(tree.path)) ? [tree.element] : []
-    const children = tree.children.map(prune).filter((elements) => elements.length > 0)
+    const children = tree.children.map(prune).filter(elements => elements.length > 0)
     return children.length === 0 ? [] : [{ ...tree.element, num_children: children.length }, ...children.flat()]
   }
   return {
@@ -73,10 +94,10 @@ export function projected(metadata: FileMetaData, paths: readonly ColumnPath[]):
     num_rows: metadata.num_rows,
     metadata_length: metadata.metadata_length,
     schema: prune(parquetSchema(metadata)),
-    row_groups: metadata.row_groups.map((group) => ({
+    row_groups: metadata.row_groups.map(group => ({
       num_rows: group.num_rows,
       total_byte_size: group.total_byte_size,
-      columns: group.columns.flatMap((chunk) => {
+      columns: group.columns.flatMap(chunk => {
         if (chunk.meta_data === undefined || !wanted.has(JSON.stringify(chunk.meta_data.path_in_schema))) return []
         const { statistics, encoding_stats: _encodings, ...meta } = chunk.meta_data
         const nulls = statistics?.null_count
@@ -95,11 +116,11 @@ const isBinary = (tree: SchemaTree): boolean =>
 const isText = (tree: SchemaTree): boolean => isLeafOf(tree)
 
 function fieldOf(tree: SchemaTree, name: string, fits: (field: SchemaTree) => boolean): SchemaTree | undefined {
-  return tree.children.find((field) => field.element.name === name && fits(field))
+  return tree.children.find(field => field.element.name === name && fits(field))
 }
 
 function typeName({ element, children }: SchemaTree): string {
-  if (children.length > 0) return `a group of ${children.map((child) => child.element.name).join(', ')}`
+  if (children.length > 0) return `a group of ${children.map(child => child.element.name).join(', ')}`
   const { logical_type: logical, converted_type: converted, type } = element
   return (logical?.type ?? converted ?? type ?? 'unknown').toLowerCase()
 }

@@ -35,7 +35,13 @@ export class ParquetFile {
   private readonly splits: FileMetaData | undefined
   private readonly pages = new Map<number, Promise<readonly number[]>>()
 
-  private constructor(private readonly place: ShardPlace, readonly shard: Shard, metadata: FileMetaData, private readonly columns: ImageColumns, readonly groups: readonly RowGroup[]) {
+  private constructor(
+    private readonly place: ShardPlace,
+    readonly shard: Shard,
+    metadata: FileMetaData,
+    private readonly columns: ImageColumns,
+    readonly groups: readonly RowGroup[],
+  ) {
     const { image, name, label, split } = columns
     this.images = projected(metadata, [image])
     this.names = name === undefined ? undefined : projected(metadata, [name])
@@ -48,15 +54,19 @@ export class ParquetFile {
    */
   static async open(place: ShardPlace, shard: Shard, split?: string): Promise<ParquetFile> {
     const where = `${place.url}: ${shard.name}`
-    return guarded(async () => {
-      const metadata = await footer(place, shard)
-      const { split: splitColumn, ...columns } = imageColumns(metadata, where)
-      if (split !== undefined && splitColumn === undefined) throw new LayermillError('SOURCE_KIND', `${where}: no column named split, which --split ${split} asks for`)
-      const images = projected(metadata, [columns.image])
-      const groups = rowGroups(images, where)
-      refusePathsAlone(images, where)
-      return new ParquetFile(place, shard, metadata, split === undefined ? columns : { ...columns, split: splitColumn }, groups)
-    }, (message) => invalid(where, message))
+    return guarded(
+      async () => {
+        const metadata = await footer(place, shard)
+        const { split: splitColumn, ...columns } = imageColumns(metadata, where)
+        if (split !== undefined && splitColumn === undefined)
+          throw new LayermillError('SOURCE_KIND', `${where}: no column named split, which --split ${split} asks for`)
+        const images = projected(metadata, [columns.image])
+        const groups = rowGroups(images, where)
+        refusePathsAlone(images, where)
+        return new ParquetFile(place, shard, metadata, split === undefined ? columns : { ...columns, split: splitColumn }, groups)
+      },
+      message => invalid(where, message),
+    )
   }
 
   /** The classes' names that the file states, in its order. */
@@ -71,11 +81,20 @@ export class ParquetFile {
   /** The names and labels of a row group's images, in their order. */
   async namesOf(group: RowGroup): Promise<RowName[]> {
     const { name, label, split, classes } = this.columns
-    const columns = [[this.names, name], [this.marks, label], [this.splits, split]] as const
+    const columns = [
+      [this.names, name],
+      [this.marks, label],
+      [this.splits, split],
+    ] as const
     const [names = [], labels = [], splits = []] = await guarded(
-      async () => Promise.all(columns.map(async ([metadata, column]) => this.values(metadata, column, group))), (message) => invalid(this.where(group), message),
+      async () => Promise.all(columns.map(async ([metadata, column]) => this.values(metadata, column, group))),
+      message => invalid(this.where(group), message),
     )
-    return Array.from({ length: group.end - group.start }, (_, i) => ({ name: text(names[i]) ?? '', label: labelOf(labels[i], classes), split: labelOf(splits[i], undefined) }))
+    return Array.from({ length: group.end - group.start }, (_, i) => ({
+      name: text(names[i]) ?? '',
+      label: labelOf(labels[i], classes),
+      split: labelOf(splits[i], undefined),
+    }))
   }
 
   /** The rows that are decoded together with one: its page where the file has an index of them, else its row group. */
@@ -92,14 +111,17 @@ export class ParquetFile {
       pages.catch(() => this.pages.delete(group.index))
     }
     const starts = await pages
-    const next = starts.findIndex((start) => start > row)
+    const next = starts.findIndex(start => start > row)
     return { start: starts.at(next < 0 ? -1 : next - 1) ?? group.start, end: next < 0 ? group.end : (starts[next] ?? group.end) }
   }
 
   /** The images of these rows; undefined where there is none. Each is a view of what was decoded. */
   async imagesOf(rows: Rows): Promise<(Uint8Array | undefined)[]> {
-    const values = await guarded(async () => this.values(this.images, this.columns.image, rows), (message) => unreadable(this.where(rows), message))
-    return values.map((value) => (value instanceof Uint8Array ? value : undefined))
+    const values = await guarded(
+      async () => this.values(this.images, this.columns.image, rows),
+      message => unreadable(this.where(rows), message),
+    )
+    return values.map(value => (value instanceof Uint8Array ? value : undefined))
   }
 
   /** @param metadata with this column alone: whatever is then read of the file, but indexes, is whole pages */
@@ -110,19 +132,31 @@ export class ParquetFile {
     const file = bufferOf(this.place, this.shard, (offset, bytes) => {
       if (!indexes.has(offset)) guard.check(bytes)
     })
-    const rows = await parquetReadObjects({ file, metadata, rowStart: start, rowEnd: end, utf8: false, useOffsetIndex: true, geoparquet: false, compressors: guard.compressors })
+    const rows = await parquetReadObjects({
+      file,
+      metadata,
+      rowStart: start,
+      rowEnd: end,
+      utf8: false,
+      useOffsetIndex: true,
+      geoparquet: false,
+      compressors: guard.compressors,
+    })
     if (rows.length !== end - start) throw new Error(`${rows.length} rows, expected ${end - start}`)
-    return rows.map((row) => valueAt(row, column))
+    return rows.map(row => valueAt(row, column))
   }
 
   private async pageStarts(group: RowGroup, start: number, end: number): Promise<number[]> {
-    return guarded(async () => {
-      const view = new DataView(await bufferOf(this.place, this.shard).slice(start, end))
-      const starts = readOffsetIndex({ view, offset: 0 }).page_locations.map(({ first_row_index: first }) => group.start + Number(first))
-      const ascend = starts.every((first, i) => first < group.end && (i === 0 ? first === group.start : first > starts[i - 1]!))
-      if (starts.length === 0 || !ascend) throw new Error('the index of its pages is damaged')
-      return starts
-    }, (message) => unreadable(this.where(group), message))
+    return guarded(
+      async () => {
+        const view = new DataView(await bufferOf(this.place, this.shard).slice(start, end))
+        const starts = readOffsetIndex({ view, offset: 0 }).page_locations.map(({ first_row_index: first }) => group.start + Number(first))
+        const ascend = starts.every((first, i) => first < group.end && (i === 0 ? first === group.start : first > starts[i - 1]!))
+        if (starts.length === 0 || !ascend) throw new Error('the index of its pages is damaged')
+        return starts
+      },
+      message => unreadable(this.where(group), message),
+    )
   }
 
   private where(rows?: Rows): string {
@@ -150,7 +184,7 @@ function bufferOf(place: ShardPlace, shard: Shard, check?: (offset: number, byte
   return {
     byteLength: shard.bytes,
     slice: (start, end = shard.bytes) => {
-      const read = slice(place, shard, start, end).then((buffer) => {
+      const read = slice(place, shard, start, end).then(buffer => {
         check?.(start, buffer)
         return buffer
       })
@@ -214,9 +248,13 @@ function refusePathsAlone({ row_groups: groups }: FileMetaData, where: string): 
 
 function tooLarge(where: string, index: number, bytes: number): LayermillError {
   const mebibytes = (count: number): number => Math.ceil(count / 2 ** 20)
-  return new LayermillError('SOURCE_KIND', `${where}, row group ${index}: ${mebibytes(bytes)} MiB of images without an index of pages; at most ${mebibytes(LARGEST_BLOCK)} MiB can be decoded together`, {
-    hint: 'Write it again with fewer rows in a group, or with a page index (pyarrow: row_group_size=100, write_page_index=True).',
-  })
+  return new LayermillError(
+    'SOURCE_KIND',
+    `${where}, row group ${index}: ${mebibytes(bytes)} MiB of images without an index of pages; at most ${mebibytes(LARGEST_BLOCK)} MiB can be decoded together`,
+    {
+      hint: 'Write it again with fewer rows in a group, or with a page index (pyarrow: row_group_size=100, write_page_index=True).',
+    },
+  )
 }
 
 function valueAt(row: Record<string, unknown>, path: ColumnPath): unknown {

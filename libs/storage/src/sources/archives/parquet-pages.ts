@@ -41,11 +41,13 @@ export class PageGuard {
       const body = new Uint8Array(buffer, reader.offset, size)
       const levels = v2 === undefined ? 0 : v2.definition_levels_byte_length
       if (v2 !== undefined) {
-        if (!(levels >= 0 && levels <= size && v2.repetition_levels_byte_length === 0)) throw new Error(`a page with ${levels} bytes of levels`)
+        if (!(levels >= 0 && levels <= size && v2.repetition_levels_byte_length === 0))
+          throw new Error(`a page with ${levels} bytes of levels`)
         checkRuns(body.subarray(0, levels), this.levelBits, values)
       }
       // Pages that are not compressed go through no decompressor.
-      if (v2?.is_compressed === false || (this.isStored && size === header.uncompressed_page_size)) this.checkValues(header, body.subarray(levels))
+      if (v2?.is_compressed === false || (this.isStored && size === header.uncompressed_page_size))
+        this.checkValues(header, body.subarray(levels))
       else pages.set(reader.offset + levels, header)
       reader.offset += size
     }
@@ -53,14 +55,19 @@ export class PageGuard {
 
   /** The decompressors, each of which checks what comes out. */
   get compressors(): Compressors {
-    return Object.fromEntries(Object.entries(compressors).map(([codec, decompress]) => [codec, (input: Uint8Array, length: number) => {
-      if (!(length >= 0 && length <= LARGEST_BLOCK)) throw new RangeError(`a page of ${length} bytes, more than ${LARGEST_BLOCK}`)
-      // Without a buffer to fill, zstd makes one as large as its own header says.
-      const page = codec === 'ZSTD' ? decompressZstd(input, new Uint8Array(length)) : decompress(input, length)
-      const header = this.pages.get(input.buffer)?.get(input.byteOffset)
-      if (header !== undefined) this.checkValues(header, page)
-      return page
-    }]))
+    return Object.fromEntries(
+      Object.entries(compressors).map(([codec, decompress]) => [
+        codec,
+        (input: Uint8Array, length: number) => {
+          if (!(length >= 0 && length <= LARGEST_BLOCK)) throw new RangeError(`a page of ${length} bytes, more than ${LARGEST_BLOCK}`)
+          // Without a buffer to fill, zstd makes one as large as its own header says.
+          const page = codec === 'ZSTD' ? decompressZstd(input, new Uint8Array(length)) : decompress(input, length)
+          const header = this.pages.get(input.buffer)?.get(input.byteOffset)
+          if (header !== undefined) this.checkValues(header, page)
+          return page
+        },
+      ]),
+    )
   }
 
   private checkValues({ data_page_header: v1, data_page_header_v2: v2 }: PageHeader, page: Uint8Array): void {

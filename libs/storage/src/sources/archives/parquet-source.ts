@@ -25,7 +25,11 @@ export class ParquetSource implements ImageSource {
   /** The classes' names in the order that all files seen so far state; `none` where one states none, or another. */
   private order: readonly string[] | 'none' | undefined
 
-  constructor(private readonly place: ShardPlace, private readonly labels: LabelRule, private readonly split?: string) {
+  constructor(
+    private readonly place: ShardPlace,
+    private readonly labels: LabelRule,
+    private readonly split?: string,
+  ) {
     this.url = place.url
     this.blocks = new ParquetBlocks(place)
   }
@@ -78,12 +82,13 @@ export class ParquetSource implements ImageSource {
       reached = true
       yield* this.rows(file, from, leftOut)
     }
-    if (!reached) throw new LayermillError('SOURCE_CHANGED', `${this.url} no longer holds ${JSON.stringify(after)}, where the listing is to go on`)
+    if (!reached)
+      throw new LayermillError('SOURCE_CHANGED', `${this.url} no longer holds ${JSON.stringify(after)}, where the listing is to go on`)
   }
 
   private async *rows(file: ParquetFile, from: number, leftOut: LeftOut): AsyncGenerator<SourceItem> {
     const groups = streamOf(file.groups.filter(({ end }) => end > from))
-    const named = mapOrdered(groups, GROUPS_AT_ONCE, async (group) => ({ group, names: await whileListing(async () => file.namesOf(group)) }))
+    const named = mapOrdered(groups, GROUPS_AT_ONCE, async group => ({ group, names: await whileListing(async () => file.namesOf(group)) }))
     for await (const { group, names } of named) {
       for (const [i, name] of names.entries()) {
         if (group.start + i < from) continue

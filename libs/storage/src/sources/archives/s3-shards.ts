@@ -14,7 +14,11 @@ export class S3Shards implements ShardPlace {
   readonly window = 8 * 1024 * 1024
   private readonly root: string
 
-  constructor(private readonly bucket: Bucket, readonly url: string, private readonly pattern: ShardPattern) {
+  constructor(
+    private readonly bucket: Bucket,
+    readonly url: string,
+    private readonly pattern: ShardPattern,
+  ) {
     this.root = pattern.base === '' || pattern.base.endsWith('/') ? pattern.base : `${pattern.base}/`
   }
 
@@ -27,13 +31,13 @@ export class S3Shards implements ShardPlace {
   async list(): Promise<Shard[]> {
     const { names, globs } = this.pattern
     const found = new Map<string, Shard>()
-    const stats = mapOrdered(names, STATS_AT_ONCE, async (name) => ({ name, shard: await this.stat(name) }))
+    const stats = mapOrdered(names, STATS_AT_ONCE, async name => ({ name, shard: await this.stat(name) }))
     for await (const { name, shard } of stats) {
       if (shard === undefined) throw missingShard(name, this.url)
       found.set(name, shard)
     }
     if (globs.length > 0) for (const shard of await this.matching(globs)) found.set(shard.name, shard)
-    return sortUtf8([...found.keys()]).map((name) => found.get(name)!)
+    return sortUtf8([...found.keys()]).map(name => found.get(name)!)
   }
 
   async stat(name: string): Promise<Shard | undefined> {
@@ -52,18 +56,19 @@ export class S3Shards implements ShardPlace {
   }
 
   private async matching(globs: readonly string[]): Promise<Shard[]> {
-    const patterns = globs.map((glob) => new Glob(glob))
+    const patterns = globs.map(glob => new Glob(glob))
     const shards: Shard[] = []
     try {
       for await (const { key, etag, bytes } of this.bucket.list(this.root)) {
         const name = key.slice(this.root.length)
-        if (patterns.some((pattern) => pattern.matches(name))) shards.push({ name, etag, bytes })
+        if (patterns.some(pattern => pattern.matches(name))) shards.push({ name, etag, bytes })
       }
     } catch (error) {
       throw sourceError(error)
     }
     for (const { name } of shards) {
-      if (/(^|\/)\.{0,2}(\/|$)/.test(name)) throw new LayermillError('KEY_INVALID', `${this.url}: ${JSON.stringify(name)} cannot be part of a key`)
+      if (/(^|\/)\.{0,2}(\/|$)/.test(name))
+        throw new LayermillError('KEY_INVALID', `${this.url}: ${JSON.stringify(name)} cannot be part of a key`)
     }
     return shards
   }

@@ -33,7 +33,7 @@ export function shardPattern(text: string): ShardPattern | undefined {
   if (!/tar|parquet/i.test(text) || !isGlob(text)) return undefined
   const { base, rest } = splitGlob(text)
   const texts = expandBraces(rest, MOST_NAMES)
-  const kinds = new Set(texts.map((expanded) => archiveKind(expanded.text)))
+  const kinds = new Set(texts.map(expanded => archiveKind(expanded.text)))
   const [kind] = kinds
   if (kinds.size === 1 && kind === undefined) return undefined
   if (kinds.size > 1 || kind === undefined) {
@@ -42,8 +42,8 @@ export function shardPattern(text: string): ShardPattern | undefined {
   return {
     kind,
     base: base.length > 1 ? base.slice(0, -1) : base,
-    names: [...new Set(texts.filter((expanded) => !expanded.isGlob).map((expanded) => expanded.text))],
-    globs: texts.filter((expanded) => expanded.isGlob).map((expanded) => expanded.text),
+    names: [...new Set(texts.filter(expanded => !expanded.isGlob).map(expanded => expanded.text))],
+    globs: texts.filter(expanded => expanded.isGlob).map(expanded => expanded.text),
   }
 }
 

@@ -20,11 +20,15 @@ export class TarReader {
   private start = 0
   private held = new Uint8Array()
 
-  constructor(private readonly place: ShardPlace, readonly shard: Shard) {}
+  constructor(
+    private readonly place: ShardPlace,
+    readonly shard: Shard,
+  ) {}
 
   /** @throws LayermillError `ARCHIVE_INVALID` where the tar ends before `end` */
   async bytes(start: number, end: number): Promise<Uint8Array> {
-    if (end > this.shard.bytes) throw this.invalid(start, `the file ends at byte ${this.shard.bytes}, expected ${end} or more: it is truncated`)
+    if (end > this.shard.bytes)
+      throw this.invalid(start, `the file ends at byte ${this.shard.bytes}, expected ${end} or more: it is truncated`)
     if (start < this.start || end > this.start + this.held.byteLength) {
       const upTo = Math.min(this.shard.bytes, Math.max(end, start + this.place.window))
       this.held = Uint8Array.from(await whileListing(async () => this.place.range(this.shard, start, upTo)))
@@ -89,7 +93,7 @@ export class TarReader {
     return {
       name: fields.get('path') ?? extended.name,
       size: stated === undefined ? extended.size : Number(stated),
-      sparse: [...fields.keys()].some((key) => key.startsWith('GNU.sparse.')),
+      sparse: [...fields.keys()].some(key => key.startsWith('GNU.sparse.')),
     }
   }
 }

@@ -13,7 +13,7 @@ export interface TarHeader {
 }
 
 /** The end of an archive begins with a block of zeros. */
-export const isZero = (block: Uint8Array): boolean => block.every((byte) => byte === 0)
+export const isZero = (block: Uint8Array): boolean => block.every(byte => byte === 0)
 
 const upToNul = (bytes: Uint8Array): Uint8Array => {
   const end = bytes.indexOf(0)
@@ -30,7 +30,10 @@ function number(bytes: Uint8Array): number | undefined {
     for (const byte of bytes.subarray(1)) value = value * 256 + byte
     return Number.isSafeInteger(value) ? value : undefined
   }
-  const digits = new TextDecoder('latin1').decode(bytes).replace(/\0[\s\S]*$/, '').trim()
+  const digits = new TextDecoder('latin1')
+    .decode(bytes)
+    .replace(/\0[\s\S]*$/, '')
+    .trim()
   return /^[0-7]*$/.test(digits) ? Number.parseInt(digits === '' ? '0' : digits, 8) : undefined
 }
 

@@ -15,7 +15,10 @@ export class TarSource implements ImageSource {
   readonly url: string
   readonly kind = 'tar'
 
-  constructor(private readonly place: ShardPlace, private readonly labels: LabelRule) {
+  constructor(
+    private readonly place: ShardPlace,
+    private readonly labels: LabelRule,
+  ) {
     this.url = place.url
   }
 
@@ -27,7 +30,8 @@ export class TarSource implements ImageSource {
   async read(item: Pick<SourceItem, 'key' | 'at'> & { etag?: string; bytes?: number }): Promise<Uint8Array> {
     checkKey(item.key, this.url)
     const { key, at, bytes, etag } = at0(item) ? item : await this.find(item.key)
-    if (at === undefined || bytes === undefined || etag === undefined) throw new LayermillError('IMAGE_MISSING', `${key} is not in ${this.url}`)
+    if (at === undefined || bytes === undefined || etag === undefined)
+      throw new LayermillError('IMAGE_MISSING', `${key} is not in ${this.url}`)
     return bytes === 0 ? new Uint8Array() : this.place.range({ name: at.shard, etag }, at.offset, at.offset + bytes)
   }
 
@@ -50,7 +54,8 @@ export class TarSource implements ImageSource {
         else reached = item.key === after
       }
     }
-    if (!reached) throw new LayermillError('SOURCE_CHANGED', `${this.url} no longer holds ${JSON.stringify(after)}, where the listing is to go on`)
+    if (!reached)
+      throw new LayermillError('SOURCE_CHANGED', `${this.url} no longer holds ${JSON.stringify(after)}, where the listing is to go on`)
   }
 
   /** An archive's images; those of one sample (names equal up to the first dot) wait for its label. */
@@ -94,7 +99,7 @@ export class TarSource implements ImageSource {
 
   /** A sample's images. What `.cls` says comes before what `.json` says, whichever stands first. */
   private labelled({ items, cls, json }: Sample): SourceItem[] {
-    return items.map((item) => withLabel(item, this.labels, cls ?? json))
+    return items.map(item => withLabel(item, this.labels, cls ?? json))
   }
 }
 
@@ -113,13 +118,15 @@ async function reasonToLeave({ name, offset, bytes, isFile }: TarEntry, path: st
   const parts = path.split('/')
   if (parts.some(isSystemName)) return SYSTEM
   if (!isFile) return name.endsWith('/') ? 'folder' : 'links, folders and sparse files'
-  if (parts.some((part) => part.startsWith('.'))) return 'hidden'
+  if (parts.some(part => part.startsWith('.'))) return 'hidden'
   if (isImageName(path)) return undefined
-  if (extensionOf(path) === '' && bytes > 0 && beginsAsImage(await reader.bytes(offset, offset + Math.min(bytes, MAGIC_BYTES)))) return undefined
+  if (extensionOf(path) === '' && bytes > 0 && beginsAsImage(await reader.bytes(offset, offset + Math.min(bytes, MAGIC_BYTES))))
+    return undefined
   return reasonOf(path)
 }
 
-const at0 = (item: { at?: unknown; etag?: string; bytes?: number }): item is SourceItem => item.at !== undefined && item.bytes !== undefined && item.etag !== undefined
+const at0 = (item: { at?: unknown; etag?: string; bytes?: number }): item is SourceItem =>
+  item.at !== undefined && item.bytes !== undefined && item.etag !== undefined
 
 function withLabel(item: SourceItem, rule: LabelRule, own: string | undefined): SourceItem {
   const name = item.key.slice((item.at?.shard.length ?? -1) + 1)
