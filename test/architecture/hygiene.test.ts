@@ -45,6 +45,13 @@ describe('hygieneViolations', () => {
     expect(check(text)).toEqual([expect.stringContaining(what)])
   })
 
+  it('finds members that are closed by a hash', () => {
+    const members = ['#count = 0', 'readonly #jobs: Set<string>', 'async #look(): Promise<void> {', 'static #made?: Pool', 'get #all() {']
+    for (const member of members)
+      expect(check(`class A {\n  ${member}\n}`)).toEqual([`libs/x/src/x.ts:2 declares ${/#\w+/.exec(member)?.[0]}: write private instead`])
+    expect(check('class A {\n  private count = 0\n}\nconst color = `\n  #fff`')).toEqual([])
+  })
+
   it.each([
     ['it', 'only'],
     ['describe', 'skip'],

@@ -35,6 +35,12 @@ function errorCodeViolations({ path, text }: ProjectFile): string[] {
     .map(match => `${path}:${lineOf(text, match.index)} has an error code that is not UPPER_SNAKE_CASE: ${match[2]}`)
 }
 
+/** Members of classes are closed by `private`, in all classes alike. */
+function privacyViolations({ path, text }: ProjectFile): string[] {
+  const members = [...text.matchAll(/^\s+(?:(?:static|readonly|async|get|set|override|\*) ?)*(#\w+)\s*[(=:;!?<]/gm)]
+  return members.map(match => `${path}:${lineOf(text, match.index + match[0].indexOf('#'))} declares ${match[1]}: write private instead`)
+}
+
 /** npm would go to that host, whatever registry is configured. */
 export function lockfileViolations(text: string): string[] {
   const { packages } = JSON.parse(text) as { packages: Record<string, { resolved?: string }> }
@@ -83,5 +89,9 @@ function linkExists(from: string, link: string, documents: ReadonlyMap<string, s
 
 /** Everything in the project's text files that should not be there, one sentence each. */
 export function hygieneViolations(files: readonly ProjectFile[]): string[] {
-  return files.flatMap(file => [...contentViolations(file), ...(/\.(?:ts|mjs)$/.test(file.path) ? errorCodeViolations(file) : [])])
+  return files.flatMap(file => [
+    ...contentViolations(file),
+    ...(/\.(?:ts|mjs)$/.test(file.path) ? errorCodeViolations(file) : []),
+    ...(/\.tsx?$/.test(file.path) ? privacyViolations(file) : []),
+  ])
 }

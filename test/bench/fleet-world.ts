@@ -32,21 +32,21 @@ export class CountingStore implements Store {
   readonly url: string
   written = 0
   puts = 0
-  readonly #kept = new Map<string, string | Uint8Array>()
+  private readonly kept = new Map<string, string | Uint8Array>()
 
   constructor(url: string) {
     this.url = url
   }
 
   get(key: string): Promise<Uint8Array | undefined> {
-    const found = this.#kept.get(key)
+    const found = this.kept.get(key)
     return Promise.resolve(typeof found === 'string' ? new TextEncoder().encode(found) : found)
   }
 
   put(key: string, bytes: Uint8Array | string): Promise<boolean> {
     this.puts += 1
     this.written += bytes.length
-    if (key === 'run.json') this.#kept.set(key, bytes)
+    if (key === 'run.json') this.kept.set(key, bytes)
     return new Promise(resolve => setImmediate(() => resolve(true)))
   }
 

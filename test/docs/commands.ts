@@ -43,10 +43,10 @@ async function writePicture(file: string, index: number, striped: boolean): Prom
  */
 export class DocumentFolder {
   readonly env: Record<string, string>
-  readonly #servers: ChildProcess[] = []
+  private readonly servers: ChildProcess[] = []
   /** Words of a document, and the words that are meant here instead. */
-  readonly #instead = new Map<string, string>([['8080', '0']])
-  #redis: RedisService | undefined
+  private readonly replacements = new Map<string, string>([['8080', '0']])
+  private redis: RedisService | undefined
 
   private constructor(readonly path: string) {
     this.env = { ...(process.env as Record<string, string>), LAYERMILL_HOME: join(path, 'home') }
@@ -67,40 +67,42 @@ export class DocumentFolder {
 
   /** Takes other words for what a document says, in all commands from here on. */
   instead(said: string, meant: string): void {
-    this.#instead.set(said, meant)
+    this.replacements.set(said, meant)
   }
 
   /** A document's text with what is meant here in it. */
   meant(text: string): string {
-    return [...this.#instead].filter(([said]) => said.length > 4).reduce((changed, [said, meant]) => changed.replaceAll(said, meant), text)
+    return [...this.replacements]
+      .filter(([said]) => said.length > 4)
+      .reduce((changed, [said, meant]) => changed.replaceAll(said, meant), text)
   }
 
-  async #words(command: string): Promise<string[]> {
+  private async words(command: string): Promise<string[]> {
     const words = wordsOf(command)
     const usual = 'redis://localhost:6379'
-    if (words.includes(usual) && !this.#instead.has(usual)) {
+    if (words.includes(usual) && !this.replacements.has(usual)) {
       // Of this document alone: the workers of other tests would take its jobs.
-      this.#redis = await startRedis()
-      this.#instead.set(usual, this.#redis.url)
+      this.redis = await startRedis()
+      this.replacements.set(usual, this.redis.url)
     }
-    return words.map(word => this.#instead.get(word) ?? this.meant(word))
+    return words.map(word => this.replacements.get(word) ?? this.meant(word))
   }
 
   /** Runs a command of Layermill to its end, and gives what it printed. @throws where it fails */
   async run(command: string): Promise<string> {
-    const { stdout } = await run(process.execPath, [cliFile, ...(await this.#words(command)).slice(2)], { cwd: this.path, env: this.env })
+    const { stdout } = await run(process.execPath, [cliFile, ...(await this.words(command)).slice(2)], { cwd: this.path, env: this.env })
     return stdout
   }
 
   /** Starts a command that goes on, of Layermill or of Node.js, and waits until it says what matches; by default anything. */
   async start(command: string, pattern = /./): Promise<{ found: string; output: () => string }> {
-    const words = await this.#words(command)
+    const words = await this.words(command)
     const server = spawn(process.execPath, words[0] === 'npx' ? [cliFile, ...words.slice(2)] : words.slice(1), {
       cwd: this.path,
       env: this.env,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    this.#servers.push(server)
+    this.servers.push(server)
     let output = ''
     const found = await new Promise<string>((resolve, reject) => {
       const hear = (text: string): void => {
@@ -115,11 +117,11 @@ export class DocumentFolder {
   }
 
   async remove(): Promise<void> {
-    for (const server of this.#servers.toReversed()) {
+    for (const server of this.servers.toReversed()) {
       server.kill('SIGTERM')
       if (server.exitCode === null) await once(server, 'exit')
     }
-    await this.#redis?.stop()
+    await this.redis?.stop()
     await rm(this.path, { recursive: true, force: true })
   }
 }

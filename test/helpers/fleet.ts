@@ -40,7 +40,7 @@ export function succeeded(result: CliResult): CliResult {
 
 /** A Redis of its own and the processes of a fleet on it, all ended by `stop`. */
 export class Fleet {
-  readonly #processes: CliProcess[] = []
+  private readonly processes: CliProcess[] = []
 
   private constructor(
     readonly redis: RedisService,
@@ -58,7 +58,7 @@ export class Fleet {
   /** Any command, with the fleet's environment; ended by `stop` if it has not by then. */
   run(args: readonly string[], options: CliOptions = {}): CliProcess {
     const process = startCli(args, { ...this.options, ...options, env: { ...this.options.env, ...options.env } })
-    this.#processes.push(process)
+    this.processes.push(process)
     return process
   }
 
@@ -84,8 +84,8 @@ export class Fleet {
   }
 
   async stop(): Promise<void> {
-    for (const { child } of this.#processes) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
-    await Promise.all(this.#processes.map(({ ended }) => ended.catch(() => undefined)))
+    for (const { child } of this.processes) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
+    await Promise.all(this.processes.map(({ ended }) => ended.catch(() => undefined)))
     await this.redis.stop()
   }
 }

@@ -12,8 +12,8 @@ export interface Received {
 export class Receiver {
   readonly received: Received[] = []
   answer: (response: ServerResponse, count: number) => void = response => void response.writeHead(204).end()
-  #wake: () => void = () => undefined
-  readonly #server: Server = createServer((request, response) => {
+  private wake: () => void = () => undefined
+  private readonly server: Server = createServer((request, response) => {
     let body = ''
     request
       .setEncoding('utf8')
@@ -23,19 +23,19 @@ export class Receiver {
       .on('end', () => {
         this.received.push({ path: request.url ?? '', headers: request.headers, body })
         this.answer(response, this.received.length)
-        this.#wake()
+        this.wake()
       })
   })
 
   async start(): Promise<string> {
-    await new Promise<void>(resolve => this.#server.listen(0, '127.0.0.1', resolve))
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    await new Promise<void>(resolve => this.server.listen(0, '127.0.0.1', resolve))
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`
   }
 
   async until(count: number): Promise<Received[]> {
     while (this.received.length < count)
       await new Promise<void>(resolve => {
-        this.#wake = resolve
+        this.wake = resolve
       })
     return this.received
   }
@@ -46,14 +46,14 @@ export class Receiver {
       const found = this.received.find(holds)
       if (found !== undefined) return found
       await new Promise<void>(resolve => {
-        this.#wake = resolve
+        this.wake = resolve
       })
     }
   }
 
   async stop(): Promise<void> {
-    this.#server.closeAllConnections()
-    await new Promise(resolve => this.#server.close(resolve))
+    this.server.closeAllConnections()
+    await new Promise(resolve => this.server.close(resolve))
   }
 }
 

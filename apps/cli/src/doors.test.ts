@@ -123,13 +123,13 @@ const atoms: readonly unknown[] = [
 ]
 
 class Mutator {
-  readonly #random: Random
+  private readonly random: Random
   constructor(text: string) {
-    this.#random = new Random(text)
+    this.random = new Random(text)
   }
 
   below(limit: number): number {
-    return Math.floor(this.#random.next() * limit)
+    return Math.floor(this.random.next() * limit)
   }
 
   pick<T>(items: readonly T[]): T {
@@ -139,15 +139,15 @@ class Mutator {
   /** A copy with one to four places replaced, removed, doubled or renamed. */
   value(input: unknown): unknown {
     let made: unknown = structuredClone(input)
-    for (let i = this.below(4); i >= 0; i--) made = this.#change(made, 0)
+    for (let i = this.below(4); i >= 0; i--) made = this.change(made, 0)
     return made
   }
 
-  #change(value: unknown, depth: number): unknown {
+  private change(value: unknown, depth: number): unknown {
     const deeper = typeof value === 'object' && value !== null && Object.keys(value).length > 0 && (depth === 0 || this.below(3) > 0)
     if (!deeper) return this.below(6) === 0 ? Array.from({ length: this.below(200) }, () => this.pick(atoms)) : this.pick(atoms)
     const key = this.pick(Object.keys(value))
-    if (Array.isArray(value)) return value.map((item: unknown, i): unknown => (String(i) === key ? this.#change(item, depth + 1) : item))
+    if (Array.isArray(value)) return value.map((item: unknown, i): unknown => (String(i) === key ? this.change(item, depth + 1) : item))
     const fields: Record<string, unknown> = { ...value }
     switch (this.below(5)) {
       case 0:
@@ -160,7 +160,7 @@ class Mutator {
         Object.defineProperty(fields, this.pick(['__proto__', 'constructor', 'toString']), { value: this.pick(atoms), enumerable: true })
         break
       default:
-        fields[key] = this.#change(fields[key], depth + 1)
+        fields[key] = this.change(fields[key], depth + 1)
     }
     return fields
   }

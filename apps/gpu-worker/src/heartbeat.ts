@@ -10,41 +10,41 @@ export interface HeartbeatOptions {
 
 /** Tells the fleet that this worker lives and what it does: one job on a queue that nobody works off, whose data is the last beat. */
 export class Heartbeat {
-  readonly #queue: JobQueue<WorkerBeat>
-  #timer: NodeJS.Timeout | undefined
-  #sending: Promise<void> = Promise.resolve()
+  private readonly queue: JobQueue<WorkerBeat>
+  private timer: NodeJS.Timeout | undefined
+  private sending: Promise<void> = Promise.resolve()
 
   constructor(
     broker: Broker,
     private readonly options: HeartbeatOptions,
   ) {
-    this.#queue = broker.queue<WorkerBeat>(queueNames.workers)
+    this.queue = broker.queue<WorkerBeat>(queueNames.workers)
   }
 
   /** Beats once, then again and again. */
   async start(): Promise<void> {
-    await this.#send()
-    this.#timer = setInterval(() => void this.beat(), this.options.interval ?? beatInterval)
+    await this.send()
+    this.timer = setInterval(() => void this.beat(), this.options.interval ?? beatInterval)
   }
 
   /** Beats now; never rejects: one that is lost is followed by others. */
   beat(): Promise<void> {
-    this.#sending = this.#sending.then(() => this.#send()).catch(() => undefined)
-    return this.#sending
+    this.sending = this.sending.then(() => this.send()).catch(() => undefined)
+    return this.sending
   }
 
   /** Takes the worker off the list. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    await this.#sending
-    await this.#queue.remove(this.options.beat().id)
+    clearInterval(this.timer)
+    await this.sending
+    await this.queue.remove(this.options.beat().id)
   }
 
-  async #send(): Promise<void> {
+  private async send(): Promise<void> {
     const beat = this.options.beat()
-    const job = await this.#queue.getJob(beat.id)
+    const job = await this.queue.getJob(beat.id)
     // A queue that was wiped has forgotten it.
-    if (job === undefined) await this.#queue.add('worker', beat, { jobId: beat.id })
+    if (job === undefined) await this.queue.add('worker', beat, { jobId: beat.id })
     else await job.updateData(beat)
   }
 }

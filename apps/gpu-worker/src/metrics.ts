@@ -18,17 +18,17 @@ const optionsOf = (name: keyof typeof workerMetrics, registry: Registry) => {
 /** A worker's metrics; one object per process. */
 export class WorkerMetrics {
   readonly registry = new Registry()
-  readonly #images = new Counter(optionsOf('layermill_worker_images_total', this.registry))
-  readonly #parts = new Counter(optionsOf('layermill_worker_parts_total', this.registry))
-  readonly #durations = new Histogram({
+  private readonly images = new Counter(optionsOf('layermill_worker_images_total', this.registry))
+  private readonly parts = new Counter(optionsOf('layermill_worker_parts_total', this.registry))
+  private readonly durations = new Histogram({
     ...optionsOf('layermill_worker_part_duration_seconds', this.registry),
     buckets: [...workerMetrics.layermill_worker_part_duration_seconds.buckets],
   })
-  readonly #active = new Gauge(optionsOf('layermill_worker_jobs_active', this.registry))
-  readonly #draining = new Gauge(optionsOf('layermill_worker_draining', this.registry))
+  private readonly active = new Gauge(optionsOf('layermill_worker_jobs_active', this.registry))
+  private readonly draining = new Gauge(optionsOf('layermill_worker_draining', this.registry))
 
-  readonly #unfit = new Gauge(optionsOf('layermill_worker_unfit_runs', this.registry))
-  readonly #handedBack = new Counter(optionsOf('layermill_worker_jobs_handed_back_total', this.registry))
+  private readonly unfit = new Gauge(optionsOf('layermill_worker_unfit_runs', this.registry))
+  private readonly handedBackTotal = new Counter(optionsOf('layermill_worker_jobs_handed_back_total', this.registry))
 
   constructor({ version, device, engine, defaults = true }: WorkerMetricsOptions) {
     const info = new Gauge(optionsOf('layermill_worker_info', this.registry))
@@ -38,30 +38,30 @@ export class WorkerMetrics {
 
   /** A part is taken. Returns what to call once when it is committed, or has failed: with the images that have results and those left out. */
   startPart(): (outcome: { done: number; failed: number } | 'failed') => void {
-    this.#active.inc()
-    const stop = this.#durations.startTimer()
+    this.active.inc()
+    const stop = this.durations.startTimer()
     return outcome => {
-      this.#active.dec()
-      this.#parts.inc({ result: outcome === 'failed' ? 'failed' : 'done' })
+      this.active.dec()
+      this.parts.inc({ result: outcome === 'failed' ? 'failed' : 'done' })
       if (outcome === 'failed') return
       stop()
-      this.#images.inc({ result: 'done' }, outcome.done)
-      this.#images.inc({ result: 'failed' }, outcome.failed)
+      this.images.inc({ result: 'done' }, outcome.done)
+      this.images.inc({ result: 'failed' }, outcome.failed)
     }
   }
 
   /** A job went back to the queue for another worker. */
   handedBack(code: string): void {
-    this.#handedBack.inc({ code })
+    this.handedBackTotal.inc({ code })
   }
 
   /** The runs that the worker is unfit for, by their reasons' codes. */
   setUnfit(codes: readonly string[]): void {
-    this.#unfit.reset()
-    for (const code of codes) this.#unfit.inc({ code })
+    this.unfit.reset()
+    for (const code of codes) this.unfit.inc({ code })
   }
 
   setDraining(draining: boolean): void {
-    this.#draining.set(draining ? 1 : 0)
+    this.draining.set(draining ? 1 : 0)
   }
 }

@@ -9,15 +9,15 @@ type JobUnderWay = WorkerBeat['jobs'][number]
 
 /** Activity of a worker, followed part by part. */
 export class WorkerActivity {
-  readonly #jobs = new Set<JobUnderWay>()
-  readonly #finished: { time: number; images: number }[] = []
-  readonly #started: number
+  private readonly underWay = new Set<JobUnderWay>()
+  private readonly finished: { time: number; images: number }[] = []
+  private readonly started: number
 
   constructor(
     private readonly metrics: WorkerMetrics,
     private readonly now: () => number = () => performance.now(),
   ) {
-    this.#started = now()
+    this.started = now()
   }
 
   /** The processor, watched. */
@@ -27,7 +27,7 @@ export class WorkerActivity {
       process: async (data, report, signal) => {
         const { run, part } = readPayload('part', data)
         const job: JobUnderWay = { run, part, done: 0, images: 0 }
-        this.#jobs.add(job)
+        this.underWay.add(job)
         const end = this.metrics.startPart()
         let counted = 0
         try {
@@ -36,41 +36,41 @@ export class WorkerActivity {
             state => {
               job.done = state.images + state.failed
               job.images = state.total
-              this.#count(job.done - counted)
+              this.count(job.done - counted)
               counted = job.done
               report(state)
             },
             signal,
           )
-          this.#count(Math.max(0, result.images + result.failed - counted))
+          this.count(Math.max(0, result.images + result.failed - counted))
           end({ done: result.images, failed: result.failed })
           return result
         } catch (error) {
           end('failed')
           throw error
         } finally {
-          this.#jobs.delete(job)
+          this.underWay.delete(job)
         }
       },
     }
   }
 
   get jobs(): JobUnderWay[] {
-    return [...this.#jobs].map(job => ({ ...job }))
+    return [...this.underWay].map(job => ({ ...job }))
   }
 
   get imagesPerSecond(): number {
     const time = this.now()
-    while (this.#finished.length > 0 && time - this.#finished[0]!.time > rateWindow) this.#finished.shift()
-    const images = this.#finished.reduce((sum, entry) => sum + entry.images, 0)
-    return (images * 1000) / Math.max(1000, Math.min(rateWindow, time - this.#started))
+    while (this.finished.length > 0 && time - this.finished[0]!.time > rateWindow) this.finished.shift()
+    const images = this.finished.reduce((sum, entry) => sum + entry.images, 0)
+    return (images * 1000) / Math.max(1000, Math.min(rateWindow, time - this.started))
   }
 
-  #count(images: number): void {
+  private count(images: number): void {
     const time = this.now()
-    const last = this.#finished.at(-1)
+    const last = this.finished.at(-1)
     // One entry a second is enough.
     if (last !== undefined && time - last.time < 1000) last.images += images
-    else this.#finished.push({ time, images })
+    else this.finished.push({ time, images })
   }
 }

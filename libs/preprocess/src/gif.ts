@@ -145,9 +145,9 @@ async function decompress(bytes: Uint8Array, start: number, count: number, pacer
 
 /** Codes of a varying number of bits, low bits first, out of blocks of up to 255 bytes. */
 class CodeReader {
-  #buffer = 0
-  #held = 0
-  #left = 0
+  private buffer = 0
+  private held = 0
+  private left = 0
   /** Whether it was the file that ended, and not the list of blocks. */
   atEnd = false
 
@@ -157,27 +157,27 @@ class CodeReader {
   ) {}
 
   read(bits: number): number | undefined {
-    while (this.#held < bits) {
-      const byte = this.#nextByte()
+    while (this.held < bits) {
+      const byte = this.nextByte()
       if (byte === undefined) return undefined
-      this.#buffer |= byte << this.#held
-      this.#held += 8
+      this.buffer |= byte << this.held
+      this.held += 8
     }
-    const code = this.#buffer & ((1 << bits) - 1)
-    this.#buffer >>>= bits
-    this.#held -= bits
+    const code = this.buffer & ((1 << bits) - 1)
+    this.buffer >>>= bits
+    this.held -= bits
     return code
   }
 
-  #nextByte(): number | undefined {
-    if (this.#left === 0) {
-      this.#left = this.bytes[this.at++] ?? 0
-      if (this.#left === 0) {
+  private nextByte(): number | undefined {
+    if (this.left === 0) {
+      this.left = this.bytes[this.at++] ?? 0
+      if (this.left === 0) {
         this.atEnd = this.at > this.bytes.length
         return undefined
       }
     }
-    this.#left--
+    this.left--
     const byte = this.bytes[this.at++]
     this.atEnd = byte === undefined
     return byte
@@ -186,54 +186,54 @@ class CodeReader {
 
 /** Table of codes. A code stands for an earlier code followed by one index. */
 class CodeTable {
-  readonly #prefix = new Uint16Array(LAST_CODES)
-  readonly #suffix = new Uint8Array(LAST_CODES)
-  readonly #length = new Uint16Array(LAST_CODES)
-  readonly #clear: number
+  private readonly prefix = new Uint16Array(LAST_CODES)
+  private readonly suffix = new Uint8Array(LAST_CODES)
+  private readonly length = new Uint16Array(LAST_CODES)
+  private readonly clear: number
   readonly end: number
-  #next: number
-  #previous = -1
+  private next: number
+  private previous = -1
   bits: number
 
   constructor(private readonly codeSize: number) {
-    this.#clear = 1 << codeSize
-    this.end = this.#clear + 1
-    for (let code = 0; code < this.#clear; code++) {
-      this.#suffix[code] = code
-      this.#length[code] = 1
+    this.clear = 1 << codeSize
+    this.end = this.clear + 1
+    for (let code = 0; code < this.clear; code++) {
+      this.suffix[code] = code
+      this.length[code] = 1
     }
-    this.#next = this.#clear + 2
+    this.next = this.clear + 2
     this.bits = codeSize + 1
   }
 
   /** Writes what a code stands for at `at`, as far as there is room, and learns the next code. Returns the new end. */
   write(code: number, indices: Uint8Array, at: number): number {
-    if (code === this.#clear) {
-      this.#next = this.#clear + 2
+    if (code === this.clear) {
+      this.next = this.clear + 2
       this.bits = this.codeSize + 1
-      this.#previous = -1
+      this.previous = -1
       return at
     }
-    const known = code < this.#next && code !== this.end
-    if (!known && (this.#previous < 0 || code !== this.#next || this.#next >= LAST_CODES)) throw corrupt('an impossible code')
-    if (this.#previous >= 0 && this.#next < LAST_CODES) this.#learn(known ? code : this.#previous)
-    this.#previous = code
-    const length = this.#length[code]!
+    const known = code < this.next && code !== this.end
+    if (!known && (this.previous < 0 || code !== this.next || this.next >= LAST_CODES)) throw corrupt('an impossible code')
+    if (this.previous >= 0 && this.next < LAST_CODES) this.learn(known ? code : this.previous)
+    this.previous = code
+    const length = this.length[code]!
     for (let i = length - 1, from = code; i >= 0; i--) {
-      if (at + i < indices.length) indices[at + i] = this.#suffix[from]!
-      from = this.#prefix[from]!
+      if (at + i < indices.length) indices[at + i] = this.suffix[from]!
+      from = this.prefix[from]!
     }
     return Math.min(at + length, indices.length)
   }
 
   /** The next code: the previous one and the first index of `code`. */
-  #learn(code: number): void {
+  private learn(code: number): void {
     let first = code
-    while (this.#length[first]! > 1) first = this.#prefix[first]!
-    this.#prefix[this.#next] = this.#previous
-    this.#suffix[this.#next] = this.#suffix[first]!
-    this.#length[this.#next] = this.#length[this.#previous]! + 1
-    this.#next++
-    if (this.#next === 1 << this.bits && this.bits < 12) this.bits++
+    while (this.length[first]! > 1) first = this.prefix[first]!
+    this.prefix[this.next] = this.previous
+    this.suffix[this.next] = this.suffix[first]!
+    this.length[this.next] = this.length[this.previous]! + 1
+    this.next++
+    if (this.next === 1 << this.bits && this.bits < 12) this.bits++
   }
 }

@@ -7,20 +7,20 @@ const SLICE_MS = 12
  * Asking costs a clock reading; short work never waits.
  */
 export class Pacer {
-  #start = performance.now()
+  private start = performance.now()
 
   /** @param check called at every rest: throws where the work is to end, as at a deadline */
   constructor(private readonly check: () => void = () => undefined) {}
 
   /** Whether this loop has held the thread for a slice (12 ms). */
   get due(): boolean {
-    return performance.now() - this.#start > SLICE_MS
+    return performance.now() - this.start > SLICE_MS
   }
 
   /** Lets everything else that is ready run. */
   async rest(): Promise<void> {
     await setImmediate()
     this.check()
-    this.#start = performance.now()
+    this.start = performance.now()
   }
 }

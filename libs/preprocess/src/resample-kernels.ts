@@ -21,27 +21,27 @@ type Vertical = (source: number, stride: number, target: number, coefficients: n
 export class Kernels {
   readonly horizontal: Horizontal
   readonly vertical: Vertical
-  readonly #memory: WasmMemory
-  #bytes: Uint8Array
+  private readonly memory: WasmMemory
+  private heap: Uint8Array
 
   constructor(module: WasmModule) {
     const { horizontal, vertical, memory } = instantiateWasm<{ horizontal: Horizontal; vertical: Vertical; memory: WasmMemory }>(module)
     this.horizontal = horizontal
     this.vertical = vertical
-    this.#memory = memory
-    this.#bytes = new Uint8Array(this.#memory.buffer)
+    this.memory = memory
+    this.heap = new Uint8Array(this.memory.buffer)
   }
 
   /** The memory. Growing replaces it: ask again after `ensure`. */
   get bytes(): Uint8Array {
-    return this.#bytes
+    return this.heap
   }
 
   /** Makes the memory at least `size` bytes long. */
   ensure(size: number): void {
-    if (this.#bytes.length >= size) return
-    this.#memory.grow(Math.ceil((size - this.#bytes.length) / WASM_PAGE))
-    this.#bytes = new Uint8Array(this.#memory.buffer)
+    if (this.heap.length >= size) return
+    this.memory.grow(Math.ceil((size - this.heap.length) / WASM_PAGE))
+    this.heap = new Uint8Array(this.memory.buffer)
   }
 }
 

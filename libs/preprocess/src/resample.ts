@@ -115,14 +115,14 @@ function packTaps(taps: Taps): Int16Array {
 class Resampling {
   private readonly width: number
   private readonly height: number
-  readonly #output: Uint8Array
-  readonly #stride: number
-  #spans = 0
-  #columnCoefficients = 0
-  #rowCoefficients = 0
-  #band = 0
-  #target = 0
-  #window = 0
+  private readonly output: Uint8Array
+  private readonly stride: number
+  private spans = 0
+  private columnCoefficients = 0
+  private rowCoefficients = 0
+  private band = 0
+  private target = 0
+  private window = 0
 
   constructor(
     private readonly image: RgbImage,
@@ -134,50 +134,50 @@ class Resampling {
     const { width, height } = region
     this.width = width
     this.height = height
-    this.#output = new Uint8Array(width * height * 3)
-    this.#stride = Math.ceil((width * 3) / 16) * 16
-    this.#reserve()
+    this.output = new Uint8Array(width * height * 3)
+    this.stride = Math.ceil((width * 3) / 16) * 16
+    this.reserve()
   }
 
   async run(pacer: Pacer): Promise<RgbImage> {
     for (let first = 0; first < this.height;) {
-      const end = this.#blockEnd(first)
-      const [top, bottom] = this.#inputRows(first, end)
-      await this.#fillWindow(top, bottom, pacer)
+      const end = this.blockEnd(first)
+      const [top, bottom] = this.inputRows(first, end)
+      await this.fillWindow(top, bottom, pacer)
       if (this.rows === undefined) {
-        this.#copyOut(this.#window, first, end - first)
+        this.copyOut(this.window, first, end - first)
       } else {
         for (let row = first; row < end; row++) {
-          this.#makeRow(this.rows, row, top)
+          this.makeRow(this.rows, row, top)
           if (pacer.due) await pacer.rest()
         }
       }
       first = end
     }
-    return { width: this.width, height: this.height, data: this.#output }
+    return { width: this.width, height: this.height, data: this.output }
   }
 
   /** Output rows from `first` whose inputs fit the window; at least one. */
-  #blockEnd(first: number): number {
+  private blockEnd(first: number): number {
     let end = first + 1
     while (end < this.height) {
-      const [top, bottom] = this.#inputRows(first, end + 1)
-      if ((bottom - top) * this.#stride > WINDOW_BYTES) break
+      const [top, bottom] = this.inputRows(first, end + 1)
+      if ((bottom - top) * this.stride > WINDOW_BYTES) break
       end++
     }
     return end
   }
 
   /** Input rows that output rows `first` to `end` (exclusive) are made of. */
-  #inputRows(first: number, end: number): [top: number, bottom: number] {
+  private inputRows(first: number, end: number): [top: number, bottom: number] {
     if (this.rows === undefined) return [this.region.top + first, this.region.top + end]
     return [this.rows.starts[first]!, this.rows.starts[end - 1]! + this.rows.counts[end - 1]!]
   }
 
-  #reserve(): void {
+  private reserve(): void {
     const { columns, rows, image } = this
     const tallest = rows === undefined ? 1 : rows.counts.reduce((most, count) => Math.max(most, count), 1)
-    const windowRows = Math.max(tallest, Math.min(image.height, Math.floor(WINDOW_BYTES / this.#stride)))
+    const windowRows = Math.max(tallest, Math.min(image.height, Math.floor(WINDOW_BYTES / this.stride)))
     let end = 0
     const take = (bytes: number): number => {
       const at = end
@@ -187,52 +187,52 @@ class Resampling {
     }
     const columnCoefficients = columns && packTaps(columns)
     const rowCoefficients = rows && packTaps(rows)
-    this.#spans = take(this.width * 8)
-    this.#columnCoefficients = take(columnCoefficients?.byteLength ?? 0)
-    this.#rowCoefficients = take(rowCoefficients?.byteLength ?? 0)
-    this.#band = take(columns === undefined ? 0 : this.#bandRows() * image.width * 3)
-    this.#target = take(this.#stride)
-    this.#window = take((windowRows + 1) * this.#stride)
+    this.spans = take(this.width * 8)
+    this.columnCoefficients = take(columnCoefficients?.byteLength ?? 0)
+    this.rowCoefficients = take(rowCoefficients?.byteLength ?? 0)
+    this.band = take(columns === undefined ? 0 : this.bandRows() * image.width * 3)
+    this.target = take(this.stride)
+    this.window = take((windowRows + 1) * this.stride)
     this.kernels.ensure(end)
     const { bytes } = this.kernels
     if (columnCoefficients !== undefined && columns !== undefined) {
-      bytes.set(new Uint8Array(columnCoefficients.buffer), this.#columnCoefficients)
+      bytes.set(new Uint8Array(columnCoefficients.buffer), this.columnCoefficients)
       const spans = new Int32Array(this.width * 2)
       for (let x = 0; x < this.width; x++) {
         spans[x * 2] = columns.starts[x]! * 3
         spans[x * 2 + 1] = (columns.counts[x]! + 1) >> 1
       }
-      bytes.set(new Uint8Array(spans.buffer), this.#spans)
+      bytes.set(new Uint8Array(spans.buffer), this.spans)
     }
-    if (rowCoefficients !== undefined) bytes.set(new Uint8Array(rowCoefficients.buffer), this.#rowCoefficients)
+    if (rowCoefficients !== undefined) bytes.set(new Uint8Array(rowCoefficients.buffer), this.rowCoefficients)
   }
 
-  #bandRows(): number {
+  private bandRows(): number {
     return Math.max(1, Math.floor(BAND_BYTES / (Math.max(this.image.width, this.width) * 3)))
   }
 
   /** Brings input rows `top` to `bottom` (exclusive) to the output's width, into the window. */
-  async #fillWindow(top: number, bottom: number, pacer: Pacer): Promise<void> {
+  private async fillWindow(top: number, bottom: number, pacer: Pacer): Promise<void> {
     const { bytes } = this.kernels
     const inputStride = this.image.width * 3
-    const bandRows = this.#bandRows()
+    const bandRows = this.bandRows()
     for (let y = top; y < bottom; y += bandRows) {
       const count = Math.min(bandRows, bottom - y)
-      const to = this.#window + (y - top) * this.#stride
+      const to = this.window + (y - top) * this.stride
       const source = this.image.data.subarray(y * inputStride, (y + count) * inputStride)
       if (this.columns === undefined) {
-        this.#copyRows(source, count, to)
+        this.copyRows(source, count, to)
       } else {
-        bytes.set(source, this.#band)
+        bytes.set(source, this.band)
         this.kernels.horizontal(
-          this.#band,
+          this.band,
           inputStride,
           count,
           to,
-          this.#stride,
+          this.stride,
           this.width,
-          this.#spans,
-          this.#columnCoefficients,
+          this.spans,
+          this.columnCoefficients,
           this.columns.width * 4,
         )
       }
@@ -241,27 +241,27 @@ class Resampling {
   }
 
   /** Rows that keep their width, or the region's columns of them. */
-  #copyRows(source: Uint8Array, count: number, to: number): void {
+  private copyRows(source: Uint8Array, count: number, to: number): void {
     const { bytes } = this.kernels
     const inputStride = this.image.width * 3
-    if (this.#stride === inputStride) return bytes.set(source, to)
+    if (this.stride === inputStride) return bytes.set(source, to)
     for (let i = 0; i < count; i++) {
       const from = i * inputStride + this.region.left * 3
-      bytes.set(source.subarray(from, from + this.width * 3), to + i * this.#stride)
+      bytes.set(source.subarray(from, from + this.width * 3), to + i * this.stride)
     }
   }
 
-  #makeRow(rows: Taps, row: number, top: number): void {
-    const source = this.#window + (rows.starts[row]! - top) * this.#stride
-    this.kernels.vertical(source, this.#stride, this.#target, this.#rowCoefficients + row * rows.width * 4, (rows.counts[row]! + 1) >> 1)
-    this.#copyOut(this.#target, row, 1)
+  private makeRow(rows: Taps, row: number, top: number): void {
+    const source = this.window + (rows.starts[row]! - top) * this.stride
+    this.kernels.vertical(source, this.stride, this.target, this.rowCoefficients + row * rows.width * 4, (rows.counts[row]! + 1) >> 1)
+    this.copyOut(this.target, row, 1)
   }
 
-  #copyOut(from: number, row: number, count: number): void {
+  private copyOut(from: number, row: number, count: number): void {
     const length = this.width * 3
     for (let i = 0; i < count; i++) {
-      const at = from + i * this.#stride
-      this.#output.set(this.kernels.bytes.subarray(at, at + length), (row + i) * length)
+      const at = from + i * this.stride
+      this.output.set(this.kernels.bytes.subarray(at, at + length), (row + i) * length)
     }
   }
 }

@@ -36,28 +36,28 @@ export interface Exchange {
 const Index = z.strictObject({ id: z.string(), chunks: z.int().min(0), bytes: z.int().min(0), sha256: z.string() })
 
 class ChunkedExchange implements Exchange {
-  readonly #blobs: BlobStore
-  readonly #chunkBytes: number
-  readonly #ttlMs: number
+  private readonly blobs: BlobStore
+  private readonly chunkBytes: number
+  private readonly ttlMs: number
 
   constructor(blobs: BlobStore, options: ExchangeOptions) {
-    this.#blobs = blobs
-    this.#chunkBytes = Math.min(options.chunkBytes ?? largestChunk, largestChunk)
-    this.#ttlMs = options.ttlMs ?? 3_600_000
+    this.blobs = blobs
+    this.chunkBytes = Math.min(options.chunkBytes ?? largestChunk, largestChunk)
+    this.ttlMs = options.ttlMs ?? 3_600_000
   }
 
   async put(key: string, value: TensorMap | Uint8Array, options: PutOptions = {}): Promise<number> {
     const bytes = value instanceof Uint8Array ? Uint8Array.from(value) : encodeTensors(value, options.dtype)
-    const ttlMs = options.ttlMs ?? this.#ttlMs
+    const ttlMs = options.ttlMs ?? this.ttlMs
     const sha256 = createHash('sha256').update(bytes).digest('hex')
     // Chunks are named by content: a second writer of the same result writes the same, and a reader never mixes two versions.
-    const index = { id: sha256.slice(0, 16), chunks: Math.ceil(bytes.length / this.#chunkBytes), bytes: bytes.length, sha256 }
+    const index = { id: sha256.slice(0, 16), chunks: Math.ceil(bytes.length / this.chunkBytes), bytes: bytes.length, sha256 }
     for (let i = 0; i < index.chunks; i++) {
-      const chunk = bytes.subarray(i * this.#chunkBytes, (i + 1) * this.#chunkBytes)
+      const chunk = bytes.subarray(i * this.chunkBytes, (i + 1) * this.chunkBytes)
       // A little longer than the index, so that what the index promises is there.
-      await this.#blobs.put(chunkKey(key, index.id, i), chunk, ttlMs + 60_000)
+      await this.blobs.put(chunkKey(key, index.id, i), chunk, ttlMs + 60_000)
     }
-    await this.#blobs.put(key, Buffer.from(JSON.stringify(index)), ttlMs)
+    await this.blobs.put(key, Buffer.from(JSON.stringify(index)), ttlMs)
     return bytes.length
   }
 
@@ -66,12 +66,12 @@ class ChunkedExchange implements Exchange {
   }
 
   async getBytes(key: string): Promise<Uint8Array> {
-    const index = await this.#index(key)
+    const index = await this.index(key)
     if (index === undefined) throw new LayermillError('EXCHANGE_MISSING', `exchange ${key}: nothing there, or no longer`)
     const bytes = new Uint8Array(index.bytes)
     let offset = 0
     for (let i = 0; i < index.chunks; i++) {
-      const chunk = await this.#blobs.get(chunkKey(key, index.id, i))
+      const chunk = await this.blobs.get(chunkKey(key, index.id, i))
       if (chunk === undefined) throw new LayermillError('EXCHANGE_MISSING', `exchange ${key}: piece ${i} of ${index.chunks} is gone`)
       if (offset + chunk.length > bytes.length) throw corrupt(key)
       bytes.set(chunk, offset)
@@ -83,18 +83,18 @@ class ChunkedExchange implements Exchange {
 
   async delete(...keys: string[]): Promise<void> {
     for (const key of keys) {
-      const index = await this.#index(key).catch(() => undefined)
+      const index = await this.index(key).catch(() => undefined)
       const chunks = Array.from({ length: index?.chunks ?? 0 }, (_, i) => chunkKey(key, index?.id ?? '', i))
-      await this.#blobs.delete([key, ...chunks])
+      await this.blobs.delete([key, ...chunks])
     }
   }
 
   async deleteBelow(prefix: string): Promise<void> {
-    await this.#blobs.deleteBelow(prefix)
+    await this.blobs.deleteBelow(prefix)
   }
 
-  async #index(key: string): Promise<z.output<typeof Index> | undefined> {
-    const bytes = await this.#blobs.get(key)
+  private async index(key: string): Promise<z.output<typeof Index> | undefined> {
+    const bytes = await this.blobs.get(key)
     if (bytes === undefined) return undefined
     try {
       return Index.parse(JSON.parse(Buffer.from(bytes).toString()))

@@ -7,20 +7,20 @@ import { nextTime, payloadLimit } from '@layermill/contracts'
 
 /** Events from the moment on that they were opened. A cluster's connection takes a while to read its first, and would lose those till then. */
 class OpenEvents extends QueueEvents<unknown, IQueueBackend, unknown> {
-  readonly #started: Promise<void>
+  private readonly started: Promise<void>
 
   constructor(name: string, factory: Factory, server: QueueServer) {
     super(name, { connection: {}, autorun: false }, factory)
-    this.#started = this.#start(server)
-    this.#started.catch(() => undefined)
+    this.started = this.start(server)
+    this.started.catch(() => undefined)
   }
 
   override async waitUntilReady(): Promise<void> {
     await super.waitUntilReady()
-    await this.#started
+    await this.started
   }
 
-  async #start(server: QueueServer): Promise<void> {
+  private async start(server: QueueServer): Promise<void> {
     const from = await server.eventsFrom?.()
     if (from !== undefined) Object.assign(this.opts, { lastEventId: from })
     if (this.closing === undefined)
@@ -44,67 +44,67 @@ const workerDefaults = { lockDuration: 60_000, stalledInterval: 30_000, maxStall
 
 /** A connected broker; `openBroker` makes them. */
 export class OpenBroker implements Broker {
-  readonly #server: QueueServer
-  readonly #factory: Factory
-  readonly #onError: (error: Error) => void
-  readonly #queues = new Map<string, JobQueue<unknown>>()
-  readonly #workers = new Set<{ readonly name: string; close(): Promise<void>; abandon(): Promise<void> }>()
-  readonly #events = new Set<JobEvents>()
-  #closing: Promise<CloseReport> | undefined
+  private readonly server: QueueServer
+  private readonly factory: Factory
+  private readonly onError: (error: Error) => void
+  private readonly queues = new Map<string, JobQueue<unknown>>()
+  private readonly workers = new Set<{ readonly name: string; close(): Promise<void>; abandon(): Promise<void> }>()
+  private readonly openedEvents = new Set<JobEvents>()
+  private closing: Promise<CloseReport> | undefined
 
   constructor(server: QueueServer, options: BrokerOptions) {
-    this.#server = server
-    this.#factory = server.factory
-    this.#onError = error => {
+    this.server = server
+    this.factory = server.factory
+    this.onError = error => {
       // Closing cuts connections under BullMQ's feet; what it says about that helps nobody.
-      if (this.#closing === undefined) options.onError?.(new LayermillError('QUEUE_FAILED', redact(error.message)))
+      if (this.closing === undefined) options.onError?.(new LayermillError('QUEUE_FAILED', redact(error.message)))
     }
   }
 
   get kind(): BrokerKind {
-    return this.#server.kind
+    return this.server.kind
   }
   get blobs(): BlobStore {
-    return this.#server.blobs
+    return this.server.blobs
   }
   describe(): string {
-    return this.#server.description
+    return this.server.description
   }
 
   queue<T, R = unknown>(name: string): JobQueue<T, R> {
-    this.#check(name)
-    const known = this.#queues.get(name)
+    this.check(name)
+    const known = this.queues.get(name)
     // One queue object for one name: what its jobs are is between those who use the name.
     if (known !== undefined) return known as unknown as JobQueue<T, R>
     const queue = new Queue<T, R, string, T, R, string, IQueueBackend, unknown>(
       name,
       { connection: {}, defaultJobOptions, settings: { repeatStrategy } },
-      this.#factory,
+      this.factory,
     )
-    queue.on('error', this.#onError)
-    this.#queues.set(name, queue)
+    queue.on('error', this.onError)
+    this.queues.set(name, queue)
     return queue
   }
 
   worker<T, R = unknown>(name: string, processor: JobProcessor<T, R>, options: JobWorkerOptions = {}): JobWorker<T, R> {
-    this.#check(name)
+    this.check(name)
     const worker = new JobWorker<T, R>(
       name,
       processor,
       { ...workerDefaults, ...options, connection: {}, settings: { repeatStrategy } },
-      this.#factory,
+      this.factory,
     )
-    worker.on('error', this.#onError)
-    this.#workers.add(worker)
-    worker.on('closed', () => this.#workers.delete(worker))
+    worker.on('error', this.onError)
+    this.workers.add(worker)
+    worker.on('closed', () => this.workers.delete(worker))
     return worker
   }
 
   events(name: string): JobEvents {
-    this.#check(name)
-    const events = new OpenEvents(name, this.#factory, this.#server)
-    events.on('error', this.#onError)
-    this.#events.add(events)
+    this.check(name)
+    const events = new OpenEvents(name, this.factory, this.server)
+    events.on('error', this.onError)
+    this.openedEvents.add(events)
     return events
   }
 
@@ -112,7 +112,7 @@ export class OpenBroker implements Broker {
     const queue = this.queue(name)
     const counts = await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed', 'completed', 'failed')
     const of = (state: string): number => counts[state] ?? 0
-    const due = of('delayed') > 0 ? await this.#due(queue) : 0
+    const due = of('delayed') > 0 ? await this.due(queue) : 0
     return {
       waiting: of('waiting'),
       prioritized: of('prioritized'),
@@ -127,21 +127,21 @@ export class OpenBroker implements Broker {
   }
 
   close(deadlineMs = 10_000): Promise<CloseReport> {
-    this.#closing ??= this.#close(deadlineMs)
-    return this.#closing
+    this.closing ??= this.closeAll(deadlineMs)
+    return this.closing
   }
 
-  async #due(queue: JobQueue<unknown>): Promise<number> {
+  private async due(queue: JobQueue<unknown>): Promise<number> {
     const now = Date.now()
     const jobs = await queue.getDelayed(0, 999)
     // A retry's delay counts from when it failed, which is after it was last taken.
     return jobs.filter(job => Math.max(job.timestamp, job.processedOn ?? 0) + job.delay <= now).length
   }
 
-  async #close(deadlineMs: number): Promise<CloseReport> {
+  private async closeAll(deadlineMs: number): Promise<CloseReport> {
     const deadline = Date.now() + deadlineMs
     const left = (): number => Math.max(0, deadline - Date.now())
-    const workers = [...this.#workers]
+    const workers = [...this.workers]
     const finished = new Set<unknown>()
     await endsWithin(
       Promise.all(
@@ -156,14 +156,17 @@ export class OpenBroker implements Broker {
     await endsWithin(Promise.allSettled(unfinished.map(worker => worker.abandon())), 1000)
     // Nothing below waits for people's code; a second is ample unless the server is gone.
     const ended = await endsWithin(
-      Promise.allSettled([...[...this.#queues.values()].map(queue => queue.close()), ...[...this.#events].map(events => events.close())]),
+      Promise.allSettled([
+        ...[...this.queues.values()].map(queue => queue.close()),
+        ...[...this.openedEvents].map(events => events.close()),
+      ]),
       Math.max(1000, left()),
     )
-    await endsWithin(this.#server.close(), 2000)
+    await endsWithin(this.server.close(), 2000)
     return { clean: ended && unfinished.length === 0, unfinished: unfinished.map(({ name }) => name) }
   }
 
-  #check(name: string): void {
-    if (this.#closing !== undefined) throw new LayermillError('QUEUE_CLOSED', `queue ${name}: the broker is closed`)
+  private check(name: string): void {
+    if (this.closing !== undefined) throw new LayermillError('QUEUE_CLOSED', `queue ${name}: the broker is closed`)
   }
 }

@@ -19,18 +19,18 @@ type ErrorListener = (error: Error) => void
 class SharedPool implements PgPool {
   /** BullMQ looks here whether connections are kept alive: it blocks longer then. */
   readonly options = { keepAlive: true }
-  readonly #pool: pg.Pool
-  readonly #config: Config
-  readonly #own = new Set<pg.Client>()
+  private readonly pool: pg.Pool
+  private readonly config: Config
+  private readonly own = new Set<pg.Client>()
 
   constructor(config: Config, onError: ErrorListener) {
-    this.#config = config
-    this.#pool = new pg.Pool(config)
-    this.#pool.on('error', onError)
+    this.config = config
+    this.pool = new pg.Pool(config)
+    this.pool.on('error', onError)
   }
 
   async query<R>(sql: string, parameters?: readonly unknown[]): Promise<PgQueryResult<R>> {
-    const client = await this.#pool.connect()
+    const client = await this.pool.connect()
     let lost = false
     try {
       const { rows, rowCount } = await client.query(sql, parameters === undefined ? undefined : [...parameters])
@@ -46,13 +46,13 @@ class SharedPool implements PgPool {
   }
 
   async connect() {
-    const client = new pg.Client(this.#config)
+    const client = new pg.Client(this.config)
     // Until its user listens, and after it stopped: an error nobody listens to would end the process.
     client.on('error', () => undefined)
     await client.connect()
-    this.#own.add(client)
+    this.own.add(client)
     const release = (): void => {
-      this.#own.delete(client)
+      this.own.delete(client)
       client.on('error', () => undefined)
       client.end().catch(() => undefined)
     }
@@ -60,8 +60,8 @@ class SharedPool implements PgPool {
   }
 
   async end(): Promise<void> {
-    await Promise.allSettled([...this.#own].map(client => client.end()))
-    await this.#pool.end()
+    await Promise.allSettled([...this.own].map(client => client.end()))
+    await this.pool.end()
   }
 
   // BullMQ subscribes to the pool's errors once per queue; the broker does so once for all.
@@ -75,14 +75,14 @@ class SharedPool implements PgPool {
 
 /** Blobs in a table of their own, unlogged: what is exchanged can be made again. */
 class TableBlobs implements BlobStore {
-  readonly #pool: SharedPool
+  private readonly pool: SharedPool
   constructor(pool: SharedPool) {
-    this.#pool = pool
+    this.pool = pool
   }
 
   async put(key: string, bytes: Uint8Array, ttlMs: number): Promise<void> {
-    await this.#pool.query('DELETE FROM layermill_blob WHERE expires_at < now()')
-    await this.#pool.query(
+    await this.pool.query('DELETE FROM layermill_blob WHERE expires_at < now()')
+    await this.pool.query(
       `INSERT INTO layermill_blob (key, bytes, expires_at) VALUES ($1, $2, now() + $3 * interval '1 millisecond')
        ON CONFLICT (key) DO UPDATE SET bytes = excluded.bytes, expires_at = excluded.expires_at`,
       [key, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), ttlMs],
@@ -90,18 +90,18 @@ class TableBlobs implements BlobStore {
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    const { rows } = await this.#pool.query<{ bytes: Buffer }>('SELECT bytes FROM layermill_blob WHERE key = $1 AND expires_at >= now()', [
+    const { rows } = await this.pool.query<{ bytes: Buffer }>('SELECT bytes FROM layermill_blob WHERE key = $1 AND expires_at >= now()', [
       key,
     ])
     return rows[0]?.bytes
   }
 
   async delete(keys: readonly string[]): Promise<void> {
-    await this.#pool.query('DELETE FROM layermill_blob WHERE key = ANY($1)', [keys])
+    await this.pool.query('DELETE FROM layermill_blob WHERE key = ANY($1)', [keys])
   }
 
   async deleteBelow(prefix: string): Promise<void> {
-    await this.#pool.query('DELETE FROM layermill_blob WHERE starts_with(key, $1)', [prefix])
+    await this.pool.query('DELETE FROM layermill_blob WHERE starts_with(key, $1)', [prefix])
   }
 }
 

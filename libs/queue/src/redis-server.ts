@@ -19,24 +19,24 @@ class RedisBlobs implements BlobStore {
 
   async put(key: string, bytes: Uint8Array, ttlMs: number): Promise<void> {
     const value = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    await patiently(() => this.redis.set(this.#name(key), value, 'PX', Math.ceil(ttlMs)), this.patience)
+    await patiently(() => this.redis.set(this.name(key), value, 'PX', Math.ceil(ttlMs)), this.patience)
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    return (await patiently(() => this.redis.getBuffer(this.#name(key)), this.patience)) ?? undefined
+    return (await patiently(() => this.redis.getBuffer(this.name(key)), this.patience)) ?? undefined
   }
 
   async delete(keys: readonly string[]): Promise<void> {
     // UNLINK frees the memory of large values in another thread.
-    if (keys.length > 0) await patiently(() => this.redis.unlink(...keys.map(key => this.#name(key))), this.patience)
+    if (keys.length > 0) await patiently(() => this.redis.unlink(...keys.map(key => this.name(key))), this.patience)
   }
 
   async deleteBelow(start: string): Promise<void> {
-    const pattern = `${this.#name(start).replaceAll(/[\\*?[\]^]/g, '\\$&')}*`
-    for (const server of this.redis instanceof Cluster ? this.redis.nodes('master') : [this.redis]) await this.#deleteAt(server, pattern)
+    const pattern = `${this.name(start).replaceAll(/[\\*?[\]^]/g, '\\$&')}*`
+    for (const server of this.redis instanceof Cluster ? this.redis.nodes('master') : [this.redis]) await this.deleteAt(server, pattern)
   }
 
-  async #deleteAt(server: Redis, pattern: string): Promise<void> {
+  private async deleteAt(server: Redis, pattern: string): Promise<void> {
     let cursor = '0'
     do {
       const from = cursor
@@ -46,7 +46,7 @@ class RedisBlobs implements BlobStore {
     } while (cursor !== '0')
   }
 
-  #name(key: string): string {
+  private name(key: string): string {
     return `${this.prefix}:exchange:${key}`
   }
 }

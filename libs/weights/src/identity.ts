@@ -13,23 +13,23 @@ export function canonicalVariant(variant: GraphVariant): string {
 
 /** Computes an identity one tensor at a time; they must come in the order of their names. */
 export class IdentityHash {
-  readonly #hash = createHash('sha256')
+  private readonly hash = createHash('sha256')
 
   constructor(variant: GraphVariant) {
-    this.#hash.update(`layermill-weights-1\n${canonicalVariant(variant)}\n`)
+    this.hash.update(`layermill-weights-1\n${canonicalVariant(variant)}\n`)
   }
 
   async add(name: string, { shape, data }: Tensor): Promise<void> {
-    this.#hash.update(`${name}\n${shape.join('x')}\n`)
+    this.hash.update(`${name}\n${shape.join('x')}\n`)
     const bytes = bytesOf(data)
     for (let offset = 0; offset < bytes.length; offset += PIECE) {
-      this.#hash.update(bytes.subarray(offset, offset + PIECE))
+      this.hash.update(bytes.subarray(offset, offset + PIECE))
       if (bytes.length > PIECE) await new Promise(resolve => setImmediate(resolve))
     }
   }
 
   digest(): string {
-    return this.#hash.digest('hex')
+    return this.hash.digest('hex')
   }
 }
 

@@ -69,84 +69,84 @@ export class Chaos {
     'unmount output': 0,
     'older worker': 0,
   }
-  readonly #workers: Slot[] = []
-  readonly #orchestrators: Slot[] = []
-  readonly #under: Promise<void>[] = []
-  readonly #plan: ProcessFault[]
-  #redisDown = false
+  private readonly workers: Slot[] = []
+  private readonly orchestrators: Slot[] = []
+  private readonly under: Promise<void>[] = []
+  private readonly plan: ProcessFault[]
+  private redisDown = false
 
   constructor(private readonly options: ChaosOptions) {
-    this.#plan = Object.entries(options.faults).flatMap(([fault, count]) => Array.from({ length: count }, () => fault as ProcessFault))
-    for (let i = this.#plan.length - 1; i > 0; i--) {
+    this.plan = Object.entries(options.faults).flatMap(([fault, count]) => Array.from({ length: count }, () => fault as ProcessFault))
+    for (let i = this.plan.length - 1; i > 0; i--) {
       const other = Math.floor(options.random() * (i + 1))
-      ;[this.#plan[i], this.#plan[other]] = [this.#plan[other]!, this.#plan[i]!]
+      ;[this.plan[i], this.plan[other]] = [this.plan[other]!, this.plan[i]!]
     }
   }
 
   async startOrchestrators(): Promise<string> {
-    for (let i = 0; i < this.options.orchestrators; i++) this.#orchestrators.push(await this.#serve())
-    return this.#orchestrators[0]!.url!
+    for (let i = 0; i < this.options.orchestrators; i++) this.orchestrators.push(await this.serve())
+    return this.orchestrators[0]!.url!
   }
 
   async startWorkers(): Promise<void> {
-    this.#workers.push(...(await Promise.all(Array.from({ length: this.options.workers }, () => this.#worker()))))
+    this.workers.push(...(await Promise.all(Array.from({ length: this.options.workers }, () => this.worker()))))
   }
 
   get left(): number {
-    return this.#plan.length
+    return this.plan.length
   }
 
   /** The next fault of the plan strikes; what it takes away comes back in the background. */
   strike(): void {
-    const fault = this.#plan.shift()
+    const fault = this.plan.shift()
     if (fault === undefined) return
-    if (fault === 'kill redis' || fault === 'fail over redis' || fault === 'refuse writes') this.#background(() => this.#onRedis(fault))
-    else if (fault === 'older worker') this.#background(() => this.#joinOlderWorker())
-    else this.#onProcess(fault)
+    if (fault === 'kill redis' || fault === 'fail over redis' || fault === 'refuse writes') this.background(() => this.onRedis(fault))
+    else if (fault === 'older worker') this.background(() => this.joinOlderWorker())
+    else this.onProcess(fault)
   }
 
-  async #joinOlderWorker(): Promise<void> {
+  private async joinOlderWorker(): Promise<void> {
     // Redis may be away just then: this one comes later.
     const joined = await this.options.olderWorker?.().then(
       () => true,
       () => false,
     )
     if (joined === true) this.struck['older worker'] += 1
-    else this.#plan.push('older worker')
+    else this.plan.push('older worker')
   }
 
   /** Waits until everything is back. */
   async settle(): Promise<void> {
-    while (this.#under.length > 0) await Promise.all(this.#under.splice(0))
+    while (this.under.length > 0) await Promise.all(this.under.splice(0))
   }
 
-  #onProcess(fault: Exclude<ProcessFault, RedisFault | 'older worker'>): void {
-    const slots = fault.endsWith('worker') || fault.startsWith('unmount') ? this.#workers : this.#orchestrators
+  private onProcess(fault: Exclude<ProcessFault, RedisFault | 'older worker'>): void {
+    const slots = fault.endsWith('worker') || fault.startsWith('unmount') ? this.workers : this.orchestrators
     const free = slots.filter(slot => !slot.busy)
     const slot = free[Math.floor(this.options.random() * free.length)]
     if (slot === undefined) {
       // All of them are down: this one comes later.
-      this.#plan.push(fault)
+      this.plan.push(fault)
       return
     }
     slot.busy = true
     this.struck[fault] += 1
-    this.#background(async () => {
-      if (fault === 'unmount source' || fault === 'unmount output') await this.#unmount(slot, fault)
-      else await (fault.startsWith('kill') ? this.#replace(slot, fault) : this.#freeze(slot))
+    this.background(async () => {
+      if (fault === 'unmount source' || fault === 'unmount output') await this.unmount(slot, fault)
+      else await (fault.startsWith('kill') ? this.replace(slot, fault) : this.freeze(slot))
       slot.busy = false
     })
   }
 
-  async #replace(slot: Slot, fault: ProcessFault): Promise<void> {
+  private async replace(slot: Slot, fault: ProcessFault): Promise<void> {
     await this.options.fleet.kill(slot.process)
-    const fresh = fault === 'kill worker' ? await this.#worker() : await this.#serve()
+    const fresh = fault === 'kill worker' ? await this.worker() : await this.serve()
     slot.process = fresh.process
     slot.url = fresh.url
   }
 
   /** The worker goes on, and finds an empty folder where the images or the run's place were. */
-  async #unmount({ process }: Slot, fault: MountFault): Promise<void> {
+  private async unmount({ process }: Slot, fault: MountFault): Promise<void> {
     const { places } = this.options
     if (places === undefined) throw new Error(`${fault} without places`)
     const place = fault === 'unmount source' ? places.source : places.output
@@ -156,25 +156,25 @@ export class Chaos {
     await execute('nsenter', [...inside, 'umount', '-l', place])
   }
 
-  async #freeze({ process }: Slot): Promise<void> {
+  private async freeze({ process }: Slot): Promise<void> {
     process.child.kill('SIGSTOP')
     await pause(frozenFor)
     process.child.kill('SIGCONT')
   }
 
-  async #onRedis(fault: RedisFault): Promise<void> {
-    if (this.#redisDown) {
-      this.#plan.push(fault)
+  private async onRedis(fault: RedisFault): Promise<void> {
+    if (this.redisDown) {
+      this.plan.push(fault)
       return
     }
-    this.#redisDown = true
+    this.redisDown = true
     this.struck[fault] += 1
-    await this.#redisFaults[fault]()
-    this.#redisDown = false
+    await this.redisFaults[fault]()
+    this.redisDown = false
   }
 
   /** Faults of Redis, and its return from them. Each is one entry. */
-  readonly #redisFaults: Readonly<Record<RedisFault, () => Promise<void>>> = {
+  private readonly redisFaults: Readonly<Record<RedisFault, () => Promise<void>>> = {
     'kill redis': async () => {
       const { redis } = this.options.fleet
       await redis.kill()
@@ -195,11 +195,11 @@ export class Chaos {
     },
   }
 
-  #background(action: () => Promise<void>): void {
-    this.#under.push(action())
+  private background(action: () => Promise<void>): void {
+    this.under.push(action())
   }
 
-  async #worker(): Promise<Slot> {
+  private async worker(): Promise<Slot> {
     const { cli, workerCli, places } = this.options
     // A mount namespace of its own, so that what is taken from it is taken from nobody else.
     const shell = places === undefined ? {} : { shell: 'exec unshare -m "$@"' }
@@ -212,7 +212,7 @@ export class Chaos {
     return { process, busy: false }
   }
 
-  async #serve(): Promise<Slot> {
+  private async serve(): Promise<Slot> {
     const { process, url } = await this.options.fleet.serve(['--lock-duration', String(lockSeconds)], this.options.cli)
     return { process, url, busy: false }
   }

@@ -11,16 +11,16 @@ import { LayermillError } from '@layermill/core'
 
 /** Schedules in memory, for tests of the HTTP side: they never tick. */
 export class MemorySchedules implements ScheduleService {
-  readonly #schedules = new Map<string, ScheduleDetail>()
+  private readonly schedules = new Map<string, ScheduleDetail>()
 
   list(): Promise<ScheduleSummary[]> {
-    return Promise.resolve([...this.#schedules.values()])
+    return Promise.resolve([...this.schedules.values()])
   }
 
   add({ name, cron, tz, overlap, missed, unchanged, spec }: ScheduleSpec): Promise<ScheduleDetail> {
-    if (this.#schedules.has(name)) return Promise.reject(new LayermillError('SCHEDULE_EXISTS', `There is a schedule ${name} already`))
+    if (this.schedules.has(name)) return Promise.reject(new LayermillError('SCHEDULE_EXISTS', `There is a schedule ${name} already`))
     const time = '2026-01-02T03:04:05.000Z'
-    return this.#set(name, {
+    return this.set(name, {
       name,
       cron,
       tz,
@@ -41,27 +41,27 @@ export class MemorySchedules implements ScheduleService {
   }
 
   get(name: string): Promise<ScheduleDetail> {
-    const schedule = this.#schedules.get(name)
+    const schedule = this.schedules.get(name)
     return schedule === undefined
       ? Promise.reject(new LayermillError('SCHEDULE_UNKNOWN', `There is no schedule ${name}`))
       : Promise.resolve(schedule)
   }
 
   async change(name: string, { spec, ...change }: ScheduleChange): Promise<ScheduleDetail> {
-    return this.#set(name, { ...(await this.get(name)), ...change, ...(spec === undefined ? {} : { spec: { ...spec } }) })
+    return this.set(name, { ...(await this.get(name)), ...change, ...(spec === undefined ? {} : { spec: { ...spec } }) })
   }
 
   async pause(name: string): Promise<ScheduleDetail> {
-    return this.#set(name, { ...(await this.get(name)), paused: true })
+    return this.set(name, { ...(await this.get(name)), paused: true })
   }
 
   async resume(name: string): Promise<ScheduleDetail> {
-    return this.#set(name, { ...(await this.get(name)), paused: false })
+    return this.set(name, { ...(await this.get(name)), paused: false })
   }
 
   async remove(name: string): Promise<void> {
     await this.get(name)
-    this.#schedules.delete(name)
+    this.schedules.delete(name)
   }
 
   async run(name: string): Promise<ScheduleTick> {
@@ -69,8 +69,8 @@ export class MemorySchedules implements ScheduleService {
     return { schedule: name, tick: 'asked' }
   }
 
-  #set(name: string, schedule: ScheduleDetail): Promise<ScheduleDetail> {
-    this.#schedules.set(name, schedule)
+  private set(name: string, schedule: ScheduleDetail): Promise<ScheduleDetail> {
+    this.schedules.set(name, schedule)
     return Promise.resolve(schedule)
   }
 }

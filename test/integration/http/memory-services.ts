@@ -23,9 +23,9 @@ const ended = (state: RunState): boolean => state === 'done' || state === 'faile
 
 /** Runs in memory, for tests of the HTTP side: they go no further than the test tells them to. */
 export class MemoryRuns implements RunService {
-  readonly #runs = new Map<string, RunDetail>()
-  readonly #events = new Map<string, RunEvent[]>()
-  readonly #wakers = new Set<() => void>()
+  private readonly runs = new Map<string, RunDetail>()
+  private readonly sent = new Map<string, RunEvent[]>()
+  private readonly wakers = new Set<() => void>()
   /** Listeners that have not been told to stop. */
   listeners = 0
   /** Plans that were told to stop. */
@@ -35,7 +35,7 @@ export class MemoryRuns implements RunService {
 
   submit(spec: RunSpec): Promise<RunSummary> {
     if (this.failure !== undefined) return Promise.reject(this.failure)
-    const id = `run-${this.#runs.size + 1}`
+    const id = `run-${this.runs.size + 1}`
     const run: RunDetail = {
       id,
       kind: spec.kind,
@@ -49,8 +49,8 @@ export class MemoryRuns implements RunService {
       spec: { ...spec },
       planned: false,
     }
-    this.#runs.set(id, run)
-    this.#events.set(id, [])
+    this.runs.set(id, run)
+    this.sent.set(id, [])
     return Promise.resolve(run)
   }
 
@@ -71,7 +71,7 @@ export class MemoryRuns implements RunService {
 
   list({ state, kind, cursor, limit }: RunListQuery): Promise<RunPage> {
     if (this.failure !== undefined) return Promise.reject(this.failure)
-    const runs = [...this.#runs.values()]
+    const runs = [...this.runs.values()]
       .toReversed()
       .filter(run => (state === undefined || run.state === state) && (kind === undefined || run.kind === kind))
     const from = cursor === undefined ? 0 : runs.findIndex(run => run.id === cursor) + 1
@@ -83,7 +83,7 @@ export class MemoryRuns implements RunService {
 
   get(id: string): Promise<RunDetail> {
     if (this.failure !== undefined) return Promise.reject(this.failure)
-    const run = this.#runs.get(id)
+    const run = this.runs.get(id)
     return run === undefined ? Promise.reject(new LayermillError('RUN_UNKNOWN', `There is no run ${id}`)) : Promise.resolve(run)
   }
 
@@ -109,7 +109,7 @@ export class MemoryRuns implements RunService {
   }
 
   setState(id: string, state: RunState, counts?: RunSummary['counts']): void {
-    const run = this.#runs.get(id)
+    const run = this.runs.get(id)
     if (run === undefined) throw new Error(`no run ${id}`)
     run.state = state
     run.counts = counts ?? run.counts
@@ -121,19 +121,19 @@ export class MemoryRuns implements RunService {
     id: string,
     event: { [K in RunEvent['event']]: { event: K; data: Extract<RunEvent, { event: K }>['data'] } }[RunEvent['event']],
   ): void {
-    const events = this.#events.get(id)
+    const events = this.sent.get(id)
     if (events === undefined) throw new Error(`no run ${id}`)
     const copy: unknown = structuredClone(event.data)
     events.push({ ...event, data: copy, id: String(events.length + 1) } as RunEvent)
-    this.#wake()
+    this.wake()
   }
 
-  #wake(): void {
-    for (const waker of this.#wakers) waker()
+  private wake(): void {
+    for (const waker of this.wakers) waker()
   }
 
   async *events(id: string, { after, signal }: RunEventOptions): AsyncGenerator<RunEvent, void, undefined> {
-    const events = this.#events.get(id)
+    const events = this.sent.get(id)
     if (events === undefined) throw new LayermillError('RUN_UNKNOWN', `There is no run ${id}`)
     this.listeners++
     try {
@@ -146,36 +146,36 @@ export class MemoryRuns implements RunService {
         } else if (ended((await this.get(id)).state)) {
           return
         } else {
-          await this.#change(signal)
+          await this.change(signal)
         }
       }
     } finally {
       this.listeners--
-      this.#wake()
+      this.wake()
     }
   }
 
-  #change(signal: AbortSignal): Promise<void> {
+  private change(signal: AbortSignal): Promise<void> {
     return new Promise(resolve => {
       const waker = (): void => {
-        this.#wakers.delete(waker)
+        this.wakers.delete(waker)
         signal.removeEventListener('abort', waker)
         resolve()
       }
-      this.#wakers.add(waker)
+      this.wakers.add(waker)
       signal.addEventListener('abort', waker)
     })
   }
 
   /** Resolves once the condition holds; asked again after every change of events or listeners. */
   async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await this.#change(new AbortController().signal)
+    while (!condition()) await this.change(new AbortController().signal)
   }
 
   countByState(): Promise<Partial<Record<RunState, number>>> {
     if (this.failure !== undefined) return Promise.reject(this.failure)
     const counts: Partial<Record<RunState, number>> = {}
-    for (const { state } of this.#runs.values()) counts[state] = (counts[state] ?? 0) + 1
+    for (const { state } of this.runs.values()) counts[state] = (counts[state] ?? 0) + 1
     return Promise.resolve(counts)
   }
 }

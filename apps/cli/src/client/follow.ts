@@ -30,9 +30,9 @@ export async function followRun(
 /** A run's events as a person, or a program, sees them. */
 class Shown {
   last: RunSummary | undefined
-  #waiting: Waiting | undefined
-  readonly #progress = new Progress({ stream: process.stderr })
-  readonly #training = new FinetuneProgress({ stream: process.stderr })
+  private waiting: Waiting | undefined
+  private readonly progress = new Progress({ stream: process.stderr })
+  private readonly training = new FinetuneProgress({ stream: process.stderr })
 
   constructor(
     private readonly output: Output,
@@ -40,27 +40,27 @@ class Shown {
   ) {}
 
   event(event: RunEvent): void {
-    if (event.event === 'state') this.#state(event.data)
-    else if (event.event === 'progress') this.#images(event.data)
-    else if (event.event === 'training') this.#trained(event.data)
+    if (event.event === 'state') this.state(event.data)
+    else if (event.event === 'progress') this.images(event.data)
+    else if (event.event === 'training') this.trained(event.data)
   }
 
   finish(): void {
-    this.#progress.finish()
-    this.#training.finish()
+    this.progress.finish()
+    this.training.finish()
   }
 
-  #state(run: RunSummary): void {
+  private state(run: RunSummary): void {
     const { waiting } = run
-    if (waiting !== undefined && !sameWaiting(waiting, this.#waiting)) {
+    if (waiting !== undefined && !sameWaiting(waiting, this.waiting)) {
       if (this.json) this.output.json({ event: 'waiting', ...waiting })
       this.output.note(`waiting since ${waiting.since}: ${waiting.reason}`)
     }
-    this.#waiting = waiting
+    this.waiting = waiting
     this.last = run
   }
 
-  #images({ counts: { images, done, failed, parts, cached }, partsDone }: Extract<RunEvent, { event: 'progress' }>['data']): void {
+  private images({ counts: { images, done, failed, parts, cached }, partsDone }: Extract<RunEvent, { event: 'progress' }>['data']): void {
     // Of fine-tuning, its own events tell more.
     if (this.last?.kind === 'finetune') return
     const state = {
@@ -73,20 +73,20 @@ class Shown {
       ...(cached === undefined ? {} : { cached }),
     }
     if (this.json) this.output.json({ event: 'progress', ...state })
-    else this.#progress.update(state)
+    else this.progress.update(state)
   }
 
-  #trained(state: TrainingState): void {
+  private trained(state: TrainingState): void {
     if (state.phase === 'epoch') {
       const line = metricsLineOf(state)
       if (this.json) this.output.json({ event: 'epoch', ...line })
-      else this.#training.epoch(line)
+      else this.training.epoch(line)
       return
     }
     const progress = trainingProgressOf(state)
     if (progress === undefined) return
     if (this.json) this.output.json({ event: 'progress', ...progress })
-    else this.#training.update(progress)
+    else this.training.update(progress)
   }
 }
 

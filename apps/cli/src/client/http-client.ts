@@ -34,49 +34,49 @@ async function* serverEvents(response: Response): AsyncGenerator<RunEvent> {
 export class HttpRunClient implements RunClient {
   readonly flag: string
   readonly fleet: RunClient['fleet']
-  readonly #server: ServerConnection
+  private readonly server: ServerConnection
 
   /** @throws LayermillError `SPEC_INVALID` for what is not the URL of a server. */
   constructor(url: string, token: string | undefined) {
-    this.#server = new ServerConnection(url, token)
-    const server = this.#server
+    this.server = new ServerConnection(url, token)
+    const server = this.server
     this.fleet = {
       state: () => server.json('GET', '/v1/fleet', FleetState),
       pause: () => server.json('POST', '/v1/fleet/pause', FleetState),
       resume: () => server.json('POST', '/v1/fleet/resume', FleetState),
     }
-    this.flag = `--server ${this.#server.base}`
+    this.flag = `--server ${this.server.base}`
   }
 
   submit(spec: RunSpec): Promise<RunSummary> {
-    return this.#server.json('POST', '/v1/runs', RunSummary, JSON.stringify(spec))
+    return this.server.json('POST', '/v1/runs', RunSummary, JSON.stringify(spec))
   }
 
   plan(spec: RunSpec): Promise<RunPlan> {
-    return this.#server.json('POST', '/v1/runs', RunPlan, JSON.stringify({ ...spec, plan: true }))
+    return this.server.json('POST', '/v1/runs', RunPlan, JSON.stringify({ ...spec, plan: true }))
   }
 
   list(query: RunListQuery): Promise<RunPage> {
     const search = new URLSearchParams(
       Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)] as [string, string]])),
     )
-    return this.#server.json('GET', `/v1/runs?${search.toString()}`, RunPage)
+    return this.server.json('GET', `/v1/runs?${search.toString()}`, RunPage)
   }
 
   get(id: string): Promise<RunDetail> {
-    return this.#server.json('GET', `/v1/runs/${encodeURIComponent(id)}`, RunDetail)
+    return this.server.json('GET', `/v1/runs/${encodeURIComponent(id)}`, RunDetail)
   }
 
   cancel(id: string): Promise<RunSummary> {
-    return this.#server.json('POST', `/v1/runs/${encodeURIComponent(id)}/cancel`, RunSummary)
+    return this.server.json('POST', `/v1/runs/${encodeURIComponent(id)}/cancel`, RunSummary)
   }
 
   pause(id: string): Promise<RunSummary> {
-    return this.#server.json('POST', `/v1/runs/${encodeURIComponent(id)}/pause`, RunSummary)
+    return this.server.json('POST', `/v1/runs/${encodeURIComponent(id)}/pause`, RunSummary)
   }
 
   resume(id: string): Promise<RunSummary> {
-    return this.#server.json('POST', `/v1/runs/${encodeURIComponent(id)}/resume`, RunSummary)
+    return this.server.json('POST', `/v1/runs/${encodeURIComponent(id)}/resume`, RunSummary)
   }
 
   resumeStore(): Promise<RunSummary> {
@@ -94,7 +94,7 @@ export class HttpRunClient implements RunClient {
     while (!signal.aborted) {
       try {
         const headers: Record<string, string> = last === undefined ? {} : { 'last-event-id': last }
-        const response = await this.#server.fetch('GET', `/v1/runs/${encodeURIComponent(id)}/events`, { headers, signal })
+        const response = await this.server.fetch('GET', `/v1/runs/${encodeURIComponent(id)}/events`, { headers, signal })
         if (response.status === 204) return
         for await (const event of serverEvents(response)) {
           lost = undefined

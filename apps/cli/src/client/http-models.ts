@@ -12,19 +12,19 @@ export class HttpModels implements ModelService {
   }
 
   async get(name: string): Promise<ModelDetail> {
-    const { latest, promoted, previous, details, ...model } = await this.server.json('GET', this.#path(name), ModelDetailSchema)
+    const { latest, promoted, previous, details, ...model } = await this.server.json('GET', this.path(name), ModelDetailSchema)
     return { latest, promoted, previous, ...model, details: details.map(({ evaluation, ...detail }) => ({ evaluation, ...detail })) }
   }
 
   promote(name: string, version: number, { reason, from }: ManualChange): Promise<Latest> {
-    return this.server.json('POST', this.#path(name, '/promote'), LatestSchema, JSON.stringify({ version, reason, from }))
+    return this.server.json('POST', this.path(name, '/promote'), LatestSchema, JSON.stringify({ version, reason, from }))
   }
 
   rollback(name: string, { reason, from }: ManualChange): Promise<Latest> {
-    return this.server.json('POST', this.#path(name, '/rollback'), LatestSchema, JSON.stringify({ reason, from }))
+    return this.server.json('POST', this.path(name, '/rollback'), LatestSchema, JSON.stringify({ reason, from }))
   }
 
-  #path(name: string, rest = ''): string {
+  private path(name: string, rest = ''): string {
     return `/v1/models/${encodeURIComponent(name)}${rest}`
   }
 }

@@ -23,30 +23,30 @@ export class HttpSchedules implements ScheduleService {
   }
 
   get(name: string): Promise<ScheduleDetail> {
-    return this.server.json('GET', this.#path(name), ScheduleDetail)
+    return this.server.json('GET', this.path(name), ScheduleDetail)
   }
 
   change(name: string, change: ScheduleChange): Promise<ScheduleDetail> {
-    return this.server.json('PATCH', this.#path(name), ScheduleDetail, JSON.stringify(change))
+    return this.server.json('PATCH', this.path(name), ScheduleDetail, JSON.stringify(change))
   }
 
   pause(name: string): Promise<ScheduleDetail> {
-    return this.server.json('POST', this.#path(name, '/pause'), ScheduleDetail)
+    return this.server.json('POST', this.path(name, '/pause'), ScheduleDetail)
   }
 
   resume(name: string): Promise<ScheduleDetail> {
-    return this.server.json('POST', this.#path(name, '/resume'), ScheduleDetail)
+    return this.server.json('POST', this.path(name, '/resume'), ScheduleDetail)
   }
 
   async remove(name: string): Promise<void> {
-    await this.server.json('DELETE', this.#path(name), z.null())
+    await this.server.json('DELETE', this.path(name), z.null())
   }
 
   run(name: string): Promise<ScheduleTick> {
-    return this.server.json('POST', this.#path(name, '/run'), ScheduleTick)
+    return this.server.json('POST', this.path(name, '/run'), ScheduleTick)
   }
 
-  #path(name: string, rest = ''): string {
+  private path(name: string, rest = ''): string {
     return `/v1/schedules/${encodeURIComponent(name)}${rest}`
   }
 }

@@ -17,7 +17,7 @@ export function problemError(body: unknown, status: number): LayermillError {
 /** Requests to a `layermill serve`, with its token. */
 export class ServerConnection {
   readonly base: string
-  readonly #headers: Record<string, string>
+  private readonly headers: Record<string, string>
 
   /** @throws LayermillError `SPEC_INVALID` for what is not the URL of a server. */
   constructor(url: string, token: string | undefined) {
@@ -27,7 +27,7 @@ export class ServerConnection {
       })
     }
     this.base = url.replace(/\/+$/, '')
-    this.#headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+    this.headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
   }
 
   /** @throws LayermillError the server's own error, or `UNAVAILABLE` */
@@ -46,7 +46,7 @@ export class ServerConnection {
     path: string,
     options: { body?: string; headers?: Record<string, string>; signal: AbortSignal },
   ): Promise<Response> {
-    const headers = { ...this.#headers, ...options.headers, ...(options.body === undefined ? {} : { 'content-type': 'application/json' }) }
+    const headers = { ...this.headers, ...options.headers, ...(options.body === undefined ? {} : { 'content-type': 'application/json' }) }
     let response: Response
     try {
       response = await fetch(`${this.base}${path}`, { method, headers, body: options.body, signal: options.signal, redirect: 'error' })

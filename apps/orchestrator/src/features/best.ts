@@ -7,9 +7,9 @@
  * best.list()   // [1, 2]
  */
 export class Best<Item> {
-  #items: Item[] = []
+  private items: Item[] = []
   /** The last of the best once there are enough: what is not before it cannot be among them. */
-  #worst: Item | undefined
+  private worst: Item | undefined
 
   /**
    * @param count how many to keep
@@ -21,19 +21,19 @@ export class Best<Item> {
   ) {}
 
   add(item: Item): void {
-    if (this.#worst !== undefined && this.compare(item, this.#worst) >= 0) return
-    this.#items.push(item)
-    if (this.#items.length >= 2 * this.count) this.#cut()
+    if (this.worst !== undefined && this.compare(item, this.worst) >= 0) return
+    this.items.push(item)
+    if (this.items.length >= 2 * this.count) this.cut()
   }
 
   /** The best so far, the best first. */
   list(): Item[] {
-    this.#cut()
-    return [...this.#items]
+    this.cut()
+    return [...this.items]
   }
 
-  #cut(): void {
-    this.#items = this.#items.sort(this.compare).slice(0, this.count)
-    if (this.#items.length === this.count) this.#worst = this.#items.at(-1)
+  private cut(): void {
+    this.items = this.items.sort(this.compare).slice(0, this.count)
+    if (this.items.length === this.count) this.worst = this.items.at(-1)
   }
 }

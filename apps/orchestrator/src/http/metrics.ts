@@ -16,39 +16,39 @@ type NamesOf<Type> = {
 /** The orchestrator's metrics; one object per process (or per server, in tests). */
 export class Metrics {
   readonly registry = new Registry()
-  readonly #counters = new Map<string, Counter>()
-  readonly #gauges = new Map<string, Gauge>()
-  readonly #histograms = new Map<string, Histogram>()
+  private readonly counters = new Map<string, Counter>()
+  private readonly gauges = new Map<string, Gauge>()
+  private readonly histograms = new Map<string, Histogram>()
 
   /** `version` is layermill's own. `defaults: false` leaves out process_* and nodejs_*. */
   constructor({ version, defaults = true }: { version: string; defaults?: boolean }) {
     const registers = [this.registry]
     for (const [name, { type, help, labels, ...rest }] of Object.entries(orchestratorMetrics)) {
       const options = { name, help, labelNames: [...labels], registers }
-      if (type === 'counter') this.#counters.set(name, new Counter(options))
-      else if (type === 'gauge') this.#gauges.set(name, new Gauge(options))
-      else this.#histograms.set(name, new Histogram({ ...options, buckets: 'buckets' in rest ? [...rest.buckets] : [] }))
+      if (type === 'counter') this.counters.set(name, new Counter(options))
+      else if (type === 'gauge') this.gauges.set(name, new Gauge(options))
+      else this.histograms.set(name, new Histogram({ ...options, buckets: 'buckets' in rest ? [...rest.buckets] : [] }))
     }
     if (defaults) collectDefaultMetrics({ register: this.registry })
     this.gauge('layermill_build_info').set({ version, node: process.versions.node }, 1)
   }
 
   counter(name: NamesOf<'counter'>): Counter {
-    return get(this.#counters, name)
+    return get(this.counters, name)
   }
 
   gauge(name: NamesOf<'gauge'>): Gauge {
-    return get(this.#gauges, name)
+    return get(this.gauges, name)
   }
 
   histogram(name: NamesOf<'histogram'>): Histogram {
-    return get(this.#histograms, name)
+    return get(this.histograms, name)
   }
 
   /** Everything in Prometheus's text format. What cannot be asked in time is left out, never shown as it once was. */
   async collect(runs: RunService, fleet: FleetService): Promise<string> {
     await Promise.all([
-      this.#ask(
+      this.ask(
         'runs',
         ['layermill_runs'],
         () => runs.countByState(),
@@ -56,7 +56,7 @@ export class Metrics {
           for (const [state, count] of Object.entries(states)) this.gauge('layermill_runs').set({ state }, count)
         },
       ),
-      this.#ask(
+      this.ask(
         'progress',
         ['layermill_running_images'],
         () => runs.list({ state: 'running', limit: mostRuns }),
@@ -69,7 +69,7 @@ export class Metrics {
           }
         },
       ),
-      this.#ask(
+      this.ask(
         'queues',
         ['layermill_queue_jobs', 'layermill_queue_backlog_jobs'],
         () => fleet.queues(),
@@ -81,7 +81,7 @@ export class Metrics {
           }
         },
       ),
-      this.#ask(
+      this.ask(
         'workers',
         ['layermill_workers', 'layermill_workers_images_per_second'],
         () => fleet.workers(),
@@ -96,7 +96,12 @@ export class Metrics {
     return this.registry.metrics()
   }
 
-  async #ask<T>(source: string, names: readonly NamesOf<'gauge'>[], question: () => Promise<T>, use: (answer: T) => void): Promise<void> {
+  private async ask<T>(
+    source: string,
+    names: readonly NamesOf<'gauge'>[],
+    question: () => Promise<T>,
+    use: (answer: T) => void,
+  ): Promise<void> {
     let answer: T | undefined
     try {
       answer = await answerWithin(question(), collectDeadline, source)

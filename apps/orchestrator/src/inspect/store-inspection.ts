@@ -31,55 +31,55 @@ interface Looked {
 
 /** Looks into the stores of runs. Pictures and samples are few at a time: they cost the orchestrator memory and CPU. */
 export class StoreInspection implements InspectionService {
-  readonly #files: RunFiles
-  readonly #pictures = new Limit(4)
-  readonly #samples = new Limit(1)
-  readonly #looked = new Lru<Promise<Looked>>(4, 10 * 60_000)
+  private readonly files: RunFiles
+  private readonly pictures = new Limit(4)
+  private readonly samples = new Limit(1)
+  private readonly looked = new Lru<Promise<Looked>>(4, 10 * 60_000)
 
   constructor(runs: Pick<RunService, 'get'>, environment: RunFilesEnvironment) {
-    this.#files = new RunFiles(runs, environment)
+    this.files = new RunFiles(runs, environment)
   }
 
   parts(run: string): Promise<RunParts> {
-    return this.#files.use(run, ({ store }) => runParts(store))
+    return this.files.use(run, ({ store }) => runParts(store))
   }
 
   failures(run: string, from: number): Promise<FailurePage> {
-    return this.#files.use(run, ({ store }) => failuresFrom(store, from))
+    return this.files.use(run, ({ store }) => failuresFrom(store, from))
   }
 
   thumbnail(run: string, picture: PictureQuery): Promise<Uint8Array> {
-    return this.#pictures.run(() => runThumbnail(this.#files, run, picture))
+    return this.pictures.run(() => runThumbnail(this.files, run, picture))
   }
 
   evaluation(run: string): Promise<RunEvaluation> {
-    return this.#files.use(run, ({ store }) => readEvaluation(store, run))
+    return this.files.use(run, ({ store }) => readEvaluation(store, run))
   }
 
   async projection(run: string, query: ProjectionQuery): Promise<Projection> {
-    return (await this.#look(run, query)).projection
+    return (await this.look(run, query)).projection
   }
 
   async neighbours(run: string, { point, top, ...query }: ProjectionQuery & { point: number; top: number }): Promise<NeighbourList> {
-    const { sample } = await this.#look(run, query)
+    const { sample } = await this.look(run, query)
     if (point >= sample.rows.length)
       throw new LayermillError('PARAMETER_INVALID', `query parameter point: got ${point}, expected a number below ${sample.rows.length}`)
     return { neighbours: nearestRows(sample, point, top) }
   }
 
   /** The sample and its components, kept for a while: neighbours are of the same sample as the map. */
-  #look(run: string, query: ProjectionQuery): Promise<Looked> {
+  private look(run: string, query: ProjectionQuery): Promise<Looked> {
     const key = JSON.stringify([run, query.layer, query.sample])
-    const known = this.#looked.get(key)
+    const known = this.looked.get(key)
     if (known !== undefined) return known
-    const looking = this.#samples.run(() => this.#sample(run, query))
-    this.#looked.set(key, looking)
-    looking.catch(() => this.#looked.delete(key))
+    const looking = this.samples.run(() => this.sample(run, query))
+    this.looked.set(key, looking)
+    looking.catch(() => this.looked.delete(key))
     return looking
   }
 
-  #sample(run: string, { layer, sample: most }: ProjectionQuery): Promise<Looked> {
-    return this.#files.use(run, async ({ run: detail, spec, store }) => {
+  private sample(run: string, { layer, sample: most }: ProjectionQuery): Promise<Looked> {
+    return this.files.use(run, async ({ run: detail, spec, store }) => {
       const found = detail.layers?.find(({ name }) => name === layer)
       if (found === undefined || spec.kind !== 'extract')
         throw new LayermillError('LAYER_MISSING', `The run ${run} has no features of ${layer}`)

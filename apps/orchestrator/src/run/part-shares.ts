@@ -40,7 +40,7 @@ export async function firstTurn(queue: SharedQueue, priority: RunPriority): Prom
  * Source: Goyal, Vin, Cheng: Start-time Fair Queueing (1996).
  */
 export class PartShares {
-  #next = 0
+  private next = 0
 
   constructor(
     private readonly queue: SharedQueue,
@@ -54,8 +54,8 @@ export class PartShares {
   async take(count: number, outstanding: number): Promise<number[]> {
     const current = await firstTurn(this.queue, this.priority)
     // One before whoever is next: a run that begins goes first. A run is never further ahead than by what it has queued, where others came anew.
-    const start = current === undefined ? 0 : Math.min(Math.max(this.#next, current - 1, 0), current + outstanding + 1)
-    this.#next = start + count
+    const start = current === undefined ? 0 : Math.min(Math.max(this.next, current - 1, 0), current + outstanding + 1)
+    this.next = start + count
     return Array.from({ length: count }, (_, i) => queuePriority(this.priority, start + i))
   }
 }

@@ -78,43 +78,43 @@ function unfitTime(run: string, beats: readonly WorkerBeat[]): { readonly since:
 
 /** Follows what a run waits for while it is carried out, and says when no worker can carry it. */
 export class WorkerWatch {
-  readonly #timer: NodeJS.Timeout
-  readonly #now: () => number
-  #waiting: Waiting | undefined
-  #looking = false
-  #ended = false
+  private readonly timer: NodeJS.Timeout
+  private readonly now: () => number
+  private waiting: Waiting | undefined
+  private looking = false
+  private ended = false
 
   constructor(private readonly options: WorkerWatchOptions) {
-    this.#now = options.now ?? Date.now
-    this.#timer = setInterval(() => void this.look(), options.interval ?? lookInterval)
+    this.now = options.now ?? Date.now
+    this.timer = setInterval(() => void this.look(), options.interval ?? lookInterval)
   }
 
   /** Looks once. Never rejects: a queue that does not answer is said to be what is waited for. */
   async look(): Promise<void> {
-    if (this.#looking || this.#ended) return
-    this.#looking = true
+    if (this.looking || this.ended) return
+    this.looking = true
     const beats = await this.options.workers().catch(() => undefined)
-    this.#looking = false
-    if (this.#ended) return
+    this.looking = false
+    if (this.ended) return
     const { run, jobsAreTold, trouble } = this.options
-    this.#set(trouble?.() ?? (beats === undefined ? this.#waiting : waitsFor(run, beats, jobsAreTold)))
-    if (beats !== undefined) this.#judge(beats)
+    this.set(trouble?.() ?? (beats === undefined ? this.waiting : waitsFor(run, beats, jobsAreTold)))
+    if (beats !== undefined) this.judge(beats)
   }
 
   stop(): void {
-    this.#ended = true
-    clearInterval(this.#timer)
+    this.ended = true
+    clearInterval(this.timer)
   }
 
-  #judge(beats: readonly WorkerBeat[]): void {
+  private judge(beats: readonly WorkerBeat[]): void {
     const { run, onUnfit } = this.options
     const unfit = unfitTime(run, beats)
     if (unfit === undefined) return
     const { lasting, passing } = unfitDeadlines
     const deadline = this.options.unfitDeadline ?? lasting
-    if (this.#now() - unfit.since < (unfit.passing ? Math.max(passing, deadline) : deadline)) return
-    this.#ended = true
-    clearInterval(this.#timer)
+    if (this.now() - unfit.since < (unfit.passing ? Math.max(passing, deadline) : deadline)) return
+    this.ended = true
+    clearInterval(this.timer)
     const able = beats.filter(({ state }) => state !== 'draining')
     onUnfit(
       new LayermillError('WORKERS_UNFIT', `no worker can work on the run: ${listed(able, run)}`, {
@@ -123,10 +123,10 @@ export class WorkerWatch {
     )
   }
 
-  #set(found: Found | undefined): void {
-    const before = this.#waiting
-    const since = found?.since ?? (before !== undefined && before.code === found?.code ? before.since : new Date(this.#now()).toISOString())
-    this.#waiting = found === undefined ? undefined : { code: found.code, reason: found.reason, since }
-    if (!sameWaiting(before, this.#waiting) || before?.reason !== this.#waiting?.reason) this.options.onWaiting(this.#waiting)
+  private set(found: Found | undefined): void {
+    const before = this.waiting
+    const since = found?.since ?? (before !== undefined && before.code === found?.code ? before.since : new Date(this.now()).toISOString())
+    this.waiting = found === undefined ? undefined : { code: found.code, reason: found.reason, since }
+    if (!sameWaiting(before, this.waiting) || before?.reason !== this.waiting?.reason) this.options.onWaiting(this.waiting)
   }
 }

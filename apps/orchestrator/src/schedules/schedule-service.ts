@@ -48,13 +48,13 @@ export class StoredSchedules implements ScheduleService {
       })
     }
     await startTicking(tickQueue(this.broker), schedule)
-    return this.#describe(record)
+    return this.describe(record)
   }
 
   async get(name: string): Promise<ScheduleDetail> {
     const record = await this.store.record(name)
     if (record === undefined) throw unknown(name)
-    return this.#describe(record)
+    return this.describe(record)
   }
 
   /** @throws LayermillError `SCHEDULE_UNKNOWN`; as `checkSpec` does */
@@ -62,27 +62,27 @@ export class StoredSchedules implements ScheduleService {
     if (change.spec !== undefined) await checkSpec(change.spec)
     const time = this.now().toISOString()
     let otherTimes = false
-    const record = await this.#changed(name, old => {
+    const record = await this.changed(name, old => {
       const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
       const schedule: ScheduleSpec = { ...old.schedule, ...given }
       otherTimes = schedule.cron !== old.schedule.cron || schedule.tz !== old.schedule.tz
       return { ...old, schedule, changed: time, since: otherTimes ? time : old.since }
     })
     if (otherTimes && !record.paused) await startTicking(tickQueue(this.broker), record.schedule)
-    return this.#describe(record)
+    return this.describe(record)
   }
 
   async pause(name: string): Promise<ScheduleDetail> {
-    const record = await this.#changed(name, old => (old.paused ? old : { ...old, paused: true, changed: this.now().toISOString() }))
+    const record = await this.changed(name, old => (old.paused ? old : { ...old, paused: true, changed: this.now().toISOString() }))
     await tickQueue(this.broker).removeJobScheduler(name)
-    return this.#describe(record)
+    return this.describe(record)
   }
 
   async resume(name: string): Promise<ScheduleDetail> {
     const time = this.now().toISOString()
-    const record = await this.#changed(name, old => (old.paused ? { ...old, paused: false, changed: time, since: time } : old))
+    const record = await this.changed(name, old => (old.paused ? { ...old, paused: false, changed: time, since: time } : old))
     await startTicking(tickQueue(this.broker), record.schedule)
-    return this.#describe(record)
+    return this.describe(record)
   }
 
   async remove(name: string): Promise<void> {
@@ -99,13 +99,13 @@ export class StoredSchedules implements ScheduleService {
     return { schedule: name, tick }
   }
 
-  async #changed(name: string, change: (record: ScheduleRecord) => ScheduleRecord): Promise<ScheduleRecord> {
+  private async changed(name: string, change: (record: ScheduleRecord) => ScheduleRecord): Promise<ScheduleRecord> {
     const record = await this.store.change(name, change)
     if (record === undefined) throw unknown(name)
     return record
   }
 
-  async #describe(record: ScheduleRecord): Promise<ScheduleDetail> {
+  private async describe(record: ScheduleRecord): Promise<ScheduleDetail> {
     return describeSchedule(record, await this.store.history(record.schedule.name), this.now())
   }
 }

@@ -61,7 +61,7 @@ export class ScheduleStore {
 
   /** @returns the changed record, or undefined where there is none */
   async change(name: string, change: (record: ScheduleRecord) => ScheduleRecord): Promise<ScheduleRecord | undefined> {
-    return this.#swap(recordKey(name), ScheduleRecord, record => (record === undefined ? undefined : change(record)))
+    return this.swap(recordKey(name), ScheduleRecord, record => (record === undefined ? undefined : change(record)))
   }
 
   async remove(name: string): Promise<void> {
@@ -76,11 +76,11 @@ export class ScheduleStore {
 
   /** Changes the history as it is at that moment; `change` may be called again with a newer one. Returns it as it then is. */
   async changeHistory(name: string, change: (history: ScheduleHistory) => ScheduleHistory): Promise<ScheduleHistory> {
-    const changed = await this.#swap(historyKey(name), ScheduleHistory, history => change(history ?? { version: 1, ticks: [] }))
+    const changed = await this.swap(historyKey(name), ScheduleHistory, history => change(history ?? { version: 1, ticks: [] }))
     return changed!
   }
 
-  async #swap<Schema extends z.ZodType<object>>(
+  private async swap<Schema extends z.ZodType<object>>(
     key: string,
     schema: Schema,
     change: (value: z.output<Schema> | undefined) => z.output<Schema> | undefined,

@@ -19,8 +19,8 @@ export interface ScheduleWorker {
 /** Compares what ticks on the queue with what is in the store, and goes on with what ended. */
 class Reconciler {
   /** Runs of ticks that are under way, and whose they are. */
-  readonly #open = new Map<string, string>()
-  #turn: Promise<void> = Promise.resolve()
+  private readonly open = new Map<string, string>()
+  private turn: Promise<void> = Promise.resolve()
 
   constructor(
     private readonly broker: Broker,
@@ -32,34 +32,34 @@ class Reconciler {
 
   /** One comparison after the other. Trouble is noted: the next one comes. */
   run(): Promise<void> {
-    this.#turn = this.#turn
-      .then(() => this.#reconcile())
+    this.turn = this.turn
+      .then(() => this.reconcile())
       .catch((error: unknown) => this.environment.note?.(`schedules: ${errorMessage(error)}`))
-    return this.#turn
+    return this.turn
   }
 
   /** Resolves when no comparison is under way. */
   idle(): Promise<void> {
-    return this.#turn
+    return this.turn
   }
 
   /** A run of the queue ended. */
   async ended(run: string): Promise<void> {
-    const name = this.#open.get(run)
+    const name = this.open.get(run)
     if (name !== undefined) await this.goOn(name)
   }
 
   /** Notes what ended of a schedule, and lets the tick that waited for it start. */
   async goOn(name: string): Promise<void> {
     const { ticks } = await this.runner.settle(name)
-    for (const [run, owner] of this.#open) if (owner === name) this.#open.delete(run)
-    for (const tick of ticks) if (isOpen(tick) && tick.run !== undefined) this.#open.set(tick.run, name)
+    for (const [run, owner] of this.open) if (owner === name) this.open.delete(run)
+    for (const tick of ticks) if (isOpen(tick) && tick.run !== undefined) this.open.set(tick.run, name)
     const queued = ticks.find(({ state }) => state === 'queued')
     if (queued === undefined || ticks.some(isOpen)) return
     await addTick(this.queue, { schedule: name, due: queued.due, tick: queued.id, manual: queued.manual }, 'waited')
   }
 
-  async #reconcile(): Promise<void> {
+  private async reconcile(): Promise<void> {
     if (!(await holdsPlace(this.broker, this.store))) return
     const ticking = new Map((await this.queue.getJobSchedulers()).map(({ key, pattern, tz }) => [key, { pattern, tz }]))
     const names = await this.store.names()
@@ -68,7 +68,7 @@ class Reconciler {
       if (record === undefined || record.paused) continue
       const known = ticking.get(name)
       ticking.delete(name)
-      if (known === undefined) await this.#missed(record)
+      if (known === undefined) await this.missed(record)
       if (known?.pattern !== record.schedule.cron || known.tz !== record.schedule.tz) await startTicking(this.queue, record.schedule)
     }
     for (const name of ticking.keys()) await this.queue.removeJobScheduler(name)
@@ -76,7 +76,7 @@ class Reconciler {
   }
 
   /** A queue that knows nothing of a schedule was wiped: the last tick that came due meanwhile is taken up, or noted as missed. */
-  async #missed({ schedule, since }: ScheduleRecord): Promise<void> {
+  private async missed({ schedule, since }: ScheduleRecord): Promise<void> {
     const due = lastTime(schedule.cron, schedule.tz, this.environment.now())
     if (due === undefined || due.getTime() <= Date.parse(since)) return
     const { ticks } = await this.store.history(schedule.name)

@@ -83,22 +83,22 @@ export class TickRunner {
     const history = await this.settle(name)
     const known = findTick(history, request.id)
     if (known !== undefined && known.state !== 'starting' && known.state !== 'queued') return
-    const tick = this.#newTick(request)
+    const tick = this.newTick(request)
     if (
       known === undefined &&
       record.schedule.missed === 'skip' &&
       !request.manual &&
       Date.parse(tick.at) - request.due.getTime() > missedAfter
     ) {
-      await this.#decided(name, { ...tick, state: 'skipped', reason: 'missed', finished: tick.at })
+      await this.decided(name, { ...tick, state: 'skipped', reason: 'missed', finished: tick.at })
       return
     }
     try {
-      const decided = known?.state === 'starting' ? known : await this.#decide(name, record, history, tick)
-      if (decided?.state === 'starting') await this.#start(record, decided)
+      const decided = known?.state === 'starting' ? known : await this.decide(name, record, history, tick)
+      if (decided?.state === 'starting') await this.start(record, decided)
     } catch (error) {
       if (!request.lastTry && classify(error).retry !== 'never') throw error
-      await this.#failed(name, tick, error)
+      await this.failed(name, tick, error)
     }
   }
 
@@ -107,7 +107,7 @@ export class TickRunner {
     const history = await this.store.history(name)
     const ended: Tick[] = []
     for (const tick of history.ticks.filter(isOpen)) {
-      const now = await this.#ended(tick)
+      const now = await this.ended(tick)
       if (now !== undefined) ended.push(now)
     }
     if (ended.length === 0) return history
@@ -124,31 +124,31 @@ export class TickRunner {
     )
   }
 
-  #newTick({ id, due, manual }: TickRequest): Tick {
+  private newTick({ id, due, manual }: TickRequest): Tick {
     return { id, due: due.toISOString(), at: this.environment.now().toISOString(), ...(manual ? { manual } : {}), state: 'starting' }
   }
 
-  async #decided(name: string, tick: Tick): Promise<void> {
+  private async decided(name: string, tick: Tick): Promise<void> {
     await this.store.changeHistory(name, history => (findTick(history, tick.id) === undefined ? withTick(history, tick) : history))
-    this.#noteDecision(name, tick)
+    this.noteDecision(name, tick)
   }
 
-  #noteDecision(name: string, { id, state, reason }: Tick): void {
+  private noteDecision(name: string, { id, state, reason }: Tick): void {
     this.environment.note?.(`schedule ${name}: tick ${id} ${state}${reason === undefined ? '' : `: ${reason}`}`)
   }
 
-  async #decide(name: string, record: ScheduleRecord, history: ScheduleHistory, tick: Tick): Promise<Tick | undefined> {
+  private async decide(name: string, record: ScheduleRecord, history: ScheduleHistory, tick: Tick): Promise<Tick | undefined> {
     // Listing may take long: not where the answer is known without.
     const fingerprint = history.ticks.some(isOpen) ? undefined : await fingerprintOf(record.schedule.spec, this.environment)
     const decided = findTick(
       await this.store.changeHistory(name, latest => decideTick(latest, record.schedule, { ...tick, fingerprint })),
       tick.id,
     )
-    if (decided !== undefined && decided.state !== 'starting') this.#noteDecision(name, decided)
+    if (decided !== undefined && decided.state !== 'starting') this.noteDecision(name, decided)
     return decided
   }
 
-  async #start(record: ScheduleRecord, tick: Tick): Promise<void> {
+  private async start(record: ScheduleRecord, tick: Tick): Promise<void> {
     const { name } = record.schedule
     const spec: RunSpec = specOfTick(record.schedule, { id: tick.id, due: new Date(tick.due) })
     const run = await this.environment.runs.submit(spec)
@@ -156,7 +156,7 @@ export class TickRunner {
     this.environment.note?.(`schedule ${name}: tick ${tick.id} is run ${run.id}`)
   }
 
-  async #failed(name: string, tick: Tick, error: unknown): Promise<void> {
+  private async failed(name: string, tick: Tick, error: unknown): Promise<void> {
     const { code, message } = classify(error)
     const finished = this.environment.now().toISOString()
     await this.store.changeHistory(name, history =>
@@ -171,7 +171,7 @@ export class TickRunner {
   }
 
   /** The tick as it ended; undefined while it has not. */
-  async #ended(tick: Tick): Promise<Tick | undefined> {
+  private async ended(tick: Tick): Promise<Tick | undefined> {
     const now = this.environment.now()
     if (tick.run === undefined) {
       return now.getTime() - Date.parse(tick.at) > startingFor ? { ...tick, state: 'lost', finished: now.toISOString() } : undefined
@@ -185,12 +185,12 @@ export class TickRunner {
       return again ? { ...ended, fingerprint: undefined } : ended
     } catch (error) {
       if (errorCode(error) !== 'RUN_UNKNOWN') throw error
-      return this.#endedByStore(tick, now)
+      return this.endedByStore(tick, now)
     }
   }
 
   /** How a run ended that the queue has forgotten, as its store has it. */
-  async #endedByStore(tick: Tick, now: Date): Promise<Tick> {
+  private async endedByStore(tick: Tick, now: Date): Promise<Tick> {
     const lost: Tick = { ...tick, state: 'lost', finished: now.toISOString() }
     if (tick.out === undefined) return lost
     const store = await this.environment.openStore(tick.out)

@@ -21,15 +21,15 @@ function addressesOf(spec: RunSpec, { privateWeights, privateWebhooks }: Allowed
  * addresses they lead to checked, when they are connected to.
  */
 export class AllowedAddresses implements SpecCheck {
-  readonly #options: AllowedAddressesOptions
+  private readonly options: AllowedAddressesOptions
 
   constructor(options: AllowedAddressesOptions) {
-    this.#options = options
+    this.options = options
   }
 
   /** @throws LayermillError `ADDRESS_REFUSED` naming the field; `SPEC_INVALID` for what is no URL */
   async checkSpec(spec: RunSpec): Promise<void> {
-    for (const [field, url] of addressesOf(spec, this.#options)) {
+    for (const [field, url] of addressesOf(spec, this.options)) {
       if (!URL.canParse(url)) throw new LayermillError('SPEC_INVALID', `${field}: got ${JSON.stringify(url.slice(0, 80))}, expected a URL`)
       try {
         refusePrivateHost(new URL(url))

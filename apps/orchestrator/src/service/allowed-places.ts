@@ -72,18 +72,18 @@ function placesOf(spec: RunSpec): [field: string, place: string][] {
 
 /** Which folders and buckets a server lets the specs name that come over HTTP. */
 export class AllowedPlaces implements SpecCheck {
-  readonly #allowed: { readonly folders: readonly string[]; readonly buckets: readonly string[] }
-  readonly #registry: { readonly folders: readonly string[]; readonly buckets: readonly string[] }
+  private readonly allowed: { readonly folders: readonly string[]; readonly buckets: readonly string[] }
+  private readonly registry: { readonly folders: readonly string[]; readonly buckets: readonly string[] }
 
   constructor(private readonly options: AllowedPlacesOptions) {
-    this.#allowed = byKind(options.allowed)
-    this.#registry = byKind(options.registry === undefined ? [] : [options.registry])
+    this.allowed = byKind(options.allowed)
+    this.registry = byKind(options.registry === undefined ? [] : [options.registry])
   }
 
   /** @throws LayermillError `PLACE_REFUSED` naming the field */
   async checkSpec(spec: RunSpec): Promise<void> {
     for (const [field, place] of placesOf(spec)) {
-      if (await this.#allows(field, place)) continue
+      if (await this.allows(field, place)) continue
       throw new LayermillError('PLACE_REFUSED', `${field}: ${place} is not below a place that this server allows`, {
         hint: 'layermill serve --allow-path DEST allows a folder or bucket; without it a server with tokens allows buckets only',
       })
@@ -95,24 +95,24 @@ export class AllowedPlaces implements SpecCheck {
    * A list at another place was not named over HTTP, and may as well.
    */
   async entriesOf(source: string): Promise<((place: string) => boolean) | undefined> {
-    const { folders, buckets } = this.#allowed
+    const { folders, buckets } = this.allowed
     const restricted = schemeOf(source) === 's3' ? buckets.length > 0 : folders.length > 0
-    if (!restricted || !(await this.#allows('source', source))) return undefined
+    if (!restricted || !(await this.allows('source', source))) return undefined
     const roots = [...folders, ...(await Promise.all(folders.map(canonical)))]
-    return place => (schemeOf(place) === 's3' ? this.#allowsBucket(place, buckets) : roots.some(root => isBelow(resolve(place), root, sep)))
+    return place => (schemeOf(place) === 's3' ? this.allowsBucket(place, buckets) : roots.some(root => isBelow(resolve(place), root, sep)))
   }
 
-  #allowsBucket(place: string, buckets: readonly string[]): boolean {
+  private allowsBucket(place: string, buckets: readonly string[]): boolean {
     // Servers and proxies differ in what they make of it.
     if (place.split('/').includes('..')) return false
-    return this.#allowed.buckets.length === 0 || buckets.some(root => isBelow(bucketPlace(place), root, '/'))
+    return this.allowed.buckets.length === 0 || buckets.some(root => isBelow(bucketPlace(place), root, '/'))
   }
 
-  async #allows(field: string, place: string): Promise<boolean> {
+  private async allows(field: string, place: string): Promise<boolean> {
     const scheme = schemeOf(place)
-    const { folders, buckets } = this.#allowed
-    const own = field === 'model' || field === 'register.root' ? this.#registry : byKind([])
-    if (scheme === 's3') return this.#allowsBucket(place, [...buckets, ...own.buckets])
+    const { folders, buckets } = this.allowed
+    const own = field === 'model' || field === 'register.root' ? this.registry : byKind([])
+    if (scheme === 's3') return this.allowsBucket(place, [...buckets, ...own.buckets])
     if (folders.length === 0 && this.options.otherwise === 'any-folder') return true
     // A place of another scheme is in no store, or is read as a path by code that knows fewer schemes.
     return (scheme === undefined || scheme === 'file') && isBelowAny(place, [...folders, ...own.folders])

@@ -20,7 +20,7 @@ function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): 
 /** Known version of a run's record, and the reads and writes that it allows. */
 class Hold {
   /** Undefined until it was looked at. */
-  #held: Version | undefined
+  private held: Version | undefined
 
   constructor(
     private readonly store: Store,
@@ -29,37 +29,37 @@ class Hold {
 
   /** The record's content, which from now on must stay as it is or be changed through here. */
   async read(): Promise<Uint8Array | undefined> {
-    const found = await this.#look()
-    if (this.#held !== undefined && !sameBytes(found.bytes, this.#held.bytes)) throw this.lost()
-    this.#held = found
+    const found = await this.look()
+    if (this.held !== undefined && !sameBytes(found.bytes, this.held.bytes)) throw this.lost()
+    this.held = found
     return found.bytes
   }
 
   async write(content: Uint8Array | string, options: PutOptions | undefined): Promise<true> {
     const bytes = typeof content === 'string' ? Buffer.from(content, 'utf8') : content
     for (let attempt = 0; attempt < tries; attempt++) {
-      const etag = this.#held?.etag
+      const etag = this.held?.etag
       const condition = etag === undefined ? { ifAbsent: true } : { ifMatch: etag }
       if (await this.store.put(RUN_PATH, bytes, { ...options, ...condition })) {
-        const found = await this.#look()
+        const found = await this.look()
         // Taken up by another one since.
         if (!sameBytes(found.bytes, bytes)) throw this.lost()
-        this.#held = found
+        this.held = found
         return true
       }
-      this.#held ??= absent
+      this.held ??= absent
       await this.read()
     }
     throw this.lost()
   }
 
   async remove(): Promise<void> {
-    if (this.#held !== undefined) await this.read()
+    if (this.held !== undefined) await this.read()
     await this.store.delete(RUN_PATH)
-    this.#held = absent
+    this.held = absent
   }
 
-  async #look(): Promise<Version> {
+  private async look(): Promise<Version> {
     // The version first: content that is newer than it makes the next write fail, never the other way round.
     const etag = (await this.store.stat(RUN_PATH))?.etag
     const bytes = etag === undefined ? undefined : await this.store.get(RUN_PATH)

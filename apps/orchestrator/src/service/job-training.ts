@@ -24,7 +24,7 @@ export interface JobTrainingOptions {
 
 /** The fine-tuning side of one job: opened at the first use, and only where the job is one of fine-tuning. */
 export class JobTraining {
-  #opened: Promise<OpenedTrainingEnvironment> | undefined
+  private opened: Promise<OpenedTrainingEnvironment> | undefined
 
   constructor(private readonly options: JobTrainingOptions) {}
 
@@ -33,8 +33,8 @@ export class JobTraining {
     const { open, fence, lasting } = this.options
     if (open === undefined)
       throw new LayermillError('SPEC_INVALID', 'kind: got finetune, expected extract or predict with this orchestrator')
-    this.#opened ??= open(spec)
-    const { environment } = await this.#opened
+    this.opened ??= open(spec)
+    const { environment } = await this.opened
     const { runs } = environment
     return {
       ...environment,
@@ -48,7 +48,7 @@ export class JobTraining {
 
   async close(): Promise<void> {
     // A failure to open was told to the caller that asked for it.
-    const opened = await this.#opened?.catch(() => undefined)
+    const opened = await this.opened?.catch(() => undefined)
     await opened?.close()
   }
 }

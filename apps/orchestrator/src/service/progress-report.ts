@@ -7,16 +7,16 @@ const rateWindow = 30_000
 
 /** How fast images are done, over the last half minute. */
 export class Rate {
-  readonly #samples: { time: number; done: number }[] = []
+  private readonly samples: { time: number; done: number }[] = []
 
   constructor(private readonly now: () => number = () => performance.now()) {}
 
   /** Notes how many are done by now and returns images a second; undefined until there is something to compare with. */
   update(done: number): number | undefined {
     const time = this.now()
-    this.#samples.push({ time, done })
-    while (this.#samples.length > 2 && time - this.#samples[1]!.time >= rateWindow) this.#samples.shift()
-    const first = this.#samples[0]!
+    this.samples.push({ time, done })
+    while (this.samples.length > 2 && time - this.samples[1]!.time >= rateWindow) this.samples.shift()
+    const first = this.samples[0]!
     return time > first.time ? Math.max(0, ((done - first.done) * 1000) / (time - first.time)) : undefined
   }
 }
@@ -36,9 +36,9 @@ function liveSummary(record: RunRecord, id: string, progress: RunProgress): RunS
 
 /** Tells the newest progress at most once an interval, and none after `stop`. */
 export class ProgressReport {
-  readonly #rate = new Rate()
-  #latest: RunProgress | undefined
-  #timer: NodeJS.Timeout | undefined
+  private readonly rate = new Rate()
+  private latest: RunProgress | undefined
+  private timer: NodeJS.Timeout | undefined
 
   constructor(
     private readonly record: RunRecord,
@@ -48,21 +48,21 @@ export class ProgressReport {
   ) {}
 
   update(progress: RunProgress): void {
-    this.#latest = progress
-    this.#timer ??= setInterval(() => this.#flush(), this.interval)
+    this.latest = progress
+    this.timer ??= setInterval(() => this.flush(), this.interval)
   }
 
   stop(): void {
-    clearInterval(this.#timer)
-    this.#latest = undefined
+    clearInterval(this.timer)
+    this.latest = undefined
   }
 
-  #flush(): void {
-    if (this.#latest === undefined) return
-    const { done, total, partsDone } = this.#latest
-    const summary = liveSummary(this.record, this.id, this.#latest)
-    this.#latest = undefined
-    const imagesPerSecond = this.#rate.update(done)
+  private flush(): void {
+    if (this.latest === undefined) return
+    const { done, total, partsDone } = this.latest
+    const summary = liveSummary(this.record, this.id, this.latest)
+    this.latest = undefined
+    const imagesPerSecond = this.rate.update(done)
     const secondsLeft =
       imagesPerSecond !== undefined && imagesPerSecond > 0 && summary.state === 'running' ? (total - done) / imagesPerSecond : undefined
     this.send({ summary, progress: { counts: summary.counts, partsDone, imagesPerSecond, secondsLeft } })

@@ -34,13 +34,13 @@ export interface QueueFleetOptions {
 
 /** The fleet as its queue tells it. */
 export class QueueFleetService implements FleetService {
-  readonly #jobs: QueueJobs
+  private readonly queueJobs: QueueJobs
 
   constructor(
     private readonly broker: Broker,
     private readonly options: QueueFleetOptions,
   ) {
-    this.#jobs = new QueueJobs(broker, { resumeRun: options.resumeRun, workers: () => this.workers() })
+    this.queueJobs = new QueueJobs(broker, { resumeRun: options.resumeRun, workers: () => this.workers() })
   }
 
   async workers(): Promise<WorkerInfo[]> {
@@ -66,15 +66,15 @@ export class QueueFleetService implements FleetService {
   }
 
   jobs(queue: string, query: QueueJobQuery): Promise<QueueJobPage> {
-    return this.#jobs.list(queue, query)
+    return this.queueJobs.list(queue, query)
   }
 
   retryJob(queue: string, id: string): Promise<QueueJob> {
-    return this.#jobs.retry(queue, id)
+    return this.queueJobs.retry(queue, id)
   }
 
   removeJob(queue: string, id: string): Promise<void> {
-    return this.#jobs.remove(queue, id)
+    return this.queueJobs.remove(queue, id)
   }
 
   async pause(): Promise<FleetState> {

@@ -85,7 +85,7 @@ export class QueueJobs {
 
   /** @throws LayermillError `QUEUE_UNKNOWN`. */
   async list(name: string, { state, limit, offset }: QueueJobQuery): Promise<QueueJobPage> {
-    const queue = this.#queue(name)
+    const queue = this.queue(name)
     // Upwards BullMQ's pages of waiting and active jobs differ between the backends.
     const upwards = state === 'delayed' || state === 'prioritized'
     const [found, counts, workers] = await Promise.all([
@@ -104,8 +104,8 @@ export class QueueJobs {
 
   /** @throws LayermillError `QUEUE_UNKNOWN`, `JOB_UNKNOWN`, `JOB_NOT_FAILED`; of runs what resuming them throws. */
   async retry(name: string, id: string): Promise<QueueJob> {
-    const queue = this.#queue(name)
-    const { job, state } = await this.#find(queue, id)
+    const queue = this.queue(name)
+    const { job, state } = await this.find(queue, id)
     if (state !== 'failed') throw new LayermillError('JOB_NOT_FAILED', `The job ${id} is ${state}: only failed jobs can be tried again`)
     if (name === queueNames.runs) {
       // Not the old job: a run's place may be another run's by now, which a new job notices.
@@ -114,19 +114,19 @@ export class QueueJobs {
       try {
         await job.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true })
       } catch (cause) {
-        const now = await this.#find(queue, id)
+        const now = await this.find(queue, id)
         if (now.state === 'failed') throw cause
         throw new LayermillError('JOB_NOT_FAILED', `The job ${id} is ${now.state} by now`, { cause })
       }
     }
-    const now = await this.#find(queue, id)
+    const now = await this.find(queue, id)
     return describe(now.job, now.state)
   }
 
   /** @throws LayermillError `QUEUE_UNKNOWN`, `JOB_UNKNOWN`, `JOB_ACTIVE`; `RUN_ACTIVE` for a run that has not ended. */
   async remove(name: string, id: string): Promise<void> {
-    const queue = this.#queue(name)
-    const { job, state } = await this.#find(queue, id)
+    const queue = this.queue(name)
+    const { job, state } = await this.find(queue, id)
     const active = (cause?: unknown): LayermillError =>
       new LayermillError('JOB_ACTIVE', `The job ${id} is being worked on`, { hint: 'to end a run, cancel it', cause })
     if (state === 'active') throw active()
@@ -138,17 +138,17 @@ export class QueueJobs {
     try {
       await job.remove()
     } catch (cause) {
-      if ((await this.#find(queue, id)).state === 'active') throw active(cause)
+      if ((await this.find(queue, id)).state === 'active') throw active(cause)
       throw cause
     }
   }
 
-  #queue(name: string): JobQueue<unknown> {
+  private queue(name: string): JobQueue<unknown> {
     if (shown.includes(name)) return this.broker.queue(name)
     throw new LayermillError('QUEUE_UNKNOWN', `There is no queue ${name}`, { hint: `there are ${shown.join(', ')}` })
   }
 
-  async #find(queue: JobQueue<unknown>, id: string): Promise<Found> {
+  private async find(queue: JobQueue<unknown>, id: string): Promise<Found> {
     const job = await queue.getJob(id)
     const state = await job?.getState()
     if (job !== undefined && state !== undefined && state !== 'unknown') return { job, state }

@@ -76,16 +76,16 @@ const conflict = (where: string, what: string): LayermillError =>
 
 /** Runs on a queue: one job each, under the run's id. What the queue forgets is still in the runs' stores. */
 export class QueueRunService implements RunService {
-  readonly #queue: RunQueue
-  readonly #hub: RunEventHub
-  #listed: { time: number; runs: Promise<KnownRun[]> } | undefined
+  private readonly queue: RunQueue
+  private readonly hub: RunEventHub
+  private listed: { time: number; runs: Promise<KnownRun[]> } | undefined
 
   constructor(
     broker: Broker,
     private readonly environment: QueueRunEnvironment,
   ) {
-    this.#queue = runQueue(broker)
-    this.#hub = new RunEventHub(broker)
+    this.queue = runQueue(broker)
+    this.hub = new RunEventHub(broker)
   }
 
   /**
@@ -96,14 +96,14 @@ export class QueueRunService implements RunService {
     if (spec.plan) throw new LayermillError('SPEC_INVALID', 'plan: got true, expected false: a run that is queued computes')
     await checkSpec(spec)
     const url = runStoreUrl(spec)
-    const existing = await this.#withStore(url, readRunRecord)
+    const existing = await this.withStore(url, readRunRecord)
     if (existing !== undefined && !spec.overwrite && !isEmptyRun(existing)) {
       const found = likeness(existing, spec)
       if (found.kind === 'other') throw conflict(url, `holds the results of another run: ${found.difference}`)
     }
     if (existing === undefined || spec.overwrite || isEmptyRun(existing)) await checkReachable(spec, this.environment)
     const id = runIdFor(existing, spec, () => this.environment.newId(spec.kind))
-    return this.#start({ v: 1, run: id, store: url, spec })
+    return this.start({ v: 1, run: id, store: url, spec })
   }
 
   async plan(spec: RunSpec, signal?: AbortSignal): Promise<RunPlan> {
@@ -118,16 +118,16 @@ export class QueueRunService implements RunService {
    * @throws LayermillError `RUN_MISSING`; as `resume` does.
    */
   async resumeStore(url: string): Promise<RunSummary> {
-    const record = await this.#withStore(url, readRunRecord)
+    const record = await this.withStore(url, readRunRecord)
     if (record === undefined) throw new LayermillError('RUN_MISSING', `there is no run at ${url}`)
     if (record.state === 'done') throw new LayermillError('RUN_FINISHED', `The run ${record.id} at ${url} is done`)
-    const job = await this.#queue.getJob(record.id)
+    const job = await this.queue.getJob(record.id)
     if (job !== undefined) return this.resume(record.id)
-    return this.#start({ v: 1, run: record.id, store: url, spec: { ...record.spec, overwrite: false }, resume: true })
+    return this.start({ v: 1, run: record.id, store: url, spec: { ...record.spec, overwrite: false }, resume: true })
   }
 
   async list({ state, kind, cursor, limit }: RunListQuery): Promise<RunPage> {
-    const all = (await this.#all()).map(({ summary }) => summary)
+    const all = (await this.all()).map(({ summary }) => summary)
     const from = cursor === undefined ? 0 : all.findIndex(({ id }) => id === cursor) + 1
     if (cursor !== undefined && from === 0)
       throw new LayermillError('CURSOR_INVALID', 'cursor: that run is not listed any more; start again from the first page')
@@ -139,8 +139,8 @@ export class QueueRunService implements RunService {
   }
 
   async get(id: string): Promise<RunDetail> {
-    const { job, summary } = await this.#find(id)
-    const { record, epochs, failures } = await this.#withStore(job.data.store, readStored).catch((): StoredRun => ({}))
+    const { job, summary } = await this.find(id)
+    const { record, epochs, failures } = await this.withStore(job.data.store, readStored).catch((): StoredRun => ({}))
     const training = hasEnded(summary.state) ? undefined : jobProgress(job)?.training
     if (record?.id === id)
       return {
@@ -151,35 +151,35 @@ export class QueueRunService implements RunService {
         epochs,
         ...(await runNotes(record, url => this.environment.openStore(url))),
       }
-    const { spec } = await this.#withStore(job.data.store, store => wholeJob(job.data, store)).catch(() => job.data)
+    const { spec } = await this.withStore(job.data.store, store => wholeJob(job.data, store)).catch(() => job.data)
     return { ...summary, generation: 0, spec: { ...(spec ?? job.data.submitted) }, planned: false }
   }
 
   async cancel(id: string): Promise<RunSummary> {
-    const { job, summary } = await this.#find(id)
+    const { job, summary } = await this.find(id)
     if (summary.state === 'cancelled') return summary
     if (hasEnded(summary.state)) throw new LayermillError('RUN_FINISHED', `The run ${id} is ${summary.state}`)
     await job.updateData({ ...job.data, cancel: true })
-    this.#listed = undefined
+    this.listed = undefined
     // One that is paused lies aside: whoever takes it now notes its end.
     if (job.data.paused !== undefined && (await job.getState()) === 'delayed') await job.promote()
     // The orchestrator that works on it sees it. Without one, workers would go on with what is queued.
-    if ((await job.getState()) !== 'active') await this.#withStore(job.data.store, store => this.#stop(id, store))
-    return (await this.#find(id)).summary
+    if ((await job.getState()) !== 'active') await this.withStore(job.data.store, store => this.stop(id, store))
+    return (await this.find(id)).summary
   }
 
   /** Lets go of a run until it is resumed: parts under way are finished, no others are begun. */
   async pause(id: string): Promise<RunSummary> {
-    const { job, summary } = await this.#find(id)
+    const { job, summary } = await this.find(id)
     if (hasEnded(summary.state)) throw new LayermillError('RUN_FINISHED', `The run ${id} is ${summary.state}`)
     if (job.data.paused === undefined) await job.updateData({ ...job.data, paused: this.environment.now().toISOString() })
-    this.#listed = undefined
-    return (await this.#find(id)).summary
+    this.listed = undefined
+    return (await this.find(id)).summary
   }
 
   async resume(id: string): Promise<RunSummary> {
-    const { job, summary } = await this.#ending(id)
-    if (job.data.paused !== undefined && !hasEnded(summary.state)) return this.#unpause(id, job)
+    const { job, summary } = await this.ending(id)
+    if (job.data.paused !== undefined && !hasEnded(summary.state)) return this.unpause(id, job)
     if (summary.state === 'done') throw new LayermillError('RUN_FINISHED', `The run ${id} is done`)
     if (!hasEnded(summary.state)) throw new LayermillError('RUN_ACTIVE', `The run ${id} is ${summary.state}`)
     const { cancel: _cancel, paused: _paused, ...data } = job.data
@@ -188,15 +188,15 @@ export class QueueRunService implements RunService {
     } catch (cause) {
       throw new LayermillError('RUN_ACTIVE', `The run ${id} is just being ended; try again in a moment`, { cause })
     }
-    return this.#start({ ...data, resume: true })
+    return this.start({ ...data, resume: true })
   }
 
   events(id: string, options: RunEventOptions): AsyncGenerator<RunEvent, void, undefined> {
     let seen: RunView | undefined
     let lost: number | undefined
-    return runEvents(id, options, this.#hub, async run => {
+    return runEvents(id, options, this.hub, async run => {
       try {
-        seen = await this.#view(run)
+        seen = await this.view(run)
         lost = undefined
       } catch (error) {
         // A queue that lost its data gets its runs back from an orchestrator.
@@ -209,24 +209,24 @@ export class QueueRunService implements RunService {
 
   async countByState(): Promise<Partial<Record<RunState, number>>> {
     const counts: Partial<Record<RunState, number>> = {}
-    for (const { summary } of await this.#all()) counts[summary.state] = (counts[summary.state] ?? 0) + 1
+    for (const { summary } of await this.all()) counts[summary.state] = (counts[summary.state] ?? 0) + 1
     return counts
   }
 
   async close(): Promise<void> {
-    await this.#hub.close()
+    await this.hub.close()
   }
 
   /** Queues a run, or finds that the same command is queued or under way already. */
-  async #start(whole: RunJob): Promise<RunSummary> {
-    const data = makePayload('run', await this.#withStore(whole.store, store => slimJob(whole, store)))
-    const old = await this.#queue.getJob(data.run)
+  private async start(whole: RunJob): Promise<RunSummary> {
+    const data = makePayload('run', await this.withStore(whole.store, store => slimJob(whole, store)))
+    const old = await this.queue.getJob(data.run)
     const state = await old?.getState()
     // A finished job would keep another of its id from being added.
     if (old !== undefined && (state === 'completed' || state === 'failed')) await old.remove()
-    const added = await this.#queue.add(whole.spec?.kind ?? 'run', data, runJobOptions(data.run, data.store))
-    this.#listed = undefined
-    const job = await this.#queue.getJob(added.id!)
+    const added = await this.queue.add(whole.spec?.kind ?? 'run', data, runJobOptions(data.run, data.store))
+    this.listed = undefined
+    const job = await this.queue.getJob(added.id!)
     if (job === undefined) throw new LayermillError('UNAVAILABLE', `the queue lost the run ${added.id} as it was added; try again`)
     const summary = summarizeJob(job, await job.getState())
     if (sameSpec(job.data, data)) return summary
@@ -234,77 +234,77 @@ export class QueueRunService implements RunService {
   }
 
   /** With what this process waits for itself, where that is in a run's way and nobody says more. */
-  #told(summary: RunSummary): RunSummary {
+  private told(summary: RunSummary): RunSummary {
     if (hasEnded(summary.state) || summary.waiting !== undefined) return summary
     const waiting = this.environment.trouble?.()
     return waiting === undefined ? summary : { ...summary, waiting }
   }
 
   /** Takes a paused run up again; where an orchestrator is just letting go of it, once it has. */
-  async #unpause(id: string, job: QueuedRun): Promise<RunSummary> {
+  private async unpause(id: string, job: QueuedRun): Promise<RunSummary> {
     const deadline = performance.now() + endingDeadline
     while ((await job.getState()) === 'active' && performance.now() < deadline) await pause(200)
     const { paused: _paused, ...data } = job.data
     await job.updateData(data)
     if ((await job.getState()) === 'delayed') await job.promote().catch(() => undefined)
-    this.#listed = undefined
-    return (await this.#find(id)).summary
+    this.listed = undefined
+    return (await this.find(id)).summary
   }
 
   /** Ends a run that nobody works on, and takes its parts off the queue. */
-  async #stop(id: string, store: Store): Promise<void> {
+  private async stop(id: string, store: Store): Promise<void> {
     await cancelRun(store, id, this.environment.now(), async record => (await this.environment.queue(record, store)).removeWaiting())
   }
 
-  async #view(id: string): Promise<RunView> {
-    const { job, summary } = await this.#find(id)
+  private async view(id: string): Promise<RunView> {
+    const { job, summary } = await this.find(id)
     return { ...jobProgress(job), summary }
   }
 
-  async #find(id: string): Promise<KnownRun> {
-    const job = await this.#queue.getJob(id)
+  private async find(id: string): Promise<KnownRun> {
+    const job = await this.queue.getJob(id)
     if (job === undefined) {
       throw new LayermillError('RUN_UNKNOWN', `The queue knows no run ${id}`, {
         hint: 'a run that the queue forgot goes on from its store: layermill runs resume OUT',
       })
     }
-    return { job, summary: this.#told(summarizeJob(job, await job.getState())) }
+    return { job, summary: this.told(summarizeJob(job, await job.getState())) }
   }
 
   /** A run; one that is being cancelled as it is once it has ended, which takes seconds. */
-  async #ending(id: string): Promise<KnownRun> {
+  private async ending(id: string): Promise<KnownRun> {
     const deadline = performance.now() + endingDeadline
     for (;;) {
-      const run = await this.#find(id)
+      const run = await this.find(id)
       if (hasEnded(run.summary.state) || run.job.data.cancel !== true || performance.now() > deadline) return run
       await pause(200)
     }
   }
 
   /** All runs that the queue knows, newest first. */
-  #all(): Promise<KnownRun[]> {
+  private all(): Promise<KnownRun[]> {
     const now = performance.now()
-    if (this.#listed !== undefined && now - this.#listed.time < listInterval) return this.#listed.runs
-    const runs = this.#read()
-    this.#listed = { time: now, runs }
+    if (this.listed !== undefined && now - this.listed.time < listInterval) return this.listed.runs
+    const runs = this.read()
+    this.listed = { time: now, runs }
     runs.catch(() => {
-      this.#listed = undefined
+      this.listed = undefined
     })
     return runs
   }
 
-  async #read(): Promise<KnownRun[]> {
+  private async read(): Promise<KnownRun[]> {
     const byId = new Map<string, KnownRun>()
     for (const state of listedStates) {
-      for (const job of await this.#queue.getJobs([state])) {
+      for (const job of await this.queue.getJobs([state])) {
         // A job may be removed while the list is read.
-        if (job?.id !== undefined) byId.set(job.id, { job, summary: this.#told(summarizeJob(job, state)) })
+        if (job?.id !== undefined) byId.set(job.id, { job, summary: this.told(summarizeJob(job, state)) })
       }
     }
     return [...byId.values()].sort((a, b) => b.job.timestamp - a.job.timestamp || (a.job.id! < b.job.id! ? 1 : -1))
   }
 
-  async #withStore<Result>(url: string, action: (store: Store) => Promise<Result>): Promise<Result> {
+  private async withStore<Result>(url: string, action: (store: Store) => Promise<Result>): Promise<Result> {
     const store = await this.environment.openStore(url)
     try {
       return await action(store)

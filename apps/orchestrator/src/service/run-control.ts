@@ -32,26 +32,26 @@ export class RunLost extends Error {
 
 /** Whether a process may still work on a run whose lock it took. */
 export class RunControl {
-  readonly #abort = new AbortController()
-  readonly #lockDuration: number
-  #renewed = performance.now()
+  private readonly abort = new AbortController()
+  private readonly lockDuration: number
+  private renewed = performance.now()
 
   /** `lockDuration` in milliseconds. The clock goes on while the process is frozen. */
   constructor(lockDuration: number) {
-    this.#lockDuration = lockDuration
+    this.lockDuration = lockDuration
   }
 
   get signal(): AbortSignal {
-    return this.#abort.signal
+    return this.abort.signal
   }
 
   /** The lock was just renewed. */
   renew(): void {
-    this.#renewed = performance.now()
+    this.renewed = performance.now()
   }
 
   stop(reason: RunCancelled | RunPaused | RunHandedBack | RunLost): void {
-    this.#abort.abort(reason)
+    this.abort.abort(reason)
   }
 
   /** Stops for another one having changed the run's record. */
@@ -66,7 +66,7 @@ export class RunControl {
    * @throws RunLost where the lock may have run out: a tenth of its time is left for the write to arrive.
    */
   check(): void {
-    if (performance.now() - this.#renewed > this.#lockDuration * 0.9) this.stop(new RunLost())
-    if (this.#abort.signal.reason instanceof RunLost) throw this.#abort.signal.reason
+    if (performance.now() - this.renewed > this.lockDuration * 0.9) this.stop(new RunLost())
+    if (this.abort.signal.reason instanceof RunLost) throw this.abort.signal.reason
   }
 }

@@ -21,19 +21,19 @@ function isReport(data: unknown): data is RunJobProgress {
 
 /** Waits for a signal of the hub, the listener's leaving, or a while. */
 class Turnstile {
-  readonly #pause = new WakeableSleep()
-  #open = false
+  private readonly pause = new WakeableSleep()
+  private open = false
 
   signal = (): void => {
-    this.#open = true
-    this.#pause.wake()
+    this.open = true
+    this.pause.wake()
   }
 
   /** Resolves to false after `milliseconds` without a signal. */
   async wait(milliseconds: number): Promise<boolean> {
-    if (!this.#open) await this.#pause.sleep(milliseconds)
-    const woken = this.#open
-    this.#open = false
+    if (!this.open) await this.pause.sleep(milliseconds)
+    const woken = this.open
+    this.open = false
     return woken
   }
 }

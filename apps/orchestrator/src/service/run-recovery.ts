@@ -25,9 +25,9 @@ interface Known {
  * has the run's id, and is added once.
  */
 export class RunRecovery {
-  readonly #known = new Map<string, Known>()
-  #timer: NodeJS.Timeout | undefined
-  #looking: Promise<void> | undefined
+  private readonly known = new Map<string, Known>()
+  private timer: NodeJS.Timeout | undefined
+  private looking: Promise<void> | undefined
 
   constructor(
     private readonly queue: RunQueue,
@@ -36,53 +36,53 @@ export class RunRecovery {
 
   start(): void {
     void this.look()
-    this.#timer = setInterval(() => void this.look(), this.options.interval ?? 15_000)
-    this.#timer.unref()
+    this.timer = setInterval(() => void this.look(), this.options.interval ?? 15_000)
+    this.timer.unref()
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    this.#known.clear()
-    await this.#looking
+    clearInterval(this.timer)
+    this.known.clear()
+    await this.looking
   }
 
   /** A run that this process takes up. */
   saw(id: string, data: RunJob): void {
-    this.#known.set(id, { data, seen: this.#known.get(id)?.seen ?? Date.now() })
+    this.known.set(id, { data, seen: this.known.get(id)?.seen ?? Date.now() })
   }
 
   /** A run that has ended. */
   forget(id: string): void {
-    this.#known.delete(id)
+    this.known.delete(id)
   }
 
   /** Compares the queue with what is known. Never rejects: a queue that is away is looked at again later. */
   look(): Promise<void> {
-    this.#looking ??= this.#look()
+    this.looking ??= this.lookNow()
       .catch(() => undefined)
       .finally(() => {
-        this.#looking = undefined
+        this.looking = undefined
       })
-    return this.#looking
+    return this.looking
   }
 
-  async #look(): Promise<void> {
+  private async lookNow(): Promise<void> {
     const live = new Map<string, RunJob>()
     for (const state of liveStates) {
       for (const job of await this.queue.getJobs([state])) if (job?.id !== undefined) live.set(job.id, job.data)
     }
-    for (const [id, known] of this.#known) if (!live.has(id)) await this.#missed(id, known)
+    for (const [id, known] of this.known) if (!live.has(id)) await this.missed(id, known)
     for (const [id, data] of live) this.saw(id, data)
   }
 
-  async #missed(id: string, { data, seen }: Known): Promise<void> {
+  private async missed(id: string, { data, seen }: Known): Promise<void> {
     const job = await this.queue.getJob(id)
     const state = await job?.getState()
     if (state === 'completed' || state === 'failed') return this.forget(id)
     // It changed its state while the lists were read.
     if (job !== undefined) return
     try {
-      const record = await this.#record(data.store)
+      const record = await this.record(data.store)
       const own = record?.id === id
       const replaces = record !== undefined && !own && data.spec?.overwrite === true && Date.parse(record.created) < seen
       const ended = own && (record.state === 'done' || record.state === 'cancelled')
@@ -94,7 +94,7 @@ export class RunRecovery {
     }
   }
 
-  async #record(url: string): Promise<Awaited<ReturnType<typeof readRunRecord>>> {
+  private async record(url: string): Promise<Awaited<ReturnType<typeof readRunRecord>>> {
     const store = await this.options.openStore(url)
     try {
       return await readRunRecord(store)

@@ -58,9 +58,9 @@ export interface RunWorker {
 
 /** Carries out runs off the queue. */
 class RunProcessor {
-  readonly #active = new Map<string, RunControl>()
+  private readonly active = new Map<string, RunControl>()
   readonly recovery: RunRecovery
-  #closing = false
+  private closing = false
 
   constructor(
     private readonly queue: RunQueue,
@@ -77,26 +77,26 @@ class RunProcessor {
   }
 
   control(id: string): RunControl | undefined {
-    return this.#active.get(id)
+    return this.active.get(id)
   }
 
   handBackAll(): void {
-    this.#closing = true
-    for (const control of this.#active.values()) control.stop(new RunHandedBack())
+    this.closing = true
+    for (const control of this.active.values()) control.stop(new RunHandedBack())
   }
 
   async process(job: QueuedRun, token: string | undefined): Promise<RunSummary> {
     const control = new RunControl(this.lockDuration)
-    if (this.#closing) control.stop(new RunHandedBack())
+    if (this.closing) control.stop(new RunHandedBack())
     // A job comes again only once its lock ran out, whatever this process takes itself for.
-    this.#active.get(job.id!)?.stop(new RunLost())
-    this.#active.set(job.id!, control)
+    this.active.get(job.id!)?.stop(new RunLost())
+    this.active.set(job.id!, control)
     this.recovery.saw(job.id!, job.data)
-    const watch = setInterval(() => void this.#watch(job, control), this.options.cancelInterval ?? 2000)
+    const watch = setInterval(() => void this.watch(job, control), this.options.cancelInterval ?? 2000)
     try {
-      const run = await this.#carryOut(job, control)
+      const run = await this.carryOut(job, control)
       this.recovery.forget(job.id!)
-      await this.#tellEnd(job, run)
+      await this.tellEnd(job, run)
       return run
     } catch (error) {
       const reason: unknown = control.signal.reason
@@ -113,7 +113,7 @@ class RunProcessor {
       this.options.note?.(`run ${job.id}: attempt ${attempt} of ${attempts} failed: ${failure.message}${last ? '' : '; it is tried again'}`)
       if (last) {
         const { code, message } = parseFailedReason(failure.message)
-        await this.#tellEnd(job, {
+        await this.tellEnd(job, {
           ...summarizeJob(job, 'active'),
           state: 'failed',
           finished: this.environment.now().toISOString(),
@@ -123,19 +123,19 @@ class RunProcessor {
       throw failure
     } finally {
       clearInterval(watch)
-      if (this.#active.get(job.id!) === control) this.#active.delete(job.id!)
+      if (this.active.get(job.id!) === control) this.active.delete(job.id!)
     }
   }
 
   /** A queue or receiver that cannot be told is no reason for a run to fail. */
-  async #tellEnd(job: QueuedRun, run: RunSummary): Promise<void> {
+  private async tellEnd(job: QueuedRun, run: RunSummary): Promise<void> {
     await this.options
       .ended?.(run, job.data.spec)
       .catch((error: unknown) => this.options.note?.(`run ${job.id}: its end could not be told: ${errorMessage(error)}`))
   }
 
   /** Stops a run that was cancelled, or whose job is gone (a queue that was wiped). */
-  async #watch(job: QueuedRun, control: RunControl): Promise<void> {
+  private async watch(job: QueuedRun, control: RunControl): Promise<void> {
     const current = await this.queue.getJob(job.id!).catch(() => job)
     if (current === undefined) {
       control.stop(new RunLost('the queue has lost the run'))
@@ -144,7 +144,7 @@ class RunProcessor {
     else if (current.data.cancel === true) control.stop(new RunCancelled())
   }
 
-  async #carryOut(job: QueuedRun, control: RunControl): Promise<RunSummary> {
+  private async carryOut(job: QueuedRun, control: RunControl): Promise<RunSummary> {
     const carried = readPayload('run', job.data)
     const fence = (at: Store): Store => fencedStore(at, () => control.check())
     const lasting = (queue: PartQueue): PartQueue => lastingParts(queue, () => isHandedOver(control))
@@ -156,10 +156,10 @@ class RunProcessor {
       const data = await wholeJob(carried, fenced)
       // Receivers of the end are told by the spec.
       if (data.spec !== undefined) Object.assign(job.data, { spec: data.spec })
-      if (data.cancel === true) return await this.#cancelled(job, fenced)
+      if (data.cancel === true) return await this.cancelled(job, fenced)
       if (data.paused !== undefined) control.stop(new RunPaused())
       control.signal.throwIfAborted()
-      sitting = await this.#sit(data.run, fenced)
+      sitting = await this.sit(data.run, fenced)
       control.signal.throwIfAborted()
       await claimRun(fenced, data.run)
       const opened = await openJobRun(data, { opened: jobProgress(job) !== undefined, store, environment: this.environment, training })
@@ -168,8 +168,8 @@ class RunProcessor {
       await job.updateProgress({ summary: { ...summarizeRun(opened), id: data.run } } satisfies RunJobProgress)
       this.options.note?.(`run ${job.id}: ${opened.state}, from ${opened.spec.source} to ${store.url}`)
       const record = await (opened.spec.kind === 'finetune'
-        ? this.#train(job, opened, store, control, training, sitting)
-        : this.#supervise(job, opened, store, control, lasting, sitting))
+        ? this.train(job, opened, store, control, training, sitting)
+        : this.supervise(job, opened, store, control, lasting, sitting))
       if (record.state === 'done') await this.options.finish?.(record, store)
       return { ...summarizeRun(record), id: data.run }
     } catch (error) {
@@ -177,12 +177,12 @@ class RunProcessor {
       await (control.signal.reason instanceof RunHandedBack || control.signal.reason instanceof RunPaused
         ? sitting?.left()
         : sitting?.passed())
-      if (control.signal.reason instanceof RunCancelled) return await this.#cancelled(job, fenced)
+      if (control.signal.reason instanceof RunCancelled) return await this.cancelled(job, fenced)
       if (control.signal.reason instanceof RunPaused) {
         this.options.note?.(`run ${job.id}: paused`)
         throw error
       }
-      const ended = await this.#endedBy(error, job, store)
+      const ended = await this.endedBy(error, job, store)
       if (ended === undefined) throw error
       return ended
     } finally {
@@ -193,7 +193,7 @@ class RunProcessor {
   }
 
   /** Begins what may end or block this process. */
-  async #sit(run: string, store: Store): Promise<Sitting> {
+  private async sit(run: string, store: Store): Promise<Sitting> {
     try {
       return await this.marks.begin(run)
     } catch (error) {
@@ -203,7 +203,7 @@ class RunProcessor {
     }
   }
 
-  async #supervise(
+  private async supervise(
     job: QueuedRun,
     record: RunRecord,
     store: Store,
@@ -232,7 +232,7 @@ class RunProcessor {
     }
   }
 
-  async #train(
+  private async train(
     job: QueuedRun,
     record: RunRecord,
     store: Store,
@@ -263,7 +263,7 @@ class RunProcessor {
   }
 
   /** A failed run's summary where nothing more is to be tried; then the run has ended, and not just its job. */
-  async #endedBy(error: unknown, job: QueuedRun, store: Store): Promise<RunSummary | undefined> {
+  private async endedBy(error: unknown, job: QueuedRun, store: Store): Promise<RunSummary | undefined> {
     const last = job.attemptsMade + 1 >= (job.opts.attempts ?? 1)
     if (!last && worthAnotherTry(error)) return undefined
     const record = await readRunRecord(store).catch(() => undefined)
@@ -272,7 +272,7 @@ class RunProcessor {
     return summarizeRun(record)
   }
 
-  async #cancelled(job: QueuedRun, store: Store): Promise<RunSummary> {
+  private async cancelled(job: QueuedRun, store: Store): Promise<RunSummary> {
     const finished = this.environment.now()
     const record = await cancelRun(store, job.id!, finished)
     this.options.note?.(`run ${job.id}: cancelled`)

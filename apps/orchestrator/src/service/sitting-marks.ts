@@ -33,14 +33,14 @@ export interface Sitting {
  * goes through the stretch alone in its process, so that the next end can only be its own.
  */
 export class SittingMarks {
-  readonly #queue: JobQueue<Mark>
-  #alone: Promise<void> = Promise.resolve()
+  private readonly queue: JobQueue<Mark>
+  private alone: Promise<void> = Promise.resolve()
 
   constructor(
     broker: Broker,
     private readonly now: () => Date = () => new Date(),
   ) {
-    this.#queue = broker.queue<Mark>(queueNames.state)
+    this.queue = broker.queue<Mark>(queueNames.state)
   }
 
   /**
@@ -48,11 +48,11 @@ export class SittingMarks {
    * @throws LayermillError `RUN_SET_ASIDE` where two sittings ended in it without a word; the mark is gone then, for somebody may resume it
    */
   async begin(run: string): Promise<Sitting> {
-    const ended = await this.#endsOf(run)
-    const release = ended > 0 ? await this.#waitForTurn() : () => undefined
+    const ended = await this.endsOf(run)
+    const release = ended > 0 ? await this.waitForTurn() : () => undefined
     const mark: Mark = { run, token: randomBytes(8).toString('hex'), ended, open: true, since: this.now().toISOString() }
     try {
-      await this.#put(mark)
+      await this.put(mark)
     } catch (error) {
       release()
       throw error
@@ -63,20 +63,20 @@ export class SittingMarks {
       over = true
       release()
       // A mark that stays by mistake costs a run its company once.
-      await this.#ifOwn(mark, action).catch(() => undefined)
+      await this.ifOwn(mark, action).catch(() => undefined)
     }
     return {
-      passed: () => end(() => this.#queue.remove(this.#id(run))),
-      left: () => end(() => (ended === 0 ? this.#queue.remove(this.#id(run)) : this.#put({ ...mark, open: false }))),
+      passed: () => end(() => this.queue.remove(this.id(run))),
+      left: () => end(() => (ended === 0 ? this.queue.remove(this.id(run)) : this.put({ ...mark, open: false }))),
     }
   }
 
-  async #endsOf(run: string): Promise<number> {
-    const found = (await this.#queue.getJob(this.#id(run)))?.data
+  private async endsOf(run: string): Promise<number> {
+    const found = (await this.queue.getJob(this.id(run)))?.data
     if (found === undefined) return 0
     const ended = found.ended + (found.open ? 1 : 0)
     if (ended < mostEnds) return ended
-    await this.#queue.remove(this.#id(run))
+    await this.queue.remove(this.id(run))
     throw new LayermillError(
       'RUN_SET_ASIDE',
       `the run ended or blocked its orchestrator ${ended} times while it was opened and planned, the last time begun at ${found.since}`,
@@ -86,29 +86,29 @@ export class SittingMarks {
     )
   }
 
-  async #put(mark: Mark): Promise<void> {
-    const job = await this.#queue.getJob(this.#id(mark.run))
-    if (job === undefined) await this.#queue.add('sitting', mark, { jobId: this.#id(mark.run) })
+  private async put(mark: Mark): Promise<void> {
+    const job = await this.queue.getJob(this.id(mark.run))
+    if (job === undefined) await this.queue.add('sitting', mark, { jobId: this.id(mark.run) })
     else await job.updateData(mark)
   }
 
-  async #ifOwn({ run, token }: Mark, action: () => Promise<unknown>): Promise<void> {
-    const found = await this.#queue.getJob(this.#id(run))
+  private async ifOwn({ run, token }: Mark, action: () => Promise<unknown>): Promise<void> {
+    const found = await this.queue.getJob(this.id(run))
     if (found?.data.token === token) await action()
   }
 
   /** Resolves when no other suspect is in the stretch in this process, to what ends one's own turn. */
-  async #waitForTurn(): Promise<() => void> {
-    const before = this.#alone
+  private async waitForTurn(): Promise<() => void> {
+    const before = this.alone
     let release = (): void => undefined
-    this.#alone = new Promise(resolve => {
+    this.alone = new Promise(resolve => {
       release = resolve
     })
     await before
     return release
   }
 
-  #id(run: string): string {
+  private id(run: string): string {
     return `sitting-${run}`
   }
 }

@@ -36,82 +36,82 @@ export interface TrainingReportOptions {
 
 /** Tells where a fine-tuning run stands, at most once an interval, and each of its epochs. */
 export class TrainingReport {
-  readonly #rate = new Rate()
-  #counts: RunCounts
-  #planned: boolean
-  #latest: TrainingProgress | undefined
-  #epochs: TrainingState[] = []
-  #changed = false
-  #waiting: Waiting | undefined
-  #timer: NodeJS.Timeout | undefined
+  private readonly rate = new Rate()
+  private counts: RunCounts
+  private planned: boolean
+  private latest: TrainingProgress | undefined
+  private epochs: TrainingState[] = []
+  private changed = false
+  private waitsFor: Waiting | undefined
+  private timer: NodeJS.Timeout | undefined
 
   constructor(private readonly options: TrainingReportOptions) {
-    this.#counts = options.record.counts
-    this.#planned = options.record.planned
+    this.counts = options.record.counts
+    this.planned = options.record.planned
   }
 
   update(progress: TrainingProgress): void {
     if ('done' in progress)
-      this.#counts = { images: progress.total, done: progress.done - progress.failed, failed: progress.failed, parts: 0 }
-    else this.#planned = true
-    if ('done' in progress) this.#waiting = progress.waiting
-    this.#latest = progress
-    this.#change()
+      this.counts = { images: progress.total, done: progress.done - progress.failed, failed: progress.failed, parts: 0 }
+    else this.planned = true
+    if ('done' in progress) this.waitsFor = progress.waiting
+    this.latest = progress
+    this.change()
   }
 
   /** Updates the cause of the run's waiting. */
   waiting(waiting: Waiting | undefined): void {
-    this.#waiting = waiting
-    this.#change()
+    this.waitsFor = waiting
+    this.change()
   }
 
   epoch(line: MetricsLine): void {
-    this.#epochs = [...this.#epochs, epochState(line)].slice(-reportedEpochs)
-    this.#change()
+    this.epochs = [...this.epochs, epochState(line)].slice(-reportedEpochs)
+    this.change()
   }
 
   /** Tells what has not been told yet, once and for all. */
   async end(): Promise<void> {
     this.stop()
-    await this.#flush()
+    await this.flush()
   }
 
   stop(): void {
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    clearInterval(this.timer)
+    this.timer = undefined
   }
 
-  #change(): void {
-    this.#changed = true
-    this.#timer ??= setInterval(() => void this.#flush(), this.options.interval ?? 1000)
+  private change(): void {
+    this.changed = true
+    this.timer ??= setInterval(() => void this.flush(), this.options.interval ?? 1000)
   }
 
-  async #flush(): Promise<void> {
-    if (!this.#changed) return
-    this.#changed = false
-    const latest = this.#latest
+  private async flush(): Promise<void> {
+    if (!this.changed) return
+    this.changed = false
+    const latest = this.latest
     const training = latest === undefined ? undefined : stateOf(latest)
-    const pace = latest === undefined ? {} : this.#pace(latest)
-    const progress = { counts: this.#counts, partsDone: 0, ...pace }
+    const pace = latest === undefined ? {} : this.pace(latest)
+    const progress = { counts: this.counts, partsDone: 0, ...pace }
     // For people: a report that is lost is not missed.
-    await this.options.send({ summary: this.#summary(), progress, training, epochs: this.#epochs }).catch(() => undefined)
+    await this.options.send({ summary: this.summary(), progress, training, epochs: this.epochs }).catch(() => undefined)
   }
 
-  #pace(progress: TrainingProgress): { imagesPerSecond?: number; secondsLeft?: number } {
+  private pace(progress: TrainingProgress): { imagesPerSecond?: number; secondsLeft?: number } {
     if (!('imagesLeft' in progress)) return {}
-    const imagesPerSecond = this.#rate.update(progress.images)
+    const imagesPerSecond = this.rate.update(progress.images)
     if (imagesPerSecond === undefined || imagesPerSecond === 0) return {}
     return { imagesPerSecond, secondsLeft: progress.imagesLeft / imagesPerSecond }
   }
 
-  #summary(): RunSummary {
+  private summary(): RunSummary {
     const { record, id } = this.options
     return {
       ...summarizeRun(record),
       id,
-      state: this.#planned ? 'running' : 'planning',
-      counts: this.#counts,
-      ...(this.#waiting === undefined ? {} : { waiting: this.#waiting }),
+      state: this.planned ? 'running' : 'planning',
+      counts: this.counts,
+      ...(this.waitsFor === undefined ? {} : { waiting: this.waitsFor }),
     }
   }
 }

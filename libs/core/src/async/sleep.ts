@@ -1,22 +1,22 @@
 /** A pause that may be ended early. One sleeps at a time; a wake while nobody does is forgotten. */
 export class WakeableSleep {
-  #wake: () => void = () => undefined
+  private release: () => void = () => undefined
 
   /** Ends the pause under way, if there is one. */
   wake(): void {
-    this.#wake()
+    this.release()
   }
 
   /** Pauses; true where so many milliseconds passed, false where it was woken. */
   async sleep(milliseconds: number): Promise<boolean> {
     const timedOut = await new Promise<boolean>(resolve => {
       const timer = setTimeout(() => resolve(true), milliseconds)
-      this.#wake = () => {
+      this.release = () => {
         clearTimeout(timer)
         resolve(false)
       }
     })
-    this.#wake = () => undefined
+    this.release = () => undefined
     return timedOut
   }
 }

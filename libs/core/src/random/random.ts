@@ -6,22 +6,22 @@ import { createHash } from 'node:crypto'
  * numbers on every machine.
  */
 export class Random {
-  readonly #state: Uint32Array
+  private readonly state: Uint32Array
 
   constructor(key: string | readonly [number, number, number, number]) {
     if (typeof key !== 'string') {
-      this.#state = Uint32Array.from(key)
+      this.state = Uint32Array.from(key)
       return
     }
     const digest = createHash('sha256').update(key).digest()
-    this.#state = Uint32Array.from([0, 4, 8, 12], at => digest.readUInt32LE(at))
+    this.state = Uint32Array.from([0, 4, 8, 12], at => digest.readUInt32LE(at))
     // All zeros is the one state it never leaves.
-    if (this.#state.every(word => word === 0)) this.#state[0] = 1
+    if (this.state.every(word => word === 0)) this.state[0] = 1
   }
 
   /** A whole number below 2^32. */
   uint32(): number {
-    const s = this.#state
+    const s = this.state
     const result = Math.imul(rotate(Math.imul(s[1]!, 5), 7), 9) >>> 0
     const shifted = s[1]! << 9
     s[2]! ^= s[0]!

@@ -12,25 +12,25 @@ const AREA = 9.91256303526217e-3
  * stream, named after it, so that it does not change when a network gains or loses others.
  */
 export class RandomStream {
-  readonly #state: Int32Array
-  readonly #block = new Int32Array(BLOCK)
-  #used = BLOCK
+  private readonly state: Int32Array
+  private readonly block = new Int32Array(BLOCK)
+  private used = BLOCK
 
   constructor(seed: string) {
     const digest = createHash('sha256').update(seed).digest()
-    this.#state = new Int32Array(4)
-    for (let i = 0; i < 3; i++) this.#state[i] = digest.readInt32LE(4 * i)
-    this.#state[3] = 1
-    for (let i = 0; i < 3; i++) this.fill(this.#block.subarray(0, 5))
+    this.state = new Int32Array(4)
+    for (let i = 0; i < 3; i++) this.state[i] = digest.readInt32LE(4 * i)
+    this.state[3] = 1
+    for (let i = 0; i < 3; i++) this.fill(this.block.subarray(0, 5))
   }
 
   /** 32 random bits, signed. */
   next(): number {
-    if (this.#used === BLOCK) {
-      this.fill(this.#block)
-      this.#used = 0
+    if (this.used === BLOCK) {
+      this.fill(this.block)
+      this.used = 0
     }
-    return this.#block[this.#used++]!
+    return this.block[this.used++]!
   }
 
   /** In [0, 1), in steps of 2^-32. */
@@ -40,7 +40,7 @@ export class RandomStream {
 
   /** Random 32-bit patterns. */
   fill(target: Int32Array): void {
-    fillSfc32(this.#state, target)
+    fillSfc32(this.state, target)
   }
 }
 

@@ -22,10 +22,10 @@ const objectKey = (sha256: string): string => `weights/${sha256}.safetensors`
 
 /** Weights under their hash in a store of the fleet's, so that they are fetched and converted once and not by every worker. */
 export class FleetWeights {
-  readonly #folder: string
+  private readonly folder: string
 
   constructor(private readonly options: FleetWeightsOptions) {
-    this.#folder = options.folder ?? join(layermillHome(), 'fleet-weights')
+    this.folder = options.folder ?? join(layermillHome(), 'fleet-weights')
   }
 
   get store(): Store {
@@ -38,11 +38,11 @@ export class FleetWeights {
     const key = objectKey(weights.sha256)
     if (weights.format === 'random' || (await store.stat(key)) !== undefined) return
     note?.(`weights of ${network.id}: putting them into ${store.url}/${key}`)
-    await this.#locked(weights.sha256, async path => {
+    await this.locked(weights.sha256, async path => {
       if (!(await isFile(path))) await writeWeightsSafetensors(path, network, weights)
       await store.put(key, await readFile(path), { ifAbsent: true })
     })
-    await this.#shrink(weights.sha256)
+    await this.shrink(weights.sha256)
   }
 
   /**
@@ -50,8 +50,8 @@ export class FleetWeights {
    * @throws LayermillError `WEIGHTS_HASH` where the file is another than its name says; it is fetched again the next time.
    */
   async obtain(model: string, sha256: string): Promise<WeightSet | undefined> {
-    const weights = await this.#locked(sha256, async path => {
-      if (!(await isFile(path)) && !(await this.#fetch(sha256, path))) return undefined
+    const weights = await this.locked(sha256, async path => {
+      if (!(await isFile(path)) && !(await this.fetch(sha256, path))) return undefined
       const now = new Date()
       // Weights that were used last are dropped last.
       await utimes(path, now, now)
@@ -62,12 +62,12 @@ export class FleetWeights {
         hint: 'delete the object: it is written again when the next run starts',
       })
     })
-    await this.#shrink(sha256)
+    await this.shrink(sha256)
     return weights
   }
 
   /** Streams the object to a file, which is there whole or not at all. */
-  async #fetch(sha256: string, path: string): Promise<boolean> {
+  private async fetch(sha256: string, path: string): Promise<boolean> {
     const { store, note } = this.options
     const key = objectKey(sha256)
     const entry = await store.stat(key)
@@ -89,17 +89,17 @@ export class FleetWeights {
   }
 
   /** One process of this machine at a time for one file. */
-  async #locked<Result>(sha256: string, action: (path: string) => Promise<Result>): Promise<Result> {
-    await mkdir(this.#folder, { recursive: true })
-    return withLock(join(this.#folder, `.${sha256}.lock`), {}, () => action(join(this.#folder, `${sha256}.safetensors`)))
+  private async locked<Result>(sha256: string, action: (path: string) => Promise<Result>): Promise<Result> {
+    await mkdir(this.folder, { recursive: true })
+    return withLock(join(this.folder, `.${sha256}.lock`), {}, () => action(join(this.folder, `${sha256}.safetensors`)))
   }
 
   /** Drops what was used longest ago until the rest fits; never the weights in use. */
-  async #shrink(inUse: string): Promise<void> {
-    const names = (await readdir(this.#folder)).filter(name => name.endsWith('.safetensors'))
+  private async shrink(inUse: string): Promise<void> {
+    const names = (await readdir(this.folder)).filter(name => name.endsWith('.safetensors'))
     const files = await Promise.all(
       names.map(async name => {
-        const path = join(this.#folder, name)
+        const path = join(this.folder, name)
         const stats = await stat(path).catch(() => undefined)
         return { path, size: stats?.size ?? 0, used: stats?.mtimeMs ?? 0, keep: name === `${inUse}.safetensors` }
       }),

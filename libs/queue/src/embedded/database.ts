@@ -6,13 +6,13 @@ const startParams = (): string[] => [...PGlite.defaultStartParams, ...settings.f
 
 /** A Blob that hands out its bytes as they are: PGlite asks for `arrayBuffer()`, and Node's own copies 30 MB several times. */
 class BytesBlob extends Blob {
-  readonly #bytes: Uint8Array<ArrayBuffer>
+  private readonly content: Uint8Array<ArrayBuffer>
   constructor(bytes: Uint8Array<ArrayBuffer>) {
     super([])
-    this.#bytes = bytes
+    this.content = bytes
   }
   override arrayBuffer(): Promise<ArrayBuffer> {
-    const { buffer, byteOffset, byteLength } = this.#bytes
+    const { buffer, byteOffset, byteLength } = this.content
     return Promise.resolve(byteLength === buffer.byteLength ? buffer : buffer.slice(byteOffset, byteOffset + byteLength))
   }
 }

@@ -9,13 +9,13 @@ import type { FromThread, ThreadData, ToThread } from './thread-messages.js'
 
 /** One client's connection, as `pg` wants it: a socket, here to the database's thread. */
 class ThreadSocket extends Duplex {
-  readonly #post: (bytes: Uint8Array) => void
-  readonly #gone: () => void
+  private readonly post: (bytes: Uint8Array) => void
+  private readonly gone: () => void
 
   constructor(post: (bytes: Uint8Array) => void, gone: () => void) {
     super()
-    this.#post = post
-    this.#gone = gone
+    this.post = post
+    this.gone = gone
   }
 
   connect(): this {
@@ -26,23 +26,23 @@ class ThreadSocket extends Duplex {
   override _read(): void {}
 
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
-    this.#post(chunk)
+    this.post(chunk)
     done()
   }
 
   override _writev(chunks: { chunk: Uint8Array }[], done: () => void): void {
-    this.#post(Buffer.concat(chunks.map(({ chunk }) => chunk)))
+    this.post(Buffer.concat(chunks.map(({ chunk }) => chunk)))
     done()
   }
 
   override _final(done: () => void): void {
-    this.#gone()
+    this.gone()
     this.push(null)
     done()
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    this.#gone()
+    this.gone()
     done(error)
   }
 
@@ -100,55 +100,55 @@ export async function openEmbeddedPostgres(directory?: string): Promise<Embedded
 
 class DatabaseThread {
   readonly ready: Promise<void>
-  readonly #worker: Worker
-  readonly #sockets = new Map<number, ThreadSocket>()
-  #clients = 0
-  #ended = false
-  readonly #exited: Promise<void>
+  private readonly worker: Worker
+  private readonly sockets = new Map<number, ThreadSocket>()
+  private clients = 0
+  private ended = false
+  private readonly exited: Promise<void>
 
   constructor(data: ThreadData) {
     // No flags of the process: `node --input-type=module -e` and the like would break the thread.
-    this.#worker = new Worker(threadFile(), { execArgv: [], workerData: data, name: 'layermill-embedded-queue' })
-    this.#worker.on('message', (message: FromThread) => this.#take(message))
+    this.worker = new Worker(threadFile(), { execArgv: [], workerData: data, name: 'layermill-embedded-queue' })
+    this.worker.on('message', (message: FromThread) => this.take(message))
     this.ready = new Promise((resolve, reject) => {
-      this.#worker.on('message', (message: FromThread) => {
+      this.worker.on('message', (message: FromThread) => {
         if (message.kind === 'ready') resolve()
       })
-      this.#worker.on('error', reject)
-      this.#worker.on('exit', () => reject(new Error('the embedded database has ended')))
+      this.worker.on('error', reject)
+      this.worker.on('exit', () => reject(new Error('the embedded database has ended')))
     })
-    this.#exited = new Promise(resolve => {
-      this.#worker.on('exit', () => {
-        this.#ended = true
-        for (const socket of this.#sockets.values()) socket.destroy(new Error('the embedded database has ended'))
+    this.exited = new Promise(resolve => {
+      this.worker.on('exit', () => {
+        this.ended = true
+        for (const socket of this.sockets.values()) socket.destroy(new Error('the embedded database has ended'))
         resolve()
       })
     })
   }
 
-  #take(message: FromThread): void {
-    if (message.kind === 'bytes') this.#sockets.get(message.client)?.push(Buffer.from(message.bytes.buffer))
-    else if (message.kind === 'closed') void this.#worker.terminate()
+  private take(message: FromThread): void {
+    if (message.kind === 'bytes') this.sockets.get(message.client)?.push(Buffer.from(message.bytes.buffer))
+    else if (message.kind === 'closed') void this.worker.terminate()
   }
 
   socket(): ThreadSocket {
-    const client = ++this.#clients
+    const client = ++this.clients
     const socket = new ThreadSocket(
-      bytes => this.#post({ kind: 'bytes', client, bytes }),
+      bytes => this.post({ kind: 'bytes', client, bytes }),
       () => {
-        if (this.#sockets.delete(client)) this.#post({ kind: 'gone', client })
+        if (this.sockets.delete(client)) this.post({ kind: 'gone', client })
       },
     )
-    this.#sockets.set(client, socket)
+    this.sockets.set(client, socket)
     return socket
   }
 
   async close(): Promise<void> {
-    this.#post({ kind: 'close' })
-    await this.#exited
+    this.post({ kind: 'close' })
+    await this.exited
   }
 
-  #post(message: ToThread): void {
-    if (!this.#ended) this.#worker.postMessage(message)
+  private post(message: ToThread): void {
+    if (!this.ended) this.worker.postMessage(message)
   }
 }

@@ -5,36 +5,36 @@ import type { PutOptions, Store, StoreEntry } from '../store.js'
 /** A store in memory that tells versions by their content, as S3's etags do: one that comes back is the same version again. */
 export class MemoryStore implements Store {
   readonly url = 's3://memory/'
-  readonly #objects: Map<string, Uint8Array>
+  private readonly objects: Map<string, Uint8Array>
 
   /** @param objects those of another store: a second one on the same place */
   constructor(objects = new Map<string, Uint8Array>()) {
-    this.#objects = objects
+    this.objects = objects
   }
 
   /** A second store on the same place. */
   again(): MemoryStore {
-    return new MemoryStore(this.#objects)
+    return new MemoryStore(this.objects)
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    return this.#at(key)?.slice()
+    return this.at(key)?.slice()
   }
 
   async getRange(key: string, start: number, end: number): Promise<Uint8Array | undefined> {
-    return this.#at(key)?.slice(start, end)
+    return this.at(key)?.slice(start, end)
   }
 
   async stat(key: string): Promise<StoreEntry | undefined> {
-    const bytes = this.#at(key)
+    const bytes = this.at(key)
     return bytes === undefined ? undefined : { key, bytes: bytes.byteLength, etag: createHash('md5').update(bytes).digest('hex') }
   }
 
   async put(key: string, bytes: Uint8Array | string, { ifAbsent, ifMatch }: PutOptions = {}): Promise<boolean> {
-    const there = this.#at(key)
+    const there = this.at(key)
     if (ifAbsent === true && there !== undefined) return false
     if (ifMatch !== undefined && (there === undefined || createHash('md5').update(there).digest('hex') !== ifMatch)) return false
-    this.#objects.set(key, Uint8Array.from(typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : bytes))
+    this.objects.set(key, Uint8Array.from(typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : bytes))
     return true
   }
 
@@ -46,7 +46,7 @@ export class MemoryStore implements Store {
   }
 
   async *list(prefix: string, { after }: { after?: string } = {}): AsyncGenerator<StoreEntry> {
-    const keys = [...this.#objects.keys()].filter(key => key.startsWith(prefix) && (after === undefined || compareUtf8(key, after) > 0))
+    const keys = [...this.objects.keys()].filter(key => key.startsWith(prefix) && (after === undefined || compareUtf8(key, after) > 0))
     for (const key of keys.sort(compareUtf8)) {
       const entry = await this.stat(key)
       if (entry !== undefined) yield entry
@@ -55,7 +55,7 @@ export class MemoryStore implements Store {
 
   async delete(key: string): Promise<void> {
     checkKey(key, this.url)
-    this.#objects.delete(key)
+    this.objects.delete(key)
   }
 
   async swapsExactly(): Promise<boolean> {
@@ -68,8 +68,8 @@ export class MemoryStore implements Store {
 
   async close(): Promise<void> {}
 
-  #at(key: string): Uint8Array | undefined {
+  private at(key: string): Uint8Array | undefined {
     checkKey(key, this.url)
-    return this.#objects.get(key)
+    return this.objects.get(key)
   }
 }

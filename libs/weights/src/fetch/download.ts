@@ -74,67 +74,67 @@ function parseContentRange(text: string | null): { start: number; total: number 
 
 /** One download into `path.part`. */
 class Download {
-  readonly #target: DownloadTarget
-  readonly #options: DownloadOptions
-  readonly #part: string
-  readonly #statePath: string
+  private readonly target: DownloadTarget
+  private readonly options: DownloadOptions
+  private readonly part: string
+  private readonly statePath: string
 
   constructor(target: DownloadTarget, options: DownloadOptions) {
-    this.#target = target
-    this.#options = options
-    this.#part = `${target.path}.part`
-    this.#statePath = `${target.path}.part.json`
+    this.target = target
+    this.options = options
+    this.part = `${target.path}.part`
+    this.statePath = `${target.path}.part.json`
   }
 
   async run(): Promise<void> {
     const failures: string[] = []
     let wrong = 0
-    for (const url of this.#target.urls) {
+    for (const url of this.target.urls) {
       try {
-        await this.#wholeFrom(url)
+        await this.wholeFrom(url)
         return
       } catch (error) {
-        this.#options.signal?.throwIfAborted()
+        this.options.signal?.throwIfAborted()
         // Refused, which no other address makes up for.
         if (error instanceof LayermillError) throw error
         if (error instanceof WrongBytes) wrong++
         failures.push(`${url}: ${describe(error)}`)
       }
     }
-    const allWrong = wrong > 0 && wrong === this.#target.urls.length
+    const allWrong = wrong > 0 && wrong === this.target.urls.length
     throw new LayermillError(
       allWrong ? 'WEIGHTS_HASH' : 'WEIGHTS_UNAVAILABLE',
-      `could not download ${this.#target.path}: ${failures.join('; ')}`,
+      `could not download ${this.target.path}: ${failures.join('; ')}`,
     )
   }
 
   /** The checked file from one URL. When what an earlier attempt left may be what is wrong, once more from the beginning. */
-  async #wholeFrom(url: string): Promise<void> {
-    const resumed = (await sizeOf(this.#part)) > 0
+  private async wholeFrom(url: string): Promise<void> {
+    const resumed = (await sizeOf(this.part)) > 0
     try {
-      await this.#fromUrl(url)
-      await this.#finish()
+      await this.fromUrl(url)
+      await this.finish()
     } catch (error) {
       if (!resumed || !(error instanceof WrongBytes)) throw error
-      await this.#discard()
-      await this.#fromUrl(url)
-      await this.#finish()
+      await this.discard()
+      await this.fromUrl(url)
+      await this.finish()
     }
   }
 
   /** Brings the partial file to its end, in as many requests as it takes while each brings something. */
-  async #fromUrl(url: string): Promise<void> {
-    const { attempts = 3, retryDelayMs = 500, signal } = this.#options
+  private async fromUrl(url: string): Promise<void> {
+    const { attempts = 3, retryDelayMs = 500, signal } = this.options
     let failed = 0
     for (;;) {
-      const before = await sizeOf(this.#part)
+      const before = await sizeOf(this.part)
       try {
-        await this.#request(url, before)
+        await this.request(url, before)
         return
       } catch (error) {
         signal?.throwIfAborted()
         if (error instanceof GiveUp || error instanceof LayermillError) throw error
-        const progressed = (await sizeOf(this.#part)) > before
+        const progressed = (await sizeOf(this.part)) > before
         failed = progressed ? 1 : failed + 1
         if (failed >= attempts && !progressed) throw error
         await sleep(retryDelayMs * 2 ** (failed - 1), undefined, signal === undefined ? {} : { signal })
@@ -142,10 +142,10 @@ class Download {
     }
   }
 
-  async #request(url: string, have: number): Promise<void> {
-    const { bytes, hashes } = this.#target
+  private async request(url: string, have: number): Promise<void> {
+    const { bytes, hashes } = this.target
     if (bytes !== undefined && have === bytes) return
-    const state = await readState(this.#statePath)
+    const state = await readState(this.statePath)
     const headers: Record<string, string> = { 'accept-encoding': 'identity' }
     // From the same server the rest is asked for only if the file is unchanged. From another, only when size and hash are known.
     const checkable = bytes !== undefined && Object.keys(hashes).length > 0
@@ -156,14 +156,14 @@ class Download {
       headers['range'] = `bytes=${have}-`
     }
     const stall = new AbortController()
-    const outer = this.#options.signal
+    const outer = this.options.signal
     const signal = outer === undefined ? stall.signal : AbortSignal.any([outer, stall.signal])
-    const stallMs = this.#options.stallMs ?? 30_000
+    const stallMs = this.options.stallMs ?? 30_000
     const timer = setTimeout(() => stall.abort(new Error(`nothing came for ${stallMs} ms`)), stallMs)
     try {
-      const response = await (this.#options.fetch ?? fetch)(url, { headers, signal })
+      const response = await (this.options.fetch ?? fetch)(url, { headers, signal })
       try {
-        await this.#receive(url, response, have, () => timer.refresh())
+        await this.receive(url, response, have, () => timer.refresh())
       } finally {
         if (!response.bodyUsed) await response.body?.cancel()
       }
@@ -172,9 +172,9 @@ class Download {
     }
   }
 
-  async #receive(url: string, response: Response, have: number, alive: () => void): Promise<void> {
+  private async receive(url: string, response: Response, have: number, alive: () => void): Promise<void> {
     if (response.status === 416) {
-      await this.#discard()
+      await this.discard()
       throw new Error('the server has no more than what was there; beginning again')
     }
     if (!response.ok) {
@@ -183,35 +183,41 @@ class Download {
     }
     const range = response.status === 206 ? parseContentRange(response.headers.get('content-range')) : undefined
     if (response.status === 206 && range?.start !== have) {
-      await this.#discard()
+      await this.discard()
       throw new Error('the server sent another part than the one asked for')
     }
     const start = range === undefined ? 0 : have
     const length = response.headers.get('content-length')
     const total = range?.total ?? (length === null ? undefined : start + Number(length))
-    const { bytes, mostBytes } = this.#target
+    const { bytes, mostBytes } = this.target
     if (bytes !== undefined && total !== undefined && total !== bytes) {
       throw new WrongBytes(`the file there has ${total} bytes, expected ${bytes}`)
     }
     if (mostBytes !== undefined && total !== undefined && total > mostBytes)
       throw new WrongBytes(`the file there has ${total} bytes, expected at most ${mostBytes}`)
     if (response.body === null) throw new Error('the server sent nothing')
-    await writeFile(this.#statePath, JSON.stringify({ url, validator: validatorOf(response.headers) } satisfies PartState))
-    await this.#append(url, response.body, start, total ?? bytes, alive)
+    await writeFile(this.statePath, JSON.stringify({ url, validator: validatorOf(response.headers) } satisfies PartState))
+    await this.append(url, response.body, start, total ?? bytes, alive)
   }
 
-  async #append(url: string, body: ReadableStream<Uint8Array>, start: number, total: number | undefined, alive: () => void): Promise<void> {
-    const handle = await open(this.#part, start === 0 ? 'w' : 'a')
+  private async append(
+    url: string,
+    body: ReadableStream<Uint8Array>,
+    start: number,
+    total: number | undefined,
+    alive: () => void,
+  ): Promise<void> {
+    const handle = await open(this.part, start === 0 ? 'w' : 'a')
     let received = start
-    const { onProgress } = this.#options
-    const limit = this.#target.bytes ?? total ?? this.#target.mostBytes
+    const { onProgress } = this.options
+    const limit = this.target.bytes ?? total ?? this.target.mostBytes
     try {
       for await (const chunk of body as AsyncIterable<Uint8Array>) {
         alive()
         received += chunk.length
         if (limit !== undefined && received > limit) throw new WrongBytes(`more came than the ${limit} bytes expected`)
         await writeAll(handle, chunk)
-        onProgress?.({ file: this.#target.path, url, received, total })
+        onProgress?.({ file: this.target.path, url, received, total })
       }
       await handle.sync()
     } catch (error) {
@@ -224,20 +230,20 @@ class Download {
   }
 
   /** Checks the whole file and puts it in its place. */
-  async #finish(): Promise<void> {
-    const found = await hashFile(this.#part, this.#target.hashes, this.#options.signal)
-    const problem = disagreement(found, this.#target.hashes)
+  private async finish(): Promise<void> {
+    const found = await hashFile(this.part, this.target.hashes, this.options.signal)
+    const problem = disagreement(found, this.target.hashes)
     if (problem !== undefined) {
-      await this.#discard()
+      await this.discard()
       throw new WrongBytes(problem)
     }
-    await rename(this.#part, this.#target.path)
-    await rm(this.#statePath, { force: true })
+    await rename(this.part, this.target.path)
+    await rm(this.statePath, { force: true })
   }
 
-  async #discard(): Promise<void> {
-    await rm(this.#part, { force: true })
-    await rm(this.#statePath, { force: true })
+  private async discard(): Promise<void> {
+    await rm(this.part, { force: true })
+    await rm(this.statePath, { force: true })
   }
 }
 

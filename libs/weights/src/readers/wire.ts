@@ -25,13 +25,13 @@ export interface Field {
  * gigabyte of numbers is passed over, not decoded. Nothing is kept but a window of 64 KiB.
  */
 export class WireReader {
-  readonly #file: RandomAccess
-  #window: Uint8Array = new Uint8Array(0)
-  #windowStart = 0
-  #position = 0
+  private readonly file: RandomAccess
+  private window: Uint8Array = new Uint8Array(0)
+  private windowStart = 0
+  private position = 0
 
   constructor(file: RandomAccess) {
-    this.#file = file
+    this.file = file
   }
 
   /** Fields of the message that lies in [start, end). Stopping early is allowed. */
@@ -45,64 +45,64 @@ export class WireReader {
   }
 
   malformed(what: string): LayermillError {
-    return new LayermillError('WEIGHTS_FORMAT', `${this.#file.name} is not a valid .caffemodel: ${what}`)
+    return new LayermillError('WEIGHTS_FORMAT', `${this.file.name} is not a valid .caffemodel: ${what}`)
   }
 
   /** The field that begins at `position`, in a message that ends at `end`. */
   async field(position: number, end: number): Promise<Field> {
-    await this.#load(position)
-    this.#position = position
-    const tag = this.#varint(end)
+    await this.load(position)
+    this.position = position
+    const tag = this.varint(end)
     const number = Math.floor(tag / 8)
     const wireType = tag % 8
     if (number === 0) throw this.malformed(`field number 0 at byte ${position}`)
     switch (wireType) {
       case VARINT: {
-        const value = this.#varint(end)
-        return { number, wireType, value, start: position, end: this.#position }
+        const value = this.varint(end)
+        return { number, wireType, value, start: position, end: this.position }
       }
       case FIXED64:
-        return this.#range(number, wireType, 8, end)
+        return this.range(number, wireType, 8, end)
       case BYTES:
-        return this.#range(number, wireType, this.#varint(end), end)
+        return this.range(number, wireType, this.varint(end), end)
       case FIXED32:
-        return this.#range(number, wireType, 4, end)
+        return this.range(number, wireType, 4, end)
       default:
         throw this.malformed(`wire type ${wireType} at byte ${position}`)
     }
   }
 
-  #range(number: number, wireType: number, length: number, limit: number): Field {
-    const start = this.#position
+  private range(number: number, wireType: number, length: number, limit: number): Field {
+    const start = this.position
     const end = start + length
-    if (end > this.#file.size) throw truncated(this.#file, end)
+    if (end > this.file.size) throw truncated(this.file, end)
     if (end > limit) throw this.malformed(`the field at byte ${start} is longer than its message`)
     return { number, wireType, value: 0, start, end }
   }
 
   /** Unsigned, as a double: exact below 2^53; a negative int64 becomes huge, which no size or count here may be. */
-  #varint(end: number): number {
+  private varint(end: number): number {
     let value = 0
     let scale = 1
     for (let i = 0; i < 10; i++) {
-      if (this.#position >= this.#file.size) throw truncated(this.#file, this.#position + 1)
-      if (this.#position >= end) throw this.malformed(`a number at byte ${this.#position} runs over the end of its message`)
-      const byte = this.#window[this.#position - this.#windowStart]!
-      this.#position++
+      if (this.position >= this.file.size) throw truncated(this.file, this.position + 1)
+      if (this.position >= end) throw this.malformed(`a number at byte ${this.position} runs over the end of its message`)
+      const byte = this.window[this.position - this.windowStart]!
+      this.position++
       value += (byte & 0x7f) * scale
       if (byte < 0x80) return value
       scale *= 128
     }
-    throw this.malformed(`a number at byte ${this.#position} is longer than ten bytes`)
+    throw this.malformed(`a number at byte ${this.position} is longer than ten bytes`)
   }
 
   /** Makes sure that the window covers `HEAD` bytes from `position`, as far as the file goes. */
-  async #load(position: number): Promise<void> {
-    const needed = Math.min(position + HEAD, this.#file.size)
-    if (position >= this.#windowStart && needed <= this.#windowStart + this.#window.length) return
-    const window = new Uint8Array(Math.min(WINDOW, this.#file.size - position))
-    await this.#file.read(position, window)
-    this.#window = window
-    this.#windowStart = position
+  private async load(position: number): Promise<void> {
+    const needed = Math.min(position + HEAD, this.file.size)
+    if (position >= this.windowStart && needed <= this.windowStart + this.window.length) return
+    const window = new Uint8Array(Math.min(WINDOW, this.file.size - position))
+    await this.file.read(position, window)
+    this.window = window
+    this.windowStart = position
   }
 }

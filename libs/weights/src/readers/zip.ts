@@ -11,15 +11,15 @@ export const DEFLATED = 8
 
 /** Lets the zip library read through RandomAccess. */
 class ZipSource extends yauzl.RandomAccessReader {
-  readonly #file: RandomAccess
+  private readonly file: RandomAccess
 
   constructor(file: RandomAccess) {
     super()
-    this.#file = file
+    this.file = file
   }
 
   override _readStreamForRange(start: number, end: number): Readable {
-    const file = this.#file
+    const file = this.file
     return Readable.from(
       (async function* () {
         for (let offset = start; offset < end; offset += CHUNK) yield await readBytes(file, offset, Math.min(CHUNK, end - offset))
@@ -29,13 +29,13 @@ class ZipSource extends yauzl.RandomAccessReader {
   }
 
   override read(buffer: Buffer, offset: number, length: number, position: number, callback: (error: Error | null) => void): void {
-    void this.#deliver(position, buffer.subarray(offset, offset + length), callback)
+    void this.deliver(position, buffer.subarray(offset, offset + length), callback)
   }
 
-  async #deliver(position: number, target: Buffer, callback: (error: Error | null) => void): Promise<void> {
+  private async deliver(position: number, target: Buffer, callback: (error: Error | null) => void): Promise<void> {
     let failure: Error | null = null
     try {
-      await this.#file.read(position, target)
+      await this.file.read(position, target)
     } catch (error) {
       failure = error instanceof Error ? error : new Error(errorMessage(error))
     }

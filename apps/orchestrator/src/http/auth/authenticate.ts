@@ -31,16 +31,16 @@ export class Authenticator {
    */
   async check(access: Access, request: FastifyRequest, reply: FastifyReply): Promise<Caller | undefined> {
     const { tokens } = this.options
-    if (tokens === undefined) return this.#local(request)
+    if (tokens === undefined) return this.local(request)
     if (access === 'public') return undefined
-    const caller = await this.#identify(tokens, request, reply)
+    const caller = await this.identify(tokens, request, reply)
     if (allows(caller.scopes, access)) return caller
     this.options.onFailure('scope')
     reply.header('www-authenticate', `Bearer realm="layermill", error="insufficient_scope", scope="${access}"`)
     throw new LayermillError('SCOPE_MISSING', `This needs the scope ${access}; the token ${caller.name} has ${caller.scopes.join(', ')}`)
   }
 
-  #local(request: FastifyRequest): Caller {
+  private local(request: FastifyRequest): Caller {
     try {
       refuseOtherMachines(request.ip)
       refuseOtherSites(request.headers, this.options.corsOrigins)
@@ -51,7 +51,7 @@ export class Authenticator {
     return { name: 'local', scopes }
   }
 
-  #refuseBlocked(request: FastifyRequest, reply: FastifyReply): void {
+  private refuseBlocked(request: FastifyRequest, reply: FastifyReply): void {
     const wait = this.options.limiter.blockedFor(request.ip)
     if (wait === 0) return
     this.options.onFailure('blocked')
@@ -59,12 +59,12 @@ export class Authenticator {
     throw new LayermillError('TOO_MANY_FAILURES', `Too many wrong tokens from this address; try again in ${wait} s`)
   }
 
-  async #identify(tokens: TokenStore, request: FastifyRequest, reply: FastifyReply): Promise<Caller> {
+  private async identify(tokens: TokenStore, request: FastifyRequest, reply: FastifyReply): Promise<Caller> {
     const token = bearerToken(request.headers.authorization)
     const caller = token === undefined ? undefined : await tokens.verify(token)
     // A caller with a right token gets in, whatever others at the same address have sent: behind a proxy or NAT they share it.
     if (caller !== undefined) return caller
-    this.#refuseBlocked(request, reply)
+    this.refuseBlocked(request, reply)
     if (request.headers.authorization === undefined) {
       this.options.onFailure('missing')
       reply.header('www-authenticate', 'Bearer realm="layermill"')

@@ -29,34 +29,34 @@ function network(address: string): string {
 
 /** Counts failed attempts by address, in bounded memory. */
 export class FailureLimiter {
-  readonly #failures: LruMap<Failures>
-  readonly #most: number
-  readonly #window: number
-  readonly #now: () => number
+  private readonly failures: LruMap<Failures>
+  private readonly most: number
+  private readonly window: number
+  private readonly now: () => number
 
   constructor({ failures = 20, window = 60_000, addresses = 10_000, now = Date.now }: FailureLimits = {}) {
-    this.#failures = new LruMap(addresses)
-    this.#most = failures
-    this.#window = window
-    this.#now = now
+    this.failures = new LruMap(addresses)
+    this.most = failures
+    this.window = window
+    this.now = now
   }
 
   /** Seconds until this address may try again; 0 where it may now. */
   blockedFor(address: string): number {
-    const entry = this.#failures.get(network(address))
-    if (entry === undefined || entry.count < this.#most) return 0
-    return Math.max(0, Math.ceil((entry.until - this.#now()) / 1000))
+    const entry = this.failures.get(network(address))
+    if (entry === undefined || entry.count < this.most) return 0
+    return Math.max(0, Math.ceil((entry.until - this.now()) / 1000))
   }
 
   record(address: string): void {
     const key = network(address)
-    const entry = this.#failures.get(key)
-    if (entry !== undefined && entry.until > this.#now()) entry.count++
-    else this.#failures.set(key, { count: 1, until: this.#now() + this.#window })
+    const entry = this.failures.get(key)
+    if (entry !== undefined && entry.until > this.now()) entry.count++
+    else this.failures.set(key, { count: 1, until: this.now() + this.window })
   }
 
   /** Addresses remembered at the moment. */
   get size(): number {
-    return this.#failures.size
+    return this.failures.size
   }
 }

@@ -45,7 +45,7 @@ async function versionOf(file: string): Promise<string> {
 
 /** Tokens of a file, read again whenever it changes. */
 class TokenFile implements TokenStore {
-  #reading: Promise<void> | undefined
+  private reading: Promise<void> | undefined
 
   constructor(
     private readonly file: string,
@@ -59,21 +59,21 @@ class TokenFile implements TokenStore {
   }
 
   async verify(token: string): Promise<Caller | undefined> {
-    await this.#refresh()
+    await this.refresh()
     return find(this.entries, token, Date.now())
   }
 
-  async #refresh(): Promise<void> {
+  private async refresh(): Promise<void> {
     const version = await versionOf(this.file)
     if (version === this.version) return
-    this.#reading ??= this.#read(version).finally(() => {
-      this.#reading = undefined
+    this.reading ??= this.read(version).finally(() => {
+      this.reading = undefined
     })
-    await this.#reading
+    await this.reading
   }
 
   /** A file that cannot be read, or is half edited, must not lock everybody out: the tokens stay as they were. */
-  async #read(version: string): Promise<void> {
+  private async read(version: string): Promise<void> {
     try {
       this.entries = toEntries(await readTokens(this.file))
     } catch (error) {
