@@ -30,7 +30,7 @@ FROM ${CUDA_IMAGE} AS run
 COPY --from=node /usr/local/bin/node /usr/local/bin/node
 RUN install -d -o 1000 -g 1000 /var/lib/layermill
 COPY --from=build /app /app
-ENV NODE_ENV=production LAYERMILL_HOME=/var/lib/layermill
+ENV NODE_ENV=production LAYERMILL_HOME=/var/lib/layermill ORT_DISABLE_TELEMETRY=1
 # Weights fetched once are kept here; a volume makes them outlive the container.
 VOLUME /var/lib/layermill
 WORKDIR /var/lib/layermill

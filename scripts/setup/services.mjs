@@ -58,6 +58,14 @@ const services = [
     value: ({ path: program }) => String(program),
   },
   {
+    title: 'strace',
+    variable: 'LAYERMILL_TEST_STRACE',
+    file: 'strace.mjs',
+    start: 'findStrace',
+    programs: new Map([['strace', 'strace']]),
+    value: ({ path: program }) => String(program),
+  },
+  {
     title: 'PostgreSQL',
     variable: 'LAYERMILL_TEST_POSTGRES',
     file: 'postgres.mjs',

@@ -1,3 +1,4 @@
+import '../telemetry.js'
 import * as ort from 'onnxruntime-node'
 import { LayermillError } from '@layermill/core'
 import type { Device } from '../engine.js'

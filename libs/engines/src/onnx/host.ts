@@ -1,3 +1,4 @@
+import '../telemetry.js'
 import * as ort from 'onnxruntime-node'
 import type { Tensor } from '@layermill/core'
 import { inferShapes, type GraphNode, type Size2 } from '@layermill/models'

@@ -1,3 +1,4 @@
+import '../telemetry.js'
 import * as ort from 'onnxruntime-node'
 import type { Device } from '../engine.js'
 import { hasInt8Instructions } from '../int8-instructions.js'

@@ -1,3 +1,4 @@
+import '../telemetry.js'
 import * as ort from 'onnxruntime-node'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { blockSize } from './backward/block-size.js'

@@ -1,3 +1,4 @@
+import '../telemetry.js'
 import { createRequire } from 'node:module'
 import { type Transferable, Worker } from 'node:worker_threads'
 import { errorMessage, LayermillError, receivedCode } from '@layermill/core'

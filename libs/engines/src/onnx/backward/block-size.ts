@@ -1,3 +1,4 @@
+import '../../telemetry.js'
 import * as ort from 'onnxruntime-node'
 import { NCHWC, type OnnxGraph } from '../graph.js'
 import { createSession, type SessionSettings } from '../session.js'
