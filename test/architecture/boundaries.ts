@@ -25,7 +25,6 @@ export const maxLines = 400
 
 /** Dependencies that no source imports by name, and why they are there all the same. */
 const neverImported = new Map<string, string>([
-  ['@tensorflow-models/mobilenet', 'its list of classes is a CommonJS file, which libs/inference/src/labels.ts requires'],
   ['@tensorflow/tfjs-node', 'an optional peer, which libs/engines/src/tfjs/backend.ts requires where --engine tfjs asks for the CPU'],
   ['@tensorflow/tfjs-node-gpu', 'an optional peer, which libs/engines/src/tfjs/backend.ts requires where --engine tfjs asks for a GPU'],
 ])
