@@ -71,16 +71,8 @@ export {
 } from './records/calibration.js'
 export { canonicalJson } from './records/canonical.js'
 export { type JsonRecordOptions, parseJsonRecord, serializeJsonRecord } from './records/json-record.js'
-export {
-  InputNumbers,
-  LayerResult,
-  LeftOutFiles,
-  parseRunRecord,
-  RunCounts,
-  RunIdentity,
-  RunRecord,
-  serializeRunRecord,
-} from './records/run-record.js'
+export { InputNumbers, ResampleName } from './records/preparation.js'
+export { LayerResult, LeftOutFiles, parseRunRecord, RunCounts, RunIdentity, RunRecord, serializeRunRecord } from './records/run-record.js'
 export { differences, sameValue } from './records/differences.js'
 export { type EndedState, hasEnded, type RunState, runStates } from './records/run-state.js'
 export { parseTrainingPlan, TRAINING_PLAN_PATH, TRAINING_ROWS_PATH, TrainingPlan, VALIDATION_ROWS_PATH } from './records/training-plan.js'

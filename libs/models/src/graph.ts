@@ -60,13 +60,58 @@ export type GraphNode = {
 /** A node of one op. */
 export type NodeOf<Op extends OpName> = Extract<GraphNode, { op: Op }>
 
-/** How pixels become the network's input. Pixels are 0..255; `mean` and `std` are in the order of `channels`. */
+/** Filters of Pillow's `resize`. */
+export const resamples = ['bicubic', 'bilinear', 'nearest', 'lanczos', 'box', 'hamming'] as const
+export type Resample = (typeof resamples)[number]
+
+type Triple = readonly [number, number, number]
+
+/**
+ * How large a picture becomes before it is cut. Sides of a fraction of a pixel are cut off (`int` in Python) unless said otherwise.
+ * `none`: as it is. `size`: height and width, without keeping the aspect. `short`: the short side; where the long one would be above
+ * `longest`, that one; both are then made multiples of `multiple`, upwards. `long`: the long side, rounded half up (SAM). `within`: as large
+ * as fits into the rectangle. `cover` and `contain`: the smallest picture that covers the rectangle and the largest inside it, rounded half to
+ * even (timm). `near`: the aspect is kept and scaled by that of the two sides which changes it less, to multiples of `multiple` (DPT).
+ */
+export type ResizeTarget =
+  | { readonly by: 'none' }
+  | { readonly by: 'size' | 'within' | 'cover' | 'contain'; readonly size: Size2 }
+  | { readonly by: 'short'; readonly side: number; readonly longest?: number | undefined; readonly multiple?: number | undefined }
+  | { readonly by: 'long'; readonly side: number }
+  | { readonly by: 'near'; readonly size: Size2; readonly multiple: number }
+
+/**
+ * The geometry of a library's image processor, as its file says it: a cut, a new size, a cut, a margin. Nothing of it is derived from the
+ * network's input: `input` is what comes out.
+ */
+export interface ResizeRule {
+  readonly kind: 'rule'
+  /** What comes out, height and width; left out where each picture has a size of its own. For another size, all sides are scaled. */
+  readonly input?: Size2 | undefined
+  /** A cut of the centre before resizing: height and width as shares of the picture's short side (Perceiver). */
+  readonly before?: Size2 | undefined
+  readonly to: ResizeTarget
+  /**
+   * The cut of the centre, which may be larger than the picture. It starts at half the difference: rounded down (`floor`, transformers), or half
+   * to even (`even`, torchvision and timm). `fill`: RGB of what lies outside of the picture, black if left out.
+   */
+  readonly crop?: { readonly size: Size2; readonly rounding: 'floor' | 'even'; readonly fill?: Triple | undefined } | undefined
+  /** Zeros behind the last row and column of the prepared values, up to this height and width. */
+  readonly pad?: Size2 | undefined
+}
+
+/**
+ * How pixels become the network's input. Pixels are 0..255; `mean` and `std` are in the order of `channels`. Each step is rounded to float32:
+ * (pixel / divisor - mean) / std, then the same with each of `again`.
+ */
 export interface Preparation {
   readonly channels: 'bgr' | 'rgb'
-  /** Pixels are divided by this first: 1 (Caffe) or 255 (torchvision). */
-  readonly divisor: 1 | 255
-  readonly mean: readonly [number, number, number]
-  readonly std: readonly [number, number, number]
+  /** Pixels are divided by this first: 1 (Caffe, or where nothing is scaled), 255 (torchvision), 127.5. */
+  readonly divisor: number
+  readonly mean: Triple
+  readonly std: Triple
+  /** Further normalisations, in order: EfficientNet's processor divides by its deviation twice. */
+  readonly again?: readonly { readonly mean: Triple; readonly std: Triple }[] | undefined
   /**
    * `exact`: to the input size without keeping the aspect (Chainer). `crop`: the short side to `shortSide` for an input of 224, then the
    * centre (torchvision). `share`: the short side to the input's divided by `share`, rounded down, then the centre (timm's `crop_pct`).
@@ -75,7 +120,8 @@ export interface Preparation {
     | { readonly kind: 'exact' }
     | { readonly kind: 'crop'; readonly shortSide: number }
     | { readonly kind: 'share'; readonly share: number }
-  readonly resample: 'bicubic' | 'bilinear' | 'nearest' | 'lanczos'
+    | ResizeRule
+  readonly resample: Resample
 }
 
 /** Changes of the graph that depend on the weights: on their origin, and on the end they have. */

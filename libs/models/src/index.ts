@@ -10,8 +10,12 @@ export type {
   OpName,
   OpParameters,
   Preparation,
+  Resample,
+  ResizeRule,
+  ResizeTarget,
   Size2,
 } from './graph.js'
+export { resamples } from './graph.js'
 export {
   fineTunedNetwork,
   type FineTunedNetwork,
@@ -24,8 +28,8 @@ export {
 } from './heads.js'
 export { type LeftOutReason, leftOutText } from './left-out.js'
 export { findNode, getNetwork, networkIds, pruneNodes, resolveLayers } from './network.js'
+export { describePreparation } from './preparations/describe.js'
 export {
-  describePreparation,
   namedPreparation,
   nameOfPreparation,
   preparationNames,
@@ -34,5 +38,5 @@ export {
   type WeightsPreparation,
   withPreparation,
 } from './preparations/named.js'
-export { preparationFrom, timmConfig } from './preparations/schema.js'
+export { inputOf, preparationFrom, timmConfig } from './preparations/schema.js'
 export { inferShapes, layerShapes, parameterShapes, pooledSize, type Shape } from './shapes.js'

@@ -26,10 +26,27 @@ function lanczos3(x: number): number {
   return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0
 }
 
+/** 1 within half a pixel; the left edge is outside. */
+function box(x: number): number {
+  return x > -0.5 && x <= 0.5 ? 1 : 0
+}
+
+/** The constants are single precision in Pillow. */
+const hammingOffset = Math.fround(0.54)
+const hammingScale = Math.fround(0.46)
+
+function hamming(x: number): number {
+  const d = Math.abs(x)
+  if (d === 0) return 1
+  return d >= 1 ? 0 : sinc(d) * (hammingOffset + hammingScale * Math.cos(d * Math.PI))
+}
+
 const KERNELS: Readonly<Record<Exclude<Resample, 'nearest'>, Kernel>> = {
   bicubic: { support: 2, weight: cubic },
   bilinear: { support: 1, weight: triangle },
   lanczos: { support: 3, weight: lanczos3 },
+  box: { support: 0.5, weight: box },
+  hamming: { support: 1, weight: hamming },
 }
 
 /** Which inputs make each output along one axis, and how much of each. */

@@ -1,16 +1,13 @@
-import type { Preparation, Size2 } from '@layermill/models'
+import type { Preparation, ResizeRule, Size2 } from '@layermill/models'
 import type { Box } from './image.js'
+import { type Geometry, planRule, roundHalfEven } from './rule.js'
+
+export type { Geometry } from './rule.js'
 
 /** Input size of the published networks. The sides before a crop (256) refer to it. */
 export const DEFAULT_SIZE: Size2 = [224, 224]
 const UNCROPPED_SIDE = 256
 const CROPPED_SIDE = 224
-
-/** How a picture becomes the network's input: resized to `resized` (height, width), then cut. */
-export interface Geometry {
-  readonly resized: Size2
-  readonly crop: Box
-}
 
 /** `centerCrop`: an `exact` preparation resizes to 256/224 of the size first and cuts the centre, as Chainer's predict does. */
 export interface GeometryOptions {
@@ -18,17 +15,10 @@ export interface GeometryOptions {
   readonly centerCrop?: boolean
 }
 
-/** Half to even, as Python rounds. */
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value)
-  if (value - floor !== 0.5) return Math.round(value)
-  return floor % 2 === 0 ? floor : floor + 1
-}
-
 const scaled = (side: number, from: number): number => Math.round((side * from) / CROPPED_SIDE)
 
 /** The side before the cut that one of the input's sides refers to. */
-function uncroppedSide(side: number, resize: Preparation['resize']): number {
+function uncroppedSide(side: number, resize: Exclude<Preparation['resize'], ResizeRule>): number {
   if (resize.kind === 'share') return Math.floor(side / resize.share)
   return scaled(side, resize.kind === 'crop' ? resize.shortSide : UNCROPPED_SIDE)
 }
@@ -40,6 +30,12 @@ function uncroppedSide(side: number, resize: Preparation['resize']): number {
  * divided by the share and rounded down, as timm computes them.
  */
 export function uncroppedSize(width: number, height: number, resize: Preparation['resize'], size: Size2): Size2 {
+  if (resize.kind === 'rule') {
+    const { resized } = planRule(width, height, resize, size)
+    // A rule that cuts nothing off leaves nothing to choose from: then as an `exact` preparation.
+    const hasRoom = resized[0] >= size[0] && resized[1] >= size[1] && (resized[0] > size[0] || resized[1] > size[1])
+    return hasRoom ? resized : uncroppedSize(width, height, { kind: 'exact' }, size)
+  }
   const [toHeight, toWidth] = [uncroppedSide(size[0], resize), uncroppedSide(size[1], resize)]
   if (resize.kind === 'exact') return [toHeight, toWidth]
   const byWidth = toWidth * height >= toHeight * width
@@ -48,9 +44,14 @@ export function uncroppedSize(width: number, height: number, resize: Preparation
     : [toHeight, Math.max(size[1], Math.trunc((toHeight * width) / height))]
 }
 
-/** The geometry of an input for a picture of the given size. With `keep` nothing is resized or cut. */
+/**
+ * The geometry of an input for a picture of the given size. With `keep` nothing is resized or cut, except by a rule that gives each picture a
+ * size of its own.
+ * @throws LayermillError INPUT_SIZE where such a rule is to give one size
+ */
 export function planGeometry(width: number, height: number, resize: Preparation['resize'], options: GeometryOptions = {}): Geometry {
   const size = options.size ?? DEFAULT_SIZE
+  if (resize.kind === 'rule' && (size !== 'keep' || resize.input === undefined)) return planRule(width, height, resize, size)
   if (size === 'keep') return { resized: [height, width], crop: { top: 0, left: 0, height, width } }
   if (resize.kind === 'exact' && options.centerCrop !== true) {
     return { resized: size, crop: { top: 0, left: 0, height: size[0], width: size[1] } }

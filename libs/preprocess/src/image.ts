@@ -6,7 +6,7 @@ export interface RgbImage {
 }
 
 /** Filters of Pillow's `resize`. */
-export type Resample = 'bicubic' | 'bilinear' | 'nearest' | 'lanczos'
+export type { Resample } from '@layermill/models'
 
 /** A rectangle of whole pixels. */
 export interface Box {
@@ -29,4 +29,25 @@ export function cropImage(image: RgbImage, box: Box): RgbImage {
     data.set(image.data.subarray(from, from + width * 3), y * width * 3)
   }
   return { width, height, data }
+}
+
+/** The pixels inside a box that may reach beyond the picture; what lies outside has the colour `fill`, black if left out. */
+export function cutImage(image: RgbImage, box: Box, fill: readonly [number, number, number] = [0, 0, 0]): RgbImage {
+  const inside = within(box, image.height, image.width)
+  if (inside !== undefined && inside.height === box.height && inside.width === box.width) return cropImage(image, box)
+  const { width, height } = box
+  const data = new Uint8Array(width * height * 3)
+  if (fill.some(level => level !== 0)) for (let i = 0; i < data.length; i += 3) data.set(fill, i)
+  for (let y = 0; inside !== undefined && y < inside.height; y++) {
+    const from = ((inside.top + y) * image.width + inside.left) * 3
+    data.set(image.data.subarray(from, from + inside.width * 3), ((inside.top - box.top + y) * width + inside.left - box.left) * 3)
+  }
+  return { width, height, data }
+}
+
+/** The part of a box that lies in a picture of this size; undefined where there is none. */
+export function within(box: Box, height: number, width: number): Box | undefined {
+  const [top, left] = [Math.max(0, box.top), Math.max(0, box.left)]
+  const [bottom, right] = [Math.min(height, box.top + box.height), Math.min(width, box.left + box.width)]
+  return bottom > top && right > left ? { top, left, height: bottom - top, width: right - left } : undefined
 }

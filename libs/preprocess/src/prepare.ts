@@ -2,8 +2,8 @@ import { LayermillError } from '@layermill/core'
 import type { Preparation, Size2 } from '@layermill/models'
 import { applyColors, type AugmentKey, type AugmentOptions, drawAugmentation } from './augment.js'
 import { decodeImage, type DecodeOptions } from './decode.js'
-import { DEFAULT_SIZE, fiveBoxes, planGeometry, uncroppedSize } from './geometry.js'
-import { type Box, cropImage, type Resample, type RgbImage } from './image.js'
+import { DEFAULT_SIZE, fiveBoxes, type Geometry, planGeometry, uncroppedSize } from './geometry.js'
+import { type Box, cropImage, cutImage, type Resample, type RgbImage, within } from './image.js'
 import { Pacer } from './pacer.js'
 import { resizeImage, resizeRegion } from './resample.js'
 import { type TensorTarget, writeTensor } from './tensor.js'
@@ -71,7 +71,7 @@ export async function loadResized(source: ImageSource, size: Size2, options: Loa
  *
  * `exact` preparations resize to the size without keeping the aspect (Chainer's `prepare`). `crop` preparations resize the short
  * side to `shortSide` and cut the centre (torchvision's presets); for another size S than 224 the short side is scaled by S/224,
- * and a size that is not square is covered likewise. `keep` neither resizes nor cuts.
+ * and a size that is not square is covered likewise. `keep` neither resizes nor cuts. A `rule` says all itself.
  *
  * @throws LayermillError as `decodeImage` and `resizeImage` do; INPUT_SIZE when `into` is too small
  */
@@ -80,17 +80,30 @@ export async function prepareImage(source: ImageSource, preparation: Preparation
   const { width, height } = image
   const { augment } = options
   const drawn = augment && drawAugmentation(augment.options, width, height, augment)
-  const { resized, crop } =
+  const geometry =
     drawn?.box === undefined
       ? planGeometry(width, height, preparation.resize, options)
       : planGeometry(drawn.box.width, drawn.box.height, { kind: 'exact' }, { size: options.size })
   const part = drawn?.box === undefined ? image : cropImage(image, drawn.box)
-  const fitted = await fit(part, resized, crop, options.resample ?? preparation.resample)
+  const fitted = await fitAll(part, geometry, options.resample ?? preparation.resample)
   const final = drawn === undefined ? fitted : applyColors(fitted, drawn.colors)
-  const box = { ...crop, top: 0, left: 0 }
-  const target = targetOf(options.into, 3 * box.height * box.width)
-  await writeTensor(final, box, drawn?.flip ?? false, preparation, target, new Pacer())
-  return { tensor: viewOf(target, 3 * box.height * box.width), width, height, inputHeight: box.height, inputWidth: box.width }
+  const [inputHeight, inputWidth] = geometry.padded ?? [final.height, final.width]
+  const box = { top: 0, left: 0, height: Math.min(final.height, inputHeight), width: Math.min(final.width, inputWidth) }
+  const length = 3 * inputHeight * inputWidth
+  const target = targetOf(options.into, length)
+  if (box.height < inputHeight || box.width < inputWidth) target.data.fill(0, target.offset, target.offset + length)
+  await writeTensor(final, box, drawn?.flip ?? false, preparation, target, new Pacer(), [inputHeight, inputWidth])
+  return { tensor: viewOf(target, length), width, height, inputHeight, inputWidth }
+}
+
+/** All steps of a geometry; only what the cut needs is resized. */
+async function fitAll(image: RgbImage, { before, resized, crop, fill }: Geometry, resample: Resample): Promise<RgbImage> {
+  const part = before === undefined ? image : cutImage(image, before)
+  const inside = within(crop, resized[0], resized[1])
+  if (inside === undefined || (inside.height === crop.height && inside.width === crop.width))
+    return await fit(part, resized, crop, resample)
+  const fitted = await fit(part, resized, inside, resample)
+  return cutImage(fitted, { ...crop, top: crop.top - inside.top, left: crop.left - inside.left }, fill)
 }
 
 /** The cut of the resized picture; without a copy where nothing is resized. */

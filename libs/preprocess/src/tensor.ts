@@ -1,16 +1,18 @@
-import type { Preparation } from '@layermill/models'
+import type { Preparation, Size2 } from '@layermill/models'
 import type { Box, RgbImage } from './image.js'
 import type { Pacer } from './pacer.js'
 
 /** Every level's value in each channel of the network's input: 256 of the first channel, then of the second and the third. */
 export function levelTable(preparation: Preparation): Float32Array {
   const table = new Float32Array(3 * 256)
+  const rounded = (values: Preparation['mean']): number[] => values.map(value => Math.fround(value))
+  const normalisations = [preparation, ...(preparation.again ?? [])].map(step => ({ mean: rounded(step.mean), std: rounded(step.std) }))
   for (let channel = 0; channel < 3; channel++) {
-    const mean = Math.fround(preparation.mean[channel]!)
-    const std = Math.fround(preparation.std[channel]!)
     for (let level = 0; level < 256; level++) {
-      // Rounded to float32 after each step, because that is how Chainer and torchvision compute it.
-      table[channel * 256 + level] = Math.fround(Math.fround(level / preparation.divisor) - mean) / std
+      // Rounded to float32 after each step, because that is how Chainer, torchvision, timm and transformers compute it.
+      let value = Math.fround(level / preparation.divisor)
+      for (const { mean, std } of normalisations) value = Math.fround(Math.fround(value - mean[channel]!) / std[channel]!)
+      table[channel * 256 + level] = value
     }
   }
   return table
@@ -21,7 +23,10 @@ export interface TensorTarget {
   readonly offset: number
 }
 
-/** Writes a box of a picture as a prepared (3, height, width) at `target.offset`, mirrored left to right when asked. */
+/**
+ * Writes a box of a picture as a prepared (3, height, width) at `target.offset`, mirrored left to right when asked. `within`: the height and
+ * width of what is written, at the top left; the rest is left as it is.
+ */
 export async function writeTensor(
   image: RgbImage,
   box: Box,
@@ -29,15 +34,16 @@ export async function writeTensor(
   preparation: Preparation,
   target: TensorTarget,
   pacer: Pacer,
+  within: Size2 = [box.height, box.width],
 ): Promise<void> {
   const table = levelTable(preparation)
   const order = preparation.channels === 'rgb' ? ([0, 1, 2] as const) : ([2, 1, 0] as const)
-  const plane = box.height * box.width
+  const plane = within[0] * within[1]
   const step = mirror ? -3 : 3
   for (let y = 0; y < box.height; y++) {
     const row = ((box.top + y) * image.width + box.left + (mirror ? box.width - 1 : 0)) * 3
     for (let channel = 0; channel < 3; channel++) {
-      const to = target.offset + channel * plane + y * box.width
+      const to = target.offset + channel * plane + y * within[1]
       writeRow(image.data, row + order[channel]!, step, table.subarray(channel * 256, channel * 256 + 256), target.data, to, box.width)
     }
     if (pacer.due) await pacer.rest()

@@ -10,6 +10,7 @@ import {
   type Preparation,
   preparationFrom,
   preparedWith,
+  resamples,
   type Size2,
 } from '@layermill/models'
 import { weightsIdentity } from './identity.js'
@@ -122,7 +123,7 @@ const invalid = (where: string, what: string, cause?: unknown): LayermillError =
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isSize = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value > 0
-const resamples: readonly unknown[] = ['bicubic', 'bilinear', 'nearest', 'lanczos']
+const resampleNames: readonly unknown[] = resamples
 
 /** Checks what the loader relies on; the network's own description is checked by making the network. */
 function parseDescription(bytes: Uint8Array, where: string): ModelDescription {
@@ -141,7 +142,7 @@ function parseDescription(bytes: Uint8Array, where: string): ModelDescription {
     !isObject(preparation) ||
     !isSize(preparation['height']) ||
     !isSize(preparation['width']) ||
-    !resamples.includes(preparation['resample'])
+    !resampleNames.includes(preparation['resample'])
   ) {
     throw invalid(where, 'preparation: expected height, width and resample')
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ExtractSpec, InputNumbers, LayerResult, PredictSpec, RunIdentity } from '@layermill/contracts'
 import { elementCount, LayermillError } from '@layermill/core'
-import { inferShapes, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
+import { inferShapes, inputOf, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
 
 export interface IdentityInput {
   spec: ExtractSpec | PredictSpec
@@ -25,8 +25,7 @@ export function runInputSize(spec: ExtractSpec | PredictSpec, network: Network):
 
 /** Settings of a network's preparation besides the filter. */
 export function inputNumbers({ preparation }: Pick<Network, 'preparation'>): InputNumbers {
-  const { channels, divisor, mean, std, resize } = preparation
-  return { channels, divisor, mean: [...mean], std: [...std], resize }
+  return inputOf(preparation) as InputNumbers
 }
 
 const hashOf = (names: readonly string[]): string => createHash('sha256').update(JSON.stringify(names)).digest('hex')

@@ -1,24 +1,9 @@
 import { z } from 'zod'
 import { CalibrationReport } from './calibration.js'
 import { parseJsonRecord, serializeJsonRecord } from './json-record.js'
+import { InputNumbers } from './preparation.js'
 import { runStates } from './run-state.js'
 import { ExtractSpec, FinetuneSpec, PredictSpec } from '../specs/spec.js'
-
-const triple = z.tuple([z.number(), z.number(), z.number()])
-
-/** How pixels become the network's input, by numbers: `Preparation` of libs/models but for the filter, which a run names by itself. */
-export const InputNumbers = z.object({
-  channels: z.enum(['bgr', 'rgb']),
-  divisor: z.union([z.literal(1), z.literal(255)]),
-  mean: triple,
-  std: triple,
-  resize: z.discriminatedUnion('kind', [
-    z.object({ kind: z.literal('exact') }),
-    z.object({ kind: z.literal('crop'), shortSide: z.int().positive() }),
-    z.object({ kind: z.literal('share'), share: z.number().positive().max(1) }),
-  ]),
-})
-export type InputNumbers = z.output<typeof InputNumbers>
 
 const shape = z.array(z.int().positive())
 

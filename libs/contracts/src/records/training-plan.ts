@@ -1,7 +1,7 @@
 import type { NetworkDescription } from '@layermill/models'
 import { z } from 'zod'
 import { parseJsonRecord } from './json-record.js'
-import { InputNumbers } from './run-record.js'
+import { InputNumbers, ResampleName } from './preparation.js'
 
 /** Path of a fine-tuning run's plan, in its store. */
 export const TRAINING_PLAN_PATH = 'training.json'
@@ -22,7 +22,7 @@ export const TrainingPlan = z.object({
   /** Of the fine-tuned network; what makes it checks it. */
   network: z.custom<NetworkDescription>(value => typeof value === 'object' && value !== null && 'base' in value),
   inputSize: z.object({ height: z.int().positive(), width: z.int().positive() }),
-  resample: z.enum(['bicubic', 'bilinear', 'nearest', 'lanczos']),
+  resample: ResampleName,
   autoOrient: z.boolean(),
   /** The spec's own limits of one image; its defaults where left out. */
   limits: z.object({ maxBytes: z.number().optional(), imageTimeout: z.number().optional() }).optional(),

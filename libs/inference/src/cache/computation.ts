@@ -1,6 +1,6 @@
 import type { Engine } from '@layermill/engines'
 import type { RunRecord } from '@layermill/contracts'
-import { layerShapes, type Network, type Preparation } from '@layermill/models'
+import { inputOf, layerShapes, type Network, type Preparation } from '@layermill/models'
 import { cutsCentre } from '../part/centre.js'
 
 /** Raised where Layermill itself comes to compute other numbers from the same: what was kept before is then not found any more. */
@@ -15,14 +15,12 @@ export interface ComputationInput {
 }
 
 /** A preparation's numbers in one order, whoever wrote them. */
-const inputText = ({ channels, divisor, mean, std, resize }: Preparation): unknown[] => [
-  channels,
-  divisor,
-  mean,
-  std,
-  resize.kind,
-  resize.kind === 'crop' ? resize.shortSide : resize.kind === 'share' ? resize.share : null,
-]
+const inputText = (input: Omit<Preparation, 'resample'>): unknown[] => {
+  const { channels, divisor, mean, std, again, resize } = inputOf(input)
+  const rule = resize.kind === 'rule' ? resize : null
+  const numbers = resize.kind === 'crop' ? resize.shortSide : resize.kind === 'share' ? resize.share : rule
+  return [channels, divisor, mean, std, resize.kind, numbers, ...(again === undefined ? [] : [again])]
+}
 
 /**
  * Everything that decides the numbers a run has of an image's bytes at one layer, in one way of writing. The image is not in it, nor what
@@ -43,7 +41,7 @@ export function computationOf({ record, network, engine, cpu }: ComputationInput
       size: size === 'keep' ? size : [size.height, size.width],
       resample,
       autoOrient,
-      input: inputText({ ...network.preparation, ...input }),
+      input: inputText(input ?? network.preparation),
       view: oversample ? 'ten crops' : cutsCentre(record, network) ? 'centre' : 'whole',
       augment: augment === undefined ? null : [augment.names, augment.seed, augment.copy],
     },

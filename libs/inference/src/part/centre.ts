@@ -1,7 +1,8 @@
 import type { RunRecord } from '@layermill/contracts'
 import { isFineTuned, type Network } from '@layermill/models'
 
-/** Whether a run computes the centre of its images only. */
+/** Whether a run computes the centre of its images only, as Chainer's `predict`; a library's own rule says itself what is cut. */
 export function cutsCentre(record: RunRecord, network: Network): boolean {
-  return record.spec.kind === 'predict' && record.identity.preparation.size !== 'keep' && !isFineTuned(network)
+  const { resize } = record.identity.preparation.input ?? network.preparation
+  return resize.kind !== 'rule' && record.spec.kind === 'predict' && record.identity.preparation.size !== 'keep' && !isFineTuned(network)
 }

@@ -19,7 +19,7 @@ export type Preparer = (bytes: Uint8Array, key: string) => Promise<{ prepared: P
  */
 export function preparerOf(record: RunRecord, network: Network): Preparer {
   const { size, resample, autoOrient, oversample, input } = record.identity.preparation
-  const preparation: Preparation = { ...network.preparation, ...input }
+  const preparation: Preparation = input === undefined ? network.preparation : { ...input, resample: network.preparation.resample }
   const target: Size2 | 'keep' = size === 'keep' ? size : [size.height, size.width]
   const load = { resample: resample as Resample, autoOrient, timeoutMs: imageLimits(record.spec).timeoutMs }
   if (oversample && target !== 'keep') {

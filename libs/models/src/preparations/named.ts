@@ -8,6 +8,7 @@ import {
 } from '../architectures/preparation.js'
 import { LayermillError, nearestNames } from '@layermill/core'
 import type { Architecture, Network, Preparation, Size2 } from '../graph.js'
+import { inputOf } from './schema.js'
 import { timmTagPreparation, timmTags } from './timm.js'
 
 /** How pictures become a network's input, by whoever trained the weights. */
@@ -100,7 +101,7 @@ export function preparedWith<N extends Network>(
   network: N,
   { input, resample }: { readonly input?: Omit<Preparation, 'resample'> | undefined; readonly resample: Preparation['resample'] },
 ): N {
-  return { ...network, preparation: { ...network.preparation, ...input, resample } }
+  return { ...network, preparation: { ...(input ?? network.preparation), resample } }
 }
 
 /** The name of the preparation that is equal to this one, by content; undefined where none is. Size does not count. */
@@ -110,19 +111,6 @@ export function nameOfPreparation(preparation: Preparation, architecture: Archit
 }
 
 /** The numbers of a preparation in one way of writing. */
-function contentOf({ channels, divisor, mean, std, resize, resample }: Preparation): string {
-  const shape = resize.kind === 'exact' ? '' : resize.kind === 'crop' ? resize.shortSide : `share ${resize.share}`
-  return JSON.stringify([channels, divisor, mean, std, resize.kind, shape, resample])
-}
-
-/** In words: `BGR - (103.939, 116.779, 123.68), to the size, bicubic`. */
-export function describePreparation({ channels, divisor, mean, std, resize, resample }: Preparation): string {
-  const scaled = `${channels.toUpperCase()}${divisor === 1 ? '' : ` / ${divisor}`} - (${mean.join(', ')})`
-  const divided = std.every(value => value === 1) ? '' : `, / (${std.join(', ')})`
-  const resized = {
-    exact: () => 'to the size',
-    crop: () => `short side ${'shortSide' in resize ? resize.shortSide : ''} for 224, centre`,
-    share: () => `short side of the size / ${'share' in resize ? resize.share : ''}, centre`,
-  }[resize.kind]()
-  return `${scaled}${divided}; ${resized}, ${resample}`
+function contentOf({ resample, ...input }: Preparation): string {
+  return JSON.stringify([inputOf(input), resample])
 }

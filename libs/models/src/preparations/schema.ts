@@ -1,22 +1,84 @@
-import type { Preparation, Size2 } from '../graph.js'
-import { timmPreparation } from './timm.js'
+import { isDeviation, isNumber, isObject, isShare, isSide, isSize, isTriple } from './fields.js'
+import { type Preparation, type Resample, resamples, type ResizeRule, type ResizeTarget, type Size2 } from '../graph.js'
 
-type Numbers = readonly [number, number, number]
+export { timmConfig } from './timm.js'
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
-const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
-const isTriple = (value: unknown): value is Numbers => Array.isArray(value) && value.length === 3 && value.every(isNumber)
-const isDeviation = (value: unknown): value is Numbers => isTriple(value) && value.every(number => number > 0)
-const isSide = (value: unknown): value is number => isNumber(value) && Number.isInteger(value) && value > 0 && value <= 16_384
-const resamples: readonly unknown[] = ['bicubic', 'bilinear', 'nearest', 'lanczos']
-const isResample = (value: unknown): value is Preparation['resample'] => resamples.includes(value)
+type Triple = Preparation['mean']
+
+const isResample = (value: unknown): value is Resample => (resamples as readonly unknown[]).includes(value)
+/** Filters that no network's table and no flag asks for. */
+const rare: readonly Resample[] = ['box', 'hamming']
+
+/** A field that may be left out, or null as JSON has it; `false` where it is there and is not what it should be. */
+function optional<T>(value: unknown, read: (value: unknown) => T | undefined): T | undefined | false {
+  return value === undefined || value === null ? undefined : (read(value) ?? false)
+}
+
+const sizeOf = (value: unknown): Size2 | undefined => (isSize(value) ? [value[0], value[1]] : undefined)
+const sideOf = (value: unknown): number | undefined => (isSide(value) ? value : undefined)
+
+function targetOf(value: unknown): ResizeTarget | undefined {
+  if (!isObject(value)) return undefined
+  const { by, side, multiple } = value
+  const size = sizeOf(value['size'])
+  if (by === 'none') return { by }
+  if (by === 'size' || by === 'within' || by === 'cover' || by === 'contain') return size && { by, size }
+  if (by === 'long') return isSide(side) ? { by, side } : undefined
+  if (by === 'near') return size && isSide(multiple) ? { by, size, multiple } : undefined
+  const [longest, step] = [optional(value['longest'], sideOf), optional(multiple, sideOf)]
+  if (by !== 'short' || !isSide(side) || longest === false || step === false) return undefined
+  return { by, side, ...(longest === undefined ? {} : { longest }), ...(step === undefined ? {} : { multiple: step }) }
+}
+
+const isLevel = (value: unknown): boolean => isNumber(value) && Number.isInteger(value) && value >= 0 && value <= 255
+
+function cropOf(value: unknown): ResizeRule['crop'] {
+  if (!isObject(value)) return undefined
+  const size = sizeOf(value['size'])
+  const { rounding } = value
+  const fill = optional(value['fill'], triple => (isTriple(triple) && triple.every(isLevel) ? ([...triple] as const) : undefined))
+  if (size === undefined || (rounding !== 'floor' && rounding !== 'even') || fill === false) return undefined
+  return { size, rounding, ...(fill === undefined ? {} : { fill }) }
+}
+
+function ruleOf(value: Record<string, unknown>): ResizeRule | undefined {
+  const to = targetOf(value['to'])
+  const input = optional(value['input'], sizeOf)
+  const before = optional(value['before'], pair =>
+    Array.isArray(pair) && pair.length === 2 && pair.every(share => isNumber(share) && share > 0 && share <= 16)
+      ? ([Number(pair[0]), Number(pair[1])] as const)
+      : undefined,
+  )
+  const crop = optional(value['crop'], cropOf)
+  const pad = optional(value['pad'], sizeOf)
+  if (to === undefined || input === false || before === false || crop === false || pad === false) return undefined
+  return {
+    kind: 'rule',
+    ...(input === undefined ? {} : { input }),
+    ...(before === undefined ? {} : { before }),
+    to,
+    ...(crop === undefined ? {} : { crop }),
+    ...(pad === undefined ? {} : { pad }),
+  }
+}
 
 function resizeOf(value: unknown): Preparation['resize'] | undefined {
   if (!isObject(value)) return undefined
   const { kind, shortSide, share } = value
   if (kind === 'exact') return { kind }
+  if (kind === 'rule') return ruleOf(value)
   if (kind === 'crop' && isSide(shortSide)) return { kind, shortSide }
-  return kind === 'share' && isNumber(share) && share > 0 && share <= 1 ? { kind, share } : undefined
+  return kind === 'share' && isShare(share) ? { kind, share } : undefined
+}
+
+function againOf(value: unknown): Preparation['again'] {
+  if (!Array.isArray(value) || value.length > 8) return undefined
+  const steps: { mean: Triple; std: Triple }[] = []
+  for (const step of value as unknown[]) {
+    if (!isObject(step) || !isTriple(step['mean']) || !isDeviation(step['std'])) return undefined
+    steps.push({ mean: [...step['mean']], std: [...step['std']] })
+  }
+  return steps
 }
 
 /** A preparation from JSON that somebody wrote; undefined where it is none. */
@@ -24,28 +86,17 @@ export function preparationFrom(value: unknown): Preparation | undefined {
   if (!isObject(value)) return undefined
   const { channels, divisor, mean, std, resample } = value
   const resize = resizeOf(value['resize'])
-  if ((channels !== 'bgr' && channels !== 'rgb') || (divisor !== 1 && divisor !== 255)) return undefined
-  if (!isTriple(mean) || !isDeviation(std) || resize === undefined || !isResample(resample)) return undefined
-  return { channels, divisor, mean: [...mean], std: [...std], resize, resample }
+  const again = optional(value['again'], againOf)
+  if ((channels !== 'bgr' && channels !== 'rgb') || !isNumber(divisor) || divisor <= 0) return undefined
+  if (!isTriple(mean) || !isDeviation(std) || resize === undefined || again === false || !isResample(resample)) return undefined
+  // What the tables' own kinds never have is a mistake there; files of libraries give rules.
+  if (resize.kind !== 'rule' && ((divisor !== 1 && divisor !== 255) || rare.includes(resample))) return undefined
+  const normalisations = again === undefined || again.length === 0 ? {} : { again }
+  return { channels, divisor, mean: [...mean], std: [...std], ...normalisations, resize, resample }
 }
 
-/** Contents of timm's `config.json`: the name of its model, its tag, and how it prepares images. */
-export interface TimmConfig {
-  readonly name: string
-  readonly preparation: Preparation
-  readonly inputSize: Size2
-}
-
-/**
- * Reads the `config.json` that timm writes beside `model.safetensors`. Undefined for the `config.json` of another library, of another
- * architecture, or with a way of cutting that is not known here: the weights' names then decide.
- */
-export function timmConfig(value: unknown, architecture: string): TimmConfig | undefined {
-  if (!isObject(value) || value['architecture'] !== architecture || !isObject(value['pretrained_cfg'])) return undefined
-  const { tag, input_size: size, interpolation, crop_pct: share, crop_mode: mode = 'center', mean, std } = value['pretrained_cfg']
-  const side = Array.isArray(size) && size.length === 3 && size[1] === size[2] ? (size[1] as unknown) : undefined
-  if (!isSide(side) || !isResample(interpolation) || !isNumber(share) || share <= 0 || share > 1 || mode !== 'center') return undefined
-  if (!isTriple(mean) || !isDeviation(std)) return undefined
-  const name = typeof tag === 'string' && tag !== '' ? `timm:${tag}` : 'timm'
-  return { name, ...timmPreparation([share, interpolation, side], { mean: [...mean], std: [...std] }) }
+/** A preparation's numbers besides the filter, with their fields in one order, whoever wrote them. */
+export function inputOf({ channels, divisor, mean, std, again, resize }: Omit<Preparation, 'resample'>): Omit<Preparation, 'resample'> {
+  const normalisations = again === undefined || again.length === 0 ? {} : { again: againOf(again)! }
+  return { channels, divisor, mean: [...mean], std: [...std], ...normalisations, resize: resizeOf(resize) ?? resize }
 }

@@ -1,0 +1,50 @@
+import { z } from 'zod'
+
+const triple = z.tuple([z.number(), z.number(), z.number()])
+const fixedTriple = triple.readonly()
+const side = z.int().positive().max(16_384)
+const size = z.tuple([side, side]).readonly()
+
+/** What a picture's size becomes; see `ResizeTarget` of libs/models. */
+const target = z.discriminatedUnion('by', [
+  z.object({ by: z.literal('none') }),
+  z.object({ by: z.enum(['size', 'within', 'cover', 'contain']), size }),
+  z.object({ by: z.literal('short'), side, longest: side.optional(), multiple: side.optional() }),
+  z.object({ by: z.literal('long'), side }),
+  z.object({ by: z.literal('near'), size, multiple: side }),
+])
+
+const resize = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('exact') }),
+  z.object({ kind: z.literal('crop'), shortSide: z.int().positive() }),
+  z.object({ kind: z.literal('share'), share: z.number().positive().max(1) }),
+  z.object({
+    kind: z.literal('rule'),
+    input: size.optional(),
+    before: z
+      .tuple([z.number().positive().max(16), z.number().positive().max(16)])
+      .readonly()
+      .optional(),
+    to: target,
+    crop: z.object({ size, rounding: z.enum(['floor', 'even']), fill: fixedTriple.optional() }).optional(),
+    pad: size.optional(),
+  }),
+])
+
+/** How pixels become the network's input, by numbers: `Preparation` of libs/models but for the filter, which a run names by itself. */
+export const InputNumbers = z.object({
+  channels: z.enum(['bgr', 'rgb']),
+  divisor: z.number().positive(),
+  mean: triple,
+  std: triple,
+  again: z
+    .array(z.object({ mean: fixedTriple, std: fixedTriple }))
+    .max(8)
+    .readonly()
+    .optional(),
+  resize,
+})
+export type InputNumbers = z.output<typeof InputNumbers>
+
+/** Filters of Pillow's `resize`. */
+export const ResampleName = z.enum(['bicubic', 'bilinear', 'nearest', 'lanczos', 'box', 'hamming'])
