@@ -7,7 +7,7 @@ const alone = [
   'test/**/*.test.ts',
   'libs/engines/**/*.test.ts',
   'libs/storage/src/files/full-disk.test.ts',
-  'apps/cli/src/commands/ended-run.test.ts',
+  'apps/cli/src/run/ended-run.test.ts',
 ]
 
 export default defineConfig({

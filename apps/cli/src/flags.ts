@@ -1,40 +1,11 @@
 import { open } from 'node:fs/promises'
 import { checkSpecText, errorMessage, LayermillError, mostSpecBytes, tooLong } from '@layermill/core'
-import { ExtractSpec, FinetuneSpec, parseSpec, PredictSpec, type RunKind, type RunSpec } from '@layermill/contracts'
-import type { Command } from 'commander'
+import { parseSpec, type RunKind, type RunSpec } from '@layermill/contracts'
 import type { z } from 'zod'
-
-const shapes: Record<RunKind, Record<string, z.ZodType>> = {
-  extract: ExtractSpec.shape,
-  predict: PredictSpec.shape,
-  finetune: FinetuneSpec.in.shape,
-}
-
-/** Fields that are not flags: the argument and the command's own name. */
-const notFlags = new Set(['kind', 'source'])
-
-const placeholders: Record<string, string> = { out: 'dest', size: 'WxH', layers: 'a,b', model: 'name', weights: 'source', labels: 'file' }
-
-function isBoolean(schema: z.ZodType): boolean {
-  const { def } = schema as z.ZodType & { def: { type: string; innerType?: z.ZodType } }
-  return def.type === 'boolean' || (def.innerType !== undefined && isBoolean(def.innerType))
-}
+import { notFlags, specShapes } from './command/spec-flags.js'
 
 /** Option that commander derives from `--no-sign-request`: it takes the flag as the negation of an option that does not exist. */
 const signRequest = 'signRequest'
-
-const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
-
-/** Adds a flag to the command for every field of the kind's spec but those left out: same name, same description. */
-export function addSpecFlags(command: Command, kind: RunKind, without: readonly string[] = []): Command {
-  for (const [field, schema] of Object.entries(shapes[kind])) {
-    if (notFlags.has(field) || without.includes(field)) continue
-    const flag = `--${kebab(field)}`
-    const text = isBoolean(schema) ? flag : `${flag} <${placeholders[field] ?? 'value'}>`
-    command.option(text, schema.description ?? '')
-  }
-  return command.option('-f, --file <spec>', 'YAML or JSON file with the same fields; flags override it')
-}
 
 /** A flag's text as the field takes it: as it is where the field reads text, else as a number. */
 function fieldValue(schema: z.ZodType, value: unknown): unknown {
@@ -86,7 +57,7 @@ export async function specFromFlags(kind: RunKind, source: string | undefined, o
   // The storage library is loaded by runs only, not by every command.
   const { accessOfEnvironment } = await import('@layermill/storage')
   for (const [field, value] of Object.entries(accessOfEnvironment())) spec[field] ??= value
-  for (const [field, schema] of Object.entries(shapes[kind])) {
+  for (const [field, schema] of Object.entries(specShapes[kind])) {
     if (!notFlags.has(field) && options[field] !== undefined)
       spec[field] = field === 'labels' ? options[field] : fieldValue(schema, options[field])
   }

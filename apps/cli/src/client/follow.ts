@@ -1,6 +1,6 @@
 import { hasEnded, type RunEvent, type RunSummary, sameWaiting, type TrainingState, type Waiting } from '@layermill/contracts'
 import { LayermillError, receivedCode } from '@layermill/core'
-import { FinetuneProgress } from '../commands/finetune-progress.js'
+import { FinetuneProgress } from '../output/finetune-progress.js'
 import type { Output } from '../output/output.js'
 import { Progress } from '../output/progress.js'
 import { metricsLineOf, trainingProgressOf } from './training-state.js'

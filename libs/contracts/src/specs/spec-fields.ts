@@ -52,12 +52,12 @@ export const commonFields = {
   model: z
     .string({ error: 'a network, as resnet50 or resnet50.tv, or the folder or URL of a fine-tuned model' })
     .pipe(place)
-    .describe("A network (resnet50 is the caffe family, resnet50.tv torchvision's), or the folder or URL of a fine-tuned model."),
+    .describe("Network (resnet50 is the caffe family, resnet50.tv torchvision's), or the folder or URL of a fine-tuned model."),
   weights: place
     .refine(value => !/^random[:\d]/.test(value) || /^random:\d{1,10}$/.test(value), 'imagenet, random, random:SEED, a file or a URL')
     .default('imagenet')
     .describe(
-      'imagenet (the published weights), random or random:SEED, or a file or URL of .npz, .caffemodel, .safetensors, .h5 or .keras.',
+      'Weights: imagenet (the published ones), random or random:SEED, or a file or URL of .npz, .caffemodel, .safetensors, .h5 or .keras.',
     ),
   size: z
     .union([z.literal('keep'), z.strictObject({ width: whole(1, 16384), height: whole(1, 16384) }), parsed(text.parseSize)], {
@@ -67,33 +67,31 @@ export const commonFields = {
     .describe("Size of the network's input, as 320x256 (width first); keep leaves each image's own. Default: the network's own size."),
   resample: choice(['bicubic', 'bilinear', 'nearest', 'lanczos'])
     .optional()
-    .describe(
-      "Filter of resizing: bicubic, bilinear, nearest or lanczos. Default: the network's own (caffe bicubic, torchvision bilinear).",
-    ),
+    .describe("Filter of resizing. Default: the network's own (caffe bicubic, torchvision bilinear)."),
   prepare: z
     .string({ error: text.expected.prepare })
     .regex(text.preparePattern, text.expected.prepare)
     .optional()
     .describe(
-      'How the images are prepared, where the origin of the weights does not tell: chainer, keras, torchvision, torchvision-v2, torchvision-plain, transformers or timm:TAG.',
+      "Preparation of the images: chainer, keras, torchvision, torchvision-v2, torchvision-plain, transformers or timm:TAG. Default: that of the weights' origin.",
     ),
   autoOrient: flag('Turn images as their EXIF orientation says.'),
   device: choice(['auto', 'cpu', 'cuda', 'webgpu', 'cpu-portable'])
     .default('auto')
-    .describe('Where to compute: auto tries cuda, webgpu, cpu and reports which; cpu-portable is the tfjs engine in JavaScript, slow.'),
-  engine: choice(['onnx', 'tfjs']).default('onnx').describe('What computes.'),
+    .describe('Device to compute on: auto tries cuda, webgpu, cpu and reports which; cpu-portable is the tfjs engine in JavaScript, slow.'),
+  engine: choice(['onnx', 'tfjs']).default('onnx').describe('Engine that computes: ONNX Runtime or TensorFlow.js.'),
   requireCpu: z
     .string({ error: text.expected.requireCpu })
     .regex(text.cpuPattern, text.expected.requireCpu)
     .transform(cpu => (/^same$/i.test(cpu) ? 'same' : cpu))
     .optional()
     .describe(
-      "Kind of CPU that workers must have, for results of the same bits: same (as the first worker's), or a kind as x64-avx512, x64-fma or arm64-neon. Others hand their parts back.",
+      "Kind of CPU that workers must have, for results of the same bits: same (as the first worker's), or a kind as x64-avx512, x64-fma or arm64-neon. Others hand their parts back. Default: any kind.",
     ),
   maxErrors: z
     .union([whole(0, 1e12), parsed(text.parseMaxErrors)], { error: text.expected.maxErrors })
     .prefault('1%')
-    .describe('How many images may fail before the run does: a number, or a share as 1%.'),
+    .describe('Images that may fail before the run does: a number, or a share as 1%.'),
   maxBytes: z
     .union([whole(1, text.mostImageBytes), parsed(text.parseMaxBytes)], { error: text.expected.maxBytes })
     .optional()
@@ -106,7 +104,7 @@ export const commonFields = {
   cache: place
     .optional()
     .describe(
-      'Where features are kept for all runs, a folder or s3://bucket/prefix: the same image is computed once. Fine-tuning uses it with a frozen base.',
+      'Place where features are kept for all runs, a folder or s3://bucket/prefix: the same image is computed once. Fine-tuning uses it with a frozen base.',
     ),
   cacheSize: z
     .union([whole(1e6, Number.MAX_SAFE_INTEGER), parsed(text.parseCacheSize)], { error: text.expected.cacheSize })
@@ -120,7 +118,7 @@ export const commonFields = {
     .min(1, 'the name of a split')
     .max(100, 'a name of at most 100 characters')
     .optional()
-    .describe('Only rows of a list or Parquet file whose split column says this, as train.'),
+    .describe('Rows to take of a list or Parquet file: those whose split column says this, as train. Default: all rows.'),
   requestPayer: optionalFlag(
     "Pay for the requests and bytes of a source whose bucket's owner wants that of readers (LAYERMILL_REQUEST_PAYER).",
   ),
@@ -140,8 +138,10 @@ export const commonFields = {
     .describe("Webhooks to tell of the run's end, besides those of layermill serve."),
   priority: choice(priorities)
     .optional()
-    .describe('Of a run on a fleet: high goes before normal, and low after it; runs of one priority share the workers. Default: normal.'),
-  plan: flag('Only say what the run would do, write and need; compute nothing.'),
+    .describe(
+      'Priority of a run on a fleet: high goes before normal, and low after it; runs of one priority share the workers. Default: normal.',
+    ),
+  plan: flag('Say only what the run would do, write and need; compute nothing.'),
 }
 
 /** Fields of extract and predict. */
@@ -176,17 +176,19 @@ export const extractFields = {
     )
     .optional()
     .describe("Layers to write, in this order. Default: the network's default layer."),
-  out: place.describe('Where results go: a folder or s3://bucket/prefix.'),
-  pool: choice(['none', 'avg', 'max']).default('none').describe('Shrinks feature maps to one number per channel before they are written.'),
+  out: place.describe('Place of the results: a folder or s3://bucket/prefix.'),
+  pool: choice(['none', 'avg', 'max'])
+    .default('none')
+    .describe('Reduction of feature maps to one number per channel before they are written.'),
   dtype: choice(['float32', 'float16']).default('float32').describe('Numbers in the result files.'),
   onOverflow: choice(['fail', 'warn'])
     .optional()
     .describe(
-      'An image with values that are NaN, infinite or too large for float16 fails (fail), or they are written as they come, counted and warned of (warn). Default: fail.',
+      'Treatment of an image with values that are NaN, infinite or too large for float16: it fails (fail), or they are written as they come, counted and warned of (warn). Default: fail.',
     ),
   format: choice(['npy', 'parquet', 'safetensors']).default('npy').describe('Format of the result files.'),
   update: flag('Compute only what is new or changed since the last run at the destination; drop what is gone.'),
-  selfCheck: flag('First compute a stored picture with known activations and compare; a drift over 1e-3 stops the run.'),
+  selfCheck: flag('Compute first a stored picture with known activations and compare; a drift over 1e-3 stops the run.'),
 }
 
 export const predictFields = {
@@ -238,7 +240,7 @@ export const finetuneModelFields = {
       { error: text.expected.base },
     )
     .prefault('frozen')
-    .describe('How the layers below the cut learn: frozen, full, scaled:FACTOR, or learning-rate scales by layer (* for all others).'),
+    .describe('Learning of the layers below the cut: frozen, full, scaled:FACTOR, or learning-rate scales by layer (* for all others).'),
   batchNorm: choice(['frozen', 'batch'])
     .default('frozen')
     .describe(
@@ -267,9 +269,11 @@ export const finetuneModelFields = {
       { error: text.expected.augment },
     )
     .prefault([])
-    .describe('Random changes of training images: mirroring, random resized crop, colour.'),
-  augmentCopies: whole(1, 1000).default(5).describe('Augmented copies of each image that a frozen base computes once (only with augment).'),
-  out: place.describe('Where the model goes: a folder or s3://bucket/prefix.'),
+    .describe('Changes of training images at random: mirroring, resized crop, colour.'),
+  augmentCopies: whole(1, 1000)
+    .default(5)
+    .describe('Copies of each image with augmentation that a frozen base computes once (only with augment).'),
+  out: place.describe('Place of the model: a folder or s3://bucket/prefix.'),
   register: z
     .union(
       [
@@ -292,16 +296,24 @@ export const finetuneModelFields = {
 /** Optimization of a fine-tuning run. */
 export const finetuneOptimizerFields = {
   optimizer: choice(['adam', 'adamw', 'momentum']).default('adam').describe('Update rule, as Chainer defines it.'),
-  learningRate: positive.optional().describe("Adam's alpha, or the rate of momentum SGD. Default: 0.001 (adam, adamw), 0.01 (momentum)."),
-  momentum: share('0.9999').max(0.9999, 'a number from 0 up to 0.9999').default(0.9).describe('Of momentum SGD.'),
-  beta1: share('0.9999').max(0.9999, 'a number from 0 up to 0.9999').default(0.9).describe('Of Adam and AdamW.'),
-  beta2: share('0.999999').max(0.999999, 'a number from 0 up to 0.999999').default(0.999).describe('Of Adam and AdamW.'),
-  epsilon: positive.default(1e-8).describe('Of Adam and AdamW.'),
+  learningRate: positive
+    .optional()
+    .describe("Learning rate: Adam's alpha, or the rate of momentum SGD. Default: 0.001 (adam, adamw), 0.01 (momentum)."),
+  momentum: share('0.9999').max(0.9999, 'a number from 0 up to 0.9999').default(0.9).describe('Momentum of the momentum optimizer.'),
+  beta1: share('0.9999')
+    .max(0.9999, 'a number from 0 up to 0.9999')
+    .default(0.9)
+    .describe('Decay of the mean gradient, for Adam and AdamW.'),
+  beta2: share('0.999999')
+    .max(0.999999, 'a number from 0 up to 0.999999')
+    .default(0.999)
+    .describe('Decay of the mean squared gradient, for Adam and AdamW.'),
+  epsilon: positive.default(1e-8).describe('Number added to the root of the mean squared gradient, for Adam and AdamW.'),
   weightDecay: share('1')
     .max(1, 'a number from 0 up to 1')
     .default(0)
-    .describe('L2 added to the gradient (adam, momentum), decoupled (adamw).'),
-  gradientClip: positive.optional().describe('Largest global norm of the gradient; larger ones are scaled down. Default: no limit.'),
+    .describe('Weight decay: L2 added to the gradient (adam, momentum), decoupled (adamw).'),
+  gradientClip: positive.optional().describe('Norm of the whole gradient above which it is scaled down. Default: no limit.'),
   schedule: z
     .union(
       [
@@ -326,15 +338,15 @@ export const finetuneOptimizerFields = {
   earlyStopping: whole(1, 100_000)
     .optional()
     .describe('Stop after this many epochs without improvement on the held-out images. Default: never.'),
-  seed: whole(0, 4_294_967_295).default(0).describe("Of the head's initialization, order, dropout and augmentation."),
+  seed: whole(0, 4_294_967_295).default(0).describe("Seed of the head's initialization, order, dropout and augmentation."),
   exchange: choice(['float32', 'bfloat16']).default('float32').describe('Numbers of gradients and parameters between processes.'),
   checkpointSteps: whole(1, 1_000_000_000)
     .optional()
-    .describe('Also write a checkpoint every so many updates. Default: only after each epoch.'),
+    .describe('Updates after which a checkpoint is written too. Default: only after each epoch.'),
   keepCheckpoints: whole(1, 1000).default(3).describe('Checkpoints to keep.'),
   export: z
     .array(choice(['chainer.npz']))
     .max(1)
     .default([])
-    .describe('Further files of the model.'),
+    .describe('Files of the model to write besides.'),
 }

@@ -1,0 +1,93 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ExtractSpec, flagCount } from '@layermill/contracts'
+import { type Advice, adviseLayers } from '@layermill/orchestrator/train'
+import { openStore } from '@layermill/storage'
+import { exitCodes, interruptible } from '@layermill/core'
+import { specFromFlags } from '../../flags.js'
+import { sayFailures } from '../../output/failures.js'
+import { formatBytes, formatCount, formatTable } from '../../output/format.js'
+import type { Output } from '../../output/output.js'
+import { Progress } from '../../output/progress.js'
+import { WeightsProgressNotes } from '../../output/weights-progress.js'
+import { absolutePlaces } from '../../places.js'
+import { type RegistryFlags, resolveRegistered } from '../../registry/registry.js'
+import { openFinetuneEnvironment } from '../../run/finetune-environment.js'
+
+export interface AdviseCommandOptions extends RegistryFlags, Record<string, unknown> {
+  sample: string
+  json?: boolean
+}
+
+/** Fields of an extraction that a look at some layers has too. */
+const fields = [
+  'model',
+  'weights',
+  'layers',
+  'size',
+  'resample',
+  'prepare',
+  'autoOrient',
+  'device',
+  'engine',
+  'maxErrors',
+  'requestPayer',
+  'signRequest',
+] as const
+
+function print(output: Output, { images, classes, layers, suggested }: Advice): void {
+  const rows = layers.map(({ layer, shape, dimensions, bytesPerImage, accuracy, standardError }) => [
+    layer === suggested ? `${layer} *` : layer,
+    shape.join('x'),
+    formatCount(dimensions),
+    formatBytes(bytesPerImage),
+    `${(accuracy * 100).toFixed(1)}% ± ${(standardError * 100).toFixed(1)}`,
+  ])
+  output.line(formatTable(['layer', 'shape', '>pooled', '>bytes/image', '>accuracy'], rows))
+  output.line(
+    `\na linear classifier on averaged maps, each of ${formatCount(images)} images of ${formatCount(classes)} classes judged by the others`,
+  )
+  output.line(`* the smallest that is as good as the best, as far as this sample tells: --layer ${suggested}`)
+}
+
+/** `layermill advise SOURCE --model M`: which layer to cut at, by a linear classifier on each of some layers of a sample. */
+export async function adviseCommand(output: Output, source: string | undefined, options: AdviseCommandOptions): Promise<number> {
+  const sample = flagCount('--sample', options.sample, 4, 1000)
+  const folder = await mkdtemp(join(tmpdir(), 'layermill-advise-'))
+  const given = Object.fromEntries(fields.filter(field => options[field] !== undefined).map(field => [field, options[field]]))
+  const asked = absolutePlaces((await specFromFlags('extract', source, { ...given, out: folder })) as ExtractSpec, process.cwd())
+  const spec = await resolveRegistered(asked, { registry: options.registry })
+  const weights = new WeightsProgressNotes(process.stderr)
+  const progress = new Progress({ stream: process.stderr })
+  const note = (text: string): void => output.note(text)
+  const opened = await openFinetuneEnvironment({
+    spec,
+    note,
+    onWeights: state => weights.update(state),
+  })
+  const store = openStore(folder)
+  try {
+    const advice = await interruptible(signal =>
+      adviseLayers({
+        environment: opened.environment,
+        spec,
+        sample,
+        store,
+        signal,
+        onProgress: (done, total) => progress.update({ done, failed: 0, total, planned: true }),
+      }),
+    )
+    progress.finish()
+    sayFailures(output, { failed: advice.failed.length, rows: advice.failed, where: '--json lists all of them' })
+    if (options.json === true) output.json(advice)
+    else print(output, advice)
+    return exitCodes.done
+  } finally {
+    progress.finish()
+    weights.finish()
+    await opened.close()
+    await store.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,182 @@
+import { type FinetuneSpec, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { checkSpec } from '@layermill/orchestrator/check'
+import { baseIsFixed, openTraining, superviseTraining, type MetricsLine, type TrainingProgress } from '@layermill/orchestrator/train'
+import { readFailures } from '@layermill/orchestrator/run'
+import { type ErrorRow, openStore, type Store } from '@layermill/storage'
+import { metricsLineOf } from '../../client/training-state.js'
+import { exitCodes, interruptible } from '@layermill/core'
+import { specFromFlags } from '../../flags.js'
+import { sayFailures } from '../../output/failures.js'
+import { formatCount, formatPlural, formatSeconds } from '../../output/format.js'
+import type { Output } from '../../output/output.js'
+import { WeightsProgressNotes } from '../../output/weights-progress.js'
+import { absolutePlaces } from '../../places.js'
+import { resolveRegistered } from '../../registry/registry.js'
+import { openFinetuneEnvironment } from '../../run/finetune-environment.js'
+import { FinetuneProgress } from '../../output/finetune-progress.js'
+import { planFinetune } from './plan.js'
+import { sayLeftOut, sayRegistered } from '../../run/run-lines.js'
+import type { RunOptions } from '../../run/carry-out.js'
+import { isRemote, submitAndFollow } from '../../run/submit.js'
+
+export interface FinetuneOptions extends RunOptions {
+  margin?: string
+  heldOut?: string
+  /** For comparing: computes from images where features could be stored. */
+  generalPath?: boolean
+}
+
+const actionNotes = {
+  create: undefined,
+  replace: undefined,
+  resume: 'going on with an unfinished run',
+  complete: 'already done: nothing to train',
+  extend: 'going on with a finished run for more epochs',
+} as const
+
+/** Parts that a run will need at once; undefined where it is done already. */
+async function neededSoon(
+  spec: FinetuneSpec,
+  { generalPath = false }: FinetuneOptions,
+): Promise<'engine' | 'engine and queue' | undefined> {
+  const store = openStore(spec.out)
+  try {
+    // Faults of the place are reported by the run, in its turn.
+    const done = await store.stat(SUCCESS_PATH).catch(() => undefined)
+    if (done !== undefined && !spec.overwrite) return undefined
+    return baseIsFixed(spec) && !generalPath ? 'engine and queue' : 'engine'
+  } finally {
+    await store.close()
+  }
+}
+
+/** How many images and classes a run has. */
+function datasetLine({ training, validation, classes }: NonNullable<RunRecord['dataset']>): string {
+  const held = validation === 0 ? 'none held out' : `${formatCount(validation)} held out`
+  return `${formatPlural(training, 'image')} to train on, ${held}, ${formatCount(classes)} classes`
+}
+
+/** Carries the run out and shows how far it is. */
+async function carryOutTraining(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<RunRecord> {
+  // Before weights are waited for and images listed.
+  await checkSpec(spec)
+  const weights = new WeightsProgressNotes(process.stderr)
+  const progress = new FinetuneProgress({ stream: process.stderr })
+  const opened = await openFinetuneEnvironment({
+    spec,
+    note: text => output.note(text),
+    onWeights: state => weights.update(state),
+    soon: await neededSoon(spec, options),
+  })
+  const { environment } = opened
+  try {
+    return await interruptible(async signal => {
+      const store = await environment.runs.openStore(spec.out)
+      const { record: found, action } = await openTraining(spec, store, environment)
+      const note = actionNotes[action]
+      if (note !== undefined) output.note(note)
+      return superviseTraining(found, {
+        environment,
+        store,
+        signal,
+        generalPath: options.generalPath === true,
+        onProgress: (state: TrainingProgress) => (options.json ? output.json({ event: 'progress', ...state }) : progress.update(state)),
+        onEpoch: line => {
+          if (options.json) output.json({ event: 'epoch', ...line })
+          else progress.epoch(line)
+        },
+        onNote: text => {
+          progress.clear()
+          output.note(text)
+        },
+        onDataset: dataset => {
+          progress.clear()
+          if (options.json) output.json({ event: 'dataset', ...dataset })
+          else output.note(datasetLine(dataset))
+        },
+        onWarning: text => {
+          progress.clear()
+          output.note(`warning: ${text}`)
+        },
+        onRegistered: entry => {
+          progress.clear()
+          sayRegistered(output, { ...entry, name: spec.register?.name ?? '' }, options.json)
+        },
+      })
+    })
+  } finally {
+    progress.finish()
+    weights.finish()
+    await opened.close()
+  }
+}
+
+/** The epochs of a finished run. */
+async function finishedLines(store: Store): Promise<MetricsLine[]> {
+  const bytes = await store.get('metrics.jsonl')
+  return new TextDecoder()
+    .decode(bytes)
+    .split('\n')
+    .filter(line => line !== '')
+    .map(line => JSON.parse(line) as MetricsLine)
+}
+
+function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'dataset'>, lines: readonly MetricsLine[]): string {
+  const best = lines.findLast(line => line.best) ?? lines.at(-1)
+  const seconds = record.seconds === undefined ? '' : `, ${formatSeconds(record.seconds)}`
+  const failed = record.counts.failed > 0 ? `, ${formatPlural(record.counts.failed, 'image')} left out` : ''
+  const dataset = record.dataset === undefined ? '' : `; ${datasetLine(record.dataset)}`
+  if (best === undefined) return `done${seconds}${failed}${dataset}`
+  const [what, { loss, accuracy }] =
+    best.validation === undefined ? (['training', best.training] as const) : (['held out', best.validation] as const)
+  return `${formatPlural(lines.length, 'epoch')}${seconds}${failed}; epoch ${best.epoch}: ${what} accuracy ${(accuracy * 100).toFixed(1)}%, loss ${loss.toFixed(4)}${dataset}`
+}
+
+/** A run that ended, and its epochs. */
+interface TrainedRun {
+  readonly record: Pick<RunRecord, 'id' | 'counts' | 'seconds' | 'dataset' | 'leftOut'>
+  readonly lines: readonly MetricsLine[]
+  /** The first images that were left out. */
+  readonly failures: readonly ErrorRow[]
+}
+
+async function trainHere(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<TrainedRun> {
+  const record = await carryOutTraining(output, spec, options)
+  const store = openStore(spec.out)
+  try {
+    return { record, lines: await finishedLines(store), failures: record.counts.failed > 0 ? await readFailures(store) : [] }
+  } finally {
+    await store.close()
+  }
+}
+
+async function trainOnFleet(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<TrainedRun> {
+  const record = await submitAndFollow(output, spec, options)
+  if (record.registered !== undefined) sayRegistered(output, record.registered, options.json)
+  // The server's word: this machine may not reach the store.
+  return { record, lines: (record.epochs ?? []).map(metricsLineOf), failures: record.failures ?? [] }
+}
+
+/** `layermill finetune SOURCE`: a new head on a pretrained network, and the network with it where asked. */
+export async function finetuneCommand(output: Output, source: string | undefined, options: FinetuneOptions): Promise<number> {
+  const spec = await resolveRegistered(
+    absolutePlaces((await specFromFlags('finetune', source, options)) as FinetuneSpec, process.cwd()),
+    options,
+  )
+  if (spec.plan) return planFinetune(output, spec, options)
+  const { record, lines, failures } = isRemote(options) ? await trainOnFleet(output, spec, options) : await trainHere(output, spec, options)
+  sayFailures(output, { failed: record.counts.failed, rows: failures, where: `all reasons are in ${spec.out}/errors/` }, options.json)
+  if (options.json)
+    output.json({
+      event: 'done',
+      id: record.id,
+      out: spec.out,
+      counts: record.counts,
+      seconds: record.seconds,
+      epochs: lines.length,
+      dataset: record.dataset,
+    })
+  else output.line(`${summary(record, lines)}\n${spec.out}`)
+  sayLeftOut(output, record.leftOut)
+  return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
+}

@@ -1,0 +1,70 @@
+import type { FinetuneSpec } from '@layermill/contracts'
+import { elementCount, exitCodes } from '@layermill/core'
+import { parameterShapes } from '@layermill/models'
+import { checkSpec } from '@layermill/orchestrator/check'
+import { describeTraining, type TrainingDescription } from '@layermill/orchestrator/train'
+import { formatBytes, formatCount, formatPlural, formatTable } from '../../output/format.js'
+import type { Output } from '../../output/output.js'
+import { openFinetuneEnvironment } from '../../run/finetune-environment.js'
+import { planOnServer } from '../../run/plan.js'
+import type { RunOptions } from '../../run/carry-out.js'
+
+type Classes = Pick<TrainingDescription, 'classes' | 'warnings'> & { readonly notes?: TrainingDescription['notes'] }
+type Steps = Pick<TrainingDescription, 'stepsPerEpoch'> & { readonly features?: TrainingDescription['features'] }
+
+function printClasses(output: Output, { classes, warnings, notes = [] }: Classes): void {
+  const images = classes.reduce((sum, { training, validation }) => sum + training + validation, 0)
+  output.line(`${formatCount(images)} images in ${classes.length} classes\n`)
+  output.line(
+    formatTable(
+      ['class', '>training', '>held out'],
+      classes.map(({ name, training, validation }) => [name, formatCount(training), formatCount(validation)]),
+    ),
+  )
+  for (const note of notes) output.note(note)
+  for (const warning of warnings) output.note(`warning: ${warning}`)
+}
+
+function printSteps(output: Output, spec: FinetuneSpec, { stepsPerEpoch, features }: Steps): void {
+  output.line(
+    `${formatPlural(spec.epochs, 'epoch')} of ${formatPlural(stepsPerEpoch, 'update')}, ${spec.batchSize} images each in micro-batches of ${spec.microBatch}`,
+  )
+  if (features !== undefined)
+    output.line(`the base does not change: ${features.layer} is computed once for each image (${formatBytes(features.bytes)} in all)`)
+}
+
+function print(output: Output, spec: FinetuneSpec, description: TrainingDescription): void {
+  const { network, trainable } = description
+  printClasses(output, description)
+  const shapes = parameterShapes(network)
+  const count = (names: Iterable<string>): number => [...names].reduce((sum, name) => sum + elementCount(shapes.get(name) ?? []), 0)
+  output.line(`\n${network.id}: ${formatCount(count(trainable))} of ${formatCount(count(shapes.keys()))} parameters learn`)
+  printSteps(output, spec, description)
+}
+
+async function planThere(output: Output, spec: FinetuneSpec, options: RunOptions): Promise<number> {
+  const plan = await planOnServer(output, spec, options)
+  if (options.json) output.json(plan)
+  else if (plan.kind === 'finetune') {
+    printClasses(output, plan)
+    output.line(`\n${plan.model}: ${formatPlural(plan.trainable, 'parameter tensor')} learn`)
+    printSteps(output, spec, plan)
+  }
+  return exitCodes.done
+}
+
+/** `layermill finetune --plan`: what the run would train on what; computes and writes nothing. */
+export async function planFinetune(output: Output, spec: FinetuneSpec, options: RunOptions): Promise<number> {
+  if (options.server !== undefined) return planThere(output, spec, options)
+  await checkSpec(spec)
+  const note = (text: string): void => output.note(text)
+  const opened = await openFinetuneEnvironment({ spec, note, onWeights: () => undefined })
+  try {
+    const description = await describeTraining(spec, opened.environment)
+    if (options.json) output.json({ ...description, network: description.network.id })
+    else print(output, spec, description)
+    return exitCodes.done
+  } finally {
+    await opened.close()
+  }
+}

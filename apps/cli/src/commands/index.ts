@@ -1,0 +1,35 @@
+import type { CommandDefinition } from '../command/command.js'
+import { advise } from './advise/flags.js'
+import { evaluate } from './evaluate/flags.js'
+import { exportFeatures } from './export/flags.js'
+import { extract } from './extract/flags.js'
+import { finetune } from './finetune/flags.js'
+import { fleet } from './fleet/flags.js'
+import { models } from './models/flags.js'
+import { predict } from './predict/flags.js'
+import { runs } from './runs/flags.js'
+import { schedule } from './schedule/flags.js'
+import { serve } from './serve/flags.js'
+import { similar } from './similar/flags.js'
+import { tokens } from './tokens/flags.js'
+import { weights } from './weights/flags.js'
+import { worker } from './worker/flags.js'
+
+/** Every command, in the order of the help. A new one is a folder beside these and one word here. */
+export const commands: readonly CommandDefinition[] = [
+  extract,
+  predict,
+  finetune,
+  advise,
+  evaluate,
+  similar,
+  exportFeatures,
+  models,
+  weights,
+  serve,
+  worker,
+  runs,
+  fleet,
+  schedule,
+  tokens,
+]

@@ -1,0 +1,76 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { PredictSpec } from '@layermill/contracts'
+import { exitCodeOf, printableName } from '@layermill/core'
+import { deleteRun } from '@layermill/orchestrator/run'
+import { runStoreUrl } from '@layermill/orchestrator/service'
+import type { Store } from '@layermill/storage'
+import { specFromFlags } from '../../flags.js'
+import { sayFailures } from '../../output/failures.js'
+import type { Output } from '../../output/output.js'
+import { readPredictions, writePredictions } from '@layermill/orchestrator/results'
+import { absolutePlaces } from '../../places.js'
+import { resolveRegistered } from '../../registry/registry.js'
+import { sayComputers, sayLeftOut } from '../../run/run-lines.js'
+import type { RunOptions } from '../../run/carry-out.js'
+import { isRemote, submitAndFollow } from '../../run/submit.js'
+
+async function print(output: Output, store: Store, json: boolean): Promise<void> {
+  for await (const row of readPredictions(store)) {
+    if (json) output.json(row)
+    else
+      output.line(
+        [
+          printableName(row.key),
+          ...row.classes.map(({ label, probability }) => `  ${(probability * 100).toFixed(1).padStart(5)}%  ${printableName(label)}`),
+        ].join('\n'),
+      )
+  }
+}
+
+function summary(counts: { done: number; failed: number }, spec: PredictSpec, folder: string): string {
+  return `${counts.done} images${counts.failed > 0 ? `, ${counts.failed} failed (see ${folder}/errors)` : ''}: ${spec.out}`
+}
+
+/** Names the place where reasons of failed images are kept. */
+const placeOf = ({ out }: PredictSpec, folder: string): string =>
+  out === undefined ? 'with --out FILE all reasons are kept in FILE.run/errors/' : `all reasons are in ${folder}/errors/`
+
+/**
+ * `layermill predict SOURCE`: the likeliest classes of every image, on standard output or in a .csv or .jsonl file. Until the file is
+ * written its parts are in a folder beside it (`FILE.run`), so that a run that was stopped goes on.
+ */
+export async function predictCommand(output: Output, source: string | undefined, options: RunOptions): Promise<number> {
+  const spec = await resolveRegistered(
+    absolutePlaces((await specFromFlags('predict', source, options)) as PredictSpec, process.cwd()),
+    options,
+  )
+  if (spec.plan) return (await import('../../run/plan.js')).planCommand(output, spec, options)
+  if (isRemote(options)) {
+    const run = await submitAndFollow(output, spec, options)
+    sayFailures(output, { failed: run.counts.failed, rows: run.failures ?? [], where: placeOf(spec, runStoreUrl(spec)) }, options.json)
+    if (!options.json) output.line(summary(run.counts, spec, runStoreUrl(spec)))
+    sayLeftOut(output, run.leftOut)
+    sayComputers(output, run.computedBy)
+    return exitCodeOf(run)
+  }
+  const folder = spec.out === undefined ? await mkdtemp(join(tmpdir(), 'layermill-predict-')) : runStoreUrl(spec)
+  try {
+    const reasons = placeOf(spec, folder)
+    const { record, store, failures } = await (await import('../../run/carry-out.js')).carryOut(output, spec, folder, options, { reasons })
+    sayFailures(output, { failed: record.counts.failed, rows: failures, where: reasons }, options.json)
+    if (spec.out === undefined) {
+      await print(output, store, options.json === true)
+    } else {
+      await writePredictions(store, spec.out)
+      if (record.counts.failed === 0) await deleteRun(store)
+      output.line(summary(record.counts, spec, folder))
+    }
+    sayLeftOut(output, record.leftOut)
+    sayComputers(output, record.computedBy)
+    return exitCodeOf(record)
+  } finally {
+    if (spec.out === undefined) await rm(folder, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,90 @@
+import type { ServeOptions } from '@layermill/orchestrator/main'
+import type { CommandDefinition } from '../../command/command.js'
+import { fleetQueueFlag, lockFlag, privateWeightsFlag, registryFlag, unfitFlag, weightsStoreFlag } from '../../command/shared-flags.js'
+
+export const serve: CommandDefinition = {
+  name: 'serve',
+  group: 'Fleet',
+  text: 'run the orchestrator of a fleet: HTTP API (documented at /docs), and the planning of runs; several may serve one queue',
+  flags: [
+    fleetQueueFlag,
+    { flag: '--host <name>', group: 'server', text: 'address to listen on; other than loopback only with tokens', value: '127.0.0.1' },
+    { flag: '--port <number>', group: 'server', text: 'port to listen on; 0 takes any free one', value: '8080' },
+    {
+      flag: '--tokens-file <file>',
+      group: 'server',
+      text: 'file of those who may ask (see layermill tokens)',
+      env: 'LAYERMILL_TOKENS_FILE',
+      otherwise: '$LAYERMILL_HOME/tokens.jsonl where it exists',
+      complete: 'file',
+    },
+    weightsStoreFlag,
+    registryFlag,
+    {
+      flag: '--state <dest>',
+      group: 'server',
+      text: 'place where schedules are kept, outliving the queue: a folder or s3://bucket/prefix, the same for all orchestrators',
+      otherwise: '$LAYERMILL_HOME/state',
+      complete: 'folder',
+    },
+    {
+      flag: '--allow-path <dest>',
+      group: 'server',
+      text: 'folder or s3://bucket/prefix that specs given over HTTP may name',
+      repeated: true,
+      otherwise: 'any bucket, and any folder where there are no tokens',
+      complete: 'folder',
+    },
+    {
+      flag: '--trust-proxy [addresses]',
+      group: 'server',
+      text: 'believe the X-Forwarded-For and X-Forwarded-Proto of a reverse proxy in front: its addresses or subnets with commas, or those of this machine and private networks',
+      env: 'LAYERMILL_TRUST_PROXY',
+      otherwise: 'none',
+    },
+    {
+      flag: '--base-path <path>',
+      group: 'server',
+      text: 'path that the proxy serves this server below, as /layermill',
+      env: 'LAYERMILL_BASE_PATH',
+      otherwise: '/',
+    },
+    {
+      flag: '--hsts [seconds]',
+      group: 'server',
+      text: 'tell browsers, over TLS, to insist on it for this host; without seconds for a year',
+      env: 'LAYERMILL_HSTS',
+      otherwise: 'none',
+    },
+    {
+      flag: '--cors-origin <origin>',
+      group: 'server',
+      text: 'origin whose pages may ask, as https://tools.example',
+      repeated: true,
+      otherwise: '$LAYERMILL_CORS_ORIGINS (with commas), else none',
+    },
+    {
+      flag: '--webhook <url>',
+      group: 'server',
+      text: 'URL to tell when runs end and models are promoted; signed with LAYERMILL_WEBHOOK_SECRET or the file of LAYERMILL_WEBHOOK_SECRET_FILE',
+      repeated: true,
+      otherwise: '$LAYERMILL_WEBHOOKS (with commas), else none',
+    },
+    privateWeightsFlag,
+    { flag: '--allow-private-webhooks', group: 'server', text: 'tell webhooks at private addresses too' },
+    { ...lockFlag, otherwise: undefined, value: '60' },
+    { ...unfitFlag, otherwise: undefined, value: '30' },
+    {
+      flag: '--log-level <level>',
+      group: 'output',
+      text: 'least level of the JSON lines on standard output',
+      choices: ['debug', 'info', 'warn', 'error'],
+      value: 'info',
+    },
+  ],
+  examples: [
+    'serve --queue redis://localhost:6379',
+    'serve --queue rediss://queue.internal:6379 --host 0.0.0.0 --tokens-file /etc/layermill/tokens.jsonl --weights-store s3://bucket/layermill',
+  ],
+  action: async (_output, options: ServeOptions) => (await import('./action.js')).serveCommand(options),
+}

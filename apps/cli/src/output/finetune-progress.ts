@@ -1,0 +1,133 @@
+import type { MetricsLine, TrainingProgress } from '@layermill/orchestrator/train'
+import { formatCount, formatSeconds } from './format.js'
+
+export interface FinetuneProgressOptions {
+  readonly stream: NodeJS.WriteStream
+  /** Milliseconds since any epoch. */
+  readonly now?: () => number
+  /** Least time between two lines where the stream is no terminal, in milliseconds. Default 5,000. */
+  readonly lineInterval?: number
+}
+
+/** Milliseconds between two drawings of a line in place: a head's steps take a few each. */
+const drawInterval = 100
+
+/** Widths of the bars, epochs and steps, from the widest line to the narrowest. */
+const barWidths = [
+  [10, 10],
+  [8, 8],
+  [6, 6],
+  [4, 4],
+  [0, 6],
+  [0, 0],
+] as const
+
+function bar(share: number, width: number): string {
+  if (width === 0) return ''
+  const filled = Math.round(Math.min(1, Math.max(0, share)) * width)
+  return ` ${'█'.repeat(filled)}${'░'.repeat(width - filled)}`
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)}%`
+const shareOf = (done: number, total: number): number => (total === 0 ? 0 : done / total)
+
+/** Images per second and the time that so many more take; nothing where the rate is not known yet. */
+function speed(imagesPerSecond: number, imagesLeft: number): string[] {
+  if (imagesPerSecond <= 0) return []
+  const rate = `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`
+  return imagesLeft > 0 ? [rate, `${formatSeconds(imagesLeft / imagesPerSecond)} left`] : [rate]
+}
+
+function stateLine(state: TrainingProgress, imagesPerSecond: number, [epochBar, stepBar]: readonly [number, number]): string {
+  if (state.phase === 'write') return 'writing the model'
+  if ('done' in state) {
+    const { done, total, failed } = state
+    const what = state.phase === 'check' ? 'checking images' : 'features of the frozen base'
+    const count = `${what}${bar(shareOf(done, total), stepBar)} ${formatCount(done)}/${formatCount(total)}`
+    return [count, ...speed(imagesPerSecond, total - done), ...(failed > 0 ? [`${formatCount(failed)} failed`] : [])].join(' · ')
+  }
+  const { phase, epoch, epochs, step, steps, loss, accuracy, imagesLeft } = state
+  const inEpoch = phase === 'train' ? shareOf(step, steps) : 1
+  const whole = `epoch ${formatCount(epoch)}/${formatCount(epochs)}${bar(shareOf(epoch - 1 + inEpoch, epochs), epochBar)}`
+  const part = `${phase === 'train' ? 'step' : 'held out'} ${formatCount(step)}/${formatCount(steps)}${bar(shareOf(step, steps), stepBar)}`
+  const times = speed(imagesPerSecond, imagesLeft)
+  // Scoring has another speed than training.
+  return [`${whole} ${part}`, `loss ${loss.toFixed(4)}, ${percent(accuracy)}`, ...(phase === 'train' ? times : times.slice(1))].join(' · ')
+}
+
+/**
+ * One line of where a run stands: bars of all epochs and of this one's steps, loss, accuracy, speed, time left. `imagesPerSecond` is 0 where
+ * it is not known yet. The bars shrink until the line is shorter than `columns`; a line that still is not loses its end.
+ */
+export function finetuneLine(state: TrainingProgress, imagesPerSecond: number, columns = 100): string {
+  const lines = barWidths.map(widths => stateLine(state, imagesPerSecond, widths))
+  return lines.find(({ length }) => length < columns) ?? lines.at(-1)!.slice(0, Math.max(0, columns - 1))
+}
+
+/** One epoch's result. */
+export function epochLine({ epoch, training, validation, best }: MetricsLine): string {
+  const held =
+    validation === undefined
+      ? ''
+      : ` · held out: loss ${validation.loss.toFixed(4)}, ${percent(validation.accuracy)}${best ? ' (best)' : ''}`
+  return `epoch ${epoch}: loss ${training.loss.toFixed(4)}, ${percent(training.accuracy)}${held}`
+}
+
+/** Draws progress: one line redrawn in place on a terminal, a line now and then elsewhere, and a line that stays for each epoch. */
+export class FinetuneProgress {
+  private readonly now: () => number
+  private readonly lineInterval: number
+  /** Start of the kind of work under way: its speed is counted from there. */
+  private since: { work: string; time: number; images: number } | undefined
+  private lastLine = -Infinity
+  private drawn = false
+
+  constructor(private readonly options: FinetuneProgressOptions) {
+    this.now = options.now ?? (() => performance.now())
+    this.lineInterval = options.lineInterval ?? 5000
+  }
+
+  update(state: TrainingProgress): void {
+    const time = this.now()
+    const { stream } = this.options
+    const rate = this.rate(state, time)
+    const isLast = state.phase === 'write' || ('done' in state ? state.done === state.total : state.step === state.steps)
+    if (time - this.lastLine < (stream.isTTY ? drawInterval : this.lineInterval) && !(stream.isTTY && isLast)) return
+    this.lastLine = time
+    this.write(finetuneLine(state, rate, stream.isTTY ? stream.columns || 80 : undefined))
+  }
+
+  epoch(line: MetricsLine): void {
+    this.clear()
+    this.options.stream.write(`${epochLine(line)}\n`)
+  }
+
+  /** Takes the line away, so that another text may stand there. */
+  clear(): void {
+    const { stream } = this.options
+    if (stream.isTTY && this.drawn) stream.write('\r\u001b[2K')
+    this.drawn = false
+  }
+
+  /** Ends the line, so that what follows starts on its own. */
+  finish(): void {
+    if (this.drawn && this.options.stream.isTTY) this.options.stream.write('\n')
+    this.drawn = false
+  }
+
+  private rate(state: TrainingProgress, time: number): number {
+    if (state.phase === 'write') return 0
+    const images = 'done' in state ? state.done : state.images
+    const work = 'done' in state ? `${state.phase} ${state.total}` : 'train'
+    // Work of an earlier sitting does not count, nor does the first step, which warms up.
+    if (this.since?.work !== work || images < this.since.images) this.since = { work, time, images }
+    const { time: since, images: before } = this.since
+    return time > since ? ((images - before) * 1000) / (time - since) : 0
+  }
+
+  private write(line: string): void {
+    const { stream } = this.options
+    stream.write(stream.isTTY ? `\r\u001b[2K${line}` : `${line}\n`)
+    this.drawn = true
+  }
+}

@@ -1,0 +1,69 @@
+import type { ExtractSpec, PredictSpec, RunPlan, RunSpec } from '@layermill/contracts'
+import { exitCodes, LayermillError } from '@layermill/core'
+import { type PlanReport, planReport } from '@layermill/orchestrator/run'
+import { formatBytes, formatCount, formatSeconds, formatTable } from '../output/format.js'
+import type { Output } from '../output/output.js'
+import { type RunOptions, withComposition } from './carry-out.js'
+import { withRunClient } from './submit.js'
+
+function print(output: Output, spec: ExtractSpec | PredictSpec, report: PlanReport): void {
+  output.line(
+    `${formatCount(report.images)} images (${formatBytes(report.sourceBytes)}) in ${spec.source}, ${formatCount(report.parts)} parts\n`,
+  )
+  if (spec.kind === 'extract') printLayers(output, spec, report)
+  if (report.seconds !== undefined) {
+    output.line(
+      `time on this machine: about ${formatSeconds(report.seconds)} (${(report.images / report.seconds).toFixed(1)} images/s by a probe, batches of ${report.batchSize})`,
+    )
+  }
+  if (report.freeBytes !== undefined && report.outputBytes > report.freeBytes) {
+    output.line('it does not fit: --pool avg, --dtype float16 or fewer layers take less')
+  }
+}
+
+function printLayers(output: Output, spec: ExtractSpec, report: PlanReport): void {
+  const rows = report.layers.map(({ name, shape, bytesPerImage, bytes }) => [
+    name,
+    shape.join('x'),
+    formatBytes(bytesPerImage),
+    formatBytes(bytes),
+  ])
+  output.line(formatTable(['layer', 'shape', '>bytes/image', '>bytes'], rows))
+  const room = report.freeBytes === undefined ? '' : `; ${formatBytes(report.freeBytes)} are free`
+  output.line(`\nto be written: ${formatBytes(report.outputBytes)} to ${spec.out}${room}`)
+}
+
+/** The same of a server, with what it reaches and has. @throws LayermillError the server's own error */
+export async function planOnServer(output: Output, spec: RunSpec, options: RunOptions): Promise<RunPlan> {
+  return withRunClient(output, options, client => client.plan(spec))
+}
+
+async function planHere(output: Output, spec: ExtractSpec | PredictSpec): Promise<PlanReport> {
+  return withComposition(
+    output,
+    spec,
+    async ({ environment }) => {
+      const store = spec.kind === 'extract' ? await environment.openStore(spec.out) : undefined
+      return planReport(spec, store, environment)
+    },
+    async () => 'when asked for',
+  )
+}
+
+async function planThere(output: Output, spec: ExtractSpec | PredictSpec, options: RunOptions): Promise<PlanReport> {
+  const plan = await planOnServer(output, spec, options)
+  if (plan.kind === 'finetune') throw new LayermillError('UNAVAILABLE', `the server planned a fine-tuning run, expected ${spec.kind}`)
+  const { freeBytes, seconds, ...report } = plan
+  return { ...report, freeBytes, seconds }
+}
+
+/**
+ * `layermill extract --plan` and `predict --plan`: what the run would read, compute, write and need; computes only a few batches, for the time.
+ * With `--server` the server says it.
+ */
+export async function planCommand(output: Output, spec: ExtractSpec | PredictSpec, options: RunOptions): Promise<number> {
+  const report = options.server === undefined ? await planHere(output, spec) : await planThere(output, spec, options)
+  if (options.json) output.json(report)
+  else print(output, spec, report)
+  return exitCodes.done
+}
