@@ -47,6 +47,13 @@ async function test() {
   console.log(`tests: ${passed} passed, ${failed} failed, ${skipped} skipped`)
 }
 
+/** The published package, packed and tried in an empty folder. */
+async function release() {
+  heading('Release')
+  const { code } = await run(process.execPath, [path.join(root, 'scripts/bootstrap.mjs'), 'release', '--dry-run'], { show: true })
+  count('release', code === 0)
+}
+
 /** Known weaknesses of dependencies. A registry that cannot be asked is not a failure of ours. */
 async function audit() {
   heading('Audit')
@@ -72,6 +79,7 @@ async function audit() {
 
 await checkTypesAndLint()
 await test()
+await release()
 await audit()
 console.log(`\n${total.passed} passed, ${total.failed} failed`)
 process.exitCode = total.failed === 0 ? 0 : 1

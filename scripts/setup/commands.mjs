@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { setUpCuda } from './cuda.mjs'
 import { build, installNodeModules } from './install.mjs'
+import { release } from '../release/main.mjs'
 import { startServices } from './services.mjs'
 import { setUpTfjs } from './tfjs.mjs'
 import { SetupError, root, run, step } from './terminal.mjs'
@@ -82,6 +83,7 @@ const commands = {
   bench: parameters => program('test/dist/bench/main.js', parameters),
   lint,
   format,
+  release,
   'setup:cuda': setUpCuda,
   'setup:tfjs': setUpTfjs,
   'verify:device': verifyDevice,

@@ -36,13 +36,13 @@ export async function step(title, work) {
  *
  * @param {string} program
  * @param {readonly string[]} parameters
- * @param {{ show?: boolean, env?: NodeJS.ProcessEnv, timeoutMs?: number }} [options]
+ * @param {{ show?: boolean, cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number }} [options] `cwd`: the workspace's root unless given
  * @returns {Promise<{ code: number, stdout: string, stderr: string }>} `code` is 128 + the signal's number where a signal ended it
  */
 export function run(program, parameters, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, parameters, {
-      cwd: root,
+      cwd: options.cwd ?? root,
       env: { ...process.env, ...options.env },
       stdio: options.show === true ? 'inherit' : ['ignore', 'pipe', 'pipe'],
       timeout: options.timeoutMs,
