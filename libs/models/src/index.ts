@@ -38,5 +38,8 @@ export {
   type WeightsPreparation,
   withPreparation,
 } from './preparations/named.js'
+export { libraryOf, preparationFromFile, type PreparationFileOptions, type PreparationLibrary } from './preparations/file.js'
 export { inputOf, preparationFrom, timmConfig } from './preparations/schema.js'
+export { torchvisionWeights, torchvisionWeightsPreparation } from './preparations/torchvision-weights.js'
+export type { FilePreparation } from './preparations/transformers.js'
 export { inferShapes, layerShapes, parameterShapes, pooledSize, type Shape } from './shapes.js'

@@ -1,6 +1,7 @@
+import { roundHalfEven } from '@layermill/core'
 import type { Preparation, ResizeRule, Size2 } from '@layermill/models'
 import type { Box } from './image.js'
-import { type Geometry, planRule, roundHalfEven } from './rule.js'
+import { type Geometry, planRule } from './rule.js'
 
 export type { Geometry } from './rule.js'
 

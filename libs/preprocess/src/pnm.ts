@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/core'
+import { LayermillError, roundHalfEven } from '@layermill/core'
 import type { RgbImage } from './image.js'
 import type { Pacer } from './pacer.js'
 import { checkSize } from './picture-size.js'
@@ -82,13 +82,6 @@ export function readPnmHeader(bytes: Uint8Array): Header {
   if (width < 1 || height < 1) throw corrupt(`a size of ${width}x${height}`)
   if (largest < 1 || largest > 65_535) throw corrupt(`a largest value of ${largest}, expected 1 to 65535`)
   return { kind, width, height, largest, from: scanner.at }
-}
-
-/** Half to even, as Python rounds. */
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value)
-  if (value - floor !== 0.5) return Math.round(value)
-  return floor % 2 === 0 ? floor : floor + 1
 }
 
 /**

@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/core'
+import { LayermillError, roundHalfEven } from '@layermill/core'
 import type { ResizeRule, ResizeTarget, Size2 } from '@layermill/models'
 import type { Box } from './image.js'
 
@@ -12,13 +12,6 @@ export interface Geometry {
   readonly fill?: readonly [number, number, number] | undefined
   /** Height and width of what is written; zeros fill what the cut leaves free. */
   readonly padded?: Size2 | undefined
-}
-
-/** Half to even, as Python rounds. */
-export function roundHalfEven(value: number): number {
-  const floor = Math.floor(value)
-  if (value - floor !== 0.5) return Math.round(value)
-  return floor % 2 === 0 ? floor : floor + 1
 }
 
 type Round = (value: number) => number

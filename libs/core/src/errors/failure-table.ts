@@ -228,6 +228,13 @@ export const failureTable = {
     { status: 422, title: 'There is no such preparation of this network' },
     'usage',
   ),
+  PREPARATION_INVALID: row(
+    'never',
+    'run',
+    'A file that says how images are prepared cannot be read, or its way is not known here.',
+    { status: 422, title: 'The preparation is not valid' },
+    'usage',
+  ),
   WORKERS_UNFIT: row('never', 'run', 'No worker that lives can carry the run; the message names them and their reasons.'),
   RECORD_NEWER: row('never', 'worker', 'A record was written by a newer version and has fields that this one does not know.'),
   RUN_SET_ASIDE: row('never', 'run', 'The run ended or blocked its orchestrator twice and is not taken up again by itself.'),

@@ -1,0 +1,275 @@
+import { LayermillError, nearestNames, roundHalfEven } from '@layermill/core'
+import type { Preparation, Resample, ResizeRule, ResizeTarget, Size2 } from '../graph.js'
+import { isDeviation, isNumber, isObject, isSide, isTriple } from './fields.js'
+import { type ProcessorClass, processorOfType, processors } from './processors.js'
+
+type Triple = Preparation['mean']
+type Geometry = Pick<ResizeRule, 'before' | 'to' | 'crop' | 'pad'>
+
+/** A preparation that a file holds. `inputSize` is left out where each picture has a size of its own. */
+export interface FilePreparation {
+  readonly name: string
+  readonly preparation: Preparation
+  readonly inputSize?: Size2 | undefined
+}
+
+/** `size` as transformers keeps it. */
+interface Edges {
+  readonly height?: number
+  readonly width?: number
+  readonly shortest_edge?: number
+  readonly longest_edge?: number
+  readonly max_height?: number
+  readonly max_width?: number
+}
+
+const edgeNames = ['height', 'width', 'shortest_edge', 'longest_edge', 'max_height', 'max_width']
+/** By Pillow's numbers. */
+const filters: readonly Resample[] = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box', 'hamming']
+
+/** A class's fields, those of a file before its own; null in a file is what is not there. */
+class Fields {
+  constructor(
+    readonly where: string,
+    readonly name: string,
+    private readonly values: Readonly<Record<string, unknown>>,
+    private readonly processor: ProcessorClass,
+  ) {}
+
+  get kind(): ProcessorClass['kind'] {
+    return this.processor.kind
+  }
+
+  /** The error of a field. */
+  invalid(field: string, expected: string): LayermillError {
+    const text = JSON.stringify(this.get(field)) ?? 'nothing'
+    return new LayermillError('PREPARATION_INVALID', `${this.where}: ${field} is ${text.slice(0, 100)}, expected ${expected}`)
+  }
+
+  get(field: string): unknown {
+    return this.values[field] ?? this.processor.defaults[field]
+  }
+
+  is(field: string): boolean {
+    const value = this.get(field) ?? false
+    if (typeof value !== 'boolean') throw this.invalid(field, 'true or false')
+    return value
+  }
+
+  number(field: string): number {
+    const value = this.get(field)
+    if (!isNumber(value) || value <= 0) throw this.invalid(field, 'a number above 0')
+    return value
+  }
+
+  side(field: string): number {
+    const value = this.get(field)
+    if (!isSide(value)) throw this.invalid(field, 'a whole number of pixels')
+    return value
+  }
+
+  /** Three numbers, or one for all. */
+  triple(field: string): Triple {
+    const value = this.get(field)
+    const triple = isNumber(value) ? [value, value, value] : value
+    if (!isTriple(triple)) throw this.invalid(field, 'a number for each of three channels')
+    if (field === 'image_std' && !isDeviation(triple)) throw this.invalid(field, 'numbers above 0')
+    return [...triple]
+  }
+
+  get resample(): Resample {
+    const value = this.get('resample')
+    const filter = isNumber(value) ? filters[value] : undefined
+    if (filter === undefined)
+      throw this.invalid('resample', `one of Pillow's numbers (${filters.map((name, i) => `${i} ${name}`).join(', ')})`)
+    return filter
+  }
+
+  edges(field: string, isSquare = true): Edges {
+    const value = this.get(field)
+    if (isSide(value)) return isSquare ? { height: value, width: value } : { shortest_edge: value }
+    if (Array.isArray(value) && value.length === 2 && value.every(isSide)) return { height: value[0]!, width: value[1]! }
+    const sides = isObject(value) ? Object.entries(value).filter(([, side]) => side !== null) : []
+    if (sides.length === 0 || !sides.every(([name, side]) => edgeNames.includes(name) && isSide(side))) {
+      throw this.invalid(field, 'a number, or sides in pixels as {"height": 224, "width": 224} or {"shortest_edge": 224}')
+    }
+    return Object.fromEntries(sides) as Edges
+  }
+
+  get size(): Edges {
+    return this.edges('size', this.processor.default_to_square)
+  }
+
+  /** A field of height and width. */
+  rectangle(field: string, edges = this.edges(field)): Size2 {
+    if (edges.height === undefined || edges.width === undefined) throw this.invalid(field, 'height and width')
+    return [edges.height, edges.width]
+  }
+}
+
+/** The size before the crop, as the classes that inherit it have it. */
+function usualTarget(fields: Fields, edges = fields.size): ResizeTarget {
+  const { height, width, shortest_edge: side, longest_edge: longest, max_height: maxHeight, max_width: maxWidth } = edges
+  if (side !== undefined) return longest === undefined ? { by: 'short', side } : { by: 'short', side, longest }
+  if (maxHeight !== undefined && maxWidth !== undefined) return { by: 'within', size: [maxHeight, maxWidth] }
+  if (height !== undefined && width !== undefined) return { by: 'size', size: [height, width] }
+  throw fields.invalid('size', 'height and width, shortest_edge, or max_height and max_width')
+}
+
+const shortTarget = (fields: Fields): number => {
+  const side = fields.size.shortest_edge
+  if (side === undefined) throw fields.invalid('size', 'shortest_edge')
+  return side
+}
+
+/** ConvNeXt's: below 384 a larger short side and a crop, from there on a square without a crop. */
+function convnextGeometry(fields: Fields): Geometry {
+  const side = shortTarget(fields)
+  const size: Size2 = [side, side]
+  if (side >= 384) return { to: { by: 'size', size } }
+  return { to: { by: 'short', side: Math.trunc(side / fields.number('crop_pct')) }, crop: { size, rounding: 'floor' } }
+}
+
+function poolformerTarget(fields: Fields): ResizeTarget {
+  const share = fields.number('crop_pct')
+  const { shortest_edge: short, height, width } = fields.size
+  const scaled = (side: number): number => Math.trunc(side / share)
+  if (short !== undefined) return { by: 'short', side: scaled(short) }
+  if (height === undefined || width === undefined) throw fields.invalid('size', 'shortest_edge, or height and width')
+  return height === width ? { by: 'short', side: scaled(height) } : { by: 'size', size: [scaled(height), scaled(width)] }
+}
+
+function dptTarget(fields: Fields): ResizeTarget {
+  const size = fields.rectangle('size', fields.size)
+  const multiple = fields.side('ensure_multiple_of')
+  if (fields.is('keep_aspect_ratio')) return { by: 'near', size, multiple }
+  const fitted = (side: number): number => Math.max(multiple, roundHalfEven(side / multiple) * multiple)
+  return { by: 'size', size: [fitted(size[0]), fitted(size[1])] }
+}
+
+function targetOf(fields: Fields): ResizeTarget {
+  if (!fields.is('do_resize')) return { by: 'none' }
+  const { shortest_edge: short } = fields.size
+  switch (fields.kind) {
+    case 'levit':
+      return short === undefined ? usualTarget(fields) : { by: 'short', side: Math.trunc((256 / 224) * short) }
+    case 'poolformer':
+      return poolformerTarget(fields)
+    case 'dpt':
+      return dptTarget(fields)
+    case 'textnet':
+      return { by: 'short', side: shortTarget(fields), multiple: fields.side('size_divisor') }
+    case 'sam':
+      return { by: 'long', side: fields.size.longest_edge ?? fields.side('size.longest_edge') }
+    default:
+      return usualTarget(fields)
+  }
+}
+
+/** Perceiver's cut comes first, and is a share of the picture. */
+function perceiverGeometry(fields: Fields): Geometry {
+  const size = fields.rectangle('size', fields.size)
+  const to = targetOf(fields)
+  if (!fields.is('do_center_crop')) return { to }
+  const whole = fields.rectangle('crop_size')
+  return { before: [size[0] / whole[0], size[1] / whole[1]], to }
+}
+
+function geometryOf(fields: Fields): Geometry {
+  if (fields.kind === 'perceiver') return perceiverGeometry(fields)
+  const own = fields.kind === 'convnext' && fields.is('do_resize') ? convnextGeometry(fields) : undefined
+  // DPT's has no crop, whatever the file says.
+  const cuts = fields.kind !== 'dpt' && fields.is('do_center_crop')
+  if (cuts && fields.get('crop_size') === undefined) throw fields.invalid('crop_size', 'height and width, as do_center_crop is true')
+  if (own?.crop !== undefined && cuts) throw fields.invalid('do_center_crop', 'false: this class cuts by crop_pct')
+  return {
+    to: targetOf(fields),
+    ...(cuts ? { crop: { size: fields.rectangle('crop_size'), rounding: 'floor' as const } } : {}),
+    ...own,
+    ...padOf(fields),
+  }
+}
+
+function padOf(fields: Fields): Pick<ResizeRule, 'pad'> {
+  if (fields.kind === 'dpt' && fields.is('do_pad') && fields.get('size_divisor') !== undefined) {
+    throw fields.invalid('do_pad', 'false: margins on all sides are not made here')
+  }
+  const pads = fields.kind === 'usual' || fields.kind === 'sam' || fields.kind === 'poolformer'
+  return pads && fields.is('do_pad') && fields.get('pad_size') !== undefined ? { pad: fields.rectangle('pad_size') } : {}
+}
+
+/** 1 / factor is not the quotient that gives the same values everywhere; for the usual factors it is a whole number or a half. */
+function divisorOf(factor: number): number {
+  const exact = 1 / factor
+  const near = Math.round(exact * 2) / 2
+  return Math.abs(near - exact) < 1e-9 * exact ? near : exact
+}
+
+const zero: Triple = [0, 0, 0]
+const one: Triple = [1, 1, 1]
+
+function valuesOf(fields: Fields): Pick<Preparation, 'divisor' | 'mean' | 'std' | 'again'> {
+  const rescales = fields.is('do_rescale')
+  const steps: { mean: Triple; std: Triple }[] = []
+  if (fields.kind === 'efficientnet' && rescales && fields.is('rescale_offset')) steps.push({ mean: one, std: one })
+  // MobileViT's has mean and deviation, and does not use them.
+  const normalises = fields.kind !== 'mobilevit' && fields.is('do_normalize')
+  if (normalises) steps.push({ mean: fields.triple('image_mean'), std: fields.triple('image_std') })
+  if (fields.kind === 'efficientnet' && fields.is('include_top')) steps.push({ mean: zero, std: fields.triple('image_std') })
+  const [first = { mean: zero, std: one }, ...again] = steps
+  return { divisor: rescales ? divisorOf(fields.number('rescale_factor')) : 1, ...first, ...(again.length === 0 ? {} : { again }) }
+}
+
+/** The size of what comes out; undefined where it depends on the picture. */
+function inputOfRule({ to, crop, pad }: Geometry): Size2 | undefined {
+  return pad ?? crop?.size ?? (to.by === 'size' ? to.size : undefined)
+}
+
+/** The name of a class without what says which library or variant it is of. */
+function className(value: Readonly<Record<string, unknown>>, modelType: string | undefined): string | undefined {
+  const named = value['image_processor_type'] ?? value['feature_extractor_type']
+  if (typeof named === 'string') return named.replace(/(Pil|Fast)$/, '').replace(/(ImageProcessor|FeatureExtractor)$/, '')
+  return modelType === undefined ? undefined : (processorOfType(modelType) ?? modelType)
+}
+
+/**
+ * Reads transformers' `preprocessor_config.json`, of any version, as the class does that it names. Pixels and values are those of the library's
+ * Pillow variant (`backend="pil"`).
+ * @param where for messages: the file
+ * @param modelType `model_type` of `config.json` beside it, which tells the class of a file that names none
+ * @throws LayermillError `PREPARATION_INVALID` naming the field, or a class whose way is not known here
+ */
+export function transformersPreparation(value: Readonly<Record<string, unknown>>, where: string, modelType?: string): FilePreparation {
+  const name = className(value, modelType)
+  if (name === undefined) {
+    throw new LayermillError(
+      'PREPARATION_INVALID',
+      `${where}: neither image_processor_type nor feature_extractor_type says whose class it is`,
+      {
+        hint: 'name it there, or put the config.json of the model beside it',
+      },
+    )
+  }
+  const known = Object.keys(processors).find(candidate => candidate.toLowerCase() === name.toLowerCase())
+  if (known === undefined) {
+    throw new LayermillError('PREPARATION_INVALID', `${where}: the way of ${name}ImageProcessor is not known here`, {
+      hint: `known are ${Object.keys(processors).join(', ')}; nearest is ${nearestNames(name, Object.keys(processors)).join(' or ')}`,
+    })
+  }
+  const fields = new Fields(
+    where,
+    known,
+    known === 'OwlViT' && 'rescale' in value ? { ...value, do_rescale: value['rescale'] } : value,
+    processors[known]!,
+  )
+  const geometry = geometryOf(fields)
+  const input = inputOfRule(geometry)
+  const flips = fields.kind === 'mobilevit' && fields.is('do_flip_channel_order')
+  const preparation: Preparation = {
+    channels: flips ? 'bgr' : 'rgb',
+    ...valuesOf(fields),
+    resize: { kind: 'rule', ...(input === undefined ? {} : { input }), ...geometry },
+    resample: geometry.to.by === 'none' ? 'bilinear' : fields.resample,
+  }
+  return { name: `transformers:${known}ImageProcessor`, preparation, ...(input === undefined ? {} : { inputSize: input }) }
+}
