@@ -5,6 +5,7 @@ import type { SourceFile, Workspace, WorkspacePackage } from './workspace.js'
 /** The order of the packages. Each may import those of lower ranks only, so packages of one rank never import each other. */
 const ranks = new Map([
   ['libs/core', 0],
+  ['libs/analysis', 1],
   ['libs/models', 1],
   ['libs/contracts', 2],
   ['libs/weights', 2],
