@@ -12,7 +12,7 @@ export interface Summary {
  * Largest difference of samples, mean, standard deviation and largest value, in units of the stored largest value. In loops: VGG16 has 134
  * million numbers, and a call for each of them takes longer than a training step.
  */
-export function differenceFrom(expected: Summary, data: Float32Array): number {
+export function differenceFrom(expected: Summary, data: Float32Array | Float64Array): number {
   let sum = 0
   let absMax = 0
   for (let i = 0; i < data.length; i++) {

@@ -8,3 +8,4 @@ export { selfCheck, type SelfCheck, selfCheckTolerance } from './self-check/self
 export type { BatchNormStatistics, Gradients, MaskInfo, Scores, Trainer, TrainerOptions, TrainingBatch } from './trainer.js'
 export { exportOnnx, type ExportedOnnx } from './onnx/export.js'
 export { requireFloat16 } from './float16-devices.js'
+export { type FastProduct, openProduct } from './onnx/product.js'

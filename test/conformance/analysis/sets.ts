@@ -23,7 +23,12 @@ function rule(seed: string, set: string, rows: number, columns: number): Float64
 
 /** One set of the stored values' README. */
 export function featureSet(seed: string, set: string, rows: number, columns: number): Matrix {
-  if (set === 'noise') return matrix(rows, columns, ints(`${seed}:noise:e`, rows * columns, UNIT).map(value => value / UNIT))
+  if (set === 'noise')
+    return matrix(
+      rows,
+      columns,
+      ints(`${seed}:noise:e`, rows * columns, UNIT).map(value => value / UNIT),
+    )
   const from = set === 'twin' || set === 'offset' ? 'base' : set
   const q = rule(seed, from, rows, columns)
   if (set === 'twin') {

@@ -40,7 +40,8 @@ function overlap(a: Matrix, b: Matrix): Matrix {
 }
 
 const atMostOne = (value: number): number => Math.min(1, value)
-const mean = (values: Float64Array): number | null => (values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length)
+const mean = (values: Float64Array): number | null =>
+  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length
 
 /** Mean correlation of two sets cut to 99% of their variance; null where a set does not vary. */
 export function svcca(x: CcaSet, y: CcaSet): { readonly mean: number | null; readonly kept: readonly [number, number] } {
@@ -113,7 +114,11 @@ export interface Procrustes {
 export function procrustesSet(values: Matrix): Matrix | null {
   const norm = Math.sqrt(dot(values.data, values.data))
   if (norm === 0) return null
-  const scaled = matrix(values.rows, values.columns, values.data.map(value => value / norm))
+  const scaled = matrix(
+    values.rows,
+    values.columns,
+    values.data.map(value => value / norm),
+  )
   // X = R' Q', and the singular values of X'Y do not depend on Q.
   return values.columns <= values.rows ? scaled : qr(transpose(scaled)).triangle
 }
@@ -121,6 +126,9 @@ export function procrustesSet(values: Matrix): Matrix | null {
 /** The distance of two sets; null where one of them does not vary. */
 export function procrustes(x: Matrix | null, y: Matrix | null): Procrustes | null {
   if (x === null || y === null) return null
-  const nuclear = Math.min(1, singularValues(overlap(transpose(x), transpose(y))).reduce((sum, value) => sum + value, 0))
+  const nuclear = Math.min(
+    1,
+    singularValues(overlap(transpose(x), transpose(y))).reduce((sum, value) => sum + value, 0),
+  )
   return { nuclear, squaredDistance: 2 - 2 * nuclear, angle: Math.acos(nuclear) }
 }

@@ -94,7 +94,13 @@ function countInversions(values: Uint32Array): number {
 export function kendallTauA(x: Ranking, y: Ranking): number | null {
   const n = x.dense.length
   if (n < 2) return null
-  const order = sortByRank(sortByRank(Uint32Array.from({ length: n }, (_, i) => i), y), x)
+  const order = sortByRank(
+    sortByRank(
+      Uint32Array.from({ length: n }, (_, i) => i),
+      y,
+    ),
+    x,
+  )
   const tied = ({ counts }: Ranking): number => counts.reduce((sum, count) => sum + pairsOf(count), 0)
   let both = 0
   for (let start = 0, i = 1; i <= n; i++) {

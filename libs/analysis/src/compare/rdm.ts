@@ -1,4 +1,5 @@
-import { columnMeans, normalizeRows, rowNorm, subtractRow } from '../matrix/columns.js'
+import { createHash } from 'node:crypto'
+import { columnMeans, exactShifts, normalizeRows, rowNorm, subtractRow } from '../matrix/columns.js'
 import { type Matrix, matrix, type MatrixProduct } from '../matrix/matrix.js'
 import { BLOCK_BYTES, mappedSource, rowsABlock, type RowSource } from '../matrix/row-source.js'
 
@@ -99,13 +100,16 @@ export async function computeRdm(source: RowSource, kind: Dissimilarity, options
   const without = new Set<number>()
   const directed = kind === 'pearson' || kind === 'cosine'
   const prepared = directed ? unitRows(source, kind === 'pearson', without) : source
-  const means = await columnMeans(prepared)
-  const centredRows = mappedSource(prepared, values => void subtractRow(values, means))
+  const shifts = await (directed ? columnMeans(prepared) : exactShifts(source))
+  const centredRows = mappedSource(prepared, values => void subtractRow(values, shifts))
   const values = new Float64Array(pairCount(rows))
   const size = rowsABlock(columns, blockBytes)
   const finish = finisher(kind)
+  const twins = new Map<number, number>()
+  const firstOf = new Map<string, number>()
   for (let top = 0; top < rows; top += size) {
     const upper = await blockOf(centredRows, top, size)
+    findTwins(upper.block, top, firstOf, twins)
     for (let left = top; left < rows; left += size) {
       signal?.throwIfAborted()
       const other = left === top ? upper : await blockOf(centredRows, left, size)
@@ -122,6 +126,7 @@ export async function computeRdm(source: RowSource, kind: Dissimilarity, options
     onProgress?.(Math.min(rows, top + size), rows)
   }
   nameUndefined(values, without, rows)
+  copyTwins(values, twins, rows)
   return { size: rows, values, undefinedRows: [...without].sort((a, b) => a - b) }
 }
 
@@ -141,6 +146,27 @@ function nameUndefined(values: Float64Array, without: ReadonlySet<number>, rows:
   for (const row of without) {
     for (let other = 0; other < rows; other++) {
       if (other !== row) values[pairAt(Math.min(row, other), Math.max(row, other), rows)] = 1
+    }
+  }
+}
+
+/** Rows that are equal to an earlier one, by their hashes. */
+function findTwins({ rows, columns, data }: Matrix, start: number, firstOf: Map<string, number>, twins: Map<number, number>): void {
+  for (let i = 0; i < rows; i++) {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset + 8 * i * columns, 8 * columns)
+    const hash = createHash('sha256').update(bytes).digest('base64')
+    const first = firstOf.get(hash)
+    if (first === undefined) firstOf.set(hash, start + i)
+    else twins.set(start + i, first)
+  }
+}
+
+/** Equal rows are equally far from any other, also where a fast product rounds by the place in its block: ties decide rank correlations. */
+function copyTwins(values: Float64Array, twins: ReadonlyMap<number, number>, rows: number): void {
+  const place = (a: number, b: number): number => pairAt(Math.min(a, b), Math.max(a, b), rows)
+  for (const [twin, first] of twins) {
+    for (let other = 0; other < rows; other++) {
+      if (other !== twin && other !== first) values[place(twin, other)] = values[place(first, other)]!
     }
   }
 }

@@ -142,7 +142,11 @@ export function quantile(sorted: Float64Array, share: number): number {
  * Partial correlation of two RDMs, a third held constant: (r_xy - r_xz r_yz) / sqrt((1 - r_xz^2)(1 - r_yz^2)). Of ranks for Spearman.
  * @returns null where a correlation is undefined, or the third explains one of them entirely
  */
-export function partialRsa(x: RankedRdm, y: RankedRdm, held: RankedRdm): { readonly spearman: number | null; readonly pearson: number | null } {
+export function partialRsa(
+  x: RankedRdm,
+  y: RankedRdm,
+  held: RankedRdm,
+): { readonly spearman: number | null; readonly pearson: number | null } {
   const ranks = [x, y, held].map(({ ranking }) => averageRanks(ranking)) as [Float64Array, Float64Array, Float64Array]
   return { spearman: partial(...ranks), pearson: partial(x.values, y.values, held.values) }
 }

@@ -36,6 +36,23 @@ export async function centred(source: RowSource): Promise<Matrix> {
   return matrix(source.rows, source.columns, subtractRow(values, means))
 }
 
+/**
+ * Shifts near the means of the columns, on a grid as coarse as the columns' spread: numbers that are exact in float32 are still exact in float64
+ * after it, so that equal distances stay equal, and what is left of an offset is below the spread.
+ */
+export async function exactShifts(source: RowSource): Promise<Float64Array> {
+  const means = await columnMeans(source)
+  const deviations = await columnDeviations(source, means)
+  const first = await source.read(0, Math.min(1, source.rows))
+  return means.map((mean, j) => {
+    const deviation = deviations[j]!
+    if (deviation === 0) return first[j] ?? 0
+    const grid = 2 ** Math.floor(Math.log2(deviation))
+    const shift = Math.round(mean / grid) * grid
+    return Number.isFinite(shift) ? shift : mean
+  })
+}
+
 /** Divides each row by its Euclidean length, in place; a row of zeros stays as it is. */
 export function normalizeRows(values: Float64Array, columns: number): Float64Array {
   for (let start = 0; start < values.length; start += columns) {

@@ -109,7 +109,8 @@ function iterateQl(q: Float64Array, n: number, d: Float64Array, e: Float64Array)
         if (Math.abs(e[m]!) <= Number.EPSILON * size) break
       }
       if (m === l) break
-      if (rounds === MOST_ROUNDS) throw new LayermillError('ROW_INVALID', 'eigenvalues do not converge: the matrix has numbers that are not finite')
+      if (rounds === MOST_ROUNDS)
+        throw new LayermillError('ROW_INVALID', 'eigenvalues do not converge: the matrix has numbers that are not finite')
       sweepQl(q, n, d, e, l, m)
     }
   }

@@ -47,7 +47,10 @@ export function productShape(a: Matrix, b: Matrix, form: ProductForm): { rows: n
   const inner = form === 'tn' ? a.rows : a.columns
   const other = form === 'nt' ? b.columns : b.rows
   if (inner !== other) {
-    throw new LayermillError('ROW_INVALID', `product ${form} of ${a.rows} x ${a.columns} and ${b.rows} x ${b.columns}: ${inner} is not ${other}`)
+    throw new LayermillError(
+      'ROW_INVALID',
+      `product ${form} of ${a.rows} x ${a.columns} and ${b.rows} x ${b.columns}: ${inner} is not ${other}`,
+    )
   }
   return { rows: form === 'tn' ? a.columns : a.rows, columns: form === 'nt' ? b.rows : b.columns, inner }
 }

@@ -13,7 +13,8 @@ export interface RowSource {
 export const BLOCK_BYTES = 8 * 1024 * 1024
 
 /** Rows of a block of about `bytes`: at least 1. */
-export const rowsABlock = (columns: number, bytes: number = BLOCK_BYTES): number => Math.max(1, Math.floor(bytes / (8 * Math.max(1, columns))))
+export const rowsABlock = (columns: number, bytes: number = BLOCK_BYTES): number =>
+  Math.max(1, Math.floor(bytes / (8 * Math.max(1, columns))))
 
 /** All rows in order, in blocks of bounded size. */
 export async function* rowBlocks(

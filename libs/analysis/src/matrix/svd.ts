@@ -17,7 +17,8 @@ export interface SingularVectors {
 function orthogonalizeRows({ rows, columns, data }: Matrix): void {
   const squares = new Float64Array(rows)
   for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) {
-    for (let i = 0; i < rows; i++) squares[i] = dot(data.subarray(i * columns, (i + 1) * columns), data.subarray(i * columns, (i + 1) * columns))
+    for (let i = 0; i < rows; i++)
+      squares[i] = dot(data.subarray(i * columns, (i + 1) * columns), data.subarray(i * columns, (i + 1) * columns))
     let turned = 0
     for (let i = 0; i < rows - 1; i++) {
       for (let j = i + 1; j < rows; j++) if (turnPair(data, columns, i, j, squares)) turned++

@@ -57,7 +57,14 @@ export async function fitPca(source: RowSource, { product, components, signal }:
   for (let i = 0; i < kept; i++) fixSign(rowOf(directions, i))
   let totalVariance = 0
   for (let i = 0; i < moments.rows; i++) totalVariance += moments.data[i * moments.rows + i]! / (rows - 1)
-  return { mean, components: directions, explainedVariance: eigen.values.slice(0, kept).map(value => value / (rows - 1)), totalVariance, rank, sample: rows }
+  return {
+    mean,
+    components: directions,
+    explainedVariance: eigen.values.slice(0, kept).map(value => value / (rows - 1)),
+    totalVariance,
+    rank,
+    sample: rows,
+  }
 }
 
 async function covariance(source: RowSource, product: MatrixProduct, signal?: AbortSignal): Promise<Matrix> {
@@ -126,7 +133,11 @@ export interface PcaProjector {
 /**
  * Projects rows on principal components; whitened, each is divided by its standard deviation. Components without variance are left at zero.
  */
-export function pcaProjector(fit: Pick<Pca, 'mean' | 'components' | 'explainedVariance'>, product: MatrixProduct, whiten = false): PcaProjector {
+export function pcaProjector(
+  fit: Pick<Pca, 'mean' | 'components' | 'explainedVariance'>,
+  product: MatrixProduct,
+  whiten = false,
+): PcaProjector {
   const { mean, components, explainedVariance } = fit
   const floor = VARIANCE_FLOOR * (explainedVariance[0] ?? 0)
   const scales = explainedVariance.map(variance => (whiten ? (variance > floor ? 1 / Math.sqrt(variance) : 0) : 1))
@@ -144,7 +155,13 @@ export function pcaProjector(fit: Pick<Pca, 'mean' | 'components' | 'explainedVa
  * Whitens rows without turning them (ZCA, Bell and Sejnowski 1997): c V' diag(1 / sqrt(lambda + epsilon)) V.
  * @param fit with all components of numerical rank
  */
-export async function zcaWhiten(fit: Pca, values: Float64Array, count: number, product: MatrixProduct, epsilon = 1e-5): Promise<Float64Array> {
+export async function zcaWhiten(
+  fit: Pca,
+  values: Float64Array,
+  count: number,
+  product: MatrixProduct,
+  epsilon = 1e-5,
+): Promise<Float64Array> {
   const { data } = await product(matrix(count, fit.mean.length, subtractRow(values.slice(), fit.mean)), fit.components, 'nt')
   for (let at = 0; at < data.length;) {
     for (let k = 0; k < fit.explainedVariance.length; k++) data[at++]! /= Math.sqrt(fit.explainedVariance[k]! + epsilon)

@@ -42,9 +42,13 @@ function rowEntries(columns: number, seed: string, row: number): Uint32Array {
  */
 export function sparseProjection(columns: number, components: number, seed: string): RandomProjection {
   if (projectionBytes(columns, components) / 4 > MOST_ENTRIES || columns >= 2 ** 31) {
-    throw new LayermillError('SPEC_INVALID', `a sparse projection of ${columns} numbers to ${components} would take more than a gigabyte of memory`, {
-      hint: 'ask for fewer components, or pool the layer first',
-    })
+    throw new LayermillError(
+      'SPEC_INVALID',
+      `a sparse projection of ${columns} numbers to ${components} would take more than a gigabyte of memory`,
+      {
+        hint: 'ask for fewer components, or pool the layer first',
+      },
+    )
   }
   const rows = Array.from({ length: components }, (_, row) => rowEntries(columns, seed, row))
   const scale = Math.sqrt(Math.sqrt(columns) / components)

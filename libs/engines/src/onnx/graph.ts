@@ -36,11 +36,11 @@ export type OnnxInitializer =
   | { readonly type: 'uint8'; readonly shape: readonly number[]; readonly data: Uint8Array }
   | { readonly type: 'int32'; readonly shape: readonly number[]; readonly data: Int32Array }
 
-/** An input or output of the graph: float32 or int64. A dimension is a size, or a name where it is known only when run. */
+/** An input or output of the graph: float32, int64, or float64 of products of matrices. A dimension is a size, or a name where it is known only when run. */
 export interface OnnxValueInfo {
   readonly name: string
   readonly shape: readonly (number | string)[]
-  readonly type?: 'float32' | 'int64'
+  readonly type?: 'float32' | 'int64' | 'float64'
 }
 
 export interface OnnxGraph {

@@ -6,7 +6,7 @@ export const OPSET = 17
 const IR_VERSION = 8
 
 /** TensorProto.DataType */
-const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10 } as const
+const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10, float64: 11 } as const
 const EXTERNAL = 1
 
 /** AttributeProto: field and AttributeType of each kind of value. */
