@@ -1,21 +1,33 @@
 /** Files of libraries that say how pictures are prepared, and the values that the libraries make of pictures: `preparations/make.py` wrote them. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { type FilePreparation, preparationFromFile, type PreparationLibrary } from '@layermill/models'
+import {
+  type FilePreparation,
+  preparationFromFile,
+  type PreparationLibrary,
+  torchvisionWeights,
+  torchvisionWeightsPreparation,
+} from '@layermill/models'
 import { prepareImage } from '@layermill/preprocess'
 import { describe, expect, it } from 'vitest'
 
 interface Case {
   readonly name: string
+  /** The library refuses the file. */
+  readonly refused?: true
   readonly library: PreparationLibrary
   readonly file: unknown
   readonly modelType?: string
   readonly testSize?: boolean
   /** By picture, `+exif` where it is turned upright first: shape and SHA-256 of the float32 values (CHW). */
-  readonly pictures: Readonly<Record<string, { readonly shape: readonly number[]; readonly tensor: string }>>
+  readonly pictures?: Readonly<Record<string, { readonly shape: readonly number[]; readonly tensor: string }>>
 }
 
-const { cases } = JSON.parse(await readFile(new URL('preparations/cases.json', import.meta.url), 'utf8')) as { cases: Case[] }
+const { cases, torchvision } = JSON.parse(await readFile(new URL('preparations/cases.json', import.meta.url), 'utf8')) as {
+  cases: Case[]
+  /** By the name of torchvision's weights: tiny.png. */
+  torchvision: Record<string, { readonly shape: readonly number[]; readonly tensor: string }>
+}
 
 const sha256 = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex')
 const bytesOf = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
@@ -30,10 +42,36 @@ async function prepared(picture: string, { preparation, inputSize }: FilePrepara
   return { tensor, shape: [3, inputHeight, inputWidth] }
 }
 
-describe.each(cases)('$name', ({ name, library, file, modelType, testSize, pictures }) => {
-  it.each(Object.entries(pictures))('%s', async (picture, expected) => {
-    const found = preparationFromFile(file, { where: name, library, modelType, testSize })
-    const { tensor, shape } = await prepared(picture, found)
+const read = ({ name, library, file, modelType, testSize }: Case): FilePreparation =>
+  preparationFromFile(file, { where: name, library, modelType, testSize })
+
+it.each(cases.filter(({ refused }) => refused))('$name is refused, as by the library', refused => {
+  expect(() => read(refused)).toThrow(
+    expect.objectContaining({ code: 'PREPARATION_INVALID', message: expect.stringContaining(refused.name) as string }),
+  )
+})
+
+it.each(
+  cases.flatMap(one => Object.entries(one.pictures ?? {}).map(([picture, expected]) => ({ one, name: one.name, picture, expected }))),
+)('$name of $picture', async ({ one, picture, expected }) => {
+  const { tensor, shape } = await prepared(picture, read(one))
+  expect(shape).toEqual(expected.shape)
+  expect(sha256(bytesOf(tensor)), 'values').toBe(expected.tensor)
+})
+
+describe("torchvision's weights", () => {
+  it('are all known by name', () => {
+    expect(torchvisionWeights().toSorted()).toEqual(Object.keys(torchvision).toSorted())
+    expect(torchvisionWeightsPreparation('ResNet50_Weights.DEFAULT')).toEqual(
+      torchvisionWeightsPreparation('ResNet50_Weights.IMAGENET1K_V2'),
+    )
+    expect(torchvisionWeightsPreparation('VGG16_Weights.DEFAULT')).toEqual(torchvisionWeightsPreparation('VGG16_Weights.IMAGENET1K_V1'))
+    for (const name of ['ResNet50_Weights.V1', 'toString.DEFAULT', 'ResNet50_Weights.toString', 'ResNet50_Weights.DEFAULT.x', '']) {
+      expect(torchvisionWeightsPreparation(name), name).toBeUndefined()
+    }
+  })
+  it.each(Object.entries(torchvision))('%s', async (name, expected) => {
+    const { tensor, shape } = await prepared('tiny.png', { name, ...torchvisionWeightsPreparation(name)! })
     expect(shape).toEqual(expected.shape)
     expect(sha256(bytesOf(tensor)), 'values').toBe(expected.tensor)
   })

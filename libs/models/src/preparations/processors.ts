@@ -115,7 +115,6 @@ export const processors: Readonly<Record<string, ProcessorClass>> = {
   Segformer: processor(imagenet, bilinear, square(512)),
   Siglip: processor(halves, bicubic, square(224), { square: false }),
   TextNet: processor(imagenet, bilinear, shortest(640), { kind: 'textnet', crop: 224, cuts: false, fields: { size_divisor: 32 } }),
-  VideoMAE: processor(halves, bilinear, shortest(224), { crop: 224 }),
   ViT: processor(halves, bilinear, square(224)),
 }
 
@@ -150,7 +149,6 @@ const otherTypes: Readonly<Record<string, readonly string[]>> = {
   Sam: ['sam_hq'],
   Segformer: ['upernet'],
   Siglip: ['gemma3n', 'paligemma', 'siglip_vision_model'],
-  VideoMAE: ['timesformer'],
   ViT: ['clipseg', 'dinat', 'ijepa', 'mgp-str', 'swiftformer', 'swin', 'swinv2', 'trocr', 'vit_mae', 'vit_msn'],
 }
 

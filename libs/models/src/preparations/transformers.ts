@@ -27,7 +27,7 @@ const edgeNames = ['height', 'width', 'shortest_edge', 'longest_edge', 'max_heig
 /** By Pillow's numbers. */
 const filters: readonly Resample[] = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box', 'hamming']
 
-/** A class's fields, those of a file before its own; null in a file is what is not there. */
+/** A class's fields, those of a file before its own. Null in a file is no default: it takes the class's value away, as in the library. */
 class Fields {
   constructor(
     readonly where: string,
@@ -47,7 +47,7 @@ class Fields {
   }
 
   get(field: string): unknown {
-    return this.values[field] ?? this.processor.defaults[field]
+    return (Object.hasOwn(this.values, field) ? this.values[field] : this.processor.defaults[field]) ?? undefined
   }
 
   is(field: string): boolean {
@@ -131,6 +131,7 @@ function convnextGeometry(fields: Fields): Geometry {
 }
 
 function poolformerTarget(fields: Fields): ResizeTarget {
+  if (fields.get('crop_pct') === undefined) return usualTarget(fields)
   const share = fields.number('crop_pct')
   const { shortest_edge: short, height, width } = fields.size
   const scaled = (side: number): number => Math.trunc(side / share)
