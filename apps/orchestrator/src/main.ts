@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { flagCount, flagMilliseconds } from '@layermill/contracts'
-import { errorCode, exitAtLatest, exitCodes, LayermillError, untilStopped, version } from '@layermill/core'
+import { errorCode, exitAtLatest, exitCodes, layermillHome, LayermillError, untilStopped, version } from '@layermill/core'
 import { createLogger } from '@layermill/core/log'
-import { fleetWeights, fleetWeightsLoader, openFleetQueue } from '@layermill/inference'
+import { fleetWeights, type FleetWeights, fleetWeightsLoader, openFleetQueue } from '@layermill/inference'
+import type { Broker } from '@layermill/queue'
 import { openSource, openStore, requireExactSwaps } from '@layermill/storage'
 import type { OpenSource } from './fleet/environment-options.js'
 import { fleetEnvironment, startFleetRuns } from './fleet/environment.js'
@@ -29,7 +31,10 @@ import { QueueFleetService } from './service/queue-fleet-service.js'
 import { QueueRunService } from './service/queue-run-service.js'
 
 export interface ServeOptions extends WebhookFlags, ProxyFlags {
-  queue: string
+  /** Default: a queue inside this process that is kept in `$LAYERMILL_HOME/queue`. */
+  queue?: string
+  /** Workers inside this process. Default: one where the queue is inside it as well, else none. */
+  workers?: string
   host: string
   port: string
   tokensFile?: string
@@ -43,8 +48,48 @@ export interface ServeOptions extends WebhookFlags, ProxyFlags {
   logLevel: string
 }
 
+/** Parts of `serve` that come from other packages of the command, which this one does not know. */
+export interface ServeParts {
+  /** Folder of the built dashboard; undefined where none is served. */
+  readonly dashboard: string | undefined
+  /** Starts workers on a queue of this process. */
+  readonly startWorkers: (broker: Broker, options: LocalWorkersOptions) => Promise<LocalWorkers>
+  /** Called once with the server's URL, when runs are taken. */
+  readonly onServing?: (url: string) => void
+}
+
+export interface LocalWorkersOptions {
+  readonly count: number
+  readonly lockDuration: number
+  readonly weights: FleetWeights | undefined
+  readonly allowPrivateWeights: boolean
+  readonly logger: ReturnType<typeof createLogger>
+}
+
+/** Workers inside this process: drained before the queue closes, closed after it. */
+export interface LocalWorkers {
+  drain(deadlineMs: number): Promise<void>
+  close(): Promise<void>
+}
+
+/** Whether the queue is the one inside this process. */
+const isEmbedded = (queue: string | undefined): boolean => queue === undefined || queue === '' || queue === 'embedded'
+
+/** Number of workers inside this process. @throws LayermillError `SPEC_INVALID` where a queue of its own would have none */
+function workerCount({ queue, workers }: ServeOptions): number {
+  const alone = isEmbedded(queue)
+  return workers === undefined ? (alone ? 1 : 0) : flagCount('--workers', workers, alone ? 1 : 0, 64)
+}
+
+async function openQueue({ queue }: ServeOptions, warn: (text: string) => void): Promise<Broker> {
+  if (!isEmbedded(queue)) return openFleetQueue(queue!, warn)
+  return openFleetQueue('embedded', warn, join(layermillHome(), 'queue'))
+}
+
 /** Milliseconds for ending requests, handing back runs and closing the queue. */
 const closeDeadline = 15_000
+/** Milliseconds that workers inside this process get for their parts, which are short of that in all but the largest networks. */
+const drainDeadline = 10_000
 
 async function tokensOf(options: ServeOptions, warn: (text: string) => void): Promise<TokenStore | undefined> {
   const file = options.tokensFile ?? defaultTokensFile()
@@ -66,11 +111,11 @@ async function checkConditions(place: string | undefined, what: string): Promise
 }
 
 /**
- * `layermill serve`: HTTP API and orchestrator of a fleet, until SIGTERM or Ctrl-C. Several may serve one queue.
- * @param dashboard the folder of the built dashboard; none is served where it is undefined
+ * `layermill serve`: HTTP API and orchestrator, until SIGTERM or Ctrl-C. Several may serve one queue. Without a queue it is a whole fleet on one
+ * machine: the queue is in a folder of its own, and workers are in this process.
  * @throws LayermillError `TOKENS_REQUIRED` where it would be open to the network without tokens; what connecting throws.
  */
-export async function serve(options: ServeOptions, dashboard: string | undefined): Promise<number> {
+export async function serve(options: ServeOptions, parts: ServeParts): Promise<number> {
   const logger = createLogger({ level: options.logLevel })
   const tokens = await tokensOf(options, text => logger.warn(text))
   if (tokens === undefined && !isLoopback(options.host)) {
@@ -78,13 +123,41 @@ export async function serve(options: ServeOptions, dashboard: string | undefined
       hint: `make one with: layermill tokens add NAME --scopes admin${options.tokensFile === undefined ? '' : ` --tokens-file ${options.tokensFile}`}`,
     })
   }
-  const note = (text: string): void => logger.info(text)
   const proxy = proxyOptions(options)
   const hooks = await webhookOptions(options)
   const root = registryRoot(options)
   await checkConditions(root, 'a registry of models')
   await checkConditions(options.state, 'schedules')
-  const broker = await openFleetQueue(options.queue, text => logger.warn(text))
+  const count = workerCount(options)
+  const broker = await openQueue(options, text => logger.warn(text))
+  try {
+    await serveQueue(broker, options, parts, { logger, tokens, proxy, hooks, root, count })
+  } finally {
+    await broker.close(closeDeadline)
+  }
+  return exitCodes.done
+}
+
+/** What flags and files of `serve` come to, checked before the queue is opened. */
+interface Checked {
+  readonly logger: ReturnType<typeof createLogger>
+  readonly tokens: TokenStore | undefined
+  readonly proxy: ReturnType<typeof proxyOptions>
+  readonly hooks: Awaited<ReturnType<typeof webhookOptions>>
+  /** Root of the registry of models. */
+  readonly root: string | undefined
+  /** Workers inside this process. */
+  readonly count: number
+}
+
+/** Serves an open queue until a signal comes. */
+async function serveQueue(
+  broker: Broker,
+  options: ServeOptions,
+  { dashboard, startWorkers, onServing }: ServeParts,
+  { logger, tokens, proxy, hooks, root, count }: Checked,
+): Promise<void> {
+  const note = (text: string): void => logger.info(text)
   const weights = fleetWeights(options.weightsStore, text => logger.info(text))
   const load = fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })
   const places = new AllowedPlaces({
@@ -135,32 +208,34 @@ export async function serve(options: ServeOptions, dashboard: string | undefined
     inspection: new StoreInspection(runs, environment),
     ...proxy,
   })
+  const lockDuration = flagMilliseconds('--lock-duration', options.lockDuration)
+  let workers: LocalWorkers | undefined
   try {
-    await server.listen()
-    const worker = startFleetRuns(broker, environment, {
-      weights,
-      load,
-      openSource: guarded,
-      lockDuration: flagMilliseconds('--lock-duration', options.lockDuration),
-      note: text => logger.info(text),
-    })
+    const url = await server.listen()
+    if (count > 0) {
+      const allowPrivateWeights = options.allowPrivateWeights === true
+      workers = await startWorkers(broker, { count, lockDuration, weights, allowPrivateWeights, logger })
+    }
+    const worker = startFleetRuns(broker, environment, { weights, load, openSource: guarded, lockDuration, note })
     const webhooks = startWebhookWorker(broker, { ...hooks, note })
     schedules.start()
     // Before it is said that it serves: who hears that may stop it.
     const stopped = untilStopped()
-    logger.info({ queue: broker.describe(), weights: options.weightsStore }, 'serving')
+    logger.info({ queue: broker.describe(), weights: options.weightsStore, workers: count }, 'serving')
+    onServing?.(url)
     const signal = await stopped
     exitAtLatest(2 * closeDeadline, text => logger.warn(text))
     logger.info({ signal }, 'stopping: runs under way are handed back')
     await Promise.all(
-      [server.close(), worker.close(), schedules.close(), webhooks.close()].map(async closing =>
-        closing.catch((error: unknown) => logger.warn({ err: error }, 'while stopping')),
+      [server.close(), worker.close(), schedules.close(), webhooks.close(), workers?.drain(drainDeadline)].map(async closing =>
+        closing?.catch((error: unknown) => logger.warn({ err: error }, 'while stopping')),
       ),
     )
   } finally {
+    await server.close().catch(() => undefined)
     await runs.close().catch(() => undefined)
     await registry?.store.close().catch(() => undefined)
     await broker.close(closeDeadline)
+    await workers?.close()
   }
-  return exitCodes.done
 }

@@ -18,8 +18,11 @@ async function connect(text: string | undefined, options: BrokerOptions): Promis
   if (text === undefined) {
     const { openEmbeddedPostgres } = await import('./embedded/embedded-postgres.js')
     // The database starts in its thread while this one loads BullMQ.
-    const [database, { embeddedServer }] = await Promise.all([openEmbeddedPostgres(options.directory), import('./postgres-server.js')])
-    return embeddedServer(database, options)
+    const [database, { openEmbeddedServer }] = await Promise.all([
+      openEmbeddedPostgres(options.directory, text => options.onError?.(new LayermillError('QUEUE_FAILED', text))),
+      import('./postgres-server.js'),
+    ])
+    return openEmbeddedServer(database, options)
   }
   if (isRedisUrl(text)) return (await import('./redis-server.js')).openRedisServer(text, options)
   const url = URL.canParse(text) ? new URL(text) : undefined

@@ -187,19 +187,48 @@ export async function openPostgresServer(url: URL, options: ServerOptions): Prom
   }
 }
 
-/** PostgreSQL inside this process. In memory by default: the truth about runs is in their store, so that a queue may be lost. */
-export function embeddedServer(database: EmbeddedPostgres, options: ServerOptions): QueueServer {
+/**
+ * Makes a folder's queue ready after the process that had it ended, however it ended. Its tables are brought up to date. Nobody else has
+ * the folder, so all claims are of processes that are gone: BullMQ's first look for stalled jobs takes them up at once, and counts them.
+ */
+async function takeOver(pool: SharedPool): Promise<void> {
+  const client = await pool.connect()
+  try {
+    await runMigrations(client, schema)
+    await client.query('BEGIN')
+    await client.query(`UPDATE ${schema}.job SET locked_until_ms = 0, stalled_marked = true WHERE state = 'active'`)
+    await client.query(`DELETE FROM ${schema}.meta WHERE field = 'stalled-check'`)
+    await client.query('COMMIT')
+  } finally {
+    client.release()
+  }
+}
+
+/**
+ * PostgreSQL inside this process. In memory by default: the truth about runs is in their store, so that a queue may be lost. A folder keeps
+ * it beyond the process.
+ */
+export async function openEmbeddedServer(database: EmbeddedPostgres, options: ServerOptions): Promise<QueueServer> {
   const pool = new SharedPool({ stream: () => database.socket(), max: 4, user: 'postgres', database: 'postgres' }, error =>
     options.onError?.(error),
   )
+  const close = async (): Promise<void> => {
+    await pool.end()
+    await database.close()
+  }
+  if (options.directory !== undefined) {
+    try {
+      await takeOver(pool)
+    } catch (error) {
+      await close()
+      throw error
+    }
+  }
   return {
     kind: 'embedded',
     description: options.directory === undefined ? 'embedded (memory)' : `embedded (${options.directory})`,
     factory: (name, bullOptions, factoryOptions) => createPostgresBackend(name, { ...bullOptions, connection: pool }, factoryOptions),
     blobs: new MemoryBlobs(),
-    close: async () => {
-      await pool.end()
-      await database.close()
-    },
+    close,
   }
 }

@@ -75,6 +75,15 @@ export const unfitFlag: Flag = {
   otherwise: '30',
 }
 
+/** Device of a worker. */
+export const deviceFlag: Flag = {
+  flag: '--device <name>',
+  group: 'running',
+  text: 'device to compute on; cpu-portable is tfjs in JavaScript, slow',
+  choices: ['auto', 'cpu', 'cuda', 'webgpu', 'cpu-portable'],
+  value: 'auto',
+}
+
 /** Flags of commands that a queue or server carries out, where asked. */
 export const fleetFlags: readonly Flag[] = [
   {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import helmet from '@fastify/helmet'
-import { LayermillError, mostNesting, nestsDeeper } from '@layermill/core'
+import { errorCode, errorMessage, LayermillError, mostNesting, nestsDeeper } from '@layermill/core'
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyReply, type FastifyRequest } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
@@ -198,10 +198,25 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
   await app.ready()
 }
 
+/** An error of listening, for people: the port is taken, needs rights, or the address is none of this machine's. */
+function listenError(error: unknown, host: string, port: number): LayermillError {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: 'another process listens there',
+    EACCES: 'this user may not listen there',
+    EADDRNOTAVAIL: 'this machine has no such address',
+    ENOTFOUND: 'the name is not known',
+  }
+  const code = errorCode(error)
+  return new LayermillError('LISTEN_FAILED', `--host ${host} --port ${port}: ${reasons[code] ?? errorMessage(error)}`, {
+    cause: error,
+    ...(code === 'EADDRINUSE' ? { hint: 'Is layermill serve running already? --port takes another port, --port 0 any free one.' } : {}),
+  })
+}
+
 /**
  * The orchestrator's HTTP server: runs, events, workers, queues, health, metrics, and the OpenAPI document with its page.
  * It does not listen until told to.
- * @throws LayermillError `TOKENS_REQUIRED` where there are no tokens and `host` is not loopback.
+ * @throws LayermillError `TOKENS_REQUIRED` where there are no tokens and `host` is not loopback; its `listen` throws `LISTEN_FAILED`.
  */
 export async function createServer(options: ServerOptions): Promise<HttpServer> {
   const { host, port, logger, tokens, closeDeadline = 10_000 } = options
@@ -211,7 +226,9 @@ export async function createServer(options: ServerOptions): Promise<HttpServer> 
   return {
     app,
     async listen() {
-      const url = await app.listen({ host, port })
+      const url = await app.listen({ host, port }).catch((error: unknown) => {
+        throw listenError(error, host, port)
+      })
       if (tokens === undefined)
         logger.warn({ url }, 'no tokens are configured: listening on loopback only, and whoever reaches it may do everything')
       else if (tokens.size === 0)

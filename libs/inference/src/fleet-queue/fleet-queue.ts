@@ -5,10 +5,14 @@ import { type OutageNotes, outageNotes } from './outage-notes.js'
 
 const outages = new WeakMap<Broker, OutageNotes>()
 
-/** @throws LayermillError as `openBroker` does */
-export async function openFleetQueue(url: string, note: (text: string) => void): Promise<Broker> {
+/**
+ * Opens the queue of a fleet and tells of its outages.
+ * @param directory folder that keeps the embedded queue beyond the process; default: memory
+ * @throws LayermillError as `openBroker` does
+ */
+export async function openFleetQueue(url: string, note: (text: string) => void, directory?: string): Promise<Broker> {
   const notes = outageNotes(note)
-  const broker = await openBroker(url, { onError: notes })
+  const broker = await openBroker(url, { onError: notes, ...(directory === undefined ? {} : { directory }) })
   outages.set(broker, notes)
   return broker
 }

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
 import { Duplex } from 'node:stream'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { Worker } from 'node:worker_threads'
@@ -72,18 +74,40 @@ function threadFile(): string {
   return existsSync(near) ? near : fileURLToPath(new URL('../../dist/embedded/thread.js', import.meta.url))
 }
 
+/** Starts the thread; a folder that PostgreSQL cannot open is set aside, and an empty one takes its place. */
+async function startThread(directory: string | undefined, onSetAside: (text: string) => void): Promise<DatabaseThread> {
+  const thread = new DatabaseThread({ directory })
+  try {
+    await thread.ready
+    return thread
+  } catch (error) {
+    if (directory === undefined || !existsSync(join(directory, 'PG_VERSION'))) throw error
+    const aside = `${directory}.unreadable-${Date.now()}`
+    await rename(directory, aside)
+    onSetAside(
+      `the queue's folder ${directory} cannot be opened (${errorMessage(error)}): it is kept as ${aside}, and an empty queue takes its place; runs that had not ended go on with: layermill runs resume OUT`,
+    )
+    const again = new DatabaseThread({ directory })
+    await again.ready
+    return again
+  }
+}
+
 /**
  * PostgreSQL in a thread of this process (PGlite), with BullMQ's tables: in memory, or in a folder that is locked until `close`.
+ * @param onSetAside told where a folder could not be opened and an empty one took its place
  * Throws `QUEUE_LOCKED`, or `QUEUE_FAILED` where it does not start.
  */
-export async function openEmbeddedPostgres(directory?: string): Promise<EmbeddedPostgres> {
+export async function openEmbeddedPostgres(
+  directory?: string,
+  onSetAside: (text: string) => void = () => undefined,
+): Promise<EmbeddedPostgres> {
   const unlock = directory === undefined ? undefined : await lockFolder(directory)
   // PostgreSQL has thousands of functions that are warm while it starts and then rarely run. By its own measure V8 optimizes them all at
   // once, two seconds of CPU that the engine and the decoders lack; by this one only those that go on being used.
   setFlagsFromString('--wasm-tiering-budget=200000000')
   try {
-    const thread = new DatabaseThread({ directory })
-    await thread.ready
+    const thread = await startThread(directory, onSetAside)
     return {
       socket: () => thread.socket(),
       close: async () => {

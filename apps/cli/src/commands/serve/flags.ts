@@ -1,13 +1,28 @@
-import type { ServeOptions } from '@layermill/orchestrator/main'
 import type { CommandDefinition } from '../../command/command.js'
-import { fleetQueueFlag, lockFlag, privateWeightsFlag, registryFlag, unfitFlag, weightsStoreFlag } from '../../command/shared-flags.js'
+import { deviceFlag, lockFlag, privateWeightsFlag, registryFlag, unfitFlag, weightsStoreFlag } from '../../command/shared-flags.js'
+
+import type { ServeCommandOptions } from './action.js'
 
 export const serve: CommandDefinition = {
   name: 'serve',
   group: 'Fleet',
-  text: 'run the orchestrator of a fleet: HTTP API (documented at /docs), and the planning of runs; several may serve one queue',
+  text: 'serve the page, the HTTP API (documented at /docs) and runs: alone a whole fleet on this machine, with --queue the orchestrator of a larger one',
   flags: [
-    fleetQueueFlag,
+    {
+      flag: '--queue <url>',
+      group: 'fleet',
+      text: 'queue of the fleet: redis://host:6379, rediss:// or postgres://; several may serve one queue',
+      env: 'LAYERMILL_QUEUE',
+      otherwise: 'embedded, kept in $LAYERMILL_HOME/queue',
+    },
+    {
+      flag: '--workers <number>',
+      group: 'running',
+      text: 'workers inside this process',
+      otherwise: '1 where the queue is embedded, else 0',
+    },
+    { ...deviceFlag, text: 'device that workers inside this process compute on; cpu-portable is tfjs in JavaScript, slow' },
+    { flag: '--open', group: 'running', text: 'open the page in a browser' },
     { flag: '--host <name>', group: 'server', text: 'address to listen on; other than loopback only with tokens', value: '127.0.0.1' },
     { flag: '--port <number>', group: 'server', text: 'port to listen on; 0 takes any free one', value: '8080' },
     {
@@ -83,8 +98,9 @@ export const serve: CommandDefinition = {
     },
   ],
   examples: [
+    'serve --open',
     'serve --queue redis://localhost:6379',
     'serve --queue rediss://queue.internal:6379 --host 0.0.0.0 --tokens-file /etc/layermill/tokens.jsonl --weights-store s3://bucket/layermill',
   ],
-  action: async (_output, options: ServeOptions) => (await import('./action.js')).serveCommand(options),
+  action: async (output, options: ServeCommandOptions) => (await import('./action.js')).serveCommand(output, options),
 }

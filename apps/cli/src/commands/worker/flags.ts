@@ -1,6 +1,6 @@
 import type { WorkerOptions } from '@layermill/gpu-worker/main'
 import type { CommandDefinition } from '../../command/command.js'
-import { fleetQueueFlag, lockFlag, privateWeightsFlag, weightsStoreFlag } from '../../command/shared-flags.js'
+import { deviceFlag, fleetQueueFlag, lockFlag, privateWeightsFlag, weightsStoreFlag } from '../../command/shared-flags.js'
 
 export const worker: CommandDefinition = {
   name: 'worker',
@@ -8,13 +8,7 @@ export const worker: CommandDefinition = {
   text: 'compute parts of any run of a fleet; SIGTERM lets it finish what it has',
   flags: [
     fleetQueueFlag,
-    {
-      flag: '--device <name>',
-      group: 'running',
-      text: 'device to compute on; cpu-portable is tfjs in JavaScript, slow',
-      choices: ['auto', 'cpu', 'cuda', 'webgpu', 'cpu-portable'],
-      value: 'auto',
-    },
+    deviceFlag,
     {
       flag: '--devices <numbers>',
       group: 'running',
