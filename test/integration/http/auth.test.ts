@@ -136,6 +136,17 @@ describe('without tokens', () => {
     await fixture.close()
   })
 
+  it('a port that is taken is told with a code', async () => {
+    const fixture = await startServer()
+    const { port } = new URL(fixture.url)
+    await expect(startServer({ port: Number(port) })).rejects.toMatchObject({
+      code: 'LISTEN_FAILED',
+      message: `--host 127.0.0.1 --port ${port}: another process listens there`,
+      hint: expect.stringContaining('--port') as string,
+    })
+    await fixture.close()
+  })
+
   it('pages of other sites are refused', async () => {
     const fixture = await startServer({ tokens: undefined })
     const { port } = new URL(fixture.url)
