@@ -3,6 +3,7 @@ import { ExtractSpec, FinetuneSpec, PredictSpec, runStates } from '@layermill/co
 import { metrics } from '@layermill/orchestrator/features'
 import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
+import type { z } from 'zod'
 import { commands } from '../commands/index.js'
 import { addCommands } from './build.js'
 import { type CommandDefinition, commandGroups, type Flag, flagGroups, flagsOf, longName, takesValue } from './command.js'
@@ -99,7 +100,7 @@ describe('closed sets', () => {
     ['finetune', FinetuneSpec.in.shape, 8],
   ] as const)('%s has the choices of its spec', (path, shape, count) => {
     let found = 0
-    for (const [field, schema] of Object.entries(shape)) {
+    for (const [field, schema] of Object.entries<z.ZodType>(shape)) {
       // JSON Schema is another way to the same sets.
       const { enum: values, items } = schema.toJSONSchema({ io: 'input', unrepresentable: 'any' }) as {
         enum?: string[]
