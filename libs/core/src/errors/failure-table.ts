@@ -332,6 +332,7 @@ export const failureTable = {
   TOKENS_INVALID: row('never', 'request', 'The file of tokens cannot be understood.'),
   TOKENS_REQUIRED: row('never', 'request', 'Other addresses than loopback need tokens.'),
   TOKENS_UNREADABLE: row('never', 'request', 'The file of tokens cannot be read.'),
+  TOKENS_UNWRITABLE: row('never', 'request', 'The file of tokens cannot be changed.'),
   TOKEN_EXISTS: row('never', 'request', 'A token of this name exists.'),
   TOKEN_INVALID: row('never', 'request', 'The token is not valid.', { status: 401, title: 'The token is not valid' }),
   TOKEN_MISSING: row('never', 'request', 'A token is needed.', { status: 401, title: 'A token is needed' }),

@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { appendFile, readFile } from 'node:fs/promises'
+import { appendFile, chown, lstat, open, readFile, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { formatZodError, Scope } from '@layermill/contracts'
-import { errorCode, LayermillError, writeAtomically } from '@layermill/core'
+import { errorCode, errorMessage, LayermillError } from '@layermill/core'
 import { z } from 'zod'
 
 /** One line of a token file. The token itself is nowhere: its 256 random bits need no slow hash. */
@@ -76,10 +77,42 @@ export interface NewToken {
   expires?: string
 }
 
+/** Runs a step that changes the file. @throws LayermillError `TOKENS_UNWRITABLE` where the system refuses it. */
+async function changing<Result>(file: string, step: () => Promise<Result>): Promise<Result> {
+  try {
+    return await step()
+  } catch (cause) {
+    if (cause instanceof LayermillError || errorCode(cause) === undefined) throw cause
+    throw new LayermillError('TOKENS_UNWRITABLE', `The token file ${file} cannot be changed: ${errorMessage(cause)}`, {
+      cause,
+      hint: 'change it where it is kept, as its owner: a mount may be read-only, and a file made from a secret changes with the secret',
+    })
+  }
+}
+
+const isThere = (file: string): Promise<boolean> =>
+  lstat(file).then(
+    () => true,
+    () => false,
+  )
+
+/**
+ * Adds a line. A file that is made here is readable by its owner only, who is the owner of its folder where root makes it: the server of
+ * that folder, which need not be root, must be able to read it.
+ */
+async function appendLine(file: string, line: string): Promise<void> {
+  const isNew = !(await isThere(file))
+  await appendFile(file, line, { mode: 0o600, flush: true })
+  if (!isNew || process.getuid?.() !== 0) return
+  const { uid, gid } = await stat(dirname(file))
+  await chown(file, uid, gid)
+}
+
 /**
  * Makes a token and adds its hash to the file, which is created (readable by its owner only) where it is not there.
  * The token is returned once, to be shown to its user; it cannot be found again.
- * @throws LayermillError `TOKEN_EXISTS` for a name that is taken, `TOKENS_INVALID` for a name, scope or date that cannot be.
+ * @throws LayermillError `TOKEN_EXISTS` for a name that is taken, `TOKENS_INVALID` for a name, scope or date that cannot be,
+ *   `TOKENS_UNWRITABLE`.
  */
 export async function createToken(file: string, { name, scopes, expires }: NewToken): Promise<{ token: string; record: TokenRecord }> {
   const token = `lm_${randomBytes(32).toString('base64url')}`
@@ -98,15 +131,46 @@ export async function createToken(file: string, { name, scopes, expires }: NewTo
       hint: 'remove it first, or give the new one another name',
     })
   }
-  await appendFile(file, `${JSON.stringify(checked.data)}\n`, { mode: 0o600, flush: true })
+  await changing(file, () => appendLine(file, `${JSON.stringify(checked.data)}\n`))
   return { token, record: checked.data }
 }
 
-/** Takes a token off the file; a running server refuses it from then on. Returns false where there is none of this name. */
+/** First byte and number of bytes of the line of a token, its newline left out. */
+function placeOf(bytes: Buffer, name: string, where: string): { start: number; length: number } | undefined {
+  for (let start = 0, number = 1; start < bytes.length; number++) {
+    const newline = bytes.indexOf(0x0a, start)
+    const end = newline < 0 ? bytes.length : newline
+    const line = bytes.toString('utf8', start, end).trim()
+    if (line !== '' && !line.startsWith('#') && parseLine(line, `${where}:${number}`).name === name) return { start, length: end - start }
+    start = end + 1
+  }
+  return undefined
+}
+
+/**
+ * Takes a token off the file; a running server refuses it from then on. Returns false where there is none of this name.
+ *
+ * Its line becomes a comment of the same length, by one write into the file that is there. The file keeps its owner, its permissions and
+ * its identity: a server behind a bind mount of it sees the change, which it would not where another file took the name. Comments and
+ * lines that are added meanwhile stay.
+ * @throws LayermillError `TOKENS_UNREADABLE`, `TOKENS_INVALID`, `TOKENS_UNWRITABLE`; the last also where the token is still there afterwards.
+ */
 export async function removeToken(file: string, name: string): Promise<boolean> {
-  const records = await readTokens(file)
-  const kept = records.filter(record => record.name !== name)
-  if (kept.length === records.length) return false
-  await writeAtomically(file, handle => handle.writeFile(kept.map(record => `${JSON.stringify(record)}\n`).join('')), { mode: 0o600 })
-  return true
+  if (!(await readTokens(file)).some(record => record.name === name)) return false
+  await changing(file, async () => {
+    const handle = await open(file, 'r+')
+    try {
+      const place = placeOf(await handle.readFile(), name, file)
+      if (place === undefined) return
+      const comment = Buffer.from(`# removed ${new Date().toISOString()}`.slice(0, place.length).padEnd(place.length))
+      await handle.write(comment, 0, comment.length, place.start)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  })
+  if (!(await readTokens(file)).some(record => record.name === name)) return true
+  throw new LayermillError('TOKENS_UNWRITABLE', `The token file ${file} still has the token ${name} after it was removed`, {
+    hint: 'another program may have written the file at the same time: run the command again',
+  })
 }

@@ -34,10 +34,13 @@ export function fixedTokens(records: readonly TokenRecord[], now: () => number =
   return { size: entries.length, verify: token => Promise.resolve(find(entries, token, now())) }
 }
 
+/** Version of a file that has no name any more: a mount of this one file still shows it, while its name belongs to another. */
+const unlinked = 'unlinked'
+
 async function versionOf(file: string): Promise<string> {
   try {
-    const { ino, size, mtimeMs, ctimeMs } = await stat(file)
-    return [ino, size, mtimeMs, ctimeMs].join('-')
+    const { dev, ino, size, mtimeMs, ctimeMs, nlink } = await stat(file)
+    return [dev, ino, size, mtimeMs, ctimeMs, nlink === 0 ? unlinked : ''].join('-')
   } catch {
     return 'missing'
   }
@@ -65,11 +68,15 @@ class TokenFile implements TokenStore {
 
   private async refresh(): Promise<void> {
     const version = await versionOf(this.file)
-    if (version === this.version) return
-    this.reading ??= this.read(version).finally(() => {
-      this.reading = undefined
-    })
-    await this.reading
+    // A reading that another request began may have seen the file as it was before.
+    while (version !== this.version) {
+      const started = this.reading
+      this.reading ??= this.read(version).finally(() => {
+        this.reading = undefined
+      })
+      await this.reading
+      if (started === undefined) return
+    }
   }
 
   /** A file that cannot be read, or is half edited, must not lock everybody out: the tokens stay as they were. */
@@ -80,6 +87,10 @@ class TokenFile implements TokenStore {
       this.warn(`${errorMessage(error)}; the tokens stay as they were`)
     }
     this.version = version
+    if (!version.endsWith(unlinked)) return
+    this.warn(
+      `${this.file} was replaced by another file, which a mount of one file does not show: removed tokens still count. Mount its folder, and restart`,
+    )
   }
 }
 
