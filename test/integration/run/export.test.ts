@@ -46,6 +46,26 @@ async function expectedRows(): Promise<Record<string, unknown>[]> {
   }))
 }
 
+describe('export --to csv', () => {
+  it('writes one table whose numbers read back as the same float32', async () => {
+    const out = await at('conv2.csv')
+    expect(await runCli(['export', features, '--to', 'csv', '--out', out])).toMatchObject({ code: 0, stderr: '' })
+    const [header = '', ...lines] = (await readFile(out, 'utf8')).trimEnd().split('\r\n')
+    expect(header.split(',').slice(0, 7)).toEqual(['key', 'label', 'width', 'height', 'sha256', 'f0', 'f1'])
+    const rows = lines.map(line => line.split(','))
+    const expected = await expectedRows()
+    expect(rows.map(([key, label, width, height, sha256, ...vector]) => ({ key, label, width, height, sha256, vector }))).toEqual(
+      expected.map(row => ({
+        ...row,
+        width: String(row['width']),
+        height: String(row['height']),
+        vector: (row['vector'] as number[]).map(value => expect.toSatisfy((text: string) => Math.fround(Number(text)) === value)),
+      })),
+    )
+    expect(await runCli(['export', features, '--to', 'csv', '--out', out])).toMatchObject({ code: 1 })
+  })
+})
+
 describe('export --to parquet', () => {
   it('writes one table that Arrow reads, the same bytes for any cut into parts, format of the features and place', async () => {
     const out = await at('conv2.parquet')
@@ -96,9 +116,9 @@ describe('export --to parquet', () => {
       code: 2,
       stderr: expect.stringContaining('.parquet'),
     })
-    expect(await runCli(['export', features, '--to', 'csv', '--out', out])).toMatchObject({
+    expect(await runCli(['export', features, '--to', 'xlsx', '--out', out])).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('expected parquet or lancedb'),
+      stderr: expect.stringContaining('expected parquet, csv or lancedb'),
     })
   })
 

@@ -2,7 +2,7 @@ import { absolutePlace, exitCodes, interruptible, LayermillError } from '@layerm
 import { describeFeatures, type FeatureDescription, type FeatureSet } from '@layermill/orchestrator/features'
 import { exportLanceDb } from '../../features/export-lancedb.js'
 import type { Exported, ExportOptions } from '../../features/export-options.js'
-import { exportParquet } from '../../features/export-parquet.js'
+import { exportCsv, exportParquet } from '../../features/export-file.js'
 import { withFeatures } from '../../features/open-features.js'
 import { formatCount } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
@@ -24,9 +24,10 @@ type Write = (options: ExportOptions) => Promise<Exported>
 
 function writerOf({ to, table }: ExportCommandOptions): Write {
   if (to === 'lancedb') return options => exportLanceDb(options, table)
-  if (to !== 'parquet') throw new LayermillError('SPEC_INVALID', `--to: got ${JSON.stringify(to)}, expected parquet or lancedb`)
+  if (to !== 'parquet' && to !== 'csv')
+    throw new LayermillError('SPEC_INVALID', `--to: got ${JSON.stringify(to)}, expected parquet, csv or lancedb`)
   if (table !== undefined) throw new LayermillError('SPEC_INVALID', '--table: expected --to lancedb with it')
-  return exportParquet
+  return to === 'csv' ? exportCsv : exportParquet
 }
 
 function checkDimensions({ dimensions, layer }: FeatureSet): void {
