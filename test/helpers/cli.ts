@@ -2,9 +2,15 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { runHosted } from './command-hosts.js'
+
+const dist = dirname(createRequire(import.meta.url).resolve('layermill'))
 
 /** The command as users start it; it runs what was built. */
-export const cliFile = join(dirname(createRequire(import.meta.url).resolve('layermill')), '../bin/layermill.js')
+export const cliFile = join(dist, '../bin/layermill.js')
+
+/** The module that `cliFile` loads. */
+const mainFile = join(dist, 'main.js')
 
 export interface CliOptions {
   /** Node's own flags. */
@@ -57,9 +63,13 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Cli
   return { child, pid: child.pid!, stderr: () => text.stderr, output: () => output, ended }
 }
 
-/** Runs the command to its end. */
+/**
+ * Runs the command to its end: in a process that runs other commands of the test too, so that starting and loading are paid once. Where
+ * flags of Node or limits are given, and with `startCli`, it has a process of its own.
+ */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  return startCli(args, options).ended
+  if (options.nodeArgs !== undefined || options.shell !== undefined) return startCli(args, options).ended
+  return runHosted(mainFile, args, { ...process.env, LAYERMILL_HOME: home, ...options.env })
 }
 
 /** A small network at a small size, on the CPU, whose every weight is known: what most tests run. */

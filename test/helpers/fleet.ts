@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { openStore } from '@layermill/storage'
 import { type RedisService, startRedis } from '../../scripts/services/redis.mjs'
-import { type CliOptions, type CliProcess, type CliResult, startCli } from './cli.js'
+import { type CliOptions, type CliProcess, type CliResult, runCli, startCli } from './cli.js'
 
 /** Resolves once the process has written what matches to standard output or error; rejects where it ends before, or says nothing for a minute and a half. */
 export function untilSaid(process: CliProcess, pattern: RegExp): Promise<string> {
@@ -60,6 +60,11 @@ export class Fleet {
     const process = startCli(args, { ...this.options, ...options, env: { ...this.options.env, ...options.env } })
     this.processes.push(process)
     return process
+  }
+
+  /** A command that is run to its end, as `runCli` does, with the fleet's environment. */
+  command(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+    return runCli(args, { ...this.options, ...options, env: { ...this.options.env, ...options.env } })
   }
 
   /** A worker that takes jobs by the time this resolves. */

@@ -28,8 +28,7 @@ const named = (where: string): RegExp =>
     `2 images failed:\\n  disc/bad\\.png: .+  \\[IMAGE_NOT_AN_IMAGE\\]\\n  square/worse\\.png: .+\\n  \\(all reasons are in ${where}/errors/\\)`,
   )
 
-const extract = (out: string, most: string, ...reach: string[]) =>
-  fleet.run([...smallRun(source, out, '--max-errors', most), ...reach]).ended
+const extract = (out: string, most: string, ...reach: string[]) => fleet.command([...smallRun(source, out, '--max-errors', most), ...reach])
 
 it('are named by a command that a fleet carries out through a queue', async () => {
   const out = join(root, 'extracted')
@@ -39,7 +38,7 @@ it('are named by a command that a fleet carries out through a queue', async () =
   const again = await extract(out, '2', '--queue', fleet.queue)
   expect(again.stderr).toContain('already done')
   const file = join(root, 'predicted.jsonl')
-  const predicted = await fleet.run([
+  const predicted = await fleet.command([
     'predict',
     source,
     '--model',
@@ -52,7 +51,7 @@ it('are named by a command that a fleet carries out through a queue', async () =
     '2',
     '--queue',
     fleet.queue,
-  ]).ended
+  ])
   expect(predicted.stderr).toMatch(named(`${file}.run`))
 }, 240_000)
 
@@ -73,7 +72,7 @@ it('are left out of an evaluation by a fleet, which gives what one process gives
   const model = join(root, 'model')
   await train({ source, maxErrors: 2, epochs: 1, batchSize: 6, validation: 0.3, out: model })
   const numbers = async (out: string, ...reach: string[]): Promise<unknown> => {
-    const { code, stderr } = await fleet.run(['evaluate', source, '--model', model, '--out', out, '--max-errors', '2', ...reach]).ended
+    const { code, stderr } = await fleet.command(['evaluate', source, '--model', model, '--out', out, '--max-errors', '2', ...reach])
     expect(code, stderr).toBe(3)
     expect(stderr).toMatch(/2 images failed:\n {2}disc\/bad\.png: /)
     return JSON.parse(await readFile(join(out, 'evaluation.json'), 'utf8'))
@@ -101,7 +100,7 @@ it('goes on with a finished run of fine-tuning for more epochs, under the same i
     '--out',
     out,
   ]
-  const finetune = async (epochs: string) => fleet.run(['finetune', source, ...flags, '--epochs', epochs, '--queue', fleet.queue]).ended
+  const finetune = async (epochs: string) => fleet.command(['finetune', source, ...flags, '--epochs', epochs, '--queue', fleet.queue])
   const record = async () =>
     JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as { id: string; state: string; spec: { epochs: number } }
   const first = await finetune('1')

@@ -98,9 +98,9 @@ it('fine-tunes at a server, tells its epochs, and another server goes on where o
   expect(told).toMatch(/event: state\ndata: .*"state":"done"/)
   await expectSame(out)
 
-  const shown = await fleet.run(['runs', 'show', id, '--server', other.url]).ended
+  const shown = await fleet.command(['runs', 'show', id, '--server', other.url])
   expect(shown).toMatchObject({ code: 0, stdout: expect.stringMatching(/kind +finetune[\s\S]*state +done[\s\S]*epochs +epoch 1: loss/) })
-  expect((await fleet.run(['runs', 'list', '--kind', 'finetune', '--server', other.url]).ended).stdout).toContain(id)
+  expect((await fleet.command(['runs', 'list', '--kind', 'finetune', '--server', other.url])).stdout).toContain(id)
   const refused = await fetch(`${other.url}/v1/runs`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -113,7 +113,7 @@ it('fine-tunes at a server, tells its epochs, and another server goes on where o
 
 it('is cancelled and resumed over the queue, with the same bits', async () => {
   const out = join(await folder(), 'queued')
-  const runs = (...args: string[]): Promise<CliResult> => fleet.run(['runs', ...args, '--queue', fleet.queue]).ended
+  const runs = (...args: string[]): Promise<CliResult> => fleet.command(['runs', ...args, '--queue', fleet.queue])
   const submitted = fleet.run(tiny(out, '--queue', fleet.queue))
   const id = await untilSaid(submitted, /run (finetune-\S+)/)
   const first = await fleet.worker()
@@ -135,7 +135,7 @@ it('learns from the stored features of a frozen base in the orchestrator, which 
   const [here, there] = [join(await folder(), 'frozen'), join(await folder(), 'frozen-fleet')]
   succeeded(await runCli(tiny(here, ...frozen)))
   const worker = await fleet.worker()
-  expect(await fleet.run(tiny(there, ...frozen, '--queue', fleet.queue)).ended).toMatchObject({
+  expect(await fleet.command(tiny(there, ...frozen, '--queue', fleet.queue))).toMatchObject({
     code: 0,
     stdout: expect.stringContaining('2 epochs'),
   })

@@ -112,8 +112,8 @@ it('submits over HTTP, watches from elsewhere, and shows workers and queues', as
   expect(await runCli(smallRun(source, alone, '--part-size', '8'))).toMatchObject({ code: 0 })
   const command = smallRun(source, out, '--part-size', '8', '--server', url)
 
-  expect(await fleet.run(command).ended).toMatchObject({ code: 1, stderr: expect.stringContaining('[TOKEN_MISSING]') })
-  expect(await fleet.run(command, withToken('read')).ended).toMatchObject({ code: 1, stderr: expect.stringContaining('[SCOPE_MISSING]') })
+  expect(await fleet.command(command)).toMatchObject({ code: 1, stderr: expect.stringContaining('[TOKEN_MISSING]') })
+  expect(await fleet.command(command, withToken('read'))).toMatchObject({ code: 1, stderr: expect.stringContaining('[SCOPE_MISSING]') })
 
   const submitted = fleet.run([...command, '--json'], withToken('submit'))
   const id = await untilSaid(submitted, /run (extract-\S+)/)
@@ -150,6 +150,6 @@ it('submits over HTTP, watches from elsewhere, and shows workers and queues', as
 
 it('refuses to listen to the network without tokens', async () => {
   const home = join(await folder(), 'empty-home')
-  const refused = await fleet.run(['serve', '--queue', fleet.queue, '--host', '0.0.0.0'], { env: { LAYERMILL_HOME: home } }).ended
+  const refused = await fleet.command(['serve', '--queue', fleet.queue, '--host', '0.0.0.0'], { env: { LAYERMILL_HOME: home } })
   expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('[TOKENS_REQUIRED]') })
 })

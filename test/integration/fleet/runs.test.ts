@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => fleet?.stop())
 
 async function runs(...args: string[]): Promise<CliResult> {
-  return fleet.run(['runs', ...args, '--queue', fleet.queue]).ended
+  return fleet.command(['runs', ...args, '--queue', fleet.queue])
 }
 
 interface RunJson {
@@ -59,7 +59,7 @@ it('leaves a run queued at Ctrl-C, refuses another for its place, shows, cancels
   expect(left).toMatchObject({ code: 130, stderr: expect.stringContaining(`layermill runs watch ${id} --queue redis://127.0.0.1`) })
 
   expect(await list()).toMatchObject([{ id, state: 'running', out }])
-  const other = await fleet.run([
+  const other = await fleet.command([
     'extract',
     source,
     '--model',
@@ -74,13 +74,13 @@ it('leaves a run queued at Ctrl-C, refuses another for its place, shows, cancels
     out,
     '--queue',
     fleet.queue,
-  ]).ended
+  ])
   expect(other).toMatchObject({ code: 1, stderr: expect.stringContaining('[RUN_CONFLICT]') })
 
   expect(await runs('cancel', id)).toMatchObject({ code: 0, stdout: expect.stringContaining('is cancelled') })
   expect(await show(id)).toMatchObject({ state: 'cancelled' })
   expect(await readRun(out)).toMatchObject({ state: 'cancelled' })
-  expect(await fleet.run(['runs', 'watch', id, '--queue', fleet.queue]).ended).toMatchObject({
+  expect(await fleet.command(['runs', 'watch', id, '--queue', fleet.queue])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('[RUN_CANCELLED]'),
   })
@@ -94,7 +94,7 @@ it('leaves a run queued at Ctrl-C, refuses another for its place, shows, cancels
   expect(await runs('show', 'extract-20000101-00000000')).toMatchObject({ code: 1, stderr: expect.stringContaining('[RUN_UNKNOWN]') })
 
   // The same command again finds it done.
-  expect(await fleet.run(command).ended).toMatchObject({ code: 0, stdout: expect.stringContaining('80 images') })
+  expect(await fleet.command(command)).toMatchObject({ code: 0, stdout: expect.stringContaining('80 images') })
   worker.child.kill('SIGTERM')
   await worker.ended
 })

@@ -93,7 +93,7 @@ it('keeps features in a bucket for all runs and workers', async () => {
 it('predicts into one file in a bucket', async () => {
   const worker = await fleet.worker()
   const out = `s3://${bucket}/classes.jsonl`
-  const predicted = await fleet.run([
+  const predicted = await fleet.command([
     'predict',
     `s3://${bucket}/photos/0/`,
     '--model',
@@ -106,7 +106,7 @@ it('predicts into one file in a bucket', async () => {
     out,
     '--queue',
     fleet.queue,
-  ]).ended
+  ])
   expect(predicted).toMatchObject({ code: 0, stdout: expect.stringContaining(`32 images: ${out}`) })
   const store = openStore(`s3://${bucket}/`)
   const lines = new TextDecoder()

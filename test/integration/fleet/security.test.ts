@@ -177,7 +177,7 @@ it('answers a plan without queueing or writing anything', async () => {
   expect(await readdir(root)).not.toContain('planned')
   const listed = (await (await fetch(`${url}/v1/runs`, { headers: headers() })).json()) as { runs: { out: string }[] }
   expect(listed.runs.filter(({ out }) => out.includes('planned'))).toEqual([])
-  const command = await fleet.run(
+  const command = await fleet.command(
     [
       'extract',
       join(root, 'images'),
@@ -194,7 +194,7 @@ it('answers a plan without queueing or writing anything', async () => {
       url,
     ],
     { env: { LAYERMILL_TOKEN: token } },
-  ).ended
+  )
   expect(command.stdout).toContain('2 images')
   expect(await readdir(root)).not.toContain('planned')
 })
@@ -228,7 +228,7 @@ it('writes no secret anywhere, also where everything fails', async () => {
   for (const text of seen) expect(text).toMatch(/"state":"failed".*SOURCE_DENIED.*the credentials are refused \(ExpiredToken\)/s)
   const refused = await post('/v1/runs', { kind: 'extract', source: join(root, 'images'), model: 'resnet50', out: 's3://closed/out' })
   expect(refused.status).toBe(422)
-  const command = await fleet.run(['runs', 'list', '--queue', fleet.queue]).ended
+  const command = await fleet.command(['runs', 'list', '--queue', fleet.queue])
   expect(command.code, command.stderr).toBe(0)
   seen.push(
     JSON.stringify(refused),

@@ -62,9 +62,9 @@ async function detail(id: string): Promise<RunDetail> {
 }
 
 it('tells whoever submitted a training what became of its model', async () => {
-  const first = await fleet.run(training('first', '0.0003')).ended
+  const first = await fleet.command(training('first', '0.0003'))
   expect(succeeded(first).stderr).toContain('shapes@1: promoted: the first version')
-  const lines = succeeded(await fleet.run(training('second', '1e-9', '--margin', '0', '--json')).ended)
+  const lines = succeeded(await fleet.command(training('second', '1e-9', '--margin', '0', '--json')))
     .stdout.trim()
     .split('\n')
     .map(line => JSON.parse(line) as Record<string, unknown>)
@@ -94,9 +94,9 @@ it('tells that features are of another version than the latest', async () => {
   succeeded(await extraction.ended)
   expect(await detail(id)).not.toHaveProperty('stale')
   const other = latest === 1 ? 2 : 1
-  succeeded(await fleet.run(['models', 'promote', 'shapes', String(other), '--server', url]).ended)
+  succeeded(await fleet.command(['models', 'promote', 'shapes', String(other), '--server', url]))
   expect(await detail(id)).toMatchObject({ stale: { name: 'shapes', version: latest, latest: other } })
-  const shown = await fleet.run(['runs', 'show', id, '--queue', fleet.queue]).ended
+  const shown = await fleet.command(['runs', 'show', id, '--queue', fleet.queue])
   expect(succeeded(shown).stdout).toContain(`made with shapes@${latest}, shapes@latest is ${other}`)
 })
 
@@ -105,7 +105,7 @@ it('takes registered models for advice and in programs', async () => {
   expect(model.labels.toSorted()).toEqual(['disc', 'square', 'triangle'])
   await model.dispose()
   await expect(loadModel('shapes@9', { registry })).rejects.toMatchObject({ code: 'MODEL_NOT_REGISTERED' })
-  const advice = await fleet.run([
+  const advice = await fleet.command([
     'advise',
     shapes,
     '--model',
@@ -119,7 +119,7 @@ it('takes registered models for advice and in programs', async () => {
     '--device',
     'cpu',
     '--json',
-  ]).ended
+  ])
   expect(JSON.parse(succeeded(advice).stdout)).toMatchObject({ classes: 3, layers: [{ layer: 'conv1' }, { layer: 'conv2' }] })
 })
 
@@ -129,7 +129,7 @@ it('shows how far an int8 run agrees with float32', async () => {
   succeeded(await run.ended)
   const { calibration } = await detail(id)
   expect(calibration?.cosine['conv2']?.mean).toBeGreaterThan(0.9)
-  expect(succeeded(await fleet.run(['runs', 'show', id, '--server', url]).ended).stdout).toMatch(
+  expect(succeeded(await fleet.command(['runs', 'show', id, '--server', url])).stdout).toMatch(
     /int8 +cosine to float32 on \d+ images: conv2 0\.9/,
   )
 })

@@ -129,7 +129,7 @@ describe('int8 in a fleet', () => {
   it('gives the same bytes with two workers as in one process', async () => {
     await Promise.all([fleet.worker(['--concurrency', '1']), fleet.worker(['--concurrency', '1'])])
     const shared = join(await folder(), 'shared')
-    succeeded(await fleet.run([...int8(shared), '--queue', fleet.queue]).ended)
+    succeeded(await fleet.command([...int8(shared), '--queue', fleet.queue]))
     expect(await fileHashes(shared)).toEqual(hashes)
     expect((await readInt8(shared)).calibration).toEqual(report)
   })

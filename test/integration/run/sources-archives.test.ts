@@ -112,7 +112,7 @@ it('predicts from an archive, and a worker of a queue reads one', async () => {
   try {
     await fleet.worker()
     const out = join(root, 'queued')
-    succeeded(await fleet.run(smallRun(tar, out, '--part-size', '3', '--queue', fleet.queue)).ended)
+    succeeded(await fleet.command(smallRun(tar, out, '--part-size', '3', '--queue', fleet.queue)))
     expect(await commitFaults(out)).toEqual([])
     expect(byName(await readNpy(out, 'conv2'))).toEqual(new Map([...expected].slice(0, 4)))
   } finally {
