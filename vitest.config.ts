@@ -2,9 +2,12 @@ import { defineConfig } from 'vitest/config'
 
 const exclude = ['**/node_modules/**', '**/dist/**']
 
-/** Tests that need a process of their own for each file: they start servers, processes and threads, or replace a module. */
+/** Tests that need a process of their own for each file: they measure or end threads of it, load native runtimes, or replace a module. */
 const alone = [
-  'test/**/*.test.ts',
+  'test/conformance/**/*.test.ts',
+  'test/integration/engines/*.test.ts',
+  'test/integration/jobs/redis.test.ts',
+  'test/integration/storage/s3-access.test.ts',
   'libs/engines/**/*.test.ts',
   'libs/storage/src/files/full-disk.test.ts',
   'apps/cli/src/run/ended-run.test.ts',
@@ -15,14 +18,23 @@ export default defineConfig({
     reporters: ['default', './scripts/vitest-reporter.mjs'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // Two cores and native thread pools: more processes at once would only fight for them.
-    maxWorkers: 2,
+    // On two cores: the third has work while one waits for a lock to expire or a server to start.
+    maxWorkers: 3,
     // Conditions that are polled come true; on a busy machine later than in the second that is the default.
     expect: { poll: { timeout: 15_000 } },
     projects: [
       { extends: true, test: { name: 'alone', include: alone, exclude } },
       // Most of a small file's time went into a process that loads the same modules again. What a file replaces or sets it takes back.
-      { extends: true, test: { name: 'units', include: ['**/*.test.ts'], exclude: [...exclude, ...alone], isolate: false } },
+      {
+        extends: true,
+        test: {
+          name: 'together',
+          include: ['**/*.test.ts'],
+          exclude: [...exclude, ...alone],
+          isolate: false,
+          execArgv: ['--liftoff-only'],
+        },
+      },
     ],
   },
 })
