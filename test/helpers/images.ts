@@ -1,17 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { mulberry32 } from '@layermill/core'
 import sharp from 'sharp'
-
-/** Numbers in [0, 1) that depend on the seed alone. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let value = Math.imul(state ^ (state >>> 15), state | 1)
-    value ^= value + Math.imul(value ^ (value >>> 7), value | 61)
-    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 export interface ImageOptions {
   readonly width?: number
@@ -23,7 +13,7 @@ export interface ImageOptions {
 /** A picture of blocks in seeded colours, encoded. */
 export async function imageBytes(seed: number, options: ImageOptions = {}): Promise<Buffer> {
   const { width = 24, height = 20, format = 'png' } = options
-  const random = seededRandom(seed)
+  const random = mulberry32(seed)
   const colours = Array.from({ length: 48 }, () => Math.floor(random() * 256))
   const pixels = Buffer.alloc(width * height * 3)
   for (let i = 0; i < width * height; i++) {

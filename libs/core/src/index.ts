@@ -37,6 +37,7 @@ export { exitAtLatest, Interrupted, interruptible, untilStopped } from './proces
 export { version } from './process/version.js'
 export { roundHalfEven } from './numbers/round.js'
 export { fnv1a32, lowbias32 } from './random/hash.js'
+export { mulberry32 } from './random/mulberry32.js'
 export { Random } from './random/random.js'
 export { fillSfc32 } from './random/sfc32.js'
 export { fillNormal, fillUniform, finish, normalSlices, RandomStream, uniformSlices } from './random/stream.js'

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { mulberry32 } from '@layermill/core'
 import { describe, expect, it } from 'vitest'
 import { runCli, smallRun, startCli } from '../../helpers/cli.js'
 import { testFolder } from '../../helpers/folders.js'
-import { seededRandom, writeImages } from '../../helpers/images.js'
+import { writeImages } from '../../helpers/images.js'
 import { commitFaults, fileHashes, type FileVersion, fileVersions, filesBelow, readIndex } from '../../helpers/results.js'
 import { namesIn, untilOrEnd } from '../../helpers/watch.js'
 
@@ -28,7 +29,7 @@ describe(`kill -9 (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`, () => {
     expect(reference.code, reference.stderr).toBe(0)
 
     const out = join(await folder(), 'killed')
-    const random = seededRandom(seed)
+    const random = mulberry32(seed)
     const seen = new Map<string, FileVersion>()
     for (let kill = 0; kill < kills; kill++) {
       const before = (await namesIn(join(out, 'commits'))).length

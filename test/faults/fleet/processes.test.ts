@@ -1,14 +1,14 @@
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { LayermillError } from '@layermill/core'
+import { mulberry32, LayermillError } from '@layermill/core'
 import { startPartWorker, WorkerFitness } from '@layermill/inference'
 import { openBroker } from '@layermill/queue'
 import { afterAll, describe, expect, it } from 'vitest'
 import { runCli, smallRun } from '../../helpers/cli.js'
 import { Fleet, succeeded } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'
-import { seededRandom, writeImages } from '../../helpers/images.js'
+import { writeImages } from '../../helpers/images.js'
 import { commitFaults, fileHashes, readErrors, readIndex, readRun } from '../../helpers/results.js'
 import { namesIn } from '../../helpers/watch.js'
 import { canMount, Chaos, type ProcessFault, submit, total } from './chaos.js'
@@ -102,7 +102,7 @@ describe(`processes of a fleet that die and freeze (seed ${seed}; set LAYERMILL_
     const out = join(await folder(), 'out')
     const chaos = new Chaos({
       fleet,
-      random: seededRandom(seed),
+      random: mulberry32(seed),
       workers: 3,
       orchestrators: 2,
       faults,

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
+import { mulberry32 } from '@layermill/core'
 import { openStore, type Store } from '@layermill/storage'
 import { createBucket } from '@layermill/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../../helpers/cli.js'
 import { download, Fleet } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'
-import { imageBytes, seededRandom } from '../../helpers/images.js'
+import { imageBytes } from '../../helpers/images.js'
 import { commitFaults, readErrors, readIndex, readNpy, readRun } from '../../helpers/results.js'
 import { useS3Server } from '../../integration/storage/s3-server.js'
 import { Chaos, submit, total } from './chaos.js'
@@ -15,7 +16,7 @@ import { type ProxyFault, proxyFaults, type S3Proxy, startS3Proxy } from './s3-p
 
 const folder = testFolder('fleet-s3-faults')
 const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))
-const random = seededRandom(seed)
+const random = mulberry32(seed)
 const images = 5000
 const partSize = 40
 const truncated = 6

@@ -1,15 +1,5 @@
 import { Buffer } from 'node:buffer'
-
-/** Numbers in [0, 1) from a seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
+import { mulberry32 } from '@layermill/core'
 
 export interface RawRequest {
   readonly method: string
@@ -115,7 +105,7 @@ export class RequestMaker {
     seed: number,
     private readonly token: string,
   ) {
-    this.next = randomNumbers(seed)
+    this.next = mulberry32(seed)
   }
 
   private below(limit: number): number {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { mulberry32 } from '@layermill/core'
 import { type ImageSource, openSource, openStore, type SourceItem } from '@layermill/storage'
 import { createBucket } from '@layermill/storage/testing'
 import { type CompressionCodec, parquetMetadata } from 'hyparquet'
@@ -8,7 +9,6 @@ import { ByteWriter } from 'hyparquet-writer'
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { testFolder } from '../../helpers/folders.js'
-import { seededRandom } from '../../helpers/images.js'
 import { parquetOf, pictures, writePictures } from '../../helpers/parquet.js'
 import { useS3Server } from './s3-server.js'
 
@@ -28,7 +28,7 @@ const contents = async (source: ImageSource, items: readonly SourceItem[]): Prom
   Promise.all(items.map(async item => Buffer.from(await source.read(item)).toString('latin1')))
 
 const rowsOf = (count: number, size = 50): { bytes: Buffer; path: string; label: number }[] => {
-  const random = seededRandom(count)
+  const random = mulberry32(count)
   return Array.from({ length: count }, (_, i) => ({
     bytes: Buffer.from(Array.from({ length: size }, () => Math.floor(random() * 256))),
     path: `n${i}.jpg`,
@@ -227,7 +227,7 @@ describe('parquet files of images', () => {
   it('answers damaged files with a code, wherever the damage is', async () => {
     const path = join(root, 'damaged.parquet')
     const seed = Math.floor(Math.random() * 2 ** 31)
-    const random = seededRandom(seed)
+    const random = mulberry32(seed)
     const wholes = (['SNAPPY', 'UNCOMPRESSED'] as const).map(codec => pictures(rowsOf(12), { rowGroupSize: 5, codec, offsetIndex: true }))
     const codes = new Map<string, number>()
     const count = (code: string): unknown => codes.set(code, (codes.get(code) ?? 0) + 1)

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { mulberry32 } from '@layermill/core'
 import sharp from 'sharp'
-import { seededRandom } from '../../helpers/images.js'
 
 export const shapeNames = ['disc', 'square', 'triangle'] as const
 export type ShapeName = (typeof shapeNames)[number]
@@ -15,7 +15,7 @@ function inside(shape: ShapeName, x: number, y: number): boolean {
 
 /** A shape of any place, size, turn and colours on a shaded background with noise, encoded: only its form tells the class. */
 export async function shapeImage(shape: ShapeName, seed: number, side = 32): Promise<Buffer> {
-  const random = seededRandom(seed * 7919 + shapeNames.indexOf(shape))
+  const random = mulberry32(seed * 7919 + shapeNames.indexOf(shape))
   const between = (from: number, to: number): number => from + (to - from) * random()
   const background = [0, 1, 2].map(() => between(20, 110))
   const colour = background.map(level => between(level + 70, 255))

@@ -1,7 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import sharp from 'sharp'
-import { type Canvas, checkerboards, discs, landscapes, type Scene, seededRandom, stripes } from './scenes.js'
+import { mulberry32 } from '@layermill/core'
+import { type Canvas, checkerboards, discs, landscapes, type Scene, stripes } from './scenes.js'
 
 const groups: ReadonlyMap<string, Scene> = new Map([
   ['checkerboard', checkerboards],
@@ -16,7 +17,7 @@ const perGroup = 6
 const sides = { shortest: 400, longest: 640 }
 
 async function writeImage(file: string, scene: Scene, seed: number): Promise<void> {
-  const random = seededRandom(seed)
+  const random = mulberry32(seed)
   const side = (): number => sides.shortest + Math.floor((sides.longest - sides.shortest + 1) * random())
   const canvas: Canvas = { width: side(), height: side() }
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${canvas.width}" height="${canvas.height}">${scene(canvas, random)}</svg>`
