@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
-import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
+import { neededVariables } from './needed-variables.mjs'
 import { installPrograms, isOnPath } from './system-packages.mjs'
 import { SetupError, root, step } from './terminal.mjs'
 
@@ -89,39 +89,6 @@ const services = [
     value: ({ driverFile }) => String(driverFile),
   },
 ]
-
-/** TypeScript sources below a folder of the workspace, as paths from the root. @param {string} folder */
-async function sources(folder) {
-  const entries = await readdir(path.join(root, folder), { recursive: true, withFileTypes: true })
-  return entries
-    .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
-    .map(entry => path.relative(root, path.join(entry.parentPath, entry.name)))
-    .filter(file => !/(^|\/)(node_modules|dist)\//.test(file))
-}
-
-/**
- * The environment variables of test servers that the tests of these packages read. `filters` are vitest's: parts of test files' paths.
- * With an option among them nothing is left out, because which of them are filters is then vitest's to say.
- *
- * @param {readonly string[]} filters
- * @returns {Promise<Set<string>>}
- */
-async function neededVariables(filters) {
-  const files = (await Promise.all(['apps', 'libs', 'test'].map(sources))).flat()
-  const everything = filters.some(filter => filter.startsWith('-'))
-  const selected = files.filter(
-    file => file.endsWith('.test.ts') && (everything || filters.length === 0 || filters.some(filter => file.includes(filter))),
-  )
-  // A test may reach a server through a helper of its package, so the whole package is read.
-  const packageOf = file =>
-    file
-      .split('/')
-      .slice(0, file.startsWith('test/') ? 1 : 2)
-      .join('/') + '/'
-  const packages = new Set(selected.map(packageOf))
-  const texts = await Promise.all(files.filter(file => packages.has(packageOf(file))).map(file => readFile(path.join(root, file), 'utf8')))
-  return new Set(texts.flatMap(text => text.match(/\bLAYERMILL_TEST_[A-Z0-9]+\b/g) ?? []))
-}
 
 /**
  * Starts the servers that the selected tests need. The caller stops what was started, whatever happens.

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { runCli } from '../helpers/cli.js'
+import { startCli } from '../helpers/cli.js'
 
 let folder: string
 beforeAll(async () => {
@@ -13,7 +13,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 /** The packages from outside the workspace whose modules a command has loaded: Node.js lists all scripts in its coverage. */
 async function packagesOf(args: readonly string[]): Promise<string[]> {
   const coverage = await mkdtemp(join(folder, 'coverage-'))
-  await runCli(args, { env: { NODE_V8_COVERAGE: coverage } })
+  await startCli(args, { env: { NODE_V8_COVERAGE: coverage } }).ended
   const texts = await Promise.all((await readdir(coverage)).map(name => readFile(join(coverage, name), 'utf8')))
   const urls = texts.flatMap(text => (JSON.parse(text) as { result: { url: string }[] }).result.map(({ url }) => url))
   const names = urls.flatMap(url => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ?? [])

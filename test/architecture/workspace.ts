@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -117,8 +117,54 @@ export function readWorkspace(root: string): Workspace {
   return { packages: packages.map(folder => readPackage(root, folder)), devDependencies: Object.keys(manifest.devDependencies ?? {}) }
 }
 
-/** Files that belong to the project: tracked by git, or new and not ignored. */
+/** Patterns of a .gitignore: names of folders and files anywhere below, `/name` beside it only, `*.ending`, and `!name` for exceptions. */
+interface IgnoreRules {
+  readonly folder: string
+  readonly rules: readonly { readonly pattern: RegExp; readonly folders: boolean; readonly kept: boolean }[]
+}
+
+function readIgnoreRules(root: string, folder: string): IgnoreRules | undefined {
+  const file = path.join(root, folder, '.gitignore')
+  if (!existsSync(file)) return undefined
+  const lines = readFileSync(file, 'utf8').split('\n')
+  const rules = lines.flatMap(line => {
+    const [, exception, anchor, body, slash] = /^(!?)(\/?)([^#].*?)(\/?)\s*$/.exec(line) ?? []
+    if (body === undefined) return []
+    const text = body.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '[^/]*')
+    const anywhere = anchor === '' && !body.includes('/')
+    return [{ pattern: new RegExp(`^${anywhere ? '(?:.*/)?' : ''}${text}$`), folders: slash === '/', kept: exception === '!' }]
+  })
+  return { folder, rules }
+}
+
+/** Files that belong to the project, without git: all but what the .gitignore files leave out. */
+export function walkedFiles(root: string, folder = '', above: readonly IgnoreRules[] = []): string[] {
+  const own = readIgnoreRules(root, folder)
+  const all = own === undefined ? above : [...above, own]
+  return readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap(entry => {
+    const file = folder === '' ? entry.name : `${folder}/${entry.name}`
+    const last = all
+      .flatMap(({ folder: base, rules }) => {
+        const inside = base === '' ? file : file.slice(base.length + 1)
+        return rules.filter(({ pattern, folders }) => (!folders || entry.isDirectory()) && pattern.test(inside))
+      })
+      .at(-1)
+    if (entry.name === '.git' || (last !== undefined && !last.kept)) return []
+    return entry.isDirectory() ? walkedFiles(root, file, all) : [file]
+  })
+}
+
+/** What git says belongs to the project: tracked, or new and not ignored. Undefined where there is no git, or no repository. */
+export function gitFiles(root: string): string[] | undefined {
+  const { status, stdout } = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  if (status !== 0) return undefined
+  return stdout.split('\0').filter(file => file !== '' && existsSync(path.join(root, file)))
+}
+
+/** Files that belong to the project. */
 export function projectFiles(root: string): string[] {
-  const output = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
-  return output.split('\0').filter(file => file !== '' && existsSync(path.join(root, file)))
+  return gitFiles(root) ?? walkedFiles(root)
 }

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 const [main, mark] = process.argv.slice(2)
 const patienceMs = 60_000
-let runs = 0
+let count = 0
 
 /** How often each kind of resource that keeps a process alive is open. */
 function open() {
@@ -29,10 +29,11 @@ async function untilClosed(before) {
 /** @param {readonly string[]} args */
 async function run(args) {
   const before = open()
+  count += 1
   const listeners = process.stdout.listeners('error')
   process.argv = [process.execPath, main, ...args]
   process.exitCode = undefined
-  await import(`${main}?run=${++runs}`)
+  await import(`${main}?run=${count}`)
   const left = await untilClosed(before)
   if (left.length > 0) process.stderr.write(`the command does not end, these are open: ${left.join(', ')}\n`)
   const code = left.length > 0 ? null : (process.exitCode ?? 0)

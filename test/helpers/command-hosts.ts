@@ -12,43 +12,43 @@ const mostCommands = 60
 
 /** A process that runs command lines one after another. */
 class CommandHost {
-  readonly #child: ChildProcess
-  readonly #mark = randomUUID()
-  readonly #text = { stdout: '', stderr: '' }
-  #arrived: () => void = () => undefined
-  #ended: [number | null, NodeJS.Signals | null] | undefined
+  private readonly child: ChildProcess
+  private readonly mark = randomUUID()
+  private readonly text = { stdout: '', stderr: '' }
+  private arrived: () => void = () => undefined
+  private exit: [number | null, NodeJS.Signals | null] | undefined
   commands = 0
 
   constructor(
     readonly environment: string,
     main: string,
   ) {
-    this.#child = fork(hostFile, [pathToFileURL(main).href, this.#mark], {
+    this.child = fork(hostFile, [pathToFileURL(main).href, this.mark], {
       env: JSON.parse(environment) as Record<string, string>,
       // The embedded queue is a megabyte of WebAssembly, whose optimisation takes longer than it saves in a test.
       execArgv: ['--liftoff-only'],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     for (const name of ['stdout', 'stderr'] as const) {
-      this.#child[name]!.setEncoding('utf8').on('data', (chunk: string) => {
-        this.#text[name] += chunk
-        this.#arrived()
+      this.child[name]!.setEncoding('utf8').on('data', (chunk: string) => {
+        this.text[name] += chunk
+        this.arrived()
       })
     }
-    this.#child.on('close', (code, signal) => {
-      this.#ended = [code, signal]
-      this.#arrived()
+    this.child.on('close', (code, signal) => {
+      this.exit = [code, signal]
+      this.arrived()
     })
   }
 
   get ended(): boolean {
-    return this.#ended !== undefined
+    return this.exit !== undefined
   }
 
   /** Whether the test's process waits for it. */
   hold(held: boolean): void {
-    const { stdout, stderr, channel } = this.#child
-    for (const handle of [this.#child, channel, stdout, stderr] as unknown as { ref?(): void; unref?(): void }[]) {
+    const { stdout, stderr, channel } = this.child
+    for (const handle of [this.child, channel, stdout, stderr] as unknown as { ref?(): void; unref?(): void }[]) {
       if (held) handle?.ref?.()
       else handle?.unref?.()
     }
@@ -56,27 +56,27 @@ class CommandHost {
 
   async run(args: readonly string[]): Promise<CliResult> {
     this.commands++
-    this.#text.stdout = this.#text.stderr = ''
-    this.#child.send(args)
+    this.text.stdout = this.text.stderr = ''
+    this.child.send(args)
     for (;;) {
-      const result = this.#result()
+      const result = this.result()
       if (result !== undefined) return result
-      await new Promise<void>(resolve => (this.#arrived = resolve))
+      await new Promise<void>(resolve => (this.arrived = resolve))
     }
   }
 
-  #result(): CliResult | undefined {
-    const [stdout = '', code] = this.#text.stdout.split(`\0${this.#mark}\0`)
-    const [stderr = '', same] = this.#text.stderr.split(`\0${this.#mark}\0`)
+  private result(): CliResult | undefined {
+    const [stdout = '', code] = this.text.stdout.split(`\0${this.mark}\0`)
+    const [stderr = '', same] = this.text.stderr.split(`\0${this.mark}\0`)
     if (code !== undefined && same !== undefined) return { code: code === 'null' ? null : Number(code), signal: null, stdout, stderr }
-    if (this.#ended === undefined) return undefined
-    return { code: this.#ended[0], signal: this.#ended[1], stdout, stderr }
+    if (this.exit === undefined) return undefined
+    return { code: this.exit[0], signal: this.exit[1], stdout, stderr }
   }
 
   async stop(): Promise<void> {
-    if (this.ended) return
-    const closed = once(this.#child, 'close')
-    this.#child.kill('SIGKILL')
+    if (this.exit) return
+    const closed = once(this.child, 'close')
+    this.child.kill('SIGKILL')
     await closed
   }
 }

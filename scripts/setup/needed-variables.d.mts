@@ -1,0 +1,1 @@
+export declare function neededVariables(filters: readonly string[]): Promise<Set<string>>
