@@ -1,5 +1,6 @@
 import type { CommandDefinition } from '../command/command.js'
 import { advise } from './advise/flags.js'
+import { compare } from './compare/flags.js'
 import { evaluate } from './evaluate/flags.js'
 import { exportFeatures } from './export/flags.js'
 import { extract } from './extract/flags.js'
@@ -23,6 +24,7 @@ export const commands: readonly CommandDefinition[] = [
   advise,
   evaluate,
   similar,
+  compare,
   exportFeatures,
   models,
   weights,

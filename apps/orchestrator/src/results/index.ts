@@ -2,3 +2,5 @@
 export { csvRow } from './csv.js'
 export { readPredictions, writePredictions } from './predictions.js'
 export { type ResultFormat, resultFormat, splitFile, writeResultFile } from './result-file.js'
+export { definitions, escapeHtml, scrolling, table } from '../train/report/html.js'
+export { style } from '../train/report/style.js'

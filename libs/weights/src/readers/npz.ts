@@ -3,7 +3,7 @@ import type { Entry, ZipFile } from 'yauzl'
 import { errorMessage, LayermillError, type RandomAccess, readBytes, truncated } from '@layermill/core'
 import type { TensorEntry, TensorFile } from '../types.js'
 import { DEFLATED, STORED, checkEntry, malformedZip, openZip } from './zip.js'
-import { MAX_NPY_HEADER, npyHeaderLength, parseNpyHeader, readNpyData } from './npy.js'
+import { MAX_NPY_HEADER, type NpyHeader, npyHeaderLength, parseNpyHeader, readNpyData } from './npy.js'
 
 /** More entries than any network has; an archive of millions of empty ones would fill the memory. */
 const MAX_ENTRIES = 20_000
@@ -41,7 +41,16 @@ async function readHead(file: RandomAccess, zip: ZipFile, entry: Entry, dataStar
   return Buffer.concat(chunks)
 }
 
-async function openEntry(file: RandomAccess, zip: ZipFile, entry: Entry): Promise<TensorEntry> {
+/** An array of an archive, as its bytes. */
+export interface NpzArray extends NpyHeader {
+  readonly bytes: () => Promise<Uint8Array>
+}
+
+async function openArray(
+  file: RandomAccess,
+  zip: ZipFile,
+  entry: Entry,
+): Promise<NpzArray & { readInto: (target: Uint8Array) => Promise<void> }> {
   checkEntry(file, entry)
   const name = `${entry.fileName} in ${file.name}`
   const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true })
@@ -53,20 +62,30 @@ async function openEntry(file: RandomAccess, zip: ZipFile, entry: Entry): Promis
       `${entry.fileName} is ${entry.uncompressedSize} bytes long, but its header asks for ${header.dataOffset + header.dataBytes}`,
     )
   }
+  const readInto = async (target: Uint8Array): Promise<void> => {
+    if (entry.compressionMethod === DEFLATED) {
+      await inflateInto(file, zip, entry, header.dataOffset, target)
+      return
+    }
+    await file.read(fileDataStart + header.dataOffset, target)
+    if (crc32(target, crc32(head.subarray(0, header.dataOffset))) !== entry.crc32) {
+      throw malformedZip(file, `${entry.fileName} does not match its checksum`)
+    }
+  }
+  const bytes = async (): Promise<Uint8Array> => {
+    const target = new Uint8Array(entry.uncompressedSize - header.dataOffset)
+    await readInto(target)
+    return target
+  }
+  return { ...header, bytes, readInto }
+}
+
+async function openEntry(file: RandomAccess, zip: ZipFile, entry: Entry): Promise<TensorEntry> {
+  const array = await openArray(file, zip, entry)
   return {
-    shape: header.shape,
-    dtype: header.descr,
-    read: () =>
-      readNpyData(name, header, async target => {
-        if (entry.compressionMethod === DEFLATED) {
-          await inflateInto(file, zip, entry, header.dataOffset, target)
-          return
-        }
-        await file.read(fileDataStart + header.dataOffset, target)
-        if (crc32(target, crc32(head.subarray(0, header.dataOffset))) !== entry.crc32) {
-          throw malformedZip(file, `${entry.fileName} does not match its checksum`)
-        }
-      }),
+    shape: array.shape,
+    dtype: array.descr,
+    read: () => readNpyData(`${entry.fileName} in ${file.name}`, array, array.readInto),
   }
 }
 
@@ -81,28 +100,26 @@ function parseComment(comment: string): Map<string, string> {
   }
 }
 
-async function listEntries(file: RandomAccess, zip: ZipFile): Promise<Map<string, TensorEntry>> {
+async function listEntries<Found>(
+  file: RandomAccess,
+  zip: ZipFile,
+  open: (file: RandomAccess, zip: ZipFile, entry: Entry) => Promise<Found>,
+): Promise<Map<string, Found>> {
   if (zip.entryCount > MAX_ENTRIES) throw malformedZip(file, `it has ${zip.entryCount} entries (at most ${MAX_ENTRIES})`)
-  const entries = new Map<string, TensorEntry>()
+  const entries = new Map<string, Found>()
   for await (const entry of zip.eachEntry()) {
     if (entry.fileName.endsWith('/')) continue
     if (!entry.fileName.endsWith('.npy')) throw malformedZip(file, `it contains ${entry.fileName}, which is not an .npy array`)
     const key = entry.fileName.slice(0, -'.npy'.length)
     if (entries.has(key)) throw malformedZip(file, `it contains ${entry.fileName} twice`)
-    entries.set(key, await openEntry(file, zip, entry))
+    entries.set(key, await open(file, zip, entry))
   }
   return entries
 }
 
-/**
- * Opens an `.npz` archive (stored or deflated, zip64).
- * @throws LayermillError `WEIGHTS_FORMAT` (not a zip, encrypted, a zip bomb, not NumPy arrays), `WEIGHTS_TRUNCATED`.
- */
-export async function openNpz(file: RandomAccess): Promise<TensorFile> {
+async function opened<Result>(file: RandomAccess, use: (zip: ZipFile) => Promise<Result>): Promise<Result> {
   try {
-    const zip = await openZip(file)
-    const entries = await listEntries(file, zip)
-    return { name: file.name, format: 'npz', entries, metadata: parseComment(zip.comment), close: () => Promise.resolve(zip.close()) }
+    return await use(await openZip(file))
   } catch (cause) {
     if (cause instanceof LayermillError) throw cause
     const message = errorMessage(cause)
@@ -111,4 +128,23 @@ export async function openNpz(file: RandomAccess): Promise<TensorFile> {
     }
     throw malformedZip(file, message, cause)
   }
+}
+
+/**
+ * The arrays of an `.npz` archive in the types that they have, also texts; each is read when it is asked for.
+ * @throws LayermillError as `openNpz`
+ */
+export async function openNpzArrays(file: RandomAccess): Promise<{ readonly arrays: ReadonlyMap<string, NpzArray>; close: () => void }> {
+  return opened(file, async zip => ({ arrays: await listEntries(file, zip, openArray), close: () => zip.close() }))
+}
+
+/**
+ * Opens an `.npz` archive (stored or deflated, zip64).
+ * @throws LayermillError `WEIGHTS_FORMAT` (not a zip, encrypted, a zip bomb, not NumPy arrays), `WEIGHTS_TRUNCATED`.
+ */
+export async function openNpz(file: RandomAccess): Promise<TensorFile> {
+  return opened(file, async zip => {
+    const entries = await listEntries(file, zip, openEntry)
+    return { name: file.name, format: 'npz', entries, metadata: parseComment(zip.comment), close: () => Promise.resolve(zip.close()) }
+  })
 }

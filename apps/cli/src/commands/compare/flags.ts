@@ -1,0 +1,61 @@
+import type { CommandDefinition } from '../../command/command.js'
+import { jsonFlag } from '../../command/shared-flags.js'
+import type { CompareCommandOptions } from './action.js'
+
+export const compare: CommandDefinition = {
+  name: 'compare',
+  group: 'Features',
+  text: 'compare feature sets: layers of a run, runs, or tables of other programs, all pairs of them',
+  arguments: [
+    {
+      name: '<sets...>',
+      text: 'results of extract (a folder or s3://bucket/prefix; each layer is a set), or .npy, .npz or .parquet files; rows are matched by key, without keys by their order',
+      complete: 'folder',
+    },
+  ],
+  flags: [
+    { flag: '--layers <a,b>', group: 'input', text: 'layers of runs; * stands for any characters', otherwise: 'all', complete: 'layers' },
+    {
+      flag: '--measures <a,b>',
+      group: 'running',
+      text: 'measures to compute',
+      choices: ['cka', 'rsa', 'rbf', 'svcca', 'cca', 'procrustes'],
+      several: true,
+      otherwise: 'all up to 500 rows, cka and rsa beyond',
+    },
+    {
+      flag: '--rdm <kind>',
+      group: 'running',
+      text: 'dissimilarity of two rows for RSA: pearson and cosine are one minus these',
+      choices: ['pearson', 'cosine', 'euclidean', 'sqeuclidean'],
+      value: 'pearson',
+    },
+    { flag: '--minibatch <rows>', group: 'running', text: 'rows of a batch for debiased CKA by consecutive batches', otherwise: 'none' },
+    { flag: '--permutations <number>', group: 'running', text: 'random orders for p-values of RSA', value: '0' },
+    { flag: '--bootstrap <number>', group: 'running', text: 'samples of rows for intervals of RSA', value: '0' },
+    { flag: '--seed <text>', group: 'running', text: 'seed of random orders and samples', value: '0' },
+    { flag: '--memory <bytes>', group: 'running', text: 'memory for matrices, as 256MB', value: '192MB' },
+    {
+      flag: '--out <dest>',
+      group: 'output',
+      text: 'folder or s3://bucket/prefix for compare.json, a CSV matrix of each measure, report.html and the dissimilarities',
+      otherwise: 'none',
+      complete: 'folder',
+    },
+    {
+      flag: '--write-rdm <form>',
+      group: 'output',
+      text: 'dissimilarities to write as .npy: the upper triangle, or the whole matrix',
+      choices: ['condensed', 'square'],
+      otherwise: 'none',
+    },
+    jsonFlag,
+  ],
+  examples: [
+    'compare ./features --out ./comparison',
+    'compare ./features-before ./features-after --layers "res*,pool5" --json',
+    'compare layer3.npy brain.npz --rdm euclidean --permutations 1000 --bootstrap 1000',
+  ],
+  action: async (output, options: CompareCommandOptions, sets: string[]) =>
+    (await import('./action.js')).compareCommand(output, sets, options),
+}

@@ -1,0 +1,160 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { npyHeader } from '@layermill/core'
+import { encodeVectorTable } from '@layermill/storage'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { runProgram } from '../program.js'
+
+interface Pair {
+  readonly a: string
+  readonly b: string
+  readonly cka: { readonly biased: number | null; readonly debiased: number | null }
+  readonly rsa: {
+    readonly spearman: number | null
+    readonly pearson: number | null
+    readonly kendallTauA: number | null
+    readonly p?: { readonly spearman: number }
+  }
+  readonly notDefined?: readonly string[]
+}
+interface Answer {
+  readonly sets: readonly {
+    readonly name: string
+    readonly rows: number
+    readonly columns: number
+    readonly undefinedRows?: readonly number[]
+  }[]
+  readonly pairs: readonly Pair[]
+  readonly matchedBy: string
+}
+
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'layermill-compare-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** Numbers that look random, the same in every run. */
+const numbers = (count: number, step: number): number[] => Array.from({ length: count }, (_, i) => ((i * step) % 101) / 8 - 5)
+
+async function writeNpy(name: string, rows: number, columns: number, values: readonly number[]): Promise<string> {
+  const file = path.join(folder, name)
+  await writeFile(file, Buffer.concat([npyHeader('<f8', [rows, columns]), Buffer.from(Float64Array.from(values).buffer)]))
+  return file
+}
+
+async function writeTable(name: string, keys: readonly string[], columns: number, values: readonly number[]): Promise<string> {
+  const rows = keys.map(key => ({ key, label: undefined, width: 1, height: 1, sha256: '' }))
+  const chunks: Uint8Array[] = []
+  const groups = (async function* () {
+    yield { rows: rows as never, length: columns, values: Float32Array.from(values) }
+  })()
+  for await (const chunk of encodeVectorTable(groups, {})) chunks.push(chunk)
+  const file = path.join(folder, name)
+  await writeFile(file, Buffer.concat(chunks))
+  return file
+}
+
+async function compare(...args: string[]): Promise<{ code: number; answer: Answer; lines: string[]; notes: string[] }> {
+  const found = { json: [] as unknown[], lines: [] as string[], notes: [] as string[] }
+  const code = await runProgram(['compare', ...args], {
+    line: text => void found.lines.push(text),
+    json: value => void found.json.push(value),
+    note: text => void found.notes.push(text),
+  })
+  return { code, answer: found.json[0] as Answer, lines: found.lines, notes: found.notes }
+}
+
+const between = ({ pairs }: Answer, a: string, b: string): Pair => pairs.find(pair => pair.a === a && pair.b === b)!
+
+it('compares tables by the order of their rows, and writes what it found', async () => {
+  const values = numbers(20 * 6, 37)
+  const a = await writeNpy('a.npy', 20, 6, values)
+  const shifted = await writeNpy(
+    'shifted.npy',
+    20,
+    6,
+    values.map(value => 2 * value + 4096),
+  )
+  const other = await writeNpy('other.npy', 20, 3, numbers(60, 53))
+  const out = path.join(folder, 'out')
+  const { code, answer } = await compare(
+    a,
+    shifted,
+    other,
+    '--json',
+    '--out',
+    out,
+    '--write-rdm',
+    'condensed',
+    '--permutations',
+    '99',
+    '--rdm',
+    'euclidean',
+  )
+  expect(code).toBe(0)
+  expect(answer.sets.map(({ name, rows, columns }) => [name, rows, columns])).toEqual([
+    ['a', 20, 6],
+    ['shifted', 20, 6],
+    ['other', 20, 3],
+  ])
+  expect(answer.pairs.map(pair => `${pair.a}|${pair.b}`)).toEqual([
+    'a|shifted',
+    'a|other',
+    'shifted|other',
+    'a|a',
+    'shifted|shifted',
+    'other|other', // prettier-ignore
+  ])
+  const same = between(answer, 'a', 'shifted')
+  for (const value of [...Object.values(same.cka), same.rsa.pearson, same.rsa.spearman]) expect(value).toBeCloseTo(1, 9)
+  expect(same.rsa.p!.spearman).toBe(0.01)
+  expect(between(answer, 'a', 'other').cka.debiased).toBeLessThan(between(answer, 'a', 'other').cka.biased!)
+  const csv = await readFile(path.join(out, 'cka-debiased.csv'), 'utf8')
+  expect(csv.split(/\r?\n/)[0]).toBe(',a,shifted,other')
+  expect((await readFile(path.join(out, 'rdm', 'a.npy'))).length).toBe(128 + 8 * 190)
+  const html = await readFile(path.join(out, 'report.html'), 'utf8')
+  expect(html).toContain('Linear CKA, debiased')
+  expect(html).not.toMatch(/<script|https?:\/\//)
+})
+
+it('matches rows by key where both sides have them', async () => {
+  const keys = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
+  const values = numbers(8 * 4, 37)
+  const turned = keys.toReversed()
+  const one = await writeTable('one.parquet', keys, 4, values)
+  const rowsOf = (key: string): number[] => values.slice(keys.indexOf(key) * 4, keys.indexOf(key) * 4 + 4)
+  const two = await writeTable('two.parquet', [...turned.slice(0, -1), 'z'], 4, [...turned.slice(0, -1).flatMap(rowsOf), 1, 2, 3, 4])
+  const { answer, notes } = await compare(one, two, '--json', '--measures', 'cka,rsa')
+  expect(answer.matchedBy).toBe('key')
+  expect(answer.sets.map(({ rows }) => rows)).toEqual([7, 7])
+  expect(between(answer, 'one', 'two').cka.debiased).toBeCloseTo(1, 12)
+  expect(notes.filter(note => note.includes('without a partner'))).toHaveLength(2)
+})
+
+it('names what is undefined, and never says NaN', async () => {
+  const a = await writeNpy('rows.npy', 5, 3, [0, 0, 0, 1, 2, 3, 2, 2, 2, 0, 0, 0, 1, 5, 2])
+  const flat = await writeNpy(
+    'flat.npy',
+    5,
+    3,
+    Array.from({ length: 15 }, () => 0.1),
+  )
+  const { answer } = await compare(a, flat, '--json', '--rdm', 'cosine')
+  expect(answer.sets[0]!.undefinedRows).toEqual([0, 3])
+  const pair = between(answer, 'rows', 'flat')
+  expect([pair.cka.biased, pair.cka.debiased, pair.rsa.pearson, pair.rsa.kendallTauA]).toEqual([null, null, null, null])
+  expect(pair.notDefined!.length).toBeGreaterThan(2)
+  expect(JSON.stringify(answer)).not.toContain('NaN')
+})
+
+it('refuses what cannot be compared, by name', async () => {
+  const a = await writeNpy('five.npy', 5, 2, numbers(10, 37))
+  const b = await writeNpy('six.npy', 6, 2, numbers(12, 37))
+  const bad = await writeNpy('bad.npy', 5, 2, [1, 2, 3, NaN, 5, 6, 7, 8, 9, 10])
+  expect((await compare(a, b)).notes.join('\n')).toMatch(/six has 6 rows, five 5/)
+  expect((await compare(a, bad)).notes.join('\n')).toMatch(/bad: row 1 has a number that is not finite/)
+  expect(await compare(a, '--rdm', 'l1')).toMatchObject({ code: 2 })
+  expect(await compare(a, '--measures', 'ckas')).toMatchObject({ code: 2 })
+})

@@ -1,0 +1,190 @@
+import {
+  bootstrapIntervals,
+  type Cca,
+  cca,
+  ccaSet,
+  centred,
+  computeRdm,
+  type Dissimilarity,
+  gaussianKernel,
+  type Intervals,
+  type LinearCka,
+  linearCka,
+  type MatrixProduct,
+  type PermutationTest,
+  permutationTest,
+  procrustes,
+  type Procrustes,
+  procrustesSet,
+  type RbfCka,
+  rbfCka,
+  type Rsa,
+  rsa,
+  svcca,
+} from '@layermill/analysis'
+import type { NamedSet } from './feature-sets.js'
+import { RdmShelf } from './rdm-shelf.js'
+
+export const measures = ['cka', 'rsa', 'rbf', 'svcca', 'cca', 'procrustes'] as const
+export type Measure = (typeof measures)[number]
+
+/** Values of one pair of sets. Null is undefined; `notDefined` says why. */
+export interface PairResult {
+  readonly a: string
+  readonly b: string
+  readonly cka?: Pick<LinearCka, 'biased' | 'debiased' | 'minibatch'>
+  readonly rsa?: Rsa & { p?: PermutationTest; interval?: Intervals }
+  readonly rbf?: RbfCka
+  readonly svcca?: { readonly mean: number | null; readonly kept: readonly [number, number] }
+  readonly cca?: Cca | null
+  readonly procrustes?: Procrustes | null
+  readonly notDefined?: readonly string[]
+}
+
+export interface CompareOptions {
+  readonly measures: ReadonlySet<Measure>
+  readonly rdm: Dissimilarity
+  readonly minibatch?: number | undefined
+  readonly permutations: number
+  readonly bootstrap: number
+  readonly seed: string
+  readonly product: MatrixProduct
+  readonly memoryBytes: number
+  readonly signal: AbortSignal
+  /** Called with words and a share of the present step. */
+  readonly onProgress: (step: string, done: number, total: number) => void
+  /** Called with each set's dissimilarities, in order. */
+  readonly onRdm?: (set: NamedSet, values: Float64Array) => Promise<void>
+}
+
+export interface Comparison {
+  readonly pairs: readonly PairResult[]
+  /** Of each set the rows that have no direction, for which a dissimilarity of 1 stands. */
+  readonly undefinedRows: ReadonlyMap<string, readonly number[]>
+}
+
+type Draft = { -readonly [Key in keyof PairResult]: PairResult[Key] }
+
+/** All pairs of different sets, then each with itself. */
+function pairsOf(count: number): (readonly [number, number])[] {
+  const pairs: (readonly [number, number])[] = []
+  for (let a = 0; a < count; a++) for (let b = a + 1; b < count; b++) pairs.push([a, b])
+  for (let a = 0; a < count; a++) pairs.push([a, a])
+  return pairs
+}
+
+/** Compares all pairs of sets whose rows are of the same images. Sets are read in blocks. */
+export async function comparePairs(sets: readonly NamedSet[], options: CompareOptions): Promise<Comparison> {
+  const pairs = pairsOf(sets.length)
+  const drafts: Draft[] = pairs.map(([a, b]) => ({ a: sets[a]!.name, b: sets[b]!.name }))
+  const undefinedRows = new Map<string, readonly number[]>()
+  if (options.measures.has('cka')) await addCka(sets, pairs, drafts, options)
+  if (options.measures.has('rsa') || options.onRdm !== undefined) await addRsa(sets, pairs, drafts, undefinedRows, options)
+  if (options.measures.has('rbf')) await addRbf(sets, pairs, drafts, options)
+  if (options.measures.has('svcca') || options.measures.has('cca')) await addCca(sets, pairs, drafts, options)
+  if (options.measures.has('procrustes')) await addProcrustes(sets, pairs, drafts, options)
+  return { pairs: drafts.map(withReasons), undefinedRows }
+}
+
+type Pairs = readonly (readonly [number, number])[]
+
+async function addCka(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
+  const { product, memoryBytes, minibatch, signal, onProgress } = options
+  const found = await linearCka(
+    sets.map(({ source }) => source),
+    { product, memoryBytes, minibatch, signal, onProgress: (done, total) => onProgress('CKA', done, total) },
+  )
+  const count = sets.length
+  for (const [i, [a, b]] of pairs.entries()) {
+    const { biased, debiased, minibatch: batches } = found[a * count - (a * (a - 1)) / 2 + b - a]!
+    drafts[i]!.cka = { biased, debiased, ...(batches === undefined ? {} : { minibatch: batches }) }
+  }
+}
+
+/** Looks at pairs so that a set that is read from disk serves its whole row. */
+async function addRsa(
+  sets: readonly NamedSet[],
+  pairs: Pairs,
+  drafts: readonly Draft[],
+  undefinedRows: Map<string, readonly number[]>,
+  options: CompareOptions,
+): Promise<void> {
+  const { rdm, product, signal, onProgress, permutations, bootstrap, seed } = options
+  const shelf = new RdmShelf(options.memoryBytes)
+  try {
+    for (const [i, set] of sets.entries()) {
+      const found = await computeRdm(set.source, rdm, { product, signal })
+      if (found.undefinedRows.length > 0) undefinedRows.set(set.name, found.undefinedRows)
+      await options.onRdm?.(set, found.values)
+      if (options.measures.has('rsa')) await shelf.put(i, found.size, found.values)
+      onProgress('dissimilarities', i + 1, sets.length)
+    }
+    if (!options.measures.has('rsa')) return
+    for (const [i, [a, b]] of pairs.entries()) {
+      signal.throwIfAborted()
+      const [x, y] = [await shelf.get(a), await shelf.get(b)]
+      drafts[i]!.rsa = {
+        ...rsa(x, y),
+        ...(permutations > 0 ? { p: permutationTest(x, y, { draws: permutations, seed }) } : {}),
+        ...(bootstrap > 0 ? { interval: bootstrapIntervals(x, y, { draws: bootstrap, seed }) } : {}),
+      }
+      onProgress('RSA', i + 1, pairs.length)
+    }
+  } finally {
+    await shelf.close()
+  }
+}
+
+async function addRbf(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
+  const { product, signal, onProgress } = options
+  const kernels = []
+  for (const { source } of sets) {
+    const { values, size } = await computeRdm(source, 'sqeuclidean', { product, signal })
+    kernels.push(gaussianKernel(values, size, 1))
+  }
+  for (const [i, [a, b]] of pairs.entries()) {
+    signal.throwIfAborted()
+    drafts[i]!.rbf = rbfCka(kernels[a]!, kernels[b]!)
+    onProgress('RBF CKA', i + 1, pairs.length)
+  }
+}
+
+async function addCca(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
+  const prepared = []
+  for (const { source } of sets) {
+    prepared.push(ccaSet(await centred(source)))
+    options.onProgress('singular vectors', prepared.length, sets.length)
+  }
+  for (const [i, [a, b]] of pairs.entries()) {
+    options.signal.throwIfAborted()
+    const [x, y] = [prepared[a]!, prepared[b]!]
+    if (options.measures.has('svcca')) drafts[i]!.svcca = svcca(x, y)
+    if (options.measures.has('cca')) drafts[i]!.cca = cca(x, y)
+    options.onProgress('CCA', i + 1, pairs.length)
+  }
+}
+
+async function addProcrustes(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
+  const prepared = []
+  for (const { source } of sets) prepared.push(procrustesSet(await centred(source)))
+  for (const [i, [a, b]] of pairs.entries()) {
+    options.signal.throwIfAborted()
+    drafts[i]!.procrustes = procrustes(prepared[a]!, prepared[b]!)
+    options.onProgress('Procrustes', i + 1, pairs.length)
+  }
+}
+
+/** Names what is undefined, and why: null alone does not say. */
+function withReasons(pair: Draft): PairResult {
+  const reasons: string[] = []
+  const alike = 'rows of one of the sets are all alike'
+  if (pair.cka?.biased === null) reasons.push(`cka.biased: ${alike}`)
+  if (pair.cka?.debiased === null) reasons.push(`cka.debiased: ${alike}, or fewer than 4 rows`)
+  if (pair.rsa?.spearman === null || pair.rsa?.pearson === null)
+    reasons.push('rsa: all dissimilarities of one of the sets are equal, or fewer than 3 rows')
+  if (pair.rbf?.biased === null) reasons.push(`rbf: ${alike}`)
+  if (pair.svcca?.mean === null) reasons.push(`svcca: ${alike}`)
+  if (pair.cca === null) reasons.push('cca: a set has as many columns as rows or more, and correlations would be 1 for anything')
+  if (pair.procrustes === null) reasons.push(`procrustes: ${alike}`)
+  return reasons.length === 0 ? pair : { ...pair, notDefined: reasons }
+}
