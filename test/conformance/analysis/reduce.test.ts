@@ -124,7 +124,7 @@ describe.each(['reduce-300.json', 'reduce-500.json'])('%s', file => {
       const most = Number(value.toPrecision(12))
       expect(
         [...entries.keys()].every(entry => [0, most, -most].includes(entry)),
-        `${name}: ${[...entries.keys()]}`,
+        `${name}: ${[...entries.keys()].join()}`,
       ).toBe(true)
       const drawn = Math.min(256, columns) * k
       const density = 1 / Math.sqrt(columns)

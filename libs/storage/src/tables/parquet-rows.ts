@@ -1,7 +1,7 @@
 import { LayermillError } from '@layermill/core'
 import { type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
-import { type RangeSource } from '../features/types.js'
+import type { RangeSource } from '../features/types.js'
 import { PATH_COLUMNS } from '../sources/columns.js'
 import type { NumberRows } from './npy-rows.js'
 
@@ -33,7 +33,7 @@ const isVector = (value: unknown): boolean => Array.isArray(value) || (ArrayBuff
 export async function openParquetRows(source: RangeSource, name: string): Promise<ParquetRows> {
   const file = {
     byteLength: source.bytes,
-    slice: async (start: number, end = source.bytes) => (await source.range(start, end)).slice().buffer as ArrayBuffer,
+    slice: async (start: number, end = source.bytes) => (await source.range(start, end)).slice().buffer,
   }
   let metadata: FileMetaData
   let objects: Record<string, unknown>[]
