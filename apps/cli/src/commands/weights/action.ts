@@ -15,13 +15,15 @@ export interface ImportOptions {
 export async function listCommand(output: Output, json: boolean): Promise<void> {
   const listed = await listWeights()
   if (json) return output.json(listed)
-  const rows = listed.map(({ network, ready, published, unavailable }) => [
+  const rows = listed.map(({ network, ready, published }) => [
     network,
     ready === undefined ? 'no' : formatBytes(ready.bytes),
-    published.map(file => `${file.file}${file.present ? ' (here)' : ''}`).join(', ') || (unavailable ?? ''),
+    published.map(file => `${file.file}${file.present ? ' (here)' : ''}`).join(', ') || 'none: see below',
+    published[0]?.bytes === undefined ? '' : formatBytes(published[0].bytes),
     [...new Set(published.map(file => file.licence))].join(', '),
   ])
-  output.line(formatTable(['model', '>ready', 'published', 'licence'], rows))
+  output.line(formatTable(['model', '>ready', 'published', '>download', 'licence'], rows))
+  for (const { network, unavailable } of listed) if (unavailable !== undefined) output.line(`\n${network}: ${unavailable}`)
   output.line(`\nkept in ${layermillHome()} ($LAYERMILL_HOME)`)
 }
 
