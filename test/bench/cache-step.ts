@@ -11,7 +11,7 @@ import { cost } from './measure.js'
 const [model, layer, folder, cacheUrl] = process.argv.slice(2) as [string, string, string, string?]
 const out = await mkdtemp(join(tmpdir(), 'layermill-bench-'))
 const cache = cacheUrl ?? join(out, 'cache')
-const composition = await compose({ engine: 'onnx', device: 'cpu', note: text => console.error(text) })
+const composition = compose({ engine: 'onnx', device: 'cpu', note: text => console.error(text) })
 const { environment } = composition
 
 async function extract(source: string, name: string, cached: boolean): Promise<{ cached: number | undefined; hashes: string }> {

@@ -54,7 +54,7 @@ async function decode(model: string, folder: string, images: number): Promise<Co
 /** The run itself, from files to files, embedded queue and commit records included; weights and session are warm, as on a worker. */
 async function run(model: string, layer: string, folder: string): Promise<Cost> {
   const out = await mkdtemp(join(tmpdir(), 'layermill-bench-'))
-  const composition = await compose({ engine: 'onnx', device: 'cpu', note: text => console.error(text) })
+  const composition = compose({ engine: 'onnx', device: 'cpu', note: text => console.error(text) })
   const { environment } = composition
   const extract = async (source: string, name: string): Promise<void> => {
     const spec = parseSpec({ kind: 'extract', source, model, weights, layers: [layer], out: join(out, name), batchSize }) as ExtractSpec

@@ -14,25 +14,27 @@ import type { RunSpec } from '@layermill/contracts'
 import { type Broker, openBroker } from '@layermill/queue'
 import type { Network } from '@layermill/models'
 import type { RunEnvironment } from '@layermill/orchestrator/run'
+import type { TrainingEnvironment } from '@layermill/orchestrator/train'
 import { openSource, openStore } from '@layermill/storage'
-import { createEnvironment } from '@layermill/orchestrator/fleet'
+import { createEnvironment, localGradients, trainingEnvironment } from '@layermill/orchestrator/fleet'
 
-export interface ComposeOptions extends Pick<ProviderOptions, 'engine' | 'device' | 'note' | 'onWeights'> {
-  /**
-   * When the queue is opened: at once, as for a run that will compute; at once but not waited for, where other things come first; or when it
-   * is first asked for. Default: at once.
-   */
-  readonly queue?: 'at once' | 'meanwhile' | 'when asked for'
-  /** Model and weights that will be needed first. */
-  readonly soon?: { readonly model: string; readonly weights: string }
-  /** Whether the engine will be needed, so that it is opened meanwhile. Default: when a network first runs. */
-  readonly engineSoon?: boolean
+export type ComposeOptions = Pick<ProviderOptions, 'engine' | 'device' | 'note' | 'onWeights'>
+
+/** What a run will need soon. Each takes its time to start, as planning does. */
+export interface Needs {
+  readonly model?: { readonly model: string; readonly weights: string }
+  readonly engine?: boolean
+  /** The queue, with a worker on it. */
+  readonly queue?: boolean
 }
 
-/** Orchestrator, queue and worker in one process, wired together. */
-export interface Composition {
+/** Orchestrator, queue and worker in one process, wired together. Each part is opened when it is first needed. */
+export interface Composition extends AsyncDisposable {
   readonly environment: RunEnvironment
+  readonly training: TrainingEnvironment
   readonly provider: ModelProvider
+  /** Begins to open what will be needed, all at once. Nobody waits for it: a caller that needs a part is told where it cannot be opened. */
+  warm(needs: Needs): void
   /** The queue, with a worker on it; the same every time. @throws LayermillError as `openBroker` does */
   openQueue(): Promise<Broker>
   close(): Promise<void>
@@ -47,42 +49,49 @@ function engineSide(provider: ModelProvider, note: (text: string) => void): Pick
   }
 }
 
-/** Wires a run's parts together; `close` ends all of it. */
-export async function compose(options: ComposeOptions): Promise<Composition> {
+/** Wires a run's parts together and opens none of them; `close` ends those that were opened. */
+export function compose(options: ComposeOptions): Composition {
+  const { note } = options
   const provider = createProvider(options)
   const processor = new PartProcessor({
     provider,
-    openStore: async url => openStore(url, options.note),
+    openStore: async url => openStore(url, note),
     openSource: (source, access) => openSource(source, { access }),
     readAhead,
-    note: options.note,
+    note,
   })
-  let opening: Promise<Broker> | undefined
   const start = async (): Promise<Broker> => {
-    const broker = await openBroker('embedded', { onError: error => options.note(`queue: ${error.message}`) })
+    const broker = await openBroker('embedded', { onError: error => note(`queue: ${error.message}`) })
     startPartWorker(broker, processor)
     return broker
   }
+  let opening: Promise<Broker> | undefined
   const openQueue = (): Promise<Broker> => (opening ??= start())
-  // The queue's database starts in a thread of its own, so the weights are loaded meanwhile.
-  // The caller that asks for them is told what went wrong.
-  if (options.soon !== undefined) void provider.model(options.soon.model, options.soon.weights).catch(() => undefined)
-  if (options.engineSoon === true) void provider.openEngine().catch(() => undefined)
-  if (options.queue === 'meanwhile') void openQueue().catch(() => undefined)
-  else if (options.queue !== 'when asked for') await openQueue()
   const model = async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
     const loaded = await provider.model(spec.model, spec.weights)
-    return { network: specNetwork(loaded, spec, options.note), weightsSha256: loaded.weights.sha256 }
+    return { network: specNetwork(loaded, spec, note), weightsSha256: loaded.weights.sha256 }
+  }
+  const environment = { ...createEnvironment(openQueue, model, note), ...engineSide(provider, note) }
+  const close = async (): Promise<void> => {
+    // The caller that asked for the queue has been told why it could not be opened.
+    await (await opening?.catch(() => undefined))?.close()
+    await processor.close()
+    await provider.close()
   }
   return {
-    openQueue,
+    environment,
+    training: trainingEnvironment(environment, provider, localGradients(provider)),
     provider,
-    environment: { ...createEnvironment(openQueue, model, options.note), ...engineSide(provider, options.note) },
-    close: async () => {
-      // The caller that asked for the queue has been told why it could not be opened.
-      await (await opening?.catch(() => undefined))?.close()
-      await processor.close()
-      await provider.close()
+    openQueue,
+    warm(needs) {
+      const started = [
+        needs.model === undefined ? undefined : provider.model(needs.model.model, needs.model.weights),
+        needs.engine === true ? provider.openEngine() : undefined,
+        needs.queue === true ? openQueue() : undefined,
+      ]
+      for (const part of started) void part?.catch(() => undefined)
     },
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }

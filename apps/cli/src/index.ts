@@ -6,4 +6,4 @@ export {
   type LoadModelOptions,
   type PredictOptions,
 } from './library/load-model.js'
-export { compose, type ComposeOptions, type Composition } from './compose.js'
+export { compose, type ComposeOptions, type Composition, type Needs } from './compose.js'

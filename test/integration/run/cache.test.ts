@@ -47,7 +47,7 @@ beforeAll(async () => {
   cache = await place('cache')
   await writeImages(photos, 9)
   await writeFile(join(photos, 'broken.png'), 'no picture')
-  composition = await compose({ engine: 'onnx', device: 'cpu', note: text => notes.push(text) })
+  composition = compose({ engine: 'onnx', device: 'cpu', note: text => notes.push(text) })
   plain = (await extract('plain')).out
 })
 beforeEach(() => {

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/inference'
 import { FinetuneSpec, type RunRecord, type TrainingPlan } from '@layermill/contracts'
 import type { Broker } from '@layermill/queue'
-import { baseIsFixed, type MetricsLine, openTraining, superviseTraining, type TrainingEnvironment } from '@layermill/orchestrator/train'
+import { execute } from '@layermill/orchestrator/run'
+import { baseIsFixed, type MetricsLine, type TrainingEnvironment, trainingSteps } from '@layermill/orchestrator/train'
 import { openSource, openStore, type Store } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import { compose } from 'layermill'
@@ -44,14 +45,8 @@ export async function readLines(out: string): Promise<MetricsLine[]> {
 /** Fine-tunes in this process, as the command does. */
 export async function train(spec: Record<string, unknown>, options: TrainOptions = {}): Promise<TrainResult> {
   const parsed = FinetuneSpec.parse({ kind: 'finetune', ...smallNetwork, ...spec })
-  const queue = baseIsFixed(parsed) && options.generalPath !== true ? 'meanwhile' : 'when asked for'
-  const composition = await compose({
-    engine: 'onnx',
-    device: 'cpu',
-    note: () => undefined,
-    queue,
-    engineSoon: options.gradients === undefined,
-  })
+  await using composition = compose({ engine: 'onnx', device: 'cpu', note: () => undefined })
+  composition.warm({ engine: options.gradients === undefined, queue: baseIsFixed(parsed) && options.generalPath !== true })
   const { provider } = composition
   const environment: TrainingEnvironment = {
     runs: composition.environment,
@@ -69,9 +64,8 @@ export async function train(spec: Record<string, unknown>, options: TrainOptions
   const warnings: string[] = []
   const store = openStore(parsed.out)
   try {
-    const { record } = await openTraining(parsed, store, environment)
     const { generalPath = false, signal = new AbortController().signal, onEpoch } = options
-    const done = await superviseTraining(record, {
+    const steps = trainingSteps(parsed, {
       environment,
       store,
       signal,
@@ -79,9 +73,9 @@ export async function train(spec: Record<string, unknown>, options: TrainOptions
       onEpoch,
       onWarning: text => warnings.push(text),
     })
+    const done = await execute(steps, { store, signal }, () => environment.runs.now())
     return { record: done, lines: await readLines(parsed.out), warnings }
   } finally {
     await store.close()
-    await composition.close()
   }
 }

@@ -21,6 +21,10 @@ export class WeightsProgressNotes {
     this.drawn = false
   }
 
+  [Symbol.dispose](): void {
+    this.finish()
+  }
+
   private download(received: number, total: number | undefined): void {
     const text = `fetching weights: ${formatBytes(received)}${total === undefined ? '' : ` of ${formatBytes(total)}`}`
     if (this.stream.isTTY) {

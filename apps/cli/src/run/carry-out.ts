@@ -1,9 +1,21 @@
 import { requireFloat16 } from '@layermill/engines'
-import { type ExtractSpec, type PredictSpec, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { type ExtractSpec, type PredictSpec, type RunRecord, type RunSpec, SUCCESS_PATH } from '@layermill/contracts'
 import { checkSpec } from '@layermill/orchestrator/check'
-import { missingRoom, openRun, type RunAction, readFailures, type RunProgress, superviseRun } from '@layermill/orchestrator/run'
+import { predictionSteps } from '@layermill/orchestrator/results'
+import {
+  execute,
+  inferenceSteps,
+  missingRoom,
+  type OpenedRun,
+  readFailures,
+  requestedChange,
+  type RunAction,
+  type RunArguments,
+  type RunProgress,
+  type RunSteps,
+} from '@layermill/orchestrator/run'
 import { type ErrorRow, openStore, type Store } from '@layermill/storage'
-import { compose, type ComposeOptions, type Composition } from '../compose.js'
+import { compose, type Composition, type Needs } from '../compose.js'
 import { interruptible } from '@layermill/core'
 import { formatBytes } from '../output/format.js'
 import type { Output } from '../output/output.js'
@@ -37,10 +49,16 @@ export interface FinishedRun {
   readonly failures: ErrorRow[]
 }
 
+/** Parts that a run will need at once: a finished one may have nothing to compute. */
+async function needsOf(spec: ExtractSpec | PredictSpec, store: Store): Promise<Needs> {
+  const idle = !spec.overwrite && requestedChange(spec) === undefined && (await store.stat(SUCCESS_PATH)) !== undefined
+  return { model: spec, engine: !idle, queue: !idle }
+}
+
 /**
  * Carries out a run whose files go to `storeUrl` in this process and shows how far it is.
  * @param where `reasons` says where reasons of failed images can be seen, where `storeUrl` is deleted afterwards
- * @throws Interrupted at Ctrl-C: the run goes on when it is started again; LayermillError when it failed.
+ * @throws as `runHere` does
  */
 export async function carryOut(
   output: Output,
@@ -51,59 +69,79 @@ export async function carryOut(
 ): Promise<FinishedRun> {
   const progress = new Progress({ stream: process.stderr })
   const store = openStore(storeUrl)
-  // A finished run may have nothing to compute.
-  const queue = async (): Promise<ComposeOptions['queue']> =>
-    (await store.stat(SUCCESS_PATH)) === undefined ? 'at once' : 'when asked for'
-  return withComposition(
-    output,
+  let opened: RunRecord | undefined
+  const record = await runHere(output, {
     spec,
-    async composition =>
-      interruptible(async signal => {
-        const { environment, provider } = composition
-        const { record, action } = await openRun(spec, store, environment, signal)
-        const note = actionNotes[action]
+    store,
+    notes: actionNotes,
+    onOpened: found => (opened = found),
+    progress,
+    needs: () => needsOf(spec, store),
+    async steps({ environment, provider }, run) {
+      // Which device `auto` takes is known only now; nothing is written yet.
+      if (spec.precision === 'fp16') requireFloat16(await provider.openEngine())
+      const warn = onceWhenPlanned(total => warnOfRoom(output, opened!, total, store))
+      const onProgress = (state: RunProgress): void => {
+        warn(state)
+        if (options.json) output.json({ event: 'progress', ...state })
+        else progress.update(state)
+      }
+      const given = { ...run, environment, reasons, onProgress }
+      return spec.kind === 'predict' ? predictionSteps(spec, given) : inferenceSteps(spec, given)
+    },
+  })
+  return { record, store, failures: record.counts.failed > 0 ? await readFailures(store) : [] }
+}
+
+export interface HereRun {
+  readonly spec: RunSpec
+  readonly store: Store
+  /** Notes on what becomes of a run that is there already. */
+  readonly notes: Partial<Record<RunAction, string>>
+  readonly onOpened?: (record: RunRecord) => void
+  readonly progress: { finish(): void }
+  readonly needs: () => Promise<Needs>
+  /** Steps of the run's kind. */
+  readonly steps: (composition: Composition, run: RunArguments) => Promise<RunSteps>
+}
+
+/**
+ * Carries out a run of any kind in this process.
+ * @throws Interrupted at Ctrl-C: the run goes on when it is started again; LayermillError when it failed.
+ */
+export async function runHere(output: Output, { spec, store, notes, onOpened, progress, needs, steps }: HereRun): Promise<RunRecord> {
+  // Before queue and weights are waited for.
+  await checkSpec(spec)
+  return withComposition(output, spec, needs, composition =>
+    interruptible(async signal => {
+      const told = ({ record, action }: OpenedRun): void => {
+        const note = notes[action]
         if (note !== undefined) output.note(note)
-        // They take their time to start, as planning does; a part that needs them is told where they cannot.
-        if (action !== 'complete') void Promise.all([provider.openEngine(), composition.openQueue()]).catch(() => undefined)
-        const warn = onceWhenPlanned(total => warnOfRoom(output, record, total, store))
-        const onProgress = (state: RunProgress): void => {
-          warn(state)
-          if (options.json) output.json({ event: 'progress', ...state })
-          else progress.update(state)
-        }
-        const done = await superviseRun(record, { environment, store, signal, onProgress, ...(reasons === undefined ? {} : { reasons }) })
-        return { record: done, store, failures: done.counts.failed > 0 ? await readFailures(store) : [] }
-      }).finally(() => progress.finish()),
-    queue,
+        onOpened?.(record)
+      }
+      const run = { store, signal, onOpened: told }
+      return execute(await steps(composition, run), run, () => composition.environment.now())
+    }).finally(() => progress.finish()),
   )
 }
 
 /** Wires what a spec needs, runs the action with it, and ends it whatever happens. */
 export async function withComposition<Result>(
   output: Output,
-  spec: ExtractSpec | PredictSpec,
+  spec: RunSpec,
+  needs: () => Promise<Needs>,
   action: (composition: Composition) => Promise<Result>,
-  queue: () => Promise<ComposeOptions['queue']>,
 ): Promise<Result> {
-  // Before queue and weights are waited for.
-  await checkSpec(spec)
-  const weights = new WeightsProgressNotes(process.stderr)
-  const composition = await compose({
+  const soon = await needs()
+  await using composition = compose({
     engine: spec.engine,
-    device: spec.precision === 'int8' ? 'cpu' : spec.device,
+    device: spec.kind !== 'finetune' && spec.precision === 'int8' ? 'cpu' : spec.device,
     note: text => output.note(text),
     onWeights: state => weights.update(state),
-    queue: await queue(),
-    soon: spec,
   })
-  try {
-    // Which device `auto` takes is known only now; nothing is written yet.
-    if (spec.precision === 'fp16') requireFloat16(await composition.provider.openEngine())
-    return await action(composition)
-  } finally {
-    weights.finish()
-    await composition.close()
-  }
+  using weights = new WeightsProgressNotes(process.stderr)
+  composition.warm(soon)
+  return await action(composition)
 }
 
 /** Calls the action once, as soon as the whole dataset is known. */

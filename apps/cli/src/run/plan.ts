@@ -1,5 +1,7 @@
+import { requireFloat16 } from '@layermill/engines'
 import type { ExtractSpec, PredictSpec, RunPlan, RunSpec } from '@layermill/contracts'
 import { exitCodes, LayermillError } from '@layermill/core'
+import { checkSpec } from '@layermill/orchestrator/check'
 import { type PlanReport, planReport } from '@layermill/orchestrator/run'
 import { formatBytes, formatCount, formatSeconds, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
@@ -39,14 +41,16 @@ export async function planOnServer(output: Output, spec: RunSpec, options: RunOp
 }
 
 async function planHere(output: Output, spec: ExtractSpec | PredictSpec): Promise<PlanReport> {
+  await checkSpec(spec)
   return withComposition(
     output,
     spec,
-    async ({ environment }) => {
+    async () => ({ model: spec }),
+    async ({ environment, provider }) => {
+      if (spec.precision === 'fp16') requireFloat16(await provider.openEngine())
       const store = spec.kind === 'extract' ? await environment.openStore(spec.out) : undefined
       return planReport(spec, store, environment)
     },
-    async () => 'when asked for',
   )
 }
 

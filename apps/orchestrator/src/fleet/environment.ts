@@ -5,9 +5,7 @@ import { type Broker, liveWorkers } from '@layermill/queue'
 import type { SourceAccess } from '@layermill/storage'
 import { notifyOfRun } from '../notify/run-notices.js'
 import { queueNotify } from '../notify/webhook-worker.js'
-import { writePredictions } from '../results/predictions.js'
 import type { RunEnvironment } from '../run/environment.js'
-import { deleteRun } from '../run/record-store.js'
 import { type RunWorker, type RunWorkerOptions, startRunWorker } from '../service/run-worker.js'
 import { createEnvironment } from './create-environment.js'
 import type { FleetEnvironmentOptions } from './environment-options.js'
@@ -76,11 +74,5 @@ export function startFleetRuns(
       note: options.note ?? (() => undefined),
       ...(openSource === undefined ? {} : { openSource }),
     }),
-    finish: async ({ spec, counts }, store) => {
-      if (spec.kind !== 'predict' || spec.out === undefined) return
-      await writePredictions(store, spec.out)
-      // The file has all of it. Of images that failed the folder has the reasons, and --retry-failed goes on from there.
-      if (counts.failed === 0) await deleteRun(store)
-    },
   })
 }

@@ -6,7 +6,7 @@ import { type ImageSource, openSource, type SourceAccess } from '@layermill/stor
 import type { GradientSource } from '@layermill/training'
 import { queueNotify } from '../notify/webhook-worker.js'
 import { promotionNotice } from '../registry/notice.js'
-import type { OpenTrainingEnvironment } from '../service/job-training.js'
+import type { OpenTrainingEnvironment } from '../service/training-environment.js'
 import type { TrainingEnvironment } from '../train/environment.js'
 import { QueueGradients } from '../train/queue-gradients.js'
 import { createEnvironment } from './create-environment.js'
@@ -97,6 +97,6 @@ export function fleetTraining(
       ...trainingEnvironment(runs, provider, queueGradients(broker, provider), open),
       onPromoted: promotionNotice(queueNotify(broker)),
     }
-    return { environment, close: () => provider.close() }
+    return { environment, [Symbol.asyncDispose]: () => provider.close() }
   }
 }

@@ -1,14 +1,14 @@
 import { PredictSpec, type RunRecord } from '@layermill/contracts'
 import { encodeManifest, type ManifestRow, readManifest, type Store } from '@layermill/storage'
 import { manifestParts, writeManifest } from '../run/manifest-plan.js'
+import type { RunArguments } from '../run/execute.js'
 import { newRecord } from '../run/open-run.js'
 import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
-import { superviseRun } from '../run/supervise.js'
+import { superviseRun } from '../run/inference-steps.js'
 import type { RunEnvironment } from '../run/environment.js'
 
-export interface PredictionOptions {
+export interface PredictionOptions extends Pick<RunArguments, 'signal' | 'keepsParts'> {
   readonly environment: RunEnvironment
-  readonly signal: AbortSignal
   readonly onProgress: (done: number, failed: number, total: number) => void
 }
 
@@ -46,10 +46,16 @@ export async function predictRows(
   spec: Pick<PredictSpec, 'source' | 'model' | 'device' | 'engine' | 'maxErrors' | 'autoOrient' | 'requestPayer' | 'noSignRequest'>,
   rows: readonly ManifestRow[],
   store: Store,
-  { environment, signal, onProgress }: PredictionOptions,
+  { environment, signal, keepsParts, onProgress }: PredictionOptions,
 ): Promise<Map<string, string>> {
   const record = await openPredictions(PredictSpec.parse({ kind: 'predict', ...spec, top: 1 }), rows, store, environment)
-  await superviseRun(record, { environment, store, signal, onProgress: ({ done, failed, total }) => onProgress(done, failed, total) })
+  await superviseRun(record, {
+    environment,
+    store,
+    signal,
+    keepsParts,
+    onProgress: ({ done, failed, total }) => onProgress(done, failed, total),
+  })
   const predicted = new Map<string, string>()
   for await (const { key } of store.list('predictions/')) {
     const text = new TextDecoder().decode(await store.get(key))

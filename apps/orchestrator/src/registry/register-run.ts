@@ -10,6 +10,8 @@ import { LayermillError } from '@layermill/core'
 import { MODEL_FILE, MODEL_WEIGHTS_FILE } from '@layermill/weights'
 import { type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { accessOf } from '../train/access.js'
+import type { RunArguments } from '../run/execute.js'
+import { openFenced } from '../run/open-fenced.js'
 import { deleteRun } from '../run/record-store.js'
 import { listLabelled } from '../train/dataset.js'
 import type { TrainingEnvironment, TrainingProgress } from '../train/environment.js'
@@ -24,11 +26,8 @@ import { allocateVersion, isComplete, readEvaluation, versionPrefix, writeEvalua
 /** Files that make a version; the model's description last. */
 const files = ['metrics.jsonl', 'report.html', 'chainer.npz', 'model.onnx', MODEL_WEIGHTS_FILE, MODEL_FILE]
 
-export interface RegisterOptions {
+export interface RegisterOptions extends Pick<RunArguments, 'store' | 'signal' | 'fence' | 'keepsParts'> {
   readonly environment: Pick<TrainingEnvironment, 'runs' | 'openLabelled'>
-  /** Of the run. */
-  readonly store: Store
-  readonly signal: AbortSignal
   readonly onProgress?: (progress: TrainingProgress) => void
   readonly onPromoted?: ((promotion: Promotion) => Promise<void> | void) | undefined
 }
@@ -179,13 +178,15 @@ class Registration {
     const {
       environment: { runs },
       signal,
+      fence,
+      keepsParts,
       onProgress = () => undefined,
     } = this.options
     const { name } = this.register
     const { classes, preparation } = await readDescription(this.root, `${versionPrefix(name, of)}${MODEL_FILE}`)
     const { device, engine, maxErrors, requestPayer, noSignRequest } = this.spec
     const model = versionUrl({ root: this.root.url, name, version: of })
-    const store = await runs.openStore(this.place(version, of))
+    const store = await openFenced(this.place(version, of), runs, fence)
     try {
       const predicted =
         rows.length === 0
@@ -194,7 +195,12 @@ class Registration {
               { source, model, device, engine, maxErrors, requestPayer, noSignRequest, autoOrient: preparation.autoOrient },
               rows,
               store,
-              { environment: runs, signal, onProgress: (done, failed, total) => onProgress({ phase: 'check', done, failed, total }) },
+              {
+                environment: runs,
+                signal,
+                keepsParts,
+                onProgress: (done, failed, total) => onProgress({ phase: 'check', done, failed, total }),
+              },
             )
       return { version: of, classes, predicted }
     } finally {
@@ -204,10 +210,13 @@ class Registration {
 
   /** Takes away what the evaluation was computed with; its numbers and answers stay. */
   private async tidy({ version }: VersionRecord, entry: HistoryEntry): Promise<HistoryEntry> {
-    const { runs } = this.options.environment
+    const {
+      environment: { runs },
+      fence,
+    } = this.options
     for (const of of [version, entry.previous]) {
       if (of === undefined) continue
-      const store = await runs.openStore(this.place(version, of))
+      const store = await openFenced(this.place(version, of), runs, fence)
       try {
         await deleteRun(store)
       } finally {
@@ -230,7 +239,7 @@ export async function registerRun(record: RunRecord, options: RegisterOptions): 
   const register = record.spec.kind === 'finetune' ? record.spec.register : undefined
   if (register === undefined) return undefined
   checkModelName(register.name)
-  const root = await options.environment.runs.openStore(requireRegistry(register.root))
+  const root = await openFenced(requireRegistry(register.root), options.environment.runs, options.fence)
   try {
     return await new Registration(record, register, root, options).run()
   } finally {

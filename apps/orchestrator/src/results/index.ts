@@ -1,6 +1,6 @@
 /** Files of results that a command or a fleet writes beside a run. */
 export { csvRow } from './csv.js'
-export { readPredictions, writePredictions } from './predictions.js'
+export { predictionSteps, readPredictions, writePredictions } from './predictions.js'
 export { type ResultFormat, resultFormat, splitFile, writeResultFile } from './result-file.js'
 export { definitions, escapeHtml, scrolling, table } from '../train/report/html.js'
 export { style } from '../train/report/style.js'

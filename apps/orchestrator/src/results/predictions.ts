@@ -1,6 +1,8 @@
-import { partOfPath } from '@layermill/contracts'
+import { partOfPath, type PredictSpec } from '@layermill/contracts'
 import type { ClassScore } from '@layermill/inference'
 import type { Store } from '@layermill/storage'
+import { type InferenceArguments, inferenceSteps } from '../run/inference-steps.js'
+import { deleteRun } from '../run/record-store.js'
 import { csvRow } from './csv.js'
 import { writeResultFile } from './result-file.js'
 
@@ -31,4 +33,15 @@ export async function writePredictions(store: Store, out: string): Promise<void>
   const lines = csv ? [csvRow(['key', 'rank', 'class', 'label', 'probability'])] : []
   for await (const row of readPredictions(store)) lines.push(csv ? csvLines(row) : `${JSON.stringify(row)}\n`)
   await writeResultFile(out, lines.join(''))
+}
+
+/** The steps of a prediction: at its end its file is written, where the spec names one. */
+export function predictionSteps(spec: PredictSpec, options: InferenceArguments): ReturnType<typeof inferenceSteps> {
+  const { out } = spec
+  if (out === undefined) return inferenceSteps(spec, options)
+  return inferenceSteps(spec, options, async ({ counts }) => {
+    await writePredictions(options.store, out)
+    // The file has all of it. Of images that failed the folder has the reasons, and --retry-failed goes on from there.
+    if (counts.failed === 0) await deleteRun(options.store)
+  })
 }

@@ -7,9 +7,9 @@ import { inputNumbers } from './identity.js'
 /**
  * Action of the same command where a run already is:
  * `create` (nothing there), `replace` (--overwrite), `resume` (unfinished), `complete` (nothing to do), `update`, `retry`, `renew` (an
- * update to another version of a registered model: everything again).
+ * update to another version of a registered model: everything again), `extend` (a fine-tuning run for more epochs).
  */
-export type RunAction = 'create' | 'replace' | 'resume' | 'complete' | 'update' | 'retry' | 'renew'
+export type RunAction = 'create' | 'replace' | 'resume' | 'complete' | 'update' | 'retry' | 'renew' | 'extend'
 
 export interface RunRequest {
   readonly spec: ExtractSpec | PredictSpec

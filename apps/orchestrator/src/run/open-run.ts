@@ -5,17 +5,13 @@ import type { Store } from '@layermill/storage'
 import { calibrateFor, withCalibrationOf, writeCalibration } from './calibration.js'
 import { checkInference, type InferenceSpec, resultsOf } from './check-inference.js'
 import { decideAction, requestedChange, type RunAction } from './decide.js'
+import type { OpenedRun } from './execute.js'
 import { noteUse } from '../registry/uses.js'
 import type { RunEnvironment } from './environment.js'
 import { refuseForeignFile } from './foreign-files.js'
 import { runIdentity } from './identity.js'
 import { choosePartSize } from './part-size.js'
 import { deleteRun, readRunRecord, writeRunRecord } from './record-store.js'
-
-export interface OpenedRun {
-  readonly record: RunRecord
-  readonly action: RunAction
-}
 
 /** How many classes there are is known when the weights are loaded. */
 function checkLabels({ labels }: PredictSpec, { id, classes }: Network): void {
@@ -30,7 +26,11 @@ function checkLabels({ labels }: PredictSpec, { id, classes }: Network): void {
  * The record of a run that a spec describes and that has not begun.
  * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`, and what loading the weights throws.
  */
-export async function newRecord(spec: InferenceSpec, environment: RunEnvironment): Promise<{ record: RunRecord; network: Network }> {
+export async function newRecord(
+  spec: InferenceSpec,
+  environment: RunEnvironment,
+  id: string = environment.newId(spec.kind),
+): Promise<{ record: RunRecord; network: Network }> {
   checkInference(spec)
   const { network, weightsSha256 } = await environment.model(spec)
   const identity = runIdentity({ spec, network, weightsSha256, preparationVersion: environment.preparationVersion })
@@ -39,7 +39,7 @@ export async function newRecord(spec: InferenceSpec, environment: RunEnvironment
   const bytesPerImage = layers.reduce((sum, layer) => sum + layer.bytesPerImage, 0)
   const record: RunRecord = {
     version: 1,
-    id: environment.newId(spec.kind),
+    id,
     state: 'planning',
     generation: 0,
     spec,
@@ -59,12 +59,17 @@ export async function newRecord(spec: InferenceSpec, environment: RunEnvironment
  * Finds or makes the run that a spec means at its destination and writes its record. A finished run is left as it is unless the spec
  * asks for an update, a retry or a replacement.
  *
- * @param signal stops the choosing of an int8 run's ranges, which takes its time: nothing is written then
+ * @param options `id` of a run that is made; `signal` stops the choosing of an int8 run's ranges, which takes its time: nothing is written then
  * @throws LayermillError as `decideAction` and `layerResults` do; `SELF_CHECK` and `CALIBRATION_INVALID` before anything is written.
  */
-export async function openRun(spec: InferenceSpec, store: Store, environment: RunEnvironment, signal?: AbortSignal): Promise<OpenedRun> {
+export async function openRun(
+  spec: InferenceSpec,
+  store: Store,
+  environment: RunEnvironment,
+  { signal, id }: { readonly signal?: AbortSignal; readonly id?: string | undefined } = {},
+): Promise<OpenedRun> {
   if (spec.kind === 'predict' && spec.out !== undefined) await refuseForeignFile(spec.out, url => environment.openStore(url))
-  const { record: made, network } = await newRecord(spec, environment)
+  const { record: made, network } = await newRecord(spec, environment, id)
   const existing = await readRunRecord(store)
   const asked = withCalibrationOf(made, existing)
   const action = decideAction(existing, { spec, identity: asked.identity }, store.url)

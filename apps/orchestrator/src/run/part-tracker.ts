@@ -44,7 +44,7 @@ export class PartFailedError extends Error {
     readonly code: string,
     message: string,
   ) {
-    super(message)
+    super(`part ${part}: ${message}`)
     this.name = 'PartFailedError'
   }
 }

@@ -1,29 +1,24 @@
-import { LayermillError } from '@layermill/core'
 import type { FinetuneSpec, RunPlan, RunSpec } from '@layermill/contracts'
 import type { RunEnvironment } from '../run/environment.js'
 import { planReport } from '../run/plan-report.js'
 import { describeTraining } from '../train/describe.js'
-import type { OpenTrainingEnvironment } from './job-training.js'
+import { type OpenTrainingEnvironment, openTrainingEnvironment } from './training-environment.js'
 
 /** Says what a run would do. An aborted signal ends the listing of its images with the signal's reason. */
 export type PlanRun = (spec: RunSpec, signal?: AbortSignal) => Promise<RunPlan>
 
-async function planTraining(spec: FinetuneSpec, open: OpenTrainingEnvironment): Promise<RunPlan> {
-  const opened = await open(spec)
-  try {
-    const { classes, warnings, network, trainable, stepsPerEpoch, features } = await describeTraining(spec, opened.environment)
-    return {
-      kind: 'finetune',
-      model: network.id,
-      classes: [...classes],
-      warnings: [...warnings],
-      trainable: trainable.length,
-      stepsPerEpoch,
-      epochs: spec.epochs,
-      features,
-    }
-  } finally {
-    await opened.close()
+async function planTraining(spec: FinetuneSpec, open: OpenTrainingEnvironment | undefined): Promise<RunPlan> {
+  await using opened = await openTrainingEnvironment(spec, open)
+  const { classes, warnings, network, trainable, stepsPerEpoch, features } = await describeTraining(spec, opened.environment)
+  return {
+    kind: 'finetune',
+    model: network.id,
+    classes: [...classes],
+    warnings: [...warnings],
+    trainable: trainable.length,
+    stepsPerEpoch,
+    epochs: spec.epochs,
+    features,
   }
 }
 
@@ -33,11 +28,7 @@ async function planTraining(spec: FinetuneSpec, open: OpenTrainingEnvironment): 
  */
 export function runPlanner(environment: RunEnvironment, openTraining?: OpenTrainingEnvironment): PlanRun {
   return async (spec, signal) => {
-    if (spec.kind === 'finetune') {
-      if (openTraining === undefined)
-        throw new LayermillError('SPEC_INVALID', 'kind: got finetune, expected extract or predict with this orchestrator')
-      return planTraining(spec, openTraining)
-    }
+    if (spec.kind === 'finetune') return planTraining(spec, openTraining)
     const store = spec.kind === 'extract' ? await environment.openStore(spec.out) : undefined
     try {
       const { layers, ...report } = await planReport(spec, store, environment, signal)

@@ -1,5 +1,5 @@
 import { type RunRecord, type RunSummary, summarizeRun } from '@layermill/contracts'
-import type { RunProgress } from '../run/supervise.js'
+import type { RunProgress } from '../run/inference-steps.js'
 import type { RunJobProgress } from './run-jobs.js'
 
 /** Rates are over the last so many milliseconds. */

@@ -1,33 +1,20 @@
-import {
-  type FinetuneSpec,
-  queueNames,
-  readPayload,
-  type RunJob,
-  type RunRecord,
-  type RunSpec,
-  type RunSummary,
-  summarizeRun,
-} from '@layermill/contracts'
+import { queueNames, readPayload, type RunJob, type RunRecord, type RunSpec, type RunSummary, summarizeRun } from '@layermill/contracts'
 import { type Broker, handBack, handBackLater, type JobWorker, park, parseFailedReason, toJobError } from '@layermill/queue'
 import { errorCode, errorMessage } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { RunEnvironment } from '../run/environment.js'
-import type { PartQueue } from '../run/part-queue.js'
+import { execute, type OpenedRun } from '../run/execute.js'
 import { cancelRun, claimRun, readRunRecord, setRunAside } from '../run/record-store.js'
-import { superviseRun } from '../run/supervise.js'
-import { superviseTraining } from '../train/supervise-training.js'
 import { fencedStore } from './fenced-store.js'
 import { heldRecord } from './held-record.js'
-import { JobTraining, type OpenTrainingEnvironment } from './job-training.js'
+import { jobSteps } from './job-steps.js'
 import { dropSubmitted, wholeJob } from './large-spec.js'
-import { lastingParts } from './lasting-parts.js'
-import { openJobRun } from './open-job-run.js'
-import { ProgressReport } from './progress-report.js'
+import { askedRun } from './asked-run.js'
 import { RunCancelled, RunControl, RunHandedBack, RunLost, RunPaused } from './run-control.js'
 import { jobProgress, type QueuedRun, type RunJobProgress, runQueue, type RunQueue, summarizeJob, worthAnotherTry } from './run-jobs.js'
 import { RunRecovery } from './run-recovery.js'
 import { type Sitting, SittingMarks } from './sitting-marks.js'
-import { TrainingReport } from './training-report.js'
+import type { OpenTrainingEnvironment } from './training-environment.js'
 
 export interface RunWorkerOptions {
   /** Runs at once. Default 64: following one costs little, and one that waits for an orchestrator gets no share of the workers. */
@@ -41,8 +28,6 @@ export interface RunWorkerOptions {
   /** See `superviseRun`. */
   readonly backlog?: number
   readonly reconcileInterval?: number
-  /** Work left once a run's parts are done (putting predictions together in one file); may be called again. */
-  readonly finish?: (record: RunRecord, store: Store) => Promise<void>
   /** Opens the environment of fine-tuning; left out, such runs fail here. */
   readonly training?: OpenTrainingEnvironment
   /** Told of runs that ended, at least once each, before their jobs end. */
@@ -54,6 +39,16 @@ export interface RunWorkerOptions {
 export interface RunWorker {
   /** Takes no more runs and hands back those under way, for another orchestrator. */
   close(): Promise<void>
+}
+
+/** A run that this process has for now. */
+interface Claim {
+  /** Of the run; another one's change of the record ends the claim. */
+  readonly store: Store
+  readonly fenced: Store
+  readonly fence: (store: Store) => Store
+  readonly control: RunControl
+  readonly sitting: Sitting
 }
 
 /** Carries out runs off the queue. */
@@ -147,10 +142,8 @@ class RunProcessor {
   private async carryOut(job: QueuedRun, control: RunControl): Promise<RunSummary> {
     const carried = readPayload('run', job.data)
     const fence = (at: Store): Store => fencedStore(at, () => control.check())
-    const lasting = (queue: PartQueue): PartQueue => lastingParts(queue, () => isHandedOver(control))
     const fenced = fence(await this.environment.openStore(carried.store))
     const store = heldRecord(fenced, () => control.lose())
-    const training = new JobTraining({ open: this.options.training, fence, lasting })
     let sitting: Sitting | undefined
     try {
       const data = await wholeJob(carried, fenced)
@@ -162,15 +155,7 @@ class RunProcessor {
       sitting = await this.sit(data.run, fenced)
       control.signal.throwIfAborted()
       await claimRun(fenced, data.run)
-      const opened = await openJobRun(data, { opened: jobProgress(job) !== undefined, store, environment: this.environment, training })
-      await dropSubmitted(data, fenced)
-      control.signal.throwIfAborted()
-      await job.updateProgress({ summary: { ...summarizeRun(opened), id: data.run } } satisfies RunJobProgress)
-      this.options.note?.(`run ${job.id}: ${opened.state}, from ${opened.spec.source} to ${store.url}`)
-      const record = await (opened.spec.kind === 'finetune'
-        ? this.train(job, opened, store, control, training, sitting)
-        : this.supervise(job, opened, store, control, lasting, sitting))
-      if (record.state === 'done') await this.options.finish?.(record, store)
+      const record = await this.execute(job, data, { store, fenced, fence, control, sitting })
       return { ...summarizeRun(record), id: data.run }
     } catch (error) {
       // Others wait for their turn where this one is suspected.
@@ -187,9 +172,37 @@ class RunProcessor {
       return ended
     } finally {
       await sitting?.passed()
-      await training.close()
       await store.close()
     }
+  }
+
+  private async execute(job: QueuedRun, data: RunJob, { store, fenced, fence, control, sitting }: Claim): Promise<RunRecord> {
+    const { signal } = control
+    const { environment, options } = this
+    const { training: openTraining, backlog, reconcileInterval } = options
+    const note = (text: string): void => options.note?.(`run ${job.id}: ${text}`)
+    const { spec, opened } = await askedRun(data, store, jobProgress(job) !== undefined)
+    const run = { id: data.run, store, signal, fence, keepsParts: () => isHandedOver(control), opened }
+    await using kind = await jobSteps(spec, {
+      ...run,
+      environment,
+      openTraining,
+      backlog,
+      reconcileInterval,
+      send: async progress => job.updateProgress({ ...progress }),
+      passed: () => void sitting.passed(),
+      note,
+    })
+    const onOpened = async ({ record }: OpenedRun): Promise<void> => {
+      await dropSubmitted(data, fenced)
+      signal.throwIfAborted()
+      await job.updateProgress({ summary: { ...summarizeRun(record), id: data.run } } satisfies RunJobProgress)
+      note(`${record.state}, from ${record.spec.source} to ${store.url}`)
+      kind.opened(record)
+    }
+    const record = await execute(kind.steps, { ...run, onOpened }, () => environment.now())
+    await kind.ended()
+    return record
   }
 
   /** Begins what may end or block this process. */
@@ -200,65 +213,6 @@ class RunProcessor {
       if (errorCode(error) === 'RUN_SET_ASIDE')
         await setRunAside(store, run, this.environment.now(), { code: errorCode(error), message: errorMessage(error) })
       throw error
-    }
-  }
-
-  private async supervise(
-    job: QueuedRun,
-    record: RunRecord,
-    store: Store,
-    { signal }: RunControl,
-    lasting: (queue: PartQueue) => PartQueue,
-    sitting: Sitting,
-  ): Promise<RunRecord> {
-    const { backlog, reconcileInterval } = this.options
-    const environment: RunEnvironment = { ...this.environment, queue: async (run, at) => lasting(await this.environment.queue(run, at)) }
-    // Progress is for people: a report that is lost is not missed.
-    const report = new ProgressReport(record, job.id!, progress => void job.updateProgress({ ...progress }).catch(() => undefined))
-    try {
-      return await superviseRun(record, {
-        environment,
-        store,
-        signal,
-        backlog,
-        reconcileInterval,
-        onProgress: state => {
-          if (state.planned) void sitting.passed()
-          report.update(state)
-        },
-      })
-    } finally {
-      report.stop()
-    }
-  }
-
-  private async train(
-    job: QueuedRun,
-    record: RunRecord,
-    store: Store,
-    { signal }: RunControl,
-    training: JobTraining,
-    sitting: Sitting,
-  ): Promise<RunRecord> {
-    const environment = await training.environment(record.spec as FinetuneSpec)
-    const report = new TrainingReport({ record, id: job.id!, send: progress => job.updateProgress({ ...progress }) })
-    try {
-      const finished = await superviseTraining(record, {
-        environment,
-        store,
-        signal,
-        onProgress: progress => {
-          if ('imagesLeft' in progress && progress.images > 0) void sitting.passed()
-          report.update(progress)
-        },
-        onEpoch: line => report.epoch(line),
-        onWaiting: waiting => report.waiting(waiting),
-        onWarning: text => this.options.note?.(`run ${job.id}: warning: ${text}`),
-      })
-      await report.end()
-      return finished
-    } finally {
-      report.stop()
     }
   }
 

@@ -1,9 +1,11 @@
 import { ExtractSpec, type FinetuneSpec, partOfPath, type RunRecord } from '@layermill/contracts'
 import { encodeManifest, type ErrorRow, type ManifestRow, parseErrors, readManifest, type Store } from '@layermill/storage'
 import { manifestParts, writeManifest } from '../run/manifest-plan.js'
+import type { RunArguments } from '../run/execute.js'
+import { openFenced } from '../run/open-fenced.js'
 import { newRecord } from '../run/open-run.js'
 import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
-import { superviseRun } from '../run/supervise.js'
+import { superviseRun } from '../run/inference-steps.js'
 import type { TrainingEnvironment, TrainingProgress } from './environment.js'
 
 export interface FeatureRun {
@@ -19,11 +21,9 @@ export interface FeatureRun {
   readonly maxErrors: FinetuneSpec['maxErrors']
 }
 
-export interface FeatureRunOptions {
+export interface FeatureRunOptions extends Pick<RunArguments, 'store' | 'signal' | 'fence' | 'keepsParts'> {
   readonly record: RunRecord
-  readonly store: Store
   readonly environment: TrainingEnvironment
-  readonly signal: AbortSignal
   readonly onProgress: (progress: TrainingProgress) => void
 }
 
@@ -134,9 +134,9 @@ async function readAllErrors(store: Store): Promise<ErrorRow[]> {
 /** Errors of the images that a run of that name has left out so far. */
 export async function featureErrors(
   name: string,
-  { environment, store: whole }: Pick<FeatureRunOptions, 'environment' | 'store'>,
+  { environment, store: whole, fence }: Pick<FeatureRunOptions, 'environment' | 'store' | 'fence'>,
 ): Promise<ErrorRow[]> {
-  const store = await environment.runs.openStore(featureStoreUrl(whole, name))
+  const store = await openFenced(featureStoreUrl(whole, name), environment.runs, fence)
   try {
     return await readAllErrors(store)
   } finally {
@@ -149,13 +149,14 @@ export async function runFeatures(
   run: FeatureRun,
   options: FeatureRunOptions,
 ): Promise<{ store: Store; shape: readonly number[]; errors: ErrorRow[] }> {
-  const { environment, signal, onProgress } = options
-  const store = await environment.runs.openStore(featureStoreUrl(options.store, run.name))
+  const { environment, signal, keepsParts, fence, onProgress } = options
+  const store = await openFenced(featureStoreUrl(options.store, run.name), environment.runs, fence)
   const record = await openFeatureRun(run, store, options)
   const finished = await superviseRun(record, {
     environment: environment.runs,
     store,
     signal,
+    keepsParts,
     onProgress: ({ done, failed, total, waiting }) =>
       onProgress({ phase: 'features', done, failed, total, ...(waiting === undefined ? {} : { waiting }) }),
   })

@@ -4,15 +4,13 @@ import type { Network } from '@layermill/models'
 import { requireExactSwaps, type Store } from '@layermill/storage'
 import { requireRegistry } from '../registry/model-service.js'
 import { registryKind } from '../registry/versions.js'
+import type { RunAction } from '../run/decide.js'
+import type { OpenedRun, RunArguments } from '../run/execute.js'
 import { inputNumbers } from '../run/identity.js'
 import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
 import type { TrainingEnvironment } from './environment.js'
+import { openFenced } from '../run/open-fenced.js'
 import { cutLayer, trainingSize } from './plan.js'
-
-export interface OpenedTraining {
-  readonly record: RunRecord
-  readonly action: 'create' | 'replace' | 'resume' | 'complete' | 'extend'
-}
 
 /** Fields that change nothing of the result: a run goes on with others. */
 const free = new Set([
@@ -81,7 +79,7 @@ export function trainingConflicts(existing: RunRecord, spec: FinetuneSpec): stri
   return hindrance === undefined ? differing.filter(text => !text.startsWith('epochs was ')) : [...differing, hindrance]
 }
 
-function decide(existing: RunRecord | undefined, spec: FinetuneSpec, identity: RunIdentity, where: string): OpenedTraining['action'] {
+function decide(existing: RunRecord | undefined, spec: FinetuneSpec, identity: RunIdentity, where: string): RunAction {
   if (existing === undefined) return 'create'
   if (spec.overwrite) return 'replace'
   const differing = trainingConflicts(existing, spec)
@@ -121,9 +119,9 @@ async function deleteTraining(store: Store): Promise<void> {
 }
 
 /** Refuses a registry that two runs could spoil, before anything is trained for it. */
-async function checkRegistry({ register }: FinetuneSpec, { runs }: TrainingEnvironment): Promise<void> {
+async function checkRegistry({ register }: FinetuneSpec, { runs }: TrainingEnvironment, fence: RunArguments['fence']): Promise<void> {
   if (register === undefined) return
-  const root = await runs.openStore(requireRegistry(register.root))
+  const root = await openFenced(requireRegistry(register.root), runs, fence)
   try {
     await requireExactSwaps(root, registryKind)
   } finally {
@@ -136,9 +134,14 @@ async function checkRegistry({ register }: FinetuneSpec, { runs }: TrainingEnvir
  * @throws LayermillError `RUN_CONFLICT` where another run is there; `LAYER_UNKNOWN`, `INPUT_SIZE`; `STORE_CONDITIONS` where the
  * registry's store ignores conditional writes; as the base does
  */
-export async function openTraining(spec: FinetuneSpec, store: Store, environment: TrainingEnvironment): Promise<OpenedTraining> {
+export async function openTraining(
+  spec: FinetuneSpec,
+  store: Store,
+  environment: TrainingEnvironment,
+  { id, fence }: Pick<RunArguments, 'id' | 'fence'> = {},
+): Promise<OpenedRun> {
   const { runs } = environment
-  await checkRegistry(spec, environment)
+  await checkRegistry(spec, environment, fence)
   const { network, weights } = await environment.base(spec)
   const identity = identityOf(spec, network, weights.sha256, runs.preparationVersion)
   const existing = await readRunRecord(store)
@@ -148,7 +151,7 @@ export async function openTraining(spec: FinetuneSpec, store: Store, environment
   if (action === 'replace') await deleteTraining(store)
   const fresh: RunRecord = {
     version: 1,
-    id: runs.newId('finetune'),
+    id: id ?? runs.newId('finetune'),
     state: 'planning',
     generation: 0,
     spec,

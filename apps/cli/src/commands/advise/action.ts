@@ -10,10 +10,9 @@ import { sayFailures } from '../../output/failures.js'
 import { formatBytes, formatCount, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 import { Progress } from '../../output/progress.js'
-import { WeightsProgressNotes } from '../../output/weights-progress.js'
 import { absolutePlaces } from '../../places.js'
 import { type RegistryFlags, resolveRegistered } from '../../registry/registry.js'
-import { openFinetuneEnvironment } from '../../run/finetune-environment.js'
+import { withComposition } from '../../run/carry-out.js'
 
 export interface AdviseCommandOptions extends RegistryFlags, Record<string, unknown> {
   sample: string
@@ -58,25 +57,24 @@ export async function adviseCommand(output: Output, source: string | undefined, 
   const given = Object.fromEntries(fields.filter(field => options[field] !== undefined).map(field => [field, options[field]]))
   const asked = absolutePlaces((await specFromFlags('extract', source, { ...given, out: folder })) as ExtractSpec, process.cwd())
   const spec = await resolveRegistered(asked, { registry: options.registry })
-  const weights = new WeightsProgressNotes(process.stderr)
   const progress = new Progress({ stream: process.stderr })
-  const note = (text: string): void => output.note(text)
-  const opened = await openFinetuneEnvironment({
-    spec,
-    note,
-    onWeights: state => weights.update(state),
-  })
   const store = openStore(folder)
   try {
-    const advice = await interruptible(signal =>
-      adviseLayers({
-        environment: opened.environment,
-        spec,
-        sample,
-        store,
-        signal,
-        onProgress: (done, total) => progress.update({ done, failed: 0, total, planned: true }),
-      }),
+    const advice = await withComposition(
+      output,
+      spec,
+      async () => ({}),
+      ({ training: environment }) =>
+        interruptible(signal =>
+          adviseLayers({
+            environment,
+            spec,
+            sample,
+            store,
+            signal,
+            onProgress: (done, total) => progress.update({ done, failed: 0, total, planned: true }),
+          }),
+        ),
     )
     progress.finish()
     sayFailures(output, { failed: advice.failed.length, rows: advice.failed, where: '--json lists all of them' })
@@ -85,8 +83,6 @@ export async function adviseCommand(output: Output, source: string | undefined, 
     return exitCodes.done
   } finally {
     progress.finish()
-    weights.finish()
-    await opened.close()
     await store.close()
     await rm(folder, { recursive: true, force: true })
   }

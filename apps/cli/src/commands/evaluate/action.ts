@@ -6,7 +6,6 @@ import type { PredictSpec } from '@layermill/contracts'
 import { absolutePlace, exitCodes, LayermillError } from '@layermill/core'
 import { getNetwork, networkIds } from '@layermill/models'
 import { MODEL_FILE } from '@layermill/weights'
-import { deleteRun } from '@layermill/orchestrator/run'
 import { runStoreUrl } from '@layermill/orchestrator/service'
 import {
   checkLabels,
@@ -23,7 +22,7 @@ import { openLabelled } from '@layermill/orchestrator/fleet'
 import { sayFailures } from '../../output/failures.js'
 import { formatCount, formatPlural, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
-import { readPredictions, writePredictions } from '@layermill/orchestrator/results'
+import { readPredictions } from '@layermill/orchestrator/results'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
 import type { RunOptions } from '../../run/carry-out.js'
@@ -82,26 +81,32 @@ async function gather(rows: AsyncIterable<Prediction>): Promise<Prediction[]> {
   return found
 }
 
+/** Predictions of a run that has ended, from its file. */
+async function predictionsIn(store: Store): Promise<Prediction[]> {
+  const bytes = await store.get(predictionsFile)
+  if (bytes === undefined)
+    throw new LayermillError('FILE_MISSING', `${store.url} has no ${predictionsFile}: it is not where the run wrote it`)
+  const lines = new TextDecoder().decode(bytes).split('\n')
+  return lines.filter(line => line !== '').map(line => JSON.parse(line) as Prediction)
+}
+
 /** Predictions of a run in this process, in a folder of its own, which goes on where it was stopped. */
-async function predictHere(output: Output, spec: PredictSpec, folder: string, options: RunOptions, reasons: string): Promise<Predicted> {
+async function predictHere(
+  output: Output,
+  spec: PredictSpec,
+  { folder, out, reasons }: { readonly folder: string; readonly out: Store | undefined; readonly reasons: string },
+  options: RunOptions,
+): Promise<Predicted> {
   const { carryOut } = await import('../../run/carry-out.js')
   const { record, store, failures } = await carryOut(output, spec, folder, options, { reasons })
-  const predictions = await gather(readPredictions(store))
-  if (spec.out !== undefined) {
-    await writePredictions(store, spec.out)
-    if (record.counts.failed === 0) await deleteRun(store)
-  }
+  const predictions = out === undefined ? await gather(readPredictions(store)) : await predictionsIn(out)
   return { predictions, failed: record.counts.failed, failures }
 }
 
 /** Predictions of a run by a fleet, whose file this process reads. */
 async function predictThere(output: Output, spec: PredictSpec, store: Store, options: RunOptions): Promise<Predicted> {
   const { counts, failures = [] } = await submitAndFollow(output, spec, options)
-  const bytes = await store.get(predictionsFile)
-  if (bytes === undefined)
-    throw new LayermillError('FILE_MISSING', `${store.url} has no ${predictionsFile}: it is not where the fleet wrote it`)
-  const lines = new TextDecoder().decode(bytes).split('\n')
-  return { predictions: lines.filter(line => line !== '').map(line => JSON.parse(line) as Prediction), failed: counts.failed, failures }
+  return { predictions: await predictionsIn(store), failed: counts.failed, failures }
 }
 
 function print(output: Output, { images, accuracy, top5, macroF1, classes, confusion }: ModelEvaluation): void {
@@ -162,7 +167,7 @@ async function evaluate(
     const { predictions, failed, failures } =
       store !== undefined && isRemote(options)
         ? await predictThere(output, spec, store, options)
-        : await predictHere(output, spec, folder, options, reasons)
+        : await predictHere(output, spec, { folder, out: store, reasons }, options)
     sayFailures(output, { failed, rows: failures, where: reasons }, options.json)
     const evaluation = scorePredictions(images, predictions, facts.names, spec.model)
     if (store !== undefined) await writeReport(store, spec, evaluation, failed, source)

@@ -1,22 +1,20 @@
 import { type FinetuneSpec, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
-import { checkSpec } from '@layermill/orchestrator/check'
-import { baseIsFixed, openTraining, superviseTraining, type MetricsLine, type TrainingProgress } from '@layermill/orchestrator/train'
+import { baseIsFixed, type MetricsLine, type TrainingProgress, trainingSteps } from '@layermill/orchestrator/train'
 import { readFailures } from '@layermill/orchestrator/run'
 import { type ErrorRow, openStore, type Store } from '@layermill/storage'
+import type { Needs } from '../../compose.js'
 import { metricsLineOf } from '../../client/training-state.js'
-import { exitCodes, interruptible } from '@layermill/core'
+import { exitCodes } from '@layermill/core'
 import { specFromFlags } from '../../flags.js'
 import { sayFailures } from '../../output/failures.js'
 import { formatCount, formatPlural, formatSeconds } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
-import { WeightsProgressNotes } from '../../output/weights-progress.js'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
-import { openFinetuneEnvironment } from '../../run/finetune-environment.js'
 import { FinetuneProgress } from '../../output/finetune-progress.js'
 import { planFinetune } from './plan.js'
 import { sayLeftOut, sayRegistered } from '../../run/run-lines.js'
-import type { RunOptions } from '../../run/carry-out.js'
+import { runHere, type RunOptions } from '../../run/carry-out.js'
 import { isRemote, submitAndFollow } from '../../run/submit.js'
 
 export interface FinetuneOptions extends RunOptions {
@@ -34,20 +32,12 @@ const actionNotes = {
   extend: 'going on with a finished run for more epochs',
 } as const
 
-/** Parts that a run will need at once; undefined where it is done already. */
-async function neededSoon(
-  spec: FinetuneSpec,
-  { generalPath = false }: FinetuneOptions,
-): Promise<'engine' | 'engine and queue' | undefined> {
-  const store = openStore(spec.out)
-  try {
-    // Faults of the place are reported by the run, in its turn.
-    const done = await store.stat(SUCCESS_PATH).catch(() => undefined)
-    if (done !== undefined && !spec.overwrite) return undefined
-    return baseIsFixed(spec) && !generalPath ? 'engine and queue' : 'engine'
-  } finally {
-    await store.close()
-  }
+/** Parts that a run will need at once: none where it is done already. Only a frozen base's features are computed as parts. */
+async function needsOf(spec: FinetuneSpec, store: Store, { generalPath = false }: FinetuneOptions): Promise<Needs> {
+  // Faults of the place are reported by the run, in its turn.
+  const done = await store.stat(SUCCESS_PATH).catch(() => undefined)
+  if (done !== undefined && !spec.overwrite) return {}
+  return { engine: true, queue: baseIsFixed(spec) && !generalPath }
 }
 
 /** How many images and classes a run has. */
@@ -57,58 +47,34 @@ function datasetLine({ training, validation, classes }: NonNullable<RunRecord['d
 }
 
 /** Carries the run out and shows how far it is. */
-async function carryOutTraining(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<RunRecord> {
-  // Before weights are waited for and images listed.
-  await checkSpec(spec)
-  const weights = new WeightsProgressNotes(process.stderr)
+async function carryOutTraining(output: Output, spec: FinetuneSpec, store: Store, options: FinetuneOptions): Promise<RunRecord> {
   const progress = new FinetuneProgress({ stream: process.stderr })
-  const opened = await openFinetuneEnvironment({
+  /** Says it above the progress, which is drawn again below. */
+  const above =
+    <Value>(say: (value: Value) => void) =>
+    (value: Value): void => {
+      progress.clear()
+      say(value)
+    }
+  return runHere(output, {
     spec,
-    note: text => output.note(text),
-    onWeights: state => weights.update(state),
-    soon: await neededSoon(spec, options),
-  })
-  const { environment } = opened
-  try {
-    return await interruptible(async signal => {
-      const store = await environment.runs.openStore(spec.out)
-      const { record: found, action } = await openTraining(spec, store, environment)
-      const note = actionNotes[action]
-      if (note !== undefined) output.note(note)
-      return superviseTraining(found, {
-        environment,
-        store,
-        signal,
+    store,
+    notes: actionNotes,
+    progress,
+    needs: () => needsOf(spec, store, options),
+    steps: async ({ training }, run) =>
+      trainingSteps(spec, {
+        ...run,
+        environment: training,
         generalPath: options.generalPath === true,
         onProgress: (state: TrainingProgress) => (options.json ? output.json({ event: 'progress', ...state }) : progress.update(state)),
-        onEpoch: line => {
-          if (options.json) output.json({ event: 'epoch', ...line })
-          else progress.epoch(line)
-        },
-        onNote: text => {
-          progress.clear()
-          output.note(text)
-        },
-        onDataset: dataset => {
-          progress.clear()
-          if (options.json) output.json({ event: 'dataset', ...dataset })
-          else output.note(datasetLine(dataset))
-        },
-        onWarning: text => {
-          progress.clear()
-          output.note(`warning: ${text}`)
-        },
-        onRegistered: entry => {
-          progress.clear()
-          sayRegistered(output, { ...entry, name: spec.register?.name ?? '' }, options.json)
-        },
-      })
-    })
-  } finally {
-    progress.finish()
-    weights.finish()
-    await opened.close()
-  }
+        onEpoch: line => (options.json ? output.json({ event: 'epoch', ...line }) : progress.epoch(line)),
+        onNote: above(text => output.note(text)),
+        onDataset: above(dataset => (options.json ? output.json({ event: 'dataset', ...dataset }) : output.note(datasetLine(dataset)))),
+        onWarning: above(text => output.note(`warning: ${text}`)),
+        onRegistered: above(entry => sayRegistered(output, { ...entry, name: spec.register?.name ?? '' }, options.json)),
+      }),
+  })
 }
 
 /** The epochs of a finished run. */
@@ -141,9 +107,9 @@ interface TrainedRun {
 }
 
 async function trainHere(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<TrainedRun> {
-  const record = await carryOutTraining(output, spec, options)
-  const store = openStore(spec.out)
+  const store = openStore(spec.out, text => output.note(text))
   try {
+    const record = await carryOutTraining(output, spec, store, options)
     return { record, lines: await finishedLines(store), failures: record.counts.failed > 0 ? await readFailures(store) : [] }
   } finally {
     await store.close()

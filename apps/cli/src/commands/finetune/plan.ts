@@ -5,9 +5,8 @@ import { checkSpec } from '@layermill/orchestrator/check'
 import { describeTraining, type TrainingDescription } from '@layermill/orchestrator/train'
 import { formatBytes, formatCount, formatPlural, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
-import { openFinetuneEnvironment } from '../../run/finetune-environment.js'
 import { planOnServer } from '../../run/plan.js'
-import type { RunOptions } from '../../run/carry-out.js'
+import { type RunOptions, withComposition } from '../../run/carry-out.js'
 
 type Classes = Pick<TrainingDescription, 'classes' | 'warnings'> & { readonly notes?: TrainingDescription['notes'] }
 type Steps = Pick<TrainingDescription, 'stepsPerEpoch'> & { readonly features?: TrainingDescription['features'] }
@@ -57,14 +56,15 @@ async function planThere(output: Output, spec: FinetuneSpec, options: RunOptions
 export async function planFinetune(output: Output, spec: FinetuneSpec, options: RunOptions): Promise<number> {
   if (options.server !== undefined) return planThere(output, spec, options)
   await checkSpec(spec)
-  const note = (text: string): void => output.note(text)
-  const opened = await openFinetuneEnvironment({ spec, note, onWeights: () => undefined })
-  try {
-    const description = await describeTraining(spec, opened.environment)
-    if (options.json) output.json({ ...description, network: description.network.id })
-    else print(output, spec, description)
-    return exitCodes.done
-  } finally {
-    await opened.close()
-  }
+  return withComposition(
+    output,
+    spec,
+    async () => ({}),
+    async ({ training }) => {
+      const description = await describeTraining(spec, training)
+      if (options.json) output.json({ ...description, network: description.network.id })
+      else print(output, spec, description)
+      return exitCodes.done
+    },
+  )
 }

@@ -3,13 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { PredictSpec } from '@layermill/contracts'
 import { exitCodeOf, printableName } from '@layermill/core'
-import { deleteRun } from '@layermill/orchestrator/run'
 import { runStoreUrl } from '@layermill/orchestrator/service'
 import type { Store } from '@layermill/storage'
 import { specFromFlags } from '../../flags.js'
 import { sayFailures } from '../../output/failures.js'
 import type { Output } from '../../output/output.js'
-import { readPredictions, writePredictions } from '@layermill/orchestrator/results'
+import { readPredictions } from '@layermill/orchestrator/results'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
 import { sayComputers, sayLeftOut } from '../../run/run-lines.js'
@@ -63,8 +62,6 @@ export async function predictCommand(output: Output, source: string | undefined,
     if (spec.out === undefined) {
       await print(output, store, options.json === true)
     } else {
-      await writePredictions(store, spec.out)
-      if (record.counts.failed === 0) await deleteRun(store)
       output.line(summary(record.counts, spec, folder))
     }
     sayLeftOut(output, record.leftOut)

@@ -1,19 +1,28 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { commitPath, makePayload, parseSpec, RUN_PATH, type RunJob, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import {
+  commitPath,
+  type ExtractSpec,
+  makePayload,
+  parseSpec,
+  RUN_PATH,
+  type RunJob,
+  type RunRecord,
+  SUCCESS_PATH,
+} from '@layermill/contracts'
 import { getNetwork } from '@layermill/models'
 import { encodeCommit, type ImageSource, openStore, readManifest, type Store } from '@layermill/storage'
 import { MemoryStore } from '@layermill/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { RunEnvironment } from '../run/environment.js'
+import { execute } from '../run/execute.js'
 import type { PartEvent, PartQueue } from '../run/part-queue.js'
 import { claimRun, readRunRecord } from '../run/record-store.js'
-import { superviseRun } from '../run/supervise.js'
+import { inferenceSteps } from '../run/inference-steps.js'
 import { fencedStore } from './fenced-store.js'
 import { heldRecord } from './held-record.js'
-import { JobTraining } from './job-training.js'
-import { openJobRun } from './open-job-run.js'
+import { askedRun } from './asked-run.js'
 import { RunControl, RunLost } from './run-control.js'
 
 const images = 5
@@ -77,9 +86,9 @@ async function sit(store: Store, opened: boolean): Promise<RunRecord> {
     newId: () => 'not asked for',
   }
   await claimRun(fenced, 'extract-job')
-  const training = new JobTraining({ open: undefined, fence: at => at, lasting: queue => queue })
-  const record = await openJobRun(job(), { opened, store: held, environment, training })
-  return superviseRun(record, { environment, store: held, signal: control.signal })
+  const asked = await askedRun(job(), held, opened)
+  const run = { id: 'extract-job', store: held, signal: control.signal, opened: asked.opened }
+  return execute(inferenceSteps(asked.spec as ExtractSpec, { ...run, environment }), run, () => environment.now())
 }
 
 /** A store whose `number`th put of the record, from 1, waits for `meanwhile` before it is sent. */
