@@ -2,7 +2,7 @@
 export * from './http/index.js'
 export * from './check/index.js'
 export * from './run/index.js'
-export { type ModelService, noModels } from './registry/model-service.js'
+export { noModels } from './http/no-models.js'
 export * from './inspect/index.js'
 export * from './service/index.js'
 export * from './schedules/index.js'

@@ -60,6 +60,7 @@ export {
   RUN_PATH,
   SUCCESS_PATH,
 } from './layout/layout.js'
+export { runStoreUrl } from './layout/run-place.js'
 export { eventId, Notification, type Notify } from './notify/events.js'
 export {
   Calibration,
@@ -77,6 +78,16 @@ export { differences, sameValue } from './records/differences.js'
 export { type EndedState, hasEnded, type RunState, runStates } from './records/run-state.js'
 export { parseTrainingPlan, TRAINING_PLAN_PATH, TRAINING_ROWS_PATH, TrainingPlan, VALIDATION_ROWS_PATH } from './records/training-plan.js'
 export { Evaluation, HistoryEntry, Latest, ModelUse, parseRecord, VersionRecord } from './registry/records.js'
+export {
+  checkModelName,
+  type ModelReference,
+  parseModelReference,
+  parseVersionUrl,
+  requireRegistry,
+  sameRegisteredModel,
+  type VersionPlace,
+  versionUrl,
+} from './registry/reference.js'
 export { nextTime } from './schedules/cron/cron-times.js'
 export { isOpen, parseStored, ScheduleHistory, ScheduleRecord, type Tick, withTick } from './schedules/records.js'
 export {
@@ -93,6 +104,7 @@ export {
 } from './schedules/schedule.js'
 export { describeSchedule, ScheduleDetail, ScheduleList, type ScheduleSummary, ScheduleTick, summarizeSchedule } from './schedules/views.js'
 export type { InspectionService, PictureQuery, ProjectionQuery } from './services/inspection-service.js'
+export type { ManualChange, ModelService, Promotion } from './services/model-service.js'
 export type { ScheduleService } from './services/schedule-service.js'
 export type { FleetService, QueueJobQuery, RunEventOptions, RunListQuery, RunService } from './services/services.js'
 export { flagBytes, flagCount, flagMilliseconds } from './specs/flag-numbers.js'

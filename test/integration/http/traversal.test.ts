@@ -1,8 +1,16 @@
 import { writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
-import { layerFolder, QueueJobParams, RunId, ScheduleName } from '@layermill/contracts'
-import { checkModelName, ModelRegistry, parseModelReference, parseVersionUrl } from '@layermill/orchestrator/registry'
+import {
+  checkModelName,
+  layerFolder,
+  parseModelReference,
+  parseVersionUrl,
+  QueueJobParams,
+  RunId,
+  ScheduleName,
+} from '@layermill/contracts'
+import { ModelRegistry } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { testFolder } from '../../helpers/folders.js'

@@ -1,15 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import {
-  allocateVersion,
-  ModelRegistry,
-  noteUse,
-  type Promotion,
-  readVersions,
-  type Verdict,
-  versionUrl,
-} from '@layermill/orchestrator/registry'
-import type { RunRecord } from '@layermill/contracts'
+import { type Promotion, type RunRecord, versionUrl } from '@layermill/contracts'
+import { allocateVersion, ModelRegistry, readVersions, type Verdict } from '@layermill/orchestrator/registry'
+import { noteUse } from '@layermill/orchestrator/run'
 import { openStore, type Store } from '@layermill/storage'
 import { createBucket } from '@layermill/storage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

@@ -1,5 +1,13 @@
-import { type Latest, LatestSchema, ModelDetailSchema, ModelList } from '@layermill/contracts'
-import type { ManualChange, ModelDetail, ModelService, ModelSummary } from '@layermill/orchestrator/registry'
+import {
+  type Latest,
+  LatestSchema,
+  type ManualChange,
+  type ModelDetail,
+  ModelDetailSchema,
+  ModelList,
+  type ModelService,
+  type ModelSummary,
+} from '@layermill/contracts'
 import type { ServerConnection } from './server-connection.js'
 
 /** The registered models of a server, `layermill serve`. Changes are made in the name of its token. */
@@ -7,13 +15,11 @@ export class HttpModels implements ModelService {
   constructor(private readonly server: ServerConnection) {}
 
   async list(): Promise<ModelSummary[]> {
-    const { models } = await this.server.json('GET', '/v1/models', ModelList)
-    return models.map(({ latest, promoted, ...model }) => ({ latest, promoted, ...model }))
+    return (await this.server.json('GET', '/v1/models', ModelList)).models
   }
 
   async get(name: string): Promise<ModelDetail> {
-    const { latest, promoted, previous, details, ...model } = await this.server.json('GET', this.path(name), ModelDetailSchema)
-    return { latest, promoted, previous, ...model, details: details.map(({ evaluation, ...detail }) => ({ evaluation, ...detail })) }
+    return this.server.json('GET', this.path(name), ModelDetailSchema)
   }
 
   promote(name: string, version: number, { reason, from }: ManualChange): Promise<Latest> {

@@ -1,6 +1,6 @@
-import type { RunSpec } from '@layermill/contracts'
+import { parseModelReference, requireRegistry, type RunSpec } from '@layermill/contracts'
 import { absolutePlace, LayermillError } from '@layermill/core'
-import { ModelRegistry, parseModelReference, registryRoot, requireRegistry, resolveSpec } from '@layermill/orchestrator/registry'
+import { ModelRegistry, registryRoot, resolveSpec } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
 
 export interface RegistryFlags {

@@ -1,4 +1,4 @@
-import { flagMilliseconds, type RunDetail, type RunRecord, type RunSpec } from '@layermill/contracts'
+import { flagMilliseconds, runStoreUrl, type RunDetail, type RunRecord, type RunSpec } from '@layermill/contracts'
 import { interruptible, LayermillError, withDeadline } from '@layermill/core'
 import type { RunWorker } from '@layermill/orchestrator/service'
 import { ensureDone, followRun } from '../client/follow.js'
@@ -76,7 +76,6 @@ export async function withRunClient<Result>(
  */
 export async function submitAndFollow(output: Output, spec: RunSpec, options: RunOptions): Promise<EndedRun> {
   // Refused before anything is connected.
-  const { runStoreUrl } = await import('@layermill/orchestrator/service')
   runStoreUrl(spec)
   return withRunClient(output, options, async (client, orchestrate) =>
     interruptible(async signal => {

@@ -1,6 +1,5 @@
-import type { RunSpec } from '@layermill/contracts'
+import { parseModelReference, type RunSpec } from '@layermill/contracts'
 import { getNetwork, networkIds } from '@layermill/models'
-import { parseModelReference } from '../registry/reference.js'
 import { checkInference } from '../run/check-inference.js'
 
 /**

@@ -1,5 +1,4 @@
-import type { FleetService, InspectionService, RunPlan, RunService, RunSpec, ScheduleService } from '@layermill/contracts'
-import type { ModelService } from '../registry/model-service.js'
+import type { FleetService, InspectionService, ModelService, RunPlan, RunService, RunSpec, ScheduleService } from '@layermill/contracts'
 import { answerWithin } from './deadline.js'
 
 /** Images are listed and a network is loaded for a plan; what takes longer than the deadline is ended, not only left alone. */

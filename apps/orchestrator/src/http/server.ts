@@ -7,7 +7,7 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Logger } from 'pino'
 import type { App } from './app.js'
 import { addProxySupport, type ProxyOptions, withoutBasePath } from './behind-proxy.js'
-import type { FleetService, InspectionService, RunService, ScheduleService } from '@layermill/contracts'
+import type { FleetService, InspectionService, ModelService, RunService, ScheduleService } from '@layermill/contracts'
 import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 import { refuseOpenServer } from './auth/loopback.js'
@@ -26,7 +26,7 @@ import { addOperationRoutes } from './routes/operations.js'
 import { addRunRoutes } from './routes/runs.js'
 import { addScheduleRoutes } from './routes/schedules.js'
 import { addSessionRoutes } from './routes/session.js'
-import { type ModelService, noModels } from '../registry/model-service.js'
+import { noModels } from './no-models.js'
 
 export interface ServerOptions extends ProxyOptions {
   runs: RunService

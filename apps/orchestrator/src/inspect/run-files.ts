@@ -1,6 +1,5 @@
-import { parseSpec, type RunDetail, type RunService, type RunSpec } from '@layermill/contracts'
+import { parseSpec, type RunDetail, type RunService, type RunSpec, runStoreUrl } from '@layermill/contracts'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
-import { runStoreUrl } from '../service/run-jobs.js'
 
 export interface RunFilesEnvironment {
   openStore(url: string): Promise<Store>

@@ -1,5 +1,4 @@
-import type { Notify } from '@layermill/contracts'
-import type { Promotion } from './registry.js'
+import type { Notify, Promotion } from '@layermill/contracts'
 
 /** Tells webhooks of what became the latest version of a model. */
 export function promotionNotice(notify: Notify): (promotion: Promotion) => Promise<void> {

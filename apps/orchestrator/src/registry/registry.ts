@@ -1,56 +1,25 @@
 import { LayermillError } from '@layermill/core'
 import { compareUtf8, type Store } from '@layermill/storage'
 import { changeLatest, readHistory, readLatest } from './head.js'
-import type { Evaluation, HistoryEntry, Latest, ModelUse, VersionRecord } from '@layermill/contracts'
-import { checkModelName, type ModelReference, versionUrl } from './reference.js'
-import { readUses, staleUses } from './uses.js'
+import {
+  checkModelName,
+  type HistoryEntry,
+  type Latest,
+  type ManualChange,
+  type ModelDetail,
+  type ModelReference,
+  type ModelSummary,
+  type Promotion,
+  type VersionRecord,
+  versionUrl,
+} from '@layermill/contracts'
+import { readUses, staleUses } from '../run/model-uses.js'
 import { isComplete, readEvaluation, readVersion, readVersions } from './versions.js'
 
 /** Versions that rollback can go back through. */
 const trailLength = 1000
 /** Feature sets named in an entry of the history. */
 const namedStale = 100
-
-/** A registered model in short. */
-export interface ModelSummary {
-  readonly name: string
-  /** Undefined where a first version is on its way. */
-  readonly latest: number | undefined
-  readonly versions: number
-  readonly promoted: string | undefined
-}
-
-/** One version with what is known of it. */
-export interface ModelVersion extends Omit<VersionRecord, 'format'> {
-  readonly url: string
-  readonly latest: boolean
-  /** All of its files are there. */
-  readonly complete: boolean
-  readonly evaluation: Evaluation | undefined
-}
-
-export interface ModelDetail extends ModelSummary {
-  /** The version that a rollback would make the latest; undefined where there is none before. */
-  readonly previous: number | undefined
-  /** Newest first. */
-  readonly details: readonly ModelVersion[]
-  /** Newest first. */
-  readonly history: readonly HistoryEntry[]
-  readonly uses: readonly (ModelUse & { readonly stale: boolean })[]
-}
-
-export interface ManualChange {
-  readonly by: string
-  readonly reason?: string | undefined
-  /** Change only where this version is the latest. */
-  readonly from?: number | undefined
-}
-
-/** Model and version that became latest, for those who are told of it. */
-export interface Promotion {
-  readonly name: string
-  readonly entry: HistoryEntry
-}
 
 /** Outcome of registering a run's model. */
 export type Verdict = Pick<HistoryEntry, 'version' | 'by' | 'reason' | 'run' | 'bootstrap'> & {
@@ -101,7 +70,7 @@ export class ModelRegistry {
       readUses(this.store, name),
     ])
     const details = await Promise.all(
-      versions.map(async ({ format: _format, ...record }): Promise<ModelVersion> => ({
+      versions.map(async ({ format: _format, ...record }): Promise<ModelDetail['details'][number]> => ({
         ...record,
         url: versionUrl({ root: this.store.url, name, version: record.version }),
         latest: record.version === latest?.version,

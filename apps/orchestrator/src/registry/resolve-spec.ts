@@ -1,7 +1,5 @@
-import type { RunService, RunSpec } from '@layermill/contracts'
-import { preparedRuns } from '../service/prepared-runs.js'
-import { requireRegistry } from './model-service.js'
-import { parseModelReference } from './reference.js'
+import { parseModelReference, requireRegistry, type RunService, type RunSpec } from '@layermill/contracts'
+import { preparedRuns } from './prepared-runs.js'
 import type { ModelRegistry } from './registry.js'
 
 /**

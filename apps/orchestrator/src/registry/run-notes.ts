@@ -1,7 +1,6 @@
-import type { HistoryEntry, RunRecord } from '@layermill/contracts'
+import { type HistoryEntry, parseVersionUrl, type RunRecord } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
 import { readHistory, readLatest } from './head.js'
-import { parseVersionUrl } from './reference.js'
 
 /** Notes on a run from registries. */
 export interface RunNotes {

@@ -1,7 +1,14 @@
-import { differences, type ExtractSpec, type PredictSpec, type RunIdentity, type RunRecord, type RunSpec } from '@layermill/contracts'
+import {
+  differences,
+  type ExtractSpec,
+  type PredictSpec,
+  type RunIdentity,
+  type RunRecord,
+  type RunSpec,
+  sameRegisteredModel,
+} from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { getNetwork, networkIds } from '@layermill/models'
-import { sameRegisteredModel } from '../registry/reference.js'
 import { inputNumbers } from './identity.js'
 
 /**

@@ -6,7 +6,7 @@ import { calibrateFor, withCalibrationOf, writeCalibration } from './calibration
 import { checkInference, type InferenceSpec, resultsOf } from './check-inference.js'
 import { decideAction, requestedChange, type RunAction } from './decide.js'
 import type { OpenedRun } from './execute.js'
-import { noteUse } from '../registry/uses.js'
+import { noteUse } from './model-uses.js'
 import type { RunEnvironment } from './environment.js'
 import { refuseForeignFile } from './foreign-files.js'
 import { runIdentity } from './identity.js'

@@ -24,7 +24,10 @@ export class RunFile {
     await writeRunRecord(this.store, this.current)
   }
 
-  /** Takes up a change that was asked for before the run was done: its parts have new numbers and its jobs new ids. @returns whether there is one */
+  /**
+   * Takes up a change that was asked for before the run was done: its parts have new numbers and its jobs new ids.
+   * @returns whether there is one
+   */
   async takeFollowUp(): Promise<boolean> {
     const { followUp, generation } = this.current
     if (followUp === undefined) return false

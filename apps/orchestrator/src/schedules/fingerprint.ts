@@ -1,9 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
-import type { RunSpec } from '@layermill/contracts'
+import { parseModelReference, type RunSpec } from '@layermill/contracts'
 import { networkIds } from '@layermill/models'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
-import { parseModelReference } from '../registry/reference.js'
-import { accessOf } from '../train/access.js'
+import { accessOf } from '../run/source-access.js'
 import type { ModelRegistry } from '../registry/registry.js'
 
 export interface FingerprintEnvironment {

@@ -1,5 +1,5 @@
 import type { RunService, RunSpec, ScheduleService } from '@layermill/contracts'
-import { preparedRuns } from './prepared-runs.js'
+import { preparedRuns } from '../registry/prepared-runs.js'
 
 /** A rule of a server for the specs that come over HTTP. */
 export interface SpecCheck {

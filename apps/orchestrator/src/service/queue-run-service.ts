@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import {
   describeRun,
   hasEnded,
@@ -14,9 +13,11 @@ import {
   type RunService,
   type RunSpec,
   type RunState,
+  runStoreUrl,
   type RunSummary,
   type TrainingState,
 } from '@layermill/contracts'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Broker, JobState } from '@layermill/queue'
 import { errorCode, LayermillError } from '@layermill/core'
 import type { ErrorRow, Store } from '@layermill/storage'
@@ -32,7 +33,7 @@ import { readEpochs } from './read-epochs.js'
 import { checkReachable, likeness, runIdFor } from './submission.js'
 import { RunEventHub } from './run-event-hub.js'
 import { runEvents, type RunView } from './run-events.js'
-import { jobProgress, type QueuedRun, runJobOptions, runQueue, type RunQueue, runStoreUrl, summarizeJob } from './run-jobs.js'
+import { jobProgress, type QueuedRun, runJobOptions, runQueue, type RunQueue, summarizeJob } from './run-jobs.js'
 
 export type QueueRunEnvironment = Pick<RunEnvironment, 'openStore' | 'openSource' | 'newId' | 'now' | 'queue'> &
   Partial<Pick<RunEnvironment, 'trouble'>> & {

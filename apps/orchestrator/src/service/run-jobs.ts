@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
-import { classify, LayermillError, redact } from '@layermill/core'
+import { classify, redact } from '@layermill/core'
 import {
   queueNames,
   readPayload,
   type RunEvent,
   type RunJob,
-  type RunSpec,
   type RunSummary,
   type TrainingState,
   type Waiting,
@@ -42,19 +41,6 @@ const jobOptions: JobsOptions = {
 /** Options of a run's job: one run at a time for one store. */
 export function runJobOptions(id: string, store: string): JobsOptions {
   return { ...jobOptions, jobId: id, deduplication: { id: createHash('sha256').update(store).digest('hex') } }
-}
-
-/**
- * Destination of a run's files: `out`, or for predictions the folder beside their file.
- * @throws LayermillError `SPEC_INVALID` for a prediction without `out`, which nobody could read afterwards.
- */
-export function runStoreUrl(spec: RunSpec): string {
-  if (spec.kind !== 'predict') return spec.out
-  if (spec.out !== undefined) return `${spec.out}.run`
-  throw new LayermillError(
-    'SPEC_INVALID',
-    'out: got nothing, expected a .csv or .jsonl file that the workers can write (a shared disk or s3://)',
-  )
 }
 
 export function jobProgress(job: Pick<QueuedRun, 'progress'>): RunJobProgress | undefined {

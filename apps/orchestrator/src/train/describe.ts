@@ -4,7 +4,7 @@ import { type FineTunedNetwork, layerShapes } from '@layermill/models'
 import { stepsPerEpoch } from '@layermill/training'
 import { continuedNetwork, headNotes } from './continued-head.js'
 import { ownOrder } from './class-order.js'
-import { accessOf } from './access.js'
+import { accessOf } from '../run/source-access.js'
 import { checkNoFolderEmpty, findClasses, holdOut, listLabelled, ownValidation, splitsAsClasses } from './dataset.js'
 import type { TrainingEnvironment } from './environment.js'
 import { baseIsFixed, featuresLayer, parameterScales, trainedNetwork } from './plan.js'
@@ -25,7 +25,7 @@ export interface TrainingDescription {
 
 /**
  * Describes the run that a spec makes of the images that are there, without reading them.
- * @throws LayermillError as `superviseTraining` does before it computes anything
+ * @throws LayermillError as the run does before it computes anything
  */
 export async function describeTraining(spec: FinetuneSpec, environment: TrainingEnvironment): Promise<TrainingDescription> {
   const list = async (place: string) => {

@@ -1,9 +1,8 @@
-import type { FinetuneSpec, RunRecord, TrainingPlan, Waiting } from '@layermill/contracts'
+import type { FinetuneSpec, Promotion, RunRecord, TrainingPlan, Waiting } from '@layermill/contracts'
 import type { Network } from '@layermill/models'
 import type { WeightSet } from '@layermill/weights'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
-import type { Promotion } from '../registry/registry.js'
 import type { RunEnvironment } from '../run/environment.js'
 
 /** The stored values of a base that does not change. */

@@ -18,7 +18,7 @@ import { leftOutFiles } from '../run/manifest-plan.js'
 import { writeRunRecord } from '../run/record-store.js'
 import { continuedNetwork, headNotes } from './continued-head.js'
 import { ownOrder } from './class-order.js'
-import { accessOf } from './access.js'
+import { accessOf } from '../run/source-access.js'
 import { checkErrors, unusableImages } from './check-images.js'
 import {
   checkNoClassEmpty,

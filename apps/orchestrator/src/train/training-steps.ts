@@ -2,7 +2,7 @@ import type { FinetuneSpec, HistoryEntry, RunRecord, Waiting } from '@layermill/
 import { LayermillError, type Tensor } from '@layermill/core'
 import { type Network, networkFromDescription, preparedWith, isFineTuned, type FineTunedNetwork } from '@layermill/models'
 import type { WeightSet } from '@layermill/weights'
-import { registerRun } from '../registry/register-run.js'
+import { registerRun } from './register/register-run.js'
 import type { OpenedRun, RunArguments, RunPass, RunSteps } from '../run/execute.js'
 import type { RunFile } from '../run/run-file.js'
 import { WorkerWatch } from '../run/worker-watch.js'

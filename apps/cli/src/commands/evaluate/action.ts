@@ -2,11 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { classLabels } from '@layermill/inference'
-import type { PredictSpec } from '@layermill/contracts'
+import { type PredictSpec, runStoreUrl } from '@layermill/contracts'
 import { absolutePlace, exitCodes, LayermillError } from '@layermill/core'
 import { getNetwork, networkIds } from '@layermill/models'
 import { MODEL_FILE } from '@layermill/weights'
-import { runStoreUrl } from '@layermill/orchestrator/service'
 import {
   checkLabels,
   evaluationHtml,

@@ -1,7 +1,6 @@
 import { userInfo } from 'node:os'
 import { LayermillError } from '@layermill/core'
-import type { HistoryEntry, Latest } from '@layermill/contracts'
-import type { ModelDetail, ModelService } from '@layermill/orchestrator/registry'
+import type { HistoryEntry, Latest, ModelDetail, ModelService } from '@layermill/contracts'
 import { HttpModels } from '../../client/http-models.js'
 import { ServerConnection } from '../../client/server-connection.js'
 import { readToken } from '../../client/token.js'

@@ -1,7 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import type { ModelService } from '../../registry/model-service.js'
+import { LatestSchema, ModelDetailSchema, ModelList, ModelParams, type ModelService, PromoteBody, RollbackBody } from '@layermill/contracts'
 import type { App } from '../app.js'
-import { LatestSchema, ModelDetailSchema, ModelList, ModelParams, PromoteBody, RollbackBody } from '@layermill/contracts'
 import { problems } from './problems.js'
 
 const tags = ['models']

@@ -1,7 +1,7 @@
 import { type FinetuneSpec, imageLimits } from '@layermill/contracts'
 import { thumbnail } from '@layermill/preprocess'
 import { type ImageSource, readWithin, type Store } from '@layermill/storage'
-import { accessOf } from '../access.js'
+import { accessOf } from '../../run/source-access.js'
 import type { TrainingEnvironment } from '../environment.js'
 import type { Evaluation } from '../metrics-line.js'
 import { lineageOf, type OutputsInput } from '../outputs.js'

@@ -1,27 +1,29 @@
 import {
+  checkModelName,
   type Evaluation,
   type FinetuneSpec,
   type HistoryEntry,
+  type Promotion,
+  requireRegistry,
   type RunRecord,
   VALIDATION_ROWS_PATH,
   type VersionRecord,
+  versionUrl,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { MODEL_FILE, MODEL_WEIGHTS_FILE } from '@layermill/weights'
 import { type ManifestRow, parseManifest, type Store } from '@layermill/storage'
-import { accessOf } from '../train/access.js'
-import type { RunArguments } from '../run/execute.js'
-import { openFenced } from '../run/open-fenced.js'
-import { deleteRun } from '../run/record-store.js'
-import { listLabelled } from '../train/dataset.js'
-import type { TrainingEnvironment, TrainingProgress } from '../train/environment.js'
+import { accessOf } from '../../run/source-access.js'
+import type { RunArguments } from '../../run/execute.js'
+import { openFenced } from '../../run/open-fenced.js'
+import { deleteRun } from '../../run/record-store.js'
+import { listLabelled } from '../dataset.js'
+import type { TrainingEnvironment, TrainingProgress } from '../environment.js'
 import { type Answers, judge } from './gate.js'
-import { readHistory, readLatest } from './head.js'
-import { requireRegistry } from './model-service.js'
-import { predictRows } from './predictions.js'
-import { checkModelName, versionUrl } from './reference.js'
-import { ModelRegistry, type Promotion } from './registry.js'
-import { allocateVersion, isComplete, readEvaluation, versionPrefix, writeEvaluation } from './versions.js'
+import { readHistory, readLatest } from '../../registry/head.js'
+import { predictRows } from './predict-rows.js'
+import { ModelRegistry } from '../../registry/registry.js'
+import { allocateVersion, isComplete, readEvaluation, versionPrefix, writeEvaluation } from '../../registry/versions.js'
 
 /** Files that make a version; the model's description last. */
 const files = ['metrics.jsonl', 'report.html', 'chainer.npz', 'model.onnx', MODEL_WEIGHTS_FILE, MODEL_FILE]

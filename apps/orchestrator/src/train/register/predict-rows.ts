@@ -1,11 +1,11 @@
 import { PredictSpec, type RunRecord } from '@layermill/contracts'
 import { encodeManifest, type ManifestRow, readManifest, type Store } from '@layermill/storage'
-import { manifestParts, writeManifest } from '../run/manifest-plan.js'
-import type { RunArguments } from '../run/execute.js'
-import { newRecord } from '../run/open-run.js'
-import { deleteRun, readRunRecord, writeRunRecord } from '../run/record-store.js'
-import { superviseRun } from '../run/inference-steps.js'
-import type { RunEnvironment } from '../run/environment.js'
+import { manifestParts, writeManifest } from '../../run/manifest-plan.js'
+import type { RunArguments } from '../../run/execute.js'
+import { newRecord } from '../../run/open-run.js'
+import { deleteRun, readRunRecord, writeRunRecord } from '../../run/record-store.js'
+import { superviseRun } from '../../run/inference-steps.js'
+import type { RunEnvironment } from '../../run/environment.js'
 
 export interface PredictionOptions extends Pick<RunArguments, 'signal' | 'keepsParts'> {
   readonly environment: RunEnvironment

@@ -1,8 +1,8 @@
 import { MemoryStore } from '@layermill/storage/testing'
 import { expect, it } from 'vitest'
-import { ScheduleStore } from '../schedules/schedule-store.js'
-import { changeLatest } from './head.js'
-import { allocateVersion } from './versions.js'
+import { ScheduleStore } from './schedule-store.js'
+import { changeLatest } from '../registry/head.js'
+import { allocateVersion } from '../registry/versions.js'
 
 /** A store on a server that passes over If-Match and If-None-Match. */
 class Unconditional extends MemoryStore {

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import { ModelUse, parseRecord, type RunRecord, serializeJsonRecord } from '@layermill/contracts'
+import { ModelUse, parseRecord, parseVersionUrl, type RunRecord, serializeJsonRecord } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
-import { parseVersionUrl } from './reference.js'
 
 const usesPrefix = (name: string): string => `models/${name}/uses/`
 

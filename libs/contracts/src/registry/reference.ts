@@ -55,3 +55,11 @@ export function sameRegisteredModel(a: string, b: string): boolean {
   const [one, other] = [parseVersionUrl(a), parseVersionUrl(b)]
   return one !== undefined && other !== undefined && plain(one.root) === plain(other.root) && one.name === other.name
 }
+
+/** @throws LayermillError `REGISTRY_MISSING` where nothing is given and `LAYERMILL_REGISTRY` is not set */
+export function requireRegistry(root: string | undefined): string {
+  if (root !== undefined) return root
+  throw new LayermillError('REGISTRY_MISSING', 'no registry of models is configured', {
+    hint: 'give one with --registry DEST or LAYERMILL_REGISTRY: a folder or s3://bucket/prefix',
+  })
+}
