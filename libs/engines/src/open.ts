@@ -1,5 +1,4 @@
-import { availableParallelism } from 'node:os'
-import { LayermillError } from '@layermill/core'
+import { computeThreads, LayermillError } from '@layermill/core'
 import type { Device, Engine, EngineName, EngineOptions } from './engine.js'
 import { candidateDevices } from './gpu-presence.js'
 import { ThreadEngine } from './onnx/engine.js'
@@ -38,7 +37,7 @@ function keepFloat32(devices: readonly Device[]): void {
  * @throws LayermillError `DEVICE_UNAVAILABLE` with the reason; `ENGINE_UNKNOWN`; `ENGINE_FAILED` where the runtime does not load.
  */
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { engine = 'onnx', device = 'cpu', threads = availableParallelism() } = options
+  const { engine = 'onnx', device = 'cpu', threads = computeThreads() } = options
   if (!Object.hasOwn(devicesOf, engine))
     throw new LayermillError('ENGINE_UNKNOWN', `no engine is named '${String(engine)}'; expected onnx or tfjs`)
   if (!Number.isInteger(threads) || threads < 1) {

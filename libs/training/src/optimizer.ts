@@ -1,6 +1,5 @@
-import { availableParallelism } from 'node:os'
 import { setImmediate } from 'node:timers/promises'
-import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
+import { computeThreads, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { PartUpdater } from './optimizer-kernels.js'
 import { OptimizerMemory, sharedNumbers } from './optimizer-memory.js'
 import { applyUpdate, type GradientChange, type ParameterUpdate, sumSquares } from './optimizer-rules.js'
@@ -99,7 +98,7 @@ export class Optimizer {
     private readonly spec: OptimizerSpec,
     private readonly shapes: ReadonlyMap<string, readonly number[]>,
     private readonly scales: ReadonlyMap<string, number> = new Map(),
-    { threads = Math.min(MOST_THREADS, availableParallelism()), entry }: OptimizerThreading = {},
+    { threads = Math.min(MOST_THREADS, computeThreads()), entry }: OptimizerThreading = {},
   ) {
     this.names = [...shapes.keys()].filter(name => (scales.get(name) ?? 1) !== 0)
     const lengths = new Map(this.names.map(name => [name, shapes.get(name)!.reduce((product, size) => product * size, 1)]))

@@ -1,4 +1,5 @@
-import { availableParallelism, cpus, freemem } from 'node:os'
+import { cpus, freemem } from 'node:os'
+import { computeThreads } from '@layermill/core'
 import type { Engine, Extractor } from '@layermill/engines'
 import type { RunRecord } from '@layermill/contracts'
 import type { Network, Size2 } from '@layermill/models'
@@ -67,7 +68,7 @@ export async function findBatchSize({
     engine: engine.name,
     version: engine.version,
     device: engine.device,
-    processor: `${availableParallelism()} x ${cpus()[0]?.model ?? 'processor'}`,
+    processor: `${computeThreads()} x ${cpus()[0]?.model ?? 'processor'}`,
     network: network.id,
     layers: record.identity.layers,
     inputSize: [...inputSize],

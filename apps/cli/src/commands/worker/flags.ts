@@ -23,6 +23,13 @@ export const worker: CommandDefinition = {
       value: '2',
     },
     {
+      flag: '--threads <number>',
+      group: 'running',
+      text: 'threads that compute',
+      env: 'LAYERMILL_THREADS',
+      otherwise: "the processors, and no more than the control group's CPU limit",
+    },
+    {
       flag: '--health-port <number>',
       group: 'server',
       text: 'port that serves /healthz, /readyz and /metrics; 0 takes any free port',
