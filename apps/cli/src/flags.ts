@@ -63,5 +63,9 @@ export async function specFromFlags(kind: RunKind, source: string | undefined, o
   }
   if (kind === 'predict' && typeof spec['labels'] === 'string')
     spec['labels'] = await (await import('./labels-file.js')).readLabels(spec['labels'])
+  if (typeof spec['prepare'] === 'string' && /[/\\.#]/.test(spec['prepare'])) {
+    const { isPreparationPlace, readPreparation } = await import('@layermill/weights')
+    if (isPreparationPlace(spec['prepare'])) spec['prepare'] = await readPreparation(spec['prepare'])
+  }
   return parseSpec(spec)
 }

@@ -72,7 +72,7 @@ export {
 } from './records/calibration.js'
 export { canonicalJson } from './records/canonical.js'
 export { type JsonRecordOptions, parseJsonRecord, serializeJsonRecord } from './records/json-record.js'
-export { InputNumbers, ResampleName } from './records/preparation.js'
+export { InputNumbers, ResampleName, SpecPreparation } from './records/preparation.js'
 export { LayerResult, LeftOutFiles, parseRunRecord, RunCounts, RunIdentity, RunRecord, serializeRunRecord } from './records/run-record.js'
 export { differences, sameValue } from './records/differences.js'
 export { type EndedState, hasEnded, type RunState, runStates } from './records/run-state.js'

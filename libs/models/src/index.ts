@@ -30,6 +30,7 @@ export { type LeftOutReason, leftOutText } from './left-out.js'
 export { findNode, getNetwork, networkIds, pruneNodes, resolveLayers } from './network.js'
 export { describePreparation } from './preparations/describe.js'
 export {
+  givesOwnSizes,
   namedPreparation,
   nameOfPreparation,
   preparationNames,
@@ -38,7 +39,13 @@ export {
   type WeightsPreparation,
   withPreparation,
 } from './preparations/named.js'
-export { libraryOf, preparationFromFile, type PreparationFileOptions, type PreparationLibrary } from './preparations/file.js'
+export {
+  libraryOf,
+  preparationFromFile,
+  preparationFromMetadata,
+  type PreparationFileOptions,
+  type PreparationLibrary,
+} from './preparations/file.js'
 export { inputOf, preparationFrom, timmConfig } from './preparations/schema.js'
 export { torchvisionWeights, torchvisionWeightsPreparation } from './preparations/torchvision-weights.js'
 export type { FilePreparation } from './preparations/transformers.js'

@@ -14,7 +14,7 @@ import { weightsPreparation } from './preparation.js'
 import type { TensorEntry, TensorFile, WeightSet } from './types.js'
 
 type Shapes = ReadonlyMap<string, readonly number[]>
-type TargetNetwork = Pick<Network, 'id' | 'architecture' | 'family'>
+type TargetNetwork = Pick<Network, 'id' | 'architecture' | 'family'> & Partial<Pick<Network, 'inputSize'>>
 
 /** How many tensors an error names before it only counts. */
 const NAMED = 10
@@ -196,7 +196,8 @@ export async function planWeights(opened: TensorFile, network: TargetNetwork, pu
 export async function assembleWeights(opened: TensorFile, network: TargetNetwork, published: Shapes, source: string): Promise<WeightSet> {
   const { file, plan, shapes, facts } = await planWeights(opened, network, published)
   const { variant, origin, labels, notes } = facts
-  const preparation = await weightsPreparation(opened, origin, network)
+  const remarks = [...notes]
+  const preparation = await weightsPreparation(opened, origin, network, text => remarks.push(text))
   const identity = new IdentityHash(variant)
   // In the order of the network; filled in the order of the names, in which they are hashed, each while the next is being read.
   const tensors = new Map<string, Tensor>([...shapes].map(([name, shape]) => [name, { shape, data: new Float32Array(0) }]))
@@ -226,6 +227,6 @@ export async function assembleWeights(opened: TensorFile, network: TargetNetwork
     preparation,
     ...(missingAuxiliary ? { missingAuxiliary } : {}),
     ...(labels === undefined ? {} : { labels }),
-    ...(notes.length > 0 ? { notes } : {}),
+    ...(remarks.length > 0 ? { notes: remarks } : {}),
   }
 }

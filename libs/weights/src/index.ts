@@ -23,6 +23,7 @@ export {
   type StoredModel,
   writeModelFolder,
 } from './model-folder.js'
+export { folderPreparation, isPreparationPlace, readPreparation } from './preparation-file.js'
 export { torchvisionKey } from './names/torchvision.js'
 export { type FetchedWeights, type FetchOptions, fetchWeights, type WeightsProgress } from './published.js'
 export { readTensors, readWeights, type WeightTarget } from './read.js'

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { extname, resolve } from 'node:path'
 import { canonicalPath, errorMessage, LayermillError, layermillHome, openFile, publishedPath } from '@layermill/core'
-import { getNetwork, namedPreparation, networkIds, type WeightsPreparation } from '@layermill/models'
+import { getNetwork, namedPreparation, type Network, networkIds, type WeightsPreparation } from '@layermill/models'
 import { disagreement, hashFile } from './fetch/hash.js'
 import { METADATA } from './metadata.js'
 import { type LoadOptions, loadWeights } from './load.js'
+import { isPreparationPlace, readPreparation } from './preparation-file.js'
 import { readCanonical } from './published.js'
 import { openTensorFile } from './readers/detect.js'
 import { PUBLISHED_WEIGHTS, type PublishedFile, type WeightRegistry } from './registry.js'
@@ -39,7 +40,7 @@ export interface VerifiedFile {
 }
 
 export interface ImportOptions extends LoadOptions {
-  /** The name of the preparation that the weights were trained with. Default: what `loadWeights` finds. */
+  /** The name of the preparation that the weights were trained with, or a file or folder that says it. Default: what `loadWeights` finds. */
   readonly prepare?: string | undefined
 }
 
@@ -95,6 +96,12 @@ export async function listWeights(home: string = layermillHome(), registry: Weig
   return listed
 }
 
+async function chosenPreparation(prepare: string, network: Network): Promise<WeightsPreparation> {
+  if (!isPreparationPlace(prepare)) return namedPreparation(prepare, network)
+  const { name, preparation, inputSize = network.inputSize } = await readPreparation(prepare)
+  return { name, preparation, inputSize, from: 'asked' }
+}
+
 /**
  * Reads weights of any format for a network and writes them as `.safetensors` or `.npz`.
  * @param source As for `loadWeights`: a file, a URL, `imagenet`, `random:SEED`.
@@ -108,7 +115,7 @@ export async function importWeights(source: string, id: string, out?: string, op
     throw new LayermillError('WEIGHTS_FORMAT', `cannot write ${path}: weights are written as .safetensors or .npz`)
   }
   const network = getNetwork(id)
-  const chosen = options.prepare === undefined ? undefined : namedPreparation(options.prepare, network)
+  const chosen = options.prepare === undefined ? undefined : await chosenPreparation(options.prepare, network)
   const loaded = await loadWeights(network, source, options)
   const weights = chosen === undefined ? loaded : { ...loaded, preparation: chosen }
   if (ending === '.npz') await writeWeightsNpz(path, id, weights)

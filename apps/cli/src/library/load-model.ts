@@ -10,8 +10,8 @@ import {
   topClasses,
 } from '@layermill/inference'
 import { elementCount, LayermillError, receivedCode, type Tensor } from '@layermill/core'
-import { isFineTuned, type Network, preparedAs, type Size2 } from '@layermill/models'
-import { loadWeights } from '@layermill/weights'
+import { givesOwnSizes, isFineTuned, type Network, preparedAs, type Size2 } from '@layermill/models'
+import { isPreparationPlace, loadWeights, readPreparation } from '@layermill/weights'
 import { type ImageSource, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
 
 /** An image file's path or its bytes, or decoded RGB pixels. */
@@ -20,7 +20,7 @@ export type ImageInput = string | ImageSource
 export interface LoadModelOptions {
   /** `imagenet` (default: the published weights), `random[:SEED]`, or a file or URL of .npz, .caffemodel, .safetensors, .h5 or .keras. */
   weights?: string
-  /** How images are prepared where the origin of the weights does not tell: `chainer`, `keras`, `torchvision`, `torchvision-v2`, `torchvision-plain`, `transformers`, `timm:TAG`. */
+  /** How images are prepared where the origin of the weights does not tell: `chainer`, `keras`, `torchvision`, `torchvision-v2`, `torchvision-plain`, `transformers`, `timm:TAG`, `torchvision:WEIGHTS`, or a file or folder that says it. */
   prepare?: string
   engine?: EngineName
   /** Default `cpu`. */
@@ -104,7 +104,7 @@ export class ImageModel {
       const source = await toSource(image)
       return oversample
         ? tenCrop(source, preparation, { size: inputSize })
-        : prepareImage(source, preparation, { size: inputSize, centerCrop })
+        : prepareImage(source, preparation, { size: givesOwnSizes(preparation) ? 'keep' : inputSize, centerCrop })
     }
     const rows = await this.compute(images, [probabilities], oversample ? 10 : 1, prepare)
     return rows.map(row => topClasses(row.layers.get(probabilities)!.data, this.labels, top))
@@ -118,7 +118,7 @@ export class ImageModel {
   private async prepareSource(image: ImageInput, options: PrepareInputOptions): Promise<Prepared> {
     const { preparation, inputSize } = this.network
     return prepareImage(await toSource(image), preparation, {
-      size: options.size ?? inputSize,
+      size: options.size ?? (givesOwnSizes(preparation) ? 'keep' : inputSize),
       ...(options.resample && { resample: options.resample }),
     })
   }
@@ -203,7 +203,9 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
         `labels: got ${options.labels.length} names, expected ${network.classes}, one for each class of ${network.id} with these weights`,
       )
     }
-    return new ImageModel(preparedAs(network, options.prepare), options.labels ?? labels, provider, { model, weights }, batchSize)
+    const { prepare } = options
+    const preparation = prepare !== undefined && isPreparationPlace(prepare) ? await readPreparation(prepare) : prepare
+    return new ImageModel(preparedAs(network, preparation), options.labels ?? labels, provider, { model, weights }, batchSize)
   } catch (error) {
     await provider.close()
     throw error

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { ExtractSpec, InputNumbers, LayerResult, PredictSpec, RunIdentity } from '@layermill/contracts'
+import type { ExtractSpec, InputNumbers, LayerResult, PredictSpec, RunIdentity, RunSpec } from '@layermill/contracts'
 import { elementCount, LayermillError } from '@layermill/core'
-import { inferShapes, inputOf, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
+import { givesOwnSizes, inferShapes, inputOf, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
 
 export interface IdentityInput {
   spec: ExtractSpec | PredictSpec
@@ -17,10 +17,27 @@ export function runLayers(spec: ExtractSpec | PredictSpec, network: Network): st
   return spec.layers ?? [network.defaultLayer]
 }
 
-/** The input size of a run, or undefined where each image keeps its own. */
-export function runInputSize(spec: ExtractSpec | PredictSpec, network: Network): Size2 | undefined {
-  if (spec.size === 'keep') return undefined
-  return spec.size === undefined ? network.inputSize : [spec.size.height, spec.size.width]
+/**
+ * The input size of a run, or undefined where each image keeps its own, or has the one that the preparation gives it.
+ * @throws LayermillError `INPUT_SIZE` where one size is asked for and the preparation gives each image its own
+ */
+export function runInputSize(spec: Pick<RunSpec, 'size'>, network: Network): Size2 | undefined {
+  const { size } = spec
+  if (size === 'keep') return undefined
+  if (!givesOwnSizes(network.preparation)) return size === undefined ? network.inputSize : [size.height, size.width]
+  if (size === undefined) return undefined
+  throw ownSizes(`--size ${size.width}x${size.height}`)
+}
+
+/** The error of asking for inputs of one size where the preparation gives each image a size of its own. */
+export function ownSizes(asked: string): LayermillError {
+  return new LayermillError(
+    'INPUT_SIZE',
+    `${asked}: the preparation keeps the aspect and cuts nothing, so each image has a size of its own`,
+    {
+      hint: 'use --size keep, or --prepare with one that cuts or resizes to one size',
+    },
+  )
 }
 
 /** Settings of a network's preparation besides the filter. */

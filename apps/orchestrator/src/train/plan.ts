@@ -4,6 +4,7 @@ import {
   findNode,
   fineTunedNetwork,
   type FineTunedNetwork,
+  givesOwnSizes,
   type Network,
   networkDescription,
   parameterShapes,
@@ -11,13 +12,14 @@ import {
   type Size2,
 } from '@layermill/models'
 import { balancedClassWeights, learningRateScales, type OptimizerSpec, type Schedule } from '@layermill/training'
-import { inputNumbers } from '../run/identity.js'
+import { inputNumbers, ownSizes } from '../run/identity.js'
 import { checkContinued, continuedClasses, continuedNetwork } from './continued-head.js'
 import type { LabelledRow } from './dataset.js'
 
 /** Height and width of the images that a run trains on. */
 export function trainingSize(spec: FinetuneSpec, base: Network): Size2 {
   if (spec.size === 'keep') throw new LayermillError('SPEC_INVALID', 'size: got keep, expected one size for all images')
+  if (givesOwnSizes(base.preparation)) throw ownSizes('training')
   return spec.size === undefined ? base.inputSize : [spec.size.height, spec.size.width]
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 
 const triple = z.tuple([z.number(), z.number(), z.number()])
 const fixedTriple = triple.readonly()
+const above = z.number().positive()
 const side = z.int().positive().max(16_384)
 const size = z.tuple([side, side]).readonly()
 
@@ -48,3 +49,16 @@ export type InputNumbers = z.output<typeof InputNumbers>
 
 /** Filters of Pillow's `resize`. */
 export const ResampleName = z.enum(['bicubic', 'bilinear', 'nearest', 'lanczos', 'box', 'hamming'])
+
+/** A way of preparing images by its numbers, as a library's file has it: what `--prepare FILE` becomes. */
+export const SpecPreparation = z.strictObject(
+  {
+    /** For people. */
+    name: z.string().min(1).max(200).default('file'),
+    preparation: InputNumbers.extend({ std: z.tuple([above, above, above]), resample: ResampleName }),
+    /** Height and width that come out; left out where each picture has a size of its own. */
+    inputSize: size.optional(),
+  },
+  { error: 'a name, or a preparation by its numbers' },
+)
+export type SpecPreparation = z.output<typeof SpecPreparation>

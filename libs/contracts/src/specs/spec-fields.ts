@@ -1,5 +1,6 @@
 import { errorMessage, hasCredentials } from '@layermill/core'
 import { z } from 'zod'
+import { SpecPreparation } from '../records/preparation.js'
 import { priorities } from './priority.js'
 import * as text from './spec-text.js'
 import { webhookUrls } from './webhook-url.js'
@@ -69,8 +70,7 @@ export const commonFields = {
     .optional()
     .describe("Filter of resizing. Default: the network's own (caffe bicubic, torchvision bilinear)."),
   prepare: z
-    .string({ error: text.expected.prepare })
-    .regex(text.preparePattern, text.expected.prepare)
+    .union([z.string().regex(text.preparePattern), SpecPreparation], { error: text.expected.prepare })
     .optional()
     .describe(
       "Preparation of the images: chainer, keras, torchvision, torchvision-v2, torchvision-plain, transformers or timm:TAG. Default: that of the weights' origin.",

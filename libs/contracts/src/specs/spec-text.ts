@@ -24,7 +24,8 @@ export const expected = {
   maxBytes: 'bytes from 1 up to 2 GiB, as 100MB or 512MiB',
   imageTimeout: 'seconds from 0.001 to 86400, as 60, 90s, 500ms or 2m',
   requireCpu: 'same, or a kind of CPU as x64-avx512, x64-fma, x64-sse or arm64-neon',
-  prepare: 'chainer, keras, torchvision, torchvision-v2, torchvision-plain, transformers or timm:TAG, as timm:a1_in1k',
+  prepare:
+    'chainer, keras, torchvision, torchvision-v2, torchvision-plain, transformers, timm:TAG as timm:a1_in1k, torchvision:WEIGHTS as torchvision:ResNet50_Weights.IMAGENET1K_V2, or a file or folder that says it (in a spec over HTTP, its numbers)',
 } as const
 
 function refuse(what: keyof typeof expected, text: string): never {
@@ -77,7 +78,8 @@ export function parseImageTimeout(text: string): number {
 export const cpuPattern = /^[a-zA-Z0-9][\w-]{0,60}(\.[0-9a-f]{8})?$/
 
 /** `--prepare`: whether the network has such weights is looked at when it is known. */
-export const preparePattern = /^(chainer|keras|torchvision(-v2|-plain)?|transformers|timm:[A-Za-z0-9][\w.-]{0,99})$/
+export const preparePattern =
+  /^(chainer|keras|torchvision(-v2|-plain)?|transformers|timm:[A-Za-z0-9][\w.-]{0,99}|torchvision:[A-Za-z]\w{0,63}\.[A-Z]\w{0,63})$/
 
 /** `a, b,` to `['a', 'b']`. */
 export function splitList(text: string): string[] {

@@ -95,3 +95,39 @@ export function preparationFromFile(value: unknown, { where, library, modelType,
   if (found === 'layermill') return ownPreparation(value, where)
   return transformersPreparation(isObject(value['image_processor']) ? value['image_processor'] : value, where, modelType)
 }
+
+/** Keys of texts that a file of a network may carry beside its graph, ours first. */
+const metadataKeys = [
+  'layermill.preparation',
+  'preprocessor_config',
+  'preprocessor_config.json',
+  'image_processor',
+  'pretrained_cfg',
+  'transforms',
+]
+
+/**
+ * The preparation that a network's own file carries among its texts (`metadata_props` of ONNX): ours, or a library's file as JSON. Undefined where
+ * there is none.
+ * @throws LayermillError `PREPARATION_INVALID` naming the key
+ */
+export function preparationFromMetadata(metadata: ReadonlyMap<string, string>, where: string): FilePreparation | undefined {
+  const key = metadataKeys.find(candidate => metadata.has(candidate))
+  if (key === undefined) return undefined
+  let value: unknown
+  try {
+    value = JSON.parse(metadata.get(key)!)
+  } catch {
+    throw new LayermillError('PREPARATION_INVALID', `${where}: its text '${key}' is not JSON`)
+  }
+  // Ours is the field of a model.json that has this name.
+  const isOwn = isObject(value) && !('preparation' in value) && key === 'layermill.preparation'
+  const wrapped = isOwn
+    ? { preparation: value }
+    : key === 'pretrained_cfg'
+      ? { pretrained_cfg: value }
+      : key === 'transforms'
+        ? { transforms: value }
+        : value
+  return preparationFromFile(wrapped, { where: `${where}, its text '${key}'` })
+}

@@ -10,19 +10,22 @@ import { LayermillError, nearestNames } from '@layermill/core'
 import type { Architecture, Network, Preparation, Size2 } from '../graph.js'
 import { inputOf } from './schema.js'
 import { timmTagPreparation, timmTags } from './timm.js'
+import { torchvisionWeights, torchvisionWeightsPreparation } from './torchvision-weights.js'
+import type { FilePreparation } from './transformers.js'
 
 /** How pictures become a network's input, by whoever trained the weights. */
 export interface WeightsPreparation {
-  /** `chainer`, `keras`, `torchvision`, `torchvision-v2`, `torchvision-plain`, `transformers` or `timm:TAG`; of a file that has its own numbers, that file's. */
+  /** A name that `--prepare` takes; of a file that has its own numbers, that file's. */
   readonly name: string
   readonly preparation: Preparation
   /** The size of the input that it is for. */
   readonly inputSize: Size2
   /**
    * How it was decided: by the names of a file's tensors (`names`), of which torchvision's say less than one would wish; by what the file
-   * says of itself (`file`); by timm's `config.json` beside it; by its being a published file; or because it was asked for.
+   * says of itself (`file`); by timm's `config.json` or transformers' `preprocessor_config.json` beside it; by its being a published file; or
+   * because it was asked for.
    */
-  readonly from: 'names' | 'file' | 'config.json' | 'published' | 'asked'
+  readonly from: 'names' | 'file' | 'config.json' | 'preprocessor_config.json' | 'published' | 'asked'
 }
 
 type Target = Pick<Network, 'architecture'>
@@ -51,8 +54,18 @@ const fixed: Readonly<Record<string, (architecture: Architecture) => Preparation
 }
 
 const timmPrefix = 'timm:'
+const torchvisionPrefix = 'torchvision:'
+
+/** By the name of torchvision's weights, of whatever architecture. */
+function ofTorchvisionWeights(weights: string, architecture: Architecture): Choice | undefined {
+  const choice = torchvisionWeightsPreparation(weights)
+  // Its `transform_input` is not in the table's graph.
+  const isOwn = architecture === 'googlenet' && weights.startsWith('GoogLeNet_Weights.')
+  return choice && isOwn ? { ...choice, preparation: googlenetTorchvisionPreparation } : choice
+}
 
 function find(name: string, architecture: Architecture): Choice | undefined {
+  if (name.startsWith(torchvisionPrefix)) return ofTorchvisionWeights(name.slice(torchvisionPrefix.length), architecture)
   if (name.startsWith(timmPrefix)) return timmTagPreparation(architecture, name.slice(timmPrefix.length).replace(`${architecture}.`, ''))
   const preparation = Object.hasOwn(fixed, name) ? fixed[name]!(architecture) : undefined
   return preparation && { preparation, inputSize: usualSize }
@@ -71,10 +84,11 @@ export function preparationNames(architecture: Architecture): string[] {
 export function namedPreparation(name: string, { architecture }: Target, from: WeightsPreparation['from'] = 'asked'): WeightsPreparation {
   const choice = find(name, architecture)
   if (choice !== undefined) return { name, ...choice, from }
-  const names = preparationNames(architecture)
+  const own = preparationNames(architecture)
+  const names = name.startsWith(torchvisionPrefix) ? torchvisionWeights().map(weights => `${torchvisionPrefix}${weights}`) : own
   throw new LayermillError(
     'PREPARATION_UNKNOWN',
-    `--prepare: no preparation '${name}' of ${architecture}; expected one of ${names.join(', ')}`,
+    `--prepare: no preparation '${name}' of ${architecture}; expected one of ${own.join(', ')}, or torchvision:WEIGHTS as torchvision:ResNet50_Weights.IMAGENET1K_V2`,
     {
       hint: `did you mean ${nearestNames(name, names).join(' or ')}? \`layermill models ${architecture}\` lists them`,
     },
@@ -87,13 +101,19 @@ export function withPreparation<N extends Network>(network: N, chosen: WeightsPr
 }
 
 /**
- * The network prepared as `name` says; as it is without one. The size of a fine-tuned network's input stays.
+ * The network prepared as a name or a file says; as it is without one. The size of a fine-tuned network's input stays, and that of a network whose
+ * pictures have sizes of their own.
  * @throws LayermillError as `namedPreparation` does
  */
-export function preparedAs<N extends Network>(network: N, name: string | undefined): N {
-  if (name === undefined) return network
-  const { preparation, inputSize } = namedPreparation(name, network)
-  return { ...network, preparation, inputSize: 'head' in network ? network.inputSize : inputSize }
+export function preparedAs<N extends Network>(network: N, prepare: string | FilePreparation | undefined): N {
+  if (prepare === undefined) return network
+  const { preparation, inputSize } = typeof prepare === 'string' ? namedPreparation(prepare, network) : prepare
+  return { ...network, preparation, inputSize: 'head' in network || inputSize === undefined ? network.inputSize : inputSize }
+}
+
+/** Whether a preparation gives each picture a size of its own: batches of one size cannot be made of them. */
+export function givesOwnSizes({ resize }: Pick<Preparation, 'resize'>): boolean {
+  return resize.kind === 'rule' && resize.input === undefined
 }
 
 /** The network with a filter, and with the rest of a preparation where that is given. */

@@ -1,0 +1,102 @@
+import { readFile, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { errorMessage, LayermillError } from '@layermill/core'
+import { type FilePreparation, libraryOf, preparationFromFile, type PreparationLibrary } from '@layermill/models'
+
+const mostBytes = 4 * 1024 * 1024
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Files of a folder that say how pictures are prepared, the first that does decides. */
+const names = ['model.json', 'processor_config.json', 'preprocessor_config.json', 'config.json'] as const
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The library that a file of this name is of, whatever its fields. */
+const libraries: Readonly<Record<string, PreparationLibrary>> = {
+  'model.json': 'layermill',
+  'processor_config.json': 'transformers',
+  'preprocessor_config.json': 'transformers',
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const invalid = (what: string, cause?: unknown): LayermillError => new LayermillError('PREPARATION_INVALID', `${path} ${what}`, { cause })
+  let text = ''
+  try {
+    if ((await stat(path)).size > mostBytes) throw invalid('is too large to say how pictures are prepared')
+    text = (await readFile(path, 'utf8')).replace(/^\uFEFF/, '')
+  } catch (cause) {
+    if (cause instanceof LayermillError) throw cause
+    throw invalid(`cannot be read (${errorMessage(cause)})`, cause)
+  }
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw invalid('is not JSON', cause)
+  }
+}
+
+const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
+
+/** `model_type` of the `config.json` in a folder. */
+async function modelType(folder: string): Promise<string | undefined> {
+  const path = join(folder, 'config.json')
+  const value = (await isFile(path)) ? await readJson(path).catch(() => undefined) : undefined
+  return isObject(value) && typeof value['model_type'] === 'string' ? value['model_type'] : undefined
+}
+
+/** Whether a file of one of the names says how pictures are prepared: other files of these names say other things. */
+function isPreparation(name: (typeof names)[number], value: unknown): boolean {
+  if (!isObject(value)) return false
+  if (name === 'processor_config.json') return isObject(value['image_processor'])
+  const library = libraryOf(value)
+  return name === 'preprocessor_config.json' || library === (name === 'model.json' ? 'layermill' : 'timm')
+}
+
+/**
+ * How pictures are prepared by what a model's folder says: our `model.json`, transformers' `processor_config.json` or `preprocessor_config.json`,
+ * timm's `config.json`. Undefined where none of them is there.
+ * @param testSize timm's larger size for tests, where it has one
+ * @throws LayermillError `PREPARATION_INVALID` naming the file and the field
+ */
+export async function folderPreparation(
+  folder: string,
+  { testSize = false, among = names }: { readonly testSize?: boolean; readonly among?: readonly (typeof names)[number][] } = {},
+): Promise<(FilePreparation & { readonly file: (typeof names)[number] }) | undefined> {
+  for (const file of among) {
+    const where = join(folder, file)
+    const value = (await isFile(where)) ? await readJson(where) : undefined
+    if (!isPreparation(file, value)) continue
+    return { ...preparationFromFile(value, { where, testSize, library: libraries[file], modelType: await modelType(folder) }), file }
+  }
+  return undefined
+}
+
+/** Behind a path: timm's size for tests. */
+const testSuffix = '#test'
+
+/** Whether `--prepare` names a file or folder, not a preparation. */
+export function isPreparationPlace(text: string): boolean {
+  return /[/\\]|\.json(#test)?$/.test(text) && !/^(timm|torchvision):/.test(text)
+}
+
+/**
+ * Reads the file or folder that `--prepare` names; `#test` behind it takes timm's size for tests.
+ * @throws LayermillError `PREPARATION_INVALID` naming the file and the field
+ */
+export async function readPreparation(place: string): Promise<FilePreparation> {
+  const testSize = place.endsWith(testSuffix)
+  const path = testSize ? place.slice(0, -testSuffix.length) : place
+  if ((await stat(path).catch(() => undefined))?.isDirectory() === true) {
+    const found = await folderPreparation(path, { testSize })
+    if (found !== undefined) {
+      const { file: _file, ...preparation } = found
+      return preparation
+    }
+    throw new LayermillError('PREPARATION_INVALID', `${path} does not say how pictures are prepared`, {
+      hint: `expected one of ${names.join(', ')} in it`,
+    })
+  }
+  const library = Object.hasOwn(libraries, basename(path)) ? libraries[basename(path)] : undefined
+  return preparationFromFile(await readJson(path), { where: path, testSize, library, modelType: await modelType(dirname(path)) })
+}
