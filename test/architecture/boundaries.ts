@@ -8,6 +8,7 @@ const ranks = new Map([
   ['libs/analysis', 1],
   ['libs/models', 1],
   ['libs/contracts', 2],
+  ['libs/onnx', 2],
   ['libs/weights', 2],
   ['libs/engines', 3],
   ['libs/preprocess', 3],

@@ -15,6 +15,19 @@ export {
 } from './errors/failure-table.js'
 export { writeAll, writeAtomically } from './files/atomic.js'
 export { npyHeader, npyPlaces } from './formats/npy.js'
+export { PROTOBUF, type ProtobufField, ProtobufReader } from './formats/protobuf-reader.js'
+export {
+  bytesField,
+  concatenate,
+  floatField,
+  intField,
+  type Message,
+  message,
+  messageField,
+  packedFloats,
+  packedInts,
+  stringField,
+} from './formats/protobuf-writer.js'
 export {
   MOST_SAFETENSORS_HEADER_BYTES,
   SAFETENSORS_METADATA,

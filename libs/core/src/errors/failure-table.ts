@@ -173,6 +173,21 @@ export const failureTable = {
     { status: 422, title: 'The network has no such layer' },
     'usage',
   ),
+  LAYER_AMBIGUOUS: row(
+    'never',
+    'worker',
+    'Several values of the network answer to the name of a layer.',
+    { status: 422, title: 'The name of the layer is ambiguous' },
+    'usage',
+  ),
+  ONNX_INVALID: row('never', 'worker', 'The ONNX file is damaged or contradicts itself.', {
+    status: 422,
+    title: 'The ONNX file is damaged or contradicts itself',
+  }),
+  ONNX_UNSUPPORTED: row('never', 'worker', 'The ONNX file is in order, but is not a network of images that can be run here.', {
+    status: 422,
+    title: 'The ONNX file cannot be run here',
+  }),
   NODE_UNKNOWN: row('never', 'run', "The network's graph has no node of this name."),
   GRAPH_INVALID: row('never', 'run', "The network's graph is inconsistent."),
   HEAD_INVALID: row('never', 'run', 'The head does not fit the layer that it goes on.', {

@@ -1,11 +1,10 @@
 import '../telemetry.js'
 import * as ort from 'onnxruntime-node'
-import { LayermillError } from '@layermill/core'
+import { concatenate, LayermillError } from '@layermill/core'
 import type { Device } from '../engine.js'
 import { runtimeMessage } from '../thread/errors.js'
 import type { OnnxGraph } from './graph.js'
 import { modelProto } from './proto.js'
-import { concatenate } from './wire.js'
 
 /** A graph that every device can run: enough to see that its libraries load and its driver answers. */
 const probe: OnnxGraph = {

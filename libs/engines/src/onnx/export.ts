@@ -1,8 +1,7 @@
-import type { TensorMap } from '@layermill/core'
+import { concatenate, type TensorMap } from '@layermill/core'
 import { type Network, resolveLayers, type Size2 } from '@layermill/models'
 import { lower } from './lower/lower.js'
 import { modelProto } from './proto.js'
-import { concatenate } from './wire.js'
 
 /** An ONNX model that any runtime loads. */
 export interface ExportedOnnx {

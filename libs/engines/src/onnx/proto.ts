@@ -1,4 +1,14 @@
-import { bytesField, floatField, intField, message, messageField, packedFloats, packedInts, stringField, type Message } from './wire.js'
+import {
+  bytesField,
+  floatField,
+  intField,
+  message,
+  messageField,
+  packedFloats,
+  packedInts,
+  stringField,
+  type Message,
+} from '@layermill/core'
 import { MICROSOFT, NCHWC, type OnnxAttribute, type OnnxGraph, type OnnxInitializer, type OnnxNode, type OnnxValueInfo } from './graph.js'
 
 /** The operator set and file version written: old enough for every ONNX Runtime of the last years, new enough for all operators used. */

@@ -1,11 +1,11 @@
 import '../telemetry.js'
 import * as ort from 'onnxruntime-node'
+import { concatenate } from '@layermill/core'
 import type { Device } from '../engine.js'
 import { hasInt8Instructions } from '../int8-instructions.js'
 import type { OnnxGraph } from './graph.js'
 import { modelProto, rawBytes } from './proto.js'
 import { weightFolders, writeWeightFile } from './weight-file.js'
-import { concatenate } from './wire.js'
 
 export interface SessionSettings {
   readonly device: Device

@@ -1,8 +1,20 @@
-import { bytesOf, doubleToFloat, elementCount, formatShape, type RandomAccess, readBytes } from '@layermill/core'
+import {
+  bytesOf,
+  doubleToFloat,
+  elementCount,
+  formatShape,
+  LayermillError,
+  PROTOBUF,
+  type ProtobufField,
+  ProtobufReader,
+  type RandomAccess,
+  readBytes,
+} from '@layermill/core'
 import type { TensorEntry, TensorFile } from '../types.js'
-import { BYTES, type Field, FIXED32, FIXED64, VARINT, WireReader } from './wire.js'
 
-/** Field numbers of a layer's name and blobs, in the layouts of before (V1) and since 2015. */
+const { BYTES, FIXED32, FIXED64, VARINT } = PROTOBUF
+
+/** ProtobufField numbers of a layer's name and blobs, in the layouts of before (V1) and since 2015. */
 const LAYOUTS: Readonly<Record<number, { name: number; blobs: number }>> = {
   2: { name: 4, blobs: 6 },
   100: { name: 1, blobs: 7 },
@@ -44,9 +56,9 @@ function repeatsUntil(bytes: Uint8Array, mark: Uint8Array, stride: number): numb
 /** Adds a field of numbers and returns where it ends. Values that are not packed lie one after another, each with its tag: all are taken. */
 async function addRun(
   file: RandomAccess,
-  reader: WireReader,
+  reader: ProtobufReader,
   runs: Run[],
-  field: Field,
+  field: ProtobufField,
   fieldStart: number,
   end: number,
   width: 4 | 8,
@@ -75,8 +87,8 @@ async function addRun(
 }
 
 async function readDims(
-  reader: WireReader,
-  field: Field,
+  reader: ProtobufReader,
+  field: ProtobufField,
   shape: number[],
   bytes: (from: number, to: number) => Promise<Buffer>,
 ): Promise<void> {
@@ -103,7 +115,7 @@ function varints(bytes: Buffer): number[] {
   return values
 }
 
-async function readBlob(file: RandomAccess, reader: WireReader, start: number, end: number): Promise<Blob> {
+async function readBlob(file: RandomAccess, reader: ProtobufReader, start: number, end: number): Promise<Blob> {
   const blob: Blob = { legacy: [], shape: [], floats: [], doubles: [] }
   let position = start
   while (position < end) {
@@ -142,7 +154,7 @@ async function readRun(file: RandomAccess, run: Run, target: Float32Array): Prom
   }
 }
 
-function entryOf(file: RandomAccess, reader: WireReader, name: string, blob: Blob): TensorEntry {
+function entryOf(file: RandomAccess, reader: ProtobufReader, name: string, blob: Blob): TensorEntry {
   const shape = blob.legacy.length > 0 ? [0, 1, 2, 3].map(axis => blob.legacy[axis] ?? 0) : blob.shape
   const runs = blob.doubles.length > 0 ? blob.doubles : blob.floats
   const count = countOf(runs)
@@ -162,7 +174,12 @@ function entryOf(file: RandomAccess, reader: WireReader, name: string, blob: Blo
   }
 }
 
-async function readLayer(file: RandomAccess, reader: WireReader, layer: Field, entries: Map<string, TensorEntry>): Promise<void> {
+async function readLayer(
+  file: RandomAccess,
+  reader: ProtobufReader,
+  layer: ProtobufField,
+  entries: Map<string, TensorEntry>,
+): Promise<void> {
   const layout = LAYOUTS[layer.number]!
   const blobs: Blob[] = []
   let name = ''
@@ -185,7 +202,10 @@ async function readLayer(file: RandomAccess, reader: WireReader, layer: Field, e
  * @throws LayermillError `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`.
  */
 export async function openCaffemodel(file: RandomAccess): Promise<TensorFile> {
-  const reader = new WireReader(file)
+  const reader = new ProtobufReader(
+    file,
+    reason => new LayermillError('WEIGHTS_FORMAT', `${file.name} is not a valid .caffemodel: ${reason}`),
+  )
   const entries = new Map<string, TensorEntry>()
   let layout = 0
   for await (const field of reader.fields(0, file.size)) {

@@ -1,16 +1,15 @@
-import { LayermillError, type RandomAccess, truncated } from '@layermill/core'
+import type { LayermillError } from '../errors/errors.js'
+import { type RandomAccess, truncated } from '../files/random-access.js'
 
 /** Wire types of protocol buffers. */
-export const VARINT = 0
-export const FIXED64 = 1
-export const BYTES = 2
-export const FIXED32 = 5
+export const PROTOBUF = { VARINT: 0, FIXED64: 1, BYTES: 2, FIXED32: 5 } as const
+const { VARINT, FIXED64, BYTES, FIXED32 } = PROTOBUF
 
 const WINDOW = 64 * 1024
 /** Longest varint, plus the longest fixed value: what one field's head can take. */
 const HEAD = 20
 
-export interface Field {
+export interface ProtobufField {
   readonly number: number
   readonly wireType: number
   /** Of a varint; of others 0. */
@@ -24,18 +23,22 @@ export interface Field {
  * Walks the fields of protocol-buffer messages in a file and reads only their heads: contents are given as ranges, so half a
  * gigabyte of numbers is passed over, not decoded. Nothing is kept but a window of 64 KiB.
  */
-export class WireReader {
+export class ProtobufReader {
   private readonly file: RandomAccess
   private window: Uint8Array = new Uint8Array(0)
   private windowStart = 0
   private position = 0
 
-  constructor(file: RandomAccess) {
+  /** @param refuse makes the error for a file that breaks the format's rules; it gets the reason. */
+  constructor(
+    file: RandomAccess,
+    private readonly refuse: (reason: string) => LayermillError,
+  ) {
     this.file = file
   }
 
   /** Fields of the message that lies in [start, end). Stopping early is allowed. */
-  async *fields(start: number, end: number): AsyncGenerator<Field> {
+  async *fields(start: number, end: number): AsyncGenerator<ProtobufField> {
     let position = start
     while (position < end) {
       const field = await this.field(position, end)
@@ -45,11 +48,11 @@ export class WireReader {
   }
 
   malformed(what: string): LayermillError {
-    return new LayermillError('WEIGHTS_FORMAT', `${this.file.name} is not a valid .caffemodel: ${what}`)
+    return this.refuse(what)
   }
 
   /** The field that begins at `position`, in a message that ends at `end`. */
-  async field(position: number, end: number): Promise<Field> {
+  async field(position: number, end: number): Promise<ProtobufField> {
     await this.load(position)
     this.position = position
     const tag = this.varint(end)
@@ -72,7 +75,7 @@ export class WireReader {
     }
   }
 
-  private range(number: number, wireType: number, length: number, limit: number): Field {
+  private range(number: number, wireType: number, length: number, limit: number): ProtobufField {
     const start = this.position
     const end = start + length
     if (end > this.file.size) throw truncated(this.file, end)

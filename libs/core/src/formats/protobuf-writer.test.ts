@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { bytesField, concatenate, floatField, intField, message, messageField, packedFloats, packedInts, stringField } from './wire.js'
+import {
+  bytesField,
+  concatenate,
+  floatField,
+  intField,
+  message,
+  messageField,
+  packedFloats,
+  packedInts,
+  stringField,
+} from './protobuf-writer.js'
 
 const hex = (value: Parameters<typeof concatenate>[0]): string => Buffer.from(concatenate(value)).toString('hex')
 

@@ -1,0 +1,121 @@
+import { concatenate, intField, message, stringField } from '@layermill/core'
+import { dependents } from '../depends.js'
+import { intTensor } from '../read/encode.js'
+import type { Graph } from '../read/normalise.js'
+import { smallNumbers } from '../read/parse-tensor.js'
+import type { Info } from '../shapes/info.js'
+import type { AttributeDef, NodeDef, TensorDef } from '../types.js'
+
+/** Nodes and constants that a repair puts in. */
+export interface Repaired {
+  readonly nodes: readonly NodeDef[]
+  readonly added: readonly TensorDef[]
+}
+
+function intAttribute(name: string, value: number): AttributeDef {
+  const proto = concatenate(message([stringField(1, name), intField(3, value), intField(20, 2)]))
+  return { name, kind: 'int', numbers: [value], text: '', graphs: [], reference: '', proto }
+}
+
+const plain = (op: string, inputs: string[], output: string, attributes: AttributeDef[] = []): NodeDef => ({
+  name: output,
+  op,
+  domain: '',
+  overload: '',
+  inputs,
+  outputs: [output],
+  attributes: new Map(attributes.map(attribute => [attribute.name, attribute])),
+  metadata: new Map(),
+  rest: [],
+})
+
+/** Names that the repairs begin with; no exporter's. */
+const PREFIX = 'layermill.batch'
+
+/** Takes the batch out of the constants that exporters bake it into. */
+class BatchRepair {
+  private readonly depends: ReadonlySet<string>
+  private readonly added: TensorDef[] = []
+  private readonly nodes: NodeDef[] = []
+  private sizeKnown = false
+
+  constructor(
+    private readonly graph: Graph,
+    private readonly image: string,
+    private readonly values: ReadonlyMap<string, Info>,
+  ) {
+    this.depends = dependents(graph, image)
+  }
+
+  repair(nodes: readonly NodeDef[]): Repaired {
+    for (const node of nodes) this.nodes.push(this.repaired(node))
+    return { nodes: this.nodes, added: this.added }
+  }
+
+  private repaired(node: NodeDef): NodeDef {
+    if (node.domain !== '') return node
+    if (node.op === 'Reshape' && this.depends.has(node.inputs[0]!)) return this.reshape(node)
+    if (node.op === 'Concat' && node.inputs.some(name => this.depends.has(name))) return this.concat(node)
+    return node
+  }
+
+  /** A shape's first size, which holds the batch, is left open; where another one is, it is taken from the input. */
+  private reshape(node: NodeDef): NodeDef {
+    const tensor = this.graph.initializers.get(node.inputs[1] ?? '')
+    const shape = tensor && smallNumbers(tensor, '')
+    if (shape === undefined || shape.length === 0 || shape[0]! < 1) return node
+    const open = shape.includes(-1)
+    if (open && shape[0] !== 1) return node
+    const name = `${PREFIX}.shape.${this.added.length}`
+    this.added.push(intTensor(name, [open ? 0 : -1, ...shape.slice(1)]))
+    const attributes = new Map(node.attributes)
+    attributes.delete('allowzero')
+    return { ...node, inputs: [node.inputs[0]!, name], attributes }
+  }
+
+  /** A constant of a single row beside values of a batch, as a class token, is repeated for each image. */
+  private concat(node: NodeDef): NodeDef {
+    const rank = node.inputs.map(name => this.values.get(name)?.dims?.length).find(length => length !== undefined)
+    const axis = node.attributes.get('axis')?.numbers[0] ?? 1
+    if (rank === undefined || rank < 2 || axis === 0 || axis === -rank) return node
+    const inputs = node.inputs.map(name => {
+      if (this.depends.has(name) || this.values.get(name)?.dims?.[0] !== 1) return name
+      return this.expanded(name, rank)
+    })
+    return { ...node, inputs }
+  }
+
+  private expanded(name: string, rank: number): string {
+    const count = `${PREFIX}.count`
+    if (!this.sizeKnown) {
+      this.sizeKnown = true
+      this.added.push(intTensor(`${PREFIX}.first`, [0]))
+      this.nodes.push(
+        plain('Shape', [this.image], `${PREFIX}.images`),
+        plain('Gather', [`${PREFIX}.images`, `${PREFIX}.first`], count, [intAttribute('axis', 0)]),
+      )
+    }
+    const at = this.nodes.length
+    const ones = `${PREFIX}.ones.${at}`
+    this.added.push(
+      intTensor(
+        ones,
+        Array.from({ length: rank - 1 }, () => 1),
+      ),
+    )
+    this.nodes.push(
+      plain('Concat', [count, ones], `${PREFIX}.to.${at}`, [intAttribute('axis', 0)]),
+      plain('Expand', [name, `${PREFIX}.to.${at}`], `${PREFIX}.rows.${at}`),
+    )
+    return `${PREFIX}.rows.${at}`
+  }
+}
+
+/**
+ * The nodes with the batch taken out of constants: shapes of Reshape that begin with it, rows of constants that are joined to the values of
+ * one image. A guess, which only numbers prove: a batch of k must give what k batches of one do.
+ * @param values what is known of the graph's values for one image
+ */
+export function repairBatch(graph: Graph, nodes: readonly NodeDef[], image: string, values: ReadonlyMap<string, Info>): Repaired {
+  return new BatchRepair(graph, image, values).repair(nodes)
+}

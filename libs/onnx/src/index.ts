@@ -1,0 +1,13 @@
+export { describeInput } from './image-input.js'
+export {
+  type BatchKind,
+  type Cut,
+  type CutOptions,
+  type ImageInput,
+  type Layer,
+  looksLikeOnnx,
+  OnnxModel,
+  type ValueShape,
+  type WeightPiece,
+} from './model.js'
+export { DOUBLE, elementName, FLOAT, FLOAT16, isFloat, UINT8, type ValueDef } from './types.js'

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { open, realpath } from 'node:fs/promises'
+import { LayermillError, openFile } from '@layermill/core'
+import { type Cut, cutGraph, type CutOptions } from './cut/cut.js'
+import { dependents } from './depends.js'
+import { findExternalFiles } from './external.js'
+import { findImageInput, type ImageInput } from './image-input.js'
+import { unsupported } from './invalid.js'
+import { type Layer, LayerNames } from './names/resolve.js'
+import { type Graph, normalise } from './read/normalise.js'
+import { parseModel } from './read/parse.js'
+import { readSkeleton } from './read/skeleton.js'
+import type { Info } from './shapes/info.js'
+import { inferValues } from './shapes/infer.js'
+import { isFloat, type ModelDef } from './types.js'
+
+export type { BatchKind, Cut, CutOptions, WeightPiece } from './cut/cut.js'
+export type { ImageInput } from './image-input.js'
+export type { Layer } from './names/resolve.js'
+
+/** Side of the images of a network that takes any and says nothing. */
+const USUAL_SIDE = 224
+
+/** Facts on one value for one image. */
+export interface ValueShape {
+  /** TensorProto.DataType. */
+  readonly type: number
+  /** With the batch of one; a size that is not known is undefined, and so is all where not even the rank is. */
+  readonly dims: readonly (number | undefined)[] | undefined
+}
+
+/** An ONNX file, opened: its graph is in memory, its weights are not. */
+export class OnnxModel {
+  readonly names: LayerNames
+  readonly image: ImageInput
+  private readonly shapes = new Map<string, Map<string, Info>>()
+  private hash: Promise<string> | undefined
+
+  private constructor(
+    /** The file's path. */
+    readonly path: string,
+    readonly model: ModelDef,
+    readonly graph: Graph,
+    /** The file of each location of weights; '' is the ONNX file itself. */
+    readonly files: ReadonlyMap<string, string>,
+  ) {
+    this.image = findImageInput(graph, path)
+    const types = this.inferred(this.defaultSize)
+    const reached = dependents(graph, this.image.name)
+    const real = new Set([...graph.producers.keys()].filter(name => isFloat(types.get(name)?.type) || types.get(name)?.type === 0))
+    this.names = new LayerNames(path, graph, new Set([...real].filter(name => reached.has(name))), real)
+  }
+
+  /**
+   * Opens an ONNX file. Its weights are not read, wherever they lie.
+   * @throws LayermillError `ONNX_INVALID`, `ONNX_UNSUPPORTED`, `WEIGHTS_NOT_FOUND`, `WEIGHTS_TRUNCATED`
+   */
+  static async open(path: string): Promise<OnnxModel> {
+    const file = await openFile(path)
+    try {
+      const model = parseModel(await readSkeleton(file), path)
+      const graph = normalise(model, path)
+      const places = [...graph.initializers.values()].flatMap(({ place }) => (place === undefined ? [] : [place]))
+      for (const { location, offset, length } of places) {
+        if (location === '' && offset + length > file.size)
+          throw new LayermillError('WEIGHTS_TRUNCATED', `${path} ends before its weights do`)
+      }
+      const files = await findExternalFiles(path, places)
+      return new OnnxModel(path, model, graph, new Map([...files, ['', await realpath(path)]]))
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Height and width that the file is for; 224 where it takes any. */
+  get defaultSize(): readonly [number, number] {
+    const { height, width } = this.image
+    return [typeof height === 'number' ? height : USUAL_SIDE, typeof width === 'number' ? width : USUAL_SIDE]
+  }
+
+  /** Whether images of this size can be fed. */
+  takesSize([height, width]: readonly [number, number]): boolean {
+    const fits = (dim: number | string, size: number): boolean => typeof dim === 'string' || dim === size
+    return fits(this.image.height, height) && fits(this.image.width, width)
+  }
+
+  /** The layers that names stand for, in the order asked for, each once. @throws LayermillError `LAYER_UNKNOWN`, `LAYER_AMBIGUOUS` */
+  resolve(layers: readonly string[]): Layer[] {
+    const found = new Map<string, Layer>()
+    for (const layer of layers.flatMap(name => this.names.resolve(name))) found.set(layer.name, layer)
+    return [...found.values()]
+  }
+
+  /** Type and shape of a value for one image of a size. */
+  shapeOf(value: string, size: readonly [number, number] = this.defaultSize): ValueShape {
+    const info = this.inferred(size).get(value)
+    return { type: info?.type ?? 0, dims: info?.dims }
+  }
+
+  /** What is known of all values for one image of a size. */
+  values(size: readonly [number, number] = this.defaultSize): ReadonlyMap<string, Info> {
+    return this.inferred(size)
+  }
+
+  private inferred(size: readonly [number, number]): Map<string, Info> {
+    const key = size.join('x')
+    const known = this.shapes.get(key)
+    if (known !== undefined) return known
+    const { name, layout } = this.image
+    const [height, width] = size
+    const shape = layout === 'nchw' ? [1, 3, height, width] : [1, height, width, 3]
+    const fixed = typeof this.image.height === 'number' && typeof this.image.width === 'number'
+    const inferred = inferValues(this.graph, this.model.opsets.get('') ?? 0, new Map([[name, shape]]), fixed)
+    if (this.shapes.size > 8) this.shapes.clear()
+    this.shapes.set(key, inferred)
+    return inferred
+  }
+
+  /**
+   * The graph cut behind values.
+   * @throws LayermillError `ONNX_UNSUPPORTED` where it needs other inputs than the image and those in `fed`
+   */
+  cut(options: CutOptions): Cut {
+    const cut = cutGraph(
+      {
+        model: this.model,
+        graph: this.graph,
+        image: this.image,
+        values: this.inferred(options.size ?? this.defaultSize),
+        files: this.files,
+      },
+      options,
+    )
+    const fed = options.fed ?? new Set<string>()
+    const missing = cut.inputs.filter(name => name !== this.image.name && !fed.has(name))
+    if (missing.length > 0) {
+      throw unsupported(
+        this.path,
+        `${options.values.join(', ')} need the input ${missing.join(', ')} beside the images`,
+        'layers that do not depend on it can be extracted: `layermill models FILE` lists them',
+      )
+    }
+    return cut
+  }
+
+  /** SHA-256 of the graph and its weights: the file's own where all is in it. */
+  sha256(): Promise<string> {
+    this.hash ??= this.hashFiles()
+    return this.hash
+  }
+
+  private async hashFiles(): Promise<string> {
+    const hashes: [string, string][] = []
+    for (const [location, path] of [...this.files].toSorted(([a], [b]) => (a < b ? -1 : 1))) hashes.push([location, await hashOf(path)])
+    return hashes.length === 1 ? hashes[0]![1] : createHash('sha256').update(JSON.stringify(hashes)).digest('hex')
+  }
+}
+
+async function hashOf(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+/** Whether a file begins as an ONNX model does: with its IR version. */
+export async function looksLikeOnnx(path: string): Promise<boolean> {
+  const handle = await open(path, 'r')
+  try {
+    const head = new Uint8Array(2)
+    await handle.read(head, 0, 2, 0)
+    return head[0] === 0x08 && head[1]! >= 1 && head[1]! < 64
+  } finally {
+    await handle.close()
+  }
+}

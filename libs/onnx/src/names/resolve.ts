@@ -1,0 +1,208 @@
+import { LayermillError, nearestNames, printableName } from '@layermill/core'
+import type { Graph } from '../read/normalise.js'
+import { type Folded, findFolded, foldedNorm } from './folded.js'
+import { globMatcher, isGlob } from './glob.js'
+import { type Call, findModules, type LayerValues, type Modules } from './modules.js'
+import { modulesOfWeights } from './weights.js'
+
+/** A layer that was asked for. */
+export interface Layer {
+  /** Its name in results. */
+  readonly name: string
+  /** The graph's value. */
+  readonly value: string
+  /** A remark for people. */
+  readonly remark?: string
+}
+
+/** Most candidates that an error names. */
+const SHOWN = 8
+
+const quoted = (names: readonly string[]): string =>
+  `${names.slice(0, SHOWN).map(printableName).join(', ')}${names.length > SHOWN ? ` and ${names.length - SHOWN} others` : ''}`
+
+/** The layers of one graph by all the names that they have. */
+export class LayerNames {
+  readonly modules: Modules
+  readonly folded: readonly Folded[]
+  private readonly weights: ReadonlyMap<string, Call>
+  private readonly nodes = new Map<string, string[]>()
+
+  /**
+   * @param file name in messages
+   * @param layerValues the values that can be layers: real numbers that depend on the image
+   * @param realValues those, and real numbers that depend on nothing or on sizes alone, which are found by their very names
+   */
+  constructor(
+    private readonly file: string,
+    private readonly graph: Graph,
+    private readonly layerValues: LayerValues,
+    private readonly realValues: LayerValues = layerValues,
+  ) {
+    this.modules = findModules(graph, layerValues)
+    this.folded = findFolded(graph, layerValues)
+    this.weights = modulesOfWeights(graph, layerValues)
+    for (const node of graph.nodes) {
+      const outputs = node.outputs.filter(name => realValues.has(name))
+      if (node.name !== '' && outputs.length > 0) this.nodes.set(node.name, [...(this.nodes.get(node.name) ?? []), ...outputs])
+    }
+  }
+
+  /**
+   * The layers that a name stands for: one, or several for a glob and for a module that is called several times.
+   * @throws LayermillError `LAYER_UNKNOWN`, with where it went or the nearest names; `LAYER_AMBIGUOUS`, with the candidates
+   */
+  resolve(asked: string): Layer[] {
+    const found =
+      this.prefixed(asked) ??
+      this.value(asked) ??
+      this.node(asked) ??
+      this.module(asked) ??
+      this.call(asked) ??
+      this.byWeights(asked) ??
+      this.byNorm(asked) ??
+      this.version(asked) ??
+      this.glob(asked) ??
+      this.ending(asked)
+    if (found !== undefined) return found
+    throw this.missing(asked)
+  }
+
+  /** `value:`, `node:` and `module:` say of what kind a name is. */
+  private prefixed(asked: string): Layer[] | undefined {
+    const match = /^(value|node|module):(.+)$/s.exec(asked)
+    if (match === null || this.realValues.has(asked)) return undefined
+    const name = match[2]!
+    if (match[1] === 'value') return this.value(name)
+    return match[1] === 'node' ? this.node(name) : (this.module(name) ?? this.call(name))
+  }
+
+  private value(asked: string): Layer[] | undefined {
+    if (!this.realValues.has(asked)) return undefined
+    const calls = this.modules.get(asked)
+    const other = calls !== undefined && !calls.some(({ value }) => value === asked)
+    return [{ name: asked, value: asked, ...(other ? { remark: `the value of this name; the module is module:${asked}` } : {}) }]
+  }
+
+  private node(asked: string): Layer[] | undefined {
+    const values = this.nodes.get(asked)
+    if (values === undefined) return undefined
+    if (values.length > 1) throw this.ambiguous(asked, values)
+    return [{ name: asked, value: values[0]! }]
+  }
+
+  private remark(path: string, value: string): string | undefined {
+    const folded = this.folded.find(item => item.path === path)
+    if (folded?.named === 'convolution') return 'the value after the normalisation that was folded into this convolution'
+    if (folded !== undefined) return `the value after ${folded.convolution}, which was folded into this normalisation`
+    const outside = this.folded.find(
+      item => item.convolution.startsWith(`${path}.`) && item.path !== path && !item.path.startsWith(`${path}.`) && item.value !== value,
+    )
+    if (outside === undefined) return undefined
+    return `a value within it: its last convolution, ${outside.convolution}, was folded into ${outside.path}, which has the value after both`
+  }
+
+  private layer(name: string, path: string, value: string): Layer {
+    const remark = this.remark(path, value)
+    return { name, value, ...(remark === undefined ? {} : { remark }) }
+  }
+
+  private module(asked: string): Layer[] | undefined {
+    const path = this.modules.has(asked) ? asked : asked.replaceAll('.', '/')
+    const calls = this.modules.get(path)
+    if (calls === undefined) return undefined
+    if (calls.length === 1) return [this.layer(asked, path, calls[0]!.value)]
+    return calls.map((call, i) => this.layer(`${asked}#${i}`, path, call.value))
+  }
+
+  /** `layer1.0.relu#1`: the second call. */
+  private call(asked: string): Layer[] | undefined {
+    const match = /^(.+)#(\d+)$/s.exec(asked)
+    const calls = match === null ? undefined : this.modules.get(match[1]!)
+    if (calls === undefined) return undefined
+    const call = calls[Number(match![2])]
+    if (call !== undefined) return [this.layer(asked, match![1]!, call.value)]
+    throw new LayermillError(
+      'LAYER_UNKNOWN',
+      `${this.file}: ${match![1]} is called ${calls.length === 1 ? 'once' : `${calls.length} times`}`,
+      {
+        hint: `its calls are ${calls.map((_, i) => `${match![1]}#${i}`).join(', ')}`,
+      },
+    )
+  }
+
+  private byWeights(asked: string): Layer[] | undefined {
+    const folded = this.folded.find(item => item.named === 'normalisation' && item.convolution === asked)
+    if (folded !== undefined) {
+      return [{ name: asked, value: folded.value, remark: `the value after ${folded.path}, which was folded into this convolution` }]
+    }
+    const call = this.weights.get(asked)
+    return call === undefined ? undefined : [{ name: asked, value: call.value, remark: 'by the names of its weights' }]
+  }
+
+  private byNorm(asked: string): Layer[] | undefined {
+    const folded = foldedNorm(this.folded, asked)
+    return folded && [{ name: asked, value: folded.value, remark: `the value of ${folded.path}, into which this normalisation was folded` }]
+  }
+
+  /** Names without the exporter's ending: `conv1/7x7_s2` for `conv1/7x7_s2_1`, `input` for `input:0`. */
+  private version(asked: string): Layer[] | undefined {
+    const values = [...this.layerValues].filter(value => value === `${asked}:0` || /^(.+)_\d+$/s.exec(value)?.[1] === asked)
+    // Made-up numbers are no versions: `relu_1` of today's exporter is another node's.
+    if (values.length === 0 || this.modules.size > 0) return undefined
+    if (values.length > 1) throw this.ambiguous(asked, values)
+    return [{ name: asked, value: values[0]! }]
+  }
+
+  private glob(asked: string): Layer[] | undefined {
+    if (!isGlob(asked)) return undefined
+    const matches = globMatcher(asked)
+    const paths = [...this.modules.keys(), ...[...this.weights.keys()].filter(path => !this.modules.has(path))].filter(matches)
+    const layers = paths.flatMap(path => this.module(path) ?? this.byWeights(path) ?? [])
+    const found = layers.length > 0 ? layers : [...this.layerValues].filter(matches).map(value => ({ name: value, value }))
+    return found.length === 0 ? undefined : found
+  }
+
+  /** The end of one module's path: `encoder.layer.11` for `net.vit.encoder.layer.11`. */
+  private ending(asked: string): Layer[] | undefined {
+    const plain = asked.replaceAll('/', '.')
+    const paths = [...this.modules.keys()].filter(path => path.replaceAll('/', '.').endsWith(`.${plain}`))
+    if (paths.length > 1) throw this.ambiguous(asked, paths)
+    return paths.length === 0 ? undefined : this.module(paths[0]!)?.map(layer => ({ ...layer, name: layer.name.replace(paths[0]!, asked) }))
+  }
+
+  private ambiguous(asked: string, candidates: readonly string[]): LayermillError {
+    return new LayermillError('LAYER_AMBIGUOUS', `${this.file}: '${printableName(asked)}' can be ${candidates.length} values`, {
+      hint: `name one of ${quoted(candidates)}`,
+    })
+  }
+
+  /** Why a name has no value, as far as the file tells. */
+  private missing(asked: string): LayermillError {
+    const refuse = (reason: string, hint: string): LayermillError => new LayermillError('LAYER_UNKNOWN', `${this.file} ${reason}`, { hint })
+    const list = '`layermill models FILE` lists all'
+    if (this.graph.initializers.has(asked)) return refuse(`has '${asked}' as a weight: it is the same for every image`, list)
+    if (this.graph.producers.has(asked) || this.graph.inputs.some(({ name }) => name === asked)) {
+      return refuse(`has the value '${printableName(asked)}', but it is no layer: it holds no real numbers of the image`, list)
+    }
+    if (asked === '')
+      return refuse('has no layer without a name', `for the whole network ask for ${quoted(this.graph.outputs.map(({ name }) => name))}`)
+    const members = [...this.modules.keys()].filter(path => path.startsWith(`${asked}.`) && !path.slice(asked.length + 1).includes('.'))
+    if (members.length > 0)
+      return refuse(`has no value of '${asked}': it is a list of modules that is never called itself`, `its members are ${quoted(members)}`)
+    const parent = asked.slice(0, Math.max(0, asked.replace(/[:#].*$/s, '').lastIndexOf('.')))
+    const known = [...this.modules.keys(), ...this.weights.keys(), ...(this.modules.size > 0 ? [] : this.layerValues)]
+    const nearest = `did you mean ${nearestNames(asked, known.length > 0 ? known : [...this.layerValues])
+      .map(printableName)
+      .join(' or ')}? ${list}`
+    if (this.modules.size === 0)
+      return refuse(`has no value '${printableName(asked)}', and says nothing of modules: its exporter kept no names`, nearest)
+    if (parent !== '' && this.modules.has(parent)) {
+      return refuse(
+        `has ${parent}, but no value of '${printableName(asked)}': what does nothing in inference (Identity, Dropout, DropPath) or was folded into another module leaves none`,
+        nearest,
+      )
+    }
+    return refuse(`has no layer '${printableName(asked)}'`, nearest)
+  }
+}

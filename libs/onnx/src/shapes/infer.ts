@@ -1,0 +1,281 @@
+import type { Graph } from '../read/normalise.js'
+import { smallNumbers } from '../read/parse-tensor.js'
+import { BOOL, FLOAT, INT64, INT8, UINT8, INT32, type ValueDef } from '../types.js'
+import { evaluate } from './evaluate.js'
+import { axisOf, broadcast, type Context, dimsOf, type Info, int, numbersOf, type Size, unknown } from './info.js'
+import {
+  einsum,
+  expanded,
+  flattened,
+  gathered,
+  gemm,
+  joined,
+  multiplied,
+  padded,
+  reduced,
+  reducedTo,
+  reshaped,
+  resized,
+  sliced,
+  split,
+  squeezed,
+  tiled,
+  transposed,
+  unsqueezed,
+} from './moves.js'
+import { convDims, poolDims, transposedConvDims } from './windows.js'
+
+type Dims = readonly Size[] | undefined
+type Rule = (context: Context) => Dims
+
+const same: Rule = context => dimsOf(context, 0)
+const broadcasted: Rule = ({ inputs }) => broadcast(inputs.map(({ dims }) => dims))
+const globalPool: Rule = context => dimsOf(context, 0)?.map((size, i) => (i < 2 ? size : 1))
+
+function arg(context: Context): Dims {
+  const from = dimsOf(context, 0)
+  return from && reducedTo(from, [axisOf(int(context, 'axis', 0), from.length)], int(context, 'keepdims', 1) === 1)
+}
+
+function blocks(context: Context, factor: number): Dims {
+  const dims = dimsOf(context, 0)
+  if (dims?.length !== 4) return undefined
+  const [count, channels, height, width] = dims
+  const scale = (size: Size, by: number): Size => (size === undefined ? undefined : Math.floor(size * by))
+  return [count, scale(channels, 1 / factor ** 2), scale(height, factor), scale(width, factor)]
+}
+
+function topK(context: Context): Dims {
+  const from = dimsOf(context, 0)
+  const k = int(context, 'k', -1) >= 0 ? int(context, 'k', -1) : numbersOf(context, 1)?.[0]
+  return from?.map((size, i) => (i === axisOf(int(context, 'axis', -1), from.length) ? k : size))
+}
+
+function gatherNd(context: Context): Dims {
+  const from = dimsOf(context, 0)
+  const at = dimsOf(context, 1)
+  const depth = at?.at(-1)
+  if (from === undefined || at === undefined || depth === undefined) return undefined
+  return [...at.slice(0, -1), ...from.slice(int(context, 'batch_dims', 0) + depth)]
+}
+
+function attention(context: Context): Dims {
+  const query = dimsOf(context, 0)
+  const value = dimsOf(context, 2)
+  if (query === undefined || value === undefined) return undefined
+  if (query.length === 4) return [...query.slice(0, 3), value[3]]
+  const heads = int(context, 'q_num_heads', 0)
+  const valueHeads = int(context, 'kv_num_heads', heads)
+  return [query[0], query[1], value[2] === undefined || valueHeads === 0 ? undefined : (value[2] / valueHeads) * heads]
+}
+
+const list = (names: string, rule: Rule): [string, Rule][] => names.split(' ').map(name => [name, rule])
+
+/** Shapes of the first output, by operator. */
+const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
+  ...list(
+    'Relu LeakyRelu Elu Selu Celu Sigmoid HardSigmoid HardSwish Tanh Softplus Softsign Mish Gelu FastGelu QuickGelu Silu Swish Erf Exp Log',
+    same,
+  ),
+  ...list(
+    'Sqrt Neg Abs Floor Ceil Round Sign Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh Not IsNaN IsInf Clip Identity',
+    same,
+  ),
+  ...list(
+    'Softmax LogSoftmax Hardmax BatchNormalization InstanceNormalization LayerNormalization GroupNormalization RMSNormalization',
+    same,
+  ),
+  ...list(
+    'SimplifiedLayerNormalization LRN LpNormalization MeanVarianceNormalization Dropout Cast CastLike QuantizeLinear DequantizeLinear',
+    same,
+  ),
+  ...list(
+    'DynamicQuantizeLinear CumSum Trilu ScatterND ScatterElements Scatter ThresholdedRelu Shrink RotaryEmbedding Bernoulli ReverseSequence',
+    same,
+  ),
+  ...list('SkipLayerNormalization EmbedLayerNormalization BiasGelu PRelu EyeLike RandomNormalLike RandomUniformLike QuickGelu', same),
+  ...list(
+    'Add Sub Mul Div Mod Pow Max Min Sum Mean And Or Xor Equal Greater GreaterOrEqual Less LessOrEqual Where BitShift BitwiseAnd BitwiseOr',
+    broadcasted,
+  ),
+  ...list('GlobalAveragePool GlobalMaxPool GlobalLpPool', globalPool),
+  ...list('MaxPool AveragePool LpPool', poolDims),
+  ...list('Conv FusedConv ConvInteger', context => convDims(context)),
+  ['QLinearConv', context => convDims(context, 3)],
+  ['ConvTranspose', transposedConvDims],
+  ...list('Gemm FusedGemm', gemm),
+  ...list('MatMul MatMulInteger FusedMatMul', context => multiplied(dimsOf(context, 0), dimsOf(context, 1))),
+  ['QLinearMatMul', context => multiplied(dimsOf(context, 0), dimsOf(context, 3))],
+  ['QLinearAdd', context => broadcast([dimsOf(context, 0), dimsOf(context, 3)])],
+  ['Flatten', flattened],
+  ['Reshape', reshaped],
+  ['Transpose', transposed],
+  ['Concat', joined],
+  ['Slice', sliced],
+  ['Gather', gathered],
+  ['GatherElements', context => dimsOf(context, 1)],
+  ['GatherND', gatherNd],
+  ['Squeeze', squeezed],
+  ['Unsqueeze', unsqueezed],
+  ['Expand', expanded],
+  ['Tile', tiled],
+  ['Pad', padded],
+  ...list('Resize Upsample', resized),
+  ...list('ReduceMean ReduceSum ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceSumSquare', reduced),
+  ...list('ArgMax ArgMin', arg),
+  ['TopK', topK],
+  ['Shape', context => (dimsOf(context, 0) === undefined ? undefined : [dimsOf(context, 0)!.length])],
+  ['Size', () => []],
+  ['ConstantOfShape', context => numbersOf(context, 0)],
+  ['Range', context => [rangeLength(context)]],
+  ['DepthToSpace', context => blocks(context, int(context, 'blocksize', 1))],
+  ['SpaceToDepth', context => blocks(context, 1 / int(context, 'blocksize', 1))],
+  ['Einsum', einsum],
+  ['Attention', attention],
+  ['OneHot', context => (dimsOf(context, 0) === undefined ? undefined : [...dimsOf(context, 0)!, numbersOf(context, 1)?.[0]])],
+  [
+    'GridSample',
+    context =>
+      dimsOf(context, 1) === undefined
+        ? undefined
+        : [dimsOf(context, 0)?.[0], dimsOf(context, 0)?.[1], ...dimsOf(context, 1)!.slice(1, -1)],
+  ],
+])
+
+function rangeLength(context: Context): Size {
+  const [start, limit, step] = [0, 1, 2].map(i => numbersOf(context, i)?.[0])
+  return start === undefined || limit === undefined || step === undefined ? undefined : Math.max(0, Math.ceil((limit - start) / step))
+}
+
+const logical = new Set('Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor Not IsNaN IsInf'.split(' '))
+const indices = new Set('Shape Size ArgMax ArgMin NonZero'.split(' '))
+
+/** The element type of the first output. */
+function typeOf(context: Context): number {
+  const { node, inputs } = context
+  const first = inputs[0]?.type ?? 0
+  if (logical.has(node.op)) return BOOL
+  if (indices.has(node.op)) return INT64
+  switch (node.op) {
+    case 'Cast':
+      return int(context, 'to', 0)
+    case 'CastLike':
+      return inputs[1]?.type ?? 0
+    case 'Where':
+      return inputs[1]?.type ?? 0
+    case 'ConstantOfShape':
+      return node.attributes.get('value')?.tensor?.type ?? FLOAT
+    case 'DequantizeLinear':
+      return int(context, 'output_dtype', 0) || (inputs[1]?.type ?? FLOAT)
+    case 'QuantizeLinear':
+      return int(context, 'output_dtype', 0) || (inputs[2]?.type ?? UINT8)
+    case 'DynamicQuantizeLinear':
+      return UINT8
+    case 'ConvInteger':
+    case 'MatMulInteger':
+      return INT32
+    case 'QLinearConv':
+    case 'QLinearMatMul':
+      return inputs[7]?.type ?? INT8
+    case 'OneHot':
+      return inputs[2]?.type ?? 0
+    case 'EyeLike':
+    case 'RandomNormal':
+    case 'RandomUniform':
+      return int(context, 'dtype', first || FLOAT)
+    default:
+      return first
+  }
+}
+
+/** What is said of further outputs. */
+function others(context: Context, first: Info, count: number): Info[] {
+  const { op } = context.node
+  if (op === 'Split') return split(context).map(dims => ({ type: first.type, ...(dims === undefined ? {} : { dims }) }))
+  return [
+    first,
+    ...Array.from({ length: count - 1 }, (_, i): Info => {
+      if (op === 'TopK') return { ...first, type: INT64 }
+      if (op === 'MaxPool') return { type: INT64, ...(first.dims === undefined ? {} : { dims: first.dims }) }
+      if (op === 'Dropout')
+        return { type: context.opset < 10 ? first.type : BOOL, ...(first.dims === undefined ? {} : { dims: first.dims }) }
+      if (op === 'DynamicQuantizeLinear') return { type: i === 0 ? FLOAT : UINT8, dims: [] }
+      return { type: op.endsWith('Normalization') ? first.type : 0 }
+    }),
+  ]
+}
+
+const ownDomains = new Set(['', 'com.microsoft'])
+
+/** All that is known of a node's outputs. */
+function inferNode(context: Context): Info[] {
+  const { node } = context
+  const count = node.outputs.length
+  const rule = ownDomains.has(node.domain) ? rules.get(node.op) : undefined
+  if (rule === undefined && node.op !== 'Split') {
+    const type = ownDomains.has(node.domain) && node.attributes.size === 0 ? typeOf(context) : 0
+    return Array.from({ length: count }, () => ({ type }))
+  }
+  const type = typeOf(context)
+  const dims = node.op === 'Split' ? undefined : rule!(context)
+  const numbers = evaluate(context, type)
+  const first: Info = { type, ...(dims === undefined ? {} : { dims }), ...(numbers === undefined ? {} : { numbers }) }
+  return others(context, first, count)
+}
+
+/** What the file itself says of a value, for the sizes that its names of dimensions stand for. */
+function declared(value: ValueDef | undefined, named: ReadonlyMap<string, number>): Info {
+  if (value === undefined) return unknown
+  const dims = value.shape?.map(dim => (typeof dim === 'number' ? dim : named.get(dim)))
+  return { type: value.type, ...(dims === undefined ? {} : { dims }) }
+}
+
+/** Keeps what was inferred; what was not, as the file says it. */
+function merged(inferred: Info, said: Info): Info {
+  const rank = inferred.dims?.length ?? said.dims?.length
+  const fits = said.dims?.length === rank
+  const dims = inferred.dims === undefined ? said.dims : inferred.dims.map((size, i) => size ?? (fits ? said.dims?.[i] : undefined))
+  return { ...inferred, type: inferred.type === 0 ? said.type : inferred.type, ...(dims === undefined ? {} : { dims }) }
+}
+
+/**
+ * Element types and shapes of all values, for inputs of these shapes. Exact where sizes follow from shapes alone; a size that depends on
+ * numbers of the input is left open.
+ * @param given shapes of the inputs
+ * @param trustFile whether sizes that the file states are taken where nothing else is known: not for another size than the file is for
+ */
+export function inferValues(
+  graph: Graph,
+  opset: number,
+  given: ReadonlyMap<string, readonly Size[]>,
+  trustFile: boolean,
+): Map<string, Info> {
+  const values = new Map<string, Info>()
+  for (const tensor of graph.initializers.values()) {
+    const numbers = smallNumbers(tensor, '')
+    values.set(tensor.name, { type: tensor.type, dims: tensor.dims, ...(numbers === undefined ? {} : { numbers }) })
+  }
+  const named = new Map<string, number>()
+  for (const { name, shape } of graph.inputs) {
+    shape?.forEach((dim, i) => {
+      const size = given.get(name)?.[i]
+      if (typeof dim === 'string' && dim !== '' && size !== undefined) named.set(dim, size)
+    })
+  }
+  for (const input of graph.inputs) {
+    const dims = given.get(input.name) ?? declared(input, named).dims
+    values.set(input.name, { type: input.type, ...(dims === undefined ? {} : { dims }) })
+  }
+  for (const input of graph.defaulted) if (given.has(input.name)) values.set(input.name, { type: input.type, dims: given.get(input.name)! })
+  const said = new Map([...graph.values, ...graph.outputs.map(output => [output.name, output] as const)])
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map(name => values.get(name) ?? unknown)
+    const known = inferNode({ node, inputs, opset })
+    node.outputs.forEach((name, i) => {
+      const value = said.get(name)
+      const info = known[i] ?? unknown
+      values.set(name, trustFile ? merged(info, declared(value, named)) : { ...info, type: info.type || (value?.type ?? 0) })
+    })
+  }
+  return values
+}
