@@ -28,6 +28,16 @@ export interface ExtractorOptions {
   ranges?: ReadonlyMap<string, Range>
   /** Weights and most values in float16. ONNX Runtime on cuda and webgpu only; not together with `ranges`. */
   float16?: boolean
+  /** Of a network read from a file: told once how its batches are computed, when the first ones have shown it. */
+  onBatching?: (batching: Batching) => void
+}
+
+/** How batches of a network that was read from a file are computed. */
+export interface Batching {
+  /** `whole`: a batch of images gave what they give one by one, to 1e-5. `single`: it did not, so they are computed one at a time. */
+  readonly kind: 'whole' | 'single'
+  /** Reason for people, where it is `single`, or where constants of the file were changed for it. */
+  readonly reason?: string
 }
 
 /** A network pruned to the layers asked for, ready to run. */
@@ -39,6 +49,8 @@ export interface Extractor {
    * engine and unusable afterwards. Calls queue up behind each other. Each result is [N, ...shape], in a buffer of its own.
    */
   run(images: Tensor): Promise<Map<string, Tensor>>
+  /** As `run`, for measuring times with made-up images: what these give proves nothing on batches. Left out: `run` does. */
+  trial?(images: Tensor): Promise<unknown>
   /** Frees the session; pending runs finish first. Idempotent. */
   release(): Promise<void>
 }

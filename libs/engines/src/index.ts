@@ -1,4 +1,4 @@
-export type { Device, Engine, EngineName, EngineOptions, Extractor, ExtractorOptions } from './engine.js'
+export type { Batching, Device, Engine, EngineName, EngineOptions, Extractor, ExtractorOptions } from './engine.js'
 export { openEngine } from './open.js'
 export { hasInt8Instructions } from './int8-instructions.js'
 export { cpuFits, numericClass } from './numeric/numeric-class.js'
@@ -9,3 +9,5 @@ export type { BatchNormStatistics, Gradients, MaskInfo, Scores, Trainer, Trainer
 export { exportOnnx, type ExportedOnnx } from './onnx/export.js'
 export { requireFloat16 } from './float16-devices.js'
 export { type FastProduct, openProduct } from './onnx/product.js'
+export { type ComputedValues, type ComputeOptions, ValueComputer } from './onnx/file/compute.js'
+export type { RawTensor } from './onnx/file/protocol.js'

@@ -22,21 +22,29 @@ function nodeFlops(node: GraphNode, shapes: ReadonlyMap<string, Shape>): number 
   return 2 * elementCount(shapes.get(node.name)!) * shapes.get(node.inputs[0]!)![0]! * height * width
 }
 
+const sized = (shape: Shape): Pick<LayerCost, 'shape' | 'bytesPerImage'> => ({
+  shape,
+  bytesPerImage: elementCount(shape) * Float32Array.BYTES_PER_ELEMENT,
+})
+
 /**
  * Shape, size and cost of layers at an input size (default: the network's own).
  * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`.
  */
 export function layerCosts(network: Network, layers: readonly string[], inputSize: Size2 = network.inputSize): LayerCost[] {
-  const parameters = parameterShapes(network)
   const shapes = layerShapes(network, layers, inputSize)
+  const { graph } = network
+  if (graph !== undefined) {
+    return layers.map(layer => ({ layer, ...sized(shapes.get(layer)!), ...graph.cost(layer, inputSize) }))
+  }
+  const parameters = parameterShapes(network)
   return layers.map(layer => {
     const nodes = pruneNodes(network.nodes, resolveLayers(network, [layer]))
     const nodeShapes = inferShapes(nodes, inputSize)
     const shape = shapes.get(layer)!
     return {
       layer,
-      shape,
-      bytesPerImage: elementCount(shape) * Float32Array.BYTES_PER_ELEMENT,
+      ...sized(shape),
       flops: nodes.reduce((sum, node) => sum + nodeFlops(node, nodeShapes), 0),
       parameters: learnedParameters(nodes).reduce((sum, name) => sum + elementCount(parameters.get(name)!), 0),
     }
@@ -53,6 +61,7 @@ function learnedParameters(nodes: readonly GraphNode[]): string[] {
 
 /** Numbers learned in a network, auxiliary classifiers included, batch norm's running statistics left out. */
 export function parameterCount(network: Network): number {
+  if (network.graph !== undefined) return network.graph.parameters
   const shapes = parameterShapes(network)
   return learnedParameters(network.nodes).reduce((sum, name) => sum + elementCount(shapes.get(name)!), 0)
 }

@@ -4,7 +4,9 @@ export type {
   Family,
   GraphNode,
   GraphVariant,
+  NamedLayer,
   Network,
+  NetworkGraph,
   NodeOf,
   OpAttributes,
   OpName,
@@ -27,7 +29,7 @@ export {
   networkFromDescription,
 } from './heads.js'
 export { type LeftOutReason, leftOutText } from './left-out.js'
-export { findNode, getNetwork, networkIds, pruneNodes, resolveLayers } from './network.js'
+export { findNode, getNetwork, namedLayers, networkIds, pruneNodes, resolveLayers } from './network.js'
 export { describePreparation } from './preparations/describe.js'
 export {
   givesOwnSizes,

@@ -2,10 +2,10 @@ import { googlenet } from './architectures/googlenet.js'
 import { resnet } from './architectures/resnet.js'
 import { vgg } from './architectures/vgg.js'
 import { LayermillError, nearestNames } from '@layermill/core'
-import type { Architecture, Family, GraphNode, GraphVariant, Network } from './graph.js'
+import type { TableFamily, GraphNode, GraphVariant, NamedLayer, Network, TableArchitecture } from './graph.js'
 import { withEnd } from './network-end.js'
 
-const architectures: Record<Architecture, (family: Family, variant: GraphVariant) => Network> = {
+const architectures: Record<TableArchitecture, (family: TableFamily, variant: GraphVariant) => Network> = {
   vgg16: (family, variant) => vgg('vgg16', family, variant),
   vgg19: (family, variant) => vgg('vgg19', family, variant),
   resnet50: (family, variant) => resnet('resnet50', family, variant),
@@ -14,7 +14,7 @@ const architectures: Record<Architecture, (family: Family, variant: GraphVariant
   googlenet: (family, variant) => googlenet(family, variant),
 }
 
-const isArchitecture = (name: string): name is Architecture => Object.hasOwn(architectures, name)
+const isArchitecture = (name: string): name is TableArchitecture => Object.hasOwn(architectures, name)
 
 /** Every network: the caffe family's six, then torchvision's (`.tv`). */
 export const networkIds: readonly string[] = [...Object.keys(architectures), ...Object.keys(architectures).map(name => `${name}.tv`)]
@@ -49,11 +49,31 @@ function leftOut(network: Network, layer: string): LayermillError {
   })
 }
 
+/** The one layer that a name stands for in a network that was read from a file. */
+function oneLayer(network: Network, layer: string): NamedLayer {
+  const found = network.graph!.resolve(layer)
+  if (found.length === 1) return found[0]!
+  const names = found.slice(0, 8).map(({ name }) => name)
+  throw new LayermillError('LAYER_AMBIGUOUS', `${network.id}: '${layer}' stands for ${found.length} layers, and one is needed here`, {
+    hint: `name one of ${names.join(', ')}${found.length > names.length ? ', ...' : ''}`,
+  })
+}
+
 /**
- * Node names of public layer names, in the order asked for.
+ * The layers that names stand for, each once, in the order asked for: those of a graph may be globs, or modules that are called several times.
+ * @throws LayermillError `LAYER_UNKNOWN`, `LAYER_AMBIGUOUS`
+ */
+export function namedLayers({ graph }: Pick<Network, 'graph'>, layers: readonly string[]): readonly NamedLayer[] {
+  if (graph === undefined) return layers.map(name => ({ name, value: name }))
+  return [...new Map(layers.flatMap(layer => graph.resolve(layer)).map(layer => [layer.name, layer])).values()]
+}
+
+/**
+ * Node names of public layer names (of a graph: its values), in the order asked for.
  * @throws LayermillError `LAYER_UNKNOWN` for a name the network does not have, naming the nearest ones.
  */
 export function resolveLayers(network: Network, layers: readonly string[]): string[] {
+  if (network.graph !== undefined) return layers.map(layer => oneLayer(network, layer).value)
   return layers.map(layer => {
     const node = network.layers.get(layer)
     if (node !== undefined) return node

@@ -80,6 +80,8 @@ export function inferShapes(nodes: readonly GraphNode[], inputSize: Size2): Map<
  * @throws LayermillError `LAYER_UNKNOWN`; `INPUT_SIZE` naming the layer and the size it needs.
  */
 export function layerShapes(network: Network, layers: readonly string[], inputSize: Size2 = network.inputSize): Map<string, Shape> {
+  const { graph } = network
+  if (graph !== undefined) return new Map(layers.map(layer => [layer, graph.shape(layer, inputSize)]))
   const result = new Map<string, Shape>()
   const nodeNames = resolveLayers(network, layers)
   for (const [i, layer] of layers.entries()) {

@@ -11,3 +11,4 @@ export {
   type WeightPiece,
 } from './model.js'
 export { DOUBLE, elementName, FLOAT, FLOAT16, isFloat, UINT8, type ValueDef } from './types.js'
+export { isOnnxNetwork, OnnxGraph, onnxNetwork, type OnnxNetwork, type OnnxNetworkOptions, PROBABILITIES, takesPixels } from './network.js'

@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { ExtractSpec, InputNumbers, LayerResult, PredictSpec, RunIdentity, RunSpec } from '@layermill/contracts'
 import { elementCount, LayermillError } from '@layermill/core'
+<<<<<<< HEAD
 import { givesOwnSizes, inferShapes, inputOf, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
+=======
+import { inputOf, layerShapes, namedLayers, type Network, type Size2 } from '@layermill/models'
+>>>>>>> 860b425 (ONNX files run in the engine: cut, from mapped weights, batches once they are proven; conformance over 30 exports)
 
 export interface IdentityInput {
   spec: ExtractSpec | PredictSpec
@@ -14,7 +18,7 @@ export interface IdentityInput {
 /** The layers a run computes: the ones asked for, or the network's default; a prediction's are the probabilities. */
 export function runLayers(spec: ExtractSpec | PredictSpec, network: Network): string[] {
   if (spec.kind === 'predict') return [network.probabilities]
-  return spec.layers ?? [network.defaultLayer]
+  return namedLayers(network, spec.layers ?? [network.defaultLayer]).map(({ name }) => name)
 }
 
 /**
@@ -75,8 +79,7 @@ export function runIdentity({ spec, network, weightsSha256, preparationVersion }
 function sizeDependentLayers(network: Network, layers: readonly string[]): string[] {
   const [height, width] = network.inputSize
   return layers.filter(layer => {
-    const nodes = resolveLayers(network, [layer])
-    const shape = (size: Size2): string => String(inferShapes(pruneNodes(network.nodes, nodes), size).get(nodes[0]!))
+    const shape = (size: Size2): string => String(layerShapes(network, [layer], size).get(layer))
     return shape([height, width]) !== shape([height * 2, width * 2])
   })
 }

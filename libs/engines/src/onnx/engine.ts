@@ -1,5 +1,6 @@
-import { formatShape, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
-import { layerShapes, pruneNodes, resolveLayers, type Network, type Size2 } from '@layermill/models'
+import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
+import { layerShapes, namedLayers, pruneNodes, resolveLayers, type Network, type Size2 } from '@layermill/models'
+import { isOnnxNetwork, type OnnxNetwork } from '@layermill/onnx'
 import type { Device, Engine, EngineName, Extractor, ExtractorOptions } from '../engine.js'
 import { requireFloat16 } from '../float16-devices.js'
 import type { ThreadClient } from '../thread/client.js'
@@ -7,6 +8,8 @@ import { EngineThreads } from '../thread/engine-threads.js'
 import type { LoadParams, Requests } from '../thread/protocol.js'
 import { buffersOf } from '../thread/transfer.js'
 import type { Trainer, TrainerOptions } from '../trainer.js'
+import { checkImages, sizeText } from './check-images.js'
+import { GraphExtractor } from './file/extractor.js'
 import { createTrainer } from './trainer.js'
 import { allShared, copyWeights, selectWeights } from './weights.js'
 
@@ -46,6 +49,7 @@ export class ThreadEngine implements Engine {
   async extractor(network: Network, weights: TensorMap, layers: readonly string[], options: ExtractorOptions = {}): Promise<Extractor> {
     const { inputSize, ranges, float16 = false } = options
     this.assertOpen()
+    if (isOnnxNetwork(network)) return this.graphExtractor(network, layers, options)
     if (ranges !== undefined) this.assertInt8()
     if (float16) requireFloat16(this)
     const names = [...new Set(layers)]
@@ -54,6 +58,27 @@ export class ThreadEngine implements Engine {
     if (inputSize !== undefined) layerShapes(network, names, inputSize)
     const { session } = await this.load(network, weights, { outputs, inputSize, float16, ...(ranges === undefined ? {} : { ranges }) })
     return new ThreadExtractor(this.client, { session, layers: names, checked: names, network, inputSize })
+  }
+
+  private graphExtractor(network: OnnxNetwork, layers: readonly string[], options: ExtractorOptions): Promise<Extractor> {
+    const { inputSize, ranges, float16 = false, onBatching } = options
+    if (this.name !== 'onnx') {
+      throw new LayermillError(
+        'ENGINE_UNKNOWN',
+        `${network.id} is an ONNX file, which engine ${this.name} does not run; ONNX Runtime does`,
+        {
+          hint: 'leave out --engine',
+        },
+      )
+    }
+    if (ranges !== undefined || float16) {
+      throw new LayermillError('PRECISION_UNAVAILABLE', `${network.id} is an ONNX file, which is computed in the precision that it has`, {
+        hint: 'leave out --precision; files in float16 and int8 are run as they are',
+      })
+    }
+    const named = namedLayers(network, layers)
+    if (named.length === 0) throw new LayermillError('LAYER_UNKNOWN', `no layer of ${network.id} was asked for`)
+    return GraphExtractor.open(this.client, network, named, { inputSize, onBatching })
   }
 
   async calibrator(
@@ -157,28 +182,12 @@ class ThreadExtractor implements Extractor {
   }
 
   /** Throws before anything is sent, so that the images stay the caller's where they are refused. */
-  private checkImages({ shape, data }: Tensor): void {
-    const [count, channels, height, width] = shape
-    if (shape.length !== 4 || channels !== 3 || count! < 1 || height! < 1 || width! < 1) {
-      throw new LayermillError('INPUT_SHAPE', `images must be Nx3xHxW with N >= 1, not ${formatShape(shape)}`)
-    }
-    const expected = shape.reduce((product, size) => product * size, 1)
-    if (data.length !== expected) {
-      throw new LayermillError('INPUT_SHAPE', `images of ${formatShape(shape)} have ${expected} values, not ${data.length}`)
-    }
-    const size: Size2 = [height!, width!]
+  private checkImages(images: Tensor): void {
     const { inputSize, network, checked } = this.parts
-    if (inputSize !== undefined && (inputSize[0] !== size[0] || inputSize[1] !== size[1])) {
-      throw new LayermillError(
-        'INPUT_SIZE',
-        `this extractor takes images of ${sizeText(inputSize)} (width x height), not ${sizeText(size)}`,
-      )
-    }
+    const size = checkImages(images, inputSize)
     const key = sizeText(size)
     if (this.knownSizes.has(key)) return
     layerShapes(network, checked, size)
     this.knownSizes.add(key)
   }
 }
-
-const sizeText = ([height, width]: Size2): string => `${width}x${height}`

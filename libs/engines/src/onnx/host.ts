@@ -11,6 +11,7 @@ import { calibrationPoints } from './int8/points.js'
 import { toHalfPrecision } from './float16/half-precision.js'
 import { averagingMatrix } from './lower/adaptive.js'
 import { lower, type Lowered } from './lower/lower.js'
+import { GraphSession } from './file/graph-session.js'
 import { createSession } from './session.js'
 import { TrainerHost } from './trainer-host.js'
 import type { TrainerLoaded, TrainParams } from './trainer-protocol.js'
@@ -26,7 +27,7 @@ interface Loaded {
 
 /** The engine inside its thread: sessions by number, requests one at a time. */
 export class OnnxHost {
-  private readonly sessions = new Numbered<Loaded>('extractor')
+  private readonly sessions = new Numbered<Loaded | GraphSession>('extractor')
   private readonly trainers = new Numbered<TrainerHost>('trainer')
   private device: Device = 'cpu'
   private threads = 1
@@ -41,6 +42,10 @@ export class OnnxHost {
         return this.open(request.params)
       case 'load':
         return this.load(request.params)
+      case 'loadGraph':
+        return this.loadGraph(request.params)
+      case 'runGraph':
+        return this.runGraph(request.params)
       case 'run':
         return this.run(request.params)
       case 'release':
@@ -90,6 +95,7 @@ export class OnnxHost {
 
   private async run({ session: number, images }: Requests['run']['params']): Promise<Requests['run']['result']> {
     const loaded = this.sessions.get(number)
+    if (loaded instanceof GraphSession) return { tensors: await nativeCall(this.flags, () => loaded.run(images)) }
     const feeds: Record<string, ort.Tensor> = { [loaded.lowered.input]: toOrt(images), ...averagingFeeds(loaded, images) }
     const results = await nativeCall(this.flags, () => loaded.session.run(feeds))
     const taken = new Set<string>()
@@ -104,8 +110,20 @@ export class OnnxHost {
 
   private async release({ session: number }: Requests['release']['params']): Promise<undefined> {
     const loaded = this.sessions.take(number)
-    if (loaded !== undefined) await nativeCall(this.flags, () => loaded.session.release())
+    if (loaded instanceof GraphSession) await nativeCall(this.flags, () => loaded.release())
+    else if (loaded !== undefined) await nativeCall(this.flags, () => loaded.session.release())
     return undefined
+  }
+
+  private async loadGraph(params: Requests['loadGraph']['params']): Promise<Requests['loadGraph']['result']> {
+    const session = await nativeCall(this.flags, () => GraphSession.create(params, { device: this.device, threads: this.threads }))
+    return { session: this.sessions.add(session) }
+  }
+
+  private async runGraph({ session, feeds }: Requests['runGraph']['params']): Promise<Requests['runGraph']['result']> {
+    const loaded = this.sessions.get(session)
+    if (!(loaded instanceof GraphSession)) throw new Error(`session ${session} is of no file`)
+    return { values: await nativeCall(this.flags, () => loaded.runRaw(feeds)) }
   }
 
   private async train(params: TrainParams): Promise<TrainerLoaded> {

@@ -65,19 +65,41 @@ async function writeAll(path: string, tensors: ReadonlyMap<string, Uint8Array>, 
   }
 }
 
-async function writeInto(folder: string, tensors: ReadonlyMap<string, Uint8Array>): Promise<WeightFile | undefined> {
-  const { places, bytes } = layOut(tensors)
+interface MadeFolder {
+  readonly folder: string
+  remove(): Promise<void>
+}
+
+async function makeIn(folder: string, bytes: number, fill: (folder: string) => Promise<void>): Promise<MadeFolder | undefined> {
   if (!(await hasRoom(folder, bytes))) return undefined
   await removeAbandoned(folder)
   const created = await mkdtemp(join(folder, PREFIX))
   const remove = () => rm(created, { recursive: true, force: true })
   try {
-    await writeAll(join(created, NAME), tensors, places)
-    return { folder: created, places, remove }
+    await fill(created)
+    return { folder: created, remove }
   } catch (error) {
     await remove()
     throw error
   }
+}
+
+/** A new folder in the first of `folders` that takes `bytes` of it, filled; undefined where none does (no room, read-only). */
+export async function temporaryFolder(
+  bytes: number,
+  fill: (folder: string) => Promise<void>,
+  folders: readonly string[] = weightFolders(),
+): Promise<MadeFolder | undefined> {
+  for (const folder of folders) {
+    try {
+      const made = await makeIn(folder, bytes, fill)
+      if (made !== undefined) return made
+    } catch (error) {
+      // The system's refusals (ENOENT, EACCES, EROFS, ENOSPC, EDQUOT) are why there is another way; mistakes of ours are not.
+      if (errorCode(error) === 'UNEXPECTED' || errorCode(error).startsWith('ERR_')) throw error
+    }
+  }
+  return undefined
 }
 
 /**
@@ -88,14 +110,7 @@ export async function writeWeightFile(
   tensors: ReadonlyMap<string, Uint8Array>,
   folders: readonly string[] = weightFolders(),
 ): Promise<WeightFile | undefined> {
-  for (const folder of folders) {
-    try {
-      const file = await writeInto(folder, tensors)
-      if (file !== undefined) return file
-    } catch (error) {
-      // The system's refusals (ENOENT, EACCES, EROFS, ENOSPC, EDQUOT) are why there is another way; mistakes of ours are not.
-      if (errorCode(error) === 'UNEXPECTED' || errorCode(error).startsWith('ERR_')) throw error
-    }
-  }
-  return undefined
+  const { places, bytes } = layOut(tensors)
+  const made = await temporaryFolder(bytes, folder => writeAll(join(folder, NAME), tensors, places), folders)
+  return made && { ...made, places }
 }

@@ -6,6 +6,7 @@ import { inferShapes, type Network, pruneNodes, resolveLayers, type Size2 } from
  * results twice, as they are also on their way to and from the engine. Weights and what does not grow with the batch are left out.
  */
 export function workingBytesPerImage(network: Network, layers: readonly string[], inputSize: Size2): number {
+  if (network.graph !== undefined) return network.graph.workingBytes(layers, inputSize)
   const outputs = resolveLayers(network, layers)
   const nodes = pruneNodes(network.nodes, outputs)
   const shapes = inferShapes(nodes, inputSize)

@@ -1,4 +1,4 @@
-import type { Family, GraphVariant, Network } from '../graph.js'
+import type { TableFamily, GraphVariant, Network } from '../graph.js'
 import { GraphBuilder } from './builder.js'
 import { googlenetPreparation, googlenetTorchvisionPreparation } from './preparation.js'
 
@@ -47,7 +47,7 @@ interface Style {
   pool4Kernel: 2 | 3
 }
 
-const styles: Record<Family, Style> = {
+const styles: Record<TableFamily, Style> = {
   caffe: { batchNorm: undefined, localResponseNorm: true, thirdKernel: 5, pool4Kernel: 3 },
   torchvision: { batchNorm: 1e-3, localResponseNorm: false, thirdKernel: 3, pool4Kernel: 2 },
 }
@@ -82,7 +82,7 @@ function inception(g: GraphBuilder, id: string, input: string, style: Style): st
 }
 
 /** An auxiliary classifier; `loss1_fc2` of `loss1`. Dropout 0.7 as in the paper and in BVLC's prototxt. */
-function auxiliary(g: GraphBuilder, name: string, input: string, family: Family): void {
+function auxiliary(g: GraphBuilder, name: string, input: string, family: TableFamily): void {
   const style = styles[family]
   let x = family === 'caffe' ? g.avgPool(`${name}_pool`, input, { kernel: 5, stride: 3 }) : g.adaptiveAvgPool(`${name}_pool`, input, 4)
   x = unit(g, `${name}_conv`, `${name}_conv`, x, { channels: 128, kernel: 1 }, style)
@@ -112,7 +112,7 @@ function trunk(g: GraphBuilder, style: Style): string {
  * GoogLeNet: BVLC's in the caffe family, torchvision's own in the other. `pool1` and `conv2` of the caffe family are behind local
  * response normalisation, as in Chainer. Finer layers: branches (`inception_4a/5x5_reduce`), `loss1_conv`, `loss1_fc1` and `loss2_...`.
  */
-export function googlenet(family: Family, variant: GraphVariant): Network {
+export function googlenet(family: TableFamily, variant: GraphVariant): Network {
   const style = styles[family]
   const g = new GraphBuilder()
   let x = trunk(g, style)

@@ -1,4 +1,4 @@
-import type { Architecture, Family, GraphVariant, Network } from '../graph.js'
+import type { Architecture, TableFamily, GraphVariant, Network } from '../graph.js'
 import { GraphBuilder } from './builder.js'
 import { resnetPreparation, torchvisionPreparation } from './preparation.js'
 
@@ -21,7 +21,7 @@ interface Style {
   stemBias: boolean
 }
 
-const styles: Record<Family, Style> = {
+const styles: Record<TableFamily, Style> = {
   caffe: { epsilon: 2e-5, strideOn: 'conv1', stemPool: 'cover', stemBias: true },
   torchvision: { epsilon: 1e-5, strideOn: 'conv2', stemPool: 'padded', stemBias: false },
 }
@@ -53,7 +53,7 @@ function bottleneck(g: GraphBuilder, name: string, input: string, block: Bottlen
  */
 export function resnet(
   architecture: Extract<Architecture, 'resnet50' | 'resnet101' | 'resnet152'>,
-  family: Family,
+  family: TableFamily,
   variant: GraphVariant,
 ): Network {
   const defaults = styles[family]

@@ -1,4 +1,4 @@
-import type { Architecture, Family, GraphVariant, Network } from '../graph.js'
+import type { Architecture, TableFamily, GraphVariant, Network } from '../graph.js'
 import { GraphBuilder } from './builder.js'
 import { torchvisionPreparation, vggPreparation } from './preparation.js'
 
@@ -10,7 +10,7 @@ const channels = [64, 128, 256, 512, 512] as const
  * VGG16 or VGG19. Layers are Chainer's: `conv1_1` is behind its ReLU, `fc6` and `fc7` behind ReLU and dropout.
  * The torchvision family pools what is left to 7x7 before `fc6` and does not cover odd sizes.
  */
-export function vgg(architecture: Extract<Architecture, 'vgg16' | 'vgg19'>, family: Family, variant: GraphVariant): Network {
+export function vgg(architecture: Extract<Architecture, 'vgg16' | 'vgg19'>, family: TableFamily, variant: GraphVariant): Network {
   const g = new GraphBuilder()
   const availableLayers: string[] = []
   const layer = (name: string): string => (availableLayers.push(name), name)

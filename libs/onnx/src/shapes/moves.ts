@@ -39,7 +39,7 @@ export function joined(context: Context): Dims {
   const axis = axisOf(int(context, 'axis', 1), first.length)
   return first.map((_, i) => {
     if (i !== axis) return all.map(dims => dims?.[i]).find(size => size !== undefined)
-    return all.reduce<Size>((sum, dims) => (sum === undefined || dims?.[i] === undefined ? undefined : sum + dims[i]!), 0)
+    return all.reduce<Size>((sum, dims) => (sum === undefined || dims?.[i] === undefined ? undefined : sum + dims[i]), 0)
   })
 }
 
@@ -183,6 +183,6 @@ export function einsum(context: Context): Dims {
   const sizes = new Map<string, Size>()
   left!
     .split(',')
-    .forEach((letters, i) => [...letters].forEach((letter, at) => sizes.set(letter, sizes.get(letter) ?? dimsOf(context, i)?.[at])))
-  return [...right].map(letter => sizes.get(letter))
+    .forEach((letters, i) => Array.from(letters).forEach((letter, at) => sizes.set(letter, sizes.get(letter) ?? dimsOf(context, i)?.[at])))
+  return Array.from(right, letter => sizes.get(letter))
 }

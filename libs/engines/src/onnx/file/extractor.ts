@@ -1,0 +1,205 @@
+import { formatShape, LayermillError, type Tensor } from '@layermill/core'
+import type { NamedLayer, Size2 } from '@layermill/models'
+import { type BatchKind, DOUBLE, FLOAT, FLOAT16, type OnnxModel, type OnnxNetwork, PROBABILITIES, UINT8 } from '@layermill/onnx'
+import type { Batching, Extractor } from '../../engine.js'
+import type { ThreadClient } from '../../thread/client.js'
+import { buffersOf } from '../../thread/transfer.js'
+import { checkImages, sizeText } from '../check-images.js'
+import { equalRows, rowOf, rowsOf, sameImages, softmax, stackRows } from './rows.js'
+import type { ImageFeed } from './protocol.js'
+
+const feedTypes: ReadonlyMap<number, ImageFeed['type']> = new Map([
+  [FLOAT, 'float32'],
+  [FLOAT16, 'float16'],
+  [DOUBLE, 'float64'],
+  [UINT8, 'uint8'],
+  [3, 'int8'],
+])
+
+/** How the graph's input wants its images. */
+export const imageFeed = ({ image }: OnnxModel): ImageFeed => ({ name: image.name, type: feedTypes.get(image.type)!, layout: image.layout })
+
+export interface GraphExtractorOptions {
+  readonly inputSize?: Size2 | undefined
+  readonly onBatching?: ((batching: Batching) => void) | undefined
+}
+
+interface Session {
+  readonly number: number
+  readonly kind: BatchKind
+}
+
+const baked = "the file's constants hold a batch of one, and were changed to take any"
+
+/** Extracts layers of a network that is an ONNX file: its graph cut behind them, in batches once these are proven. */
+export class GraphExtractor implements Extractor {
+  readonly layers: readonly string[]
+  private session: Session | undefined
+  private batching: Batching | undefined
+  private releasing: Promise<void> | undefined
+  private queue: Promise<unknown> = Promise.resolve()
+  private readonly values: readonly string[]
+  private readonly model: OnnxModel
+
+  private constructor(
+    private readonly client: ThreadClient,
+    private readonly network: OnnxNetwork,
+    private readonly named: readonly NamedLayer[],
+    private readonly options: GraphExtractorOptions,
+  ) {
+    this.model = network.graph.model
+    this.layers = named.map(({ name }) => name)
+    this.values = [...new Set(named.map(({ value }) => value))]
+  }
+
+  /** Opens a session, so that what is wrong with the file is known at once. */
+  static async open(
+    client: ThreadClient,
+    network: OnnxNetwork,
+    named: readonly NamedLayer[],
+    options: GraphExtractorOptions,
+  ): Promise<GraphExtractor> {
+    const extractor = new GraphExtractor(client, network, named, options)
+    await extractor.use('symbolic').catch(async () => extractor.use('fixed'))
+    return extractor
+  }
+
+  run(images: Tensor): Promise<Map<string, Tensor>> {
+    return this.inTurn(images, () => this.compute(images))
+  }
+
+  trial(images: Tensor): Promise<unknown> {
+    return this.inTurn(images, () => this.tryBatch(images))
+  }
+
+  release(): Promise<void> {
+    this.releasing ??= this.queue.catch(() => undefined).then(() => this.drop())
+    return this.releasing
+  }
+
+  private inTurn<Result>(images: Tensor, action: () => Promise<Result>): Promise<Result> {
+    if (this.releasing !== undefined) return Promise.reject(new LayermillError('ENGINE_CLOSED', 'this extractor has been released'))
+    try {
+      const size = checkImages(images, this.options.inputSize)
+      if (!this.model.takesSize(size)) {
+        const [height, width] = this.model.defaultSize
+        throw new LayermillError('INPUT_SIZE', `${this.network.id} takes images of ${width}x${height}, not ${sizeText(size)}`)
+      }
+    } catch (error) {
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)))
+    }
+    const result = this.queue.catch(() => undefined).then(action)
+    this.queue = result
+    return result
+  }
+
+  private async use(kind: BatchKind): Promise<Session> {
+    if (this.session?.kind === kind) return this.session
+    await this.drop()
+    const { inputSize } = this.options
+    const cut = this.model.cut({ values: this.values, batch: kind, ...(inputSize === undefined ? {} : { size: inputSize }) })
+    const { session } = await this.client.request('loadGraph', { cut, image: imageFeed(this.model) })
+    this.session = { number: session, kind }
+    return this.session
+  }
+
+  private async drop(): Promise<void> {
+    const { session } = this
+    this.session = undefined
+    if (session !== undefined) await this.client.free('release', { session: session.number })
+  }
+
+  /** One call of the runtime. The images stay the caller's. */
+  private async request({ number }: Session, images: Tensor): Promise<Tensor[]> {
+    const copy = { shape: images.shape, data: images.data.slice() }
+    const { tensors } = await this.client.request('run', { session: number, images: copy }, buffersOf([copy]))
+    return [...tensors]
+  }
+
+  private async compute(images: Tensor): Promise<Map<string, Tensor>> {
+    const count = images.shape[0]!
+    const { batching } = this
+    if (batching?.kind === 'whole') return this.byName(await this.wholeBatch(this.session!, images), count)
+    if (batching === undefined && count > 1 && !sameImages(images)) return this.byName(await this.prove(images), count)
+    return this.byName(await this.oneByOne(this.session ?? (await this.use('fixed')), images), count)
+  }
+
+  private async wholeBatch(session: Session, images: Tensor): Promise<Tensor[]> {
+    return (await this.request(session, images)).map((tensor, i) => rowsOf(tensor, images.shape[0]!, this.values[i]!))
+  }
+
+  private async oneByOne(session: Session, images: Tensor): Promise<Tensor[]> {
+    const rows: Tensor[][] = []
+    for (let i = 0; i < images.shape[0]!; i++) {
+      const tensors = await this.request(session, rowOf(images, i))
+      rows.push(tensors.map((tensor, k) => rowsOf(tensor, 1, this.values[k]!)))
+    }
+    return this.values.map((_, k) => stackRows(rows.map(row => row[k]!)))
+  }
+
+  /** Finds out whether a batch gives what its images give one by one; the first batch with different images shows it. */
+  private async prove(images: Tensor): Promise<Tensor[]> {
+    let reason = ''
+    for (const kind of ['symbolic', 'repaired'] as const) {
+      try {
+        const session = await this.use(kind)
+        const together = await this.wholeBatch(session, images)
+        const alone = await this.oneByOne(session, images)
+        const differing = this.values.find((_, i) => !equalRows(together[i]!, alone[i]!))
+        if (differing === undefined) {
+          this.settle({ kind: 'whole', ...(kind === 'repaired' ? { reason: baked } : {}) })
+          return together
+        }
+        reason = `${differing} of a batch differs from that of its images one by one`
+        // The shapes were right, so what is baked into constants is not why.
+        break
+      } catch (error) {
+        if (!(error instanceof LayermillError) || error.code === 'ENGINE_CLOSED') throw error
+        reason ||= `the file cannot compute a batch: ${error.message.slice(0, 200)}`
+      }
+    }
+    const session = await this.singleSession()
+    const alone = await this.oneByOne(session, images)
+    this.settle({ kind: 'single', reason })
+    return alone
+  }
+
+  /** The file's own graph for one image: a batch that is named there is free without being proven. */
+  private singleSession(): Promise<Session> {
+    return this.use(typeof this.model.image.batch === 'number' ? 'fixed' : 'symbolic')
+  }
+
+  private settle(batching: Batching): void {
+    this.batching = batching
+    this.options.onBatching?.(batching)
+  }
+
+  private async tryBatch(images: Tensor): Promise<void> {
+    if (this.batching?.kind === 'single') return void (await this.oneByOne(this.session!, images))
+    if (this.batching !== undefined || images.shape[0] === 1)
+      return void (await this.request(this.session ?? (await this.use('symbolic')), images))
+    for (const kind of ['symbolic', 'repaired'] as const) {
+      try {
+        return void (await this.request(this.session ?? (await this.use(kind)), images))
+      } catch (error) {
+        if (!(error instanceof LayermillError) || kind === 'repaired') throw error
+        await this.drop()
+      }
+    }
+  }
+
+  private byName(tensors: readonly Tensor[], count: number): Map<string, Tensor> {
+    const byValue = new Map(this.values.map((value, i) => [value, tensors[i]!]))
+    const taken = new Set<string>()
+    return new Map(
+      this.named.map(({ name, value }) => {
+        const tensor = byValue.get(value)!
+        // Each result is in a buffer of its own.
+        const own = taken.has(value) ? { shape: tensor.shape, data: tensor.data.slice() } : tensor
+        taken.add(value)
+        if (own.shape[0] !== count) throw new LayermillError('ENGINE_FAILED', `${name} has ${formatShape(own.shape)} for ${count} images`)
+        return [name, name === PROBABILITIES ? softmax(own) : own] as const
+      }),
+    )
+  }
+}

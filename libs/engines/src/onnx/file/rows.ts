@@ -1,0 +1,67 @@
+import { elementCount, formatShape, LayermillError, sameShape, type Tensor } from '@layermill/core'
+
+/** Largest difference between a batch and its images one by one, as a share of the value's largest. */
+const TOLERANCE = 1e-5
+
+/** One image of a batch, as a batch of one. */
+export function rowOf({ shape, data }: Tensor, index: number): Tensor {
+  const size = elementCount(shape.slice(1))
+  return { shape: [1, ...shape.slice(1)], data: data.subarray(index * size, (index + 1) * size) }
+}
+
+/**
+ * A value of `count` images with one row for each: [N, ...] as it is, [N * k, ...] (windows, heads) as [N, k, ...], [N] as [N, 1].
+ * @throws LayermillError `ONNX_UNSUPPORTED` for a value that has no rows of images
+ */
+export function rowsOf({ shape, data }: Tensor, count: number, name: string): Tensor {
+  const rows = shape[0]
+  if (rows === undefined || rows === 0 || rows % count !== 0) {
+    throw new LayermillError('ONNX_UNSUPPORTED', `the value ${name} is ${formatShape(shape)} for ${count} images: it has no row for each`)
+  }
+  const rest = shape.slice(1)
+  const each = rows / count
+  if (each > 1) return { shape: [count, each, ...rest], data }
+  return { shape: rest.length === 0 ? [count, 1] : shape, data }
+}
+
+/** Rows of one image each as one tensor. */
+export function stackRows(rows: readonly Tensor[]): Tensor {
+  const first = rows[0]!
+  const data = new Float32Array(rows.length * first.data.length)
+  for (const [i, row] of rows.entries()) {
+    if (!sameShape(row.shape, first.shape)) throw new LayermillError('ONNX_UNSUPPORTED', 'a value has another shape for each image')
+    data.set(row.data, i * first.data.length)
+  }
+  return { shape: [rows.length, ...first.shape.slice(1)], data }
+}
+
+/** Whether two values are equal to 1e-5 of the larger one's largest number; NaN equals NaN. */
+export function equalRows(a: Tensor, b: Tensor): boolean {
+  if (!sameShape(a.shape, b.shape)) return false
+  let largest = 0
+  for (const value of b.data) if (Math.abs(value) > largest && Math.abs(value) < Infinity) largest = Math.abs(value)
+  const allowed = TOLERANCE * largest
+  return a.data.every((value, i) => Math.abs(value - b.data[i]!) <= allowed || Object.is(value, b.data[i]))
+}
+
+/** Whether all images of a batch are the same: such a batch says nothing on others. */
+export function sameImages({ shape, data }: Tensor): boolean {
+  const size = elementCount(shape.slice(1))
+  for (let i = size; i < data.length; i++) if (data[i] !== data[i % size]) return false
+  return true
+}
+
+/** exp(x - max) / sum over the numbers of each row, in double precision. */
+export function softmax({ shape, data }: Tensor): Tensor {
+  const size = data.length / shape[0]!
+  const result = new Float32Array(data.length)
+  for (let start = 0; start < data.length; start += size) {
+    const row = data.subarray(start, start + size)
+    let largest = -Infinity
+    for (const value of row) largest = Math.max(largest, value)
+    const powers = Float64Array.from(row, value => Math.exp(value - largest))
+    const sum = powers.reduce((total, value) => total + value, 0)
+    powers.forEach((value, i) => (result[start + i] = value / sum))
+  }
+  return { shape, data: result }
+}

@@ -1,0 +1,206 @@
+import { elementCount, formatShape, LayermillError } from '@layermill/core'
+import type { NamedLayer, Network, NetworkGraph, Preparation, Size2 } from '@layermill/models'
+import { basename } from 'node:path'
+import { needed } from './depends.js'
+import type { OnnxModel } from './model.js'
+import type { Info } from './shapes/info.js'
+import { isFloat, UINT8 } from './types.js'
+
+/** The layer of a graph's probabilities where its file ends with scores: engines put a softmax behind these. */
+export const PROBABILITIES = 'layermill:probabilities'
+
+/** A network that is an ONNX file. */
+export interface OnnxNetwork extends Network {
+  readonly graph: OnnxGraph
+}
+
+/** Whether a network was read from an ONNX file. */
+export const isOnnxNetwork = (network: Pick<Network, 'graph'>): network is OnnxNetwork => network.graph instanceof OnnxGraph
+
+/** Operators of which a multiply-add is counted as two operations: convolutions and products of matrices. */
+const convolutions = new Set(['Conv', 'FusedConv', 'ConvInteger', 'QLinearConv', 'ConvTranspose'])
+const products = new Set(['MatMul', 'MatMulInteger', 'QLinearMatMul', 'FusedMatMul', 'Gemm', 'FusedGemm'])
+
+const count = (info: Info | undefined): number =>
+  info?.dims === undefined || info.dims.includes(undefined) ? 0 : elementCount(info.dims as number[])
+
+/** An ONNX model as the graph of a network. */
+export class OnnxGraph implements NetworkGraph {
+  constructor(
+    readonly model: OnnxModel,
+    private readonly id: string,
+    /** The value of the classes' scores, where there is one that softmax has yet to make probabilities of. */
+    private readonly scores?: string,
+  ) {}
+
+  resolve(layer: string): readonly NamedLayer[] {
+    if (layer === PROBABILITIES && this.scores !== undefined) return [{ name: layer, value: this.scores }]
+    return this.model.names.resolve(layer)
+  }
+
+  /** The value of a layer that stands for one. */
+  private valueOf(layer: string): string {
+    const found = this.resolve(layer)
+    if (found.length === 1) return found[0]!.value
+    throw new LayermillError('LAYER_AMBIGUOUS', `${this.id}: '${layer}' stands for ${found.length} layers, and one is needed here`)
+  }
+
+  takesSize(size: Size2): boolean {
+    return this.model.takesSize(size)
+  }
+
+  private checkSize(layer: string, size: Size2): void {
+    if (this.model.takesSize(size)) return
+    const [height, width] = this.model.defaultSize
+    throw new LayermillError('INPUT_SIZE', `layer ${layer} of ${this.id} cannot be computed from ${size[1]}x${size[0]} images`, {
+      hint: `the file takes ${width}x${height} only: leave out --size, or export it with symbolic height and width`,
+    })
+  }
+
+  shape(layer: string, size: Size2): readonly number[] {
+    this.checkSize(layer, size)
+    const value = this.valueOf(layer)
+    const { dims } = this.model.shapeOf(value, size)
+    if (dims === undefined || dims.includes(undefined)) {
+      throw new LayermillError('INPUT_SIZE', `layer ${layer} of ${this.id} has a shape that depends on more than the size of the images`, {
+        hint: 'take a layer before or behind it; `layermill models FILE` lists shapes',
+      })
+    }
+    const [rows, ...rest] = dims as number[]
+    if (rows === undefined)
+      throw new LayermillError('INPUT_SIZE', `layer ${layer} of ${this.id} is a single number, and has no row for each image`)
+    const shape = rows === 1 ? rest : [rows, ...rest]
+    const sized = shape.length === 0 ? [1] : shape
+    if (sized.every(side => side >= 1)) return sized
+    throw new LayermillError(
+      'INPUT_SIZE',
+      `layer ${layer} would be ${formatShape(sized)}: images of ${size[1]}x${size[0]} are too small for it`,
+    )
+  }
+
+  cost(layer: string, size: Size2): { flops: number; parameters: number } {
+    const { graph } = this.model
+    const infos = this.model.values(size)
+    const weights = new Set<string>()
+    let flops = 0
+    for (const index of needed(graph, [this.valueOf(layer)])) {
+      const node = graph.nodes[index]!
+      for (const name of node.inputs) if (isFloat(graph.initializers.get(name)?.type)) weights.add(name)
+      const made = count(infos.get(node.outputs[0] ?? ''))
+      const second = infos.get(node.inputs[node.op.startsWith('QLinear') ? 3 : 1] ?? '')?.dims
+      if (convolutions.has(node.op) && second !== undefined && !second.includes(undefined)) {
+        // Weights are [out, in / groups, ...]; transposed ones [in, out / groups, ...], each input element goes into that many products.
+        const each = elementCount(second.slice(1) as number[])
+        flops += 2 * each * (node.op === 'ConvTranspose' ? count(infos.get(node.inputs[0] ?? '')) : made)
+      } else if (products.has(node.op) && second !== undefined) {
+        const inner = infos.get(node.inputs[0] ?? '')?.dims?.at((node.attributes.get('transA')?.numbers[0] ?? 0) === 1 ? 0 : -1)
+        flops += 2 * made * (inner ?? 0)
+      }
+    }
+    return { flops, parameters: this.numbersOf(weights) }
+  }
+
+  private numbersOf(names: Iterable<string>): number {
+    return [...names].reduce((sum, name) => sum + elementCount(this.model.graph.initializers.get(name)!.dims), 0)
+  }
+
+  get parameters(): number {
+    const used = new Set(this.model.graph.nodes.flatMap(({ inputs }) => inputs))
+    return this.numbersOf(
+      [...this.model.graph.initializers.values()].filter(({ type, name }) => isFloat(type) && used.has(name)).map(({ name }) => name),
+    )
+  }
+
+  workingBytes(layers: readonly string[], size: Size2): number {
+    const { graph } = this.model
+    const infos = this.model.values(size)
+    const outputs = layers.map(layer => this.valueOf(layer))
+    const order = [...needed(graph, outputs)].toSorted((a, b) => a - b)
+    const lastReader = new Map<string, number>()
+    for (const node of order) for (const name of graph.nodes[node]!.inputs) lastReader.set(name, node)
+    let live = 0
+    let most = 0
+    for (const index of order) {
+      const node = graph.nodes[index]!
+      for (const name of node.outputs) live += count(infos.get(name))
+      most = Math.max(most, live)
+      for (const name of new Set(node.inputs)) {
+        if (lastReader.get(name) === index && graph.producers.has(name) && !outputs.includes(name)) live -= count(infos.get(name))
+      }
+    }
+    const handedOver = 3 * size[0] * size[1] + outputs.reduce((sum, name) => sum + count(infos.get(name)), 0)
+    return (most + handedOver) * Float32Array.BYTES_PER_ELEMENT
+  }
+}
+
+/** Pixels as they are: for networks that normalise themselves. */
+const pixels: Preparation = {
+  channels: 'rgb',
+  divisor: 1,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+  resize: { kind: 'exact' },
+  resample: 'bilinear',
+}
+
+/** The value of classes' scores: an output with one row of numbers for an image; the first of them. */
+function scoresOf(model: OnnxModel): { value: string; classes: number } | undefined {
+  const flat = model.graph.outputs.flatMap(({ name }) => {
+    const { dims, type } = model.shapeOf(name)
+    return isFloat(type) && dims?.length === 2 && dims[0] === 1 && dims[1] !== undefined ? [{ value: name, classes: dims[1] }] : []
+  })
+  return flat.find(({ value }) => /logit|score|prob|class|output/i.test(value)) ?? flat[0]
+}
+
+/** The layer that is taken where none is asked for: what goes into the last layer with weights, pooled or not; else the first output. */
+function defaultLayerOf(model: OnnxModel): string {
+  const { graph } = model
+  const outputs = graph.outputs.map(({ name }) => name)
+  const scores = scoresOf(model)
+  if (scores === undefined) return outputs.find(name => model.names.modules.size >= 0 && isFloat(model.shapeOf(name).type)) ?? outputs[0]!
+  let value = scores.value
+  for (let step = 0; step < 8; step++) {
+    const node = graph.nodes[graph.producers.get(value) ?? -1]
+    const input = node?.inputs.find(name => graph.producers.has(name) && isFloat(model.shapeOf(name).type))
+    if (node === undefined || input === undefined) return scores.value
+    if (node.op === 'Gemm' || node.op === 'MatMul') return input
+    value = input
+  }
+  return scores.value
+}
+
+export interface OnnxNetworkOptions {
+  /** Name in messages and results. */
+  readonly id?: string
+  readonly preparation?: Preparation | undefined
+  readonly inputSize?: Size2 | undefined
+}
+
+/**
+ * A network of an ONNX file. Without a preparation that is known, one that leaves pixels as they are, which is right for uint8 inputs only.
+ */
+export function onnxNetwork(model: OnnxModel, { id = basename(model.path), preparation, inputSize }: OnnxNetworkOptions = {}): OnnxNetwork {
+  const scores = scoresOf(model)
+  const made = scores === undefined ? undefined : model.graph.nodes[model.graph.producers.get(scores.value) ?? -1]?.op
+  const ready = made === 'Softmax' || made === 'Sigmoid'
+  const size = inputSize !== undefined && model.takesSize(inputSize) ? inputSize : model.defaultSize
+  return {
+    id,
+    architecture: 'onnx',
+    family: 'onnx',
+    variant: {},
+    nodes: [],
+    layers: new Map(),
+    availableLayers: [...model.names.modules.keys()],
+    defaultLayer: defaultLayerOf(model),
+    classifier: scores?.value ?? '',
+    probabilities: scores === undefined ? '' : ready ? scores.value : PROBABILITIES,
+    classes: scores?.classes ?? 0,
+    inputSize: size,
+    preparation: preparation ?? pixels,
+    graph: new OnnxGraph(model, id, ready ? undefined : scores?.value),
+  }
+}
+
+/** Whether a file takes pixels as they are: whole numbers. */
+export const takesPixels = (model: OnnxModel): boolean => model.image.type === UINT8
