@@ -1,11 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { ExtractSpec, InputNumbers, LayerResult, PredictSpec, RunIdentity, RunSpec } from '@layermill/contracts'
 import { elementCount, LayermillError } from '@layermill/core'
-<<<<<<< HEAD
-import { givesOwnSizes, inferShapes, inputOf, layerShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
-=======
-import { inputOf, layerShapes, namedLayers, type Network, type Size2 } from '@layermill/models'
->>>>>>> 860b425 (ONNX files run in the engine: cut, from mapped weights, batches once they are proven; conformance over 30 exports)
+import { givesOwnSizes, inputOf, layerShapes, namedLayers, type Network, type Size2 } from '@layermill/models'
 
 export interface IdentityInput {
   spec: ExtractSpec | PredictSpec
