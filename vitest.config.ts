@@ -16,8 +16,9 @@ const alone = [
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/vitest-reporter.mjs'],
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // A test that starts several processes takes ten times as long beside eight busy ones.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     // On two cores: the third has work while one waits for a lock to expire or a server to start.
     maxWorkers: 3,
     // Conditions that are polled come true; on a busy machine later than in the second that is the default.

@@ -54,6 +54,14 @@ async function release() {
   count('release', code === 0)
 }
 
+/** What reads files and streams, under the strictest release of Node.js; `npm run test:nodes` runs everything under all of them. */
+async function testNewestNode() {
+  heading('Node.js 26')
+  const packages = ['libs/core', 'libs/storage', 'libs/weights', 'libs/preprocess']
+  const { code } = await run(process.execPath, [path.join(root, 'scripts/bootstrap.mjs'), 'test:nodes', '26', ...packages], { show: true })
+  count('tests under Node.js 26', code === 0)
+}
+
 /** Known weaknesses of dependencies. A registry that cannot be asked is not a failure of ours. */
 async function audit() {
   heading('Audit')
@@ -79,6 +87,7 @@ async function audit() {
 
 await checkTypesAndLint()
 await test()
+await testNewestNode()
 await release()
 await audit()
 console.log(`\n${total.passed} passed, ${total.failed} failed`)

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { setUpCuda } from './cuda.mjs'
 import { build, installNodeModules } from './install.mjs'
 import { release } from '../release/main.mjs'
+import { testNodes } from './nodes.mjs'
 import { startServices } from './services.mjs'
 import { setUpTfjs } from './tfjs.mjs'
 import { SetupError, root, run, step } from './terminal.mjs'
@@ -80,6 +81,7 @@ const commands = {
   setup: async () => 0,
   demo: parameters => program('apps/cli/dist/demo/main.js', parameters),
   test,
+  'test:nodes': testNodes,
   bench: parameters => program('test/dist/bench/main.js', parameters),
   lint,
   format,

@@ -17,11 +17,14 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 async function read(file: RandomAccess, architecture: Architecture, shapes: ReadonlyMap<string, readonly number[]>): Promise<WeightSet> {
-  const opened = await openTensorFile(file)
   try {
-    return await assembleWeights(opened, { id: architecture, architecture, family: 'caffe' }, shapes, 'test')
+    const opened = await openTensorFile(file)
+    try {
+      return await assembleWeights(opened, { id: architecture, architecture, family: 'caffe' }, shapes, 'test')
+    } finally {
+      await opened.close()
+    }
   } finally {
-    await opened.close()
     await file.close()
   }
 }
