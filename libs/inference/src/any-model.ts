@@ -3,7 +3,9 @@ import type { LoadedModel } from './model-provider.js'
 import type { RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { type Architecture, getNetwork, type Network, networkIds, preparedAs, withPreparation } from '@layermill/models'
-import { readModelFolder, type WeightSet } from '@layermill/weights'
+import { type LoadOptions, readModelFolder, type WeightSet } from '@layermill/weights'
+import { namesOnnxFile } from './onnx/files.js'
+import { loadOnnx, requirePreparation } from './onnx/load.js'
 import { openStore } from '@layermill/storage'
 
 /**
@@ -14,12 +16,15 @@ export async function loadAnyModel(
   model: string,
   source: string,
   load: (model: string, source: string) => Promise<WeightSet>,
+  options: LoadOptions = {},
 ): Promise<LoadedModel> {
   if (networkIds.includes(model)) {
     const weights = await load(model, source)
     const network = withPreparation(getNetwork(model, weights.variant), weights.preparation)
     return { network, weights, labels: weights.labels ?? classLabels(network.classes) }
   }
+  const onnx = namesOnnxFile(model) ? await loadOnnx(model, options) : undefined
+  if (onnx !== undefined) return onnx
   if (!/[/\\]/.test(model)) getNetwork(model)
   const store = openStore(model)
   try {
@@ -28,8 +33,10 @@ export async function loadAnyModel(
   } finally {
     await store.close()
   }
-  throw new LayermillError('MODEL_UNKNOWN', `there is no fine-tuned model at ${model}: it has no model.json`, {
-    hint: `expected a folder that layermill finetune wrote, or one of ${networkIds.join(', ')}`,
+  const inFolder = await loadOnnx(model, options)
+  if (inFolder !== undefined) return inFolder
+  throw new LayermillError('MODEL_UNKNOWN', `there is no model at ${model}: it has no model.json, and no model.onnx or onnx/model.onnx`, {
+    hint: `expected a folder that layermill finetune wrote, an ONNX file or a folder with one, or one of ${networkIds.join(', ')}`,
   })
 }
 
@@ -44,6 +51,7 @@ export function specNetwork(
   note: (text: string) => void,
 ): Network {
   const { preparation } = weights
+  requirePreparation(network, preparation, prepare)
   if (prepare === undefined && preparation?.from === 'names' && preparation.name === 'torchvision') {
     const guessed = guesses(network.architecture)
     if (guessed !== undefined) note(guessed)

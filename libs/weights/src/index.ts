@@ -2,7 +2,7 @@ export { classNamesFrom } from './class-names.js'
 export { type IdentifiedWeights, identifyWeights } from './identify.js'
 export { weightsIdentity } from './identity.js'
 export { initialiseAll, type Initialiser, initialiseWeight } from './initialise.js'
-export { type LoadOptions, loadWeights } from './load.js'
+export { fetchToFile, type LoadOptions, loadWeights } from './load.js'
 export {
   type ImportedWeights,
   importWeights,

@@ -31,8 +31,11 @@ function displayUrl(url: string): string {
   return `${parsed.protocol}//${parsed.host}${parsed.pathname}`
 }
 
-/** Downloads once; what is there already is taken as it is. */
-async function openUrl(url: string, options: LoadOptions): Promise<RandomAccess> {
+/**
+ * Downloads a file from an http(s) URL once, and gives its path; what is there already is taken as it is.
+ * @throws LayermillError `WEIGHTS_UNAVAILABLE`, `WEIGHTS_HASH`, `ADDRESS_REFUSED`
+ */
+export async function fetchToFile(url: string, options: LoadOptions): Promise<string> {
   const home = options.home ?? layermillHome()
   const folder = urlFolder(home, createHash('sha256').update(url).digest('hex').slice(0, 16))
   const path = join(folder, basename(new URL(url).pathname) || 'weights')
@@ -58,7 +61,11 @@ async function openUrl(url: string, options: LoadOptions): Promise<RandomAccess>
       )
     })
   }
-  return { ...(await openFile(path)), name: displayUrl(url) }
+  return path
+}
+
+async function openUrl(url: string, options: LoadOptions): Promise<RandomAccess> {
+  return { ...(await openFile(await fetchToFile(url, options))), name: displayUrl(url) }
 }
 
 async function randomWeights(network: WeightTarget, seed: string): Promise<WeightSet> {

@@ -4,7 +4,7 @@ import type { WeightFormat } from './types.js'
 export interface PublishedFile {
   /** The name it is kept under. */
   readonly file: string
-  readonly format: Exclude<WeightFormat, 'random'>
+  readonly format: Exclude<WeightFormat, 'random' | 'onnx'>
   /** Tried in this order. */
   readonly urls: readonly string[]
   readonly bytes?: number

@@ -66,6 +66,7 @@ function ofTorchvisionWeights(weights: string, architecture: Architecture): Choi
 
 function find(name: string, architecture: Architecture): Choice | undefined {
   if (name.startsWith(torchvisionPrefix)) return ofTorchvisionWeights(name.slice(torchvisionPrefix.length), architecture)
+  if (architecture === 'onnx') return name === 'torchvision' ? { preparation: torchvisionPreparation, inputSize: usualSize } : undefined
   if (name.startsWith(timmPrefix)) return timmTagPreparation(architecture, name.slice(timmPrefix.length).replace(`${architecture}.`, ''))
   const preparation = Object.hasOwn(fixed, name) ? fixed[name]!(architecture) : undefined
   return preparation && { preparation, inputSize: usualSize }
@@ -73,6 +74,7 @@ function find(name: string, architecture: Architecture): Choice | undefined {
 
 /** The names of all preparations that an architecture's weights are trained with. */
 export function preparationNames(architecture: Architecture): string[] {
+  if (architecture === 'onnx') return ['torchvision']
   const named = Object.keys(fixed).filter(name => fixed[name]!(architecture) !== undefined)
   return [...named, ...timmTags(architecture).map(tag => `${timmPrefix}${tag}`)]
 }
@@ -108,7 +110,8 @@ export function withPreparation<N extends Network>(network: N, chosen: WeightsPr
 export function preparedAs<N extends Network>(network: N, prepare: string | FilePreparation | undefined): N {
   if (prepare === undefined) return network
   const { preparation, inputSize } = typeof prepare === 'string' ? namedPreparation(prepare, network) : prepare
-  return { ...network, preparation, inputSize: 'head' in network || inputSize === undefined ? network.inputSize : inputSize }
+  const keepsSize = 'head' in network || inputSize === undefined || network.graph?.takesSize(inputSize) === false
+  return { ...network, preparation, inputSize: keepsSize ? network.inputSize : inputSize }
 }
 
 /** Whether a preparation gives each picture a size of its own: batches of one size cannot be made of them. */

@@ -1,0 +1,138 @@
+import { basename } from 'node:path'
+import { LayermillError } from '@layermill/core'
+import { libraryOf, type Network, type Preparation, preparationFromFile, type WeightsPreparation } from '@layermill/models'
+import { isOnnxNetwork, type OnnxModel, OnnxModel as Model, onnxNetwork, ownNormalisation, takesPixels } from '@layermill/onnx'
+import { classNamesFrom, type LoadOptions } from '@layermill/weights'
+import { classLabels } from '../labels.js'
+import type { LoadedModel } from '../model-provider.js'
+import { findOnnxFile, readBeside } from './files.js'
+
+type Json = Readonly<Record<string, unknown>>
+
+function parsedJson(text: string | undefined): Json | undefined {
+  if (text === undefined) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Texts of a Python dictionary or list, as Ultralytics writes its names: `{0: 'cat', 1: "dog's"}`. */
+function pythonNames(text: string): string[] | undefined {
+  if (!/^\s*[{[]/.test(text)) return undefined
+  const names: string[] = []
+  let next = 0
+  for (const match of text.matchAll(/(?:(\d+)\s*:\s*)?(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")/g)) {
+    names[match[1] === undefined ? next : Number(match[1])] = (match[2] ?? match[3] ?? '').replaceAll(/\\(.)/g, '$1')
+    next++
+  }
+  return classNamesFrom(names)
+}
+
+/** Names of the classes, from the file's own metadata, `config.json` or a list beside it; undefined where none is of `count` names. */
+async function labelsOf(model: OnnxModel, count: number): Promise<string[] | undefined> {
+  const fits = (names: string[] | undefined): string[] | undefined => (names?.length === count ? names : undefined)
+  for (const key of ['names', 'labels', 'classes', 'class_names', 'id2label']) {
+    const text = model.model.metadata.get(key)
+    if (text === undefined) continue
+    const found = fits(classNamesFrom(parsedJson(text) ?? parsedList(text))) ?? fits(pythonNames(text))
+    if (found !== undefined) return found
+  }
+  const config = parsedJson(await readBeside(model.path, 'config.json'))
+  const named = fits(classNamesFrom(config?.['id2label'])) ?? fits(classNamesFrom(config?.['label_names']))
+  if (named !== undefined && !named.every((name, i) => name === `LABEL_${i}`)) return named
+  for (const name of ['labels.txt', 'classes.txt', 'labels.json']) {
+    const text = await readBeside(model.path, name)
+    const lines = text?.trimEnd().split(/\r?\n/)
+    const found = name.endsWith('.json') ? fits(classNamesFrom(parsedJson(text) ?? parsedList(text ?? ''))) : fits(lines)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function parsedList(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Pixels as they are, to the size: what a graph takes that normalises itself. */
+const asPixels = (divisor: 1 | 255): Preparation => ({
+  channels: 'rgb',
+  divisor,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
+  resize: { kind: 'exact' },
+  resample: 'bilinear',
+})
+
+/** The preparation with the numbers that a graph's own normalisation leaves to do: none but the scale. */
+function withoutNumbers(preparation: Preparation, divisor: 1 | 255): Preparation {
+  const { again: _again, ...rest } = preparation
+  return { ...rest, divisor, mean: [0, 0, 0], std: [1, 1, 1] }
+}
+
+/** How images are prepared, by the files beside the graph and what it does itself; undefined where nothing says. */
+async function preparationOf(model: OnnxModel): Promise<Omit<WeightsPreparation, 'inputSize'> & { inputSize?: readonly [number, number] | undefined } | undefined> {
+  const inside = takesPixels(model) ? '0..255' : ownNormalisation(model.graph, model.image.name)
+  const divisor = inside === '0..255' ? 1 : 255
+  const config = parsedJson(await readBeside(model.path, 'config.json'))
+  const modelType = typeof config?.['model_type'] === 'string' ? config['model_type'] : undefined
+  const named: readonly (readonly [string, Json | undefined])[] = [
+    ['preprocessor_config.json', parsedJson(await readBeside(model.path, 'preprocessor_config.json'))],
+    ['processor_config.json', parsedJson(await readBeside(model.path, 'processor_config.json'))],
+    ['config.json', config],
+  ]
+  for (const [name, value] of named) {
+    if (value === undefined || libraryOf(value) === undefined) continue
+    const found = preparationFromFile(value, { where: `${name} beside ${basename(model.path)}`, modelType })
+    const preparation = inside === undefined ? found.preparation : withoutNumbers(found.preparation, divisor)
+    return { name: found.name, preparation, inputSize: found.inputSize, from: 'file' }
+  }
+  if (inside === undefined) return undefined
+  return { name: inside === '0..255' ? 'pixels' : 'pixels / 255', preparation: asPixels(divisor), from: 'file' }
+}
+
+/** Loads an ONNX file that is on this machine, with what lies beside it. */
+export async function loadOnnxFile(path: string): Promise<LoadedModel> {
+  const model = await Model.open(path)
+  const sha256 = await model.sha256()
+  const found = await preparationOf(model)
+  const network = onnxNetwork(model, { id: `onnx-${sha256.slice(0, 12)}`, preparation: found?.preparation, inputSize: found?.inputSize })
+  const preparation = found === undefined ? undefined : { ...found, inputSize: network.inputSize }
+  const labels = network.classes === 0 ? undefined : await labelsOf(model, network.classes)
+  return {
+    network,
+    weights: {
+      tensors: new Map(),
+      variant: {},
+      source: path,
+      format: 'onnx',
+      sha256,
+      ...(preparation === undefined ? {} : { preparation }),
+      ...(labels === undefined ? {} : { labels }),
+    },
+    labels: labels ?? classLabels(network.classes),
+  }
+}
+
+/** The model that an ONNX file, a folder with one, or a URL of one names; undefined where there is no ONNX file. @throws LayermillError as the reader does */
+export async function loadOnnx(model: string, options: LoadOptions = {}): Promise<LoadedModel | undefined> {
+  const path = await findOnnxFile(model, options)
+  return path === undefined ? undefined : loadOnnxFile(path)
+}
+
+/**
+ * Refuses to guess: a network from an ONNX file whose preparation nothing says.
+ * @throws LayermillError `PREPARATION_UNKNOWN`
+ */
+export function requirePreparation(network: Network, known: unknown, asked: string | undefined): void {
+  if (!isOnnxNetwork(network) || known !== undefined || asked !== undefined) return
+  throw new LayermillError('PREPARATION_UNKNOWN', `nothing says how images are prepared for ${network.graph.model.path}`, {
+    hint: 'put preprocessor_config.json or timm\'s config.json beside it, or give --prepare, as torchvision:ResNet50_Weights.IMAGENET1K_V2',
+  })
+}
