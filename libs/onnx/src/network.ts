@@ -30,7 +30,7 @@ export class OnnxGraph implements NetworkGraph {
     readonly model: OnnxModel,
     private readonly id: string,
     /** The value of the classes' scores, where there is one that softmax has yet to make probabilities of. */
-    private readonly scores?: string,
+    readonly scores?: string,
   ) {}
 
   resolve(layer: string): readonly NamedLayer[] {

@@ -9,7 +9,14 @@ import { fetchToFile, type LoadOptions } from '@layermill/weights'
 /** Places of the graph in a folder of a model, first to last. */
 const graphs = ['model.onnx', 'onnx/model.onnx']
 /** Files beside a graph that say how images are prepared and what classes are called. */
-export const besideFiles = ['preprocessor_config.json', 'processor_config.json', 'config.json', 'labels.txt', 'labels.json', 'classes.txt'] as const
+export const besideFiles = [
+  'preprocessor_config.json',
+  'processor_config.json',
+  'config.json',
+  'labels.txt',
+  'labels.json',
+  'classes.txt',
+] as const
 
 /** Bytes fetched at a time. */
 const piece = 64 * 1024 * 1024
@@ -19,7 +26,8 @@ const mostDescription = 32 * 1024 * 1024
 const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
 
 /** Whether a model is named by a file's name: `vit.onnx`, `https://host/vit.onnx?download=true`. */
-export const namesOnnxFile = (model: string): boolean => /\.onnx$/i.test(schemeOf(model)?.startsWith('http') === true ? new URL(model).pathname : model)
+export const namesOnnxFile = (model: string): boolean =>
+  /\.onnx$/i.test(schemeOf(model)?.startsWith('http') === true ? new URL(model).pathname : model)
 
 /** The graph in a folder on this machine; undefined where there is none. */
 export async function graphInFolder(folder: string): Promise<string | undefined> {
@@ -50,10 +58,12 @@ async function fetchStored(url: string, graph: string | undefined): Promise<stri
     const entries: { key: string; bytes: number; etag: string }[] = []
     for await (const entry of store.list('')) {
       entries.push(entry)
-      if (entries.length > 10_000) throw new LayermillError('MODEL_UNKNOWN', `${url} holds more than 10000 objects; expected the folder of one model`)
+      if (entries.length > 10_000)
+        throw new LayermillError('MODEL_UNKNOWN', `${url} holds more than 10000 objects; expected the folder of one model`)
     }
     const found = [graph, ...graphs].find(name => name !== undefined && entries.some(({ key }) => key === name))
-    if (found === undefined || (graph !== undefined && found !== graph)) throw new LayermillError('MODEL_UNKNOWN', `there is no ${graph ?? graphs.join(' or ')} at ${url}`)
+    if (found === undefined || (graph !== undefined && found !== graph))
+      throw new LayermillError('MODEL_UNKNOWN', `there is no ${graph ?? graphs.join(' or ')} at ${url}`)
     const folder = dirname(found)
     // A graph by its own name may lie among others: of these, their data and descriptions, what is beside it is fetched when it is small or named like it.
     const wanted = entries.filter(({ key }) => {
@@ -61,7 +71,10 @@ async function fetchStored(url: string, graph: string | undefined): Promise<stri
       if (/\.onnx$/i.test(key) || /\.(safetensors|bin|h5|msgpack|pt|pth|ot)$/i.test(key)) return false
       return dirname(key) === folder || besideFiles.some(name => key === name)
     })
-    const version = createHash('sha256').update(JSON.stringify([url, wanted.map(({ key, etag }) => [key, etag])])).digest('hex').slice(0, 16)
+    const version = createHash('sha256')
+      .update(JSON.stringify([url, wanted.map(({ key, etag }) => [key, etag])]))
+      .digest('hex')
+      .slice(0, 16)
     const target = join(layermillHome(), 'onnx', version)
     await mkdir(target, { recursive: true })
     await withLock(join(target, '.lock'), {}, async () => {
@@ -99,10 +112,15 @@ export async function findOnnxFile(model: string, options: LoadOptions = {}): Pr
   return fetchStored(model.slice(0, -key.length), key)
 }
 
-/** A JSON or text file beside a graph or in the folder above (`onnx/model.onnx`); undefined where there is none. */
-export async function readBeside(graph: string, name: string): Promise<string | undefined> {
+/** The folders of a graph that say what it is: its own, and the one above `onnx/`. */
+export function foldersOf(graph: string): string[] {
   const folder = dirname(graph)
-  for (const place of basename(folder) === 'onnx' ? [folder, dirname(folder)] : [folder]) {
+  return basename(folder) === 'onnx' ? [folder, dirname(folder)] : [folder]
+}
+
+/** A JSON or text file beside a graph; undefined where there is none. */
+export async function readBeside(graph: string, name: string): Promise<string | undefined> {
+  for (const place of foldersOf(graph)) {
     const path = join(place, name)
     const size = (await stat(path).catch(() => undefined))?.size
     if (size !== undefined && size <= mostDescription) return readFile(path, 'utf8')

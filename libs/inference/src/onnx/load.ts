@@ -1,11 +1,10 @@
-import { basename } from 'node:path'
 import { LayermillError } from '@layermill/core'
-import { libraryOf, type Network, type Preparation, preparationFromFile, type WeightsPreparation } from '@layermill/models'
+import type { Network, Preparation, WeightsPreparation } from '@layermill/models'
 import { isOnnxNetwork, type OnnxModel, OnnxModel as Model, onnxNetwork, ownNormalisation, takesPixels } from '@layermill/onnx'
-import { classNamesFrom, type LoadOptions } from '@layermill/weights'
+import { classNamesFrom, folderPreparation, type LoadOptions } from '@layermill/weights'
 import { classLabels } from '../labels.js'
 import type { LoadedModel } from '../model-provider.js'
-import { findOnnxFile, readBeside } from './files.js'
+import { findOnnxFile, foldersOf, readBeside } from './files.js'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -77,19 +76,14 @@ function withoutNumbers(preparation: Preparation, divisor: 1 | 255): Preparation
 }
 
 /** How images are prepared, by the files beside the graph and what it does itself; undefined where nothing says. */
-async function preparationOf(model: OnnxModel): Promise<Omit<WeightsPreparation, 'inputSize'> & { inputSize?: readonly [number, number] | undefined } | undefined> {
+async function preparationOf(
+  model: OnnxModel,
+): Promise<(Omit<WeightsPreparation, 'inputSize'> & { inputSize?: readonly [number, number] | undefined }) | undefined> {
   const inside = takesPixels(model) ? '0..255' : ownNormalisation(model.graph, model.image.name)
   const divisor = inside === '0..255' ? 1 : 255
-  const config = parsedJson(await readBeside(model.path, 'config.json'))
-  const modelType = typeof config?.['model_type'] === 'string' ? config['model_type'] : undefined
-  const named: readonly (readonly [string, Json | undefined])[] = [
-    ['preprocessor_config.json', parsedJson(await readBeside(model.path, 'preprocessor_config.json'))],
-    ['processor_config.json', parsedJson(await readBeside(model.path, 'processor_config.json'))],
-    ['config.json', config],
-  ]
-  for (const [name, value] of named) {
-    if (value === undefined || libraryOf(value) === undefined) continue
-    const found = preparationFromFile(value, { where: `${name} beside ${basename(model.path)}`, modelType })
+  for (const folder of foldersOf(model.path)) {
+    const found = await folderPreparation(folder)
+    if (found === undefined) continue
     const preparation = inside === undefined ? found.preparation : withoutNumbers(found.preparation, divisor)
     return { name: found.name, preparation, inputSize: found.inputSize, from: 'file' }
   }
@@ -130,9 +124,9 @@ export async function loadOnnx(model: string, options: LoadOptions = {}): Promis
  * Refuses to guess: a network from an ONNX file whose preparation nothing says.
  * @throws LayermillError `PREPARATION_UNKNOWN`
  */
-export function requirePreparation(network: Network, known: unknown, asked: string | undefined): void {
+export function requirePreparation(network: Network, known: unknown, asked: unknown): void {
   if (!isOnnxNetwork(network) || known !== undefined || asked !== undefined) return
   throw new LayermillError('PREPARATION_UNKNOWN', `nothing says how images are prepared for ${network.graph.model.path}`, {
-    hint: 'put preprocessor_config.json or timm\'s config.json beside it, or give --prepare, as torchvision:ResNet50_Weights.IMAGENET1K_V2',
+    hint: "put preprocessor_config.json or timm's config.json beside it, or give --prepare, as torchvision:ResNet50_Weights.IMAGENET1K_V2",
   })
 }

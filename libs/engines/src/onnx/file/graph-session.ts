@@ -95,10 +95,10 @@ function imageTensor(images: Tensor, { type, layout }: ImageFeed): ort.Tensor {
 }
 
 /** The runtime takes and gives float16 as its bits. */
-function halves(data: Float32Array): ort.Tensor.DataTypeMap['float16'] {
+function halves(data: Float32Array): Uint16Array {
   const bits = new Uint16Array(data.length)
   toFloat16(data, bits)
-  return bits as unknown as ort.Tensor.DataTypeMap['float16']
+  return bits
 }
 
 function realNumbers({ type, data }: ort.Tensor, name: string): Float32Array {
