@@ -3,6 +3,7 @@ import { resnet } from './architectures/resnet.js'
 import { vgg } from './architectures/vgg.js'
 import { LayermillError, nearestNames } from '@layermill/core'
 import type { TableFamily, GraphNode, GraphVariant, NamedLayer, Network, TableArchitecture } from './graph.js'
+import { canonicalLayer, nearestToForeignLayer } from './layer-names.js'
 import { withEnd } from './network-end.js'
 
 const architectures: Record<TableArchitecture, (family: TableFamily, variant: GraphVariant) => Network> = {
@@ -27,6 +28,14 @@ export function getNetwork(id: string, variant: GraphVariant = {}): Network {
   const torchvision = id.endsWith('.tv')
   const name = torchvision ? id.slice(0, -'.tv'.length) : id
   if (!isArchitecture(name)) {
+    // A network's name has no @; the name of a registered model's version has one.
+    if (/^[^/\\@]+@[^/\\@]*$/.test(id)) {
+      throw new LayermillError(
+        'MODEL_UNKNOWN',
+        `unknown model '${id}': expected NAME@latest or NAME@NUMBER for a registered model, as ${id.split('@')[0]}@latest`,
+        { hint: '`layermill models list` names the registered models, `layermill models versions NAME` their versions' },
+      )
+    }
     throw new LayermillError('MODEL_UNKNOWN', `unknown model '${id}'; expected one of ${networkIds.join(', ')}`, {
       hint: `did you mean ${nearestNames(id, networkIds).join(' or ')}?`,
     })
@@ -70,16 +79,21 @@ export function namedLayers({ graph }: Pick<Network, 'graph'>, layers: readonly 
 
 /**
  * Node names of public layer names (of a graph: its values), in the order asked for.
+import { canonicalLayer, nearestToForeignLayer } from './layer-names.js'
  * @throws LayermillError `LAYER_UNKNOWN` for a name the network does not have, naming the nearest ones.
  */
 export function resolveLayers(network: Network, layers: readonly string[]): string[] {
   if (network.graph !== undefined) return layers.map(layer => oneLayer(network, layer).value)
   return layers.map(layer => {
-    const node = network.layers.get(layer)
+    const node = network.layers.get(canonicalLayer(network, layer))
     if (node !== undefined) return node
     if (isLeftOut(network, layer)) throw leftOut(network, layer)
+    const foreign = nearestToForeignLayer(network, layer)
     throw new LayermillError('LAYER_UNKNOWN', `${network.id} has no layer '${layer}'`, {
-      hint: `did you mean ${nearestNames(layer, [...network.layers.keys()]).join(' or ')}? \`layermill models ${network.id}\` lists them all`,
+      hint:
+        foreign !== undefined
+          ? `the nearest to it here is ${foreign}, which is behind the activation or pooling that follows; \`layermill models ${network.id}\` lists them all`
+          : `did you mean ${nearestNames(layer, [...network.layers.keys()]).join(' or ')}? \`layermill models ${network.id}\` lists them all`,
     })
   })
 }

@@ -62,7 +62,11 @@ function shapeOf(node: GraphNode, shapes: ReadonlyMap<string, Shape>, inputSize:
     inputSize,
   )
   if (shape.every(size => size >= 1)) return shape
-  throw new LayermillError('INPUT_SIZE', `${node.name} would be ${formatShape(shape)}: the images are too small for it`)
+  const [given] = node.inputs.map(input => shapes.get(input)!)
+  throw new LayermillError(
+    'INPUT_SIZE',
+    `${node.name} works on maps of ${given === undefined ? formatShape(inputSize) : formatShape(given.slice(1))} here: the images are too small for it`,
+  )
 }
 
 /**

@@ -96,8 +96,8 @@ describe('a finished run', () => {
     const refused = await run('--layers', 'conv1', '--pool', 'max')
     expect(refused).toMatchObject({ code: 1, stdout: '' })
     expect(refused.stderr).toContain('[RUN_CONFLICT]')
-    expect(refused.stderr).toContain('layers was ["conv2"], is ["conv1"]')
-    expect(refused.stderr).toContain('pool was "none", is "max"')
+    expect(refused.stderr).toContain('layers was conv2, is conv1')
+    expect(refused.stderr).toContain('pool was none, is max')
     expect(refused.stderr).toContain('--overwrite')
     expect(await fileVersions(out)).toEqual(before)
 

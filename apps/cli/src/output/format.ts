@@ -17,9 +17,9 @@ export function formatCount(count: number): string {
   return Math.round(count).toLocaleString('en-US')
 }
 
-/** A count with its noun: `1 epoch`, `1,250 images`. */
-export function formatPlural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+/** A count with its noun: `1 epoch`, `1,250 images`, `2 classes`. */
+export function formatPlural(count: number, noun: string, plural = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : plural}`
 }
 
 /** Large numbers in short: `25.6 M`, `7.7 G`. */

@@ -53,3 +53,35 @@ it('says nothing of what is done before its delay is over', () => {
   progress.update({ done: 30, failed: 0, total: 40, planned: true })
   expect(String(stream.read())).toContain('30/40 images')
 })
+
+it('fits the terminal, and leaves out first what matters least', () => {
+  const state = { done: 1250, failed: 3, total: 12_000, planned: true, cached: 900 }
+  for (const columns of [20, 30, 40, 50, 60, 80, 120]) {
+    const line = progressLine(state, 48, columns)
+    expect(line.length).toBeLessThan(columns)
+    expect(line).toContain('1,250/12,000')
+  }
+  expect(progressLine(state, 48, 50)).toBe('1,250/12,000 · 3 min 44 s left · 3 failed')
+  expect(progressLine({ ...state, cached: 0, failed: 0 }, 48, 50)).toContain('left')
+})
+
+it('gives no time left before the work is steady: the first batch warms up', () => {
+  let time = 0
+  const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 50 }) as unknown as NodeJS.WriteStream
+  const progress = new Progress({ stream, now: () => time })
+  const drawn: string[] = []
+  for (const [at, done] of [
+    [0, 0],
+    [20_000, 8],
+    [20_500, 16],
+    [23_000, 68],
+  ] as const) {
+    time = at
+    progress.update({ done, failed: 0, total: 2000, planned: true })
+    drawn.push(String(stream.read()).replace('\r\u001b[2K', ''))
+  }
+  expect(drawn.slice(0, 3).join('')).not.toContain('left')
+  // 60 images in the 3 seconds since the first batch.
+  expect(drawn[3]).toContain('20 images/s · 1 min 37 s left')
+  for (const line of drawn) expect(line.length).toBeLessThan(50)
+})

@@ -22,27 +22,46 @@ export interface ProgressOptions {
   readonly delay?: number
 }
 
-const barWidth = 24
+/** Widths of the bar, from the widest line to the narrowest. */
+const barWidths = [24, 16, 8, 4, 0] as const
 
-/** Images a second over the time since start, images found done at the start left out. */
-function rateOf(done: number, doneAtStart: number, milliseconds: number): number {
-  return milliseconds <= 0 ? 0 : ((done - doneAtStart) * 1000) / milliseconds
+/** Milliseconds of steady work before a time left means something: the first batch warms up. */
+const steadyMs = 2000
+
+/** Images a second over a time. */
+function rateOf(images: number, milliseconds: number): number {
+  return milliseconds <= 0 ? 0 : (images * 1000) / milliseconds
 }
 
-/** One line: bar, done of total, images/s, time left, failures. */
-export function progressLine(state: ProgressState, imagesPerSecond: number): string {
+function bar(share: number, width: number): string {
+  if (width === 0) return ''
+  const filled = Math.round(share * width)
+  return `${'█'.repeat(filled)}${'░'.repeat(width - filled)} `
+}
+
+/**
+ * One line: bar, done of total, images/s, time left, failures. The bar shrinks until the line is shorter than `columns`, then what matters
+ * least is left out.
+ * @param tellsLeft whether the rate is steady enough for a time left
+ */
+export function progressLine(state: ProgressState, imagesPerSecond: number, columns = Infinity, tellsLeft = true): string {
   const share = state.total === 0 ? 0 : state.done / state.total
-  const filled = Math.round(share * barWidth)
-  const parts = [
-    `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)} ${formatCount(state.done)}/${formatCount(state.total)}${state.planned ? '' : '+'} images`,
-    `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`,
+  const count = `${formatCount(state.done)}/${formatCount(state.total)}${state.planned ? '' : '+'}`
+  const rate = `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`
+  const left =
+    tellsLeft && state.planned && imagesPerSecond > 0 && state.done < state.total
+      ? [`${formatSeconds((state.total - state.done) / imagesPerSecond)} left`]
+      : []
+  const cached = state.cached !== undefined && state.cached > 0 ? [`${formatCount(state.cached)} from the cache`] : []
+  const failed = state.failed > 0 ? [`${formatCount(state.failed)} failed`] : []
+  const join = (...parts: string[]): string => parts.join(' · ')
+  const lines = [
+    ...barWidths.map(width => join(`${bar(share, width)}${count} images`, rate, ...left, ...cached, ...failed)),
+    ...[8, 4, 0].map(width => join(`${bar(share, width)}${count}`, rate, ...left, ...failed)),
+    join(count, ...left, ...failed),
+    count,
   ]
-  if (state.planned && imagesPerSecond > 0 && state.done < state.total) {
-    parts.push(`${formatSeconds((state.total - state.done) / imagesPerSecond)} left`)
-  }
-  if (state.cached !== undefined && state.cached > 0) parts.push(`${formatCount(state.cached)} from the cache`)
-  if (state.failed > 0) parts.push(`${formatCount(state.failed)} failed`)
-  return parts.join(' · ')
+  return lines.find(({ length }) => length < columns) ?? count.slice(0, Math.max(0, columns - 1))
 }
 
 /** Draws a run's progress: one line redrawn in place on a terminal, a line now and then elsewhere. */
@@ -51,6 +70,8 @@ export class Progress {
   private readonly lineInterval: number
   private started: number | undefined
   private doneAtStart = 0
+  /** Time and images of the first that this process finished: the time before is the start's. */
+  private warm: { readonly time: number; readonly done: number } | undefined
   private lastLine = -Infinity
   private drawn = false
 
@@ -65,11 +86,12 @@ export class Progress {
       this.started = time
       this.doneAtStart = state.done
     }
+    if (this.warm === undefined && state.done > this.doneAtStart) this.warm = { time, done: state.done }
     const { stream, delay = 0 } = this.options
     if (time - this.started < delay) return
     if (!stream.isTTY && time - this.lastLine < this.lineInterval && state.done < state.total) return
     this.lastLine = time
-    const line = progressLine(state, rateOf(state.done, this.doneAtStart, time - this.started))
+    const line = this.line(state, time)
     stream.write(stream.isTTY ? `\r\u001b[2K${line}` : `${line}\n`)
     this.drawn = true
   }
@@ -78,5 +100,14 @@ export class Progress {
   finish(): void {
     if (this.drawn && this.options.stream.isTTY) this.options.stream.write('\n')
     this.drawn = false
+  }
+
+  private line(state: ProgressState, time: number): string {
+    const { stream } = this.options
+    const columns = stream.isTTY ? stream.columns || 80 : Infinity
+    const { warm } = this
+    if (warm !== undefined && time - warm.time >= steadyMs && state.done > warm.done)
+      return progressLine(state, rateOf(state.done - warm.done, time - warm.time), columns)
+    return progressLine(state, rateOf(state.done - this.doneAtStart, time - (this.started ?? time)), columns, false)
   }
 }

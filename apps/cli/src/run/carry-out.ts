@@ -16,9 +16,9 @@ import {
 } from '@layermill/orchestrator/run'
 import { type ErrorRow, openStore, type Store } from '@layermill/storage'
 import { compose, type Composition, type Needs } from '../compose.js'
-import { interruptible } from '@layermill/core'
 import { formatBytes } from '../output/format.js'
 import type { Output } from '../output/output.js'
+import { stoppable } from '../output/stoppable.js'
 import { Progress } from '../output/progress.js'
 import { WeightsProgressNotes } from '../output/weights-progress.js'
 
@@ -105,6 +105,13 @@ export interface HereRun {
   readonly steps: (composition: Composition, run: RunArguments) => Promise<RunSteps>
 }
 
+/** Work that Ctrl-C waits for, by kind of run. */
+const waitsFor = {
+  extract: 'the batches under way are finished, and the queue is closed',
+  predict: 'the batches under way are finished, and the queue is closed',
+  finetune: 'the step under way is finished, and what is learned so far is kept',
+} as const
+
 /**
  * Carries out a run of any kind in this process.
  * @throws Interrupted at Ctrl-C: the run goes on when it is started again; LayermillError when it failed.
@@ -113,7 +120,7 @@ export async function runHere(output: Output, { spec, store, notes, onOpened, pr
   // Before queue and weights are waited for.
   await checkSpec(spec)
   return withComposition(output, spec, needs, composition =>
-    interruptible(async signal => {
+    stoppable(output, waitsFor[spec.kind], async signal => {
       const told = ({ record, action }: OpenedRun): void => {
         const note = notes[action]
         if (note !== undefined) output.note(note)

@@ -3,14 +3,14 @@ import type { ExtractSpec, PredictSpec, RunPlan, RunSpec } from '@layermill/cont
 import { exitCodes, LayermillError } from '@layermill/core'
 import { checkSpec } from '@layermill/orchestrator/check'
 import { type PlanReport, planReport } from '@layermill/orchestrator/run'
-import { formatBytes, formatCount, formatSeconds, formatTable } from '../output/format.js'
+import { formatBytes, formatPlural, formatSeconds, formatTable } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { type RunOptions, withComposition } from './carry-out.js'
 import { withRunClient } from './submit.js'
 
 function print(output: Output, spec: ExtractSpec | PredictSpec, report: PlanReport): void {
   output.line(
-    `${formatCount(report.images)} images (${formatBytes(report.sourceBytes)}) in ${spec.source}, ${formatCount(report.parts)} parts\n`,
+    `${formatPlural(report.images, 'image')} (${formatBytes(report.sourceBytes)}) in ${spec.source}, ${formatPlural(report.parts, 'part')}\n`,
   )
   if (spec.kind === 'extract') printLayers(output, spec, report)
   if (report.seconds !== undefined) {

@@ -55,7 +55,7 @@ describe('decideAction', () => {
   it('refuses another run and names what differs', () => {
     const other = { ...identity, layers: ['res4'], dtype: 'float16' }
     const decide = (): string => decideAction(record('running'), { spec: spec({ source: '/others' }), identity: other }, '/features')
-    expect(decide).toThrow(/source was "\/photos", is "\/others"; layers was \["pool5"\], is \["res4"\]; dtype was "float32"/)
+    expect(decide).toThrow(/source was \/photos, is \/others; layers was pool5, is res4; dtype was float32/)
   })
 
   it('takes up a run of an earlier version, whose preparation was the table’s, but not with another preparation', () => {

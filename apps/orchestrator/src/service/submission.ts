@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { classify, LayermillError } from '@layermill/core'
-import { type FinetuneSpec, type RunRecord, type RunSpec, sameValue } from '@layermill/contracts'
+import { differenceText, type FinetuneSpec, type RunRecord, type RunSpec, sameValue } from '@layermill/contracts'
 import { networkIds } from '@layermill/models'
 import { asksForRenewal, isEmptyRun } from '../run/decide.js'
 import type { RunEnvironment } from '../run/environment.js'
@@ -51,11 +51,9 @@ const free = new Set([
 
 const fieldsOf = (spec: RunSpec): Readonly<Record<string, unknown>> => ({ ...spec })
 
-const text = (value: unknown): string => JSON.stringify(value) ?? 'the default'
-
 const other = (field: string, before: unknown, now: unknown): Likeness => ({
   kind: 'other',
-  difference: `${field} was ${text(before)}, is ${text(now)}`,
+  difference: differenceText(field, before, now, 'the default'),
 })
 
 function likenessOfTraining(existing: RunRecord, spec: FinetuneSpec): Likeness {

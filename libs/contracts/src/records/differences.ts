@@ -6,12 +6,61 @@ export function sameValue(one: unknown, other: unknown): boolean {
   return isDeepStrictEqual(plain(one), plain(other))
 }
 
-/** Names and values of what differs between two records of settings, one level deep, as people read it; `free` are fields that may. */
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const isHash = (value: unknown): boolean => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+
+/** A value as it would be typed for a flag: `64x64`, `res4,pool5`, `bicubic`. */
+export function settingText(value: unknown, otherwise = 'nothing'): string {
+  if (value === undefined || value === null || value === '') return otherwise
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(item => settingText(item)).join(',')
+  if (!isObject(value)) return String(value)
+  const { width, height } = value
+  if (typeof width === 'number' && typeof height === 'number') return `${width}x${height}`
+  return Object.entries(value)
+    .map(([name, item]) => `${name}=${settingText(item)}`)
+    .join(',')
+}
+
+/** A field as its flag is written, without the dashes: `auto-orient`. */
+const flagName = (field: string): string => field.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+
+/** How a setting differs, in words: `size was 64x64, is 224x224`. Hashes tell people nothing, so only that they differ is said. */
+export function differenceText(field: string, before: unknown, now: unknown, otherwise = 'nothing'): string {
+  if (isHash(before) && isHash(now)) return `${flagName(field)} are others than before`
+  const text = (value: unknown): string => settingText(value, otherwise)
+  // Numbers and texts that read the same are told apart by their kind.
+  const same = text(before) === text(now)
+  return `${flagName(field)} was ${same ? JSON.stringify(before) : text(before)}, is ${same ? JSON.stringify(now) : text(now)}`
+}
+
+/** Fields inside of others that are flags of their own. */
+const innerFlags = new Set(['size', 'resample', 'autoOrient', 'oversample'])
+
+const isSize = (value: unknown): boolean => isObject(value) && 'width' in value && 'height' in value
+
+/** How two records inside of the settings differ: by flag where a field is one, together for all others. */
+function innerDifferences(field: string, before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): string[] {
+  const differing = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(name => !sameValue(before[name], now[name]))
+  const others = differing.filter(name => !innerFlags.has(name))
+  const pick = (values: Readonly<Record<string, unknown>>): object => Object.fromEntries(others.map(name => [name, values[name]]))
+  return [
+    ...differing.filter(name => innerFlags.has(name)).map(name => differenceText(name, before[name], now[name])),
+    ...(others.length === 0 ? [] : [differenceText(field, pick(before), pick(now))]),
+  ]
+}
+
+/** Names and values of what differs between two records of settings, as people read it; `free` are fields that may. */
 export function differences(before: object, now: object, free: ReadonlySet<string> = new Set()): string[] {
   const values = (settings: object): Map<string, unknown> => new Map(Object.entries(settings))
   const [old, current] = [values(before), values(now)]
-  const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing'
   return [...new Set([...old.keys(), ...current.keys()])]
     .filter(field => !free.has(field) && !sameValue(old.get(field), current.get(field)))
-    .map(field => `${field} was ${show(old.get(field))}, is ${show(current.get(field))}`)
+    .flatMap(field => {
+      const [one, other] = [old.get(field), current.get(field)]
+      return isObject(one) && isObject(other) && !isSize(one) && !isSize(other)
+        ? innerDifferences(field, one, other)
+        : [differenceText(field, one, other)]
+    })
 }

@@ -45,6 +45,9 @@ const flag = (description: string) => z.boolean({ error: 'true or false' }).defa
 const choice = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, { error: `one of ${values.join(', ')}` })
 
+/** Side of a square, in pixels. */
+const square = whole(1, 16384).transform(side => ({ width: side, height: side }))
+
 export const kinds = ['extract', 'predict', 'finetune'] as const
 
 /** Fields of every kind of run. */
@@ -61,11 +64,13 @@ export const commonFields = {
       'Weights: imagenet (the published ones), random or random:SEED, or a file or URL of .npz, .caffemodel, .safetensors, .h5 or .keras.',
     ),
   size: z
-    .union([z.literal('keep'), z.strictObject({ width: whole(1, 16384), height: whole(1, 16384) }), parsed(text.parseSize)], {
+    .union([z.literal('keep'), z.strictObject({ width: whole(1, 16384), height: whole(1, 16384) }), square, parsed(text.parseSize)], {
       error: text.expected.size,
     })
     .optional()
-    .describe("Size of the network's input, as 320x256 (width first); keep leaves each image's own. Default: the network's own size."),
+    .describe(
+      "Size of the network's input, as 320x256 (width first), or 224 for a square; keep leaves each image's own. Default: the network's own size.",
+    ),
   resample: choice(['bicubic', 'bilinear', 'nearest', 'lanczos'])
     .optional()
     .describe("Filter of resizing. Default: the network's own (caffe bicubic, torchvision bilinear)."),

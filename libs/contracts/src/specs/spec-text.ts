@@ -92,9 +92,9 @@ export function splitList(text: string): string[] {
 /** `--size 320x256` (width first) or `keep`. */
 export function parseSize(text: string): SpecSize {
   if (text === 'keep') return 'keep'
-  const match = /^(\d{1,5})[xX×](\d{1,5})$/.exec(text)
+  const match = /^(\d{1,5})(?:[xX×](\d{1,5}))?$/.exec(text)
   if (match === null) return refuse('size', text)
-  return { width: wholeNumber('size', match[1] ?? '', 16384), height: wholeNumber('size', match[2] ?? '', 16384) }
+  return { width: wholeNumber('size', match[1] ?? '', 16384), height: wholeNumber('size', match[2] ?? match[1] ?? '', 16384) }
 }
 
 /** `--max-errors 20` or `1%`: a number of images, or the share as text. */

@@ -103,6 +103,9 @@ describe('texts of flags', () => {
   it('become fields', () => {
     expect(parseSize('320x256')).toEqual({ width: 320, height: 256 })
     expect(parseSize('keep')).toBe('keep')
+    expect(parseSize('64')).toEqual({ width: 64, height: 64 })
+    expect(parseSpec({ ...extract, size: 64 })).toMatchObject({ size: { width: 64, height: 64 } })
+    expect(parseSpec({ ...extract, layers: 'layer4' })).toMatchObject({ layers: ['res5'] })
     expect(parseMaxErrors('20')).toBe(20)
     expect(parseMaxErrors('2.50%')).toBe('2.5%')
     expect(parsePartSize('auto')).toBe('auto')
@@ -127,7 +130,7 @@ describe('texts of flags', () => {
 
   it.each([
     ['size', () => parseSize('0x256')],
-    ['size', () => parseSize('320')],
+    ['size', () => parseSize('320px')],
     ['size', () => parseSize('99999x1')],
     ['maxErrors', () => parseMaxErrors('101%')],
     ['maxErrors', () => parseMaxErrors('-1')],

@@ -10,6 +10,7 @@ import {
   kinds,
   predictFields,
 } from './spec-fields.js'
+import { withOurLayerNames } from './layer-names.js'
 import { isFrozen } from './spec-text.js'
 
 type Refused = (field: string, got: unknown, expected: string) => void
@@ -152,7 +153,7 @@ function kindOf(input: unknown): RunKind {
 export function parseSpec(input: unknown): RunSpec {
   const schema = schemas[kindOf(input)]
   const result = schema.safeParse(input)
-  if (result.success) return result.data
+  if (result.success) return withOurLayerNames(result.data)
   throw formatZodError(result.error, input, { fields: specFields(kindOf(input)) })
 }
 

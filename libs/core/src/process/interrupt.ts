@@ -8,13 +8,17 @@ export class Interrupted extends Error {
 
 /**
  * Runs an action with a signal that Ctrl-C or SIGTERM aborts. A second Ctrl-C ends the process at once: the store is consistent at any
- * moment, so nothing is lost but the work under way.
+ * moment, so nothing is lost but the work under way. `onInterrupt` is told of the first.
  */
-export async function interruptible<Result>(action: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+export async function interruptible<Result>(
+  action: (signal: AbortSignal) => Promise<Result>,
+  onInterrupt: (signal: NodeJS.Signals) => void = () => undefined,
+): Promise<Result> {
   const abort = new AbortController()
   const onSignal = (signal: NodeJS.Signals): void => {
     if (abort.signal.aborted) process.exit(130)
     abort.abort(new Interrupted(signal))
+    onInterrupt(signal)
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)

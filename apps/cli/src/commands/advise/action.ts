@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { type ExtractSpec, flagCount } from '@layermill/contracts'
 import { type Advice, adviseLayers } from '@layermill/orchestrator/train'
 import { openStore } from '@layermill/storage'
-import { exitCodes, interruptible } from '@layermill/core'
+import { exitCodes } from '@layermill/core'
 import { specFromFlags } from '../../flags.js'
 import { sayFailures } from '../../output/failures.js'
-import { formatBytes, formatCount, formatTable } from '../../output/format.js'
+import { formatBytes, formatCount, formatPlural, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
+import { stoppable } from '../../output/stoppable.js'
 import { Progress } from '../../output/progress.js'
 import { absolutePlaces } from '../../places.js'
 import { type RegistryFlags, resolveRegistered } from '../../registry/registry.js'
@@ -45,7 +46,7 @@ function print(output: Output, { images, classes, layers, suggested }: Advice): 
   ])
   output.line(formatTable(['layer', 'shape', '>pooled', '>bytes/image', '>accuracy'], rows))
   output.line(
-    `\na linear classifier on averaged maps, each of ${formatCount(images)} images of ${formatCount(classes)} classes judged by the others`,
+    `\na linear classifier on averaged maps, each of ${formatPlural(images, 'image')} of ${formatPlural(classes, 'class', 'classes')} judged by the others`,
   )
   output.line(`* the smallest that is as good as the best, as far as this sample tells: --layer ${suggested}`)
 }
@@ -65,7 +66,7 @@ export async function adviseCommand(output: Output, source: string | undefined, 
       spec,
       async () => ({}),
       ({ training: environment }) =>
-        interruptible(signal =>
+        stoppable(output, 'the batches under way are finished', signal =>
           adviseLayers({
             environment,
             spec,

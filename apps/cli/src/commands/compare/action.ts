@@ -1,6 +1,6 @@
 import { type Dissimilarity, dissimilarities, squareRdm } from '@layermill/analysis'
 import { flagBytes, flagCount } from '@layermill/contracts'
-import { absolutePlace, exitCodes, interruptible, LayermillError, npyHeader, version } from '@layermill/core'
+import { absolutePlace, exitCodes, LayermillError, npyHeader, version } from '@layermill/core'
 import { openProduct } from '@layermill/engines'
 import { csvRow } from '@layermill/orchestrator/results'
 import { openStore, type Store } from '@layermill/storage'
@@ -11,6 +11,7 @@ import { compareHtml, matrixOf, values } from '../../compare/report.js'
 import { StepProgress } from '../../compare/step-progress.js'
 import { formatCount, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
+import { stoppable } from '../../output/stoppable.js'
 
 export interface CompareCommandOptions {
   readonly layers?: string
@@ -142,7 +143,7 @@ export async function compareCommand(output: Output, places: readonly string[], 
   const fast = await openProduct()
   const progress = new StepProgress(process.stderr)
   try {
-    await interruptible(async signal => {
+    await stoppable(output, 'the block under way is finished', async signal => {
       const opened = await openSets(places, options.layers)
       try {
         const aligned = alignSets(opened.sets)

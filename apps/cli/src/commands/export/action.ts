@@ -1,4 +1,4 @@
-import { absolutePlace, exitCodes, interruptible, LayermillError } from '@layermill/core'
+import { absolutePlace, exitCodes, LayermillError } from '@layermill/core'
 import { describeFeatures, type FeatureDescription, type FeatureSet } from '@layermill/orchestrator/features'
 import { exportLanceDb } from '../../features/export-lancedb.js'
 import type { Exported, ExportOptions } from '../../features/export-options.js'
@@ -6,6 +6,7 @@ import { exportCsv, exportParquet } from '../../features/export-file.js'
 import { withFeatures } from '../../features/open-features.js'
 import { formatCount } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
+import { stoppable } from '../../output/stoppable.js'
 import { Progress } from '../../output/progress.js'
 
 export interface ExportCommandOptions {
@@ -50,7 +51,7 @@ function summary({ images }: FeatureDescription, { before, place }: Exported, di
 export async function exportCommand(output: Output, features: string, options: ExportCommandOptions): Promise<number> {
   const write = writerOf(options)
   const cwd = process.cwd()
-  await interruptible(signal =>
+  await stoppable(output, 'the part under way is written', signal =>
     withFeatures(output, absolutePlace(features, cwd), options.layer, async set => {
       checkDimensions(set)
       const description = await describeFeatures(set)

@@ -2,7 +2,7 @@ import type { ExtractSpec, RunRecord } from '@layermill/contracts'
 import { exitCodeOf } from '@layermill/core'
 import { specFromFlags } from '../../flags.js'
 import { sayFailures } from '../../output/failures.js'
-import { formatCount, formatSeconds } from '../../output/format.js'
+import { formatCount, formatPlural, formatSeconds } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
@@ -17,7 +17,7 @@ function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'layers'>): stri
       ? ` (${formatSeconds(record.seconds)}, ${(done / record.seconds).toFixed(1)} images/s)`
       : ''
   const layers = record.layers.map(({ name, shape }) => `${name} ${shape.join('x')}`).join(', ')
-  return `${formatCount(done)} images${cached > 0 ? ` (${formatCount(cached)} from the cache)` : ''}${failed > 0 ? `, ${formatCount(failed)} failed` : ''}: ${layers} in ${formatCount(parts)} part${parts === 1 ? '' : 's'}${rate}`
+  return `${formatPlural(done, 'image')}${cached > 0 ? ` (${formatCount(cached)} from the cache)` : ''}${failed > 0 ? `, ${formatCount(failed)} failed` : ''}: ${layers} in ${formatPlural(parts, 'part')}${rate}`
 }
 
 async function extractHere(output: Output, spec: ExtractSpec, options: RunOptions): Promise<EndedRun> {

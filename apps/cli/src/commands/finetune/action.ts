@@ -43,7 +43,7 @@ async function needsOf(spec: FinetuneSpec, store: Store, { generalPath = false }
 /** How many images and classes a run has. */
 function datasetLine({ training, validation, classes }: NonNullable<RunRecord['dataset']>): string {
   const held = validation === 0 ? 'none held out' : `${formatCount(validation)} held out`
-  return `${formatPlural(training, 'image')} to train on, ${held}, ${formatCount(classes)} classes`
+  return `${formatPlural(training, 'image')} to train on, ${held}, ${formatPlural(classes, 'class', 'classes')}`
 }
 
 /** Carries the run out and shows how far it is. */
@@ -142,7 +142,7 @@ export async function finetuneCommand(output: Output, source: string | undefined
       epochs: lines.length,
       dataset: record.dataset,
     })
-  else output.line(`${summary(record, lines)}\n${spec.out}`)
+  else output.line(`${summary(record, lines)}\n${spec.out}\nreport: ${spec.out.replace(/\/+$/, '')}/report.html`)
   sayLeftOut(output, record.leftOut)
   return record.counts.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
 }

@@ -13,7 +13,7 @@ type Steps = Pick<TrainingDescription, 'stepsPerEpoch'> & { readonly features?: 
 
 function printClasses(output: Output, { classes, warnings, notes = [] }: Classes): void {
   const images = classes.reduce((sum, { training, validation }) => sum + training + validation, 0)
-  output.line(`${formatCount(images)} images in ${classes.length} classes\n`)
+  output.line(`${formatPlural(images, 'image')} in ${formatPlural(classes.length, 'class', 'classes')}\n`)
   output.line(
     formatTable(
       ['class', '>training', '>held out'],

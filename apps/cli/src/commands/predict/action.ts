@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type PredictSpec, runStoreUrl } from '@layermill/contracts'
 import { exitCodeOf, printableName } from '@layermill/core'
+import { networkIds } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import { specFromFlags } from '../../flags.js'
 import { sayFailures } from '../../output/failures.js'
+import { formatPlural } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 import { readPredictions } from '@layermill/orchestrator/results'
 import { absolutePlaces } from '../../places.js'
@@ -28,7 +30,7 @@ async function print(output: Output, store: Store, json: boolean): Promise<void>
 }
 
 function summary(counts: { done: number; failed: number }, spec: PredictSpec, folder: string): string {
-  return `${counts.done} images${counts.failed > 0 ? `, ${counts.failed} failed (see ${folder}/errors)` : ''}: ${spec.out}`
+  return `${formatPlural(counts.done, 'image')}${counts.failed > 0 ? `, ${counts.failed} failed (see ${folder}/errors)` : ''}: ${spec.out}`
 }
 
 /** Names the place where reasons of failed images are kept. */
@@ -44,6 +46,7 @@ export async function predictCommand(output: Output, source: string | undefined,
     absolutePlaces((await specFromFlags('predict', source, options)) as PredictSpec, process.cwd()),
     options,
   )
+  if (/^random(:|$)/.test(spec.weights) && networkIds.includes(spec.model)) output.note('the weights are random: the classes mean nothing')
   if (spec.plan) return (await import('../../run/plan.js')).planCommand(output, spec, options)
   if (isRemote(options)) {
     const run = await submitAndFollow(output, spec, options)

@@ -1,13 +1,14 @@
-import { absolutePlace, exitCodes, interruptible, LayermillError } from '@layermill/core'
+import { absolutePlace, exitCodes, LayermillError } from '@layermill/core'
 import { type FeatureSet, type Metric, metrics, searchFeatures, type SearchResult } from '@layermill/orchestrator/features'
 import { readFailures } from '@layermill/orchestrator/run'
 import { withFeatures } from '../../features/open-features.js'
 import { queryFeatures, type QueryOptions } from '../../features/query.js'
 import { flagCount } from '@layermill/contracts'
 import { sayFailures } from '../../output/failures.js'
-import { formatCount } from '../../output/format.js'
+import { formatCount, formatPlural } from '../../output/format.js'
 import { neighbourFile, neighbourRecord, neighbourTable } from '../../output/neighbours.js'
 import type { Output } from '../../output/output.js'
+import { stoppable } from '../../output/stoppable.js'
 import { Progress } from '../../output/progress.js'
 import { resultFormat, writeResultFile } from '@layermill/orchestrator/results'
 
@@ -44,7 +45,7 @@ async function search(set: FeatureSet, query: Float32Array, metric: Metric, top:
 async function write(output: Output, { neighbours }: SearchResult, { json, out }: SimilarOptions): Promise<void> {
   if (out !== undefined) {
     await writeResultFile(absolutePlace(out, process.cwd()), neighbourFile(neighbours, resultFormat(out)))
-    output.line(`${formatCount(neighbours.length)} images: ${out}`)
+    output.line(`${formatPlural(neighbours.length, 'image')}: ${out}`)
   } else if (json) {
     for (const [i, neighbour] of neighbours.entries()) output.json(neighbourRecord(neighbour, i + 1))
   } else {
@@ -57,7 +58,7 @@ export async function similarCommand(output: Output, image: string | undefined, 
   const metric = metricOf(options.metric)
   const top = flagCount('--top', options.top, 1, 100_000)
   if (options.out !== undefined) resultFormat(options.out)
-  await interruptible(signal =>
+  await stoppable(output, 'the part under way is read', signal =>
     withFeatures(output, absolutePlace(options.features, process.cwd()), options.layer, async set => {
       const found = await search(set, await queryFeatures(output, set, image, options), metric, top, signal)
       if (found.notFinite > 0)
