@@ -192,6 +192,10 @@ describe('other sources', () => {
     expect((await loadWeights('googlenet', 's3://bucket/w', { open })).sha256).toBe(random.sha256)
     await expect(loadWeights('googlenet', 's3://bucket/w')).rejects.toMatchObject({ code: 'WEIGHTS_NOT_FOUND' })
     await expect(loadWeights('googlenet', join(home, 'nowhere.npz'))).rejects.toMatchObject({ code: 'WEIGHTS_NOT_FOUND' })
+    await expect(loadWeights('googlenet', home)).rejects.toMatchObject({
+      code: 'WEIGHTS_NOT_FOUND',
+      message: expect.stringContaining('without model.safetensors') as string,
+    })
     await expect(loadWeights('googlenot', 'random')).rejects.toMatchObject({ code: 'MODEL_UNKNOWN' })
   })
 

@@ -8,6 +8,7 @@ import { download } from './fetch/download.js'
 import { publicFetch } from './fetch/public-fetch.js'
 import { weightsIdentity } from './identity.js'
 import { initialiseGently } from './initialise.js'
+import { MODEL_WEIGHTS_FILE } from './model-folder.js'
 import { type FetchOptions, obtainPublished } from './published.js'
 import { readWeights, type WeightTarget } from './read.js'
 import type { WeightSet } from './types.js'
@@ -82,12 +83,23 @@ async function openOther(url: string, scheme: string, options: LoadOptions): Pro
   return options.open(url)
 }
 
+/** The file of weights in a model's folder, as transformers and timm write it; a file's own path as it is. */
+async function fileOf(path: string): Promise<string> {
+  if ((await stat(path).catch(() => undefined))?.isDirectory() !== true) return path
+  const file = join(path, MODEL_WEIGHTS_FILE)
+  if ((await stat(file).catch(() => undefined))?.isFile() === true) return file
+  throw new LayermillError('WEIGHTS_NOT_FOUND', `${path} is a folder without ${MODEL_WEIGHTS_FILE}`, {
+    hint: 'name the file of weights in it',
+  })
+}
+
 /**
  * Weights of a network, from anywhere.
  *
  * The graph depends on where they come from: build it with `getNetwork(id, weights.variant)`.
  * @param network An id (`resnet50`, `resnet50.tv`) or a network.
- * @param source `imagenet` (the published ones, fetched once), `random` or `random:SEED`, a path, an http(s) URL (kept under
+ * @param source `imagenet` (the published ones, fetched once), `random` or `random:SEED`, a path of a
+ * file or of a folder with `model.safetensors`, an http(s) URL (kept under
  * `$LAYERMILL_HOME`), or a URL that `options.open` knows.
  * @throws LayermillError `MODEL_UNKNOWN`; `WEIGHTS_NOT_FOUND`, `WEIGHTS_UNAVAILABLE`, `WEIGHTS_HASH`, `WEIGHTS_FORMAT`,
  * `WEIGHTS_TRUNCATED`, `WEIGHTS_MISMATCH`; `ADDRESS_REFUSED` with `publicOnly`. An abort by `options.signal` rejects with its reason.
@@ -98,10 +110,10 @@ export async function loadWeights(network: string | WeightTarget, source: string
   const random = /^random(?::(.+))?$/.exec(source)
   if (random !== null) return randomWeights(target, random[1] ?? '0')
   const scheme = schemeOf(source)
-  if (scheme === undefined) return readWeights(await openFile(source), target)
+  if (scheme === undefined) return readWeights(await openFile(await fileOf(source)), target)
   if (scheme === 'file') {
     try {
-      return await readWeights(await openFile(fileURLToPath(source)), target)
+      return await readWeights(await openFile(await fileOf(fileURLToPath(source))), target)
     } catch (cause) {
       if (cause instanceof LayermillError) throw cause
       throw new LayermillError('WEIGHTS_NOT_FOUND', `${source} is not a file of this machine: ${errorMessage(cause)}`, { cause })

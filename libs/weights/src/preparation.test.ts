@@ -100,6 +100,31 @@ describe('how images are prepared for weights', () => {
     })
   })
 
+  it("is what transformers' preprocessor_config.json beside says, before timm's config.json", async () => {
+    const own = await mkdtemp(join(folder, 'transformers-'))
+    const path = await torchFile(join(own, 'model.safetensors').slice(folder.length + 1))
+    await writeFile(
+      join(own, 'config.json'),
+      JSON.stringify({ architecture: 'resnet50', pretrained_cfg: { crop_mode: 'squash', input_size: [3, 96, 96] } }),
+    )
+    const found = await read(path, 'resnet50.tv', torchvisionShapes)
+    expect(found.preparation).toMatchObject({ from: 'config.json', inputSize: [96, 96], preparation: { resize: { to: { by: 'size' } } } })
+    const processor = { feature_extractor_type: 'ConvNextFeatureExtractor', size: 192, crop_pct: 0.9 }
+    await writeFile(join(own, 'preprocessor_config.json'), JSON.stringify(processor))
+    const again = await read(path, 'resnet50.tv', torchvisionShapes)
+    expect(again.preparation).toMatchObject({
+      name: 'transformers:ConvNextImageProcessor',
+      from: 'preprocessor_config.json',
+      inputSize: [192, 192],
+      preparation: { resize: { to: { by: 'short', side: 213 }, crop: { size: [192, 192], rounding: 'floor' } } },
+    })
+    expect(again.notes).toBeUndefined()
+    await writeFile(join(own, 'preprocessor_config.json'), JSON.stringify({ image_processor_type: 'DonutImageProcessor' }))
+    const other = await read(path, 'resnet50.tv', torchvisionShapes)
+    expect(other.preparation).toMatchObject({ name: 'torchvision', from: 'names' })
+    expect(other.notes?.join()).toMatch(/preprocessor_config\.json: the way of DonutImageProcessor .*--prepare/)
+  })
+
   it("is what timm's config.json beside says, where it is of that network", async () => {
     const path = await torchFile('model.safetensors')
     const pretrained = {

@@ -11,7 +11,7 @@ import type { Architecture, Network, Preparation, Size2 } from '../graph.js'
 import { inputOf } from './schema.js'
 import { timmTagPreparation, timmTags } from './timm.js'
 import { torchvisionWeights, torchvisionWeightsPreparation } from './torchvision-weights.js'
-import type { FilePreparation } from './transformers.js'
+import { type FilePreparation, transformersPreparation } from './transformers.js'
 
 /** How pictures become a network's input, by whoever trained the weights. */
 export interface WeightsPreparation {
@@ -40,14 +40,22 @@ function chainerPreparation(architecture: Architecture): Preparation {
   return isResnet(architecture) ? resnetPreparation : vggPreparation
 }
 
+/** `preprocessor_config.json` of microsoft/resnet-50 and its relatives. */
+const transformersResnet = {
+  image_processor_type: 'ConvNextImageProcessor',
+  size: { shortest_edge: 224 },
+  image_mean: torchvisionPreparation.mean,
+  image_std: torchvisionPreparation.std,
+}
+
 const fixed: Readonly<Record<string, (architecture: Architecture) => Preparation | undefined>> = {
   chainer: chainerPreparation,
   // keras.applications' `preprocess_input` in mode "caffe" has VGG's means for its ResNets too.
   keras: architecture => (architecture === 'googlenet' ? undefined : vggPreparation),
   torchvision: architecture => (architecture === 'googlenet' ? googlenetTorchvisionPreparation : torchvisionPreparation),
-  // The image processor of its ResNets (`crop_pct` 0.875).
+  // The image processor of its ResNets (`crop_pct` 0.875); its crop starts at half the difference rounded down.
   transformers: architecture =>
-    isResnet(architecture) ? { ...torchvisionPreparation, resize: { kind: 'share', share: 0.875 }, resample: 'bicubic' } : undefined,
+    isResnet(architecture) ? transformersPreparation(transformersResnet, 'transformers').preparation : undefined,
   'torchvision-v2': architecture => (isResnet(architecture) ? torchvisionV2Preparation : undefined),
   // Its GoogLeNet without `transform_input`, as it is when it is built without weights.
   'torchvision-plain': architecture => (architecture === 'googlenet' ? torchvisionPreparation : undefined),
