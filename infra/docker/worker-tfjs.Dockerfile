@@ -1,25 +1,27 @@
 # The image of a worker that trains and extracts on NVIDIA GPUs with TensorFlow.js (linux/amd64). Build from the root of the repository:
-#   docker build -f infra/docker/worker-tfjs.Dockerfile -t layermill/worker-tfjs:0.1.0 .
-# Tags are exact; to pin contents as well, give the base with its digest: --build-arg NODE_IMAGE=node:20.20.2-bookworm-slim@sha256:...
-ARG NODE_IMAGE=node:20.20.2-bookworm-slim
+#   docker build -f infra/docker/worker-tfjs.Dockerfile -t localhost/layermill/worker-tfjs:0.1.0 .
+# Tags are exact; to pin contents as well, give the base with its digest: --build-arg NODE_IMAGE=node:24.21.0-bookworm-slim@sha256:...
+ARG NODE_IMAGE=node:24.21.0-bookworm-slim
 # TensorFlow 2.9, which tfjs-node-gpu 4.22 fetches, is built for CUDA 11 and cuDNN 8.
 ARG CUDA_IMAGE=nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 ENV npm_config_cache=/var/cache/npm NX_NO_CLOUD=true
-COPY package.json package-lock.json .npmrc tsconfig.base.json ./
+COPY package.json package-lock.json .npmrc tsconfig.base.json LICENSE ./
 COPY test/package.json test/package.json
+COPY infra/docker/prune.mjs infra/docker/prune.mjs
 COPY libs libs
 COPY apps apps
 # Not npm ci: the lock file lacks native packages of some platforms (docs/decisions/0001-workspace.md).
 RUN --mount=type=cache,target=/var/cache/npm npm install --no-save
-RUN npx tsc -b apps/cli && node apps/dashboard/scripts/build.mjs
-# What runs needs neither the tools nor the sources, nor the runtime's libraries for other systems.
+# The embedded queue's database is made once, here, where its folder may be written.
+RUN npx tsc -b apps/cli && node apps/dashboard/scripts/build.mjs && node libs/queue/scripts/prepare-embedded.mjs
+# What runs needs neither the tools nor the sources, nor libraries for other machines than the image's.
+ARG TARGETARCH
 RUN --mount=type=cache,target=/var/cache/npm rm -rf node_modules \
   && npm install --no-save --omit=dev --workspace=layermill --include-workspace-root=false \
-  && rm -rf test node_modules/onnxruntime-node/bin/napi-v6/darwin node_modules/onnxruntime-node/bin/napi-v6/win32 \
-  && find apps libs -type d -name src -prune -exec rm -rf {} +
+  && node infra/docker/prune.mjs /app && rm -rf infra
 
 # The native binding is an optional peer that downloads TensorFlow when it is installed. It goes to the root's node_modules, where Node.js
 # looks last, so that nothing of the lock file is changed.
@@ -31,10 +33,11 @@ FROM ${NODE_IMAGE} AS node
 
 FROM ${CUDA_IMAGE} AS run
 COPY --from=node /usr/local/bin/node /usr/local/bin/node
-RUN install -d -o 1000 -g 1000 /var/lib/layermill
+RUN install -d -o 1000 -g 1000 /var/lib/layermill && ln -s /app/apps/cli/bin/layermill.js /usr/local/bin/layermill
 COPY --from=build /app /app
 COPY --from=tfjs /tfjs/node_modules /node_modules
-ENV NODE_ENV=production LAYERMILL_HOME=/var/lib/layermill ORT_DISABLE_TELEMETRY=1
+# The queue is where LAYERMILL_QUEUE says, never on the command line, which everybody sees.
+ENV NODE_ENV=production LAYERMILL_HOME=/var/lib/layermill LAYERMILL_QUEUE=redis://redis:6379 ORT_DISABLE_TELEMETRY=1
 # Weights fetched once are kept here; a volume makes them outlive the container.
 VOLUME /var/lib/layermill
 WORKDIR /var/lib/layermill
@@ -42,8 +45,8 @@ WORKDIR /var/lib/layermill
 USER 1000:1000
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:8080/healthz').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "/app/apps/cli/bin/healthcheck.js"]
 # Exec form: the process gets SIGTERM itself and drains.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "/app/apps/cli/bin/layermill.js"]
-CMD ["worker", "--queue", "redis://redis:6379", "--engine", "tfjs", "--device", "cuda", "--host", "0.0.0.0", "--health-port", "8080"]
+CMD ["worker", "--engine", "tfjs", "--device", "cuda", "--host", "0.0.0.0", "--health-port", "8080"]

@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DockerfileParser, type Dockerfile, type From, type JSONInstruction } from 'dockerfile-ast'
 import { describe, expect, it } from 'vitest'
@@ -29,7 +31,7 @@ const inContext = (source: string): boolean =>
   ignored.some(line => line.startsWith('!') && (line.slice(1) === source || line === `!${source}/**`))
 
 it('there is an image for each part of a fleet', () => {
-  expect(filesOf('infra/docker')).toEqual(names.map(name => `${name}.Dockerfile`))
+  expect(filesOf('infra/docker')).toEqual([...names.map(name => `${name}.Dockerfile`), 'prune.mjs'].toSorted())
 })
 
 it('the build context is made of sources only', () => {
@@ -52,10 +54,10 @@ describe.each(names)('%s', name => {
     expect(earlier.length).toBeGreaterThan(1)
   })
 
-  it('runs on the version of Node.js that the tests run on', () => {
+  it('runs on the long-term version of Node.js', () => {
     const version = /^node:(\d+)\.(\d+)\.\d+-/.exec(argumentsOf(file).get('NODE_IMAGE') ?? '')
-    expect(Number(version?.[1])).toBe(20)
-    expect(Number(version?.[2])).toBeGreaterThanOrEqual(19)
+    expect(Number(version?.[1])).toBe(24)
+    expect(Number(version?.[2])).toBeGreaterThanOrEqual(11)
   })
 
   it('copies only what is there', () => {
@@ -77,7 +79,7 @@ describe.each(names)('%s', name => {
   })
 
   it('builds as the other images do', () => {
-    const build = (text: string): string[] => text.slice(text.indexOf(' AS build')).split('\n').slice(1, 15)
+    const build = (text: string): string[] => text.slice(text.indexOf(' AS build')).split('\n').slice(1, 17)
     expect(build(read(`infra/docker/${name}.Dockerfile`))).toEqual(build(read('infra/docker/orchestrator.Dockerfile')))
   })
 
@@ -89,7 +91,16 @@ describe.each(names)('%s', name => {
       return found[0]
     }
     expect(only('USER')?.getRawArgumentsContent()).toMatch(/^[1-9]\d*:[1-9]\d*$/)
-    expect(only('HEALTHCHECK')?.getRawArgumentsContent()).toContain('/healthz')
+    const check = only('HEALTHCHECK')?.getRawArgumentsContent() ?? ''
+    expect(check).toContain('"/app/apps/cli/bin/healthcheck.js"')
+    expect(existsSync(path.join(root, 'apps/cli/bin/healthcheck.js'))).toBe(true)
+    // The queue's URL is of the environment: one that is not set leads to no queue of the image's own.
+    expect(
+      last
+        .filter(one => one.getKeyword() === 'ENV')
+        .map(one => one.getRawArgumentsContent())
+        .join(' '),
+    ).toContain('LAYERMILL_QUEUE=redis://')
     const [program, script = '', ...more] = strings(only('ENTRYPOINT') as JSONInstruction)
     expect([program, more]).toEqual(['node', []])
     expect(existsSync(path.join(root, script.replace(/^\/app\//, '')))).toBe(true)
@@ -116,15 +127,61 @@ it('the GPU images compute on the GPU, each with what its engine needs', () => {
   ).toContain('tfjs')
 })
 
+describe('prune.mjs, which leaves what runs', () => {
+  const files: Record<string, string[]> = {
+    'node_modules/onnxruntime-node/bin/napi-v6/linux/x64/onnxruntime_binding.node': ['amd64'],
+    'node_modules/onnxruntime-node/bin/napi-v6/linux/arm64/onnxruntime_binding.node': ['arm64'],
+    'node_modules/onnxruntime-node/bin/napi-v6/darwin/arm64/onnxruntime_binding.node': [],
+    'node_modules/onnxruntime-node/dist/index.js': ['amd64', 'arm64'],
+    'node_modules/onnxruntime-node/dist/index.js.map': [],
+    'node_modules/zod/src/index.d.ts': [],
+    'node_modules/zod/src/index.js': ['amd64', 'arm64'],
+    'node_modules/zod/LICENSE': ['amd64', 'arm64'],
+    'libs/core/dist/index.js': ['amd64', 'arm64'],
+    'libs/core/dist/index.test.js': [],
+    'libs/core/dist/index.js.map': [],
+    'libs/core/src/index.ts': [],
+    'libs/queue/dist/embedded/bullmq-1-pglite-2-1.tar': ['amd64', 'arm64'],
+    'apps/cli/package.json': ['amd64', 'arm64'],
+    'test/package.json': [],
+    LICENSE: ['amd64', 'arm64'],
+  }
+
+  it.each(['amd64', 'arm64'])('on %s', target => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'layermill-prune-'))
+    try {
+      for (const file of Object.keys(files)) {
+        mkdirSync(path.dirname(path.join(folder, file)), { recursive: true })
+        writeFileSync(path.join(folder, file), '')
+      }
+      execFileSync(process.execPath, [path.join(root, 'infra/docker/prune.mjs'), folder], { env: { TARGETARCH: target } })
+      const left = Object.keys(files).filter(file => existsSync(path.join(folder, file)))
+      expect(left).toEqual(Object.entries(files).flatMap(([file, targets]) => (targets.includes(target) ? [file] : [])))
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('fails where nothing would be left that computes', () => {
+    const env = { TARGETARCH: 'riscv64' }
+    expect(() => execFileSync(process.execPath, [path.join(root, 'infra/docker/prune.mjs'), tmpdir()], { env, stdio: 'pipe' })).toThrow(
+      'TARGETARCH=riscv64',
+    )
+  })
+})
+
 describe('commandViolations', () => {
   it('finds commands, flags and values that are not there', () => {
-    expect(commandViolations(['serve', '--queue', 'q', '--host=h', '--port', '1'])).toEqual([])
+    expect(commandViolations(['serve', '--host=h', '--port', '1'])).toEqual([])
+    for (const queue of [['--queue', 'q'], ['--queue=q']]) {
+      expect(commandViolations(['serve', ...queue, '--host=h', '--port', '1'])).toEqual([
+        'the URL of the queue belongs into the environment',
+      ])
+    }
     expect(commandViolations(['extract', '--queue', 'q'])).toEqual(['no part of a fleet is started by extract'])
-    expect(commandViolations(['serve', '--queue', 'q', '--host', 'h', '--port', '1', '--device=cpu'])).toEqual([
-      'serve has no flag --device',
-    ])
-    expect(commandViolations(['worker', '--queue', '--host', '--device'])).toEqual([
-      '--queue lacks its value',
+    expect(commandViolations(['serve', '--host', 'h', '--port', '1', '--threads=2'])).toEqual(['serve has no flag --threads'])
+    expect(commandViolations(['worker', '--threads', '--host', '--device'])).toEqual([
+      '--threads lacks its value',
       '--device lacks its value',
       'worker is given no --host',
       'worker is given no --health-port',

@@ -41,15 +41,24 @@ export const itemsOf = (value: Value): Value[] => (Array.isArray(value) ? (value
 export const composeFile = (): Value => parse(read('infra/compose.yaml'), { merge: true }) as Value
 
 export interface Manifest {
+  /** Path below infra/kubernetes. */
   readonly file: string
   readonly kind: string
   readonly name: string
   readonly value: Value
 }
 
+/** Files of the Kubernetes manifests, those of the component for GPUs included. */
+export const manifestFiles = (): string[] =>
+  ['', 'gpu/'].flatMap(folder =>
+    filesOf(`infra/kubernetes/${folder}`)
+      .filter(file => file.endsWith('.yaml'))
+      .map(file => `${folder}${file}`),
+  )
+
 /** Every object of the Kubernetes manifests, the example of secrets included. */
 export function kubernetesManifests(): Manifest[] {
-  return filesOf('infra/kubernetes').flatMap(file =>
+  return manifestFiles().flatMap(file =>
     parseAllDocuments(read(`infra/kubernetes/${file}`)).map(document => {
       if (document.errors[0] !== undefined) throw document.errors[0]
       const value: Value = document.toJS()
@@ -83,11 +92,13 @@ export function commandViolations(args: readonly string[]): string[] {
     const flag = rest[i] ?? ''
     given.push(flag)
     if (!known.has(flag)) found.push(`${command} has no flag ${flag}`)
+    // Command lines are seen by all processes and in descriptions of pods, and a queue's URL has a password.
+    if (flag === '--queue') found.push('the URL of the queue belongs into the environment')
     if (known.get(flag) === false) continue
     const value = rest[++i]
     if (value === undefined || value.startsWith('--')) found.push(`${flag} lacks its value`)
   }
-  const needed = ['--queue', '--host', command === 'serve' ? '--port' : '--health-port']
+  const needed = ['--host', command === 'serve' ? '--port' : '--health-port']
   return [...found, ...needed.filter(flag => !given.includes(flag)).map(flag => `${command} is given no ${flag}`)]
 }
 

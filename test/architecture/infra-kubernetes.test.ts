@@ -3,6 +3,7 @@ import { Deployment } from 'kubernetes-models/apps/v1'
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
 import { ConfigMap, Namespace, Secret, Service } from 'kubernetes-models/v1'
+import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
   at,
@@ -13,6 +14,7 @@ import {
   isPinned,
   itemsOf,
   kubernetesManifests,
+  manifestFiles,
   read,
   textAt,
   type Manifest,
@@ -35,7 +37,9 @@ const models: Readonly<Record<string, Model>> = {
 }
 
 const manifests = kubernetesManifests()
-const objects = manifests.filter(({ kind }) => kind !== 'Kustomization')
+/** What is no object of the cluster: lists of files, and the changes that the component for GPUs makes to the rest. */
+const changes = ['gpu/worker-cpu-fixed.yaml', 'gpu/worker-cpu-unscaled.yaml']
+const objects = manifests.filter(({ file, kind }) => !['Kustomization', 'Component'].includes(kind) && !changes.includes(file))
 const ofKind = (kind: string): Manifest[] => objects.filter(object => object.kind === kind)
 
 /**
@@ -112,23 +116,55 @@ it.each(objects.map(object => ({ ...object, title: `${object.file}: ${object.kin
   },
 )
 
-describe('kustomization', () => {
-  const kustomization = manifests.find(({ kind }) => kind === 'Kustomization')?.value
+const kustomization = manifests.find(({ kind }) => kind === 'Kustomization')?.value
+const component = manifests.find(({ kind }) => kind === 'Component')?.value
 
+describe('kustomization', () => {
   it('names every manifest but the example of secrets', () => {
-    const expected = filesOf('infra/kubernetes').filter(file => !['kustomization.yaml', 'secrets.example.yaml'].includes(file))
+    const expected = filesOf('infra/kubernetes').filter(file => !['gpu', 'kustomization.yaml', 'secrets.example.yaml'].includes(file))
     expect(itemsOf(at(kustomization, 'resources')).map(String).toSorted()).toEqual(expected)
   })
 
-  it('sets the versions of the images that are used', () => {
-    const used = ofKind('Deployment').map(({ value }) =>
-      textAt(value, 'spec', 'template', 'spec', 'containers', 0, 'image').replace(/:.*/, ''),
-    )
-    expect(
-      itemsOf(at(kustomization, 'images'))
-        .map(image => textAt(image, 'name'))
-        .toSorted(),
-    ).toEqual(used.toSorted())
+  it('has no GPU in it: a pod that asks for one would be pending for ever in a cluster without', () => {
+    for (const { file, value } of objects) if (!file.startsWith('gpu/')) expect(JSON.stringify(value), file).not.toMatch(/nvidia|cuda/i)
+  })
+
+  it.each([
+    ['', kustomization],
+    ['gpu/', component],
+  ])('sets the names and versions of the images that are used in infra/kubernetes/%s', (folder, list) => {
+    const used = ofKind('Deployment')
+      .filter(({ file }) => path.dirname(file) === path.dirname(`${folder}x`))
+      .map(({ value }) => textAt(value, 'spec', 'template', 'spec', 'containers', 0, 'image').split(':'))
+    expect(itemsOf(at(list, 'images')).map(image => [textAt(image, 'name'), textAt(image, 'newTag')])).toEqual(used)
+    for (const image of itemsOf(at(list, 'images'))) expect(at(image, 'newName')).toBe(at(image, 'name'))
+    // A domain that is nobody's to register.
+    for (const [name] of used) expect(name).toMatch(/^registry\.example\.com\/layermill\/[a-z-]+$/)
+  })
+})
+
+describe('the component for GPUs', () => {
+  it('names every manifest of its folder', () => {
+    expect(at(component, 'apiVersion')).toBe('kustomize.config.k8s.io/v1alpha1')
+    const named = [...itemsOf(at(component, 'resources')), ...itemsOf(at(component, 'patches')).map(patch => at(patch, 'path'))]
+    expect(named.map(String).toSorted()).toEqual(filesOf('infra/kubernetes/gpu').filter(file => file !== 'kustomization.yaml'))
+  })
+
+  it('stops the CPU workers from following the backlog, so that not both follow the same sum', () => {
+    expect(itemsOf(at(component, 'patches')).map(patch => `gpu/${textAt(patch, 'path')}`)).toEqual(changes)
+    const [fixed, unscaled] = changes.map(file => manifests.find(one => one.file === file)?.value)
+    const target = (value: Value): unknown[] => ['apiVersion', 'kind'].map(key => at(value, key)).concat(at(value, 'metadata', 'name'))
+    for (const [patch, kind] of [
+      [fixed, 'Deployment'],
+      [unscaled, 'ScaledObject'],
+    ] as const) {
+      const [changed] = ofKind(kind).filter(one => one.name === 'layermill-worker-cpu')
+      expect(target(patch)).toEqual(target(changed?.value))
+      expect(at(patch, 'metadata', 'namespace')).toBe('layermill')
+    }
+    expect(at(fixed, 'spec')).toEqual({ replicas: 1 })
+    expect(at(unscaled, '$patch')).toBe('delete')
+    expect(at(unscaled, 'spec')).toBeUndefined()
   })
 })
 
@@ -142,13 +178,37 @@ describe.each(ofKind('Deployment'))('$name', ({ name, value }) => {
     expect(commandViolations(args)).toEqual([])
     const image = String(at(container, 'image'))
     expect(isPinned(image)).toBe(true)
-    expect(filesOf('infra/docker')).toContain(`${image.slice('layermill/'.length, image.indexOf(':'))}.Dockerfile`)
+    expect(filesOf('infra/docker')).toContain(`${image.slice(image.lastIndexOf('/') + 1, image.indexOf(':'))}.Dockerfile`)
   })
 
   it('selects its own pods', () => {
     const selector = entriesOf(at(value, 'spec', 'selector', 'matchLabels'))
     expect(selector).toEqual([['app.kubernetes.io/name', name]])
     expect(at(value, 'spec', 'template', 'metadata', 'labels', 'app.kubernetes.io/name')).toBe(name)
+    expect(at(value, 'spec', 'template', 'metadata', 'labels', 'app.kubernetes.io/component')).toBe(worker ? 'worker' : 'orchestrator')
+  })
+
+  it('spreads over nodes, where there are several, without insisting', () => {
+    expect(at(pod, 'topologySpreadConstraints')).toEqual([
+      {
+        maxSkew: 1,
+        topologyKey: 'kubernetes.io/hostname',
+        whenUnsatisfiable: 'ScheduleAnyway',
+        labelSelector: { matchLabels: { 'app.kubernetes.io/name': name } },
+      },
+    ])
+  })
+
+  it('computes with as many threads as it has processors of the node', () => {
+    const variable = itemsOf(at(container, 'env')).find(one => at(one, 'name') === 'LAYERMILL_THREADS')
+    expect(at(variable, 'valueFrom')).toEqual(worker ? { resourceFieldRef: { resource: 'requests.cpu' } } : undefined)
+    if (worker) expect(Number(at(container, 'resources', 'requests', 'cpu'))).toBeGreaterThanOrEqual(1)
+  })
+
+  it('replaces pods without a pod, and a GPU, more than there are', () => {
+    const strategy = at(value, 'spec', 'strategy', 'rollingUpdate')
+    const hasGpu = at(container, 'resources', 'limits', 'nvidia.com/gpu') !== undefined
+    if (worker) expect(strategy).toEqual(hasGpu ? { maxUnavailable: 1, maxSurge: 0 } : { maxUnavailable: 0, maxSurge: 1 })
   })
 
   it('has probes on the port it listens on', () => {
@@ -188,7 +248,10 @@ describe.each(ofKind('Deployment'))('$name', ({ name, value }) => {
       ...entriesOf(at(config?.value, 'data')).map(([key]) => key),
     ]
     const expanded = args.flatMap(arg => [...arg.matchAll(/\$\((\w+)\)/g)].map(([, variable]) => variable))
-    expect(expanded).toContain('LAYERMILL_QUEUE')
+    expect(expanded.length).toBeGreaterThan(0)
+    // The queue is read from the environment, where the command line does not show it.
+    expect(variables).toContain('LAYERMILL_QUEUE')
+    expect(expanded).not.toContain('LAYERMILL_QUEUE')
     expect(variables).toEqual(expect.arrayContaining(expanded))
   })
 
@@ -202,7 +265,7 @@ describe.each(ofKind('Deployment'))('$name', ({ name, value }) => {
     expect(at(container, 'resources', 'requests', 'memory')).toBeDefined()
     expect(at(container, 'resources', 'limits', 'memory')).toBeDefined()
     const grace = Number(at(pod, 'terminationGracePeriodSeconds'))
-    expect(grace).toBeGreaterThanOrEqual(30)
+    expect(grace).toBeGreaterThanOrEqual(45)
     if (worker) expect(grace).toBeGreaterThan(Number(flagValue(args, '--drain-deadline')))
   })
 
@@ -234,10 +297,14 @@ it('every worker scales on the backlog, with a floor and a ceiling', () => {
     .filter(name => name.includes('worker'))
   expect(ofKind('ScaledObject').map(({ value }) => at(value, 'spec', 'scaleTargetRef', 'name'))).toEqual(workers)
   for (const { value } of ofKind('ScaledObject')) {
-    expect(Number(at(value, 'spec', 'minReplicaCount'))).toBeGreaterThanOrEqual(1)
+    const isGpu = textAt(value, 'metadata', 'name').endsWith('cuda')
+    expect(at(value, 'spec', 'minReplicaCount')).toBe(isGpu ? 0 : 1)
     expect(Number(at(value, 'spec', 'maxReplicaCount'))).toBeGreaterThan(Number(at(value, 'spec', 'minReplicaCount')))
     const trigger = at(value, 'spec', 'triggers', 0)
     expect(at(trigger, 'type')).toBe('prometheus')
+    // A worker has two parts in flight: a third job is work for another.
+    expect(at(trigger, 'metadata', 'threshold')).toBe('2')
+    expect(at(trigger, 'metadata', 'activationThreshold')).toBe(isGpu ? '0' : undefined)
     expect(String(at(trigger, 'metadata', 'query'))).toContain('layermill_queue_backlog_jobs')
     // Without an answer the number of workers stays, instead of falling to the floor in mid-run.
     expect(at(trigger, 'metadata', 'ignoreNullValues')).toBe('false')
@@ -250,12 +317,17 @@ it('every worker scales on the backlog, with a floor and a ceiling', () => {
 it('nobody reaches anybody unless a policy says so', () => {
   const policies = new Map(ofKind('NetworkPolicy').map(({ name, value }) => [name, at(value, 'spec')]))
   expect(policies.get('layermill-default-deny')).toEqual({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] })
-  const selected = itemsOf(at(policies.get('layermill-worker'), 'podSelector', 'matchExpressions', 0, 'values'))
-  expect(selected).toEqual(
-    ofKind('Deployment')
-      .map(({ name }) => name)
-      .filter(name => name.includes('worker')),
-  )
+  // By a label that every kind of worker has, also those of a component or an overlay.
+  expect(at(policies.get('layermill-worker'), 'podSelector')).toEqual({ matchLabels: { 'app.kubernetes.io/component': 'worker' } })
+  const ports = itemsOf(at(policies.get('layermill-egress'), 'egress')).map(rule => {
+    expect(at(rule, 'to')).toBeUndefined()
+    return itemsOf(at(rule, 'ports')).map(port => `${String(at(port, 'protocol'))} ${String(at(port, 'port'))}`)
+  })
+  // Names; then Redis, PostgreSQL, HTTPS and the S3 server.
+  expect(ports).toEqual([
+    ['UDP 53', 'TCP 53'],
+    ['TCP 6379', 'TCP 5432', 'TCP 443', 'TCP 8333'],
+  ])
   for (const policy of ['layermill-worker', 'layermill-orchestrator']) {
     expect(itemsOf(at(policies.get(policy), 'ingress')).flatMap(rule => itemsOf(at(rule, 'ports')))).toEqual([
       { protocol: 'TCP', port: 8080 },
@@ -265,5 +337,5 @@ it('nobody reaches anybody unless a policy says so', () => {
 
 it('no manifest but the example holds a secret', () => {
   for (const { file } of ofKind('Secret')) expect(file).toBe('secrets.example.yaml')
-  for (const file of filesOf('infra/kubernetes')) expect(read(`infra/kubernetes/${file}`)).not.toMatch(/AKIA|lm_[\w-]{20}/)
+  for (const file of manifestFiles()) expect(read(`infra/kubernetes/${file}`)).not.toMatch(/AKIA|lm_[\w-]{20}/)
 })

@@ -127,7 +127,9 @@ describe('a file that another program replaces', () => {
     }
   })
 
-  it.runIf(process.platform === 'linux')('is said where the server has a mount of one file, which does not show the new one', async () => {
+  it('is said where the server has a mount of one file, which does not show the new one', async () => {
+    // Only Linux shows files that have no name any more.
+    if (process.platform !== 'linux') return
     const anna = await add('anna')
     // What such a mount shows once the name leads elsewhere: a file without a name.
     const handle = await open(file)
