@@ -1,8 +1,15 @@
 import { classLabels } from './labels.js'
 import type { LoadedModel } from './model-provider.js'
-import type { RunSpec } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { type Architecture, getNetwork, type Network, networkIds, preparedAs, withPreparation } from '@layermill/models'
+import {
+  type Architecture,
+  type FilePreparation,
+  getNetwork,
+  type Network,
+  networkIds,
+  preparedAs,
+  withPreparation,
+} from '@layermill/models'
 import { type LoadOptions, readModelFolder, type WeightSet } from '@layermill/weights'
 import { namesOnnxFile } from './onnx/files.js'
 import { loadOnnx, requirePreparation } from './onnx/load.js'
@@ -47,7 +54,7 @@ export async function loadAnyModel(
  */
 export function specNetwork(
   { network, weights }: LoadedModel,
-  { prepare }: Pick<RunSpec, 'prepare'>,
+  { prepare }: { readonly prepare?: string | FilePreparation | undefined },
   note: (text: string) => void,
 ): Network {
   const { preparation } = weights

@@ -1,4 +1,6 @@
 export { loadAnyModel, specNetwork } from './any-model.js'
+export { findOnnxFile, namesOnnxFile } from './onnx/files.js'
+export { loadOnnx, loadOnnxFile, onnxPreparation } from './onnx/load.js'
 export { type CalibrateOptions, calibrateRun } from './calibrate/calibrate.js'
 export { calibrator } from './calibrate/calibrator.js'
 export { calibrationImages } from './calibrate/sample.js'

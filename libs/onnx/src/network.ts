@@ -78,26 +78,37 @@ export class OnnxGraph implements NetworkGraph {
     )
   }
 
+  /** Floating-point operations of one node. */
+  private nodeFlops(index: number, infos: ReadonlyMap<string, Info>): number {
+    const node = this.model.graph.nodes[index]!
+    const made = count(infos.get(node.outputs[0] ?? ''))
+    const second = infos.get(node.inputs[node.op.startsWith('QLinear') ? 3 : 1] ?? '')?.dims
+    if (second === undefined || second.includes(undefined)) return 0
+    if (convolutions.has(node.op)) {
+      // Weights are [out, in / groups, ...]; transposed ones [in, out / groups, ...], each input element goes into that many products.
+      const each = elementCount(second.slice(1) as number[])
+      return 2 * each * (node.op === 'ConvTranspose' ? count(infos.get(node.inputs[0] ?? '')) : made)
+    }
+    if (!products.has(node.op)) return 0
+    const inner = infos.get(node.inputs[0] ?? '')?.dims?.at((node.attributes.get('transA')?.numbers[0] ?? 0) === 1 ? 0 : -1)
+    return 2 * made * (inner ?? 0)
+  }
+
+  /** Floating-point operations from the image to each of these values. */
+  flopsOf(values: readonly string[], size: Size2): Map<string, number> {
+    const infos = this.model.values(size)
+    const each = this.model.graph.nodes.map((_, index) => this.nodeFlops(index, infos))
+    return new Map(values.map(value => [value, [...needed(this.model.graph, [value])].reduce((sum, index) => sum + each[index]!, 0)]))
+  }
+
   cost(layer: string, size: Size2): { flops: number; parameters: number } {
     const { graph } = this.model
-    const infos = this.model.values(size)
+    const value = this.valueOf(layer)
     const weights = new Set<string>()
-    let flops = 0
-    for (const index of needed(graph, [this.valueOf(layer)])) {
-      const node = graph.nodes[index]!
-      for (const name of node.inputs) if (isFloat(graph.initializers.get(name)?.type)) weights.add(name)
-      const made = count(infos.get(node.outputs[0] ?? ''))
-      const second = infos.get(node.inputs[node.op.startsWith('QLinear') ? 3 : 1] ?? '')?.dims
-      if (convolutions.has(node.op) && second !== undefined && !second.includes(undefined)) {
-        // Weights are [out, in / groups, ...]; transposed ones [in, out / groups, ...], each input element goes into that many products.
-        const each = elementCount(second.slice(1) as number[])
-        flops += 2 * each * (node.op === 'ConvTranspose' ? count(infos.get(node.inputs[0] ?? '')) : made)
-      } else if (products.has(node.op) && second !== undefined) {
-        const inner = infos.get(node.inputs[0] ?? '')?.dims?.at((node.attributes.get('transA')?.numbers[0] ?? 0) === 1 ? 0 : -1)
-        flops += 2 * made * (inner ?? 0)
-      }
+    for (const index of needed(graph, [value])) {
+      for (const name of graph.nodes[index]!.inputs) if (isFloat(graph.initializers.get(name)?.type)) weights.add(name)
     }
-    return { flops, parameters: this.numbersOf(weights) }
+    return { flops: this.flopsOf([value], size).get(value)!, parameters: this.numbersOf(weights) }
   }
 
   private numbersOf(names: Iterable<string>): number {
@@ -143,13 +154,18 @@ const pixels: Preparation = {
   resample: 'bilinear',
 }
 
-/** The value of classes' scores: an output with one row of numbers for an image; the first of them. */
+/** Names of outputs that are no scores, whatever their shape. */
+const features = /pool|embed|feature|hidden|state|token/i
+
+/** The value of classes' scores: an output with one row of numbers for an image that is named so, or the only one and made by a linear layer. */
 function scoresOf(model: OnnxModel): { value: string; classes: number } | undefined {
-  const flat = model.graph.outputs.flatMap(({ name }) => {
+  const { graph } = model
+  const flat = graph.outputs.flatMap(({ name }) => {
     const { dims, type } = model.shapeOf(name)
-    return isFloat(type) && dims?.length === 2 && dims[0] === 1 && dims[1] !== undefined ? [{ value: name, classes: dims[1] }] : []
+    const isRow = isFloat(type) && dims?.length === 2 && dims[0] === 1 && dims[1] !== undefined
+    return isRow && !features.test(name) ? [{ value: name, classes: dims[1]! }] : []
   })
-  return flat.find(({ value }) => /logit|score|prob|class|output/i.test(value)) ?? flat[0]
+  return flat.find(({ value }) => /logit|score|prob|class/i.test(value)) ?? (graph.outputs.length === 1 ? flat[0] : undefined)
 }
 
 /** The layer that is taken where none is asked for: what goes into the last layer with weights, pooled or not; else the first output. */
@@ -157,7 +173,10 @@ function defaultLayerOf(model: OnnxModel): string {
   const { graph } = model
   const outputs = graph.outputs.map(({ name }) => name)
   const scores = scoresOf(model)
-  if (scores === undefined) return outputs.find(name => model.names.modules.size >= 0 && isFloat(model.shapeOf(name).type)) ?? outputs[0]!
+  if (scores === undefined) {
+    const real = outputs.filter(name => isFloat(model.shapeOf(name).type))
+    return real.find(name => model.shapeOf(name).dims?.length === 2) ?? real[0] ?? outputs[0]!
+  }
   let value = scores.value
   for (let step = 0; step < 8; step++) {
     const node = graph.nodes[graph.producers.get(value) ?? -1]

@@ -76,7 +76,7 @@ function withoutNumbers(preparation: Preparation, divisor: 1 | 255): Preparation
 }
 
 /** How images are prepared, by the files beside the graph and what it does itself; undefined where nothing says. */
-async function preparationOf(
+export async function onnxPreparation(
   model: OnnxModel,
 ): Promise<(Omit<WeightsPreparation, 'inputSize'> & { inputSize?: readonly [number, number] | undefined }) | undefined> {
   const inside = takesPixels(model) ? '0..255' : ownNormalisation(model.graph, model.image.name)
@@ -95,7 +95,7 @@ async function preparationOf(
 export async function loadOnnxFile(path: string): Promise<LoadedModel> {
   const model = await Model.open(path)
   const sha256 = await model.sha256()
-  const found = await preparationOf(model)
+  const found = await onnxPreparation(model)
   const network = onnxNetwork(model, { id: `onnx-${sha256.slice(0, 12)}`, preparation: found?.preparation, inputSize: found?.inputSize })
   const preparation = found === undefined ? undefined : { ...found, inputSize: network.inputSize }
   const labels = network.classes === 0 ? undefined : await labelsOf(model, network.classes)

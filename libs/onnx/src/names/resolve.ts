@@ -48,6 +48,11 @@ export class LayerNames {
     }
   }
 
+  /** The values that can be layers, in the order of the graph. */
+  get values(): LayerValues {
+    return this.layerValues
+  }
+
   /**
    * The layers that a name stands for: one, or several for a glob and for a module that is called several times.
    * @throws LayermillError `LAYER_UNKNOWN`, with where it went or the nearest names; `LAYER_AMBIGUOUS`, with the candidates

@@ -16,6 +16,7 @@ import {
 } from '@layermill/models'
 import { identifyWeights } from '@layermill/weights'
 import { parseSize } from '@layermill/contracts'
+import { describeOnnx, isOnnx } from './describe-onnx.js'
 import { formatBytes, formatMagnitude, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 
@@ -160,6 +161,7 @@ async function describeFile(output: Output, path: string, options: ModelsOptions
 /** `layermill models [NAME|FILE]`: the networks, or the layers of one, or of a file of weights, with shapes, bytes per image, FLOPs and parameters. */
 export async function modelsCommand(output: Output, name: string | undefined, options: ModelsOptions): Promise<void> {
   if (name === undefined) return listNetworks(output, options.json === true)
+  if (!networkIds.includes(name) && (await isOnnx(name))) return describeOnnx(output, name, inputSizeOf, options)
   if (!networkIds.includes(name) && (/[/\\]|\.(safetensors|npz|caffemodel|h5|keras|pth|pt|bin|ckpt)$/i.test(name) || (await isFile(name))))
     return describeFile(output, name, options)
   const network = getNetwork(name)
