@@ -16,15 +16,11 @@ import {
 } from '@layermill/models'
 import { identifyWeights } from '@layermill/weights'
 import { parseSize } from '@layermill/contracts'
-import { describeOnnx, isOnnx } from './describe-onnx.js'
 import { formatBytes, formatMagnitude, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
+import type { ModelsOptions } from './models-options.js'
 
-export interface ModelsOptions {
-  /** `320x256`: width, then height. */
-  size?: string
-  json?: boolean
-}
+export type { ModelsOptions }
 
 function inputSizeOf(text: string | undefined, network: Network): Size2 {
   if (text === undefined) return network.inputSize
@@ -136,6 +132,7 @@ function describeNetwork(
     output.line(`\nnot at ${size[1]}x${size[0]}: ${missing.join(', ')} (they need ${network.inputSize[1]}x${network.inputSize[0]})`)
 }
 
+const isFolder = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isDirectory() === true
 const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
 
 /** Prints the network and format of a file of weights, and the layers that it has. */
@@ -161,7 +158,10 @@ async function describeFile(output: Output, path: string, options: ModelsOptions
 /** `layermill models [NAME|FILE]`: the networks, or the layers of one, or of a file of weights, with shapes, bytes per image, FLOPs and parameters. */
 export async function modelsCommand(output: Output, name: string | undefined, options: ModelsOptions): Promise<void> {
   if (name === undefined) return listNetworks(output, options.json === true)
-  if (!networkIds.includes(name) && (await isOnnx(name))) return describeOnnx(output, name, inputSizeOf, options)
+  if (!networkIds.includes(name) && (/\.onnx(\?.*)?$/i.test(name) || (await isFolder(name)))) {
+    const { describeOnnx, isOnnx } = await import('./describe-onnx.js')
+    if (await isOnnx(name)) return describeOnnx(output, name, inputSizeOf, options)
+  }
   if (!networkIds.includes(name) && (/[/\\]|\.(safetensors|npz|caffemodel|h5|keras|pth|pt|bin|ckpt)$/i.test(name) || (await isFile(name))))
     return describeFile(output, name, options)
   const network = getNetwork(name)

@@ -5,7 +5,7 @@ import { describePreparation, type Network, type Size2 } from '@layermill/models
 import { describeInput, OnnxModel, onnxNetwork, type OnnxNetwork } from '@layermill/onnx'
 import { formatBytes, formatMagnitude, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
-import type { ModelsOptions } from './action.js'
+import type { ModelsOptions } from './models-options.js'
 
 /** Whether a name is that of an ONNX file, or of a folder with one. */
 export async function isOnnx(name: string): Promise<boolean> {

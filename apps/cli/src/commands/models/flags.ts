@@ -66,7 +66,7 @@ const checkCommands: readonly CommandDefinition[] = [
       {
         flag: '--prepare <how>',
         group: 'network',
-        text: 'how the image is prepared, as for extract',
+        text: 'preparation of the image, as for extract',
         otherwise: "as the model's files say",
       },
       { flag: '--size <WxH>', group: 'input', text: 'size of the input, as 320x256 (width first)', otherwise: "the network's own" },
