@@ -2,6 +2,7 @@ import { selfCheck } from '@layermill/engines'
 import {
   calibrator,
   createProvider,
+  fitReductions,
   type ModelProvider,
   PartProcessor,
   probeRun,
@@ -41,10 +42,14 @@ export interface Composition extends AsyncDisposable {
 }
 
 /** Functions of the environment that need an engine at hand. */
-function engineSide(provider: ModelProvider, note: (text: string) => void): Pick<RunEnvironment, 'selfCheck' | 'calibrate' | 'probe'> {
+function engineSide(
+  provider: ModelProvider,
+  note: (text: string) => void,
+): Pick<RunEnvironment, 'selfCheck' | 'calibrate' | 'fitReductions' | 'probe'> {
   return {
     selfCheck: async network => selfCheck(await provider.openEngine(), network),
     calibrate: calibrator(provider, readAhead, note),
+    fitReductions: (record, source, signal) => fitReductions({ record, provider, source, readAhead, signal, note }),
     probe: (record, source, rows) => probeRun({ record, provider, source, rows, readAhead }),
   }
 }

@@ -26,6 +26,7 @@ export function absolutePlaces<Spec extends RunSpec>(spec: Spec, cwd: string): S
     ...absoluteModelPlaces(spec, cwd),
     source: absolutePlace(spec.source, cwd),
     ...(spec.out === undefined ? {} : { out: absolutePlace(spec.out, cwd) }),
+    ...(spec.kind === 'extract' && spec.reduction !== undefined ? { reduction: absolutePlace(spec.reduction, cwd) } : {}),
     ...(spec.cache === undefined ? {} : { cache: absolutePlace(spec.cache, cwd) }),
     ...(spec.kind === 'finetune' && typeof spec.validation === 'string' ? { validation: absolutePlace(spec.validation, cwd) } : {}),
   }

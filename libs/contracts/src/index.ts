@@ -109,6 +109,7 @@ export type { ScheduleService } from './services/schedule-service.js'
 export type { FleetService, QueueJobQuery, RunEventOptions, RunListQuery, RunService } from './services/services.js'
 export { flagBytes, flagCount, flagMilliseconds } from './specs/flag-numbers.js'
 export { imageLimits, type ImageLimits } from './specs/image-limits.js'
+export { needsFit, parseReduce, parseRule, reducedShape, type ReduceKind, type ReduceRule, reductionText } from './specs/reduce.js'
 export { priorities, queuePriority, type RunPriority, turnOf, turnsOfPriority } from './specs/priority.js'
 export { type FormatOptions, formatZodError } from './specs/spec-error.js'
 export {

@@ -1,3 +1,5 @@
+export { decodeFit, fitsHash, type ReductionFit, reductionPath } from './reduce/fit-file.js'
+export { fitReductions, type FittedReductions, layersToFit } from './reduce/fit-reductions.js'
 export { loadAnyModel, specNetwork } from './any-model.js'
 export { findOnnxFile, namesOnnxFile } from './onnx/files.js'
 export { loadOnnx, loadOnnxFile, onnxPreparation } from './onnx/load.js'

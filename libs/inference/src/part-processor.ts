@@ -7,6 +7,7 @@ import { RunCache } from './cache/run-cache.js'
 import { LeaseCache } from './lease-cache.js'
 import { findBatchSize } from './batch-size/batch-size.js'
 import { batchSizeOfRun } from './batch-size/run-batch-size.js'
+import { readReducers, type Reducers } from './reduce/reducer.js'
 import { readSessionPrecision } from './session-precision.js'
 import type { LoadedModel, ModelProvider, SessionPrecision } from './model-provider.js'
 import { probeWriting } from './probe-writing.js'
@@ -22,6 +23,7 @@ interface OpenRun {
   readonly store: Store
   readonly source: ImageSource
   readonly precision: SessionPrecision | undefined
+  readonly reducers: Reducers
   readonly cache: FeatureCache | undefined
 }
 
@@ -113,8 +115,9 @@ export class PartProcessor {
     const record = parseRunRecord(bytes, store.url, true)
     if (record.id !== job.run) throw new LayermillError('RUN_CONFLICT', `${store.url} holds run ${record.id}, not ${job.run}`)
     const precision = await readSessionPrecision(store, record)
+    const reducers = await readReducers(store, record)
     const cache = await this.openCache(record)
-    return { record, store, precision, cache, source: await this.options.openSource(record.spec.source, record.spec) }
+    return { record, store, precision, reducers, cache, source: await this.options.openSource(record.spec.source, record.spec) }
   }
 
   private async openCache({ spec }: RunRecord): Promise<FeatureCache | undefined> {

@@ -1,6 +1,7 @@
 import type { RunRecord } from '@layermill/contracts'
 import { fromFloat16, LayermillError, toFloat16 } from '@layermill/core'
 import type { Store } from '@layermill/storage'
+import { readReducers } from './reduce/reducer.js'
 import { readSessionPrecision } from './session-precision.js'
 import type { ModelProvider } from './model-provider.js'
 import { computeRows, type PreparedRow } from './part/compute-rows.js'
@@ -51,6 +52,7 @@ export async function computeRunFeatures({
   const { size } = record.identity.preparation
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
   const precision = await readSessionPrecision(store, record)
+  const reducers = await readReducers(store, record)
   // As the run: what int8 and fp16 round depends on which layers are asked for.
   const session = await provider.session(
     place.model,
@@ -64,7 +66,8 @@ export async function computeRunFeatures({
       if (row.kind !== 'computed') continue
       const { data, shape } = row.layers.get(layer)!
       const pooled = poolRow(data, shape, record.identity.pool as PoolKind)
-      return record.identity.dtype === 'float16' ? asFloat16(pooled) : pooled
+      const reduced = reducers.get(layer)?.(pooled, pooled.length === data.length ? shape : [pooled.length]) ?? pooled
+      return record.identity.dtype === 'float16' ? asFloat16(reduced) : reduced
     }
   } finally {
     session.done()

@@ -29,7 +29,7 @@ export {
   networkFromDescription,
 } from './heads.js'
 export { type LeftOutReason, leftOutText } from './left-out.js'
-export { findNode, getNetwork, namedLayers, networkIds, pruneNodes, resolveLayers } from './network.js'
+export { expandLayers, findNode, getNetwork, isLayerPattern, namedLayers, networkIds, pruneNodes, resolveLayers } from './network.js'
 export { describePreparation } from './preparations/describe.js'
 export {
   givesOwnSizes,

@@ -98,6 +98,28 @@ export function resolveLayers(network: Network, layers: readonly string[]): stri
   })
 }
 
+/** Whether a name of `--layers` stands for several layers. */
+export const isLayerPattern = (name: string): boolean => name === 'all' || name.includes('*')
+
+/**
+ * Layer names with patterns replaced by the names that they stand for, each once: `all` for every layer, `*` for any characters.
+ * @throws LayermillError `LAYER_UNKNOWN` for a pattern that no layer fits
+ */
+export function expandLayers(network: Network, layers: readonly string[]): string[] {
+  const names = [...network.layers.keys()]
+  const expanded = layers.flatMap(layer => {
+    if (!isLayerPattern(layer)) return [layer]
+    const pattern = layer === 'all' ? '*' : layer
+    const rule = new RegExp(`^${pattern.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*')}$`)
+    const found = names.filter(name => rule.test(name))
+    if (found.length > 0) return found
+    throw new LayermillError('LAYER_UNKNOWN', `${network.id} has no layer like '${layer}'`, {
+      hint: `\`layermill models ${network.id}\` lists them all`,
+    })
+  })
+  return [...new Set(expanded)]
+}
+
 /** A node by name. */
 export function findNode(network: Pick<Network, 'id' | 'nodes'>, name: string): GraphNode {
   const node = network.nodes.find(candidate => candidate.name === name)

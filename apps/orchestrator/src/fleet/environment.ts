@@ -1,5 +1,14 @@
 import type { RunSpec } from '@layermill/contracts'
-import { calibrator, createProvider, loadAnyModel, type LoadFleetWeights, ownTrouble, readAhead, specNetwork } from '@layermill/inference'
+import {
+  calibrator,
+  createProvider,
+  fitReductions,
+  loadAnyModel,
+  type LoadFleetWeights,
+  ownTrouble,
+  readAhead,
+  specNetwork,
+} from '@layermill/inference'
 import { isFineTuned, type Network } from '@layermill/models'
 import { type Broker, liveWorkers } from '@layermill/queue'
 import type { SourceAccess } from '@layermill/storage'
@@ -28,6 +37,23 @@ function fleetCalibration(load: LoadFleetWeights, note: (text: string) => void):
   }
 }
 
+/** Fits one run's reductions after the other's, each with an engine that is there for as long as it takes. */
+function fleetReductions(load: LoadFleetWeights, note: (text: string) => void): NonNullable<RunEnvironment['fitReductions']> {
+  let last: Promise<unknown> = Promise.resolve()
+  return (record, source, signal) => {
+    const fitted = last.then(async () => {
+      const provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
+      try {
+        return await fitReductions({ record, provider, source, readAhead, signal, note: text => note(`run ${record.id}: ${text}`) })
+      } finally {
+        await provider.close()
+      }
+    })
+    last = fitted.catch(() => undefined)
+    return fitted
+  }
+}
+
 /** Environment of a fleet's orchestrator: an engine only to calibrate int8 runs with, and weights only for as long as their hash takes. */
 export function fleetEnvironment(
   broker: Broker,
@@ -49,6 +75,7 @@ export function fleetEnvironment(
     ...environment,
     ...open,
     calibrate: fleetCalibration(load, note),
+    fitReductions: fleetReductions(load, note),
     workers: () => liveWorkers(broker),
     trouble: () => ownTrouble(broker),
     unfitDeadline,

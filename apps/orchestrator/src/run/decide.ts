@@ -41,6 +41,7 @@ function besidesVersion({
   weights: _weights,
   preparation: _preparation,
   calibration: _calibration,
+  reductionFit: _reductionFit,
   ...identity
 }: RunIdentity): Record<string, unknown> {
   return identity

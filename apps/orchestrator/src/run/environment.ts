@@ -1,4 +1,5 @@
 import type { Calibration, CalibrationReport, RunRecord, RunSpec, Waiting, WorkerBeat } from '@layermill/contracts'
+import type { FittedReductions } from '@layermill/inference'
 import type { Network } from '@layermill/models'
 import type { ImageSource, SourceAccess, SourceItem, Store } from '@layermill/storage'
 import type { PartQueue } from './part-queue.js'
@@ -21,6 +22,8 @@ export interface RunEnvironment {
    * @throws LayermillError `CALIBRATION_INVALID` where no image can be used; the signal's reason when aborted
    */
   calibrate?(record: RunRecord, source: ImageSource, signal?: AbortSignal): Promise<{ calibration: Calibration; report: CalibrationReport }>
+  /** Fits a run's reductions to a sample of its images, where an engine is at hand. */
+  fitReductions?(record: RunRecord, source: ImageSource, signal?: AbortSignal): Promise<FittedReductions>
   /** Seconds an image takes, by trying some, and how many are computed at once, where an engine is at hand. */
   probe?(record: RunRecord, source: ImageSource, sample: readonly SourceItem[]): Promise<{ secondsPerImage: number; batchSize: number }>
   /** Heartbeats of the workers that live, where there are workers besides this process. */

@@ -1,7 +1,19 @@
 import { createHash } from 'node:crypto'
-import type { ExtractSpec, InputNumbers, LayerResult, PredictSpec, RunIdentity, RunSpec } from '@layermill/contracts'
+import {
+  type ExtractSpec,
+  type InputNumbers,
+  type LayerResult,
+  needsFit,
+  parseRule,
+  type PredictSpec,
+  type ReduceRule,
+  reducedShape,
+  reductionText,
+  type RunIdentity,
+  type RunSpec,
+} from '@layermill/contracts'
 import { elementCount, LayermillError } from '@layermill/core'
-import { givesOwnSizes, inputOf, layerShapes, namedLayers, type Network, type Size2 } from '@layermill/models'
+import { expandLayers, givesOwnSizes, inputOf, layerShapes, namedLayers, type Network, type Size2 } from '@layermill/models'
 
 export interface IdentityInput {
   spec: ExtractSpec | PredictSpec
@@ -14,7 +26,7 @@ export interface IdentityInput {
 /** The layers a run computes: the ones asked for, or the network's default; a prediction's are the probabilities. */
 export function runLayers(spec: ExtractSpec | PredictSpec, network: Network): string[] {
   if (spec.kind === 'predict') return [network.probabilities]
-  return namedLayers(network, spec.layers ?? [network.defaultLayer]).map(({ name }) => name)
+  return namedLayers(network, expandLayers(network, spec.layers ?? [network.defaultLayer])).map(({ name }) => name)
 }
 
 /**
@@ -65,10 +77,32 @@ export function runIdentity({ spec, network, weightsSha256, preparationVersion }
     },
     precision: spec.precision,
     pool: extract?.pool ?? 'none',
+    ...reductionOf(extract, network),
     dtype: extract?.dtype ?? 'float32',
     format: extract?.format ?? 'predictions',
     ...(spec.kind === 'predict' ? { top: spec.top, ...(spec.labels === undefined ? {} : { labels: hashOf(spec.labels) }) } : {}),
   }
+}
+
+/** Rules of the layers that are reduced. */
+function reductionOf(spec: ExtractSpec | undefined, network: Network): Pick<RunIdentity, 'reduction'> {
+  if (spec === undefined) return {}
+  const rules = runLayers(spec, network).map(layer => [layer, reductionText(spec, layer)] as const)
+  const given = rules.filter((rule): rule is readonly [string, string] => rule[1] !== undefined)
+  return given.length === 0 ? {} : { reduction: Object.fromEntries(given) }
+}
+
+/** Refuses rules for layers that the run does not write, and flags that no rule takes up. */
+function checkReduction(spec: ExtractSpec, layers: readonly string[]): void {
+  for (const part of spec.reduce?.split(',') ?? []) {
+    const [layer = '*'] = part.split('=')
+    if (layer !== '*' && !layers.includes(layer))
+      throw new LayermillError('SPEC_INVALID', `--reduce: ${layer} is not among the layers of the run: ${layers.join(', ')}`)
+  }
+  if (spec.whiten === true && !layers.some(layer => reductionText(spec, layer)?.includes('whiten') === true))
+    throw new LayermillError('SPEC_INVALID', '--whiten: expected --reduce pca:COMPONENTS, whose components it divides')
+  if (spec.reduction !== undefined && !layers.some(layer => needsFit(parseRule(reductionText(spec, layer) ?? 'none'))))
+    throw new LayermillError('SPEC_INVALID', '--reduction: expected --reduce pca:COMPONENTS or --center, whose numbers it gives')
 }
 
 /** Names of layers whose shape depends on the size of the image. */
@@ -89,8 +123,10 @@ export function layerResults(spec: ExtractSpec, network: Network): LayerResult[]
   const layers = runLayers(spec, network)
   const size = runInputSize(spec, network)
   const shapes = layerShapes(network, layers, size)
+  checkReduction(spec, layers)
+  const ruleOf = (layer: string): ReduceRule => parseRule(reductionText(spec, layer) ?? 'none')
   if (size === undefined && spec.pool === 'none') {
-    const varying = sizeDependentLayers(network, layers)
+    const varying = sizeDependentLayers(network, layers).filter(layer => !['avg', 'max'].includes(ruleOf(layer).kind))
     if (varying.length > 0) {
       throw new LayermillError('INPUT_SIZE', `with --size keep every image has its own shape at ${varying.join(', ')}`, {
         hint: 'add --pool avg or --pool max, or take a layer behind a global pooling, such as pool5 of the ResNets',
@@ -99,7 +135,8 @@ export function layerResults(spec: ExtractSpec, network: Network): LayerResult[]
   }
   return layers.map(name => {
     const full = shapes.get(name)!
-    const shape = spec.pool === 'none' || full.length !== 3 ? [...full] : [full[0]!]
+    const pooled = spec.pool === 'none' || full.length !== 3 ? full : [full[0]!]
+    const shape = [...reducedShape(pooled, ruleOf(name))]
     return { name, shape, dtype: spec.dtype, bytesPerImage: elementCount(shape) * (spec.dtype === 'float16' ? 2 : 4) }
   })
 }

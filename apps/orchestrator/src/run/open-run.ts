@@ -11,6 +11,7 @@ import type { RunEnvironment } from './environment.js'
 import { refuseForeignFile } from './foreign-files.js'
 import { runIdentity } from './identity.js'
 import { choosePartSize } from './part-size.js'
+import { reduceFor, withReductionOf, writeReductions } from './reduction.js'
 import { deleteRun, readRunRecord, writeRunRecord } from './record-store.js'
 
 /** How many classes there are is known when the weights are loaded. */
@@ -71,17 +72,19 @@ export async function openRun(
   if (spec.kind === 'predict' && spec.out !== undefined) await refuseForeignFile(spec.out, url => environment.openStore(url))
   const { record: made, network } = await newRecord(spec, environment, id)
   const existing = await readRunRecord(store)
-  const asked = withCalibrationOf(made, existing)
+  const asked = withReductionOf(withCalibrationOf(made, existing), existing)
   const action = decideAction(existing, { spec, identity: asked.identity }, store.url)
   if (existing !== undefined && action === 'complete') return { record: existing, action }
   const selfCheck = spec.kind === 'extract' && spec.selfCheck ? await environment.selfCheck?.(network.id) : undefined
   const calibrated = await calibrateFor(action, asked, { store, environment, signal })
-  const fresh = calibrated.record
+  const reduced = await reduceFor(action, calibrated.record, environment, signal)
+  const fresh = reduced.record
   if (action === 'replace') await deleteRun(store)
 
   const opened = existing === undefined || action === 'replace' ? fresh : continued(existing, action, fresh)
   const record = selfCheck === undefined ? opened : { ...opened, selfCheck }
   await writeCalibration(store, calibrated)
+  await writeReductions(store, reduced)
   // Never beside a record that is not done.
   if (existing?.state === 'done') await store.delete(SUCCESS_PATH)
   await writeRunRecord(store, record)

@@ -95,6 +95,7 @@ const places = [
   'commits/',
   'index/',
   'features/',
+  'reduction/',
   'predictions/',
   'errors/',
   DOUBTS_PATH,

@@ -48,6 +48,7 @@ it.each([
   ['weights', { weights: '/etc/shadow' }],
   ['weights by URL', { weights: 'file:///etc/shadow' }],
   ['a model', { model: '/etc/ssl' }],
+  ['fitted reductions', { kind: 'extract', reduce: 'pca:8', reduction: '/etc' }],
   ['held-out images', { kind: 'finetune', validation: '/etc' }],
   ['a registry', { kind: 'finetune', register: { name: 'pets', root: '/etc' } }],
   ['images to compare on', { kind: 'finetune', register: { name: 'pets', heldOut: '/etc' } }],
@@ -116,7 +117,7 @@ it('says what lists below an allowed place may name elsewhere', async () => {
 })
 
 it('knows of every field whether it names a place', () => {
-  const places = ['source', 'out', 'model', 'weights', 'validation', 'register', 'cache']
+  const places = ['source', 'out', 'model', 'weights', 'validation', 'register', 'cache', 'reduction']
   const others = [
     'kind',
     'labels',
@@ -144,6 +145,11 @@ it('knows of every field whether it names a place', () => {
     'precision',
     'retryFailed',
     'cacheSize',
+    'reduce',
+    'center',
+    'whiten',
+    'l2',
+    'reduceSample',
     'layers',
     'pool',
     'dtype',

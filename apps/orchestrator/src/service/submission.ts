@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { classify, LayermillError } from '@layermill/core'
 import { differenceText, type FinetuneSpec, type RunRecord, type RunSpec, sameValue } from '@layermill/contracts'
-import { networkIds } from '@layermill/models'
+import { isLayerPattern, networkIds } from '@layermill/models'
 import { asksForRenewal, isEmptyRun } from '../run/decide.js'
 import type { RunEnvironment } from '../run/environment.js'
 import { trainingConflicts } from '../train/open-training.js'
@@ -80,7 +80,9 @@ export function likeness(existing: RunRecord, spec: RunSpec): Likeness {
     if (free.has(field) || sameValue(before[field], now[field])) continue
     const recorded = Object.hasOwn(deciding, field) ? deciding[field] : undefined
     // A default depends on the network and its weights.
-    if (recorded === undefined || now[field] === undefined) kind = 'unclear'
+    // Patterns stand for layers of the network.
+    const pattern = field === 'layers' && spec.kind === 'extract' && spec.layers?.some(isLayerPattern) === true
+    if (recorded === undefined || now[field] === undefined || pattern) kind = 'unclear'
     else if (!sameValue(recorded(existing), now[field])) return other(field, recorded(existing), now[field])
   }
   return { kind }

@@ -30,6 +30,10 @@ export const RunIdentity = z.object({
   /** SHA-256 of `calibration.json`; only with int8. */
   calibration: z.string().optional(),
   pool: z.string(),
+  /** Rules of layers that are reduced; only where some are. */
+  reduction: z.record(z.string(), z.string()).optional(),
+  /** SHA-256 over the files of `reduction/`; only where a rule needs a sample. */
+  reductionFit: z.string().optional(),
   dtype: z.string(),
   format: z.string(),
   /** Classes given for each image; only where the run predicts. */

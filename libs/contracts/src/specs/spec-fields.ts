@@ -2,6 +2,7 @@ import { errorMessage, hasCredentials } from '@layermill/core'
 import { z } from 'zod'
 import { SpecPreparation } from '../records/preparation.js'
 import { priorities } from './priority.js'
+import { parseReduce, reduceText } from './reduce.js'
 import * as text from './spec-text.js'
 import { webhookUrls } from './webhook-url.js'
 
@@ -180,11 +181,25 @@ export const extractFields = {
       { error: text.expected.layers },
     )
     .optional()
-    .describe("Layers to write, in this order. Default: the network's default layer."),
+    .describe("Layers to write, in this order; all, or * for any characters, as conv*. Default: the network's default layer."),
   out: place.describe('Place of the results: a folder or s3://bucket/prefix.'),
   pool: choice(['none', 'avg', 'max'])
     .default('none')
     .describe('Reduction of feature maps to one number per channel before they are written.'),
+  reduce: parsed(parseReduce)
+    .optional()
+    .describe(
+      `Reduction of rows before they are written: ${reduceText}. pca takes components of a sample, srp is a sparse random projection, random takes units at random; layers that are not larger stay as they are. Default: none.`,
+    ),
+  center: optionalFlag('Subtract the mean of a sample of the images from reduced rows.'),
+  whiten: optionalFlag('Divide the components of pca by their standard deviation; directions without variance are zero.'),
+  l2: optionalFlag('Divide rows by their Euclidean length, last.'),
+  reduceSample: whole(2, 100_000)
+    .optional()
+    .describe('Images, chosen by the hashes of their keys, whose activations pca and center are fitted to. Default: 4096.'),
+  reduction: place
+    .optional()
+    .describe('Run whose fitted components and means are used, in place of new ones: the folder or URL of its results. Default: none.'),
   dtype: choice(['float32', 'float16']).default('float32').describe('Numbers in the result files.'),
   onOverflow: choice(['fail', 'warn'])
     .optional()

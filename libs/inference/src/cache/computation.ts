@@ -27,7 +27,7 @@ const inputText = (input: Omit<Preparation, 'resample'>): unknown[] => {
  * only says where they go: format, part and batch size. A vector is the same however feature maps are pooled.
  */
 export function computationOf({ record, network, engine, cpu }: ComputationInput, layer: string): string {
-  const { model, weights, preparation, precision, calibration, pool, dtype } = record.identity
+  const { model, weights, preparation, precision, calibration, pool, dtype, reduction, reductionFit } = record.identity
   const { version, size, resample, autoOrient, oversample, augment, input } = preparation
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
   const isMap = layerShapes(network, [layer], inputSize).get(layer)!.length === 3
@@ -49,6 +49,7 @@ export function computationOf({ record, network, engine, cpu }: ComputationInput
     calibration: calibration ?? null,
     pool: isMap ? pool : 'none',
     dtype,
+    ...(reduction?.[layer] === undefined ? {} : { reduction: [reduction[layer], reductionFit ?? null] }),
     engine: [engine.name, engine.version, engine.device, cpu],
   })
 }

@@ -127,6 +127,7 @@ async function compute(
     store,
     source,
     part: 0,
+    reducers: new Map(),
     readAhead: 4,
     report: () => undefined,
     signal: new AbortController().signal,

@@ -9,6 +9,7 @@ import { type AmongWorkers, PartDoubts } from './doubts.js'
 import { type PoolKind, poolRow } from './pool.js'
 import { PredictionRowsOutput } from './prediction-rows.js'
 import { prepareRows, rowPreparation } from './prepare-rows.js'
+import type { Reducers } from '../reduce/reducer.js'
 import { checkRange, overflowRule } from './value-range.js'
 
 /** Called with the images finished so far, of the part's `total`. */
@@ -21,6 +22,8 @@ export interface PartInput {
   readonly part: number
   readonly loaded: LoadedModel
   readonly extractor: BatchRunner
+  /** Of layers that are reduced. */
+  readonly reducers: Reducers
   /** Images computed at once; asked for when the first has to be computed. */
   readonly batchSize: () => Promise<number>
   /** Images read and decoded at once. */
@@ -43,10 +46,14 @@ function resultRows({ record, part, loaded }: PartInput, rows: readonly Manifest
 }
 
 /** An image's results as they are written, with those that were there already. */
-function finishedRow({ image, layers }: ComputedImage<ManifestRow>, pool: PoolKind): FinishedRow<ManifestRow> {
+function finishedRow({ image, layers }: ComputedImage<ManifestRow>, pool: PoolKind, reducers: Reducers): FinishedRow<ManifestRow> {
   const { row, width, height, sha256, known } = image
   const values = new Map(known)
-  for (const [layer, { data, shape }] of layers) if (!values.has(layer)) values.set(layer, poolRow(data, shape, pool))
+  for (const [layer, { data, shape }] of layers) {
+    if (values.has(layer)) continue
+    const pooled = poolRow(data, shape, pool)
+    values.set(layer, reducers.get(layer)?.(pooled, pooled.length === data.length ? shape : [pooled.length]) ?? pooled)
+  }
   return { kind: 'finished', row, width, height, sha256, values }
 }
 
@@ -72,7 +79,7 @@ export async function computePart(input: PartInput): Promise<PartResult> {
   for await (const row of computeRows(prepared, { extractor, batchSize, fits: preparation.fits })) {
     signal.throwIfAborted()
     if (row.kind === 'failed') await doubts.look(row.row, row.code)
-    const known = row.kind === 'computed' ? finishedRow(row, record.identity.pool as PoolKind) : row
+    const known = row.kind === 'computed' ? finishedRow(row, record.identity.pool as PoolKind, input.reducers) : row
     const finished = known.kind === 'finished' ? checkRange(known, record.identity.dtype, rule) : known
     await output.add(finished)
     if (row.kind === 'finished') cached++
