@@ -32,4 +32,5 @@ export { PUBLISHED_WEIGHTS, type PublishedFile, type PublishedWeights, type Weig
 export type { WeightFormat, WeightOrigin, WeightSet } from './types.js'
 export { writeNpz, writeWeightsNpz } from './writers/npz.js'
 export { safetensorsBytes, writeSafetensors, writeWeightsSafetensors } from './writers/safetensors.js'
-export { type NpzArray, openNpzArrays } from './readers/npz.js'
+export { openNpzArrays } from './readers/npz-arrays.js'
+export type { NpzArray } from './readers/npz.js'

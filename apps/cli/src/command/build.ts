@@ -66,7 +66,7 @@ export async function addCommands(
 ): Promise<void> {
   for (const definition of definitions) {
     const command = outline(definition).copyInheritedSettings(parent).configureHelp(helpConfiguration)
-    parent.addCommand(command)
+    parent.addCommand(command, { hidden: definition.hidden === true })
     if (isCalled(definition.name)) await fill(command, definition, isCalled, wiring)
   }
 }

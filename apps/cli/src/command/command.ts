@@ -68,6 +68,8 @@ export interface CommandDefinition {
   readonly name: string
   /** Heading in the list of commands. */
   readonly group?: CommandGroup
+  /** Not part of the help. */
+  readonly hidden?: boolean
   /** One line that says what it does; begins with a verb. */
   readonly text: string
   readonly arguments?: readonly Argument[]

@@ -58,7 +58,7 @@ describe.each(all)('layermill $path', ({ path, definition, flags: own }) => {
   it('has a description, and an example where it does something', () => {
     expect(definition.text).not.toMatch(neverFirst)
     if (definition.action !== undefined) expect(definition.examples.length).toBeGreaterThan(0)
-    if (!path.includes(' ')) expect(commandGroups).toContain(definition.group)
+    if (!path.includes(' ') && definition.hidden !== true) expect(commandGroups).toContain(definition.group)
     else expect(definition.group).toBeUndefined()
   })
 

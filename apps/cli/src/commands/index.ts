@@ -1,6 +1,7 @@
 import type { CommandDefinition } from '../command/command.js'
 import { advise } from './advise/flags.js'
 import { compare } from './compare/flags.js'
+import { complete, completion } from './completion/flags.js'
 import { evaluate } from './evaluate/flags.js'
 import { exportFeatures } from './export/flags.js'
 import { extract } from './extract/flags.js'
@@ -34,4 +35,6 @@ export const commands: readonly CommandDefinition[] = [
   fleet,
   schedule,
   tokens,
+  completion,
+  complete,
 ]
