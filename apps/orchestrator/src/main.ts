@@ -26,6 +26,7 @@ import { registryRoot } from './registry/root.js'
 import { AllowedAddresses } from './service/allowed-addresses.js'
 import { AllowedPlaces } from './service/allowed-places.js'
 import { guardRuns, guardSchedules } from './service/guarded.js'
+import { MemoryNeeds } from './service/memory-needs.js'
 import { runPlanner } from './service/plan-run.js'
 import { QueueFleetService } from './service/queue-fleet-service.js'
 import { QueueRunService } from './service/queue-run-service.js'
@@ -165,6 +166,7 @@ async function serveQueue(
     registry: root,
     otherwise: tokens === undefined ? 'any-folder' : 'no-folder',
   })
+  const memory = new MemoryNeeds()
   const addresses = new AllowedAddresses({
     privateWeights: options.allowPrivateWeights === true,
     privateWebhooks: options.allowPrivateWebhooks === true,
@@ -193,9 +195,9 @@ async function serveQueue(
   })
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store, resumeRun: async id => resolved.resume(id) })
   const server = await createServer({
-    runs: guardRuns(resolved, places, addresses),
+    runs: guardRuns(resolved, places, addresses, memory),
     models: registry,
-    schedules: guardSchedules(schedules.service, places, addresses),
+    schedules: guardSchedules(schedules.service, places, addresses, memory),
     fleet,
     tokens,
     logger,

@@ -6,6 +6,7 @@ import { type ImageSource, openSource, type SourceAccess } from '@layermill/stor
 import type { GradientSource } from '@layermill/training'
 import { queueNotify } from '../notify/webhook-worker.js'
 import { promotionNotice } from '../registry/notice.js'
+import { checkMemory } from '../service/memory-needs.js'
 import type { OpenTrainingEnvironment } from '../service/training-environment.js'
 import type { TrainingEnvironment } from '../train/environment.js'
 import { QueueGradients } from '../train/queue-gradients.js'
@@ -80,7 +81,9 @@ export function fleetTraining(
   broker: Broker,
   { weights, load, note, openSource: open = openSource }: FleetEnvironmentOptions,
 ): OpenTrainingEnvironment {
-  return async () => {
+  return async spec => {
+    // Also what was queued without asking a server, before its weights are in memory.
+    checkMemory(spec)
     const provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
     const created = createEnvironment(
       async () => broker,

@@ -252,6 +252,10 @@ export const failureTable = {
   ),
   WORKERS_UNFIT: row('never', 'run', 'No worker that lives can carry the run; the message names them and their reasons.'),
   RECORD_NEWER: row('never', 'worker', 'A record was written by a newer version and has fields that this one does not know.'),
+  MEMORY_TOO_SMALL: row('never', 'run', 'The run needs more memory than the orchestrator has.', {
+    status: 422,
+    title: 'The run needs more memory than the orchestrator has',
+  }),
   RUN_SET_ASIDE: row('never', 'run', 'The run ended or blocked its orchestrator twice and is not taken up again by itself.'),
   SPEC_INVALID: row(
     'never',
