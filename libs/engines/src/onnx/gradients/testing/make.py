@@ -1,0 +1,163 @@
+"""Makes gradients.json: small ONNX graphs of one or more operators and the gradients that PyTorch 2.13.0 has of the same: python make.py > gradients.json"""
+import json, sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import torch.nn.functional as F
+from onnx import TensorProto, helper
+
+cases = []
+state = np.random.default_rng(7)
+
+
+def numbers(*shape, low=-1.0, high=1.0):
+    return np.round(state.uniform(low, high, shape), 4).astype('float32')
+
+
+def case(name, nodes, inputs, compute, integers={}, batched=True):
+    """`nodes`: (op, inputs, outputs, attributes). `compute`: torch tensors to the last output."""
+    inputs = {k: np.asarray(v, dtype="float32") for k, v in inputs.items()}
+    made = [helper.make_node(op, i, o, domain=attributes.pop('domain', ''), **attributes) for op, i, o, attributes in [(n[0], n[1], n[2], dict(n[3])) for n in nodes]]
+    result = nodes[-1][2][0]
+    values = [o for n in nodes for o in n[2]]
+    graph = helper.make_graph(
+        made, name,
+        [helper.make_tensor_value_info(k, TensorProto.FLOAT, v.shape) for k, v in inputs.items()],
+        [helper.make_value_info(v, helper.make_tensor_type_proto({'Greater': TensorProto.BOOL, 'Shape': TensorProto.INT64}.get(op, TensorProto.INT64 if v in ('n', 'shape') and 'Shape' in [n[0] for n in nodes] else TensorProto.FLOAT), None)) for op, _, o, _ in nodes for v in o],
+        [helper.make_tensor(k, TensorProto.INT64, [] if isinstance(v, int) else [len(v)], [v] if isinstance(v, int) else v) for k, v in integers.items()])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17), helper.make_opsetid('com.microsoft', 1)], ir_version=8)
+    computed = dict(zip(values, onnxruntime.InferenceSession(model.SerializeToString()).run(values, inputs)))
+    tensors = {k: torch.tensor(v, dtype=torch.float64, requires_grad=True) for k, v in inputs.items()}
+    output = compute(*tensors.values())
+    assert output.shape == computed[result].shape, (name, output.shape, computed[result].shape)
+    assert np.abs(output.detach().numpy() - computed[result]).max() < 2e-5, (name, np.abs(output.detach().numpy() - computed[result]).max())
+    seed = numbers(*output.shape)
+    output.backward(torch.tensor(seed, dtype=torch.float64))
+    array = lambda v: {'shape': list(v.shape), 'data': [float(f'{x:.8g}') for x in np.asarray(v).ravel()]}
+    attribute = lambda v: {'kind': 'float', 'value': v} if isinstance(v, float) else {'kind': 'string', 'value': v} if isinstance(v, str) else {'kind': 'int', 'value': v} if isinstance(v, int) else {'kind': 'ints', 'value': v}
+    cases.append({
+        'name': name, 'batched': batched,
+        'nodes': [{'op': op, 'inputs': i, 'outputs': o, **({'domain': a['domain']} if 'domain' in a else {}), 'attributes': {k: attribute(v) for k, v in a.items() if k != 'domain'}} for op, i, o, a in nodes],
+        'integers': integers, 'inputs': {k: array(v) for k, v in inputs.items()},
+        'dims': {k: list(v.shape) for k, v in computed.items()}, 'result': result, 'seed': array(seed),
+        'gradients': {k: array(v.grad.numpy() if v.grad is not None else np.zeros(v.shape)) for k, v in tensors.items()},
+    })
+
+
+def one(op, inputs, compute, name=None, integers={}, batched=True, **attributes):
+    names = ['x', 'w', 'b'][:len(inputs)]
+    case(name or op, [(op, names + list(integers), ['y'], attributes)], dict(zip(names, inputs)), compute, integers, batched)
+
+
+x = lambda: numbers(2, 3, 4, low=-4, high=4)
+one('Add', [numbers(2, 3, 4), numbers(3, 1)], lambda a, b: a + b)
+one('Add', [numbers(2, 3, 4), numbers(2, 3, 4)], lambda a, b: a + b, 'Add alike')
+one('Sub', [numbers(3, 1), numbers(2, 3, 4)], lambda a, b: a - b, batched=False)
+one('Mul', [numbers(2, 3, 4), numbers(1, 3, 1)], lambda a, b: a * b, batched=False)
+one('Mul', [numbers(2, 3), numbers()], lambda a, b: a * b, 'Mul by a number')
+one('Div', [numbers(2, 3, 4), numbers(4, low=0.5, high=2)], lambda a, b: a / b)
+one('Pow', [numbers(2, 5, low=0.3, high=2), np.float32(2.5)], lambda a, b: a ** b.detach(), 'Pow')
+one('Sigmoid', [x()], torch.sigmoid)
+one('HardSigmoid', [x()], F.hardsigmoid, alpha=1 / 6, beta=0.5)
+one('HardSwish', [x()], F.hardswish, 'HardSwish')
+one('Gelu', [x()], F.gelu, 'Gelu', domain='com.microsoft')
+one('Erf', [x()], torch.erf)
+one('Tanh', [x()], torch.tanh)
+one('Exp', [numbers(2, 3)], torch.exp)
+one('Log', [numbers(2, 3, low=0.3, high=2)], torch.log)
+one('Sqrt', [numbers(2, 3, low=0.3, high=2)], torch.sqrt)
+one('Neg', [numbers(2, 3)], torch.neg)
+one('Relu', [x()], F.relu)
+one('LeakyRelu', [x()], lambda a: F.leaky_relu(a, 0.2), alpha=0.2)
+case('Clip', [('Clip', ['x', 'low', 'high'], ['y'], {})], {'x': x(), 'low': np.float32(0), 'high': np.float32(2.5)}, lambda a, low, high: torch.clamp(a, 0, 2.5))
+one('LayerNormalization', [x(), numbers(4), numbers(4)], lambda a, w, b: F.layer_norm(a, (4,), w, b, 1e-6), axis=-1, epsilon=1e-6)
+one('LayerNormalization', [x(), numbers(3, 4), numbers(3, 4)], lambda a, w, b: F.layer_norm(a, (3, 4), w, b, 1e-5), 'LayerNormalization of two axes', axis=1)
+one('Softmax', [x()], lambda a: F.softmax(a, -1), axis=-1)
+one('Softmax', [x()], lambda a: F.softmax(a, 1), 'Softmax of the middle axis', axis=1)
+one('LogSoftmax', [x()], lambda a: F.log_softmax(a, -1), axis=-1)
+one('ReduceMean', [x()], lambda a: a.mean((2,), keepdim=True), axes=[-1], keepdims=1)
+one('ReduceMean', [numbers(2, 3, 4, 2)], lambda a: a.mean((2, 3)), 'ReduceMean without sides', axes=[2, 3], keepdims=0)
+one('ReduceSum', [x()], lambda a: a.sum((1,)), integers={'axes': [1]}, keepdims=0)
+one('Reshape', [x()], lambda a: a.reshape(2, 12), integers={'shape': [0, -1]})
+one('Flatten', [x()], lambda a: a.flatten(1), axis=1)
+one('Squeeze', [numbers(2, 3, 1, 1)], lambda a: a.flatten(1), integers={'axes': [2, 3]})
+one('Unsqueeze', [numbers(2, 3)], lambda a: a[:, None], integers={'axes': [1]})
+one('Transpose', [x()], lambda a: a.permute(2, 0, 1), perm=[2, 0, 1], batched=False)
+one('Transpose', [x()], lambda a: a.permute(2, 1, 0), 'Transpose by default', batched=False)
+case('Concat', [('Concat', ['x', 'w'], ['y'], {'axis': 1})], {'x': numbers(2, 1, 3), 'w': numbers(2, 2, 3)}, lambda a, b: torch.cat([a, b], 1))
+case('Concat of the same twice', [('Concat', ['x', 'x'], ['y'], {'axis': -1})], {'x': numbers(2, 3)}, lambda a: torch.cat([a, a], -1))
+one('Slice', [numbers(2, 5, 6)], lambda a: a[:, 1:4], integers={'starts': [1], 'ends': [-1], 'axes': [1]})
+one('Slice', [numbers(2, 5, 6)], lambda a: a[:, 0:5:2].flip(2), 'Slice with steps', integers={'starts': [0, -1], 'ends': [9223372036854775807 // 2 ** 20, -2 ** 40], 'axes': [1, 2], 'steps': [2, -1]})
+one('Gather', [numbers(2, 5, 3)], lambda a: a[:, 0], 'Gather one', integers={'index': 0}, axis=1)
+one('Gather', [numbers(2, 5, 3)], lambda a: a[:, [4, 1, 1]], 'Gather with repeats', integers={'index': [-1, 1, 1]}, axis=1)
+one('Expand', [numbers(1, 1, 3)], lambda a: a.expand(2, 1, 3), integers={'shape': [2, 1, 3]}, batched=False)
+one('MatMul', [numbers(2, 3, 4), numbers(4, 5)], torch.matmul, 'MatMul by a matrix')
+one('MatMul', [numbers(2, 2, 3, 4), numbers(2, 2, 4, 3)], torch.matmul, 'MatMul of batches')
+one('MatMul', [numbers(2, 2, 3, 4), numbers(1, 2, 4, 3)], torch.matmul, 'MatMul spread', batched=False)
+one('MatMul', [numbers(3, 4), numbers(4, 2)], torch.matmul, 'MatMul of matrices')
+for ta in (0, 1):
+    for tb in (0, 1):
+        a, b = numbers(*((4, 3) if ta else (3, 4))), numbers(*((5, 4) if tb else (4, 5)))
+        one('Gemm', [a, b, numbers(5)], lambda a, b, c, ta=ta, tb=tb: 0.5 * (a.T if ta else a) @ (b.T if tb else b) + 2 * c, f'Gemm {ta}{tb}', transA=ta, transB=tb, alpha=0.5, beta=2.0, batched=False)
+conv = lambda name, xs, ws, bias=True, **k: one(
+    'Conv', [numbers(*xs), numbers(*ws), *([numbers(ws[0])] if bias else [])],
+    lambda a, w, b=None: F.conv2d(a, w, b, k.get('stride', 1), k.get('padding', 0), k.get('dilation', 1), k.get('group', 1)), name,
+    strides=[k.get('stride', 1)] * 2, pads=[k.get('padding', 0)] * 4, dilations=[k.get('dilation', 1)] * 2, group=k.get('group', 1))
+conv('Conv', (2, 3, 5, 6), (4, 3, 3, 2), padding=1)
+conv('Conv with a stride that leaves a rest', (2, 2, 6, 7), (3, 2, 3, 3), stride=2)
+conv('Conv with dilation', (2, 2, 7, 7), (2, 2, 3, 3), bias=False, dilation=2, padding=1, stride=2)
+conv('Conv in groups', (2, 4, 5, 5), (6, 2, 3, 3), group=2, padding=1, stride=2)
+conv('Conv depthwise', (2, 3, 6, 5), (3, 1, 3, 3), group=3, padding=1)
+conv('Conv depthwise with two filters a channel', (2, 3, 4, 4), (6, 1, 2, 2), group=3, bias=False)
+case('Conv with SAME_UPPER', [('Conv', ['x', 'w'], ['y'], {'auto_pad': 'SAME_UPPER', 'strides': [2, 2]})], {'x': numbers(2, 2, 6, 5), 'w': numbers(2, 2, 3, 3)},
+     lambda a, w: F.conv2d(F.pad(a, (1, 1, 0, 1)), w, stride=2))
+stats = {'w': numbers(3, low=0.5, high=2), 'b': numbers(3), 'mean': numbers(3), 'variance': numbers(3, low=0.5, high=2)}
+case('BatchNormalization', [('BatchNormalization', ['x', *stats], ['y'], {'epsilon': 1e-3})], {'x': numbers(2, 3, 2, 2), **stats},
+     lambda a, w, b, m, v: F.batch_norm(a, m.detach(), v.detach(), w, b, eps=1e-3))
+one('GlobalAveragePool', [numbers(2, 3, 4, 2)], lambda a: a.mean((2, 3), keepdim=True))
+one('AveragePool', [numbers(2, 2, 5, 4)], lambda a: F.avg_pool2d(a, 2, 2), kernel_shape=[2, 2], strides=[2, 2])
+one('AveragePool', [numbers(2, 2, 5, 4)], lambda a: F.avg_pool2d(a, 3, 2, 1), 'AveragePool with padding', kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, count_include_pad=1)
+one('MaxPool', [numbers(2, 2, 5, 6)], lambda a: F.max_pool2d(a, 3, 2, 1), kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+
+
+one('Identity', [numbers(2, 3)], lambda a: a)
+one('Cast', [numbers(2, 3)], lambda a: a, to=1)
+one('Dropout', [numbers(2, 3)], lambda a: a)
+one('Sum', [numbers(2, 3), numbers(3), numbers(2, 1)], lambda a, b, c: a + b + c, batched=False)
+case('Where on a mask of the values', [('Greater', ['x', 'w'], ['m'], {}), ('Where', ['m', 'x', 'w'], ['y'], {})], {'x': numbers(2, 3), 'w': numbers(3)},
+     lambda a, b: torch.where(a > b, a, b))
+case('Reshape to a computed shape', [('Shape', ['x'], ['s'], {}), ('Gather', ['s', 'first'], ['n'], {'axis': 0}), ('Concat', ['n', 'rest'], ['shape'], {'axis': 0}), ('Reshape', ['x', 'shape'], ['y'], {})],
+     {'x': numbers(2, 3, 2)}, lambda a: a.reshape(2, 6), {'first': [0], 'rest': [-1]})
+
+
+def attention(tokens, scale, bias, qkv, project):
+    normal = F.layer_norm(tokens, (6,), scale, bias)
+    q, k, v = (normal @ qkv).reshape(2, 4, 3, 2, 3).permute(2, 0, 3, 1, 4)
+    return tokens + ((q @ k.transpose(-1, -2) * 0.57735026) .softmax(-1) @ v).transpose(1, 2).reshape(2, 4, 6) @ project
+
+
+case('a block of attention', [
+    ('LayerNormalization', ['x', 'scale', 'bias'], ['n'], {'axis': -1}), ('MatMul', ['n', 'qkv'], ['m'], {}), ('Reshape', ['m', 's1'], ['r'], {}),
+    ('Transpose', ['r'], ['t'], {'perm': [2, 0, 3, 1, 4]}), *[('Gather', ['t', f'i{i}'], [name], {'axis': 0}) for i, name in enumerate('qkv')],
+    ('Transpose', ['k'], ['kt'], {'perm': [0, 1, 3, 2]}), ('MatMul', ['q', 'kt'], ['a'], {}), ('Mul', ['a', 'factor'], ['as'], {}),
+    ('Softmax', ['as'], ['p'], {'axis': -1}), ('MatMul', ['p', 'v'], ['o'], {}), ('Transpose', ['o'], ['ot'], {'perm': [0, 2, 1, 3]}),
+    ('Reshape', ['ot', 's2'], ['or'], {}), ('MatMul', ['or', 'project'], ['op'], {}), ('Add', ['x', 'op'], ['y'], {})],
+    {'x': numbers(2, 4, 6), 'scale': numbers(6), 'bias': numbers(6), 'qkv': numbers(6, 18), 'project': numbers(6, 6), 'factor': np.float32(0.57735026)},
+    lambda t, s, b, w, p, f: attention(t, s, b, w, p), {'s1': [0, 0, 3, 2, 3], 's2': [0, 0, 6], 'i0': 0, 'i1': 1, 'i2': 2}, batched=False)
+
+
+def squeeze(image, depth, w1, w2, point):
+    y = F.hardswish(F.conv2d(image, depth, padding=1, groups=4))
+    gate = F.hardsigmoid(F.conv2d(F.relu(F.conv2d(y.mean((2, 3), keepdim=True), w1)), w2))
+    return image + F.conv2d(y * gate, point)
+
+
+case('an inverted residual with squeezing', [
+    ('Conv', ['x', 'depth'], ['d'], {'group': 4, 'pads': [1] * 4}), ('HardSwish', ['d'], ['h'], {}), ('GlobalAveragePool', ['h'], ['g'], {}),
+    ('Conv', ['g', 'w1'], ['f1'], {}), ('Relu', ['f1'], ['r'], {}), ('Conv', ['r', 'w2'], ['f2'], {}), ('HardSigmoid', ['f2'], ['gate'], {'alpha': 1 / 6, 'beta': 0.5}),
+    ('Mul', ['h', 'gate'], ['m'], {}), ('Conv', ['m', 'point'], ['p'], {}), ('Add', ['x', 'p'], ['y'], {})],
+    {'x': numbers(2, 4, 4, 4), 'depth': numbers(4, 1, 3, 3), 'w1': numbers(2, 4, 1, 1), 'w2': numbers(4, 2, 1, 1), 'point': numbers(4, 4, 1, 1)}, squeeze)
+
+json.dump({'cases': cases}, sys.stdout, separators=(',', ':'))
