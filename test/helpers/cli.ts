@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { runHosted } from './command-hosts.js'
+import { type CliResult, runHosted } from './command-hosts.js'
+
+export type { CliResult } from './command-hosts.js'
 
 const dist = dirname(createRequire(import.meta.url).resolve('layermill'))
 
@@ -18,14 +20,6 @@ export interface CliOptions {
   /** A shell line that ends in `exec "$@"`, for limits of the process. */
   readonly shell?: string
   readonly env?: Readonly<Record<string, string>>
-}
-
-export interface CliResult {
-  /** Null where a signal ended it. */
-  readonly code: number | null
-  readonly signal: NodeJS.Signals | null
-  readonly stdout: string
-  readonly stderr: string
 }
 
 export interface CliProcess {

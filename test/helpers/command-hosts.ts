@@ -2,7 +2,14 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { CliResult } from './cli.js'
+
+export interface CliResult {
+  /** Null where a signal ended it. */
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
 
 const hostFile = fileURLToPath(new URL('./command-host.mjs', import.meta.url))
 /** Idle hosts that are kept; each has the modules of the command in memory. */

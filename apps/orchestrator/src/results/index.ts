@@ -2,5 +2,5 @@
 export { csvRow } from './csv.js'
 export { predictionSteps, readPredictions, writePredictions } from './predictions.js'
 export { type ResultFormat, resultFormat, splitFile, writeResultFile } from './result-file.js'
-export { definitions, escapeHtml, scrolling, table } from '../train/report/html.js'
-export { style } from '../train/report/style.js'
+export { definitions, escapeHtml, scrolling, table } from './html.js'
+export { style } from './style.js'

@@ -1,13 +1,18 @@
 import { LayermillError } from '@layermill/core'
 import { canonicalLayer, getNetwork, networkIds } from '@layermill/models'
-import type { RunSpec } from './spec.js'
+
+/** What of a spec names layers. */
+type LayerNames =
+  | { kind: 'extract'; model: string; layers?: string[] | undefined }
+  | { kind: 'finetune'; model: string; layer?: string | undefined; base: string | Record<string, number> }
+  | { kind: 'predict'; model: string }
 
 /**
  * The spec with our names of layers in the place of those that other systems have for them (`layer4` is `res5`): results, identity and cache
  * know a layer by one name. Layers of fine-tuned models are left as they are, since their network is not known here.
  * @throws LayermillError `SPEC_INVALID` where two names are of one layer
  */
-export function withOurLayerNames<Spec extends RunSpec>(spec: Spec): Spec {
+export function withOurLayerNames<Spec extends LayerNames>(spec: Spec): Spec {
   if (!networkIds.includes(spec.model)) return spec
   const network = getNetwork(spec.model)
   const ours = (name: string): string => canonicalLayer(network, name)

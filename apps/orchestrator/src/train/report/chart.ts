@@ -1,4 +1,4 @@
-import { escapeHtml } from './html.js'
+import { escapeHtml } from '../../results/html.js'
 
 export interface Series {
   readonly name: string

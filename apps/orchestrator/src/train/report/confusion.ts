@@ -1,4 +1,4 @@
-import { escapeHtml, scrolling } from './html.js'
+import { escapeHtml, scrolling } from '../../results/html.js'
 
 /** More classes than this make no readable matrix: only the pairs confused most are shown. */
 const largestMatrix = 30

@@ -1,6 +1,6 @@
 import type { ModelEvaluation } from '../score-predictions.js'
 import { confusionHtml } from './confusion.js'
-import { definitions, percent } from './html.js'
+import { definitions, percent } from '../../results/html.js'
 import { classTable, flatten, mistakeHtml, page } from './report.js'
 
 export interface EvaluationReport {

@@ -2,8 +2,8 @@ import type { Evaluation, MetricsLine, Mistake } from '../metrics-line.js'
 import type { ClassMetrics } from '@layermill/training'
 import { lineChart } from './chart.js'
 import { confusionHtml } from './confusion.js'
-import { definitions, escapeHtml, percent, table } from './html.js'
-import { style } from './style.js'
+import { definitions, escapeHtml, percent, table } from '../../results/html.js'
+import { style } from '../../results/style.js'
 
 export interface ReportInput {
   readonly title: string
