@@ -24,6 +24,7 @@ export function syntheticSource(count: number): ImageSource {
     items,
     read: () => Promise.reject(new Error('nothing is read here')),
     close: () => Promise.resolve(),
+    [Symbol.asyncDispose]: async () => undefined,
   }
 }
 
@@ -58,6 +59,8 @@ export class CountingStore implements Store {
   swapsExactly = (): Promise<boolean> => Promise.resolve(true)
   freeBytes = (): Promise<undefined> => Promise.resolve(undefined)
   close = (): Promise<void> => Promise.resolve()
+
+  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 /** A run over synthetic keys, ready to be supervised; `queue` carries its parts. */

@@ -1,4 +1,4 @@
-import { exitCodeOfError, exitCodes, Interrupted, version } from '@layermill/core'
+import { exitCodeOfError, exitCodes, firstError, Interrupted, version } from '@layermill/core'
 import { Command, CommanderError } from 'commander'
 import { addCommands, type Result } from './command/build.js'
 import { helpConfiguration } from './command/help.js'
@@ -45,7 +45,8 @@ export async function runProgram(args: readonly string[], output: Output): Promi
     const program = await createProgram(args, output, result)
     await program.parseAsync(args, { from: 'user' })
     return result.exitCode
-  } catch (error) {
+  } catch (thrown) {
+    const error = firstError(thrown)
     if (error instanceof CommanderError && error.code === 'commander.excessArguments') sayExcess(args, output)
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
     if (error instanceof Interrupted) {

@@ -1,6 +1,6 @@
 export { endsWithin, withDeadline } from './async/deadline.js'
 export { WakeableSleep } from './async/sleep.js'
-export { errorCode, errorMessage, LayermillError, type ReceivedCode, receivedCode } from './errors/errors.js'
+export { errorCode, errorMessage, firstError, LayermillError, type ReceivedCode, receivedCode } from './errors/errors.js'
 export { classify, errorsMarkdown, type Failure, failureClass } from './errors/failure-codes.js'
 export {
   type ErrorClass,

@@ -98,4 +98,8 @@ export class ModelProvider {
     await this.reset()
     await this.models.clear()
   }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
 }

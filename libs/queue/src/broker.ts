@@ -37,7 +37,7 @@ export interface CloseReport {
   unfinished: string[]
 }
 
-export interface Broker {
+export interface Broker extends AsyncDisposable {
   readonly kind: BrokerKind
   /** Bytes under a key, for the exchange of tensors. */
   readonly blobs: BlobStore

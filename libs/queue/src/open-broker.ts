@@ -126,6 +126,10 @@ export class OpenBroker implements Broker {
     }
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
   close(deadlineMs = 10_000): Promise<CloseReport> {
     this.closing ??= this.closeAll(deadlineMs)
     return this.closing

@@ -19,7 +19,7 @@ export interface PutOptions {
  * One contract for every place results can live. Keys that would leave the root (`..`, absolute, NUL) are refused with `KEY_INVALID`.
  * A write is whole or not there at all: a reader, or a crash at any moment, never sees half of it.
  */
-export interface Store {
+export interface Store extends AsyncDisposable {
   /** Place of the store, for people and run.json. It never holds credentials. */
   readonly url: string
   /** The bytes, or undefined where there is nothing under this key. */

@@ -39,7 +39,15 @@ function fileOf(shapes: Shapes, format: TensorFile['format'], model?: ModelFacts
       { shape, dtype: 'F32', read: () => Promise.resolve(new Float32Array(elementCount(shape))) },
     ]),
   )
-  return { name: 'file', format, entries, metadata: new Map(), ...(model === undefined ? {} : { model }), close: () => Promise.resolve() }
+  return {
+    name: 'file',
+    format,
+    entries,
+    metadata: new Map(),
+    ...(model === undefined ? {} : { model }),
+    close: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
 }
 
 const plan = (id: string, shapes: Shapes, format: TensorFile['format'], model?: ModelFacts): Promise<WeightsPlan> =>

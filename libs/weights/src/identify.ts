@@ -38,26 +38,22 @@ function closest(file: TensorFile, errors: readonly LayermillError[]): Layermill
  * @throws LayermillError `WEIGHTS_NOT_FOUND`, `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`; `WEIGHTS_MISMATCH` where they are of none.
  */
 export async function identifyWeights(path: string): Promise<IdentifiedWeights> {
-  const file = await openFile(path)
+  await using file = await openFile(path)
+  const tensors = { ...(await openTensorFile(file)), path }
   try {
-    const tensors = { ...(await openTensorFile(file)), path }
-    try {
-      const errors: LayermillError[] = []
-      for (const id of networkIds) {
-        const network = getNetwork(id)
-        try {
-          const { facts } = await planWeights(tensors, network, parameterShapes(network))
-          return { network: id, format: tensors.format, ...facts }
-        } catch (error) {
-          if (!(error instanceof LayermillError) || error.code !== 'WEIGHTS_MISMATCH') throw error
-          errors.push(error)
-        }
+    const errors: LayermillError[] = []
+    for (const id of networkIds) {
+      const network = getNetwork(id)
+      try {
+        const { facts } = await planWeights(tensors, network, parameterShapes(network))
+        return { network: id, format: tensors.format, ...facts }
+      } catch (error) {
+        if (!(error instanceof LayermillError) || error.code !== 'WEIGHTS_MISMATCH') throw error
+        errors.push(error)
       }
-      throw closest(tensors, errors)
-    } finally {
-      await tensors.close()
     }
+    throw closest(tensors, errors)
   } finally {
-    await file.close()
+    await tensors.close()
   }
 }

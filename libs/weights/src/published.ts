@@ -55,13 +55,9 @@ const isFile = async (path: string): Promise<boolean> => (await stat(path).catch
 
 /** Identity that a file written here has in its metadata, to compare with that of its contents. */
 async function recordedIdentity(path: string): Promise<{ sha256: string | undefined; source: string | undefined }> {
-  const file = await openFile(path)
-  try {
-    const { metadata } = await openTensorFile(file)
-    return { sha256: metadata.get(METADATA.sha256), source: metadata.get(METADATA.source) }
-  } finally {
-    await file.close()
-  }
+  await using file = await openFile(path)
+  const { metadata } = await openTensorFile(file)
+  return { sha256: metadata.get(METADATA.sha256), source: metadata.get(METADATA.source) }
 }
 
 /**

@@ -30,17 +30,9 @@ export async function readWeights(file: RandomAccess, network: WeightTarget, sou
  * @throws LayermillError `WEIGHTS_NOT_FOUND`, `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`.
  */
 export async function readTensors(path: string): Promise<{ tensors: Map<string, Tensor>; metadata: ReadonlyMap<string, string> }> {
-  const file = await openFile(path)
-  try {
-    const opened = await openTensorFile(file)
-    try {
-      const tensors = new Map<string, Tensor>()
-      for (const [name, entry] of opened.entries) tensors.set(name, { shape: entry.shape, data: await entry.read() })
-      return { tensors, metadata: opened.metadata }
-    } finally {
-      await opened.close()
-    }
-  } finally {
-    await file.close()
-  }
+  await using file = await openFile(path)
+  await using opened = await openTensorFile(file)
+  const tensors = new Map<string, Tensor>()
+  for (const [name, entry] of opened.entries) tensors.set(name, { shape: entry.shape, data: await entry.read() })
+  return { tensors, metadata: opened.metadata }
 }

@@ -40,7 +40,7 @@ export interface TensorEntry {
 }
 
 /** An opened file of weights: its list of contents; tensors are read one at a time. */
-export interface TensorFile {
+export interface TensorFile extends AsyncDisposable {
   readonly name: string
   readonly format: Exclude<WeightFormat, 'random' | 'onnx'>
   readonly entries: ReadonlyMap<string, TensorEntry>

@@ -29,9 +29,8 @@ export interface NamedSet {
 }
 
 /** Sets that are open, and how to close their files. */
-export interface OpenSets {
+export interface OpenSets extends AsyncDisposable {
   readonly sets: readonly NamedSet[]
-  close(): Promise<void>
 }
 
 type Found = Omit<NamedSet, 'name' | 'place'> & { readonly layer: string }
@@ -177,7 +176,10 @@ export async function openSets(places: readonly string[], layers: string | undef
     }
     const names = namesOf(found)
     const sets = found.flatMap(({ place, sets: inside }) => inside.map(set => ({ ...set, place })))
-    return { sets: sets.map((set, i) => ({ name: names[i]!, place: set.place, source: set.source, keys: set.keys })), close }
+    return {
+      sets: sets.map((set, i) => ({ name: names[i]!, place: set.place, source: set.source, keys: set.keys })),
+      [Symbol.asyncDispose]: close,
+    }
   } catch (error) {
     await close()
     if (error instanceof LayermillError) throw error

@@ -64,18 +64,14 @@ async function exportFile(format: TableFormat, { set, description, out, overwrit
     throw new LayermillError('SPEC_INVALID', `--out: got ${JSON.stringify(out)}, expected a file that ends in ${format.ending}`)
   await refuseForeignFile(out, async url => openStore(url))
   const { folder, name } = splitFile(out)
-  const store = openStore(folder)
+  await using store = openStore(folder)
   const exists = (): LayermillError => new LayermillError('EXPORT_EXISTS', `${out} exists`, { hint: '--overwrite replaces it' })
-  try {
-    // Asked before all the reading, and again when it is written.
-    if (!overwrite && (await store.stat(name)) !== undefined) throw exists()
-    const groups = groupVectors(streamFeatures(set.store, set.place, set.parts, { signal }))
-    const pieces = format.encode(counted(groups, onProgress), description)
-    if (!(await store.putStream(name, pieces, { ifAbsent: !overwrite, contentType: format.contentType }))) throw exists()
-    return { before: 0, place: out }
-  } finally {
-    await store.close()
-  }
+  // Asked before all the reading, and again when it is written.
+  if (!overwrite && (await store.stat(name)) !== undefined) throw exists()
+  const groups = groupVectors(streamFeatures(set.store, set.place, set.parts, { signal }))
+  const pieces = format.encode(counted(groups, onProgress), description)
+  if (!(await store.putStream(name, pieces, { ifAbsent: !overwrite, contentType: format.contentType }))) throw exists()
+  return { before: 0, place: out }
 }
 
 /**

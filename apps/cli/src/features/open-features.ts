@@ -14,16 +14,10 @@ export async function withFeatures<Result>(
   layer: string | undefined,
   action: (set: FeatureSet) => Promise<Result>,
 ): Promise<Result> {
-  const store = openStore(place)
-  try {
-    const set = await openFeatureSet(store, layer)
-    if (!set.complete) {
-      output.note(
-        `warning: the run at ${store.url} is not finished; this is about the ${formatCount(set.parts.length)} parts that are there`,
-      )
-    }
-    return await action(set)
-  } finally {
-    await store.close()
+  await using store = openStore(place)
+  const set = await openFeatureSet(store, layer)
+  if (!set.complete) {
+    output.note(`warning: the run at ${store.url} is not finished; this is about the ${formatCount(set.parts.length)} parts that are there`)
   }
+  return await action(set)
 }

@@ -23,17 +23,13 @@ export interface QueryOptions {
 
 /** The bytes of one image: a file, or an object of a bucket. @throws LayermillError `SOURCE_KIND`, and as the source */
 async function readImage(image: string, { requestPayer, signRequest }: QueryOptions): Promise<{ key: string; bytes: Uint8Array }> {
-  const source = await openSource(image, { access: { requestPayer, noSignRequest: signRequest === false ? true : undefined } })
-  try {
-    if (source.kind !== 'image')
-      throw new LayermillError('SOURCE_KIND', `${image} is a ${source.kind} of images, expected one image`, {
-        hint: 'an image of the set itself is named by --key',
-      })
-    for await (const item of source.items()) return { key: item.key, bytes: await source.read(item) }
-    throw new LayermillError('SOURCE_MISSING', `${image} does not exist`)
-  } finally {
-    await source.close()
-  }
+  await using source = await openSource(image, { access: { requestPayer, noSignRequest: signRequest === false ? true : undefined } })
+  if (source.kind !== 'image')
+    throw new LayermillError('SOURCE_KIND', `${image} is a ${source.kind} of images, expected one image`, {
+      hint: 'an image of the set itself is named by --key',
+    })
+  for await (const item of source.items()) return { key: item.key, bytes: await source.read(item) }
+  throw new LayermillError('SOURCE_MISSING', `${image} does not exist`)
 }
 
 /** Codes that mean that the run's network or weights are not where its record says. */

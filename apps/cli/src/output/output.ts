@@ -1,4 +1,4 @@
-import { errorCode, errorMessage, LayermillError, printable, printableJson } from '@layermill/core'
+import { errorCode, errorMessage, firstError, LayermillError, printable, printableJson } from '@layermill/core'
 
 /** Output of a command: results go to standard output, everything about the run to standard error. */
 export interface Output {
@@ -20,7 +20,8 @@ export function processOutput(out: NodeJS.WritableStream, err: NodeJS.WritableSt
 }
 
 /** An error for people: message, then what to do next. Anything but our own errors comes with its code, so that it can be reported. */
-export function describeError(error: unknown): string {
+export function describeError(thrown: unknown): string {
+  const error = firstError(thrown)
   if (error instanceof LayermillError) {
     return error.hint === undefined ? `error: ${error.message}  [${error.code}]` : `error: ${error.message}  [${error.code}]\n${error.hint}`
   }

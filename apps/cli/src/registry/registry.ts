@@ -16,12 +16,8 @@ export interface RegisterFlags extends RegistryFlags {
 
 /** @throws LayermillError `REGISTRY_MISSING` */
 export async function withRegistry<Result>(flags: RegistryFlags, action: (registry: ModelRegistry) => Promise<Result>): Promise<Result> {
-  const store = openStore(requireRegistry(registryRoot(flags)))
-  try {
-    return await action(new ModelRegistry(store))
-  } finally {
-    await store.close()
-  }
+  await using store = openStore(requireRegistry(registryRoot(flags)))
+  return await action(new ModelRegistry(store))
 }
 
 /** The spec with the flags of registering in it. */

@@ -23,21 +23,13 @@ export class RunFiles {
   async use<Result>(id: string, action: (files: OpenedFiles) => Promise<Result>): Promise<Result> {
     const run = await this.runs.get(id)
     const spec = parseSpec(run.spec)
-    const store = await this.environment.openStore(runStoreUrl(spec))
-    try {
-      return await action({ run, spec, store })
-    } finally {
-      await store.close()
-    }
+    await using store = await this.environment.openStore(runStoreUrl(spec))
+    return await action({ run, spec, store })
   }
 
   /** Reads an image of a source. @throws what the source throws */
   async read(source: string, item: { key: string; etag?: string }, access?: SourceAccess): Promise<Uint8Array> {
-    const images = await this.environment.openSource(source, access)
-    try {
-      return await images.read(item)
-    } finally {
-      await images.close()
-    }
+    await using images = await this.environment.openSource(source, access)
+    return await images.read(item)
   }
 }

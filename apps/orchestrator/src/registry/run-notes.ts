@@ -13,12 +13,8 @@ export interface RunNotes {
 type OpenStore = (url: string) => Promise<Store>
 
 async function withStore<Result>(openStore: OpenStore, url: string, action: (store: Store) => Promise<Result>): Promise<Result> {
-  const store = await openStore(url)
-  try {
-    return await action(store)
-  } finally {
-    await store.close()
-  }
+  await using store = await openStore(url)
+  return await action(store)
 }
 
 /** Asks the registries that a finished run has to do with. A registry that cannot be asked is no reason not to show the run. */

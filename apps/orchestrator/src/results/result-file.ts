@@ -28,10 +28,6 @@ export function splitFile(file: string): { folder: string; name: string } {
 export async function writeResultFile(out: string, text: string): Promise<void> {
   await refuseForeignFile(out, async url => openStore(url))
   const { folder, name } = splitFile(out)
-  const store = openStore(folder)
-  try {
-    await store.put(name, text)
-  } finally {
-    await store.close()
-  }
+  await using store = openStore(folder)
+  await store.put(name, text)
 }

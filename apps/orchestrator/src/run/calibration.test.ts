@@ -49,7 +49,7 @@ function world(files: Map<string, string>) {
     put: async (key: string, value: string) => files.set(key, value).has(key),
   } as unknown as Store
   const environment = {
-    openSource: async () => ({ close: async () => void world.closed++ }) as unknown as ImageSource,
+    openSource: async () => ({ [Symbol.asyncDispose]: async () => void world.closed++ }) as unknown as ImageSource,
     calibrate: async () => {
       world.calibrated++
       return { calibration, report }

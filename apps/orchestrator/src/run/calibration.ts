@@ -20,14 +20,10 @@ export function withCalibrationOf(record: RunRecord, existing: RunRecord | undef
 async function calibrated(record: RunRecord, environment: RunEnvironment, signal: AbortSignal | undefined): Promise<CalibratedRun> {
   if (environment.calibrate === undefined)
     throw new LayermillError('PRECISION_UNAVAILABLE', '--precision int8 needs an engine where the run is started')
-  const source = await environment.openSource(record.spec.source, record.spec)
-  try {
-    const { calibration, report } = await environment.calibrate(record, source, signal)
-    const { text, sha256 } = serializeCalibration(calibration)
-    return { record: { ...record, identity: { ...record.identity, calibration: sha256 }, calibration: report }, file: text }
-  } finally {
-    await source.close()
-  }
+  await using source = await environment.openSource(record.spec.source, record.spec)
+  const { calibration, report } = await environment.calibrate(record, source, signal)
+  const { text, sha256 } = serializeCalibration(calibration)
+  return { record: { ...record, identity: { ...record.identity, calibration: sha256 }, calibration: report }, file: text }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { hasEnded, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { firstError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { RunAction } from './decide.js'
 import { RunFile } from './run-file.js'
@@ -70,7 +71,7 @@ export async function execute<Plan>(
     try {
       return await work()
     } catch (error) {
-      throw signal.aborted ? error : await run.fail(error, steps.kept)
+      throw signal.aborted ? error : await run.fail(firstError(error), steps.kept)
     }
   }
 

@@ -155,14 +155,10 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
     await store.delete(SUCCESS_PATH)
     const pending = await readUpdatePlan(store)
     if (pending !== undefined) return pending
-    const source = await environment.openSource(this.run.record.spec.source, this.run.record.spec)
-    try {
-      if (this.run.record.updating === 'retry') return await planRetry(store, source)
-      if (this.run.record.replacing !== undefined) return await planRenewal(store, source, this.run.record.partSize, this.listing)
-      return await planUpdate(store, source, this.run.record.partSize, this.listing)
-    } finally {
-      await source.close()
-    }
+    await using source = await environment.openSource(this.run.record.spec.source, this.run.record.spec)
+    if (this.run.record.updating === 'retry') return await planRetry(store, source)
+    if (this.run.record.replacing !== undefined) return await planRenewal(store, source, this.run.record.partSize, this.listing)
+    return await planUpdate(store, source, this.run.record.partSize, this.listing)
   }
 
   /** The parts still to compute, those already done counted on the way; notes when the plan is whole. */
@@ -196,12 +192,8 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
     const { store, environment } = this.options
     // An update's manifest is whole: the kept parts, the retired ones and the new ones.
     const whole = this.run.record.planned || update !== undefined
-    const source = await environment.openSource(this.run.record.spec.source, this.run.record.spec)
-    try {
-      yield* planManifest(store, source, this.run.record.partSize, whole, this.listing)
-    } finally {
-      await source.close()
-    }
+    await using source = await environment.openSource(this.run.record.spec.source, this.run.record.spec)
+    yield* planManifest(store, source, this.run.record.partSize, whole, this.listing)
   }
 
   private onChange(totals: TrackerTotals): void {

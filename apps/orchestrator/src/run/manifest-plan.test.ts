@@ -23,6 +23,7 @@ function sourceOf(count: number, step = 1): ImageSource {
     },
     read: async () => new Uint8Array(),
     close: async () => {},
+    [Symbol.asyncDispose]: async () => undefined,
   }
 }
 

@@ -13,14 +13,10 @@ export async function noteUse(
 ): Promise<void> {
   const place = parseVersionUrl(spec.model)
   if (place === undefined || spec.kind !== 'extract') return
-  const store = await openStore(place.root)
-  try {
-    const use: ModelUse = { out, kind: spec.kind, run: id, version: place.version, time: time.toISOString() }
-    const hash = createHash('sha256').update(out).digest('hex').slice(0, 32)
-    await store.put(`${usesPrefix(place.name)}${hash}.json`, serializeJsonRecord(use), { contentType: 'application/json' })
-  } finally {
-    await store.close()
-  }
+  await using store = await openStore(place.root)
+  const use: ModelUse = { out, kind: spec.kind, run: id, version: place.version, time: time.toISOString() }
+  const hash = createHash('sha256').update(out).digest('hex').slice(0, 32)
+  await store.put(`${usesPrefix(place.name)}${hash}.json`, serializeJsonRecord(use), { contentType: 'application/json' })
 }
 
 /** Uses of any version of a model, by destination. */

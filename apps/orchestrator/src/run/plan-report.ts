@@ -37,33 +37,29 @@ export async function planReport(
   signal?: AbortSignal,
 ): Promise<PlanReport> {
   const { record, network } = await newRecord(spec, environment)
-  const source = await environment.openSource(spec.source, spec)
+  await using source = await environment.openSource(spec.source, spec)
   const wanted = record.batchSize === 'auto' ? probeImages : record.batchSize * probeBatches
   const sample: SourceItem[] = []
   let images = 0
   let sourceBytes = 0
-  try {
-    for await (const item of source.items()) {
-      signal?.throwIfAborted()
-      images++
-      sourceBytes += item.bytes
-      if (sample.length < wanted) sample.push(item)
-    }
-    const probed = await environment.probe?.(record, source, sample)
-    const layers = record.layers.map(layer => ({ ...layer, bytes: layer.bytesPerImage * images }))
-    return {
-      model: network.id,
-      images,
-      sourceBytes,
-      parts: Math.ceil(images / record.partSize),
-      layers,
-      outputBytes: layers.reduce((sum, { bytes }) => sum + bytes, 0),
-      freeBytes: await store?.freeBytes(),
-      seconds: probed && probed.secondsPerImage * images,
-      batchSize: probed?.batchSize ?? record.batchSize,
-    }
-  } finally {
-    await source.close()
+  for await (const item of source.items()) {
+    signal?.throwIfAborted()
+    images++
+    sourceBytes += item.bytes
+    if (sample.length < wanted) sample.push(item)
+  }
+  const probed = await environment.probe?.(record, source, sample)
+  const layers = record.layers.map(layer => ({ ...layer, bytes: layer.bytesPerImage * images }))
+  return {
+    model: network.id,
+    images,
+    sourceBytes,
+    parts: Math.ceil(images / record.partSize),
+    layers,
+    outputBytes: layers.reduce((sum, { bytes }) => sum + bytes, 0),
+    freeBytes: await store?.freeBytes(),
+    seconds: probed && probed.secondsPerImage * images,
+    batchSize: probed?.batchSize ?? record.batchSize,
   }
 }
 

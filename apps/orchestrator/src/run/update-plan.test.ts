@@ -16,6 +16,7 @@ function sourceOf(rows: readonly SourceItem[]): ImageSource {
     items,
     read: () => Promise.reject(new Error('nothing is read here')),
     close: () => Promise.resolve(),
+    [Symbol.asyncDispose]: async () => undefined,
   }
 }
 

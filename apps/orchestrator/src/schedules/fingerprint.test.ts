@@ -25,19 +25,18 @@ class World {
     const items = async function* () {
       yield { key: 'a.png', etag: 'x', bytes: 1 }
     }
-    return Promise.resolve({ items, close: () => Promise.resolve() } as unknown as ImageSource)
+    return Promise.resolve({
+      items,
+      close: () => Promise.resolve(),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    } as unknown as ImageSource)
   }
 
   openStore(url: string): Promise<Store> {
     const etag = this.models.get(url)
     const stat = (): Promise<{ etag: string } | undefined> => Promise.resolve(etag === undefined ? undefined : { etag })
-    return Promise.resolve({
-      stat,
-      close: () => {
-        this.closed.push(url)
-        return Promise.resolve()
-      },
-    } as unknown as Store)
+    const close = async (): Promise<void> => void this.closed.push(url)
+    return Promise.resolve({ stat, close, [Symbol.asyncDispose]: close } as unknown as Store)
   }
 }
 

@@ -30,13 +30,9 @@ async function modelVersion(model: string, environment: FingerprintEnvironment):
   // A missing registry is reported by the submission.
   const place = reference === undefined ? model : await environment.registry?.resolve(reference)
   if (place === undefined) return undefined
-  const store = await environment.openStore(place)
-  try {
-    const etag = (await store.stat('model.json'))?.etag
-    return reference === undefined ? etag : `${place} ${etag ?? ''}`
-  } finally {
-    await store.close()
-  }
+  await using store = await environment.openStore(place)
+  const etag = (await store.stat('model.json'))?.etag
+  return reference === undefined ? etag : `${place} ${etag ?? ''}`
 }
 
 /**

@@ -193,13 +193,9 @@ export class TickRunner {
   private async endedByStore(tick: Tick, now: Date): Promise<Tick> {
     const lost: Tick = { ...tick, state: 'lost', finished: now.toISOString() }
     if (tick.out === undefined) return lost
-    const store = await this.environment.openStore(tick.out)
-    try {
-      const record = await readRunRecord(store)
-      if (record === undefined || record.id !== tick.run || !hasEnded(record.state)) return lost
-      return { ...tick, state: record.state, finished: record.finished ?? now.toISOString(), error: record.error }
-    } finally {
-      await store.close()
-    }
+    await using store = await this.environment.openStore(tick.out)
+    const record = await readRunRecord(store)
+    if (record === undefined || record.id !== tick.run || !hasEnded(record.state)) return lost
+    return { ...tick, state: record.state, finished: record.finished ?? now.toISOString(), error: record.error }
   }
 }

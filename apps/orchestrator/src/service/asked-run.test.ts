@@ -37,6 +37,7 @@ function source(): ImageSource {
     items,
     read: () => Promise.reject(new Error('nothing is read here')),
     close: () => Promise.resolve(),
+    [Symbol.asyncDispose]: async () => undefined,
   }
 }
 

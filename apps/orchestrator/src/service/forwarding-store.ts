@@ -14,5 +14,6 @@ export function forwardingStore(store: Store): Store {
     swapsExactly: () => store.swapsExactly(),
     freeBytes: () => store.freeBytes(),
     close: () => store.close(),
+    [Symbol.asyncDispose]: () => store.close(),
   }
 }

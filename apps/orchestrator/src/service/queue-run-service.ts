@@ -306,11 +306,7 @@ export class QueueRunService implements RunService {
   }
 
   private async withStore<Result>(url: string, action: (store: Store) => Promise<Result>): Promise<Result> {
-    const store = await this.environment.openStore(url)
-    try {
-      return await action(store)
-    } finally {
-      await store.close()
-    }
+    await using store = await this.environment.openStore(url)
+    return await action(store)
   }
 }

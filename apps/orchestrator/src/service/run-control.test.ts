@@ -21,6 +21,7 @@ function storeThatCounts(): { store: Store; written: string[] } {
     swapsExactly: async () => true,
     freeBytes: async () => undefined,
     close: async () => undefined,
+    [Symbol.asyncDispose]: async () => undefined,
     put: async key => written.push(key) > 0,
     putStream: async key => written.push(key) > 0,
     delete: async key => void written.push(`-${key}`),

@@ -95,11 +95,7 @@ export class RunRecovery {
   }
 
   private async record(url: string): Promise<Awaited<ReturnType<typeof readRunRecord>>> {
-    const store = await this.options.openStore(url)
-    try {
-      return await readRunRecord(store)
-    } finally {
-      await store.close()
-    }
+    await using store = await this.options.openStore(url)
+    return await readRunRecord(store)
   }
 }

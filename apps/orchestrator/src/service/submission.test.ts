@@ -77,7 +77,10 @@ describe('likeness', () => {
 
 describe('checkReachable', () => {
   const open = (error?: Error) => ({
-    openSource: () => (error === undefined ? Promise.resolve({ close: () => Promise.resolve() } as never) : Promise.reject(error)),
+    openSource: () =>
+      error === undefined
+        ? Promise.resolve({ close: () => Promise.resolve(), [Symbol.asyncDispose]: () => Promise.resolve() } as never)
+        : Promise.reject(error),
   })
 
   it('refuses what is not there, and leaves what may pass for later', async () => {

@@ -29,12 +29,8 @@ export interface TrainingDescription {
  */
 export async function describeTraining(spec: FinetuneSpec, environment: TrainingEnvironment): Promise<TrainingDescription> {
   const list = async (place: string) => {
-    const source = await environment.openLabelled(place, accessOf(place, spec))
-    try {
-      return { rows: await listLabelled(source, place, spec), order: ownOrder(source) }
-    } finally {
-      await source.close()
-    }
+    await using source = await environment.openLabelled(place, accessOf(place, spec))
+    return { rows: await listLabelled(source, place, spec), order: ownOrder(source) }
   }
   const { rows, order } = await list(spec.source)
   const { network: base } = await environment.base(spec)

@@ -136,12 +136,8 @@ export async function featureErrors(
   name: string,
   { environment, store: whole, fence }: Pick<FeatureRunOptions, 'environment' | 'store' | 'fence'>,
 ): Promise<ErrorRow[]> {
-  const store = await openFenced(featureStoreUrl(whole, name), environment.runs, fence)
-  try {
-    return await readAllErrors(store)
-  } finally {
-    await store.close()
-  }
+  await using store = await openFenced(featureStoreUrl(whole, name), environment.runs, fence)
+  return await readAllErrors(store)
 }
 
 /** Computes a layer of images by an extraction run; goes on with one that was stopped. */

@@ -120,12 +120,8 @@ async function deleteTraining(store: Store): Promise<void> {
 /** Refuses a registry that two runs could spoil, before anything is trained for it. */
 async function checkRegistry({ register }: FinetuneSpec, { runs }: TrainingEnvironment, fence: RunArguments['fence']): Promise<void> {
   if (register === undefined) return
-  const root = await openFenced(requireRegistry(register.root), runs, fence)
-  try {
-    await requireExactSwaps(root, registryKind)
-  } finally {
-    await root.close()
-  }
+  await using root = await openFenced(requireRegistry(register.root), runs, fence)
+  await requireExactSwaps(root, registryKind)
 }
 
 /**

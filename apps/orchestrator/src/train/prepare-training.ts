@@ -139,13 +139,9 @@ class Preparation {
   }
 
   private async list(source: string): Promise<{ rows: LabelledRow[]; order: readonly string[] | undefined }> {
-    const opened = await this.options.environment.openLabelled(source, accessOf(source, this.spec))
+    await using opened = await this.options.environment.openLabelled(source, accessOf(source, this.spec))
     const { strict, skipUnlabelled } = this.spec
-    try {
-      return { rows: await listLabelled(opened, source, { strict, skipUnlabelled, leftOut: this.leftOut }), order: ownOrder(opened) }
-    } finally {
-      await opened.close()
-    }
+    return { rows: await listLabelled(opened, source, { strict, skipUnlabelled, leftOut: this.leftOut }), order: ownOrder(opened) }
   }
 
   /** A frozen base's features tell which images cannot be used; otherwise all are decoded once. */
@@ -172,19 +168,15 @@ class Preparation {
 
   private async check(source: string, rows: readonly ManifestRow[]): Promise<ErrorRow[]> {
     const { environment, signal, onProgress } = this.options
-    const opened = await environment.openLabelled(source, accessOf(source, this.spec))
-    try {
-      return await unusableImages(rows, {
-        source: opened,
-        autoOrient: this.spec.autoOrient,
-        limits: imageLimits(this.spec),
-        readAhead: environment.readAhead,
-        signal,
-        onProgress: (done, failed) => onProgress({ phase: 'check', done, failed, total: rows.length }),
-      })
-    } finally {
-      await opened.close()
-    }
+    await using opened = await environment.openLabelled(source, accessOf(source, this.spec))
+    return await unusableImages(rows, {
+      source: opened,
+      autoOrient: this.spec.autoOrient,
+      limits: imageLimits(this.spec),
+      readAhead: environment.readAhead,
+      signal,
+      onProgress: (done, failed) => onProgress({ phase: 'check', done, failed, total: rows.length }),
+    })
   }
 
   private async features({ plan, training, validation }: Omit<PreparedTraining, 'features'>): Promise<FeatureStores> {

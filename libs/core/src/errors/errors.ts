@@ -30,13 +30,25 @@ export function receivedCode(code: string): ReceivedCode {
   return code as ReceivedCode
 }
 
+/**
+ * The error that came first: what `await using` closes while an error is on its way may fail as well, and wraps both in a `SuppressedError`
+ * then, whose own message names neither.
+ */
+export function firstError(error: unknown): unknown {
+  let first = error
+  while (first instanceof Error && first.name === 'SuppressedError' && 'suppressed' in first) first = first.suppressed
+  return first
+}
+
 /** The code of any thrown value: a LayermillError's own, a Node.js system error's (`ENOENT`), else `UNEXPECTED`. */
-export function errorCode(error: unknown): string {
+export function errorCode(thrown: unknown): string {
+  const error = firstError(thrown)
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
   return 'UNEXPECTED'
 }
 
 /** A thrown value's message in one line, whatever was thrown. */
-export function errorMessage(error: unknown): string {
+export function errorMessage(thrown: unknown): string {
+  const error = firstError(thrown)
   return error instanceof Error ? error.message : String(error)
 }

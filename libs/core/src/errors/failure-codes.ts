@@ -1,4 +1,4 @@
-import { errorCode, errorMessage } from './errors.js'
+import { errorCode, errorMessage, firstError } from './errors.js'
 import { type ErrorClass, type FailureClass, failureTable, isErrorCode } from './failure-table.js'
 import { redact } from '../net/redact.js'
 
@@ -29,7 +29,7 @@ const failure = (code: string, message: string, { retry, scope, meaning }: Failu
 export function classify(error: unknown): Failure {
   const message = redact(errorMessage(error))
   // Wrappers (AggregateError, fetch's TypeError) hide the code in their cause; a few steps are enough and end even where causes form a ring.
-  for (let cause: unknown = error, depth = 0; cause !== undefined && depth < 5; depth++) {
+  for (let cause: unknown = firstError(error), depth = 0; cause !== undefined && depth < 5; depth++) {
     const code = errorCode(cause)
     const found = code === 'UNEXPECTED' ? undefined : failureClass(code)
     if (found !== undefined) return failure(code, message, found)

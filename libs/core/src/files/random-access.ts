@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { LayermillError, errorCode } from '../errors/errors.js'
 
 /** Bytes that can be read anywhere: a file on disk, an object in a store. */
-export interface RandomAccess {
+export interface RandomAccess extends AsyncDisposable {
   /** Name in messages: a path or a URL without credentials. */
   readonly name: string
   /** In bytes. */
@@ -71,6 +71,7 @@ export async function openFile(path: string): Promise<RandomAccess> {
       await Promise.all(Array.from({ length: Math.min(LANES, Math.ceil(target.length / PIECE)) }, lane))
     },
     close: () => handle.close(),
+    [Symbol.asyncDispose]: () => handle.close(),
   }
 }
 
@@ -85,6 +86,7 @@ export function fromBytes(bytes: Uint8Array, name = 'memory'): RandomAccess {
       return Promise.resolve()
     },
     close: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
   }
 }
 

@@ -1,4 +1,4 @@
-import { LayermillError } from '../errors/errors.js'
+import { firstError, LayermillError } from '../errors/errors.js'
 import { failureClass } from '../errors/failure-codes.js'
 
 /** Exit codes of the command, for scripts. */
@@ -18,6 +18,7 @@ export function exitCodeOf(record: { readonly counts: { readonly failed: number 
 }
 
 /** Exit code of a command that ended with an error, as the table of errors has it: `usage` where the command itself was wrong. */
-export function exitCodeOfError(error: unknown): number {
+export function exitCodeOfError(thrown: unknown): number {
+  const error = firstError(thrown)
   return error instanceof LayermillError && failureClass(error.code)?.exit === 'usage' ? exitCodes.usage : exitCodes.failed
 }

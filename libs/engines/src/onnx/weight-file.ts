@@ -51,17 +51,13 @@ async function removeAbandoned(folder: string): Promise<void> {
 }
 
 async function writeAll(path: string, tensors: ReadonlyMap<string, Uint8Array>, places: ReadonlyMap<string, ExternalPlace>): Promise<void> {
-  const file = await open(path, 'wx', 0o600)
-  try {
-    for (const [name, data] of tensors) {
-      const { offset } = places.get(name)!
-      for (let start = 0; start < data.byteLength;) {
-        const { bytesWritten } = await file.write(data, start, Math.min(CHUNK, data.byteLength - start), offset + start)
-        start += bytesWritten
-      }
+  await using file = await open(path, 'wx', 0o600)
+  for (const [name, data] of tensors) {
+    const { offset } = places.get(name)!
+    for (let start = 0; start < data.byteLength;) {
+      const { bytesWritten } = await file.write(data, start, Math.min(CHUNK, data.byteLength - start), offset + start)
+      start += bytesWritten
     }
-  } finally {
-    await file.close()
   }
 }
 

@@ -109,6 +109,7 @@ async function compute(
     kind: 'folder',
     items: async function* () {},
     close: async () => {},
+    [Symbol.asyncDispose]: async () => undefined,
     read: async ({ key }) => images[key.replace(/^.*\//, '')] ?? Promise.reject(new LayermillError('IMAGE_MISSING', key)),
   }
   const batches: string[] = []

@@ -22,6 +22,7 @@ export async function openStoreFile(url: string): Promise<RandomAccess> {
       target.set(bytes)
     },
     close: () => store.close(),
+    [Symbol.asyncDispose]: () => store.close(),
   }
 }
 

@@ -122,6 +122,10 @@ export class FileStore implements Store {
     if (this.swept !== undefined) await sweepScratch(this.root, this.writer)
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   private pathOf(key: string): string {
     checkKey(key, this.url)
     if (key.split('/')[0] === SCRATCH) throw new LayermillError('KEY_INVALID', `${this.url}: ${SCRATCH} is kept for files being written`)
@@ -214,21 +218,17 @@ export class FileStore implements Store {
 }
 
 async function writeDurably(path: string, pieces: Pieces | readonly Uint8Array[]): Promise<void> {
-  const file = await openScratch(path)
-  try {
-    for await (const data of pieces) {
-      for (let written = 0; written < data.byteLength;) {
-        const length = Math.min(WRITE_CHUNK, data.byteLength - written)
-        written += (await file.write(data, written, length)).bytesWritten
-      }
+  await using file = await openScratch(path)
+  for await (const data of pieces) {
+    for (let written = 0; written < data.byteLength;) {
+      const length = Math.min(WRITE_CHUNK, data.byteLength - written)
+      written += (await file.write(data, written, length)).bytesWritten
     }
-    // The kernel's clock for file times ticks only every few milliseconds; random microseconds keep two versions' etags apart.
-    const seconds = (Date.now() + Math.random()) / 1000
-    await file.utimes(seconds, seconds)
-    await file.sync()
-  } finally {
-    await file.close()
   }
+  // The kernel's clock for file times ticks only every few milliseconds; random microseconds keep two versions' etags apart.
+  const seconds = (Date.now() + Math.random()) / 1000
+  await file.utimes(seconds, seconds)
+  await file.sync()
 }
 
 /** Another process may remove the scratch folder at any moment when it is empty; then it is made again. */

@@ -124,6 +124,10 @@ export class S3Store implements Store {
     this.bucket.client.destroy()
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   /** Which conditions on PUT the server honours; asked once for each store opened. */
   async conditions(): Promise<Conditions> {
     this.probe ??= this.probeConditions()

@@ -62,6 +62,10 @@ export class FolderSource implements ImageSource {
 
   async close(): Promise<void> {}
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   private async *list(after: string | undefined, leftOut: LeftOut): AsyncGenerator<SourceItem> {
     if (!(await isFolder(this.root))) throw new LayermillError('SOURCE_MISSING', `${this.root} is not a folder (in ${this.url})`)
     const byFolder = this.labels === 'folder' || (this.labels === 'auto' && (await this.hasClassFolders()))

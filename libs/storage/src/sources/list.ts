@@ -93,6 +93,10 @@ export class ListSource implements ImageSource {
     await this.list.close()
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   private async check(): Promise<Checked> {
     const facts = await this.facts()
     const { bytes } = await this.list.open()

@@ -12,6 +12,7 @@ const source = (kind: ImageSource['kind'], bytes: number, reads: string[] = []):
     return new Uint8Array(bytes)
   },
   close: async () => {},
+  [Symbol.asyncDispose]: async () => undefined,
 })
 
 it('reads nothing of a file that is listed as too large', async () => {

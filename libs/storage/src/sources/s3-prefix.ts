@@ -63,6 +63,10 @@ export class S3Source implements ImageSource {
     this.bucket.client.destroy()
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   private async *list(after: string | undefined, leftOut: LeftOut): AsyncGenerator<SourceItem> {
     try {
       const byFolder = this.labels === 'folder' || (this.labels === 'auto' && !(await this.bucket.holdsDirectly(this.root, isImageName)))

@@ -38,4 +38,8 @@ export class SingleSource implements ImageSource {
   async close(): Promise<void> {
     await this.image.close()
   }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
 }

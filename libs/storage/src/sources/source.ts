@@ -16,7 +16,7 @@ export interface SourceItem {
 }
 
 /** A dataset of images: where they are, in which order, and their bytes. */
-export interface ImageSource {
+export interface ImageSource extends AsyncDisposable {
   /** The source for people and run.json; never with credentials. */
   readonly url: string
   readonly kind: 'folder' | 'glob' | 'list' | 'image' | 's3' | 'tar' | 'parquet'

@@ -68,6 +68,10 @@ export class MemoryStore implements Store {
 
   async close(): Promise<void> {}
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   private at(key: string): Uint8Array | undefined {
     checkKey(key, this.url)
     return this.objects.get(key)

@@ -215,5 +215,12 @@ export async function openCaffemodel(file: RandomAccess): Promise<TensorFile> {
     await readLayer(file, reader, field, entries)
   }
   if (entries.size === 0) throw reader.malformed('no layer in it has weights')
-  return { name: file.name, format: 'caffemodel', entries, metadata: new Map(), close: () => Promise.resolve() }
+  return {
+    name: file.name,
+    format: 'caffemodel',
+    entries,
+    metadata: new Map(),
+    close: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
 }

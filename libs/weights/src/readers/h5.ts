@@ -138,7 +138,15 @@ export async function openH5(file: RandomAccess): Promise<TensorFile> {
     h5 = new library.File(path, 'r')
     const config = textOf(h5, 'model_config') ?? ''
     const model = config.length > MAX_CONFIG_BYTES ? {} : kerasFacts(config)
-    return { name: file.name, format: 'h5', entries: listDatasets(file, h5), metadata: new Map(), model, close }
+    return {
+      name: file.name,
+      format: 'h5',
+      entries: listDatasets(file, h5),
+      metadata: new Map(),
+      model,
+      close,
+      [Symbol.asyncDispose]: close,
+    }
   } catch (cause) {
     await close().catch(() => undefined)
     throw cause instanceof LayermillError ? cause : malformed(file.name, errorMessage(cause), cause)

@@ -145,6 +145,7 @@ export async function openNpzArrays(file: RandomAccess): Promise<{ readonly arra
 export async function openNpz(file: RandomAccess): Promise<TensorFile> {
   return opened(file, async zip => {
     const entries = await listEntries(file, zip, openEntry)
-    return { name: file.name, format: 'npz', entries, metadata: parseComment(zip.comment), close: () => Promise.resolve(zip.close()) }
+    const close = async (): Promise<void> => zip.close()
+    return { name: file.name, format: 'npz', entries, metadata: parseComment(zip.comment), close, [Symbol.asyncDispose]: close }
   })
 }

@@ -135,5 +135,12 @@ export async function openSafetensors(file: RandomAccess): Promise<TensorFile> {
   }
   checkCoverage(file, records, start)
   const entries = new Map(records.map(record => [record.name, entryOf(file, record, start)]))
-  return { name: file.name, format: 'safetensors', entries, metadata, close: () => Promise.resolve() }
+  return {
+    name: file.name,
+    format: 'safetensors',
+    entries,
+    metadata,
+    close: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  }
 }

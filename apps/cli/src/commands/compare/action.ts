@@ -144,34 +144,30 @@ export async function compareCommand(output: Output, places: readonly string[], 
   const progress = new StepProgress(process.stderr)
   try {
     await stoppable(output, 'the block under way is finished', async signal => {
-      const opened = await openSets(places, options.layers)
-      try {
-        const aligned = alignSets(opened.sets)
-        for (const [name, count] of aligned.leftOut)
-          output.note(`${name}: ${formatCount(count)} rows without a partner in the others are left out`)
-        if (aligned.matchedBy === 'row' && aligned.sets.length > 1) output.note('rows are matched by their order: not every set has keys')
-        const all = aligned.rows <= ALL_MEASURES_ROWS ? measures : (['cka', 'rsa'] as const)
-        const used = chosen ?? new Set<Measure>(all)
-        const comparison = await comparePairs(aligned.sets, {
-          ...settings,
-          measures: used,
-          product: fast.product,
-          signal,
-          onProgress: (step, done, total) => progress.update(step, done, total),
-          ...(store === undefined || form === undefined ? {} : { onRdm: (set, rdm) => writeRdm(store, form, set, rdm) }),
-        })
-        progress.finish()
-        for (const [name, rows] of comparison.undefinedRows) {
-          output.note(`${name}: ${formatCount(rows.length)} rows have no direction (constant or zero); they count as 1 from every other`)
-        }
-        const record = recordOf(aligned, comparison, { rdm: settings.rdm, measures: [...used], seed: settings.seed })
-        if (store !== undefined) await writeAll(store, aligned, comparison, record)
-        if (options.json) output.json(record)
-        else sayPairs(output, comparison)
-        if (!options.json && store !== undefined) output.note(`${store.url}/report.html`)
-      } finally {
-        await opened.close()
+      await using opened = await openSets(places, options.layers)
+      const aligned = alignSets(opened.sets)
+      for (const [name, count] of aligned.leftOut)
+        output.note(`${name}: ${formatCount(count)} rows without a partner in the others are left out`)
+      if (aligned.matchedBy === 'row' && aligned.sets.length > 1) output.note('rows are matched by their order: not every set has keys')
+      const all = aligned.rows <= ALL_MEASURES_ROWS ? measures : (['cka', 'rsa'] as const)
+      const used = chosen ?? new Set<Measure>(all)
+      const comparison = await comparePairs(aligned.sets, {
+        ...settings,
+        measures: used,
+        product: fast.product,
+        signal,
+        onProgress: (step, done, total) => progress.update(step, done, total),
+        ...(store === undefined || form === undefined ? {} : { onRdm: (set, rdm) => writeRdm(store, form, set, rdm) }),
+      })
+      progress.finish()
+      for (const [name, rows] of comparison.undefinedRows) {
+        output.note(`${name}: ${formatCount(rows.length)} rows have no direction (constant or zero); they count as 1 from every other`)
       }
+      const record = recordOf(aligned, comparison, { rdm: settings.rdm, measures: [...used], seed: settings.seed })
+      if (store !== undefined) await writeAll(store, aligned, comparison, record)
+      if (options.json) output.json(record)
+      else sayPairs(output, comparison)
+      if (!options.json && store !== undefined) output.note(`${store.url}/report.html`)
     })
   } finally {
     progress.finish()

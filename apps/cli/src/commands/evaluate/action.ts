@@ -54,18 +54,14 @@ interface ModelFacts {
 
 async function modelFacts(model: string): Promise<ModelFacts> {
   if (networkIds.includes(model)) return { names: classLabels(getNetwork(model).classes), autoOrient: false }
-  const store = openStore(model)
-  try {
-    const bytes = await store.get(MODEL_FILE)
-    if (bytes === undefined) throw new LayermillError('MODEL_UNKNOWN', `there is no fine-tuned model at ${model}: it has no ${MODEL_FILE}`)
-    const { classes, preparation } = JSON.parse(new TextDecoder().decode(bytes)) as {
-      classes: string[]
-      preparation: { autoOrient: boolean }
-    }
-    return { names: classes, autoOrient: preparation.autoOrient }
-  } finally {
-    await store.close()
+  await using store = openStore(model)
+  const bytes = await store.get(MODEL_FILE)
+  if (bytes === undefined) throw new LayermillError('MODEL_UNKNOWN', `there is no fine-tuned model at ${model}: it has no ${MODEL_FILE}`)
+  const { classes, preparation } = JSON.parse(new TextDecoder().decode(bytes)) as {
+    classes: string[]
+    preparation: { autoOrient: boolean }
   }
+  return { names: classes, autoOrient: preparation.autoOrient }
 }
 
 interface Predicted {

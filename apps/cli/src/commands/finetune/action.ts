@@ -107,13 +107,9 @@ interface TrainedRun {
 }
 
 async function trainHere(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<TrainedRun> {
-  const store = openStore(spec.out, text => output.note(text))
-  try {
-    const record = await carryOutTraining(output, spec, store, options)
-    return { record, lines: await finishedLines(store), failures: record.counts.failed > 0 ? await readFailures(store) : [] }
-  } finally {
-    await store.close()
-  }
+  await using store = openStore(spec.out, text => output.note(text))
+  const record = await carryOutTraining(output, spec, store, options)
+  return { record, lines: await finishedLines(store), failures: record.counts.failed > 0 ? await readFailures(store) : [] }
 }
 
 async function trainOnFleet(output: Output, spec: FinetuneSpec, options: FinetuneOptions): Promise<TrainedRun> {

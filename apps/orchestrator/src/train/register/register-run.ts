@@ -164,12 +164,8 @@ class Registration {
       const rows = parseManifest(bytes, `${store.url}/${VALIDATION_ROWS_PATH}`).map(row => ({ ...row, label: row.label ?? '' }))
       return { source: typeof validation === 'string' ? validation : this.spec.source, rows }
     }
-    const source = await environment.openLabelled(own, accessOf(own, this.spec))
-    try {
-      return { source: own, rows: await listLabelled(source, own) }
-    } finally {
-      await source.close()
-    }
+    await using source = await environment.openLabelled(own, accessOf(own, this.spec))
+    return { source: own, rows: await listLabelled(source, own) }
   }
 
   private place(version: number, of: number): string {
@@ -188,26 +184,22 @@ class Registration {
     const { classes, preparation } = await readDescription(this.root, `${versionPrefix(name, of)}${MODEL_FILE}`)
     const { device, engine, maxErrors, requestPayer, noSignRequest } = this.spec
     const model = versionUrl({ root: this.root.url, name, version: of })
-    const store = await openFenced(this.place(version, of), runs, fence)
-    try {
-      const predicted =
-        rows.length === 0
-          ? new Map<string, string>()
-          : await predictRows(
-              { source, model, device, engine, maxErrors, requestPayer, noSignRequest, autoOrient: preparation.autoOrient },
-              rows,
-              store,
-              {
-                environment: runs,
-                signal,
-                keepsParts,
-                onProgress: (done, failed, total) => onProgress({ phase: 'check', done, failed, total }),
-              },
-            )
-      return { version: of, classes, predicted }
-    } finally {
-      await store.close()
-    }
+    await using store = await openFenced(this.place(version, of), runs, fence)
+    const predicted =
+      rows.length === 0
+        ? new Map<string, string>()
+        : await predictRows(
+            { source, model, device, engine, maxErrors, requestPayer, noSignRequest, autoOrient: preparation.autoOrient },
+            rows,
+            store,
+            {
+              environment: runs,
+              signal,
+              keepsParts,
+              onProgress: (done, failed, total) => onProgress({ phase: 'check', done, failed, total }),
+            },
+          )
+    return { version: of, classes, predicted }
   }
 
   /** Takes away what the evaluation was computed with; its numbers and answers stay. */
@@ -218,12 +210,8 @@ class Registration {
     } = this.options
     for (const of of [version, entry.previous]) {
       if (of === undefined) continue
-      const store = await openFenced(this.place(version, of), runs, fence)
-      try {
-        await deleteRun(store)
-      } finally {
-        await store.close()
-      }
+      await using store = await openFenced(this.place(version, of), runs, fence)
+      await deleteRun(store)
     }
     return entry
   }
@@ -241,10 +229,6 @@ export async function registerRun(record: RunRecord, options: RegisterOptions): 
   const register = record.spec.kind === 'finetune' ? record.spec.register : undefined
   if (register === undefined) return undefined
   checkModelName(register.name)
-  const root = await openFenced(requireRegistry(register.root), options.environment.runs, options.fence)
-  try {
-    return await new Registration(record, register, root, options).run()
-  } finally {
-    await root.close()
-  }
+  await using root = await openFenced(requireRegistry(register.root), options.environment.runs, options.fence)
+  return await new Registration(record, register, root, options).run()
 }

@@ -35,16 +35,12 @@ async function thumbnails(
 ): Promise<(Uint8Array | undefined)[]> {
   if (best === undefined || best.mistakes.length === 0) return []
   const place = typeof spec.validation === 'string' ? spec.validation : spec.source
-  const source = await environment.openLabelled(place, accessOf(place, spec))
-  try {
-    return await thumbnailsOf(
-      best.mistakes.map(({ key }) => key),
-      source,
-      spec,
-    )
-  } finally {
-    await source.close()
-  }
+  await using source = await environment.openLabelled(place, accessOf(place, spec))
+  return await thumbnailsOf(
+    best.mistakes.map(({ key }) => key),
+    source,
+    spec,
+  )
 }
 
 /** Writes `report.html`. */

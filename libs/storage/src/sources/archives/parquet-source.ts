@@ -59,6 +59,10 @@ export class ParquetSource implements ImageSource {
     await this.place.close()
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   /** The file as it is; where it is known in the version asked for, nothing is asked. */
   private async shard(name: string, etag: string | undefined): Promise<Shard | undefined> {
     const known = await this.sizes.get(name)

@@ -39,6 +39,10 @@ export class TarSource implements ImageSource {
     await this.place.close()
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   /** Finds an image by its key alone: looks through the key's archive. */
   private async find(key: string): Promise<SourceItem> {
     for await (const item of this.images(await shardOfKey(this.place, key), new LeftOut())) if (item.key === key) return item
