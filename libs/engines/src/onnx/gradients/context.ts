@@ -165,7 +165,10 @@ export function gradientNode({ inputs, outputs, attributes = {} }: OnnxNode): Gr
     int: (name, otherwise) => Number(value(name) ?? otherwise),
     float: (name, otherwise) => Number(value(name) ?? otherwise),
     ints: name => value(name) as readonly number[] | undefined,
-    text: (name, otherwise) => String(value(name) ?? otherwise),
+    text: (name, otherwise) => {
+      const found = attributes[name]
+      return found?.kind === 'string' ? found.value : otherwise
+    },
   }
 }
 
