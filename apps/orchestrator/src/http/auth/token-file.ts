@@ -135,13 +135,14 @@ export async function createToken(file: string, { name, scopes, expires }: NewTo
   return { token, record: checked.data }
 }
 
-/** First byte and number of bytes of the line of a token, its newline left out. */
+/** First byte and number of bytes of the line of a token, its newline included. */
 function placeOf(bytes: Buffer, name: string, where: string): { start: number; length: number } | undefined {
   for (let start = 0, number = 1; start < bytes.length; number++) {
     const newline = bytes.indexOf(0x0a, start)
     const end = newline < 0 ? bytes.length : newline
     const line = bytes.toString('utf8', start, end).trim()
-    if (line !== '' && !line.startsWith('#') && parseLine(line, `${where}:${number}`).name === name) return { start, length: end - start }
+    if (line !== '' && !line.startsWith('#') && parseLine(line, `${where}:${number}`).name === name)
+      return { start, length: Math.min(end + 1, bytes.length) - start }
     start = end + 1
   }
   return undefined
@@ -150,7 +151,7 @@ function placeOf(bytes: Buffer, name: string, where: string): { start: number; l
 /**
  * Takes a token off the file; a running server refuses it from then on. Returns false where there is none of this name.
  *
- * Its line becomes a comment of the same length, by one write into the file that is there. The file keeps its owner, its permissions and
+ * Its line becomes as many spaces before the next one, by one write into the file that is there. The file keeps its owner, its permissions and
  * its identity: a server behind a bind mount of it sees the change, which it would not where another file took the name. Comments and
  * lines that are added meanwhile stay.
  * @throws LayermillError `TOKENS_UNREADABLE`, `TOKENS_INVALID`, `TOKENS_UNWRITABLE`; the last also where the token is still there afterwards.
@@ -162,8 +163,7 @@ export async function removeToken(file: string, name: string): Promise<boolean> 
     try {
       const place = placeOf(await handle.readFile(), name, file)
       if (place === undefined) return
-      const comment = Buffer.from(`# removed ${new Date().toISOString()}`.slice(0, place.length).padEnd(place.length))
-      await handle.write(comment, 0, comment.length, place.start)
+      await handle.write(Buffer.alloc(place.length, ' '), 0, place.length, place.start)
       await handle.sync()
     } finally {
       await handle.close()
