@@ -1,5 +1,5 @@
-import { LayermillError } from '@layermill/core'
-import type { Network, Preparation, WeightsPreparation } from '@layermill/models'
+import { errorCode, errorMessage, LayermillError } from '@layermill/core'
+import { type FilePreparation, type Network, type Preparation, preparationFromMetadata, type WeightsPreparation } from '@layermill/models'
 import { isOnnxNetwork, type OnnxModel, OnnxModel as Model, onnxNetwork, ownNormalisation, takesPixels } from '@layermill/onnx'
 import { classNamesFrom, folderPreparation, type LoadOptions } from '@layermill/weights'
 import { classLabels } from '../labels.js'
@@ -75,15 +75,30 @@ function withoutNumbers(preparation: Preparation, divisor: 1 | 255): Preparation
   return { ...rest, divisor, mean: [0, 0, 0], std: [1, 1, 1] }
 }
 
-/** How images are prepared, by the files beside the graph and what it does itself; undefined where nothing says. */
+/** What the files beside the graph say, then the graph's own texts. A way that is not known here is told about: `--prepare` may replace it. */
+async function saidPreparation(model: OnnxModel, note: (text: string) => void): Promise<FilePreparation | undefined> {
+  try {
+    for (const folder of foldersOf(model.path)) {
+      const found = await folderPreparation(folder)
+      if (found !== undefined) return found
+    }
+    return preparationFromMetadata(model.model.metadata, model.path)
+  } catch (error) {
+    if (errorCode(error) !== 'PREPARATION_INVALID') throw error
+    note(`${errorMessage(error)}; --prepare may say how images are prepared`)
+    return undefined
+  }
+}
+
+/** How images are prepared, by the files beside the graph, its texts, and what it does itself; undefined where nothing says. */
 export async function onnxPreparation(
   model: OnnxModel,
+  note: (text: string) => void = () => undefined,
 ): Promise<(Omit<WeightsPreparation, 'inputSize'> & { inputSize?: readonly [number, number] | undefined }) | undefined> {
   const inside = takesPixels(model) ? '0..255' : ownNormalisation(model.graph, model.image.name)
   const divisor = inside === '0..255' ? 1 : 255
-  for (const folder of foldersOf(model.path)) {
-    const found = await folderPreparation(folder)
-    if (found === undefined) continue
+  const found = await saidPreparation(model, note)
+  if (found !== undefined) {
     const preparation = inside === undefined ? found.preparation : withoutNumbers(found.preparation, divisor)
     return { name: found.name, preparation, inputSize: found.inputSize, from: 'file' }
   }
@@ -95,7 +110,8 @@ export async function onnxPreparation(
 export async function loadOnnxFile(path: string): Promise<LoadedModel> {
   const model = await Model.open(path)
   const sha256 = await model.sha256()
-  const found = await onnxPreparation(model)
+  const notes: string[] = []
+  const found = await onnxPreparation(model, text => notes.push(text))
   const network = onnxNetwork(model, { id: `onnx-${sha256.slice(0, 12)}`, preparation: found?.preparation, inputSize: found?.inputSize })
   const preparation = found === undefined ? undefined : { ...found, inputSize: network.inputSize }
   const labels = network.classes === 0 ? undefined : await labelsOf(model, network.classes)
@@ -109,6 +125,7 @@ export async function loadOnnxFile(path: string): Promise<LoadedModel> {
       sha256,
       ...(preparation === undefined ? {} : { preparation }),
       ...(labels === undefined ? {} : { labels }),
+      ...(notes.length === 0 ? {} : { notes }),
     },
     labels: labels ?? classLabels(network.classes),
   }
