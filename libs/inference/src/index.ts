@@ -2,7 +2,7 @@ export { decodeFit, fitsHash, type ReductionFit, reductionPath } from './reduce/
 export { fitReductions, type FittedReductions, layersToFit } from './reduce/fit-reductions.js'
 export { loadAnyModel, specNetwork } from './any-model.js'
 export { findOnnxFile, namesOnnxFile } from './onnx/files.js'
-export { loadOnnx, loadOnnxFile, onnxPreparation } from './onnx/load.js'
+export { loadOnnx, loadOnnxFile, onnxPreparation, requirePreparation } from './onnx/load.js'
 export { type CalibrateOptions, calibrateRun } from './calibrate/calibrate.js'
 export { calibrator } from './calibrate/calibrator.js'
 export { calibrationImages } from './calibrate/sample.js'

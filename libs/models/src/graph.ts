@@ -145,6 +145,10 @@ export type TableFamily = 'caffe' | 'torchvision'
 export type Architecture = TableArchitecture | 'onnx'
 export type Family = TableFamily | 'onnx'
 
+/** Part of a value of tokens [tokens, dim]: the class token, the mean of the patches, the patches, all. */
+export const tokenParts = ['cls', 'mean', 'patches', 'all'] as const
+export type TokenPart = (typeof tokenParts)[number]
+
 /** A layer that a name stands for in a network that was read from a file. */
 export interface NamedLayer {
   /** Its name in results. */
@@ -153,6 +157,8 @@ export interface NamedLayer {
   readonly value: string
   /** A remark for people. */
   readonly remark?: string | undefined
+  /** Part of a value of tokens [tokens, dim] that is the layer. */
+  readonly tokens?: TokenPart | undefined
 }
 
 /** The graph of a network that was read from a file and is no table: what the rest asks of it. Shapes are without the batch. */

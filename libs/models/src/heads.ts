@@ -147,6 +147,11 @@ function headNodes(stem: Stem, hidden: readonly HiddenLayer[], classes: number):
  * @throws LayermillError `LAYER_UNKNOWN`; `INPUT_SIZE`; `HEAD_INVALID` for a head that cannot be.
  */
 export function fineTunedNetwork(network: Network, spec: HeadSpec): FineTunedNetwork {
+  if (network.graph !== undefined) {
+    throw new LayermillError('HEAD_INVALID', `${network.id} is an ONNX file, on which no head can be trained yet`, {
+      hint: 'extract its layers and train on those elsewhere, or fine-tune one of the built-in networks',
+    })
+  }
   checkHead(network, spec)
   const classes = typeof spec.classes === 'number' ? spec.classes : spec.classes.length
   const inputSize = spec.inputSize ?? network.inputSize

@@ -17,7 +17,7 @@ export type {
   ResizeTarget,
   Size2,
 } from './graph.js'
-export { resamples } from './graph.js'
+export { resamples, type TokenPart, tokenParts } from './graph.js'
 export {
   fineTunedNetwork,
   type FineTunedNetwork,

@@ -106,6 +106,11 @@ export const isLayerPattern = (name: string): boolean => name === 'all' || name.
  * @throws LayermillError `LAYER_UNKNOWN` for a pattern that no layer fits
  */
 export function expandLayers(network: Network, layers: readonly string[]): string[] {
+  if (network.graph !== undefined)
+    return namedLayers(
+      network,
+      layers.map(layer => (layer === 'all' ? '**' : layer)),
+    ).map(({ name }) => name)
   const names = [...network.layers.keys()]
   const expanded = layers.flatMap(layer => {
     if (!isLayerPattern(layer)) return [layer]

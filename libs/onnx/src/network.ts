@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { needed } from './depends.js'
 import type { OnnxModel } from './model.js'
 import type { Info } from './shapes/info.js'
+import { prefixOf, splitTokens, tokenShape } from './tokens.js'
 import { isFloat, UINT8 } from './types.js'
 
 /** The layer of a graph's probabilities where its file ends with scores: engines put a softmax behind these. */
@@ -34,6 +35,10 @@ export class OnnxGraph implements NetworkGraph {
   ) {}
 
   resolve(layer: string): readonly NamedLayer[] {
+    const part = splitTokens(layer)
+    if (part !== undefined && !this.model.names.isValue(layer)) {
+      return this.model.names.resolve(part.layer).map(found => ({ ...found, name: `${found.name}:${part.tokens}`, tokens: part.tokens }))
+    }
     if (layer === PROBABILITIES && this.scores !== undefined) return [{ name: layer, value: this.scores }]
     return this.model.names.resolve(layer)
   }
@@ -69,7 +74,9 @@ export class OnnxGraph implements NetworkGraph {
     const [rows, ...rest] = dims as number[]
     if (rows === undefined)
       throw new LayermillError('INPUT_SIZE', `layer ${layer} of ${this.id} is a single number, and has no row for each image`)
-    const shape = rows === 1 ? rest : [rows, ...rest]
+    const whole = rows === 1 ? rest : [rows, ...rest]
+    const part = this.resolve(layer)[0]!.tokens
+    const shape = part === undefined ? whole : tokenShape(layer, whole, part, prefixOf(this.model, whole[0] ?? 0, size))
     const sized = shape.length === 0 ? [1] : shape
     if (sized.every(side => side >= 1)) return sized
     throw new LayermillError(

@@ -82,6 +82,7 @@ const fieldFlags: Record<Exclude<Field, 'kind' | 'source'>, FieldFlag> = {
   l2: { group: 'output' },
   reduceSample: { group: 'output', placeholder: 'images' },
   reduction: { group: 'output', placeholder: 'dest', complete: 'folder' },
+  tokens: { group: 'output', placeholder: 'parts' },
   dtype: { group: 'output', placeholder: 'name' },
   onOverflow: { group: 'output', placeholder: 'name' },
   format: { group: 'output', placeholder: 'name' },

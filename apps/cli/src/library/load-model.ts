@@ -7,10 +7,11 @@ import {
   loadAnyModel,
   ModelProvider,
   type PreparedRow,
+  requirePreparation,
   topClasses,
 } from '@layermill/inference'
 import { elementCount, LayermillError, receivedCode, type Tensor } from '@layermill/core'
-import { givesOwnSizes, isFineTuned, type Network, preparedAs, type Size2 } from '@layermill/models'
+import { givesOwnSizes, isFineTuned, namedLayers, type Network, preparedAs, type Size2 } from '@layermill/models'
 import { isPreparationPlace, loadWeights, readPreparation } from '@layermill/weights'
 import { type ImageSource, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
 
@@ -86,7 +87,7 @@ export class ImageModel {
    * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `IMAGE_...`
    */
   async extract(images: readonly ImageInput[], options: ExtractOptions = {}): Promise<Record<string, Tensor>> {
-    const layers = options.layers ?? [this.network.defaultLayer]
+    const layers = namedLayers(this.network, options.layers ?? [this.network.defaultLayer]).map(layer => layer.name)
     const rows = await this.compute(images, layers, 1, image => this.prepareSource(image, options))
     return Object.fromEntries(layers.map(layer => [layer, stack(layer, rows)]))
   }
@@ -184,7 +185,7 @@ async function registeredModel(name: string, { registry }: LoadModelOptions): Pr
  * const vgg16 = await loadModel('vgg16', { weights: 'imagenet' })
  * const { fc7 } = await vgg16.extract(['cat.jpg'], { layers: ['fc7'] })   // { data: Float32Array, shape: [1, 4096] }
  *
- * @param name a network, as `resnet50`, the folder or URL of a fine-tuned model, or a registered one, as `pets@latest` or `pets@3`
+ * @param name a network, as `resnet50`, an ONNX file, a folder with one or a URL of one, the folder or URL of a fine-tuned model, or a registered one, as `pets@latest` or `pets@3`
  * @throws LayermillError `MODEL_UNKNOWN`, `MODEL_NOT_REGISTERED`, `REGISTRY_MISSING`, `MODEL_INVALID`, `PREPARATION_UNKNOWN`, `WEIGHTS_...`, `DEVICE_UNAVAILABLE`
  */
 export async function loadModel(name: string, options: LoadModelOptions = {}): Promise<ImageModel> {
@@ -195,7 +196,8 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
     load: (id, source) => loadAnyModel(id, source, loadWeights),
   })
   try {
-    const { network, labels } = await provider.model(model, weights)
+    const loaded = await provider.model(model, weights)
+    const { network, labels } = loaded
     await provider.openEngine()
     if (options.labels !== undefined && options.labels.length !== network.classes) {
       throw new LayermillError(
@@ -205,6 +207,7 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
     }
     const { prepare } = options
     const preparation = prepare !== undefined && isPreparationPlace(prepare) ? await readPreparation(prepare) : prepare
+    requirePreparation(network, loaded.weights.preparation, preparation)
     return new ImageModel(preparedAs(network, preparation), options.labels ?? labels, provider, { model, weights }, batchSize)
   } catch (error) {
     await provider.close()

@@ -13,7 +13,7 @@ import {
   type RunSpec,
 } from '@layermill/contracts'
 import { elementCount, LayermillError } from '@layermill/core'
-import { expandLayers, givesOwnSizes, inputOf, layerShapes, namedLayers, type Network, type Size2 } from '@layermill/models'
+import { expandLayers, givesOwnSizes, inputOf, layerShapes, type Network, type Size2 } from '@layermill/models'
 
 export interface IdentityInput {
   spec: ExtractSpec | PredictSpec
@@ -26,7 +26,18 @@ export interface IdentityInput {
 /** The layers a run computes: the ones asked for, or the network's default; a prediction's are the probabilities. */
 export function runLayers(spec: ExtractSpec | PredictSpec, network: Network): string[] {
   if (spec.kind === 'predict') return [network.probabilities]
-  return namedLayers(network, expandLayers(network, spec.layers ?? [network.defaultLayer])).map(({ name }) => name)
+  const layers = expandLayers(network, spec.layers ?? [network.defaultLayer])
+  return spec.tokens === undefined ? layers : tokenLayers(network, layers, spec.tokens)
+}
+
+/** The parts of tokens of each layer, as layers of their own: `norm:cls`. */
+function tokenLayers(network: Network, layers: readonly string[], tokens: readonly string[]): string[] {
+  if (network.graph === undefined) {
+    throw new LayermillError('SPEC_INVALID', `tokens: ${network.id} has no layers of tokens; networks of ONNX files can have`, {
+      hint: 'leave out --tokens; --pool shrinks feature maps',
+    })
+  }
+  return layers.flatMap(layer => tokens.map(part => (part === 'all' ? layer : `${layer}:${part}`)))
 }
 
 /**

@@ -26,17 +26,26 @@ export function partOfPath(path: string): number | undefined {
 
 /**
  * A layer's folder: its name with '.' for each '/', so that `res4/b3` is `features/res4.b3`. A '.' or '%' of the name itself is written `%2E`
- * or `%25`, so that no two layers share a folder.
+ * or `%25`, so that no two layers share a folder; so is every other character that some system does not take, by its bytes in UTF-8.
  */
 export function layerFolder(layer: string): string {
-  if (layer === '' || !/^[\w./%-]+$/.test(layer))
+  if (layer === '' || layer.includes(' ') || /\p{Surrogate}/u.test(layer))
     throw new LayermillError('LAYER_INVALID', `${JSON.stringify(layer)} is not the name of a layer`)
-  return layer.replaceAll('%', '%25').replaceAll('.', '%2E').replaceAll('/', '.')
+  return layer
+    .replaceAll('%', '%25')
+    .replaceAll(/[^\w./%-]/gu, character => Buffer.from(character).toString('hex').toUpperCase().replaceAll(/../g, '%$&'))
+    .replaceAll('.', '%2E')
+    .replaceAll('/', '.')
 }
 
 /** The layer a folder of `features/` belongs to: the inverse of `layerFolder`. */
 export function layerOfFolder(folder: string): string {
-  return folder.replaceAll('.', '/').replaceAll('%2E', '.').replaceAll('%25', '%')
+  const bytes = folder.replaceAll('.', '/')
+  try {
+    return decodeURIComponent(bytes)
+  } catch {
+    return bytes.replaceAll('%2E', '.').replaceAll('%25', '%')
+  }
 }
 
 export function manifestPath(part: number): string {

@@ -183,6 +183,12 @@ export const extractFields = {
     .optional()
     .describe("Layers to write, in this order; all, or * for any characters, as conv*. Default: the network's default layer."),
   out: place.describe('Place of the results: a folder or s3://bucket/prefix.'),
+  tokens: z
+    .union([z.array(choice(['cls', 'mean', 'patches', 'all'])).min(1), parsed(text.parseTokens)], { error: text.expected.tokens })
+    .optional()
+    .describe(
+      'Parts of layers of tokens, [tokens, dim], of an ONNX file: cls (the class token), mean (of the patches), patches or all; several with commas. Default: all.',
+    ),
   pool: choice(['none', 'avg', 'max'])
     .default('none')
     .describe('Reduction of feature maps to one number per channel before they are written.'),

@@ -15,6 +15,7 @@ export const expected = {
   partSize: 'a whole number from 1 to 100000, or auto',
   batchSize: 'a whole number from 1 to 4096, or auto',
   layers: 'one or more different layer names, as res4,pool5',
+  tokens: 'cls, mean, patches or all, several with commas',
   head: "none or up to two hidden layers' sizes from 1 to 65536, as 512 or 512,256 (the layer to the classes comes by itself)",
   base: 'frozen, full, scaled:FACTOR, or scales of layers as res5=1,res4=0.1,*=0, each from 0 to 1000',
   schedule: 'constant, cosine, cosine:FLOOR, or step:EPOCHS:FACTOR as step:2:0.1 (floor and factor from 0 to 1)',
@@ -118,6 +119,14 @@ export function parsePartSize(text: string): number | 'auto' {
 /** `--batch-size 32` or `auto`. */
 export function parseBatchSize(text: string): number | 'auto' {
   return text === 'auto' ? 'auto' : wholeNumber('batchSize', text, 4096)
+}
+
+/** `--tokens cls,mean`. */
+export function parseTokens(text: string): ('cls' | 'mean' | 'patches' | 'all')[] {
+  const parts = ['cls', 'mean', 'patches', 'all'] as const
+  const names = [...new Set(splitList(text))]
+  const found = names.flatMap(name => parts.filter(part => part === name))
+  return found.length > 0 && found.length === names.length ? found : refuse('tokens', text)
 }
 
 /** `--layers res4,pool5`. */

@@ -88,6 +88,7 @@ export class ThreadEngine implements Engine {
     { inputSize }: Pick<ExtractorOptions, 'inputSize'> = {},
   ): Promise<Extractor> {
     this.assertOpen()
+    refuseGraph(network, 'int8 ranges cannot be chosen for it')
     this.assertInt8()
     const checked = [...new Set(sets.flat())]
     layerShapes(network, checked, inputSize)
@@ -112,6 +113,7 @@ export class ThreadEngine implements Engine {
 
   async trainer(network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
     this.assertOpen()
+    refuseGraph(network, 'it cannot be trained yet')
     const { name, device, opened, threads, trainers } = this
     const inLanes = name === 'onnx' && device === 'cpu'
     const place = { threads, device, cores: opened.threads, inLanes, onReleased: (released: Trainer) => void trainers.delete(released) }
@@ -145,6 +147,13 @@ export class ThreadEngine implements Engine {
       },
     )
   }
+}
+
+function refuseGraph(network: Network, what: string): void {
+  if (!isOnnxNetwork(network)) return
+  throw new LayermillError('ONNX_UNSUPPORTED', `${network.id} is an ONNX file: ${what}`, {
+    hint: 'extract its layers and train on those elsewhere, or fine-tune one of the built-in networks',
+  })
 }
 
 interface ExtractorParts {

@@ -48,6 +48,11 @@ export class LayerNames {
     }
   }
 
+  /** Whether a value has this very name. */
+  isValue(name: string): boolean {
+    return this.realValues.has(name)
+  }
+
   /** The values that can be layers, in the order of the graph. */
   get values(): LayerValues {
     return this.layerValues

@@ -1,11 +1,11 @@
 import { formatShape, LayermillError, type Tensor } from '@layermill/core'
 import type { NamedLayer, Size2 } from '@layermill/models'
-import { type BatchKind, DOUBLE, FLOAT, FLOAT16, type OnnxModel, type OnnxNetwork, PROBABILITIES, UINT8 } from '@layermill/onnx'
+import { type BatchKind, DOUBLE, FLOAT, FLOAT16, type OnnxModel, type OnnxNetwork, prefixOf, PROBABILITIES, UINT8 } from '@layermill/onnx'
 import type { Batching, Extractor } from '../../engine.js'
 import type { ThreadClient } from '../../thread/client.js'
 import { buffersOf } from '../../thread/transfer.js'
 import { checkImages, sizeText } from '../check-images.js'
-import { equalRows, rowOf, rowsOf, sameImages, softmax, stackRows } from './rows.js'
+import { equalRows, rowOf, rowsOf, sameImages, softmax, stackRows, tokenRows } from './rows.js'
 import type { ImageFeed } from './protocol.js'
 
 const feedTypes: ReadonlyMap<number, ImageFeed['type']> = new Map([
@@ -119,9 +119,9 @@ export class GraphExtractor implements Extractor {
   private async compute(images: Tensor): Promise<Map<string, Tensor>> {
     const count = images.shape[0]!
     const { batching } = this
-    if (batching?.kind === 'whole') return this.byName(await this.wholeBatch(this.session!, images), count)
-    if (batching === undefined && count > 1 && !sameImages(images)) return this.byName(await this.prove(images), count)
-    return this.byName(await this.oneByOne(this.session ?? (await this.use('fixed')), images), count)
+    if (batching?.kind === 'whole') return this.byName(await this.wholeBatch(this.session!, images), images)
+    if (batching === undefined && count > 1 && !sameImages(images)) return this.byName(await this.prove(images), images)
+    return this.byName(await this.oneByOne(this.session ?? (await this.use('fixed')), images), images)
   }
 
   private async wholeBatch(session: Session, images: Tensor): Promise<Tensor[]> {
@@ -188,17 +188,20 @@ export class GraphExtractor implements Extractor {
     }
   }
 
-  private byName(tensors: readonly Tensor[], count: number): Map<string, Tensor> {
+  private byName(tensors: readonly Tensor[], images: Tensor): Map<string, Tensor> {
+    const [count, , height, width] = images.shape as [number, number, number, number]
+    const size = [height, width] as const
     const byValue = new Map(this.values.map((value, i) => [value, tensors[i]!]))
     const taken = new Set<string>()
     return new Map(
-      this.named.map(({ name, value }) => {
+      this.named.map(({ name, value, tokens }) => {
         const tensor = byValue.get(value)!
         // Each result is in a buffer of its own.
         const own = taken.has(value) ? { shape: tensor.shape, data: tensor.data.slice() } : tensor
         taken.add(value)
         if (own.shape[0] !== count) throw new LayermillError('ENGINE_FAILED', `${name} has ${formatShape(own.shape)} for ${count} images`)
-        return [name, name === PROBABILITIES ? softmax(own) : own] as const
+        const part = tokens === undefined ? own : tokenRows(own, tokens, prefixOf(this.model, own.shape[1] ?? 0, size))
+        return [name, name === PROBABILITIES ? softmax(part) : part] as const
       }),
     )
   }

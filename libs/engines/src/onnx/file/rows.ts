@@ -1,3 +1,5 @@
+import type { TokenPart } from '@layermill/models'
+import { takeTokens } from '@layermill/onnx'
 import { elementCount, formatShape, LayermillError, sameShape, type Tensor } from '@layermill/core'
 
 /** Largest difference between a batch and its images one by one, as a share of the value's largest. */
@@ -64,4 +66,13 @@ export function softmax({ shape, data }: Tensor): Tensor {
     powers.forEach((value, i) => (result[start + i] = value / sum))
   }
   return { shape, data: result }
+}
+
+/** A part of each image's tokens: [N, tokens, dim] to [N, dim], or [N, patches, dim]. */
+export function tokenRows({ shape, data }: Tensor, part: TokenPart, prefix: number): Tensor {
+  const [count, tokens] = shape as [number, number]
+  const size = data.length / count
+  const rows = Array.from({ length: count }, (_, i) => takeTokens(data.slice(i * size, (i + 1) * size), tokens, part, prefix))
+  const each = part === 'cls' || part === 'mean' ? shape.slice(2) : [part === 'patches' ? tokens - prefix : tokens, ...shape.slice(2)]
+  return stackRows(rows.map(row => ({ shape: [1, ...each], data: row })))
 }
