@@ -1,18 +1,9 @@
 export { endsWithin, withDeadline } from './async/deadline.js'
 export { WakeableSleep } from './async/sleep.js'
+export type { ErrorClass, FailureClass, FailureScope, ProblemKind, Retry } from './errors/failure-class.js'
 export { errorCode, errorMessage, firstError, LayermillError, type ReceivedCode, receivedCode } from './errors/errors.js'
 export { classify, errorsMarkdown, type Failure, failureClass } from './errors/failure-codes.js'
-export {
-  type ErrorClass,
-  type ErrorCode,
-  type FailureClass,
-  type FailureScope,
-  failureTable,
-  isErrorCode,
-  type ProblemCode,
-  type ProblemKind,
-  type Retry,
-} from './errors/failure-table.js'
+export { type ErrorCode, failureTable, isErrorCode, type ProblemCode } from './errors/failure-table.js'
 export { writeAll, writeAtomically } from './files/atomic.js'
 export { npyHeader, npyPlaces } from './formats/npy.js'
 export { PROTOBUF, type ProtobufField, ProtobufReader } from './formats/protobuf-reader.js'

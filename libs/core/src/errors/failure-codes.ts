@@ -1,5 +1,6 @@
 import { errorCode, errorMessage, firstError } from './errors.js'
-import { type ErrorClass, type FailureClass, failureTable, isErrorCode } from './failure-table.js'
+import type { ErrorClass, FailureClass } from './failure-class.js'
+import { failureTable, isErrorCode } from './failure-table.js'
 import { redact } from '../net/redact.js'
 
 export interface Failure extends FailureClass {
