@@ -14,6 +14,7 @@ import { schedule } from './schedule/flags.js'
 import { serve } from './serve/flags.js'
 import { similar } from './similar/flags.js'
 import { tokens } from './tokens/flags.js'
+import { up } from './up/flags.js'
 import { weights } from './weights/flags.js'
 import { worker } from './worker/flags.js'
 
@@ -35,6 +36,7 @@ export const commands: readonly CommandDefinition[] = [
   fleet,
   schedule,
   tokens,
+  up,
   completion,
   complete,
 ]

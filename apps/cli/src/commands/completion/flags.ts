@@ -19,6 +19,6 @@ export const complete: CommandDefinition = {
   hidden: true,
   text: 'print the words that may stand in the place of the last one',
   arguments: [{ name: '[words...]', text: 'words of the command line after layermill, the one to complete last' }],
-  examples: ['complete-words -- extract --mo'],
+  examples: ['complete-words extract'],
   action: async (output, _options: object, words: string[]) => (await import('./action.js')).completeCommand(output, words),
 }
