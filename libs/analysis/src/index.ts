@@ -23,3 +23,16 @@ export { mappedSource, rowBlocks, rowsABlock, type RowSource, sourceOf } from '.
 export { leftSingularVectors, singularValues, type SingularVectors } from './matrix/svd.js'
 export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, VARIANCE_FLOOR, zcaWhiten } from './reduce/pca.js'
 export { projectionBytes, randomColumns, type RandomProjection, sparseProjection } from './reduce/projection.js'
+export { type Drift, driftTest, type MmdOptions, mmdTest, type TwoSampleTest } from './audit/drift.js'
+export { foldsOf, type LabelScores, labelScores, outOfFoldProbabilities } from './audit/labels.js'
+export { fitLogistic, type LogisticModel, type LogisticOptions, probabilities } from './audit/logistic.js'
+export {
+  duplicateGroups,
+  NEAR_DUPLICATE_RATIO,
+  nearestNeighbours,
+  nearestRatios,
+  type NeighbourOptions,
+  type Neighbours,
+  OUTLIER_NEIGHBOUR,
+  outlierScores,
+} from './audit/neighbours.js'

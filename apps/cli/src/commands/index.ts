@@ -1,5 +1,6 @@
 import type { CommandDefinition } from '../command/command.js'
 import { advise } from './advise/flags.js'
+import { audit } from './audit/flags.js'
 import { compare } from './compare/flags.js'
 import { complete, completion } from './completion/flags.js'
 import { evaluate } from './evaluate/flags.js'
@@ -27,6 +28,7 @@ export const commands: readonly CommandDefinition[] = [
   evaluate,
   similar,
   compare,
+  audit,
   exportFeatures,
   models,
   weights,

@@ -1,0 +1,184 @@
+import {
+  duplicateGroups,
+  fitPca,
+  foldsOf,
+  labelScores,
+  type Matrix,
+  matrix,
+  type MatrixProduct,
+  nearestNeighbours,
+  nearestRatios,
+  OUTLIER_NEIGHBOUR,
+  outlierScores,
+  outOfFoldProbabilities,
+  pcaProjector,
+  type RowSource,
+  sourceOf,
+} from '@layermill/analysis'
+
+/** One image that should be looked at, and why. */
+export interface Finding {
+  readonly key: string
+  readonly finding: 'exact-duplicate' | 'near-duplicate' | 'label' | 'outlier'
+  /** Ratio of distances (duplicates, 0 for exact ones), probability of the given label or its margin, distance to the 40th neighbour. */
+  readonly score: number
+  /** Images that are found together. */
+  readonly group: number | undefined
+  readonly label: string | undefined
+  /** Likeliest class of a suspect label; `contradiction` where a group has several labels. */
+  readonly detail: string | undefined
+}
+
+/** Images with their features. */
+export interface AuditedImages {
+  readonly source: RowSource
+  readonly keys: readonly string[]
+  readonly labels: readonly (string | undefined)[]
+  /** SHA-256 of the files; none where they are not known. */
+  readonly sha256: readonly string[]
+}
+
+export interface AuditOptions {
+  readonly product: MatrixProduct
+  readonly seed: string
+  readonly labelScore: 'self-confidence' | 'margin'
+  /** Most suspect labels and outliers to name. */
+  readonly labels: number
+  readonly outliers: number
+  readonly signal: AbortSignal
+  readonly onProgress: (step: string, done: number, total: number) => void
+}
+
+/** Components that classifiers and outliers look at. */
+export const AUDIT_COMPONENTS = 50
+/** Rows that components are fitted to where rows are long: their Gram matrix is small then. */
+const SAMPLE = 1000
+const FOLDS = 5
+
+/** Rows spread evenly over a source. */
+async function spread(source: RowSource, count: number): Promise<Matrix> {
+  const sample = matrix(Math.min(count, source.rows), source.columns)
+  for (let i = 0; i < sample.rows; i++) {
+    const row = Math.floor((i * source.rows) / sample.rows)
+    sample.data.set(await source.read(row, row + 1), i * source.columns)
+  }
+  return sample
+}
+
+/** The features on their first 50 principal components, all divided by the deviation of the first. */
+export async function auditComponents(
+  source: RowSource,
+  product: MatrixProduct,
+  signal: AbortSignal,
+): Promise<{ of: (rows: RowSource) => Promise<Matrix> }> {
+  const sample = source.columns > SAMPLE ? sourceOf(await spread(source, SAMPLE)) : source
+  const fit = await fitPca(sample, { product, components: AUDIT_COMPONENTS, signal })
+  const projector = pcaProjector(fit, product)
+  const count = fit.components.rows
+  const scale = 1 / Math.sqrt(fit.explainedVariance[0] ?? 1)
+  return {
+    of: async rows => {
+      const result = matrix(rows.rows, count)
+      const size = 1024
+      for (let start = 0; start < rows.rows; start += size) {
+        const end = Math.min(rows.rows, start + size)
+        const projected = await projector.project(await rows.read(start, end), end - start)
+        result.data.set(
+          projected.map(value => value * scale),
+          start * count,
+        )
+      }
+      return result
+    },
+  }
+}
+
+function withGroup(
+  images: AuditedImages,
+  finding: Finding['finding'],
+  groups: readonly (readonly number[])[],
+  first: number,
+  score: (row: number) => number,
+): Finding[] {
+  return groups.flatMap((rows, i) => {
+    const labels = new Set(rows.map(row => images.labels[row]))
+    const detail = labels.size > 1 ? 'contradiction' : undefined
+    return rows.map(row => ({ key: images.keys[row]!, finding, score: score(row), group: first + i, label: images.labels[row], detail }))
+  })
+}
+
+/** Files with the same bytes. */
+function exactGroups({ sha256 }: AuditedImages): number[][] {
+  const groups = new Map<string, number[]>()
+  for (const [row, hash] of sha256.entries()) if (hash !== '') groups.set(hash, [...(groups.get(hash) ?? []), row])
+  return [...groups.values()].filter(rows => rows.length > 1)
+}
+
+/** The rows with the smallest scores, the smallest first. */
+function smallest(scores: Float64Array, count: number): number[] {
+  return Array.from(scores.keys())
+    .sort((a, b) => scores[a]! - scores[b]! || a - b)
+    .slice(0, count)
+}
+
+function labelFindings(images: AuditedImages, components: Matrix, options: AuditOptions): Finding[] {
+  const known = Array.from(images.labels.keys()).filter(row => images.labels[row] !== undefined)
+  const classes = [...new Set(known.map(row => images.labels[row]!))].sort()
+  if (classes.length < 2 || known.length < 2 * FOLDS) return []
+  const x = matrix(known.length, components.columns)
+  for (const [i, row] of known.entries()) x.data.set(components.data.subarray(row * x.columns, (row + 1) * x.columns), i * x.columns)
+  const places = new Map(classes.map((name, i) => [name, i]))
+  const labels = Uint32Array.from(known, row => places.get(images.labels[row]!)!)
+  const found = outOfFoldProbabilities(x, labels, classes.length, foldsOf(known.length, FOLDS, options.seed), {
+    onFold: (done, total) => options.onProgress('labels', done, total),
+  })
+  const scores = labelScores(found, labels, classes.length)
+  const score = options.labelScore === 'margin' ? scores.margin : scores.selfConfidence
+  return smallest(score, Math.min(options.labels, known.length)).map(i => ({
+    key: images.keys[known[i]!]!,
+    finding: 'label',
+    score: score[i]!,
+    group: undefined,
+    label: images.labels[known[i]!],
+    detail: classes[scores.suggested[i]!],
+  }))
+}
+
+/**
+ * Finds what is wrong with images by their features: files with the same bytes; near duplicates, by the distance to the nearest over that to
+ * the tenth; suspect labels, by a classifier that has not seen the image (Northcutt et al. 2021); outliers, by the distance to the 40th neighbour.
+ * Exact, in n^2 operations.
+ */
+export async function auditImages(images: AuditedImages, options: AuditOptions): Promise<Finding[]> {
+  const { product, signal, onProgress } = options
+  const exact = exactGroups(images)
+  const findings = withGroup(images, 'exact-duplicate', exact, 1, () => 0)
+  if (images.source.rows < 3) return findings
+  const near = await nearestNeighbours(images.source, {
+    product,
+    count: 10,
+    signal,
+    onProgress: (done, total) => onProgress('near duplicates', done, total),
+  })
+  const ratios = nearestRatios(near)
+  findings.push(...withGroup(images, 'near-duplicate', duplicateGroups(near), exact.length + 1, row => ratios[row]!))
+  const components = await (await auditComponents(images.source, product, signal)).of(images.source)
+  findings.push(...labelFindings(images, components, options))
+  const far = await nearestNeighbours(sourceOf(components), { product, count: OUTLIER_NEIGHBOUR, signal })
+  const scores = outlierScores(far)
+  const worst = smallest(
+    scores.map(score => -score),
+    options.outliers,
+  )
+  for (const row of worst) {
+    findings.push({
+      key: images.keys[row]!,
+      finding: 'outlier',
+      score: scores[row]!,
+      group: undefined,
+      label: images.labels[row],
+      detail: undefined,
+    })
+  }
+  return findings
+}

@@ -1,0 +1,55 @@
+import type { CommandDefinition } from '../../command/command.js'
+import { jsonFlag } from '../../command/shared-flags.js'
+import type { AuditCommandOptions } from './action.js'
+
+export const audit: CommandDefinition = {
+  name: 'audit',
+  group: 'Features',
+  text: 'find duplicates, suspect labels, outliers and drift among images, by stored features',
+  arguments: [
+    { name: '[source]', text: 'the same images with other labels: a folder of classes, a list file and so on', complete: 'file' },
+  ],
+  flags: [
+    {
+      flag: '--features <dest>',
+      group: 'input',
+      text: 'results of extract: a folder or s3://bucket/prefix',
+      required: true,
+      complete: 'folder',
+    },
+    { flag: '--layer <name>', group: 'input', text: 'layer to look at', otherwise: 'the only one of the run', complete: 'layer' },
+    {
+      flag: '--reference <dest>',
+      group: 'input',
+      text: 'run that drift is told against: the same layer of held-out images of the past',
+      otherwise: 'none',
+      complete: 'folder',
+    },
+    {
+      flag: '--label-score <name>',
+      group: 'running',
+      text: 'score of labels: probability of the label, or that less the largest other',
+      choices: ['self-confidence', 'margin'],
+      value: 'self-confidence',
+    },
+    { flag: '--labels <number>', group: 'output', text: 'suspect labels to name, the worst ones', otherwise: '5% of the images' },
+    { flag: '--outliers <number>', group: 'output', text: 'outliers to name, the farthest ones', otherwise: '1% of the images' },
+    { flag: '--permutations <number>', group: 'running', text: 'random orders for the p-value of drift', value: '200' },
+    { flag: '--seed <text>', group: 'running', text: 'seed of folds and random orders', value: '0' },
+    {
+      flag: '--out <dest>',
+      group: 'output',
+      text: 'folder or s3://bucket/prefix for audit.csv and report.html',
+      otherwise: 'none',
+      complete: 'folder',
+    },
+    jsonFlag,
+  ],
+  examples: [
+    'audit --features ./features --layer pool5 --out ./audit',
+    'audit ./photos --features ./features --label-score margin --labels 500',
+    'audit --features ./features-june --reference ./features-held-out --layer pool5 --json',
+  ],
+  action: async (output, options: AuditCommandOptions, source: string | undefined) =>
+    (await import('./action.js')).auditCommand(output, source, options),
+}

@@ -1,0 +1,93 @@
+import { Random } from '@layermill/core'
+import { shuffled } from '../compare/rsa.js'
+import { type Matrix, matrix } from '../matrix/matrix.js'
+import { fitLogistic, type LogisticOptions, probabilities } from './logistic.js'
+
+/** Folds by shuffled order: row `order[k]` is in fold k mod `folds`. */
+export function foldsOf(rows: number, folds: number, seed: string): Uint32Array {
+  const order = shuffled(rows, new Random(`folds:${seed}`))
+  const result = new Uint32Array(rows)
+  for (const [k, row] of order.entries()) result[row] = k % folds
+  return result
+}
+
+function rowsOf(x: Matrix, places: readonly number[]): Matrix {
+  const part = matrix(places.length, x.columns)
+  for (const [i, place] of places.entries()) part.data.set(x.data.subarray(place * x.columns, (place + 1) * x.columns), i * x.columns)
+  return part
+}
+
+/**
+ * Probabilities of classes for each row, from a logistic regression that has not seen the row.
+ * @param folds fold of each row
+ * @returns rows x classes
+ */
+export function outOfFoldProbabilities(
+  x: Matrix,
+  labels: ArrayLike<number>,
+  classes: number,
+  folds: Uint32Array,
+  options: LogisticOptions & { readonly onFold?: (done: number, total: number) => void } = {},
+): Float64Array {
+  const count = folds.reduce((most, fold) => Math.max(most, fold), 0) + 1
+  const result = new Float64Array(x.rows * classes)
+  for (let fold = 0; fold < count; fold++) {
+    const all = Array.from(folds.keys())
+    const [inside, outside] = [all.filter(row => folds[row] !== fold), all.filter(row => folds[row] === fold)]
+    const model = fitLogistic(
+      rowsOf(x, inside),
+      Uint32Array.from(inside, row => labels[row]!),
+      classes,
+      options,
+    )
+    const found = probabilities(model, rowsOf(x, outside))
+    for (const [i, row] of outside.entries()) result.set(found.subarray(i * classes, (i + 1) * classes), row * classes)
+    options.onFold?.(fold + 1, count)
+  }
+  return result
+}
+
+/** Judgement of the labels of all rows. Low scores are suspect. */
+export interface LabelScores {
+  /** Probability of the given label. */
+  readonly selfConfidence: Float64Array
+  /** That less the largest probability of another. */
+  readonly margin: Float64Array
+  /** Likeliest class. */
+  readonly suggested: Uint32Array
+  /** Mean probability of class k over rows labelled k; NaN nowhere: 1 for classes without rows. */
+  readonly thresholds: Float64Array
+  /** Whether confident learning (Northcutt et al. 2021) counts the row off the diagonal. */
+  readonly flagged: Uint8Array
+}
+
+/**
+ * Scores labels by out-of-fold probabilities: self-confidence, margin, and the rule of confident learning: among the classes whose probability
+ * reaches the mean of the rows labelled so, the likeliest is another than the label.
+ */
+export function labelScores(found: Float64Array, labels: ArrayLike<number>, classes: number): LabelScores {
+  const rows = found.length / classes
+  const [sums, counts] = [new Float64Array(classes), new Float64Array(classes)]
+  for (let row = 0; row < rows; row++) {
+    sums[labels[row]!]! += found[row * classes + labels[row]!]!
+    counts[labels[row]!]!++
+  }
+  const thresholds = sums.map((sum, k) => (counts[k] === 0 ? 1 : sum / counts[k]!))
+  const [selfConfidence, margin] = [new Float64Array(rows), new Float64Array(rows)]
+  const [suggested, flagged] = [new Uint32Array(rows), new Uint8Array(rows)]
+  for (let row = 0; row < rows; row++) {
+    const own = found.subarray(row * classes, (row + 1) * classes)
+    const label = labels[row]!
+    let [best, other, confident] = [0, 0, -1]
+    for (let k = 0; k < classes; k++) {
+      if (own[k]! > own[best]!) best = k
+      if (k !== label) other = Math.max(other, own[k]!)
+      if (own[k]! >= thresholds[k]! && (confident < 0 || own[k]! > own[confident]!)) confident = k
+    }
+    selfConfidence[row] = own[label]!
+    margin[row] = own[label]! - other
+    suggested[row] = best
+    flagged[row] = confident >= 0 && confident !== label ? 1 : 0
+  }
+  return { selfConfidence, margin, suggested, thresholds, flagged }
+}

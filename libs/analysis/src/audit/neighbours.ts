@@ -1,0 +1,145 @@
+import { exactShifts, subtractRow } from '../matrix/columns.js'
+import { matrix, type MatrixProduct } from '../matrix/matrix.js'
+import { mappedSource, rowsABlock, type RowSource } from '../matrix/row-source.js'
+
+/** The nearest rows of each row, itself left out, nearest first. */
+export interface Neighbours {
+  /** Of each row. */
+  readonly count: number
+  /** `rows * count` places. */
+  readonly places: Uint32Array
+  /** Euclidean distances, in the same order. */
+  readonly distances: Float64Array
+}
+
+export interface NeighbourOptions {
+  readonly product: MatrixProduct
+  readonly count: number
+  readonly onProgress?: (done: number, total: number) => void
+  readonly signal?: AbortSignal
+}
+
+/** Rows of two blocks of which distances are computed at once. */
+const BLOCK_ROWS = 1024
+/** Below this share of the squared lengths, a squared distance is taken from the rows themselves. */
+const NEAR = 1e-5
+
+/** Keeps the nearest of one row: sorted, of equal distances the lower place first. */
+function insert(places: Uint32Array, squares: Float64Array, start: number, count: number, place: number, square: number): void {
+  let at = start + count - 1
+  if (square >= squares[at]!) return
+  while (at > start && squares[at - 1]! > square) {
+    squares[at] = squares[at - 1]!
+    places[at] = places[at - 1]!
+    at--
+  }
+  squares[at] = square
+  places[at] = place
+}
+
+/**
+ * The exact nearest neighbours of all rows of a set, or of the rows of one set among those of another, by blocks of float64 products. In n^2 d
+ * operations and the memory of two blocks.
+ *
+ * @param others where the neighbours are; default: the rows themselves
+ */
+export async function nearestNeighbours(
+  source: RowSource,
+  { product, count: wanted, onProgress, signal }: NeighbourOptions,
+  others?: RowSource,
+): Promise<Neighbours> {
+  const among = others ?? source
+  const count = Math.max(1, Math.min(wanted, others === undefined ? among.rows - 1 : among.rows))
+  const places = new Uint32Array(source.rows * count)
+  const squares = new Float64Array(source.rows * count).fill(Infinity)
+  const shifts = await exactShifts(among)
+  const [queries, base] = [source, among].map(each => mappedSource(each, values => void subtractRow(values, shifts))) as [
+    RowSource,
+    RowSource,
+  ]
+  const size = Math.min(BLOCK_ROWS, rowsABlock(source.columns))
+  for (let top = 0; top < source.rows; top += size) {
+    const rows = await block(queries, top, size)
+    for (let left = 0; left < among.rows; left += size) {
+      signal?.throwIfAborted()
+      const columns = await block(base, left, size)
+      const products = await product(rows.values, columns.values, 'nt')
+      for (let i = 0; i < rows.values.rows; i++) {
+        const start = (top + i) * count
+        for (let j = 0; j < columns.values.rows; j++) {
+          if (others === undefined && top + i === left + j) continue
+          const lengths = rows.norms[i]! + columns.norms[j]!
+          let square = lengths - 2 * products.data[i * columns.values.rows + j]!
+          if (square >= squares[start + count - 1]!) continue
+          if (square <= NEAR * lengths) square = distance(rows.values.data, i, columns.values.data, j, source.columns)
+          insert(places, squares, start, count, left + j, square)
+        }
+      }
+    }
+    onProgress?.(Math.min(source.rows, top + size), source.rows)
+  }
+  return { count, places, distances: squares.map(Math.sqrt) }
+}
+
+async function block(source: RowSource, start: number, size: number) {
+  const end = Math.min(source.rows, start + size)
+  const values = matrix(end - start, source.columns, await source.read(start, end))
+  const norms = new Float64Array(values.rows)
+  for (let i = 0, at = 0; i < values.rows; i++)
+    for (let k = 0; k < values.columns; k++, at++) norms[i]! += values.data[at]! * values.data[at]!
+  return { values, norms }
+}
+
+function distance(a: Float64Array, i: number, b: Float64Array, j: number, columns: number): number {
+  let sum = 0
+  for (let k = 0; k < columns; k++) sum += (a[i * columns + k]! - b[j * columns + k]!) ** 2
+  return sum
+}
+
+/** Distance to the nearest over that to the tenth, below which a row is a near duplicate of its nearest. */
+export const NEAR_DUPLICATE_RATIO = 0.5
+/** The neighbour that a distance is measured by. */
+export const REFERENCE_NEIGHBOUR = 10
+
+/**
+ * Distance of each row to its nearest over that to its tenth: near 0 for a copy, whatever the scale of the features, and near 1 in a crowd. No
+ * fixed distance or cosine does that.
+ */
+export function nearestRatios({ count, distances }: Neighbours): Float64Array {
+  const reference = Math.min(REFERENCE_NEIGHBOUR, count) - 1
+  return Float64Array.from({ length: distances.length / count }, (_, row) => {
+    const far = distances[row * count + reference]!
+    // More than nine copies of one picture: all of them are its duplicates.
+    return far === 0 ? 0 : distances[row * count]! / far
+  })
+}
+
+/** Rows that hang together through near duplicates, in groups of two or more, in the order of their first rows. */
+export function duplicateGroups({ count, places, distances }: Neighbours, ratio: number = NEAR_DUPLICATE_RATIO): number[][] {
+  const ratios = nearestRatios({ count, places, distances })
+  const parent = Array.from(ratios.keys())
+  const root = (row: number): number => {
+    let at = row
+    while (parent[at] !== at) at = parent[at] = parent[parent[at]!]!
+    return at
+  }
+  const join = (a: number, b: number): void => {
+    const [x, y] = [root(a), root(b)]
+    parent[Math.max(x, y)] = Math.min(x, y)
+  }
+  for (const [row, value] of ratios.entries()) {
+    if (value < ratio) join(row, places[row * count]!)
+  }
+  const groups = new Map<number, number[]>()
+  for (const row of ratios.keys()) groups.set(root(row), [...(groups.get(root(row)) ?? []), row])
+  return [...groups.values()].filter(group => group.length > 1)
+}
+
+/** The neighbour whose distance is the outlier score: a group of alike pictures hides from a smaller number than its size. */
+export const OUTLIER_NEIGHBOUR = 40
+
+/** Distance of each row to its 40th neighbour, or the last there is. */
+export function outlierScores({ count, distances }: Neighbours, neighbour: number = OUTLIER_NEIGHBOUR): Float64Array {
+  const place = Math.min(neighbour, count) - 1
+  return Float64Array.from({ length: distances.length / count }, (_, row) => distances[row * count + place]!)
+}

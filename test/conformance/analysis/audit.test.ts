@@ -1,0 +1,148 @@
+import {
+  columnDeviations,
+  driftTest,
+  duplicateGroups,
+  fitPca,
+  foldsOf,
+  labelScores,
+  matrix,
+  type Matrix,
+  type MatrixProduct,
+  nearestNeighbours,
+  nearestRatios,
+  outlierScores,
+  outOfFoldProbabilities,
+  type Pca,
+  pcaProjector,
+  sourceOf,
+} from '@layermill/analysis'
+import { openProduct } from '@layermill/engines'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { picture, uniform } from '../golden.js'
+import { fashion, hasFashion, order, type Pictures, rowsOf } from './fashion.js'
+
+/** Share of pairs of a suspect and another row in which the suspect has the larger score. */
+function auroc(scores: readonly number[], suspect: ReadonlySet<number>): number {
+  const sorted = Array.from(scores.keys()).sort((a, b) => scores[a]! - scores[b]!)
+  let [others, sum] = [0, 0]
+  for (const row of sorted) {
+    if (suspect.has(row)) sum += others
+    else others++
+  }
+  return sum / (others * suspect.size)
+}
+
+/** Bars of the stored values' README. Machines without the pictures leave this out: the package is 30 MB of data, no program. */
+describe.skipIf(!hasFashion)('audit of Fashion-MNIST (Debian: dataset-fashion-mnist)', () => {
+  const rows = 10_000
+  let fast: Awaited<ReturnType<typeof openProduct>>
+  const product: MatrixProduct = (...parameters) => fast.product(...parameters)
+  let train: Pictures
+  let subset: number[]
+  let pixels: Matrix
+  let fit: Pca
+  const reduced = async (x: Matrix): Promise<Matrix> => matrix(x.rows, 50, await pcaProjector(fit, product).project(x.data, x.rows))
+
+  beforeAll(async () => {
+    fast = await openProduct()
+    train = fashion('train')
+    subset = order('an1:subset', 60_000).slice(0, rows)
+    pixels = rowsOf(train, subset)
+    fit = await fitPca(sourceOf(pixels), { product, components: 50 })
+  })
+  afterAll(() => fast.close())
+
+  it('fits the components of the stored values', () => {
+    const ratios = fit.explainedVariance.map(value => value / fit.totalVariance)
+    expect(subset.slice(0, 3)).toEqual([567, 58_234, 59_459])
+    expect(ratios[0]!).toBeCloseTo(0.2913529738038424, 9)
+    expect(ratios.reduce((sum, value) => sum + value, 0)).toBeCloseTo(0.8640858386275047, 9)
+  })
+
+  it.each([
+    ['symmetric', 'selfConfidence', 0.95, 0.77, 0.975],
+    ['pair', 'margin', 0.86, 0.55, 0.94],
+  ] as const)('finds %s label errors by %s', async (kind, score, at100, at500, area) => {
+    const flips = order('an1:flip', rows).slice(0, 500)
+    const pair = [6, 3, 4, 1, 2, 7, 0, 9, 6, 7]
+    const labels = Uint8Array.from(subset, place => train.labels[place]!)
+    for (const row of flips)
+      labels[row] = kind === 'pair' ? pair[labels[row]!]! : (labels[row]! + 1 + Math.floor(9 * uniform('an1:flipto', row))) % 10
+    const found = outOfFoldProbabilities(await reduced(pixels), labels, 10, foldsOf(rows, 5, '0'), { c: 1 })
+    const scores = labelScores(found, labels, 10)[score]
+    const worst = Array.from(scores.keys()).sort((a, b) => scores[a]! - scores[b]!)
+    const suspect = new Set(flips)
+    const precision = (n: number): number => worst.slice(0, n).filter(row => suspect.has(row)).length / n
+    expect(precision(100)).toBeGreaterThanOrEqual(at100)
+    expect(precision(500)).toBeGreaterThanOrEqual(at500)
+    expect(
+      auroc(
+        [...scores].map(value => -value),
+        suspect,
+      ),
+    ).toBeGreaterThanOrEqual(area)
+  })
+
+  it('finds near duplicates by the ratio of distances', async () => {
+    const sources = order('an1:plant', rows)
+    const [bright, exact] = [sources.slice(200, 300), sources.slice(300, 350)]
+    const copies = [...bright, ...exact].map((row, i) => {
+      const values = pixels.data.slice(row * 784, (row + 1) * 784)
+      return i < 100 ? values.map(value => Math.min(255, Math.floor(1.05 * Math.round(value * 255) + 0.5)) / 255) : values
+    })
+    const all = matrix(rows + copies.length, 784)
+    all.data.set(pixels.data)
+    for (const [i, copy] of copies.entries()) all.data.set(copy, (rows + i) * 784)
+    const neighbours = await nearestNeighbours(sourceOf(all), { product, count: 10 })
+    const ratios = nearestRatios(neighbours)
+    const planted = new Set([...bright, ...exact])
+    expect([...ratios.subarray(rows)].every(ratio => ratio < 0.5)).toBe(true)
+    expect([...ratios.subarray(0, rows)].filter((ratio, row) => ratio < 0.5 && !planted.has(row)).length).toBeLessThanOrEqual(60)
+    const groups = duplicateGroups(neighbours)
+    expect(copies.every((_, i) => groups.some(group => group.includes(rows + i) && group.includes([...bright, ...exact][i]!)))).toBe(true)
+  })
+
+  it('finds single outliers, and groups of pictures that are alike', async () => {
+    const inverted = order('an1:outlier', rows).slice(0, 25)
+    const odd = matrix(50, 784)
+    for (const [i, row] of inverted.entries()) for (let j = 0; j < 784; j++) odd.data[i * 784 + j] = 1 - pixels.data[row * 784 + j]!
+    for (let i = 25; i < 50; i++) {
+      const values = picture(`an1:outlier${i - 25}`, 28, 28)
+      for (let j = 0; j < 784; j++) odd.data[i * 784 + j] = values[3 * j + 1]! / 255
+    }
+    const together = matrix(rows + 50, 784)
+    together.data.set(pixels.data)
+    together.data.set(odd.data, pixels.data.length)
+    // Components of all pictures, as the stored values have them: a group of its own takes a direction.
+    const own = await fitPca(sourceOf(together), { product, components: 50 })
+    const all = matrix(rows + 50, 50, await pcaProjector(own, product).project(together.data, together.rows))
+    const neighbours = await nearestNeighbours(sourceOf(all), { product, count: 40 })
+    const scores = [...outlierScores(neighbours)]
+    const among = (from: number): number => {
+      const kept = scores.slice(0, rows).concat(scores.slice(from, from + 25))
+      return auroc(kept, new Set(Array.from({ length: 25 }, (_, i) => rows + i)))
+    }
+    expect(among(rows)).toBeGreaterThanOrEqual(0.98)
+    // The reference has 0.9767.
+    expect(among(rows + 25)).toBeGreaterThanOrEqual(0.97)
+  })
+
+  it('sees drift, and no drift where there is none', async () => {
+    const test = fashion('t10k')
+    const deviations = await columnDeviations(sourceOf(await reduced(pixels)), new Float64Array(50))
+    let [alarms, mixed] = [0, 0]
+    const draws = 5
+    for (let draw = 0; draw < draws; draw++) {
+      const shuffledRows = order(`an1:draw${draw}`, 10_000)
+      const [reference, fresh] = [shuffledRows.slice(0, 300), shuffledRows.slice(300, 600)]
+      const few = shuffledRows.slice(600).filter(row => test.labels[row]! < 5)
+      const options = { product, permutations: 99, seed: String(draw) }
+      const of = async (places: readonly number[]): Promise<Matrix> => reduced(rowsOf(test, places))
+      const start = await of(reference)
+      if ((await driftTest(start, await of(fresh), deviations, options)).p <= 0.05) alarms++
+      if ((await driftTest(start, await of([...few.slice(0, 150), ...fresh.slice(150)]), deviations, options)).p <= 0.05) mixed++
+    }
+    expect(alarms).toBeLessThanOrEqual(1)
+    expect(mixed).toBeGreaterThanOrEqual(4)
+  })
+})
