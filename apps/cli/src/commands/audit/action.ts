@@ -76,7 +76,7 @@ async function imagesOf(output: Output, options: AuditCommandOptions, source: st
       hint: `keys there are like ${[...given.keys()][0] ?? 'none'}, here like ${images.keys[0]}`,
     })
   }
-  return { images, layer: index.layer, close: opened.close }
+  return { images, layer: index.layer, close: () => opened[Symbol.asyncDispose]() }
 }
 
 /** Rows spread evenly, at most so many. */
@@ -97,20 +97,16 @@ async function driftOf(
   product: MatrixProduct,
   signal: AbortSignal,
 ): Promise<Drift> {
-  const opened = await openSets([options.reference!], layer)
-  try {
-    const reference = opened.sets[0]!.source
-    if (reference.columns !== images.source.columns) {
-      throw new LayermillError('ROW_INVALID', `--reference: ${layer} has ${reference.columns} numbers there, ${images.source.columns} here`)
-    }
-    const components = await auditComponents(reference, product, signal)
-    const [old, fresh] = [await components.of(reference), await components.of(images.source)]
-    const deviations = await columnDeviations(sourceOf(old), await columnMeans(sourceOf(old)))
-    const permutations = flagCount('--permutations', options.permutations, 19, 100_000)
-    return await driftTest(thinned(old, DRIFT_ROWS), thinned(fresh, DRIFT_ROWS), deviations, { product, permutations, seed: options.seed })
-  } finally {
-    await opened.close()
+  await using opened = await openSets([options.reference!], layer)
+  const reference = opened.sets[0]!.source
+  if (reference.columns !== images.source.columns) {
+    throw new LayermillError('ROW_INVALID', `--reference: ${layer} has ${reference.columns} numbers there, ${images.source.columns} here`)
   }
+  const components = await auditComponents(reference, product, signal)
+  const [old, fresh] = [await components.of(reference), await components.of(images.source)]
+  const deviations = await columnDeviations(sourceOf(old), await columnMeans(sourceOf(old)))
+  const permutations = flagCount('--permutations', options.permutations, 19, 100_000)
+  return await driftTest(thinned(old, DRIFT_ROWS), thinned(fresh, DRIFT_ROWS), deviations, { product, permutations, seed: options.seed })
 }
 
 const kinds = ['exact-duplicate', 'near-duplicate', 'label', 'outlier'] as const
