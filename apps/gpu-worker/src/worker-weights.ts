@@ -10,13 +10,16 @@ export function weightsOfRun(record: RunRecord): string {
 }
 
 /** Loads what `weightsOfRun` names: from the fleet's store, or where that has none from where the spec says. */
-export function workerWeights(
-  fleet: FleetWeights | undefined,
-  load: LoadFleetWeights,
-): (model: string, source: string) => Promise<WeightSet> {
-  return async (model, source) => {
-    const [, sha256 = '', rest = source] = /^fleet:([0-9a-f]+):(.*)$/s.exec(source) ?? []
+export function workerWeights(fleet: FleetWeights | undefined, load: LoadFleetWeights): LoadFleetWeights {
+  const parts = (source: string): string[] => /^fleet:([0-9a-f]+):(.*)$/s.exec(source) ?? []
+  const weights = async (model: string, source: string): Promise<WeightSet> => {
+    const [, sha256 = '', rest = source] = parts(source)
     const found = sha256 === '' ? undefined : await fleet?.obtain(model, sha256)
     return found ?? load(model, rest)
   }
+  const graph = async (source: string): Promise<string | undefined> => {
+    const [, sha256 = ''] = parts(source)
+    return sha256 === '' ? undefined : fleet?.obtainGraph(sha256)
+  }
+  return Object.assign(weights, { graph, ...(load.options === undefined ? {} : { options: load.options }) })
 }

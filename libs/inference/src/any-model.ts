@@ -10,9 +10,10 @@ import {
   preparedAs,
   withPreparation,
 } from '@layermill/models'
-import { type LoadOptions, readModelFolder, type WeightSet } from '@layermill/weights'
+import { type LoadOptions, readModelFolder } from '@layermill/weights'
+import type { LoadFleetWeights } from './weights/weights-file.js'
 import { namesOnnxFile } from './onnx/files.js'
-import { loadOnnx, requirePreparation } from './onnx/load.js'
+import { loadOnnx, loadOnnxFile, requirePreparation } from './onnx/load.js'
 import { openStore } from '@layermill/storage'
 
 /**
@@ -22,14 +23,16 @@ import { openStore } from '@layermill/storage'
 export async function loadAnyModel(
   model: string,
   source: string,
-  load: (model: string, source: string) => Promise<WeightSet>,
-  options: LoadOptions = {},
+  load: LoadFleetWeights,
+  options: LoadOptions = load.options ?? {},
 ): Promise<LoadedModel> {
   if (networkIds.includes(model)) {
     const weights = await load(model, source)
     const network = withPreparation(getNetwork(model, weights.variant), weights.preparation)
     return { network, weights, labels: weights.labels ?? classLabels(network.classes) }
   }
+  const passedOn = await load.graph?.(source)
+  if (passedOn !== undefined) return loadOnnxFile(passedOn)
   const onnx = namesOnnxFile(model) ? await loadOnnx(model, options) : undefined
   if (onnx !== undefined) return onnx
   if (!/[/\\]/.test(model)) getNetwork(model)

@@ -1,7 +1,7 @@
 import { type Device, type EngineName, openEngine } from '@layermill/engines'
 import { ModelProvider } from './model-provider.js'
-import { loadWeights, type WeightSet, type WeightsProgress } from '@layermill/weights'
-import { openStoreFile } from './weights/weights-file.js'
+import { loadWeights, type WeightsProgress } from '@layermill/weights'
+import { type LoadFleetWeights, openStoreFile } from './weights/weights-file.js'
 import { loadAnyModel } from './any-model.js'
 
 /** Images read and decoded at once for a part. */
@@ -15,7 +15,7 @@ export interface ProviderOptions {
   /** Told how far the fetching of weights is. */
   readonly onWeights?: (progress: WeightsProgress) => void
   /** Loads weights in another way than by what a spec names. */
-  readonly load?: (model: string, source: string) => Promise<WeightSet>
+  readonly load?: LoadFleetWeights
 }
 
 /** Engine and networks of one process, each opened or loaded when it is first asked for. */

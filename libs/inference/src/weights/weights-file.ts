@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { LayermillError, type RandomAccess } from '@layermill/core'
-import { loadWeights, type WeightSet } from '@layermill/weights'
+import { type LoadOptions, loadWeights, type WeightSet } from '@layermill/weights'
 import { openStore } from '@layermill/storage'
 
 /**
@@ -26,12 +26,19 @@ export async function openStoreFile(url: string): Promise<RandomAccess> {
   }
 }
 
-export type LoadFleetWeights = (model: string, source: string) => Promise<WeightSet>
+export interface LoadFleetWeights {
+  (model: string, source: string): Promise<WeightSet>
+  /** How files of graphs are fetched. */
+  readonly options?: LoadOptions
+  /** The path of the graph that a source names by its hash; undefined where it names none. */
+  readonly graph?: (source: string) => Promise<string | undefined>
+}
 
 /**
  * How a process of a fleet loads the weights that a spec names. Others gave the spec: its URLs are fetched from public addresses only,
  * unless `allowPrivate`.
  */
 export function fleetWeightsLoader({ allowPrivate }: { readonly allowPrivate: boolean }): LoadFleetWeights {
-  return (model, source) => loadWeights(model, source, { open: openStoreFile, publicOnly: !allowPrivate })
+  const options: LoadOptions = { open: openStoreFile, publicOnly: !allowPrivate }
+  return Object.assign((model: string, source: string) => loadWeights(model, source, options), { options })
 }

@@ -2,6 +2,8 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:f
 import { join } from 'node:path'
 import { LayermillError, layermillHome, withLock } from '@layermill/core'
 import type { Network } from '@layermill/models'
+import { isOnnxNetwork } from '@layermill/onnx'
+import { obtainGraph, publishGraph } from '../onnx/fleet-graph.js'
 import { loadWeights, type WeightSet, writeWeightsSafetensors } from '@layermill/weights'
 import { openStore, type Store } from '@layermill/storage'
 
@@ -35,6 +37,7 @@ export class FleetWeights {
   /** Puts weights into the store unless they are there. Random ones are made where they are needed, which is faster. */
   async publish(network: Network, weights: WeightSet): Promise<void> {
     const { store, note } = this.options
+    if (isOnnxNetwork(network)) return publishGraph(store, network.graph.model, weights.sha256)
     const key = objectKey(weights.sha256)
     if (weights.format === 'random' || (await store.stat(key)) !== undefined) return
     note?.(`weights of ${network.id}: putting them into ${store.url}/${key}`)
@@ -64,6 +67,11 @@ export class FleetWeights {
     })
     await this.shrink(sha256)
     return weights
+  }
+
+  /** The path of the ONNX file with this hash, from this machine's disk or the store; undefined where the store has none. */
+  obtainGraph(sha256: string): Promise<string | undefined> {
+    return obtainGraph(this.options.store, this.folder, sha256)
   }
 
   /** Streams the object to a file, which is there whole or not at all. */
