@@ -15,6 +15,8 @@ export interface ModelProviderOptions {
   openEngine: () => Promise<Engine>
   /** Loads a network with its weights. */
   load: (model: string, weights: string) => Promise<LoadedModel>
+  /** Told how batches of a network from a file are computed, for people. */
+  note?: (text: string) => void
   /** Sets of weights kept in memory at once. Default 2. */
   keepModels?: number
   /** Sessions kept at once. Default 3. */
@@ -79,6 +81,9 @@ export class ModelProvider {
         const computing = precision === 'fp16' ? { float16: true } : { ...(precision === undefined ? {} : { ranges: precision.ranges }) }
         return engine.extractor(loaded.network, loaded.weights.tensors, layers, {
           ...(inputSize === undefined ? {} : { inputSize }),
+          onBatching: ({ kind, reason }) => {
+            if (kind === 'single') this.options.note?.(`${loaded.network.id}: images are computed one at a time: ${reason ?? ''}`)
+          },
           ...computing,
         })
       },

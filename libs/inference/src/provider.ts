@@ -22,6 +22,7 @@ export interface ProviderOptions {
 export function createProvider(options: ProviderOptions): ModelProvider {
   const load = options.load ?? ((model, source) => loadWeights(model, source, { onProgress: options.onWeights, open: openStoreFile }))
   return new ModelProvider({
+    note: options.note,
     openEngine: async () => {
       const engine = await openEngine({ engine: options.engine, device: options.device })
       if (options.device === 'auto' && engine.device !== 'cpu') options.note(`device: ${engine.device} (${engine.report})`)
