@@ -40,5 +40,5 @@ export const commands: readonly CommandDefinition[] = [
   tokens,
   up,
   completion,
-  complete,
+  complete(() => commands),
 ]

@@ -1,4 +1,5 @@
 import { LayermillError } from '@layermill/core'
+import type { CommandDefinition } from '../../command/command.js'
 import type { Output } from '../../output/output.js'
 import { candidates } from './candidates.js'
 import { scripts } from './scripts.js'
@@ -12,8 +13,8 @@ export async function completionCommand(output: Output, shell: string): Promise<
 }
 
 /** A line for each word that may follow. Never fails: a shell in the middle of a line has no place for errors. */
-export async function completeCommand(output: Output, words: readonly string[]): Promise<void> {
-  const found = await candidates(words).catch(() => undefined)
+export async function completeCommand(output: Output, words: readonly string[], commands: readonly CommandDefinition[]): Promise<void> {
+  const found = await candidates(words, commands).catch(() => undefined)
   if (found === undefined) return
   for (const word of found.words) output.line(word)
   // The shell completes files by itself.

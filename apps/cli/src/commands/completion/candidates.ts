@@ -1,5 +1,4 @@
 import { type Argument, type CommandDefinition, type Completion, type Flag, flagsOf, longName, takesValue } from '../../command/command.js'
-import { commands } from '../index.js'
 import { dynamicWords, type Given } from './dynamic-words.js'
 
 /** Words that may stand at the cursor, and whether files may. */
@@ -23,7 +22,7 @@ interface Read {
 
 const spellings = ({ flag }: Flag): string[] => flag.match(/--?[a-z0-9][a-z0-9-]*/g) ?? []
 
-async function read(words: readonly string[]): Promise<Read> {
+async function read(words: readonly string[], commands: readonly CommandDefinition[]): Promise<Read> {
   let definition: CommandDefinition | undefined
   let below = commands
   let flags: readonly Flag[] = []
@@ -82,12 +81,13 @@ function argumentAt({ arguments: args = [] }: CommandDefinition, position: numbe
 /**
  * Words that may stand in the place of the last one: commands, flags, their choices, networks, layers, registered models, schedules.
  * @param line the command line after `layermill`; the last word may be empty
+ * @param commands all there are
  */
-export async function candidates(line: readonly string[]): Promise<Candidates> {
+export async function candidates(line: readonly string[], commands: readonly CommandDefinition[]): Promise<Candidates> {
   // Bash takes --flag=value for three words.
   const words = line.filter((word, i) => word !== '=' || i === line.length - 1).map(word => (word === '=' ? '' : word))
   const current = words.at(-1) ?? ''
-  const { definition, flags, below, open, given, values } = await read(words.slice(0, -1))
+  const { definition, flags, below, open, given, values } = await read(words.slice(0, -1), commands)
   const found: Given = { values, given }
   const starting = ({ words: all, files }: Candidates): Candidates => ({ words: all.filter(word => word.startsWith(current)), files })
   if (open !== undefined) return starting(await valueWords(open, found, current))

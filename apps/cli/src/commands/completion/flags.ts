@@ -13,12 +13,12 @@ export const completion: CommandDefinition = {
   action: async (output, _options: object, shell: string) => (await import('./action.js')).completionCommand(output, shell),
 }
 
-/** What the scripts call with each press of the tab key. Not part of the help. */
-export const complete: CommandDefinition = {
+/** Command that the scripts call with each press of the tab key. Not part of the help. @param all every command, asked when it runs */
+export const complete = (all: () => readonly CommandDefinition[]): CommandDefinition => ({
   name: 'complete-words',
   hidden: true,
   text: 'print the words that may stand in the place of the last one',
   arguments: [{ name: '[words...]', text: 'words of the command line after layermill, the one to complete last' }],
   examples: ['complete-words extract'],
-  action: async (output, _options: object, words: string[]) => (await import('./action.js')).completeCommand(output, words),
-}
+  action: async (output, _options: object, words: string[]) => (await import('./action.js')).completeCommand(output, words, all()),
+})
