@@ -57,7 +57,7 @@ export function decodeNumbers(name: string, descr: string, bytes: Uint8Array): F
   if (little && (descr.endsWith('f4') || descr.endsWith('f8'))) {
     const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice()
     const { buffer, byteOffset } = aligned
-    return Float64Array.from(
+    return new Float64Array(
       descr.endsWith('f4') ? new Float32Array(buffer, byteOffset, count) : new Float64Array(buffer, byteOffset, count),
     )
   }
