@@ -20,7 +20,7 @@ const codes = ['ONNX_INVALID', 'ONNX_UNSUPPORTED', 'WEIGHTS_TRUNCATED', 'LAYER_U
 
 it('ends in a code or a graph, however a file is damaged', async () => {
   const seed = 20261201
-  console.log(`seed ${seed}`)
+  process.stdout.write(`seed ${seed}\n`)
   const random = new Random(String(seed))
   const sources = await Promise.all(
     [

@@ -60,7 +60,7 @@ function batches(
 ): { ones: ReadonlyMap<string, RawTensor>[]; three: ReadonlyMap<string, RawTensor> } {
   const shifted = ({ data, ...rest }: RawTensor, by: number): RawTensor => {
     const own = data as unknown as Float32Array
-    return { ...rest, data: own.map((_, i) => own[(i * (2 * by + 1) + 37 * by) % own.length]!) as ArrayBufferView }
+    return { ...rest, data: own.map((_, i) => own[(i * (2 * by + 1) + 37 * by) % own.length]!) }
   }
   const joined = (tensors: readonly RawTensor[]): RawTensor => {
     const all = tensors.map(({ data }) => data as unknown as Float32Array)

@@ -59,7 +59,9 @@ describe('export --to csv', () => {
         ...row,
         width: String(row['width']),
         height: String(row['height']),
-        vector: (row['vector'] as number[]).map(value => expect.toSatisfy((text: string) => Math.fround(Number(text)) === value)),
+        vector: (row['vector'] as number[]).map((value): unknown =>
+          expect.toSatisfy((text: string) => Math.fround(Number(text)) === value),
+        ),
       })),
     )
     expect(await runCli(['export', features, '--to', 'csv', '--out', out])).toMatchObject({ code: 1 })

@@ -1,4 +1,4 @@
-import { type LayerResult, type RunRecord } from '@layermill/contracts'
+import type { LayerResult, RunRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { decodeFit, fitsHash, type FittedReductions, layersToFit, reductionPath } from '@layermill/inference'
 import type { Store } from '@layermill/storage'

@@ -15,7 +15,7 @@ const isHash = (value: unknown): boolean => typeof value === 'string' && /^[0-9a
 export function settingText(value: unknown, otherwise = 'nothing'): string {
   if (value === undefined || value === null || value === '') return otherwise
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(item => settingText(item)).join(',')
-  if (!isObject(value)) return String(value)
+  if (typeof value !== 'object' || !isObject(value)) return String(value)
   const { width, height } = value
   if (typeof width === 'number' && typeof height === 'number') return `${width}x${height}`
   return Object.entries(value)

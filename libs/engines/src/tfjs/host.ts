@@ -1,3 +1,4 @@
+import { LayermillError } from '@layermill/core'
 import type { Tensor } from '@layermill/core'
 import type { TrainerLoaded, TrainParams } from '../onnx/trainer-protocol.js'
 import { nativeCall } from '../thread/guard.js'
@@ -43,6 +44,9 @@ export class TfjsHost {
         return this.setParameters(request.params)
       case 'releaseTrainer':
         return this.releaseTrainer(request.params.trainer)
+      case 'loadGraph':
+      case 'runGraph':
+        throw new LayermillError('ENGINE_UNKNOWN', 'networks of ONNX files run in ONNX Runtime only; expected --engine onnx')
       case 'close':
         return this.close()
     }

@@ -37,7 +37,8 @@ async function secondsOf(extractor: Extractor, size: number, [height, width]: Si
     const data = Float32Array.from({ length: size * 3 * height * width }, (_, i) => (i % 251) - 125)
     const started = performance.now()
     try {
-      await (extractor.trial ?? extractor.run).call(extractor, { shape: [size, 3, height, width], data })
+      const images = { shape: [size, 3, height, width], data }
+      await (extractor.trial === undefined ? extractor.run(images) : extractor.trial(images))
     } catch {
       return undefined
     }

@@ -82,7 +82,7 @@ class RowFile {
 
 /** Layers of a run whose rule needs a sample. */
 export const layersToFit = ({ identity }: RunRecord): string[] =>
-  identity.layers.filter(layer => identity.reduction?.[layer] !== undefined && needsFit(parseRule(identity.reduction[layer]!)))
+  identity.layers.filter(layer => identity.reduction?.[layer] !== undefined && needsFit(parseRule(identity.reduction[layer])))
 
 function refuseLarge(record: RunRecord, shapes: ReadonlyMap<string, number>): void {
   for (const [layer, columns] of shapes) {
