@@ -15,7 +15,8 @@ const isHash = (value: unknown): boolean => typeof value === 'string' && /^[0-9a
 export function settingText(value: unknown, otherwise = 'nothing'): string {
   if (value === undefined || value === null || value === '') return otherwise
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(item => settingText(item)).join(',')
-  if (typeof value !== 'object' || !isObject(value)) return String(value)
+  if (typeof value === 'string') return value
+  if (!isObject(value)) return JSON.stringify(value)
   const { width, height } = value
   if (typeof width === 'number' && typeof height === 'number') return `${width}x${height}`
   return Object.entries(value)
