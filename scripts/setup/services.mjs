@@ -58,6 +58,14 @@ const services = [
     value: ({ path: program }) => String(program),
   },
   {
+    title: 'Fashion-MNIST',
+    variable: 'LAYERMILL_TEST_FASHION',
+    file: 'fashion.mjs',
+    start: 'startFashion',
+    programs: new Map([['/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz', 'dataset-fashion-mnist']]),
+    value: ({ folder }) => String(folder),
+  },
+  {
     title: 'strace',
     variable: 'LAYERMILL_TEST_STRACE',
     file: 'strace.mjs',

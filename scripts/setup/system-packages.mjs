@@ -6,8 +6,14 @@ import { SetupError, runStep } from './terminal.mjs'
 /** Folders in which Debian and Ubuntu keep shared libraries, by Node.js's name for the processor. */
 const libraryFolders = { x64: '/usr/lib/x86_64-linux-gnu', arm64: '/usr/lib/aarch64-linux-gnu' }
 
-/** Whether a program, or a shared library (`libvulkan.so.1`), is installed. @param {string} program */
+/** Whether a program, a shared library (`libvulkan.so.1`) or a file by its path is installed. @param {string} program */
 export async function isOnPath(program) {
+  if (program.startsWith('/')) {
+    return access(program, constants.R_OK).then(
+      () => true,
+      () => false,
+    )
+  }
   const isLibrary = /\.so(\.\d+)*$/.test(program)
   const folders = isLibrary
     ? [libraryFolders[process.arch] ?? '/usr/lib', '/usr/lib64']

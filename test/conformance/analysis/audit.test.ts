@@ -19,7 +19,7 @@ import {
 import { openProduct } from '@layermill/engines'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { picture, uniform } from '../golden.js'
-import { fashion, hasFashion, order, type Pictures, rowsOf } from './fashion.js'
+import { fashion, order, type Pictures, rowsOf } from './fashion.js'
 
 /** Share of pairs of a suspect and another row in which the suspect has the larger score. */
 function auroc(scores: readonly number[], suspect: ReadonlySet<number>): number {
@@ -32,8 +32,8 @@ function auroc(scores: readonly number[], suspect: ReadonlySet<number>): number 
   return sum / (others * suspect.size)
 }
 
-/** Bars of the stored values' README. Machines without the pictures leave this out: the package is 30 MB of data, no program. */
-describe.skipIf(!hasFashion)('audit of Fashion-MNIST (Debian: dataset-fashion-mnist)', () => {
+/** Bars of the stored values' README. The pictures are in LAYERMILL_TEST_FASHION. */
+describe('audit of Fashion-MNIST (Debian: dataset-fashion-mnist)', () => {
   const rows = 10_000
   let fast: Awaited<ReturnType<typeof openProduct>>
   const product: MatrixProduct = (...parameters) => fast.product(...parameters)

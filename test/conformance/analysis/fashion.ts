@@ -1,12 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { gunzipSync } from 'node:zlib'
 import { type Matrix, matrix } from '@layermill/analysis'
 import { uniform } from '../golden.js'
 
-const folder = '/usr/share/datasets/fashion-mnist'
-
-/** Whether Debian's `dataset-fashion-mnist` is installed. */
-export const hasFashion = existsSync(`${folder}/train-images-idx3-ubyte.gz`)
+/** Folder of Debian's `dataset-fashion-mnist`, which the test run installs. */
+const folder = process.env['LAYERMILL_TEST_FASHION'] ?? '/usr/share/datasets/fashion-mnist'
 
 /** Pictures of 28 x 28 grey values and their classes. */
 export interface Pictures {
