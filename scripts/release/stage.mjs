@@ -7,7 +7,8 @@ import { SetupError, root, run } from '../setup/terminal.mjs'
 /** Platforms that ONNX Runtime's package has libraries for, in npm's words. */
 const platforms = ['darwin-arm64', 'linux-arm64', 'linux-x64', 'win32-arm64', 'win32-x64']
 
-const runtimeFolder = path.dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
+/** Asked when it is needed: the bootstrap loads this module before anything is installed. */
+const runtimeFolder = () => path.dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
 
 /** @param {string} file @returns {Promise<any>} */
 const readJson = async file => JSON.parse(await readFile(file, 'utf8'))
@@ -86,9 +87,9 @@ function findBinding() {
  * @param {string} to @param {boolean} withLibrary whether this machine's library comes along
  */
 async function stageRuntime(to, withLibrary) {
-  const manifest = await readJson(path.join(runtimeFolder, 'package.json'))
+  const manifest = await readJson(path.join(runtimeFolder(), 'package.json'))
   await mkdir(to, { recursive: true })
-  await copyPublished(path.join(runtimeFolder, 'dist'), path.join(to, 'dist'))
+  await copyPublished(path.join(runtimeFolder(), 'dist'), path.join(to, 'dist'))
   const binding = path.join(to, 'dist/binding.js')
   const code = await readFile(binding, 'utf8')
   const loading = /require\(`\.\.\/bin\/napi-v6\/[^`]+`\)/
@@ -96,7 +97,7 @@ async function stageRuntime(to, withLibrary) {
   await writeFile(binding, code.replace(loading, 'require(findBinding())').replace('"use strict";', `"use strict";${bindingSearch}`))
   if (withLibrary) {
     const inside = path.join('bin/napi-v6', process.platform, process.arch)
-    await cp(path.join(runtimeFolder, inside), path.join(to, inside), { recursive: true })
+    await cp(path.join(runtimeFolder(), inside), path.join(to, inside), { recursive: true })
   }
   const { version, license, repository, author, main, types, description } = manifest
   const dependencies = { 'onnxruntime-common': manifest.dependencies['onnxruntime-common'] }
@@ -118,8 +119,8 @@ async function stageRuntime(to, withLibrary) {
 async function stagePlatform(to, platform, version) {
   const [os, cpu] = platform.split('-')
   await mkdir(to, { recursive: true })
-  await cp(path.join(runtimeFolder, 'bin/napi-v6', os, cpu), to, { recursive: true })
-  const { license, repository } = await readJson(path.join(runtimeFolder, 'package.json'))
+  await cp(path.join(runtimeFolder(), 'bin/napi-v6', os, cpu), to, { recursive: true })
+  const { license, repository } = await readJson(path.join(runtimeFolder(), 'package.json'))
   const description = `ONNX Runtime's native library for ${platform}, as onnxruntime-node ships it`
   await writeJson(path.join(to, 'package.json'), {
     name: `@layermill/onnxruntime-${platform}`,

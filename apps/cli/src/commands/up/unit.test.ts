@@ -5,13 +5,13 @@ const settings = {
   command: ['/usr/bin/node', '/opt/layermill/bin/layermill.js', 'serve'],
   port: 8080,
   workers: 2,
-  home: '/home/anna/.cache/layermill',
+  home: '/srv/anna/.cache/layermill',
 }
 
 it('starts serve with its settings, again after a crash, and for good', () => {
   const lines = systemdUnit(settings).split('\n')
   expect(lines).toContain('ExecStart="/usr/bin/node" "/opt/layermill/bin/layermill.js" "serve" "--port" "8080" "--workers" "2"')
-  expect(lines).toContain('Environment="LAYERMILL_HOME=/home/anna/.cache/layermill"')
+  expect(lines).toContain('Environment="LAYERMILL_HOME=/srv/anna/.cache/layermill"')
   expect(lines).toContain('Restart=on-failure')
   expect(lines).toContain('WantedBy=default.target')
   expect(lines.filter(line => line.startsWith('['))).toEqual(['[Unit]', '[Service]', '[Install]'])
