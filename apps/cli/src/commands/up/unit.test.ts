@@ -18,7 +18,7 @@ it('starts serve with its settings, again after a crash, and for good', () => {
 })
 
 it('keeps what systemd would replace in paths', () => {
-  const unit = systemdUnit({ ...settings, command: ['/opt/a b/100%/$x/"q"\\z', 'serve'], home: '/home/50% off' })
+  const unit = systemdUnit({ ...settings, command: ['/opt/a b/100%/$x/"q"\\z', 'serve'], home: '/srv/50% off' })
   expect(unit).toContain('ExecStart="/opt/a b/100%%/$$x/\\"q\\"\\\\z" "serve"')
-  expect(unit).toContain('Environment="LAYERMILL_HOME=/home/50%% off"')
+  expect(unit).toContain('Environment="LAYERMILL_HOME=/srv/50%% off"')
 })
