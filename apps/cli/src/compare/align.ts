@@ -54,6 +54,7 @@ function finite({ name, source, keys }: NamedSet): RowSource {
           `${name}: ${where} has a number that is not finite (${values[i]}), expected finite ones`,
         )
       }
+      if (start <= checked) checked = end
       return values
     },
   }
