@@ -300,7 +300,7 @@ describe('errors', () => {
 
   it('every code that ends a request has its status, and docs/http-api.md names it', () => {
     // These are told to who starts the server, not to its clients.
-    const local = ['LISTEN_FAILED', 'TOKENS_INVALID', 'TOKENS_REQUIRED', 'TOKENS_UNREADABLE', 'TOKEN_EXISTS']
+    const local = ['LISTEN_FAILED', 'TOKENS_INVALID', 'TOKENS_REQUIRED', 'TOKENS_UNREADABLE', 'TOKENS_UNWRITABLE', 'TOKEN_EXISTS']
     const codes = Object.entries(failureTable)
       .filter(([code, { scope }]) => scope === 'request' && !local.includes(code))
       .map(([code]) => code)
