@@ -103,11 +103,12 @@ export const REFERENCE_NEIGHBOUR = 10
 
 /**
  * Distance of each row to its nearest over that to its tenth: near 0 for a copy, whatever the scale of the features, and near 1 in a crowd. No
- * fixed distance or cosine does that.
+ * fixed distance or cosine does that. Among fewer than eleven rows there is no tenth neighbour to tell: 0 for the same features, else 1.
  */
 export function nearestRatios({ count, distances }: Neighbours): Float64Array {
-  const reference = Math.min(REFERENCE_NEIGHBOUR, count) - 1
+  const reference = REFERENCE_NEIGHBOUR - 1
   return Float64Array.from({ length: distances.length / count }, (_, row) => {
+    if (count <= reference) return distances[row * count]! === 0 ? 0 : 1
     const far = distances[row * count + reference]!
     // More than nine copies of one picture: all of them are its duplicates.
     return far === 0 ? 0 : distances[row * count]! / far

@@ -17,7 +17,7 @@ import { withFeatures } from '../../features/open-features.js'
 import { auditComponents, type AuditedImages, auditImages, type Finding } from '../../audit/findings.js'
 import { openSets } from '../../compare/feature-sets.js'
 import { StepProgress } from '../../compare/step-progress.js'
-import { formatCount } from '../../output/format.js'
+import { formatCount, formatPlural } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 
 export interface AuditCommandOptions {
@@ -186,7 +186,7 @@ export async function auditCommand(output: Output, source: string | undefined, o
         if (options.json) {
           output.json({ images: rows, layer, counts, ...(drift === undefined ? {} : { drift }), findings })
         } else {
-          for (const [kind, count] of Object.entries(counts)) output.line(`${kind}: ${formatCount(count)} images`)
+          for (const [kind, count] of Object.entries(counts)) output.line(`${kind}: ${formatPlural(count, 'image')}`)
           if (drift !== undefined) output.line(driftText(drift))
           if (store !== undefined) output.note(`${store.url}/audit.csv and report.html`)
         }
