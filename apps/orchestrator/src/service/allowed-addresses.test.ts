@@ -30,4 +30,8 @@ it('lets names pass, whose addresses are looked at when they are connected to, a
     strict.checkSpec(parseSpec({ ...extract, weights: 'https://example.org/w.npz', notify: ['https://example.org/hook'] })),
   ).resolves.toBeUndefined()
   await expect(strict.checkSpec(parseSpec({ ...extract, weights: 'random:3' }))).resolves.toBeUndefined()
+  await expect(strict.checkSpec(parseSpec({ ...extract, model: 'http://127.0.0.1/vit.onnx' }))).rejects.toMatchObject({
+    code: 'ADDRESS_REFUSED',
+    message: expect.stringMatching(/^model: /),
+  })
 })

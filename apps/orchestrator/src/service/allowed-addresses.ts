@@ -11,7 +11,13 @@ export interface AllowedAddressesOptions {
 
 /** Every web address that a spec names and the server may not ask whatever it resolves to, by its field. */
 function addressesOf(spec: RunSpec, { privateWeights, privateWebhooks }: AllowedAddressesOptions): [field: string, url: string][] {
-  const weights: [string, string][] = privateWeights || !/^https?:\/\//i.test(spec.weights) ? [] : [['weights', spec.weights]]
+  const files: [string, string][] = privateWeights
+    ? []
+    : [
+        ['weights', spec.weights],
+        ['model', spec.model],
+      ]
+  const weights = files.filter(([, place]) => /^https?:\/\//i.test(place))
   const webhooks = privateWebhooks ? [] : (spec.notify ?? []).map((url): [string, string] => ['notify', url])
   return [...weights, ...webhooks]
 }

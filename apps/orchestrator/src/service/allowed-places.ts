@@ -54,8 +54,8 @@ async function isBelowAny(place: string, folders: readonly string[]): Promise<bo
 const placeFields = new Set(['source', 'out', 'validation', 'cache', 'reduction', 'model', 'weights'])
 
 function isPlace(field: string, text: string): boolean {
-  // A network's name, or pets@latest, is no place.
-  if (field === 'model') return /[/\\]/.test(text)
+  // A network's name, or pets@latest, is no place; an ONNX file beside the server is one.
+  if (field === 'model') return /[/\\]|\.onnx$/i.test(text)
   return field !== 'weights' || (text !== 'imagenet' && !/^(random(:\d+)?$|https?:\/\/)/i.test(text))
 }
 
