@@ -92,7 +92,9 @@ describe.each(['Redis', 'PostgreSQL'])('on %s', kind => {
     // Nobody works yet. A paused run leaves nothing for workers to take.
     expect(succeeded(await runCli(['runs', 'pause', id, '--queue', queue])).stdout).toContain('is paused')
     await expect.poll(() => waiting(url), { timeout: 30_000 }).toBe(0)
-    expect(await json<Run>(`${url}/v1/runs/${id}`)).toMatchObject({ state: 'running', waiting: { code: 'paused' } })
+    await expect
+      .poll(() => json<Run>(`${url}/v1/runs/${id}`), { timeout: 30_000 })
+      .toMatchObject({ state: 'running', waiting: { code: 'paused' } })
     expect(await post<Run>(`${url}/v1/runs/${id}/pause`)).toMatchObject({ waiting: { code: 'paused' } })
 
     expect(succeeded(await runCli(['fleet', 'pause', '--server', url])).stdout).toContain('workers are paused')
