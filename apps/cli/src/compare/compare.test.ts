@@ -115,6 +115,7 @@ it('compares tables by the order of their rows, and writes what it found', async
   expect(csv.split(/\r?\n/)[0]).toBe(',a,shifted,other')
   expect((await readFile(path.join(out, 'rdm', 'a.npy'))).length).toBe(128 + 8 * 190)
   const html = await readFile(path.join(out, 'report.html'), 'utf8')
+  expect(html).toContain('Content-Security-Policy')
   expect(html).toContain('Linear CKA, debiased')
   expect(html).not.toMatch(/<script|https?:\/\//)
 })

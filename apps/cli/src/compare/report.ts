@@ -1,8 +1,8 @@
-import { definitions, escapeHtml, scrolling, style, table } from '@layermill/orchestrator/results'
+import { definitions, escapeHtml, page, scrolling, table } from '@layermill/orchestrator/results'
 import type { PairResult } from './measures.js'
 import { clusterTree, leavesOf, type Tree } from './tree.js'
 
-/** What a report shows of a comparison. */
+/** Content of a comparison's report. */
 export interface ReportInput {
   readonly names: readonly string[]
   readonly pairs: readonly PairResult[]
@@ -100,14 +100,12 @@ export function compareHtml({ names, pairs, facts, notes }: ReportInput): string
   const title = `${names.length} feature sets compared`
   const maps = shown.map(({ value, cells }) => `<h2>${escapeHtml(value.title)}</h2>${heatMap(value.title, names, cells, order)}`)
   const undefinedPairs = pairs.flatMap(({ a, b, notDefined = [] }) => notDefined.map(reason => [a, b, reason]))
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(title)}</title><style>${style}</style></head>
-<body><main><h1>${escapeHtml(title)}</h1>
-${notes.map(note => `<p class="soft">${escapeHtml(note)}</p>`).join('\n')}
+  return page(
+    title,
+    `${notes.map(note => `<p class="soft">${escapeHtml(note)}</p>`).join('\n')}
 ${tree === undefined ? '' : `<h2>Likeness</h2><p class="soft">Groups joined at one less their mean ${escapeHtml(shown[0]?.value.title ?? '')}.</p>${dendrogram(tree, names)}`}
 ${maps.join('\n')}
 ${undefinedPairs.length === 0 ? '' : `<h2>Undefined</h2>${table('Undefined values', [{ title: 'a' }, { title: 'b' }, { title: 'reason' }], undefinedPairs)}`}
-<h2>Settings</h2>${definitions('facts', facts)}
-</main></body></html>
-`
+<h2>Settings</h2>${definitions('facts', facts)}`,
+  )
 }

@@ -1,3 +1,5 @@
+import { style } from './style.js'
+
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
 /** Text as HTML, in elements and in quoted attributes. */
@@ -30,4 +32,16 @@ export function table(label: string, columns: readonly Column[], rows: readonly 
   const head = columns.map(column => cell('th', column.title, column)).join('')
   const body = rows.map(row => `<tr>${row.map((text, i) => cell('td', text, columns[i])).join('')}</tr>`).join('\n')
   return scrolling(label, `<table><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table>`)
+}
+
+/** One HTML file that needs nothing else, with no script in it. */
+export function page(title: string, body: string): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>
+<h1>${escapeHtml(title)}</h1>
+${body}
+</main></body></html>
+`
 }

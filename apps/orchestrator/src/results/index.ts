@@ -2,5 +2,4 @@
 export { csvRow } from './csv.js'
 export { predictionSteps, readPredictions, writePredictions } from './predictions.js'
 export { type ResultFormat, resultFormat, splitFile, writeResultFile } from './result-file.js'
-export { definitions, escapeHtml, scrolling, table } from './html.js'
-export { style } from './style.js'
+export { definitions, escapeHtml, page, scrolling, table } from './html.js'

@@ -11,7 +11,7 @@ import {
 import { flagCount } from '@layermill/contracts'
 import { absolutePlace, exitCodes, interruptible, LayermillError } from '@layermill/core'
 import { openProduct } from '@layermill/engines'
-import { csvRow, definitions, escapeHtml, style, table } from '@layermill/orchestrator/results'
+import { csvRow, definitions, escapeHtml, page, table } from '@layermill/orchestrator/results'
 import { openSource, openStore, readIndex, type Store } from '@layermill/storage'
 import { withFeatures } from '../../features/open-features.js'
 import { auditComponents, type AuditedImages, auditImages, type Finding } from '../../audit/findings.js'
@@ -141,13 +141,13 @@ async function write(
       .map(({ key, score, group, label, detail }) => [key, score.toPrecision(4), String(group ?? ''), label ?? '', detail ?? ''])
     return `<h2>${kind}: ${formatCount(rows.length)}</h2>${rows.length === 0 ? '<p>None.</p>' : table(kind, columns, shown)}`
   })
-  const html = `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>Audit</title><style>${style}</style></head>
-<body><main><h1>Audit</h1>${drift === undefined ? '' : `<p>${escapeHtml(driftText(drift))}</p>`}
+  const html = page(
+    'Audit',
+    `${drift === undefined ? '' : `<p>${escapeHtml(driftText(drift))}</p>`}
 <p class="soft">Findings are images to look at: a list of suspect labels is never right throughout, and is no list to delete.</p>
 ${tables.join('\n')}
-<h2>Settings</h2>${definitions('facts', facts)}</main></body></html>
-`
+<h2>Settings</h2>${definitions('facts', facts)}`,
+  )
   await store.put('report.html', html, { contentType: 'text/html; charset=utf-8' })
 }
 

@@ -2,8 +2,7 @@ import type { Evaluation, MetricsLine, Mistake } from '../metrics-line.js'
 import type { ClassMetrics } from '@layermill/training'
 import { lineChart } from './chart.js'
 import { confusionHtml } from './confusion.js'
-import { definitions, escapeHtml, percent, table } from '../../results/html.js'
-import { style } from '../../results/style.js'
+import { definitions, escapeHtml, page, percent, table } from '../../results/html.js'
 
 export interface ReportInput {
   readonly title: string
@@ -146,18 +145,6 @@ export function flatten(value: unknown, name = ''): [string, string][] {
     return [[name, value.length === 0 ? 'none' : value.map(item => (typeof item === 'string' ? item : JSON.stringify(item))).join(', ')]]
   if (typeof value !== 'object' || value === null) return [[name, String(value)]]
   return Object.entries(value).flatMap(([key, inner]) => flatten(inner, name === '' ? key : `${name}.${key}`))
-}
-
-/** One HTML file that needs nothing else, with no script in it. */
-export function page(title: string, body: string): string {
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>
-<h1>${escapeHtml(title)}</h1>
-${body}
-</main></body></html>
-`
 }
 
 /** The report of a run: one HTML file that needs nothing else, with no script in it. */
