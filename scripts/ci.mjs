@@ -54,7 +54,7 @@ async function release() {
   count('release', code === 0)
 }
 
-/** What reads files and streams, under the strictest release of Node.js; `npm run test:nodes` runs everything under all of them. */
+/** Packages that read files and streams, under the strictest release of Node.js; `npm run test:nodes` runs everything under all of them. */
 async function testNewestNode() {
   heading('Node.js 26')
   const packages = ['libs/core', 'libs/storage', 'libs/weights', 'libs/preprocess']

@@ -60,7 +60,7 @@ function merged(packages, kind) {
 }
 
 /**
- * Where the native library is looked for, in this order: in the `onnxruntime-node` that a user has installed beside this package (with
+ * Places where the native library is looked for, in this order: in the `onnxruntime-node` that a user has installed beside this package (with
  * NVIDIA's provider, which its install script downloads), in the package of this platform, in this package.
  */
 const bindingSearch = `

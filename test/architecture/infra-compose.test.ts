@@ -53,7 +53,7 @@ it('uses exact versions, and images that can be built', () => {
     expect(isPinned(String(at(service, 'image'))), name).toBe(true)
     if (at(service, 'build') !== undefined) expect(existsSync(path.join(root, textAt(service, 'build', 'dockerfile')))).toBe(true)
   }
-  // What is built here is nobody's to publish, and each tag is built once: two builds of one tag at the same time fail.
+  // Images that are built here are nobody's to publish, and each tag is built once: two builds of one tag at the same time fail.
   const built = services.filter(([, one]) => at(one, 'build') !== undefined).map(([, one]) => textAt(one, 'image'))
   for (const image of built) expect(image).toMatch(/^localhost\/layermill\//)
   expect(new Set(built).size).toBe(built.length)

@@ -37,7 +37,7 @@ const models: Readonly<Record<string, Model>> = {
 }
 
 const manifests = kubernetesManifests()
-/** What is no object of the cluster: lists of files, and the changes that the component for GPUs makes to the rest. */
+/** Manifests that are no objects of the cluster: lists of files, and the changes that the component for GPUs makes to the rest. */
 const changes = ['gpu/worker-cpu-fixed.yaml', 'gpu/worker-cpu-unscaled.yaml']
 const objects = manifests.filter(({ file, kind }) => !['Kustomization', 'Component'].includes(kind) && !changes.includes(file))
 const ofKind = (kind: string): Manifest[] => objects.filter(object => object.kind === kind)

@@ -154,7 +154,7 @@ export function walkedFiles(root: string, folder = '', above: readonly IgnoreRul
   })
 }
 
-/** What git says belongs to the project: tracked, or new and not ignored. Undefined where there is no git, or no repository. */
+/** Files that belong to the project by git's word: tracked, or new and not ignored. Undefined where there is no git, or no repository. */
 export function gitFiles(root: string): string[] | undefined {
   const { status, stdout } = spawnSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
     cwd: root,

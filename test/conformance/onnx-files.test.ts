@@ -100,7 +100,7 @@ function resolved(model: OnnxModel, asked: string): Layer[] | LayermillError {
   }
 }
 
-/** What a user should get for a module of each status; a text where it is something else. */
+/** Answer that a user should get for a module of each status; a text where it is something else. */
 function verdict(found: Layer[] | LayermillError, { status, value }: Golden['modules'][string], quantised: boolean): string | undefined {
   const one = found instanceof LayermillError ? undefined : found
   const equal = one?.length === 1 && one[0]!.value === value

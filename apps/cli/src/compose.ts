@@ -21,7 +21,7 @@ import { createEnvironment, localGradients, trainingEnvironment } from '@layermi
 
 export type ComposeOptions = Pick<ProviderOptions, 'engine' | 'device' | 'note' | 'onWeights'>
 
-/** What a run will need soon. Each takes its time to start, as planning does. */
+/** Model, engine and queue that a run will need soon. Each takes its time to start, as planning does. */
 export interface Needs {
   readonly model?: { readonly model: string; readonly weights: string }
   readonly engine?: boolean

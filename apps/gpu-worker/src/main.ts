@@ -40,7 +40,7 @@ const closeDeadline = 10_000
 export async function worker(options: WorkerOptions, note: (text: string) => void): Promise<number> {
   if (options.devices !== undefined) return superviseDevices(parseDevices(options.devices), process.argv.slice(2), note)
   drainWithParent()
-  // Where all that computes in this process looks for it.
+  // Everything that computes in this process looks for it there.
   if (options.threads !== undefined) process.env['LAYERMILL_THREADS'] = String(flagCount('--threads', options.threads, 1, 1024))
   const concurrency = flagCount('--concurrency', options.concurrency, 1, 64)
   const drainDeadline = flagMilliseconds('--drain-deadline', options.drainDeadline)

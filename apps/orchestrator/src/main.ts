@@ -139,7 +139,7 @@ export async function serve(options: ServeOptions, parts: ServeParts): Promise<n
   return exitCodes.done
 }
 
-/** What flags and files of `serve` come to, checked before the queue is opened. */
+/** Settings from flags and files of `serve`, checked before the queue is opened. */
 interface Checked {
   readonly logger: ReturnType<typeof createLogger>
   readonly tokens: TokenStore | undefined

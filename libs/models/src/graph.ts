@@ -86,7 +86,7 @@ export type ResizeTarget =
  */
 export interface ResizeRule {
   readonly kind: 'rule'
-  /** What comes out, height and width; left out where each picture has a size of its own. For another size, all sides are scaled. */
+  /** Height and width of the result; left out where each picture has a size of its own. For another size, all sides are scaled. */
   readonly input?: Size2 | undefined
   /** A cut of the centre before resizing: height and width as shares of the picture's short side (Perceiver). */
   readonly before?: Size2 | undefined

@@ -98,7 +98,7 @@ export class OnnxModel {
     return { type: info?.type ?? 0, dims: info?.dims }
   }
 
-  /** What is known of all values for one image of a size. */
+  /** Shapes and types of all values for one image of a size, as far as they are known. */
   values(size: readonly [number, number] = this.defaultSize): ReadonlyMap<string, Info> {
     return this.inferred(size)
   }

@@ -72,7 +72,7 @@ export interface TensorDef {
   readonly name: string
   readonly type: number
   readonly dims: readonly number[]
-  /** Where the numbers lie, in the layout of raw data; left out: within `proto`. */
+  /** Place of the numbers, in the layout of raw data; left out: within `proto`. */
   readonly place?: Place
   /** The TensorProto; without `place`, whole. */
   readonly proto: Uint8Array

@@ -16,7 +16,7 @@ export interface Geometry {
 
 type Round = (value: number) => number
 
-/** Where a cut of the centre starts; below 0 where it is larger than the picture. */
+/** Start of a cut of the centre; below 0 where it is larger than the picture. */
 function start(whole: number, part: number, rounding: 'floor' | 'even'): number {
   const half = (whole - part) / 2
   if (rounding === 'floor') return Math.floor(half)

@@ -38,7 +38,7 @@ function fromMetadata(file: TensorFile, network: Target): WeightsPreparation | u
 }
 
 /**
- * What transformers' or timm's file says beside the weights, as `save_pretrained` and the hub have it. A file whose way is not known here is told
+ * Reads transformers' or timm's file beside the weights, as `save_pretrained` and the hub have it. A file whose way is not known here is told
  * about and left out: `--prepare` may be meant to replace it.
  */
 async function fromFolder(file: TensorFile, network: Target, note: (text: string) => void): Promise<WeightsPreparation | undefined> {

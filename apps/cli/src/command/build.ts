@@ -35,7 +35,7 @@ function outline({ name, text, group, arguments: args = [], examples }: CommandD
 
 type LooseAction = (output: Output, options: object, ...args: unknown[]) => Promise<number | void>
 
-/** Where actions write, and where their exit code goes. */
+/** Output of actions, and the place of their exit code. */
 interface Wiring {
   readonly output: Output
   readonly result: Result

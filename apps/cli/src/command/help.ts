@@ -4,7 +4,7 @@ import { type Flag, takesValue } from './command.js'
 /** Text with a capital at its start and no full stop at its end. */
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, '')
 
-/** What is taken where a flag is left out, in words. */
+/** Value that is taken where a flag is left out, in words. */
 export function defaultText({ value, otherwise, required = false, needed, env, ...flag }: Flag): string {
   if (required) return env === undefined ? 'required' : `required, or $${env}`
   if (needed !== undefined) return `required, ${needed}`

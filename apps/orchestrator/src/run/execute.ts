@@ -33,7 +33,7 @@ export interface RunSteps<Plan = unknown> {
   readonly kept: string
 }
 
-/** What changes from run to run, whatever their kind. */
+/** Settings that change from run to run, whatever their kind. */
 export interface RunArguments {
   readonly store: Store
   readonly signal: AbortSignal

@@ -36,7 +36,7 @@ export interface TrainingArguments extends RunArguments {
 
 const METRICS_PATH = 'metrics.jsonl'
 
-/** What is trained, and on what. */
+/** Network that is trained, and the images that it is trained on. */
 interface TrainingWork {
   readonly base: { readonly network: Network; readonly weights: WeightSet }
   readonly prepared: PreparedTraining

@@ -42,7 +42,7 @@ export function gaussianKernel(
 ): GaussianKernel {
   const values = new Float64Array(squares.length)
   const sums = new Float64Array(rows)
-  // Where more than half of the distances are 0 the kernel is the limit: 1 for equal rows, else 0.
+  // Kernel in the limit, as more than half of the distances are 0: 1 for equal rows, else 0.
   const scale = -1 / (2 * fraction * fraction * median)
   let varies = false
   for (let i = 0, at = 0; i < rows; i++) {

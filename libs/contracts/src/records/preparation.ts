@@ -6,7 +6,7 @@ const above = z.number().positive()
 const side = z.int().positive().max(16_384)
 const size = z.tuple([side, side]).readonly()
 
-/** What a picture's size becomes; see `ResizeTarget` of libs/models. */
+/** Size that a picture gets; see `ResizeTarget` of libs/models. */
 const target = z.discriminatedUnion('by', [
   z.object({ by: z.literal('none') }),
   z.object({ by: z.enum(['size', 'within', 'cover', 'contain']), size }),

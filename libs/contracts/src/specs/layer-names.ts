@@ -1,7 +1,7 @@
 import { LayermillError } from '@layermill/core'
 import { canonicalLayer, getNetwork, networkIds } from '@layermill/models'
 
-/** What of a spec names layers. */
+/** Fields of a spec that name layers. */
 type LayerNames =
   | { kind: 'extract'; model: string; layers?: string[] | undefined }
   | { kind: 'finetune'; model: string; layer?: string | undefined; base: string | Record<string, number> }

@@ -75,7 +75,7 @@ function withoutNumbers(preparation: Preparation, divisor: 1 | 255): Preparation
   return { ...rest, divisor, mean: [0, 0, 0], std: [1, 1, 1] }
 }
 
-/** What the files beside the graph say, then the graph's own texts. A way that is not known here is told about: `--prepare` may replace it. */
+/** Preparation by the files beside the graph, then by the graph's own texts. A way that is not known here is told about: `--prepare` may replace it. */
 async function saidPreparation(model: OnnxModel, note: (text: string) => void): Promise<FilePreparation | undefined> {
   try {
     for (const folder of foldersOf(model.path)) {

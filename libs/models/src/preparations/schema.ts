@@ -89,7 +89,7 @@ export function preparationFrom(value: unknown): Preparation | undefined {
   const again = optional(value['again'], againOf)
   if ((channels !== 'bgr' && channels !== 'rgb') || !isNumber(divisor) || divisor <= 0) return undefined
   if (!isTriple(mean) || !isDeviation(std) || resize === undefined || again === false || !isResample(resample)) return undefined
-  // What the tables' own kinds never have is a mistake there; files of libraries give rules.
+  // Fields that the tables' own kinds never have are a mistake there; files of libraries give rules.
   if (resize.kind !== 'rule' && ((divisor !== 1 && divisor !== 255) || rare.includes(resample))) return undefined
   const normalisations = again === undefined || again.length === 0 ? {} : { again }
   return { channels, divisor, mean: [...mean], std: [...std], ...normalisations, resize, resample }

@@ -31,7 +31,7 @@ export interface WeightPiece extends FilePlace {
 export interface Cut {
   /** The ModelProto. Large tensors are external, all in the file `weightFile`. */
   readonly model: Uint8Array
-  /** Where the large tensors come from. */
+  /** Source of the large tensors. */
   readonly weights: readonly WeightPiece[]
   /** Bytes of the file of weights. */
   readonly weightBytes: number
@@ -47,7 +47,7 @@ export interface CutSource {
   readonly model: ModelDef
   readonly graph: Graph
   readonly image: ImageInput
-  /** What is known of the values for one image. */
+  /** Shapes and types of the values for one image, as far as they are known. */
   readonly values: ReadonlyMap<string, Info>
   /** The file of each location; '' is the ONNX file itself. */
   readonly files: ReadonlyMap<string, string>

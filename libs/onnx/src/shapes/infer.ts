@@ -188,7 +188,7 @@ function typeOf(context: Context): number {
   }
 }
 
-/** What is said of further outputs. */
+/** Facts of further outputs. */
 function others(context: Context, first: Info, count: number): Info[] {
   const { op } = context.node
   if (op === 'Split') return split(context).map(dims => ({ type: first.type, ...(dims === undefined ? {} : { dims }) }))
@@ -223,7 +223,7 @@ function inferNode(context: Context): Info[] {
   return others(context, first, count)
 }
 
-/** What the file itself says of a value, for the sizes that its names of dimensions stand for. */
+/** Facts that the file itself gives of a value, for the sizes that its names of dimensions stand for. */
 function declared(value: ValueDef | undefined, named: ReadonlyMap<string, number>): Info {
   if (value === undefined) return unknown
   const dims = value.shape?.map(dim => (typeof dim === 'number' ? dim : named.get(dim)))

@@ -89,7 +89,7 @@ async function writeRdm(store: Store, form: RdmForm, set: NamedSet, rdm: Float64
   await store.put(`rdm/${fileName(set.name)}.npy`, bytes)
 }
 
-/** What every output says: sets with their sizes, pairs with their values. */
+/** Content of every output: sets with their sizes, pairs with their values. */
 function recordOf({ sets, rows, matchedBy, leftOut }: Aligned, { pairs, undefinedRows }: Comparison, settings: Record<string, unknown>) {
   return {
     sets: sets.map(({ name, place, source }) => ({

@@ -1,6 +1,6 @@
 import type { Completion } from '../../command/command.js'
 
-/** What the command line says before the cursor. */
+/** Flags and arguments before the cursor. */
 export interface Given {
   readonly values: ReadonlyMap<string, string>
   /** Arguments. */

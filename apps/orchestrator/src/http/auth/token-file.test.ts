@@ -130,7 +130,7 @@ describe('a file that another program replaces', () => {
     // Only Linux shows files that have no name any more.
     if (process.platform !== 'linux') return
     const anna = await add('anna')
-    // What such a mount shows once the name leads elsewhere: a file without a name.
+    // Such a mount shows a file without a name once the name leads elsewhere.
     const handle = await open(file)
     const warnings: string[] = []
     const store = await openTokens(`/proc/self/fd/${handle.fd}`, text => warnings.push(text))

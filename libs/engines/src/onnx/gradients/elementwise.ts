@@ -80,7 +80,7 @@ export const elementwiseRules: Readonly<Record<string, GradientRule>> = {
   Add: add,
   // Between types of real numbers; others end the way of a gradient before.
   Cast: (node, gradient, context) => context.accumulate(node.inputs[0], () => context.op('CastLike', [gradient, node.inputs[0]!])),
-  // Where nothing was cut off, bounds included, as PyTorch has it.
+  // Ones for values that were not cut off, bounds included, as PyTorch has it.
   Clip: times((input, output, context) => context.mask('Equal', input, output)),
   Div: div,
   Dropout: pass,
