@@ -5,8 +5,8 @@ import type { RawTensor } from '@layermill/engines'
 import { npyBytes, parseNpy } from './npy.js'
 
 /*
- * Archives of arrays by any name. Libraries for zip archives refuse names that are no safe paths (`/conv1/Conv_output_0`), as values of graphs
- * have them; here names are keys, and no file is ever made by them.
+ * Archives of arrays by any name. Libraries for zip archives refuse names that are no safe paths, as values of graphs have them
+ * (`/conv1/Conv_output_0`). Names are keys here, and no file is ever made by them.
  */
 
 const LOCAL = 0x04034b50

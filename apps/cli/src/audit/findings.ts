@@ -145,9 +145,9 @@ function labelFindings(images: AuditedImages, components: Matrix, options: Audit
 }
 
 /**
- * Finds what is wrong with images by their features: files with the same bytes; near duplicates, by the distance to the nearest over that to
- * the tenth; suspect labels, by a classifier that has not seen the image (Northcutt et al. 2021); outliers, by the distance to the 40th neighbour.
- * Exact, in n^2 operations.
+ * Finds what is wrong with images by their features. Files with the same bytes. Near duplicates, by the distance to the nearest over that
+ * to the tenth. Suspect labels, by a classifier that has not seen the image (Northcutt et al. 2021). Outliers, by the distance to the 40th
+ * neighbour. Exact, in n^2 operations.
  */
 export async function auditImages(images: AuditedImages, options: AuditOptions): Promise<Finding[]> {
   const { product, signal, onProgress } = options

@@ -22,7 +22,10 @@ export type Completion =
   | 'run'
   | 'token'
 
-/** One flag of a command. Its value comes from exactly one of `required`, `needed`, `value` and `otherwise`; a switch is off unless `otherwise` says more. */
+/**
+ * One flag of a command. Its value comes from exactly one of `required`, `needed`, `value` and `otherwise`.
+ * A switch is off unless `otherwise` says more.
+ */
 export interface Flag {
   /** Spelling, as `--top <number>`, `-f, --file <spec>` or `--json`. */
   readonly flag: string
