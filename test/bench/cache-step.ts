@@ -1,4 +1,7 @@
-/** Runs the same extraction three times in one process: without a cache, with an empty one, and again with what that one has. Prints the seconds as JSON. */
+/**
+ * Runs the same extraction three times in one process: without a cache, with an empty one, and again with what that one has. Prints the
+ * seconds as JSON.
+ */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -6,7 +6,9 @@ import { elementCount, fromFloat16, LayermillError } from '@layermill/core'
 import { type Layer, OnnxModel } from '@layermill/onnx'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-/** Values of onnxruntime in Python, all graph optimizations off, and modules by PyTorch's hooks: made by the libraries that `models` names. */
+/**
+ * Values of onnxruntime in Python, all graph optimizations off, and modules by PyTorch's hooks: made by the libraries that `models` names.
+ */
 interface Golden {
   readonly feeds: Readonly<Record<string, string>>
   readonly outputs: readonly string[]

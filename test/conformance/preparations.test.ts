@@ -1,4 +1,7 @@
-/** Files of libraries that say how pictures are prepared, and the values that the libraries make of pictures: `preparations/make.py` wrote them. */
+/**
+ * Files of libraries that say how pictures are prepared, and the values that the libraries make of pictures: `preparations/make.py` wrote
+ * them.
+ */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import {

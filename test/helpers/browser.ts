@@ -33,7 +33,10 @@ export interface Screen {
 export const desktop = { width: 1280, height: 860 }
 export const phone = { width: 375, height: 780 }
 
-/** A page whose every complaint is kept: console errors (refusals of the content security policy among them), exceptions, requests to elsewhere. */
+/**
+ * A page whose every complaint is kept: console errors (refusals of the content security policy among them), exceptions, requests to
+ * elsewhere.
+ */
 export class WatchedPage {
   readonly complaints: string[] = []
 
@@ -87,8 +90,8 @@ export class WatchedPage {
   }
 
   /**
-   * The page light on a desk and dark on a phone (with `all`, each in both): complaints of axe and sideways scrolling, none when all is well.
-   * A screenshot of each is kept.
+   * The page light on a desk and dark on a phone (with `all`, each in both): complaints of axe and sideways scrolling, none when all is
+   * well. A screenshot of each is kept.
    */
   async checkScreens(name: string, all = false): Promise<string[]> {
     const screens = [

@@ -4,7 +4,10 @@ import { openStore } from '@layermill/storage'
 import { type RedisService, startRedis } from '../../scripts/services/redis.mjs'
 import { type CliOptions, type CliProcess, type CliResult, runCli, startCli } from './cli.js'
 
-/** Resolves once the process has written what matches to standard output or error; rejects where it ends before, or says nothing for a minute and a half. */
+/**
+ * Resolves once the process has written what matches to standard output or error; rejects where it ends before, or says nothing for a
+ * minute and a half.
+ */
 export function untilSaid(process: CliProcess, pattern: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`did not say ${String(pattern)}:\n${process.output()}`)), 90_000)

@@ -1,4 +1,7 @@
-/** Malformed input at every door: specs, flags, schedules, payloads of jobs, and records of stores. Each is taken, or refused with a code of the table. */
+/**
+ * Malformed input at every door: specs, flags, schedules, payloads of jobs, and records of stores. Each is taken, or refused with a code of
+ * the table.
+ */
 import { failureTable, LayermillError, Random } from '@layermill/core'
 import {
   parseCalibration,

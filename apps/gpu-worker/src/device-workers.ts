@@ -67,7 +67,8 @@ class DeviceWorker {
   }
 
   private start(): Promise<number> {
-    // A device of its own by the driver's own means, for every engine: each process sees one GPU, which is its first. Numbers as nvidia-smi's.
+    // A device of its own by the driver's own means, for every engine: each process sees one GPU, which is its first. Numbers as
+    // nvidia-smi's.
     const env = {
       CUDA_DEVICE_ORDER: 'PCI_BUS_ID',
       ...process.env,

@@ -36,7 +36,9 @@ export class WorkerMetrics {
     if (defaults) collectDefaultMetrics({ register: this.registry })
   }
 
-  /** A part is taken. Returns what to call once when it is committed, or has failed: with the images that have results and those left out. */
+  /**
+   * A part is taken. Returns what to call once when it is committed, or has failed: with the images that have results and those left out.
+   */
   startPart(): (outcome: { done: number; failed: number } | 'failed') => void {
     this.active.inc()
     const stop = this.durations.startTimer()

@@ -53,7 +53,10 @@ export function newWorkerId(): string {
 /** How long parts that are told to stop get to do so, in milliseconds: they look between batches. */
 const stopDeadline = 5000
 
-/** A worker of a fleet: takes parts of any run, beats, and tells its health. The broker and what the processor uses are the caller's to close. */
+/**
+ * A worker of a fleet: takes parts of any run, beats, and tells its health. The broker and what the processor uses are the caller's to
+ * close.
+ */
 export async function startFleetWorker(options: FleetWorkerOptions): Promise<FleetWorker> {
   const { broker, engine, version } = options
   const host = hostname()

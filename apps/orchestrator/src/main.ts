@@ -112,8 +112,8 @@ async function checkConditions(place: string | undefined, what: string): Promise
 }
 
 /**
- * `layermill serve`: HTTP API and orchestrator, until SIGTERM or Ctrl-C. Several may serve one queue. Without a queue it is a whole fleet on one
- * machine: the queue is in a folder of its own, and workers are in this process.
+ * `layermill serve`: HTTP API and orchestrator, until SIGTERM or Ctrl-C. Several may serve one queue. Without a queue it is a whole fleet
+ * on one machine: the queue is in a folder of its own, and workers are in this process.
  * @throws LayermillError `TOKENS_REQUIRED` where it would be open to the network without tokens; what connecting throws.
  */
 export async function serve(options: ServeOptions, parts: ServeParts): Promise<number> {

@@ -30,7 +30,8 @@ function throttled<Value>(interval: number, call: (value: Value) => void): (valu
 
 /**
  * Takes parts off the broker's queue until it is closed. Errors keep their code; those that cannot be mended are not tried again, and the
- * worker's own go to another worker where it has a guard. A part that is stopped (`cancelAllJobs`) goes back to the queue; one whose lock was lost is dropped: another worker has it.
+ * worker's own go to another worker where it has a guard. A part that is stopped (`cancelAllJobs`) goes back to the queue; one whose lock
+ * was lost is dropped: another worker has it.
  */
 export function startPartWorker(
   broker: Broker,

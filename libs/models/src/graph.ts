@@ -69,9 +69,10 @@ type Triple = readonly [number, number, number]
 /**
  * How large a picture becomes before it is cut. Sides of a fraction of a pixel are cut off (`int` in Python) unless said otherwise.
  * `none`: as it is. `size`: height and width, without keeping the aspect. `short`: the short side; where the long one would be above
- * `longest`, that one; both are then made multiples of `multiple`, upwards. `long`: the long side, rounded half up (SAM). `within`: as large
- * as fits into the rectangle. `cover` and `contain`: the smallest picture that covers the rectangle and the largest inside it, rounded half to
- * even (timm). `near`: the aspect is kept and scaled by that of the two sides which changes it less, to multiples of `multiple` (DPT).
+ * `longest`, that one; both are then made multiples of `multiple`, upwards. `long`: the long side, rounded half up (SAM). `within`: as
+ * large as fits into the rectangle. `cover` and `contain`: the smallest picture that covers the rectangle and the largest inside it,
+ * rounded half to even (timm). `near`: the aspect is kept and scaled by that of the two sides which changes it less, to multiples of
+ * `multiple` (DPT).
  */
 export type ResizeTarget =
   | { readonly by: 'none' }
@@ -92,8 +93,8 @@ export interface ResizeRule {
   readonly before?: Size2 | undefined
   readonly to: ResizeTarget
   /**
-   * The cut of the centre, which may be larger than the picture. It starts at half the difference: rounded down (`floor`, transformers), or half
-   * to even (`even`, torchvision and timm). `fill`: RGB of what lies outside of the picture, black if left out.
+   * The cut of the centre, which may be larger than the picture. It starts at half the difference: rounded down (`floor`, transformers), or
+   * half to even (`even`, torchvision and timm). `fill`: RGB of what lies outside of the picture, black if left out.
    */
   readonly crop?: { readonly size: Size2; readonly rounding: 'floor' | 'even'; readonly fill?: Triple | undefined } | undefined
   /** Zeros behind the last row and column of the prepared values, up to this height and width. */
@@ -101,8 +102,8 @@ export interface ResizeRule {
 }
 
 /**
- * How pixels become the network's input. Pixels are 0..255; `mean` and `std` are in the order of `channels`. Each step is rounded to float32:
- * (pixel / divisor - mean) / std, then the same with each of `again`.
+ * How pixels become the network's input. Pixels are 0..255; `mean` and `std` are in the order of `channels`. Each step is rounded to
+ * float32: (pixel / divisor - mean) / std, then the same with each of `again`.
  */
 export interface Preparation {
   readonly channels: 'bgr' | 'rgb'
@@ -134,7 +135,10 @@ export interface GraphVariant {
   readonly classes?: number
   /** Scores of GoogLeNet's auxiliary classifiers, where they are not 1000. */
   readonly auxiliaryClasses?: number
-  /** Links that the weights do not have (`fc6`, `loss3_fc`) and nodes that would say nothing (`prob`), sorted: left out with all behind them. */
+  /**
+   * Links that the weights do not have (`fc6`, `loss3_fc`) and nodes that would say nothing (`prob`), sorted: left out with all behind
+   * them.
+   */
   readonly without?: readonly string[]
 }
 

@@ -69,7 +69,8 @@ function oneLayer(network: Network, layer: string): NamedLayer {
 }
 
 /**
- * The layers that names stand for, each once, in the order asked for: those of a graph may be globs, or modules that are called several times.
+ * The layers that names stand for, each once, in the order asked for: those of a graph may be globs, or modules that are called several
+ * times.
  * @throws LayermillError `LAYER_UNKNOWN`, `LAYER_AMBIGUOUS`
  */
 export function namedLayers({ graph }: Pick<Network, 'graph'>, layers: readonly string[]): readonly NamedLayer[] {

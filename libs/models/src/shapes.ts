@@ -7,7 +7,10 @@ export type Shape = readonly number[]
 
 type ShapeRule<Op extends GraphNode['op']> = (node: NodeOf<Op>, inputs: readonly Shape[], inputSize: Size2) => Shape
 
-/** Output length of a sliding window over `input` cells. `ceil`: the last window may hang over, but not start behind the input and its padding. */
+/**
+ * Output length of a sliding window over `input` cells. `ceil`: the last window may hang over, but not start behind the input and its
+ * padding.
+ */
 export function pooledSize(input: number, kernel: number, stride: number, pad: number, ceil: boolean): number {
   const span = (input + 2 * pad - kernel) / stride
   const size = (ceil ? Math.ceil(span) : Math.floor(span)) + 1

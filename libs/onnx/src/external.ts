@@ -29,8 +29,8 @@ function checkLocation(model: string, location: string): void {
 /**
  * Finds the files that hold a model's tensors outside of it.
  * @returns the path of each location
- * @throws LayermillError `ONNX_INVALID` for an absolute path, one with `..` and a link that leaves the folder; a file that is missing or too
- * short
+ * @throws LayermillError `ONNX_INVALID` for an absolute path, one with `..` and a link that leaves the folder; a file that is missing or
+ * too short
  */
 export async function findExternalFiles(model: string, places: Iterable<Place>): Promise<Map<string, string>> {
   const needed = new Map<string, number>()

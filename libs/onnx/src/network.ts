@@ -164,7 +164,10 @@ const pixels: Preparation = {
 /** Names of outputs that are no scores, whatever their shape. */
 const features = /pool|embed|feature|hidden|state|token/i
 
-/** The value of classes' scores: an output with one row of numbers for an image that is named so, or the only one and made by a linear layer. */
+/**
+ * The value of classes' scores: an output with one row of numbers for an image that is named so, or the only one and made by a linear
+ * layer.
+ */
 function scoresOf(model: OnnxModel): { value: string; classes: number } | undefined {
   const { graph } = model
   const flat = graph.outputs.flatMap(({ name }) => {

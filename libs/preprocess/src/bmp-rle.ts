@@ -36,8 +36,8 @@ class Rows {
 }
 
 /**
- * Undoes a bitmap's run lengths: one byte for each pixel, in rows as they are stored (from the bottom). Pixels that the file leaves out have
- * index 0.
+ * Undoes a bitmap's run lengths: one byte for each pixel, in rows as they are stored (from the bottom). Pixels that the file leaves out
+ * have index 0.
  * @throws LayermillError IMAGE_TRUNCATED
  */
 export async function readRunLengths(bytes: Uint8Array, { width, height, bits, offset }: RunLengths, pacer: Pacer): Promise<Uint8Array> {

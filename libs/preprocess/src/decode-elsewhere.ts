@@ -51,7 +51,8 @@ class AnswerReader {
 }
 
 /**
- * Decodes a picture in a process of its own, which is ended at the deadline: no thread of this one is lost to a decoder that cannot be stopped.
+ * Decodes a picture in a process of its own, which is ended at the deadline: no thread of this one is lost to a decoder that cannot be
+ * stopped.
  * @throws LayermillError as `decodeImage`; IMAGE_CORRUPT where the decoder broke down
  */
 export async function decodeElsewhere(bytes: Uint8Array, limits: DecodeLimits): Promise<RgbImage> {

@@ -14,8 +14,8 @@ export interface DecodeLimits {
 }
 
 /**
- * Decodes a picture in this process: in this thread by our own decoders, which keep to the deadline, or in a thread of libuv's pool by libvips,
- * which keeps to it where it decodes in rows.
+ * Decodes a picture in this process: in this thread by our own decoders, which keep to the deadline, or in a thread of libuv's pool by
+ * libvips, which keeps to it where it decodes in rows.
  * @throws LayermillError as `decodeImage`
  */
 export async function decodeHere(bytes: Uint8Array, limits: DecodeLimits): Promise<RgbImage> {

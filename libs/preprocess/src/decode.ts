@@ -24,7 +24,10 @@ export interface DecodeOptions {
 
 /** Pixels times passes that are decoded in this process: seconds of one thread at most, a picture of 50 megapixels in ten scans. */
 const MOST_WORK = 500_000_000
-/** Pixels of pictures that are decoded at once, 3 bytes each: five of 12 megapixels, however many are read ahead. A larger one is decoded alone. */
+/**
+ * Pixels of pictures that are decoded at once, 3 bytes each: five of 12 megapixels, however many are read ahead. A larger one is decoded
+ * alone.
+ */
 const MOST_PIXELS = 64_000_000
 /** Threads of libuv's pool. */
 const threads = Math.max(1, Number(process.env['UV_THREADPOOL_SIZE']) || 4)
@@ -55,8 +58,8 @@ function belongsElsewhere(work: number): boolean {
  * page is read. Of 16-bit channels the high byte is taken, also for grey, which Pillow clips to white. Pixels are as they are stored,
  * except that TIFF files are turned as their orientation says, as Pillow does when it loads them.
  *
- * Sides and pixels are checked in the header. What the header says to be very much work is decoded in a process of its own, which is ended at
- * the deadline.
+ * Sides and pixels are checked in the header. What the header says to be very much work is decoded in a process of its own, which is ended
+ * at the deadline.
  *
  * @throws LayermillError IMAGE_EMPTY, IMAGE_NOT_AN_IMAGE, IMAGE_UNSUPPORTED, IMAGE_TRUNCATED, IMAGE_CORRUPT, IMAGE_TOO_LARGE, IMAGE_TIMEOUT
  */

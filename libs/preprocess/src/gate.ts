@@ -4,8 +4,8 @@ interface Waiting {
 }
 
 /**
- * Lets a fixed number of calls be under way at once, and no more weight in all than is given; the others wait in the order in which they came. A call
- * of more weight than that is under way alone.
+ * Lets a fixed number of calls be under way at once, and no more weight in all than is given; the others wait in the order in which they
+ * came. A call of more weight than that is under way alone.
  */
 export class Gate {
   private readonly waiting: Waiting[] = []

@@ -46,8 +46,8 @@ export function uncroppedSize(width: number, height: number, resize: Preparation
 }
 
 /**
- * The geometry of an input for a picture of the given size. With `keep` nothing is resized or cut, except by a rule that gives each picture a
- * size of its own.
+ * The geometry of an input for a picture of the given size. With `keep` nothing is resized or cut, except by a rule that gives each picture
+ * a size of its own.
  * @throws LayermillError INPUT_SIZE where such a rule is to give one size
  */
 export function planGeometry(width: number, height: number, resize: Preparation['resize'], options: GeometryOptions = {}): Geometry {

@@ -85,8 +85,8 @@ export function readPnmHeader(bytes: Uint8Array): Header {
 }
 
 /**
- * The 8 bits of each value. Pillow scales to 255, also colours of 16 bits; grey of more than 255 levels it scales to 65535, of which the high
- * byte is taken here, as of all 16-bit grey.
+ * The 8 bits of each value. Pillow scales to 255, also colours of 16 bits; grey of more than 255 levels it scales to 65535, of which the
+ * high byte is taken here, as of all 16-bit grey.
  */
 function levels(largest: number, grey: boolean): (value: number) => number {
   if (largest === 255) return value => value

@@ -24,8 +24,8 @@ export interface TensorTarget {
 }
 
 /**
- * Writes a box of a picture as a prepared (3, height, width) at `target.offset`, mirrored left to right when asked. `within`: the height and
- * width of what is written, at the top left; the rest is left as it is.
+ * Writes a box of a picture as a prepared (3, height, width) at `target.offset`, mirrored left to right when asked. `within`: the height
+ * and width of what is written, at the top left; the rest is left as it is.
  */
 export async function writeTensor(
   image: RgbImage,

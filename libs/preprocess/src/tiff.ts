@@ -144,9 +144,9 @@ function checkPhotometric(photometric: number | undefined, compression: number, 
 }
 
 /**
- * Looks at the first directory of a TIFF file, in either byte order and in BigTIFF, before the file is decoded: libvips leaves tiles that it
- * cannot decode black, and shows other samples than 8 and 16 bits without sign, and YCbCr that is not JPEG, as colours that they are not.
- * Undefined where the directory lies behind the file's end.
+ * Looks at the first directory of a TIFF file, in either byte order and in BigTIFF, before the file is decoded: libvips leaves tiles that
+ * it cannot decode black, and shows other samples than 8 and 16 bits without sign, and YCbCr that is not JPEG, as colours that they are
+ * not. Undefined where the directory lies behind the file's end.
  * @throws LayermillError IMAGE_UNSUPPORTED naming the compression, samples or colours that are not read right; IMAGE_TOO_LARGE by its tiles
  */
 export function readTiffPicture(bytes: Uint8Array): TiffPicture | undefined {

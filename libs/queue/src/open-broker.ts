@@ -5,7 +5,9 @@ import type { BlobStore, BrokerKind, Factory, QueueServer } from './backend.js'
 import type { Broker, BrokerOptions, CloseReport, JobEvents, JobProcessor, JobQueue, JobWorkerOptions, QueueCounts } from './broker.js'
 import { nextTime, payloadLimit } from '@layermill/contracts'
 
-/** Events from the moment on that they were opened. A cluster's connection takes a while to read its first, and would lose those till then. */
+/**
+ * Events from the moment on that they were opened. A cluster's connection takes a while to read its first, and would lose those till then.
+ */
 class OpenEvents extends QueueEvents<unknown, IQueueBackend, unknown> {
   private readonly started: Promise<void>
 

@@ -7,7 +7,9 @@ import { connectRedis, guardDatabase, type RedisClient, untilConnected } from '.
 import { parseRedisUrl, type RedisAddress } from './redis/redis-url.js'
 import { isElsewhere, type PatienceOptions, patientBackend, patiently } from './refusals.js'
 
-/** All keys start with this, so that a Redis may be shared with others. On a cluster it is a hash tag: scripts need their keys on one node. */
+/**
+ * All keys start with this, so that a Redis may be shared with others. On a cluster it is a hash tag: scripts need their keys on one node.
+ */
 const prefixes = { single: 'layermill', sentinel: 'layermill', cluster: '{layermill}' } as const
 
 class RedisBlobs implements BlobStore {

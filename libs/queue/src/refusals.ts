@@ -2,7 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { errorCode, errorMessage, LayermillError } from '@layermill/core'
 import type { IQueueBackend } from 'bullmq'
 
-/** Answers of a server that is there and will take commands again: a replica since a failover, one that loads its data, has no room or may not write. */
+/**
+ * Answers of a server that is there and will take commands again: a replica since a failover, one that loads its data, has no room or may
+ * not write.
+ */
 const refusals = /\b(READONLY|LOADING|MASTERDOWN|MISCONF|NOREPLICAS|NOMASTERLINK|CLUSTERDOWN|TRYAGAIN|OOM command not allowed)\b/
 /** The same of PostgreSQL: read-only since a failover, out of room or connections, shutting down or starting up. */
 const sqlStates = /^(25006|53\d{3}|57P0[123])$/
@@ -15,7 +18,10 @@ export const isRefusal = (error: unknown): boolean => refusals.test(errorMessage
 /** Whether to connect anew because of an answer. */
 export const isElsewhere = (error: unknown): boolean => elsewhere.test(errorMessage(error)) || errorCode(error) === '25006'
 
-/** Milliseconds before the next try, from the first one (1) on: from 100 doubled up to 5,000, each up to a half longer, so that a fleet does not come all at once. */
+/**
+ * Milliseconds before the next try, from the first one (1) on: from 100 doubled up to 5,000, each up to a half longer, so that a fleet does
+ * not come all at once.
+ */
 export function refusalDelay(tries: number, random: () => number = Math.random): number {
   return Math.min(5000, 100 * 2 ** Math.min(tries - 1, 6)) * (1 + random() / 2)
 }
@@ -62,8 +68,8 @@ export function denied(what: string, place = 'the queue'): LayermillError {
 const blocking = new Set(['waitForJob', 'readEvents', 'waitUntilReady', 'close', 'disconnect', 'reconnectBlocking', 'interruptBlocking'])
 
 /**
- * A backend that rides out refusals: its commands are tried again with backoff. Asking for the next job waits once and then reports, so that
- * a worker that is closing is not held up, and does not ask thousands of times a second.
+ * A backend that rides out refusals: its commands are tried again with backoff. Asking for the next job waits once and then reports, so
+ * that a worker that is closing is not held up, and does not ask thousands of times a second.
  */
 export function patientBackend(backend: IQueueBackend, options: PatienceOptions): IQueueBackend {
   let refused = 0

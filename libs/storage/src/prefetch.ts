@@ -8,8 +8,8 @@ export interface Ahead<In> {
 }
 
 /**
- * Maps a stream, or a list, with up to `ahead` calls under way, in order. Inputs are taken only as outputs are, so at most that many results
- * wait in memory. A failed call throws in its turn.
+ * Maps a stream, or a list, with up to `ahead` calls under way, in order. Inputs are taken only as outputs are, so at most that many
+ * results wait in memory. A failed call throws in its turn.
  */
 export async function* mapOrdered<In, Out>(
   inputs: AsyncIterable<In> | Iterable<In>,

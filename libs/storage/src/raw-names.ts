@@ -1,7 +1,7 @@
 /**
- * Names that no key can hold as they are: not UTF-8 (a folder that was unpacked from a GBK or Latin-1 archive), and the parts '', '.' and '..'
- * of a bucket's keys. Their bytes are kept: `caf\xe9.jpg` is `_raw%caf%E9.jpg`, and `..` is `_raw%%2E%2E`. A name that begins so of itself gets
- * another underscore, as `_up` does in lists, so that each name has one key and each key one name.
+ * Names that no key can hold as they are: not UTF-8 (a folder that was unpacked from a GBK or Latin-1 archive), and the parts '', '.' and
+ * '..' of a bucket's keys. Their bytes are kept: `caf\xe9.jpg` is `_raw%caf%E9.jpg`, and `..` is `_raw%%2E%2E`. A name that begins so of
+ * itself gets another underscore, as `_up` does in lists, so that each name has one key and each key one name.
  */
 const MARK = '_raw%'
 const MARKED = /^_+raw%/

@@ -29,23 +29,27 @@ export interface Store extends AsyncDisposable {
   /**
    * Returns false where `ifAbsent` or `ifMatch` did not hold and nothing was written.
    *
-   * @throws LayermillError `KEY_INVALID`, `STORE_FULL`, `STORE_DENIED`, `STORE_MISSING` (no such bucket), `STORE_UNREACHABLE` (after retries;
+   * @throws LayermillError `KEY_INVALID`, `STORE_FULL`, `STORE_DENIED`, `STORE_MISSING` (no such bucket), `STORE_UNREACHABLE` (after
+   * retries;
    *   worth another try later), `STORE_FAILED`
    */
   put(key: string, bytes: Uint8Array | string, options?: PutOptions): Promise<boolean>
   /**
-   * As `put`, for what comes in pieces and need not fit into memory: whole once all of it has come, not there at all where the pieces end in
-   * an error, which is thrown.
+   * As `put`, for what comes in pieces and need not fit into memory: whole once all of it has come, not there at all where the pieces end
+   * in an error, which is thrown.
    */
   putStream(key: string, pieces: AsyncIterable<Uint8Array>, options?: Pick<PutOptions, 'ifAbsent' | 'contentType'>): Promise<boolean>
   stat(key: string): Promise<StoreEntry | undefined>
-  /** Entries whose key starts with `prefix`, in order of their key's UTF-8 bytes, as a stream; `after` leaves out keys up to and including it. */
+  /**
+   * Entries whose key starts with `prefix`, in order of their key's UTF-8 bytes, as a stream; `after` leaves out keys up to and including
+   * it.
+   */
   list(prefix: string, options?: { after?: string }): AsyncIterable<StoreEntry>
   /** No error where there is nothing. */
   delete(key: string): Promise<void>
   /**
-   * Whether `ifAbsent` and `ifMatch` are exact among writers at the same moment. False where a server ignores conditions: there the store looks
-   * first and writes then, which two writers can both pass.
+   * Whether `ifAbsent` and `ifMatch` are exact among writers at the same moment. False where a server ignores conditions: there the store
+   * looks first and writes then, which two writers can both pass.
    * @throws LayermillError as `put` does; asking may write and delete a small object
    */
   swapsExactly(): Promise<boolean>

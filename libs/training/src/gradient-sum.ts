@@ -59,7 +59,9 @@ export class GradientSum {
     return { gradients: sums, samples, loss: this.loss / samples, accuracy: this.correct / samples }
   }
 
-  /** As `total`, with the gradients divided by the number of samples, in place. What only updates parameters leaves that to the optimizer. */
+  /**
+   * As `total`, with the gradients divided by the number of samples, in place. What only updates parameters leaves that to the optimizer.
+   */
   async mean(): Promise<{ gradients: TensorMap; samples: number; loss: number; accuracy: number }> {
     const total = this.total()
     const arrays = [...total.gradients.values()].map(({ data }) => data)

@@ -7,7 +7,9 @@ const MAX_CONFIG_BYTES = 4 * 1024 * 1024
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The `config.json` that transformers and timm write beside `model.safetensors`; undefined where there is none, or none that can be read. */
+/**
+ * The `config.json` that transformers and timm write beside `model.safetensors`; undefined where there is none, or none that can be read.
+ */
 export async function configBeside({ path }: Pick<TensorFile, 'path'>): Promise<Readonly<Record<string, unknown>> | undefined> {
   if (path === undefined || basename(path) !== 'model.safetensors') return undefined
   const config = join(dirname(path), 'config.json')

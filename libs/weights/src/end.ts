@@ -129,7 +129,10 @@ class EndFinder {
       : candidate
   }
 
-  /** A matrix alone is a linear layer without bias where Keras calls it a kernel; elsewhere it may as well be class centres or a bank of features. */
+  /**
+   * A matrix alone is a linear layer without bias where Keras calls it a kernel; elsewhere it may as well be class centres or a bank of
+   * features.
+   */
   private mayLackBias({ names }: Leftover): boolean {
     return names.length === 1 && this.view.scheme.id === 'keras'
   }

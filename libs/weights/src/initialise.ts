@@ -75,7 +75,9 @@ function* parameterSlices(
   return { shape, data }
 }
 
-/** One parameter of a network, as its makers initialise it. Batch norms begin as the identity, biases at 0 but for torch's linear layers. */
+/**
+ * One parameter of a network, as its makers initialise it. Batch norms begin as the identity, biases at 0 but for torch's linear layers.
+ */
 export function initialiseParameter(
   network: NetworkKind,
   name: string,

@@ -40,7 +40,9 @@ export interface VerifiedFile {
 }
 
 export interface ImportOptions extends LoadOptions {
-  /** The name of the preparation that the weights were trained with, or a file or folder that says it. Default: what `loadWeights` finds. */
+  /**
+   * The name of the preparation that the weights were trained with, or a file or folder that says it. Default: what `loadWeights` finds.
+   */
   readonly prepare?: string | undefined
 }
 

@@ -54,8 +54,8 @@ function isPreparation(name: (typeof names)[number], value: unknown): boolean {
 }
 
 /**
- * How pictures are prepared by what a model's folder says: our `model.json`, transformers' `processor_config.json` or `preprocessor_config.json`,
- * timm's `config.json`. Undefined where none of them is there.
+ * How pictures are prepared by what a model's folder says: our `model.json`, transformers' `processor_config.json` or
+ * `preprocessor_config.json`, timm's `config.json`. Undefined where none of them is there.
  * @param testSize timm's larger size for tests, where it has one
  * @throws LayermillError `PREPARATION_INVALID` naming the file and the field
  */

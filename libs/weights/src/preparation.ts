@@ -38,8 +38,8 @@ function fromMetadata(file: TensorFile, network: Target): WeightsPreparation | u
 }
 
 /**
- * Reads transformers' or timm's file beside the weights, as `save_pretrained` and the hub have it. A file whose way is not known here is told
- * about and left out: `--prepare` may be meant to replace it.
+ * Reads transformers' or timm's file beside the weights, as `save_pretrained` and the hub have it. A file whose way is not known here is
+ * told about and left out: `--prepare` may be meant to replace it.
  */
 async function fromFolder(file: TensorFile, network: Target, note: (text: string) => void): Promise<WeightsPreparation | undefined> {
   if (file.path === undefined || basename(file.path) !== 'model.safetensors') return undefined
@@ -73,8 +73,8 @@ const ofOrigin: Readonly<Record<WeightOrigin, string | undefined>> = {
 }
 
 /**
- * How the images for a file's weights are prepared: as the file says, where it was written here; as transformers' `preprocessor_config.json` or
- * timm's `config.json` beside it says;
+ * How the images for a file's weights are prepared: as the file says, where it was written here; as transformers'
+ * `preprocessor_config.json` or timm's `config.json` beside it says;
  * else as the library does whose names its tensors have. torchvision's names are timm's too, and those of all its versions: they stand for
  * torchvision's V1 weights.
  * @throws LayermillError `WEIGHTS_FORMAT`, `PREPARATION_UNKNOWN` where the file names a preparation that is none.

@@ -14,7 +14,9 @@ const known = JSON.parse(String(await read('read.json'))) as Record<string, Pixe
 const readNames = await readdir(new URL('read/', import.meta.url))
 const refusedNames = await readdir(new URL('refused/', import.meta.url))
 
-/** Largest difference of a level from Pillow's: colours of AVIF are converted in another precision, and 4:2:0 enlarged by another filter. */
+/**
+ * Largest difference of a level from Pillow's: colours of AVIF are converted in another precision, and 4:2:0 enlarged by another filter.
+ */
 const tolerance = (name: string): number => (name === '420.avif' ? 100 : /orientation\d\.avif|animated/.test(name) ? 1 : 0)
 
 function expectPixels(actual: RgbImage, expected: Pixels, most: number): void {

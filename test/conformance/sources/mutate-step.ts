@@ -5,8 +5,8 @@ import { LayermillError, Random } from '@layermill/core'
 import { LeftOut, openSource } from '@layermill/storage'
 
 /**
- * A process that lists and reads damaged copies of archives and tables, and says before each which one it is at: what hangs or takes too much
- * memory ends with the process, and is known by name. Arguments: seed, first case, cases, files.
+ * A process that lists and reads damaged copies of archives and tables, and says before each which one it is at: what hangs or takes too
+ * much memory ends with the process, and is known by name. Arguments: seed, first case, cases, files.
  */
 const [seed = '1', first = '0', count = '1', ...files] = process.argv.slice(2)
 /** Images that are read of each file; the rest is listed. */

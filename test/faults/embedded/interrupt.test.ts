@@ -30,7 +30,8 @@ describe('Ctrl-C and SIGTERM', () => {
       expect(stopped.stderr).toContain(`stopped by ${signal}; the same command goes on from here`)
       expect(['planning', 'running']).toContain((await readRun(out)).state)
       expect(await commitFaults(out)).toEqual([])
-      // No part half written: every file but the manifest and what holds for the whole run belongs to a record, and there is no scratch file.
+      // No part half written: every file but the manifest and what holds for the whole run belongs to a record, and there is no scratch
+      // file.
       const files = await filesBelow(out)
       const committed = new Set(files.filter(path => path.startsWith('commits/')).map(path => /part-\d+/.exec(path)![0]))
       const results = files.filter(path => !/^(manifest|commits)\//.test(path) && !['run.json', 'batch-size.json'].includes(path))

@@ -180,7 +180,8 @@ export class Chaos {
       await redis.kill()
       await redis.restart()
     },
-    // A master that became a replica of one that never comes, for as long as a failover takes, and then is the master again: connections stay.
+    // A master that became a replica of one that never comes, for as long as a failover takes, and then is the master again: connections
+    // stay.
     'fail over redis': async () => {
       const { redis } = this.options.fleet
       await redis.command('replicaof', '127.0.0.1', '1')

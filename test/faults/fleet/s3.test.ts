@@ -17,7 +17,9 @@ import { type ProxyFault, proxyFaults, type S3Proxy, startS3Proxy } from './s3-p
 const folder = testFolder('fleet-s3-faults')
 const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))
 const random = mulberry32(seed)
-/** Of the whole campaign, which `LAYERMILL_CAMPAIGN=1` asks for. By default less, with every kind of fault as often among as many requests. */
+/**
+ * Of the whole campaign, which `LAYERMILL_CAMPAIGN=1` asks for. By default less, with every kind of fault as often among as many requests.
+ */
 const scale = Number(process.env['LAYERMILL_CAMPAIGN'] ?? 1 / 3)
 const images = Math.round(5000 * scale)
 const partSize = 40

@@ -78,9 +78,9 @@ describe('learning to tell shapes apart, from random weights', () => {
 
 /**
  * A network with batch norm learns shapes on top of nearly any features, so that many a wrong rule goes unnoticed above. Here nothing but
- * the first convolution and its batch norm moves, below a random network that stays as it is, its classifier too: all that they learn by has
- * come down through every rule. Chance is 0.33. A wrong sign cancels out where it is on every path an even number of times, as with batch norm
- * up to res2/a: there it is another layer.
+ * the first convolution and its batch norm moves, below a random network that stays as it is, its classifier too: all that they learn by
+ * has come down through every rule. Chance is 0.33. A wrong sign cancels out where it is on every path an even number of times, as with
+ * batch norm up to res2/a: there it is another layer.
  */
 describe('learning with the first layer alone', () => {
   const first = async (layer: string, openEngine: () => Promise<Engine>, sign: 1 | -1 = 1): Promise<number> => {

@@ -72,10 +72,11 @@ function placesOf({ name, keys = [] }: NamedSet): Map<string, number> {
 }
 
 /**
- * Puts the rows of sets beside each other: by key where all have keys, in the order of the first set, rows that some set lacks left out; by row
- * where some have none.
+ * Puts the rows of sets beside each other: by key where all have keys, in the order of the first set, rows that some set lacks left out; by
+ * row where some have none.
  *
- * @throws LayermillError `ROW_INVALID` where sets without keys have other numbers of rows, or no key is in all of them; `FEATURES_INVALID` where
+ * @throws LayermillError `ROW_INVALID` where sets without keys have other numbers of rows, or no key is in all of them; `FEATURES_INVALID`
+ * where
  *   a key is there twice
  */
 export function alignSets(sets: readonly NamedSet[]): Aligned {

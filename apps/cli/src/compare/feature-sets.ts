@@ -142,7 +142,10 @@ async function openTable(store: Store, file: string): Promise<Found[]> {
 
 const isTable = (place: string): boolean => /\.(npy|npz|parquet)$/i.test(place)
 
-/** Names of sets: the layer where there is one argument, the argument's last part where it has one set, else both; all of it where these are alike. */
+/**
+ * Names of sets: the layer where there is one argument, the argument's last part where it has one set, else both; all of it where these are
+ * alike.
+ */
 function namesOf(found: readonly { readonly place: string; readonly sets: readonly Found[] }[]): string[] {
   const short = (place: string): string => basename(place.replace(/\/+$/, '')).replace(/\.(npy|npz|parquet)$/i, '')
   const choices = [

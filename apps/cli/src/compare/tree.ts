@@ -5,8 +5,8 @@ export type Tree = { readonly leaf: number } | { readonly left: Tree; readonly r
 export const leavesOf = (tree: Tree): number[] => ('leaf' in tree ? [tree.leaf] : [...leavesOf(tree.left), ...leavesOf(tree.right)])
 
 /**
- * Joins the two nearest groups until one is left, the distance of groups being the mean of all distances between them (average linkage, UPGMA).
- * Of equal distances the first is taken.
+ * Joins the two nearest groups until one is left, the distance of groups being the mean of all distances between them (average linkage,
+ * UPGMA). Of equal distances the first is taken.
  *
  * @param distance of two places, symmetric
  */

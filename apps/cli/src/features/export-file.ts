@@ -76,8 +76,8 @@ async function exportFile(format: TableFormat, { set, description, out, overwrit
 
 /**
  * Writes a layer's features as one Parquet file, a group of rows at a time; whole or not at all.
- * @throws LayermillError `SPEC_INVALID` for a name without `.parquet`, `EXPORT_EXISTS`, `RUN_CONFLICT` where it would replace a run's file, what
- * the stores throw; the signal's reason
+ * @throws LayermillError `SPEC_INVALID` for a name without `.parquet`, `EXPORT_EXISTS`, `RUN_CONFLICT` where it would replace a run's file,
+ * what the stores throw; the signal's reason
  */
 export const exportParquet = (options: ExportOptions): Promise<Exported> => exportFile(parquet, options)
 

@@ -37,7 +37,9 @@ async function openTable({ client, db, name, description, dimensions }: Target, 
   })
 }
 
-/** Adds what the table lacks: images come in one order, and each addition is there whole or not at all, so its length says where to go on. */
+/**
+ * Adds what the table lacks: images come in one order, and each addition is there whole or not at all, so its length says where to go on.
+ */
 async function fill(table: Table, client: LanceClient, { set, description, signal, onProgress }: ExportOptions): Promise<number> {
   const before = await table.countRows()
   let images = before
@@ -67,7 +69,8 @@ async function fill(table: Table, client: LanceClient, { set, description, signa
  * changes nothing.
  *
  * @param options.out the database: a folder, or `s3://bucket/prefix`
- * @throws LayermillError `CLIENT_MISSING`, `SPEC_INVALID` (the table's name), `EXPORT_EXISTS`, `CLIENT_FAILED`, what the stores throw; the signal's reason
+ * @throws LayermillError `CLIENT_MISSING`, `SPEC_INVALID` (the table's name), `EXPORT_EXISTS`, `CLIENT_FAILED`, what the stores throw; the
+ * signal's reason
  */
 export async function exportLanceDb(options: ExportOptions, table = tableName(options.set.layer.name)): Promise<Exported> {
   if (!/^[\w.-]{1,200}$/.test(table))

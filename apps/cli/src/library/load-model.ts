@@ -21,7 +21,10 @@ export type ImageInput = string | ImageSource
 export interface LoadModelOptions {
   /** `imagenet` (default: the published weights), `random[:SEED]`, or a file or URL of .npz, .caffemodel, .safetensors, .h5 or .keras. */
   weights?: string
-  /** How images are prepared where the origin of the weights does not tell: `chainer`, `keras`, `torchvision`, `torchvision-v2`, `torchvision-plain`, `transformers`, `timm:TAG`, `torchvision:WEIGHTS`, or a file or folder that says it. */
+  /**
+   * How images are prepared where the origin of the weights does not tell: `chainer`, `keras`, `torchvision`, `torchvision-v2`,
+   * `torchvision-plain`, `transformers`, `timm:TAG`, `torchvision:WEIGHTS`, or a file or folder that says it.
+   */
   prepare?: string
   engine?: EngineName
   /** Default `cpu`. */
@@ -185,8 +188,10 @@ async function registeredModel(name: string, { registry }: LoadModelOptions): Pr
  * const vgg16 = await loadModel('vgg16', { weights: 'imagenet' })
  * const { fc7 } = await vgg16.extract(['cat.jpg'], { layers: ['fc7'] })   // { data: Float32Array, shape: [1, 4096] }
  *
- * @param name a network, as `resnet50`, an ONNX file, a folder with one or a URL of one, the folder or URL of a fine-tuned model, or a registered one, as `pets@latest` or `pets@3`
- * @throws LayermillError `MODEL_UNKNOWN`, `MODEL_NOT_REGISTERED`, `REGISTRY_MISSING`, `MODEL_INVALID`, `PREPARATION_UNKNOWN`, `WEIGHTS_...`, `DEVICE_UNAVAILABLE`
+ * @param name a network, as `resnet50`, an ONNX file, a folder with one or a URL of one, the folder or URL of a fine-tuned model, or a
+ * registered one, as `pets@latest` or `pets@3`
+ * @throws LayermillError `MODEL_UNKNOWN`, `MODEL_NOT_REGISTERED`, `REGISTRY_MISSING`, `MODEL_INVALID`, `PREPARATION_UNKNOWN`,
+ * `WEIGHTS_...`, `DEVICE_UNAVAILABLE`
  */
 export async function loadModel(name: string, options: LoadModelOptions = {}): Promise<ImageModel> {
   const { weights = 'imagenet', engine = 'onnx', device = 'cpu', threads, batchSize = 8 } = options

@@ -56,8 +56,8 @@ function stateLine(state: TrainingProgress, imagesPerSecond: number, [epochBar, 
 }
 
 /**
- * One line of where a run stands: bars of all epochs and of this one's steps, loss, accuracy, speed, time left. `imagesPerSecond` is 0 where
- * it is not known yet. The bars shrink until the line is shorter than `columns`; a line that still is not loses its end.
+ * One line of where a run stands: bars of all epochs and of this one's steps, loss, accuracy, speed, time left. `imagesPerSecond` is 0
+ * where it is not known yet. The bars shrink until the line is shorter than `columns`; a line that still is not loses its end.
  */
 export function finetuneLine(state: TrainingProgress, imagesPerSecond: number, columns = 100): string {
   const lines = barWidths.map(widths => stateLine(state, imagesPerSecond, widths))

@@ -45,7 +45,10 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(whole / 86_400)} d ${Math.floor((whole % 86_400) / 3600)} h`
 }
 
-/** Rows as aligned columns; numbers (right) and texts (left) by the header's alignment mark: `>` in front of a name aligns right. A cell stays in its line. */
+/**
+ * Rows as aligned columns; numbers (right) and texts (left) by the header's alignment mark: `>` in front of a name aligns right. A cell
+ * stays in its line.
+ */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const right = header.map(name => name.startsWith('>'))
   const lines = [header.map(name => name.replace(/^>/, '')), ...rows].map(cells => cells.map(printableName))

@@ -62,8 +62,8 @@ async function planThere(output: Output, spec: ExtractSpec | PredictSpec, option
 }
 
 /**
- * `layermill extract --plan` and `predict --plan`: what the run would read, compute, write and need; computes only a few batches, for the time.
- * With `--server` the server says it.
+ * `layermill extract --plan` and `predict --plan`: what the run would read, compute, write and need; computes only a few batches, for the
+ * time. With `--server` the server says it.
  */
 export async function planCommand(output: Output, spec: ExtractSpec | PredictSpec, options: RunOptions): Promise<number> {
   const report = options.server === undefined ? await planHere(output, spec) : await planThere(output, spec, options)

@@ -5,7 +5,8 @@ import { checkInference } from '../run/check-inference.js'
 /**
  * Refuses what cannot work, as far as it can be told without weights and images: the one check of the command line, the HTTP API and
  * schedules, besides the schema. Fine-tuned models are looked at when they are loaded, registered ones when their version is known.
- * @throws LayermillError `MODEL_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`, `PREPARATION_UNKNOWN`; of fine-tuning also
+ * @throws LayermillError `MODEL_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`, `PREPARATION_UNKNOWN`; of fine-tuning
+ * also
  *   `SPEC_INVALID`, `HEAD_INVALID`, `SCALE_INVALID`
  */
 export async function checkSpec(spec: RunSpec): Promise<void> {

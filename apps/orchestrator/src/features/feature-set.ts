@@ -40,7 +40,8 @@ function chooseLayer({ layers }: RunRecord, wanted: string | undefined, url: str
  * Opens what an extraction run has written of one layer.
  *
  * @param layer may be left out where the run has only one
- * @throws LayermillError `RUN_MISSING`, `LAYER_MISSING`, `SPEC_INVALID` (no layer given, and there are several), `NOT_RECORDED` where nothing is
+ * @throws LayermillError `RUN_MISSING`, `LAYER_MISSING`, `SPEC_INVALID` (no layer given, and there are several), `NOT_RECORDED` where
+ * nothing is
  *   there yet, and what the store throws
  */
 export async function openFeatureSet(store: Store, layer: string | undefined): Promise<FeatureSet> {

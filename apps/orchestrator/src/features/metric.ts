@@ -38,7 +38,9 @@ function l2From(vector: Float32Array): RowMeasure {
   }
 }
 
-/** How far rows are from a vector; 0 for an equal row (but with `cosine` 1 where both are all zeros), NaN where a value is no finite number. */
+/**
+ * How far rows are from a vector; 0 for an equal row (but with `cosine` 1 where both are all zeros), NaN where a value is no finite number.
+ */
 export function distanceFrom(metric: Metric, vector: Float32Array): RowMeasure {
   if (metric === 'l2') return l2From(vector)
   const cosine = cosineTo(vector)

@@ -64,8 +64,8 @@ const byDistance = (a: Neighbour, b: Neighbour): number =>
   a.distance - b.distance || compareUtf8(a.key, b.key) || a.part - b.part || a.row - b.row
 
 /**
- * The images of a set whose features are nearest to a vector, by looking at every one of them: exact, in memory for a few blocks of rows and
- * twice as many neighbours as are asked for, and the same however the set is cut into parts.
+ * The images of a set whose features are nearest to a vector, by looking at every one of them: exact, in memory for a few blocks of rows
+ * and twice as many neighbours as are asked for, and the same however the set is cut into parts.
  *
  * @param query as many numbers as a row has
  * @throws LayermillError `ROW_INVALID`, `FEATURES_INVALID`, and as `streamFeatures`

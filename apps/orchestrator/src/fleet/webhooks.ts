@@ -23,7 +23,8 @@ async function secretText(): Promise<{ text: string; where: string } | undefined
 
 /**
  * Options of the webhooks of `serve`: the URLs of `--webhook` and LAYERMILL_WEBHOOKS, and the secret of the environment or its file.
- * @throws LayermillError `SPEC_INVALID` for what is not a URL; `WEBHOOK_SECRET` where there are webhooks and no secret, or one that is too short
+ * @throws LayermillError `SPEC_INVALID` for what is not a URL; `WEBHOOK_SECRET` where there are webhooks and no secret, or one that is too
+ * short
  */
 export async function webhookOptions({
   webhook = [],

@@ -14,7 +14,9 @@ async function boundPlan(runs: RunService, spec: RunSpec, deadline: number): Pro
 /** Samples of features and plans are read and computed with; that takes so many times longer than other answers. */
 const sampleFactor = 8
 
-/** Runs that answer within the deadline (in milliseconds), or `UNAVAILABLE`: a queue that is away makes its clients wait until it is back. */
+/**
+ * Runs that answer within the deadline (in milliseconds), or `UNAVAILABLE`: a queue that is away makes its clients wait until it is back.
+ */
 export function boundRuns(runs: RunService, deadline: number): RunService {
   const bound = <T>(answer: Promise<T>): Promise<T> => answerWithin(answer, deadline, 'the queue')
   return {

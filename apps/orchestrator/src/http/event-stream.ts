@@ -48,7 +48,8 @@ async function nextTurn(next: Promise<IteratorResult<RunEvent, unknown>>, { sign
 
 /**
  * Events of a run as the text of a server-sent event stream. Ends after the event that says the run has ended, when the events end, and
- * when `signal` is aborted; the source is told to stop in each case. `first` is what the source's first `next()` gave, if it was asked before.
+ * when `signal` is aborted; the source is told to stop in each case. `first` is what the source's first `next()` gave, if it was asked
+ * before.
  */
 export async function* eventStream(
   source: AsyncIterator<RunEvent>,

@@ -23,7 +23,9 @@ function references(value: unknown): string[] {
   return [...text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(([, name]) => name ?? '')
 }
 
-/** The provider's own override drops the texts that stand for values (`320x256`) from unions, because it looks before they are filled in. */
+/**
+ * The provider's own override drops the texts that stand for values (`320x256`) from unions, because it looks before they are filled in.
+ */
 const zodToJsonConfig = { override: (): void => {} }
 const transform = createJsonSchemaTransform({ zodToJsonConfig })
 const transformObject = createJsonSchemaTransformObject({ zodToJsonConfig })

@@ -29,8 +29,8 @@ function gram(values: Float32Array, rows: number, columns: number): Matrix {
 }
 
 /**
- * Principal components of rows of numbers. By the rows' inner products, of which there are far fewer than columns, in O(rows^2 columns + rows^3).
- * Signs are such that each component's largest coordinate is positive, so that the same rows give the same picture.
+ * Principal components of rows of numbers. By the rows' inner products, of which there are far fewer than columns, in O(rows^2 columns +
+ * rows^3). Signs are such that each component's largest coordinate is positive, so that the same rows give the same picture.
  */
 export function principalComponents(values: Float32Array, rows: number, columns: number, count: number): Components {
   if (rows < 2) return { rows: Array.from({ length: rows }, () => [0, 0]), variance: [0, 0] }

@@ -3,7 +3,10 @@ import { cosineTo } from '../features/metric.js'
 import type { NeighbourList } from '@layermill/contracts'
 import type { FeatureSample } from './sample.js'
 
-/** The rows most like one of them, by the cosine of all their numbers; the nearest first. Rows with numbers that are not finite are left out. */
+/**
+ * The rows most like one of them, by the cosine of all their numbers; the nearest first. Rows with numbers that are not finite are left
+ * out.
+ */
 export function nearestRows({ values, dimensions, rows }: FeatureSample, point: number, top: number): NeighbourList['neighbours'] {
   const cosine = cosineTo(values.subarray(point * dimensions, (point + 1) * dimensions))
   const best = new Best<NeighbourList['neighbours'][number]>(top, (a, b) => b.similarity - a.similarity || a.point - b.point)

@@ -5,8 +5,8 @@ import { LayermillError } from '@layermill/core'
 const fewestBytes = 24
 
 /**
- * The keys of a text with one or more secrets (between spaces, commas or lines): each `whsec_` and base64. Every message is signed with all of
- * them, so that receivers can change over from an old one.
+ * The keys of a text with one or more secrets (between spaces, commas or lines): each `whsec_` and base64. Every message is signed with all
+ * of them, so that receivers can change over from an old one.
  * @throws LayermillError `WEBHOOK_SECRET`, without the secret
  */
 export function parseSecrets(text: string, where: string): Buffer[] {

@@ -93,7 +93,8 @@ export class ModelRegistry {
 
   /**
    * Makes a version the latest, whatever its evaluation said.
-   * @throws LayermillError `MODEL_NOT_REGISTERED`, `REGISTRY_CONFLICT` where `from` does not hold or it is the latest already, `REGISTRY_BUSY`
+   * @throws LayermillError `MODEL_NOT_REGISTERED`, `REGISTRY_CONFLICT` where `from` does not hold or it is the latest already,
+   * `REGISTRY_BUSY`
    */
   async promote(name: string, version: number, change: ManualChange): Promise<Latest> {
     const { sha256 } = await this.completeVersion(name, version)

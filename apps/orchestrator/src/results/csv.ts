@@ -2,8 +2,8 @@
 const formula = /(^|[;|\t\r\n][ ;|\t\r\n]*)(?=[=+\-@\uFF0B\uFF0D\uFF1D\uFF20])/g
 
 /**
- * One line of a CSV file (RFC 4180). A text that a spreadsheet would take for a formula is led in by an apostrophe; so is what follows a `;`, `|`
- * or tab, where a spreadsheet of another country begins a new cell.
+ * One line of a CSV file (RFC 4180). A text that a spreadsheet would take for a formula is led in by an apostrophe; so is what follows a
+ * `;`, `|` or tab, where a spreadsheet of another country begins a new cell.
  */
 export function csvRow(values: readonly (string | number)[]): string {
   const cells = values.map(value => {

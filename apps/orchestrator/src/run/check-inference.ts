@@ -13,8 +13,8 @@ export function resultsOf(spec: InferenceSpec, network: Network): LayerResult[] 
 }
 
 /**
- * Refuses layers, sizes and precisions that the named network and the device do not have, before weights are loaded. `checkSpec` does so for
- * every kind of run.
+ * Refuses layers, sizes and precisions that the named network and the device do not have, before weights are loaded. `checkSpec` does so
+ * for every kind of run.
  * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `PRECISION_UNAVAILABLE`, `PREPARATION_UNKNOWN`.
  */
 export function checkInference(spec: InferenceSpec): void {

@@ -60,7 +60,8 @@ export async function newRecord(
  * Finds or makes the run that a spec means at its destination and writes its record. A finished run is left as it is unless the spec
  * asks for an update, a retry or a replacement.
  *
- * @param options `id` of a run that is made; `signal` stops the choosing of an int8 run's ranges, which takes its time: nothing is written then
+ * @param options `id` of a run that is made; `signal` stops the choosing of an int8 run's ranges, which takes its time: nothing is written
+ * then
  * @throws LayermillError as `decideAction` and `layerResults` do; `SELF_CHECK` and `CALIBRATION_INVALID` before anything is written.
  */
 export async function openRun(

@@ -16,7 +16,9 @@ export interface PartQueue {
   adopt(): Promise<void>
   /** Adds one job a part; a part that is queued already is not added twice. */
   add(parts: readonly number[]): Promise<void>
-  /** Those of the parts that the queue no longer holds, waiting, delayed or under way. Jobs that were completed stay on it, to be counted. */
+  /**
+   * Those of the parts that the queue no longer holds, waiting, delayed or under way. Jobs that were completed stay on it, to be counted.
+   */
   missing(parts: readonly number[]): Promise<number[]>
   /** Adds parts anew that were done, or are thought to have been, and have no result; those waiting or under way stay as they are. */
   again(parts: readonly number[]): Promise<void>

@@ -53,7 +53,8 @@ export class PartShares {
    */
   async take(count: number, outstanding: number): Promise<number[]> {
     const current = await firstTurn(this.queue, this.priority)
-    // One before whoever is next: a run that begins goes first. A run is never further ahead than by what it has queued, where others came anew.
+    // One before whoever is next: a run that begins goes first. A run is never further ahead than by what it has queued, where others came
+    // anew.
     const start = current === undefined ? 0 : Math.min(Math.max(this.next, current - 1, 0), current + outstanding + 1)
     this.next = start + count
     return Array.from({ length: count }, (_, i) => queuePriority(this.priority, start + i))

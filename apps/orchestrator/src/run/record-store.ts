@@ -51,8 +51,8 @@ async function changeUnended(
 }
 
 /**
- * Takes up a run that somebody was at before and may still be: makes a version of its record that is new whatever the store tells versions by,
- * so that the one before cannot write the record any more. A run that has ended, or another one, is left as it is.
+ * Takes up a run that somebody was at before and may still be: makes a version of its record that is new whatever the store tells versions
+ * by, so that the one before cannot write the record any more. A run that has ended, or another one, is left as it is.
  * @throws LayermillError `RECORD_NEWER` where a newer version wrote it: fields that are not known here would be lost
  */
 export async function claimRun(store: Store, id: string): Promise<void> {

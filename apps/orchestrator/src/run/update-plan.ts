@@ -131,7 +131,8 @@ function updatedRow(row: ManifestRow, image: KnownImage): ManifestRow[] {
 
 /**
  * Compares the dataset with a finished run and plans the difference: new images in new parts; each part with a changed or deleted image
- * again, with the results that still hold copied, and each with an image that failed for a reason that may have passed. Every image's key is held in memory, about 200 bytes each.
+ * again, with the results that still hold copied, and each with an image that failed for a reason that may have passed. Every image's key
+ * is held in memory, about 200 bytes each.
  */
 export async function planUpdate(
   store: Store,

@@ -3,7 +3,10 @@ import { sameWaiting, type Waiting, type WorkerBeat } from '@layermill/contracts
 
 /** Milliseconds between two looks at the workers. */
 const lookInterval = 2000
-/** Milliseconds for which all workers may be unfit for a run before it fails: for reasons that stay, and for those that may pass by themselves. */
+/**
+ * Milliseconds for which all workers may be unfit for a run before it fails: for reasons that stay, and for those that may pass by
+ * themselves.
+ */
 const unfitDeadlines = { lasting: 30_000, passing: 600_000 }
 /** Workers named in one message. */
 const mostNamed = 8

@@ -21,8 +21,8 @@ async function addListing(hash: Hash, source: ImageSource): Promise<void> {
 }
 
 /**
- * The version of a fine-tuned model that a spec names by its place, or by its name in the registry: what `pets@latest` means at this moment.
- * A network's name says all by itself.
+ * The version of a fine-tuned model that a spec names by its place, or by its name in the registry: what `pets@latest` means at this
+ * moment. A network's name says all by itself.
  */
 async function modelVersion(model: string, environment: FingerprintEnvironment): Promise<string | undefined> {
   const reference = parseModelReference(model)

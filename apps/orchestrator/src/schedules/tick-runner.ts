@@ -179,7 +179,8 @@ export class TickRunner {
     try {
       const { kind, state, finished, error, failures = [] } = await this.environment.runs.get(tick.run)
       if (!hasEnded(state)) return undefined
-      // Images that failed for a reason that may have passed are tried again by the next update, though nothing has changed: it is not skipped.
+      // Images that failed for a reason that may have passed are tried again by the next update, though nothing has changed: it is not
+      // skipped.
       const again = kind === 'extract' && failures.some(mayPass)
       const ended = { ...tick, state, finished: finished ?? now.toISOString(), error }
       return again ? { ...ended, fingerprint: undefined } : ended

@@ -6,7 +6,10 @@ import { errorCode, LayermillError, schemeOf } from '@layermill/core'
 import type { SpecCheck } from './guarded.js'
 
 export interface AllowedPlacesOptions {
-  /** Folders, `file://` URLs and `s3://bucket/prefix`: what specs name must be one of these or below it. Buckets are all allowed where none is here. */
+  /**
+   * Folders, `file://` URLs and `s3://bucket/prefix`: what specs name must be one of these or below it. Buckets are all allowed where none
+   * is here.
+   */
   readonly allowed: readonly string[]
   /** The server's own registry, which a spec may name as its model's place and where to register, whatever else is allowed. */
   readonly registry?: string | undefined

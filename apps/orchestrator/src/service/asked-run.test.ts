@@ -71,7 +71,9 @@ const job = (): RunJob =>
     spec: parseSpec({ kind: 'extract', source: '/photos', model: 'googlenet', layers: ['conv2'], size: '32x32', out: '/out', partSize: 2 }),
   })
 
-/** One orchestrator's sitting at the run, as the run worker has it; `opened` says whether one before it told that the run has its record. */
+/**
+ * One orchestrator's sitting at the run, as the run worker has it; `opened` says whether one before it told that the run has its record.
+ */
 async function sit(store: Store, opened: boolean): Promise<RunRecord> {
   const control = new RunControl(60_000)
   const fenced = fencedStore(store, () => control.check())

@@ -90,7 +90,8 @@ export class QueueRunService implements RunService {
   }
 
   /**
-   * @throws LayermillError `RUN_CONFLICT`; `SPEC_INVALID`, `MODEL_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`; `SOURCE_MISSING`, `WEIGHTS_NOT_FOUND` and others
+   * @throws LayermillError `RUN_CONFLICT`; `SPEC_INVALID`, `MODEL_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`; `SOURCE_MISSING`,
+   * `WEIGHTS_NOT_FOUND` and others
    *   of what the spec names and is not there
    */
   async submit(spec: RunSpec): Promise<RunSummary> {

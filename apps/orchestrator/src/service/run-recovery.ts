@@ -20,8 +20,8 @@ interface Known {
 }
 
 /**
- * Keeps in mind which runs a queue has, and queues again those that it forgot: a server that lost its data, or a failover that lost the last
- * writes. The store decides: a run that has ended there is left alone. Several orchestrators do so beside each other: a run's job
+ * Keeps in mind which runs a queue has, and queues again those that it forgot: a server that lost its data, or a failover that lost the
+ * last writes. The store decides: a run that has ended there is left alone. Several orchestrators do so beside each other: a run's job
  * has the run's id, and is added once.
  */
 export class RunRecovery {

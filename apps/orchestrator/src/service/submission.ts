@@ -64,8 +64,8 @@ function likenessOfTraining(existing: RunRecord, spec: FinetuneSpec): Likeness {
 }
 
 /**
- * Compares a spec with the run at its place as far as it can be told without loading weights. What is left open is looked at when the run is
- * opened.
+ * Compares a spec with the run at its place as far as it can be told without loading weights. What is left open is looked at when the run
+ * is opened.
  */
 export function likeness(existing: RunRecord, spec: RunSpec): Likeness {
   const before = fieldsOf(existing.spec)
@@ -88,7 +88,10 @@ export function likeness(existing: RunRecord, spec: RunSpec): Likeness {
   return { kind }
 }
 
-/** The id that a spec's run has: the one of the run that is there and goes on, or a new one, which leaves the record of a finished run alone. */
+/**
+ * The id that a spec's run has: the one of the run that is there and goes on, or a new one, which leaves the record of a finished run
+ * alone.
+ */
 export function runIdFor(existing: RunRecord | undefined, spec: RunSpec, newId: () => string): string {
   if (existing === undefined || spec.overwrite) return newId()
   const { kind } = likeness(existing, spec)

@@ -75,7 +75,9 @@ function onnxMetadata({ plan, network }: OutputsInput, outputs: ReadonlyMap<stri
   }
 }
 
-/** Writes the model in every form that the spec asks for, at the same time; `model.json`, which makes it exist, when all of them are there. */
+/**
+ * Writes the model in every form that the spec asks for, at the same time; `model.json`, which makes it exist, when all of them are there.
+ */
 export async function writeModel(store: Store, input: OutputsInput): Promise<void> {
   const { record, plan, network, tensors } = input
   const spec = record.spec as FinetuneSpec

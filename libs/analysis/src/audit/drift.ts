@@ -86,8 +86,8 @@ export interface Drift {
 }
 
 /**
- * Drift between a reference and new rows: MMD on the features as they are and divided by the deviations of training rows, since neither alone
- * sees every shift.
+ * Drift between a reference and new rows: MMD on the features as they are and divided by the deviations of training rows, since neither
+ * alone sees every shift.
  *
  * @param deviations of the training rows' columns; 0 where a column does not vary
  */

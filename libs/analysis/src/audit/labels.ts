@@ -62,8 +62,8 @@ export interface LabelScores {
 }
 
 /**
- * Scores labels by out-of-fold probabilities: self-confidence, margin, and the rule of confident learning: among the classes whose probability
- * reaches the mean of the rows labelled so, the likeliest is another than the label.
+ * Scores labels by out-of-fold probabilities: self-confidence, margin, and the rule of confident learning: among the classes whose
+ * probability reaches the mean of the rows labelled so, the likeliest is another than the label.
  */
 export function labelScores(found: Float64Array, labels: ArrayLike<number>, classes: number): LabelScores {
   const rows = found.length / classes

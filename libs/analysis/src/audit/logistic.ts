@@ -99,8 +99,8 @@ function direction(gradient: Float64Array, corrections: readonly Correction[]): 
 }
 
 /**
- * Multinomial logistic regression by L-BFGS from zero, the mean cross entropy with an L2 penalty as scikit-learn's `LogisticRegression`. The loss
- * is convex: the result does not depend on the path.
+ * Multinomial logistic regression by L-BFGS from zero, the mean cross entropy with an L2 penalty as scikit-learn's `LogisticRegression`.
+ * The loss is convex: the result does not depend on the path.
  *
  * @param labels a class from 0 for each row
  */

@@ -38,8 +38,8 @@ function insert(places: Uint32Array, squares: Float64Array, start: number, count
 }
 
 /**
- * The exact nearest neighbours of all rows of a set, or of the rows of one set among those of another, by blocks of float64 products. In n^2 d
- * operations and the memory of two blocks.
+ * The exact nearest neighbours of all rows of a set, or of the rows of one set among those of another, by blocks of float64 products. In
+ * n^2 d operations and the memory of two blocks.
  *
  * @param others where the neighbours are; default: the rows themselves
  */
@@ -102,8 +102,8 @@ export const NEAR_DUPLICATE_RATIO = 0.5
 export const REFERENCE_NEIGHBOUR = 10
 
 /**
- * Distance of each row to its nearest over that to its tenth: near 0 for a copy, whatever the scale of the features, and near 1 in a crowd. No
- * fixed distance or cosine does that. Among fewer than eleven rows there is no tenth neighbour to tell: 0 for the same features, else 1.
+ * Distance of each row to its nearest over that to its tenth: near 0 for a copy, whatever the scale of the features, and near 1 in a crowd.
+ * No fixed distance or cosine does that. Among fewer than eleven rows there is no tenth neighbour to tell: 0 for the same features, else 1.
  */
 export function nearestRatios({ count, distances }: Neighbours): Float64Array {
   const reference = REFERENCE_NEIGHBOUR - 1

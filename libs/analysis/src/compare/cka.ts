@@ -40,9 +40,9 @@ interface Sums {
 const DEFAULT_MEMORY = 192 * 1024 * 1024
 
 /**
- * Linear CKA of all pairs of sets of the same rows. Columns are centred before products, sums are in float64 in a fixed order. Where there are
- * fewer rows than columns, blocks of all Gram matrices are formed one after the other, so that no n x n matrix exists; else the products of
- * columns, by pairs of sets that fit into the memory.
+ * Linear CKA of all pairs of sets of the same rows. Columns are centred before products, sums are in float64 in a fixed order. Where there
+ * are fewer rows than columns, blocks of all Gram matrices are formed one after the other, so that no n x n matrix exists; else the
+ * products of columns, by pairs of sets that fit into the memory.
  *
  * @param sources of equally many rows
  * @returns for `a`, then `b` from `a` on: `[(0,0), (0,1) ...]`
@@ -246,8 +246,8 @@ async function kernelOf(source: RowSource, start: number, end: number, product: 
 }
 
 /**
- * U-centres a kernel matrix (Szekely and Rizzo 2014) in place: off the diagonal, rows and columns sum to 0; the diagonal is 0. The inner product
- * of two such matrices over n (n - 3) is HSIC_1.
+ * U-centres a kernel matrix (Szekely and Rizzo 2014) in place: off the diagonal, rows and columns sum to 0; the diagonal is 0. The inner
+ * product of two such matrices over n (n - 3) is HSIC_1.
  */
 export function uCentred(kernel: Float64Array, n: number): Float64Array {
   const sums = new Float64Array(n)

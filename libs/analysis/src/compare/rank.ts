@@ -86,8 +86,8 @@ function countInversions(values: Uint32Array): number {
 }
 
 /**
- * Kendall's tau-a: concordant less discordant pairs, over all pairs; pairs tied on either side count as neither (Nili et al. 2014). In n log n
- * (Knight 1966).
+ * Kendall's tau-a: concordant less discordant pairs, over all pairs; pairs tied on either side count as neither (Nili et al. 2014). In n
+ * log n (Knight 1966).
  *
  * @returns null for fewer than two values
  */

@@ -96,8 +96,8 @@ function count(drawn: Rsa, truth: Rsa, larger: Record<RsaMeasure, number>): void
 export type Intervals = Readonly<Record<RsaMeasure, readonly [number, number] | null>>
 
 /**
- * Bootstrap intervals of the correlations: rows are drawn with replacement, pairs of a row with itself left out (Nili et al. 2014). Percentiles
- * 2.5 and 97.5, interpolated.
+ * Bootstrap intervals of the correlations: rows are drawn with replacement, pairs of a row with itself left out (Nili et al. 2014).
+ * Percentiles 2.5 and 97.5, interpolated.
  */
 export function bootstrapIntervals(x: RankedRdm, y: RankedRdm, { draws, seed }: RsaTestOptions): Intervals {
   const random = new Random(`rsa-bootstrap:${seed}`)

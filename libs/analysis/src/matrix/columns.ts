@@ -37,8 +37,8 @@ export async function centred(source: RowSource): Promise<Matrix> {
 }
 
 /**
- * Shifts near the means of the columns, on a grid as coarse as the columns' spread: numbers that are exact in float32 are still exact in float64
- * after it, so that equal distances stay equal, and what is left of an offset is below the spread.
+ * Shifts near the means of the columns, on a grid as coarse as the columns' spread: numbers that are exact in float32 are still exact in
+ * float64 after it, so that equal distances stay equal, and what is left of an offset is below the spread.
  */
 export async function exactShifts(source: RowSource): Promise<Float64Array> {
   const means = await columnMeans(source)

@@ -31,8 +31,8 @@ export interface PcaOptions {
 }
 
 /**
- * Principal components, from the covariance or the Gram matrix, whichever is smaller, of centred columns in float64 by blocks of rows. The sign
- * rule is scikit-learn's since 1.5, `svd_flip(u_based_decision=False)`.
+ * Principal components, from the covariance or the Gram matrix, whichever is smaller, of centred columns in float64 by blocks of rows. The
+ * sign rule is scikit-learn's since 1.5, `svd_flip(u_based_decision=False)`.
  *
  * @throws LayermillError `ROW_INVALID` for fewer than two rows, or numbers that are not finite
  */

@@ -34,9 +34,9 @@ function rowEntries(columns: number, seed: string, row: number): Uint32Array {
 }
 
 /**
- * A very sparse random projection (Li, Hastie and Church 2006; Achlioptas 2003): entries are +-sqrt(s / components) with probability 1 / (2s)
- * each, else 0, with s = sqrt(columns). Squared lengths are kept in expectation, with a standard deviation of some sqrt(2 / components) of
- * themselves. The matrix depends on the seed and the two sizes alone.
+ * A very sparse random projection (Li, Hastie and Church 2006; Achlioptas 2003): entries are +-sqrt(s / components) with probability 1 /
+ * (2s) each, else 0, with s = sqrt(columns). Squared lengths are kept in expectation, with a standard deviation of some sqrt(2 /
+ * components) of themselves. The matrix depends on the seed and the two sizes alone.
  *
  * @throws LayermillError `SPEC_INVALID` where it would take more than a gigabyte
  */

@@ -9,8 +9,8 @@ export interface JsonRecordOptions {
   /** Name of the whole, for errors of no single field. Default `record`. */
   readonly whole?: string
   /**
-   * Refuses fields that the schema does not know, with `RECORD_NEWER`: who computes by a record must not leave out what a newer version asks
-   * for. Otherwise they are dropped.
+   * Refuses fields that the schema does not know, with `RECORD_NEWER`: who computes by a record must not leave out what a newer version
+   * asks for. Otherwise they are dropped.
    */
   readonly strict?: boolean
 }

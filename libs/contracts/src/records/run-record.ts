@@ -55,9 +55,14 @@ export const RunCounts = z.object({
   /** Images left out, each with its reason in `errors`. */
   failed: z.int(),
   parts: z.int(),
-  /** Images with results of which nothing had to be computed, the cache had it; of the last session, as far as workers have told. Only with a cache. */
+  /**
+   * Images with results of which nothing had to be computed, the cache had it; of the last session, as far as workers have told. Only with
+   * a cache.
+   */
   cached: z.int().optional(),
-  /** Values in the features that are NaN or infinite, too large for float16 among them; only where there are some and `onOverflow` is warn. */
+  /**
+   * Values in the features that are NaN or infinite, too large for float16 among them; only where there are some and `onOverflow` is warn.
+   */
   overflow: z.int().optional(),
 })
 export type RunCounts = z.output<typeof RunCounts>
@@ -103,7 +108,9 @@ export const RunRecord = z.object({
   planned: z.boolean(),
   /** Which change to a finished run is under way, if any. */
   updating: z.enum(['update', 'retry']).optional(),
-  /** The version of a registered model whose parts an update under way replaces: those that `manifest/update.json` retires are still its. */
+  /**
+   * The version of a registered model whose parts an update under way replaces: those that `manifest/update.json` retires are still its.
+   */
   replacing: z.object({ model: z.string(), weights: z.string() }).optional(),
   /** A change asked for while the run was unfinished: it comes once what is under way is done. */
   followUp: z.enum(['update', 'retry']).optional(),

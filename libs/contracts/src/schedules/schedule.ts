@@ -6,7 +6,10 @@ import { RunSpec } from '../specs/spec.js'
 import { formatZodError } from '../specs/spec-error.js'
 import { webhookUrls } from '../specs/webhook-url.js'
 
-/** The next times that a cron expression means, after `from`, earliest first; fewer than `count` where it has no more. See `nextTime` for the rule. */
+/**
+ * The next times that a cron expression means, after `from`, earliest first; fewer than `count` where it has no more. See `nextTime` for
+ * the rule.
+ */
 export function nextTimes(cron: string, tz: string, from: Date, count: number): Date[] {
   const times: Date[] = []
   for (let last = from.getTime(); times.length < count;) {
@@ -160,8 +163,8 @@ export function parseScheduleChange(input: unknown): ScheduleChange {
 }
 
 /**
- * The spec of one tick: `{date}` (YYYY-MM-DD in the schedule's time zone), `{time}` (HHMMSS; HHMMSS-2 where the clock was put back and shows it a
- * second time) and `{run}` (the tick's own id) of `out` filled in.
+ * The spec of one tick: `{date}` (YYYY-MM-DD in the schedule's time zone), `{time}` (HHMMSS; HHMMSS-2 where the clock was put back and
+ * shows it a second time) and `{run}` (the tick's own id) of `out` filled in.
  * Extraction into the same place every time is an update of what is there.
  */
 export function specOfTick(

@@ -14,7 +14,10 @@ export interface RunListQuery {
 }
 
 export interface RunEventOptions {
-  /** Id of the last event that the listener has seen; what came after it is told first. An id that is not known any more means: from here on. */
+  /**
+   * Id of the last event that the listener has seen; what came after it is told first. An id that is not known any more means: from here
+   * on.
+   */
   after?: string
   /** Ends the events at once when the listener goes away: a pending `next()` then resolves or rejects. */
   signal: AbortSignal
@@ -55,7 +58,8 @@ export interface RunService {
    */
   resume(id: string): Promise<RunSummary>
   /**
-   * Events of one run, which end after the state event that says the run ended. For a run that has ended: what came after `after`, then the end.
+   * Events of one run, which end after the state event that says the run ended. For a run that has ended: what came after `after`, then the
+   * end.
    * @throws LayermillError `RUN_UNKNOWN`, from the first `next()`.
    */
   events(id: string, options: RunEventOptions): AsyncIterable<RunEvent>

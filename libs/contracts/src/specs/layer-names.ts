@@ -8,8 +8,8 @@ type LayerNames =
   | { kind: 'predict'; model: string }
 
 /**
- * The spec with our names of layers in the place of those that other systems have for them (`layer4` is `res5`): results, identity and cache
- * know a layer by one name. Layers of fine-tuned models are left as they are, since their network is not known here.
+ * The spec with our names of layers in the place of those that other systems have for them (`layer4` is `res5`): results, identity and
+ * cache know a layer by one name. Layers of fine-tuned models are left as they are, since their network is not known here.
  * @throws LayermillError `SPEC_INVALID` where two names are of one layer
  */
 export function withOurLayerNames<Spec extends LayerNames>(spec: Spec): Spec {

@@ -29,7 +29,8 @@ const failure = (code: string, message: string, { retry, scope, meaning }: Failu
  */
 export function classify(error: unknown): Failure {
   const message = redact(errorMessage(error))
-  // Wrappers (AggregateError, fetch's TypeError) hide the code in their cause; a few steps are enough and end even where causes form a ring.
+  // Wrappers (AggregateError, fetch's TypeError) hide the code in their cause; a few steps are enough and end even where causes form a
+  // ring.
   for (let cause: unknown = firstError(error), depth = 0; cause !== undefined && depth < 5; depth++) {
     const code = errorCode(cause)
     const found = code === 'UNEXPECTED' ? undefined : failureClass(code)

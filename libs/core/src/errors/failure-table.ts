@@ -10,8 +10,8 @@ const row = <Http extends ErrorClass['http'] = undefined>(
 ) => ({ retry, scope, meaning, http: http as Http, exit })
 
 /**
- * Every code that Layermill throws, and the system's codes that it lets through: when it is tried again, what it ends, its meaning, the HTTP
- * API's answer, the command's exit code. Codes never change once published.
+ * Every code that Layermill throws, and the system's codes that it lets through: when it is tried again, what it ends, its meaning, the
+ * HTTP API's answer, the command's exit code. Codes never change once published.
  */
 export const failureTable = {
   // Images: recorded and left out; more than --max-errors of them fail the run.

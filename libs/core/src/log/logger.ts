@@ -8,8 +8,8 @@ const secretKeys =
 const deepest = 6
 
 /**
- * A value to be logged, with the secrets of its texts and of fields with telling names replaced, and control characters of names written out:
- * logs are read on terminals. Errors are left to their serializer.
+ * A value to be logged, with the secrets of its texts and of fields with telling names replaced, and control characters of names written
+ * out: logs are read on terminals. Errors are left to their serializer.
  */
 function clean(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return printable(redact(value))

@@ -22,8 +22,8 @@ const privateIpv4 = [
 ]
 
 /**
- * Services of cloud platforms at addresses of public ranges that only machines inside the platform reach: Azure's host (metadata, DNS), IBM Cloud's
- * service network, and Google's addresses for private access to its APIs.
+ * Services of cloud platforms at addresses of public ranges that only machines inside the platform reach: Azure's host (metadata, DNS), IBM
+ * Cloud's service network, and Google's addresses for private access to its APIs.
  */
 const platformIpv4 = ['168.63.129.16/32', '161.26.0.0/16', '166.8.0.0/14', '199.36.153.4/30', '199.36.153.8/30']
 
@@ -41,7 +41,8 @@ function blockList(networks: readonly string[], family: 'ipv4' | 'ipv6'): BlockL
 
 /**
  * Whether an address (IPv4 or IPv6, without brackets) belongs to the public internet: not private, loopback, link-local (cloud metadata is
- * there), shared, reserved, multicast or unspecified, no service of a cloud platform, nor an IPv6 form of an IPv4 address. What is no address is not public.
+ * there), shared, reserved, multicast or unspecified, no service of a cloud platform, nor an IPv6 form of an IPv4 address. What is no
+ * address is not public.
  */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address)

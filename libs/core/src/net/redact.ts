@@ -54,7 +54,10 @@ export function redact(text: string): string {
     .replace(secretParameter, '$1***')
 }
 
-/** Whether a text has a URL with userinfo (`scheme://user:password@host`), or a web address whose query may hold a secret (a presigned URL, a key). */
+/**
+ * Whether a text has a URL with userinfo (`scheme://user:password@host`), or a web address whose query may hold a secret (a presigned URL,
+ * a key).
+ */
 export function hasCredentials(text: string): boolean {
   return redact(text) !== text
 }

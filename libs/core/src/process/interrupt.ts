@@ -45,8 +45,8 @@ export function untilStopped(): Promise<NodeJS.Signals> {
 }
 
 /**
- * Ends the process after so many milliseconds whatever it still waits for: a queue that is away answers nobody, and what was under way is taken
- * over when its locks run out. For after `untilStopped`.
+ * Ends the process after so many milliseconds whatever it still waits for: a queue that is away answers nobody, and what was under way is
+ * taken over when its locks run out. For after `untilStopped`.
  */
 export function exitAtLatest(deadlineMs: number, note: (text: string) => void): void {
   const end = (): void => {

@@ -6,7 +6,8 @@ import { compileWasm, instantiateWasm, type WasmMemory } from '../wasm/wasm.js'
 const CHUNK = 1 << 20
 
 /**
- * Calls `work` for ranges that make up all of the arrays, in order. The event loop turns every 2^20 elements, however many arrays they are in.
+ * Calls `work` for ranges that make up all of the arrays, in order. The event loop turns every 2^20 elements, however many arrays they are
+ * in.
  * @param lengths of the arrays
  * @param work takes about a nanosecond for each element from `start` to `end` of array number `index`
  */

@@ -39,8 +39,8 @@ function endOfString(text: string, start: number): number {
 }
 
 /**
- * Whether a YAML text may nest deeper than `most`, without parsing it: by brackets, by list marks in one line, or by indentation. A quoted text is
- * not told apart, so that one of very many opening brackets is refused as well.
+ * Whether a YAML text may nest deeper than `most`, without parsing it: by brackets, by list marks in one line, or by indentation. A quoted
+ * text is not told apart, so that one of very many opening brackets is refused as well.
  */
 function yamlNestsDeeper(text: string, most: number): boolean {
   let depth = 0

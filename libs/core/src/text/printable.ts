@@ -9,8 +9,8 @@ function escaped(character: string): string {
 }
 
 /**
- * A text of several lines that a terminal or a log may show: escape sequences and marks of direction in it, as `\u001b`, are written out, so that
- * names of files and classes cannot move the cursor, set the title or pass for other names. Tabs and line feeds stay.
+ * A text of several lines that a terminal or a log may show: escape sequences and marks of direction in it, as `\u001b`, are written out,
+ * so that names of files and classes cannot move the cursor, set the title or pass for other names. Tabs and line feeds stay.
  */
 export function printable(text: string): string {
   return text.replace(unprintable, escaped)

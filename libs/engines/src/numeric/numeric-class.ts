@@ -16,7 +16,9 @@ const conv = (name: string, input: string, outChannels: number, kernel: number):
   attributes: { outChannels, kernel: [kernel, kernel], stride: [1, 1], pad: [(kernel - 1) / 2, (kernel - 1) / 2] },
 })
 
-/** A network of a few thousand sums in which the kernels that round differently all have a part: convolutions, products, LRN and softmax. */
+/**
+ * A network of a few thousand sums in which the kernels that round differently all have a part: convolutions, products, LRN and softmax.
+ */
 function probeNetwork(): Network {
   const nodes: GraphNode[] = [
     { name: 'input', op: 'input', inputs: [], attributes: { channels: 3 }, parameters: undefined },
@@ -73,8 +75,8 @@ const known = new WeakMap<Engine, Promise<string>>()
 
 /**
  * Which of the machines whose results are the same bits an engine belongs to: the kind of CPU by its name, and eight digits of what it
- * really computes, as in `x64-avx512.5c1d09ab`. Without the second, an emulated CPU, a hypervisor that hides instructions, or a library that
- * chooses other kernels would pass for what it is not. Computed once for an engine, in some milliseconds.
+ * really computes, as in `x64-avx512.5c1d09ab`. Without the second, an emulated CPU, a hypervisor that hides instructions, or a library
+ * that chooses other kernels would pass for what it is not. Computed once for an engine, in some milliseconds.
  * @throws LayermillError `ENGINE_FAILED` and as the engine does
  */
 export function numericClass(engine: Engine): Promise<string> {

@@ -21,7 +21,9 @@ export function cutData({ labels, targets, masks }: ImageData, slices: readonly 
   }))
 }
 
-/** A value that holds `tensors`, or some of them, with their memory, which the caller's then have no more. Memory that is shared stays so. */
+/**
+ * A value that holds `tensors`, or some of them, with their memory, which the caller's then have no more. Memory that is shared stays so.
+ */
 export function takeOver<Value>(value: Value, tensors: Iterable<Pick<Tensor, 'data'>>): Value {
   return structuredClone(value, { transfer: buffersOf(tensors) })
 }

@@ -1,5 +1,6 @@
 /**
- * An ONNX graph in memory, as far as this project needs ONNX: float32, float16, int64 and quantised tensors, no subgraphs. Lowering makes it,
+ * An ONNX graph in memory, as far as this project needs ONNX: float32, float16, int64 and quantised tensors, no subgraphs. Lowering makes
+ * it,
  * `proto.ts` writes it.
  */
 
@@ -36,7 +37,10 @@ export type OnnxInitializer =
   | { readonly type: 'uint8'; readonly shape: readonly number[]; readonly data: Uint8Array }
   | { readonly type: 'int32'; readonly shape: readonly number[]; readonly data: Int32Array }
 
-/** An input or output of the graph: float32, int64, or float64 of products of matrices. A dimension is a size, or a name where it is known only when run. */
+/**
+ * An input or output of the graph: float32, int64, or float64 of products of matrices. A dimension is a size, or a name where it is known
+ * only when run.
+ */
 export interface OnnxValueInfo {
   readonly name: string
   readonly shape: readonly (number | string)[]

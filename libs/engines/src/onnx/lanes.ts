@@ -46,8 +46,8 @@ export class Lanes {
   }
 
   /**
-   * Does `count` things, each in whichever lane is free first, and gives the results to `take` in order, one at a time. Nothing is begun that
-   * is further ahead of what has been taken than there are lanes, so that few results wait.
+   * Does `count` things, each in whichever lane is free first, and gives the results to `take` in order, one at a time. Nothing is begun
+   * that is further ahead of what has been taken than there are lanes, so that few results wait.
    * @throws what the first of them that failed threw; those that were not begun are left out
    */
   async inOrder<Result>(

@@ -34,8 +34,8 @@ const graphOf = (form: ProductForm): OnnxGraph => ({
 const THREADS = 4
 
 /**
- * The product of float64 matrices by ONNX Runtime on the CPU, several times as fast as loops. It blocks the calling thread: cut the work into
- * blocks. The same shapes and numbers give the same bits on CPUs of one kind, whatever the number of cores.
+ * The product of float64 matrices by ONNX Runtime on the CPU, several times as fast as loops. It blocks the calling thread: cut the work
+ * into blocks. The same shapes and numbers give the same bits on CPUs of one kind, whatever the number of cores.
  */
 export async function openProduct(): Promise<FastProduct> {
   const sessions = new Map<ProductForm, Promise<ort.InferenceSession>>()

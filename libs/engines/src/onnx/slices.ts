@@ -1,4 +1,6 @@
-/** Most images of a slice for so many values that learn: enough work beside arranging the weights and adding their gradients for each slice. */
+/**
+ * Most images of a slice for so many values that learn: enough work beside arranging the weights and adding their gradients for each slice.
+ */
 const IMAGES = 4
 const VALUES = 16_000_000
 

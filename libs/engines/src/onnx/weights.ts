@@ -2,7 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { formatShape, LayermillError, sameShape, type Tensor, type TensorMap } from '@layermill/core'
 import { parameterShapes, type GraphNode, type Network } from '@layermill/models'
 
-/** Values copied at a time (1 MiB): some milliseconds where fresh memory is slow, so that the calling thread's event loop goes on turning. */
+/**
+ * Values copied at a time (1 MiB): some milliseconds where fresh memory is slow, so that the calling thread's event loop goes on turning.
+ */
 const SLICE = 1 << 18
 
 /**

@@ -1,4 +1,6 @@
-/** Values of each network's default layer, of the stored weights and picture (`referenceWeights`, `referenceInput`): flat index and value. */
+/**
+ * Values of each network's default layer, of the stored weights and picture (`referenceWeights`, `referenceInput`): flat index and value.
+ */
 export interface SelfCheckValues {
   readonly layer: string
   /** The layer's largest absolute value. */

@@ -12,7 +12,9 @@ type Wrong = (made: OnnxNode, right: string) => Pick<OnnxNode, 'op' | 'inputs'>
 
 const otherSign: Wrong = (_made, right) => ({ op: 'Neg', inputs: [right] })
 
-/** ReLU's is the gradient times a mask: what it should have cut off is left. Signs would cancel out on paths through an even number of them. */
+/**
+ * ReLU's is the gradient times a mask: what it should have cut off is left. Signs would cancel out on paths through an even number of them.
+ */
 const otherPart: Wrong = (made, right) => ({ op: 'Sub', inputs: [made.inputs[0]!, right] })
 
 /** Puts a wrong value in the place of one that is there already, whatever reads it. */

@@ -1,6 +1,6 @@
 /**
- * The published networks, through all of their convolutions, against ONNX Runtime on the CPU, which test/conformance holds against what Chainer
- * and torchvision compute.
+ * The published networks, through all of their convolutions, against ONNX Runtime on the CPU, which test/conformance holds against what
+ * Chainer and torchvision compute.
  */
 import type { Tensor } from '@layermill/core'
 import { getNetwork, type Network, pruneNodes, resolveLayers } from '@layermill/models'

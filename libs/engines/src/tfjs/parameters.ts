@@ -12,8 +12,8 @@ const required = <T>(value: T | undefined, name: string): T => {
 const toFilter = (weight: tf.Tensor): tf.Tensor4D => tf.transpose(weight as tf.Tensor4D, [2, 3, 1, 0])
 
 /**
- * A network's parameters on the backend. Convolutions' weights that stay as they are are kept in TensorFlow's layout; those that change are kept
- * as they come and turned when read, so that their gradients come out in the project's layout.
+ * A network's parameters on the backend. Convolutions' weights that stay as they are are kept in TensorFlow's layout; those that change are
+ * kept as they come and turned when read, so that their gradients come out in the project's layout.
  */
 export class Parameters implements RuleContext {
   private readonly tensors = new Map<string, tf.Tensor>()

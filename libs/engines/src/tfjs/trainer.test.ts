@@ -1,6 +1,6 @@
 /**
- * The onnx engine's gradients (rules of this project) against TensorFlow.js's autodiff, op by op and through whole networks. Inputs depend on
- * the seed in each test's name alone.
+ * The onnx engine's gradients (rules of this project) against TensorFlow.js's autodiff, op by op and through whole networks. Inputs depend
+ * on the seed in each test's name alone.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { elementCount, type Tensor } from '@layermill/core'

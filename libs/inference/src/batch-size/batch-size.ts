@@ -50,8 +50,8 @@ async function secondsOf(extractor: Extractor, size: number, [height, width]: Si
 }
 
 /**
- * Images to compute at once for a run whose spec says `auto`, by trying some sizes with its own session; found once for each device, network,
- * layers, size and precision, and then kept on this machine.
+ * Images to compute at once for a run whose spec says `auto`, by trying some sizes with its own session; found once for each device,
+ * network, layers, size and precision, and then kept on this machine.
  * @throws the signal's reason when aborted
  */
 export async function findBatchSize({

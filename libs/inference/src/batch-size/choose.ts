@@ -18,8 +18,8 @@ export interface ChoiceInput {
 }
 
 /**
- * The smallest number of images at once whose time for each image is within 5% of the best of those tried: 1, 2, 4, ... 32, until a larger one
- * is no faster, does not fit the budget, or the time is up. 1 where not even that can be measured.
+ * The smallest number of images at once whose time for each image is within 5% of the best of those tried: 1, 2, 4, ... 32, until a larger
+ * one is no faster, does not fit the budget, or the time is up. 1 where not even that can be measured.
  */
 export async function chooseBatchSize(input: ChoiceInput): Promise<number> {
   const { bytesPerImage, budgetBytes, limit } = input

@@ -2,8 +2,8 @@ import { elementCount } from '@layermill/core'
 import { inferShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
 
 /**
- * Bytes of float32 values that are there at once while one image is computed: those of the network when they are most, and the image and the
- * results twice, as they are also on their way to and from the engine. Weights and what does not grow with the batch are left out.
+ * Bytes of float32 values that are there at once while one image is computed: those of the network when they are most, and the image and
+ * the results twice, as they are also on their way to and from the engine. Weights and what does not grow with the batch are left out.
  */
 export function workingBytesPerImage(network: Network, layers: readonly string[], inputSize: Size2): number {
   if (network.graph !== undefined) return network.graph.workingBytes(layers, inputSize)

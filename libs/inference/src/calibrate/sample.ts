@@ -12,7 +12,9 @@ export interface CalibrationSample {
 
 const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex')
 
-/** The images whose keys have the smallest hashes: the same ones in whatever order a source lists them. Holds no more than these in memory. */
+/**
+ * The images whose keys have the smallest hashes: the same ones in whatever order a source lists them. Holds no more than these in memory.
+ */
 export async function sampleImages(items: AsyncIterable<SourceItem>, images: number = calibrationImages): Promise<CalibrationSample> {
   let smallest: { hash: string; item: SourceItem }[] = []
   let limit: string | undefined

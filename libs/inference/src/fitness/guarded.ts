@@ -152,8 +152,8 @@ interface Refusal {
 }
 
 /**
- * The fault of this worker's own that a failed job may come from: what its run keeps may be gone for this worker only, where a place was unmounted
- * while the job was at it. Undefined where the worker lacks nothing.
+ * The fault of this worker's own that a failed job may come from: what its run keeps may be gone for this worker only, where a place was
+ * unmounted while the job was at it. Undefined where the worker lacks nothing.
  */
 async function ownFault(probe: () => Promise<void>): Promise<Failure | undefined> {
   try {

@@ -65,7 +65,8 @@ async function fetchStored(url: string, graph: string | undefined): Promise<stri
     if (found === undefined || (graph !== undefined && found !== graph))
       throw new LayermillError('MODEL_UNKNOWN', `there is no ${graph ?? graphs.join(' or ')} at ${url}`)
     const folder = dirname(found)
-    // A graph by its own name may lie among others: of these, their data and descriptions, what is beside it is fetched when it is small or named like it.
+    // A graph by its own name may lie among others: of these, their data and descriptions, what is beside it is fetched when it is small or
+    // named like it.
     const wanted = entries.filter(({ key }) => {
       if (key === found) return true
       if (/\.onnx$/i.test(key) || /\.(safetensors|bin|h5|msgpack|pt|pth|ot)$/i.test(key)) return false

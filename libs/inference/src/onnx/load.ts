@@ -75,7 +75,10 @@ function withoutNumbers(preparation: Preparation, divisor: 1 | 255): Preparation
   return { ...rest, divisor, mean: [0, 0, 0], std: [1, 1, 1] }
 }
 
-/** Preparation by the files beside the graph, then by the graph's own texts. A way that is not known here is told about: `--prepare` may replace it. */
+/**
+ * Preparation by the files beside the graph, then by the graph's own texts. A way that is not known here is told about: `--prepare` may
+ * replace it.
+ */
 async function saidPreparation(model: OnnxModel, note: (text: string) => void): Promise<FilePreparation | undefined> {
   try {
     for (const folder of foldersOf(model.path)) {
@@ -131,7 +134,10 @@ export async function loadOnnxFile(path: string): Promise<LoadedModel> {
   }
 }
 
-/** The model that an ONNX file, a folder with one, or a URL of one names; undefined where there is no ONNX file. @throws LayermillError as the reader does */
+/**
+ * The model that an ONNX file, a folder with one, or a URL of one names; undefined where there is no ONNX file. @throws LayermillError as
+ * the reader does
+ */
 export async function loadOnnx(model: string, options: LoadOptions = {}): Promise<LoadedModel | undefined> {
   const path = await findOnnxFile(model, options)
   return path === undefined ? undefined : loadOnnxFile(path)

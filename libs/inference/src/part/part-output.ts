@@ -96,7 +96,8 @@ export class PartOutput {
     }
     const bytes = encodeCommit(record)
     const first = await this.store.put(path, bytes, { ifAbsent: true, contentType: 'application/json' })
-    // Two wrote at the same time. The files are the same, or else (another kind of CPU, or an image changed between their readings) those of
+    // Two wrote at the same time. The files are the same, or else (another kind of CPU, or an image changed between their readings) those
+    // of
     // who writes last: all of them once more, lest some are the other's.
     if (!first && !(await this.isThere(record))) {
       for (const file of files) await this.store.put(file.path, file.bytes)

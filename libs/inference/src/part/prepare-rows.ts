@@ -120,8 +120,8 @@ export interface PrepareRowsOptions extends RowPreparation {
 
 /**
  * Reads and prepares images ahead of who takes them, in order: so many of them, so many bytes of files, and of images that keep their sizes
- * so many bytes of values. An image that cannot be used is a failed row; a fault of the network or of the source is thrown, for the part to be
- * tried again.
+ * so many bytes of values. An image that cannot be used is a failed row; a fault of the network or of the source is thrown, for the part to
+ * be tried again.
  */
 export async function* prepareRows(rows: readonly ManifestRow[], options: PrepareRowsOptions): AsyncGenerator<PreparedRow<ManifestRow>> {
   const turns = new Turns(mostKept)

@@ -5,8 +5,8 @@ interface Waiting {
 }
 
 /**
- * Bounds what rows that are worked on ahead hold, by weight: a row waits until there is room, or until all before it have been taken, so that
- * the one that is waited for never waits itself. Rows are numbered from 0 in the order in which they are taken.
+ * Bounds what rows that are worked on ahead hold, by weight: a row waits until there is room, or until all before it have been taken, so
+ * that the one that is waited for never waits itself. Rows are numbered from 0 in the order in which they are taken.
  */
 export class Turns {
   private readonly held = new Map<number, number>()

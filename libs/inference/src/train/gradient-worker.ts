@@ -23,8 +23,8 @@ async function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal)
 }
 
 /**
- * Takes gradient jobs off the broker's queue until it is closed. Two at once, so that reading the next hides behind computing this one. One that
- * is stopped (`cancelAllJobs`) goes back to the queue at once, without waiting for its gradients or its lock.
+ * Takes gradient jobs off the broker's queue until it is closed. Two at once, so that reading the next hides behind computing this one. One
+ * that is stopped (`cancelAllJobs`) goes back to the queue at once, without waiting for its gradients or its lock.
  */
 export function startGradientWorker(
   broker: Broker,

@@ -52,7 +52,8 @@ async function imageInputs(options: OpenSessionOptions, record: RunRecord, plan:
 
 /**
  * A session for the run at a store, from its plan.
- * @throws LayermillError `RUN_MISSING`, `RUN_RECORD_INVALID`, `WEIGHTS_HASH` where the base weights are others here, and as the provider does
+ * @throws LayermillError `RUN_MISSING`, `RUN_RECORD_INVALID`, `WEIGHTS_HASH` where the base weights are others here, and as the provider
+ * does
  */
 export async function openTrainingSession(
   options: OpenSessionOptions,

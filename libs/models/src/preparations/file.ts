@@ -107,8 +107,8 @@ const metadataKeys = [
 ]
 
 /**
- * The preparation that a network's own file carries among its texts (`metadata_props` of ONNX): ours, or a library's file as JSON. Undefined where
- * there is none.
+ * The preparation that a network's own file carries among its texts (`metadata_props` of ONNX): ours, or a library's file as JSON.
+ * Undefined where there is none.
  * @throws LayermillError `PREPARATION_INVALID` naming the key
  */
 export function preparationFromMetadata(metadata: ReadonlyMap<string, string>, where: string): FilePreparation | undefined {

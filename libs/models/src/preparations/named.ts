@@ -22,8 +22,8 @@ export interface WeightsPreparation {
   readonly inputSize: Size2
   /**
    * How it was decided: by the names of a file's tensors (`names`), of which torchvision's say less than one would wish; by what the file
-   * says of itself (`file`); by timm's `config.json` or transformers' `preprocessor_config.json` beside it; by its being a published file; or
-   * because it was asked for.
+   * says of itself (`file`); by timm's `config.json` or transformers' `preprocessor_config.json` beside it; by its being a published file;
+   * or because it was asked for.
    */
   readonly from: 'names' | 'file' | 'config.json' | 'preprocessor_config.json' | 'published' | 'asked'
 }
@@ -111,8 +111,8 @@ export function withPreparation<N extends Network>(network: N, chosen: WeightsPr
 }
 
 /**
- * The network prepared as a name or a file says; as it is without one. The size of a fine-tuned network's input stays, and that of a network whose
- * pictures have sizes of their own.
+ * The network prepared as a name or a file says; as it is without one. The size of a fine-tuned network's input stays, and that of a
+ * network whose pictures have sizes of their own.
  * @throws LayermillError as `namedPreparation` does
  */
 export function preparedAs<N extends Network>(network: N, prepare: string | FilePreparation | undefined): N {

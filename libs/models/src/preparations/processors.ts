@@ -2,7 +2,10 @@ import type { Preparation } from '../graph.js'
 
 type Triple = Preparation['mean']
 
-/** Rules of a class's resizing beside the usual ones, which know `shortest_edge`, both edges, `height` and `width`, `max_height` and `max_width`. */
+/**
+ * Rules of a class's resizing beside the usual ones, which know `shortest_edge`, both edges, `height` and `width`, `max_height` and
+ * `max_width`.
+ */
 export type ProcessorKind =
   | 'usual'
   | 'convnext'

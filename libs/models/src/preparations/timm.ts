@@ -80,7 +80,8 @@ const usual: readonly unknown[] = ['bicubic', 'bilinear', 'nearest', 'lanczos'] 
 const isUsual = (value: unknown): value is Preparation['resample'] => usual.includes(value)
 
 /**
- * Reads the `config.json` that timm writes beside `model.safetensors`, where it has the usual way: a square, cut at the centre. Undefined for the
+ * Reads the `config.json` that timm writes beside `model.safetensors`, where it has the usual way: a square, cut at the centre. Undefined
+ * for the
  * `config.json` of another library or of another architecture, and for other ways, which are for `preparationFromFile`.
  */
 export function timmConfig(value: unknown, architecture: string): TimmConfig | undefined {

@@ -163,7 +163,10 @@ export function torchvisionPreset(
   }
 }
 
-/** How torchvision prepares images for weights by their name, as `ResNet50_Weights.IMAGENET1K_V2` or `.DEFAULT`; undefined where it has none. */
+/**
+ * How torchvision prepares images for weights by their name, as `ResNet50_Weights.IMAGENET1K_V2` or `.DEFAULT`; undefined where it has
+ * none.
+ */
 export function torchvisionWeightsPreparation(weights: string): { preparation: Preparation; inputSize: Size2 } | undefined {
   const preset = presetOf(weights)
   return preset && torchvisionPreset(...preset)

@@ -234,8 +234,8 @@ function className(value: Readonly<Record<string, unknown>>, modelType: string |
 }
 
 /**
- * Reads transformers' `preprocessor_config.json`, of any version, as the class does that it names. Pixels and values are those of the library's
- * Pillow variant (`backend="pil"`).
+ * Reads transformers' `preprocessor_config.json`, of any version, as the class does that it names. Pixels and values are those of the
+ * library's Pillow variant (`backend="pil"`).
  * @param where for messages: the file
  * @param modelType `model_type` of `config.json` beside it, which tells the class of a file that names none
  * @throws LayermillError `PREPARATION_INVALID` naming the field, or a class whose way is not known here

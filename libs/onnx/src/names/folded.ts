@@ -43,8 +43,8 @@ export function findFolded(graph: Graph, layerValues: LayerValues): Folded[] {
 }
 
 /**
- * The folded convolution that a batch norm of this path went into, where names tell one: `bn2` of `conv2`, place 1 of a Sequential whose place
- * 0 it is, the second of those beside it, or the only one.
+ * The folded convolution that a batch norm of this path went into, where names tell one: `bn2` of `conv2`, place 1 of a Sequential whose
+ * place 0 it is, the second of those beside it, or the only one.
  */
 export function foldedNorm(folded: readonly Folded[], path: string): Folded | undefined {
   const [parent, leaf] = splitPath(path)

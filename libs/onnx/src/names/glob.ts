@@ -15,7 +15,9 @@ interface State {
 const within: Test = character => character !== '.' && character !== '/'
 const any: Test = () => true
 
-/** Reads pieces up to the end, or within braces up to a comma or the closing brace. @throws SyntaxError for braces or sets that do not close */
+/**
+ * Reads pieces up to the end, or within braces up to a comma or the closing brace. @throws SyntaxError for braces or sets that do not close
+ */
 function readPieces(characters: readonly string[], from: number, inBraces: boolean): { pieces: Piece[]; end: number } {
   const pieces: Piece[] = []
   let i = from

@@ -50,8 +50,8 @@ function laterCall(path: string): { first: string; call: number } | undefined {
 }
 
 /**
- * TorchScript writes a module's later calls as `relu_1`, `relu_2`. They are joined to the module's, unless weights carry such a path: then it
- * is a module of its own.
+ * TorchScript writes a module's later calls as `relu_1`, `relu_2`. They are joined to the module's, unless weights carry such a path: then
+ * it is a module of its own.
  */
 function joinCalls(modules: ReadonlyMap<string, readonly Call[]>, graph: Graph): Map<string, Call[]> {
   const weights = new Set<string>()

@@ -6,7 +6,10 @@ import type { RedisAddress } from './redis-url.js'
 
 export type RedisClient = Redis | Cluster
 
-/** Milliseconds before connecting anew, `attempts` counted from 1: every second at most, since a queue server that comes back must be noticed soon. */
+/**
+ * Milliseconds before connecting anew, `attempts` counted from 1: every second at most, since a queue server that comes back must be
+ * noticed soon.
+ */
 function reconnectDelay(attempts: number): number {
   return Math.min(50 * 2 ** Math.min(attempts, 5), 1000) * (0.75 + Math.random() / 2)
 }

@@ -63,8 +63,9 @@ function parseMaster(text: string, path: string): { name: string; database: numb
 }
 
 /**
- * The address that a URL names: `redis://[user:password@]host[:port][/database]`, `redis+sentinel://[user:password@]host[:port],.../name[/database]`
- * or `redis+cluster://[user:password@]host[:port],...`, each with `rediss` for TLS. User and password are those of the server, not of the sentinels.
+ * The address that a URL names: `redis://[user:password@]host[:port][/database]`,
+ * `redis+sentinel://[user:password@]host[:port],.../name[/database]` or `redis+cluster://[user:password@]host[:port],...`, each with
+ * `rediss` for TLS. User and password are those of the server, not of the sentinels.
  * @throws LayermillError `QUEUE_URL` saying what was expected.
  */
 export function parseRedisUrl(text: string): RedisAddress {

@@ -18,8 +18,8 @@ export interface NpyBuffer {
 }
 
 /**
- * Allocates a `.npy` file (version 1.0) of up to `maxRows` rows. The header takes as much room for any number of rows, so the same rows give
- * the same bytes whatever the room.
+ * Allocates a `.npy` file (version 1.0) of up to `maxRows` rows. The header takes as much room for any number of rows, so the same rows
+ * give the same bytes whatever the room.
  *
  * @param rowShape one row's shape; `[]` for a number a row
  */

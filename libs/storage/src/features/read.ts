@@ -7,8 +7,8 @@ import { readSafetensors } from './safetensors.js'
 import type { FeatureRows, RangeSource, RowRange } from './types.js'
 
 /**
- * Rows of one layer from a feature file of any format, in memory or read in ranges. For npy, which holds one layer, `layer` is only the name
- * given back. float32 values may be a view of the bytes.
+ * Rows of one layer from a feature file of any format, in memory or read in ranges. For npy, which holds one layer, `layer` is only the
+ * name given back. float32 values may be a view of the bytes.
  *
  * @throws LayermillError `FEATURES_INVALID`, `LAYER_MISSING`, and what the source throws
  */

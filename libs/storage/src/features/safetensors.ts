@@ -31,7 +31,8 @@ export interface SafetensorsBuffer {
 
 /**
  * Allocates a `.safetensors` file of up to `keys.length` rows: a tensor for each layer, named as the layer, `[rows, ...rowShape]`, and in
- * `__metadata__` the rows' keys (and labels, if any) as JSON. The header's length depends on the keys given here, not on which of them succeed.
+ * `__metadata__` the rows' keys (and labels, if any) as JSON. The header's length depends on the keys given here, not on which of them
+ * succeed.
  */
 export function allocateSafetensors(
   layers: readonly FeatureLayer[],

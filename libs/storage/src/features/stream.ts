@@ -103,7 +103,8 @@ async function readBlock(store: Store, place: FeaturePlace, wanted: Wanted): Pro
  * The features of one layer with the images that they are of, part by part in the order given and row by row, in blocks of bounded size
  * that are read ahead. float16 values come as float32.
  *
- * @throws LayermillError `FILE_MISSING` (also where an update replaces a part meanwhile), `FEATURES_INVALID`, `ROW_INVALID`, `LAYER_MISSING`, what
+ * @throws LayermillError `FILE_MISSING` (also where an update replaces a part meanwhile), `FEATURES_INVALID`, `ROW_INVALID`,
+ * `LAYER_MISSING`, what
  *   the store throws; the signal's reason
  */
 export async function* streamFeatures(

@@ -86,8 +86,8 @@ function take(writer: ByteWriter): Uint8Array {
 }
 
 /**
- * One Parquet file of images and their vectors, a piece for each row group: `key`, `label`, `width`, `height`, `sha256` and `vector`, a list of
- * floats. The same images give the same bytes.
+ * One Parquet file of images and their vectors, a piece for each row group: `key`, `label`, `width`, `height`, `sha256` and `vector`, a
+ * list of floats. The same images give the same bytes.
  *
  * @param groups not empty, all of vectors of one length
  * @param metadata entries of the file's own, by name

@@ -167,7 +167,10 @@ export class FileStore implements Store {
     return true
   }
 
-  /** Puts a scratch file in the place of one version. The key's lock is held only meanwhile: a writer that dies or stops with it is in the way of others. */
+  /**
+   * Puts a scratch file in the place of one version. The key's lock is held only meanwhile: a writer that dies or stops with it is in the
+   * way of others.
+   */
   private async replace(scratch: string, key: string, version: string): Promise<boolean> {
     return withLock(this.root, key, this.writer, async () => {
       if ((await this.stat(key))?.etag !== version) return false

@@ -13,11 +13,13 @@ export interface WalkOptions {
   after?: string
   /** Follow symbolic links to files and folders. A link to a folder that is being walked already is left out, so loops end. */
   followLinks?: boolean
-  /** Names that are not UTF-8 come as keys that hold their bytes (`raw-names.ts`), instead of with replacement characters that no file has. */
+  /**
+   * Names that are not UTF-8 come as keys that hold their bytes (`raw-names.ts`), instead of with replacement characters that no file has.
+   */
   rawNames?: boolean
   /**
-   * Called for every file, folder and link met; false leaves it out, and for a folder all that is in it. Links that lead nowhere are only given
-   * where this takes them.
+   * Called for every file, folder and link met; false leaves it out, and for a folder all that is in it. Links that lead nowhere are only
+   * given where this takes them.
    */
   accept?: (key: string, name: string, kind: EntryKind) => boolean
   /** Called where a folder cannot be opened; without it the error is thrown. A folder that vanished is passed over. */

@@ -13,8 +13,8 @@ export interface CommittedFile {
 }
 
 /**
- * The record that makes a part exist. Besides the worker's name and its kind it holds nothing that depends on who computed the part or when: two workers
- * that finish the same part write the same files.
+ * The record that makes a part exist. Besides the worker's name and its kind it holds nothing that depends on who computed the part or
+ * when: two workers that finish the same part write the same files.
  */
 export interface CommitRecord {
   readonly part: number

@@ -11,7 +11,8 @@ interface Started {
 
 /**
  * Objects whose key starts with `prefix`, in order, with several folders listed at once: one listing gives 1,000 keys an answer and cannot
- * be hurried, but folders have listings of their own. Where the prefix holds no folders, or more entries than one answer, it is one listing.
+ * be hurried, but folders have listings of their own. Where the prefix holds no folders, or more entries than one answer, it is one
+ * listing.
  *
  * @param prefix '' or ending with '/'
  */

@@ -21,7 +21,8 @@ const warned = new Set<string>()
 
 /**
  * A bucket's prefix as a store. Conditional writes are the server's own where it has them, which is asked once, with a small object that
- * is deleted again; on other servers `ifAbsent` and `ifMatch` look first and write then, which two writers at the same moment can both pass.
+ * is deleted again; on other servers `ifAbsent` and `ifMatch` look first and write then, which two writers at the same moment can both
+ * pass.
  */
 export class S3Store implements Store {
   readonly url: string

@@ -90,7 +90,9 @@ async function isOurs({ bucket, key, mark }: MarkedTarget): Promise<boolean> {
   }
 }
 
-/** Writes an object in the parts that `send` sends; false where the condition did not hold, and nothing is left of it where sending fails. */
+/**
+ * Writes an object in the parts that `send` sends; false where the condition did not hold, and nothing is left of it where sending fails.
+ */
 export async function uploadParts(target: UploadTarget, send: (id: UploadId) => Promise<CompletedPart[]>): Promise<boolean> {
   return putParts({ ...target, mark: randomUUID() }, send)
 }

@@ -29,9 +29,9 @@ interface Selection {
 type Found = { readonly key: string; readonly info: { bytes: number; etag: string } } | { readonly key: string; readonly reason: string }
 
 /**
- * The images of a local folder and of all folders in it. Symbolic links are followed, once each on a path, so that loops end; a link named as
- * an image that leads nowhere is an image that is missing. Hidden and systems' own files and folders are left out. A file without extension is an
- * image where it begins as one.
+ * The images of a local folder and of all folders in it. Symbolic links are followed, once each on a path, so that loops end; a link named
+ * as an image that leads nowhere is an image that is missing. Hidden and systems' own files and folders are left out. A file without
+ * extension is an image where it begins as one.
  */
 export class FolderSource implements ImageSource {
   readonly url: string

@@ -15,8 +15,8 @@ const DEEPEST = 20
 const code = (text: string): number => text.codePointAt(0) ?? 0
 
 /**
- * Reads the text of a pattern: `*`, `?`, `**` as a whole part, `[a-z]`, `[!a-z]`, `{a,b}`, `{000..099}` and `\` before any of these. All else
- * stands for itself, parentheses and `!` too.
+ * Reads the text of a pattern: `*`, `?`, `**` as a whole part, `[a-z]`, `[!a-z]`, `{a,b}`, `{000..099}` and `\` before any of these. All
+ * else stands for itself, parentheses and `!` too.
  *
  * @throws LayermillError `SOURCE_KIND` for one over 4,096 characters, or with braces in braces more than 20 deep
  */

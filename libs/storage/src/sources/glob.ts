@@ -114,8 +114,8 @@ interface Reached {
 }
 
 /**
- * A pattern over the keys of a dataset (see `parseGlob`). It is followed as an automaton whose sets of states are kept once found: a key takes
- * time in proportion to its length, and never more than that times the length of the pattern.
+ * A pattern over the keys of a dataset (see `parseGlob`). It is followed as an automaton whose sets of states are kept once found: a key
+ * takes time in proportion to its length, and never more than that times the length of the pattern.
  */
 export class Glob {
   /** Folders deeper than this hold nothing that matches: of '/' the most that a matching key has. */

@@ -44,9 +44,9 @@ export async function listFacts(format: ListFormat, chunks: AsyncIterable<Uint8A
 /**
  * A list file's entries, as a stream.
  *
- * txt: one path a line, or where all lines end so, a path, a space and a whole number: the label; a path may hold spaces. Blank lines are left
- * out. csv (commas or semicolons), tsv: a header with a column of paths and perhaps of labels and of splits. jsonl: an object a line with these
- * fields. Names of columns are those of `columns.ts`.
+ * txt: one path a line, or where all lines end so, a path, a space and a whole number: the label; a path may hold spaces. Blank lines are
+ * left out. csv (commas or semicolons), tsv: a header with a column of paths and perhaps of labels and of splits. jsonl: an object a line
+ * with these fields. Names of columns are those of `columns.ts`.
  *
  * @throws LayermillError `LIST_INVALID` with file and line
  */

@@ -14,8 +14,8 @@ export interface ListingOptions {
 }
 
 /**
- * A source's images, with what it leaves out counted. With `strict` nothing is given any more once something was left out: the rest is looked
- * through, so that the error names all of it.
+ * A source's images, with what it leaves out counted. With `strict` nothing is given any more once something was left out: the rest is
+ * looked through, so that the error names all of it.
  *
  * @throws LayermillError `SOURCE_LEFT_OUT` with `strict`; as the source does
  */

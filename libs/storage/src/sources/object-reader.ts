@@ -27,7 +27,10 @@ const causeOf = (error: unknown): unknown => {
 export class ObjectReader {
   private readonly remembered: string[] = []
 
-  /** @param others keys of the same source, for a probe where nothing has been read; may be fewer than all, and may fail where listing is denied */
+  /**
+   * @param others keys of the same source, for a probe where nothing has been read; may be fewer than all, and may fail where listing is
+   * denied
+   */
   constructor(
     readonly bucket: Bucket,
     private readonly others: (denied: string) => Promise<readonly string[]>,

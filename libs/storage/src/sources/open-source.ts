@@ -38,9 +38,9 @@ export function accessOfEnvironment(env: NodeJS.ProcessEnv = process.env): Sourc
 }
 
 /**
- * Opens a dataset: a folder, a glob, a list file (.txt, .csv, .tsv, .jsonl), archives (.tar, .parquet; a range or pattern of them), one image, or
- * the same in a bucket (`s3://bucket/prefix/`, `s3://bucket/photos/*.jpg`, `s3://bucket/list.csv`, `s3://bucket/photo.jpg`). What exists
- * under a name is taken before what it would match as a pattern.
+ * Opens a dataset: a folder, a glob, a list file (.txt, .csv, .tsv, .jsonl), archives (.tar, .parquet; a range or pattern of them), one
+ * image, or the same in a bucket (`s3://bucket/prefix/`, `s3://bucket/photos/*.jpg`, `s3://bucket/list.csv`, `s3://bucket/photo.jpg`). What
+ * exists under a name is taken before what it would match as a pattern.
  *
  * @param options.labels where labels come from, `auto` if left out; see LabelRule
  * @param options.access how a bucket is reached; what the environment says where a field is left out

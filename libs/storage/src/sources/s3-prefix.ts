@@ -15,9 +15,9 @@ import { folderLabel, type ImageSource, type LabelRule, notEmpty, type SourceIte
 const LOOKS_AT_ONCE = 32
 
 /**
- * The images below a bucket's prefix, and in all its folders; hidden names are left out. A pattern narrows them, as a glob does. An object's key
- * is any text: parts that no path can have ('', '.', '..') are written as `raw-names.ts` says. An object whose key has no extension is an image
- * where it begins as one.
+ * The images below a bucket's prefix, and in all its folders; hidden names are left out. A pattern narrows them, as a glob does. An
+ * object's key is any text: parts that no path can have ('', '.', '..') are written as `raw-names.ts` says. An object whose key has no
+ * extension is an image where it begins as one.
  */
 export class S3Source implements ImageSource {
   readonly url: string

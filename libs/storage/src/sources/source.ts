@@ -4,7 +4,9 @@ import type { LeftOut } from './left-out.js'
 
 /** One image of a dataset. */
 export interface SourceItem {
-  /** Relative to the source's root, '/' between parts, never absolute, without '..': usable as the name of an output. Unique in a source. */
+  /**
+   * Relative to the source's root, '/' between parts, never absolute, without '..': usable as the name of an output. Unique in a source.
+   */
   readonly key: string
   /** The version that was listed; '' where a list names an image that is not there. */
   readonly etag: string
@@ -21,16 +23,17 @@ export interface ImageSource extends AsyncDisposable {
   readonly url: string
   readonly kind: 'folder' | 'glob' | 'list' | 'image' | 's3' | 'tar' | 'parquet'
   /**
-   * The images as a stream, in an order that does not change: by the UTF-8 bytes of the key (folders, globs; in S3 of the object's key) or as
-   * listed (list files). `after` goes on behind that key, without looking at what is before it. `leftOut` is told of what is met and not taken.
+   * The images as a stream, in an order that does not change: by the UTF-8 bytes of the key (folders, globs; in S3 of the object's key) or
+   * as listed (list files). `after` goes on behind that key, without looking at what is before it. `leftOut` is told of what is met and not
+   * taken.
    *
    * @throws LayermillError `SOURCE_EMPTY` (says what was left out), `SOURCE_DENIED`, `SOURCE_UNREACHABLE`, `LIST_INVALID`,
    *   `LIST_DUPLICATE`, `SOURCE_CHANGED` (a list no longer holds `after`)
    */
   items(options?: { after?: string; leftOut?: LeftOut }): AsyncIterable<SourceItem>
   /**
-   * The names of the dataset's classes in its own order (a Hugging Face `ClassLabel` in a Parquet file), of which the labels are some; undefined
-   * where it has none. Known once `items` has been read to its end.
+   * The names of the dataset's classes in its own order (a Hugging Face `ClassLabel` in a Parquet file), of which the labels are some;
+   * undefined where it has none. Known once `items` has been read to its end.
    */
   readonly classes?: readonly string[] | undefined
   /**
@@ -41,7 +44,8 @@ export interface ImageSource extends AsyncDisposable {
    */
   read(item: { key: string; etag?: string; bytes?: number; at?: SourceItem['at'] }): Promise<Uint8Array>
   /**
-   * Whether the whole of it can be reached from here, as it could when it was listed: an image that is missing says nothing then about the rest.
+   * Whether the whole of it can be reached from here, as it could when it was listed: an image that is missing says nothing then about the
+   * rest.
    *
    * @throws LayermillError `SOURCE_MISSING` (also where the folder or prefix is empty, as one is that is not mounted), `SOURCE_DENIED`,
    *   `SOURCE_UNREACHABLE`

@@ -25,8 +25,8 @@ const OTHER_COLUMNS = new Set(['label', 'class', 'cls', 'width', 'height', 'spli
 const isVector = (value: unknown): boolean => Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof Uint8Array))
 
 /**
- * The vectors of a Parquet file of any tool: each column of lists of numbers is a set; where there are none, all columns of floating-point numbers
- * together are one. The file is read whole.
+ * The vectors of a Parquet file of any tool: each column of lists of numbers is a set; where there are none, all columns of floating-point
+ * numbers together are one. The file is read whole.
  *
  * @throws LayermillError `FEATURES_INVALID`
  */

@@ -53,7 +53,9 @@ function repeatsUntil(bytes: Uint8Array, mark: Uint8Array, stride: number): numb
   return offset
 }
 
-/** Adds a field of numbers and returns where it ends. Values that are not packed lie one after another, each with its tag: all are taken. */
+/**
+ * Adds a field of numbers and returns where it ends. Values that are not packed lie one after another, each with its tag: all are taken.
+ */
 async function addRun(
   file: RandomAccess,
   reader: ProtobufReader,

@@ -71,7 +71,10 @@ export function safetensorsBytes(tensors: TensorMap, metadata: Readonly<Record<s
   return file
 }
 
-/** A network's weights: torchvision's keys (with `num_batches_tracked`, so that it loads strictly there) for its family, else Chainer's names. */
+/**
+ * A network's weights: torchvision's keys (with `num_batches_tracked`, so that it loads strictly there) for its family, else Chainer's
+ * names.
+ */
 export async function writeWeightsSafetensors(
   path: string,
   network: Pick<Network, 'id' | 'architecture' | 'family'>,

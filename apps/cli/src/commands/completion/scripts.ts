@@ -1,4 +1,6 @@
-/** Scripts of the shells. Each hands the words before the cursor to `layermill complete-words` and takes its lines; `:files` asks for files. */
+/**
+ * Scripts of the shells. Each hands the words before the cursor to `layermill complete-words` and takes its lines; `:files` asks for files.
+ */
 const bash = `# bash completion of layermill
 _layermill() {
   local current="\${COMP_WORDS[COMP_CWORD]}"

@@ -155,7 +155,10 @@ async function describeFile(output: Output, path: string, options: ModelsOptions
   })
 }
 
-/** `layermill models [NAME|FILE]`: the networks, or the layers of one, or of a file of weights, with shapes, bytes per image, FLOPs and parameters. */
+/**
+ * `layermill models [NAME|FILE]`: the networks, or the layers of one, or of a file of weights, with shapes, bytes per image, FLOPs and
+ * parameters.
+ */
 export async function modelsCommand(output: Output, name: string | undefined, options: ModelsOptions): Promise<void> {
   if (name === undefined) return listNetworks(output, options.json === true)
   if (!networkIds.includes(name) && (/\.onnx(\?.*)?$/i.test(name) || (await isFolder(name)))) {

@@ -30,7 +30,10 @@ async function problemOf(response: Response): Promise<ApiError> {
 /** A path of the API below where the page is, which a proxy may serve below any path. */
 const belowPage = (path: string): string => path.replace(/^\//, '')
 
-/** Sends a request with the token. @param path as `/v1/runs` @throws ApiError for every answer that is not a success, and where there is no answer. */
+/**
+ * Sends a request with the token. @param path as `/v1/runs` @throws ApiError for every answer that is not a success, and where there is no
+ * answer.
+ */
 export async function send(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response
   try {

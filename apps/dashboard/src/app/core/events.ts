@@ -15,7 +15,10 @@ const pause = (milliseconds: number, signal: AbortSignal): Promise<void> =>
     )
   })
 
-/** One connection's events. Fetched, and not an EventSource, because that cannot send the token in a header. Returns whether there may be more. */
+/**
+ * One connection's events. Fetched, and not an EventSource, because that cannot send the token in a header. Returns whether there may be
+ * more.
+ */
 async function listen(id: string, last: { id?: string }, signal: AbortSignal, tell: (event: RunEvent) => void): Promise<boolean> {
   const headers: Record<string, string> = last.id === undefined ? {} : { 'last-event-id': last.id }
   const response = await send(`/v1/runs/${id}/events`, { signal, headers })

@@ -22,7 +22,9 @@ export interface FormErrors {
 
 export const noErrors: FormErrors = { fields: {}, rest: [] }
 
-/** The server's own words about a spec or a schedule, each line at the field that it names. A schedule's spec has its fields as `spec.NAME`. */
+/**
+ * The server's own words about a spec or a schedule, each line at the field that it names. A schedule's spec has its fields as `spec.NAME`.
+ */
 export function fieldErrors(problem: Pick<Problem, 'detail' | 'code' | 'errors' | 'hint'>, known: readonly string[]): FormErrors {
   const fields: Record<string, string> = {}
   const rest: string[] = []

@@ -151,10 +151,11 @@ function placeOf(bytes: Buffer, name: string, where: string): { start: number; l
 /**
  * Takes a token off the file; a running server refuses it from then on. Returns false where there is none of this name.
  *
- * Its line becomes as many spaces before the next one, by one write into the file that is there. The file keeps its owner, its permissions and
- * its identity: a server behind a bind mount of it sees the change, which it would not where another file took the name. Comments and
+ * Its line becomes as many spaces before the next one, by one write into the file that is there. The file keeps its owner, its permissions
+ * and its identity: a server behind a bind mount of it sees the change, which it would not where another file took the name. Comments and
  * lines that are added meanwhile stay.
- * @throws LayermillError `TOKENS_UNREADABLE`, `TOKENS_INVALID`, `TOKENS_UNWRITABLE`; the last also where the token is still there afterwards.
+ * @throws LayermillError `TOKENS_UNREADABLE`, `TOKENS_INVALID`, `TOKENS_UNWRITABLE`; the last also where the token is still there
+ * afterwards.
  */
 export async function removeToken(file: string, name: string): Promise<boolean> {
   if (!(await readTokens(file)).some(record => record.name === name)) return false

@@ -95,7 +95,8 @@ class TokenFile implements TokenStore {
 }
 
 /**
- * Opens a token file (see `parseTokens`). Changes of the file count from the next request on; `warn` is told of a change that cannot be read.
+ * Opens a token file (see `parseTokens`). Changes of the file count from the next request on; `warn` is told of a change that cannot be
+ * read.
  * @throws LayermillError `TOKENS_UNREADABLE` or `TOKENS_INVALID`.
  */
 export async function openTokens(file: string, warn: (message: string) => void): Promise<TokenStore> {

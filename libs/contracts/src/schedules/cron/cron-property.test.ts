@@ -2,9 +2,9 @@ import { expect, it } from 'vitest'
 import { nextTime, parseCron, previousTime } from './cron-times.js'
 
 /**
- * Every tick of days of ten years, held against the rule as it is stated, carried out by force: each minute is looked at, with what the clock
- * shows then. Each run takes some zones, all of the days around their changes that were drawn, and some other days; all zones and all of
- * their changes with LAYERMILL_TEST_CRON=full, and every day as well with LAYERMILL_TEST_CRON=days.
+ * Every tick of days of ten years, held against the rule as it is stated, carried out by force: each minute is looked at, with what the
+ * clock shows then. Each run takes some zones, all of the days around their changes that were drawn, and some other days; all zones and all
+ * of their changes with LAYERMILL_TEST_CRON=full, and every day as well with LAYERMILL_TEST_CRON=days.
  */
 const scope = process.env['LAYERMILL_TEST_CRON']
 const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))

@@ -165,7 +165,10 @@ function productPerImage(context: TrainingContext, conv: ConvValues, shape: Geom
   )
 }
 
-/** [out, cells, channels]: a product for each cell of the window, of the gradient [out, N*windows] with what the cell sees [N*windows, channels]. */
+/**
+ * [out, cells, channels]: a product for each cell of the window, of the gradient [out, N*windows] with what the cell sees [N*windows,
+ * channels].
+ */
 function joinedProduct(context: TrainingContext, conv: ConvValues, shape: Geometry): string {
   const { inChannels, outChannels } = shape
   const gradient = context.reshape(context.transpose(context.layouts.plain(conv.gradient), 1, 0, 2, 3), outChannels, -1)

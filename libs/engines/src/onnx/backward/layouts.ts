@@ -123,7 +123,10 @@ export class Layouts {
     return this.mark(this.context.emit('MaxPool', [value], name, attributes, NCHWC), channels)
   }
 
-  /** Weights for `conv`: [out / block, in / block, cells, block of in, block of out], or [out / block, in, cells, block of out] for few channels. */
+  /**
+   * Weights for `conv`: [out / block, in / block, cells, block of in, block of out], or [out / block, in, cells, block of out] for few
+   * channels.
+   */
   weightForward(weight: string, { outChannels, inChannels, kernel }: KernelShape): string {
     const { block, context } = this.blocks()
     const cells = kernel[0] * kernel[1]

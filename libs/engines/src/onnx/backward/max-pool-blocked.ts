@@ -107,7 +107,10 @@ function cellsFrom(context: TrainingContext, stage: Stage, parts: readonly strin
   return sum
 }
 
-/** Puts the parts' rows (or columns) between each other: the first of each, the second of each, and so on, as many as the stage's windows look at. */
+/**
+ * Puts the parts' rows (or columns) between each other: the first of each, the second of each, and so on, as many as the stage's windows
+ * look at.
+ */
 function interleaved(context: TrainingContext, parts: readonly string[], stage: Stage): string {
   const { layouts } = context
   const {

@@ -63,8 +63,8 @@ class HalfPrecision {
 const nameOf = (name: string, precision: Precision): string => (precision === 'float32' ? name : `${name}/float16`)
 
 /**
- * The same graph with weights and most values in float16. Images and results stay float32, and so does what would overflow or lose its sum in
- * halves: LRN (squares of values in the hundreds), means over many values, softmax, batch norm that was not folded.
+ * The same graph with weights and most values in float16. Images and results stay float32, and so does what would overflow or lose its sum
+ * in halves: LRN (squares of values in the hundreds), means over many values, softmax, batch norm that was not folded.
  * @param graph in float32, every output a node's
  */
 export function toHalfPrecision(graph: OnnxGraph): OnnxGraph {

@@ -56,8 +56,8 @@ function transposed(
 }
 
 /**
- * Gradient of a convolution's weights: the input convolved with the gradient. Images take the place of channels; the groups stay groups, since each
- * reads its own channels only.
+ * Gradient of a convolution's weights: the input convolved with the gradient. Images take the place of channels; the groups stay groups,
+ * since each reads its own channels only.
  */
 function weightGradient(node: GradientNode, gradient: string, window: Window, group: number, context: GradientContext): string {
   const [source, weight] = node.inputs as [string, string]

@@ -52,8 +52,8 @@ function countReaders(nodes: readonly GraphNode[]): Map<string, number> {
 }
 
 /**
- * Folds each batch norm into the convolution before it, where nothing else reads that convolution's value or weights. The convolution takes the
- * batch norm's name. The given nodes are left as they are, and the weights too unless `inPlace`.
+ * Folds each batch norm into the convolution before it, where nothing else reads that convolution's value or weights. The convolution takes
+ * the batch norm's name. The given nodes are left as they are, and the weights too unless `inPlace`.
  */
 export function foldBatchNorm(nodes: readonly GraphNode[], weights: TensorMap, { outputs, inPlace }: FoldOptions): Folded {
   const readers = countReaders(nodes)

@@ -77,7 +77,8 @@ function graphInputs(input: GraphNode, inputSize: Size2 | undefined, averaging: 
 /**
  * A network's nodes as an ONNX graph: pruned to the outputs, batch norm folded into convolutions, dropout gone, weights as
  * initializers that are views on the given ones wherever folding did not change them. The batch size is free.
- * @throws LayermillError `INPUT_SIZE` where `inputSize` is given and too small or unfit; `GRAPH_INVALID` for nodes that start with no input.
+ * @throws LayermillError `INPUT_SIZE` where `inputSize` is given and too small or unfit; `GRAPH_INVALID` for nodes that start with no
+ * input.
  */
 export function lower(request: LowerRequest): Lowered {
   const { outputs, inputSize } = request

@@ -33,7 +33,9 @@ function power(context: LoweringContext, value: string, beta: number, name: stri
   return context.emit('Mul', [root, context.emit('Sqrt', [root], `${name}/quarter`)], name)
 }
 
-/** sum = k + alpha * neighbours' squares; value = x / sum^beta: several times faster on the CPU than the runtime's LRN, within its rounding. */
+/**
+ * sum = k + alpha * neighbours' squares; value = x / sum^beta: several times faster on the CPU than the runtime's LRN, within its rounding.
+ */
 export function lrnAsProducts(context: LoweringContext, node: NodeOf<'lrn'>, input: string, channels: number): string {
   const { alpha, beta, k } = node.attributes
   const names = lrnNames(node.name)

@@ -50,7 +50,8 @@ export class ParquetFile {
   }
 
   /**
-   * @throws LayermillError `ARCHIVE_INVALID` (damaged), `SOURCE_KIND` (no column of images, a row group too large), and what the place throws
+   * @throws LayermillError `ARCHIVE_INVALID` (damaged), `SOURCE_KIND` (no column of images, a row group too large), and what the place
+   * throws
    */
   static async open(place: ShardPlace, shard: Shard, split?: string): Promise<ParquetFile> {
     const where = `${place.url}: ${shard.name}`

@@ -14,7 +14,8 @@ export interface ShardPlace {
   /**
    * The archives, in the order of their names' UTF-8 bytes.
    *
-   * @throws LayermillError `SOURCE_MISSING` naming an archive that the pattern spells out and that is not there, `SOURCE_DENIED`, `SOURCE_UNREACHABLE`
+   * @throws LayermillError `SOURCE_MISSING` naming an archive that the pattern spells out and that is not there, `SOURCE_DENIED`,
+   * `SOURCE_UNREACHABLE`
    */
   list(): Promise<Shard[]>
   /** One archive as it is now, undefined where there is none. */
