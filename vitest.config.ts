@@ -16,6 +16,10 @@ const alone = [
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/vitest-reporter.mjs'],
+    setupFiles: ['./scripts/vitest-cpu.mjs'],
+    // Only what a failed test wrote: files made to be refused make libraries write pages.
+    silent: 'passed-only',
+    slowTestThreshold: 2000,
     // A test that starts several processes takes ten times as long beside eight busy ones.
     testTimeout: 300_000,
     hookTimeout: 300_000,

@@ -6,6 +6,9 @@ import { root, run, step } from './terminal.mjs'
 /** Releases of Node.js beside the oldest that is supported. */
 const releases = ['22', '24', '26']
 
+/** A dot for a test: their names are printed by `npm test`. */
+const terse = ['--reporter=dot', '--reporter=./scripts/vitest-reporter.mjs']
+
 /**
  * A program of a release of Node.js, from the npm packages that carry them, kept below .tmp.
  * @param {string} release
@@ -40,7 +43,7 @@ export async function testNodes(parameters) {
     console.log(`Node.js ${release}`)
     const vitest = path.join(root, 'node_modules/vitest/vitest.mjs')
     const tests = filters.length > 0 ? filters : ['apps/', 'libs/']
-    const result = await run(program, [vitest, 'run', '--project', 'together', ...tests], { show: true })
+    const result = await run(program, [vitest, 'run', ...terse, '--project', 'together', ...tests], { show: true })
     console.log(`Node.js ${release}: ${result.code === 0 ? 'passed' : 'FAILED'}`)
     code ||= result.code
   }

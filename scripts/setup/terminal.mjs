@@ -32,11 +32,11 @@ export async function step(title, work) {
 }
 
 /**
- * Runs a program to its end. Its output is kept and returned, or, with `show`, goes to the terminal as it comes.
+ * Runs a program to its end. Its output is kept and returned, or, with `show`, goes to the terminal as it comes; with `show: 'kept'` both.
  *
  * @param {string} program
  * @param {readonly string[]} parameters
- * @param {{ show?: boolean, cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number }} [options] `cwd`: the workspace's root unless given
+ * @param {{ show?: boolean | 'kept', cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number }} [options] `cwd`: the workspace's root unless given
  * @returns {Promise<{ code: number, stdout: string, stderr: string }>} `code` is 128 + the signal's number where a signal ended it
  */
 export function run(program, parameters, options = {}) {
@@ -48,8 +48,12 @@ export function run(program, parameters, options = {}) {
       timeout: options.timeoutMs,
     })
     const output = { stdout: '', stderr: '' }
-    child.stdout?.setEncoding('utf8').on('data', chunk => (output.stdout += chunk))
-    child.stderr?.setEncoding('utf8').on('data', chunk => (output.stderr += chunk))
+    for (const name of /** @type {const} */ (['stdout', 'stderr'])) {
+      child[name]?.setEncoding('utf8').on('data', chunk => {
+        output[name] += chunk
+        if (options.show === 'kept') process[name].write(chunk)
+      })
+    }
     const forward = signal => child.kill(signal)
     // A terminal sends Ctrl-C to the child as well; sent twice it would mean "at once" instead of "stop in good order".
     const interrupt = () => process.stdin.isTTY || forward('SIGINT')
