@@ -20,13 +20,13 @@ export default defineConfig({
     // Only what a failed test wrote: files made to be refused make libraries write pages.
     silent: 'passed-only',
     slowTestThreshold: 2000,
-    // A test that starts several processes takes ten times as long beside eight busy ones.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    // No test takes a tenth of it on two idle cores; beside eight busy processes, and on slow disks, each takes ten times as long.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     // On two cores: the third has work while one waits for a lock to expire or a server to start.
     maxWorkers: 3,
-    // Conditions that are polled come true; on a busy machine later than in the second that is the default.
-    expect: { poll: { timeout: 15_000 } },
+    // Conditions that are polled come true: this limit is met only where one does not.
+    expect: { poll: { timeout: 120_000 } },
     projects: [
       { extends: true, test: { name: 'alone', include: alone, exclude } },
       // Most of a small file's time went into a process that loads the same modules again. What a file replaces or sets it takes back.

@@ -52,7 +52,7 @@ export class WatchedPage {
       viewport: { width: screen.width, height: screen.height ?? 800 },
       reducedMotion: 'reduce',
     })
-    context.setDefaultTimeout(30_000)
+    context.setDefaultTimeout(120_000)
     const page = await context.newPage()
     const watched = new WatchedPage(page, context, origin)
     page.on('pageerror', error => watched.complaints.push(`exception: ${error.message}`))

@@ -10,7 +10,7 @@ import { type CliOptions, type CliProcess, type CliResult, runCli, startCli } fr
  */
 export function untilSaid(process: CliProcess, pattern: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`did not say ${String(pattern)}:\n${process.output()}`)), 90_000)
+    const timer = setTimeout(() => reject(new Error(`did not say ${String(pattern)}:\n${process.output()}`)), 240_000)
     const look = (): boolean => {
       const found = pattern.exec(process.output())
       if (found === null) return false

@@ -19,7 +19,7 @@ function runScript(body: string): Promise<{ code: number | string | null; stdout
     const images = tinyImages(4, [224, 224])
     ${body}`
   return new Promise(resolveRun => {
-    execFile(process.execPath, ['--input-type=module', '-e', script], { timeout: 60_000 }, (error, stdout, stderr) => {
+    execFile(process.execPath, ['--input-type=module', '-e', script], { timeout: 240_000 }, (error, stdout, stderr) => {
       resolveRun({ code: error === null ? 0 : (error.code ?? error.signal ?? null), stdout, stderr })
     })
   })

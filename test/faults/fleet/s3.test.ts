@@ -70,7 +70,7 @@ beforeAll(async () => {
   proxy = await startS3Proxy(s3.endpoint, choose)
   workerProxy = await startS3Proxy(s3.endpoint, chooseForWorkers)
   fleet = await Fleet.start({ env: { AWS_ENDPOINT_URL_S3: proxy.url } }, { appendOnly: true })
-}, 300_000)
+})
 
 afterAll(async () => {
   await fleet?.stop()
@@ -119,7 +119,6 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     // Once all is listed, and before any is read.
     await expect
       .poll(async () => JSON.parse(new TextDecoder().decode(await results.get('run.json')) || '{}') as unknown, {
-        timeout: 120_000,
         interval: 300,
       })
       .toMatchObject({ planned: true })
@@ -141,7 +140,7 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
           }
           return (await results.stat('_SUCCESS')) !== undefined
         },
-        { timeout: 400_000, interval: 1500 },
+        { timeout: 800_000, interval: 1500 },
       )
       .toBe(true)
     await chaos.settle()
@@ -177,5 +176,5 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
     const same = (a: readonly number[], b: readonly number[] = []): boolean =>
       a.length === b.length && a.every((value, i) => Object.is(value, b[i]))
     expect([...after].filter(([name, values]) => !same(values, before.get(name))).map(([name]) => name)).toEqual([])
-  }, 600_000)
+  }, 900_000)
 })

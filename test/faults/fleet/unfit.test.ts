@@ -99,7 +99,7 @@ describe('a worker that lacks what another has', () => {
     expect(new Set((await readCommits(out)).map(({ worker }) => worker))).toEqual(new Set([await idOf(fit)]))
     expect(await commitFaults(out)).toEqual([])
     expect(await fileHashes(out)).toEqual(await fileHashes(undisturbed))
-  }, 300_000)
+  })
 
   it('does not end the run where the results cannot be reached from it', async context => {
     if (!mountable) return context.skip('file systems cannot be mounted here')
@@ -117,7 +117,7 @@ describe('a worker that lacks what another has', () => {
     await fleet.worker()
     await until(async () => (await runAt(url, run)).state === 'done', 'the run ends')
     expect(await readRun(out)).toMatchObject({ counts: { images: 24, done: 24, failed: 0 } })
-  }, 300_000)
+  })
 
   it('ends the run where no worker can carry it, and the error names all of them', async context => {
     if (!mountable) return context.skip('file systems cannot be mounted here')
@@ -131,7 +131,7 @@ describe('a worker that lacks what another has', () => {
     const { error } = await runAt(url, run)
     expect(error?.code).toBe('WORKERS_UNFIT')
     for (const id of ids) expect(error?.message).toContain(`${id}: SOURCE_MISSING`)
-  }, 300_000)
+  })
 
   it('is not believed that images are missing which another worker can read', async context => {
     if (!mountable) return context.skip('file systems cannot be mounted here')
@@ -147,5 +147,5 @@ describe('a worker that lacks what another has', () => {
     await until(async () => (await runAt(url, run)).state === 'done', 'the run ends')
     expect(await readRun(out)).toMatchObject({ counts: { images: 16, done: 16, failed: 0 } })
     expect(await idOf(partial)).not.toBe('')
-  }, 300_000)
+  })
 })

@@ -89,7 +89,7 @@ it('submits a run, shows what is wrong at the fields, cancels it, resumes it and
   await page.getByRole('heading', { name: /^extract-.* cancelled/ }).waitFor()
   const worker = fleet.worker()
   await page.getByRole('button', { name: 'Resume' }).click()
-  await page.getByRole('heading', { name: /^extract-.* done/ }).waitFor({ timeout: 60_000 })
+  await page.getByRole('heading', { name: /^extract-.* done/ }).waitFor()
   await worker
   await page.getByText('30 of 30 images').waitFor()
   expect(await watched.checkScreens('run')).toEqual([])
@@ -125,7 +125,7 @@ it('makes a schedule, says what is wrong with it, runs it now, changes, pauses a
   await page.getByRole('heading', { name: 'nightly' }).waitFor()
   await page.getByText('0 3 * * * · Europe/Berlin').waitFor()
   await page.getByRole('button', { name: 'Run now' }).click()
-  await page.getByRole('status').getByText('done').waitFor({ timeout: 60_000 })
+  await page.getByRole('status').getByText('done').waitFor()
   await page.getByRole('cell', { name: /^extract-/ }).waitFor()
   expect(await watched.checkScreens('schedule')).toEqual([])
   await page

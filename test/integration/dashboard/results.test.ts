@@ -76,7 +76,7 @@ it('shows failures with reasons, a map of features, and what is near an image', 
     out: join(await folder(), 'data', 'features'),
   })
   await watched.goto(`/#/runs/${id}`)
-  await page.getByRole('heading', { name: /done/ }).waitFor({ timeout: 90_000 })
+  await page.getByRole('heading', { name: /done/ }).waitFor()
   await page.getByRole('img', { name: /10 of 10 parts are committed/ }).waitFor()
   expect(await watched.checkScreens('overview')).toEqual([])
   await page.getByRole('link', { name: 'Failures (1)' }).click()
@@ -143,7 +143,7 @@ it('shows curves, confusion and mistakes of a fine-tuning run', async () => {
     out: join(await folder(), 'data', 'model'),
   })
   await watched.goto(`/#/runs/${id}/training`)
-  await page.getByRole('heading', { name: /done/ }).waitFor({ timeout: 90_000 })
+  await page.getByRole('heading', { name: /done/ }).waitFor()
   await page.getByRole('slider', { name: 'Accuracy by epoch' }).focus()
   await page.keyboard.press('ArrowLeft')
   expect(await page.getByRole('slider', { name: 'Accuracy by epoch' }).getAttribute('aria-valuetext')).toMatch(

@@ -67,4 +67,4 @@ it('refuses the same specs with the same codes, and keeps nothing of them', asyn
   expect(codes).toEqual(refused.map(([fields, code]) => [fields, code, code, code]))
   expect(await (await fetch(`${url}/v1/runs`)).json()).toMatchObject({ runs: [] })
   expect(await (await fetch(`${url}/v1/schedules`)).json()).toMatchObject({ schedules: [] })
-}, 240_000)
+})

@@ -19,7 +19,7 @@ beforeAll(async () => {
   source = join(root, 'shapes')
   await writeShapes(source, 4)
   for (const name of ['disc/bad.png', 'square/worse.png']) await writeFile(join(source, name), 'not a picture')
-}, 120_000)
+})
 
 afterAll(() => fleet?.stop())
 
@@ -53,7 +53,7 @@ it('are named by a command that a fleet carries out through a queue', async () =
     fleet.queue,
   ])
   expect(predicted.stderr).toMatch(named(`${file}.run`))
-}, 240_000)
+})
 
 it('are named by a command that a fleet carries out through a server, also where they end the run', async () => {
   const { url } = await fleet.serve()
@@ -66,7 +66,7 @@ it('are named by a command that a fleet carries out through a server, also where
   expect(refused.stderr).toMatch(
     /2 images failed, more than --max-errors 1 allows \(1 of 14\): disc\/bad\.png: .+; square\/worse\.png: .+\[TOO_MANY_ERRORS\]/,
   )
-}, 240_000)
+})
 
 it('are left out of an evaluation by a fleet, which gives what one process gives', async () => {
   const model = join(root, 'model')
@@ -80,7 +80,7 @@ it('are left out of an evaluation by a fleet, which gives what one process gives
   const here = await numbers(join(root, 'here'))
   expect(await numbers(join(root, 'there'), '--queue', fleet.queue)).toEqual(here)
   expect(here).toMatchObject({ images: 12, failed: 2 })
-}, 240_000)
+})
 
 it('goes on with a finished run of fine-tuning for more epochs, under the same id', async () => {
   const out = join(root, 'trained')
@@ -113,4 +113,4 @@ it('goes on with a finished run of fine-tuning for more epochs, under the same i
   expect(more.stdout).toContain('2 epochs')
   expect(await record()).toMatchObject({ id, state: 'done', spec: { epochs: 2 } })
   expect((await finetune('1')).stderr).toContain('epochs was 2, is 1')
-}, 240_000)
+})

@@ -24,7 +24,7 @@ beforeAll(async () => {
     const made = succeeded(await runCli(['tokens', 'add', scope, '--scopes', scope, '--tokens-file', tokens]))
     secrets[scope] = made.stdout.trim()
   }
-}, 120_000)
+})
 
 afterAll(() => fleet?.stop())
 

@@ -23,7 +23,7 @@ beforeAll(async () => {
   await writeImages(photos, images)
   undisturbed = join(await folder(), 'undisturbed')
   succeeded(await runCli(smallRun(photos, undisturbed, '--part-size', '2')))
-}, 120_000)
+})
 
 afterAll(async () => {
   for (const { child } of processes) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
@@ -87,25 +87,23 @@ describe.each(['Redis', 'PostgreSQL'])('on %s', kind => {
     const url = await serving(queue)
     const out = join(await folder(), `paused-${kind}`)
     const { id } = await post<Run>(`${url}/v1/runs`, spec(out))
-    await expect.poll(() => waiting(url), { timeout: 60_000 }).toBe(images / 2)
+    await expect.poll(() => waiting(url)).toBe(images / 2)
 
     // Nobody works yet. A paused run leaves nothing for workers to take.
     expect(succeeded(await runCli(['runs', 'pause', id, '--queue', queue])).stdout).toContain('is paused')
-    await expect.poll(() => waiting(url), { timeout: 30_000 }).toBe(0)
-    await expect
-      .poll(() => json<Run>(`${url}/v1/runs/${id}`), { timeout: 30_000 })
-      .toMatchObject({ state: 'running', waiting: { code: 'paused' } })
+    await expect.poll(() => waiting(url)).toBe(0)
+    await expect.poll(() => json<Run>(`${url}/v1/runs/${id}`)).toMatchObject({ state: 'running', waiting: { code: 'paused' } })
     expect(await post<Run>(`${url}/v1/runs/${id}/pause`)).toMatchObject({ waiting: { code: 'paused' } })
 
     expect(succeeded(await runCli(['fleet', 'pause', '--server', url])).stdout).toContain('workers are paused')
     const worker = start('worker', '--queue', queue, '--device', 'cpu')
     await untilSaid(worker, /worker \S+: onnx on cpu/)
     expect(await post<Run>(`${url}/v1/runs/${id}/resume`)).toMatchObject({ id })
-    await expect.poll(() => waiting(url), { timeout: 30_000 }).toBe(images / 2)
+    await expect.poll(() => waiting(url)).toBe(images / 2)
     expect(await json(`${url}/v1/fleet`)).toEqual({ paused: true })
     expect(await namesIn(join(out, 'commits'))).toEqual([])
     expect(succeeded(await runCli(['fleet', 'resume', '--queue', queue, '--json'])).stdout.trim()).toBe('{"paused":false}')
-    await expect.poll(() => json<Run>(`${url}/v1/runs/${id}`), { timeout: 60_000 }).toMatchObject({ state: 'done' })
+    await expect.poll(() => json<Run>(`${url}/v1/runs/${id}`)).toMatchObject({ state: 'done' })
     expect(await fileHashes(out)).toEqual(await fileHashes(undisturbed))
     expect(await post(`${url}/v1/runs/${id}/pause`)).toMatchObject({ code: 'RUN_FINISHED', status: 409 })
 
@@ -113,11 +111,11 @@ describe.each(['Redis', 'PostgreSQL'])('on %s', kind => {
     worker.child.kill('SIGTERM')
     await worker.ended
     const cancelled = await post<Run>(`${url}/v1/runs`, spec(`${out}-cancelled`))
-    await expect.poll(() => waiting(url), { timeout: 60_000 }).toBe(images / 2)
+    await expect.poll(() => waiting(url)).toBe(images / 2)
     await post(`${url}/v1/runs/${cancelled.id}/pause`)
-    await expect.poll(() => waiting(url), { timeout: 30_000 }).toBe(0)
+    await expect.poll(() => waiting(url)).toBe(0)
     await post(`${url}/v1/runs/${cancelled.id}/cancel`)
-    await expect.poll(() => json<Run>(`${url}/v1/runs/${cancelled.id}`), { timeout: 30_000 }).toMatchObject({ state: 'cancelled' })
+    await expect.poll(() => json<Run>(`${url}/v1/runs/${cancelled.id}`)).toMatchObject({ state: 'cancelled' })
 
     // Large specs go over HTTP and the queue alike.
     const classWeights = Object.fromEntries(
@@ -136,9 +134,9 @@ describe.each(['Redis', 'PostgreSQL'])('on %s', kind => {
     expect(submitted).toMatchObject({ kind: 'finetune', state: 'planning' })
     expect(Object.keys((await json<Run>(`${url}/v1/runs/${submitted.id}`)).spec?.classWeights ?? {})).toHaveLength(600)
     // No image has a label here: it fails for that, having read its spec.
-    await expect.poll(() => json<Run>(`${url}/v1/runs/${submitted.id}`), { timeout: 60_000 }).toMatchObject({ state: 'failed' })
+    await expect.poll(() => json<Run>(`${url}/v1/runs/${submitted.id}`)).toMatchObject({ state: 'failed' })
     expect((await json<Run>(`${url}/v1/runs/${submitted.id}`)).error?.code).toMatch(/^(LABEL|CLASS)_/)
-  }, 300_000)
+  })
 })
 
 it('a run lost with the data of the queue goes on by itself', async () => {
@@ -146,16 +144,16 @@ it('a run lost with the data of the queue goes on by itself', async () => {
   const url = await serving(redis.url)
   const out = join(await folder(), 'lost')
   const { id } = await post<Run>(`${url}/v1/runs`, spec(out))
-  await expect.poll(() => waiting(url), { timeout: 60_000 }).toBe(images / 2)
+  await expect.poll(() => waiting(url)).toBe(images / 2)
   const following = start('runs', 'watch', id, '--server', url)
   // It watches before the queue is lost.
-  await expect.poll(async () => (await fetch(`${url}/metrics`)).text(), { timeout: 60_000 }).toMatch(/^layermill_http_event_streams 1$/m)
+  await expect.poll(async () => (await fetch(`${url}/metrics`)).text()).toMatch(/^layermill_http_event_streams 1$/m)
   await redis.command('flushall')
   const worker = start('worker', '--queue', redis.url, '--device', 'cpu')
   await untilSaid(worker, /worker \S+: onnx on cpu/)
-  await expect.poll(() => namesIn(out), { timeout: 120_000 }).toContain('_SUCCESS')
+  await expect.poll(() => namesIn(out)).toContain('_SUCCESS')
   expect(await fileHashes(out)).toEqual(await fileHashes(undisturbed))
   const watched = await following.ended
   expect(watched.code, watched.stderr).toBe(0)
-  await expect.poll(() => json<Run>(`${url}/v1/runs/${id}`), { timeout: 60_000 }).toMatchObject({ state: 'done' })
-}, 240_000)
+  await expect.poll(() => json<Run>(`${url}/v1/runs/${id}`)).toMatchObject({ state: 'done' })
+})

@@ -45,7 +45,7 @@ it('serve, two workers, a run and a schedule on PostgreSQL: the bytes of an embe
     .poll(
       async () =>
         ((await (await fetch(`${url}/v1/workers`)).json()) as { workers: { device: string }[] }).workers.map(({ device }) => device),
-      { timeout: 60_000 },
+      { timeout: 240_000 },
     )
     .toEqual(['cpu', 'cpu'])
   // A run ends with its files; what the queue notes of its jobs may follow.
@@ -53,7 +53,7 @@ it('serve, two workers, a run and a schedule on PostgreSQL: the bytes of an embe
     ((await (await fetch(`${url}/v1/queues`)).json()) as { queues: { active: number }[] }).queues
       .map(queue => queue.active)
       .filter(count => count > 0)
-  await expect.poll(active, { timeout: 60_000 }).toEqual([])
+  await expect.poll(active).toEqual([])
 
   const completed = (query: string): Promise<unknown> =>
     fetch(`${url}/v1/queues/layermill-parts/jobs?state=completed&${query}`).then(response => response.json())
@@ -83,7 +83,7 @@ it('serve, two workers, a run and a schedule on PostgreSQL: the bytes of an embe
   await untilSaid(server, /schedule often: tick \S+ skipped: unchanged/)
   expect((await ask('DELETE', '/often')).status).toBe(204)
   await expect
-    .poll(async () => (await fetch(`${url}/v1/runs/${run}`)).json(), { timeout: 60_000 })
+    .poll(async () => (await fetch(`${url}/v1/runs/${run}`)).json())
     .toMatchObject({ state: 'done', counts: { images: 40, done: 40 } })
 
   for (const { child } of processes) child.kill('SIGTERM')

@@ -149,9 +149,7 @@ it('extracts anew where shapes@latest means another version, and goes on with it
   })
   expect(await answer.json()).toMatchObject({ version: 1 })
   await untilSaid(server.process, /schedule features: tick \S+ is run extract-/)
-  await expect
-    .poll(() => recordAt(out), { timeout: 60_000 })
-    .toMatchObject({ state: 'done', spec: { model: place('registry/models/shapes/versions/1') } })
+  await expect.poll(() => recordAt(out)).toMatchObject({ state: 'done', spec: { model: place('registry/models/shapes/versions/1') } })
   expect(dataOf(await told('model.promoted', ({ previous }) => previous === 2))).toMatchObject({
     version: 1,
     why: 'takes discs for squares',

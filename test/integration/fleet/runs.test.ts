@@ -22,7 +22,7 @@ beforeAll(async () => {
   const alone = join(await folder(), 'alone')
   succeeded(await runCli(small(alone)))
   expected = await fileHashes(alone)
-}, 120_000)
+})
 
 afterAll(() => fleet?.stop())
 
@@ -53,7 +53,7 @@ it('leaves a run queued at Ctrl-C, refuses another for its place, shows, cancels
   const command = [...small(out), '--queue', fleet.queue]
   const submitted = fleet.run(command)
   const id = await untilSaid(submitted, /run (extract-\S+)/)
-  await expect.poll(async () => (await show(id)).state, { timeout: 60_000 }).toBe('running')
+  await expect.poll(async () => (await show(id)).state).toBe('running')
   submitted.child.kill('SIGINT')
   const left = await submitted.ended
   expect(left).toMatchObject({ code: 130, stderr: expect.stringContaining(`layermill runs watch ${id} --queue redis://127.0.0.1`) })
@@ -107,7 +107,7 @@ it('goes on with a run whose orchestrator was killed, planned by one at a time',
   await untilSaid(first.process, new RegExp(`run ${id}: planning`))
   const second = await fleet.serve(['--lock-duration', '2'])
   const watching = fleet.run(['runs', 'watch', id, '--server', second.url])
-  await expect.poll(async () => (await readRun(out)).state, { timeout: 60_000 }).toBe('running')
+  await expect.poll(async () => (await readRun(out)).state).toBe('running')
   expect(second.process.output()).not.toContain(`run ${id}`)
   first.process.child.kill('SIGKILL')
   await untilSaid(second.process, new RegExp(`run ${id}: running`))
@@ -123,7 +123,7 @@ it('cancels a run that is being carried out', async () => {
   const out = join(await folder(), 'cancelled')
   const submitted = fleet.run([...small(out), '--queue', fleet.queue])
   const id = await untilSaid(submitted, /run (extract-\S+)/)
-  await expect.poll(async () => (await show(id)).state, { timeout: 60_000 }).toBe('running')
+  await expect.poll(async () => (await show(id)).state).toBe('running')
   expect(await runs('cancel', id)).toMatchObject({ code: 0 })
   expect(await submitted.ended).toMatchObject({ code: 1, stderr: expect.stringContaining('[RUN_CANCELLED]') })
   expect(await readRun(out)).toMatchObject({ state: 'cancelled' })
@@ -137,12 +137,12 @@ it('goes on from the store after the queue was wiped: by itself, and by hand whe
   const submitted = fleet.run([...small(out), '--queue', fleet.queue])
   const id = await untilSaid(submitted, /run (extract-\S+)/)
   const state = async (): Promise<string> => (await show(id)).state
-  await expect.poll(state, { timeout: 60_000 }).toBe('running')
+  await expect.poll(state).toBe('running')
   const redis = new Redis(fleet.queue)
   await redis.flushall()
   // Its orchestrator, which lives, queues it again.
-  await expect.poll(async () => (await runs('show', id, '--json')).code, { timeout: 60_000 }).toBe(0)
-  await expect.poll(state, { timeout: 60_000 }).toBe('running')
+  await expect.poll(async () => (await runs('show', id, '--json')).code).toBe(0)
+  await expect.poll(state).toBe('running')
 
   submitted.child.kill('SIGINT')
   expect(await submitted.ended).toMatchObject({ code: 130 })
@@ -155,7 +155,7 @@ it('goes on from the store after the queue was wiped: by itself, and by hand whe
   expect(await fileHashes(out)).toEqual(expected)
   worker.child.kill('SIGTERM')
   await worker.ended
-}, 300_000)
+})
 
 it('hands back at SIGTERM what a worker does not finish in time', async () => {
   const out = join(await folder(), 'drained')
@@ -164,15 +164,16 @@ it('hands back at SIGTERM what a worker does not finish in time', async () => {
   const big = ['--model', 'googlenet', '--weights', 'random:1', '--size', '224x224', '--layers', 'loss3_fc', '--part-size', '500']
   const submitted = fleet.run(['extract', source, ...big, '--batch-size', '2', '--out', out, '--queue', fleet.queue])
   await untilSaid(submitted, /run (extract-\S+)/)
-  await expect.poll(async () => (await fetch(`${health}/metrics`)).text(), { timeout: 60_000 }).toMatch(/layermill_worker_jobs_active 1/)
+  await expect.poll(async () => (await fetch(`${health}/metrics`)).text()).toMatch(/layermill_worker_jobs_active 1/)
   first.child.kill('SIGTERM')
   expect(await first.ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/handed back 1 unfinished part/) })
-  // Within its lock of 60 s, so it was really handed back.
-  const handedOver = performance.now()
+  // It waits for the next worker; a job that was left would stay active until its lock of 60 s ends.
+  const redis = new Redis(fleet.queue)
+  expect(await redis.llen('layermill:layermill-parts:active')).toBe(0)
+  redis.disconnect()
   const second = await fleet.worker(['--concurrency', '1', '--health-port', '0'])
   const health2 = await untilSaid(second, /health at (http:\S+)/)
-  await expect.poll(async () => (await fetch(`${health2}/metrics`)).text(), { timeout: 40_000 }).toMatch(/layermill_worker_jobs_active 1/)
-  expect(performance.now() - handedOver).toBeLessThan(45_000)
+  await expect.poll(async () => (await fetch(`${health2}/metrics`)).text()).toMatch(/layermill_worker_jobs_active 1/)
   expect(await submitted.ended).toMatchObject({ code: 0 })
   second.child.kill('SIGTERM')
   await second.ended

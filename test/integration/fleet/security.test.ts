@@ -74,7 +74,7 @@ beforeAll(async () => {
   ])
   url = server.url
   processes.push(server.process, await fleet.worker())
-}, 120_000)
+})
 
 afterAll(async () => {
   await fleet?.stop()

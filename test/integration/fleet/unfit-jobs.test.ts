@@ -95,7 +95,7 @@ describe.each(['redis', 'embedded'])('a worker on %s that is unfit for a run', k
     expect(new Set(done).size).toBe(153)
     await worker.close()
     fitness.close()
-  }, 120_000)
+  })
 
   it('of a later version is handed to a worker of that version, beside this one', async () => {
     const broker = await open(kind === 'redis' ? redis.url : 'embedded')
@@ -131,7 +131,7 @@ describe.each(['redis', 'embedded'])('a worker on %s that is unfit for a run', k
     )
     await Promise.all([ours.close(), theirs.close()])
     fitness.close()
-  }, 120_000)
+  })
 
   it('keeps no attempt of a gradient job, and another worker does it', async () => {
     const broker = await open(kind === 'redis' ? redis.url : 'embedded')
@@ -152,5 +152,5 @@ describe.each(['redis', 'embedded'])('a worker on %s that is unfit for a run', k
     await until(async () => (await queue.getJobState('tuned_0_train_0_0')) === 'completed', 'another does it')
     await Promise.all([unfit.close(), fit.close()])
     fitness.close()
-  }, 120_000)
+  })
 })

@@ -22,7 +22,7 @@ beforeAll(async () => {
   fleet = await Fleet.start()
   url = (await fleet.serve(['--registry', registry, '--state', join(root, 'state')])).url
   await fleet.worker()
-}, 120_000)
+})
 
 afterAll(() => fleet?.stop())
 

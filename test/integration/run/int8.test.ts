@@ -48,7 +48,7 @@ beforeAll(async () => {
   note = succeeded(await runCli(int8(out))).stderr
   hashes = await fileHashes(out)
   report = (await readInt8(out)).calibration
-}, 60_000)
+})
 
 describe('--precision int8', () => {
   it('computes with ranges that are kept with the run, close to float32, and warns of a small dataset', async () => {

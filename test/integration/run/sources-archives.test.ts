@@ -45,7 +45,7 @@ beforeAll(async () => {
   pack('set-001.tar', names.slice(4))
   expected = await extract(photos, 'plain')
   s3 = await useS3Server()
-}, 300_000)
+})
 
 afterAll(async () => s3?.stop())
 

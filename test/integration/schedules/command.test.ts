@@ -32,7 +32,7 @@ beforeAll(async () => {
       out: join(await folder(), 'features'),
     }),
   )
-}, 120_000)
+})
 
 afterAll(() => fleet?.stop())
 
@@ -69,4 +69,4 @@ it('runs at its times, looks for what is new, and goes on after everything was r
   second.process.child.kill('SIGTERM')
   await second.process.ended
   expect((await shown(queue)).history.filter(({ run }) => run !== undefined).map(({ state: was }) => was)).toEqual(['done', 'done'])
-}, 90_000)
+})

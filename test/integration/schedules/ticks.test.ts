@@ -210,7 +210,7 @@ let redis: RedisService
 let postgres: PostgresService
 beforeAll(async () => {
   ;[redis, postgres] = await Promise.all([startRedis(), startPostgres()])
-}, 60_000)
+})
 afterAll(() => Promise.all([redis?.stop(), postgres?.stop()]))
 
 /** Resolves with the first note that matches. */
@@ -272,11 +272,11 @@ async function ticking(broker: Broker, wipe: (() => Promise<void>) | undefined):
 
 it('ticks on the embedded queue', async () => {
   expect(await ticking(await openBroker(), undefined)).toBe(2)
-}, 30_000)
+})
 
 it('ticks on PostgreSQL', async () => {
   expect(await ticking(await openBroker(postgres.url), undefined)).toBe(2)
-}, 60_000)
+})
 
 it('ticks on Redis, also after Redis was wiped', async () => {
   const broker = await openBroker(redis.url)
@@ -287,4 +287,4 @@ it('ticks on Redis, also after Redis was wiped', async () => {
     await client.quit()
   })
   expect(submitted).toBe(3)
-}, 30_000)
+})

@@ -96,7 +96,7 @@ beforeAll(async () => {
   await store.close()
   credentials = join(await mkdtemp(join(tmpdir(), 'layermill-reader-')), 'credentials')
   await admin('user', 'create', `--uid=${reader}`, '--display-name=reader')
-}, 200_000)
+})
 afterAll(async () => {
   owner?.destroy()
   for (const [variable, value] of before ?? []) {

@@ -36,7 +36,7 @@ beforeAll(async () => {
   await writeFile(files.withHead, safetensorsBytes(new Map([...body, ...head()]), { format: 'pt' }))
   await writeShapes(files.shapes, 4)
   await writeFile(files.labels, 'round\nangular\npointed\n')
-}, 300_000)
+})
 
 it('trains a head on a backbone that has none, which alone predicts nothing', async () => {
   const refused = await runCli(['predict', files.shapes, ...small, '--weights', files.backbone])
@@ -79,7 +79,7 @@ it('trains a head on a backbone that has none, which alone predicts nothing', as
     .map(line => line.split(','))
   expect(rows).toHaveLength(12 * 3)
   expect(new Set(rows.map(row => row[3]))).toEqual(new Set(shapeNames))
-}, 300_000)
+})
 
 it('says what a file is, and predicts with its head under the names of --labels', async () => {
   const shown = await runCli(['models', files.withHead])
@@ -120,4 +120,4 @@ it('says what a file is, and predicts with its head under the names of --labels'
   const refused = await runCli(['predict', files.shapes, ...small, '--weights', files.withHead, '--labels', files.labels])
   expect(refused.code).toBe(2)
   expect(refused.stderr).toMatch(/labels: got 2 names, expected 3/)
-}, 300_000)
+})

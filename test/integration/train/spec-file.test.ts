@@ -69,7 +69,7 @@ beforeAll(async () => {
   await rename(join(shapes, 'square'), join(shapes, 'a square'))
   await rename(join(shapes, 'triangle'), join(shapes, hostile))
   out = await finetune('model', 0.1, 2)
-}, 400_000)
+})
 
 describe('a YAML spec', () => {
   it('is carried out field by field', async () => {
@@ -126,7 +126,7 @@ describe('a YAML spec', () => {
       )
     for (const name of ['res4/a/conv1/W', 'res4/b2/conv2/W']) expect(step(half, name) / step(tenth, name), name).toBeCloseTo(5, 2)
     expect(step(half, 'res5/a/conv1/W')).toBe(step(tenth, 'res5/a/conv1/W'))
-  }, 400_000)
+  })
 })
 
 it('says what is wrong with a star that YAML does not read as a name', async () => {

@@ -29,7 +29,7 @@ it('gives the job of a process that is gone to the next one at once, whatever it
   })
   expect(data).toBe('pixels')
   await second.close()
-}, 55_000)
+})
 
 it('sets a folder aside that the database cannot open, and says where it is', async () => {
   const directory = join(folder, 'broken')
@@ -42,4 +42,4 @@ it('sets a folder aside that the database cannot open, and says where it is', as
   await broker.close()
   expect(errors).toEqual([expect.stringContaining('cannot be opened')])
   expect(await readdir(folder)).toContainEqual(expect.stringMatching(/^broken\.unreadable-\d+$/))
-}, 60_000)
+})
