@@ -1,15 +1,7 @@
 import { classLabels } from './labels.js'
 import type { LoadedModel } from './model-provider.js'
 import { LayermillError } from '@layermill/core'
-import {
-  type Architecture,
-  type FilePreparation,
-  getNetwork,
-  type Network,
-  networkIds,
-  preparedAs,
-  withPreparation,
-} from '@layermill/models'
+import { definitionOf, type FilePreparation, getNetwork, type Network, networkIds, preparedAs, withPreparation } from '@layermill/models'
 import { type LoadOptions, readModelFolder } from '@layermill/weights'
 import type { LoadFleetWeights } from './weights/weights-file.js'
 import { namesOnnxFile } from './onnx/files.js'
@@ -63,17 +55,8 @@ export function specNetwork(
   const { preparation } = weights
   requirePreparation(network, preparation, prepare)
   if (prepare === undefined && preparation?.from === 'names' && preparation.name === 'torchvision') {
-    const guessed = guesses(network.architecture)
+    const guessed = definitionOf(network.architecture)?.torchvisionRemark
     if (guessed !== undefined) note(guessed)
   }
   return preparedAs(network, prepare)
-}
-
-/** Note on the weights that torchvision's names leave open. There is none for the VGGs, which have one kind of weights only. */
-function guesses(architecture: Architecture): string | undefined {
-  if (architecture.startsWith('vgg')) return undefined
-  if (architecture === 'googlenet') {
-    return "images are prepared for torchvision's published GoogLeNet (transform_input): one that was built with weights=None wants --prepare torchvision-plain"
-  }
-  return "images are prepared for torchvision's V1 weights, which the names in the file do not tell from others: --prepare torchvision-v2 or timm:TAG is for those"
 }

@@ -1,7 +1,8 @@
-import type { GraphNode, Network, Size2 } from './graph.js'
+import { elementCount } from '@layermill/core'
+import type { GraphNode, Size2 } from './graph.js'
 import { pruneNodes, resolveLayers } from './network.js'
 import { inferShapes, layerShapes, parameterShapes, type Shape } from './shapes.js'
-import { elementCount } from '@layermill/core'
+import type { Network } from './types.js'
 
 export interface LayerCost {
   readonly layer: string

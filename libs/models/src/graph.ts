@@ -142,56 +142,14 @@ export interface GraphVariant {
   readonly without?: readonly string[]
 }
 
-/** The architectures that are tables. */
-export type TableArchitecture = 'vgg16' | 'vgg19' | 'resnet50' | 'resnet101' | 'resnet152' | 'googlenet'
+/**
+ * Whose network a table is: `caffe` is what Chainer computes (weights of Oxford, MSRA, BVLC and Keras), `torchvision` what torchvision
+ * does.
+ */
 export type TableFamily = 'caffe' | 'torchvision'
-/** `onnx`: a graph that was read from a file. */
-export type Architecture = TableArchitecture | 'onnx'
-export type Family = TableFamily | 'onnx'
 
-/** Part of a value of tokens [tokens, dim]: the class token, the mean of the patches, the patches, all. */
-export const tokenParts = ['cls', 'mean', 'patches', 'all'] as const
-export type TokenPart = (typeof tokenParts)[number]
-
-/** A layer that a name stands for in a network that was read from a file. */
-export interface NamedLayer {
-  /** Its name in results. */
-  readonly name: string
-  /** The graph's value. */
-  readonly value: string
-  /** A remark for people. */
-  readonly remark?: string | undefined
-  /** Part of a value of tokens [tokens, dim] that is the layer. */
-  readonly tokens?: TokenPart | undefined
-}
-
-/** The graph of a network that was read from a file and is no table: what the rest asks of it. Shapes are without the batch. */
-export interface NetworkGraph {
-  /**
-   * The layers that a name stands for: several for a glob, and for a module that is called several times.
-   * @throws LayermillError `LAYER_UNKNOWN`, `LAYER_AMBIGUOUS`
-   */
-  resolve(layer: string): readonly NamedLayer[]
-  /** @throws LayermillError `INPUT_SIZE` where the layer cannot be computed from images of the size, or its shape is not known. */
-  shape(layer: string, size: Size2): readonly number[]
-  /** Floating-point operations and learned numbers from the image to the layer, as `LayerCost` has them. */
-  cost(layer: string, size: Size2): { readonly flops: number; readonly parameters: number }
-  /** Numbers learned in the whole graph. */
-  readonly parameters: number
-  /** Whether images of this size can be fed. */
-  takesSize(size: Size2): boolean
-  /** Bytes of one image's values while layers are computed, at most. */
-  workingBytes(layers: readonly string[], size: Size2): number
-}
-
-export interface Network {
-  /** `resnet50` (caffe family) or `resnet50.tv`. */
-  readonly id: string
-  readonly architecture: Architecture
-  readonly family: Family
-  readonly variant: GraphVariant
-  /** The graph of a network that was read from a file; `nodes` and `layers` then say nothing. */
-  readonly graph?: NetworkGraph | undefined
+/** Nodes and layers of a network, as its table gives them. */
+export interface NetworkTable {
   /** Topological order; the first is the input. */
   readonly nodes: readonly GraphNode[]
   /** Public layer name to node name: `availableLayers` first, in Chainer's order, then the finer names in the order of the graph. */
@@ -206,5 +164,4 @@ export interface Network {
   readonly classes: number
   /** Input size that the published weights were trained on. */
   readonly inputSize: Size2
-  readonly preparation: Preparation
 }

@@ -1,7 +1,9 @@
 import { elementCount, LayermillError } from '@layermill/core'
-import type { GraphNode, GraphVariant, Network, Size2 } from './graph.js'
+import type { GraphNode, GraphVariant, Size2 } from './graph.js'
 import { findNode, getNetwork, pruneNodes, resolveLayers } from './network.js'
+import { definitionOf, networks } from './networks/index.js'
 import { layerShapes } from './shapes.js'
+import type { Network } from './types.js'
 
 /** A linear layer with ReLU, and dropout in training where a ratio is given. */
 export interface HiddenLayer {
@@ -40,7 +42,10 @@ export interface FineTunedNetwork extends Network {
 export const isFineTuned = (network: Network): network is FineTunedNetwork => 'head' in network
 
 const MAX_HIDDEN = 2
-const auxiliaryClassifiers = ['loss1_fc2', 'loss2_fc2'] as const
+const auxiliaryClassifiers = ({ architecture }: Network): readonly string[] => definitionOf(architecture)?.auxiliary?.classifiers ?? []
+
+/** Names of the networks that have auxiliary classifiers. */
+export const networksWithAuxiliary: readonly string[] = networks.filter(({ auxiliary }) => auxiliary !== undefined).map(({ name }) => name)
 
 type Linear = Extract<GraphNode, { op: 'linear' }>
 
@@ -78,8 +83,10 @@ function checkHead(network: Network, spec: HeadSpec): void {
   }
   if (!auxiliary) return
   if (layer !== network.classifier) throw invalid(`auxiliary classifiers need --layer ${network.classifier}, not ${layer}`)
-  if (!auxiliaryClassifiers.every(name => network.nodes.some(node => node.name === name))) {
-    throw invalid(`${network.id} has no auxiliary classifiers`, 'only googlenet and googlenet.tv have them')
+  const classifiers = auxiliaryClassifiers(network)
+  if (classifiers.length === 0 || !classifiers.every(name => network.nodes.some(node => node.name === name))) {
+    const having = networksWithAuxiliary.flatMap(name => [name, `${name}.tv`])
+    throw invalid(`${network.id} has no auxiliary classifiers`, `only ${having.join(' and ')} have them`)
   }
 }
 
@@ -107,10 +114,11 @@ function cut(network: Network, spec: HeadSpec, inputSize: Size2): Stem {
 
 /** The base's auxiliary branches with new classifiers: nodes to append, old ones left out. */
 function auxiliaryNodes(network: Network, present: ReadonlySet<string>, classes: number): GraphNode[] {
-  return pruneNodes(network.nodes, auxiliaryClassifiers)
+  const classifiers = auxiliaryClassifiers(network)
+  return pruneNodes(network.nodes, classifiers)
     .filter(node => !present.has(node.name))
     .map(node =>
-      node.op === 'linear' && auxiliaryClassifiers.some(name => name === node.name)
+      node.op === 'linear' && classifiers.includes(node.name)
         ? { ...node, attributes: { ...node.attributes, outFeatures: classes } }
         : node,
     )
@@ -163,7 +171,7 @@ export function fineTunedNetwork(network: Network, spec: HeadSpec): FineTunedNet
   const present = new Set(nodes.map(({ name }) => name))
   const kept = [...network.layers].filter(([layer, node]) => present.has(node) && !head.layers.includes(layer))
   const layers = new Map([...kept, ...head.layers.map(name => [name, name] as const)])
-  const auxiliary = spec.auxiliary === true ? auxiliaryClassifiers : []
+  const auxiliary = spec.auxiliary === true ? auxiliaryClassifiers(network) : []
   const features = [...layers].find(([, node]) => node === head.nodes.at(-2)!.inputs[0])?.[0]
   return {
     ...network,

@@ -1,12 +1,7 @@
 export { type LayerCost, layerCosts, parameterCount } from './costs.js'
 export type {
-  Architecture,
-  Family,
   GraphNode,
   GraphVariant,
-  NamedLayer,
-  Network,
-  NetworkGraph,
   NodeOf,
   OpAttributes,
   OpName,
@@ -17,7 +12,13 @@ export type {
   ResizeTarget,
   Size2,
 } from './graph.js'
-export { resamples, type TokenPart, tokenParts } from './graph.js'
+export { resamples } from './graph.js'
+export { type Architecture, type Family, type NamedLayer, type Network, type NetworkGraph, type TokenPart, tokenParts } from './types.js'
+export { definitionOf, networks } from './networks/index.js'
+export type { Initialiser, NetworkDefinition } from './networks/shared/definition.js'
+export type { Dialect, KerasNames, Layout, NameRule } from './networks/shared/naming.js'
+export type { FileFormat, PublishedFile, PublishedWeights } from './networks/shared/published.js'
+export { kerasEpsilon } from './networks/families/resnet.js'
 export {
   fineTunedNetwork,
   type FineTunedNetwork,
@@ -27,6 +28,7 @@ export {
   networkDescription,
   type NetworkDescription,
   networkFromDescription,
+  networksWithAuxiliary,
 } from './heads.js'
 export { type LeftOutReason, leftOutText } from './left-out.js'
 export { expandLayers, findNode, getNetwork, isLayerPattern, namedLayers, networkIds, pruneNodes, resolveLayers } from './network.js'

@@ -1,6 +1,6 @@
-import type { GraphNode, GraphVariant, Network } from './graph.js'
-
-const auxiliaryClassifiers = new Set(['loss1_fc2', 'loss2_fc2'])
+import type { GraphNode, GraphVariant } from './graph.js'
+import { definitionOf } from './networks/index.js'
+import type { Network } from './types.js'
 
 /** The link whose parameters a node has: `fc6` of `fc6/W`. */
 function linkOf(node: GraphNode): string | undefined {
@@ -18,8 +18,9 @@ function remaining(nodes: readonly GraphNode[], without: ReadonlySet<string>): G
   })
 }
 
-function resized(node: GraphNode, classifier: string, { classes, auxiliaryClasses }: GraphVariant): GraphNode {
-  const outFeatures = node.name === classifier ? classes : auxiliaryClassifiers.has(node.name) ? auxiliaryClasses : undefined
+function resized(node: GraphNode, { architecture, classifier }: Network, { classes, auxiliaryClasses }: GraphVariant): GraphNode {
+  const isAuxiliary = definitionOf(architecture)?.auxiliary?.classifiers.includes(node.name) === true
+  const outFeatures = node.name === classifier ? classes : isAuxiliary ? auxiliaryClasses : undefined
   return node.op !== 'linear' || outFeatures === undefined ? node : { ...node, attributes: { ...node.attributes, outFeatures } }
 }
 
@@ -30,7 +31,7 @@ function resized(node: GraphNode, classifier: string, { classes, auxiliaryClasse
 export function withEnd(network: Network, variant: GraphVariant): Network {
   const { classes, auxiliaryClasses, without = [] } = variant
   if (classes === undefined && auxiliaryClasses === undefined && without.length === 0) return network
-  const nodes = remaining(network.nodes, new Set(without)).map(node => resized(node, network.classifier, variant))
+  const nodes = remaining(network.nodes, new Set(without)).map(node => resized(node, network, variant))
   const present = new Set(nodes.map(({ name }) => name))
   const layers = new Map([...network.layers].filter(([, node]) => present.has(node)))
   const availableLayers = network.availableLayers.filter(name => layers.has(name))

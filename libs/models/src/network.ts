@@ -1,24 +1,12 @@
-import { googlenet } from './architectures/googlenet.js'
-import { resnet } from './architectures/resnet.js'
-import { vgg } from './architectures/vgg.js'
 import { LayermillError, nearestNames } from '@layermill/core'
-import type { TableFamily, GraphNode, GraphVariant, NamedLayer, Network, TableArchitecture } from './graph.js'
+import type { GraphNode, GraphVariant } from './graph.js'
 import { canonicalLayer, nearestToForeignLayer } from './layer-names.js'
 import { withEnd } from './network-end.js'
+import { networks, type TableArchitecture } from './networks/index.js'
+import type { NamedLayer, Network } from './types.js'
 
-const architectures: Record<TableArchitecture, (family: TableFamily, variant: GraphVariant) => Network> = {
-  vgg16: (family, variant) => vgg('vgg16', family, variant),
-  vgg19: (family, variant) => vgg('vgg19', family, variant),
-  resnet50: (family, variant) => resnet('resnet50', family, variant),
-  resnet101: (family, variant) => resnet('resnet101', family, variant),
-  resnet152: (family, variant) => resnet('resnet152', family, variant),
-  googlenet: (family, variant) => googlenet(family, variant),
-}
-
-const isArchitecture = (name: string): name is TableArchitecture => Object.hasOwn(architectures, name)
-
-/** Every network: the caffe family's six, then torchvision's (`.tv`). */
-export const networkIds: readonly string[] = [...Object.keys(architectures), ...Object.keys(architectures).map(name => `${name}.tv`)]
+/** Every network: the caffe family's, then torchvision's (`.tv`). */
+export const networkIds: readonly string[] = [...networks.map(({ name }) => name), ...networks.map(({ name }) => `${name}.tv`)]
 
 /**
  * The network `resnet50` (caffe family: what Chainer computes) or `resnet50.tv` (torchvision's), as its weights want it.
@@ -27,7 +15,8 @@ export const networkIds: readonly string[] = [...Object.keys(architectures), ...
 export function getNetwork(id: string, variant: GraphVariant = {}): Network {
   const torchvision = id.endsWith('.tv')
   const name = torchvision ? id.slice(0, -'.tv'.length) : id
-  if (!isArchitecture(name)) {
+  const definition = networks.find(candidate => candidate.name === name)
+  if (definition === undefined) {
     // A network's name has no @; the name of a registered model's version has one.
     if (/^[^/\\@]+@[^/\\@]*$/.test(id)) {
       throw new LayermillError(
@@ -40,7 +29,10 @@ export function getNetwork(id: string, variant: GraphVariant = {}): Network {
       hint: `did you mean ${nearestNames(id, networkIds).join(' or ')}?`,
     })
   }
-  return withEnd(architectures[name](torchvision ? 'torchvision' : 'caffe', variant), variant)
+  const family = torchvision ? 'torchvision' : 'caffe'
+  const preparation = definition.preparations[torchvision ? 'torchvision' : 'chainer']
+  const table = definition.table(family, variant)
+  return withEnd({ id, architecture: definition.name as TableArchitecture, family, variant, preparation, ...table }, variant)
 }
 
 /** Whether the network's kind has this layer, but not with these weights. */
@@ -80,7 +72,6 @@ export function namedLayers({ graph }: Pick<Network, 'graph'>, layers: readonly 
 
 /**
  * Node names of public layer names (of a graph: its values), in the order asked for.
-import { canonicalLayer, nearestToForeignLayer } from './layer-names.js'
  * @throws LayermillError `LAYER_UNKNOWN` for a name the network does not have, naming the nearest ones.
  */
 export function resolveLayers(network: Network, layers: readonly string[]): string[] {

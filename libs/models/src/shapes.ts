@@ -1,6 +1,7 @@
 import { elementCount, formatShape, LayermillError } from '@layermill/core'
-import type { GraphNode, Network, NodeOf, Size2 } from './graph.js'
+import type { GraphNode, NodeOf, Size2 } from './graph.js'
 import { pruneNodes, resolveLayers } from './network.js'
+import type { Network } from './types.js'
 
 /** An activation's shape without the batch: [C, H, W] or [features]. */
 export type Shape = readonly number[]

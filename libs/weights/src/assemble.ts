@@ -1,5 +1,5 @@
 import { elementCount, errorMessage, formatShape, LayermillError, type Tensor } from '@layermill/core'
-import type { GraphVariant, Network } from '@layermill/models'
+import type { GraphVariant, NameRule, Network } from '@layermill/models'
 import { factsBeside } from './beside.js'
 import { classNamesOf } from './class-names.js'
 import { IdentityHash } from './identity.js'
@@ -7,7 +7,7 @@ import { initialiseParameter } from './initialise.js'
 import { fitsLayout, shapeInLayout, toCanonical } from './layouts.js'
 import { metadataOrigin, metadataVariant, METADATA } from './metadata.js'
 import { findEnd, type NetworkEnd, scoresOf, shapesWithEnd } from './end.js'
-import type { NameRule, NameScheme } from './names/scheme.js'
+import type { NameScheme } from './names/scheme.js'
 import { type FileView, viewFile } from './names/view.js'
 import { relativeOf } from './relatives.js'
 import { weightsPreparation } from './preparation.js'
@@ -115,7 +115,7 @@ function checkFamily(file: TensorFile, scheme: NameScheme, network: TargetNetwor
       { hint: `use --model ${other}` },
     )
   }
-  if (!scheme.architectures.includes(network.architecture)) {
+  if (!scheme.has(network.architecture)) {
     throw new LayermillError('WEIGHTS_MISMATCH', `${file.name} has ${scheme.title} names, in which no ${network.architecture} exists`)
   }
 }

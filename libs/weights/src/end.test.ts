@@ -3,12 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { getNetwork, parameterShapes } from '@layermill/models'
 import { elementCount } from '@layermill/core'
 import { planWeights, type WeightsPlan } from './assemble.js'
-import { caffeNames } from './names/caffe.js'
-import { kerasNames } from './names/keras.js'
-import { countedLayer } from './names/keras-order.js'
-import type { NameScheme } from './names/scheme.js'
-import { timmNames } from './names/timm.js'
-import { torchvisionNames } from './names/torchvision.js'
+import { caffeNames, kerasNames, type NameScheme, timmNames, torchvisionNames } from './names/scheme.js'
+import { countedLayer } from './names/view.js'
 import { shapeInLayout } from './layouts.js'
 import { kerasFacts } from './readers/keras-config.js'
 import { parseKerasPath } from './readers/keras-paths.js'
@@ -311,11 +307,11 @@ describe('Keras', () => {
   })
 
   it('counts layers as Keras does', () => {
-    expect(['conv2d', 'conv2d_3', 'conv2d_4', 'batch_normalization_5'].map(layer => countedLayer('resnet50', layer))).toEqual([
+    expect(['conv2d', 'conv2d_3', 'conv2d_4', 'batch_normalization_5'].map(layer => countedLayer('resnet50', layer, new Map()))).toEqual([
       'conv1_conv', 'conv2_block1_0_conv', 'conv2_block1_3_conv', 'conv2_block2_1_bn',
     ]) // prettier-ignore
-    expect(countedLayer('vgg19', 'conv2d_15')).toBe('block5_conv4')
-    expect(countedLayer('vgg16', 'conv2d_13')).toBeUndefined()
+    expect(countedLayer('vgg19', 'conv2d_15', new Map())).toBe('block5_conv4')
+    expect(countedLayer('vgg16', 'conv2d_13', new Map())).toBeUndefined()
   })
 })
 

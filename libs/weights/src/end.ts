@@ -1,7 +1,6 @@
-import type { Architecture, GraphVariant, Network } from '@layermill/models'
+import { type Architecture, definitionOf, type GraphVariant, type Layout, type NameRule, type Network } from '@layermill/models'
 import { elementCount, formatShape } from '@layermill/core'
 import { fitsLayout } from './layouts.js'
-import { isResnet, isVgg, type Layout, type NameRule } from './names/scheme.js'
 import type { FileView } from './names/view.js'
 import type { TensorEntry } from './types.js'
 
@@ -19,10 +18,9 @@ export interface NetworkEnd {
 }
 
 /** Links of the linear layers behind the features, first to last; the last gives the scores. */
-function chainOf(architecture: Architecture): string[] {
-  if (isVgg(architecture)) return ['fc6', 'fc7', 'fc8']
-  return [isResnet(architecture) ? 'fc6' : 'loss3_fc']
-}
+const chainOf = (architecture: Architecture): readonly string[] => definitionOf(architecture)?.head ?? []
+/** Links of the classifiers beside the main one. */
+const auxiliaryOf = (architecture: Architecture): readonly string[] => definitionOf(architecture)?.auxiliary?.classifiers ?? []
 
 /** A linear layer that no name of the scheme points at. */
 interface Leftover {
@@ -255,7 +253,8 @@ function describeUnread(view: FileView, unread: readonly string[], without: read
  */
 export function findEnd(view: FileView, network: Pick<Network, 'architecture'>, shapes: Shapes): NetworkEnd {
   const finder = new EndFinder(view, network, shapes)
-  const auxiliary = ['loss1_fc2', 'loss2_fc2'].map(link => finder.auxiliary(link)).find(count => count !== undefined)
+  const auxiliaryLinks = auxiliaryOf(network.architecture)
+  const auxiliary = auxiliaryLinks.map(link => finder.auxiliary(link)).find(count => count !== undefined)
   const count = finder.main()
   const { without, notes, rules } = finder
   const unread = finder.unread()
@@ -269,7 +268,7 @@ export function findEnd(view: FileView, network: Pick<Network, 'architecture'>, 
   return {
     variant: {
       ...(different(count, classifier) ? { classes: count! } : {}),
-      ...(different(auxiliary, 'loss1_fc2') ? { auxiliaryClasses: auxiliary! } : {}),
+      ...(different(auxiliary, auxiliaryLinks[0] ?? '') ? { auxiliaryClasses: auxiliary! } : {}),
       ...(left.length > 0 ? { without: left.toSorted() } : {}),
     },
     rules,
@@ -282,11 +281,7 @@ export function findEnd(view: FileView, network: Pick<Network, 'architecture'>, 
 export function shapesWithEnd(architecture: Architecture, shapes: Shapes, variant: GraphVariant): Map<string, readonly number[]> {
   const { classes, auxiliaryClasses, without = [] } = variant
   const classifier = chainOf(architecture).at(-1)!
-  const counts = new Map([
-    [classifier, classes],
-    ['loss1_fc2', auxiliaryClasses],
-    ['loss2_fc2', auxiliaryClasses],
-  ])
+  const counts = new Map([[classifier, classes], ...auxiliaryOf(architecture).map(link => [link, auxiliaryClasses] as const)])
   const result = new Map<string, readonly number[]>()
   for (const [parameter, shape] of shapes) {
     const link = parameter.slice(0, parameter.lastIndexOf('/'))

@@ -1,7 +1,7 @@
 export { classNamesFrom } from './class-names.js'
 export { type IdentifiedWeights, identifyWeights } from './identify.js'
 export { weightsIdentity } from './identity.js'
-export { initialiseAll, type Initialiser, initialiseWeight } from './initialise.js'
+export { initialiseAll, initialiseWeight } from './initialise.js'
 export { fetchToFile, type LoadOptions, loadWeights } from './load.js'
 export {
   type ImportedWeights,
@@ -24,11 +24,11 @@ export {
   writeModelFolder,
 } from './model-folder.js'
 export { folderPreparation, isPreparationPlace, readPreparation } from './preparation-file.js'
-export { torchvisionKey } from './names/torchvision.js'
+export { torchvisionKey } from './names/scheme.js'
 export { type FetchedWeights, type FetchOptions, fetchWeights, type WeightsProgress } from './published.js'
 export { readTensors, readWeights, type WeightTarget } from './read.js'
 export { chainerWeights, GOLDEN_SEED, picture, referenceInput, referenceWeights, torchvisionWeights, uniform } from './reference.js'
-export { PUBLISHED_WEIGHTS, type PublishedFile, type PublishedWeights, type WeightRegistry } from './registry.js'
+export { PUBLISHED_WEIGHTS, type WeightRegistry } from './registry.js'
 export type { WeightFormat, WeightOrigin, WeightSet } from './types.js'
 export { writeNpz, writeWeightsNpz } from './writers/npz.js'
 export { safetensorsBytes, writeSafetensors, writeWeightsSafetensors } from './writers/safetensors.js'

@@ -1,30 +1,17 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Network } from '@layermill/models'
+import { definitionOf, type Initialiser, type Network } from '@layermill/models'
 import { elementCount, finish, normalSlices, RandomStream, type Tensor, uniformSlices } from '@layermill/core'
 import { splitParameter } from './names/scheme.js'
 
-/**
- * How the weights of a layer begin:
- * - `normal001`: normal, standard deviation 0.01
- * - `heFanIn`: normal, sqrt(2 / inputs)
- * - `heFanOut`: normal, sqrt(2 / outputs), a convolution's kernel counted
- * - `lecunUniform`: uniform in +-sqrt(3 / inputs) (Caffe's "xavier")
- * - `torchLinear`: uniform in +-1/sqrt(inputs), the bias too
- */
-export type Initialiser = 'normal001' | 'heFanIn' | 'heFanOut' | 'lecunUniform' | 'torchLinear'
+const graphInitialisers = { convolution: 'heFanOut', linear: 'torchLinear' } as const
 
 type NetworkKind = Pick<Network, 'architecture' | 'family'>
 
-/** Initialiser of Chainer (caffe family) or torchvision for a network without weights: docs/weights.md has the sources. */
+/** Initialiser of a weight of this shape. A graph that was read from a file has no makers here: as torchvision does it. */
 function initialiserOf({ architecture, family }: NetworkKind, shape: readonly number[]): Initialiser {
-  const linear = shape.length === 2
-  if (family === 'caffe') {
-    if (architecture === 'googlenet') return 'lecunUniform'
-    return architecture.startsWith('vgg') ? 'normal001' : 'heFanIn'
-  }
-  if (architecture === 'googlenet') return 'normal001'
-  if (architecture.startsWith('vgg')) return linear ? 'normal001' : 'heFanOut'
-  return linear ? 'torchLinear' : 'heFanOut'
+  const kind = shape.length === 2 ? 'linear' : 'convolution'
+  const initialisers = family === 'onnx' ? undefined : definitionOf(architecture)?.initialisers[family]
+  return (initialisers ?? graphInitialisers)[kind]
 }
 
 function fillWeight(initialiser: Initialiser, data: Float32Array, shape: readonly number[], stream: RandomStream): Generator<void> {

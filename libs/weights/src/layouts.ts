@@ -1,5 +1,5 @@
 import { elementCount, sameShape } from '@layermill/core'
-import type { Layout } from './names/scheme.js'
+import type { Layout } from '@layermill/models'
 
 /** The shape that a tensor with canonical shape `shape` has in a layout. For `flatten` the inputs are one axis of any split. */
 export function shapeInLayout(layout: Layout, shape: readonly number[]): readonly number[] {

@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/core'
-import type { GraphVariant, WeightsPreparation } from '@layermill/models'
+import { type GraphVariant, kerasEpsilon, type WeightsPreparation } from '@layermill/models'
 import { canonicalVariant } from './identity.js'
 import type { TensorFile, WeightOrigin, WeightSet } from './types.js'
 
@@ -62,12 +62,10 @@ export function metadataVariant(file: TensorFile): GraphVariant | undefined {
 }
 
 const ORIGINS: readonly string[] = ['chainer', 'caffe', 'keras', 'torchvision', 'timm', 'transformers', 'random'] satisfies WeightOrigin[]
-/** Keras builds its ResNets with this epsilon, and nobody else does. */
-export const KERAS_EPSILON = 1.001e-5
 
 /** Whose weights a file written here holds, as it says itself or as its variant tells; undefined in others' files. */
 export function metadataOrigin(file: TensorFile): WeightOrigin | undefined {
   const named = file.metadata.get(METADATA.origin)
   if (named !== undefined && ORIGINS.includes(named)) return named as WeightOrigin
-  return metadataVariant(file)?.batchNormEpsilon === KERAS_EPSILON ? 'keras' : undefined
+  return metadataVariant(file)?.batchNormEpsilon === kerasEpsilon ? 'keras' : undefined
 }

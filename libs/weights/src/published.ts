@@ -11,13 +11,13 @@ import {
   weightsFolder,
   withLock,
 } from '@layermill/core'
-import { getNetwork } from '@layermill/models'
+import { getNetwork, type PublishedFile, type PublishedWeights } from '@layermill/models'
 import { download, type DownloadOptions, type DownloadProgress } from './fetch/download.js'
 import { disagreement, hashFile } from './fetch/hash.js'
 import { METADATA } from './metadata.js'
 import { openTensorFile } from './readers/detect.js'
 import { readWeights, type WeightTarget } from './read.js'
-import { PUBLISHED_WEIGHTS, type PublishedFile, type PublishedWeights, type WeightRegistry } from './registry.js'
+import { PUBLISHED_WEIGHTS, type WeightRegistry } from './registry.js'
 import type { WeightSet } from './types.js'
 import { writeWeightsSafetensors } from './writers/safetensors.js'
 

@@ -4,7 +4,7 @@
  */
 import { type Network, parameterShapes, type Preparation } from '@layermill/models'
 import { elementCount, fnv1a32, lowbias32, type Tensor } from '@layermill/core'
-import { torchvisionKey } from './names/torchvision.js'
+import { torchvisionKey } from './names/scheme.js'
 
 /** The seed that all the stored values use. */
 export const GOLDEN_SEED = 'golden-1'

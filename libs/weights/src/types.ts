@@ -1,8 +1,8 @@
-import type { GraphVariant, WeightsPreparation } from '@layermill/models'
+import type { FileFormat, GraphVariant, WeightsPreparation } from '@layermill/models'
 import type { Tensor } from '@layermill/core'
 
 /** Formats that weights are read from. `random` is no file. */
-export type WeightFormat = 'safetensors' | 'npz' | 'caffemodel' | 'h5' | 'keras' | 'onnx' | 'random'
+export type WeightFormat = FileFormat | 'onnx' | 'random'
 
 /** Whose conventions weights follow: decides epsilon and pooling (`variant`) and how images are prepared. `random` are made here. */
 export type WeightOrigin = 'chainer' | 'caffe' | 'keras' | 'torchvision' | 'timm' | 'transformers' | 'random'
@@ -42,7 +42,7 @@ export interface TensorEntry {
 /** An opened file of weights: its list of contents; tensors are read one at a time. */
 export interface TensorFile extends AsyncDisposable {
   readonly name: string
-  readonly format: Exclude<WeightFormat, 'random' | 'onnx'>
+  readonly format: FileFormat
   readonly entries: ReadonlyMap<string, TensorEntry>
   /** Texts that the file carries beside its tensors. */
   readonly metadata: ReadonlyMap<string, string>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LayermillError } from '@layermill/core'
+import { networkIds, networksWithAuxiliary } from '@layermill/models'
 import { formatZodError } from './spec-error.js'
 import {
   commonFields,
@@ -98,8 +99,8 @@ export const FinetuneSpec = z
   })
   .check(
     checks((spec, refused) => {
-      if (spec.auxiliary && /^(vgg|resnet)\d+(\.tv)?$/.test(spec.model))
-        refused('auxiliary', true, `false with ${spec.model} (only googlenet has auxiliary classifiers)`)
+      if (spec.auxiliary && networkIds.includes(spec.model) && !networksWithAuxiliary.includes(spec.model.replace(/\.tv$/, '')))
+        refused('auxiliary', true, `false with ${spec.model} (only ${networksWithAuxiliary.join(', ')} has auxiliary classifiers)`)
       if (spec.auxiliary && isFrozen(spec.base))
         refused('auxiliary', true, 'false with a frozen base (auxiliary classifiers only teach the base)')
       if (spec.auxiliary && spec.layer !== undefined)

@@ -1,17 +1,12 @@
-import {
-  googlenetPreparation,
-  googlenetTorchvisionPreparation,
-  resnetPreparation,
-  torchvisionPreparation,
-  torchvisionV2Preparation,
-  vggPreparation,
-} from '../architectures/preparation.js'
 import { LayermillError, nearestNames } from '@layermill/core'
-import type { Architecture, Network, Preparation, Size2 } from '../graph.js'
+import type { Preparation, Size2 } from '../graph.js'
+import { definitionOf } from '../networks/index.js'
+import { torchvisionPreparation } from '../networks/shared/preparations.js'
+import type { Architecture, Network } from '../types.js'
 import { inputOf } from './schema.js'
 import { timmTagPreparation, timmTags } from './timm.js'
 import { torchvisionWeights, torchvisionWeightsPreparation } from './torchvision-weights.js'
-import { type FilePreparation, transformersPreparation } from './transformers.js'
+import type { FilePreparation } from './transformers.js'
 
 /** How pictures become a network's input, by whoever trained the weights. */
 export interface WeightsPreparation {
@@ -32,34 +27,9 @@ type Target = Pick<Network, 'architecture'>
 type Choice = Pick<WeightsPreparation, 'preparation' | 'inputSize'>
 
 const usualSize: Size2 = [224, 224]
-const isResnet = (architecture: Architecture): boolean => architecture.startsWith('resnet')
 
-/** Preparation of Chainer's `prepare`: it has the means that each network's authors published. */
-function chainerPreparation(architecture: Architecture): Preparation {
-  if (architecture === 'googlenet') return googlenetPreparation
-  return isResnet(architecture) ? resnetPreparation : vggPreparation
-}
-
-/** `preprocessor_config.json` of microsoft/resnet-50 and its relatives. */
-const transformersResnet = {
-  image_processor_type: 'ConvNextImageProcessor',
-  size: { shortest_edge: 224 },
-  image_mean: torchvisionPreparation.mean,
-  image_std: torchvisionPreparation.std,
-}
-
-const fixed: Readonly<Record<string, (architecture: Architecture) => Preparation | undefined>> = {
-  chainer: chainerPreparation,
-  // keras.applications' `preprocess_input` in mode "caffe" has VGG's means for its ResNets too.
-  keras: architecture => (architecture === 'googlenet' ? undefined : vggPreparation),
-  torchvision: architecture => (architecture === 'googlenet' ? googlenetTorchvisionPreparation : torchvisionPreparation),
-  // The image processor of its ResNets (`crop_pct` 0.875); its crop starts at half the difference rounded down.
-  transformers: architecture =>
-    isResnet(architecture) ? transformersPreparation(transformersResnet, 'transformers').preparation : undefined,
-  'torchvision-v2': architecture => (isResnet(architecture) ? torchvisionV2Preparation : undefined),
-  // Its GoogLeNet without `transform_input`, as it is when it is built without weights.
-  'torchvision-plain': architecture => (architecture === 'googlenet' ? torchvisionPreparation : undefined),
-}
+/** Preparations of an architecture by name, in the order of its definition. */
+const named = (architecture: Architecture): Readonly<Record<string, Preparation>> => ({ ...definitionOf(architecture)?.preparations })
 
 const timmPrefix = 'timm:'
 const torchvisionPrefix = 'torchvision:'
@@ -67,24 +37,23 @@ const torchvisionPrefix = 'torchvision:'
 /** By the name of torchvision's weights, of whatever architecture. */
 function ofTorchvisionWeights(weights: string, architecture: Architecture): Choice | undefined {
   const choice = torchvisionWeightsPreparation(weights)
-  // Its `transform_input` is not in the table's graph.
-  const isOwn = architecture === 'googlenet' && weights.startsWith('GoogLeNet_Weights.')
-  return choice && isOwn ? { ...choice, preparation: googlenetTorchvisionPreparation } : choice
+  const own = definitionOf(architecture)?.torchvisionWeights?.[weights.split('.')[0]!]
+  return choice && own ? { ...choice, preparation: own } : choice
 }
 
 function find(name: string, architecture: Architecture): Choice | undefined {
   if (name.startsWith(torchvisionPrefix)) return ofTorchvisionWeights(name.slice(torchvisionPrefix.length), architecture)
   if (architecture === 'onnx') return name === 'torchvision' ? { preparation: torchvisionPreparation, inputSize: usualSize } : undefined
   if (name.startsWith(timmPrefix)) return timmTagPreparation(architecture, name.slice(timmPrefix.length).replace(`${architecture}.`, ''))
-  const preparation = Object.hasOwn(fixed, name) ? fixed[name]!(architecture) : undefined
+  const own = named(architecture)
+  const preparation = Object.hasOwn(own, name) ? own[name] : undefined
   return preparation && { preparation, inputSize: usualSize }
 }
 
 /** The names of all preparations that an architecture's weights are trained with. */
 export function preparationNames(architecture: Architecture): string[] {
   if (architecture === 'onnx') return ['torchvision']
-  const named = Object.keys(fixed).filter(name => fixed[name]!(architecture) !== undefined)
-  return [...named, ...timmTags(architecture).map(tag => `${timmPrefix}${tag}`)]
+  return [...Object.keys(named(architecture)), ...timmTags(architecture).map(tag => `${timmPrefix}${tag}`)]
 }
 
 /**

@@ -1,7 +1,7 @@
 import { LayermillError, roundHalfEven } from '@layermill/core'
 import type { Preparation, Resample, ResizeRule, Size2 } from '../graph.js'
 import { resamples } from '../graph.js'
-import { torchvisionPreparation } from '../architectures/preparation.js'
+import { torchvisionPreparation } from '../networks/shared/preparations.js'
 import { isDeviation, isNumber, isObject, isSide, isTriple } from './fields.js'
 import { timmPreparation } from './timm.js'
 import type { FilePreparation } from './transformers.js'

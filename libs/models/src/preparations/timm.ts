@@ -1,6 +1,9 @@
-import type { Architecture, Preparation, Size2 } from '../graph.js'
+import type { Preparation, Size2 } from '../graph.js'
+import { definitionOf } from '../networks/index.js'
+import { torchvisionPreparation } from '../networks/shared/preparations.js'
+import type { TimmSettings } from '../networks/shared/timm.js'
+import type { Architecture } from '../types.js'
 import { isDeviation, isNumber, isObject, isSide, isTriple } from './fields.js'
-import { torchvisionPreparation } from '../architectures/preparation.js'
 
 /** How one of timm's models prepares its images, and the size it takes. */
 export interface TimmPreparation {
@@ -8,64 +11,22 @@ export interface TimmPreparation {
   readonly inputSize: Size2
 }
 
-/** `crop_pct`, `interpolation` and the side of `input_size` as timm's `pretrained_cfg` has them; all have ImageNet's mean and deviation. */
-type Config = readonly [cropShare: number, resample: Preparation['resample'], side: number]
-
 /** timm's way, by the numbers of a `pretrained_cfg`. Mean and deviation are of pixels in [0, 1], in RGB. */
 export function timmPreparation(
-  [share, resample, side]: Config,
+  [share, resample, side]: TimmSettings,
   { mean, std }: Pick<Preparation, 'mean' | 'std'> = torchvisionPreparation,
 ): TimmPreparation {
   return { preparation: { channels: 'rgb', divisor: 255, mean, std, resize: { kind: 'share', share }, resample }, inputSize: [side, side] }
 }
 
-const plain: Config = [0.875, 'bilinear', 224]
-const bicubic: Config = [0.875, 'bicubic', 224]
-const wide: Config = [0.95, 'bicubic', 224]
-const small: Config = [0.95, 'bicubic', 160]
-const v2: Config = [0.875, 'bilinear', 176]
-
-const deep: Readonly<Record<string, Config>> = {
-  a1_in1k: wide,
-  a1h_in1k: wide,
-  a2_in1k: wide,
-  a3_in1k: small,
-  gluon_in1k: bicubic,
-  tv2_in1k: v2,
-  tv_in1k: plain,
-}
-
-/** The tags of timm 1.0.29's models of these architectures. timm has no GoogLeNet. */
-const tags: Readonly<Partial<Record<Architecture, Readonly<Record<string, Config>>>>> = {
-  vgg16: { tv_in1k: plain },
-  vgg19: { tv_in1k: plain },
-  resnet50: {
-    ...deep,
-    a1h_in1k: [0.9, 'bicubic', 176],
-    am_in1k: bicubic,
-    b1k_in1k: wide,
-    b2k_in1k: wide,
-    bt_in1k: bicubic,
-    c1_in1k: wide,
-    c2_in1k: wide,
-    d_in1k: wide,
-    fb_ssl_yfcc100m_ft_in1k: plain,
-    fb_swsl_ig1b_ft_in1k: plain,
-    ra_in1k: bicubic,
-    ram_in1k: bicubic,
-  },
-  resnet101: deep,
-  resnet152: deep,
-}
-
 /** The tags that timm has of an architecture. */
 export function timmTags(architecture: Architecture): string[] {
-  return Object.keys(tags[architecture] ?? {}).toSorted()
+  return Object.keys(definitionOf(architecture)?.timm ?? {}).toSorted()
 }
 
 /** How timm prepares images for `ARCHITECTURE.TAG` by default (`use_test_size` off); undefined where it has no such model. */
 export function timmTagPreparation(architecture: Architecture, tag: string): TimmPreparation | undefined {
-  const known = tags[architecture] ?? {}
+  const known = definitionOf(architecture)?.timm ?? {}
   return Object.hasOwn(known, tag) ? timmPreparation(known[tag]!) : undefined
 }
 

@@ -1,5 +1,5 @@
 import type { Preparation, Size2 } from '../graph.js'
-import { torchvisionPreparation } from '../architectures/preparation.js'
+import { torchvisionPreparation } from '../networks/shared/preparations.js'
 
 type Normalisation = Pick<Preparation, 'mean' | 'std'>
 

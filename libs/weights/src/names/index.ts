@@ -1,10 +1,5 @@
 import type { TensorFile } from '../types.js'
-import { caffeNames } from './caffe.js'
-import { chainerNames } from './chainer.js'
-import { kerasNames } from './keras.js'
-import type { NameScheme } from './scheme.js'
-import { timmNames } from './timm.js'
-import { torchvisionNames } from './torchvision.js'
+import { caffeNames, chainerNames, kerasNames, type NameScheme, timmNames, torchvisionNames } from './scheme.js'
 
 /** The naming scheme of a file, by its format and, where one format has several, by its names. */
 export function detectScheme(file: TensorFile): NameScheme {

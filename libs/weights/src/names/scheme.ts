@@ -1,29 +1,4 @@
-import type { Architecture, Family, GraphVariant } from '@layermill/models'
-
-/**
- * How a tensor lies in a file, other than as the canonical one does ([out, in, kh, kw]; [out, in]):
- * - `same`: alike; ones in front (Caffe's old four dimensions) do not count
- * - `flatten`: a convolution that stands for a linear layer: [out, channels, h, w] for [out, channels*h*w]
- * - `hwio`: [kh, kw, in, out]
- * - `io`: [in, out]
- * - `hwcIo`: [in, out] with the inputs in the order height, width, channels instead of channels, height, width
- */
-export type Layout = 'same' | 'flatten' | 'hwio' | 'io' | 'hwcIo'
-
-/** Source of one canonical parameter. */
-export interface NameRule {
-  readonly source: string
-  /** Default `same`. */
-  readonly layout?: Layout
-  /** For `hwcIo`: how many places (height x width) the inputs are spread over. */
-  readonly positions?: number
-  /** A tensor of one number that this one is divided by; by zero gives zeros (Caffe's batch-norm statistics). */
-  readonly dividedBy?: string
-  /** A tensor of the same shape that is subtracted (a bias that moves into a batch norm's mean). */
-  readonly minus?: string
-  /** When the file lacks it: `zero` fills zeros, `auxiliary` initialises it and marks the weights. Default: the file is refused. */
-  readonly whenAbsent?: 'zero' | 'auxiliary'
-}
+import { type Architecture, definitionOf, type Family, type GraphVariant, type NameRule, type NetworkDefinition } from '@layermill/models'
 
 /** One way to name a network's parameters. */
 export interface NameScheme {
@@ -32,19 +7,15 @@ export interface NameScheme {
   readonly title: string
   /** The family that weights named so are made for, unless the file itself says otherwise. */
   readonly family: Family
-  readonly architectures: readonly Architecture[]
   /** Names that may be in a file and are not read. */
   readonly ignorable: readonly RegExp[]
+  /** Whether the scheme names the network's parameters. */
+  has(architecture: Architecture): boolean
   /** Changes that these weights make in the graph. */
   variant(architecture: Architecture): GraphVariant
   /** Undefined for a parameter that the scheme has no name for. */
   rule(architecture: Architecture, parameter: string): NameRule | undefined
 }
-
-export const ALL_ARCHITECTURES: readonly Architecture[] = ['vgg16', 'vgg19', 'resnet50', 'resnet101', 'resnet152', 'googlenet']
-
-export const isResnet = (architecture: Architecture): boolean => architecture.startsWith('resnet')
-export const isVgg = (architecture: Architecture): boolean => architecture.startsWith('vgg')
 
 /** `conv1_1/W` as [`conv1_1`, `W`]. */
 export function splitParameter(parameter: string): [link: string, kind: string] {
@@ -52,28 +23,59 @@ export function splitParameter(parameter: string): [link: string, kind: string] 
   return [parameter.slice(0, slash), parameter.slice(slash + 1)]
 }
 
-/** A link of a ResNet's block: `res4/b22/conv3` is stage 4, block 22, link `conv`, number 3. */
-export interface BlockLink {
-  readonly stage: number
-  /** Counted from 0; 0 is the one with the projection (conv4, bn4). */
-  readonly block: number
-  readonly kind: 'conv' | 'bn'
-  readonly number: number
-}
+type Naming = NonNullable<NetworkDefinition['parameters']['caffe']>
 
-export function parseBlockLink(link: string): BlockLink | undefined {
-  const match = /^res([2-5])\/(?:a|b(\d+))\/(conv|bn)([1-4])$/.exec(link)
-  if (match === null) return undefined
+/** A scheme by what a network's definition says of it. Auxiliary classifiers may be absent: most systems drop them after training. */
+function scheme(
+  facts: Pick<NameScheme, 'id' | 'title' | 'family'> & Partial<Pick<NameScheme, 'ignorable' | 'variant'>>,
+  namingOf: (definition: NetworkDefinition) => Naming | undefined,
+): NameScheme {
+  const naming = (architecture: Architecture): Naming | undefined => {
+    const definition = definitionOf(architecture)
+    return definition && namingOf(definition)
+  }
   return {
-    stage: Number(match[1]),
-    block: match[2] === undefined ? 0 : Number(match[2]),
-    kind: match[3] === 'conv' ? 'conv' : 'bn',
-    number: Number(match[4]),
+    ignorable: [],
+    variant: () => ({}),
+    ...facts,
+    has: architecture => naming(architecture) !== undefined,
+    rule(architecture, parameter) {
+      const [link, kind] = splitParameter(parameter)
+      const rule = naming(architecture)?.(link, kind)
+      const isAuxiliary = definitionOf(architecture)?.auxiliary?.links.test(link) === true
+      return rule !== undefined && isAuxiliary ? { ...rule, whenAbsent: 'auxiliary' } : rule
+    },
   }
 }
 
-/** A link of an inception block: `inc3a/proj5` is block `3a`, branch `proj5`. */
-export function parseInceptionLink(link: string): { block: string; branch: string } | undefined {
-  const match = /^inc([3-5][a-e])\/(\w+)$/.exec(link)
-  return match === null ? undefined : { block: match[1]!, branch: match[2]! }
+/** Chainer's own names, which are the canonical ones. `N` counts the updates of a batch norm's running statistics. */
+export const chainerNames = scheme({ id: 'chainer', title: 'Chainer', family: 'caffe', ignorable: [/\/N$/] }, () => (link, kind) => ({
+  source: `${link}/${kind}`,
+}))
+
+/** The published models of Oxford (VGG), MSRA (ResNet) and BVLC (GoogLeNet). */
+export const caffeNames = scheme({ id: 'caffe', title: 'Caffe', family: 'caffe' }, ({ parameters }) => parameters.caffe)
+
+/** Weight files of keras.applications with their classifier ("top"). They are trained on BGR minus the mean, as Caffe's are. */
+export const kerasNames = scheme(
+  {
+    id: 'keras',
+    title: 'Keras',
+    family: 'caffe',
+    variant: architecture => definitionOf(architecture)?.parameters.keras?.variant ?? {},
+  },
+  ({ parameters }) => parameters.keras?.rule,
+)
+
+export const torchvisionNames = scheme(
+  { id: 'torchvision', title: 'torchvision', family: 'torchvision', ignorable: [/\.num_batches_tracked$/] },
+  ({ parameters }) => parameters.torchvision.rule,
+)
+
+/** timm's names where they differ from torchvision's: its ResNets have the same. */
+export const timmNames = scheme({ id: 'timm', title: 'timm (VGG)', family: 'torchvision' }, ({ parameters }) => parameters.timm)
+
+/** The state-dict key of a parameter. */
+export function torchvisionKey(architecture: Architecture, parameter: string): string | undefined {
+  return torchvisionNames.rule(architecture, parameter)?.source
 }

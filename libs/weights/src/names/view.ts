@@ -1,10 +1,10 @@
 import { LayermillError } from '@layermill/core'
-import type { Architecture, Network } from '@layermill/models'
-import { countedLayer, countedLinear } from './keras-order.js'
-import { isResnet, isVgg, type NameScheme } from './scheme.js'
+import { type Architecture, definitionOf, type Dialect, type Network, networks } from '@layermill/models'
+import type { NameScheme } from './scheme.js'
 import { detectScheme } from './index.js'
-import { transformersKey } from './transformers.js'
 import type { TensorEntry, TensorFile, WeightOrigin } from '../types.js'
+
+type Entries = ReadonlyMap<string, Pick<TensorEntry, 'shape'>>
 
 /** A file as a naming scheme sees it. */
 export interface FileView {
@@ -18,56 +18,11 @@ export interface FileView {
   nameOf(name: string): string
 }
 
-/** A way to name the modules of an architecture, known by one tensor that each such file has. */
-interface Dialect {
-  readonly anchor: string
-  /** Dimensions of the anchor, where the name alone could be another network's. */
-  readonly rank?: number
-  readonly origin?: WeightOrigin
-  /** The scheme's name for what stands behind the prefix; as it is where left out. */
-  rename?(name: string): string
-  /** Names beside the prefix that belong to the network, by the scheme's names, if the network is part of a larger one. */
-  beside?(prefix: string): ReadonlyMap<string, string>
-}
-
-/** Places of `torch.nn.Sequential(*resnet.children())`. */
-const CHILDREN: Readonly<Record<string, string>> = { 0: 'conv1', 1: 'bn1', 4: 'layer1', 5: 'layer2', 6: 'layer3', 7: 'layer4', 9: 'fc' }
-
-function ofChildren(name: string): string {
-  const dot = name.indexOf('.')
-  const module = CHILDREN[name.slice(0, dot)]
-  return module === undefined ? name : module + name.slice(dot)
-}
-
-/** transformers keeps the classifier beside `resnet.`, behind a Flatten. */
-function transformersHead(prefix: string): ReadonlyMap<string, string> {
-  const outer = prefix.endsWith('resnet.') ? prefix.slice(0, -'resnet.'.length) : prefix
-  return new Map(['weight', 'bias'].map(kind => [`${outer}classifier.1.${kind}`, `fc.${kind}`]))
-}
-
-function torchDialects(architecture: Architecture): Dialect[] {
-  if (isResnet(architecture)) {
-    return [
-      { anchor: 'layer1.0.conv1.weight' },
-      { anchor: '4.0.conv1.weight', rename: ofChildren },
-      { anchor: 'embedder.embedder.convolution.weight', origin: 'transformers', rename: transformersKey, beside: transformersHead },
-    ]
-  }
-  if (isVgg(architecture)) {
-    return [
-      { anchor: 'features.0.weight' },
-      { anchor: '0.weight', rank: 4, rename: name => (/^\d+\./.test(name) ? `features.${name}` : name) },
-    ]
-  }
-  return [{ anchor: 'inception3a.branch1.conv.weight' }]
-}
-
-const CHAINER_ANCHORS: Readonly<Record<string, string>> = { vgg: 'conv1_2/W', resnet: 'res2/a/conv1/W', googlenet: 'inc3a/conv1/W' }
-
-function dialectsOf(scheme: NameScheme, architecture: Architecture): Dialect[] {
-  if (scheme.id === 'torchvision' || scheme.id === 'timm') return torchDialects(architecture)
-  if (scheme.id === 'chainer') return [{ anchor: CHAINER_ANCHORS[architecture.replace(/\d+$/, '')]! }]
-  return []
+function dialectsOf(scheme: NameScheme, architecture: Architecture): readonly Dialect[] {
+  const parameters = definitionOf(architecture)?.parameters
+  if (parameters === undefined) return []
+  if (scheme.id === 'torchvision' || scheme.id === 'timm') return parameters.torchvision.dialects
+  return scheme.id === 'chainer' ? [{ anchor: parameters.anchor }] : []
 }
 
 interface Found {
@@ -123,18 +78,43 @@ function renamed(file: TensorFile, scheme: NameScheme, { dialect, prefix }: Foun
   }
 }
 
-/** Layers that are only counted get the names of keras.applications, and the ResNets' classifier is `probs`, as its first files call it. */
+/** Position of a layer that is counted by its class: `conv2d` is 0, `conv2d_4` is 4. */
+function countOf(layer: string, type: string): number | undefined {
+  if (layer === type) return 0
+  const match = layer.startsWith(`${type}_`) ? /^[1-9]\d*$/.exec(layer.slice(type.length + 1)) : null
+  return match === null ? undefined : Number(match[0])
+}
+
+/** The name that keras.applications gives to a layer that is only counted; undefined for a layer that the network does not have. */
+export function countedLayer(architecture: Architecture, layer: string, entries: Entries): string | undefined {
+  const { counted, denseShapes } = definitionOf(architecture)?.parameters.keras ?? { counted: {}, denseShapes: [] }
+  for (const [type, names] of Object.entries(counted)) {
+    const index = countOf(layer, type)
+    if (index === undefined) continue
+    const shapes = type === 'dense' ? denseShapes : []
+    const own = shapes.every((shape, i) => String(entries.get(`${i === 0 ? type : `${type}_${i}`}/kernel`)?.shape) === String(shape))
+    return own ? names[index] : undefined
+  }
+  return undefined
+}
+
+/** Whether a file only counts its layers: it has none of the names of the networks' first convolutions. */
+function isCounted({ entries }: TensorFile): boolean {
+  const first = networks.flatMap(({ parameters }) => parameters.keras?.counted.conv2d?.[0] ?? [])
+  return entries.has('conv2d/kernel') && !first.some(name => entries.has(`${name}/kernel`))
+}
+
+/** Layers that are only counted get the names of keras.applications, and those that newer files call otherwise the names of its first files. */
 function kerasDialect(file: TensorFile, architecture: Architecture): Dialect {
-  const counted = file.entries.has('conv2d/kernel') && !file.entries.has('conv1_conv/kernel') && !file.entries.has('block1_conv1/kernel')
-  const shapeOf = (layer: string): readonly number[] | undefined => file.entries.get(`${layer}/kernel`)?.shape
-  const isPredictions = isResnet(architecture) && !file.entries.has('probs/kernel')
+  const counted = isCounted(file)
+  const own = definitionOf(architecture)?.parameters.keras?.aliases ?? {}
+  const aliases = new Map(Object.entries(own).flatMap(([name, other]) => (file.entries.has(`${name}/kernel`) ? [] : [[other, name]])))
   return {
     anchor: '',
     rename: name => {
       const slash = name.lastIndexOf('/')
       const layer = name.slice(0, slash)
-      if (isPredictions && layer === 'predictions') return `probs${name.slice(slash)}`
-      const known = counted ? (countedLayer(architecture, layer) ?? countedLinear(layer, shapeOf)) : undefined
+      const known = aliases.get(layer) ?? (counted ? countedLayer(architecture, layer, file.entries) : undefined)
       return known === undefined ? name : known + name.slice(slash)
     },
   }

@@ -10,7 +10,7 @@ import {
 } from '@layermill/core'
 import type { Network } from '@layermill/models'
 import { metadataOf } from '../metadata.js'
-import { torchvisionKey } from '../names/torchvision.js'
+import { torchvisionKey } from '../names/scheme.js'
 import type { WeightSet } from '../types.js'
 
 interface Item {

@@ -1,4 +1,4 @@
-import type { GraphNode, Size2 } from '../graph.js'
+import type { GraphNode, Size2 } from '../../graph.js'
 
 /** Square sizes are written as one number in the tables. */
 type Size = number | Size2
