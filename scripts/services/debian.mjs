@@ -1,5 +1,6 @@
 // Helpers shared by the scripts that start servers for tests: Debian's packages, free ports, waiting for a port, ending a process.
 import { execFile } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,20 +24,28 @@ export async function install(packages, wantedFor) {
   }
 }
 
-/** A loopback port that is free now. */
-export async function freePort() {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
+/**
+ * A loopback port that is free now. It is below those that systems give to connections (from 32,768 on Linux), so that none of them takes
+ * it while a server that is to have it starts, or starts again.
+ */
+export async function freePort(from = 10_000, to = 32_000) {
+  for (;;) {
+    const port = randomInt(from, to)
+    const server = createServer().listen(port, '127.0.0.1')
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    if (!isFree) continue
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
-/** Resolves once something accepts connections on the port; throws what `failed` says as soon as it says something, or after 60 s. */
+/** Resolves once something accepts connections on the port; throws what `failed` says as soon as it says something, or after four minutes. */
 export async function untilListening(port, failed) {
-  const deadline = Date.now() + 60_000
+  const deadline = Date.now() + 240_000
   for (;;) {
     const socket = connect(port, '127.0.0.1')
     const accepted = await Promise.race([
@@ -50,7 +59,7 @@ export async function untilListening(port, failed) {
     if (accepted) return
     const reason = failed()
     if (reason !== undefined) throw new Error(reason)
-    if (Date.now() > deadline) throw new Error(`nothing listens on port ${port} after 60 s`)
+    if (Date.now() > deadline) throw new Error(`nothing listens on port ${port} after four minutes`)
     await sleep(50)
   }
 }

@@ -50,7 +50,7 @@ const plain = port => [
   'no',
 ]
 
-async function until(condition, what, tries = 300) {
+async function until(condition, what, tries = 1200) {
   for (let i = 0; i < tries; i++) {
     if (await condition().catch(() => false)) return
     await pause(100)
@@ -65,13 +65,8 @@ async function inFolders(count) {
   return { root, folders }
 }
 
-/** Two ports below 55,536: a cluster's nodes also listen on the port 10,000 above. */
-async function clusterPort() {
-  for (;;) {
-    const port = await freePort()
-    if (port < 55_000) return port
-  }
-}
+/** A cluster's nodes also listen on the port 10,000 above. */
+const clusterPort = () => freePort(10_000, 22_000)
 
 /** A master and a replica. `failOver()` makes the other one the master: the old one lives on as its replica, and connections stay. */
 export async function startPair() {
@@ -100,7 +95,7 @@ export async function startPair() {
       const old = master
       master = 1 - master
       // As managed services do: the old one takes no writes from here on, the new one has all of them.
-      await servers[old].command('client', 'pause', '300', 'write')
+      await servers[old].command('client', 'pause', '60000', 'write')
       const offset = async server => /(?:master_repl_offset|slave_repl_offset):(\d+)/.exec(await server.command('info', 'replication'))?.[1]
       await until(async () => (await offset(servers[old])) === (await offset(servers[master])), 'the same offset')
       await servers[master].command('replicaof', 'no', 'one')
@@ -184,7 +179,7 @@ export async function startSentinels({ quorum = 2 } = {}) {
           () => sentinels[0].command('sentinel', 'failover', 'mymaster').then(answer => answer === 'OK'),
           'a failover that begins',
         )
-      await until(async () => (await masterPort()) !== before, 'another master', 600)
+      await until(async () => (await masterPort()) !== before, 'another master')
     },
     stop: async () => {
       await Promise.all([...sentinels, ...servers].map(({ child }) => end(child)))

@@ -21,7 +21,7 @@ const flags = [
 
 export async function startBrowser(): Promise<Browser> {
   const executablePath = process.env['LAYERMILL_TEST_CHROMIUM'] ?? (await findChromium()).path
-  return chromium.launch({ executablePath, args: flags })
+  return chromium.launch({ executablePath, args: flags, timeout: 120_000 })
 }
 
 export interface Screen {

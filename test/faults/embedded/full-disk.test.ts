@@ -50,7 +50,7 @@ describe('no room', () => {
       await checkStopped(await runCli(command(out)), out)
       const before = await fileVersions(out)
       before.delete('batch-size.json')
-      expect([...before.keys()]).toContain('commits/part-00000.json')
+      expect([...before.keys()].filter(path => path.startsWith('commits/'))).not.toEqual([])
       await execute('mount', ['-o', 'remount,size=20m', disk])
       const done = await runCli(command(out))
       expect(done.code, done.stderr).toBe(0)

@@ -10,7 +10,7 @@ import { namesIn, untilOrEnd } from '../../helpers/watch.js'
 
 const folder = testFolder('kill')
 const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))
-const parts = 60
+const parts = 80
 const kills = 15
 
 /** Files that belong to the parts with a commit record. */
@@ -20,7 +20,7 @@ async function committedFiles(out: string): Promise<Map<string, FileVersion>> {
 }
 
 describe(`kill -9 (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`, () => {
-  it(`${kills} times at random moments: the results are byte for byte those of an undisturbed run, committed parts are not computed again`, async () => {
+  it(`up to ${kills} times at random moments: the results are byte for byte those of an undisturbed run, committed parts are not computed again`, async () => {
     const photos = join(await folder(), 'photos')
     const keys = await writeImages(photos, parts * 4)
     const command = (out: string): string[] => smallRun(photos, out, '--part-size', '4', '--pool', 'avg')
@@ -31,6 +31,7 @@ describe(`kill -9 (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`, () => {
     const out = join(await folder(), 'killed')
     const random = mulberry32(seed)
     const seen = new Map<string, FileVersion>()
+    let killed = 0
     for (let kill = 0; kill < kills; kill++) {
       const before = (await namesIn(join(out, 'commits'))).length
       // Every fourth while planning, before any part; the others after up to five more parts; at a random moment of what comes next.
@@ -41,19 +42,21 @@ describe(`kill -9 (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`, () => {
       expect(reached, process.stderr()).toBe(true)
       await pause(random() * 60)
       process.child.kill('SIGKILL')
-      expect(await process.ended).toMatchObject({ signal: 'SIGKILL' })
-
+      await process.ended
       expect(await commitFaults(out)).toEqual([])
-      expect(await filesBelow(out)).not.toContain('_SUCCESS')
+      // On a fast machine it comes to its end before the last kills.
+      if ((await filesBelow(out)).includes('_SUCCESS')) break
+      killed += 1
       const now = await committedFiles(out)
       for (const [path, version] of seen) expect(now.get(path), path).toEqual(version)
       for (const [path, version] of now) seen.set(path, version)
     }
     expect(seen.size).toBeGreaterThan(0)
+    expect(killed).toBeGreaterThanOrEqual(kills / 2)
 
     const last = await runCli(command(out))
     expect(last.code, last.stderr).toBe(0)
-    expect(last.stderr).toContain('going on with an unfinished run')
+    if (killed === kills) expect(last.stderr).toContain('going on with an unfinished run')
     const after = await fileVersions(out)
     for (const [path, version] of seen) expect(after.get(path), path).toEqual(version)
     expect(await fileHashes(out)).toEqual(await fileHashes(undisturbed))

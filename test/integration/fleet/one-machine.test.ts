@@ -16,8 +16,8 @@ let source = ''
 let home = ''
 let url = ''
 
-const network = ['--model', 'googlenet', '--weights', 'random:1', '--layers', 'conv1,inception_4e', '--size', '64x64', '--part-size', '4']
-const parts = images / 4
+const network = ['--model', 'googlenet', '--weights', 'random:1', '--layers', 'conv1,inception_4e', '--size', '64x64', '--part-size', '2']
+const parts = images / 2
 
 /** A server on this home, at the port of the one before. */
 async function serve(): Promise<CliProcess> {
