@@ -16,7 +16,7 @@ const alone = [
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/vitest-reporter.mjs'],
-    setupFiles: ['./scripts/vitest-cpu.mjs'],
+    setupFiles: ['./scripts/vitest-file.mjs'],
     // Only what a failed test wrote: files made to be refused make libraries write pages.
     silent: 'passed-only',
     slowTestThreshold: 2000,

@@ -27,7 +27,7 @@ let server: ScriptedServer
 let store: S3Store
 beforeEach(async () => {
   server = new ScriptedServer()
-  for (const [name, value] of Object.entries({ AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' })) process.env[name] = value
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' })
   store = new S3Store('s3://bucket/run', { AWS_ENDPOINT_URL_S3: await server.start() })
 })
 afterEach(async () => {
@@ -54,7 +54,11 @@ describe('reading from a server that fails', () => {
   })
 
   it('gives up a request that is not answered, and a body that stops coming, and frees their connections', async () => {
-    const impatient = new S3Store('s3://bucket/run', { AWS_ENDPOINT_URL_S3: server.endpoint }, { connect: 1000, answer: 150, idle: 150 })
+    const impatient = new S3Store(
+      's3://bucket/run',
+      { AWS_ENDPOINT_URL_S3: server.endpoint },
+      { connect: 10_000, answer: 1000, idle: 1000 },
+    )
     server.script = [silent, stalled, ok({ 'content-length': '10' }, '0123456789')]
     expect(Buffer.from((await impatient.get('file')) ?? []).toString()).toBe('0123456789')
     expect(server.requests).toHaveLength(3)

@@ -1,9 +1,10 @@
 /**
- * Loaded before each test file: leaves in the file's `meta` how many seconds of CPU its process, its threads and the processes that it
- * started took. Other work on the machine makes a test take longer, and this hardly.
+ * Loaded before each test file. Files share processes, in an order that differs from run to run: after each, the environment, timers and
+ * spied functions are those of before. And it leaves in the file's `meta` how many seconds of CPU its process, its threads and the processes
+ * that it started took: other work on the machine makes a test take longer, and this hardly.
  */
 import { readFileSync, readdirSync } from 'node:fs'
-import { afterAll } from 'vitest'
+import { afterAll, vi } from 'vitest'
 
 /** Linux counts in hundredths of a second, whatever the kernel's own clock. */
 const ticksPerSecond = 100
@@ -33,9 +34,14 @@ function childrenOf(pid) {
 const ticksBelow = pid => childrenOf(pid).reduce((sum, child) => sum + ticksBelow(child), ticksOf(pid))
 
 const before = ticksBelow(process.pid)
+const environment = { ...process.env }
 
 // vitest reads the parameters' text and would take the first for fixtures.
 afterAll(function () {
   const suite = arguments[1]
+  vi.useRealTimers()
+  vi.restoreAllMocks()
+  for (const name of Object.keys(process.env)) if (!(name in environment)) delete process.env[name]
+  Object.assign(process.env, environment)
   suite.file.meta.cpuSeconds = Math.max(0, ticksBelow(process.pid) - before) / ticksPerSecond
 })
