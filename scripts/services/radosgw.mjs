@@ -11,14 +11,14 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const PACKAGES = ['ceph-mon', 'ceph-osd', 'radosgw']
-const PROGRAMS = ['ceph', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin']
+const packages = ['ceph-mon', 'ceph-osd', 'radosgw']
+const programs = ['ceph', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin']
 const asRoot = process.getuid?.() === 0
 
 /** Installs Debian's packages where a program is missing. */
 async function ensureInstalled() {
   const missing = []
-  for (const program of PROGRAMS) await run('which', [program]).catch(() => missing.push(program))
+  for (const program of programs) await run('which', [program]).catch(() => missing.push(program))
   if (missing.length === 0) return
   const apt = async (...args) => {
     const command = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', '-y', ...args]
@@ -27,10 +27,10 @@ async function ensureInstalled() {
   }
   try {
     await apt('update')
-    await apt('install', '--no-install-recommends', ...PACKAGES)
+    await apt('install', '--no-install-recommends', ...packages)
   } catch (error) {
     throw new Error(
-      `the S3 tests need ${PACKAGES.join(', ')}, and installing them failed (missing: ${missing.join(', ')}): ${error.message}`,
+      `the S3 tests need ${packages.join(', ')}, and installing them failed (missing: ${missing.join(', ')}): ${error.message}`,
     )
   }
 }

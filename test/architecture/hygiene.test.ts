@@ -52,6 +52,15 @@ describe('hygieneViolations', () => {
     expect(check('class A {\n  private count = 0\n}\nconst color = `\n  #fff`')).toEqual([])
   })
 
+  it('finds constants in capitals', () => {
+    for (const name of ['MAX_BYTES', 'K', 'SHA256'])
+      for (const line of [`const ${name} = 1`, `export const ${name}: number = 1`, `  const ${name} = 1`])
+        expect(check(line)).toEqual([`libs/x/src/x.ts:1 declares ${name}: write it in camelCase`])
+    expect(check("const maxBytes = 1\nexport const RunSpec = z.object({})\nconst Icon = () => null\nconst code = 'CONST_A = 1'")).toEqual(
+      [],
+    )
+  })
+
   it.each([
     ['it', 'only'],
     ['describe', 'skip'],

@@ -41,6 +41,12 @@ function privacyViolations({ path, text }: ProjectFile): string[] {
   return members.map(match => `${path}:${lineOf(text, match.index + match[0].indexOf('#'))} declares ${match[1]}: write private instead`)
 }
 
+/** Constants are written in one case, camelCase, whatever they hold; only schemas and components begin with a capital, as their types do. */
+function caseViolations({ path, text }: ProjectFile): string[] {
+  const names = [...text.matchAll(/^[ \t]*(?:export )?const ([A-Z][A-Z0-9_]*) *[:=]/gm)]
+  return names.map(match => `${path}:${lineOf(text, match.index)} declares ${match[1]}: write it in camelCase`)
+}
+
 /** npm would go to that host, whatever registry is configured. */
 export function lockfileViolations(text: string): string[] {
   const { packages } = JSON.parse(text) as { packages: Record<string, { resolved?: string }> }
@@ -92,6 +98,7 @@ export function hygieneViolations(files: readonly ProjectFile[]): string[] {
   return files.flatMap(file => [
     ...contentViolations(file),
     ...(/\.(?:ts|mjs)$/.test(file.path) ? errorCodeViolations(file) : []),
+    ...(/\.(?:[cm]?ts|tsx|[cm]?js)$/.test(file.path) ? caseViolations(file) : []),
     ...(/\.tsx?$/.test(file.path) ? privacyViolations(file) : []),
   ])
 }

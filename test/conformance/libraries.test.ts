@@ -15,7 +15,7 @@ interface Values {
 }
 
 /** Largest difference from the stored values, in units of the largest value. */
-const TOLERANCE = { prepared: 1e-6, layers: 1e-5 }
+const tolerance = { prepared: 1e-6, layers: 1e-5 }
 
 const readJson = async <T>(path: string): Promise<T> =>
   JSON.parse(await readFile(new URL(`libraries/${path}.json`, import.meta.url), 'utf8')) as T
@@ -52,7 +52,7 @@ describe('pictures as the libraries prepare them', async () => {
     const [picture, model, prepare] = name.split(' ') as [string, string, string]
     const { shape, data } = await prepared(picture, model, prepare)
     expect(shape).toEqual(summary.shape)
-    expect(differenceFrom(summary, data)).toBeLessThanOrEqual(TOLERANCE.prepared)
+    expect(differenceFrom(summary, data)).toBeLessThanOrEqual(tolerance.prepared)
   })
 })
 
@@ -84,6 +84,6 @@ describe('networks of Keras and timm', () => {
     await extractor.release()
     const differences = names.map(name => [name, differenceFrom(layers[name]!, actual.get(name)!.data)] as const)
     for (const name of names) expect(actual.get(name)!.shape, name).toEqual(layers[name]!.shape)
-    for (const [name, difference] of differences) expect(difference, `largest difference of ${name}`).toBeLessThanOrEqual(TOLERANCE.layers)
+    for (const [name, difference] of differences) expect(difference, `largest difference of ${name}`).toBeLessThanOrEqual(tolerance.layers)
   })
 })

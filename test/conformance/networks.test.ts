@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { openEngine, type Engine } from '@layermill/engines'
 import type { Tensor } from '@layermill/core'
 import { getNetwork, type Network, parameterShapes, type Preparation } from '@layermill/models'
-import { GOLDEN_SEED, referenceInput, referenceWeights, torchvisionKey } from '@layermill/weights'
+import { goldenSeed, referenceInput, referenceWeights, torchvisionKey } from '@layermill/weights'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { differenceFrom, type Summary } from './summary.js'
 
@@ -19,7 +19,7 @@ interface Values {
 }
 
 /** Largest difference from the stored values, in units of the layer's largest value. */
-const TOLERANCE = 1e-4
+const tolerance = 1e-4
 
 const architectures = ['vgg16', 'vgg19', 'resnet50', 'resnet101', 'resnet152', 'googlenet'] as const
 const networks = architectures.flatMap(name => [
@@ -41,7 +41,7 @@ function expectLayers(actual: ReadonlyMap<string, Tensor>, expected: Readonly<Re
     const tensor = actual.get(layer)!
     expect(tensor.shape, layer).toEqual(summary.shape)
     expect(summary.samples.length, layer).toBeGreaterThan(0)
-    expect(differenceFrom(summary, tensor.data), `largest difference of ${layer}`).toBeLessThanOrEqual(TOLERANCE)
+    expect(differenceFrom(summary, tensor.data), `largest difference of ${layer}`).toBeLessThanOrEqual(tolerance)
   }
 }
 
@@ -54,7 +54,7 @@ describe('networks against Chainer and torchvision', () => {
 
   it.each(networks)('$id', async ({ id, file }) => {
     const values = await readValues(file)
-    expect(values.seed).toBe(GOLDEN_SEED)
+    expect(values.seed).toBe(goldenSeed)
     const network = getNetwork(id)
     const { height, width } = values
     expect(differenceFrom(values.prepared, referenceInput(network, storedPreparation(network)).data)).toBeLessThanOrEqual(1e-6)

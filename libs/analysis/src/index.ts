@@ -21,18 +21,18 @@ export { type Eigen, symmetricEigen } from './matrix/eigen.js'
 export { type Matrix, matrix, type MatrixProduct, plainProduct, type ProductForm, productShape, transpose } from './matrix/matrix.js'
 export { mappedSource, rowBlocks, rowsABlock, type RowSource, sourceOf } from './matrix/row-source.js'
 export { leftSingularVectors, singularValues, type SingularVectors } from './matrix/svd.js'
-export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, VARIANCE_FLOOR, zcaWhiten } from './reduce/pca.js'
+export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, varianceFloor, zcaWhiten } from './reduce/pca.js'
 export { projectionBytes, randomColumns, type RandomProjection, sparseProjection } from './reduce/projection.js'
 export { type Drift, driftTest, type MmdOptions, mmdTest, type TwoSampleTest } from './audit/drift.js'
 export { foldsOf, type LabelScores, labelScores, outOfFoldProbabilities } from './audit/labels.js'
 export { fitLogistic, type LogisticModel, type LogisticOptions, probabilities } from './audit/logistic.js'
 export {
   duplicateGroups,
-  NEAR_DUPLICATE_RATIO,
+  nearDuplicateRatio,
   nearestNeighbours,
   nearestRatios,
   type NeighbourOptions,
   type Neighbours,
-  OUTLIER_NEIGHBOUR,
+  outlierNeighbour,
   outlierScores,
 } from './audit/neighbours.js'

@@ -41,11 +41,11 @@ export {
 export type { ComputedBy, PartResult } from './jobs/part-result.js'
 export { beatInterval, beatTimeout, readBeat, UnfitFor, WaitsFor, WorkerBeat } from './jobs/worker-beat.js'
 export {
-  BATCH_SIZE_PATH,
-  CALIBRATION_PATH,
+  batchSizePath,
+  calibrationPath,
   commitPath,
-  CPU_PATH,
-  DOUBTS_PATH,
+  cpuPath,
+  doubtsFolder,
   doubtsPath,
   errorsPath,
   type FeatureFormat,
@@ -57,8 +57,8 @@ export {
   partName,
   partOfPath,
   predictionsPath,
-  RUN_PATH,
-  SUCCESS_PATH,
+  runPath,
+  successPath,
 } from './layout/layout.js'
 export { runStoreUrl } from './layout/run-place.js'
 export { eventId, Notification, type Notify } from './notify/events.js'
@@ -76,7 +76,7 @@ export { InputNumbers, ResampleName, SpecPreparation } from './records/preparati
 export { LayerResult, LeftOutFiles, parseRunRecord, RunCounts, RunIdentity, RunRecord, serializeRunRecord } from './records/run-record.js'
 export { differences, differenceText, sameValue, settingText } from './records/differences.js'
 export { type EndedState, hasEnded, type RunState, runStates } from './records/run-state.js'
-export { parseTrainingPlan, TRAINING_PLAN_PATH, TRAINING_ROWS_PATH, TrainingPlan, VALIDATION_ROWS_PATH } from './records/training-plan.js'
+export { parseTrainingPlan, trainingPlanPath, trainingRowsPath, TrainingPlan, validationRowsPath } from './records/training-plan.js'
 export { Evaluation, HistoryEntry, Latest, ModelUse, parseRecord, VersionRecord } from './registry/records.js'
 export {
   checkModelName,

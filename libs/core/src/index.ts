@@ -6,7 +6,7 @@ export { classify, errorsMarkdown, type Failure, failureClass } from './errors/f
 export { type ErrorCode, failureTable, isErrorCode, type ProblemCode } from './errors/failure-table.js'
 export { writeAll, writeAtomically } from './files/atomic.js'
 export { npyHeader, npyPlaces } from './formats/npy.js'
-export { PROTOBUF, type ProtobufField, ProtobufReader } from './formats/protobuf-reader.js'
+export { protobuf, type ProtobufField, ProtobufReader } from './formats/protobuf-reader.js'
 export {
   bytesField,
   concatenate,
@@ -20,8 +20,8 @@ export {
   stringField,
 } from './formats/protobuf-writer.js'
 export {
-  MOST_SAFETENSORS_HEADER_BYTES,
-  SAFETENSORS_METADATA,
+  mostSafetensorsHeaderBytes,
+  safetensorsMetadata,
   safetensorsHeader,
   safetensorsHeaderBytes,
   type SafetensorsItem,
@@ -56,4 +56,4 @@ export { editDistance, nearestNames } from './text/names.js'
 export { checkSpecText, mostNesting, mostSpecBytes, nestsDeeper, tooLong } from './text/nesting.js'
 export { printable, printableJson, printableName } from './text/printable.js'
 export { closest } from './text/suggest.js'
-export { compileWasm, instantiateWasm, sharedWasmMemory, WASM_PAGE, type WasmMemory, type WasmModule } from './wasm/wasm.js'
+export { compileWasm, instantiateWasm, sharedWasmMemory, wasmPage, type WasmMemory, type WasmModule } from './wasm/wasm.js'

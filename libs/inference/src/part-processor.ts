@@ -1,6 +1,6 @@
 import { type Extractor, selfCheck, type SelfCheck } from '@layermill/engines'
 import { classify, LayermillError } from '@layermill/core'
-import { parseRunRecord, type PartJob, type PartResult, readPayload, RUN_PATH, type RunRecord } from '@layermill/contracts'
+import { parseRunRecord, type PartJob, type PartResult, readPayload, runPath, type RunRecord } from '@layermill/contracts'
 import type { Network } from '@layermill/models'
 import { countsOf, FeatureCache, type ImageSource, readCommit, type SourceAccess, type Store } from '@layermill/storage'
 import { RunCache } from './cache/run-cache.js'
@@ -110,7 +110,7 @@ export class PartProcessor {
 
   private async openRun(job: PartJob): Promise<OpenRun> {
     const store = await this.options.openStore(job.store)
-    const bytes = await store.get(RUN_PATH)
+    const bytes = await store.get(runPath)
     if (bytes === undefined) throw new LayermillError('RUN_MISSING', `there is no run at ${store.url}`)
     const record = parseRunRecord(bytes, store.url, true)
     if (record.id !== job.run) throw new LayermillError('RUN_CONFLICT', `${store.url} holds run ${record.id}, not ${job.run}`)

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Engine } from '@layermill/engines'
-import { CPU_PATH, parseSpec } from '@layermill/contracts'
+import { cpuPath, parseSpec } from '@layermill/contracts'
 import { openStore, type Store } from '@layermill/storage'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { computedByOf, requireCpu } from './required-cpu.js'
@@ -46,13 +46,13 @@ const check = async (engine: Engine, wanted?: string): Promise<void> =>
 it('lets any machine compute where nothing is required', async () => {
   await check(machine(1))
   await check(machine(2))
-  expect(await store.get(CPU_PATH)).toBeUndefined()
+  expect(await store.get(cpuPath)).toBeUndefined()
 })
 
 it('lets only machines compute that are as the first, whoever asks and how it is written', async () => {
   const [first, same, other] = [machine(1), machine(1), machine(2)]
   await check(first, 'SAME')
-  expect(String(new TextDecoder().decode(await store.get(CPU_PATH))).trim()).toBe((await computedByOf(first)).cpu)
+  expect(String(new TextDecoder().decode(await store.get(cpuPath))).trim()).toBe((await computedByOf(first)).cpu)
   await check(same, 'same')
   await expect(check(other, 'same')).rejects.toMatchObject({
     code: 'CPU_UNFIT',

@@ -1,5 +1,5 @@
 import { cpuFits, type Engine, numericClass } from '@layermill/engines'
-import { type ComputedBy, CPU_PATH, type RunRecord } from '@layermill/contracts'
+import { type ComputedBy, cpuPath, type RunRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { changeObject, type Store } from '@layermill/storage'
 import type { ModelProvider } from './model-provider.js'
@@ -14,12 +14,12 @@ export async function computedByOf(engine: Engine): Promise<ComputedBy> {
 async function firstClass(store: Store, own: string): Promise<string> {
   const first = await changeObject(
     store,
-    CPU_PATH,
+    cpuPath,
     bytes => {
       const there = bytes === undefined ? '' : new TextDecoder().decode(bytes).trim()
       return there === '' ? { value: own, text: `${own}\n` } : { value: there, text: undefined }
     },
-    () => new LayermillError('STORE_UNREACHABLE', `${store.url}/${CPU_PATH} is changed all the time`),
+    () => new LayermillError('STORE_UNREACHABLE', `${store.url}/${cpuPath} is changed all the time`),
   )
   return first ?? own
 }

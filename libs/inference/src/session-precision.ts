@@ -1,4 +1,4 @@
-import { CALIBRATION_PATH, parseCalibration, type RunRecord } from '@layermill/contracts'
+import { calibrationPath, parseCalibration, type RunRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { SessionPrecision } from './model-provider.js'
@@ -13,6 +13,6 @@ export async function readSessionPrecision(store: Store, { identity }: RunRecord
   const { calibration: sha256 } = identity
   if (sha256 === undefined)
     throw new LayermillError('CALIBRATION_INVALID', `${store.url}/run.json names no calibration, and its precision is int8`)
-  const { ranges } = parseCalibration(await store.get(CALIBRATION_PATH), sha256, store.url)
+  const { ranges } = parseCalibration(await store.get(calibrationPath), sha256, store.url)
   return { sha256, ranges: new Map(Object.entries(ranges)) }
 }

@@ -41,7 +41,7 @@ export interface FineTunedNetwork extends Network {
 
 export const isFineTuned = (network: Network): network is FineTunedNetwork => 'head' in network
 
-const MAX_HIDDEN = 2
+const maxHidden = 2
 const auxiliaryClassifiers = ({ architecture }: Network): readonly string[] => definitionOf(architecture)?.auxiliary?.classifiers ?? []
 
 /** Names of the networks that have auxiliary classifiers. */
@@ -70,7 +70,7 @@ function checkHead(network: Network, spec: HeadSpec): void {
   const count = typeof classes === 'number' ? classes : classes.length
   if (!Number.isInteger(count) || count < 2) throw invalid(`a head needs at least 2 classes, not ${count}`)
   if (typeof classes !== 'number' && new Set(classes).size !== count) throw invalid('two classes have the same name')
-  if (head.length > MAX_HIDDEN) throw invalid(`a head has at most ${MAX_HIDDEN} hidden layers, not ${head.length}`)
+  if (head.length > maxHidden) throw invalid(`a head has at most ${maxHidden} hidden layers, not ${head.length}`)
   for (const { units, dropout = 0 } of head) {
     if (!Number.isInteger(units) || units < 1) throw invalid(`a hidden layer has a positive number of units, not ${units}`)
     if (!(dropout >= 0 && dropout < 1)) throw invalid(`dropout is a ratio from 0 to below 1, not ${dropout}`)

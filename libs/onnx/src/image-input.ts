@@ -1,6 +1,6 @@
 import type { Graph } from './read/normalise.js'
 import { unsupported } from './invalid.js'
-import { type Dim, DOUBLE, elementName, FLOAT, FLOAT16, INT8, UINT8, type ValueDef } from './types.js'
+import { type Dim, double, elementName, float, float16, int8, uint8, type ValueDef } from './types.js'
 
 /** The input that takes the images. */
 export interface ImageInput {
@@ -14,7 +14,7 @@ export interface ImageInput {
   readonly width: Dim
 }
 
-const types: readonly number[] = [FLOAT, FLOAT16, UINT8, INT8, DOUBLE]
+const types: readonly number[] = [float, float16, uint8, int8, double]
 
 function layoutOf(shape: readonly Dim[]): ImageInput['layout'] | undefined {
   if (shape[1] === 3) return 'nchw'

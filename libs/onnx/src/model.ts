@@ -20,7 +20,7 @@ export type { ImageInput } from './image-input.js'
 export type { Layer } from './names/resolve.js'
 
 /** Side of the images of a network that takes any and says nothing. */
-const USUAL_SIDE = 224
+const usualSide = 224
 
 /** Facts on one value for one image. */
 export interface ValueShape {
@@ -76,7 +76,7 @@ export class OnnxModel {
   /** Height and width that the file is for; 224 where it takes any. */
   get defaultSize(): readonly [number, number] {
     const { height, width } = this.image
-    return [typeof height === 'number' ? height : USUAL_SIDE, typeof width === 'number' ? width : USUAL_SIDE]
+    return [typeof height === 'number' ? height : usualSide, typeof width === 'number' ? width : usualSide]
   }
 
   /** Whether images of this size can be fed. */

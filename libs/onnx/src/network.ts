@@ -5,10 +5,10 @@ import { needed } from './depends.js'
 import type { OnnxModel } from './model.js'
 import type { Info } from './shapes/info.js'
 import { prefixOf, splitTokens, tokenShape } from './tokens.js'
-import { isFloat, UINT8 } from './types.js'
+import { isFloat, uint8 } from './types.js'
 
 /** The layer of a graph's probabilities where its file ends with scores: engines put a softmax behind these. */
-export const PROBABILITIES = 'layermill:probabilities'
+export const probabilities = 'layermill:probabilities'
 
 /** A network that is an ONNX file. */
 export interface OnnxNetwork extends Network {
@@ -39,7 +39,7 @@ export class OnnxGraph implements NetworkGraph {
     if (part !== undefined && !this.model.names.isValue(layer)) {
       return this.model.names.resolve(part.layer).map(found => ({ ...found, name: `${found.name}:${part.tokens}`, tokens: part.tokens }))
     }
-    if (layer === PROBABILITIES && this.scores !== undefined) return [{ name: layer, value: this.scores }]
+    if (layer === probabilities && this.scores !== undefined) return [{ name: layer, value: this.scores }]
     return this.model.names.resolve(layer)
   }
 
@@ -223,7 +223,7 @@ export function onnxNetwork(model: OnnxModel, { id = basename(model.path), prepa
     availableLayers: [...model.names.modules.keys()],
     defaultLayer: defaultLayerOf(model),
     classifier: scores?.value ?? '',
-    probabilities: scores === undefined ? '' : ready ? scores.value : PROBABILITIES,
+    probabilities: scores === undefined ? '' : ready ? scores.value : probabilities,
     classes: scores?.classes ?? 0,
     inputSize: size,
     preparation: preparation ?? pixels,
@@ -232,4 +232,4 @@ export function onnxNetwork(model: OnnxModel, { id = basename(model.path), prepa
 }
 
 /** Whether a file takes pixels as they are: whole numbers. */
-export const takesPixels = (model: OnnxModel): boolean => model.image.type === UINT8
+export const takesPixels = (model: OnnxModel): boolean => model.image.type === uint8

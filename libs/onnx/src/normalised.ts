@@ -7,7 +7,7 @@ export type OwnNormalisation = '0..255' | '0..1'
 const passing = new Set(['Cast', 'Transpose', 'Identity'])
 
 /** A factor this small brings 0..255 to about one; 1 / 0.225, the largest usual one of 0..1, is 4.4. */
-const MOST_FACTOR_OF_BYTES = 0.1
+const mostFactorOfBytes = 0.1
 
 /**
  * Whether a graph begins by normalising its images: arithmetic with one number, or one a channel, before anything else. Undefined where it
@@ -34,5 +34,5 @@ export function ownNormalisation(graph: Graph, image: string): OwnNormalisation 
     value = node.outputs[0] ?? ''
   }
   if (!found) return undefined
-  return factor <= MOST_FACTOR_OF_BYTES ? '0..255' : '0..1'
+  return factor <= mostFactorOfBytes ? '0..255' : '0..1'
 }

@@ -3,7 +3,7 @@ import { type TokenPart, tokenParts } from '@layermill/models'
 import type { OnnxModel } from './model.js'
 
 /** Most tokens in front of the patches: a class token and some registers. */
-const MOST_PREFIX = 16
+const mostPrefix = 16
 
 /** `encoder.layer.11:mean` as layer and part; undefined where no part is named. */
 export function splitTokens(layer: string): { readonly layer: string; readonly tokens: TokenPart } | undefined {
@@ -20,7 +20,7 @@ function patchCount(model: OnnxModel, count: number, size: readonly [number, num
     const dims = infos.get(node.outputs[0] ?? '')?.dims
     const [height, width] = [dims?.[2], dims?.[3]]
     const patches = height === undefined || width === undefined ? 0 : height * width
-    if (dims?.length === 4 && patches > 0 && patches <= count && count - patches <= MOST_PREFIX) return patches
+    if (dims?.length === 4 && patches > 0 && patches <= count && count - patches <= mostPrefix) return patches
   }
   return Math.floor(Math.sqrt(count)) ** 2
 }

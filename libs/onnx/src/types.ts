@@ -1,5 +1,5 @@
 /** Element types by number, as TensorProto.DataType has them, and the bits of one element (0: none fixed). */
-export const ELEMENT_BITS: ReadonlyMap<number, number> = new Map([
+export const elementBits: ReadonlyMap<number, number> = new Map([
   [1, 32],
   [2, 8],
   [3, 8],
@@ -28,14 +28,14 @@ export const ELEMENT_BITS: ReadonlyMap<number, number> = new Map([
   [26, 2],
 ])
 
-export const FLOAT = 1
-export const UINT8 = 2
-export const INT8 = 3
-export const INT32 = 6
-export const INT64 = 7
-export const BOOL = 9
-export const FLOAT16 = 10
-export const DOUBLE = 11
+export const float = 1
+export const uint8 = 2
+export const int8 = 3
+export const int32 = 6
+export const int64 = 7
+export const bool = 9
+export const float16 = 10
+export const double = 11
 
 const names =
   'undefined float32 uint8 int8 uint16 int16 int32 int64 string bool float16 float64 uint32 uint64 complex64 complex128 bfloat16'.split(' ')
@@ -44,7 +44,7 @@ const names =
 export const elementName = (type: number): string => names[type] ?? `type ${type}`
 
 /** Whether values of a type are real numbers that a layer can be made of. */
-export const isFloat = (type: number | undefined): boolean => type === FLOAT || type === FLOAT16 || type === DOUBLE || type === 16
+export const isFloat = (type: number | undefined): boolean => type === float || type === float16 || type === double || type === 16
 
 /** A dimension: a size, a name, or nothing said (''). */
 export type Dim = number | string

@@ -34,10 +34,10 @@ export interface Augmentation {
   readonly colors: readonly { readonly kind: ColorKind; readonly factor: number }[]
 }
 
-const DEFAULT_SCALE = [0.35, 1] as const
-const DEFAULT_RATIO = [3 / 4, 4 / 3] as const
-const DEFAULT_COLOR = 0.2
-const CROP_TRIES = 10
+const defaultScale = [0.35, 1] as const
+const defaultRatio = [3 / 4, 4 / 3] as const
+const defaultColor = 0.2
+const cropTries = 10
 
 /**
  * Draws the augmentation of a picture of `width` x `height`. Crop, flip and colour have random numbers of their own: switching
@@ -58,9 +58,9 @@ export function drawAugmentation(options: AugmentOptions, width: number, height:
 
 /** As torchvision's RandomResizedCrop draws it: ten tries, then the largest centred part within the aspects allowed. */
 function drawBox(options: Exclude<AugmentOptions['crop'], boolean | undefined>, width: number, height: number, random: Random): Box {
-  const scale = options.scale ?? DEFAULT_SCALE
-  const ratio = options.ratio ?? DEFAULT_RATIO
-  for (let attempt = 0; attempt < CROP_TRIES; attempt++) {
+  const scale = options.scale ?? defaultScale
+  const ratio = options.ratio ?? defaultRatio
+  for (let attempt = 0; attempt < cropTries; attempt++) {
     const area = width * height * random.between(scale[0], scale[1])
     const aspect = Math.exp(random.between(Math.log(ratio[0]), Math.log(ratio[1])))
     const w = Math.round(Math.sqrt(area * aspect))
@@ -77,7 +77,7 @@ function drawBox(options: Exclude<AugmentOptions['crop'], boolean | undefined>, 
 
 function drawColors(options: NonNullable<AugmentOptions['color']>, random: Random): Augmentation['colors'] {
   if (options === false) return []
-  const strengths = options === true ? { brightness: DEFAULT_COLOR, contrast: DEFAULT_COLOR, saturation: DEFAULT_COLOR } : options
+  const strengths = options === true ? { brightness: defaultColor, contrast: defaultColor, saturation: defaultColor } : options
   const kinds: ColorKind[] = ['brightness', 'contrast', 'saturation']
   const colors = kinds.flatMap(kind => {
     const strength = strengths[kind] ?? 0

@@ -103,11 +103,11 @@ async function cmykToRgb(data: Uint8Array, channels: number): Promise<Uint8Array
 }
 
 /** libvips may report one line for each thing it tried. */
-const MAX_REASON = 200
+const maxReason = 200
 
-const TRUNCATED =
+const truncated =
   /premature|unexpected end|end of (file|stream|data)|not enough (data|bytes)|truncat|too short|eof\b|read error|short read/i
-const UNSUPPORTED =
+const unsupported =
   /unsupported|not supported|not implemented|not configured|built without|no .*(decoder|plugin)|unknown compression|compression scheme|exceeds channel limit|no known route/i
 
 /** The deadline's error. */
@@ -119,20 +119,20 @@ export function tooSlow(timeoutMs: number): LayermillError {
 
 function toDecodeError(error: unknown, bytes: Uint8Array, format: ImageFormat, { maxPixels, timeoutMs }: SharpOptions): LayermillError {
   if (error instanceof LayermillError) return error
-  const reason = errorMessage(error).replaceAll(/\s+/g, ' ').trim().slice(0, MAX_REASON)
+  const reason = errorMessage(error).replaceAll(/\s+/g, ' ').trim().slice(0, maxReason)
   if (/^timeout: \d+% complete/i.test(reason)) return tooSlow(timeoutMs)
   if (/pixel limit/i.test(reason)) {
     return new LayermillError('IMAGE_TOO_LARGE', `the ${format} picture has more than ${maxPixels} pixels, the most that are decoded`, {
       cause: error,
     })
   }
-  if (endsEarly(bytes, format) || TRUNCATED.test(reason)) {
+  if (endsEarly(bytes, format) || truncated.test(reason)) {
     // libvips does not always know why.
     const why = /^unknown error$/i.test(reason) ? '' : `: ${reason}`
     return new LayermillError('IMAGE_TRUNCATED', `the ${format} file ends early${why}`, { cause: error })
   }
   // "unsupported image format" is what sharp says of any header it cannot make sense of.
-  if (UNSUPPORTED.test(reason) && !/unsupported image format/i.test(reason)) {
+  if (unsupported.test(reason) && !/unsupported image format/i.test(reason)) {
     return new LayermillError('IMAGE_UNSUPPORTED', `the ${format} file uses a feature that is not read: ${reason}`, { cause: error })
   }
   return new LayermillError('IMAGE_CORRUPT', `the ${format} file is damaged: ${reason}`, { cause: error })

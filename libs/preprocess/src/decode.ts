@@ -8,10 +8,10 @@ import type { RgbImage } from './image.js'
 import { checkSize, readPictureWork } from './picture-size.js'
 
 /** Pillow's limit before it takes a file for a decompression bomb. */
-export const DEFAULT_MAX_PIXELS = 178_956_970
+export const defaultMaxPixels = 178_956_970
 
 /** Milliseconds that a picture may take to decode where nothing is said. */
-export const DEFAULT_IMAGE_TIMEOUT_MS = 60_000
+export const defaultImageTimeoutMs = 60_000
 
 export interface DecodeOptions {
   /** Turn and mirror as the EXIF orientation says. Default false: pixels as they are stored, except of TIFF files. */
@@ -23,16 +23,16 @@ export interface DecodeOptions {
 }
 
 /** Pixels times passes that are decoded in this process: seconds of one thread at most, a picture of 50 megapixels in ten scans. */
-const MOST_WORK = 500_000_000
+const mostWork = 500_000_000
 /**
  * Pixels of pictures that are decoded at once, 3 bytes each: five of 12 megapixels, however many are read ahead. A larger one is decoded
  * alone.
  */
-const MOST_PIXELS = 64_000_000
+const mostPixels = 64_000_000
 /** Threads of libuv's pool. */
 const threads = Math.max(1, Number(process.env['UV_THREADPOOL_SIZE']) || 4)
 /** Twice the threads, so that none waits for this one; what waits here has not begun, and its time does not run. */
-const here = new Gate(threads * 2, MOST_PIXELS)
+const here = new Gate(threads * 2, mostPixels)
 /** Processes at once: such pictures are large. */
 const elsewhere = new Gate(2)
 /** Pictures that were given up while a thread still decodes them. */
@@ -49,7 +49,7 @@ function decodedWithin(decoding: Promise<RgbImage>, timeoutMs: number): Promise<
 
 /** Whether a picture is decoded in a process that can be ended: it is much work, or too few threads are left. */
 function belongsElsewhere(work: number): boolean {
-  return work > MOST_WORK || abandoned >= Math.max(1, threads - 1)
+  return work > mostWork || abandoned >= Math.max(1, threads - 1)
 }
 
 /**
@@ -64,7 +64,7 @@ function belongsElsewhere(work: number): boolean {
  * @throws LayermillError IMAGE_EMPTY, IMAGE_NOT_AN_IMAGE, IMAGE_UNSUPPORTED, IMAGE_TRUNCATED, IMAGE_CORRUPT, IMAGE_TOO_LARGE, IMAGE_TIMEOUT
  */
 export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<RgbImage> {
-  const { autoOrient = false, maxPixels = DEFAULT_MAX_PIXELS, timeoutMs = DEFAULT_IMAGE_TIMEOUT_MS } = options
+  const { autoOrient = false, maxPixels = defaultMaxPixels, timeoutMs = defaultImageTimeoutMs } = options
   const limits: DecodeLimits = { autoOrient, maxPixels, timeoutMs }
   const format = sniffFormat(bytes)
   // Our own decoders check the size themselves, and end at the deadline.

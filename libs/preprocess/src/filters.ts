@@ -2,7 +2,7 @@ import type { Resample } from './image.js'
 import type { Pacer } from './pacer.js'
 
 /** Fractional bits of a coefficient: 32 bits less 8 of the pixel and 2 of headroom for sums outside of 0..255 (Pillow's choice). */
-const PRECISION_BITS = 22
+const precisionBits = 22
 
 type Kernel = { readonly support: number; readonly weight: (x: number) => number }
 
@@ -41,7 +41,7 @@ function hamming(x: number): number {
   return d >= 1 ? 0 : sinc(d) * (hammingOffset + hammingScale * Math.cos(d * Math.PI))
 }
 
-const KERNELS: Readonly<Record<Exclude<Resample, 'nearest'>, Kernel>> = {
+const kernels: Readonly<Record<Exclude<Resample, 'nearest'>, Kernel>> = {
   bicubic: { support: 2, weight: cubic },
   bilinear: { support: 1, weight: triangle },
   lanczos: { support: 3, weight: lanczos3 },
@@ -73,7 +73,7 @@ export async function computeTaps(
   first = 0,
   count = outputs,
 ): Promise<Taps> {
-  const kernel = KERNELS[filter]
+  const kernel = kernels[filter]
   const scale = inputs / outputs
   const stretch = Math.max(scale, 1)
   const support = kernel.support * stretch
@@ -101,5 +101,5 @@ export async function computeTaps(
 }
 
 function toFixed(weight: number): number {
-  return Math.trunc((weight < 0 ? -0.5 : 0.5) + weight * 2 ** PRECISION_BITS)
+  return Math.trunc((weight < 0 ? -0.5 : 0.5) + weight * 2 ** precisionBits)
 }

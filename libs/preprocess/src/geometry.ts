@@ -6,9 +6,9 @@ import { type Geometry, planRule } from './rule.js'
 export type { Geometry } from './rule.js'
 
 /** Input size of the published networks. The sides before a crop (256) refer to it. */
-export const DEFAULT_SIZE: Size2 = [224, 224]
-const UNCROPPED_SIDE = 256
-const CROPPED_SIDE = 224
+export const defaultSize: Size2 = [224, 224]
+const uncroppedResizeSide = 256
+const croppedSide = 224
 
 /** `centerCrop`: an `exact` preparation resizes to 256/224 of the size first and cuts the centre, as Chainer's predict does. */
 export interface GeometryOptions {
@@ -16,12 +16,12 @@ export interface GeometryOptions {
   readonly centerCrop?: boolean
 }
 
-const scaled = (side: number, from: number): number => Math.round((side * from) / CROPPED_SIDE)
+const scaled = (side: number, from: number): number => Math.round((side * from) / croppedSide)
 
 /** The side before the cut that one of the input's sides refers to. */
 function uncroppedSide(side: number, resize: Exclude<Preparation['resize'], ResizeRule>): number {
   if (resize.kind === 'share') return Math.floor(side / resize.share)
-  return scaled(side, resize.kind === 'crop' ? resize.shortSide : UNCROPPED_SIDE)
+  return scaled(side, resize.kind === 'crop' ? resize.shortSide : uncroppedResizeSide)
 }
 
 /**
@@ -51,7 +51,7 @@ export function uncroppedSize(width: number, height: number, resize: Preparation
  * @throws LayermillError INPUT_SIZE where such a rule is to give one size
  */
 export function planGeometry(width: number, height: number, resize: Preparation['resize'], options: GeometryOptions = {}): Geometry {
-  const size = options.size ?? DEFAULT_SIZE
+  const size = options.size ?? defaultSize
   if (resize.kind === 'rule' && (size !== 'keep' || resize.input === undefined)) return planRule(width, height, resize, size)
   if (size === 'keep') return { resized: [height, width], crop: { top: 0, left: 0, height, width } }
   if (resize.kind === 'exact' && options.centerCrop !== true) {

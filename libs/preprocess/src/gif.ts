@@ -20,7 +20,7 @@ interface Frame {
   readonly dataStart: number
 }
 
-const LAST_CODES = 4096
+const lastCodes = 4096
 
 const truncated = (what: string): LayermillError => new LayermillError('IMAGE_TRUNCATED', `the GIF file ends within its ${what}`)
 const corrupt = (what: string): LayermillError => new LayermillError('IMAGE_CORRUPT', `the GIF file is damaged: ${what}`)
@@ -186,9 +186,9 @@ class CodeReader {
 
 /** Table of codes. A code stands for an earlier code followed by one index. */
 class CodeTable {
-  private readonly prefix = new Uint16Array(LAST_CODES)
-  private readonly suffix = new Uint8Array(LAST_CODES)
-  private readonly length = new Uint16Array(LAST_CODES)
+  private readonly prefix = new Uint16Array(lastCodes)
+  private readonly suffix = new Uint8Array(lastCodes)
+  private readonly length = new Uint16Array(lastCodes)
   private readonly clear: number
   readonly end: number
   private next: number
@@ -215,8 +215,8 @@ class CodeTable {
       return at
     }
     const known = code < this.next && code !== this.end
-    if (!known && (this.previous < 0 || code !== this.next || this.next >= LAST_CODES)) throw corrupt('an impossible code')
-    if (this.previous >= 0 && this.next < LAST_CODES) this.learn(known ? code : this.previous)
+    if (!known && (this.previous < 0 || code !== this.next || this.next >= lastCodes)) throw corrupt('an impossible code')
+    if (this.previous >= 0 && this.next < lastCodes) this.learn(known ? code : this.previous)
     this.previous = code
     const length = this.length[code]!
     for (let i = length - 1, from = code; i >= 0; i--) {

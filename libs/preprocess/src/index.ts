@@ -8,15 +8,15 @@ export {
   flipImage,
 } from './augment.js'
 export { configureDecoding } from './configure.js'
-export { decodeImage, type DecodeOptions, DEFAULT_IMAGE_TIMEOUT_MS, DEFAULT_MAX_PIXELS } from './decode.js'
+export { decodeImage, type DecodeOptions, defaultImageTimeoutMs, defaultMaxPixels } from './decode.js'
 export { type ImageFormat, sniffFormat } from './format.js'
-export { DEFAULT_SIZE, type Geometry, type GeometryOptions, planGeometry } from './geometry.js'
+export { defaultSize, type Geometry, type GeometryOptions, planGeometry } from './geometry.js'
 export { type Box, cropImage, type Resample, type RgbImage } from './image.js'
 export {
   type ImageSource,
   type LoadOptions,
   loadResized,
-  PREPARE_VERSION,
+  prepareVersion,
   type Prepared,
   prepareImage,
   type PrepareOptions,

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 
-const SLICE_MS = 12
+const sliceMs = 12
 
 /**
  * Keeps long loops from blocking the event loop: ask `due` after every small piece of work and await `rest()` when it is true.
@@ -14,7 +14,7 @@ export class Pacer {
 
   /** Whether this loop has held the thread for a slice (12 ms). */
   get due(): boolean {
-    return performance.now() - this.start > SLICE_MS
+    return performance.now() - this.start > sliceMs
   }
 
   /** Lets everything else that is ready run. */

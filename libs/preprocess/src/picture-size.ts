@@ -4,14 +4,14 @@ import { type ImageFormat, readJpegFrame } from './format.js'
 import { readTiffPicture } from './tiff.js'
 
 /** Longest side of a picture, JPEG's longest: nothing longer can be resized, and rows or columns of many millions take minutes. */
-export const MAX_SIDE = 65_535
+export const maxSide = 65_535
 
 /** @throws LayermillError IMAGE_TOO_LARGE by what a header says, before anything is decoded */
 export function checkSize(width: number, height: number, maxPixels: number): void {
-  if (Math.max(width, height) > MAX_SIDE) {
+  if (Math.max(width, height) > maxSide) {
     throw new LayermillError(
       'IMAGE_TOO_LARGE',
-      `a picture of ${width}x${height} pixels has a side above ${MAX_SIDE}, the longest that is decoded`,
+      `a picture of ${width}x${height} pixels has a side above ${maxSide}, the longest that is decoded`,
     )
   }
   if (width * height > maxPixels) throw new LayermillError('IMAGE_TOO_LARGE', `${width}x${height} pixels, at most ${maxPixels} are decoded`)
@@ -28,13 +28,13 @@ export interface PictureWork {
 /** Passes over each pixel that a decoder takes, roughly, as one of JPEG. */
 const passes: Readonly<Record<'png' | 'webp' | 'avif', number>> = { png: 2, webp: 3, avif: 10 }
 
-const START_OF_SCAN = Buffer.of(0xff, 0xda)
+const startOfScan = Buffer.of(0xff, 0xda)
 
 /** Scans of a JPEG: a progressive one goes over all its pixels in each. */
 function countScans(bytes: Uint8Array): number {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let scans = 0
-  for (let at = buffer.indexOf(START_OF_SCAN); at >= 0; at = buffer.indexOf(START_OF_SCAN, at + 2)) scans++
+  for (let at = buffer.indexOf(startOfScan); at >= 0; at = buffer.indexOf(startOfScan, at + 2)) scans++
   return Math.max(1, scans)
 }
 

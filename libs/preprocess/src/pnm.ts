@@ -7,11 +7,11 @@ const truncated = (what: string): LayermillError => new LayermillError('IMAGE_TR
 const corrupt = (what: string): LayermillError => new LayermillError('IMAGE_CORRUPT', `the PNM file is damaged: ${what}`)
 
 /** Longest number of a header or of plain pixels. */
-const MOST_DIGITS = 10
-const LINE_FEED = 0x0a
-const CARRIAGE_RETURN = 0x0d
-const HASH = 0x23
-const ZERO = 0x30
+const mostDigits = 10
+const lineFeed = 0x0a
+const carriageReturn = 0x0d
+const hash = 0x23
+const zero = 0x30
 
 const isSpace = (byte: number): boolean => byte === 0x20 || (byte >= 0x09 && byte <= 0x0d)
 
@@ -29,13 +29,13 @@ class Scanner {
     for (; ; this.at++) {
       const byte = this.bytes[this.at]
       if (byte === undefined) break
-      if (byte === HASH) this.skipComment()
+      if (byte === hash) this.skipComment()
       else if (isSpace(byte)) {
         if (digits > 0) break
       } else {
-        if (byte < ZERO || byte > ZERO + 9 || digits === MOST_DIGITS)
+        if (byte < zero || byte > zero + 9 || digits === mostDigits)
           throw corrupt(`something else than a number in its ${what}, at byte ${this.at}`)
-        value = value * 10 + (byte - ZERO)
+        value = value * 10 + (byte - zero)
         digits++
       }
     }
@@ -49,15 +49,15 @@ class Scanner {
     for (; ; this.at++) {
       const byte = this.bytes[this.at]
       if (byte === undefined) throw truncated('pixels')
-      if (byte === HASH) this.skipComment()
-      else if (byte === ZERO || byte === ZERO + 1) return this.bytes[this.at++]! - ZERO
+      if (byte === hash) this.skipComment()
+      else if (byte === zero || byte === zero + 1) return this.bytes[this.at++]! - zero
       else if (!isSpace(byte)) throw corrupt(`something else than 0 and 1 in its pixels, at byte ${this.at}`)
     }
   }
 
   /** Up to the last byte of a comment's line. */
   private skipComment(): void {
-    while (this.at < this.bytes.length && this.bytes[this.at] !== LINE_FEED && this.bytes[this.at] !== CARRIAGE_RETURN) this.at++
+    while (this.at < this.bytes.length && this.bytes[this.at] !== lineFeed && this.bytes[this.at] !== carriageReturn) this.at++
   }
 }
 
@@ -73,7 +73,7 @@ interface Header {
 }
 
 export function readPnmHeader(bytes: Uint8Array): Header {
-  const kind = bytes[1]! - ZERO
+  const kind = bytes[1]! - zero
   const scanner = new Scanner(bytes, 2)
   const width = scanner.number('header')
   const height = scanner.number('header')

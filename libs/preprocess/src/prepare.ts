@@ -2,17 +2,17 @@ import { LayermillError } from '@layermill/core'
 import type { Preparation, Size2 } from '@layermill/models'
 import { applyColors, type AugmentKey, type AugmentOptions, drawAugmentation } from './augment.js'
 import { decodeImage, type DecodeOptions } from './decode.js'
-import { DEFAULT_SIZE, fiveBoxes, type Geometry, planGeometry, uncroppedSize } from './geometry.js'
+import { defaultSize, fiveBoxes, type Geometry, planGeometry, uncroppedSize } from './geometry.js'
 import { type Box, cropImage, cutImage, type Resample, type RgbImage, within } from './image.js'
 import { Pacer } from './pacer.js'
 import { resizeImage, resizeRegion } from './resample.js'
 import { type TensorTarget, writeTensor } from './tensor.js'
 
 /** Names the arithmetic from file to tensor, for a run's identity: it changes whenever the numbers do. */
-export const PREPARE_VERSION = 'pillow-9.4-exact/2'
+export const prepareVersion = 'pillow-9.4-exact/2'
 
 /** Resized pictures up to this size are made whole for the ten crops. */
-const MAX_WHOLE_PIXELS = 1 << 22
+const maxWholePixels = 1 << 22
 
 /** Options of `loadResized`, `prepareImage` and `tenCrop`. */
 export interface LoadOptions extends DecodeOptions {
@@ -124,7 +124,7 @@ export async function tenCrop(
 ): Promise<Prepared> {
   const image = await decoded(source, options)
   const { width, height } = image
-  const size = options.size ?? DEFAULT_SIZE
+  const size = options.size ?? defaultSize
   const resized = uncroppedSize(width, height, preparation.resize, size)
   const cuts = await cutAll(image, resized, fiveBoxes(resized, size), options.resample ?? preparation.resample)
   const length = 3 * size[0] * size[1]
@@ -142,7 +142,7 @@ export async function tenCrop(
 
 /** Pictures with the boxes to take from them: one resized picture, or where that would be enormous (an extreme aspect) one for each. */
 async function cutAll(image: RgbImage, resized: Size2, boxes: readonly Box[], resample: Resample): Promise<[RgbImage, Box][]> {
-  if (resized[0] * resized[1] <= MAX_WHOLE_PIXELS) {
+  if (resized[0] * resized[1] <= maxWholePixels) {
     const whole = await fit(image, resized, { top: 0, left: 0, height: resized[0], width: resized[1] }, resample)
     return boxes.map(box => [whole, box])
   }

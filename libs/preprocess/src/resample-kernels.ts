@@ -1,8 +1,8 @@
-import { compileWasm, instantiateWasm, WASM_PAGE, type WasmMemory, type WasmModule } from '@layermill/core'
-import { RESAMPLE_WASM } from './resample-wasm.js'
+import { compileWasm, instantiateWasm, wasmPage, type WasmMemory, type WasmModule } from '@layermill/core'
+import { resampleWasm } from './resample-wasm.js'
 
 /** A kernel whose memory has grown beyond this is let go after use. */
-const KEEP_BYTES = 1 << 25
+const keepBytes = 1 << 25
 
 type Horizontal = (
   source: number,
@@ -40,7 +40,7 @@ export class Kernels {
   /** Makes the memory at least `size` bytes long. */
   ensure(size: number): void {
     if (this.heap.length >= size) return
-    this.memory.grow(Math.ceil((size - this.heap.length) / WASM_PAGE))
+    this.memory.grow(Math.ceil((size - this.heap.length) / wasmPage))
     this.heap = new Uint8Array(this.memory.buffer)
   }
 }
@@ -50,10 +50,10 @@ let idle: Kernels[] | undefined
 
 /** Kernels for the exclusive use of the caller, who gives them back with `releaseKernels`. Compiles them on the first call. */
 export function acquireKernels(): Kernels {
-  compiled ??= compileWasm(RESAMPLE_WASM)
+  compiled ??= compileWasm(resampleWasm)
   return idle?.pop() ?? new Kernels(compiled)
 }
 
 export function releaseKernels(kernels: Kernels): void {
-  if (kernels.bytes.length <= KEEP_BYTES) (idle ??= []).push(kernels)
+  if (kernels.bytes.length <= keepBytes) (idle ??= []).push(kernels)
 }

@@ -1,5 +1,5 @@
 /** wasm/resample.wat, assembled by scripts/wasm/assemble.mjs (a test compares the two). Do not edit. */
-export const RESAMPLE_WASM =
+export const resampleWasm =
   'AGFzbQEAAAABGwNgCX9/f39/f39/fwBgBX9/f39/AGACe3sBewMEAwABAgUDAQABByIDBm1lbW9yeQIACmhvcml6b250YWwAAAh2ZXJ0aWNhbAABCqgFA4YC' +
   'Agd/A3sDQCAFIQkgBiEKIAchCyADIQ8DQCAAIAooAgBqIQ0gCigCBCEOIAshDP0MAAAAAAAAAAAAAAAAAAAAACER/QwAACAAAAAgAAAAIAAAACAAIRIDQCAN' +
   '/V0DAP0MAP8D/wH/BP8C/wX///////0OIRAgESAQIAz9CQIA/boB/a4BIREgEiAQIAz9CQIE/boB/a4BIRIgDUEGaiENIAxBCGohDCAOQQFrIg4NAAsgESAS' +

@@ -5,11 +5,11 @@ import { Pacer } from './pacer.js'
 import { acquireKernels, type Kernels, releaseKernels } from './resample-kernels.js'
 
 /** Longest side that is resampled (JPEG's longest): the tables of coefficients grow with it. */
-const MAX_SIDE = 65_535
+const maxSide = 65_535
 /** Bytes of input handed to one horizontal pass, and of output it may make: about a millisecond of work. */
-const BAND_BYTES = 1 << 20
+const bandBytes = 1 << 20
 /** Bytes of the picture between the passes that are kept at a time. */
-const WINDOW_BYTES = 1 << 23
+const windowBytes = 1 << 23
 
 /**
  * Resizes to `width` x `height` without keeping the aspect, as Pillow's `Image.resize(size, filter)` does, bit for bit: two passes,
@@ -58,10 +58,10 @@ function checkSides(width: number, height: number): void {
   if (!Number.isInteger(width) || !Number.isInteger(height) || width < 1 || height < 1) {
     throw new RangeError(`a picture cannot be ${width}x${height} pixels`)
   }
-  if (Math.max(width, height) > MAX_SIDE) {
+  if (Math.max(width, height) > maxSide) {
     throw new LayermillError(
       'IMAGE_TOO_LARGE',
-      `a picture of ${width}x${height} pixels has a side above ${MAX_SIDE}, the longest that is resized`,
+      `a picture of ${width}x${height} pixels has a side above ${maxSide}, the longest that is resized`,
     )
   }
 }
@@ -162,7 +162,7 @@ class Resampling {
     let end = first + 1
     while (end < this.height) {
       const [top, bottom] = this.inputRows(first, end + 1)
-      if ((bottom - top) * this.stride > WINDOW_BYTES) break
+      if ((bottom - top) * this.stride > windowBytes) break
       end++
     }
     return end
@@ -177,7 +177,7 @@ class Resampling {
   private reserve(): void {
     const { columns, rows, image } = this
     const tallest = rows === undefined ? 1 : rows.counts.reduce((most, count) => Math.max(most, count), 1)
-    const windowRows = Math.max(tallest, Math.min(image.height, Math.floor(WINDOW_BYTES / this.stride)))
+    const windowRows = Math.max(tallest, Math.min(image.height, Math.floor(windowBytes / this.stride)))
     let end = 0
     const take = (bytes: number): number => {
       const at = end
@@ -208,7 +208,7 @@ class Resampling {
   }
 
   private bandRows(): number {
-    return Math.max(1, Math.floor(BAND_BYTES / (Math.max(this.image.width, this.width) * 3)))
+    return Math.max(1, Math.floor(bandBytes / (Math.max(this.image.width, this.width) * 3)))
   }
 
   /** Brings input rows `top` to `bottom` (exclusive) to the output's width, into the window. */

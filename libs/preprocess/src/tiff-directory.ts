@@ -1,5 +1,5 @@
 /** Bytes of a value of each type that a directory may hold: TIFF's twelve, and BigTIFF's LONG8, SLONG8 and IFD8 (and IFD). */
-const TYPE_BYTES: Readonly<Record<number, number>> = {
+const typeBytes: Readonly<Record<number, number>> = {
   1: 1,
   2: 1,
   3: 2,
@@ -18,7 +18,7 @@ const TYPE_BYTES: Readonly<Record<number, number>> = {
   18: 8,
 }
 /** Types whose values are whole numbers without a sign. */
-const WHOLE_TYPES = new Set([1, 3, 4, 13, 16, 18])
+const wholeTypes = new Set([1, 3, 4, 13, 16, 18])
 
 interface Entry {
   readonly type: number
@@ -72,7 +72,7 @@ export class TiffDirectory {
     for (let at = first; at < first + count * entryBytes; at += entryBytes) {
       const type = view.getUint16(at + 2, little)
       const values = word(at + 4)
-      const length = values * (TYPE_BYTES[type] ?? 0)
+      const length = values * (typeBytes[type] ?? 0)
       const place = at + 4 + wordBytes
       const entry = { type, count: values, start: length <= wordBytes ? place : word(place) }
       if (entry.start + length > view.byteLength) return undefined
@@ -85,14 +85,14 @@ export class TiffDirectory {
   /** The values of a tag that are whole numbers; undefined where the directory lacks it, or has other values there. */
   numbers(tag: number): number[] | undefined {
     const entry = this.entries.get(tag)
-    if (entry === undefined || !WHOLE_TYPES.has(entry.type)) return undefined
+    if (entry === undefined || !wholeTypes.has(entry.type)) return undefined
     return Array.from({ length: entry.count }, (_, i) => this.valueAt(entry, i))
   }
 
   /** The first value of a tag. */
   number(tag: number): number | undefined {
     const entry = this.entries.get(tag)
-    return entry === undefined || entry.count === 0 || !WHOLE_TYPES.has(entry.type) ? undefined : this.valueAt(entry, 0)
+    return entry === undefined || entry.count === 0 || !wholeTypes.has(entry.type) ? undefined : this.valueAt(entry, 0)
   }
 
   has(tag: number): boolean {
@@ -114,8 +114,8 @@ export class TiffDirectory {
   }
 
   private valueAt({ type, start }: Entry, index: number): number {
-    const at = start + index * TYPE_BYTES[type]!
-    switch (TYPE_BYTES[type]) {
+    const at = start + index * typeBytes[type]!
+    switch (typeBytes[type]) {
       case 1:
         return this.view.getUint8(at)
       case 2:

@@ -2,7 +2,7 @@ import { LayermillError } from '@layermill/core'
 import { TiffDirectory, tiffTags } from './tiff-directory.js'
 
 /** Compressions that are decoded to the right pixels, by the bits of a sample that they may hold. */
-const READ_COMPRESSIONS: ReadonlyMap<number, 'any' | 'bilevel' | 'bytes'> = new Map([
+const readCompressions: ReadonlyMap<number, 'any' | 'bilevel' | 'bytes'> = new Map([
   [1, 'any'],
   [2, 'bilevel'],
   [3, 'bilevel'],
@@ -15,7 +15,7 @@ const READ_COMPRESSIONS: ReadonlyMap<number, 'any' | 'bilevel' | 'bytes'> = new 
   [50001, 'bytes'],
 ] as const)
 
-const COMPRESSION_NAMES: Readonly<Record<number, string>> = {
+const compressionNames: Readonly<Record<number, string>> = {
   2: 'CCITT RLE',
   3: 'CCITT group 3',
   4: 'CCITT group 4',
@@ -54,7 +54,7 @@ const COMPRESSION_NAMES: Readonly<Record<number, string>> = {
   52546: 'JPEG XL of DNG',
 }
 
-const PHOTOMETRIC_NAMES: Readonly<Record<number, string>> = {
+const photometricNames: Readonly<Record<number, string>> = {
   4: 'a transparency mask',
   6: 'YCbCr that is not JPEG',
   8: 'CIE Lab colours',
@@ -68,7 +68,7 @@ const PHOTOMETRIC_NAMES: Readonly<Record<number, string>> = {
   52527: 'a semantic mask',
 }
 
-const SAMPLE_FORMATS: Readonly<Record<number, string>> = {
+const sampleFormats: Readonly<Record<number, string>> = {
   2: 'signed',
   3: 'floating-point',
   4: 'undefined',
@@ -77,7 +77,7 @@ const SAMPLE_FORMATS: Readonly<Record<number, string>> = {
 }
 
 /** Samples of a pixel, and bits of a sample, that each reading of them may have. */
-const READ_PHOTOMETRICS: Readonly<Record<number, { name: string; samples: readonly [number, number]; bits: readonly number[] }>> = {
+const readPhotometrics: Readonly<Record<number, { name: string; samples: readonly [number, number]; bits: readonly number[] }>> = {
   0: { name: 'grey', samples: [1, 2], bits: [1, 2, 4, 8, 16] },
   1: { name: 'grey', samples: [1, 2], bits: [1, 2, 4, 8, 16] },
   2: { name: 'RGB', samples: [3, 5], bits: [8, 16] },
@@ -104,27 +104,27 @@ export interface TiffPicture {
 }
 
 function checkCompression(compression: number, bits: number, samples: number): void {
-  const name = COMPRESSION_NAMES[compression]
+  const name = compressionNames[compression]
   const named = name === undefined ? `compression ${compression}` : `${name} compression (${compression})`
-  const reads = READ_COMPRESSIONS.get(compression)
+  const reads = readCompressions.get(compression)
   if (reads === undefined) throw unsupported(named)
   if (reads === 'bilevel' && (bits !== 1 || samples !== 1)) throw unsupported(`${named} of ${samples} samples of ${bits} bits`)
   if (reads === 'bytes' && bits !== 8) throw unsupported(`${named} of ${bits}-bit samples`)
 }
 
 /** Pixels of the largest tile: a decoder allocates a whole one, whatever the size of the picture. */
-const MAX_TILE_PIXELS = 1 << 26
+const maxTilePixels = 1 << 26
 
 function tilePixels(directory: TiffDirectory): number {
   const [width, height] = [directory.number(tiffTags.tileWidth) ?? 0, directory.number(tiffTags.tileLength) ?? 0]
-  if (width * height <= MAX_TILE_PIXELS) return width * height
-  throw new LayermillError('IMAGE_TOO_LARGE', `tiles of ${width}x${height} pixels, at most ${MAX_TILE_PIXELS} are decoded`)
+  if (width * height <= maxTilePixels) return width * height
+  throw new LayermillError('IMAGE_TOO_LARGE', `tiles of ${width}x${height} pixels, at most ${maxTilePixels} are decoded`)
 }
 
 /** @throws LayermillError IMAGE_UNSUPPORTED */
 function checkSamples(directory: TiffDirectory): { bits: number; samples: number } {
   for (const format of directory.numbers(tiffTags.sampleFormat) ?? []) {
-    if (format !== 1) throw unsupported(`${SAMPLE_FORMATS[format] ?? `unknown (${format})`} samples`)
+    if (format !== 1) throw unsupported(`${sampleFormats[format] ?? `unknown (${format})`} samples`)
   }
   const all = directory.numbers(tiffTags.bitsPerSample) ?? [1]
   const bits = all[0] ?? 1
@@ -134,9 +134,9 @@ function checkSamples(directory: TiffDirectory): { bits: number; samples: number
 
 function checkPhotometric(photometric: number | undefined, compression: number, bits: number, samples: number): void {
   if (photometric === undefined) throw unsupported('no photometric interpretation')
-  const reads = READ_PHOTOMETRICS[photometric]
+  const reads = readPhotometrics[photometric]
   if (reads === undefined || (photometric === 6 && compression !== 7)) {
-    throw unsupported(PHOTOMETRIC_NAMES[photometric] ?? `photometric interpretation ${photometric}`)
+    throw unsupported(photometricNames[photometric] ?? `photometric interpretation ${photometric}`)
   }
   const [fewest, most] = reads.samples
   if (samples < fewest || samples > most) throw unsupported(`${samples} samples a pixel in ${reads.name}`)

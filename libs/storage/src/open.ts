@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LayermillError, placeSchemeOf } from '@layermill/core'
 import { FileStore } from './files/file-store.js'
-import { TIMEOUTS } from './s3/client.js'
+import { defaultTimeouts } from './s3/client.js'
 import { S3Store } from './s3/s3-store.js'
 import type { Store } from './store.js'
 
@@ -18,6 +18,6 @@ export function openStore(url: string, warn?: (text: string) => void): Store {
   const scheme = placeSchemeOf(url)
   if (scheme === undefined) return new FileStore(resolve(url))
   if (scheme === 'file') return new FileStore(fileURLToPath(url))
-  if (scheme === 's3') return new S3Store(url, process.env, TIMEOUTS, warn)
+  if (scheme === 's3') return new S3Store(url, process.env, defaultTimeouts, warn)
   throw new LayermillError('STORE_URL', `${scheme}:// is not a store; expected a folder, file:// or s3://bucket/prefix`)
 }

@@ -3,8 +3,8 @@
  * '..' of a bucket's keys. Their bytes are kept: `caf\xe9.jpg` is `_raw%caf%E9.jpg`, and `..` is `_raw%%2E%2E`. A name that begins so of
  * itself gets another underscore, as `_up` does in lists, so that each name has one key and each key one name.
  */
-const MARK = '_raw%'
-const MARKED = /^_+raw%/
+const markName = '_raw%'
+const marked = /^_+raw%/
 
 /** Whether a key may hold a part that stands for other bytes. */
 export function holdsRawNames(key: string): boolean {
@@ -24,7 +24,7 @@ function textOf(bytes: Uint8Array): string | undefined {
 /** A name's text as part of a key; texts that can be one are left as they are. */
 export function keyPartOfText(name: string): string {
   if (name === '' || name === '.' || name === '..' || name.includes('\0')) return escapeBytes(Buffer.from(name), name.startsWith('.'))
-  return MARKED.test(name) ? `_${name}` : name
+  return marked.test(name) ? `_${name}` : name
 }
 
 /** A name's bytes as part of a key. @param bytes without '/' */
@@ -44,7 +44,7 @@ export function keyOfBytes(bytes: Uint8Array): string {
     const part = bytes.subarray(start, end)
     const name = textOf(part)
     // Parts that are not names of files ('', '.', '..') are for the caller, who knows what they mean in its place.
-    parts.push(name === undefined ? escapeBytes(part, false) : MARKED.test(name) ? `_${name}` : name)
+    parts.push(name === undefined ? escapeBytes(part, false) : marked.test(name) ? `_${name}` : name)
   }
   return parts.join('/')
 }
@@ -60,13 +60,13 @@ export function textOfKey(key: string): string {
 }
 
 function bytesOfPart(part: string): Buffer {
-  if (part.startsWith(MARK)) return unescapeBytes(part.slice(MARK.length))
-  return Buffer.from(MARKED.test(part) ? part.slice(1) : part)
+  if (part.startsWith(markName)) return unescapeBytes(part.slice(markName.length))
+  return Buffer.from(marked.test(part) ? part.slice(1) : part)
 }
 
 /** Printable ASCII stays readable, and UTF-8 where it is: only what is neither, and '%', is written as its bytes. */
 function escapeBytes(bytes: Uint8Array, dots: boolean): string {
-  let text = MARK
+  let text = markName
   for (let at = 0; at < bytes.byteLength;) {
     const byte = bytes[at]!
     const length = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4

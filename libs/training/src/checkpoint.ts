@@ -2,8 +2,8 @@ import {
   bytesOf,
   elementCount,
   LayermillError,
-  MOST_SAFETENSORS_HEADER_BYTES,
-  SAFETENSORS_METADATA,
+  mostSafetensorsHeaderBytes,
+  safetensorsMetadata,
   safetensorsHeader,
   safetensorsText,
   safetensorsTextBytes,
@@ -18,8 +18,8 @@ export interface Checkpoint {
 }
 
 /** Header length, then JSON: the safetensors layout, so that any reader of that format sees the tensors. */
-const LENGTH_BYTES = 8
-const ALIGNMENT = 8
+const lengthBytes = 8
+const alignment = 8
 
 /** JSON that keeps doubles that JSON has no word for, and the sign of zero. */
 const special = new Map<string, number>([
@@ -45,7 +45,7 @@ function decodeNumber(_key: string, value: unknown): unknown {
 export function serializeCheckpoint({ state, tensors }: Checkpoint): { bytes: number; chunks: Uint8Array[] } {
   const items = [...tensors].map(([name, { shape, data }]) => ({ name, dtype: 'F32', shape, bytes: data.byteLength }))
   const metadata = { format: 'layermill-checkpoint', state: JSON.stringify(state, encodeNumber) }
-  const chunks = [safetensorsHeader(safetensorsText(items, metadata), ALIGNMENT), ...[...tensors.values()].map(({ data }) => bytesOf(data))]
+  const chunks = [safetensorsHeader(safetensorsText(items, metadata), alignment), ...[...tensors.values()].map(({ data }) => bytesOf(data))]
   return { bytes: chunks.reduce((sum, { length }) => sum + length, 0), chunks }
 }
 
@@ -59,13 +59,13 @@ const corrupt = (what: string, cause?: unknown): LayermillError =>
   new LayermillError('CHECKPOINT_CORRUPT', `not a checkpoint: ${what}`, { cause, hint: 'take the checkpoint before it' })
 
 function parseHeader(bytes: Uint8Array): { header: Record<string, unknown>; start: number } {
-  if (bytes.length < LENGTH_BYTES) throw corrupt(`${bytes.length} bytes`)
+  if (bytes.length < lengthBytes) throw corrupt(`${bytes.length} bytes`)
   const length = safetensorsTextBytes(bytes)
-  if (length > MOST_SAFETENSORS_HEADER_BYTES || LENGTH_BYTES + length > bytes.length)
+  if (length > mostSafetensorsHeaderBytes || lengthBytes + length > bytes.length)
     throw corrupt(`a header of ${length} bytes in a file of ${bytes.length}`)
   try {
-    const text = Buffer.from(bytes.buffer, bytes.byteOffset + LENGTH_BYTES, length).toString('utf8')
-    return { header: JSON.parse(text) as Record<string, unknown>, start: LENGTH_BYTES + length }
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset + lengthBytes, length).toString('utf8')
+    return { header: JSON.parse(text) as Record<string, unknown>, start: lengthBytes + length }
   } catch (cause) {
     throw corrupt('the header is no JSON', cause)
   }
@@ -87,11 +87,11 @@ function readTensor(bytes: Uint8Array, start: number, name: string, entry: Heade
  */
 export function deserializeCheckpoint(bytes: Uint8Array): Checkpoint {
   const { header, start } = parseHeader(bytes)
-  const metadata = header[SAFETENSORS_METADATA] as { format?: string; state?: string } | undefined
+  const metadata = header[safetensorsMetadata] as { format?: string; state?: string } | undefined
   if (metadata?.format !== 'layermill-checkpoint' || metadata.state === undefined) throw corrupt('it has no state')
   const tensors = new Map<string, Tensor>()
   for (const [name, entry] of Object.entries(header)) {
-    if (name !== SAFETENSORS_METADATA) tensors.set(name, readTensor(bytes, start, name, entry as HeaderEntry))
+    if (name !== safetensorsMetadata) tensors.set(name, readTensor(bytes, start, name, entry as HeaderEntry))
   }
   return { state: JSON.parse(metadata.state, decodeNumber) as Record<string, unknown>, tensors }
 }

@@ -1,7 +1,7 @@
 import { compileWasm, instantiateWasm, type WasmMemory, type WasmModule } from '@layermill/core'
 import type { OptimizerMemory } from './optimizer-memory.js'
 import { applyUpdate, partOf, type ParameterUpdate } from './optimizer-rules.js'
-import { OPTIMIZER_WASM } from './optimizer-wasm.js'
+import { optimizerWasm } from './optimizer-wasm.js'
 
 interface Exports {
   adam(
@@ -78,7 +78,7 @@ export class PartUpdater {
     private readonly memory: OptimizerMemory,
     longest: number,
   ) {
-    this.data = { module: compileWasm(OPTIMIZER_WASM), memory: memory.memory }
+    this.data = { module: compileWasm(optimizerWasm), memory: memory.memory }
     this.kernels = new OptimizerKernels(this.data)
     this.gradient = memory.numbers(longest)
   }

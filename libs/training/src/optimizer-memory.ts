@@ -1,10 +1,10 @@
-import { sharedWasmMemory, WASM_PAGE, type WasmMemory } from '@layermill/core'
+import { sharedWasmMemory, wasmPage, type WasmMemory } from '@layermill/core'
 
 /** Pages that a 32-bit address reaches. */
-const MOST_PAGES = 1 << 16
-const ALIGNMENT = 16
+const mostPages = 1 << 16
+const alignment = 16
 
-const bytesOf = (length: number): number => Math.ceil((length * Float32Array.BYTES_PER_ELEMENT) / ALIGNMENT) * ALIGNMENT
+const bytesOf = (length: number): number => Math.ceil((length * Float32Array.BYTES_PER_ELEMENT) / alignment) * alignment
 
 /** Numbers in memory that threads share. */
 export function sharedNumbers(length: number): Float32Array<SharedArrayBuffer> {
@@ -22,8 +22,8 @@ export class OptimizerMemory {
 
   /** Memory for arrays of these lengths; undefined where they need more than the 4 GiB that kernels can address. */
   static of(lengths: readonly number[]): OptimizerMemory | undefined {
-    const pages = Math.ceil(lengths.reduce((sum, length) => sum + bytesOf(length), 0) / WASM_PAGE)
-    if (pages > MOST_PAGES) return undefined
+    const pages = Math.ceil(lengths.reduce((sum, length) => sum + bytesOf(length), 0) / wasmPage)
+    if (pages > mostPages) return undefined
     return new OptimizerMemory(sharedWasmMemory(pages))
   }
 

@@ -5,17 +5,17 @@ import { GradientSum } from './gradient-sum.js'
 import { Optimizer, type OptimizerSpec } from './optimizer.js'
 import { seededRandom } from './random.js'
 
-const SEED = 20_260
-const CHUNK = 1 << 20
+const seed = 20_260
+const chunk = 1 << 20
 /** Around the norm's chunk, and the part that threads are handed; more than two million in all. */
-const sizes = { one: 1, small: 1000, less: CHUNK - 1, more: CHUNK + 1, part: (1 << 18) + 5 }
+const sizes = { one: 1, small: 1000, less: chunk - 1, more: chunk + 1, part: (1 << 18) + 5 }
 const shapes = new Map(Object.entries(sizes).map(([name, size]) => [name, [size]]))
 const frozen = new Map([['frozen', [10]]])
 
 function numbers(stream: string): Map<string, Tensor> {
   return new Map(
     [...shapes].map(([name, shape]) => {
-      const random = seededRandom(SEED, stream, name)
+      const random = seededRandom(seed, stream, name)
       return [name, { shape, data: Float32Array.from({ length: shape[0]! }, () => random.next() - 0.5) }]
     }),
   )
@@ -46,7 +46,7 @@ function expectSame(actual: Trained, expected: Trained): void {
   for (const part of ['parameters', 'memory'] as const) {
     const found = bytes(actual[part])
     expect([...found.keys()]).toEqual([...expected[part].keys()])
-    for (const [name, data] of bytes(expected[part])) expect(found.get(name)!.equals(data), `${part} ${name}, seed ${SEED}`).toBe(true)
+    for (const [name, data] of bytes(expected[part])) expect(found.get(name)!.equals(data), `${part} ${name}, seed ${seed}`).toBe(true)
   }
 }
 

@@ -7,11 +7,11 @@ import { partOf, type ParameterUpdate } from './optimizer-rules.js'
 import type { OptimizerThreadData, PartToUpdate } from './optimizer-thread.js'
 
 /** Elements of a part that is handed over: about 1.5 ms of work, so that no thread waits long for another at the end. */
-export const PART = 1 << 18
+export const partLength = 1 << 18
 /** Below this the calling thread is done sooner than the message is sent. */
-const SMALLEST = 1 << 14
+const smallest = 1 << 14
 /** Parts that a thread has at once: the next one is there when one is done. */
-export const SLOTS = 2
+export const slotCount = 2
 
 /** Found through the package's exports, so that sources run by a test runner start the built thread too. */
 function builtThread(): string {
@@ -88,7 +88,7 @@ export class OptimizerThreads {
     private readonly updater?: PartUpdater,
     numbers: (length: number) => Float32Array = sharedNumbers,
   ) {
-    this.slots = Array.from({ length: count }, () => Array.from({ length: SLOTS }, () => numbers(PART)))
+    this.slots = Array.from({ length: count }, () => Array.from({ length: slotCount }, () => numbers(partLength)))
   }
 
   /**
@@ -99,7 +99,7 @@ export class OptimizerThreads {
    */
   offer(update: ParameterUpdate, start: number, end: number): boolean {
     if (this.failure !== undefined) throw this.failure
-    if (end - start < SMALLEST || !isShared(update.p) || !isShared(update.memory.v)) return false
+    if (end - start < smallest || !isShared(update.p) || !isShared(update.memory.v)) return false
     if (this.helpers.length === 0) this.start()
     return this.helpers.some(helper => helper.take(update, start, end))
   }

@@ -1,5 +1,5 @@
 /** wasm/optimizer.wat, assembled by scripts/wasm/assemble.mjs (a test compares the two). Do not edit. */
-export const OPTIMIZER_WASM =
+export const optimizerWasm =
   'AGFzbQEAAAABGwJgDH9/f39/fHx8fHx8fABgCH9/f398fHx8AAIYAQlvcHRpbWl6ZXIGbWVtb3J5AgMBgIAEAwMCAAEHEwIEYWRhbQAACG1vbWVudHVtAAEK' +
   '7QIC4wEBBHsgACAETwRADwsDQCAA/V0DAP1fIQwgAf1dAwD9XyAK/RT98gEgC/0UIAz98gH98AEhDSAC/V0DAP1fIQ4gDiAG/RQgDSAO/fEB/fIB/fABIQ4g' +
   'A/1dAwD9XyEPIA8gB/0UIA0gDf3yASAP/fEB/fIB/fABIQ8gAiAO/V79WwMAACADIA/9Xv1bAwAAIAAgDCAF/RQgDv3yASAP/e8BIAj9FP3wAf3zAf3xASAJ' +

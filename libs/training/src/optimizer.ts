@@ -3,7 +3,7 @@ import { computeThreads, LayermillError, type Tensor, type TensorMap } from '@la
 import { PartUpdater } from './optimizer-kernels.js'
 import { OptimizerMemory, sharedNumbers } from './optimizer-memory.js'
 import { applyUpdate, type GradientChange, type ParameterUpdate, sumSquares } from './optimizer-rules.js'
-import { OptimizerThreads, PART, SLOTS } from './optimizer-threads.js'
+import { OptimizerThreads, partLength, slotCount } from './optimizer-threads.js'
 
 interface CommonSpec {
   /** Chainer's WeightDecay hook: this share of the parameter is added to its gradient. Default 0. */
@@ -59,10 +59,10 @@ export interface OptimizerThreading {
 }
 
 /** Elements between two breaths of the event loop: about 5 ms. The norm's partial sums are over so many: another number, other bits. */
-const CHUNK = 1 << 20
+const chunk = 1 << 20
 /** From so many values that learn on, kernels and threads are worth their start: about 10 ms of work. */
-const LARGE = 2_000_000
-const MOST_THREADS = 4
+const large = 2_000_000
+const mostThreads = 4
 
 function* chunks(length: number, size: number): Generator<readonly [start: number, end: number]> {
   for (let start = 0; start < length; start += size) yield [start, Math.min(length, start + size)]
@@ -98,19 +98,19 @@ export class Optimizer {
     private readonly spec: OptimizerSpec,
     private readonly shapes: ReadonlyMap<string, readonly number[]>,
     private readonly scales: ReadonlyMap<string, number> = new Map(),
-    { threads = Math.min(MOST_THREADS, computeThreads()), entry }: OptimizerThreading = {},
+    { threads = Math.min(mostThreads, computeThreads()), entry }: OptimizerThreading = {},
   ) {
     this.names = [...shapes.keys()].filter(name => (scales.get(name) ?? 1) !== 0)
     const lengths = new Map(this.names.map(name => [name, shapes.get(name)!.reduce((product, size) => product * size, 1)]))
-    this.isLarge = [...lengths.values()].reduce((sum, length) => sum + length, 0) >= LARGE
+    this.isLarge = [...lengths.values()].reduce((sum, length) => sum + length, 0) >= large
     if (this.isLarge) {
       // The parameters, the memory of each, and gradients of parts under way.
-      const parts = Array<number>(1 + SLOTS * (threads - 1)).fill(PART)
+      const parts = Array<number>(1 + slotCount * (threads - 1)).fill(partLength)
       this.shared = OptimizerMemory.of([
         ...parts,
         ...[...lengths.values()].flatMap(length => Array<number>(1 + slots[spec.kind].length).fill(length)),
       ])
-      if (this.shared !== undefined) this.updater = new PartUpdater(this.shared, PART)
+      if (this.shared !== undefined) this.updater = new PartUpdater(this.shared, partLength)
       if (threads > 1) this.threads = new OptimizerThreads(threads - 1, entry, this.updater, length => this.numbers(length))
     }
     for (const [name, length] of lengths) for (const slot of slots[spec.kind]) this.memory.set(`${slot}/${name}`, this.numbers(length))
@@ -189,7 +189,7 @@ export class Optimizer {
   }
 
   private async apply(updates: readonly ParameterUpdate[]): Promise<void> {
-    const size = this.isLarge ? PART : CHUNK
+    const size = this.isLarge ? partLength : chunk
     for (const update of updates) {
       for (const [start, end] of chunks(update.g.length, size)) {
         if (this.threads?.offer(update, start, end) === true) continue
@@ -213,9 +213,9 @@ export class Optimizer {
     let sum = 0
     for (const name of this.names) {
       const { data } = gradients.get(name)!
-      for (const [start, end] of chunks(data.length, CHUNK)) {
+      for (const [start, end] of chunks(data.length, chunk)) {
         sum += sumSquares(data, start, end)
-        if (end - start === CHUNK) await setImmediate()
+        if (end - start === chunk) await setImmediate()
       }
     }
     if (Number.isFinite(sum)) return Math.sqrt(sum)

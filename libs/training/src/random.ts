@@ -1,8 +1,8 @@
 /** Seeded random numbers that depend on names, never on how many were drawn before elsewhere. */
 import { fillSfc32, fnv1a32, lowbias32 } from '@layermill/core'
 
-const TWO_TO_MINUS_32 = 1 / 4294967296
-const GOLDEN_RATIO = 0x9e3779b9 | 0
+const twoToMinus32 = 1 / 4294967296
+const goldenRatio = 0x9e3779b9 | 0
 
 /** A stream of random numbers. */
 export interface Random {
@@ -20,17 +20,17 @@ export function hashText(text: string, seed = 0): number {
 }
 
 /** Numbers made at once; the first are thrown away. */
-const BLOCK = 64
-const THROWN_AWAY = 12
+const blockLength = 64
+const thrownAway = 12
 
 /** Unsigned numbers of sfc32 from three words. */
 function sfc32(...words: readonly [number, number, number]): () => number {
   const state = Int32Array.of(...words, 1)
-  const block = new Int32Array(BLOCK)
-  fillSfc32(state, block.subarray(0, THROWN_AWAY))
-  let used = BLOCK
+  const block = new Int32Array(blockLength)
+  fillSfc32(state, block.subarray(0, thrownAway))
+  let used = blockLength
   return () => {
-    if (used === BLOCK) {
+    if (used === blockLength) {
       fillSfc32(state, block)
       used = 0
     }
@@ -44,8 +44,8 @@ function sfc32(...words: readonly [number, number, number]): () => number {
  */
 export function seededRandom(...parts: readonly (string | number)[]): Random {
   const text = JSON.stringify(parts)
-  const next = sfc32(hashText(text, 1), hashText(text, 2), hashText(text, GOLDEN_RATIO))
-  const uniform = (): number => next() * TWO_TO_MINUS_32
+  const next = sfc32(hashText(text, 1), hashText(text, 2), hashText(text, goldenRatio))
+  const uniform = (): number => next() * twoToMinus32
   let spare: number | undefined
   return {
     next: uniform,

@@ -5,7 +5,7 @@ import { classNamesOf } from './class-names.js'
 import { IdentityHash } from './identity.js'
 import { initialiseParameter } from './initialise.js'
 import { fitsLayout, shapeInLayout, toCanonical } from './layouts.js'
-import { metadataOrigin, metadataVariant, METADATA } from './metadata.js'
+import { metadataOrigin, metadataVariant, metadataKeys } from './metadata.js'
 import { findEnd, type NetworkEnd, scoresOf, shapesWithEnd } from './end.js'
 import type { NameScheme } from './names/scheme.js'
 import { type FileView, viewFile } from './names/view.js'
@@ -17,7 +17,7 @@ type Shapes = ReadonlyMap<string, readonly number[]>
 type TargetNetwork = Pick<Network, 'id' | 'architecture' | 'family'> & Partial<Pick<Network, 'inputSize'>>
 
 /** How many tensors an error names before it only counts. */
-const NAMED = 10
+const named = 10
 
 interface Plan {
   /** By parameter, in the network's order. */
@@ -30,8 +30,8 @@ interface Plan {
 
 function nameSome(title: string, items: readonly string[]): string[] {
   if (items.length === 0) return []
-  const rest = items.length > NAMED ? ` and ${items.length - NAMED} more` : ''
-  return [`${items.length} ${title} (${items.slice(0, NAMED).join(', ')}${rest})`]
+  const rest = items.length > named ? ` and ${items.length - named} more` : ''
+  return [`${items.length} ${title} (${items.slice(0, named).join(', ')}${rest})`]
 }
 
 function wantedShape(rule: NameRule, shape: readonly number[]): string {
@@ -104,7 +104,7 @@ function checkPlan(plan: Plan, file: TensorFile, scheme: NameScheme, network: Ta
 
 /** Weights of one family in the other's network would fit, often, and give wrong numbers. */
 function checkFamily(file: TensorFile, scheme: NameScheme, network: TargetNetwork): void {
-  const made = file.metadata.get(METADATA.network)
+  const made = file.metadata.get(metadataKeys.network)
   const family = made === undefined ? scheme.family : made.endsWith('.tv') ? 'torchvision' : 'caffe'
   if (family !== network.family) {
     const other = network.family === 'caffe' ? `${network.id}.tv` : network.id.replace(/\.tv$/, '')
@@ -216,7 +216,7 @@ export async function assembleWeights(opened: TensorFile, network: TargetNetwork
     tensors.set(name, tensor)
     await identity.add(name, tensor)
   }
-  const missingAuxiliary = file.metadata.get(METADATA.missingAuxiliary) === 'true' || [...plan.absent.values()].includes('auxiliary')
+  const missingAuxiliary = file.metadata.get(metadataKeys.missingAuxiliary) === 'true' || [...plan.absent.values()].includes('auxiliary')
   return {
     tensors,
     variant,

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { LayermillError } from '@layermill/core'
 import type { ModelFacts, TensorFile } from './types.js'
 
-const MAX_CONFIG_BYTES = 4 * 1024 * 1024
+const maxConfigBytes = 4 * 1024 * 1024
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -13,8 +13,8 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 export async function configBeside({ path }: Pick<TensorFile, 'path'>): Promise<Readonly<Record<string, unknown>> | undefined> {
   if (path === undefined || basename(path) !== 'model.safetensors') return undefined
   const config = join(dirname(path), 'config.json')
-  const { size = MAX_CONFIG_BYTES } = (await stat(config).catch(() => undefined)) ?? {}
-  if (size >= MAX_CONFIG_BYTES) return undefined
+  const { size = maxConfigBytes } = (await stat(config).catch(() => undefined)) ?? {}
+  if (size >= maxConfigBytes) return undefined
   try {
     const value: unknown = JSON.parse(await readFile(config, 'utf8'))
     return isObject(value) ? value : undefined
@@ -24,11 +24,11 @@ export async function configBeside({ path }: Pick<TensorFile, 'path'>): Promise<
 }
 
 /** timm's models that have a ResNet's tensors, by name and shape, and pool with another filter before each stride. */
-const ANTI_ALIASED = /^resnet(aa|blur)\d+$/
+const antiAliased = /^resnet(aa|blur)\d+$/
 /** Arguments of timm's ResNets that change what is computed and no tensor. */
-const OTHER_ARGUMENTS = ['output_stride', 'aa_layer', 'act_layer', 'norm_layer', 'block_args', 'drop_block', 'replace_stem_pool']
+const otherArguments = ['output_stride', 'aa_layer', 'act_layer', 'norm_layer', 'block_args', 'drop_block', 'replace_stem_pool']
 /** timm's names of pooling by the mean, and of none. */
-const MEAN_POOLS: readonly unknown[] = [undefined, 'avg', 'fast', 'fastavg', '']
+const meanPools: readonly unknown[] = [undefined, 'avg', 'fast', 'fastavg', '']
 
 /** Why a model with the same tensors computes something else; undefined where it does not. */
 function otherGraph(config: Readonly<Record<string, unknown>>): string | undefined {
@@ -41,9 +41,9 @@ function otherGraph(config: Readonly<Record<string, unknown>>): string | undefin
     return typeof activation === 'string' && activation !== 'relu' ? `has ${activation} in place of relu (hidden_act)` : undefined
   }
   if (typeof architecture !== 'string' || !isObject(config['pretrained_cfg'])) return undefined
-  if (ANTI_ALIASED.test(architecture)) return `is a ${architecture}, which pools before each stride`
+  if (antiAliased.test(architecture)) return `is a ${architecture}, which pools before each stride`
   const argument = isObject(given)
-    ? OTHER_ARGUMENTS.find(name => given[name] !== undefined && given[name] !== null && !(name === 'output_stride' && given[name] === 32))
+    ? otherArguments.find(name => given[name] !== undefined && given[name] !== null && !(name === 'output_stride' && given[name] === 32))
     : undefined
   return argument === undefined ? undefined : `was made with another ${argument} (model_args)`
 }
@@ -67,7 +67,7 @@ export async function factsBeside(file: TensorFile): Promise<ModelFacts | undefi
   }
   const pool = config['global_pool']
   const isTimm = isObject(config['pretrained_cfg'])
-  return isTimm && !MEAN_POOLS.includes(pool)
+  return isTimm && !meanPools.includes(pool)
     ? { otherHead: `it pools by '${String(pool).slice(0, 40)}', not by the mean (config.json)` }
     : undefined
 }

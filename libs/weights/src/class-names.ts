@@ -1,10 +1,10 @@
 import { configBeside } from './beside.js'
-import { METADATA } from './metadata.js'
+import { metadataKeys } from './metadata.js'
 import type { TensorFile } from './types.js'
 
-const MAX_NAME = 200
+const maxName = 200
 /** Texts in which files carry names of classes. */
-const KEYS = [METADATA.labels, 'labels', 'classes', 'class_names', 'id2label', 'label_names']
+const keys = [metadataKeys.labels, 'labels', 'classes', 'class_names', 'id2label', 'label_names']
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -19,7 +19,7 @@ export function classNamesFrom(value: unknown): string[] | undefined {
   }
   if (!Array.isArray(value) || value.length === 0) return undefined
   const list: readonly unknown[] = value
-  return Array.from(list).every((name): name is string => typeof name === 'string' && name.length > 0 && name.length <= MAX_NAME)
+  return Array.from(list).every((name): name is string => typeof name === 'string' && name.length > 0 && name.length <= maxName)
     ? [...(list as string[])]
     : undefined
 }
@@ -43,7 +43,7 @@ async function besideFile(file: TensorFile): Promise<string[] | undefined> {
 
 /** Names of the classes that a file's texts or the description beside it give; undefined where they are not of `count` classes. */
 export async function classNamesOf(file: TensorFile, count: number): Promise<string[] | undefined> {
-  for (const key of KEYS) {
+  for (const key of keys) {
     const text = file.metadata.get(key)
     const names = text === undefined ? undefined : classNamesFrom(parsed(text))
     if (names?.length === count) return names

@@ -30,10 +30,10 @@ interface Leftover {
   readonly bias: string | undefined
 }
 
-const WEIGHT = /(\.weight|\/W|\/kernel|\[0\])$/
-const BIAS = /(\.bias|\/b|\/bias|\[1\])$/
+const weightPattern = /(\.weight|\/W|\/kernel|\[0\])$/
+const biasPattern = /(\.bias|\/b|\/bias|\[1\])$/
 /** Modules that people put a head of their own into; PyTorch has no rule for their names. */
-const HEAD_MODULES =
+const headModules =
   /^(fc|head|heads|classifier|last_linear|linear|output|out|logits|pre_logits|projector|projection|projection_head|mlp)\d*\./
 
 const trimmed = (shape: readonly number[]): number => shape.slice(shape.findIndex(size => size !== 1)).length
@@ -42,7 +42,7 @@ const trimmed = (shape: readonly number[]): number => shape.slice(shape.findInde
 function mayBeHead(view: FileView, name: string, entry: TensorEntry): boolean {
   if (view.scheme.ignorable.some(pattern => pattern.test(name))) return false
   if (entry.shape.length > 2 && trimmed(entry.shape) > 2) return false
-  return view.scheme.id === 'torchvision' || view.scheme.id === 'timm' ? HEAD_MODULES.test(name) : true
+  return view.scheme.id === 'torchvision' || view.scheme.id === 'timm' ? headModules.test(name) : true
 }
 
 function groupsOf(names: readonly string[]): Leftover[] {
@@ -54,8 +54,8 @@ function groupsOf(names: readonly string[]): Leftover[] {
   return [...groups].map(([module, own]) => ({
     module,
     names: own,
-    weight: own.length <= 2 ? own.find(name => WEIGHT.test(name)) : undefined,
-    bias: own.length === 2 ? own.find(name => BIAS.test(name)) : undefined,
+    weight: own.length <= 2 ? own.find(name => weightPattern.test(name)) : undefined,
+    bias: own.length === 2 ? own.find(name => biasPattern.test(name)) : undefined,
   }))
 }
 

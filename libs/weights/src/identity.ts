@@ -3,7 +3,7 @@ import type { GraphVariant } from '@layermill/models'
 import { bytesOf, type Tensor, type TensorMap } from '@layermill/core'
 
 /** Largest piece that is hashed without letting other work run. */
-const PIECE = 16 * 1024 * 1024
+const pieceBytes = 16 * 1024 * 1024
 
 /** A variant as text, independent of the order its fields were written in; `{}` for none. */
 export function canonicalVariant(variant: GraphVariant): string {
@@ -22,9 +22,9 @@ export class IdentityHash {
   async add(name: string, { shape, data }: Tensor): Promise<void> {
     this.hash.update(`${name}\n${shape.join('x')}\n`)
     const bytes = bytesOf(data)
-    for (let offset = 0; offset < bytes.length; offset += PIECE) {
-      this.hash.update(bytes.subarray(offset, offset + PIECE))
-      if (bytes.length > PIECE) await new Promise(resolve => setImmediate(resolve))
+    for (let offset = 0; offset < bytes.length; offset += pieceBytes) {
+      this.hash.update(bytes.subarray(offset, offset + pieceBytes))
+      if (bytes.length > pieceBytes) await new Promise(resolve => setImmediate(resolve))
     }
   }
 

@@ -13,8 +13,8 @@ export {
   verifyWeights,
 } from './manage.js'
 export {
-  MODEL_FILE,
-  MODEL_WEIGHTS_FILE,
+  modelFile,
+  modelWeightsFile,
   type ModelDescription,
   type ModelFiles,
   type ModelToWrite,
@@ -27,8 +27,8 @@ export { folderPreparation, isPreparationPlace, readPreparation } from './prepar
 export { torchvisionKey } from './names/scheme.js'
 export { type FetchedWeights, type FetchOptions, fetchWeights, type WeightsProgress } from './published.js'
 export { readTensors, readWeights, type WeightTarget } from './read.js'
-export { chainerWeights, GOLDEN_SEED, picture, referenceInput, referenceWeights, torchvisionWeights, uniform } from './reference.js'
-export { PUBLISHED_WEIGHTS, type WeightRegistry } from './registry.js'
+export { chainerWeights, goldenSeed, picture, referenceInput, referenceWeights, torchvisionWeights, uniform } from './reference.js'
+export { publishedWeights, type WeightRegistry } from './registry.js'
 export type { WeightFormat, WeightOrigin, WeightSet } from './types.js'
 export { writeNpz, writeWeightsNpz } from './writers/npz.js'
 export { safetensorsBytes, writeSafetensors, writeWeightsSafetensors } from './writers/safetensors.js'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { initialiseAll, initialiseGently, initialiseWeight } from './initialise.js'
 import { RandomStream, fillNormal } from '@layermill/core'
-import { SMALL } from './testing/fabricate.js'
+import { small } from './testing/fabricate.js'
 
 function moments(data: Float32Array): { mean: number; deviation: number; kurtosis: number; largest: number } {
   let mean = 0
@@ -88,8 +88,8 @@ describe('initialisation', () => {
   })
 
   it('begins batch norms as the identity and biases at nothing', () => {
-    const tensors = initialiseAll({ architecture: 'resnet50', family: 'caffe' }, SMALL.resnet50, '0')
-    expect([...tensors.keys()]).toEqual([...SMALL.resnet50.keys()])
+    const tensors = initialiseAll({ architecture: 'resnet50', family: 'caffe' }, small.resnet50, '0')
+    expect([...tensors.keys()]).toEqual([...small.resnet50.keys()])
     expect([...tensors.get('bn1/gamma')!.data]).toEqual([1, 1, 1, 1])
     expect([...tensors.get('bn1/avg_var')!.data]).toEqual([1, 1, 1, 1])
     expect([...tensors.get('bn1/avg_mean')!.data]).toEqual([0, 0, 0, 0])

@@ -14,7 +14,7 @@ import { encodeCaffemodel } from './testing/fabricate.js'
 import { startServer, type TestServer } from './testing/server.js'
 import type { WeightSet } from './types.js'
 
-const INCEPTION: Record<string, string> = {
+const inceptionBranches: Record<string, string> = {
   conv1: '1x1',
   proj3: '3x3_reduce',
   conv3: '3x3',
@@ -22,7 +22,7 @@ const INCEPTION: Record<string, string> = {
   conv5: '5x5',
   projp: 'pool_proj',
 }
-const OUTSIDE: Record<string, string> = {
+const outside: Record<string, string> = {
   conv1: 'conv1/7x7_s2', conv2_reduce: 'conv2/3x3_reduce', conv2: 'conv2/3x3', loss3_fc: 'loss3/classifier',
   loss1_conv: 'loss1/conv', loss1_fc1: 'loss1/fc', loss1_fc2: 'loss1/classifier',
   loss2_conv: 'loss2/conv', loss2_fc1: 'loss2/fc', loss2_fc2: 'loss2/classifier',
@@ -33,7 +33,7 @@ function googlenetCaffemodel({ tensors }: WeightSet): Buffer {
   const links = [...tensors.keys()].filter(name => name.endsWith('/W')).map(name => name.slice(0, -2))
   const layers = links.map(link => {
     const inception = /^inc(\d\w)\/(\w+)$/.exec(link)
-    const name = inception === null ? OUTSIDE[link]! : `inception_${inception[1]}/${INCEPTION[inception[2]!]}`
+    const name = inception === null ? outside[link]! : `inception_${inception[1]}/${inceptionBranches[inception[2]!]}`
     return { name, blobs: [tensors.get(`${link}/W`)!, tensors.get(`${link}/b`)!] }
   })
   return encodeCaffemodel(layers, { layout: 'V1' })

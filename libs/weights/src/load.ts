@@ -8,7 +8,7 @@ import { download } from './fetch/download.js'
 import { publicFetch } from './fetch/public-fetch.js'
 import { weightsIdentity } from './identity.js'
 import { initialiseGently } from './initialise.js'
-import { MODEL_WEIGHTS_FILE } from './model-folder.js'
+import { modelWeightsFile } from './model-folder.js'
 import { type FetchOptions, obtainPublished } from './published.js'
 import { readWeights, type WeightTarget } from './read.js'
 import type { WeightSet } from './types.js'
@@ -86,9 +86,9 @@ async function openOther(url: string, scheme: string, options: LoadOptions): Pro
 /** The file of weights in a model's folder, as transformers and timm write it; a file's own path as it is. */
 async function fileOf(path: string): Promise<string> {
   if ((await stat(path).catch(() => undefined))?.isDirectory() !== true) return path
-  const file = join(path, MODEL_WEIGHTS_FILE)
+  const file = join(path, modelWeightsFile)
   if ((await stat(file).catch(() => undefined))?.isFile() === true) return file
-  throw new LayermillError('WEIGHTS_NOT_FOUND', `${path} is a folder without ${MODEL_WEIGHTS_FILE}`, {
+  throw new LayermillError('WEIGHTS_NOT_FOUND', `${path} is a folder without ${modelWeightsFile}`, {
     hint: 'name the file of weights in it',
   })
 }

@@ -3,12 +3,12 @@ import { extname, resolve } from 'node:path'
 import { canonicalPath, errorMessage, LayermillError, layermillHome, openFile, publishedPath } from '@layermill/core'
 import { getNetwork, namedPreparation, type Network, networkIds, type PublishedFile, type WeightsPreparation } from '@layermill/models'
 import { disagreement, hashFile } from './fetch/hash.js'
-import { METADATA } from './metadata.js'
+import { metadataKeys } from './metadata.js'
 import { type LoadOptions, loadWeights } from './load.js'
 import { isPreparationPlace, readPreparation } from './preparation-file.js'
 import { readCanonical } from './published.js'
 import { openTensorFile } from './readers/detect.js'
-import { PUBLISHED_WEIGHTS, type WeightRegistry } from './registry.js'
+import { publishedWeights, type WeightRegistry } from './registry.js'
 import { writeWeightsNpz } from './writers/npz.js'
 import { writeWeightsSafetensors } from './writers/safetensors.js'
 
@@ -69,7 +69,7 @@ async function readyWeights(path: string): Promise<ListedWeights['ready']> {
   const file = await openFile(path)
   try {
     const { metadata } = await openTensorFile(file)
-    return { path, bytes, sha256: metadata.get(METADATA.sha256), source: metadata.get(METADATA.source) }
+    return { path, bytes, sha256: metadata.get(metadataKeys.sha256), source: metadata.get(metadataKeys.source) }
   } catch (error) {
     return { path, bytes, source: `unreadable: ${errorMessage(error)}` }
   } finally {
@@ -78,7 +78,7 @@ async function readyWeights(path: string): Promise<ListedWeights['ready']> {
 }
 
 /** Every network with what is published for it and what of it is on this machine. */
-export async function listWeights(home: string = layermillHome(), registry: WeightRegistry = PUBLISHED_WEIGHTS): Promise<ListedWeights[]> {
+export async function listWeights(home: string = layermillHome(), registry: WeightRegistry = publishedWeights): Promise<ListedWeights[]> {
   const listed: ListedWeights[] = []
   for (const network of networkIds) {
     const entry = registry[network] ?? { files: [] }
@@ -143,7 +143,7 @@ async function verifyPublished(network: string, file: PublishedFile, path: strin
 }
 
 /** Checks all weights on this machine: published files by their hashes, converted ones by the hash of their tensors. */
-export async function verifyWeights(home: string = layermillHome(), registry: WeightRegistry = PUBLISHED_WEIGHTS): Promise<VerifiedFile[]> {
+export async function verifyWeights(home: string = layermillHome(), registry: WeightRegistry = publishedWeights): Promise<VerifiedFile[]> {
   const verified: VerifiedFile[] = []
   for (const network of networkIds) {
     for (const file of registry[network]?.files ?? []) {

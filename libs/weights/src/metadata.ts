@@ -4,7 +4,7 @@ import { canonicalVariant } from './identity.js'
 import type { TensorFile, WeightOrigin, WeightSet } from './types.js'
 
 /** Keys of the texts that files written here carry: in a safetensors' `__metadata__`, in an npz's comment. */
-export const METADATA = {
+export const metadataKeys = {
   network: 'layermill.network',
   variant: 'layermill.variant',
   source: 'layermill.source',
@@ -21,14 +21,14 @@ const preparationText = ({ name, preparation, inputSize }: WeightsPreparation): 
 export function metadataOf(network: string, weights: Omit<WeightSet, 'tensors' | 'format'>): Record<string, string> {
   return {
     format: 'pt',
-    [METADATA.network]: network,
-    [METADATA.variant]: canonicalVariant(weights.variant),
-    [METADATA.source]: weights.source,
-    ...(weights.origin === undefined ? {} : { [METADATA.origin]: weights.origin }),
-    [METADATA.sha256]: weights.sha256,
-    ...(weights.preparation === undefined ? {} : { [METADATA.preparation]: preparationText(weights.preparation) }),
-    ...(weights.labels === undefined ? {} : { [METADATA.labels]: JSON.stringify(weights.labels) }),
-    ...(weights.missingAuxiliary === true ? { [METADATA.missingAuxiliary]: 'true' } : {}),
+    [metadataKeys.network]: network,
+    [metadataKeys.variant]: canonicalVariant(weights.variant),
+    [metadataKeys.source]: weights.source,
+    ...(weights.origin === undefined ? {} : { [metadataKeys.origin]: weights.origin }),
+    [metadataKeys.sha256]: weights.sha256,
+    ...(weights.preparation === undefined ? {} : { [metadataKeys.preparation]: preparationText(weights.preparation) }),
+    ...(weights.labels === undefined ? {} : { [metadataKeys.labels]: JSON.stringify(weights.labels) }),
+    ...(weights.missingAuxiliary === true ? { [metadataKeys.missingAuxiliary]: 'true' } : {}),
   }
 }
 
@@ -37,7 +37,7 @@ export function metadataOf(network: string, weights: Omit<WeightSet, 'tensors' |
  * @throws LayermillError `WEIGHTS_FORMAT` when it is not one.
  */
 export function metadataVariant(file: TensorFile): GraphVariant | undefined {
-  const text = file.metadata.get(METADATA.variant)
+  const text = file.metadata.get(metadataKeys.variant)
   if (text === undefined) return undefined
   const malformed = (): LayermillError =>
     new LayermillError('WEIGHTS_FORMAT', `${file.name} names a graph variant that is not one: ${text}`)
@@ -61,11 +61,11 @@ export function metadataVariant(file: TensorFile): GraphVariant | undefined {
   return Object.fromEntries(Object.entries(variant).filter(([, field]) => field !== undefined)) as GraphVariant
 }
 
-const ORIGINS: readonly string[] = ['chainer', 'caffe', 'keras', 'torchvision', 'timm', 'transformers', 'random'] satisfies WeightOrigin[]
+const origins: readonly string[] = ['chainer', 'caffe', 'keras', 'torchvision', 'timm', 'transformers', 'random'] satisfies WeightOrigin[]
 
 /** Whose weights a file written here holds, as it says itself or as its variant tells; undefined in others' files. */
 export function metadataOrigin(file: TensorFile): WeightOrigin | undefined {
-  const named = file.metadata.get(METADATA.origin)
-  if (named !== undefined && ORIGINS.includes(named)) return named as WeightOrigin
+  const named = file.metadata.get(metadataKeys.origin)
+  if (named !== undefined && origins.includes(named)) return named as WeightOrigin
   return metadataVariant(file)?.batchNormEpsilon === kerasEpsilon ? 'keras' : undefined
 }

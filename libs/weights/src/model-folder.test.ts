@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fineTunedNetwork, getNetwork, parameterShapes, preparedAs } from '@layermill/models'
-import { type ModelFiles, MODEL_FILE, MODEL_WEIGHTS_FILE, readModelFolder, writeModelFolder } from './model-folder.js'
+import { type ModelFiles, modelFile, modelWeightsFile, readModelFolder, writeModelFolder } from './model-folder.js'
 import { weightsIdentity } from './identity.js'
 import { initialiseAll } from './initialise.js'
 
@@ -36,8 +36,8 @@ class Memory implements ModelFiles {
   }
 
   edit(change: (description: Record<string, unknown>) => unknown): void {
-    const description = JSON.parse(new TextDecoder().decode(this.files.get(MODEL_FILE))) as Record<string, unknown>
-    this.files.set(MODEL_FILE, new TextEncoder().encode(JSON.stringify(change(description))))
+    const description = JSON.parse(new TextDecoder().decode(this.files.get(modelFile))) as Record<string, unknown>
+    this.files.set(modelFile, new TextEncoder().encode(JSON.stringify(change(description))))
   }
 }
 
@@ -50,7 +50,7 @@ async function written(): Promise<Memory> {
 describe('a model folder', () => {
   it('gives back network, weights, labels and preparation, and is there once model.json is', async () => {
     const files = await written()
-    expect(files.order).toEqual([MODEL_WEIGHTS_FILE, MODEL_FILE])
+    expect(files.order).toEqual([modelWeightsFile, modelFile])
     const stored = (await readModelFolder(files, 'here'))!
     expect(stored.network.nodes).toEqual(network.nodes)
     expect(stored.network.inputSize).toEqual([32, 48])
@@ -74,7 +74,7 @@ describe('a model folder', () => {
   it('has the same bytes for the same tensors, in whatever order', async () => {
     const [first, second] = [await written(), new Memory()]
     await writeModelFolder(second, { ...model, tensors: new Map([...tensors].toReversed()) })
-    expect(Buffer.compare(second.files.get(MODEL_WEIGHTS_FILE)!, first.files.get(MODEL_WEIGHTS_FILE)!)).toBe(0)
+    expect(Buffer.compare(second.files.get(modelWeightsFile)!, first.files.get(modelWeightsFile)!)).toBe(0)
   })
 
   it('is nothing where there is no model.json', async () => {
@@ -108,10 +108,10 @@ describe('a model folder', () => {
 
   it('refuses weights that are missing, cut off, of another model, or changed', async () => {
     const files = await written()
-    const weights = files.files.get(MODEL_WEIGHTS_FILE)!
+    const weights = files.files.get(modelWeightsFile)!
     const reading = async (bytes: Uint8Array | undefined): Promise<unknown> => {
-      if (bytes === undefined) files.files.delete(MODEL_WEIGHTS_FILE)
-      else files.files.set(MODEL_WEIGHTS_FILE, bytes)
+      if (bytes === undefined) files.files.delete(modelWeightsFile)
+      else files.files.set(modelWeightsFile, bytes)
       return readModelFolder(files, 'here').catch((error: unknown) => error)
     }
     expect(await reading(undefined)).toMatchObject({ code: 'MODEL_INVALID' })

@@ -18,8 +18,8 @@ import { openSafetensors } from './readers/safetensors.js'
 import type { WeightSet } from './types.js'
 import { safetensorsBytes } from './writers/safetensors.js'
 
-export const MODEL_FILE = 'model.json'
-export const MODEL_WEIGHTS_FILE = 'model.safetensors'
+export const modelFile = 'model.json'
+export const modelWeightsFile = 'model.safetensors'
 
 /** Place of a model's files: a store, a folder, memory. */
 export interface ModelFiles {
@@ -106,20 +106,20 @@ export async function writeModelFolder(files: ModelFiles, model: ModelToWrite): 
     network: networkDescription(network),
     classes,
     preparation: preparationDescription({ network, resample, autoOrient }),
-    weights: { file: MODEL_WEIGHTS_FILE, sha256 },
+    weights: { file: modelWeightsFile, sha256 },
     lineage,
     metrics,
   }
   await files.put(
-    MODEL_WEIGHTS_FILE,
+    modelWeightsFile,
     safetensorsBytes(tensors, { format: 'pt', 'layermill.network': network.id, 'layermill.sha256': sha256 }),
   )
-  await files.put(MODEL_FILE, `${JSON.stringify(description, null, 2)}\n`)
+  await files.put(modelFile, `${JSON.stringify(description, null, 2)}\n`)
   return description
 }
 
 const invalid = (where: string, what: string, cause?: unknown): LayermillError =>
-  new LayermillError('MODEL_INVALID', `${where}/${MODEL_FILE}: ${what}`, { cause })
+  new LayermillError('MODEL_INVALID', `${where}/${modelFile}: ${what}`, { cause })
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isSize = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value > 0
@@ -177,7 +177,7 @@ function networkOf(description: ModelDescription, where: string): FineTunedNetwo
  * @throws LayermillError `MODEL_INVALID`, `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`, `WEIGHTS_MISMATCH`, `WEIGHTS_HASH`; what `files` throws.
  */
 export async function readModelFolder(files: Pick<ModelFiles, 'get'>, where: string): Promise<StoredModel | undefined> {
-  const bytes = await files.get(MODEL_FILE)
+  const bytes = await files.get(modelFile)
   if (bytes === undefined) return undefined
   const description = parseDescription(bytes, where)
   const network = networkOf(description, where)
@@ -189,7 +189,7 @@ export async function readModelFolder(files: Pick<ModelFiles, 'get'>, where: str
   for (const [name, entry] of opened.entries) read.set(name, { shape: entry.shape, data: await entry.read() })
   const tensors = ownTensors(network, read, `${where}/${file}`)
   const found = await weightsIdentity(tensors, network.variant)
-  if (found !== sha256) throw new LayermillError('WEIGHTS_HASH', `${where}/${file} is not the one that ${MODEL_FILE} names`)
+  if (found !== sha256) throw new LayermillError('WEIGHTS_HASH', `${where}/${file} is not the one that ${modelFile} names`)
   const set: WeightSet = { tensors, variant: network.variant, source: where, format: 'safetensors', sha256 }
   return { description, network, weights: set, labels: description.classes }
 }

@@ -7,7 +7,7 @@ import { assembleWeights } from './assemble.js'
 import { torchvisionKey } from './names/scheme.js'
 import { openFile } from '@layermill/core'
 import { openTensorFile } from './readers/detect.js'
-import { fabricate, SMALL } from './testing/fabricate.js'
+import { fabricate, small } from './testing/fabricate.js'
 import { kerasResnet, writeKeras } from './testing/keras.js'
 import type { WeightSet } from './types.js'
 import { writeWeightsNpz } from './writers/npz.js'
@@ -19,7 +19,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-const torchvisionShapes = new Map([...SMALL.resnet50].filter(([name]) => name !== 'conv1/b'))
+const torchvisionShapes = new Map([...small.resnet50].filter(([name]) => name !== 'conv1/b'))
 
 async function read(path: string, id: string, shapes: ReadonlyMap<string, readonly number[]>): Promise<WeightSet> {
   const file = await openFile(path)
@@ -37,7 +37,7 @@ async function kerasFile(name: string): Promise<string> {
   const path = join(folder, name)
   await writeKeras(
     path,
-    kerasResnet(fabricate(SMALL.resnet50), channels => new Float32Array(channels)),
+    kerasResnet(fabricate(small.resnet50), channels => new Float32Array(channels)),
     2,
   )
   return path
@@ -59,7 +59,7 @@ const target = (id: string): Pick<Network, 'id' | 'architecture' | 'family'> => 
 
 describe('how images are prepared for weights', () => {
   it("is Keras's for Keras's, and stays so when they are converted", async () => {
-    const weights = await read(await kerasFile('keras.h5'), 'resnet50', SMALL.resnet50)
+    const weights = await read(await kerasFile('keras.h5'), 'resnet50', small.resnet50)
     expect(weights.preparation).toMatchObject({
       name: 'keras',
       from: 'names',
@@ -69,7 +69,7 @@ describe('how images are prepared for weights', () => {
     await writeWeightsNpz(npz, 'resnet50', weights)
     await writeWeightsSafetensors(safetensors, target('resnet50'), weights)
     for (const path of [npz, safetensors]) {
-      const again = await read(path, 'resnet50', SMALL.resnet50)
+      const again = await read(path, 'resnet50', small.resnet50)
       expect(again.preparation).toEqual({ ...weights.preparation, from: 'file' })
       expect(again.sha256).toBe(weights.sha256)
     }
@@ -77,15 +77,15 @@ describe('how images are prepared for weights', () => {
 
   it("is Keras's for what an earlier version converted from Keras, which says the epsilon only", async () => {
     const path = join(folder, 'earlier.npz')
-    const { preparation: _preparation, origin: _origin, ...weights } = await read(await kerasFile('keras-2.h5'), 'resnet50', SMALL.resnet50)
+    const { preparation: _preparation, origin: _origin, ...weights } = await read(await kerasFile('keras-2.h5'), 'resnet50', small.resnet50)
     await writeWeightsNpz(path, 'resnet50', weights)
-    expect((await read(path, 'resnet50', SMALL.resnet50)).preparation).toMatchObject({ name: 'keras', from: 'file' })
+    expect((await read(path, 'resnet50', small.resnet50)).preparation).toMatchObject({ name: 'keras', from: 'file' })
   })
 
   it("is Chainer's for what has Chainer's names", async () => {
     const path = join(folder, 'chainer.safetensors')
-    await writeFile(path, safetensorsBytes(fabricate(SMALL.resnet50)))
-    expect((await read(path, 'resnet50', SMALL.resnet50)).preparation).toMatchObject({
+    await writeFile(path, safetensorsBytes(fabricate(small.resnet50)))
+    expect((await read(path, 'resnet50', small.resnet50)).preparation).toMatchObject({
       name: 'chainer',
       preparation: { mean: [103.063, 115.903, 123.152] },
     })
@@ -195,19 +195,19 @@ describe('how images are prepared for weights', () => {
   })
 
   it('is refused where a file names one that is none', async () => {
-    const tensors = fabricate(SMALL.resnet50)
+    const tensors = fabricate(small.resnet50)
     const write = async (name: string, text: string): Promise<string> => {
       const path = join(folder, name)
       await writeFile(path, safetensorsBytes(tensors, { 'layermill.network': 'resnet50', 'layermill.preparation': text }))
       return path
     }
-    await expect(read(await write('bad.safetensors', '{"name":"mine"}'), 'resnet50', SMALL.resnet50)).rejects.toMatchObject({
+    await expect(read(await write('bad.safetensors', '{"name":"mine"}'), 'resnet50', small.resnet50)).rejects.toMatchObject({
       code: 'WEIGHTS_FORMAT',
     })
-    await expect(read(await write('unknown.safetensors', 'nobody'), 'resnet50', SMALL.resnet50)).rejects.toMatchObject({
+    await expect(read(await write('unknown.safetensors', 'nobody'), 'resnet50', small.resnet50)).rejects.toMatchObject({
       code: 'PREPARATION_UNKNOWN',
     })
-    expect((await read(await write('named.safetensors', 'keras'), 'resnet50', SMALL.resnet50)).preparation).toMatchObject({
+    expect((await read(await write('named.safetensors', 'keras'), 'resnet50', small.resnet50)).preparation).toMatchObject({
       name: 'keras',
       from: 'file',
     })

@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path'
 import { errorMessage, LayermillError } from '@layermill/core'
 import { namedPreparation, type Network, preparationFrom, type Size2, timmConfig, type WeightsPreparation } from '@layermill/models'
 import { configBeside } from './beside.js'
-import { METADATA } from './metadata.js'
+import { metadataKeys } from './metadata.js'
 import { folderPreparation } from './preparation-file.js'
 import type { TensorFile, WeightOrigin } from './types.js'
 
@@ -20,7 +20,7 @@ function sizeFrom(value: unknown): Size2 | undefined {
 
 /** Preparation that a file written here has in its metadata; `NAME` alone is one of the known preparations. */
 function fromMetadata(file: TensorFile, network: Target): WeightsPreparation | undefined {
-  const text = file.metadata.get(METADATA.preparation)
+  const text = file.metadata.get(metadataKeys.preparation)
   if (text === undefined) return undefined
   if (!text.startsWith('{')) return namedPreparation(text, network, 'file')
   const malformed = new LayermillError('WEIGHTS_FORMAT', `${file.name} names a preparation that is not one: ${text.slice(0, 200)}`)
@@ -90,5 +90,5 @@ export async function weightsPreparation(
   const beside = network.family === 'torchvision' ? await fromFolder(file, network, note) : undefined
   if (beside !== undefined) return beside
   const ofFamily = network.family === 'caffe' ? 'chainer' : 'torchvision'
-  return namedPreparation(ofOrigin[origin] ?? ofFamily, network, file.metadata.has(METADATA.network) ? 'file' : 'names')
+  return namedPreparation(ofOrigin[origin] ?? ofFamily, network, file.metadata.has(metadataKeys.network) ? 'file' : 'names')
 }

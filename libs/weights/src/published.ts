@@ -14,10 +14,10 @@ import {
 import { getNetwork, type PublishedFile, type PublishedWeights } from '@layermill/models'
 import { download, type DownloadOptions, type DownloadProgress } from './fetch/download.js'
 import { disagreement, hashFile } from './fetch/hash.js'
-import { METADATA } from './metadata.js'
+import { metadataKeys } from './metadata.js'
 import { openTensorFile } from './readers/detect.js'
 import { readWeights, type WeightTarget } from './read.js'
-import { PUBLISHED_WEIGHTS, type WeightRegistry } from './registry.js'
+import { publishedWeights, type WeightRegistry } from './registry.js'
 import type { WeightSet } from './types.js'
 import { writeWeightsSafetensors } from './writers/safetensors.js'
 
@@ -49,7 +49,7 @@ export interface FetchedWeights {
   readonly sha256: string
 }
 
-const UNWRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'])
+const unwritable = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'])
 
 const isFile = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
 
@@ -57,7 +57,7 @@ const isFile = async (path: string): Promise<boolean> => (await stat(path).catch
 async function recordedIdentity(path: string): Promise<{ sha256: string | undefined; source: string | undefined }> {
   await using file = await openFile(path)
   const { metadata } = await openTensorFile(file)
-  return { sha256: metadata.get(METADATA.sha256), source: metadata.get(METADATA.source) }
+  return { sha256: metadata.get(metadataKeys.sha256), source: metadata.get(metadataKeys.source) }
 }
 
 /**
@@ -130,7 +130,7 @@ async function convert(network: WeightTarget, path: string, file: PublishedFile,
 
 /** The published weights under the lock: from what lies there, else from the first file that can be had. */
 async function obtain(network: WeightTarget, home: string, options: FetchOptions, signal: AbortSignal): Promise<WeightSet> {
-  const published = (options.registry ?? PUBLISHED_WEIGHTS)[network.id] ?? { files: [] }
+  const published = (options.registry ?? publishedWeights)[network.id] ?? { files: [] }
   const failures: string[] = []
   const codes: string[] = []
   const fail = (error: unknown): void => {
@@ -183,8 +183,8 @@ export async function obtainPublished(network: WeightTarget, options: FetchOptio
       obtain(network, home, options, locked),
     )
   } catch (error) {
-    const published = (options.registry ?? PUBLISHED_WEIGHTS)[network.id] ?? { files: [] }
-    if (UNWRITABLE.has(errorCode(error))) {
+    const published = (options.registry ?? publishedWeights)[network.id] ?? { files: [] }
+    if (unwritable.has(errorCode(error))) {
       throw new LayermillError('WEIGHTS_UNAVAILABLE', `${home} cannot be written: ${errorMessage(error)}`, {
         hint: 'set LAYERMILL_HOME to a folder that can',
         cause: error,

@@ -7,15 +7,15 @@ import { elementCount, fnv1a32, lowbias32, type Tensor } from '@layermill/core'
 import { torchvisionKey } from './names/scheme.js'
 
 /** The seed that all the stored values use. */
-export const GOLDEN_SEED = 'golden-1'
+export const goldenSeed = 'golden-1'
 
 /** 0x9e3779b9 as a signed 32-bit number, so that adding it stays in integer arithmetic. */
-const GOLDEN_RATIO = 0x9e3779b9 | 0
-const TWO_TO_MINUS_32 = 1 / 4294967296
+const goldenRatio = 0x9e3779b9 | 0
+const twoToMinus32 = 1 / 4294967296
 
 /** u(name, index) in [0, 1). */
 export function uniform(name: string, index: number): number {
-  return lowbias32((Math.imul(index, GOLDEN_RATIO) + fnv1a32(name)) | 0) * TWO_TO_MINUS_32
+  return lowbias32((Math.imul(index, goldenRatio) + fnv1a32(name)) | 0) * twoToMinus32
 }
 
 /** `transform(u(name, i))` for every i, in double precision, rounded to float32. */
@@ -23,8 +23,8 @@ function mapped(name: string, count: number, transform: (u: number) => number): 
   const data = new Float32Array(count)
   let state = fnv1a32(name) | 0
   for (let i = 0; i < count; i++) {
-    data[i] = transform(lowbias32(state) * TWO_TO_MINUS_32)
-    state = (state + GOLDEN_RATIO) | 0
+    data[i] = transform(lowbias32(state) * twoToMinus32)
+    state = (state + goldenRatio) | 0
   }
   return data
 }
@@ -40,8 +40,8 @@ function symmetric(name: string, count: number, scale: number): Float32Array {
     x ^= x >>> 15
     x = Math.imul(x, 0x846ca68b)
     x ^= x >>> 16
-    data[i] = (2 * ((x >>> 0) * TWO_TO_MINUS_32) - 1) * scale
-    state = (state + GOLDEN_RATIO) | 0
+    data[i] = (2 * ((x >>> 0) * twoToMinus32) - 1) * scale
+    state = (state + goldenRatio) | 0
   }
   return data
 }
@@ -91,14 +91,14 @@ function torchvisionTensor(key: string, shape: readonly number[], seed: string):
 }
 
 /** Weights of a network (or of a head: `head/fc/W`) by Chainer's parameter names. */
-export function chainerWeights(shapes: ReadonlyMap<string, readonly number[]>, seed: string = GOLDEN_SEED): Map<string, Tensor> {
+export function chainerWeights(shapes: ReadonlyMap<string, readonly number[]>, seed: string = goldenSeed): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>()
   for (const [name, shape] of shapes) tensors.set(name, { shape: [...shape], data: chainerTensor(name, shape, seed) })
   return tensors
 }
 
 /** Weights by torchvision's state-dict keys. `num_batches_tracked`, which no inference reads, is left out. */
-export function torchvisionWeights(shapes: ReadonlyMap<string, readonly number[]>, seed: string = GOLDEN_SEED): Map<string, Tensor> {
+export function torchvisionWeights(shapes: ReadonlyMap<string, readonly number[]>, seed: string = goldenSeed): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>()
   for (const [key, shape] of shapes) {
     if (key.endsWith('.num_batches_tracked')) continue
@@ -143,7 +143,7 @@ export function referenceWeights(network: Network): Map<string, Tensor> {
 export function referenceInput(network: Network, preparation: Preparation = network.preparation): Tensor {
   const [height, width] = network.inputSize
   const { channels, divisor, mean, std } = preparation
-  const pixels = picture(`${GOLDEN_SEED}:image`, height, width)
+  const pixels = picture(`${goldenSeed}:image`, height, width)
   const data = new Float32Array(pixels.length)
   const plane = height * width
   for (let c = 0; c < 3; c++) {

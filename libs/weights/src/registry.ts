@@ -4,7 +4,7 @@ import { networks, type PublishedWeights } from '@layermill/models'
 export type WeightRegistry = Readonly<Record<string, PublishedWeights>>
 
 /** All known files, by what the networks' definitions name. */
-export const PUBLISHED_WEIGHTS: WeightRegistry = Object.fromEntries(
+export const publishedWeights: WeightRegistry = Object.fromEntries(
   networks.flatMap(({ name, published }) => [
     [name, published.caffe],
     [`${name}.tv`, published.torchvision],

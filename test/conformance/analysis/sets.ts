@@ -5,18 +5,19 @@ import { uniform } from '../golden.js'
 
 /** Feature sets of one rule: integers below 2^24 over a power of two, exact in float32 and in any order of summation. */
 
-const K = 8
-const UNIT = 16_384
+const componentCount = 8
+const unit = 16_384
 
 const ints = (name: string, count: number, levels: number): Float64Array =>
   Float64Array.from({ length: count }, (_, i) => Math.floor(levels * uniform(name, i)) - Math.floor(levels / 2))
 
 function rule(seed: string, set: string, rows: number, columns: number): Float64Array {
-  const z = ints(`${seed}:z`, rows * K, 256)
-  const w = ints(`${seed}:${set}:w`, K * columns, 256)
-  const q = ints(`${seed}:${set}:e`, rows * columns, UNIT)
+  const z = ints(`${seed}:z`, rows * componentCount, 256)
+  const w = ints(`${seed}:${set}:w`, componentCount * columns, 256)
+  const q = ints(`${seed}:${set}:e`, rows * columns, unit)
   for (let i = 0; i < rows; i++) {
-    for (let k = 0; k < K; k++) for (let j = 0; j < columns; j++) q[i * columns + j]! += z[i * K + k]! * w[k * columns + j]!
+    for (let k = 0; k < componentCount; k++)
+      for (let j = 0; j < columns; j++) q[i * columns + j]! += z[i * componentCount + k]! * w[k * columns + j]!
   }
   return q
 }
@@ -27,7 +28,7 @@ export function featureSet(seed: string, set: string, rows: number, columns: num
     return matrix(
       rows,
       columns,
-      ints(`${seed}:noise:e`, rows * columns, UNIT).map(value => value / UNIT),
+      ints(`${seed}:noise:e`, rows * columns, unit).map(value => value / unit),
     )
   const from = set === 'twin' || set === 'offset' ? 'base' : set
   const q = rule(seed, from, rows, columns)
@@ -36,7 +37,7 @@ export function featureSet(seed: string, set: string, rows: number, columns: num
     for (let i = 0; i < q.length; i++) q[i]! += added[i]!
   }
   if (set === 'wide') for (let i = 0; i < q.length; i++) q[i] = Math.max(q[i]!, 0)
-  const values = set === 'tiny' ? Float64Array.from(q, value => Math.fround(1 + value / 2 ** 24)) : q.map(value => value / UNIT)
+  const values = set === 'tiny' ? Float64Array.from(q, value => Math.fround(1 + value / 2 ** 24)) : q.map(value => value / unit)
   if (set === 'offset') for (let i = 0; i < values.length; i++) values[i]! += 1000
   if (set === 'half') {
     const bits = new Uint16Array(values.length)

@@ -3,7 +3,7 @@ import { LayermillError, Random } from '@layermill/core'
 import { decodeImage, pictureSize } from '@layermill/preprocess'
 import { expect, it } from 'vitest'
 
-const CODES = [
+const codes = [
   'IMAGE_EMPTY',
   'IMAGE_NOT_AN_IMAGE',
   'IMAGE_TRUNCATED',
@@ -17,10 +17,10 @@ const cases = Number(process.env['PREPARE_FUZZ_CASES'] ?? 5000)
 const seed = process.env['PREPARE_FUZZ_SEED'] ?? '1'
 
 /** Of a picture, so that a mutation that enlarges it stays affordable. */
-const MAX_PIXELS = 20_000_000
-const TIMEOUT_MS = 20_000
+const maxPixels = 20_000_000
+const timeoutMs = 20_000
 /** Bytes that the process may grow by: two pictures of that size, and what the decoders keep. */
-const MOST_GROWTH = 700 * 2 ** 20
+const mostGrowth = 700 * 2 ** 20
 
 type Mutation = (bytes: Buffer, random: Random) => Buffer
 
@@ -66,7 +66,7 @@ async function outcomeOf(bytes: Buffer): Promise<string> {
   try {
     // A header that cannot be read is no error by itself.
     pictureSize(bytes)
-    const image = await decodeImage(bytes, { maxPixels: MAX_PIXELS, timeoutMs: TIMEOUT_MS })
+    const image = await decodeImage(bytes, { maxPixels: maxPixels, timeoutMs: timeoutMs })
     return image.data.length === image.width * image.height * 3 ? 'decoded' : 'decoded to the wrong length'
   } catch (error) {
     return error instanceof LayermillError ? error.code : `threw ${String(error)}`
@@ -86,11 +86,11 @@ it(`damaged files give pictures or these codes, never anything else (seed ${seed
     examples.set(await outcomeOf(mutations[kind]!(Buffer.from(original), random)), `${name}, ${kind}, case ${i} of seed ${seed}`)
     largest = Math.max(largest, process.memoryUsage.rss())
   }
-  for (const [outcome, example] of examples) expect(['decoded', ...CODES], example).toContain(outcome)
+  for (const [outcome, example] of examples) expect(['decoded', ...codes], example).toContain(outcome)
   // The damage must be of all sorts, or the test would say little.
   expect([...examples.keys()]).toEqual(
     expect.arrayContaining(['decoded', 'IMAGE_TRUNCATED', 'IMAGE_CORRUPT', 'IMAGE_NOT_AN_IMAGE', 'IMAGE_UNSUPPORTED']),
   )
   expect([...examples.keys()]).not.toContain('IMAGE_TIMEOUT')
-  expect(largest - before).toBeLessThan(MOST_GROWTH)
+  expect(largest - before).toBeLessThan(mostGrowth)
 })

@@ -10,7 +10,7 @@ import { LeftOut, openSource } from '@layermill/storage'
  */
 const [seed = '1', first = '0', count = '1', ...files] = process.argv.slice(2)
 /** Images that are read of each file; the rest is listed. */
-const READS = 20
+const reads = 20
 
 const place = (bytes: Buffer, random: Random): number => {
   const zone = random.below(3)
@@ -45,7 +45,7 @@ async function outcomeOf(path: string): Promise<string> {
     const source = await openSource(path)
     const items = []
     try {
-      for await (const item of source.items({ leftOut: new LeftOut() })) if (items.length < READS) items.push(item)
+      for await (const item of source.items({ leftOut: new LeftOut() })) if (items.length < reads) items.push(item)
       for (const item of items) await source.read(item).catch(mustBeCoded)
     } finally {
       await source.close()

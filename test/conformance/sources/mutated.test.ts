@@ -12,9 +12,9 @@ import { type PictureOptions, writePictures } from '../../helpers/parquet.js'
 const cases = Number(process.env['SOURCE_FUZZ_CASES'] ?? 300)
 const seed = process.env['SOURCE_FUZZ_SEED'] ?? '1'
 /** Nothing for so long means that one file has no end; a few kilobytes take milliseconds. */
-const DEADLINE_MS = 120_000
+const deadlineMs = 120_000
 /** The process itself takes about 150 MB. */
-const MOST_BYTES = 900e6
+const mostBytes = 900e6
 const codes = [
   'listed',
   'ARCHIVE_INVALID',
@@ -73,7 +73,7 @@ it(`each of ${cases} damaged archives and tables ends in a code (seed ${seed})`,
     const child = spawn(process.execPath, ['--max-old-space-size=512', step, seed, '0', String(cases), ...(await originals(folder))], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    const late = setTimeout(() => child.kill('SIGKILL'), DEADLINE_MS)
+    const late = setTimeout(() => child.kill('SIGKILL'), deadlineMs)
     const ended = once(child, 'exit')
     for await (const line of createInterface({ input: child.stdout })) {
       late.refresh()
@@ -89,7 +89,7 @@ it(`each of ${cases} damaged archives and tables ends in a code (seed ${seed})`,
     await rm(folder, { recursive: true, force: true })
   }
   for (const [outcome, example] of outcomes) expect(codes, example).toContain(outcome)
-  expect(most).toBeLessThan(MOST_BYTES)
+  expect(most).toBeLessThan(mostBytes)
   // The damage must be of all sorts, or the test would say little.
   expect([...outcomes.keys()]).toEqual(expect.arrayContaining(['listed', 'ARCHIVE_INVALID', 'LIST_INVALID']))
 })

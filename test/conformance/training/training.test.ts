@@ -33,7 +33,7 @@ interface Values {
 }
 
 /** Largest difference from the stored values, in units of the tensor's largest value. */
-const TOLERANCE = 1e-3
+const tolerance = 1e-3
 
 type Limit = (name: string) => number
 
@@ -42,11 +42,11 @@ type Limit = (name: string) => number
  * the stored values, because a stored value went through other roundings, and a maximum or a ReLU on the border fell to another side.
  */
 const wider: Readonly<Record<string, { gradient?: Limit; step?: (index: number) => number; parameter?: Limit }>> = {
-  'resnet50-pool5-batchnorm': { gradient: name => (/^(fc|res5)/.test(name) ? TOLERANCE : 1.5e-2) },
-  'resnet50-pool5-frozen-batchnorm': { gradient: name => (/^(fc|res5)/.test(name) ? TOLERANCE : 1.5e-2) },
+  'resnet50-pool5-batchnorm': { gradient: name => (/^(fc|res5)/.test(name) ? tolerance : 1.5e-2) },
+  'resnet50-pool5-frozen-batchnorm': { gradient: name => (/^(fc|res5)/.test(name) ? tolerance : 1.5e-2) },
   'googlenet-pool5-momentum': {
-    step: index => (index < 2 ? TOLERANCE : 1.5e-2),
-    parameter: name => (name === 'conv1/W' ? 4e-2 : TOLERANCE),
+    step: index => (index < 2 ? tolerance : 1.5e-2),
+    parameter: name => (name === 'conv1/W' ? 4e-2 : tolerance),
   },
 }
 
@@ -68,7 +68,7 @@ function expectTensors(
   expected: Summaries,
   actual: (name: string) => Tensor | undefined,
   what: string,
-  limit: Limit = () => TOLERANCE,
+  limit: Limit = () => tolerance,
 ): void {
   for (const [name, summary] of Object.entries(expected)) {
     const tensor = actual(name)
@@ -140,7 +140,7 @@ describe('fine-tuning against Chainer', () => {
   }
 
   async function train(trainer: Trainer, network: FineTunedNetwork, values: Values, optimizer: Optimizer, weights: Map<string, Tensor>) {
-    const { step: limit = () => TOLERANCE, gradient: gradientLimit } = wider[values.case] ?? {}
+    const { step: limit = () => tolerance, gradient: gradientLimit } = wider[values.case] ?? {}
     for (const [index, step] of values.steps.entries()) {
       const result = await trainer.gradients({ images: images(values, network), labels: Int32Array.from(values.labels) })
       const sum = new GradientSum()

@@ -26,7 +26,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-const SCRIPT = `
+const script = `
 import json, sys, numpy
 with numpy.load(sys.argv[1]) as f:
     print(json.dumps({k: {'dtype': f[k].dtype.str, 'shape': list(f[k].shape), 'sum': float(f[k].sum(dtype=numpy.float64)), 'last': float(f[k].reshape(-1)[-1])} for k in f.files}))
@@ -35,7 +35,7 @@ with numpy.load(sys.argv[1]) as f:
 /** NumPy's own reading, where it is installed. */
 function readByNumpy(): Record<string, ReadArray> | undefined {
   for (const python of ['/usr/bin/python3', 'python3']) {
-    const { status, stdout } = spawnSync(python, ['-c', SCRIPT, path], { encoding: 'utf8', maxBuffer: 1e8 })
+    const { status, stdout } = spawnSync(python, ['-c', script, path], { encoding: 'utf8', maxBuffer: 1e8 })
     if (status === 0) return JSON.parse(stdout) as Record<string, ReadArray>
   }
   return undefined

@@ -36,7 +36,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-const SCRIPT = `
+const script = `
 const { fetchWeights } = await import('@layermill/weights')
 const [home, registry, killAt] = JSON.parse(process.argv[1])
 const onProgress = ({ kind, received }) => { if (killAt !== null && kind === 'download' && received > killAt) process.kill(process.pid, 'SIGKILL') }
@@ -57,7 +57,7 @@ async function fetchInProcess(home: string, killAt: number | null = null): Promi
     origin: '',
   }
   const argument = JSON.stringify([home, { 'googlenet.tv': { files: [file] } }, killAt])
-  const child = spawn(process.execPath, ['--input-type=module', '-e', SCRIPT, argument], {
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, argument], {
     cwd: import.meta.dirname,
     stdio: ['ignore', 'pipe', 'inherit'],
   })

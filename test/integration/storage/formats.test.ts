@@ -7,14 +7,14 @@ import { readParquet } from 'parquet-wasm'
 import { describe, expect, it } from 'vitest'
 
 // Files written here must be readable by readers that have nothing to do with the writer.
-const LAYERS = [
+const writtenLayers = [
   { layer: 'pool5', rowShape: [4] },
   { layer: 'res4/b3', rowShape: [3, 2, 2] },
 ]
-const KEYS = ['a.jpg', 'ü/b c.png', '\u{1f600}.webp']
-const LABELS = ['cat', undefined, 'dog']
-const ROWS = KEYS.map((_, row) =>
-  LAYERS.map(({ rowShape }, layer) =>
+const writtenKeys = ['a.jpg', 'ü/b c.png', '\u{1f600}.webp']
+const labels = ['cat', undefined, 'dog']
+const writtenRows = writtenKeys.map((_, row) =>
+  writtenLayers.map(({ rowShape }, layer) =>
     Float32Array.from({ length: rowShape.reduce((product, size) => product * size, 1) }, (_value, index) =>
       Math.fround(Math.cos(row * 100 + layer * 10 + index) / 3),
     ),
@@ -22,15 +22,15 @@ const ROWS = KEYS.map((_, row) =>
 )
 
 function part(options: Pick<PartOptions, 'format' | 'dtype'>): Uint8Array[] {
-  const writer = createPartWriter({ ...options, part: 0, layers: LAYERS, keys: KEYS, labels: LABELS })
-  for (const [row, layers] of ROWS.entries()) {
-    for (const [index, values] of layers.entries()) writer.setRow(LAYERS[index]?.layer ?? '', row, values)
+  const writer = createPartWriter({ ...options, part: 0, layers: writtenLayers, keys: writtenKeys, labels: labels })
+  for (const [row, layers] of writtenRows.entries()) {
+    for (const [index, values] of layers.entries()) writer.setRow(writtenLayers[index]?.layer ?? '', row, values)
   }
-  return writer.finish(KEYS, LABELS).map(file => file.bytes)
+  return writer.finish(writtenKeys, labels).map(file => file.bytes)
 }
 
 const copy = (bytes: Uint8Array): ArrayBuffer => bytes.slice().buffer
-const flat = (layer: number): number[] => ROWS.flatMap(layers => [...(layers[layer] ?? [])])
+const flat = (layer: number): number[] => writtenRows.flatMap(layers => [...(layers[layer] ?? [])])
 
 describe('npy', () => {
   it('is read by npyjs, float32 and float16', async () => {
@@ -56,11 +56,11 @@ describe('parquet', () => {
     const [file] = part({ format: 'parquet', dtype: 'float32' })
     const rows = (await parquetReadObjects({ file: copy(file ?? new Uint8Array()) })) as Lists[]
     expect(rows.map(row => ({ ...row, label: row['label'] ?? null }))).toEqual(
-      KEYS.map((key, row) => ({
+      writtenKeys.map((key, row) => ({
         key,
-        label: LABELS[row] ?? null,
-        pool5: [...(ROWS[row]?.[0] ?? [])],
-        'res4/b3': [...(ROWS[row]?.[1] ?? [])],
+        label: labels[row] ?? null,
+        pool5: [...(writtenRows[row]?.[0] ?? [])],
+        'res4/b3': [...(writtenRows[row]?.[1] ?? [])],
       })),
     )
   })
@@ -100,7 +100,7 @@ describe('parquet', () => {
   })
 
   it('holds an index that Arrow reads', () => {
-    const rows: IndexRow[] = KEYS.map((key, row) => ({ key, part: 2, row, width: 500, height: 375, sha256: 'ab'.repeat(32) }))
+    const rows: IndexRow[] = writtenKeys.map((key, row) => ({ key, part: 2, row, width: 500, height: 375, sha256: 'ab'.repeat(32) }))
     const table = tableFromIPC(readParquet(encodeIndex(rows)).intoIPCStream())
     expect(table.schema.fields.map(field => String(field))).toEqual([
       'key: Utf8',
@@ -125,11 +125,11 @@ describe('safetensors', () => {
       { dtype: string; shape: number[]; data_offsets: [number, number] }
     >
     const metadata = header['__metadata__'] as unknown as Record<string, string>
-    expect(JSON.parse(metadata['keys'] ?? '')).toEqual(KEYS)
+    expect(JSON.parse(metadata['keys'] ?? '')).toEqual(writtenKeys)
     expect(JSON.parse(metadata['labels'] ?? '')).toEqual(['cat', null, 'dog'])
     expect((8 + length) % 8).toBe(0)
     let end = 0
-    for (const [index, { layer, rowShape }] of LAYERS.entries()) {
+    for (const [index, { layer, rowShape }] of writtenLayers.entries()) {
       const tensor = header[layer]
       expect(tensor).toMatchObject({ dtype: 'F32', shape: [3, ...rowShape] })
       expect(tensor?.data_offsets[0]).toBe(end)

@@ -11,13 +11,13 @@ const bucket = `layermill-${randomBytes(6).toString('hex')}`
 let stop = async (): Promise<void> => {}
 let store: Store
 
-const IMAGES = ['a+b c.jpg', 'a/1.png', 'a/b/2.JPG', 'a0.webp', 'ü.gif', '\u{1f600}.bmp']
+const images = ['a+b c.jpg', 'a/1.png', 'a/b/2.JPG', 'a0.webp', 'ü.gif', '\u{1f600}.bmp']
 
 beforeAll(async () => {
   ;({ stop } = await useS3Server())
   await createBucket(bucket)
   store = openStore(`s3://${bucket}`)
-  for (const key of IMAGES) await store.put(`photos/${key}`, `bytes of ${key}`)
+  for (const key of images) await store.put(`photos/${key}`, `bytes of ${key}`)
   for (const key of ['notes.txt', '.hidden.jpg', '.dir/x.jpg']) await store.put(`photos/${key}`, 'no image')
   await store.put('pets/cat/1.jpg', 'cat')
   await store.put('pets/dog/1.jpg', 'dog')
@@ -35,7 +35,7 @@ async function itemsOf(source: ImageSource, after?: string): Promise<SourceItem[
 }
 
 const brief = (items: SourceItem[]): string[] => items.map(item => (item.label === undefined ? item.key : `${item.key}=${item.label}`))
-const inOrder = [...IMAGES].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+const inOrder = [...images].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 
 describe('an S3 source', () => {
   it.each(['photos', 'photos/'])('lists the images below %s, and reads the version listed', async prefix => {
@@ -55,7 +55,7 @@ describe('an S3 source', () => {
       'b/2.JPG',
     ])
     expect(brief(await itemsOf(await openSource(`s3://${bucket}/pets/cat/1.jpg`)))).toEqual(['1.jpg'])
-    expect(await itemsOf(await openSource(`s3://${bucket}`, { labels: 'none' }))).toHaveLength(IMAGES.length + 3)
+    expect(await itemsOf(await openSource(`s3://${bucket}`, { labels: 'none' }))).toHaveLength(images.length + 3)
   })
 
   it('takes any key there is, also such as no path can be', async () => {

@@ -9,17 +9,17 @@ import { npyBytes, parseNpy } from './npy.js'
  * (`/conv1/Conv_output_0`). Names are keys here, and no file is ever made by them.
  */
 
-const LOCAL = 0x04034b50
-const CENTRAL = 0x02014b50
-const END = 0x06054b50
+const local = 0x04034b50
+const central = 0x02014b50
+const endSignature = 0x06054b50
 /** Names are in UTF-8. */
-const UTF8 = 0x0800
+const utf8 = 0x0800
 /** 1980-01-01, the earliest date there is. */
-const DATE = 0x21
+const date = 0x21
 /** Sizes without zip64. */
-const MOST_BYTES = 2 ** 32 - 1
+const mostBytes = 2 ** 32 - 1
 /** DEFLATE cannot shrink more than about 1032 to 1. */
-const MAX_RATIO = 1040
+const maxRatio = 1040
 
 const broken = (path: string, what: string): LayermillError =>
   new LayermillError('SPEC_INVALID', `${path} is no usable .npz archive: ${what}`, {
@@ -30,8 +30,8 @@ const broken = (path: string, what: string): LayermillError =>
 function sharedFields(name: Buffer, bytes: Buffer): Buffer {
   const fields = Buffer.alloc(26)
   fields.writeUInt16LE(20, 0)
-  fields.writeUInt16LE(UTF8, 2)
-  fields.writeUInt16LE(DATE, 8)
+  fields.writeUInt16LE(utf8, 2)
+  fields.writeUInt16LE(date, 8)
   fields.writeUInt32LE(crc32(bytes), 10)
   fields.writeUInt32LE(bytes.length, 14)
   fields.writeUInt32LE(bytes.length, 18)
@@ -49,21 +49,21 @@ export async function writeNpzArrays(path: string, arrays: ReadonlyMap<string, R
     const bytes = npyBytes(key, array)
     const fields = sharedFields(name, bytes)
     const mark = Buffer.alloc(4)
-    mark.writeUInt32LE(LOCAL)
+    mark.writeUInt32LE(local)
     parts.push(mark, fields, name, bytes)
     const head = Buffer.alloc(6)
-    head.writeUInt32LE(CENTRAL)
+    head.writeUInt32LE(central)
     head.writeUInt16LE(20, 4)
     const rest = Buffer.alloc(14)
-    if (offset > MOST_BYTES) throw broken(path, 'it would have more than 4 GB')
+    if (offset > mostBytes) throw broken(path, 'it would have more than 4 GB')
     rest.writeUInt32LE(offset, 10)
     directory.push(head, fields, rest, name)
     offset += 4 + fields.length + name.length + bytes.length
   }
   const size = directory.reduce((sum, part) => sum + part.length, 0)
-  if (offset + size > MOST_BYTES || arrays.size > 65_535) throw broken(path, 'it would have more than 4 GB, or more than 65535 arrays')
+  if (offset + size > mostBytes || arrays.size > 65_535) throw broken(path, 'it would have more than 4 GB, or more than 65535 arrays')
   const end = Buffer.alloc(22)
-  end.writeUInt32LE(END)
+  end.writeUInt32LE(endSignature)
   end.writeUInt16LE(arrays.size, 8)
   end.writeUInt16LE(arrays.size, 10)
   end.writeUInt32LE(size, 12)
@@ -74,13 +74,13 @@ export async function writeNpzArrays(path: string, arrays: ReadonlyMap<string, R
 function contentsOf(path: string, file: Buffer, at: number): Buffer {
   const [method, packed, full] = [file.readUInt16LE(at + 10), file.readUInt32LE(at + 20), file.readUInt32LE(at + 24)]
   const start = file.readUInt32LE(at + 42)
-  if (full > MOST_BYTES - 1 || start + 30 > file.length || file.readUInt32LE(start) !== LOCAL)
+  if (full > mostBytes - 1 || start + 30 > file.length || file.readUInt32LE(start) !== local)
     throw broken(path, 'an entry is not where it should be')
   const data = start + 30 + file.readUInt16LE(start + 26) + file.readUInt16LE(start + 28)
   const bytes = file.subarray(data, data + packed)
   if (bytes.length !== packed) throw broken(path, 'it ends too early')
   if (method === 0) return bytes
-  if (method !== 8 || full > packed * MAX_RATIO + 1024) throw broken(path, `an entry is packed in an unknown way (${method})`)
+  if (method !== 8 || full > packed * maxRatio + 1024) throw broken(path, `an entry is packed in an unknown way (${method})`)
   try {
     return inflateRawSync(bytes, { maxOutputLength: full })
   } catch {
@@ -94,12 +94,12 @@ export async function readNpzArrays(path: string): Promise<Map<string, RawTensor
     throw new LayermillError('SPEC_INVALID', `${path} cannot be read (${errorCode(cause)})`, { cause })
   })
   let end = file.length - 22
-  while (end >= Math.max(0, file.length - 65_557) && file.readUInt32LE(end) !== END) end--
-  if (end < 0 || file.length < 22 || file.readUInt32LE(end) !== END) throw broken(path, 'it has no directory')
+  while (end >= Math.max(0, file.length - 65_557) && file.readUInt32LE(end) !== endSignature) end--
+  if (end < 0 || file.length < 22 || file.readUInt32LE(end) !== endSignature) throw broken(path, 'it has no directory')
   const arrays = new Map<string, RawTensor>()
   let at = file.readUInt32LE(end + 16)
   for (let i = 0; i < file.readUInt16LE(end + 10); i++) {
-    if (at + 46 > file.length || file.readUInt32LE(at) !== CENTRAL) throw broken(path, 'its directory is damaged')
+    if (at + 46 > file.length || file.readUInt32LE(at) !== central) throw broken(path, 'its directory is damaged')
     const [nameLength, extra, comment] = [file.readUInt16LE(at + 28), file.readUInt16LE(at + 30), file.readUInt16LE(at + 32)]
     const name = file.toString('utf8', at + 46, at + 46 + nameLength)
     arrays.set(name.replace(/\.npy$/, ''), parseNpy(`${name} in ${path}`, contentsOf(path, file, at)))

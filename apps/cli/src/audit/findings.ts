@@ -8,7 +8,7 @@ import {
   type MatrixProduct,
   nearestNeighbours,
   nearestRatios,
-  OUTLIER_NEIGHBOUR,
+  outlierNeighbour,
   outlierScores,
   outOfFoldProbabilities,
   pcaProjector,
@@ -50,10 +50,10 @@ export interface AuditOptions {
 }
 
 /** Components that classifiers and outliers look at. */
-export const AUDIT_COMPONENTS = 50
+export const auditComponentCount = 50
 /** Rows that components are fitted to where rows are long: their Gram matrix is small then. */
-const SAMPLE = 1000
-const FOLDS = 5
+const sampleCount = 1000
+const folds = 5
 
 /** Rows spread evenly over a source. */
 async function spread(source: RowSource, count: number): Promise<Matrix> {
@@ -71,8 +71,8 @@ export async function auditComponents(
   product: MatrixProduct,
   signal: AbortSignal,
 ): Promise<{ of: (rows: RowSource) => Promise<Matrix> }> {
-  const sample = source.columns > SAMPLE ? sourceOf(await spread(source, SAMPLE)) : source
-  const fit = await fitPca(sample, { product, components: AUDIT_COMPONENTS, signal })
+  const sample = source.columns > sampleCount ? sourceOf(await spread(source, sampleCount)) : source
+  const fit = await fitPca(sample, { product, components: auditComponentCount, signal })
   const projector = pcaProjector(fit, product)
   const count = fit.components.rows
   const scale = 1 / Math.sqrt(fit.explainedVariance[0] ?? 1)
@@ -124,12 +124,12 @@ function smallest(scores: Float64Array, count: number): number[] {
 function labelFindings(images: AuditedImages, components: Matrix, options: AuditOptions): Finding[] {
   const known = Array.from(images.labels.keys()).filter(row => images.labels[row] !== undefined)
   const classes = [...new Set(known.map(row => images.labels[row]!))].sort()
-  if (classes.length < 2 || known.length < 2 * FOLDS) return []
+  if (classes.length < 2 || known.length < 2 * folds) return []
   const x = matrix(known.length, components.columns)
   for (const [i, row] of known.entries()) x.data.set(components.data.subarray(row * x.columns, (row + 1) * x.columns), i * x.columns)
   const places = new Map(classes.map((name, i) => [name, i]))
   const labels = Uint32Array.from(known, row => places.get(images.labels[row]!)!)
-  const found = outOfFoldProbabilities(x, labels, classes.length, foldsOf(known.length, FOLDS, options.seed), {
+  const found = outOfFoldProbabilities(x, labels, classes.length, foldsOf(known.length, folds, options.seed), {
     onFold: (done, total) => options.onProgress('labels', done, total),
   })
   const scores = labelScores(found, labels, classes.length)
@@ -164,7 +164,7 @@ export async function auditImages(images: AuditedImages, options: AuditOptions):
   findings.push(...withGroup(images, 'near-duplicate', duplicateGroups(near), exact.length + 1, row => ratios[row]!))
   const components = await (await auditComponents(images.source, product, signal)).of(images.source)
   findings.push(...labelFindings(images, components, options))
-  const far = await nearestNeighbours(sourceOf(components), { product, count: OUTLIER_NEIGHBOUR, signal })
+  const far = await nearestNeighbours(sourceOf(components), { product, count: outlierNeighbour, signal })
   const scores = outlierScores(far)
   const worst = smallest(
     scores.map(score => -score),

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { type RankedRdm, rankedRdm } from '@layermill/analysis'
 
 /** Bytes of a ranked RDM for each pair of rows: value, rank, average and count of a rank. */
-const BYTES_A_PAIR = 24
+const bytesAPair = 24
 
 /**
  * RDMs that are compared with each other: ranked in memory as far as they fit, the others' values in files of a temporary folder, which
@@ -23,7 +23,7 @@ export class RdmShelf {
 
   async put(place: number, size: number, values: Float64Array): Promise<void> {
     this.sizes.set(place, size)
-    const bytes = values.length * BYTES_A_PAIR
+    const bytes = values.length * bytesAPair
     if (bytes <= this.room) {
       this.room -= bytes
       this.kept.set(place, rankedRdm(size, values))

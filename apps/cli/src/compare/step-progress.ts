@@ -1,8 +1,8 @@
 import { formatSeconds } from '../output/format.js'
 
 /** Milliseconds without a word, and between two lines where the stream is no terminal. */
-const QUIET_MS = 2000
-const LINE_MS = 10_000
+const quietMs = 2000
+const lineMs = 10_000
 
 /** Progress of work in steps: one line redrawn on a terminal, a line now and then elsewhere. */
 export class StepProgress {
@@ -14,8 +14,8 @@ export class StepProgress {
 
   update(step: string, done: number, total: number): void {
     const now = performance.now()
-    const every = this.stream.isTTY ? 100 : LINE_MS
-    if (now - this.start < QUIET_MS || now - this.last < every) return
+    const every = this.stream.isTTY ? 100 : lineMs
+    if (now - this.start < quietMs || now - this.last < every) return
     this.last = now
     const text = `${step}: ${Math.floor((100 * done) / Math.max(1, total))}% after ${formatSeconds((now - this.start) / 1000)}`
     this.stream.write(this.stream.isTTY ? `\r\u001B[K${text}` : `${text}\n`)

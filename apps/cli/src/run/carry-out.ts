@@ -1,5 +1,5 @@
 import { requireFloat16 } from '@layermill/engines'
-import { type ExtractSpec, type PredictSpec, type RunRecord, type RunSpec, SUCCESS_PATH } from '@layermill/contracts'
+import { type ExtractSpec, type PredictSpec, type RunRecord, type RunSpec, successPath } from '@layermill/contracts'
 import { checkSpec } from '@layermill/orchestrator/check'
 import { predictionSteps } from '@layermill/orchestrator/results'
 import {
@@ -51,7 +51,7 @@ export interface FinishedRun {
 
 /** Parts that a run will need at once: a finished one may have nothing to compute. */
 async function needsOf(spec: ExtractSpec | PredictSpec, store: Store): Promise<Needs> {
-  const idle = !spec.overwrite && requestedChange(spec) === undefined && (await store.stat(SUCCESS_PATH)) !== undefined
+  const idle = !spec.overwrite && requestedChange(spec) === undefined && (await store.stat(successPath)) !== undefined
   return { model: spec, engine: !idle, queue: !idle }
 }
 

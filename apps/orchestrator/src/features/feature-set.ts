@@ -1,5 +1,5 @@
 import { closest, LayermillError } from '@layermill/core'
-import { type FeatureFormat, type LayerResult, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { type FeatureFormat, type LayerResult, type RunRecord, successPath } from '@layermill/contracts'
 import type { FeaturePlace, Store } from '@layermill/storage'
 import { readableParts } from '../run/readable-parts.js'
 import { readRunRecord } from '../run/record-store.js'
@@ -57,6 +57,6 @@ export async function openFeatureSet(store: Store, layer: string | undefined): P
   const parts = await readableParts(store)
   if (parts.length === 0) throw new LayermillError('NOT_RECORDED', `${store.url}: no part with features is there yet`)
   const place = { layer: chosen.name, format: record.identity.format as FeatureFormat, rowShape: chosen.shape }
-  const complete = (await store.stat(SUCCESS_PATH)) !== undefined
+  const complete = (await store.stat(successPath)) !== undefined
   return { store, record, layer: chosen, place, dimensions: chosen.shape.reduce((product, size) => product * size, 1), parts, complete }
 }

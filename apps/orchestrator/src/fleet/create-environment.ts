@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { version } from '@layermill/core'
-import { PREPARE_VERSION } from '@layermill/preprocess'
+import { prepareVersion } from '@layermill/preprocess'
 import type { Broker } from '@layermill/queue'
 import { openSource, openStore } from '@layermill/storage'
 import { BrokerPartQueue } from '../run/broker-part-queue.js'
@@ -22,7 +22,7 @@ export function createEnvironment(
     openSource: (source, access) => openSource(source, { access }),
     queue: async (record, store) => new BrokerPartQueue(await openQueue(), record, store.url),
     model,
-    preparationVersion: PREPARE_VERSION,
+    preparationVersion: prepareVersion,
     versions: { layermill: version, node: process.version },
     now: () => new Date(),
     newId: kind => `${kind}-${new Date().toISOString().slice(0, 10).replaceAll('-', '')}-${randomBytes(4).toString('hex')}`,

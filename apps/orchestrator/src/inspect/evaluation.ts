@@ -1,5 +1,5 @@
-import { parseTrainingPlan, type RunEvaluation, TRAINING_PLAN_PATH } from '@layermill/contracts'
-import { LayermillError, MOST_SAFETENSORS_HEADER_BYTES, safetensorsTextBytes } from '@layermill/core'
+import { parseTrainingPlan, type RunEvaluation, trainingPlanPath } from '@layermill/contracts'
+import { LayermillError, mostSafetensorsHeaderBytes, safetensorsTextBytes } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import { z } from 'zod'
 
@@ -33,7 +33,7 @@ async function headerOf(store: Store, path: string): Promise<unknown> {
   const length = await store.getRange(path, 0, 8)
   if (length === undefined || length.byteLength < 8) return undefined
   const bytes = safetensorsTextBytes(length)
-  if (bytes > MOST_SAFETENSORS_HEADER_BYTES) return undefined
+  if (bytes > mostSafetensorsHeaderBytes) return undefined
   const header = await store.getRange(path, 8, 8 + bytes)
   return header === undefined ? undefined : JSON.parse(new TextDecoder().decode(header))
 }
@@ -46,7 +46,7 @@ const none = (store: Store): LayermillError => new LayermillError('NOT_RECORDED'
  * @throws LayermillError `NOT_RECORDED`, and what the store throws
  */
 export async function readEvaluation(store: Store, run: string): Promise<RunEvaluation> {
-  const [path, plan] = await Promise.all([latestCheckpoint(store), store.get(TRAINING_PLAN_PATH)])
+  const [path, plan] = await Promise.all([latestCheckpoint(store), store.get(trainingPlanPath)])
   if (path === undefined || plan === undefined) throw none(store)
   const { classes } = parseTrainingPlan(plan, store.url)
   const header = Header.safeParse(await headerOf(store, path))

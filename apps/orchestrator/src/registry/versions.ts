@@ -1,6 +1,6 @@
 import { Evaluation, parseRecord, serializeJsonRecord, VersionRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { MODEL_FILE } from '@layermill/weights'
+import { modelFile } from '@layermill/weights'
 import { requireExactSwaps, type Store } from '@layermill/storage'
 
 export const versionPrefix = (name: string, version: number): string => `models/${name}/versions/${version}/`
@@ -39,7 +39,7 @@ export async function readVersions(store: Store, name: string): Promise<VersionR
 
 /** Whether all files of a version are there: the model's own description is written last. */
 export async function isComplete(store: Store, name: string, version: number): Promise<boolean> {
-  return (await store.stat(`${versionPrefix(name, version)}${MODEL_FILE}`)) !== undefined
+  return (await store.stat(`${versionPrefix(name, version)}${modelFile}`)) !== undefined
 }
 
 /**

@@ -1,4 +1,4 @@
-import { CALIBRATION_PATH, parseCalibration, type RunRecord, serializeCalibration } from '@layermill/contracts'
+import { calibrationPath, parseCalibration, type RunRecord, serializeCalibration } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { RunAction } from './decide.js'
@@ -38,11 +38,11 @@ export async function calibrateFor(
   const { precision, calibration } = record.identity
   if (precision !== 'int8') return { record, file: undefined }
   if (action === 'create' || action === 'replace' || action === 'renew') return calibrated(record, environment, signal)
-  parseCalibration(await store.get(CALIBRATION_PATH), calibration ?? '', store.url)
+  parseCalibration(await store.get(calibrationPath), calibration ?? '', store.url)
   return { record, file: undefined }
 }
 
 /** Writes `calibration.json`, where there is a new one. */
 export async function writeCalibration(store: Store, { file }: CalibratedRun): Promise<void> {
-  if (file !== undefined) await store.put(CALIBRATION_PATH, file, { contentType: 'application/json' })
+  if (file !== undefined) await store.put(calibrationPath, file, { contentType: 'application/json' })
 }

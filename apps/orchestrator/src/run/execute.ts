@@ -1,4 +1,4 @@
-import { hasEnded, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { hasEnded, type RunRecord, successPath } from '@layermill/contracts'
 import { firstError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { RunAction } from './decide.js'
@@ -81,11 +81,11 @@ export async function execute<Plan>(
       await accountable(async () => pass.supervise(await pass.plan()))
     } while (await run.takeFollowUp())
     await run.finish(await accountable(() => steps.finish(run)), started, now())
-    await store.put(SUCCESS_PATH, '')
+    await store.put(successPath, '')
     await steps.tidy?.()
   } else if (run.record.state === 'done') {
     // Written last: a run that was stopped just before has all but this.
-    await store.put(SUCCESS_PATH, '', { ifAbsent: true })
+    await store.put(successPath, '', { ifAbsent: true })
   }
   if (run.record.state === 'done') await steps.conclude?.(run.record)
   return run.record

@@ -1,9 +1,9 @@
 import { errorCode, LayermillError, schemeOf } from '@layermill/core'
-import { RUN_PATH } from '@layermill/contracts'
+import { runPath } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
 
 /** Files that tell that a folder is a run's, a model's or a registered model's. */
-const markers = [RUN_PATH, 'model.json', 'latest.json', 'version.json'] as const
+const markers = [runPath, 'model.json', 'latest.json', 'version.json'] as const
 /** Files directly beside those that a single file of results could replace. */
 const ownFiles = new Set(['metrics.jsonl', 'history.jsonl', 'held-out.jsonl', 'errors.jsonl'])
 /** Folders above a file that are looked at: more than the files of any of those lie deep. */

@@ -1,11 +1,11 @@
 import {
-  BATCH_SIZE_PATH,
+  batchSizePath,
   commitPath,
-  DOUBTS_PATH,
+  doubtsFolder,
   maxErrorsAllowed,
   type PartResult,
   type RunRecord,
-  SUCCESS_PATH,
+  successPath,
   type Waiting,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
@@ -152,7 +152,7 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
   private async prepareUpdate(): Promise<UpdatePlan | undefined> {
     const { store, environment } = this.options
     if (this.run.record.updating === undefined) return undefined
-    await store.delete(SUCCESS_PATH)
+    await store.delete(successPath)
     const pending = await readUpdatePlan(store)
     if (pending !== undefined) return pending
     await using source = await environment.openSource(this.run.record.spec.source, this.run.record.spec)
@@ -280,8 +280,8 @@ class InferenceSteps implements RunSteps<UpdatePlan | undefined> {
 
   async tidy(): Promise<void> {
     const { store } = this.options
-    await store.delete(BATCH_SIZE_PATH)
-    for await (const { key } of store.list(DOUBTS_PATH)) await store.delete(key)
+    await store.delete(batchSizePath)
+    for await (const { key } of store.list(doubtsFolder)) await store.delete(key)
   }
 }
 

@@ -1,4 +1,4 @@
-import { type PredictSpec, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { type PredictSpec, type RunRecord, successPath } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Network } from '@layermill/models'
 import type { Store } from '@layermill/storage'
@@ -87,7 +87,7 @@ export async function openRun(
   await writeCalibration(store, calibrated)
   await writeReductions(store, reduced)
   // Never beside a record that is not done.
-  if (existing?.state === 'done') await store.delete(SUCCESS_PATH)
+  if (existing?.state === 'done') await store.delete(successPath)
   await writeRunRecord(store, record)
   await noteUse(record, store.url, environment.now(), url => environment.openStore(url))
   return { record, action }

@@ -1,26 +1,26 @@
 import {
-  BATCH_SIZE_PATH,
-  CALIBRATION_PATH,
-  CPU_PATH,
-  DOUBTS_PATH,
+  batchSizePath,
+  calibrationPath,
+  cpuPath,
+  doubtsFolder,
   hasEnded,
   parseRunRecord,
-  RUN_PATH,
+  runPath,
   type RunRecord,
   serializeRunRecord,
-  SUCCESS_PATH,
+  successPath,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { changeObject, type Store } from '@layermill/storage'
 
 /** The run at a destination, or undefined. */
 export async function readRunRecord(store: Store): Promise<RunRecord | undefined> {
-  const bytes = await store.get(RUN_PATH)
+  const bytes = await store.get(runPath)
   return bytes === undefined ? undefined : parseRunRecord(bytes, store.url)
 }
 
 export async function writeRunRecord(store: Store, record: RunRecord): Promise<void> {
-  await store.put(RUN_PATH, serializeRunRecord(record), { contentType: 'application/json' })
+  await store.put(runPath, serializeRunRecord(record), { contentType: 'application/json' })
 }
 
 /**
@@ -38,7 +38,7 @@ async function changeUnended(
 ): Promise<RunRecord | undefined> {
   return changeObject(
     store,
-    RUN_PATH,
+    runPath,
     async bytes => {
       const record = bytes === undefined ? undefined : parseRunRecord(bytes, store.url, strict)
       if (record === undefined || record.id !== id) return undefined
@@ -46,7 +46,7 @@ async function changeUnended(
       const changed = await change(record)
       return { value: changed, text: serializeRunRecord(changed) }
     },
-    () => new LayermillError('STORE_BUSY', `${store.url}/${RUN_PATH} is written by others all the time`),
+    () => new LayermillError('STORE_BUSY', `${store.url}/${runPath} is written by others all the time`),
   )
 }
 
@@ -91,19 +91,19 @@ export async function setRunAside(
 
 /** Folders and files of a run, in the order in which they can go: first what says that there are results. */
 const places = [
-  SUCCESS_PATH,
+  successPath,
   'commits/',
   'index/',
   'features/',
   'reduction/',
   'predictions/',
   'errors/',
-  DOUBTS_PATH,
+  doubtsFolder,
   'manifest/',
-  RUN_PATH,
-  CALIBRATION_PATH,
-  BATCH_SIZE_PATH,
-  CPU_PATH,
+  runPath,
+  calibrationPath,
+  batchSizePath,
+  cpuPath,
 ]
 
 /** Deletes a run's files at a destination, and nothing else that is there. */

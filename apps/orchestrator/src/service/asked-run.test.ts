@@ -6,10 +6,10 @@ import {
   type ExtractSpec,
   makePayload,
   parseSpec,
-  RUN_PATH,
+  runPath,
   type RunJob,
   type RunRecord,
-  SUCCESS_PATH,
+  successPath,
 } from '@layermill/contracts'
 import { getNetwork } from '@layermill/models'
 import { encodeCommit, type ImageSource, openStore, readManifest, type Store } from '@layermill/storage'
@@ -100,7 +100,7 @@ function holdingBack(store: Store, number: number, meanwhile: () => Promise<void
   return {
     ...fencedStore(store, () => undefined),
     async put(key, bytes, options) {
-      if (key === RUN_PATH && ++puts === number) await meanwhile()
+      if (key === runPath && ++puts === number) await meanwhile()
       return store.put(key, bytes, options)
     },
   }
@@ -132,7 +132,7 @@ describe.each(['file', 's3'] as const)('two orchestrators at one run, in a store
     expect(before?.state).toBe([undefined, 'planning', 'running'][number - 1])
     expect(second).toMatchObject(finished)
     expect(await readRunRecord(store)).toEqual(second)
-    expect(await store.stat(SUCCESS_PATH)).toBeDefined()
+    expect(await store.stat(successPath)).toBeDefined()
   })
 
   it('the one that takes it up comes as the other finishes: its end stays', async () => {

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, utimes } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseRunRecord, parseSpec, RUN_PATH, type RunRecord, serializeRunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { parseRunRecord, parseSpec, runPath, type RunRecord, serializeRunRecord, successPath } from '@layermill/contracts'
 import { openStore, type Store } from '@layermill/storage'
 import { MemoryStore } from '@layermill/storage/testing'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -39,7 +39,7 @@ const run: RunRecord = {
 const done: RunRecord = { ...run, state: 'done', counts: { ...run.counts, done: 5 } }
 
 const hold = (store: Store): Store => heldRecord(store, () => new Lost('another one has it'))
-const isThere = async (store: Store): Promise<RunRecord> => parseRunRecord((await store.get(RUN_PATH))!, store.url)
+const isThere = async (store: Store): Promise<RunRecord> => parseRunRecord((await store.get(runPath))!, store.url)
 
 /** A store on which something happens once, before or after the next put of the record arrives. */
 function interrupted(store: Store, when: 'before' | 'after', action: () => Promise<unknown>): Store {
@@ -52,9 +52,9 @@ function interrupted(store: Store, when: 'before' | 'after', action: () => Promi
   return {
     ...fencedStore(store, () => undefined),
     async put(key, bytes, options) {
-      if (key === RUN_PATH) await act('before')
+      if (key === runPath) await act('before')
       const written = await store.put(key, bytes, options)
-      if (key === RUN_PATH) await act('after')
+      if (key === runPath) await act('after')
       return written
     },
   }
@@ -80,10 +80,10 @@ describe.each(['file', 's3'] as const)('a held record, in a store whose versions
     await readRunRecord(held)
     for (const record of [run, { ...run, planned: false }, run, run, done]) await writeRunRecord(held, record)
     expect(await readRunRecord(held)).toEqual(done)
-    expect(await held.put(SUCCESS_PATH, '')).toBe(true)
+    expect(await held.put(successPath, '')).toBe(true)
     expect(await held.put('other', 'x', { ifAbsent: true })).toBe(true)
     expect(await held.put('other', 'y', { ifAbsent: true })).toBe(false)
-    expect(await held.put(RUN_PATH, 'x', { ifMatch: 'another' })).toBe(false)
+    expect(await held.put(runPath, 'x', { ifMatch: 'another' })).toBe(false)
     expect(await isThere(store)).toEqual(done)
   })
 
@@ -95,11 +95,11 @@ describe.each(['file', 's3'] as const)('a held record, in a store whose versions
     expect(claimed).toEqual({ ...run, sittings: 1 })
     await writeRunRecord(second, { ...claimed!, planned: false })
     await expect(writeRunRecord(first, run)).rejects.toThrow(Lost)
-    await expect(first.get(RUN_PATH)).rejects.toThrow(Lost)
-    await expect(first.delete(RUN_PATH)).rejects.toThrow(Lost)
-    await expect(first.put(SUCCESS_PATH, '')).rejects.toThrow(Lost)
+    await expect(first.get(runPath)).rejects.toThrow(Lost)
+    await expect(first.delete(runPath)).rejects.toThrow(Lost)
+    await expect(first.put(successPath, '')).rejects.toThrow(Lost)
     expect(await isThere(store)).toEqual({ ...run, sittings: 1, planned: false })
-    expect(await store.get(SUCCESS_PATH)).toBeUndefined()
+    expect(await store.get(successPath)).toBeUndefined()
     await claimRun(store, run.id)
     expect(await isThere(store)).toMatchObject({ sittings: 2 })
   })
@@ -139,29 +139,29 @@ describe.each(['file', 's3'] as const)('a held record, in a store whose versions
     await expect(writeRunRecord(stillAtIt, done)).rejects.toThrow(Lost)
     await claimRun(store, run.id)
     expect(await isThere(store)).toEqual(cancelled)
-    await store.delete(RUN_PATH)
+    await store.delete(runPath)
     await claimRun(store, run.id)
-    expect(await store.get(RUN_PATH)).toBeUndefined()
+    expect(await store.get(runPath)).toBeUndefined()
   })
 
   it('makes a record where it deleted one or found none, unless somebody else did', async () => {
     const [first, second] = [hold(store), hold(store)]
     await readRunRecord(first)
-    await first.delete(RUN_PATH)
+    await first.delete(runPath)
     expect(await readRunRecord(first)).toBeUndefined()
     expect(await readRunRecord(second)).toBeUndefined()
     await writeRunRecord(second, done)
     await expect(writeRunRecord(first, run)).rejects.toThrow(Lost)
     await expect(writeRunRecord(hold(store), run)).rejects.toThrow(Lost)
     expect(await isThere(store)).toEqual(done)
-    await store.delete(RUN_PATH)
+    await store.delete(runPath)
     await expect(writeRunRecord(second, done)).rejects.toThrow(Lost)
   })
 
   it('goes on where nothing but the time of the file changed', async () => {
     const held = hold(store)
     await readRunRecord(held)
-    await (kind === 'file' ? utimes(join(place, RUN_PATH), 1, 1) : store.put(RUN_PATH, serializeRunRecord(run)))
+    await (kind === 'file' ? utimes(join(place, runPath), 1, 1) : store.put(runPath, serializeRunRecord(run)))
     await writeRunRecord(held, done)
     expect(await isThere(store)).toEqual(done)
   })

@@ -1,4 +1,4 @@
-import { RUN_PATH, SUCCESS_PATH } from '@layermill/contracts'
+import { runPath, successPath } from '@layermill/contracts'
 import type { PutOptions, Store } from '@layermill/storage'
 import { forwardingStore } from './forwarding-store.js'
 
@@ -40,7 +40,7 @@ class Hold {
     for (let attempt = 0; attempt < tries; attempt++) {
       const etag = this.held?.etag
       const condition = etag === undefined ? { ifAbsent: true } : { ifMatch: etag }
-      if (await this.store.put(RUN_PATH, bytes, { ...options, ...condition })) {
+      if (await this.store.put(runPath, bytes, { ...options, ...condition })) {
         const found = await this.look()
         // Taken up by another one since.
         if (!sameBytes(found.bytes, bytes)) throw this.lost()
@@ -55,14 +55,14 @@ class Hold {
 
   async remove(): Promise<void> {
     if (this.held !== undefined) await this.read()
-    await this.store.delete(RUN_PATH)
+    await this.store.delete(runPath)
     this.held = absent
   }
 
   private async look(): Promise<Version> {
     // The version first: content that is newer than it makes the next write fail, never the other way round.
-    const etag = (await this.store.stat(RUN_PATH))?.etag
-    const bytes = etag === undefined ? undefined : await this.store.get(RUN_PATH)
+    const etag = (await this.store.stat(runPath))?.etag
+    const bytes = etag === undefined ? undefined : await this.store.get(runPath)
     return bytes === undefined ? absent : { etag, bytes }
   }
 }
@@ -80,13 +80,13 @@ export function heldRecord(store: Store, lost: () => Error): Store {
   const hold = new Hold(store, lost)
   return {
     ...forwardingStore(store),
-    get: async key => (key === RUN_PATH ? hold.read() : store.get(key)),
+    get: async key => (key === runPath ? hold.read() : store.get(key)),
     async put(key, bytes, options) {
       const conditional = options?.ifMatch !== undefined || options?.ifAbsent === true
-      if (key === RUN_PATH && !conditional) return hold.write(bytes, options)
-      if (key === SUCCESS_PATH) await hold.read()
+      if (key === runPath && !conditional) return hold.write(bytes, options)
+      if (key === successPath) await hold.read()
       return store.put(key, bytes, options)
     },
-    delete: async key => (key === RUN_PATH ? hold.remove() : store.delete(key)),
+    delete: async key => (key === runPath ? hold.remove() : store.delete(key)),
   }
 }

@@ -40,7 +40,7 @@ export interface SavedTraining {
 }
 
 const folder = 'checkpoints/'
-const BEST_PATH = `${folder}best.safetensors`
+const bestPath = `${folder}best.safetensors`
 const path = (step: number): string => `${folder}step-${String(step).padStart(10, '0')}.safetensors`
 const stepOf = (key: string): number | undefined => {
   const digits = /^checkpoints\/step-(\d{10})\.safetensors$/.exec(key)?.[1]
@@ -114,11 +114,11 @@ export class CheckpointStore {
   }
 
   async writeBest(parameters: TensorMap, epoch: number): Promise<void> {
-    await this.store.put(BEST_PATH, join(serializeCheckpoint({ state: { run: this.run, epoch }, tensors: parameters })))
+    await this.store.put(bestPath, join(serializeCheckpoint({ state: { run: this.run, epoch }, tensors: parameters })))
   }
 
   async best(): Promise<Map<string, Tensor> | undefined> {
-    const bytes = await this.store.get(BEST_PATH)
+    const bytes = await this.store.get(bestPath)
     if (bytes === undefined) return undefined
     const { state, tensors } = deserializeCheckpoint(bytes)
     return state['run'] === this.run ? withPrefix('', tensors) : undefined

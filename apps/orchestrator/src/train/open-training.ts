@@ -1,4 +1,4 @@
-import { differences, type FinetuneSpec, requireRegistry, type RunIdentity, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { differences, type FinetuneSpec, requireRegistry, type RunIdentity, type RunRecord, successPath } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Network } from '@layermill/models'
 import { requireExactSwaps, type Store } from '@layermill/storage'
@@ -159,7 +159,7 @@ export async function openTraining(
     created: runs.now().toISOString(),
     versions: { ...runs.versions },
   }
-  if (action === 'extend') await store.delete(SUCCESS_PATH)
+  if (action === 'extend') await store.delete(successPath)
   const record = existing === undefined || action === 'replace' ? fresh : goingOn(existing, spec)
   await writeRunRecord(store, record)
   return { record, action }

@@ -5,7 +5,7 @@ import { exportOnnx } from '@layermill/engines'
 import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/contracts'
 import type { TensorMap } from '@layermill/core'
 import type { FineTunedNetwork } from '@layermill/models'
-import { MODEL_FILE, type ModelFiles, preparationDescription, type WeightSet, writeModelFolder, writeNpz } from '@layermill/weights'
+import { modelFile, type ModelFiles, preparationDescription, type WeightSet, writeModelFolder, writeNpz } from '@layermill/weights'
 import type { Store } from '@layermill/storage'
 import type { Evaluation, MetricsLine } from './metrics-line.js'
 
@@ -96,7 +96,7 @@ export async function writeModel(store: Store, input: OutputsInput): Promise<voi
   const files: ModelFiles = {
     get: async key => store.get(key),
     put: async (key, bytes) => {
-      if (key === MODEL_FILE) await others
+      if (key === modelFile) await others
       return store.put(key, bytes)
     },
   }

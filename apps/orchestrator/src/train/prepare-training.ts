@@ -6,10 +6,10 @@ import {
   parseTrainingPlan,
   type RunRecord,
   serializeJsonRecord,
-  TRAINING_PLAN_PATH,
-  TRAINING_ROWS_PATH,
+  trainingPlanPath,
+  trainingRowsPath,
   type TrainingPlan,
-  VALIDATION_ROWS_PATH,
+  validationRowsPath,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Network } from '@layermill/models'
@@ -68,7 +68,7 @@ class Preparation {
   }
 
   async prepare(): Promise<PreparedTraining> {
-    const bytes = await this.options.store.get(TRAINING_PLAN_PATH)
+    const bytes = await this.options.store.get(trainingPlanPath)
     const prepared = bytes === undefined ? await this.plan() : await this.reopen(parseTrainingPlan(bytes, this.options.store.url))
     const features = this.fixed ? await this.features(prepared) : undefined
     return { ...prepared, features }
@@ -81,7 +81,7 @@ class Preparation {
       if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${path}`)
       return parseManifest(bytes, `${store.url}/${path}`)
     }
-    return { record, plan, training: await rows(TRAINING_ROWS_PATH), validation: await rows(VALIDATION_ROWS_PATH) }
+    return { record, plan, training: await rows(trainingRowsPath), validation: await rows(validationRowsPath) }
   }
 
   private async plan(): Promise<Omit<PreparedTraining, 'features'>> {
@@ -119,9 +119,9 @@ class Preparation {
   private async write(plan: TrainingPlan, [training, validation]: readonly string[], errors: readonly ErrorRow[]): Promise<RunRecord> {
     const { store, record } = this.options
     if (errors.length > 0) await store.put(errorsPath(0), encodeErrors(errors))
-    await store.put(TRAINING_ROWS_PATH, training!)
-    await store.put(VALIDATION_ROWS_PATH, validation!)
-    await store.put(TRAINING_PLAN_PATH, serializeJsonRecord(plan))
+    await store.put(trainingRowsPath, training!)
+    await store.put(validationRowsPath, validation!)
+    await store.put(trainingPlanPath, serializeJsonRecord(plan))
     const done = plan.images.training + plan.images.validation
     const counts = { images: done + errors.length, done, failed: errors.length, parts: 0 }
     const leftOut = leftOutFiles({ leftOut: this.leftOut })

@@ -34,7 +34,7 @@ export interface TrainingArguments extends RunArguments {
   readonly generalPath?: boolean
 }
 
-const METRICS_PATH = 'metrics.jsonl'
+const metricsPath = 'metrics.jsonl'
 
 /** Network that is trained, and the images that it is trained on. */
 interface TrainingWork {
@@ -147,7 +147,7 @@ class TrainingPass implements RunPass<TrainingWork> {
 
   /** The file follows the checkpoints: an epoch that is not in one will come again. */
   private async onEpoch(lines: readonly MetricsLine[]): Promise<void> {
-    await this.options.store.put(METRICS_PATH, encodeMetrics(lines))
+    await this.options.store.put(metricsPath, encodeMetrics(lines))
     for (const line of lines.slice(this.shown)) this.options.onEpoch?.(line)
     this.shown = lines.length
   }

@@ -71,7 +71,7 @@ const inner = (a: Float64Array, b: Float64Array): number => {
 }
 
 /** Corrections that L-BFGS keeps. */
-const MEMORY = 10
+const memory = 10
 
 interface Correction {
   readonly s: Float64Array
@@ -128,7 +128,7 @@ export function fitLogistic(x: Matrix, labels: ArrayLike<number>, classes: numbe
       const y = next.map((value, i) => value - gradient[i]!)
       const curvature = inner(s, y)
       if (curvature > 1e-12 * inner(y, y)) corrections.push({ s, y, rho: 1 / curvature })
-      if (corrections.length > MEMORY) corrections.shift()
+      if (corrections.length > memory) corrections.shift()
       model = trial
       gradient = next
       loss = found

@@ -20,9 +20,9 @@ export interface NeighbourOptions {
 }
 
 /** Rows of two blocks of which distances are computed at once. */
-const BLOCK_ROWS = 1024
+const blockRows = 1024
 /** Below this share of the squared lengths, a squared distance is taken from the rows themselves. */
-const NEAR = 1e-5
+const near = 1e-5
 
 /** Keeps the nearest of one row: sorted, of equal distances the lower place first. */
 function insert(places: Uint32Array, squares: Float64Array, start: number, count: number, place: number, square: number): void {
@@ -57,7 +57,7 @@ export async function nearestNeighbours(
     RowSource,
     RowSource,
   ]
-  const size = Math.min(BLOCK_ROWS, rowsABlock(source.columns))
+  const size = Math.min(blockRows, rowsABlock(source.columns))
   for (let top = 0; top < source.rows; top += size) {
     const rows = await block(queries, top, size)
     for (let left = 0; left < among.rows; left += size) {
@@ -71,7 +71,7 @@ export async function nearestNeighbours(
           const lengths = rows.norms[i]! + columns.norms[j]!
           let square = lengths - 2 * products.data[i * columns.values.rows + j]!
           if (square >= squares[start + count - 1]!) continue
-          if (square <= NEAR * lengths) square = distance(rows.values.data, i, columns.values.data, j, source.columns)
+          if (square <= near * lengths) square = distance(rows.values.data, i, columns.values.data, j, source.columns)
           insert(places, squares, start, count, left + j, square)
         }
       }
@@ -97,16 +97,16 @@ function distance(a: Float64Array, i: number, b: Float64Array, j: number, column
 }
 
 /** Distance to the nearest over that to the tenth, below which a row is a near duplicate of its nearest. */
-export const NEAR_DUPLICATE_RATIO = 0.5
+export const nearDuplicateRatio = 0.5
 /** The neighbour that a distance is measured by. */
-export const REFERENCE_NEIGHBOUR = 10
+export const referenceNeighbour = 10
 
 /**
  * Distance of each row to its nearest over that to its tenth: near 0 for a copy, whatever the scale of the features, and near 1 in a crowd.
  * No fixed distance or cosine does that. Among fewer than eleven rows there is no tenth neighbour to tell: 0 for the same features, else 1.
  */
 export function nearestRatios({ count, distances }: Neighbours): Float64Array {
-  const reference = REFERENCE_NEIGHBOUR - 1
+  const reference = referenceNeighbour - 1
   return Float64Array.from({ length: distances.length / count }, (_, row) => {
     if (count <= reference) return distances[row * count]! === 0 ? 0 : 1
     const far = distances[row * count + reference]!
@@ -116,7 +116,7 @@ export function nearestRatios({ count, distances }: Neighbours): Float64Array {
 }
 
 /** Rows that hang together through near duplicates, in groups of two or more, in the order of their first rows. */
-export function duplicateGroups({ count, places, distances }: Neighbours, ratio: number = NEAR_DUPLICATE_RATIO): number[][] {
+export function duplicateGroups({ count, places, distances }: Neighbours, ratio: number = nearDuplicateRatio): number[][] {
   const ratios = nearestRatios({ count, places, distances })
   const parent = Array.from(ratios.keys())
   const root = (row: number): number => {
@@ -137,10 +137,10 @@ export function duplicateGroups({ count, places, distances }: Neighbours, ratio:
 }
 
 /** The neighbour whose distance is the outlier score: a group of alike pictures hides from a smaller number than its size. */
-export const OUTLIER_NEIGHBOUR = 40
+export const outlierNeighbour = 40
 
 /** Distance of each row to its 40th neighbour, or the last there is. */
-export function outlierScores({ count, distances }: Neighbours, neighbour: number = OUTLIER_NEIGHBOUR): Float64Array {
+export function outlierScores({ count, distances }: Neighbours, neighbour: number = outlierNeighbour): Float64Array {
   const place = Math.min(neighbour, count) - 1
   return Float64Array.from({ length: distances.length / count }, (_, row) => distances[row * count + place]!)
 }

@@ -2,9 +2,9 @@ import { dot, type Matrix, matrix, rowOf, transpose } from '../matrix/matrix.js'
 import { leftSingularVectors, qr, singularValues, type SingularVectors } from '../matrix/svd.js'
 
 /** Singular values below this share of the largest are none. */
-const RANK = 1e-10
+const rankTolerance = 1e-10
 /** Share of the variance that SVCCA keeps (Raghu et al. 2017). */
-export const SVCCA_SHARE = 0.99
+export const svccaShare = 0.99
 
 /** A centred set, and an orthonormal basis of its columns. */
 export interface CcaSet {
@@ -22,10 +22,10 @@ export interface CcaSet {
 export function ccaSet(values: Matrix): CcaSet {
   const basis = leftSingularVectors(values)
   const largest = basis.values[0] ?? 0
-  const rank = largest === 0 ? 0 : basis.values.filter(value => value > RANK * largest).length
+  const rank = largest === 0 ? 0 : basis.values.filter(value => value > rankTolerance * largest).length
   const total = basis.values.reduce((sum, value) => sum + value * value, 0)
   let kept = 0
-  for (let sum = 0; kept < rank && sum < SVCCA_SHARE * total; kept++) sum += basis.values[kept]! ** 2
+  for (let sum = 0; kept < rank && sum < svccaShare * total; kept++) sum += basis.values[kept]! ** 2
   return { values, basis, rank, kept }
 }
 

@@ -3,7 +3,7 @@ import { type Matrix, matrix, type MatrixProduct } from '../matrix/matrix.js'
 import { mappedSource, type RowSource } from '../matrix/row-source.js'
 
 /** Fewest rows for which HSIC_1 is defined. */
-export const FEWEST_ROWS = 4
+export const fewestRows = 4
 
 /** Similarities of one pair. Null where a set does not vary, or has fewer than four rows (debiased). */
 export interface LinearCka {
@@ -37,7 +37,7 @@ interface Sums {
   readonly squares: readonly Float64Array[]
 }
 
-const DEFAULT_MEMORY = 192 * 1024 * 1024
+const defaultMemory = 192 * 1024 * 1024
 
 /**
  * Linear CKA of all pairs of sets of the same rows. Columns are centred before products, sums are in float64 in a fixed order. Where there
@@ -70,7 +70,7 @@ export async function linearCka(sources: readonly RowSource[], options: CkaOptio
   const results: LinearCka[] = []
   eachPair(count, (a, b) => {
     const ratio = (values: Float64Array): number | null => normalized(values, a, b, count)
-    const enough = rows >= FEWEST_ROWS
+    const enough = rows >= fewestRows
     results.push({
       biased: ratio(hsic0),
       debiased: enough ? ratio(hsic1) : null,
@@ -131,7 +131,7 @@ async function readMatrix(source: RowSource, start: number, end: number): Promis
 }
 
 async function gramSums(sources: readonly RowSource[], options: CkaOptions): Promise<Sums> {
-  const { product, memoryBytes = DEFAULT_MEMORY, onProgress, signal } = options
+  const { product, memoryBytes = defaultMemory, onProgress, signal } = options
   const rows = sources[0]?.rows ?? 0
   const count = sources.length
   const off = new Float64Array(count * count)
@@ -190,7 +190,7 @@ function pairGroups(sources: readonly RowSource[], memoryBytes: number): (readon
 }
 
 async function columnSums(sources: readonly RowSource[], options: CkaOptions): Promise<Sums> {
-  const { product, memoryBytes = DEFAULT_MEMORY, onProgress, signal } = options
+  const { product, memoryBytes = defaultMemory, onProgress, signal } = options
   const rows = sources[0]?.rows ?? 0
   const count = sources.length
   const off = new Float64Array(count * count)
@@ -230,7 +230,7 @@ async function minibatchSums(sources: readonly RowSource[], batch: number, produ
   const rows = sources[0]?.rows ?? 0
   const count = sources.length
   const sums = new Float64Array(count * count)
-  for (let start = 0; start + FEWEST_ROWS <= rows; start += batch) {
+  for (let start = 0; start + fewestRows <= rows; start += batch) {
     const end = Math.min(rows, start + batch)
     const grams: Float64Array[] = []
     for (const source of sources) grams.push(uCentred((await kernelOf(source, start, end, product)).data, end - start))

@@ -1,4 +1,4 @@
-import { ckaOf, FEWEST_ROWS } from './cka.js'
+import { ckaOf, fewestRows } from './cka.js'
 
 /** CKA with a Gaussian kernel. Null where a set does not vary. */
 export interface RbfCka {
@@ -82,5 +82,5 @@ function hsics(k: GaussianKernel, l: GaussianKernel): readonly [number, number] 
 export function rbfCka(k: GaussianKernel, l: GaussianKernel): RbfCka {
   if (!k.varies || !l.varies) return { biased: null, debiased: null }
   const [kl, kk, ll] = [hsics(k, l), hsics(k, k), hsics(l, l)]
-  return { biased: ckaOf(kl[0], kk[0], ll[0]), debiased: k.rows < FEWEST_ROWS ? null : ckaOf(kl[1], kk[1], ll[1]) }
+  return { biased: ckaOf(kl[0], kk[0], ll[0]), debiased: k.rows < fewestRows ? null : ckaOf(kl[1], kk[1], ll[1]) }
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { columnMeans, exactShifts, normalizeRows, rowNorm, subtractRow } from '../matrix/columns.js'
 import { type Matrix, matrix, type MatrixProduct } from '../matrix/matrix.js'
-import { BLOCK_BYTES, mappedSource, rowsABlock, type RowSource } from '../matrix/row-source.js'
+import { rowBlockBytes, mappedSource, rowsABlock, type RowSource } from '../matrix/row-source.js'
 
 /** Dissimilarities of two rows: 1 - Pearson's r, 1 - cosine, Euclidean distance, its square. */
 export const dissimilarities = ['pearson', 'cosine', 'euclidean', 'sqeuclidean'] as const
@@ -24,7 +24,7 @@ export const pairCount = (rows: number): number => (rows * (rows - 1)) / 2
 export const pairAt = (i: number, j: number, rows: number): number => i * rows - (i * (i + 1)) / 2 + j - i - 1
 
 /** Below this share of the rows' squared lengths a squared distance is taken from the rows themselves: the product has lost its digits. */
-const NEAR = 1e-5
+const near = 1e-5
 
 /** Rows to unit vectors, for which half the squared distance is 1 - cosine; names those that have no direction. */
 function unitRows(source: RowSource, centre: boolean, without: Set<number>): RowSource {
@@ -95,7 +95,7 @@ export interface RdmOptions {
  * features does not cost digits, and equal rows are exactly 0 apart.
  */
 export async function computeRdm(source: RowSource, kind: Dissimilarity, options: RdmOptions): Promise<Rdm> {
-  const { product, blockBytes = BLOCK_BYTES, onProgress, signal } = options
+  const { product, blockBytes = rowBlockBytes, onProgress, signal } = options
   const { rows, columns } = source
   const without = new Set<number>()
   const directed = kind === 'pearson' || kind === 'cosine'
@@ -118,7 +118,7 @@ export async function computeRdm(source: RowSource, kind: Dissimilarity, options
         for (let j = left === top ? i + 1 : 0; j < other.block.rows; j++) {
           const lengths = upper.norms[i]! + other.norms[j]!
           let square = lengths - 2 * products.data[i * other.block.rows + j]!
-          if (square <= NEAR * lengths) square = differences(upper.block.data, i * columns, other.block.data, j * columns, columns)
+          if (square <= near * lengths) square = differences(upper.block.data, i * columns, other.block.data, j * columns, columns)
           values[pairAt(top + i, left + j, rows)] = finish(square)
         }
       }

@@ -9,7 +9,7 @@ export interface Eigen {
 }
 
 /** Rounds of the QL iteration for one value; a few are usual. */
-const MOST_ROUNDS = 60
+const mostRounds = 60
 
 /**
  * Householder's reduction of the symmetric `a` (n x n, overwritten) to a tridiagonal matrix Q' a Q (Martin, Reinsch and Wilkinson 1968).
@@ -109,7 +109,7 @@ function iterateQl(q: Float64Array, n: number, d: Float64Array, e: Float64Array)
         if (Math.abs(e[m]!) <= Number.EPSILON * size) break
       }
       if (m === l) break
-      if (rounds === MOST_ROUNDS)
+      if (rounds === mostRounds)
         throw new LayermillError('ROW_INVALID', 'eigenvalues do not converge: the matrix has numbers that are not finite')
       sweepQl(q, n, d, e, l, m)
     }

@@ -10,10 +10,10 @@ export interface RowSource {
 }
 
 /** Bytes of float64 values in a block of rows. */
-export const BLOCK_BYTES = 8 * 1024 * 1024
+export const rowBlockBytes = 8 * 1024 * 1024
 
 /** Rows of a block of about `bytes`: at least 1. */
-export const rowsABlock = (columns: number, bytes: number = BLOCK_BYTES): number =>
+export const rowsABlock = (columns: number, bytes: number = rowBlockBytes): number =>
   Math.max(1, Math.floor(bytes / (8 * Math.max(1, columns))))
 
 /** All rows in order, in blocks of bounded size. */

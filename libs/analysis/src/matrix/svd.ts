@@ -1,7 +1,7 @@
 import { dot, type Matrix, matrix, rowOf, transpose } from './matrix.js'
 
 /** Sweeps of Jacobi's method; seven or eight are usual. */
-const MOST_SWEEPS = 40
+const mostSweeps = 40
 
 export interface SingularVectors {
   /** Largest first, as many as the smaller side of the matrix. */
@@ -16,7 +16,7 @@ export interface SingularVectors {
  */
 function orthogonalizeRows({ rows, columns, data }: Matrix): void {
   const squares = new Float64Array(rows)
-  for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) {
+  for (let sweep = 0; sweep < mostSweeps; sweep++) {
     for (let i = 0; i < rows; i++)
       squares[i] = dot(data.subarray(i * columns, (i + 1) * columns), data.subarray(i * columns, (i + 1) * columns))
     let turned = 0

@@ -5,7 +5,7 @@ import { type Matrix, matrix, type MatrixProduct, rowOf } from '../matrix/matrix
 import { mappedSource, rowBlocks, rowsABlock, type RowSource } from '../matrix/row-source.js'
 
 /** Variance below this share of the first component's is none: such components are not kept, and not whitened. */
-export const VARIANCE_FLOOR = 1e-12
+export const varianceFloor = 1e-12
 
 /** Principal components of a sample. */
 export interface Pca {
@@ -50,7 +50,7 @@ export async function fitPca(source: RowSource, { product, components, signal }:
   const largest = eigen.values[0] ?? 0
   const most = Math.min(rows - 1, columns)
   let rank = 0
-  while (rank < most && largest > 0 && eigen.values[rank]! > VARIANCE_FLOOR * largest) rank++
+  while (rank < most && largest > 0 && eigen.values[rank]! > varianceFloor * largest) rank++
   const kept = Math.min(components, rank)
   const vectors = matrix(kept, moments.rows, eigen.vectors.slice(0, kept * moments.rows))
   const directions = gram ? await fromGram(centredRows, vectors, product) : vectors
@@ -139,7 +139,7 @@ export function pcaProjector(
   whiten = false,
 ): PcaProjector {
   const { mean, components, explainedVariance } = fit
-  const floor = VARIANCE_FLOOR * (explainedVariance[0] ?? 0)
+  const floor = varianceFloor * (explainedVariance[0] ?? 0)
   const scales = explainedVariance.map(variance => (whiten ? (variance > floor ? 1 / Math.sqrt(variance) : 0) : 1))
   return {
     project: async (values, count) => {

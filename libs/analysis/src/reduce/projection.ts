@@ -1,7 +1,7 @@
 import { LayermillError, Random } from '@layermill/core'
 
 /** Most entries of a projection: a gigabyte of memory. */
-const MOST_ENTRIES = 2 ** 28
+const mostEntries = 2 ** 28
 
 /** A linear map from `columns` numbers to `components`, made of a seed. */
 export interface RandomProjection {
@@ -41,7 +41,7 @@ function rowEntries(columns: number, seed: string, row: number): Uint32Array {
  * @throws LayermillError `SPEC_INVALID` where it would take more than a gigabyte
  */
 export function sparseProjection(columns: number, components: number, seed: string): RandomProjection {
-  if (projectionBytes(columns, components) / 4 > MOST_ENTRIES || columns >= 2 ** 31) {
+  if (projectionBytes(columns, components) / 4 > mostEntries || columns >= 2 ** 31) {
     throw new LayermillError(
       'SPEC_INVALID',
       `a sparse projection of ${columns} numbers to ${components} would take more than a gigabyte of memory`,

@@ -3,14 +3,14 @@ import { LayermillError } from '@layermill/core'
 /** The formats of feature files. */
 export type FeatureFormat = 'npy' | 'parquet' | 'safetensors'
 
-export const RUN_PATH = 'run.json'
+export const runPath = 'run.json'
 /** The ranges that an int8 run computes with. */
-export const CALIBRATION_PATH = 'calibration.json'
+export const calibrationPath = 'calibration.json'
 /** Images computed at once where the first worker found it out, until `run.json` says it. */
-export const BATCH_SIZE_PATH = 'batch-size.json'
+export const batchSizePath = 'batch-size.json'
 /** The numeric class that all workers of a run must have, where it asks for one and the same: that of the first. */
-export const CPU_PATH = 'cpu.json'
-export const SUCCESS_PATH = '_SUCCESS'
+export const cpuPath = 'cpu.json'
+export const successPath = '_SUCCESS'
 
 /** `part-00000`: five digits, more from part 100,000 on. */
 export function partName(part: number): string {
@@ -73,10 +73,10 @@ export function commitPath(part: number): string {
 }
 
 /** Images of a part that each worker could not read. They are kept until another worker has looked or the run is done. */
-export const DOUBTS_PATH = 'doubts/'
+export const doubtsFolder = 'doubts/'
 
 export function doubtsPath(part: number): string {
-  return `${DOUBTS_PATH}${partName(part)}.json`
+  return `${doubtsFolder}${partName(part)}.json`
 }
 
 /** A part's predictions: one JSON line for each image, in the order of the manifest. */

@@ -4,10 +4,10 @@ import { parseJsonRecord } from './json-record.js'
 import { InputNumbers, ResampleName } from './preparation.js'
 
 /** Path of a fine-tuning run's plan, in its store. */
-export const TRAINING_PLAN_PATH = 'training.json'
+export const trainingPlanPath = 'training.json'
 /** Its images, as manifests whose labels are names of classes. */
-export const TRAINING_ROWS_PATH = 'dataset/training.jsonl'
-export const VALIDATION_ROWS_PATH = 'dataset/validation.jsonl'
+export const trainingRowsPath = 'dataset/training.jsonl'
+export const validationRowsPath = 'dataset/validation.jsonl'
 
 const names = z.array(z.string())
 const count = z.int().nonnegative()
@@ -61,7 +61,7 @@ export type TrainingPlan = z.output<typeof TrainingPlan>
 export function parseTrainingPlan(bytes: Uint8Array, where: string, strict = false): TrainingPlan {
   return parseJsonRecord(TrainingPlan, bytes, {
     code: 'RUN_RECORD_INVALID',
-    where: `${where}/${TRAINING_PLAN_PATH}`,
+    where: `${where}/${trainingPlanPath}`,
     whole: 'plan',
     strict,
   })

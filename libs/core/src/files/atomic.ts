@@ -3,13 +3,13 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /** Largest piece written at once. */
-const PIECE = 32 * 1024 * 1024
+const pieceBytes = 32 * 1024 * 1024
 
 /** Writes all bytes at the handle's position. */
 export async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   let offset = 0
   while (offset < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, offset, Math.min(PIECE, bytes.length - offset))
+    const { bytesWritten } = await handle.write(bytes, offset, Math.min(pieceBytes, bytes.length - offset))
     offset += bytesWritten
   }
 }

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 
-const CANONICAL = 'canonical.safetensors'
+const canonical = 'canonical.safetensors'
 
 /** `$LAYERMILL_HOME`, else `~/.cache/layermill`. */
 export function layermillHome(): string {
@@ -13,7 +13,7 @@ export function layermillHome(): string {
 export const weightsFolder = (home: string, network: string): string => join(home, 'weights', network)
 
 /** The converted weights that `imagenet` means once they are there. */
-export const canonicalPath = (home: string, network: string): string => join(weightsFolder(home, network), CANONICAL)
+export const canonicalPath = (home: string, network: string): string => join(weightsFolder(home, network), canonical)
 
 export const publishedPath = (home: string, network: string, file: string): string => join(weightsFolder(home, network), file)
 

@@ -13,11 +13,11 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-const QUICK = { heartbeatMs: 20, staleMs: 10_000, pollMs: 2 }
-const OLD = new Date(Date.now() - 60_000)
+const quick = { heartbeatMs: 20, staleMs: 10_000, pollMs: 2 }
+const old = new Date(Date.now() - 60_000)
 
 async function leaveLock(holder: object | string, modified: Date): Promise<void> {
-  await withLock(path, QUICK, () => Promise.resolve())
+  await withLock(path, quick, () => Promise.resolve())
   await writeFile(path, typeof holder === 'string' ? holder : JSON.stringify(holder))
   await utimes(path, modified, modified)
 }
@@ -28,7 +28,7 @@ describe('withLock', () => {
     let most = 0
     let waited = 0
     const visit = (): Promise<void> =>
-      withLock(path, { ...QUICK, onWait: () => waited++ }, async () => {
+      withLock(path, { ...quick, onWait: () => waited++ }, async () => {
         most = Math.max(most, ++inside)
         await new Promise(resolve => setImmediate(resolve))
         inside--
@@ -40,34 +40,34 @@ describe('withLock', () => {
   })
 
   it('releases after a failure', async () => {
-    await expect(withLock(path, QUICK, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken')
-    expect(await withLock(path, QUICK, () => Promise.resolve('in'))).toBe('in')
+    await expect(withLock(path, quick, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken')
+    expect(await withLock(path, quick, () => Promise.resolve('in'))).toBe('in')
   })
 
   it('takes over from a process of this machine that died', async () => {
     const { pid } = spawnSync(process.execPath, ['-e', ''])
     await leaveLock({ token: 'x', pid, host: hostname() }, new Date(Date.now() - 1000))
-    expect(await withLock(path, QUICK, () => Promise.resolve('in'))).toBe('in')
+    expect(await withLock(path, quick, () => Promise.resolve('in'))).toBe('in')
   })
 
   it('takes over a lock without a sign of life, whoever holds it and whatever is in it', async () => {
     for (const holder of [{ token: 'x', pid: 1, host: 'elsewhere' }, '{"tok', '']) {
-      await leaveLock(holder, OLD)
-      expect(await withLock(path, QUICK, () => Promise.resolve('in'))).toBe('in')
+      await leaveLock(holder, old)
+      expect(await withLock(path, quick, () => Promise.resolve('in'))).toBe('in')
     }
   })
 
   it('waits for one that lives, until told to stop', async () => {
     await leaveLock({ token: 'x', pid: 1, host: 'elsewhere' }, new Date())
     const controller = new AbortController()
-    const waiting = withLock(path, { ...QUICK, signal: controller.signal, onWait: () => controller.abort(new Error('enough')) }, () =>
+    const waiting = withLock(path, { ...quick, signal: controller.signal, onWait: () => controller.abort(new Error('enough')) }, () =>
       Promise.resolve(),
     )
     await expect(waiting).rejects.toThrow('enough')
   })
 
   it('shows that it lives, and tells its work when the lock was taken away', async () => {
-    const reason = await withLock(path, QUICK, async signal => {
+    const reason = await withLock(path, quick, async signal => {
       await writeFile(path, JSON.stringify({ token: 'thief', pid: 1, host: 'elsewhere' }))
       return new Promise<unknown>(resolve => {
         signal.addEventListener('abort', () => resolve(signal.reason))

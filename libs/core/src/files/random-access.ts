@@ -18,8 +18,8 @@ export interface RandomAccess extends AsyncDisposable {
 }
 
 /** Large reads are cut into pieces of this size, some of them under way at once: most of their time goes into mapping fresh memory. */
-const PIECE = 16 * 1024 * 1024
-const LANES = 3
+const pieceBytes = 16 * 1024 * 1024
+const lanes = 3
 
 export function truncated(file: Pick<RandomAccess, 'name' | 'size'>, wanted: number): LayermillError {
   return new LayermillError('WEIGHTS_TRUNCATED', `${file.name} ends at byte ${file.size}, but its contents go on to byte ${wanted}`, {
@@ -64,11 +64,11 @@ export async function openFile(path: string): Promise<RandomAccess> {
       const lane = async (): Promise<void> => {
         while (taken < target.length) {
           const start = taken
-          taken += PIECE
-          await readPiece(handle, target.subarray(start, start + PIECE), offset + start, { name: path, size })
+          taken += pieceBytes
+          await readPiece(handle, target.subarray(start, start + pieceBytes), offset + start, { name: path, size })
         }
       }
-      await Promise.all(Array.from({ length: Math.min(LANES, Math.ceil(target.length / PIECE)) }, lane))
+      await Promise.all(Array.from({ length: Math.min(lanes, Math.ceil(target.length / pieceBytes)) }, lane))
     },
     close: () => handle.close(),
     [Symbol.asyncDispose]: () => handle.close(),

@@ -2,12 +2,12 @@ import type { LayermillError } from '../errors/errors.js'
 import { type RandomAccess, truncated } from '../files/random-access.js'
 
 /** Wire types of protocol buffers. */
-export const PROTOBUF = { VARINT: 0, FIXED64: 1, BYTES: 2, FIXED32: 5 } as const
-const { VARINT, FIXED64, BYTES, FIXED32 } = PROTOBUF
+export const protobuf = { VARINT: 0, FIXED64: 1, BYTES: 2, FIXED32: 5 } as const
+const { VARINT, FIXED64, BYTES, FIXED32 } = protobuf
 
-const WINDOW = 64 * 1024
+const windowBytes = 64 * 1024
 /** Longest varint, plus the longest fixed value: what one field's head can take. */
-const HEAD = 20
+const head = 20
 
 export interface ProtobufField {
   readonly number: number
@@ -101,9 +101,9 @@ export class ProtobufReader {
 
   /** Makes sure that the window covers `HEAD` bytes from `position`, as far as the file goes. */
   private async load(position: number): Promise<void> {
-    const needed = Math.min(position + HEAD, this.file.size)
+    const needed = Math.min(position + head, this.file.size)
     if (position >= this.windowStart && needed <= this.windowStart + this.window.length) return
-    const window = new Uint8Array(Math.min(WINDOW, this.file.size - position))
+    const window = new Uint8Array(Math.min(windowBytes, this.file.size - position))
     await this.file.read(position, window)
     this.window = window
     this.windowStart = position

@@ -10,9 +10,9 @@ export interface Message {
 }
 
 /** Wire types of the fields used here. */
-const VARINT = 0
-const LENGTH_DELIMITED = 2
-const FIXED32 = 5
+const varintType = 0
+const lengthDelimited = 2
+const fixed32 = 5
 
 const utf8 = new TextEncoder()
 
@@ -43,18 +43,18 @@ export function message(fields: readonly Message[]): Message {
 }
 
 export function intField(field: number, value: number): Message {
-  return fromChunks([tag(field, VARINT), varint(value)])
+  return fromChunks([tag(field, varintType), varint(value)])
 }
 
 export function floatField(field: number, value: number): Message {
   const bytes = new Uint8Array(4)
   new DataView(bytes.buffer).setFloat32(0, value, true)
-  return fromChunks([tag(field, FIXED32), bytes])
+  return fromChunks([tag(field, fixed32), bytes])
 }
 
 /** A `bytes` field; `value` is not copied. */
 export function bytesField(field: number, value: Uint8Array): Message {
-  return fromChunks([tag(field, LENGTH_DELIMITED), varint(value.byteLength), value])
+  return fromChunks([tag(field, lengthDelimited), varint(value.byteLength), value])
 }
 
 export function stringField(field: number, value: string): Message {
@@ -75,7 +75,7 @@ export function packedFloats(field: number, values: readonly number[]): Message 
 }
 
 export function messageField(field: number, value: Message): Message {
-  return fromChunks([tag(field, LENGTH_DELIMITED), varint(value.bytes), ...value.chunks])
+  return fromChunks([tag(field, lengthDelimited), varint(value.bytes), ...value.chunks])
 }
 
 /** All bytes in one array: the one copy. */

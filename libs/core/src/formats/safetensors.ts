@@ -1,11 +1,11 @@
 /** Bytes before a safetensors file's header: its length. */
-const LENGTH_BYTES = 8
+const lengthBytes = 8
 
 /** The name in a header under which texts are, not a tensor. */
-export const SAFETENSORS_METADATA = '__metadata__'
+export const safetensorsMetadata = '__metadata__'
 
 /** The format's own limit on headers, in bytes. */
-export const MOST_SAFETENSORS_HEADER_BYTES = 100_000_000
+export const mostSafetensorsHeaderBytes = 100_000_000
 
 /** A tensor as a header names it: its data follow those of the one before. */
 export interface SafetensorsItem {
@@ -19,7 +19,7 @@ export interface SafetensorsItem {
 
 /** The JSON of a header: the metadata, if there are any, then the tensors in their order. */
 export function safetensorsText(items: Iterable<SafetensorsItem>, metadata: Readonly<Record<string, string>> = {}): string {
-  const entries: Record<string, unknown> = Object.keys(metadata).length === 0 ? {} : { [SAFETENSORS_METADATA]: metadata }
+  const entries: Record<string, unknown> = Object.keys(metadata).length === 0 ? {} : { [safetensorsMetadata]: metadata }
   let offset = 0
   for (const { name, dtype, shape, bytes } of items) {
     entries[name] = { dtype, shape, data_offsets: [offset, offset + bytes] }
@@ -30,14 +30,14 @@ export function safetensorsText(items: Iterable<SafetensorsItem>, metadata: Read
 
 /** Bytes of the length, the text and the spaces behind it, so that the data begin at a multiple of `alignment` bytes. */
 export function safetensorsHeaderBytes(text: string, alignment: number): number {
-  return Math.ceil((LENGTH_BYTES + Buffer.byteLength(text)) / alignment) * alignment
+  return Math.ceil((lengthBytes + Buffer.byteLength(text)) / alignment) * alignment
 }
 
 /** Fills `target`, which is as long as the header, with length, text and spaces. */
 export function writeSafetensorsHeader(target: Buffer, text: string): void {
-  target.writeBigUInt64LE(BigInt(target.length - LENGTH_BYTES))
-  target.fill(' ', LENGTH_BYTES)
-  target.write(text, LENGTH_BYTES, 'utf8')
+  target.writeBigUInt64LE(BigInt(target.length - lengthBytes))
+  target.fill(' ', lengthBytes)
+  target.write(text, lengthBytes, 'utf8')
 }
 
 /** Length, text and spaces; see `safetensorsHeaderBytes`. */

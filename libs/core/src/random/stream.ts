@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { fillSfc32 } from './sfc32.js'
 
-const BLOCK = 4096
+const blockLength = 4096
 /** Layers of the ziggurat, and the start of its tail (Marsaglia and Tsang, 2000). */
-const LAYERS = 128
-const TAIL = 3.442619855899
-const AREA = 9.91256303526217e-3
+const layers = 128
+const tail = 3.442619855899
+const area = 9.91256303526217e-3
 
 /**
  * A stream of random numbers that depends on its seed alone: sfc32, seeded from a SHA-256. Each tensor has its own
@@ -13,8 +13,8 @@ const AREA = 9.91256303526217e-3
  */
 export class RandomStream {
   private readonly state: Int32Array
-  private readonly block = new Int32Array(BLOCK)
-  private used = BLOCK
+  private readonly block = new Int32Array(blockLength)
+  private used = blockLength
 
   constructor(seed: string) {
     const digest = createHash('sha256').update(seed).digest()
@@ -26,7 +26,7 @@ export class RandomStream {
 
   /** 32 random bits, signed. */
   next(): number {
-    if (this.used === BLOCK) {
+    if (this.used === blockLength) {
       this.fill(this.block)
       this.used = 0
     }
@@ -53,19 +53,19 @@ interface Ziggurat {
 
 function buildZiggurat(): Ziggurat {
   const scale = 2 ** 24
-  const limits = new Int32Array(LAYERS)
-  const widths = new Float64Array(LAYERS)
-  const heights = new Float64Array(LAYERS)
-  let previous = TAIL
-  const base = AREA / Math.exp(-0.5 * TAIL * TAIL)
-  limits[0] = Math.floor((TAIL / base) * scale)
+  const limits = new Int32Array(layers)
+  const widths = new Float64Array(layers)
+  const heights = new Float64Array(layers)
+  let previous = tail
+  const base = area / Math.exp(-0.5 * tail * tail)
+  limits[0] = Math.floor((tail / base) * scale)
   limits[1] = 0
   widths[0] = base / scale
-  widths[LAYERS - 1] = TAIL / scale
+  widths[layers - 1] = tail / scale
   heights[0] = 1
-  heights[LAYERS - 1] = Math.exp(-0.5 * TAIL * TAIL)
-  for (let i = LAYERS - 2; i >= 1; i--) {
-    const x = Math.sqrt(-2 * Math.log(AREA / previous + Math.exp(-0.5 * previous * previous)))
+  heights[layers - 1] = Math.exp(-0.5 * tail * tail)
+  for (let i = layers - 2; i >= 1; i--) {
+    const x = Math.sqrt(-2 * Math.log(area / previous + Math.exp(-0.5 * previous * previous)))
     limits[i + 1] = Math.floor((x / previous) * scale)
     widths[i] = x / scale
     heights[i] = Math.exp(-0.5 * x * x)
@@ -81,31 +81,31 @@ function outsideRectangle(stream: RandomStream, { heights }: Ziggurat, layer: nu
     return height < Math.exp(-0.5 * x * x) ? x : undefined
   }
   for (;;) {
-    const over = -Math.log(1 - stream.uniform()) / TAIL
+    const over = -Math.log(1 - stream.uniform()) / tail
     const test = -Math.log(1 - stream.uniform())
-    if (2 * test > over * over) return x < 0 ? -(TAIL + over) : TAIL + over
+    if (2 * test > over * over) return x < 0 ? -(tail + over) : tail + over
   }
 }
 
 /** Numbers between two places to pause: some milliseconds' worth. */
-const SLICE = 2 ** 18
+const slice = 2 ** 18
 
 /** Fills `data` from a normal distribution around 0; yields now and then, so that the caller may let others run. */
 export function* normalSlices(data: Float32Array, standardDeviation: number, stream: RandomStream): Generator<void> {
   const ziggurat = buildZiggurat()
   const { limits, widths } = ziggurat
-  const block = new Int32Array(BLOCK)
-  let used = BLOCK
+  const block = new Int32Array(blockLength)
+  let used = blockLength
   let i = 0
   while (i < data.length) {
-    const end = Math.min(data.length, i + SLICE)
+    const end = Math.min(data.length, i + slice)
     while (i < end) {
-      if (used === BLOCK) {
+      if (used === blockLength) {
         stream.fill(block)
         used = 0
       }
       const bits = block[used++]!
-      const layer = bits & (LAYERS - 1)
+      const layer = bits & (layers - 1)
       const position = bits >> 7
       const x = position * widths[layer]!
       if (Math.abs(position) < limits[layer]!) {
@@ -122,12 +122,12 @@ export function* normalSlices(data: Float32Array, standardDeviation: number, str
 /** Fills `data` uniformly from [-limit, limit); yields as `normalSlices`. */
 export function* uniformSlices(data: Float32Array, limit: number, stream: RandomStream): Generator<void> {
   const scale = limit / 2147483648
-  const block = new Int32Array(BLOCK)
-  for (let start = 0; start < data.length; start += BLOCK) {
-    const length = Math.min(BLOCK, data.length - start)
-    stream.fill(length === BLOCK ? block : block.subarray(0, length))
+  const block = new Int32Array(blockLength)
+  for (let start = 0; start < data.length; start += blockLength) {
+    const length = Math.min(blockLength, data.length - start)
+    stream.fill(length === blockLength ? block : block.subarray(0, length))
     for (let i = 0; i < length; i++) data[start + i] = block[i]! * scale
-    if ((start + length) % SLICE === 0 || start + length === data.length) yield
+    if ((start + length) % slice === 0 || start + length === data.length) yield
   }
 }
 

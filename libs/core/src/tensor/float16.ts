@@ -26,13 +26,13 @@ export function toFloat16(source: Float32Array, target: Uint16Array): void {
   }
 }
 
-const ALL_HALVES = 65_536
+const allHalves = 65_536
 
 /** The float32 values of halves; each is represented exactly. */
 export function fromFloat16(source: Uint16Array): Float32Array {
-  if (source.length < ALL_HALVES) return decode(source)
+  if (source.length < allHalves) return decode(source)
   // For many values, looking each up is several times faster than taking it apart.
-  const table = decode(Uint16Array.from({ length: ALL_HALVES }, (_, bits) => bits))
+  const table = decode(Uint16Array.from({ length: allHalves }, (_, bits) => bits))
   const values = new Float32Array(source.length)
   for (let index = 0; index < source.length; index++) values[index] = table[source[index] ?? 0] ?? 0
   return values

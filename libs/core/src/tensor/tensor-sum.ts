@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
-import { ADD_WASM } from '../add-wasm.js'
+import { addWasm } from '../add-wasm.js'
 import { compileWasm, instantiateWasm, type WasmMemory } from '../wasm/wasm.js'
 
 /** Elements between two breaths of the event loop: one or two milliseconds. */
-const CHUNK = 1 << 20
+const chunk = 1 << 20
 
 /**
  * Calls `work` for ranges that make up all of the arrays, in order. The event loop turns every 2^20 elements, however many arrays they are
@@ -12,7 +12,7 @@ const CHUNK = 1 << 20
  * @param work takes about a nanosecond for each element from `start` to `end` of array number `index`
  */
 export async function inChunks(lengths: readonly number[], work: (index: number, start: number, end: number) => void): Promise<void> {
-  let room = CHUNK
+  let room = chunk
   for (const [index, length] of lengths.entries()) {
     for (let start = 0; start < length;) {
       const end = Math.min(length, start + room)
@@ -21,7 +21,7 @@ export async function inChunks(lengths: readonly number[], work: (index: number,
       start = end
       if (room > 0) continue
       await setImmediate()
-      room = CHUNK
+      room = chunk
     }
   }
 }
@@ -32,9 +32,9 @@ interface AddKernel {
 }
 
 /** Elements in one call of the kernel: so few that they stay in a fast cache. */
-const BLOCK = 8192
+const blockLength = 8192
 /** Elements that the kernel adds at a time. */
-const STEP = 8
+const step = 8
 
 /** A kernel with memory of its own for a block of each array: twice as fast as a loop, though all is copied in and out. */
 class Adder {
@@ -43,16 +43,16 @@ class Adder {
   private readonly values: Float32Array
 
   constructor() {
-    this.kernel = instantiateWasm<AddKernel>(compileWasm(ADD_WASM))
-    this.target = new Float32Array(this.kernel.memory.buffer, 0, BLOCK)
-    this.values = new Float32Array(this.kernel.memory.buffer, this.target.byteLength, BLOCK)
+    this.kernel = instantiateWasm<AddKernel>(compileWasm(addWasm))
+    this.target = new Float32Array(this.kernel.memory.buffer, 0, blockLength)
+    this.values = new Float32Array(this.kernel.memory.buffer, this.target.byteLength, blockLength)
   }
 
   /** `target[i] += values[i]`. */
   add(target: Float32Array, values: Float32Array, start: number, end: number): void {
-    for (let from = start; from < end; from += BLOCK) {
-      const sums = target.subarray(from, Math.min(end, from + BLOCK))
-      const whole = Math.ceil(sums.length / STEP) * STEP
+    for (let from = start; from < end; from += blockLength) {
+      const sums = target.subarray(from, Math.min(end, from + blockLength))
+      const whole = Math.ceil(sums.length / step) * step
       this.target.set(sums)
       this.values.set(values.subarray(from, from + sums.length))
       this.kernel.add(0, this.values.byteOffset, whole * Float32Array.BYTES_PER_ELEMENT)

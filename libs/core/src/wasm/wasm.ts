@@ -20,7 +20,7 @@ declare const WebAssembly: {
 }
 
 /** Bytes of a page of memory. */
-export const WASM_PAGE = 1 << 16
+export const wasmPage = 1 << 16
 
 /** Compiles a small module, given in base64, at once. */
 export function compileWasm(base64: string): WasmModule {

@@ -5,11 +5,11 @@
  */
 
 /** Domain of ONNX Runtime's own operators. */
-export const MICROSOFT = 'com.microsoft'
+export const microsoft = 'com.microsoft'
 /** Domain of ONNX Runtime's operators on blocked values (see `onnx/backward/layouts.ts`). */
-export const NCHWC = 'com.microsoft.nchwc'
+export const nchwc = 'com.microsoft.nchwc'
 
-export type OwnDomain = typeof MICROSOFT | typeof NCHWC
+export type OwnDomain = typeof microsoft | typeof nchwc
 
 /** A value of an attribute. Numbers come wrapped because ONNX distinguishes INT from FLOAT and JavaScript does not. */
 export type OnnxAttribute =

@@ -4,7 +4,7 @@ import { int, type OnnxGraph } from './graph.js'
 import { createSession } from './session.js'
 
 /** Below this many multiplications a call into the runtime costs more than they do. */
-const PLAIN = 20_000
+const plain = 20_000
 
 /** Products by ONNX Runtime's float64 Gemm. */
 export interface FastProduct {
@@ -31,7 +31,7 @@ const graphOf = (form: ProductForm): OnnxGraph => ({
 })
 
 /** The runtime cuts a product by its threads, and rounds at the cuts in its own way: their number is the same on every machine. */
-const THREADS = 4
+const threads = 4
 
 /**
  * The product of float64 matrices by ONNX Runtime on the CPU, several times as fast as loops. It blocks the calling thread: cut the work
@@ -41,13 +41,13 @@ export async function openProduct(): Promise<FastProduct> {
   const sessions = new Map<ProductForm, Promise<ort.InferenceSession>>()
   const sessionOf = (form: ProductForm): Promise<ort.InferenceSession> => {
     let session = sessions.get(form)
-    if (session === undefined) sessions.set(form, (session = createSession(graphOf(form), { device: 'cpu', threads: THREADS })))
+    if (session === undefined) sessions.set(form, (session = createSession(graphOf(form), { device: 'cpu', threads: threads })))
     return session
   }
   return {
     product: async (a, b, form) => {
       const { rows, columns, inner } = productShape(a, b, form)
-      if (rows * columns * inner <= PLAIN) return plainProduct(a, b, form)
+      if (rows * columns * inner <= plain) return plainProduct(a, b, form)
       const session = await sessionOf(form)
       const { c } = await session.run({
         a: new ort.Tensor('float64', a.data, [a.rows, a.columns]),

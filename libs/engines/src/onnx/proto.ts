@@ -9,15 +9,15 @@ import {
   stringField,
   type Message,
 } from '@layermill/core'
-import { MICROSOFT, NCHWC, type OnnxAttribute, type OnnxGraph, type OnnxInitializer, type OnnxNode, type OnnxValueInfo } from './graph.js'
+import { microsoft, nchwc, type OnnxAttribute, type OnnxGraph, type OnnxInitializer, type OnnxNode, type OnnxValueInfo } from './graph.js'
 
 /** The operator set and file version written: old enough for every ONNX Runtime of the last years, new enough for all operators used. */
-export const OPSET = 17
-const IR_VERSION = 8
+export const opset = 17
+const irVersion = 8
 
 /** TensorProto.DataType */
-const DATA_TYPE = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10, float64: 11 } as const
-const EXTERNAL = 1
+const dataType = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10, float64: 11 } as const
+const externalLocation = 1
 
 /** AttributeProto: field and AttributeType of each kind of value. */
 function attributeValue(attribute: OnnxAttribute): Message[] {
@@ -50,7 +50,7 @@ function nodeProto(node: OnnxNode): Message {
 
 function valueInfoProto(value: OnnxValueInfo): Message {
   const dims = value.shape.map(dim => messageField(1, typeof dim === 'number' ? intField(1, dim) : stringField(2, dim)))
-  const tensorType = message([intField(1, DATA_TYPE[value.type ?? 'float32']), messageField(2, message(dims))])
+  const tensorType = message([intField(1, dataType[value.type ?? 'float32']), messageField(2, message(dims))])
   return message([stringField(1, value.name), messageField(2, messageField(1, tensorType))])
 }
 
@@ -71,7 +71,7 @@ export interface ExternalPlace {
 }
 
 function tensorProto(name: string, tensor: OnnxInitializer, external: ExternalPlace | undefined): Message {
-  const head = [...tensor.shape.map(dim => intField(1, dim)), intField(2, DATA_TYPE[tensor.type]), stringField(8, name)]
+  const head = [...tensor.shape.map(dim => intField(1, dim)), intField(2, dataType[tensor.type]), stringField(8, name)]
   if (tensor.type === 'int64') return message([...head, bytesField(9, int64Bytes(tensor.data))])
   if (external === undefined) return message([...head, bytesField(9, rawBytes(tensor.data))])
   const entry = (key: string, value: string) => messageField(13, message([stringField(1, key), stringField(2, value)]))
@@ -80,7 +80,7 @@ function tensorProto(name: string, tensor: OnnxInitializer, external: ExternalPl
     entry('location', external.location),
     entry('offset', String(external.offset)),
     entry('length', String(tensor.data.byteLength)),
-    intField(14, EXTERNAL),
+    intField(14, externalLocation),
   ])
 }
 
@@ -103,11 +103,11 @@ export function modelProto(
     ...graph.outputs.map(value => messageField(12, valueInfoProto(value))),
   ])
   return message([
-    intField(1, IR_VERSION),
+    intField(1, irVersion),
     stringField(2, 'layermill'),
     messageField(7, body),
-    messageField(8, message([stringField(1, ''), intField(2, OPSET)])),
-    ...[MICROSOFT, NCHWC]
+    messageField(8, message([stringField(1, ''), intField(2, opset)])),
+    ...[microsoft, nchwc]
       .filter(domain => graph.nodes.some(node => node.domain === domain))
       .map(domain => messageField(8, message([stringField(1, domain), intField(2, 1)]))),
     ...Object.entries(metadata).map(([key, value]) => messageField(14, message([stringField(1, key), stringField(2, value)]))),

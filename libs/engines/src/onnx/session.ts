@@ -14,9 +14,9 @@ export interface SessionSettings {
 }
 
 /** Initializers of at least this many bytes stay out of the model. */
-const EXTERNAL_BYTES = 1024
+const externalBytes = 1024
 /** From this many bytes on, external initializers go through a file: below, making one costs more than copying. */
-const FILE_BYTES = 1 << 22
+const fileBytes = 1 << 22
 
 /** The runtime's options for a session, as measured in docs/decisions/0051. */
 export function sessionOptions({ device, threads }: SessionSettings, int8Instructions = false): ort.InferenceSession.SessionOptions {
@@ -42,7 +42,7 @@ export function sessionOptions({ device, threads }: SessionSettings, int8Instruc
 function externalInitializers(graph: OnnxGraph): Map<string, Uint8Array> {
   const external = new Map<string, Uint8Array>()
   for (const [name, tensor] of graph.initializers) {
-    if (tensor.type !== 'int64' && tensor.data.byteLength >= EXTERNAL_BYTES) external.set(name, rawBytes(tensor.data))
+    if (tensor.type !== 'int64' && tensor.data.byteLength >= externalBytes) external.set(name, rawBytes(tensor.data))
   }
   return external
 }
@@ -62,7 +62,7 @@ export async function createSession(
 ): Promise<ort.InferenceSession> {
   const external = externalInitializers(graph)
   const bytes = [...external.values()].reduce((sum, data) => sum + data.byteLength, 0)
-  const file = bytes >= FILE_BYTES ? await writeWeightFile(external, folders) : undefined
+  const file = bytes >= fileBytes ? await writeWeightFile(external, folders) : undefined
   const options = sessionOptions(settings, (await hasInt8Instructions()) === true)
   if (file === undefined) {
     const places = new Map([...external.keys()].map(name => [name, { location: name, offset: 0 }]))

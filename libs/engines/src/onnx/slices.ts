@@ -1,8 +1,8 @@
 /**
  * Most images of a slice for so many values that learn: enough work beside arranging the weights and adding their gradients for each slice.
  */
-const IMAGES = 4
-const VALUES = 16_000_000
+const images = 4
+const values = 16_000_000
 
 /** Images `start` to `end` (which is not among them) of a batch. */
 export interface Slice {
@@ -18,7 +18,7 @@ export interface Slice {
  * @param learning values of all parameters whose gradients are computed
  */
 export function sliceBatch(count: number, learning: number): Slice[] {
-  const most = IMAGES * Math.max(1, Math.ceil(learning / VALUES))
+  const most = images * Math.max(1, Math.ceil(learning / values))
   const slices = Math.ceil(count / most)
   const [size, larger] = [Math.floor(count / slices), count % slices]
   return Array.from({ length: slices }, (_, i) => {

@@ -9,8 +9,8 @@ import { ThreadClient } from '../thread/client.js'
 import type { Trainer, TrainingBatch } from '../trainer.js'
 import { ThreadEngine } from './engine.js'
 
-const SIZE = [24, 24] as const
-const CLASSES = 3
+const size = [24, 24] as const
+const classes = 3
 const network = tinyNetwork(
   [
     node('conv', 'conv', ['input'], { outChannels: 16, kernel: [3, 3], stride: [1, 1], pad: [1, 1] }),
@@ -19,9 +19,9 @@ const network = tinyNetwork(
     node('maxPool', 'pool', ['relu'], { kernel: [3, 3], stride: [2, 2], pad: [0, 0], ceil: true }),
     node('conv', 'conv2', ['pool'], { outChannels: 16, kernel: [3, 3], stride: [2, 2], pad: [1, 1] }),
     node('dropout', 'drop', ['conv2'], { ratio: 0.5 }),
-    node('linear', 'scores', ['drop'], { inFeatures: 576, outFeatures: CLASSES }),
+    node('linear', 'scores', ['drop'], { inFeatures: 576, outFeatures: classes }),
   ],
-  SIZE,
+  size,
 )
 const weights = tinyWeights(network)
 const trainable = [...weights.keys()].filter(name => !/mean$|variance$/.test(name))
@@ -31,9 +31,9 @@ function batch(from = 0, to = 9): TrainingBatch {
   const rows = (data: Float32Array): Float32Array => data.slice((from * data.length) / 9, (to * data.length) / 9)
   const mask = numbers(9 * 576, 21).map(value => (value < 0 ? 0 : 2))
   return {
-    images: { shape: [to - from, 3, ...SIZE], data: rows(tinyImages(9, SIZE).data) },
+    images: { shape: [to - from, 3, ...size], data: rows(tinyImages(9, size).data) },
     labels: Int32Array.of(0, 2, 1, 0, 2, 1, 1, 0, 2).slice(from, to),
-    targets: { shape: [to - from, CLASSES], data: rows(numbers(9 * CLASSES, 5).map(value => 1 + value / 2)) },
+    targets: { shape: [to - from, classes], data: rows(numbers(9 * classes, 5).map(value => 1 + value / 2)) },
     masks: new Map([['drop', { shape: [to - from, 16, 6, 6], data: rows(mask) }]]),
   }
 }
@@ -105,7 +105,7 @@ describe('a trainer in lanes', () => {
           loss: parts.reduce((sum, part) => sum + part.loss, 0),
           correct: parts.reduce((sum, part) => sum + part.correct, 0),
         })
-        expect(logits).toEqual({ shape: [9, CLASSES], data: Float32Array.from(parts.flatMap(part => [...part.logits.data])) })
+        expect(logits).toEqual({ shape: [9, classes], data: Float32Array.from(parts.flatMap(part => [...part.logits.data])) })
         // Its memory was taken.
         for (const { data } of recycle?.values() ?? []) expect(data).toHaveLength(0)
         recycle = gradients
@@ -119,7 +119,7 @@ describe('a trainer in lanes', () => {
   it('takes what was asked for without waiting in order, with the parameters of its place', async () => {
     const engine = await open(2)
     const [lanes, alone] = [await makeTrainer(engine, 9), await makeTrainer(engine)]
-    const moved = new Map([['scores/b', { shape: [CLASSES], data: Float32Array.of(0, 50, 0) }]])
+    const moved = new Map([['scores/b', { shape: [classes], data: Float32Array.of(0, 50, 0) }]])
     const expected = [await alone.gradients(batch())]
     await alone.setParameters(moved)
     expected.push(await alone.gradients(batch()))

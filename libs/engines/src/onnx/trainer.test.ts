@@ -7,16 +7,16 @@ import type { Engine } from '../engine.js'
 import type { Trainer, TrainingBatch } from '../trainer.js'
 import { numbers } from '../testing/index.js'
 
-const SIZE = [64, 64] as const
+const size = [64, 64] as const
 
 /** GoogLeNet cut early, with dropout in its head: small, and every kind of op up to there. */
 const googlenet = fineTunedNetwork(getNetwork('googlenet'), {
   layer: 'inception_3a',
   head: [{ units: 8, dropout: 0.5 }],
   classes: 3,
-  inputSize: SIZE,
+  inputSize: size,
 })
-const resnet = fineTunedNetwork(getNetwork('resnet50'), { layer: 'res2', classes: 3, inputSize: SIZE })
+const resnet = fineTunedNetwork(getNetwork('resnet50'), { layer: 'res2', classes: 3, inputSize: size })
 
 function weightsOf(network: typeof googlenet): Map<string, Tensor> {
   const entries = [...parameterShapes(network)].map(([name, shape], i): [string, Tensor] => {
@@ -30,7 +30,7 @@ function weightsOf(network: typeof googlenet): Map<string, Tensor> {
 function batch(count = 4): TrainingBatch & { masks: Map<string, Tensor> } {
   const mask = numbers(count * 8, 3).map(value => (value < 0 ? 0 : 2))
   return {
-    images: { shape: [count, 3, ...SIZE], data: numbers(count * 3 * SIZE[0] * SIZE[1], 99) },
+    images: { shape: [count, 3, ...size], data: numbers(count * 3 * size[0] * size[1], 99) },
     labels: Int32Array.from({ length: count }, (_, i) => i % 3),
     masks: new Map([['hidden1', { shape: [count, 8], data: mask }]]),
   }

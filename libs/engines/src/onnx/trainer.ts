@@ -60,7 +60,7 @@ export interface TrainerPlace {
 }
 
 /** More would keep so many copies of parameters and gradients that memory runs out before they are any faster. */
-const MOST_LANES = 4
+const mostLanes = 4
 
 /** Makes a trainer in an engine's threads. See `Engine.trainer`. */
 export async function createTrainer(place: TrainerPlace, network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
@@ -93,7 +93,7 @@ export async function createTrainer(place: TrainerPlace, network: Network, weigh
   // Statistics are of a whole batch; and from a later layer on there is too little work.
   const sliced = place.inLanes && !batchStatistics && start === undefined
   const learning = trainable.reduce((sum, name) => sum + selected.get(name)!.data.length, 0)
-  const count = sliced && batchSize !== undefined ? Math.min(place.cores, sliceBatch(batchSize, learning).length, MOST_LANES) : 1
+  const count = sliced && batchSize !== undefined ? Math.min(place.cores, sliceBatch(batchSize, learning).length, mostLanes) : 1
   const threads = Math.floor(place.cores / count)
   const plan = { nodes: all, inputSize, start, losses, trainable, statistics, batchStatistics, storedNorms, dropout, threads }
   const { lanes, loaded } = await openLanes(place.threads, {

@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { errorCode } from '@layermill/core'
 import type { ExternalPlace } from './proto.js'
 
-const PREFIX = 'layermill-weights-'
-const NAME = 'weights.bin'
+const prefix = 'layermill-weights-'
+const fileName = 'weights.bin'
 /** ONNX's advice for tensors that are mapped into memory. */
-const ALIGNMENT = 4096
+const alignment = 4096
 /** A folder this old (milliseconds) was left behind by a process that was killed: loading takes seconds. */
-const ABANDONED = 15 * 60_000
+const abandoned = 15 * 60_000
 /** A single write; Linux takes at most 2 GiB at a time. */
-const CHUNK = 1 << 26
+const chunk = 1 << 26
 
 export interface WeightFile {
   readonly folder: string
@@ -27,8 +27,8 @@ function layOut(tensors: ReadonlyMap<string, Uint8Array>): { places: Map<string,
   const places = new Map<string, ExternalPlace>()
   let bytes = 0
   for (const [name, data] of tensors) {
-    places.set(name, { location: NAME, offset: bytes })
-    bytes = Math.ceil((bytes + data.byteLength) / ALIGNMENT) * ALIGNMENT
+    places.set(name, { location: fileName, offset: bytes })
+    bytes = Math.ceil((bytes + data.byteLength) / alignment) * alignment
   }
   return { places, bytes }
 }
@@ -39,11 +39,11 @@ async function hasRoom(folder: string, bytes: number): Promise<boolean> {
 }
 
 async function removeAbandoned(folder: string): Promise<void> {
-  const names = (await readdir(folder)).filter(name => name.startsWith(PREFIX))
+  const names = (await readdir(folder)).filter(name => name.startsWith(prefix))
   for (const name of names) {
     const path = join(folder, name)
     try {
-      if (Date.now() - (await stat(path)).mtimeMs > ABANDONED) await rm(path, { recursive: true, force: true })
+      if (Date.now() - (await stat(path)).mtimeMs > abandoned) await rm(path, { recursive: true, force: true })
     } catch {
       // Another user's, or gone by now: nothing of ours.
     }
@@ -55,7 +55,7 @@ async function writeAll(path: string, tensors: ReadonlyMap<string, Uint8Array>, 
   for (const [name, data] of tensors) {
     const { offset } = places.get(name)!
     for (let start = 0; start < data.byteLength;) {
-      const { bytesWritten } = await file.write(data, start, Math.min(CHUNK, data.byteLength - start), offset + start)
+      const { bytesWritten } = await file.write(data, start, Math.min(chunk, data.byteLength - start), offset + start)
       start += bytesWritten
     }
   }
@@ -69,7 +69,7 @@ interface MadeFolder {
 async function makeIn(folder: string, bytes: number, fill: (folder: string) => Promise<void>): Promise<MadeFolder | undefined> {
   if (!(await hasRoom(folder, bytes))) return undefined
   await removeAbandoned(folder)
-  const created = await mkdtemp(join(folder, PREFIX))
+  const created = await mkdtemp(join(folder, prefix))
   const remove = () => rm(created, { recursive: true, force: true })
   try {
     await fill(created)
@@ -107,6 +107,6 @@ export async function writeWeightFile(
   folders: readonly string[] = weightFolders(),
 ): Promise<WeightFile | undefined> {
   const { places, bytes } = layOut(tensors)
-  const made = await temporaryFolder(bytes, folder => writeAll(join(folder, NAME), tensors, places), folders)
+  const made = await temporaryFolder(bytes, folder => writeAll(join(folder, fileName), tensors, places), folders)
   return made && { ...made, places }
 }

@@ -5,7 +5,7 @@ import { parameterShapes, type GraphNode, type Network } from '@layermill/models
 /**
  * Values copied at a time (1 MiB): some milliseconds where fresh memory is slow, so that the calling thread's event loop goes on turning.
  */
-const SLICE = 1 << 18
+const slice = 1 << 18
 
 /**
  * The weights that nodes read, and no others; of those only the ones in `only`, where it is given.
@@ -51,7 +51,7 @@ export function splitShared(weights: TensorMap): { shared: Map<string, Tensor>; 
 /** A copy that can be handed to another thread, made a slice at a time. */
 export async function copyWeights(weights: TensorMap): Promise<Map<string, Tensor>> {
   const copies = new Map<string, Tensor>()
-  let untilPause = SLICE
+  let untilPause = slice
   for (const [name, { shape, data }] of weights) {
     const copy = new Float32Array(data.length)
     for (let start = 0; start < data.length;) {
@@ -61,7 +61,7 @@ export async function copyWeights(weights: TensorMap): Promise<Map<string, Tenso
       start = end
       if (untilPause > 0) continue
       await nextTurn()
-      untilPause = SLICE
+      untilPause = slice
     }
     copies.set(name, { shape, data: copy })
   }

@@ -16,7 +16,7 @@ const conv3 = (name: string, input: string, channels: number): GraphNode => conv
 const batchNorm = (name: string, input: string): GraphNode => node('batchNorm', name, [input], { epsilon: 2e-5, decay: 0.9 })
 const relu = (name: string, input: string): GraphNode => node('relu', name, [input], {})
 
-const SIZES: readonly Size2[] = [
+const sizes: readonly Size2[] = [
   [8, 8],
   [9, 13],
   [16, 7],
@@ -52,7 +52,7 @@ function pools(input: string): GraphNode[] {
 }
 
 /** Sizes around every remainder that a window can leave. */
-const POOL_SIZES: readonly Size2[] = [
+const poolSizes: readonly Size2[] = [
   [5, 5],
   [6, 7],
   [8, 9],
@@ -77,13 +77,13 @@ export const cases: readonly Case[] = [
       conv('3x1', '3x3', 6, [3, 1], [2, 1], [1, 0]),
       conv('valid', 'input', 4, [3, 3], [1, 1], [0, 0]),
     ],
-    sizes: SIZES,
+    sizes: sizes,
   },
   {
     name: 'convolution, batch norm and ReLU, only the last asked for',
     nodes: [conv3('conv', 'input', 16), batchNorm('bn', 'conv'), relu('relu', 'bn')],
     layers: ['relu'],
-    sizes: SIZES,
+    sizes: sizes,
   },
   {
     name: 'convolution before batch norm asked for as well',
@@ -116,14 +116,14 @@ export const cases: readonly Case[] = [
       relu('out', 'add'),
     ],
     layers: ['out', 'relu1'],
-    sizes: SIZES,
+    sizes: sizes,
   },
-  { name: 'pooling of the images', nodes: pools('input'), sizes: POOL_SIZES },
+  { name: 'pooling of the images', nodes: pools('input'), sizes: poolSizes },
   {
     // Channels in multiples of 16 behind a convolution are what a runtime may keep in a blocked layout, with its own pooling.
     name: 'pooling behind a convolution',
     nodes: [conv3('conv', 'input', 16), relu('relu', 'conv'), ...pools('relu')],
-    sizes: POOL_SIZES,
+    sizes: poolSizes,
   },
   {
     name: 'pooling of a single cell and of two',
@@ -174,7 +174,7 @@ export const cases: readonly Case[] = [
       conv('projection', 'pool', 5, [1, 1], [1, 1], [0, 0]),
       node('concat', 'out', ['one/relu', 'three/relu', 'projection'], {}),
     ],
-    sizes: SIZES,
+    sizes: sizes,
   },
   {
     name: 'a classifier with dropout and softmax',

@@ -10,7 +10,7 @@ import { inSharedMemory, node, tinyImages, tinyNetwork, tinyWeights } from './ti
 import { trainingContract } from './training-contract.js'
 
 /** Largest difference from the float64 reference, in units of the layer's largest value. */
-const TOLERANCE = 1e-5
+const tolerance = 1e-5
 
 function expectClose(actual: Tensor | undefined, expected: Value, what: string): void {
   expect(actual?.shape, `shape of ${what}`).toEqual(expected.shape)
@@ -22,7 +22,7 @@ function expectClose(actual: Tensor | undefined, expected: Value, what: string):
     // Math.max keeps a NaN.
     difference = Math.max(difference, Math.abs(actual!.data[i]! - value))
   }
-  expect(difference / Math.max(largest, 1e-30), `largest difference of ${what}`).toBeLessThanOrEqual(TOLERANCE)
+  expect(difference / Math.max(largest, 1e-30), `largest difference of ${what}`).toBeLessThanOrEqual(tolerance)
 }
 
 function reference(network: Network, weights: TensorMap, images: Tensor): Map<string, Value> {

@@ -5,7 +5,7 @@ import { errorMessage, LayermillError } from '@layermill/core'
 import type { Device } from '../engine.js'
 
 /** Installs a native package, which downloads TensorFlow; named wherever none works. */
-const INSTALL_COMMAND = 'npm run setup:tfjs'
+const installCommand = 'npm run setup:tfjs'
 
 const require = createRequire(import.meta.url)
 
@@ -85,7 +85,7 @@ export async function selectBackend(devices: readonly Device[]): Promise<{ devic
       failures.push(`${device} is not available (${errorMessage(error)})`)
     }
   }
-  throw new LayermillError('DEVICE_UNAVAILABLE', `engine tfjs: ${failures.join('; ')}: run ${INSTALL_COMMAND}`, {
+  throw new LayermillError('DEVICE_UNAVAILABLE', `engine tfjs: ${failures.join('; ')}: run ${installCommand}`, {
     hint: 'or use --engine onnx',
   })
 }

@@ -19,10 +19,10 @@ import { openEngine } from '../open.js'
 import { node, numbers, tinyNetwork } from '../testing/tiny.js'
 import type { Gradients, TrainerOptions } from '../trainer.js'
 
-const CLASSES = 4
-const BATCH = 2
+const classes = 4
+const batch = 2
 /** Largest difference, in units of the gradient's largest value. */
-const TOLERANCE = 1e-4
+const tolerance = 1e-4
 
 interface Case {
   readonly name: string
@@ -41,7 +41,7 @@ function around(middle: readonly GraphNode[], size: Size2): Network {
   const body = [conv('first', 'input', 4, [1, 1]), ...middle]
   const last = body.at(-1)!.name
   const inFeatures = elementCount(inferShapes(tinyNetwork(body, size).nodes, size).get(last)!)
-  return tinyNetwork([...body, node('linear', 'scores', [last], { inFeatures, outFeatures: CLASSES })], size)
+  return tinyNetwork([...body, node('linear', 'scores', [last], { inFeatures, outFeatures: classes })], size)
 }
 
 const op = (name: string, middle: readonly GraphNode[], more: Partial<Case> = {}): Case => {
@@ -107,7 +107,7 @@ function withAuxiliary(): FineTunedNetwork {
   const base = around(
     [
       conv('shared', 'first', 4, [3, 3]),
-      node('linear', 'auxiliary', ['shared'], { inFeatures: 168, outFeatures: CLASSES }),
+      node('linear', 'auxiliary', ['shared'], { inFeatures: 168, outFeatures: classes }),
       conv('later', 'shared', 3, [3, 3]),
     ],
     [9, 8],
@@ -115,7 +115,7 @@ function withAuxiliary(): FineTunedNetwork {
   return {
     ...base,
     base,
-    head: { layer: 'scores', classes: CLASSES, auxiliary: true },
+    head: { layer: 'scores', classes: classes, auxiliary: true },
     classNames: undefined,
     classifiers: ['scores', 'auxiliary'],
     newNodes: [],
@@ -159,7 +159,7 @@ const cases: readonly Case[] = [
   op('from a layer', normalised, { options: { trainable: ['scores/W', 'bn2/gamma'], start: 'relu' } }),
   ...(['frozen', 'batch'] as const).map((batchNorm): Case => ({
     name: `resnet50 up to res2, batch norm ${batchNorm}`,
-    network: fineTunedNetwork(getNetwork('resnet50'), { layer: 'res2', classes: CLASSES, inputSize: [17, 17] }),
+    network: fineTunedNetwork(getNetwork('resnet50'), { layer: 'res2', classes: classes, inputSize: [17, 17] }),
     size: [17, 17],
     options: { batchNorm },
   })),
@@ -168,7 +168,7 @@ const cases: readonly Case[] = [
     network: fineTunedNetwork(getNetwork('googlenet'), {
       layer: 'inception_3a',
       head: [{ units: 6, dropout: 0.5 }],
-      classes: CLASSES,
+      classes: classes,
       inputSize: [21, 21],
     }),
     size: [21, 21],
@@ -199,23 +199,23 @@ function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number>, wha
     largest = Math.max(largest, Math.abs(expected[i]!))
     worst = Math.max(worst, Math.abs(actual[i]! - expected[i]!))
   }
-  expect(worst / largest, what).toBeLessThan(TOLERANCE)
+  expect(worst / largest, what).toBeLessThan(tolerance)
 }
 
 async function compute(engine: Engine, { network, size, options = {}, ties = false }: Case, seed: number): Promise<Gradients> {
   const weights = weightsOf(network, size, seed)
   const trainer = await engine.trainer(network, weights, { trainable: learnable(weights.keys()), inputSize: size, ...options })
   try {
-    const shape = [BATCH, ...(options.start === undefined ? [3, ...size] : inferShapes(network.nodes, size).get(options.start)!)]
+    const shape = [batch, ...(options.start === undefined ? [3, ...size] : inferShapes(network.nodes, size).get(options.start)!)]
     const images = { shape, data: numbers(elementCount(shape), seed + 100).map(value => (ties ? Math.round(value) : value)) }
     const masks = new Map(
       [...trainer.masks].map(([name, mask]): [string, Tensor] => {
-        const full = [BATCH, ...mask.shape]
+        const full = [batch, ...mask.shape]
         return [name, { shape: full, data: numbers(elementCount(full), seed + 200).map(value => (value < 0 ? 0 : 2)) }]
       }),
     )
     // Rows that sum to different numbers: class weights and label smoothing.
-    const targets = { shape: [BATCH, CLASSES], data: numbers(BATCH * CLASSES, seed + 300).map(value => value + 1) }
+    const targets = { shape: [batch, classes], data: numbers(batch * classes, seed + 300).map(value => value + 1) }
     return await trainer.gradients({ images, labels: Int32Array.of(1, 3), targets, masks })
   } finally {
     await trainer.release()

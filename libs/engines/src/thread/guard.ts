@@ -1,7 +1,7 @@
-import { BUSY, STOP } from './protocol.js'
+import { busy, stop } from './protocol.js'
 
 /** How long an exiting process waits for a native call, in milliseconds: longer than any batch should take. */
-const PATIENCE = 60_000
+const patience = 60_000
 
 /** Fresh flags, to be given to the thread. */
 export function createFlags(): Int32Array {
@@ -10,19 +10,19 @@ export function createFlags(): Int32Array {
 
 /** Runs a native call, marked as such. Once the process is exiting it starts nothing and never settles. */
 export async function nativeCall<T>(flags: Int32Array, call: () => Promise<T>): Promise<T> {
-  Atomics.store(flags, BUSY, 1)
+  Atomics.store(flags, busy, 1)
   try {
     // BUSY is set before STOP is read, and the exiting process sets STOP before it reads BUSY: one of the two sees the other.
-    if (Atomics.load(flags, STOP) === 0) return await call()
+    if (Atomics.load(flags, stop) === 0) return await call()
   } finally {
-    Atomics.store(flags, BUSY, 0)
-    Atomics.notify(flags, BUSY)
+    Atomics.store(flags, busy, 0)
+    Atomics.notify(flags, busy)
   }
   return new Promise<never>(() => {})
 }
 
 /** Lets no native call begin any more and blocks until the one under way is done. For `process.on('exit')`. */
 export function stopNativeCalls(flags: Int32Array): void {
-  Atomics.store(flags, STOP, 1)
-  Atomics.wait(flags, BUSY, 1, PATIENCE)
+  Atomics.store(flags, stop, 1)
+  Atomics.wait(flags, busy, 1, patience)
 }

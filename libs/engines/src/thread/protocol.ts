@@ -59,8 +59,8 @@ export type Reply =
  * Two 32-bit flags in shared memory. ONNX Runtime cannot be interrupted: a process that exits during a native call aborts instead.
  * So the thread marks native calls as BUSY, and a process about to exit sets STOP and waits until BUSY is 0.
  */
-export const BUSY = 0
-export const STOP = 1
+export const busy = 0
+export const stop = 1
 
 /** Start data of the thread. */
 export interface ThreadData {

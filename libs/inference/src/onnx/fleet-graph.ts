@@ -7,17 +7,17 @@ import type { OnnxModel } from '@layermill/onnx'
 import { besideFiles, readBeside } from './files.js'
 
 const piece = 64 * 1024 * 1024
-const LIST = 'files.json'
-const GRAPH = 'model.onnx'
+const listFile = 'files.json'
+const graphFile = 'model.onnx'
 
 const keyOf = (sha256: string, name: string): string => `weights/${sha256}/${name}`
 
 /** Puts a graph, its weights and what lies beside it into the fleet's store under its hash; the list comes last, so it is there whole. */
 export async function publishGraph(store: Store, model: OnnxModel, sha256: string): Promise<void> {
-  if ((await store.stat(keyOf(sha256, LIST))) !== undefined) return
+  if ((await store.stat(keyOf(sha256, listFile))) !== undefined) return
   const names: string[] = []
   for (const [location, path] of model.files) {
-    const name = location === '' ? GRAPH : location
+    const name = location === '' ? graphFile : location
     await store.putStream(keyOf(sha256, name), createReadStream(path, { highWaterMark: 1 << 20 }))
     names.push(name)
   }
@@ -27,13 +27,13 @@ export async function publishGraph(store: Store, model: OnnxModel, sha256: strin
     await store.put(keyOf(sha256, name), text)
     names.push(name)
   }
-  await store.put(keyOf(sha256, LIST), JSON.stringify(names))
+  await store.put(keyOf(sha256, listFile), JSON.stringify(names))
 }
 
 function namesOf(text: string, url: string): string[] {
   const names: unknown = JSON.parse(text)
   const fits = (name: unknown): name is string => typeof name === 'string' && !isAbsolute(name) && !name.split(/[\\/]/).includes('..')
-  if (Array.isArray(names) && names.includes(GRAPH) && names.every(fits)) return names
+  if (Array.isArray(names) && names.includes(graphFile) && names.every(fits)) return names
   throw new LayermillError('WEIGHTS_HASH', `${url} holds no list of a graph's files`, {
     hint: 'delete the object: it is written again when the next run starts',
   })
@@ -59,17 +59,17 @@ async function fetchObject(store: Store, key: string, path: string): Promise<voi
 /** The path on this machine of the graph with this hash, fetched once; undefined where the fleet's store has none. */
 export async function obtainGraph(store: Store, folder: string, sha256: string): Promise<string | undefined> {
   const target = join(folder, 'graphs', sha256)
-  const done = join(target, `.${LIST}`)
+  const done = join(target, `.${listFile}`)
   const isThere = async (): Promise<boolean> => (await stat(done).catch(() => undefined)) !== undefined
-  if (await isThere()) return join(target, GRAPH)
-  const list = await store.get(keyOf(sha256, LIST))
+  if (await isThere()) return join(target, graphFile)
+  const list = await store.get(keyOf(sha256, listFile))
   if (list === undefined) return undefined
-  const names = namesOf(Buffer.from(list).toString(), `${store.url}/${keyOf(sha256, LIST)}`)
+  const names = namesOf(Buffer.from(list).toString(), `${store.url}/${keyOf(sha256, listFile)}`)
   await mkdir(target, { recursive: true })
   await withLock(join(target, '.lock'), {}, async () => {
     if (await isThere()) return
     for (const name of names) await fetchObject(store, keyOf(sha256, name), join(target, name))
     await writeFile(done, '')
   })
-  return join(target, GRAPH)
+  return join(target, graphFile)
 }

@@ -19,7 +19,7 @@ export const defaultReduceSample = 4096
 /** Images at once. */
 const batchSize = 8
 /** Most bytes of a layer's components. */
-const MOST_BYTES = 2 ** 30
+const mostBytes = 2 ** 30
 
 export interface FitOptions {
   readonly record: RunRecord
@@ -87,7 +87,7 @@ export const layersToFit = ({ identity }: RunRecord): string[] =>
 function refuseLarge(record: RunRecord, shapes: ReadonlyMap<string, number>): void {
   for (const [layer, columns] of shapes) {
     const { kind, components } = parseRule(record.identity.reduction![layer]!)
-    if (kind === 'pca' && columns * Math.min(components, columns) * 8 > MOST_BYTES) {
+    if (kind === 'pca' && columns * Math.min(components, columns) * 8 > mostBytes) {
       throw new LayermillError(
         'SPEC_INVALID',
         `--reduce: ${components} components of ${layer}, ${columns} numbers each, are more than a gigabyte`,

@@ -1,4 +1,4 @@
-import { normalizeRows, randomColumns, type RandomProjection, sparseProjection, VARIANCE_FLOOR } from '@layermill/analysis'
+import { normalizeRows, randomColumns, type RandomProjection, sparseProjection, varianceFloor } from '@layermill/analysis'
 import { parseRule, type ReduceRule, type RunRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
@@ -16,7 +16,7 @@ function projectOn({ mean, components, explainedVariance }: ReductionFit, whiten
   if (row.length !== mean.length) throw new LayermillError('ROW_INVALID', `a row of ${row.length} numbers, expected ${mean.length}`)
   const centredRow = new Float64Array(row.length)
   for (let j = 0; j < row.length; j++) centredRow[j] = row[j]! - mean[j]!
-  const floor = VARIANCE_FLOOR * (explainedVariance[0] ?? 0)
+  const floor = varianceFloor * (explainedVariance[0] ?? 0)
   return explainedVariance.map((variance, k) => {
     if (whiten && variance <= floor) return 0
     let sum = 0

@@ -5,7 +5,7 @@ import type { GradientSource, MicroBatchGradients, MicroBatchScores, PublishedPa
 import type { TrainingSession } from './training-session.js'
 
 /** Micro-batches under way at once: the next is read and decoded while this one is computed. */
-const AHEAD = 2
+const ahead = 2
 
 function rounded(tensors: TensorMap): TensorMap {
   return new Map([...tensors].map(([name, { shape, data }]) => [name, { shape, data: fromBfloat16(toBfloat16(data)) }]))
@@ -27,7 +27,7 @@ export class LocalGradients implements GradientSource {
 
   async *gradients(step: number, count: number, signal: AbortSignal): AsyncIterable<MicroBatchGradients> {
     const { version } = this.current()
-    yield* mapOrdered(numbers(count), AHEAD, async micro => {
+    yield* mapOrdered(numbers(count), ahead, async micro => {
       signal.throwIfAborted()
       const ready = await this.session.prepare(step, micro)
       const result = await this.session.gradients(ready, version, async () => this.current(), this.spare.pop())
@@ -37,14 +37,14 @@ export class LocalGradients implements GradientSource {
 
   async *evaluate(_round: number, count: number, signal: AbortSignal): AsyncIterable<MicroBatchScores> {
     const { version } = this.current()
-    yield* mapOrdered(numbers(count), AHEAD, async piece => {
+    yield* mapOrdered(numbers(count), ahead, async piece => {
       signal.throwIfAborted()
       return this.session.evaluate(await this.session.prepareEvaluation(piece), version, async () => this.current())
     })
   }
 
   recycle(gradients: TensorMap): void {
-    if (this.exchange === 'float32' && this.spare.length <= AHEAD) this.spare.push(gradients)
+    if (this.exchange === 'float32' && this.spare.length <= ahead) this.spare.push(gradients)
   }
 
   async close(): Promise<void> {

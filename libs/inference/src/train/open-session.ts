@@ -1,12 +1,12 @@
 import {
   parseRunRecord,
   parseTrainingPlan,
-  RUN_PATH,
+  runPath,
   type RunRecord,
-  TRAINING_PLAN_PATH,
-  TRAINING_ROWS_PATH,
+  trainingPlanPath,
+  trainingRowsPath,
   type TrainingPlan,
-  VALIDATION_ROWS_PATH,
+  validationRowsPath,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { type ImageSource, type ManifestRow, parseManifest, type SourceAccess, type Store } from '@layermill/storage'
@@ -59,8 +59,8 @@ export async function openTrainingSession(
   options: OpenSessionOptions,
 ): Promise<{ session: TrainingSession; plan: TrainingPlan; record: RunRecord }> {
   const { provider, store, features } = options
-  const record = parseRunRecord(await required(store, RUN_PATH), store.url, true)
-  const plan = parseTrainingPlan(await required(store, TRAINING_PLAN_PATH), store.url, true)
+  const record = parseRunRecord(await required(store, runPath), store.url, true)
+  const plan = parseTrainingPlan(await required(store, trainingPlanPath), store.url, true)
   // A process that trains on stored features computes alone.
   if (features === undefined) await requireCpu(record, store, provider)
   const { model } = record.spec
@@ -79,8 +79,8 @@ export async function openTrainingSession(
     baseWeights: loaded.weights.tensors,
     inputs,
     fromFeatures: features !== undefined,
-    training: await readRows(store, TRAINING_ROWS_PATH),
-    validation: await readRows(store, VALIDATION_ROWS_PATH),
+    training: await readRows(store, trainingRowsPath),
+    validation: await readRows(store, validationRowsPath),
   })
   return { session, plan, record }
 }

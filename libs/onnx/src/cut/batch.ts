@@ -30,7 +30,7 @@ const plain = (op: string, inputs: string[], output: string, attributes: Attribu
 })
 
 /** Names that the repairs begin with; no exporter's. */
-const PREFIX = 'layermill.batch'
+const prefix = 'layermill.batch'
 
 /** Takes the batch out of the constants that exporters bake it into. */
 class BatchRepair {
@@ -66,7 +66,7 @@ class BatchRepair {
     if (shape === undefined || shape.length === 0 || shape[0]! < 1) return node
     const open = shape.includes(-1)
     if (open && shape[0] !== 1) return node
-    const name = `${PREFIX}.shape.${this.added.length}`
+    const name = `${prefix}.shape.${this.added.length}`
     this.added.push(intTensor(name, [open ? 0 : -1, ...shape.slice(1)]))
     const attributes = new Map(node.attributes)
     attributes.delete('allowzero')
@@ -86,17 +86,17 @@ class BatchRepair {
   }
 
   private expanded(name: string, rank: number): string {
-    const count = `${PREFIX}.count`
+    const count = `${prefix}.count`
     if (!this.sizeKnown) {
       this.sizeKnown = true
-      this.added.push(intTensor(`${PREFIX}.first`, [0]))
+      this.added.push(intTensor(`${prefix}.first`, [0]))
       this.nodes.push(
-        plain('Shape', [this.image], `${PREFIX}.images`),
-        plain('Gather', [`${PREFIX}.images`, `${PREFIX}.first`], count, [intAttribute('axis', 0)]),
+        plain('Shape', [this.image], `${prefix}.images`),
+        plain('Gather', [`${prefix}.images`, `${prefix}.first`], count, [intAttribute('axis', 0)]),
       )
     }
     const at = this.nodes.length
-    const ones = `${PREFIX}.ones.${at}`
+    const ones = `${prefix}.ones.${at}`
     this.added.push(
       intTensor(
         ones,
@@ -104,10 +104,10 @@ class BatchRepair {
       ),
     )
     this.nodes.push(
-      plain('Concat', [count, ones], `${PREFIX}.to.${at}`, [intAttribute('axis', 0)]),
-      plain('Expand', [name, `${PREFIX}.to.${at}`], `${PREFIX}.rows.${at}`),
+      plain('Concat', [count, ones], `${prefix}.to.${at}`, [intAttribute('axis', 0)]),
+      plain('Expand', [name, `${prefix}.to.${at}`], `${prefix}.rows.${at}`),
     )
-    return `${PREFIX}.rows.${at}`
+    return `${prefix}.rows.${at}`
   }
 }
 

@@ -3,7 +3,7 @@ import { needed } from '../depends.js'
 import type { FilePlace } from '../external.js'
 import type { ImageInput } from '../image-input.js'
 import { asIs, nodeProto, tensorProto, valueProto } from '../read/encode.js'
-import { GRAPH, MODEL } from '../read/fields.js'
+import { graphFields, modelFields } from '../read/fields.js'
 import { type Graph, namesTaken } from '../read/normalise.js'
 import type { Info } from '../shapes/info.js'
 import type { Dim, ModelDef, NodeDef, TensorDef } from '../types.js'
@@ -53,10 +53,10 @@ export interface CutSource {
   readonly files: ReadonlyMap<string, string>
 }
 
-const WEIGHT_FILE = 'weights.bin'
+const weightFile = 'weights.bin'
 /** ONNX's advice for tensors that are mapped into memory. */
-const ALIGNMENT = 4096
-const BATCH = 'layermill_batch'
+const alignment = 4096
+const batchName = 'layermill_batch'
 
 /** Lays the large tensors out, one after the other. */
 class Weights {
@@ -66,7 +66,7 @@ class Weights {
   constructor(private readonly files: ReadonlyMap<string, string>) {}
 
   add({ place }: TensorDef): number {
-    const at = Math.ceil(this.bytes / ALIGNMENT) * ALIGNMENT
+    const at = Math.ceil(this.bytes / alignment) * alignment
     this.pieces.push({ path: this.files.get(place!.location)!, offset: place!.offset, length: place!.length, at })
     this.bytes = at + place!.length
     return at
@@ -74,7 +74,7 @@ class Weights {
 }
 
 function inputShape(input: ImageInput, { batch, size }: CutOptions): Dim[] {
-  const count: Dim = batch === 'fixed' ? input.batch : BATCH
+  const count: Dim = batch === 'fixed' ? input.batch : batchName
   const [height, width] = size ?? [input.height, input.width]
   return input.layout === 'nchw' ? [count, 3, height, width] : [count, height, width, 3]
 }
@@ -105,36 +105,36 @@ export function cutGraph(source: CutSource, options: CutOptions): Cut {
     .filter(([name]) => taken.has(name) && !fed.has(name))
     .map(([name, tensor]) => {
       if (tensor.place === undefined) return tensorProto(tensor, name)
-      return tensorProto(tensor, name, { location: WEIGHT_FILE, offset: weights.add(tensor), length: tensor.place.length })
+      return tensorProto(tensor, name, { location: weightFile, offset: weights.add(tensor), length: tensor.place.length })
     })
   const domains = new Set(['', ...named.map(({ domain }) => domain)])
   const body = message([
-    ...named.map(node => messageField(GRAPH.node, nodeProto(node))),
-    stringField(GRAPH.name, 'layermill'),
-    ...initializers.map(tensor => messageField(GRAPH.initializer, tensor)),
-    ...added.map(tensor => bytesField(GRAPH.initializer, tensor.proto)),
+    ...named.map(node => messageField(graphFields.node, nodeProto(node))),
+    stringField(graphFields.name, 'layermill'),
+    ...initializers.map(tensor => messageField(graphFields.initializer, tensor)),
+    ...added.map(tensor => bytesField(graphFields.initializer, tensor.proto)),
     ...inputs.map(input =>
       messageField(
-        GRAPH.input,
+        graphFields.input,
         input.name === image.name ? valueProto(image.name, image.type, inputShape(image, options)) : asIs(input.proto),
       ),
     ),
-    ...options.values.map(name => messageField(GRAPH.output, outputProto(name, values.get(name)?.type ?? 0))),
+    ...options.values.map(name => messageField(graphFields.output, outputProto(name, values.get(name)?.type ?? 0))),
   ])
   const proto = message([
     // Older files list every weight among the inputs, which is not repeated here.
-    intField(MODEL.irVersion, Math.max(4, model.irVersion)),
-    stringField(MODEL.producer, 'layermill'),
-    messageField(MODEL.graph, body),
+    intField(modelFields.irVersion, Math.max(4, model.irVersion)),
+    stringField(modelFields.producer, 'layermill'),
+    messageField(modelFields.graph, body),
     ...[...opsetsOf(model, domains)].map(([domain, version]) =>
-      messageField(MODEL.opsets, message([stringField(1, domain), intField(2, version)])),
+      messageField(modelFields.opsets, message([stringField(1, domain), intField(2, version)])),
     ),
   ])
   return {
     model: concatenate(proto),
     weights: weights.pieces,
     weightBytes: weights.bytes,
-    weightFile: WEIGHT_FILE,
+    weightFile: weightFile,
     inputs: inputs.map(({ name }) => name),
     outputs: options.values,
     nodeCount: named.length,

@@ -16,10 +16,10 @@ export interface Layer {
 }
 
 /** Most candidates that an error names. */
-const SHOWN = 8
+const shown = 8
 
 const quoted = (names: readonly string[]): string =>
-  `${names.slice(0, SHOWN).map(printableName).join(', ')}${names.length > SHOWN ? ` and ${names.length - SHOWN} others` : ''}`
+  `${names.slice(0, shown).map(printableName).join(', ')}${names.length > shown ? ` and ${names.length - shown} others` : ''}`
 
 /** The layers of one graph by all the names that they have. */
 export class LayerNames {

@@ -16,7 +16,7 @@ function pythonTexts(list: string): string[] {
   return texts
 }
 
-const SCOPES = 'pkg.torch.onnx.name_scopes'
+const scopes = 'pkg.torch.onnx.name_scopes'
 
 /** `torch.onnx.export` of today: first the network (''), last the operation itself. */
 function dynamoPaths(list: string): string[] {
@@ -48,7 +48,7 @@ function tensorflowPaths(name: string): string[] {
 
 /** The modules that a node's name or metadata puts it in; undefined where they say nothing. */
 export function scopesOf(node: NodeDef): Scopes | undefined {
-  const list = node.metadata.get(SCOPES)
+  const list = node.metadata.get(scopes)
   if (list !== undefined) return { exporter: 'dynamo', paths: dynamoPaths(list) }
   if (node.name.startsWith('/')) {
     const paths = torchscriptPaths(node.name)

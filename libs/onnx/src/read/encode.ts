@@ -1,19 +1,19 @@
 import { bytesField, concatenate, intField, type Message, message, messageField, stringField } from '@layermill/core'
 import type { AttributeDef, Dim, GraphDef, NodeDef, Place, TensorDef } from '../types.js'
-import { ATTRIBUTE, fieldsOf, GRAPH, NODE, TENSOR } from './fields.js'
+import { attributeFields, fieldsOf, graphFields, nodeFields, tensorFields } from './fields.js'
 
 export const asIs = (bytes: Uint8Array): Message => ({ bytes: bytes.length, chunks: [bytes] })
 
 /** The NodeProto of a node, what is not understood included. */
 export function nodeProto(node: NodeDef): Message {
   return message([
-    ...node.inputs.map(name => stringField(NODE.input, name)),
-    ...node.outputs.map(name => stringField(NODE.output, name)),
-    stringField(NODE.name, node.name),
-    stringField(NODE.op, node.op),
-    ...[...node.attributes.values()].map(attribute => bytesField(NODE.attribute, attribute.proto)),
-    ...(node.domain === '' ? [] : [stringField(NODE.domain, node.domain)]),
-    ...(node.overload === '' ? [] : [stringField(NODE.overload, node.overload)]),
+    ...node.inputs.map(name => stringField(nodeFields.input, name)),
+    ...node.outputs.map(name => stringField(nodeFields.output, name)),
+    stringField(nodeFields.name, node.name),
+    stringField(nodeFields.op, node.op),
+    ...[...node.attributes.values()].map(attribute => bytesField(nodeFields.attribute, attribute.proto)),
+    ...(node.domain === '' ? [] : [stringField(nodeFields.domain, node.domain)]),
+    ...(node.overload === '' ? [] : [stringField(nodeFields.overload, node.overload)]),
     ...node.rest.map(asIs),
   ])
 }
@@ -21,12 +21,12 @@ export function nodeProto(node: NodeDef): Message {
 /** A graph within an attribute, as a message. Its tensors are whole. */
 export function subgraphProto(graph: GraphDef, rename: (name: string) => string): Message {
   return message([
-    ...graph.nodes.map(node => messageField(GRAPH.node, nodeProto(node))),
-    stringField(GRAPH.name, graph.name),
-    ...[...graph.initializers.values()].map(tensor => bytesField(GRAPH.initializer, tensor.proto)),
-    ...graph.inputs.map(value => bytesField(GRAPH.input, value.proto)),
-    ...graph.outputs.map(value => messageField(GRAPH.output, renamedValue(value.proto, rename(value.name)))),
-    ...[...graph.values.values()].map(value => bytesField(GRAPH.valueInfo, value.proto)),
+    ...graph.nodes.map(node => messageField(graphFields.node, nodeProto(node))),
+    stringField(graphFields.name, graph.name),
+    ...[...graph.initializers.values()].map(tensor => bytesField(graphFields.initializer, tensor.proto)),
+    ...graph.inputs.map(value => bytesField(graphFields.input, value.proto)),
+    ...graph.outputs.map(value => messageField(graphFields.output, renamedValue(value.proto, rename(value.name)))),
+    ...[...graph.values.values()].map(value => bytesField(graphFields.valueInfo, value.proto)),
     ...graph.rest.map(asIs),
   ])
 }
@@ -37,16 +37,16 @@ function renamedValue(proto: Uint8Array, name: string): Message {
 
 /** An attribute with another name, as a function's node gets it from its caller. */
 export function renamedAttribute(attribute: AttributeDef, name: string): AttributeDef {
-  const fields = [...fieldsOf(attribute.proto, '')].filter(field => field.number !== ATTRIBUTE.name)
-  const proto = concatenate(message([stringField(ATTRIBUTE.name, name), ...fields.map(field => asIs(field.whole))]))
+  const fields = [...fieldsOf(attribute.proto, '')].filter(field => field.number !== attributeFields.name)
+  const proto = concatenate(message([stringField(attributeFields.name, name), ...fields.map(field => asIs(field.whole))]))
   return { ...attribute, name, reference: '', proto }
 }
 
 /** An attribute whose graphs are others. */
 export function attributeOfGraphs(attribute: AttributeDef, graphs: readonly GraphDef[], rename: (name: string) => string): AttributeDef {
-  const graphFields: readonly number[] = [ATTRIBUTE.graph, ATTRIBUTE.graphs]
-  const fields = [...fieldsOf(attribute.proto, '')].filter(field => !graphFields.includes(field.number))
-  const number = attribute.kind === 'graphs' ? ATTRIBUTE.graphs : ATTRIBUTE.graph
+  const encodedGraph: readonly number[] = [attributeFields.graph, attributeFields.graphs]
+  const fields = [...fieldsOf(attribute.proto, '')].filter(field => !encodedGraph.includes(field.number))
+  const number = attribute.kind === 'graphs' ? attributeFields.graphs : attributeFields.graph
   const proto = concatenate(
     message([...fields.map(field => asIs(field.whole)), ...graphs.map(graph => messageField(number, subgraphProto(graph, rename)))]),
   )
@@ -55,20 +55,22 @@ export function attributeOfGraphs(attribute: AttributeDef, graphs: readonly Grap
 
 /** A TensorProto by another name; with `place`, its contents lie in that external file. */
 export function tensorProto(tensor: TensorDef, name: string, place?: Place): Message {
-  const left: number[] = [TENSOR.name, TENSOR.place, TENSOR.placeBytes]
-  if (place !== undefined) left.push(TENSOR.location, TENSOR.external, TENSOR.raw, TENSOR.floats, TENSOR.doubles)
+  const left: number[] = [tensorFields.name, tensorFields.place, tensorFields.placeBytes]
+  if (place !== undefined)
+    left.push(tensorFields.location, tensorFields.external, tensorFields.raw, tensorFields.floats, tensorFields.doubles)
   const fields = [...fieldsOf(tensor.proto, '')].filter(field => !left.includes(field.number))
-  const entry = (key: string, text: string): Message => messageField(TENSOR.external, message([stringField(1, key), stringField(2, text)]))
+  const entry = (key: string, text: string): Message =>
+    messageField(tensorFields.external, message([stringField(1, key), stringField(2, text)]))
   return message([
     ...fields.map(field => asIs(field.whole)),
-    stringField(TENSOR.name, name),
+    stringField(tensorFields.name, name),
     ...(place === undefined
       ? []
       : [
           entry('location', place.location),
           entry('offset', String(place.offset)),
           entry('length', String(place.length)),
-          intField(TENSOR.location, 1),
+          intField(tensorFields.location, 1),
         ]),
   ])
 }
@@ -78,10 +80,10 @@ export function intTensor(name: string, numbers: readonly number[], dims: readon
   const raw = new Uint8Array(BigInt64Array.from(numbers, BigInt).buffer)
   const proto = concatenate(
     message([
-      ...dims.map(dim => intField(TENSOR.dims, dim)),
-      intField(TENSOR.type, 7),
-      stringField(TENSOR.name, name),
-      bytesField(TENSOR.raw, raw),
+      ...dims.map(dim => intField(tensorFields.dims, dim)),
+      intField(tensorFields.type, 7),
+      stringField(tensorFields.name, name),
+      bytesField(tensorFields.raw, raw),
     ]),
   )
   return { name, type: 7, dims, proto }
@@ -92,10 +94,10 @@ export function floatTensor(name: string, numbers: readonly number[], dims: read
   const raw = new Uint8Array(Float32Array.from(numbers).buffer)
   const proto = concatenate(
     message([
-      ...dims.map(dim => intField(TENSOR.dims, dim)),
-      intField(TENSOR.type, 1),
-      stringField(TENSOR.name, name),
-      bytesField(TENSOR.raw, raw),
+      ...dims.map(dim => intField(tensorFields.dims, dim)),
+      intField(tensorFields.type, 1),
+      stringField(tensorFields.name, name),
+      bytesField(tensorFields.raw, raw),
     ]),
   )
   return { name, type: 1, dims, proto }

@@ -1,9 +1,9 @@
-import { PROTOBUF } from '@layermill/core'
+import { protobuf } from '@layermill/core'
 import { invalid } from '../invalid.js'
 
 /** Field numbers of onnx.proto. */
-export const MODEL = { irVersion: 1, producer: 2, producerVersion: 3, graph: 7, opsets: 8, metadata: 14, functions: 25 } as const
-export const GRAPH = {
+export const modelFields = { irVersion: 1, producer: 2, producerVersion: 3, graph: 7, opsets: 8, metadata: 14, functions: 25 } as const
+export const graphFields = {
   node: 1,
   name: 2,
   initializer: 5,
@@ -14,8 +14,8 @@ export const GRAPH = {
   quantization: 14,
   metadata: 16,
 } as const
-export const NODE = { input: 1, output: 2, name: 3, op: 4, attribute: 5, domain: 7, overload: 8, metadata: 9 } as const
-export const ATTRIBUTE = {
+export const nodeFields = { input: 1, output: 2, name: 3, op: 4, attribute: 5, domain: 7, overload: 8, metadata: 9 } as const
+export const attributeFields = {
   name: 1,
   float: 2,
   int: 3,
@@ -28,7 +28,7 @@ export const ATTRIBUTE = {
   type: 20,
   reference: 21,
 } as const
-export const FUNCTION = {
+export const functionFields = {
   name: 1,
   input: 4,
   output: 5,
@@ -39,9 +39,9 @@ export const FUNCTION = {
   attributeProto: 11,
   overload: 13,
 } as const
-export const VALUE = { name: 1, type: 2 } as const
+export const valueFields = { name: 1, type: 2 } as const
 /** `place` and `placeBytes` are this project's, written by `readSkeleton`: the contents' place in the file. */
-export const TENSOR = {
+export const tensorFields = {
   dims: 1,
   type: 2,
   floats: 4,
@@ -57,7 +57,7 @@ export const TENSOR = {
   placeBytes: 40_002,
 } as const
 
-const { VARINT, FIXED32, FIXED64, BYTES } = PROTOBUF
+const { VARINT, FIXED32, FIXED64, BYTES } = protobuf
 
 /** One field of a message in memory. */
 export interface Field {

@@ -3,8 +3,8 @@ import type { AttributeDef, FunctionDef, GraphDef, ModelDef, NodeDef } from '../
 import { attributeOfGraphs, renamedAttribute } from './encode.js'
 
 /** Most nodes of a graph whose functions are inlined: functions that call each other can describe more than any memory holds. */
-const MOST_NODES = 500_000
-const MOST_DEPTH = 64
+const mostNodes = 500_000
+const mostDepth = 64
 
 const keyOf = (domain: string, name: string, overload: string): string => JSON.stringify([domain, name, overload])
 
@@ -75,11 +75,11 @@ class Inliner {
     const definition = this.functions.get(keyOf(node.domain, node.op, node.overload))
     if (definition === undefined) {
       this.nodes.push(node)
-      if (this.nodes.length > MOST_NODES) throw invalid(this.file, `its functions make more than ${MOST_NODES} nodes`)
+      if (this.nodes.length > mostNodes) throw invalid(this.file, `its functions make more than ${mostNodes} nodes`)
       return
     }
-    if (depth >= MOST_DEPTH)
-      throw invalid(this.file, `function ${definition.name} calls itself, or functions are nested more than ${MOST_DEPTH} deep`)
+    if (depth >= mostDepth)
+      throw invalid(this.file, `function ${definition.name} calls itself, or functions are nested more than ${mostDepth} deep`)
     const prefix = node.name === '' ? (node.outputs[0] ?? definition.name) : node.name
     const names = new Map<string, string>()
     definition.inputs.forEach((name, i) => names.set(name, node.inputs[i] ?? ''))

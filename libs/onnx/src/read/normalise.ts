@@ -4,8 +4,8 @@ import { floatTensor, intTensor } from './encode.js'
 import { inlineFunctions } from './inline.js'
 
 /** The versions that the runtime takes. */
-const NEWEST_IR = 13
-const OPSETS = { oldest: 7, newest: 26 } as const
+const newestIr = 13
+const supportedOpsets = { oldest: 7, newest: 26 } as const
 
 /** A graph in a form that the rest can rely on: functions inlined, constants among the initializers, nodes in order. */
 export interface Graph {
@@ -26,18 +26,18 @@ export interface Graph {
 
 function checkVersions({ irVersion, opsets }: ModelDef, file: string): void {
   if (irVersion < 3) throw invalid(file, `it is of IR version ${irVersion}; ONNX networks have 3 or more`)
-  if (irVersion > NEWEST_IR) {
+  if (irVersion > newestIr) {
     throw unsupported(
       file,
-      `it is of IR version ${irVersion}; ONNX Runtime takes up to ${NEWEST_IR}`,
+      `it is of IR version ${irVersion}; ONNX Runtime takes up to ${newestIr}`,
       'export it with an older opset, such as 20',
     )
   }
   const opset = opsets.get('') ?? 0
-  if (opset < OPSETS.oldest || opset > OPSETS.newest) {
+  if (opset < supportedOpsets.oldest || opset > supportedOpsets.newest) {
     throw unsupported(
       file,
-      `it is of opset ${opset}; expected ${OPSETS.oldest} to ${OPSETS.newest}`,
+      `it is of opset ${opset}; expected ${supportedOpsets.oldest} to ${supportedOpsets.newest}`,
       'export it again: torch.onnx.export(..., opset_version=17)',
     )
   }

@@ -1,6 +1,6 @@
 import { invalid } from '../invalid.js'
-import { ELEMENT_BITS, type Place, type TensorDef } from '../types.js'
-import { fieldsOf, floatsOf, intsOf, TENSOR, textOf } from './fields.js'
+import { elementBits, type Place, type TensorDef } from '../types.js'
+import { fieldsOf, floatsOf, intsOf, tensorFields, textOf } from './fields.js'
 import { fromFloat16 } from '@layermill/core'
 
 /** Elements of a shape; undefined where it is none, or larger than any file. */
@@ -15,7 +15,7 @@ function elements(dims: readonly number[]): number | undefined {
 
 /** Bytes of a tensor in the layout of raw data; undefined for strings. */
 export function rawBytesOf(type: number, dims: readonly number[]): number | undefined {
-  const bits = ELEMENT_BITS.get(type) ?? 0
+  const bits = elementBits.get(type) ?? 0
   return bits === 0 ? undefined : Math.ceil((elements(dims)! * bits) / 8)
 }
 
@@ -47,20 +47,20 @@ export function parseTensor(proto: Uint8Array, file: string): TensorDef {
   let raw: number | undefined
   const entries = new Map<string, string>()
   for (const field of fieldsOf(proto, file)) {
-    if (field.number === TENSOR.dims) dims.push(...intsOf(field, file))
-    else if (field.number === TENSOR.type) type = field.value
-    else if (field.number === TENSOR.name) name = textOf(field)
-    else if (field.number === TENSOR.raw) raw = field.bytes.length
-    else if (field.number === TENSOR.location) external = field.value === 1
-    else if (field.number === TENSOR.place) start = field.value
-    else if (field.number === TENSOR.placeBytes) bytes = field.value
-    else if (field.number === TENSOR.external) {
+    if (field.number === tensorFields.dims) dims.push(...intsOf(field, file))
+    else if (field.number === tensorFields.type) type = field.value
+    else if (field.number === tensorFields.name) name = textOf(field)
+    else if (field.number === tensorFields.raw) raw = field.bytes.length
+    else if (field.number === tensorFields.location) external = field.value === 1
+    else if (field.number === tensorFields.place) start = field.value
+    else if (field.number === tensorFields.placeBytes) bytes = field.value
+    else if (field.number === tensorFields.external) {
       const parts = new Map([...fieldsOf(field.bytes, file)].map(part => [part.number, textOf(part)]))
       entries.set(parts.get(1) ?? '', parts.get(2) ?? '')
     }
   }
   if (dims.length > 64 || elements(dims) === undefined) throw invalid(file, `tensor '${name}' has the shape ${dims.join('x')}`)
-  if (!ELEMENT_BITS.has(type)) throw invalid(file, `tensor '${name}' has elements of the unknown type ${type}`)
+  if (!elementBits.has(type)) throw invalid(file, `tensor '${name}' has elements of the unknown type ${type}`)
   const needed = rawBytesOf(type, dims)
   if (external) {
     if (needed === undefined) throw invalid(file, `tensor '${name}' holds strings in an external file`)
@@ -76,17 +76,18 @@ export function parseTensor(proto: Uint8Array, file: string): TensorDef {
 }
 
 /** Most numbers of a tensor that are looked at: shapes, axes and scales have a few. */
-const MOST_NUMBERS = 4096
+const mostNumbers = 4096
 
 /** The numbers of a small tensor within its message; undefined for a large or external one, and for types that no size is of. */
 export function smallNumbers(tensor: TensorDef, file: string): number[] | undefined {
   const count = elements(tensor.dims)!
-  if (tensor.place !== undefined || count > MOST_NUMBERS) return undefined
+  if (tensor.place !== undefined || count > mostNumbers) return undefined
   for (const field of fieldsOf(tensor.proto, file)) {
-    if (field.number === TENSOR.raw) return rawNumbers(field.bytes, tensor.type, count)
-    if (field.number === TENSOR.floats && tensor.type === 1)
+    if (field.number === tensorFields.raw) return rawNumbers(field.bytes, tensor.type, count)
+    if (field.number === tensorFields.floats && tensor.type === 1)
       return floatsOf(field).length === count ? floatsOf(field) : typedNumbers(tensor, file)
-    if ([TENSOR.int32s, TENSOR.int64s, TENSOR.doubles, TENSOR.floats].includes(field.number as 4)) return typedNumbers(tensor, file)
+    if ([tensorFields.int32s, tensorFields.int64s, tensorFields.doubles, tensorFields.floats].includes(field.number as 4))
+      return typedNumbers(tensor, file)
   }
   return count === 0 ? [] : undefined
 }
@@ -94,9 +95,10 @@ export function smallNumbers(tensor: TensorDef, file: string): number[] | undefi
 function typedNumbers(tensor: TensorDef, file: string): number[] | undefined {
   const numbers: number[] = []
   for (const field of fieldsOf(tensor.proto, file)) {
-    if (field.number === TENSOR.int32s || field.number === TENSOR.int64s) for (const value of intsOf(field, file)) numbers.push(value)
-    else if (field.number === TENSOR.floats) numbers.push(...floatsOf(field))
-    else if (field.number === TENSOR.doubles) numbers.push(...floatsOf(field, 8))
+    if (field.number === tensorFields.int32s || field.number === tensorFields.int64s)
+      for (const value of intsOf(field, file)) numbers.push(value)
+    else if (field.number === tensorFields.floats) numbers.push(...floatsOf(field))
+    else if (field.number === tensorFields.doubles) numbers.push(...floatsOf(field, 8))
   }
   if (numbers.length !== elements(tensor.dims)) return undefined
   return tensor.type === 10 ? [...fromFloat16(Uint16Array.from(numbers))] : numbers

@@ -1,11 +1,23 @@
-import { PROTOBUF } from '@layermill/core'
+import { protobuf } from '@layermill/core'
 import { invalid } from '../invalid.js'
 import type { AttributeDef, Dim, FunctionDef, GraphDef, ModelDef, NodeDef, TensorDef, ValueDef } from '../types.js'
-import { ATTRIBUTE, type Field, fieldsOf, floatsOf, FUNCTION, GRAPH, intsOf, MODEL, NODE, textOf, VALUE } from './fields.js'
+import {
+  attributeFields,
+  type Field,
+  fieldsOf,
+  floatsOf,
+  functionFields,
+  graphFields,
+  intsOf,
+  modelFields,
+  nodeFields,
+  textOf,
+  valueFields,
+} from './fields.js'
 import { parseTensor } from './parse-tensor.js'
 
 /** Graphs within graphs, the deepest that is read. */
-const MOST_DEPTH = 32
+const mostDepth = 32
 
 /** The pairs of a StringStringEntryProto. */
 function entryOf(field: Field, file: string): [string, string] {
@@ -26,14 +38,14 @@ const kinds: Readonly<Record<number, AttributeDef['kind']>> = {
 
 /** The kind by the fields that are there: old files do not say it. */
 const kindOfField: Readonly<Record<number, AttributeDef['kind']>> = {
-  [ATTRIBUTE.float]: 'float',
-  [ATTRIBUTE.int]: 'int',
-  [ATTRIBUTE.string]: 'string',
-  [ATTRIBUTE.tensor]: 'tensor',
-  [ATTRIBUTE.graph]: 'graph',
-  [ATTRIBUTE.floats]: 'floats',
-  [ATTRIBUTE.ints]: 'ints',
-  [ATTRIBUTE.graphs]: 'graphs',
+  [attributeFields.float]: 'float',
+  [attributeFields.int]: 'int',
+  [attributeFields.string]: 'string',
+  [attributeFields.tensor]: 'tensor',
+  [attributeFields.graph]: 'graph',
+  [attributeFields.floats]: 'floats',
+  [attributeFields.ints]: 'ints',
+  [attributeFields.graphs]: 'graphs',
 }
 
 class Parser {
@@ -50,45 +62,49 @@ class Parser {
     const graphs: GraphDef[] = []
     for (const field of fieldsOf(proto, this.file)) {
       seen = kindOfField[field.number] ?? seen
-      if (field.number === ATTRIBUTE.name) name = textOf(field)
-      else if (field.number === ATTRIBUTE.type) type = field.value
-      else if (field.number === ATTRIBUTE.reference) reference = textOf(field)
-      else if (field.number === ATTRIBUTE.string) text = textOf(field)
-      else if (field.number === ATTRIBUTE.int) numbers.push(field.value)
-      else if (field.number === ATTRIBUTE.ints) numbers.push(...intsOf(field, this.file))
-      else if (field.number === ATTRIBUTE.float || field.number === ATTRIBUTE.floats) numbers.push(...floatsOf(field))
-      else if (field.number === ATTRIBUTE.tensor) tensor = parseTensor(field.bytes, this.file)
-      else if (field.number === ATTRIBUTE.graph || field.number === ATTRIBUTE.graphs) graphs.push(this.graph(field.bytes, depth + 1))
+      if (field.number === attributeFields.name) name = textOf(field)
+      else if (field.number === attributeFields.type) type = field.value
+      else if (field.number === attributeFields.reference) reference = textOf(field)
+      else if (field.number === attributeFields.string) text = textOf(field)
+      else if (field.number === attributeFields.int) numbers.push(field.value)
+      else if (field.number === attributeFields.ints) numbers.push(...intsOf(field, this.file))
+      else if (field.number === attributeFields.float || field.number === attributeFields.floats) numbers.push(...floatsOf(field))
+      else if (field.number === attributeFields.tensor) tensor = parseTensor(field.bytes, this.file)
+      else if (field.number === attributeFields.graph || field.number === attributeFields.graphs)
+        graphs.push(this.graph(field.bytes, depth + 1))
     }
     const kind = kinds[type] ?? seen
     return { name, kind, numbers, text, reference, graphs, proto, ...(tensor === undefined ? {} : { tensor }) }
   }
 
   node(proto: Uint8Array, depth: number): NodeDef {
-    const texts = { [NODE.name]: '', [NODE.op]: '', [NODE.domain]: '', [NODE.overload]: '' } as Record<number, string>
+    const texts = { [nodeFields.name]: '', [nodeFields.op]: '', [nodeFields.domain]: '', [nodeFields.overload]: '' } as Record<
+      number,
+      string
+    >
     const inputs: string[] = []
     const outputs: string[] = []
     const attributes = new Map<string, AttributeDef>()
     const metadata = new Map<string, string>()
     const rest: Uint8Array[] = []
     for (const field of fieldsOf(proto, this.file)) {
-      if (field.wireType === PROTOBUF.BYTES && field.number in texts) texts[field.number] = textOf(field)
-      else if (field.number === NODE.input) inputs.push(textOf(field))
-      else if (field.number === NODE.output) outputs.push(textOf(field))
-      else if (field.number === NODE.attribute) {
+      if (field.wireType === protobuf.BYTES && field.number in texts) texts[field.number] = textOf(field)
+      else if (field.number === nodeFields.input) inputs.push(textOf(field))
+      else if (field.number === nodeFields.output) outputs.push(textOf(field))
+      else if (field.number === nodeFields.attribute) {
         const attribute = this.attribute(field.bytes, depth)
         attributes.set(attribute.name, attribute)
       } else {
-        if (field.number === NODE.metadata) metadata.set(...entryOf(field, this.file))
+        if (field.number === nodeFields.metadata) metadata.set(...entryOf(field, this.file))
         rest.push(field.whole)
       }
     }
-    const domain = texts[NODE.domain]!
+    const domain = texts[nodeFields.domain]!
     return {
-      name: texts[NODE.name]!,
-      op: texts[NODE.op]!,
+      name: texts[nodeFields.name]!,
+      op: texts[nodeFields.op]!,
       domain: domain === 'ai.onnx' ? '' : domain,
-      overload: texts[NODE.overload]!,
+      overload: texts[nodeFields.overload]!,
       inputs,
       outputs,
       attributes,
@@ -102,8 +118,8 @@ class Parser {
     let type = 0
     let shape: Dim[] | undefined
     for (const field of fieldsOf(proto, this.file)) {
-      if (field.number === VALUE.name) name = textOf(field)
-      if (field.number !== VALUE.type) continue
+      if (field.number === valueFields.name) name = textOf(field)
+      if (field.number !== valueFields.type) continue
       for (const kind of fieldsOf(field.bytes, this.file)) {
         if (kind.number !== 1) continue
         for (const part of fieldsOf(kind.bytes, this.file)) {
@@ -127,7 +143,7 @@ class Parser {
   }
 
   graph(proto: Uint8Array, depth: number): GraphDef {
-    if (depth > MOST_DEPTH) throw invalid(this.file, `its graphs are nested more than ${MOST_DEPTH} deep`)
+    if (depth > mostDepth) throw invalid(this.file, `its graphs are nested more than ${mostDepth} deep`)
     let name = ''
     const nodes: NodeDef[] = []
     const initializers = new Map<string, TensorDef>()
@@ -136,14 +152,14 @@ class Parser {
     const values = new Map<string, ValueDef>()
     const rest: Uint8Array[] = []
     for (const field of fieldsOf(proto, this.file)) {
-      if (field.number === GRAPH.name) name = textOf(field)
-      else if (field.number === GRAPH.node) nodes.push(this.node(field.bytes, depth))
-      else if (field.number === GRAPH.input) inputs.push(this.value(field.bytes))
-      else if (field.number === GRAPH.output) outputs.push(this.value(field.bytes))
-      else if (field.number === GRAPH.initializer) {
+      if (field.number === graphFields.name) name = textOf(field)
+      else if (field.number === graphFields.node) nodes.push(this.node(field.bytes, depth))
+      else if (field.number === graphFields.input) inputs.push(this.value(field.bytes))
+      else if (field.number === graphFields.output) outputs.push(this.value(field.bytes))
+      else if (field.number === graphFields.initializer) {
         const tensor = parseTensor(field.bytes, this.file)
         initializers.set(tensor.name, tensor)
-      } else if (field.number === GRAPH.valueInfo) {
+      } else if (field.number === graphFields.valueInfo) {
         const value = this.value(field.bytes)
         values.set(value.name, value)
       } else rest.push(field.whole)
@@ -152,26 +168,24 @@ class Parser {
   }
 
   function(proto: Uint8Array): FunctionDef {
-    const texts = { [FUNCTION.name]: '', [FUNCTION.domain]: '', [FUNCTION.overload]: '' } as Record<number, string>
+    const texts = { [functionFields.name]: '', [functionFields.domain]: '', [functionFields.overload]: '' } as Record<number, string>
     const inputs: string[] = []
     const outputs: string[] = []
     const nodes: NodeDef[] = []
     const defaults = new Map<string, AttributeDef>()
     for (const field of fieldsOf(proto, this.file)) {
-      if (field.wireType === PROTOBUF.BYTES && field.number in texts) texts[field.number] = textOf(field)
-      else if (field.number === FUNCTION.input) inputs.push(textOf(field))
-      else if (field.number === FUNCTION.output) outputs.push(textOf(field))
-      else if (field.number === FUNCTION.node) nodes.push(this.node(field.bytes, 0))
-      else if (field.number === FUNCTION.attributeProto) {
+      if (field.wireType === protobuf.BYTES && field.number in texts) texts[field.number] = textOf(field)
+      else if (field.number === functionFields.input) inputs.push(textOf(field))
+      else if (field.number === functionFields.output) outputs.push(textOf(field))
+      else if (field.number === functionFields.node) nodes.push(this.node(field.bytes, 0))
+      else if (field.number === functionFields.attributeProto) {
         const attribute = this.attribute(field.bytes, 0)
         defaults.set(attribute.name, attribute)
       }
     }
-    const [name, domain, overload] = [FUNCTION.name, FUNCTION.domain, FUNCTION.overload].map(number => texts[number]!) as [
-      string,
-      string,
-      string,
-    ]
+    const [name, domain, overload] = [functionFields.name, functionFields.domain, functionFields.overload].map(
+      number => texts[number]!,
+    ) as [string, string, string]
     return { name, domain, overload, inputs, outputs, defaults, nodes }
   }
 
@@ -183,12 +197,13 @@ class Parser {
     const metadata = new Map<string, string>()
     const functions: FunctionDef[] = []
     for (const field of fieldsOf(proto, this.file)) {
-      if (field.number === MODEL.irVersion) irVersion = field.value
-      else if (field.number === MODEL.producer || field.number === MODEL.producerVersion) producer = `${producer} ${textOf(field)}`.trim()
-      else if (field.number === MODEL.graph) graph = this.graph(field.bytes, 0)
-      else if (field.number === MODEL.metadata) metadata.set(...entryOf(field, this.file))
-      else if (field.number === MODEL.functions) functions.push(this.function(field.bytes))
-      else if (field.number === MODEL.opsets) {
+      if (field.number === modelFields.irVersion) irVersion = field.value
+      else if (field.number === modelFields.producer || field.number === modelFields.producerVersion)
+        producer = `${producer} ${textOf(field)}`.trim()
+      else if (field.number === modelFields.graph) graph = this.graph(field.bytes, 0)
+      else if (field.number === modelFields.metadata) metadata.set(...entryOf(field, this.file))
+      else if (field.number === modelFields.functions) functions.push(this.function(field.bytes))
+      else if (field.number === modelFields.opsets) {
         let domain = ''
         let version = 0
         for (const part of fieldsOf(field.bytes, this.file)) {

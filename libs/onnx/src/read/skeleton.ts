@@ -4,21 +4,21 @@ import {
   type Message,
   message,
   messageField,
-  PROTOBUF,
+  protobuf,
   type ProtobufField,
   ProtobufReader,
   type RandomAccess,
   readBytes,
 } from '@layermill/core'
 import { invalid } from '../invalid.js'
-import { ATTRIBUTE, FUNCTION, GRAPH, MODEL, NODE, TENSOR } from './fields.js'
+import { attributeFields, functionFields, graphFields, modelFields, nodeFields, tensorFields } from './fields.js'
 
 /** Contents of a tensor of at least this many bytes stay in the file. */
-const LIFTED_BYTES = 1024
+const liftedBytes = 1024
 /** Messages of fewer bytes are taken as they are. */
-const WHOLE_BYTES = 2048
+const wholeBytes = 2048
 /** Bytes of a graph without the contents of its tensors. Those of published networks have at most a few million. */
-const MOST_BYTES = 512 * 1024 * 1024
+const mostBytes = 512 * 1024 * 1024
 
 type Children = ReadonlyMap<number, MessageKind>
 type MessageKind = 'graph' | 'function' | 'node' | 'attribute' | 'tensor'
@@ -26,16 +26,16 @@ type MessageKind = 'graph' | 'function' | 'node' | 'attribute' | 'tensor'
 /** Messages that may hold tensors, by field. Graphs within attributes are not among them: they stay as they are. */
 const children: Readonly<Record<Exclude<MessageKind, 'tensor'> | 'model', Children>> = {
   model: new Map([
-    [MODEL.graph, 'graph'],
-    [MODEL.functions, 'function'],
+    [modelFields.graph, 'graph'],
+    [modelFields.functions, 'function'],
   ]),
   graph: new Map([
-    [GRAPH.node, 'node'],
-    [GRAPH.initializer, 'tensor'],
+    [graphFields.node, 'node'],
+    [graphFields.initializer, 'tensor'],
   ]),
-  function: new Map([[FUNCTION.node, 'node']]),
-  node: new Map([[NODE.attribute, 'attribute']]),
-  attribute: new Map([[ATTRIBUTE.tensor, 'tensor']]),
+  function: new Map([[functionFields.node, 'node']]),
+  node: new Map([[nodeFields.attribute, 'attribute']]),
+  attribute: new Map([[attributeFields.tensor, 'tensor']]),
 }
 
 /** Reads the file's message without the contents of its large tensors, which are replaced by their places in the file. */
@@ -57,8 +57,8 @@ class SkeletonReader {
     let from = start
     for (let position = start; position < end;) {
       const field = await this.reader.field(position, end)
-      const child = field.wireType === PROTOBUF.BYTES ? children[kind].get(field.number) : undefined
-      if (child !== undefined && field.end - field.start >= WHOLE_BYTES) {
+      const child = field.wireType === protobuf.BYTES ? children[kind].get(field.number) : undefined
+      if (child !== undefined && field.end - field.start >= wholeBytes) {
         if (position > from) parts.push(await this.copy(from, position))
         const inner = child === 'tensor' ? await this.tensor(field) : await this.message(child, field.start, field.end)
         parts.push(messageField(field.number, inner))
@@ -75,18 +75,18 @@ class SkeletonReader {
     const fields: { field: ProtobufField; start: number }[] = []
     for (let position = start; position < end;) {
       const field = await this.reader.field(position, end)
-      if (field.number === TENSOR.type && field.wireType === PROTOBUF.VARINT) type = field.value
+      if (field.number === tensorFields.type && field.wireType === protobuf.VARINT) type = field.value
       fields.push({ field, start: position })
       position = field.end
     }
     const contents = fields.filter(({ field }) => isContents(field, type))
-    const lifted = contents.length === 1 && contents[0]!.field.end - contents[0]!.field.start >= LIFTED_BYTES ? contents[0] : undefined
+    const lifted = contents.length === 1 && contents[0]!.field.end - contents[0]!.field.start >= liftedBytes ? contents[0] : undefined
     const parts: Message[] = []
     for (const entry of fields) {
       if (entry === lifted)
-        parts.push(intField(TENSOR.place, entry.field.start), intField(TENSOR.placeBytes, entry.field.end - entry.field.start))
+        parts.push(intField(tensorFields.place, entry.field.start), intField(tensorFields.placeBytes, entry.field.end - entry.field.start))
       // The two private fields are written here alone.
-      else if (entry.field.number !== TENSOR.place && entry.field.number !== TENSOR.placeBytes)
+      else if (entry.field.number !== tensorFields.place && entry.field.number !== tensorFields.placeBytes)
         parts.push(await this.copy(entry.start, entry.field.end))
     }
     return message(parts)
@@ -94,7 +94,7 @@ class SkeletonReader {
 
   private async copy(start: number, end: number): Promise<Message> {
     this.bytes += end - start
-    if (this.bytes > MOST_BYTES) throw invalid(this.file.name, `its graph has more than ${MOST_BYTES} bytes beside its tensors`)
+    if (this.bytes > mostBytes) throw invalid(this.file.name, `its graph has more than ${mostBytes} bytes beside its tensors`)
     const bytes = await readBytes(this.file, start, end - start)
     return { bytes: bytes.length, chunks: [bytes] }
   }
@@ -102,8 +102,8 @@ class SkeletonReader {
 
 /** Whether a field holds a tensor's numbers in the layout of raw data: packed floats and doubles have it too. */
 function isContents({ number, wireType }: ProtobufField, type: number): boolean {
-  if (wireType !== PROTOBUF.BYTES) return false
-  return number === TENSOR.raw || (number === TENSOR.floats && type === 1) || (number === TENSOR.doubles && type === 11)
+  if (wireType !== protobuf.BYTES) return false
+  return number === tensorFields.raw || (number === tensorFields.floats && type === 1) || (number === tensorFields.doubles && type === 11)
 }
 
 /**

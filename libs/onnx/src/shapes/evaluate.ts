@@ -3,7 +3,7 @@ import { smallNumbers } from '../read/parse-tensor.js'
 import { range } from './moves.js'
 
 /** Most numbers of a value that is computed here. */
-const MOST = 4096
+const most = 4096
 
 type Binary = (a: number, b: number) => number
 
@@ -54,7 +54,7 @@ function placeIn(index: number, dims: readonly number[], own: readonly number[])
 function elementwise(inputs: readonly Required<Info>[], compute: (values: number[]) => number): number[] | undefined {
   const dims = broadcast(inputs.map(input => input.dims)) as number[]
   const count = product(dims)!
-  if (count > MOST) return undefined
+  if (count > most) return undefined
   return Array.from({ length: count }, (_, i) => compute(inputs.map(input => input.numbers[placeIn(i, dims, input.dims as number[])]!)))
 }
 
@@ -120,7 +120,7 @@ function moved(context: Context, inputs: readonly Required<Info>[]): readonly nu
     case 'Expand': {
       const dims = broadcast([first!.dims, second!.numbers]) as number[]
       const count = product(dims)!
-      return count > MOST ? undefined : Array.from({ length: count }, (_, i) => values[placeIn(i, dims, first!.dims as number[])]!)
+      return count > most ? undefined : Array.from({ length: count }, (_, i) => values[placeIn(i, dims, first!.dims as number[])]!)
     }
     case 'Where':
       return elementwise(inputs, ([condition, a, b]) => (condition! !== 0 ? a! : b!))
@@ -134,7 +134,7 @@ function moved(context: Context, inputs: readonly Required<Info>[]): readonly nu
       return flat(first!) && values.length > 0 ? [Math.min(...values)] : undefined
     case 'Range': {
       const count = Math.max(0, Math.ceil((second!.numbers[0]! - values[0]!) / third!.numbers[0]!))
-      return count <= MOST ? Array.from({ length: count }, (_, i) => values[0]! + i * third!.numbers[0]!) : undefined
+      return count <= most ? Array.from({ length: count }, (_, i) => values[0]! + i * third!.numbers[0]!) : undefined
     }
     default:
       return undefined
@@ -163,7 +163,7 @@ export function evaluate(context: Context, type: number): readonly number[] | un
     const count = product(known[0]!.numbers)!
     const tensor = node.attributes.get('value')?.tensor
     const value = tensor === undefined ? 0 : smallNumbers(tensor, '')?.[0]
-    return count > MOST || value === undefined ? undefined : Array.from({ length: count }, () => value)
+    return count > most || value === undefined ? undefined : Array.from({ length: count }, () => value)
   }
   if (node.op === 'Cast') return integer(type) ? known[0]!.numbers.map(Math.trunc) : known[0]!.numbers
   const unary = unaries[node.op]

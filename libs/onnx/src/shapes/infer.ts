@@ -1,6 +1,6 @@
 import type { Graph } from '../read/normalise.js'
 import { smallNumbers } from '../read/parse-tensor.js'
-import { BOOL, FLOAT, INT64, INT8, UINT8, INT32, type ValueDef } from '../types.js'
+import { bool, float, int64, int8, uint8, int32, type ValueDef } from '../types.js'
 import { evaluate } from './evaluate.js'
 import { axisOf, broadcast, type Context, dimsOf, type Info, int, numbersOf, type Size, unknown } from './info.js'
 import {
@@ -154,8 +154,8 @@ const indices = new Set('Shape Size ArgMax ArgMin NonZero'.split(' '))
 function typeOf(context: Context): number {
   const { node, inputs } = context
   const first = inputs[0]?.type ?? 0
-  if (logical.has(node.op)) return BOOL
-  if (indices.has(node.op)) return INT64
+  if (logical.has(node.op)) return bool
+  if (indices.has(node.op)) return int64
   switch (node.op) {
     case 'Cast':
       return int(context, 'to', 0)
@@ -164,25 +164,25 @@ function typeOf(context: Context): number {
     case 'Where':
       return inputs[1]?.type ?? 0
     case 'ConstantOfShape':
-      return node.attributes.get('value')?.tensor?.type ?? FLOAT
+      return node.attributes.get('value')?.tensor?.type ?? float
     case 'DequantizeLinear':
-      return int(context, 'output_dtype', 0) || (inputs[1]?.type ?? FLOAT)
+      return int(context, 'output_dtype', 0) || (inputs[1]?.type ?? float)
     case 'QuantizeLinear':
-      return int(context, 'output_dtype', 0) || (inputs[2]?.type ?? UINT8)
+      return int(context, 'output_dtype', 0) || (inputs[2]?.type ?? uint8)
     case 'DynamicQuantizeLinear':
-      return UINT8
+      return uint8
     case 'ConvInteger':
     case 'MatMulInteger':
-      return INT32
+      return int32
     case 'QLinearConv':
     case 'QLinearMatMul':
-      return inputs[7]?.type ?? INT8
+      return inputs[7]?.type ?? int8
     case 'OneHot':
       return inputs[2]?.type ?? 0
     case 'EyeLike':
     case 'RandomNormal':
     case 'RandomUniform':
-      return int(context, 'dtype', first || FLOAT)
+      return int(context, 'dtype', first || float)
     default:
       return first
   }
@@ -195,11 +195,11 @@ function others(context: Context, first: Info, count: number): Info[] {
   return [
     first,
     ...Array.from({ length: count - 1 }, (_, i): Info => {
-      if (op === 'TopK') return { ...first, type: INT64 }
-      if (op === 'MaxPool') return { type: INT64, ...(first.dims === undefined ? {} : { dims: first.dims }) }
+      if (op === 'TopK') return { ...first, type: int64 }
+      if (op === 'MaxPool') return { type: int64, ...(first.dims === undefined ? {} : { dims: first.dims }) }
       if (op === 'Dropout')
-        return { type: context.opset < 10 ? first.type : BOOL, ...(first.dims === undefined ? {} : { dims: first.dims }) }
-      if (op === 'DynamicQuantizeLinear') return { type: i === 0 ? FLOAT : UINT8, dims: [] }
+        return { type: context.opset < 10 ? first.type : bool, ...(first.dims === undefined ? {} : { dims: first.dims }) }
+      if (op === 'DynamicQuantizeLinear') return { type: i === 0 ? float : uint8, dims: [] }
       return { type: op.endsWith('Normalization') ? first.type : 0 }
     }),
   ]

@@ -3,8 +3,8 @@ import { mapOrdered } from '../prefetch.js'
 import type { Store, StoreEntry } from '../store.js'
 
 /** Key prefixes of the segments, and of the records of their uses. */
-export const SEGMENTS = 'cache-v1/segments/'
-const USES = 'cache-v1/uses/'
+export const segmentsFolder = 'cache-v1/segments/'
+const usesFolder = 'cache-v1/uses/'
 
 /** Objects read or deleted at once. */
 const atOnce = 16
@@ -95,16 +95,16 @@ export class CacheRoom {
   }
 
   private async writeUses(uses: Iterable<[string, number]>): Promise<void> {
-    const name = `${USES}${String(this.now()).padStart(15, '0')}-${randomBytes(6).toString('hex')}.json`
+    const name = `${usesFolder}${String(this.now()).padStart(15, '0')}-${randomBytes(6).toString('hex')}.json`
     await this.store.put(name, `${JSON.stringify(Object.fromEntries(uses))}\n`, { contentType: 'application/json' })
   }
 
   private async makeRoom(bytes: number): Promise<void> {
     const segments: StoreEntry[] = []
-    for await (const entry of this.store.list(SEGMENTS)) segments.push(entry)
+    for await (const entry of this.store.list(segmentsFolder)) segments.push(entry)
     let total = segments.reduce((sum, entry) => sum + entry.bytes, 0)
     const records: string[] = []
-    for await (const { key } of this.store.list(USES)) records.push(key)
+    for await (const { key } of this.store.list(usesFolder)) records.push(key)
     if (total + bytes > this.limit || records.length > manyUses) {
       const uses = await this.readUses(records)
       const evicted = this.choose(segments, uses, total + bytes)

@@ -3,7 +3,7 @@ import { bytesOf, type FeatureDtype } from '../features/types.js'
 import { readValues, writeValues } from '../features/values.js'
 import { mapOrdered } from '../prefetch.js'
 import type { Store } from '../store.js'
-import { type CacheRoom, SEGMENTS } from './cache-room.js'
+import { type CacheRoom, segmentsFolder } from './cache-room.js'
 import type { RecentBlocks } from './recent-blocks.js'
 import {
   blockRange,
@@ -60,7 +60,7 @@ export class ComputationCache {
     private readonly dtype: FeatureDtype,
   ) {
     this.computation = createHash('sha256').update(description).digest()
-    this.prefix = `${SEGMENTS}${Buffer.from(this.computation).toString('hex').slice(0, 32)}/`
+    this.prefix = `${segmentsFolder}${Buffer.from(this.computation).toString('hex').slice(0, 32)}/`
   }
 
   /** Looks for segments that others have written, unless that was just done. */

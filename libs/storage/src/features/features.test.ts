@@ -38,20 +38,20 @@ describe('allocateNpy', () => {
   })
 })
 
-const LAYERS = [
+const layers = [
   { layer: 'pool5', rowShape: [7] },
   { layer: 'res4/b3', rowShape: [2, 3, 5] },
   { layer: 'score', rowShape: [1] },
 ]
-const KEYS = Array.from({ length: 9 }, (_, index) => `photos/ü ${index}.jpg`)
-const LABELS = KEYS.map((_, index) => (index % 2 === 0 ? `class ${index}` : undefined))
+const keys = Array.from({ length: 9 }, (_, index) => `photos/ü ${index}.jpg`)
+const knownLabels = keys.map((_, index) => (index % 2 === 0 ? `class ${index}` : undefined))
 
 const value = (layer: number, row: number, index: number): number => Math.fround(Math.sin(layer * 1000 + row * 50 + index) * 10)
 
 function part(format: FeatureFormat, dtype: FeatureDtype, kept: readonly number[], labels = true): FeatureFile[] {
-  const writer = createPartWriter({ format, dtype, part: 12, layers: LAYERS, keys: KEYS, labels: labels ? LABELS : undefined })
+  const writer = createPartWriter({ format, dtype, part: 12, layers: layers, keys: keys, labels: labels ? knownLabels : undefined })
   for (const [row, image] of kept.entries()) {
-    for (const [index, { layer, rowShape }] of LAYERS.entries()) {
+    for (const [index, { layer, rowShape }] of layers.entries()) {
       const length = rowShape.reduce((product, size) => product * size, 1)
       writer.setRow(
         layer,
@@ -61,21 +61,21 @@ function part(format: FeatureFormat, dtype: FeatureDtype, kept: readonly number[
     }
   }
   return writer.finish(
-    kept.map(image => KEYS[image] ?? ''),
-    kept.map(image => LABELS[image]),
+    kept.map(image => keys[image] ?? ''),
+    kept.map(image => knownLabels[image]),
   )
 }
 
-const ALL = KEYS.map((_, index) => index)
+const all = keys.map((_, index) => index)
 
 describe.each(['npy', 'parquet', 'safetensors'] as const)('a part as %s', format => {
   const fileOf = (files: FeatureFile[], layer: number): Uint8Array =>
     (format === 'npy' ? files[layer] : files[0])?.bytes ?? new Uint8Array()
 
   it.each(['float32', 'float16'] as const)('comes back row by row in %s, with images left out or not', async dtype => {
-    for (const kept of [ALL, [0, 2, 3, 8], [5], []]) {
+    for (const kept of [all, [0, 2, 3, 8], [5], []]) {
       const files = part(format, dtype, kept)
-      for (const [index, { layer, rowShape }] of LAYERS.entries()) {
+      for (const [index, { layer, rowShape }] of layers.entries()) {
         const rows = await readFeatureRows(format, fileOf(files, index), layer)
         expect(rows).toMatchObject({ layer, dtype, shape: [kept.length, ...rowShape] })
         const length = rowShape.reduce((product, size) => product * size, 1)
@@ -89,7 +89,7 @@ describe.each(['npy', 'parquet', 'safetensors'] as const)('a part as %s', format
   })
 
   it('reads only the rows asked for, in ranges', async () => {
-    const bytes = fileOf(part(format, 'float32', ALL), 1)
+    const bytes = fileOf(part(format, 'float32', all), 1)
     let read = 0
     const source: RangeSource = {
       bytes: bytes.byteLength,
@@ -107,15 +107,15 @@ describe.each(['npy', 'parquet', 'safetensors'] as const)('a part as %s', format
   })
 
   it('is the same bytes for the same input, and others for another', () => {
-    const bytes = part(format, 'float32', ALL).map(file => Buffer.from(file.bytes))
-    expect(Buffer.concat(part(format, 'float32', ALL).map(file => Buffer.from(file.bytes))).equals(Buffer.concat(bytes))).toBe(true)
+    const bytes = part(format, 'float32', all).map(file => Buffer.from(file.bytes))
+    expect(Buffer.concat(part(format, 'float32', all).map(file => Buffer.from(file.bytes))).equals(Buffer.concat(bytes))).toBe(true)
     expect(
       Buffer.concat(part(format, 'float32', [1, 0, 2, 3, 4, 5, 6, 7, 8]).map(file => Buffer.from(file.bytes))).equals(Buffer.concat(bytes)),
     ).toBe(false)
   })
 
   it('refuses files that are cut off or something else', async () => {
-    const bytes = fileOf(part(format, 'float32', ALL), 0)
+    const bytes = fileOf(part(format, 'float32', all), 0)
     for (const broken of [
       bytes.subarray(0, bytes.byteLength - 1),
       bytes.subarray(0, 40),
@@ -138,7 +138,7 @@ function halvesOf(values: Float32Array): Uint16Array {
 
 describe('files of several layers', () => {
   it.each(['parquet', 'safetensors'] as const)('name the layers there are (%s)', async format => {
-    const [file] = part(format, 'float32', ALL, false)
+    const [file] = part(format, 'float32', all, false)
     await expect(readFeatureRows(format, file?.bytes ?? new Uint8Array(), 'fc7')).rejects.toMatchObject({
       code: 'LAYER_MISSING',
       message: expect.stringContaining('pool5, res4/b3, score') as string,
@@ -146,12 +146,12 @@ describe('files of several layers', () => {
   })
 
   it('have their paths by format', () => {
-    expect(part('npy', 'float32', ALL).map(file => file.path)).toEqual([
+    expect(part('npy', 'float32', all).map(file => file.path)).toEqual([
       'features/pool5/part-00012.npy',
       'features/res4.b3/part-00012.npy',
       'features/score/part-00012.npy',
     ])
-    expect(part('parquet', 'float32', ALL).map(file => file.path)).toEqual(['features/part-00012.parquet'])
-    expect(part('safetensors', 'float32', ALL).map(file => file.path)).toEqual(['features/part-00012.safetensors'])
+    expect(part('parquet', 'float32', all).map(file => file.path)).toEqual(['features/part-00012.parquet'])
+    expect(part('safetensors', 'float32', all).map(file => file.path)).toEqual(['features/part-00012.safetensors'])
   })
 })

@@ -3,7 +3,7 @@ import { readValues, writeValues } from './values.js'
 import { bytesOf, type FeatureDtype, type FeatureRows, lengthOf, type RangeSource, rangesOf, type RowRange } from './types.js'
 
 /** Room kept for the row count, so that a header's length does not depend on it. */
-const ROW_DIGITS = 16
+const rowDigits = 16
 
 /** A feature file of one layer in the making: one buffer for header and rows, filled in place and never copied. */
 export interface NpyBuffer {
@@ -24,7 +24,7 @@ export interface NpyBuffer {
  * @param rowShape one row's shape; `[]` for a number a row
  */
 export function allocateNpy(maxRows: number, rowShape: readonly number[], dtype: FeatureDtype = 'float32'): NpyBuffer {
-  const headerBytes = headerOf(10 ** (ROW_DIGITS - 1), rowShape, dtype).byteLength
+  const headerBytes = headerOf(10 ** (rowDigits - 1), rowShape, dtype).byteLength
   const rowLength = lengthOf(rowShape)
   const rowBytes = rowLength * bytesOf(dtype)
   const buffer = new Uint8Array(new ArrayBuffer(headerBytes + maxRows * rowBytes))

@@ -5,9 +5,9 @@ import { writePageHeader } from 'hyparquet-writer/src/datapage.js'
 import { type FeatureDtype, type FeatureLayer, type FeatureRows, lengthOf, rangesOf, type RangeSource, type RowRange } from './types.js'
 
 /** Values in one page, at most; a row is never split, so a longer row is a page of its own. */
-const PAGE_VALUES = 2 ** 18
+const pageValues = 2 ** 18
 /** The file's own key-value entry: what the features are and where each page's values start. */
-const ENTRY = 'layermill'
+const metadataEntry = 'layermill'
 
 /** One layer's rows to be written: `rows * lengthOf(rowShape)` values. */
 export interface ParquetLayer extends FeatureLayer {
@@ -58,7 +58,7 @@ export function encodeParquetFeatures(
     void file.write({ columnData, rowGroupSize: keys.length })
     for (const layer of layers) entries.push(appendLayer(file, layer, keys.length))
   }
-  file.kvMetadata?.push({ key: ENTRY, value: JSON.stringify({ dtype, rows: keys.length, layers: entries }) })
+  file.kvMetadata?.push({ key: metadataEntry, value: JSON.stringify({ dtype, rows: keys.length, layers: entries }) })
   void file.finish()
   return writer.getBytes()
 }
@@ -87,7 +87,7 @@ export function appendLayer(file: ParquetWriter, { layer, rowShape, data }: Parq
     throw new LayermillError('FEATURES_INVALID', `features of ${layer}: ${data.length} values for ${rows} rows of [${rowShape.join(', ')}]`)
   }
   const start = writer.offset
-  const rowsAPage = Math.max(1, Math.floor(PAGE_VALUES / length))
+  const rowsAPage = Math.max(1, Math.floor(pageValues / length))
   const pages: PageEntry[] = []
   for (let row = 0; row < rows; row += rowsAPage) {
     const count = Math.min(rowsAPage, rows - row)
@@ -191,8 +191,8 @@ async function readEntry(source: RangeSource, layer: string): Promise<{ dtype: F
   if (footerBytes > source.bytes) throw invalid(layer, 'the footer is cut off')
   const footer = await source.range(source.bytes - footerBytes, source.bytes)
   const metadata = parquetMetadata(footer.slice().buffer)
-  const text = metadata.key_value_metadata?.find(({ key }) => key === ENTRY)?.value
-  if (text === undefined) throw invalid(layer, `not written by Layermill (no '${ENTRY}' in its metadata)`)
+  const text = metadata.key_value_metadata?.find(({ key }) => key === metadataEntry)?.value
+  if (text === undefined) throw invalid(layer, `not written by Layermill (no '${metadataEntry}' in its metadata)`)
   const found = JSON.parse(text) as { dtype: FeatureDtype; rows: number; layers: LayerEntry[] }
   const entry = found.layers.find(candidate => candidate.layer === layer)
   if (entry !== undefined) return { dtype: found.dtype, count: found.rows, entry }

@@ -1,7 +1,7 @@
 import {
   LayermillError,
-  MOST_SAFETENSORS_HEADER_BYTES,
-  SAFETENSORS_METADATA,
+  mostSafetensorsHeaderBytes,
+  safetensorsMetadata,
   safetensorsHeaderBytes,
   safetensorsText,
   safetensorsTextBytes,
@@ -19,7 +19,7 @@ import {
 } from './types.js'
 import { readValues, writeValues } from './values.js'
 
-const ALIGNMENT = 64
+const alignment = 64
 
 /** A part's features in the making: one buffer for header and layers, filled in place; finishing only moves layers together. */
 export interface SafetensorsBuffer {
@@ -90,7 +90,7 @@ function headerText(
   return safetensorsText(items, metadata)
 }
 
-const headerBytes = (text: string): number => safetensorsHeaderBytes(text, ALIGNMENT)
+const headerBytes = (text: string): number => safetensorsHeaderBytes(text, alignment)
 
 /**
  * Rows of one tensor of a `.safetensors` file; reads the header and the rows asked for.
@@ -101,8 +101,8 @@ export async function readSafetensors(input: Uint8Array | RangeSource, layer: st
   const source = rangesOf(input)
   const { header, dataOffset } = await readHeader(source, layer)
   const tensor = header[layer]
-  if (tensor === undefined || layer === SAFETENSORS_METADATA) {
-    const names = Object.keys(header).filter(name => name !== SAFETENSORS_METADATA)
+  if (tensor === undefined || layer === safetensorsMetadata) {
+    const names = Object.keys(header).filter(name => name !== safetensorsMetadata)
     throw new LayermillError('LAYER_MISSING', `no layer ${layer} in the file; it holds ${names.join(', ')}`)
   }
   const { dtype, shape, offsets } = checkTensor(tensor, layer)
@@ -120,7 +120,7 @@ export async function readSafetensors(input: Uint8Array | RangeSource, layer: st
 
 async function readHeader(source: RangeSource, layer: string): Promise<{ header: Record<string, unknown>; dataOffset: number }> {
   const length = source.bytes < 8 ? 0 : safetensorsTextBytes(await source.range(0, 8))
-  if (length < 2 || length > MOST_SAFETENSORS_HEADER_BYTES || 8 + length > source.bytes)
+  if (length < 2 || length > mostSafetensorsHeaderBytes || 8 + length > source.bytes)
     throw invalid(layer, 'not a safetensors file, or cut off')
   try {
     const text = Buffer.from(await source.range(8, 8 + length)).toString('utf8')
@@ -139,7 +139,7 @@ function checkTensor(value: unknown, layer: string): { dtype: FeatureDtype; shap
 
 /** End of the last tensor. The format leaves nothing behind it. */
 function endOfData(header: Record<string, unknown>, layer: string): number {
-  const tensors = Object.entries(header).filter(([name]) => name !== SAFETENSORS_METADATA)
+  const tensors = Object.entries(header).filter(([name]) => name !== safetensorsMetadata)
   return tensors.reduce((end, [, tensor]) => Math.max(end, checkTensor(tensor, layer).offsets[1]), 0)
 }
 

@@ -8,10 +8,10 @@ import { openRanges, readFeatureRows } from './read.js'
 import { type FeatureRows, lengthOf, type RangeSource } from './types.js'
 
 /** Bytes of float32 values in a block, and blocks read at once: 64 MiB in all, as much again where they are stored as float16. */
-const BLOCK_BYTES = 8 * 1024 * 1024
-const BLOCKS_AT_ONCE = 8
+const blockBytes = 8 * 1024 * 1024
+const blocksAtOnce = 8
 /** Parts whose index is read ahead. */
-const PARTS_AHEAD = 4
+const partsAhead = 4
 
 /** Which values of a run's features: one layer of one image. */
 export interface FeaturePlace {
@@ -49,7 +49,7 @@ interface Wanted {
 
 /** Cuts the parts into blocks of rows, reading indexes a little ahead. */
 async function* wantedBlocks(store: Store, place: FeaturePlace, parts: Iterable<number>, rowsABlock: number): AsyncGenerator<Wanted> {
-  const opened = mapOrdered(parts, PARTS_AHEAD, async part => {
+  const opened = mapOrdered(parts, partsAhead, async part => {
     const index = await readIndex(store, part)
     // A file of one layer that is one block costs one request.
     const whole = place.format === 'npy' && index.length <= rowsABlock
@@ -114,9 +114,9 @@ export async function* streamFeatures(
   options: StreamOptions = {},
 ): AsyncGenerator<FeatureBlock> {
   const rowBytes = Math.max(1, lengthOf(place.rowShape)) * 4
-  const rowsABlock = Math.max(1, Math.floor((options.blockBytes ?? BLOCK_BYTES) / rowBytes))
+  const rowsABlock = Math.max(1, Math.floor((options.blockBytes ?? blockBytes) / rowBytes))
   const wanted = wantedBlocks(store, place, parts, rowsABlock)
-  for await (const block of mapOrdered(wanted, options.concurrency ?? BLOCKS_AT_ONCE, each => readBlock(store, place, each))) {
+  for await (const block of mapOrdered(wanted, options.concurrency ?? blocksAtOnce, each => readBlock(store, place, each))) {
     options.signal?.throwIfAborted()
     yield block
   }

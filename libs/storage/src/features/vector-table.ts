@@ -13,9 +13,9 @@ export interface VectorRows {
 }
 
 /** Bytes of vectors that are put together: a row group of a table. */
-const GROUP_BYTES = 32 * 1024 * 1024
+const defaultGroupBytes = 32 * 1024 * 1024
 /** Keys and hashes have their bytes too. */
-const MOST_ROWS = 65_536
+const mostRows = 65_536
 
 /**
  * Puts blocks of a stream together into groups of one size, the last one of what is left: the same however a run was cut into parts.
@@ -25,14 +25,14 @@ const MOST_ROWS = 65_536
 export async function* groupVectors(
   blocks: AsyncIterable<FeatureBlock>,
   skip = 0,
-  groupBytes: number = GROUP_BYTES,
+  groupBytes: number = defaultGroupBytes,
 ): AsyncGenerator<VectorRows> {
   let group: { rows: IndexRow[]; length: number; values: Float32Array; most: number } | undefined
   let left = skip
   for await (const { rows, length, values } of blocks) {
     for (let taken = Math.min(left, rows.length); taken < rows.length;) {
       if (group === undefined) {
-        const most = Math.max(1, Math.min(MOST_ROWS, Math.floor(groupBytes / (4 * Math.max(1, length)))))
+        const most = Math.max(1, Math.min(mostRows, Math.floor(groupBytes / (4 * Math.max(1, length)))))
         group = { rows: [], length, values: new Float32Array(most * length), most }
       }
       const count = Math.min(group.most - group.rows.length, rows.length - taken)

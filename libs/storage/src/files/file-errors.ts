@@ -1,6 +1,6 @@
 import { errorCode, type ErrorCode, errorMessage, LayermillError } from '@layermill/core'
 
-const CODES: Readonly<Record<string, [code: ErrorCode, what: string, hint: string]>> = {
+const codes: Readonly<Record<string, [code: ErrorCode, what: string, hint: string]>> = {
   ENOSPC: ['STORE_FULL', 'no space is left', 'Free some space there and run the same command again: it goes on where it stopped.'],
   EDQUOT: ['STORE_FULL', 'the disk quota is used up', 'Free some space there and run the same command again: it goes on where it stopped.'],
   EFBIG: ['STORE_FULL', 'the file would be larger than allowed there', 'Use a smaller --part-size, or raise the limit on file sizes.'],
@@ -21,7 +21,7 @@ const CODES: Readonly<Record<string, [code: ErrorCode, what: string, hint: strin
 /** A system error on a store's file as the project's own error; LayermillErrors pass unchanged. */
 export function fileError(action: string, path: string, error: unknown): LayermillError {
   if (error instanceof LayermillError) return error
-  const known = CODES[errorCode(error)]
+  const known = codes[errorCode(error)]
   if (known === undefined) return new LayermillError('STORE_FAILED', `cannot ${action} ${path}: ${errorMessage(error)}`, { cause: error })
   return new LayermillError(known[0], `cannot ${action} ${path}: ${known[1]}`, { hint: known[2], cause: error })
 }

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openStore } from '../open.js'
 import { storeContract } from '../testing/store-contract.js'
 import { FileStore } from './file-store.js'
-import { SCRATCH, Writer } from './writers.js'
+import { scratchFolder, Writer } from './writers.js'
 
 let folder: string
 beforeEach(async () => {
@@ -73,17 +73,17 @@ describe('writers that die', () => {
     const writer = new Writer()
     const child = spawn(process.execPath, ['-e', ''])
     await once(child, 'exit')
-    await mkdir(join(folder, SCRATCH))
+    await mkdir(join(folder, scratchFolder))
     const dead = `${writer.machine}.${child.pid}.1.1.abc`
-    await writeFile(join(folder, SCRATCH, dead), 'half')
-    await writeFile(join(folder, SCRATCH, 'lock-dead'), `${writer.machine}.${child.pid}.1`)
+    await writeFile(join(folder, scratchFolder, dead), 'half')
+    await writeFile(join(folder, scratchFolder, 'lock-dead'), `${writer.machine}.${child.pid}.1`)
     // The same pid started at another time is another process.
-    await writeFile(join(folder, SCRATCH, `${writer.machine}.${process.pid}.1.1.reused`), 'half')
-    await writeFile(join(folder, SCRATCH, writer.scratchName()), 'being written')
-    await writeFile(join(folder, SCRATCH, 'another-machine.1.1.1.abc'), 'being written')
+    await writeFile(join(folder, scratchFolder, `${writer.machine}.${process.pid}.1.1.reused`), 'half')
+    await writeFile(join(folder, scratchFolder, writer.scratchName()), 'being written')
+    await writeFile(join(folder, scratchFolder, 'another-machine.1.1.1.abc'), 'being written')
     expect(await keys(store)).toEqual([])
     await store.put('file', 'x')
-    const left = await readdir(join(folder, SCRATCH))
+    const left = await readdir(join(folder, scratchFolder))
     expect(left).toHaveLength(2)
     expect(left).toContain('another-machine.1.1.1.abc')
     expect(await keys(store)).toEqual(['file'])
@@ -128,7 +128,7 @@ describe('what is in the way', () => {
     const refusal = expect.objectContaining({ code: 'KEY_INVALID' }) as unknown
     await expect(store.put('a', 'x')).rejects.toEqual(refusal)
     await expect(store.put('a/b/c', 'x')).rejects.toEqual(refusal)
-    await expect(store.put(`${SCRATCH}/x`, 'x')).rejects.toEqual(refusal)
+    await expect(store.put(`${scratchFolder}/x`, 'x')).rejects.toEqual(refusal)
   })
 })
 

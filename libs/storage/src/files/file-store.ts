@@ -12,12 +12,12 @@ import { fileEtag } from './etag.js'
 import { fileError, isAbsent } from './file-errors.js'
 import { readRange } from './read.js'
 import { walkFiles } from './walk.js'
-import { SCRATCH, sweepScratch, withLock, Writer } from './writers.js'
+import { scratchFolder, sweepScratch, withLock, Writer } from './writers.js'
 
 /** Bytes handed to the system in one write: large enough to be fast, small enough to stay under the 2 GiB limit of one call. */
-const WRITE_CHUNK = 16 * 1024 * 1024
+const writeChunk = 16 * 1024 * 1024
 /** Files looked at at once while listing: what a disk and libuv's threads keep busy with. */
-const STATS_AT_ONCE = 64
+const statsAtOnce = 64
 
 /**
  * A folder as a store. Every write goes to a scratch file, is flushed to the disk, then renamed (or linked, for `ifAbsent`) into place and
@@ -79,12 +79,12 @@ export class FileStore implements Store {
     const keys = walkFiles(root, {
       prefix,
       after: options.after,
-      accept: key => key !== SCRATCH,
+      accept: key => key !== scratchFolder,
       onUnreadable: (key, error) => {
         throw fileError('list', join(root, key), error)
       },
     })
-    const entries = mapOrdered(keys, STATS_AT_ONCE, async key => {
+    const entries = mapOrdered(keys, statsAtOnce, async key => {
       const info = await stat(join(root, key), { bigint: true }).catch(() => undefined)
       return info === undefined ? undefined : { key, bytes: Number(info.size), etag: fileEtag(info) }
     })
@@ -128,7 +128,8 @@ export class FileStore implements Store {
 
   private pathOf(key: string): string {
     checkKey(key, this.url)
-    if (key.split('/')[0] === SCRATCH) throw new LayermillError('KEY_INVALID', `${this.url}: ${SCRATCH} is kept for files being written`)
+    if (key.split('/')[0] === scratchFolder)
+      throw new LayermillError('KEY_INVALID', `${this.url}: ${scratchFolder} is kept for files being written`)
     return join(this.root, key)
   }
 
@@ -152,7 +153,7 @@ export class FileStore implements Store {
 
   private async write(key: string, pieces: Pieces | readonly Uint8Array[], { ifAbsent, ifMatch }: PutOptions): Promise<boolean> {
     const path = join(this.root, key)
-    const scratch = join(this.root, SCRATCH, this.writer.scratchName())
+    const scratch = join(this.root, scratchFolder, this.writer.scratchName())
     try {
       await writeDurably(scratch, pieces)
       if (ifMatch !== undefined) {
@@ -224,7 +225,7 @@ async function writeDurably(path: string, pieces: Pieces | readonly Uint8Array[]
   await using file = await openScratch(path)
   for await (const data of pieces) {
     for (let written = 0; written < data.byteLength;) {
-      const length = Math.min(WRITE_CHUNK, data.byteLength - written)
+      const length = Math.min(writeChunk, data.byteLength - written)
       written += (await file.write(data, written, length)).bytesWritten
     }
   }

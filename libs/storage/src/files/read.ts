@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 
 /** Bytes asked of the system in one read; one call cannot give 2 GiB or more. */
-const READ_CHUNK = 256 * 1024 * 1024
+const readChunk = 256 * 1024 * 1024
 
 /** A file's bytes from `start` up to `end` or its end; one allocation, any size. */
 export async function readRange(file: FileHandle, start: number, end: number): Promise<Uint8Array> {
@@ -10,7 +10,7 @@ export async function readRange(file: FileHandle, start: number, end: number): P
   const bytes = new Uint8Array(new ArrayBuffer(length))
   let filled = 0
   while (filled < length) {
-    const { bytesRead } = await file.read(bytes, filled, Math.min(READ_CHUNK, length - filled), start + filled)
+    const { bytesRead } = await file.read(bytes, filled, Math.min(readChunk, length - filled), start + filled)
     if (bytesRead === 0) break
     filled += bytesRead
   }

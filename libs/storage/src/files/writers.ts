@@ -8,10 +8,10 @@ import { errorCode, LayermillError } from '@layermill/core'
 import { makeFolders } from './make-folders.js'
 
 /** The folder under a store's root for files that are being written; there only while someone writes. */
-export const SCRATCH = '.layermill-tmp'
+export const scratchFolder = '.layermill-tmp'
 
 /** Files of a writer that cannot be asked whether it lives (another machine on a shared disk) are left alone for this long. */
-const FOREIGN_LIFETIME_MS = 24 * 60 * 60 * 1000
+const foreignLifetimeMs = 24 * 60 * 60 * 1000
 
 /** Names this process so that another one can tell whether it still lives: machine and process namespace, pid, start time. */
 export class Writer {
@@ -36,7 +36,7 @@ export class Writer {
   mayLive(owner: string, modifiedMs: number): boolean {
     const [machine = '', pidText = '', started = ''] = owner.split('.')
     const pid = Number(pidText)
-    if (machine !== this.machine || !Number.isInteger(pid) || pid <= 0) return Date.now() - modifiedMs < FOREIGN_LIFETIME_MS
+    if (machine !== this.machine || !Number.isInteger(pid) || pid <= 0) return Date.now() - modifiedMs < foreignLifetimeMs
     return processLives(pid) && startTime(pid) === started
   }
 }
@@ -75,7 +75,7 @@ function processLives(pid: number): boolean {
 
 /** Removes what dead writers left in a store's scratch folder, and the folder itself where nothing is left in it. */
 export async function sweepScratch(root: string, writer: Writer): Promise<void> {
-  const folder = join(root, SCRATCH)
+  const folder = join(root, scratchFolder)
   const names = await readdir(folder).catch(() => [])
   for (const name of names) {
     const path = join(folder, name)
@@ -91,7 +91,7 @@ export async function sweepScratch(root: string, writer: Writer): Promise<void> 
  * Throws `STORE_BUSY` where a living writer keeps it for over a minute.
  */
 export async function withLock<T>(root: string, key: string, writer: Writer, work: () => Promise<T>): Promise<T> {
-  const path = join(root, SCRATCH, `lock-${createHash('sha256').update(key).digest('hex').slice(0, 32)}`)
+  const path = join(root, scratchFolder, `lock-${createHash('sha256').update(key).digest('hex').slice(0, 32)}`)
   const deadline = Date.now() + 60_000
   while (!(await takeLock(path, writer))) {
     if (Date.now() > deadline) {

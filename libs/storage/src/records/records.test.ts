@@ -3,19 +3,19 @@ import { committedFile, countsOf, encodeCommit, parseCommit } from './commit.js'
 import { encodeIndex, type IndexRow, parseIndex } from './index-rows.js'
 import { encodeErrors, encodeManifest, parseErrors, parseManifest } from './rows.js'
 
-const AWKWARD = 'ü/"quoted"\n\u2028\\,\u{1f600}.jpg'
+const awkward = 'ü/"quoted"\n\u2028\\,\u{1f600}.jpg'
 
 describe('manifests and errors', () => {
   it('come back as they were written', () => {
     const rows = [
       { key: 'a.jpg', etag: '1-2', bytes: 3 },
-      { key: AWKWARD, etag: '', bytes: 0, label: 'x' },
+      { key: awkward, etag: '', bytes: 0, label: 'x' },
     ]
     expect(encodeManifest(rows)).toContain('{"key":"a.jpg","etag":"1-2","bytes":3}\n')
     expect(parseManifest(encodeManifest(rows), 'm')).toEqual(rows)
     expect(parseManifest(Buffer.from(encodeManifest(rows)), 'm')).toEqual(rows)
     expect(parseManifest('', 'm')).toEqual([])
-    const errors = [{ key: AWKWARD, code: 'IMAGE_MISSING', reason: 'gone' }]
+    const errors = [{ key: awkward, code: 'IMAGE_MISSING', reason: 'gone' }]
     expect(parseErrors(encodeErrors(errors), 'e')).toEqual(errors)
   })
 
@@ -74,7 +74,7 @@ describe('commit records', () => {
 
 describe('the index', () => {
   const row = (index: number, label?: string): IndexRow => ({
-    key: `${index}${AWKWARD}`,
+    key: `${index}${awkward}`,
     part: 3,
     row: index,
     width: 640,

@@ -2,7 +2,7 @@ import type { GetObjectCommandOutput, ListObjectsV2CommandOutput, S3Client } fro
 import { LayermillError } from '@layermill/core'
 import { compareUtf8 } from '../keys.js'
 import { readBody } from './body.js'
-import { TIMEOUTS, type Timeouts } from './client.js'
+import { defaultTimeouts, type Timeouts } from './client.js'
 import { s3Error } from './errors.js'
 import { statusOf, withRetries } from './retry.js'
 import { sdk } from './sdk.js'
@@ -37,7 +37,7 @@ export class Bucket {
   constructor(
     readonly client: S3Client,
     readonly name: string,
-    private readonly timeouts: Timeouts = TIMEOUTS,
+    private readonly timeouts: Timeouts = defaultTimeouts,
   ) {}
 
   url(key: string): string {

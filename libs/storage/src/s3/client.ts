@@ -7,7 +7,7 @@ import { renewRefused } from './refused.js'
 import { httpHandler, sdk } from './sdk.js'
 
 /** Requests under way at once to one store; more wait for a socket. */
-export const SOCKETS = 64
+export const sockets = 64
 
 /** How long a server may take, in milliseconds, before a request is given up and tried again. */
 export interface Timeouts {
@@ -18,7 +18,7 @@ export interface Timeouts {
   readonly idle: number
 }
 
-export const TIMEOUTS: Timeouts = { connect: 10_000, answer: 120_000, idle: 30_000 }
+export const defaultTimeouts: Timeouts = { connect: 10_000, answer: 120_000, idle: 30_000 }
 
 /** How a source is reached, besides its address. */
 export interface SourceAccess {
@@ -82,7 +82,7 @@ export interface ClientOptions {
  */
 export function s3Client({
   env = process.env,
-  timeouts = TIMEOUTS,
+  timeouts = defaultTimeouts,
   access = {},
   credentials = sharedCredentials,
 }: ClientOptions = {}): S3Client {
@@ -95,8 +95,8 @@ export function s3Client({
       connectionTimeout: timeouts.connect,
       requestTimeout: timeouts.answer,
       throwOnRequestTimeout: true,
-      httpAgent: new HttpAgent({ keepAlive: true, maxSockets: SOCKETS }),
-      httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: SOCKETS }),
+      httpAgent: new HttpAgent({ keepAlive: true, maxSockets: sockets }),
+      httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: sockets }),
     }),
   }
   if (endpoint !== undefined && !isAws(endpoint)) {

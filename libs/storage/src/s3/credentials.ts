@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 const load = createRequire(import.meta.url)
 
 /** Environment that the SDK's chain of providers reads. Where it changes, credentials are another process's affair, or a test's. */
-const SOURCES = [
+const sources = [
   'AWS_ACCESS_KEY_ID',
   'AWS_SECRET_ACCESS_KEY',
   'AWS_SESSION_TOKEN',
@@ -23,7 +23,7 @@ export type AwsCredentialIdentity = Awaited<ReturnType<ReturnType<typeof default
 type Chain = (options?: Record<string, unknown>) => Promise<AwsCredentialIdentity>
 
 /** For how long, in milliseconds, refusals that do not name their reason are let be, once one was not the credentials' fault. */
-const UNNAMED_EVERY_MS = 5000
+const unnamedEveryMs = 5000
 
 /**
  * The credentials of a process, shared by all its clients. They come from the SDK's own chain (environment, profile, container, instance),
@@ -48,7 +48,7 @@ export class SharedCredentials {
 
   /** The credentials to sign with. @throws the SDK's `CredentialsProviderError` where there are none */
   async get(options?: Record<string, unknown>): Promise<AwsCredentialIdentity> {
-    const environment = SOURCES.map(name => process.env[name] ?? '').join('\0')
+    const environment = sources.map(name => process.env[name] ?? '').join('\0')
     if (environment !== this.environment) {
       this.environment = environment
       this.forget()
@@ -68,7 +68,7 @@ export class SharedCredentials {
   async renew(used: AwsCredentialIdentity, named: boolean): Promise<boolean> {
     const current = await this.get().catch(() => undefined)
     if (current !== undefined && !sameIdentity(current, used)) return true
-    if (!named && this.now() - this.inVainAt < UNNAMED_EVERY_MS) return false
+    if (!named && this.now() - this.inVainAt < unnamedEveryMs) return false
     this.renewing ??= this.reload().finally(() => {
       this.renewing = undefined
     })

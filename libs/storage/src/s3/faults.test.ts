@@ -103,7 +103,7 @@ describe('reading from a server that fails', () => {
 })
 
 /** The answers to the questions a store asks before its first conditional write: PUT, refused PUT, refused PUT, HEAD, PUT, DELETE. */
-const PROBE: Answer[] = [ok(), fail(412, 'PreconditionFailed'), fail(412, 'PreconditionFailed'), ok(), ok(), ok()]
+const probe: Answer[] = [ok(), fail(412, 'PreconditionFailed'), fail(412, 'PreconditionFailed'), ok(), ok(), ok()]
 
 describe('writing to a server that fails', () => {
   it('sends the whole body again', async () => {
@@ -121,13 +121,13 @@ describe('writing to a server that fails', () => {
   })
 
   it('tries again after a conflict of conditional writes', async () => {
-    server.script = [...PROBE, fail(409, 'ConditionalRequestConflict'), ok()]
+    server.script = [...probe, fail(409, 'ConditionalRequestConflict'), ok()]
     expect(await store.put('file', 'x', { ifAbsent: true })).toBe(true)
   })
 
   it('knows its own write when the answer was lost', async () => {
     server.script = [
-      ...PROBE,
+      ...probe,
       reset,
       fail(412, 'PreconditionFailed'),
       (request, body, response) => {
@@ -138,7 +138,7 @@ describe('writing to a server that fails', () => {
   })
 
   it("does not take another writer's object for its own, even with the same bytes", async () => {
-    server.script = [...PROBE, reset, fail(412, 'PreconditionFailed'), ok({ 'x-amz-meta-layermill-write': 'another' })]
+    server.script = [...probe, reset, fail(412, 'PreconditionFailed'), ok({ 'x-amz-meta-layermill-write': 'another' })]
     expect(await store.put('file', 'x', { ifAbsent: true })).toBe(false)
   })
 

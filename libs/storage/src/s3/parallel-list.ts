@@ -2,7 +2,7 @@ import { allBefore, compareUtf8 } from '../keys.js'
 import type { Bucket, S3Object } from './bucket.js'
 
 /** Folders whose first pages are asked for ahead of the reader; each waits with two pages of 1,000 at most. */
-const FOLDERS_AHEAD = 8
+const foldersAhead = 8
 
 interface Started {
   readonly stream: AsyncGenerator<S3Object>
@@ -28,7 +28,7 @@ export async function* listFoldersAhead(bucket: Bucket, prefix: string, after = 
   const waiting = [...folders]
   const started: Started[] = []
   const startMore = (): void => {
-    for (let folder = waiting[0]; folder !== undefined && started.length < FOLDERS_AHEAD; folder = waiting[0]) {
+    for (let folder = waiting[0]; folder !== undefined && started.length < foldersAhead; folder = waiting[0]) {
       waiting.shift()
       const stream = bucket.list(folder, after.startsWith(folder) ? after : undefined)
       const first = stream.next()

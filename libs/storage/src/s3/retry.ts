@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { slowStore } from './slow-store.js'
 
 /** Attempts of one request, the first included; with the delays below they span about half a minute. */
-const ATTEMPTS = 9
-const FIRST_DELAY_MS = 100
-const LONGEST_DELAY_MS = 8000
+const attempts = 9
+const firstDelayMs = 100
+const longestDelayMs = 8000
 
-const THROTTLED = new Set([
+const throttled = new Set([
   'SlowDown',
   'Throttling',
   'ThrottlingException',
@@ -16,7 +16,7 @@ const THROTTLED = new Set([
   'RequestThrottled',
   'KMS.ThrottlingException',
 ])
-const TRANSIENT = new Set([
+const transient = new Set([
   'RequestTimeout',
   'RequestTimeTooSkewed',
   'InternalError',
@@ -57,9 +57,9 @@ export function isTransient(error: unknown): boolean {
   if (status >= 500 && status !== 501) return true
   if (status === 429 || status === 409) return true
   return (
-    THROTTLED.has(error.name) ||
-    TRANSIENT.has(error.name) ||
-    TRANSIENT.has(errorCode(error)) ||
+    throttled.has(error.name) ||
+    transient.has(error.name) ||
+    transient.has(errorCode(error)) ||
     (status === 0 && error.message === 'socket hang up')
   )
 }
@@ -73,10 +73,10 @@ export async function withRetries<T>(run: (attempt: number) => Promise<T>): Prom
     try {
       return await run(attempt)
     } catch (error) {
-      if (attempt >= ATTEMPTS || !isTransient(error)) throw error
+      if (attempt >= attempts || !isTransient(error)) throw error
       slowStore.refused(error)
     }
-    const ceiling = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1))
+    const ceiling = Math.min(longestDelayMs, firstDelayMs * 2 ** (attempt - 1))
     // Half fixed, half random: many workers that were throttled together do not come back together.
     await sleep(ceiling / 2 + (Math.random() * ceiling) / 2)
   }

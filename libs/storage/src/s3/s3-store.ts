@@ -3,9 +3,9 @@ import { checkKey } from '../keys.js'
 import { Pieces } from '../pieces.js'
 import type { PutOptions, Store, StoreEntry } from '../store.js'
 import { Bucket, quote } from './bucket.js'
-import { parseS3Url, s3Client, s3Endpoint, TIMEOUTS, type Timeouts } from './client.js'
+import { parseS3Url, s3Client, s3Endpoint, defaultTimeouts, type Timeouts } from './client.js'
 import { s3Error } from './errors.js'
-import { type Condition, SINGLE_PUT_BYTES, upload } from './upload.js'
+import { type Condition, singlePutBytes, upload } from './upload.js'
 import { uploadStream } from './upload-stream.js'
 
 /** Headers that a server honours on PUT: `If-None-Match: *`, and `If-Match` with the etag quoted (the standard) or bare (older radosgw). */
@@ -38,7 +38,7 @@ export class S3Store implements Store {
   constructor(
     url: string,
     env: NodeJS.ProcessEnv = process.env,
-    timeouts: Timeouts = TIMEOUTS,
+    timeouts: Timeouts = defaultTimeouts,
     private readonly warn?: (text: string) => void,
   ) {
     const { bucket, prefix } = parseS3Url(url)
@@ -157,7 +157,7 @@ export class S3Store implements Store {
     const supported = await this.conditions()
     const exact = ifMatch === undefined ? supported.ifAbsent : supported.ifMatch !== undefined
     // Looked at first where the server cannot say, and where a refusal would come only after a long upload.
-    if (!exact || bytes > SINGLE_PUT_BYTES) {
+    if (!exact || bytes > singlePutBytes) {
       const there = await this.bucket.stat(key)
       if (ifMatch === undefined ? there !== undefined : there?.etag !== ifMatch) return undefined
     }

@@ -1,11 +1,11 @@
 import type { CompletedPart } from '@aws-sdk/client-s3'
 import { LayermillError } from '@layermill/core'
 import { mapOrdered } from '../prefetch.js'
-import { MOST_PARTS, sendPart, uploadParts, type UploadTarget } from './upload.js'
+import { mostParts, sendPart, uploadParts, type UploadTarget } from './upload.js'
 
 /** 10,000 of them are 320 GB; three are sent at once, so that about 128 MiB are in memory. */
-const PART_BYTES = 32 * 1024 * 1024
-const PARTS_AT_ONCE = 3
+const uploadPartBytes = 32 * 1024 * 1024
+const partsAtOnce = 3
 
 /** The pieces' bytes in parts of one size, the last one of what is left; one empty part where there are none. */
 async function* cutParts(pieces: AsyncIterable<Uint8Array>, bytes: number): AsyncGenerator<Uint8Array> {
@@ -35,13 +35,13 @@ async function* cutParts(pieces: AsyncIterable<Uint8Array>, bytes: number): Asyn
 export async function uploadStream(
   target: UploadTarget,
   pieces: AsyncIterable<Uint8Array>,
-  partBytes: number = PART_BYTES,
+  partBytes: number = uploadPartBytes,
 ): Promise<boolean> {
   return uploadParts(target, async id => {
     let number = 0
-    const sent = mapOrdered(cutParts(pieces, partBytes), PARTS_AT_ONCE, async part => {
-      if (++number > MOST_PARTS)
-        throw new LayermillError('STORE_FAILED', `${target.key} is larger than the ${MOST_PARTS} parts of ${partBytes} bytes that S3 takes`)
+    const sent = mapOrdered(cutParts(pieces, partBytes), partsAtOnce, async part => {
+      if (++number > mostParts)
+        throw new LayermillError('STORE_FAILED', `${target.key} is larger than the ${mostParts} parts of ${partBytes} bytes that S3 takes`)
       return sendPart(target.bucket, id, number, part)
     })
     const parts: CompletedPart[] = []

@@ -5,10 +5,10 @@ import { statusOf, withRetries } from './retry.js'
 import { sdk } from './sdk.js'
 
 /** Up to here one PUT, whole or not at all; above it parts. */
-export const SINGLE_PUT_BYTES = 64 * 1024 * 1024
-const PART_BYTES = 16 * 1024 * 1024
-export const MOST_PARTS = 10_000
-const PARTS_AT_ONCE = 4
+export const singlePutBytes = 64 * 1024 * 1024
+const uploadPartBytes = 16 * 1024 * 1024
+export const mostParts = 10_000
+const partsAtOnce = 4
 
 /** Headers as they are sent. */
 export interface Condition {
@@ -41,11 +41,11 @@ type Upload = Request & MarkedTarget
  */
 export async function upload(request: Request): Promise<boolean> {
   const marked = { ...request, mark: randomUUID() }
-  return request.bytes.byteLength <= SINGLE_PUT_BYTES ? putWhole(marked) : putParts(marked, id => sendParts(marked, id))
+  return request.bytes.byteLength <= singlePutBytes ? putWhole(marked) : putParts(marked, id => sendParts(marked, id))
 }
 
 /** User metadata that holds a write's mark. */
-const MARK = 'layermill-write'
+const markName = 'layermill-write'
 
 function headers({ ifNoneMatch, ifMatch }: Condition): { IfNoneMatch?: string; IfMatch?: string } {
   return { IfNoneMatch: ifNoneMatch, IfMatch: ifMatch }
@@ -62,7 +62,7 @@ async function putWhole(request: Upload): Promise<boolean> {
           Body: bytes,
           ContentLength: bytes.byteLength,
           ContentType: contentType,
-          Metadata: { [MARK]: mark },
+          Metadata: { [markName]: mark },
           ...headers(condition),
         }),
       )
@@ -83,7 +83,7 @@ function isRefusal(error: unknown, condition: Condition): boolean {
 async function isOurs({ bucket, key, mark }: MarkedTarget): Promise<boolean> {
   try {
     const there = await withRetries(async () => bucket.client.send(new (sdk().HeadObjectCommand)({ Bucket: bucket.name, Key: key })))
-    return there.Metadata?.[MARK] === mark
+    return there.Metadata?.[markName] === mark
   } catch (error) {
     if (statusOf(error) === 404) return false
     throw error
@@ -105,7 +105,7 @@ async function putParts(request: MarkedTarget, send: (id: UploadId) => Promise<C
       new (sdk().CreateMultipartUploadCommand)({
         ...target,
         ContentType: contentType,
-        Metadata: { [MARK]: mark },
+        Metadata: { [markName]: mark },
       }),
     ),
   )
@@ -150,7 +150,7 @@ export async function sendPart(bucket: Bucket, id: UploadId, number: number, bod
 }
 
 async function sendParts({ bucket, bytes }: Upload, id: UploadId): Promise<CompletedPart[]> {
-  const size = Math.max(PART_BYTES, Math.ceil(bytes.byteLength / MOST_PARTS))
+  const size = Math.max(uploadPartBytes, Math.ceil(bytes.byteLength / mostParts))
   const parts: CompletedPart[] = Array.from({ length: Math.ceil(bytes.byteLength / size) }, (_, index) => ({ PartNumber: index + 1 }))
   let next = 0
   let failed = false
@@ -165,7 +165,7 @@ async function sendParts({ bucket, bytes }: Upload, id: UploadId): Promise<Compl
       }
     }
   }
-  const senders = await Promise.allSettled(Array.from({ length: PARTS_AT_ONCE }, sender))
+  const senders = await Promise.allSettled(Array.from({ length: partsAtOnce }, sender))
   for (const result of senders) if (result.status === 'rejected') throw result.reason
   return parts
 }

@@ -7,12 +7,12 @@ export interface KeyLine {
 }
 
 /** Filter memory: one bit for each byte of the list, so at least several bits for each key, within these bounds. */
-const FEWEST_BITS = 2 ** 16
-const MOST_BITS = 2 ** 29
-const HASHES = 7
+const fewestBits = 2 ** 16
+const mostBits = 2 ** 29
+const hashes = 7
 /** Keys the filter could not rule out are looked at exactly once this many are held. */
-const MOST_SUSPECTS = 100_000
-const MOST_REPORTED = 5
+const mostSuspects = 100_000
+const mostReported = 5
 
 /** A Bloom filter over keys: says `false` only for keys it has certainly not seen. */
 class BloomFilter {
@@ -37,7 +37,7 @@ class BloomFilter {
     first ^= first >>> 16
     const step = second | 1
     let known = true
-    for (let hash = 0; hash < HASHES; hash++) {
+    for (let hash = 0; hash < hashes; hash++) {
       const bit = (Math.imul(hash, step) + first) & this.mask
       const word = bit >>> 5
       const flag = 1 << (bit & 31)
@@ -59,12 +59,12 @@ class BloomFilter {
  * @throws LayermillError `LIST_DUPLICATE` with the lines, and whatever `read` throws
  */
 export async function refuseDuplicates(read: () => AsyncIterable<KeyLine>, listBytes: number, name: string): Promise<void> {
-  const bits = 2 ** Math.ceil(Math.log2(Math.min(MOST_BITS, Math.max(FEWEST_BITS, listBytes))))
+  const bits = 2 ** Math.ceil(Math.log2(Math.min(mostBits, Math.max(fewestBits, listBytes))))
   const filter = new BloomFilter(bits)
   let suspects = new Set<string>()
   for await (const { key, line } of read()) {
     if (filter.add(key)) suspects.add(key)
-    if (suspects.size < MOST_SUSPECTS) continue
+    if (suspects.size < mostSuspects) continue
     await lookExactly(read, suspects, line, name)
     suspects = new Set()
   }
@@ -89,7 +89,7 @@ async function lookExactly(
       continue
     }
     count++
-    if (found.length < MOST_REPORTED) found.push(`${JSON.stringify(key)} (lines ${first} and ${line})`)
+    if (found.length < mostReported) found.push(`${JSON.stringify(key)} (lines ${first} and ${line})`)
   }
   if (count === 0) return
   const more = count > found.length ? ` and ${count - found.length} more` : ''

@@ -8,12 +8,12 @@ import { checkKey } from '../keys.js'
 import { mapOrdered } from '../prefetch.js'
 import { Glob } from './glob.js'
 import { isGlob, splitGlob } from './glob-pattern.js'
-import { beginsAsImage, extensionOf, isImageName, isSystemName, MAGIC_BYTES, reasonOf } from './image-files.js'
+import { beginsAsImage, extensionOf, isImageName, isSystemName, magicBytes, reasonOf } from './image-files.js'
 import { LeftOut } from './left-out.js'
 import { imageError, isBrokenLink, readBeginning, readImage, statImage } from './local.js'
 import { folderLabel, type ImageSource, type LabelRule, notEmpty, type SourceItem } from './source.js'
 
-const STATS_AT_ONCE = 64
+const statsAtOnce = 64
 
 /** Selection of a folder source: every image, or those that a glob matches. */
 interface Selection {
@@ -78,7 +78,7 @@ export class FolderSource implements ImageSource {
         throw new LayermillError('SOURCE_DENIED', `cannot list ${join(this.root, key)}: ${errorMessage(error)}`, { cause: error })
       },
     })
-    for await (const found of mapOrdered(keys, STATS_AT_ONCE, async key => this.look(key))) {
+    for await (const found of mapOrdered(keys, statsAtOnce, async key => this.look(key))) {
       // Deleted between being listed and looked at: as if the listing had come later.
       if (found === undefined) continue
       if ('reason' in found) leftOut.add(found.reason, found.key)
@@ -90,7 +90,7 @@ export class FolderSource implements ImageSource {
     const path = pathOfKey(this.root, key)
     const info = await statImage(path)
     if (info === undefined) return (await isBrokenLink(path)) ? { key, info: { bytes: 0, etag: '' } } : undefined
-    if (extensionOf(key) === '' && !beginsAsImage(await readBeginning(path, MAGIC_BYTES))) return { key, reason: reasonOf(key) }
+    if (extensionOf(key) === '' && !beginsAsImage(await readBeginning(path, magicBytes))) return { key, reason: reasonOf(key) }
     return { key, info }
   }
 
@@ -122,7 +122,7 @@ export class FolderSource implements ImageSource {
       if (extension !== '' && !isImageName(name)) continue
       const path = join(this.root, name)
       const info = await stat(path).catch(() => undefined)
-      if (info?.isFile() === true && (extension !== '' || beginsAsImage(await readBeginning(path, MAGIC_BYTES)))) return false
+      if (info?.isFile() === true && (extension !== '' || beginsAsImage(await readBeginning(path, magicBytes)))) return false
     }
     return true
   }

@@ -8,9 +8,9 @@ export type GlobNode =
   | { readonly kind: 'numbers'; readonly from: number; readonly to: number; readonly width: number }
   | { readonly kind: 'alternatives'; readonly options: readonly GlobNode[][] }
 
-const LONGEST = 4096
+const longest = 4096
 /** Braces within braces; the readers below call themselves for each. */
-const DEEPEST = 20
+const deepest = 20
 
 const code = (text: string): number => text.codePointAt(0) ?? 0
 
@@ -21,8 +21,8 @@ const code = (text: string): number => text.codePointAt(0) ?? 0
  * @throws LayermillError `SOURCE_KIND` for one over 4,096 characters, or with braces in braces more than 20 deep
  */
 export function parseGlob(pattern: string): GlobNode[] {
-  if (pattern.length > LONGEST)
-    throw new LayermillError('SOURCE_KIND', `a pattern of ${pattern.length} characters; expected at most ${LONGEST}`)
+  if (pattern.length > longest)
+    throw new LayermillError('SOURCE_KIND', `a pattern of ${pattern.length} characters; expected at most ${longest}`)
   return new GlobReader(Array.from(pattern)).sequence(0, 0, pattern.length).nodes
 }
 
@@ -40,7 +40,7 @@ class GlobReader {
 
   /** The nodes from `start` up to a top-level `,` or `end`. */
   sequence(start: number, depth: number, limit: number): { nodes: GlobNode[]; end: number } {
-    if (depth > DEEPEST) throw new LayermillError('SOURCE_KIND', `a pattern with braces in braces more than ${DEEPEST} deep`)
+    if (depth > deepest) throw new LayermillError('SOURCE_KIND', `a pattern with braces in braces more than ${deepest} deep`)
     const nodes: GlobNode[] = []
     const stop = Math.min(limit, this.text.length)
     let at = start

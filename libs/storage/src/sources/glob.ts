@@ -1,13 +1,13 @@
 import { LayermillError } from '@layermill/core'
 import { type GlobNode, parseGlob } from './glob-pattern.js'
 
-const SLASH = 47
-const DOT = 46
-const NINE = 57
+const slashCode = 47
+const dot = 46
+const nine = 57
 /** States of a pattern's automaton; a pattern that needs more is no pattern of a person. */
-const MOST_STATES = 20_000
+const mostStates = 20_000
 /** Numbers in kept sets of states; then they are found anew. */
-const KEPT_NUMBERS = 500_000
+const keptNumbers = 500_000
 
 type Accepts = (code: number, atStart: boolean) => boolean
 
@@ -17,9 +17,9 @@ interface State {
   readonly to: number[]
 }
 
-const withinPart: Accepts = code => code !== SLASH
+const withinPart: Accepts = code => code !== slashCode
 /** Characters that a wildcard may stand for: not a '/', and not a dot that hides a name. */
-const visible: Accepts = (code, atStart) => code !== SLASH && !(atStart && code === DOT)
+const visible: Accepts = (code, atStart) => code !== slashCode && !(atStart && code === dot)
 
 /** Builds the states of a pattern from its end to its beginning. */
 class Automaton {
@@ -31,7 +31,7 @@ class Automaton {
   }
 
   private add(accepts: Accepts | undefined, to: readonly number[]): number {
-    if (this.states.length >= MOST_STATES)
+    if (this.states.length >= mostStates)
       throw new LayermillError('SOURCE_KIND', 'a pattern with too many choices; list the images in a file instead')
     return this.states.push({ accepts, to: [...to] }) - 1
   }
@@ -71,7 +71,7 @@ class Automaton {
   /** Any number of folders, and for `rest` a name below them. */
   private parts(kind: 'folders' | 'rest', next: number): number {
     const start = this.add(undefined, kind === 'folders' ? [next] : [])
-    const slash = this.add(code => code === SLASH, [start])
+    const slash = this.add(code => code === slashCode, [start])
     this.states[start]!.to.push(this.add(visible, [this.loop(withinPart, slash)]))
     if (kind === 'rest') this.states[start]!.to.push(this.add(visible, [this.loop(withinPart, next)]))
     return start
@@ -99,7 +99,7 @@ class Automaton {
       one(last, this.between('0'.repeat(rest), high.slice(1), next)),
     ]
     if (last - first > 1) {
-      const any = Array.from({ length: rest }).reduce<number>(after => this.add(code => code >= 48 && code <= NINE, [after]), next)
+      const any = Array.from({ length: rest }).reduce<number>(after => this.add(code => code >= 48 && code <= nine, [after]), next)
       starts.push(this.add(code => code > first && code < last, [any]))
     }
     return this.add(undefined, starts)
@@ -155,7 +155,7 @@ export class Glob {
       const { accepts, to: targets } = this.states[id]!
       return accepts?.(code, atStart) === true ? targets : []
     })
-    return this.reach(to, code === SLASH)
+    return this.reach(to, code === slashCode)
   }
 
   /** States that can be reached from these without a character. */
@@ -170,7 +170,7 @@ export class Glob {
     const known = this.kept.get(name)
     if (known !== undefined) return known
     this.keptNumbers += ids.length + 16
-    if (this.keptNumbers > KEPT_NUMBERS) {
+    if (this.keptNumbers > keptNumbers) {
       this.kept = new Map()
       this.keptNumbers = 0
     }

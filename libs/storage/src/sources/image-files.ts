@@ -1,5 +1,5 @@
 /** Extensions of pictures that are read. */
-const IMAGE_EXTENSIONS = new Set([
+const knownExtensions = new Set([
   'jpg',
   'jpeg',
   'jpe',
@@ -22,7 +22,7 @@ const IMAGE_EXTENSIONS = new Set([
 ])
 
 /** Extensions of pictures that are not read: somebody may miss them. */
-const OTHER_PICTURES = new Set([
+const otherPictures = new Set([
   'jp2',
   'j2k',
   'jpf',
@@ -66,7 +66,7 @@ const OTHER_PICTURES = new Set([
 ])
 
 /** Names of files and folders that systems leave beside pictures: thumbnails, indexes, resource forks. */
-const SYSTEM_NAMES = new Set([
+const systemNames = new Set([
   '.ds_store',
   '__macosx',
   'thumbs.db',
@@ -99,26 +99,26 @@ export function extensionOf(name: string): string {
 }
 
 /** The extensions that images are recognised by. */
-export const imageExtensions = (): string[] => [...IMAGE_EXTENSIONS]
+export const imageExtensions = (): string[] => [...knownExtensions]
 
 export function isImageName(name: string): boolean {
-  return IMAGE_EXTENSIONS.has(extensionOf(name))
+  return knownExtensions.has(extensionOf(name))
 }
 
 /** Whether one part of a path is a system's own file or folder, and never a picture or a class of somebody's. */
 export function isSystemName(name: string): boolean {
-  return name.startsWith('._') || SYSTEM_NAMES.has(name.toLowerCase())
+  return name.startsWith('._') || systemNames.has(name.toLowerCase())
 }
 
 /** Why a file is not taken, by its name. */
 export function reasonOf(name: string): string {
   const extension = extensionOf(name)
   if (extension === '') return 'without extension, and not a picture'
-  return OTHER_PICTURES.has(extension) ? `.${extension} (a picture format that is not read)` : `.${extension}`
+  return otherPictures.has(extension) ? `.${extension} (a picture format that is not read)` : `.${extension}`
 }
 
 /** Bytes of a file's beginning that say whether it is a picture. */
-export const MAGIC_BYTES = 16
+export const magicBytes = 16
 
 const startsWith = (bytes: Uint8Array, text: string, at = 0): boolean =>
   Array.from(text).every((char, i) => bytes[at + i] === char.charCodeAt(0))

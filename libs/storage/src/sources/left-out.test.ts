@@ -9,7 +9,7 @@ import { listImages } from './list-images.js'
 import { openSource } from './open-source.js'
 import type { SourceItem } from './source.js'
 
-const PNG = Buffer.from('\x89PNG\r\n\x1a\n0000', 'latin1')
+const png = Buffer.from('\x89PNG\r\n\x1a\n0000', 'latin1')
 let folder: string
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'layermill-left-out-'))
@@ -75,7 +75,7 @@ describe('what is left out', () => {
     for (const name of ['a.jpg', 'b.jp2', 'c.jxl', 'd.jxl', 'notes.txt', '.hidden.jpg', '.trash/x.jpg', 'README', 'deep/e.tga'])
       await write(name)
     await symlink('nowhere', join(folder, 'gone'))
-    await write('picture', PNG)
+    await write('picture', png)
     const { items, leftOut } = await listed(folder)
     expect(items.map(({ key }) => key)).toEqual(['a.jpg', 'picture'])
     expect(leftOut.table().toSorted((x, y) => (x.reason < y.reason ? -1 : 1))).toEqual([

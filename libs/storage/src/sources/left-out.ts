@@ -1,6 +1,6 @@
 import type { LeftOutReason } from '@layermill/models'
 
-const EXAMPLES = 3
+const exampleCount = 3
 
 /** Counts what a listing left out, by reason and by example. */
 export class LeftOut {
@@ -11,7 +11,7 @@ export class LeftOut {
   add(reason: string, example: string, expected = false): void {
     const known = this.reasons.get(reason) ?? { count: 0, examples: [], expected }
     known.count++
-    if (known.examples.length < EXAMPLES) known.examples.push(example)
+    if (known.examples.length < exampleCount) known.examples.push(example)
     this.reasons.set(reason, known)
   }
 

@@ -1,7 +1,7 @@
 import { LayermillError } from '@layermill/core'
 
 /** No path is this long; a file without line ends is not a list. */
-const LONGEST_LINE = 1024 * 1024
+const longestLine = 1024 * 1024
 
 /** Lines of UTF-8 text as they come, without their ends and a leading byte order mark. `\n` and `\r\n` end a line, nothing else does. */
 export async function* textLines(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string> {
@@ -18,7 +18,7 @@ export async function* textLines(chunks: AsyncIterable<Uint8Array>, name: string
   for await (const chunk of chunks) {
     const parts = (rest + decode(chunk)).split('\n')
     rest = parts.pop() ?? ''
-    if (rest.length > LONGEST_LINE) throw new LayermillError('LIST_INVALID', `${name}: line ${line + parts.length + 1} is over 1 MiB long`)
+    if (rest.length > longestLine) throw new LayermillError('LIST_INVALID', `${name}: line ${line + parts.length + 1} is over 1 MiB long`)
     for (const part of parts) {
       line++
       yield part.endsWith('\r') ? part.slice(0, -1) : part

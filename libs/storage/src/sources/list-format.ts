@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { errorMessage, LayermillError } from '@layermill/core'
 import { parse } from 'csv-parse'
-import { LABEL_COLUMNS, PATH_COLUMNS, SPLIT_COLUMN } from './columns.js'
+import { labelColumns, pathColumns, splitColumn } from './columns.js'
 import { textLines } from './lines.js'
 
 /** One entry of a list file: the path as written, its label and split, and where it stands. */
@@ -26,7 +26,7 @@ export interface ListFacts {
   readonly labelledLines: boolean
 }
 
-const LABELLED_LINE = /^(.*\S)\s+(-?\d{1,9})$/
+const labelledLine = /^(.*\S)\s+(-?\d{1,9})$/
 
 /** @throws LayermillError `LIST_INVALID` */
 export async function listFacts(format: ListFormat, chunks: AsyncIterable<Uint8Array>, name: string): Promise<ListFacts> {
@@ -35,7 +35,7 @@ export async function listFacts(format: ListFormat, chunks: AsyncIterable<Uint8A
   for await (const text of textLines(chunks, name)) {
     const line = text.trim()
     if (line === '') continue
-    if (!LABELLED_LINE.test(line)) return { labelledLines: false }
+    if (!labelledLine.test(line)) return { labelledLines: false }
     any = true
   }
   return { labelledLines: any }
@@ -70,7 +70,7 @@ async function* txtEntries(chunks: AsyncIterable<Uint8Array>, name: string, { la
     line++
     const path = text.trim()
     if (path === '') continue
-    const [, own, label] = (labelledLines ? LABELLED_LINE.exec(path) : null) ?? []
+    const [, own, label] = (labelledLines ? labelledLine.exec(path) : null) ?? []
     if (own === undefined || label === undefined) yield { line, path }
     else if (/\.[a-z]{3,4}\s+-?\d+$/i.test(own))
       throw invalid(name, line, 'more than one label on a line; expected a path and one whole number')
@@ -84,10 +84,10 @@ async function* jsonEntries(chunks: AsyncIterable<Uint8Array>, name: string): As
     line++
     if (text.trim() === '') continue
     const row = lowerNames(parseRow(text, name, line))
-    const path = valueOf(row, PATH_COLUMNS)
-    if (typeof path !== 'string' || path === '') throw invalid(name, line, `expected a string in one of ${PATH_COLUMNS.join(', ')}`)
-    const label = textValue(valueOf(row, LABEL_COLUMNS))
-    const split = textValue(row[SPLIT_COLUMN])
+    const path = valueOf(row, pathColumns)
+    if (typeof path !== 'string' || path === '') throw invalid(name, line, `expected a string in one of ${pathColumns.join(', ')}`)
+    const label = textValue(valueOf(row, labelColumns))
+    const split = textValue(row[splitColumn])
     if (label === 'invalid') throw invalid(name, line, 'label is neither a string nor a number')
     yield {
       line,
@@ -122,13 +122,13 @@ function parseRow(text: string, name: string, line: number): Record<string, unkn
 }
 
 /** Bytes of the header that are looked at for what separates columns. */
-const HEADER_BYTES = 64 * 1024
+const headerBytes = 64 * 1024
 
 /** The separator of a csv, by its header: the one of `,` `;` and tab that it has most of outside quotes, `,` where it has none. */
 async function separatorOf(chunks: AsyncIterator<Uint8Array>): Promise<{ separator: string; read: Uint8Array[] }> {
   const read: Uint8Array[] = []
   let size = 0
-  while (size < HEADER_BYTES) {
+  while (size < headerBytes) {
     const next = await chunks.next()
     if (next.done === true) break
     read.push(next.value)
@@ -196,12 +196,12 @@ interface Columns {
 function readHeader(names: readonly string[], name: string, line: number): Columns {
   const lower = names.map(column => column.toLowerCase())
   const find = (columns: readonly string[]): number => columns.map(column => lower.indexOf(column)).find(index => index >= 0) ?? -1
-  const path = find(PATH_COLUMNS)
-  if (path >= 0) return { path, label: find(LABEL_COLUMNS), split: find([SPLIT_COLUMN]) }
+  const path = find(pathColumns)
+  if (path >= 0) return { path, label: find(labelColumns), split: find([splitColumn]) }
   throw invalid(
     name,
     line,
-    `no column named ${PATH_COLUMNS.slice(0, 4).join(', ')} in the header (found: ${names.join(', ')})`,
-    `The first line of a csv list names its columns, such as: path,label. Of paths also ${PATH_COLUMNS.slice(4).join(', ')}; of labels ${LABEL_COLUMNS.join(', ')}.`,
+    `no column named ${pathColumns.slice(0, 4).join(', ')} in the header (found: ${names.join(', ')})`,
+    `The first line of a csv list names its columns, such as: path,label. Of paths also ${pathColumns.slice(4).join(', ')}; of labels ${labelColumns.join(', ')}.`,
   )
 }

@@ -13,18 +13,18 @@ export type ListBase =
   | { readonly kind: 'local'; readonly folder: string }
   | { readonly kind: 's3'; readonly bucket: string; readonly prefix: string }
 
-const UP = '_up'
-const ROOT = '_root'
-const S3 = '_s3'
-const RESERVED = /^_+(up|root|s3)$/
+const upSegment = '_up'
+const root = '_root'
+const s3 = '_s3'
+const reserved = /^_+(up|root|s3)$/
 
 /** A first folder that would read as one of ours gets another underscore; `unescapeFirst` takes it away. */
 function escapeFirst(path: string): string {
-  return RESERVED.test(path.split('/')[0] ?? '') ? `_${path}` : path
+  return reserved.test(path.split('/')[0] ?? '') ? `_${path}` : path
 }
 
 function unescapeFirst(path: string): string {
-  return path.startsWith('__') && RESERVED.test(path.split('/')[0] ?? '') ? path.slice(1) : path
+  return path.startsWith('__') && reserved.test(path.split('/')[0] ?? '') ? path.slice(1) : path
 }
 
 /**
@@ -41,7 +41,7 @@ export function keyOfEntry(entry: string, base: ListBase): string {
 
 function uncheckedKey(entry: string, base: ListBase): string {
   const scheme = placeSchemeOf(entry)
-  if (scheme === 's3') return `${S3}/${entry.slice('s3://'.length)}`
+  if (scheme === 's3') return `${s3}/${entry.slice('s3://'.length)}`
   if (scheme !== undefined && scheme !== 'file') {
     throw new LayermillError('LIST_INVALID', `${scheme}:// cannot be read; expected a path or s3://bucket/key`)
   }
@@ -60,12 +60,12 @@ function uncheckedKey(entry: string, base: ListBase): string {
   }
   if (isAbsolute(path)) {
     const inside = relative(base.folder, path)
-    return inside.startsWith('..') || isAbsolute(inside) ? `${ROOT}${posix.normalize(path)}` : escapeFirst(inside)
+    return inside.startsWith('..') || isAbsolute(inside) ? `${root}${posix.normalize(path)}` : escapeFirst(inside)
   }
   let rest = posix.normalize(path)
   let up = ''
   while (rest.startsWith('../')) {
-    up += `${UP}/`
+    up += `${upSegment}/`
     rest = rest.slice(3)
   }
   return up + escapeFirst(rest)
@@ -73,21 +73,21 @@ function uncheckedKey(entry: string, base: ListBase): string {
 
 /** Whether a key is of an image that does not lie below the list's own folder. */
 export function isElsewhere(key: string): boolean {
-  return [UP, ROOT, S3].includes(key.split('/')[0] ?? '')
+  return [upSegment, root, s3].includes(key.split('/')[0] ?? '')
 }
 
 /** Place of the image with this key: the inverse of `keyOfEntry`. */
 export function placeOfKey(key: string, base: ListBase): Place {
   checkKey(key, 'list')
   const [first = '', second = ''] = key.split('/')
-  if (first === S3) return { kind: 's3', bucket: second, key: key.slice(S3.length + second.length + 2) }
+  if (first === s3) return { kind: 's3', bucket: second, key: key.slice(s3.length + second.length + 2) }
   if (base.kind === 's3') return { kind: 's3', bucket: base.bucket, key: base.prefix + unescapeFirst(key) }
-  if (first === ROOT) return { kind: 'local', path: key.slice(ROOT.length) }
+  if (first === root) return { kind: 'local', path: key.slice(root.length) }
   let rest = key
   let up = ''
-  while (rest.startsWith(`${UP}/`)) {
+  while (rest.startsWith(`${upSegment}/`)) {
     up += '../'
-    rest = rest.slice(UP.length + 1)
+    rest = rest.slice(upSegment.length + 1)
   }
   return { kind: 'local', path: resolve(base.folder, up + unescapeFirst(rest)) }
 }

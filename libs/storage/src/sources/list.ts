@@ -12,11 +12,11 @@ import { ObjectReader } from './object-reader.js'
 import { statObject } from './objects.js'
 import { emptySource, folderLabel, type ImageSource, type LabelRule, type SourceItem } from './source.js'
 
-const STATS_AT_ONCE = 32
+const statsAtOnce = 32
 /** Entries among which a probe looks for an image that can be read. */
-const OTHERS = 1000
+const others = 1000
 /** Names of splits that an error can tell. */
-const MOST_SPLITS = 10
+const mostSplits = 10
 
 /** Whether a list may name this image elsewhere, a path or s3:// URL; undefined where it may name all. */
 export type ListRule = ((place: string) => boolean) | undefined
@@ -65,7 +65,7 @@ export class ListSource implements ImageSource {
   async *items({ after, leftOut = new LeftOut() }: { after?: string; leftOut?: LeftOut } = {}): AsyncGenerator<SourceItem> {
     this.checked ??= this.check()
     const wanted = this.keys(after, await this.checked, leftOut)
-    yield* mapOrdered(wanted, STATS_AT_ONCE, async ({ key, label }) => ({ key, ...(await this.look(key)), label }))
+    yield* mapOrdered(wanted, statsAtOnce, async ({ key, label }) => ({ key, ...(await this.look(key)), label }))
   }
 
   async read(item: { key: string; etag?: string }): Promise<Uint8Array> {
@@ -106,7 +106,7 @@ export class ListSource implements ImageSource {
     let [whole, written] = [true, false]
     const read = async function* (source: ListSource): AsyncGenerator<{ key: string; line: number }> {
       for await (const entry of source.entries(facts)) {
-        if (entry.split !== undefined && splits.size < MOST_SPLITS) splits.add(entry.split)
+        if (entry.split !== undefined && splits.size < mostSplits) splits.add(entry.split)
         if (split !== undefined && entry.split !== split) continue
         any = true
         if (entry.label !== undefined) {
@@ -211,7 +211,7 @@ export class ListSource implements ImageSource {
     for await (const { key } of this.entries(await this.facts())) {
       const place = placeOfKey(key, this.list.base)
       if (place.kind === 's3' && place.bucket === bucket) keys.push(place.key)
-      if (keys.length === OTHERS) break
+      if (keys.length === others) break
     }
     return keys
   }

@@ -6,13 +6,13 @@ import { isAbsent } from '../files/file-errors.js'
 import { readRange } from '../files/read.js'
 
 /** Errors of disks and network file systems that another try may not meet. */
-const TRANSIENT = new Set(['EIO', 'ESTALE', 'ETIMEDOUT', 'EAGAIN', 'EBUSY', 'EMFILE', 'ENFILE', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENOTCONN'])
+const transient = new Set(['EIO', 'ESTALE', 'ETIMEDOUT', 'EAGAIN', 'EBUSY', 'EMFILE', 'ENFILE', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENOTCONN'])
 
 /** A failed reading of a file as the image's error, or as the network's where another try may succeed. */
 export function imageError(path: string | Buffer, error: unknown): LayermillError {
   if (error instanceof LayermillError) return error
   if (isAbsent(error)) return new LayermillError('IMAGE_MISSING', `${path.toString()} does not exist`, { cause: error })
-  const code = TRANSIENT.has(errorCode(error)) ? 'SOURCE_UNREACHABLE' : 'IMAGE_UNREADABLE'
+  const code = transient.has(errorCode(error)) ? 'SOURCE_UNREACHABLE' : 'IMAGE_UNREADABLE'
   return new LayermillError(code, `cannot read ${path.toString()}: ${errorMessage(error)}`, { cause: error })
 }
 

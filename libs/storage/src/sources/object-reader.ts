@@ -4,9 +4,9 @@ import { isArchived, isDenied } from '../s3/errors.js'
 import { readObject } from './objects.js'
 
 /** Other objects that are tried before a source counts as denied as a whole. */
-const MOST_OTHERS = 12
+const mostOthers = 12
 /** Objects read last that are remembered: one of them may be gone or denied by now. */
-const REMEMBERED = 3
+const remembered = 3
 
 /** `count` of some keys, spread over all of them. */
 export function spread(keys: readonly string[], count: number): string[] {
@@ -66,7 +66,7 @@ export class ObjectReader {
   private remember(key: string): void {
     if (this.remembered.includes(key)) return
     this.remembered.push(key)
-    if (this.remembered.length > REMEMBERED) this.remembered.shift()
+    if (this.remembered.length > remembered) this.remembered.shift()
   }
 
   private async othersReadable(denied: string): Promise<boolean> {
@@ -77,7 +77,7 @@ export class ObjectReader {
     })
     for (const key of spread(
       others.filter(other => other !== denied),
-      MOST_OTHERS,
+      mostOthers,
     ))
       if (await this.readable(key)) return true
     return false

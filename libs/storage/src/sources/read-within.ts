@@ -3,7 +3,7 @@ import type { Ahead } from '../prefetch.js'
 import type { ImageSource } from './source.js'
 
 /** Bytes of files that are read ahead: many small ones, or one that is larger than that. */
-const MOST_AHEAD = 256 * 2 ** 20
+const mostAhead = 256 * 2 ** 20
 
 function tooLarge(bytes: number, maxBytes: number): LayermillError {
   return new LayermillError('IMAGE_TOO_LARGE', `the file has ${bytes} bytes, at most ${maxBytes} are read`, {
@@ -26,5 +26,5 @@ export async function readWithin(source: ImageSource, item: Parameters<ImageSour
 
 /** Images worked on at once, by their number and by the bytes of their files. */
 export function bytesAhead(calls: number): Ahead<{ readonly bytes?: number | undefined }> {
-  return { calls, weigh: ({ bytes = 0 }) => bytes, most: MOST_AHEAD }
+  return { calls, weigh: ({ bytes = 0 }) => bytes, most: mostAhead }
 }

@@ -5,14 +5,14 @@ import { keyPartOfText, textOfKey } from '../raw-names.js'
 import type { Bucket, S3Object } from '../s3/bucket.js'
 import { listFoldersAhead } from '../s3/parallel-list.js'
 import { Glob } from './glob.js'
-import { beginsAsImage, extensionOf, isImageName, isSystemName, MAGIC_BYTES, reasonOf } from './image-files.js'
+import { beginsAsImage, extensionOf, isImageName, isSystemName, magicBytes, reasonOf } from './image-files.js'
 import { LeftOut } from './left-out.js'
 import { ObjectReader } from './object-reader.js'
 import { readObject, sourceError } from './objects.js'
 import { folderLabel, type ImageSource, type LabelRule, notEmpty, type SourceItem } from './source.js'
 
 /** Objects without extension that are looked at ahead. */
-const LOOKS_AT_ONCE = 32
+const looksAtOnce = 32
 
 /**
  * The images below a bucket's prefix, and in all its folders; hidden names are left out. A pattern narrows them, as a glob does. An
@@ -74,7 +74,7 @@ export class S3Source implements ImageSource {
         listFoldersAhead(this.bucket, this.root, after === undefined ? undefined : this.root + textOfKey(after)),
         leftOut,
       )
-      for await (const { object, isImage } of mapOrdered(objects, LOOKS_AT_ONCE, async object => ({
+      for await (const { object, isImage } of mapOrdered(objects, looksAtOnce, async object => ({
         object,
         isImage: await this.isImage(object),
       }))) {
@@ -115,7 +115,7 @@ export class S3Source implements ImageSource {
   private async isImage({ key, etag, bytes }: S3Object): Promise<boolean> {
     if (extensionOf(key) !== '') return true
     try {
-      return bytes > 0 && beginsAsImage(await readObject(this.bucket, key, etag, `bytes=0-${MAGIC_BYTES - 1}`))
+      return bytes > 0 && beginsAsImage(await readObject(this.bucket, key, etag, `bytes=0-${magicBytes - 1}`))
     } catch (error) {
       // An object that has changed, is gone or may not be read is told of when it is read as an image.
       if (['IMAGE_MISSING', 'IMAGE_CHANGED', 'SOURCE_DENIED'].includes(errorCode(error))) return true

@@ -2,7 +2,7 @@ import { LayermillError } from '@layermill/core'
 import { type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import { compressors } from 'hyparquet-compressors'
 import type { RangeSource } from '../features/types.js'
-import { PATH_COLUMNS } from '../sources/columns.js'
+import { pathColumns } from '../sources/columns.js'
 import type { NumberRows } from './npy-rows.js'
 
 /** The vectors of a Parquet file. */
@@ -20,7 +20,7 @@ export interface ParquetRows {
 const invalid = (name: string, what: string): LayermillError => new LayermillError('FEATURES_INVALID', `${name}: ${what}`)
 
 /** Columns that say something about an image, beside its numbers. */
-const OTHER_COLUMNS = new Set(['label', 'class', 'cls', 'width', 'height', 'split', 'part', 'row', 'index', '__index_level_0__'])
+const otherColumns = new Set(['label', 'class', 'cls', 'width', 'height', 'split', 'part', 'row', 'index', '__index_level_0__'])
 
 const isVector = (value: unknown): boolean => Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof Uint8Array))
 
@@ -46,7 +46,7 @@ export async function openParquetRows(source: RangeSource, name: string): Promis
   const [first] = objects
   if (first === undefined) throw invalid(name, 'no rows')
   const columns = Object.keys(first)
-  const keyColumn = PATH_COLUMNS.map(wanted => columns.find(column => column.toLowerCase() === wanted)).find(column => column !== undefined)
+  const keyColumn = pathColumns.map(wanted => columns.find(column => column.toLowerCase() === wanted)).find(column => column !== undefined)
   const keys = keyColumn !== undefined && typeof first[keyColumn] === 'string' ? objects.map(row => String(row[keyColumn])) : undefined
   const vectors = columns.filter(column => isVector(first[column]))
   if (vectors.length > 0) {
@@ -55,7 +55,7 @@ export async function openParquetRows(source: RangeSource, name: string): Promis
       sets: vectors.map(column => ({ name: column, rows: tableOf(objects, name, row => Array.from(row[column] as ArrayLike<number>)) })),
     }
   }
-  const numbers = columns.filter(column => typeof first[column] === 'number' && !OTHER_COLUMNS.has(column.toLowerCase()))
+  const numbers = columns.filter(column => typeof first[column] === 'number' && !otherColumns.has(column.toLowerCase()))
   if (numbers.length === 0) throw invalid(name, `no column of numbers or of lists of numbers among ${columns.join(', ')}`)
   return { keys, sets: [{ name: 'columns', rows: tableOf(objects, name, row => numbers.map(column => row[column])) }] }
 }

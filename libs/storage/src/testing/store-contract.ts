@@ -11,7 +11,7 @@ async function keysOf(entries: AsyncIterable<StoreEntry>): Promise<string[]> {
 }
 
 /** Keys whose order by UTF-8 bytes differs from that of folders, of UTF-16 units, or of a person. */
-const AWKWARD_KEYS = [
+const awkwardKeys = [
   'a b/c+d&e=f?g#h%20.txt',
   'a-b',
   'a.txt',
@@ -191,7 +191,7 @@ function streaming(store: () => Store): void {
 function listing(store: () => Store): void {
   it('lists keys in the order of their UTF-8 bytes, whatever they contain', async () => {
     // A folder store cannot hold a file and a folder of one name; those pairs are left to the next test.
-    const keys = AWKWARD_KEYS.filter(key => !AWKWARD_KEYS.some(other => other.startsWith(`${key}/`)))
+    const keys = awkwardKeys.filter(key => !awkwardKeys.some(other => other.startsWith(`${key}/`)))
     for (const key of keys) await store().put(key, key)
     const entries: StoreEntry[] = []
     for await (const entry of store().list('')) entries.push(entry)

@@ -30,7 +30,7 @@ const target = (urls: string[], known: Partial<DownloadTarget> = {}): DownloadTa
   hashes: { sha256 },
   ...known,
 })
-const FAST = { retryDelayMs: 1, stallMs: 5000 }
+const fast = { retryDelayMs: 1, stallMs: 5000 }
 /** The server breaks off as soon as something of what it sent has arrived. */
 const cut = { onProgress: () => server.cut() }
 
@@ -43,14 +43,14 @@ describe('download', () => {
   it('takes the whole file and tells how far it is', async () => {
     server.set('/a', { body })
     const seen: DownloadProgress[] = []
-    await download(target(['/a']), { ...FAST, onProgress: progress => seen.push(progress) })
+    await download(target(['/a']), { ...fast, onProgress: progress => seen.push(progress) })
     await expectWhole()
     expect(seen.at(-1)).toMatchObject({ received: body.length, total: body.length })
   })
 
   it('goes on where the connection was cut, as often as it takes, if the file is unchanged', async () => {
     server.set('/cut', { body, hangAfter: 30_000 })
-    await download(target(['/cut']), { ...FAST, ...cut, attempts: 2 })
+    await download(target(['/cut']), { ...fast, ...cut, attempts: 2 })
     await expectWhole()
     expect(server.requests.length).toBeGreaterThanOrEqual(7)
     expect(server.requests.at(-1)!.headers).toMatchObject({ 'if-range': '"1"', range: expect.stringMatching(/^bytes=\d+-$/) as unknown })
@@ -58,21 +58,21 @@ describe('download', () => {
 
   it('begins again when the file changed meanwhile', async () => {
     server.set('/changed', { body: other, etag: '"old"', hangAfter: 50_000 }, { body, etag: '"new"' })
-    await download(target(['/changed']), { ...FAST, ...cut })
+    await download(target(['/changed']), { ...fast, ...cut })
     await expectWhole()
     expect(server.requests).toHaveLength(2)
   })
 
   it('begins again when the server ignores the range', async () => {
     server.set('/whole', { body, hangAfter: 50_000 }, { body, ignoreRange: true })
-    await download(target(['/whole']), { ...FAST, ...cut })
+    await download(target(['/whole']), { ...fast, ...cut })
     await expectWhole()
   })
 
   it('goes on with another server when size and hash are known', async () => {
     server.set('/first', { body, hangAfter: 50_000 }, { body, status: 404 })
     server.set('/second', { body, etag: '"elsewhere"' })
-    await download(target(['/first', '/second']), { ...FAST, ...cut })
+    await download(target(['/first', '/second']), { ...fast, ...cut })
     await expectWhole()
     const [range] = /\d+/.exec(server.requests.at(-1)!.headers.range ?? '') ?? []
     expect(Number(range)).toBeGreaterThan(0)
@@ -81,7 +81,7 @@ describe('download', () => {
   it('does not trust another server with the rest of a file of unknown hash', async () => {
     server.set('/first', { body: other, hangAfter: 50_000 }, { body, status: 404 })
     server.set('/second', { body })
-    await download(target(['/first', '/second'], { hashes: {}, bytes: undefined }), { ...FAST, ...cut })
+    await download(target(['/first', '/second'], { hashes: {}, bytes: undefined }), { ...fast, ...cut })
     await expectWhole()
     expect(server.requests.at(-1)!.headers.range).toBeUndefined()
   })
@@ -95,13 +95,13 @@ describe('download', () => {
 
   it('notices an end that comes too early without a length', async () => {
     server.set('/short', { body: body.subarray(0, 1000), chunked: true }, { body, chunked: true })
-    await download(target(['/short']), FAST)
+    await download(target(['/short']), fast)
     await expectWhole()
   })
 
   it('retries errors that pass and goes on with the next URL after others', async () => {
     server.set('/busy', { body, status: 503 }, { body, status: 429 }, { body })
-    await download(target(['/gone', '/busy']), FAST)
+    await download(target(['/gone', '/busy']), fast)
     await expectWhole()
     expect(server.requests.map(({ path }) => path)).toEqual(['/gone', '/busy', '/busy', '/busy'])
   })
@@ -109,7 +109,7 @@ describe('download', () => {
   it('refuses wrong bytes, wherever they come from, and keeps nothing of them', async () => {
     server.set('/wrong', { body: other })
     server.set('/size', { body: Buffer.from('<html>not here</html>') })
-    await expect(download(target(['/wrong', '/size']), FAST)).rejects.toMatchObject({
+    await expect(download(target(['/wrong', '/size']), fast)).rejects.toMatchObject({
       code: 'WEIGHTS_HASH',
       message: expect.stringMatching(/its sha256 is .* expected .*21 bytes, expected 200000/s) as unknown,
     })
@@ -120,7 +120,7 @@ describe('download', () => {
     server.set('/a', { body })
     await writeFile(join(folder, 'weights.bin.part'), other.subarray(0, 60_000))
     await writeFile(join(folder, 'weights.bin.part.json'), JSON.stringify({ url: `${server.url}/a`, validator: '"1"' }))
-    await download(target(['/a']), FAST)
+    await download(target(['/a']), fast)
     await expectWhole()
     expect(server.requests).toHaveLength(2)
   })
@@ -128,7 +128,7 @@ describe('download', () => {
   it('begins again when the partial file is longer than the whole', async () => {
     server.set('/a', { body })
     await writeFile(join(folder, 'weights.bin.part'), Buffer.alloc(300_000))
-    await download(target(['/a']), FAST)
+    await download(target(['/a']), fast)
     await expectWhole()
   })
 
@@ -136,13 +136,13 @@ describe('download', () => {
     server.set('/slow', { body, hangAfter: 40_000 }, { body })
     const controller = new AbortController()
     const stopped = download(target(['/slow']), {
-      ...FAST,
+      ...fast,
       signal: controller.signal,
       onProgress: () => controller.abort(new Error('enough')),
     })
     await expect(stopped).rejects.toThrow('enough')
     expect((await readdir(folder)).toSorted()).toEqual(['weights.bin.part', 'weights.bin.part.json'])
-    await download(target(['/slow']), FAST)
+    await download(target(['/slow']), fast)
     await expectWhole()
     expect(server.requests.at(-1)!.headers.range).toMatch(/^bytes=[1-9]/)
   })
@@ -150,7 +150,7 @@ describe('download', () => {
   it('says of each URL what went wrong', async () => {
     const urls = ['/a-404']
     const closed = { ...target(urls), urls: [`${server.url}/a-404`, 'http://127.0.0.1:1/b'] }
-    await expect(download(closed, { ...FAST, attempts: 1 })).rejects.toMatchObject({
+    await expect(download(closed, { ...fast, attempts: 1 })).rejects.toMatchObject({
       code: 'WEIGHTS_UNAVAILABLE',
       message: expect.stringMatching(/a-404: the server answered 404; .*127\.0\.0\.1:1\/b: /) as unknown,
     })

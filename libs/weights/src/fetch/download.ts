@@ -48,7 +48,7 @@ class GiveUp extends Error {}
 /** Bytes came, and they are the wrong ones. */
 class WrongBytes extends GiveUp {}
 
-const RETRIED_STATUS = new Set([408, 425, 429, 500, 502, 503, 504])
+const retriedStatus = new Set([408, 425, 429, 500, 502, 503, 504])
 
 const sizeOf = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.size ?? 0
 
@@ -179,7 +179,7 @@ class Download {
     }
     if (!response.ok) {
       const message = `the server answered ${response.status}`
-      throw RETRIED_STATUS.has(response.status) ? new Error(message) : new GiveUp(message)
+      throw retriedStatus.has(response.status) ? new Error(message) : new GiveUp(message)
     }
     const range = response.status === 206 ? parseContentRange(response.headers.get('content-range')) : undefined
     if (response.status === 206 && range?.start !== have) {

@@ -4,7 +4,7 @@ import {
   elementCount,
   formatShape,
   LayermillError,
-  PROTOBUF,
+  protobuf,
   type ProtobufField,
   ProtobufReader,
   type RandomAccess,
@@ -12,19 +12,19 @@ import {
 } from '@layermill/core'
 import type { TensorEntry, TensorFile } from '../types.js'
 
-const { BYTES, FIXED32, FIXED64, VARINT } = PROTOBUF
+const { BYTES, FIXED32, FIXED64, VARINT } = protobuf
 
 /** ProtobufField numbers of a layer's name and blobs, in the layouts of before (V1) and since 2015. */
-const LAYOUTS: Readonly<Record<number, { name: number; blobs: number }>> = {
+const layouts: Readonly<Record<number, { name: number; blobs: number }>> = {
   2: { name: 4, blobs: 6 },
   100: { name: 1, blobs: 7 },
 }
-const BLOB = { num: 1, width: 4, data: 5, shape: 7, doubleData: 8 }
+const blobFields = { num: 1, width: 4, data: 5, shape: 7, doubleData: 8 }
 /** BlobShape.dim */
-const DIM = 1
-const MAX_NAME = 1024
-const MAX_RANK = 32
-const CHUNK = 4 * 1024 * 1024
+const dimField = 1
+const maxName = 1024
+const maxRank = 32
+const chunk = 4 * 1024 * 1024
 
 /** Neighbouring bytes of the file that hold `count` numbers of `width` bytes, each after a tag of `tag` bytes (0 when packed). */
 interface Run {
@@ -79,7 +79,7 @@ async function addRun(
   let position = fieldStart
   let repeats = true
   while (repeats && position + stride <= limit) {
-    const bytes = await readBytes(file, position, Math.min(Math.floor(CHUNK / stride), Math.floor((limit - position) / stride)) * stride)
+    const bytes = await readBytes(file, position, Math.min(Math.floor(chunk / stride), Math.floor((limit - position) / stride)) * stride)
     const offset = repeatsUntil(bytes, mark, stride)
     repeats = offset === bytes.length
     position += offset
@@ -95,10 +95,10 @@ async function readDims(
   bytes: (from: number, to: number) => Promise<Buffer>,
 ): Promise<void> {
   for await (const dim of reader.fields(field.start, field.end)) {
-    if (dim.number !== DIM) continue
+    if (dim.number !== dimField) continue
     if (dim.wireType === VARINT) shape.push(dim.value)
     else if (dim.wireType === BYTES) shape.push(...varints(await bytes(dim.start, dim.end)))
-    if (shape.length > MAX_RANK) throw reader.malformed(`a blob at byte ${field.start} has more than ${MAX_RANK} dimensions`)
+    if (shape.length > maxRank) throw reader.malformed(`a blob at byte ${field.start} has more than ${maxRank} dimensions`)
   }
 }
 
@@ -123,12 +123,12 @@ async function readBlob(file: RandomAccess, reader: ProtobufReader, start: numbe
   while (position < end) {
     const field = await reader.field(position, end)
     let next = field.end
-    if (field.number >= BLOB.num && field.number <= BLOB.width && field.wireType === VARINT)
-      blob.legacy[field.number - BLOB.num] = field.value
-    else if (field.number === BLOB.data) next = await addRun(file, reader, blob.floats, field, position, end, 4)
-    else if (field.number === BLOB.doubleData) next = await addRun(file, reader, blob.doubles, field, position, end, 8)
-    else if (field.number === BLOB.shape && field.wireType === BYTES) {
-      await readDims(reader, field, blob.shape, (from, to) => readBytes(file, from, Math.min(to - from, 10 * MAX_RANK)))
+    if (field.number >= blobFields.num && field.number <= blobFields.width && field.wireType === VARINT)
+      blob.legacy[field.number - blobFields.num] = field.value
+    else if (field.number === blobFields.data) next = await addRun(file, reader, blob.floats, field, position, end, 4)
+    else if (field.number === blobFields.doubleData) next = await addRun(file, reader, blob.doubles, field, position, end, 8)
+    else if (field.number === blobFields.shape && field.wireType === BYTES) {
+      await readDims(reader, field, blob.shape, (from, to) => readBytes(file, from, Math.min(to - from, 10 * maxRank)))
     }
     position = next
   }
@@ -141,7 +141,7 @@ async function readRun(file: RandomAccess, run: Run, target: Float32Array): Prom
     return
   }
   const stride = run.tag + run.width
-  const perChunk = Math.floor(CHUNK / stride)
+  const perChunk = Math.floor(chunk / stride)
   for (let done = 0; done < run.count; done += perChunk) {
     const count = Math.min(perChunk, run.count - done)
     const bytes = await readBytes(file, run.start + done * stride, count * stride)
@@ -182,13 +182,13 @@ async function readLayer(
   layer: ProtobufField,
   entries: Map<string, TensorEntry>,
 ): Promise<void> {
-  const layout = LAYOUTS[layer.number]!
+  const layout = layouts[layer.number]!
   const blobs: Blob[] = []
   let name = ''
   for await (const field of reader.fields(layer.start, layer.end)) {
     if (field.wireType !== BYTES) continue
     if (field.number === layout.name)
-      name = (await readBytes(file, field.start, Math.min(field.end - field.start, MAX_NAME))).toString('utf8')
+      name = (await readBytes(file, field.start, Math.min(field.end - field.start, maxName))).toString('utf8')
     else if (field.number === layout.blobs) blobs.push(await readBlob(file, reader, field.start, field.end))
   }
   for (const [i, blob] of blobs.entries()) {
@@ -211,7 +211,7 @@ export async function openCaffemodel(file: RandomAccess): Promise<TensorFile> {
   const entries = new Map<string, TensorEntry>()
   let layout = 0
   for await (const field of reader.fields(0, file.size)) {
-    if (!(field.number in LAYOUTS) || field.wireType !== BYTES) continue
+    if (!(field.number in layouts) || field.wireType !== BYTES) continue
     if (layout !== 0 && layout !== field.number) throw reader.malformed('it has layers of both layouts')
     layout = field.number
     await readLayer(file, reader, field, entries)

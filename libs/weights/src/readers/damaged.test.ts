@@ -7,7 +7,7 @@ import { expect, it } from 'vitest'
 import { ZipFile } from 'yazl'
 import { LayermillError, openFile, RandomStream } from '@layermill/core'
 import { assembleWeights } from '../assemble.js'
-import { SMALL, encodeCaffemodel, fabricate, toCaffeLayers } from '../testing/fabricate.js'
+import { small, encodeCaffemodel, fabricate, toCaffeLayers } from '../testing/fabricate.js'
 import { toIo, writeKeras } from '../testing/keras.js'
 import { below, damage } from '../testing/mutate.js'
 import { writeNpz } from '../writers/npz.js'
@@ -21,7 +21,7 @@ const seed = process.env['LAYERMILL_FUZZ_SEED'] ?? '20260103'
 const mostGrowthBytes = 512e6
 const codes = ['WEIGHTS_FORMAT', 'WEIGHTS_TRUNCATED', 'WEIGHTS_MISMATCH', 'PREPARATION_UNKNOWN']
 
-const shapes = new Map([...SMALL.vgg16].filter(([name]) => name.startsWith('fc7') || name.startsWith('fc8')))
+const shapes = new Map([...small.vgg16].filter(([name]) => name.startsWith('fc7') || name.startsWith('fc8')))
 const tensors = fabricate(shapes)
 const layers = toCaffeLayers(
   tensors,

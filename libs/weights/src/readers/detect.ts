@@ -1,11 +1,11 @@
-import { LayermillError, MOST_SAFETENSORS_HEADER_BYTES, type RandomAccess, readBytes, safetensorsTextBytes } from '@layermill/core'
+import { LayermillError, mostSafetensorsHeaderBytes, type RandomAccess, readBytes, safetensorsTextBytes } from '@layermill/core'
 import type { TensorFile } from '../types.js'
 import { isKerasEntry } from './keras-paths.js'
 import { openCaffemodel } from './caffemodel.js'
 import { openH5 } from './h5.js'
 import { openSafetensors } from './safetensors.js'
 
-const EXPECTED = '.safetensors, .npz, .caffemodel, .h5 and .keras are read'
+const expected = '.safetensors, .npz, .caffemodel, .h5 and .keras are read'
 /** Two lines of Python that turn a checkpoint into what is read: a state dict, or a dictionary that holds one. */
 function conversion(name: string): string {
   const out = `${name.replace(/\.(pth|pt|bin|ckpt|pkl|tar)+$/i, '')}.safetensors`
@@ -14,7 +14,7 @@ import torch, safetensors.torch; s = torch.load(${JSON.stringify(name)}, map_loc
 safetensors.torch.save_file({k: v.clone().contiguous() for k, v in next((s[n] for n in ('state_dict', 'model_state_dict', 'model') if n in s), s).items() if hasattr(v, 'clone')}, ${JSON.stringify(out)})`
 }
 
-function refuse(file: RandomAccess, what: string, hint: string = EXPECTED): LayermillError {
+function refuse(file: RandomAccess, what: string, hint: string = expected): LayermillError {
   return new LayermillError('WEIGHTS_FORMAT', `${file.name} is ${what}`, { hint })
 }
 
@@ -26,7 +26,7 @@ const isTorchEntry = (name: string): boolean => /(^|\/)(data\.pkl|byteorder|\.fo
 
 async function looksLikeSafetensors(file: RandomAccess, head: Buffer): Promise<boolean> {
   if (head.length < 9 || head[8] !== 0x7b) return false
-  return safetensorsTextBytes(head) <= MOST_SAFETENSORS_HEADER_BYTES && (await readBytes(file, 8, 1))[0] === 0x7b
+  return safetensorsTextBytes(head) <= mostSafetensorsHeaderBytes && (await readBytes(file, 8, 1))[0] === 0x7b
 }
 
 /**

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ZipFile } from 'yazl'
 import { fromBytes, LayermillError, openFile, type RandomAccess, RandomStream } from '@layermill/core'
 import { assembleWeights } from '../assemble.js'
-import { SMALL, encodeCaffemodel, fabricate, toCaffeLayers } from '../testing/fabricate.js'
+import { small, encodeCaffemodel, fabricate, toCaffeLayers } from '../testing/fabricate.js'
 import { toIo, writeKeras } from '../testing/keras.js'
 import { mutate } from '../testing/mutate.js'
 import { writeNpz } from '../writers/npz.js'
@@ -18,16 +18,16 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-const SHAPES = new Map([...SMALL.vgg16].filter(([name]) => name.startsWith('fc7') || name.startsWith('fc8')))
+const shapes = new Map([...small.vgg16].filter(([name]) => name.startsWith('fc7') || name.startsWith('fc8')))
 
 /** Whether it could be read; anything but a LayermillError about weights fails the test. */
 async function survives(file: RandomAccess): Promise<boolean> {
   try {
     const opened = await openTensorFile(file)
     try {
-      const { tensors, variant } = await assembleWeights(opened, { id: 'vgg16', architecture: 'vgg16', family: 'caffe' }, SHAPES, 'fuzz')
+      const { tensors, variant } = await assembleWeights(opened, { id: 'vgg16', architecture: 'vgg16', family: 'caffe' }, shapes, 'fuzz')
       // A damaged name makes a head of another name, which is left out by name.
-      const left = [...SHAPES.keys()].filter(name => !(variant.without ?? []).includes(name.slice(0, name.indexOf('/'))))
+      const left = [...shapes.keys()].filter(name => !(variant.without ?? []).includes(name.slice(0, name.indexOf('/'))))
       expect([...tensors.keys()]).toEqual(left)
       return true
     } finally {
@@ -51,7 +51,7 @@ async function checkDamage(original: Buffer, seed: string, rounds: number): Prom
   for (let i = 0; i < rounds; i++) await survives(fromBytes(mutate(original, stream)))
 }
 
-const tensors = fabricate(SHAPES)
+const tensors = fabricate(shapes)
 const layers = toCaffeLayers(
   tensors,
   new Map([

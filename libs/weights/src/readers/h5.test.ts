@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Architecture } from '@layermill/models'
 import { assembleWeights } from '../assemble.js'
 import { fromBytes, openFile, type RandomAccess } from '@layermill/core'
-import { SMALL, fabricate } from '../testing/fabricate.js'
+import { small, fabricate } from '../testing/fabricate.js'
 import { type KerasDataset, kerasResnet, toHwio, toIo, writeKeras } from '../testing/keras.js'
 import type { WeightSet } from '../types.js'
 import { openTensorFile } from './detect.js'
@@ -37,7 +37,7 @@ function vggDatasets(): KerasDataset[] {
     ['fc7', 'fc2'],
     ['fc8', 'predictions'],
   ])
-  return [...fabricate(SMALL.vgg16)].map(([name, tensor]) => {
+  return [...fabricate(small.vgg16)].map(([name, tensor]) => {
     const [link, kind] = name.split('/') as [string, string]
     const layer = layers.get(link)!
     if (kind === 'b') return { layer, role: 'bias', tensor }
@@ -50,20 +50,20 @@ describe('.h5', () => {
   it.each([1, 2] as const)('reads a VGG of Keras %i: HWIO to OIHW, and fc1 from height-width-channels', async version => {
     const path = join(folder, `vgg-${version}.h5`)
     await writeKeras(path, vggDatasets(), version)
-    const weights = await read(await openFile(path), 'vgg16', SMALL.vgg16)
+    const weights = await read(await openFile(path), 'vgg16', small.vgg16)
     expect(weights).toMatchObject({ variant: {}, format: 'h5' })
-    for (const [name, { data }] of fabricate(SMALL.vgg16)) expect(weights.tensors.get(name)!.data, name).toEqual(data)
+    for (const [name, { data }] of fabricate(small.vgg16)) expect(weights.tensors.get(name)!.data, name).toEqual(data)
   })
 
   it("moves the biases of a ResNet's convolutions into the means behind them, and says what Keras does otherwise", async () => {
     const path = join(folder, 'resnet.h5')
-    const tensors = fabricate(SMALL.resnet50)
+    const tensors = fabricate(small.resnet50)
     await writeKeras(
       path,
       kerasResnet(tensors, channels => new Float32Array(channels).map((_, i) => 0.25 * (i + 1))),
       2,
     )
-    const weights = await read(await openFile(path), 'resnet50', SMALL.resnet50)
+    const weights = await read(await openFile(path), 'resnet50', small.resnet50)
     expect(weights.variant).toEqual({ batchNormEpsilon: 1.001e-5, stemPool: 'padded' })
     for (const [name, { data }] of tensors) {
       const found = weights.tensors.get(name)!.data
@@ -75,8 +75,8 @@ describe('.h5', () => {
   it('reads what does not lie on disk', async () => {
     const path = join(folder, 'memory.h5')
     await writeKeras(path, vggDatasets(), 1)
-    const weights = await read(fromBytes(await readFile(path)), 'vgg16', SMALL.vgg16)
-    expect(weights.tensors.get('fc8/W')!.data).toEqual(fabricate(SMALL.vgg16).get('fc8/W')!.data)
+    const weights = await read(fromBytes(await readFile(path)), 'vgg16', small.vgg16)
+    expect(weights.tensors.get('fc8/W')!.data).toEqual(fabricate(small.vgg16).get('fc8/W')!.data)
   })
 
   it('reads a file without the classifier, and says what is left out', async () => {
@@ -86,18 +86,18 @@ describe('.h5', () => {
       vggDatasets().filter(({ layer }) => layer.startsWith('block')),
       1,
     )
-    const weights = await read(await openFile(path), 'vgg16', SMALL.vgg16)
+    const weights = await read(await openFile(path), 'vgg16', small.vgg16)
     expect(weights).toMatchObject({
       variant: { without: ['fc6', 'fc7', 'fc8'] },
       notes: ['the file has no classifier: fc6, fc7, fc8 and what is behind are left out'],
     })
-    expect([...weights.tensors.keys()]).toEqual([...SMALL.vgg16.keys()].filter(name => name.startsWith('conv')))
+    expect([...weights.tensors.keys()]).toEqual([...small.vgg16.keys()].filter(name => name.startsWith('conv')))
     await writeKeras(
       path,
       vggDatasets().filter(({ layer }) => layer !== 'block5_conv3'),
       1,
     )
-    await expect(read(await openFile(path), 'vgg16', SMALL.vgg16)).rejects.toMatchObject({
+    await expect(read(await openFile(path), 'vgg16', small.vgg16)).rejects.toMatchObject({
       code: 'WEIGHTS_MISMATCH',
       message: expect.stringMatching(/2 missing \(block5_conv3\/kernel/) as unknown,
     })
@@ -109,7 +109,7 @@ describe('.h5', () => {
     const bytes = await readFile(path)
     for (const length of [9, 60, bytes.length - 1]) {
       await writeFile(path, bytes.subarray(0, length))
-      await expect(read(await openFile(path), 'vgg16', SMALL.vgg16)).rejects.toMatchObject({ code: 'WEIGHTS_TRUNCATED' })
+      await expect(read(await openFile(path), 'vgg16', small.vgg16)).rejects.toMatchObject({ code: 'WEIGHTS_TRUNCATED' })
     }
   })
 })

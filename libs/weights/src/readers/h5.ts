@@ -4,15 +4,15 @@ import { join } from 'node:path'
 import type { Dataset, File as H5File } from 'h5wasm/node'
 import { elementCount, errorMessage, halfToFloat, LayermillError, type RandomAccess, readBytes, truncated } from '@layermill/core'
 import type { TensorEntry, TensorFile } from '../types.js'
-import { kerasFacts, MAX_CONFIG_BYTES } from './keras-config.js'
+import { kerasFacts, maxConfigBytes } from './keras-config.js'
 import { type KerasPath, parseKerasPath } from './keras-paths.js'
 
-const SIGNATURE = '\x89HDF\r\n\x1a\n'
+const signature = '\x89HDF\r\n\x1a\n'
 /** A dataset is taken out of the library's memory in pieces of about this many numbers: that memory never shrinks again. */
-const PIECE = 4 * 1024 * 1024
-const COPY = 8 * 1024 * 1024
+const pieceBytes = 4 * 1024 * 1024
+const copy = 8 * 1024 * 1024
 /** Groups and datasets; ResNet-152 with an optimizer's state has about 5,000. */
-const MAX_OBJECTS = 50_000
+const maxObjects = 50_000
 
 function malformed(name: string, what: string, cause?: unknown): LayermillError {
   return new LayermillError('WEIGHTS_FORMAT', `${name} is not a readable HDF5 file: ${what}`, { cause })
@@ -22,7 +22,7 @@ function malformed(name: string, what: string, cause?: unknown): LayermillError 
 async function checkSuperblock(file: RandomAccess): Promise<void> {
   if (file.size < 48) throw truncated(file, 48)
   const head = await readBytes(file, 0, 48)
-  if (head.toString('latin1', 0, 8) !== SIGNATURE) throw malformed(file.name, 'it does not begin with the signature')
+  if (head.toString('latin1', 0, 8) !== signature) throw malformed(file.name, 'it does not begin with the signature')
   const version = head[8]!
   if (version > 3) throw malformed(file.name, `its superblock is of version ${version}`)
   const sizeOfOffsets = version < 2 ? head[13] : head[9]
@@ -39,8 +39,8 @@ async function onDisk(file: RandomAccess): Promise<{ path: string; remove: () =>
   const path = join(folder, 'weights.h5')
   const handle = await open(path, 'w')
   try {
-    for (let offset = 0; offset < file.size; offset += COPY)
-      await handle.write(await readBytes(file, offset, Math.min(COPY, file.size - offset)))
+    for (let offset = 0; offset < file.size; offset += copy)
+      await handle.write(await readBytes(file, offset, Math.min(copy, file.size - offset)))
   } finally {
     await handle.close()
   }
@@ -70,7 +70,7 @@ function readDataset(name: string, dataset: Dataset, shape: readonly number[]): 
   if (data.length === 0) return data
   const rowLength = elementCount(shape.slice(1))
   const rows = shape.length === 0 ? 1 : shape[0]!
-  const step = Math.max(1, Math.floor(PIECE / rowLength))
+  const step = Math.max(1, Math.floor(pieceBytes / rowLength))
   for (let row = 0; row < rows; row += step) {
     const until = Math.min(rows, row + step)
     const piece = floatsOf(dataset, shape.length === 0 ? undefined : [[row, until], ...shape.slice(1).map((): [] => [])])
@@ -98,7 +98,7 @@ function listDatasets(file: RandomAccess, h5: H5File): Map<string, TensorEntry> 
   // Files of whole models, not only of weights, keep them in a group of this name.
   const prefix = h5.keys().includes('model_weights') ? 'model_weights/' : ''
   const paths = h5.paths()
-  if (paths.length > MAX_OBJECTS) throw malformed(file.name, `it has ${paths.length} objects (at most ${MAX_OBJECTS})`)
+  if (paths.length > maxObjects) throw malformed(file.name, `it has ${paths.length} objects (at most ${maxObjects})`)
   for (const path of paths) {
     if (!path.startsWith(prefix)) continue
     const entity = h5.get(path)
@@ -137,7 +137,7 @@ export async function openH5(file: RandomAccess): Promise<TensorFile> {
   try {
     h5 = new library.File(path, 'r')
     const config = textOf(h5, 'model_config') ?? ''
-    const model = config.length > MAX_CONFIG_BYTES ? {} : kerasFacts(config)
+    const model = config.length > maxConfigBytes ? {} : kerasFacts(config)
     return {
       name: file.name,
       format: 'h5',

@@ -6,23 +6,23 @@ import type { Entry, ZipFile } from 'yauzl'
 import { errorMessage, LayermillError, openFile, type RandomAccess, truncated } from '@layermill/core'
 import type { TensorFile } from '../types.js'
 import { openH5 } from './h5.js'
-import { kerasFacts, MAX_CONFIG_BYTES } from './keras-config.js'
+import { kerasFacts, maxConfigBytes } from './keras-config.js'
 import { checkEntry, malformedZip, openZip } from './zip.js'
 
-const WEIGHTS = 'model.weights.h5'
-const CONFIG = 'config.json'
+const weightsEntry = 'model.weights.h5'
+const config = 'config.json'
 /** Layers may keep files of their own beside the three of the format. */
-const MAX_ENTRIES = 1000
+const maxEntries = 1000
 /** Several times the largest network in float64 with an optimizer's state. */
-const MAX_WEIGHTS_BYTES = 8 * 1024 ** 3
+const maxWeightsBytes = 8 * 1024 ** 3
 
 const malformed = (file: RandomAccess, what: string, cause?: unknown): LayermillError => malformedZip(file, what, cause, '.keras archive')
 
 async function knownEntries(file: RandomAccess, zip: ZipFile): Promise<Map<string, Entry>> {
-  if (zip.entryCount > MAX_ENTRIES) throw malformed(file, `it has ${zip.entryCount} entries (at most ${MAX_ENTRIES})`)
+  if (zip.entryCount > maxEntries) throw malformed(file, `it has ${zip.entryCount} entries (at most ${maxEntries})`)
   const entries = new Map<string, Entry>()
   for await (const entry of zip.eachEntry()) {
-    if (entry.fileName !== WEIGHTS && entry.fileName !== CONFIG) continue
+    if (entry.fileName !== weightsEntry && entry.fileName !== config) continue
     if (entries.has(entry.fileName)) throw malformed(file, `it contains ${entry.fileName} twice`)
     checkEntry(file, entry)
     entries.set(entry.fileName, entry)
@@ -49,7 +49,7 @@ async function readEntry(file: RandomAccess, zip: ZipFile, entry: Entry, limit: 
 async function readText(file: RandomAccess, zip: ZipFile, entry: Entry | undefined): Promise<string> {
   if (entry === undefined) return ''
   const chunks: Buffer[] = []
-  await readEntry(file, zip, entry, MAX_CONFIG_BYTES, chunk => chunks.push(chunk))
+  await readEntry(file, zip, entry, maxConfigBytes, chunk => chunks.push(chunk))
   return Buffer.concat(chunks).toString('utf8')
 }
 
@@ -57,7 +57,7 @@ async function readText(file: RandomAccess, zip: ZipFile, entry: Entry | undefin
 async function extractWeights(file: RandomAccess, zip: ZipFile, entry: Entry, path: string): Promise<void> {
   const handle = await open(path, 'w')
   try {
-    await readEntry(file, zip, entry, MAX_WEIGHTS_BYTES, chunk => handle.writeFile(chunk))
+    await readEntry(file, zip, entry, maxWeightsBytes, chunk => handle.writeFile(chunk))
   } finally {
     await handle.close()
   }
@@ -65,9 +65,9 @@ async function extractWeights(file: RandomAccess, zip: ZipFile, entry: Entry, pa
 
 async function openExtracted(file: RandomAccess, zip: ZipFile, folder: string): Promise<TensorFile> {
   const entries = await knownEntries(file, zip)
-  const weights = entries.get(WEIGHTS)
-  if (weights === undefined) throw malformed(file, `it has no ${WEIGHTS}`)
-  const model = kerasFacts(await readText(file, zip, entries.get(CONFIG)))
+  const weights = entries.get(weightsEntry)
+  if (weights === undefined) throw malformed(file, `it has no ${weightsEntry}`)
+  const model = kerasFacts(await readText(file, zip, entries.get(config)))
   const path = join(folder, 'weights.h5')
   await extractWeights(file, zip, weights, path)
   const extracted = await openFile(path)

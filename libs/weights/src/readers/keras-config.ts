@@ -1,9 +1,9 @@
 import type { ModelFacts } from '../types.js'
 
 /** Largest description of a model that is looked at; ResNet-152's has about 500 kB. */
-export const MAX_CONFIG_BYTES = 16 * 1024 * 1024
-const MAX_LAYERS = 20_000
-const MAX_DEPTH = 8
+export const maxConfigBytes = 16 * 1024 * 1024
+const maxLayers = 20_000
+const maxDepth = 8
 
 interface Layer {
   readonly type: string
@@ -23,9 +23,9 @@ function flatten(model: unknown, layers: Layer[], depth: number): void {
   const config = isObject(model) ? model['config'] : undefined
   // A Sequential of Keras 2.0 is its list of layers itself.
   const inner = isObject(config) ? config['layers'] : config
-  if (!Array.isArray(inner) || depth > MAX_DEPTH) return
+  if (!Array.isArray(inner) || depth > maxDepth) return
   for (const layer of inner) {
-    if (!isObject(layer) || typeof layer['class_name'] !== 'string' || layers.length >= MAX_LAYERS) continue
+    if (!isObject(layer) || typeof layer['class_name'] !== 'string' || layers.length >= maxLayers) continue
     const own = layer['config']
     if (Array.isArray(own) || (isObject(own) && Array.isArray(own['layers']))) flatten(layer, layers, depth + 1)
     else layers.push({ type: layer['class_name'], activation: isObject(own) ? activationOf(own['activation']) : undefined })
@@ -33,7 +33,7 @@ function flatten(model: unknown, layers: Layer[], depth: number): void {
 }
 
 /** Layers that leave a prediction as it is, or are part of a plain end. */
-const PLAIN = new Set([
+const plain = new Set([
   'GlobalAveragePooling2D',
   'Flatten',
   'Dense',
@@ -45,7 +45,7 @@ const PLAIN = new Set([
   'MaxPooling2D',
 ])
 /** Layers in front of the network that change the pixels. */
-const INPUT_CHANGES = new Set([
+const inputChanges = new Set([
   'Rescaling',
   'Normalization',
   'Lambda',
@@ -56,10 +56,10 @@ const INPUT_CHANGES = new Set([
   'Multiply',
   'Subtract',
 ])
-const FEATURES = new Set(['Conv2D', 'Add', 'Concatenate'])
+const features = new Set(['Conv2D', 'Add', 'Concatenate'])
 
 function otherHead(tail: readonly Layer[]): string | undefined {
-  const odd = [...new Set(tail.map(({ type }) => type).filter(type => !PLAIN.has(type)))]
+  const odd = [...new Set(tail.map(({ type }) => type).filter(type => !plain.has(type)))]
   if (odd.length > 0) return `it has ${odd.join(', ')}`
   const linear = tail.filter(({ type }) => type === 'Dense')
   const hidden = linear.slice(0, -1).find(({ activation }) => activation !== 'relu')
@@ -86,13 +86,13 @@ export function kerasFacts(text: string): ModelFacts {
   flatten(model, layers, 0)
   const first = layers.findIndex(({ type }) => type === 'Conv2D')
   if (first < 0) return {}
-  const tail = layers.slice(layers.findLastIndex(({ type }) => FEATURES.has(type)) + 1)
+  const tail = layers.slice(layers.findLastIndex(({ type }) => features.has(type)) + 1)
   const changes = [
     ...new Set(
       layers
         .slice(0, first)
         .map(({ type }) => type)
-        .filter(type => INPUT_CHANGES.has(type)),
+        .filter(type => inputChanges.has(type)),
     ),
   ]
   const other = tail.some(({ type }) => type === 'Dense') ? otherHead(tail) : undefined

@@ -1,7 +1,7 @@
 import { doubleToFloat, elementCount, halfToFloat, int64ToFloat, LayermillError, npyPlaces } from '@layermill/core'
 
 /** Longest header that is looked at; NumPy's own are under a kilobyte. */
-export const MAX_NPY_HEADER = 64 * 1024
+export const maxNpyHeader = 64 * 1024
 
 export interface NpyHeader {
   /** `<f4`. */
@@ -14,7 +14,7 @@ export interface NpyHeader {
   readonly dataBytes: number | undefined
 }
 
-const DTYPES: Readonly<Record<string, { width: number; convert: ((bytes: Uint8Array) => Float32Array) | undefined }>> = {
+const dtypes: Readonly<Record<string, { width: number; convert: ((bytes: Uint8Array) => Float32Array) | undefined }>> = {
   '<f4': { width: 4, convert: undefined },
   '<f8': { width: 8, convert: doubleToFloat },
   '<f2': { width: 2, convert: halfToFloat },
@@ -31,7 +31,7 @@ export function npyHeaderLength(name: string, start: Buffer): number {
   if (places === undefined) throw malformed(name, "it does not begin with NumPy's mark")
   const { major, data: length } = places
   if (major < 1 || major > 3) throw malformed(name, `version ${major} of the format is not known`)
-  if (length > MAX_NPY_HEADER) throw malformed(name, `its header would be ${length} bytes long`)
+  if (length > maxNpyHeader) throw malformed(name, `its header would be ${length} bytes long`)
   return length
 }
 
@@ -52,7 +52,7 @@ export function parseNpyHeader(name: string, start: Buffer): NpyHeader {
     .map(Number)
   const count = elementCount(shape)
   if (!Number.isSafeInteger(count)) throw malformed(name, `its shape (${shapeText}) is too large`)
-  const type = DTYPES[descr]
+  const type = dtypes[descr]
   return { descr, fortranOrder: order === 'True', shape, dataOffset, dataBytes: type === undefined ? undefined : count * type.width }
 }
 
@@ -81,7 +81,7 @@ function fromFortranOrder(data: Float32Array, shape: readonly number[]): Float32
  * @throws LayermillError `WEIGHTS_FORMAT` for types other than float16, float32, float64 and int64; objects are never unpickled.
  */
 export async function readNpyData(name: string, header: NpyHeader, read: (target: Uint8Array) => Promise<void>): Promise<Float32Array> {
-  const type = DTYPES[header.descr]
+  const type = dtypes[header.descr]
   if (type === undefined || header.dataBytes === undefined) {
     if (header.descr.includes('O')) {
       throw new LayermillError(

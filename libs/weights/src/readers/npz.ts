@@ -2,11 +2,11 @@ import { crc32 } from 'node:zlib'
 import type { Entry, ZipFile } from 'yauzl'
 import { errorMessage, LayermillError, type RandomAccess, readBytes, truncated } from '@layermill/core'
 import type { TensorEntry, TensorFile } from '../types.js'
-import { DEFLATED, STORED, checkEntry, malformedZip, openZip } from './zip.js'
-import { MAX_NPY_HEADER, type NpyHeader, npyHeaderLength, parseNpyHeader, readNpyData } from './npy.js'
+import { deflated, stored, checkEntry, malformedZip, openZip } from './zip.js'
+import { maxNpyHeader, type NpyHeader, npyHeaderLength, parseNpyHeader, readNpyData } from './npy.js'
 
 /** More entries than any network has; an archive of millions of empty ones would fill the memory. */
-const MAX_ENTRIES = 20_000
+const maxEntries = 20_000
 
 /** Fills `target` from a stream's bytes after the first `skip`, which fill `head`; all bytes must be there and no more. */
 async function inflateInto(file: RandomAccess, zip: ZipFile, entry: Entry, skip: number, target: Uint8Array): Promise<void> {
@@ -26,7 +26,7 @@ async function inflateInto(file: RandomAccess, zip: ZipFile, entry: Entry, skip:
 
 async function readHead(file: RandomAccess, zip: ZipFile, entry: Entry, dataStart: number): Promise<Buffer> {
   const name = `${entry.fileName} in ${file.name}`
-  if (entry.compressionMethod === STORED) {
+  if (entry.compressionMethod === stored) {
     const start = await readBytes(file, dataStart, Math.min(12, entry.uncompressedSize))
     return readBytes(file, dataStart, Math.min(npyHeaderLength(name, start), entry.uncompressedSize))
   }
@@ -36,7 +36,7 @@ async function readHead(file: RandomAccess, zip: ZipFile, entry: Entry, dataStar
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     chunks.push(chunk)
     length += chunk.length
-    if (length >= MAX_NPY_HEADER) break
+    if (length >= maxNpyHeader) break
   }
   return Buffer.concat(chunks)
 }
@@ -63,7 +63,7 @@ async function openArray(
     )
   }
   const readInto = async (target: Uint8Array): Promise<void> => {
-    if (entry.compressionMethod === DEFLATED) {
+    if (entry.compressionMethod === deflated) {
       await inflateInto(file, zip, entry, header.dataOffset, target)
       return
     }
@@ -105,7 +105,7 @@ async function listEntries<Found>(
   zip: ZipFile,
   open: (file: RandomAccess, zip: ZipFile, entry: Entry) => Promise<Found>,
 ): Promise<Map<string, Found>> {
-  if (zip.entryCount > MAX_ENTRIES) throw malformedZip(file, `it has ${zip.entryCount} entries (at most ${MAX_ENTRIES})`)
+  if (zip.entryCount > maxEntries) throw malformedZip(file, `it has ${zip.entryCount} entries (at most ${maxEntries})`)
   const entries = new Map<string, Found>()
   for await (const entry of zip.eachEntry()) {
     if (entry.fileName.endsWith('/')) continue

@@ -9,7 +9,7 @@ import { fromBytes, openFile, type RandomAccess, type Tensor, type TensorMap } f
 import { assembleWeights } from '../assemble.js'
 import { initialiseParameter } from '../initialise.js'
 import { torchvisionKey } from '../names/scheme.js'
-import { type CaffeOptions, encodeCaffemodel, fabricate, SMALL, toCaffeLayers } from '../testing/fabricate.js'
+import { type CaffeOptions, encodeCaffemodel, fabricate, small, toCaffeLayers } from '../testing/fabricate.js'
 import type { WeightSet } from '../types.js'
 import { writeNpz } from '../writers/npz.js'
 import { writeSafetensors } from '../writers/safetensors.js'
@@ -52,8 +52,8 @@ function expectSame(found: TensorMap, expected: TensorMap, digits?: number): voi
   }
 }
 
-const VGG_LINKS = new Map(['conv1_1', 'conv5_3', 'fc6', 'fc7', 'fc8'].map(name => [name, name]))
-const RESNET_LINKS = new Map([
+const vggLinks = new Map(['conv1_1', 'conv5_3', 'fc6', 'fc7', 'fc8'].map(name => [name, name]))
+const resnetLinks = new Map([
   ['conv1', 'conv1'],
   ['bn1', '_conv1'],
   ['res2/a/conv1', 'res2a_branch2a'],
@@ -66,7 +66,7 @@ const RESNET_LINKS = new Map([
   ['res4/b5/bn3', '4f_branch2c'],
   ['fc6', 'fc1000'],
 ])
-const GOOGLENET_LINKS = new Map([
+const googlenetLinks = new Map([
   ['conv2_reduce', 'conv2/3x3_reduce'],
   ['inc3a/proj5', 'inception_3a/5x5_reduce'],
   ['inc5b/projp', 'inception_5b/pool_proj'],
@@ -79,41 +79,41 @@ describe('.caffemodel', () => {
     (['packed', 'unpacked', 'double', 'unpackedDouble'] as const).map(numbers => ({ layout, numbers })),
   )
   it.each(layouts)('reads $layout layers with $numbers numbers', async options => {
-    const tensors = fabricate(SMALL.vgg16)
-    const weights = await read(fromBytes(encodeCaffemodel(toCaffeLayers(tensors, VGG_LINKS), options)), 'vgg16', SMALL.vgg16)
+    const tensors = fabricate(small.vgg16)
+    const weights = await read(fromBytes(encodeCaffemodel(toCaffeLayers(tensors, vggLinks), options)), 'vgg16', small.vgg16)
     expectSame(weights.tensors, tensors)
     expect(weights).toMatchObject({ variant: {}, format: 'caffemodel' })
   })
 
   it('divides statistics by their factor and reads the scale layer beside', async () => {
-    const tensors = fabricate(SMALL.resnet50)
-    const file = encodeCaffemodel(toCaffeLayers(tensors, RESNET_LINKS, 4), { layout: 'new' })
-    expectSame((await read(fromBytes(file), 'resnet50', SMALL.resnet50)).tensors, tensors)
+    const tensors = fabricate(small.resnet50)
+    const file = encodeCaffemodel(toCaffeLayers(tensors, resnetLinks, 4), { layout: 'new' })
+    expectSame((await read(fromBytes(file), 'resnet50', small.resnet50)).tensors, tensors)
   })
 
   it('takes a factor of zero for statistics of zero', async () => {
-    const tensors = fabricate(SMALL.resnet50)
-    const file = encodeCaffemodel(toCaffeLayers(tensors, RESNET_LINKS, 0), { layout: 'new' })
-    const { tensors: found } = await read(fromBytes(file), 'resnet50', SMALL.resnet50)
+    const tensors = fabricate(small.resnet50)
+    const file = encodeCaffemodel(toCaffeLayers(tensors, resnetLinks, 0), { layout: 'new' })
+    const { tensors: found } = await read(fromBytes(file), 'resnet50', small.resnet50)
     expect(found.get('bn1/avg_mean')!.data).toEqual(new Float32Array(4))
     expect(found.get('bn1/gamma')!.data).toEqual(tensors.get('bn1/gamma')!.data)
   })
 
   it('names the blocks of the deeper ResNets by number, and fills the bias that their stem lacks', async () => {
-    const shapes = new Map(SMALL.resnet50)
+    const shapes = new Map(small.resnet50)
     const tensors = fabricate(shapes)
     tensors.set('conv1/b', { shape: [4], data: new Float32Array(4) })
     const withoutBias = new Map(tensors)
     withoutBias.delete('conv1/b')
-    const links = new Map([...RESNET_LINKS].map(([link, layer]) => [link, layer.replace('4f', '4b5')]))
+    const links = new Map([...resnetLinks].map(([link, layer]) => [link, layer.replace('4f', '4b5')]))
     const file = encodeCaffemodel(toCaffeLayers(withoutBias, links), { layout: 'new' })
     expectSame((await read(fromBytes(file), 'resnet101', shapes)).tensors, tensors)
   })
 
   it('knows the slashed names of GoogLeNet', async () => {
-    const tensors = fabricate(SMALL.googlenet)
-    const file = encodeCaffemodel(toCaffeLayers(tensors, GOOGLENET_LINKS), { layout: 'V1' })
-    expectSame((await read(fromBytes(file), 'googlenet', SMALL.googlenet)).tensors, tensors)
+    const tensors = fabricate(small.googlenet)
+    const file = encodeCaffemodel(toCaffeLayers(tensors, googlenetLinks), { layout: 'V1' })
+    expectSame((await read(fromBytes(file), 'googlenet', small.googlenet)).tensors, tensors)
   })
 
   it('reads numbers that come in more than one packed field', async () => {
@@ -155,7 +155,7 @@ const bytesOf = (data: Float32Array | Float64Array | Uint16Array): Buffer => Buf
 
 describe('.safetensors', () => {
   it.each([0, 1, 2, 3, 5])('reads data that begin %i bytes off', async pad => {
-    const tensors = fabricate(SMALL.vgg16)
+    const tensors = fabricate(small.vgg16)
     const names = new Map([
       ['conv1_1', 'features.0'], ['conv5_3', 'features.28'], ['fc6', 'classifier.0'], ['fc7', 'classifier.3'], ['fc8', 'classifier.6'],
     ]) // prettier-ignore
@@ -163,12 +163,12 @@ describe('.safetensors', () => {
       const [link, kind] = name.split('/')
       return [`${names.get(link!)}.${kind === 'W' ? 'weight' : 'bias'}`, { dtype: 'F32', shape: [...shape], bytes: bytesOf(data) }] as const
     })
-    const weights = await read(fromBytes(encodeSafetensors(Object.fromEntries(entries), pad)), 'vgg16', SMALL.vgg16, 'torchvision')
+    const weights = await read(fromBytes(encodeSafetensors(Object.fromEntries(entries), pad)), 'vgg16', small.vgg16, 'torchvision')
     expectSame(weights.tensors, tensors)
   })
 
   it("reads timm's VGG, whose classifier is convolutions", async () => {
-    const tensors = fabricate(SMALL.vgg16)
+    const tensors = fabricate(small.vgg16)
     const names = new Map([
       ['conv1_1', 'features.0'], ['conv5_3', 'features.28'], ['fc6', 'pre_logits.fc1'], ['fc7', 'pre_logits.fc2'], ['fc8', 'head.fc'],
     ]) // prettier-ignore
@@ -178,7 +178,7 @@ describe('.safetensors', () => {
       const entry = { dtype: 'F32', shape: shapes[name] ?? [...shape], bytes: bytesOf(data) }
       return [`${names.get(link!)}.${kind === 'W' ? 'weight' : 'bias'}`, entry] as const
     })
-    const weights = await read(fromBytes(encodeSafetensors(Object.fromEntries(entries))), 'vgg16', SMALL.vgg16, 'torchvision')
+    const weights = await read(fromBytes(encodeSafetensors(Object.fromEntries(entries))), 'vgg16', small.vgg16, 'torchvision')
     expectSame(weights.tensors, tensors)
   })
 
@@ -228,7 +228,7 @@ describe('.safetensors', () => {
     })
   })
 
-  const F32 = (values: number): Buffer => Buffer.alloc(4 * values)
+  const float32 = (values: number): Buffer => Buffer.alloc(4 * values)
   const header = (json: string, data = 0): Buffer => {
     const length = Buffer.alloc(8)
     length.writeBigUInt64LE(BigInt(json.length))
@@ -246,7 +246,11 @@ describe('.safetensors', () => {
       header('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 8),
       /hole/,
     ],
-    ['bytes at the end', Buffer.concat([encodeSafetensors({ a: { dtype: 'F32', shape: [1], bytes: F32(1) } }), F32(1)]), /follow the last/],
+    [
+      'bytes at the end',
+      Buffer.concat([encodeSafetensors({ a: { dtype: 'F32', shape: [1], bytes: float32(1) } }), float32(1)]),
+      /follow the last/,
+    ],
     ['a shape that is not its size', header('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}', 4), /takes 8/],
     ['a negative dimension', header('{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}', 4), /valid shape/],
     ['offsets the wrong way', header('{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}', 4), /data_offsets/],
@@ -256,12 +260,12 @@ describe('.safetensors', () => {
   })
 
   it('refuses a header of a gigabyte and a cut-off file', async () => {
-    const bytes = encodeSafetensors({ a: { dtype: 'F32', shape: [4], bytes: F32(4) } })
+    const bytes = encodeSafetensors({ a: { dtype: 'F32', shape: [4], bytes: float32(4) } })
     await expect(openTensorFile(fromBytes(bytes.subarray(0, bytes.length - 1)))).rejects.toMatchObject({ code: 'WEIGHTS_TRUNCATED' })
     const huge = Buffer.from(bytes)
     huge.writeBigUInt64LE(1_000_000_000n)
     await expect(openTensorFile(fromBytes(huge))).rejects.toMatchObject({ code: 'WEIGHTS_FORMAT' })
-    const many = Object.fromEntries(Array.from({ length: 20_001 }, (_, i) => [`t${i}`, { dtype: 'F32', shape: [0], bytes: F32(0) }]))
+    const many = Object.fromEntries(Array.from({ length: 20_001 }, (_, i) => [`t${i}`, { dtype: 'F32', shape: [0], bytes: float32(0) }]))
     await expect(openTensorFile(fromBytes(encodeSafetensors(many)))).rejects.toMatchObject({
       code: 'WEIGHTS_FORMAT',
       message: /20001 tensors \(at most 20000\)/,
@@ -295,10 +299,10 @@ describe('.npz', () => {
     { compress: false, forceZip64Format: true },
     { compress: true, forceZip64Format: true },
   ])('reads an archive with $compress, zip64 $forceZip64Format', async options => {
-    const tensors = fabricate(SMALL.resnet50)
+    const tensors = fabricate(small.resnet50)
     const files: Record<string, Buffer> = { 'bn1/N.npy': npy("'<i8'", '()', Buffer.alloc(8)) }
     for (const [name, { shape, data }] of tensors) files[`${name}.npy`] = npy("'<f4'", `(${shape.join(', ')},)`, bytesOf(data))
-    expectSame((await read(fromBytes(await zip(files, options)), 'resnet50', SMALL.resnet50)).tensors, tensors)
+    expectSame((await read(fromBytes(await zip(files, options)), 'resnet50', small.resnet50)).tensors, tensors)
   })
 
   it('reads other float types, versions of the header, and column-major data', async () => {
@@ -378,13 +382,13 @@ describe('any format', () => {
   })
 
   it('names what is missing, left over and misshapen, ten of each at most', async () => {
-    const tensors = fabricate(SMALL.resnet50)
+    const tensors = fabricate(small.resnet50)
     tensors.delete('fc6/b')
     tensors.set('fc6/W', { shape: [6, 7], data: new Float32Array(42) })
     for (let i = 0; i < 12; i++) tensors.set(`more${String(i).padStart(2, '0')}/W`, { shape: [1], data: new Float32Array(1) })
     const path = join(folder, 'wrong.safetensors')
     await writeSafetensors(path, tensors)
-    await expect(read(await openFile(path), 'resnet50', SMALL.resnet50)).rejects.toMatchObject({
+    await expect(read(await openFile(path), 'resnet50', small.resnet50)).rejects.toMatchObject({
       code: 'WEIGHTS_MISMATCH',
       message: expect.stringMatching(
         /1 missing \(fc6\/b 7\); 12 unexpected \(more00\/W 1,.*more09\/W 1 and 2 more\); 1 of another shape \(fc6\/W is 6x7, expected 7x6\)/,
@@ -394,25 +398,25 @@ describe('any format', () => {
 
   it("refuses one family's weights for the other's network", async () => {
     const path = join(folder, 'family.npz')
-    await writeNpz(path, fabricate(SMALL.vgg16))
-    await expect(read(await openFile(path), 'vgg16', SMALL.vgg16, 'torchvision')).rejects.toMatchObject({
+    await writeNpz(path, fabricate(small.vgg16))
+    await expect(read(await openFile(path), 'vgg16', small.vgg16, 'torchvision')).rejects.toMatchObject({
       code: 'WEIGHTS_MISMATCH',
       hint: 'use --model vgg16',
     })
   })
 
   it('gives the same identity to the same tensors in every format', async () => {
-    const tensors = fabricate(SMALL.vgg16)
+    const tensors = fabricate(small.vgg16)
     const [a, b, c] = ['a.npz', 'a.safetensors', 'a.caffemodel'].map(name => join(folder, name)) as [string, string, string]
     await writeNpz(a, tensors)
     await writeSafetensors(b, tensors)
-    await writeFile(c, encodeCaffemodel(toCaffeLayers(tensors, VGG_LINKS), { layout: 'V1' }))
+    await writeFile(c, encodeCaffemodel(toCaffeLayers(tensors, vggLinks), { layout: 'V1' }))
     const identities = new Set<string>()
-    for (const path of [a, b, c]) identities.add((await read(await openFile(path), 'vgg16', SMALL.vgg16)).sha256)
+    for (const path of [a, b, c]) identities.add((await read(await openFile(path), 'vgg16', small.vgg16)).sha256)
     expect(identities.size).toBe(1)
     const bytes = await readFile(b)
     bytes[bytes.length - 1]! ^= 1
-    identities.add((await read(fromBytes(bytes), 'vgg16', SMALL.vgg16)).sha256)
+    identities.add((await read(fromBytes(bytes), 'vgg16', small.vgg16)).sha256)
     expect(identities.size).toBe(2)
   })
 })

@@ -9,23 +9,23 @@ import {
   LayermillError,
   type RandomAccess,
   readBytes,
-  SAFETENSORS_METADATA,
+  safetensorsMetadata,
   safetensorsTextBytes,
   truncated,
 } from '@layermill/core'
 import type { TensorEntry, TensorFile } from '../types.js'
 
 /** Less than the reference implementation accepts (100 MB, which takes a gigabyte to parse); ResNet-152's has 100 kB. */
-const MAX_HEADER = 8 * 1024 * 1024
+const maxHeader = 8 * 1024 * 1024
 /** ResNet-152 with an optimizer's state has about 3,000. */
-const MAX_TENSORS = 20_000
+const maxTensors = 20_000
 
 /** Bytes per element of the types that are read; the others are listed but cannot be. */
-const WIDTHS: Readonly<Record<string, number>> = {
+const widths: Readonly<Record<string, number>> = {
   F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, U64: 8, I32: 4, U32: 4, I16: 2, U16: 2, I8: 1, U8: 1, BOOL: 1,
 } // prettier-ignore
 
-const CONVERT: Readonly<Record<string, (bytes: Uint8Array) => Float32Array>> = {
+const converters: Readonly<Record<string, (bytes: Uint8Array) => Float32Array>> = {
   F64: doubleToFloat,
   F16: halfToFloat,
   BF16: bfloatToFloat,
@@ -51,7 +51,7 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 async function readHeader(file: RandomAccess): Promise<{ header: Record<string, unknown>; start: number }> {
   if (file.size < 8) throw truncated(file, 8)
   const length = safetensorsTextBytes(await readBytes(file, 0, 8))
-  if (length > MAX_HEADER) throw malformed(file, `its header would be ${length} bytes long (at most ${MAX_HEADER})`)
+  if (length > maxHeader) throw malformed(file, `its header would be ${length} bytes long (at most ${maxHeader})`)
   const text = (await readBytes(file, 8, length)).toString('utf8')
   if (!text.startsWith('{')) throw malformed(file, 'its header is not a JSON object')
   try {
@@ -72,7 +72,7 @@ function parseRecord(file: RandomAccess, name: string, value: unknown): TensorRe
   if (!Array.isArray(offsets) || offsets.length !== 2) throw malformed(file, `${name} has no valid data_offsets`)
   const [begin, end] = offsets as unknown[]
   if (!isCount(begin) || !isCount(end) || end < begin) throw malformed(file, `${name} has no valid data_offsets`)
-  const width = WIDTHS[dtype]
+  const width = widths[dtype]
   const expected = width === undefined ? undefined : elementCount(shape) * width
   if (expected !== undefined && expected !== end - begin) {
     throw malformed(file, `${name} occupies ${end - begin} bytes, but its shape [${shape.join(', ')}] of ${dtype} takes ${expected}`)
@@ -103,7 +103,7 @@ function entryOf(file: RandomAccess, record: TensorRecord, start: number): Tenso
         await file.read(start + record.begin, bytesOf(data))
         return data
       }
-      const convert = CONVERT[record.dtype]
+      const convert = converters[record.dtype]
       if (convert === undefined) {
         throw new LayermillError(
           'WEIGHTS_FORMAT',
@@ -122,11 +122,11 @@ function entryOf(file: RandomAccess, record: TensorRecord, start: number): Tenso
 export async function openSafetensors(file: RandomAccess): Promise<TensorFile> {
   const { header, start } = await readHeader(file)
   const count = Object.keys(header).length
-  if (count > MAX_TENSORS) throw malformed(file, `it has ${count} tensors (at most ${MAX_TENSORS})`)
+  if (count > maxTensors) throw malformed(file, `it has ${count} tensors (at most ${maxTensors})`)
   const records: TensorRecord[] = []
   const metadata = new Map<string, string>()
   for (const [name, value] of Object.entries(header)) {
-    if (name === SAFETENSORS_METADATA) {
+    if (name === safetensorsMetadata) {
       if (!isObject(value)) throw malformed(file, '__metadata__ is not an object')
       for (const [key, text] of Object.entries(value)) if (typeof text === 'string') metadata.set(key, text)
     } else {

@@ -4,10 +4,10 @@ import type { Entry, ZipFile } from 'yauzl'
 import { errorMessage, LayermillError, type RandomAccess, readBytes } from '@layermill/core'
 
 /** DEFLATE cannot shrink more than about 1032 to 1: what claims to is forged. */
-const MAX_RATIO = 1040
-const CHUNK = 1024 * 1024
-export const STORED = 0
-export const DEFLATED = 8
+const maxRatio = 1040
+const chunk = 1024 * 1024
+export const stored = 0
+export const deflated = 8
 
 /** Lets the zip library read through RandomAccess. */
 class ZipSource extends yauzl.RandomAccessReader {
@@ -22,7 +22,7 @@ class ZipSource extends yauzl.RandomAccessReader {
     const file = this.file
     return Readable.from(
       (async function* () {
-        for (let offset = start; offset < end; offset += CHUNK) yield await readBytes(file, offset, Math.min(CHUNK, end - offset))
+        for (let offset = start; offset < end; offset += chunk) yield await readBytes(file, offset, Math.min(chunk, end - offset))
       })(),
       { objectMode: false },
     )
@@ -59,13 +59,13 @@ export function openZip(file: RandomAccess): Promise<ZipFile> {
  */
 export function checkEntry(file: RandomAccess, entry: Entry): void {
   if (entry.isEncrypted()) throw malformedZip(file, `${entry.fileName} is encrypted`)
-  if (entry.compressionMethod !== STORED && entry.compressionMethod !== DEFLATED) {
+  if (entry.compressionMethod !== stored && entry.compressionMethod !== deflated) {
     throw malformedZip(
       file,
       `${entry.fileName} is compressed by method ${entry.compressionMethod}; 0 (stored) or 8 (deflated) was expected`,
     )
   }
-  if (entry.uncompressedSize > MAX_RATIO * (entry.compressedSize + 64)) {
+  if (entry.uncompressedSize > maxRatio * (entry.compressedSize + 64)) {
     throw new LayermillError(
       'WEIGHTS_FORMAT',
       `${entry.fileName} in ${file.name} would grow from ${entry.compressedSize} to ${entry.uncompressedSize} bytes, which no honest archive does`,

@@ -2,7 +2,7 @@
 import { elementCount, fillUniform, RandomStream, type Tensor, type TensorMap } from '@layermill/core'
 
 /** Parts of real networks, at sizes that suit a test. All names are real; the numbers of channels are not. */
-export const SMALL = {
+export const small = {
   vgg16: new Map([
     ['conv1_1/W', [4, 3, 3, 3]],
     ['conv1_1/b', [4]],

@@ -37,7 +37,7 @@ export function toIo({ shape, data }: Tensor, side = 1): Tensor {
   return { shape: [inputs, out], data: result }
 }
 
-const CONV_NUMBERS: Readonly<Record<string, number>> = { 1: 1, 2: 2, 3: 3, 4: 0 }
+const convNumbers: Readonly<Record<string, number>> = { 1: 1, 2: 2, 3: 3, 4: 0 }
 
 /** Datasets of a Keras ResNet whose convolutions have the biases `biasOf` gives: means are larger by them, so that nothing changes. */
 export function kerasResnet(tensors: TensorMap, biasOf: (channels: number) => Float32Array): KerasDataset[] {
@@ -46,7 +46,7 @@ export function kerasResnet(tensors: TensorMap, biasOf: (channels: number) => Fl
   for (const [name, tensor] of tensors) {
     const kind = name.slice(name.lastIndexOf('/') + 1)
     const block = /^res(\d)\/(?:a|b(\d+))\/(conv|bn)(\d)/.exec(name)
-    const prefix = block === null ? 'conv1' : `conv${block[1]}_block${Number(block[2] ?? 0) + 1}_${CONV_NUMBERS[block[4]!]}`
+    const prefix = block === null ? 'conv1' : `conv${block[1]}_block${Number(block[2] ?? 0) + 1}_${convNumbers[block[4]!]}`
     if (name.startsWith('fc6'))
       datasets.push({ layer: 'probs', role: kind === 'W' ? 'kernel' : 'bias', tensor: kind === 'W' ? toIo(tensor) : tensor })
     else if (kind === 'b') datasets.push({ layer: 'conv1_conv', role: 'bias', tensor })

@@ -4,17 +4,17 @@ import { bytesOf, elementCount, LayermillError, npyHeader, type TensorMap, write
 import { metadataOf } from '../metadata.js'
 import type { WeightSet } from '../types.js'
 
-const PIECE = 1024 * 1024
+const pieceBytes = 1024 * 1024
 /** Zip archives cannot name an earlier date; a fixed one makes the same weights the same bytes. */
-const EPOCH = new Date(1980, 0, 1)
+const epoch = new Date(1980, 0, 1)
 
 function addArray(zip: ZipFile, key: string, descr: string, shape: readonly number[], bytes: Uint8Array): void {
   const header = npyHeader(descr, shape)
-  const options = { compress: false, size: header.length + bytes.length, mtime: EPOCH, forceDosTimestamp: true }
+  const options = { compress: false, size: header.length + bytes.length, mtime: epoch, forceDosTimestamp: true }
   zip.addReadStreamLazy(`${key}.npy`, options, done => {
     const pieces = function* (): Generator<Uint8Array> {
       yield header
-      for (let offset = 0; offset < bytes.length; offset += PIECE) yield bytes.subarray(offset, offset + PIECE)
+      for (let offset = 0; offset < bytes.length; offset += pieceBytes) yield bytes.subarray(offset, offset + pieceBytes)
     }
     done(null, Readable.from(pieces(), { objectMode: false }))
   })

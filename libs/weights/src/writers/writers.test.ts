@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { weightsIdentity } from '../identity.js'
 import { readTensors } from '../read.js'
-import { SMALL, fabricate } from '../testing/fabricate.js'
+import { small, fabricate } from '../testing/fabricate.js'
 import { writeAtomically } from '@layermill/core'
 import { writeNpz } from './npz.js'
 import { writeSafetensors, writeWeightsSafetensors } from './safetensors.js'
@@ -27,7 +27,7 @@ async function headerOf(path: string): Promise<{ header: Record<string, { dtype:
 describe('safetensors', () => {
   it("has data aligned to 8 and in the reference writer's order", async () => {
     const path = join(folder, 'a.safetensors')
-    const tensors = fabricate(SMALL.resnet50)
+    const tensors = fabricate(small.resnet50)
     await writeSafetensors(path, new Map([...tensors].toReversed()), { note: 'täxt' })
     const { header, start } = await headerOf(path)
     expect(start % 8).toBe(0)
@@ -40,7 +40,7 @@ describe('safetensors', () => {
 
   it("has torchvision's keys and counters for its family, counters first", async () => {
     const path = join(folder, 'tv.safetensors')
-    const shapes = new Map([...SMALL.resnet50].filter(([name]) => name !== 'conv1/b'))
+    const shapes = new Map([...small.resnet50].filter(([name]) => name !== 'conv1/b'))
     const tensors = fabricate(shapes)
     const sha256 = await weightsIdentity(tensors, {})
     await writeWeightsSafetensors(
@@ -68,7 +68,7 @@ describe('safetensors', () => {
 describe('npz', () => {
   it("has Chainer's keys, counters included, is the same each time, and keeps texts of any alphabet", async () => {
     const [a, b] = [join(folder, 'a.npz'), join(folder, 'b.npz')]
-    const tensors = fabricate(SMALL.resnet50)
+    const tensors = fabricate(small.resnet50)
     for (const path of [a, b]) await writeNpz(path, tensors, { source: 'Gewichte für 重み' })
     expect((await readFile(a)).equals(await readFile(b))).toBe(true)
     const back = await readTensors(a)
@@ -100,7 +100,7 @@ describe('writing', () => {
 
   it('lets readers of the old file finish', async () => {
     const path = join(folder, 'atomic', 'read')
-    await writeSafetensors(path, fabricate(SMALL.vgg16))
+    await writeSafetensors(path, fabricate(small.vgg16))
     const reader = await open(path, 'r')
     try {
       await writeSafetensors(path, new Map())

@@ -34,9 +34,9 @@ export interface AuditCommandOptions {
 }
 
 /** Most rows on each side of a drift test: its kernel matrix is that of both. */
-const DRIFT_ROWS = 1000
+const driftRows = 1000
 /** Drift is told of below this p. */
-const LEVEL = 0.05
+const level = 0.05
 
 function labelScoreOf(text: string): 'self-confidence' | 'margin' {
   if (text === 'self-confidence' || text === 'margin') return text
@@ -106,7 +106,7 @@ async function driftOf(
   const [old, fresh] = [await components.of(reference), await components.of(images.source)]
   const deviations = await columnDeviations(sourceOf(old), await columnMeans(sourceOf(old)))
   const permutations = flagCount('--permutations', options.permutations, 19, 100_000)
-  return await driftTest(thinned(old, DRIFT_ROWS), thinned(fresh, DRIFT_ROWS), deviations, { product, permutations, seed: options.seed })
+  return await driftTest(thinned(old, driftRows), thinned(fresh, driftRows), deviations, { product, permutations, seed: options.seed })
 }
 
 const kinds = ['exact-duplicate', 'near-duplicate', 'label', 'outlier'] as const
@@ -115,7 +115,7 @@ const countsOf = (findings: readonly Finding[]): Record<string, number> =>
   Object.fromEntries(kinds.map(kind => [kind, findings.filter(({ finding }) => finding === kind).length]))
 
 const driftText = ({ p, raw, standardized }: Drift): string =>
-  `${p <= LEVEL ? 'drift' : 'no drift seen'}: p ${p.toPrecision(3)} (MMD ${raw.statistic.toPrecision(3)}, p ${raw.p.toPrecision(3)}; standardised p ${standardized.p.toPrecision(3)})`
+  `${p <= level ? 'drift' : 'no drift seen'}: p ${p.toPrecision(3)} (MMD ${raw.statistic.toPrecision(3)}, p ${raw.p.toPrecision(3)}; standardised p ${standardized.p.toPrecision(3)})`
 
 async function write(
   store: Store,

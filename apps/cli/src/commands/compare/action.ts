@@ -28,7 +28,7 @@ export interface CompareCommandOptions {
 }
 
 /** Most rows for which all measures are computed where none are named: singular vectors take the cube of their number. */
-const ALL_MEASURES_ROWS = 500
+const allMeasuresRows = 500
 
 const refuse = (flag: string, got: string, choices: readonly string[]): LayermillError =>
   new LayermillError('SPEC_INVALID', `${flag}: got ${JSON.stringify(got)}, expected ${choices.join(', ')}`)
@@ -149,7 +149,7 @@ export async function compareCommand(output: Output, places: readonly string[], 
       for (const [name, count] of aligned.leftOut)
         output.note(`${name}: ${formatCount(count)} rows without a partner in the others are left out`)
       if (aligned.matchedBy === 'row' && aligned.sets.length > 1) output.note('rows are matched by their order: not every set has keys')
-      const all = aligned.rows <= ALL_MEASURES_ROWS ? measures : (['cka', 'rsa'] as const)
+      const all = aligned.rows <= allMeasuresRows ? measures : (['cka', 'rsa'] as const)
       const used = chosen ?? new Set<Measure>(all)
       const comparison = await comparePairs(aligned.sets, {
         ...settings,

@@ -5,7 +5,7 @@ import { classLabels } from '@layermill/inference'
 import { type PredictSpec, runStoreUrl } from '@layermill/contracts'
 import { absolutePlace, exitCodes, LayermillError } from '@layermill/core'
 import { getNetwork, networkIds } from '@layermill/models'
-import { MODEL_FILE } from '@layermill/weights'
+import { modelFile } from '@layermill/weights'
 import {
   checkLabels,
   evaluationHtml,
@@ -55,8 +55,8 @@ interface ModelFacts {
 async function modelFacts(model: string): Promise<ModelFacts> {
   if (networkIds.includes(model)) return { names: classLabels(getNetwork(model).classes), autoOrient: false }
   await using store = openStore(model)
-  const bytes = await store.get(MODEL_FILE)
-  if (bytes === undefined) throw new LayermillError('MODEL_UNKNOWN', `there is no fine-tuned model at ${model}: it has no ${MODEL_FILE}`)
+  const bytes = await store.get(modelFile)
+  if (bytes === undefined) throw new LayermillError('MODEL_UNKNOWN', `there is no fine-tuned model at ${model}: it has no ${modelFile}`)
   const { classes, preparation } = JSON.parse(new TextDecoder().decode(bytes)) as {
     classes: string[]
     preparation: { autoOrient: boolean }

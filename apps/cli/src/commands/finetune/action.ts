@@ -1,4 +1,4 @@
-import { type FinetuneSpec, type RunRecord, SUCCESS_PATH } from '@layermill/contracts'
+import { type FinetuneSpec, type RunRecord, successPath } from '@layermill/contracts'
 import { baseIsFixed, type MetricsLine, type TrainingProgress, trainingSteps } from '@layermill/orchestrator/train'
 import { readFailures } from '@layermill/orchestrator/run'
 import { type ErrorRow, openStore, type Store } from '@layermill/storage'
@@ -35,7 +35,7 @@ const actionNotes = {
 /** Parts that a run will need at once: none where it is done already. Only a frozen base's features are computed as parts. */
 async function needsOf(spec: FinetuneSpec, store: Store, { generalPath = false }: FinetuneOptions): Promise<Needs> {
   // Faults of the place are reported by the run, in its turn.
-  const done = await store.stat(SUCCESS_PATH).catch(() => undefined)
+  const done = await store.stat(successPath).catch(() => undefined)
   if (done !== undefined && !spec.overwrite) return {}
   return { engine: true, queue: baseIsFixed(spec) && !generalPath }
 }

@@ -12,7 +12,7 @@ const Picture = z.strictObject({
     .describe('The part that the image belongs to, or mistakes for one of the evaluation.'),
   key: z.string().min(1).max(2048).describe("The image's key."),
 })
-const Sample = {
+const sampleQuery = {
   layer: z.string().min(1).max(200).describe('A layer that the run wrote.'),
   sample: whole('a whole number from 2 to 800', 2, 800).prefault('500').describe('Most images to look at, 2 to 800.'),
 }
@@ -93,7 +93,7 @@ export function addInspectionRoutes(app: App, inspection: InspectionService): vo
         summary: "Show a sample of a layer's features",
         operationId: 'getProjection',
         params,
-        querystring: z.strictObject(Sample),
+        querystring: z.strictObject(sampleQuery),
         response: { 200: Projection, ...problems(404) },
         description: 'Images spread evenly over the parts that are there, by their principal components.',
       },
@@ -111,7 +111,7 @@ export function addInspectionRoutes(app: App, inspection: InspectionService): vo
         params,
         response: { 200: NeighbourList, ...problems(404) },
         querystring: z.strictObject({
-          ...Sample,
+          ...sampleQuery,
           point: whole('the number of a point', 0, 799),
           top: whole('a whole number from 1 to 50', 1, 50).prefault('12'),
         }),

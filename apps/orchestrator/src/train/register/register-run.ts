@@ -6,12 +6,12 @@ import {
   type Promotion,
   requireRegistry,
   type RunRecord,
-  VALIDATION_ROWS_PATH,
+  validationRowsPath,
   type VersionRecord,
   versionUrl,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { MODEL_FILE, MODEL_WEIGHTS_FILE } from '@layermill/weights'
+import { modelFile, modelWeightsFile } from '@layermill/weights'
 import { type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { accessOf } from '../../run/source-access.js'
 import type { RunArguments } from '../../run/execute.js'
@@ -26,7 +26,7 @@ import { ModelRegistry } from '../../registry/registry.js'
 import { allocateVersion, isComplete, readEvaluation, versionPrefix, writeEvaluation } from '../../registry/versions.js'
 
 /** Files that make a version; the model's description last. */
-const files = ['metrics.jsonl', 'report.html', 'chainer.npz', 'model.onnx', MODEL_WEIGHTS_FILE, MODEL_FILE]
+const files = ['metrics.jsonl', 'report.html', 'chainer.npz', 'model.onnx', modelWeightsFile, modelFile]
 
 export interface RegisterOptions extends Pick<RunArguments, 'store' | 'signal' | 'fence' | 'keepsParts'> {
   readonly environment: Pick<TrainingEnvironment, 'runs' | 'openLabelled'>
@@ -72,7 +72,7 @@ class Registration {
   async run(): Promise<HistoryEntry> {
     const { name } = this.register
     const { store, environment } = this.options
-    const { sha256 } = (await readDescription(store, MODEL_FILE)).weights
+    const { sha256 } = (await readDescription(store, modelFile)).weights
     const by = `run ${this.record.id}`
     const created = environment.runs.now().toISOString()
     const version = await allocateVersion(this.root, { name, run: this.record.id, out: store.url, sha256, created, by })
@@ -159,9 +159,9 @@ class Registration {
     const { validation } = this.spec
     const own = this.register.heldOut
     if (own === undefined) {
-      const bytes = await store.get(VALIDATION_ROWS_PATH)
-      if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${VALIDATION_ROWS_PATH}`)
-      const rows = parseManifest(bytes, `${store.url}/${VALIDATION_ROWS_PATH}`).map(row => ({ ...row, label: row.label ?? '' }))
+      const bytes = await store.get(validationRowsPath)
+      if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${validationRowsPath}`)
+      const rows = parseManifest(bytes, `${store.url}/${validationRowsPath}`).map(row => ({ ...row, label: row.label ?? '' }))
       return { source: typeof validation === 'string' ? validation : this.spec.source, rows }
     }
     await using source = await environment.openLabelled(own, accessOf(own, this.spec))
@@ -181,7 +181,7 @@ class Registration {
       onProgress = () => undefined,
     } = this.options
     const { name } = this.register
-    const { classes, preparation } = await readDescription(this.root, `${versionPrefix(name, of)}${MODEL_FILE}`)
+    const { classes, preparation } = await readDescription(this.root, `${versionPrefix(name, of)}${modelFile}`)
     const { device, engine, maxErrors, requestPayer, noSignRequest } = this.spec
     const model = versionUrl({ root: this.root.url, name, version: of })
     await using store = await openFenced(this.place(version, of), runs, fence)

@@ -9,9 +9,9 @@ import { nextTime, parseCron, previousTime } from './cron-times.js'
 const scope = process.env['LAYERMILL_TEST_CRON']
 const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))
 
-const MINUTE = 60_000
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
+const minuteMs = 60_000
+const hourMs = 60 * minuteMs
+const dayMs = 24 * hourMs
 const first = Date.UTC(2020, 0, 1)
 const last = Date.UTC(2030, 0, 1)
 
@@ -86,11 +86,12 @@ function wallClock(zone: string): (instant: number) => number {
 /** Hours within which the clock is changed. */
 function changingHours(wall: (instant: number) => number): number[] {
   const found: number[] = []
-  let before = wall(first - 2 * DAY)
-  for (let instant = first - 2 * DAY; instant < last; instant += 6 * HOUR) {
-    const after = wall(instant + 6 * HOUR)
-    if (after - before !== 6 * HOUR) {
-      for (let hour = instant; hour < instant + 6 * HOUR; hour += HOUR) if (wall(hour + HOUR) - wall(hour) !== HOUR) found.push(hour)
+  let before = wall(first - 2 * dayMs)
+  for (let instant = first - 2 * dayMs; instant < last; instant += 6 * hourMs) {
+    const after = wall(instant + 6 * hourMs)
+    if (after - before !== 6 * hourMs) {
+      for (let hour = instant; hour < instant + 6 * hourMs; hour += hourMs)
+        if (wall(hour + hourMs) - wall(hour) !== hourMs) found.push(hour)
     }
     before = after
   }
@@ -118,7 +119,7 @@ function matcher(pattern: string): { matches: (wall: number) => boolean; everyHo
   const [minutes, hours, months, weekdays] = [numbers(minute, 0, 59), numbers(hour, 0, 23), numbers(month, 1, 12), numbers(weekday, 0, 6)]
   const days = day === 'L' ? new Set<number>() : numbers(day, 1, 31)
   const ofDay = (date: Date): boolean => {
-    const inMonth = day === 'L' ? new Date(date.getTime() + DAY).getUTCDate() === 1 : days.has(date.getUTCDate())
+    const inMonth = day === 'L' ? new Date(date.getTime() + dayMs).getUTCDate() === 1 : days.has(date.getUTCDate())
     const inWeek = weekdays.has(date.getUTCDay())
     return day !== '*' && weekday !== '*' ? inMonth || inWeek : inMonth && inWeek
   }
@@ -143,15 +144,15 @@ interface Minute {
 function minutesOf(wall: (instant: number) => number, from: number, to: number, changing: ReadonlySet<number>): Minute[] {
   const found: Minute[] = []
   let highest = -Infinity
-  let shown = wall(from - 26 * HOUR)
-  for (let instant = from - 26 * HOUR; instant < to; instant += MINUTE) {
-    const hour = Math.floor(instant / HOUR) * HOUR
-    const now = changing.has(hour) || changing.has(hour - HOUR) ? wall(instant) : instant === hour ? wall(instant) : shown
+  let shown = wall(from - 26 * hourMs)
+  for (let instant = from - 26 * hourMs; instant < to; instant += minuteMs) {
+    const hour = Math.floor(instant / hourMs) * hourMs
+    const now = changing.has(hour) || changing.has(hour - hourMs) ? wall(instant) : instant === hour ? wall(instant) : shown
     const skipped: number[] = []
-    for (let missing = shown; missing < now && instant > from - 26 * HOUR; missing += MINUTE) skipped.push(missing)
+    for (let missing = shown; missing < now && instant > from - 26 * hourMs; missing += minuteMs) skipped.push(missing)
     if (instant >= from) found.push({ instant, wall: now, again: now <= highest, skipped })
     highest = Math.max(highest, now)
-    shown = now + MINUTE
+    shown = now + minuteMs
   }
   return found
 }
@@ -182,7 +183,7 @@ function changedZones(): string[] {
   for (const zone of Intl.supportedValuesOf('timeZone')) {
     const wall = wallClock(zone)
     const offsets: number[] = []
-    for (let instant = Date.UTC(2000, 0, 1); instant < last; instant += 14 * DAY) offsets.push(wall(instant) - instant)
+    for (let instant = Date.UTC(2000, 0, 1); instant < last; instant += 14 * dayMs) offsets.push(wall(instant) - instant)
     if (new Set(offsets).size > 1) seen.set(offsets.join(' '), zone)
   }
   return [...seen.values()]
@@ -203,10 +204,10 @@ const known = [
 
 function stretches(zone: string, draw: () => number): { from: number; to: number; all: boolean }[] {
   const changes = changingHours(wallClock(zone))
-  const around = changes.map(hour => ({ from: hour - DAY, to: hour + 2 * DAY, all: true }))
+  const around = changes.map(hour => ({ from: hour - dayMs, to: hour + 2 * dayMs, all: true }))
   const picked = scope === undefined ? around.toSorted(() => draw() - 0.5).slice(0, 2) : around
-  const day = (): number => first + Math.floor((draw() * (last - first)) / DAY) * DAY
-  const others = Array.from({ length: scope === undefined ? 1 : 4 }, day).map(from => ({ from, to: from + 2 * DAY, all: true }))
+  const day = (): number => first + Math.floor((draw() * (last - first)) / dayMs) * dayMs
+  const others = Array.from({ length: scope === undefined ? 1 : 4 }, day).map(from => ({ from, to: from + 2 * dayMs, all: true }))
   return [...picked, ...others, ...(scope === 'days' ? [{ from: first, to: last, all: false }] : [])]
 }
 

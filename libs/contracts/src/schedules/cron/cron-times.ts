@@ -5,7 +5,7 @@ import { type Transition, zoneClock, type ZoneClock } from './zone-clock.js'
 const load = createRequire(import.meta.url)
 
 /** Searches for the last time go back so far: nothing that comes at all comes more rarely than a 29 February of a weekday. */
-const LONGEST_MS = 41 * 366 * 24 * 3_600_000
+const longestMs = 41 * 366 * 24 * 3_600_000
 
 /**
  * A cron expression, by a parser that is loaded when the first is read: few commands do. It is only asked for times of UTC, which has no
@@ -100,7 +100,7 @@ export function previousTime(cron: string, zone: string, until: number): number 
     return time !== undefined && time <= until ? time : undefined
   }
   let span = 60_000
-  while (span < LONGEST_MS && comesSince(until - span) === undefined) span *= 8
+  while (span < longestMs && comesSince(until - span) === undefined) span *= 8
   let last = comesSince(until - span)
   if (last === undefined) return undefined
   // Between the last time found and `until`: whether there is a later one.

@@ -7,10 +7,10 @@ export interface Transition {
   readonly after: number
 }
 
-const HOUR_MS = 3_600_000
+const hourMs = 3_600_000
 /** Two changes of one zone are never as near to each other. */
-const STEP_MS = 12 * HOUR_MS
-const YEAR_MS = 365.25 * 24 * HOUR_MS
+const stepMs = 12 * hourMs
+const yearMs = 365.25 * 24 * hourMs
 
 /** The clock on the wall of a time zone: its offset at any instant, and when that changes. Instants in milliseconds since 1970. */
 export class ZoneClock {
@@ -42,13 +42,13 @@ export class ZoneClock {
 
   /** The last change at or before an instant, within a year. */
   changeBefore(instant: number): Transition | undefined {
-    const year = Math.floor(instant / YEAR_MS)
+    const year = Math.floor(instant / yearMs)
     return [...this.changes(year - 1), ...this.changes(year)].findLast(({ at }) => at <= instant)
   }
 
   /** The first change after an instant and not after another one. */
   changeAfter(instant: number, until: number): Transition | undefined {
-    for (let year = Math.floor(instant / YEAR_MS); year * YEAR_MS <= until; year++) {
+    for (let year = Math.floor(instant / yearMs); year * yearMs <= until; year++) {
       const found = this.changes(year).find(({ at }) => at > instant)
       if (found !== undefined) return found.at <= until ? found : undefined
     }
@@ -60,10 +60,10 @@ export class ZoneClock {
     const known = this.years.get(year)
     if (known !== undefined) return known
     const found: Transition[] = []
-    const end = (year + 1) * YEAR_MS
-    let before = this.offset(year * YEAR_MS)
-    for (let start = year * YEAR_MS; start < end; start += STEP_MS) {
-      const stop = Math.min(start + STEP_MS, end)
+    const end = (year + 1) * yearMs
+    let before = this.offset(year * yearMs)
+    for (let start = year * yearMs; start < end; start += stepMs) {
+      const stop = Math.min(start + stepMs, end)
       const after = this.offset(stop)
       if (after !== before) found.push({ at: this.bisect(start, stop, before), before, after })
       before = after

@@ -1,18 +1,18 @@
 import '../../telemetry.js'
 import * as ort from 'onnxruntime-node'
-import { NCHWC, type OnnxGraph } from '../graph.js'
+import { nchwc, type OnnxGraph } from '../graph.js'
 import { createSession, type SessionSettings } from '../session.js'
 
 /** A multiple of all block sizes that the runtime has for some CPU. */
-const CHANNELS = 64
+const channels = 64
 
 /** Puts values of two columns into blocks, so that their places show how many channels lie together. */
 const graph: OnnxGraph = {
   name: 'layermill-block-size',
-  nodes: [{ op: 'ReorderInput', domain: NCHWC, inputs: ['value'], outputs: ['blocked'] }],
+  nodes: [{ op: 'ReorderInput', domain: nchwc, inputs: ['value'], outputs: ['blocked'] }],
   initializers: new Map(),
-  inputs: [{ name: 'value', shape: [1, CHANNELS, 1, 2] }],
-  outputs: [{ name: 'blocked', shape: [1, CHANNELS, 1, 2] }],
+  inputs: [{ name: 'value', shape: [1, channels, 1, 2] }],
+  outputs: [{ name: 'blocked', shape: [1, channels, 1, 2] }],
 }
 
 /**
@@ -25,8 +25,8 @@ export async function blockSize(settings: SessionSettings): Promise<number | und
     const session = await createSession(graph, settings)
     const value = new ort.Tensor(
       'float32',
-      Float32Array.from({ length: 2 * CHANNELS }, (_, i) => i),
-      [1, CHANNELS, 1, 2],
+      Float32Array.from({ length: 2 * channels }, (_, i) => i),
+      [1, channels, 1, 2],
     )
     const { blocked } = await session.run({ value })
     await session.release()

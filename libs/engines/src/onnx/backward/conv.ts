@@ -27,9 +27,9 @@ interface Geometry {
 }
 
 /** Up to so many input channels, a convolution over the batch is the fastest way to the weights' gradient. */
-const FEW_CHANNELS = 8
+const fewChannels = 8
 /** From so many cells on, products of single images beat products over the batch, for which values must lie channels last. */
-const MANY_CELLS = 1000
+const manyCells = 1000
 
 function geometry(context: TrainingContext, { attributes, source, target }: ConvValues): Geometry {
   const [inChannels, height, width] = context.shape(source)
@@ -200,7 +200,7 @@ function products(context: TrainingContext, conv: ConvValues, shape: Geometry): 
     const small = inChannels * outChannels <= (inChannels + outChannels) * windows
     return small ? productPerImage(context, conv, shape) : joinedProduct(context, conv, shape)
   }
-  const product = windows >= MANY_CELLS ? productPerImage(context, conv, shape) : joinedProduct(context, conv, shape)
+  const product = windows >= manyCells ? productPerImage(context, conv, shape) : joinedProduct(context, conv, shape)
   return context.transpose(product, 0, 2, 1)
 }
 
@@ -219,7 +219,7 @@ function overBatch(context: TrainingContext, conv: ConvValues): string {
 export function weightGradient(context: TrainingContext, conv: ConvValues): string {
   const shape = geometry(context, conv)
   const { kernel } = conv.attributes
-  const few = shape.inChannels <= FEW_CHANNELS && (kernel[0] > 1 || kernel[1] > 1)
+  const few = shape.inChannels <= fewChannels && (kernel[0] > 1 || kernel[1] > 1)
   return few ? overBatch(context, conv) : context.reshape(products(context, conv, shape), shape.outChannels, shape.inChannels, ...kernel)
 }
 

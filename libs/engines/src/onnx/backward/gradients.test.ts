@@ -8,9 +8,9 @@ import { float, type OnnxNode } from '../graph.js'
 import { blockSize } from './block-size.js'
 import { lowerTraining, type LossTerm, type LoweredTraining } from './lower.js'
 
-const BATCH = 3
+const batch = 3
 const settings = { device: 'cpu', threads: 2 } as const
-const CLASSES = 4
+const classes = 4
 
 /** Numbers in [-1, 1) that look random and are the same every time. */
 function numbers(name: string, length: number): Float32Array {
@@ -37,7 +37,7 @@ const scores = (input: string, features: number, name = 'scores'): GraphNode[] =
     name,
     op: 'linear',
     inputs: [input],
-    attributes: { inFeatures: features, outFeatures: CLASSES },
+    attributes: { inFeatures: features, outFeatures: classes },
     parameters: { weight: `${name}/W`, bias: `${name}/b` },
   },
 ]
@@ -109,12 +109,12 @@ function setUp({ middle, size = [7, 6], channels = 3, losses = [{ node: 'scores'
     if (node.op === 'dropout')
       masks.set(
         node.name,
-        tensor(`mask ${node.name}`, [BATCH, ...inferShapes(nodes, size).get(node.name)!], value => (value < 0 ? 0 : 2)),
+        tensor(`mask ${node.name}`, [batch, ...inferShapes(nodes, size).get(node.name)!], value => (value < 0 ? 0 : 2)),
       )
   }
-  const images = tensor('images', [BATCH, 2, ...size], value => (ties ? Math.round(value) : value))
+  const images = tensor('images', [batch, 2, ...size], value => (ties ? Math.round(value) : value))
   // Rows that sum to different numbers: class weights and label smoothing.
-  const targets = tensor('targets', [BATCH, CLASSES], value => value + 1)
+  const targets = tensor('targets', [batch, classes], value => value + 1)
   return { nodes, weights, images, targets, masks, losses }
 }
 
@@ -537,14 +537,14 @@ function tiedGradient({ nodes, weights, images, targets, losses }: Setup, column
   const features = channels * rows * columns
   let tied = 0
   for (let image = 0; image < n; image++) {
-    const row = s.data.subarray(image * CLASSES, (image + 1) * CLASSES)
+    const row = s.data.subarray(image * classes, (image + 1) * classes)
     const total = row.reduce((sum, each) => sum + Math.exp(each), 0)
-    const target = targets.data.subarray(image * CLASSES, (image + 1) * CLASSES)
+    const target = targets.data.subarray(image * classes, (image + 1) * classes)
     const weight = target.reduce((sum, each) => sum + each, 0)
     for (let f = 0; f < features; f++) {
       const [c, r, q] = [Math.floor(f / (rows * columns)), Math.floor(f / columns) % rows, f % columns]
       let g = 0
-      for (let k = 0; k < CLASSES; k++) g += ((Math.exp(row[k]!) / total) * weight - target[k]!) * scoresWeight[k * features + f]!
+      for (let k = 0; k < classes; k++) g += ((Math.exp(row[k]!) / total) * weight - target[k]!) * scoresWeight[k * features + f]!
       const cells: [number, number][] = []
       for (let i = 0; i < 9; i++) {
         const [py, px] = [r * 2 - 1 + Math.floor(i / 3), q * columnStride - 1 + (i % 3)]

@@ -1,4 +1,4 @@
-import { int, NCHWC, text, type OnnxAttribute, type OnnxNode, type OwnDomain } from '../graph.js'
+import { int, nchwc, text, type OnnxAttribute, type OnnxNode, type OwnDomain } from '../graph.js'
 
 /** A convolution's weights [out, channels, height, width]: how many of each. */
 export interface KernelShape {
@@ -120,7 +120,7 @@ export class Layouts {
   maxPool(value: string, name: string, attributes: NonNullable<OnnxNode['attributes']>): string {
     const channels = this.channels.get(value)
     if (channels === undefined) return this.context.emit('MaxPool', [value], name, attributes)
-    return this.mark(this.context.emit('MaxPool', [value], name, attributes, NCHWC), channels)
+    return this.mark(this.context.emit('MaxPool', [value], name, attributes, nchwc), channels)
   }
 
   /**
@@ -222,11 +222,11 @@ export class Layouts {
 
   private fusable(value: string): OnnxNode | undefined {
     const node = this.isBlocked(value) ? this.context.producer(value) : undefined
-    return node?.op === 'Conv' && node.domain === NCHWC && node.attributes?.['activation'] === undefined ? node : undefined
+    return node?.op === 'Conv' && node.domain === nchwc && node.attributes?.['activation'] === undefined ? node : undefined
   }
 
   private own(op: string, inputs: readonly string[], attributes: NonNullable<OnnxNode['attributes']>): string {
-    return this.context.op(op, inputs, attributes, NCHWC)
+    return this.context.op(op, inputs, attributes, nchwc)
   }
 
   private once(key: string, make: () => string): string {

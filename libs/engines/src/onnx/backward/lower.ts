@@ -48,7 +48,7 @@ export interface LoweredTraining {
   readonly statistics: ReadonlyMap<string, StatisticsOutput>
 }
 
-const TARGETS = 'targets'
+const targets = 'targets'
 
 /** The nodes between `start` (as an input of the same name) and the losses. */
 function cutNodes({ nodes, losses, start }: TrainingRequest): readonly GraphNode[] {
@@ -63,8 +63,8 @@ function cutNodes({ nodes, losses, start }: TrainingRequest): readonly GraphNode
 /** Gradient of the losses with respect to a node's scores: (softmax * sum of the targets - targets) * weight. */
 function lossGradient(context: TrainingContext, { node, weight }: LossTerm): string {
   const probabilities = context.op('Softmax', [context.value(node)], { axis: int(1) })
-  const total = context.op('ReduceSum', [TARGETS, context.ints(1)], { keepdims: int(1) })
-  const difference = context.op('Sub', [context.op('Mul', [probabilities, total]), TARGETS])
+  const total = context.op('ReduceSum', [targets, context.ints(1)], { keepdims: int(1) })
+  const difference = context.op('Sub', [context.op('Mul', [probabilities, total]), targets])
   return weight === 1 ? difference : context.op('Mul', [difference, context.floats(weight)])
 }
 
@@ -160,7 +160,7 @@ export function lowerTraining(request: TrainingRequest): LoweredTraining {
   const scores = new Map(losses.map(({ node }) => [node, context.value(node)]))
   const inputs: OnnxValueInfo[] = [
     { name: input, shape: batched(shapes.get(input)!) },
-    ...(trainable.length > 0 ? [{ name: TARGETS, shape: batched([classes]) }] : []),
+    ...(trainable.length > 0 ? [{ name: targets, shape: batched([classes]) }] : []),
     ...[...masks.values()].map(mask => ({ name: mask.input, shape: batched(mask.shape) })),
     ...parameterInputs(context, [...trainable, ...(request.changing ?? [])]),
   ]
@@ -173,7 +173,7 @@ export function lowerTraining(request: TrainingRequest): LoweredTraining {
       outputs: outputInfos(context, scores, classes),
     },
     input,
-    targets: TARGETS,
+    targets: targets,
     masks,
     scores,
     gradients: context.parameterGradients,

@@ -1,7 +1,7 @@
 import { int, ints, text, type OnnxAttribute } from '../graph.js'
 import type { TrainingContext } from './context.js'
 import { lengthOf, shares, type Stage } from './max-pool-stage.js'
-import { STEEP, type Axis } from './selection.js'
+import { steep, type Axis } from './selection.js'
 
 /**
  * The gradient of max pooling on blocked values, where a convolution of each channel by itself looks at one cell of each window, and
@@ -68,7 +68,7 @@ function tapped(context: TrainingContext, value: string, tap: Tap, { axis, chann
 
 /** 1 where a window's cell at `position` is its maximum, else 0: 1 - huge * (maximum - cell), cut off at 0. */
 function isMaximum(context: TrainingContext, stage: Stage, position: number): string {
-  const activation = { activation: text('HardSigmoid'), activation_params: { kind: 'floats', value: [-STEEP, 1] } } as const
+  const activation = { activation: text('HardSigmoid'), activation_params: { kind: 'floats', value: [-steep, 1] } } as const
   const {
     axis,
     shape: [channels],

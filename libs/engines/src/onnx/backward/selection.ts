@@ -18,19 +18,19 @@ function constant(context: TrainingContext, cells: readonly number[], length: nu
 }
 
 /** The largest factor: whatever float32 calls a normal number becomes more than 1 with it. */
-export const STEEP = 3e38
+export const steep = 3e38
 
 /**
  * 1 where a value that is never negative is positive, else 0: one pass over floats, where Greater and Cast are two, the second of which
  * takes one element at a time.
  */
 export function isPositive(context: TrainingContext, value: string): string {
-  return context.op('HardSigmoid', [value], { alpha: float(STEEP), beta: float(0) })
+  return context.op('HardSigmoid', [value], { alpha: float(steep), beta: float(0) })
 }
 
 /** 1 where `value`, which is nowhere larger than `bound`, equals it, else 0. */
 export function isEqual(context: TrainingContext, value: string, bound: string): string {
-  return context.op('HardSigmoid', [context.op('Sub', [bound, value])], { alpha: float(-STEEP), beta: float(1) })
+  return context.op('HardSigmoid', [context.op('Sub', [bound, value])], { alpha: float(-steep), beta: float(1) })
 }
 
 const isIdentity = (cells: readonly number[], length: number): boolean => cells.length === length && cells.every((cell, i) => cell === i)

@@ -1,6 +1,6 @@
 import { formatShape, LayermillError, type Tensor } from '@layermill/core'
 import type { NamedLayer, Size2 } from '@layermill/models'
-import { type BatchKind, DOUBLE, FLOAT, FLOAT16, type OnnxModel, type OnnxNetwork, prefixOf, PROBABILITIES, UINT8 } from '@layermill/onnx'
+import { type BatchKind, double, float, float16, type OnnxModel, type OnnxNetwork, prefixOf, probabilities, uint8 } from '@layermill/onnx'
 import type { Batching, Extractor } from '../../engine.js'
 import type { ThreadClient } from '../../thread/client.js'
 import { buffersOf } from '../../thread/transfer.js'
@@ -9,10 +9,10 @@ import { equalRows, rowOf, rowsOf, sameImages, softmax, stackRows, tokenRows } f
 import type { ImageFeed } from './protocol.js'
 
 const feedTypes: ReadonlyMap<number, ImageFeed['type']> = new Map([
-  [FLOAT, 'float32'],
-  [FLOAT16, 'float16'],
-  [DOUBLE, 'float64'],
-  [UINT8, 'uint8'],
+  [float, 'float32'],
+  [float16, 'float16'],
+  [double, 'float64'],
+  [uint8, 'uint8'],
   [3, 'int8'],
 ])
 
@@ -201,7 +201,7 @@ export class GraphExtractor implements Extractor {
         taken.add(value)
         if (own.shape[0] !== count) throw new LayermillError('ENGINE_FAILED', `${name} has ${formatShape(own.shape)} for ${count} images`)
         const part = tokens === undefined ? own : tokenRows(own, tokens, prefixOf(this.model, own.shape[1] ?? 0, size))
-        return [name, name === PROBABILITIES ? softmax(part) : part] as const
+        return [name, name === probabilities ? softmax(part) : part] as const
       }),
     )
   }

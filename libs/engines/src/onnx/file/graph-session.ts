@@ -8,15 +8,15 @@ import { temporaryFolder } from '../weight-file.js'
 import type { GraphParams, ImageFeed, RawTensor } from './protocol.js'
 
 /** Bytes copied at a time. */
-const PIECE = 1 << 24
+const pieceBytes = 1 << 24
 
 async function copyWeights({ cut }: GraphParams, write: (bytes: Uint8Array, at: number) => Promise<void>): Promise<void> {
-  const buffer = new Uint8Array(PIECE)
+  const buffer = new Uint8Array(pieceBytes)
   for (const { path, offset, length, at } of cut.weights) {
     const file = await open(path, 'r')
     try {
       for (let done = 0; done < length;) {
-        const { bytesRead } = await file.read(buffer, 0, Math.min(PIECE, length - done), offset + done)
+        const { bytesRead } = await file.read(buffer, 0, Math.min(pieceBytes, length - done), offset + done)
         if (bytesRead === 0) throw new LayermillError('WEIGHTS_TRUNCATED', `${path} ends before byte ${offset + length}`)
         await write(buffer.subarray(0, bytesRead), at + done)
         done += bytesRead

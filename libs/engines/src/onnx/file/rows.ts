@@ -3,7 +3,7 @@ import { takeTokens } from '@layermill/onnx'
 import { elementCount, formatShape, LayermillError, sameShape, type Tensor } from '@layermill/core'
 
 /** Largest difference between a batch and its images one by one, as a share of the value's largest. */
-const TOLERANCE = 1e-5
+const tolerance = 1e-5
 
 /** One image of a batch, as a batch of one. */
 export function rowOf({ shape, data }: Tensor, index: number): Tensor {
@@ -42,7 +42,7 @@ export function equalRows(a: Tensor, b: Tensor): boolean {
   if (!sameShape(a.shape, b.shape)) return false
   let largest = 0
   for (const value of b.data) if (Math.abs(value) > largest && Math.abs(value) < Infinity) largest = Math.abs(value)
-  const allowed = TOLERANCE * largest
+  const allowed = tolerance * largest
   return a.data.every((value, i) => Math.abs(value - b.data[i]!) <= allowed || Object.is(value, b.data[i]))
 }
 

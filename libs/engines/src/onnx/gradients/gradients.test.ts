@@ -27,7 +27,7 @@ interface Case {
 const { cases } = JSON.parse(await readFile(new URL('testing/gradients.json', import.meta.url), 'utf8')) as { cases: Case[] }
 
 /** Largest difference in units of the largest value. */
-const TOLERANCE = 1e-5
+const tolerance = 1e-5
 
 const tensor = ({ shape, data }: Numbers): ort.Tensor => new ort.Tensor('float32', Float32Array.from(data), shape)
 const list = (value: number | readonly number[]): readonly number[] => (typeof value === 'number' ? [value] : value)
@@ -88,7 +88,7 @@ describe('gradients of operators', () => {
       if (largest === 0) continue
       expect(actual.shape, name).toEqual(expected.shape)
       const difference = expected.data.reduce((most, value, i) => Math.max(most, Math.abs(value - actual.data[i]!)), 0)
-      expect(difference / largest, name).toBeLessThanOrEqual(TOLERANCE)
+      expect(difference / largest, name).toBeLessThanOrEqual(tolerance)
     }
   })
 

@@ -1,5 +1,5 @@
 import type { GraphNode, NodeOf } from '@layermill/models'
-import { int, MICROSOFT } from '../graph.js'
+import { int, microsoft } from '../graph.js'
 import { lowerNode, windowAttributes } from '../lower/rules.js'
 import type { Int8Context, QuantisedValue } from './context.js'
 
@@ -26,18 +26,18 @@ function linear(node: NodeOf<'linear'>, context: Int8Context): void {
   const { values, scales, zeros, bias } = context.weights(node.name, node.parameters, input.scale)
   const inputs = [flat, input.scaleName, input.zeroName, values, scales, zeros, bias]
   if (context.plan.dequantised.has(node.name)) {
-    context.bind(node.name, context.emit('QGemm', inputs, node.name, { transB: int(1) }, MICROSOFT))
+    context.bind(node.name, context.emit('QGemm', inputs, node.name, { transB: int(1) }, microsoft))
     return
   }
   const { name, target } = result(node, context)
-  context.emit('QGemm', [...inputs, target.scaleName, target.zeroName], target.value, { transB: int(1) }, MICROSOFT)
+  context.emit('QGemm', [...inputs, target.scaleName, target.zeroName], target.value, { transB: int(1) }, microsoft)
   context.bindQuantised(name, target)
 }
 
 function add(node: NodeOf<'add'>, context: Int8Context): void {
   const [a, b] = node.inputs.map(input => context.quantised(input))
   const { name, target } = result(node, context)
-  context.emit('QLinearAdd', [...triple(a!), ...triple(b!), target.scaleName, target.zeroName], target.value, {}, MICROSOFT)
+  context.emit('QLinearAdd', [...triple(a!), ...triple(b!), target.scaleName, target.zeroName], target.value, {}, microsoft)
   context.bindQuantised(name, target)
 }
 

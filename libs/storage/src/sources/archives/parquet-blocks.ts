@@ -4,19 +4,19 @@ import { ParquetFile, type Rows } from './parquet-file.js'
 import type { Shard, ShardPlace } from './shards.js'
 
 /** Bytes of decoded images that are kept for the rows that come next. */
-const KEPT_BYTES = 256 * 1024 * 1024
-const KEPT_FILES = 16
-const LOADS_AT_ONCE = 2
-const ROW_OVERHEAD = 128
+const keptBytes = 256 * 1024 * 1024
+const keptFiles = 16
+const loadsAtOnce = 2
+const rowOverhead = 128
 
 type Block = readonly (Uint8Array | undefined)[]
 
 /** Reads images of Parquet files by their rows; what had to be decoded together is kept, within a limit. */
 export class ParquetBlocks {
-  private readonly files = new LRUCache<string, Promise<ParquetFile>>({ max: KEPT_FILES })
+  private readonly files = new LRUCache<string, Promise<ParquetFile>>({ max: keptFiles })
   private readonly blocks = new LRUCache<string, { readonly block: Block }>({
-    maxSize: KEPT_BYTES,
-    sizeCalculation: ({ block }) => block.reduce((sum, image) => sum + (image?.byteLength ?? 0) + ROW_OVERHEAD, 1),
+    maxSize: keptBytes,
+    sizeCalculation: ({ block }) => block.reduce((sum, image) => sum + (image?.byteLength ?? 0) + rowOverhead, 1),
   })
   /** Loads under way, and those that failed for good: a damaged row group is decoded once, not once for each of its images. */
   private readonly loads = new Map<string, Promise<Block>>()
@@ -62,7 +62,7 @@ export class ParquetBlocks {
   }
 
   private async load(id: string, file: ParquetFile, rows: Rows): Promise<Block> {
-    while (this.running >= LOADS_AT_ONCE) await new Promise<void>(resolve => this.waiting.push(resolve))
+    while (this.running >= loadsAtOnce) await new Promise<void>(resolve => this.waiting.push(resolve))
     this.running++
     try {
       const block = await file.imagesOf(rows)

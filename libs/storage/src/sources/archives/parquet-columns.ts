@@ -1,6 +1,6 @@
 import { LayermillError } from '@layermill/core'
 import { type FileMetaData, parquetSchema, type SchemaElement, type SchemaTree } from 'hyparquet'
-import { LABEL_COLUMNS, PATH_COLUMNS, SPLIT_COLUMN } from '../columns.js'
+import { labelColumns, pathColumns, splitColumn } from '../columns.js'
 
 /** A column's path in the schema: its name, and for a field of a struct that field's. */
 export type ColumnPath = readonly string[]
@@ -16,7 +16,7 @@ export interface ImageColumns {
 }
 
 /** Names that say that a column holds images, likelier ones first. */
-const IMAGE_NAMES = [
+const imageNames = [
   'image',
   'img',
   'picture',
@@ -31,7 +31,7 @@ const IMAGE_NAMES = [
   'content',
   'data',
 ]
-const NAME_NAMES = ['path', 'file_name', 'filename', 'image_path', '__key__']
+const nameNames = ['path', 'file_name', 'filename', 'image_path', '__key__']
 
 /**
  * Finds the column of images (a binary one, or a struct with binary `bytes`, as Hugging Face writes them), of their names and labels.
@@ -47,7 +47,7 @@ export function imageColumns(metadata: FileMetaData, where: string): ImageColumn
     return leaf === undefined ? [] : [{ column, leaf }]
   })
   const declared = binary.filter(({ column }) => features.get(column.element.name)?._type === 'Image')
-  const named = IMAGE_NAMES.flatMap(name => binary.filter(({ column }) => column.element.name.toLowerCase() === name))
+  const named = imageNames.flatMap(name => binary.filter(({ column }) => column.element.name.toLowerCase() === name))
   const [found] = [...declared, ...named]
   const chosen = found ?? (binary.length === 1 ? binary[0] : undefined)
   if (chosen === undefined) {
@@ -59,7 +59,7 @@ export function imageColumns(metadata: FileMetaData, where: string): ImageColumn
         hint:
           binary.length === 0 && isTableOfPaths(columns)
             ? 'It looks like a list of paths: write it as .csv or .jsonl, which lists are read from.'
-            : `Images are a binary column, or a struct with binary "bytes"; of several the one is taken that is named ${IMAGE_NAMES.slice(0, 5).join(', ')} ...`,
+            : `Images are a binary column, or a struct with binary "bytes"; of several the one is taken that is named ${imageNames.slice(0, 5).join(', ')} ...`,
       },
     )
   }
@@ -67,18 +67,18 @@ export function imageColumns(metadata: FileMetaData, where: string): ImageColumn
   const plain = columns.filter(other => other !== column && other.children.length === 0 && other.element.repetition_type !== 'REPEATED')
   const byName = (names: readonly string[]): SchemaTree | undefined =>
     names.map(name => plain.find(other => other.element.name.toLowerCase() === name)).find(other => other !== undefined)
-  const label = byName(LABEL_COLUMNS)
+  const label = byName(labelColumns)
   return {
     image: leaf.path,
-    name: (fieldOf(column, 'path', isText) ?? byName(NAME_NAMES))?.path,
+    name: (fieldOf(column, 'path', isText) ?? byName(nameNames))?.path,
     label: label?.path,
-    split: byName([SPLIT_COLUMN])?.path,
+    split: byName([splitColumn])?.path,
     classes: label === undefined ? undefined : features.get(label.element.name)?.names,
   }
 }
 
 function isTableOfPaths(columns: readonly SchemaTree[]): boolean {
-  return columns.some(column => PATH_COLUMNS.includes(column.element.name.toLowerCase()) && isText(column))
+  return columns.some(column => pathColumns.includes(column.element.name.toLowerCase()) && isText(column))
 }
 
 /** The same file with these columns alone. Of statistics, which may be long, only the number of nulls is kept. */

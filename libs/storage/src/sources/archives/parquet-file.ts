@@ -1,12 +1,12 @@
 import { errorMessage, LayermillError } from '@layermill/core'
 import { type AsyncBuffer, type FileMetaData, parquetMetadata, parquetReadObjects, readOffsetIndex } from 'hyparquet'
 import { type ColumnPath, type ImageColumns, imageColumns, projected } from './parquet-columns.js'
-import { LARGEST_BLOCK, MOST_ROWS, PageGuard } from './parquet-pages.js'
+import { largestBlock, mostRows, PageGuard } from './parquet-pages.js'
 import type { Shard, ShardPlace } from './shards.js'
 
-const LARGEST_FOOTER = 64 * 1024 * 1024
-const FOOTER_GUESS = 256 * 1024
-const MAGIC = 0x31524150
+const largestFooter = 64 * 1024 * 1024
+const footerGuess = 256 * 1024
+const magic = 0x31524150
 
 /** Rows `start` (included) to `end` (left out) of a file. */
 export interface Rows {
@@ -198,7 +198,7 @@ function bufferOf(place: ShardPlace, shard: Shard, check?: (offset: number, byte
 
 async function slice(place: ShardPlace, shard: Shard, start: number, end: number): Promise<ArrayBuffer> {
   if (!(start >= 0 && start <= end && end <= shard.bytes)) throw new RangeError(`bytes ${start} to ${end} of a file of ${shard.bytes}`)
-  if (end - start > LARGEST_BLOCK) throw new RangeError(`${end - start} bytes are needed together, more than ${LARGEST_BLOCK}`)
+  if (end - start > largestBlock) throw new RangeError(`${end - start} bytes are needed together, more than ${largestBlock}`)
   const bytes = await place.range(shard, start, end)
   if (bytes.byteLength !== end - start) throw new RangeError(`the file ends at byte ${start + bytes.byteLength}, expected ${end}`)
   return Uint8Array.from(bytes).buffer
@@ -208,12 +208,12 @@ async function footer(place: ShardPlace, shard: Shard): Promise<FileMetaData> {
   const { bytes } = shard
   if (bytes < 12) throw new Error(`a file of ${bytes} bytes`)
   const file = bufferOf(place, shard)
-  const guess = Math.min(bytes, FOOTER_GUESS)
+  const guess = Math.min(bytes, footerGuess)
   const tail = await file.slice(bytes - guess, bytes)
   const view = new DataView(tail)
-  if (view.getUint32(guess - 4, true) !== MAGIC) throw new Error('it does not end with PAR1')
+  if (view.getUint32(guess - 4, true) !== magic) throw new Error('it does not end with PAR1')
   const length = view.getUint32(guess - 8, true) + 8
-  if (length > Math.min(bytes, LARGEST_FOOTER)) throw new Error(`a footer of ${length} bytes`)
+  if (length > Math.min(bytes, largestFooter)) throw new Error(`a footer of ${length} bytes`)
   return parquetMetadata(length <= guess ? tail : await file.slice(bytes - length, bytes), { geoparquet: false })
 }
 
@@ -225,12 +225,12 @@ function rowGroups(metadata: FileMetaData, where: string): RowGroup[] {
     const count = Number(rows)
     if (chunk?.meta_data === undefined) throw new Error(`row group ${index} lacks the column of images, or it is encrypted`)
     if (chunk.file_path !== undefined && chunk.file_path !== '') throw new Error(`row group ${index} is in another file`)
-    if (!(count >= 0 && count <= MOST_ROWS)) throw new Error(`row group ${index} states ${count} rows`)
+    if (!(count >= 0 && count <= mostRows)) throw new Error(`row group ${index} states ${count} rows`)
     const { num_values: values, total_uncompressed_size: size, total_compressed_size: compressed } = chunk.meta_data
     if (values !== rows) throw new Error(`row group ${index} states ${rows} rows and ${values} images`)
     const imageBytes = Number(size)
     if (!(imageBytes >= 0)) throw new Error(`row group ${index} states ${imageBytes} bytes`)
-    if (Math.max(imageBytes, Number(compressed)) > LARGEST_BLOCK && !chunk.offset_index_length) throw tooLarge(where, index, imageBytes)
+    if (Math.max(imageBytes, Number(compressed)) > largestBlock && !chunk.offset_index_length) throw tooLarge(where, index, imageBytes)
     const group = { index, start, end: start + count, imageBytes }
     start = group.end
     return group
@@ -251,7 +251,7 @@ function tooLarge(where: string, index: number, bytes: number): LayermillError {
   const mebibytes = (count: number): number => Math.ceil(count / 2 ** 20)
   return new LayermillError(
     'SOURCE_KIND',
-    `${where}, row group ${index}: ${mebibytes(bytes)} MiB of images without an index of pages; at most ${mebibytes(LARGEST_BLOCK)} MiB can be decoded together`,
+    `${where}, row group ${index}: ${mebibytes(bytes)} MiB of images without an index of pages; at most ${mebibytes(largestBlock)} MiB can be decoded together`,
     {
       hint: 'Write it again with fewer rows in a group, or with a page index (pyarrow: row_group_size=100, write_page_index=True).',
     },

@@ -3,9 +3,9 @@ import { parquetHeader } from 'hyparquet/src/column.js'
 import { compressors, decompressZstd } from 'hyparquet-compressors'
 
 /** The most bytes that are decoded together. */
-export const LARGEST_BLOCK = 256 * 1024 * 1024
+export const largestBlock = 256 * 1024 * 1024
 /** The most rows of a row group. */
-export const MOST_ROWS = 10_000_000
+export const mostRows = 10_000_000
 
 /**
  * Looks at the pages of one column before they are decoded: what they state of sizes and repetitions is believed by the decoder, and in a
@@ -37,7 +37,7 @@ export class PageGuard {
       const header = parquetHeader(reader)
       const { compressed_page_size: size, data_page_header: v1, data_page_header_v2: v2 } = header
       const values = (v1 ?? v2 ?? header.dictionary_page_header)?.num_values ?? 0
-      if (!(size >= 0) || !(values >= 0 && values <= MOST_ROWS)) throw new Error(`a page of ${size} bytes with ${values} values`)
+      if (!(size >= 0) || !(values >= 0 && values <= mostRows)) throw new Error(`a page of ${size} bytes with ${values} values`)
       const body = new Uint8Array(buffer, reader.offset, size)
       const levels = v2 === undefined ? 0 : v2.definition_levels_byte_length
       if (v2 !== undefined) {
@@ -59,7 +59,7 @@ export class PageGuard {
       Object.entries(compressors).map(([codec, decompress]) => [
         codec,
         (input: Uint8Array, length: number) => {
-          if (!(length >= 0 && length <= LARGEST_BLOCK)) throw new RangeError(`a page of ${length} bytes, more than ${LARGEST_BLOCK}`)
+          if (!(length >= 0 && length <= largestBlock)) throw new RangeError(`a page of ${length} bytes, more than ${largestBlock}`)
           // Without a buffer to fill, zstd makes one as large as its own header says.
           const page = codec === 'ZSTD' ? decompressZstd(input, new Uint8Array(length)) : decompress(input, length)
           const header = this.pages.get(input.buffer)?.get(input.byteOffset)
@@ -98,7 +98,7 @@ function checkRuns(bytes: Uint8Array, bits: number, values: number): void {
     }
     const packed = header % 2 === 1
     const count = Math.floor(header / 2) * (packed ? 8 : 1)
-    if (count > MOST_ROWS) throw new Error(`a run of ${count} numbers`)
+    if (count > mostRows) throw new Error(`a run of ${count} numbers`)
     at += packed ? (count / 8) * bits : (bits + 7) >> 3
     seen += count
   }

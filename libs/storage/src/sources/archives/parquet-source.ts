@@ -9,8 +9,8 @@ import { ParquetFile, type RowGroup, type RowName } from './parquet-file.js'
 import { safeName } from './safe-name.js'
 import { type Shard, type ShardPlace, whileListing } from './shards.js'
 
-const GROUPS_AT_ONCE = 4
-const LONGEST_NAME = 512
+const groupsAtOnce = 4
+const longestName = 512
 
 /**
  * The images in a column of Parquet files: keys are `FILE.parquet/row-N/NAME`, rows counted from 0 in each file, in the order of the files'
@@ -92,7 +92,7 @@ export class ParquetSource implements ImageSource {
 
   private async *rows(file: ParquetFile, from: number, leftOut: LeftOut): AsyncGenerator<SourceItem> {
     const groups = streamOf(file.groups.filter(({ end }) => end > from))
-    const named = mapOrdered(groups, GROUPS_AT_ONCE, async group => ({ group, names: await whileListing(async () => file.namesOf(group)) }))
+    const named = mapOrdered(groups, groupsAtOnce, async group => ({ group, names: await whileListing(async () => file.namesOf(group)) }))
     for await (const { group, names } of named) {
       for (const [i, name] of names.entries()) {
         if (group.start + i < from) continue
@@ -119,7 +119,7 @@ export class ParquetSource implements ImageSource {
 
 /** A column's text as part of a key: what no key may hold is `_`, and of what is too long the end is kept. */
 function nameInKey(name: string): string {
-  const end = name.length > LONGEST_NAME ? name.slice(-LONGEST_NAME) : name
+  const end = name.length > longestName ? name.slice(-longestName) : name
   return safeName(end.replaceAll(/[\0\p{Surrogate}]/gu, '_'))
 }
 

@@ -7,7 +7,7 @@ import { readObject, sourceError, statObject } from '../objects.js'
 import type { Shard, ShardPlace } from './shards.js'
 import { missingShard, type ShardPattern } from './shard-pattern.js'
 
-const STATS_AT_ONCE = 32
+const statsAtOnce = 32
 
 /** Archives in a bucket: one object, or those that a pattern stands for. */
 export class S3Shards implements ShardPlace {
@@ -31,7 +31,7 @@ export class S3Shards implements ShardPlace {
   async list(): Promise<Shard[]> {
     const { names, globs } = this.pattern
     const found = new Map<string, Shard>()
-    const stats = mapOrdered(names, STATS_AT_ONCE, async name => ({ name, shard: await this.stat(name) }))
+    const stats = mapOrdered(names, statsAtOnce, async name => ({ name, shard: await this.stat(name) }))
     for await (const { name, shard } of stats) {
       if (shard === undefined) throw missingShard(name, this.url)
       found.set(name, shard)

@@ -21,7 +21,7 @@ export interface ShardPattern {
   readonly globs: readonly string[]
 }
 
-const MOST_NAMES = 100_000
+const mostNames = 100_000
 
 /**
  * Reads a pattern of archives; undefined where the text is not one (no pattern, or of something else than archives).
@@ -32,7 +32,7 @@ export function shardPattern(text: string): ShardPattern | undefined {
   // Braces are not spelled out where no archive is named.
   if (!/tar|parquet/i.test(text) || !isGlob(text)) return undefined
   const { base, rest } = splitGlob(text)
-  const texts = expandBraces(rest, MOST_NAMES)
+  const texts = expandBraces(rest, mostNames)
   const kinds = new Set(texts.map(expanded => archiveKind(expanded.text)))
   const [kind] = kinds
   if (kinds.size === 1 && kind === undefined) return undefined

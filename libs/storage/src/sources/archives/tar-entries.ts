@@ -1,6 +1,6 @@
 import { LayermillError } from '@layermill/core'
 import { type Shard, type ShardPlace, whileListing } from './shards.js'
-import { BLOCK, goesOn, isZero, nameOf, readPax, readTarHeader, type TarHeader } from './tar-header.js'
+import { tarBlockBytes, goesOn, isZero, nameOf, readPax, readTarHeader, type TarHeader } from './tar-header.js'
 
 /** A member of a tar: its name as written, and where its bytes are. */
 export interface TarEntry {
@@ -13,7 +13,7 @@ export interface TarEntry {
 }
 
 /** Long names and pax fields are short; a megabyte of them is an attack. */
-const LONGEST_EXTENSION = 1024 * 1024
+const longestExtension = 1024 * 1024
 
 /** Reads a tar from front to back, a window of bytes at a time; the windows that lie wholly in a body are never asked for. */
 export class TarReader {
@@ -52,18 +52,18 @@ export class TarReader {
   async *entries(): AsyncGenerator<TarEntry> {
     let extended: Extension = {}
     for (let at = 0; ;) {
-      const block = await this.bytes(at, at + BLOCK)
+      const block = await this.bytes(at, at + tarBlockBytes)
       if (isZero(block)) return
       const header = readTarHeader(block)
       if (header === undefined) throw this.invalid(at, 'this is not the header of a tar member')
-      let body = at + BLOCK
+      let body = at + tarBlockBytes
       if (header.type === 'S') body = await this.skipSparse(block, body)
       const size = isExtension(header) ? header.size : (extended.size ?? header.size)
       const end = body + size
       if (end > this.shard.bytes) {
         throw this.invalid(at, `${JSON.stringify(header.name)} ends at byte ${end}, the file at ${this.shard.bytes}: it is truncated`)
       }
-      at = body + Math.ceil(size / BLOCK) * BLOCK
+      at = body + Math.ceil(size / tarBlockBytes) * tarBlockBytes
       if (isExtension(header)) {
         extended = await this.extend(extended, header, body)
         continue
@@ -77,13 +77,13 @@ export class TarReader {
 
   private async skipSparse(header: Uint8Array, start: number): Promise<number> {
     let at = start
-    for (let more = goesOn(header, 482); more; at += BLOCK) more = goesOn(await this.bytes(at, at + BLOCK), 504)
+    for (let more = goesOn(header, 482); more; at += tarBlockBytes) more = goesOn(await this.bytes(at, at + tarBlockBytes), 504)
     return at
   }
 
   private async extend(extended: Extension, { type, size }: TarHeader, at: number): Promise<Extension> {
     if (type === 'K' || type === 'g') return extended
-    if (size > LONGEST_EXTENSION) throw this.invalid(at, `a name or header of ${size} bytes; expected at most ${LONGEST_EXTENSION}`)
+    if (size > longestExtension) throw this.invalid(at, `a name or header of ${size} bytes; expected at most ${longestExtension}`)
     const bytes = await this.bytes(at, at + size)
     if (type === 'L') return { ...extended, name: nameOf(bytes) }
     const fields = readPax(bytes)

@@ -1,7 +1,7 @@
 import { keyOfBytes } from '../../raw-names.js'
 
 /** Bytes of a block: headers are one, bodies are padded to whole ones. */
-export const BLOCK = 512
+export const tarBlockBytes = 512
 
 /** Content of a header block. Names are as written: neither joined with what extends them nor made safe. */
 export interface TarHeader {

@@ -1,6 +1,6 @@
 import { LayermillError } from '@layermill/core'
 import { checkKey } from '../../keys.js'
-import { beginsAsImage, extensionOf, isImageName, isSystemName, MAGIC_BYTES, reasonOf } from '../image-files.js'
+import { beginsAsImage, extensionOf, isImageName, isSystemName, magicBytes, reasonOf } from '../image-files.js'
 import { LeftOut } from '../left-out.js'
 import { folderLabel, type ImageSource, type LabelRule, notEmpty, type SourceItem } from '../source.js'
 import { safeName } from './safe-name.js'
@@ -8,7 +8,7 @@ import { type Shard, type ShardPlace, shardOfKey } from './shards.js'
 import { type TarEntry, TarReader } from './tar-entries.js'
 
 /** Bytes of a label file that are read. */
-const LONGEST_LABEL = 64 * 1024
+const longestLabel = 64 * 1024
 
 /** The images in tar archives (WebDataset shards): keys are `SHARD.tar/NAME`, in the order of the shards' names and of their members. */
 export class TarSource implements ImageSource {
@@ -79,7 +79,7 @@ export class TarSource implements ImageSource {
       const reason = await reasonToLeave(entry, path, reader)
       if (reason === 'folder') continue
       if (reason !== undefined) {
-        leftOut.add(reason, `${shard.name}/${path}`, reason === SYSTEM)
+        leftOut.add(reason, `${shard.name}/${path}`, reason === system)
         continue
       }
       const key = `${shard.name}/${path}`
@@ -94,7 +94,7 @@ export class TarSource implements ImageSource {
   /** Reads a member that says what a sample's label is; false for other members. */
   private async isLabel({ offset, bytes, isFile }: TarEntry, path: string, reader: TarReader, sample: Sample): Promise<boolean> {
     const [, kind] = /\.(cls|json)$/i.exec(path) ?? []
-    if (kind === undefined || !isFile || bytes > LONGEST_LABEL) return false
+    if (kind === undefined || !isFile || bytes > longestLabel) return false
     const label = labelOf(path, await reader.bytes(offset, offset + bytes))
     if (kind.toLowerCase() === 'cls') sample.cls ??= label
     else sample.json ??= label
@@ -115,16 +115,16 @@ interface Sample {
   json?: string | undefined
 }
 
-const SYSTEM = 'files and folders of the system'
+const system = 'files and folders of the system'
 
 /** Why a member is not an image; undefined where it is one. */
 async function reasonToLeave({ name, offset, bytes, isFile }: TarEntry, path: string, reader: TarReader): Promise<string | undefined> {
   const parts = path.split('/')
-  if (parts.some(isSystemName)) return SYSTEM
+  if (parts.some(isSystemName)) return system
   if (!isFile) return name.endsWith('/') ? 'folder' : 'links, folders and sparse files'
   if (parts.some(part => part.startsWith('.'))) return 'hidden'
   if (isImageName(path)) return undefined
-  if (extensionOf(path) === '' && bytes > 0 && beginsAsImage(await reader.bytes(offset, offset + Math.min(bytes, MAGIC_BYTES))))
+  if (extensionOf(path) === '' && bytes > 0 && beginsAsImage(await reader.bytes(offset, offset + Math.min(bytes, magicBytes))))
     return undefined
   return reasonOf(path)
 }
