@@ -33,7 +33,13 @@ export async function selfCheck(
 ): Promise<SelfCheck> {
   const tolerance = float16 ? float16Tolerance : selfCheckTolerance
   const network = getNetwork(networkId)
-  const { layer, absMax, samples } = selfCheckValues[networkId]!
+  const values = selfCheckValues[networkId]
+  if (values === undefined) {
+    throw new LayermillError('SELF_CHECK', `${networkId}: no values are stored that another system computed`, {
+      hint: 'leave the self-check out; libs/engines/src/self-check/values.ts is where they would be',
+    })
+  }
+  const { layer, absMax, samples } = values
   const extractor = await engine.extractor(network, referenceWeights(network), [layer], { inputSize: network.inputSize, float16 })
   try {
     const { data } = (await extractor.run(referenceInput(network))).get(layer)!
