@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import LongestFirst from './scripts/vitest-order.mjs'
 
 const exclude = ['**/node_modules/**', '**/dist/**']
 
@@ -16,6 +17,7 @@ const alone = [
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/vitest-reporter.mjs'],
+    sequence: { sequencer: LongestFirst },
     setupFiles: ['./scripts/vitest-file.mjs'],
     // Only what a failed test wrote: files made to be refused make libraries write pages.
     silent: 'passed-only',

@@ -162,7 +162,7 @@ describe('fine-tuning against Chainer', () => {
     }
   }
 
-  it.each(cases)('%s', { timeout: 600_000 }, async name => {
+  it.each(cases)('%s', async name => {
     const values = await readValues(name)
     const auxiliary = values.auxiliaryLossWeight !== null
     const network = fineTunedNetwork(getNetwork(values.model), { layer: values.layer, classes: values.classes, auxiliary })

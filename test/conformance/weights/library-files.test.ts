@@ -104,8 +104,7 @@ const cases = [
   ['transformers-base.safetensors', 'resnet50.tv', 'transformers', { without: ['fc6'] }, /no classifier/],
 ] as const
 
-// Files of 100 MB are unpacked and read, on machines that may be busy.
-describe('files of other libraries', { timeout: 180_000 }, () => {
+describe('files of other libraries', () => {
   it.each(cases)('%s as %s', async (name, id, origin, variant, note) => {
     const weights = await loaded(id, name)
     expect(weights).toMatchObject({ origin, variant })

@@ -10,8 +10,8 @@ import { namesIn, untilOrEnd } from '../../helpers/watch.js'
 
 const folder = testFolder('kill')
 const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))
-const parts = 80
-const kills = 15
+const parts = 60
+const kills = 10
 
 /** Files that belong to the parts with a commit record. */
 async function committedFiles(out: string): Promise<Map<string, FileVersion>> {

@@ -15,8 +15,8 @@ import { canMount, Chaos, type ProcessFault, submit, total } from './chaos.js'
 
 const folder = testFolder('fleet-processes')
 const seed = Number(process.env['LAYERMILL_TEST_SEED'] ?? Math.floor(Math.random() * 1e9))
-/** Of the whole campaign, which `LAYERMILL_CAMPAIGN=1` asks for. By default a third of images and faults, and every kind of fault. */
-const scale = Number(process.env['LAYERMILL_CAMPAIGN'] ?? 1 / 3)
+/** Of the whole campaign, which `LAYERMILL_CAMPAIGN=1` asks for. By default a sixth of images and faults, and every kind of fault. */
+const scale = Number(process.env['LAYERMILL_CAMPAIGN'] ?? 1 / 6)
 const images = Math.round(5000 * scale)
 /** Times as many faults: `LAYERMILL_CAMPAIGN_FAULTS=3` is more than 300 of the whole. */
 const density = Number(process.env['LAYERMILL_CAMPAIGN_FAULTS'] ?? 1)

@@ -6,9 +6,8 @@ import { referenceWeights } from '@layermill/weights'
 
 /**
  * WebGPU without a GPU: ONNX Runtime's provider on SwiftShader, a Vulkan driver that computes on the CPU and translates every shader for
- * seconds. So the images are small: every network through all of its convolutions. Whole networks at their own size, and the contract
- * suite:
- * `npm run verify:device -- --device webgpu`.
+ * seconds. So the images are small, and networks are those that have every kind of layer. All networks at their own size, and the contract
+ * suite: `npm run verify:device -- --device webgpu`.
  */
 const driver = process.env['LAYERMILL_TEST_VULKAN']
 

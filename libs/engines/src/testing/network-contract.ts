@@ -3,7 +3,7 @@
  * Chainer and torchvision compute.
  */
 import type { Tensor } from '@layermill/core'
-import { getNetwork, type Network, pruneNodes, resolveLayers } from '@layermill/models'
+import { getNetwork, type GraphNode, inferShapes, type Network, pruneNodes, resolveLayers, type Size2 } from '@layermill/models'
 import { referenceWeights } from '@layermill/weights'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Engine } from '../engine.js'
@@ -11,6 +11,7 @@ import { openEngine } from '../open.js'
 
 /** 32x32 images are the smallest that reach the end. */
 const side = 32
+/** Every network and the layer it is computed to. */
 const networks = [
   ['vgg16', 'pool5'],
   ['vgg19', 'pool5'],
@@ -21,6 +22,16 @@ const networks = [
   ['resnet50.tv', 'fc6'],
   ['googlenet.tv', 'loss3_fc'],
 ] as const
+/** Networks whose layers are those of all: the deeper ones repeat them. `LAYERMILL_CAMPAIGN=1` computes every network. */
+const shallow: readonly string[] = ['vgg16', 'resnet50', 'googlenet', 'resnet50.tv', 'googlenet.tv']
+const everything = process.env['LAYERMILL_CAMPAIGN'] === '1' || process.env['LAYERMILL_TEST_DEVICES'] !== undefined
+
+/** All that a kernel sees of a network's layers but the values: op, attributes, shapes of the inputs. */
+export function layerKinds(nodes: readonly GraphNode[], size: Size2): Set<string> {
+  const shapes = inferShapes(nodes, size)
+  return new Set(nodes.map(({ op, attributes, inputs }) => JSON.stringify([op, attributes, inputs.map(input => shapes.get(input))])))
+}
+
 /** Largest difference, in units of the layer's largest value: rounding adds up over up to 152 layers. */
 const tolerance = 2e-5
 
@@ -55,7 +66,16 @@ export function networkContract(engine: () => Engine, family?: 'caffe'): void {
   })
   afterAll(() => cpu.close())
 
-  it.each(networks.filter(([id]) => family === undefined || !id.endsWith('.tv')))('%s at %s', async (id, layer) => {
+  const ofFamily = networks.filter(([id]) => family === undefined || !id.endsWith('.tv'))
+  const computed = ofFamily.filter(([id]) => everything || shallow.includes(id))
+
+  it('has every kind of layer in the networks that are computed', () => {
+    const kinds = (chosen: typeof ofFamily): string[] =>
+      chosen.flatMap(([id, layer]) => [...layerKinds(upTo(getNetwork(id), layer).nodes, [side, side])])
+    expect(new Set(kinds(computed))).toEqual(new Set(kinds(ofFamily)))
+  })
+
+  it.each(computed)('%s at %s', async (id, layer) => {
     const network = upTo(getNetwork(id), layer)
     const [expected, actual] = [await compute(cpu, network, layer), await compute(engine(), network, layer)]
     expect(actual.shape).toEqual(expected.shape)
