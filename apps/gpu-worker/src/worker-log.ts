@@ -34,6 +34,10 @@ export class WorkerLog {
       const { code, reason, since } = event
       this.logger.warn({ run, code, reason, since }, 'unfit for a run: its jobs go to other workers')
       this.note(`run ${run}: this worker cannot work on it, its parts go to others: ${redact(reason)} [${code}]`)
+    } else if (kind === 'beyond') {
+      const { job, code, reason } = event
+      this.logger.warn({ run, job, code, reason }, 'jobs of a newer version: they go to newer workers, others of the run are done here')
+      this.note(`run ${run}: this worker does not understand job ${job}, which goes to newer ones: ${redact(reason)} [${code}]`)
     } else if (kind === 'fit') {
       this.logger.info({ run }, 'fit for the run again')
       this.note(`run ${run}: this worker works on it again`)

@@ -1,4 +1,4 @@
-import { type PartJob, type PartResult, queueNames } from '@layermill/contracts'
+import { type PartJob, type PartResult, queueNames, readPayload } from '@layermill/contracts'
 import type { Broker, JobWorker } from '@layermill/queue'
 import { type Guard, GuardedWork } from './fitness/guarded.js'
 import type { PartProcessor } from './part-processor.js'
@@ -40,7 +40,7 @@ export function startPartWorker(
 ): JobWorker<PartJob, PartResult> {
   const { concurrency = 2, progressInterval = 500, lockDuration = 60_000 } = options
   const never = new AbortController().signal
-  const guarded = new GuardedWork<PartJob, PartResult>(queueNames.parts, options.guard)
+  const guarded = new GuardedWork<PartJob, PartResult>(queueNames.parts, options.guard, data => readPayload('part', data))
   const worker = broker.worker<PartJob, PartResult>(
     queueNames.parts,
     async (job, token, signal) => {

@@ -5,6 +5,9 @@ import type { BlobStore, BrokerKind, Factory, QueueServer } from './backend.js'
 import type { Broker, BrokerOptions, CloseReport, JobEvents, JobProcessor, JobQueue, JobWorkerOptions, QueueCounts } from './broker.js'
 import { nextTime, payloadLimit } from '@layermill/contracts'
 
+/** Milliseconds for which a connection's end is waited for. */
+const endsSoon = 1000
+
 /**
  * Events from the moment on that they were opened. A cluster's connection takes a while to read its first, and would lose those till then.
  */
@@ -20,6 +23,14 @@ class OpenEvents extends QueueEvents<unknown, IQueueBackend, unknown> {
   override async waitUntilReady(): Promise<void> {
     await super.waitUntilReady()
     await this.started
+  }
+
+  /**
+   * BullMQ waits for its connection to tell its end. One that just waits to connect again, as to a server that is being restarted, never
+   * does: whoever closed then waited for ever.
+   */
+  override async close(): Promise<void> {
+    await endsWithin(super.close(), endsSoon)
   }
 
   private async start(server: QueueServer): Promise<void> {

@@ -138,8 +138,7 @@ describe('fine-tuning over a queue', () => {
     expect(await exchangeKeys(out)).toEqual([])
   })
 
-  // Once in some fourteen runs, on a busy machine, it did not end in time; the cause is not known yet, so a second failure counts.
-  it('goes on when the queue and the exchange are wiped under it', { retry: 2, timeout: 200_000 }, async () => {
+  it('goes on when the queue and the exchange are wiped under it', async () => {
     startWorker()
     const out = join(await folder(), `wiped-${randomUUID()}`)
     const process = startCli(command(out, '--queue', redis.url))

@@ -7,6 +7,7 @@ import { openBroker } from '@layermill/queue'
 import { brokerContract } from '@layermill/queue/testing'
 import { startTlsRedis } from '../../../scripts/services/redis-group.mjs'
 import { type RedisService, startRedis } from '../../../scripts/services/redis.mjs'
+import { until } from '../../helpers/watch.js'
 
 /** A server that is there already may be used, so that many test files can share one. */
 const given = process.env['LAYERMILL_TEST_REDIS']
@@ -73,6 +74,20 @@ describe('Redis itself', () => {
     const { unfinished } = await broker.close(500)
     expect(unfinished.length).toBeLessThanOrEqual(1)
   })
+
+  it('may be gone when events are closed', async () => {
+    const redis = await startRedis()
+    const errors: Error[] = []
+    const broker = await openBroker(redis.url, { onError: error => errors.push(error) })
+    const events = Array.from({ length: 10 }, () => broker.events('gone'))
+    await Promise.all(events.map(each => each.waitUntilReady()))
+    await redis.kill()
+    // By now tries to connect are a second apart, and most of them wait for the next: those would never tell their end.
+    await until(async () => errors.length > 60, 'they try to connect')
+    await expect(Promise.all(events.map(each => each.close()))).resolves.toHaveLength(10)
+    await broker.close()
+    await redis.stop()
+  }, 60_000)
 
   it('is looked for a while and then reported as unreachable', async () => {
     await expect(openBroker('redis://127.0.0.1:1', { connectTimeoutMs: 200 })).rejects.toMatchObject({

@@ -22,6 +22,10 @@ const doing = (run: string): Pick<WorkerBeat, 'state' | 'jobs'> => ({ state: 'bu
 const unfit = (code: string, second: number, trial = false): Pick<WorkerBeat, 'unfit'> => ({
   unfit: [{ run: 'r', code, reason: `${code} here`, since: time(second), trial }],
 })
+/** Does not understand one of the run's jobs. */
+const tooOld = (second: number): Pick<WorkerBeat, 'unfit'> => ({
+  unfit: [{ run: 'r', code: 'PAYLOAD_INVALID', reason: 'part job: tiles: no such field', since: time(second), trial: false, job: 'r_0_1' }],
+})
 
 describe('waitsFor', () => {
   it.each([
@@ -33,6 +37,8 @@ describe('waitsFor', () => {
       'workers-unfit',
     ],
     ['those that are fit do another run', [beat('a', doing('other')), beat('b', unfit('SOURCE_MISSING', 1))], 'behind-run'],
+    ['all that have nothing to do are too old for what is left', [beat('a', tooOld(1)), beat('b', tooOld(3))], 'workers-unfit'],
+    ['those that are too old for some of it do another run', [beat('a', { ...tooOld(1), ...doing('other') })], 'behind-run'],
     ['one that is fit has nothing to do', [beat('a'), beat('b', doing('other'))], undefined],
     ['one is at it', [beat('a', doing('r')), beat('b', unfit('SOURCE_MISSING', 1))], undefined],
     [

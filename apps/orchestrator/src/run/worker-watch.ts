@@ -32,8 +32,9 @@ export interface WorkerWatchOptions {
 
 type Found = Pick<Waiting, 'code' | 'reason'> & { readonly since?: string }
 
-const reasonFor = ({ unfit = [] }: WorkerBeat, run: string): NonNullable<WorkerBeat['unfit']>[number] | undefined =>
-  unfit.find(entry => entry.run === run)
+/** Reason for which a worker does nothing of a run. One that does not understand some of its jobs may do others, once it has time. */
+const reasonFor = ({ unfit = [], jobs }: WorkerBeat, run: string): NonNullable<WorkerBeat['unfit']>[number] | undefined =>
+  unfit.find(entry => entry.run === run && (entry.job === undefined || jobs.length === 0))
 
 function listed(workers: readonly WorkerBeat[], run: string): string {
   const named = workers.slice(0, mostNamed).map(beat => {

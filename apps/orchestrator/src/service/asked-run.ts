@@ -28,7 +28,7 @@ export async function askedRun(job: RunJob, store: Store, opened: boolean): Prom
 
   const spec = job.spec ?? existing?.spec
   if (spec === undefined) throw new LayermillError('RUN_MISSING', `there is no run at ${store.url}`)
-  // The id is this job's: what was to be replaced is gone already.
-  const again = own !== undefined && own.state !== 'done' && (opened || job.resume === true || spec.overwrite)
+  // The id is this job's: what was to be replaced is gone already. One that is done and taken up again is only told to those who ask.
+  const again = own !== undefined && (job.resume === true || (own.state !== 'done' && (opened || spec.overwrite)))
   return { spec: again ? goingOn(spec) : spec, opened: undefined }
 }

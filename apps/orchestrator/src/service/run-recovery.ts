@@ -1,4 +1,4 @@
-import type { RunJob } from '@layermill/contracts'
+import type { RunJob, RunRecord } from '@layermill/contracts'
 import { errorMessage } from '@layermill/core'
 import type { RunEnvironment } from '../run/environment.js'
 import { readRunRecord } from '../run/record-store.js'
@@ -19,9 +19,15 @@ interface Known {
   readonly seen: number
 }
 
+/** Job that takes a run up again. That of a run that is done asks for nothing: it lets those who follow the run know that it is. */
+function goingOnWith(data: RunJob, { state }: RunRecord): RunJob {
+  if (state !== 'done') return { ...data, resume: true }
+  return { v: data.v, run: data.run, store: data.store, resume: true }
+}
+
 /**
  * Keeps in mind which runs a queue has, and queues again those that it forgot: a server that lost its data, or a failover that lost the
- * last writes. The store decides: a run that has ended there is left alone. Several orchestrators do so beside each other: a run's job
+ * last writes. The store decides: a run that was cancelled there is left alone, and one that is done is only told. Several orchestrators do so beside each other: a run's job
  * has the run's id, and is added once.
  */
 export class RunRecovery {
@@ -51,11 +57,6 @@ export class RunRecovery {
     this.known.set(id, { data, seen: this.known.get(id)?.seen ?? Date.now() })
   }
 
-  /** A run that has ended. */
-  forget(id: string): void {
-    this.known.delete(id)
-  }
-
   /** Compares the queue with what is known. Never rejects: a queue that is away is looked at again later. */
   look(): Promise<void> {
     this.looking ??= this.lookNow()
@@ -78,16 +79,16 @@ export class RunRecovery {
   private async missed(id: string, { data, seen }: Known): Promise<void> {
     const job = await this.queue.getJob(id)
     const state = await job?.getState()
-    if (state === 'completed' || state === 'failed') return this.forget(id)
+    if (state === 'completed' || state === 'failed') return void this.known.delete(id)
     // It changed its state while the lists were read.
     if (job !== undefined) return
     try {
       const record = await this.record(data.store)
       const own = record?.id === id
       const replaces = record !== undefined && !own && data.spec?.overwrite === true && Date.parse(record.created) < seen
-      const ended = own && (record.state === 'done' || record.state === 'cancelled')
-      if (ended || data.cancel === true || (record !== undefined && !own && !replaces)) return this.forget(id)
-      await this.queue.add(data.spec?.kind ?? 'run', own ? { ...data, resume: true } : data, runJobOptions(id, data.store))
+      const cancelled = data.cancel === true || (own && record.state === 'cancelled')
+      if (cancelled || (record !== undefined && !own && !replaces)) return void this.known.delete(id)
+      await this.queue.add(data.spec?.kind ?? 'run', own ? goingOnWith(data, record) : data, runJobOptions(id, data.store))
       this.options.note?.(`run ${id}: the queue had lost it; it is queued again and goes on from ${data.store}`)
     } catch (error) {
       this.options.note?.(`run ${id}: the queue has lost it, and it cannot be queued again yet: ${errorMessage(error)}`)

@@ -90,7 +90,6 @@ class RunProcessor {
     const watch = setInterval(() => void this.watch(job, control), this.options.cancelInterval ?? 2000)
     try {
       const run = await this.carryOut(job, control)
-      this.recovery.forget(job.id!)
       await this.tellEnd(job, run)
       return run
     } catch (error) {
@@ -118,6 +117,8 @@ class RunProcessor {
       throw failure
     } finally {
       clearInterval(watch)
+      // Once this sitting is over: the next one may be this process's too.
+      if (control.signal.reason instanceof RunLost) void this.recovery.look()
       if (this.active.get(job.id!) === control) this.active.delete(job.id!)
     }
   }
@@ -134,7 +135,6 @@ class RunProcessor {
     const current = await this.queue.getJob(job.id!).catch(() => job)
     if (current === undefined) {
       control.stop(new RunLost('the queue has lost the run'))
-      void this.recovery.look()
     } else if (current.data.paused !== undefined && current.data.cancel !== true) control.stop(new RunPaused())
     else if (current.data.cancel === true) control.stop(new RunCancelled())
   }

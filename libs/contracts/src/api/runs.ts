@@ -228,7 +228,8 @@ export const WorkerInfo = z
       .array(UnfitFor)
       .optional()
       .describe(
-        'Runs that it cannot work on, and why: their parts go to others. trial: the reason seems to be gone, which its next part decides.',
+        'Runs that it cannot work on, and why: their parts go to others. trial: the reason seems to be gone, which its next part decides. ' +
+          'job: only such jobs of the run are meant, which a newer version made; others it does.',
       ),
     waits: z.array(WaitsFor).optional().describe('What it waits for just now, such as a store that asks to slow down.'),
   })

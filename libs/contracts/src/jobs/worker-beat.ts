@@ -5,7 +5,7 @@ export const beatInterval = 5000
 /** A worker not heard of for so many milliseconds counts as gone. */
 export const beatTimeout = 30_000
 
-/** A run that a worker cannot work on, and why. */
+/** A run that a worker cannot work on, or some of whose jobs it does not understand, and why. */
 export const UnfitFor = z.object({
   run: z.string(),
   code: z.string(),
@@ -14,6 +14,8 @@ export const UnfitFor = z.object({
   since: z.string(),
   /** Whether the reason seems to be gone, which its next part has to show. */
   trial: z.boolean(),
+  /** One of the run's jobs, where only such ones are meant: others of the run it does. */
+  job: z.string().optional(),
 })
 export type UnfitFor = z.output<typeof UnfitFor>
 

@@ -4,6 +4,7 @@ import type { UnfitFor } from '@layermill/contracts'
 /** Event of a worker's fitness, for its log and its metrics. */
 export type FitnessEvent =
   | { readonly kind: 'unfit'; readonly run: string; readonly code: string; readonly reason: string; readonly since: string }
+  | { readonly kind: 'beyond'; readonly run: string; readonly job: string; readonly code: string; readonly reason: string }
   | { readonly kind: 'trial' | 'fit' | 'forgotten'; readonly run: string }
 
 export interface FitnessOptions {
@@ -31,6 +32,19 @@ interface Entry {
   timer: NodeJS.Timeout | undefined
 }
 
+/** Jobs of one run that only a newer version understands. */
+interface Beyond {
+  readonly job: string
+  readonly code: string
+  readonly reason: string
+  /** In milliseconds: when the first was met, or this worker last did anything else, which shows that there is something to do. */
+  since: number
+  met: number
+}
+
+/** Milliseconds after which jobs that are not understood count as gone, where none is met any more: more than a gate waits between looks. */
+const beyondFor = 10_000
+
 /**
  * Which runs this worker cannot work on, and why. A fault that is the worker's own (its mount, credentials, device, age) makes it unfit for
  * the run: it takes no more of its parts until a probe finds the reason gone and one part has shown that it is.
@@ -40,6 +54,7 @@ export class WorkerFitness {
   /** Jobs that others are to try first, until when. */
   private readonly left = new Map<string, number>()
   private readonly listeners = new Set<() => void>()
+  private readonly beyond = new Map<string, Beyond>()
 
   constructor(private readonly options: FitnessOptions = {}) {}
 
@@ -65,8 +80,24 @@ export class WorkerFitness {
     return true
   }
 
+  /**
+   * A job that this worker does not understand waits, or was handed back: one of a newer version has to do it. Others of the run are not
+   * affected.
+   */
+  meets(run: string, job: string, { code, message }: Pick<Failure, 'code' | 'message'>): void {
+    const now = Date.now()
+    const known = this.beyond.get(run)
+    if (known !== undefined && now - known.met <= beyondFor) {
+      known.met = now
+      return
+    }
+    this.beyond.set(run, { job, code, reason: message, since: now, met: now })
+    this.options.onEvent?.({ kind: 'beyond', run, job, code, reason: message })
+  }
+
   /** A part of the run was computed here. */
   proved(run: string): void {
+    for (const beyond of this.beyond.values()) beyond.since = Date.now()
     const entry = this.entries.get(run)
     if (entry === undefined) return
     // One that was under way when others of the run failed says nothing of what comes.
@@ -113,7 +144,19 @@ export class WorkerFitness {
   }
 
   get list(): UnfitFor[] {
-    return [...this.entries].map(([run, { code, reason, since, trial }]) => ({ run, code, reason, since, trial }))
+    const now = Date.now()
+    for (const [run, { met }] of this.beyond) if (now - met > beyondFor) this.beyond.delete(run)
+    return [
+      ...[...this.entries].map(([run, { code, reason, since, trial }]) => ({ run, code, reason, since, trial })),
+      ...[...this.beyond].map(([run, { job, code, reason, since }]) => ({
+        run,
+        code,
+        reason,
+        since: new Date(since).toISOString(),
+        trial: false,
+        job,
+      })),
+    ]
   }
 
   close(): void {

@@ -65,9 +65,11 @@ async function giveBack(job: QueuedJob<unknown>, token: string | undefined): Pro
 export class GuardedWork<Data, Result> {
   private gate: JobGate<Data> | undefined
 
+  /** @param read throws for the data of jobs that this version does not understand */
   constructor(
     private readonly queue: string,
     private readonly guard: Guard | undefined,
+    private readonly read: (data: unknown) => unknown = () => undefined,
   ) {}
 
   /** To be called once, with the worker that the work is for. */
@@ -78,7 +80,7 @@ export class GuardedWork<Data, Result> {
     const gate = new JobGate<Data>({
       worker: worker as unknown as JobWorker<Data>,
       queue,
-      admits: job => fitness.admits(runOfJob(job), job.id ?? ''),
+      admits: job => this.understands(job) && fitness.admits(runOfJob(job), job.id ?? ''),
     })
     fitness.onChange(() => gate.lookNow())
     this.gate = gate
@@ -88,6 +90,10 @@ export class GuardedWork<Data, Result> {
     const { job, token, signal, work } = options
     const fitness = this.guard?.fitness
     const run = runOfJob(job)
+    if (!this.understands(job, failure => this.tell(job, failure, 'handed back'))) {
+      this.gate?.close()
+      return giveBack(job, token)
+    }
     if (fitness !== undefined && !fitness.take(run, job.id ?? '')) {
       this.gate?.close()
       return giveBack(job, token)
@@ -106,6 +112,27 @@ export class GuardedWork<Data, Result> {
     }
   }
 
+  /**
+   * Whether this version understands a job. One that it does not is left to newer workers, by itself: a run may have such jobs and others.
+   * Without a guard there is nobody else, and the work says what is wrong.
+   */
+  private understands(job: Pick<QueuedJob<Data>, 'id' | 'data'>, onFailure?: (failure: Failure) => void): boolean {
+    if (this.guard === undefined) return true
+    try {
+      this.read(job.data)
+      return true
+    } catch (error) {
+      const failure = classify(error)
+      this.guard.fitness.meets(runOfJob(job), job.id ?? '', failure)
+      onFailure?.(failure)
+      return false
+    }
+  }
+
+  private tell(job: Pick<QueuedJob<Data>, 'id' | 'data'>, { code, message }: Failure, outcome: FailedJob['outcome']): void {
+    this.guard?.onFailed?.({ queue: this.queue, run: runOfJob(job), job: job.id ?? '', code, message, outcome })
+  }
+
   private async fail(
     run: string,
     error: unknown,
@@ -113,8 +140,7 @@ export class GuardedWork<Data, Result> {
   ): Promise<never> {
     const { guard } = this
     const failure = classify(error)
-    const tell = (outcome: FailedJob['outcome'], code = failure.code): void =>
-      guard?.onFailed?.({ queue: this.queue, run, job: job.id ?? '', code, message: failure.message, outcome })
+    const tell = (outcome: FailedJob['outcome'], code = failure.code): void => this.tell(job, { ...failure, code }, outcome)
     if (guard !== undefined && error instanceof LeftToOthers) {
       tell('handed back', 'LEFT_TO_OTHERS')
       guard.fitness.released(run)

@@ -16,7 +16,10 @@ export class OtherWorkers {
   async fitFor(run: string): Promise<string[]> {
     const beats = await this.beats()
     return beats
-      .filter(({ id, state, unfit = [] }) => id !== this.self && state !== 'draining' && !unfit.some(entry => entry.run === run))
+      .filter(
+        ({ id, state, unfit = [] }) =>
+          id !== this.self && state !== 'draining' && !unfit.some(entry => entry.run === run && entry.job === undefined),
+      )
       .map(({ id }) => id)
   }
 

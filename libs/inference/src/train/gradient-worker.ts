@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type GradientJob, queueNames } from '@layermill/contracts'
+import { type GradientJob, queueNames, readPayload } from '@layermill/contracts'
 import type { Broker, JobWorker, JobWorkerOptions } from '@layermill/queue'
 import { type Guard, GuardedWork } from '../fitness/guarded.js'
 import type { GradientJobResult, GradientProcessor } from './gradient-processor.js'
@@ -32,7 +32,7 @@ export function startGradientWorker(
   { guard, ...options }: JobWorkerOptions & { readonly guard?: Guard } = {},
 ): JobWorker<GradientJob, GradientJobResult> {
   const never = new AbortController().signal
-  const guarded = new GuardedWork<GradientJob, GradientJobResult>(queueNames.gradients, guard)
+  const guarded = new GuardedWork<GradientJob, GradientJobResult>(queueNames.gradients, guard, data => readPayload('gradient', data))
   const worker = broker.worker<GradientJob, GradientJobResult>(
     queueNames.gradients,
     // A default value would make it a function of two parameters, which the queue gives no signal.

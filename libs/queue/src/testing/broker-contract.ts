@@ -108,6 +108,41 @@ function workTests(broker: () => Broker, unique: () => string): void {
     await lost.close()
     expect(await broker().counts(queue.name)).toMatchObject({ completed: 1, failed: 0, active: 0 })
   })
+
+  it('goes on renewing the lock of a job that a wiped queue gave it again, once the first taking has ended', async () => {
+    const queue = broker().queue<{ i: number }>(unique())
+    const [first, second] = [gate(), gate()]
+    const [taken, again] = [gathered<number>(1), gathered<number>(1)]
+    const worker = broker().worker<{ i: number }>(
+      queue.name,
+      async ({ data: { i } }) => {
+        const [told, held] = i === 1 ? [taken, first] : [again, second]
+        told.add(i)
+        await held.passed
+      },
+      { concurrency: 2, lockDuration: 10_000, lockRenewTime: 200, stalledInterval: 300 },
+    )
+    await queue.add('part', { i: 1 }, { jobId: 'same' })
+    await taken.all
+    await queue.obliterate({ force: true })
+    await queue.add('part', { i: 2 }, { jobId: 'same' })
+    await again.all
+    // Nobody knows the first any more, which is an error.
+    const ended = once(worker, 'error')
+    first.open()
+    await ended
+    const outcome = await new Promise<string>(resolve => {
+      let count = 0
+      worker.on('locksRenewed', ({ jobIds }) => {
+        if (jobIds.includes('same') && ++count === 2) resolve('renewed')
+      })
+      worker.on('stalled', () => resolve('lost'))
+    })
+    expect(outcome).toBe('renewed')
+    second.open()
+    await worker.close()
+    expect(await broker().counts(queue.name)).toMatchObject({ completed: 1, failed: 0, active: 0 })
+  })
 }
 
 /** Tests of the other functions of queues. */

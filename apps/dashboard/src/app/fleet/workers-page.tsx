@@ -57,8 +57,9 @@ export function WorkerTable({ workers, run }: { workers: readonly WorkerInfo[]; 
               {unfit
                 .filter(entry => run === undefined || entry.run === run)
                 .map(entry => (
-                  <div key={entry.run} class="bad">
-                    unfit for {run === undefined ? <a href={link('runs', entry.run)}>{entry.run}</a> : 'this run'}: {entry.reason}{' '}
+                  <div key={`${entry.run} ${entry.job ?? ''}`} class="bad">
+                    {entry.job === undefined ? 'unfit for' : 'too old for a job of'}{' '}
+                    {run === undefined ? <a href={link('runs', entry.run)}>{entry.run}</a> : 'this run'}: {entry.reason}{' '}
                     <span class="muted">
                       [{entry.code}], since {ago(entry.since, now)}
                     </span>
