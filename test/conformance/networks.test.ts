@@ -1,10 +1,14 @@
-/** Every stored layer of every network against what Chainer 7.8.1 and torchvision 0.14.1 compute with the same weights and picture. */
+/**
+ * Every stored layer of every network against what Chainer 7.8.1 and torchvision 0.14.1 compute with the same weights and picture, and with
+ * the same weights and a photograph against Keras and timm.
+ */
 import { readFile } from 'node:fs/promises'
-import { openEngine, type Engine } from '@layermill/engines'
+import { openEngine, type Engine, type Extractor } from '@layermill/engines'
 import type { Tensor } from '@layermill/core'
 import { getNetwork, type Network, parameterShapes, type Preparation } from '@layermill/models'
 import { goldenSeed, referenceInput, referenceWeights, torchvisionKey } from '@layermill/weights'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { expectLibrary, prepared, readLibrary } from './library-values.js'
 import { differenceFrom, type Summary } from './summary.js'
 
 interface Values {
@@ -23,8 +27,9 @@ const tolerance = 1e-4
 
 const architectures = ['vgg16', 'vgg19', 'resnet50', 'resnet101', 'resnet152', 'googlenet'] as const
 const networks = architectures.flatMap(name => [
-  { id: name, file: `values/${name}.json` },
-  { id: `${name}.tv`, file: `values/torchvision/${name}.json` },
+  // Keras's ResNets are another graph: libraries.test.ts has them.
+  { id: name, file: `values/${name}.json`, library: name.startsWith('vgg') ? `keras-${name}` : undefined },
+  { id: `${name}.tv`, file: `values/torchvision/${name}.json`, library: name === 'googlenet' ? undefined : `timm-${name}` },
 ])
 
 async function readValues(file: string): Promise<Values> {
@@ -52,20 +57,32 @@ describe('networks against Chainer and torchvision', () => {
   })
   afterAll(() => engine.close())
 
-  it.each(networks)('$id', async ({ id, file }) => {
-    const values = await readValues(file)
-    expect(values.seed).toBe(goldenSeed)
+  describe.each(networks)('$id', ({ id, file, library }) => {
     const network = getNetwork(id)
-    const { height, width } = values
-    expect(differenceFrom(values.prepared, referenceInput(network, storedPreparation(network)).data)).toBeLessThanOrEqual(1e-6)
+    let extractor: Extractor
+    // One session for all values: the weights of a VGG take longer to make and to load than all the rest.
+    beforeAll(async () => {
+      const { height, width, layers } = await readValues(file)
+      const others = library === undefined ? {} : (await readLibrary(library)).layers
+      const wanted = [...new Set([...Object.keys(layers), ...Object.keys(others)])]
+      extractor = await engine.extractor(network, referenceWeights(network), wanted, { inputSize: [height, width] })
+    })
+    afterAll(() => extractor?.release())
 
-    const layers = Object.keys(values.layers)
-    expect(layers.length).toBeGreaterThanOrEqual(9)
-    if (values.availableLayers !== undefined) expect(network.availableLayers).toEqual(values.availableLayers)
-    const extractor = await engine.extractor(network, referenceWeights(network), layers, { inputSize: [height, width] })
-    const actual = await extractor.run(referenceInput(network))
-    await extractor.release()
-    expectLayers(actual, values.layers)
+    it(id.endsWith('.tv') ? 'is torchvision' : 'is Chainer', async () => {
+      const values = await readValues(file)
+      expect(values.seed).toBe(goldenSeed)
+      expect(differenceFrom(values.prepared, referenceInput(network, storedPreparation(network)).data)).toBeLessThanOrEqual(1e-6)
+      expect(Object.keys(values.layers).length).toBeGreaterThanOrEqual(9)
+      if (values.availableLayers !== undefined) expect(network.availableLayers).toEqual(values.availableLayers)
+      expectLayers(await extractor.run(referenceInput(network)), values.layers)
+    })
+
+    if (library === undefined) return
+    it(`is ${library}`, async () => {
+      const { picture, prepare, layers } = await readLibrary(library)
+      expectLibrary(await extractor.run(await prepared(picture, id, prepare)), layers)
+    })
   })
 
   it.each(networks.filter(({ id }) => id.endsWith('.tv')))('parameters of $id are those of torchvision', async ({ id, file }) => {
