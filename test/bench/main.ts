@@ -1,5 +1,6 @@
 /** `npm run bench [-- NAME...]`: ratios measured side by side in one run. */
 import { benchCache } from './cache.js'
+import { benchCompare } from './compare.js'
 import { benchExtract } from './extract.js'
 import { benchFleet } from './fleet.js'
 import { benchForward } from './forward.js'
@@ -10,6 +11,7 @@ import { benchTrain } from './train.js'
 const benches: Record<string, () => Promise<void>> = {
   extract: benchExtract,
   cache: benchCache,
+  compare: benchCompare,
   forward: benchForward,
   int8: benchInt8,
   fleet: benchFleet,

@@ -7,12 +7,14 @@ import { promisify } from 'node:util'
 export const python = process.env['LAYERMILL_BENCH_PYTHON'] ?? 'python3'
 const run = promisify(execFile)
 
-export async function hasPytorch(): Promise<boolean> {
-  return run(python, ['-c', 'import torch']).then(
+const hasModule = async (name: string): Promise<boolean> =>
+  run(python, ['-c', `import ${name}`]).then(
     () => true,
     () => false,
   )
-}
+
+export const hasPytorch = (): Promise<boolean> => hasModule('torch')
+export const hasNumpy = (): Promise<boolean> => hasModule('numpy')
 
 /** Output of a script of this folder, given these arguments and the number of threads. */
 export async function pytorch<Result>(script: string, ...args: readonly string[]): Promise<Result> {

@@ -1,8 +1,10 @@
 export { cca, type Cca, ccaSet, type CcaSet, procrustes, type Procrustes, procrustesSet, svcca } from './compare/cca.js'
 export { type CkaOptions, type LinearCka, linearCka } from './compare/cka.js'
+export { type GramState } from './compare/gram.js'
 export { averageRanks, kendallTauA, meanOf, pearson, rank, type Ranking, spearman } from './compare/rank.js'
 export { gaussianKernel, type GaussianKernel, medianSquaredDistance, type RbfCka, rbfCka } from './compare/rbf-cka.js'
 export { computeRdm, dissimilarities, type Dissimilarity, pairAt, pairCount, type Rdm, type RdmOptions, squareRdm } from './compare/rdm.js'
+export { penaltyShares, type Predictivity, ridgeFolds, type RidgeOptions, ridgePredictivity } from './compare/ridge.js'
 export {
   bootstrapIntervals,
   type Intervals,
@@ -19,7 +21,7 @@ export {
 export { centred, columnDeviations, columnMeans, normalizeRows, subtractRow } from './matrix/columns.js'
 export { type Eigen, symmetricEigen } from './matrix/eigen.js'
 export { type Matrix, matrix, type MatrixProduct, plainProduct, type ProductForm, productShape, transpose } from './matrix/matrix.js'
-export { mappedSource, rowBlocks, rowsABlock, type RowSource, sourceOf } from './matrix/row-source.js'
+export { fillRows, mappedSource, readByFill, rowBlocks, rowsABlock, type RowSource, sourceOf } from './matrix/row-source.js'
 export { leftSingularVectors, singularValues, type SingularVectors } from './matrix/svd.js'
 export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, varianceFloor, zcaWhiten } from './reduce/pca.js'
 export { projectionBytes, randomColumns, type RandomProjection, sparseProjection } from './reduce/projection.js'

@@ -24,8 +24,11 @@ export interface Store extends AsyncDisposable {
   readonly url: string
   /** The bytes, or undefined where there is nothing under this key. */
   get(key: string): Promise<Uint8Array | undefined>
-  /** As `get`, for the bytes from `start` (included) to `end` (left out). */
-  getRange(key: string, start: number, end: number): Promise<Uint8Array | undefined>
+  /**
+   * As `get`, for the bytes from `start` (included) to `end` (left out). They may be a view of `room`, where it is given and large enough,
+   * so that many reads need no memory of their own.
+   */
+  getRange(key: string, start: number, end: number, room?: Uint8Array): Promise<Uint8Array | undefined>
   /**
    * Returns false where `ifAbsent` or `ifMatch` did not hold and nothing was written.
    *

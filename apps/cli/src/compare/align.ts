@@ -1,4 +1,4 @@
-import type { RowSource } from '@layermill/analysis'
+import { fillRows, readByFill, type RowSource } from '@layermill/analysis'
 import { LayermillError } from '@layermill/core'
 import type { NamedSet } from './feature-sets.js'
 
@@ -17,46 +17,43 @@ export interface Aligned {
 /** Rows of a source in another order; rows that lie beside each other are read together. */
 function reordered(source: RowSource, order: Uint32Array): RowSource {
   const { columns } = source
-  return {
-    rows: order.length,
-    columns,
-    read: async (start, end) => {
-      const values = new Float64Array((end - start) * columns)
-      const places = Uint32Array.from({ length: end - start }, (_, i) => i).sort((a, b) => order[start + a]! - order[start + b]!)
-      for (let i = 0; i < places.length;) {
-        const first = order[start + places[i]!]!
-        let next = i + 1
-        while (next < places.length && order[start + places[next]!]! === first + next - i) next++
-        const rows = await source.read(first, first + next - i)
-        for (let k = i; k < next; k++) values.set(rows.subarray((k - i) * columns, (k - i + 1) * columns), places[k]! * columns)
-        i = next
-      }
-      return values
-    },
+  const fill = async (start: number, end: number, values: Float64Array): Promise<void> => {
+    const places = Uint32Array.from({ length: end - start }, (_, i) => i).sort((a, b) => order[start + a]! - order[start + b]!)
+    for (let i = 0; i < places.length;) {
+      const first = order[start + places[i]!]!
+      let next = i + 1
+      while (next < places.length && order[start + places[next]!]! === first + next - i) next++
+      const rows = await source.read(first, first + next - i)
+      for (let k = i; k < next; k++) values.set(rows.subarray((k - i) * columns, (k - i + 1) * columns), places[k]! * columns)
+      i = next
+    }
   }
+  return { rows: order.length, columns, read: readByFill(columns, fill), fill }
 }
 
 /** A source that refuses numbers that are not finite, by name of set and row: they would make every value undefined. */
 function finite({ name, source, keys }: NamedSet): RowSource {
   // Means are taken first: that pass looks at every row once.
   let checked = 0
+  const check = (values: Float64Array, start: number, end: number): void => {
+    if (end <= checked) return
+    for (let i = 0; i < values.length; i++) {
+      if (Number.isFinite(values[i]!)) continue
+      const row = start + Math.floor(i / source.columns)
+      const where = keys === undefined ? `row ${row}` : `row ${row} (${keys[row]})`
+      throw new LayermillError('FEATURES_INVALID', `${name}: ${where} has a number that is not finite (${values[i]}), expected finite ones`)
+    }
+    if (start <= checked) checked = end
+  }
   return {
-    ...source,
+    rows: source.rows,
+    columns: source.columns,
     read: async (start, end) => {
       const values = await source.read(start, end)
-      if (end <= checked) return values
-      for (let i = 0; i < values.length; i++) {
-        if (Number.isFinite(values[i]!)) continue
-        const row = start + Math.floor(i / source.columns)
-        const where = keys === undefined ? `row ${row}` : `row ${row} (${keys[row]})`
-        throw new LayermillError(
-          'FEATURES_INVALID',
-          `${name}: ${where} has a number that is not finite (${values[i]}), expected finite ones`,
-        )
-      }
-      if (start <= checked) checked = end
+      check(values, start, end)
       return values
     },
+    fill: async (start, end, target) => check(await fillRows(source, start, end, target), start, end),
   }
 }
 

@@ -3,8 +3,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { npyHeader } from '@layermill/core'
 import { encodeVectorTable } from '@layermill/storage'
+import { MemoryStore } from '@layermill/storage/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { runProgram } from '../program.js'
+import { openJournal } from './journal.js'
+import type { SetPredictivity } from './predictivity.js'
 
 interface Pair {
   readonly a: string
@@ -15,6 +18,7 @@ interface Pair {
     readonly pearson: number | null
     readonly kendallTauA: number | null
     readonly p?: { readonly spearman: number }
+    readonly partial?: { readonly pearson: number | null }
   }
   readonly notDefined?: readonly string[]
 }
@@ -26,6 +30,7 @@ interface Answer {
     readonly undefinedRows?: readonly number[]
   }[]
   readonly pairs: readonly Pair[]
+  readonly predictivity?: readonly SetPredictivity[]
   readonly matchedBy: string
 }
 
@@ -132,6 +137,44 @@ it('matches rows by key where both sides have them', async () => {
   expect(answer.sets.map(({ rows }) => rows)).toEqual([7, 7])
   expect(between(answer, 'one', 'two').cka.debiased).toBeCloseTo(1, 12)
   expect(notes.filter(note => note.includes('without a partner'))).toHaveLength(2)
+})
+
+it('predicts targets, and correlates dissimilarities with one set held constant', async () => {
+  const a = await writeNpy('p.npy', 20, 6, numbers(120, 37))
+  const b = await writeNpy('q.npy', 20, 6, numbers(120, 41))
+  const held = await writeNpy('held.npy', 20, 3, numbers(60, 53))
+  const sums = Array.from({ length: 20 }, (_, i) => numbers(120, 37)[i * 6]! + 3 * numbers(120, 37)[i * 6 + 1]!)
+  const targets = await writeNpy('targets.npy', 20, 1, sums)
+  const out = path.join(folder, 'predicted')
+  const args = [a, b, held, '--targets', targets, '--partial', 'held', '--folds', '4', '--measures', 'rsa', '--json', '--out', out]
+  const { code, answer, notes } = await compare(...args)
+  expect([code, notes.join()]).toEqual([0, expect.any(String)])
+  const [ab, az, bz] = [between(answer, 'p', 'q'), between(answer, 'p', 'held'), between(answer, 'q', 'held')].map(
+    ({ rsa }) => rsa.pearson!,
+  )
+  const expected = (ab! - az! * bz!) / Math.sqrt((1 - az! ** 2) * (1 - bz! ** 2))
+  expect(between(answer, 'p', 'q').rsa.partial!.pearson).toBeCloseTo(expected, 12)
+  expect(between(answer, 'p', 'held').rsa.partial).toBeUndefined()
+  const [first, second] = answer.predictivity!
+  expect([first!.set, first!.targets, first!.penalties.length]).toEqual(['p', 'targets', 4])
+  expect(first!.r2.mean).toBeGreaterThan(0.95)
+  expect(second!.r2.mean).toBeLessThan(0.9)
+  expect(await readFile(path.join(out, 'predictivity.csv'), 'utf8')).toMatch(/^set,r2 mean/)
+  expect(await compare(a, b, '--partial', 'c', '--json')).toMatchObject({ code: 2 })
+})
+
+it('goes on from what a comparison that was ended had written', async () => {
+  const store = new MemoryStore()
+  const journal = await openJournal(store, 'one')
+  await journal.set('rsa', 3, { spearman: 0.1 + 0.2, pearson: null })
+  await journal.flush()
+  const again = await openJournal(store, 'one')
+  expect([again.get('rsa', 3), again.get('rsa', 4)]).toEqual([{ spearman: 0.1 + 0.2, pearson: null }, undefined])
+  expect((await openJournal(store, 'another')).get('rsa', 3)).toBeUndefined()
+  await again.finish()
+  expect((await openJournal(store, 'one')).get('rsa', 3)).toBeUndefined()
+  await store.put('progress.json', '{"key": "one", "val')
+  expect((await openJournal(store, 'one')).get('rsa', 3)).toBeUndefined()
 })
 
 it('names what is undefined, and never says NaN', async () => {

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import type { RowSource } from '@layermill/analysis'
+import { fillRows, readByFill, type RowSource } from '@layermill/analysis'
 import { absolutePlace, errorMessage, fromBytes, LayermillError, openFile } from '@layermill/core'
 import { featurePath } from '@layermill/contracts'
 import { type FeatureSet, openFeatureSet } from '@layermill/orchestrator/features'
@@ -7,11 +7,11 @@ import { splitFile } from '@layermill/orchestrator/results'
 import { readRunRecord } from '@layermill/orchestrator/run'
 import {
   arrayRows,
+  fillByPieces,
   openNpyRows,
   openParquetRows,
   openRanges,
   openStore,
-  type RangeSource,
   readFeatureRows,
   readIndex,
   type Store,
@@ -35,38 +35,47 @@ export interface OpenSets extends AsyncDisposable {
 
 type Found = Omit<NamedSet, 'name' | 'place'> & { readonly layer: string }
 
+/** The rows of one part of a layer, whose file is opened once. */
+async function rowsOfPart({ store, place, dimensions }: FeatureSet, part: number, count: number): Promise<RowSource> {
+  const ranges = await openRanges(store, featurePath(place.layer, part, place.format))
+  const wrong = (): LayermillError =>
+    new LayermillError('FEATURES_INVALID', `${store.url}: part ${part} of ${place.layer} has fewer rows than its index has images`)
+  if (place.format === 'npy') {
+    const rows = await openNpyRows(ranges, `${place.layer} of part ${part} in ${store.url}`)
+    if (rows.rows < count || rows.columns !== dimensions) throw wrong()
+    return rows
+  }
+  const fill = (start: number, end: number, target: Float64Array): Promise<void> =>
+    fillByPieces([start, end], { columns: dimensions, width: 4 }, target, async (from, to) => {
+      const { data } = await readFeatureRows(place.format, ranges, place.layer, { start: from, end: to })
+      if (data.length !== (to - from) * dimensions) throw wrong()
+      return data
+    })
+  return { rows: count, columns: dimensions, read: readByFill(dimensions, fill), fill }
+}
+
 /** Rows of one layer of a run, read in ranges of its part files. */
-async function layerOfRun({ store, place, parts, dimensions }: FeatureSet): Promise<Found> {
+async function layerOfRun(set: FeatureSet): Promise<Found> {
+  const { store, place, parts, dimensions } = set
   const starts: number[] = []
   const keys: string[] = []
   for (const part of parts) {
     starts.push(keys.length)
     for (const { key } of await readIndex(store, part)) keys.push(key)
   }
-  const files = new Map<number, Promise<RangeSource>>()
-  const fileOf = (part: number): Promise<RangeSource> => {
-    let file = files.get(part)
-    if (file === undefined) files.set(part, (file = openRanges(store, featurePath(place.layer, part, place.format))))
-    return file
-  }
-  const read = async (start: number, end: number): Promise<Float64Array> => {
-    const values = new Float64Array((end - start) * dimensions)
+  const opened = new Map<number, Promise<RowSource>>()
+  const fill = async (start: number, end: number, values: Float64Array): Promise<void> => {
     for (const [i, part] of parts.entries()) {
       const first = starts[i]!
-      const [from, to] = [Math.max(start, first), Math.min(end, starts[i + 1] ?? keys.length)]
+      const last = starts[i + 1] ?? keys.length
+      const [from, to] = [Math.max(start, first), Math.min(end, last)]
       if (from >= to) continue
-      const { data } = await readFeatureRows(place.format, await fileOf(part), place.layer, { start: from - first, end: to - first })
-      if (data.length !== (to - from) * dimensions) {
-        throw new LayermillError(
-          'FEATURES_INVALID',
-          `${store.url}: part ${part} of ${place.layer} has fewer rows than its index has images`,
-        )
-      }
-      values.set(data, (from - start) * dimensions)
+      let rows = opened.get(part)
+      if (rows === undefined) opened.set(part, (rows = rowsOfPart(set, part, last - first)))
+      await fillRows(await rows, from - first, to - first, values.subarray((from - start) * dimensions, (to - start) * dimensions))
     }
-    return values
   }
-  return { layer: place.layer, source: { rows: keys.length, columns: dimensions, read }, keys }
+  return { layer: place.layer, source: { rows: keys.length, columns: dimensions, read: readByFill(dimensions, fill), fill }, keys }
 }
 
 /** Layers that a pattern names: `*` stands for any characters but a slash. */

@@ -11,6 +11,7 @@ import {
   type LinearCka,
   linearCka,
   type MatrixProduct,
+  partialRsa,
   type PermutationTest,
   permutationTest,
   procrustes,
@@ -23,17 +24,21 @@ import {
   svcca,
 } from '@layermill/analysis'
 import type { NamedSet } from './feature-sets.js'
+import type { Journal } from './journal.js'
 import { RdmShelf } from './rdm-shelf.js'
 
 export const measures = ['cka', 'rsa', 'rbf', 'svcca', 'cca', 'procrustes'] as const
 export type Measure = (typeof measures)[number]
+
+/** Correlations of two sets' dissimilarities; `partial` with those of a third held constant. */
+export type PairRsa = Rsa & { p?: PermutationTest; interval?: Intervals; partial?: ReturnType<typeof partialRsa> }
 
 /** Values of one pair of sets. Null is undefined; `notDefined` says why. */
 export interface PairResult {
   readonly a: string
   readonly b: string
   readonly cka?: Pick<LinearCka, 'biased' | 'debiased' | 'minibatch'>
-  readonly rsa?: Rsa & { p?: PermutationTest; interval?: Intervals }
+  readonly rsa?: PairRsa
   readonly rbf?: RbfCka
   readonly svcca?: { readonly mean: number | null; readonly kept: readonly [number, number] }
   readonly cca?: Cca | null
@@ -44,12 +49,15 @@ export interface PairResult {
 export interface CompareOptions {
   readonly measures: ReadonlySet<Measure>
   readonly rdm: Dissimilarity
+  /** Place of the set whose dissimilarities are held constant for partial correlations. */
+  readonly partial?: number | undefined
   readonly minibatch?: number | undefined
   readonly permutations: number
   readonly bootstrap: number
   readonly seed: string
   readonly product: MatrixProduct
   readonly memoryBytes: number
+  readonly journal: Journal
   readonly signal: AbortSignal
   /** Called with words and a share of the present step. */
   readonly onProgress: (step: string, done: number, total: number) => void
@@ -89,15 +97,26 @@ export async function comparePairs(sets: readonly NamedSet[], options: CompareOp
 type Pairs = readonly (readonly [number, number])[]
 
 async function addCka(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
-  const { product, memoryBytes, minibatch, signal, onProgress } = options
+  const { product, memoryBytes, minibatch, signal, onProgress, journal } = options
+  for (const i of pairs.keys()) drafts[i]!.cka = journal.get('cka', i)
+  if (drafts.every(({ cka }) => cka !== undefined)) return
   const found = await linearCka(
     sets.map(({ source }) => source),
-    { product, memoryBytes, minibatch, signal, onProgress: (done, total) => onProgress('CKA', done, total) },
+    {
+      product,
+      memoryBytes,
+      minibatch,
+      signal,
+      resumeFrom: journal.gram,
+      onBlock: state => journal.keepGram(state),
+      onProgress: (done, total) => onProgress('CKA', done, total),
+    },
   )
   const count = sets.length
   for (const [i, [a, b]] of pairs.entries()) {
     const { biased, debiased, minibatch: batches } = found[a * count - (a * (a - 1)) / 2 + b - a]!
     drafts[i]!.cka = { biased, debiased, ...(batches === undefined ? {} : { minibatch: batches }) }
+    await journal.set('cka', i, drafts[i]!.cka)
   }
 }
 
@@ -109,25 +128,29 @@ async function addRsa(
   undefinedRows: Map<string, readonly number[]>,
   options: CompareOptions,
 ): Promise<void> {
-  const { rdm, product, signal, onProgress, permutations, bootstrap, seed } = options
+  const { rdm, product, signal, onProgress, permutations, bootstrap, seed, journal } = options
+  const wanted = options.measures.has('rsa')
+  const left = wanted ? [...pairs.entries()].filter(([i]) => (drafts[i]!.rsa = journal.get<PairRsa>('rsa', i)) === undefined) : []
   const shelf = new RdmShelf(options.memoryBytes)
   try {
     for (const [i, set] of sets.entries()) {
       const found = await computeRdm(set.source, rdm, { product, signal })
       if (found.undefinedRows.length > 0) undefinedRows.set(set.name, found.undefinedRows)
       await options.onRdm?.(set, found.values)
-      if (options.measures.has('rsa')) await shelf.put(i, found.size, found.values)
+      if (wanted) await shelf.put(i, found.size, found.values)
       onProgress('dissimilarities', i + 1, sets.length)
     }
-    if (!options.measures.has('rsa')) return
-    for (const [i, [a, b]] of pairs.entries()) {
+    const held = options.partial === undefined || !wanted ? undefined : await shelf.get(options.partial)
+    for (const [i, [a, b]] of left) {
       signal.throwIfAborted()
       const [x, y] = [await shelf.get(a), await shelf.get(b)]
       drafts[i]!.rsa = {
         ...rsa(x, y),
         ...(permutations > 0 ? { p: permutationTest(x, y, { draws: permutations, seed }) } : {}),
         ...(bootstrap > 0 ? { interval: bootstrapIntervals(x, y, { draws: bootstrap, seed }) } : {}),
+        ...(held === undefined || a === b || a === options.partial || b === options.partial ? {} : { partial: partialRsa(x, y, held) }),
       }
+      await journal.set('rsa', i, drafts[i]!.rsa)
       onProgress('RSA', i + 1, pairs.length)
     }
   } finally {
@@ -150,16 +173,25 @@ async function addRbf(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly 
 }
 
 async function addCca(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
+  const known = pairs.map((_, i) => options.journal.get<Pick<Draft, 'svcca' | 'cca'>>('cca', i))
+  for (const [i, values] of known.entries()) Object.assign(drafts[i]!, values)
+  if (!known.includes(undefined)) return
   const prepared = []
   for (const { source } of sets) {
+    options.signal.throwIfAborted()
     prepared.push(ccaSet(await centred(source)))
     options.onProgress('singular vectors', prepared.length, sets.length)
   }
   for (const [i, [a, b]] of pairs.entries()) {
     options.signal.throwIfAborted()
+    if (known[i] !== undefined) continue
     const [x, y] = [prepared[a]!, prepared[b]!]
-    if (options.measures.has('svcca')) drafts[i]!.svcca = svcca(x, y)
-    if (options.measures.has('cca')) drafts[i]!.cca = cca(x, y)
+    const found = {
+      ...(options.measures.has('svcca') ? { svcca: svcca(x, y) } : {}),
+      ...(options.measures.has('cca') ? { cca: cca(x, y) } : {}),
+    }
+    Object.assign(drafts[i]!, found)
+    await options.journal.set('cca', i, found)
     options.onProgress('CCA', i + 1, pairs.length)
   }
 }
@@ -169,7 +201,8 @@ async function addProcrustes(sets: readonly NamedSet[], pairs: Pairs, drafts: re
   for (const { source } of sets) prepared.push(procrustesSet(await centred(source)))
   for (const [i, [a, b]] of pairs.entries()) {
     options.signal.throwIfAborted()
-    drafts[i]!.procrustes = procrustes(prepared[a]!, prepared[b]!)
+    drafts[i]!.procrustes = options.journal.get<Procrustes | null>('procrustes', i) ?? procrustes(prepared[a]!, prepared[b]!)
+    await options.journal.set('procrustes', i, drafts[i]!.procrustes)
     options.onProgress('Procrustes', i + 1, pairs.length)
   }
 }
@@ -178,6 +211,8 @@ async function addProcrustes(sets: readonly NamedSet[], pairs: Pairs, drafts: re
 function withReasons(pair: Draft): PairResult {
   const reasons: string[] = []
   const alike = 'rows of one of the sets are all alike'
+  if (pair.rsa?.partial?.pearson === null || pair.rsa?.partial?.spearman === null)
+    reasons.push('rsa.partial: the set held constant explains one of the sets entirely, or a correlation is undefined')
   if (pair.cka?.biased === null) reasons.push(`cka.biased: ${alike}`)
   if (pair.cka?.debiased === null) reasons.push(`cka.debiased: ${alike}, or fewer than 4 rows`)
   if (pair.rsa?.spearman === null || pair.rsa?.pearson === null)

@@ -25,6 +25,7 @@ export const values: readonly Value[] = [
   { name: 'rsa-spearman', title: 'RSA, Spearman', of: pair => pair.rsa?.spearman },
   { name: 'rsa-pearson', title: 'RSA, Pearson', of: pair => pair.rsa?.pearson },
   { name: 'rsa-kendall-tau-a', title: "RSA, Kendall's tau-a", of: pair => pair.rsa?.kendallTauA },
+  { name: 'rsa-partial-spearman', title: 'RSA, Spearman, one set held constant', of: pair => pair.rsa?.partial?.spearman },
   { name: 'rbf-cka-biased', title: 'RBF CKA, biased', of: pair => pair.rbf?.biased },
   { name: 'rbf-cka-debiased', title: 'RBF CKA, debiased', of: pair => pair.rbf?.debiased },
   { name: 'svcca', title: 'SVCCA, mean correlation', of: pair => pair.svcca?.mean },

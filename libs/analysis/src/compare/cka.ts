@@ -1,6 +1,7 @@
 import { columnMeans, subtractRow } from '../matrix/columns.js'
 import { type Matrix, matrix, type MatrixProduct } from '../matrix/matrix.js'
 import { mappedSource, type RowSource } from '../matrix/row-source.js'
+import { addScaled, type GramState, gramSums, type PairSums } from './gram.js'
 
 /** Fewest rows for which HSIC_1 is defined. */
 export const fewestRows = 4
@@ -20,24 +21,19 @@ export interface LinearCka {
 
 export interface CkaOptions {
   readonly product: MatrixProduct
-  /** Bytes of matrices held at once; about. Default 192 MiB. */
+  /** Bytes of matrices held at once; about. Default 24 MiB. */
   readonly memoryBytes?: number
   /** Rows of a batch; none: no minibatch values. At least 4. */
   readonly minibatch?: number
   /** Share of the work that is done. */
   readonly onProgress?: (done: number, total: number) => void
   readonly signal?: AbortSignal
+  /** Sums of Gram matrices to go on from, and where to leave them after each block. */
+  readonly resumeFrom?: GramState | undefined
+  readonly onBlock?: ((state: GramState) => Promise<void>) | undefined
 }
 
-/** Sums over pairs of rows, for all pairs of sets: `at(a, b)` with a <= b. */
-interface Sums {
-  /** Inner products of the Gram matrices without their diagonals. */
-  readonly off: Float64Array
-  /** Squared lengths of the rows of each set. */
-  readonly squares: readonly Float64Array[]
-}
-
-const defaultMemory = 192 * 1024 * 1024
+const defaultMemory = 24 * 1024 * 1024
 
 /**
  * Linear CKA of all pairs of sets of the same rows. Columns are centred before products, sums are in float64 in a fixed order. Where there
@@ -55,7 +51,9 @@ export async function linearCka(sources: readonly RowSource[], options: CkaOptio
     const means = await columnMeans(source)
     centredSets.push(mappedSource(source, values => void subtractRow(values, means)))
   }
-  const sums = gramIsSmaller(sources) ? await gramSums(centredSets, options) : await columnSums(centredSets, options)
+  const sums = gramIsSmaller(sources)
+    ? await gramSums(centredSets, { ...options, memoryBytes: options.memoryBytes ?? defaultMemory })
+    : await columnSums(centredSets, options)
   const batches = options.minibatch === undefined ? undefined : await minibatchSums(centredSets, options.minibatch, options.product)
   const count = sources.length
   const [hsic0, hsic1] = [new Float64Array(count * count), new Float64Array(count * count)]
@@ -115,64 +113,6 @@ function gramIsSmaller(sources: readonly RowSource[]): boolean {
   return gram <= rows * products
 }
 
-/** Rows of a block, so that two blocks of the widest set and a block of every Gram matrix fit. */
-function gramBlockRows(sources: readonly RowSource[], memoryBytes: number): number {
-  const rows = sources[0]?.rows ?? 0
-  const widest = Math.max(1, ...sources.map(source => source.columns))
-  // The runtime has a copy of both blocks.
-  const bytes = (block: number): number => 8 * (4 * block * widest + (sources.length + 1) * block * block)
-  let block = Math.max(1, Math.min(rows, 512))
-  while (block > 16 && bytes(block) > memoryBytes) block = Math.ceil(block * 0.8)
-  return block
-}
-
-async function readMatrix(source: RowSource, start: number, end: number): Promise<Matrix> {
-  return matrix(end - start, source.columns, await source.read(start, end))
-}
-
-async function gramSums(sources: readonly RowSource[], options: CkaOptions): Promise<Sums> {
-  const { product, memoryBytes = defaultMemory, onProgress, signal } = options
-  const rows = sources[0]?.rows ?? 0
-  const count = sources.length
-  const off = new Float64Array(count * count)
-  const squares = sources.map(() => new Float64Array(rows))
-  const size = gramBlockRows(sources, memoryBytes)
-  const blocks = Math.ceil(rows / size)
-  let done = 0
-  for (let top = 0; top < rows; top += size) {
-    for (let left = top; left < rows; left += size) {
-      const [bottom, right] = [Math.min(rows, top + size), Math.min(rows, left + size)]
-      const cells = (bottom - top) * (right - left)
-      const grams = new Float64Array(count * cells)
-      for (const [set, source] of sources.entries()) {
-        signal?.throwIfAborted()
-        const upper = await readMatrix(source, top, bottom)
-        const other = left === top ? upper : await readMatrix(source, left, right)
-        const gram = await product(upper, other, 'nt')
-        if (left === top) takeDiagonal(gram, squares[set]!.subarray(top, bottom))
-        grams.set(gram.data, set * cells)
-      }
-      const all = matrix(count, cells, grams)
-      // Blocks beside the diagonal stand for their mirror images too.
-      addScaled(off, (await product(all, all, 'nt')).data, left === top ? 1 : 2)
-      onProgress?.(++done, (blocks * (blocks + 1)) / 2)
-    }
-  }
-  return { off, squares }
-}
-
-/** Moves the diagonal out of a block, leaving zeros. */
-function takeDiagonal({ rows, columns, data }: Matrix, target: Float64Array): void {
-  for (let i = 0; i < rows; i++) {
-    target[i] = data[i * columns + i]!
-    data[i * columns + i] = 0
-  }
-}
-
-function addScaled(target: Float64Array, values: Float64Array, scale: number): void {
-  for (let i = 0; i < target.length; i++) target[i]! += scale * values[i]!
-}
-
 /** Pairs of sets whose products of columns fit into the memory together, at least one. */
 function pairGroups(sources: readonly RowSource[], memoryBytes: number): (readonly [number, number])[][] {
   const groups: (readonly [number, number])[][] = []
@@ -189,7 +129,11 @@ function pairGroups(sources: readonly RowSource[], memoryBytes: number): (readon
   return groups
 }
 
-async function columnSums(sources: readonly RowSource[], options: CkaOptions): Promise<Sums> {
+async function readMatrix(source: RowSource, start: number, end: number): Promise<Matrix> {
+  return matrix(end - start, source.columns, await source.read(start, end))
+}
+
+async function columnSums(sources: readonly RowSource[], options: CkaOptions): Promise<PairSums> {
   const { product, memoryBytes = defaultMemory, onProgress, signal } = options
   const rows = sources[0]?.rows ?? 0
   const count = sources.length

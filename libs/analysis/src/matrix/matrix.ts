@@ -15,8 +15,9 @@ export type ProductForm = 'nn' | 'nt' | 'tn'
 
 /**
  * The product of two matrices in float64. The order of each sum depends on the shapes alone, so that the same matrices give the same bits.
+ * With `target` the numbers are written there, and no array is made.
  */
-export type MatrixProduct = (a: Matrix, b: Matrix, form: ProductForm) => Promise<Matrix>
+export type MatrixProduct = (a: Matrix, b: Matrix, form: ProductForm, target?: Float64Array) => Promise<Matrix>
 
 /** A matrix of given numbers, or of zeros. */
 export function matrix(rows: number, columns: number, data: Float64Array = new Float64Array(rows * columns)): Matrix {
@@ -56,8 +57,7 @@ export function productShape(a: Matrix, b: Matrix, form: ProductForm): { rows: n
 }
 
 /** Four rows at once: each value of B is loaded once for four sums. */
-function rowProducts(a: Matrix, b: Matrix, columns: number, inner: number): Float64Array {
-  const result = new Float64Array(a.rows * columns)
+function rowProducts(a: Matrix, b: Matrix, columns: number, inner: number, result: Float64Array): Float64Array {
   const left = a.data
   const right = b.data
   for (let j = 0; j < columns; j++) {
@@ -88,11 +88,11 @@ function rowProducts(a: Matrix, b: Matrix, columns: number, inner: number): Floa
 }
 
 /** The product in plain loops: for small matrices, and the reference of faster ones. */
-export const plainProduct: MatrixProduct = async (a, b, form) => {
+export const plainProduct: MatrixProduct = async (a, b, form, target) => {
   const { rows, columns, inner } = productShape(a, b, form)
   const left = form === 'tn' ? transpose(a) : a
   const right = form === 'nt' ? b : transpose(b)
-  return matrix(rows, columns, rowProducts(left, right, columns, inner))
+  return matrix(rows, columns, rowProducts(left, right, columns, inner, target ?? new Float64Array(rows * columns)))
 }
 
 /** The inner product of two vectors, in order. */

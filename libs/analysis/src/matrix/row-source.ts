@@ -7,7 +7,25 @@ export interface RowSource {
   readonly columns: number
   /** The rows from `start` up to `end`, one behind the other. The array may be reused or shared: copy before writing into it. */
   read(start: number, end: number): Promise<Float64Array>
+  /** The same into a given array of `(end - start) * columns` numbers, for blocks that are read many times. */
+  fill?(start: number, end: number, target: Float64Array): Promise<void>
 }
+
+/** Rows from `start` up to `end` in a given array, which is given back. */
+export async function fillRows(source: RowSource, start: number, end: number, target: Float64Array): Promise<Float64Array> {
+  if (source.fill === undefined) target.set(await source.read(start, end))
+  else await source.fill(start, end, target)
+  return target
+}
+
+/** Reads rows into arrays of their own through `fill`. */
+export const readByFill =
+  (columns: number, fill: NonNullable<RowSource['fill']>): RowSource['read'] =>
+  async (start, end) => {
+    const target = new Float64Array((end - start) * columns)
+    await fill(start, end, target)
+    return target
+  }
 
 /** Bytes of float64 values in a block of rows. */
 export const rowBlockBytes = 8 * 1024 * 1024
@@ -16,14 +34,19 @@ export const rowBlockBytes = 8 * 1024 * 1024
 export const rowsABlock = (columns: number, bytes: number = rowBlockBytes): number =>
   Math.max(1, Math.floor(bytes / (8 * Math.max(1, columns))))
 
-/** All rows in order, in blocks of bounded size. */
+/** All rows in order, in blocks of bounded size. The array of a block may be that of the one before. */
 export async function* rowBlocks(
   source: RowSource,
   blockRows: number = rowsABlock(source.columns),
 ): AsyncGenerator<{ readonly start: number; readonly count: number; readonly values: Float64Array }> {
+  const room = source.fill === undefined ? undefined : new Float64Array(Math.min(blockRows, source.rows) * source.columns)
   for (let start = 0; start < source.rows; start += blockRows) {
     const end = Math.min(source.rows, start + blockRows)
-    yield { start, count: end - start, values: await source.read(start, end) }
+    const values =
+      room === undefined
+        ? await source.read(start, end)
+        : await fillRows(source, start, end, room.subarray(0, (end - start) * source.columns))
+    yield { start, count: end - start, values }
   }
 }
 
@@ -34,13 +57,7 @@ export function sourceOf({ rows, columns, data }: Matrix): RowSource {
 
 /** A source whose rows are changed one block at a time, in a copy. */
 export function mappedSource(source: RowSource, change: (values: Float64Array, start: number) => void): RowSource {
-  return {
-    rows: source.rows,
-    columns: source.columns,
-    read: async (start, end) => {
-      const values = (await source.read(start, end)).slice()
-      change(values, start)
-      return values
-    },
-  }
+  const fill = async (start: number, end: number, target: Float64Array): Promise<void> =>
+    change(await fillRows(source, start, end, target), start)
+  return { rows: source.rows, columns: source.columns, read: readByFill(source.columns, fill), fill }
 }

@@ -45,15 +45,15 @@ export async function openProduct(): Promise<FastProduct> {
     return session
   }
   return {
-    product: async (a, b, form) => {
+    product: async (a, b, form, target) => {
       const { rows, columns, inner } = productShape(a, b, form)
-      if (rows * columns * inner <= plain) return plainProduct(a, b, form)
+      if (rows * columns * inner <= plain) return plainProduct(a, b, form, target)
       const session = await sessionOf(form)
-      const { c } = await session.run({
-        a: new ort.Tensor('float64', a.data, [a.rows, a.columns]),
-        b: new ort.Tensor('float64', b.data, [b.rows, b.columns]),
-      })
-      return matrix(rows, columns, c!.data as Float64Array)
+      const feeds = { a: new ort.Tensor('float64', a.data, [a.rows, a.columns]), b: new ort.Tensor('float64', b.data, [b.rows, b.columns]) }
+      const data = (await session.run(feeds))['c']!.data as Float64Array
+      if (target === undefined) return matrix(rows, columns, data)
+      target.set(data)
+      return matrix(rows, columns, target)
     },
     close: async () => {
       for (const session of sessions.values()) await (await session).release()

@@ -33,8 +33,8 @@ export async function openRanges(store: Store, path: string): Promise<RangeSourc
   if (entry === undefined) throw missing()
   return {
     bytes: entry.bytes,
-    range: async (start, end) => {
-      const bytes = await store.getRange(path, start, end)
+    range: async (start, end, room) => {
+      const bytes = await store.getRange(path, start, end, room)
       if (bytes === undefined) throw missing()
       return bytes
     },

@@ -18,10 +18,10 @@ export interface FeatureRows {
   readonly data: Float32Array
 }
 
-/** A file that is read in ranges: an object in a bucket, a file on disk. `end` is left out. */
+/** A file that is read in ranges: an object in a bucket, a file on disk. `end` is left out; bytes may be a view of `room`. */
 export interface RangeSource {
   readonly bytes: number
-  range(start: number, end: number): Promise<Uint8Array>
+  range(start: number, end: number, room?: Uint8Array): Promise<Uint8Array>
 }
 
 /** Which rows of a file to read: from `start` (0 if left out) up to `end` (left out; all if not given). */

@@ -39,8 +39,8 @@ export class FileStore implements Store {
     return this.read('read', key, file => readRange(file, 0, Infinity))
   }
 
-  async getRange(key: string, start: number, end: number): Promise<Uint8Array | undefined> {
-    return this.read('read', key, file => readRange(file, start, end))
+  async getRange(key: string, start: number, end: number, room?: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.read('read', key, file => readRange(file, start, end, room))
   }
 
   async stat(key: string): Promise<StoreEntry | undefined> {

@@ -3,11 +3,11 @@ import type { FileHandle } from 'node:fs/promises'
 /** Bytes asked of the system in one read; one call cannot give 2 GiB or more. */
 const readChunk = 256 * 1024 * 1024
 
-/** A file's bytes from `start` up to `end` or its end; one allocation, any size. */
-export async function readRange(file: FileHandle, start: number, end: number): Promise<Uint8Array> {
+/** A file's bytes from `start` up to `end` or its end; one allocation, any size, none where they fit into `room`. */
+export async function readRange(file: FileHandle, start: number, end: number, room?: Uint8Array): Promise<Uint8Array> {
   const size = (await file.stat()).size
   const length = Math.max(0, Math.min(end, size) - start)
-  const bytes = new Uint8Array(new ArrayBuffer(length))
+  const bytes = room !== undefined && room.length >= length ? room.subarray(0, length) : new Uint8Array(new ArrayBuffer(length))
   let filled = 0
   while (filled < length) {
     const { bytesRead } = await file.read(bytes, filled, Math.min(readChunk, length - filled), start + filled)

@@ -7,6 +7,30 @@ export interface NumberRows {
   /** Numbers in a row: those of a tensor one behind the other. */
   readonly columns: number
   read(start: number, end: number): Promise<Float64Array>
+  /** The same into a given array of `(end - start) * columns` numbers, for blocks that are read many times. */
+  fill?(start: number, end: number, target: Float64Array): Promise<void>
+}
+
+/** Bytes of a file that are held at once while an array is filled. */
+const pieceBytes = 1 << 21
+
+/** Rooms for pieces that are not in use. */
+const rooms: Uint8Array[] = []
+
+/** Cuts a range of rows into pieces of at most two mebibytes, or one row, and sets their numbers in place. */
+export async function fillByPieces(
+  [start, end]: readonly [number, number],
+  { columns, width }: { readonly columns: number; readonly width: number },
+  target: Float64Array,
+  read: (start: number, end: number, room: Uint8Array) => Promise<ArrayLike<number>>,
+): Promise<void> {
+  const step = Math.max(1, Math.floor(pieceBytes / Math.max(1, columns * width)))
+  const room = rooms.pop() ?? new Uint8Array(new ArrayBuffer(pieceBytes))
+  try {
+    for (let at = start; at < end; at += step) target.set(await read(at, Math.min(end, at + step), room), (at - start) * columns)
+  } finally {
+    rooms.push(room)
+  }
 }
 
 /** Type, order and shape of a NumPy array, as its header says them. */
@@ -49,7 +73,13 @@ function typeOf(name: string, descr: string): (typeof getters)[string] {
 export const bytesOfType = (name: string, descr: string): number => typeOf(name, descr).bytes
 
 /** Numbers of a NumPy type as float64. @throws LayermillError `FEATURES_INVALID` for types that are no numbers */
-export function decodeNumbers(name: string, descr: string, bytes: Uint8Array): Float64Array {
+export const decodeNumbers = (name: string, descr: string, bytes: Uint8Array): Float64Array => {
+  const values = viewNumbers(name, descr, bytes)
+  return values instanceof Float64Array ? values : new Float64Array(values)
+}
+
+/** Numbers of a NumPy type as they lie there where this machine has such arrays, else as float64. */
+function viewNumbers(name: string, descr: string, bytes: Uint8Array): Float32Array | Float64Array {
   const { bytes: width, get } = typeOf(name, descr)
   const little = descr.charAt(0) !== '>'
   const count = Math.floor(bytes.byteLength / width)
@@ -57,9 +87,11 @@ export function decodeNumbers(name: string, descr: string, bytes: Uint8Array): F
   if (little && (descr.endsWith('f4') || descr.endsWith('f8'))) {
     const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice()
     const { buffer, byteOffset } = aligned
-    return new Float64Array(
-      descr.endsWith('f4') ? new Float32Array(buffer, byteOffset, count) : new Float64Array(buffer, byteOffset, count),
-    )
+    return descr.endsWith('f4') ? new Float32Array(buffer, byteOffset, count) : new Float64Array(buffer, byteOffset, count)
+  }
+  if (little && descr.endsWith('f2')) {
+    const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice()
+    return fromFloat16(new Uint16Array(aligned.buffer, aligned.byteOffset, count))
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return Float64Array.from({ length: count }, (_, i) => get(view, i * width, little))
@@ -112,11 +144,16 @@ export async function openNpyRows(source: RangeSource, name: string): Promise<Nu
     throw invalid(name, `${source.bytes} bytes, expected ${expected} for the shape [${header.shape.join(', ')}]`)
   if (header.fortranOrder && header.shape.length > 1) return arrayRows(name, header, await source.range(dataOffset, source.bytes))
   const rowBytes = columns * width
+  const bytesOfRows = (start: number, end: number, room?: Uint8Array): Promise<Uint8Array> =>
+    source.range(dataOffset + start * rowBytes, dataOffset + end * rowBytes, room)
   return {
     rows,
     columns,
-    read: async (start, end) =>
-      decodeNumbers(name, header.descr, await source.range(dataOffset + start * rowBytes, dataOffset + end * rowBytes)),
+    read: async (start, end) => decodeNumbers(name, header.descr, await bytesOfRows(start, end)),
+    fill: (start, end, target) =>
+      fillByPieces([start, end], { columns, width }, target, async (from, to, room) =>
+        viewNumbers(name, header.descr, await bytesOfRows(from, to, room)),
+      ),
   }
 }
 

@@ -7,6 +7,8 @@ import { openStore, type Store } from '@layermill/storage'
 import { type Aligned, alignSets } from '../../compare/align.js'
 import { type NamedSet, openSets } from '../../compare/feature-sets.js'
 import { comparePairs, type Comparison, type Measure, measures } from '../../compare/measures.js'
+import { comparisonKey, noJournal, openJournal } from '../../compare/journal.js'
+import { predictTargets, type SetPredictivity } from '../../compare/predictivity.js'
 import { compareHtml, matrixOf, values } from '../../compare/report.js'
 import { StepProgress } from '../../compare/step-progress.js'
 import { formatCount, formatTable } from '../../output/format.js'
@@ -18,6 +20,10 @@ export interface CompareCommandOptions {
   readonly measures?: string
   readonly rdm: string
   readonly minibatch?: string
+  readonly partial?: string
+  readonly targets?: string
+  readonly folds: string
+  readonly penalties?: string
   readonly permutations: string
   readonly bootstrap: string
   readonly seed: string
@@ -58,6 +64,14 @@ function formOf(text: string | undefined): RdmForm | undefined {
   throw refuse('--write-rdm', text, ['condensed', 'square'])
 }
 
+function penaltiesOf(text: string | undefined): readonly number[] | undefined {
+  return text?.split(',').map(part => {
+    const value = Number(part)
+    if (part.trim() !== '' && value > 0 && Number.isFinite(value)) return value
+    throw new LayermillError('SPEC_INVALID', `--penalties: got ${JSON.stringify(part)}, expected numbers above 0 with commas`)
+  })
+}
+
 /** The options, checked before anything is read. */
 function settingsOf(options: CompareCommandOptions) {
   const form = formOf(options.writeRdm)
@@ -72,6 +86,8 @@ function settingsOf(options: CompareCommandOptions) {
     bootstrap: flagCount('--bootstrap', options.bootstrap, 0, 1_000_000),
     memoryBytes: flagBytes('--memory', options.memory),
     seed: options.seed,
+    folds: flagCount('--folds', options.folds, 2, 1000),
+    penalties: penaltiesOf(options.penalties),
     form,
   }
 }
@@ -89,8 +105,40 @@ async function writeRdm(store: Store, form: RdmForm, set: NamedSet, rdm: Float64
   await store.put(`rdm/${fileName(set.name)}.npy`, bytes)
 }
 
+/** Sets whose rows are beside each other, and the targets among them. */
+interface Input extends Aligned {
+  readonly targets: NamedSet | undefined
+}
+
+/** Puts the targets beside the sets, whose rows are then those of images that have targets too. */
+function inputOf(sets: readonly NamedSet[], targets: readonly NamedSet[], place: string | undefined): Input {
+  if (place === undefined) return { ...alignSets(sets), targets: undefined }
+  const [first, ...more] = targets
+  if (first === undefined || more.length > 0) {
+    throw new LayermillError('FEATURES_INVALID', `--targets: ${place} holds ${targets.length} tables of numbers, expected one`)
+  }
+  const aligned = alignSets([...sets, first])
+  return { ...aligned, sets: aligned.sets.slice(0, -1), targets: aligned.sets.at(-1) }
+}
+
+function partialOf(sets: readonly NamedSet[], name: string | undefined): number | undefined {
+  if (name === undefined) return undefined
+  const place = sets.findIndex(set => set.name === name)
+  if (place >= 0) return place
+  throw refuse(
+    '--partial',
+    name,
+    sets.map(set => set.name),
+  )
+}
+
 /** Content of every output: sets with their sizes, pairs with their values. */
-function recordOf({ sets, rows, matchedBy, leftOut }: Aligned, { pairs, undefinedRows }: Comparison, settings: Record<string, unknown>) {
+function recordOf(
+  { sets, rows, matchedBy, leftOut }: Aligned,
+  { pairs, undefinedRows }: Comparison,
+  predictivity: readonly SetPredictivity[] | undefined,
+  settings: Record<string, unknown>,
+) {
   return {
     sets: sets.map(({ name, place, source }) => ({
       name,
@@ -101,6 +149,7 @@ function recordOf({ sets, rows, matchedBy, leftOut }: Aligned, { pairs, undefine
       ...(undefinedRows.has(name) ? { undefinedRows: undefinedRows.get(name) } : {}),
     })),
     pairs,
+    ...(predictivity === undefined ? {} : { predictivity }),
     matchedBy,
     ...settings,
   }
@@ -108,6 +157,11 @@ function recordOf({ sets, rows, matchedBy, leftOut }: Aligned, { pairs, undefine
 
 const biasNote =
   'Biased CKA and SVCCA of unrelated sets are high where there are many columns for the rows (0.93 for noise of 300 rows and 4,096 columns); debiased CKA is near 0 there, also a little below.'
+
+type Summary = SetPredictivity['r2']
+
+const predictivityText = (r2: Summary, pearson: Summary): string =>
+  `R2 ${r2.mean?.toFixed(4) ?? 'undefined'}, correlation ${pearson.mean?.toFixed(4) ?? 'undefined'} (means over targets, held-out rows)`
 
 async function writeAll(store: Store, aligned: Aligned, comparison: Comparison, record: ReturnType<typeof recordOf>): Promise<void> {
   const names = aligned.sets.map(({ name }) => name)
@@ -118,55 +172,82 @@ async function writeAll(store: Store, aligned: Aligned, comparison: Comparison, 
     const lines = [csvRow(['', ...names]), ...cells.map((row, i) => csvRow([names[i]!, ...row.map(cell => cell ?? '')]))]
     await store.put(`${value.name}.csv`, lines.join(''))
   }
+  const predicted = record.predictivity ?? []
+  if (predicted.length > 0) {
+    const lines = predicted.map(({ set, r2, pearson }) =>
+      csvRow([set, r2.mean ?? '', r2.median ?? '', pearson.mean ?? '', pearson.median ?? '']),
+    )
+    await store.put('predictivity.csv', csvRow(['set', 'r2 mean', 'r2 median', 'pearson mean', 'pearson median']) + lines.join(''))
+  }
   const facts = [
     ['rows', formatCount(aligned.rows)],
     ['matched by', aligned.matchedBy],
     ['version', version],
+    ...predicted.map(({ set, targets, r2, pearson }) => [`${set} predicts ${targets}`, predictivityText(r2, pearson)] as const),
     ...record.sets.map(({ name, place, columns }) => [name, `${place}, ${formatCount(columns)} columns`] as const),
   ] as const
   const html = compareHtml({ names, pairs: comparison.pairs, facts: facts.map(([a, b]) => [a, b]), notes: [biasNote] })
   await store.put('report.html', html, { contentType: 'text/html; charset=utf-8' })
 }
 
-function sayPairs(output: Output, { pairs }: Comparison): void {
+function sayPairs(output: Output, { pairs }: Comparison, predictivity: readonly SetPredictivity[] = []): void {
   const shown = values.filter(value => pairs.some(pair => value.of(pair) !== undefined))
   const rows = pairs
     .filter(({ a, b }) => a !== b || pairs.length === 1)
     .map(pair => [pair.a, pair.b, ...shown.map(value => value.of(pair)?.toFixed(6) ?? 'undefined')])
   output.line(formatTable(['a', 'b', ...shown.map(({ name }) => `>${name}`)], rows))
+  for (const { set, targets, r2, pearson } of predictivity) output.line(`${set} predicts ${targets}: ${predictivityText(r2, pearson)}`)
 }
 
 /** `layermill compare A [B ...]`: all pairs of feature sets. */
 export async function compareCommand(output: Output, places: readonly string[], options: CompareCommandOptions): Promise<number> {
-  const { form, measures: chosen, ...settings } = settingsOf(options)
+  const { form, measures: chosen, folds, penalties, ...settings } = settingsOf(options)
   const store = options.out === undefined ? undefined : openStore(absolutePlace(options.out, process.cwd()))
   const fast = await openProduct()
   const progress = new StepProgress(process.stderr)
   try {
     await stoppable(output, 'the block under way is finished', async signal => {
       await using opened = await openSets(places, options.layers)
-      const aligned = alignSets(opened.sets)
+      await using targets = options.targets === undefined ? undefined : await openSets([options.targets], undefined)
+      const aligned = inputOf(opened.sets, targets?.sets ?? [], options.targets)
       for (const [name, count] of aligned.leftOut)
         output.note(`${name}: ${formatCount(count)} rows without a partner in the others are left out`)
       if (aligned.matchedBy === 'row' && aligned.sets.length > 1) output.note('rows are matched by their order: not every set has keys')
       const all = aligned.rows <= allMeasuresRows ? measures : (['cka', 'rsa'] as const)
       const used = chosen ?? new Set<Measure>(all)
-      const comparison = await comparePairs(aligned.sets, {
-        ...settings,
-        measures: used,
+      const partial = partialOf(aligned.sets, options.partial)
+      const wanted = { ...settings, partial, targets: options.targets, folds, penalties, measures: [...used] }
+      const journal = store === undefined ? noJournal : await openJournal(store, await comparisonKey(aligned, wanted, aligned.targets))
+      const shared = {
         product: fast.product,
+        journal,
         signal,
-        onProgress: (step, done, total) => progress.update(step, done, total),
-        ...(store === undefined || form === undefined ? {} : { onRdm: (set, rdm) => writeRdm(store, form, set, rdm) }),
-      })
+        onProgress: (step: string, done: number, total: number) => progress.update(step, done, total),
+      }
+      let comparison: Comparison
+      let predictivity: SetPredictivity[] | undefined
+      try {
+        comparison = await comparePairs(aligned.sets, {
+          ...settings,
+          ...shared,
+          measures: used,
+          partial,
+          ...(store === undefined || form === undefined ? {} : { onRdm: (set, rdm) => writeRdm(store, form, set, rdm) }),
+        })
+        if (aligned.targets !== undefined)
+          predictivity = await predictTargets(aligned.sets, aligned.targets, { ...shared, folds, penalties, seed: settings.seed })
+      } finally {
+        await journal.flush()
+      }
       progress.finish()
       for (const [name, rows] of comparison.undefinedRows) {
         output.note(`${name}: ${formatCount(rows.length)} rows have no direction (constant or zero); they count as 1 from every other`)
       }
-      const record = recordOf(aligned, comparison, { rdm: settings.rdm, measures: [...used], seed: settings.seed })
+      const record = recordOf(aligned, comparison, predictivity, { rdm: settings.rdm, measures: [...used], seed: settings.seed })
       if (store !== undefined) await writeAll(store, aligned, comparison, record)
+      await journal.finish()
       if (options.json) output.json(record)
-      else sayPairs(output, comparison)
+      else sayPairs(output, comparison, predictivity)
       if (!options.json && store !== undefined) output.note(`${store.url}/report.html`)
     })
   } finally {

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto'
+import { columnMeans, type GramState } from '@layermill/analysis'
+import { version } from '@layermill/core'
+import type { Store } from '@layermill/storage'
+import type { Aligned } from './align.js'
+import type { NamedSet } from './feature-sets.js'
+
+/** Values of a comparison that are done, for one that is started again. */
+export interface Journal {
+  /** What is known of a pair under a measure's name. */
+  get<Value>(measure: string, pair: number): Value | undefined
+  set(measure: string, pair: number, value: unknown): Promise<void>
+  readonly gram: GramState | undefined
+  keepGram(state: GramState): Promise<void>
+  /** Writes what is not yet there. */
+  flush(): Promise<void>
+  /** Takes the file away: the comparison is complete. */
+  finish(): Promise<void>
+}
+
+const fileName = 'progress.json'
+/** Milliseconds between two writes: what is lost at most where a process is killed. */
+const writeMs = 5000
+
+interface Written {
+  readonly key: string
+  readonly values: Readonly<Record<string, unknown>>
+  readonly gram?: { readonly size: number; readonly done: number; readonly off: string; readonly squares: readonly string[] }
+}
+
+const text = (numbers: Float64Array): string => Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength).toString('base64')
+
+function numbers(base64: string): Float64Array {
+  const bytes = Buffer.from(base64, 'base64')
+  return new Float64Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length))
+}
+
+/** Changes with every option, set, key and number: column means stand for the numbers. */
+export async function comparisonKey({ sets, keys, rows }: Aligned, settings: unknown, targets?: NamedSet): Promise<string> {
+  const hash = createHash('sha256').update(JSON.stringify([version, settings, rows, keys ?? null]))
+  for (const { name, source } of targets === undefined ? sets : [...sets, targets]) {
+    const means = await columnMeans(source)
+    hash.update(JSON.stringify([name, source.columns])).update(new Uint8Array(means.buffer, means.byteOffset, means.byteLength))
+  }
+  return hash.digest('hex')
+}
+
+function parsed(bytes: Uint8Array | undefined, key: string): Written | undefined {
+  if (bytes === undefined) return undefined
+  try {
+    const found = JSON.parse(Buffer.from(bytes).toString('utf8')) as Written
+    return found.key === key ? found : undefined
+  } catch {
+    // What cannot be read is computed anew.
+    return undefined
+  }
+}
+
+/** The journal in a comparison's folder; that of another comparison is not used. */
+export async function openJournal(store: Store, key: string): Promise<Journal> {
+  const found = parsed(await store.get(fileName), key)
+  const values = new Map(Object.entries(found?.values ?? {}))
+  const gram =
+    found?.gram === undefined ? undefined : { ...found.gram, off: numbers(found.gram.off), squares: found.gram.squares.map(numbers) }
+  let written = found?.gram
+  let last = performance.now()
+  let fresh = false
+  const flush = async (): Promise<void> => {
+    if (!fresh) return
+    const record: Written = { key, values: Object.fromEntries(values), ...(written === undefined ? {} : { gram: written }) }
+    await store.put(fileName, JSON.stringify(record))
+    last = performance.now()
+    fresh = false
+  }
+  const due = (): boolean => performance.now() - last >= writeMs
+  return {
+    get: <Value>(measure: string, pair: number) => values.get(`${measure}:${pair}`) as Value | undefined,
+    set: async (measure, pair, value) => {
+      values.set(`${measure}:${pair}`, value)
+      fresh = true
+      if (due()) await flush()
+    },
+    gram,
+    keepGram: async ({ size, done, off, squares }) => {
+      if (!due()) return
+      written = { size, done, off: text(off), squares: squares.map(text) }
+      fresh = true
+      await flush()
+    },
+    flush,
+    finish: () => store.delete(fileName),
+  }
+}
+
+/** For a comparison that writes nothing. */
+export const noJournal: Journal = {
+  get: () => undefined,
+  set: async () => {},
+  gram: undefined,
+  keepGram: async () => {},
+  flush: async () => {},
+  finish: async () => {},
+}
