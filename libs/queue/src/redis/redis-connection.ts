@@ -1,5 +1,5 @@
 import { errorMessage, LayermillError, redact } from '@layermill/core'
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { Cluster, Redis, type RedisOptions, type SentinelConnectionOptions, SentinelConnector } from 'ioredis'
 import { certificateHint } from '../certificate.js'
 import { denied, deniedCommand, isElsewhere, refusalDelay } from '../refusals.js'
 import type { RedisAddress } from './redis-url.js'
@@ -12,6 +12,22 @@ export type RedisClient = Redis | Cluster
  */
 function reconnectDelay(attempts: number): number {
   return Math.min(50 * 2 ** Math.min(attempts, 5), 1000) * (0.75 + Math.random() / 2)
+}
+
+/**
+ * Connections to the master that sentinels name. ioredis goes on listening for the failover that a connection was lost to, and its news cut
+ * the next connection while sentinels were being asked: the client then had ended for good, with `Connection is closed.`
+ */
+class MasterConnector extends SentinelConnector {
+  constructor(options: unknown) {
+    super(options as SentinelConnectionOptions)
+  }
+
+  override connect(...parameters: Parameters<SentinelConnector['connect']>): ReturnType<SentinelConnector['connect']> {
+    const listening = this['failoverDetector'] as { cleanup(): void } | null
+    listening?.cleanup()
+    return super.connect(...parameters)
+  }
 }
 
 /** How connections of one queue are made and made again. */
@@ -62,6 +78,7 @@ export function connectRedis(address: RedisAddress): RedisClient {
   if (kind === 'single') return new Redis({ ...options, host: first!.host, port: first!.port })
   return new Redis({
     ...options,
+    Connector: MasterConnector,
     sentinels: hosts.map(({ host, port }) => ({ host, port })),
     name,
     sentinelUsername: process.env['LAYERMILL_SENTINEL_USERNAME'] || undefined,
