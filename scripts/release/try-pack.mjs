@@ -45,6 +45,17 @@ async function must(cwd, command, parameters) {
   return stdout
 }
 
+/** Installs packages; a registry may fail for a moment. @param {string} cwd @param {readonly string[]} parameters of npm */
+async function installed(cwd, parameters) {
+  for (let left = 2; ; left -= 1) {
+    try {
+      return await must(cwd, 'npm', parameters)
+    } catch (error) {
+      if (left === 0) throw error
+    }
+  }
+}
+
 /** Two classes of four pictures. @param {string} folder */
 async function makePhotos(folder) {
   const sharp = (await import('sharp')).default
@@ -61,7 +72,7 @@ async function makePhotos(folder) {
 /** Declarations must satisfy the compilers that users have. @param {string} folder */
 async function checkTypes(folder) {
   await writeFile(path.join(folder, 'typed.ts'), typed)
-  await must(folder, 'npm', ['install', '--no-save', '--no-audit', '--no-fund', '--prefix', 'typescript-5', 'typescript@5.9.3'])
+  await installed(folder, ['install', '--no-save', '--no-audit', '--no-fund', '--prefix', 'typescript-5', 'typescript@5.9.3'])
   const compilers = {
     'TypeScript 7': [path.join(root, 'node_modules/.bin/tsc')],
     'TypeScript 5.9': [process.execPath, path.join(folder, 'typescript-5/node_modules/typescript/bin/tsc')],
@@ -92,7 +103,7 @@ export async function tryPack(pack, folder) {
   await writeFile(path.join(folder, 'package.json'), JSON.stringify({ name: 'a-users-project', private: true, type: 'module' }))
   // Scripts run, as on a user's machine: none of them may fail or download.
   const install = ['install', pack, '--no-audit', '--no-fund', '--ignore-scripts=false', '--engine-strict']
-  await step('Installing the pack', () => must(folder, 'npm', install))
+  await step('Installing the pack', () => installed(folder, install))
   const bytes = await bytesBelow(path.join(folder, 'node_modules'))
   console.log(`installed: ${(bytes / 1e6).toFixed(0)} MB`)
   if (process.platform === 'linux' && bytes > maxInstalledBytes)

@@ -51,7 +51,7 @@ export async function installPrograms(packages) {
   }
   const prefix = isRoot ? [] : ['sudo', '-n']
   // RUNLEVEL=1 keeps a package's own service from starting: the tests start their servers themselves, on free ports.
-  const aptGet = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1', 'apt-get', '-q', '-y']
+  const aptGet = [...prefix, 'env', 'DEBIAN_FRONTEND=noninteractive', 'RUNLEVEL=1', 'apt-get', '-q', '-y', '-o', 'Acquire::Retries=3']
   await runStep('Updating the list of Debian packages', aptGet[0], [...aptGet.slice(1), 'update'])
   await runStep(`Installing ${missing.join(', ')}`, aptGet[0], [...aptGet.slice(1), 'install', '--no-install-recommends', ...missing])
 }
