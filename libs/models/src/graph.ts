@@ -8,8 +8,11 @@ export type Size2 = readonly [height: number, width: number]
 
 /** Attributes of each op, besides its inputs. Padding is symmetric: `[rows above and below, columns left and right]`. */
 export interface OpAttributes {
-  /** The images: [N, channels, H, W], already prepared. Always the first node, named `input`. */
-  input: { channels: number }
+  /**
+   * The images: [N, channels, H, W], already prepared. Always the first node, named `input`. With a `shape`, values [N, ...shape] that
+   * something else computes.
+   */
+  input: { channels: number; shape?: readonly number[] }
   conv: { outChannels: number; kernel: Size2; stride: Size2; pad: Size2 }
   /** With stored statistics: gamma * (x - mean) / sqrt(variance + epsilon) + beta. `decay` is of the running statistics, in training. */
   batchNorm: { epsilon: number; decay: number }

@@ -1,9 +1,9 @@
 import { elementCount, LayermillError } from '@layermill/core'
 import type { GraphNode, GraphVariant, Size2 } from './graph.js'
-import { findNode, getNetwork, pruneNodes, resolveLayers } from './network.js'
+import { findNode, getNetwork, oneLayer, pruneNodes, resolveLayers } from './network.js'
 import { definitionOf, networks } from './networks/index.js'
-import { layerShapes } from './shapes.js'
-import type { Network } from './types.js'
+import { layerShapes, parameterShapes, type Shape } from './shapes.js'
+import type { LearnableTensor, Network, NetworkGraph } from './types.js'
 
 /** A linear layer with ReLU, and dropout in training where a ratio is given. */
 export interface HiddenLayer {
@@ -55,11 +55,17 @@ function linear(name: string, input: string, inFeatures: number, outFeatures: nu
 }
 
 /** `name`, or `name2`, `name3`, ... where a base that is fine-tuned itself has it already. */
-function unusedName(wanted: string, taken: ReadonlySet<string>): string {
+function unusedName(wanted: string, isTaken: (name: string) => boolean): string {
   for (let i = 1; ; i++) {
     const name = i === 1 ? wanted : `${wanted}${i}`
-    if (!taken.has(name)) return name
+    if (!isTaken(name)) return name
   }
+}
+
+/** Tells which names nodes have. */
+const namesOf = (nodes: readonly GraphNode[]): ((name: string) => boolean) => {
+  const names = new Set(nodes.map(({ name }) => name))
+  return name => names.has(name)
 }
 
 const invalid = (message: string, hint?: string): LayermillError =>
@@ -75,13 +81,14 @@ function checkHead(network: Network, spec: HeadSpec): void {
     if (!Number.isInteger(units) || units < 1) throw invalid(`a hidden layer has a positive number of units, not ${units}`)
     if (!(dropout >= 0 && dropout < 1)) throw invalid(`dropout is a ratio from 0 to below 1, not ${dropout}`)
   }
-  if (network.layers.get(layer) === network.probabilities) {
+  if ((network.graph === undefined ? network.layers.get(layer) : layer) === network.probabilities) {
     throw invalid(
       `cannot cut ${network.id} at ${layer}: probabilities are no features`,
       `use ${network.classifier} to replace the classifier`,
     )
   }
   if (!auxiliary) return
+  if (network.graph !== undefined) throw invalid('auxiliary: a network from an ONNX file has no auxiliary classifiers')
   if (layer !== network.classifier) throw invalid(`auxiliary classifiers need --layer ${network.classifier}, not ${layer}`)
   const classifiers = auxiliaryClassifiers(network)
   if (classifiers.length === 0 || !classifiers.every(name => network.nodes.some(node => node.name === name))) {
@@ -91,7 +98,9 @@ function checkHead(network: Network, spec: HeadSpec): void {
 }
 
 interface Stem {
-  nodes: GraphNode[]
+  nodes: readonly GraphNode[]
+  /** Whether a name is in use before the head. */
+  isTaken: (name: string) => boolean
   /** The node that the head reads, its number of features, and what the new classifier is called. */
   features: string
   count: number
@@ -103,13 +112,24 @@ function cut(network: Network, spec: HeadSpec, inputSize: Size2): Stem {
   if (node !== network.classifier) {
     const nodes = pruneNodes(network.nodes, [node])
     const count = elementCount(layerShapes(network, [spec.layer], inputSize).get(spec.layer)!)
-    return { nodes, features: node, count, classifier: unusedName('fc', new Set(nodes.map(({ name }) => name))) }
+    const isTaken = namesOf(nodes)
+    return { nodes, isTaken, features: node, count, classifier: unusedName('fc', isTaken) }
   }
   // Only the default size is sure to suit a linear layer; any other is refused here, by name of the layer.
   layerShapes(network, [spec.layer], inputSize)
   const old = findNode(network, node) as Linear
   const features = old.inputs[0]!
-  return { nodes: pruneNodes(network.nodes, [features]), features, count: old.attributes.inFeatures, classifier: node }
+  const nodes = pruneNodes(network.nodes, [features])
+  return { nodes, isTaken: namesOf(nodes), features, count: old.attributes.inFeatures, classifier: node }
+}
+
+/** The values of a graph's layer as the input of a head: the graph itself stays with the base. */
+function cutGraph(network: Network, graph: NetworkGraph, layer: string, inputSize: Size2): Stem {
+  const shape = layerShapes(network, [layer], inputSize).get(layer)!
+  const node: GraphNode = { name: layer, op: 'input', inputs: [], attributes: { channels: 0, shape }, parameters: undefined }
+  // A parameter is called after its node.
+  const isTaken = (name: string): boolean => [name, `${name}/W`, `${name}/b`, `${name}/linear`].some(other => graph.isTaken(other))
+  return { nodes: [node], isTaken, features: layer, count: elementCount(shape), classifier: unusedName('fc', isTaken) }
 }
 
 /** The base's auxiliary branches with new classifiers: nodes to append, old ones left out. */
@@ -127,11 +147,11 @@ function auxiliaryNodes(network: Network, present: ReadonlySet<string>, classes:
 function headNodes(stem: Stem, hidden: readonly HiddenLayer[], classes: number): { nodes: GraphNode[]; layers: string[] } {
   const nodes: GraphNode[] = []
   const layers: string[] = []
-  const taken = new Set(stem.nodes.map(({ name }) => name))
+  const taken = new Set<string>()
   let { features, count } = stem
   for (const { units, dropout = 0 } of hidden) {
     let index = layers.length + 1
-    while (taken.has(`hidden${index}`)) index++
+    while (taken.has(`hidden${index}`) || stem.isTaken(`hidden${index}`)) index++
     const name = `hidden${index}`
     taken.add(name)
     const weights = { weight: `${name}/W`, bias: `${name}/b` }
@@ -144,8 +164,9 @@ function headNodes(stem: Stem, hidden: readonly HiddenLayer[], classes: number):
     count = units
   }
   nodes.push(linear(stem.classifier, features, count, classes))
-  nodes.push({ name: 'prob', op: 'softmax', inputs: [stem.classifier], attributes: {}, parameters: undefined })
-  return { nodes, layers: [...layers, stem.classifier, 'prob'] }
+  const probabilities = unusedName('prob', stem.isTaken)
+  nodes.push({ name: probabilities, op: 'softmax', inputs: [stem.classifier], attributes: {}, parameters: undefined })
+  return { nodes, layers: [...layers, stem.classifier, probabilities] }
 }
 
 /**
@@ -155,11 +176,8 @@ function headNodes(stem: Stem, hidden: readonly HiddenLayer[], classes: number):
  * @throws LayermillError `LAYER_UNKNOWN`; `INPUT_SIZE`; `HEAD_INVALID` for a head that cannot be.
  */
 export function fineTunedNetwork(network: Network, spec: HeadSpec): FineTunedNetwork {
-  if (network.graph !== undefined) {
-    throw new LayermillError('HEAD_INVALID', `${network.id} is an ONNX file, on which no head can be trained yet`, {
-      hint: 'extract its layers and train on those elsewhere, or fine-tune one of the built-in networks',
-    })
-  }
+  const { graph } = network
+  if (graph !== undefined) return onGraph(network, graph, { ...spec, layer: oneLayer(network, spec.layer).name })
   checkHead(network, spec)
   const classes = typeof spec.classes === 'number' ? spec.classes : spec.classes.length
   const inputSize = spec.inputSize ?? network.inputSize
@@ -192,6 +210,40 @@ export function fineTunedNetwork(network: Network, spec: HeadSpec): FineTunedNet
   }
 }
 
+/** A head on a layer of a graph. Its table begins with the values of the layer, which `base` computes. */
+function onGraph(network: Network, graph: NetworkGraph, spec: HeadSpec): FineTunedNetwork {
+  checkHead(network, spec)
+  const classes = typeof spec.classes === 'number' ? spec.classes : spec.classes.length
+  const inputSize = spec.inputSize ?? network.inputSize
+  const stem = cutGraph(network, graph, spec.layer, inputSize)
+  const { nodes, layers } = headNodes(stem, spec.head ?? [], classes)
+  const names = [spec.layer, ...layers]
+  return {
+    ...network,
+    graph: undefined,
+    id: `${network.id}@${spec.layer}`,
+    base: network,
+    head: spec,
+    nodes: [...stem.nodes, ...nodes],
+    layers: new Map(names.map(name => [name, name])),
+    availableLayers: names,
+    defaultLayer: layers.at(-3) ?? spec.layer,
+    classifier: stem.classifier,
+    classifiers: [stem.classifier],
+    newNodes: nodes.filter(({ op }) => op === 'linear').map(({ name }) => name),
+    probabilities: layers.at(-1)!,
+    classes,
+    classNames: typeof spec.classes === 'number' ? undefined : spec.classes,
+    inputSize,
+  }
+}
+
+/** Names and shapes of all parameters of a fine-tuned network, and of the tensors of a graph below it that can learn. */
+export function learnableShapes(network: FineTunedNetwork): Map<string, Shape> {
+  const below = network.base.graph?.learnable(network.head.layer) ?? new Map<string, LearnableTensor>()
+  return new Map([...[...below].map(([name, { shape }]) => [name, shape] as const), ...parameterShapes(network)])
+}
+
 /** A network as JSON: enough to make it again. */
 export interface NetworkDescription {
   /** `resnet50`, or the description of a fine-tuned network that was cut again. */
@@ -209,10 +261,11 @@ export function networkDescription(network: Network): NetworkDescription {
 
 /**
  * The network of a description.
+ * @param file the network of an ONNX file that the description may be on: what is in no table here
  * @throws LayermillError `MODEL_UNKNOWN`, `LAYER_UNKNOWN`, `HEAD_INVALID`.
  */
-export function networkFromDescription(description: NetworkDescription): Network {
+export function networkFromDescription(description: NetworkDescription, file?: Network): Network {
   const { base, variant, head } = description
-  const network = typeof base === 'string' ? getNetwork(base, variant) : networkFromDescription(base)
+  const network = typeof base !== 'string' ? networkFromDescription(base, file) : base === file?.id ? file : getNetwork(base, variant)
   return head === undefined ? network : fineTunedNetwork(network, head)
 }

@@ -13,7 +13,16 @@ export type {
   Size2,
 } from './graph.js'
 export { resamples } from './graph.js'
-export { type Architecture, type Family, type NamedLayer, type Network, type NetworkGraph, type TokenPart, tokenParts } from './types.js'
+export {
+  type Architecture,
+  type Family,
+  type LearnableTensor,
+  type NamedLayer,
+  type Network,
+  type NetworkGraph,
+  type TokenPart,
+  tokenParts,
+} from './types.js'
 export { definitionOf, networks } from './networks/index.js'
 export type { Initialiser, NetworkDefinition } from './networks/shared/definition.js'
 export type { Dialect, KerasNames, Layout, NameRule } from './networks/shared/naming.js'
@@ -25,13 +34,24 @@ export {
   type HeadSpec,
   type HiddenLayer,
   isFineTuned,
+  learnableShapes,
   networkDescription,
   type NetworkDescription,
   networkFromDescription,
   networksWithAuxiliary,
 } from './heads.js'
 export { type LeftOutReason, leftOutText } from './left-out.js'
-export { expandLayers, findNode, getNetwork, isLayerPattern, namedLayers, networkIds, pruneNodes, resolveLayers } from './network.js'
+export {
+  expandLayers,
+  findNode,
+  getNetwork,
+  isLayerPattern,
+  namedLayers,
+  networkIds,
+  oneLayer,
+  pruneNodes,
+  resolveLayers,
+} from './network.js'
 export { describePreparation } from './preparations/describe.js'
 export {
   givesOwnSizes,

@@ -50,8 +50,11 @@ function leftOut(network: Network, layer: string): LayermillError {
   })
 }
 
-/** The one layer that a name stands for in a network that was read from a file. */
-function oneLayer(network: Network, layer: string): NamedLayer {
+/**
+ * The one layer that a name stands for in a network that was read from a file.
+ * @throws LayermillError `LAYER_UNKNOWN`, `LAYER_AMBIGUOUS`
+ */
+export function oneLayer(network: Network, layer: string): NamedLayer {
   const found = network.graph!.resolve(layer)
   if (found.length === 1) return found[0]!
   const names = found.slice(0, 8).map(({ name }) => name)

@@ -38,7 +38,7 @@ const pool = (node: NodeOf<'maxPool' | 'avgPool'>, [shape]: readonly Shape[]): S
 ]
 
 const rules: { [Op in GraphNode['op']]: ShapeRule<Op> } = {
-  input: (node, _inputs, [height, width]) => [node.attributes.channels, height, width],
+  input: ({ attributes: { channels, shape } }, _inputs, [height, width]) => shape ?? [channels, height, width],
   conv: (node, [shape]) => [node.attributes.outChannels, ...slide(spatial(shape!), node.attributes)],
   batchNorm: same,
   relu: same,

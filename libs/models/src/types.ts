@@ -38,6 +38,17 @@ export interface NetworkGraph {
   takesSize(size: Size2): boolean
   /** Bytes of one image's values while layers are computed, at most. */
   workingBytes(layers: readonly string[], size: Size2): number
+  /** The numbers before a layer that can learn, by the name of their tensor. */
+  learnable(layer: string): ReadonlyMap<string, LearnableTensor>
+  /** Whether a name stands for something in the graph, so that nothing new can be called so. */
+  isTaken(name: string): boolean
+}
+
+/** A tensor of a graph that can learn. */
+export interface LearnableTensor {
+  readonly shape: readonly number[]
+  /** Modules that read it, innermost last. */
+  readonly modules: readonly string[]
 }
 
 /** A network, ready to be computed. */

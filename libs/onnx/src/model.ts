@@ -1,21 +1,23 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, realpath } from 'node:fs/promises'
-import { LayermillError, openFile } from '@layermill/core'
-import { type Cut, cutGraph, type CutOptions } from './cut/cut.js'
+import { LayermillError, openFile, type Tensor } from '@layermill/core'
+import { type Additions, type Cut, cutGraph, type CutOptions, type CutSource, keptNodes } from './cut/cut.js'
 import { dependents } from './depends.js'
 import { findExternalFiles } from './external.js'
 import { findImageInput, type ImageInput } from './image-input.js'
 import { unsupported } from './invalid.js'
 import { type Layer, LayerNames } from './names/resolve.js'
-import { type Graph, normalise } from './read/normalise.js'
+import { type Graph, namesTaken, normalise } from './read/normalise.js'
 import { parseModel } from './read/parse.js'
 import { readSkeleton } from './read/skeleton.js'
 import type { Info } from './shapes/info.js'
 import { inferValues } from './shapes/infer.js'
-import { isFloat, type ModelDef } from './types.js'
+import { type Forward, forwardPass } from './train/forward.js'
+import { tensorNumbers } from './train/numbers.js'
+import { FLOAT16, isFloat, type ModelDef, type TensorDef } from './types.js'
 
-export type { BatchKind, Cut, CutOptions, WeightPiece } from './cut/cut.js'
+export type { Additions, BatchKind, Cut, CutOptions, WeightPiece } from './cut/cut.js'
 export type { ImageInput } from './image-input.js'
 export type { Layer } from './names/resolve.js'
 
@@ -117,21 +119,23 @@ export class OnnxModel {
     return inferred
   }
 
+  private source(options: CutOptions): CutSource {
+    const { model, graph, image, files } = this
+    return { model, graph, image, files, values: this.inferred(options.size ?? this.defaultSize) }
+  }
+
+  /** The forward pass to values, with the sides that do not depend on the batch. */
+  forward(options: CutOptions): Forward {
+    return forwardPass(this.source(options), options)
+  }
+
   /**
    * The graph cut behind values.
+   * @param additions what the model has beside it
    * @throws LayermillError `ONNX_UNSUPPORTED` where it needs other inputs than the image and those in `fed`
    */
-  cut(options: CutOptions): Cut {
-    const cut = cutGraph(
-      {
-        model: this.model,
-        graph: this.graph,
-        image: this.image,
-        values: this.inferred(options.size ?? this.defaultSize),
-        files: this.files,
-      },
-      options,
-    )
+  cut(options: CutOptions, additions?: Additions): Cut {
+    const cut = cutGraph(this.source(options), options, additions)
     const fed = options.fed ?? new Set<string>()
     const missing = cut.inputs.filter(name => name !== this.image.name && !fed.has(name))
     if (missing.length > 0) {
@@ -142,6 +146,48 @@ export class OnnxModel {
       )
     }
     return cut
+  }
+
+  /**
+   * The numbers of an initializer, in float32.
+   * @throws LayermillError `ONNX_UNSUPPORTED` where there is none of real numbers, `WEIGHTS_TRUNCATED`
+   */
+  async tensor(name: string): Promise<Tensor> {
+    const tensor = this.graph.initializers.get(name)
+    if (tensor === undefined) throw unsupported(this.path, `it has no tensor '${name}'`)
+    return tensorNumbers(tensor, this.files, this.path)
+  }
+
+  /** Version of ONNX's own operators. */
+  get opset(): number {
+    return this.model.opsets.get('') ?? 0
+  }
+
+  /** The initializers that a cut graph reads. */
+  private used(options: CutOptions): TensorDef[] {
+    const { nodes } = keptNodes(this.source(options), options)
+    const taken = new Set([...nodes.flatMap(node => [...namesTaken(node)]), ...options.values])
+    return [...this.graph.initializers.values()].filter(({ name }) => taken.has(name))
+  }
+
+  /** The numbers of all float16 initializers that a cut graph reads, in float32. */
+  async halves(options: CutOptions): Promise<Map<string, Tensor>> {
+    const found = new Map<string, Tensor>()
+    for (const { name, type } of this.used(options)) if (type === FLOAT16) found.set(name, await this.tensor(name))
+    return found
+  }
+
+  /** The bytes of initializers that a cut graph reads and that lie outside of its messages, in memory: for models that hold all of them. */
+  async contents(options: CutOptions, without: ReadonlySet<string>): Promise<Map<string, Uint8Array>> {
+    const found = new Map<string, Uint8Array>()
+    for (const { name, place } of this.used(options)) {
+      if (place === undefined || without.has(name)) continue
+      await using file = await openFile(this.files.get(place.location)!)
+      const bytes = new Uint8Array(place.length)
+      await file.read(place.offset, bytes)
+      found.set(name, bytes)
+    }
+    return found
   }
 
   /** SHA-256 of the graph and its weights: the file's own where all is in it. */

@@ -1,11 +1,12 @@
 import { elementCount, formatShape, LayermillError } from '@layermill/core'
-import type { NamedLayer, Network, NetworkGraph, Preparation, Size2 } from '@layermill/models'
+import type { LearnableTensor, NamedLayer, Network, NetworkGraph, Preparation, Size2 } from '@layermill/models'
 import { basename } from 'node:path'
 import { needed } from './depends.js'
 import type { OnnxModel } from './model.js'
 import type { Info } from './shapes/info.js'
 import { prefixOf, splitTokens, tokenShape } from './tokens.js'
-import { isFloat, uint8 } from './types.js'
+import { learnableTensors } from './train/learnable.js'
+import { isFloat, UINT8 } from './types.js'
 
 /** The layer of a graph's probabilities where its file ends with scores: engines put a softmax behind these. */
 export const probabilities = 'layermill:probabilities'
@@ -48,6 +49,15 @@ export class OnnxGraph implements NetworkGraph {
     const found = this.resolve(layer)
     if (found.length === 1) return found[0]!.value
     throw new LayermillError('LAYER_AMBIGUOUS', `${this.id}: '${layer}' stands for ${found.length} layers, and one is needed here`)
+  }
+
+  learnable(layer: string): ReadonlyMap<string, LearnableTensor> {
+    return learnableTensors(this.model.graph, this.model.model.graph.initializers, this.valueOf(layer))
+  }
+
+  isTaken(name: string): boolean {
+    const { initializers, producers, inputs } = this.model.graph
+    return initializers.has(name) || producers.has(name) || inputs.some(input => input.name === name) || this.model.names.modules.has(name)
   }
 
   takesSize(size: Size2): boolean {
@@ -164,12 +174,31 @@ const pixels: Preparation = {
 /** Names of outputs that are no scores, whatever their shape. */
 const features = /pool|embed|feature|hidden|state|token/i
 
+/** Ends of a file that was fine-tuned here, which says so; undefined for another. */
+function ownEnds({ model, graph }: OnnxModel): { scores: string; probabilities: string } | undefined {
+  const scores = model.metadata.get('layermill.scores')
+  const probabilities = model.metadata.get('layermill.probabilities')
+  if (scores === undefined || probabilities === undefined) return undefined
+  return graph.producers.has(scores) && graph.producers.has(probabilities) ? { scores, probabilities } : undefined
+}
+
+/** Names of values that our own heads have beside their layers. */
+const HEAD_VALUE = /^layermill\.head\./
+
+/** The layer that a head of ours is on, for a value within that head. */
+function beforeHead(graph: OnnxModel['graph'], value: string): string {
+  const input = HEAD_VALUE.test(value) ? graph.nodes[graph.producers.get(value) ?? -1]?.inputs[0] : undefined
+  return input === undefined ? value : beforeHead(graph, input)
+}
+
 /**
  * The value of classes' scores: an output with one row of numbers for an image that is named so, or the only one and made by a linear
  * layer.
  */
 function scoresOf(model: OnnxModel): { value: string; classes: number } | undefined {
   const { graph } = model
+  const own = ownEnds(model)
+  if (own !== undefined) return { value: own.scores, classes: model.shapeOf(own.scores).dims?.[1] ?? 0 }
   const flat = graph.outputs.flatMap(({ name }) => {
     const { dims, type } = model.shapeOf(name)
     const isRow = isFloat(type) && dims?.length === 2 && dims[0] === 1 && dims[1] !== undefined
@@ -192,7 +221,7 @@ function defaultLayerOf(model: OnnxModel): string {
     const node = graph.nodes[graph.producers.get(value) ?? -1]
     const input = node?.inputs.find(name => graph.producers.has(name) && isFloat(model.shapeOf(name).type))
     if (node === undefined || input === undefined) return scores.value
-    if (node.op === 'Gemm' || node.op === 'MatMul') return input
+    if (node.op === 'Gemm' || node.op === 'MatMul') return beforeHead(graph, input)
     value = input
   }
   return scores.value
@@ -211,7 +240,8 @@ export interface OnnxNetworkOptions {
 export function onnxNetwork(model: OnnxModel, { id = basename(model.path), preparation, inputSize }: OnnxNetworkOptions = {}): OnnxNetwork {
   const scores = scoresOf(model)
   const made = scores === undefined ? undefined : model.graph.nodes[model.graph.producers.get(scores.value) ?? -1]?.op
-  const ready = made === 'Softmax' || made === 'Sigmoid'
+  const own = ownEnds(model)
+  const ready = made === 'Softmax' || made === 'Sigmoid' || own !== undefined
   const size = inputSize !== undefined && model.takesSize(inputSize) ? inputSize : model.defaultSize
   return {
     id,
@@ -223,7 +253,7 @@ export function onnxNetwork(model: OnnxModel, { id = basename(model.path), prepa
     availableLayers: [...model.names.modules.keys()],
     defaultLayer: defaultLayerOf(model),
     classifier: scores?.value ?? '',
-    probabilities: scores === undefined ? '' : ready ? scores.value : probabilities,
+    probabilities: own?.probabilities ?? (scores === undefined ? '' : ready ? scores.value : PROBABILITIES),
     classes: scores?.classes ?? 0,
     inputSize: size,
     preparation: preparation ?? pixels,

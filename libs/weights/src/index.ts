@@ -13,14 +13,16 @@ export {
   verifyWeights,
 } from './manage.js'
 export {
-  modelFile,
-  modelWeightsFile,
+  MODEL_FILE,
+  MODEL_GRAPH_FILE,
+  MODEL_WEIGHTS_FILE,
   type ModelDescription,
   type ModelFiles,
   type ModelToWrite,
   preparationDescription,
   readModelFolder,
   type StoredModel,
+  writeGraphModel,
   writeModelFolder,
 } from './model-folder.js'
 export { folderPreparation, isPreparationPlace, readPreparation } from './preparation-file.js'

@@ -118,6 +118,29 @@ export async function writeModelFolder(files: ModelFiles, model: ModelToWrite): 
   return description
 }
 
+/** Name of the file of a model that is on an ONNX file: the graph with its weights is all of it. */
+export const MODEL_GRAPH_FILE = 'model.onnx'
+
+/**
+ * Writes `model.json` of a network on an ONNX file, whose `model.onnx` is there.
+ * @param sha256 of `model.onnx`
+ * @throws what `files` throws
+ */
+export async function writeGraphModel(files: ModelFiles, model: Omit<ModelToWrite, 'tensors'>, sha256: string): Promise<void> {
+  const { network, classes, resample, autoOrient, lineage, metrics } = model
+  const description: ModelDescription = {
+    format: 'layermill-model',
+    version: 1,
+    network: networkDescription(network),
+    classes,
+    preparation: preparationDescription({ network, resample, autoOrient }),
+    weights: { file: MODEL_GRAPH_FILE, sha256 },
+    lineage,
+    metrics,
+  }
+  await files.put(MODEL_FILE, `${JSON.stringify(description, null, 2)}\n`)
+}
+
 const invalid = (where: string, what: string, cause?: unknown): LayermillError =>
   new LayermillError('MODEL_INVALID', `${where}/${modelFile}: ${what}`, { cause })
 
@@ -172,7 +195,7 @@ function networkOf(description: ModelDescription, where: string): FineTunedNetwo
 }
 
 /**
- * Reads a model that `writeModelFolder` wrote; undefined where there is none.
+ * Reads a model that `writeModelFolder` wrote; undefined where there is none, or one whose `model.onnx` is all of it.
  * @param where for messages: a path or URL
  * @throws LayermillError `MODEL_INVALID`, `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`, `WEIGHTS_MISMATCH`, `WEIGHTS_HASH`; what `files` throws.
  */
@@ -180,6 +203,7 @@ export async function readModelFolder(files: Pick<ModelFiles, 'get'>, where: str
   const bytes = await files.get(modelFile)
   if (bytes === undefined) return undefined
   const description = parseDescription(bytes, where)
+  if (description.weights.file === MODEL_GRAPH_FILE) return undefined
   const network = networkOf(description, where)
   const { file, sha256 } = description.weights
   const weights = await files.get(file)

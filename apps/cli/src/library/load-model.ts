@@ -102,7 +102,7 @@ export class ImageModel {
    */
   async predict(images: readonly ImageInput[], options: PredictOptions = {}): Promise<ClassScore[][]> {
     const { preparation, inputSize, probabilities } = this.network
-    const centerCrop = !isFineTuned(this.network)
+    const centerCrop = !isFineTuned(this.network) && this.network.graph === undefined
     const { top = 5, oversample = false } = options
     const prepare = async (image: ImageInput): Promise<Prepared> => {
       const source = await toSource(image)

@@ -1,11 +1,21 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { exportOnnx } from '@layermill/engines'
+import { exportGraph, exportOnnx } from '@layermill/engines'
 import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/contracts'
 import type { TensorMap } from '@layermill/core'
 import type { FineTunedNetwork } from '@layermill/models'
-import { modelFile, type ModelFiles, preparationDescription, type WeightSet, writeModelFolder, writeNpz } from '@layermill/weights'
+import {
+  MODEL_FILE,
+  MODEL_GRAPH_FILE,
+  type ModelFiles,
+  preparationDescription,
+  type WeightSet,
+  writeGraphModel,
+  writeModelFolder,
+  writeNpz,
+} from '@layermill/weights'
 import type { Store } from '@layermill/storage'
 import type { Evaluation, MetricsLine } from './metrics-line.js'
 
@@ -75,11 +85,25 @@ function onnxMetadata({ plan, network }: OutputsInput, outputs: ReadonlyMap<stri
   }
 }
 
+/** Writes a model on an ONNX file: `model.onnx`, which is all of it, then `model.json`. */
+async function writeOnGraph(store: Store, input: OutputsInput): Promise<void> {
+  const { plan, network, tensors } = input
+  const { model } = await exportGraph(network, tensors, {
+    inputSize: network.inputSize,
+    metadata: outputs => onnxMetadata(input, outputs),
+  })
+  await store.put(MODEL_GRAPH_FILE, model)
+  const sha256 = createHash('sha256').update(model).digest('hex')
+  const described = { classes: plan.classes, resample: plan.resample, autoOrient: plan.autoOrient, lineage: lineageOf(input) }
+  await writeGraphModel(store, { network, ...described, metrics: metricsOf(input) }, sha256)
+}
+
 /**
  * Writes the model in every form that the spec asks for, at the same time; `model.json`, which makes it exist, when all of them are there.
  */
 export async function writeModel(store: Store, input: OutputsInput): Promise<void> {
   const { record, plan, network, tensors } = input
+  if (network.base.graph !== undefined) return writeOnGraph(store, input)
   const spec = record.spec as FinetuneSpec
   const { inputSize, probabilities } = network
   const layers = [...new Set([network.classifier, probabilities])]

@@ -6,8 +6,9 @@ import {
   type FineTunedNetwork,
   givesOwnSizes,
   type Network,
+  learnableShapes,
   networkDescription,
-  parameterShapes,
+  oneLayer,
   pruneNodes,
   type Size2,
 } from '@layermill/models'
@@ -27,7 +28,8 @@ export function trainingSize(spec: FinetuneSpec, base: Network): Size2 {
 export function cutLayer(spec: FinetuneSpec, base: Network): string {
   const continued = continuedNetwork(spec, base)
   if (continued !== undefined) return continued.head.layer
-  return spec.layer ?? (spec.auxiliary ? base.classifier : base.defaultLayer)
+  const layer = spec.layer ?? (spec.auxiliary ? base.classifier : base.defaultLayer)
+  return base.graph === undefined ? layer : oneLayer(base, layer).name
 }
 
 /** A fine-tuned network whose head is gone on with, for these classes and those that it has. */
@@ -48,6 +50,15 @@ function continuedWith(spec: FinetuneSpec, base: FineTunedNetwork, classes: read
  * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `HEAD_INVALID`
  */
 export function trainedNetwork(spec: FinetuneSpec, base: Network, classes: readonly string[]): FineTunedNetwork {
+  if (base.graph !== undefined && spec.export.includes('chainer.npz')) {
+    throw new LayermillError(
+      'SPEC_INVALID',
+      `export: got chainer.npz, but ${spec.model} is an ONNX file, whose weights Chainer has no names for`,
+      {
+        hint: 'leave out --export: model.onnx is written in any case',
+      },
+    )
+  }
   const continued = continuedNetwork(spec, base)
   if (continued !== undefined) return continuedWith(spec, continued, classes)
   return fineTunedNetwork(base, {
@@ -67,6 +78,7 @@ export function baseIsFixed(spec: FinetuneSpec): boolean {
 /** The public layer whose values the head reads: the cut, or where the classifier is replaced, what is nearest before it. */
 export function featuresLayer(spec: FinetuneSpec, base: Network): string {
   const layer = cutLayer(spec, base)
+  if (base.graph !== undefined) return layer
   const root = continuedNetwork(spec, base)?.base ?? base
   if (layer !== root.classifier) return layer
   let node = findNode(root, root.classifier).inputs[0]!
@@ -101,14 +113,14 @@ export function movingStatistics(spec: FinetuneSpec, network: Network, scales: R
 }
 
 /** Names that each parameter goes by besides its own: its node's, and the layers' that end in that node. */
-function layerNames(network: Network): Map<string, readonly string[]> {
+function layerNames(network: FineTunedNetwork): Map<string, readonly string[]> {
   const layers = [...network.layers]
-  return new Map(
-    network.nodes.flatMap(({ name, parameters }) => {
-      const names = [name, ...layers.filter(([, node]) => node === name).map(([layer]) => layer)]
-      return Object.values<string>(parameters ?? {}).map(parameter => [parameter, names] as const)
-    }),
-  )
+  const below = [...(network.base.graph?.learnable(network.head.layer) ?? [])].map(([name, { modules }]) => [name, modules] as const)
+  const own = network.nodes.flatMap(({ name, parameters }) => {
+    const names = [name, ...layers.filter(([, node]) => node === name).map(([layer]) => layer)]
+    return Object.values<string>(parameters ?? {}).map(parameter => [parameter, names] as const)
+  })
+  return new Map([...below, ...own])
 }
 
 /**
@@ -118,12 +130,12 @@ function layerNames(network: Network): Map<string, readonly string[]> {
 export function parameterScales(spec: FinetuneSpec, network: FineTunedNetwork): Map<string, number> {
   const fixed = new Set(runningStatistics(network))
   const isNew = new Set(network.newNodes.flatMap(name => Object.values<string>(findNode(network, name).parameters ?? {})))
-  const old = [...parameterShapes(network).keys()].filter(name => !fixed.has(name) && !isNew.has(name))
+  const old = [...learnableShapes(network).keys()].filter(name => !fixed.has(name) && !isNew.has(name))
   // The first match wins, so what is for all others comes last.
   const { '*': others = 0, ...table } = baseScales(spec.base)
   const names = layerNames(network)
   const scales = learningRateScales(old, { ...table, '*': others }, parameter => names.get(parameter) ?? [])
-  return new Map([...parameterShapes(network).keys()].filter(name => !fixed.has(name)).map(name => [name, scales.get(name) ?? 1]))
+  return new Map([...learnableShapes(network).keys()].filter(name => !fixed.has(name)).map(name => [name, scales.get(name) ?? 1]))
 }
 
 /**

@@ -7,6 +7,7 @@ import type { OpenedRun, RunArguments, RunPass, RunSteps } from '../run/execute.
 import type { RunFile } from '../run/run-file.js'
 import { WorkerWatch } from '../run/worker-watch.js'
 import { CheckpointStore } from './checkpoints.js'
+import { fileTensors } from '@layermill/engines'
 import { startingHead } from './continued-head.js'
 import type { TrainingEnvironment, TrainingProgress } from './environment.js'
 import { trainLoop, type TrainedParameters } from './loop.js'
@@ -53,9 +54,10 @@ function specOf({ spec }: RunRecord): FinetuneSpec {
   return spec
 }
 
-/** Parameters that the training begins with: the base's, and a head. */
-function startingTensors({ base, network }: TrainingWork, { seed }: FinetuneSpec): Map<string, Tensor> {
-  return new Map([...base.weights.tensors, ...startingHead(network, base.network, base.weights.tensors, seed)])
+/** Parameters that the training begins with: the base's, of an ONNX file those that learn, and a head. */
+async function startingTensors({ base, prepared, network }: TrainingWork, { seed }: FinetuneSpec): Promise<Map<string, Tensor>> {
+  const below = await fileTensors(network, prepared.plan.trainable)
+  return new Map([...base.weights.tensors, ...below, ...startingHead(network, base.network, base.weights.tensors, seed)])
 }
 
 /** The one pass of a fine-tuning run: images are listed and checked, a frozen base's features computed, epochs trained. */
@@ -84,7 +86,7 @@ class TrainingPass implements RunPass<TrainingWork> {
     const { images, classes } = prepared.plan
     this.options.onDataset?.({ ...images, classes: classes.length })
     await this.run.save({ state: 'running' })
-    return { base, prepared, network: this.network(prepared) }
+    return { base, prepared, network: this.network(prepared, base.network) }
   }
 
   async supervise(work: TrainingWork): Promise<void> {
@@ -93,8 +95,8 @@ class TrainingPass implements RunPass<TrainingWork> {
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  private network({ plan }: PreparedTraining): FineTunedNetwork {
-    const network = networkFromDescription(plan.network)
+  private network({ plan }: PreparedTraining, base: Network): FineTunedNetwork {
+    const network = networkFromDescription(plan.network, base)
     if (!isFineTuned(network)) throw new LayermillError('HEAD_INVALID', `${network.id} has no head`)
     return preparedWith(network, plan)
   }
@@ -104,7 +106,7 @@ class TrainingPass implements RunPass<TrainingWork> {
     const { plan, training, validation, features } = work.prepared
     const { record } = this.run
     const spec = specOf(record)
-    const first = startingTensors(work, spec)
+    const first = await startingTensors(work, spec)
     const initial = new Map([...plan.trainable, ...plan.statistics].map((name): [string, Tensor] => [name, first.get(name)!]))
     const source = await environment.gradients(record, plan, store, features)
     const unfit = new AbortController()
@@ -178,7 +180,7 @@ class TrainingSteps implements RunSteps<TrainingWork> {
     onProgress({ phase: 'write' })
     const { base, prepared, network, trained } = this.pass!.done!
     const { lines, best } = trained.state
-    const tensors = new Map([...startingTensors(this.pass!.done!, specOf(record)), ...trained.parameters])
+    const tensors = new Map([...(await startingTensors(this.pass!.done!, specOf(record))), ...trained.parameters])
     const outputs = { record, plan: prepared.plan, network, base: base.weights, lines, best }
     await writeReport({ store, environment, ...outputs })
     await writeModel(store, { ...outputs, tensors })

@@ -10,7 +10,9 @@ import { buffersOf } from '../thread/transfer.js'
 import type { Trainer, TrainerOptions } from '../trainer.js'
 import { checkImages, sizeText } from './check-images.js'
 import { GraphExtractor } from './file/extractor.js'
-import { createTrainer } from './trainer.js'
+import { createGraphTrainer } from './file/graph-trainer.js'
+import { trainsGraph } from './file/step-graph.js'
+import { createTrainer, type TrainerPlace } from './trainer.js'
 import { allShared, copyWeights, selectWeights } from './weights.js'
 
 export interface OpenedEngine {
@@ -63,13 +65,7 @@ export class ThreadEngine implements Engine {
   private graphExtractor(network: OnnxNetwork, layers: readonly string[], options: ExtractorOptions): Promise<Extractor> {
     const { inputSize, ranges, float16 = false, onBatching } = options
     if (this.name !== 'onnx') {
-      throw new LayermillError(
-        'ENGINE_UNKNOWN',
-        `${network.id} is an ONNX file, which engine ${this.name} does not run; ONNX Runtime does`,
-        {
-          hint: 'leave out --engine',
-        },
-      )
+      throw notRun(network, this.name)
     }
     if (ranges !== undefined || float16) {
       throw new LayermillError('PRECISION_UNAVAILABLE', `${network.id} is an ONNX file, which is computed in the precision that it has`, {
@@ -113,13 +109,21 @@ export class ThreadEngine implements Engine {
 
   async trainer(network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
     this.assertOpen()
-    refuseGraph(network, 'it cannot be trained yet')
+    refuseGraph(network, 'it has no head to be trained')
     const { name, device, opened, threads, trainers } = this
     const inLanes = name === 'onnx' && device === 'cpu'
     const place = { threads, device, cores: opened.threads, inLanes, onReleased: (released: Trainer) => void trainers.delete(released) }
-    const trainer = await createTrainer(place, network, weights, options)
+    const trainer = await (trainsGraph(network, options.start)
+      ? createGraphTrainer(this.placeOfGraphs(network, place), network, weights, options)
+      : createTrainer(place, network, weights, options))
     trainers.add(trainer)
     return trainer
+  }
+
+  /** @throws LayermillError `ENGINE_UNKNOWN` where the engine runs no ONNX files */
+  private placeOfGraphs(network: Network, place: TrainerPlace): TrainerPlace {
+    if (this.name === 'onnx') return place
+    throw notRun(network, this.name)
   }
 
   close(): Promise<void> {
@@ -147,6 +151,12 @@ export class ThreadEngine implements Engine {
       },
     )
   }
+}
+
+function notRun({ id }: Network, engine: EngineName): LayermillError {
+  return new LayermillError('ENGINE_UNKNOWN', `${id} is an ONNX file, which engine ${engine} does not run; ONNX Runtime does`, {
+    hint: 'leave out --engine',
+  })
 }
 
 function refuseGraph(network: Network, what: string): void {

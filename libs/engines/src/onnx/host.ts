@@ -14,7 +14,7 @@ import { lower, type Lowered } from './lower/lower.js'
 import { GraphSession } from './file/graph-session.js'
 import { createSession } from './session.js'
 import { TrainerHost } from './trainer-host.js'
-import type { TrainerLoaded, TrainParams } from './trainer-protocol.js'
+import type { GraphTrainParams, TrainerLoaded, TrainParams } from './trainer-protocol.js'
 
 interface Loaded {
   readonly session: ort.InferenceSession
@@ -52,6 +52,8 @@ export class OnnxHost {
         return this.release(request.params)
       case 'train':
         return this.train(request.params)
+      case 'trainGraph':
+        return this.trainGraph(request.params)
       case 'gradients':
         return this.trainers.get(request.params.trainer).gradients(request.params)
       case 'evaluate':
@@ -129,6 +131,12 @@ export class OnnxHost {
   private async train(params: TrainParams): Promise<TrainerLoaded> {
     const settings = { device: this.device, threads: params.threads }
     const host = await TrainerHost.create(params, settings, call => nativeCall(this.flags, call))
+    return { trainer: this.trainers.add(host), ...host.description }
+  }
+
+  private async trainGraph(params: GraphTrainParams): Promise<TrainerLoaded> {
+    const settings = { device: this.device, threads: params.threads }
+    const host = await TrainerHost.ofGraph(params, settings, call => nativeCall(this.flags, call))
     return { trainer: this.trainers.add(host), ...host.description }
   }
 

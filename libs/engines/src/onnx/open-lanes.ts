@@ -1,15 +1,16 @@
 import type { Device } from '../engine.js'
+import type { ThreadClient } from '../thread/client.js'
 import type { EngineThreads } from '../thread/engine-threads.js'
 import { buffersOf } from '../thread/transfer.js'
 import { Lanes, type Lane } from './lanes.js'
-import type { TrainerLoaded, TrainParams } from './trainer-protocol.js'
+import type { GraphTrainParams, TrainerLoaded, TrainParams } from './trainer-protocol.js'
 
-export interface LaneSetup {
+export interface LaneSetup<Params extends TrainParams | GraphTrainParams = TrainParams> {
   /** How many; 1 or more. */
   readonly count: number
   readonly device: Device
   /** Made for each lane, which keeps the weights. */
-  params(): Promise<TrainParams>
+  params(): Promise<Params>
 }
 
 interface Opened {
@@ -17,18 +18,25 @@ interface Opened {
   readonly loaded: TrainerLoaded
 }
 
-async function inMainThread({ main }: EngineThreads, setup: LaneSetup): Promise<Opened> {
+type AnySetup = LaneSetup<TrainParams | GraphTrainParams>
+
+function make(client: ThreadClient, params: TrainParams | GraphTrainParams): Promise<TrainerLoaded> {
+  const buffers = buffersOf(params.weights.values())
+  return 'training' in params ? client.request('trainGraph', params, buffers) : client.request('train', params, buffers)
+}
+
+async function inMainThread({ main }: EngineThreads, setup: AnySetup): Promise<Opened> {
   const params = await setup.params()
-  const loaded = await main.request('train', params, buffersOf(params.weights.values()))
+  const loaded = await make(main, params)
   const { trainer } = loaded
   return { lane: { client: main, trainer, release: () => main.free('releaseTrainer', { trainer }) }, loaded }
 }
 
-async function inThreadOfItsOwn(threads: EngineThreads, setup: LaneSetup): Promise<Opened> {
+async function inThreadOfItsOwn(threads: EngineThreads, setup: AnySetup): Promise<Opened> {
   const params = await setup.params()
   const client = await threads.open({ devices: [setup.device], threads: params.threads })
   try {
-    const loaded = await client.request('train', params, buffersOf(params.weights.values()))
+    const loaded = await make(client, params)
     return { lane: { client, trainer: loaded.trainer, release: () => client.close() }, loaded }
   } catch (error) {
     await client.close()
@@ -40,7 +48,7 @@ async function inThreadOfItsOwn(threads: EngineThreads, setup: LaneSetup): Promi
  * Makes a trainer in the engine's own thread and in further ones, all at once. Where one of them fails, none is left.
  * @throws what the first that failed threw
  */
-export async function openLanes(threads: EngineThreads, setup: LaneSetup): Promise<{ lanes: Lanes; loaded: TrainerLoaded }> {
+export async function openLanes(threads: EngineThreads, setup: AnySetup): Promise<{ lanes: Lanes; loaded: TrainerLoaded }> {
   const further = Array.from({ length: setup.count - 1 }, () => inThreadOfItsOwn(threads, setup))
   const results = await Promise.allSettled([inMainThread(threads, setup), ...further])
   const opened = results.filter(result => result.status === 'fulfilled').map(({ value }) => value)

@@ -35,7 +35,8 @@ function attributeValue(attribute: OnnxAttribute): Message[] {
   }
 }
 
-function nodeProto(node: OnnxNode): Message {
+/** The NodeProto of a node. */
+export function nodeProto(node: OnnxNode): Message {
   return message([
     ...node.inputs.map(name => stringField(1, name)),
     ...node.outputs.map(name => stringField(2, name)),
@@ -48,7 +49,8 @@ function nodeProto(node: OnnxNode): Message {
   ])
 }
 
-function valueInfoProto(value: OnnxValueInfo): Message {
+/** The ValueInfoProto of an input or output. */
+export function valueInfoProto(value: OnnxValueInfo): Message {
   const dims = value.shape.map(dim => messageField(1, typeof dim === 'number' ? intField(1, dim) : stringField(2, dim)))
   const tensorType = message([intField(1, dataType[value.type ?? 'float32']), messageField(2, message(dims))])
   return message([stringField(1, value.name), messageField(2, messageField(1, tensorType))])
@@ -70,8 +72,9 @@ export interface ExternalPlace {
   readonly offset: number
 }
 
-function tensorProto(name: string, tensor: OnnxInitializer, external: ExternalPlace | undefined): Message {
-  const head = [...tensor.shape.map(dim => intField(1, dim)), intField(2, dataType[tensor.type]), stringField(8, name)]
+/** The TensorProto of a constant; with `external`, its numbers lie in a file. */
+export function initializerProto(name: string, tensor: OnnxInitializer, external?: ExternalPlace): Message {
+  const head = [...tensor.shape.map(dim => intField(1, dim)), intField(2, DATA_TYPE[tensor.type]), stringField(8, name)]
   if (tensor.type === 'int64') return message([...head, bytesField(9, int64Bytes(tensor.data))])
   if (external === undefined) return message([...head, bytesField(9, rawBytes(tensor.data))])
   const entry = (key: string, value: string) => messageField(13, message([stringField(1, key), stringField(2, value)]))
@@ -98,7 +101,7 @@ export function modelProto(
   const body = message([
     ...graph.nodes.map(node => messageField(1, nodeProto(node))),
     stringField(2, graph.name),
-    ...[...graph.initializers].map(([name, tensor]) => messageField(5, tensorProto(name, tensor, external.get(name)))),
+    ...[...graph.initializers].map(([name, tensor]) => messageField(5, initializerProto(name, tensor, external.get(name)))),
     ...graph.inputs.map(value => messageField(11, valueInfoProto(value))),
     ...graph.outputs.map(value => messageField(12, valueInfoProto(value))),
   ])

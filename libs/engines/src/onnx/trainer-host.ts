@@ -3,9 +3,11 @@ import * as ort from 'onnxruntime-node'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { blockSize } from './backward/block-size.js'
 import { lowerTraining, type LoweredTraining } from './backward/lower.js'
-import { createSession, type SessionSettings } from './session.js'
+import { imageTensor } from './file/graph-session.js'
+import type { GraphStep } from './file/step-graph.js'
+import { createSession, sessionOptions, type SessionSettings } from './session.js'
 import { countCorrect, crossEntropySum } from './trainer-loss.js'
-import type { StepParams, StepResult, TrainerLoaded, TrainParams } from './trainer-protocol.js'
+import type { GraphTrainParams, StepParams, StepResult, TrainerLoaded, TrainParams } from './trainer-protocol.js'
 
 /** Marks a call into the runtime, which cannot be interrupted. */
 export type NativeCall = <T>(call: () => Promise<T>) => Promise<T>
@@ -22,17 +24,30 @@ function fromOrt(tensor: ort.Tensor): Tensor {
   return { shape: tensor.dims, data: tensor.data }
 }
 
+/** The program for scores of a network that is a table. */
+async function tableScoring(
+  { nodes, weights, inputSize, start, losses, trainable, statistics }: TrainParams,
+  block: { readonly block?: number },
+  { settings, native }: { readonly settings: SessionSettings; readonly native: NativeCall },
+): Promise<Program> {
+  const changing = [...trainable, ...statistics]
+  const fixed = { trainable: [], changing, batchStatistics: false, dropout: false }
+  const { graph, ...lowered } = lowerTraining({ nodes, weights, inputSize, start, losses, ...fixed, ...block })
+  return { session: await native(() => createSession(graph, settings)), lowered }
+}
+
 /** One trainer inside the engine thread: the parameters as last set, a program for gradients and, once asked for, one for scores. */
 export class TrainerHost {
   private readonly parameters = new Map<string, ort.Tensor>()
   private evaluation: Program | undefined
 
   private constructor(
-    private readonly params: TrainParams,
-    private readonly settings: SessionSettings,
+    private readonly params: Pick<TrainParams, 'trainable' | 'statistics' | 'losses' | 'weights'>,
     private readonly native: NativeCall,
     private readonly program: Program,
-    private readonly block: { readonly block?: number },
+    /** Makes the program for scores. */
+    private readonly scoring: () => Promise<Program>,
+    private readonly feed: (images: Tensor) => ort.Tensor = toOrt,
   ) {
     for (const name of [...params.trainable, ...params.statistics]) this.parameters.set(name, toOrt(params.weights.get(name)!))
   }
@@ -44,7 +59,24 @@ export class TrainerHost {
     const request = { nodes, weights, inputSize, start, losses, trainable, batchStatistics, storedNorms, dropout, ...block }
     const { graph, ...lowered } = lowerTraining(request)
     const session = await native(() => createSession(graph, settings))
-    return new TrainerHost(params, settings, native, { session, lowered }, block)
+    return new TrainerHost(params, native, { session, lowered }, () => tableScoring(params, block, { settings, native }))
+  }
+
+  /** A trainer of a graph from a file. */
+  static async ofGraph(params: GraphTrainParams, settings: SessionSettings, native: NativeCall): Promise<TrainerHost> {
+    const options = sessionOptions(settings)
+    const open = async ({ model, lowered }: GraphStep): Promise<Program> => ({
+      session: await native(() => ort.InferenceSession.create(model, options)),
+      lowered,
+    })
+    const program = await open(params.training)
+    return new TrainerHost(
+      params,
+      native,
+      program,
+      () => open(params.scoring),
+      images => imageTensor(images, params.image),
+    )
   }
 
   get description(): Omit<TrainerLoaded, 'trainer'> {
@@ -81,7 +113,7 @@ export class TrainerHost {
   }
 
   async evaluate({ images, labels, targets }: Pick<StepParams, 'images' | 'labels' | 'targets'>): Promise<StepResult> {
-    this.evaluation ??= await this.createEvaluation()
+    this.evaluation ??= await this.scoring()
     const { session, lowered } = this.evaluation
     const feeds = this.feeds(this.evaluation, images)
     const values = await this.native(() => session.run(feeds))
@@ -94,28 +126,9 @@ export class TrainerHost {
     if (evaluation !== undefined) await this.native(() => evaluation.session.release())
   }
 
-  private async createEvaluation(): Promise<Program> {
-    const { nodes, weights, inputSize, start, losses, trainable, statistics } = this.params
-    const changing = [...trainable, ...statistics]
-    const request = {
-      nodes,
-      weights,
-      inputSize,
-      start,
-      losses,
-      trainable: [],
-      changing,
-      batchStatistics: false,
-      dropout: false,
-      ...this.block,
-    }
-    const { graph, ...lowered } = lowerTraining(request)
-    return { session: await this.native(() => createSession(graph, this.settings)), lowered }
-  }
-
   /** Images and those parameters that a program takes. */
   private feeds({ session, lowered }: Program, images: Tensor): Record<string, ort.Tensor> {
-    const feeds: Record<string, ort.Tensor> = { [lowered.input]: toOrt(images) }
+    const feeds: Record<string, ort.Tensor> = { [lowered.input]: this.feed(images) }
     for (const name of session.inputNames) {
       const parameter = this.parameters.get(name)
       if (parameter !== undefined) feeds[name] = parameter

@@ -1,6 +1,8 @@
 import type { Tensor } from '@layermill/core'
 import type { GraphNode, Size2 } from '@layermill/models'
 import type { LossTerm } from './backward/lower.js'
+import type { ImageFeed } from './file/protocol.js'
+import type { GraphStep } from './file/step-graph.js'
 
 /** Arguments that make a trainer in the engine thread. */
 export interface TrainParams {
@@ -20,6 +22,15 @@ export interface TrainParams {
   readonly dropout: boolean
   /** Threads inside one operator, which may be fewer than the engine's. TensorFlow.js chooses for itself. */
   readonly threads: number
+}
+
+/** Arguments that make a trainer of a graph from a file. */
+export interface GraphTrainParams extends Pick<TrainParams, 'losses' | 'trainable' | 'statistics' | 'threads'> {
+  readonly training: GraphStep
+  readonly scoring: GraphStep
+  readonly image: ImageFeed
+  /** First values of what learns; the thread's own from now on. */
+  readonly weights: ReadonlyMap<string, Tensor>
 }
 
 export interface StepParams {
@@ -52,6 +63,8 @@ export interface StepResult {
 /** Requests of training, besides those of extraction. */
 export interface TrainingRequests {
   train: { params: TrainParams; result: TrainerLoaded }
+  /** ONNX Runtime only. */
+  trainGraph: { params: GraphTrainParams; result: TrainerLoaded }
   gradients: { params: StepParams; result: StepResult }
   evaluate: { params: Omit<StepParams, 'masks' | 'recycle'>; result: StepResult }
   /** Tensors in shared memory are copied by the thread, and only with ONNX Runtime. The rest becomes the thread's own. */

@@ -125,7 +125,8 @@ interface TrainerTraits {
   onReleased(this: void, trainer: Trainer): void
 }
 
-class ThreadTrainer implements Trainer {
+/** A trainer's side in the calling thread. */
+export class ThreadTrainer implements Trainer {
   readonly trainable: readonly string[]
   readonly masks: ReadonlyMap<string, MaskInfo>
   private releasing: Promise<void> | undefined

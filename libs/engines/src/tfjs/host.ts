@@ -46,6 +46,7 @@ export class TfjsHost {
         return this.releaseTrainer(request.params.trainer)
       case 'loadGraph':
       case 'runGraph':
+      case 'trainGraph':
         throw new LayermillError('ENGINE_UNKNOWN', 'networks of ONNX files run in ONNX Runtime only; expected --engine onnx')
       case 'close':
         return this.close()

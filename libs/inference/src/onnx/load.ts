@@ -33,7 +33,7 @@ function pythonNames(text: string): string[] | undefined {
 /** Names of the classes, from the file's own metadata, `config.json` or a list beside it; undefined where none is of `count` names. */
 async function labelsOf(model: OnnxModel, count: number): Promise<string[] | undefined> {
   const fits = (names: string[] | undefined): string[] | undefined => (names?.length === count ? names : undefined)
-  for (const key of ['names', 'labels', 'classes', 'class_names', 'id2label']) {
+  for (const key of ['layermill.classes', 'names', 'labels', 'classes', 'class_names', 'id2label']) {
     const text = model.model.metadata.get(key)
     if (text === undefined) continue
     const found = fits(classNamesFrom(parsedJson(text) ?? parsedList(text))) ?? fits(pythonNames(text))

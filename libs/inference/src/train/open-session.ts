@@ -10,6 +10,7 @@ import {
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { type ImageSource, type ManifestRow, parseManifest, type SourceAccess, type Store } from '@layermill/storage'
+import type { Network } from '@layermill/models'
 import type { ModelProvider } from '../model-provider.js'
 import { requireCpu } from '../required-cpu.js'
 import { FeatureInputs } from './feature-inputs.js'
@@ -42,12 +43,22 @@ async function readRows(store: Store, path: string): Promise<ManifestRow[]> {
   return parseManifest(await required(store, path), `${store.url}/${path}`)
 }
 
-async function imageInputs(options: OpenSessionOptions, record: RunRecord, plan: TrainingPlan): Promise<Inputs> {
+async function imageInputs(
+  options: OpenSessionOptions,
+  record: RunRecord,
+  { plan, base }: { plan: TrainingPlan; base: Network },
+): Promise<Inputs> {
   const { spec } = record
   const source = await options.openSource(spec.source, spec)
   const own = spec.kind === 'finetune' && typeof spec.validation === 'string' ? spec.validation : undefined
   const validationSource = own === undefined ? source : await options.openSource(own, { ...spec, split: undefined })
-  return new ImageInputs({ plan, preparation: plannedNetwork(plan).preparation, source, validationSource, readAhead: options.readAhead })
+  return new ImageInputs({
+    plan,
+    preparation: plannedNetwork(plan, base).preparation,
+    source,
+    validationSource,
+    readAhead: options.readAhead,
+  })
 }
 
 /**
@@ -72,10 +83,12 @@ export async function openTrainingSession(
       `weights ${weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`,
     )
   }
-  const inputs = features === undefined ? await imageInputs(options, record, plan) : new FeatureInputs({ plan, ...features })
+  const inputs =
+    features === undefined ? await imageInputs(options, record, { plan, base: loaded.network }) : new FeatureInputs({ plan, ...features })
   const session = await TrainingSession.open({
     plan,
     engine,
+    base: loaded.network,
     baseWeights: loaded.weights.tensors,
     inputs,
     fromFeatures: features !== undefined,

@@ -15,9 +15,12 @@ import {
 } from '@layermill/training'
 import type { Inputs } from './image-inputs.js'
 
-/** The fine-tuned network of a plan. */
-export function plannedNetwork({ network, resample, input }: Pick<TrainingPlan, 'network' | 'resample' | 'input'>): Network {
-  return preparedWith(networkFromDescription(network), { resample, input })
+/**
+ * The fine-tuned network of a plan.
+ * @param base the network that the run's spec names
+ */
+export function plannedNetwork({ network, resample, input }: Pick<TrainingPlan, 'network' | 'resample' | 'input'>, base: Network): Network {
+  return preparedWith(networkFromDescription(network, base), { resample, input })
 }
 
 /** The base's weights with the head's first values. */
@@ -34,6 +37,8 @@ function storedNorms(network: Network, { statistics }: Pick<TrainingPlan, 'stati
 export interface TrainingSessionOptions {
   readonly plan: TrainingPlan
   readonly engine: Engine
+  /** As the run's spec names it. */
+  readonly base: Network
   /** Of the base network. */
   readonly baseWeights: TensorMap
   readonly inputs: Inputs
@@ -71,8 +76,8 @@ export class TrainingSession {
   }
 
   static async open(options: TrainingSessionOptions): Promise<TrainingSession> {
-    const { plan, engine, baseWeights, fromFeatures } = options
-    const network = plannedNetwork(plan)
+    const { plan, engine, base, baseWeights, fromFeatures } = options
+    const network = plannedNetwork(plan, base)
     const trainer = await engine.trainer(network, initialParameters(network, baseWeights, plan.seed), {
       trainable: plan.trainable,
       batchNorm: plan.batchNorm,

@@ -12,7 +12,8 @@ export interface Repaired {
   readonly added: readonly TensorDef[]
 }
 
-function intAttribute(name: string, value: number): AttributeDef {
+/** An attribute of one whole number. */
+export function intAttribute(name: string, value: number): AttributeDef {
   const proto = concatenate(message([stringField(1, name), intField(3, value), intField(20, 2)]))
   return { name, kind: 'int', numbers: [value], text: '', graphs: [], reference: '', proto }
 }

@@ -1,13 +1,14 @@
-import { bytesField, concatenate, intField, message, messageField, stringField } from '@layermill/core'
+import { bytesField, concatenate, intField, type Message, message, messageField, stringField } from '@layermill/core'
 import { needed } from '../depends.js'
 import type { FilePlace } from '../external.js'
 import type { ImageInput } from '../image-input.js'
-import { asIs, nodeProto, tensorProto, valueProto } from '../read/encode.js'
-import { graphFields, modelFields } from '../read/fields.js'
+import { asIs, floatProto, nodeProto, tensorProto, valueProto } from '../read/encode.js'
+import { GRAPH, MODEL } from '../read/fields.js'
 import { type Graph, namesTaken } from '../read/normalise.js'
 import type { Info } from '../shapes/info.js'
-import type { Dim, ModelDef, NodeDef, TensorDef } from '../types.js'
-import { repairBatch } from './batch.js'
+import { upgraded } from '../train/upgrade.js'
+import { type Dim, FLOAT, FLOAT16, type ModelDef, type NodeDef, type TensorDef } from '../types.js'
+import { intAttribute, type Repaired, repairBatch } from './batch.js'
 
 /** Handling of the first dimension: as the file has it, free, or free with what was baked into constants repaired. */
 export type BatchKind = 'fixed' | 'symbolic' | 'repaired'
@@ -20,6 +21,30 @@ export interface CutOptions {
   readonly size?: readonly [number, number]
   /** Inputs with a default that are to be fed all the same. */
   readonly fed?: ReadonlySet<string>
+  /** Makes nodes of old operators those of set 13, which newer ones still have. */
+  readonly upgraded?: boolean
+}
+
+/** Parts of a model beside the cut graph, encoded by whoever adds them. */
+export interface Additions {
+  /** Behind the graph's own. */
+  readonly nodes: readonly Message[]
+  readonly initializers: readonly Message[]
+  /** Beside the image. */
+  readonly inputs: readonly Message[]
+  /** Instead of the values that the graph is cut behind. */
+  readonly outputs: readonly Message[]
+  readonly metadata?: Readonly<Record<string, string>>
+  /** Initializers with other numbers, in float32. */
+  readonly replaced?: ReadonlyMap<string, Float32Array>
+  /** Initializers that become inputs, in float32. */
+  readonly opened?: ReadonlySet<string>
+  /** Contents of initializers that are not in the graph's messages, to be in the model instead of beside it. */
+  readonly contents?: ReadonlyMap<string, Uint8Array>
+  /** Computes in float32 where the file computes in float16; `replaced` and `opened` then hold all tensors of float16. */
+  readonly float32?: boolean
+  /** Version of ONNX's own operators, which the nodes have to be the same in. Default: the file's. */
+  readonly opset?: number
 }
 
 /** Bytes of a file on this machine, and where they go in the file of weights that belongs to a cut. */
@@ -79,6 +104,12 @@ function inputShape(input: ImageInput, { batch, size }: CutOptions): Dim[] {
   return input.layout === 'nchw' ? [count, 3, height, width] : [count, height, width, 3]
 }
 
+/** A conversion to float16 as one to float32. */
+function inFloat32(node: NodeDef): NodeDef {
+  const to = node.op === 'Cast' ? node.attributes.get('to') : undefined
+  return to?.numbers[0] === FLOAT16 ? { ...node, attributes: new Map([...node.attributes, ['to', intAttribute('to', FLOAT)]]) } : node
+}
+
 /** Nodes with names of their own: the runtime takes no two of one name. */
 function uniquelyNamed(nodes: readonly NodeDef[]): NodeDef[] {
   const taken = new Set<string>()
@@ -89,45 +120,65 @@ function uniquelyNamed(nodes: readonly NodeDef[]): NodeDef[] {
   })
 }
 
-/** Cuts a graph behind values: nodes, weights and inputs that these do not need are left out. */
-export function cutGraph(source: CutSource, options: CutOptions): Cut {
-  const { graph, image, values, model } = source
+/** The nodes that the values need, with the batch taken out of constants where that is asked for. */
+export function keptNodes({ graph, image, model, values, files }: CutSource, options: CutOptions): Repaired {
   const kept = needed(graph, options.values)
   const own = graph.nodes.filter((_, i) => kept.has(i))
-  const { nodes, added } =
-    options.batch === 'repaired' ? repairBatch(graph, own, image.name, values) : { nodes: own, added: [] as readonly TensorDef[] }
-  const named = uniquelyNamed(nodes)
+  const repaired = options.batch === 'repaired' ? repairBatch(graph, own, image.name, values) : { nodes: own, added: [] }
+  return options.upgraded === true ? upgraded(repaired, model.opsets.get('') ?? 0, values, files.get('') ?? '') : repaired
+}
+
+/** Cuts a graph behind values: nodes, weights and inputs that these do not need are left out. */
+export function cutGraph(source: CutSource, options: CutOptions, additions?: Additions): Cut {
+  const { graph, image, values, model } = source
+  const { replaced, opened, contents, float32 = false } = additions ?? {}
+  const { nodes, added } = keptNodes(source, options)
+  const named = uniquelyNamed(float32 ? nodes.map(inFloat32) : nodes)
+  const imageType = float32 && image.type === FLOAT16 ? FLOAT : image.type
   const taken = new Set([...named.flatMap(node => [...namesTaken(node)]), ...options.values])
   const fed = options.fed ?? new Set<string>()
   const inputs = [...graph.inputs, ...graph.defaulted.filter(({ name }) => fed.has(name))].filter(({ name }) => taken.has(name))
   const weights = new Weights(source.files)
   const initializers = [...graph.initializers]
-    .filter(([name]) => taken.has(name) && !fed.has(name))
+    .filter(([name]) => taken.has(name) && !fed.has(name) && opened?.has(name) !== true)
     .map(([name, tensor]) => {
+      const numbers = replaced?.get(name)
+      if (numbers !== undefined) return floatProto(name, numbers, tensor.dims)
+      const bytes = contents?.get(name)
+      if (bytes !== undefined) return tensorProto(tensor, name, undefined, bytes)
       if (tensor.place === undefined) return tensorProto(tensor, name)
       return tensorProto(tensor, name, { location: weightFile, offset: weights.add(tensor), length: tensor.place.length })
     })
   const domains = new Set(['', ...named.map(({ domain }) => domain)])
   const body = message([
-    ...named.map(node => messageField(graphFields.node, nodeProto(node))),
-    stringField(graphFields.name, 'layermill'),
-    ...initializers.map(tensor => messageField(graphFields.initializer, tensor)),
-    ...added.map(tensor => bytesField(graphFields.initializer, tensor.proto)),
+    ...named.map(node => messageField(GRAPH.node, nodeProto(node))),
+    ...(additions?.nodes ?? []).map(node => messageField(GRAPH.node, node)),
+    stringField(GRAPH.name, 'layermill'),
+    ...initializers.map(tensor => messageField(GRAPH.initializer, tensor)),
+    ...added.map(tensor => bytesField(GRAPH.initializer, tensor.proto)),
+    ...(additions?.initializers ?? []).map(tensor => messageField(GRAPH.initializer, tensor)),
     ...inputs.map(input =>
       messageField(
-        graphFields.input,
-        input.name === image.name ? valueProto(image.name, image.type, inputShape(image, options)) : asIs(input.proto),
+        GRAPH.input,
+        input.name === image.name ? valueProto(image.name, imageType, inputShape(image, options)) : asIs(input.proto),
       ),
     ),
-    ...options.values.map(name => messageField(graphFields.output, outputProto(name, values.get(name)?.type ?? 0))),
+    ...[...(opened ?? [])].map(name => messageField(GRAPH.input, valueProto(name, FLOAT, graph.initializers.get(name)!.dims))),
+    ...(additions?.inputs ?? []).map(input => messageField(GRAPH.input, input)),
+    ...(additions?.outputs ?? options.values.map(name => outputProto(name, values.get(name)?.type ?? 0))).map(output =>
+      messageField(GRAPH.output, output),
+    ),
   ])
   const proto = message([
     // Older files list every weight among the inputs, which is not repeated here.
-    intField(modelFields.irVersion, Math.max(4, model.irVersion)),
-    stringField(modelFields.producer, 'layermill'),
-    messageField(modelFields.graph, body),
+    intField(MODEL.irVersion, Math.max(additions?.opset === undefined ? 4 : 8, model.irVersion)),
+    stringField(MODEL.producer, 'layermill'),
+    messageField(MODEL.graph, body),
     ...[...opsetsOf(model, domains)].map(([domain, version]) =>
-      messageField(modelFields.opsets, message([stringField(1, domain), intField(2, version)])),
+      messageField(MODEL.opsets, message([stringField(1, domain), intField(2, domain === '' ? (additions?.opset ?? version) : version)])),
+    ),
+    ...Object.entries(additions?.metadata ?? {}).map(([key, value]) =>
+      messageField(MODEL.metadata, message([stringField(1, key), stringField(2, value)])),
     ),
   ])
   return {

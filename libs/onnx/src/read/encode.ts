@@ -1,4 +1,4 @@
-import { bytesField, concatenate, intField, type Message, message, messageField, stringField } from '@layermill/core'
+import { bytesField, bytesOf, concatenate, intField, type Message, message, messageField, stringField } from '@layermill/core'
 import type { AttributeDef, Dim, GraphDef, NodeDef, Place, TensorDef } from '../types.js'
 import { attributeFields, fieldsOf, graphFields, nodeFields, tensorFields } from './fields.js'
 
@@ -53,17 +53,17 @@ export function attributeOfGraphs(attribute: AttributeDef, graphs: readonly Grap
   return { ...attribute, graphs, proto }
 }
 
-/** A TensorProto by another name; with `place`, its contents lie in that external file. */
-export function tensorProto(tensor: TensorDef, name: string, place?: Place): Message {
-  const left: number[] = [tensorFields.name, tensorFields.place, tensorFields.placeBytes]
-  if (place !== undefined)
-    left.push(tensorFields.location, tensorFields.external, tensorFields.raw, tensorFields.floats, tensorFields.doubles)
+/** A TensorProto by another name; with `place`, its contents lie in that external file; with `raw`, they are these bytes. */
+export function tensorProto(tensor: TensorDef, name: string, place?: Place, raw?: Uint8Array): Message {
+  const left: number[] = [TENSOR.name, TENSOR.place, TENSOR.placeBytes]
+  if (place !== undefined || raw !== undefined) left.push(TENSOR.location, TENSOR.external, TENSOR.raw, TENSOR.floats, TENSOR.doubles)
   const fields = [...fieldsOf(tensor.proto, '')].filter(field => !left.includes(field.number))
   const entry = (key: string, text: string): Message =>
     messageField(tensorFields.external, message([stringField(1, key), stringField(2, text)]))
   return message([
     ...fields.map(field => asIs(field.whole)),
-    stringField(tensorFields.name, name),
+    stringField(TENSOR.name, name),
+    ...(raw === undefined ? [] : [bytesField(TENSOR.raw, raw)]),
     ...(place === undefined
       ? []
       : [
@@ -91,16 +91,17 @@ export function intTensor(name: string, numbers: readonly number[], dims: readon
 
 /** A float32 tensor of one dimension, or a scalar. */
 export function floatTensor(name: string, numbers: readonly number[], dims: readonly number[]): TensorDef {
-  const raw = new Uint8Array(Float32Array.from(numbers).buffer)
-  const proto = concatenate(
-    message([
-      ...dims.map(dim => intField(tensorFields.dims, dim)),
-      intField(tensorFields.type, 1),
-      stringField(tensorFields.name, name),
-      bytesField(tensorFields.raw, raw),
-    ]),
-  )
-  return { name, type: 1, dims, proto }
+  return { name, type: 1, dims, proto: concatenate(floatProto(name, Float32Array.from(numbers), dims)) }
+}
+
+/** The TensorProto of float32 numbers, which are not copied. */
+export function floatProto(name: string, data: Float32Array, dims: readonly number[]): Message {
+  return message([
+    ...dims.map(dim => intField(TENSOR.dims, dim)),
+    intField(TENSOR.type, 1),
+    stringField(TENSOR.name, name),
+    bytesField(TENSOR.raw, bytesOf(data)),
+  ])
 }
 
 /** A ValueInfoProto of a tensor; without a shape, of any shape. */

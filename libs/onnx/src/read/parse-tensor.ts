@@ -80,8 +80,12 @@ const mostNumbers = 4096
 
 /** The numbers of a small tensor within its message; undefined for a large or external one, and for types that no size is of. */
 export function smallNumbers(tensor: TensorDef, file: string): number[] | undefined {
+  return tensor.place !== undefined || elements(tensor.dims)! > MOST_NUMBERS ? undefined : readNumbers(tensor, file)
+}
+
+/** The numbers of a tensor within its message, however many; undefined for types that no size is of. */
+export function readNumbers(tensor: TensorDef, file: string): number[] | undefined {
   const count = elements(tensor.dims)!
-  if (tensor.place !== undefined || count > mostNumbers) return undefined
   for (const field of fieldsOf(tensor.proto, file)) {
     if (field.number === tensorFields.raw) return rawNumbers(field.bytes, tensor.type, count)
     if (field.number === tensorFields.floats && tensor.type === 1)

@@ -1,6 +1,6 @@
 import type { FinetuneSpec } from '@layermill/contracts'
 import { elementCount, exitCodes } from '@layermill/core'
-import { parameterShapes } from '@layermill/models'
+import { learnableShapes } from '@layermill/models'
 import { checkSpec } from '@layermill/orchestrator/check'
 import { describeTraining, type TrainingDescription } from '@layermill/orchestrator/train'
 import { formatBytes, formatCount, formatPlural, formatTable } from '../../output/format.js'
@@ -35,7 +35,7 @@ function printSteps(output: Output, spec: FinetuneSpec, { stepsPerEpoch, feature
 function print(output: Output, spec: FinetuneSpec, description: TrainingDescription): void {
   const { network, trainable } = description
   printClasses(output, description)
-  const shapes = parameterShapes(network)
+  const shapes = learnableShapes(network)
   const count = (names: Iterable<string>): number => [...names].reduce((sum, name) => sum + elementCount(shapes.get(name) ?? []), 0)
   output.line(`\n${network.id}: ${formatCount(count(trainable))} of ${formatCount(count(shapes.keys()))} parameters learn`)
   printSteps(output, spec, description)

@@ -8,11 +8,12 @@ import { checkImages, sizeText } from '../check-images.js'
 import { equalRows, rowOf, rowsOf, sameImages, softmax, stackRows, tokenRows } from './rows.js'
 import type { ImageFeed } from './protocol.js'
 
-const feedTypes: ReadonlyMap<number, ImageFeed['type']> = new Map([
-  [float, 'float32'],
-  [float16, 'float16'],
-  [double, 'float64'],
-  [uint8, 'uint8'],
+/** Types of inputs that images are fed as, by their number. */
+export const feedTypes: ReadonlyMap<number, ImageFeed['type']> = new Map([
+  [FLOAT, 'float32'],
+  [FLOAT16, 'float16'],
+  [DOUBLE, 'float64'],
+  [UINT8, 'uint8'],
   [3, 'int8'],
 ])
 

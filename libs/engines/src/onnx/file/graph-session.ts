@@ -71,7 +71,8 @@ function channelsLast({ shape, data }: Tensor): Float32Array {
   return moved
 }
 
-function imageTensor(images: Tensor, { type, layout }: ImageFeed): ort.Tensor {
+/** Images [N, 3, H, W] as a graph takes them. */
+export function imageTensor(images: Tensor, { type, layout }: Omit<ImageFeed, 'name'>): ort.Tensor {
   const [count, channels, height, width] = images.shape as [number, number, number, number]
   const dims = layout === 'nchw' ? [...images.shape] : [count, height, width, channels]
   const data = layout === 'nchw' ? images.data : channelsLast(images)

@@ -46,6 +46,37 @@ function scatter(gradient: string, { rank, axis, length, indices }: Places, cont
   return context.op('ScatterElements', [zeros, index, gradient], { axis: int(axis), reduction: text('add') })
 }
 
+/** Pieces along an axis, put together again. */
+const split: GradientRule = (node, _, context, gradients) =>
+  context.accumulate(node.inputs[0], () => {
+    const rank = context.dims(node.inputs[0]!).length
+    const pieces = node.outputs.map((output, i) => gradients[i] ?? context.zerosLike(output))
+    return context.op('Concat', pieces, { axis: int(axisOf(node.int('axis', 0), rank)) })
+  })
+
+/** Padding by a constant: what lies inside is cut out again. */
+const pad: GradientRule = (node, gradient, context) =>
+  context.accumulate(node.inputs[0], () => {
+    const source = node.inputs[0]!
+    const rank = context.dims(source).length
+    if (node.text('mode', 'constant') !== 'constant') throw new RangeError(`padding by ${node.text('mode', '')} has no gradient here`)
+    const pads = numbersOf(node, 1, 'pads', context)
+    if (pads === undefined) throw new RangeError('padding by computed widths has no gradient here')
+    const axes = (numbersOf(node, 3, 'axes', context) ?? Array.from({ length: rank }, (_, i) => i)).map(axis => axisOf(axis, rank))
+    const padded = axes
+      .map((axis, i) => ({ axis, before: pads[i]!, behind: pads[i + axes.length]! }))
+      .filter(({ before, behind }) => before !== 0 || behind !== 0)
+    if (padded.some(({ before, behind }) => before < 0 || behind < 0)) throw new RangeError('padding that cuts has no gradient here')
+    if (padded.length === 0) return gradient
+    const ends = padded.map(({ axis, before }) => before + context.known(source, axis))
+    return context.slice(
+      gradient,
+      padded.map(({ before }) => before),
+      ends,
+      padded.map(({ axis }) => axis),
+    )
+  })
+
 /** The indices that a slice takes of a side of `length`. */
 function sliced(length: number, start: number, end: number, step: number): number[] {
   const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value < 0 ? value + length : value))
@@ -77,9 +108,12 @@ const gather: GradientRule = (node, gradient, context) =>
     const axis = axisOf(node.int('axis', 0), rank)
     const length = context.known(source, axis)
     const indices = context.forward.integers(index)
-    if (indices === undefined || context.dims(index).length > 1) throw new RangeError('a gather by computed indices has no gradient here')
-    const isScalar = context.dims(index).length === 0
-    const given = isScalar ? context.op('Unsqueeze', [gradient, context.ints(axis)]) : gradient
+    if (indices === undefined) throw new RangeError('a gather by computed indices has no gradient here')
+    const sides = context.dims(index).length
+    const behind = Array.from({ length: rank - axis - 1 }, (_, i) => context.known(source, axis + 1 + i))
+    // Sides before the axis are where they were.
+    const inOneSide = (): string => context.reshape(gradient, ...Array.from({ length: axis }, () => 0), indices.length, ...behind)
+    const given = sides === 0 ? context.op('Unsqueeze', [gradient, context.ints(axis)]) : sides === 1 ? gradient : inOneSide()
     return scatter(given, { rank, axis, length, indices: indices.map(value => axisOf(value, length)) }, context)
   })
 
@@ -118,10 +152,12 @@ export const arrangingRules: Readonly<Record<string, GradientRule>> = {
   Flatten: reshape,
   Gather: gather,
   GlobalAveragePool: globalMean,
+  Pad: pad,
   ReduceMean: spread(true),
   ReduceSum: spread(false),
   Reshape: reshape,
   Slice: slice,
+  Split: split,
   Squeeze: reshape,
   Transpose: transpose,
   Unsqueeze: reshape,

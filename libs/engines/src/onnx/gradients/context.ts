@@ -172,8 +172,13 @@ export function gradientNode({ inputs, outputs, attributes = {} }: OnnxNode): Gr
   }
 }
 
-/** Adds to the gradients of a node's inputs, given that of its first output. */
-export type GradientRule = (node: GradientNode, gradient: string, context: GradientContext) => void
+/** Adds to the gradients of a node's inputs, given that of its first output that has one, and those of all. */
+export type GradientRule = (
+  node: GradientNode,
+  gradient: string,
+  context: GradientContext,
+  gradients: readonly (string | undefined)[],
+) => void
 
 /** An axis counted from the front. */
 export const axisOf = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis)

@@ -79,6 +79,7 @@ const where: GradientRule = ({ inputs: [condition, a, b], output }, gradient, co
 export const elementwiseRules: Readonly<Record<string, GradientRule>> = {
   Add: add,
   // Between types of real numbers; others end the way of a gradient before.
+  Abs: times((input, _, context) => context.op('Sign', [input])),
   Cast: (node, gradient, context) => context.accumulate(node.inputs[0], () => context.op('CastLike', [gradient, node.inputs[0]!])),
   // Ones for values that were not cut off, bounds included, as PyTorch has it.
   Clip: times((input, output, context) => context.mask('Equal', input, output)),
@@ -101,8 +102,10 @@ export const elementwiseRules: Readonly<Record<string, GradientRule>> = {
   Mul: mul,
   Neg: (node, gradient, context) => context.accumulate(node.inputs[0], () => context.op('Neg', [gradient])),
   Pow: pow,
+  Reciprocal: times((_, output, context) => context.op('Neg', [context.mul(output, output)])),
   Relu: times((_, output, context) => context.mask('Greater', output, 0)),
   Sigmoid: sigmoid,
+  Softplus: times((input, _, context) => context.op('Sigmoid', [input])),
   Sqrt: times((_, output, context) => context.op('Div', [context.number(0.5), output])),
   Sub: sub,
   Sum: add,

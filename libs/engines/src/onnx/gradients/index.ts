@@ -75,10 +75,11 @@ export function graphGradients(forward: ForwardGraph, seeds: ReadonlyMap<string,
   const context = new GradientContext(forward, reached(forward.nodes, wanted))
   for (const [result, seed] of seeds) context.accumulate(result, () => seed)
   for (const node of between(forward.nodes, wanted, [...seeds.keys()]).toReversed()) {
-    const gradient = context.gradient(node.outputs[0]!)
-    if (gradient === undefined) continue
+    const known = node.outputs.map(output => context.gradient(output))
+    const first = known.find(gradient => gradient !== undefined)
+    if (first === undefined) continue
     if (!Object.hasOwn(gradientRules, node.op)) throw new RangeError(`${node.op} has no gradient here`)
-    gradientRules[node.op]!(gradientNode(node), gradient, context)
+    gradientRules[node.op]!(gradientNode(node), first, context, known)
   }
   const gradients = wanted.flatMap(value => {
     const gradient = context.gradient(value)

@@ -47,12 +47,17 @@ function transposed(
   const { kernel, strides, dilations, pads } = window
   const { node, group } = facts
   const rank = kernel.length
-  // Input cells behind the last window are reached by none.
+  // Input cells behind the last window are reached by none; a last window that hangs over reaches some that are not there.
   const rest = kernel.map((side, i) => {
     const covered = (context.known(node.output, i + 2) - 1) * strides[i]! + dilations[i]! * (side - 1) + 1
     return context.known(node.inputs[0]!, i + 2) + pads[i]! + pads[i + rank]! - covered
   })
-  return context.op('ConvTranspose', [gradient, weight], { ...attributesOf(window), group: int(group), output_padding: ints(...rest) })
+  const behind = rest.map((cells, i) => pads[i + rank]! + Math.max(0, -cells))
+  return context.op('ConvTranspose', [gradient, weight], {
+    ...attributesOf({ ...window, pads: [...pads.slice(0, rank), ...behind] }),
+    group: int(group),
+    output_padding: ints(...rest.map(cells => Math.max(0, cells))),
+  })
 }
 
 /**
@@ -120,13 +125,34 @@ const averagePool: GradientRule = (node, gradient, context) =>
     const kernel = node.ints('kernel_shape')!
     const window = windowOf(node, kernel, context)
     const counts = node.int('count_include_pad', 0) === 1 || window.pads.every(pad => pad === 0)
-    if (!counts || node.int('ceil_mode', 0) === 1) throw new RangeError('a mean of windows of unequal sizes has no gradient here')
+    const isEqual = counts && node.int('ceil_mode', 0) === 0
     const channels = context.known(node.inputs[0]!, 1)
     const cells = kernel.reduce((product, side) => product * side, 1)
-    const data = new Float32Array(channels * cells).fill(1 / cells)
-    const weight = context.constant(`grad/mean/${channels}/${kernel.join('x')}`, { type: 'float32', shape: [channels, 1, ...kernel], data })
-    return transposed(gradient, weight, window, { node, group: channels }, context)
+    const share = isEqual ? 1 / cells : 1
+    const data = new Float32Array(channels * cells).fill(share)
+    const name = `grad/mean/${channels}/${kernel.join('x')}/${share}`
+    const weight = context.constant(name, { type: 'float32', shape: [channels, 1, ...kernel], data })
+    const shared = isEqual ? gradient : context.mul(gradient, cellShares(node, window, context))
+    return transposed(shared, weight, window, { node, group: channels }, context)
   })
+
+/** One over the number of cells that each window averages: those that lie on the map, or on its padding where that counts. */
+function cellShares(node: GradientNode, { kernel, strides, dilations, pads }: Window, context: GradientContext): string {
+  const includes = node.int('count_include_pad', 0) === 1
+  const rank = kernel.length
+  const sides = kernel.map((side, i) => {
+    const size = context.known(node.inputs[0]!, i + 2)
+    const [low, high] = includes ? [-pads[i]!, size + pads[i + rank]!] : [0, size]
+    return Array.from({ length: context.known(node.output, i + 2) }, (_, at) => {
+      const start = at * strides[i]! - pads[i]!
+      return Array.from({ length: side }, (_cell, k) => start + k * dilations[i]!).filter(cell => cell >= low && cell < high).length
+    })
+  })
+  const shape = [1, 1, ...sides.map(({ length }) => length)]
+  const products = sides.reduce<number[]>((all, side) => all.flatMap(product => side.map(count => product * count)), [1])
+  const name = `grad/shares/${node.output}`
+  return context.constant(name, { type: 'float32', shape, data: Float32Array.from(products, count => 1 / count) })
+}
 
 /** Rules of windows that move over maps. */
 export const windowRules: Readonly<Record<string, GradientRule>> = { AveragePool: averagePool, Conv: conv, MaxPool: maxPool }

@@ -121,6 +121,14 @@ one('AveragePool', [numbers(2, 2, 5, 4)], lambda a: F.avg_pool2d(a, 2, 2), kerne
 one('AveragePool', [numbers(2, 2, 5, 4)], lambda a: F.avg_pool2d(a, 3, 2, 1), 'AveragePool with padding', kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, count_include_pad=1)
 one('MaxPool', [numbers(2, 2, 5, 6)], lambda a: F.max_pool2d(a, 3, 2, 1), kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
 
+one('AveragePool', [numbers(2, 2, 5, 6)], lambda a: F.avg_pool2d(a, 2, 2, ceil_mode=True, count_include_pad=False), 'AveragePool with a last window that hangs over', kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+one('AveragePool', [numbers(2, 2, 5, 4)], lambda a: F.avg_pool2d(a, 3, 2, 1, count_include_pad=False), 'AveragePool whose padding does not count', kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+case('Split', [('Split', ['x', 'sizes'], ['p', 'q', 'r'], {'axis': 1}), ('Mul', ['p', 'r'], ['y'], {})], {'x': numbers(2, 5, 3)}, lambda a: a[:, :2] * a[:, 3:], {'sizes': [2, 1, 2]})
+one('Pad', [numbers(2, 3, 4)], lambda a: F.pad(a, (0, 3, 2, 1)), integers={'pads': [0, 2, 0, 0, 1, 3]})
+one('Abs', [numbers(2, 3)], torch.abs)
+one('Reciprocal', [numbers(2, 3, low=0.5, high=2)], torch.reciprocal)
+one('Softplus', [x()], F.softplus)
+
 
 one('Identity', [numbers(2, 3)], lambda a: a)
 one('Cast', [numbers(2, 3)], lambda a: a, to=1)

@@ -1,0 +1,133 @@
+/** Fine-tuning on ONNX files, from the command's first line to the file that any runtime runs. */
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { GradientProcessor, startGradientWorker } from '@layermill/inference'
+import { OnnxModel } from '@layermill/onnx'
+import { openExchange } from '@layermill/queue'
+import { QueueGradients } from '@layermill/orchestrator/train'
+import { openSource, openStore } from '@layermill/storage'
+import { loadModel } from 'layermill'
+import { runCli } from '../../helpers/cli.js'
+import { testFolder } from '../../helpers/folders.js'
+import { filesBelow, readRun } from '../../helpers/results.js'
+import { readLines, train, type TrainOptions } from './embedded.js'
+import { shapeImage, writeShapes } from './shapes.js'
+
+const folder = testFolder('train-onnx')
+const testing = new URL('../../../libs/engines/src/onnx/file/testing/', import.meta.url)
+/** The preparation of an export whose images are 32x32. */
+const config = { architecture: 'test', pretrained_cfg: { input_size: [3, 32, 32], crop_pct: 1, interpolation: 'bicubic' } }
+let shapes = ''
+let vit = ''
+
+beforeAll(async () => {
+  shapes = join(await folder(), 'shapes')
+  vit = join(await folder(), 'vit')
+  await writeShapes(shapes, 8)
+  await mkdir(vit)
+  await copyFile(new URL('vit-dynamo.onnx', testing), join(vit, 'model.onnx'))
+  await writeFile(join(vit, 'config.json'), JSON.stringify(config))
+})
+
+const finetune = (out: string, ...more: string[]): string[] => [
+  ...['finetune', shapes, '--model', vit, '--epochs', '2', '--batch-size', '9', '--validation', '0.25', '--device', 'cpu', '--out', out],
+  ...more,
+]
+
+describe('a head on a layer of an ONNX file', () => {
+  it('is trained on features, and the model is one file that predict, evaluate, loadModel and the plain runtime take', async () => {
+    const out = join(await folder(), 'head')
+    const result = await runCli(finetune(out, '--layer', 'norm:cls', '--head', '6', '--dropout', '0.2', '--json'))
+    expect(result.code, result.stderr).toBe(0)
+    const files = await filesBelow(out)
+    expect(files).toEqual(expect.arrayContaining(['model.json', 'model.onnx', 'metrics.jsonl', 'report.html', '_SUCCESS']))
+    expect(files).not.toContain('model.safetensors')
+    expect((await readRun(out)).identity).toMatchObject({ layers: ['norm:cls'] })
+
+    const picture = join(shapes, 'disc', '0001.png')
+    const model = await loadModel(out)
+    const [answer] = await model.predict([picture])
+    const prepared = await model.prepare(picture)
+    await model.dispose()
+    const session = await InferenceSession.create(join(out, 'model.onnx'))
+    const { prob } = await session.run({ input: new Tensor('float32', prepared.data, [1, ...prepared.shape]) })
+    await session.release()
+    const shares = [...(prob!.data as Float32Array)]
+    const best = shares.indexOf(Math.max(...shares))
+    expect(answer![0]!.label).toBe(['disc', 'square', 'triangle'][best])
+    expect(answer![0]!.probability).toBeCloseTo(shares[best]!, 5)
+
+    const evaluated = await runCli(['evaluate', shapes, '--model', out, '--device', 'cpu', '--json'])
+    expect(evaluated.code, evaluated.stderr).toBe(0)
+    expect(evaluated.stdout).toContain('triangle')
+  })
+
+  it('refuses what an ONNX file cannot give', async () => {
+    const out = join(await folder(), 'refused')
+    const named = await runCli(finetune(out, '--export', 'chainer.npz'))
+    expect(named.stderr).toMatch(/chainer\.npz.*SPEC_INVALID/s)
+    const unknown = await runCli(finetune(out, '--layer', 'blocks.9'))
+    expect(unknown.stderr).toContain('LAYER_UNKNOWN')
+    const statistics = await runCli(finetune(out, '--base', 'full', '--batch-norm', 'batch'))
+    expect(statistics.stderr).toMatch(/batchNorm.*SPEC_INVALID/s)
+  })
+})
+
+describe('a base that learns', () => {
+  const spec = async (): Promise<Record<string, unknown>> => ({
+    ...{ model: vit, weights: 'imagenet', layer: 'norm:mean', source: shapes, base: 'full', size: undefined },
+    ...{ epochs: 2, batchSize: 9, microBatch: 3, validation: 0.25, learningRate: 0.002 },
+  })
+
+  it('has the same bits over a queue as here and when it goes on, and its file holds what was learned', async () => {
+    const [here, queued] = [join(await folder(), 'here'), join(await folder(), 'queued')]
+    const { lines } = await train({ ...(await spec()), out: here })
+    expect(lines).toHaveLength(2)
+    await train({ ...(await spec()), out: queued }, overQueue())
+    expect((await readFile(join(queued, 'model.onnx'))).equals(await readFile(join(here, 'model.onnx')))).toBe(true)
+
+    const stopped = join(await folder(), 'stopped')
+    const abort = new AbortController()
+    const first = train({ ...(await spec()), out: stopped }, { signal: abort.signal, onEpoch: () => abort.abort() })
+    await expect(first).rejects.toMatchObject({ name: 'AbortError' })
+    await train({ ...(await spec()), out: stopped })
+    expect((await readFile(join(stopped, 'model.onnx'))).equals(await readFile(join(here, 'model.onnx')))).toBe(true)
+    expect(await readLines(stopped)).toEqual(await readLines(here))
+
+    const norm = async (path: string): Promise<number[]> => [
+      ...(await (await OnnxModel.open(join(path, 'model.onnx'))).tensor('norm.weight')).data,
+    ]
+    expect(await norm(here)).not.toEqual(await norm(vit))
+  })
+
+  it('lets a table of layers learn at rates of their own, and the rest stay', async () => {
+    const out = join(await folder(), 'table')
+    const table = { 'blocks.0.mlp': 0.5, '*': 0 }
+    await train({ ...(await spec()), base: table, epochs: 1, out })
+    const plan = JSON.parse(await readFile(join(out, 'training.json'), 'utf8')) as { trainable: string[] }
+    expect(plan.trainable).toHaveLength(6)
+    expect(plan.trainable).toEqual(expect.arrayContaining(['blocks.0.mlp.fc1.bias', 'blocks.0.mlp.fc2.bias', 'fc/W', 'fc/b']))
+    const picture = join(await folder(), 'other.png')
+    await writeFile(picture, await shapeImage('square', 99))
+    const predicted = await runCli(['predict', picture, '--model', out, '--device', 'cpu'])
+    expect(predicted.code, predicted.stderr).toBe(0)
+  })
+})
+
+function overQueue(): TrainOptions {
+  return {
+    async gradients({ broker, provider, plan, store }) {
+      const exchange = openExchange(broker.blobs)
+      const reading = {
+        provider,
+        openStore: async (url: string) => openStore(url),
+        openSource: (source: string) => openSource(source),
+        readAhead: 4,
+      }
+      startGradientWorker(broker, new GradientProcessor({ ...reading, exchange }), { concurrency: 2 })
+      return QueueGradients.open({ broker, exchange, plan, storeUrl: store.url, session: 's1', inFlight: 4, reconcileInterval: 200 })
+    },
+  }
+}
