@@ -11,8 +11,8 @@ export {
   type ValueShape,
   type WeightPiece,
 } from './model.js'
-export { DOUBLE, elementName, FLOAT, FLOAT16, isFloat, UINT8, type NodeDef, type ValueDef } from './types.js'
-export { isOnnxNetwork, OnnxGraph, onnxNetwork, type OnnxNetwork, type OnnxNetworkOptions, PROBABILITIES, takesPixels } from './network.js'
+export { double, elementName, float, float16, isFloat, uint8, type NodeDef, type ValueDef } from './types.js'
+export { isOnnxNetwork, OnnxGraph, onnxNetwork, type OnnxNetwork, type OnnxNetworkOptions, probabilities, takesPixels } from './network.js'
 export type { Forward } from './train/forward.js'
 export { prefixOf, takeTokens } from './tokens.js'
 export { ownNormalisation, type OwnNormalisation } from './normalised.js'

@@ -15,7 +15,7 @@ import type { Info } from './shapes/info.js'
 import { inferValues } from './shapes/infer.js'
 import { type Forward, forwardPass } from './train/forward.js'
 import { tensorNumbers } from './train/numbers.js'
-import { FLOAT16, isFloat, type ModelDef, type TensorDef } from './types.js'
+import { float16, isFloat, type ModelDef, type TensorDef } from './types.js'
 
 export type { Additions, BatchKind, Cut, CutOptions, WeightPiece } from './cut/cut.js'
 export type { ImageInput } from './image-input.js'
@@ -173,7 +173,7 @@ export class OnnxModel {
   /** The numbers of all float16 initializers that a cut graph reads, in float32. */
   async halves(options: CutOptions): Promise<Map<string, Tensor>> {
     const found = new Map<string, Tensor>()
-    for (const { name, type } of this.used(options)) if (type === FLOAT16) found.set(name, await this.tensor(name))
+    for (const { name, type } of this.used(options)) if (type === float16) found.set(name, await this.tensor(name))
     return found
   }
 

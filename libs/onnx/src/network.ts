@@ -6,7 +6,7 @@ import type { OnnxModel } from './model.js'
 import type { Info } from './shapes/info.js'
 import { prefixOf, splitTokens, tokenShape } from './tokens.js'
 import { learnableTensors } from './train/learnable.js'
-import { isFloat, UINT8 } from './types.js'
+import { isFloat, uint8 } from './types.js'
 
 /** The layer of a graph's probabilities where its file ends with scores: engines put a softmax behind these. */
 export const probabilities = 'layermill:probabilities'
@@ -177,17 +177,17 @@ const features = /pool|embed|feature|hidden|state|token/i
 /** Ends of a file that was fine-tuned here, which says so; undefined for another. */
 function ownEnds({ model, graph }: OnnxModel): { scores: string; probabilities: string } | undefined {
   const scores = model.metadata.get('layermill.scores')
-  const probabilities = model.metadata.get('layermill.probabilities')
-  if (scores === undefined || probabilities === undefined) return undefined
-  return graph.producers.has(scores) && graph.producers.has(probabilities) ? { scores, probabilities } : undefined
+  const shares = model.metadata.get('layermill.probabilities')
+  if (scores === undefined || shares === undefined) return undefined
+  return graph.producers.has(scores) && graph.producers.has(shares) ? { scores, probabilities: shares } : undefined
 }
 
 /** Names of values that our own heads have beside their layers. */
-const HEAD_VALUE = /^layermill\.head\./
+const headValue = /^layermill\.head\./
 
 /** The layer that a head of ours is on, for a value within that head. */
 function beforeHead(graph: OnnxModel['graph'], value: string): string {
-  const input = HEAD_VALUE.test(value) ? graph.nodes[graph.producers.get(value) ?? -1]?.inputs[0] : undefined
+  const input = headValue.test(value) ? graph.nodes[graph.producers.get(value) ?? -1]?.inputs[0] : undefined
   return input === undefined ? value : beforeHead(graph, input)
 }
 
@@ -253,7 +253,7 @@ export function onnxNetwork(model: OnnxModel, { id = basename(model.path), prepa
     availableLayers: [...model.names.modules.keys()],
     defaultLayer: defaultLayerOf(model),
     classifier: scores?.value ?? '',
-    probabilities: own?.probabilities ?? (scores === undefined ? '' : ready ? scores.value : PROBABILITIES),
+    probabilities: own?.probabilities ?? (scores === undefined ? '' : ready ? scores.value : probabilities),
     classes: scores?.classes ?? 0,
     inputSize: size,
     preparation: preparation ?? pixels,

@@ -13,9 +13,9 @@ export {
   verifyWeights,
 } from './manage.js'
 export {
-  MODEL_FILE,
-  MODEL_GRAPH_FILE,
-  MODEL_WEIGHTS_FILE,
+  modelFile,
+  modelGraphFile,
+  modelWeightsFile,
   type ModelDescription,
   type ModelFiles,
   type ModelToWrite,

@@ -119,7 +119,7 @@ export async function writeModelFolder(files: ModelFiles, model: ModelToWrite): 
 }
 
 /** Name of the file of a model that is on an ONNX file: the graph with its weights is all of it. */
-export const MODEL_GRAPH_FILE = 'model.onnx'
+export const modelGraphFile = 'model.onnx'
 
 /**
  * Writes `model.json` of a network on an ONNX file, whose `model.onnx` is there.
@@ -134,11 +134,11 @@ export async function writeGraphModel(files: ModelFiles, model: Omit<ModelToWrit
     network: networkDescription(network),
     classes,
     preparation: preparationDescription({ network, resample, autoOrient }),
-    weights: { file: MODEL_GRAPH_FILE, sha256 },
+    weights: { file: modelGraphFile, sha256 },
     lineage,
     metrics,
   }
-  await files.put(MODEL_FILE, `${JSON.stringify(description, null, 2)}\n`)
+  await files.put(modelFile, `${JSON.stringify(description, null, 2)}\n`)
 }
 
 const invalid = (where: string, what: string, cause?: unknown): LayermillError =>
@@ -203,7 +203,7 @@ export async function readModelFolder(files: Pick<ModelFiles, 'get'>, where: str
   const bytes = await files.get(modelFile)
   if (bytes === undefined) return undefined
   const description = parseDescription(bytes, where)
-  if (description.weights.file === MODEL_GRAPH_FILE) return undefined
+  if (description.weights.file === modelGraphFile) return undefined
   const network = networkOf(description, where)
   const { file, sha256 } = description.weights
   const weights = await files.get(file)

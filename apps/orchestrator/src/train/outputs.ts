@@ -7,8 +7,8 @@ import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/contracts
 import type { TensorMap } from '@layermill/core'
 import type { FineTunedNetwork } from '@layermill/models'
 import {
-  MODEL_FILE,
-  MODEL_GRAPH_FILE,
+  modelFile,
+  modelGraphFile,
   type ModelFiles,
   preparationDescription,
   type WeightSet,
@@ -92,7 +92,7 @@ async function writeOnGraph(store: Store, input: OutputsInput): Promise<void> {
     inputSize: network.inputSize,
     metadata: outputs => onnxMetadata(input, outputs),
   })
-  await store.put(MODEL_GRAPH_FILE, model)
+  await store.put(modelGraphFile, model)
   const sha256 = createHash('sha256').update(model).digest('hex')
   const described = { classes: plan.classes, resample: plan.resample, autoOrient: plan.autoOrient, lineage: lineageOf(input) }
   await writeGraphModel(store, { network, ...described, metrics: metricsOf(input) }, sha256)

@@ -74,7 +74,7 @@ export interface ExternalPlace {
 
 /** The TensorProto of a constant; with `external`, its numbers lie in a file. */
 export function initializerProto(name: string, tensor: OnnxInitializer, external?: ExternalPlace): Message {
-  const head = [...tensor.shape.map(dim => intField(1, dim)), intField(2, DATA_TYPE[tensor.type]), stringField(8, name)]
+  const head = [...tensor.shape.map(dim => intField(1, dim)), intField(2, dataType[tensor.type]), stringField(8, name)]
   if (tensor.type === 'int64') return message([...head, bytesField(9, int64Bytes(tensor.data))])
   if (external === undefined) return message([...head, bytesField(9, rawBytes(tensor.data))])
   const entry = (key: string, value: string) => messageField(13, message([stringField(1, key), stringField(2, value)]))

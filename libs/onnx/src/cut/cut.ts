@@ -3,11 +3,11 @@ import { needed } from '../depends.js'
 import type { FilePlace } from '../external.js'
 import type { ImageInput } from '../image-input.js'
 import { asIs, floatProto, nodeProto, tensorProto, valueProto } from '../read/encode.js'
-import { GRAPH, MODEL } from '../read/fields.js'
+import { graphFields, modelFields } from '../read/fields.js'
 import { type Graph, namesTaken } from '../read/normalise.js'
 import type { Info } from '../shapes/info.js'
 import { upgraded } from '../train/upgrade.js'
-import { type Dim, FLOAT, FLOAT16, type ModelDef, type NodeDef, type TensorDef } from '../types.js'
+import { type Dim, float, float16, type ModelDef, type NodeDef, type TensorDef } from '../types.js'
 import { intAttribute, type Repaired, repairBatch } from './batch.js'
 
 /** Handling of the first dimension: as the file has it, free, or free with what was baked into constants repaired. */
@@ -107,7 +107,7 @@ function inputShape(input: ImageInput, { batch, size }: CutOptions): Dim[] {
 /** A conversion to float16 as one to float32. */
 function inFloat32(node: NodeDef): NodeDef {
   const to = node.op === 'Cast' ? node.attributes.get('to') : undefined
-  return to?.numbers[0] === FLOAT16 ? { ...node, attributes: new Map([...node.attributes, ['to', intAttribute('to', FLOAT)]]) } : node
+  return to?.numbers[0] === float16 ? { ...node, attributes: new Map([...node.attributes, ['to', intAttribute('to', float)]]) } : node
 }
 
 /** Nodes with names of their own: the runtime takes no two of one name. */
@@ -134,7 +134,7 @@ export function cutGraph(source: CutSource, options: CutOptions, additions?: Add
   const { replaced, opened, contents, float32 = false } = additions ?? {}
   const { nodes, added } = keptNodes(source, options)
   const named = uniquelyNamed(float32 ? nodes.map(inFloat32) : nodes)
-  const imageType = float32 && image.type === FLOAT16 ? FLOAT : image.type
+  const imageType = float32 && image.type === float16 ? float : image.type
   const taken = new Set([...named.flatMap(node => [...namesTaken(node)]), ...options.values])
   const fed = options.fed ?? new Set<string>()
   const inputs = [...graph.inputs, ...graph.defaulted.filter(({ name }) => fed.has(name))].filter(({ name }) => taken.has(name))
@@ -151,34 +151,37 @@ export function cutGraph(source: CutSource, options: CutOptions, additions?: Add
     })
   const domains = new Set(['', ...named.map(({ domain }) => domain)])
   const body = message([
-    ...named.map(node => messageField(GRAPH.node, nodeProto(node))),
-    ...(additions?.nodes ?? []).map(node => messageField(GRAPH.node, node)),
-    stringField(GRAPH.name, 'layermill'),
-    ...initializers.map(tensor => messageField(GRAPH.initializer, tensor)),
-    ...added.map(tensor => bytesField(GRAPH.initializer, tensor.proto)),
-    ...(additions?.initializers ?? []).map(tensor => messageField(GRAPH.initializer, tensor)),
+    ...named.map(node => messageField(graphFields.node, nodeProto(node))),
+    ...(additions?.nodes ?? []).map(node => messageField(graphFields.node, node)),
+    stringField(graphFields.name, 'layermill'),
+    ...initializers.map(tensor => messageField(graphFields.initializer, tensor)),
+    ...added.map(tensor => bytesField(graphFields.initializer, tensor.proto)),
+    ...(additions?.initializers ?? []).map(tensor => messageField(graphFields.initializer, tensor)),
     ...inputs.map(input =>
       messageField(
-        GRAPH.input,
+        graphFields.input,
         input.name === image.name ? valueProto(image.name, imageType, inputShape(image, options)) : asIs(input.proto),
       ),
     ),
-    ...[...(opened ?? [])].map(name => messageField(GRAPH.input, valueProto(name, FLOAT, graph.initializers.get(name)!.dims))),
-    ...(additions?.inputs ?? []).map(input => messageField(GRAPH.input, input)),
+    ...[...(opened ?? [])].map(name => messageField(graphFields.input, valueProto(name, float, graph.initializers.get(name)!.dims))),
+    ...(additions?.inputs ?? []).map(input => messageField(graphFields.input, input)),
     ...(additions?.outputs ?? options.values.map(name => outputProto(name, values.get(name)?.type ?? 0))).map(output =>
-      messageField(GRAPH.output, output),
+      messageField(graphFields.output, output),
     ),
   ])
   const proto = message([
     // Older files list every weight among the inputs, which is not repeated here.
-    intField(MODEL.irVersion, Math.max(additions?.opset === undefined ? 4 : 8, model.irVersion)),
-    stringField(MODEL.producer, 'layermill'),
-    messageField(MODEL.graph, body),
+    intField(modelFields.irVersion, Math.max(additions?.opset === undefined ? 4 : 8, model.irVersion)),
+    stringField(modelFields.producer, 'layermill'),
+    messageField(modelFields.graph, body),
     ...[...opsetsOf(model, domains)].map(([domain, version]) =>
-      messageField(MODEL.opsets, message([stringField(1, domain), intField(2, domain === '' ? (additions?.opset ?? version) : version)])),
+      messageField(
+        modelFields.opsets,
+        message([stringField(1, domain), intField(2, domain === '' ? (additions?.opset ?? version) : version)]),
+      ),
     ),
     ...Object.entries(additions?.metadata ?? {}).map(([key, value]) =>
-      messageField(MODEL.metadata, message([stringField(1, key), stringField(2, value)])),
+      messageField(modelFields.metadata, message([stringField(1, key), stringField(2, value)])),
     ),
   ])
   return {

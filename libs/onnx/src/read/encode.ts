@@ -55,15 +55,16 @@ export function attributeOfGraphs(attribute: AttributeDef, graphs: readonly Grap
 
 /** A TensorProto by another name; with `place`, its contents lie in that external file; with `raw`, they are these bytes. */
 export function tensorProto(tensor: TensorDef, name: string, place?: Place, raw?: Uint8Array): Message {
-  const left: number[] = [TENSOR.name, TENSOR.place, TENSOR.placeBytes]
-  if (place !== undefined || raw !== undefined) left.push(TENSOR.location, TENSOR.external, TENSOR.raw, TENSOR.floats, TENSOR.doubles)
+  const left: number[] = [tensorFields.name, tensorFields.place, tensorFields.placeBytes]
+  if (place !== undefined || raw !== undefined)
+    left.push(tensorFields.location, tensorFields.external, tensorFields.raw, tensorFields.floats, tensorFields.doubles)
   const fields = [...fieldsOf(tensor.proto, '')].filter(field => !left.includes(field.number))
   const entry = (key: string, text: string): Message =>
     messageField(tensorFields.external, message([stringField(1, key), stringField(2, text)]))
   return message([
     ...fields.map(field => asIs(field.whole)),
-    stringField(TENSOR.name, name),
-    ...(raw === undefined ? [] : [bytesField(TENSOR.raw, raw)]),
+    stringField(tensorFields.name, name),
+    ...(raw === undefined ? [] : [bytesField(tensorFields.raw, raw)]),
     ...(place === undefined
       ? []
       : [
@@ -97,10 +98,10 @@ export function floatTensor(name: string, numbers: readonly number[], dims: read
 /** The TensorProto of float32 numbers, which are not copied. */
 export function floatProto(name: string, data: Float32Array, dims: readonly number[]): Message {
   return message([
-    ...dims.map(dim => intField(TENSOR.dims, dim)),
-    intField(TENSOR.type, 1),
-    stringField(TENSOR.name, name),
-    bytesField(TENSOR.raw, bytesOf(data)),
+    ...dims.map(dim => intField(tensorFields.dims, dim)),
+    intField(tensorFields.type, 1),
+    stringField(tensorFields.name, name),
+    bytesField(tensorFields.raw, bytesOf(data)),
   ])
 }
 

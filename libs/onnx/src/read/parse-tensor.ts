@@ -80,7 +80,7 @@ const mostNumbers = 4096
 
 /** The numbers of a small tensor within its message; undefined for a large or external one, and for types that no size is of. */
 export function smallNumbers(tensor: TensorDef, file: string): number[] | undefined {
-  return tensor.place !== undefined || elements(tensor.dims)! > MOST_NUMBERS ? undefined : readNumbers(tensor, file)
+  return tensor.place !== undefined || elements(tensor.dims)! > mostNumbers ? undefined : readNumbers(tensor, file)
 }
 
 /** The numbers of a tensor within its message, however many; undefined for types that no size is of. */

@@ -15,7 +15,7 @@ export interface Forward {
 }
 
 /** Images of the second look: what changes with them depends on the batch. No side of a network is a multiple of it by chance. */
-const OTHER_BATCH = 13
+const otherBatch = 13
 
 const equal = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((value, i) => value === b[i])
 
@@ -44,7 +44,7 @@ export function forwardPass(source: CutSource, options: CutOptions): Forward {
       new Map([[image.name, given(count)]]),
       false,
     )
-  const [one, several] = [look(1), look(OTHER_BATCH)]
+  const [one, several] = [look(1), look(otherBatch)]
   return {
     nodes,
     dims: value => {

@@ -4,7 +4,7 @@ import { needed } from '../depends.js'
 import { scopesOf } from '../names/scopes.js'
 import { weightOf } from '../names/weights.js'
 import type { Graph } from '../read/normalise.js'
-import { FLOAT, FLOAT16, type NodeDef, type TensorDef } from '../types.js'
+import { float, float16, type NodeDef, type TensorDef } from '../types.js'
 
 /** Inputs of each operator that hold what it learned. */
 const weights: Readonly<Record<string, readonly number[]>> = {
@@ -79,7 +79,7 @@ class Learnable {
   private add(node: NodeDef, input: string | undefined): void {
     const name = weightOf(this.graph, input ?? '')
     const tensor = name === undefined ? undefined : this.graph.initializers.get(name)
-    if (name === undefined || tensor === undefined || (tensor.type !== FLOAT && tensor.type !== FLOAT16)) return
+    if (name === undefined || tensor === undefined || (tensor.type !== float && tensor.type !== float16)) return
     // A single number is a constant of a formula.
     if (elementCount(tensor.dims) <= 1) return
     const modules = this.found.get(name)?.modules ?? []

@@ -1,7 +1,7 @@
 import { elementCount, fromFloat16, openFile, type Tensor } from '@layermill/core'
 import { invalid, unsupported } from '../invalid.js'
 import { readNumbers } from '../read/parse-tensor.js'
-import { elementName, FLOAT, FLOAT16, type TensorDef } from '../types.js'
+import { elementName, float, float16, type TensorDef } from '../types.js'
 
 /**
  * The numbers of a tensor of a file, in float32.
@@ -10,7 +10,7 @@ import { elementName, FLOAT, FLOAT16, type TensorDef } from '../types.js'
  */
 export async function tensorNumbers(tensor: TensorDef, files: ReadonlyMap<string, string>, file: string): Promise<Tensor> {
   const { type, dims, place, name } = tensor
-  if (type !== FLOAT && type !== FLOAT16) throw unsupported(file, `tensor '${name}' is of ${elementName(type)}, which cannot learn`)
+  if (type !== float && type !== float16) throw unsupported(file, `tensor '${name}' is of ${elementName(type)}, which cannot learn`)
   const shape = [...dims]
   if (place === undefined) {
     const numbers = readNumbers(tensor, file)
@@ -21,6 +21,6 @@ export async function tensorNumbers(tensor: TensorDef, files: ReadonlyMap<string
   // A buffer of its own, so that numbers of any width lie aligned.
   const bytes = new Uint8Array(place.length)
   await opened.read(place.offset, bytes)
-  const data = type === FLOAT ? new Float32Array(bytes.buffer) : fromFloat16(new Uint16Array(bytes.buffer))
+  const data = type === float ? new Float32Array(bytes.buffer) : fromFloat16(new Uint16Array(bytes.buffer))
   return { shape, data }
 }

@@ -6,7 +6,7 @@ import type { Info } from '../shapes/info.js'
 import type { NodeDef, TensorDef } from '../types.js'
 
 /** From this set of operators on, what is used here is as in all newer ones. */
-const NEWEST = 13
+const newest = 13
 
 /** An attribute that became an input. */
 interface Moved {
@@ -94,7 +94,7 @@ class Upgrade {
  * @throws LayermillError `ONNX_UNSUPPORTED` naming a node that cannot be
  */
 export function upgraded({ nodes, added }: Repaired, opset: number, values: ReadonlyMap<string, Info>, file: string): Repaired {
-  if (opset >= NEWEST) return { nodes, added }
+  if (opset >= newest) return { nodes, added }
   const upgrade = new Upgrade(opset, values, file)
   const newer = nodes.map(node => upgrade.node(node))
   return { nodes: newer, added: [...added, ...upgrade.added] }

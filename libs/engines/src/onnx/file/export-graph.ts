@@ -1,12 +1,12 @@
 import { LayermillError, type TensorMap } from '@layermill/core'
 import type { FineTunedNetwork } from '@layermill/models'
-import { type CutOptions, FLOAT16 } from '@layermill/onnx'
+import { type CutOptions, float16 } from '@layermill/onnx'
 import { initializerProto, nodeProto, valueInfoProto } from '../proto.js'
 import { headBase, headGraph, headParameters, isHalf } from './head-graph.js'
 import type { ExportedOnnx, ExportOptions } from '../export.js'
 
 /** Bytes of a model above which the format's readers take no single file. */
-const MOST_BYTES = 2 ** 31 - 2 ** 20
+const mostBytes = 2 ** 31 - 2 ** 20
 
 /**
  * A fine-tuned network on an ONNX file as an ONNX file of its own: the graph cut behind the layer that the head is on, with what was
@@ -25,17 +25,17 @@ export async function exportGraph(
   const replaced = new Map<string, Float32Array>()
   for (const [name, { data }] of tensors) if (model.graph.initializers.has(name)) replaced.set(name, data)
   // What was trained is of float32, and so is then all that it is computed with.
-  const float32 = [...replaced.keys()].some(name => model.graph.initializers.get(name)!.type === FLOAT16)
+  const float32 = [...replaced.keys()].some(name => model.graph.initializers.get(name)!.type === float16)
   if (float32) for (const [name, { data }] of await model.halves(options)) if (!replaced.has(name)) replaced.set(name, data)
   const contents = await model.contents(options, new Set(replaced.keys()))
   const bytes = [...contents.values(), ...[...tensors.values()].map(({ data }) => data)].reduce(
     (sum, { byteLength }) => sum + byteLength,
     0,
   )
-  if (bytes > MOST_BYTES) {
+  if (bytes > mostBytes) {
     throw new LayermillError(
       'HEAD_INVALID',
-      `${network.id} has ${bytes} bytes of weights, and a single ONNX file holds at most ${MOST_BYTES}`,
+      `${network.id} has ${bytes} bytes of weights, and a single ONNX file holds at most ${mostBytes}`,
     )
   }
   const head = headGraph(network, {

@@ -10,10 +10,10 @@ import type { ImageFeed } from './protocol.js'
 
 /** Types of inputs that images are fed as, by their number. */
 export const feedTypes: ReadonlyMap<number, ImageFeed['type']> = new Map([
-  [FLOAT, 'float32'],
-  [FLOAT16, 'float16'],
-  [DOUBLE, 'float64'],
-  [UINT8, 'uint8'],
+  [float, 'float32'],
+  [float16, 'float16'],
+  [double, 'float64'],
+  [uint8, 'uint8'],
   [3, 'int8'],
 ])
 

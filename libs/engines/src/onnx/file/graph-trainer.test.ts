@@ -18,9 +18,9 @@ interface Golden {
 const folder = new URL('testing/', import.meta.url)
 const golden = JSON.parse(await readFile(new URL('gradients.json', folder), 'utf8')) as Record<string, Golden>
 /** Largest difference in units of the largest gradient of a tensor. */
-const TOLERANCE = 1e-4
+const tolerance = 1e-4
 /** A tensor whose gradient is so small, in units of the network's largest, has none: rounding is all of it (biases of attention's keys). */
-const NOTHING = 1e-6
+const nothing = 1e-6
 
 const fill = (count: number, factor: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => ((i * factor) % 1000) / 500 - 1)
@@ -62,10 +62,10 @@ describe('a network of an ONNX file', () => {
     for (const [i, value] of expected.logits.entries()) expect(logits.data[i]).toBeCloseTo(value, 4)
     const most = Math.max(...Object.values(expected.gradients).map(({ largest }) => largest))
     for (const [tensor, { largest, samples }] of Object.entries(expected.gradients)) {
-      const unit = Math.max(largest, NOTHING * most)
+      const unit = Math.max(largest, nothing * most)
       const found = gradients.get(tensor)!.data
       const worst = Math.max(...samples.map(([at, value]) => Math.abs(found[at]! - value) / unit))
-      expect(worst, tensor).toBeLessThanOrEqual(largest < NOTHING * most ? 1 : TOLERANCE)
+      expect(worst, tensor).toBeLessThanOrEqual(largest < nothing * most ? 1 : tolerance)
     }
   })
 

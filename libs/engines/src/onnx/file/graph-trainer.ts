@@ -15,12 +15,12 @@ import { equalRows, rowOf } from './rows.js'
 import { StepBuilder } from './step-graph.js'
 
 /** Images that show whether a batch gives what its images give one by one. */
-const TRIAL = 3
+const trialCount = 3
 
 /** Images of numbers that only their place decides, different from each other. */
 function trialImages(shape: readonly number[]): Tensor {
-  const data = Float32Array.from({ length: TRIAL * elementCount(shape) }, (_, i) => (lowbias32(i + 1) >>> 8) / 2 ** 23 - 1)
-  return { shape: [TRIAL, ...shape], data }
+  const data = Float32Array.from({ length: trialCount * elementCount(shape) }, (_, i) => (lowbias32(i + 1) >>> 8) / 2 ** 23 - 1)
+  return { shape: [trialCount, ...shape], data }
 }
 
 /** Whether scores of images together are those that they have one by one. */
@@ -35,7 +35,7 @@ async function isBatched(client: ThreadClient, trainer: number, shape: readonly 
     return tensors[0]!
   }
   const together = await scores(images)
-  for (let i = 0; i < TRIAL; i++) if (!equalRows(rowOf(together, i), await scores(rowOf(images, i)))) return false
+  for (let i = 0; i < trialCount; i++) if (!equalRows(rowOf(together, i), await scores(rowOf(images, i)))) return false
   return true
 }
 

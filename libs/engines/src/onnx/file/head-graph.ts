@@ -1,10 +1,10 @@
 import { elementCount, LayermillError, type Tensor } from '@layermill/core'
 import type { FineTunedNetwork, GraphNode, NamedLayer, Size2 } from '@layermill/models'
-import { FLOAT, FLOAT16, isOnnxNetwork, type OnnxModel, prefixOf } from '@layermill/onnx'
+import { float, float16, isOnnxNetwork, type OnnxModel, prefixOf } from '@layermill/onnx'
 import { int, ints, type OnnxInitializer, type OnnxNode } from '../graph.js'
 
 /** Names of values that a head needs beside its layers' begin with it; no exporter's. */
-const PREFIX = 'layermill.head'
+const headPrefix = 'layermill.head'
 
 /** The ONNX file below a head, and the value that the head reads. */
 export interface HeadBase {
@@ -67,7 +67,7 @@ class HeadBuilder {
   }
 
   private ints(name: string, ...data: number[]): string {
-    const full = `${PREFIX}.${name}`
+    const full = `${headPrefix}.${name}`
     this.initializers.set(full, { type: 'int64', shape: [data.length], data })
     return full
   }
@@ -77,13 +77,13 @@ class HeadBuilder {
     const { base, halves } = this.options
     let value = base.layer.value
     if (halves) {
-      this.nodes.push({ op: 'Cast', inputs: [value], outputs: [`${PREFIX}.float`], attributes: { to: int(FLOAT) } })
-      value = `${PREFIX}.float`
+      this.nodes.push({ op: 'Cast', inputs: [value], outputs: [`${headPrefix}.float`], attributes: { to: int(float) } })
+      value = `${headPrefix}.float`
     }
     const count = elementCount(base.shape)
     const rows = this.tokens(value)
     const shape = this.ints('rows', -1, count)
-    return this.add({ op: 'Reshape', inputs: [rows, shape], outputs: [`${PREFIX}.features`] }, [count])
+    return this.add({ op: 'Reshape', inputs: [rows, shape], outputs: [`${headPrefix}.features`] }, [count])
   }
 
   /** The part of tokens that the layer is; a value of another kind as it is. */
@@ -97,15 +97,15 @@ class HeadBuilder {
     const taken = this.slice(value, from, to, width)
     if (tokens !== 'mean') return taken
     // A mean over tokens by an operator that is the same in all versions.
-    const turned = this.add({ op: 'Transpose', inputs: [taken], outputs: [`${PREFIX}.turned`], attributes: { perm: ints(0, 2, 1) } }, [
+    const turned = this.add({ op: 'Transpose', inputs: [taken], outputs: [`${headPrefix}.turned`], attributes: { perm: ints(0, 2, 1) } }, [
       width,
       to - from,
     ])
-    return this.add({ op: 'GlobalAveragePool', inputs: [turned], outputs: [`${PREFIX}.mean`] }, [width, 1])
+    return this.add({ op: 'GlobalAveragePool', inputs: [turned], outputs: [`${headPrefix}.mean`] }, [width, 1])
   }
 
   private slice(value: string, from: number, to: number, width: number): string {
-    const outputs = [`${PREFIX}.tokens`]
+    const outputs = [`${headPrefix}.tokens`]
     const shape = [to - from, width]
     if (this.options.opset < 10)
       return this.add({ op: 'Slice', inputs: [value], outputs, attributes: { axes: ints(1), starts: ints(from), ends: ints(to) } }, shape)
@@ -164,7 +164,7 @@ export async function fileTensors(network: FineTunedNetwork, names: readonly str
 
 /** Whether a file's values between its operators are of float16. */
 export function isHalf({ model, layer }: HeadBase, size: Size2): boolean {
-  return model.shapeOf(layer.value, size).type === FLOAT16
+  return model.shapeOf(layer.value, size).type === float16
 }
 
 /** Parameters of a head's linear layers as constants. */

@@ -1,10 +1,10 @@
 import { LayermillError } from '@layermill/core'
 import { type FineTunedNetwork, isFineTuned, type Size2 } from '@layermill/models'
-import { type BatchKind, FLOAT, FLOAT16, type Forward, type NodeDef } from '@layermill/onnx'
+import { type BatchKind, float, float16, type Forward, type NodeDef } from '@layermill/onnx'
 import type { LoweredTraining } from '../backward/lower.js'
 import { type Dims, graphGradients, withoutGradient } from '../gradients/index.js'
 import { int, type OnnxAttribute, type OnnxInitializer, type OnnxNode, type OnnxValueInfo } from '../graph.js'
-import { initializerProto, nodeProto, OPSET, valueInfoProto } from '../proto.js'
+import { initializerProto, nodeProto, opset, valueInfoProto } from '../proto.js'
 import { type HeadBase, headBase, type HeadGraph, headGraph, headParameters } from './head-graph.js'
 import type { TensorMap } from '@layermill/core'
 
@@ -23,7 +23,7 @@ export interface StepOptions {
   readonly batch: BatchKind
 }
 
-const TARGETS = 'layermill.targets'
+const targetsInput = 'layermill.targets'
 
 const attributeOf = (attribute: NodeDef['attributes'] extends ReadonlyMap<string, infer A> ? A : never): OnnxAttribute | undefined => {
   const { kind, numbers, text } = attribute
@@ -83,7 +83,7 @@ export class StepBuilder {
   private head(dropout: boolean): HeadGraph {
     const { network, base } = this
     const { inputSize: size } = this.options
-    return headGraph(network, { base, size, opset: OPSET, halves: false, dropout, end: network.classifier })
+    return headGraph(network, { base, size, opset, halves: false, dropout, end: network.classifier })
   }
 
   /** Scores of images, with the parameters that learn as inputs. */
@@ -149,9 +149,9 @@ export class StepBuilder {
     const name = (part: string): string => `layermill.loss/${part}`
     const nodes: OnnxNode[] = [
       { op: 'Softmax', inputs: [scores], outputs: [name('probabilities')], attributes: { axis: int(1) } },
-      { op: 'ReduceSum', inputs: [TARGETS, name('axis')], outputs: [name('total')], attributes: { keepdims: int(1) } },
+      { op: 'ReduceSum', inputs: [targetsInput, name('axis')], outputs: [name('total')], attributes: { keepdims: int(1) } },
       { op: 'Mul', inputs: [name('probabilities'), name('total')], outputs: [name('expected')] },
-      { op: 'Sub', inputs: [name('expected'), TARGETS], outputs: [name('gradient')] },
+      { op: 'Sub', inputs: [name('expected'), targetsInput], outputs: [name('gradient')] },
     ]
     return { output: name('gradient'), nodes, initializers: new Map([[name('axis'), { type: 'int64', shape: [1], data: [1] }]]) }
   }
@@ -186,7 +186,7 @@ export class StepBuilder {
     const isTraining = step.gradients.size > 0
     const parameters = headParameters(network, weights)
     const inputs: OnnxValueInfo[] = [
-      ...(isTraining ? [{ name: TARGETS, shape: ['N', network.classes] }] : []),
+      ...(isTraining ? [{ name: targetsInput, shape: ['N', network.classes] }] : []),
       ...[...head.masks.values()].map(({ input, shape }) => ({ name: input, shape: ['N', ...shape] })),
       ...[...parameters].filter(([name]) => learns.has(name)).map(([name, { shape }]) => ({ name, shape })),
     ]
@@ -204,13 +204,13 @@ export class StepBuilder {
       replaced,
       contents,
       float32: true,
-      opset: Math.max(OPSET, model.opset),
+      opset: Math.max(opset, model.opset),
     })
     return {
       model: cut.model,
       lowered: {
         input: model.image.name,
-        targets: TARGETS,
+        targets: targetsInput,
         masks: head.masks,
         scores: new Map([[network.classifier, scores]]),
         gradients: step.gradients,
@@ -226,7 +226,7 @@ export class StepBuilder {
   /** How images are fed: a file of float16 is computed in float32. */
   get image(): { readonly name: string; readonly layout: 'nchw' | 'nhwc'; readonly type: number } {
     const { name, layout, type } = this.base.model.image
-    return { name, layout, type: type === FLOAT16 ? FLOAT : type }
+    return { name, layout, type: type === float16 ? float : type }
   }
 }
 
