@@ -17,14 +17,10 @@ function fieldValue(schema: z.ZodType, value: unknown): unknown {
 
 /** A spec's file, which is not read where it is longer than a spec can be. */
 async function readSpecText(file: string): Promise<string> {
-  const handle = await open(file)
-  try {
-    const { size } = await handle.stat()
-    if (size > mostSpecBytes) throw tooLong(`--file ${file}`, size)
-    return await handle.readFile('utf8')
-  } finally {
-    await handle.close()
-  }
+  await using handle = await open(file)
+  const { size } = await handle.stat()
+  if (size > mostSpecBytes) throw tooLong(`--file ${file}`, size)
+  return await handle.readFile('utf8')
 }
 
 /** The fields of a YAML or JSON file. @throws LayermillError `SPEC_INVALID` */

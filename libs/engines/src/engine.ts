@@ -41,7 +41,7 @@ export interface Batching {
 }
 
 /** A network pruned to the layers asked for, ready to run. */
-export interface Extractor {
+export interface Extractor extends AsyncDisposable {
   /** Public layer names, in the order asked for. */
   readonly layers: readonly string[]
   /**

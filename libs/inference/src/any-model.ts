@@ -8,6 +8,11 @@ import { namesOnnxFile } from './onnx/files.js'
 import { loadOnnx, loadOnnxFile, requirePreparation } from './onnx/load.js'
 import { openStore } from '@layermill/storage'
 
+async function storedModel(folder: string): Promise<LoadedModel | undefined> {
+  await using store = openStore(folder)
+  return await readModelFolder(store, folder)
+}
+
 /**
  * A network by name with the weights that `load` gets, or a fine-tuned model from its folder or URL, which has its own.
  * @throws LayermillError `MODEL_UNKNOWN` for neither; `MODEL_INVALID`; as `load` and the store do
@@ -28,13 +33,8 @@ export async function loadAnyModel(
   const onnx = namesOnnxFile(model) ? await loadOnnx(model, options) : undefined
   if (onnx !== undefined) return onnx
   if (!/[/\\]/.test(model)) getNetwork(model)
-  const store = openStore(model)
-  try {
-    const stored = await readModelFolder(store, model)
-    if (stored !== undefined) return stored
-  } finally {
-    await store.close()
-  }
+  const stored = await storedModel(model)
+  if (stored !== undefined) return stored
   const inFolder = await loadOnnx(model, options)
   if (inFolder !== undefined) return inFolder
   throw new LayermillError('MODEL_UNKNOWN', `there is no model at ${model}: it has no model.json, and no model.onnx or onnx/model.onnx`, {

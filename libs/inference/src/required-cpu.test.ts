@@ -26,6 +26,7 @@ const machine = (value: number): Engine =>
     extractor: async () => ({
       run: async () => new Map([['x', { shape: [1], data: Float32Array.of(value) }]]),
       release: async () => undefined,
+      [Symbol.asyncDispose]: async () => undefined,
     }),
   }) as unknown as Engine
 const check = async (engine: Engine, wanted?: string): Promise<void> =>

@@ -59,20 +59,16 @@ export class OnnxModel {
    * @throws LayermillError `ONNX_INVALID`, `ONNX_UNSUPPORTED`, `WEIGHTS_NOT_FOUND`, `WEIGHTS_TRUNCATED`
    */
   static async open(path: string): Promise<OnnxModel> {
-    const file = await openFile(path)
-    try {
-      const model = parseModel(await readSkeleton(file), path)
-      const graph = normalise(model, path)
-      const places = [...graph.initializers.values()].flatMap(({ place }) => (place === undefined ? [] : [place]))
-      for (const { location, offset, length } of places) {
-        if (location === '' && offset + length > file.size)
-          throw new LayermillError('WEIGHTS_TRUNCATED', `${path} ends before its weights do`)
-      }
-      const files = await findExternalFiles(path, places)
-      return new OnnxModel(path, model, graph, new Map([...files, ['', await realpath(path)]]))
-    } finally {
-      await file.close()
+    await using file = await openFile(path)
+    const model = parseModel(await readSkeleton(file), path)
+    const graph = normalise(model, path)
+    const places = [...graph.initializers.values()].flatMap(({ place }) => (place === undefined ? [] : [place]))
+    for (const { location, offset, length } of places) {
+      if (location === '' && offset + length > file.size)
+        throw new LayermillError('WEIGHTS_TRUNCATED', `${path} ends before its weights do`)
     }
+    const files = await findExternalFiles(path, places)
+    return new OnnxModel(path, model, graph, new Map([...files, ['', await realpath(path)]]))
   }
 
   /** Height and width that the file is for; 224 where it takes any. */
@@ -211,12 +207,8 @@ async function hashOf(path: string): Promise<string> {
 
 /** Whether a file begins as an ONNX model does: with its IR version. */
 export async function looksLikeOnnx(path: string): Promise<boolean> {
-  const handle = await open(path, 'r')
-  try {
-    const head = new Uint8Array(2)
-    await handle.read(head, 0, 2, 0)
-    return head[0] === 0x08 && head[1]! >= 1 && head[1]! < 64
-  } finally {
-    await handle.close()
-  }
+  await using handle = await open(path, 'r')
+  const head = new Uint8Array(2)
+  await handle.read(head, 0, 2, 0)
+  return head[0] === 0x08 && head[1]! >= 1 && head[1]! < 64
 }

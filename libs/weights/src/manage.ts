@@ -66,14 +66,12 @@ const sizeOf = async (path: string): Promise<number | undefined> => {
 async function readyWeights(path: string): Promise<ListedWeights['ready']> {
   const bytes = await sizeOf(path)
   if (bytes === undefined) return undefined
-  const file = await openFile(path)
+  await using file = await openFile(path)
   try {
     const { metadata } = await openTensorFile(file)
     return { path, bytes, sha256: metadata.get(metadataKeys.sha256), source: metadata.get(metadataKeys.source) }
   } catch (error) {
     return { path, bytes, source: `unreadable: ${errorMessage(error)}` }
-  } finally {
-    await file.close()
   }
 }
 

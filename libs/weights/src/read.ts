@@ -13,12 +13,8 @@ export type WeightTarget = Pick<Network, 'id' | 'architecture' | 'family' | 'nod
  */
 export async function readWeights(file: RandomAccess, network: WeightTarget, source: string = file.name): Promise<WeightSet> {
   try {
-    const tensors = await openTensorFile(file)
-    try {
-      return await assembleWeights({ ...tensors, path: file.path }, network, parameterShapes(network), source)
-    } finally {
-      await tensors.close()
-    }
+    await using tensors = await openTensorFile(file)
+    return await assembleWeights({ ...tensors, path: file.path }, network, parameterShapes(network), source)
   } finally {
     await file.close()
   }

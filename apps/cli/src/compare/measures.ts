@@ -131,30 +131,26 @@ async function addRsa(
   const { rdm, product, signal, onProgress, permutations, bootstrap, seed, journal } = options
   const wanted = options.measures.has('rsa')
   const left = wanted ? [...pairs.entries()].filter(([i]) => (drafts[i]!.rsa = journal.get<PairRsa>('rsa', i)) === undefined) : []
-  const shelf = new RdmShelf(options.memoryBytes)
-  try {
-    for (const [i, set] of sets.entries()) {
-      const found = await computeRdm(set.source, rdm, { product, signal })
-      if (found.undefinedRows.length > 0) undefinedRows.set(set.name, found.undefinedRows)
-      await options.onRdm?.(set, found.values)
-      if (wanted) await shelf.put(i, found.size, found.values)
-      onProgress('dissimilarities', i + 1, sets.length)
+  await using shelf = new RdmShelf(options.memoryBytes)
+  for (const [i, set] of sets.entries()) {
+    const found = await computeRdm(set.source, rdm, { product, signal })
+    if (found.undefinedRows.length > 0) undefinedRows.set(set.name, found.undefinedRows)
+    await options.onRdm?.(set, found.values)
+    if (wanted) await shelf.put(i, found.size, found.values)
+    onProgress('dissimilarities', i + 1, sets.length)
+  }
+  const held = options.partial === undefined || !wanted ? undefined : await shelf.get(options.partial)
+  for (const [i, [a, b]] of left) {
+    signal.throwIfAborted()
+    const [x, y] = [await shelf.get(a), await shelf.get(b)]
+    drafts[i]!.rsa = {
+      ...rsa(x, y),
+      ...(permutations > 0 ? { p: permutationTest(x, y, { draws: permutations, seed }) } : {}),
+      ...(bootstrap > 0 ? { interval: bootstrapIntervals(x, y, { draws: bootstrap, seed }) } : {}),
+      ...(held === undefined || a === b || a === options.partial || b === options.partial ? {} : { partial: partialRsa(x, y, held) }),
     }
-    const held = options.partial === undefined || !wanted ? undefined : await shelf.get(options.partial)
-    for (const [i, [a, b]] of left) {
-      signal.throwIfAborted()
-      const [x, y] = [await shelf.get(a), await shelf.get(b)]
-      drafts[i]!.rsa = {
-        ...rsa(x, y),
-        ...(permutations > 0 ? { p: permutationTest(x, y, { draws: permutations, seed }) } : {}),
-        ...(bootstrap > 0 ? { interval: bootstrapIntervals(x, y, { draws: bootstrap, seed }) } : {}),
-        ...(held === undefined || a === b || a === options.partial || b === options.partial ? {} : { partial: partialRsa(x, y, held) }),
-      }
-      await journal.set('rsa', i, drafts[i]!.rsa)
-      onProgress('RSA', i + 1, pairs.length)
-    }
-  } finally {
-    await shelf.close()
+    await journal.set('rsa', i, drafts[i]!.rsa)
+    onProgress('RSA', i + 1, pairs.length)
   }
 }
 

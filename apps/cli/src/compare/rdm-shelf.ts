@@ -30,7 +30,7 @@ export class RdmShelf {
       return
     }
     this.folder ??= await mkdtemp(path.join(tmpdir(), 'layermill-rdm-'))
-    const file = await open(this.file(place), 'w')
+    await using file = await open(this.file(place), 'w')
     await writeAllBytes(file, new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
   }
 
@@ -40,7 +40,7 @@ export class RdmShelf {
     if (kept !== undefined) return kept
     const size = this.sizes.get(place)!
     const values = new Float64Array((size * (size - 1)) / 2)
-    const file = await open(this.file(place), 'r')
+    await using file = await open(this.file(place), 'r')
     await readAllBytes(file, new Uint8Array(values.buffer))
     const ranked = rankedRdm(size, values)
     this.recent = [[place, ranked] as const, ...this.recent].slice(0, 2)
@@ -53,7 +53,7 @@ export class RdmShelf {
     return path.join(this.folder!, `${place}.f64`)
   }
 
-  async close(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.kept.clear()
     this.recent = []
     if (this.folder !== undefined) await rm(this.folder, { recursive: true, force: true })
@@ -61,21 +61,13 @@ export class RdmShelf {
 }
 
 async function writeAllBytes(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  try {
-    for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at, Math.min(1 << 26, bytes.length - at))).bytesWritten
-  } finally {
-    await file.close()
-  }
+  for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at, Math.min(1 << 26, bytes.length - at))).bytesWritten
 }
 
 async function readAllBytes(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  try {
-    for (let at = 0; at < bytes.length;) {
-      const { bytesRead } = await file.read(bytes, at, Math.min(1 << 26, bytes.length - at))
-      if (bytesRead === 0) throw new Error('a temporary file is shorter than it was written')
-      at += bytesRead
-    }
-  } finally {
-    await file.close()
+  for (let at = 0; at < bytes.length;) {
+    const { bytesRead } = await file.read(bytes, at, Math.min(1 << 26, bytes.length - at))
+    if (bytesRead === 0) throw new Error('a temporary file is shorter than it was written')
+    at += bytesRead
   }
 }

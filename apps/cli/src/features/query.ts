@@ -80,7 +80,7 @@ async function computeQuery(output: Output, set: FeatureSet, image: string, opti
   // The author of the run named its weights: a URL of theirs must not lead into the network here.
   const load = (model: string, source: string): Promise<WeightSet> =>
     loadWeights(model, source, { open: openStoreFile, publicOnly: options.weights === undefined, onProgress: state => notes.update(state) })
-  const provider = createProvider({ engine, device, load, note: text => output.note(text) })
+  await using provider = createProvider({ engine, device, load, note: text => output.note(text) })
   try {
     const { key, bytes } = await readImage(image, options)
     const place = absoluteModelPlaces(
@@ -92,7 +92,6 @@ async function computeQuery(output: Output, set: FeatureSet, image: string, opti
     throw withPlaceHint(withImageName(error, image), set)
   } finally {
     notes.finish()
-    await provider.close()
   }
 }
 

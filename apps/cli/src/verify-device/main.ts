@@ -33,23 +33,19 @@ async function imagesPerSecond(engine: Engine, id: string): Promise<number> {
     for (let i = 0; i < batchSize; i++) images.set(data, i * data.length)
     return { shape: [batchSize, ...shape.slice(1)], data: images }
   }
-  const extractor = await engine.extractor(network, referenceWeights(network), [network.defaultLayer], {
+  await using extractor = await engine.extractor(network, referenceWeights(network), [network.defaultLayer], {
     inputSize: network.inputSize,
     float16,
   })
-  try {
-    const timed = async (): Promise<number> => {
-      const images = batch()
-      const start = performance.now()
-      await extractor.run(images)
-      return (performance.now() - start) / 1000
-    }
-    // Loading and compiling hardly count in a run longer than `longRun`.
-    const first = await timed()
-    return batchSize / (first > longRun ? first : Math.min(await timed(), await timed(), await timed()))
-  } finally {
-    await extractor.release()
+  const timed = async (): Promise<number> => {
+    const images = batch()
+    const start = performance.now()
+    await extractor.run(images)
+    return (performance.now() - start) / 1000
   }
+  // Loading and compiling hardly count in a run longer than `longRun`.
+  const first = await timed()
+  return batchSize / (first > longRun ? first : Math.min(await timed(), await timed(), await timed()))
 }
 
 interface Row {

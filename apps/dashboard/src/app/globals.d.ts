@@ -1,3 +1,3 @@
 /** Filled in by the build. */
 declare const catalogUrl: string
-declare const workerUrl: string
+declare const WORKER_URL: string

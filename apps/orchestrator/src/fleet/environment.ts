@@ -25,12 +25,8 @@ function fleetCalibration(load: LoadFleetWeights, note: (text: string) => void):
   let last: Promise<unknown> = Promise.resolve()
   return (record, source, signal) => {
     const calibrated = last.then(async () => {
-      const provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
-      try {
-        return await calibrator(provider, readAhead, text => note(`run ${record.id}: ${text}`))(record, source, signal)
-      } finally {
-        await provider.close()
-      }
+      await using provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
+      return await calibrator(provider, readAhead, text => note(`run ${record.id}: ${text}`))(record, source, signal)
     })
     last = calibrated.catch(() => undefined)
     return calibrated
@@ -42,12 +38,8 @@ function fleetReductions(load: LoadFleetWeights, note: (text: string) => void): 
   let last: Promise<unknown> = Promise.resolve()
   return (record, source, signal) => {
     const fitted = last.then(async () => {
-      const provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
-      try {
-        return await fitReductions({ record, provider, source, readAhead, signal, note: text => note(`run ${record.id}: ${text}`) })
-      } finally {
-        await provider.close()
-      }
+      await using provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
+      return await fitReductions({ record, provider, source, readAhead, signal, note: text => note(`run ${record.id}: ${text}`) })
     })
     last = fitted.catch(() => undefined)
     return fitted

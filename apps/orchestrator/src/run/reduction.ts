@@ -31,29 +31,25 @@ function fittedLayers(layers: readonly LayerResult[], components: ReadonlyMap<st
 
 /** The fits of another run, for the same layers and rules of the same network. */
 async function fitsOfRun(record: RunRecord, place: string, environment: RunEnvironment): Promise<FittedReductions> {
-  const store = await environment.openStore(place)
-  try {
-    const other = await readRunRecord(store)
-    if (other === undefined) throw new LayermillError('RUN_MISSING', `--reduction: there is no run at ${store.url}`)
-    const files = new Map<string, Uint8Array>()
-    const components = new Map<string, number>()
-    for (const layer of layersToFit(record)) {
-      const [here, there] = [record.identity.reduction![layer]!, other.identity.reduction?.[layer]]
-      if (here !== there) {
-        throw new LayermillError('RUN_CONFLICT', `--reduction: ${store.url} reduces ${layer} by ${there ?? 'nothing'}, this run by ${here}`)
-      }
-      if (other.identity.model !== record.identity.model || other.identity.weights !== record.identity.weights) {
-        throw new LayermillError('RUN_CONFLICT', `--reduction: ${store.url} is of another network or other weights`)
-      }
-      const bytes = await store.get(reductionPath(layer))
-      const fit = decodeFit(bytes, `${store.url}/${reductionPath(layer)}`)
-      files.set(layer, bytes!)
-      if (fit.explainedVariance.length > 0) components.set(layer, fit.explainedVariance.length)
+  await using store = await environment.openStore(place)
+  const other = await readRunRecord(store)
+  if (other === undefined) throw new LayermillError('RUN_MISSING', `--reduction: there is no run at ${store.url}`)
+  const files = new Map<string, Uint8Array>()
+  const components = new Map<string, number>()
+  for (const layer of layersToFit(record)) {
+    const [here, there] = [record.identity.reduction![layer]!, other.identity.reduction?.[layer]]
+    if (here !== there) {
+      throw new LayermillError('RUN_CONFLICT', `--reduction: ${store.url} reduces ${layer} by ${there ?? 'nothing'}, this run by ${here}`)
     }
-    return { files, sha256: fitsHash(files), components }
-  } finally {
-    await store.close()
+    if (other.identity.model !== record.identity.model || other.identity.weights !== record.identity.weights) {
+      throw new LayermillError('RUN_CONFLICT', `--reduction: ${store.url} is of another network or other weights`)
+    }
+    const bytes = await store.get(reductionPath(layer))
+    const fit = decodeFit(bytes, `${store.url}/${reductionPath(layer)}`)
+    files.set(layer, bytes!)
+    if (fit.explainedVariance.length > 0) components.set(layer, fit.explainedVariance.length)
   }
+  return { files, sha256: fitsHash(files), components }
 }
 
 /**
@@ -79,12 +75,8 @@ export async function reduceFor(
 async function fitSample(record: RunRecord, environment: RunEnvironment, signal: AbortSignal | undefined): Promise<FittedReductions> {
   if (environment.fitReductions === undefined)
     throw new LayermillError('PRECISION_UNAVAILABLE', '--reduce pca and --center need an engine where the run is started')
-  const source = await environment.openSource(record.spec.source, record.spec)
-  try {
-    return await environment.fitReductions(record, source, signal)
-  } finally {
-    await source.close()
-  }
+  await using source = await environment.openSource(record.spec.source, record.spec)
+  return await environment.fitReductions(record, source, signal)
 }
 
 /** Writes the files of new fits. */

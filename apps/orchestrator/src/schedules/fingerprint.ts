@@ -12,12 +12,9 @@ export interface FingerprintEnvironment {
   openStore(url: string): Promise<Store>
 }
 
-async function addListing(hash: Hash, source: ImageSource): Promise<void> {
-  try {
-    for await (const { key, etag, bytes, label } of source.items()) hash.update(`${JSON.stringify([key, etag, bytes, label ?? null])}\n`)
-  } finally {
-    await source.close()
-  }
+async function addListing(hash: Hash, opened: Promise<ImageSource>): Promise<void> {
+  await using source = await opened
+  for await (const { key, etag, bytes, label } of source.items()) hash.update(`${JSON.stringify([key, etag, bytes, label ?? null])}\n`)
 }
 
 /**
@@ -43,10 +40,10 @@ async function modelVersion(model: string, environment: FingerprintEnvironment):
 export async function fingerprintOf(spec: RunSpec, environment: FingerprintEnvironment): Promise<string> {
   const { notify: _notify, ...decisive } = spec
   const hash = createHash('sha256').update(`${JSON.stringify([decisive, (await modelVersion(spec.model, environment)) ?? null])}\n`)
-  await addListing(hash, await environment.openSource(spec.source, spec))
+  await addListing(hash, environment.openSource(spec.source, spec))
   if (spec.kind === 'finetune' && typeof spec.validation === 'string') {
     hash.update('validation\n')
-    await addListing(hash, await environment.openSource(spec.validation, accessOf(spec.validation, spec)))
+    await addListing(hash, environment.openSource(spec.validation, accessOf(spec.validation, spec)))
   }
   return hash.digest('hex')
 }

@@ -29,12 +29,8 @@ async function planTraining(spec: FinetuneSpec, open: OpenTrainingEnvironment | 
 export function runPlanner(environment: RunEnvironment, openTraining?: OpenTrainingEnvironment): PlanRun {
   return async (spec, signal) => {
     if (spec.kind === 'finetune') return planTraining(spec, openTraining)
-    const store = spec.kind === 'extract' ? await environment.openStore(spec.out) : undefined
-    try {
-      const { layers, ...report } = await planReport(spec, store, environment, signal)
-      return { kind: spec.kind, ...report, layers: [...layers] }
-    } finally {
-      await store?.close()
-    }
+    await using store = spec.kind === 'extract' ? await environment.openStore(spec.out) : undefined
+    const { layers, ...report } = await planReport(spec, store, environment, signal)
+    return { kind: spec.kind, ...report, layers: [...layers] }
   }
 }

@@ -56,19 +56,15 @@ function probeNetwork(): Network {
 
 async function fingerprint(engine: Engine): Promise<string> {
   const network = probeNetwork()
-  const extractor = await engine.extractor(network, chainerWeights(parameterShapes(network)), network.availableLayers, {
+  await using extractor = await engine.extractor(network, chainerWeights(parameterShapes(network)), network.availableLayers, {
     inputSize: network.inputSize,
   })
-  try {
-    const data = new Float32Array(3 * side * side).map((_, i) => ((i * 7919) % 509) / 4 - 63)
-    const hash = createHash('sha256')
-    for (const { data: values } of (await extractor.run({ shape: [1, 3, side, side], data })).values()) {
-      hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
-    }
-    return hash.digest('hex').slice(0, 8)
-  } finally {
-    await extractor.release()
+  const data = new Float32Array(3 * side * side).map((_, i) => ((i * 7919) % 509) / 4 - 63)
+  const hash = createHash('sha256')
+  for (const { data: values } of (await extractor.run({ shape: [1, 3, side, side], data })).values()) {
+    hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
   }
+  return hash.digest('hex').slice(0, 8)
 }
 
 const known = new WeakMap<Engine, Promise<string>>()

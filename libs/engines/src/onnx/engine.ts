@@ -200,6 +200,10 @@ class ThreadExtractor implements Extractor {
     return this.releasing
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
   /** Throws before anything is sent, so that the images stay the caller's where they are refused. */
   private checkImages(images: Tensor): void {
     const { inputSize, network, checked } = this.parts

@@ -25,6 +25,7 @@ it('stops an engine that computes something else, and is less strict with float1
       return {
         layers: extractor.layers,
         release: () => extractor.release(),
+        [Symbol.asyncDispose]: () => extractor.release(),
         run: async images =>
           new Map(
             [...(await extractor.run(images))].map(([layer, { shape, data }]) => [

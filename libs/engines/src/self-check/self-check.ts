@@ -40,27 +40,23 @@ export async function selfCheck(
     })
   }
   const { layer, absMax, samples } = values
-  const extractor = await engine.extractor(network, referenceWeights(network), [layer], { inputSize: network.inputSize, float16 })
-  try {
-    const { data } = (await extractor.run(referenceInput(network))).get(layer)!
-    let [maxAbs, dot, computedNorm, storedNorm] = [0, 0, 0, 0]
-    for (const [index, stored] of samples) {
-      const computed = data[index]!
-      maxAbs = Math.max(maxAbs, Math.abs(computed - stored) / absMax)
-      dot += computed * stored
-      computedNorm += computed ** 2
-      storedNorm += stored ** 2
-    }
-    const result = { layer, maxAbs, cosine: dot / Math.sqrt(computedNorm * storedNorm) }
-    if (maxAbs <= tolerance) return result
-    throw new LayermillError(
-      'SELF_CHECK',
-      `${networkId} on ${engine.name}/${engine.device}: ${layer} differs from the stored values by ${maxAbs.toExponential(1)} of its largest value (cosine ${result.cosine.toFixed(6)}), more than ${tolerance}`,
-      {
-        hint: 'this device or driver does not compute what the network is; use another --device or --engine',
-      },
-    )
-  } finally {
-    await extractor.release()
+  await using extractor = await engine.extractor(network, referenceWeights(network), [layer], { inputSize: network.inputSize, float16 })
+  const { data } = (await extractor.run(referenceInput(network))).get(layer)!
+  let [maxAbs, dot, computedNorm, storedNorm] = [0, 0, 0, 0]
+  for (const [index, stored] of samples) {
+    const computed = data[index]!
+    maxAbs = Math.max(maxAbs, Math.abs(computed - stored) / absMax)
+    dot += computed * stored
+    computedNorm += computed ** 2
+    storedNorm += stored ** 2
   }
+  const result = { layer, maxAbs, cosine: dot / Math.sqrt(computedNorm * storedNorm) }
+  if (maxAbs <= tolerance) return result
+  throw new LayermillError(
+    'SELF_CHECK',
+    `${networkId} on ${engine.name}/${engine.device}: ${layer} differs from the stored values by ${maxAbs.toExponential(1)} of its largest value (cosine ${result.cosine.toFixed(6)}), more than ${tolerance}`,
+    {
+      hint: 'this device or driver does not compute what the network is; use another --device or --engine',
+    },
+  )
 }

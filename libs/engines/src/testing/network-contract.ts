@@ -47,12 +47,8 @@ const images = (): Tensor => ({
 })
 
 async function compute(engine: Engine, network: Network, layer: string): Promise<Tensor> {
-  const extractor = await engine.extractor(network, referenceWeights(network), [layer], { inputSize: [side, side] })
-  try {
-    return (await extractor.run(images())).get(layer)!
-  } finally {
-    await extractor.release()
-  }
+  await using extractor = await engine.extractor(network, referenceWeights(network), [layer], { inputSize: [side, side] })
+  return (await extractor.run(images())).get(layer)!
 }
 
 /**

@@ -80,6 +80,7 @@ const handled = (extractor: Pick<Extractor, 'layers'>, run: Extractor['run']): E
   layers: extractor.layers,
   run,
   release: async () => undefined,
+  [Symbol.asyncDispose]: async () => undefined,
 })
 
 async function count(histograms: Map<string, Histogram>, values: ReadonlyMap<string, Tensor>): Promise<void> {
@@ -100,18 +101,14 @@ async function rangesOf(
 ): Promise<{ keys: string[]; ranges: Map<string, Range> }> {
   const { engine, model, inputSize, layers, classifier } = setting
   const sets = classifier === undefined ? [layers] : [layers, [...layers, classifier]]
-  const extractor = await engine.calibrator(model.network, model.weights.tensors, sets, inputSize === undefined ? {} : { inputSize })
+  await using extractor = await engine.calibrator(model.network, model.weights.tensors, sets, inputSize === undefined ? {} : { inputSize })
   const histograms = new Map<string, Histogram>()
   const keys: string[] = []
-  try {
-    const counting = handled(extractor, async batch => {
-      await count(histograms, await extractor.run(batch))
-      return new Map()
-    })
-    for await (const { image } of through(setting, images, counting)) keys.push(image.row.key)
-  } finally {
-    await extractor.release()
-  }
+  const counting = handled(extractor, async batch => {
+    await count(histograms, await extractor.run(batch))
+    return new Map()
+  })
+  for await (const { image } of through(setting, images, counting)) keys.push(image.row.key)
   return { keys: keys.sort(), ranges: new Map(extractor.layers.map(point => [point, histograms.get(point)?.range(method) ?? [0, 0]])) }
 }
 
@@ -127,19 +124,13 @@ async function compare(setting: Setting, images: readonly ManifestRow[], ranges:
   const agreement = new Agreement(layers, classifier)
   const wanted = classifier === undefined ? layers : [...layers, classifier]
   const size = inputSize === undefined ? {} : { inputSize }
-  const exact = await engine.extractor(model.network, model.weights.tensors, wanted, size)
-  let int8: Extractor | undefined
-  try {
-    const quantised = (int8 = await engine.extractor(model.network, model.weights.tensors, wanted, { ...size, ranges }))
-    const both = handled(exact, async batch => {
-      const copy = { shape: batch.shape, data: batch.data.slice() }
-      return new Map([...prefixed('exact ', await exact.run(copy)), ...prefixed('int8 ', await quantised.run(batch))])
-    })
-    for await (const { layers: found } of through(setting, images, both)) agreement.add(without('exact ', found), without('int8 ', found))
-  } finally {
-    await exact.release()
-    await int8?.release()
-  }
+  await using exact = await engine.extractor(model.network, model.weights.tensors, wanted, size)
+  await using quantised = await engine.extractor(model.network, model.weights.tensors, wanted, { ...size, ranges })
+  const both = handled(exact, async batch => {
+    const copy = { shape: batch.shape, data: batch.data.slice() }
+    return new Map([...prefixed('exact ', await exact.run(copy)), ...prefixed('int8 ', await quantised.run(batch))])
+  })
+  for await (const { layers: found } of through(setting, images, both)) agreement.add(without('exact ', found), without('int8 ', found))
   return agreement
 }
 

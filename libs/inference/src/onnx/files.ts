@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises'
+import { mkdir, readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { LayermillError, layermillHome, schemeOf, withLock } from '@layermill/core'
-import { type Store, openStore } from '@layermill/storage'
+import { openStore } from '@layermill/storage'
 import { fetchToFile, type LoadOptions } from '@layermill/weights'
+import { fetchObject } from '../fetch-object.js'
 
 /** Places of the graph in a folder of a model, first to last. */
 const graphs = ['model.onnx', 'onnx/model.onnx']
@@ -18,8 +19,6 @@ export const besideFiles = [
   'classes.txt',
 ] as const
 
-/** Bytes fetched at a time. */
-const piece = 64 * 1024 * 1024
 /** Bytes of the largest description that is read. */
 const mostDescription = 32 * 1024 * 1024
 
@@ -35,56 +34,39 @@ export async function graphInFolder(folder: string): Promise<string | undefined>
   return undefined
 }
 
-async function copyObject(store: Store, key: string, path: string, bytes: number): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
-  const draft = `${path}.part`
-  const file = await open(draft, 'w')
-  try {
-    for (let start = 0; start < bytes; start += piece) {
-      const part = await store.getRange(key, start, Math.min(start + piece, bytes))
-      if (part === undefined) throw new LayermillError('WEIGHTS_NOT_FOUND', `${store.url}/${key} went away while it was read`)
-      await file.writeFile(part)
-    }
-  } finally {
-    await file.close()
-  }
-  await rename(draft, path)
-}
-
 /** Fetches what lies beside a graph in a bucket, the graph and its external data included, unless it is kept here. */
 async function fetchStored(url: string, graph: string | undefined): Promise<string> {
-  const store = openStore(url)
-  try {
-    const entries: { key: string; bytes: number; etag: string }[] = []
-    for await (const entry of store.list('')) {
-      entries.push(entry)
-      if (entries.length > 10_000)
-        throw new LayermillError('MODEL_UNKNOWN', `${url} holds more than 10000 objects; expected the folder of one model`)
-    }
-    const found = [graph, ...graphs].find(name => name !== undefined && entries.some(({ key }) => key === name))
-    if (found === undefined || (graph !== undefined && found !== graph))
-      throw new LayermillError('MODEL_UNKNOWN', `there is no ${graph ?? graphs.join(' or ')} at ${url}`)
-    const folder = dirname(found)
-    // A graph by its own name may lie among others: of these, their data and descriptions, what is beside it is fetched when it is small or
-    // named like it.
-    const wanted = entries.filter(({ key }) => {
-      if (key === found) return true
-      if (/\.onnx$/i.test(key) || /\.(safetensors|bin|h5|msgpack|pt|pth|ot)$/i.test(key)) return false
-      return dirname(key) === folder || besideFiles.some(name => key === name)
-    })
-    const version = createHash('sha256')
-      .update(JSON.stringify([url, wanted.map(({ key, etag }) => [key, etag])]))
-      .digest('hex')
-      .slice(0, 16)
-    const target = join(layermillHome(), 'onnx', version)
-    await mkdir(target, { recursive: true })
-    await withLock(join(target, '.lock'), {}, async () => {
-      for (const { key, bytes } of wanted) if (!(await isFile(join(target, key)))) await copyObject(store, key, join(target, key), bytes)
-    })
-    return join(target, found)
-  } finally {
-    await store.close()
+  await using store = openStore(url)
+  const entries: { key: string; bytes: number; etag: string }[] = []
+  for await (const entry of store.list('')) {
+    entries.push(entry)
+    if (entries.length > 10_000)
+      throw new LayermillError('MODEL_UNKNOWN', `${url} holds more than 10000 objects; expected the folder of one model`)
   }
+  const found = [graph, ...graphs].find(name => name !== undefined && entries.some(({ key }) => key === name))
+  if (found === undefined || (graph !== undefined && found !== graph))
+    throw new LayermillError('MODEL_UNKNOWN', `there is no ${graph ?? graphs.join(' or ')} at ${url}`)
+  const folder = dirname(found)
+  // A graph by its own name may lie among others: of these, their data and descriptions, what is beside it is fetched when it is small or
+  // named like it.
+  const wanted = entries.filter(({ key }) => {
+    if (key === found) return true
+    if (/\.onnx$/i.test(key) || /\.(safetensors|bin|h5|msgpack|pt|pth|ot)$/i.test(key)) return false
+    return dirname(key) === folder || besideFiles.some(name => key === name)
+  })
+  const version = createHash('sha256')
+    .update(JSON.stringify([url, wanted.map(({ key, etag }) => [key, etag])]))
+    .digest('hex')
+    .slice(0, 16)
+  const target = join(layermillHome(), 'onnx', version)
+  await mkdir(target, { recursive: true })
+  await withLock(join(target, '.lock'), {}, async () => {
+    for (const { key, bytes } of wanted) {
+      if ((await isFile(join(target, key))) || (await fetchObject(store, key, join(target, key), bytes))) continue
+      throw new LayermillError('WEIGHTS_NOT_FOUND', `${store.url}/${key} went away while it was read`)
+    }
+  })
+  return join(target, found)
 }
 
 /**
@@ -100,14 +82,9 @@ export async function findOnnxFile(model: string, options: LoadOptions = {}): Pr
   }
   if (scheme === 'http' || scheme === 'https') return namesOnnxFile(model) ? fetchToFile(model, options) : undefined
   if (!namesOnnxFile(model)) {
-    const store = openStore(model)
-    try {
-      const there = await Promise.all(graphs.map(name => store.stat(name)))
-      if (there.every(entry => entry === undefined)) return undefined
-    } finally {
-      await store.close()
-    }
-    return fetchStored(model, undefined)
+    await using store = openStore(model)
+    const there = await Promise.all(graphs.map(name => store.stat(name)))
+    return there.every(entry => entry === undefined) ? undefined : await fetchStored(model, undefined)
   }
   const key = basename(model)
   return fetchStored(model.slice(0, -key.length), key)

@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs'
-import { mkdir, open, rename, stat, writeFile } from 'node:fs/promises'
-import { dirname, isAbsolute, join } from 'node:path'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
 import { LayermillError, withLock } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { OnnxModel } from '@layermill/onnx'
+import { fetchObject } from '../fetch-object.js'
 import { besideFiles, readBeside } from './files.js'
 
-const piece = 64 * 1024 * 1024
 const listFile = 'files.json'
 const graphFile = 'model.onnx'
 
@@ -39,21 +39,11 @@ function namesOf(text: string, url: string): string[] {
   })
 }
 
-async function fetchObject(store: Store, key: string, path: string): Promise<void> {
+async function fetchNamed(store: Store, key: string, path: string): Promise<void> {
   const entry = await store.stat(key)
   if (entry === undefined) throw new LayermillError('WEIGHTS_NOT_FOUND', `${store.url}/${key} is gone`)
-  await mkdir(dirname(path), { recursive: true })
-  const file = await open(`${path}.part`, 'w')
-  try {
-    for (let start = 0; start < entry.bytes; start += piece) {
-      const bytes = await store.getRange(key, start, Math.min(start + piece, entry.bytes))
-      if (bytes === undefined) throw new LayermillError('WEIGHTS_NOT_FOUND', `${store.url}/${key} went away while it was read`)
-      await file.writeFile(bytes)
-    }
-  } finally {
-    await file.close()
-  }
-  await rename(`${path}.part`, path)
+  if (await fetchObject(store, key, path, entry.bytes)) return
+  throw new LayermillError('WEIGHTS_NOT_FOUND', `${store.url}/${key} went away while it was read`)
 }
 
 /** The path on this machine of the graph with this hash, fetched once; undefined where the fleet's store has none. */
@@ -68,7 +58,7 @@ export async function obtainGraph(store: Store, folder: string, sha256: string):
   await mkdir(target, { recursive: true })
   await withLock(join(target, '.lock'), {}, async () => {
     if (await isThere()) return
-    for (const name of names) await fetchObject(store, keyOf(sha256, name), join(target, name))
+    for (const name of names) await fetchNamed(store, keyOf(sha256, name), join(target, name))
     await writeFile(done, '')
   })
   return join(target, graphFile)

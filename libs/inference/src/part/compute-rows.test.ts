@@ -18,6 +18,7 @@ function meanExtractor(batches: number[]): Extractor {
       return new Map([['mean', { shape: [shape[0]!, 1], data: means }]])
     },
     release: async () => {},
+    [Symbol.asyncDispose]: async () => {},
   }
 }
 

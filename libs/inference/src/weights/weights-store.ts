@@ -1,14 +1,12 @@
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LayermillError, layermillHome, withLock } from '@layermill/core'
 import type { Network } from '@layermill/models'
 import { isOnnxNetwork } from '@layermill/onnx'
+import { fetchObject } from '../fetch-object.js'
 import { obtainGraph, publishGraph } from '../onnx/fleet-graph.js'
 import { loadWeights, type WeightSet, writeWeightsSafetensors } from '@layermill/weights'
 import { openStore, type Store } from '@layermill/storage'
-
-/** Bytes fetched at a time. */
-const piece = 64 * 1024 * 1024
 
 export interface FleetWeightsOptions {
   /** Store of the fleet's weights, under `weights/`. */
@@ -81,19 +79,7 @@ export class FleetWeights {
     const entry = await store.stat(key)
     if (entry === undefined) return false
     note?.(`weights ${sha256.slice(0, 12)}: fetching ${Math.ceil(entry.bytes / 1e6)} MB from ${store.url}`)
-    const draft = `${path}.part`
-    const file = await open(draft, 'w')
-    try {
-      for (let start = 0; start < entry.bytes; start += piece) {
-        const bytes = await store.getRange(key, start, Math.min(start + piece, entry.bytes))
-        if (bytes === undefined) return false
-        await file.writeFile(bytes)
-      }
-    } finally {
-      await file.close()
-    }
-    await rename(draft, path)
-    return true
+    return fetchObject(store, key, path, entry.bytes)
   }
 
   /** One process of this machine at a time for one file. */

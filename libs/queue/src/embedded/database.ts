@@ -21,25 +21,21 @@ class BytesBlob extends Blob {
 export async function makeSnapshot(): Promise<Uint8Array> {
   // Loaded only here: it takes longer than opening the database, and snapshots are rarely made.
   const { runMigrations } = await import('bullmq')
-  const database = await PGlite.create({ startParams: startParams(), initDbStartParams: ['--wal-segsize=1'] })
-  try {
-    await runMigrations({
-      query: async <R>(sql: string, parameters?: readonly unknown[]) => {
-        if (parameters !== undefined) return await database.query<R>(sql, [...parameters])
-        const last = (await database.exec(sql)).at(-1)
-        return { rows: (last?.rows ?? []) as R[] }
-      },
-    })
-    // Nothing connects to the templates, and each is a third of the size.
-    await database.exec("UPDATE pg_database SET datistemplate = false WHERE datname LIKE 'template%'")
-    await database.exec('DROP DATABASE template0')
-    await database.exec('DROP DATABASE template1')
-    await database.exec('CHECKPOINT')
-    const dump = await database.dumpDataDir('none')
-    return new Uint8Array(await dump.arrayBuffer())
-  } finally {
-    await database.close()
-  }
+  await using database = await PGlite.create({ startParams: startParams(), initDbStartParams: ['--wal-segsize=1'] })
+  await runMigrations({
+    query: async <R>(sql: string, parameters?: readonly unknown[]) => {
+      if (parameters !== undefined) return await database.query<R>(sql, [...parameters])
+      const last = (await database.exec(sql)).at(-1)
+      return { rows: (last?.rows ?? []) as R[] }
+    },
+  })
+  // Nothing connects to the templates, and each is a third of the size.
+  await database.exec("UPDATE pg_database SET datistemplate = false WHERE datname LIKE 'template%'")
+  await database.exec('DROP DATABASE template0')
+  await database.exec('DROP DATABASE template1')
+  await database.exec('CHECKPOINT')
+  const dump = await database.dumpDataDir('none')
+  return new Uint8Array(await dump.arrayBuffer())
 }
 
 /** Opens a database: in memory from the snapshot, or in a folder, which the snapshot fills where one is given. */

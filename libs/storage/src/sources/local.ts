@@ -35,14 +35,8 @@ export async function isBrokenLink(path: string | Buffer): Promise<boolean> {
 
 /** The first bytes of a file, fewer where it is shorter; none where it cannot be read. */
 export async function readBeginning(path: string | Buffer, bytes: number): Promise<Uint8Array> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined)
-  try {
-    return file === undefined ? new Uint8Array() : await readRange(file, 0, bytes)
-  } catch {
-    return new Uint8Array()
-  } finally {
-    await file?.close()
-  }
+  await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined)
+  return file === undefined ? new Uint8Array() : await readRange(file, 0, bytes).catch(() => new Uint8Array())
 }
 
 /** A local image's bytes, of exactly the version listed: a file that changes while it is read is refused too. */

@@ -55,12 +55,8 @@ async function readText(file: RandomAccess, zip: ZipFile, entry: Entry | undefin
 
 /** The weights lie in the archive as a whole HDF5 file, which is read from disk. */
 async function extractWeights(file: RandomAccess, zip: ZipFile, entry: Entry, path: string): Promise<void> {
-  const handle = await open(path, 'w')
-  try {
-    await readEntry(file, zip, entry, maxWeightsBytes, chunk => handle.writeFile(chunk))
-  } finally {
-    await handle.close()
-  }
+  await using handle = await open(path, 'w')
+  await readEntry(file, zip, entry, maxWeightsBytes, chunk => handle.writeFile(chunk))
 }
 
 async function openExtracted(file: RandomAccess, zip: ZipFile, folder: string): Promise<TensorFile> {

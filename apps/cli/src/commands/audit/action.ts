@@ -45,14 +45,10 @@ function labelScoreOf(text: string): 'self-confidence' | 'margin' {
 
 /** Labels of another source by key. */
 async function labelsOf(source: string): Promise<Map<string, string | undefined>> {
-  const opened = await openSource(absolutePlace(source, process.cwd()))
-  try {
-    const labels = new Map<string, string | undefined>()
-    for await (const item of opened.items()) labels.set(item.key, item.label)
-    return labels
-  } finally {
-    await opened.close()
-  }
+  await using opened = await openSource(absolutePlace(source, process.cwd()))
+  const labels = new Map<string, string | undefined>()
+  for await (const item of opened.items()) labels.set(item.key, item.label)
+  return labels
 }
 
 /** Images of a run with the features of one layer. */

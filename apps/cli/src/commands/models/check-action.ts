@@ -86,38 +86,34 @@ export async function checkModel(output: Output, file: string, options: CheckOpt
   const feeds = await readInputs(options.input, model)
   const reference = options.against === undefined ? undefined : await readNpzArrays(options.against)
   const layers = chosenLayers(model, options.layers, reference)
-  const computer = new ValueComputer()
-  try {
-    const fixed = typeof model.image.batch === 'number' && model.image.batch !== feeds.get(model.image.name)?.dims[0]
-    const [computed] = await computer.compute(model, [feeds], [...new Set(layers.map(({ value }) => value))], {
-      batch: fixed ? 'repaired' : 'fixed',
-    })
-    const values = new Map(layers.map(({ name, value }) => [name, computed!.values.get(value)!]))
-    if (options.out !== undefined) await writeNpzArrays(options.out, values)
-    const rows = layers.map(({ name, value, remark }): Row => {
-      const expected = reference?.get(name)
-      const found = values.get(name)!
-      if (reference !== undefined && expected === undefined) {
-        throw new LayermillError(
-          'SPEC_INVALID',
-          `${options.against} has no array '${printableName(name)}'; it has ${[...reference.keys()].slice(0, 8).join(', ')}`,
-        )
-      }
-      return {
-        layer: name,
-        value,
-        shape: found.dims,
-        remark,
-        ...(expected === undefined ? {} : { difference: relativeDifference(found, expected) }),
-      }
-    })
-    const failed = rows.filter(({ difference }) => difference !== undefined && !(difference <= tolerance))
-    if (options.json === true) output.json({ nodes: computed!.nodeCount, tolerance, ok: failed.length === 0, layers: rows })
-    else report(output, rows, failed.length, tolerance)
-    return failed.length > 0 ? 1 : undefined
-  } finally {
-    await computer.close()
-  }
+  await using computer = new ValueComputer()
+  const fixed = typeof model.image.batch === 'number' && model.image.batch !== feeds.get(model.image.name)?.dims[0]
+  const [computed] = await computer.compute(model, [feeds], [...new Set(layers.map(({ value }) => value))], {
+    batch: fixed ? 'repaired' : 'fixed',
+  })
+  const values = new Map(layers.map(({ name, value }) => [name, computed!.values.get(value)!]))
+  if (options.out !== undefined) await writeNpzArrays(options.out, values)
+  const rows = layers.map(({ name, value, remark }): Row => {
+    const expected = reference?.get(name)
+    const found = values.get(name)!
+    if (reference !== undefined && expected === undefined) {
+      throw new LayermillError(
+        'SPEC_INVALID',
+        `${options.against} has no array '${printableName(name)}'; it has ${[...reference.keys()].slice(0, 8).join(', ')}`,
+      )
+    }
+    return {
+      layer: name,
+      value,
+      shape: found.dims,
+      remark,
+      ...(expected === undefined ? {} : { difference: relativeDifference(found, expected) }),
+    }
+  })
+  const failed = rows.filter(({ difference }) => difference !== undefined && !(difference <= tolerance))
+  if (options.json === true) output.json({ nodes: computed!.nodeCount, tolerance, ok: failed.length === 0, layers: rows })
+  else report(output, rows, failed.length, tolerance)
+  return failed.length > 0 ? 1 : undefined
 }
 
 function report(output: Output, rows: readonly Row[], failed: number, tolerance: number): void {

@@ -49,16 +49,12 @@ async function withSchedules<Result>(
     throw new LayermillError('SPEC_INVALID', `expected one of --queue and --server, got ${queue === undefined ? 'neither' : 'both'}`)
   }
   if (server !== undefined) return action(new HttpSchedules(new ServerConnection(server, await readToken(tokenFile))))
-  const broker = await openFleetQueue(queue!, text => output.note(text))
+  await using broker = await openFleetQueue(queue!, text => output.note(text))
+  const store = await findSchedules(broker, async url => openStore(url))
   try {
-    const store = await findSchedules(broker, async url => openStore(url))
-    try {
-      return await action(new StoredSchedules(broker, store))
-    } finally {
-      await store.store.close()
-    }
+    return await action(new StoredSchedules(broker, store))
   } finally {
-    await broker.close()
+    await store.store.close()
   }
 }
 

@@ -160,15 +160,11 @@ function placeOf(bytes: Buffer, name: string, where: string): { start: number; l
 export async function removeToken(file: string, name: string): Promise<boolean> {
   if (!(await readTokens(file)).some(record => record.name === name)) return false
   await changing(file, async () => {
-    const handle = await open(file, 'r+')
-    try {
-      const place = placeOf(await handle.readFile(), name, file)
-      if (place === undefined) return
-      await handle.write(Buffer.alloc(place.length, ' '), 0, place.length, place.start)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    await using handle = await open(file, 'r+')
+    const place = placeOf(await handle.readFile(), name, file)
+    if (place === undefined) return
+    await handle.write(Buffer.alloc(place.length, ' '), 0, place.length, place.start)
+    await handle.sync()
   })
   if (!(await readTokens(file)).some(record => record.name === name)) return true
   throw new LayermillError('TOKENS_UNWRITABLE', `The token file ${file} still has the token ${name} after it was removed`, {

@@ -18,7 +18,7 @@ export interface ComputedValues {
 }
 
 /** A thread that computes values of ONNX files from prepared tensors, on the CPU. */
-export class ValueComputer {
+export class ValueComputer implements AsyncDisposable {
   private readonly client = new ThreadClient('onnx')
   private opened: Promise<unknown> | undefined
 
@@ -56,5 +56,9 @@ export class ValueComputer {
   /** Ends the thread. */
   close(): Promise<void> {
     return this.client.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 }

@@ -78,6 +78,10 @@ export class GraphExtractor implements Extractor {
     return this.releasing
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
   private inTurn<Result>(images: Tensor, action: () => Promise<Result>): Promise<Result> {
     if (this.releasing !== undefined) return Promise.reject(new LayermillError('ENGINE_CLOSED', 'this extractor has been released'))
     try {

@@ -13,29 +13,21 @@ const pieceBytes = 1 << 24
 async function copyWeights({ cut }: GraphParams, write: (bytes: Uint8Array, at: number) => Promise<void>): Promise<void> {
   const buffer = new Uint8Array(pieceBytes)
   for (const { path, offset, length, at } of cut.weights) {
-    const file = await open(path, 'r')
-    try {
-      for (let done = 0; done < length;) {
-        const { bytesRead } = await file.read(buffer, 0, Math.min(pieceBytes, length - done), offset + done)
-        if (bytesRead === 0) throw new LayermillError('WEIGHTS_TRUNCATED', `${path} ends before byte ${offset + length}`)
-        await write(buffer.subarray(0, bytesRead), at + done)
-        done += bytesRead
-      }
-    } finally {
-      await file.close()
+    await using file = await open(path, 'r')
+    for (let done = 0; done < length;) {
+      const { bytesRead } = await file.read(buffer, 0, Math.min(pieceBytes, length - done), offset + done)
+      if (bytesRead === 0) throw new LayermillError('WEIGHTS_TRUNCATED', `${path} ends before byte ${offset + length}`)
+      await write(buffer.subarray(0, bytesRead), at + done)
+      done += bytesRead
     }
   }
 }
 
 async function fillFile(path: string, params: GraphParams): Promise<void> {
-  const file = await open(path, 'wx', 0o600)
-  try {
-    await copyWeights(params, async (bytes, at) => {
-      for (let done = 0; done < bytes.length;) done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten
-    })
-  } finally {
-    await file.close()
-  }
+  await using file = await open(path, 'wx', 0o600)
+  await copyWeights(params, async (bytes, at) => {
+    for (let done = 0; done < bytes.length;) done += (await file.write(bytes, done, bytes.length - done, at + done)).bytesWritten
+  })
 }
 
 async function create(params: GraphParams, settings: SessionSettings): Promise<ort.InferenceSession> {
