@@ -1,3 +1,3 @@
 /** Filled in by the build. */
-declare const catalogUrl: string
+declare const CATALOG_URL: string
 declare const WORKER_URL: string
