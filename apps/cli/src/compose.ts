@@ -10,6 +10,7 @@ import {
   readAhead,
   specNetwork,
   startPartWorker,
+  storeTrouble,
 } from '@layermill/inference'
 import type { RunSpec } from '@layermill/contracts'
 import { type Broker, openBroker } from '@layermill/queue'
@@ -76,7 +77,7 @@ export function compose(options: ComposeOptions): Composition {
     const loaded = await provider.model(spec.model, spec.weights)
     return { network: specNetwork(loaded, spec, note), weightsSha256: loaded.weights.sha256 }
   }
-  const environment = { ...createEnvironment(openQueue, model, note), ...engineSide(provider, note) }
+  const environment = { ...createEnvironment(openQueue, model, note), ...engineSide(provider, note), trouble: storeTrouble }
   const close = async (): Promise<void> => {
     // The caller that asked for the queue has been told why it could not be opened.
     await (await opening?.catch(() => undefined))?.close()

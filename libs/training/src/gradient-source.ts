@@ -38,5 +38,7 @@ export interface GradientSource {
   evaluate(round: number, count: number, signal: AbortSignal): AsyncIterable<MicroBatchScores>
   /** Takes gradients that nobody needs any more, to use their memory again. */
   recycle(gradients: TensorMap): void
+  /** The run that is computed while this one's micro-batches wait for it; undefined where none is. */
+  behind?(): Promise<string | undefined>
   close(): Promise<void>
 }

@@ -1,8 +1,9 @@
-import { hasEnded, type RunEvent, type RunSummary, sameWaiting, type TrainingState, type Waiting } from '@layermill/contracts'
+import { hasEnded, type RunEvent, type RunSummary, type TrainingState } from '@layermill/contracts'
 import { LayermillError, receivedCode } from '@layermill/core'
 import { FinetuneProgress } from '../output/finetune-progress.js'
 import type { Output } from '../output/output.js'
 import { Progress } from '../output/progress.js'
+import { WaitingNotes } from '../output/waiting-notes.js'
 import { metricsLineOf, trainingProgressOf } from './training-state.js'
 import type { RunClient } from './run-client.js'
 
@@ -30,14 +31,17 @@ export async function followRun(
 /** A run's events as a person, or a program, sees them. */
 class Shown {
   last: RunSummary | undefined
-  private waiting: Waiting | undefined
   private readonly progress = new Progress({ stream: process.stderr })
   private readonly training = new FinetuneProgress({ stream: process.stderr })
+
+  private readonly waiting: WaitingNotes
 
   constructor(
     private readonly output: Output,
     private readonly json: boolean,
-  ) {}
+  ) {
+    this.waiting = new WaitingNotes(output, json)
+  }
 
   event(event: RunEvent): void {
     if (event.event === 'state') this.state(event.data)
@@ -51,12 +55,7 @@ class Shown {
   }
 
   private state(run: RunSummary): void {
-    const { waiting } = run
-    if (waiting !== undefined && !sameWaiting(waiting, this.waiting)) {
-      if (this.json) this.output.json({ event: 'waiting', ...waiting })
-      this.output.note(`waiting since ${waiting.since}: ${waiting.reason}`)
-    }
-    this.waiting = waiting
+    this.waiting.tell(run.waiting)
     this.last = run
   }
 

@@ -20,6 +20,7 @@ import { formatBytes } from '../output/format.js'
 import type { Output } from '../output/output.js'
 import { stoppable } from '../output/stoppable.js'
 import { Progress } from '../output/progress.js'
+import { WaitingNotes } from '../output/waiting-notes.js'
 import { WeightsProgressNotes } from '../output/weights-progress.js'
 
 export interface RunOptions extends Record<string, unknown> {
@@ -81,8 +82,10 @@ export async function carryOut(
       // Which device `auto` takes is known only now; nothing is written yet.
       if (spec.precision === 'fp16') requireFloat16(await provider.openEngine())
       const warn = onceWhenPlanned(total => warnOfRoom(output, opened!, total, store))
+      const waits = new WaitingNotes(output, options.json === true)
       const onProgress = (state: RunProgress): void => {
         warn(state)
+        waits.tell(state.waiting)
         if (options.json) output.json({ event: 'progress', ...state })
         else progress.update(state)
       }

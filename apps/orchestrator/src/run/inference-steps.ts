@@ -131,13 +131,14 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
     return signal.aborted ? error : this.tooMany(this.tracker.current, await readFailures(store).catch(() => []))
   }
 
-  /** Follows what the run waits for, where others compute. */
+  /** Follows what the run waits for: its own process, and the workers where others compute. */
   private watchWorkers(): WorkerWatch | undefined {
     const { environment } = this.options
-    if (environment.workers === undefined) return undefined
+    const alone = environment.workers === undefined
+    if (alone && environment.trouble === undefined) return undefined
     return new WorkerWatch({
       run: this.run.record.id,
-      workers: async () => (await environment.workers?.()) ?? [],
+      workers: alone ? undefined : async () => (await environment.workers?.()) ?? [],
       trouble: () => environment.trouble?.(),
       jobsAreTold: true,
       unfitDeadline: environment.unfitDeadline,

@@ -92,6 +92,37 @@ describe('WorkerWatch', () => {
     expect(told).toEqual([{ code: 'no-worker', reason: expect.any(String), since: time(10) }, undefined])
   })
 
+  it('tells what its own process waits for where there are no workers, and the run before it where only the queue tells that', async () => {
+    const told: (Waiting | undefined)[] = []
+    const common = {
+      run: 'r',
+      jobsAreTold: false,
+      interval: 1e9,
+      onUnfit: () => undefined,
+      onWaiting: (waiting?: Waiting) => told.push(waiting),
+    }
+    const slow: Waiting = { code: 'store', reason: 'the store asks to slow down (SlowDown)', since: time(3) }
+    let trouble: Waiting | undefined = slow
+    const alone = new WorkerWatch({ ...common, trouble: () => trouble })
+    await alone.look()
+    await alone.look()
+    trouble = undefined
+    await alone.look()
+    alone.stop()
+    expect(told).toEqual([slow, undefined])
+
+    told.length = 0
+    let before: string | undefined = 'first'
+    const clock = Date.parse(time(10))
+    const training = new WorkerWatch({ ...common, workers: async () => [beat('a')], behind: async () => before, now: () => clock })
+    await training.look()
+    await training.look()
+    before = undefined
+    await training.look()
+    training.stop()
+    expect(told).toEqual([{ code: 'behind-run', reason: 'waiting behind run first', since: time(10) }, undefined])
+  })
+
   it('ends the run once all have been unfit for the deadline, and not while one is on trial or the reason may pass', async () => {
     const beats: { now: readonly WorkerBeat[] } = {
       now: [beat('a', unfit('SOURCE_MISSING', 0)), beat('b', unfit('DEVICE_UNAVAILABLE', 20))],

@@ -14,12 +14,14 @@ const mostNamed = 8
 export interface WorkerWatchOptions {
   /** The run, as its jobs name it. */
   readonly run: string
-  /** Heartbeats of the workers that live. */
-  readonly workers: () => Promise<readonly WorkerBeat[]>
+  /** Heartbeats of the workers that live. Left out where this process computes by itself: then only its own waiting is told. */
+  readonly workers?: (() => Promise<readonly WorkerBeat[]>) | undefined
   /** Cause of this process's own waiting. */
   readonly trouble?: () => Waiting | undefined
   /** Whether heartbeats tell of the run's jobs: of parts they do, of micro-batches they do not. */
   readonly jobsAreTold: boolean
+  /** The run that is computed while this one's jobs wait, as far as heartbeats do not tell it. */
+  readonly behind?: (() => Promise<string | undefined>) | undefined
   /** Told of every change. */
   readonly onWaiting: (waiting: Waiting | undefined) => void
   /** Told once that no worker can carry the run. */
@@ -64,8 +66,10 @@ export function waitsFor(run: string, beats: readonly WorkerBeat[], jobsAreTold:
     }
   }
   if (!jobsAreTold || fit.some(({ jobs }) => jobs.length === 0)) return undefined
-  return { code: 'behind-run', reason: `waiting behind run ${fit[0]!.jobs[0]!.run}` }
+  return behindRun(fit[0]!.jobs[0]!.run)
 }
+
+const behindRun = (run: string): Found => ({ code: 'behind-run', reason: `waiting behind run ${run}` })
 
 /** Since when no worker can carry a run, in milliseconds; undefined where one can, or tries just now. */
 function unfitTime(run: string, beats: readonly WorkerBeat[]): { readonly since: number; readonly passing: boolean } | undefined {
@@ -97,17 +101,28 @@ export class WorkerWatch {
   async look(): Promise<void> {
     if (this.looking || this.ended) return
     this.looking = true
-    const beats = await this.options.workers().catch(() => undefined)
+    const { trouble, workers } = this.options
+    const beats = await workers?.().catch(() => undefined)
+    const found = trouble?.() ?? (await this.find(beats))
     this.looking = false
     if (this.ended) return
-    const { run, jobsAreTold, trouble } = this.options
-    this.set(trouble?.() ?? (beats === undefined ? this.waiting : waitsFor(run, beats, jobsAreTold)))
+    this.set(found)
     if (beats !== undefined) this.judge(beats)
   }
 
   stop(): void {
     this.ended = true
     clearInterval(this.timer)
+  }
+
+  private async find(beats: readonly WorkerBeat[] | undefined): Promise<Found | undefined> {
+    const { run, jobsAreTold, workers, behind } = this.options
+    if (workers === undefined) return undefined
+    if (beats === undefined) return this.waiting
+    const found = waitsFor(run, beats, jobsAreTold)
+    if (found !== undefined) return found
+    const before = await behind?.().catch(() => undefined)
+    return before === undefined ? undefined : behindRun(before)
   }
 
   private judge(beats: readonly WorkerBeat[]): void {

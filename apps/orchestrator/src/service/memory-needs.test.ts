@@ -8,7 +8,7 @@ const finetune = (model: string, more: object = {}): RunSpec =>
 const extract = (model: string): RunSpec => RunSpec.parse({ kind: 'extract', source: '/images', out: '/out', model })
 
 describe('fine-tuning into the base', () => {
-  it('of VGG16 needs more than 3 gib, and is refused where there are 1 or 2', async () => {
+  it('of VGG16 needs more than 3 GiB, and is refused where there are 1 or 2', async () => {
     const spec = finetune('vgg16')
     expect(orchestratorBytes(spec)! / gib).toBeGreaterThan(3)
     expect(orchestratorBytes(spec)! / gib).toBeLessThan(4)
@@ -16,7 +16,7 @@ describe('fine-tuning into the base', () => {
       expect(() => checkMemory(spec, limit)).toThrow(
         expect.objectContaining({
           code: 'MEMORY_TOO_SMALL',
-          message: expect.stringMatching(/fine-tuning vgg16 .* at least 3\.\d gib .* has [12]\.0 gib/) as string,
+          message: expect.stringMatching(/fine-tuning vgg16 .* at least 3\.\d GiB .* has [12]\.0 GiB/) as string,
           hint: expect.stringContaining('--exchange bfloat16') as string,
         }),
       )
@@ -25,7 +25,7 @@ describe('fine-tuning into the base', () => {
     await new MemoryNeeds(6 * gib).checkSpec(spec)
   })
 
-  it('of ResNet-50 and GoogLeNet fits into 1 gib, of VGG19 it does not', () => {
+  it('of ResNet-50 and GoogLeNet fits into 1 GiB, of VGG19 it does not', () => {
     for (const model of ['resnet50', 'googlenet']) expect(() => checkMemory(finetune(model), gib)).not.toThrow()
     expect(() => checkMemory(finetune('vgg19'), gib)).toThrow('vgg19')
   })
@@ -41,7 +41,7 @@ describe('fine-tuning into the base', () => {
 
 it('extraction needs the weights', () => {
   expect(() => checkMemory(extract('vgg16'), gib)).not.toThrow()
-  expect(() => checkMemory(extract('vgg16'), gib / 2)).toThrow(/vgg16 needs at least 0\.6 gib .* has 0\.5 gib/)
+  expect(() => checkMemory(extract('vgg16'), gib / 2)).toThrow(/vgg16 needs at least 0\.6 GiB .* has 0\.5 GiB/)
   expect(() => checkMemory(extract('resnet50'), gib / 2)).not.toThrow()
 })
 

@@ -35,10 +35,15 @@ export interface QueueGradientsOptions {
   readonly inFlight?: number
   /** Milliseconds between looks at the queue for events that were lost. Default 5,000. */
   readonly reconcileInterval?: number
+  /** Milliseconds without a result after which `behind` looks at the queue. Default 5,000. */
+  readonly behindAfter?: number
 }
 
 /** Milliseconds after which parameters are put into the exchange again: well before they expire there. */
 const refreshInterval = 15 * 60_000
+
+/** Milliseconds without a result after which it is looked whether other runs' micro-batches are before this one's. */
+const behindAfter = 5000
 
 /** States of jobs that no worker has yet. */
 const waiting = ['waiting', 'delayed', 'prioritized'] as const
@@ -86,6 +91,8 @@ export class QueueGradients implements GradientSource {
   private publishedAt = 0
   private failure: LayermillError | undefined
   private readonly pause = new WakeableSleep()
+  /** When something was last heard of this run's micro-batches. */
+  private heard = performance.now()
 
   private constructor(private readonly options: QueueGradientsOptions) {
     this.queue = options.broker.queue(queueNames.gradients)
@@ -133,6 +140,13 @@ export class QueueGradients implements GradientSource {
     // Memory comes from the exchange's decoding, which makes its own.
   }
 
+  async behind(): Promise<string | undefined> {
+    if (this.outstanding.size === 0 || performance.now() - this.heard < (this.options.behindAfter ?? behindAfter)) return undefined
+    const active = await this.queue.getJobs(['active'])
+    if (active.some(job => job.id?.startsWith(this.own))) return undefined
+    return active.find(job => job.id !== undefined)?.data.run
+  }
+
   async close(): Promise<void> {
     // Another sitting may be at the run by now: what is not known to be older than this one stays.
     for (const session of [this.options.session, ...this.earlier]) {
@@ -169,6 +183,7 @@ export class QueueGradients implements GradientSource {
     const onAbort = (): void => this.pause.wake()
     signal.addEventListener('abort', onAbort)
     let added = 0
+    this.heard = performance.now()
     try {
       for (let micro = 0; micro < count; micro++) {
         const room = Math.min(count, micro + window)
@@ -247,6 +262,7 @@ export class QueueGradients implements GradientSource {
     const result = resultOf(value)
     if (job === undefined || result === undefined) return
     job.result = result
+    this.heard = performance.now()
     this.pause.wake()
   }
 

@@ -1,6 +1,7 @@
 import type { FinetuneSpec, HistoryEntry, RunRecord, Waiting } from '@layermill/contracts'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { type Network, networkFromDescription, preparedWith, isFineTuned, type FineTunedNetwork } from '@layermill/models'
+import type { GradientSource } from '@layermill/training'
 import type { WeightSet } from '@layermill/weights'
 import { registerRun } from './register/register-run.js'
 import type { OpenedRun, RunArguments, RunPass, RunSteps } from '../run/execute.js'
@@ -27,7 +28,7 @@ export interface TrainingArguments extends RunArguments {
   readonly onNote?: (text: string) => void
   /** Told how many images and classes there are, before anything is trained. */
   readonly onDataset?: (dataset: NonNullable<RunRecord['dataset']>) => void
-  /** Told what the training waits for while workers compute it; undefined where it goes on. */
+  /** Told what the training waits for; undefined where it goes on. */
   readonly onWaiting?: (waiting: Waiting | undefined) => void
   /** Told what became of the model in the registry that the spec names. */
   readonly onRegistered?: (entry: HistoryEntry) => void
@@ -110,7 +111,7 @@ class TrainingPass implements RunPass<TrainingWork> {
     const initial = new Map([...plan.trainable, ...plan.statistics].map((name): [string, Tensor] => [name, first.get(name)!]))
     const source = await environment.gradients(record, plan, store, features)
     const unfit = new AbortController()
-    const watch = features === undefined ? this.watch(error => unfit.abort(error)) : undefined
+    const watch = this.watch(features === undefined ? source : undefined, error => unfit.abort(error))
     try {
       return await trainLoop({
         spec,
@@ -132,13 +133,15 @@ class TrainingPass implements RunPass<TrainingWork> {
     }
   }
 
-  /** Follows what the training waits for, where workers compute it. */
-  private watch(onUnfit: (error: LayermillError) => void): WorkerWatch | undefined {
+  /** Follows what the training waits for. @param source where workers may compute it; what is learnt from features is computed here */
+  private watch(source: GradientSource | undefined, onUnfit: (error: LayermillError) => void): WorkerWatch | undefined {
     const { runs } = this.options.environment
-    if (runs.workers === undefined) return undefined
+    const alone = source === undefined || runs.workers === undefined
+    if (alone && runs.trouble === undefined) return undefined
     return new WorkerWatch({
       run: this.run.record.id,
-      workers: async () => (await runs.workers?.()) ?? [],
+      workers: alone ? undefined : async () => (await runs.workers?.()) ?? [],
+      behind: async () => source?.behind?.(),
       trouble: () => runs.trouble?.(),
       jobsAreTold: false,
       unfitDeadline: runs.unfitDeadline,

@@ -17,10 +17,14 @@ export async function openFleetQueue(url: string, note: (text: string) => void, 
   return broker
 }
 
+/** Trouble that this process has with its stores, if any. */
+export function storeTrouble(): Waiting | undefined {
+  const [slow] = storeWaits()
+  return slow === undefined ? undefined : { code: 'store', ...slow }
+}
+
 /** Trouble that a process of a fleet waits for by itself: its queue, else its stores. */
 export function ownTrouble(broker: Broker): Waiting | undefined {
   const outage = outages.get(broker)?.current()
-  if (outage !== undefined) return { code: 'queue', ...outage }
-  const [slow] = storeWaits()
-  return slow === undefined ? undefined : { code: 'store', ...slow }
+  return outage === undefined ? storeTrouble() : { code: 'queue', ...outage }
 }

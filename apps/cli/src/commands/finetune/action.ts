@@ -12,6 +12,7 @@ import type { Output } from '../../output/output.js'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
 import { FinetuneProgress } from '../../output/finetune-progress.js'
+import { WaitingNotes } from '../../output/waiting-notes.js'
 import { planFinetune } from './plan.js'
 import { sayLeftOut, sayRegistered } from '../../run/run-lines.js'
 import { runHere, type RunOptions } from '../../run/carry-out.js'
@@ -49,6 +50,7 @@ function datasetLine({ training, validation, classes }: NonNullable<RunRecord['d
 /** Carries the run out and shows how far it is. */
 async function carryOutTraining(output: Output, spec: FinetuneSpec, store: Store, options: FinetuneOptions): Promise<RunRecord> {
   const progress = new FinetuneProgress({ stream: process.stderr })
+  const waits = new WaitingNotes(output, options.json === true)
   /** Says it above the progress, which is drawn again below. */
   const above =
     <Value>(say: (value: Value) => void) =>
@@ -67,7 +69,12 @@ async function carryOutTraining(output: Output, spec: FinetuneSpec, store: Store
         ...run,
         environment: training,
         generalPath: options.generalPath === true,
-        onProgress: (state: TrainingProgress) => (options.json ? output.json({ event: 'progress', ...state }) : progress.update(state)),
+        onProgress: (state: TrainingProgress) => {
+          if ('done' in state) waits.tell(state.waiting)
+          if (options.json) output.json({ event: 'progress', ...state })
+          else progress.update(state)
+        },
+        onWaiting: above(waiting => waits.tell(waiting)),
         onEpoch: line => (options.json ? output.json({ event: 'epoch', ...line }) : progress.epoch(line)),
         onNote: above(text => output.note(text)),
         onDataset: above(dataset => (options.json ? output.json({ event: 'dataset', ...dataset }) : output.note(datasetLine(dataset)))),
