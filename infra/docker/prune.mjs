@@ -22,7 +22,7 @@ for (const system of readdirSync(path.join(folder, runtime))) {
 if (!existsSync(path.join(folder, runtime, 'linux', arch, 'onnxruntime_binding.node'))) throw new Error(`no ONNX Runtime for linux ${arch}`)
 
 /** Files of packages that only compilers, tests and debuggers read. */
-const isSpare = name => /\.test\.(d\.)?[cm]?[jt]s$|\.map$|\.tsbuildinfo$|\.d\.[cm]?ts$/.test(name)
+const isSpare = name => /\.test\.[cm]?js$|\.map$|\.tsbuildinfo$|\.[cm]?ts$|\.(md|markdown)$/i.test(name) && !/^(licen[cs]e|copying|notice)/i.test(name)
 
 /** Folders of the workspace's own packages that nothing at run time reads. */
 const spareFolders = ['src', 'testing']
@@ -35,4 +35,9 @@ for (const parent of ['apps', 'libs', 'node_modules']) {
     if (spare) rmSync(file, { recursive: true, force: true })
   }
 }
+// h5wasm comes three times: for Node.js, for bundlers and for pages.
+for (const build of ['esm', 'iife']) remove(`node_modules/h5wasm/dist/${build}`)
+// Extensions of PostgreSQL and data of benchmarks that nothing loads.
+remove('node_modules/@electric-sql/pglite/dist/pgcrypto.tar.gz')
+remove('node_modules/bintrees/test')
 remove('test')

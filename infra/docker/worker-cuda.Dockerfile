@@ -1,6 +1,6 @@
 # The image of a worker that computes on NVIDIA GPUs with ONNX Runtime (CUDA 12, cuDNN 9; linux/amd64). Build from the root of the repository:
 #   docker build -f infra/docker/worker-cuda.Dockerfile -t localhost/layermill/worker-cuda:0.1.0 .
-# Tags are exact; to pin contents as well, give the base with its digest: --build-arg NODE_IMAGE=node:24.21.0-bookworm-slim@sha256:...
+# Tags are exact. `npm run images` pins contents as well, by the digests in bases.json; by hand: --build-arg NODE_IMAGE=node:...@sha256:...
 ARG NODE_IMAGE=node:24.21.0-bookworm-slim
 ARG CUDA_IMAGE=nvidia/cuda:12.9.1-cudnn-runtime-ubuntu24.04
 
@@ -9,27 +9,26 @@ WORKDIR /app
 ENV npm_config_cache=/var/cache/npm NX_NO_CLOUD=true
 COPY package.json package-lock.json .npmrc tsconfig.base.json LICENSE ./
 COPY test/package.json test/package.json
-COPY infra/docker/prune.mjs infra/docker/prune.mjs
+COPY infra/docker/prune.mjs infra/docker/inventory.mjs infra/docker/
 COPY libs libs
 COPY apps apps
 # Not npm ci: the lock file lacks native packages of some platforms (docs/decisions/0001-workspace.md).
 RUN --mount=type=cache,target=/var/cache/npm npm install --no-save
 # The embedded queue's database is made once, here, where its folder may be written.
 RUN npx tsc -b apps/cli && node apps/dashboard/scripts/build.mjs && node libs/queue/scripts/prepare-embedded.mjs
-# What runs needs neither the tools nor the sources, nor libraries for other machines than the image's.
+# What runs needs neither the tools nor the sources, nor libraries for other machines than the image's. What is left is listed in /app/about:
+# a software bill of materials and all licences.
 ARG TARGETARCH
 RUN --mount=type=cache,target=/var/cache/npm rm -rf node_modules \
   && npm install --no-save --omit=dev --workspace=layermill --include-workspace-root=false \
-  && node infra/docker/prune.mjs /app && rm -rf infra
+  && node infra/docker/prune.mjs /app && node infra/docker/inventory.mjs /app /app/about && rm -rf infra
 # The CUDA provider is not in the npm package: ONNX Runtime's own script fetches it. TensorRT is not used.
 RUN ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js \
   && rm -f node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime_providers_tensorrt.so \
   && test -f node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime_providers_cuda.so
 
-FROM ${NODE_IMAGE} AS node
-
 FROM ${CUDA_IMAGE} AS run
-COPY --from=node /usr/local/bin/node /usr/local/bin/node
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
 RUN install -d -o 1000 -g 1000 /var/lib/layermill && ln -s /app/apps/cli/bin/layermill.js /usr/local/bin/layermill
 COPY --from=build /app /app
 # The queue is where LAYERMILL_QUEUE says, never on the command line, which everybody sees.

@@ -1,6 +1,6 @@
 # The image of a worker that trains and extracts on NVIDIA GPUs with TensorFlow.js (linux/amd64). Build from the root of the repository:
 #   docker build -f infra/docker/worker-tfjs.Dockerfile -t localhost/layermill/worker-tfjs:0.1.0 .
-# Tags are exact; to pin contents as well, give the base with its digest: --build-arg NODE_IMAGE=node:24.21.0-bookworm-slim@sha256:...
+# Tags are exact. `npm run images` pins contents as well, by the digests in bases.json; by hand: --build-arg NODE_IMAGE=node:...@sha256:...
 ARG NODE_IMAGE=node:24.21.0-bookworm-slim
 # TensorFlow 2.9, which tfjs-node-gpu 4.22 fetches, is built for CUDA 11 and cuDNN 8.
 ARG CUDA_IMAGE=nvidia/cuda:11.8.0-cudnn8-runtime-ubuntu22.04
@@ -10,18 +10,19 @@ WORKDIR /app
 ENV npm_config_cache=/var/cache/npm NX_NO_CLOUD=true
 COPY package.json package-lock.json .npmrc tsconfig.base.json LICENSE ./
 COPY test/package.json test/package.json
-COPY infra/docker/prune.mjs infra/docker/prune.mjs
+COPY infra/docker/prune.mjs infra/docker/inventory.mjs infra/docker/
 COPY libs libs
 COPY apps apps
 # Not npm ci: the lock file lacks native packages of some platforms (docs/decisions/0001-workspace.md).
 RUN --mount=type=cache,target=/var/cache/npm npm install --no-save
 # The embedded queue's database is made once, here, where its folder may be written.
 RUN npx tsc -b apps/cli && node apps/dashboard/scripts/build.mjs && node libs/queue/scripts/prepare-embedded.mjs
-# What runs needs neither the tools nor the sources, nor libraries for other machines than the image's.
+# What runs needs neither the tools nor the sources, nor libraries for other machines than the image's. What is left is listed in /app/about:
+# a software bill of materials and all licences.
 ARG TARGETARCH
 RUN --mount=type=cache,target=/var/cache/npm rm -rf node_modules \
   && npm install --no-save --omit=dev --workspace=layermill --include-workspace-root=false \
-  && node infra/docker/prune.mjs /app && rm -rf infra
+  && node infra/docker/prune.mjs /app && node infra/docker/inventory.mjs /app /app/about && rm -rf infra
 
 # The native binding is an optional peer that downloads TensorFlow when it is installed. It goes to the root's node_modules, where Node.js
 # looks last, so that nothing of the lock file is changed.
@@ -29,10 +30,8 @@ FROM ${NODE_IMAGE} AS tfjs
 WORKDIR /tfjs
 RUN npm install --no-save --ignore-scripts=false @tensorflow/tfjs-node-gpu@4.22.0
 
-FROM ${NODE_IMAGE} AS node
-
 FROM ${CUDA_IMAGE} AS run
-COPY --from=node /usr/local/bin/node /usr/local/bin/node
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
 RUN install -d -o 1000 -g 1000 /var/lib/layermill && ln -s /app/apps/cli/bin/layermill.js /usr/local/bin/layermill
 COPY --from=build /app /app
 COPY --from=tfjs /tfjs/node_modules /node_modules

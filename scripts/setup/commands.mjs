@@ -59,7 +59,7 @@ async function format(parameters) {
 }
 
 /**
- * The contract suite on a device of this machine, then every network against the stored values: one page.
+ * The whole contract suite on a device of this machine, then `layermill verify-device`: one page.
  * @param {readonly string[]} parameters `--device NAME`, `--engine NAME`
  */
 async function verifyDevice(parameters) {
@@ -70,7 +70,7 @@ async function verifyDevice(parameters) {
     show: true,
     env: { LAYERMILL_TEST_DEVICES: engine === 'tfjs' ? `tfjs/${device}` : device },
   })
-  const page = await program('apps/cli/dist/verify-device/main.js', parameters)
+  const page = await program('apps/cli/bin/layermill.js', ['verify-device', ...parameters])
   console.log(contract.code === 0 ? 'contract suite: passed' : 'contract suite: FAILED')
   return contract.code === 0 ? page : 1
 }

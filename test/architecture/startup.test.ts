@@ -10,13 +10,17 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-/** The packages from outside the workspace whose modules a command has loaded: Node.js lists all scripts in its coverage. */
-async function packagesOf(args: readonly string[]): Promise<string[]> {
+/** URLs of all scripts that a command has loaded, Node.js's own among them: its coverage lists them. */
+async function scriptsOf(args: readonly string[]): Promise<string[]> {
   const coverage = await mkdtemp(join(folder, 'coverage-'))
   await startCli(args, { env: { NODE_V8_COVERAGE: coverage } }).ended
   const texts = await Promise.all((await readdir(coverage)).map(name => readFile(join(coverage, name), 'utf8')))
-  const urls = texts.flatMap(text => (JSON.parse(text) as { result: { url: string }[] }).result.map(({ url }) => url))
-  const names = urls.flatMap(url => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ?? [])
+  return texts.flatMap(text => (JSON.parse(text) as { result: { url: string }[] }).result.map(({ url }) => url))
+}
+
+/** The packages from outside the workspace whose modules a command has loaded. */
+async function packagesOf(args: readonly string[]): Promise<string[]> {
+  const names = (await scriptsOf(args)).flatMap(url => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1] ?? [])
   return [...new Set(names)].toSorted()
 }
 
@@ -35,4 +39,14 @@ it.each([
   ],
 ])('layermill %s loads what it needs', async (args, expected) => {
   expect(await packagesOf(args)).toEqual(expected)
+})
+
+it.each(['--version', '-V'])('layermill %s loads nothing but the program itself', async flag => {
+  const own = (await scriptsOf([flag])).filter(url => url.startsWith('file:'))
+  expect(own.map(url => url.slice(url.lastIndexOf('/apps/')))).toEqual(['/apps/cli/bin/layermill.js'])
+})
+
+it('layermill --help loads as many of its own modules as there are commands, and few more', async () => {
+  const own = (await scriptsOf(['--help'])).filter(url => url.startsWith('file:') && !url.includes('/node_modules/'))
+  expect(own.length).toBeLessThan(90)
 })

@@ -57,5 +57,5 @@ it('--engine tfjs without its native package says in one line how to get it', as
   const { code, stderr } = await runCli([...smallRun(photos, join(await folder(), 'none')), '--engine', 'tfjs'])
   expect(code).toBe(1)
   expect(stderr).toMatch(/DEVICE_UNAVAILABLE/)
-  expect(stderr).toMatch(/npm run setup:tfjs/)
+  expect(stderr).toMatch(/npm install -g layermill @tensorflow\/tfjs-node.* npm run setup:tfjs/)
 })

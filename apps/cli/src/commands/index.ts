@@ -16,6 +16,7 @@ import { serve } from './serve/flags.js'
 import { similar } from './similar/flags.js'
 import { tokens } from './tokens/flags.js'
 import { up } from './up/flags.js'
+import { verifyDevice } from './verify-device/flags.js'
 import { weights } from './weights/flags.js'
 import { worker } from './worker/flags.js'
 
@@ -39,6 +40,7 @@ export const commands: readonly CommandDefinition[] = [
   schedule,
   tokens,
   up,
+  verifyDevice,
   completion,
   complete(() => commands),
 ]

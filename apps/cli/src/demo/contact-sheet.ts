@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import sharp from 'sharp'
+import { textPath, textWidth } from './stroke-font.js'
 
 export interface Neighbour {
   readonly path: string
@@ -16,6 +17,9 @@ export interface ContactSheetRow {
 
 /** A square cell, in pixels: the thumbnail, and below it two lines of text. */
 const cell = { side: 128, caption: 32, gap: 8 }
+
+/** Size of the letters in the picture, in pixels. */
+const fontSize = 11
 
 const colours = { paper: '#ffffff', ink: '#222222', muted: '#666666', query: '#1f6feb' }
 
@@ -86,7 +90,7 @@ ${sections.join('\n')}
 `
 }
 
-/** Places everything in one SVG, which sharp renders: one place for pictures and text. */
+/** Places everything in one SVG, which sharp renders: one place for pictures and text, which is drawn as lines and needs no fonts. */
 function svg(rows: readonly ContactSheetRow[], images: ReadonlyMap<string, Buffer>): string {
   const columns = Math.max(0, ...rows.map(row => row.neighbours.length + 1))
   const columnWidth = cell.side + cell.gap
@@ -100,7 +104,7 @@ function svg(rows: readonly ContactSheetRow[], images: ReadonlyMap<string, Buffe
       const picture = `<image x="${x}" y="${y}" width="${cell.side}" height="${cell.side}" href="data:image/jpeg;base64,${data}"/>`
       const frame = `<rect x="${x - 1.5}" y="${y - 1.5}" width="${cell.side + 3}" height="${cell.side + 3}" fill="none" stroke="${colours.query}" stroke-width="3"/>`
       const line = (text: string, down: number, colour: string): string =>
-        `<text x="${x}" y="${y + cell.side + down}" font-family="sans-serif" font-size="11" fill="${colour}">${escapeXml(text)}</text>`
+        textPath(text, { x, y: y + cell.side + down, size: fontSize, colour })
       const text = line(shorten(name), 14, colours.ink) + line(score, 27, colours.muted)
       return picture + (isQuery ? frame : '') + text
     }),
@@ -112,8 +116,10 @@ function svg(rows: readonly ContactSheetRow[], images: ReadonlyMap<string, Buffe
 
 /** As much of a file's name as fits below a thumbnail. */
 function shorten(name: string): string {
-  const fitting = 21
-  return name.length <= fitting ? name : `${name.slice(0, fitting - 1)}…`
+  if (textWidth(name, fontSize) <= cell.side) return name
+  const letters = [...name]
+  while (letters.length > 0 && textWidth(`${letters.join('')}…`, fontSize) > cell.side) letters.pop()
+  return `${letters.join('')}…`
 }
 
 /**

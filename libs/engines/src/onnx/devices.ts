@@ -29,7 +29,7 @@ async function tryDevice(device: Device): Promise<void> {
 /** Advice about a device that is missing. */
 function adviceFor(devices: readonly Device[]): string {
   if (devices.includes('cuda'))
-    return 'npm run setup:cuda fetches the CUDA provider and names the libraries that are missing; or use --device cpu'
+    return `npm install -g layermill onnxruntime-node@${ort.env.versions.node ?? ''} brings the CUDA provider, for CUDA 12 and cuDNN 9 (in a clone: npm run setup:cuda); or use --device cpu`
   if (devices.includes('webgpu')) return 'webgpu needs a driver for Vulkan, Metal or Direct3D 12; or use --device cpu'
   return 'docs/engines.md says what each device needs'
 }

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import * as ort from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
-import { numbers } from '../testing/tiny.js'
+import { numbers } from '../self-check/operators/tiny.js'
 import type { OnnxGraph } from './graph.js'
 import { createSession } from './session.js'
 

@@ -3,10 +3,10 @@ import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import type { Network, Size2 } from '@layermill/models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Engine, Extractor } from '../engine.js'
-import { cases, type Case } from './cases.js'
+import { cases, type Case } from '../self-check/operators/cases.js'
 import { networkContract } from './network-contract.js'
-import { computeReference, type Value } from './reference.js'
-import { inSharedMemory, node, tinyImages, tinyNetwork, tinyWeights } from './tiny.js'
+import { computeReference, type Value } from '../self-check/operators/reference.js'
+import { inSharedMemory, node, tinyImages, tinyNetwork, tinyWeights } from '../self-check/operators/tiny.js'
 import { trainingContract } from './training-contract.js'
 
 /** Largest difference from the float64 reference, in units of the layer's largest value. */

@@ -1,5 +1,5 @@
 export { openBrokenEngine } from './broken-rule.js'
 export { engineContract, engineLeftOut } from './engine-contract.js'
 export { layerKinds, networkContract } from './network-contract.js'
-export { computeReference, type Value } from './reference.js'
-export { inSharedMemory, node, numbers, tinyImages, tinyNetwork, tinyWeights } from './tiny.js'
+export { computeReference, type Value } from '../self-check/operators/reference.js'
+export { inSharedMemory, node, numbers, tinyImages, tinyNetwork, tinyWeights } from '../self-check/operators/tiny.js'

@@ -3,8 +3,8 @@ import { LayermillError, type Tensor } from '@layermill/core'
 import { expect, it } from 'vitest'
 import type { Engine } from '../engine.js'
 import type { Gradients, Trainer, TrainerOptions, TrainingBatch } from '../trainer.js'
-import { computeReference, crossEntropy } from './reference.js'
-import { node, numbers, tinyImages, tinyNetwork, tinyWeights } from './tiny.js'
+import { computeReference, crossEntropy } from '../self-check/operators/reference.js'
+import { node, numbers, tinyImages, tinyNetwork, tinyWeights } from '../self-check/operators/tiny.js'
 
 const classes = 3
 const network = tinyNetwork(

@@ -4,8 +4,9 @@ import * as tf from '@tensorflow/tfjs-core'
 import { errorMessage, LayermillError } from '@layermill/core'
 import type { Device } from '../engine.js'
 
-/** Installs a native package, which downloads TensorFlow; named wherever none works. */
-const installCommand = 'npm run setup:tfjs'
+/** Installs a native package, which downloads TensorFlow; named wherever none works. In a clone it is `npm run setup:tfjs`. */
+const installCommand = (gpu: boolean): string =>
+  `npm install -g layermill @tensorflow/tfjs-node${gpu ? '-gpu' : ''}@4.22.0 @tensorflow/tfjs-core@4.22.0 @tensorflow/tfjs-layers@4.22.0 --ignore-scripts=false`
 
 const require = createRequire(import.meta.url)
 
@@ -85,7 +86,7 @@ export async function selectBackend(devices: readonly Device[]): Promise<{ devic
       failures.push(`${device} is not available (${errorMessage(error)})`)
     }
   }
-  throw new LayermillError('DEVICE_UNAVAILABLE', `engine tfjs: ${failures.join('; ')}: run ${installCommand}`, {
-    hint: 'or use --engine onnx',
+  throw new LayermillError('DEVICE_UNAVAILABLE', `engine tfjs: ${failures.join('; ')}`, {
+    hint: `${installCommand(devices.includes('cuda'))} brings TensorFlow (in a clone: npm run setup:tfjs); or use --engine onnx`,
   })
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, expect, it } from 'vitest'
-import { node, tinyImages, tinyNetwork, tinyWeights } from '../testing/tiny.js'
+import { node, tinyImages, tinyNetwork, tinyWeights } from '../self-check/operators/tiny.js'
 import { selectBackend } from './backend.js'
 import { ExtractorHost } from './extractor-host.js'
 import { TrainerHost } from './trainer-host.js'

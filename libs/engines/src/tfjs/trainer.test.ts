@@ -16,7 +16,7 @@ import {
 } from '@layermill/models'
 import type { Engine } from '../engine.js'
 import { openEngine } from '../open.js'
-import { node, numbers, tinyNetwork } from '../testing/tiny.js'
+import { node, numbers, tinyNetwork } from '../self-check/operators/tiny.js'
 import type { Gradients, TrainerOptions } from '../trainer.js'
 
 const classes = 4

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Engine } from '../../engine.js'
 import { openEngine } from '../../open.js'
-import { node, tinyImages, tinyNetwork, tinyWeights } from '../../testing/tiny.js'
+import { node, tinyImages, tinyNetwork, tinyWeights } from '../../self-check/operators/tiny.js'
 import type { Range } from './parameters.js'
 
 const conv = (name: string, input: string) => node('conv', name, [input], { outChannels: 8, kernel: [3, 3], stride: [1, 1], pad: [1, 1] })

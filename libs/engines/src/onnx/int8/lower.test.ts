@@ -1,7 +1,7 @@
 import * as ort from 'onnxruntime-node'
 import { describe, expect, it } from 'vitest'
 import type { Tensor } from '@layermill/core'
-import { node, tinyImages, tinyNetwork, tinyWeights } from '../../testing/tiny.js'
+import { node, tinyImages, tinyNetwork, tinyWeights } from '../../self-check/operators/tiny.js'
 import { lower } from '../lower/lower.js'
 import { createSession } from '../session.js'
 import type { Range } from './parameters.js'

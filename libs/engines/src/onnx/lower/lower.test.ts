@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Tensor } from '@layermill/core'
 import { getNetwork } from '@layermill/models'
-import { node, tinyNetwork, tinyWeights } from '../../testing/tiny.js'
+import { node, tinyNetwork, tinyWeights } from '../../self-check/operators/tiny.js'
 import { lower } from './lower.js'
 
 const network = tinyNetwork(

@@ -1,4 +1,4 @@
-/** The networks that the contract suite computes: every op, alone and as the engines combine them. */
+/** The networks that the contract suite and the check of a device compute: every op, alone and as the engines combine them. */
 import type { GraphNode, Size2 } from '@layermill/models'
 import { node } from './tiny.js'
 
