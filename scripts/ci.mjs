@@ -1,6 +1,7 @@
 /** Behind .ci/run: runs every check to its end, counts, and prints `N passed, N failed` last. */
 import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { installPrograms } from './setup/system-packages.mjs'
 import { root, run } from './setup/terminal.mjs'
 
 /** Lines of a failed check's output that are shown again at the end. */
@@ -98,6 +99,28 @@ async function testNewestNode() {
   count(title, code === 0)
 }
 
+/** Images, built and tried as a fleet. They take several minutes (docs/decisions/0181-images-are-tried.md), so a run asks for them. */
+async function images() {
+  heading('Images')
+  if (process.env.LAYERMILL_CI_IMAGES !== '1') {
+    console.log('images: left out; LAYERMILL_CI_IMAGES=1 builds them and tries a fleet of them')
+    return
+  }
+  try {
+    await installPrograms(
+      new Map([
+        ['buildah', 'buildah'],
+        ['debootstrap', 'debootstrap'],
+      ]),
+    )
+  } catch (error) {
+    console.log(`images: left out, buildah and debootstrap cannot be installed here (${error.message.split('\n')[0]})`)
+    return
+  }
+  const { code } = await run(process.execPath, [path.join(root, 'scripts/images.mjs'), '--local-base'], { show: true })
+  count('images', code === 0)
+}
+
 /** Known weaknesses of dependencies. A registry that cannot be asked is not a failure of ours. */
 async function audit() {
   heading('Audit')
@@ -139,6 +162,7 @@ await checkTypesAndLint()
 await test()
 await testNewestNode()
 await release()
+await images()
 await audit()
 report()
 process.exitCode = total.failed === 0 ? 0 : 1

@@ -35,8 +35,8 @@ for (const parent of ['apps', 'libs', 'node_modules']) {
     if (spare) rmSync(file, { recursive: true, force: true })
   }
 }
-// h5wasm comes three times: for Node.js, for bundlers and for pages.
-for (const build of ['esm', 'iife']) remove(`node_modules/h5wasm/dist/${build}`)
+// Builds for bundlers, for pages and for `require`, where modules are imported.
+for (const build of ['h5wasm/dist/esm', 'h5wasm/dist/iife', 'bullmq/dist/esm']) remove(`node_modules/${build}`)
 // Extensions of PostgreSQL and data of benchmarks that nothing loads.
 remove('node_modules/@electric-sql/pglite/dist/pgcrypto.tar.gz')
 remove('node_modules/bintrees/test')

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { pins } from '../../scripts/images/bases.mjs'
 import { read, root } from './infra-files.js'
 
 const { version } = JSON.parse(read('apps/cli/package.json')) as { version: string }
@@ -38,14 +39,22 @@ function images(...parameters: string[]): { code: number | null; text: string; b
   return { code: status, text: `${stdout}${stderr}`, built }
 }
 
+/** Flags that a builder is always given. */
+const always: Record<string, string> = {
+  docker: '',
+  podman: '--format docker --build-arg TARGETARCH=<arch> ',
+  buildah: '--format docker --layers --build-arg TARGETARCH=<arch> ',
+}
+const architecture = process.arch === 'x64' ? 'amd64' : process.arch
+
 const line = (builder: string, name: string, { prefix = 'localhost/layermill', flags = '' } = {}): string =>
-  `${builder} build -f infra/docker/${name}.Dockerfile -t ${prefix}/${name}:${version} ${flags}. (in ${root})`
+  `${builder} build -f infra/docker/${name}.Dockerfile -t ${prefix}/${name}:${version} ${always[builder]!.replace('<arch>', architecture)}${flags}. (in ${root})`
 
 describe('npm run images', () => {
   it('builds with the first program that answers', () => {
     install('docker', { answers: 1 })
     install('buildah')
-    const { code, built } = images()
+    const { code, built } = images('--build-only')
     expect(code).toBe(0)
     expect(built).toEqual([line('buildah', 'orchestrator'), line('buildah', 'worker-cpu')])
   })
@@ -54,7 +63,7 @@ describe('npm run images', () => {
     install('podman')
     const { built } = images('worker-cuda', '--prefix', 'registry.example.com/team', '--', '--isolation', 'chroot')
     expect(built).toEqual([line('podman', 'worker-cuda', { prefix: 'registry.example.com/team', flags: '--isolation chroot ' })])
-    expect(images('all').built).toHaveLength(1 + 4)
+    expect(images('all', '--build-only').built).toHaveLength(1 + 4)
   })
 
   it('says which programs are missing, and why one that is there does not do', () => {
@@ -74,5 +83,19 @@ describe('npm run images', () => {
       text: expect.stringContaining('no image worker-gpu; there are orchestrator') as string,
     })
     expect(images('--prefix').code).toBe(2)
+  })
+
+  it('says which bases are named by a tag alone, and gives the builder the digests that are recorded', () => {
+    install('podman')
+    expect(images('orchestrator').text).toContain('no fleet was tried: it takes orchestrator and worker-cpu')
+    const copy = path.join(folder, 'copy')
+    mkdirSync(path.join(copy, 'infra/docker'), { recursive: true })
+    writeFileSync(
+      path.join(copy, 'infra/docker/one.Dockerfile'),
+      'ARG NODE_IMAGE=node:1.2.3\nARG RUN_IMAGE=debian:1.2\nFROM ${NODE_IMAGE}\n',
+    )
+    const digest = `sha256:${'ab'.repeat(32)}`
+    writeFileSync(path.join(copy, 'infra/docker/bases.json'), JSON.stringify({ 'debian:1.2': null, 'node:1.2.3': digest }))
+    expect(pins(copy, 'one')).toEqual({ flags: ['--build-arg', `NODE_IMAGE=node:1.2.3@${digest}`], loose: ['debian:1.2'] })
   })
 })

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DockerfileParser, type Dockerfile, type From, type JSONInstruction } from 'dockerfile-ast'
@@ -31,7 +31,9 @@ const inContext = (source: string): boolean =>
   ignored.some(line => line.startsWith('!') && (line.slice(1) === source || line === `!${source}/**`))
 
 it('there is an image for each part of a fleet', () => {
-  expect(filesOf('infra/docker')).toEqual([...names.map(name => `${name}.Dockerfile`), 'prune.mjs'].toSorted())
+  expect(filesOf('infra/docker')).toEqual(
+    [...names.map(name => `${name}.Dockerfile`), 'bases.json', 'inventory.mjs', 'prune.mjs'].toSorted(),
+  )
 })
 
 it('the build context is made of sources only', () => {
@@ -52,6 +54,14 @@ describe.each(names)('%s', name => {
       earlier.push(from.getBuildStage() ?? '')
     }
     expect(earlier.length).toBeGreaterThan(1)
+  })
+
+  it('names bases that have a place for their digest', () => {
+    const bases = JSON.parse(read('infra/docker/bases.json')) as Record<string, string | null>
+    const images = [...argumentsOf(file)].filter(([argument]) => argument.endsWith('_IMAGE')).map(([, image]) => image)
+    expect(images.length).toBeGreaterThan(1)
+    for (const image of images) expect(Object.keys(bases)).toContain(image)
+    for (const digest of Object.values(bases)) expect(digest ?? `sha256:${'0'.repeat(64)}`).toMatch(/^sha256:[0-9a-f]{64}$/)
   })
 
   it('runs on the long-term version of Node.js', () => {
@@ -79,7 +89,7 @@ describe.each(names)('%s', name => {
   })
 
   it('builds as the other images do', () => {
-    const build = (text: string): string[] => text.slice(text.indexOf(' AS build')).split('\n').slice(1, 17)
+    const build = (text: string): string[] => text.slice(text.indexOf(' AS build')).split('\n').slice(1, 20)
     expect(build(read(`infra/docker/${name}.Dockerfile`))).toEqual(build(read('infra/docker/orchestrator.Dockerfile')))
   })
 
@@ -135,7 +145,14 @@ describe('prune.mjs, which leaves what runs', () => {
     'node_modules/onnxruntime-node/dist/index.js': ['amd64', 'arm64'],
     'node_modules/onnxruntime-node/dist/index.js.map': [],
     'node_modules/zod/src/index.d.ts': [],
+    'node_modules/zod/src/index.ts': [],
     'node_modules/zod/src/index.js': ['amd64', 'arm64'],
+    'node_modules/zod/README.md': [],
+    'node_modules/h5wasm/dist/esm/hdf5_util.js': [],
+    'node_modules/h5wasm/dist/node/hdf5_util.js': ['amd64', 'arm64'],
+    'node_modules/bullmq/dist/esm/index.js': [],
+    'node_modules/bullmq/dist/cjs/index.js': ['amd64', 'arm64'],
+    'node_modules/pino/LICENSE.md': ['amd64', 'arm64'],
     'node_modules/zod/LICENSE': ['amd64', 'arm64'],
     'libs/core/dist/index.js': ['amd64', 'arm64'],
     'libs/core/dist/index.test.js': [],
@@ -168,6 +185,42 @@ describe('prune.mjs, which leaves what runs', () => {
       'TARGETARCH=riscv64',
     )
   })
+})
+
+it('inventory.mjs lists every package that is installed, with its licence', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'layermill-inventory-'))
+  try {
+    const write = (file: string, content: string): void => {
+      mkdirSync(path.dirname(path.join(folder, file)), { recursive: true })
+      writeFileSync(path.join(folder, file), content)
+    }
+    const manifest = (name: string, more = {}): string => JSON.stringify({ name, version: '1.0.0', license: 'MIT', ...more })
+    write('apps/cli/package.json', manifest('layermill'))
+    write('libs/core/package.json', manifest('@layermill/core'))
+    write('libs/core/node_modules/inner/package.json', manifest('inner'))
+    write('node_modules/@scope/one/package.json', manifest('@scope/one', { license: '(MIT OR Apache-2.0)' }))
+    write('node_modules/@scope/one/LICENSE', 'the licence of one')
+    write('node_modules/@scope/one/node_modules/deep/package.json', manifest('deep', { version: '2.0.0', license: { type: 'ISC' } }))
+    write('node_modules/.bin/no/package.json', manifest('none'))
+    execFileSync(process.execPath, [path.join(root, 'infra/docker/inventory.mjs'), folder, path.join(folder, 'about')])
+    const sbom = JSON.parse(readFileSync(path.join(folder, 'about/sbom.cdx.json'), 'utf8')) as {
+      specVersion: string
+      components: { name: string; purl: string; licenses?: unknown }[]
+    }
+    expect(sbom.components.map(({ purl }) => purl)).toEqual([
+      `pkg:generic/node@${process.versions.node}`,
+      'pkg:npm/%40layermill/core@1.0.0',
+      'pkg:npm/%40scope/one@1.0.0',
+      'pkg:npm/deep@2.0.0',
+      'pkg:npm/inner@1.0.0',
+    ])
+    expect(sbom.components[2]?.licenses).toEqual([{ expression: '(MIT OR Apache-2.0)' }])
+    const licences = readFileSync(path.join(folder, 'about/licenses.txt'), 'utf8')
+    expect(licences).toContain('the licence of one')
+    expect(licences).toContain('deep 2.0.0 (ISC)')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 describe('commandViolations', () => {

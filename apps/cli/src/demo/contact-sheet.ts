@@ -117,7 +117,7 @@ function svg(rows: readonly ContactSheetRow[], images: ReadonlyMap<string, Buffe
 /** As much of a file's name as fits below a thumbnail. */
 function shorten(name: string): string {
   if (textWidth(name, fontSize) <= cell.side) return name
-  const letters = [...name]
+  const letters = Array.from(name)
   while (letters.length > 0 && textWidth(`${letters.join('')}…`, fontSize) > cell.side) letters.pop()
   return `${letters.join('')}…`
 }

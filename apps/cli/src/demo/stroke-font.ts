@@ -113,7 +113,7 @@ const spaceWidth = 3
 const gap = 2
 
 /** Letters to draw: accents are left out, so that the letters below them are known. */
-const lettersOf = (text: string): string[] => [...text.normalize('NFD').replaceAll(/\p{M}/gu, '')]
+const lettersOf = (text: string): string[] => Array.from(text.normalize('NFD').replaceAll(/\p{M}/gu, ''))
 
 const glyphOf = (letter: string): string => glyphs[letter] ?? box
 

@@ -1,0 +1,1 @@
+export function pins(root: string, name: string): { flags: string[]; loose: string[] }
