@@ -53,6 +53,7 @@ export { bfloatToFloat, doubleToFloat, halfToFloat, int64ToFloat } from './tenso
 export { addArrays, inChunks } from './tensor/tensor-sum.js'
 export { elementCount, formatShape, sameShape, type Tensor, type TensorMap } from './tensor/tensor.js'
 export { editDistance, nearestNames } from './text/names.js'
+export { globMatcher, isGlob } from './text/glob.js'
 export { checkSpecText, mostNesting, mostSpecBytes, nestsDeeper, tooLong } from './text/nesting.js'
 export { printable, printableJson, printableName } from './text/printable.js'
 export { closest } from './text/suggest.js'

@@ -1,4 +1,4 @@
-import { LayermillError, nearestNames } from '@layermill/core'
+import { globMatcher, LayermillError, nearestNames } from '@layermill/core'
 import type { GraphNode, GraphVariant } from './graph.js'
 import { canonicalLayer, nearestToForeignLayer } from './layer-names.js'
 import { withEnd } from './network-end.js'
@@ -110,8 +110,8 @@ export function expandLayers(network: Network, layers: readonly string[]): strin
   const expanded = layers.flatMap(layer => {
     if (!isLayerPattern(layer)) return [layer]
     const pattern = layer === 'all' ? '*' : layer
-    const rule = new RegExp(`^${pattern.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '.*')}$`)
-    const found = names.filter(name => rule.test(name))
+    const fits = globMatcher(pattern, '')
+    const found = names.filter(name => fits(name))
     if (found.length > 0) return found
     throw new LayermillError('LAYER_UNKNOWN', `${network.id} has no layer like '${layer}'`, {
       hint: `\`layermill models ${network.id}\` lists them all`,

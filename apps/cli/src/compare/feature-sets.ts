@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { fillRows, readByFill, type RowSource } from '@layermill/analysis'
-import { absolutePlace, errorMessage, fromBytes, LayermillError, openFile } from '@layermill/core'
+import { globMatcher, absolutePlace, errorMessage, fromBytes, LayermillError, openFile } from '@layermill/core'
 import { featurePath } from '@layermill/contracts'
 import { type FeatureSet, openFeatureSet } from '@layermill/orchestrator/features'
 import { splitFile } from '@layermill/orchestrator/results'
@@ -82,9 +82,12 @@ async function layerOfRun(set: FeatureSet): Promise<Found> {
 function chosenLayers(names: readonly string[], pattern: string | undefined, url: string): readonly string[] {
   if (pattern === undefined || pattern === 'all') return names
   const wanted = pattern.split(',').map(text => text.trim())
-  const rules = wanted.map(text => new RegExp(`^${text.replaceAll(/[.+?^${}()|[\]\\]/g, String.raw`\$&`).replaceAll('*', '[^/]*')}$`))
-  const chosen = names.filter(name => rules.some(rule => rule.test(name)))
-  const missing = wanted.find((_, i) => !names.some(name => rules[i]!.test(name)))
+  const rules = wanted.map(text => {
+    const fits = globMatcher(text, '/')
+    return (name: string): boolean => name === text || fits(name)
+  })
+  const chosen = names.filter(name => rules.some(fits => fits(name)))
+  const missing = wanted.find((_, i) => !names.some(name => rules[i]!(name)))
   if (missing !== undefined) {
     throw new LayermillError('LAYER_MISSING', `--layers: ${url} has no layer ${missing}; it has ${names.join(', ')}`)
   }

@@ -1,7 +1,6 @@
-import { LayermillError, nearestNames, printableName } from '@layermill/core'
+import { globMatcher, isGlob, LayermillError, nearestNames, printableName } from '@layermill/core'
 import type { Graph } from '../read/normalise.js'
 import { type Folded, findFolded, foldedNorm } from './folded.js'
-import { globMatcher, isGlob } from './glob.js'
 import { type Call, findModules, type LayerValues, type Modules } from './modules.js'
 import { modulesOfWeights } from './weights.js'
 

@@ -19,3 +19,8 @@ it.each([
 it('takes steps in proportion to name and glob, however many wildcards there are', () => {
   expect(globMatcher(`${'**a'.repeat(40)}b`)('a'.repeat(2000))).toBe(false)
 })
+
+it('crosses what parts no names', () => {
+  expect(['res4/a', 'res4.a'].map(globMatcher('res*a', ''))).toEqual([true, true])
+  expect(['res4/a', 'res4.a'].map(globMatcher('res*a', '/'))).toEqual([false, true])
+})

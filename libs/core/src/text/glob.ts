@@ -12,13 +12,12 @@ interface State {
   readonly to: number[]
 }
 
-const within: Test = character => character !== '.' && character !== '/'
 const any: Test = () => true
 
 /**
  * Reads pieces up to the end, or within braces up to a comma or the closing brace. @throws SyntaxError for braces or sets that do not close
  */
-function readPieces(characters: readonly string[], from: number, inBraces: boolean): { pieces: Piece[]; end: number } {
+function readPieces(characters: readonly string[], from: number, inBraces: boolean, within: Test): { pieces: Piece[]; end: number } {
   const pieces: Piece[] = []
   let i = from
   while (i < characters.length) {
@@ -42,7 +41,7 @@ function readPieces(characters: readonly string[], from: number, inBraces: boole
     } else if (character === '{') {
       const options: Piece[][] = []
       do {
-        const option = readPieces(characters, i + 1, true)
+        const option = readPieces(characters, i + 1, true, within)
         options.push(option.pieces)
         i = option.end
       } while (characters[i] === ',')
@@ -71,14 +70,15 @@ function addStates(states: State[], pieces: readonly Piece[], next: number): num
 }
 
 /**
- * A glob for names whose parts are parted by dots or slashes: `*` and `?` stay within a part, `**` does not. Followed as an automaton: the
+ * A glob for names of layers. `*` and `?` stay within a part of a name, `**` does not; parts are parted by `separators`, by default dots and
+ * slashes. Followed as an automaton: the
  * time is at most the length of the name times that of the glob, whoever wrote either. A glob that does not close is its own text.
  */
-export function globMatcher(glob: string): (name: string) => boolean {
+export function globMatcher(glob: string, separators = './'): (name: string) => boolean {
   const states: State[] = [{ test: undefined, to: [] }]
   let first: number
   try {
-    first = addStates(states, readPieces(Array.from(glob), 0, false).pieces, 0)
+    first = addStates(states, readPieces(Array.from(glob), 0, false, character => !separators.includes(character)).pieces, 0)
   } catch {
     return name => name === glob
   }
