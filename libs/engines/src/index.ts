@@ -8,6 +8,7 @@ export { selfCheck, type SelfCheck, selfCheckTolerance } from './self-check/self
 export type { BatchNormStatistics, Gradients, MaskInfo, Scores, Trainer, TrainerOptions, TrainingBatch } from './trainer.js'
 export { exportOnnx, type ExportedOnnx } from './onnx/export.js'
 export { fileTensors } from './onnx/file/head-graph.js'
+export { type Trainability, trainabilityOf } from './onnx/file/step-graph.js'
 export { exportGraph } from './onnx/file/export-graph.js'
 export { requireFloat16 } from './float16-devices.js'
 export { type FastProduct, openProduct } from './onnx/product.js'

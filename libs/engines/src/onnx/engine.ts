@@ -84,7 +84,7 @@ export class ThreadEngine implements Engine {
     { inputSize }: Pick<ExtractorOptions, 'inputSize'> = {},
   ): Promise<Extractor> {
     this.assertOpen()
-    refuseGraph(network, 'int8 ranges cannot be chosen for it')
+    refuseGraph(network, 'int8 ranges cannot be chosen for it', 'leave out --precision; files in float16 and int8 are run as they are')
     this.assertInt8()
     const checked = [...new Set(sets.flat())]
     layerShapes(network, checked, inputSize)
@@ -109,7 +109,11 @@ export class ThreadEngine implements Engine {
 
   async trainer(network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
     this.assertOpen()
-    refuseGraph(network, 'it has no head to be trained')
+    refuseGraph(
+      network,
+      'it has no head to be trained',
+      'train a head on one of its layers: `layermill finetune --model FILE --layer LAYER`',
+    )
     const { name, device, opened, threads, trainers } = this
     const inLanes = name === 'onnx' && device === 'cpu'
     const place = { threads, device, cores: opened.threads, inLanes, onReleased: (released: Trainer) => void trainers.delete(released) }
@@ -159,11 +163,9 @@ function notRun({ id }: Network, engine: EngineName): LayermillError {
   })
 }
 
-function refuseGraph(network: Network, what: string): void {
+function refuseGraph(network: Network, what: string, hint: string): void {
   if (!isOnnxNetwork(network)) return
-  throw new LayermillError('ONNX_UNSUPPORTED', `${network.id} is an ONNX file: ${what}`, {
-    hint: 'extract its layers and train on those elsewhere, or fine-tune one of the built-in networks',
-  })
+  throw new LayermillError('ONNX_UNSUPPORTED', `${network.id} is an ONNX file: ${what}`, { hint })
 }
 
 interface ExtractorParts {

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { elementCount, LayermillError, printableName } from '@layermill/core'
+import { type Trainability, trainabilityOf } from '@layermill/engines'
 import { findOnnxFile, namesOnnxFile, onnxPreparation } from '@layermill/inference'
 import { describePreparation, type Network, type Size2 } from '@layermill/models'
 import { describeInput, OnnxModel, onnxNetwork, type OnnxNetwork } from '@layermill/onnx'
@@ -62,6 +63,12 @@ function rowsOf(network: OnnxNetwork, size: Size2): Row[] {
   })
 }
 
+/** Tensors of the file that learn before its default layer, and the operators in their way, in words. */
+function describeTraining(layer: string, { tensors, numbers, missing }: Trainability): string {
+  const all = `training: a head on any layer; before ${printableName(layer)} ${formatMagnitude(numbers)} numbers in ${tensors} tensors can learn (--base)`
+  return missing.length === 0 ? all : `${all}, those behind ${missing.map(printableName).join(', ')}, which have no gradient here`
+}
+
 /** `layermill models FILE` of an ONNX file: its modules and values with shape, bytes and cost, its inputs, and how images are prepared. */
 export async function describeOnnx(
   output: Output,
@@ -89,6 +96,7 @@ export async function describeOnnx(
     classes: network.classes,
     defaultLayer: network.defaultLayer,
     preparation: prepared === undefined ? undefined : prepared.name,
+    training: trainabilityOf(network, network.defaultLayer),
   }
   if (options.json === true) return output.json({ ...summary, layers: rows })
   output.line(
@@ -97,9 +105,10 @@ export async function describeOnnx(
   output.line(`inputs: ${summary.inputs.map(printableName).join('; ')}; outputs: ${summary.outputs.map(printableName).join(', ')}`)
   output.line(
     prepared === undefined
-      ? 'preparation: nothing says; give --prepare\n'
-      : `preparation: ${prepared.name}: ${describePreparation(prepared.preparation)}\n`,
+      ? 'preparation: nothing says; give --prepare'
+      : `preparation: ${prepared.name}: ${describePreparation(prepared.preparation)}`,
   )
+  output.line(`${describeTraining(network.defaultLayer, summary.training)}\n`)
   const table = rows.map(row => [
     row.kind === 'module' ? printableName(row.layer) : `  ${printableName(row.layer)}`,
     row.shape?.join('x') ?? '?',

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Tensor } from '@layermill/core'
 import { type FineTunedNetwork, fineTunedNetwork, learnableShapes } from '@layermill/models'
 import { OnnxModel, onnxNetwork } from '@layermill/onnx'
-import { type Engine, exportGraph, fileTensors, openEngine } from '../../index.js'
+import { type Engine, exportGraph, fileTensors, openEngine, trainabilityOf } from '../../index.js'
 
 interface Golden {
   readonly side: number
@@ -96,7 +96,9 @@ describe('a network of an ONNX file', () => {
   it('names the operators in the way, and what is no parameter', async () => {
     const models = new URL('../../../../../test/conformance/onnx-files/models/', import.meta.url)
     const model = await OnnxModel.open(fileURLToPath(new URL('hand-newest-opset26-ir13.onnx', models)))
-    const network = fineTunedNetwork(onnxNetwork(model), { layer: 'y', classes: 3 })
+    const base = onnxNetwork(model)
+    expect(trainabilityOf(base, 'y')).toMatchObject({ missing: ['Attention', 'RMSNormalization'] })
+    const network = fineTunedNetwork(base, { layer: 'y', classes: 3 })
     const trainable = [...learnableShapes(network).keys()]
     await expect(engine.trainer(network, headOf(network), { trainable })).rejects.toMatchObject({
       code: 'ONNX_UNSUPPORTED',

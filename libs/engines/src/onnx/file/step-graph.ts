@@ -1,6 +1,6 @@
-import { LayermillError } from '@layermill/core'
+import { elementCount, LayermillError } from '@layermill/core'
 import { type FineTunedNetwork, isFineTuned, type Size2 } from '@layermill/models'
-import { type BatchKind, float, float16, type Forward, type NodeDef } from '@layermill/onnx'
+import { type BatchKind, float, float16, type Forward, type NodeDef, type OnnxNetwork } from '@layermill/onnx'
 import type { LoweredTraining } from '../backward/lower.js'
 import { type Dims, graphGradients, withoutGradient } from '../gradients/index.js'
 import { int, type OnnxAttribute, type OnnxInitializer, type OnnxNode, type OnnxValueInfo } from '../graph.js'
@@ -231,6 +231,26 @@ export class StepBuilder {
 }
 
 const freeze = 'leave out --base: a head on a frozen base is trained on any file'
+
+/** Facts on training the tensors of a file before a layer. */
+export interface Trainability {
+  /** Tensors that can learn. */
+  readonly tensors: number
+  /** Numbers in them. */
+  readonly numbers: number
+  /** Operators without a gradient between them and the layer: while there are some, only what is behind all of them learns. */
+  readonly missing: readonly string[]
+}
+
+/** What of a network from an ONNX file can be trained before a layer, as far as its operators tell. */
+export function trainabilityOf(network: OnnxNetwork, layer: string): Trainability {
+  const learnable = network.graph.learnable(layer)
+  const values = network.graph.resolve(layer).map(({ value }) => value)
+  const { nodes } = network.graph.model.forward({ values, batch: 'fixed' })
+  const missing = withoutGradient(nodes.map(plainNode), [...learnable.keys()], values)
+  const numbers = [...learnable.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0)
+  return { tensors: learnable.size, numbers, missing }
+}
 
 /** The network of an ONNX file below a fine-tuned one, where the trainer is to compute it: its values are not given. */
 export const trainsGraph = (network: { readonly id: string }, start: string | undefined): network is FineTunedNetwork =>
