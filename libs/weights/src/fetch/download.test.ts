@@ -88,7 +88,7 @@ describe('download', () => {
 
   it('gives up a connection that brings nothing', async () => {
     server.set('/hangs', { body, hangAfter: 1000 }, { body, hangAfter: 0 }, { body })
-    await download(target(['/hangs']), { retryDelayMs: 1, stallMs: 100 })
+    await download(target(['/hangs']), { retryDelayMs: 1, stallMs: 1000 })
     await expectWhole()
     expect(server.requests).toHaveLength(3)
   })
