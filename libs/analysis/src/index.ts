@@ -38,3 +38,14 @@ export {
   outlierNeighbour,
   outlierScores,
 } from './audit/neighbours.js'
+export {
+  type EvidenceMap,
+  gradCam,
+  gradCamPlusPlus,
+  gradientTimesInput,
+  layerCam,
+  type LayerEvidence,
+  overLargest,
+  resizeMap,
+  saliency,
+} from './explain/maps.js'

@@ -1,5 +1,6 @@
 import type { Tensor, TensorMap } from '@layermill/core'
 import type { Network, Size2 } from '@layermill/models'
+import type { Explainer, ExplainerOptions } from './explainer.js'
 import type { Range } from './onnx/int8/parameters.js'
 import type { Trainer, TrainerOptions } from './trainer.js'
 
@@ -85,6 +86,12 @@ export interface Engine {
    * @throws LayermillError `PARAMETER_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`, `WEIGHTS_MISSING_TENSOR`, `WEIGHTS_SHAPE`.
    */
   trainer(network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer>
+  /**
+   * A network whose scores can be differentiated with respect to its layers and its input. ONNX Runtime only.
+   * @throws LayermillError `ENGINE_UNKNOWN` for another engine; `LAYER_UNKNOWN`, also for a layer that the scores do not depend on;
+   * `INPUT_SIZE`, `WEIGHTS_MISSING_TENSOR`, `WEIGHTS_SHAPE`
+   */
+  explainer(network: Network, weights: TensorMap, options: ExplainerOptions): Promise<Explainer>
   /** Ends the thread once pending runs are done. Idempotent. A process with closed engines exits by itself. */
   close(): Promise<void>
 }

@@ -5,6 +5,7 @@ import { compare } from './compare/flags.js'
 import { complete, completion } from './completion/flags.js'
 import { evaluate } from './evaluate/flags.js'
 import { exportFeatures } from './export/flags.js'
+import { explain } from './explain/flags.js'
 import { extract } from './extract/flags.js'
 import { finetune } from './finetune/flags.js'
 import { fleet } from './fleet/flags.js'
@@ -27,6 +28,7 @@ export const commands: readonly CommandDefinition[] = [
   finetune,
   advise,
   evaluate,
+  explain,
   similar,
   compare,
   audit,

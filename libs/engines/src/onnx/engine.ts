@@ -1,6 +1,7 @@
 import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
-import { layerShapes, namedLayers, pruneNodes, resolveLayers, type Network, type Size2 } from '@layermill/models'
+import { inferShapes, layerShapes, namedLayers, pruneNodes, resolveLayers, type Network, type Size2 } from '@layermill/models'
 import { isOnnxNetwork, type OnnxNetwork } from '@layermill/onnx'
+import type { Explainer, ExplainerOptions } from '../explainer.js'
 import type { Device, Engine, EngineName, Extractor, ExtractorOptions } from '../engine.js'
 import { requireFloat16 } from '../float16-devices.js'
 import type { ThreadClient } from '../thread/client.js'
@@ -9,6 +10,7 @@ import type { LoadParams, Requests } from '../thread/protocol.js'
 import { buffersOf } from '../thread/transfer.js'
 import type { Trainer, TrainerOptions } from '../trainer.js'
 import { checkImages, sizeText } from './check-images.js'
+import { ThreadExplainer } from './explain/explainer.js'
 import { GraphExtractor } from './file/extractor.js'
 import { createGraphTrainer } from './file/graph-trainer.js'
 import { trainsGraph } from './file/step-graph.js'
@@ -128,6 +130,21 @@ export class ThreadEngine implements Engine {
   private placeOfGraphs(network: Network, place: TrainerPlace): TrainerPlace {
     if (this.name === 'onnx') return place
     throw notRun(network, this.name)
+  }
+
+  async explainer(network: Network, weights: TensorMap, { layers, inputSize = network.inputSize }: ExplainerOptions): Promise<Explainer> {
+    this.assertOpen()
+    refuseGraph(network, 'its scores cannot be explained yet')
+    const names = [...new Set(layers)]
+    const scores = network.classifier
+    const nodes = pruneNodes(network.nodes, [scores])
+    const shapes = inferShapes(nodes, inputSize)
+    const selected = selectWeights({ ...network, inputSize }, nodes, weights)
+    const params = { nodes, inputSize, scores, layers: resolveLayers(network, names), weights: await copyWeights(selected) }
+    this.assertOpen()
+    const { explainer } = await this.client.request('loadExplainer', params, buffersOf(params.weights.values()))
+    const [classes] = shapes.get(scores)!
+    return new ThreadExplainer(this.client, { explainer, layers: names, classes: classes!, input: shapes.get(nodes[0]!.name)! })
   }
 
   close(): Promise<void> {

@@ -7,6 +7,7 @@ import { nativeCall } from '../thread/guard.js'
 import { Numbered } from '../thread/numbered.js'
 import type { LoadParams, Request, Requests, RequestKind } from '../thread/protocol.js'
 import { selectDevice } from './devices.js'
+import { ExplainerHost } from './explain/host.js'
 import { calibrationPoints } from './int8/points.js'
 import { toHalfPrecision } from './float16/half-precision.js'
 import { averagingMatrix } from './lower/adaptive.js'
@@ -29,6 +30,7 @@ interface Loaded {
 export class OnnxHost {
   private readonly sessions = new Numbered<Loaded | GraphSession>('extractor')
   private readonly trainers = new Numbered<TrainerHost>('trainer')
+  private readonly explainers = new Numbered<ExplainerHost>('explainer')
   private device: Device = 'cpu'
   private threads = 1
 
@@ -62,6 +64,12 @@ export class OnnxHost {
         return this.setParameters(request.params)
       case 'releaseTrainer':
         return this.releaseTrainer(request.params)
+      case 'loadExplainer':
+        return this.loadExplainer(request.params)
+      case 'explain':
+        return this.explain(request.params)
+      case 'releaseExplainer':
+        return this.releaseExplainer(request.params)
       case 'close':
         return this.close()
     }
@@ -150,8 +158,25 @@ export class OnnxHost {
     return undefined
   }
 
+  private async loadExplainer(params: Requests['loadExplainer']['params']): Promise<Requests['loadExplainer']['result']> {
+    const host = await nativeCall(this.flags, () => ExplainerHost.create(params, { device: this.device, threads: this.threads }))
+    return { explainer: this.explainers.add(host) }
+  }
+
+  private async explain({ explainer, images, seed }: Requests['explain']['params']): Promise<Requests['explain']['result']> {
+    const host = this.explainers.get(explainer)
+    return { tensors: await nativeCall(this.flags, () => host.explain(images, seed)) }
+  }
+
+  private async releaseExplainer({ explainer: number }: Requests['releaseExplainer']['params']): Promise<undefined> {
+    const host = this.explainers.take(number)
+    if (host !== undefined) await nativeCall(this.flags, () => host.release())
+    return undefined
+  }
+
   private async close(): Promise<undefined> {
     for (const session of this.sessions.numbers()) await this.release({ session })
+    for (const explainer of this.explainers.numbers()) await this.releaseExplainer({ explainer })
     for (const trainer of this.trainers.numbers()) await this.releaseTrainer({ trainer })
     return undefined
   }

@@ -48,6 +48,10 @@ export class TfjsHost {
       case 'runGraph':
       case 'trainGraph':
         throw new LayermillError('ENGINE_UNKNOWN', 'networks of ONNX files run in ONNX Runtime only; expected --engine onnx')
+      case 'loadExplainer':
+      case 'explain':
+      case 'releaseExplainer':
+        throw new LayermillError('ENGINE_UNKNOWN', 'scores are explained by ONNX Runtime only; expected --engine onnx')
       case 'close':
         return this.close()
     }

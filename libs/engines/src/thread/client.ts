@@ -66,7 +66,10 @@ export class ThreadClient {
   }
 
   /** Asks for something to be freed; what a thread held that is gone is freed. */
-  async free<Kind extends 'release' | 'releaseTrainer' | 'close'>(kind: Kind, params: Requests[Kind]['params']): Promise<void> {
+  async free<Kind extends 'release' | 'releaseTrainer' | 'releaseExplainer' | 'close'>(
+    kind: Kind,
+    params: Requests[Kind]['params'],
+  ): Promise<void> {
     try {
       await this.request(kind, params)
     } catch (error) {

@@ -1,12 +1,13 @@
 import type { Tensor } from '@layermill/core'
 import type { GraphNode, Size2 } from '@layermill/models'
 import type { Device, EngineName } from '../engine.js'
+import type { ExplainRequests } from '../onnx/explain/protocol.js'
 import type { GraphRequests } from '../onnx/file/protocol.js'
 import type { Range } from '../onnx/int8/parameters.js'
 import type { TrainingRequests } from '../onnx/trainer-protocol.js'
 
 /** Requests of the calling thread to the engine thread, and their results. They are carried out one after the other, in order. */
-export interface Requests extends TrainingRequests, GraphRequests {
+export interface Requests extends TrainingRequests, GraphRequests, ExplainRequests {
   /** The first request: takes the first of `devices` that works. */
   open: {
     params: { devices: readonly Device[]; threads: number }
