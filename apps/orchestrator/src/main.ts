@@ -28,8 +28,10 @@ import { AllowedPlaces } from './service/allowed-places.js'
 import { guardRuns, guardSchedules } from './service/guarded.js'
 import { MemoryNeeds } from './service/memory-needs.js'
 import { runPlanner } from './service/plan-run.js'
+import { openShelf } from './service/open-shelf.js'
 import { QueueFleetService } from './service/queue-fleet-service.js'
 import { QueueRunService } from './service/queue-run-service.js'
+import { ShelvedRuns } from './service/shelved-runs.js'
 
 export interface ServeOptions extends WebhookFlags, ProxyFlags {
   /** Default: a queue inside this process that is kept in `$LAYERMILL_HOME/queue`. */
@@ -182,7 +184,14 @@ async function serveQueue(
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
   const planRun = runPlanner(environment, fleetTraining(broker, { weights, load, note, openSource: guarded }))
   const runs = new QueueRunService(broker, { ...environment, planRun })
-  const resolved = resolvingRuns(runs, registry)
+  const shelf = openShelf(broker, options.state)
+  const shelved = new ShelvedRuns(runs, shelf, {
+    openStore: url => environment.openStore(url),
+    checkPlace: place => places.checkPlace('place', place),
+    checkSpec: spec => places.checkSpec(spec),
+    note: text => logger.warn(text),
+  })
+  const resolved = resolvingRuns(shelved, registry)
   const schedules = await openFleetSchedules({
     broker,
     environment,
@@ -196,6 +205,7 @@ async function serveQueue(
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store, resumeRun: async id => resolved.resume(id) })
   const server = await createServer({
     runs: guardRuns(resolved, places, addresses, memory),
+    shelf: shelved,
     models: registry,
     schedules: guardSchedules(schedules.service, places, addresses, memory),
     fleet,
@@ -207,7 +217,7 @@ async function serveQueue(
     metrics: new Metrics({ version }),
     closeDeadline,
     dashboard,
-    inspection: new StoreInspection(runs, environment),
+    inspection: new StoreInspection(shelved, environment),
     ...proxy,
   })
   const lockDuration = flagMilliseconds('--lock-duration', options.lockDuration)
@@ -236,6 +246,7 @@ async function serveQueue(
   } finally {
     await server.close().catch(() => undefined)
     await runs.close().catch(() => undefined)
+    await shelf.close().catch(() => undefined)
     await registry?.store.close().catch(() => undefined)
     await broker.close(closeDeadline)
     await workers?.close()

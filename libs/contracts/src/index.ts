@@ -7,6 +7,7 @@ export {
   describeRun,
   FleetState,
   Health,
+  OpenRunBody,
   Problem,
   type QueueDepth,
   QueueList,
@@ -15,9 +16,11 @@ export {
   RunDetail,
   RunEvent,
   RunId,
+  runOrders,
   RunPage,
   RunQuery,
   RunSummary,
+  RunWords,
   summarizeRun,
   type TrainingState,
   type WorkerInfo,
@@ -106,7 +109,7 @@ export { describeSchedule, ScheduleDetail, ScheduleList, type ScheduleSummary, S
 export type { InspectionService, PictureQuery, ProjectionQuery } from './services/inspection-service.js'
 export type { ManualChange, ModelService, Promotion } from './services/model-service.js'
 export type { ScheduleService } from './services/schedule-service.js'
-export type { FleetService, QueueJobQuery, RunEventOptions, RunListQuery, RunService } from './services/services.js'
+export type { FleetService, QueueJobQuery, RunEventOptions, RunListQuery, RunService, RunShelf } from './services/services.js'
 export { flagBytes, flagCount, flagMilliseconds } from './specs/flag-numbers.js'
 export { imageLimits, type ImageLimits } from './specs/image-limits.js'
 export { needsFit, parseReduce, parseRule, reducedShape, type ReduceKind, type ReduceRule, reductionText } from './specs/reduce.js'

@@ -264,12 +264,15 @@ describe('errors', () => {
     const models = new Proxy(noModels(), { get: () => () => new Promise(() => {}) })
     const schedules = new Proxy(new MemorySchedules(), { get: () => () => new Promise(() => {}) })
     const inspection = new Proxy(emptyInspection, { get: () => () => new Promise(() => {}) })
-    const hanging = await startServer({ runs: silent, fleet, models, schedules, inspection, serviceDeadline: 20 })
+    const shelf = { describe: () => new Promise<never>(() => {}), open: () => new Promise<never>(() => {}) }
+    const hanging = await startServer({ runs: silent, shelf, fleet, models, schedules, inspection, serviceDeadline: 20 })
     const queries: Record<string, string> = { thumbnail: '?part=0&key=a', projection: '?layer=fc7', neighbours: '?layer=fc7&point=0' }
     for (const route of Object.keys(routeAccess)) {
       const [method = '', path = ''] = route.split(' ')
       const bodies: Record<string, object> = {
         '/v1/runs': spec,
+        '/v1/runs/open': { place: '/data/run' },
+        '/v1/runs/:id': { name: 'some' },
         '/v1/schedules': { name: 'some', cron: '@daily', spec },
         '/v1/schedules/:name': { tz: 'UTC' },
         '/v1/models/:name/promote': { version: 1 },

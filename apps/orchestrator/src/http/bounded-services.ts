@@ -1,4 +1,13 @@
-import type { FleetService, InspectionService, ModelService, RunPlan, RunService, RunSpec, ScheduleService } from '@layermill/contracts'
+import type {
+  FleetService,
+  InspectionService,
+  ModelService,
+  RunPlan,
+  RunService,
+  RunShelf,
+  RunSpec,
+  ScheduleService,
+} from '@layermill/contracts'
 import { answerWithin } from './deadline.js'
 
 /** Images are listed and a network is loaded for a plan; what takes longer than the deadline is ended, not only left alone. */
@@ -30,6 +39,14 @@ export function boundRuns(runs: RunService, deadline: number): RunService {
     // Events take as long as the run.
     events: (id, options) => runs.events(id, options),
     countByState: () => bound(runs.countByState()),
+  }
+}
+
+/** A shelf of runs that answers within the deadline (in milliseconds), or `UNAVAILABLE`. */
+export function boundShelf(shelf: RunShelf, deadline: number): RunShelf {
+  return {
+    describe: (id, words) => answerWithin(shelf.describe(id, words), deadline, 'the store'),
+    open: place => answerWithin(shelf.open(place), deadline, 'the store'),
   }
 }
 

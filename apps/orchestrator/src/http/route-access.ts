@@ -8,7 +8,9 @@ import type { Access } from './auth/authenticate.js'
 export const routeAccess = {
   'POST /v1/runs': 'submit',
   'GET /v1/runs': 'read',
+  'POST /v1/runs/open': 'submit',
   'GET /v1/runs/:id': 'read',
+  'PATCH /v1/runs/:id': 'submit',
   'POST /v1/runs/:id/cancel': 'submit',
   'POST /v1/runs/:id/pause': 'submit',
   'POST /v1/runs/:id/resume': 'submit',

@@ -7,12 +7,12 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Logger } from 'pino'
 import type { App } from './app.js'
 import { addProxySupport, type ProxyOptions, withoutBasePath } from './behind-proxy.js'
-import type { FleetService, InspectionService, ModelService, RunService, ScheduleService } from '@layermill/contracts'
+import type { FleetService, InspectionService, ModelService, RunService, RunShelf, ScheduleService } from '@layermill/contracts'
 import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 import { refuseOpenServer } from './auth/loopback.js'
 import type { TokenStore } from './auth/token-store.js'
-import { boundFleet, boundInspection, boundModels, boundRuns, boundSchedules } from './bounded-services.js'
+import { boundFleet, boundInspection, boundModels, boundRuns, boundSchedules, boundShelf } from './bounded-services.js'
 import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { addDocumentation, registerOpenApi } from './openapi.js'
@@ -23,13 +23,15 @@ import { addFleetRoutes } from './routes/fleet.js'
 import { addInspectionRoutes } from './routes/inspection.js'
 import { addModelRoutes } from './routes/models.js'
 import { addOperationRoutes } from './routes/operations.js'
-import { addRunRoutes } from './routes/runs.js'
+import { addRunRoutes, addShelfRoutes } from './routes/runs.js'
 import { addScheduleRoutes } from './routes/schedules.js'
 import { addSessionRoutes } from './routes/session.js'
 import { noModels } from './no-models.js'
 
 export interface ServerOptions extends ProxyOptions {
   runs: RunService
+  /** What is remembered of runs beside the queue. Default: no such routes. */
+  shelf?: RunShelf
   fleet: FleetService
   /** Default: no schedules. */
   schedules?: ScheduleService
@@ -185,6 +187,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
   await app.register(async routes => {
     const typed = routes.withTypeProvider<ZodTypeProvider>()
     addRunRoutes(typed, runs)
+    if (options.shelf !== undefined) addShelfRoutes(typed, boundShelf(options.shelf, serviceDeadline))
     addEventRoute(typed, { runs, metrics, heartbeat, mostStreams, mostStreamsOfOne })
     if (options.schedules !== undefined) addScheduleRoutes(typed, boundSchedules(options.schedules, serviceDeadline))
     addFleetRoutes(typed, fleet)

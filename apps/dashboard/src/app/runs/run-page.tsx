@@ -9,6 +9,7 @@ import { RunFailures } from './run-failures.js'
 import { RunOverview } from './run-overview.js'
 import { RunPlan } from './run-plan.js'
 import { RunTraining } from './run-training.js'
+import { RunWords } from './run-words.js'
 import { useRun, type LiveRun } from './use-run.js'
 
 const ended = (state: RunDetail['state']): boolean => state === 'done' || state === 'failed' || state === 'cancelled'
@@ -18,7 +19,8 @@ function Actions({ run, refresh }: { run: RunDetail; refresh: () => void }) {
   const [error, setError] = useState<unknown>()
   const [asking, setAsking] = useState(false)
   const [busy, setBusy] = useState(false)
-  if (!may('submit') || run.state === 'done') return null
+  // A run that was opened from its files is no queue's.
+  if (!may('submit') || run.state === 'done' || run.place !== undefined) return null
   const act = async (what: 'cancel' | 'pause' | 'resume'): Promise<void> => {
     setBusy(true)
     setError(undefined)
@@ -104,15 +106,17 @@ export function RunPage({ id, view }: { id: string; view: string }) {
             <a href={link('runs')}>Runs</a>
           </p>
           <h1>
-            {run.id} <StateBadge state={run.state} />
+            {run.name ?? run.id} <StateBadge state={run.state} />
           </h1>
           <p class="muted">
+            {run.name === undefined ? null : `${run.id} · `}
             {run.kind} · {run.model} · <span title={run.source}>{shortPlace(run.source)}</span> →{' '}
-            <span title={run.out}>{shortPlace(run.out ?? 'nowhere')}</span> · {ago(run.created)}
+            <span title={run.place ?? run.out}>{shortPlace(run.place ?? run.out ?? 'nowhere')}</span> · {ago(run.created)}
           </p>
         </div>
         <Actions run={run} refresh={refresh} />
       </header>
+      <RunWords run={run} refresh={refresh} />
       {run.error === undefined ? null : (
         <div class="note error">
           <p>{run.error.message}</p>
