@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { flagCount, flagMilliseconds } from '@layermill/contracts'
 import { errorCode, exitAtLatest, exitCodes, layermillHome, LayermillError, untilStopped, version } from '@layermill/core'
 import { createLogger } from '@layermill/core/log'
-import { fleetWeights, type FleetWeights, fleetWeightsLoader, openFleetQueue } from '@layermill/inference'
+import { createProvider, fleetWeights, type FleetWeights, fleetWeightsLoader, openFleetQueue } from '@layermill/inference'
 import type { Broker } from '@layermill/queue'
 import { openSource, openStore, requireExactSwaps } from '@layermill/storage'
 import type { OpenSource } from './fleet/environment-options.js'
@@ -18,6 +18,7 @@ import { defaultTokensFile } from './http/auth/tokens-file.js'
 import { Metrics } from './http/metrics.js'
 import { createServer } from './http/server.js'
 import { StoreInspection } from './inspect/store-inspection.js'
+import { PictureTries } from './inspect/try-pictures.js'
 import { queueNotify, startWebhookWorker } from './notify/webhook-worker.js'
 import { promotionNotice } from './registry/notice.js'
 import { ModelRegistry } from './registry/registry.js'
@@ -203,6 +204,10 @@ async function serveQueue(
     warn: text => logger.warn(text),
   })
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store, resumeRun: async id => resolved.resume(id) })
+  const tries = new PictureTries(shelved, environment, {
+    registry,
+    openProvider: () => createProvider({ engine: 'onnx', device: 'cpu', note, load }),
+  })
   const server = await createServer({
     runs: guardRuns(resolved, places, addresses, memory),
     shelf: shelved,
@@ -218,6 +223,7 @@ async function serveQueue(
     closeDeadline,
     dashboard,
     inspection: new StoreInspection(shelved, environment),
+    tries,
     ...proxy,
   })
   const lockDuration = flagMilliseconds('--lock-duration', options.lockDuration)
@@ -247,6 +253,7 @@ async function serveQueue(
     await server.close().catch(() => undefined)
     await runs.close().catch(() => undefined)
     await shelf.close().catch(() => undefined)
+    await tries.close().catch(() => undefined)
     await registry?.store.close().catch(() => undefined)
     await broker.close(closeDeadline)
     await workers?.close()

@@ -1,4 +1,14 @@
-export { FailurePage, NeighbourList, Projection, RunEvaluation, RunParts } from './api/inspection.js'
+export {
+  FailurePage,
+  ImagePage,
+  NeighbourList,
+  PicturePlace,
+  Projection,
+  RunEvaluation,
+  RunImage,
+  RunParts,
+  TryResult,
+} from './api/inspection.js'
 export type { ModelDetail, ModelSummary } from './api/model-types.js'
 export { LatestSchema, ModelDetailSchema, ModelList, ModelParams, PromoteBody, RollbackBody } from './api/models.js'
 export { RunPlan } from './api/plan.js'
@@ -106,7 +116,7 @@ export {
   specOfTick,
 } from './schedules/schedule.js'
 export { describeSchedule, ScheduleDetail, ScheduleList, type ScheduleSummary, ScheduleTick, summarizeSchedule } from './schedules/views.js'
-export type { InspectionService, PictureQuery, ProjectionQuery } from './services/inspection-service.js'
+export type { ImageQuery, InspectionService, PictureQuery, ProjectionQuery, TryQuery, TryService } from './services/inspection-service.js'
 export type { ManualChange, ModelService, Promotion } from './services/model-service.js'
 export type { ScheduleService } from './services/schedule-service.js'
 export type { FleetService, QueueJobQuery, RunEventOptions, RunListQuery, RunService, RunShelf } from './services/services.js'

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { allocateVersion, readVersions } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
@@ -103,6 +103,55 @@ it('shows failures with reasons, a map of features, and what is near an image', 
   await page.getByText('of the variance').waitFor()
   await page.getByLabel('Layer').selectOption('conv2')
   await page.getByText('192 numbers each').waitFor()
+})
+
+it('shows a contact sheet, and finds the images most like a picture that is dropped', async () => {
+  const { page } = watched
+  await page.getByRole('link', { name: 'Images', exact: true }).click()
+  await expect.poll(() => page.locator('.sheet img').count()).toBeGreaterThan(50)
+  await page.getByLabel('Class').selectOption('landscape')
+  await expect.poll(() => page.locator('.sheet b').allTextContents()).toEqual(Array.from({ length: 18 }, () => 'landscape'))
+  expect(await watched.checkScreens('images')).toEqual([])
+  await page.getByRole('link', { name: 'Try it' }).click()
+  const file = (await readdir(join(source, '../../samples'))).find(name => name.startsWith('checkerboard-01'))!
+  await page.getByLabel('A picture to try').setInputFiles(join(source, '../../samples', file))
+  await expect.poll(() => page.locator('.neighbours img').count()).toBe(12)
+  expect(await page.locator('.neighbours .mono').first().textContent()).toMatch(/^checkerboard-/)
+  expect(await watched.checkScreens('try')).toEqual([])
+  await page.getByLabel('A picture to try').setInputFiles(join(source, 'disc', 'broken.jpg'))
+  await page.getByRole('alert').waitFor()
+})
+
+it('names a run, finds it by its tag, and opens one from its files', async () => {
+  const { page } = watched
+  await page.getByRole('button', { name: 'Name, tags, notes' }).click()
+  await page.getByLabel('Name', { exact: true }).fill('Shapes, first look')
+  await page.getByLabel(/^Tags/).fill('shapes, look')
+  await page.getByLabel('Notes').fill('Random weights tell stripes from discs.')
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: /^Shapes, first look done/ }).waitFor()
+  const place = join(await folder(), 'data', 'copy')
+  await cp(join(await folder(), 'data', 'features'), place, { recursive: true })
+  const record = await readFile(join(place, 'run.json'), 'utf8')
+  await writeFile(join(place, 'run.json'), record.replaceAll(/"id": "extract-[^"]+"/g, '"id": "extract-from-elsewhere"'))
+  await page.getByRole('link', { name: 'Runs', exact: true }).first().click()
+  await page.getByRole('button', { name: 'Open from files' }).click()
+  await page.getByLabel('Place').fill(join(await folder(), 'nothing'))
+  await page.keyboard.press('Enter')
+  await page.getByRole('alert').getByText('no run.json').waitFor()
+  await page.getByLabel('Place').fill(place)
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: /^extract-from-elsewhere done/ }).waitFor()
+  await page.getByRole('link', { name: 'Images', exact: true }).click()
+  await page.locator('.sheet img').first().waitFor()
+  await page.getByRole('link', { name: 'Runs', exact: true }).first().click()
+  await page.getByLabel('Search runs').fill('look')
+  await expect.poll(() => page.locator('.run-name > a').allTextContents()).toEqual(['Shapes, first look'])
+  expect(await watched.checkScreens('runs-search')).toEqual([])
+  await page.getByLabel('Search runs').fill('no such words')
+  await page.getByRole('button', { name: 'Show all runs' }).click()
+  await expect.poll(() => page.locator('.run').count()).toBe(2)
 })
 
 it('gives pictures of the run only, and to those who may read', async () => {

@@ -7,6 +7,7 @@ import type {
   RunShelf,
   RunSpec,
   ScheduleService,
+  TryService,
 } from '@layermill/contracts'
 import { answerWithin } from './deadline.js'
 
@@ -98,9 +99,18 @@ export function boundInspection(inspection: InspectionService, deadline: number)
   return {
     parts: run => bound(inspection.parts(run)),
     failures: (run, from) => bound(inspection.failures(run, from)),
+    images: (run, query) => bound(inspection.images(run, query)),
     thumbnail: (run, picture) => bound(inspection.thumbnail(run, picture)),
     evaluation: run => bound(inspection.evaluation(run)),
     projection: (run, query) => bound(inspection.projection(run, query), sampleFactor),
     neighbours: (run, query) => bound(inspection.neighbours(run, query), sampleFactor),
+  }
+}
+
+/** Tries that answer within some deadlines (in milliseconds), or `UNAVAILABLE`: a model is loaded for the first one. */
+export function boundTries(tries: TryService, deadline: number): TryService {
+  return {
+    model: (name, version, query) => answerWithin(tries.model(name, version, query), deadline * sampleFactor, 'the model'),
+    run: (id, query) => answerWithin(tries.run(id, query), deadline * sampleFactor, 'the model'),
   }
 }

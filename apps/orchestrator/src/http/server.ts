@@ -7,12 +7,12 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Logger } from 'pino'
 import type { App } from './app.js'
 import { addProxySupport, type ProxyOptions, withoutBasePath } from './behind-proxy.js'
-import type { FleetService, InspectionService, ModelService, RunService, RunShelf, ScheduleService } from '@layermill/contracts'
+import type { FleetService, InspectionService, ModelService, RunService, RunShelf, ScheduleService, TryService } from '@layermill/contracts'
 import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 import { refuseOpenServer } from './auth/loopback.js'
 import type { TokenStore } from './auth/token-store.js'
-import { boundFleet, boundInspection, boundModels, boundRuns, boundSchedules, boundShelf } from './bounded-services.js'
+import { boundFleet, boundInspection, boundModels, boundRuns, boundSchedules, boundShelf, boundTries } from './bounded-services.js'
 import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { addDocumentation, registerOpenApi } from './openapi.js'
@@ -26,6 +26,7 @@ import { addOperationRoutes } from './routes/operations.js'
 import { addRunRoutes, addShelfRoutes } from './routes/runs.js'
 import { addScheduleRoutes } from './routes/schedules.js'
 import { addSessionRoutes } from './routes/session.js'
+import { addTryRoutes } from './routes/tries.js'
 import { noModels } from './no-models.js'
 
 export interface ServerOptions extends ProxyOptions {
@@ -49,6 +50,8 @@ export interface ServerOptions extends ProxyOptions {
   version: string
   /** Looks into what runs have written, for the dashboard. Default: no such routes. */
   inspection?: InspectionService
+  /** Tries single pictures on models and runs. Default: no such routes. */
+  tries?: TryService
   /** Folder of the dashboard that is shown at `/` (`dashboardFolder` of @layermill/dashboard). Default: no dashboard. */
   dashboard?: string
   /** Bytes. Default 256 KiB: a spec is small, and checking it holds up everybody else. */
@@ -194,6 +197,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
     addModelRoutes(typed, boundModels(options.models ?? noModels(), serviceDeadline))
     addOperationRoutes(typed, { runs, fleet, metrics })
     if (options.inspection !== undefined) addInspectionRoutes(typed, boundInspection(options.inspection, serviceDeadline))
+    if (options.tries !== undefined) await addTryRoutes(typed, boundTries(options.tries, serviceDeadline))
     addSessionRoutes(typed, { version })
     if (options.dashboard !== undefined) await addDashboard(typed, options.dashboard)
     await addDocumentation(typed, options.basePath)

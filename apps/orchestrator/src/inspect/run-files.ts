@@ -27,6 +27,10 @@ export class RunFiles {
     return await action({ run, spec, store })
   }
 
+  openStore(url: string): Promise<Store> {
+    return this.environment.openStore(url)
+  }
+
   /** Reads an image of a source. @throws what the source throws */
   async read(source: string, item: { key: string; etag?: string }, access?: SourceAccess): Promise<Uint8Array> {
     await using images = await this.environment.openSource(source, access)

@@ -2,6 +2,8 @@ import { LayermillError } from '@layermill/core'
 import type {
   FailurePage,
   FeatureFormat,
+  ImagePage,
+  ImageQuery,
   InspectionService,
   NeighbourList,
   PictureQuery,
@@ -14,6 +16,7 @@ import type {
 import { Lru } from 'toad-cache'
 import { componentsInThread } from './components-in-thread.js'
 import { readEvaluation } from './evaluation.js'
+import { runImages } from './images.js'
 import { Limit } from './limit.js'
 import { nearestRows } from './neighbours.js'
 import { failuresFrom, runParts } from './parts.js'
@@ -46,6 +49,10 @@ export class StoreInspection implements InspectionService {
 
   failures(run: string, from: number): Promise<FailurePage> {
     return this.files.use(run, ({ store }) => failuresFrom(store, from))
+  }
+
+  images(run: string, query: ImageQuery): Promise<ImagePage> {
+    return this.files.use(run, opened => runImages(opened, url => this.files.openStore(url), query))
   }
 
   thumbnail(run: string, picture: PictureQuery): Promise<Uint8Array> {

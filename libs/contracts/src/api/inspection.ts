@@ -60,3 +60,40 @@ export const NeighbourList = z
   })
   .meta({ id: 'NeighbourList', description: 'The images of the sample that are nearest to one of them.' })
 export type NeighbourList = z.output<typeof NeighbourList>
+
+/** Places of an image: a part of the run, or a list that the run keeps. */
+export const PicturePlace = z.union([count, z.enum(['mistakes', 'training', 'validation', 'results'])])
+export type PicturePlace = z.output<typeof PicturePlace>
+
+const Score = z.object({ label: z.string(), probability: z.number() })
+export const RunImage = z.object({
+  part: PicturePlace.describe('Of the thumbnail route.'),
+  key: z.string(),
+  label: z.string().optional(),
+  predicted: z.array(Score).optional().describe('Likeliest classes, likeliest first.'),
+  heldOut: z.boolean().optional().describe('Of a fine-tuning run: the network did not learn from it.'),
+})
+export type RunImage = z.output<typeof RunImage>
+
+export const ImagePage = z
+  .object({
+    images: z.array(RunImage),
+    labels: z.array(z.string()).describe('Labels met, for a filter; those of this page where a run has many parts.'),
+    next: z.string().optional().describe('The from to go on with; left out on the last page.'),
+  })
+  .meta({ id: 'ImagePage', description: "Some of a run's images, with what is known of each." })
+export type ImagePage = z.output<typeof ImagePage>
+
+export const TryResult = z
+  .object({
+    network: z.string(),
+    layer: z.string().optional().describe('Layer that was compared.'),
+    classes: z.array(Score).optional().describe('Likeliest classes, likeliest first.'),
+    neighbours: z
+      .array(z.object({ part: count, key: z.string(), label: z.string().optional(), similarity: z.number() }))
+      .optional()
+      .describe("The run's images that are nearest, by cosine."),
+    seconds: z.number(),
+  })
+  .meta({ id: 'TryResult', description: 'What a model or a run makes of one picture.' })
+export type TryResult = z.output<typeof TryResult>

@@ -5,6 +5,7 @@ import { ago, count, dateTime, percent } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { link } from '../core/route.js'
 import { Confirm } from '../ui/confirm.js'
+import { TryIt } from '../try/try-it.js'
 import { Card, Empty, Loading, ProblemNote, TableBox } from '../ui/parts.js'
 
 export function ModelsPage() {
@@ -259,6 +260,9 @@ export function ModelPage({ name }: { name: string }) {
         ) : null}
       </header>
       <ProblemNote error={error} />
+      {may('submit') && latest !== undefined ? (
+        <TryIt path={`/v1/models/${encodeURIComponent(name)}/try?top=5`} what={`The classes that ${name}@latest gives it`} />
+      ) : null}
       <Card title="Versions">
         <Versions model={data} onPromote={version => setChange({ what: 'promote', version })} />
       </Card>
