@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { flagCount, flagMilliseconds } from '@layermill/contracts'
 import { errorCode, exitAtLatest, exitCodes, layermillHome, LayermillError, untilStopped, version } from '@layermill/core'
 import { createLogger } from '@layermill/core/log'
-import { createProvider, fleetWeights, type FleetWeights, fleetWeightsLoader, openFleetQueue } from '@layermill/inference'
+import { fleetWeights, type FleetWeights, fleetWeightsLoader, openFleetQueue } from '@layermill/inference'
 import type { Broker } from '@layermill/queue'
 import { openSource, openStore, requireExactSwaps } from '@layermill/storage'
 import type { OpenSource } from './fleet/environment-options.js'
 import { fleetEnvironment, startFleetRuns } from './fleet/environment.js'
+import { openLooking } from './fleet/looking.js'
 import { type ProxyFlags, proxyOptions } from './fleet/proxy-options.js'
 import { openFleetSchedules } from './fleet/schedules.js'
 import { fleetTraining } from './fleet/training.js'
@@ -17,8 +18,6 @@ import { openTokens, type TokenStore } from './http/auth/token-store.js'
 import { defaultTokensFile } from './http/auth/tokens-file.js'
 import { Metrics } from './http/metrics.js'
 import { createServer } from './http/server.js'
-import { StoreInspection } from './inspect/store-inspection.js'
-import { PictureTries } from './inspect/try-pictures.js'
 import { queueNotify, startWebhookWorker } from './notify/webhook-worker.js'
 import { promotionNotice } from './registry/notice.js'
 import { ModelRegistry } from './registry/registry.js'
@@ -29,10 +28,8 @@ import { AllowedPlaces } from './service/allowed-places.js'
 import { guardRuns, guardSchedules } from './service/guarded.js'
 import { MemoryNeeds } from './service/memory-needs.js'
 import { runPlanner } from './service/plan-run.js'
-import { openShelf } from './service/open-shelf.js'
 import { QueueFleetService } from './service/queue-fleet-service.js'
 import { QueueRunService } from './service/queue-run-service.js'
-import { ShelvedRuns } from './service/shelved-runs.js'
 
 export interface ServeOptions extends WebhookFlags, ProxyFlags {
   /** Default: a queue inside this process that is kept in `$LAYERMILL_HOME/queue`. */
@@ -161,7 +158,9 @@ async function serveQueue(
   { dashboard, startWorkers, onServing }: ServeParts,
   { logger, tokens, proxy, hooks, root, count }: Checked,
 ): Promise<void> {
+  const { state } = options
   const note = (text: string): void => logger.info(text)
+  const warn = (text: string): void => logger.warn(text)
   const weights = fleetWeights(options.weightsStore, text => logger.info(text))
   const load = fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })
   const places = new AllowedPlaces({
@@ -185,32 +184,22 @@ async function serveQueue(
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
   const planRun = runPlanner(environment, fleetTraining(broker, { weights, load, note, openSource: guarded }))
   const runs = new QueueRunService(broker, { ...environment, planRun })
-  const shelf = openShelf(broker, options.state)
-  const shelved = new ShelvedRuns(runs, shelf, {
-    openStore: url => environment.openStore(url),
-    checkPlace: place => places.checkPlace('place', place),
-    checkSpec: spec => places.checkSpec(spec),
-    note: text => logger.warn(text),
-  })
-  const resolved = resolvingRuns(shelved, registry)
+  const looking = openLooking({ broker, runs, environment, places, registry, state, load, note, warn })
+  const resolved = resolvingRuns(looking.runs, registry)
   const schedules = await openFleetSchedules({
     broker,
     environment,
     runs: resolved,
     registry,
-    state: options.state,
+    state,
     notify: queueNotify(broker),
     note,
-    warn: text => logger.warn(text),
+    warn,
   })
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store, resumeRun: async id => resolved.resume(id) })
-  const tries = new PictureTries(shelved, environment, {
-    registry,
-    openProvider: () => createProvider({ engine: 'onnx', device: 'cpu', note, load }),
-  })
   const server = await createServer({
     runs: guardRuns(resolved, places, addresses, memory),
-    shelf: shelved,
+    shelf: looking.runs,
     models: registry,
     schedules: guardSchedules(schedules.service, places, addresses, memory),
     fleet,
@@ -222,8 +211,8 @@ async function serveQueue(
     metrics: new Metrics({ version }),
     closeDeadline,
     dashboard,
-    inspection: new StoreInspection(shelved, environment),
-    tries,
+    inspection: looking.inspection,
+    tries: looking.tries,
     ...proxy,
   })
   const lockDuration = flagMilliseconds('--lock-duration', options.lockDuration)
@@ -252,8 +241,7 @@ async function serveQueue(
   } finally {
     await server.close().catch(() => undefined)
     await runs.close().catch(() => undefined)
-    await shelf.close().catch(() => undefined)
-    await tries.close().catch(() => undefined)
+    await looking.close()
     await registry?.store.close().catch(() => undefined)
     await broker.close(closeDeadline)
     await workers?.close()

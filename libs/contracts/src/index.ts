@@ -1,5 +1,8 @@
 export {
+  Activations,
+  ChannelDifferences,
   FailurePage,
+  FeatureMap,
   ImagePage,
   NeighbourList,
   PicturePlace,

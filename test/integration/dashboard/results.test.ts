@@ -1,12 +1,13 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import type { FeatureMap } from '@layermill/contracts'
 import { allocateVersion, readVersions } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
 import { writeSampleImages } from 'layermill/sample-images'
 import type { Browser } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { startBrowser, WatchedPage } from '../../helpers/browser.js'
+import { desktop, startBrowser, WatchedPage } from '../../helpers/browser.js'
 import { Fleet } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'
 
@@ -93,16 +94,61 @@ it('shows failures with reasons, a map of features, and what is near an image', 
   await page.keyboard.press('Enter')
   await expect.poll(() => page.locator('.neighbours img').count()).toBe(12)
   // Pieces of one picture are nearest to each other.
-  expect(await page.locator('.neighbours .mono').first().textContent()).toMatch(/^checkerboard-/)
+  const kind = /^\w+/.exec((await page.locator('.look .mono').textContent()) ?? '')?.[0]
+  expect(await page.locator('.neighbours .mono').first().textContent()).toContain(kind)
   expect(await watched.checkScreens('features')).toEqual([])
   // The README's picture.
   await map.blur()
   await watched.screen({ theme: 'light', width: 1280, height: 1000 })
   await watched.screenshot('readme')
-  await page.getByRole('button', { name: 'PCA' }).click()
-  await page.getByText('of the variance').waitFor()
+  await page.getByLabel('Find images on the map').fill('stripe')
+  await page.getByText('18 found.').waitFor()
+  await page.getByLabel('Find images on the map').fill('')
+  await page.getByLabel('Colour by').selectOption('cluster')
+  await page.getByText('cluster 1', { exact: true }).waitFor()
+  await watched.screen({ theme: 'light', ...desktop })
+  await page.getByRole('button', { name: 'Lasso' }).click()
+  const { x, y, width, height } = (await map.boundingBox())!
+  const corners = [
+    [1, 1],
+    [width - 60, 1],
+    [width - 60, height - 2],
+    [1, height - 2],
+  ] as const
+  await page.mouse.move(x + 1, y + 1)
+  await page.mouse.down()
+  for (const [right, down] of corners) await page.mouse.move(x + right, y + down, { steps: 4 })
+  await page.mouse.up()
+  await page.getByLabel('As a class of its own').fill('shapes, all')
+  const download = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Save as a list' }).click()
+  const list = (await readFile(await (await download).path(), 'utf8')).trim().split('\n')
+  expect(list.length).toBeGreaterThan(20)
+  expect(list.slice(0, 2)).toEqual(['path,label', expect.stringMatching(/^\/.*\/shapes\/\w+\/[\w-]+\.jpg,"shapes, all"$/)])
+  expect(await watched.checkScreens('lasso')).toEqual([])
   await page.getByLabel('Layer').selectOption('conv2')
-  await page.getByText('192 numbers each').waitFor()
+  await expect.poll(() => page.getByLabel('As a class of its own').count()).toBe(0)
+  await page.getByText('Near each other means alike').waitFor()
+})
+
+it('keeps the map of a run that has ended, and tells how far another is', async () => {
+  const { runs } = (await (await fetch(`${url}/v1/runs`)).json()) as { runs: { id: string }[] }
+  const ask = async (layer: string): Promise<FeatureMap> =>
+    (await (await fetch(`${url}/v1/runs/${runs[0]!.id}/map?layer=${layer}`)).json()) as FeatureMap
+  const { keys = [], labels = [], names = [], x = [], y = [] } = await ask('pool5')
+  expect(keys).toHaveLength(72)
+  const middle = (values: readonly number[], label: number): number =>
+    values.filter((_, i) => labels[i] === label).reduce((sum, value) => sum + value / 18, 0)
+  const near = (point: number): string | undefined => {
+    const distances = names.map((_, label) => Math.hypot(x[point]! - middle(x, label), y[point]! - middle(y, label)))
+    return names[distances.indexOf(Math.min(...distances))]
+  }
+  // Images lie nearer to those of their own kind, as they do in the features.
+  expect(keys.filter((key, i) => key.startsWith(`${near(i)}/`)).length).toBeGreaterThan(54)
+  const kept = join(await folder(), 'home', 'state', 'queues')
+  const files = await readdir(kept, { recursive: true })
+  expect(files.filter(file => file.includes('maps/'))).toEqual(expect.arrayContaining([expect.stringContaining('pool5.json')]))
+  expect(await ask('none')).toMatchObject({ status: 404, code: 'LAYER_MISSING' })
 })
 
 it('shows a contact sheet, and finds the images most like a picture that is dropped', async () => {

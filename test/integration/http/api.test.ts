@@ -288,7 +288,14 @@ describe('errors', () => {
     const shelf = { describe: () => new Promise<never>(() => {}), open: () => new Promise<never>(() => {}) }
     const tries = { model: () => new Promise<never>(() => {}), run: () => new Promise<never>(() => {}) }
     const hanging = await startServer({ runs: silent, shelf, fleet, models, schedules, inspection, tries, serviceDeadline: 20 })
-    const queries: Record<string, string> = { thumbnail: '?part=0&key=a', projection: '?layer=fc7', neighbours: '?layer=fc7&point=0' }
+    const queries: Record<string, string> = {
+      thumbnail: '?part=0&key=a',
+      projection: '?layer=fc7',
+      map: '?layer=fc7',
+      neighbours: '?layer=fc7&point=0',
+      activations: '?layer=fc7&part=0&key=a',
+      differences: '?layer=fc7',
+    }
     for (const route of Object.keys(routeAccess)) {
       const [method = '', path = ''] = route.split(' ')
       const bodies: Record<string, object> = {

@@ -11,6 +11,9 @@ export const emptyInspection: InspectionService = {
   thumbnail: none,
   evaluation: none,
   projection: none,
+  map: none,
+  activations: none,
+  differences: none,
   neighbours: none,
 }
 

@@ -103,6 +103,9 @@ export function boundInspection(inspection: InspectionService, deadline: number)
     thumbnail: (run, picture) => bound(inspection.thumbnail(run, picture)),
     evaluation: run => bound(inspection.evaluation(run)),
     projection: (run, query) => bound(inspection.projection(run, query), sampleFactor),
+    map: (run, layer) => bound(inspection.map(run, layer), sampleFactor),
+    activations: (run, query) => bound(inspection.activations(run, query)),
+    differences: (run, query) => bound(inspection.differences(run, query), sampleFactor),
     neighbours: (run, query) => bound(inspection.neighbours(run, query), sampleFactor),
   }
 }

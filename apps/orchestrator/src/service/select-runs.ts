@@ -45,7 +45,7 @@ export function selectRuns(runs: readonly RunSummary[], query: RunListQuery): Ru
   const matching = runs
     .filter(run => (state === undefined || run.state === state) && (kind === undefined || run.kind === kind))
     .filter(run => tag === undefined || run.tags?.includes(tag) === true)
-    .filter(run => words.length === 0 || words.every(word => textOf(run).includes(word)))
+    .filter(run => words.every(word => textOf(run).includes(word)))
     .toSorted(comparison(sort, order))
   const from = cursor === undefined ? 0 : matching.findIndex(({ id }) => id === cursor) + 1
   if (cursor !== undefined && from === 0)

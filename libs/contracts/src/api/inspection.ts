@@ -97,3 +97,60 @@ export const TryResult = z
   })
   .meta({ id: 'TryResult', description: 'What a model or a run makes of one picture.' })
 export type TryResult = z.output<typeof TryResult>
+
+export const FeatureMap = z
+  .object({
+    layer: z.string(),
+    images: count.describe('Images with features.'),
+    shown: count.describe('Images on the map: all up to 100,000, evenly spread ones beyond.'),
+    done: z.number().describe('Progress of the computation, 0 to 1; the fields below come with 1.'),
+    keys: z.array(z.string()).optional(),
+    parts: z.array(count).optional(),
+    labels: z.array(z.int()).optional().describe('Place in names; -1 without a label.'),
+    names: z.array(z.string()).optional().describe('Labels there are.'),
+    clusters: z.array(count).optional().describe('Cluster of each image, by k-means of its principal components.'),
+    x: z.array(count).optional().describe('0 to 65535, near each other means alike.'),
+    y: z.array(count).optional(),
+  })
+  .meta({ id: 'FeatureMap', description: "All images of a run on a map of a layer's features." })
+export type FeatureMap = z.output<typeof FeatureMap>
+
+export const Activations = z
+  .object({
+    layer: z.string(),
+    channels: z
+      .array(
+        z.object({
+          channel: count,
+          peak: z.number().describe('Its largest value.'),
+          width: count,
+          height: count,
+          values: z.array(z.number()).describe('Row by row, 0 for its least value to 1 for its largest.'),
+        }),
+      )
+      .describe('Strongest first.'),
+  })
+  .meta({ id: 'Activations', description: 'Channels of a layer that answer strongest to one image, and where.' })
+export type Activations = z.output<typeof Activations>
+
+export const ChannelDifferences = z
+  .object({
+    layer: z.string(),
+    images: count.describe('Images of the sample.'),
+    classes: z.array(
+      z.object({
+        label: z.string(),
+        images: count,
+        channels: z.array(
+          z.object({
+            channel: count,
+            mean: z.number(),
+            others: z.number().describe('Mean of the other images.'),
+            difference: z.number().describe('Of the means, in standard deviations over all images.'),
+          }),
+        ),
+      }),
+    ),
+  })
+  .meta({ id: 'ChannelDifferences', description: 'Channels in which each class differs most from the others.' })
+export type ChannelDifferences = z.output<typeof ChannelDifferences>

@@ -1,5 +1,8 @@
 import type {
+  Activations,
+  ChannelDifferences,
   FailurePage,
+  FeatureMap,
   ImagePage,
   NeighbourList,
   PicturePlace,
@@ -64,6 +67,18 @@ export interface InspectionService {
   evaluation(run: string): Promise<RunEvaluation>
   /** @throws LayermillError `LAYER_MISSING` for a layer that the run does not have; `NOT_RECORDED` where no part is there yet */
   projection(run: string, query: ProjectionQuery): Promise<Projection>
+  /**
+   * All images on a map, or how far it is: it is computed once, while nobody waits for it, and kept for a run that has ended.
+   * @throws as `projection` does
+   */
+  map(run: string, layer: string): Promise<FeatureMap>
+  /**
+   * Channels of a layer that answer strongest to one image.
+   * @throws LayermillError `IMAGE_UNKNOWN`; `LAYER_MISSING` for a layer that the run does not have, or one without places
+   */
+  activations(run: string, query: { readonly layer: string; readonly part: number; readonly key: string }): Promise<Activations>
+  /** Channels in which the classes of a sample differ. @throws as `projection` does */
+  differences(run: string, query: ProjectionQuery): Promise<ChannelDifferences>
   /** The images of the same sample that are nearest to the one at `point`. @throws as `projection` does */
   neighbours(run: string, query: ProjectionQuery & { readonly point: number; readonly top: number }): Promise<NeighbourList>
 }

@@ -1,4 +1,4 @@
-import type { ModelDetail, ModelSummary } from '@layermill/contracts'
+import type { ModelDetail, ModelSummary, RunDetail } from '@layermill/contracts'
 import { useState } from 'preact/hooks'
 import { ApiError, may, postJson } from '../core/api.js'
 import { ago, count, dateTime, percent } from '../core/format.js'
@@ -30,8 +30,16 @@ export function ModelsPage() {
       ) : data.models.length === 0 ? (
         <Empty title="No models are registered yet">
           <p class="muted">
-            A fine-tuning run with <code>--register NAME</code> registers one.
+            A fine-tuning run with <code>--register NAME</code> registers one: its pictures in a folder for each class, 20 of each to begin
+            with.
           </p>
+          {may('submit') ? (
+            <p>
+              <a class="button primary" href={link('new')}>
+                Fine-tune one
+              </a>
+            </p>
+          ) : null}
         </Empty>
       ) : (
         <section class="card flush">
@@ -61,6 +69,17 @@ export function ModelsPage() {
           </TableBox>
         </section>
       )}
+    </>
+  )
+}
+
+/** Accuracy of a version that was held against no other: of its own run, on the images that this held out. */
+function OwnAccuracy({ run }: { run: string }) {
+  const { data } = usePolled<RunDetail>(`/v1/runs/${encodeURIComponent(run)}`, 0)
+  if (data?.accuracy === undefined) return <>–</>
+  return (
+    <>
+      {percent(data.accuracy)} <small class="muted block">of its own held-out images</small>
     </>
   )
 }
@@ -95,7 +114,7 @@ function Versions({ model, onPromote }: { model: ModelDetail; onPromote: (versio
               <a href={link('runs', run)}>{run}</a>
               <small class="muted block">{ago(created)}</small>
             </td>
-            <td>{evaluation?.challenger === undefined ? '–' : percent(evaluation.challenger.accuracy)}</td>
+            <td>{evaluation?.challenger === undefined ? <OwnAccuracy run={run} /> : percent(evaluation.challenger.accuracy)}</td>
             <td>
               {evaluation?.bootstrap === undefined ? (
                 '–'

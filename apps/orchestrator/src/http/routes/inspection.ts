@@ -1,6 +1,9 @@
 import { z } from 'zod'
 import {
+  Activations,
+  ChannelDifferences,
   FailurePage,
+  FeatureMap,
   ImagePage,
   type InspectionService,
   NeighbourList,
@@ -120,7 +123,11 @@ export function addInspectionRoutes(app: App, inspection: InspectionService): vo
     },
     async request => inspection.evaluation(request.params.id),
   )
+  addMapRoutes(app, inspection)
+}
 
+/** Adds routes for features: a sample and its neighbours, and the map of all. */
+function addMapRoutes(app: App, inspection: InspectionService): void {
   app.get(
     '/v1/runs/:id/projection',
     {
@@ -135,6 +142,59 @@ export function addInspectionRoutes(app: App, inspection: InspectionService): vo
       },
     },
     async request => inspection.projection(request.params.id, request.query),
+  )
+
+  app.get(
+    '/v1/runs/:id/map',
+    {
+      schema: {
+        tags,
+        summary: "Show all images on a map of a layer's features",
+        operationId: 'getMap',
+        params,
+        querystring: z.strictObject({ layer: Sample.layer }),
+        response: { 200: FeatureMap, ...problems(404) },
+        description: 'Computed once: until it is there the answer says how far it is; ask again.',
+      },
+      // A hundred thousand images: checked when they were computed.
+      serializerCompiler: () => data => JSON.stringify(data),
+    },
+    async request => inspection.map(request.params.id, request.query.layer),
+  )
+
+  app.get(
+    '/v1/runs/:id/activations',
+    {
+      schema: {
+        tags,
+        summary: 'Show the strongest channels of a layer for one image',
+        operationId: 'getActivations',
+        params,
+        querystring: z.strictObject({
+          layer: Sample.layer,
+          part: whole('the number of a part', 0, 1e8).describe('The part that the image belongs to.'),
+          key: z.string().min(1).max(2048).describe("The image's key."),
+        }),
+        response: { 200: Activations, ...problems(404) },
+      },
+    },
+    async request => inspection.activations(request.params.id, request.query),
+  )
+
+  app.get(
+    '/v1/runs/:id/differences',
+    {
+      schema: {
+        tags,
+        summary: 'Show the channels in which classes differ',
+        operationId: 'getDifferences',
+        params,
+        querystring: z.strictObject(Sample),
+        response: { 200: ChannelDifferences, ...problems(404) },
+        description: 'Of the same sample as the projection; of feature maps each channel counts by its mean.',
+      },
+    },
+    async request => inspection.differences(request.params.id, request.query),
   )
 
   app.get(
