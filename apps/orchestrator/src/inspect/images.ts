@@ -5,8 +5,8 @@ import {
   partOfPath,
   predictionsPath,
   type RunImage,
-  TRAINING_ROWS_PATH,
-  VALIDATION_ROWS_PATH,
+  trainingRowsPath,
+  validationRowsPath,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { listParts, parseManifest, readIndex, type Store } from '@layermill/storage'
@@ -84,8 +84,8 @@ async function rowsOf(store: Store, path: string): Promise<readonly { key: strin
 /** Images that a network learned from and those that were held out, with the mistakes on these. */
 async function trainingImages({ store, run }: OpenedFiles, query: ImageQuery): Promise<ImagePage> {
   const [training, heldOut, evaluation] = await Promise.all([
-    rowsOf(store, TRAINING_ROWS_PATH),
-    rowsOf(store, VALIDATION_ROWS_PATH),
+    rowsOf(store, trainingRowsPath),
+    rowsOf(store, validationRowsPath),
     readEvaluation(store, run.id).catch(() => undefined),
   ])
   if (training.length === 0) throw new LayermillError('NOT_RECORDED', `The run ${run.id} has not listed its images yet`)

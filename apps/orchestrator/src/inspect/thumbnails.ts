@@ -4,8 +4,8 @@ import {
   manifestPath,
   type PictureQuery,
   type RunSpec,
-  TRAINING_ROWS_PATH,
-  VALIDATION_ROWS_PATH,
+  trainingRowsPath,
+  validationRowsPath,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { thumbnail } from '@layermill/preprocess'
@@ -33,7 +33,7 @@ async function rowOfPart(store: Store, part: number, key: string): Promise<Known
   return errors === undefined ? undefined : parseErrors(errors, store.url).find(candidate => candidate.key === key)
 }
 
-const listPaths = { training: TRAINING_ROWS_PATH, validation: VALIDATION_ROWS_PATH } as const
+const listPaths = { training: trainingRowsPath, validation: validationRowsPath } as const
 
 async function rowOfList(store: Store, list: keyof typeof listPaths, key: string): Promise<Known | undefined> {
   const rows = await store.get(listPaths[list])
