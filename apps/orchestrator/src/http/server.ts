@@ -31,7 +31,7 @@ import { noModels } from './no-models.js'
 
 export interface ServerOptions extends ProxyOptions {
   runs: RunService
-  /** What is remembered of runs beside the queue. Default: no such routes. */
+  /** Memory of runs beside the queue. Default: no such routes. */
   shelf?: RunShelf
   fleet: FleetService
   /** Default: no schedules. */

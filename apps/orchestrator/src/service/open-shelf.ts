@@ -15,7 +15,7 @@ export function openShelfStore(broker: Pick<Broker, 'describe'>, state: string |
   return openStore(join(layermillHome(), 'state', 'queues', queue))
 }
 
-/** What is remembered of a queue's runs beside it. */
+/** Memory of a queue's runs beside it. */
 export function openShelf(broker: Pick<Broker, 'describe'>, state: string | undefined): ShelfStore {
   return new ShelfStore(openShelfStore(broker, state))
 }

@@ -83,7 +83,7 @@ export interface RunService {
   countByState(): Promise<Partial<Record<RunState, number>>>
 }
 
-/** What a server remembers of runs beside its queue, for the HTTP side. */
+/** Memory of runs that a server keeps beside its queue, for the HTTP side. */
 export interface RunShelf {
   /**
    * Changes the words of people on a run.

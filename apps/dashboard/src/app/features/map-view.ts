@@ -9,7 +9,7 @@ export const fitted: View = { left: 0, top: 0, scale: 1 }
 const margin = 18
 const largest = 200
 
-/** Where a place is drawn, in pixels. Places grow upwards, pixels downwards. */
+/** Pixels at which a place is drawn. Places grow upwards, pixels downwards. */
 export function screenOf({ left, top, scale }: View, width: number, height: number, x: number, y: number): [number, number] {
   return [margin + (x - left) * scale * (width - 2 * margin), margin + (1 - y - top) * scale * (height - 2 * margin)]
 }

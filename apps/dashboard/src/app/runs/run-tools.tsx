@@ -12,7 +12,7 @@ const orders = [
   { sort: 'accuracy', order: 'down', title: 'most accurate' },
 ] as const
 
-/** What of the runs is listed, and in which order. */
+/** Filters and order of the list of runs. */
 export interface Look {
   readonly state: (typeof states)[number]
   readonly search: string
