@@ -62,8 +62,7 @@ async function bundle(entry, define = {}) {
 await rm(draft, { recursive: true, force: true })
 await mkdir(path.join(draft, 'assets'), { recursive: true })
 const define = {
-  CATALOG_URL: JSON.stringify(await asset('catalog.json', catalog())),
-  WORKER_URL: JSON.stringify(await asset('umap.js', await bundle('features/umap-worker.ts'))),
+  catalogUrl: JSON.stringify(await asset('catalog.json', catalog())),
 }
 const files = {
   ICON: await asset('icon.svg', await readFile(path.join(folder, 'src/icon.svg'))),

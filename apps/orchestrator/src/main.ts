@@ -8,6 +8,7 @@ import type { Broker } from '@layermill/queue'
 import { openSource, openStore, requireExactSwaps } from '@layermill/storage'
 import type { OpenSource } from './fleet/environment-options.js'
 import { fleetEnvironment, startFleetRuns } from './fleet/environment.js'
+import { openLooking } from './fleet/looking.js'
 import { type ProxyFlags, proxyOptions } from './fleet/proxy-options.js'
 import { openFleetSchedules } from './fleet/schedules.js'
 import { fleetTraining } from './fleet/training.js'
@@ -17,7 +18,6 @@ import { openTokens, type TokenStore } from './http/auth/token-store.js'
 import { defaultTokensFile } from './http/auth/tokens-file.js'
 import { Metrics } from './http/metrics.js'
 import { createServer } from './http/server.js'
-import { StoreInspection } from './inspect/store-inspection.js'
 import { queueNotify, startWebhookWorker } from './notify/webhook-worker.js'
 import { promotionNotice } from './registry/notice.js'
 import { ModelRegistry } from './registry/registry.js'
@@ -158,7 +158,9 @@ async function serveQueue(
   { dashboard, startWorkers, onServing }: ServeParts,
   { logger, tokens, proxy, hooks, root, count }: Checked,
 ): Promise<void> {
+  const { state } = options
   const note = (text: string): void => logger.info(text)
+  const warn = (text: string): void => logger.warn(text)
   const weights = fleetWeights(options.weightsStore, text => logger.info(text))
   const load = fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })
   const places = new AllowedPlaces({
@@ -182,20 +184,22 @@ async function serveQueue(
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
   const planRun = runPlanner(environment, fleetTraining(broker, { weights, load, note, openSource: guarded }))
   const runs = new QueueRunService(broker, { ...environment, planRun })
-  const resolved = resolvingRuns(runs, registry)
+  const looking = openLooking({ broker, runs, environment, places, registry, state, load, note, warn })
+  const resolved = resolvingRuns(looking.runs, registry)
   const schedules = await openFleetSchedules({
     broker,
     environment,
     runs: resolved,
     registry,
-    state: options.state,
+    state,
     notify: queueNotify(broker),
     note,
-    warn: text => logger.warn(text),
+    warn,
   })
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store, resumeRun: async id => resolved.resume(id) })
   const server = await createServer({
     runs: guardRuns(resolved, places, addresses, memory),
+    shelf: looking.runs,
     models: registry,
     schedules: guardSchedules(schedules.service, places, addresses, memory),
     fleet,
@@ -207,7 +211,8 @@ async function serveQueue(
     metrics: new Metrics({ version }),
     closeDeadline,
     dashboard,
-    inspection: new StoreInspection(runs, environment),
+    inspection: looking.inspection,
+    tries: looking.tries,
     ...proxy,
   })
   const lockDuration = flagMilliseconds('--lock-duration', options.lockDuration)
@@ -236,6 +241,7 @@ async function serveQueue(
   } finally {
     await server.close().catch(() => undefined)
     await runs.close().catch(() => undefined)
+    await looking.close()
     await registry?.store.close().catch(() => undefined)
     await broker.close(closeDeadline)
     await workers?.close()

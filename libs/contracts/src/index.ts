@@ -1,4 +1,17 @@
-export { FailurePage, NeighbourList, Projection, RunEvaluation, RunParts } from './api/inspection.js'
+export {
+  Activations,
+  ChannelDifferences,
+  FailurePage,
+  FeatureMap,
+  ImagePage,
+  NeighbourList,
+  PicturePlace,
+  Projection,
+  RunEvaluation,
+  RunImage,
+  RunParts,
+  TryResult,
+} from './api/inspection.js'
 export type { ModelDetail, ModelSummary } from './api/model-types.js'
 export { LatestSchema, ModelDetailSchema, ModelList, ModelParams, PromoteBody, RollbackBody } from './api/models.js'
 export { RunPlan } from './api/plan.js'
@@ -7,6 +20,7 @@ export {
   describeRun,
   FleetState,
   Health,
+  OpenRunBody,
   Problem,
   type QueueDepth,
   QueueList,
@@ -15,9 +29,11 @@ export {
   RunDetail,
   RunEvent,
   RunId,
+  runOrders,
   RunPage,
   RunQuery,
   RunSummary,
+  RunWords,
   summarizeRun,
   type TrainingState,
   type WorkerInfo,
@@ -103,10 +119,10 @@ export {
   specOfTick,
 } from './schedules/schedule.js'
 export { describeSchedule, ScheduleDetail, ScheduleList, type ScheduleSummary, ScheduleTick, summarizeSchedule } from './schedules/views.js'
-export type { InspectionService, PictureQuery, ProjectionQuery } from './services/inspection-service.js'
+export type { ImageQuery, InspectionService, PictureQuery, ProjectionQuery, TryQuery, TryService } from './services/inspection-service.js'
 export type { ManualChange, ModelService, Promotion } from './services/model-service.js'
 export type { ScheduleService } from './services/schedule-service.js'
-export type { FleetService, QueueJobQuery, RunEventOptions, RunListQuery, RunService } from './services/services.js'
+export type { FleetService, QueueJobQuery, RunEventOptions, RunListQuery, RunService, RunShelf } from './services/services.js'
 export { flagBytes, flagCount, flagMilliseconds } from './specs/flag-numbers.js'
 export { imageLimits, type ImageLimits } from './specs/image-limits.js'
 export { needsFit, parseReduce, parseRule, reducedShape, type ReduceKind, type ReduceRule, reductionText } from './specs/reduce.js'

@@ -1,12 +1,13 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import type { FeatureMap } from '@layermill/contracts'
 import { allocateVersion, readVersions } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
 import { writeSampleImages } from 'layermill/sample-images'
 import type { Browser } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { startBrowser, WatchedPage } from '../../helpers/browser.js'
+import { desktop, startBrowser, WatchedPage } from '../../helpers/browser.js'
 import { Fleet } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'
 
@@ -93,16 +94,110 @@ it('shows failures with reasons, a map of features, and what is near an image', 
   await page.keyboard.press('Enter')
   await expect.poll(() => page.locator('.neighbours img').count()).toBe(12)
   // Pieces of one picture are nearest to each other.
-  expect(await page.locator('.neighbours .mono').first().textContent()).toMatch(/^checkerboard-/)
+  const kind = /^\w+/.exec((await page.locator('.look .mono').textContent()) ?? '')?.[0]
+  expect(await page.locator('.neighbours .mono').first().textContent()).toContain(kind)
   expect(await watched.checkScreens('features')).toEqual([])
   // The README's picture.
   await map.blur()
   await watched.screen({ theme: 'light', width: 1280, height: 1000 })
   await watched.screenshot('readme')
-  await page.getByRole('button', { name: 'PCA' }).click()
-  await page.getByText('of the variance').waitFor()
+  await page.getByLabel('Find images on the map').fill('stripe')
+  await page.getByText('18 found.').waitFor()
+  await page.getByLabel('Find images on the map').fill('')
+  await page.getByLabel('Colour by').selectOption('cluster')
+  await page.getByText('cluster 1', { exact: true }).waitFor()
+  await watched.screen({ theme: 'light', ...desktop })
+  await page.getByRole('button', { name: 'Lasso' }).click()
+  const { x, y, width, height } = (await map.boundingBox())!
+  const corners = [
+    [1, 1],
+    [width - 60, 1],
+    [width - 60, height - 2],
+    [1, height - 2],
+  ] as const
+  await page.mouse.move(x + 1, y + 1)
+  await page.mouse.down()
+  for (const [right, down] of corners) await page.mouse.move(x + right, y + down, { steps: 4 })
+  await page.mouse.up()
+  await page.getByLabel('As a class of its own').fill('shapes, all')
+  const download = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'Save as a list' }).click()
+  const list = (await readFile(await (await download).path(), 'utf8')).trim().split('\n')
+  expect(list.length).toBeGreaterThan(20)
+  expect(list.slice(0, 2)).toEqual(['path,label', expect.stringMatching(/^\/.*\/shapes\/\w+\/[\w-]+\.jpg,"shapes, all"$/)])
+  expect(await watched.checkScreens('lasso')).toEqual([])
   await page.getByLabel('Layer').selectOption('conv2')
-  await page.getByText('192 numbers each').waitFor()
+  await expect.poll(() => page.getByLabel('As a class of its own').count()).toBe(0)
+  await page.getByText('Near each other means alike').waitFor()
+})
+
+it('keeps the map of a run that has ended, and tells how far another is', async () => {
+  const { runs } = (await (await fetch(`${url}/v1/runs`)).json()) as { runs: { id: string }[] }
+  const ask = async (layer: string): Promise<FeatureMap> =>
+    (await (await fetch(`${url}/v1/runs/${runs[0]!.id}/map?layer=${layer}`)).json()) as FeatureMap
+  const { keys = [], labels = [], names = [], x = [], y = [] } = await ask('pool5')
+  expect(keys).toHaveLength(72)
+  const middle = (values: readonly number[], label: number): number =>
+    values.filter((_, i) => labels[i] === label).reduce((sum, value) => sum + value / 18, 0)
+  const near = (point: number): string | undefined => {
+    const distances = names.map((_, label) => Math.hypot(x[point]! - middle(x, label), y[point]! - middle(y, label)))
+    return names[distances.indexOf(Math.min(...distances))]
+  }
+  // Images lie nearer to those of their own kind, as they do in the features.
+  expect(keys.filter((key, i) => key.startsWith(`${near(i)}/`)).length).toBeGreaterThan(54)
+  const kept = join(await folder(), 'home', 'state', 'queues')
+  const files = await readdir(kept, { recursive: true })
+  expect(files.filter(file => file.includes('maps/'))).toEqual(expect.arrayContaining([expect.stringContaining('pool5.json')]))
+  expect(await ask('none')).toMatchObject({ status: 404, code: 'LAYER_MISSING' })
+})
+
+it('shows a contact sheet, and finds the images most like a picture that is dropped', async () => {
+  const { page } = watched
+  await page.getByRole('link', { name: 'Images', exact: true }).click()
+  await expect.poll(() => page.locator('.sheet img').count()).toBeGreaterThan(20)
+  await page.getByLabel('Class').selectOption('landscape')
+  await expect.poll(() => page.locator('.sheet b').allTextContents()).toEqual(Array.from({ length: 18 }, () => 'landscape'))
+  expect(await watched.checkScreens('images')).toEqual([])
+  await page.getByRole('link', { name: 'Try it' }).click()
+  const file = (await readdir(join(source, '../../samples'))).find(name => name.startsWith('checkerboard-01'))!
+  await page.getByLabel('A picture to try').setInputFiles(join(source, '../../samples', file))
+  await expect.poll(() => page.locator('.neighbours img').count()).toBe(12)
+  expect(await page.locator('.neighbours .mono').first().textContent()).toMatch(/^checkerboard-/)
+  expect(await watched.checkScreens('try')).toEqual([])
+  await page.getByLabel('A picture to try').setInputFiles(join(source, 'disc', 'broken.jpg'))
+  await page.getByRole('alert').waitFor()
+})
+
+it('names a run, finds it by its tag, and opens one from its files', async () => {
+  const { page } = watched
+  await page.getByRole('button', { name: 'Name, tags, notes' }).click()
+  await page.getByLabel('Name', { exact: true }).fill('Shapes, first look')
+  await page.getByLabel(/^Tags/).fill('shapes, look')
+  await page.getByLabel('Notes', { exact: true }).fill('Random weights tell stripes from discs.')
+  await page.keyboard.press('Tab')
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: /^Shapes, first look done/ }).waitFor()
+  const place = join(await folder(), 'data', 'copy')
+  await cp(join(await folder(), 'data', 'features'), place, { recursive: true })
+  const record = await readFile(join(place, 'run.json'), 'utf8')
+  await writeFile(join(place, 'run.json'), record.replaceAll(/"id": "extract-[^"]+"/g, '"id": "extract-from-elsewhere"'))
+  await page.getByRole('link', { name: 'Runs', exact: true }).first().click()
+  await page.getByRole('button', { name: 'Open from files' }).click()
+  await page.getByLabel('Place').fill(join(await folder(), 'nothing'))
+  await page.keyboard.press('Enter')
+  await page.getByRole('alert').getByText('no run.json').waitFor()
+  await page.getByLabel('Place').fill(place)
+  await page.keyboard.press('Enter')
+  await page.getByRole('heading', { name: /^extract-from-elsewhere done/ }).waitFor()
+  await page.getByRole('link', { name: 'Images', exact: true }).click()
+  await page.locator('.sheet img').first().waitFor()
+  await page.getByRole('link', { name: 'Runs', exact: true }).first().click()
+  await page.getByLabel('Search runs').fill('look')
+  await expect.poll(() => page.locator('.run-name > a').allTextContents()).toEqual(['Shapes, first look'])
+  expect(await watched.checkScreens('runs-search')).toEqual([])
+  await page.getByLabel('Search runs').fill('no such words')
+  await page.getByRole('button', { name: 'Show all runs' }).click()
+  await expect.poll(() => page.locator('.run').count()).toBe(2)
 })
 
 it('gives pictures of the run only, and to those who may read', async () => {

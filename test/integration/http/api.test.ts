@@ -45,6 +45,27 @@ const spec = {
   out: 's3://features/2026',
 }
 
+describe('pictures that are tried', () => {
+  const tryPicture = (type: string, body: string | Uint8Array<ArrayBuffer>): Promise<Answer<Problem & { network?: string }>> =>
+    ask('/v1/models/pets/try', { method: 'POST', headers: { 'content-type': type }, body })
+
+  it('are files of at most 16 MiB, and nothing else', async () => {
+    expect((await tryPicture('image/jpeg', new Uint8Array(5))).body).toMatchObject({ network: 'pets 5' })
+    expect((await tryPicture('application/octet-stream', new Uint8Array(300_000))).body).toMatchObject({ network: 'pets 300000' })
+    expect(await tryPicture('image/jpeg', '')).toMatchObject({ status: 400, body: { code: 'BODY_INVALID' } })
+    for (const type of ['application/json', 'text/plain', 'multipart/form-data; boundary=x'])
+      expect(await tryPicture(type, '{}'), type).toMatchObject({ status: 415, body: { code: 'MEDIA_TYPE' } })
+    const large = await fetch(`${fixture.url}/v1/models/pets/try`, {
+      method: 'POST',
+      headers: { ...bearer('submit'), 'content-type': 'image/jpeg' },
+      body: new Uint8Array(16 * 1024 * 1024 + 1),
+    }).catch(() => undefined)
+    // The server may close the connection before all of it is sent.
+    expect([413, undefined]).toContain(large?.status)
+    await large?.text()
+  })
+})
+
 describe('runs', () => {
   it('are submitted with defaults filled in, shown, cancelled and resumed', async () => {
     const submitted = await post<RunSummary>('/v1/runs', spec)
@@ -264,12 +285,23 @@ describe('errors', () => {
     const models = new Proxy(noModels(), { get: () => () => new Promise(() => {}) })
     const schedules = new Proxy(new MemorySchedules(), { get: () => () => new Promise(() => {}) })
     const inspection = new Proxy(emptyInspection, { get: () => () => new Promise(() => {}) })
-    const hanging = await startServer({ runs: silent, fleet, models, schedules, inspection, serviceDeadline: 20 })
-    const queries: Record<string, string> = { thumbnail: '?part=0&key=a', projection: '?layer=fc7', neighbours: '?layer=fc7&point=0' }
+    const shelf = { describe: () => new Promise<never>(() => {}), open: () => new Promise<never>(() => {}) }
+    const tries = { model: () => new Promise<never>(() => {}), run: () => new Promise<never>(() => {}) }
+    const hanging = await startServer({ runs: silent, shelf, fleet, models, schedules, inspection, tries, serviceDeadline: 20 })
+    const queries: Record<string, string> = {
+      thumbnail: '?part=0&key=a',
+      projection: '?layer=fc7',
+      map: '?layer=fc7',
+      neighbours: '?layer=fc7&point=0',
+      activations: '?layer=fc7&part=0&key=a',
+      differences: '?layer=fc7',
+    }
     for (const route of Object.keys(routeAccess)) {
       const [method = '', path = ''] = route.split(' ')
       const bodies: Record<string, object> = {
         '/v1/runs': spec,
+        '/v1/runs/open': { place: '/data/run' },
+        '/v1/runs/:id': { name: 'some' },
         '/v1/schedules': { name: 'some', cron: '@daily', spec },
         '/v1/schedules/:name': { tz: 'UTC' },
         '/v1/models/:name/promote': { version: 1 },
@@ -278,7 +310,9 @@ describe('errors', () => {
       const body =
         ['POST', 'PATCH'].includes(method) && bodies[path] !== undefined
           ? { body: JSON.stringify(bodies[path]), headers: { ...bearer('submit'), 'content-type': 'application/json' } }
-          : { headers: bearer('admin') }
+          : path.endsWith('/try')
+            ? { body: 'a picture', headers: { ...bearer('submit'), 'content-type': 'image/png' } }
+            : { headers: bearer('admin') }
       const response = await fetch(
         `${hanging.url}${path.replace(':id', 'run-1').replace(':name', 'some').replace(':queue', 'layermill-parts')}${queries[path.split('/').at(-1) ?? ''] ?? ''}`,
         { method, ...body },

@@ -5,8 +5,8 @@ import type { Scope } from '@layermill/contracts'
 import { createLogger } from '@layermill/core/log'
 import { createServer, fixedTokens, Metrics, type HttpServer, type ServerOptions } from '@layermill/orchestrator'
 import { MemorySchedules } from './memory-schedules.js'
-import { emptyInspection } from './memory-inspection.js'
-import { MemoryFleet, MemoryRuns } from './memory-services.js'
+import { catsOnly, emptyInspection } from './memory-inspection.js'
+import { MemoryFleet, MemoryRuns, memoryShelf } from './memory-services.js'
 
 /** Tokens of the tests, by what they may do. */
 export const tokens: Record<Scope, string> = { read: 'lm_reader', submit: 'lm_submitter', admin: 'lm_administrator' }
@@ -43,6 +43,7 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
   }))
   const server = await createServer({
     runs,
+    shelf: memoryShelf(runs),
     fleet,
     schedules: new MemorySchedules(),
     metrics,
@@ -53,6 +54,7 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
     tokens: fixedTokens(records),
     closeDeadline: 100,
     inspection: emptyInspection,
+    tries: catsOnly,
     dashboard: dashboardFolder(),
     ...options,
   })

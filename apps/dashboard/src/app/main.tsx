@@ -6,6 +6,7 @@ import { ModelPage, ModelsPage } from './fleet/models-page.js'
 import { isQueueJobState, QueuePage } from './fleet/queue-page.js'
 import { QueuesPage } from './fleet/queues-page.js'
 import { WorkersPage } from './fleet/workers-page.js'
+import { ComparePage } from './runs/compare-page.js'
 import { RunPage } from './runs/run-page.js'
 import { RunsPage } from './runs/runs-page.js'
 import { EditSchedulePage, NewSchedulePage } from './schedules/schedule-form.js'
@@ -22,6 +23,7 @@ function Page() {
     document.title = `${id ?? place ?? 'Runs'} · Layermill`
   }, [place, id])
   if (place === 'runs') return id === undefined ? <RunsPage /> : <RunPage key={id} id={id} view={view ?? 'overview'} />
+  if (place === 'compare') return <ComparePage key={route.value.join('/')} ids={route.value.slice(1)} />
   if (place === 'new') return <SubmitPage />
   if (place === 'workers') return <WorkersPage />
   if (place === 'queues')

@@ -1,4 +1,14 @@
-import type { FleetService, InspectionService, ModelService, RunPlan, RunService, RunSpec, ScheduleService } from '@layermill/contracts'
+import type {
+  FleetService,
+  InspectionService,
+  ModelService,
+  RunPlan,
+  RunService,
+  RunShelf,
+  RunSpec,
+  ScheduleService,
+  TryService,
+} from '@layermill/contracts'
 import { answerWithin } from './deadline.js'
 
 /** Images are listed and a network is loaded for a plan; what takes longer than the deadline is ended, not only left alone. */
@@ -30,6 +40,14 @@ export function boundRuns(runs: RunService, deadline: number): RunService {
     // Events take as long as the run.
     events: (id, options) => runs.events(id, options),
     countByState: () => bound(runs.countByState()),
+  }
+}
+
+/** A shelf of runs that answers within the deadline (in milliseconds), or `UNAVAILABLE`. */
+export function boundShelf(shelf: RunShelf, deadline: number): RunShelf {
+  return {
+    describe: (id, words) => answerWithin(shelf.describe(id, words), deadline, 'the store'),
+    open: place => answerWithin(shelf.open(place), deadline, 'the store'),
   }
 }
 
@@ -81,9 +99,21 @@ export function boundInspection(inspection: InspectionService, deadline: number)
   return {
     parts: run => bound(inspection.parts(run)),
     failures: (run, from) => bound(inspection.failures(run, from)),
+    images: (run, query) => bound(inspection.images(run, query)),
     thumbnail: (run, picture) => bound(inspection.thumbnail(run, picture)),
     evaluation: run => bound(inspection.evaluation(run)),
     projection: (run, query) => bound(inspection.projection(run, query), sampleFactor),
+    map: (run, layer) => bound(inspection.map(run, layer), sampleFactor),
+    activations: (run, query) => bound(inspection.activations(run, query)),
+    differences: (run, query) => bound(inspection.differences(run, query), sampleFactor),
     neighbours: (run, query) => bound(inspection.neighbours(run, query), sampleFactor),
+  }
+}
+
+/** Tries that answer within some deadlines (in milliseconds), or `UNAVAILABLE`: a model is loaded for the first one. */
+export function boundTries(tries: TryService, deadline: number): TryService {
+  return {
+    model: (name, version, query) => answerWithin(tries.model(name, version, query), deadline * sampleFactor, 'the model'),
+    run: (id, query) => answerWithin(tries.run(id, query), deadline * sampleFactor, 'the model'),
   }
 }

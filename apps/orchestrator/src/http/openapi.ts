@@ -17,6 +17,11 @@ const pagePolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
+/** Layers, as on the dashboard. */
+const icon =
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1f5fd0"/><g fill="none" stroke="#fff" ' +
+  'stroke-width="2.4" stroke-linejoin="round"><path d="M16 6.5 26 12l-10 5.5L6 12z"/><path d="m6 16.5 10 5.5 10-5.5"/></g></svg>'
+
 /** Names of the components that a piece of the document refers to. */
 function references(value: unknown): string[] {
   const text = JSON.stringify(value) ?? ''
@@ -78,6 +83,11 @@ export async function addDocumentation(app: App, basePath = ''): Promise<void> {
     routePrefix: docsPrefix,
     indexPrefix: basePath,
     staticCSP: pagePolicy,
-    uiConfig: { deepLinking: true, docExpansion: 'list', tryItOutEnabled: false },
+    // The layout without the bar of the framework, its logo and its field for other documents.
+    uiConfig: { deepLinking: true, docExpansion: 'list', tryItOutEnabled: false, layout: 'BaseLayout' },
+    theme: {
+      title: 'Layermill API',
+      favicon: [{ filename: 'icon.svg', rel: 'icon', type: 'image/svg+xml', sizes: 'any', content: icon }],
+    },
   })
 }

@@ -7,12 +7,12 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Logger } from 'pino'
 import type { App } from './app.js'
 import { addProxySupport, type ProxyOptions, withoutBasePath } from './behind-proxy.js'
-import type { FleetService, InspectionService, ModelService, RunService, ScheduleService } from '@layermill/contracts'
+import type { FleetService, InspectionService, ModelService, RunService, RunShelf, ScheduleService, TryService } from '@layermill/contracts'
 import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 import { refuseOpenServer } from './auth/loopback.js'
 import type { TokenStore } from './auth/token-store.js'
-import { boundFleet, boundInspection, boundModels, boundRuns, boundSchedules } from './bounded-services.js'
+import { boundFleet, boundInspection, boundModels, boundRuns, boundSchedules, boundShelf, boundTries } from './bounded-services.js'
 import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { addDocumentation, registerOpenApi } from './openapi.js'
@@ -23,13 +23,16 @@ import { addFleetRoutes } from './routes/fleet.js'
 import { addInspectionRoutes } from './routes/inspection.js'
 import { addModelRoutes } from './routes/models.js'
 import { addOperationRoutes } from './routes/operations.js'
-import { addRunRoutes } from './routes/runs.js'
+import { addRunRoutes, addShelfRoutes } from './routes/runs.js'
 import { addScheduleRoutes } from './routes/schedules.js'
 import { addSessionRoutes } from './routes/session.js'
+import { addTryRoutes } from './routes/tries.js'
 import { noModels } from './no-models.js'
 
 export interface ServerOptions extends ProxyOptions {
   runs: RunService
+  /** Memory of runs beside the queue. Default: no such routes. */
+  shelf?: RunShelf
   fleet: FleetService
   /** Default: no schedules. */
   schedules?: ScheduleService
@@ -47,6 +50,8 @@ export interface ServerOptions extends ProxyOptions {
   version: string
   /** Looks into what runs have written, for the dashboard. Default: no such routes. */
   inspection?: InspectionService
+  /** Tries single pictures on models and runs. Default: no such routes. */
+  tries?: TryService
   /** Folder of the dashboard that is shown at `/` (`dashboardFolder` of @layermill/dashboard). Default: no dashboard. */
   dashboard?: string
   /** Bytes. Default 256 KiB: a spec is small, and checking it holds up everybody else. */
@@ -185,12 +190,14 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
   await app.register(async routes => {
     const typed = routes.withTypeProvider<ZodTypeProvider>()
     addRunRoutes(typed, runs)
+    if (options.shelf !== undefined) addShelfRoutes(typed, boundShelf(options.shelf, serviceDeadline))
     addEventRoute(typed, { runs, metrics, heartbeat, mostStreams, mostStreamsOfOne })
     if (options.schedules !== undefined) addScheduleRoutes(typed, boundSchedules(options.schedules, serviceDeadline))
     addFleetRoutes(typed, fleet)
     addModelRoutes(typed, boundModels(options.models ?? noModels(), serviceDeadline))
     addOperationRoutes(typed, { runs, fleet, metrics })
     if (options.inspection !== undefined) addInspectionRoutes(typed, boundInspection(options.inspection, serviceDeadline))
+    if (options.tries !== undefined) await addTryRoutes(typed, boundTries(options.tries, serviceDeadline))
     addSessionRoutes(typed, { version })
     if (options.dashboard !== undefined) await addDashboard(typed, options.dashboard)
     await addDocumentation(typed, options.basePath)

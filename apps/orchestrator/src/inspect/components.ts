@@ -14,6 +14,55 @@ function centred(values: Float32Array, rows: number, columns: number): Float32Ar
   return values.map((value, i) => value - mean[i % columns]!)
 }
 
+/** A mean and directions of largest variance, each of unit length, one behind the other. */
+export interface Basis {
+  readonly mean: Float64Array
+  readonly directions: Float64Array
+  readonly count: number
+}
+
+/** Directions of largest variance of rows of numbers, at most `count`: fewer where the rows vary in fewer. */
+export function principalBasis(values: Float32Array, rows: number, columns: number, count: number): Basis {
+  const mean = new Float64Array(columns)
+  for (let i = 0; i < values.length; i++) mean[i % columns]! += values[i]! / rows
+  const about = values.map((value, i) => value - mean[i % columns]!)
+  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram(about, rows, columns), { assumeSymmetric: true })
+  const largest = Math.max(...realEigenvalues, 0)
+  const order = realEigenvalues
+    .map((value, i) => ({ value, i }))
+    .filter(({ value }) => value > largest * 1e-9)
+    .toSorted((a, b) => b.value - a.value)
+    .slice(0, count)
+  const directions = new Float64Array(order.length * columns)
+  for (const [k, { value, i }] of order.entries()) {
+    for (let row = 0; row < rows; row++) {
+      const weight = eigenvectorMatrix.get(row, i) / Math.sqrt(value)
+      for (let column = 0; column < columns; column++) directions[k * columns + column]! += weight * about[row * columns + column]!
+    }
+  }
+  return { mean, directions, count: order.length }
+}
+
+/** Rows of numbers by a basis: for each row its coordinates. Numbers that are not finite count as the mean. */
+export function project({ mean, directions, count }: Basis, values: Float32Array, columns: number): Float32Array {
+  const rows = values.length / columns
+  const found = new Float32Array(rows * count)
+  const row = new Float64Array(columns)
+  for (let i = 0; i < rows; i++) {
+    for (let column = 0; column < columns; column++) {
+      const value = values[i * columns + column]!
+      row[column] = Number.isFinite(value) ? value - mean[column]! : 0
+    }
+    for (let k = 0; k < count; k++) {
+      let sum = 0
+      const start = k * columns
+      for (let column = 0; column < columns; column++) sum += row[column]! * directions[start + column]!
+      found[i * count + k] = sum
+    }
+  }
+  return found
+}
+
 /** Inner products of all rows. */
 function gram(values: Float32Array, rows: number, columns: number): Matrix {
   const products = Matrix.zeros(rows, rows)

@@ -1,1 +1,2 @@
 export { StoreInspection } from './store-inspection.js'
+export { PictureTries } from './try-pictures.js'

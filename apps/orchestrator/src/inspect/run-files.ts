@@ -23,8 +23,12 @@ export class RunFiles {
   async use<Result>(id: string, action: (files: OpenedFiles) => Promise<Result>): Promise<Result> {
     const run = await this.runs.get(id)
     const spec = parseSpec(run.spec)
-    await using store = await this.environment.openStore(runStoreUrl(spec))
+    await using store = await this.environment.openStore(run.place ?? runStoreUrl(spec))
     return await action({ run, spec, store })
+  }
+
+  openStore(url: string): Promise<Store> {
+    return this.environment.openStore(url)
   }
 
   /** Reads an image of a source. @throws what the source throws */

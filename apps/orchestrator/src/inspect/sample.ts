@@ -23,7 +23,7 @@ interface PartRows {
 }
 
 /** `count` whole numbers below `length`, evenly spread. */
-const spread = (length: number, count: number): number[] =>
+export const spread = (length: number, count: number): number[] =>
   Array.from({ length: Math.min(count, length) }, (_, i) => Math.floor((i * length) / Math.min(count, length)))
 
 async function chooseRows(store: Store, sample: number): Promise<{ chosen: PartRows[]; images: number }> {
@@ -37,7 +37,7 @@ async function chooseRows(store: Store, sample: number): Promise<{ chosen: PartR
 }
 
 /** An image's numbers: a vector as it is, of a feature map [channels, height, width] each channel's mean. */
-function reduceRow(data: Float32Array, row: number, shape: readonly number[]): Float32Array {
+export function reduceRow(data: Float32Array, row: number, shape: readonly number[]): Float32Array {
   const length = shape.reduce((product, size) => product * size, 1)
   const channels = shape[0] ?? 1
   const places = length / channels

@@ -1,7 +1,12 @@
 import { LayermillError } from '@layermill/core'
 import type {
+  Activations,
+  ChannelDifferences,
   FailurePage,
   FeatureFormat,
+  FeatureMap,
+  ImagePage,
+  ImageQuery,
   InspectionService,
   NeighbourList,
   PictureQuery,
@@ -11,10 +16,15 @@ import type {
   RunParts,
   RunService,
 } from '@layermill/contracts'
+import type { Store } from '@layermill/storage'
 import { Lru } from 'toad-cache'
+import { openFeatureSet } from '../features/feature-set.js'
+import { channelDifferences, strongestChannels } from './activations.js'
 import { componentsInThread } from './components-in-thread.js'
 import { readEvaluation } from './evaluation.js'
+import { runImages } from './images.js'
 import { Limit } from './limit.js'
+import { MapShelf } from './map-shelf.js'
 import { nearestRows } from './neighbours.js'
 import { failuresFrom, runParts } from './parts.js'
 import { RunFiles, type RunFilesEnvironment } from './run-files.js'
@@ -36,8 +46,25 @@ export class StoreInspection implements InspectionService {
   private readonly samples = new Limit(1)
   private readonly looked = new Lru<Promise<Looked>>(4, 10 * 60_000)
 
-  constructor(runs: Pick<RunService, 'get'>, environment: RunFilesEnvironment) {
+  private readonly maps: MapShelf
+
+  /** @param openMaps the store that maps are kept in. Default: they are kept in memory for a while. */
+  constructor(
+    private readonly runs: Pick<RunService, 'get'>,
+    environment: RunFilesEnvironment,
+    openMaps?: () => Promise<Store>,
+  ) {
     this.files = new RunFiles(runs, environment)
+    this.maps = new MapShelf(this.files, openMaps)
+  }
+
+  /** Ends maps under way. */
+  close(): void {
+    this.maps.close()
+  }
+
+  async map(run: string, layer: string): Promise<FeatureMap> {
+    return this.maps.map(await this.runs.get(run), layer)
   }
 
   parts(run: string): Promise<RunParts> {
@@ -46,6 +73,10 @@ export class StoreInspection implements InspectionService {
 
   failures(run: string, from: number): Promise<FailurePage> {
     return this.files.use(run, ({ store }) => failuresFrom(store, from))
+  }
+
+  images(run: string, query: ImageQuery): Promise<ImagePage> {
+    return this.files.use(run, opened => runImages(opened, url => this.files.openStore(url), query))
   }
 
   thumbnail(run: string, picture: PictureQuery): Promise<Uint8Array> {
@@ -65,6 +96,16 @@ export class StoreInspection implements InspectionService {
     if (point >= sample.rows.length)
       throw new LayermillError('PARAMETER_INVALID', `query parameter point: got ${point}, expected a number below ${sample.rows.length}`)
     return { neighbours: nearestRows(sample, point, top) }
+  }
+
+  activations(run: string, { layer, part, key }: { layer: string; part: number; key: string }): Promise<Activations> {
+    return this.pictures.run(() =>
+      this.files.use(run, async ({ store }) => strongestChannels(await openFeatureSet(store, layer), part, key)),
+    )
+  }
+
+  async differences(run: string, query: ProjectionQuery): Promise<ChannelDifferences> {
+    return channelDifferences((await this.look(run, query)).sample, query.layer)
   }
 
   /** The sample and its components, kept for a while: neighbours are of the same sample as the map. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { csvRow } from './csv.js'
+import { csvRow, parseCsv } from './csv.js'
 
 it('quotes what needs it and defuses formulas', () => {
   expect(csvRow(['a,b', 'say "hi"', 3, 0.5])).toBe('"a,b","say ""hi""",3,0.5\r\n')
@@ -10,4 +10,16 @@ it('quotes what needs it and defuses formulas', () => {
 it('defuses what begins a cell where the separator is another', () => {
   expect(csvRow([';=1+1', 'cat;-1', 'a|@b', '\uFF1D1'])).toBe(`";'=1+1","cat;'-1","a|'@b",'\uFF1D1\r\n`)
   expect(csvRow(['\t=1', 'a; +1', 'x-1; y'])).toBe(`"'\t'=1","a; '+1","x-1; y"\r\n`)
+})
+
+it('reads back what it wrote', () => {
+  const rows = [
+    ['key', 'rank'],
+    ['a,b "c"', '1'],
+    ['=1+1', '2'],
+    ['two\nlines', ''],
+  ]
+  expect(parseCsv(rows.map(csvRow).join(''))).toEqual(rows)
+  expect(parseCsv('')).toEqual([])
+  expect(parseCsv('x,y')).toEqual([['x', 'y']])
 })

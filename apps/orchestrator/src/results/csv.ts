@@ -14,3 +14,16 @@ export function csvRow(values: readonly (string | number)[]): string {
   })
   return `${cells.join(',')}\r\n`
 }
+
+/** Cells of each line of a CSV file (RFC 4180) that `csvRow` wrote. Apostrophes that lead in a formula are taken away again at the start. */
+export function parseCsv(text: string): string[][] {
+  const rows: string[][] = [[]]
+  for (const [, quoted, plain, end] of text.matchAll(/(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|$)/g)) {
+    rows
+      .at(-1)!
+      .push(quoted === undefined ? plain!.replace(/^'(?=[=+\-@\t\r])/, '') : quoted.replaceAll('""', '"').replace(/^'(?=[=+\-@\t\r])/, ''))
+    if (end !== ',') rows.push([])
+    if (end === '') break
+  }
+  return rows.filter(row => row.length > 1 || (row[0] ?? '') !== '')
+}

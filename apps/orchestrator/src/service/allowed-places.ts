@@ -85,12 +85,15 @@ export class AllowedPlaces implements SpecCheck {
 
   /** @throws LayermillError `PLACE_REFUSED` naming the field */
   async checkSpec(spec: RunSpec): Promise<void> {
-    for (const [field, place] of placesOf(spec)) {
-      if (await this.allows(field, place)) continue
-      throw new LayermillError('PLACE_REFUSED', `${field}: ${place} is not below a place that this server allows`, {
-        hint: 'layermill serve --allow-path DEST allows a folder or bucket; without it a server with tokens allows buckets only',
-      })
-    }
+    for (const [field, place] of placesOf(spec)) await this.checkPlace(field, place)
+  }
+
+  /** @param field name of what the place is given as @throws LayermillError `PLACE_REFUSED` naming the field */
+  async checkPlace(field: string, place: string): Promise<void> {
+    if (await this.allows(field, place)) return
+    throw new LayermillError('PLACE_REFUSED', `${field}: ${place} is not below a place that this server allows`, {
+      hint: 'layermill serve --allow-path DEST allows a folder or bucket; without it a server with tokens allows buckets only',
+    })
   }
 
   /**

@@ -6,4 +6,6 @@ export { QueueFleetService, type QueueFleetOptions } from './queue-fleet-service
 export { type QueueRunEnvironment, QueueRunService } from './queue-run-service.js'
 export type { OpenedTrainingEnvironment, OpenTrainingEnvironment } from './training-environment.js'
 export { type RunWorker, type RunWorkerOptions, startRunWorker } from './run-worker.js'
+export { ShelfStore } from './run-shelf.js'
+export { ShelvedRuns } from './shelved-runs.js'
 export { type Sitting, SittingMarks } from './sitting-marks.js'

@@ -1,5 +1,4 @@
 import {
-  describeRun,
   hasEnded,
   makePayload,
   type RunDetail,
@@ -9,27 +8,24 @@ import {
   type RunListQuery,
   type RunPage,
   type RunPlan,
-  type RunRecord,
   type RunService,
   type RunSpec,
   type RunState,
   runStoreUrl,
   type RunSummary,
-  type TrainingState,
 } from '@layermill/contracts'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Broker, JobState } from '@layermill/queue'
 import { errorCode, LayermillError } from '@layermill/core'
-import type { ErrorRow, Store } from '@layermill/storage'
+import type { Store } from '@layermill/storage'
 import { checkSpec } from '../check/check-spec.js'
 import type { RunEnvironment } from '../run/environment.js'
 import { isEmptyRun } from '../run/decide.js'
-import { runNotes } from '../registry/run-notes.js'
-import { readFailures } from '../run/failures.js'
 import { cancelRun, readRunRecord } from '../run/record-store.js'
 import { sameSpec, slimJob, wholeJob } from './large-spec.js'
 import type { PlanRun } from './plan-run.js'
-import { readEpochs } from './read-epochs.js'
+import { selectRuns } from './select-runs.js'
+import { readStored, storedDetail, type StoredRun } from './stored-run.js'
 import { checkReachable, likeness, runIdFor } from './submission.js'
 import { RunEventHub } from './run-event-hub.js'
 import { runEvents, type RunView } from './run-events.js'
@@ -54,23 +50,6 @@ const endingDeadline = 10_000
 
 /** How long a run that the queue has lost may take to come back, in milliseconds. */
 const recoveryPatience = 90_000
-
-/** Files of a run's store that tell of the run. */
-interface StoredRun {
-  readonly record?: RunRecord | undefined
-  readonly epochs?: TrainingState[] | undefined
-  readonly failures?: ErrorRow[] | undefined
-}
-
-async function readStored(store: Store): Promise<StoredRun> {
-  const record = await readRunRecord(store)
-  const ended = record !== undefined && hasEnded(record.state) && record.counts.failed > 0
-  return {
-    record,
-    epochs: record?.spec.kind === 'finetune' ? await readEpochs(store) : undefined,
-    failures: ended ? await readFailures(store).catch(() => undefined) : undefined,
-  }
-}
 
 const conflict = (where: string, what: string): LayermillError =>
   new LayermillError('RUN_CONFLICT', `${where} ${what}`, { hint: 'choose another out, or replace what is there with overwrite' })
@@ -128,31 +107,21 @@ export class QueueRunService implements RunService {
     return this.start({ v: 1, run: record.id, store: url, spec: { ...record.spec, overwrite: false }, resume: true })
   }
 
-  async list({ state, kind, cursor, limit }: RunListQuery): Promise<RunPage> {
-    const all = (await this.all()).map(({ summary }) => summary)
-    const from = cursor === undefined ? 0 : all.findIndex(({ id }) => id === cursor) + 1
-    if (cursor !== undefined && from === 0)
-      throw new LayermillError('CURSOR_INVALID', 'cursor: that run is not listed any more; start again from the first page')
-    const matching = all
-      .slice(from)
-      .filter(run => (state === undefined || run.state === state) && (kind === undefined || run.kind === kind))
-    const runs = matching.slice(0, limit)
-    return { runs, next: matching.length > limit ? runs.at(-1)?.id : undefined }
+  async list(query: RunListQuery): Promise<RunPage> {
+    return selectRuns(
+      (await this.all()).map(({ summary }) => summary),
+      query,
+    )
   }
 
   async get(id: string): Promise<RunDetail> {
     const { job, summary } = await this.find(id)
-    const { record, epochs, failures } = await this.withStore(job.data.store, readStored).catch((): StoredRun => ({}))
+    const stored = await this.withStore(job.data.store, readStored).catch((): StoredRun => ({}))
     const training = hasEnded(summary.state) ? undefined : jobProgress(job)?.training
-    if (record?.id === id)
-      return {
-        ...describeRun(record),
-        ...summary,
-        failures,
-        training,
-        epochs,
-        ...(await runNotes(record, url => this.environment.openStore(url))),
-      }
+    if (stored.record?.id === id) {
+      const detail = await storedDetail({ ...stored, record: stored.record }, url => this.environment.openStore(url))
+      return { ...detail, ...summary, training }
+    }
     const { spec } = await this.withStore(job.data.store, store => wholeJob(job.data, store)).catch(() => job.data)
     return { ...summary, generation: 0, spec: { ...(spec ?? job.data.submitted) }, planned: false }
   }

@@ -60,3 +60,97 @@ export const NeighbourList = z
   })
   .meta({ id: 'NeighbourList', description: 'The images of the sample that are nearest to one of them.' })
 export type NeighbourList = z.output<typeof NeighbourList>
+
+/** Places of an image: a part of the run, or a list that the run keeps. */
+export const PicturePlace = z.union([count, z.enum(['mistakes', 'training', 'validation', 'results'])])
+export type PicturePlace = z.output<typeof PicturePlace>
+
+const Score = z.object({ label: z.string(), probability: z.number() })
+export const RunImage = z.object({
+  part: PicturePlace.describe('Of the thumbnail route.'),
+  key: z.string(),
+  label: z.string().optional(),
+  predicted: z.array(Score).optional().describe('Likeliest classes, likeliest first.'),
+  heldOut: z.boolean().optional().describe('Of a fine-tuning run: the network did not learn from it.'),
+})
+export type RunImage = z.output<typeof RunImage>
+
+export const ImagePage = z
+  .object({
+    images: z.array(RunImage),
+    labels: z.array(z.string()).describe('Labels met, for a filter; those of this page where a run has many parts.'),
+    next: z.string().optional().describe('The from to go on with; left out on the last page.'),
+  })
+  .meta({ id: 'ImagePage', description: "Some of a run's images, with what is known of each." })
+export type ImagePage = z.output<typeof ImagePage>
+
+export const TryResult = z
+  .object({
+    network: z.string(),
+    layer: z.string().optional().describe('Layer that was compared.'),
+    classes: z.array(Score).optional().describe('Likeliest classes, likeliest first.'),
+    neighbours: z
+      .array(z.object({ part: count, key: z.string(), label: z.string().optional(), similarity: z.number() }))
+      .optional()
+      .describe("The run's images that are nearest, by cosine."),
+    seconds: z.number(),
+  })
+  .meta({ id: 'TryResult', description: 'What a model or a run makes of one picture.' })
+export type TryResult = z.output<typeof TryResult>
+
+export const FeatureMap = z
+  .object({
+    layer: z.string(),
+    images: count.describe('Images with features.'),
+    shown: count.describe('Images on the map: all up to 100,000, evenly spread ones beyond.'),
+    done: z.number().describe('Progress of the computation, 0 to 1; the fields below come with 1.'),
+    keys: z.array(z.string()).optional(),
+    parts: z.array(count).optional(),
+    labels: z.array(z.int()).optional().describe('Place in names; -1 without a label.'),
+    names: z.array(z.string()).optional().describe('Labels there are.'),
+    clusters: z.array(count).optional().describe('Cluster of each image, by k-means of its principal components.'),
+    x: z.array(count).optional().describe('0 to 65535, near each other means alike.'),
+    y: z.array(count).optional(),
+  })
+  .meta({ id: 'FeatureMap', description: "All images of a run on a map of a layer's features." })
+export type FeatureMap = z.output<typeof FeatureMap>
+
+export const Activations = z
+  .object({
+    layer: z.string(),
+    channels: z
+      .array(
+        z.object({
+          channel: count,
+          peak: z.number().describe('Its largest value.'),
+          width: count,
+          height: count,
+          values: z.array(z.number()).describe('Row by row, 0 for its least value to 1 for its largest.'),
+        }),
+      )
+      .describe('Strongest first.'),
+  })
+  .meta({ id: 'Activations', description: 'Channels of a layer that answer strongest to one image, and where.' })
+export type Activations = z.output<typeof Activations>
+
+export const ChannelDifferences = z
+  .object({
+    layer: z.string(),
+    images: count.describe('Images of the sample.'),
+    classes: z.array(
+      z.object({
+        label: z.string(),
+        images: count,
+        channels: z.array(
+          z.object({
+            channel: count,
+            mean: z.number(),
+            others: z.number().describe('Mean of the other images.'),
+            difference: z.number().describe('Of the means, in standard deviations over all images.'),
+          }),
+        ),
+      }),
+    ),
+  })
+  .meta({ id: 'ChannelDifferences', description: 'Channels in which each class differs most from the others.' })
+export type ChannelDifferences = z.output<typeof ChannelDifferences>

@@ -20,6 +20,24 @@ const count = z.int().nonnegative()
 
 const RunError = z.object({ code: z.string(), message: z.string() }).describe('Why the run failed.')
 
+const RunName = z.string().max(100).describe('A name that people gave it.')
+const RunTags = z
+  .array(z.string().regex(/^[^\s,][^,\n\r]{0,39}$/, 'a word of at most 40 characters without commas'))
+  .max(20)
+  .describe('Words that people gave it.')
+const RunNotes = z.string().max(4000).describe('Notes that people wrote.')
+
+/** Words of people on a run. A field that is left out stays as it is; an empty one is taken away. */
+export const RunWords = z.strictObject({ name: RunName.optional(), tags: RunTags.optional(), notes: RunNotes.optional() })
+export type RunWords = z.output<typeof RunWords>
+
+export const OpenRunBody = z.strictObject({
+  place: z.string().min(1).max(2048).describe('Folder or URL that holds a run.json.'),
+})
+
+/** Orders of a list of runs. */
+export const runOrders = ['created', 'name', 'state', 'images', 'seconds', 'accuracy'] as const
+
 /** A run in lists and in answers to submit, cancel and resume. */
 export const RunSummary = z
   .object({
@@ -34,6 +52,12 @@ export const RunSummary = z
     finished: time.optional(),
     error: RunError.optional(),
     waiting: Waiting.optional().describe('Of a run that has not ended: what it waits for, if it does not go on just now.'),
+    seconds: z.number().optional().describe('Of a run that is done: seconds of work of its last session.'),
+    layerNames: z.array(z.string()).optional().describe('Layers that it writes, or that its head is on.'),
+    accuracy: z.number().optional().describe('Of a fine-tuning run: held-out accuracy of its best epoch, 0 to 1.'),
+    name: RunName.optional(),
+    tags: RunTags.optional(),
+    notes: RunNotes.optional(),
   })
   .meta({ id: 'RunSummary', description: 'A run in short.' })
 export type RunSummary = z.output<typeof RunSummary>
@@ -66,6 +90,7 @@ export const RunDetail = z
     generation: count.describe('Grows with every resume.'),
     sittings: count.optional().describe('How often an orchestrator took the run up where one was at it before; left out where none did.'),
     spec: z.record(z.string(), z.unknown()).describe('The spec with its defaults filled in; it can be submitted again as it is.'),
+    place: z.string().optional().describe('Of a run that was opened from its files: where these are.'),
     planned: z.boolean().describe('The whole dataset is listed.'),
     partSize: z.int().positive().optional(),
     batchSize: z.int().positive().optional().describe('Images computed at once; left out until it is found, with auto.'),
@@ -105,7 +130,7 @@ export type RunDetail = z.output<typeof RunDetail>
 
 /** A run record (`run.json`) in short, as the API shows it. Errors are shown without credentials. */
 export function summarizeRun(record: RunRecord): RunSummary {
-  const { id, state, spec, counts, created, finished, error } = record
+  const { id, state, spec, counts, created, finished, error, seconds, layers } = record
   return {
     id,
     kind: spec.kind,
@@ -117,6 +142,8 @@ export function summarizeRun(record: RunRecord): RunSummary {
     created,
     finished,
     error: error === undefined ? undefined : { code: error.code, message: redact(error.message) },
+    ...(seconds === undefined ? {} : { seconds }),
+    ...(layers.length === 0 ? {} : { layerNames: layers.map(({ name }) => name) }),
   }
 }
 
@@ -163,6 +190,14 @@ export function describeRun(record: RunRecord): RunDetail {
 export const RunQuery = z.strictObject({
   state: z.enum(runStates).optional().describe('Only runs in this state.'),
   kind: z.enum(kinds).optional().describe('Only runs of this kind.'),
+  search: z
+    .string()
+    .max(200)
+    .optional()
+    .describe('Only runs with these words in their id, name, tags, notes, model, source, place or layers.'),
+  tag: z.string().max(40).optional().describe('Only runs with this tag.'),
+  sort: z.enum(runOrders).optional().describe('Order; default created.'),
+  order: z.enum(['down', 'up']).optional().describe('down (default): the newest, the largest, the last of the alphabet first.'),
   cursor: z
     .string()
     .min(1)
@@ -181,7 +216,8 @@ export const RunQuery = z.strictObject({
 
 export const RunPage = z
   .object({
-    runs: z.array(RunSummary).describe('Newest first.'),
+    runs: z.array(RunSummary).describe('In the order asked for; newest first by default.'),
+    total: z.int().nonnegative().optional().describe('How many there are on all pages, where the server keeps a list of its own.'),
     next: z.string().optional().describe('Cursor of the next page; left out on the last.'),
   })
   .meta({ id: 'RunPage', description: 'A page of runs.' })

@@ -1,8 +1,20 @@
-import type { FailurePage, NeighbourList, Projection, RunEvaluation, RunParts } from '../api/inspection.js'
+import type {
+  Activations,
+  ChannelDifferences,
+  FailurePage,
+  FeatureMap,
+  ImagePage,
+  NeighbourList,
+  PicturePlace,
+  Projection,
+  RunEvaluation,
+  RunParts,
+  TryResult,
+} from '../api/inspection.js'
 
-/** Which picture: of which part, and its key there. `mistakes` are those of a fine-tuning run's evaluation. */
+/** A picture: its part or list, and its key there. `mistakes` are those of a fine-tuning run's evaluation. */
 export interface PictureQuery {
-  readonly part: number | 'mistakes'
+  readonly part: PicturePlace
   readonly key: string
 }
 
@@ -12,11 +24,40 @@ export interface ProjectionQuery {
   readonly sample: number
 }
 
+/** Images of a run that are asked for. */
+export interface ImageQuery {
+  /** `next` of the page before. */
+  readonly from?: string | undefined
+  /** `wrong`: images that were taken for another class than their own, surest first. */
+  readonly filter: 'all' | 'wrong'
+  readonly label?: string | undefined
+}
+
+/** A picture that somebody wants to try, and on what. */
+export interface TryQuery {
+  readonly image: Uint8Array
+  /** Most classes and images to give. */
+  readonly top: number
+}
+
+/** Tries of single pictures, for the HTTP side. Few at a time: each computes in the server. */
+export interface TryService {
+  /** @throws LayermillError `MODEL_NOT_REGISTERED`, `REGISTRY_MISSING`, `IMAGE_...`; as loading the model does */
+  model(name: string, version: number | 'latest', query: TryQuery): Promise<TryResult>
+  /**
+   * Nearest images of an extraction, or classes of a prediction's or fine-tuning's model.
+   * @throws LayermillError `RUN_UNKNOWN`, `LAYER_MISSING`, `NOT_RECORDED`, `IMAGE_...`; as loading the model does
+   */
+  run(id: string, query: TryQuery & { readonly layer?: string | undefined }): Promise<TryResult>
+}
+
 /** Queries of the dashboard to a run's store. Every method throws LayermillError `RUN_UNKNOWN` and the errors of the store. */
 export interface InspectionService {
   parts(run: string): Promise<RunParts>
   /** @param from the part to begin with */
   failures(run: string, from: number): Promise<FailurePage>
+  /** Images with what is known of each, page by page. @throws LayermillError `NOT_RECORDED` where none are there */
+  images(run: string, query: ImageQuery): Promise<ImagePage>
   /**
    * A small JPEG of an image of the run.
    * @throws LayermillError `IMAGE_UNKNOWN` for a key that the run does not have there; `IMAGE_UNREADABLE` where it cannot be shown
@@ -26,6 +67,18 @@ export interface InspectionService {
   evaluation(run: string): Promise<RunEvaluation>
   /** @throws LayermillError `LAYER_MISSING` for a layer that the run does not have; `NOT_RECORDED` where no part is there yet */
   projection(run: string, query: ProjectionQuery): Promise<Projection>
+  /**
+   * All images on a map, or how far it is: it is computed once, while nobody waits for it, and kept for a run that has ended.
+   * @throws as `projection` does
+   */
+  map(run: string, layer: string): Promise<FeatureMap>
+  /**
+   * Channels of a layer that answer strongest to one image.
+   * @throws LayermillError `IMAGE_UNKNOWN`; `LAYER_MISSING` for a layer that the run does not have, or one without places
+   */
+  activations(run: string, query: { readonly layer: string; readonly part: number; readonly key: string }): Promise<Activations>
+  /** Channels in which the classes of a sample differ. @throws as `projection` does */
+  differences(run: string, query: ProjectionQuery): Promise<ChannelDifferences>
   /** The images of the same sample that are nearest to the one at `point`. @throws as `projection` does */
   neighbours(run: string, query: ProjectionQuery & { readonly point: number; readonly top: number }): Promise<NeighbourList>
 }

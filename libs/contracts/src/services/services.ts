@@ -2,11 +2,27 @@ import type { RunState } from '../records/run-state.js'
 import type { RunKind, RunSpec } from '../specs/spec.js'
 import type { QueueJob, QueueJobPage, QueueJobState } from '../api/queue-jobs.js'
 import type { RunPlan } from '../api/plan.js'
-import type { FleetState, QueueDepth, ReadinessCheck, RunDetail, RunEvent, RunPage, RunSummary, WorkerInfo } from '../api/runs.js'
+import type {
+  FleetState,
+  QueueDepth,
+  ReadinessCheck,
+  RunDetail,
+  RunEvent,
+  RunPage,
+  runOrders,
+  RunSummary,
+  RunWords,
+  WorkerInfo,
+} from '../api/runs.js'
 
 export interface RunListQuery {
   state?: RunState
   kind?: RunKind
+  /** Words that a run has in what is said of it; each counts. */
+  search?: string
+  tag?: string
+  sort?: (typeof runOrders)[number]
+  order?: 'down' | 'up'
   /** `next` of an earlier page. */
   cursor?: string
   /** 1 to 200. */
@@ -65,6 +81,20 @@ export interface RunService {
   events(id: string, options: RunEventOptions): AsyncIterable<RunEvent>
   /** How many runs there are in each state, for the metrics. */
   countByState(): Promise<Partial<Record<RunState, number>>>
+}
+
+/** Memory of runs that a server keeps beside its queue, for the HTTP side. */
+export interface RunShelf {
+  /**
+   * Changes the words of people on a run.
+   * @throws LayermillError `RUN_UNKNOWN`
+   */
+  describe(id: string, words: RunWords): Promise<RunSummary>
+  /**
+   * Puts a run that lies at a place on the shelf: from then on it is listed and shown.
+   * @throws LayermillError `PLACE_REFUSED`, `RUN_MISSING`, `RUN_RECORD_INVALID`; as the store does
+   */
+  open(place: string): Promise<RunSummary>
 }
 
 export interface QueueJobQuery {

@@ -26,6 +26,10 @@ export const failureTable = {
   IMAGE_TIMEOUT: row('never', 'image', 'The image was not decoded within the time that one may take.'),
   IMAGE_TOO_LARGE: row('never', 'image', 'The image has more pixels or bytes than allowed (a decompression bomb, or a mistake).'),
   IMAGE_TRUNCATED: row('never', 'image', 'The file ends before the image does.'),
+  PICTURE_INVALID: row('never', 'request', 'The picture that was sent to be tried cannot be decoded or computed.', {
+    status: 422,
+    title: 'The picture cannot be tried',
+  }),
   IMAGE_UNKNOWN: row('never', 'request', 'The run has no such image.', { status: 404, title: 'The run has no such image' }),
   IMAGE_UNREADABLE: row('alone', 'image', 'The file is there but could not be read.', { status: 404, title: 'The image cannot be shown' }),
   IMAGE_UNSUPPORTED: row('never', 'image', 'The image format or its colour space is not supported.'),

@@ -1,16 +1,19 @@
 import type { NeighbourList, Projection, RunDetail } from '@layermill/contracts'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import { compact, count, percent } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { Card, Empty, ProblemNote } from '../ui/parts.js'
 import { Thumbnail } from '../ui/thumbnail.js'
-import { groupColours, Scatter } from './scatter.js'
-import { fewestForUmap, type Method, useMap } from './use-map.js'
+import { groupColours } from './colours.js'
+import { ClassChannels, PictureChannels } from './channels.js'
+import { Lassoed } from './lassoed.js'
+import { type MapImages, useFeatureMap } from './use-feature-map.js'
+import { PointMap } from './point-map.js'
 
 const shownNeighbours = 12
 
-function Look({ run, projection, point }: { run: string; projection: Projection; point: number | undefined }) {
-  const image = point === undefined ? undefined : projection.points[point]
+function Look({ run, images, point }: { run: string; images: MapImages; point: number | undefined }) {
+  const image = point === undefined ? undefined : images.at(point)
   if (image === undefined) return <p class="muted look-empty">Point at an image to see it; choose it to find those like it.</p>
   return (
     <div class="look" aria-live="polite">
@@ -23,26 +26,21 @@ function Look({ run, projection, point }: { run: string; projection: Projection;
   )
 }
 
-function Neighbours({
-  run,
-  projection,
-  point,
-  neighbours,
-  onChoose,
-}: {
-  run: string
-  projection: Projection
-  point: number
-  neighbours: NeighbourList['neighbours']
-  onChoose: (point: number) => void
-}) {
+interface NeighboursProps {
+  readonly run: string
+  readonly projection: Projection
+  readonly to: string
+  readonly neighbours: NeighbourList['neighbours']
+  readonly onChoose: (key: string) => void
+}
+
+function Neighbours({ run, projection, to, neighbours, onChoose }: NeighboursProps) {
   return (
     <Card
       title="Nearest images"
       aside={
         <span class="muted">
-          to {projection.points[point]?.key}, of the {count(projection.points.length)} on the map, by cosine of all{' '}
-          {count(projection.dimensions)} numbers
+          to {to}, of {count(projection.points.length)} spread over the run, by cosine of all {count(projection.dimensions)} numbers
         </span>
       }
     >
@@ -51,7 +49,7 @@ function Neighbours({
           const image = projection.points[at]
           return image === undefined ? null : (
             <li key={at}>
-              <button type="button" onClick={() => onChoose(at)} title="Find those like this one">
+              <button type="button" onClick={() => onChoose(image.key)} title="Find those like this one">
                 <Thumbnail run={run} part={image.part} name={image.key} alt={image.key} />
                 <span class="mono">{image.key.split('/').at(-1)}</span>
                 <span class="muted">{similarity.toFixed(3)}</span>
@@ -64,19 +62,21 @@ function Neighbours({
   )
 }
 
-function Controls({
-  run,
-  layer,
-  method,
-  onLayer,
-  onMethod,
-}: {
-  run: RunDetail
-  layer: string
-  method: Method
-  onLayer: (layer: string) => void
-  onMethod: (method: Method) => void
-}) {
+type Colouring = 'label' | 'cluster'
+
+interface ControlsProps {
+  readonly run: RunDetail
+  readonly layer: string
+  readonly colouring: Colouring
+  readonly lasso: boolean
+  readonly search: string
+  readonly onLayer: (layer: string) => void
+  readonly onColouring: (colouring: Colouring) => void
+  readonly onLasso: (lasso: boolean) => void
+  readonly onSearch: (search: string) => void
+}
+
+function Controls({ run, layer, colouring, lasso, search, onLayer, onColouring, onLasso, onSearch }: ControlsProps) {
   return (
     <div class="map-controls">
       <label>
@@ -89,92 +89,153 @@ function Controls({
           ))}
         </select>
       </label>
-      <div class="segments" role="group" aria-label="Kind of map">
-        {(['umap', 'pca'] as const).map(name => (
-          <button key={name} type="button" aria-pressed={method === name} onClick={() => onMethod(name)}>
-            {name.toUpperCase()}
-          </button>
-        ))}
-      </div>
+      <label>
+        Colour by{' '}
+        <select value={colouring} onChange={event => onColouring(event.currentTarget.value === 'cluster' ? 'cluster' : 'label')}>
+          <option value="label">label</option>
+          <option value="cluster">cluster</option>
+        </select>
+      </label>
+      <button type="button" aria-pressed={lasso} class={lasso ? 'primary' : ''} onClick={() => onLasso(!lasso)}>
+        Lasso
+      </button>
+      <input
+        type="search"
+        aria-label="Find images on the map"
+        placeholder="Find by name or label"
+        value={search}
+        onInput={event => onSearch(event.currentTarget.value)}
+      />
     </div>
   )
 }
 
-function Legend({ groups }: { groups: readonly string[] }) {
-  if (groups.length < 2) return null
+function Legend({ names }: { names: readonly string[] }) {
+  if (names.length < 2) return null
   return (
     <p class="groups">
-      {groups.slice(0, groupColours).map((name, i) => (
+      {names.slice(0, groupColours).map((name, i) => (
         <span key={name} class={`g${i}`}>
-          {name === '' ? 'no label' : name}
+          {name}
         </span>
       ))}
-      {groups.length > groupColours ? <span class="muted">and {groups.length - groupColours} more</span> : null}
+      {names.length > groupColours ? <span class="muted">and {names.length - groupColours} more</span> : null}
     </p>
   )
 }
 
-/** A layer's features, seen: a map of a sample, and the nearest neighbours of an image. */
-export function RunFeatures({ run }: { run: RunDetail }) {
-  const [layer, setLayer] = useState(run.layers?.at(-1)?.name ?? '')
-  const [method, setMethod] = useState<Method>('umap')
-  const [looked, setLooked] = useState<number>()
-  const [chosen, setChosen] = useState<number>()
-  const query = `layer=${encodeURIComponent(layer)}`
-  const { data: projection, error } = usePolled<Projection>(layer === '' ? undefined : `/v1/runs/${run.id}/projection?${query}`, 0)
-  const near = usePolled<NeighbourList>(
-    chosen === undefined || projection === undefined
-      ? undefined
-      : `/v1/runs/${run.id}/neighbours?${query}&point=${chosen}&top=${shownNeighbours}`,
+/** Images near to the one that is chosen: of the sample, which holds it or the one most like its name. */
+function useNeighbours(run: string, query: string, projection: Projection | undefined, key: string | undefined) {
+  const point = key === undefined ? -1 : (projection?.points.findIndex(image => image.key === key) ?? -1)
+  const { data } = usePolled<NeighbourList>(
+    point < 0 ? undefined : `/v1/runs/${run}/neighbours?${query}&point=${point}&top=${shownNeighbours}`,
     0,
   )
-  const { places, progress } = useMap(projection, method)
+  return point < 0 ? undefined : data?.neighbours
+}
+
+function found(images: MapImages | undefined, search: string): number[] {
+  const words = search.trim().toLowerCase()
+  if (images === undefined || words === '') return []
+  return Array.from({ length: images.length }, (_, i) => i).filter(i => {
+    const { key, label = '' } = images.at(i)!
+    return key.toLowerCase().includes(words) || label.toLowerCase().includes(words)
+  })
+}
+
+/** Whether a layer's features have places in the picture, and are no vector. */
+const hasPlaces = (run: RunDetail, layer: string): boolean => {
+  const shape = run.layers?.find(({ name }) => name === layer)?.shape ?? []
+  return shape.length === 3 && shape[1]! * shape[2]! > 1
+}
+
+/** A layer's features, seen: a map of all images, those of a lasso as a list, and the nearest neighbours of an image. */
+export function RunFeatures({ run }: { run: RunDetail }) {
+  const [layer, setLayer] = useState(run.layers?.at(-1)?.name ?? '')
+  const [colouring, setColouring] = useState<Colouring>('label')
+  const [lasso, setLasso] = useState(false)
+  const [search, setSearch] = useState('')
+  const [looked, setLooked] = useState<number>()
+  const [key, setKey] = useState<string>()
+  const [taken, setTaken] = useState<readonly number[]>([])
+  const { images, projection, done, error } = useFeatureMap(run.id, layer)
+  const neighbours = useNeighbours(run.id, `layer=${encodeURIComponent(layer)}`, projection, key)
   useEffect(() => {
     setLooked(undefined)
-    setChosen(undefined)
-  }, [layer])
-  if (layer === '') return <Empty title="This run has no features yet" />
-  const labels = projection?.points.map(({ label }) => label ?? '') ?? []
-  const groups = [...new Set(labels)].toSorted()
-  const neighbours = near.data?.neighbours ?? []
-  const ready = projection !== undefined && places.length === projection.points.length
+    setKey(undefined)
+    setTaken([])
+  }, [layer, images?.length])
+  const hits = useMemo(() => found(images, search), [images, search])
+  const near = useMemo(() => {
+    const keys = new Set((neighbours ?? []).map(({ point }) => projection?.points[point]?.key))
+    return images === undefined || keys.size === 0
+      ? []
+      : Array.from({ length: images.length }, (_, i) => i).filter(i => keys.has(images.at(i)!.key))
+  }, [images, neighbours])
+  const marked = useMemo(() => new Set(taken.length > 0 ? taken : hits.length > 0 ? hits : near), [taken, hits, near])
+  if (layer === '')
+    return (
+      <Empty title="This run has no features yet">
+        <p class="muted">They come with its first committed part.</p>
+      </Empty>
+    )
+  const chosen = images === undefined || key === undefined ? undefined : images.find(key)
   return (
     <>
-      <Card title="Map of features" aside={<Controls run={run} layer={layer} method={method} onLayer={setLayer} onMethod={setMethod} />}>
+      <Card
+        title="Map of features"
+        aside={
+          <Controls
+            {...{ run, layer, colouring, lasso, search }}
+            onLayer={setLayer}
+            onColouring={setColouring}
+            onLasso={setLasso}
+            onSearch={setSearch}
+          />
+        }
+      >
         <ProblemNote error={error} />
-        {ready ? (
+        {images === undefined ? (
+          error === undefined ? (
+            <p class="muted map-wait" role="status">
+              Reading features and finding their components …
+            </p>
+          ) : null
+        ) : (
           <>
             <div class="map">
-              <Scatter
-                points={projection.points}
-                places={places}
-                groups={groups}
+              <PointMap
+                points={images.places}
+                groups={colouring === 'cluster' ? images.clusters : images.groups}
+                marked={marked}
                 chosen={chosen}
-                marked={new Set(neighbours.map(({ point }) => point))}
+                lasso={lasso}
                 onLook={setLooked}
-                onChoose={setChosen}
+                onChoose={point => setKey(images.at(point)?.key)}
+                onLasso={setTaken}
               />
-              <Look run={run.id} projection={projection} point={looked ?? chosen} />
+              <Look run={run.id} images={images} point={looked ?? chosen} />
             </div>
-            <Legend groups={groups} />
+            <Legend names={colouring === 'cluster' ? images.clusterNames : images.names} />
             <p class="muted map-note" role="status">
-              {count(projection.points.length)} of {compact(projection.images)} images, {count(projection.dimensions)} numbers each.{' '}
-              {method === 'pca' || projection.points.length < fewestForUmap
-                ? `The first two components hold ${percent((projection.variance[0] ?? 0) + (projection.variance[1] ?? 0), 0)} of the variance.`
-                : progress < 1
-                  ? `Settling, ${percent(progress, 0)}`
-                  : 'Near each other means alike; distances far apart mean little.'}
+              {done < 1
+                ? `${count(images.length)} of ${compact(run.counts.done)} images by their first two components; the map of all is ${percent(done, 0)} done.`
+                : `${count(images.length)} of ${compact(run.counts.done)} images. Near each other means alike; distances far apart mean little.`}
+              {search.trim() === '' ? '' : ` ${count(hits.length)} found.`}
             </p>
           </>
-        ) : error === undefined ? (
-          <p class="muted map-wait" role="status">
-            Reading features and finding their components …
-          </p>
-        ) : null}
+        )}
       </Card>
-      {chosen === undefined || projection === undefined || near.data === undefined ? null : (
-        <Neighbours run={run.id} projection={projection} point={chosen} neighbours={neighbours} onChoose={setChosen} />
+      {images === undefined || taken.length === 0 ? null : (
+        <Lassoed run={run} images={taken.map(i => images.at(i)!)} onClear={() => setTaken([])} />
       )}
+      {chosen === undefined || images === undefined || !hasPlaces(run, layer) ? null : (
+        <PictureChannels key={`${layer}/${key}`} run={run.id} layer={layer} image={images.at(chosen)!} />
+      )}
+      {neighbours === undefined || projection === undefined || key === undefined ? null : (
+        <Neighbours run={run.id} projection={projection} to={key} neighbours={neighbours} onChoose={setKey} />
+      )}
+      {images === undefined || images.names.length < 2 ? null : <ClassChannels key={layer} run={run.id} layer={layer} />}
     </>
   )
 }

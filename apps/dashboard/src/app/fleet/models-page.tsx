@@ -1,10 +1,11 @@
-import type { ModelDetail, ModelSummary } from '@layermill/contracts'
+import type { ModelDetail, ModelSummary, RunDetail } from '@layermill/contracts'
 import { useState } from 'preact/hooks'
 import { ApiError, may, postJson } from '../core/api.js'
 import { ago, count, dateTime, percent } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { link } from '../core/route.js'
 import { Confirm } from '../ui/confirm.js'
+import { TryIt } from '../try/try-it.js'
 import { Card, Empty, Loading, ProblemNote, TableBox } from '../ui/parts.js'
 
 export function ModelsPage() {
@@ -29,8 +30,16 @@ export function ModelsPage() {
       ) : data.models.length === 0 ? (
         <Empty title="No models are registered yet">
           <p class="muted">
-            A fine-tuning run with <code>--register NAME</code> registers one.
+            A fine-tuning run with <code>--register NAME</code> registers one: its pictures in a folder for each class, 20 of each to begin
+            with.
           </p>
+          {may('submit') ? (
+            <p>
+              <a class="button primary" href={link('new')}>
+                Fine-tune one
+              </a>
+            </p>
+          ) : null}
         </Empty>
       ) : (
         <section class="card flush">
@@ -60,6 +69,17 @@ export function ModelsPage() {
           </TableBox>
         </section>
       )}
+    </>
+  )
+}
+
+/** Accuracy of a version that was held against no other: of its own run, on the images that this held out. */
+function OwnAccuracy({ run }: { run: string }) {
+  const { data } = usePolled<RunDetail>(`/v1/runs/${encodeURIComponent(run)}`, 0)
+  if (data?.accuracy === undefined) return <>–</>
+  return (
+    <>
+      {percent(data.accuracy)} <small class="muted block">of its own held-out images</small>
     </>
   )
 }
@@ -94,7 +114,7 @@ function Versions({ model, onPromote }: { model: ModelDetail; onPromote: (versio
               <a href={link('runs', run)}>{run}</a>
               <small class="muted block">{ago(created)}</small>
             </td>
-            <td>{evaluation?.challenger === undefined ? '–' : percent(evaluation.challenger.accuracy)}</td>
+            <td>{evaluation?.challenger === undefined ? <OwnAccuracy run={run} /> : percent(evaluation.challenger.accuracy)}</td>
             <td>
               {evaluation?.bootstrap === undefined ? (
                 '–'
@@ -259,6 +279,9 @@ export function ModelPage({ name }: { name: string }) {
         ) : null}
       </header>
       <ProblemNote error={error} />
+      {may('submit') && latest !== undefined ? (
+        <TryIt path={`/v1/models/${encodeURIComponent(name)}/try?top=5`} what={`The classes that ${name}@latest gives it`} />
+      ) : null}
       <Card title="Versions">
         <Versions model={data} onPromote={version => setChange({ what: 'promote', version })} />
       </Card>

@@ -78,6 +78,64 @@ function Pairs({ classes, confusion }: Pick<RunEvaluation, 'classes' | 'confusio
   )
 }
 
+/** Precision, recall and F1 of each class; those that are recognised worst first. */
+function Classes({ classes, confusion }: Pick<RunEvaluation, 'classes' | 'confusion'>) {
+  const rows = classes
+    .map((name, i) => {
+      const images = (confusion[i] ?? []).reduce((sum, value) => sum + value, 0)
+      const taken = confusion.reduce((sum, row) => sum + (row[i] ?? 0), 0)
+      const hits = confusion[i]?.[i] ?? 0
+      return {
+        name,
+        images,
+        recall: images === 0 ? undefined : hits / images,
+        precision: taken === 0 ? undefined : hits / taken,
+        f1: (2 * hits) / Math.max(1, images + taken),
+      }
+    })
+    .toSorted((a, b) => a.f1 - b.f1)
+  const share = (value: number | undefined): string => (value === undefined ? '–' : percent(value))
+  return (
+    <Card title="Classes">
+      <TableBox label="Classes">
+        <thead>
+          <tr>
+            <th scope="col">Class</th>
+            {['Images', 'Precision', 'Recall', 'F1'].map(name => (
+              <th key={name} scope="col" class="n">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ name, images, precision, recall, f1 }) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              <td class="n">{count(images)}</td>
+              <td class="n">{share(precision)}</td>
+              <td class="n">{share(recall)}</td>
+              <td class="n">{percent(f1)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </TableBox>
+    </Card>
+  )
+}
+
+/** Confusion of a run's best epoch alone. */
+export function ConfusionOf({ run, title }: { run: string; title: string }) {
+  const { data } = usePolled<RunEvaluation>(`/v1/runs/${run}/evaluation`, 0)
+  if (data === undefined) return null
+  const { classes, confusion } = data
+  return (
+    <Card title={title} id={`confusion-${run}`} aside={<span class="muted">accuracy {percent(data.accuracy)}</span>}>
+      {classes.length <= largest ? <Matrix classes={classes} confusion={confusion} /> : <Pairs classes={classes} confusion={confusion} />}
+    </Card>
+  )
+}
+
 /** How the best epoch does on held-out images: who is taken for whom, and the worst mistakes. */
 export function Confusion({ run, epochs }: { run: string; epochs: number }) {
   const { data } = usePolled<RunEvaluation>(epochs === 0 ? undefined : `/v1/runs/${run}/evaluation`, epochs > 0 ? 10_000 : 0)
@@ -95,6 +153,7 @@ export function Confusion({ run, epochs }: { run: string; epochs: number }) {
       >
         {classes.length <= largest ? <Matrix classes={classes} confusion={confusion} /> : <Pairs classes={classes} confusion={confusion} />}
       </Card>
+      <Classes classes={classes} confusion={confusion} />
       {mistakes.length === 0 ? null : (
         <Card title="Worst mistakes">
           <ul class="mistakes">

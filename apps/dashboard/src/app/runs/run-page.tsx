@@ -4,11 +4,14 @@ import { may, postJson } from '../core/api.js'
 import { ago, count, shortPlace } from '../core/format.js'
 import { link } from '../core/route.js'
 import { RunFeatures } from '../features/run-features.js'
+import { TryIt } from '../try/try-it.js'
 import { Loading, ProblemNote, StateBadge } from '../ui/parts.js'
 import { RunFailures } from './run-failures.js'
+import { RunImages } from './run-images.js'
 import { RunOverview } from './run-overview.js'
 import { RunPlan } from './run-plan.js'
 import { RunTraining } from './run-training.js'
+import { RunWords } from './run-words.js'
 import { useRun, type LiveRun } from './use-run.js'
 
 const ended = (state: RunDetail['state']): boolean => state === 'done' || state === 'failed' || state === 'cancelled'
@@ -18,7 +21,8 @@ function Actions({ run, refresh }: { run: RunDetail; refresh: () => void }) {
   const [error, setError] = useState<unknown>()
   const [asking, setAsking] = useState(false)
   const [busy, setBusy] = useState(false)
-  if (!may('submit') || run.state === 'done') return null
+  // A run that was opened from its files is no queue's.
+  if (!may('submit') || run.state === 'done' || run.place !== undefined) return null
   const act = async (what: 'cancel' | 'pause' | 'resume'): Promise<void> => {
     setBusy(true)
     setError(undefined)
@@ -73,11 +77,44 @@ interface View {
   readonly title: string
 }
 
+const canTry = (run: RunDetail): boolean => may('submit') && run.counts.done > 0 && (run.kind === 'extract' || run.state === 'done')
+
+/** A picture of one's own beside the run's: the images nearest to it, or the classes that the model gives it. */
+function RunTry({ run }: { run: RunDetail }) {
+  const layers = run.layers ?? []
+  const [layer, setLayer] = useState(layers.at(-1)?.name)
+  if (run.kind !== 'extract') return <TryIt path={`/v1/runs/${run.id}/try?top=5`} what="The classes that this model gives it" />
+  return (
+    <>
+      {layers.length < 2 ? null : (
+        <div class="sheet-tools">
+          <label>
+            Layer{' '}
+            <select value={layer} onChange={event => setLayer(event.currentTarget.value)}>
+              {layers.map(({ name }) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
+          </label>
+        </div>
+      )}
+      <TryIt
+        key={layer}
+        path={`/v1/runs/${run.id}/try?top=12&layer=${encodeURIComponent(layer ?? '')}`}
+        run={run.id}
+        what="The images of this run that are most like it"
+      />
+    </>
+  )
+}
+
 function viewsOf(run: RunDetail): View[] {
   return [
     { name: 'overview', title: 'Overview' },
     ...(run.kind === 'finetune' ? [{ name: 'training', title: 'Training' }] : []),
     ...(run.kind === 'extract' && run.layers !== undefined && run.counts.done > 0 ? [{ name: 'features', title: 'Features' }] : []),
+    ...(run.planned ? [{ name: 'images', title: 'Images' }] : []),
+    ...(canTry(run) ? [{ name: 'try', title: 'Try it' }] : []),
     { name: 'failures', title: run.counts.failed === 0 ? 'Failures' : `Failures (${count(run.counts.failed)})` },
     { name: 'plan', title: 'Plan and spec' },
   ]
@@ -85,6 +122,8 @@ function viewsOf(run: RunDetail): View[] {
 
 function Content({ view, live, run }: { view: string; live: LiveRun; run: RunDetail }) {
   if (view === 'plan') return <RunPlan run={run} />
+  if (view === 'images') return <RunImages run={run} />
+  if (view === 'try') return <RunTry run={run} />
   if (view === 'failures') return <RunFailures run={run} />
   if (view === 'features') return <RunFeatures run={run} />
   if (view === 'training') return <RunTraining run={run} live={live} />
@@ -104,15 +143,17 @@ export function RunPage({ id, view }: { id: string; view: string }) {
             <a href={link('runs')}>Runs</a>
           </p>
           <h1>
-            {run.id} <StateBadge state={run.state} />
+            {run.name ?? run.id} <StateBadge state={run.state} />
           </h1>
           <p class="muted">
+            {run.name === undefined ? null : `${run.id} · `}
             {run.kind} · {run.model} · <span title={run.source}>{shortPlace(run.source)}</span> →{' '}
-            <span title={run.out}>{shortPlace(run.out ?? 'nowhere')}</span> · {ago(run.created)}
+            <span title={run.place ?? run.out}>{shortPlace(run.place ?? run.out ?? 'nowhere')}</span> · {ago(run.created)}
           </p>
         </div>
         <Actions run={run} refresh={refresh} />
       </header>
+      <RunWords run={run} refresh={refresh} />
       {run.error === undefined ? null : (
         <div class="note error">
           <p>{run.error.message}</p>

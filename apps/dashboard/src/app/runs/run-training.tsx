@@ -1,4 +1,5 @@
 import type { RunDetail } from '@layermill/contracts'
+import { useState } from 'preact/hooks'
 import { count, duration, percent } from '../core/format.js'
 import { LineChart, type Series } from '../ui/line-chart.js'
 import { Card, Empty, Stat, TableBox } from '../ui/parts.js'
@@ -13,20 +14,41 @@ function pair(epochs: readonly Training[], training: string, heldOut: string): S
     : series
 }
 
-/** Loss and accuracy by epoch. */
-export function RunCurves({ epochs }: { epochs: readonly Training[] }) {
+const one = (epochs: readonly Training[], name: string, title: string): Series[] => [
+  { name: title, colour: 'c', values: epochs.map(({ metrics }) => metrics[name] ?? NaN) },
+]
+
+/** Loss and accuracy by epoch; with `all` learning rate and gradient as well, and a choice of the scale. */
+export function RunCurves({ epochs, all = false }: { epochs: readonly Training[]; all?: boolean }) {
+  const [log, setLog] = useState(false)
   const from = epochs[0]?.epoch ?? 1
+  const best = epochs.findLastIndex(({ metrics }) => metrics['best'] === 1)
+  const held = epochs.some(({ metrics }) => metrics['validationLoss'] !== undefined)
+  const mark = best < 0 || !held ? undefined : { at: best, text: `best: ${from + best}` }
   return (
-    <div class="charts">
-      <LineChart title="Loss" series={pair(epochs, 'loss', 'validationLoss')} from={from} />
-      <LineChart
-        title="Accuracy"
-        series={pair(epochs, 'accuracy', 'validationAccuracy')}
-        from={from}
-        range={[0, 1]}
-        format={value => percent(value, 0)}
-      />
-    </div>
+    <>
+      {all ? (
+        <p class="chart-tools">
+          <label>
+            <input type="checkbox" checked={log} onChange={event => setLog(event.currentTarget.checked)} />
+            Loss, rate and gradient on a log scale
+          </label>
+        </p>
+      ) : null}
+      <div class="charts">
+        <LineChart title="Loss" series={pair(epochs, 'loss', 'validationLoss')} from={from} log={log} mark={mark} />
+        <LineChart
+          title="Accuracy"
+          series={pair(epochs, 'accuracy', 'validationAccuracy')}
+          from={from}
+          range={[0, 1]}
+          format={value => percent(value, 0)}
+          mark={mark}
+        />
+        {all ? <LineChart title="Learning rate" series={one(epochs, 'learningRate', 'of the last update')} from={from} log={log} /> : null}
+        {all ? <LineChart title="Gradient norm" series={one(epochs, 'gradientNorm', 'before clipping')} from={from} log={log} /> : null}
+      </div>
+    </>
   )
 }
 
@@ -101,11 +123,13 @@ export function RunTraining({ run, live }: { run: RunDetail; live: LiveRun }) {
     <>
       {active && training !== undefined ? <Now training={training} /> : null}
       {epochs.length === 0 ? (
-        <Empty title="No epoch has ended yet">{active ? null : <p class="muted">after {duration(run.seconds ?? 0)}</p>}</Empty>
+        <Empty title="No epoch has ended yet">
+          <p class="muted">{active ? 'Curves and the table of classes come with the first.' : `after ${duration(run.seconds ?? 0)}`}</p>
+        </Empty>
       ) : (
         <>
           <Card title="Curves">
-            <RunCurves epochs={epochs} />
+            <RunCurves epochs={epochs} all />
           </Card>
           <Confusion key={epochs.length} run={run.id} epochs={epochs.length} />
           <Card title="Epochs">

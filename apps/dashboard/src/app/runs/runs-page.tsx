@@ -1,73 +1,26 @@
 import type { RunPage, RunSummary } from '@layermill/contracts'
-import { useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useState } from 'preact/hooks'
 import { may } from '../core/api.js'
-import { ago, compact, count, duration, percent, rate, shortPlace } from '../core/format.js'
+import { compact, count, percent, rate } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { Rates } from '../core/rates.js'
-import { link } from '../core/route.js'
-import { Empty, Loading, ProblemNote, ProgressBar, Stat, StateBadge } from '../ui/parts.js'
-import { Sparkline } from '../ui/sparkline.js'
+import { go, link } from '../core/route.js'
+import { Empty, Loading, ProblemNote, Stat } from '../ui/parts.js'
+import { keepColumns, keptColumns } from './columns.js'
+import { OpenPlace } from './open-place.js'
+import { isActive, processed, RunRow } from './run-row.js'
+import { type Look, RunTools, startLook } from './run-tools.js'
 
-const isActive = ({ state }: RunSummary): boolean => state === 'running' || state === 'planning'
-const processed = ({ counts }: RunSummary): number => counts.done + counts.failed
-
-function RunRow({ run, rates }: { run: RunSummary; rates: Rates }) {
-  const { id, kind, state, model, source, counts, created, finished } = run
-  const speed = isActive(run) ? rates.rate(id) : undefined
-  const left = speed !== undefined && speed > 0 && state === 'running' ? (counts.images - processed(run)) / speed : undefined
-  const took = finished === undefined ? undefined : (Date.parse(finished) - Date.parse(created)) / 1000
-  return (
-    <li class="run">
-      <div class="run-name">
-        <a href={link('runs', id)}>{id}</a>
-        <span class="muted">
-          {kind} · {model} · <span title={source}>{shortPlace(source)}</span>
-        </span>
-      </div>
-      <StateBadge state={state} />
-      <div class="run-progress">
-        <ProgressBar counts={counts} state={state} label={`Progress of ${id}`} />
-        <span class="muted">
-          {compact(counts.done)} of {compact(counts.images)} images
-          {counts.failed === 0 ? null : <span class="bad"> · {count(counts.failed)} failed</span>}
-        </span>
-      </div>
-      <div class="run-speed">
-        {isActive(run) ? <Sparkline values={rates.history(id)} label={`Throughput of ${id}`} /> : null}
-        <span>
-          {speed === undefined ? null : (
-            <>
-              {rate(speed)} <span class="muted">images/s</span>
-            </>
-          )}
-        </span>
-      </div>
-      <div class="run-time">
-        {left !== undefined ? (
-          <b>{duration(left)} left</b>
-        ) : took !== undefined ? (
-          <span>{duration(took)}</span>
-        ) : (
-          <span class="muted">–</span>
-        )}
-        <span class="muted" title={created}>
-          {ago(created)}
-        </span>
-      </div>
-    </li>
-  )
-}
-
-function Totals({ runs, rates }: { runs: readonly RunSummary[]; rates: Rates }) {
+function Totals({ runs, total, rates }: { runs: readonly RunSummary[]; total: number; rates: Rates }) {
   const active = runs.filter(isActive)
   const speed = active.reduce((sum, { id }) => sum + (rates.rate(id) ?? 0), 0)
   const images = runs.reduce((sum, { counts }) => sum + counts.done, 0)
   const failed = runs.reduce((sum, { counts }) => sum + counts.failed, 0)
   return (
     <dl class="stats">
-      <Stat label="Under way" value={active.length} note={active.length === 1 ? 'run' : 'runs'} />
+      <Stat label="Runs" value={count(total)} note={`${active.length} under way`} />
       <Stat label="Throughput" value={rate(speed)} note="images/s" />
-      <Stat label="Images done" value={compact(images)} />
+      <Stat label="Images done" value={compact(images)} note={runs.length < total ? 'on this page' : undefined} />
       <Stat
         label="Images failed"
         value={compact(failed)}
@@ -77,57 +30,130 @@ function Totals({ runs, rates }: { runs: readonly RunSummary[]; rates: Rates }) 
   )
 }
 
-const filters = ['all', 'running', 'done', 'failed', 'cancelled'] as const
+const perPage = 50
 
-/** All runs, newest first. */
+const queryOf = ({ state, search, tag, sort, order }: Look, cursor: string | undefined): string =>
+  Object.entries({ state: state === 'all' ? undefined : state, search: search.trim(), tag, sort, order, cursor })
+    .filter(([, value]) => value !== undefined && value !== '')
+    .map(([name, value]) => `&${name}=${encodeURIComponent(value ?? '')}`)
+    .join('')
+
+const isDefault = ({ state, search, tag }: Look): boolean => state === 'all' && search.trim() === '' && tag === undefined
+
+function NoRuns({ look, onAll }: { look: Look; onAll: () => void }) {
+  if (!isDefault(look))
+    return (
+      <Empty title="No run is like that">
+        <button type="button" onClick={onAll}>
+          Show all runs
+        </button>
+      </Empty>
+    )
+  return (
+    <Empty title="No runs yet">
+      <p class="muted">Features of a folder of pictures, classes of them, or a network of your own: each is a run and is listed here.</p>
+      {may('submit') ? (
+        <p>
+          <a class="button primary" href={link('new')}>
+            Start the first one
+          </a>
+        </p>
+      ) : null}
+    </Empty>
+  )
+}
+
+/** All runs: searched, put in order, page by page. */
 export function RunsPage() {
   const rates = useMemo(() => new Rates(), [])
-  const [filter, setFilter] = useState<(typeof filters)[number]>('all')
-  const [limit, setLimit] = useState(50)
-  const query = `limit=${limit}${filter === 'all' ? '' : `&state=${filter}`}`
-  const { data, error } = usePolled<RunPage>(`/v1/runs?${query}`, 1500)
+  const [look, setLook] = useState<Look>(startLook)
+  const [columns, setColumns] = useState(keptColumns)
+  const [cursors, setCursors] = useState<readonly string[]>([])
+  const [chosen, setChosen] = useState<readonly string[]>([])
+  const { data, error } = usePolled<RunPage>(`/v1/runs?limit=${perPage}${queryOf(look, cursors.at(-1))}`, 1500)
+  const [shown, setShown] = useState<RunPage>()
+  // The list stays while another one is on its way.
+  useEffect(() => {
+    if (data !== undefined) setShown(data)
+  }, [data])
   useMemo(() => {
     for (const run of data?.runs ?? []) if (isActive(run)) rates.note(run.id, processed(run))
   }, [data])
+  const change = (next: Look): void => {
+    setCursors([])
+    setLook(next)
+  }
+  const page = data ?? shown
+  const from = cursors.length * perPage
   return (
     <>
       <header class="page">
         <h1>Runs</h1>
-        <div class="segments" role="group" aria-label="Show runs that are">
-          {filters.map(name => (
-            <button key={name} type="button" aria-pressed={filter === name} onClick={() => setFilter(name)}>
-              {name}
-            </button>
-          ))}
-        </div>
+        {may('submit') ? <OpenPlace /> : null}
       </header>
+      <RunTools
+        look={look}
+        columns={columns}
+        onChange={change}
+        onColumns={next => {
+          keepColumns(next)
+          setColumns(next)
+        }}
+      />
       <ProblemNote error={error} />
-      {data === undefined ? (
+      {page === undefined ? (
         error === undefined ? (
           <Loading what="runs" />
         ) : null
       ) : (
         <>
-          <Totals runs={data.runs} rates={rates} />
-          {data.runs.length === 0 ? (
-            <Empty title={filter === 'all' ? 'No runs yet' : `No run is ${filter}`}>
-              {may('submit') ? (
-                <a class="button primary" href={link('new')}>
-                  Start the first one
-                </a>
-              ) : null}
-            </Empty>
+          <Totals runs={page.runs} total={page.total ?? page.runs.length} rates={rates} />
+          {chosen.length === 0 ? null : (
+            <div class="note actions" role="status">
+              <span>
+                {chosen.length === 1 ? 'One run is chosen; choose another to compare it with.' : `${chosen.length} runs are chosen.`}
+              </span>
+              <button type="button" class="primary" disabled={chosen.length < 2} onClick={() => go('compare', ...chosen)}>
+                Compare
+              </button>
+              <button type="button" onClick={() => setChosen([])}>
+                Choose none
+              </button>
+            </div>
+          )}
+          {page.runs.length === 0 ? (
+            <NoRuns look={look} onAll={() => change(startLook)} />
           ) : (
             <ul class="runs card flush">
-              {data.runs.map(run => (
-                <RunRow key={run.id} run={run} rates={rates} />
+              {page.runs.map(run => (
+                <RunRow
+                  key={run.id}
+                  run={run}
+                  rates={rates}
+                  columns={columns}
+                  chosen={chosen.includes(run.id)}
+                  onChoose={add => setChosen(add ? [...chosen, run.id].slice(-6) : chosen.filter(id => id !== run.id))}
+                  onTag={tag => change({ ...look, tag })}
+                />
               ))}
             </ul>
           )}
-          {data.next === undefined || limit >= 200 ? null : (
-            <button type="button" onClick={() => setLimit(200)}>
-              Show more
-            </button>
+          {cursors.length === 0 && page.next === undefined ? null : (
+            <nav class="actions" aria-label="Pages of runs">
+              <button type="button" disabled={cursors.length === 0} onClick={() => setCursors(cursors.slice(0, -1))}>
+                Earlier page
+              </button>
+              <span class="muted">
+                {count(from + 1)} to {count(from + page.runs.length)} of {count(page.total ?? from + page.runs.length)}
+              </span>
+              <button
+                type="button"
+                disabled={page.next === undefined}
+                onClick={() => page.next !== undefined && setCursors([...cursors, page.next])}
+              >
+                Next page
+              </button>
+            </nav>
           )}
         </>
       )}

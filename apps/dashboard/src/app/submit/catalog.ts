@@ -26,7 +26,7 @@ export interface Catalog {
 export function useCatalog(): Catalog | undefined {
   const [catalog, setCatalog] = useState<Catalog>()
   useEffect(() => {
-    void fetch(CATALOG_URL).then(async response => setCatalog((await response.json()) as Catalog))
+    void fetch(catalogUrl).then(async response => setCatalog((await response.json()) as Catalog))
   }, [])
   return catalog
 }

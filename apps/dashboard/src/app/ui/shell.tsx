@@ -20,7 +20,7 @@ const places: readonly Place[] = [
 
 function Navigation() {
   const [place = 'runs'] = route.value
-  const current = place === 'new-schedule' ? 'schedules' : place
+  const current = place === 'new-schedule' ? 'schedules' : place === 'compare' ? 'runs' : place
   return (
     <nav aria-label="Main">
       <ul>

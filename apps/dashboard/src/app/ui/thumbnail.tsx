@@ -1,3 +1,4 @@
+import type { PicturePlace } from '@layermill/contracts'
 import { useEffect, useState } from 'preact/hooks'
 import { send } from '../core/api.js'
 import { Icon } from './icons.js'
@@ -29,7 +30,7 @@ function picture(path: string): Promise<string> {
 }
 
 /** A run's image, small; a mark where it cannot be shown. */
-export function Thumbnail({ run, part, name, alt = '' }: { run: string; part: number | 'mistakes'; name: string; alt?: string }) {
+export function Thumbnail({ run, part, name, alt = '' }: { run: string; part: PicturePlace; name: string; alt?: string }) {
   const path = `/v1/runs/${run}/thumbnail?part=${part}&key=${encodeURIComponent(name)}`
   const [url, setUrl] = useState<string>()
   useEffect(() => {

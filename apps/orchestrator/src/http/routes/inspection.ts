@@ -1,5 +1,18 @@
 import { z } from 'zod'
-import { FailurePage, type InspectionService, NeighbourList, Projection, RunEvaluation, RunId, RunParts, whole } from '@layermill/contracts'
+import {
+  Activations,
+  ChannelDifferences,
+  FailurePage,
+  FeatureMap,
+  ImagePage,
+  type InspectionService,
+  NeighbourList,
+  Projection,
+  RunEvaluation,
+  RunId,
+  RunParts,
+  whole,
+} from '@layermill/contracts'
 import type { App } from '../app.js'
 import { problems } from './problems.js'
 
@@ -8,10 +21,20 @@ const tags = ['runs']
 
 const Picture = z.strictObject({
   part: z
-    .union([z.literal('mistakes'), whole('the number of a part', 0, 1e8)])
-    .describe('The part that the image belongs to, or mistakes for one of the evaluation.'),
+    .union([z.enum(['mistakes', 'training', 'validation', 'results']), whole('the number of a part', 0, 1e8)])
+    .describe('The part or list that the image belongs to, as images, failures and evaluation give it.'),
   key: z.string().min(1).max(2048).describe("The image's key."),
 })
+const Images = z.strictObject({
+  from: z
+    .string()
+    .regex(/^\d{1,9}$/, 'the next of an earlier answer')
+    .optional()
+    .describe('Place to go on: next of the answer before.'),
+  filter: z.enum(['all', 'wrong']).default('all').describe('wrong: images taken for another class than their own, surest first.'),
+  label: z.string().min(1).max(500).optional().describe('Only images of this class, or taken for it.'),
+})
+
 const sampleQuery = {
   layer: z.string().min(1).max(200).describe('A layer that the run wrote.'),
   sample: whole('a whole number from 2 to 800', 2, 800).prefault('500').describe('Most images to look at, 2 to 800.'),
@@ -46,6 +69,22 @@ export function addInspectionRoutes(app: App, inspection: InspectionService): vo
       },
     },
     async request => inspection.failures(request.params.id, request.query.part),
+  )
+
+  app.get(
+    '/v1/runs/:id/images',
+    {
+      schema: {
+        tags,
+        summary: "List a run's images with what is known of each",
+        operationId: 'listImages',
+        params,
+        querystring: Images,
+        response: { 200: ImagePage, ...problems(404) },
+        description: 'Labels, predictions and whether they were held out, page by page.',
+      },
+    },
+    async request => inspection.images(request.params.id, request.query),
   )
 
   app.get(
@@ -84,7 +123,11 @@ export function addInspectionRoutes(app: App, inspection: InspectionService): vo
     },
     async request => inspection.evaluation(request.params.id),
   )
+  addMapRoutes(app, inspection)
+}
 
+/** Adds routes for features: a sample and its neighbours, and the map of all. */
+function addMapRoutes(app: App, inspection: InspectionService): void {
   app.get(
     '/v1/runs/:id/projection',
     {
@@ -99,6 +142,59 @@ export function addInspectionRoutes(app: App, inspection: InspectionService): vo
       },
     },
     async request => inspection.projection(request.params.id, request.query),
+  )
+
+  app.get(
+    '/v1/runs/:id/map',
+    {
+      schema: {
+        tags,
+        summary: "Show all images on a map of a layer's features",
+        operationId: 'getMap',
+        params,
+        querystring: z.strictObject({ layer: sampleQuery.layer }),
+        response: { 200: FeatureMap, ...problems(404) },
+        description: 'Computed once: until it is there the answer says how far it is; ask again.',
+      },
+      // A hundred thousand images: checked when they were computed.
+      serializerCompiler: () => data => JSON.stringify(data),
+    },
+    async request => inspection.map(request.params.id, request.query.layer),
+  )
+
+  app.get(
+    '/v1/runs/:id/activations',
+    {
+      schema: {
+        tags,
+        summary: 'Show the strongest channels of a layer for one image',
+        operationId: 'getActivations',
+        params,
+        querystring: z.strictObject({
+          layer: sampleQuery.layer,
+          part: whole('the number of a part', 0, 1e8).describe('The part that the image belongs to.'),
+          key: z.string().min(1).max(2048).describe("The image's key."),
+        }),
+        response: { 200: Activations, ...problems(404) },
+      },
+    },
+    async request => inspection.activations(request.params.id, request.query),
+  )
+
+  app.get(
+    '/v1/runs/:id/differences',
+    {
+      schema: {
+        tags,
+        summary: 'Show the channels in which classes differ',
+        operationId: 'getDifferences',
+        params,
+        querystring: z.strictObject(sampleQuery),
+        response: { 200: ChannelDifferences, ...problems(404) },
+        description: 'Of the same sample as the projection; of feature maps each channel counts by its mean.',
+      },
+    },
+    async request => inspection.differences(request.params.id, request.query),
   )
 
   app.get(

@@ -1,4 +1,17 @@
-import { parseSpec, RunDetail, RunId, RunPage, RunPlan, RunQuery, type RunService, RunSpec, RunSummary } from '@layermill/contracts'
+import {
+  OpenRunBody,
+  parseSpec,
+  RunDetail,
+  RunId,
+  RunPage,
+  RunPlan,
+  RunQuery,
+  type RunService,
+  type RunShelf,
+  RunSpec,
+  RunSummary,
+  RunWords,
+} from '@layermill/contracts'
 import { z } from 'zod'
 import type { App } from '../app.js'
 import { problems } from './problems.js'
@@ -48,7 +61,7 @@ export function addRunRoutes(app: App, runs: RunService): void {
     {
       schema: {
         tags,
-        summary: 'List runs, newest first',
+        summary: 'List and search runs',
         operationId: 'listRuns',
         querystring: RunQuery,
         response: { 200: RunPage, ...problems() },
@@ -109,5 +122,39 @@ export function addRunRoutes(app: App, runs: RunService): void {
       },
     },
     async (request, reply) => reply.code(202).send(await runs.resume(request.params.id)),
+  )
+}
+
+/** Words of people on runs, and runs that are opened from their files. */
+export function addShelfRoutes(app: App, shelf: RunShelf): void {
+  app.patch(
+    '/v1/runs/:id',
+    {
+      schema: {
+        tags,
+        summary: 'Name, tag or annotate a run',
+        operationId: 'describeRun',
+        params,
+        body: RunWords,
+        response: { 200: RunSummary, ...problems(404, 413, 415) },
+        description: 'Fields that are left out stay as they are; empty ones are taken away.',
+      },
+    },
+    async request => shelf.describe(request.params.id, request.body),
+  )
+
+  app.post(
+    '/v1/runs/open',
+    {
+      schema: {
+        tags,
+        summary: 'Open a run from its files',
+        operationId: 'openRun',
+        body: OpenRunBody,
+        response: { 200: RunSummary, ...problems(409, 413, 415, 422) },
+        description: 'A folder or bucket with a run.json, below a place that the server allows. The run is listed and shown from then on.',
+      },
+    },
+    async request => shelf.open(request.body.place),
   )
 }
