@@ -39,7 +39,7 @@ async function bare(model: string, layer: string, images: number): Promise<Cost>
 
 /** Reading, decoding and preparing alone. */
 async function decode(model: string, folder: string, images: number): Promise<Cost> {
-  await configureDecoding()
+  configureDecoding()
   const { preparation, inputSize } = getNetwork(model)
   const names = (await readdir(folder)).slice(0, images)
   return cost(async () => {

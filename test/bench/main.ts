@@ -1,12 +1,16 @@
 /** `npm run bench [-- NAME...]`: ratios measured side by side in one run. */
 import { benchCache } from './cache.js'
+import { benchCold } from './cold.js'
 import { benchCompare } from './compare.js'
 import { benchExtract } from './extract.js'
 import { benchFleet } from './fleet.js'
 import { benchForward } from './forward.js'
 import { benchInt8 } from './int8.js'
 import { benchMemory } from './memory.js'
+import { benchPhotographs } from './photographs.js'
+import { benchSimilar } from './similar.js'
 import { benchTrain } from './train.js'
+import { machine } from './usage.js'
 
 const benches: Record<string, () => Promise<void>> = {
   extract: benchExtract,
@@ -16,6 +20,9 @@ const benches: Record<string, () => Promise<void>> = {
   int8: benchInt8,
   fleet: benchFleet,
   memory: benchMemory,
+  cold: benchCold,
+  photographs: benchPhotographs,
+  similar: benchSimilar,
   train: benchTrain,
 }
 
@@ -25,6 +32,7 @@ if (unknown.length > 0) {
   console.error(`no benchmark ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`)
   process.exit(2)
 }
+console.log(`${await machine()}\n`)
 for (const name of names.length > 0 ? names : Object.keys(benches)) {
   console.log(`== ${name}`)
   await benches[name]!()

@@ -9,36 +9,30 @@ import {
   type ProviderOptions,
   readAhead,
   specNetwork,
-  startPartWorker,
   storeTrouble,
 } from '@layermill/inference'
 import type { RunSpec } from '@layermill/contracts'
-import { type Broker, openBroker } from '@layermill/queue'
 import type { Network } from '@layermill/models'
-import type { RunEnvironment } from '@layermill/orchestrator/run'
+import { LocalPartQueue, type RunEnvironment } from '@layermill/orchestrator/run'
 import type { TrainingEnvironment } from '@layermill/orchestrator/train'
 import { openSource, openStore } from '@layermill/storage'
-import { createEnvironment, localGradients, trainingEnvironment } from '@layermill/orchestrator/fleet'
+import { createEnvironment, localGradients, trainingEnvironment } from '@layermill/orchestrator/local'
 
 export type ComposeOptions = Pick<ProviderOptions, 'engine' | 'device' | 'note' | 'onWeights'>
 
-/** Model, engine and queue that a run will need soon. Each takes its time to start, as planning does. */
+/** Model and engine that a run will need soon. Each takes its time to start, as planning does. */
 export interface Needs {
   readonly model?: { readonly model: string; readonly weights: string }
   readonly engine?: boolean
-  /** The queue, with a worker on it. */
-  readonly queue?: boolean
 }
 
-/** Orchestrator, queue and worker in one process, wired together. Each part is opened when it is first needed. */
+/** Orchestrator and worker in one process, wired together. Each part is opened when it is first needed. */
 export interface Composition extends AsyncDisposable {
   readonly environment: RunEnvironment
   readonly training: TrainingEnvironment
   readonly provider: ModelProvider
   /** Begins to open what will be needed, all at once. Nobody waits for it: a caller that needs a part is told where it cannot be opened. */
   warm(needs: Needs): void
-  /** The queue, with a worker on it; the same every time. @throws LayermillError as `openBroker` does */
-  openQueue(): Promise<Broker>
   close(): Promise<void>
 }
 
@@ -66,21 +60,19 @@ export function compose(options: ComposeOptions): Composition {
     readAhead,
     note,
   })
-  const start = async (): Promise<Broker> => {
-    const broker = await openBroker('embedded', { onError: error => note(`queue: ${error.message}`) })
-    startPartWorker(broker, processor)
-    return broker
+  const queues: LocalPartQueue[] = []
+  const queue: RunEnvironment['queue'] = async (record, store) => {
+    const opened = new LocalPartQueue({ record, storeUrl: store.url, processor })
+    queues.push(opened)
+    return opened
   }
-  let opening: Promise<Broker> | undefined
-  const openQueue = (): Promise<Broker> => (opening ??= start())
   const model = async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
     const loaded = await provider.model(spec.model, spec.weights)
     return { network: specNetwork(loaded, spec, note), weightsSha256: loaded.weights.sha256 }
   }
-  const environment = { ...createEnvironment(openQueue, model, note), ...engineSide(provider, note), trouble: storeTrouble }
+  const environment = { ...createEnvironment(queue, model, note), ...engineSide(provider, note), trouble: storeTrouble }
   const close = async (): Promise<void> => {
-    // The caller that asked for the queue has been told why it could not be opened.
-    await (await opening?.catch(() => undefined))?.close()
+    await Promise.all(queues.map(each => each.close()))
     await processor.close()
     await provider.close()
   }
@@ -88,12 +80,10 @@ export function compose(options: ComposeOptions): Composition {
     environment,
     training: trainingEnvironment(environment, provider, localGradients(provider)),
     provider,
-    openQueue,
     warm(needs) {
       const started = [
         needs.model === undefined ? undefined : provider.model(needs.model.model, needs.model.weights),
         needs.engine === true ? provider.openEngine() : undefined,
-        needs.queue === true ? openQueue() : undefined,
       ]
       for (const part of started) void part?.catch(() => undefined)
     },

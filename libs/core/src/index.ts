@@ -29,6 +29,7 @@ export {
   safetensorsTextBytes,
   writeSafetensorsHeader,
 } from './formats/safetensors.js'
+export { freeArrays } from './memory/free.js'
 export { canonicalPath, layermillHome, publishedPath, urlFolder, weightsFolder } from './files/home.js'
 export { type LockOptions, withLock } from './files/lock.js'
 export { absolutePlace } from './files/place.js'

@@ -14,7 +14,7 @@ export { openFleetQueue, ownTrouble, storeTrouble } from './fleet-queue/fleet-qu
 export { classLabels, imagenetLabels } from './labels.js'
 export { type LoadedModel, ModelProvider, type ModelProviderOptions, type SessionPrecision, type SessionRanges } from './model-provider.js'
 export { PartProcessor, type PartProcessorOptions } from './part-processor.js'
-export { type PartWorkerOptions, startPartWorker, type WorkerProcessor } from './part-worker.js'
+export { type PartWorkerOptions, startPartWorker, throttled, type WorkerProcessor } from './part-worker.js'
 export type { ReportProgress } from './part/compute-part.js'
 export {
   type Activation,

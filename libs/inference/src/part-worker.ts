@@ -18,7 +18,7 @@ export interface PartWorkerOptions {
 export type WorkerProcessor = Pick<PartProcessor, 'process'> & Partial<Pick<PartProcessor, 'probe'>>
 
 /** At most one call an interval, the newest value each time. */
-function throttled<Value>(interval: number, call: (value: Value) => void): (value: Value) => void {
+export function throttled<Value>(interval: number, call: (value: Value) => void): (value: Value) => void {
   let last = -Infinity
   return value => {
     const time = performance.now()

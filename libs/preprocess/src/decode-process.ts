@@ -20,7 +20,7 @@ async function write(data: string | Uint8Array): Promise<void> {
 /** A process that decodes the picture on its standard input, by the limits of its argument, and ends. */
 async function main(): Promise<void> {
   const limits = JSON.parse(process.argv[2] ?? '') as DecodeLimits
-  await configureDecoding()
+  configureDecoding()
   try {
     const { width, height, data } = await decodeHere(await readAll(), limits)
     await write(`${JSON.stringify({ width, height } satisfies DecodeAnswer)}\n`)

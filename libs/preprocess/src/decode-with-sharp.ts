@@ -1,5 +1,6 @@
 import { errorMessage, LayermillError } from '@layermill/core'
 import { readAvifPicture, stillAvif } from './avif.js'
+import { loadSharp } from './configure.js'
 import { endsEarly, type ImageFormat, readJpegFrame } from './format.js'
 import type { RgbImage } from './image.js'
 import { Pacer } from './pacer.js'
@@ -24,8 +25,7 @@ interface Samples {
 type Colours = 'rgb' | 'cmyk' | 'with alpha'
 
 async function readSamples(bytes: Uint8Array, colours: Colours, options: SharpOptions): Promise<Samples> {
-  // Loaded with the first picture: libvips takes a tenth of a second that commands without pictures need not wait for.
-  const { default: sharp } = await import('sharp')
+  const sharp = await loadSharp()
   const { autoOrient, maxPixels, timeoutMs } = options
   const input = sharp(bytes, { failOn: 'error', ignoreIcc: true, limitInputPixels: maxPixels, autoOrient, pages: 1 }).timeout({
     seconds: Math.min(3600, Math.max(1, Math.ceil(timeoutMs / 1000))),

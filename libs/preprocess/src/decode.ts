@@ -29,10 +29,10 @@ const mostWork = 500_000_000
  * alone.
  */
 const mostPixels = 64_000_000
-/** Threads of libuv's pool. */
-const threads = Math.max(1, Number(process.env['UV_THREADPOOL_SIZE']) || 4)
+/** Threads of libuv's pool, which decode. */
+export const decodingThreads = Math.max(1, Number(process.env['UV_THREADPOOL_SIZE']) || 4)
 /** Twice the threads, so that none waits for this one; what waits here has not begun, and its time does not run. */
-const here = new Gate(threads * 2, mostPixels)
+const here = new Gate(decodingThreads * 2, mostPixels)
 /** Processes at once: such pictures are large. */
 const elsewhere = new Gate(2)
 /** Pictures that were given up while a thread still decodes them. */
@@ -49,7 +49,7 @@ function decodedWithin(decoding: Promise<RgbImage>, timeoutMs: number): Promise<
 
 /** Whether a picture is decoded in a process that can be ended: it is much work, or too few threads are left. */
 function belongsElsewhere(work: number): boolean {
-  return work > mostWork || abandoned >= Math.max(1, threads - 1)
+  return work > mostWork || abandoned >= Math.max(1, decodingThreads - 1)
 }
 
 /**

@@ -1,16 +1,20 @@
 import { LayermillError } from '@layermill/core'
 import type { Preparation, Size2 } from '@layermill/models'
 import { applyColors, type AugmentKey, type AugmentOptions, drawAugmentation } from './augment.js'
-import { decodeImage, type DecodeOptions } from './decode.js'
+import { decodeImage, type DecodeOptions, decodingThreads } from './decode.js'
+import { Gate } from './gate.js'
 import { defaultSize, fiveBoxes, type Geometry, planGeometry, uncroppedSize } from './geometry.js'
 import { type Box, cropImage, cutImage, type Resample, type RgbImage, within } from './image.js'
 import { Pacer } from './pacer.js'
 import { resizeImage, resizeRegion } from './resample.js'
+import { pictureSize } from './sniff-size.js'
 import { type TensorTarget, writeTensor } from './tensor.js'
 
 /** Names the arithmetic from file to tensor, for a run's identity: it changes whenever the numbers do. */
 export const prepareVersion = 'pillow-9.4-exact/2'
 
+/** Bytes of pixels for each thread that decodes, in all pictures together: two of 12 megapixels fit where four threads decode. */
+const pictureBytesAThread = 24 * 2 ** 20
 /** Resized pictures up to this size are made whole for the ten crops. */
 const maxWholePixels = 1 << 22
 
@@ -31,6 +35,12 @@ export interface PrepareOptions extends LoadOptions {
   readonly into?: TensorTarget
 }
 
+export interface TenCropOptions extends LoadOptions {
+  /** Height and width of each input. Default 224x224. */
+  readonly size?: Size2
+  readonly into?: TensorTarget
+}
+
 export interface Prepared {
   /** (3, inputHeight, inputWidth), of `tenCrop` (10, 3, inputHeight, inputWidth), ready for the network. */
   readonly tensor: Float32Array
@@ -44,8 +54,14 @@ export interface Prepared {
 /** Encoded bytes, or a picture that is decoded already. */
 export type ImageSource = Uint8Array | RgbImage
 
-async function decoded(source: ImageSource, options: DecodeOptions): Promise<RgbImage> {
-  return source instanceof Uint8Array ? await decodeImage(source, options) : checkImage(source)
+/** Pictures that are decoded or being decoded, by the bytes of their pixels: those that wait to be resized count as well. */
+const pictures = new Gate(Infinity, pictureBytesAThread * decodingThreads)
+
+/** Makes something of a picture; of encoded bytes once there is room for its pixels, which nothing but `make` holds. */
+async function withPicture<Made>(source: ImageSource, options: DecodeOptions, make: (image: RgbImage) => Promise<Made>): Promise<Made> {
+  if (!(source instanceof Uint8Array)) return await make(checkImage(source))
+  const { width, height } = pictureSize(source) ?? { width: 0, height: 0 }
+  return await pictures.run(async () => make(await decodeImage(source, options)), width * height * 3)
 }
 
 function checkImage(image: RgbImage): RgbImage {
@@ -62,8 +78,7 @@ function checkImage(image: RgbImage): RgbImage {
  * @throws LayermillError as `decodeImage` and `resizeImage` do
  */
 export async function loadResized(source: ImageSource, size: Size2, options: LoadOptions = {}): Promise<RgbImage> {
-  const image = await decoded(source, options)
-  return await resizeImage(image, size[1], size[0], options.resample ?? 'bicubic')
+  return await withPicture(source, options, image => resizeImage(image, size[1], size[0], options.resample ?? 'bicubic'))
 }
 
 /**
@@ -76,7 +91,10 @@ export async function loadResized(source: ImageSource, size: Size2, options: Loa
  * @throws LayermillError as `decodeImage` and `resizeImage` do; INPUT_SIZE when `into` is too small
  */
 export async function prepareImage(source: ImageSource, preparation: Preparation, options: PrepareOptions = {}): Promise<Prepared> {
-  const image = await decoded(source, options)
+  return await withPicture(source, options, image => prepareDecoded(image, preparation, options))
+}
+
+async function prepareDecoded(image: RgbImage, preparation: Preparation, options: PrepareOptions): Promise<Prepared> {
   const { width, height } = image
   const { augment } = options
   const drawn = augment && drawAugmentation(augment.options, width, height, augment)
@@ -117,12 +135,11 @@ async function fit(image: RgbImage, [height, width]: Size2, crop: Box, resample:
  * right, bottom left, bottom right and centre, then the five mirrored, in this order. A `crop` preparation keeps the aspect.
  * @throws LayermillError as `prepareImage` does
  */
-export async function tenCrop(
-  source: ImageSource,
-  preparation: Preparation,
-  options: LoadOptions & { readonly size?: Size2; readonly into?: TensorTarget } = {},
-): Promise<Prepared> {
-  const image = await decoded(source, options)
+export async function tenCrop(source: ImageSource, preparation: Preparation, options: TenCropOptions = {}): Promise<Prepared> {
+  return await withPicture(source, options, image => tenCropDecoded(image, preparation, options))
+}
+
+async function tenCropDecoded(image: RgbImage, preparation: Preparation, options: TenCropOptions): Promise<Prepared> {
   const { width, height } = image
   const size = options.size ?? defaultSize
   const resized = uncroppedSize(width, height, preparation.resize, size)

@@ -1,3 +1,4 @@
+import { loadSharp } from './configure.js'
 import { decodeImage, type DecodeOptions } from './decode.js'
 import { resizeImage } from './resample.js'
 
@@ -11,7 +12,7 @@ export async function thumbnail(bytes: Uint8Array, side: number, options: Decode
   const width = Math.max(1, Math.round(image.width * scale))
   const height = Math.max(1, Math.round(image.height * scale))
   const { data } = await resizeImage(image, width, height, 'bilinear')
-  const { default: sharp } = await import('sharp')
+  const sharp = await loadSharp()
   return sharp(data, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 80 })
     .toBuffer()

@@ -4,7 +4,7 @@ export { changeObject, type ObjectChange, requireExactSwaps } from './change-obj
 export { allocateNpy, type NpyBuffer } from './features/npy.js'
 export { encodeParquetFeatures, type ParquetLayer } from './features/parquet.js'
 export { createPartWriter, type FeatureFile, type PartOptions, type PartWriter } from './features/part-writer.js'
-export { openRanges, readFeatureRows } from './features/read.js'
+export { openRanges, readFeatureRows, withHead } from './features/read.js'
 export { allocateSafetensors, type SafetensorsBuffer } from './features/safetensors.js'
 export { type FeatureBlock, type FeaturePlace, streamFeatures, type StreamOptions } from './features/stream.js'
 export type { FeatureDtype, FeatureLayer, FeatureRows, RangeSource, RowRange } from './features/types.js'

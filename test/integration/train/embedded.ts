@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LocalGradients, type ModelProvider, openTrainingSession } from '@layermill/inference'
 import { FinetuneSpec, type RunRecord, type TrainingPlan } from '@layermill/contracts'
-import type { Broker } from '@layermill/queue'
+import { type Broker, openBroker } from '@layermill/queue'
 import { execute } from '@layermill/orchestrator/run'
-import { baseIsFixed, type MetricsLine, type TrainingEnvironment, trainingSteps } from '@layermill/orchestrator/train'
+import { type MetricsLine, type TrainingEnvironment, trainingSteps } from '@layermill/orchestrator/train'
 import { openSource, openStore, type Store } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import { compose } from 'layermill'
@@ -46,7 +46,8 @@ export async function readLines(out: string): Promise<MetricsLine[]> {
 export async function train(spec: Record<string, unknown>, options: TrainOptions = {}): Promise<TrainResult> {
   const parsed = FinetuneSpec.parse({ kind: 'finetune', ...smallNetwork, ...spec })
   await using composition = compose({ engine: 'onnx', device: 'cpu', note: () => undefined })
-  composition.warm({ engine: options.gradients === undefined, queue: baseIsFixed(parsed) && options.generalPath !== true })
+  composition.warm({ engine: options.gradients === undefined })
+  await using broker = options.gradients === undefined ? undefined : await openBroker('embedded')
   const { provider } = composition
   const environment: TrainingEnvironment = {
     runs: composition.environment,
@@ -54,7 +55,7 @@ export async function train(spec: Record<string, unknown>, options: TrainOptions
     base: async ({ model, weights }) => provider.model(model, weights),
     readAhead: 4,
     gradients: async (_record, plan, store, features) => {
-      if (options.gradients !== undefined) return options.gradients({ broker: await composition.openQueue(), provider, plan, store })
+      if (broker !== undefined && options.gradients !== undefined) return options.gradients({ broker, provider, plan, store })
       const stored = features === undefined ? {} : { features: { ...features, memory: 1e8 } }
       const { session } = await openTrainingSession({ provider, store, openSource: source => openSource(source), readAhead: 4, ...stored })
       const source = new LocalGradients(session, plan.exchange)

@@ -14,6 +14,7 @@ import {
   type RunProgress,
   type RunSteps,
 } from '@layermill/orchestrator/run'
+import { configureDecoding } from '@layermill/preprocess'
 import { type ErrorRow, openStore, type Store } from '@layermill/storage'
 import { compose, type Composition, type Needs } from '../compose.js'
 import { formatBytes } from '../output/format.js'
@@ -53,7 +54,7 @@ export interface FinishedRun {
 /** Parts that a run will need at once: a finished one may have nothing to compute. */
 async function needsOf(spec: ExtractSpec | PredictSpec, store: Store): Promise<Needs> {
   const idle = !spec.overwrite && requestedChange(spec) === undefined && (await store.stat(successPath)) !== undefined
-  return { model: spec, engine: !idle, queue: !idle }
+  return { model: spec, engine: !idle }
 }
 
 /**
@@ -110,8 +111,8 @@ export interface HereRun {
 
 /** Work that Ctrl-C waits for, by kind of run. */
 const waitsFor = {
-  extract: 'the batches under way are finished, and the queue is closed',
-  predict: 'the batches under way are finished, and the queue is closed',
+  extract: 'the batches under way are finished',
+  predict: 'the batches under way are finished',
   finetune: 'the step under way is finished, and what is learned so far is kept',
 } as const
 
@@ -120,7 +121,7 @@ const waitsFor = {
  * @throws Interrupted at Ctrl-C: the run goes on when it is started again; LayermillError when it failed.
  */
 export async function runHere(output: Output, { spec, store, notes, onOpened, progress, needs, steps }: HereRun): Promise<RunRecord> {
-  // Before queue and weights are waited for.
+  // Before weights are waited for.
   await checkSpec(spec)
   return withComposition(output, spec, needs, composition =>
     stoppable(output, waitsFor[spec.kind], async signal => {
@@ -142,6 +143,7 @@ export async function withComposition<Result>(
   needs: () => Promise<Needs>,
   action: (composition: Composition) => Promise<Result>,
 ): Promise<Result> {
+  configureDecoding()
   const soon = await needs()
   await using composition = compose({
     engine: spec.engine,

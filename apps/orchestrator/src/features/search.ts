@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/core'
+import { freeArrays, LayermillError } from '@layermill/core'
 import { featurePath } from '@layermill/contracts'
 import {
   compareUtf8,
@@ -84,6 +84,8 @@ export async function searchFeatures(set: StoredLayer, query: Float32Array, opti
   for await (const block of streamFeatures(set.store, set.place, set.parts, options)) {
     for (const [i, row] of block.rows.entries()) addRow(block, row, i)
     images += block.rows.length
+    // The collector would come for each few blocks.
+    freeArrays([block.values])
     options.onProgress?.(images)
   }
   return { neighbours: best.list(), images, notFinite }

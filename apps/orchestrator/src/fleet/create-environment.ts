@@ -1,26 +1,24 @@
 import { randomBytes } from 'node:crypto'
 import { version } from '@layermill/core'
 import { prepareVersion } from '@layermill/preprocess'
-import type { Broker } from '@layermill/queue'
 import { openSource, openStore } from '@layermill/storage'
-import { BrokerPartQueue } from '../run/broker-part-queue.js'
 import type { RunEnvironment } from '../run/environment.js'
 
 /**
  * The world of a run's supervisor.
- * @param openQueue asked when a run has parts to compute
+ * @param queue the queue of a run's parts; asked when a run has parts to compute
  * @param model loads the network that a spec names
  * @param note told of matters for people
  */
 export function createEnvironment(
-  openQueue: () => Promise<Broker>,
+  queue: RunEnvironment['queue'],
   model: RunEnvironment['model'],
   note: (text: string) => void,
 ): RunEnvironment {
   return {
     openStore: async url => openStore(url, note),
     openSource: (source, access) => openSource(source, { access }),
-    queue: async (record, store) => new BrokerPartQueue(await openQueue(), record, store.url),
+    queue,
     model,
     preparationVersion: prepareVersion,
     versions: { layermill: version, node: process.version },

@@ -14,6 +14,7 @@ import { type Broker, liveWorkers } from '@layermill/queue'
 import type { SourceAccess } from '@layermill/storage'
 import { notifyOfRun } from '../notify/run-notices.js'
 import { queueNotify } from '../notify/webhook-worker.js'
+import { BrokerPartQueue } from '../run/broker-part-queue.js'
 import type { RunEnvironment } from '../run/environment.js'
 import { type RunWorker, type RunWorkerOptions, startRunWorker } from '../service/run-worker.js'
 import { createEnvironment } from './create-environment.js'
@@ -52,7 +53,7 @@ export function fleetEnvironment(
   { weights, load, note, openSource, unfitDeadline }: FleetEnvironmentOptions,
 ): RunEnvironment {
   const environment = createEnvironment(
-    async () => broker,
+    async (record, store) => new BrokerPartQueue(broker, record, store.url),
     async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
       const model = await loadAnyModel(spec.model, spec.weights, load)
       const { network, weights: loaded } = model

@@ -1,4 +1,2 @@
-/** Functions that carry out the runs of a queue, and those that the embedded command shares with it. */
-export { createEnvironment } from './create-environment.js'
+/** Functions that carry out the runs of a queue. */
 export { fleetEnvironment, startFleetRuns } from './environment.js'
-export { localGradients, openLabelled, trainingEnvironment } from './training.js'

@@ -1,35 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import { createProvider, LocalGradients, type ModelProvider, openTrainingSession, readAhead, specNetwork } from '@layermill/inference'
+import { createProvider, type ModelProvider } from '@layermill/inference'
 import { isFineTuned } from '@layermill/models'
 import { type Broker, openExchange } from '@layermill/queue'
-import { type ImageSource, openSource, type SourceAccess } from '@layermill/storage'
+import { openSource, type SourceAccess } from '@layermill/storage'
 import type { GradientSource } from '@layermill/training'
 import { queueNotify } from '../notify/webhook-worker.js'
 import { promotionNotice } from '../registry/notice.js'
+import { BrokerPartQueue } from '../run/broker-part-queue.js'
 import { checkMemory } from '../service/memory-needs.js'
 import type { OpenTrainingEnvironment } from '../service/training-environment.js'
 import type { TrainingEnvironment } from '../train/environment.js'
 import { QueueGradients } from '../train/queue-gradients.js'
 import { createEnvironment } from './create-environment.js'
-import type { FleetEnvironmentOptions, OpenSource } from './environment-options.js'
-
-/** Bytes of stored features that may stay in memory. */
-const featureMemory = 2e9
-
-/** Micro-batches in this process. */
-export function localGradients(provider: ModelProvider): TrainingEnvironment['gradients'] {
-  return async (_record, plan, store, features) => {
-    const stored = features === undefined ? {} : { features: { ...features, memory: featureMemory } }
-    const { session } = await openTrainingSession({
-      provider,
-      store,
-      openSource: (source, access) => openSource(source, { access }),
-      readAhead,
-      ...stored,
-    })
-    return new LocalGradients(session, plan.exchange)
-  }
-}
+import type { FleetEnvironmentOptions } from './environment-options.js'
+import { localGradients, trainingEnvironment } from './local-training.js'
 
 /**
  * Micro-batches by the workers of a queue. A frozen base's head trains here: its steps take less time than sending them, and the numbers
@@ -42,35 +26,6 @@ function queueGradients(broker: Broker, provider: ModelProvider): TrainingEnviro
     const session = randomBytes(6).toString('hex')
     return QueueGradients.open({ broker, exchange: openExchange(broker.blobs), plan, storeUrl: store.url, session })
   }
-}
-
-export function trainingEnvironment(
-  runs: TrainingEnvironment['runs'],
-  provider: ModelProvider,
-  gradients: TrainingEnvironment['gradients'],
-  open: OpenSource = openSource,
-): TrainingEnvironment {
-  return {
-    runs,
-    gradients,
-    openLabelled: (source, access) => openLabelled(source, open, access),
-    base: async spec => {
-      const loaded = await provider.model(spec.model, spec.weights)
-      return { ...loaded, network: specNetwork(loaded, spec, () => undefined) }
-    },
-    readAhead,
-  }
-}
-
-/**
- * A folder's classes are its folders, also where a stray image lies beside them: that one is then missed, and said so. An archive's are
- * those that it states, else its folders.
- */
-export async function openLabelled(source: string, open: OpenSource, access: SourceAccess | undefined): Promise<ImageSource> {
-  const opened = await open(source, { access })
-  if (!['folder', 's3', 'tar', 'parquet'].includes(opened.kind)) return opened
-  await opened.close()
-  return open(source, { labels: 'folder', access })
 }
 
 /**
@@ -86,7 +41,7 @@ export function fleetTraining(
     checkMemory(spec)
     const provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
     const created = createEnvironment(
-      async () => broker,
+      async (record, store) => new BrokerPartQueue(broker, record, store.url),
       async ({ model, weights: source }) => {
         const loaded = await provider.model(model, source)
         // A fine-tuned model is where its URL says, for workers too.

@@ -1,5 +1,6 @@
 export { refuseForeignFile } from './foreign-files.js'
 export { BrokerPartQueue } from './broker-part-queue.js'
+export { LocalPartQueue, type LocalPartQueueOptions } from './local-part-queue.js'
 export { decideAction, requestedChange, type RunAction } from './decide.js'
 export type { RunEnvironment } from './environment.js'
 export { describeFailures, namedFailures, readFailures } from './failures.js'

@@ -1,6 +1,6 @@
 import '../telemetry.js'
 import * as ort from 'onnxruntime-node'
-import type { Tensor } from '@layermill/core'
+import { freeArrays, type Tensor } from '@layermill/core'
 import { inferShapes, type GraphNode, type Size2 } from '@layermill/models'
 import type { Device } from '../engine.js'
 import { nativeCall } from '../thread/guard.js'
@@ -12,6 +12,7 @@ import { calibrationPoints } from './int8/points.js'
 import { toHalfPrecision } from './float16/half-precision.js'
 import { averagingMatrix } from './lower/adaptive.js'
 import { lower, type Lowered } from './lower/lower.js'
+import type { OnnxGraph } from './graph.js'
 import { GraphSession } from './file/graph-session.js'
 import { createSession } from './session.js'
 import { TrainerHost } from './trainer-host.js'
@@ -98,7 +99,10 @@ export class OnnxHost {
       lrnAsProducts: this.device === 'cpu',
     })
     const options = { device: this.device, threads: this.threads }
-    const session = await nativeCall(this.flags, () => createSession(params.float16 === true ? toHalfPrecision(graph) : graph, options))
+    const loaded = params.float16 === true ? toHalfPrecision(graph) : graph
+    // Folded weights alone are as large as the network.
+    const free = (): void => freeArrays([...weightArrays(graph), ...weightArrays(loaded), ...[...weights.values()].map(({ data }) => data)])
+    const session = await nativeCall(this.flags, () => createSession(loaded, options, undefined, free))
     const number = this.sessions.add({ session, lowered, outputs, nodes: lowered.averaging.length > 0 ? nodes : [] })
     return { session: number, ...(points === undefined ? {} : { points }) }
   }
@@ -180,6 +184,10 @@ export class OnnxHost {
     for (const trainer of this.trainers.numbers()) await this.releaseTrainer({ trainer })
     return undefined
   }
+}
+
+function weightArrays({ initializers }: OnnxGraph): ArrayBufferView[] {
+  return [...initializers.values()].flatMap(({ data }) => (ArrayBuffer.isView(data) ? [data] : []))
 }
 
 function toOrt(tensor: Tensor): ort.Tensor {

@@ -54,11 +54,13 @@ function externalInitializers(graph: OnnxGraph): Map<string, Uint8Array> {
  * copies (docs/decisions/0050). Either way the model itself stays small, so that no limit on a model's size applies.
  *
  * @param folders where the file may go, first to last.
+ * @param onWritten called once the tensors' values are not read any more: before the runtime makes its own of them, where they are in a file.
  */
 export async function createSession(
   graph: OnnxGraph,
   settings: SessionSettings,
   folders: readonly string[] = weightFolders(),
+  onWritten: () => void = () => undefined,
 ): Promise<ort.InferenceSession> {
   const external = externalInitializers(graph)
   const bytes = [...external.values()].reduce((sum, data) => sum + data.byteLength, 0)
@@ -67,11 +69,15 @@ export async function createSession(
   if (file === undefined) {
     const places = new Map([...external.keys()].map(name => [name, { location: name, offset: 0 }]))
     const externalData = [...external].map(([path, data]) => ({ path, data }))
-    return ort.InferenceSession.create(concatenate(modelProto(graph, places)), { ...options, externalData })
+    const session = await ort.InferenceSession.create(concatenate(modelProto(graph, places)), { ...options, externalData })
+    onWritten()
+    return session
   }
   try {
     const extra = { ...options.extra, 'session.model_external_initializers_file_folder_path': file.folder }
-    return await ort.InferenceSession.create(concatenate(modelProto(graph, file.places)), { ...options, extra })
+    const model = concatenate(modelProto(graph, file.places))
+    onWritten()
+    return await ort.InferenceSession.create(model, { ...options, extra })
   } finally {
     await file.remove()
   }

@@ -1,6 +1,6 @@
 import { elementCount, LayermillError, type Tensor } from '@layermill/core'
 import { featurePath, partOfPath, type TrainingPlan } from '@layermill/contracts'
-import { type ManifestRow, openRanges, parseIndex, readFeatureRows, type Store } from '@layermill/storage'
+import { type ManifestRow, openRanges, parseIndex, readFeatureRows, type Store, withHead } from '@layermill/storage'
 import { augmentEpoch, type InputRequest, type Inputs } from './image-inputs.js'
 
 /** Place of an image's row. */
@@ -9,10 +9,13 @@ interface Place {
   readonly row: number
 }
 
-/** Values of one layer for the images of one extraction run, by key. Rows that were read stay in memory while there is room. */
+/** Rows of one part's file: read as a whole, or one by one where there is no room for it. */
+type PartRows = (row: number) => Promise<Float32Array> | Float32Array
+
+/** Values of one layer for the images of one extraction run, by key. Parts stay in memory while there is room. */
 class StoredFeatures {
   private places: Promise<ReadonlyMap<string, Place>> | undefined
-  private readonly rows = new Map<string, Float32Array>()
+  private readonly parts = new Map<number, Promise<PartRows>>()
 
   constructor(
     private readonly store: Store,
@@ -22,29 +25,43 @@ class StoredFeatures {
   ) {}
 
   async copyRow(key: string, target: Float32Array, offset: number): Promise<void> {
-    const known = this.rows.get(key)
-    target.set(known ?? (await this.readRow(key)), offset)
-  }
-
-  async close(): Promise<void> {
-    this.rows.clear()
-    await this.store.close()
-  }
-
-  private async readRow(key: string): Promise<Float32Array> {
     this.places ??= this.readIndex()
     const place = (await this.places).get(key)
     if (place === undefined) throw new LayermillError('FEATURES_MISSING', `${this.store.url} has no values of ${this.layer} for ${key}`)
-    const file = await openRanges(this.store, featurePath(this.layer, place.part, 'npy'))
-    const { data } = await readFeatureRows('npy', file, this.layer, { start: place.row, end: place.row + 1 })
-    if (data.length !== elementCount(this.shape)) {
+    const values = await (await this.part(place.part))(place.row)
+    if (values.length !== elementCount(this.shape)) {
       throw new LayermillError(
         'ROW_INVALID',
-        `${this.store.url}: ${this.layer} of ${key} has ${data.length} values, expected ${elementCount(this.shape)}`,
+        `${this.store.url}: ${this.layer} of ${key} has ${values.length} values, expected ${elementCount(this.shape)}`,
       )
     }
-    if (this.room.take(data.byteLength)) this.rows.set(key, data.slice())
-    return data
+    target.set(values, offset)
+  }
+
+  async close(): Promise<void> {
+    this.parts.clear()
+    await this.store.close()
+  }
+
+  /** A part's rows; its file is opened, and its header read, once. What failed is tried again. */
+  private async part(part: number): Promise<PartRows> {
+    const known = this.parts.get(part)
+    if (known !== undefined) return known
+    const opened = this.openPart(part)
+    this.parts.set(part, opened)
+    opened.catch(() => this.parts.delete(part))
+    return opened
+  }
+
+  private async openPart(part: number): Promise<PartRows> {
+    const file = await openRanges(this.store, featurePath(this.layer, part, 'npy'))
+    if (!this.room.take(file.bytes)) {
+      const ranges = await withHead(file)
+      return async row => (await readFeatureRows('npy', ranges, this.layer, { start: row, end: row + 1 })).data
+    }
+    const { data, shape } = await readFeatureRows('npy', await file.range(0, file.bytes), this.layer)
+    const length = elementCount(shape.slice(1))
+    return row => data.subarray(row * length, (row + 1) * length)
   }
 
   private async readIndex(): Promise<ReadonlyMap<string, Place>> {

@@ -40,3 +40,15 @@ export async function openRanges(store: Store, path: string): Promise<RangeSourc
     },
   }
 }
+
+/** Bytes that the headers of feature files of one layer fit. */
+const headBytes = 4096
+
+/** A source whose first bytes, where headers are, are read once: for rows that are read one by one. */
+export async function withHead(source: RangeSource): Promise<RangeSource> {
+  const head = await source.range(0, Math.min(source.bytes, headBytes))
+  return {
+    bytes: source.bytes,
+    range: async (start, end) => (end <= head.byteLength ? head.subarray(start, end) : source.range(start, end)),
+  }
+}

@@ -3,7 +3,7 @@ import type { Ahead } from '../prefetch.js'
 import type { ImageSource } from './source.js'
 
 /** Bytes of files that are read ahead: many small ones, or one that is larger than that. */
-const mostAhead = 256 * 2 ** 20
+const mostAhead = 32 * 2 ** 20
 
 function tooLarge(bytes: number, maxBytes: number): LayermillError {
   return new LayermillError('IMAGE_TOO_LARGE', `the file has ${bytes} bytes, at most ${maxBytes} are read`, {

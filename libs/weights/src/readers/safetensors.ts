@@ -99,7 +99,8 @@ function entryOf(file: RandomAccess, record: TensorRecord, start: number): Tenso
     dtype: record.dtype,
     async read() {
       if (record.dtype === 'F32') {
-        const data = new Float32Array((record.end - record.begin) / 4)
+        // Shared, so that an engine's thread reads it where it is.
+        const data = new Float32Array(new SharedArrayBuffer(record.end - record.begin))
         await file.read(start + record.begin, bytesOf(data))
         return data
       }

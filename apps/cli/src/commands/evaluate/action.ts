@@ -17,7 +17,7 @@ import {
 } from '@layermill/orchestrator/train'
 import { type ErrorRow, type ImageSource, openSource, openStore, type Store } from '@layermill/storage'
 import { specFromFlags } from '../../flags.js'
-import { openLabelled } from '@layermill/orchestrator/fleet'
+import { openLabelled } from '@layermill/orchestrator/local'
 import { sayFailures } from '../../output/failures.js'
 import { formatCount, formatPlural, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'

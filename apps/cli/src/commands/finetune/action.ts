@@ -1,5 +1,5 @@
 import { type FinetuneSpec, type RunRecord, successPath } from '@layermill/contracts'
-import { baseIsFixed, type MetricsLine, type TrainingProgress, trainingSteps } from '@layermill/orchestrator/train'
+import { type MetricsLine, type TrainingProgress, trainingSteps } from '@layermill/orchestrator/train'
 import { readFailures } from '@layermill/orchestrator/run'
 import { type ErrorRow, openStore, type Store } from '@layermill/storage'
 import type { Needs } from '../../compose.js'
@@ -33,12 +33,12 @@ const actionNotes = {
   extend: 'going on with a finished run for more epochs',
 } as const
 
-/** Parts that a run will need at once: none where it is done already. Only a frozen base's features are computed as parts. */
-async function needsOf(spec: FinetuneSpec, store: Store, { generalPath = false }: FinetuneOptions): Promise<Needs> {
+/** Parts that a run will need at once: none where it is done already. */
+async function needsOf(spec: FinetuneSpec, store: Store): Promise<Needs> {
   // Faults of the place are reported by the run, in its turn.
   const done = await store.stat(successPath).catch(() => undefined)
   if (done !== undefined && !spec.overwrite) return {}
-  return { engine: true, queue: baseIsFixed(spec) && !generalPath }
+  return { engine: true }
 }
 
 /** How many images and classes a run has. */
@@ -63,7 +63,7 @@ async function carryOutTraining(output: Output, spec: FinetuneSpec, store: Store
     store,
     notes: actionNotes,
     progress,
-    needs: () => needsOf(spec, store, options),
+    needs: () => needsOf(spec, store),
     steps: async ({ training }, run) =>
       trainingSteps(spec, {
         ...run,
