@@ -58,7 +58,7 @@ it('computes from S3 over Redis to S3 with two workers what one process computes
   const names = await Promise.all(workers.map(worker => untilSaid(worker, /worker (\S+): onnx on cpu/)))
   expect(busy.size).toBeGreaterThan(0)
   expect([...busy].filter(name => name === undefined || !names.includes(name))).toEqual([])
-  for (const [i, worker] of workers.entries()) if (busy.has(names[i]!)) expect(worker.stderr()).toMatch(/weights [0-9a-f]{12}: fetching/)
+  for (const [i, worker] of workers.entries()) if (busy.has(names[i])) expect(worker.stderr()).toMatch(/weights [0-9a-f]{12}: fetching/)
   expect(await fileHashes(together)).toEqual(await fileHashes(alone))
   expect(Object.keys(await fileHashes(together))).toContain('_SUCCESS')
   expect((await readRun(together)).counts).toEqual((await readRun(alone)).counts)

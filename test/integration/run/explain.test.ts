@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { decodeImage, encodePng } from '@layermill/preprocess'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../../helpers/cli.js'
 import { testFolder } from '../../helpers/folders.js'
-import { mkdir, writeFile } from 'node:fs/promises'
 
 const folder = testFolder('explain')
 let images: string
@@ -36,7 +35,7 @@ describe('layermill explain', () => {
     expect(code, stderr).toBe(3)
     expect(stdout).toContain('2 images explained by grad-cam')
     expect(stderr).toContain('broken.png')
-    const [head, ...lines] = (await readFile(join(out, 'explanations.csv'), 'utf8')).trim().split('\n')
+    const [head, ...lines] = (await readFile(join(out, 'explanations.csv'), 'utf8')).trim().split(/\r?\n/)
     expect(head).toBe('key,class,name,probability,evidence,overlay')
     expect(lines.map(line => line.split(',').slice(0, 3))).toEqual([
       ['11.png', '0', 'tench'],

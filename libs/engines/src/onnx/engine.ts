@@ -134,7 +134,7 @@ export class ThreadEngine implements Engine {
 
   async explainer(network: Network, weights: TensorMap, { layers, inputSize = network.inputSize }: ExplainerOptions): Promise<Explainer> {
     this.assertOpen()
-    refuseGraph(network, 'its scores cannot be explained yet')
+    refuseGraph(network, 'its scores cannot be explained yet', 'the built-in networks, and models fine-tuned from them, can be')
     const names = [...new Set(layers)]
     const scores = network.classifier
     const nodes = pruneNodes(network.nodes, [scores])

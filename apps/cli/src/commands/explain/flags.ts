@@ -25,7 +25,7 @@ export const explain: CommandDefinition = {
     {
       flag: '--prepare <name>',
       group: 'network',
-      text: 'how images are prepared, where the weights do not say it',
+      text: 'preparation of the images, where the weights do not say it',
       otherwise: 'as the weights say',
     },
     registryFlag,
