@@ -44,10 +44,10 @@ async function decode(model: string, folder: string, images: number): Promise<Co
   const names = (await readdir(folder)).slice(0, images)
   return cost(async () => {
     const left = names.values()
-    const lane = async (): Promise<void> => {
+    const caller = async (): Promise<void> => {
       for (const name of left) await prepareImage(await readFile(join(folder, name)), preparation, { size: inputSize })
     }
-    await Promise.all(Array.from({ length: 16 }, lane))
+    await Promise.all(Array.from({ length: 16 }, caller))
   })
 }
 

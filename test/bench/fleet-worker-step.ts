@@ -1,9 +1,16 @@
 /** A worker whose engine does nothing: it takes parts and says that they are done. Ends with its parent, and prints its CPU time. */
 import { startPartWorker } from '@layermill/inference'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { openBroker } from '@layermill/queue'
 
 const broker = await openBroker(process.argv[2])
-const worker = startPartWorker(broker, { process: () => Promise.resolve({ images: 512, failed: 0 }) })
+const partMs = Number(process.argv[3] ?? 0)
+const worker = startPartWorker(broker, {
+  process: async () => {
+    if (partMs > 0) await sleep(partMs)
+    return { images: 512, failed: 0 }
+  },
+})
 await worker.waitUntilReady()
 const ready = process.cpuUsage()
 console.log('ready')

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { openBroker } from '@layermill/queue'
+import { type Broker, openBroker } from '@layermill/queue'
 import { BrokerPartQueue, superviseRun } from '@layermill/orchestrator/run'
 import { Redis } from 'ioredis'
 import { linesOf, nextLine, startService } from './service.js'
@@ -16,8 +16,10 @@ interface BenchWorker {
   readonly lines: AsyncIterator<string>
 }
 
-async function startWorker(queue: string): Promise<BenchWorker> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('./fleet-worker-step.js', import.meta.url)), queue], {
+/** A worker in a process of its own. @param partMs milliseconds that it takes over a part */
+export async function startWorker(queue: string, partMs = 0): Promise<BenchWorker> {
+  const step = fileURLToPath(new URL('./fleet-worker-step.js', import.meta.url))
+  const child = spawn(process.execPath, [step, queue, String(partMs)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines = linesOf(child.stdout)
@@ -32,7 +34,7 @@ export async function startRedis(): Promise<{ url: string; stop: () => Promise<u
 }
 
 /** Ends a worker and returns the CPU seconds that it took. */
-async function stopWorker({ child, lines }: BenchWorker): Promise<number> {
+export async function stopWorker({ child, lines }: BenchWorker): Promise<number> {
   child.stdin?.end()
   const line = await nextLine(lines)
   if (child.exitCode === null) await once(child, 'exit')
@@ -45,26 +47,42 @@ async function redisCpu(redis: Redis): Promise<number> {
   return Number(/used_cpu_sys:([\d.]+)/.exec(info)?.[1]) + Number(/used_cpu_user:([\d.]+)/.exec(info)?.[1])
 }
 
-async function throughput(url: string, workers: number): Promise<string> {
+/** Seconds of a run's parts on a queue. */
+export interface Throughput {
+  readonly wall: number
+  /** CPU of all processes, and of each. */
+  readonly cpu: number
+  readonly planning: number
+  readonly server: number
+  readonly workers: number
+}
+
+/** Carries out a run of synthetic images with workers that compute nothing. @param on the broker that the run's queue is on */
+export async function throughputOf(url: string, workers: number, count: number, on: (broker: Broker) => Broker): Promise<Throughput> {
   const redis = new Redis(url)
   await redis.flushall()
   const started = await Promise.all(Array.from({ length: workers }, () => startWorker(url)))
   const broker = await openBroker(url)
-  const { record, environment, store } = await syntheticRun(images, async (run, at) => new BrokerPartQueue(broker, run, at.url))
+  const { record, environment, store } = await syntheticRun(count, async (run, at) => new BrokerPartQueue(on(broker), run, at.url))
   const before = await redisCpu(redis)
   const { seconds, cpuSeconds } = await cost(async () => {
     const done = await superviseRun(record, { environment, store, signal: new AbortController().signal })
-    if (done.counts.done !== images) throw new Error(`${done.counts.done} of ${images} images done`)
+    if (done.counts.done !== count) throw new Error(`${done.counts.done} of ${count} images done`)
   })
   const server = (await redisCpu(redis)) - before
   const workerSeconds = (await Promise.all(started.map(stopWorker))).reduce((sum, value) => sum + value, 0)
   await broker.close()
   redis.disconnect()
+  return { wall: seconds, cpu: cpuSeconds + server + workerSeconds, planning: cpuSeconds, server, workers: workerSeconds }
+}
+
+async function throughput(url: string, workers: number): Promise<string> {
+  const found = await throughputOf(url, workers, images, broker => broker)
   const perImage = (value: number): string => `${((value * 1000) / images).toFixed(4)} ms`
-  const all = cpuSeconds + server + workerSeconds
   return (
-    `${workers} worker${workers === 1 ? ' ' : 's'}: ${Math.round(images / seconds).toLocaleString('en')} images/s, wall ${perImage(seconds)}/image, ` +
-    `CPU ${perImage(all)}/image (planning and following ${perImage(cpuSeconds)}, Redis ${perImage(server)}, workers ${perImage(workerSeconds)})`
+    `${workers} worker${workers === 1 ? ' ' : 's'}: ${Math.round(images / found.wall).toLocaleString('en')} images/s, ` +
+    `wall ${perImage(found.wall)}/image, CPU ${perImage(found.cpu)}/image (planning and following ${perImage(found.planning)}, ` +
+    `Redis ${perImage(found.server)}, workers ${perImage(found.workers)})`
   )
 }
 

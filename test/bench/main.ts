@@ -10,6 +10,7 @@ import { benchMemory } from './memory.js'
 import { benchPhotographs } from './photographs.js'
 import { benchSimilar } from './similar.js'
 import { benchTrain } from './train.js'
+import { benchTurns } from './turns.js'
 import { machine } from './usage.js'
 
 const benches: Record<string, () => Promise<void>> = {
@@ -24,6 +25,7 @@ const benches: Record<string, () => Promise<void>> = {
   photographs: benchPhotographs,
   similar: benchSimilar,
   train: benchTrain,
+  turns: benchTurns,
 }
 
 const names = process.argv.slice(2)

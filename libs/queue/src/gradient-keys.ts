@@ -4,7 +4,7 @@ type Where = Pick<GradientJob, 'run' | 'session'>
 
 const prefix = ({ run, session }: Where): string => `train/${run}/${session}`
 
-/** Prefix of all keys of a run, or of those of one sitting of it. */
+/** Prefix of all keys of a run, or of those of one term of it. */
 export function exchangePrefix({ run, session }: Pick<Where, 'run'> & Partial<Where>): string {
   return session === undefined ? `train/${run}/` : `${prefix({ run, session })}/`
 }

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Broker, openBroker } from '@layermill/queue'
-import { SittingMarks } from '@layermill/orchestrator/service'
+import { TermMarks } from '@layermill/orchestrator/service'
 import { Fleet } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'
 import { writeImages } from '../../helpers/images.js'
@@ -22,49 +22,49 @@ afterAll(async () => {
   await fleet.stop()
 })
 
-describe('marks of sittings', () => {
-  it('set a run aside whose sittings ended twice without a word, and let it be resumed', async () => {
-    const marks = new SittingMarks(broker)
+describe('marks of terms', () => {
+  it('set a run aside whose terms ended twice without a word, and let it be resumed', async () => {
+    const marks = new TermMarks(broker)
     await marks.begin('twice')
     const second = await marks.begin('twice')
-    await expect(new SittingMarks(broker).begin('twice')).rejects.toMatchObject({
+    await expect(new TermMarks(broker).begin('twice')).rejects.toMatchObject({
       code: 'RUN_SET_ASIDE',
       message: expect.stringContaining('2 times'),
     })
     await second.passed()
-    await (await new SittingMarks(broker).begin('twice')).passed()
+    await (await new TermMarks(broker).begin('twice')).passed()
   })
 
   it('hold nothing against a run that came through, nor against one that was handed back', async () => {
-    for (let sitting = 0; sitting < 4; sitting++) await (await new SittingMarks(broker).begin('sound')).passed()
-    for (let sitting = 0; sitting < 4; sitting++) await (await new SittingMarks(broker).begin('moved')).left()
+    for (let term = 0; term < 4; term++) await (await new TermMarks(broker).begin('sound')).passed()
+    for (let term = 0; term < 4; term++) await (await new TermMarks(broker).begin('moved')).left()
     // One end, then handed back: the end is remembered, and there is none to add.
-    await new SittingMarks(broker).begin('once')
-    for (let sitting = 0; sitting < 4; sitting++) {
-      const taken = await new SittingMarks(broker).begin('once')
+    await new TermMarks(broker).begin('once')
+    for (let term = 0; term < 4; term++) {
+      const taken = await new TermMarks(broker).begin('once')
       await expect(taken.left()).resolves.toBeUndefined()
     }
-    await expect(new SittingMarks(broker).begin('once')).resolves.toBeDefined()
+    await expect(new TermMarks(broker).begin('once')).resolves.toBeDefined()
   })
 
-  it('are not taken away by a sitting that another one has followed', async () => {
-    const first = await new SittingMarks(broker).begin('followed')
-    const second = await new SittingMarks(broker).begin('followed')
+  it('are not taken away by a term that another one has followed', async () => {
+    const first = await new TermMarks(broker).begin('followed')
+    const second = await new TermMarks(broker).begin('followed')
     await first.passed()
-    await expect(new SittingMarks(broker).begin('followed')).rejects.toMatchObject({ code: 'RUN_SET_ASIDE' })
+    await expect(new TermMarks(broker).begin('followed')).rejects.toMatchObject({ code: 'RUN_SET_ASIDE' })
     await second.passed()
   })
 
   it('let suspects through one at a time', async () => {
-    const before = new SittingMarks(broker)
+    const before = new TermMarks(broker)
     await before.begin('suspect-1')
     await before.begin('suspect-2')
-    const marks = new SittingMarks(broker)
+    const marks = new TermMarks(broker)
     const order: string[] = []
     const first = await marks.begin('suspect-1')
-    const second = marks.begin('suspect-2').then(async sitting => {
+    const second = marks.begin('suspect-2').then(async term => {
       order.push('second begins')
-      await sitting.passed()
+      await term.passed()
     })
     // A run that is not suspected waits for no other.
     await (await marks.begin('innocent')).passed()

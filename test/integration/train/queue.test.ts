@@ -104,7 +104,7 @@ describe('gradients over a queue', () => {
     expect((await weights(out)).equals(await weights(join(await folder(), 'here')))).toBe(true)
   })
 
-  it('leave nothing of an earlier sitting, not even what a worker of it finishes later', async () => {
+  it('leave nothing of an earlier term, not even what a worker of it finishes later', async () => {
     const out = join(await folder(), 'after another')
     let blobs = new CountedBlobs()
     let started: () => void = () => undefined
@@ -112,7 +112,7 @@ describe('gradients over a queue', () => {
       started = resolve
     })
     const late = new Promise<string>(resolve => {
-      // The first update of this sitting: its own work is under way.
+      // The first update of this term: its own work is under way.
       blobs = new CountedBlobs(key => {
         if (key.endsWith('/s1/parameters/1')) resolve(key)
         return false

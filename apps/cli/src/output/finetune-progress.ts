@@ -119,7 +119,7 @@ export class FinetuneProgress {
     if (state.phase === 'write') return 0
     const images = 'done' in state ? state.done : state.images
     const work = 'done' in state ? `${state.phase} ${state.total}` : 'train'
-    // Work of an earlier sitting does not count, nor does the first step, which warms up.
+    // Work of an earlier term does not count, nor does the first step, which warms up.
     if (this.since?.work !== work || images < this.since.images) this.since = { work, time, images }
     const { time: since, images: before } = this.since
     return time > since ? ((images - before) * 1000) / (time - since) : 0

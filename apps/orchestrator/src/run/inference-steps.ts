@@ -183,7 +183,7 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
     this.onChange(this.tracker.current)
   }
 
-  /** Files that the listing of this sitting left out. A sitting that listed nothing keeps the known ones. */
+  /** Files that the listing of this term left out. A term that listed nothing keeps the known ones. */
   private listed(): Pick<RunRecord, 'leftOut'> {
     const isNew = !this.run.record.planned && this.run.record.updating !== 'retry'
     return isNew ? { leftOut: leftOutFiles(this.listing) } : {}

@@ -28,7 +28,7 @@ export class LocalPartQueue implements PartQueue {
   private readonly waiting: number[] = []
   /** Waiting, between two attempts, or under way. */
   private readonly held = new Set<number>()
-  private readonly lanes = new Set<Promise<void>>()
+  private readonly workers = new Set<Promise<void>>()
   /** Ends pauses between attempts. */
   private readonly given = new AbortController()
   private readonly stop = new AbortController()
@@ -44,7 +44,7 @@ export class LocalPartQueue implements PartQueue {
       this.held.add(part)
       this.waiting.push(part)
     }
-    while (this.lanes.size < atOnce && this.waiting.length > 0) this.openLane()
+    while (this.workers.size < atOnce && this.waiting.length > 0) this.openWorker()
   }
 
   async missing(parts: readonly number[]): Promise<number[]> {
@@ -70,14 +70,14 @@ export class LocalPartQueue implements PartQueue {
   async close(deadlineMs = 10_000): Promise<void> {
     this.given.abort()
     await this.removeWaiting()
-    if (await endsWithin(Promise.all(this.lanes), deadlineMs)) return
+    if (await endsWithin(Promise.all(this.workers), deadlineMs)) return
     this.stop.abort(new Error('the queue is closed'))
-    await endsWithin(Promise.all(this.lanes), stopMs)
+    await endsWithin(Promise.all(this.workers), stopMs)
   }
 
-  private openLane(): void {
-    const lane = this.work().finally(() => this.lanes.delete(lane))
-    this.lanes.add(lane)
+  private openWorker(): void {
+    const worker = this.work().finally(() => this.workers.delete(worker))
+    this.workers.add(worker)
   }
 
   /** Takes parts until none waits. */

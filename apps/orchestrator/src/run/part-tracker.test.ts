@@ -96,7 +96,7 @@ describe('PartTracker', () => {
     expect(tracker.current.done).toBe(450)
   })
 
-  it('knows of every kind of computer how many parts are its own, those of earlier sittings with them', async () => {
+  it('knows of every kind of computer how many parts are its own, those of earlier terms with them', async () => {
     const { queue, tracker } = setUp()
     const here = { engine: 'onnx', version: '1.23', device: 'cpu', cpu: 'x64-fma.1' }
     const other = { ...here, cpu: 'x64-avx512.2' }

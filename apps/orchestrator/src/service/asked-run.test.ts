@@ -72,7 +72,7 @@ const job = (): RunJob =>
   })
 
 /**
- * One orchestrator's sitting at the run, as the run worker has it; `opened` says whether one before it told that the run has its record.
+ * One orchestrator's term at the run, as the run worker has it; `opened` says whether one before it told that the run has its record.
  */
 async function sit(store: Store, opened: boolean): Promise<RunRecord> {
   const control = new RunControl(60_000)

@@ -8,4 +8,4 @@ export type { OpenedTrainingEnvironment, OpenTrainingEnvironment } from './train
 export { type RunWorker, type RunWorkerOptions, startRunWorker } from './run-worker.js'
 export { ShelfStore } from './run-shelf.js'
 export { ShelvedRuns } from './shelved-runs.js'
-export { type Sitting, SittingMarks } from './sitting-marks.js'
+export { type Term, TermMarks } from './term-marks.js'

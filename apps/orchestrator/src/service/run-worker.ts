@@ -13,7 +13,7 @@ import { askedRun } from './asked-run.js'
 import { RunCancelled, RunControl, RunHandedBack, RunLost, RunPaused } from './run-control.js'
 import { jobProgress, type QueuedRun, type RunJobProgress, runQueue, type RunQueue, summarizeJob, worthAnotherTry } from './run-jobs.js'
 import { RunRecovery } from './run-recovery.js'
-import { type Sitting, SittingMarks } from './sitting-marks.js'
+import { type Term, TermMarks } from './term-marks.js'
 import type { OpenTrainingEnvironment } from './training-environment.js'
 
 export interface RunWorkerOptions {
@@ -48,7 +48,7 @@ interface Claim {
   readonly fenced: Store
   readonly fence: (store: Store) => Store
   readonly control: RunControl
-  readonly sitting: Sitting
+  readonly term: Term
 }
 
 /** Carries out runs off the queue. */
@@ -59,7 +59,7 @@ class RunProcessor {
 
   constructor(
     private readonly queue: RunQueue,
-    private readonly marks: SittingMarks,
+    private readonly marks: TermMarks,
     private readonly environment: RunEnvironment,
     private readonly options: RunWorkerOptions,
   ) {
@@ -117,7 +117,7 @@ class RunProcessor {
       throw failure
     } finally {
       clearInterval(watch)
-      // Once this sitting is over: the next one may be this process's too.
+      // Once this term is over: the next one may be this process's too.
       if (control.signal.reason instanceof RunLost) void this.recovery.look()
       if (this.active.get(job.id!) === control) this.active.delete(job.id!)
     }
@@ -144,7 +144,7 @@ class RunProcessor {
     const fence = (at: Store): Store => fencedStore(at, () => control.check())
     const fenced = fence(await this.environment.openStore(carried.store))
     const store = heldRecord(fenced, () => control.lose())
-    let sitting: Sitting | undefined
+    let term: Term | undefined
     try {
       const data = await wholeJob(carried, fenced)
       // Receivers of the end are told by the spec.
@@ -152,16 +152,14 @@ class RunProcessor {
       if (data.cancel === true) return await this.cancelled(job, fenced)
       if (data.paused !== undefined) control.stop(new RunPaused())
       control.signal.throwIfAborted()
-      sitting = await this.sit(data.run, fenced)
+      term = await this.beginTerm(data.run, fenced)
       control.signal.throwIfAborted()
       await claimRun(fenced, data.run)
-      const record = await this.execute(job, data, { store, fenced, fence, control, sitting })
+      const record = await this.execute(job, data, { store, fenced, fence, control, term })
       return { ...summarizeRun(record), id: data.run }
     } catch (error) {
       // Others wait for their turn where this one is suspected.
-      await (control.signal.reason instanceof RunHandedBack || control.signal.reason instanceof RunPaused
-        ? sitting?.left()
-        : sitting?.passed())
+      await (control.signal.reason instanceof RunHandedBack || control.signal.reason instanceof RunPaused ? term?.left() : term?.passed())
       if (control.signal.reason instanceof RunCancelled) return await this.cancelled(job, fenced)
       if (control.signal.reason instanceof RunPaused) {
         this.options.note?.(`run ${job.id}: paused`)
@@ -171,12 +169,12 @@ class RunProcessor {
       if (ended === undefined) throw error
       return ended
     } finally {
-      await sitting?.passed()
+      await term?.passed()
       await store.close()
     }
   }
 
-  private async execute(job: QueuedRun, data: RunJob, { store, fenced, fence, control, sitting }: Claim): Promise<RunRecord> {
+  private async execute(job: QueuedRun, data: RunJob, { store, fenced, fence, control, term }: Claim): Promise<RunRecord> {
     const { signal } = control
     const { environment, options } = this
     const { training: openTraining, backlog, reconcileInterval } = options
@@ -190,7 +188,7 @@ class RunProcessor {
       backlog,
       reconcileInterval,
       send: async progress => job.updateProgress({ ...progress }),
-      passed: () => void sitting.passed(),
+      passed: () => void term.passed(),
       note,
     })
     const onOpened = async ({ record }: OpenedRun): Promise<void> => {
@@ -206,7 +204,7 @@ class RunProcessor {
   }
 
   /** Begins what may end or block this process. */
-  private async sit(run: string, store: Store): Promise<Sitting> {
+  private async beginTerm(run: string, store: Store): Promise<Term> {
     try {
       return await this.marks.begin(run)
     } catch (error) {
@@ -256,7 +254,7 @@ const maxStalledCount = 1_000_000
  * run needs is in its store and its job, so nothing is lost with the process.
  */
 export function startRunWorker(broker: Broker, environment: RunEnvironment, options: RunWorkerOptions = {}): RunWorker {
-  const processor = new RunProcessor(runQueue(broker), new SittingMarks(broker), environment, options)
+  const processor = new RunProcessor(runQueue(broker), new TermMarks(broker), environment, options)
   const { lockDuration } = processor
   const worker: JobWorker<RunJob, RunSummary> = broker.worker<RunJob, RunSummary>(
     queueNames.runs,

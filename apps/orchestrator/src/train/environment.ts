@@ -48,7 +48,7 @@ export type TrainingProgress =
       /** Updates done in this epoch (pieces scored, where it validates), and in all of it. */
       readonly step: number
       readonly steps: number
-      /** Images trained on since the run, or this sitting of it, began; all epochs' images. */
+      /** Images trained on since the run, or this term of it, began; all epochs' images. */
       readonly images: number
       readonly imagesLeft: number
       /** Means of this epoch so far. */

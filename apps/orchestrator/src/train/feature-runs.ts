@@ -92,7 +92,7 @@ function extractSpec(record: RunRecord, { source, layer, maxErrors, rows }: Feat
   })
 }
 
-/** The run's record and manifest, as its first sitting wrote them. */
+/** The run's record and manifest, as its first term wrote them. */
 async function openFeatureRun(run: FeatureRun, store: Store, { record, environment }: FeatureRunOptions): Promise<RunRecord> {
   const existing = await readRunRecord(store)
   const spec = record.spec as FinetuneSpec

@@ -36,7 +36,7 @@ export interface LoopOptions {
   readonly checkpoints: CheckpointStore
   readonly signal: AbortSignal
   readonly onProgress: (progress: TrainingProgress) => void
-  /** Called after each epoch, and at the start with those of an earlier sitting. */
+  /** Called after each epoch, and at the start with those of an earlier term. */
   readonly onEpoch: (lines: readonly MetricsLine[]) => Promise<void>
 }
 

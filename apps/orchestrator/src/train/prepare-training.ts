@@ -208,7 +208,7 @@ class Preparation {
 }
 
 /**
- * Makes a run ready to train: its images, its plan, and where the base is frozen its features. What an earlier sitting did is kept.
+ * Makes a run ready to train: its images, its plan, and where the base is frozen its features. What an earlier term did is kept.
  * @throws LayermillError `LABEL_MISSING`, `CLASS_TOO_FEW`, `CLASS_EMPTY`, `CLASS_UNKNOWN`, `VALIDATION_INVALID`, `TOO_MANY_ERRORS`, ...
  */
 export async function prepareTraining(options: PrepareOptions): Promise<PreparedTraining> {

@@ -29,7 +29,7 @@ export interface QueueGradientsOptions {
   readonly plan: TrainingPlan
   /** URL of the run's store. */
   readonly storeUrl: string
-  /** Names this sitting: no other has had it. */
+  /** Names this term: no other has had it. */
   readonly session: string
   /** Micro-batches on the queue, or in the exchange, at once: bounds the exchange's memory. Default 16. */
   readonly inFlight?: number
@@ -82,7 +82,7 @@ export class QueueGradients implements GradientSource {
   private readonly queue: JobQueue<GradientJob, JobResult>
   private readonly events: JobEvents
   private readonly outstanding = new Map<string, Outstanding>()
-  /** Earlier sittings of the run whose jobs were still on the queue: a worker may be at one and leave its result yet. */
+  /** Earlier terms of the run whose jobs were still on the queue: a worker may be at one and leave its result yet. */
   private readonly earlier = new Set<string>()
   /** How often jobs of this step failed for what the exchange has lost, and those that are to be queued again for it. */
   private readonly losses = new Map<string, number>()
@@ -101,7 +101,7 @@ export class QueueGradients implements GradientSource {
     this.events.on('failed', ({ jobId, failedReason }) => this.onFailed(jobId, failedReason))
   }
 
-  /** Takes what earlier sittings of the run left off the queue and out of the exchange. */
+  /** Takes what earlier terms of the run left off the queue and out of the exchange. */
   static async open(options: QueueGradientsOptions): Promise<QueueGradients> {
     const source = new QueueGradients(options)
     await source.events.waitUntilReady()
@@ -148,10 +148,10 @@ export class QueueGradients implements GradientSource {
   }
 
   async close(): Promise<void> {
-    // Another sitting may be at the run by now: what is not known to be older than this one stays.
+    // Another term may be at the run by now: what is not known to be older than this one stays.
     for (const session of [this.options.session, ...this.earlier]) {
       const { run } = this.where
-      // A job of an earlier sitting may have failed for the parameters that were removed: that is nobody's failure.
+      // A job of an earlier term may have failed for the parameters that were removed: that is nobody's failure.
       const states = session === this.options.session ? waiting : [...waiting, 'failed' as const]
       await this.removeJobs(`${run}_${session}_`, states).catch(() => undefined)
       await this.options.exchange.deleteBelow(exchangePrefix({ run, session })).catch(() => undefined)
@@ -309,7 +309,7 @@ export class QueueGradients implements GradientSource {
     await this.completion(id, signal)
   }
 
-  /** Prefix of the ids of this sitting's jobs: another one may be at the run by the time that this one leaves. */
+  /** Prefix of the ids of this term's jobs: another one may be at the run by the time that this one leaves. */
   private get own(): string {
     return `${this.options.plan.run}_${this.options.session}_`
   }

@@ -55,7 +55,7 @@ export const GradientJob = z.strictObject({
   store: storeUrl,
   /** Results to compute: gradients of training images, or scores of held-out ones. */
   purpose: z.enum(['train', 'evaluate']).default('train'),
-  /** Names this sitting of the coordinator: keys in the exchange begin with it, so that nothing of an earlier one is taken for its own. */
+  /** Names this term of the coordinator: keys in the exchange begin with it, so that nothing of an earlier one is taken for its own. */
   session: name.default('0'),
   step: index,
   /** Position of the micro-batch in its step's global batch, or among the held-out images. */

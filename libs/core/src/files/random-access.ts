@@ -19,7 +19,7 @@ export interface RandomAccess extends AsyncDisposable {
 
 /** Large reads are cut into pieces of this size, some of them under way at once: most of their time goes into mapping fresh memory. */
 const pieceBytes = 16 * 1024 * 1024
-const lanes = 3
+const readers = 3
 
 export function truncated(file: Pick<RandomAccess, 'name' | 'size'>, wanted: number): LayermillError {
   return new LayermillError('WEIGHTS_TRUNCATED', `${file.name} ends at byte ${file.size}, but its contents go on to byte ${wanted}`, {
@@ -61,14 +61,14 @@ export async function openFile(path: string): Promise<RandomAccess> {
     size,
     async read(offset, target) {
       let taken = 0
-      const lane = async (): Promise<void> => {
+      const reader = async (): Promise<void> => {
         while (taken < target.length) {
           const start = taken
           taken += pieceBytes
           await readPiece(handle, target.subarray(start, start + pieceBytes), offset + start, { name: path, size })
         }
       }
-      await Promise.all(Array.from({ length: Math.min(lanes, Math.ceil(target.length / pieceBytes)) }, lane))
+      await Promise.all(Array.from({ length: Math.min(readers, Math.ceil(target.length / pieceBytes)) }, reader))
     },
     close: () => handle.close(),
     [Symbol.asyncDispose]: () => handle.close(),

@@ -117,8 +117,8 @@ export class ThreadEngine implements Engine {
       'train a head on one of its layers: `layermill finetune --model FILE --layer LAYER`',
     )
     const { name, device, opened, threads, trainers } = this
-    const inLanes = name === 'onnx' && device === 'cpu'
-    const place = { threads, device, cores: opened.threads, inLanes, onReleased: (released: Trainer) => void trainers.delete(released) }
+    const inReplicas = name === 'onnx' && device === 'cpu'
+    const place = { threads, device, cores: opened.threads, inReplicas, onReleased: (released: Trainer) => void trainers.delete(released) }
     const trainer = await (trainsGraph(network, options.start)
       ? createGraphTrainer(this.placeOfGraphs(network, place), network, weights, options)
       : createTrainer(place, network, weights, options))

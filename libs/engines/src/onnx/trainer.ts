@@ -6,8 +6,8 @@ import { buffersOf } from '../thread/transfer.js'
 import type { BatchNormStatistics, Gradients, MaskInfo, Scores, Trainer, TrainerOptions, TrainingBatch } from '../trainer.js'
 import type { LossTerm } from './backward/lower.js'
 import { cutData, rowsOf, takeOver } from './batch-parts.js'
-import type { Lanes } from './lanes.js'
-import { openLanes } from './open-lanes.js'
+import type { Replicas } from './replicas.js'
+import { openReplicas } from './open-replicas.js'
 import { sliceBatch, type Slice } from './slices.js'
 import { StepSum } from './step-sum.js'
 import type { TrainerLoaded } from './trainer-protocol.js'
@@ -54,13 +54,13 @@ export interface TrainerPlace {
   /** Threads inside one operator where one session has all of them. */
   readonly cores: number
   /** Batches are computed in slices, several at once, and parameters in shared memory are copied by the threads. */
-  readonly inLanes: boolean
+  readonly inReplicas: boolean
   /** Is told once a trainer holds nothing any more. */
   onReleased(this: void, trainer: Trainer): void
 }
 
 /** More would keep so many copies of parameters and gradients that memory runs out before they are any faster. */
-const mostLanes = 4
+const mostReplicas = 4
 
 /** Makes a trainer in an engine's threads. See `Engine.trainer`. */
 export async function createTrainer(place: TrainerPlace, network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
@@ -91,12 +91,12 @@ export async function createTrainer(place: TrainerPlace, network: Network, weigh
   const unknown = trainable.find(name => !selected.has(name))
   if (unknown !== undefined) throw new LayermillError('PARAMETER_UNKNOWN', `${unknown} is no parameter of ${network.id} before its losses`)
   // Statistics are of a whole batch; and from a later layer on there is too little work.
-  const sliced = place.inLanes && !batchStatistics && start === undefined
+  const sliced = place.inReplicas && !batchStatistics && start === undefined
   const learning = trainable.reduce((sum, name) => sum + selected.get(name)!.data.length, 0)
-  const count = sliced && batchSize !== undefined ? Math.min(place.cores, sliceBatch(batchSize, learning).length, mostLanes) : 1
+  const count = sliced && batchSize !== undefined ? Math.min(place.cores, sliceBatch(batchSize, learning).length, mostReplicas) : 1
   const threads = Math.floor(place.cores / count)
   const plan = { nodes: all, inputSize, start, losses, trainable, statistics, batchStatistics, storedNorms, dropout, threads }
-  const { lanes, loaded } = await openLanes(place.threads, {
+  const { replicas, loaded } = await openReplicas(place.threads, {
     count,
     device: place.device,
     params: async () => ({ ...plan, weights: await copyWeights(selected) }),
@@ -104,8 +104,8 @@ export async function createTrainer(place: TrainerPlace, network: Network, weigh
   const ratios = new Map(all.map(node => [node.name, node.op === 'dropout' ? node.attributes.ratio : 0]))
   const slices = (images: number): Slice[] => (sliced ? sliceBatch(images, learning) : [{ start: 0, end: images }])
   return new ThreadTrainer(
-    lanes,
-    { loaded, trainable, slices, readsShared: place.inLanes, onReleased: place.onReleased },
+    replicas,
+    { loaded, trainable, slices, readsShared: place.inReplicas, onReleased: place.onReleased },
     {
       input: shapes.get(used[0]!.name)!,
       classes: shapes.get(network.classifier)![0]!,
@@ -134,7 +134,7 @@ export class ThreadTrainer implements Trainer {
   private readonly spare: Float32Array[][] = []
 
   constructor(
-    private readonly lanes: Lanes,
+    private readonly replicas: Replicas,
     private readonly traits: TrainerTraits,
     private readonly shapes: Shapes,
   ) {
@@ -153,7 +153,7 @@ export class ThreadTrainer implements Trainer {
     const { images, reused } = takeOver({ images: batch.images, reused: memory }, [batch.images, ...(recycle?.values() ?? [])])
     this.keep(reused)
     const sum = new StepSum(labels.length, this.shapes.classes)
-    await this.lanes.inOrder(
+    await this.replicas.inOrder(
       slices.length,
       ({ client, trainer }, index) => {
         const rows = slices.length === 1 ? images : rowsOf(images, slices[index]!)
@@ -186,7 +186,7 @@ export class ThreadTrainer implements Trainer {
     const parts = cutData({ labels, targets, masks: new Map() }, slices)
     const images = takeOver(batch.images, [batch.images])
     const sum = new StepSum(labels.length, this.shapes.classes)
-    await this.lanes.inOrder(
+    await this.replicas.inOrder(
       slices.length,
       ({ client, trainer }, index) => {
         const rows = slices.length === 1 ? images : rowsOf(images, slices[index]!)
@@ -212,21 +212,21 @@ export class ThreadTrainer implements Trainer {
     }
     const { shared, others } = this.traits.readsShared ? splitShared(parameters) : { shared: new Map<string, Tensor>(), others: parameters }
     const copies: Map<string, Tensor>[] = []
-    for (let i = 0; i < this.lanes.count; i++) copies.push(await copyWeights(others))
-    await this.lanes.all(({ client, trainer }, index) => {
+    for (let i = 0; i < this.replicas.count; i++) copies.push(await copyWeights(others))
+    await this.replicas.all(({ client, trainer }, index) => {
       const copy = copies[index]!
       return client.request('parameters', { trainer, parameters: new Map([...shared, ...copy]) }, buffersOf(copy.values()))
     })
   }
 
   release(): Promise<void> {
-    this.releasing ??= this.lanes.release().finally(() => this.traits.onReleased(this))
+    this.releasing ??= this.replicas.release().finally(() => this.traits.onReleased(this))
     return this.releasing
   }
 
   /** Keeps memory for gradients to come: as much as calls need at once. */
   private keep(memory: Float32Array[] | undefined): void {
-    if (memory !== undefined && memory.length > 0 && this.spare.length <= this.lanes.count) this.spare.push(memory)
+    if (memory !== undefined && memory.length > 0 && this.spare.length <= this.replicas.count) this.spare.push(memory)
   }
 
   private assertOpen(): void {

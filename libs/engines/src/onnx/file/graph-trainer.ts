@@ -4,7 +4,7 @@ import type { BatchKind } from '@layermill/onnx'
 import type { ThreadClient } from '../../thread/client.js'
 import { buffersOf } from '../../thread/transfer.js'
 import type { Trainer, TrainerOptions } from '../../trainer.js'
-import { openLanes } from '../open-lanes.js'
+import { openReplicas } from '../open-replicas.js'
 import type { Slice } from '../slices.js'
 import { ThreadTrainer, type TrainerPlace } from '../trainer.js'
 import type { GraphTrainParams, TrainerLoaded } from '../trainer-protocol.js'
@@ -74,7 +74,7 @@ export async function createGraphTrainer(
     const builder = new StepBuilder(network, { trainable, weights: head, inputSize, batch })
     const steps = { training: await builder.training(), scoring: await builder.scoring() }
     const { type, ...image } = builder.image
-    return openLanes(place.threads, {
+    return openReplicas(place.threads, {
       count: 1,
       device: place.device,
       params: async (): Promise<GraphTrainParams> => ({
@@ -90,8 +90,8 @@ export async function createGraphTrainer(
   }
   const made = await opened(place, open, { input, classes: network.classes })
   return new ThreadTrainer(
-    made.lanes,
-    { loaded: made.loaded, trainable, slices: made.slices, readsShared: place.inLanes, onReleased: place.onReleased },
+    made.replicas,
+    { loaded: made.loaded, trainable, slices: made.slices, readsShared: place.inReplicas, onReleased: place.onReleased },
     {
       input,
       classes: network.classes,
@@ -106,7 +106,7 @@ function masksOf(network: FineTunedNetwork, loaded: TrainerLoaded): Map<string, 
   return new Map(loaded.masks.map(([node, shape]) => [node, { ratio: ratios.get(node)!, shape }]))
 }
 
-type Opened = Awaited<ReturnType<typeof openLanes>>
+type Opened = Awaited<ReturnType<typeof openReplicas>>
 
 /** The first form of the file whose batches are right; else the file as it is, for one image at a time. */
 async function opened(
@@ -123,7 +123,7 @@ async function opened(
     if (made === undefined) continue
     const right = await isBatched(threads.main, made.loaded.trainer, input, classes).catch(() => false)
     if (right) return { ...made, slices: whole }
-    await made.lanes.release()
+    await made.replicas.release()
   }
   return { ...(await open('fixed')), slices: oneByOne }
 }

@@ -2,23 +2,23 @@ import type { Device } from '../engine.js'
 import type { ThreadClient } from '../thread/client.js'
 import type { EngineThreads } from '../thread/engine-threads.js'
 import { buffersOf } from '../thread/transfer.js'
-import { Lanes, type Lane } from './lanes.js'
+import { Replicas, type Replica } from './replicas.js'
 import type { GraphTrainParams, TrainerLoaded, TrainParams } from './trainer-protocol.js'
 
-export interface LaneSetup<Params extends TrainParams | GraphTrainParams = TrainParams> {
+export interface ReplicaSetup<Params extends TrainParams | GraphTrainParams = TrainParams> {
   /** How many; 1 or more. */
   readonly count: number
   readonly device: Device
-  /** Made for each lane, which keeps the weights. */
+  /** Made for each replica, which keeps the weights. */
   params(): Promise<Params>
 }
 
 interface Opened {
-  readonly lane: Lane
+  readonly replica: Replica
   readonly loaded: TrainerLoaded
 }
 
-type AnySetup = LaneSetup<TrainParams | GraphTrainParams>
+type AnySetup = ReplicaSetup<TrainParams | GraphTrainParams>
 
 function make(client: ThreadClient, params: TrainParams | GraphTrainParams): Promise<TrainerLoaded> {
   const buffers = buffersOf(params.weights.values())
@@ -29,7 +29,7 @@ async function inMainThread({ main }: EngineThreads, setup: AnySetup): Promise<O
   const params = await setup.params()
   const loaded = await make(main, params)
   const { trainer } = loaded
-  return { lane: { client: main, trainer, release: () => main.free('releaseTrainer', { trainer }) }, loaded }
+  return { replica: { client: main, trainer, release: () => main.free('releaseTrainer', { trainer }) }, loaded }
 }
 
 async function inThreadOfItsOwn(threads: EngineThreads, setup: AnySetup): Promise<Opened> {
@@ -37,7 +37,7 @@ async function inThreadOfItsOwn(threads: EngineThreads, setup: AnySetup): Promis
   const client = await threads.open({ devices: [setup.device], threads: params.threads })
   try {
     const loaded = await make(client, params)
-    return { lane: { client, trainer: loaded.trainer, release: () => client.close() }, loaded }
+    return { replica: { client, trainer: loaded.trainer, release: () => client.close() }, loaded }
   } catch (error) {
     await client.close()
     throw error
@@ -48,14 +48,14 @@ async function inThreadOfItsOwn(threads: EngineThreads, setup: AnySetup): Promis
  * Makes a trainer in the engine's own thread and in further ones, all at once. Where one of them fails, none is left.
  * @throws what the first that failed threw
  */
-export async function openLanes(threads: EngineThreads, setup: AnySetup): Promise<{ lanes: Lanes; loaded: TrainerLoaded }> {
+export async function openReplicas(threads: EngineThreads, setup: AnySetup): Promise<{ replicas: Replicas; loaded: TrainerLoaded }> {
   const further = Array.from({ length: setup.count - 1 }, () => inThreadOfItsOwn(threads, setup))
   const results = await Promise.allSettled([inMainThread(threads, setup), ...further])
   const opened = results.filter(result => result.status === 'fulfilled').map(({ value }) => value)
   const failed = results.find(result => result.status === 'rejected')
   if (failed !== undefined) {
-    await Promise.all(opened.map(({ lane }) => lane.release()))
+    await Promise.all(opened.map(({ replica }) => replica.release()))
     throw failed.reason
   }
-  return { lanes: new Lanes(opened.map(({ lane }) => lane)), loaded: opened[0]!.loaded }
+  return { replicas: new Replicas(opened.map(({ replica }) => replica)), loaded: opened[0]!.loaded }
 }

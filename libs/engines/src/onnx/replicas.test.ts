@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { ThreadClient } from '../thread/client.js'
-import { Lanes, type Lane } from './lanes.js'
+import { Replicas, type Replica } from './replicas.js'
 
 /** Something to wait for that the test settles. */
 interface Held {
@@ -19,13 +19,13 @@ function hold(): Held {
 /** Lets everything happen that can without anybody settling something. */
 const settled = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
-/** Lanes without threads, what is begun in them (`lane:what`), and handles to end it by the same names. */
-function fakeLanes(count: number) {
+/** Replicas without threads, what is begun in them (`replica:what`), and handles to end it by the same names. */
+function fakeReplicas(count: number) {
   const begun: string[] = []
   const handles = new Map<string, Held>()
   const client = Object.create(ThreadClient.prototype) as ThreadClient
-  const begin = async (lane: Lane, what: string): Promise<string> => {
-    const name = `${lane.trainer}:${what}`
+  const begin = async (replica: Replica, what: string): Promise<string> => {
+    const name = `${replica.trainer}:${what}`
     begun.push(name)
     const held = hold()
     handles.set(name, held)
@@ -33,17 +33,27 @@ function fakeLanes(count: number) {
     return what
   }
   const released: number[] = []
-  const lanes = Array.from({ length: count }, (_, trainer): Lane => ({ client, trainer, release: async () => void released.push(trainer) }))
-  return { lanes: new Lanes(lanes), begun, begin, released, end: (name: string, error?: Error) => handles.get(name)!.settle(error) }
+  const replicas = Array.from({ length: count }, (_, trainer): Replica => ({
+    client,
+    trainer,
+    release: async () => void released.push(trainer),
+  }))
+  return {
+    replicas: new Replicas(replicas),
+    begun,
+    begin,
+    released,
+    end: (name: string, error?: Error) => handles.get(name)!.settle(error),
+  }
 }
 
-describe('Lanes', () => {
-  it('gives each lane the next thing once it is free, and takes results in order', async () => {
-    const { lanes, begun, begin, end } = fakeLanes(2)
+describe('Replicas', () => {
+  it('gives each replica the next thing once it is free, and takes results in order', async () => {
+    const { replicas, begun, begin, end } = fakeReplicas(2)
     const taken: string[] = []
-    const call = lanes.inOrder(
+    const call = replicas.inOrder(
       3,
-      (lane, index) => begin(lane, `a${index}`),
+      (replica, index) => begin(replica, `a${index}`),
       async result => void taken.push(result),
     )
     await settled()
@@ -59,11 +69,11 @@ describe('Lanes', () => {
     expect(taken).toEqual(['a0', 'a1', 'a2'])
   })
 
-  it('begins nothing further ahead of what was taken than there are lanes', async () => {
-    const { lanes, begun, begin, end } = fakeLanes(2)
-    const call = lanes.inOrder(
+  it('begins nothing further ahead of what was taken than there are replicas', async () => {
+    const { replicas, begun, begin, end } = fakeReplicas(2)
+    const call = replicas.inOrder(
       5,
-      (lane, index) => begin(lane, `a${index}`),
+      (replica, index) => begin(replica, `a${index}`),
       async () => undefined,
     )
     for (const name of ['1:a1', '1:a2']) {
@@ -80,24 +90,24 @@ describe('Lanes', () => {
     await call
   })
 
-  it('changes each lane behind what was asked before and ahead of what was asked after', async () => {
-    const { lanes, begun, begin, end } = fakeLanes(2)
-    const first = lanes.inOrder(
+  it('changes each replica behind what was asked before and ahead of what was asked after', async () => {
+    const { replicas, begun, begin, end } = fakeReplicas(2)
+    const first = replicas.inOrder(
       3,
-      (lane, index) => begin(lane, `a${index}`),
+      (replica, index) => begin(replica, `a${index}`),
       async () => undefined,
     )
-    const change = lanes.all(lane => begin(lane, 'change'))
-    const second = lanes.inOrder(
+    const change = replicas.all(replica => begin(replica, 'change'))
+    const second = replicas.inOrder(
       1,
-      lane => begin(lane, 'b'),
+      replica => begin(replica, 'b'),
       async () => undefined,
     )
     await settled()
     end('0:a0')
     end('1:a1')
     await settled()
-    // One lane has the last of the first call, the other is changed meanwhile.
+    // One replica has the last of the first call, the other is changed meanwhile.
     expect(begun.slice(2).toSorted()).toEqual(['0:a2', '1:change'])
     end('1:change')
     await settled()
@@ -110,15 +120,15 @@ describe('Lanes', () => {
   })
 
   it('leaves out the rest of what failed and goes on with the next call', async () => {
-    const { lanes, begun, begin, end } = fakeLanes(2)
-    const failing = lanes.inOrder(
+    const { replicas, begun, begin, end } = fakeReplicas(2)
+    const failing = replicas.inOrder(
       9,
-      (lane, index) => begin(lane, `a${index}`),
+      (replica, index) => begin(replica, `a${index}`),
       async () => undefined,
     )
-    const next = lanes.inOrder(
+    const next = replicas.inOrder(
       1,
-      lane => begin(lane, 'b'),
+      replica => begin(replica, 'b'),
       async () => undefined,
     )
     await settled()
@@ -130,15 +140,15 @@ describe('Lanes', () => {
     end(b!)
     for (const name of begun.filter(other => other.endsWith('a2'))) end(name)
     await next
-    await lanes.release()
+    await replicas.release()
   })
 
-  it('computes nothing once a change failed in one lane, but is freed', async () => {
-    const { lanes, begun, begin, end, released } = fakeLanes(2)
-    const change = lanes.all(lane => begin(lane, 'change'))
-    const later = lanes.inOrder(
+  it('computes nothing once a change failed in one replica, but is freed', async () => {
+    const { replicas, begun, begin, end, released } = fakeReplicas(2)
+    const change = replicas.all(replica => begin(replica, 'change'))
+    const later = replicas.inOrder(
       2,
-      (lane, index) => begin(lane, `a${index}`),
+      (replica, index) => begin(replica, `a${index}`),
       async () => undefined,
     )
     await settled()
@@ -146,7 +156,7 @@ describe('Lanes', () => {
     await expect(change).rejects.toThrow('crashed')
     await expect(later).rejects.toMatchObject({ code: 'ENGINE_FAILED', message: expect.stringContaining('crashed') as string })
     end('0:change')
-    await lanes.release()
+    await replicas.release()
     expect(begun).toEqual(['0:change', '1:change'])
     expect(new Set(released)).toEqual(new Set([0, 1]))
   })

@@ -6,9 +6,9 @@ import { LayermillError } from '@layermill/core'
 /** Mark on the queue during work for a run that may end or block the orchestrator: opening, listing, loading weights. */
 interface Mark {
   readonly run: string
-  /** Of this sitting: another one may have come after it. */
+  /** Of this term: another one may have come after it. */
   readonly token: string
-  /** How many sittings before ended in this stretch without a word. */
+  /** How many terms before ended in this stretch without a word. */
   readonly ended: number
   /** Whether one is in this stretch now, as far as it could tell. */
   readonly open: boolean
@@ -19,8 +19,8 @@ interface Mark {
 /** So many ends without a word set a run aside. */
 const mostEnds = 2
 
-/** One sitting of a run, in the stretch that may end or block its orchestrator. */
-export interface Sitting {
+/** Term of one orchestrator at a run (as a leader has one in Raft), in the stretch that may end or block its orchestrator. */
+export interface Term {
   /** The stretch is over, or the run ended with a word: nothing is held against it. */
   passed(): Promise<void>
   /** The run is handed back in good order, in the middle of the stretch: what was held against it before stays. */
@@ -29,10 +29,10 @@ export interface Sitting {
 
 /**
  * Tells runs that end or block their orchestrators from those that were only there when it happened. A mark is put on the queue before the
- * dangerous stretch and taken away after it; one that is found there belongs to a sitting that ended without a word. A run with such an end
+ * dangerous stretch and taken away after it; one that is found there belongs to a term that ended without a word. A run with such an end
  * goes through the stretch alone in its process, so that the next end can only be its own.
  */
-export class SittingMarks {
+export class TermMarks {
   private readonly queue: JobQueue<Mark>
   private alone: Promise<void> = Promise.resolve()
 
@@ -45,9 +45,9 @@ export class SittingMarks {
 
   /**
    * Begins the stretch.
-   * @throws LayermillError `RUN_SET_ASIDE` where two sittings ended in it without a word; the mark is gone then, for somebody may resume it
+   * @throws LayermillError `RUN_SET_ASIDE` where two terms ended in it without a word; the mark is gone then, for somebody may resume it
    */
-  async begin(run: string): Promise<Sitting> {
+  async begin(run: string): Promise<Term> {
     const ended = await this.endsOf(run)
     const release = ended > 0 ? await this.waitForTurn() : () => undefined
     const mark: Mark = { run, token: randomBytes(8).toString('hex'), ended, open: true, since: this.now().toISOString() }

@@ -78,8 +78,8 @@ const codeOf = async (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => (error as { code?: unknown }).code,
   )
 
-describe('a trainer in lanes', () => {
-  it('adds slices in order: the same bits from one, two and three lanes, and as one by one', async () => {
+describe('a trainer in replicas', () => {
+  it('adds slices in order: the same bits from one, two and three replicas, and as one by one', async () => {
     const single = await makeTrainer(await open(1), 9)
     const parts = []
     for (const start of [0, 3, 6]) parts.push(await single.gradients(batch(start, start + 3)))
@@ -88,19 +88,19 @@ describe('a trainer in lanes', () => {
     const arrays = (gradients: ReadonlyMap<string, Tensor>): Float32Array[] => trainable.map(name => gradients.get(name)!.data)
     for (const { gradients } of others) await addArrays(arrays(expected), arrays(gradients))
     const scores = await single.evaluate(batch())
-    for (const [threads, lanes] of [
+    for (const [threads, replicas] of [
       [1, 1],
       [2, 2],
       [4, 3],
     ] as const) {
       const before = threadCount()
       const trainer = await makeTrainer(await open(threads), 9)
-      expect(threadCount() - before).toBe(lanes)
+      expect(threadCount() - before).toBe(replicas)
       let recycle: ReadonlyMap<string, Tensor> | undefined
       for (let round = 0; round < 3; round++) {
         const { loss, correct, logits, gradients } = await trainer.gradients({ ...batch(), ...(recycle === undefined ? {} : { recycle }) })
         expect([...gradients.keys()].toSorted()).toEqual(trainable.toSorted())
-        for (const [name, tensor] of gradients) expect(tensor, `${name} in ${lanes} lanes`).toEqual(expected.get(name))
+        for (const [name, tensor] of gradients) expect(tensor, `${name} in ${replicas} replicas`).toEqual(expected.get(name))
         expect({ loss, correct }).toEqual({
           loss: parts.reduce((sum, part) => sum + part.loss, 0),
           correct: parts.reduce((sum, part) => sum + part.correct, 0),
@@ -118,18 +118,18 @@ describe('a trainer in lanes', () => {
 
   it('takes what was asked for without waiting in order, with the parameters of its place', async () => {
     const engine = await open(2)
-    const [lanes, alone] = [await makeTrainer(engine, 9), await makeTrainer(engine)]
+    const [replicas, alone] = [await makeTrainer(engine, 9), await makeTrainer(engine)]
     const moved = new Map([['scores/b', { shape: [classes], data: Float32Array.of(0, 50, 0) }]])
     const expected = [await alone.gradients(batch())]
     await alone.setParameters(moved)
     expected.push(await alone.gradients(batch()))
-    const first = lanes.gradients(batch())
-    const set = lanes.setParameters(inSharedMemory(moved))
+    const first = replicas.gradients(batch())
+    const set = replicas.setParameters(inSharedMemory(moved))
     expect(await first).toEqual(expected[0])
     await set
-    const results = [lanes.gradients(batch()), lanes.gradients(batch())]
+    const results = [replicas.gradients(batch()), replicas.gradients(batch())]
     expect(await Promise.all(results)).toEqual([expected[1], expected[1]])
-    await Promise.all([lanes.release(), alone.release()])
+    await Promise.all([replicas.release(), alone.release()])
   })
 
   it('copies parameters, from shared memory as well', async () => {
@@ -159,7 +159,7 @@ describe('a trainer in lanes', () => {
     await trainer.release()
   })
 
-  it('has one lane where it does not help: batch statistics, later starts, small batches', async () => {
+  it('has one replica where it does not help: batch statistics, later starts, small batches', async () => {
     const engine = await open(4)
     const before = threadCount()
     const options = { trainable: ['scores/W'], batchSize: 9 }
@@ -170,7 +170,7 @@ describe('a trainer in lanes', () => {
     expect(threadCount()).toBe(before)
   })
 
-  it('fails where a lane crashes, and leaves no thread behind', async () => {
+  it('fails where a replica crashes, and leaves no thread behind', async () => {
     const before = threadCount()
     const engine = await openWith("if (m.kind === 'gradients') throw new Error('boom')")
     const trainer = await makeTrainer(engine, 9)
@@ -188,7 +188,7 @@ describe('a trainer in lanes', () => {
     expect(threadCount()).toBe(before)
   })
 
-  it('is not made where a lane cannot be, and the engine goes on', async () => {
+  it('is not made where a replica cannot be, and the engine goes on', async () => {
     const engine = await openWith("if (m.kind === 'train') throw new Error('boom')")
     const before = threadCount()
     expect(await codeOf(makeTrainer(engine, 9))).toBe('ENGINE_FAILED')
