@@ -1,4 +1,4 @@
-import { EigenvalueDecomposition, Matrix } from 'ml-matrix'
+import { type Matrix, matrix, symmetricEigen } from '@layermill/analysis'
 
 export interface Components {
   /** For each row its coordinates, largest variance first. */
@@ -26,21 +26,17 @@ export function principalBasis(values: Float32Array, rows: number, columns: numb
   const mean = new Float64Array(columns)
   for (let i = 0; i < values.length; i++) mean[i % columns]! += values[i]! / rows
   const about = values.map((value, i) => value - mean[i % columns]!)
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram(about, rows, columns), { assumeSymmetric: true })
-  const largest = Math.max(...realEigenvalues, 0)
-  const order = realEigenvalues
-    .map((value, i) => ({ value, i }))
-    .filter(({ value }) => value > largest * 1e-9)
-    .toSorted((a, b) => b.value - a.value)
-    .slice(0, count)
-  const directions = new Float64Array(order.length * columns)
-  for (const [k, { value, i }] of order.entries()) {
+  const eigen = symmetricEigen(gram(about, rows, columns))
+  const largest = Math.max(eigen.values[0] ?? 0, 0)
+  const kept = Math.min(count, eigen.values.filter(value => value > largest * 1e-9).length)
+  const directions = new Float64Array(kept * columns)
+  for (let k = 0; k < kept; k++) {
     for (let row = 0; row < rows; row++) {
-      const weight = eigenvectorMatrix.get(row, i) / Math.sqrt(value)
+      const weight = eigen.vectors[k * rows + row]! / Math.sqrt(eigen.values[k]!)
       for (let column = 0; column < columns; column++) directions[k * columns + column]! += weight * about[row * columns + column]!
     }
   }
-  return { mean, directions, count: order.length }
+  return { mean, directions, count: kept }
 }
 
 /** Rows of numbers by a basis: for each row its coordinates. Numbers that are not finite count as the mean. */
@@ -65,13 +61,13 @@ export function project({ mean, directions, count }: Basis, values: Float32Array
 
 /** Inner products of all rows. */
 function gram(values: Float32Array, rows: number, columns: number): Matrix {
-  const products = Matrix.zeros(rows, rows)
+  const products = matrix(rows, rows)
   for (let a = 0; a < rows; a++) {
     for (let b = 0; b <= a; b++) {
       let sum = 0
       for (let i = 0; i < columns; i++) sum += values[a * columns + i]! * values[b * columns + i]!
-      products.set(a, b, sum)
-      products.set(b, a, sum)
+      products.data[a * rows + b] = sum
+      products.data[b * rows + a] = sum
     }
   }
   return products
@@ -83,21 +79,16 @@ function gram(values: Float32Array, rows: number, columns: number): Matrix {
  */
 export function principalComponents(values: Float32Array, rows: number, columns: number, count: number): Components {
   if (rows < 2) return { rows: Array.from({ length: rows }, () => [0, 0]), variance: [0, 0] }
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram(centred(values, rows, columns), rows, columns), {
-    assumeSymmetric: true,
-  })
-  const total = realEigenvalues.reduce((sum, value) => sum + Math.max(0, value), 0)
-  const order = realEigenvalues
-    .map((value, i) => ({ value: Math.max(0, value), i }))
-    .toSorted((a, b) => b.value - a.value)
-    .slice(0, Math.min(count, rows))
-  const columnsOf = order.map(({ value, i }) => {
-    const vector = eigenvectorMatrix.getColumn(i)
+  const eigen = symmetricEigen(gram(centred(values, rows, columns), rows, columns))
+  const total = eigen.values.reduce((sum, value) => sum + Math.max(0, value), 0)
+  const kept = Array.from(eigen.values.subarray(0, Math.min(count, rows)), value => Math.max(0, value))
+  const columnsOf = kept.map((value, i) => {
+    const vector = eigen.vectors.subarray(i * rows, (i + 1) * rows)
     const largest = vector.reduce((best, x) => (Math.abs(x) > Math.abs(best) ? x : best), 0)
     return vector.map(x => x * Math.sqrt(value) * (largest < 0 ? -1 : 1))
   })
   return {
     rows: Array.from({ length: rows }, (_, row) => columnsOf.map(column => Number(column[row]!.toPrecision(5)))),
-    variance: order.map(({ value }) => (total > 0 ? value / total : 0)),
+    variance: kept.map(value => (total > 0 ? value / total : 0)),
   }
 }
