@@ -11,6 +11,7 @@ import { buffersOf } from '../thread/transfer.js'
 import type { Trainer, TrainerOptions } from '../trainer.js'
 import { checkImages, sizeText } from './check-images.js'
 import { ThreadExplainer } from './explain/explainer.js'
+import { GraphExplainer } from './file/explain-graph.js'
 import { GraphExtractor } from './file/extractor.js'
 import { createGraphTrainer } from './file/graph-trainer.js'
 import { trainsGraph } from './file/step-graph.js'
@@ -134,7 +135,10 @@ export class ThreadEngine implements Engine {
 
   async explainer(network: Network, weights: TensorMap, { layers, inputSize = network.inputSize }: ExplainerOptions): Promise<Explainer> {
     this.assertOpen()
-    refuseGraph(network, 'its scores cannot be explained yet', 'the built-in networks, and models fine-tuned from them, can be')
+    if (isOnnxNetwork(network)) {
+      if (this.name !== 'onnx') throw notRun(network, this.name)
+      return GraphExplainer.open(this.client, network, { layers, inputSize })
+    }
     const names = [...new Set(layers)]
     const scores = network.classifier
     const nodes = pruneNodes(network.nodes, [scores])

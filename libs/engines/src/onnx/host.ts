@@ -107,9 +107,9 @@ export class OnnxHost {
     return { session: number, ...(points === undefined ? {} : { points }) }
   }
 
-  private async run({ session: number, images }: Requests['run']['params']): Promise<Requests['run']['result']> {
+  private async run({ session: number, images, inputs }: Requests['run']['params']): Promise<Requests['run']['result']> {
     const loaded = this.sessions.get(number)
-    if (loaded instanceof GraphSession) return { tensors: await nativeCall(this.flags, () => loaded.run(images)) }
+    if (loaded instanceof GraphSession) return { tensors: await nativeCall(this.flags, () => loaded.run(images, inputs)) }
     const feeds: Record<string, ort.Tensor> = { [loaded.lowered.input]: toOrt(images), ...averagingFeeds(loaded, images) }
     const results = await nativeCall(this.flags, () => loaded.session.run(feeds))
     const taken = new Set<string>()

@@ -86,7 +86,7 @@ export async function selectBackend(devices: readonly Device[]): Promise<{ devic
       failures.push(`${device} is not available (${errorMessage(error)})`)
     }
   }
-  throw new LayermillError('DEVICE_UNAVAILABLE', `engine tfjs: ${failures.join('; ')}`, {
-    hint: `${installCommand(devices.includes('cuda'))} brings TensorFlow (in a clone: npm run setup:tfjs); or use --engine onnx`,
-  })
+  // In the message, since a queue carries no hints.
+  const install = `${installCommand(devices.includes('cuda'))} brings TensorFlow (in a clone: npm run setup:tfjs)`
+  throw new LayermillError('DEVICE_UNAVAILABLE', `engine tfjs: ${failures.join('; ')}: ${install}`, { hint: 'or use --engine onnx' })
 }

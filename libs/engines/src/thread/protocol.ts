@@ -15,8 +15,8 @@ export interface Requests extends TrainingRequests, GraphRequests, ExplainReques
   }
   /** With `calibrate`, `points` are the nodes whose tensors `run` returns. */
   load: { params: LoadParams; result: { session: number; points?: readonly string[] } }
-  /** One tensor per output asked for, in that order. */
-  run: { params: { session: number; images: Tensor }; result: { tensors: readonly Tensor[] } }
+  /** One tensor per output asked for, in that order. `inputs` go beside the images, into a graph that was read from a file. */
+  run: { params: { session: number; images: Tensor; inputs?: ReadonlyMap<string, Tensor> }; result: { tensors: readonly Tensor[] } }
   release: { params: { session: number }; result: undefined }
   /** The last request: frees everything and ends the thread. */
   close: { params: undefined; result: undefined }

@@ -1,7 +1,8 @@
 import { overLargest, resizeMap } from '@layermill/analysis'
 import { formatShape, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import type { Engine, Explainer, Extractor } from '@layermill/engines'
-import { layerShapes, type Network, resolveLayers, type Size2 } from '@layermill/models'
+import { layerShapes, namedLayers, type Network, resolveLayers, type Size2 } from '@layermill/models'
+import { isOnnxNetwork } from '@layermill/onnx'
 import { type ExplainMethod, inputMethods, layerMethods } from './methods.js'
 import { occlusionMap } from './occlusion.js'
 
@@ -29,17 +30,29 @@ export interface ExplainedImage {
   readonly shown: Float64Array | undefined
 }
 
+/** Layers that may have maps, the last one first, without poolings. */
+function candidates(network: Network): readonly string[] {
+  if (!isOnnxNetwork(network)) {
+    const ops = new Map(network.nodes.map(({ name, op }) => [name, op]))
+    return network.availableLayers.toReversed().filter(layer => !/pool/i.test(ops.get(resolveLayers(network, [layer])[0]!) ?? ''))
+  }
+  const { producers, nodes } = network.graph.model.graph
+  const made = network.availableLayers.flatMap(module => {
+    const found = namedLayers(network, [`module:${module}`])
+    const node = found.length === 1 ? producers.get(found[0]!.value) : undefined
+    return node === undefined || /pool/i.test(nodes[node]!.op) ? [] : [{ layer: found[0]!.name, node }]
+  })
+  return made.toSorted((a, b) => b.node - a.node).map(({ layer }) => layer)
+}
+
 /** The last layer before the scores that has maps of several positions and is no pooling. */
 export function lastMaps(network: Network, inputSize: Size2): string {
-  const ops = new Map(network.nodes.map(({ name, op }) => [name, op]))
-  const found = network.availableLayers.toReversed().find(layer => {
-    const [node] = resolveLayers(network, [layer])
-    if (/pool/i.test(ops.get(node!) ?? '')) return false
+  const found = candidates(network).find(layer => {
     try {
       const shape = layerShapes(network, [layer], inputSize).get(layer)!
       return shape.length === 3 && shape[1]! * shape[2]! > 1
     } catch (error) {
-      // A layer that images of this size do not reach.
+      // A layer that images of this size do not reach, or whose shape is not known.
       if (error instanceof LayermillError && error.code === 'INPUT_SIZE') return false
       throw error
     }

@@ -118,9 +118,10 @@ export class GraphSession {
   }
 
   /** Images to outputs, in float32, with the batch in front: [N, ...] or [N * k, ...]. */
-  async run(images: Tensor): Promise<Tensor[]> {
+  async run(images: Tensor, inputs: ReadonlyMap<string, Tensor> = new Map()): Promise<Tensor[]> {
     const { image, cut } = this.params
-    const results = await this.session.run({ [image.name]: imageTensor(images, image) })
+    const more = [...inputs].map(([name, { shape, data }]) => [name, new ort.Tensor('float32', data, shape)] as const)
+    const results = await this.session.run({ [image.name]: imageTensor(images, image), ...Object.fromEntries(more) })
     const taken = new Set<ArrayBufferLike>()
     return cut.outputs.map(name => {
       const { dims } = results[name]!

@@ -42,7 +42,7 @@ const attributeOf = (attribute: NodeDef['attributes'] extends ReadonlyMap<string
 }
 
 /** A node of the file as the rules see it. Operators of other domains are known by none of them. */
-function plainNode({ op, domain, inputs, outputs, attributes }: NodeDef): OnnxNode {
+export function plainNode({ op, domain, inputs, outputs, attributes }: NodeDef): OnnxNode {
   const known = [...attributes].flatMap(([name, attribute]) => {
     const value = attributeOf(attribute)
     return value === undefined ? [] : [[name, value] as const]
