@@ -109,13 +109,14 @@ it('shows failures with reasons, a map of features, and what is near an image', 
   await watched.screen({ theme: 'light', ...desktop })
   await page.getByRole('button', { name: 'Lasso' }).click()
   const { x, y, width, height } = (await map.boundingBox())!
+  // Within the map's rounded corners, outside of which nothing is pressed.
   const corners = [
-    [1, 1],
-    [width - 60, 1],
-    [width - 60, height - 2],
-    [1, height - 2],
+    [12, 4],
+    [width - 60, 4],
+    [width - 60, height - 4],
+    [12, height - 4],
   ] as const
-  await page.mouse.move(x + 1, y + 1)
+  await page.mouse.move(x + 12, y + 4)
   await page.mouse.down()
   for (const [right, down] of corners) await page.mouse.move(x + right, y + down, { steps: 4 })
   await page.mouse.up()

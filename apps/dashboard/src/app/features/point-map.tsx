@@ -93,7 +93,9 @@ export function PointMap(props: PointMapProps) {
   const { points, lasso, onLook, onChoose, onLasso } = props
   const canvas = useRef<HTMLCanvasElement>(null)
   const [view, setView] = useState<View>(fitted)
-  const [drag, setDrag] = useState<Drag>()
+  // Moves come faster than the page is drawn, so that what they add to is not what was drawn last.
+  const drag = useRef<Drag | undefined>(undefined)
+  const [path, setPath] = useState<readonly [number, number][]>([])
   const [width, setWidth] = useState(0)
   const looked = useRef(0)
   const count = points.x.length
@@ -114,8 +116,8 @@ export function PointMap(props: PointMapProps) {
     }
   }, [])
   useEffect(() => {
-    if (canvas.current !== null) draw(canvas.current, props, view, drag === undefined || !lasso ? [] : drag.path)
-  }, [props.points, props.groups, props.marked, props.chosen, view, drag, width, theme.value])
+    if (canvas.current !== null) draw(canvas.current, props, view, path)
+  }, [props.points, props.groups, props.marked, props.chosen, view, path, width, theme.value])
   const order = useMemo(() => {
     const sorted = Uint32Array.from({ length: count }, (_, i) => i)
     return sorted.sort((a, b) => points.x[a]! - points.x[b]!)
@@ -126,20 +128,27 @@ export function PointMap(props: PointMapProps) {
     onLook(point)
   }
   const move = (event: PointerEvent): void => {
-    if (drag === undefined) return look(at(event))
-    if (lasso) setDrag({ ...drag, path: [...drag.path, [event.offsetX, event.offsetY]] })
+    const held = drag.current
+    if (held === undefined) return look(at(event))
+    held.path.push([event.offsetX, event.offsetY])
+    if (lasso) setPath([...held.path])
     else {
-      const [dx, dy] = [(event.offsetX - drag.from[0]) / canvas.current!.clientWidth, (event.offsetY - drag.from[1]) / height]
-      setView({ ...drag.view, left: drag.view.left - dx / drag.view.scale, top: drag.view.top - dy / drag.view.scale })
+      const [dx, dy] = [(event.offsetX - held.from[0]) / canvas.current!.clientWidth, (event.offsetY - held.from[1]) / height]
+      setView({ ...held.view, left: held.view.left - dx / held.view.scale, top: held.view.top - dy / held.view.scale })
     }
   }
+  const drop = (): void => {
+    drag.current = undefined
+    setPath([])
+  }
   const release = (event: PointerEvent): void => {
-    if (drag === undefined) return
-    setDrag(undefined)
-    const moved = Math.hypot(event.offsetX - drag.from[0], event.offsetY - drag.from[1]) > still || drag.path.length > 8
+    const held = drag.current
+    if (held === undefined) return
+    drop()
+    const moved = held.path.some(([x, y]) => Math.hypot(x - held.from[0], y - held.from[1]) > still)
     if (!moved) return onChoose(at(event))
     if (lasso) {
-      const polygon = drag.path.map(([x, y]) => placeOf(view, canvas.current!.clientWidth, height, x, y))
+      const polygon = held.path.map(([x, y]) => placeOf(view, canvas.current!.clientWidth, height, x, y))
       onLasso(Array.from({ length: count }, (_, i) => i).filter(i => inside(polygon, points.x[i]!, points.y[i]!)))
     }
   }
@@ -167,10 +176,10 @@ export function PointMap(props: PointMapProps) {
         onPointerMove={move}
         onPointerDown={event => {
           canvas.current?.setPointerCapture(event.pointerId)
-          setDrag({ from: [event.offsetX, event.offsetY], view, path: [[event.offsetX, event.offsetY]] })
+          drag.current = { from: [event.offsetX, event.offsetY], view, path: [[event.offsetX, event.offsetY]] }
         }}
         onPointerUp={release}
-        onPointerCancel={() => setDrag(undefined)}
+        onPointerCancel={drop}
         onKeyDown={press}
       />
       <div class="zoom" role="group" aria-label="Zoom">
@@ -181,7 +190,7 @@ export function PointMap(props: PointMapProps) {
           −
         </button>
         <button type="button" aria-label="Show all" onClick={() => setView(fitted)}>
-          0
+          all
         </button>
       </div>
     </div>
