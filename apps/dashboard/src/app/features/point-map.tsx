@@ -88,6 +88,22 @@ function draw(
   }
 }
 
+function ZoomButtons({ view, onView }: { view: View; onView: (view: View) => void }) {
+  return (
+    <div class="zoom" role="group" aria-label="Zoom">
+      <button type="button" aria-label="Zoom in" onClick={() => onView(zoomed(view, 1.5, 0.5, 0.5))}>
+        +
+      </button>
+      <button type="button" aria-label="Zoom out" onClick={() => onView(zoomed(view, 1 / 1.5, 0.5, 0.5))}>
+        −
+      </button>
+      <button type="button" aria-label="Show all" onClick={() => onView(fitted)}>
+        all
+      </button>
+    </div>
+  )
+}
+
 /** A map of images on a canvas, up to a hundred thousand: the wheel zooms, a drag moves, a lasso chooses many; all of it by keys as well. */
 export function PointMap(props: PointMapProps) {
   const { points, lasso, onLook, onChoose, onLasso } = props
@@ -182,17 +198,7 @@ export function PointMap(props: PointMapProps) {
         onPointerCancel={drop}
         onKeyDown={press}
       />
-      <div class="zoom" role="group" aria-label="Zoom">
-        <button type="button" aria-label="Zoom in" onClick={() => setView(zoomed(view, 1.5, 0.5, 0.5))}>
-          +
-        </button>
-        <button type="button" aria-label="Zoom out" onClick={() => setView(zoomed(view, 1 / 1.5, 0.5, 0.5))}>
-          −
-        </button>
-        <button type="button" aria-label="Show all" onClick={() => setView(fitted)}>
-          all
-        </button>
-      </div>
+      <ZoomButtons view={view} onView={setView} />
     </div>
   )
 }

@@ -79,7 +79,7 @@ async function explainGraph(network: OnnxNetwork, values: readonly string[], siz
   const seed = seeding(scores, network.classes)
   let made: ReturnType<typeof graphGradients>
   try {
-    made = graphGradients({ nodes, dims, integers: forward.integers }, new Map([[scores, name('weights')]]), wanted)
+    made = graphGradients({ nodes, dims, integers: value => forward.integers(value) }, new Map([[scores, name('weights')]]), wanted)
   } catch (error) {
     if (error instanceof RangeError) throw refused(network, error.message)
     throw error
