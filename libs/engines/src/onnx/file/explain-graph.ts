@@ -20,8 +20,6 @@ const highestInput = name('highest')
 interface ExplainGraph {
   readonly params: GraphParams
   readonly classes: number
-  /** Whether the gradient of the images is the last output. */
-  readonly ofImages: boolean
 }
 
 /** The seed that is given, and 1 at the highest score of each image where it is asked for. */
@@ -60,13 +58,14 @@ const named = (dims: Dims, output: number): (number | string)[] => dims.map((sid
  */
 async function explainGraph(network: OnnxNetwork, values: readonly string[], size: Size2): Promise<ExplainGraph> {
   const { model } = network.graph
+  if (model.image.layout !== 'nchw' || model.image.type === uint8)
+    throw refused(network, 'its images are no real numbers with channels first, and its maps may have theirs last')
   const scores = scoresOf(network)
   const batch: BatchKind = typeof model.image.batch === 'number' ? 'fixed' : 'symbolic'
   const options = { values: [...new Set([scores, ...values])], batch, size, upgraded: true }
   const forward = model.forward(options)
   const nodes = forward.nodes.map(plainNode)
-  const ofImages = model.image.type !== uint8 && model.image.layout === 'nchw'
-  const wanted = ofImages ? [...values, model.image.name] : [...values]
+  const wanted = [...values, model.image.name]
   const missing = withoutGradient(nodes, wanted, [scores])
   if (missing.length > 0) throw refused(network, `there are no gradients of ${missing.join(', ')}, which lie before the scores`)
   const dims = (value: string): Dims => {
@@ -113,24 +112,20 @@ async function explainGraph(network: OnnxNetwork, values: readonly string[], siz
       image: { ...feed, type: model.image.type === float16 ? 'float32' : feed.type },
     },
     classes: network.classes,
-    ofImages,
   }
 }
 
 /** Explains scores of a network that is an ONNX file, one image at a time: batches of files have to be proven, and nobody waits for these. */
 export class GraphExplainer implements Explainer {
-  readonly classes: number
   private releasing: Promise<void> | undefined
 
   private constructor(
     private readonly client: ThreadClient,
     readonly layers: readonly string[],
     private readonly size: Size2,
-    private readonly graph: ExplainGraph,
+    readonly classes: number,
     private readonly session: number,
-  ) {
-    this.classes = graph.classes
-  }
+  ) {}
 
   /** @throws LayermillError `ONNX_UNSUPPORTED`, `LAYER_UNKNOWN`, `LAYER_AMBIGUOUS`, `INPUT_SIZE` */
   static async open(client: ThreadClient, network: OnnxNetwork, options: ExplainerOptions): Promise<GraphExplainer> {
@@ -146,7 +141,7 @@ export class GraphExplainer implements Explainer {
       client,
       found.map(({ name: layer }) => layer),
       inputSize,
-      graph,
+      graph.classes,
       session,
     )
   }
@@ -167,7 +162,7 @@ export class GraphExplainer implements Explainer {
       scores: stacked[0]!,
       values: new Map(this.layers.map((layer, i) => [layer, stacked[1 + i]!])),
       gradients: new Map(this.layers.map((layer, i) => [layer, stacked[1 + length + i]!])),
-      inputGradient: this.graph.ofImages ? stacked.at(-1)! : { shape: images.shape, data: new Float32Array(images.data.length) },
+      inputGradient: stacked.at(-1)!,
     }
   }
 
