@@ -138,5 +138,5 @@ describe(`processes of a fleet that die and freeze (seed ${seed}; set LAYERMILL_
     // A fault that found nothing to strike comes later, which may be after the run.
     expect(total(chaos.struck)).toBeGreaterThan(0.8 * total(faults))
     expect(await fileHashes(out)).toEqual(await fileHashes(undisturbed))
-  }, 900_000)
+  }, 2_400_000)
 })
