@@ -28,7 +28,7 @@ function rank({ moduleId, project }) {
 export default class LongestFirst extends BaseSequencer {
   /** @param {import('vitest/node').TestSpecification[]} files */
   async sort(files) {
-    // What failed the last time, and what took longest, as vitest remembers it; else the largest file.
+    // Files that failed the last time, then those that took longest, as vitest remembers it; else the largest one.
     const sorted = await super.sort(files)
     return sorted.toSorted((a, b) => rank(a) - rank(b))
   }

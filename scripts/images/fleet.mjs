@@ -54,7 +54,7 @@ async function until(what, ask, more) {
 
 const images = 120
 
-/** What an image says about itself, from inside. */
+/** Facts that an image tells about itself, from inside. */
 const factsProgram = `
 const fs = require('node:fs')
 let root = 'writable'
@@ -101,7 +101,7 @@ class Trial {
     return container
   }
 
-  /** What a command prints, which must end well. */
+  /** Output of a command, which must end well. */
   async toEnd(command, more) {
     const container = this.start(command, more)
     const code = await container.ended

@@ -52,6 +52,13 @@ describe('hygieneViolations', () => {
     expect(check('class A {\n  private count = 0\n}\nconst color = `\n  #fff`')).toEqual([])
   })
 
+  it('finds comments that begin with a clause in place of a noun or a verb', () => {
+    for (const word of ['What', 'Who', 'Where'])
+      for (const text of [`// ${word} is kept.`, `/** ${word} is kept. */`, `/**\n * ${word} is kept.\n */`])
+        expect(check(text)).toEqual([expect.stringContaining(`begins with ${word}`)])
+    expect(check('// Records are kept.\n// Where there are none, nothing is.\nconst text = "// What"')).toEqual([])
+  })
+
   it('finds constants in capitals', () => {
     for (const name of ['MAX_BYTES', 'K', 'SHA256'])
       for (const line of [`const ${name} = 1`, `export const ${name}: number = 1`, `  const ${name} = 1`])

@@ -47,6 +47,19 @@ function caseViolations({ path, text }: ProjectFile): string[] {
   return names.map(match => `${path}:${lineOf(text, match.index)} declares ${match[1]}: write it in camelCase`)
 }
 
+/** Comments begin with a noun or a verb of the field: a clause in place of one is a riddle until its end. */
+function commentViolations({ path, text }: ProjectFile): string[] {
+  const riddles = [...text.matchAll(/^[ \t]*(?:\/\/|\/\*\*|\*)[ \t]+(What|Who|Where|Whoever|Whatever)\b/gm)]
+  const starts = riddles.filter(({ index, 0: line }) => !/^[ \t]*(?:\/\/|\*)/.test(line) || !continues(text, index))
+  return starts.map(match => `${path}:${lineOf(text, match.index)} has a comment that begins with ${match[1]}: begin with a noun or a verb`)
+}
+
+/** Whether the line before is a comment too, so that a sentence may go on. */
+function continues(text: string, index: number): boolean {
+  const before = text.slice(0, index).split('\n').at(-2) ?? ''
+  return /^[ \t]*(?:\/\/|\*)[ \t]*\S/.test(before) || /^[ \t]*\/\*\*[ \t]*\S/.test(before)
+}
+
 /** npm would go to that host, whatever registry is configured. */
 export function lockfileViolations(text: string): string[] {
   const { packages } = JSON.parse(text) as { packages: Record<string, { resolved?: string }> }
@@ -98,7 +111,7 @@ export function hygieneViolations(files: readonly ProjectFile[]): string[] {
   return files.flatMap(file => [
     ...contentViolations(file),
     ...(/\.(?:ts|mjs)$/.test(file.path) ? errorCodeViolations(file) : []),
-    ...(/\.(?:[cm]?ts|tsx|[cm]?js)$/.test(file.path) ? caseViolations(file) : []),
+    ...(/\.(?:[cm]?ts|tsx|[cm]?js)$/.test(file.path) ? [...caseViolations(file), ...commentViolations(file)] : []),
     ...(/\.tsx?$/.test(file.path) ? privacyViolations(file) : []),
   ])
 }

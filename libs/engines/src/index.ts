@@ -1,6 +1,7 @@
 export type { Batching, Device, Engine, EngineName, EngineOptions, Extractor, ExtractorOptions } from './engine.js'
 export type { Explainer, ExplainerOptions, Explanation } from './explainer.js'
 export { openEngine } from './open.js'
+export { softmax } from './onnx/file/rows.js'
 export { hasInt8Instructions } from './int8-instructions.js'
 export { cpuFits, numericClass } from './numeric/numeric-class.js'
 export { cpuKind } from './numeric/instructions.js'

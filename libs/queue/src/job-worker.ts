@@ -1,6 +1,6 @@
 import { type IQueueBackend, LockManager, Worker } from 'bullmq'
 
-/** What BullMQ keeps of a job whose lock it renews. */
+/** Record that BullMQ keeps of a job whose lock it renews. */
 type Held = { token: string; ts: number; abortController?: NonNullable<ReturnType<LockManager['trackJob']>> }
 
 /**

@@ -8,7 +8,7 @@ import { readRun } from '../../helpers/results.js'
 
 const folder = testFolder('memory')
 
-// What is kept of each image shows every time; how late the collector and the allocators give memory back differs from run to run.
+// Memory kept for each image shows every time; how late the collector and the allocators give memory back differs from run to run.
 it(
   'the memory of a run does not grow with the number of images (`npm run bench -- memory` has ten times as many)',
   { retry: 2 },

@@ -7,7 +7,7 @@ import type { NamedSet } from './feature-sets.js'
 
 /** Values of a comparison that are done, for one that is started again. */
 export interface Journal {
-  /** What is known of a pair under a measure's name. */
+  /** Numbers of a pair that are known, under a measure's name. */
   get<Value>(measure: string, pair: number): Value | undefined
   set(measure: string, pair: number, value: unknown): Promise<void>
   readonly gram: GramState | undefined
@@ -51,7 +51,7 @@ function parsed(bytes: Uint8Array | undefined, key: string): Written | undefined
     const found = JSON.parse(Buffer.from(bytes).toString('utf8')) as Written
     return found.key === key ? found : undefined
   } catch {
-    // What cannot be read is computed anew.
+    // A journal that cannot be read is begun anew.
     return undefined
   }
 }

@@ -17,7 +17,7 @@ export function freeArrays(arrays: Iterable<ArrayBufferView>): void {
   const buffers = new Set<ArrayBuffer>()
   for (const { buffer } of arrays) if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) buffers.add(buffer)
   if (buffers.size === 0) return
-  // What is handed over to nobody is dropped with its memory.
+  // A buffer that is handed over to nobody is dropped with its memory.
   nowhere ??= openNowhere()
   nowhere.postMessage(undefined, [...buffers])
 }

@@ -1,6 +1,6 @@
 import { overLargest, resizeMap } from '@layermill/analysis'
 import { formatShape, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
-import type { Engine, Explainer, Extractor } from '@layermill/engines'
+import { type Engine, type Explainer, type Extractor, softmax } from '@layermill/engines'
 import { layerShapes, namedLayers, type Network, resolveLayers, type Size2 } from '@layermill/models'
 import { isOnnxNetwork } from '@layermill/onnx'
 import { type ExplainMethod, inputMethods, layerMethods } from './methods.js'
@@ -63,13 +63,6 @@ export function lastMaps(network: Network, inputSize: Size2): string {
   })
 }
 
-function softmax(scores: Float32Array): Float64Array {
-  const top = scores.reduce((most, value) => Math.max(most, value), -Infinity)
-  const powers = Float64Array.from(scores, score => Math.exp(score - top))
-  const total = powers.reduce((sum, value) => sum + value, 0)
-  return powers.map(value => value / total)
-}
-
 const highest = (values: ArrayLike<number>): number => {
   let best = 0
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i
@@ -129,7 +122,7 @@ export class ImageExplainer implements AsyncDisposable {
       const map = layerMethods[method]?.(evidence).map ?? inputMethods[method]!(evidence)
       const own = scores.data.subarray((i * scores.data.length) / count, ((i + 1) * scores.data.length) / count)
       const index = label ?? highest(own)
-      return explained(index, softmax(own)[index]!, map, [height, width], inputSize)
+      return explained(index, softmax({ shape: [1, own.length], data: own }).data[index]!, map, [height, width], inputSize)
     })
   }
 

@@ -111,7 +111,8 @@ const countsOf = (findings: readonly Finding[]): Record<string, number> =>
   Object.fromEntries(kinds.map(kind => [kind, findings.filter(({ finding }) => finding === kind).length]))
 
 const driftText = ({ p, raw, standardized }: Drift): string =>
-  `${p <= level ? 'drift' : 'no drift seen'}: p ${p.toPrecision(3)} (MMD ${raw.statistic.toPrecision(3)}, p ${raw.p.toPrecision(3)}; standardised p ${standardized.p.toPrecision(3)})`
+  `${p <= level ? 'drift' : 'no drift seen'}: p ${p.toPrecision(3)} ` +
+  `(MMD ${raw.statistic.toPrecision(3)}, p ${raw.p.toPrecision(3)}; standardised p ${standardized.p.toPrecision(3)})`
 
 async function write(
   store: Store,

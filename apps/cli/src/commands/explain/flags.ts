@@ -32,7 +32,9 @@ export const explain: CommandDefinition = {
     {
       flag: '--method <name>',
       group: 'running',
-      text: 'grad-cam, grad-cam++ and layer-cam look at a layer, gradient-x-input and saliency at pixels, occlusion covers places one by one',
+      text:
+        'grad-cam, grad-cam++ and layer-cam look at a layer, gradient-x-input and saliency at pixels, ' +
+        'occlusion covers places one by one',
       choices: ['grad-cam', 'grad-cam++', 'layer-cam', 'gradient-x-input', 'saliency', 'occlusion'],
       value: 'grad-cam',
     },

@@ -38,7 +38,8 @@ export class ExplainReport {
     const over =
       shown === undefined ? '<span class="gone">no evidence</span>' : `<img alt="" src="${await small(overlayMap(picture, shown))}">`
     this.cards.push(
-      `<div><img alt="" src="${await small(picture)}">${over}${escapeHtml(label)} ${(probability * 100).toFixed(1)}%<small>${escapeHtml(key)}</small></div>`,
+      `<div><img alt="" src="${await small(picture)}">${over}` +
+        `${escapeHtml(label)} ${(probability * 100).toFixed(1)}%<small>${escapeHtml(key)}</small></div>`,
     )
   }
 

@@ -65,7 +65,8 @@ function rowsOf(network: OnnxNetwork, size: Size2): Row[] {
 
 /** Tensors of the file that learn before its default layer, and the operators in their way, in words. */
 function describeTraining(layer: string, { tensors, numbers, missing }: Trainability): string {
-  const all = `training: a head on any layer; before ${printableName(layer)} ${formatMagnitude(numbers)} numbers in ${tensors} tensors can learn (--base)`
+  const learnable = `${formatMagnitude(numbers)} numbers in ${tensors} tensors`
+  const all = `training: a head on any layer; before ${printableName(layer)} ${learnable} can learn (--base)`
   return missing.length === 0 ? all : `${all}, those behind ${missing.map(printableName).join(', ')}, which have no gradient here`
 }
 

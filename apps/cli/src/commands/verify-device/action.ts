@@ -103,7 +103,8 @@ export async function verifyDeviceCommand(output: Output, options: VerifyDeviceO
     const rows: NetworkRow[] = []
     if (networks.length > 0)
       line(
-        `Networks against stored values of Chainer and torchvision, one image; ${options.precision}, speed at batch ${batchSize}, best of three`,
+        `Networks against stored values of Chainer and torchvision, one image; ` +
+          `${options.precision}, speed at batch ${batchSize}, best of three`,
       )
     for (const id of networks) {
       const row = await verifyNetwork(engine, id, batchSize, float16)

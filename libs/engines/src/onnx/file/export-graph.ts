@@ -24,7 +24,7 @@ export async function exportGraph(
   const options: CutOptions = { values: [base.layer.value], batch: 'fixed' }
   const replaced = new Map<string, Float32Array>()
   for (const [name, { data }] of tensors) if (model.graph.initializers.has(name)) replaced.set(name, data)
-  // What was trained is of float32, and so is then all that it is computed with.
+  // Trained tensors are of float32, and so is then all that they are computed with.
   const float32 = [...replaced.keys()].some(name => model.graph.initializers.get(name)!.type === float16)
   if (float32) for (const [name, { data }] of await model.halves(options)) if (!replaced.has(name)) replaced.set(name, data)
   const contents = await model.contents(options, new Set(replaced.keys()))

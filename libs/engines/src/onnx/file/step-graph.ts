@@ -242,7 +242,7 @@ export interface Trainability {
   readonly missing: readonly string[]
 }
 
-/** What of a network from an ONNX file can be trained before a layer, as far as its operators tell. */
+/** Tensors of an ONNX file that can be trained before a layer, as far as its operators tell. */
 export function trainabilityOf(network: OnnxNetwork, layer: string): Trainability {
   const learnable = network.graph.learnable(layer)
   const values = network.graph.resolve(layer).map(({ value }) => value)

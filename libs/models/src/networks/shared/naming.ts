@@ -66,7 +66,7 @@ export interface ParameterNames {
   readonly anchor: string
   readonly caffe?: Naming
   readonly torchvision: { readonly rule: Naming; readonly dialects: readonly Dialect[] }
-  /** Where timm's names differ from torchvision's. */
+  /** Names of timm that differ from torchvision's. */
   readonly timm?: Naming
   readonly keras?: KerasNames
 }
