@@ -1,10 +1,11 @@
 import { classLabels } from './labels.js'
 import type { LoadedModel } from './model-provider.js'
-import { LayermillError } from '@layermill/core'
+import { LayermillError, schemeOf } from '@layermill/core'
 import { definitionOf, type FilePreparation, getNetwork, type Network, networkIds, preparedAs, withPreparation } from '@layermill/models'
-import { type LoadOptions, readModelFolder } from '@layermill/weights'
+import { OnnxModel, onnxNetwork } from '@layermill/onnx'
+import { type LoadOptions, readModelFolder, readModelNetwork } from '@layermill/weights'
 import type { LoadFleetWeights } from './weights/weights-file.js'
-import { namesOnnxFile } from './onnx/files.js'
+import { findOnnxFile, namesOnnxFile } from './onnx/files.js'
 import { loadOnnx, loadOnnxFile, requirePreparation } from './onnx/load.js'
 import { openStore } from '@layermill/storage'
 
@@ -40,6 +41,24 @@ export async function loadAnyModel(
   throw new LayermillError('MODEL_UNKNOWN', `there is no model at ${model}: it has no model.json, and no model.onnx or onnx/model.onnx`, {
     hint: `expected a folder that layermill finetune wrote, an ONNX file or a folder with one, or one of ${networkIds.join(', ')}`,
   })
+}
+
+/**
+ * The network of a model that a place names, as far as it takes neither its weights nor a download: an ONNX file on this machine, or the
+ * description of a fine-tuned model, wherever it is. Undefined for others.
+ * @throws LayermillError `MODEL_INVALID`, `ONNX_INVALID`, `ONNX_UNSUPPORTED`; as the store does
+ */
+export async function outlineModel(model: string): Promise<Network | undefined> {
+  const scheme = schemeOf(model)
+  const isHere = scheme === undefined || scheme === 'file'
+  if (!isHere && namesOnnxFile(model)) return undefined
+  if (!namesOnnxFile(model)) {
+    await using store = openStore(model)
+    const described = await readModelNetwork(store, model)
+    if (described !== undefined || !isHere) return described
+  }
+  const path = await findOnnxFile(model)
+  return path === undefined ? undefined : onnxNetwork(await OnnxModel.open(path), { id: 'onnx' })
 }
 
 /**

@@ -21,6 +21,7 @@ export {
   type ModelToWrite,
   preparationDescription,
   readModelFolder,
+  readModelNetwork,
   type StoredModel,
   writeGraphModel,
   writeModelFolder,

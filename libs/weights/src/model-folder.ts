@@ -195,6 +195,17 @@ function networkOf(description: ModelDescription, where: string): FineTunedNetwo
 }
 
 /**
+ * The network of a model that `writeModelFolder` wrote, by its description alone: no weights are read. Undefined as for `readModelFolder`.
+ * @throws LayermillError `MODEL_INVALID`; what `files` throws.
+ */
+export async function readModelNetwork(files: Pick<ModelFiles, 'get'>, where: string): Promise<FineTunedNetwork | undefined> {
+  const bytes = await files.get(modelFile)
+  if (bytes === undefined) return undefined
+  const description = parseDescription(bytes, where)
+  return description.weights.file === modelGraphFile ? undefined : networkOf(description, where)
+}
+
+/**
  * Reads a model that `writeModelFolder` wrote; undefined where there is none, or one whose `model.onnx` is all of it.
  * @param where for messages: a path or URL
  * @throws LayermillError `MODEL_INVALID`, `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`, `WEIGHTS_MISMATCH`, `WEIGHTS_HASH`; what `files` throws.

@@ -44,6 +44,11 @@ const filesBelow = async (place: string) =>
 
 const small = ['--model', 'googlenet', '--weights', 'random:1', '--layers', 'conv1', '--size', '64x64']
 
+it('a lookup of a name is a call that would be seen', async () => {
+  const lookup = `new (require('node:dns').Resolver)({ timeout: 1, tries: 1 }).resolve4('layermill.invalid', () => {})`
+  expect(await networkCalls(['-e', lookup])).not.toEqual([])
+})
+
 describe('a run on a machine of its own, not in CI', () => {
   it('extracts: asks no address, and leaves only its results and its cache', async () => {
     expect(await networkCalls([layermill, 'extract', at('photos'), ...small, '--out', at('features')])).toEqual([])

@@ -16,6 +16,7 @@ import { notifyOfRun } from '../notify/run-notices.js'
 import { queueNotify } from '../notify/webhook-worker.js'
 import { BrokerPartQueue } from '../run/broker-part-queue.js'
 import type { RunEnvironment } from '../run/environment.js'
+import { MemoryNeeds } from '../service/memory-needs.js'
 import { type RunWorker, type RunWorkerOptions, startRunWorker } from '../service/run-worker.js'
 import { createEnvironment } from './create-environment.js'
 import type { FleetEnvironmentOptions } from './environment-options.js'
@@ -55,6 +56,7 @@ export function fleetEnvironment(
   const environment = createEnvironment(
     async (record, store) => new BrokerPartQueue(broker, record, store.url),
     async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
+      await new MemoryNeeds().checkSpec(spec)
       const model = await loadAnyModel(spec.model, spec.weights, load)
       const { network, weights: loaded } = model
       // A fine-tuned model is where its URL says, for workers too.

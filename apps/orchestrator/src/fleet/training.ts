@@ -7,7 +7,7 @@ import type { GradientSource } from '@layermill/training'
 import { queueNotify } from '../notify/webhook-worker.js'
 import { promotionNotice } from '../registry/notice.js'
 import { BrokerPartQueue } from '../run/broker-part-queue.js'
-import { checkMemory } from '../service/memory-needs.js'
+import { checkMemory, MemoryNeeds } from '../service/memory-needs.js'
 import type { OpenTrainingEnvironment } from '../service/training-environment.js'
 import type { TrainingEnvironment } from '../train/environment.js'
 import { QueueGradients } from '../train/queue-gradients.js'
@@ -38,7 +38,7 @@ export function fleetTraining(
 ): OpenTrainingEnvironment {
   return async spec => {
     // Also what was queued without asking a server, before its weights are in memory.
-    checkMemory(spec)
+    await new MemoryNeeds().checkSpec(spec)
     const provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
     const created = createEnvironment(
       async (record, store) => new BrokerPartQueue(broker, record, store.url),
@@ -51,8 +51,15 @@ export function fleetTraining(
       note,
     )
     const runs = { ...created, openSource: (source: string, access?: SourceAccess) => open(source, { access }) }
-    const environment = {
-      ...trainingEnvironment(runs, provider, queueGradients(broker, provider), open),
+    const training = trainingEnvironment(runs, provider, queueGradients(broker, provider), open)
+    const environment: TrainingEnvironment = {
+      ...training,
+      base: async asked => {
+        const loaded = await training.base(asked)
+        // Files that had to be fetched have a size by now, and their weights are not in memory yet.
+        checkMemory(asked, loaded.network)
+        return loaded
+      },
       onPromoted: promotionNotice(queueNotify(broker)),
     }
     return { environment, [Symbol.asyncDispose]: () => provider.close() }

@@ -1,6 +1,7 @@
 import type { FinetuneSpec, RunSpec } from '@layermill/contracts'
 import { elementCount, LayermillError, memoryLimit } from '@layermill/core'
-import { getNetwork, type Network, networkIds, parameterShapes } from '@layermill/models'
+import { outlineModel } from '@layermill/inference'
+import { getNetwork, learnableShapes, type Network, networkIds, parameterShapes } from '@layermill/models'
 import { baseIsFixed, parameterScales, trainedNetwork } from '../train/plan.js'
 import type { SpecCheck } from './guarded.js'
 
@@ -21,19 +22,17 @@ function learning(spec: FinetuneSpec, base: Network): number {
   if (baseIsFixed(spec)) return 0
   // The number of classes is not known before the images are listed, and hardly counts.
   const network = trainedNetwork(spec, base, ['a', 'b'])
-  const shapes = parameterShapes(network)
+  const shapes = learnableShapes(network)
   const names = [...parameterScales(spec, network)].filter(([, scale]) => scale !== 0).map(([name]) => name)
   return names.reduce((sum, name) => sum + elementCount(shapes.get(name)!), 0)
 }
 
 /**
- * Bytes that an orchestrator needs at least for a run of one of the networks by name; undefined for other models, whose size is in their
- * files. The real number is larger: what is refused by this one cannot fit.
- * @throws LayermillError as planning the run does, for a spec that no network allows
+ * Bytes that an orchestrator needs at least for a run of a network. The real number is larger: what is refused by this one cannot fit.
+ * Weights of ONNX files stay in their files until they learn.
+ * @throws LayermillError as planning the run does, for a spec that the network does not allow
  */
-export function orchestratorBytes(spec: RunSpec): number | undefined {
-  if (!networkIds.includes(spec.model)) return undefined
-  const network = getNetwork(spec.model)
+export function orchestratorBytes(spec: RunSpec, network: Network): number {
   const weights = [...parameterShapes(network).values()].reduce((sum, shape) => sum + elementCount(shape), 0) * valueBytes
   const learned = spec.kind === 'finetune' ? learning(spec, network) * valueBytes : 0
   const training = spec.kind === 'finetune' ? learned * (copies[spec.exchange] + slots[spec.optimizer]) : 0
@@ -47,14 +46,14 @@ const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} Gi
  * @param limit bytes
  * @throws LayermillError `MEMORY_TOO_SMALL` with both numbers. Other faults of a spec are left to those who plan it.
  */
-export function checkMemory(spec: RunSpec, limit = memoryLimit()): void {
-  let needed: number | undefined
+export function checkMemory(spec: RunSpec, network: Network, limit = memoryLimit()): void {
+  let needed: number
   try {
-    needed = orchestratorBytes(spec)
+    needed = orchestratorBytes(spec, network)
   } catch {
     return
   }
-  if (needed === undefined || needed <= limit) return
+  if (needed <= limit) return
   const what = spec.kind === 'finetune' ? `fine-tuning ${spec.model} with this base` : `${spec.model}`
   const other = spec.kind === 'finetune' ? ', train fewer layers (--base), or give --exchange bfloat16' : ''
   throw new LayermillError(
@@ -69,8 +68,13 @@ export class MemoryNeeds implements SpecCheck {
   /** @param limit bytes; by default those that this process may use */
   constructor(private readonly limit = memoryLimit()) {}
 
-  /** @throws LayermillError `MEMORY_TOO_SMALL` */
+  /**
+   * Looks at networks by name, ONNX files on this machine and descriptions of fine-tuned models. What has to be fetched first is looked at
+   * once it is loaded (`checkMemory`), and a model that cannot be opened is left to those who open it.
+   * @throws LayermillError `MEMORY_TOO_SMALL`
+   */
   async checkSpec(spec: RunSpec): Promise<void> {
-    checkMemory(spec, this.limit)
+    const network = networkIds.includes(spec.model) ? getNetwork(spec.model) : await outlineModel(spec.model).catch(() => undefined)
+    if (network !== undefined) checkMemory(spec, network, this.limit)
   }
 }
