@@ -50,6 +50,9 @@ function expectLayers(actual: ReadonlyMap<string, Tensor>, expected: Readonly<Re
   }
 }
 
+/** Sums of a VGG before their ReLU, two of them. */
+const beforeReLU = ({ architecture }: Network): string[] => (architecture.startsWith('vgg') ? ['conv5_3/conv', 'fc7/linear'] : [])
+
 describe('networks against Chainer and torchvision', () => {
   let engine: Engine
   beforeAll(async () => {
@@ -64,7 +67,7 @@ describe('networks against Chainer and torchvision', () => {
     beforeAll(async () => {
       const { height, width, layers } = await readValues(file)
       const others = library === undefined ? {} : (await readLibrary(library)).layers
-      const wanted = [...new Set([...Object.keys(layers), ...Object.keys(others)])]
+      const wanted = [...new Set([...Object.keys(layers), ...Object.keys(others), ...beforeReLU(network)])]
       extractor = await engine.extractor(network, referenceWeights(network), wanted, { inputSize: [height, width] })
     })
     afterAll(() => extractor?.release())
@@ -75,7 +78,20 @@ describe('networks against Chainer and torchvision', () => {
       expect(differenceFrom(values.prepared, referenceInput(network, storedPreparation(network)).data)).toBeLessThanOrEqual(1e-6)
       expect(Object.keys(values.layers).length).toBeGreaterThanOrEqual(9)
       if (values.availableLayers !== undefined) expect(network.availableLayers).toEqual(values.availableLayers)
-      expectLayers(await extractor.run(referenceInput(network)), values.layers)
+      const actual = await extractor.run(referenceInput(network))
+      expectLayers(actual, values.layers)
+      for (const finer of beforeReLU(network)) {
+        const [sum, behind] = [actual.get(finer)!, actual.get(finer.split('/')[0]!)!]
+        expect(sum.shape).toEqual(behind.shape)
+        expect(
+          sum.data.some(value => value < 0),
+          finer,
+        ).toBe(true)
+        // To rounding: the runtime computes a convolution with its ReLU by other code than one without.
+        const largest = behind.data.reduce((most, value) => Math.max(most, value), 0)
+        const apart = sum.data.reduce((most, value, i) => Math.max(most, Math.abs(Math.max(0, value) - behind.data[i]!)), 0)
+        expect(apart / largest, finer).toBeLessThanOrEqual(1e-5)
+      }
     })
 
     if (library === undefined) return

@@ -1,5 +1,6 @@
 export { decodeFit, fitsHash, type ReductionFit, reductionPath } from './reduce/fit-file.js'
-export { fitReductions, type FittedReductions, layersToFit } from './reduce/fit-reductions.js'
+export { fitReductions, type FittedReductions, reduceSampleOf } from './reduce/fit-reductions.js'
+export { layersToFit, samplePasses, sampleRowBytes, scratchBytes } from './reduce/passes.js'
 export { loadAnyModel, outlineModel, specNetwork } from './any-model.js'
 export { classifyImage, type ClassifyOptions } from './classify-image.js'
 export { findOnnxFile, namesOnnxFile } from './onnx/files.js'

@@ -19,7 +19,10 @@ it.each([
   ['resnet50', 'res4f', 'res4/b5'],
   ['resnet152', 'res4b35', 'res4/b35'],
   ['resnet50', 'encoder.stages.3', 'res5'],
+  ['vgg16', 'features.28', 'conv5_3/conv'],
   ['vgg16', 'features.29', 'conv5_3'],
+  ['vgg16.tv', 'classifier.3', 'fc7/linear'],
+  ['vgg16.tv', 'pre_logits.fc1', 'fc6/linear'],
   ['vgg16', 'features.30', 'pool5'],
   ['vgg16', 'features.4', 'pool1'],
   ['vgg19', 'features.36', 'pool5'],
@@ -41,8 +44,6 @@ it.each([
 })
 
 it.each([
-  ['vgg16', 'features.28', 'conv5_3'],
-  ['vgg16', 'classifier.3', 'fc7'],
   ['resnet50', 'layer4.2.conv3', 'res5/b2'],
   ['resnet50', 'layer4.0.bn1', 'res5/a/relu1'],
   ['resnet50', 'conv5_block3_add', 'res5/b2'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { LayermillError } from '@layermill/core'
-import { getNetwork, networkIds, pruneNodes, resolveLayers } from './network.js'
+import { getNetwork, networkIds, pruneNodes, resolveLayers, expandLayers } from './network.js'
 import { parameterCount } from './costs.js'
 
 describe('getNetwork', () => {
@@ -53,6 +53,9 @@ describe('layers', () => {
   it('offers finer names than Chainer', () => {
     expect(resolveLayers(getNetwork('resnet152'), ['res4/b35', 'res4'])).toEqual(['res4/b35', 'res4/b35'])
     expect(resolveLayers(getNetwork('googlenet'), ['inception_4a/5x5_reduce', 'loss1_fc1', 'loss1_conv'])).toHaveLength(3)
+    expect(expandLayers(getNetwork('vgg16'), ['all'])).toHaveLength(37)
+    expect(expandLayers(getNetwork('vgg19'), ['conv5_*/conv'])).toEqual([1, 2, 3, 4].map(i => `conv5_${i}/conv`))
+    expect(getNetwork('vgg16').availableLayers).toHaveLength(22)
   })
 
   it('names the nearest layers for an unknown one', () => {

@@ -10,6 +10,7 @@ import { download, Fleet } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'
 import { imageBytes } from '../../helpers/images.js'
 import { commitFaults, readErrors, readIndex, readNpy, readRun } from '../../helpers/results.js'
+import { RotatedKeys } from '../../helpers/rotated-keys.js'
 import { useS3Server } from '../../integration/storage/s3-server.js'
 import { Chaos, submit, total } from './chaos.js'
 import { type ProxyFault, proxyFaults, type S3Proxy, startS3Proxy } from './s3-proxy.js'
@@ -28,8 +29,10 @@ const changed = 6
 const deleted = 6
 /** Objects that may not be read, where all others may. */
 const denied = 6
-/** Times that the workers' keys are revoked, for as long as a rotation takes. */
+/** Times that every key of the workers is refused for a while, though it is none's fault. */
 const revocations = Math.max(3, Math.round(8 * scale))
+/** Times that the workers' keys are rotated: a new one in their credentials file, the old one gone from the server. */
+const rotations = Math.max(3, Math.round(10 * scale))
 /** Faults of processes: of each kind one at least. */
 const times = (count: number): number => Math.max(1, Math.round(count * scale))
 const bucket = `faults-${randomBytes(4).toString('hex')}`
@@ -41,6 +44,7 @@ let proxy: S3Proxy
 let workerProxy: S3Proxy
 let fleet: Fleet
 let store: Store
+let keys: RotatedKeys
 /** Share of requests that a fault strikes. */
 let share = 0
 /** The keys of workers are refused until then. */
@@ -69,6 +73,8 @@ beforeAll(async () => {
   for (let i = 0; i < images; i += 50) await Promise.all(Array.from({ length: Math.min(50, images - i) }, (_, j) => put(i + j)))
   proxy = await startS3Proxy(s3.endpoint, choose)
   workerProxy = await startS3Proxy(s3.endpoint, chooseForWorkers)
+  keys = new RotatedKeys(s3.env, 'test', join(await folder(), 'worker-keys'))
+  await keys.rotate()
   fleet = await Fleet.start({ env: { AWS_ENDPOINT_URL_S3: proxy.url } }, { appendOnly: true })
 })
 
@@ -109,7 +115,7 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
       random,
       workers: 3,
       orchestrators: 1,
-      workerCli: { env: { AWS_ENDPOINT_URL_S3: workerProxy.url } },
+      workerCli: { env: { AWS_ENDPOINT_URL_S3: workerProxy.url, ...keys.environment } },
       faults: { 'kill worker': times(5), 'freeze worker': times(5), 'kill orchestrator': times(2) },
     })
     const server = await chaos.startOrchestrators()
@@ -138,6 +144,7 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
             revoked++
             revokedUntil = Date.now() + 1200
           }
+          if (keys.rotations < rotations) await keys.rotate(keys.rotations % 2 === 1)
           return (await results.stat('_SUCCESS')) !== undefined
         },
         { timeout: 800_000, interval: 1500 },
@@ -158,9 +165,10 @@ describe(`a store that fails (seed ${seed}; set LAYERMILL_TEST_SEED to repeat)`,
       Object.entries(proxy.struck).map(([name, count]) => [name, count + workerProxy.struck[name as ProxyFault]]),
     )
     for (const fault of proxyFaults) expect(struck[fault], `${fault} struck`).toBeGreaterThan(0)
-    const faults = total(struck) + total(chaos.struck) + objects
+    const faults = total(struck) + total(chaos.struck) + objects + keys.rotations
+    expect(keys.rotations).toBeGreaterThan(0)
     process.stdout.write(
-      `seed ${seed}: ${faults} faults ${JSON.stringify({ ...struck, ...chaos.struck, revocations: revoked, objects })} in ${proxy.requests() + workerProxy.requests()} requests, ` +
+      `seed ${seed}: ${faults} faults ${JSON.stringify({ ...struck, ...chaos.struck, revocations: revoked, rotations: keys.rotations, objects })} in ${proxy.requests() + workerProxy.requests()} requests, ` +
         `${places.length} images, ${errors.length} in errors, lost ${lost}, duplicated ${duplicated}\n`,
     )
     expect({ lost, duplicated }).toEqual({ lost: 0, duplicated: 0 })

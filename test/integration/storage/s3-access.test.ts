@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PutBucketPolicyCommand, PutBucketRequestPaymentCommand, S3Client } from '@aws-sdk/client-s3'
@@ -12,6 +12,7 @@ import { testFolder } from '../../helpers/folders.js'
 import { untilSaid } from '../../helpers/fleet.js'
 import { imageBytes } from '../../helpers/images.js'
 import { readErrors, readRun } from '../../helpers/results.js'
+import { RotatedKeys } from '../../helpers/rotated-keys.js'
 
 const folder = testFolder('s3-access')
 const name = `access-${randomBytes(4).toString('hex')}`
@@ -33,6 +34,7 @@ let server: S3Server
 let owner: S3Client
 let before: Map<string, string | undefined>
 let credentials: string
+let keys: RotatedKeys
 
 /** A server whose users can be changed: the runner's, where it started one. */
 async function useServer(): Promise<S3Server> {
@@ -42,15 +44,6 @@ async function useServer(): Promise<S3Server> {
 }
 
 const admin = (...args: string[]): Promise<unknown> => radosgwAdmin(server.env, ...args)
-
-/** A new key of the reader in the credentials file; its old keys end. */
-async function rotate(): Promise<void> {
-  const keys = { access: `key${randomBytes(6).toString('hex')}`, secret: randomBytes(12).toString('hex') }
-  const info = (await admin('user', 'info', `--uid=${reader}`)) as { keys: { access_key: string }[] }
-  await admin('key', 'create', `--uid=${reader}`, '--key-type=s3', `--access-key=${keys.access}`, `--secret=${keys.secret}`)
-  await writeFile(credentials, `[default]\naws_access_key_id = ${keys.access}\naws_secret_access_key = ${keys.secret}\n`)
-  for (const { access_key } of info.keys) await admin('key', 'rm', `--uid=${reader}`, '--key-type=s3', `--access-key=${access_key}`)
-}
 
 async function allow(principal: unknown, ...more: unknown[]): Promise<void> {
   const all = {
@@ -71,13 +64,7 @@ const denying = (...keys: string[]): unknown => ({
   Resource: keys.map(key => `arn:aws:s3:::${name}/${key}`),
 })
 
-const asReader = (): Record<string, string> => ({
-  AWS_ENDPOINT_URL_S3: server.endpoint,
-  AWS_SHARED_CREDENTIALS_FILE: credentials,
-  AWS_CONFIG_FILE: '/dev/null',
-  AWS_ACCESS_KEY_ID: '',
-  AWS_SECRET_ACCESS_KEY: '',
-})
+const asReader = (): Record<string, string> => ({ AWS_ENDPOINT_URL_S3: server.endpoint, ...keys.environment })
 
 beforeAll(async () => {
   server = await useServer()
@@ -96,6 +83,7 @@ beforeAll(async () => {
   await store.close()
   credentials = join(await mkdtemp(join(tmpdir(), 'layermill-reader-')), 'credentials')
   await admin('user', 'create', `--uid=${reader}`, '--display-name=reader')
+  keys = new RotatedKeys(server.env, reader, credentials)
 })
 afterAll(async () => {
   owner?.destroy()
@@ -108,7 +96,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  await rotate()
+  await keys.rotate()
   await allow(toReader)
   delete process.env['AWS_ACCESS_KEY_ID']
   delete process.env['AWS_SECRET_ACCESS_KEY']
@@ -124,14 +112,14 @@ describe('keys that are rotated', () => {
     const store = openStore(`s3://${name}/out`)
     await images.read({ key: '00.png' })
     await store.put('a', 'x')
-    await rotate()
+    await keys.rotate()
     expect((await images.read({ key: '01.png' })).byteLength).toBeGreaterThan(100)
-    await rotate()
+    await keys.rotate()
     // A HEAD is refused without a reason.
     expect(await store.stat('a')).toMatchObject({ bytes: 1 })
-    await rotate()
+    await keys.rotate()
     await store.put('b', 'x')
-    await admin('key', 'rm', `--uid=${reader}`, '--key-type=s3', `--access-key=${await keyInFile()}`)
+    await keys.end()
     await expect(store.get('a')).rejects.toMatchObject({
       code: 'STORE_DENIED',
       message: expect.stringContaining('InvalidAccessKeyId') as string,
@@ -145,17 +133,12 @@ describe('keys that are rotated', () => {
     const out = join(await folder(), 'rotated')
     const run = startCli(smallRun(source, out, '--part-size', '1', '--batch-size', '1', '--json'), { env: asReader() })
     await untilSaid(run, /"event":"progress"/)
-    await rotate()
+    await keys.rotate()
     const { code, stderr } = await run.ended
     expect(code, stderr).toBe(0)
     expect(await readRun(out)).toMatchObject({ state: 'done', counts: { images, done: images } })
   })
 })
-
-async function keyInFile(): Promise<string> {
-  const info = (await admin('user', 'info', `--uid=${reader}`)) as { keys: { access_key: string }[] }
-  return info.keys[0]!.access_key
-}
 
 describe('objects that may not be read', () => {
   it('are left out and recorded while others can be read, within --max-errors', async () => {

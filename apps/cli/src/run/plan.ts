@@ -31,6 +31,12 @@ function printLayers(output: Output, spec: ExtractSpec, report: PlanReport): voi
     formatBytes(bytes),
   ])
   output.line(formatTable(['layer', 'shape', '>bytes/image', '>bytes'], rows))
+  if (report.reduction !== undefined) {
+    const { sample, passes, scratchBytes } = report.reduction
+    const over = `a sample of ${formatPlural(sample, 'image')} in ${formatPlural(passes.length, 'pass', 'passes')}`
+    output.line(`\nreduction: fitted to ${over}, ${formatBytes(scratchBytes)} of temporary files`)
+    if (passes.length > 1) for (const [i, layers] of passes.entries()) output.line(`  pass ${i + 1}: ${layers.join(', ')}`)
+  }
   const room = report.freeBytes === undefined ? '' : `; ${formatBytes(report.freeBytes)} are free`
   output.line(`\nto be written: ${formatBytes(report.outputBytes)} to ${spec.out}${room}`)
 }

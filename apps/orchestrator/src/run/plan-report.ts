@@ -1,5 +1,7 @@
 import type { ExtractSpec, LayerResult, PredictSpec, RunRecord } from '@layermill/contracts'
+import type { Network } from '@layermill/models'
 import type { SourceItem, Store } from '@layermill/storage'
+import { layersToFit, reduceSampleOf, samplePasses, sampleRowBytes, scratchBytes } from '@layermill/inference'
 import type { RunEnvironment } from './environment.js'
 import { newRecord } from './open-run.js'
 
@@ -16,6 +18,8 @@ export interface PlanReport {
   readonly layers: readonly (LayerResult & { readonly bytes: number })[]
   /** Of all feature files. */
   readonly outputBytes: number
+  /** Layers that are fitted to a sample, by pass, with the temporary files of the largest pass. */
+  readonly reduction?: { readonly sample: number; readonly passes: string[][]; readonly scratchBytes: number } | undefined
   /** Bytes free at the destination of the output, or undefined where the place cannot say. */
   readonly freeBytes: number | undefined
   /** On this machine, by a probe; undefined where it has no engine. */
@@ -48,6 +52,7 @@ export async function planReport(
     sourceBytes += item.bytes
     if (sample.length < wanted) sample.push(item)
   }
+  const reduction = await planReduction(record, network, images)
   const probed = await environment.probe?.(record, source, sample)
   const layers = record.layers.map(layer => ({ ...layer, bytes: layer.bytesPerImage * images }))
   return {
@@ -57,10 +62,21 @@ export async function planReport(
     parts: Math.ceil(images / record.partSize),
     layers,
     outputBytes: layers.reduce((sum, { bytes }) => sum + bytes, 0),
+    ...(reduction === undefined ? {} : { reduction }),
     freeBytes: await store?.freeBytes(),
     seconds: probed && probed.secondsPerImage * images,
     batchSize: probed?.batchSize ?? record.batchSize,
   }
+}
+
+async function planReduction(record: RunRecord, network: Network, images: number): Promise<PlanReport['reduction']> {
+  const layers = layersToFit(record)
+  if (layers.length === 0 || (record.spec.kind === 'extract' && record.spec.reduction !== undefined)) return undefined
+  const sample = Math.min(images, reduceSampleOf(record))
+  const rowBytes = sampleRowBytes(record, network)
+  const passes = samplePasses(layers, rowBytes, sample, await scratchBytes())
+  const bytesOf = (pass: readonly string[]): number => pass.reduce((sum, layer) => sum + (rowBytes.get(layer) ?? 0) * sample, 0)
+  return { sample, passes, scratchBytes: Math.max(...passes.map(bytesOf)) }
 }
 
 /** Bytes that a run's features take, where they would not fit into what is free; else undefined. */

@@ -11,6 +11,12 @@ const InferencePlan = z.object({
   parts: count,
   layers: z.array(z.object({ ...LayerResult.shape, bytes: count })).describe('What is written of each layer, in all.'),
   outputBytes: count.describe('Bytes of all feature files.'),
+  reduction: z
+    .object({ sample: count, passes: z.array(z.array(z.string())), scratchBytes: count })
+    .optional()
+    .describe(
+      'Layers that are fitted to a sample of images, by pass: the network computes the sample once in each. Bytes of temporary files.',
+    ),
   freeBytes: z.number().nonnegative().optional().describe('Where results go; left out where the place cannot say.'),
   seconds: z.number().nonnegative().optional().describe('By a probe, where the server has an engine.'),
   batchSize: z.union([count, z.literal('auto')]),

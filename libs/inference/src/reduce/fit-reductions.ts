@@ -1,21 +1,26 @@
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { columnMeans, fitPca, type RowSource } from '@layermill/analysis'
-import { needsFit, parseRule, type RunRecord } from '@layermill/contracts'
+import { columnMeans, fitPca, type MatrixProduct, type RowSource } from '@layermill/analysis'
+import { parseRule, type RunRecord } from '@layermill/contracts'
 import { elementCount, LayermillError } from '@layermill/core'
 import { openProduct } from '@layermill/engines'
-import type { ImageSource } from '@layermill/storage'
+import type { ImageSource, SourceItem } from '@layermill/storage'
 import { sampleImages } from '../calibrate/sample.js'
 import type { ModelProvider } from '../model-provider.js'
 import { computeRows } from '../part/compute-rows.js'
 import { type PoolKind, poolRow } from '../part/pool.js'
 import { prepareRows, rowPreparation } from '../part/prepare-rows.js'
 import { encodeFit, fitsHash } from './fit-file.js'
+import { layersToFit, sampleRowBytes, samplePasses, scratchBytes } from './passes.js'
 import { mapOf } from './reducer.js'
 
 /** Images whose activations a reduction is fitted to, unless the spec says another number. */
 export const defaultReduceSample = 4096
+/** Images of the sample of a run. */
+export const reduceSampleOf = ({ spec }: RunRecord): number =>
+  (spec.kind === 'extract' ? spec.reduceSample : undefined) ?? defaultReduceSample
+
 /** Images at once. */
 const batchSize = 8
 /** Most bytes of a layer's components. */
@@ -28,6 +33,8 @@ export interface FitOptions {
   readonly readAhead: number
   readonly signal?: AbortSignal | undefined
   readonly note: (text: string) => void
+  /** Most bytes of the sample's rows in temporary files; half of what is free there, unless said otherwise. */
+  readonly scratchBytes?: number
 }
 
 /** Fits of a run's layers, as files, and how many numbers are left of each. */
@@ -80,10 +87,6 @@ class RowFile {
   }
 }
 
-/** Layers of a run whose rule needs a sample. */
-export const layersToFit = ({ identity }: RunRecord): string[] =>
-  identity.layers.filter(layer => identity.reduction?.[layer] !== undefined && needsFit(parseRule(identity.reduction[layer])))
-
 function refuseLarge(record: RunRecord, shapes: ReadonlyMap<string, number>): void {
   for (const [layer, columns] of shapes) {
     const { kind, components } = parseRule(record.identity.reduction![layer]!)
@@ -98,12 +101,14 @@ function refuseLarge(record: RunRecord, shapes: ReadonlyMap<string, number>): vo
 }
 
 /** Computes the sample and writes its rows, mapped as far as that needs no sample. */
-async function spill(options: FitOptions, layers: readonly string[], files: ReadonlyMap<string, RowFile>): Promise<string[]> {
-  const { record, provider, source, readAhead, signal, note } = options
+async function spill(
+  options: FitOptions,
+  chosen: readonly SourceItem[],
+  layers: readonly string[],
+  files: ReadonlyMap<string, RowFile>,
+): Promise<string[]> {
+  const { record, provider, source, readAhead, signal } = options
   const { model, weights } = record.spec
-  const wanted = record.spec.kind === 'extract' ? (record.spec.reduceSample ?? defaultReduceSample) : defaultReduceSample
-  const { chosen } = await sampleImages(source.items(), wanted)
-  note(`reduction: computing a sample of ${chosen.length} images`)
   const { network } = await provider.model(model, weights)
   const { size } = record.identity.preparation
   const session = await provider.session(model, weights, layers, size === 'keep' ? undefined : [size.height, size.width])
@@ -130,52 +135,71 @@ async function spill(options: FitOptions, layers: readonly string[], files: Read
   return keys
 }
 
+/** The fit of one layer, from its rows in a temporary file. */
+async function fitLayer(
+  options: FitOptions,
+  layer: string,
+  rows: RowFile,
+  sample: readonly string[],
+  product: MatrixProduct,
+): Promise<{ file: Uint8Array; components?: number }> {
+  const rule = options.record.identity.reduction![layer]!
+  const parsed = parseRule(rule)
+  const source = rows.source()
+  const none = new Float64Array()
+  if (parsed.kind !== 'pca') {
+    const mean = await columnMeans(source)
+    return { file: encodeFit({ rule, mean, components: none, explainedVariance: none, totalVariance: 0, sample }) }
+  }
+  const fit = await fitPca(source, {
+    product,
+    components: parsed.components,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  })
+  const kept = fit.components.rows
+  if (kept < parsed.components) options.note(`reduction: ${layer} has ${kept} components with variance in ${fit.sample} images`)
+  const share = fit.explainedVariance.reduce((sum, value) => sum + value, 0) / (fit.totalVariance || 1)
+  options.note(`reduction: ${kept} components of ${layer} explain ${(100 * share).toFixed(1)}% of the variance of ${fit.sample} images`)
+  const { mean, explainedVariance, totalVariance } = fit
+  return { file: encodeFit({ rule, mean, components: fit.components.data, explainedVariance, totalVariance, sample }), components: kept }
+}
+
 /**
  * Fits the reductions of a run to a sample of its images, chosen by the hashes of their keys: components and means are in float64, and the
- * same on CPUs of one kind.
+ * same on CPUs of one kind. Layers whose rows of the sample do not fit on the disk together are fitted in passes.
  *
  * @throws LayermillError `SPEC_INVALID` where a layer is too large, `ROW_INVALID` where fewer than two images can be used
  */
 export async function fitReductions(options: FitOptions): Promise<FittedReductions> {
-  const { record, signal } = options
-  const layers = layersToFit(record)
-  const folder = await mkdtemp(path.join(tmpdir(), 'layermill-reduction-'))
-  const rows = new Map<string, RowFile>()
+  const { record, provider, note } = options
+  const { network } = await provider.model(record.spec.model, record.spec.weights)
+  const { chosen } = await sampleImages(options.source.items(), reduceSampleOf(record))
+  const budgetBytes = options.scratchBytes ?? (await scratchBytes())
+  const passes = samplePasses(layersToFit(record), sampleRowBytes(record, network), chosen.length, budgetBytes)
   const fast = await openProduct()
+  const files = new Map<string, Uint8Array>()
+  const components = new Map<string, number>()
   try {
-    for (const [i, layer] of layers.entries()) rows.set(layer, await RowFile.create(folder, `${i}.f32`))
-    const sample = await spill(options, layers, rows)
-    const files = new Map<string, Uint8Array>()
-    const components = new Map<string, number>()
-    for (const layer of layers) {
-      const rule = record.identity.reduction![layer]!
-      const parsed = parseRule(rule)
-      const source = rows.get(layer)!.source()
-      const none = new Float64Array()
-      if (parsed.kind === 'pca') {
-        const fit = await fitPca(source, {
-          product: fast.product,
-          components: parsed.components,
-          ...(signal === undefined ? {} : { signal }),
-        })
-        const kept = fit.components.rows
-        if (kept < parsed.components) options.note(`reduction: ${layer} has ${kept} components with variance in ${fit.sample} images`)
-        const share = fit.explainedVariance.reduce((sum, value) => sum + value, 0) / (fit.totalVariance || 1)
-        options.note(
-          `reduction: ${kept} components of ${layer} explain ${(100 * share).toFixed(1)}% of the variance of ${fit.sample} images`,
-        )
-        const { mean, explainedVariance, totalVariance } = fit
-        files.set(layer, encodeFit({ rule, mean, components: fit.components.data, explainedVariance, totalVariance, sample }))
-        components.set(layer, kept)
-      } else {
-        const mean = await columnMeans(source)
-        files.set(layer, encodeFit({ rule, mean, components: none, explainedVariance: none, totalVariance: 0, sample }))
+    for (const [pass, layers] of passes.entries()) {
+      const which = passes.length === 1 ? '' : `, pass ${pass + 1} of ${passes.length}: ${layers.join(', ')}`
+      note(`reduction: computing a sample of ${chosen.length} images${which}`)
+      const folder = await mkdtemp(path.join(tmpdir(), 'layermill-reduction-'))
+      const rows = new Map<string, RowFile>()
+      try {
+        for (const [i, layer] of layers.entries()) rows.set(layer, await RowFile.create(folder, `${i}.f32`))
+        const sample = await spill(options, chosen, layers, rows)
+        for (const layer of layers) {
+          const fitted = await fitLayer(options, layer, rows.get(layer)!, sample, fast.product)
+          files.set(layer, fitted.file)
+          if (fitted.components !== undefined) components.set(layer, fitted.components)
+        }
+      } finally {
+        for (const file of rows.values()) await file.close()
+        await rm(folder, { recursive: true, force: true })
       }
     }
-    return { files, sha256: fitsHash(files), components }
   } finally {
-    for (const file of rows.values()) await file.close()
     await fast.close()
-    await rm(folder, { recursive: true, force: true })
   }
+  return { files, sha256: fitsHash(files), components }
 }

@@ -14,7 +14,10 @@ class SlowStore {
   refused(error: unknown, now = Date.now()): void {
     if (now - this.last > quiet) this.since = now
     this.last = now
-    const name = error instanceof Error && error.name !== 'Error' ? error.name : errorCode(error)
+    const known = error instanceof Error && error.name !== 'Error' ? error.name : errorCode(error)
+    // The answer to a HEAD has no body to name its error: its status alone tells.
+    const status = (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode
+    const name = known === 'Unknown' && status !== undefined ? String(status) : known
     this.what = /slow|throttl|toomany|429|503|unavailable/i.test(name)
       ? `the store asks to slow down (${name})`
       : `the store does not answer as it should (${name})`

@@ -1,7 +1,7 @@
 import type { NetworkTable, TableFamily } from '../../graph.js'
 import { GraphBuilder } from '../shared/builder.js'
 import { defineNetwork, type NetworkDefinition } from '../shared/definition.js'
-import { exactly, type KnownLayer, type LayerNames, nearly } from '../shared/layer-names.js'
+import { exactly, type KnownLayer, type LayerNames } from '../shared/layer-names.js'
 import { caffeLayer, kerasConv, kerasLinear, type Naming, torchTensor } from '../shared/naming.js'
 import { kerasPreparation, torchvisionPreparation } from '../shared/preparations.js'
 import { kerasFile, openvinoFolder, type PublishedFile, timmFile } from '../shared/published.js'
@@ -10,19 +10,21 @@ import { timmPlain } from '../shared/timm.js'
 const channels = [64, 128, 256, 512, 512] as const
 
 /**
- * The table of a VGG. Layers are Chainer's: `conv1_1` is behind its ReLU, `fc6` and `fc7` behind ReLU and dropout.
- * The torchvision family pools what is left to 7x7 before `fc6` and does not cover odd sizes.
+ * The table of a VGG. Layers are Chainer's: `conv1_1` is behind its ReLU, `fc6` and `fc7` behind ReLU and dropout. Finer layers are the
+ * sums before a ReLU: `conv1_1/conv`, `fc6/linear`. With them VGG16 has 37, as many as MatConvNet's. The torchvision family pools what is left to 7x7 before `fc6` and does not cover odd sizes.
  */
 function table(convolutions: readonly number[], family: TableFamily): NetworkTable {
   const g = new GraphBuilder()
   const availableLayers: string[] = []
+  const finer: string[] = []
   const layer = (name: string): string => (availableLayers.push(name), name)
+  const within = (name: string): string => (finer.push(name), name)
 
   let x = g.input(3)
   for (const [stage, count] of convolutions.entries()) {
     for (let i = 1; i <= count; i++) {
       const name = `conv${stage + 1}_${i}`
-      x = g.conv(`${name}/conv`, x, { channels: channels[stage]!, kernel: 3, pad: 1, parameters: name })
+      x = g.conv(within(`${name}/conv`), x, { channels: channels[stage]!, kernel: 3, pad: 1, parameters: name })
       x = g.relu(layer(name), x)
     }
     x = g.maxPool(layer(`pool${stage + 1}`), x, { kernel: 2, stride: 2, ceil: family === 'caffe' })
@@ -32,7 +34,7 @@ function table(convolutions: readonly number[], family: TableFamily): NetworkTab
     ['fc6', 512 * 7 * 7],
     ['fc7', 4096],
   ] as const) {
-    x = g.linear(`${name}/linear`, x, inFeatures, 4096, name)
+    x = g.linear(within(`${name}/linear`), x, inFeatures, 4096, name)
     x = g.relu(`${name}/relu`, x)
     x = g.dropout(layer(name), x, 0.5)
   }
@@ -41,7 +43,7 @@ function table(convolutions: readonly number[], family: TableFamily): NetworkTab
 
   return {
     nodes: g.nodes,
-    layers: new Map(availableLayers.map(name => [name, name])),
+    layers: new Map([...availableLayers, ...finer].map(name => [name, name])),
     availableLayers,
     defaultLayer: 'fc7',
     classifier: 'fc8',
@@ -91,22 +93,18 @@ const kerasRule: Naming = (link, kind) => {
 /** Names of VGG's layers in the order of torchvision's `features`: each convolution and its ReLU, then the stage's pooling. */
 function torchFeatures(network: Pick<NetworkTable, 'availableLayers'>): KnownLayer[] {
   const names = network.availableLayers.filter(name => /^(?:conv|pool)\d/.test(name))
-  return names.flatMap(name => (name.startsWith('pool') ? [exactly(name)] : [nearly(name), exactly(name)]))
+  return names.flatMap(name => (name.startsWith('pool') ? [exactly(name)] : [exactly(`${name}/conv`), exactly(name)]))
 }
 
 const layerNames: LayerNames = (_family, network) => [
   [/^features\.(\d{1,2})$/, ([index]) => torchFeatures(network)[Number(index)]],
   [/^features$/, () => exactly('pool5')],
-  [
-    /^classifier\.([0-6])$/,
-    ([index]) =>
-      [nearly('fc6'), exactly('fc6'), exactly('fc6'), nearly('fc7'), exactly('fc7'), exactly('fc7'), exactly('fc8')][Number(index)],
-  ],
+  [/^classifier\.([0-6])$/, ([index]) => exactly(['fc6/linear', 'fc6', 'fc6', 'fc7/linear', 'fc7', 'fc7', 'fc8'][Number(index)]!)],
   [/^classifier$/, () => exactly('fc8')],
   // timm.
   [/^pre_logits\.(?:act|drop)?([12])$/, ([index]) => exactly(`fc${Number(index) + 5}`)],
   [/^pre_logits(?:\.drop)?$/, () => exactly('fc7')],
-  [/^pre_logits\.fc([12])$/, ([index]) => nearly(`fc${Number(index) + 5}`)],
+  [/^pre_logits\.fc([12])$/, ([index]) => exactly(`fc${Number(index) + 5}/linear`)],
   [/^head\.fc$/, () => exactly('fc8')],
   // Keras.
   [/^block([1-5])_conv(\d)$/, ([stage, index]) => exactly(`conv${stage}_${index}`)],
