@@ -33,8 +33,6 @@ export interface FitOptions {
   readonly readAhead: number
   readonly signal?: AbortSignal | undefined
   readonly note: (text: string) => void
-  /** Most bytes of the sample's rows in temporary files; half of what is free there, unless said otherwise. */
-  readonly scratchBytes?: number
 }
 
 /** Fits of a run's layers, as files, and how many numbers are left of each. */
@@ -174,8 +172,7 @@ export async function fitReductions(options: FitOptions): Promise<FittedReductio
   const { record, provider, note } = options
   const { network } = await provider.model(record.spec.model, record.spec.weights)
   const { chosen } = await sampleImages(options.source.items(), reduceSampleOf(record))
-  const budgetBytes = options.scratchBytes ?? (await scratchBytes())
-  const passes = samplePasses(layersToFit(record), sampleRowBytes(record, network), chosen.length, budgetBytes)
+  const passes = samplePasses(layersToFit(record), sampleRowBytes(record, network), chosen.length, await scratchBytes())
   const fast = await openProduct()
   const files = new Map<string, Uint8Array>()
   const components = new Map<string, number>()

@@ -25,8 +25,15 @@ export function sampleRowBytes(record: RunRecord, network: Network): Map<string,
   return bytes
 }
 
-/** Bytes that a sample's rows may take where temporary files are: half of what is free. */
-export async function scratchBytes(): Promise<number> {
+/**
+ * Bytes that a sample's rows may take where temporary files are: `LAYERMILL_SCRATCH_BYTES`, else half of what is free.
+ * @throws LayermillError `SPEC_INVALID` for a variable that is no number of bytes
+ */
+export async function scratchBytes(env: NodeJS.ProcessEnv = process.env): Promise<number> {
+  const text = env['LAYERMILL_SCRATCH_BYTES']?.trim() ?? ''
+  if (/^[1-9]\d{0,15}$/.test(text)) return Number(text)
+  if (text !== '')
+    throw new LayermillError('SPEC_INVALID', `LAYERMILL_SCRATCH_BYTES: got ${JSON.stringify(text)}, expected a whole number of bytes`)
   const { bavail, bsize } = await statfs(tmpdir())
   return (bavail * bsize) / 2
 }
@@ -53,7 +60,9 @@ export function samplePasses(
       throw new LayermillError(
         'SPEC_INVALID',
         `--reduce: ${images} rows of ${layer} take ${gigabytes(bytes)} while they are fitted, and ${gigabytes(budgetBytes)} may be used in ${tmpdir()}`,
-        { hint: 'take fewer images with --reduce-sample, --pool avg, srp:COMPONENTS, or another disk by TMPDIR' },
+        {
+          hint: 'take fewer images with --reduce-sample, --pool avg, srp:COMPONENTS, another disk by TMPDIR, or more by LAYERMILL_SCRATCH_BYTES',
+        },
       )
     }
     if (passes.length === 0 || bytes > room) {
