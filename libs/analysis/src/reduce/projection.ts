@@ -1,7 +1,7 @@
 import { LayermillError, Random } from '@layermill/core'
 
-/** Most entries of a projection: a gigabyte of memory. */
-const mostEntries = 2 ** 28
+/** Most memory of a projection. */
+const mostBytes = 2 ** 30
 
 /** A linear map from `columns` numbers to `components`, made of a seed. */
 export interface RandomProjection {
@@ -12,14 +12,19 @@ export interface RandomProjection {
   project(values: Float32Array | Float64Array): Float64Array
 }
 
-/** Entries that are not zero, expected: `components * sqrt(columns)`. */
-export const projectionBytes = (columns: number, components: number): number => Math.ceil(components * Math.sqrt(columns)) * 4
+/** Most components whose number and sign fit into 16 bits. */
+const mostShort = 2 ** 15
+
+/** Bytes of the entries that are not zero, expected to be `components * sqrt(columns)`, and of how many there are in each column. */
+export const projectionBytes = (columns: number, components: number): number =>
+  Math.ceil(components * Math.sqrt(columns)) * (components > mostShort ? 4 : 2) + columns
 
 /** Columns and signs of the entries of one row of the matrix: `column * 2 + (negative ? 1 : 0)`, upwards. */
 function rowEntries(columns: number, seed: string, row: number): Uint32Array {
   const density = 1 / Math.sqrt(columns)
   const random = new Random(`sparse-projection:${seed}:${row}`)
-  const entries: number[] = []
+  let entries = new Uint32Array(Math.ceil(1.1 * columns * density) + 16)
+  let count = 0
   // The gaps between entries of equal chance are geometric: one number an entry, not one a column.
   const log = Math.log1p(-density)
   for (let column = 0; column < columns; column++) {
@@ -28,9 +33,59 @@ function rowEntries(columns: number, seed: string, row: number): Uint32Array {
       column += Math.floor(Math.log(uniform) / log)
       if (column >= columns) break
     }
-    entries.push(column * 2 + (random.uint32() >>> 31))
+    if (count === entries.length) {
+      const more = new Uint32Array(2 * count)
+      more.set(entries)
+      entries = more
+    }
+    entries[count++] = column * 2 + (random.uint32() >>> 31)
   }
-  return Uint32Array.from(entries)
+  return entries.subarray(0, count)
+}
+
+/** A sparse matrix by columns: how many entries each has, and all of them, `row * 2 + (negative ? 1 : 0)`. */
+interface ByColumns {
+  readonly counts: Uint8Array | Uint32Array
+  readonly entries: Uint16Array | Uint32Array
+}
+
+function byColumns(columns: number, components: number, seed: string): ByColumns {
+  const rows = Array.from({ length: components }, (_, row) => rowEntries(columns, seed, row))
+  const ends = new Uint32Array(columns)
+  for (const row of rows) for (let i = 0; i < row.length; i++) ends[row[i]! >>> 1]!++
+  const most = ends.reduce((largest, count) => Math.max(largest, count), 0)
+  const counts = most < 256 ? Uint8Array.from(ends) : Uint32Array.from(ends)
+  let total = 0
+  for (let column = 0; column < columns; column++) {
+    const count = ends[column]!
+    // Begins as the place of the column's first entry, and ends behind its last.
+    ends[column] = total
+    total += count
+  }
+  const entries = components > mostShort ? new Uint32Array(total) : new Uint16Array(total)
+  for (const [number, row] of rows.entries())
+    for (let i = 0; i < row.length; i++) entries[ends[row[i]! >>> 1]!++] = number * 2 + (row[i]! & 1)
+  return { counts, entries }
+}
+
+/**
+ * Sums of the values with the signs of their entries. By columns, so that the values are read once and in their order, and the sums stay
+ * in the processor's cache; each sum has its terms in the order of the columns all the same.
+ */
+function addSigned({ counts, entries }: ByColumns, values: Float32Array | Float64Array, sums: Float64Array): void {
+  let at = 0
+  for (let column = 0; column < counts.length; column++) {
+    const end = at + counts[column]!
+    const value = values[column]!
+    // Zeros, half of what is behind a ReLU, change no sum.
+    if (value !== 0) {
+      for (let i = at; i < end; i++) {
+        const entry = entries[i]!
+        sums[entry >>> 1]! += (entry & 1) === 0 ? value : -value
+      }
+    }
+    at = end
+  }
 }
 
 /**
@@ -41,7 +96,7 @@ function rowEntries(columns: number, seed: string, row: number): Uint32Array {
  * @throws LayermillError `SPEC_INVALID` where it would take more than a gigabyte
  */
 export function sparseProjection(columns: number, components: number, seed: string): RandomProjection {
-  if (projectionBytes(columns, components) / 4 > mostEntries || columns >= 2 ** 31) {
+  if (projectionBytes(columns, components) > mostBytes || columns >= 2 ** 31) {
     throw new LayermillError(
       'SPEC_INVALID',
       `a sparse projection of ${columns} numbers to ${components} would take more than a gigabyte of memory`,
@@ -50,23 +105,17 @@ export function sparseProjection(columns: number, components: number, seed: stri
       },
     )
   }
-  const rows = Array.from({ length: components }, (_, row) => rowEntries(columns, seed, row))
+  const map = byColumns(columns, components, seed)
   const scale = Math.sqrt(Math.sqrt(columns) / components)
   return {
     columns,
     components,
-    bytes: rows.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    bytes: map.counts.byteLength + map.entries.byteLength,
     project: values => {
       requireLength(values, columns)
-      return Float64Array.from(rows, entries => {
-        let sum = 0
-        for (let i = 0; i < entries.length; i++) {
-          const entry = entries[i]!
-          const value = values[entry >>> 1]!
-          sum += (entry & 1) === 0 ? value : -value
-        }
-        return sum * scale
-      })
+      const sums = new Float64Array(components)
+      addSigned(map, values, sums)
+      return sums.map(sum => sum * scale)
     },
   }
 }
