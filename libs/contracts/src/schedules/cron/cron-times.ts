@@ -18,36 +18,43 @@ export function parseCron(text: string, from: number = Date.now()): CronParser.C
 /** Time on a clock, written as the UTC time with the same digits, in milliseconds. */
 type WallTime = number
 
+interface KnownExpression {
+  readonly expression: CronParser.CronExpression
+  /** Whether it comes in every hour of a day, however that is written. */
+  readonly everyHour: boolean
+}
+
+const known = new Map<string, KnownExpression>()
+
+/** An expression that was read before, since reading takes longer than all else. Its position is whoever's asked last. */
+function knownExpression(cron: string): KnownExpression {
+  let found = known.get(cron)
+  if (found === undefined) {
+    const expression = parseCron(cron)
+    found = { expression, everyHour: expression.fields.hour.values.length === 24 }
+    if (known.size > 1000) known.clear()
+    known.set(cron, found)
+  }
+  return found
+}
+
 /** The first time on the wall at or after another one that an expression means. */
 function firstWallTime(cron: string, from: WallTime): WallTime | undefined {
   try {
-    return parseCron(cron, Math.ceil(from / 1000) * 1000 - 1000)
-      .next()
-      .getTime()
+    const { expression } = knownExpression(cron)
+    expression.reset(new Date(Math.ceil(from / 1000) * 1000 - 1000))
+    return expression.next().getTime()
   } catch {
     // Out of times, as 29 February of past years is.
     return undefined
   }
 }
 
-const wildcards = new Map<string, boolean>()
-
-/** Whether an expression comes in every hour of a day, however that is written. */
-function comesEveryHour(cron: string): boolean {
-  let found = wildcards.get(cron)
-  if (found === undefined) {
-    found = parseCron(cron).fields.hour.values.length === 24
-    if (wildcards.size > 1000) wildcards.clear()
-    wildcards.set(cron, found)
-  }
-  return found
-}
-
 /** Times after the start of a stretch with one offset that this stretch's own clock shows, at or after `from`. */
 function regularTime(cron: string, change: Transition | undefined, offset: number, from: number): number | undefined {
   const repeated = change === undefined ? 0 : Math.max(0, change.before - change.after)
   // Times that the clock shows once more were there before the change: hours that are named come once.
-  const start = change !== undefined && repeated > 0 && !comesEveryHour(cron) ? change.at + repeated : (change?.at ?? -Infinity)
+  const start = change !== undefined && repeated > 0 && !knownExpression(cron).everyHour ? change.at + repeated : (change?.at ?? -Infinity)
   const wall = firstWallTime(cron, Math.max(from, start) + offset)
   return wall === undefined ? undefined : wall - offset
 }
