@@ -1,16 +1,13 @@
 /** Commands of documents, run as they stand. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { importWeights } from '@layermill/weights'
 import sharp from 'sharp'
 import { type RedisService, startRedis } from '../../scripts/services/redis.mjs'
-import { cliFile } from '../helpers/cli.js'
-
-const run = promisify(execFile)
+import { cliFile, runCli } from '../helpers/cli.js'
 
 /** The code blocks of a language in a document, in their order. */
 export function blocksOf(text: string, language: string): string[] {
@@ -90,7 +87,8 @@ export class DocumentFolder {
 
   /** Runs a command of Layermill to its end, and gives what it printed. @throws where it fails */
   async run(command: string): Promise<string> {
-    const { stdout } = await run(process.execPath, [cliFile, ...(await this.words(command)).slice(2)], { cwd: this.path, env: this.env })
+    const { code, stdout, stderr } = await runCli((await this.words(command)).slice(2), { cwd: this.path, env: this.env })
+    if (code !== 0) throw new Error(`${command} ended with ${code}:\n${stdout}${stderr}`)
     return stdout
   }
 

@@ -20,6 +20,8 @@ export interface CliOptions {
   /** A shell line that ends in `exec "$@"`, for limits of the process. */
   readonly shell?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Folder that it runs in. */
+  readonly cwd?: string
 }
 
 export interface CliProcess {
@@ -39,7 +41,11 @@ const home = join(tmpdir(), 'layermill-test-home')
 export function startCli(args: readonly string[], options: CliOptions = {}): CliProcess {
   const command = [process.execPath, ...(options.nodeArgs ?? []), cliFile, ...args]
   const [file, ...rest] = options.shell === undefined ? command : ['/bin/sh', '-c', options.shell, 'sh', ...command]
-  const child = spawn(file!, rest, { env: { ...process.env, LAYERMILL_HOME: home, ...options.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(file!, rest, {
+    env: { ...process.env, LAYERMILL_HOME: home, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    ...(options.cwd && { cwd: options.cwd }),
+  })
   const text = { stdout: '', stderr: '' }
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
@@ -63,7 +69,7 @@ export function startCli(args: readonly string[], options: CliOptions = {}): Cli
  */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   if (options.nodeArgs !== undefined || options.shell !== undefined) return startCli(args, options).ended
-  return runHosted(mainFile, args, { ...process.env, LAYERMILL_HOME: home, ...options.env })
+  return runHosted(mainFile, args, { ...process.env, LAYERMILL_HOME: home, ...options.env }, options.cwd)
 }
 
 /** A small network at a small size, on the CPU, whose every weight is known: what most tests run. */

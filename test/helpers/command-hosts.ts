@@ -29,8 +29,10 @@ class CommandHost {
   constructor(
     readonly environment: string,
     main: string,
+    readonly cwd: string,
   ) {
     this.child = fork(hostFile, [pathToFileURL(main).href, this.mark], {
+      cwd,
       env: JSON.parse(environment) as Record<string, string>,
       // The embedded queue is a megabyte of WebAssembly, whose optimisation takes longer than it saves in a test.
       execArgv: ['--liftoff-only'],
@@ -90,15 +92,16 @@ class CommandHost {
 
 const idle: CommandHost[] = []
 
-/** Runs a command line in a process that has run others of the same environment, or will. */
+/** Runs a command line in a process that has run others of the same environment and folder, or will. */
 export async function runHosted(
   main: string,
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
+  cwd: string = process.cwd(),
 ): Promise<CliResult> {
   const key = JSON.stringify(environment)
-  const at = idle.findLastIndex(host => host.environment === key && !host.ended)
-  const host = at < 0 ? new CommandHost(key, main) : idle.splice(at, 1)[0]!
+  const at = idle.findLastIndex(host => host.environment === key && host.cwd === cwd && !host.ended)
+  const host = at < 0 ? new CommandHost(key, main, cwd) : idle.splice(at, 1)[0]!
   host.hold(true)
   const result = await host.run(args)
   host.hold(false)
