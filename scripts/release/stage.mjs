@@ -3,6 +3,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { SetupError, root, run } from '../setup/terminal.mjs'
+import { bundlePackage } from './bundle.mjs'
 
 /** Platforms that ONNX Runtime's package has libraries for, in npm's words. */
 const platforms = ['darwin-arm64', 'linux-arm64', 'linux-x64', 'win32-arm64', 'win32-x64']
@@ -100,7 +101,6 @@ async function stageRuntime(to, withLibrary) {
     await cp(path.join(runtimeFolder(), inside), path.join(to, inside), { recursive: true })
   }
   const { version, license, repository, author, main, types, description } = manifest
-  const dependencies = { 'onnxruntime-common': manifest.dependencies['onnxruntime-common'] }
   await writeJson(path.join(to, 'package.json'), {
     name: 'onnxruntime-node',
     version,
@@ -110,9 +110,8 @@ async function stageRuntime(to, withLibrary) {
     author,
     main,
     types,
-    dependencies,
   })
-  return { version, dependencies }
+  return { version, dependencies: { 'onnxruntime-common': manifest.dependencies['onnxruntime-common'] } }
 }
 
 /** The library of one platform as a package of its own, which npm installs on that platform only. @param {string} to @param {string} platform */
@@ -132,6 +131,19 @@ async function stagePlatform(to, platform, version) {
     cpu: [cpu],
     preferUnplugged: true,
   })
+}
+
+/**
+ * Dependencies of what is inside the package are the package's own: npm takes those of a bundled package for bundled as well, and where it
+ * installs globally it leaves an empty folder in the place of each that is not.
+ * @param {string} target @param {readonly string[]} names of the packages inside
+ */
+async function checkBundled(target, names) {
+  for (const name of names) {
+    const { dependencies = {} } = await readJson(path.join(target, 'node_modules', name, 'package.json'))
+    const asked = Object.keys(dependencies)
+    if (asked.length > 0) throw new SetupError(`${name} is bundled and asks for ${asked.join(', ')}: a global installation would miss it`)
+  }
 }
 
 /** The address of the repository that a release is made from, where it has one that others can reach. */
@@ -205,6 +217,8 @@ export async function stage(to, { forRegistry, withPlatforms = forRegistry }) {
     peerDependenciesMeta: Object.fromEntries(Object.keys(peers).map(peer => [peer, { optional: true }])),
     bundleDependencies: Object.keys(bundled),
   })
+  await checkBundled(target, Object.keys(bundled))
+  await bundlePackage(target)
   const folders = [target]
   if (!withPlatforms) return folders
   for (const platform of platforms) {

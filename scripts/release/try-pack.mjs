@@ -1,4 +1,6 @@
 /** Installs a pack as users do, in an empty folder, and runs what they run. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -69,6 +71,44 @@ async function makePhotos(folder) {
   }
 }
 
+/** Asks until it is so; the trial's own limit ends what never is. @template T @param {() => Promise<T | undefined>} ask @returns {Promise<T>} */
+async function until(ask) {
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
+}
+
+/** `layermill serve` alone: its page, and a run that is given to it. @param {string} layermill @param {string} folder */
+async function checkServer(layermill, folder) {
+  const env = { ...process.env, LAYERMILL_HOME: path.join(folder, 'home'), BROWSER: path.join(folder, 'no-browser') }
+  const server = spawn(layermill, ['serve', '--open', '--port', '0', '--device', 'cpu'], { cwd: folder, env, timeout: 300_000 })
+  let said = ''
+  for (const stream of [server.stdout, server.stderr]) stream.setEncoding('utf8').on('data', text => (said += text))
+  const ended = once(server, 'close')
+  try {
+    const url = await until(async () => {
+      if (server.exitCode !== null || server.signalCode !== null) throw new SetupError(`serve ended\n${said}`)
+      return /layermill is at (http:\S+);/.exec(said)?.[1]
+    })
+    const page = await (await fetch(url)).text()
+    if (!page.includes('<script')) throw new SetupError(`serve has no page\n${page}`)
+    const spec = { kind: 'extract', source: path.join(folder, 'photos'), model: 'googlenet', weights: 'random:1', layers: ['conv1'] }
+    const body = JSON.stringify({ ...spec, out: path.join(folder, 'served') })
+    const headers = { 'content-type': 'application/json' }
+    const { id } = await (await fetch(`${url}/v1/runs`, { method: 'POST', headers, body })).json()
+    const run = await until(async () => {
+      const { state, counts } = await (await fetch(`${url}/v1/runs/${id}`)).json()
+      return ['done', 'failed', 'cancelled', undefined].includes(state) ? { state, counts } : undefined
+    })
+    if (run.state !== 'done' || run.counts.done !== 8) throw new SetupError(`the server's run: ${JSON.stringify(run)}\n${said}`)
+  } finally {
+    server.kill('SIGTERM')
+    await ended
+  }
+}
+
 /** Declarations must satisfy the compilers that users have. @param {string} folder */
 async function checkTypes(folder) {
   await writeFile(path.join(folder, 'typed.ts'), typed)
@@ -118,6 +158,7 @@ export async function tryPack(pack, folder) {
   if (out.trim() === '') throw new SetupError('predict printed nothing')
   const training = ['--layer', 'pool5', '--epochs', '1', '--batch-size', '4', '--out', './model']
   await step('finetune', () => must(folder, layermill, ['finetune', './photos', ...network, ...training]))
+  await step('serve', () => checkServer(layermill, folder))
   await writeFile(path.join(folder, 'program.mjs'), program)
   await step('import', () => must(folder, process.execPath, ['program.mjs']))
   await writeFile(
