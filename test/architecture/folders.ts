@@ -15,6 +15,7 @@ export const orchestratorFolders: ReadonlyMap<string, number> = new Map([
   ['inspect', 2],
   ['train', 2],
   ['check', 3],
+  ['report', 3],
   ['schedules', 4],
   ['service', 4],
   ['fleet', 5],

@@ -30,8 +30,8 @@ export interface Screen {
   readonly height?: number
 }
 
-export const desktop = { width: 1280, height: 860 }
-export const phone = { width: 375, height: 780 }
+export const desktop = { width: 1400, height: 860 }
+export const phone = { width: 390, height: 780 }
 
 /**
  * A page whose every complaint is kept: console errors (refusals of the content security policy among them), exceptions, requests to
@@ -110,6 +110,7 @@ export class WatchedPage {
       await this.screenshot(`${name}-${theme}-${kind}`)
       const overflow = await this.overflow()
       if (overflow > 0) found.push(`${overflow} pixels wider than the screen`)
+      found.push(...(await this.clipped()))
       found.push(...(await this.accessibilityFindings()))
     }
     await this.screen({ theme: 'light', ...desktop })
@@ -119,6 +120,20 @@ export class WatchedPage {
   /** Pixels by which the page is wider than the screen. */
   async overflow(): Promise<number> {
     return Number(await this.page.evaluate('document.documentElement.scrollWidth - innerWidth'))
+  }
+
+  /** Texts that are cut off where nobody can scroll to the rest, and nothing (an ellipsis with a title) says that there is more. */
+  async clipped(): Promise<string[]> {
+    const found: unknown = await this.page.evaluate(`(() => {
+      const cuts = element => {
+        const { overflowX, textOverflow } = getComputedStyle(element)
+        return (overflowX === 'hidden' || overflowX === 'clip') && textOverflow !== 'ellipsis'
+      }
+      return [...document.querySelectorAll('body *')]
+        .filter(element => cuts(element) && element.scrollWidth > element.clientWidth + 1 && element.innerText?.trim() && element.clientWidth > 1)
+        .map(element => element.tagName + '.' + element.className + ' cuts off ' + element.innerText.trim().slice(0, 60))
+    })()`)
+    return found as string[]
   }
 
   async screenshot(name: string, fullPage = false): Promise<string> {

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import { checkSpecText, errorMessage, LayermillError, mostSpecBytes, tooLong } from '@layermill/core'
 import { parseSpec, type RunKind, type RunSpec } from '@layermill/contracts'
 import type { z } from 'zod'
-import { notFlags, specShapes } from './command/spec-flags.js'
+import { flagName, notFlags, specShapes } from './command/spec-flags.js'
 
 /** Option that commander derives from `--no-sign-request`: it takes the flag as the negation of an option that does not exist. */
 const signRequest = 'signRequest'
@@ -63,5 +63,17 @@ export async function specFromFlags(kind: RunKind, source: string | undefined, o
     const { isPreparationPlace, readPreparation } = await import('@layermill/weights')
     if (isPreparationPlace(spec['prepare'])) spec['prepare'] = await readPreparation(spec['prepare'])
   }
-  return parseSpec(spec)
+  try {
+    return parseSpec(spec)
+  } catch (error) {
+    throw withFlagNames(error, kind, fromFile)
+  }
+}
+
+/** An error whose lines begin with flags as they are typed; fields of a file keep their names. */
+function withFlagNames(error: unknown, kind: RunKind, fromFile: Readonly<Record<string, unknown>>): unknown {
+  if (!(error instanceof LayermillError) || error.code !== 'SPEC_INVALID') return error
+  const isFlag = (field: string): boolean => field in specShapes[kind] && !notFlags.has(field) && !(field in fromFile)
+  const message = error.message.replaceAll(/^\w+(?=[:.[])/gm, field => (isFlag(field) ? flagName(field) : field))
+  return new LayermillError(error.code, message, { cause: error, hint: error.hint })
 }

@@ -4,12 +4,14 @@ export {
   FailurePage,
   FeatureMap,
   ImagePage,
+  LayerComparison,
   NeighbourList,
   PicturePlace,
   Projection,
   RunEvaluation,
   RunImage,
   RunParts,
+  RunPredictions,
   TryResult,
 } from './api/inspection.js'
 export type { ModelDetail, ModelSummary } from './api/model-types.js'
@@ -55,6 +57,7 @@ export {
   RunJob,
 } from './jobs/payloads.js'
 export type { ComputedBy, PartResult } from './jobs/part-result.js'
+export { mostPhaseWorkers, type PhaseName, phaseNames, PhaseSeconds, WorkerPhases } from './jobs/phases.js'
 export { beatInterval, beatTimeout, readBeat, UnfitFor, WaitsFor, WorkerBeat } from './jobs/worker-beat.js'
 export {
   batchSizePath,
@@ -74,6 +77,7 @@ export {
   partOfPath,
   predictionsPath,
   runPath,
+  reportPath,
   successPath,
 } from './layout/layout.js'
 export { runStoreUrl } from './layout/run-place.js'

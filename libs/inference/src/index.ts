@@ -43,5 +43,6 @@ export { type OpenSessionOptions, openTrainingSession } from './train/open-sessi
 export { initialParameters, plannedNetwork, TrainingSession } from './train/training-session.js'
 export { fleetWeightsLoader, type LoadFleetWeights, openStoreFile } from './weights/weights-file.js'
 export { fleetWeights, FleetWeights } from './weights/weights-store.js'
+export { type ExplainedPicture, explainedInput, explainPicture } from './explain/explain-picture.js'
 export { type ExplainedImage, ImageExplainer, type ImageExplainerOptions } from './explain/image-explainer.js'
 export { type ExplainMethod, explainMethods } from './explain/methods.js'

@@ -16,6 +16,7 @@ import { loadRunModel } from './run-model.js'
 import type { AmongWorkers } from './part/doubts.js'
 import { computePart, type ReportProgress } from './part/compute-part.js'
 import { PartSessions } from './part/part-sessions.js'
+import { PhaseClock } from './part/phase-clock.js'
 
 /** A run that this worker has parts of. */
 interface OpenRun {
@@ -25,6 +26,7 @@ interface OpenRun {
   readonly precision: SessionPrecision | undefined
   readonly reducers: Reducers
   readonly cache: FeatureCache | undefined
+  readonly clock: PhaseClock
 }
 
 async function dispose({ store, source, cache }: OpenRun): Promise<void> {
@@ -117,7 +119,8 @@ export class PartProcessor {
     const precision = await readSessionPrecision(store, record)
     const reducers = await readReducers(store, record)
     const cache = await this.openCache(record)
-    return { record, store, precision, reducers, cache, source: await this.options.openSource(record.spec.source, record.spec) }
+    const source = await this.options.openSource(record.spec.source, record.spec)
+    return { record, store, precision, reducers, cache, source, clock: new PhaseClock() }
   }
 
   private async openCache({ spec }: RunRecord): Promise<FeatureCache | undefined> {
@@ -154,19 +157,23 @@ export class PartProcessor {
     const batchSize = async (): Promise<number> => this.batchSize(run, loaded.network, () => sessions.session())
     const { readAhead, among } = this.options
     try {
-      return await computePart({
-        ...run,
-        part,
-        loaded,
-        cache,
-        extractor: sessions,
-        batchSize,
-        readAhead,
-        among,
-        computedBy,
-        report,
-        signal,
-      })
+      const result = await run.clock.during('all', () =>
+        computePart({
+          ...run,
+          part,
+          loaded,
+          cache,
+          extractor: sessions,
+          batchSize,
+          readAhead,
+          among,
+          computedBy,
+          report,
+          signal,
+        }),
+      )
+      const worker = among?.worker
+      return { ...result, phases: { ...(worker === undefined ? {} : { worker }), seconds: run.clock.take() } }
     } finally {
       await sessions.done()
     }

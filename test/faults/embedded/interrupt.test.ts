@@ -27,6 +27,7 @@ describe('Ctrl-C and SIGTERM', () => {
       process.child.kill(signal)
       const stopped = await process.ended
       expect(stopped).toMatchObject({ code: 130, signal: null, stdout: '' })
+      expect(stopped.stderr).toContain(`${signal}: the batches under way are finished; a second Ctrl-C stops now`)
       expect(stopped.stderr).toContain(`stopped by ${signal}; the same command goes on from here`)
       expect(['planning', 'running']).toContain((await readRun(out)).state)
       expect(await commitFaults(out)).toEqual([])

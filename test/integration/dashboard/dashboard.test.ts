@@ -289,6 +289,20 @@ it('gives nothing of a run without a token', async () => {
   }
 })
 
+it('shows the API without the bar and the logo of its framework, and with links that lead somewhere', async () => {
+  const docs = await WatchedPage.open(browser, url)
+  await docs.goto('/docs')
+  await docs.page.locator('[data-path="/v1/runs/{id}/map"]').first().waitFor()
+  expect(await docs.page.title()).toContain('Layermill')
+  expect(await docs.page.locator('.topbar').count()).toBe(0)
+  const found: unknown = await docs.page.evaluate('[...document.querySelectorAll("a[href], img[src]")].map(each => each.href ?? each.src)')
+  const addresses = found as string[]
+  for (const address of new Set(addresses.filter(each => each.startsWith(url)))) expect((await fetch(address)).status, address).toBe(200)
+  expect(addresses.filter(each => /swagger\.io|smartbear/.test(each))).toEqual([])
+  expect(docs.complaints).toEqual([])
+  await docs.close()
+})
+
 it('makes no errors, breaks no policy and asks nobody else', () => {
   expect(watched.complaints).toEqual([])
 })

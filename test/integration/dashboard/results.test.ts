@@ -1,6 +1,6 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { FeatureMap } from '@layermill/contracts'
+import { type FeatureMap, RunDetail, type RunEvaluation } from '@layermill/contracts'
 import { allocateVersion, readVersions } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
 import { writeSampleImages } from 'layermill/sample-images'
@@ -8,6 +8,7 @@ import type { Browser } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { desktop, startBrowser, WatchedPage } from '../../helpers/browser.js'
+import { runCli } from '../../helpers/cli.js'
 import { Fleet } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'
 
@@ -17,6 +18,9 @@ let browser: Browser
 let watched: WatchedPage
 let url: string
 let source: string
+
+/** A class with a name that is longer than most places for it. */
+const longName = 'landscape with far hills, a low sun and its long reflection on the water in the evening'
 
 /** The demo's pictures and pieces of them in a folder for each of their groups, with one file that is no picture. */
 async function writeDataset(root: string, target: string): Promise<void> {
@@ -74,11 +78,20 @@ it('shows failures with reasons, a map of features, and what is near an image', 
     size: '224x224',
     partSize: 8,
     maxErrors: 2,
+    report: true,
     out: join(await folder(), 'data', 'features'),
   })
   await watched.goto(`/#/runs/${id}`)
   await page.getByRole('heading', { name: /done/ }).waitFor()
   await page.getByRole('img', { name: /10 of 10 parts are committed/ }).waitFor()
+  const phases = page.getByRole('region', { name: 'Images a second by worker and phase' })
+  await phases.waitFor()
+  expect(await phases.getByRole('columnheader').allTextContents()).toEqual(['Worker', 'Images/s', 'read', 'decode', 'compute', 'write'])
+  expect(await phases.getByRole('cell').allTextContents()).toEqual(
+    Array.from({ length: 5 }, () => expect.stringMatching(/^([\d.,]+|–)( \d+%)?$/) as string),
+  )
+  const told = RunDetail.parse(await (await fetch(`${url}/v1/runs/${id}`)).json()).phases
+  expect(told?.[0]?.images).toBeGreaterThan(0)
   expect(await watched.checkScreens('overview')).toEqual([])
   await page.getByRole('link', { name: 'Failures (1)' }).click()
   await page.getByText('disc/broken.jpg').waitFor()
@@ -101,6 +114,9 @@ it('shows failures with reasons, a map of features, and what is near an image', 
   await map.blur()
   await watched.screen({ theme: 'light', width: 1280, height: 1000 })
   await watched.screenshot('readme')
+  await page.getByRole('button', { name: 'Compare the layers' }).click()
+  await page.getByRole('img', { name: /^Accuracy against bytes of an image: .*conv2 [\d.]+% at 2\.4 MB/ }).waitFor()
+  expect(await watched.checkScreens('layers')).toEqual([])
   await page.getByLabel('Find images on the map').fill('stripe')
   await page.getByText('18 found.').waitFor()
   await page.getByLabel('Find images on the map').fill('')
@@ -127,9 +143,31 @@ it('shows failures with reasons, a map of features, and what is near an image', 
   expect(list.length).toBeGreaterThan(20)
   expect(list.slice(0, 2)).toEqual(['path,label', expect.stringMatching(/^\/.*\/shapes\/\w+\/[\w-]+\.jpg,"shapes, all"$/)])
   expect(await watched.checkScreens('lasso')).toEqual([])
-  await page.getByLabel('Layer').selectOption('conv2')
+  await page.getByRole('combobox', { name: 'Layer' }).selectOption('conv2')
   await expect.poll(() => page.getByLabel('As a class of its own').count()).toBe(0)
   await page.getByText('Near each other means alike').waitFor()
+  // A layer with places in the picture: its channels over it, and which of them tell the classes apart.
+  await map.focus()
+  await page.keyboard.press('ArrowRight')
+  await page.keyboard.press('Enter')
+  await expect.poll(() => page.locator('.channel img').count()).toBe(8)
+  await page.getByRole('button', { name: 'Compare the classes' }).click()
+  const differences = page.getByRole('region', { name: 'Channels in which classes differ' })
+  await expect.poll(() => differences.getByRole('rowheader').allTextContents()).toEqual(['checkerboard', 'disc', 'landscape', 'stripe'])
+  expect(await watched.checkScreens('channels')).toEqual([])
+})
+
+it('has room for classes with long names', async () => {
+  const { page } = watched
+  await page.route('**/map?*', async route => {
+    const response = await route.fetch()
+    const map = (await response.json()) as FeatureMap
+    await route.fulfill({ response, json: { ...map, names: map.names?.map((name, i) => (i === 0 ? longName : name)) } })
+  })
+  await page.reload()
+  await page.locator('.groups').getByText(longName).waitFor()
+  expect(await watched.checkScreens('map-long-name', true)).toEqual([])
+  await page.unroute('**/map?*')
 })
 
 it('keeps the map of a run that has ended, and tells how far another is', async () => {
@@ -158,6 +196,10 @@ it('shows a contact sheet, and finds the images most like a picture that is drop
   await expect.poll(() => page.locator('.sheet img').count()).toBeGreaterThan(20)
   await page.getByLabel('Class').selectOption('landscape')
   await expect.poll(() => page.locator('.sheet b').allTextContents()).toEqual(Array.from({ length: 18 }, () => 'landscape'))
+  await page.getByLabel('Nearest of each').selectOption('pool5')
+  await expect.poll(() => page.locator('.nearest img').count()).toBe(18)
+  // Pieces of one picture are nearest to each other.
+  for (const text of await page.locator('.nearest').allTextContents()) expect(text).toMatch(/^landscape (0\.9\d|1\.0)/)
   expect(await watched.checkScreens('images')).toEqual([])
   await page.getByRole('link', { name: 'Try it' }).click()
   const file = (await readdir(join(source, '../../samples'))).find(name => name.startsWith('checkerboard-01'))!
@@ -246,7 +288,18 @@ it('shows curves, confusion and mistakes of a fine-tuning run', async () => {
     /^epoch 5: training \d+%, held out \d+%$/,
   )
   await page.getByRole('region', { name: 'Confusion matrix' }).waitFor()
+  await page.getByLabel('Loss, rate and gradient on a log scale').check()
+  for (const name of ['Learning rate', 'Gradient norm']) await page.getByRole('slider', { name: `${name} by epoch` }).waitFor()
   expect(await watched.checkScreens('training')).toEqual([])
+  await page.route('**/evaluation', async route => {
+    const response = await route.fetch()
+    const evaluation = (await response.json()) as RunEvaluation
+    await route.fulfill({ response, json: { ...evaluation, classes: evaluation.classes.map((name, i) => (i === 0 ? longName : name)) } })
+  })
+  await page.reload()
+  await page.getByRole('region', { name: 'Confusion matrix' }).getByText(longName).first().waitFor()
+  expect(await watched.checkScreens('training-long-name')).toEqual([])
+  await page.unroute('**/evaluation')
   await page.getByRole('link', { name: 'Overview' }).click()
   await page.getByText('shapes@1 promoted').waitFor()
   expect(await page.getByRole('term').allTextContents()).toEqual(['Throughput', 'Took', 'Failed', 'Epochs'])
@@ -298,8 +351,75 @@ it('promotes a version and rolls back, each after a question', async () => {
   expect(watched.complaints).toEqual([])
 })
 
+it('colours the map by a model: what images were taken for, and whether that is right', async () => {
+  const { page } = watched
+  const { runs } = (await (await fetch(`${url}/v1/runs?kind=extract`)).json()) as { runs: { id: string }[] }
+  const out = join(await folder(), 'data', 'classes.csv')
+  const predicted = await submit({ kind: 'predict', model: 'shapes@latest', weights: 'imagenet', maxErrors: 2, report: true, out })
+  await watched.goto(`/#/runs/${predicted}`)
+  await page.getByRole('heading', { name: /done/ }).waitFor()
+  await watched.goto(`/#/runs/${runs.find(({ id }) => id !== 'extract-from-elsewhere')!.id}/features`)
+  await page.getByText('72 of 72 images.').waitFor()
+  await page.getByLabel('Colour by').selectOption(`error:${predicted}`)
+  await expect.poll(() => page.locator('.groups span').allTextContents()).toEqual(['right', 'wrong'])
+  await page.getByLabel('Colour by').selectOption(`predicted:${predicted}`)
+  await expect.poll(() => page.locator('.groups span').allTextContents()).toContain('checkerboard')
+  expect(await watched.checkScreens('map-predicted')).toEqual([])
+})
+
+it('shows runs side by side: what differs, how they went, and what they take for what', async () => {
+  const { page } = watched
+  await watched.goto('/#/runs')
+  for (const name of [/^Compare finetune-/, /^Compare predict-/]) await page.getByRole('checkbox', { name }).first().check()
+  await page.getByRole('button', { name: 'Compare', exact: true }).click()
+  await page.getByRole('heading', { name: 'Runs side by side' }).waitFor()
+  const settings = page.getByRole('region', { name: 'Settings that differ' })
+  await settings.getByRole('rowheader', { name: 'model', exact: true }).waitFor()
+  await page.getByRole('region', { name: 'Outcome of the runs' }).waitFor()
+  expect(await watched.checkScreens('side-by-side')).toEqual([])
+})
+
+it('tells why a model names a picture as it does', async () => {
+  const { page } = watched
+  await watched.goto('/#/models/shapes')
+  const file = (await readdir(join(source, 'stripe'))).find(name => name.endsWith('.jpg'))!
+  await page.getByLabel('A picture to try').setInputFiles(join(source, 'stripe', file))
+  await page.getByRole('button', { name: 'Why?' }).click()
+  await page.getByText(/^(Warm places speak for|Nothing in the picture speaks for)/).waitFor()
+  expect(await watched.checkScreens('why')).toEqual([])
+})
+
+it('writes reports that a browser shows by themselves, on a desk and on a phone', async () => {
+  const root = await folder()
+  const data = join(root, 'data')
+  const network = ['--model', 'googlenet', '--weights', 'random:1', '--device', 'cpu']
+  const [nearest, layers] = [join(root, 'nearest.html'), join(root, 'layers.html')]
+  const key = ['--key', 'disc/disc-01-0.jpg', '--features', join(data, 'features'), '--layer', 'pool5', '--report', nearest]
+  expect(await runCli(['similar', ...key])).toMatchObject({ code: 0 })
+  const sample = ['--layers', 'conv1,conv2,inception_3a', '--size', '64x64', '--sample', '24', '--max-errors', '1', '--report', layers]
+  expect(await runCli(['advise', source, ...network, ...sample])).toMatchObject({ code: 0 })
+  const reports = {
+    'report-extract': join(data, 'features', 'report.html'),
+    'report-predict': join(data, 'classes.report.html'),
+    'report-finetune': join(data, 'model', 'report.html'),
+    'report-similar': nearest,
+    'report-advise': layers,
+  }
+  for (const [name, path] of Object.entries(reports)) {
+    const html = await readFile(path, 'utf8')
+    expect(html, name).not.toMatch(/<script|<link|https?:/)
+    // A page without an address cannot ask for anything that lies beside it.
+    await watched.page.goto('about:blank')
+    await watched.page.setContent(html)
+    expect(await watched.page.evaluate('[...document.images].every(image => image.naturalWidth > 0)'), name).toBe(true)
+    expect(await watched.checkScreens(name)).toEqual([])
+  }
+  expect(watched.complaints.filter(text => !text.includes('about:blank'))).toEqual([])
+})
+
 it('has pages for models and queues', async () => {
   const { page } = watched
+  await watched.goto('/')
   for (const name of ['Models', 'Queues']) {
     await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name }).click()
     await page.getByRole('heading', { name, level: 1 }).waitFor()

@@ -8,6 +8,8 @@ export const emptyInspection: InspectionService = {
   parts: () => Promise.resolve({ committed: [], withErrors: [] }),
   failures: () => Promise.resolve({ failures: [] }),
   images: none,
+  layers: none,
+  predictions: none,
   thumbnail: none,
   evaluation: none,
   projection: none,

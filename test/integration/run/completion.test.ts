@@ -44,7 +44,17 @@ it.each([
   [['schedule', 'p'], ['pause']],
   [
     ['extract', 'photos', '--re'],
-    ['--request-payer', '--reduce', '--reduce-sample', '--reduction', '--resample', '--retry-failed', '--require-cpu', '--registry'],
+    [
+      '--request-payer',
+      '--reduce',
+      '--reduce-sample',
+      '--reduction',
+      '--report',
+      '--resample',
+      '--retry-failed',
+      '--require-cpu',
+      '--registry',
+    ],
   ],
   [
     ['extract', '--pool', ''],

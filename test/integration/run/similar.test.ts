@@ -67,6 +67,18 @@ async function naive(layer: string, key: string, metric: string): Promise<{ key:
 }
 
 describe('layermill similar', () => {
+  it('makes a sheet of the picture and its neighbours, with their distances', async () => {
+    const file = join(await folder(), 'nearest.html')
+    const set = ['--features', features, '--layer', 'conv2', '--top', '5', '--report', file]
+    const { code, stdout, stderr } = await runCli(['similar', '--key', 'odd/7.png', ...set, '--json'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: `report: ${file}\n` })
+    const html = await readFile(file, 'utf8')
+    expect(html).not.toMatch(/<script|https?:/)
+    expect(html.match(/data:image\/jpeg/g)).toHaveLength(6)
+    for (const { rank, key, label, distance } of parse(stdout))
+      expect(html).toContain(`<b>${rank}</b> ${label} · ${distance.toFixed(5)}<small>${key}</small>`)
+  })
+
   it.each([
     ['inception_3a', 'cosine'],
     ['conv2', 'l2'],

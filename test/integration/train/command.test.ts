@@ -58,6 +58,7 @@ describe('layermill finetune', () => {
     expect(result.code, result.stderr).toBe(0)
     expect(result.stderr).toMatch(/epoch 12: loss [\d.]+, [\d.]+%/)
     expect(result.stdout).toMatch(/^12 epochs, .*held out accuracy/)
+    expect(result.stdout.trim().split('\n').at(-1)).toBe(`report: ${out}/report.html`)
     const files = await filesBelow(out)
     for (const name of [
       'model.json',

@@ -88,6 +88,7 @@ const fieldFlags: Record<Exclude<Field, 'kind' | 'source'>, FieldFlag> = {
   format: { group: 'output', placeholder: 'name' },
   top: { group: 'output', placeholder: 'number' },
   export: { group: 'output', placeholder: 'name' },
+  report: { group: 'output' },
   plan: { group: 'running' },
   update: { group: 'running' },
   retryFailed: { group: 'running' },
@@ -147,6 +148,9 @@ function splitText(description: string): { text: string; otherwise?: string } {
 
 const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 
+/** Flag of a spec's field, as it is typed. */
+export const flagName = (field: string): string => `--${kebab(field)}`
+
 /** Whether a schema takes nothing. */
 const isRequired = (schema: z.ZodType): boolean => !schema.safeParse(undefined).success
 
@@ -162,7 +166,7 @@ function flagOf(field: string, schema: z.ZodType): Flag {
   const { text, otherwise } = splitText(schema.description ?? '')
   const choices = choicesOf(schema)
   return {
-    flag: isSwitch(schema) ? `--${kebab(field)}` : `--${kebab(field)} <${placeholder}>`,
+    flag: isSwitch(schema) ? flagName(field) : `${flagName(field)} <${placeholder}>`,
     text,
     ...unset(schema, otherwise),
     ...(choices === undefined ? {} : { choices }),

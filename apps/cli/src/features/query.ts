@@ -4,7 +4,7 @@ import { classify, type ErrorCode, LayermillError } from '@layermill/core'
 import { ExtractSpec } from '@layermill/contracts'
 import { loadWeights, type WeightSet } from '@layermill/weights'
 import { type FeatureSet, storedFeatures } from '@layermill/orchestrator/features'
-import { openSource } from '@layermill/storage'
+import { type ImageSource, openSource } from '@layermill/storage'
 import type { Output } from '../output/output.js'
 import { WeightsProgressNotes } from '../output/weights-progress.js'
 import { absoluteModelPlaces } from '../places.js'
@@ -93,6 +93,15 @@ async function computeQuery(output: Output, set: FeatureSet, image: string, opti
   } finally {
     notes.finish()
   }
+}
+
+/**
+ * The file of the image that is looked for.
+ * @param source of the run, where the image is one of its own
+ * @throws as reading the image does
+ */
+export async function queryBytes(image: string | undefined, source: ImageSource, options: QueryOptions): Promise<Uint8Array> {
+  return image === undefined ? source.read({ key: options.key! }) : (await readImage(image, options)).bytes
 }
 
 /**

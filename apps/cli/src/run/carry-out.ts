@@ -1,10 +1,9 @@
 import { requireFloat16 } from '@layermill/engines'
 import { type ExtractSpec, type PredictSpec, type RunRecord, type RunSpec, successPath } from '@layermill/contracts'
 import { checkSpec } from '@layermill/orchestrator/check'
-import { predictionSteps } from '@layermill/orchestrator/results'
+import { reportingSteps } from '@layermill/orchestrator/report'
 import {
   execute,
-  inferenceSteps,
   missingRoom,
   type OpenedRun,
   readFailures,
@@ -87,11 +86,12 @@ export async function carryOut(
       const onProgress = (state: RunProgress): void => {
         warn(state)
         waits.tell(state.waiting)
-        if (options.json) output.json({ event: 'progress', ...state })
+        const { phases: _phases, ...told } = state
+        if (options.json) output.json({ event: 'progress', ...told })
         else progress.update(state)
       }
       const given = { ...run, environment, reasons, onProgress }
-      return spec.kind === 'predict' ? predictionSteps(spec, given) : inferenceSteps(spec, given)
+      return reportingSteps(spec, given)
     },
   })
   return { record, store, failures: record.counts.failed > 0 ? await readFailures(store) : [] }

@@ -1,7 +1,14 @@
-import type { RunDetail, RunRecord } from '@layermill/contracts'
+import type { ExtractSpec, PredictSpec, RunDetail, RunRecord } from '@layermill/contracts'
 import { leftOutText } from '@layermill/models'
 import { formatPlural } from '../output/format.js'
 import type { Output } from '../output/output.js'
+
+/** The line that says where a run's report is; empty where none was asked for. */
+export async function reportLine(spec: ExtractSpec | PredictSpec): Promise<string> {
+  if (spec.report !== true) return ''
+  const { reportPlace } = await import('@layermill/orchestrator/report')
+  return `\nreport: ${reportPlace(spec)}`
+}
 
 export type Registered = NonNullable<RunDetail['registered']>
 

@@ -99,13 +99,15 @@ export function boundInspection(inspection: InspectionService, deadline: number)
   return {
     parts: run => bound(inspection.parts(run)),
     failures: (run, from) => bound(inspection.failures(run, from)),
-    images: (run, query) => bound(inspection.images(run, query)),
+    images: (run, query) => bound(inspection.images(run, query), query.nearest === undefined ? 1 : sampleFactor),
+    predictions: run => bound(inspection.predictions(run)),
     thumbnail: (run, picture) => bound(inspection.thumbnail(run, picture)),
     evaluation: run => bound(inspection.evaluation(run)),
     projection: (run, query) => bound(inspection.projection(run, query), sampleFactor),
     map: (run, layer) => bound(inspection.map(run, layer), sampleFactor),
     activations: (run, query) => bound(inspection.activations(run, query)),
     differences: (run, query) => bound(inspection.differences(run, query), sampleFactor),
+    layers: run => bound(inspection.layers(run), sampleFactor),
     neighbours: (run, query) => bound(inspection.neighbours(run, query), sampleFactor),
   }
 }

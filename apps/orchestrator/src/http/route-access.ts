@@ -18,6 +18,8 @@ export const routeAccess = {
   'GET /v1/runs/:id/parts': 'read',
   'GET /v1/runs/:id/failures': 'read',
   'GET /v1/runs/:id/images': 'read',
+  'GET /v1/runs/:id/layers': 'read',
+  'GET /v1/runs/:id/predictions': 'read',
   'POST /v1/runs/:id/try': 'submit',
   'GET /v1/runs/:id/thumbnail': 'read',
   'GET /v1/runs/:id/evaluation': 'read',

@@ -33,7 +33,7 @@ const wanted = (image: RunImage, { label, filter }: ImageQuery): boolean =>
   (label === undefined || image.label === label || image.predicted?.[0]?.label === label) && (filter === 'all' || isWrong(image))
 
 /** Images of one part: those with features, or with predictions beside what the manifest says. */
-async function imagesOfPart({ spec, store }: OpenedFiles, part: number): Promise<RunImage[]> {
+export async function imagesOfPart({ spec, store }: Pick<OpenedFiles, 'spec' | 'store'>, part: number): Promise<RunImage[]> {
   if (spec.kind === 'extract')
     return (await readIndex(store, part)).map(({ key, label }) => ({ part, key, ...(label === undefined ? {} : { label }) }))
   const [manifest, predicted] = await Promise.all([store.get(manifestPath(part)), store.get(predictionsPath(part))])

@@ -1,7 +1,7 @@
 import { mulberry32 } from '@layermill/core'
 import { UMAP } from 'umap-js'
 
-/** Rows that the map is fitted to; the others are put between those that they are most like. */
+/** Rows that the map is fitted to where nothing else is said; the others are put between those that they are most like. */
 const mostLandmarks = 1500
 /** Landmarks that decide the place of an image. */
 const nearest = 4
@@ -102,9 +102,10 @@ function scale(values: Float64Array): Uint16Array {
  * Places of many rows on a map: at most 1,500 of them by UMAP (McInnes et al. 2018), the others as the mean of the four that they are most
  * like, weighted by how near these are. In O(rows 1500 columns).
  * @param rows coordinates, row after row
+ * @param landmarks most rows that the map is fitted to
  */
-export function layOut(rows: Float32Array, count: number, columns: number): Layout {
-  const chosen = evenly(count, mostLandmarks)
+export function layOut(rows: Float32Array, count: number, columns: number, landmarks = mostLandmarks): Layout {
+  const chosen = evenly(count, landmarks)
   const marks = new Float32Array(chosen.length * columns)
   chosen.forEach((row, i) => marks.set(rows.subarray(row * columns, (row + 1) * columns), i * columns))
   const places = fit(marks, chosen.length, columns)

@@ -85,6 +85,25 @@ async function readPart(
 }
 
 /**
+ * Features of some images of a set, in the order of the images; undefined for one that has none there.
+ * @throws as `sampleFeatures` does
+ */
+export async function featuresOf(
+  store: Store,
+  place: LayerPlace,
+  images: readonly { readonly part: number; readonly key: string }[],
+): Promise<(Float32Array | undefined)[]> {
+  const found = new Map<string, Float32Array>()
+  for (const part of new Set(images.map(image => image.part))) {
+    const keys = new Set(images.flatMap(image => (image.part === part ? [image.key] : [])))
+    const rows = (await readIndex(store, part)).filter(({ key }) => keys.has(key)).map(({ row }) => row)
+    const read = await readPart(store, place, { part, rows: rows.toSorted((a, b) => a - b) })
+    for (const [i, { key }] of read.rows.entries()) found.set(`${part}/${key}`, read.vectors[i]!)
+  }
+  return images.map(({ part, key }) => found.get(`${part}/${key}`))
+}
+
+/**
  * Some images' features of one layer, spread evenly over the parts that are there: the same images whenever it is asked of the same parts.
  * @throws LayermillError `NOT_RECORDED`, `FILE_MISSING`, and what the store throws
  */

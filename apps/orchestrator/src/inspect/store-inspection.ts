@@ -7,13 +7,16 @@ import type {
   FeatureMap,
   ImagePage,
   ImageQuery,
+  LayerComparison,
   InspectionService,
   NeighbourList,
   PictureQuery,
   Projection,
   ProjectionQuery,
   RunEvaluation,
+  RunImage,
   RunParts,
+  RunPredictions,
   RunService,
 } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
@@ -23,16 +26,21 @@ import { channelDifferences, strongestChannels } from './activations.js'
 import { componentsInThread } from './components-in-thread.js'
 import { readEvaluation } from './evaluation.js'
 import { runImages } from './images.js'
+import { compareLayers } from './layer-comparison.js'
 import { Limit } from './limit.js'
 import { MapShelf } from './map-shelf.js'
+import { nearestOfEach } from './nearest.js'
 import { nearestRows } from './neighbours.js'
 import { failuresFrom, runParts } from './parts.js'
 import { RunFiles, type RunFilesEnvironment } from './run-files.js'
+import { runPredictions } from './run-predictions.js'
 import { type FeatureSample, sampleFeatures } from './sample.js'
 import { runThumbnail } from './thumbnails.js'
 
 /** Components that are given: enough for a map by neighbours, few enough to send. */
 const keptComponents = 24
+/** Milliseconds that looking for nearest images may take. */
+const searchMs = 60_000
 
 interface Looked {
   readonly sample: FeatureSample
@@ -76,7 +84,14 @@ export class StoreInspection implements InspectionService {
   }
 
   images(run: string, query: ImageQuery): Promise<ImagePage> {
-    return this.files.use(run, opened => runImages(opened, url => this.files.openStore(url), query))
+    return this.files.use(run, async opened => {
+      const page = await runImages(opened, url => this.files.openStore(url), query)
+      return query.nearest === undefined ? page : await this.withNearest(opened.store, page, query.nearest)
+    })
+  }
+
+  predictions(run: string): Promise<RunPredictions> {
+    return this.files.use(run, opened => runPredictions(opened, url => this.files.openStore(url)))
   }
 
   thumbnail(run: string, picture: PictureQuery): Promise<Uint8Array> {
@@ -106,6 +121,26 @@ export class StoreInspection implements InspectionService {
 
   async differences(run: string, query: ProjectionQuery): Promise<ChannelDifferences> {
     return channelDifferences((await this.look(run, query)).sample, query.layer)
+  }
+
+  private async withNearest(store: Store, page: ImagePage, layer: string): Promise<ImagePage> {
+    const placed = page.images.filter((image): image is RunImage & { part: number } => typeof image.part === 'number')
+    const set = await openFeatureSet(store, layer)
+    const { nearest, compared } = await this.samples.run(() => nearestOfEach(set, placed, AbortSignal.timeout(searchMs)))
+    const images = page.images.map(image => {
+      const found = nearest.get(image.key)
+      return found === undefined ? image : { ...image, nearest: found }
+    })
+    return { ...page, images, compared }
+  }
+
+  layers(run: string): Promise<LayerComparison> {
+    return this.samples.run(() =>
+      this.files.use(run, async ({ run: { layers = [] }, spec, store }) => {
+        if (spec.kind !== 'extract' || layers.length === 0) throw new LayermillError('NOT_RECORDED', `The run ${run} has no features`)
+        return compareLayers(store, layers, spec.format satisfies FeatureFormat)
+      }),
+    )
   }
 
   /** The sample and its components, kept for a while: neighbours are of the same sample as the map. */

@@ -8,7 +8,7 @@ import {
   type TryService,
 } from '@layermill/contracts'
 import { classify as classOf, errorMessage, LayermillError } from '@layermill/core'
-import { classifyImage, computeRunFeatures, type ModelProvider } from '@layermill/inference'
+import { classifyImage, computeRunFeatures, explainPicture, type ModelProvider } from '@layermill/inference'
 import { openFeatureSet } from '../features/feature-set.js'
 import { searchFeatures } from '../features/search.js'
 import type { ModelRegistry } from '../registry/registry.js'
@@ -99,19 +99,28 @@ interface Place {
   readonly imageTimeout?: number | undefined
 }
 
-async function classify(provider: ModelProvider, place: Place, { image, top }: TryQuery): Promise<Omit<TryResult, 'seconds'>> {
+async function classify(provider: ModelProvider, place: Place, { image, top, explain }: TryQuery): Promise<Omit<TryResult, 'seconds'>> {
   const { model, weights, prepare } = place
   const { timeoutMs } = imageLimits(place)
   const { network, classes } = await classifyImage({ provider, model, weights, prepare, bytes: image, top, timeoutMs })
-  return { network, classes: classes.map(({ label, probability }) => ({ label, probability })) }
+  const scores = classes.map(({ label, probability }) => ({ label, probability }))
+  if (explain !== true) return { network, classes: scores }
+  const { label, layer, overlay } = await explainPicture({ provider, model, weights, prepare, bytes: image, timeoutMs })
+  const why = { label, layer, ...(overlay === undefined ? {} : { overlay: Buffer.from(overlay).toString('base64') }) }
+  return { network, classes: scores, why }
 }
 
 /** The run's images nearest to a picture, whose features are computed as the run computed its own. */
 async function near(
   provider: ModelProvider,
   { store }: OpenedFiles,
-  { image, top, layer }: TryQuery & { readonly layer?: string | undefined },
+  { image, top, layer, explain }: TryQuery & { readonly layer?: string | undefined },
 ): Promise<Omit<TryResult, 'seconds'>> {
+  if (explain === true)
+    throw new LayermillError(
+      'PARAMETER_INVALID',
+      'query parameter explain: got true, expected it on a model: an extraction names no classes',
+    )
   const set = await openFeatureSet(store, layer)
   const { record } = set
   const vector = await computeRunFeatures({ provider, record, store, layer: set.layer.name, bytes: image, key: 'picture' })

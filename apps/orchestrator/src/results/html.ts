@@ -34,6 +34,29 @@ export function table(label: string, columns: readonly Column[], rows: readonly 
   return scrolling(label, `<table><thead><tr>${head}</tr></thead><tbody>\n${body}\n</tbody></table>`)
 }
 
+/** A tree of settings as names with dots and texts. */
+export function flatten(value: unknown, name = ''): [string, string][] {
+  if (Array.isArray(value))
+    return [[name, value.length === 0 ? 'none' : value.map(item => (typeof item === 'string' ? item : JSON.stringify(item))).join(', ')]]
+  if (typeof value !== 'object' || value === null) return [[name, String(value)]]
+  return Object.entries(value).flatMap(([key, inner]) => flatten(inner, name === '' ? key : `${name}.${key}`))
+}
+
+/** A picture of a file's bytes, JPEG or PNG, within the page; its absence where there are none. */
+export function inlinePicture(bytes: Uint8Array | undefined, alt = ''): string {
+  if (bytes === undefined) return '<span class="gone">no picture</span>'
+  const kind = bytes[0] === 0x89 ? 'png' : 'jpeg'
+  return `<img alt="${escapeHtml(alt)}" src="data:image/${kind};base64,${Buffer.from(bytes).toString('base64')}">`
+}
+
+/**
+ * Pictures, one below the other, with what is known of them; cards stand in an element of class `mistakes`.
+ * @param html what is known, as HTML
+ */
+export function pictureCard(pictures: readonly (Uint8Array | undefined)[], html: string, key: string): string {
+  return `<div>${pictures.map(bytes => inlinePicture(bytes)).join('')}${html}<small>${escapeHtml(key)}</small></div>`
+}
+
 /** One HTML file that needs nothing else, with no script in it. */
 export function page(title: string, body: string): string {
   return `<!doctype html>

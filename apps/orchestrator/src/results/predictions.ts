@@ -1,4 +1,4 @@
-import { partOfPath, type PredictSpec } from '@layermill/contracts'
+import { partOfPath, type PredictSpec, type RunRecord } from '@layermill/contracts'
 import type { ClassScore } from '@layermill/inference'
 import type { Store } from '@layermill/storage'
 import { type InferenceArguments, inferenceSteps } from '../run/inference-steps.js'
@@ -35,13 +35,21 @@ export async function writePredictions(store: Store, out: string): Promise<void>
   await writeResultFile(out, lines.join(''))
 }
 
-/** The steps of a prediction: at its end its file is written, where the spec names one. */
-export function predictionSteps(spec: PredictSpec, options: InferenceArguments): ReturnType<typeof inferenceSteps> {
+/**
+ * The steps of a prediction: at its end its file is written, where the spec names one.
+ * @param before called with the finished run's record while its parts are there
+ */
+export function predictionSteps(
+  spec: PredictSpec,
+  options: InferenceArguments,
+  before: (record: RunRecord) => Promise<void> = async () => undefined,
+): ReturnType<typeof inferenceSteps> {
   const { out } = spec
   if (out === undefined) return inferenceSteps(spec, options)
-  return inferenceSteps(spec, options, async ({ counts }) => {
+  return inferenceSteps(spec, options, async record => {
+    await before(record)
     await writePredictions(options.store, out)
     // The file has all of it. Of images that failed the folder has the reasons, and --retry-failed goes on from there.
-    if (counts.failed === 0) await deleteRun(options.store)
+    if (record.counts.failed === 0) await deleteRun(options.store)
   })
 }

@@ -25,6 +25,10 @@ svg{display:block;width:100%;height:auto}.grid{stroke:var(--line)}.mark{stroke:v
 .gone{align-items:center;justify-content:center;color:var(--soft)}.mistakes small{display:block;color:var(--soft)}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,340px),1fr));gap:0 2rem;margin:0}
 .facts div{display:flex;gap:.75rem;justify-content:space-between;border-bottom:1px solid var(--line);padding:.2rem 0}.facts dt{color:var(--soft)}.facts dd{margin:0;text-align:right;overflow-wrap:anywhere;min-width:0}
+.phase{position:relative;min-width:5.5rem}.phase::after{content:'';position:absolute;left:.7rem;bottom:.1rem;height:3px;width:calc((100% - 1.4rem)*var(--s));background:var(--a);border-radius:2px}.phase small{display:inline-block;min-width:2.6rem;color:var(--soft)}
+.query img{display:block;max-width:min(320px,100%);border-radius:8px}
+.map img{display:block;width:100%;max-width:960px;height:auto;border:1px solid var(--line);border-radius:8px}@media (prefers-color-scheme:dark){.map img{filter:invert(.93) hue-rotate(180deg)}}
+.legend{display:flex;flex-wrap:wrap;gap:.2rem 1rem;margin:.6rem 0;padding:0;list-style:none;font-size:.9rem}.legend li::before{content:'';display:inline-block;width:.65rem;height:.65rem;border-radius:50%;background:var(--g);margin-right:.35rem}
 details{margin-top:.8rem}summary{cursor:pointer;color:var(--soft)}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.8rem;padding:.8rem;background:var(--card);border:1px solid var(--line);border-radius:8px}
 @media (max-width:560px){.tick{font-size:17px}th,td{padding:.25rem .25rem}table{font-size:.82rem}th.n{min-width:0}.confusion tbody th{max-width:7rem}.tiles dd{font-size:1.15rem}}

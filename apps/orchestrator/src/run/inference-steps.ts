@@ -7,6 +7,7 @@ import {
   type RunRecord,
   successPath,
   type Waiting,
+  type WorkerPhases,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { type ErrorRow, LeftOut, mapOrdered } from '@layermill/storage'
@@ -53,6 +54,8 @@ export interface RunProgress {
   readonly partsDone: number
   /** Images of which nothing had to be computed; only with a cache. */
   readonly cached?: number
+  /** Busy time of its workers so far. */
+  readonly phases?: readonly WorkerPhases[]
   /** Cause of the run's waiting just now. */
   readonly waiting?: Waiting
 }
@@ -202,7 +205,8 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
     const { done, failed, images, parts, partsDone } = totals
     const cached = this.cached(totals)
     const waiting = this.waiting === undefined ? {} : { waiting: this.waiting }
-    this.options.onProgress?.({ done: done + failed, failed, total: images, planned, parts, partsDone, ...cached, ...waiting })
+    const phases = this.tracker.phases.length === 0 ? {} : { phases: this.tracker.phases }
+    this.options.onProgress?.({ done: done + failed, failed, total: images, planned, parts, partsDone, ...cached, ...phases, ...waiting })
     try {
       this.checkErrors(totals)
     } catch (error) {
@@ -270,12 +274,13 @@ class InferenceSteps implements RunSteps<UpdatePlan | undefined> {
   }
 
   async finish({ record }: RunFile): Promise<Partial<RunRecord>> {
-    const { current, computedBy } = this.last!.tracker
+    const { current, computedBy, phases } = this.last!.tracker
     const { images, parts, done, failed, overflow } = current
     return {
       ...(await foundBatchSize(record, this.options.store)),
       counts: { images, parts, done, failed, ...cachedOf(record, current), ...(overflow === undefined ? {} : { overflow }) },
       ...(computedBy.length === 0 ? {} : { computedBy }),
+      ...(phases.length === 0 ? {} : { phases }),
     }
   }
 

@@ -1,6 +1,7 @@
-import type { ComputedBy, PartResult } from '@layermill/contracts'
+import type { ComputedBy, PartResult, WorkerPhases } from '@layermill/contracts'
 import { WakeableSleep } from '@layermill/core'
 import type { PartEvent, PartQueue } from './part-queue.js'
+import { PhaseSums } from './phase-sums.js'
 
 export interface PlannedJob {
   readonly part: number
@@ -56,6 +57,7 @@ export class PartTracker {
   private readonly totals = { images: 0, parts: 0, partsDone: 0, done: 0, failed: 0, cached: 0 }
   private overflow = 0
   private readonly computers = new Map<string, ComputedBy & { parts: number }>()
+  private readonly sums = new PhaseSums()
   private failure: PartFailedError | undefined
   private readonly pause = new WakeableSleep()
 
@@ -128,6 +130,11 @@ export class PartTracker {
     return [...this.computers].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, computer]) => computer)
   }
 
+  /** Busy time of the workers in the parts that were finished since the run was taken up. */
+  get phases(): WorkerPhases[] {
+    return this.sums.list()
+  }
+
   get current(): TrackerTotals {
     const partial = [...this.underWay.values()]
     const overflow = partial.reduce((sum, result) => sum + (result.overflow ?? 0), this.overflow)
@@ -182,6 +189,7 @@ export class PartTracker {
     this.totals.cached += result.cached ?? 0
     this.overflow += result.overflow ?? 0
     this.noteComputer(result)
+    this.sums.add(result)
   }
 
   private noteComputer({ computedBy }: PartResult): void {

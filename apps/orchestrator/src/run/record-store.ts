@@ -8,6 +8,7 @@ import {
   runPath,
   type RunRecord,
   serializeRunRecord,
+  reportPath,
   successPath,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
@@ -100,6 +101,7 @@ const places = [
   'errors/',
   doubtsFolder,
   'manifest/',
+  reportPath,
   runPath,
   calibrationPath,
   batchSizePath,

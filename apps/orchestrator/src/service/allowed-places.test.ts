@@ -147,6 +147,7 @@ it('knows of every field whether it names a place', () => {
     'batchSize',
     'precision',
     'retryFailed',
+    'report',
     'cacheSize',
     'reduce',
     'center',

@@ -1,8 +1,7 @@
 import type { ExtractSpec, FinetuneSpec, PredictSpec, RunRecord, RunSpec } from '@layermill/contracts'
-import { predictionSteps } from '../results/predictions.js'
+import { reportingSteps } from '../report/reporting-steps.js'
 import type { RunEnvironment } from '../run/environment.js'
 import type { RunArguments, RunSteps } from '../run/execute.js'
-import { inferenceSteps } from '../run/inference-steps.js'
 import { trainingSteps } from '../train/training-steps.js'
 import { ProgressReport } from './progress-report.js'
 import type { RunJobProgress } from './run-jobs.js'
@@ -33,9 +32,8 @@ export interface JobSteps extends AsyncDisposable {
 
 function partSteps(spec: ExtractSpec | PredictSpec, { environment, send, passed, ...options }: JobStepsOptions): JobSteps {
   let report: ProgressReport | undefined
-  const steps = spec.kind === 'predict' ? predictionSteps : inferenceSteps
   return {
-    steps: steps(spec as PredictSpec, {
+    steps: reportingSteps(spec, {
       ...options,
       environment,
       onProgress(state) {

@@ -59,12 +59,21 @@ export class ProgressReport {
 
   private flush(): void {
     if (this.latest === undefined) return
-    const { done, total, partsDone } = this.latest
+    const { done, total, partsDone, phases } = this.latest
     const summary = liveSummary(this.record, this.id, this.latest)
     this.latest = undefined
     const imagesPerSecond = this.rate.update(done)
     const secondsLeft =
       imagesPerSecond !== undefined && imagesPerSecond > 0 && summary.state === 'running' ? (total - done) / imagesPerSecond : undefined
-    this.send({ summary, progress: { counts: summary.counts, partsDone, imagesPerSecond, secondsLeft } })
+    this.send({
+      summary,
+      progress: {
+        counts: summary.counts,
+        partsDone,
+        imagesPerSecond,
+        secondsLeft,
+        ...(phases === undefined ? {} : { phases: [...phases] }),
+      },
+    })
   }
 }

@@ -117,10 +117,11 @@ export class QueueRunService implements RunService {
   async get(id: string): Promise<RunDetail> {
     const { job, summary } = await this.find(id)
     const stored = await this.withStore(job.data.store, readStored).catch((): StoredRun => ({}))
-    const training = hasEnded(summary.state) ? undefined : jobProgress(job)?.training
+    const told = hasEnded(summary.state) ? undefined : jobProgress(job)
+    const phases = told?.progress?.phases
     if (stored.record?.id === id) {
       const detail = await storedDetail({ ...stored, record: stored.record }, url => this.environment.openStore(url))
-      return { ...detail, ...summary, training }
+      return { ...detail, ...summary, training: told?.training, ...(phases === undefined ? {} : { phases }) }
     }
     const { spec } = await this.withStore(job.data.store, store => wholeJob(job.data, store)).catch(() => job.data)
     return { ...summary, generation: 0, spec: { ...(spec ?? job.data.submitted) }, planned: false }

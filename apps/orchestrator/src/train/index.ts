@@ -9,4 +9,3 @@ export { type Advice, type AdviseOptions, adviseLayers, type LayerAdvice } from 
 export { listLabelled } from './dataset.js'
 export { checkLabels, type ModelEvaluation, type Prediction, scorePredictions } from './score-predictions.js'
 export { evaluationHtml } from './report/evaluation-report.js'
-export { thumbnailsOf } from './report/write-report.js'

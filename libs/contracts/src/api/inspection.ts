@@ -72,6 +72,10 @@ export const RunImage = z.object({
   label: z.string().optional(),
   predicted: z.array(Score).optional().describe('Likeliest classes, likeliest first.'),
   heldOut: z.boolean().optional().describe('Of a fine-tuning run: the network did not learn from it.'),
+  nearest: z
+    .object({ part: count, key: z.string(), label: z.string().optional(), similarity: z.number() })
+    .optional()
+    .describe('The image most like it, by cosine; where it was asked for.'),
 })
 export type RunImage = z.output<typeof RunImage>
 
@@ -80,6 +84,7 @@ export const ImagePage = z
     images: z.array(RunImage),
     labels: z.array(z.string()).describe('Labels met, for a filter; those of this page where a run has many parts.'),
     next: z.string().optional().describe('The from to go on with; left out on the last page.'),
+    compared: count.optional().describe('Images that nearest ones were looked for among; of very many an even part of them.'),
   })
   .meta({ id: 'ImagePage', description: "Some of a run's images, with what is known of each." })
 export type ImagePage = z.output<typeof ImagePage>
@@ -93,6 +98,14 @@ export const TryResult = z
       .array(z.object({ part: count, key: z.string(), label: z.string().optional(), similarity: z.number() }))
       .optional()
       .describe("The run's images that are nearest, by cosine."),
+    why: z
+      .object({
+        label: z.string().describe('Class that is explained: the likeliest.'),
+        layer: z.string(),
+        overlay: z.string().optional().describe('PNG in base64: warm where the picture speaks for the class; left out where nothing does.'),
+      })
+      .optional()
+      .describe('Where in the picture the score comes from, by Grad-CAM; where it was asked for.'),
     seconds: z.number(),
   })
   .meta({ id: 'TryResult', description: 'What a model or a run makes of one picture.' })
@@ -115,6 +128,17 @@ export const FeatureMap = z
   .meta({ id: 'FeatureMap', description: "All images of a run on a map of a layer's features." })
 export type FeatureMap = z.output<typeof FeatureMap>
 
+export const RunPredictions = z
+  .object({
+    images: count.describe('Images of the run; at most 100,000 are listed.'),
+    keys: z.array(z.string()),
+    names: z.array(z.string()).describe('Classes that images were taken for.'),
+    predicted: z.array(count).describe('Place in names of each image.'),
+    probabilities: z.array(z.number()).describe('Of that class, three digits.'),
+  })
+  .meta({ id: 'RunPredictions', description: 'The likeliest class of each image of a prediction.' })
+export type RunPredictions = z.output<typeof RunPredictions>
+
 export const Activations = z
   .object({
     layer: z.string(),
@@ -132,6 +156,23 @@ export const Activations = z
   })
   .meta({ id: 'Activations', description: 'Channels of a layer that answer strongest to one image, and where.' })
 export type Activations = z.output<typeof Activations>
+
+export const LayerComparison = z
+  .object({
+    images: count.describe('Images of the sample that have labels.'),
+    classes: count,
+    layers: z.array(
+      z.object({
+        layer: z.string(),
+        bytesPerImage: z.number().describe('As it is written.'),
+        accuracy: z.number().describe('Share of the sample that a linear classifier tells, each judged by a fit to the others.'),
+        standardError: z.number(),
+      }),
+    ),
+    suggested: z.string().describe('The smallest layer that is as good as the best, as far as the sample tells.'),
+  })
+  .meta({ id: 'LayerComparison', description: "How well a run's layers tell its classes, and what they take." })
+export type LayerComparison = z.output<typeof LayerComparison>
 
 export const ChannelDifferences = z
   .object({

@@ -1,6 +1,7 @@
 import { redact } from '@layermill/core'
 import { UnfitFor, WaitsFor } from '../jobs/worker-beat.js'
 import { CalibrationReport } from '../records/calibration.js'
+import { WorkerPhases } from '../jobs/phases.js'
 import { LayerResult, LeftOutFiles, RunCounts, RunIdentity, RunRecord } from '../records/run-record.js'
 import { runStates } from '../records/run-state.js'
 import type { RunKind } from '../specs/spec.js'
@@ -116,6 +117,10 @@ export const RunDetail = z
       .object({ training: count, validation: count, classes: count })
       .optional()
       .describe('Of a fine-tuning run, once it is planned: images that are trained on and held out, and classes of the model.'),
+    phases: z
+      .array(WorkerPhases)
+      .optional()
+      .describe('Busy time of the workers by phase, of the last session that computed something, as far as they have told.'),
     failures: z
       .array(z.object({ key: z.string(), code: z.string(), reason: z.string() }))
       .optional()
@@ -165,6 +170,7 @@ export function describeRun(record: RunRecord): RunDetail {
     dataset,
     leftOut,
     computedBy,
+    phases,
   } = record
   const found = batchSize === 'auto' ? undefined : batchSize
   return {
@@ -184,6 +190,7 @@ export function describeRun(record: RunRecord): RunDetail {
     calibration,
     dataset,
     computedBy,
+    phases,
   }
 }
 
@@ -229,6 +236,7 @@ const RunProgress = z.object({
   partsDone: count,
   imagesPerSecond: z.number().nonnegative().optional(),
   secondsLeft: z.number().nonnegative().optional(),
+  phases: z.array(WorkerPhases).optional(),
 })
 
 /** Event of a run while it is under way. */

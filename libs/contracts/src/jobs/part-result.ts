@@ -1,3 +1,5 @@
+import type { PhaseSeconds } from './phases.js'
+
 /**
  * Software and hardware that computed a part. Workers of which all four are equal compute the same bits from the same images, at any
  * batch size and number of threads.
@@ -21,4 +23,6 @@ export interface PartResult {
   readonly overflow?: number
   /** Left out by earlier versions. */
   readonly computedBy?: ComputedBy
+  /** Worker that did the part, where there are several, and its busy seconds since it told them last; of a part that it did just now. */
+  readonly phases?: { readonly worker?: string; readonly seconds: PhaseSeconds }
 }

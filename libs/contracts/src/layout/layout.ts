@@ -11,6 +11,8 @@ export const batchSizePath = 'batch-size.json'
 /** The numeric class that all workers of a run must have, where it asks for one and the same: that of the first. */
 export const cpuPath = 'cpu.json'
 export const successPath = '_SUCCESS'
+/** The report of a run, for people: one HTML file. */
+export const reportPath = 'report.html'
 
 /** `part-00000`: five digits, more from part 100,000 on. */
 export function partName(part: number): string {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { CalibrationReport } from './calibration.js'
 import { parseJsonRecord, serializeJsonRecord } from './json-record.js'
 import { InputNumbers } from './preparation.js'
+import { WorkerPhases } from '../jobs/phases.js'
 import { runStates } from './run-state.js'
 import { ExtractSpec, FinetuneSpec, PredictSpec } from '../specs/spec.js'
 
@@ -133,6 +134,8 @@ export const RunRecord = z.object({
   /** How an int8 run's ranges were chosen, and how far it agrees with float32. */
   calibration: CalibrationReport.optional(),
   selfCheck: z.object({ maxAbs: z.number(), cosine: z.number(), layer: z.string() }).optional(),
+  /** Of a finished run: busy time of its workers, of the last session that computed something, as far as they have told. */
+  phases: z.array(WorkerPhases).optional(),
 })
 export type RunRecord = z.output<typeof RunRecord>
 

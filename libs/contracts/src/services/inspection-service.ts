@@ -4,11 +4,13 @@ import type {
   FailurePage,
   FeatureMap,
   ImagePage,
+  LayerComparison,
   NeighbourList,
   PicturePlace,
   Projection,
   RunEvaluation,
   RunParts,
+  RunPredictions,
   TryResult,
 } from '../api/inspection.js'
 
@@ -31,6 +33,8 @@ export interface ImageQuery {
   /** `wrong`: images that were taken for another class than their own, surest first. */
   readonly filter: 'all' | 'wrong'
   readonly label?: string | undefined
+  /** Layer by which each image's nearest one is looked for; of an extraction. */
+  readonly nearest?: string | undefined
 }
 
 /** A picture that somebody wants to try, and on what. */
@@ -38,6 +42,8 @@ export interface TryQuery {
   readonly image: Uint8Array
   /** Most classes and images to give. */
   readonly top: number
+  /** Whether to tell where in the picture the likeliest class's score comes from. */
+  readonly explain?: boolean | undefined
 }
 
 /** Tries of single pictures, for the HTTP side. Few at a time: each computes in the server. */
@@ -58,6 +64,8 @@ export interface InspectionService {
   failures(run: string, from: number): Promise<FailurePage>
   /** Images with what is known of each, page by page. @throws LayermillError `NOT_RECORDED` where none are there */
   images(run: string, query: ImageQuery): Promise<ImagePage>
+  /** Likeliest classes of all images, in short. @throws LayermillError `NOT_RECORDED` for a run that predicts nothing, or has not yet */
+  predictions(run: string): Promise<RunPredictions>
   /**
    * A small JPEG of an image of the run.
    * @throws LayermillError `IMAGE_UNKNOWN` for a key that the run does not have there; `IMAGE_UNREADABLE` where it cannot be shown
@@ -79,6 +87,11 @@ export interface InspectionService {
   activations(run: string, query: { readonly layer: string; readonly part: number; readonly key: string }): Promise<Activations>
   /** Channels in which the classes of a sample differ. @throws as `projection` does */
   differences(run: string, query: ProjectionQuery): Promise<ChannelDifferences>
+  /**
+   * How well the layers of a run tell its classes, by a linear classifier on each of a sample.
+   * @throws LayermillError `NOT_RECORDED` where the sample has no two classes, or no part is there yet
+   */
+  layers(run: string): Promise<LayerComparison>
   /** The images of the same sample that are nearest to the one at `point`. @throws as `projection` does */
   neighbours(run: string, query: ProjectionQuery & { readonly point: number; readonly top: number }): Promise<NeighbourList>
 }

@@ -165,6 +165,9 @@ export const inferenceFields = {
   precision: choice(['fp32', 'fp16', 'int8'])
     .default('fp32')
     .describe('Arithmetic of the network: int8 is faster on CPUs, fp16 on GPUs; both are less exact.'),
+  report: optionalFlag(
+    'Write a report as well: counts, failures, pictures, a map of the last layer, times, in one HTML file (report.html, or FILE.report.html beside a file of predictions).',
+  ),
   retryFailed: flag('Try again only the images that failed in the earlier run.'),
 }
 

@@ -81,6 +81,7 @@ export const PredictSpec = z
       if (spec.oversample && spec.size !== undefined)
         refused('size', spec.size, "no size with oversample (crops have the network's own size)")
       if (spec.retryFailed && spec.out === undefined) refused('retryFailed', true, 'out with the earlier results')
+      if (spec.report === true && spec.out === undefined) refused('report', true, 'out, the file that the report goes beside')
     }),
   )
 

@@ -17,6 +17,7 @@ import {
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { RunCache } from '../cache/run-cache.js'
 import { computePart } from './compute-part.js'
+import { PhaseClock } from './phase-clock.js'
 
 /** PNG files of 3x2 pixels, in one grey each. */
 const png = (end: string): Uint8Array =>
@@ -131,6 +132,7 @@ async function compute(
     reducers: new Map(),
     readAhead: 4,
     report: () => undefined,
+    clock: new PhaseClock(),
     signal: new AbortController().signal,
     loaded: { network, weights: { tensors: new Map(), variant: {}, source: '', format: 'random', sha256: 'w' }, labels: [] },
     extractor: { run },

@@ -6,6 +6,7 @@ import { type BatchRunner, type ComputedImage, computeRows, type FinishedRow } f
 import { FeatureRowsOutput } from './feature-rows.js'
 import { PartOutput, type ResultRows } from './part-output.js'
 import { type AmongWorkers, PartDoubts } from './doubts.js'
+import type { PhaseClock } from './phase-clock.js'
 import { type PoolKind, poolRow } from './pool.js'
 import { PredictionRowsOutput } from './prediction-rows.js'
 import { prepareRows, rowPreparation } from './prepare-rows.js'
@@ -36,6 +37,8 @@ export interface PartInput {
   readonly among?: AmongWorkers | undefined
   /** This worker's engine and kind of CPU, for the part's record. */
   readonly computedBy?: ComputedBy | undefined
+  /** Told when images are in which phase. */
+  readonly clock: PhaseClock
   readonly signal: AbortSignal
 }
 
@@ -62,7 +65,7 @@ function finishedRow({ image, layers }: ComputedImage<ManifestRow>, pool: PoolKi
  * @throws what the source, the engine or the store throw; `LeftToOthers`; the signal's reason when aborted. Nothing is committed then.
  */
 export async function computePart(input: PartInput): Promise<PartResult> {
-  const { record, store, source, extractor, batchSize, readAhead, cache, report, signal } = input
+  const { record, store, source, batchSize, readAhead, cache, report, clock, signal } = input
   const [rows] = await Promise.all([readManifest(store, input.part), cache?.refresh()])
   report({ images: 0, failed: 0, total: rows.length })
   const output = new PartOutput(store, record, input.part, resultRows(input, rows), {
@@ -75,18 +78,23 @@ export async function computePart(input: PartInput): Promise<PartResult> {
   let cached = 0
   const result = (found: PartResult): PartResult => (cache === undefined ? found : { ...found, cached })
   const preparation = rowPreparation(record, input.loaded.network)
-  const prepared = prepareRows(rows, { source, ...preparation, concurrency: readAhead, cache })
+  const extractor: BatchRunner = { run: (images, layers) => clock.during('compute', () => input.extractor.run(images, layers)) }
+  const prepared = prepareRows(rows, { source, ...preparation, concurrency: readAhead, cache, clock })
   for await (const row of computeRows(prepared, { extractor, batchSize, fits: preparation.fits })) {
     signal.throwIfAborted()
     if (row.kind === 'failed') await doubts.look(row.row, row.code)
-    const known = row.kind === 'computed' ? finishedRow(row, record.identity.pool as PoolKind, input.reducers) : row
-    const finished = known.kind === 'finished' ? checkRange(known, record.identity.dtype, rule) : known
-    await output.add(finished)
+    await clock.during('write', async () => {
+      const known = row.kind === 'computed' ? finishedRow(row, record.identity.pool as PoolKind, input.reducers) : row
+      const finished = known.kind === 'finished' ? checkRange(known, record.identity.dtype, rule) : known
+      await output.add(finished)
+      if (row.kind === 'computed' && finished.kind === 'finished') await keep?.add(finished, row.layers.keys())
+    })
     if (row.kind === 'finished') cached++
-    if (row.kind === 'computed' && finished.kind === 'finished') await keep?.add(finished, row.layers.keys())
     report({ ...result(output.result), total: rows.length })
   }
-  const committed = await output.commit()
-  await keep?.finish()
-  return result(committed)
+  return clock.during('write', async () => {
+    const committed = await output.commit()
+    await keep?.finish()
+    return result(committed)
+  })
 }

@@ -8,6 +8,7 @@ import type { RunCache } from '../cache/run-cache.js'
 import { augmentOptions } from '../train/image-inputs.js'
 import type { PreparedRow } from './compute-rows.js'
 import { OwnSizes } from './own-sizes.js'
+import type { PhaseClock } from './phase-clock.js'
 import { Turns } from './turns.js'
 
 /** Makes the network's input of one image's bytes, as a run's record says. The key is what an augmentation is drawn from. */
@@ -84,15 +85,16 @@ async function prepareRow(
   turn: number,
   options: PrepareRowsOptions & { turns: Turns },
 ): Promise<PreparedRow<ManifestRow>> {
-  const { source, cache, limits } = options
+  const { source, cache, limits, clock } = options
+  const during: PhaseClock['during'] = (phase, work) => (clock === undefined ? work() : clock.during(phase, work))
   if (row.from !== undefined) return { kind: 'copied', row }
   try {
-    const bytes = await readWithin(source, row, limits.maxBytes)
+    const bytes = await during('read', () => readWithin(source, row, limits.maxBytes))
     const sha256 = sha256Hex(bytes)
     const cached = await cache?.find(sha256, row.key)
     const missing = cache?.layers.filter(layer => cached?.values.has(layer) !== true)
     if (cached !== undefined && missing?.length === 0) return { kind: 'finished', row, sha256, ...cached }
-    const { prepared, crops } = await prepareWithin(bytes, row.key, turn, options)
+    const { prepared, crops } = await during('decode', () => prepareWithin(bytes, row.key, turn, options))
     return {
       kind: 'image',
       row,
@@ -116,6 +118,8 @@ export interface PrepareRowsOptions extends RowPreparation {
   readonly concurrency: number
   /** Cache that may hold results already. */
   readonly cache?: RunCache | undefined
+  /** Told when images are read and decoded. */
+  readonly clock?: PhaseClock | undefined
 }
 
 /**

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ExtractSpec, flagCount } from '@layermill/contracts'
 import { type Advice, adviseLayers } from '@layermill/orchestrator/train'
+import { writeResultFile } from '@layermill/orchestrator/results'
 import { openStore } from '@layermill/storage'
-import { exitCodes } from '@layermill/core'
+import { absolutePlace, exitCodes } from '@layermill/core'
 import { specFromFlags } from '../../flags.js'
 import { sayFailures } from '../../output/failures.js'
 import { formatBytes, formatCount, formatPlural, formatTable } from '../../output/format.js'
@@ -14,9 +15,11 @@ import { Progress } from '../../output/progress.js'
 import { absolutePlaces } from '../../places.js'
 import { type RegistryFlags, resolveRegistered } from '../../registry/registry.js'
 import { withComposition } from '../../run/carry-out.js'
+import { adviceHtml } from './report.js'
 
 export interface AdviseCommandOptions extends RegistryFlags, Record<string, unknown> {
   sample: string
+  report?: string
   json?: boolean
 }
 
@@ -81,6 +84,11 @@ export async function adviseCommand(output: Output, source: string | undefined, 
     sayFailures(output, { failed: advice.failed.length, rows: advice.failed, where: '--json lists all of them' })
     if (options.json === true) output.json(advice)
     else print(output, advice)
+    if (options.report !== undefined) {
+      const facts = (['model', 'weights', 'source'] as const).map(name => [name, spec[name]] as const)
+      await writeResultFile(absolutePlace(options.report, process.cwd()), adviceHtml(advice, facts))
+      output.note(`report: ${options.report}`)
+    }
     return exitCodes.done
   } finally {
     progress.finish()

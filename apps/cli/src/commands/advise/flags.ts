@@ -17,6 +17,13 @@ const own: readonly Flag[] = [
   { flag: '--layers <a,b>', group: 'network', text: 'layers to try', otherwise: 'all that a head could go on', complete: 'layers' },
   { flag: '--sample <number>', group: 'input', text: 'images to look at, spread over the classes', value: '500' },
   { flag: '--size <WxH>', group: 'input', text: 'size of the images', otherwise: "the network's own" },
+  {
+    flag: '--report <file>',
+    group: 'output',
+    text: 'HTML file with a plot of accuracy against bytes, also s3://bucket/key',
+    otherwise: 'none',
+    complete: 'file',
+  },
   jsonFlag,
 ]
 
@@ -26,7 +33,11 @@ export const advise: CommandDefinition = {
   text: 'name the layer to cut a network at: a linear classifier on each of some layers of a sample',
   arguments: [requiredLabelledArgument],
   flags: async () => [...own, ...(await import('../../command/spec-flags.js')).someSpecFlags('extract', fields)],
-  examples: ['advise ./pets --model resnet50', 'advise ./pets --model vgg16 --layers pool5,fc6,fc7 --sample 1000'],
+  examples: [
+    'advise ./pets --model resnet50',
+    'advise ./pets --model resnet50 --report layers.html',
+    'advise ./pets --model vgg16 --layers pool5,fc6,fc7 --sample 1000',
+  ],
   action: async (output, options: AdviseCommandOptions, source: string) =>
     (await import('./action.js')).adviseCommand(output, source, options),
 }

@@ -13,7 +13,6 @@ import {
   type ModelEvaluation,
   type Prediction,
   scorePredictions,
-  thumbnailsOf,
 } from '@layermill/orchestrator/train'
 import { type ErrorRow, type ImageSource, openSource, openStore, type Store } from '@layermill/storage'
 import { specFromFlags } from '../../flags.js'
@@ -21,7 +20,7 @@ import { openLabelled } from '@layermill/orchestrator/local'
 import { sayFailures } from '../../output/failures.js'
 import { formatCount, formatPlural, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
-import { readPredictions } from '@layermill/orchestrator/results'
+import { readPredictions, thumbnailsOf } from '@layermill/orchestrator/results'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
 import type { RunOptions } from '../../run/carry-out.js'

@@ -1,8 +1,16 @@
 import { flagCount } from '@layermill/contracts'
 import { absolutePlace, classify, errorMessage, exitCodes, LayermillError, printableName, type Tensor } from '@layermill/core'
 import { type Device, openEngine } from '@layermill/engines'
-import { type ExplainedImage, explainMethods, type ExplainMethod, ImageExplainer, loadAnyModel, specNetwork } from '@layermill/inference'
-import { givesOwnSizes, isFineTuned, type Network, type Preparation, type Size2 } from '@layermill/models'
+import {
+  explainedInput,
+  type ExplainedImage,
+  explainMethods,
+  type ExplainMethod,
+  ImageExplainer,
+  loadAnyModel,
+  specNetwork,
+} from '@layermill/inference'
+import type { Network, Preparation, Size2 } from '@layermill/models'
 import { defaultMaxPixels, encodePng, overlayMap, prepareImage, seenPicture } from '@layermill/preprocess'
 import { csvRow } from '@layermill/orchestrator/results'
 import { type ImageSource, openSource, openStore, type SourceItem, type Store } from '@layermill/storage'
@@ -36,9 +44,6 @@ interface Prepared {
   readonly tensor: Float32Array
 }
 
-/** Side of pictures that take part although the network takes any size. */
-const usualSize: Size2 = [224, 224]
-
 function methodOf(text: string): ExplainMethod {
   const found = explainMethods.find(method => method === text)
   if (found !== undefined) return found
@@ -63,16 +68,9 @@ function classOf(text: string | undefined, labels: readonly string[]): number | 
 }
 
 /** One image as the network sees it when it predicts. */
-async function prepareItem(
-  source: ImageSource,
-  item: SourceItem,
-  network: Network,
-  preparation: Preparation,
-  size: Size2,
-): Promise<Prepared> {
+async function prepareItem(source: ImageSource, item: SourceItem, network: Network): Promise<Prepared> {
   const bytes = await source.read(item)
-  const centerCrop = preparation.resize.kind !== 'rule' && !isFineTuned(network)
-  const { tensor } = await prepareImage(bytes, preparation, { size, centerCrop, maxPixels: defaultMaxPixels })
+  const { tensor } = await prepareImage(bytes, network.preparation, { ...explainedInput(network), maxPixels: defaultMaxPixels })
   return { key: item.key, tensor }
 }
 
@@ -121,7 +119,7 @@ export async function explainCommand(output: Output, place: string, options: Exp
   const network = specNetwork(loaded, { prepare }, text => output.note(text))
   const label = classOf(options.class, loaded.labels)
   const { preparation } = network
-  const size = givesOwnSizes(preparation) && network.inputSize[0] === 0 ? usualSize : network.inputSize
+  const { size } = explainedInput(network)
   await using source = await openSource(absolutePlace(place, cwd))
   await using store = openStore(absolutePlace(options.out, cwd))
   const engine = await openEngine({ device: options.device as Device })
@@ -159,7 +157,7 @@ export async function explainCommand(output: Output, place: string, options: Exp
         signal.throwIfAborted()
         if (explained + batch.length >= limit) break
         try {
-          batch.push(await prepareItem(source, item, network, preparation, size))
+          batch.push(await prepareItem(source, item, network))
         } catch (error) {
           // One image that cannot be used is told and left out.
           if (!(error instanceof LayermillError) || classify(error).scope !== 'image') throw error

@@ -6,7 +6,7 @@ import { formatCount, formatPlural, formatSeconds } from '../../output/format.js
 import type { Output } from '../../output/output.js'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
-import { sayComputers, sayLeftOut, sayOverflow } from '../../run/run-lines.js'
+import { reportLine, sayComputers, sayLeftOut, sayOverflow } from '../../run/run-lines.js'
 import type { RunOptions } from '../../run/carry-out.js'
 import { type EndedRun, isRemote, submitAndFollow } from '../../run/submit.js'
 
@@ -48,7 +48,7 @@ export async function extractCommand(output: Output, source: string | undefined,
       seconds: record.seconds,
       ...(record.leftOut === undefined ? {} : { leftOut: record.leftOut }),
     })
-  else output.line(`${summary(record)}\n${spec.out}`)
+  else output.line(`${summary(record)}\n${spec.out}${await reportLine(spec)}`)
   sayOverflow(output, record.counts, spec.dtype)
   sayLeftOut(output, record.leftOut)
   sayComputers(output, record.computedBy)

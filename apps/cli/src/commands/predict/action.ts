@@ -12,7 +12,7 @@ import type { Output } from '../../output/output.js'
 import { readPredictions } from '@layermill/orchestrator/results'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
-import { sayComputers, sayLeftOut } from '../../run/run-lines.js'
+import { reportLine, sayComputers, sayLeftOut } from '../../run/run-lines.js'
 import type { RunOptions } from '../../run/carry-out.js'
 import { isRemote, submitAndFollow } from '../../run/submit.js'
 
@@ -51,7 +51,7 @@ export async function predictCommand(output: Output, source: string | undefined,
   if (isRemote(options)) {
     const run = await submitAndFollow(output, spec, options)
     sayFailures(output, { failed: run.counts.failed, rows: run.failures ?? [], where: placeOf(spec, runStoreUrl(spec)) }, options.json)
-    if (!options.json) output.line(summary(run.counts, spec, runStoreUrl(spec)))
+    if (!options.json) output.line(`${summary(run.counts, spec, runStoreUrl(spec))}${await reportLine(spec)}`)
     sayLeftOut(output, run.leftOut)
     sayComputers(output, run.computedBy)
     return exitCodeOf(run)
@@ -64,7 +64,7 @@ export async function predictCommand(output: Output, source: string | undefined,
     if (spec.out === undefined) {
       await print(output, store, options.json === true)
     } else {
-      output.line(summary(record.counts, spec, folder))
+      output.line(`${summary(record.counts, spec, folder)}${await reportLine(spec)}`)
     }
     sayLeftOut(output, record.leftOut)
     sayComputers(output, record.computedBy)

@@ -2,24 +2,17 @@ import { absolutePlace, exitCodes, LayermillError } from '@layermill/core'
 import { type FeatureSet, type Metric, metrics, searchFeatures, type SearchResult } from '@layermill/orchestrator/features'
 import { readFailures } from '@layermill/orchestrator/run'
 import { withFeatures } from '../../features/open-features.js'
-import { queryFeatures, type QueryOptions } from '../../features/query.js'
+import { queryFeatures } from '../../features/query.js'
 import { flagCount } from '@layermill/contracts'
 import { sayFailures } from '../../output/failures.js'
 import { formatCount, formatPlural } from '../../output/format.js'
+import { similarReport } from './report.js'
+import type { SimilarOptions } from './similar-options.js'
 import { neighbourFile, neighbourRecord, neighbourTable } from '../../output/neighbours.js'
 import type { Output } from '../../output/output.js'
 import { stoppable } from '../../output/stoppable.js'
 import { Progress } from '../../output/progress.js'
 import { resultFormat, writeResultFile } from '@layermill/orchestrator/results'
-
-export interface SimilarOptions extends QueryOptions {
-  readonly features: string
-  readonly layer?: string
-  readonly top: string
-  readonly metric: string
-  readonly out?: string
-  readonly json?: boolean
-}
 
 function metricOf(text: string): Metric {
   const found = metrics.find(metric => metric === text)
@@ -73,6 +66,11 @@ export async function similarCommand(output: Output, image: string | undefined, 
           where: `they have no features and are not found; all reasons are in ${set.store.url}/errors/`,
         })
       await write(output, found, options)
+      if (options.report !== undefined) {
+        const place = absolutePlace(options.report, process.cwd())
+        await writeResultFile(place, await similarReport(set, image, found, options))
+        output.note(`report: ${options.report}`)
+      }
     }),
   )
   return exitCodes.done

@@ -1,6 +1,6 @@
 import type { CommandDefinition, Flag } from '../../command/command.js'
 import { jsonFlag } from '../../command/shared-flags.js'
-import type { SimilarOptions } from './action.js'
+import type { SimilarOptions } from './similar-options.js'
 
 const own: readonly Flag[] = [
   {
@@ -33,6 +33,13 @@ const own: readonly Flag[] = [
     complete: 'file',
   },
   {
+    flag: '--report <file>',
+    group: 'output',
+    text: 'HTML file with the picture and those that were found, also s3://bucket/key',
+    otherwise: 'none',
+    complete: 'file',
+  },
+  {
     flag: '--model <name>',
     group: 'network',
     text: "place where the run's fine-tuned model is now",
@@ -60,6 +67,7 @@ export const similar: CommandDefinition = {
   ],
   examples: [
     'similar cat.jpg --features ./features --layer pool5',
+    'similar cat.jpg --features ./features --layer pool5 --top 40 --report nearest.html',
     'similar --key pets/cat-001.jpg --features s3://bucket/features --layer fc7 --metric l2 --top 100 --out nearest.csv',
   ],
   action: async (output, options: SimilarOptions, image: string | undefined) =>

@@ -23,7 +23,7 @@ export function Lassoed({ run, images, onClear }: { run: RunDetail; images: read
   return (
     <Card title="In the lasso" aside={<span class="muted">{count(images.length)} images</span>}>
       <div class="sheet-tools">
-        <label class="inline">
+        <label class="in-line">
           As a class of its own{' '}
           <input
             type="text"

@@ -7,8 +7,10 @@ import { Thumbnail } from '../ui/thumbnail.js'
 import { groupColours } from './colours.js'
 import { ClassChannels, PictureChannels } from './channels.js'
 import { Lassoed } from './lassoed.js'
+import { LayerPlot } from './layer-plot.js'
 import { type MapImages, useFeatureMap } from './use-feature-map.js'
 import { PointMap } from './point-map.js'
+import { type Predicted, usePredictions } from './use-predictions.js'
 
 const shownNeighbours = 12
 
@@ -62,12 +64,14 @@ function Neighbours({ run, projection, to, neighbours, onChoose }: NeighboursPro
   )
 }
 
-type Colouring = 'label' | 'cluster'
+/** Colours of a map; `predicted:` and `error:` name the run whose predictions they are. */
+type Colouring = 'label' | 'cluster' | `predicted:${string}` | `error:${string}`
 
 interface ControlsProps {
   readonly run: RunDetail
   readonly layer: string
   readonly colouring: Colouring
+  readonly predictions: Predicted['runs']
   readonly lasso: boolean
   readonly search: string
   readonly onLayer: (layer: string) => void
@@ -76,7 +80,7 @@ interface ControlsProps {
   readonly onSearch: (search: string) => void
 }
 
-function Controls({ run, layer, colouring, lasso, search, onLayer, onColouring, onLasso, onSearch }: ControlsProps) {
+function Controls({ run, layer, colouring, predictions, lasso, search, onLayer, onColouring, onLasso, onSearch }: ControlsProps) {
   return (
     <div class="map-controls">
       <label>
@@ -91,9 +95,15 @@ function Controls({ run, layer, colouring, lasso, search, onLayer, onColouring, 
       </label>
       <label>
         Colour by{' '}
-        <select value={colouring} onChange={event => onColouring(event.currentTarget.value === 'cluster' ? 'cluster' : 'label')}>
+        <select value={colouring} onChange={event => onColouring(event.currentTarget.value as Colouring)}>
           <option value="label">label</option>
           <option value="cluster">cluster</option>
+          {predictions.map(({ id, model, name = id }) => (
+            <optgroup key={id} label={`${model}, ${name}`}>
+              <option value={`predicted:${id}`}>prediction</option>
+              <option value={`error:${id}`}>right or wrong</option>
+            </optgroup>
+          ))}
         </select>
       </label>
       <button type="button" aria-pressed={lasso} class={lasso ? 'primary' : ''} onClick={() => onLasso(!lasso)}>
@@ -159,6 +169,8 @@ export function RunFeatures({ run }: { run: RunDetail }) {
   const [key, setKey] = useState<string>()
   const [taken, setTaken] = useState<readonly number[]>([])
   const { images, projection, done, error } = useFeatureMap(run.id, layer)
+  const [by, ofRun] = colouring.split(':')
+  const predictions = usePredictions(run, images, ofRun)
   const neighbours = useNeighbours(run.id, `layer=${encodeURIComponent(layer)}`, projection, key)
   useEffect(() => {
     setLooked(undefined)
@@ -179,6 +191,11 @@ export function RunFeatures({ run }: { run: RunDetail }) {
         <p class="muted">They come with its first committed part.</p>
       </Empty>
     )
+  const own = images && { groups: images.groups, names: images.names }
+  const shown =
+    by === 'cluster'
+      ? images && { groups: images.clusters, names: images.clusterNames }
+      : ((by === 'predicted' ? predictions.predicted : by === 'error' ? predictions.errors : undefined) ?? own)
   const chosen = images === undefined || key === undefined ? undefined : images.find(key)
   return (
     <>
@@ -187,6 +204,7 @@ export function RunFeatures({ run }: { run: RunDetail }) {
         aside={
           <Controls
             {...{ run, layer, colouring, lasso, search }}
+            predictions={predictions.runs}
             onLayer={setLayer}
             onColouring={setColouring}
             onLasso={setLasso}
@@ -194,7 +212,7 @@ export function RunFeatures({ run }: { run: RunDetail }) {
           />
         }
       >
-        <ProblemNote error={error} />
+        <ProblemNote error={error ?? predictions.error} />
         {images === undefined ? (
           error === undefined ? (
             <p class="muted map-wait" role="status">
@@ -206,7 +224,7 @@ export function RunFeatures({ run }: { run: RunDetail }) {
             <div class="map">
               <PointMap
                 points={images.places}
-                groups={colouring === 'cluster' ? images.clusters : images.groups}
+                groups={shown!.groups}
                 marked={marked}
                 chosen={chosen}
                 lasso={lasso}
@@ -216,7 +234,7 @@ export function RunFeatures({ run }: { run: RunDetail }) {
               />
               <Look run={run.id} images={images} point={looked ?? chosen} />
             </div>
-            <Legend names={colouring === 'cluster' ? images.clusterNames : images.names} />
+            <Legend names={shown!.names} />
             <p class="muted map-note" role="status">
               {done < 1
                 ? `${count(images.length)} of ${compact(run.counts.done)} images by their first two components; the map of all is ${percent(done, 0)} done.`
@@ -235,6 +253,7 @@ export function RunFeatures({ run }: { run: RunDetail }) {
       {neighbours === undefined || projection === undefined || key === undefined ? null : (
         <Neighbours run={run.id} projection={projection} to={key} neighbours={neighbours} onChoose={setKey} />
       )}
+      {images === undefined || images.names.length < 2 || (run.layers ?? []).length < 2 ? null : <LayerPlot run={run} />}
       {images === undefined || images.names.length < 2 ? null : <ClassChannels key={layer} run={run.id} layer={layer} />}
     </>
   )

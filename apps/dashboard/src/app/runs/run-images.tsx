@@ -1,12 +1,23 @@
 import type { ImagePage, RunDetail, RunImage } from '@layermill/contracts'
 import { useState } from 'preact/hooks'
-import { percent } from '../core/format.js'
+import { count, percent } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { link } from '../core/route.js'
 import { Card, Empty, Loading, ProblemNote } from '../ui/parts.js'
 import { Thumbnail } from '../ui/thumbnail.js'
 
-function Picture({ run, image: { part, key, label, predicted, heldOut } }: { run: string; image: RunImage }) {
+function Nearest({ run, nearest: { part, key, label, similarity } }: { run: string; nearest: NonNullable<RunImage['nearest']> }) {
+  return (
+    <span class="nearest">
+      <Thumbnail run={run} part={part} name={key} alt={`Nearest: ${key}`} />
+      <span class="muted" title={key}>
+        {label === undefined ? key.split('/').at(-1) : label} {similarity.toFixed(3)}
+      </span>
+    </span>
+  )
+}
+
+function Picture({ run, image: { part, key, label, predicted, heldOut, nearest } }: { run: string; image: RunImage }) {
   const top = predicted?.[0]
   const wrong = top !== undefined && label !== undefined && top.label !== label
   return (
@@ -23,7 +34,40 @@ function Picture({ run, image: { part, key, label, predicted, heldOut } }: { run
         </span>
       )}
       {heldOut === true && top === undefined ? <span class="muted">held out</span> : null}
+      {nearest === undefined ? null : <Nearest run={run} nearest={nearest} />}
     </li>
+  )
+}
+
+interface NearestChoiceProps {
+  readonly run: RunDetail
+  readonly nearest: string
+  /** Images that were looked at, once some were. */
+  readonly compared: number | undefined
+  readonly onNearest: (layer: string) => void
+}
+
+/** Layer by which the nearest image of each is looked for. */
+function NearestChoice({ run, nearest, compared, onNearest }: NearestChoiceProps) {
+  return (
+    <>
+      <label>
+        Nearest of each{' '}
+        <select value={nearest} onChange={event => onNearest(event.currentTarget.value)}>
+          <option value="">not shown</option>
+          {(run.layers ?? []).map(({ name }) => (
+            <option key={name} value={name}>
+              by {name}
+            </option>
+          ))}
+        </select>
+      </label>
+      {compared === undefined || compared >= run.counts.done ? null : (
+        <span class="muted">
+          among {count(compared)} of {count(run.counts.done)} images, spread over the run
+        </span>
+      )}
+    </>
   )
 }
 
@@ -33,11 +77,14 @@ export function RunImages({ run }: { run: RunDetail }) {
   const [label, setLabel] = useState('')
   const [from, setFrom] = useState<readonly string[]>([])
   const [labels, setLabels] = useState<readonly string[]>([])
+  /** Layer by which the nearest image of each is looked for; empty for none. */
+  const [nearest, setNearest] = useState('')
   const at = from.at(-1)
   const query = [
     `filter=${filter}`,
     ...(label === '' ? [] : [`label=${encodeURIComponent(label)}`]),
     ...(at === undefined ? [] : [`from=${at}`]),
+    ...(nearest === '' ? [] : [`nearest=${encodeURIComponent(nearest)}`]),
   ]
   const { data, error } = usePolled<ImagePage>(`/v1/runs/${run.id}/images?${query.join('&')}`, 0)
   if (data !== undefined && data.labels.some(name => !labels.includes(name)))
@@ -72,6 +119,7 @@ export function RunImages({ run }: { run: RunDetail }) {
             </select>
           </label>
         )}
+        {predicts ? null : <NearestChoice run={run} nearest={nearest} compared={data?.compared} onNearest={setNearest} />}
         {run.counts.failed === 0 ? null : <a href={link('runs', run.id, 'failures')}>Images left out ({run.counts.failed})</a>}
       </div>
       <ProblemNote error={error} />

@@ -6,6 +6,7 @@ import { Card, ProgressBar, Stat } from '../ui/parts.js'
 import { Sparkline } from '../ui/sparkline.js'
 import { PartGrid } from './part-grid.js'
 import { RunOutcome } from './run-outcome.js'
+import { RunPhases } from './run-phases.js'
 import { RunCurves } from './run-training.js'
 import type { LiveRun } from './use-run.js'
 
@@ -75,6 +76,7 @@ function RunWorkers({ id, workers }: { id: string; workers: readonly WorkerInfo[
 export function RunOverview({ run, live }: { run: RunDetail; live: LiveRun }) {
   const active = run.state === 'running' || run.state === 'planning'
   const { data } = usePolled<{ workers: WorkerInfo[] }>(active ? '/v1/workers' : undefined, 2000)
+  const phases = live.progress?.phases ?? run.phases ?? []
   const workers = (data?.workers ?? []).filter(({ jobs, unfit = [] }) => [...jobs, ...unfit].some(entry => entry.run === run.id))
   return (
     <>
@@ -86,6 +88,7 @@ export function RunOverview({ run, live }: { run: RunDetail; live: LiveRun }) {
         </Card>
       ) : null}
       <RunWorkers id={run.id} workers={workers} />
+      {phases.length === 0 ? null : <RunPhases phases={phases} />}
       {run.kind === 'finetune' ? null : <PartGrid run={run} workers={workers} active={active} />}
     </>
   )

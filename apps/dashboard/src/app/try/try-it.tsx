@@ -9,9 +9,16 @@ import { Thumbnail } from '../ui/thumbnail.js'
 /** Bytes that the server takes. */
 const largest = 16 * 1024 * 1024
 
+/** Sends a picture. @throws ApiError */
+async function tryPicture(path: string, file: File): Promise<TryResult> {
+  const response = await send(path, { method: 'POST', body: file, headers: { 'content-type': 'application/octet-stream' } })
+  return (await response.json()) as TryResult
+}
+
 interface Tried {
   readonly name: string
   readonly url: string
+  readonly file: File
   readonly result?: TryResult
   readonly error?: unknown
 }
@@ -51,7 +58,52 @@ function Nearest({ run, neighbours }: { run: string; neighbours: NonNullable<Try
   )
 }
 
-function Outcome({ tried: { name, url, result, error }, run }: { tried: Tried; run: string | undefined }) {
+/** The picture as the model sees it, warm where it speaks for its likeliest class; computed when it is asked for. */
+function Why({ path, file }: { path: string; file: File }) {
+  const [asked, setAsked] = useState(false)
+  const [found, setFound] = useState<{ why?: TryResult['why']; url?: string; error?: unknown }>({})
+  useEffect(
+    () => () => {
+      if (found.url !== undefined) URL.revokeObjectURL(found.url)
+    },
+    [found.url],
+  )
+  const ask = async (): Promise<void> => {
+    setAsked(true)
+    try {
+      const { why } = await tryPicture(`${path}&explain=true`, file)
+      const { overlay } = why ?? {}
+      const bytes = overlay === undefined ? undefined : Uint8Array.from(atob(overlay), character => character.charCodeAt(0))
+      setFound({ why, ...(bytes === undefined ? {} : { url: URL.createObjectURL(new Blob([bytes], { type: 'image/png' })) }) })
+    } catch (error) {
+      setFound({ error })
+    }
+  }
+  const { why, url, error } = found
+  return (
+    <div class="why" aria-live="polite">
+      {asked ? null : (
+        <button type="button" onClick={() => void ask()}>
+          Why?
+        </button>
+      )}
+      {asked && why === undefined && error === undefined ? <p class="muted">Looking for what speaks for it …</p> : null}
+      <ProblemNote error={error} />
+      {why === undefined ? null : (
+        <>
+          {url === undefined ? null : <img src={url} alt={`Places that speak for ${why.label}`} />}
+          <p class="muted">
+            {url === undefined
+              ? `Nothing in the picture speaks for ${why.label} at ${why.layer}.`
+              : `Warm places speak for ${why.label}, by Grad-CAM at ${why.layer}.`}
+          </p>
+        </>
+      )}
+    </div>
+  )
+}
+
+function Outcome({ tried: { name, url, file, result, error }, run, path }: { tried: Tried; run: string | undefined; path: string }) {
   return (
     <div class="tried" aria-live="polite">
       <figure>
@@ -62,6 +114,7 @@ function Outcome({ tried: { name, url, result, error }, run }: { tried: Tried; r
         {error === undefined ? null : <ProblemNote error={error} />}
         {result === undefined && error === undefined ? <p class="muted">Computing; the first picture waits for the model …</p> : null}
         {result?.classes === undefined ? null : <Classes classes={result.classes} />}
+        {result?.classes === undefined ? null : <Why key={url} path={path} file={file} />}
         {result?.neighbours === undefined || run === undefined ? null : <Nearest run={run} neighbours={result.neighbours} />}
         {result === undefined ? null : (
           <p class="muted map-note">
@@ -97,15 +150,14 @@ export function TryIt({ path, run, what }: TryItProps) {
   const take = async (file: File | undefined): Promise<void> => {
     if (file === undefined) return
     const turn = ++latest.current
-    const shown = { name: file.name, url: URL.createObjectURL(file) }
+    const shown = { name: file.name, file, url: URL.createObjectURL(file) }
     setTried(shown)
     const settle = (more: Pick<Tried, 'result' | 'error'>): void => {
       if (turn === latest.current) setTried({ ...shown, ...more })
     }
     if (file.size > largest) return settle({ error: new Error(`${file.name} is larger than 16 MiB, which is the most that can be tried`) })
     try {
-      const response = await send(path, { method: 'POST', body: file, headers: { 'content-type': 'application/octet-stream' } })
-      settle({ result: (await response.json()) as TryResult })
+      settle({ result: await tryPicture(path, file) })
     } catch (error) {
       settle({ error })
     }
@@ -131,7 +183,7 @@ export function TryIt({ path, run, what }: TryItProps) {
         </span>
         <input type="file" accept="image/*" aria-label="A picture to try" onChange={event => void take(event.currentTarget.files?.[0])} />
       </label>
-      {tried === undefined ? null : <Outcome tried={tried} run={run} />}
+      {tried === undefined ? null : <Outcome tried={tried} run={run} path={path} />}
     </Card>
   )
 }

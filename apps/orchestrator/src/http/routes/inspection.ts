@@ -6,11 +6,13 @@ import {
   FeatureMap,
   ImagePage,
   type InspectionService,
+  LayerComparison,
   NeighbourList,
   Projection,
   RunEvaluation,
   RunId,
   RunParts,
+  RunPredictions,
   whole,
 } from '@layermill/contracts'
 import type { App } from '../app.js'
@@ -33,6 +35,7 @@ const Images = z.strictObject({
     .describe('Place to go on: next of the answer before.'),
   filter: z.enum(['all', 'wrong']).default('all').describe('wrong: images taken for another class than their own, surest first.'),
   label: z.string().min(1).max(500).optional().describe('Only images of this class, or taken for it.'),
+  nearest: z.string().min(1).max(200).optional().describe('Of an extraction: a layer by which the image most like each is looked for.'),
 })
 
 const sampleQuery = {
@@ -85,6 +88,21 @@ export function addInspectionRoutes(app: App, inspection: InspectionService): vo
       },
     },
     async request => inspection.images(request.params.id, request.query),
+  )
+
+  app.get(
+    '/v1/runs/:id/predictions',
+    {
+      schema: {
+        tags,
+        summary: 'List the likeliest class of each image of a prediction',
+        operationId: 'listPredictions',
+        params,
+        response: { 200: RunPredictions, ...problems(404) },
+        description: 'For the colours of a map of the same images; the files of the run have all classes.',
+      },
+    },
+    async request => inspection.predictions(request.params.id),
   )
 
   app.get(
@@ -195,6 +213,21 @@ function addMapRoutes(app: App, inspection: InspectionService): void {
       },
     },
     async request => inspection.differences(request.params.id, request.query),
+  )
+
+  app.get(
+    '/v1/runs/:id/layers',
+    {
+      schema: {
+        tags,
+        summary: "Show how well a run's layers tell its classes",
+        operationId: 'compareLayers',
+        params,
+        response: { 200: LayerComparison, ...problems(404) },
+        description: 'By a linear classifier on each layer of a sample, as `layermill advise` does; with the bytes that each takes.',
+      },
+    },
+    async request => inspection.layers(request.params.id),
   )
 
   app.get(

@@ -9,15 +9,21 @@ import { problems } from './problems.js'
 const largestPicture = 16 * 1024 * 1024
 
 const top = whole('a whole number from 1 to 50', 1, 50).prefault('5').describe('Most classes and images to give, 1 to 50 (default 5).')
+const explain = z
+  .enum(['true', 'false'])
+  .optional()
+  .describe('true: tell where in the picture the score of the likeliest class comes from.')
 const consumes = ['image/*', 'application/octet-stream']
 
 const ModelQuery = z.strictObject({
   version: whole('the number of a version', 1, 1e9).optional().describe('Default: the latest.'),
   top,
+  explain,
 })
 const RunTryQuery = z.strictObject({
   layer: z.string().min(1).max(200).optional().describe('Of an extraction: the layer to compare. Default: its only one.'),
   top,
+  explain,
 })
 
 function pictureOf(body: unknown): Uint8Array {
@@ -53,8 +59,8 @@ export async function addTryRoutes(app: App, tries: TryService): Promise<void> {
         },
       },
       async request => {
-        const { version = 'latest', top: most } = request.query
-        return tries.model(request.params.name, version, { image: pictureOf(request.body), top: most })
+        const { version = 'latest', top: most, explain: why } = request.query
+        return tries.model(request.params.name, version, { image: pictureOf(request.body), top: most, explain: why === 'true' })
       },
     )
     raw.post(
@@ -73,8 +79,8 @@ export async function addTryRoutes(app: App, tries: TryService): Promise<void> {
         },
       },
       async request => {
-        const { layer, top: most } = request.query
-        return tries.run(request.params.id, { image: pictureOf(request.body), top: most, layer })
+        const { layer, top: most, explain: why } = request.query
+        return tries.run(request.params.id, { image: pictureOf(request.body), top: most, layer, explain: why === 'true' })
       },
     )
   })

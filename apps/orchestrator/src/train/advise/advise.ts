@@ -3,6 +3,7 @@ import { elementCount, LayermillError } from '@layermill/core'
 import { layerShapes, type Network } from '@layermill/models'
 import { type ErrorRow, parseIndex, readFeatureRows, type Store } from '@layermill/storage'
 import { hashText } from '@layermill/training'
+import { linearProbe, type ProbedLayer, suggestLayer } from '../../features/linear-probe.js'
 import { writeManifest } from '../../run/manifest-plan.js'
 import { newRecord } from '../../run/open-run.js'
 import { writeRunRecord } from '../../run/record-store.js'
@@ -11,7 +12,6 @@ import { superviseRun } from '../../run/inference-steps.js'
 import { ownOrder } from '../class-order.js'
 import { findClasses, type LabelledRow, listLabelled } from '../dataset.js'
 import type { TrainingEnvironment } from '../environment.js'
-import { linearProbe } from './linear-probe.js'
 
 export interface AdviseOptions {
   readonly environment: TrainingEnvironment
@@ -25,15 +25,10 @@ export interface AdviseOptions {
   readonly onProgress: (done: number, total: number) => void
 }
 
-export interface LayerAdvice {
-  readonly layer: string
+export interface LayerAdvice extends ProbedLayer {
   readonly shape: readonly number[]
   /** Numbers of one image once maps are averaged: what the accuracy is of. */
   readonly dimensions: number
-  /** Of one image, whole, as float32. */
-  readonly bytesPerImage: number
-  readonly accuracy: number
-  readonly standardError: number
 }
 
 export interface Advice {
@@ -97,13 +92,6 @@ async function readLayer(store: Store, layer: string): Promise<{ keys: string[];
     }
   }
   return { keys, features }
-}
-
-/** The smallest layer whose accuracy is within a standard error of the best one's; the later one of equals. */
-export function suggestLayer(layers: readonly LayerAdvice[]): string {
-  const best = layers.reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
-  const good = layers.filter(({ accuracy }) => accuracy >= best.accuracy - best.standardError)
-  return good.reduce((a, b) => (b.bytesPerImage <= a.bytesPerImage ? b : a)).layer
 }
 
 /**

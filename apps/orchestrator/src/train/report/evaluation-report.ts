@@ -1,7 +1,7 @@
 import type { ModelEvaluation } from '../score-predictions.js'
 import { confusionHtml } from './confusion.js'
-import { definitions, page, percent } from '../../results/html.js'
-import { classTable, flatten, mistakeHtml } from './report.js'
+import { definitions, flatten, page, percent } from '../../results/html.js'
+import { classTable, mistakeHtml } from './report.js'
 
 export interface EvaluationReport {
   readonly title: string

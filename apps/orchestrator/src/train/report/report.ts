@@ -2,7 +2,7 @@ import type { Evaluation, MetricsLine, Mistake } from '../metrics-line.js'
 import type { ClassMetrics } from '@layermill/training'
 import { lineChart } from './chart.js'
 import { confusionHtml } from './confusion.js'
-import { definitions, escapeHtml, page, percent, table } from '../../results/html.js'
+import { definitions, escapeHtml, flatten, page, percent, pictureCard, table } from '../../results/html.js'
 
 export interface ReportInput {
   readonly title: string
@@ -100,12 +100,8 @@ export function classTable(classes: readonly string[], perClass: readonly ClassM
 
 /** A picture, or its absence, with what it was taken for. */
 export function mistakeHtml({ key, label, predicted, probability, loss }: ShownMistake, picture: Uint8Array | undefined): string {
-  const image =
-    picture === undefined
-      ? '<span class="gone">no picture</span>'
-      : `<img alt="" src="data:image/jpeg;base64,${Buffer.from(picture).toString('base64')}">`
   const numbers = loss === undefined ? percent(probability) : `${percent(probability)}, loss ${loss.toFixed(2)}`
-  return `<div>${image}<b>${escapeHtml(label)}</b> taken for <b>${escapeHtml(predicted)}</b> (${numbers})<small>${escapeHtml(key)}</small></div>`
+  return pictureCard([picture], `<b>${escapeHtml(label)}</b> taken for <b>${escapeHtml(predicted)}</b> (${numbers})`, key)
 }
 
 function heldOut({ classes, best, thumbnails }: ReportInput): string {
@@ -137,14 +133,6 @@ function result({ lines, best }: ReportInput): string {
     ['held-out images', summary.samples.toLocaleString('en-US')],
     ['epoch', `${epoch} of ${lines.length}`],
   ])}`
-}
-
-/** A tree of settings as names with dots and texts. */
-export function flatten(value: unknown, name = ''): [string, string][] {
-  if (Array.isArray(value))
-    return [[name, value.length === 0 ? 'none' : value.map(item => (typeof item === 'string' ? item : JSON.stringify(item))).join(', ')]]
-  if (typeof value !== 'object' || value === null) return [[name, String(value)]]
-  return Object.entries(value).flatMap(([key, inner]) => flatten(inner, name === '' ? key : `${name}.${key}`))
 }
 
 /** The report of a run: one HTML file that needs nothing else, with no script in it. */

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '@layermill/training'
-import { suggestLayer } from './advise.js'
-import { linearProbe } from './linear-probe.js'
+import { linearProbe, suggestLayer } from './linear-probe.js'
 
 const random = seededRandom('probe')
 /** Rows whose first numbers tell the class, `distance` standard deviations apart; the rest is noise. */

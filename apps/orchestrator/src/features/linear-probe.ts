@@ -104,3 +104,17 @@ export async function linearProbe(data: ProbeData): Promise<ProbeResult> {
   const accuracy = correct / count
   return { accuracy, standardError: Math.sqrt((accuracy * (1 - accuracy)) / count) }
 }
+
+/** A layer, what it takes, and how well a linear classifier on it tells the classes. */
+export interface ProbedLayer extends ProbeResult {
+  readonly layer: string
+  /** Of one image, whole. */
+  readonly bytesPerImage: number
+}
+
+/** The smallest layer whose accuracy is within a standard error of the best one's; the later one of equals. */
+export function suggestLayer(layers: readonly ProbedLayer[]): string {
+  const best = layers.reduce((a, b) => (b.accuracy > a.accuracy ? b : a))
+  const good = layers.filter(({ accuracy }) => accuracy >= best.accuracy - best.standardError)
+  return good.reduce((a, b) => (b.bytesPerImage <= a.bytesPerImage ? b : a)).layer
+}

@@ -1,0 +1,58 @@
+import type { PhaseName, WorkerPhases } from '@layermill/contracts'
+import { duration, percent, rate } from '../core/format.js'
+import { Card, TableBox } from '../ui/parts.js'
+
+const phases = ['read', 'decode', 'compute', 'write'] as const satisfies readonly PhaseName[]
+
+function Phase({ worker: { images, seconds }, name }: { worker: WorkerPhases; name: PhaseName }) {
+  const busy = seconds.all > 0 ? Math.min(1, seconds[name] / seconds.all) : 0
+  const bound = phases.every(other => seconds[other] <= seconds[name])
+  const text = seconds[name] > 0 ? rate(images / seconds[name]) : '–'
+  return (
+    <td class="n phase" title={`${duration(seconds[name])} of ${duration(seconds.all)}`}>
+      {bound ? <b>{text}</b> : text} <span class="muted">{percent(busy, 0)}</span>
+      <span class="phase-bar" aria-hidden="true">
+        <span class={bound ? 'bound' : ''} style={{ width: `${busy * 100}%` }} />
+      </span>
+    </td>
+  )
+}
+
+/** Images a second that each phase would allow by itself, worker by worker: the phase that is busy longest bounds the others. */
+export function RunPhases({ phases: workers }: { phases: readonly WorkerPhases[] }) {
+  return (
+    <Card
+      title="Where the time goes"
+      aside={<span class="muted">images a second that each phase would allow by itself, and the share of the time that it is busy</span>}
+    >
+      <TableBox label="Images a second by worker and phase">
+        <thead>
+          <tr>
+            <th scope="col">Worker</th>
+            <th scope="col" class="n">
+              Images/s
+            </th>
+            {phases.map(name => (
+              <th key={name} scope="col" class="n">
+                {name}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {workers.map(worker => (
+            <tr key={worker.worker}>
+              <th scope="row" class="mono">
+                {worker.worker ?? 'one process'}
+              </th>
+              <td class="n">{worker.seconds.all > 0 ? rate(worker.images / worker.seconds.all) : '–'}</td>
+              {phases.map(name => (
+                <Phase key={name} worker={worker} name={name} />
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </TableBox>
+    </Card>
+  )
+}
