@@ -34,7 +34,14 @@ const neverImported = new Map<string, string>([
 const isTest = (file: SourceFile): boolean => file.path.endsWith('.test.ts')
 
 /** Scripts of the workspace that tests use. */
-const sharedScripts = ['scripts/services/', 'scripts/setup/', 'scripts/images/', 'scripts/wasm/', 'scripts/decisions.mjs']
+const sharedScripts = [
+  'scripts/services/',
+  'scripts/setup/',
+  'scripts/images/',
+  'scripts/release/',
+  'scripts/wasm/',
+  'scripts/decisions.mjs',
+]
 
 /** Tests, what only they use (in folders named `testing`) and, outside of src, build scripts: what users of the package never load. */
 const isDevelopment = (from: WorkspacePackage, file: SourceFile): boolean =>
