@@ -31,20 +31,26 @@ export interface PictureOptions {
   readonly offsetIndex?: boolean
   /** The names of classes, noted as the `datasets` library does. */
   readonly classes?: readonly string[]
+  /** The same for lists of classes. */
+  readonly sequence?: readonly string[]
 }
 
 /** Columns as a Parquet file. */
 export function parquetOf(
   columnData: ColumnSource[],
-  { classes, offsetIndex, ...options }: PictureOptions & { schema?: SchemaElement[] } = {},
+  { classes, sequence, offsetIndex, ...options }: PictureOptions & { schema?: SchemaElement[] } = {},
 ): Uint8Array {
-  const features = { image: { _type: 'Image' }, label: { names: classes, _type: 'ClassLabel' } }
+  const label =
+    sequence === undefined
+      ? { names: classes, _type: 'ClassLabel' }
+      : { feature: { names: sequence, _type: 'ClassLabel' }, _type: 'Sequence' }
+  const features = { image: { _type: 'Image' }, label }
   return new Uint8Array(
     parquetWriteBuffer({
       ...options,
       columnData: columnData.map(column => ({ ...column, offsetIndex: offsetIndex ?? false })),
       compressors: { ZSTD: storedZstd, GZIP: input => Uint8Array.from(gzipSync(input)) },
-      kvMetadata: classes === undefined ? [] : [{ key: 'huggingface', value: JSON.stringify({ info: { features } }) }],
+      kvMetadata: (classes ?? sequence) === undefined ? [] : [{ key: 'huggingface', value: JSON.stringify({ info: { features } }) }],
     }),
   )
 }

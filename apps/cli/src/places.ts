@@ -27,6 +27,8 @@ export function absolutePlaces<Spec extends RunSpec>(spec: Spec, cwd: string): S
     source: absolutePlace(spec.source, cwd),
     ...(spec.out === undefined ? {} : { out: absolutePlace(spec.out, cwd) }),
     ...(spec.kind === 'extract' && spec.reduction !== undefined ? { reduction: absolutePlace(spec.reduction, cwd) } : {}),
+    ...(spec.without === undefined ? {} : { without: absolutePlace(spec.without, cwd) }),
+    ...(spec.kind === 'finetune' && spec.relabel !== undefined ? { relabel: absolutePlace(spec.relabel, cwd) } : {}),
     ...(spec.cache === undefined ? {} : { cache: absolutePlace(spec.cache, cwd) }),
     ...(spec.kind === 'finetune' && typeof spec.validation === 'string' ? { validation: absolutePlace(spec.validation, cwd) } : {}),
   }

@@ -27,7 +27,8 @@ export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, var
 export { projectionBytes, randomColumns, type RandomProjection, sparseProjection } from './reduce/projection.js'
 export { type Drift, driftTest, type MmdOptions, mmdTest, type TwoSampleTest } from './audit/drift.js'
 export { foldsOf, type LabelScores, labelScores, outOfFoldProbabilities } from './audit/labels.js'
-export { fitLogistic, type LogisticModel, type LogisticOptions, probabilities } from './audit/logistic.js'
+export { type CrossValidated, crossValidate, type CrossValidationOptions, studentQuantile } from './audit/cross-validate.js'
+export { fitLogistic, logisticLoss, type LogisticModel, type LogisticOptions, probabilities } from './audit/logistic.js'
 export {
   duplicateGroups,
   nearDuplicateRatio,

@@ -139,6 +139,7 @@ export {
   cpuPattern,
   expected,
   isFrozen,
+  parseLoss,
   type LayerScales,
   maxErrorsAllowed,
   mostImageBytes,

@@ -1,6 +1,17 @@
 import type { Tensor, TensorMap } from '@layermill/core'
 import type { Size2 } from '@layermill/models'
 
+/**
+ * Comparison of a network's scores with targets. `softmax`: one class of several. `sigmoid`: each output by itself, binary cross entropy, whose
+ * positive term has a factor for each output. `squared`: squared error. `smooth-l1`: e^2 / (2 beta) below beta, else |e| - beta / 2. All but
+ * softmax are means over the outputs.
+ */
+export type LossKind =
+  | { readonly kind: 'softmax' }
+  | { readonly kind: 'sigmoid'; readonly positiveWeights?: readonly number[] | undefined }
+  | { readonly kind: 'squared' }
+  | { readonly kind: 'smooth-l1'; readonly beta: number }
+
 export interface TrainerOptions {
   /** Names of the parameters that learn: convolutions' and linear layers' weights and biases, batch norms' gamma and beta. */
   readonly trainable: readonly string[]
@@ -19,6 +30,8 @@ export interface TrainerOptions {
   readonly start?: string
   /** Factor of GoogLeNet's auxiliary losses, where the network keeps those classifiers. Default 0.3; 0 leaves them out. */
   readonly auxiliaryWeight?: number
+  /** Default: softmax. Others need targets with each batch, and their labels are 0. */
+  readonly loss?: LossKind
   /** Images of the batches to come, for which threads are shared out; others may come as well, and no number depends on it. */
   readonly batchSize?: number
 }
@@ -28,7 +41,7 @@ export interface TrainingBatch {
   readonly images: Tensor
   /** Class of each image. */
   readonly labels: Int32Array
-  /** Targets that softmax is compared to, weights included: [N, classes]. Default: 1 at each image's class. */
+  /** Targets that scores are compared to, weights of softmax included: [N, classes]. Default: 1 at each image's class. */
   readonly targets?: Tensor
   /** A mask for each of `Trainer.masks`: [N, ...shape]. */
   readonly masks?: TensorMap
@@ -45,7 +58,7 @@ export interface BatchNormStatistics {
 export interface Scores {
   /** Sum over the batch, auxiliary losses included. */
   readonly loss: number
-  /** Images whose class has the highest score. */
+  /** Images whose class has the highest score; of sigmoid, whose every score is on its target's side of 0; else 0. */
   readonly correct: number
   /** Scores of the classifier, [N, classes]. */
   readonly logits: Tensor

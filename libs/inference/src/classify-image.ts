@@ -5,7 +5,7 @@ import { prepareImage } from '@layermill/preprocess'
 import { specNetwork } from './any-model.js'
 import type { ModelProvider } from './model-provider.js'
 import { computeRows, type PreparedRow } from './part/compute-rows.js'
-import { type ClassScore, topClasses } from './predict.js'
+import { answerOf, type ImageAnswer } from './predict.js'
 
 export interface ClassifyOptions {
   readonly provider: ModelProvider
@@ -26,7 +26,7 @@ export interface ClassifyOptions {
  * one the whole picture.
  * @throws LayermillError `IMAGE_...`; as the provider
  */
-export async function classifyImage(options: ClassifyOptions): Promise<{ readonly network: string; readonly classes: ClassScore[] }> {
+export async function classifyImage(options: ClassifyOptions): Promise<ImageAnswer & { readonly network: string }> {
   const { provider, model, weights, bytes, top, timeoutMs, note = () => undefined } = options
   const loaded = await provider.model(model, weights)
   const network = specNetwork(loaded, options, note)
@@ -41,8 +41,7 @@ export async function classifyImage(options: ClassifyOptions): Promise<{ readonl
   try {
     for await (const row of computeRows(rows(), { extractor: session.value, batchSize: 1 })) {
       if (row.kind === 'failed') throw new LayermillError(receivedCode(row.code), row.reason)
-      if (row.kind === 'computed')
-        return { network: network.id, classes: topClasses(row.layers.get(probabilities)!.data, loaded.labels, top) }
+      if (row.kind === 'computed') return { network: network.id, ...answerOf(row.layers.get(probabilities)!.data, { ...loaded, top }) }
     }
   } finally {
     session.done()

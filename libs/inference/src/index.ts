@@ -30,7 +30,7 @@ export {
   type PreparedRow,
 } from './part/compute-rows.js'
 export type { AmongWorkers } from './part/doubts.js'
-export { type ClassScore, topClasses } from './predict.js'
+export { answerOf, type ClassScore, type ImageAnswer, type NumberValue, topClasses } from './predict.js'
 export { type ProbeOptions, probeRun } from './probe.js'
 export { createProvider, type ProviderOptions, readAhead } from './provider.js'
 export { computeRunFeatures, type RunFeaturesOptions } from './run-features.js'

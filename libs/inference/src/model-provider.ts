@@ -1,5 +1,5 @@
 import type { Engine, Extractor, Range } from '@layermill/engines'
-import type { Network, Size2 } from '@layermill/models'
+import type { ModelTarget, Network, Size2 } from '@layermill/models'
 import type { WeightSet } from '@layermill/weights'
 import { type Lease, LeaseCache } from './lease-cache.js'
 
@@ -8,6 +8,8 @@ export interface LoadedModel {
   readonly network: Network
   readonly weights: WeightSet
   readonly labels: readonly string[]
+  /** Left out where its answers are one class of several. */
+  readonly target?: ModelTarget | undefined
 }
 
 export interface ModelProviderOptions {

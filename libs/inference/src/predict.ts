@@ -1,3 +1,5 @@
+import type { ModelTarget } from '@layermill/models'
+
 /** One of the likeliest classes of an image. */
 export interface ClassScore {
   readonly index: number
@@ -11,4 +13,37 @@ export function topClasses(probabilities: Float32Array, labels: readonly string[
   return Array.from(probabilities, (probability, index) => ({ index, label: labels[index] ?? `class ${index}`, probability }))
     .sort((a, b) => b.probability - a.probability || a.index - b.index)
     .slice(0, top)
+}
+
+/** A number that a model gives of an image. */
+export interface NumberValue {
+  readonly label: string
+  readonly value: number
+}
+
+/** Answer of a model to an image. */
+export interface ImageAnswer {
+  /** Likeliest first; none where the model gives numbers. */
+  readonly classes: readonly ClassScore[]
+  /** Of a model with several labels an image: those whose probability is above their threshold, likeliest first. */
+  readonly labels?: readonly string[]
+  /** Of a model that gives numbers. */
+  readonly values?: readonly NumberValue[]
+}
+
+/**
+ * Answer of a model to an image.
+ * @param values at the network's probabilities, or its numbers
+ */
+export function answerOf(
+  values: Float32Array,
+  { labels, target, top }: { readonly labels: readonly string[]; readonly target?: ModelTarget | undefined; readonly top: number },
+): ImageAnswer {
+  if (target?.kind === 'regression') {
+    return { classes: [], values: Array.from(values, (value, i) => ({ label: labels[i] ?? `value ${i}`, value })) }
+  }
+  const classes = topClasses(values, labels, top)
+  if (target === undefined) return { classes }
+  const given = topClasses(values, labels, values.length).filter(({ index, probability }) => probability > target.thresholds[index]!)
+  return { classes, labels: given.map(({ label }) => label) }
 }

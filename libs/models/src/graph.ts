@@ -33,6 +33,8 @@ export interface OpAttributes {
   dropout: { ratio: number }
   /** Over the features of [N, features]. */
   softmax: Record<never, never>
+  /** 1 / (1 + exp(-x)) of each value. */
+  sigmoid: Record<never, never>
   /** Over channels. */
   concat: Record<never, never>
   add: Record<never, never>

@@ -12,14 +12,44 @@ export interface HiddenLayer {
   readonly dropout?: number
 }
 
+/**
+ * Meaning of a head's scores. `class`: one of the classes, by softmax. `multi-label`: each class by itself, by sigmoid. `regression`: the
+ * numbers themselves, which nothing follows.
+ */
+export const headTargets = ['class', 'multi-label', 'regression'] as const
+export type HeadTarget = (typeof headTargets)[number]
+
+/** Answers of a model where they are not one class of several. */
+export type ModelTarget =
+  | {
+      readonly kind: 'multi-label'
+      /** Probability above which each class is given, 0 to 1. */
+      readonly thresholds: readonly number[]
+    }
+  | { readonly kind: 'regression' }
+
+/**
+ * The target of a model that says so.
+ * @param thresholds by class; one half each where they do not fit
+ */
+export function modelTarget(kind: string | undefined, classes: number, thresholds?: unknown): ModelTarget | undefined {
+  if (kind === 'regression') return { kind }
+  if (kind !== 'multi-label') return undefined
+  const list: readonly unknown[] = Array.isArray(thresholds) ? thresholds : []
+  const fits = list.length === classes && list.every((value): value is number => typeof value === 'number' && value >= 0 && value <= 1)
+  return { kind, thresholds: fits ? list : Array.from({ length: classes }, () => 0.5) }
+}
+
 /** Head that replaces the end of a network. */
 export interface HeadSpec {
   /** The public layer to cut behind, or the network's classifier, which is then replaced. */
   readonly layer: string
   /** 0 to 2 hidden layers before the classifier, first to last. */
   readonly head?: readonly HiddenLayer[]
-  /** The classes' names in the order of the scores, or only how many. At least 2. */
+  /** The classes' names in the order of the scores, or only how many. At least 2; at least 1 with another target than `class`. */
   readonly classes: readonly string[] | number
+  /** Default: `class`. */
+  readonly target?: HeadTarget
   /** GoogLeNet's auxiliary classifiers stay, with the new classes; only where `layer` is the classifier. */
   readonly auxiliary?: boolean
   /** Input size that the head is made for. Flattened feature maps depend on it. Default: the base's own. */
@@ -74,7 +104,9 @@ const invalid = (message: string, hint?: string): LayermillError =>
 function checkHead(network: Network, spec: HeadSpec): void {
   const { head = [], classes, layer, auxiliary = false } = spec
   const count = typeof classes === 'number' ? classes : classes.length
-  if (!Number.isInteger(count) || count < 2) throw invalid(`a head needs at least 2 classes, not ${count}`)
+  const least = spec.target === undefined || spec.target === 'class' ? 2 : 1
+  if (spec.target !== undefined && !headTargets.includes(spec.target)) throw invalid(`target: expected one of ${headTargets.join(', ')}`)
+  if (!Number.isInteger(count) || count < least) throw invalid(`a head needs at least ${least} class${least > 1 ? 'es' : ''}, not ${count}`)
   if (typeof classes !== 'number' && new Set(classes).size !== count) throw invalid('two classes have the same name')
   if (head.length > maxHidden) throw invalid(`a head has at most ${maxHidden} hidden layers, not ${head.length}`)
   for (const { units, dropout = 0 } of head) {
@@ -144,7 +176,19 @@ function auxiliaryNodes(network: Network, present: ReadonlySet<string>, classes:
     )
 }
 
-function headNodes(stem: Stem, hidden: readonly HiddenLayer[], classes: number): { nodes: GraphNode[]; layers: string[] } {
+/** Operators that follow the scores: none behind numbers. */
+const endOps = { class: 'softmax', 'multi-label': 'sigmoid', regression: undefined } as const
+
+interface Head {
+  readonly nodes: GraphNode[]
+  /** Hidden layers, then what is not hidden. */
+  readonly layers: string[]
+  /** The layer that the classifier reads; undefined where that is the cut. */
+  readonly features: string | undefined
+  readonly probabilities: string
+}
+
+function headNodes(stem: Stem, { head: hidden = [], target = 'class' }: HeadSpec, classes: number): Head {
   const nodes: GraphNode[] = []
   const layers: string[] = []
   const taken = new Set<string>()
@@ -164,9 +208,12 @@ function headNodes(stem: Stem, hidden: readonly HiddenLayer[], classes: number):
     count = units
   }
   nodes.push(linear(stem.classifier, features, count, classes))
+  const found = { nodes, features: layers.at(-1) }
+  const op = endOps[target]
+  if (op === undefined) return { ...found, layers: [...layers, stem.classifier], probabilities: stem.classifier }
   const probabilities = unusedName('prob', stem.isTaken)
-  nodes.push({ name: probabilities, op: 'softmax', inputs: [stem.classifier], attributes: {}, parameters: undefined })
-  return { nodes, layers: [...layers, stem.classifier, probabilities] }
+  nodes.push({ name: probabilities, op, inputs: [stem.classifier], attributes: {}, parameters: undefined })
+  return { ...found, layers: [...layers, stem.classifier, probabilities], probabilities }
 }
 
 /**
@@ -182,7 +229,7 @@ export function fineTunedNetwork(network: Network, spec: HeadSpec): FineTunedNet
   const classes = typeof spec.classes === 'number' ? spec.classes : spec.classes.length
   const inputSize = spec.inputSize ?? network.inputSize
   const stem = cut(network, spec, inputSize)
-  const head = headNodes(stem, spec.head ?? [], classes)
+  const head = headNodes(stem, spec, classes)
   const main = [...stem.nodes, ...head.nodes]
   const nodes = spec.auxiliary === true ? [...main, ...auxiliaryNodes(network, new Set(main.map(({ name }) => name)), classes)] : main
 
@@ -190,7 +237,8 @@ export function fineTunedNetwork(network: Network, spec: HeadSpec): FineTunedNet
   const kept = [...network.layers].filter(([layer, node]) => present.has(node) && !head.layers.includes(layer))
   const layers = new Map([...kept, ...head.layers.map(name => [name, name] as const)])
   const auxiliary = spec.auxiliary === true ? auxiliaryClassifiers(network) : []
-  const features = [...layers].find(([, node]) => node === head.nodes.at(-2)!.inputs[0])?.[0]
+  const last = head.features ?? stem.features
+  const features = [...layers].find(([, node]) => node === last)?.[0]
   return {
     ...network,
     id: `${network.id}@${spec.layer}`,
@@ -203,7 +251,7 @@ export function fineTunedNetwork(network: Network, spec: HeadSpec): FineTunedNet
     classifier: stem.classifier,
     classifiers: [stem.classifier, ...auxiliary],
     newNodes: [...head.nodes.filter(({ op }) => op === 'linear').map(({ name }) => name), ...auxiliary],
-    probabilities: 'prob',
+    probabilities: head.probabilities,
     classes,
     classNames: typeof spec.classes === 'number' ? undefined : spec.classes,
     inputSize,
@@ -216,7 +264,7 @@ function onGraph(network: Network, graph: NetworkGraph, spec: HeadSpec): FineTun
   const classes = typeof spec.classes === 'number' ? spec.classes : spec.classes.length
   const inputSize = spec.inputSize ?? network.inputSize
   const stem = cutGraph(network, graph, spec.layer, inputSize)
-  const { nodes, layers } = headNodes(stem, spec.head ?? [], classes)
+  const { nodes, layers, features, probabilities } = headNodes(stem, spec, classes)
   const names = [spec.layer, ...layers]
   return {
     ...network,
@@ -227,11 +275,11 @@ function onGraph(network: Network, graph: NetworkGraph, spec: HeadSpec): FineTun
     nodes: [...stem.nodes, ...nodes],
     layers: new Map(names.map(name => [name, name])),
     availableLayers: names,
-    defaultLayer: layers.at(-3) ?? spec.layer,
+    defaultLayer: features ?? spec.layer,
     classifier: stem.classifier,
     classifiers: [stem.classifier],
     newNodes: nodes.filter(({ op }) => op === 'linear').map(({ name }) => name),
-    probabilities: layers.at(-1)!,
+    probabilities,
     classes,
     classNames: typeof spec.classes === 'number' ? undefined : spec.classes,
     inputSize,

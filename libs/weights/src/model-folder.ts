@@ -2,6 +2,8 @@ import { errorMessage, formatShape, fromBytes, LayermillError, sameShape, type T
 import {
   type FineTunedNetwork,
   isFineTuned,
+  type ModelTarget,
+  modelTarget,
   type Network,
   type NetworkDescription,
   networkDescription,
@@ -33,6 +35,8 @@ export interface ModelDescription {
   readonly version: 1
   readonly network: NetworkDescription
   readonly classes: readonly string[]
+  /** Of several labels an image: the probability above which each class is given, chosen on the held-out images. */
+  readonly thresholds?: readonly number[]
   readonly preparation: {
     readonly height: number
     readonly width: number
@@ -50,6 +54,7 @@ export interface ModelDescription {
 export interface ModelToWrite {
   readonly network: FineTunedNetwork
   readonly classes: readonly string[]
+  readonly thresholds?: readonly number[] | undefined
   /** All parameters of the network, running statistics included. */
   readonly tensors: TensorMap
   readonly resample: Preparation['resample']
@@ -64,6 +69,7 @@ export interface StoredModel {
   readonly network: FineTunedNetwork
   readonly weights: WeightSet
   readonly labels: readonly string[]
+  readonly target: ModelTarget | undefined
 }
 
 /** How input for a fine-tuned network is made of a picture, as `model.json` and the metadata of `model.onnx` say it. */
@@ -97,7 +103,7 @@ function ownTensors(network: Network, tensors: TensorMap, where: string): Map<st
  * @throws LayermillError `WEIGHTS_MISMATCH` where a parameter is missing or misshapen; what `files` throws.
  */
 export async function writeModelFolder(files: ModelFiles, model: ModelToWrite): Promise<ModelDescription> {
-  const { network, classes, resample, autoOrient, lineage, metrics } = model
+  const { network, classes, thresholds, resample, autoOrient, lineage, metrics } = model
   const tensors = ownTensors(network, model.tensors, network.id)
   const sha256 = await weightsIdentity(tensors, network.variant)
   const description: ModelDescription = {
@@ -105,6 +111,7 @@ export async function writeModelFolder(files: ModelFiles, model: ModelToWrite): 
     version: 1,
     network: networkDescription(network),
     classes,
+    ...(thresholds === undefined ? {} : { thresholds }),
     preparation: preparationDescription({ network, resample, autoOrient }),
     weights: { file: modelWeightsFile, sha256 },
     lineage,
@@ -127,12 +134,13 @@ export const modelGraphFile = 'model.onnx'
  * @throws what `files` throws
  */
 export async function writeGraphModel(files: ModelFiles, model: Omit<ModelToWrite, 'tensors'>, sha256: string): Promise<void> {
-  const { network, classes, resample, autoOrient, lineage, metrics } = model
+  const { network, classes, thresholds, resample, autoOrient, lineage, metrics } = model
   const description: ModelDescription = {
     format: 'layermill-model',
     version: 1,
     network: networkDescription(network),
     classes,
+    ...(thresholds === undefined ? {} : { thresholds }),
     preparation: preparationDescription({ network, resample, autoOrient }),
     weights: { file: modelGraphFile, sha256 },
     lineage,
@@ -226,5 +234,6 @@ export async function readModelFolder(files: Pick<ModelFiles, 'get'>, where: str
   const found = await weightsIdentity(tensors, network.variant)
   if (found !== sha256) throw new LayermillError('WEIGHTS_HASH', `${where}/${file} is not the one that ${modelFile} names`)
   const set: WeightSet = { tensors, variant: network.variant, source: where, format: 'safetensors', sha256 }
-  return { description, network, weights: set, labels: description.classes }
+  const target = modelTarget(network.head.target, network.classes, description.thresholds)
+  return { description, network, weights: set, labels: description.classes, target }
 }

@@ -123,8 +123,8 @@ describe('audit of Fashion-MNIST (Debian: dataset-fashion-mnist)', () => {
       return auroc(kept, new Set(Array.from({ length: 25 }, (_, i) => rows + i)))
     }
     expect(among(rows)).toBeGreaterThanOrEqual(0.98)
-    // The reference has 0.9767.
-    expect(among(rows + 25)).toBeGreaterThanOrEqual(0.97)
+    // The distance to the 40th neighbour alone has 0.9767.
+    expect(among(rows + 25)).toBeGreaterThanOrEqual(0.99)
   })
 
   it('sees drift, and no drift where there is none', async () => {

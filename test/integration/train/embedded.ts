@@ -51,7 +51,7 @@ export async function train(spec: Record<string, unknown>, options: TrainOptions
   const { provider } = composition
   const environment: TrainingEnvironment = {
     runs: composition.environment,
-    openLabelled: source => openSource(source, { labels: /\.(csv|jsonl)$/.test(source) ? 'auto' : 'folder' }),
+    openLabelled: (source, access) => openSource(source, { access, labels: /\.(csv|jsonl)$/.test(source) ? 'auto' : 'folder' }),
     base: async ({ model, weights }) => provider.model(model, weights),
     readAhead: 4,
     gradients: async (_record, plan, store, features) => {

@@ -35,8 +35,8 @@ beforeAll(async () => {
   await writeShapes(heldOut, 6, { first: 1000 })
   const { lines } = await train({ source: join(root, 'shapes'), validation: heldOut, epochs: 2, batchSize: 8, out: model })
   const best = lines.findLast(line => line.best)!
-  accuracy = best.validation!.accuracy
-  macroF1 = best.validation!.macroF1
+  accuracy = best.validation!.accuracy!
+  macroF1 = best.validation!.macroF1!
 })
 
 describe('layermill evaluate', () => {

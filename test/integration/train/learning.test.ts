@@ -34,7 +34,7 @@ beforeAll(async () => {
   }
 })
 
-const accuracy = ({ lines }: TrainResult): number => lines.at(-1)!.validation!.accuracy
+const accuracy = ({ lines }: TrainResult): number => lines.at(-1)!.validation!.accuracy!
 
 /** Computes the run's gradients, none of the classifier's among them, and all of them times `sign`. */
 function belowClassifier(openEngine: () => Promise<Engine>, sign: 1 | -1): TrainOptions['gradients'] {

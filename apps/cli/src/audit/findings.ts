@@ -20,7 +20,7 @@ import {
 export interface Finding {
   readonly key: string
   readonly finding: 'exact-duplicate' | 'near-duplicate' | 'label' | 'outlier'
-  /** Ratio of distances (duplicates, 0 for exact ones), probability of the given label or its margin, distance to the 40th neighbour. */
+  /** Ratio of distances (duplicates, 0 for exact ones), probability of the given label or its margin, distance to the 40th neighbour with what sets it apart. */
   readonly score: number
   /** Images that are found together. */
   readonly group: number | undefined
@@ -45,6 +45,8 @@ export interface AuditOptions {
   /** Most suspect labels and outliers to name. */
   readonly labels: number
   readonly outliers: number
+  /** Tells which findings somebody has dismissed: they are not named again, and others take their places. */
+  readonly isDismissed?: (key: string, finding: Finding['finding']) => boolean
   readonly signal: AbortSignal
   readonly onProgress: (step: string, done: number, total: number) => void
 }
@@ -93,13 +95,19 @@ export async function auditComponents(
   }
 }
 
+interface GroupsFound extends Pick<AuditOptions, 'isDismissed'> {
+  readonly groups: readonly (readonly number[])[]
+  /** Number of the first of them. */
+  readonly first: number
+}
+
 function withGroup(
   images: AuditedImages,
   finding: Finding['finding'],
-  groups: readonly (readonly number[])[],
-  first: number,
+  { groups: all, first, isDismissed = () => false }: GroupsFound,
   score: (row: number) => number,
 ): Finding[] {
+  const groups = all.map(rows => rows.filter(row => !isDismissed(images.keys[row]!, finding))).filter(rows => rows.length > 1)
   return groups.flatMap((rows, i) => {
     const labels = new Set(rows.map(row => images.labels[row]))
     const detail = labels.size > 1 ? 'contradiction' : undefined
@@ -115,8 +123,9 @@ function exactGroups({ sha256 }: AuditedImages): number[][] {
 }
 
 /** The rows with the smallest scores, the smallest first. */
-function smallest(scores: Float64Array, count: number): number[] {
+function smallest(scores: Float64Array, count: number, isOpen: (row: number) => boolean): number[] {
   return Array.from(scores.keys())
+    .filter(isOpen)
     .sort((a, b) => scores[a]! - scores[b]! || a - b)
     .slice(0, count)
 }
@@ -134,7 +143,8 @@ function labelFindings(images: AuditedImages, components: Matrix, options: Audit
   })
   const scores = labelScores(found, labels, classes.length)
   const score = options.labelScore === 'margin' ? scores.margin : scores.selfConfidence
-  return smallest(score, Math.min(options.labels, known.length)).map(i => ({
+  const isOpen = (i: number): boolean => options.isDismissed?.(images.keys[known[i]!]!, 'label') !== true
+  return smallest(score, options.labels, isOpen).map(i => ({
     key: images.keys[known[i]!]!,
     finding: 'label',
     score: score[i]!,
@@ -150,9 +160,9 @@ function labelFindings(images: AuditedImages, components: Matrix, options: Audit
  * neighbour. Exact, in n^2 operations.
  */
 export async function auditImages(images: AuditedImages, options: AuditOptions): Promise<Finding[]> {
-  const { product, signal, onProgress } = options
+  const { product, signal, isDismissed, onProgress } = options
   const exact = exactGroups(images)
-  const findings = withGroup(images, 'exact-duplicate', exact, 1, () => 0)
+  const findings = withGroup(images, 'exact-duplicate', { groups: exact, first: 1, isDismissed }, () => 0)
   if (images.source.rows < 3) return findings
   const near = await nearestNeighbours(images.source, {
     product,
@@ -161,7 +171,9 @@ export async function auditImages(images: AuditedImages, options: AuditOptions):
     onProgress: (done, total) => onProgress('near duplicates', done, total),
   })
   const ratios = nearestRatios(near)
-  findings.push(...withGroup(images, 'near-duplicate', duplicateGroups(near), exact.length + 1, row => ratios[row]!))
+  findings.push(
+    ...withGroup(images, 'near-duplicate', { groups: duplicateGroups(near), first: exact.length + 1, isDismissed }, row => ratios[row]!),
+  )
   const components = await (await auditComponents(images.source, product, signal)).of(images.source)
   findings.push(...labelFindings(images, components, options))
   const far = await nearestNeighbours(sourceOf(components), { product, count: outlierNeighbour, signal })
@@ -169,6 +181,7 @@ export async function auditImages(images: AuditedImages, options: AuditOptions):
   const worst = smallest(
     scores.map(score => -score),
     options.outliers,
+    row => isDismissed?.(images.keys[row]!, 'outlier') !== true,
   )
   for (const row of worst) {
     findings.push({

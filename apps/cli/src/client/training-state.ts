@@ -8,11 +8,21 @@ export function metricsLineOf({ epoch, step, metrics }: TrainingState): MetricsL
     epoch,
     step,
     learningRate: value('learningRate'),
-    training: { loss: value('loss'), accuracy: value('accuracy') },
+    training: { loss: value('loss'), accuracy: metrics['accuracy'] },
     gradientNorm: value('gradientNorm'),
     ...(metrics['validationLoss'] === undefined
       ? {}
-      : { validation: { loss: value('validationLoss'), accuracy: value('validationAccuracy'), macroF1: value('validationMacroF1') } }),
+      : {
+          validation: {
+            loss: value('validationLoss'),
+            accuracy: metrics['validationAccuracy'],
+            macroF1: metrics['validationMacroF1'],
+            microF1: metrics['validationMicroF1'],
+            meanAveragePrecision: metrics['validationMeanAveragePrecision'],
+            mae: metrics['validationMae'],
+            r2: metrics['validationR2'],
+          },
+        }),
     best: metrics['best'] === 1,
   }
 }
@@ -32,6 +42,6 @@ export function trainingProgressOf({ phase, step, steps = 0, epoch, epochs = 0, 
     images: value('images'),
     imagesLeft: value('imagesLeft'),
     loss: value('loss'),
-    accuracy: value('accuracy'),
+    accuracy: metrics['accuracy'],
   }
 }

@@ -11,6 +11,7 @@ import { finetune } from './finetune/flags.js'
 import { fleet } from './fleet/flags.js'
 import { models } from './models/flags.js'
 import { predict } from './predict/flags.js'
+import { probe } from './probe/flags.js'
 import { runs } from './runs/flags.js'
 import { schedule } from './schedule/flags.js'
 import { serve } from './serve/flags.js'
@@ -32,6 +33,7 @@ export const commands: readonly CommandDefinition[] = [
   similar,
   compare,
   audit,
+  probe,
   exportFeatures,
   models,
   weights,

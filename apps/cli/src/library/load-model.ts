@@ -1,17 +1,18 @@
 import { readFile } from 'node:fs/promises'
 import { type Device, type EngineName, openEngine } from '@layermill/engines'
 import {
+  answerOf,
   type ClassScore,
   type ComputedImage,
   computeRows,
+  type ImageAnswer,
   loadAnyModel,
   ModelProvider,
   type PreparedRow,
   requirePreparation,
-  topClasses,
 } from '@layermill/inference'
 import { elementCount, LayermillError, receivedCode, type Tensor } from '@layermill/core'
-import { givesOwnSizes, isFineTuned, namedLayers, type Network, preparedAs, type Size2 } from '@layermill/models'
+import { givesOwnSizes, isFineTuned, type ModelTarget, namedLayers, type Network, preparedAs, type Size2 } from '@layermill/models'
 import { isPreparationPlace, loadWeights, readPreparation } from '@layermill/weights'
 import { type ImageSource, prepareImage, type Prepared, type Resample, tenCrop } from '@layermill/preprocess'
 
@@ -69,6 +70,8 @@ export class ImageModel {
     private readonly provider: ModelProvider,
     private readonly source: { readonly model: string; readonly weights: string },
     private readonly batchSize: number,
+    /** Left out where its answers are one class of several. */
+    readonly target?: ModelTarget,
   ) {}
 
   /** Chainer's layers of this network, in its order; `network.layers` has the finer ones too. */
@@ -98,9 +101,20 @@ export class ImageModel {
   /**
    * The likeliest classes of each image, likeliest first. Images are prepared at 256/224 of the network's size and cut at the centre, or
    * averaged over ten crops (`oversample`), as Chainer's `predict` does. A fine-tuned network sees the whole picture, as in training.
-   * @throws LayermillError `IMAGE_...`
+   * @throws LayermillError `IMAGE_...`; `HEAD_INVALID` for a model that gives numbers
    */
   async predict(images: readonly ImageInput[], options: PredictOptions = {}): Promise<ClassScore[][]> {
+    if (this.target?.kind === 'regression')
+      throw new LayermillError('HEAD_INVALID', `${this.network.id} gives numbers and knows no classes`, { hint: 'answers() gives them' })
+    return (await this.answers(images, options)).map(({ classes }) => [...classes])
+  }
+
+  /**
+   * Answers to each image: `classes` as `predict`; `labels` of a model with several labels an image, those above their
+   * thresholds; `values` of a model that gives numbers.
+   * @throws LayermillError `IMAGE_...`
+   */
+  async answers(images: readonly ImageInput[], options: PredictOptions = {}): Promise<ImageAnswer[]> {
     const { preparation, inputSize, probabilities } = this.network
     const centerCrop = !isFineTuned(this.network) && this.network.graph === undefined
     const { top = 5, oversample = false } = options
@@ -111,7 +125,8 @@ export class ImageModel {
         : prepareImage(source, preparation, { size: givesOwnSizes(preparation) ? 'keep' : inputSize, centerCrop })
     }
     const rows = await this.compute(images, [probabilities], oversample ? 10 : 1, prepare)
-    return rows.map(row => topClasses(row.layers.get(probabilities)!.data, this.labels, top))
+    const { labels, target } = this
+    return rows.map(row => answerOf(row.layers.get(probabilities)!.data, { labels, target, top }))
   }
 
   /** Ends the engine thread and frees its memory. Idempotent. */
@@ -213,7 +228,14 @@ export async function loadModel(name: string, options: LoadModelOptions = {}): P
     const { prepare } = options
     const preparation = prepare !== undefined && isPreparationPlace(prepare) ? await readPreparation(prepare) : prepare
     requirePreparation(network, loaded.weights.preparation, preparation)
-    return new ImageModel(preparedAs(network, preparation), options.labels ?? labels, provider, { model, weights }, batchSize)
+    return new ImageModel(
+      preparedAs(network, preparation),
+      options.labels ?? labels,
+      provider,
+      { model, weights },
+      batchSize,
+      loaded.target,
+    )
   } catch (error) {
     await provider.close()
     throw error

@@ -29,6 +29,14 @@ function bar(share: number, width: number): string {
 }
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)}%`
+
+/** Share of images that are right, or how far numbers are off, as far as it is known. */
+export function sharesOf({ accuracy, meanAveragePrecision, mae, r2 }: Partial<NonNullable<MetricsLine['validation']>>): string {
+  if (meanAveragePrecision !== undefined) return `, mAP ${percent(meanAveragePrecision)}`
+  if (mae !== undefined) return `, MAE ${mae.toPrecision(4)}, R2 ${(r2 ?? 0).toFixed(3)}`
+  return accuracy === undefined ? '' : `, ${percent(accuracy)}`
+}
+
 const shareOf = (done: number, total: number): number => (total === 0 ? 0 : done / total)
 
 /** Images per second and the time that so many more take; nothing where the rate is not known yet. */
@@ -52,7 +60,9 @@ function stateLine(state: TrainingProgress, imagesPerSecond: number, [epochBar, 
   const part = `${phase === 'train' ? 'step' : 'held out'} ${formatCount(step)}/${formatCount(steps)}${bar(shareOf(step, steps), stepBar)}`
   const times = speed(imagesPerSecond, imagesLeft)
   // Scoring has another speed than training.
-  return [`${whole} ${part}`, `loss ${loss.toFixed(4)}, ${percent(accuracy)}`, ...(phase === 'train' ? times : times.slice(1))].join(' · ')
+  return [`${whole} ${part}`, `loss ${loss.toFixed(4)}${sharesOf({ accuracy })}`, ...(phase === 'train' ? times : times.slice(1))].join(
+    ' · ',
+  )
 }
 
 /**
@@ -67,10 +77,8 @@ export function finetuneLine(state: TrainingProgress, imagesPerSecond: number, c
 /** One epoch's result. */
 export function epochLine({ epoch, training, validation, best }: MetricsLine): string {
   const held =
-    validation === undefined
-      ? ''
-      : ` · held out: loss ${validation.loss.toFixed(4)}, ${percent(validation.accuracy)}${best ? ' (best)' : ''}`
-  return `epoch ${epoch}: loss ${training.loss.toFixed(4)}, ${percent(training.accuracy)}${held}`
+    validation === undefined ? '' : ` · held out: loss ${validation.loss.toFixed(4)}${sharesOf(validation)}${best ? ' (best)' : ''}`
+  return `epoch ${epoch}: loss ${training.loss.toFixed(4)}${sharesOf(training)}${held}`
 }
 
 /** Draws progress: one line redrawn in place on a terminal, a line now and then elsewhere, and a line that stays for each epoch. */

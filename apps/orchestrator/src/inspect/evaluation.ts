@@ -48,7 +48,9 @@ const none = (store: Store): LayermillError => new LayermillError('NOT_RECORDED'
 export async function readEvaluation(store: Store, run: string): Promise<RunEvaluation> {
   const [path, plan] = await Promise.all([latestCheckpoint(store), store.get(trainingPlanPath)])
   if (path === undefined || plan === undefined) throw none(store)
-  const { classes } = parseTrainingPlan(plan, store.url)
+  const { classes, target } = parseTrainingPlan(plan, store.url)
+  // Several labels or numbers an image have no confusion; their tables are in the report.
+  if (target !== undefined) throw none(store)
   const header = Header.safeParse(await headerOf(store, path))
   const state = header.success ? State.safeParse(JSON.parse(header.data.__metadata__.state)) : undefined
   if (state?.success !== true || state.data.run !== run || state.data.best === undefined) throw none(store)

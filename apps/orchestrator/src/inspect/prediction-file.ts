@@ -1,6 +1,6 @@
 import { LayermillError } from '@layermill/core'
 import type { Store } from '@layermill/storage'
-import { parseCsv } from '../results/csv.js'
+import { parseCsv } from '../run/csv.js'
 import { splitFile } from '../results/result-file.js'
 import { parsePredictions, type PredictedRow } from './predicted.js'
 
@@ -10,7 +10,10 @@ const largestFile = 256 * 1024 * 1024
 /** Rows of a CSV file of predictions: `key, rank, class, label, probability`, the likeliest class of each key first. */
 function fromCsv(text: string): PredictedRow[] {
   const rows = new Map<string, PredictedRow>()
-  for (const [key = '', , , label = '', probability = ''] of parseCsv(text).slice(1)) {
+  const [header = [], ...lines] = parseCsv(text)
+  // Numbers of images have no classes.
+  if (header[1] === 'output') return []
+  for (const [key = '', , , label = '', probability = ''] of lines) {
     const row = rows.get(key) ?? { key, classes: [] }
     row.classes.push({ label, probability: Number(probability) })
     rows.set(key, row)

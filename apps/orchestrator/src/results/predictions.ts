@@ -1,15 +1,14 @@
 import { partOfPath, type PredictSpec, type RunRecord } from '@layermill/contracts'
-import type { ClassScore } from '@layermill/inference'
+import type { ImageAnswer } from '@layermill/inference'
 import type { Store } from '@layermill/storage'
 import { type InferenceArguments, inferenceSteps } from '../run/inference-steps.js'
 import { deleteRun } from '../run/record-store.js'
-import { csvRow } from './csv.js'
+import { csvRow } from '../run/csv.js'
 import { writeResultFile } from './result-file.js'
 
-/** One image's likeliest classes. */
-export interface PredictionRow {
+/** Answer of a model to one image. */
+export interface PredictionRow extends ImageAnswer {
   readonly key: string
-  readonly classes: readonly ClassScore[]
 }
 
 /** A finished run's predictions, in the order of its parts. */
@@ -23,15 +22,27 @@ export async function* readPredictions(store: Store): AsyncGenerator<PredictionR
   }
 }
 
-function csvLines({ key, classes }: PredictionRow): string {
-  return classes.map((score, rank) => csvRow([key, rank + 1, score.index, score.label, score.probability])).join('')
+/** Header of a .csv, by the first answer. */
+function csvHeader({ labels, values }: PredictionRow): string {
+  if (values !== undefined) return csvRow(['key', 'output', 'value'])
+  return csvRow(['key', 'rank', 'class', 'label', 'probability', ...(labels === undefined ? [] : ['given'])])
+}
+
+function csvLines({ key, classes, labels, values }: PredictionRow): string {
+  if (values !== undefined) return values.map(({ label, value }) => csvRow([key, label, value])).join('')
+  const given = (label: string): string[] => (labels === undefined ? [] : [labels.includes(label) ? 'yes' : 'no'])
+  return classes.map(({ index, label, probability }, rank) => csvRow([key, rank + 1, index, label, probability, ...given(label)])).join('')
 }
 
 /** Puts a run's parts together into one .csv or .jsonl file. */
 export async function writePredictions(store: Store, out: string): Promise<void> {
   const csv = out.toLowerCase().endsWith('.csv')
-  const lines = csv ? [csvRow(['key', 'rank', 'class', 'label', 'probability'])] : []
-  for await (const row of readPredictions(store)) lines.push(csv ? csvLines(row) : `${JSON.stringify(row)}\n`)
+  const lines: string[] = []
+  for await (const row of readPredictions(store)) {
+    if (csv && lines.length === 0) lines.push(csvHeader(row))
+    lines.push(csv ? csvLines(row) : `${JSON.stringify(row)}\n`)
+  }
+  if (csv && lines.length === 0) lines.push(csvHeader({ key: '', classes: [] }))
   await writeResultFile(out, lines.join(''))
 }
 

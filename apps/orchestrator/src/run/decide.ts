@@ -67,6 +67,12 @@ export function isEmptyRun({ state, planned, counts }: RunRecord): boolean {
   return (state === 'failed' || state === 'cancelled') && !planned && counts.images === 0 && counts.parts === 0
 }
 
+/** Which images a spec is of, as far as another may not differ: an update may leave out others. */
+function imagesOf(spec: RunSpec, asked: RunSpec): Record<string, unknown> {
+  const { source, split, without, worst } = spec
+  return requestedChange(asked) === 'update' ? { source, split } : { source, split, without, worst }
+}
+
 /**
  * Decides what to do with the run that is at the destination, if any.
  * @throws LayermillError `RUN_CONFLICT` where it is another run, naming what differs; `RUN_MISSING` where --update or --retry-failed
@@ -83,8 +89,8 @@ export function decideAction(existing: RunRecord | undefined, request: RunReques
   const renewal = asksForRenewal(existing.spec, spec)
   const settings = (all: RunIdentity): Record<string, unknown> => (renewal ? besidesVersion(all) : all)
   const differing = differences(
-    { kind: existing.spec.kind, source: existing.spec.source, split: existing.spec.split, ...settings(withInput(existing.identity)) },
-    { kind: spec.kind, source: spec.source, split: spec.split, ...settings(withInput(identity)) },
+    { kind: existing.spec.kind, ...imagesOf(existing.spec, spec), ...settings(withInput(existing.identity)) },
+    { kind: spec.kind, ...imagesOf(spec, spec), ...settings(withInput(identity)) },
   )
   if (differing.length > 0 && isEmptyRun(existing)) return 'replace'
   if (differing.length > 0) {

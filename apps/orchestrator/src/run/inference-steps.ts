@@ -11,6 +11,7 @@ import {
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { type ErrorRow, LeftOut, mapOrdered } from '@layermill/storage'
+import { keysWithout, readAudited } from './audited-images.js'
 import type { InferenceSpec } from './check-inference.js'
 import { committedParts, committedResult } from './commits.js'
 import type { RunEnvironment } from './environment.js'
@@ -159,6 +160,7 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
     await store.delete(successPath)
     const pending = await readUpdatePlan(store)
     if (pending !== undefined) return pending
+    await this.readWithout()
     await using source = await environment.openSource(this.run.record.spec.source, this.run.record.spec)
     if (this.run.record.updating === 'retry') return await planRetry(store, source)
     if (this.run.record.replacing !== undefined) return await planRenewal(store, source, this.run.record.partSize, this.listing)
@@ -196,8 +198,17 @@ class PartPass implements RunPass<UpdatePlan | undefined> {
     const { store, environment } = this.options
     // An update's manifest is whole: the kept parts, the retired ones and the new ones.
     const whole = this.run.record.planned || update !== undefined
+    if (!whole) await this.readWithout()
     await using source = await environment.openSource(this.run.record.spec.source, this.run.record.spec)
     yield* planManifest(store, source, this.run.record.partSize, whole, this.listing)
+  }
+
+  /** Reads which images the spec leaves out. */
+  private async readWithout(): Promise<void> {
+    const { spec } = this.run.record
+    if (spec.without === undefined) return
+    const audited = await readAudited(spec.without, url => this.options.environment.openStore(url))
+    this.listing.without = keysWithout(audited, spec.worst, spec.without)
   }
 
   private onChange(totals: TrackerTotals): void {

@@ -35,6 +35,8 @@ async function writeOnce(store: Store, part: number, rows: readonly ManifestRow[
 /** How a run's images are listed, and what became of it. */
 export interface Listing {
   readonly strict?: boolean
+  /** Images to leave out, by key. */
+  without?: ReadonlySet<string> | undefined
   readonly leftOut: LeftOut
   /** Set where the listing goes on behind an image that an earlier one has come to: what is left out is counted from there. */
   since?: string | undefined

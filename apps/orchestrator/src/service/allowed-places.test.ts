@@ -51,6 +51,8 @@ it.each([
   ['an ONNX file', { model: '/etc/vit.onnx' }],
   ['an ONNX file beside the server', { model: 'vit.onnx' }],
   ['fitted reductions', { kind: 'extract', reduce: 'pca:8', reduction: '/etc' }],
+  ['images to leave out', { without: '/etc/list.csv' }],
+  ['labels to change', { kind: 'finetune', relabel: 'ROOT/secret/audit.csv' }],
   ['held-out images', { kind: 'finetune', validation: '/etc' }],
   ['a registry', { kind: 'finetune', register: { name: 'pets', root: '/etc' } }],
   ['images to compare on', { kind: 'finetune', register: { name: 'pets', heldOut: '/etc' } }],
@@ -119,7 +121,7 @@ it('says what lists below an allowed place may name elsewhere', async () => {
 })
 
 it('knows of every field whether it names a place', () => {
-  const places = ['source', 'out', 'model', 'weights', 'validation', 'register', 'cache', 'reduction']
+  const places = ['source', 'out', 'model', 'weights', 'validation', 'register', 'cache', 'reduction', 'without', 'relabel']
   const others = [
     'kind',
     'labels',
@@ -129,6 +131,11 @@ it('knows of every field whether it names a place', () => {
     'strict',
     'split',
     'skipUnlabelled',
+    'target',
+    'labelColumns',
+    'loss',
+    'worst',
+    'standardize',
     'size',
     'resample',
     'prepare',

@@ -54,7 +54,7 @@ async function isBelowAny(place: string, folders: readonly string[]): Promise<bo
 }
 
 /** Fields of specs that name a place, where they are texts. A new field that does belongs here (a test knows all fields). */
-const placeFields = new Set(['source', 'out', 'validation', 'cache', 'reduction', 'model', 'weights'])
+const placeFields = new Set(['source', 'out', 'without', 'relabel', 'validation', 'cache', 'reduction', 'model', 'weights'])
 
 function isPlace(field: string, text: string): boolean {
   // A network's name, or pets@latest, is no place; an ONNX file beside the server is one.

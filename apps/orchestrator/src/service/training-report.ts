@@ -9,12 +9,15 @@ const reportedEpochs = 50
 
 /** One finished epoch as the API tells it. */
 export function epochState({ epoch, step, learningRate, training, gradientNorm, validation, best }: MetricsLine): TrainingState {
-  const held: Record<string, number> =
-    validation === undefined
-      ? {}
-      : { validationLoss: validation.loss, validationAccuracy: validation.accuracy, validationMacroF1: validation.macroF1 }
-  return { phase: 'epoch', step, epoch, metrics: { ...training, ...held, learningRate, gradientNorm, best: best ? 1 : 0 } }
+  const figures: Readonly<Record<string, number | undefined>> = { ...validation }
+  const held: Record<string, number | undefined> = {}
+  for (const [name, value] of Object.entries(figures)) held[`validation${name[0]!.toUpperCase()}${name.slice(1)}`] = value
+  const metrics = { ...training, ...held, learningRate, gradientNorm, best: best ? 1 : 0 }
+  return { phase: 'epoch', step, epoch, metrics: defined(metrics) }
 }
+
+const defined = (metrics: Readonly<Record<string, number | undefined>>): Record<string, number> =>
+  Object.fromEntries(Object.entries(metrics).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
 
 function stateOf(progress: TrainingProgress): TrainingState {
   if (progress.phase === 'write') return { phase: 'write', step: 0, epoch: 0, metrics: {} }
@@ -23,7 +26,7 @@ function stateOf(progress: TrainingProgress): TrainingState {
     return { phase, step: done, steps: total, epoch: 0, metrics: { failed } }
   }
   const { phase, step, steps, epoch, epochs, loss, accuracy, images, imagesLeft } = progress
-  return { phase, step, steps, epoch, epochs, metrics: { loss, accuracy, images, imagesLeft } }
+  return { phase, step, steps, epoch, epochs, metrics: defined({ loss, accuracy, images, imagesLeft }) }
 }
 
 export interface TrainingReportOptions {

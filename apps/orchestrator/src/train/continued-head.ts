@@ -16,6 +16,9 @@ function sameHidden(units: readonly number[], network: FineTunedNetwork): boolea
 export function continuedNetwork(spec: FinetuneSpec, base: Network): FineTunedNetwork | undefined {
   if (!isFineTuned(base) || base.classNames === undefined || spec.layer !== undefined) return undefined
   if (spec.auxiliary && base.head.auxiliary !== true) return undefined
+  // Numbers are standardised by the images of the run, so a head for other ones begins anew.
+  const target = spec.target ?? 'class'
+  if (target === 'regression' || target !== (base.head.target ?? 'class')) return undefined
   return sameHidden(spec.head, base) ? base : undefined
 }
 

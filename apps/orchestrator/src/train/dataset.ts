@@ -17,6 +17,10 @@ export interface LabelledListing {
   readonly strict?: boolean | undefined
   /** Images without a label are left out, not an error. */
   readonly skipUnlabelled?: boolean | undefined
+  /** Images to leave out, by key. */
+  readonly without?: ReadonlySet<string> | undefined
+  /** Labels that replace those of the dataset, by key. */
+  readonly labels?: ReadonlyMap<string, string> | undefined
   /** Filled with what is not taken. */
   readonly leftOut?: LeftOut
 }
@@ -26,10 +30,11 @@ export interface LabelledListing {
  * @throws LayermillError `LABEL_MISSING` where some have none; as the source does
  */
 export async function listLabelled(source: ImageSource, where: string, listing: LabelledListing = {}): Promise<LabelledRow[]> {
-  const { strict = false, skipUnlabelled = false, leftOut = new LeftOut() } = listing
+  const { strict = false, skipUnlabelled = false, without, labels, leftOut = new LeftOut() } = listing
   const rows: LabelledRow[] = []
   const unlabelled: string[] = []
-  for await (const { key, etag, bytes, label, at } of listImages(source, { strict, leftOut })) {
+  for await (const { key, etag, bytes, label: own, at } of listImages(source, { strict, without, leftOut })) {
+    const label = labels?.get(key) ?? own
     const isLabelled = label !== undefined && label !== ''
     if (isLabelled) rows.push({ key, etag, bytes, label, ...(at === undefined ? {} : { at }) })
     else if (skipUnlabelled) leftOut.add('without a label', key, true)

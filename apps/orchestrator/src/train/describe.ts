@@ -3,11 +3,13 @@ import { elementCount } from '@layermill/core'
 import { type FineTunedNetwork, layerShapes } from '@layermill/models'
 import { stepsPerEpoch } from '@layermill/training'
 import { continuedNetwork, headNotes } from './continued-head.js'
+import { correctionsOf } from './corrections.js'
 import { ownOrder } from './class-order.js'
 import { accessOf } from '../run/source-access.js'
-import { checkNoFolderEmpty, findClasses, holdOut, listLabelled, ownValidation, splitsAsClasses } from './dataset.js'
+import { checkNoFolderEmpty, listLabelled, splitsAsClasses } from './dataset.js'
 import type { TrainingEnvironment } from './environment.js'
 import { baseIsFixed, featuresLayer, parameterScales, trainedNetwork } from './plan.js'
+import { holdOutTargets, labelsOf, outputNames, ownTargets, readTargets } from './targets.js'
 
 /** Description of what a run would do. */
 export interface TrainingDescription {
@@ -28,24 +30,35 @@ export interface TrainingDescription {
  * @throws LayermillError as the run does before it computes anything
  */
 export async function describeTraining(spec: FinetuneSpec, environment: TrainingEnvironment): Promise<TrainingDescription> {
+  const { strict, skipUnlabelled } = spec
+  const listing = { strict, skipUnlabelled }
+  const corrections = await correctionsOf(spec, url => environment.runs.openStore(url))
   const list = async (place: string) => {
     await using source = await environment.openLabelled(place, accessOf(place, spec))
-    return { rows: await listLabelled(source, place, spec), order: ownOrder(source) }
+    return readTargets(
+      { rows: await listLabelled(source, place, { ...listing, ...(place === spec.source ? corrections : {}) }), order: ownOrder(source) },
+      spec,
+    )
   }
-  const { rows, order } = await list(spec.source)
+  const found = await list(spec.source)
+  const { rows } = found
+  const { target } = spec
   const { network: base } = await environment.base(spec)
-  const names = findClasses(rows, spec.source, order, continuedNetwork(spec, base) === undefined ? 2 : 1)
-  await checkNoFolderEmpty(spec.source, names)
+  const names = outputNames(found, spec.source, target, continuedNetwork(spec, base) === undefined ? 2 : 1)
+  if (target === undefined || target === 'class') await checkNoFolderEmpty(spec.source, names)
   const doubt = splitsAsClasses(spec.source, names)
   const { validation: held } = spec
   const network = trainedNetwork(spec, base, names)
   const { training, validation, warnings } =
-    typeof held === 'number' ? holdOut(rows, names, held) : ownValidation(rows, (await list(held)).rows, network.classNames ?? names, held)
+    typeof held === 'number'
+      ? holdOutTargets(rows, names, held, target)
+      : ownTargets(rows, (await list(held)).rows, network.classNames ?? names, { where: held, target })
   const scales = parameterScales(spec, network)
   const layer = baseIsFixed(spec) ? featuresLayer(spec, base) : undefined
   const copies = spec.augment.length > 0 ? spec.augmentCopies : 1
   const perImage = layer === undefined ? 0 : elementCount(layerShapes(base, [layer], network.inputSize).get(layer)!) * 4
-  const count = (of: typeof training, name: string): number => of.filter(({ label }) => label === name).length
+  const count = (of: typeof training, name: string): number =>
+    of.filter(({ label }) => labelsOf(label, target, names).includes(name)).length
   return {
     classes: names.map(name => ({ name, training: count(training, name), validation: count(validation, name) })),
     warnings: doubt === undefined ? warnings : [doubt, ...warnings],

@@ -2,7 +2,7 @@ import type { FinetuneSpec, Promotion, RunRecord, TrainingPlan, Waiting } from '
 import type { Network } from '@layermill/models'
 import type { WeightSet } from '@layermill/weights'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
-import type { GradientSource } from '@layermill/training'
+import type { FeatureStandard, GradientSource } from '@layermill/training'
 import type { RunEnvironment } from '../run/environment.js'
 
 /** The stored values of a base that does not change. */
@@ -12,6 +12,8 @@ export interface FeatureStores {
   readonly validation: Store
   /** Of one image. */
   readonly shape: readonly number[]
+  /** The head learns on (value - mean) / deviation; the values themselves where left out. */
+  readonly standard?: FeatureStandard
 }
 
 /** Dependencies of a fine-tuning run; the CLI composes them. */
@@ -53,6 +55,6 @@ export type TrainingProgress =
       readonly imagesLeft: number
       /** Means of this epoch so far. */
       readonly loss: number
-      readonly accuracy: number
+      readonly accuracy?: number | undefined
     }
   | { readonly phase: 'write' }

@@ -2,6 +2,7 @@ import type { TrainingPlan } from '@layermill/contracts'
 import type { ManifestRow } from '@layermill/storage'
 import { argMax, evaluationPieces, type GradientSource, Metrics, type MicroBatchScores } from '@layermill/training'
 import type { Evaluation, Mistake } from './metrics-line.js'
+import { TargetScorer } from './target-scorer.js'
 
 /** Mistakes kept for the report. */
 const keptMistakes = 24
@@ -41,7 +42,8 @@ export interface EvaluateOptions {
 
 /** Scores the held-out images with the parameters published last. */
 export async function evaluateRows({ plan, rows, source, epoch, signal, onPiece }: EvaluateOptions): Promise<Evaluation> {
-  const { classes, microBatch } = plan
+  const { classes, microBatch, target } = plan
+  const targets = target === undefined ? undefined : new TargetScorer(classes, target)
   const indices = new Map(classes.map((name, i) => [name, i]))
   const metrics = new Metrics(classes.length)
   const pieces = evaluationPieces(rows, microBatch)
@@ -49,10 +51,15 @@ export async function evaluateRows({ plan, rows, source, epoch, signal, onPiece 
   let next = 0
   for await (const scores of source.evaluate(epoch, pieces.length, signal)) {
     const piece = pieces[next++]!
+    onPiece(next, pieces.length)
+    if (targets !== undefined) {
+      targets.add(piece, scores.logits, scores.loss)
+      continue
+    }
     const labels = piece.map(({ label }) => indices.get(label ?? '')!)
     metrics.add(scores.logits, labels, scores.loss)
     mistakes = [...mistakes, ...mistakesOf(piece, labels, scores, classes)].toSorted((a, b) => b.loss - a.loss).slice(0, keptMistakes)
-    onPiece(next, pieces.length)
   }
+  if (targets !== undefined) return { epoch, ...targets.result(keptMistakes) }
   return { epoch, summary: metrics.summary(), mistakes }
 }

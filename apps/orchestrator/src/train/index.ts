@@ -9,3 +9,6 @@ export { type Advice, type AdviseOptions, adviseLayers, type LayerAdvice } from 
 export { listLabelled } from './dataset.js'
 export { checkLabels, type ModelEvaluation, type Prediction, scorePredictions } from './score-predictions.js'
 export { evaluationHtml } from './report/evaluation-report.js'
+export { type KeyedAnswer, scoreTargets, type TargetEvaluation } from './score-targets.js'
+export { readTargets } from './targets.js'
+export { targetTables, targetTiles } from './report/targets.js'

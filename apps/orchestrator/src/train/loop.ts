@@ -19,7 +19,7 @@ import {
 import { type CheckpointStore, noSums, type SavedTraining, type TrainingState } from './checkpoints.js'
 import type { TrainingProgress } from './environment.js'
 import { evaluateRows } from './evaluate.js'
-import type { MetricsLine } from './metrics-line.js'
+import { heldOutFigures, type MetricsLine } from './metrics-line.js'
 import { optimizerSpec, scheduleOf } from './plan.js'
 
 export interface LoopOptions {
@@ -193,11 +193,9 @@ class TrainingLoop {
       epoch,
       step: this.state.step,
       learningRate: spec.learningRate * scheduleFactor(scheduleOf(spec), this.state.step - 1, this.length),
-      training: { loss: sums.loss / sums.samples, accuracy: sums.correct / sums.samples },
+      training: { loss: sums.loss / sums.samples, ...this.accuracy },
       gradientNorm: sums.gradientNorm / sums.steps,
-      ...(evaluation === undefined
-        ? {}
-        : { validation: { loss: evaluation.summary.loss, accuracy: evaluation.summary.accuracy, macroF1: evaluation.summary.macroF1 } }),
+      ...(evaluation === undefined ? {} : { validation: heldOutFigures(evaluation.summary) }),
       best,
     }
     // Before the checkpoint that says which epoch is the best: a run stopped in between computes the same again.
@@ -233,8 +231,14 @@ class TrainingLoop {
       images: this.images,
       imagesLeft: spec.epochs * training.length - imagesDone,
       loss: sums.loss / Math.max(1, sums.samples),
-      accuracy: sums.correct / Math.max(1, sums.samples),
+      ...this.accuracy,
     })
+  }
+
+  /** Share of the epoch's images that are right so far; of numbers none is. */
+  private get accuracy(): { accuracy?: number } {
+    const { correct, samples } = this.state.sums
+    return this.options.plan.target?.kind === 'regression' ? {} : { accuracy: correct / Math.max(1, samples) }
   }
 }
 

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportGraph, exportOnnx } from '@layermill/engines'
 import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/contracts'
-import type { TensorMap } from '@layermill/core'
-import type { FineTunedNetwork } from '@layermill/models'
+import type { Tensor, TensorMap } from '@layermill/core'
+import { findNode, type FineTunedNetwork } from '@layermill/models'
+import { foldTargets } from '@layermill/training'
 import {
   modelFile,
   modelGraphFile,
@@ -73,8 +74,23 @@ async function npzBytes(tensors: TensorMap): Promise<Uint8Array> {
   }
 }
 
+/** Probabilities above which labels are given, chosen on the held-out images; undefined where there were none, or each has one class. */
+const thresholdsOf = (best: Evaluation | undefined): number[] | undefined =>
+  best?.summary.labels?.perClass.map(({ threshold }) => threshold)
+
+/** All parameters, with a last layer that gives numbers themselves where standardised ones were learned. */
+function servedTensors({ plan, network, tensors }: OutputsInput): TensorMap {
+  if (plan.target?.kind !== 'regression') return tensors
+  const { weight, bias } = findNode(network, network.classifier).parameters as { weight: string; bias: string }
+  const copy = (name: string): Tensor => ({ shape: tensors.get(name)!.shape, data: tensors.get(name)!.data.slice() })
+  const folded = new Map([weight, bias].map(name => [name, copy(name)]))
+  foldTargets(folded.get(weight)!, folded.get(bias)!, plan.target)
+  return new Map([...tensors, ...folded])
+}
+
 /** Metadata that a reader of `model.onnx` needs: the preparation of its input, its outputs, and the classes in the order of the scores. */
-function onnxMetadata({ plan, network }: OutputsInput, outputs: ReadonlyMap<string, string>): Record<string, string> {
+function onnxMetadata({ plan, network, best }: OutputsInput, outputs: ReadonlyMap<string, string>): Record<string, string> {
+  const thresholds = thresholdsOf(best)
   const { resample, autoOrient, classes } = plan
   return {
     'layermill.network': network.id,
@@ -82,19 +98,28 @@ function onnxMetadata({ plan, network }: OutputsInput, outputs: ReadonlyMap<stri
     'layermill.scores': outputs.get(network.classifier)!,
     'layermill.probabilities': outputs.get(network.probabilities)!,
     'layermill.classes': JSON.stringify(classes),
+    ...(plan.target === undefined ? {} : { 'layermill.target': plan.target.kind }),
+    ...(thresholds === undefined ? {} : { 'layermill.thresholds': JSON.stringify(thresholds) }),
   }
 }
 
 /** Writes a model on an ONNX file: `model.onnx`, which is all of it, then `model.json`. */
 async function writeOnGraph(store: Store, input: OutputsInput): Promise<void> {
-  const { plan, network, tensors } = input
+  const { plan, network } = input
+  const tensors = servedTensors(input)
   const { model } = await exportGraph(network, tensors, {
     inputSize: network.inputSize,
     metadata: outputs => onnxMetadata(input, outputs),
   })
   await store.put(modelGraphFile, model)
   const sha256 = createHash('sha256').update(model).digest('hex')
-  const described = { classes: plan.classes, resample: plan.resample, autoOrient: plan.autoOrient, lineage: lineageOf(input) }
+  const described = {
+    classes: plan.classes,
+    thresholds: thresholdsOf(input.best),
+    resample: plan.resample,
+    autoOrient: plan.autoOrient,
+    lineage: lineageOf(input),
+  }
   await writeGraphModel(store, { network, ...described, metrics: metricsOf(input) }, sha256)
 }
 
@@ -102,7 +127,8 @@ async function writeOnGraph(store: Store, input: OutputsInput): Promise<void> {
  * Writes the model in every form that the spec asks for, at the same time; `model.json`, which makes it exist, when all of them are there.
  */
 export async function writeModel(store: Store, input: OutputsInput): Promise<void> {
-  const { record, plan, network, tensors } = input
+  const { record, plan, network, best } = input
+  const tensors = servedTensors(input)
   if (network.base.graph !== undefined) return writeOnGraph(store, input)
   const spec = record.spec as FinetuneSpec
   const { inputSize, probabilities } = network
@@ -127,6 +153,7 @@ export async function writeModel(store: Store, input: OutputsInput): Promise<voi
   await writeModelFolder(files, {
     network,
     classes: plan.classes,
+    thresholds: thresholdsOf(best),
     tensors,
     resample: plan.resample,
     autoOrient: plan.autoOrient,

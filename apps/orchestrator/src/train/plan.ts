@@ -16,6 +16,7 @@ import { balancedClassWeights, learningRateScales, type OptimizerSpec, type Sche
 import { inputNumbers, ownSizes } from '../run/identity.js'
 import { checkContinued, continuedClasses, continuedNetwork } from './continued-head.js'
 import type { LabelledRow } from './dataset.js'
+import { plannedTarget } from './targets.js'
 
 /** Height and width of the images that a run trains on. */
 export function trainingSize(spec: FinetuneSpec, base: Network): Size2 {
@@ -66,6 +67,7 @@ export function trainedNetwork(spec: FinetuneSpec, base: Network, classes: reado
     head: spec.head.map(units => ({ units, ...(spec.dropout > 0 ? { dropout: spec.dropout } : {}) })),
     classes,
     ...(spec.auxiliary ? { auxiliary: true } : {}),
+    ...(spec.target === undefined || spec.target === 'class' ? {} : { target: spec.target }),
     inputSize: trainingSize(spec, base),
   })
 }
@@ -144,11 +146,13 @@ export function parameterScales(spec: FinetuneSpec, network: FineTunedNetwork): 
  */
 export function classWeights(spec: FinetuneSpec, classes: readonly string[], rows: readonly LabelledRow[]): number[] | undefined {
   if (spec.classWeights === 'none') return undefined
-  if (spec.classWeights === 'balanced')
+  if (spec.classWeights === 'balanced') {
+    if (spec.target === 'multi-label') return undefined
     return balancedClassWeights(
       rows.map(({ label }) => classes.indexOf(label)),
       classes.length,
     )
+  }
   const table = spec.classWeights
   const unknown = Object.keys(table).find(name => !classes.includes(name))
   if (unknown !== undefined)
@@ -203,6 +207,7 @@ export function trainingPlan({ run, spec, base, classes: found, training, valida
   const features = baseIsFixed(spec) ? featuresLayer(spec, base) : undefined
   const before = features === undefined ? [] : pruneNodes(network.nodes, [network.layers.get(features)!])
   const weights = classWeights(spec, classes, training)
+  const target = plannedTarget(spec, classes, training)
   const scales = parameterScales(spec, network)
   return {
     version: 1,
@@ -227,7 +232,8 @@ export function trainingPlan({ run, spec, base, classes: found, training, valida
     microBatch: spec.microBatch,
     augment: [...spec.augment],
     ...(features !== undefined && spec.augment.length > 0 ? { augmentCopies: spec.augmentCopies } : {}),
-    ...(weights === undefined ? {} : { classWeights: weights }),
+    ...(weights === undefined || target !== undefined ? {} : { classWeights: weights }),
+    ...(target === undefined ? {} : { target }),
     labelSmoothing: spec.labelSmoothing,
     exchange: spec.exchange,
     images: { training: training.length, validation: validation.length },

@@ -11,28 +11,22 @@ import {
   type TrainingPlan,
   validationRowsPath,
 } from '@layermill/contracts'
-import { LayermillError } from '@layermill/core'
+import { elementCount, LayermillError } from '@layermill/core'
 import type { Network } from '@layermill/models'
 import { encodeErrors, encodeManifest, type ErrorRow, LeftOut, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { leftOutFiles } from '../run/manifest-plan.js'
 import { writeRunRecord } from '../run/record-store.js'
 import { continuedNetwork, headNotes } from './continued-head.js'
+import { correctionNotes, correctionsOf } from './corrections.js'
 import { ownOrder } from './class-order.js'
 import { accessOf } from '../run/source-access.js'
 import { checkErrors, unusableImages } from './check-images.js'
-import {
-  checkNoClassEmpty,
-  checkNoFolderEmpty,
-  findClasses,
-  holdOut,
-  type LabelledRow,
-  listLabelled,
-  ownValidation,
-  splitsAsClasses,
-} from './dataset.js'
+import { checkNoFolderEmpty, type LabelledRow, listLabelled, splitsAsClasses } from './dataset.js'
 import type { FeatureStores } from './environment.js'
 import { featureErrors, type FeatureRunOptions, runFeatures } from './feature-runs.js'
 import { baseIsFixed, featuresLayer, trainedNetwork, trainingPlan } from './plan.js'
+import { featureStandard, firstLinear } from './standardize.js'
+import { checkTargets, holdOutTargets, outputNames, ownTargets, readTargets, type TargetRows } from './targets.js'
 
 export interface PrepareOptions extends FeatureRunOptions {
   readonly base: Network
@@ -87,15 +81,23 @@ class Preparation {
   private async plan(): Promise<Omit<PreparedTraining, 'features'>> {
     const { spec } = this
     const { base, record } = this.options
-    const { rows: listed, order } = await this.list(spec.source)
-    const classes = findClasses(listed, spec.source, order, continuedNetwork(spec, base) === undefined ? 2 : 1)
-    await checkNoFolderEmpty(spec.source, classes)
+    const found = await this.list(spec.source)
+    const { rows: listed } = found
+    const { target } = spec
+    const classes = outputNames(found, spec.source, target, continuedNetwork(spec, base) === undefined ? 2 : 1)
+    if (target === undefined || target === 'class') await checkNoFolderEmpty(spec.source, classes)
     const doubt = splitsAsClasses(spec.source, classes)
     if (doubt !== undefined) this.options.onWarning(doubt)
     // A spec that cannot be carried out is refused before the images are read.
-    const all = trainedNetwork(spec, base, classes).classNames ?? classes
+    const network = trainedNetwork(spec, base, classes)
+    const all = network.classNames ?? classes
+    if (spec.standardize === true) {
+      firstLinear(network, featuresLayer(spec, base))
+      if (!this.fixed) throw new LayermillError('SPEC_INVALID', 'standardize: got true, expected a run on stored features')
+    }
     const ownListed = typeof spec.validation === 'string' ? (await this.list(spec.validation)).rows : undefined
-    if (ownListed !== undefined) ownValidation(listed, ownListed, all, spec.validation as string)
+    const held = { where: String(spec.validation), target }
+    if (ownListed !== undefined) ownTargets(listed, ownListed, all, held)
 
     const usable = await this.usable('images', spec.source, listed)
     const own = ownListed === undefined ? undefined : await this.usable('validation', spec.validation as string, ownListed)
@@ -103,9 +105,9 @@ class Preparation {
     checkErrors(errors, listed.length + (ownListed?.length ?? 0), spec)
     const split =
       own === undefined
-        ? holdOut(usable.rows, classes, spec.validation as number)
-        : ownValidation(usable.rows, own.rows, all, spec.validation as string)
-    checkNoClassEmpty(classes, split.training, spec.source)
+        ? holdOutTargets(usable.rows, classes, spec.validation as number, target)
+        : ownTargets(usable.rows, own.rows, all, held)
+    checkTargets(classes, split.training, spec.source, target)
     for (const note of headNotes(spec, base, classes)) this.options.onNote(note)
     for (const warning of split.warnings) this.options.onWarning(warning)
     const { training, validation } = split
@@ -138,14 +140,20 @@ class Preparation {
     return planned
   }
 
-  private async list(source: string): Promise<{ rows: LabelledRow[]; order: readonly string[] | undefined }> {
+  private async list(source: string): Promise<TargetRows> {
     await using opened = await this.options.environment.openLabelled(source, accessOf(source, this.spec))
     const { strict, skipUnlabelled } = this.spec
-    return { rows: await listLabelled(opened, source, { strict, skipUnlabelled, leftOut: this.leftOut }), order: ownOrder(opened) }
+    const { runs } = this.options.environment
+    // Findings of an audit are of the images to train on, and of those that are held out of them.
+    const corrections = source === this.spec.source ? await correctionsOf(this.spec, url => runs.openStore(url)) : {}
+    const rows = await listLabelled(opened, source, { strict, skipUnlabelled, leftOut: this.leftOut, ...corrections })
+    const keys = new Set(rows.map(({ key }) => key))
+    for (const note of correctionNotes(corrections, keys, this.leftOut.count('named by --without'))) this.options.onNote(note)
+    return readTargets({ rows, order: ownOrder(opened) }, this.spec)
   }
 
   /** A frozen base's features tell which images cannot be used; otherwise all are decoded once. */
-  private async usable(name: string, source: string, rows: LabelledRow[]): Promise<Usable> {
+  private async usable(name: string, source: string, rows: readonly LabelledRow[]): Promise<Usable> {
     const errors = this.fixed ? await this.extract(name, source, rows) : await this.check(source, rows)
     const bad = new Set(errors.map(({ key }) => key))
     return { rows: rows.filter(({ key }) => !bad.has(key)), errors }
@@ -203,7 +211,11 @@ class Preparation {
       const name = `copy-${String(copy).padStart(3, '0')}`
       stores.push((await runFeatures({ name, source: spec.source, rows: training, layer, copy, maxErrors: 0 }, options)).store)
     }
-    return { training: stores, validation: held.store, shape: held.shape }
+    const found = { training: stores, validation: held.store, shape: held.shape }
+    if (spec.standardize !== true) return found
+    const keys = new Set(training.map(({ key }) => key))
+    const about = { keys, length: elementCount(held.shape), signal: options.signal }
+    return { ...found, standard: await featureStandard(stores, layer, about) }
   }
 }
 

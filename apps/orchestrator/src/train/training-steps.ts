@@ -1,7 +1,7 @@
 import type { FinetuneSpec, HistoryEntry, RunRecord, Waiting } from '@layermill/contracts'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { type Network, networkFromDescription, preparedWith, isFineTuned, type FineTunedNetwork } from '@layermill/models'
-import type { GradientSource } from '@layermill/training'
+import { foldStandard, type GradientSource } from '@layermill/training'
 import type { WeightSet } from '@layermill/weights'
 import { registerRun } from './register/register-run.js'
 import type { OpenedRun, RunArguments, RunPass, RunSteps } from '../run/execute.js'
@@ -9,7 +9,8 @@ import type { RunFile } from '../run/run-file.js'
 import { WorkerWatch } from '../run/worker-watch.js'
 import { CheckpointStore } from './checkpoints.js'
 import { fileTensors } from '@layermill/engines'
-import { startingHead } from './continued-head.js'
+import { goesOn, startingHead } from './continued-head.js'
+import { firstLinear } from './standardize.js'
 import type { TrainingEnvironment, TrainingProgress } from './environment.js'
 import { trainLoop, type TrainedParameters } from './loop.js'
 import { encodeMetrics, type MetricsLine } from './metrics-line.js'
@@ -56,9 +57,24 @@ function specOf({ spec }: RunRecord): FinetuneSpec {
 }
 
 /** Parameters that the training begins with: the base's, of an ONNX file those that learn, and a head. */
-async function startingTensors({ base, prepared, network }: TrainingWork, { seed }: FinetuneSpec): Promise<Map<string, Tensor>> {
+async function startingTensors(work: TrainingWork, { seed }: FinetuneSpec): Promise<Map<string, Tensor>> {
+  const { base, prepared, network } = work
   const below = await fileTensors(network, prepared.plan.trainable)
-  return new Map([...base.weights.tensors, ...below, ...startingHead(network, base.network, base.weights.tensors, seed)])
+  const head = startingHead(network, base.network, base.weights.tensors, seed)
+  // A head that is gone on with is one for the features themselves.
+  if (goesOn(network, base.network)) changeStandard(head, work, true)
+  return new Map([...base.weights.tensors, ...below, ...head])
+}
+
+/** Changes the head's first layer from standardised features to the features themselves; `back` the other way. */
+function changeStandard(tensors: Map<string, Tensor>, { prepared, network }: TrainingWork, back = false): void {
+  const standard = prepared.features?.standard
+  if (standard === undefined) return
+  const { weight, bias } = firstLinear(network, prepared.plan.features!)
+  const copy = (name: string): Tensor => ({ shape: tensors.get(name)!.shape, data: tensors.get(name)!.data.slice() })
+  const changed = new Map([weight, bias].map(name => [name, copy(name)]))
+  foldStandard(changed.get(weight)!, changed.get(bias)!, standard, back)
+  for (const [name, tensor] of changed) tensors.set(name, tensor)
 }
 
 /** The one pass of a fine-tuning run: images are listed and checked, a frozen base's features computed, epochs trained. */
@@ -184,6 +200,7 @@ class TrainingSteps implements RunSteps<TrainingWork> {
     const { base, prepared, network, trained } = this.pass!.done!
     const { lines, best } = trained.state
     const tensors = new Map([...(await startingTensors(this.pass!.done!, specOf(record))), ...trained.parameters])
+    changeStandard(tensors, this.pass!.done!)
     const outputs = { record, plan: prepared.plan, network, base: base.weights, lines, best }
     await writeReport({ store, environment, ...outputs })
     await writeModel(store, { ...outputs, tensors })

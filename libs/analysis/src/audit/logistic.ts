@@ -38,6 +38,14 @@ function softmax(scores: Float64Array): void {
   for (let k = 0; k < scores.length; k++) scores[k]! /= sum
 }
 
+/** Mean cross entropy of rows, without the penalty. */
+export function logisticLoss(model: LogisticModel, x: Matrix, labels: ArrayLike<number>): number {
+  const found = probabilities(model, x)
+  let loss = 0
+  for (let row = 0; row < x.rows; row++) loss -= Math.log(Math.max(Number.MIN_VALUE, found[row * model.classes + labels[row]!]!))
+  return loss / x.rows
+}
+
 /** Mean loss with the penalty; fills the gradient. */
 function lossAndGradient(model: LogisticModel, x: Matrix, labels: ArrayLike<number>, penalty: number, gradient: Float64Array): number {
   const { classes, columns, weights } = model

@@ -139,8 +139,21 @@ export function duplicateGroups({ count, places, distances }: Neighbours, ratio:
 /** The neighbour whose distance is the outlier score: a group of alike pictures hides from a smaller number than its size. */
 export const outlierNeighbour = 40
 
-/** Distance of each row to its 40th neighbour, or the last there is. */
+/**
+ * Distance of each row to its 40th neighbour, or the last there is, times the largest step between the distances of neighbours from the
+ * tenth on, as a ratio. In a crowd the steps are near 1; where a group of alike rows ends, its first neighbour outside is several times as
+ * far as its last one inside, so that a group does not pass for rows that are merely far from others.
+ */
 export function outlierScores({ count, distances }: Neighbours, neighbour: number = outlierNeighbour): Float64Array {
-  const place = Math.min(neighbour, count) - 1
-  return Float64Array.from({ length: distances.length / count }, (_, row) => distances[row * count + place]!)
+  const last = Math.min(neighbour, count) - 1
+  return Float64Array.from({ length: distances.length / count }, (_, row) => {
+    const start = row * count
+    let step = 1
+    for (let k = referenceNeighbour - 1; k < last; k++) {
+      const near = distances[start + k]!
+      // Copies have no distance: they are duplicates, and found as such.
+      if (near > 0) step = Math.max(step, distances[start + k + 1]! / near)
+    }
+    return distances[start + last]! * step
+  })
 }

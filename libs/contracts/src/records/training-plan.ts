@@ -28,7 +28,22 @@ export const TrainingPlan = z.object({
   limits: z.object({ maxBytes: z.number().optional(), imageTimeout: z.number().optional() }).optional(),
   /** Channels, means and geometry; plans of earlier versions have none: theirs are the network's table's. */
   input: InputNumbers.optional(),
-  classes: names.min(2),
+  /** Names of the outputs where the run learns numbers. */
+  classes: names.min(1),
+  /** Left out where each image is of one class. */
+  target: z
+    .discriminatedUnion('kind', [
+      z.object({ kind: z.literal('multi-label'), positiveWeights: z.array(z.number()).optional() }),
+      z.object({
+        kind: z.literal('regression'),
+        loss: z.enum(['mse', 'smooth-l1']),
+        beta: z.number().positive(),
+        /** Of each output over the training images: what the network learns is standardised. */
+        mean: z.array(z.number()),
+        deviation: z.array(z.number().positive()),
+      }),
+    ])
+    .optional(),
   /** Parameters that learn. */
   trainable: names.min(1),
   /** Running statistics that move. */

@@ -21,6 +21,8 @@ export const expected = {
   schedule: 'constant, cosine, cosine:FLOOR, or step:EPOCHS:FACTOR as step:2:0.1 (floor and factor from 0 to 1)',
   augment: 'flip, crop, color, or some of them, as flip,crop',
   validation: 'a share of the images from 0 up to 0.9, or a source of validation images',
+  labelColumns: 'one or more different names of columns, as cat,dog',
+  loss: 'mse, smooth-l1, or smooth-l1:BETA with a number above 0, as smooth-l1:0.5',
   cacheSize: 'bytes, as 500MB or 20GB',
   maxBytes: 'bytes from 1 up to 2 GiB, as 100MB or 512MiB',
   imageTimeout: 'seconds from 0.001 to 86400, as 60, 90s, 500ms or 2m',
@@ -133,6 +135,21 @@ export function parseTokens(text: string): ('cls' | 'mean' | 'patches' | 'all')[
 export function parseLayers(text: string): string[] {
   const layers = splitList(text)
   return layers.length > 0 && new Set(layers).size === layers.length ? layers : refuse('layers', text)
+}
+
+/** `--label-columns cat,dog`. */
+export function parseLabelColumns(text: string): string[] {
+  const names = splitList(text)
+  return names.length > 0 && new Set(names).size === names.length ? names : refuse('labelColumns', text)
+}
+
+/** `--loss mse`, `smooth-l1` or `smooth-l1:0.5`. */
+export const lossPattern = /^(mse|smooth-l1(:(?!0*\.?0*$)(\d{1,6}(\.\d{1,9})?|\.\d{1,9}))?)$/
+
+/** Kind of a loss of numbers, and the error at which smooth L1 turns into a line. */
+export function parseLoss(text = 'mse'): { loss: 'mse' | 'smooth-l1'; beta: number } {
+  const [kind, beta = '1'] = text.split(':')
+  return { loss: kind === 'smooth-l1' ? kind : 'mse', beta: Number(beta) }
 }
 
 /** `--head 512,256`: sizes of the hidden layers before the layer to the classes; `none` or nothing for no hidden layer. */

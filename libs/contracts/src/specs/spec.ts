@@ -2,15 +2,8 @@ import { z } from 'zod'
 import { LayermillError } from '@layermill/core'
 import { networkIds, networksWithAuxiliary } from '@layermill/models'
 import { formatZodError } from './spec-error.js'
-import {
-  commonFields,
-  extractFields,
-  finetuneModelFields,
-  finetuneOptimizerFields,
-  inferenceFields,
-  kinds,
-  predictFields,
-} from './spec-fields.js'
+import { finetuneModelFields, finetuneOptimizerFields } from './finetune-fields.js'
+import { commonFields, extractFields, inferenceFields, kinds, predictFields } from './spec-fields.js'
 import { withOurLayerNames } from './layer-names.js'
 import { isFrozen } from './spec-text.js'
 
@@ -23,6 +16,15 @@ function checks<T>(check: (spec: T, refused: Refused) => void) {
       context.issues.push({ code: 'custom', path: [field], input: got, message: expected, continue: true })
     })
   }
+}
+
+const checkAudit = (
+  spec: { without?: string | undefined; worst?: number | undefined; relabel?: string | undefined },
+  refused: Refused,
+): void => {
+  const { without, worst, relabel } = spec
+  if (worst !== undefined && without === undefined && relabel === undefined) refused('worst', worst, 'without or relabel as well')
+  if (without !== undefined && without === relabel) refused('relabel', relabel, 'another file than without, which leaves its images out')
 }
 
 const checkCache = (spec: { cache?: string; cacheSize?: number; source: string; out?: string }, refused: Refused): void => {
@@ -41,10 +43,13 @@ const checkInference = (
     cacheSize?: number
     source: string
     out?: string
+    without?: string | undefined
+    worst?: number | undefined
   },
   refused: Refused,
 ): void => {
   checkCache(spec, refused)
+  checkAudit(spec, refused)
   if (spec.precision !== 'fp32' && spec.engine !== 'onnx')
     refused('precision', spec.precision, `fp32 with engine tfjs (${spec.precision} needs engine onnx)`)
   if (spec.overwrite && spec.retryFailed) refused('retryFailed', true, 'only one of overwrite and retryFailed')
@@ -90,6 +95,30 @@ export function defaultLearningRate(optimizer: 'adam' | 'adamw' | 'momentum'): n
   return optimizer === 'momentum' ? 0.01 : 0.001
 }
 
+const checkTarget = (
+  spec: {
+    target?: string | undefined
+    loss?: string | undefined
+    labelColumns?: readonly string[] | undefined
+    labelSmoothing: number
+    classWeights: unknown
+    register?: unknown
+    auxiliary: boolean
+  },
+  refused: Refused,
+): void => {
+  const { target = 'class', loss, labelColumns = [] } = spec
+  if (loss !== undefined && target !== 'regression') refused('loss', loss, 'target regression as well: classes have their own')
+  if (labelColumns.length > 1 && target === 'class')
+    refused('labelColumns', labelColumns.join(), 'one column, or target multi-label or regression')
+  if (spec.labelSmoothing > 0 && target !== 'class') refused('labelSmoothing', spec.labelSmoothing, `0 with target ${target}`)
+  if (target !== 'regression') return
+  if (spec.classWeights !== 'none') refused('classWeights', spec.classWeights, 'none with target regression')
+  if (spec.auxiliary) refused('auxiliary', true, 'false with target regression')
+  if (spec.register !== undefined)
+    refused('register', spec.register, 'none with target regression: versions are compared by their accuracy')
+}
+
 /** `layermill finetune`: a new head on a pretrained network. `learningRate` and `microBatch` are filled in when left out. */
 export const FinetuneSpec = z
   .strictObject({
@@ -108,6 +137,12 @@ export const FinetuneSpec = z
         refused('layer', spec.layer, 'no layer with auxiliary (the three classifiers are replaced where they are)')
       if (spec.auxiliary && spec.head.length > 0)
         refused('head', spec.head, 'no hidden layers with auxiliary (the three classifiers are replaced where they are)')
+      checkTarget(spec, refused)
+      checkAudit(spec, refused)
+      if (spec.standardize === true && (!isFrozen(spec.base) || spec.batchNorm !== 'frozen'))
+        refused('standardize', true, 'base and batchNorm frozen as well: features that change have no statistics')
+      if (spec.relabel !== undefined && (spec.target ?? 'class') !== 'class')
+        refused('relabel', spec.relabel, 'none with several labels or numbers an image: an audit suggests one class')
       if (spec.size === 'keep') refused('size', spec.size, 'one size for all images (WIDTHxHEIGHT): they are trained in batches')
       if (spec.microBatch !== undefined && spec.microBatch > spec.batchSize)
         refused('microBatch', spec.microBatch, `at most batchSize (${spec.batchSize})`)

@@ -6,7 +6,7 @@ import { lowerTraining, type LoweredTraining } from './backward/lower.js'
 import { imageTensor } from './file/graph-session.js'
 import type { GraphStep } from './file/step-graph.js'
 import { createSession, sessionOptions, type SessionSettings } from './session.js'
-import { countCorrect, crossEntropySum } from './trainer-loss.js'
+import { countCorrect, lossSum, softmaxLoss } from './trainer-loss.js'
 import type { GraphTrainParams, StepParams, StepResult, TrainerLoaded, TrainParams } from './trainer-protocol.js'
 
 /** Marks a call into the runtime, which cannot be interrupted. */
@@ -153,10 +153,11 @@ export class TrainerHost {
 
   private score(lowered: Program['lowered'], values: ort.InferenceSession.ReturnType, labels: Int32Array, targets: Tensor): StepResult {
     const scores = this.params.losses.map(({ node }) => fromOrt(values[lowered.scores.get(node)!]!))
-    const loss = this.params.losses.reduce((sum, { weight }, i) => sum + weight * crossEntropySum(scores[i]!, targets), 0)
+    const { losses } = this.params
+    const loss = losses.reduce((sum, { weight, loss: kind = softmaxLoss }, i) => sum + weight * lossSum(kind, scores[i]!, targets), 0)
     const main = scores[0]
     if (main === undefined) throw new LayermillError('GRAPH_INVALID', 'a trainer needs at least one loss')
-    return { loss, correct: countCorrect(main, labels), tensors: [main] }
+    return { loss, correct: countCorrect(losses[0]!.loss ?? softmaxLoss, main, labels, targets), tensors: [main] }
   }
 }
 

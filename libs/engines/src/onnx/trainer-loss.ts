@@ -1,7 +1,15 @@
 import type { Tensor } from '@layermill/core'
+import type { LossKind } from '../trainer.js'
+import { int, type OnnxAttribute } from './graph.js'
+
+export const softmaxLoss: LossKind = { kind: 'softmax' }
+
+/** log(1 + exp(x)) without overflow. */
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))
+const logistic = (x: number): number => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)))
 
 /** Cross entropy of softmax against targets [N, classes] whose rows carry the weights, summed over the batch, in float64. */
-export function crossEntropySum(scores: Tensor, targets: Tensor): number {
+function crossEntropySum(scores: Tensor, targets: Tensor): number {
   const classes = scores.shape[1]!
   const { data } = scores
   let loss = 0
@@ -16,9 +24,106 @@ export function crossEntropySum(scores: Tensor, targets: Tensor): number {
   return loss
 }
 
-/** How many rows have their highest score (the first of equals) at their label. */
-export function countCorrect({ data, shape }: Tensor, labels: Int32Array): number {
-  const classes = shape[1]!
+/** One output's loss and its derivative by the score. */
+interface OutputRule {
+  loss(score: number, target: number, output: number): number
+  slope(score: number, target: number, output: number): number
+}
+
+function ruleOf(kind: Exclude<LossKind, { kind: 'softmax' }>): OutputRule {
+  switch (kind.kind) {
+    case 'sigmoid': {
+      const weight = (output: number): number => kind.positiveWeights?.[output] ?? 1
+      return {
+        loss: (y, t, k) => weight(k) * t * softplus(-y) + (1 - t) * softplus(y),
+        slope: (y, t, k) => logistic(y) * (1 + (weight(k) - 1) * t) - weight(k) * t,
+      }
+    }
+    case 'squared':
+      return { loss: (y, t) => (y - t) ** 2, slope: (y, t) => 2 * (y - t) }
+    case 'smooth-l1': {
+      const { beta } = kind
+      return {
+        loss: (y, t) => (Math.abs(y - t) < beta ? (y - t) ** 2 / (2 * beta) : Math.abs(y - t) - beta / 2),
+        slope: (y, t) => Math.max(-1, Math.min(1, (y - t) / beta)),
+      }
+    }
+  }
+}
+
+/**
+ * The loss of scores [N, outputs] against targets of the same shape, summed over the batch, in float64. Softmax: cross entropy with the
+ * weights in the targets. All others: the mean over the outputs.
+ */
+export function lossSum(kind: LossKind, scores: Tensor, targets: Tensor): number {
+  if (kind.kind === 'softmax') return crossEntropySum(scores, targets)
+  const rule = ruleOf(kind)
+  const outputs = scores.shape[1]!
+  let loss = 0
+  for (const [i, score] of scores.data.entries()) loss += rule.loss(score, targets.data[i]!, i % outputs)
+  return loss / outputs
+}
+
+/** The gradient of `lossSum` by the scores, of any loss but softmax. */
+export function lossSlopes(kind: Exclude<LossKind, { kind: 'softmax' }>, scores: Tensor, targets: Tensor): Tensor {
+  const rule = ruleOf(kind)
+  const outputs = scores.shape[1]!
+  return { shape: scores.shape, data: scores.data.map((score, i) => rule.slope(score, targets.data[i]!, i % outputs) / outputs) }
+}
+
+/** Appends operators to a graph. */
+export interface Operators {
+  op(op: string, inputs: readonly string[], attributes?: Readonly<Record<string, OnnxAttribute>>): string
+  ints(...values: number[]): string
+  /** A float32 vector, or a scalar for a number. */
+  floats(values: number | Float32Array): string
+}
+
+/** Operators for the gradient of `lossSum` by the scores; the value that holds it. */
+export function lossGradient(kind: LossKind, scores: string, targets: string, outputs: number, graph: Operators): string {
+  const share = (value: string, factor = 1): string => graph.op('Mul', [value, graph.floats(factor / outputs)])
+  switch (kind.kind) {
+    case 'softmax': {
+      const probabilities = graph.op('Softmax', [scores], { axis: int(1) })
+      const total = graph.op('ReduceSum', [targets, graph.ints(1)], { keepdims: int(1) })
+      return graph.op('Sub', [graph.op('Mul', [probabilities, total]), targets])
+    }
+    case 'sigmoid': {
+      const probabilities = graph.op('Sigmoid', [scores])
+      const { positiveWeights: weights } = kind
+      if (weights === undefined) return share(graph.op('Sub', [probabilities, targets]))
+      // The derivative for one target t and weight w: p * (1 + (w - 1) t) - w t.
+      const rest = graph.op('Mul', [targets, graph.floats(Float32Array.from(weights, weight => weight - 1))])
+      const kept = graph.op('Mul', [probabilities, graph.op('Add', [rest, graph.floats(1)])])
+      return share(graph.op('Sub', [kept, graph.op('Mul', [targets, graph.floats(Float32Array.from(weights))])]))
+    }
+    case 'squared':
+      return share(graph.op('Sub', [scores, targets]), 2)
+    case 'smooth-l1': {
+      const scaled = graph.op('Mul', [graph.op('Sub', [scores, targets]), graph.floats(1 / kind.beta)])
+      return share(graph.op('Max', [graph.op('Min', [scaled, graph.floats(1)]), graph.floats(-1)]))
+    }
+  }
+}
+
+/**
+ * Rows whose answer is right. Softmax: the highest score (the first of equals) is at the label. Sigmoid: every score is above 0 where its
+ * target is, and nowhere else. Of numbers none is.
+ */
+export function countCorrect(kind: LossKind, { data, shape }: Tensor, labels: Int32Array, targets: Tensor): number {
+  if (kind.kind === 'softmax') return countHighest(data, shape[1]!, labels)
+  if (kind.kind !== 'sigmoid') return 0
+  const outputs = shape[1]!
+  let correct = 0
+  for (let start = 0; start < data.length; start += outputs) {
+    let right = true
+    for (let k = 0; k < outputs; k++) right &&= data[start + k]! > 0 === targets.data[start + k]! > 0.5
+    if (right) correct++
+  }
+  return correct
+}
+
+function countHighest(data: Float32Array, classes: number, labels: Int32Array): number {
   let correct = 0
   for (const [row, label] of labels.entries()) {
     let best = 0

@@ -10,13 +10,14 @@ import type { Replicas } from './replicas.js'
 import { openReplicas } from './open-replicas.js'
 import { sliceBatch, type Slice } from './slices.js'
 import { StepSum } from './step-sum.js'
+import { softmaxLoss } from './trainer-loss.js'
 import type { TrainerLoaded } from './trainer-protocol.js'
 import { copyWeights, selectWeights, splitShared } from './weights.js'
 
 /** The classifier, and GoogLeNet's other two where the network keeps them for training. */
-function lossesOf(network: Network, auxiliaryWeight: number): LossTerm[] {
+function lossesOf(network: Network, { auxiliaryWeight = 0.3, loss = softmaxLoss }: TrainerOptions): LossTerm[] {
   const [, ...auxiliary] = isFineTuned(network) ? network.classifiers : []
-  const terms = [{ node: network.classifier, weight: 1 }, ...auxiliary.map(node => ({ node, weight: auxiliaryWeight }))]
+  const terms = [{ node: network.classifier, weight: 1, loss }, ...auxiliary.map(node => ({ node, weight: auxiliaryWeight, loss }))]
   return terms.filter(({ weight }) => weight !== 0)
 }
 
@@ -64,17 +65,9 @@ const mostReplicas = 4
 
 /** Makes a trainer in an engine's threads. See `Engine.trainer`. */
 export async function createTrainer(place: TrainerPlace, network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {
-  const {
-    trainable,
-    batchNorm = 'frozen',
-    storedNorms = [],
-    dropout = true,
-    inputSize = network.inputSize,
-    auxiliaryWeight = 0.3,
-    batchSize,
-  } = options
+  const { trainable, batchNorm = 'frozen', storedNorms = [], dropout = true, inputSize = network.inputSize, batchSize } = options
   const start = options.start === undefined ? undefined : resolveLayers(network, [options.start])[0]!
-  const losses = lossesOf(network, auxiliaryWeight)
+  const losses = lossesOf(network, options)
   const all = pruneNodes(
     network.nodes,
     losses.map(({ node }) => node),

@@ -140,6 +140,7 @@ const rules: { readonly [Op in Exclude<TrainingOp, 'input'>]: Rule<Op> } = {
   linear,
   dropout,
   softmax: (_node, [x]) => tf.softmax(x!),
+  sigmoid: (_node, [x]) => tf.sigmoid(x!),
   concat: (_node, inputs) => tf.concat([...inputs], inputs[0]!.rank - 1),
   add: (_node, [a, b]) => tf.add(a!, b!),
   flatten: (_node, [x]) => flatten(x!),

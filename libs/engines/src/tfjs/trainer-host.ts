@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { inferShapes, pruneNodes, type GraphNode } from '@layermill/models'
 import { joinBatchNorm, learnable, nodesWithGradient, type TrainingNode } from '../onnx/backward/plan.js'
-import { countCorrect, crossEntropySum } from '../onnx/trainer-loss.js'
+import { countCorrect, lossSlopes, lossSum, softmaxLoss } from '../onnx/trainer-loss.js'
+import type { LossKind } from '../trainer.js'
 import type { StepParams, StepResult, TrainerLoaded, TrainParams } from '../onnx/trainer-protocol.js'
 import { Parameters } from './parameters.js'
 import { recordNodes, runNodes, type Values } from './program.js'
@@ -31,6 +32,12 @@ function checkTrainable(nodes: readonly TrainingNode[], trainable: readonly stri
 interface Forward {
   readonly scores: Tensor[]
   readonly statistics: Map<string, { readonly mean: Tensor; readonly variance: Tensor }>
+}
+
+/** A number whose gradient by the scores is that of the loss; the loss itself is computed from the scores in float64. */
+function slopeTerm(loss: Exclude<LossKind, { kind: 'softmax' }>, scores: tf.Tensor, targets: tf.Tensor2D): tf.Tensor {
+  const slopes = lossSlopes(loss, download(scores), download(targets))
+  return tf.sum(tf.mul(scores, tf.tensor2d(slopes.data, [slopes.shape[0]!, slopes.shape[1]!])))
 }
 
 /** One trainer inside the engine thread: the parameters as last set, differentiated by TensorFlow.js. */
@@ -121,10 +128,11 @@ export class TrainerHost {
   private loss(values: Values, targets: tf.Tensor2D, context: RuleContext, forward: Forward): tf.Scalar {
     recordNodes(this.learning, values, context)
     let total: tf.Tensor = tf.scalar(0)
-    for (const { node, weight } of this.params.losses) {
+    for (const { node, weight, loss = softmaxLoss } of this.params.losses) {
       const scores = values.get(node)!
       forward.scores.push(download(scores))
-      total = tf.sub(total, tf.mul(tf.sum(tf.mul(targets, tf.logSoftmax(scores))), weight))
+      const term = loss.kind === 'softmax' ? tf.neg(tf.sum(tf.mul(targets, tf.logSoftmax(scores)))) : slopeTerm(loss, scores, targets)
+      total = tf.add(total, tf.mul(term, weight))
     }
     return total as tf.Scalar
   }
@@ -158,7 +166,8 @@ export class TrainerHost {
   private score(scores: readonly Tensor[], labels: Int32Array, targets: Tensor): StepResult {
     const [main] = scores
     if (main === undefined) throw new LayermillError('GRAPH_INVALID', 'a trainer needs at least one loss')
-    const loss = this.params.losses.reduce((sum, { weight }, i) => sum + weight * crossEntropySum(scores[i]!, targets), 0)
-    return { loss, correct: countCorrect(main, labels), tensors: [main] }
+    const { losses } = this.params
+    const loss = losses.reduce((sum, { weight, loss: kind = softmaxLoss }, i) => sum + weight * lossSum(kind, scores[i]!, targets), 0)
+    return { loss, correct: countCorrect(losses[0]!.loss ?? softmaxLoss, main, labels, targets), tensors: [main] }
   }
 }

@@ -1,7 +1,7 @@
 import { overLargest, resizeMap } from '@layermill/analysis'
 import { formatShape, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { type Engine, type Explainer, type Extractor, softmax } from '@layermill/engines'
-import { layerShapes, namedLayers, type Network, resolveLayers, type Size2 } from '@layermill/models'
+import { isFineTuned, layerShapes, namedLayers, type Network, resolveLayers, type Size2 } from '@layermill/models'
 import { isOnnxNetwork } from '@layermill/onnx'
 import { type ExplainMethod, inputMethods, layerMethods } from './methods.js'
 import { occlusionMap } from './occlusion.js'
@@ -69,6 +69,15 @@ const highest = (values: ArrayLike<number>): number => {
   return best
 }
 
+/** The probabilities, or numbers, that a network's scores stand for. */
+function answers(scores: Float32Array, network: Network): Float32Array {
+  const target = isFineTuned(network) ? (network.head.target ?? 'class') : 'class'
+  if (target === 'regression') return scores
+  return target === 'multi-label'
+    ? scores.map(score => 1 / (1 + Math.exp(-score)))
+    : softmax({ shape: [1, scores.length], data: scores }).data
+}
+
 /** Tells where in images the score of a class comes from. */
 export class ImageExplainer implements AsyncDisposable {
   private constructor(
@@ -122,7 +131,7 @@ export class ImageExplainer implements AsyncDisposable {
       const map = layerMethods[method]?.(evidence).map ?? inputMethods[method]!(evidence)
       const own = scores.data.subarray((i * scores.data.length) / count, ((i + 1) * scores.data.length) / count)
       const index = label ?? highest(own)
-      return explained(index, softmax({ shape: [1, own.length], data: own }).data[index]!, map, [height, width], inputSize)
+      return explained(index, answers(own, this.options.network)[index]!, map, [height, width], inputSize)
     })
   }
 

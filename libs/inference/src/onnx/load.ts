@@ -1,5 +1,12 @@
 import { errorCode, errorMessage, LayermillError } from '@layermill/core'
-import { type FilePreparation, type Network, type Preparation, preparationFromMetadata, type WeightsPreparation } from '@layermill/models'
+import {
+  type FilePreparation,
+  modelTarget,
+  type Network,
+  type Preparation,
+  preparationFromMetadata,
+  type WeightsPreparation,
+} from '@layermill/models'
 import { isOnnxNetwork, type OnnxModel, OnnxModel as Model, onnxNetwork, ownNormalisation, takesPixels } from '@layermill/onnx'
 import { classNamesFrom, folderPreparation, type LoadOptions } from '@layermill/weights'
 import { classLabels } from '../labels.js'
@@ -131,6 +138,11 @@ export async function loadOnnxFile(path: string): Promise<LoadedModel> {
       ...(notes.length === 0 ? {} : { notes }),
     },
     labels: labels ?? classLabels(network.classes),
+    target: modelTarget(
+      model.model.metadata.get('layermill.target'),
+      network.classes,
+      parsedList(model.model.metadata.get('layermill.thresholds') ?? ''),
+    ),
   }
 }
 

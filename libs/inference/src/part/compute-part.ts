@@ -44,7 +44,7 @@ export interface PartInput {
 
 function resultRows({ record, part, loaded }: PartInput, rows: readonly ManifestRow[]): ResultRows {
   return record.spec.kind === 'predict'
-    ? new PredictionRowsOutput(record, part, record.spec.labels ?? loaded.labels)
+    ? new PredictionRowsOutput(record, part, { target: loaded.target, labels: record.spec.labels ?? loaded.labels })
     : new FeatureRowsOutput(record, part, rows)
 }
 

@@ -1,10 +1,11 @@
 import { predictionsPath, type RunRecord } from '@layermill/contracts'
 import type { ManifestRow } from '@layermill/storage'
-import { topClasses } from '../predict.js'
+import type { LoadedModel } from '../model-provider.js'
+import { answerOf } from '../predict.js'
 import type { CopiedParts } from './copied-parts.js'
 import type { OutputFile, ResultRows } from './part-output.js'
 
-/** Likeliest classes, one JSON line an image. */
+/** Answers of a model, one JSON line an image. */
 export class PredictionRowsOutput implements ResultRows {
   private readonly lines: string[] = []
   private readonly layer: string
@@ -13,15 +14,15 @@ export class PredictionRowsOutput implements ResultRows {
   constructor(
     record: RunRecord,
     private readonly part: number,
-    private readonly labels: readonly string[],
+    private readonly model: Pick<LoadedModel, 'labels' | 'target'>,
   ) {
     this.layer = record.identity.layers[0]!
     this.top = record.identity.top ?? 5
   }
 
   add({ key }: ManifestRow, values: ReadonlyMap<string, Float32Array>): void {
-    const classes = topClasses(values.get(this.layer)!, this.labels, this.top)
-    this.lines.push(JSON.stringify({ key, classes }))
+    const answer = answerOf(values.get(this.layer)!, { ...this.model, top: this.top })
+    this.lines.push(JSON.stringify({ key, ...answer }))
   }
 
   async copy(_row: ManifestRow, from: NonNullable<ManifestRow['from']>, parts: CopiedParts): Promise<void> {

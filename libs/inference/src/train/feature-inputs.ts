@@ -1,6 +1,7 @@
 import { elementCount, LayermillError, type Tensor } from '@layermill/core'
 import { featurePath, partOfPath, type TrainingPlan } from '@layermill/contracts'
 import { type ManifestRow, openRanges, parseIndex, readFeatureRows, type Store, withHead } from '@layermill/storage'
+import type { FeatureStandard } from '@layermill/training'
 import { augmentEpoch, type InputRequest, type Inputs } from './image-inputs.js'
 
 /** Place of an image's row. */
@@ -93,6 +94,8 @@ export interface FeatureInputsOptions {
   /** Stores of the extraction runs: of the training images (one for each augmented copy), and of the held-out ones. */
   readonly training: readonly Store[]
   readonly validation: Store
+  /** Every number is centred and scaled by these, where they are given. */
+  readonly standard?: FeatureStandard | undefined
   /** Bytes of rows that may stay in memory. */
   readonly memory: number
 }
@@ -111,11 +114,13 @@ export class FeatureInputs implements Inputs {
   }
 
   async read({ rows, side, epoch }: InputRequest): Promise<Tensor> {
-    const { plan, shape } = this.options
+    const { plan, shape, standard } = this.options
     const size = elementCount(shape)
     const data = new Float32Array(rows.length * size)
     const features = side === 'validation' ? this.validation : this.training[augmentEpoch(plan, epoch) % this.training.length]!
     await Promise.all(rows.map(({ key }: ManifestRow, i) => features.copyRow(key, data, i * size)))
+    if (standard !== undefined)
+      for (let at = 0; at < data.length; at++) data[at] = (data[at]! - standard.mean[at % size]!) / standard.deviation[at % size]!
     return { shape: [rows.length, ...shape], data }
   }
 

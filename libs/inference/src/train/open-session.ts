@@ -13,7 +13,7 @@ import { type ImageSource, type ManifestRow, parseManifest, type SourceAccess, t
 import type { Network } from '@layermill/models'
 import type { ModelProvider } from '../model-provider.js'
 import { requireCpu } from '../required-cpu.js'
-import { FeatureInputs } from './feature-inputs.js'
+import { FeatureInputs, type FeatureInputsOptions } from './feature-inputs.js'
 import { ImageInputs, type Inputs } from './image-inputs.js'
 import { plannedNetwork, TrainingSession } from './training-session.js'
 
@@ -29,6 +29,7 @@ export interface OpenSessionOptions {
     readonly training: readonly Store[]
     readonly validation: Store
     readonly shape: readonly number[]
+    readonly standard?: FeatureInputsOptions['standard']
     readonly memory: number
   }
 }

@@ -1,4 +1,4 @@
-import type { Engine, Trainer } from '@layermill/engines'
+import type { Engine, LossKind, Trainer } from '@layermill/engines'
 import type { TrainingPlan } from '@layermill/contracts'
 import { elementCount, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { isFineTuned, networkFromDescription, preparedWith, type Network } from '@layermill/models'
@@ -11,6 +11,7 @@ import {
   type MicroBatchGradients,
   type MicroBatchScores,
   type PublishedParameters,
+  targetRows,
   writeDropoutMask,
 } from '@layermill/training'
 import type { Inputs } from './image-inputs.js'
@@ -32,6 +33,13 @@ export function initialParameters(network: Network, base: TensorMap, seed: numbe
 /** Batch norms whose running statistics stay while others' move: they go on with the stored ones. */
 function storedNorms(network: Network, { statistics }: Pick<TrainingPlan, 'statistics'>): string[] {
   return network.nodes.flatMap(node => (node.op === 'batchNorm' && !statistics.includes(node.parameters.mean) ? [node.name] : []))
+}
+
+/** The loss of a run. */
+function lossOf({ target }: Pick<TrainingPlan, 'target'>): LossKind {
+  if (target === undefined) return { kind: 'softmax' }
+  if (target.kind === 'multi-label') return { kind: 'sigmoid', positiveWeights: target.positiveWeights }
+  return target.loss === 'mse' ? { kind: 'squared' } : { kind: 'smooth-l1', beta: target.beta }
 }
 
 export interface TrainingSessionOptions {
@@ -85,6 +93,7 @@ export class TrainingSession {
       inputSize: [plan.inputSize.height, plan.inputSize.width],
       auxiliaryWeight: plan.auxiliaryWeight,
       batchSize: plan.microBatch,
+      loss: lossOf(plan),
       ...(fromFeatures ? { start: plan.features } : {}),
     })
     return new TrainingSession(trainer, options)
@@ -157,7 +166,8 @@ export class TrainingSession {
   }
 
   private targets(rows: readonly ManifestRow[]): { labels: Int32Array; targets: Tensor } {
-    const { classes, classWeights, labelSmoothing } = this.options.plan
+    const { classes, classWeights, labelSmoothing, target } = this.options.plan
+    if (target !== undefined) return { labels: new Int32Array(rows.length), targets: targetRows(rows, classes, target) }
     const labels = Int32Array.from(rows, ({ key, label }) => {
       const index = this.classes.get(label ?? '')
       if (index === undefined)

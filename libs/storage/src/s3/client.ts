@@ -24,6 +24,8 @@ export const defaultTimeouts: Timeouts = { connect: 10_000, answer: 120_000, idl
 export interface SourceAccess {
   /** Only rows of a list or table whose `split` column says this. */
   readonly split?: string | undefined
+  /** Columns of a list or table that labels are in, where they have other names than usual or are several. */
+  readonly labelColumns?: readonly string[] | undefined
   /** The reader pays for requests and bytes, where the bucket's owner wants that (`x-amz-request-payer`). */
   readonly requestPayer?: boolean | undefined
   /** Requests are not signed: for public buckets, without credentials. */

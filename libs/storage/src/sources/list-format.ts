@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { errorMessage, LayermillError } from '@layermill/core'
 import { parse } from 'csv-parse'
 import { labelColumns, pathColumns, splitColumn } from './columns.js'
+import { labelText } from './label-text.js'
 import { textLines } from './lines.js'
 
 /** One entry of a list file: the path as written, its label and split, and where it stands. */
@@ -46,8 +47,9 @@ export async function listFacts(format: ListFormat, chunks: AsyncIterable<Uint8A
  *
  * txt: one path a line, or where all lines end so, a path, a space and a whole number: the label; a path may hold spaces. Blank lines are
  * left out. csv (commas or semicolons), tsv: a header with a column of paths and perhaps of labels and of splits. jsonl: an object a line
- * with these fields. Names of columns are those of `columns.ts`.
+ * with these fields, whose label may be a list. Names of columns are those of `columns.ts`.
  *
+ * @param labels names of the columns of labels; several give a JSON list of their values
  * @throws LayermillError `LIST_INVALID` with file and line
  */
 export function listEntries(
@@ -55,9 +57,12 @@ export function listEntries(
   chunks: AsyncIterable<Uint8Array>,
   name: string,
   facts: ListFacts,
+  labels?: readonly string[],
 ): AsyncIterable<ListEntry> {
-  if (format === 'csv' || format === 'tsv') return csvEntries(chunks, name, format === 'tsv' ? '\t' : undefined)
-  return format === 'txt' ? txtEntries(chunks, name, facts) : jsonEntries(chunks, name)
+  if (format === 'csv' || format === 'tsv') return csvEntries(chunks, name, { tab: format === 'tsv' ? '\t' : undefined, labels })
+  if (format === 'jsonl') return jsonEntries(chunks, name, labels)
+  if (labels === undefined) return txtEntries(chunks, name, facts)
+  throw invalid(name, 1, `a .txt list has no column ${labels[0]}`, 'Columns of labels are named in .csv, .tsv, .jsonl and .parquet.')
 }
 
 function invalid(name: string, line: number, what: string, hint?: string): LayermillError {
@@ -78,7 +83,12 @@ async function* txtEntries(chunks: AsyncIterable<Uint8Array>, name: string, { la
   }
 }
 
-async function* jsonEntries(chunks: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<ListEntry> {
+async function* jsonEntries(
+  chunks: AsyncIterable<Uint8Array>,
+  name: string,
+  labels: readonly string[] | undefined,
+): AsyncGenerator<ListEntry> {
+  const columns = labels?.map(column => column.toLowerCase())
   let line = 0
   for await (const text of textLines(chunks, name)) {
     line++
@@ -86,9 +96,9 @@ async function* jsonEntries(chunks: AsyncIterable<Uint8Array>, name: string): As
     const row = lowerNames(parseRow(text, name, line))
     const path = valueOf(row, pathColumns)
     if (typeof path !== 'string' || path === '') throw invalid(name, line, `expected a string in one of ${pathColumns.join(', ')}`)
-    const label = textValue(valueOf(row, labelColumns))
+    const label = labelText(columns === undefined ? [valueOf(row, labelColumns)] : columns.map(column => row[column]))
     const split = textValue(row[splitColumn])
-    if (label === 'invalid') throw invalid(name, line, 'label is neither a string nor a number')
+    if (label === 'invalid') throw invalid(name, line, 'label is neither a string nor a number, nor a list of them')
     yield {
       line,
       path,
@@ -150,7 +160,11 @@ async function* joined(first: readonly Uint8Array[], rest: AsyncIterator<Uint8Ar
   }
 }
 
-async function* csvEntries(chunks: AsyncIterable<Uint8Array>, name: string, tab: '\t' | undefined): AsyncGenerator<ListEntry> {
+async function* csvEntries(
+  chunks: AsyncIterable<Uint8Array>,
+  name: string,
+  { tab, labels }: { readonly tab: '\t' | undefined; readonly labels: readonly string[] | undefined },
+): AsyncGenerator<ListEntry> {
   const iterator = chunks[Symbol.asyncIterator]()
   const { separator, read } = await separatorOf(iterator)
   const parser = parse({
@@ -169,13 +183,14 @@ async function* csvEntries(chunks: AsyncIterable<Uint8Array>, name: string, tab:
     for await (const record of parser as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
       const { lines: line } = record.info
       if (columns === undefined) {
-        columns = readHeader(record.record, name, line)
+        columns = readHeader(record.record, { name, line, labels })
         continue
       }
       const field = (index: number): string => (index < 0 ? '' : (record.record[index] ?? ''))
-      const [path, label, split] = [field(columns.path), field(columns.label), field(columns.split)]
+      const [path, split] = [field(columns.path), field(columns.split)]
       if (path === '') throw invalid(name, line, 'the path is empty')
-      yield { line, path, ...(label === '' ? {} : { label }), ...(split === '' ? {} : { split }) }
+      const label = labelText(columns.labels.map(field))
+      yield { line, path, ...(label === undefined || label === 'invalid' ? {} : { label: label.text }), ...(split === '' ? {} : { split }) }
     }
   } catch (error) {
     if (error instanceof LayermillError) throw error
@@ -189,15 +204,24 @@ async function* csvEntries(chunks: AsyncIterable<Uint8Array>, name: string, tab:
 
 interface Columns {
   readonly path: number
-  readonly label: number
+  readonly labels: readonly number[]
   readonly split: number
 }
 
-function readHeader(names: readonly string[], name: string, line: number): Columns {
+interface Header {
+  readonly name: string
+  readonly line: number
+  readonly labels: readonly string[] | undefined
+}
+
+function readHeader(names: readonly string[], { name, line, labels }: Header): Columns {
   const lower = names.map(column => column.toLowerCase())
   const find = (columns: readonly string[]): number => columns.map(column => lower.indexOf(column)).find(index => index >= 0) ?? -1
   const path = find(pathColumns)
-  if (path >= 0) return { path, label: find(labelColumns), split: find([splitColumn]) }
+  const marked = labels?.map(column => lower.indexOf(column.toLowerCase())) ?? [find(labelColumns)]
+  const missing = labels?.find((_, i) => marked[i]! < 0)
+  if (missing !== undefined) throw invalid(name, line, `no column named ${missing} in the header (found: ${names.join(', ')})`)
+  if (path >= 0) return { path, labels: marked, split: find([splitColumn]) }
   throw invalid(
     name,
     line,

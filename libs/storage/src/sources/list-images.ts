@@ -9,6 +9,8 @@ export interface ListingOptions {
   readonly after?: string | undefined
   /** Left-out files are an error. */
   readonly strict?: boolean
+  /** Images to leave out, by key. */
+  readonly without?: ReadonlySet<string> | undefined
   /** Filled while the listing is read. */
   readonly leftOut: LeftOut
 }
@@ -19,10 +21,15 @@ export interface ListingOptions {
  *
  * @throws LayermillError `SOURCE_LEFT_OUT` with `strict`; as the source does
  */
-export async function* listImages(source: ImageSource, { after, strict = false, leftOut }: ListingOptions): AsyncGenerator<SourceItem> {
+export async function* listImages(
+  source: ImageSource,
+  { after, strict = false, without, leftOut }: ListingOptions,
+): AsyncGenerator<SourceItem> {
   try {
-    for await (const item of source.items({ ...(after === undefined ? {} : { after }), leftOut }))
-      if (!strict || !leftOut.isUnexpected) yield item
+    for await (const item of source.items({ ...(after === undefined ? {} : { after }), leftOut })) {
+      if (without?.has(item.key) === true) leftOut.add('named by --without', item.key, true)
+      else if (!strict || !leftOut.isUnexpected) yield item
+    }
   } catch (error) {
     // That nothing is left then is for the same reason.
     if (!(strict && leftOut.isUnexpected && error instanceof LayermillError && error.code === 'SOURCE_EMPTY')) throw error

@@ -37,6 +37,8 @@ export interface ListOptions {
   readonly access?: SourceAccess | undefined
   /** Only rows whose `split` column says so. */
   readonly split?: string | undefined
+  /** Columns that labels are in. */
+  readonly labelColumns?: readonly string[] | undefined
 }
 
 /** Findings of the first reading of a whole list. */
@@ -132,7 +134,7 @@ export class ListSource implements ImageSource {
   /** Entries with their keys. */
   private async *entries(facts: ListFacts): AsyncGenerator<ListEntry & { key: string }> {
     const { chunks } = await this.list.open()
-    for await (const entry of listEntries(this.list.format, chunks, this.url, facts)) {
+    for await (const entry of listEntries(this.list.format, chunks, this.url, facts, this.options.labelColumns)) {
       yield { ...entry, key: this.keyOf(entry) }
     }
   }

@@ -50,9 +50,12 @@ export function accessOfEnvironment(env: NodeJS.ProcessEnv = process.env): Sourc
  */
 export async function openSource(source: string, options: OpenSourceOptions = {}): Promise<ImageSource> {
   const split = options.split ?? options.access?.split
-  const opened = await openAny(source, { ...options, split, labels: options.labels ?? 'auto' })
-  if (split === undefined || opened.kind === 'list' || opened.kind === 'parquet') return opened
+  const labelColumns = options.access?.labelColumns
+  const opened = await openAny(source, { ...options, split, labelColumns, labels: options.labels ?? 'auto' })
+  if ((split ?? labelColumns) === undefined || opened.kind === 'list' || opened.kind === 'parquet') return opened
   await opened.close()
+  if (labelColumns !== undefined)
+    throw new LayermillError('SOURCE_KIND', `${source}: --label-columns ${labelColumns.join()} is of lists and Parquet files`)
   throw new LayermillError('SOURCE_KIND', `${source}: --split ${split} is of lists and Parquet files with a split column`, {
     hint: 'Where the splits are folders, name the folder.',
   })
@@ -73,11 +76,11 @@ async function openAny(source: string, given: ListOptions): Promise<ImageSource>
   return openLocalSource(scheme === 'file' ? fileURLToPath(source) : source, options)
 }
 
-async function archiveSource(place: ShardPlace, kind: ArchiveKind, { labels, split }: ListOptions): Promise<ImageSource> {
+async function archiveSource(place: ShardPlace, kind: ArchiveKind, { labels, split, labelColumns }: ListOptions): Promise<ImageSource> {
   if (kind === 'tar') return new TarSource(place, labels)
   // Loaded where it is needed, with the Parquet library and its decompressors.
   const { ParquetSource } = await import('./archives/parquet-source.js')
-  return new ParquetSource(place, labels, split)
+  return new ParquetSource(place, labels, { split, labelColumns })
 }
 
 async function openLocalSource(given: string, options: ListOptions): Promise<ImageSource> {

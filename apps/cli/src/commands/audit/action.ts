@@ -12,23 +12,23 @@ import { flagCount } from '@layermill/contracts'
 import { absolutePlace, exitCodes, interruptible, LayermillError } from '@layermill/core'
 import { openProduct } from '@layermill/engines'
 import { csvRow, definitions, escapeHtml, page, table } from '@layermill/orchestrator/results'
-import { openSource, openStore, readIndex, type Store } from '@layermill/storage'
-import { withFeatures } from '../../features/open-features.js'
+import { readAudited } from '@layermill/orchestrator/run'
+import { openStore, type Store } from '@layermill/storage'
 import { auditComponents, type AuditedImages, auditImages, type Finding } from '../../audit/findings.js'
+import { type AuditSource, auditedImages } from '../../audit/images.js'
 import { openSets } from '../../compare/feature-sets.js'
 import { StepProgress } from '../../compare/step-progress.js'
 import { formatCount, formatPlural } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 
-export interface AuditCommandOptions {
-  readonly features: string
-  readonly layer?: string
+export interface AuditCommandOptions extends AuditSource {
   readonly reference?: string
   readonly labelScore: string
   readonly labels?: string
   readonly outliers?: string
   readonly permutations: string
   readonly seed: string
+  readonly verdicts?: string
   readonly out?: string
   readonly json?: boolean
 }
@@ -41,38 +41,6 @@ const level = 0.05
 function labelScoreOf(text: string): 'self-confidence' | 'margin' {
   if (text === 'self-confidence' || text === 'margin') return text
   throw new LayermillError('SPEC_INVALID', `--label-score: got ${JSON.stringify(text)}, expected self-confidence or margin`)
-}
-
-/** Labels of another source by key. */
-async function labelsOf(source: string): Promise<Map<string, string | undefined>> {
-  await using opened = await openSource(absolutePlace(source, process.cwd()))
-  const labels = new Map<string, string | undefined>()
-  for await (const item of opened.items()) labels.set(item.key, item.label)
-  return labels
-}
-
-/** Images of a run with the features of one layer. */
-async function imagesOf(output: Output, options: AuditCommandOptions, source: string | undefined) {
-  const place = absolutePlace(options.features, process.cwd())
-  const index = await withFeatures(output, place, options.layer, async set => {
-    const rows = []
-    for (const part of set.parts) rows.push(...(await readIndex(set.store, part)))
-    return { layer: set.layer.name, rows }
-  })
-  const opened = await openSets([options.features], index.layer)
-  const given = source === undefined ? undefined : await labelsOf(source)
-  const images: AuditedImages = {
-    source: opened.sets[0]!.source,
-    keys: index.rows.map(({ key }) => key),
-    labels: index.rows.map(({ key, label }) => (given === undefined ? label : given.get(key))),
-    sha256: index.rows.map(({ sha256 }) => sha256),
-  }
-  if (given !== undefined && images.labels.every(label => label === undefined)) {
-    throw new LayermillError('ROW_INVALID', `${source} has labels for none of the images of ${options.features}`, {
-      hint: `keys there are like ${[...given.keys()][0] ?? 'none'}, here like ${images.keys[0]}`,
-    })
-  }
-  return { images, layer: index.layer, close: () => opened[Symbol.asyncDispose]() }
 }
 
 /** Rows spread evenly, at most so many. */
@@ -114,16 +82,37 @@ const driftText = ({ p, raw, standardized }: Drift): string =>
   `${p <= level ? 'drift' : 'no drift seen'}: p ${p.toPrecision(3)} ` +
   `(MMD ${raw.statistic.toPrecision(3)}, p ${raw.p.toPrecision(3)}; standardised p ${standardized.p.toPrecision(3)})`
 
-async function write(
-  store: Store,
-  findings: readonly Finding[],
-  drift: Drift | undefined,
-  facts: readonly (readonly [string, string])[],
-): Promise<void> {
+/** Finding of an image, as verdicts name it. */
+const verdictKey = (key: string, finding: string): string => JSON.stringify([key, finding])
+
+/** Verdicts on earlier findings, by image and finding. */
+async function verdictsOf(file: string | undefined): Promise<Map<string, 'confirmed' | 'dismissed'>> {
+  if (file === undefined) return new Map()
+  const rows = await readAudited(absolutePlace(file, process.cwd()), async url => openStore(url))
+  return new Map(rows.flatMap(({ key, finding = '', verdict }) => (verdict === undefined ? [] : [[verdictKey(key, finding), verdict]])))
+}
+
+interface Written {
+  readonly findings: readonly Finding[]
+  readonly verdicts: ReadonlyMap<string, string>
+  readonly drift: Drift | undefined
+  readonly facts: readonly (readonly [string, string])[]
+}
+
+/** Rows of an audit that were dismissed: they stay in the file, so that the next audit knows them too. */
+function dismissedRows(verdicts: ReadonlyMap<string, string>): string[] {
+  return [...verdicts].flatMap(([at, verdict]) => {
+    const [key, finding] = JSON.parse(at) as [string, string]
+    return verdict === 'dismissed' ? [csvRow([key, finding, '', '', '', '', verdict])] : []
+  })
+}
+
+async function write(store: Store, { findings, verdicts, drift, facts }: Written): Promise<void> {
   const lines = findings.map(({ key, finding, score, group, label, detail }) =>
-    csvRow([key, finding, score, group ?? '', label ?? '', detail ?? '']),
+    csvRow([key, finding, score, group ?? '', label ?? '', detail ?? '', verdicts.get(verdictKey(key, finding)) ?? '']),
   )
-  await store.put('audit.csv', [csvRow(['key', 'finding', 'score', 'group', 'label', 'detail']), ...lines].join(''))
+  const header = csvRow(['key', 'finding', 'score', 'group', 'label', 'detail', 'verdict'])
+  await store.put('audit.csv', [header, ...lines, ...dismissedRows(verdicts)].join(''))
   const columns = [
     { title: 'image' },
     { title: 'score', number: true },
@@ -158,10 +147,12 @@ export async function auditCommand(output: Output, source: string | undefined, o
   const progress = new StepProgress(process.stderr)
   try {
     await interruptible(async signal => {
-      const { images, layer, close } = await imagesOf(output, options, source)
+      const { images, layer, close } = await auditedImages(output, options, source)
       try {
         const { rows } = images.source
+        const verdicts = await verdictsOf(options.verdicts)
         const findings = await auditImages(images, {
+          isDismissed: (key, finding) => verdicts.get(verdictKey(key, finding)) === 'dismissed',
           product: fast.product,
           seed: options.seed,
           labelScore,
@@ -178,7 +169,7 @@ export async function auditCommand(output: Output, source: string | undefined, o
           ['images', formatCount(rows)],
           ['label score', labelScore],
         ] as const
-        if (store !== undefined) await write(store, findings, drift, facts)
+        if (store !== undefined) await write(store, { findings, verdicts, drift, facts })
         const counts = countsOf(findings)
         if (options.json) {
           output.json({ images: rows, layer, counts, ...(drift === undefined ? {} : { drift }), findings })

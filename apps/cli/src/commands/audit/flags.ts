@@ -34,6 +34,13 @@ export const audit: CommandDefinition = {
     },
     { flag: '--labels <number>', group: 'output', text: 'suspect labels to name, the worst ones', otherwise: '5% of the images' },
     { flag: '--outliers <number>', group: 'output', text: 'outliers to name, the farthest ones', otherwise: '1% of the images' },
+    {
+      flag: '--verdicts <file>',
+      group: 'input',
+      text: 'audit.csv of an earlier audit whose column verdict says confirmed or dismissed; what was dismissed is not named again',
+      otherwise: 'none',
+      complete: 'file',
+    },
     { flag: '--permutations <number>', group: 'running', text: 'random orders for the p-value of drift', value: '200' },
     { flag: '--seed <text>', group: 'running', text: 'seed of folds and random orders', value: '0' },
     {

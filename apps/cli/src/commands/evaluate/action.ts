@@ -4,15 +4,18 @@ import { join } from 'node:path'
 import { classLabels } from '@layermill/inference'
 import { type PredictSpec, runStoreUrl } from '@layermill/contracts'
 import { absolutePlace, exitCodes, LayermillError } from '@layermill/core'
-import { getNetwork, networkIds } from '@layermill/models'
+import { getNetwork, type ModelTarget, modelTarget, networkIds } from '@layermill/models'
 import { modelFile } from '@layermill/weights'
 import {
   checkLabels,
   evaluationHtml,
+  type KeyedAnswer,
   listLabelled,
   type ModelEvaluation,
-  type Prediction,
+  readTargets,
   scorePredictions,
+  scoreTargets,
+  type TargetEvaluation,
 } from '@layermill/orchestrator/train'
 import { type ErrorRow, type ImageSource, openSource, openStore, type Store } from '@layermill/storage'
 import { specFromFlags } from '../../flags.js'
@@ -25,11 +28,13 @@ import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
 import type { RunOptions } from '../../run/carry-out.js'
 import { isRemote, submitAndFollow } from '../../run/submit.js'
+import { printTargets, targetAccuracy, targetsHtml, topOf } from './targets.js'
 
 export interface EvaluateOptions extends RunOptions {
   /** A folder or URL for the report. */
   out?: string
   minAccuracy?: string
+  labelColumns?: string
 }
 
 /** Ranks within which an image's class is looked for. */
@@ -49,39 +54,43 @@ function minAccuracy(text: string | undefined): number | undefined {
 interface ModelFacts {
   readonly names: readonly string[]
   readonly autoOrient: boolean
+  readonly target: ModelTarget | undefined
 }
 
 async function modelFacts(model: string): Promise<ModelFacts> {
-  if (networkIds.includes(model)) return { names: classLabels(getNetwork(model).classes), autoOrient: false }
+  if (networkIds.includes(model)) return { names: classLabels(getNetwork(model).classes), autoOrient: false, target: undefined }
   await using store = openStore(model)
   const bytes = await store.get(modelFile)
   if (bytes === undefined) throw new LayermillError('MODEL_UNKNOWN', `there is no fine-tuned model at ${model}: it has no ${modelFile}`)
-  const { classes, preparation } = JSON.parse(new TextDecoder().decode(bytes)) as {
+  const { classes, preparation, network, thresholds } = JSON.parse(new TextDecoder().decode(bytes)) as {
     classes: string[]
     preparation: { autoOrient: boolean }
+    network: { head?: { target?: string } }
+    thresholds?: unknown
   }
-  return { names: classes, autoOrient: preparation.autoOrient }
+  const target = modelTarget(network.head?.target, classes.length, thresholds)
+  return { names: classes, autoOrient: preparation.autoOrient, target }
 }
 
 interface Predicted {
-  readonly predictions: Prediction[]
+  readonly predictions: KeyedAnswer[]
   readonly failed: number
   readonly failures: readonly ErrorRow[]
 }
 
-async function gather(rows: AsyncIterable<Prediction>): Promise<Prediction[]> {
-  const found: Prediction[] = []
+async function gather(rows: AsyncIterable<KeyedAnswer>): Promise<KeyedAnswer[]> {
+  const found: KeyedAnswer[] = []
   for await (const row of rows) found.push(row)
   return found
 }
 
 /** Predictions of a run that has ended, from its file. */
-async function predictionsIn(store: Store): Promise<Prediction[]> {
+async function predictionsIn(store: Store): Promise<KeyedAnswer[]> {
   const bytes = await store.get(predictionsFile)
   if (bytes === undefined)
     throw new LayermillError('FILE_MISSING', `${store.url} has no ${predictionsFile}: it is not where the run wrote it`)
   const lines = new TextDecoder().decode(bytes).split('\n')
-  return lines.filter(line => line !== '').map(line => JSON.parse(line) as Prediction)
+  return lines.filter(line => line !== '').map(line => JSON.parse(line) as KeyedAnswer)
 }
 
 /** Predictions of a run in this process, in a folder of its own, which goes on where it was stopped. */
@@ -144,28 +153,51 @@ async function writeReport(
   await store.put('evaluation.json', `${JSON.stringify({ ...facts, failed, ...evaluation }, undefined, 2)}\n`)
 }
 
+/** Writes `evaluation.json` and `report.html` of a model with several labels an image, or numbers. */
+async function writeTargetReport(store: Store, spec: PredictSpec, evaluation: TargetEvaluation, failed: number): Promise<void> {
+  const facts = { model: spec.model, weights: spec.weights, source: spec.source, failed }
+  await store.put('report.html', targetsHtml(`Evaluation of ${spec.model}`, evaluation, facts), {
+    contentType: 'text/html; charset=utf-8',
+  })
+  await store.put('evaluation.json', `${JSON.stringify({ ...facts, ...evaluation }, undefined, 2)}\n`)
+}
+
+/** Evaluation of a model, by what it gives. */
+interface Evaluated {
+  readonly classes?: ModelEvaluation
+  readonly targets?: TargetEvaluation
+}
+
 async function evaluate(
   output: Output,
   spec: PredictSpec,
   facts: ModelFacts,
   out: string | undefined,
   options: EvaluateOptions,
-): Promise<ModelEvaluation & { failed: number }> {
-  const source = await openLabelled(spec.source, openSource, spec)
+): Promise<Evaluated & { failed: number }> {
+  const labelColumns = options.labelColumns?.split(',').map(name => name.trim())
+  const source = await openLabelled(spec.source, openSource, { ...spec, labelColumns })
   const store = out === undefined ? undefined : openStore(out)
   const folder = spec.out === undefined ? await mkdtemp(join(tmpdir(), 'layermill-evaluate-')) : runStoreUrl(spec)
   try {
-    const images = await listLabelled(source, spec.source)
-    checkLabels(images, facts.names, spec.model)
+    const { target, names } = facts
+    const listed = { rows: await listLabelled(source, spec.source), order: undefined }
+    const { rows: images } = readTargets(listed, { target: target?.kind, labelColumns })
+    if (target === undefined) checkLabels(images, names, spec.model)
     const reasons = out === undefined ? 'with --out DEST all reasons are kept' : `all reasons are in ${folder}/errors/`
     const { predictions, failed, failures } =
       store !== undefined && isRemote(options)
         ? await predictThere(output, spec, store, options)
         : await predictHere(output, spec, { folder, out: store, reasons }, options)
     sayFailures(output, { failed, rows: failures, where: reasons }, options.json)
-    const evaluation = scorePredictions(images, predictions, facts.names, spec.model)
+    if (target !== undefined) {
+      const scored = scoreTargets(images, predictions, { names, target, model: spec.model })
+      if (store !== undefined) await writeTargetReport(store, spec, scored, failed)
+      return { targets: scored, failed }
+    }
+    const evaluation = scorePredictions(images, predictions, names, spec.model)
     if (store !== undefined) await writeReport(store, spec, evaluation, failed, source)
-    return { ...evaluation, failed }
+    return { classes: evaluation, failed }
   } finally {
     if (spec.out === undefined) await rm(folder, { recursive: true, force: true })
     await store?.close()
@@ -190,22 +222,28 @@ export async function evaluateCommand(output: Output, source: string | undefined
   const parsed = absolutePlaces((await specFromFlags('predict', source, flags)) as PredictSpec, process.cwd())
   const spec = await resolveRegistered(parsed, { ...options, server: undefined })
   const facts = await modelFacts(spec.model)
-  const asked = options['autoOrient'] === undefined ? { ...spec, autoOrient: spec.autoOrient || facts.autoOrient } : spec
-  const evaluation = await evaluate(output, asked, facts, out, options)
-  const passed = least === undefined || evaluation.accuracy >= least
+  const asked = {
+    ...spec,
+    top: topOf(facts.target, facts.names.length, ranks),
+    ...(options['autoOrient'] === undefined ? { autoOrient: spec.autoOrient || facts.autoOrient } : {}),
+  }
+  const { classes, targets, failed } = await evaluate(output, asked, facts, out, options)
+  const accuracy = classes?.accuracy ?? targetAccuracy(targets!, least)
+  const passed = least === undefined || accuracy >= least
   if (options.json) {
-    const { mistakes: _mistakes, ...numbers } = evaluation
+    const { mistakes: _mistakes, ...numbers } = classes ?? { ...targets, mistakes: [] }
     output.json({
       event: 'done',
       ...numbers,
+      failed,
       ...(least === undefined ? {} : { minAccuracy: least, passed }),
       ...(out === undefined ? {} : { out }),
     })
   } else {
-    print(output, evaluation)
+    if (classes === undefined) printTargets(output, targets!)
+    else print(output, classes)
     if (out !== undefined) output.line(out)
   }
-  if (!passed)
-    throw new LayermillError('ACCURACY_TOO_LOW', `the accuracy is ${evaluation.accuracy.toFixed(4)}, less than --min-accuracy ${least}`)
-  return evaluation.failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
+  if (!passed) throw new LayermillError('ACCURACY_TOO_LOW', `the accuracy is ${accuracy.toFixed(4)}, less than --min-accuracy ${least}`)
+  return failed > 0 ? exitCodes.doneWithFailures : exitCodes.done
 }

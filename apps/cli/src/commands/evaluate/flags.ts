@@ -11,9 +11,15 @@ const own: readonly Flag[] = [
     complete: 'folder',
   },
   {
+    flag: '--label-columns <a,b>',
+    group: 'input',
+    text: 'columns of a list or Parquet file that labels are in',
+    otherwise: 'label, class or cls',
+  },
+  {
     flag: '--min-accuracy <share>',
     group: 'output',
-    text: 'accuracy below which the command fails with exit code 1, as 0.9 or 90%',
+    text: 'accuracy (of several labels an image: share with all labels right) below which the command fails with exit code 1, as 0.9 or 90%',
     otherwise: 'none',
   },
   jsonFlag,

@@ -11,7 +11,7 @@ import { formatCount, formatPlural, formatSeconds } from '../../output/format.js
 import type { Output } from '../../output/output.js'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
-import { FinetuneProgress } from '../../output/finetune-progress.js'
+import { FinetuneProgress, sharesOf } from '../../output/finetune-progress.js'
 import { WaitingNotes } from '../../output/waiting-notes.js'
 import { planFinetune } from './plan.js'
 import { sayLeftOut, sayRegistered } from '../../run/run-lines.js'
@@ -100,9 +100,12 @@ function summary(record: Pick<RunRecord, 'counts' | 'seconds' | 'dataset'>, line
   const failed = record.counts.failed > 0 ? `, ${formatPlural(record.counts.failed, 'image')} left out` : ''
   const dataset = record.dataset === undefined ? '' : `; ${datasetLine(record.dataset)}`
   if (best === undefined) return `done${seconds}${failed}${dataset}`
-  const [what, { loss, accuracy }] =
-    best.validation === undefined ? (['training', best.training] as const) : (['held out', best.validation] as const)
-  return `${formatPlural(lines.length, 'epoch')}${seconds}${failed}; epoch ${best.epoch}: ${what} accuracy ${(accuracy * 100).toFixed(1)}%, loss ${loss.toFixed(4)}${dataset}`
+  const what = best.validation === undefined ? 'training' : 'held out'
+  const figures: NonNullable<MetricsLine['validation']> = best.validation ?? best.training
+  const { accuracy, meanAveragePrecision } = figures
+  const shares =
+    accuracy === undefined || meanAveragePrecision !== undefined ? sharesOf(figures).slice(1) : ` accuracy ${(accuracy * 100).toFixed(1)}%`
+  return `${formatPlural(lines.length, 'epoch')}${seconds}${failed}; epoch ${best.epoch}: ${what}${shares}, loss ${figures.loss.toFixed(4)}${dataset}`
 }
 
 /** A run that ended, and its epochs. */

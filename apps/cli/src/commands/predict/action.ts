@@ -9,23 +9,28 @@ import { specFromFlags } from '../../flags.js'
 import { sayFailures } from '../../output/failures.js'
 import { formatPlural } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
-import { readPredictions } from '@layermill/orchestrator/results'
+import { type PredictionRow, readPredictions } from '@layermill/orchestrator/results'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
 import { reportLine, sayComputers, sayLeftOut } from '../../run/run-lines.js'
 import type { RunOptions } from '../../run/carry-out.js'
 import { isRemote, submitAndFollow } from '../../run/submit.js'
 
+/** An image's answer: classes with their probabilities, marked where labels are given, or numbers. */
+function answerLines({ classes, labels, values = [] }: PredictionRow): string[] {
+  return [
+    ...classes.map(({ label, probability }) => {
+      const mark = labels === undefined ? '' : labels.includes(label) ? '* ' : '  '
+      return `  ${(probability * 100).toFixed(1).padStart(5)}%  ${mark}${printableName(label)}`
+    }),
+    ...values.map(({ label, value }) => `  ${value.toPrecision(6).padStart(12)}  ${printableName(label)}`),
+  ]
+}
+
 async function print(output: Output, store: Store, json: boolean): Promise<void> {
   for await (const row of readPredictions(store)) {
     if (json) output.json(row)
-    else
-      output.line(
-        [
-          printableName(row.key),
-          ...row.classes.map(({ label, probability }) => `  ${(probability * 100).toFixed(1).padStart(5)}%  ${printableName(label)}`),
-        ].join('\n'),
-      )
+    else output.line([printableName(row.key), ...answerLines(row)].join('\n'))
   }
 }
 

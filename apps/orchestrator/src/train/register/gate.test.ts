@@ -34,6 +34,23 @@ describe('judge', () => {
     })
   })
 
+  it('counts images all of whose labels are right where they have several', async () => {
+    const both = images.map(({ key }, i) => ({ key, label: JSON.stringify(i % 2 === 0 ? ['cat'] : ['cat', 'dog']) }))
+    const exact = { version: 1, classes: ['cat', 'dog'], predicted: new Map(both.map(({ key, label }) => [key, label])) }
+    const cats = { ...exact, version: 2, predicted: new Map(both.map(({ key }) => [key, '["cat"]'])) }
+    const { numbers, compared, promoted } = await judge({
+      images: both,
+      champion: exact,
+      challenger: cats,
+      margin: 0.1,
+      isMultiLabel: true,
+    })
+    expect({ compared, promoted }).toEqual({ compared: 200, promoted: false })
+    expect(numbers).toMatchObject({ champion: { accuracy: 1 }, challenger: { accuracy: 0.5 } })
+    const fewer = await judge({ images: both, champion: { ...exact, classes: ['cat'] }, challenger: cats, margin: 0.1, isMultiLabel: true })
+    expect(fewer.compared).toBe(100)
+  })
+
   it('compares new classes away, and does not let go of old ones by itself', async () => {
     const onlyCats = await judge({ images, champion: answers(1, 20, ['cat']), challenger: answers(2, 0), margin: 0.01 })
     expect(onlyCats).toMatchObject({ promoted: true, images: 200, compared: 100, numbers: { classes: { added: ['dog'], removed: [] } } })

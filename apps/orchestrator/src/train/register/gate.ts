@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { pairedBootstrap } from '@layermill/training'
+import { labelNames, pairedBootstrap } from '@layermill/training'
 import type { Evaluation } from '@layermill/contracts'
 
 /** Draws are the same whenever the same answers are judged. */
@@ -23,6 +23,8 @@ export interface GateInput {
   readonly images: readonly HeldOutImage[]
   readonly champion: Answers
   readonly challenger: Answers
+  /** Images have several labels, in JSON lists, and are right where all of them are. */
+  readonly isMultiLabel?: boolean
   /** Accuracy that the challenger may lose, 0 to 1. */
   readonly margin: number
 }
@@ -45,10 +47,11 @@ const among = (names: readonly string[], known: readonly string[]): string[] => 
  * paired bootstrap). Classes that only the challenger knows are left out of the comparison: the champion could not have named them. A
  * challenger that lacks one of the champion's is not promoted by itself: whoever relies on that class would lose it.
  */
-export async function judge({ images, champion, challenger, margin }: GateInput): Promise<Judgement> {
+export async function judge({ images, champion, challenger, margin, isMultiLabel = false }: GateInput): Promise<Judgement> {
   const classes = { added: among(challenger.classes, champion.classes), removed: among(champion.classes, challenger.classes) }
   const known = new Set(champion.classes)
-  const compared = images.filter(({ key, label }) => known.has(label) && champion.predicted.has(key) && challenger.predicted.has(key))
+  const isKnown = (label: string): boolean => (isMultiLabel ? labelNames(label).every(name => known.has(name)) : known.has(label))
+  const compared = images.filter(({ key, label }) => isKnown(label) && champion.predicted.has(key) && challenger.predicted.has(key))
   const heldOutSha256 = createHash('sha256')
     .update(images.map(({ key, label }) => `${JSON.stringify([key, label])}\n`).join(''))
     .digest('hex')

@@ -9,6 +9,8 @@ import type { RunEnvironment } from '../../run/environment.js'
 
 export interface PredictionOptions extends Pick<RunArguments, 'signal' | 'keepsParts'> {
   readonly environment: RunEnvironment
+  /** Answers are all labels of an image, as a JSON list. */
+  readonly isMultiLabel: boolean
   readonly onProgress: (done: number, failed: number, total: number) => void
 }
 
@@ -41,12 +43,24 @@ async function openPredictions(
   return planned
 }
 
-/** The likeliest class of each image, by key, computed by a run of its own at `store`, which goes on where it was stopped. */
+interface Answer {
+  readonly key: string
+  readonly classes: readonly { readonly label: string }[]
+  readonly labels?: readonly string[]
+}
+
+/** An answer as the gate compares it: a class, or all labels in one order. */
+function answerText({ key, classes, labels }: Answer, isMultiLabel: boolean): [key: string, text: string] {
+  const likeliest = classes[0]?.label ?? ''
+  return [key, isMultiLabel ? JSON.stringify((labels ?? [likeliest]).toSorted()) : likeliest]
+}
+
+/** The likeliest class of each image, or all its labels, by key, computed by a run of its own at `store`, which goes on where it was stopped. */
 export async function predictRows(
   spec: Pick<PredictSpec, 'source' | 'model' | 'device' | 'engine' | 'maxErrors' | 'autoOrient' | 'requestPayer' | 'noSignRequest'>,
   rows: readonly ManifestRow[],
   store: Store,
-  { environment, signal, keepsParts, onProgress }: PredictionOptions,
+  { environment, signal, keepsParts, isMultiLabel, onProgress }: PredictionOptions,
 ): Promise<Map<string, string>> {
   const record = await openPredictions(PredictSpec.parse({ kind: 'predict', ...spec, top: 1 }), rows, store, environment)
   await superviseRun(record, {
@@ -60,8 +74,7 @@ export async function predictRows(
   for await (const { key } of store.list('predictions/')) {
     const text = new TextDecoder().decode(await store.get(key))
     for (const line of text.split('\n').filter(row => row !== '')) {
-      const { key: image, classes } = JSON.parse(line) as { key: string; classes: { label: string }[] }
-      predicted.set(image, classes[0]!.label)
+      predicted.set(...answerText(JSON.parse(line) as Answer, isMultiLabel))
     }
   }
   return predicted

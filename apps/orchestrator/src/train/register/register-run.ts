@@ -12,12 +12,14 @@ import {
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { modelFile, modelWeightsFile } from '@layermill/weights'
-import { type ManifestRow, parseManifest, type Store } from '@layermill/storage'
+import { parseManifest, type Store } from '@layermill/storage'
 import { accessOf } from '../../run/source-access.js'
 import type { RunArguments } from '../../run/execute.js'
 import { openFenced } from '../../run/open-fenced.js'
 import { deleteRun } from '../../run/record-store.js'
-import { listLabelled } from '../dataset.js'
+import { labelNames } from '@layermill/training'
+import { type LabelledRow, listLabelled } from '../dataset.js'
+import { readTargets } from '../targets.js'
 import type { TrainingEnvironment, TrainingProgress } from '../environment.js'
 import { type Answers, judge } from './gate.js'
 import { readHistory, readLatest } from '../../registry/head.js'
@@ -45,7 +47,7 @@ interface Description {
 
 interface HeldOut {
   readonly source: string
-  readonly rows: readonly (ManifestRow & { readonly label: string })[]
+  readonly rows: readonly LabelledRow[]
 }
 
 async function readDescription(store: Store, key: string): Promise<Description> {
@@ -139,6 +141,7 @@ class Registration {
       champion: before,
       challenger: after,
       margin: this.register.margin,
+      isMultiLabel: this.spec.target === 'multi-label',
     })
     const lines = images.map(
       ({ key, label }) => `${JSON.stringify({ key, label, champion: before.predicted.get(key), challenger: after.predicted.get(key) })}\n`,
@@ -161,11 +164,20 @@ class Registration {
     if (own === undefined) {
       const bytes = await store.get(validationRowsPath)
       if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${validationRowsPath}`)
-      const rows = parseManifest(bytes, `${store.url}/${validationRowsPath}`).map(row => ({ ...row, label: row.label ?? '' }))
+      const rows = this.compared(
+        parseManifest(bytes, `${store.url}/${validationRowsPath}`).map(row => ({ ...row, label: row.label ?? '' })),
+      )
       return { source: typeof validation === 'string' ? validation : this.spec.source, rows }
     }
     await using source = await environment.openLabelled(own, accessOf(own, this.spec))
-    return { source: own, rows: await listLabelled(source, own) }
+    const { rows } = readTargets({ rows: await listLabelled(source, own), order: undefined }, this.spec)
+    return { source: own, rows: this.compared(rows) }
+  }
+
+  /** Labels in the order in which answers are compared. */
+  private compared(rows: readonly LabelledRow[]): readonly LabelledRow[] {
+    if (this.spec.target !== 'multi-label') return rows
+    return rows.map(row => ({ ...row, label: JSON.stringify(labelNames(row.label).toSorted()) }))
   }
 
   private place(version: number, of: number): string {
@@ -196,6 +208,7 @@ class Registration {
               environment: runs,
               signal,
               keepsParts,
+              isMultiLabel: this.spec.target === 'multi-label',
               onProgress: (done, failed, total) => onProgress({ phase: 'check', done, failed, total }),
             },
           )

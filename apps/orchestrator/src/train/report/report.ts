@@ -2,6 +2,7 @@ import type { Evaluation, MetricsLine, Mistake } from '../metrics-line.js'
 import type { ClassMetrics } from '@layermill/training'
 import { lineChart } from './chart.js'
 import { confusionHtml } from './confusion.js'
+import { targetTables, targetTiles } from './targets.js'
 import { definitions, escapeHtml, flatten, page, percent, pictureCard, table } from '../../results/html.js'
 
 export interface ReportInput {
@@ -35,6 +36,7 @@ function curves(lines: readonly MetricsLine[], mark: number | undefined): string
       line => line.validation?.loss,
     ),
   })
+  if (lines.length > 0 && lines.every(({ training }) => training.accuracy === undefined)) return `<div class="charts">${loss}</div>`
   const accuracy = lineChart({
     ...marked,
     title: 'Accuracy',
@@ -46,6 +48,8 @@ function curves(lines: readonly MetricsLine[], mark: number | undefined): string
   })
   return `<div class="charts">${loss}${accuracy}</div>`
 }
+
+const shareOf = (share: number | undefined): string => (share === undefined ? '' : percent(share))
 
 function epochTable(lines: readonly MetricsLine[]): string {
   const number = true
@@ -67,9 +71,9 @@ function epochTable(lines: readonly MetricsLine[]): string {
       String(step),
       learningRate.toPrecision(3),
       training.loss.toFixed(4),
-      percent(training.accuracy),
+      shareOf(training.accuracy),
       validation === undefined ? '' : validation.loss.toFixed(4),
-      validation === undefined ? '' : percent(validation.accuracy),
+      shareOf(validation?.accuracy),
       best && validation !== undefined ? 'yes' : '',
     ]),
   )
@@ -100,7 +104,10 @@ export function classTable(classes: readonly string[], perClass: readonly ClassM
 
 /** A picture, or its absence, with what it was taken for. */
 export function mistakeHtml({ key, label, predicted, probability, loss }: ShownMistake, picture: Uint8Array | undefined): string {
-  const numbers = loss === undefined ? percent(probability) : `${percent(probability)}, loss ${loss.toFixed(2)}`
+  const numbers = [
+    ...(probability === undefined ? [] : [percent(probability)]),
+    ...(loss === undefined ? [] : [`loss ${loss.toFixed(2)}`]),
+  ].join(', ')
   return pictureCard([picture], `<b>${escapeHtml(label)}</b> taken for <b>${escapeHtml(predicted)}</b> (${numbers})`, key)
 }
 
@@ -108,6 +115,10 @@ function heldOut({ classes, best, thumbnails }: ReportInput): string {
   if (best === undefined) return ''
   const { summary, mistakes } = best
   const shown = mistakes.map((mistake, i) => mistakeHtml(mistake, thumbnails[i])).join('\n')
+  const targets = targetTables(classes, summary)
+  if (targets !== undefined)
+    return `${targets}
+<h2>Worst mistakes</h2>${mistakes.length === 0 ? '<p>None.</p>' : `<div class="mistakes">${shown}</div>`}`
   return `<h2>Confusion</h2>${confusionHtml(classes, summary.confusion)}
 <h2>Classes</h2>${classTable(classes, summary.perClass)}
 <h2>Worst mistakes</h2>${mistakes.length === 0 ? '<p>None.</p>' : `<div class="mistakes">${shown}</div>`}`
@@ -120,15 +131,14 @@ function result({ lines, best }: ReportInput): string {
       last === undefined
         ? []
         : [
-            ['training accuracy', percent(last.training.accuracy)],
+            ...(last.training.accuracy === undefined ? [] : [['training accuracy', percent(last.training.accuracy)] as [string, string]]),
             ['training loss', last.training.loss.toFixed(4)],
           ]
     return `<p>No images were held out: nothing is known about pictures that the network was not trained on.</p>${definitions('tiles', trained)}`
   }
   const { summary, epoch } = best
   return `<p class="soft">On held-out images, with the parameters of the epoch whose loss on them is lowest.</p>${definitions('tiles', [
-    ['accuracy', percent(summary.accuracy)],
-    ['mean F1', percent(summary.macroF1)],
+    ...targetTiles(summary),
     ['loss', summary.loss.toFixed(4)],
     ['held-out images', summary.samples.toLocaleString('en-US')],
     ['epoch', `${epoch} of ${lines.length}`],

@@ -1,6 +1,8 @@
 import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { inferShapes, pruneNodes, type GraphNode, type Size2 } from '@layermill/models'
-import { int, type OnnxGraph, type OnnxValueInfo } from '../graph.js'
+import type { LossKind } from '../../trainer.js'
+import type { OnnxGraph, OnnxValueInfo } from '../graph.js'
+import { lossGradient } from '../trainer-loss.js'
 import { TrainingContext, type StatisticsOutput } from './context.js'
 import { countReaders, deadZeros, joinBatchNorm, learnable, nodesWithGradient, type TrainingNode } from './plan.js'
 import { backward, forward } from './rules.js'
@@ -10,6 +12,8 @@ export interface LossTerm {
   readonly node: string
   /** Factor of its loss. */
   readonly weight: number
+  /** Default: softmax. */
+  readonly loss?: LossKind
 }
 
 export interface TrainingRequest {
@@ -60,12 +64,10 @@ function cutNodes({ nodes, losses, start }: TrainingRequest): readonly GraphNode
   return pruneNodes(opened, outputs)
 }
 
-/** Gradient of the losses with respect to a node's scores: (softmax * sum of the targets - targets) * weight. */
-function lossGradient(context: TrainingContext, { node, weight }: LossTerm): string {
-  const probabilities = context.op('Softmax', [context.value(node)], { axis: int(1) })
-  const total = context.op('ReduceSum', [targets, context.ints(1)], { keepdims: int(1) })
-  const difference = context.op('Sub', [context.op('Mul', [probabilities, total]), targets])
-  return weight === 1 ? difference : context.op('Mul', [difference, context.floats(weight)])
+/** Gradient of a loss with respect to its node's scores. */
+function gradientOf({ node, weight, loss = { kind: 'softmax' } }: LossTerm, context: TrainingContext): string {
+  const gradient = lossGradient(loss, context.value(node), targets, context.shape(node)[0]!, context)
+  return weight === 1 ? gradient : context.op('Mul', [gradient, context.floats(weight)])
 }
 
 function emitAll(context: TrainingContext, nodes: readonly TrainingNode[], losses: readonly LossTerm[]): void {
@@ -73,7 +75,7 @@ function emitAll(context: TrainingContext, nodes: readonly TrainingNode[], losse
     if (node.op === 'input') context.bind(node.name, node.name)
     else context.bind(node.name, forward(node, context))
   }
-  for (const loss of losses) if (context.needs(loss.node)) context.accumulate(loss.node, lossGradient(context, loss))
+  for (const loss of losses) if (context.needs(loss.node)) context.accumulate(loss.node, gradientOf(loss, context))
   for (const node of nodes.toReversed()) {
     if (node.op === 'input' || !context.needs(node.name)) continue
     const gradient = context.gradient(node.name)

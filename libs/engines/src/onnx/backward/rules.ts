@@ -82,6 +82,13 @@ function softmaxBackward(node: NodeOf<'softmax'>, gradient: string, context: Tra
   context.accumulate(node.inputs[0]!, context.op('Mul', [probabilities, context.op('Sub', [gradient, sum])]))
 }
 
+/** g * p * (1 - p) for probabilities p. */
+function sigmoidBackward(node: NodeOf<'sigmoid'>, gradient: string, context: TrainingContext): void {
+  const probabilities = context.value(node.name)
+  const slope = context.op('Sub', [probabilities, context.op('Mul', [probabilities, probabilities])])
+  context.accumulate(node.inputs[0]!, context.op('Mul', [gradient, slope]))
+}
+
 function concatBackward(node: NodeOf<'concat'>, gradient: string, context: TrainingContext): void {
   let start = 0
   // Whole blocks, where the value is blocked: it was put together from such.
@@ -109,6 +116,7 @@ export const trainingRules: { readonly [Op in Exclude<TrainingOp, 'input'>]: Tra
   linear: { backward: linearBackward },
   dropout: { forward: dropoutForward, backward: dropoutBackward },
   softmax: { backward: softmaxBackward },
+  sigmoid: { backward: sigmoidBackward },
   concat: { anyLayout: true, forward: concatForward, backward: concatBackward },
   add: {
     anyLayout: true,

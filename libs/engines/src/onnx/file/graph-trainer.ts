@@ -7,6 +7,7 @@ import type { Trainer, TrainerOptions } from '../../trainer.js'
 import { openReplicas } from '../open-replicas.js'
 import type { Slice } from '../slices.js'
 import { ThreadTrainer, type TrainerPlace } from '../trainer.js'
+import { softmaxLoss } from '../trainer-loss.js'
 import type { GraphTrainParams, TrainerLoaded } from '../trainer-protocol.js'
 import { copyWeights, selectWeights } from '../weights.js'
 import { feedTypes } from './extractor.js'
@@ -62,7 +63,7 @@ export async function createGraphTrainer(
   options: TrainerOptions,
 ): Promise<Trainer> {
   refuse(network, options)
-  const { trainable, inputSize = network.inputSize } = options
+  const { trainable, inputSize = network.inputSize, loss = softmaxLoss } = options
   const head = selectWeights(network, network.nodes, weights)
   const below = await fileTensors(network, trainable)
   const parameters = new Map([...head, ...below])
@@ -71,7 +72,7 @@ export async function createGraphTrainer(
   if (unknown !== undefined) throw new LayermillError('PARAMETER_UNKNOWN', `${unknown} is no parameter of ${network.id} that can learn`)
   const input = [3, ...inputSize]
   const open = async (batch: BatchKind) => {
-    const builder = new StepBuilder(network, { trainable, weights: head, inputSize, batch })
+    const builder = new StepBuilder(network, { trainable, weights: head, inputSize, batch, loss })
     const steps = { training: await builder.training(), scoring: await builder.scoring() }
     const { type, ...image } = builder.image
     return openReplicas(place.threads, {
@@ -83,7 +84,7 @@ export async function createGraphTrainer(
         weights: await copyWeights(new Map(trainable.map(name => [name, parameters.get(name)!]))),
         trainable,
         statistics: [],
-        losses: [{ node: network.classifier, weight: 1 }],
+        losses: [{ node: network.classifier, weight: 1, loss }],
         threads: place.cores,
       }),
     })

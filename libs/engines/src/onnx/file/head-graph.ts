@@ -132,6 +132,8 @@ class HeadBuilder {
           node.name,
           this.add({ op: 'Softmax', inputs: [input], outputs, attributes: { axis: int(1) } }, this.shapes.get(input)!),
         )
+      case 'sigmoid':
+        return void this.values.set(node.name, this.add({ op: 'Sigmoid', inputs: [input], outputs }, this.shapes.get(input)!))
       case 'dropout': {
         if (!this.options.dropout) return void this.values.set(node.name, input)
         const mask = { input: `${node.name}/mask`, shape: this.shapes.get(input)! }

@@ -3,10 +3,12 @@ import { type FineTunedNetwork, isFineTuned, type Size2 } from '@layermill/model
 import { type BatchKind, float, float16, type Forward, type NodeDef, type OnnxNetwork } from '@layermill/onnx'
 import type { LoweredTraining } from '../backward/lower.js'
 import { type Dims, graphGradients, withoutGradient } from '../gradients/index.js'
-import { int, type OnnxAttribute, type OnnxInitializer, type OnnxNode, type OnnxValueInfo } from '../graph.js'
+import type { OnnxAttribute, OnnxInitializer, OnnxNode, OnnxValueInfo } from '../graph.js'
 import { initializerProto, nodeProto, opset, valueInfoProto } from '../proto.js'
 import { type HeadBase, headBase, type HeadGraph, headGraph, headParameters } from './head-graph.js'
 import type { TensorMap } from '@layermill/core'
+import type { LossKind } from '../../trainer.js'
+import { lossGradient, type Operators } from '../trainer-loss.js'
 
 /** A training step, or a scoring, as a model that the runtime loads. */
 export interface GraphStep {
@@ -21,6 +23,7 @@ export interface StepOptions {
   readonly weights: TensorMap
   readonly inputSize: Size2
   readonly batch: BatchKind
+  readonly loss: LossKind
 }
 
 const targetsInput = 'layermill.targets'
@@ -144,16 +147,30 @@ export class StepBuilder {
     }
   }
 
-  /** The gradient of the loss with respect to the scores: softmax times the sum of the targets, less the targets. */
+  /** The gradient of the loss with respect to the scores. */
   private seed(scores: string): { output: string; nodes: OnnxNode[]; initializers: Map<string, OnnxInitializer> } {
-    const name = (part: string): string => `layermill.loss/${part}`
-    const nodes: OnnxNode[] = [
-      { op: 'Softmax', inputs: [scores], outputs: [name('probabilities')], attributes: { axis: int(1) } },
-      { op: 'ReduceSum', inputs: [targetsInput, name('axis')], outputs: [name('total')], attributes: { keepdims: int(1) } },
-      { op: 'Mul', inputs: [name('probabilities'), name('total')], outputs: [name('expected')] },
-      { op: 'Sub', inputs: [name('expected'), targetsInput], outputs: [name('gradient')] },
-    ]
-    return { output: name('gradient'), nodes, initializers: new Map([[name('axis'), { type: 'int64', shape: [1], data: [1] }]]) }
+    const nodes: OnnxNode[] = []
+    const initializers = new Map<string, OnnxInitializer>()
+    const name = (): string => `layermill.loss/${nodes.length}/${initializers.size}`
+    const constant = (tensor: OnnxInitializer): string => {
+      const own = `${name()}/constant`
+      initializers.set(own, tensor)
+      return own
+    }
+    const graph: Operators = {
+      op: (op, inputs, attributes) => {
+        const outputs = [name()]
+        nodes.push({ op, inputs, outputs, ...(attributes === undefined ? {} : { attributes }) })
+        return outputs[0]!
+      },
+      ints: (...data) => constant({ type: 'int64', shape: [data.length], data }),
+      floats: values =>
+        typeof values === 'number'
+          ? constant({ type: 'float32', shape: [], data: Float32Array.of(values) })
+          : constant({ type: 'float32', shape: [values.length], data: values }),
+    }
+    const output = lossGradient(this.options.loss, scores, targetsInput, this.network.classes, graph)
+    return { output, nodes, initializers }
   }
 
   private dims(value: string, head: HeadGraph): Dims {

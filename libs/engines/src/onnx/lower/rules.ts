@@ -77,6 +77,7 @@ export const rules: { readonly [Op in Exclude<GraphNode['op'], 'input'>]: Rule<O
   },
   dropout: (_node, [input]) => input!,
   softmax: (node, inputs, context) => context.emit('Softmax', inputs, node.name, { axis: int(1) }),
+  sigmoid: elementwise('Sigmoid'),
   concat: (node, inputs, context) => context.emit('Concat', inputs, node.name, { axis: int(1) }),
   add: elementwise('Add'),
   flatten: (node, inputs, context) => context.emit('Flatten', inputs, node.name, { axis: int(1) }),

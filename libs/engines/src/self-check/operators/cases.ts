@@ -185,6 +185,7 @@ export const cases: readonly Case[] = [
       node('dropout', 'fc6', ['fc6/relu'], { ratio: 0.5 }),
       node('linear', 'fc7', ['fc6'], { inFeatures: 20, outFeatures: 10 }),
       node('softmax', 'prob', ['fc7'], {}),
+      node('sigmoid', 'each', ['fc7'], {}),
       node('flatten', 'flat', ['pool'], {}),
       node('dropout', 'images', ['input'], { ratio: 0.5 }),
     ],

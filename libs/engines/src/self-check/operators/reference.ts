@@ -211,6 +211,7 @@ const rules: { readonly [Op in Exclude<GraphNode['op'], 'input'>]: Rule<Op> } = 
   linear,
   dropout,
   softmax,
+  sigmoid: (_node, [input]) => build(input!.shape, i => 1 / (1 + Math.exp(-input!.data[i]!))),
   concat,
   add: (_node, [a, b]) => build(a!.shape, i => a!.data[i]! + b!.data[i]!),
   flatten: (_node, [input]) => ({ shape: [input!.shape[0]!, elementCount(input!.shape.slice(1))], data: input!.data }),

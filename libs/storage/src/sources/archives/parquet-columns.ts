@@ -9,9 +9,18 @@ export type ColumnPath = readonly string[]
 export interface ImageColumns {
   readonly image: ColumnPath
   readonly name?: ColumnPath | undefined
-  readonly label?: ColumnPath | undefined
+  /** One, or those that were asked for. */
+  readonly labels: readonly LabelColumn[]
   readonly split?: ColumnPath | undefined
-  /** The names of classes that integers in the label column stand for. */
+}
+
+/** A column of labels, one value an image or a list of them. */
+export interface LabelColumn {
+  /** Of its values in the schema. */
+  readonly path: ColumnPath
+  /** Of its values in a row as it is read: a list's is that of the whole column. */
+  readonly at: ColumnPath
+  /** The names of classes that its integers stand for. */
   readonly classes?: readonly string[] | undefined
 }
 
@@ -37,9 +46,10 @@ const nameNames = ['path', 'file_name', 'filename', 'image_path', '__key__']
  * Finds the column of images (a binary one, or a struct with binary `bytes`, as Hugging Face writes them), of their names and labels.
  *
  * @param where the file, for errors
+ * @param labels names of the columns of labels, where they are not the usual one
  * @throws LayermillError `SOURCE_KIND` naming the columns where none, or none alone, can be that of images
  */
-export function imageColumns(metadata: FileMetaData, where: string): ImageColumns {
+export function imageColumns(metadata: FileMetaData, where: string, labels?: readonly string[]): ImageColumns {
   const columns = parquetSchema(metadata).children
   const features = huggingFaceFeatures(metadata)
   const binary = columns.flatMap(column => {
@@ -67,14 +77,30 @@ export function imageColumns(metadata: FileMetaData, where: string): ImageColumn
   const plain = columns.filter(other => other !== column && other.children.length === 0 && other.element.repetition_type !== 'REPEATED')
   const byName = (names: readonly string[]): SchemaTree | undefined =>
     names.map(name => plain.find(other => other.element.name.toLowerCase() === name)).find(other => other !== undefined)
-  const label = byName(labelColumns)
+  const marks = columns.flatMap(other => (other === column ? [] : labelColumn(other, features.get(other.element.name)?.names)))
+  const markOf = (name: string): LabelColumn | undefined => marks.find(({ path: [own = ''] }) => own.toLowerCase() === name.toLowerCase())
+  const missing = labels?.find(name => markOf(name) === undefined)
+  if (missing !== undefined) {
+    const list = marks.map(({ path: [own] }) => own).join(', ')
+    throw new LayermillError('SOURCE_KIND', `${where}: no column ${missing} that holds labels; there are ${list}`)
+  }
+  const usual = labelColumns.map(markOf).find(mark => mark !== undefined)
   return {
     image: leaf.path,
     name: (fieldOf(column, 'path', isText) ?? byName(nameNames))?.path,
-    label: label?.path,
+    labels: labels?.map(name => markOf(name)!) ?? (usual === undefined ? [] : [usual]),
     split: byName([splitColumn])?.path,
-    classes: label === undefined ? undefined : features.get(label.element.name)?.names,
   }
+}
+
+/** A column that holds one value an image, or a list of them; none for any other. */
+function labelColumn(column: SchemaTree, classes: readonly string[] | undefined): LabelColumn[] {
+  if (column.children.length === 0 && column.element.repetition_type !== 'REPEATED')
+    return [{ path: column.path, at: column.path, classes }]
+  const [group] = column.children
+  const [leaf] = group?.children ?? []
+  const isList = (column.element.converted_type ?? column.element.logical_type?.type) === 'LIST' && leaf?.children.length === 0
+  return isList ? [{ path: leaf.path, at: column.path, classes }] : []
 }
 
 function isTableOfPaths(columns: readonly SchemaTree[]): boolean {
@@ -130,15 +156,23 @@ interface Feature {
   readonly names?: readonly string[]
 }
 
+interface NotedFeature {
+  readonly _type?: unknown
+  readonly names?: unknown
+  readonly feature?: { readonly names?: unknown }
+}
+
 /** Features of columns that the `datasets` library notes. Empty where the note is not there or not as expected. */
 function huggingFaceFeatures(metadata: FileMetaData): Map<string, Feature> {
   const features = new Map<string, Feature>()
   try {
     const noted = metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value ?? '{}'
-    const { info } = JSON.parse(noted) as { info?: { features?: Record<string, { _type?: unknown; names?: unknown }> } }
-    for (const [name, { _type, names }] of Object.entries(info?.features ?? {})) {
-      const valid = Array.isArray(names) && names.every((value): value is string => typeof value === 'string')
-      features.set(name, valid ? { _type, names } : { _type })
+    const { info } = JSON.parse(noted) as { info?: { features?: Record<string, NotedFeature> } }
+    for (const [name, { _type, names, feature }] of Object.entries(info?.features ?? {})) {
+      // A sequence states its items' names one field below.
+      const own = names ?? feature?.names
+      const valid = Array.isArray(own) && own.every((value): value is string => typeof value === 'string')
+      features.set(name, valid ? { _type, names: own } : { _type })
     }
   } catch {
     return new Map()

@@ -1,5 +1,6 @@
 import { errorMessage, LayermillError } from '@layermill/core'
 import { type AsyncBuffer, type FileMetaData, parquetMetadata, parquetReadObjects, readOffsetIndex } from 'hyparquet'
+import { labelText } from '../label-text.js'
 import { type ColumnPath, type ImageColumns, imageColumns, projected } from './parquet-columns.js'
 import { largestBlock, mostRows, PageGuard } from './parquet-pages.js'
 import type { Shard, ShardPlace } from './shards.js'
@@ -20,6 +21,12 @@ export interface RowGroup extends Rows {
   readonly imageBytes: number
 }
 
+/** Rows and columns of a table that are asked for. */
+export interface RowsWanted {
+  readonly split?: string | undefined
+  readonly labelColumns?: readonly string[] | undefined
+}
+
 /** Name, label and split that a row gives of its image. */
 export interface RowName {
   readonly name: string
@@ -31,7 +38,7 @@ export interface RowName {
 export class ParquetFile {
   private readonly images: FileMetaData
   private readonly names: FileMetaData | undefined
-  private readonly marks: FileMetaData | undefined
+  private readonly marks: readonly FileMetaData[]
   private readonly splits: FileMetaData | undefined
   private readonly pages = new Map<number, Promise<readonly number[]>>()
 
@@ -42,10 +49,10 @@ export class ParquetFile {
     private readonly columns: ImageColumns,
     readonly groups: readonly RowGroup[],
   ) {
-    const { image, name, label, split } = columns
+    const { image, name, labels, split } = columns
     this.images = projected(metadata, [image])
     this.names = name === undefined ? undefined : projected(metadata, [name])
-    this.marks = label === undefined ? undefined : projected(metadata, [label])
+    this.marks = labels.map(({ path }) => projected(metadata, [path]))
     this.splits = split === undefined ? undefined : projected(metadata, [split])
   }
 
@@ -53,12 +60,12 @@ export class ParquetFile {
    * @throws LayermillError `ARCHIVE_INVALID` (damaged), `SOURCE_KIND` (no column of images, a row group too large), and what the place
    * throws
    */
-  static async open(place: ShardPlace, shard: Shard, split?: string): Promise<ParquetFile> {
+  static async open(place: ShardPlace, shard: Shard, { split, labelColumns }: RowsWanted = {}): Promise<ParquetFile> {
     const where = `${place.url}: ${shard.name}`
     return guarded(
       async () => {
         const metadata = await footer(place, shard)
-        const { split: splitColumn, ...columns } = imageColumns(metadata, where)
+        const { split: splitColumn, ...columns } = imageColumns(metadata, where, labelColumns)
         if (split !== undefined && splitColumn === undefined)
           throw new LayermillError('SOURCE_KIND', `${where}: no column named split, which --split ${split} asks for`)
         const images = projected(metadata, [columns.image])
@@ -72,7 +79,7 @@ export class ParquetFile {
 
   /** The classes' names that the file states, in its order. */
   get classes(): readonly string[] | undefined {
-    return this.columns.classes
+    return this.columns.labels[0]?.classes
   }
 
   get rows(): number {
@@ -81,20 +88,16 @@ export class ParquetFile {
 
   /** The names and labels of a row group's images, in their order. */
   async namesOf(group: RowGroup): Promise<RowName[]> {
-    const { name, label, split, classes } = this.columns
-    const columns = [
-      [this.names, name],
-      [this.marks, label],
-      [this.splits, split],
-    ] as const
-    const [names = [], labels = [], splits = []] = await guarded(
+    const { name, labels, split } = this.columns
+    const columns = [[this.names, name], [this.splits, split], ...labels.map(({ at }, i) => [this.marks[i], at] as const)] as const
+    const [names = [], splits = [], ...marks] = await guarded(
       async () => Promise.all(columns.map(async ([metadata, column]) => this.values(metadata, column, group))),
       message => invalid(this.where(group), message),
     )
     return Array.from({ length: group.end - group.start }, (_, i) => ({
       name: text(names[i]) ?? '',
-      label: labelOf(labels[i], classes),
-      split: labelOf(splits[i], undefined),
+      label: labelOfRow(labels.map(({ classes }, column) => cellOf(marks[column]?.[i], classes))),
+      split: labelOfRow([cellOf(splits[i], undefined)]),
     }))
   }
 
@@ -267,14 +270,20 @@ function valueAt(row: Record<string, unknown>, path: ColumnPath): unknown {
 const text = (value: unknown): string | undefined =>
   value instanceof Uint8Array ? new TextDecoder().decode(value) : typeof value === 'string' ? value : undefined
 
-function labelOf(value: unknown, classes: readonly string[] | undefined): string | undefined {
+const labelOfRow = (cells: readonly unknown[]): string | undefined => {
+  const label = labelText(cells)
+  return label === 'invalid' ? undefined : label?.text
+}
+
+/** A value of a column of labels: classes by name, nothing where there is no label. */
+function cellOf(value: unknown, classes: readonly string[] | undefined): unknown {
+  if (Array.isArray(value)) return value.map(item => cellOf(item, classes)).filter(item => item !== undefined)
   // NaN is how columns of floats mark what has no label.
   if (Number.isNaN(value)) return undefined
   if (typeof value === 'bigint' || typeof value === 'number') {
-    if (classes === undefined) return String(value)
+    if (classes === undefined) return value
     // -1 is how the datasets library marks what has no label.
     return Number(value) < 0 ? undefined : (classes[Number(value)] ?? String(value))
   }
-  const label = typeof value === 'boolean' ? String(value) : text(value)
-  return label === '' ? undefined : label
+  return typeof value === 'boolean' ? value : text(value)
 }

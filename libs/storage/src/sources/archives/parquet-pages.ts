@@ -13,15 +13,18 @@ export const mostRows = 10_000_000
  */
 export class PageGuard {
   private readonly levelBits: number
+  /** 1 where the column is a list, else 0. */
+  private readonly repetitionBits: 0 | 1
   /** Pages by where their compressed values are. */
   private readonly pages = new WeakMap<ArrayBufferLike, Map<number, PageHeader>>()
 
   private readonly isStored: boolean
 
-  /** @param metadata of a file with this column alone, which is not repeated */
+  /** @param metadata of a file with this column alone, which holds a value a row, or a list of them */
   constructor({ schema, row_groups: groups }: FileMetaData) {
     const levels = schema.slice(1).filter(({ repetition_type: repetition }) => repetition !== 'REQUIRED').length
     this.levelBits = Math.ceil(Math.log2(levels + 1))
+    this.repetitionBits = schema.some(({ repetition_type: repetition }) => repetition === 'REPEATED') ? 1 : 0
     this.isStored = groups.some(({ columns }) => columns[0]?.meta_data?.codec === 'UNCOMPRESSED')
   }
 
@@ -39,11 +42,13 @@ export class PageGuard {
       const values = (v1 ?? v2 ?? header.dictionary_page_header)?.num_values ?? 0
       if (!(size >= 0) || !(values >= 0 && values <= mostRows)) throw new Error(`a page of ${size} bytes with ${values} values`)
       const body = new Uint8Array(buffer, reader.offset, size)
-      const levels = v2 === undefined ? 0 : v2.definition_levels_byte_length
+      const repeated = v2 === undefined ? 0 : v2.repetition_levels_byte_length
+      const levels = v2 === undefined ? 0 : repeated + v2.definition_levels_byte_length
       if (v2 !== undefined) {
-        if (!(levels >= 0 && levels <= size && v2.repetition_levels_byte_length === 0))
-          throw new Error(`a page with ${levels} bytes of levels`)
-        checkRuns(body.subarray(0, levels), this.levelBits, values)
+        const fits = repeated >= 0 && repeated <= levels && levels <= size && (this.repetitionBits === 1 || repeated === 0)
+        if (!fits) throw new Error(`a page with ${levels} bytes of levels`)
+        checkRuns(body.subarray(0, repeated), this.repetitionBits, values)
+        checkRuns(body.subarray(repeated, levels), this.levelBits, values)
       }
       // Pages that are not compressed go through no decompressor.
       if (v2?.is_compressed === false || (this.isStored && size === header.uncompressed_page_size))
@@ -74,11 +79,14 @@ export class PageGuard {
     const header = v1 ?? v2
     if (header === undefined) return
     let start = 0
-    if (v1 !== undefined && this.levelBits > 0) {
-      const length = new DataView(page.buffer, page.byteOffset, page.byteLength).getUint32(0, true)
-      start = 4 + length
+    for (const bits of v1 === undefined ? [] : [this.repetitionBits, this.levelBits]) {
+      if (bits === 0) continue
+      if (start + 4 > page.byteLength) throw new Error('a page that ends within its levels')
+      const length = new DataView(page.buffer, page.byteOffset, page.byteLength).getUint32(start, true)
+      const from = start + 4
+      start = from + length
       if (start > page.byteLength) throw new Error(`a page with ${length} bytes of levels`)
-      checkRuns(page.subarray(4, start), this.levelBits, v1.num_values)
+      checkRuns(page.subarray(from, start), bits, header.num_values)
     }
     if (header.encoding.endsWith('_DICTIONARY') && start < page.byteLength) checkRuns(page.subarray(start + 1), page[start] ?? 0, Infinity)
   }

@@ -5,7 +5,7 @@ import { changedImage } from '../local.js'
 import { LeftOut } from '../left-out.js'
 import { folderLabel, type ImageSource, type LabelRule, notEmpty, type SourceItem } from '../source.js'
 import { ParquetBlocks } from './parquet-blocks.js'
-import { ParquetFile, type RowGroup, type RowName } from './parquet-file.js'
+import { ParquetFile, type RowGroup, type RowName, type RowsWanted } from './parquet-file.js'
 import { safeName } from './safe-name.js'
 import { type Shard, type ShardPlace, whileListing } from './shards.js'
 
@@ -28,7 +28,7 @@ export class ParquetSource implements ImageSource {
   constructor(
     private readonly place: ShardPlace,
     private readonly labels: LabelRule,
-    private readonly split?: string,
+    private readonly wanted: RowsWanted = {},
   ) {
     this.url = place.url
     this.blocks = new ParquetBlocks(place)
@@ -79,7 +79,7 @@ export class ParquetSource implements ImageSource {
     let reached = after === undefined
     for (const shard of await this.place.list()) {
       if (!reached && shard.name !== last?.name) continue
-      const file = await whileListing(async () => ParquetFile.open(this.place, shard, this.split))
+      const file = await whileListing(async () => ParquetFile.open(this.place, shard, this.wanted))
       this.noteOrder(file.classes)
       if (!reached && last!.row >= file.rows) break
       const from = reached ? 0 : last!.row + 1
@@ -96,7 +96,7 @@ export class ParquetSource implements ImageSource {
     for await (const { group, names } of named) {
       for (const [i, name] of names.entries()) {
         if (group.start + i < from) continue
-        if (this.split !== undefined && name.split !== this.split) leftOut.pass('of another split')
+        if (this.wanted.split !== undefined && name.split !== this.wanted.split) leftOut.pass('of another split')
         else yield this.item(file.shard, group, group.start + i, name)
       }
     }

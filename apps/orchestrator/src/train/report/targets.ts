@@ -1,0 +1,54 @@
+import type { EvaluationSummary } from '../metrics-line.js'
+import { percent, table } from '../../results/html.js'
+
+/** The figures that a report begins with. */
+export function targetTiles({ accuracy, macroF1, labels, numbers }: EvaluationSummary): [string, string][] {
+  if (numbers !== undefined) {
+    return [
+      ['mean absolute error', numbers.mae.toPrecision(4)],
+      ['R2', numbers.r2.toFixed(3)],
+    ]
+  }
+  if (labels === undefined) {
+    return [
+      ['accuracy', percent(accuracy ?? 0)],
+      ['mean F1', percent(macroF1 ?? 0)],
+    ]
+  }
+  return [
+    ['mean average precision', percent(labels.meanAveragePrecision)],
+    ['macro F1', percent(labels.macroF1)],
+    ['micro F1', percent(labels.microF1)],
+    ['all labels right', percent(labels.accuracy)],
+  ]
+}
+
+/** Tables of several labels an image, or of numbers; undefined where each image is of one class. */
+export function targetTables(names: readonly string[], { labels, numbers }: EvaluationSummary): string | undefined {
+  const number = true
+  if (numbers !== undefined) {
+    const columns = [
+      { title: 'output' },
+      { title: 'mean absolute error', number },
+      { title: 'root mean square', number },
+      { title: 'R2', number },
+    ]
+    const rows = numbers.perOutput.map(({ mae, rmse, r2 }, i) => [names[i]!, mae.toPrecision(4), rmse.toPrecision(4), r2.toFixed(3)])
+    return `<h2>Numbers</h2>${table('Numbers', columns, rows)}`
+  }
+  if (labels === undefined) return undefined
+  const titles = ['images', 'average precision', 'precision', 'recall', 'F1', 'threshold', 'F1 there']
+  const columns = [{ title: 'class' }, ...titles.map(title => ({ title, number }))]
+  const rows = labels.perClass.map((of, i) => [
+    names[i]!,
+    String(of.support),
+    percent(of.averagePrecision),
+    percent(of.precision),
+    percent(of.recall),
+    percent(of.f1),
+    of.threshold.toFixed(3),
+    percent(of.bestF1),
+  ])
+  return `<h2>Classes</h2><p class="soft">Precision, recall and F1 at a probability of one half. The threshold has the largest F1 on these
+same images, so that F1 is a little too good.</p>${table('Classes', columns, rows)}`
+}
