@@ -1,11 +1,15 @@
 import { LayermillError } from '@layermill/core'
 import { type FeatureFormat, featurePath } from '@layermill/contracts'
-import { openRanges, readFeatureRows, readIndex, type Store } from '@layermill/storage'
+import { mapOrdered, openRanges, readFeatureRows, readIndex, type Store } from '@layermill/storage'
 import { committedResult } from '../run/commits.js'
 import { readableParts } from '../run/readable-parts.js'
 
 /** Parts that a sample is taken from, at most; they are spread over all. */
 const mostParts = 24
+/** Images for which another part is looked into: opening one costs more than reading some more of its rows. */
+const imagesAPart = 12
+/** Parts read at once. */
+const partsAtOnce = 4
 
 /** Some images' features. */
 export interface FeatureSample {
@@ -28,7 +32,8 @@ export const spread = (length: number, count: number): number[] =>
 
 async function chooseRows(store: Store, sample: number): Promise<{ chosen: PartRows[]; images: number }> {
   const committed = await readableParts(store)
-  const parts = spread(committed.length, mostParts).map(i => committed[i]!)
+  const wanted = Math.max(4, Math.min(mostParts, Math.ceil(sample / imagesAPart)))
+  const parts = spread(committed.length, wanted).map(i => committed[i]!)
   const commits = await Promise.all(parts.map(async part => ({ part, images: (await committedResult(store, part))?.images ?? 0 })))
   const looked = commits.reduce((sum, { images }) => sum + images, 0)
   if (looked === 0) throw new LayermillError('NOT_RECORDED', `${store.url}: no part with features is there yet`)
@@ -111,9 +116,8 @@ export async function sampleFeatures(store: Store, place: LayerPlace, sample: nu
   const { chosen, images } = await chooseRows(store, sample)
   const rows: FeatureSample['rows'][number][] = []
   const vectors: Float32Array[] = []
-  for (const part of chosen) {
-    if (part.rows.length === 0) continue
-    const read = await readPart(store, place, part)
+  const filled = chosen.filter(part => part.rows.length > 0)
+  for await (const read of mapOrdered(filled, partsAtOnce, part => readPart(store, place, part))) {
     rows.push(...read.rows)
     vectors.push(...read.vectors)
   }

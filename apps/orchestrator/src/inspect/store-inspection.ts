@@ -52,7 +52,7 @@ export class StoreInspection implements InspectionService {
   private readonly files: RunFiles
   private readonly pictures = new Limit(4)
   private readonly samples = new Limit(1)
-  private readonly looked = new Lru<Promise<Looked>>(4, 10 * 60_000)
+  private readonly looked = new Lru<Promise<Looked>>(8, 10 * 60_000)
 
   private readonly maps: MapShelf
 

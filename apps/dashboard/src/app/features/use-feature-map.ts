@@ -76,16 +76,23 @@ export interface ShownMap {
   readonly error: unknown
 }
 
+/** Images that are shown first: few are there within a second. */
+const firstPoints = 120
+
 /** A layer's map: the first points at once, all of them when they are computed. */
 export function useFeatureMap(run: string, layer: string): ShownMap {
   const query = `layer=${encodeURIComponent(layer)}`
-  const sample = usePolled<Projection>(layer === '' ? undefined : `/v1/runs/${run}/projection?${query}`, 0)
-  const path = layer === '' ? undefined : `/v1/runs/${run}/map?${query}`
+  const first = usePolled<Projection>(layer === '' ? undefined : `/v1/runs/${run}/projection?${query}&sample=${firstPoints}`, 0)
+  // Longer work waits for the first points: all of it is computed by the same processors.
+  const asked = first.data !== undefined || first.error !== undefined
+  const sample = usePolled<Projection>(asked ? `/v1/runs/${run}/projection?${query}` : undefined, 0)
+  const path = asked ? `/v1/runs/${run}/map?${query}` : undefined
   const waiting = usePolled<FeatureMap>(path, 1000, ({ done }) => done >= 1)
   const whole = waiting.data
+  const seen = sample.data ?? first.data
   const images = useMemo(
-    () => (whole !== undefined && whole.done >= 1 ? ofMap(whole) : sample.data === undefined ? undefined : ofSample(sample.data)),
-    [whole?.done === 1 ? whole : undefined, sample.data],
+    () => (whole !== undefined && whole.done >= 1 ? ofMap(whole) : seen === undefined ? undefined : ofSample(seen)),
+    [whole?.done === 1 ? whole : undefined, seen],
   )
   return { images, projection: sample.data, done: whole?.done ?? 0, error: waiting.error ?? sample.error }
 }
