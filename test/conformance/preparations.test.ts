@@ -22,6 +22,8 @@ interface Case {
   readonly file: unknown
   readonly modelType?: string
   readonly testSize?: boolean
+  /** By the library's torchvision variant. */
+  readonly tensors?: boolean
   /** By picture, `+exif` where it is turned upright first: shape and SHA-256 of the float32 values (CHW). */
   readonly pictures?: Readonly<Record<string, { readonly shape: readonly number[]; readonly tensor: string }>>
 }
@@ -45,8 +47,8 @@ async function prepared(picture: string, { preparation, inputSize }: FilePrepara
   return { tensor, shape: [3, inputHeight, inputWidth] }
 }
 
-const read = ({ name, library, file, modelType, testSize }: Case): FilePreparation =>
-  preparationFromFile(file, { where: name, library, modelType, testSize })
+const read = ({ name, library, file, modelType, testSize, tensors }: Case): FilePreparation =>
+  preparationFromFile(file, { where: name, library, modelType, testSize, tensors })
 
 it.each(cases.filter(({ refused }) => refused))('$name is refused, as by the library', refused => {
   expect(() => read(refused)).toThrow(

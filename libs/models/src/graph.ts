@@ -66,7 +66,15 @@ export type GraphNode = {
 export type NodeOf<Op extends OpName> = Extract<GraphNode, { op: Op }>
 
 /** Filters of Pillow's `resize`. */
-export const resamples = ['bicubic', 'bilinear', 'nearest', 'lanczos', 'box', 'hamming'] as const
+export const pillowResamples = ['bicubic', 'bilinear', 'nearest', 'lanczos', 'box', 'hamming'] as const
+/** Those, and the ones that torchvision has for tensors: coefficients of 16 bits, the nearest pixel in single precision. */
+export const resamples = [
+  ...pillowResamples,
+  'torchvision-bicubic',
+  'torchvision-bilinear',
+  'torchvision-nearest',
+  'torchvision-lanczos',
+] as const
 export type Resample = (typeof resamples)[number]
 
 type Triple = readonly [number, number, number]
@@ -86,6 +94,8 @@ export type ResizeTarget =
   | { readonly by: 'long'; readonly side: number }
   | { readonly by: 'near'; readonly size: Size2; readonly multiple: number }
 
+export type CropRounding = 'floor' | 'trunc' | 'even'
+
 /**
  * The geometry of a library's image processor, as its file says it: a cut, a new size, a cut, a margin. Nothing of it is derived from the
  * network's input: `input` is what comes out.
@@ -98,12 +108,16 @@ export interface ResizeRule {
   readonly before?: Size2 | undefined
   readonly to: ResizeTarget
   /**
-   * The cut of the centre, which may be larger than the picture. It starts at half the difference: rounded down (`floor`, transformers), or
-   * half to even (`even`, torchvision and timm). `fill`: RGB of what lies outside of the picture, black if left out.
+   * The cut of the centre, which may be larger than the picture. It starts at half the difference: rounded down (`floor`, transformers), to
+   * zero (`trunc`, its torchvision variant), or half to even (`even`, torchvision and timm). `of`: a larger cut that it is made of, which starts by its own half (ConvNeXt). `fill`: RGB
+   * of what lies outside of the picture, black if left out.
    */
-  readonly crop?: { readonly size: Size2; readonly rounding: 'floor' | 'even'; readonly fill?: Triple | undefined } | undefined
-  /** Zeros behind the last row and column of the prepared values, up to this height and width. */
+  readonly crop?:
+    | { readonly size: Size2; readonly of?: Size2 | undefined; readonly rounding: CropRounding; readonly fill?: Triple | undefined }
+    | undefined
+  /** Zeros behind the last row and column of the prepared values, up to this height and width; half of them in front where `around`. */
   readonly pad?: Size2 | undefined
+  readonly around?: boolean | undefined
 }
 
 /**

@@ -41,12 +41,18 @@ function hamming(x: number): number {
   return d >= 1 ? 0 : sinc(d) * (hammingOffset + hammingScale * Math.cos(d * Math.PI))
 }
 
-const kernels: Readonly<Record<Exclude<Resample, 'nearest'>, Kernel>> = {
+/** Filters that weigh pixels. */
+export type Weighing = Exclude<Resample, 'nearest' | 'torchvision-nearest'>
+
+const kernels: Readonly<Record<Weighing, Kernel>> = {
   bicubic: { support: 2, weight: cubic },
   bilinear: { support: 1, weight: triangle },
   lanczos: { support: 3, weight: lanczos3 },
   box: { support: 0.5, weight: box },
   hamming: { support: 1, weight: hamming },
+  'torchvision-bicubic': { support: 2, weight: cubic },
+  'torchvision-bilinear': { support: 1, weight: triangle },
+  'torchvision-lanczos': { support: 3, weight: lanczos3 },
 }
 
 /** Which inputs make each output along one axis, and how much of each. */
@@ -64,14 +70,39 @@ export interface Taps {
 /**
  * The coefficients of one axis as Pillow computes them: the kernel is stretched by the scale when shrinking (antialiasing), cut at
  * the edges, normalized to a sum of 1, and rounded to fixed point half away from zero. Only those of `count` outputs from `first`.
+ * torchvision's have as many of 22 bits as leave the largest of the whole axis below 2^15 (PyTorch's UpSampleKernelAVXAntialias.h).
  */
 export async function computeTaps(
   inputs: number,
   outputs: number,
-  filter: Exclude<Resample, 'nearest'>,
+  filter: Weighing,
   pacer: Pacer,
   first = 0,
   count = outputs,
+): Promise<Taps> {
+  if (!filter.startsWith('torchvision-')) return weigh(inputs, outputs, filter, pacer, first, count)
+  const whole = await weigh(inputs, outputs, filter, pacer, 0, outputs, 1)
+  const bits = bitsOf(whole.coefficients.reduce((most, value) => Math.max(most, value), 0))
+  return weigh(inputs, outputs, filter, pacer, first, count, 2 ** (precisionBits - bits))
+}
+
+/** Bits of torchvision's coefficients, by the largest of an axis in fixed point of 22 bits. */
+function bitsOf(largest: number): number {
+  for (let bits = 0; bits < precisionBits; bits++) {
+    if (Math.trunc(0.5 + (largest / 2 ** precisionBits) * 2 ** (bits + 1)) >= 1 << 15) return bits
+  }
+  return precisionBits
+}
+
+/** @param step coefficients are multiples of it */
+async function weigh(
+  inputs: number,
+  outputs: number,
+  filter: Weighing,
+  pacer: Pacer,
+  first: number,
+  count: number,
+  step = 1,
 ): Promise<Taps> {
   const kernel = kernels[filter]
   const scale = inputs / outputs
@@ -92,7 +123,7 @@ export async function computeTaps(
       weights[i] = weight
       sum += weight
     }
-    for (let i = 0; i < taps; i++) coefficients[output * width + i] = toFixed(sum === 0 ? weights[i]! : weights[i]! / sum)
+    for (let i = 0; i < taps; i++) coefficients[output * width + i] = toFixed(sum === 0 ? weights[i]! : weights[i]! / sum, step)
     starts[output] = start
     counts[output] = taps
     if (pacer.due) await pacer.rest()
@@ -100,6 +131,6 @@ export async function computeTaps(
   return { starts, counts, coefficients, width }
 }
 
-function toFixed(weight: number): number {
-  return Math.trunc((weight < 0 ? -0.5 : 0.5) + weight * 2 ** precisionBits)
+function toFixed(weight: number, step: number): number {
+  return Math.trunc((weight < 0 ? -0.5 : 0.5) + (weight * 2 ** precisionBits) / step) * step
 }

@@ -110,7 +110,9 @@ async function prepareDecoded(image: RgbImage, preparation: Preparation, options
   const length = 3 * inputHeight * inputWidth
   const target = targetOf(options.into, length)
   if (box.height < inputHeight || box.width < inputWidth) target.data.fill(0, target.offset, target.offset + length)
-  await writeTensor(final, box, drawn?.flip ?? false, preparation, target, new Pacer(), [inputHeight, inputWidth])
+  const front = (whole: number, part: number): number => (geometry.around === true ? Math.floor((whole - part) / 2) : 0)
+  const offset = target.offset + front(inputHeight, box.height) * inputWidth + front(inputWidth, box.width)
+  await writeTensor(final, box, drawn?.flip ?? false, preparation, { data: target.data, offset }, new Pacer(), [inputHeight, inputWidth])
   return { tensor: viewOf(target, length), width, height, inputHeight, inputWidth }
 }
 

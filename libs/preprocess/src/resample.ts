@@ -43,7 +43,8 @@ export async function resizeRegion(
     return part === image ? { ...image, data: image.data.slice() } : part
   }
   const pacer = new Pacer()
-  if (filter === 'nearest') return await resizeNearest(image, width, height, region, pacer)
+  if (filter === 'nearest') return await resizeNearest(image, width, height, region, pacer, nearestIndices)
+  if (filter === 'torchvision-nearest') return await resizeNearest(image, width, height, region, pacer, singleIndices)
   const columns = width === image.width ? undefined : await computeTaps(image.width, width, filter, pacer, region.left, region.width)
   const rows = height === image.height ? undefined : await computeTaps(image.height, height, filter, pacer, region.top, region.height)
   const kernels = acquireKernels()
@@ -78,10 +79,23 @@ function nearestIndices(inputs: number, outputs: number, first: number, count: n
   return indices
 }
 
-async function resizeNearest(image: RgbImage, fullWidth: number, fullHeight: number, region: Box, pacer: Pacer): Promise<RgbImage> {
+/** The input pixel whose area holds the centre of each output pixel, in single precision, as torchvision computes it for a tensor. */
+function singleIndices(inputs: number, outputs: number, first: number, count: number): Int32Array {
+  const step = Math.fround(inputs / outputs)
+  return Int32Array.from({ length: count }, (_, i) => Math.min(inputs - 1, Math.floor(Math.fround((first + i + 0.5) * step))))
+}
+
+async function resizeNearest(
+  image: RgbImage,
+  fullWidth: number,
+  fullHeight: number,
+  region: Box,
+  pacer: Pacer,
+  indicesOf: typeof nearestIndices,
+): Promise<RgbImage> {
   const { width, height } = region
-  const columns = nearestIndices(image.width, fullWidth, region.left, width)
-  const rows = nearestIndices(image.height, fullHeight, region.top, height)
+  const columns = indicesOf(image.width, fullWidth, region.left, width)
+  const rows = indicesOf(image.height, fullHeight, region.top, height)
   const data = new Uint8Array(width * height * 3)
   const source = image.data
   for (let y = 0, to = 0; y < height; y++) {

@@ -1,5 +1,5 @@
 import { LayermillError, roundHalfEven } from '@layermill/core'
-import type { ResizeRule, ResizeTarget, Size2 } from '@layermill/models'
+import type { CropRounding, ResizeRule, ResizeTarget, Size2 } from '@layermill/models'
 import type { Box } from './image.js'
 
 /** How a picture becomes the network's input: resized to `resized` (height, width), then cut. */
@@ -12,18 +12,20 @@ export interface Geometry {
   readonly fill?: readonly [number, number, number] | undefined
   /** Height and width of what is written; zeros fill what the cut leaves free. */
   readonly padded?: Size2 | undefined
+  /** Half of the zeros, rounded down, are in front of it. */
+  readonly around?: boolean | undefined
 }
 
 type Round = (value: number) => number
 
 /** Start of a cut of the centre; below 0 where it is larger than the picture. */
-function start(whole: number, part: number, rounding: 'floor' | 'even'): number {
+function start(whole: number, part: number, rounding: CropRounding): number {
   const half = (whole - part) / 2
-  if (rounding === 'floor') return Math.floor(half)
+  if (rounding !== 'even') return rounding === 'floor' ? Math.floor(half) : Math.trunc(half)
   return half < 0 ? Math.ceil(half) : roundHalfEven(half)
 }
 
-function centre([height, width]: Size2, [cropHeight, cropWidth]: Size2, rounding: 'floor' | 'even'): Box {
+function centre([height, width]: Size2, [cropHeight, cropWidth]: Size2, rounding: CropRounding): Box {
   return { top: start(height, cropHeight, rounding), left: start(width, cropWidth, rounding), height: cropHeight, width: cropWidth }
 }
 
@@ -100,7 +102,15 @@ function scaledTo(rule: ResizeRule, size: Size2): ResizeRule {
     ...rule,
     input: size,
     to: target,
-    ...(crop === undefined ? {} : { crop: { ...crop, size: pad === undefined ? size : both(crop.size) } }),
+    ...(crop === undefined
+      ? {}
+      : {
+          crop: {
+            ...crop,
+            size: pad === undefined ? size : both(crop.size),
+            ...(crop.of === undefined ? {} : { of: both(crop.of) }),
+          },
+        }),
     ...(pad === undefined ? {} : { pad: size }),
   }
 }
@@ -118,18 +128,25 @@ export function planRule(width: number, height: number, given: ResizeRule, size:
     )
   }
   const rule = size === 'keep' ? given : scaledTo(given, size)
-  const { before, to, crop, pad } = rule
+  const { before, to, crop, pad, around } = rule
   const short = Math.min(height, width)
   const first = before && centre([height, width], [cut(before[0] * short), cut(before[1] * short)], 'floor')
   const resized = resizedBy(first === undefined ? [height, width] : [first.height, first.width], to)
-  const box = crop === undefined ? { top: 0, left: 0, height: resized[0], width: resized[1] } : centre(resized, crop.size, crop.rounding)
+  const box = crop === undefined ? { top: 0, left: 0, height: resized[0], width: resized[1] } : cutOf(resized, crop)
   return {
     ...(first === undefined ? {} : { before: first }),
     resized,
     crop: box,
     ...(crop?.fill === undefined ? {} : { fill: crop.fill }),
     ...(pad === undefined ? {} : { padded: pad }),
+    ...(around === undefined ? {} : { around }),
   }
+}
+
+function cutOf(resized: Size2, { size, of, rounding }: NonNullable<ResizeRule['crop']>): Box {
+  if (of === undefined) return centre(resized, size, rounding)
+  const [outer, inner] = [centre(resized, of, rounding), centre(of, size, rounding)]
+  return { ...inner, top: outer.top + inner.top, left: outer.left + inner.left }
 }
 
 const cut = (side: number): number => Math.max(1, Math.trunc(side))

@@ -5,6 +5,14 @@ import { type FilePreparation, libraryOf, preparationFromFile, type PreparationL
 
 const mostBytes = 4 * 1024 * 1024
 
+/** Wishes beside a file. */
+interface Asked {
+  /** timm's larger size for tests, where a file has one. */
+  readonly testSize?: boolean
+  /** transformers' torchvision variant. */
+  readonly tensors?: boolean
+}
+
 type Json = Readonly<Record<string, unknown>>
 
 /** Files of a folder that say how pictures are prepared, the first that does decides. */
@@ -56,39 +64,43 @@ function isPreparation(name: (typeof names)[number], value: unknown): boolean {
 /**
  * How pictures are prepared by what a model's folder says: our `model.json`, transformers' `processor_config.json` or
  * `preprocessor_config.json`, timm's `config.json`. Undefined where none of them is there.
- * @param testSize timm's larger size for tests, where it has one
  * @throws LayermillError `PREPARATION_INVALID` naming the file and the field
  */
 export async function folderPreparation(
   folder: string,
-  { testSize = false, among = names }: { readonly testSize?: boolean; readonly among?: readonly (typeof names)[number][] } = {},
+  { testSize, tensors, among = names }: Asked & { readonly among?: readonly (typeof names)[number][] } = {},
 ): Promise<(FilePreparation & { readonly file: (typeof names)[number] }) | undefined> {
   for (const file of among) {
     const where = join(folder, file)
     const value = (await isFile(where)) ? await readJson(where) : undefined
     if (!isPreparation(file, value)) continue
-    return { ...preparationFromFile(value, { where, testSize, library: libraries[file], modelType: await modelType(folder) }), file }
+    return {
+      ...preparationFromFile(value, { where, testSize, tensors, library: libraries[file], modelType: await modelType(folder) }),
+      file,
+    }
   }
   return undefined
 }
 
-/** Behind a path: timm's size for tests. */
-const testSuffix = '#test'
+/** Behind a path, what is asked for beside it. */
+const suffixes: Readonly<Record<string, Asked>> = { '#test': { testSize: true }, '#torchvision': { tensors: true } }
 
 /** Whether `--prepare` names a file or folder, not a preparation. */
 export function isPreparationPlace(text: string): boolean {
-  return /[/\\]|\.json(#test)?$/.test(text) && !/^(timm|torchvision):/.test(text)
+  return /[/\\]|\.json(#test|#torchvision)?$/.test(text) && !/^(timm|torchvision):/.test(text)
 }
 
 /**
- * Reads the file or folder that `--prepare` names; `#test` behind it takes timm's size for tests.
+ * Reads the file or folder that `--prepare` names; `#test` behind it takes timm's size for tests, `#torchvision` what transformers'
+ * torchvision variant makes of pictures.
  * @throws LayermillError `PREPARATION_INVALID` naming the file and the field
  */
 export async function readPreparation(place: string): Promise<FilePreparation> {
-  const testSize = place.endsWith(testSuffix)
-  const path = testSize ? place.slice(0, -testSuffix.length) : place
+  const suffix = Object.keys(suffixes).find(text => place.endsWith(text)) ?? ''
+  const asked = suffixes[suffix] ?? {}
+  const path = place.slice(0, place.length - suffix.length)
   if ((await stat(path).catch(() => undefined))?.isDirectory() === true) {
-    const found = await folderPreparation(path, { testSize })
+    const found = await folderPreparation(path, asked)
     if (found !== undefined) {
       const { file: _file, ...preparation } = found
       return preparation
@@ -98,5 +110,5 @@ export async function readPreparation(place: string): Promise<FilePreparation> {
     })
   }
   const library = Object.hasOwn(libraries, basename(path)) ? libraries[basename(path)] : undefined
-  return preparationFromFile(await readJson(path), { where: path, testSize, library, modelType: await modelType(dirname(path)) })
+  return preparationFromFile(await readJson(path), { where: path, ...asked, library, modelType: await modelType(dirname(path)) })
 }

@@ -25,13 +25,13 @@ def summary(values):
     return {'shape': list(values.shape), 'tensor': hashlib.sha256(values.tobytes()).hexdigest()}
 
 
-def transformers_case(file, model_type=None):
+def transformers_case(file, model_type=None, backend='pil'):
     from transformers import AutoImageProcessor
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / 'preprocessor_config.json').write_text(json.dumps(file))
         if model_type is not None:
             (Path(folder) / 'config.json').write_text(json.dumps({'model_type': model_type}))
-        processor = AutoImageProcessor.from_pretrained(folder, backend='pil')
+        processor = AutoImageProcessor.from_pretrained(folder, backend=backend)
     return lambda image: np.asarray(processor(image)['pixel_values'][0])
 
 
@@ -86,6 +86,8 @@ TRANSFORMERS = {
     'crop-odd': {'image_processor_type': 'BitImageProcessor', 'size': {'shortest_edge': 157}, 'crop_size': {'height': 98, 'width': 110}},
     'crop-list': {'image_processor_type': 'BitImageProcessor', 'size': [150, 201], 'crop_size': [99, 77]},
     'perceiver-larger': {'image_processor_type': 'PerceiverImageProcessor', 'size': 96, 'crop_size': {'height': 80, 'width': 120}},
+    'convnext-crop-too': {'image_processor_type': 'ConvNextImageProcessor', 'size': {'shortest_edge': 150}, 'do_center_crop': True, 'crop_size': {'height': 97, 'width': 120}},
+    'dpt-pad': {'image_processor_type': 'DPTImageProcessor', 'size': {'height': 90, 'width': 77}, 'do_pad': True, 'size_divisor': 32},
     # Sizes.
     'longest': {'image_processor_type': 'CLIPImageProcessor', 'size': {'shortest_edge': 200, 'longest_edge': 259}, 'do_center_crop': False},
     'longest-crop': {'image_processor_type': 'CLIPImageProcessor', 'size': {'shortest_edge': 200, 'longest_edge': 259}, 'crop_size': 190},
@@ -115,6 +117,12 @@ TRANSFORMERS = {
     **{f'filter-{number}': {'image_processor_type': 'ViTImageProcessor', 'resample': number, 'size': 83} for number in range(6)},
     **{f'filter-{number}-crop': {'image_processor_type': 'BitImageProcessor', 'resample': number, 'size': 83, 'crop_size': 61} for number in (0, 1, 4, 5)},
 }
+# What the torchvision variant makes of them.
+TENSORS = [
+    'Beit-silent', 'Bit-silent', 'ConvNext-silent', 'DeiT-silent', 'EfficientNet-silent', 'Levit-silent', 'MobileNetV1-silent', 'MobileViT-silent',
+    'Perceiver-silent', 'PoolFormer-silent', 'Segformer-silent', 'Siglip-silent', 'TextNet-silent', 'ViT-silent', 'clip-no-normalize',
+    'clip-levels', 'efficientnet-offset-top', 'longest', 'within', 'dpt-multiple', 'filter-0', 'filter-1', 'filter-2', 'filter-3', 'filter-0-crop',
+    'crop-larger', 'one-mean', 'factor-odd', 'convnext-crop-too', 'dpt-pad', 'sam-small', 'mobilevit-rgb']
 # `processor_config.json` of newer versions holds it.
 MODEL_TYPES = {
     'dinov2': {'do_normalize': True, 'do_center_crop': True, 'size': {'shortest_edge': 90}, 'crop_size': 80, **IMAGENET},
@@ -170,12 +178,16 @@ def cases():
     yield from kept
     for name, file in TRANSFORMERS.items():
         yield case(f'transformers-{name}', 'transformers', file, transformers_case, file)
+    for name in TENSORS:
+        yield case(f'transformers-{name}#torchvision', 'transformers', TRANSFORMERS[name], transformers_case, TRANSFORMERS[name], None, 'torchvision', tensors=True)
     for name, file in MODEL_TYPES.items():
         yield case(f'transformers-type-{name}', 'transformers', file, transformers_case, file, name, modelType=name)
     nested = {'processor_class': 'CLIPProcessor', 'image_processor': {'image_processor_type': 'CLIPImageProcessor', 'size': {'shortest_edge': 70}, 'crop_size': 64}}
     yield case('transformers-nested', 'transformers', nested, transformers_case, nested['image_processor'])
     for name, file in TIMM.items():
         yield case(f'timm-{name}', 'timm', file, timm_case, file)
+    wrapped = {'image_processor_type': 'TimmWrapperImageProcessor', **TIMM['odd-side']}
+    yield case('transformers-timm-wrapper', 'transformers', wrapped, timm_case, wrapped)
     for name, file in TEST_SIZES.items():
         yield case(f'timm-{name}', 'timm', file, timm_case, file, True, testSize=True)
 

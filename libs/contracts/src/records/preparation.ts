@@ -1,3 +1,4 @@
+import { resamples } from '@layermill/models'
 import { z } from 'zod'
 
 const triple = z.tuple([z.number(), z.number(), z.number()])
@@ -27,8 +28,9 @@ const resize = z.discriminatedUnion('kind', [
       .readonly()
       .optional(),
     to: target,
-    crop: z.object({ size, rounding: z.enum(['floor', 'even']), fill: fixedTriple.optional() }).optional(),
+    crop: z.object({ size, of: size.optional(), rounding: z.enum(['floor', 'trunc', 'even']), fill: fixedTriple.optional() }).optional(),
     pad: size.optional(),
+    around: z.boolean().optional(),
   }),
 ])
 
@@ -47,8 +49,8 @@ export const InputNumbers = z.object({
 })
 export type InputNumbers = z.output<typeof InputNumbers>
 
-/** Filters of Pillow's `resize`. */
-export const ResampleName = z.enum(['bicubic', 'bilinear', 'nearest', 'lanczos', 'box', 'hamming'])
+/** Filters of Pillow's `resize`, and torchvision's for tensors. */
+export const ResampleName = z.enum(resamples)
 
 /** A way of preparing images by its numbers, as a library's file has it: what `--prepare FILE` becomes. */
 export const SpecPreparation = z.strictObject(

@@ -3,18 +3,14 @@ import { isDeviation, isObject, isSide, isSize, isTriple } from './fields.js'
 import { preparationFrom } from './schema.js'
 import { timmFilePreparation, timmSettings } from './timm-file.js'
 import { torchvisionPreset } from './torchvision-weights.js'
-import { type FilePreparation, transformersPreparation } from './transformers.js'
+import { type FilePreparation, type ProcessorFileOptions, transformersPreparation } from './transformers.js'
 
 /** Libraries whose files say how pictures are prepared. */
 export type PreparationLibrary = 'layermill' | 'transformers' | 'timm' | 'torchvision'
 
-export interface PreparationFileOptions {
-  /** The file, for messages. */
-  readonly where: string
+export interface PreparationFileOptions extends ProcessorFileOptions {
   /** Whose file it is; left out, its fields tell. */
   readonly library?: PreparationLibrary | undefined
-  /** `model_type` of the `config.json` beside it, for files of transformers that name no class. */
-  readonly modelType?: string | undefined
   /** timm's larger size for tests, where a file has one. */
   readonly testSize?: boolean | undefined
 }
@@ -83,17 +79,24 @@ function torchvisionFile(value: Readonly<Record<string, unknown>>, where: string
  * `config.json`, torchvision's presets, or our own JSON.
  * @throws LayermillError `PREPARATION_INVALID` naming the file and the field
  */
-export function preparationFromFile(value: unknown, { where, library, modelType, testSize }: PreparationFileOptions): FilePreparation {
+export function preparationFromFile(
+  value: unknown,
+  { where, library, modelType, testSize, tensors }: PreparationFileOptions,
+): FilePreparation {
   const found = isObject(value) ? (library ?? libraryOf(value)) : undefined
   if (!isObject(value) || found === undefined) {
     throw new LayermillError('PREPARATION_INVALID', `${where} does not say how images are prepared`, {
       hint: "expected transformers' preprocessor_config.json, timm's config.json with pretrained_cfg, or a preparation of ours",
     })
   }
-  if (found === 'timm') return timmFilePreparation(value, where, testSize)
+  if (tensors === true && found !== 'transformers')
+    throw new LayermillError('PREPARATION_INVALID', `${where}: only files of transformers have a torchvision variant`)
+  // transformers' wrapper of timm's models has timm's settings in its own file.
+  if (found === 'timm' || isObject(value['pretrained_cfg'])) return timmFilePreparation(value, where, testSize)
   if (found === 'torchvision') return torchvisionFile(value, where)
   if (found === 'layermill') return ownPreparation(value, where)
-  return transformersPreparation(isObject(value['image_processor']) ? value['image_processor'] : value, where, modelType)
+  const settings = isObject(value['image_processor']) ? value['image_processor'] : value
+  return transformersPreparation(settings, { where, modelType, tensors })
 }
 
 /** Keys of texts that a file of a network may carry beside its graph, ours first. */

@@ -6,8 +6,8 @@ export { timmConfig } from './timm.js'
 type Triple = Preparation['mean']
 
 const isResample = (value: unknown): value is Resample => (resamples as readonly unknown[]).includes(value)
-/** Filters that no network's table and no flag asks for. */
-const rare: readonly Resample[] = ['box', 'hamming']
+/** Filters that networks' tables and flags ask for. */
+const usual: readonly Resample[] = ['bicubic', 'bilinear', 'nearest', 'lanczos']
 
 /** A field that may be left out, or null as JSON has it; `false` where it is there and is not what it should be. */
 function optional<T>(value: unknown, read: (value: unknown) => T | undefined): T | undefined | false {
@@ -36,9 +36,11 @@ function cropOf(value: unknown): ResizeRule['crop'] {
   if (!isObject(value)) return undefined
   const size = sizeOf(value['size'])
   const { rounding } = value
+  const of = optional(value['of'], sizeOf)
   const fill = optional(value['fill'], triple => (isTriple(triple) && triple.every(isLevel) ? ([...triple] as const) : undefined))
-  if (size === undefined || (rounding !== 'floor' && rounding !== 'even') || fill === false) return undefined
-  return { size, rounding, ...(fill === undefined ? {} : { fill }) }
+  if (size === undefined || (rounding !== 'floor' && rounding !== 'trunc' && rounding !== 'even') || fill === false || of === false)
+    return undefined
+  return { size, ...(of === undefined ? {} : { of }), rounding, ...(fill === undefined ? {} : { fill }) }
 }
 
 function ruleOf(value: Record<string, unknown>): ResizeRule | undefined {
@@ -59,6 +61,7 @@ function ruleOf(value: Record<string, unknown>): ResizeRule | undefined {
     to,
     ...(crop === undefined ? {} : { crop }),
     ...(pad === undefined ? {} : { pad }),
+    ...(value['around'] === true ? { around: true } : {}),
   }
 }
 
@@ -90,7 +93,7 @@ export function preparationFrom(value: unknown): Preparation | undefined {
   if ((channels !== 'bgr' && channels !== 'rgb') || !isNumber(divisor) || divisor <= 0) return undefined
   if (!isTriple(mean) || !isDeviation(std) || resize === undefined || again === false || !isResample(resample)) return undefined
   // Fields that the tables' own kinds never have are a mistake there; files of libraries give rules.
-  if (resize.kind !== 'rule' && ((divisor !== 1 && divisor !== 255) || rare.includes(resample))) return undefined
+  if (resize.kind !== 'rule' && ((divisor !== 1 && divisor !== 255) || !usual.includes(resample))) return undefined
   const normalisations = again === undefined || again.length === 0 ? {} : { again }
   return { channels, divisor, mean: [...mean], std: [...std], ...normalisations, resize, resample }
 }

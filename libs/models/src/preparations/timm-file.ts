@@ -1,6 +1,6 @@
 import { LayermillError, roundHalfEven } from '@layermill/core'
 import type { Preparation, Resample, ResizeRule, Size2 } from '../graph.js'
-import { resamples } from '../graph.js'
+import { pillowResamples } from '../graph.js'
 import { torchvisionPreparation } from '../networks/shared/preparations.js'
 import { isDeviation, isNumber, isObject, isSide, isTriple } from './fields.js'
 import { timmPreparation } from './timm.js'
@@ -62,7 +62,7 @@ export function timmFilePreparation(value: Readonly<Record<string, unknown>>, wh
   const isInput = (found: unknown): found is readonly [number, number, number] =>
     Array.isArray(found) && found.length === 3 && found[0] === 3 && isSide(found[1]) && isSide(found[2])
   const isAbove = (found: unknown): found is number => isNumber(found) && found > 0
-  const isFilter = (found: unknown): found is Resample => (resamples as readonly unknown[]).includes(found)
+  const isFilter = (found: unknown): found is Resample => (pillowResamples as readonly unknown[]).includes(found)
   const isText = (found: unknown): found is string => typeof found === 'string'
 
   const sizes = '3 channels, height and width in pixels, as [3, 224, 224]'
@@ -70,7 +70,7 @@ export function timmFilePreparation(value: Readonly<Record<string, unknown>>, wh
   const [, height, width] = testSize ? given('test_input_size', usual, isInput, sizes) : usual
   const usualShare = given('crop_pct', 0.875, isAbove, 'a number above 0')
   const share = testSize ? given('test_crop_pct', usualShare, isAbove, 'a number above 0') : usualShare
-  const resample = given('interpolation', 'bicubic', isFilter, `one of ${resamples.join(', ')}`)
+  const resample = given('interpolation', 'bicubic', isFilter, `one of ${pillowResamples.join(', ')}`)
   const mean = given('mean', torchvisionPreparation.mean, isTriple, 'three numbers')
   const std = given('std', torchvisionPreparation.std, isDeviation, 'three numbers above 0')
   const mode = given('crop_mode', 'center', isText, 'center, squash or border')

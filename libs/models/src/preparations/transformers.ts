@@ -1,16 +1,25 @@
 import { LayermillError, nearestNames, roundHalfEven } from '@layermill/core'
-import type { Preparation, Resample, ResizeRule, ResizeTarget, Size2 } from '../graph.js'
+import type { CropRounding, Preparation, Resample, ResizeRule, ResizeTarget, Size2 } from '../graph.js'
 import { isDeviation, isNumber, isObject, isSide, isTriple } from './fields.js'
 import { type ProcessorClass, processorOfType, processors } from './processors.js'
 
 type Triple = Preparation['mean']
-type Geometry = Pick<ResizeRule, 'before' | 'to' | 'crop' | 'pad'>
+type Geometry = Pick<ResizeRule, 'before' | 'to' | 'crop' | 'pad' | 'around'>
 
 /** A preparation that a file holds. `inputSize` is left out where each picture has a size of its own. */
 export interface FilePreparation {
   readonly name: string
   readonly preparation: Preparation
   readonly inputSize?: Size2 | undefined
+}
+
+export interface ProcessorFileOptions {
+  /** The file, for messages. */
+  readonly where: string
+  /** `model_type` of the `config.json` beside it, for files of transformers that name no class. */
+  readonly modelType?: string | undefined
+  /** Pixels and values as transformers' torchvision variant has them. */
+  readonly tensors?: boolean | undefined
 }
 
 /** `size` as transformers keeps it. */
@@ -25,7 +34,14 @@ interface Edges {
 
 const edgeNames = ['height', 'width', 'shortest_edge', 'longest_edge', 'max_height', 'max_width']
 /** By Pillow's numbers. */
-const filters: readonly Resample[] = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box', 'hamming']
+const filters = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box', 'hamming'] as const satisfies readonly Resample[]
+/** torchvision's filters for tensors by Pillow's; there is no box and no Hamming window. */
+const tensorFilters: Readonly<Partial<Record<Resample, Resample>>> = {
+  nearest: 'torchvision-nearest',
+  lanczos: 'torchvision-lanczos',
+  bilinear: 'torchvision-bilinear',
+  bicubic: 'torchvision-bicubic',
+}
 
 /** A class's fields, those of a file before its own. Null in a file is no default: it takes the class's value away, as in the library. */
 class Fields {
@@ -34,6 +50,7 @@ class Fields {
     readonly name: string,
     private readonly values: Readonly<Record<string, unknown>>,
     private readonly processor: ProcessorClass,
+    readonly tensors: boolean,
   ) {}
 
   get kind(): ProcessorClass['kind'] {
@@ -77,12 +94,18 @@ class Fields {
     return [...triple]
   }
 
+  /** Of the start of a cut of the centre. */
+  get rounding(): CropRounding {
+    return this.tensors ? 'trunc' : 'floor'
+  }
+
   get resample(): Resample {
     const value = this.get('resample')
-    const filter = isNumber(value) ? filters[value] : undefined
-    if (filter === undefined)
-      throw this.invalid('resample', `one of Pillow's numbers (${filters.map((name, i) => `${i} ${name}`).join(', ')})`)
-    return filter
+    const known = this.tensors ? filters.map(name => tensorFilters[name]) : filters
+    const filter = isNumber(value) ? known[value] : undefined
+    if (filter !== undefined) return filter
+    const numbers = known.flatMap((name, i) => (name === undefined ? [] : [`${i} ${name}`]))
+    throw this.invalid('resample', `one of Pillow's numbers (${numbers.join(', ')})`)
   }
 
   edges(field: string, isSquare = true): Edges {
@@ -127,7 +150,7 @@ function convnextGeometry(fields: Fields): Geometry {
   const side = shortTarget(fields)
   const size: Size2 = [side, side]
   if (side >= 384) return { to: { by: 'size', size } }
-  return { to: { by: 'short', side: Math.trunc(side / fields.number('crop_pct')) }, crop: { size, rounding: 'floor' } }
+  return { to: { by: 'short', side: Math.trunc(side / fields.number('crop_pct')) }, crop: { size, rounding: fields.rounding } }
 }
 
 function poolformerTarget(fields: Fields): ResizeTarget {
@@ -173,7 +196,10 @@ function perceiverGeometry(fields: Fields): Geometry {
   const to = targetOf(fields)
   if (!fields.is('do_center_crop')) return { to }
   const whole = fields.rectangle('crop_size')
-  return { before: [size[0] / whole[0], size[1] / whole[1]], to }
+  const before: Size2 = [size[0] / whole[0], size[1] / whole[1]]
+  if (fields.tensors && before.some(share => share > 1))
+    throw fields.invalid('crop_size', 'at least the size, of which the first cut is a share')
+  return { before, to }
 }
 
 function geometryOf(fields: Fields): Geometry {
@@ -182,19 +208,32 @@ function geometryOf(fields: Fields): Geometry {
   // DPT's has no crop, whatever the file says.
   const cuts = fields.kind !== 'dpt' && fields.is('do_center_crop')
   if (cuts && fields.get('crop_size') === undefined) throw fields.invalid('crop_size', 'height and width, as do_center_crop is true')
-  if (own?.crop !== undefined && cuts) throw fields.invalid('do_center_crop', 'false: this class cuts by crop_pct')
-  return {
-    to: targetOf(fields),
-    ...(cuts ? { crop: { size: fields.rectangle('crop_size'), rounding: 'floor' as const } } : {}),
-    ...own,
-    ...padOf(fields),
-  }
+  const to = own?.to ?? targetOf(fields)
+  const crop = cuts ? { size: fields.rectangle('crop_size'), rounding: fields.rounding } : undefined
+  return { to, ...cropOf(fields, own?.crop, crop), ...padOf(fields, to) }
 }
 
-function padOf(fields: Fields): Pick<ResizeRule, 'pad'> {
-  if (fields.kind === 'dpt' && fields.is('do_pad') && fields.get('size_divisor') !== undefined) {
-    throw fields.invalid('do_pad', 'false: margins on all sides are not made here')
+/** The cut of a class, the cut that the file asks for, or the second of the first. */
+function cropOf(fields: Fields, first: ResizeRule['crop'], asked: ResizeRule['crop']): Pick<ResizeRule, 'crop'> {
+  const crop = asked ?? first
+  if (first === undefined || asked === undefined) return crop === undefined ? {} : { crop }
+  if (asked.size.some((side, i) => side > first.size[i]!)) {
+    throw fields.invalid('crop_size', `at most ${first.size[1]}x${first.size[0]}, which this class cuts by crop_pct first`)
   }
+  return { crop: { ...asked, of: first.size } }
+}
+
+/** DPT's margins around a picture: up to multiples of a number of pixels. */
+function dptPad(fields: Fields, to: ResizeTarget): Pick<ResizeRule, 'pad' | 'around'> {
+  if (!fields.is('do_pad') || fields.get('size_divisor') === undefined) return {}
+  if (to.by !== 'size') throw fields.invalid('do_pad', 'false where keep_aspect_ratio gives each picture a size of its own')
+  const divisor = fields.side('size_divisor')
+  const padded = (side: number): number => Math.ceil(side / divisor) * divisor
+  return { pad: [padded(to.size[0]), padded(to.size[1])], around: true }
+}
+
+function padOf(fields: Fields, to: ResizeTarget): Pick<ResizeRule, 'pad' | 'around'> {
+  if (fields.kind === 'dpt') return dptPad(fields, to)
   const pads = fields.kind === 'usual' || fields.kind === 'sam' || fields.kind === 'poolformer'
   return pads && fields.is('do_pad') && fields.get('pad_size') !== undefined ? { pad: fields.rectangle('pad_size') } : {}
 }
@@ -209,6 +248,16 @@ function divisorOf(factor: number): number {
 const zero: Triple = [0, 0, 0]
 const one: Triple = [1, 1, 1]
 
+/** Mean and deviation times what levels would be divided by, in float32: the torchvision variant does both in one. */
+function fused(fields: Fields): Pick<Preparation, 'divisor' | 'mean' | 'std'> {
+  const by = Math.fround(1 / fields.number('rescale_factor'))
+  const times = ([red, green, blue]: Triple): Triple => {
+    const scaled = (value: number): number => Math.fround(Math.fround(value) * by)
+    return [scaled(red), scaled(green), scaled(blue)]
+  }
+  return { divisor: 1, mean: times(fields.triple('image_mean')), std: times(fields.triple('image_std')) }
+}
+
 function valuesOf(fields: Fields): Pick<Preparation, 'divisor' | 'mean' | 'std' | 'again'> {
   const rescales = fields.is('do_rescale')
   const steps: { mean: Triple; std: Triple }[] = []
@@ -217,8 +266,12 @@ function valuesOf(fields: Fields): Pick<Preparation, 'divisor' | 'mean' | 'std' 
   const normalises = fields.kind !== 'mobilevit' && fields.is('do_normalize')
   if (normalises) steps.push({ mean: fields.triple('image_mean'), std: fields.triple('image_std') })
   if (fields.kind === 'efficientnet' && fields.is('include_top')) steps.push({ mean: zero, std: fields.triple('image_std') })
-  const [first = { mean: zero, std: one }, ...again] = steps
-  return { divisor: rescales ? divisorOf(fields.number('rescale_factor')) : 1, ...first, ...(again.length === 0 ? {} : { again }) }
+  const [first = { mean: zero, std: one }, ...rest] = steps
+  const again = rest.length === 0 ? {} : { again: rest }
+  const isFused = fields.tensors && rescales && normalises && first.mean !== one
+  if (isFused) return { ...fused(fields), ...again }
+  const factor = rescales ? fields.number('rescale_factor') : 1
+  return { divisor: fields.tensors ? 1 / Math.fround(factor) : divisorOf(factor), ...first, ...again }
 }
 
 /** The size of what comes out; undefined where it depends on the picture. */
@@ -235,12 +288,13 @@ function className(value: Readonly<Record<string, unknown>>, modelType: string |
 
 /**
  * Reads transformers' `preprocessor_config.json`, of any version, as the class does that it names. Pixels and values are those of the
- * library's Pillow variant (`backend="pil"`).
- * @param where for messages: the file
- * @param modelType `model_type` of `config.json` beside it, which tells the class of a file that names none
+ * library's Pillow variant (`backend="pil"`), or of its torchvision variant where `tensors` asks for it.
  * @throws LayermillError `PREPARATION_INVALID` naming the field, or a class whose way is not known here
  */
-export function transformersPreparation(value: Readonly<Record<string, unknown>>, where: string, modelType?: string): FilePreparation {
+export function transformersPreparation(
+  value: Readonly<Record<string, unknown>>,
+  { where, modelType, tensors = false }: ProcessorFileOptions,
+): FilePreparation {
   const name = className(value, modelType)
   if (name === undefined) {
     throw new LayermillError(
@@ -262,6 +316,7 @@ export function transformersPreparation(value: Readonly<Record<string, unknown>>
     known,
     known === 'OwlViT' && 'rescale' in value ? { ...value, do_rescale: value['rescale'] } : value,
     processors[known]!,
+    tensors,
   )
   const geometry = geometryOf(fields)
   const input = inputOfRule(geometry)
@@ -272,5 +327,9 @@ export function transformersPreparation(value: Readonly<Record<string, unknown>>
     resize: { kind: 'rule', ...(input === undefined ? {} : { input }), ...geometry },
     resample: geometry.to.by === 'none' ? 'bilinear' : fields.resample,
   }
-  return { name: `transformers:${known}ImageProcessor`, preparation, ...(input === undefined ? {} : { inputSize: input }) }
+  return {
+    name: `transformers:${known}ImageProcessor${tensors ? '#torchvision' : ''}`,
+    preparation,
+    ...(input === undefined ? {} : { inputSize: input }),
+  }
 }

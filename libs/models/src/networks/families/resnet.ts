@@ -317,7 +317,7 @@ export function resnet<const Name extends string>(options: ResnetOptions<Name>):
       chainer: caffePreparation([103.063, 115.903, 123.152]),
       keras: kerasPreparation,
       torchvision: torchvisionPreparation,
-      transformers: transformersPreparation(transformersProcessor, 'transformers').preparation,
+      transformers: transformersPreparation(transformersProcessor, { where: 'transformers' }).preparation,
       'torchvision-v2': torchvisionV2Preparation,
     },
     timm: { ...timmTags, ...timm },
