@@ -4,7 +4,8 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportOnnx } from '@layermill/engines'
 import { type ExtractSpec, parseSpec } from '@layermill/contracts'
-import { getNetwork } from '@layermill/models'
+import { namesOnnxFile } from '@layermill/inference'
+import { getNetwork, type Network, preparedAs } from '@layermill/models'
 import { loadWeights } from '@layermill/weights'
 import { openRun, superviseRun } from '@layermill/orchestrator'
 import { configureDecoding, prepareImage } from '@layermill/preprocess'
@@ -15,23 +16,32 @@ import { type Cost, cost } from './measure.js'
 const batchSize = 8
 const weights = 'random:1'
 
+/** A network by its name or by its file, as all steps see it. */
+const networkOf = (model: string): Network => (namesOnnxFile(model) ? preparedAs(getNetwork('resnet50'), 'torchvision') : getNetwork(model))
+
+/** The network's file, or the network as one, of which `use` makes what it needs. */
+async function withFile<Made>(model: string, layer: string, use: (path: string) => Promise<Made>): Promise<Made> {
+  if (namesOnnxFile(model)) return use(model)
+  const { tensors } = await loadWeights(model, weights)
+  const folder = await mkdtemp(join(tmpdir(), 'layermill-bench-'))
+  try {
+    await writeFile(join(folder, 'model.onnx'), exportOnnx(getNetwork(model), tensors, [layer]).model)
+    return await use(join(folder, 'model.onnx'))
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
 /** The bare ONNX Runtime loop over tensors that are ready. */
 async function bare(model: string, layer: string, images: number): Promise<Cost> {
-  const network = getNetwork(model)
-  const { tensors } = await loadWeights(model, weights)
-  const exported = exportOnnx(network, tensors, [layer])
-  const folder = await mkdtemp(join(tmpdir(), 'layermill-bench-'))
-  await writeFile(join(folder, 'model.onnx'), exported.model)
-  const session = await ort.InferenceSession.create(join(folder, 'model.onnx'), {
-    graphOptimizationLevel: 'all',
-    intraOpNumThreads: availableParallelism(),
-  })
-  await rm(folder, { recursive: true })
-  const [height, width] = network.inputSize
+  const session = await withFile(model, layer, path =>
+    ort.InferenceSession.create(path, { graphOptimizationLevel: 'all', intraOpNumThreads: availableParallelism() }),
+  )
+  const [height, width] = networkOf(model).inputSize
   const data = Float32Array.from({ length: batchSize * 3 * height * width }, (_, i) => (i % 251) - 120)
   const run = async (batches: number): Promise<void> => {
     for (let i = 0; i < batches; i++)
-      await session.run({ [exported.input]: new ort.Tensor('float32', data, [batchSize, 3, height, width]) })
+      await session.run({ [session.inputNames[0]!]: new ort.Tensor('float32', data, [batchSize, 3, height, width]) })
   }
   await run(2)
   return cost(() => run(images / batchSize))
@@ -40,7 +50,7 @@ async function bare(model: string, layer: string, images: number): Promise<Cost>
 /** Reading, decoding and preparing alone. */
 async function decode(model: string, folder: string, images: number): Promise<Cost> {
   configureDecoding()
-  const { preparation, inputSize } = getNetwork(model)
+  const { preparation, inputSize } = networkOf(model)
   const names = (await readdir(folder)).slice(0, images)
   return cost(async () => {
     const left = names.values()
@@ -57,7 +67,8 @@ async function run(model: string, layer: string, folder: string): Promise<Cost> 
   const composition = compose({ engine: 'onnx', device: 'cpu', note: text => console.error(text) })
   const { environment } = composition
   const extract = async (source: string, name: string): Promise<void> => {
-    const spec = parseSpec({ kind: 'extract', source, model, weights, layers: [layer], out: join(out, name), batchSize }) as ExtractSpec
+    const of = namesOnnxFile(model) ? { model, prepare: 'torchvision' } : { model, weights }
+    const spec = parseSpec({ kind: 'extract', source, ...of, layers: [layer], out: join(out, name), batchSize }) as ExtractSpec
     const store = await environment.openStore(spec.out)
     const { record } = await openRun(spec, store, environment)
     await superviseRun(record, { environment, store, signal: new AbortController().signal })

@@ -7,6 +7,7 @@ import { benchFleet } from './fleet.js'
 import { benchForward } from './forward.js'
 import { benchInt8 } from './int8.js'
 import { benchMemory } from './memory.js'
+import { benchOnnx } from './onnx.js'
 import { benchPhotographs } from './photographs.js'
 import { benchSimilar } from './similar.js'
 import { benchTrain } from './train.js'
@@ -21,6 +22,7 @@ const benches: Record<string, () => Promise<void>> = {
   int8: benchInt8,
   fleet: benchFleet,
   memory: benchMemory,
+  onnx: benchOnnx,
   cold: benchCold,
   photographs: benchPhotographs,
   similar: benchSimilar,
