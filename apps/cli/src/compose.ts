@@ -1,6 +1,6 @@
-import { selfCheck } from '@layermill/engines'
 import {
   calibrator,
+  checkEngine,
   createProvider,
   fitReductions,
   type ModelProvider,
@@ -42,7 +42,7 @@ function engineSide(
   note: (text: string) => void,
 ): Pick<RunEnvironment, 'selfCheck' | 'calibrate' | 'fitReductions' | 'probe'> {
   return {
-    selfCheck: async network => selfCheck(await provider.openEngine(), network),
+    selfCheck: async (network, layers, size) => checkEngine(await provider.openEngine(), network, layers, size),
     calibrate: calibrator(provider, readAhead, note),
     fitReductions: (record, source, signal) => fitReductions({ record, provider, source, readAhead, signal, note }),
     probe: (record, source, rows) => probeRun({ record, provider, source, rows, readAhead }),

@@ -45,6 +45,8 @@ export interface Batching {
 export interface Extractor extends AsyncDisposable {
   /** Public layer names, in the order asked for. */
   readonly layers: readonly string[]
+  /** Of a network that was read from a file: how its batches are computed, once the first ones have shown it. */
+  readonly batching?: Batching | undefined
   /**
    * Computes the layers of a batch of prepared images [N, 3, H, W], N >= 1. The buffer of `images.data` is transferred to the
    * engine and unusable afterwards. Calls queue up behind each other. Each result is [N, ...shape], in a buffer of its own.

@@ -3,6 +3,7 @@ export { fitReductions, type FittedReductions, reduceSampleOf } from './reduce/f
 export { layersToFit, samplePasses, sampleRowBytes, scratchBytes } from './reduce/passes.js'
 export { loadAnyModel, outlineModel, specNetwork } from './any-model.js'
 export { classifyImage, type ClassifyOptions } from './classify-image.js'
+export { checkEngine } from './check-engine.js'
 export { findOnnxFile, namesOnnxFile } from './onnx/files.js'
 export { loadOnnx, loadOnnxFile, onnxPreparation, requirePreparation } from './onnx/load.js'
 export { type CalibrateOptions, calibrateRun } from './calibrate/calibrate.js'

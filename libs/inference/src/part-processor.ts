@@ -1,10 +1,11 @@
-import { type Extractor, selfCheck, type SelfCheck } from '@layermill/engines'
+import type { Extractor, SelfCheck } from '@layermill/engines'
 import { classify, LayermillError } from '@layermill/core'
 import { parseRunRecord, type PartJob, type PartResult, readPayload, runPath, type RunRecord } from '@layermill/contracts'
-import type { Network } from '@layermill/models'
+import type { Network, Size2 } from '@layermill/models'
 import { countsOf, FeatureCache, type ImageSource, readCommit, type SourceAccess, type Store } from '@layermill/storage'
 import { RunCache } from './cache/run-cache.js'
 import { LeaseCache } from './lease-cache.js'
+import { checkEngine } from './check-engine.js'
 import { findBatchSize } from './batch-size/batch-size.js'
 import { batchSizeOfRun } from './batch-size/run-batch-size.js'
 import { readReducers, type Reducers } from './reduce/reducer.js'
@@ -130,8 +131,10 @@ export class PartProcessor {
   }
 
   /** Once for each network: the run asked for it, and who planned it had no engine. */
-  private async checkEngine(network: string): Promise<void> {
-    const lease = await this.checks.lease(network, async () => selfCheck(await this.options.provider.openEngine(), network))
+  private async checkEngine(network: Network, layers: readonly string[], size: Size2 | undefined): Promise<void> {
+    const lease = await this.checks.lease(JSON.stringify([network.id, layers]), async () =>
+      checkEngine(await this.options.provider.openEngine(), network, layers, size),
+    )
     lease.done()
   }
 
@@ -185,11 +188,12 @@ export class PartProcessor {
     const { model } = record.spec
     const weights = this.options.weightsOf?.(record) ?? record.spec.weights
     const loaded = await loadRunModel(this.options.provider, record, { model, weights })
-    if (record.spec.kind === 'extract' && record.spec.selfCheck && record.selfCheck === undefined) await this.checkEngine(loaded.network.id)
     const { size } = record.identity.preparation
     const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
     const { provider } = this.options
     const { layers } = record.identity
+    const checks = record.spec.kind === 'extract' && record.spec.selfCheck && record.selfCheck === undefined
+    if (checks) await this.checkEngine(loaded.network, layers, inputSize)
     // An int8 run's ranges are for all its layers together.
     const sessions = new PartSessions(layers, some =>
       provider.session(model, weights, precision === undefined ? some : layers, inputSize, precision),

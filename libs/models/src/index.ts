@@ -1,5 +1,6 @@
 export { type LayerCost, layerCosts, parameterCount } from './costs.js'
 export type {
+  CropRounding,
   GraphNode,
   GraphVariant,
   NodeOf,
@@ -16,6 +17,7 @@ export { resamples } from './graph.js'
 export {
   type Architecture,
   type Family,
+  type GraphHead,
   type LearnableTensor,
   type NamedLayer,
   type Network,

@@ -42,6 +42,21 @@ export interface NetworkGraph {
   learnable(layer: string): ReadonlyMap<string, LearnableTensor>
   /** Whether a name stands for something in the graph, so that nothing new can be called so. */
   isTaken(name: string): boolean
+  /** Bytes of the weights before a layer. */
+  weightBytes(layer: string): number
+  /** The head that the graph ends with, where it is of a model that was fine-tuned here. */
+  readonly head?: GraphHead | undefined
+}
+
+/** A head within a graph. */
+export interface GraphHead {
+  readonly layer: string
+  /** Hidden layers, first to last. */
+  readonly head: readonly { readonly units: number; readonly dropout?: number }[]
+  /** In the order of the scores. */
+  readonly classes: readonly string[]
+  /** Tensors of the graph: weight and bias of each linear layer, first to last. */
+  readonly tensors: readonly string[]
 }
 
 /** A tensor of a graph that can learn. */

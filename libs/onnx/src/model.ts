@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { open, realpath } from 'node:fs/promises'
 import { LayermillError, openFile, type Tensor } from '@layermill/core'
 import { type Additions, type Cut, cutGraph, type CutOptions, type CutSource, keptNodes } from './cut/cut.js'
-import { dependents } from './depends.js'
+import { dependents, needed } from './depends.js'
 import { findExternalFiles } from './external.js'
 import { findImageInput, type ImageInput } from './image-input.js'
 import { unsupported } from './invalid.js'
@@ -133,15 +133,31 @@ export class OnnxModel {
   cut(options: CutOptions, additions?: Additions): Cut {
     const cut = cutGraph(this.source(options), options, additions)
     const fed = options.fed ?? new Set<string>()
-    const missing = cut.inputs.filter(name => name !== this.image.name && !fed.has(name))
-    if (missing.length > 0) {
-      throw unsupported(
-        this.path,
-        `${options.values.join(', ')} need the input ${missing.join(', ')} beside the images`,
-        'layers that do not depend on it can be extracted: `layermill models FILE` lists them',
-      )
-    }
+    this.refuseInputs(
+      options.values,
+      cut.inputs.filter(name => name !== this.image.name && !fed.has(name)),
+    )
     return cut
+  }
+
+  private refuseInputs(values: readonly string[], inputs: readonly string[]): void {
+    if (inputs.length === 0) return
+    throw unsupported(
+      this.path,
+      `${values.join(', ')} ${values.length === 1 ? 'needs' : 'need'} the input ${inputs.join(', ')} beside the images`,
+      'layers that do not depend on it can be extracted: `layermill models FILE` says which do; or export the model with that input as a constant',
+    )
+  }
+
+  /** Inputs that a value needs beside the images. */
+  otherInputs(value: string): string[] {
+    const taken = new Set([value, ...[...needed(this.graph, [value])].flatMap(index => [...namesTaken(this.graph.nodes[index]!)])])
+    return this.graph.inputs.flatMap(({ name }) => (name !== this.image.name && taken.has(name) ? [name] : []))
+  }
+
+  /** @throws LayermillError `ONNX_UNSUPPORTED` where a value needs other inputs than the images */
+  requireImagesOnly(value: string): void {
+    if (this.graph.inputs.length > 1) this.refuseInputs([value], this.otherInputs(value))
   }
 
   /**

@@ -1,8 +1,9 @@
 import { elementCount, formatShape, LayermillError } from '@layermill/core'
-import type { LearnableTensor, NamedLayer, Network, NetworkGraph, Preparation, Size2 } from '@layermill/models'
+import type { GraphHead, LearnableTensor, NamedLayer, Network, NetworkGraph, Preparation, Size2 } from '@layermill/models'
 import { basename } from 'node:path'
 import { needed } from './depends.js'
 import type { OnnxModel } from './model.js'
+import { ownHead } from './own-head.js'
 import type { Info } from './shapes/info.js'
 import { prefixOf, splitTokens, tokenShape } from './tokens.js'
 import { learnableTensors } from './train/learnable.js'
@@ -55,6 +56,22 @@ export class OnnxGraph implements NetworkGraph {
     return learnableTensors(this.model.graph, this.model.model.graph.initializers, this.valueOf(layer))
   }
 
+  get head(): GraphHead | undefined {
+    const head = ownHead(this.model)
+    try {
+      return head !== undefined && this.resolve(head.layer).length === 1 ? head : undefined
+    } catch (error) {
+      if (error instanceof LayermillError) return undefined
+      throw error
+    }
+  }
+
+  weightBytes(layer: string): number {
+    const { graph } = this.model
+    const names = new Set([...needed(graph, [this.valueOf(layer)])].flatMap(index => graph.nodes[index]!.inputs))
+    return [...names].reduce((sum, name) => sum + (graph.initializers.get(name)?.place?.length ?? 0), 0)
+  }
+
   isTaken(name: string): boolean {
     const { initializers, producers, inputs } = this.model.graph
     return initializers.has(name) || producers.has(name) || inputs.some(input => input.name === name) || this.model.names.modules.has(name)
@@ -75,6 +92,7 @@ export class OnnxGraph implements NetworkGraph {
   shape(layer: string, size: Size2): readonly number[] {
     this.checkSize(layer, size)
     const value = this.valueOf(layer)
+    this.model.requireImagesOnly(value)
     const { dims } = this.model.shapeOf(value, size)
     if (dims === undefined || dims.includes(undefined)) {
       throw new LayermillError('INPUT_SIZE', `layer ${layer} of ${this.id} has a shape that depends on more than the size of the images`, {

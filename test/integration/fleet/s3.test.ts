@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openStore } from '@layermill/storage'
 import { createBucket } from '@layermill/storage/testing'
@@ -92,6 +92,20 @@ it('keeps features in a bucket for all runs and workers', async () => {
     expect(code).toBe(0)
     expect(stderr).not.toContain('cache')
   }
+})
+
+it('takes an ONNX model from a bucket, with its external data and preparation', async () => {
+  const files = new URL('../../conformance/onnx-files/models/hand-external-data-one-file/', import.meta.url)
+  const place = `s3://${bucket}/networks/resnet/`
+  const store = openStore(place)
+  for (const name of ['model.onnx', 'model.onnx.data']) await store.put(name, await readFile(new URL(name, files)))
+  const processor = { image_processor_type: 'BitImageProcessor', size: { shortest_edge: 64 }, crop_size: 64 }
+  await store.put('preprocessor_config.json', JSON.stringify(processor))
+  await store.close()
+  const out = join(await folder(), 'network')
+  const wanted = ['--model', place, '--layers', 'layer1', '--device', 'cpu', '--out', out]
+  expect(await runCli(['extract', `s3://${bucket}/photos/0/`, ...wanted])).toMatchObject({ code: 0 })
+  expect((await readRun(out)).identity).toMatchObject({ layers: ['layer1'], preparation: { size: { height: 64, width: 64 } } })
 })
 
 it('predicts into one file in a bucket', async () => {

@@ -113,6 +113,14 @@ describe('a base that learns', () => {
     await writeFile(picture, await shapeImage('square', 99))
     const predicted = await runCli(['predict', picture, '--model', out, '--device', 'cpu'])
     expect(predicted.code, predicted.stderr).toBe(0)
+
+    // Going on without a layer keeps the head, and hardly moves it at this rate.
+    const further = join(await folder(), 'further')
+    await train({ ...(await spec()), layer: undefined, model: out, base: 'frozen', epochs: 1, learningRate: 1e-9, out: further })
+    const [before, after] = [await OnnxModel.open(join(out, 'model.onnx')), await OnnxModel.open(join(further, 'model.onnx'))]
+    const [old, weights] = [(await before.tensor('fc/W')).data, (await after.tensor('fc2/W')).data]
+    expect(Math.max(...weights.map((value, i) => Math.abs(value - old[i]!)))).toBeLessThan(1e-6)
+    expect(Math.max(...old.map(Math.abs))).toBeGreaterThan(1e-3)
   })
 })
 

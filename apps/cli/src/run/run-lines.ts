@@ -65,6 +65,11 @@ export function int8Line({ cosine, compared, top1 }: NonNullable<RunDetail['cali
   return `cosine to float32 on ${compared} images: ${[...layers, ...classes].join(', ')}`
 }
 
+/** That images of a network's file were computed one at a time. */
+export function sayOneByOne(output: Output, found: RunRecord['oneByOne']): void {
+  if (found !== undefined) output.note(`images were computed one at a time in ${formatPlural(found.parts, 'part')}: ${found.reason}`)
+}
+
 /** That parts were computed by machines or versions whose results differ in their last bits. */
 export function sayComputers(output: Output, computedBy: RunRecord['computedBy'] = []): void {
   if (computedBy.length < 2) return

@@ -7,6 +7,7 @@ import type { RunClient } from '../client/run-client.js'
 import { readToken } from '../client/token.js'
 import type { Output } from '../output/output.js'
 import type { RunOptions } from './carry-out.js'
+import { sayOneByOne } from './run-lines.js'
 
 /** Fields shown of a run that ended. */
 export type EndedRun = Pick<RunRecord, 'id' | 'counts' | 'layers' | 'seconds' | 'computedBy'> &
@@ -89,8 +90,9 @@ export async function submitAndFollow(output: Output, spec: RunSpec, options: Ru
         throw signal.reason
       }
       ensureDone(run, client)
-      const { layers, seconds, epochs, registered, failures, dataset, leftOut, finished, computedBy } = await client.get(id)
+      const { layers, seconds, epochs, registered, failures, dataset, leftOut, finished, computedBy, oneByOne } = await client.get(id)
       if (finished !== undefined && Date.parse(finished) < asked) output.note('already done: it had ended before')
+      sayOneByOne(output, oneByOne)
       return { id, counts: run.counts, layers: layers ?? [], seconds, epochs, registered, failures, dataset, leftOut, computedBy }
     }),
   )

@@ -1,6 +1,6 @@
 import type { Calibration, CalibrationReport, RunRecord, RunSpec, Waiting, WorkerBeat } from '@layermill/contracts'
 import type { FittedReductions } from '@layermill/inference'
-import type { Network } from '@layermill/models'
+import type { Network, Size2 } from '@layermill/models'
 import type { ImageSource, SourceAccess, SourceItem, Store } from '@layermill/storage'
 import type { PartQueue } from './part-queue.js'
 
@@ -13,10 +13,11 @@ export interface RunEnvironment {
   /** The network a spec names, as its weights want it, and the weights' identity. */
   model(spec: RunSpec): Promise<{ network: Network; weightsSha256: string }>
   /**
-   * Holds the engine against stored values of a network, where the engine is at hand.
+   * Holds the engine against stored values of a network, of an ONNX file against itself by these layers, where the engine is at hand.
+   * @param size height and width of the images; left out, the network's
    * @throws LayermillError `SELF_CHECK`
    */
-  selfCheck?(networkId: string): Promise<NonNullable<RunRecord['selfCheck']>>
+  selfCheck?(network: Network, layers: readonly string[], size?: Size2): Promise<NonNullable<RunRecord['selfCheck']>>
   /**
    * Chooses the ranges that an int8 run computes with, from images of its source, where an engine is at hand.
    * @throws LayermillError `CALIBRATION_INVALID` where no image can be used; the signal's reason when aborted

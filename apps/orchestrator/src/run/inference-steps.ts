@@ -285,13 +285,14 @@ class InferenceSteps implements RunSteps<UpdatePlan | undefined> {
   }
 
   async finish({ record }: RunFile): Promise<Partial<RunRecord>> {
-    const { current, computedBy, phases } = this.last!.tracker
+    const { current, computedBy, phases, oneByOne } = this.last!.tracker
     const { images, parts, done, failed, overflow } = current
     return {
       ...(await foundBatchSize(record, this.options.store)),
       counts: { images, parts, done, failed, ...cachedOf(record, current), ...(overflow === undefined ? {} : { overflow }) },
       ...(computedBy.length === 0 ? {} : { computedBy }),
       ...(phases.length === 0 ? {} : { phases }),
+      ...(oneByOne === undefined ? {} : { oneByOne }),
     }
   }
 

@@ -76,7 +76,10 @@ export async function openRun(
   const asked = withReductionOf(withCalibrationOf(made, existing), existing)
   const action = decideAction(existing, { spec, identity: asked.identity }, store.url)
   if (existing !== undefined && action === 'complete') return { record: existing, action }
-  const selfCheck = spec.kind === 'extract' && spec.selfCheck ? await environment.selfCheck?.(network.id) : undefined
+  const { size } = made.identity.preparation
+  const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
+  const checks = spec.kind === 'extract' && spec.selfCheck
+  const selfCheck = checks ? await environment.selfCheck?.(network, made.identity.layers, inputSize) : undefined
   const calibrated = await calibrateFor(action, asked, { store, environment, signal })
   const reduced = await reduceFor(action, calibrated.record, environment, signal)
   const fresh = reduced.record

@@ -102,6 +102,10 @@ describe('PartTracker', () => {
     const other = { ...here, cpu: 'x64-avx512.2' }
     tracker.addFinished({ part: 9, images: 10 }, { images: 10, failed: 0, computedBy: other })
     tracker.addFinished({ part: 8, images: 10 }, { images: 10, failed: 0 })
+    expect(tracker.oneByOne).toBeUndefined()
+    tracker.addFinished({ part: 7, images: 10 }, { images: 10, failed: 0, oneByOne: 'a batch differs' })
+    tracker.addFinished({ part: 6, images: 10 }, { images: 10, failed: 0, oneByOne: 'too' })
+    expect(tracker.oneByOne).toEqual({ parts: 2, reason: 'a batch differs' })
     expect(tracker.computedBy).toEqual([{ ...other, parts: 1 }])
     queue.onAdd = parts =>
       setImmediate(() =>

@@ -58,6 +58,7 @@ export class PartTracker {
   private overflow = 0
   private readonly computers = new Map<string, ComputedBy & { parts: number }>()
   private readonly sums = new PhaseSums()
+  private single: { parts: number; reason: string } | undefined
   private failure: PartFailedError | undefined
   private readonly pause = new WakeableSleep()
 
@@ -135,6 +136,11 @@ export class PartTracker {
     return this.sums.list()
   }
 
+  /** Finished parts whose images were computed one at a time, and the reason of the first; undefined where there are none. */
+  get oneByOne(): { parts: number; reason: string } | undefined {
+    return this.single
+  }
+
   get current(): TrackerTotals {
     const partial = [...this.underWay.values()]
     const overflow = partial.reduce((sum, result) => sum + (result.overflow ?? 0), this.overflow)
@@ -192,7 +198,8 @@ export class PartTracker {
     this.sums.add(result)
   }
 
-  private noteComputer({ computedBy }: PartResult): void {
+  private noteComputer({ computedBy, oneByOne }: PartResult): void {
+    if (oneByOne !== undefined) this.single = { parts: (this.single?.parts ?? 0) + 1, reason: this.single?.reason ?? oneByOne }
     if (computedBy === undefined) return
     const { engine, version, device, cpu } = computedBy
     const key = JSON.stringify([engine, version, device, cpu])

@@ -34,11 +34,11 @@ describe('the head of a fine-tuned model', () => {
 
   it('keeps all its numbers, and takes rows of new classes in behind them', () => {
     const tensors = values(pets)
-    const same = startingHead(trainedNetwork(spec(), pets, ['dog', 'cat']), pets, tensors, 3)
+    const same = startingHead(spec(), trainedNetwork(spec(), pets, ['dog', 'cat']), pets, tensors)
     expect(same).toEqual(tensors)
     const longer = trainedNetwork(spec(), pets, ['owl', 'dog'])
     expect(longer.classNames).toEqual(['cat', 'dog', 'owl'])
-    const head = startingHead(longer, pets, tensors, 3)
+    const head = startingHead(spec(), longer, pets, tensors)
     expect(head.get('hidden1/W')).toEqual(tensors.get('hidden1/W'))
     expect(head.get('fc/W')!.shape).toEqual([3, 4])
     expect(head.get('fc/W')!.data.subarray(0, 8)).toEqual(tensors.get('fc/W')!.data)
@@ -47,7 +47,7 @@ describe('the head of a fine-tuned model', () => {
     // A new head starts from the seed alone.
     const anew = trainedNetwork(spec({ layer: 'res4' }), pets, ['cat', 'dog'])
     expect(
-      startingHead(anew, pets, tensors, 3)
+      startingHead(spec({ layer: 'res4' }), anew, pets, tensors)
         .get(`${anew.classifier}/W`)!
         .data.every(value => Math.abs(value) < 10),
     ).toBe(true)
@@ -61,7 +61,9 @@ describe('the head of a fine-tuned model', () => {
     expect(all.classifiers).toEqual(['loss3_fc', 'loss1_fc2', 'loss2_fc2'])
     const tensors = values(shapes)
     for (const name of ['loss3_fc', 'loss1_fc2']) {
-      expect([...startingHead(all, shapes, tensors, 1).get(`${name}/b`)!.data].slice(0, 2)).toEqual([...tensors.get(`${name}/b`)!.data])
+      expect([...startingHead(spec({ base: 'full', auxiliary: true }), all, shapes, tensors).get(`${name}/b`)!.data].slice(0, 2)).toEqual([
+        ...tensors.get(`${name}/b`)!.data,
+      ])
     }
   })
 

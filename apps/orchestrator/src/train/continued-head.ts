@@ -1,6 +1,7 @@
 import type { FinetuneSpec } from '@layermill/contracts'
 import { formatShape, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
-import { type FineTunedNetwork, findNode, isFineTuned, type Network, parameterShapes } from '@layermill/models'
+import { fileTensors } from '@layermill/engines'
+import { fineTunedNetwork, type FineTunedNetwork, findNode, isFineTuned, type Network, parameterShapes } from '@layermill/models'
 import { initialHead } from '@layermill/training'
 
 /** Whether hidden layers are those that a spec asks for; none asked for means whatever there is. */
@@ -9,17 +10,25 @@ function sameHidden(units: readonly number[], network: FineTunedNetwork): boolea
   return units.length === 0 || (units.length === own.length && units.every((count, i) => count === own[i]))
 }
 
+/** A network as its head and what is below it; the head of an ONNX file that was fine-tuned here is named once more, on the file's layer. */
+function withHead(base: Network): Network {
+  const head = base.graph?.head
+  return head === undefined ? base : fineTunedNetwork(base, { layer: head.layer, head: head.head, classes: head.classes })
+}
+
 /**
  * The fine-tuned network whose head a run goes on with; undefined where it makes a new one: on a network without a head of named classes,
  * and where the spec names a layer to cut at, other hidden layers, or auxiliary classifiers that are not there.
  */
 export function continuedNetwork(spec: FinetuneSpec, base: Network): FineTunedNetwork | undefined {
-  if (!isFineTuned(base) || base.classNames === undefined || spec.layer !== undefined) return undefined
-  if (spec.auxiliary && base.head.auxiliary !== true) return undefined
+  if (spec.layer !== undefined) return undefined
+  const own = withHead(base)
+  if (!isFineTuned(own) || own.classNames === undefined) return undefined
+  if (spec.auxiliary && own.head.auxiliary !== true) return undefined
   // Numbers are standardised by the images of the run, so a head for other ones begins anew.
   const target = spec.target ?? 'class'
-  if (target === 'regression' || target !== (base.head.target ?? 'class')) return undefined
-  return sameHidden(spec.head, base) ? base : undefined
+  if (target === 'regression' || target !== (own.head.target ?? 'class')) return undefined
+  return sameHidden(spec.head, own) ? own : undefined
 }
 
 /** The classes of a head that is gone on with, in its order, and behind them those that it does not have yet. */
@@ -28,13 +37,23 @@ export function continuedClasses(base: FineTunedNetwork, classes: readonly strin
   return [...own, ...classes.filter(name => !own.includes(name))]
 }
 
-/** Whether a run that was planned goes on with the head of its base. */
-export function goesOn(network: FineTunedNetwork, base: Network): base is FineTunedNetwork {
-  return isFineTuned(base) && network.base.id !== base.id
-}
-
 const headParameters = (network: FineTunedNetwork): string[] =>
   network.newNodes.flatMap(name => Object.values<string>(findNode(network, name).parameters ?? {}))
+
+/** The network whose head a planned run goes on with; undefined where its head is new. */
+export function goneOnWith(spec: FinetuneSpec, network: FineTunedNetwork, base: Network): FineTunedNetwork | undefined {
+  if (base.graph !== undefined) return continuedNetwork(spec, base)
+  return isFineTuned(base) && network.base.id !== base.id ? base : undefined
+}
+
+/** The numbers of a head in an ONNX file, by the names that its parameters have in a network on the file's layer. */
+export async function fileHead(base: Network): Promise<Map<string, Tensor>> {
+  const own = withHead(base)
+  const names = base.graph?.head?.tensors ?? []
+  if (!isFineTuned(own) || names.length === 0) return new Map()
+  const tensors = await fileTensors(own, names)
+  return new Map(headParameters(own).map((name, i) => [name, tensors.get(names[i]!)!]))
+}
 
 /**
  * Checks that a longer head takes over what the one before it has: all but the rows of new classes.
@@ -44,15 +63,17 @@ export function checkContinued(network: FineTunedNetwork, base: FineTunedNetwork
   const [shapes, before] = [parameterShapes(network), parameterShapes(base)]
   for (const name of headParameters(network)) {
     const [wanted, found] = [shapes.get(name)!, before.get(name)]
-    if (found?.slice(1).join() === wanted.slice(1).join()) continue
-    throw new LayermillError(
-      'HEAD_INVALID',
-      `${name} of the model's head is ${found === undefined ? 'missing' : formatShape(found)}, expected ${formatShape(wanted)}`,
-      {
-        hint: 'leave out --size, or name the --layer that a new head goes on',
-      },
-    )
+    checkShape(name, found, wanted)
   }
+}
+
+function checkShape(name: string, found: readonly number[] | undefined, wanted: readonly number[]): void {
+  if (found?.slice(1).join() === wanted.slice(1).join()) return
+  throw new LayermillError(
+    'HEAD_INVALID',
+    `${name} of the model's head is ${found === undefined ? 'missing' : formatShape(found)}, expected ${formatShape(wanted)}`,
+    { hint: 'leave out --size, or name the --layer that a new head goes on' },
+  )
 }
 
 /** Rows of classes that a tensor [classes, ...] has already, into those of the same classes in a longer one. */
@@ -66,15 +87,17 @@ function takeRows(target: Tensor, source: Tensor, rows: readonly (readonly [from
  * classes, random numbers of the seed.
  * @param tensors all parameters of `base`
  */
-export function startingHead(network: FineTunedNetwork, base: Network, tensors: TensorMap, seed: number): Map<string, Tensor> {
-  const head = initialHead(network, seed)
-  if (!goesOn(network, base)) return head
+export function startingHead(spec: FinetuneSpec, network: FineTunedNetwork, base: Network, tensors: TensorMap): Map<string, Tensor> {
+  const head = initialHead(network, spec.seed)
+  const own = goneOnWith(spec, network, base)
+  if (own === undefined) return head
   const classes = network.classNames ?? []
-  const rows = (base.classNames ?? []).map((name, from) => [from, classes.indexOf(name)] as const).filter(([, to]) => to >= 0)
+  const rows = (own.classNames ?? []).map((name, from) => [from, classes.indexOf(name)] as const).filter(([, to]) => to >= 0)
   const scored = new Set(network.classifiers.flatMap(name => Object.values<string>(findNode(network, name).parameters ?? {})))
   for (const [name, tensor] of head) {
     const before = tensors.get(name)
     if (before === undefined) continue
+    checkShape(name, before.shape, tensor.shape)
     if (scored.has(name)) takeRows(tensor, before, rows)
     else tensor.data.set(before.data)
   }
@@ -85,7 +108,7 @@ const list = (names: readonly string[]): string => `${names.slice(0, 5).join(', 
 
 /** Notes on the fate of the head of a fine-tuned model that a run starts from, in sentences; nothing where it has none. */
 export function headNotes(spec: FinetuneSpec, base: Network, found: readonly string[]): string[] {
-  if (!isFineTuned(base)) return []
+  if (!isFineTuned(withHead(base))) return []
   const continued = continuedNetwork(spec, base)
   if (continued === undefined) return [`a new head: that of ${spec.model} is left behind`]
   const own = continued.classNames ?? []

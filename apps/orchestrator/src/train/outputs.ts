@@ -100,7 +100,14 @@ function onnxMetadata({ plan, network, best }: OutputsInput, outputs: ReadonlyMa
     'layermill.classes': JSON.stringify(classes),
     ...(plan.target === undefined ? {} : { 'layermill.target': plan.target.kind }),
     ...(thresholds === undefined ? {} : { 'layermill.thresholds': JSON.stringify(thresholds) }),
+    ...(network.base.graph === undefined ? {} : { 'layermill.head': headText(network) }),
   }
+}
+
+/** A head on an ONNX file, as the file that goes on with it reads it. */
+function headText({ head: { layer, head = [] }, nodes }: FineTunedNetwork): string {
+  const tensors = nodes.flatMap(node => (node.op === 'linear' ? [node.parameters.weight, node.parameters.bias] : []))
+  return JSON.stringify({ layer, head, tensors })
 }
 
 /** Writes a model on an ONNX file: `model.onnx`, which is all of it, then `model.json`. */

@@ -1,5 +1,6 @@
 import { baseScales, type FinetuneSpec, isFrozen, type TrainingPlan } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
+import { mostGraphBytes } from '@layermill/engines'
 import {
   findNode,
   fineTunedNetwork,
@@ -47,6 +48,19 @@ function continuedWith(spec: FinetuneSpec, base: FineTunedNetwork, classes: read
 }
 
 /**
+ * Refuses a graph whose weights no ONNX file of a trained model could hold.
+ * @throws LayermillError `HEAD_INVALID`
+ */
+function checkFileSize(spec: FinetuneSpec, base: Network): void {
+  const layer = base.graph === undefined ? undefined : cutLayer(spec, base)
+  const bytes = layer === undefined ? 0 : base.graph!.weightBytes(layer)
+  if (bytes <= mostGraphBytes) return
+  throw new LayermillError('HEAD_INVALID', `${spec.model} has ${bytes} bytes of weights before ${layer}`, {
+    hint: `the result is a single ONNX file, which holds at most ${mostGraphBytes}: name an earlier --layer`,
+  })
+}
+
+/**
  * The network that a run trains: a new head on the base, or the base's own head where that is gone on with.
  * @throws LayermillError `LAYER_UNKNOWN`, `INPUT_SIZE`, `HEAD_INVALID`
  */
@@ -60,6 +74,7 @@ export function trainedNetwork(spec: FinetuneSpec, base: Network, classes: reado
       },
     )
   }
+  checkFileSize(spec, base)
   const continued = continuedNetwork(spec, base)
   if (continued !== undefined) return continuedWith(spec, continued, classes)
   return fineTunedNetwork(base, {

@@ -9,7 +9,7 @@ import type { RunFile } from '../run/run-file.js'
 import { WorkerWatch } from '../run/worker-watch.js'
 import { CheckpointStore } from './checkpoints.js'
 import { fileTensors } from '@layermill/engines'
-import { goesOn, startingHead } from './continued-head.js'
+import { fileHead, goneOnWith, startingHead } from './continued-head.js'
 import { firstLinear } from './standardize.js'
 import type { TrainingEnvironment, TrainingProgress } from './environment.js'
 import { trainLoop, type TrainedParameters } from './loop.js'
@@ -57,12 +57,13 @@ function specOf({ spec }: RunRecord): FinetuneSpec {
 }
 
 /** Parameters that the training begins with: the base's, of an ONNX file those that learn, and a head. */
-async function startingTensors(work: TrainingWork, { seed }: FinetuneSpec): Promise<Map<string, Tensor>> {
+async function startingTensors(work: TrainingWork, spec: FinetuneSpec): Promise<Map<string, Tensor>> {
   const { base, prepared, network } = work
   const below = await fileTensors(network, prepared.plan.trainable)
-  const head = startingHead(network, base.network, base.weights.tensors, seed)
+  const own = new Map([...base.weights.tensors, ...(await fileHead(base.network))])
+  const head = startingHead(spec, network, base.network, own)
   // A head that is gone on with is one for the features themselves.
-  if (goesOn(network, base.network)) changeStandard(head, work, true)
+  if (goneOnWith(spec, network, base.network) !== undefined) changeStandard(head, work, true)
   return new Map([...base.weights.tensors, ...below, ...head])
 }
 

@@ -103,6 +103,9 @@ export const RunDetail = z
     computedBy: RunRecord.shape.computedBy.describe(
       'Of a finished run: engine, runtime, device and kind of CPU of its parts, and how many parts. Results are the same bits within one.',
     ),
+    oneByOne: RunRecord.shape.oneByOne.describe(
+      'Of a finished run on an ONNX file whose batches differ from their images: in how many parts images were computed one at a time, and why.',
+    ),
     calibration: CalibrationReport.optional().describe('Of an int8 run: how its ranges were chosen, and how far it agrees with float32.'),
     leftOut: LeftOutFiles.optional().describe('What the listing of the images did not take, by reason and by example.'),
     registered: z
@@ -171,6 +174,7 @@ export function describeRun(record: RunRecord): RunDetail {
     leftOut,
     computedBy,
     phases,
+    oneByOne,
   } = record
   const found = batchSize === 'auto' ? undefined : batchSize
   return {
@@ -191,6 +195,7 @@ export function describeRun(record: RunRecord): RunDetail {
     dataset,
     computedBy,
     phases,
+    oneByOne,
   }
 }
 

@@ -25,4 +25,6 @@ export interface PartResult {
   readonly computedBy?: ComputedBy
   /** Worker that did the part, where there are several, and its busy seconds since it told them last; of a part that it did just now. */
   readonly phases?: { readonly worker?: string; readonly seconds: PhaseSeconds }
+  /** Reason for which a network's file was computed one image at a time; only where it was. */
+  readonly oneByOne?: string
 }

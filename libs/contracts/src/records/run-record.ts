@@ -131,6 +131,11 @@ export const RunRecord = z.object({
   computedBy: z
     .array(z.object({ engine: z.string(), version: z.string(), device: z.string(), cpu: z.string(), parts: z.int() }))
     .optional(),
+  /**
+   * Of a finished run on a network's file whose batches did not give what their images give one by one: in how many parts images were
+   * computed one at a time, and why.
+   */
+  oneByOne: z.object({ parts: z.int(), reason: z.string() }).optional(),
   /** How an int8 run's ranges were chosen, and how far it agrees with float32. */
   calibration: CalibrationReport.optional(),
   selfCheck: z.object({ maxAbs: z.number(), cosine: z.number(), layer: z.string() }).optional(),

@@ -181,7 +181,9 @@ export const extractFields = {
     ),
   format: choice(['npy', 'parquet', 'safetensors']).default('npy').describe('Format of the result files.'),
   update: flag('Compute only what is new or changed since the last run at the destination; drop what is gone.'),
-  selfCheck: flag('Compute first a stored picture with known activations and compare; a drift over 1e-3 stops the run.'),
+  selfCheck: flag(
+    'Compute first a stored picture with known activations and compare, with an ONNX file its layers cut out against the whole graph; a drift over 1e-3 stops the run.',
+  ),
 }
 
 export const predictFields = {

@@ -17,7 +17,7 @@ export interface SelfCheck {
 /** Largest drift that is float rounding; more means that the engine computes something else. */
 export const selfCheckTolerance = 1e-3
 /** Of float16, whose values have 11 bits. */
-const float16Tolerance = 1e-2
+export const float16Tolerance = 1e-2
 
 /**
  * Computes a stored picture with stored weights on this very engine and compares the network's default layer with what Chainer or

@@ -46,6 +46,8 @@ export type PreparedRow<Row> = PreparedImage<Row> | FinishedRow<Row> | FailedIma
 /** Runs a batch of prepared images; `layers` of one that computes different sets of them. */
 export interface BatchRunner {
   run(images: Tensor, layers?: readonly string[]): Promise<ReadonlyMap<string, Tensor>>
+  /** Reason for which images were computed one at a time; undefined where they were not. */
+  oneByOne?(): Promise<string | undefined>
 }
 
 /** One image's activation of one layer, without the batch. */

@@ -44,7 +44,12 @@ export class PartOutput {
     record: RunRecord,
     private readonly part: number,
     private readonly results: ResultRows,
-    private readonly by: { readonly worker?: string | undefined; readonly computedBy?: ComputedBy | undefined } = {},
+    private readonly by: {
+      readonly worker?: string | undefined
+      readonly computedBy?: ComputedBy | undefined
+      /** Asked when all images are computed. */
+      readonly oneByOne?: () => Promise<string | undefined>
+    } = {},
   ) {
     this.copied = new CopiedParts(store, record)
     this.counted = overflowRule(record.spec) === 'warn'
@@ -87,12 +92,17 @@ export class PartOutput {
     else await this.store.delete(errorsPath(this.part))
     for (const file of files) await this.store.put(file.path, file.bytes)
     const { worker, computedBy } = this.by
+    const oneByOne = await this.by.oneByOne?.()
+    const found = {
+      ...this.result,
+      ...(computedBy === undefined ? {} : { computedBy }),
+      ...(oneByOne === undefined ? {} : { oneByOne }),
+    }
     const record: CommitRecord = {
       part: this.part,
-      ...this.result,
+      ...found,
       files: files.map(file => committedFile(file.path, file.bytes)),
       ...(worker === undefined ? {} : { worker }),
-      ...(computedBy === undefined ? {} : { computedBy }),
     }
     const bytes = encodeCommit(record)
     const first = await this.store.put(path, bytes, { ifAbsent: true, contentType: 'application/json' })
@@ -103,7 +113,7 @@ export class PartOutput {
       for (const file of files) await this.store.put(file.path, file.bytes)
       await this.store.put(path, bytes, { contentType: 'application/json' })
     }
-    return { ...this.result, ...(computedBy === undefined ? {} : { computedBy }) }
+    return found
   }
 
   /** Whether the record that is there names the same files, whoever wrote them. */

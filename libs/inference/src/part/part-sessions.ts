@@ -29,6 +29,13 @@ export class PartSessions implements BatchRunner {
     return (await this.session(layers)).run(images)
   }
 
+  async oneByOne(): Promise<string | undefined> {
+    const opened = await Promise.allSettled(this.leases.values())
+    const found = opened.map(lease => (lease.status === 'fulfilled' ? lease.value.value.batching : undefined))
+    const single = found.find(batching => batching?.kind === 'single')
+    return single && (single.reason ?? '')
+  }
+
   /** Gives all of them back. */
   async done(): Promise<void> {
     for (const lease of await Promise.allSettled(this.leases.values())) if (lease.status === 'fulfilled') lease.value.done()

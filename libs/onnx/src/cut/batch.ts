@@ -56,22 +56,47 @@ class BatchRepair {
   private repaired(node: NodeDef): NodeDef {
     if (node.domain !== '') return node
     if (node.op === 'Reshape' && this.depends.has(node.inputs[0]!)) return this.reshape(node)
+    if (node.op === 'Gather') return this.strided(node)
     if (node.op === 'Concat' && node.inputs.some(name => this.depends.has(name))) return this.concat(node)
     return node
   }
 
-  /** A shape's first size, which holds the batch, is left open; where another one is, it is taken from the input. */
+  /** A shape's first size, which holds the batch, is left open; where another one is, it is taken from the input, or that from what is known. */
   private reshape(node: NodeDef): NodeDef {
     const tensor = this.graph.initializers.get(node.inputs[1] ?? '')
     const shape = tensor && smallNumbers(tensor, '')
     if (shape === undefined || shape.length === 0 || shape[0]! < 1) return node
     const open = shape.includes(-1)
-    if (open && shape[0] !== 1) return node
-    const name = `${prefix}.shape.${this.added.length}`
-    this.added.push(intTensor(name, [open ? 0 : -1, ...shape.slice(1)]))
+    const known = open && shape[0] !== 1 ? this.values.get(node.outputs[0]!)?.dims : shape
+    if (known === undefined || known.includes(undefined)) return node
+    const name = this.shape([known.includes(-1) ? 0 : -1, ...(known as number[]).slice(1)])
     const attributes = new Map(node.attributes)
     attributes.delete('allowzero')
     return { ...node, inputs: [node.inputs[0]!, name], attributes }
+  }
+
+  private shape(sides: readonly number[]): string {
+    const name = `${prefix}.shape.${this.added.length}`
+    this.added.push(intTensor(name, sides))
+    return name
+  }
+
+  /** Numbers taken by their places in an image that is flattened before (`as_strided` of today's exporter): each image by itself. */
+  private strided(node: NodeDef): NodeDef {
+    const [data = '', indices = ''] = node.inputs
+    const flat = this.graph.nodes[this.graph.producers.get(data) ?? -1]
+    const places = this.graph.initializers.get(indices)?.dims
+    const image = flat?.op === 'Reshape' ? this.values.get(flat.inputs[0]!)?.dims : undefined
+    const isFlat = this.values.get(data)?.dims?.length === 1
+    if (flat === undefined || !isFlat || image?.[0] !== 1 || !this.depends.has(data)) return node
+    if (places?.[0] !== 1 || (node.attributes.get('axis')?.numbers[0] ?? 0) !== 0) return node
+    const at = this.nodes.length
+    const [rows, taken] = [`${prefix}.flat.${at}`, `${prefix}.taken.${at}`]
+    this.nodes.push(
+      plain('Reshape', [flat.inputs[0]!, this.shape([0, -1])], rows),
+      plain('Gather', [rows, indices], taken, [intAttribute('axis', 1)]),
+    )
+    return { ...node, op: 'Reshape', inputs: [taken, this.shape([-1, ...places.slice(1)])], attributes: new Map() }
   }
 
   /** A constant of a single row beside values of a batch, as a class token, is repeated for each image. */

@@ -29,6 +29,8 @@ export interface CommitRecord {
   readonly worker?: string
   /** Left out by earlier versions. */
   readonly computedBy?: ComputedBy
+  /** Reason for which a network's file was computed one image at a time; only where it was. */
+  readonly oneByOne?: string
 }
 
 export function sha256Hex(bytes: Uint8Array | string): string {
@@ -43,11 +45,11 @@ export function committedFile(path: string, bytes: Uint8Array): CommittedFile {
 const ordered = ({ engine, version, device, cpu }: ComputedBy): ComputedBy => ({ engine, version, device, cpu })
 
 /** `commits/part-N.json`; files in the order of their paths, so that the same part gives the same bytes. */
-export function encodeCommit({ part, images, failed, overflow, files, worker, computedBy }: CommitRecord): string {
+export function encodeCommit({ part, images, failed, overflow, files, worker, computedBy, oneByOne }: CommitRecord): string {
   const sorted = files
     .map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }))
     .sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
-  return `${JSON.stringify({ part, images, failed, overflow, files: sorted, ...(worker === undefined ? {} : { worker }), computedBy: computedBy && ordered(computedBy) }, undefined, 2)}\n`
+  return `${JSON.stringify({ part, images, failed, overflow, files: sorted, ...(worker === undefined ? {} : { worker }), computedBy: computedBy && ordered(computedBy), oneByOne }, undefined, 2)}\n`
 }
 
 /** @throws LayermillError `RECORD_INVALID` */
@@ -69,7 +71,9 @@ export function parseCommit(bytes: Uint8Array | string, name: string): CommitRec
     device: by.string('device'),
     cpu: by.string('cpu'),
   }
+  const oneByOne = fields.optionalString('oneByOne')
   const optional = {
+    ...(oneByOne === undefined ? {} : { oneByOne }),
     ...(overflow === undefined ? {} : { overflow }),
     ...(worker === undefined ? {} : { worker }),
     ...(computedBy === undefined ? {} : { computedBy }),
@@ -83,6 +87,13 @@ export function countsOf({
   failed,
   overflow,
   computedBy,
-}: CommitRecord): Pick<CommitRecord, 'images' | 'failed' | 'overflow' | 'computedBy'> {
-  return { images, failed, ...(overflow === undefined ? {} : { overflow }), ...(computedBy === undefined ? {} : { computedBy }) }
+  oneByOne,
+}: CommitRecord): Pick<CommitRecord, 'images' | 'failed' | 'overflow' | 'computedBy' | 'oneByOne'> {
+  return {
+    images,
+    failed,
+    ...(overflow === undefined ? {} : { overflow }),
+    ...(computedBy === undefined ? {} : { computedBy }),
+    ...(oneByOne === undefined ? {} : { oneByOne }),
+  }
 }

@@ -62,6 +62,8 @@ describe('commit records', () => {
     expect(countsOf(parseCommit(text, 'c'))).toEqual({ images: 2, failed: 0, computedBy })
     expect(parseCommit(encodeCommit({ part: 1, images: 2, failed: 0, files }), 'c')).not.toHaveProperty('computedBy')
     expect(() => parseCommit(text.replace('"x64-fma.0a1b2c3d"', '7'), 'c')).toThrow(/expected cpu/)
+    const single = encodeCommit({ part: 1, images: 2, failed: 0, files, oneByOne: 'a batch differs' })
+    expect(countsOf(parseCommit(single, 'c'))).toEqual({ images: 2, failed: 0, oneByOne: 'a batch differs' })
   })
 
   it('are refused with what is wrong', () => {

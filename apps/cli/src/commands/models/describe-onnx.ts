@@ -49,8 +49,11 @@ function rowsOf(network: OnnxNetwork, size: Size2): Row[] {
     [...modules, ...values].map(({ value }) => value),
     size,
   )
-  return [...modules, ...values].map(({ name, value, remark, kind }) => {
+  const isAlone = model.graph.inputs.length === 1
+  return [...modules, ...values].map(({ name, value, remark: said, kind }) => {
     const shape = shapeOf(network, `value:${value}`, size)
+    const inputs = isAlone ? [] : model.otherInputs(value)
+    const remark = inputs.length === 0 ? said : `needs the input ${inputs.map(printableName).join(', ')}`
     return {
       layer: name,
       value,

@@ -6,7 +6,7 @@ import { headBase, headGraph, headParameters, isHalf } from './head-graph.js'
 import type { ExportedOnnx, ExportOptions } from '../export.js'
 
 /** Bytes of a model above which the format's readers take no single file. */
-const mostBytes = 2 ** 31 - 2 ** 20
+export const mostGraphBytes = 2 ** 31 - 2 ** 20
 
 /**
  * A fine-tuned network on an ONNX file as an ONNX file of its own: the graph cut behind the layer that the head is on, with what was
@@ -32,10 +32,10 @@ export async function exportGraph(
     (sum, { byteLength }) => sum + byteLength,
     0,
   )
-  if (bytes > mostBytes) {
+  if (bytes > mostGraphBytes) {
     throw new LayermillError(
       'HEAD_INVALID',
-      `${network.id} has ${bytes} bytes of weights, and a single ONNX file holds at most ${mostBytes}`,
+      `${network.id} has ${bytes} bytes of weights, and a single ONNX file holds at most ${mostGraphBytes}`,
     )
   }
   const head = headGraph(network, {

@@ -36,7 +36,7 @@ const baked = "the file's constants hold a batch of one, and were changed to tak
 export class GraphExtractor implements Extractor {
   readonly layers: readonly string[]
   private session: Session | undefined
-  private batching: Batching | undefined
+  batching: Batching | undefined
   private releasing: Promise<void> | undefined
   private queue: Promise<unknown> = Promise.resolve()
   private readonly values: readonly string[]
@@ -160,7 +160,7 @@ export class GraphExtractor implements Extractor {
         break
       } catch (error) {
         if (!(error instanceof LayermillError) || error.code === 'ENGINE_CLOSED') throw error
-        reason ||= `the file cannot compute a batch: ${error.message.slice(0, 200)}`
+        reason = `the file cannot compute a batch: ${error.message.slice(0, 200)}`
       }
     }
     const session = await this.singleSession()

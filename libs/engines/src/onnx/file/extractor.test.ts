@@ -1,0 +1,51 @@
+import { fileURLToPath } from 'node:url'
+import { type Tensor, Random } from '@layermill/core'
+import { OnnxModel, onnxNetwork } from '@layermill/onnx'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Engine } from '../../engine.js'
+import { openEngine } from '../../open.js'
+
+let engine: Engine
+beforeAll(async () => {
+  engine = await openEngine({ device: 'cpu', threads: 1 })
+})
+afterAll(() => engine.close())
+
+/** Different images, [count, 3, side, side]. */
+function images(count: number, side: number): Tensor {
+  const random = new Random('extractor')
+  return { shape: [count, 3, side, side], data: Float32Array.from({ length: count * 3 * side * side }, () => random.below(1000) / 500 - 1) }
+}
+
+// Written by hand as today's exporter writes windows of tokens, heads of unknown width and a pooling of channels-last maps.
+it('takes a batch of one out of windows, open sizes and flattened places', async () => {
+  const network = onnxNetwork(await OnnxModel.open(fileURLToPath(new URL('testing/windows-dynamo.onnx', import.meta.url))))
+  const found: string[] = []
+  await using extractor = await engine.extractor(network, new Map(), ['transpose', 'y'], {
+    onBatching: ({ kind, reason }) => found.push(`${kind}: ${reason ?? ''}`),
+  })
+  const three = images(3, 8)
+  const together = await extractor.run({ ...three, data: three.data.slice() })
+  expect(found).toEqual([expect.stringMatching(/^whole: the file's constants hold a batch of one/)])
+  expect(together.get('transpose')!.shape).toEqual([3, 4, 2, 4, 2])
+  const size = three.data.length / 3
+  for (const i of [0, 1, 2]) {
+    const alone = await extractor.run({ shape: [1, 3, 8, 8], data: three.data.slice(i * size, (i + 1) * size) })
+    const row = together.get('y')!.data.subarray(16 * i, 16 * i + 16)
+    row.forEach((value, k) => expect(value).toBeCloseTo(alone.get('y')!.data[k]!, 5))
+  }
+  expect([...together.get('y')!.data.subarray(0, 16)]).not.toEqual([...together.get('y')!.data.subarray(16, 32)])
+})
+
+it('refuses layers that need another input before anything is computed, and takes those that do not', async () => {
+  const models = '../../../../../test/conformance/onnx-files/models/hand-two-inputs-one-optional-opset17.onnx'
+  const network = onnxNetwork(await OnnxModel.open(fileURLToPath(new URL(models, import.meta.url))))
+  expect(() => network.graph.shape('logits', [32, 32])).toThrow(
+    expect.objectContaining({
+      code: 'ONNX_UNSUPPORTED',
+      message: expect.stringMatching(/logits needs the input mask beside the images/) as string,
+    }),
+  )
+  await using extractor = await engine.extractor(network, new Map(), ['normed'])
+  expect((await extractor.run(images(2, 32))).get('normed')!.shape).toEqual([2, ...network.graph.shape('normed', [32, 32])])
+})
