@@ -11,11 +11,11 @@ function parsed(text: string | undefined): unknown {
   }
 }
 
-/** The head that a file's metadata tells of; undefined where they tell of none, or of another than the file has. */
+/** The head of classes that a file's metadata tells of; undefined where they tell of none, of another target, or of another than the file has. */
 export function ownHead({ model, graph }: OnnxModel): GraphHead | undefined {
   const value = parsed(model.metadata.get('layermill.head'))
   const classes = parsed(model.metadata.get('layermill.classes'))
-  if (typeof value !== 'object' || value === null || !isTexts(classes)) return undefined
+  if (typeof value !== 'object' || value === null || !isTexts(classes) || model.metadata.has('layermill.target')) return undefined
   const { layer, head, tensors } = value as Record<string, unknown>
   if (typeof layer !== 'string' || !isTexts(tensors) || !Array.isArray(head) || head.length > 2) return undefined
   const hidden = (head as unknown[]).map(item => {

@@ -1,4 +1,4 @@
-import { resamples } from '@layermill/models'
+import type { Resample } from '@layermill/models'
 import { z } from 'zod'
 
 const triple = z.tuple([z.number(), z.number(), z.number()])
@@ -50,7 +50,18 @@ export const InputNumbers = z.object({
 export type InputNumbers = z.output<typeof InputNumbers>
 
 /** Filters of Pillow's `resize`, and torchvision's for tensors. */
-export const ResampleName = z.enum(resamples)
+export const ResampleName = z.enum([
+  'bicubic',
+  'bilinear',
+  'nearest',
+  'lanczos',
+  'box',
+  'hamming',
+  'torchvision-bicubic',
+  'torchvision-bilinear',
+  'torchvision-nearest',
+  'torchvision-lanczos',
+] satisfies Resample[])
 
 /** A way of preparing images by its numbers, as a library's file has it: what `--prepare FILE` becomes. */
 export const SpecPreparation = z.strictObject(

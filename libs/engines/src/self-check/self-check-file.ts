@@ -31,7 +31,7 @@ export async function selfCheckFile(engine: Engine, network: OnnxNetwork, layers
   const image = noise(network, size)
   const compute = async (names: readonly string[]): Promise<ReadonlyMap<string, Tensor>> => {
     await using extractor = await engine.extractor(network, new Map(), names, { inputSize: size })
-    return extractor.run({ shape: image.shape, data: image.data.slice() })
+    return await extractor.run({ shape: image.shape, data: image.data.slice() })
   }
   const cut = await compute(layers)
   const whole = await compute([...new Set([...layers, ...graphOutputs(network)])])

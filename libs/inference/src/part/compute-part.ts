@@ -71,7 +71,7 @@ export async function computePart(input: PartInput): Promise<PartResult> {
   const output = new PartOutput(store, record, input.part, resultRows(input, rows), {
     worker: input.among?.worker,
     computedBy: input.computedBy,
-    oneByOne: async () => extractor.oneByOne?.(),
+    oneByOne: async () => input.extractor.oneByOne?.(),
   })
   const doubts = new PartDoubts({ run: record.id, part: input.part, store, source, rows, readAhead, among: input.among })
   const keep = cache?.writer()
