@@ -92,7 +92,7 @@ async function release() {
 /** Packages that read files and streams, under the strictest release of Node.js; `npm run test:nodes` runs everything under all of them. */
 async function testNewestNode() {
   heading('Node.js 26')
-  const packages = ['libs/core', 'libs/storage', 'libs/weights', 'libs/preprocess']
+  const packages = ['libs/core', 'libs/storage', 'libs/weights', 'libs/preprocess', 'apps/cli/src/output']
   const title = 'tests under Node.js 26'
   const { code } = await testWith(title, 'test:nodes', '26', ...packages)
   // One check, as lint is one: these tests were counted before. Without the program, which is said, nothing ran.

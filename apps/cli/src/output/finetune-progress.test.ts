@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
+import { written } from './testing/written.js'
 import { epochLine, finetuneLine, FinetuneProgress } from './finetune-progress.js'
 
 const state = {
@@ -54,7 +55,7 @@ describe('progress of fine-tuning', () => {
       progress.update({ ...state, step, images: step * 10 })
       time += 30
     }
-    const drawn = String(stream.read())
+    const drawn = written(stream)
     expect(
       drawn
         .split('\r\u001b[2K')
@@ -64,7 +65,7 @@ describe('progress of fine-tuning', () => {
     expect(drawn).not.toContain('\n')
     progress.clear()
     progress.finish()
-    expect(String(stream.read())).toBe('\r\u001b[2K')
+    expect(written(stream)).toBe('\r\u001b[2K')
   })
 
   it('counts the speed of each kind of work by itself', () => {
@@ -82,7 +83,7 @@ describe('progress of fine-tuning', () => {
     at(3000, { phase: 'features', done: 5, total: 24, failed: 0 })
     at(9000, { ...state, images: 8 })
     at(10_000, { ...state, images: 16 })
-    const speeds = String(stream.read())
+    const speeds = written(stream)
       .trim()
       .split('\n')
       .map(text => /([\d.]+) images\/s/.exec(text)?.[1])
@@ -99,7 +100,7 @@ describe('progress of fine-tuning', () => {
     }
     progress.epoch({ epoch: 2, step: 3, learningRate: 1, gradientNorm: 1, training: { loss: 1, accuracy: 0.5 }, best: true })
     progress.finish()
-    const lines = String(stream.read()).trim().split('\n')
+    const lines = written(stream).trim().split('\n')
     expect(lines).toHaveLength(5)
     expect(lines[3]).toContain('10 images/s')
     expect(lines[4]).toBe('epoch 2: loss 1.0000, 50.0%')

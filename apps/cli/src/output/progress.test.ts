@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { expect, it } from 'vitest'
+import { written } from './testing/written.js'
 import { Progress, progressLine } from './progress.js'
 
 it('shows done, total, rate, time left and failures', () => {
@@ -31,7 +32,7 @@ it('leaves out what was done before from the rate, and writes few lines where th
     time = at
     progress.update({ done, failed: 0, total: 200, planned: true })
   }
-  const lines = String(stream.read()).trim().split('\n')
+  const lines = written(stream).trim().split('\n')
   expect(lines).toHaveLength(3)
   expect(lines[1]).toContain('160/200 images · 10 images/s · 4.0 s left')
 })
@@ -51,7 +52,7 @@ it('says nothing of what is done before its delay is over', () => {
   expect(stream.read()).toBeNull()
   time = 2000
   progress.update({ done: 30, failed: 0, total: 40, planned: true })
-  expect(String(stream.read())).toContain('30/40 images')
+  expect(written(stream)).toContain('30/40 images')
 })
 
 it('fits the terminal, and leaves out first what matters least', () => {
@@ -78,7 +79,7 @@ it('gives no time left before the work is steady: the first batch warms up', () 
   ] as const) {
     time = at
     progress.update({ done, failed: 0, total: 2000, planned: true })
-    drawn.push(String(stream.read()).replace('\r\u001b[2K', ''))
+    drawn.push(written(stream).replace('\r\u001b[2K', ''))
   }
   expect(drawn.slice(0, 3).join('')).not.toContain('left')
   // 60 images in the 3 seconds since the first batch.
