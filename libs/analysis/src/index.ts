@@ -25,6 +25,7 @@ export { fillRows, mappedSource, readByFill, rowBlocks, rowsABlock, type RowSour
 export { leftSingularVectors, singularValues, type SingularVectors } from './matrix/svd.js'
 export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, varianceFloor, zcaWhiten } from './reduce/pca.js'
 export { projectionBytes, randomColumns, type RandomProjection, sparseProjection } from './reduce/projection.js'
+export { type ClassifierTest, classifierTest } from './audit/classifier-test.js'
 export { type Drift, driftTest, type MmdOptions, mmdTest, type TwoSampleTest } from './audit/drift.js'
 export { foldsOf, type LabelScores, labelScores, outOfFoldProbabilities } from './audit/labels.js'
 export { type CrossValidated, crossValidate, type CrossValidationOptions, studentQuantile } from './audit/cross-validate.js'
@@ -38,6 +39,7 @@ export {
   type Neighbours,
   outlierNeighbour,
   outlierScores,
+  referenceNeighbour,
 } from './audit/neighbours.js'
 export {
   type EvidenceMap,

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../../helpers/cli.js'
@@ -134,6 +134,60 @@ describe('what an audit found', () => {
       ),
     ).toHaveLength(3)
     expect(found.filter(([key, finding]) => key === first && finding === 'label').map(row => row[6])).toEqual(['dismissed'])
+  })
+})
+
+describe('layermill audit', () => {
+  it('names images that are held out too, classes that are taken for each other, and the images that drift', async () => {
+    const heldOut = join(root, 'held-out')
+    await writeShapes(heldOut, 2)
+    const copies = new Set<string>()
+    for (const kind of ['disc', 'square', 'triangle']) {
+      const there = new Set<string>()
+      for (const name of await readdir(join(heldOut, kind))) there.add((await readFile(join(heldOut, kind, name))).toString('base64'))
+      for (const name of await readdir(join(shapes, kind)))
+        if (there.has((await readFile(join(shapes, kind, name))).toString('base64'))) copies.add(`${kind}/${name}`)
+    }
+    expect(copies.size).toBeGreaterThan(5)
+    const held = join(root, 'held-out-features')
+    await cli('extract', heldOut, ...network, '--layers', 'inception_3a', '--pool', 'avg', '--out', held)
+    const out = join(root, 'leaks')
+    const stdout = await cli('audit', shapes, '--features', features, '--held-out', held, '--reference', held, '--out', out, '--json')
+    const found = JSON.parse(stdout) as {
+      counts: Record<string, number>
+      confusable: { classes: string[]; images: number; share: number }[]
+      drift: { p: number; classifier: { accuracy: number; p: number }; images: { key: string; probability: number }[] }
+    }
+    const leaks = (await findings(out)).filter(([, finding]) => finding === 'leak')
+    expect(found.counts['leak']).toBe(leaks.length)
+    expect(new Set(leaks.filter(([, , score]) => Number(score) === 0).map(([key]) => key))).toEqual(copies)
+    expect(leaks.every(([, , , , , detail]) => /^(disc|square|triangle)\//.test(detail!))).toBe(true)
+    for (const { classes, images, share } of found.confusable) {
+      expect(new Set(classes).size).toBe(2)
+      expect(images).toBeGreaterThan(0)
+      expect(share).toBeLessThanOrEqual(1)
+    }
+    // The reference has six images, so six of the new ones are held against them.
+    expect(found.drift.images).toHaveLength(6)
+    expect(found.drift.classifier.p).toBeGreaterThan(0)
+    expect(await readFile(join(out, 'report.html'), 'utf8')).toContain('Images that differ most from the reference')
+    const fewer = join(root, 'not-held-out')
+    await cli(
+      'extract',
+      shapes,
+      ...network,
+      '--layers',
+      'inception_3a',
+      '--without',
+      join(out, 'audit.csv'),
+      '--worst',
+      '0',
+      '--out',
+      fewer,
+    )
+    const rows = await findings(out)
+    const gone = new Set([...leaks.map(([key]) => key), ...copiesOf(rows)])
+    expect((await readRun(fewer)).counts.images).toBe(19 - gone.size)
   })
 })
 

@@ -19,14 +19,23 @@ import {
 /** One image that should be looked at, and why. */
 export interface Finding {
   readonly key: string
-  readonly finding: 'exact-duplicate' | 'near-duplicate' | 'label' | 'outlier'
-  /** Ratio of distances (duplicates, 0 for exact ones), probability of the given label or its margin, distance to the 40th neighbour with what sets it apart. */
+  readonly finding: 'exact-duplicate' | 'near-duplicate' | 'leak' | 'label' | 'outlier'
+  /** Ratio of distances (duplicates and leaks, 0 for the same bytes), probability of the given label or its margin, distance to the 40th neighbour with what sets it apart. */
   readonly score: number
   /** Images that are found together. */
   readonly group: number | undefined
   readonly label: string | undefined
-  /** Likeliest class of a suspect label; `contradiction` where a group has several labels. */
+  /** Likeliest class of a suspect label; held-out image of a leak; `contradiction` where a group has several labels. */
   readonly detail: string | undefined
+}
+
+/** Two classes of which images are taken for each other, by a classifier that has not seen them. */
+export interface Confusable {
+  readonly classes: readonly [string, string]
+  /** Images of one that are taken for the other. */
+  readonly images: number
+  /** Of the images of both. */
+  readonly share: number
 }
 
 /** Images with their features. */
@@ -130,10 +139,37 @@ function smallest(scores: Float64Array, count: number, isOpen: (row: number) => 
     .slice(0, count)
 }
 
-function labelFindings(images: AuditedImages, components: Matrix, options: AuditOptions): Finding[] {
+interface LabelsFound {
+  readonly findings: Finding[]
+  readonly confusable: readonly Confusable[]
+}
+
+/** Pairs of classes that are named. */
+const mostPairs = 20
+
+/** Pairs of classes by the share of their images that are taken for the other, largest first. */
+export function confusablePairs(labels: ArrayLike<number>, suggested: ArrayLike<number>, classes: readonly string[]): Confusable[] {
+  const sizes = new Float64Array(classes.length)
+  const taken = new Map<number, number>()
+  for (let row = 0; row < labels.length; row++) {
+    const [own, other] = [labels[row]!, suggested[row]!]
+    sizes[own]!++
+    const pair = Math.min(own, other) * classes.length + Math.max(own, other)
+    if (own !== other) taken.set(pair, (taken.get(pair) ?? 0) + 1)
+  }
+  return [...taken]
+    .map(([pair, images]): Confusable => {
+      const [a, b] = [Math.floor(pair / classes.length), pair % classes.length]
+      return { classes: [classes[a]!, classes[b]!], images, share: images / (sizes[a]! + sizes[b]!) }
+    })
+    .toSorted((x, y) => y.share - x.share || y.images - x.images || (x.classes.join() < y.classes.join() ? -1 : 1))
+    .slice(0, mostPairs)
+}
+
+function labelFindings(images: AuditedImages, components: Matrix, options: AuditOptions): LabelsFound {
   const known = Array.from(images.labels.keys()).filter(row => images.labels[row] !== undefined)
   const classes = [...new Set(known.map(row => images.labels[row]!))].sort()
-  if (classes.length < 2 || known.length < 2 * folds) return []
+  if (classes.length < 2 || known.length < 2 * folds) return { findings: [], confusable: [] }
   const x = matrix(known.length, components.columns)
   for (const [i, row] of known.entries()) x.data.set(components.data.subarray(row * x.columns, (row + 1) * x.columns), i * x.columns)
   const places = new Map(classes.map((name, i) => [name, i]))
@@ -144,7 +180,7 @@ function labelFindings(images: AuditedImages, components: Matrix, options: Audit
   const scores = labelScores(found, labels, classes.length)
   const score = options.labelScore === 'margin' ? scores.margin : scores.selfConfidence
   const isOpen = (i: number): boolean => options.isDismissed?.(images.keys[known[i]!]!, 'label') !== true
-  return smallest(score, options.labels, isOpen).map(i => ({
+  const findings = smallest(score, options.labels, isOpen).map((i): Finding => ({
     key: images.keys[known[i]!]!,
     finding: 'label',
     score: score[i]!,
@@ -152,6 +188,13 @@ function labelFindings(images: AuditedImages, components: Matrix, options: Audit
     label: images.labels[known[i]!],
     detail: classes[scores.suggested[i]!],
   }))
+  return { findings, confusable: confusablePairs(labels, scores.suggested, classes) }
+}
+
+/** Findings of an audit, and the classes that are taken for each other. */
+export interface Audited {
+  readonly findings: readonly Finding[]
+  readonly confusable: readonly Confusable[]
 }
 
 /**
@@ -159,11 +202,11 @@ function labelFindings(images: AuditedImages, components: Matrix, options: Audit
  * to the tenth. Suspect labels, by a classifier that has not seen the image (Northcutt et al. 2021). Outliers, by the distance to the 40th
  * neighbour. Exact, in n^2 operations.
  */
-export async function auditImages(images: AuditedImages, options: AuditOptions): Promise<Finding[]> {
+export async function auditImages(images: AuditedImages, options: AuditOptions): Promise<Audited> {
   const { product, signal, isDismissed, onProgress } = options
   const exact = exactGroups(images)
   const findings = withGroup(images, 'exact-duplicate', { groups: exact, first: 1, isDismissed }, () => 0)
-  if (images.source.rows < 3) return findings
+  if (images.source.rows < 3) return { findings, confusable: [] }
   const near = await nearestNeighbours(images.source, {
     product,
     count: 10,
@@ -175,7 +218,8 @@ export async function auditImages(images: AuditedImages, options: AuditOptions):
     ...withGroup(images, 'near-duplicate', { groups: duplicateGroups(near), first: exact.length + 1, isDismissed }, row => ratios[row]!),
   )
   const components = await (await auditComponents(images.source, product, signal)).of(images.source)
-  findings.push(...labelFindings(images, components, options))
+  const labelled = labelFindings(images, components, options)
+  findings.push(...labelled.findings)
   const far = await nearestNeighbours(sourceOf(components), { product, count: outlierNeighbour, signal })
   const scores = outlierScores(far)
   const worst = smallest(
@@ -193,5 +237,5 @@ export async function auditImages(images: AuditedImages, options: AuditOptions):
       detail: undefined,
     })
   }
-  return findings
+  return { findings, confusable: labelled.confusable }
 }

@@ -19,11 +19,10 @@ export interface AuditSource {
   readonly layer?: string
 }
 
-/** Images that are open, and how to close their files. */
-export interface OpenedImages {
+/** Images that are open, with their files. */
+export interface OpenedImages extends AsyncDisposable {
   readonly images: AuditedImages
   readonly layer: string
-  close(this: void): PromiseLike<void>
 }
 
 /**
@@ -51,5 +50,5 @@ export async function auditedImages(output: Output, options: AuditSource, source
       hint: `keys there are like ${[...given.keys()][0] ?? 'none'}, here like ${images.keys[0]}`,
     })
   }
-  return { images, layer: index.layer, close: () => opened[Symbol.asyncDispose]() }
+  return { images, layer: index.layer, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() }
 }

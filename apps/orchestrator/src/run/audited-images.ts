@@ -61,7 +61,7 @@ const isDuplicate = ({ finding, verdict }: AuditedImage): boolean =>
   (finding === 'exact-duplicate' || finding === 'near-duplicate') && verdict !== 'dismissed'
 
 /**
- * Keys that an audit says to leave out: the worst suspect labels, all but the first image of each group of duplicates, and what was
+ * Keys that an audit says to leave out: the worst suspect labels, all but the first image of each group of duplicates, leaks, and what was
  * confirmed; of a list without findings, all.
  * @param worst suspect labels to take of those that nobody has looked at
  * @throws LayermillError `SPEC_INVALID` where there are such and no number is given
@@ -75,14 +75,15 @@ export function keysWithout(images: readonly AuditedImage[], worst: number | und
     return !first
   })
   const others = images.filter(
-    ({ finding, verdict }) => (finding === undefined || (finding !== 'label' && verdict === 'confirmed')) && verdict !== 'dismissed',
+    ({ finding, verdict }) =>
+      (finding === undefined || finding === 'leak' || (finding !== 'label' && verdict === 'confirmed')) && verdict !== 'dismissed',
   )
   const firsts = new Set(images.filter(isDuplicate).map(({ key }) => key))
   for (const { key } of duplicates) firsts.delete(key)
   const taken = [
     ...suspects(images, worst, place),
     ...duplicates,
-    ...others.filter(({ key, finding }) => finding === undefined || !firsts.has(key)),
+    ...others.filter(({ key, finding }) => finding === undefined || finding === 'leak' || !firsts.has(key)),
   ]
   return new Set(taken.map(({ key }) => key))
 }

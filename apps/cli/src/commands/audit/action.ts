@@ -1,28 +1,20 @@
-import {
-  columnDeviations,
-  columnMeans,
-  type Drift,
-  driftTest,
-  type Matrix,
-  matrix,
-  type MatrixProduct,
-  sourceOf,
-} from '@layermill/analysis'
 import { flagCount } from '@layermill/contracts'
 import { absolutePlace, exitCodes, interruptible, LayermillError } from '@layermill/core'
 import { openProduct } from '@layermill/engines'
 import { csvRow, definitions, escapeHtml, page, table } from '@layermill/orchestrator/results'
 import { readAudited } from '@layermill/orchestrator/run'
 import { openStore, type Store } from '@layermill/storage'
-import { auditComponents, type AuditedImages, auditImages, type Finding } from '../../audit/findings.js'
-import { type AuditSource, auditedImages } from '../../audit/images.js'
-import { openSets } from '../../compare/feature-sets.js'
+import { driftOf, driftText, type ImageDrift } from '../../audit/drift.js'
+import { type Audited, auditImages, type AuditOptions, type Finding } from '../../audit/findings.js'
+import { type AuditSource, auditedImages, type OpenedImages } from '../../audit/images.js'
+import { leaksOf } from '../../audit/leaks.js'
 import { StepProgress } from '../../compare/step-progress.js'
 import { formatCount, formatPlural } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 
 export interface AuditCommandOptions extends AuditSource {
   readonly reference?: string
+  readonly heldOut?: string
   readonly labelScore: string
   readonly labels?: string
   readonly outliers?: string
@@ -33,54 +25,15 @@ export interface AuditCommandOptions extends AuditSource {
   readonly json?: boolean
 }
 
-/** Most rows on each side of a drift test: its kernel matrix is that of both. */
-const driftRows = 1000
-/** Drift is told of below this p. */
-const level = 0.05
-
 function labelScoreOf(text: string): 'self-confidence' | 'margin' {
   if (text === 'self-confidence' || text === 'margin') return text
   throw new LayermillError('SPEC_INVALID', `--label-score: got ${JSON.stringify(text)}, expected self-confidence or margin`)
 }
 
-/** Rows spread evenly, at most so many. */
-function thinned(x: Matrix, most: number): Matrix {
-  const count = Math.min(most, x.rows)
-  const result = matrix(count, x.columns)
-  for (let i = 0; i < count; i++) {
-    const row = Math.floor((i * x.rows) / count)
-    result.data.set(x.data.subarray(row * x.columns, (row + 1) * x.columns), i * x.columns)
-  }
-  return result
-}
-
-async function driftOf(
-  images: AuditedImages,
-  layer: string,
-  options: AuditCommandOptions,
-  product: MatrixProduct,
-  signal: AbortSignal,
-): Promise<Drift> {
-  await using opened = await openSets([options.reference!], layer)
-  const reference = opened.sets[0]!.source
-  if (reference.columns !== images.source.columns) {
-    throw new LayermillError('ROW_INVALID', `--reference: ${layer} has ${reference.columns} numbers there, ${images.source.columns} here`)
-  }
-  const components = await auditComponents(reference, product, signal)
-  const [old, fresh] = [await components.of(reference), await components.of(images.source)]
-  const deviations = await columnDeviations(sourceOf(old), await columnMeans(sourceOf(old)))
-  const permutations = flagCount('--permutations', options.permutations, 19, 100_000)
-  return await driftTest(thinned(old, driftRows), thinned(fresh, driftRows), deviations, { product, permutations, seed: options.seed })
-}
-
-const kinds = ['exact-duplicate', 'near-duplicate', 'label', 'outlier'] as const
+const kinds = ['exact-duplicate', 'near-duplicate', 'leak', 'label', 'outlier'] as const
 
 const countsOf = (findings: readonly Finding[]): Record<string, number> =>
   Object.fromEntries(kinds.map(kind => [kind, findings.filter(({ finding }) => finding === kind).length]))
-
-const driftText = ({ p, raw, standardized }: Drift): string =>
-  `${p <= level ? 'drift' : 'no drift seen'}: p ${p.toPrecision(3)} ` +
-  `(MMD ${raw.statistic.toPrecision(3)}, p ${raw.p.toPrecision(3)}; standardised p ${standardized.p.toPrecision(3)})`
 
 /** Finding of an image, as verdicts name it. */
 const verdictKey = (key: string, finding: string): string => JSON.stringify([key, finding])
@@ -92,10 +45,9 @@ async function verdictsOf(file: string | undefined): Promise<Map<string, 'confir
   return new Map(rows.flatMap(({ key, finding = '', verdict }) => (verdict === undefined ? [] : [[verdictKey(key, finding), verdict]])))
 }
 
-interface Written {
-  readonly findings: readonly Finding[]
+interface Written extends Audited {
   readonly verdicts: ReadonlyMap<string, string>
-  readonly drift: Drift | undefined
+  readonly drift: ImageDrift | undefined
   readonly facts: readonly (readonly [string, string])[]
 }
 
@@ -107,7 +59,24 @@ function dismissedRows(verdicts: ReadonlyMap<string, string>): string[] {
   })
 }
 
-async function write(store: Store, { findings, verdicts, drift, facts }: Written): Promise<void> {
+/** Tables of what is about the dataset rather than about one image. */
+function overall({ drift, confusable }: Written): string {
+  const differing =
+    drift === undefined
+      ? ''
+      : `<p>${escapeHtml(driftText(drift))}</p>${table(
+          'Images that differ most from the reference',
+          [{ title: 'image' }, { title: 'probability to be new', number: true }],
+          drift.images.map(({ key, probability }) => [key, probability.toFixed(3)]),
+        )}`
+  if (confusable.length === 0) return differing
+  const columns = [{ title: 'class' }, { title: 'and' }, { title: 'images', number: true }, { title: 'share', number: true }]
+  const rows = confusable.map(({ classes: [a, b], images, share }) => [a, b, formatCount(images), `${(100 * share).toFixed(1)}%`])
+  return `${differing}<h2>Classes that are taken for each other</h2>${table('Classes', columns, rows)}`
+}
+
+async function write(store: Store, written: Written): Promise<void> {
+  const { findings, verdicts, facts } = written
   const lines = findings.map(({ key, finding, score, group, label, detail }) =>
     csvRow([key, finding, score, group ?? '', label ?? '', detail ?? '', verdicts.get(verdictKey(key, finding)) ?? '']),
   )
@@ -129,7 +98,7 @@ async function write(store: Store, { findings, verdicts, drift, facts }: Written
   })
   const html = page(
     'Audit',
-    `${drift === undefined ? '' : `<p>${escapeHtml(driftText(drift))}</p>`}
+    `${overall(written)}
 <p class="soft">Findings are images to look at: a list of suspect labels is never right throughout, and is no list to delete.</p>
 ${tables.join('\n')}
 <h2>Settings</h2>${definitions('facts', facts)}`,
@@ -137,50 +106,74 @@ ${tables.join('\n')}
   await store.put('report.html', html, { contentType: 'text/html; charset=utf-8' })
 }
 
+/** What is wrong with open images, by all that the command asks for. */
+async function look(
+  output: Output,
+  { images, layer }: OpenedImages,
+  options: AuditCommandOptions,
+  by: Pick<AuditOptions, 'product' | 'signal' | 'onProgress'>,
+): Promise<Omit<Written, 'facts'>> {
+  const most = (flag: string, text: string | undefined, share: number): number =>
+    text === undefined ? Math.ceil(images.source.rows * share) : flagCount(flag, text, 0, 100_000_000)
+  const verdicts = await verdictsOf(options.verdicts)
+  const isDismissed = (key: string, finding: string): boolean => verdicts.get(verdictKey(key, finding)) === 'dismissed'
+  const { findings, confusable } = await auditImages(images, {
+    ...by,
+    isDismissed,
+    seed: options.seed,
+    labelScore: labelScoreOf(options.labelScore),
+    labels: most('--labels', options.labels, 0.05),
+    outliers: most('--outliers', options.outliers, 0.01),
+  })
+  const leaks: Finding[] = []
+  if (options.heldOut !== undefined) {
+    await using heldOut = await auditedImages(output, { features: options.heldOut, layer }, undefined)
+    leaks.push(...(await leaksOf(images, heldOut.images, { ...by, isDismissed })))
+  }
+  const permutations = flagCount('--permutations', options.permutations, 19, 100_000)
+  const drift =
+    options.reference === undefined
+      ? undefined
+      : await driftOf(images, { ...by, reference: options.reference, layer, permutations, seed: options.seed })
+  return { findings: [...findings, ...leaks], confusable, verdicts, drift }
+}
+
 /** `layermill audit --features RUN`: what is wrong with the images of a run. */
 export async function auditCommand(output: Output, source: string | undefined, options: AuditCommandOptions): Promise<number> {
-  const labelScore = labelScoreOf(options.labelScore)
-  const most = (flag: string, text: string | undefined, rows: number, share: number): number =>
-    text === undefined ? Math.ceil(rows * share) : flagCount(flag, text, 0, 100_000_000)
+  labelScoreOf(options.labelScore)
   const store = options.out === undefined ? undefined : openStore(absolutePlace(options.out, process.cwd()))
   const fast = await openProduct()
   const progress = new StepProgress(process.stderr)
   try {
     await interruptible(async signal => {
-      const { images, layer, close } = await auditedImages(output, options, source)
-      try {
-        const { rows } = images.source
-        const verdicts = await verdictsOf(options.verdicts)
-        const findings = await auditImages(images, {
-          isDismissed: (key, finding) => verdicts.get(verdictKey(key, finding)) === 'dismissed',
-          product: fast.product,
-          seed: options.seed,
-          labelScore,
-          labels: most('--labels', options.labels, rows, 0.05),
-          outliers: most('--outliers', options.outliers, rows, 0.01),
-          signal,
-          onProgress: (step, done, total) => progress.update(step, done, total),
-        })
-        const drift = options.reference === undefined ? undefined : await driftOf(images, layer, options, fast.product, signal)
-        progress.finish()
-        const facts = [
-          ['features', options.features],
-          ['layer', layer],
-          ['images', formatCount(rows)],
-          ['label score', labelScore],
-        ] as const
-        if (store !== undefined) await write(store, { findings, verdicts, drift, facts })
-        const counts = countsOf(findings)
-        if (options.json) {
-          output.json({ images: rows, layer, counts, ...(drift === undefined ? {} : { drift }), findings })
-        } else {
-          for (const [kind, count] of Object.entries(counts)) output.line(`${kind}: ${formatPlural(count, 'image')}`)
-          if (drift !== undefined) output.line(driftText(drift))
-          if (store !== undefined) output.note(`${store.url}/audit.csv and report.html`)
-        }
-      } finally {
-        await close()
+      await using opened = await auditedImages(output, options, source)
+      const { rows } = opened.images.source
+      const { product } = fast
+      const onProgress = (step: string, done: number, total: number): void => progress.update(step, done, total)
+      const found = await look(output, opened, options, { product, signal, onProgress })
+      progress.finish()
+      const { findings, confusable, drift } = found
+      const facts = [
+        ['features', options.features],
+        ['layer', opened.layer],
+        ['images', formatCount(rows)],
+        ['label score', options.labelScore],
+      ] as const
+      if (store !== undefined) await write(store, { ...found, facts })
+      const counts = countsOf(findings)
+      if (options.json) {
+        output.json({ images: rows, layer: opened.layer, counts, confusable, ...(drift === undefined ? {} : { drift }), findings })
+        return
       }
+      for (const [kind, count] of Object.entries(counts))
+        if (kind !== 'leak' || options.heldOut !== undefined) output.line(`${kind}: ${formatPlural(count, 'image')}`)
+      const [first] = confusable
+      if (first !== undefined) {
+        const share = `${(100 * first.share).toFixed(1)}% of their images`
+        output.line(`most alike classes: ${first.classes.join(' and ')}, ${share} are taken for the other`)
+      }
+      if (drift !== undefined) output.line(driftText(drift))
+      if (store !== undefined) output.note(`${store.url}/audit.csv and report.html`)
     })
   } finally {
     progress.finish()

@@ -26,6 +26,13 @@ export const audit: CommandDefinition = {
       complete: 'folder',
     },
     {
+      flag: '--held-out <dest>',
+      group: 'input',
+      text: 'run of held-out images, the same layer: images that are there too are named as leaks',
+      otherwise: 'none',
+      complete: 'folder',
+    },
+    {
       flag: '--label-score <name>',
       group: 'running',
       text: 'score of labels: probability of the label, or that less the largest other',
@@ -55,6 +62,7 @@ export const audit: CommandDefinition = {
   examples: [
     'audit --features ./features --layer pool5 --out ./audit',
     'audit ./photos --features ./features --label-score margin --labels 500',
+    'audit --features ./features-train --held-out ./features-held-out --layer pool5 --out ./audit',
     'audit --features ./features-june --reference ./features-held-out --layer pool5 --json',
   ],
   action: async (output, options: AuditCommandOptions, source: string | undefined) =>

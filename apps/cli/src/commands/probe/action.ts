@@ -48,35 +48,32 @@ export async function probeCommand(output: Output, source: string | undefined, o
   const progress = new StepProgress(process.stderr)
   try {
     await interruptible(async signal => {
-      const { images, layer, close } = await auditedImages(output, options, source)
-      try {
-        const known = Array.from(images.labels.keys()).filter(row => images.labels[row] !== undefined)
-        const classes = [...new Set(known.map(row => images.labels[row]!))].sort()
-        if (classes.length < 2 || known.length < folds) {
-          throw new LayermillError(
-            'CLASS_TOO_FEW',
-            `${options.features} has ${known.length} labelled images of ${classes.length} classes, expected two classes and ${folds} images`,
-          )
-        }
-        const x = matrix(known.length, images.source.columns)
-        for (const [i, row] of known.entries()) x.data.set(await images.source.read(row, row + 1), i * x.columns)
-        const places = new Map(classes.map((name, i) => [name, i]))
-        const labels = Uint32Array.from(known, row => places.get(images.labels[row]!)!)
-        const found = await crossValidate(x, labels, classes.length, {
-          cs,
-          folds,
-          repeats,
-          seed: options.seed,
-          standardize: options.raw !== true,
-          signal,
-          onFit: (done, total) => progress.update('fits', done, total),
-        })
-        progress.finish()
-        if (options.json) output.json({ layer, images: known.length, classes: classes.length, folds, repeats, results: found })
-        else print(output, found, known.length, classes.length)
-      } finally {
-        await close()
+      await using opened = await auditedImages(output, options, source)
+      const { images, layer } = opened
+      const known = Array.from(images.labels.keys()).filter(row => images.labels[row] !== undefined)
+      const classes = [...new Set(known.map(row => images.labels[row]!))].sort()
+      if (classes.length < 2 || known.length < folds) {
+        throw new LayermillError(
+          'CLASS_TOO_FEW',
+          `${options.features} has ${known.length} labelled images of ${classes.length} classes, expected two classes and ${folds} images`,
+        )
       }
+      const x = matrix(known.length, images.source.columns)
+      for (const [i, row] of known.entries()) x.data.set(await images.source.read(row, row + 1), i * x.columns)
+      const places = new Map(classes.map((name, i) => [name, i]))
+      const labels = Uint32Array.from(known, row => places.get(images.labels[row]!)!)
+      const found = await crossValidate(x, labels, classes.length, {
+        cs,
+        folds,
+        repeats,
+        seed: options.seed,
+        standardize: options.raw !== true,
+        signal,
+        onFit: (done, total) => progress.update('fits', done, total),
+      })
+      progress.finish()
+      if (options.json) output.json({ layer, images: known.length, classes: classes.length, folds, repeats, results: found })
+      else print(output, found, known.length, classes.length)
     })
   } finally {
     progress.finish()
