@@ -106,7 +106,7 @@ ${tables.join('\n')}
   await store.put('report.html', html, { contentType: 'text/html; charset=utf-8' })
 }
 
-/** What is wrong with open images, by all that the command asks for. */
+/** Audit of open images, by all that the command asks for. */
 async function look(
   output: Output,
   { images, layer }: OpenedImages,
