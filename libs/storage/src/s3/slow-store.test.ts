@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
-import { slowStore } from './slow-store.js'
+import { SlowStore } from './slow-store.js'
 
 it('tells a store that asks to slow down from one that does not answer as it should, by name or by status', () => {
+  const slowStore = new SlowStore()
   const waits = (error: unknown, at: number): string | undefined => {
     slowStore.refused(error, at)
     slowStore.refused(error, at + 6000)

@@ -5,7 +5,7 @@ const quiet = 10_000
 const worthTelling = 5000
 
 /** A store's refusals that are tried again, as one stretch of time. */
-class SlowStore {
+export class SlowStore {
   private since = 0
   private last = -Infinity
   private what = ''
