@@ -205,6 +205,6 @@ describe('audit of Fashion-MNIST (Debian: dataset-fashion-mnist)', () => {
     expect(seen['half from classes 0-4']).toBeGreaterThanOrEqual(sure)
     expect(seen['a quarter turned']).toBeGreaterThanOrEqual(sure)
     expect(seen['classifier alarms']).toBeLessThanOrEqual(quiet)
-    expect(seen['classifier, all from classes 0-4']).toBe(draws)
+    expect(seen['classifier, all from classes 0-4']).toBeGreaterThanOrEqual(sure)
   }, 900_000)
 })
