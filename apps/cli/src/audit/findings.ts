@@ -20,7 +20,10 @@ import {
 export interface Finding {
   readonly key: string
   readonly finding: 'exact-duplicate' | 'near-duplicate' | 'leak' | 'label' | 'outlier'
-  /** Ratio of distances (duplicates and leaks, 0 for the same bytes), probability of the given label or its margin, distance to the 40th neighbour with what sets it apart. */
+  /**
+   * Ratio of distances (duplicates and leaks, 0 for the same bytes), probability of the given label or its margin, distance to the 40th
+   * neighbour with what sets it apart.
+   */
   readonly score: number
   /** Images that are found together. */
   readonly group: number | undefined

@@ -16,6 +16,31 @@ export const labelledArgument: Argument = { name: '[source]', text: labelledText
 /** The same where it cannot come from a file. */
 export const requiredLabelledArgument: Argument = { ...labelledArgument, name: '<source>' }
 
+/** Argument of commands that look at stored features, whose labels may come from elsewhere. */
+export const relabelledArgument: Argument = {
+  name: '[source]',
+  text: 'the same images with other labels: a folder of classes, a list file and so on',
+  complete: 'file',
+}
+
+/** Stored features. */
+export const featuresFlag: Flag = {
+  flag: '--features <dest>',
+  group: 'input',
+  text: 'results of extract: a folder or s3://bucket/prefix',
+  required: true,
+  complete: 'folder',
+}
+
+/** Layer of stored features. */
+export const layerToLookAtFlag: Flag = {
+  flag: '--layer <name>',
+  group: 'input',
+  text: 'layer to look at',
+  otherwise: 'the only one of the run',
+  complete: 'layer',
+}
+
 /** Machine-readable results. */
 export const jsonFlag: Flag = { flag: '--json', group: 'output', text: 'print JSON lines for programs in place of text' }
 

@@ -2,6 +2,7 @@ import { freemem } from 'node:os'
 import { errorCode, errorMessage, LayermillError } from '@layermill/core'
 import type { Network, Size2 } from '@layermill/models'
 import { workingBytesPerImage } from '../batch-size/working-memory.js'
+import { gigabytes } from '../gigabytes.js'
 
 /** Sizes that are remembered. */
 const mostKnown = 1000
@@ -13,8 +14,6 @@ const shareOfBatch = 0.25
 const mostOfBatch = 2 ** 31
 
 const freeBytes = (): number => process.availableMemory?.() ?? freemem()
-
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`
 
 /** Demands on a network of images that keep their own size: that they fit its layers, and memory. */
 export class OwnSizes {

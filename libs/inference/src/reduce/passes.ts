@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { needsFit, parseRule, reducedShape, type RunRecord } from '@layermill/contracts'
 import { elementCount, LayermillError } from '@layermill/core'
 import { layerShapes, type Network } from '@layermill/models'
+import { gigabytes } from '../gigabytes.js'
+import { type PoolKind, pooledShape } from '../part/pool.js'
 
 /** Layers of a run whose rule needs a sample. */
 export const layersToFit = ({ identity }: RunRecord): string[] =>
@@ -19,7 +21,7 @@ export function sampleRowBytes(record: RunRecord, network: Network): Map<string,
   const bytes = new Map<string, number>()
   for (const [layer, shape] of shapes) {
     const rule = parseRule(reduction![layer]!)
-    const pooled = pool !== 'none' && shape.length === 3 ? [shape[0]!] : shape
+    const pooled = pooledShape(shape, pool as PoolKind)
     bytes.set(layer, 4 * elementCount(rule.kind === 'pca' ? pooled : reducedShape(pooled, rule)))
   }
   return bytes
@@ -56,7 +58,6 @@ export function samplePasses(
   for (const layer of layers) {
     const bytes = (rowBytes.get(layer) ?? 0) * images
     if (bytes > budgetBytes) {
-      const gigabytes = (value: number): string => `${(value / 1e9).toFixed(1)} GB`
       throw new LayermillError(
         'SPEC_INVALID',
         `--reduce: ${images} rows of ${layer} take ${gigabytes(bytes)} while they are fitted, and ${gigabytes(budgetBytes)} may be used in ${tmpdir()}`,

@@ -1,23 +1,15 @@
 import type { CommandDefinition } from '../../command/command.js'
-import { jsonFlag } from '../../command/shared-flags.js'
+import { featuresFlag, jsonFlag, layerToLookAtFlag, relabelledArgument } from '../../command/shared-flags.js'
 import type { ProbeCommandOptions } from './action.js'
 
 export const probe: CommandDefinition = {
   name: 'probe',
   group: 'Features',
   text: 'judge stored features by a linear classifier, cross-validated: accuracy with its interval for each penalty',
-  arguments: [
-    { name: '[source]', text: 'the same images with other labels: a folder of classes, a list file and so on', complete: 'file' },
-  ],
+  arguments: [relabelledArgument],
   flags: [
-    {
-      flag: '--features <dest>',
-      group: 'input',
-      text: 'results of extract: a folder or s3://bucket/prefix',
-      required: true,
-      complete: 'folder',
-    },
-    { flag: '--layer <name>', group: 'input', text: 'layer to look at', otherwise: 'the only one of the run', complete: 'layer' },
+    featuresFlag,
+    layerToLookAtFlag,
     {
       flag: '--c <numbers>',
       group: 'training',

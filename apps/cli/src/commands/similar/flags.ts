@@ -1,15 +1,9 @@
 import type { CommandDefinition, Flag } from '../../command/command.js'
-import { jsonFlag } from '../../command/shared-flags.js'
+import { featuresFlag, jsonFlag } from '../../command/shared-flags.js'
 import type { SimilarOptions } from './similar-options.js'
 
 const own: readonly Flag[] = [
-  {
-    flag: '--features <dest>',
-    group: 'input',
-    text: 'results of extract: a folder or s3://bucket/prefix',
-    required: true,
-    complete: 'folder',
-  },
+  featuresFlag,
   { flag: '--layer <name>', group: 'input', text: 'layer to compare', otherwise: 'the only one of the run', complete: 'layer' },
   {
     flag: '--key <key>',
