@@ -20,7 +20,16 @@ export {
 } from './compare/rsa.js'
 export { centred, columnDeviations, columnMeans, normalizeRows, subtractRow } from './matrix/columns.js'
 export { type Eigen, symmetricEigen } from './matrix/eigen.js'
-export { type Matrix, matrix, type MatrixProduct, plainProduct, type ProductForm, productShape, transpose } from './matrix/matrix.js'
+export {
+  type Matrix,
+  matrix,
+  type MatrixProduct,
+  plainProduct,
+  type ProductForm,
+  productShape,
+  takeRows,
+  transpose,
+} from './matrix/matrix.js'
 export { fillRows, mappedSource, readByFill, rowBlocks, rowsABlock, type RowSource, sourceOf } from './matrix/row-source.js'
 export { leftSingularVectors, singularValues, type SingularVectors } from './matrix/svd.js'
 export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, varianceFloor, zcaWhiten } from './reduce/pca.js'

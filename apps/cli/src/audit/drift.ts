@@ -4,10 +4,9 @@ import {
   columnMeans,
   type Drift,
   driftTest,
-  type Matrix,
-  matrix,
   type MatrixProduct,
   sourceOf,
+  takeRows,
 } from '@layermill/analysis'
 import { LayermillError } from '@layermill/core'
 import { openSets } from '../compare/feature-sets.js'
@@ -42,12 +41,6 @@ export interface DriftOptions {
 const spreadOver = (rows: number, most: number): number[] =>
   Array.from({ length: Math.min(most, rows) }, (_, i) => Math.floor((i * rows) / Math.min(most, rows)))
 
-function rowsAt(x: Matrix, places: readonly number[]): Matrix {
-  const result = matrix(places.length, x.columns)
-  for (const [i, row] of places.entries()) result.data.set(x.data.subarray(row * x.columns, (row + 1) * x.columns), i * x.columns)
-  return result
-}
-
 /**
  * Holds images against a reference run: MMD on features as they are and standardised, and a classifier.
  * @throws LayermillError `ROW_INVALID` where the layers have different sizes; as the run's files do
@@ -62,12 +55,12 @@ export async function driftOf(images: AuditedImages, options: DriftOptions): Pro
   const components = await auditComponents(reference, product, signal)
   const [old, fresh] = [await components.of(reference), await components.of(images.source)]
   const deviations = await columnDeviations(sourceOf(old), await columnMeans(sourceOf(old)))
-  const [a, b] = [rowsAt(old, spreadOver(old.rows, driftRows)), rowsAt(fresh, spreadOver(fresh.rows, driftRows))]
+  const [a, b] = [takeRows(old, spreadOver(old.rows, driftRows)), takeRows(fresh, spreadOver(fresh.rows, driftRows))]
   const drift = await driftTest(a, b, deviations, { product, permutations, seed })
   // As many rows of both, so that sizes tell nothing.
   const count = Math.min(a.rows, b.rows)
   const places = spreadOver(fresh.rows, count)
-  const { accuracy, p, scores } = classifierTest(rowsAt(old, spreadOver(old.rows, count)), rowsAt(fresh, places), deviations, seed)
+  const { accuracy, p, scores } = classifierTest(takeRows(old, spreadOver(old.rows, count)), takeRows(fresh, places), deviations, seed)
   const named = [...scores.keys()].sort((i, j) => scores[j]! - scores[i]! || i - j).slice(0, mostNamed)
   return {
     ...drift,

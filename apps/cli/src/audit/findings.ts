@@ -14,6 +14,7 @@ import {
   pcaProjector,
   type RowSource,
   sourceOf,
+  takeRows,
 } from '@layermill/analysis'
 
 /** One image that should be looked at, and why. */
@@ -173,8 +174,7 @@ function labelFindings(images: AuditedImages, components: Matrix, options: Audit
   const known = Array.from(images.labels.keys()).filter(row => images.labels[row] !== undefined)
   const classes = [...new Set(known.map(row => images.labels[row]!))].sort()
   if (classes.length < 2 || known.length < 2 * folds) return { findings: [], confusable: [] }
-  const x = matrix(known.length, components.columns)
-  for (const [i, row] of known.entries()) x.data.set(components.data.subarray(row * x.columns, (row + 1) * x.columns), i * x.columns)
+  const x = takeRows(components, known)
   const places = new Map(classes.map((name, i) => [name, i]))
   const labels = Uint32Array.from(known, row => places.get(images.labels[row]!)!)
   const found = outOfFoldProbabilities(x, labels, classes.length, foldsOf(known.length, folds, options.seed), {

@@ -1,5 +1,5 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
-import { type Matrix, matrix } from '../matrix/matrix.js'
+import { type Matrix, takeRows } from '../matrix/matrix.js'
 import { foldsOf } from './labels.js'
 import { fitLogistic, logisticLoss, probabilities } from './logistic.js'
 
@@ -41,12 +41,6 @@ export function studentQuantile(freedom: number): number {
     (79 * z ** 9 + 776 * z ** 7 + 1482 * z ** 5 - 1920 * z ** 3 - 945 * z) / 92_160,
   ]
   return terms.reduce((sum, term, i) => sum + term / freedom ** (i + 1), z)
-}
-
-function rowsOf(x: Matrix, places: readonly number[]): Matrix {
-  const part = matrix(places.length, x.columns)
-  for (const [i, place] of places.entries()) part.data.set(x.data.subarray(place * x.columns, (place + 1) * x.columns), i * x.columns)
-  return part
 }
 
 /** Centres and scales the columns of both by those of the first, in place; constant columns are 0. */
@@ -93,7 +87,7 @@ export async function crossValidate(
     for (let fold = 0; fold < folds; fold++) {
       const split = (held: boolean): number[] => Array.from(places.keys()).filter(row => (places[row] === fold) === held)
       const [inside, outside] = [split(false), split(true)]
-      const [fitted, left] = [rowsOf(x, inside), rowsOf(x, outside)]
+      const [fitted, left] = [takeRows(x, inside), takeRows(x, outside)]
       if (standardize) standardizeBy(fitted, left)
       const [known, unknown] = [inside.map(row => labels[row]!), outside.map(row => labels[row]!)]
       for (const [i, c] of cs.entries()) {

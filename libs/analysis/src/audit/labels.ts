@@ -1,6 +1,6 @@
 import { Random } from '@layermill/core'
 import { shuffled } from '../compare/rsa.js'
-import { type Matrix, matrix } from '../matrix/matrix.js'
+import { type Matrix, takeRows } from '../matrix/matrix.js'
 import { fitLogistic, type LogisticOptions, probabilities } from './logistic.js'
 
 /** Folds by shuffled order: row `order[k]` is in fold k mod `folds`. */
@@ -9,12 +9,6 @@ export function foldsOf(rows: number, folds: number, seed: string): Uint32Array 
   const result = new Uint32Array(rows)
   for (const [k, row] of order.entries()) result[row] = k % folds
   return result
-}
-
-function rowsOf(x: Matrix, places: readonly number[]): Matrix {
-  const part = matrix(places.length, x.columns)
-  for (const [i, place] of places.entries()) part.data.set(x.data.subarray(place * x.columns, (place + 1) * x.columns), i * x.columns)
-  return part
 }
 
 /**
@@ -35,12 +29,12 @@ export function outOfFoldProbabilities(
     const all = Array.from(folds.keys())
     const [inside, outside] = [all.filter(row => folds[row] !== fold), all.filter(row => folds[row] === fold)]
     const model = fitLogistic(
-      rowsOf(x, inside),
+      takeRows(x, inside),
       Uint32Array.from(inside, row => labels[row]!),
       classes,
       options,
     )
-    const found = probabilities(model, rowsOf(x, outside))
+    const found = probabilities(model, takeRows(x, outside))
     for (const [i, row] of outside.entries()) result.set(found.subarray(i * classes, (i + 1) * classes), row * classes)
     options.onFold?.(fold + 1, count)
   }

@@ -1,7 +1,7 @@
 import { LayermillError, Random } from '@layermill/core'
 import { columnMeans, subtractRow } from '../matrix/columns.js'
 import { symmetricEigen } from '../matrix/eigen.js'
-import { type Matrix, matrix, type MatrixProduct, rowOf, transpose } from '../matrix/matrix.js'
+import { type Matrix, matrix, type MatrixProduct, rowOf, takeRows, transpose } from '../matrix/matrix.js'
 import type { RowSource } from '../matrix/row-source.js'
 import { pearson } from './rank.js'
 
@@ -44,9 +44,8 @@ export function ridgeFolds(rows: number, folds: number, seed: string): Uint32Arr
   return found
 }
 
-function taken({ columns, data }: Matrix, rows: readonly number[], means: Float64Array): Matrix {
-  const part = matrix(rows.length, columns)
-  for (const [i, row] of rows.entries()) part.data.set(data.subarray(row * columns, (row + 1) * columns), i * columns)
+function taken(x: Matrix, rows: readonly number[], means: Float64Array): Matrix {
+  const part = takeRows(x, rows)
   subtractRow(part.data, means)
   return part
 }

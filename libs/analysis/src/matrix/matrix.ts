@@ -27,6 +27,13 @@ export function matrix(rows: number, columns: number, data: Float64Array = new F
   return { rows, columns, data }
 }
 
+/** Rows of a matrix in a given order, copied. */
+export function takeRows({ columns, data }: Matrix, places: readonly number[]): Matrix {
+  const taken = matrix(places.length, columns)
+  for (const [i, row] of places.entries()) taken.data.set(data.subarray(row * columns, (row + 1) * columns), i * columns)
+  return taken
+}
+
 /** The transpose, copied in tiles so that both sides stay in the cache. */
 export function transpose({ rows, columns, data }: Matrix): Matrix {
   const tile = 32
