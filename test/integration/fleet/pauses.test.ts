@@ -88,6 +88,8 @@ describe.each(['Redis', 'PostgreSQL'])('on %s', kind => {
     const out = join(await folder(), `paused-${kind}`)
     const { id } = await post<Run>(`${url}/v1/runs`, spec(out))
     await expect.poll(() => waiting(url)).toBe(images / 2)
+    // The last part reaches the queue before the record says that planning has ended.
+    await expect.poll(() => json<Run>(`${url}/v1/runs/${id}`)).toMatchObject({ state: 'running' })
 
     // Nobody works yet. A paused run leaves nothing for workers to take.
     expect(succeeded(await runCli(['runs', 'pause', id, '--queue', queue])).stdout).toContain('is paused')
