@@ -22,6 +22,14 @@ import { SetupError, root, step } from './terminal.mjs'
 /** @type {readonly Service[]} */
 const services = [
   {
+    title: 'the package as published',
+    variable: 'LAYERMILL_TEST_PACKAGE',
+    file: 'package.mjs',
+    start: 'stagePackage',
+    programs: new Map(),
+    value: ({ folder }) => String(folder),
+  },
+  {
     title: 'Redis',
     variable: 'LAYERMILL_TEST_REDIS',
     file: 'redis.mjs',

@@ -22,7 +22,8 @@ describe('servers of the tests', () => {
 
   it('all of them where nothing is named, or an option is among what is', async () => {
     const all = await neededVariables([])
-    for (const name of ['REDIS', 'S3', 'POSTGRES', 'CHROMIUM', 'NGINX', 'VULKAN']) expect(all).toContain(`LAYERMILL_TEST_${name}`)
+    for (const name of ['PACKAGE', 'REDIS', 'S3', 'POSTGRES', 'CHROMIUM', 'NGINX', 'VULKAN'])
+      expect(all).toContain(`LAYERMILL_TEST_${name}`)
     expect(await neededVariables(['libs/models', '-t', 'name'])).toEqual(all)
   })
 })
