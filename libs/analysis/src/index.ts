@@ -3,7 +3,17 @@ export { type CkaOptions, type LinearCka, linearCka } from './compare/cka.js'
 export { type GramState } from './compare/gram.js'
 export { averageRanks, kendallTauA, meanOf, pearson, rank, type Ranking, spearman } from './compare/rank.js'
 export { gaussianKernel, type GaussianKernel, medianSquaredDistance, type RbfCka, rbfCka } from './compare/rbf-cka.js'
-export { computeRdm, dissimilarities, type Dissimilarity, pairAt, pairCount, type Rdm, type RdmOptions, squareRdm } from './compare/rdm.js'
+export {
+  computeRdm,
+  dissimilarities,
+  type Dissimilarity,
+  dissimilarityTies,
+  pairAt,
+  pairCount,
+  type Rdm,
+  type RdmOptions,
+  squareRdm,
+} from './compare/rdm.js'
 export { penaltyShares, type Predictivity, ridgeFolds, type RidgeOptions, ridgePredictivity } from './compare/ridge.js'
 export {
   bootstrapIntervals,
@@ -30,6 +40,7 @@ export {
   takeRows,
   transpose,
 } from './matrix/matrix.js'
+export { dividedSource, extremeScale } from './matrix/scale.js'
 export { fillRows, mappedSource, readByFill, rowBlocks, rowsABlock, type RowSource, sourceOf } from './matrix/row-source.js'
 export { leftSingularVectors, singularValues, type SingularVectors } from './matrix/svd.js'
 export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, varianceFloor, zcaWhiten } from './reduce/pca.js'

@@ -73,6 +73,36 @@ async function compare(...args: string[]): Promise<{ code: number; answer: Answe
 
 const between = ({ pairs }: Answer, a: string, b: string): Pair => pairs.find(pair => pair.a === a && pair.b === b)!
 
+it('compares numbers whose squares float64 cannot hold as it does others', async () => {
+  const values = numbers(9 * 3, 37)
+  const other = await writeNpy('scale-other.npy', 9, 3, numbers(9 * 3, 53))
+  const of = async (name: string, size: number): Promise<Pair> => {
+    const file = await writeNpy(
+      name,
+      9,
+      3,
+      values.map(value => value * size),
+    )
+    const { answer } = await compare(file, other, '--rdm', 'euclidean', '--json')
+    expect(answer.pairs[0]!.notDefined).toBeUndefined()
+    return { ...answer.pairs[0]!, a: '' }
+  }
+  const plain = await of('scale-1.npy', 1)
+  for (const exponent of [531, -531]) expect(await of(`scale${exponent}.npy`, 2 ** exponent)).toEqual(plain)
+})
+
+it('ties dissimilarities that are equal but for rounding', async () => {
+  // Rows are turns of each other: in exact arithmetic three distinct dissimilarities, seven in float64.
+  const turns = [0, 1, 3, 7, 11, 2, 5].map((_, i, all) => all.map((_, j) => all[(i + j) % all.length]!))
+  const file = await writeNpy('turns.npy', 7, 7, turns.flat())
+  const steps = Array.from({ length: 7 }, (_, i) => Array.from({ length: 7 }, (_, j) => Number(i === j || (i + 1) % 7 === j))).flat()
+  const other = await writeNpy('steps.npy', 7, 7, steps)
+  const { answer } = await compare(file, other, '--rdm', 'pearson', '--json')
+  // From SciPy 1.17.1 on dissimilarities rounded to 12 digits.
+  expect(between(answer, 'turns', 'steps').rsa.spearman).toBeCloseTo(0.8660254037844387, 12)
+  expect(between(answer, 'turns', 'steps').rsa.kendallTauA).toBeCloseTo(0.4666666666666667, 12)
+})
+
 it('compares tables by the order of their rows, and writes what it found', async () => {
   const values = numbers(20 * 6, 37)
   const a = await writeNpy('a.npy', 20, 6, values)

@@ -6,6 +6,7 @@ import {
   centred,
   computeRdm,
   type Dissimilarity,
+  dissimilarityTies,
   gaussianKernel,
   type Intervals,
   type LinearCka,
@@ -26,6 +27,7 @@ import {
 import type { NamedSet } from './feature-sets.js'
 import type { Journal } from './journal.js'
 import { RdmShelf } from './rdm-shelf.js'
+import { type ScaledSet, unscaled } from './scale.js'
 
 export const measures = ['cka', 'rsa', 'rbf', 'svcca', 'cca', 'procrustes'] as const
 export type Measure = (typeof measures)[number]
@@ -82,7 +84,7 @@ function pairsOf(count: number): (readonly [number, number])[] {
 }
 
 /** Compares all pairs of sets whose rows are of the same images. Sets are read in blocks. */
-export async function comparePairs(sets: readonly NamedSet[], options: CompareOptions): Promise<Comparison> {
+export async function comparePairs(sets: readonly ScaledSet[], options: CompareOptions): Promise<Comparison> {
   const pairs = pairsOf(sets.length)
   const drafts: Draft[] = pairs.map(([a, b]) => ({ a: sets[a]!.name, b: sets[b]!.name }))
   const undefinedRows = new Map<string, readonly number[]>()
@@ -96,7 +98,7 @@ export async function comparePairs(sets: readonly NamedSet[], options: CompareOp
 
 type Pairs = readonly (readonly [number, number])[]
 
-async function addCka(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
+async function addCka(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
   const { product, memoryBytes, minibatch, signal, onProgress, journal } = options
   for (const i of pairs.keys()) drafts[i]!.cka = journal.get('cka', i)
   if (drafts.every(({ cka }) => cka !== undefined)) return
@@ -122,7 +124,7 @@ async function addCka(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly 
 
 /** Looks at pairs so that a set that is read from disk serves its whole row. */
 async function addRsa(
-  sets: readonly NamedSet[],
+  sets: readonly ScaledSet[],
   pairs: Pairs,
   drafts: readonly Draft[],
   undefinedRows: Map<string, readonly number[]>,
@@ -131,11 +133,11 @@ async function addRsa(
   const { rdm, product, signal, onProgress, permutations, bootstrap, seed, journal } = options
   const wanted = options.measures.has('rsa')
   const left = wanted ? [...pairs.entries()].filter(([i]) => (drafts[i]!.rsa = journal.get<PairRsa>('rsa', i)) === undefined) : []
-  await using shelf = new RdmShelf(options.memoryBytes)
+  await using shelf = new RdmShelf(options.memoryBytes, dissimilarityTies(rdm))
   for (const [i, set] of sets.entries()) {
     const found = await computeRdm(set.source, rdm, { product, signal })
     if (found.undefinedRows.length > 0) undefinedRows.set(set.name, found.undefinedRows)
-    await options.onRdm?.(set, found.values)
+    await options.onRdm?.(set, unscaled(found.values, set.scale, rdm))
     if (wanted) await shelf.put(i, found.size, found.values)
     onProgress('dissimilarities', i + 1, sets.length)
   }
@@ -154,7 +156,7 @@ async function addRsa(
   }
 }
 
-async function addRbf(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
+async function addRbf(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
   const { product, signal, onProgress } = options
   const kernels = []
   for (const { source } of sets) {
@@ -168,7 +170,7 @@ async function addRbf(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly 
   }
 }
 
-async function addCca(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
+async function addCca(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
   const known = pairs.map((_, i) => options.journal.get<Pick<Draft, 'svcca' | 'cca'>>('cca', i))
   for (const [i, values] of known.entries()) Object.assign(drafts[i]!, values)
   if (!known.includes(undefined)) return
@@ -192,7 +194,7 @@ async function addCca(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly 
   }
 }
 
-async function addProcrustes(sets: readonly NamedSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
+async function addProcrustes(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
   const prepared = []
   for (const { source } of sets) prepared.push(procrustesSet(await centred(source)))
   for (const [i, [a, b]] of pairs.entries()) {

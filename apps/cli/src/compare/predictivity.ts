@@ -1,6 +1,7 @@
 import { type Matrix, matrix, type MatrixProduct, type Predictivity, ridgePredictivity } from '@layermill/analysis'
 import type { NamedSet } from './feature-sets.js'
 import type { Journal } from './journal.js'
+import type { ScaledSet } from './scale.js'
 
 /** How well a set predicts a matrix of targets, over its columns. */
 export interface SetPredictivity {
@@ -33,18 +34,21 @@ export interface PredictivityOptions {
 
 /** Ridge regression from each set to the targets, one set after the other. */
 export async function predictTargets(
-  sets: readonly NamedSet[],
+  sets: readonly ScaledSet[],
   targets: NamedSet,
-  { journal, onProgress, ...options }: PredictivityOptions,
+  { journal, onProgress, penalties: given, ...options }: PredictivityOptions,
 ): Promise<SetPredictivity[]> {
   const { rows, columns } = targets.source
   const values: Matrix = matrix(rows, columns, (await targets.source.read(0, rows)).slice())
   const results: SetPredictivity[] = []
-  for (const [i, { name, source }] of sets.entries()) {
-    const found = journal.get<Predictivity>('predictivity', i) ?? (await ridgePredictivity(source, values, options))
+  for (const [i, { name, source, scale }] of sets.entries()) {
+    // Penalties are absolute: those of features divided by a scale are divided by its square.
+    const penalties = given?.map(penalty => penalty / scale / scale)
+    const found = journal.get<Predictivity>('predictivity', i) ?? (await ridgePredictivity(source, values, { ...options, penalties }))
     await journal.set('predictivity', i, found)
-    const { penalties, ...each } = found
-    results.push({ set: name, targets: targets.name, r2: summary(each.r2), pearson: summary(each.pearson), penalties, columns: each })
+    const { penalties: chosen, ...each } = found
+    const own = chosen.map(penalty => given?.[penalties!.indexOf(penalty)] ?? penalty * scale * scale)
+    results.push({ set: name, targets: targets.name, r2: summary(each.r2), pearson: summary(each.pearson), penalties: own, columns: each })
     onProgress('predictivity', i + 1, sets.length)
   }
   return results

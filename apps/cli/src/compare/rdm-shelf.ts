@@ -16,8 +16,14 @@ export class RdmShelf {
   private folder: string | undefined
   private room: number
 
-  /** @param memoryBytes for the RDMs in memory; two are there in any case */
-  constructor(memoryBytes: number) {
+  /**
+   * @param memoryBytes for the RDMs in memory; two are there in any case
+   * @param ties as `rankedRdm` takes them
+   */
+  constructor(
+    memoryBytes: number,
+    private readonly ties: number,
+  ) {
     this.room = memoryBytes
   }
 
@@ -26,7 +32,7 @@ export class RdmShelf {
     const bytes = values.length * bytesAPair
     if (bytes <= this.room) {
       this.room -= bytes
-      this.kept.set(place, rankedRdm(size, values))
+      this.kept.set(place, rankedRdm(size, values, this.ties))
       return
     }
     this.folder ??= await mkdtemp(path.join(tmpdir(), 'layermill-rdm-'))
@@ -42,7 +48,7 @@ export class RdmShelf {
     const values = new Float64Array((size * (size - 1)) / 2)
     await using file = await open(this.file(place), 'r')
     await readAllBytes(file, new Uint8Array(values.buffer))
-    const ranked = rankedRdm(size, values)
+    const ranked = rankedRdm(size, values, this.ties)
     this.recent = [[place, ranked] as const, ...this.recent].slice(0, 2)
     return ranked
   }

@@ -8,11 +8,14 @@ export interface Ranking {
   readonly counts: Uint32Array
 }
 
-/** Ranks of values that are all finite. In n log n; -0 and 0 are equal. */
-export function rank(values: Float64Array): Ranking {
+/**
+ * Ranks of values that are all finite. In n log n; -0 and 0 are equal.
+ * @param ties values within this of the smallest of their group are equal: what rounding moves apart
+ */
+export function rank(values: Float64Array, ties = 0): Ranking {
   const sorted = values.slice().sort()
   let distinct = 0
-  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[distinct++] = sorted[i]!
+  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i]! > sorted[distinct - 1]! + ties) sorted[distinct++] = sorted[i]!
   const keys = sorted.subarray(0, distinct)
   const dense = new Uint32Array(values.length)
   const counts = new Uint32Array(distinct)
@@ -30,13 +33,14 @@ export function rank(values: Float64Array): Ranking {
   return { dense, averages, counts }
 }
 
+/** The last key that is not above a value. */
 function search(keys: Float64Array, value: number): number {
   let low = 0
   let high = keys.length - 1
   while (low < high) {
-    const middle = (low + high) >> 1
-    if (keys[middle]! < value) low = middle + 1
-    else high = middle
+    const middle = (low + high + 1) >> 1
+    if (keys[middle]! <= value) low = middle
+    else high = middle - 1
   }
   return low
 }

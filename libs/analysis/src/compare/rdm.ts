@@ -7,6 +7,12 @@ import { rowBlockBytes, mappedSource, rowsABlock, type RowSource } from '../matr
 export const dissimilarities = ['pearson', 'cosine', 'euclidean', 'sqeuclidean'] as const
 export type Dissimilarity = (typeof dissimilarities)[number]
 
+/**
+ * Largest difference of dissimilarities that are equal but for rounding. One minus a correlation is as exact as 1 is: of rows of small
+ * integers, equal ones come out some 1e-16 apart, which rank correlations would take for an order. Distances of such rows are exact.
+ */
+export const dissimilarityTies = (kind: Dissimilarity): number => (kind === 'pearson' || kind === 'cosine' ? 1e-14 : 0)
+
 /** A representational dissimilarity matrix (Kriegeskorte et al. 2008). */
 export interface Rdm {
   /** Rows and columns. */

@@ -13,10 +13,15 @@ export interface RankedRdm {
   readonly size: number
   readonly values: Float64Array
   readonly ranking: Ranking
+  /** Differences up to this are none. */
+  readonly ties: number
 }
 
-/** Ranks an RDM. */
-export const rankedRdm = (size: number, values: Float64Array): RankedRdm => ({ size, values, ranking: rank(values) })
+/**
+ * Ranks an RDM.
+ * @param ties as `dissimilarityTies` has it
+ */
+export const rankedRdm = (size: number, values: Float64Array, ties = 0): RankedRdm => ({ size, values, ranking: rank(values, ties), ties })
 
 /** Representational similarity of two RDMs of the same rows: Spearman and Pearson correlation, Kendall's tau-a (Nili et al. 2014). */
 export function rsa(x: RankedRdm, y: RankedRdm): Rsa {
@@ -75,7 +80,7 @@ export function permutationTest(x: RankedRdm, y: RankedRdm, { draws, seed }: Rsa
   for (let draw = 0; draw < draws; draw++) {
     const order = shuffled(x.size, random)
     const turned: RankedRdm = {
-      size: x.size,
+      ...x,
       values: reorder(x.values, order, values),
       ranking: { ...x.ranking, dense: reorder(x.ranking.dense, order, dense) },
     }
@@ -105,7 +110,7 @@ export function bootstrapIntervals(x: RankedRdm, y: RankedRdm, { draws, seed }: 
   for (let draw = 0; draw < draws; draw++) {
     const rows = Uint32Array.from({ length: x.size }, () => random.below(x.size))
     const [a, b] = [sample(x.values, rows), sample(y.values, rows)]
-    const drawn = rsa(rankedRdm(x.size, a), rankedRdm(x.size, b))
+    const drawn = rsa(rankedRdm(x.size, a, x.ties), rankedRdm(x.size, b, y.ties))
     for (const measure of rsaMeasures) if (drawn[measure] !== null) found[measure].push(drawn[measure])
   }
   return { spearman: bounds(found.spearman), pearson: bounds(found.pearson), kendallTauA: bounds(found.kendallTauA) }

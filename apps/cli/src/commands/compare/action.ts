@@ -10,6 +10,7 @@ import { comparePairs, type Comparison, type Measure, measures } from '../../com
 import { comparisonKey, noJournal, openJournal } from '../../compare/journal.js'
 import { predictTargets, type SetPredictivity } from '../../compare/predictivity.js'
 import { compareHtml, matrixOf, values } from '../../compare/report.js'
+import { scaledSets, type ScaledSet } from '../../compare/scale.js'
 import { StepProgress } from '../../compare/step-progress.js'
 import { formatCount, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
@@ -107,18 +108,23 @@ async function writeRdm(store: Store, form: RdmForm, set: NamedSet, rdm: Float64
 
 /** Sets whose rows are beside each other, and the targets among them. */
 interface Input extends Aligned {
+  readonly sets: readonly ScaledSet[]
   readonly targets: NamedSet | undefined
 }
 
 /** Puts the targets beside the sets, whose rows are then those of images that have targets too. */
-function inputOf(sets: readonly NamedSet[], targets: readonly NamedSet[], place: string | undefined): Input {
-  if (place === undefined) return { ...alignSets(sets), targets: undefined }
+async function inputOf(sets: readonly NamedSet[], targets: readonly NamedSet[], place: string | undefined): Promise<Input> {
+  if (place === undefined) {
+    const aligned = alignSets(sets)
+    return { ...aligned, sets: await scaledSets(aligned.sets), targets: undefined }
+  }
   const [first, ...more] = targets
   if (first === undefined || more.length > 0) {
     throw new LayermillError('FEATURES_INVALID', `--targets: ${place} holds ${targets.length} tables of numbers, expected one`)
   }
   const aligned = alignSets([...sets, first])
-  return { ...aligned, sets: aligned.sets.slice(0, -1), targets: aligned.sets.at(-1) }
+  const scaled = await scaledSets(aligned.sets)
+  return { ...aligned, sets: scaled.slice(0, -1), targets: scaled.at(-1) }
 }
 
 function partialOf(sets: readonly NamedSet[], name: string | undefined): number | undefined {
@@ -209,7 +215,7 @@ export async function compareCommand(output: Output, places: readonly string[], 
     await stoppable(output, 'the block under way is finished', async signal => {
       await using opened = await openSets(places, options.layers)
       await using targets = options.targets === undefined ? undefined : await openSets([options.targets], undefined)
-      const aligned = inputOf(opened.sets, targets?.sets ?? [], options.targets)
+      const aligned = await inputOf(opened.sets, targets?.sets ?? [], options.targets)
       for (const [name, count] of aligned.leftOut)
         output.note(`${name}: ${formatCount(count)} rows without a partner in the others are left out`)
       if (aligned.matchedBy === 'row' && aligned.sets.length > 1) output.note('rows are matched by their order: not every set has keys')
