@@ -27,6 +27,7 @@ import { AllowedAddresses } from './service/allowed-addresses.js'
 import { AllowedPlaces } from './service/allowed-places.js'
 import { guardRuns, guardSchedules } from './service/guarded.js'
 import { MemoryNeeds } from './service/memory-needs.js'
+import { WeightsReach } from './service/weights-reach.js'
 import { runPlanner } from './service/plan-run.js'
 import { QueueFleetService } from './service/queue-fleet-service.js'
 import { QueueRunService } from './service/queue-run-service.js'
@@ -169,6 +170,7 @@ async function serveQueue(
     otherwise: tokens === undefined ? 'any-folder' : 'no-folder',
   })
   const memory = new MemoryNeeds()
+  const reach = new WeightsReach(load.options ?? {})
   const addresses = new AllowedAddresses({
     privateWeights: options.allowPrivateWeights === true,
     privateWebhooks: options.allowPrivateWebhooks === true,
@@ -198,10 +200,10 @@ async function serveQueue(
   })
   const fleet = new QueueFleetService(broker, { weightsStore: weights?.store, resumeRun: async id => resolved.resume(id) })
   const server = await createServer({
-    runs: guardRuns(resolved, places, addresses, memory),
+    runs: guardRuns(resolved, places, addresses, memory, reach),
     shelf: looking.runs,
     models: registry,
-    schedules: guardSchedules(schedules.service, places, addresses, memory),
+    schedules: guardSchedules(schedules.service, places, addresses, memory, reach),
     fleet,
     tokens,
     logger,

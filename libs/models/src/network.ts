@@ -25,8 +25,9 @@ export function getNetwork(id: string, variant: GraphVariant = {}): Network {
         { hint: '`layermill models list` names the registered models, `layermill models versions NAME` their versions' },
       )
     }
+    const registered = /^[a-z0-9][a-z0-9._-]*$/.test(id) ? `; a registered model is named with its version, as ${id}@latest` : ''
     throw new LayermillError('MODEL_UNKNOWN', `unknown model '${id}'; expected one of ${networkIds.join(', ')}`, {
-      hint: `did you mean ${nearestNames(id, networkIds).join(' or ')}?`,
+      hint: `did you mean ${nearestNames(id, networkIds).join(' or ')}?${registered}`,
     })
   }
   const family = torchvision ? 'torchvision' : 'caffe'

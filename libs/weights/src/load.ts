@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { errorMessage, LayermillError, layermillHome, openFile, type RandomAccess, schemeOf, urlFolder, withLock } from '@layermill/core'
 import { getNetwork, parameterShapes } from '@layermill/models'
@@ -26,10 +26,16 @@ export interface LoadOptions extends FetchOptions {
 const mostBytes = 4 * 1024 ** 3
 
 /** A URL as it may be shown: without credentials, and without the query, which may hold some. */
-function displayUrl(url: string): string {
+export function displayUrl(url: string): string {
   if (!URL.canParse(url)) return url
   const parsed = new URL(url)
   return `${parsed.protocol}//${parsed.host}${parsed.pathname}`
+}
+
+/** Path of the file that an http(s) URL is kept in. */
+export function urlFile(url: string, { home = layermillHome() }: Pick<LoadOptions, 'home'>): string {
+  const folder = urlFolder(home, createHash('sha256').update(url).digest('hex').slice(0, 16))
+  return join(folder, basename(new URL(url).pathname) || 'weights')
 }
 
 /**
@@ -37,9 +43,8 @@ function displayUrl(url: string): string {
  * @throws LayermillError `WEIGHTS_UNAVAILABLE`, `WEIGHTS_HASH`, `ADDRESS_REFUSED`
  */
 export async function fetchToFile(url: string, options: LoadOptions): Promise<string> {
-  const home = options.home ?? layermillHome()
-  const folder = urlFolder(home, createHash('sha256').update(url).digest('hex').slice(0, 16))
-  const path = join(folder, basename(new URL(url).pathname) || 'weights')
+  const path = urlFile(url, options)
+  const folder = dirname(path)
   const isThere = async (): Promise<boolean> => (await stat(path).catch(() => undefined))?.isFile() === true
   if (!(await isThere())) {
     const { onProgress, timeoutMs } = options

@@ -85,7 +85,8 @@ function describeFile(home: string, network: string, file: PublishedFile): strin
   return `${publishedPath(home, network, file.file)}${facts.length === 0 ? '' : ` (${facts.join(', ')})`} from ${file.urls[0]}`
 }
 
-function unavailable(
+/** The error where no published file can be had. */
+export function unavailable(
   home: string,
   network: string,
   published: PublishedWeights,

@@ -19,10 +19,16 @@ const listed = async (url: string): Promise<unknown> => ((await (await fetch(`${
 it("a refused submission leaves the run at its place as it is, and a typing error is in nobody's way", async () => {
   const [photos, out] = [join(await folder(), 'photos'), join(await folder(), 'out')]
   await writeImages(photos, 6)
-  const { url } = await fleet.serve()
+  const { url } = await fleet.serve(['--allow-private-weights'])
   await fleet.worker()
   const mistyped = await runCli([...smallRun(`${photos}x`, out), '--server', url])
   expect(mistyped).toMatchObject({ code: 1, stderr: expect.stringContaining('[SOURCE_MISSING]') })
+  const nowhere = smallRun(photos, out).map(value => (value === 'random:1' ? 'http://127.0.0.1:1/weights.npz' : value))
+  const unfetched = await runCli([...nowhere, '--server', url])
+  expect(unfetched).toMatchObject({ code: 1, stderr: expect.stringMatching(/127\.0\.0\.1:1\/weights\.npz: .*WEIGHTS_NOT_FOUND/) })
+  // The command alone tells the missing folder before it waits for weights.
+  const both = await runCli(nowhere.map(value => (value === photos ? `${photos}x` : value)))
+  expect(both).toMatchObject({ code: 1, stderr: expect.stringContaining('[SOURCE_MISSING]') })
   expect(await listed(url)).toEqual([])
   succeeded(await runCli([...smallRun(photos, out), '--server', url]))
   const before = await listed(url)

@@ -61,9 +61,11 @@ beforeAll(async () => {
 
 describe('layermill finetune --register', () => {
   it('makes the first version the latest at once', async () => {
-    const { stderr } = await ok(...training('first', '0.0003', '--register', 'shapes'))
+    const { stdout, stderr } = await ok(...training('first', '0.0003', '--register', 'shapes'))
     expect(stderr).toContain('shapes@1: promoted: the first version')
     expect(JSON.parse((await ok('models', 'list', '--json')).stdout)).toMatchObject([{ name: 'shapes', latest: 1, versions: 1 }])
+    const [, heldOut] = /held out accuracy ([\d.]+%)/.exec(`${stdout}${stderr}`) ?? []
+    expect((await ok('models', 'versions', 'shapes')).stdout).toMatch(new RegExp(`1 \\(latest\\) +${heldOut} `))
     expect(await filesBelow(join(registry, 'models/shapes/versions/1'))).toEqual(
       expect.arrayContaining(['evaluation.json', 'model.json', 'model.onnx', 'model.safetensors', 'version.json']),
     )

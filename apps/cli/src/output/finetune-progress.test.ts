@@ -15,14 +15,16 @@ const state = {
   accuracy: 0.875,
 } as const
 
+const steady = (imagesPerSecond: number) => ({ imagesPerSecond, isSteady: true })
+
 describe('progress of fine-tuning', () => {
   it('shows epochs, steps, loss, accuracy, speed and the time left', () => {
-    expect(finetuneLine(state, 60)).toBe('epoch 2/5 ███░░░░░░░ step 3/10 ███░░░░░░░ · loss 0.5123, 87.5% · 60 images/s · 20 s left')
+    expect(finetuneLine(state, steady(60))).toBe('epoch 2/5 ███░░░░░░░ step 3/10 ███░░░░░░░ · loss 0.5123, 87.5% · 60 images/s · 20 s left')
     const scored = { ...state, phase: 'validate', step: 1, steps: 2 } as const
-    expect(finetuneLine(scored, 60)).toBe('epoch 2/5 ████░░░░░░ held out 1/2 █████░░░░░ · loss 0.5123, 87.5% · 20 s left')
+    expect(finetuneLine(scored, steady(60))).toBe('epoch 2/5 ████░░░░░░ held out 1/2 █████░░░░░ · loss 0.5123, 87.5% · 20 s left')
     const features = { phase: 'features', done: 5, total: 10, failed: 1 } as const
-    expect(finetuneLine(features, 0)).toBe('features of the frozen base █████░░░░░ 5/10 · 1 failed')
-    expect(finetuneLine(features, 2)).toBe('features of the frozen base █████░░░░░ 5/10 · 2.0 images/s · 2.5 s left · 1 failed')
+    expect(finetuneLine(features, steady(0))).toBe('features of the frozen base █████░░░░░ 5/10 · 1 failed')
+    expect(finetuneLine(features, steady(2))).toBe('features of the frozen base █████░░░░░ 5/10 · 2.0 images/s · 2.5 s left · 1 failed')
     expect(
       epochLine({
         epoch: 1,
@@ -39,12 +41,40 @@ describe('progress of fine-tuning', () => {
   it('stays shorter than the terminal is wide', () => {
     const long = { ...state, epoch: 99, epochs: 100, step: 12_345, steps: 99_999, imagesLeft: 1e7 }
     for (const columns of [20, 40, 60, 80, 100, 120, 200]) {
-      const line = finetuneLine(long, 60, columns)
+      const line = finetuneLine(long, steady(60), columns)
       expect(line.length).toBeLessThan(columns)
       expect(line).toMatch(/^epoch 99\/100/)
     }
-    expect(finetuneLine(state, 60, 80)).toBe('epoch 2/5 █░░░ step 3/10 █░░░ · loss 0.5123, 87.5% · 60 images/s · 20 s left')
-    expect(finetuneLine(state, 60, 200)).toContain('step 3/10 ███░░░░░░░ ·')
+    expect(finetuneLine(state, steady(60), 80)).toBe('epoch 2/5 █░░░ step 3/10 █░░░ · loss 0.5123, 87.5% · 60 images/s · 20 s left')
+    expect(finetuneLine(state, steady(60), 200)).toContain('step 3/10 ███░░░░░░░ ·')
+  })
+
+  it('leaves out whole parts where a terminal is narrow', () => {
+    const features = { phase: 'features', done: 25, total: 75, failed: 0 } as const
+    expect(finetuneLine(features, steady(12), 50)).toBe('features of the frozen base 25/75 · 4.2 s left')
+    expect(finetuneLine(state, steady(60), 50)).toBe('epoch 2/5 · loss 0.5123, 87.5% · 20 s left')
+    for (let columns = 20; columns < 100; columns++) {
+      const line = finetuneLine(state, steady(60), columns)
+      expect(line.length).toBeLessThan(columns)
+      expect(line).toMatch(/(left|%|\d|░)$/)
+    }
+  })
+
+  it('tells a time left once the work is steady: the first image waits for what is started', () => {
+    const stream = new PassThrough()
+    let time = 0
+    const progress = new FinetuneProgress({ stream: stream as unknown as NodeJS.WriteStream, now: () => time, lineInterval: 0 })
+    for (const [moment, done] of [
+      [0, 0],
+      [6000, 1],
+      [7000, 21],
+      [8000, 41],
+    ] as const) {
+      time = moment
+      progress.update({ phase: 'features', done, total: 101, failed: 0 })
+    }
+    const lines = written(stream).trim().split('\n')
+    expect(lines.map(line => /[\d.]+ m?s left/.exec(line)?.[0])).toEqual([undefined, undefined, undefined, '3.0 s left'])
   })
 
   it('redraws one line in place on a terminal, ten times a second at most, and makes way for other lines', () => {

@@ -1,5 +1,6 @@
 import type { MetricsLine, TrainingProgress } from '@layermill/orchestrator/train'
 import { formatCount, formatSeconds } from './format.js'
+import { rateOf, steadyMs } from './progress.js'
 
 export interface FinetuneProgressOptions {
   readonly stream: NodeJS.WriteStream
@@ -39,38 +40,56 @@ export function sharesOf({ accuracy, meanAveragePrecision, mae, r2 }: Partial<No
 
 const shareOf = (done: number, total: number): number => (total === 0 ? 0 : done / total)
 
-/** Images per second and the time that so many more take; nothing where the rate is not known yet. */
-function speed(imagesPerSecond: number, imagesLeft: number): string[] {
-  if (imagesPerSecond <= 0) return []
-  const rate = `${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`
-  return imagesLeft > 0 ? [rate, `${formatSeconds(imagesLeft / imagesPerSecond)} left`] : [rate]
+/** How fast the work under way goes. */
+export interface WorkSpeed {
+  /** 0 where it is not known yet. */
+  readonly imagesPerSecond: number
+  /** Whether that is steady enough for a time left. */
+  readonly isSteady: boolean
 }
 
-function stateLine(state: TrainingProgress, imagesPerSecond: number, [epochBar, stepBar]: readonly [number, number]): string {
-  if (state.phase === 'write') return 'writing the model'
+/** Images per second and the time that so many more take; nothing where the rate is not known yet. */
+function speedTexts({ imagesPerSecond, isSteady }: WorkSpeed, imagesLeft: number): { rate: string[]; left: string[] } {
+  if (imagesPerSecond <= 0) return { rate: [], left: [] }
+  const rate = [`${imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0)} images/s`]
+  return { rate, left: isSteady && imagesLeft > 0 ? [`${formatSeconds(imagesLeft / imagesPerSecond)} left`] : [] }
+}
+
+/** Parts of a line, each list with less than the one before: a narrow terminal has room for what matters most. */
+function stateLines(state: TrainingProgress, speed: WorkSpeed, [epochBar, stepBar]: readonly [number, number]): string[][] {
+  if (state.phase === 'write') return [['writing the model']]
   if ('done' in state) {
     const { done, total, failed } = state
     const what = state.phase === 'check' ? 'checking images' : 'features of the frozen base'
     const count = `${what}${bar(shareOf(done, total), stepBar)} ${formatCount(done)}/${formatCount(total)}`
-    return [count, ...speed(imagesPerSecond, total - done), ...(failed > 0 ? [`${formatCount(failed)} failed`] : [])].join(' · ')
+    const { rate, left } = speedTexts(speed, total - done)
+    const missing = failed > 0 ? [`${formatCount(failed)} failed`] : []
+    return [[count, ...rate, ...left, ...missing], [count, ...left, ...missing], [count]]
   }
   const { phase, epoch, epochs, step, steps, loss, accuracy, imagesLeft } = state
   const inEpoch = phase === 'train' ? shareOf(step, steps) : 1
   const whole = `epoch ${formatCount(epoch)}/${formatCount(epochs)}${bar(shareOf(epoch - 1 + inEpoch, epochs), epochBar)}`
   const part = `${phase === 'train' ? 'step' : 'held out'} ${formatCount(step)}/${formatCount(steps)}${bar(shareOf(step, steps), stepBar)}`
-  const times = speed(imagesPerSecond, imagesLeft)
+  const { rate, left } = speedTexts(speed, imagesLeft)
+  const figures = `loss ${loss.toFixed(4)}${sharesOf({ accuracy })}`
   // Scoring has another speed than training.
-  return [`${whole} ${part}`, `loss ${loss.toFixed(4)}${sharesOf({ accuracy })}`, ...(phase === 'train' ? times : times.slice(1))].join(
-    ' · ',
-  )
+  const lines = [
+    [`${whole} ${part}`, figures, ...rate, ...left],
+    [`${whole} ${part}`, figures, ...left],
+    [whole, figures, ...left],
+    [whole, figures],
+    [whole],
+  ]
+  return phase === 'train' ? lines : lines.slice(1)
 }
 
 /**
- * One line of where a run stands: bars of all epochs and of this one's steps, loss, accuracy, speed, time left. `imagesPerSecond` is 0
- * where it is not known yet. The bars shrink until the line is shorter than `columns`; a line that still is not loses its end.
+ * One line of where a run stands: bars of all epochs and of this one's steps, loss, accuracy, speed, time left. The bars shrink until the line
+ * is shorter than `columns`, then what matters least is left out.
  */
-export function finetuneLine(state: TrainingProgress, imagesPerSecond: number, columns = 100): string {
-  const lines = barWidths.map(widths => stateLine(state, imagesPerSecond, widths))
+export function finetuneLine(state: TrainingProgress, speed: WorkSpeed, columns = 100): string {
+  const withBars = barWidths.map(widths => stateLines(state, speed, widths)[0]!)
+  const lines = [...withBars, ...stateLines(state, speed, barWidths.at(-1)!)].map(parts => parts.join(' · '))
   return lines.find(({ length }) => length < columns) ?? lines.at(-1)!.slice(0, Math.max(0, columns - 1))
 }
 
@@ -81,12 +100,20 @@ export function epochLine({ epoch, training, validation, best }: MetricsLine): s
   return `epoch ${epoch}: loss ${training.loss.toFixed(4)}${sharesOf(training)}${held}`
 }
 
+interface WorkStart {
+  readonly work: string
+  readonly time: number
+  readonly images: number
+}
+
 /** Draws progress: one line redrawn in place on a terminal, a line now and then elsewhere, and a line that stays for each epoch. */
 export class FinetuneProgress {
   private readonly now: () => number
   private readonly lineInterval: number
   /** Start of the kind of work under way: its speed is counted from there. */
-  private since: { work: string; time: number; images: number } | undefined
+  private since: WorkStart | undefined
+  /** Its first images: what came before is the start's time. */
+  private warm: WorkStart | undefined
   private lastLine = -Infinity
   private drawn = false
 
@@ -123,14 +150,18 @@ export class FinetuneProgress {
     this.drawn = false
   }
 
-  private rate(state: TrainingProgress, time: number): number {
-    if (state.phase === 'write') return 0
+  private rate(state: TrainingProgress, time: number): WorkSpeed {
+    if (state.phase === 'write') return { imagesPerSecond: 0, isSteady: false }
     const images = 'done' in state ? state.done : state.images
     const work = 'done' in state ? `${state.phase} ${state.total}` : 'train'
     // Work of an earlier term does not count, nor does the first step, which warms up.
     if (this.since?.work !== work || images < this.since.images) this.since = { work, time, images }
-    const { time: since, images: before } = this.since
-    return time > since ? ((images - before) * 1000) / (time - since) : 0
+    if (this.warm?.work !== work || images < this.warm.images) this.warm = undefined
+    if (this.warm === undefined && images > this.since.images) this.warm = { work, time, images }
+    const { warm } = this
+    if (warm !== undefined && time - warm.time >= steadyMs && images > warm.images)
+      return { imagesPerSecond: rateOf(images - warm.images, time - warm.time), isSteady: true }
+    return { imagesPerSecond: rateOf(images - this.since.images, time - this.since.time), isSteady: false }
   }
 
   private write(line: string): void {

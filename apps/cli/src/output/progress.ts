@@ -26,10 +26,10 @@ export interface ProgressOptions {
 const barWidths = [24, 16, 8, 4, 0] as const
 
 /** Milliseconds of steady work before a time left means something: the first batch warms up. */
-const steadyMs = 2000
+export const steadyMs = 2000
 
 /** Images a second over a time. */
-function rateOf(images: number, milliseconds: number): number {
+export function rateOf(images: number, milliseconds: number): number {
   return milliseconds <= 0 ? 0 : (images * 1000) / milliseconds
 }
 

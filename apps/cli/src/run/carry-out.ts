@@ -1,6 +1,6 @@
 import { requireFloat16 } from '@layermill/engines'
-import { type ExtractSpec, type PredictSpec, type RunRecord, type RunSpec, successPath } from '@layermill/contracts'
-import { checkSpec } from '@layermill/orchestrator/check'
+import { type ExtractSpec, type PredictSpec, runPath, type RunRecord, type RunSpec, successPath } from '@layermill/contracts'
+import { checkReachable, checkSpec } from '@layermill/orchestrator/check'
 import { reportingSteps } from '@layermill/orchestrator/report'
 import {
   execute,
@@ -14,7 +14,7 @@ import {
   type RunSteps,
 } from '@layermill/orchestrator/run'
 import { configureDecoding } from '@layermill/preprocess'
-import { type ErrorRow, openStore, type Store } from '@layermill/storage'
+import { type ErrorRow, openSource, openStore, type Store } from '@layermill/storage'
 import { compose, type Composition, type Needs } from '../compose.js'
 import { formatBytes } from '../output/format.js'
 import type { Output } from '../output/output.js'
@@ -116,6 +116,13 @@ const waitsFor = {
   finetune: 'the step under way is finished, and what is learned so far is kept',
 } as const
 
+/** Refuses a run that has not begun and whose source is not there: its weights need not be waited for. */
+async function checkPlaces(spec: RunSpec, store: Store): Promise<void> {
+  // Faults of the destination are told by the run, in its turn.
+  const begun = await store.stat(runPath).catch(() => undefined)
+  if (begun === undefined) await checkReachable(spec, { openSource: (place, access) => openSource(place, { access }) })
+}
+
 /**
  * Carries out a run of any kind in this process.
  * @throws Interrupted at Ctrl-C: the run goes on when it is started again; LayermillError when it failed.
@@ -123,6 +130,7 @@ const waitsFor = {
 export async function runHere(output: Output, { spec, store, notes, onOpened, progress, needs, steps }: HereRun): Promise<RunRecord> {
   // Before weights are waited for.
   await checkSpec(spec)
+  await checkPlaces(spec, store)
   return withComposition(output, spec, needs, composition =>
     stoppable(output, waitsFor[spec.kind], async signal => {
       const told = ({ record, action }: OpenedRun): void => {

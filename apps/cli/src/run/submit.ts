@@ -32,6 +32,15 @@ export function isRemote(options: Pick<RunOptions, 'queue' | 'server'>): boolean
   return options.server !== undefined || (queue !== undefined && queue !== 'embedded')
 }
 
+/** The error of a command for a fleet that is told none, or two. @param queue address, where one is given */
+export function oneOfFleet(queue: string | undefined): LayermillError {
+  const hint = 'layermill serve on this machine is --server http://localhost:8080; a run without it is in its own folder, as run.json'
+  const given = queue === undefined ? 'neither' : 'both'
+  return new LayermillError('SPEC_INVALID', `expected one of --queue and --server, got ${given}`, {
+    hint: queue === undefined ? hint : undefined,
+  })
+}
+
 /**
  * Connects to a fleet's server or queue. With a queue the action may call `orchestrate`: from then on this process also carries out runs,
  * so that no server is needed.
@@ -45,7 +54,7 @@ export async function withRunClient<Result>(
   const { server, tokenFile, weightsStore, lockDuration, unfitDeadline, allowPrivateWeights = false } = options
   const queue = queueOf(options)
   if ((queue === undefined) === (server === undefined)) {
-    throw new LayermillError('SPEC_INVALID', `expected one of --queue and --server, got ${queue === undefined ? 'neither' : 'both'}`)
+    throw oneOfFleet(queue)
   }
   if (server !== undefined) return action(new HttpRunClient(server, await readToken(tokenFile)), () => undefined)
   const { fleetEnvironment, fleetWeights, fleetWeightsLoader, openFleetQueue, QueueRunClient, startFleetRuns } =

@@ -1,1 +1,2 @@
 export { checkSpec } from './check-spec.js'
+export { checkReachable } from './check-reachable.js'

@@ -47,6 +47,15 @@ function besidesVersion({
   return identity
 }
 
+/** Leaves out what another network brings with it: that it is another one says it all. */
+function besidesNetworks({
+  weights: _weights,
+  preparation: { input: _input, ...preparation },
+  ...identity
+}: RunIdentity): Record<string, unknown> {
+  return { ...identity, preparation }
+}
+
 /**
  * Earlier ways of decoding, and the present one: they differ for TIFF and AVIF files that were decoded wrong. A run is gone on with; what a
  * cache has of the earlier way is not used.
@@ -87,9 +96,11 @@ export function decideAction(existing: RunRecord | undefined, request: RunReques
   if (spec.overwrite) return 'replace'
 
   const renewal = asksForRenewal(existing.spec, spec)
-  const settings = (all: RunIdentity): Record<string, unknown> => (renewal ? besidesVersion(all) : all)
+  const before = withInput(existing.identity)
+  const otherModel = before.model !== identity.model
+  const settings = (all: RunIdentity): Record<string, unknown> => (renewal ? besidesVersion(all) : otherModel ? besidesNetworks(all) : all)
   const differing = differences(
-    { kind: existing.spec.kind, ...imagesOf(existing.spec, spec), ...settings(withInput(existing.identity)) },
+    { kind: existing.spec.kind, ...imagesOf(existing.spec, spec), ...settings(before) },
     { kind: spec.kind, ...imagesOf(spec, spec), ...settings(withInput(identity)) },
   )
   if (differing.length > 0 && isEmptyRun(existing)) return 'replace'

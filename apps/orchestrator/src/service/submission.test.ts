@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { parseSpec, type RunRecord, type RunSpec } from '@layermill/contracts'
 import { getNetwork } from '@layermill/models'
 import { runIdentity } from '../run/identity.js'
-import { checkReachable, likeness, runIdFor } from './submission.js'
+import { checkReachable } from '../check/check-reachable.js'
+import { likeness, runIdFor } from './submission.js'
 
 const spec = (more: Record<string, unknown> = {}): RunSpec =>
   parseSpec({

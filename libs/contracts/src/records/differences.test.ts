@@ -16,6 +16,19 @@ it('names what differs, with both values', () => {
   ])
 })
 
+it('says of settings in settings only what differs', () => {
+  const before = {
+    preparation: { size: { width: 64, height: 64 }, input: { channels: 'bgr', mean: [103, 116, 123], resize: { kind: 'exact' } } },
+  }
+  const now = {
+    preparation: { size: { width: 64, height: 64 }, input: { channels: 'bgr', mean: [104, 117, 123], resize: { kind: 'short' } } },
+  }
+  expect(differences(before, now)).toEqual([
+    'preparation was mean=103,116,123, is mean=104,117,123',
+    'preparation was kind=exact, is kind=short',
+  ])
+})
+
 it('says it in the words of the flags', () => {
   const before = {
     layers: ['res4', 'pool5'],

@@ -43,7 +43,7 @@ export const Evaluation = z
       })
       .optional()
       .describe('Left out for the first version.'),
-    challenger: Score.optional(),
+    challenger: Score.optional().describe('Of the first version: on the images that its run held out.'),
     champion: Score.optional(),
     bootstrap: z
       .object({

@@ -1,6 +1,7 @@
 import { type FinetuneSpec, type RunRecord, successPath } from '@layermill/contracts'
 import { type MetricsLine, type TrainingProgress, trainingSteps } from '@layermill/orchestrator/train'
 import { readFailures } from '@layermill/orchestrator/run'
+import { networkIds } from '@layermill/models'
 import { type ErrorRow, openStore, type Store } from '@layermill/storage'
 import type { Needs } from '../../compose.js'
 import { metricsLineOf } from '../../client/training-state.js'
@@ -129,12 +130,23 @@ async function trainOnFleet(output: Output, spec: FinetuneSpec, options: Finetun
   return { record, lines: (record.epochs ?? []).map(metricsLineOf), failures: record.failures ?? [] }
 }
 
+/** Whether the base has learned nothing and will not. */
+const hasRandomBase = ({ weights, model, base }: FinetuneSpec): boolean =>
+  /^random(:|$)/.test(weights) && networkIds.includes(model) && base === 'frozen'
+
+/** Words on a base that has learned nothing: its numbers have no sane scale unless they are given one. */
+function randomBaseNote({ standardize }: FinetuneSpec): string {
+  const advice = standardize === true ? '' : '; with --standardize its numbers tell colours and textures apart'
+  return `the weights are random: the base has learned nothing${advice}`
+}
+
 /** `layermill finetune SOURCE`: a new head on a pretrained network, and the network with it where asked. */
 export async function finetuneCommand(output: Output, source: string | undefined, options: FinetuneOptions): Promise<number> {
   const spec = await resolveRegistered(
     absolutePlaces((await specFromFlags('finetune', source, options)) as FinetuneSpec, process.cwd()),
     options,
   )
+  if (hasRandomBase(spec)) output.note(randomBaseNote(spec))
   if (spec.plan) return planFinetune(output, spec, options)
   const { record, lines, failures } = isRemote(options) ? await trainOnFleet(output, spec, options) : await trainHere(output, spec, options)
   sayFailures(output, { failed: record.counts.failed, rows: failures, where: `all reasons are in ${spec.out}/errors/` }, options.json)

@@ -15,17 +15,17 @@ import {
   type Size2,
 } from '@layermill/models'
 import { identifyWeights } from '@layermill/weights'
-import { parseSize } from '@layermill/contracts'
 import { formatBytes, formatMagnitude, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 import type { ModelsOptions } from './models-options.js'
+import { sizeOfFlag } from './size.js'
 
 export type { ModelsOptions }
 
 function inputSizeOf(text: string | undefined, network: Network): Size2 {
   if (text === undefined) return network.inputSize
-  const size = parseSize(text)
-  if (size === 'keep') throw new LayermillError('SPEC_INVALID', 'size: got "keep", expected WIDTHxHEIGHT in pixels, as 320x256')
+  const size = sizeOfFlag(text)
+  if (size === 'keep') throw new LayermillError('SPEC_INVALID', '--size: got "keep", expected WIDTHxHEIGHT in pixels, as 320x256')
   return [size.height, size.width]
 }
 

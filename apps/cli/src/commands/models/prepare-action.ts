@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { errorCode, LayermillError } from '@layermill/core'
-import { parseSize } from '@layermill/contracts'
 import { loadAnyModel, specNetwork } from '@layermill/inference'
 import { givesOwnSizes, type Size2 } from '@layermill/models'
 import { prepareImage } from '@layermill/preprocess'
 import { isPreparationPlace, loadWeights, readPreparation } from '@layermill/weights'
 import { npyBytes } from '../../arrays/npy.js'
 import type { Output } from '../../output/output.js'
+import { sizeOfFlag } from './size.js'
 
 export interface PrepareOptions {
   out: string
@@ -24,7 +24,7 @@ export async function prepareForModel(output: Output, model: string, image: stri
   const loaded = await loadAnyModel(model, 'random', loadWeights)
   const asked = prepare !== undefined && isPreparationPlace(prepare) ? await readPreparation(prepare) : prepare
   const network = specNetwork(loaded, { prepare: asked }, text => output.note(text))
-  const given = options.size === undefined ? undefined : parseSize(options.size)
+  const given = options.size === undefined ? undefined : sizeOfFlag(options.size)
   const usual: Size2 | 'keep' = givesOwnSizes(network.preparation) ? 'keep' : network.inputSize
   const size: Size2 | 'keep' = given === undefined ? usual : given === 'keep' ? given : [given.height, given.width]
   const prepared = await prepareImage(bytes, network.preparation, { size })

@@ -62,7 +62,7 @@ export async function listRuns(output: Output, options: ListOptions): Promise<vo
 
 function nowLine(state: TrainingState): string | undefined {
   const progress = trainingProgressOf(state)
-  return progress && finetuneLine(progress, 0)
+  return progress && finetuneLine(progress, { imagesPerSecond: 0, isSteady: false })
 }
 
 function describe(run: RunDetail): string {

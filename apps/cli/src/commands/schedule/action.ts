@@ -18,6 +18,7 @@ import { openFleetQueue } from '@layermill/inference'
 import { formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 import { absolutePlaces } from '../../places.js'
+import { oneOfFleet } from '../../run/submit.js'
 
 export interface ScheduleOptions {
   queue?: string
@@ -46,7 +47,7 @@ async function withSchedules<Result>(
 ): Promise<Result> {
   const { queue, server, tokenFile } = options
   if ((queue === undefined) === (server === undefined)) {
-    throw new LayermillError('SPEC_INVALID', `expected one of --queue and --server, got ${queue === undefined ? 'neither' : 'both'}`)
+    throw oneOfFleet(queue)
   }
   if (server !== undefined) return action(new HttpSchedules(new ServerConnection(server, await readToken(tokenFile))))
   await using broker = await openFleetQueue(queue!, text => output.note(text))

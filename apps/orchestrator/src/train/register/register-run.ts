@@ -19,6 +19,7 @@ import { openFenced } from '../../run/open-fenced.js'
 import { deleteRun } from '../../run/record-store.js'
 import { labelNames } from '@layermill/training'
 import { type LabelledRow, listLabelled } from '../dataset.js'
+import type { HeldOutFigures } from '../metrics-line.js'
 import { readTargets } from '../targets.js'
 import type { TrainingEnvironment, TrainingProgress } from '../environment.js'
 import { type Answers, judge } from './gate.js'
@@ -43,6 +44,7 @@ interface Description {
   readonly classes: readonly string[]
   readonly preparation: { readonly autoOrient: boolean }
   readonly weights: { readonly sha256: string }
+  readonly metrics?: { readonly validation?: HeldOutFigures }
 }
 
 interface HeldOut {
@@ -71,10 +73,15 @@ class Registration {
     this.registry = new ModelRegistry(root, { now: () => options.environment.runs.now(), onPromoted: options.onPromoted })
   }
 
+  /** Share of right answers on the images that the run held out. */
+  private accuracy: number | undefined
+
   async run(): Promise<HistoryEntry> {
     const { name } = this.register
     const { store, environment } = this.options
-    const { sha256 } = (await readDescription(store, modelFile)).weights
+    const { weights, metrics } = await readDescription(store, modelFile)
+    const { sha256 } = weights
+    this.accuracy = metrics?.validation?.accuracy
     const by = `run ${this.record.id}`
     const created = environment.runs.now().toISOString()
     const version = await allocateVersion(this.root, { name, run: this.record.id, out: store.url, sha256, created, by })
@@ -124,7 +131,12 @@ class Registration {
   }
 
   private first({ version }: VersionRecord): Evaluation {
-    return { ...this.common(version), promoted: true, reason: 'the first version' }
+    const images = this.record.dataset?.validation ?? 0
+    const { accuracy } = this
+    // Versions to come are judged on images of their own where a source is given for them.
+    const known = accuracy !== undefined && images > 0 && this.register.heldOut === undefined
+    const challenger = known ? { challenger: { version, accuracy, correct: Math.round(accuracy * images) } } : {}
+    return { ...this.common(version), promoted: true, reason: 'the first version', ...challenger }
   }
 
   private common(version: number): Pick<Evaluation, 'format' | 'version' | 'time' | 'run' | 'margin'> {
