@@ -41,16 +41,21 @@ const innerFlags = new Set(['size', 'resample', 'autoOrient', 'oversample'])
 
 const isSize = (value: unknown): boolean => isObject(value) && 'width' in value && 'height' in value
 
+/** Whether two values are settings with names each, not sizes. */
+const areSettings = (one: unknown, other: unknown): boolean => isObject(one) && isObject(other) && !isSize(one) && !isSize(other)
+
 /** How two records inside of the settings differ: by flag where a field is one, together for all others. */
 function innerDifferences(field: string, before: Readonly<Record<string, unknown>>, now: Readonly<Record<string, unknown>>): string[] {
   const differing = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter(name => !sameValue(before[name], now[name]))
-  const deeper = differing.filter(name => isObject(before[name]) && isObject(now[name]) && !isSize(before[name]) && !isSize(now[name]))
-  const others = differing.filter(name => !innerFlags.has(name) && !deeper.includes(name))
+  const others = differing.filter(name => !innerFlags.has(name) && !areSettings(before[name], now[name]))
   const pick = (values: Readonly<Record<string, unknown>>): object => Object.fromEntries(others.map(name => [name, values[name]]))
   return [
     ...differing.filter(name => innerFlags.has(name)).map(name => differenceText(name, before[name], now[name])),
     ...(others.length === 0 ? [] : [differenceText(field, pick(before), pick(now))]),
-    ...deeper.flatMap(name => innerDifferences(field, Object(before[name]), Object(now[name]))),
+    ...differing.flatMap(name => {
+      const [one, other] = [before[name], now[name]]
+      return isObject(one) && isObject(other) && areSettings(one, other) ? innerDifferences(field, one, other) : []
+    }),
   ]
 }
 

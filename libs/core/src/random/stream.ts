@@ -105,7 +105,7 @@ class NormalSource {
     const { limits, widths } = this.ziggurat
     const { block, stream } = this
     let { used } = this
-    for (let i = start; i < end; ) {
+    for (let i = start; i < end;) {
       if (used === blockLength) {
         stream.fill(block)
         used = 0
