@@ -61,18 +61,25 @@ class BatchRepair {
     return node
   }
 
-  /** A shape's first size, which holds the batch, is left open; where another one is, it is taken from the input, or that from what is known. */
+  /** A shape's first size, which holds the batch, is left open; where another one is, it is taken from what is known, or the first from the input. */
   private reshape(node: NodeDef): NodeDef {
     const tensor = this.graph.initializers.get(node.inputs[1] ?? '')
     const shape = tensor && smallNumbers(tensor, '')
     if (shape === undefined || shape.length === 0 || shape[0]! < 1) return node
-    const open = shape.includes(-1)
-    const known = open && shape[0] !== 1 ? this.values.get(node.outputs[0]!)?.dims : shape
-    if (known === undefined || known.includes(undefined)) return node
-    const name = this.shape([known.includes(-1) ? 0 : -1, ...(known as number[]).slice(1)])
+    const sides = this.openedSides(node, shape)
+    if (sides === undefined) return node
+    const name = this.shape(sides)
     const attributes = new Map(node.attributes)
     attributes.delete('allowzero')
     return { ...node, inputs: [node.inputs[0]!, name], attributes }
+  }
+
+  private openedSides(node: NodeDef, shape: readonly number[]): number[] | undefined {
+    if (!shape.includes(-1)) return [-1, ...shape.slice(1)]
+    const known = this.values.get(node.outputs[0]!)?.dims
+    if (known !== undefined && !known.includes(undefined)) return [-1, ...(known as number[]).slice(1)]
+    // Zero takes the input's first size, which is the batch only where one image has one row.
+    return shape[0] === 1 && this.values.get(node.inputs[0]!)?.dims?.[0] === 1 ? [0, ...shape.slice(1)] : undefined
   }
 
   private shape(sides: readonly number[]): string {

@@ -2,7 +2,8 @@ import { globMatcher, isGlob, LayermillError, nearestNames, printableName } from
 import type { Graph } from '../read/normalise.js'
 import { type Folded, findFolded, foldedNorm } from './folded.js'
 import { type Call, findModules, type LayerValues, type Modules } from './modules.js'
-import { modulesOfWeights } from './weights.js'
+import { scopesOf } from './scopes.js'
+import { borrowerOf, modulesOfWeights } from './weights.js'
 
 /** A layer that was asked for. */
 export interface Layer {
@@ -24,7 +25,9 @@ const quoted = (names: readonly string[]): string =>
 export class LayerNames {
   readonly modules: Modules
   readonly folded: readonly Folded[]
-  private readonly weights: ReadonlyMap<string, Call>
+  private readonly weights = new Map<string, Call>()
+  /** Modules that are never called, with those that use their weights instead. */
+  private readonly borrowed = new Map<string, string>()
   private readonly nodes = new Map<string, string[]>()
 
   /**
@@ -40,7 +43,11 @@ export class LayerNames {
   ) {
     this.modules = findModules(graph, layerValues)
     this.folded = findFolded(graph, layerValues)
-    this.weights = modulesOfWeights(graph, layerValues)
+    for (const [path, call] of modulesOfWeights(graph, layerValues)) {
+      const borrower = borrowerOf(graph, path, call)
+      if (borrower === undefined || this.modules.has(path)) this.weights.set(path, call)
+      else this.borrowed.set(path, borrower)
+    }
     for (const node of graph.nodes) {
       const outputs = node.outputs.filter(name => realValues.has(name))
       if (node.name !== '' && outputs.length > 0) this.nodes.set(node.name, [...(this.nodes.get(node.name) ?? []), ...outputs])
@@ -107,8 +114,21 @@ export class LayerNames {
     const outside = this.folded.find(
       item => item.convolution.startsWith(`${path}.`) && item.path !== path && !item.path.startsWith(`${path}.`) && item.value !== value,
     )
-    if (outside === undefined) return undefined
+    if (outside === undefined) {
+      const last = this.folded.find(item => item.value === value && item.named === 'convolution' && item.path.startsWith(`${path}.`))
+      if (last !== undefined) return `the value after the normalisation that was folded into its last convolution, ${last.path}`
+      const next = this.unclaimed(value)
+      return next && `it may end with ${next}, of which the exporter does not say whose it is`
+    }
     return `a value within it: its last convolution, ${outside.convolution}, was folded into ${outside.path}, which has the value after both`
+  }
+
+  /** The value that follows, where nothing but nodes of no module take this one: an optimizer that rewrote them lost their modules. */
+  private unclaimed(value: string): string | undefined {
+    const takers = (this.graph.consumers.get(value) ?? []).map(node => this.graph.nodes[node]!)
+    const producer = this.graph.producers.get(value)
+    const dynamo = producer !== undefined && scopesOf(this.graph.nodes[producer]!)?.exporter === 'dynamo'
+    return dynamo && takers.every(node => scopesOf(node) === undefined) ? takers[0]?.outputs[0] : undefined
   }
 
   private layer(name: string, path: string, value: string): Layer {
@@ -196,6 +216,9 @@ export class LayerNames {
     }
     if (asked === '')
       return refuse('has no layer without a name', `for the whole network ask for ${quoted(this.graph.outputs.map(({ name }) => name))}`)
+    const borrower = this.borrowed.get(asked)
+    if (borrower !== undefined)
+      return refuse(`has no value of '${asked}': it is never called, ${borrower} uses its weights itself`, `ask for ${borrower}; ${list}`)
     const members = [...this.modules.keys()].filter(path => path.startsWith(`${asked}.`) && !path.slice(asked.length + 1).includes('.'))
     if (members.length > 0)
       return refuse(`has no value of '${asked}': it is a list of modules that is never called itself`, `its members are ${quoted(members)}`)

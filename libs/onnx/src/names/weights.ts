@@ -1,5 +1,6 @@
 import type { Graph } from '../read/normalise.js'
 import { type Call, type LayerValues, valueOf } from './modules.js'
+import { scopesOf } from './scopes.js'
 
 /** Operators that pass a weight on: to another type, another layout. */
 const passing = new Set(['Cast', 'Transpose', 'Identity', 'DequantizeLinear', 'QuantizeLinear', 'Reshape', 'Unsqueeze', 'Squeeze'])
@@ -42,4 +43,13 @@ export function modulesOfWeights(graph: Graph, layerValues: LayerValues): Map<st
     if (value !== undefined) modules.set(path, { value, nodes: list })
   }
   return modules
+}
+
+/**
+ * The module that uses the weights of one within it without calling it, as attention uses those of its last product: all nodes that take
+ * them lie in the outer one by their names, and none in the inner one. Undefined where names tell nothing of the kind.
+ */
+export function borrowerOf(graph: Graph, path: string, { nodes }: Call): string | undefined {
+  const innermost = nodes.map(node => scopesOf(graph.nodes[node]!)?.paths.at(-1))
+  return innermost.every(scope => scope !== undefined && path.startsWith(`${scope}.`)) ? innermost[0] : undefined
 }

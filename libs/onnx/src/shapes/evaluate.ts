@@ -60,6 +60,19 @@ function elementwise(inputs: readonly Required<Info>[], compute: (values: number
 
 const integer = (type: number): boolean => type !== 1 && type !== 10 && type !== 11 && type !== 16
 
+/** Numbers between two bounds, each of which may be left out. */
+function clipped(context: Context): readonly number[] | undefined {
+  const [first, ...bounds] = context.inputs
+  const bound = (name: string, at: number, otherwise: number): number | undefined => {
+    const given = context.node.inputs[at + 1]
+    if (given === undefined || given === '') return context.node.attributes.get(name)?.numbers[0] ?? otherwise
+    return bounds[at]?.numbers?.[0]
+  }
+  const [low, high] = [bound('min', 0, -Infinity), bound('max', 1, Infinity)]
+  if (low === undefined || high === undefined) return undefined
+  return first?.numbers?.map(value => Math.min(Math.max(value, low), high))
+}
+
 /** Values of one dimension or none, which shapes are made of. */
 const flat = ({ dims }: Info): boolean => dims !== undefined && dims.length <= 1
 
@@ -157,6 +170,7 @@ export function evaluate(context: Context, type: number): readonly number[] | un
     const count = product(inputs[0]?.dims ?? [undefined])
     return count === undefined ? undefined : [count]
   }
+  if (node.op === 'Clip') return clipped(context)
   const known = inputs.filter((input): input is Required<Info> => input.numbers !== undefined && input.dims !== undefined)
   if (known.length === 0 || known.length !== inputs.length) return undefined
   if (node.op === 'ConstantOfShape') {

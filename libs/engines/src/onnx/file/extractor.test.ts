@@ -49,3 +49,31 @@ it('refuses layers that need another input before anything is computed, and take
   await using extractor = await engine.extractor(network, new Map(), ['normed'])
   expect((await extractor.run(images(2, 32))).get('normed')!.shape).toEqual([2, ...network.graph.shape('normed', [32, 32])])
 })
+
+const patches = fileURLToPath(new URL('testing/patches.onnx', import.meta.url))
+
+// The first size of a shape is open, and the rows that it is made of are four for each image.
+it('gives for three images what the file as it is gives for each', async () => {
+  const network = onnxNetwork(await OnnxModel.open(patches))
+  const three = images(3, 8)
+  await using extractor = await engine.extractor(network, new Map(), ['y', 'attn'])
+  const together = await extractor.run({ ...three, data: three.data.slice() })
+  expect(extractor.batching).toMatchObject({ kind: 'whole' })
+  expect(together.get('y')!.shape).toEqual([3, 4, 16])
+  await using own = await engine.extractor(network, new Map(), ['y'])
+  for (const i of [0, 1, 2]) {
+    const alone = await own.run({ shape: [1, 3, 8, 8], data: three.data.slice(192 * i, 192 * i + 192) })
+    const row = together.get('y')!.data.subarray(64 * i, 64 * i + 64)
+    row.forEach((value, k) => expect(value).toBeCloseTo(alone.get('y')!.data[k]!, 5))
+  }
+})
+
+it('knows sizes behind a padding that is computed, a stem that ends with a folded convolution, and a module that is never called', async () => {
+  const model = await OnnxModel.open(patches)
+  expect(model.shapeOf('/stem/stem.0/Conv_output_0').dims).toEqual([1, 4, 4, 4])
+  expect(model.resolve(['stem'])[0]).toMatchObject({
+    value: '/stem/stem.0/Conv_output_0',
+    remark: 'the value after the normalisation that was folded into its last convolution, stem.0',
+  })
+  expect(() => model.resolve(['attn.proj'])).toThrow(/has no value of 'attn.proj': it is never called, attn uses its weights itself/)
+})

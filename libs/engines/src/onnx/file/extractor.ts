@@ -147,9 +147,11 @@ export class GraphExtractor implements Extractor {
     let reason = ''
     for (const kind of ['symbolic', 'repaired'] as const) {
       try {
+        // A repair is held against the graph as the file has it: it may be wrong for one image as it is for three.
+        const own = kind === 'repaired' ? await this.oneByOne(await this.singleSession(), images) : undefined
         const session = await this.use(kind)
         const together = await this.wholeBatch(session, images)
-        const alone = await this.oneByOne(session, images)
+        const alone = own ?? (await this.oneByOne(session, images))
         const differing = this.values.find((_, i) => !equalRows(together[i]!, alone[i]!))
         if (differing === undefined) {
           this.settle({ kind: 'whole', ...(kind === 'repaired' ? { reason: baked } : {}) })

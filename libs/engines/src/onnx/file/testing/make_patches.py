@@ -1,0 +1,15 @@
+"""Makes patches.onnx: a padding that is computed and clipped, a folded convolution at the end of a stem, patches taken out of the rows of one image and put back, and a product with weights of a module that is never called, as PyTorch's exporters write them."""
+import numpy as np, onnx
+from onnx import helper as h, numpy_helper as nh, TensorProto as T
+r=np.random.default_rng(5); I=lambda n,v: nh.from_array(np.array(v,np.int64),n); F=lambda n,*s: nh.from_array((r.standard_normal(s)*.5).astype(np.float32),n)
+C=lambda n,v: nh.from_array(np.array(v,np.float32),n)
+inits=[F('onnx::Conv_1',4,3,3,3),F('attn.proj.weight',4,4),I('two',[2]),C('half',2),C('one',1),C('three',3),C('zero',0),I('zeros',[0,0]),I('rows',[4,4,4]),I('patches',[1,4,4,-1]),I('back',[1,4,16])]
+n=lambda op,i,o,name=None,**k: h.make_node(op,i,[o],name=name or o,**k)
+nodes=[n('Shape',['x'],'shape'),n('Gather',['shape','two'],'height'),n('Cast',['height'],'side',to=1),n('Div',['side','half'],'steps'),n('Ceil',['steps'],'whole'),n('Sub',['whole','one'],'gaps'),n('Mul',['gaps','half'],'covered'),
+ n('Add',['covered','three'],'reach'),n('Sub',['reach','side'],'lacking'),n('Clip',['lacking','zero'],'missing'),n('Cast',['missing'],'pad',to=7),n('Concat',['zeros','zeros','zeros','pad','pad'],'pads',axis=0),n('Pad',['x','pads'],'padded'),
+ n('Conv',['padded','onnx::Conv_1'],'/stem/stem.0/Conv_output_0','/stem/stem.0/Conv',kernel_shape=[3,3],strides=[2,2]),n('Reshape',['/stem/stem.0/Conv_output_0','rows'],'/attn/rows_output_0','/attn/rows'),
+ n('MatMul',['/attn/rows_output_0','attn.proj.weight'],'/attn/MatMul_output_0','/attn/MatMul'),n('Reshape',['/attn/MatMul_output_0','patches'],'/attn/Reshape_output_0','/attn/Reshape'),
+ n('Transpose',['/attn/Reshape_output_0'],'/attn/Transpose_output_0','/attn/Transpose',perm=[0,3,2,1]),n('Reshape',['/attn/Transpose_output_0','back'],'y','/attn/Reshape_1')]
+g=h.make_graph(nodes,'patches',[h.make_tensor_value_info('x',T.FLOAT,[1,3,8,8])],[h.make_tensor_value_info('y',T.FLOAT,[1,4,16])],inits)
+m=h.make_model(g,opset_imports=[h.make_opsetid('',17)],ir_version=8); onnx.checker.check_model(m,full_check=True)
+onnx.save(m,'patches.onnx')
