@@ -22,6 +22,7 @@ export {
   type PrepareOptions,
   tenCrop,
 } from './prepare.js'
+export { pictureQuality, type PictureQuality, qualityOfFile } from './quality.js'
 export { resizeImage, resizeRegion } from './resample.js'
 export { pictureSize, type PictureSize } from './sniff-size.js'
 export { levelTable, type TensorTarget } from './tensor.js'

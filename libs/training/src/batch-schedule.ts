@@ -1,9 +1,11 @@
 import { planEpoch, type Step, stepsPerEpoch } from './epoch.js'
 
-export interface BatchScheduleOptions {
+export interface BatchScheduleOptions<T> {
   readonly seed: number
   readonly batchSize: number
   readonly microBatchSize: number
+  /** As `planEpoch` takes it. */
+  readonly balanceBy?: ((item: T) => string) | undefined
 }
 
 /** Which images are in which step of a whole run. Keeps the epoch asked for last. */
@@ -14,7 +16,7 @@ export class BatchSchedule<T> {
   /** The order of `items` matters: give them sorted. */
   constructor(
     private readonly items: readonly T[],
-    private readonly options: BatchScheduleOptions,
+    private readonly options: BatchScheduleOptions<T>,
   ) {
     this.stepsPerEpoch = stepsPerEpoch(items.length, options.batchSize)
   }

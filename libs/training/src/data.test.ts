@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { planEpoch, stepsPerEpoch } from './epoch.js'
+import { balancedDraws, planEpoch, stepsPerEpoch } from './epoch.js'
 import { dropoutMask } from './dropout.js'
 import { seededRandom, shuffled } from './random.js'
-import { stratifiedSplit, type Labelled } from './split.js'
+import { foldSplit, stratifiedSplit, type Labelled } from './split.js'
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
@@ -124,5 +124,69 @@ describe('stratifiedSplit', () => {
     }
     expect(stratifiedSplit(items(6), 0).validation).toEqual([])
     expect(() => stratifiedSplit(items(6), 1)).toThrow(/share of 1/)
+  })
+})
+
+describe('balancedDraws', () => {
+  const items = Array.from({ length: 23 }, (_, i) => ({ key: i, label: i < 17 ? 'a' : i < 21 ? 'b' : 'c' }))
+  const countsOf = <Name>(names: readonly Name[]): Map<Name, number> =>
+    names.reduce((counts, name) => counts.set(name, (counts.get(name) ?? 0) + 1), new Map<Name, number>())
+  const draw = (epoch: number) => balancedDraws(items, ({ label }) => label, seededRandom(5, 'balance', epoch))
+
+  it('has equally many of each class, and of its items, in every epoch', () => {
+    for (const epoch of [0, 1, 2]) {
+      const drawn = draw(epoch)
+      expect(drawn).toHaveLength(23)
+      expect([...countsOf(drawn.map(({ label }) => label)).values()].toSorted((a, b) => a - b)).toEqual([7, 8, 8])
+      for (const label of ['a', 'b', 'c']) {
+        const times = [...countsOf(drawn.filter(item => item.label === label).map(({ key }) => key)).values()]
+        expect(Math.max(...times) - Math.min(...times)).toBeLessThanOrEqual(1)
+      }
+    }
+  })
+
+  it('comes to all items of a large class within some epochs, the same for the same seed', () => {
+    const seen = new Set([0, 1, 2, 3, 4, 5, 6, 7].flatMap(epoch => draw(epoch).map(({ key }) => key)))
+    expect(seen.size).toBe(23)
+    expect(draw(1)).toEqual(draw(1))
+    expect(draw(1)).not.toEqual(draw(2))
+  })
+
+  it('is what an epoch is cut from, in a random order', () => {
+    const options = { seed: 5, epoch: 0, batchSize: 8, microBatchSize: 8 }
+    const steps = planEpoch(items, { ...options, balanceBy: ({ label }) => label })
+    expect(steps.map(({ samples }) => samples)).toEqual([8, 8, 7])
+    const flat = steps.flatMap(({ microBatches }) => microBatches.flatMap(part => part.items))
+    expect(countsOf(flat)).toEqual(countsOf(draw(0)))
+    expect(new Set(flat.slice(0, 8).map(({ label }) => label)).size).toBeGreaterThan(1)
+  })
+})
+
+describe('foldSplit', () => {
+  const items = Array.from({ length: 41 }, (_, i) => ({ key: `${i}.png`, label: i < 25 ? 0 : i < 40 ? 1 : 2 }))
+
+  it('holds each item out once, equally many of each class and in all', () => {
+    const parts = [1, 2, 3, 4].map(fold => foldSplit(items, { fold, of: 4 }))
+    expect(
+      parts
+        .flatMap(({ validation }) => validation)
+        .map(({ key }) => key)
+        .toSorted(),
+    ).toEqual(items.map(({ key }) => key).toSorted())
+    for (const { training, validation } of parts) {
+      expect(new Set([...training, ...validation]).size).toBe(41)
+      expect(Math.abs(validation.length - 41 / 4)).toBeLessThan(1)
+      expect(Math.abs(validation.filter(({ label }) => label === 0).length - 25 / 4)).toBeLessThan(1)
+      expect(Math.abs(validation.filter(({ label }) => label === 1).length - 15 / 4)).toBeLessThan(1)
+    }
+    expect(() => foldSplit(items, { fold: 5, of: 4 })).toThrow('part 5 of 4')
+  })
+
+  it('does not depend on the order of the items', () => {
+    const keys = (of: typeof items) =>
+      foldSplit(of, { fold: 2, of: 3 })
+        .validation.map(({ key }) => key)
+        .toSorted()
+    expect(keys(items.toReversed())).toEqual(keys(items))
   })
 })

@@ -13,6 +13,31 @@ export interface Split<T> {
 }
 
 /**
+ * Holds one of several parts out, each of about as many items of every class: the members of a class in the order of a hash of their keys,
+ * dealt in turn. Over all parts each item is held out once. A class of one item is trained on in every part but one.
+ * @param fold from 1
+ * @throws LayermillError `VALIDATION_INVALID` for fewer than two parts, or a part that is none of them
+ */
+export function foldSplit<T extends Labelled>(items: readonly T[], { fold, of }: { readonly fold: number; readonly of: number }): Split<T> {
+  if (!(of >= 2 && fold >= 1 && fold <= of)) throw new LayermillError('VALIDATION_INVALID', `part ${fold} of ${of}; expected 1/2 or more`)
+  const classes = new Map<number, { item: T; hash: number }[]>()
+  for (const item of items) {
+    const members = classes.get(item.label)
+    const found = { item, hash: hashText(item.key) }
+    if (members === undefined) classes.set(item.label, [found])
+    else members.push(found)
+  }
+  const held = new Set<T>()
+  // The next class goes on where the last one ended, so that parts are of one size also where classes are small.
+  let dealt = 0
+  for (const label of [...classes.keys()].sort((a, b) => a - b)) {
+    const order = classes.get(label)!.sort((a, b) => a.hash - b.hash || (a.item.key < b.item.key ? -1 : 1))
+    for (const { item } of order) if (dealt++ % of === fold - 1) held.add(item)
+  }
+  return { training: items.filter(item => !held.has(item)), validation: items.filter(item => held.has(item)) }
+}
+
+/**
  * Splits by a hash of the key, so that an image stays on its side when others come or go. A share `fraction` of every class is meant
  * for validation; the real share varies as a draw would. A class of two or more keeps at least one image on each side: the nearest
  * to the border changes sides, which is also decided by the class's own keys only.

@@ -118,6 +118,18 @@ describe('layermill finetune --register', () => {
     expect(await models().list()).toMatchObject([{ latest: 2, versions: 3 }])
   })
 
+  it('refuses held-out images that are trained on, unless it is told to compare on them', async () => {
+    const args = ['--register', 'shapes', '--margin', '0', '--held-out', shapes, '--epochs', '1']
+    const { stderr } = await ok(...training('leaking', '1e-9', ...args))
+    expect(stderr).toMatch(/shapes@4: not promoted: 21 of 30 held-out images are trained on too, byte for byte \(disc\/0/)
+    const evaluation = (await read('versions/4/evaluation.json')) as { leaks: { keys: string[] } }
+    expect(evaluation).toMatchObject({ promoted: false, heldOut: { images: 30, compared: 0 }, leaks: { images: 21 } })
+    expect(evaluation.leaks.keys).toHaveLength(20)
+    await ok(...training('allowed', '1e-9', ...args, '--allow-leaks', '--sampling', 'balanced'))
+    expect(JSON.parse(await readFile(join(root, 'allowed/training.json'), 'utf8'))).toMatchObject({ sampling: 'balanced' })
+    expect(await read('versions/5/evaluation.json')).toMatchObject({ heldOut: { images: 30, compared: 30 }, challenger: { version: 5 } })
+  })
+
   it('refuses what it cannot do, before anything is trained', async () => {
     const none = await runCli(training('none', '0.1', '--register', 'shapes'), { env: { LAYERMILL_REGISTRY: '' } })
     expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('REGISTRY_MISSING')])
@@ -164,9 +176,7 @@ describe('--model NAME@latest', () => {
     expect(await models().get('shapes')).toMatchObject({
       history: [
         { event: 'rolled-back', version: 1, previous: 2, reason: 'takes discs for squares', stale: [`file://${join(root, 'features')}`] },
-        {},
-        {},
-        {},
+        ...Array.from({ length: 5 }, () => ({})),
       ],
     })
     const again = await run('models', 'rollback', 'shapes')

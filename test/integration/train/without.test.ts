@@ -96,6 +96,8 @@ describe('what an audit found', () => {
     for (const key of copiesOf(rows)) kept[key.split('/')[0] as 'disc']--
     expect(kept.disc).toBeLessThan(7)
     expect(await plan()).toEqual({ disc: 7, square: 6, triangle: 6 })
+    // Nineteen images in three parts, a class after the other.
+    expect(await plan('--fold', '1/3')).toEqual({ disc: 4, square: 4, triangle: 4 })
     const relabelled = { disc: 7, square: 6, triangle: 6 }
     const [, , , , from, to] = rows.find(([, finding]) => finding === 'label')!
     relabelled[from as 'disc']--
@@ -124,8 +126,9 @@ describe('what an audit found', () => {
     const judged = join(root, 'judged.csv')
     const text = rows.map(row => [...row.slice(0, 6), row[0] === first && row[1] === 'label' ? 'dismissed' : ''].join(',')).join('\r\n')
     await writeFile(judged, `key,finding,score,group,label,detail,verdict\r\n${text}\r\n`)
-    const again = join(root, 'again')
-    await cli('audit', shapes, '--features', features, '--labels', '3', '--verdicts', judged, '--out', again)
+    const [table, again] = [join(root, 'again.parquet'), join(root, 'again')]
+    await cli('audit', shapes, '--features', features, '--labels', '3', '--verdicts', judged, '--out', table, '--skip-pictures')
+    await cli('audit', shapes, '--features', features, '--labels', '3', '--verdicts', table, '--out', again, '--skip-pictures')
     const found = await findings(again)
     expect(
       keysOf(
@@ -170,7 +173,10 @@ describe('layermill audit', () => {
     // The reference has six images, so six of the new ones are held against them.
     expect(found.drift.images).toHaveLength(6)
     expect(found.drift.classifier.p).toBeGreaterThan(0)
-    expect(await readFile(join(out, 'report.html'), 'utf8')).toContain('Images that differ most from the reference')
+    const report = await readFile(join(out, 'report.html'), 'utf8')
+    expect(report).toContain('Images that differ most from the reference')
+    // Every finding of fewer than forty of a kind is shown with its picture.
+    expect(report.split('src="data:image/jpeg;base64,')).toHaveLength((await findings(out)).length + 1)
     const fewer = join(root, 'not-held-out')
     await cli(
       'extract',

@@ -1,4 +1,5 @@
 import {
+  averageRanks,
   duplicateGroups,
   fitPca,
   foldsOf,
@@ -12,18 +13,23 @@ import {
   outlierScores,
   outOfFoldProbabilities,
   pcaProjector,
+  rank,
   type RowSource,
   sourceOf,
   takeRows,
 } from '@layermill/analysis'
 
+/** Reasons to look at an image, in the order of reports. */
+export const findingKinds = ['exact-duplicate', 'near-duplicate', 'leak', 'label', 'outlier', 'dark', 'blurred', 'tiny'] as const
+export type FindingKind = (typeof findingKinds)[number]
+
 /** One image that should be looked at, and why. */
 export interface Finding {
   readonly key: string
-  readonly finding: 'exact-duplicate' | 'near-duplicate' | 'leak' | 'label' | 'outlier'
+  readonly finding: FindingKind
   /**
    * Ratio of distances (duplicates and leaks, 0 for the same bytes), probability of the given label or its margin, distance to the 40th
-   * neighbour with what sets it apart.
+   * neighbour with what sets it apart, brightness from 0 to 1 (dark), share of the median sharpness (blurred), pixels (tiny).
    */
   readonly score: number
   /** Images that are found together. */
@@ -40,6 +46,8 @@ export interface Confusable {
   readonly images: number
   /** Of the images of both. */
   readonly share: number
+  /** Chance that it finds an image of the first more like the first than one of the second: 0.5 where it cannot tell them apart. */
+  readonly auc: number
 }
 
 /** Images with their features. */
@@ -49,6 +57,8 @@ export interface AuditedImages {
   readonly labels: readonly (string | undefined)[]
   /** SHA-256 of the files; none where they are not known. */
   readonly sha256: readonly string[]
+  /** Pixels of the pictures as decoded. */
+  readonly sizes: readonly { readonly width: number; readonly height: number }[]
 }
 
 export interface AuditOptions {
@@ -151,8 +161,35 @@ interface LabelsFound {
 /** Pairs of classes that are named. */
 const mostPairs = 20
 
-/** Pairs of classes by the share of their images that are taken for the other, largest first. */
-export function confusablePairs(labels: ArrayLike<number>, suggested: ArrayLike<number>, classes: readonly string[]): Confusable[] {
+/** Area under the curve below which two classes cannot be told apart. */
+const apartFrom = 0.7
+
+export const cannotBeToldApart = ({ auc }: Confusable): boolean => auc < apartFrom
+
+/** Share of pairs of an image labelled `a` and one labelled `b` of which the first has the higher log odds of `a`; ties count half. */
+function aucOf(found: Float64Array, labels: ArrayLike<number>, classes: number, [a, b]: readonly [number, number]): number {
+  const rows = Array.from(labels).flatMap((label, row) => (label === a || label === b ? [row] : []))
+  const odds = Float64Array.from(rows, row => Math.log(found[row * classes + a]! + 1e-300) - Math.log(found[row * classes + b]! + 1e-300))
+  const ranks = averageRanks(rank(odds))
+  let [sum, first] = [0, 0]
+  for (const [i, row] of rows.entries()) {
+    if (labels[row] !== a) continue
+    sum += ranks[i]!
+    first++
+  }
+  return (sum - (first * (first + 1)) / 2) / (first * (rows.length - first))
+}
+
+/**
+ * Pairs of classes by the share of their images that are taken for the other, largest first.
+ * @param found out-of-fold probabilities, rows x classes
+ */
+export function confusablePairs(
+  found: Float64Array,
+  labels: ArrayLike<number>,
+  suggested: ArrayLike<number>,
+  classes: readonly string[],
+): Confusable[] {
   const sizes = new Float64Array(classes.length)
   const taken = new Map<number, number>()
   for (let row = 0; row < labels.length; row++) {
@@ -164,7 +201,8 @@ export function confusablePairs(labels: ArrayLike<number>, suggested: ArrayLike<
   return [...taken]
     .map(([pair, images]): Confusable => {
       const [a, b] = [Math.floor(pair / classes.length), pair % classes.length]
-      return { classes: [classes[a]!, classes[b]!], images, share: images / (sizes[a]! + sizes[b]!) }
+      const auc = aucOf(found, labels, classes.length, [a, b])
+      return { classes: [classes[a]!, classes[b]!], images, share: images / (sizes[a]! + sizes[b]!), auc }
     })
     .toSorted((x, y) => y.share - x.share || y.images - x.images || (x.classes.join() < y.classes.join() ? -1 : 1))
     .slice(0, mostPairs)
@@ -191,7 +229,7 @@ function labelFindings(images: AuditedImages, components: Matrix, options: Audit
     label: images.labels[known[i]!],
     detail: classes[scores.suggested[i]!],
   }))
-  return { findings, confusable: confusablePairs(labels, scores.suggested, classes) }
+  return { findings, confusable: confusablePairs(found, labels, scores.suggested, classes) }
 }
 
 /** Findings of an audit, and the classes that are taken for each other. */

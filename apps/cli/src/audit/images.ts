@@ -1,3 +1,4 @@
+import type { RunSpec } from '@layermill/contracts'
 import { absolutePlace, LayermillError } from '@layermill/core'
 import { openSource, readIndex } from '@layermill/storage'
 import { openSets } from '../compare/feature-sets.js'
@@ -23,6 +24,8 @@ export interface AuditSource {
 export interface OpenedImages extends AsyncDisposable {
   readonly images: AuditedImages
   readonly layer: string
+  /** Of the run that computed the features: its source has the pictures. */
+  readonly spec: RunSpec
 }
 
 /**
@@ -35,7 +38,7 @@ export async function auditedImages(output: Output, options: AuditSource, source
   const index = await withFeatures(output, place, options.layer, async set => {
     const rows = []
     for (const part of set.parts) rows.push(...(await readIndex(set.store, part)))
-    return { layer: set.layer.name, rows }
+    return { layer: set.layer.name, rows, spec: set.record.spec }
   })
   const opened = await openSets([options.features], index.layer)
   const given = source === undefined ? undefined : await labelsOf(source)
@@ -44,11 +47,12 @@ export async function auditedImages(output: Output, options: AuditSource, source
     keys: index.rows.map(({ key }) => key),
     labels: index.rows.map(({ key, label }) => (given === undefined ? label : given.get(key))),
     sha256: index.rows.map(({ sha256 }) => sha256),
+    sizes: index.rows,
   }
   if (given !== undefined && images.labels.every(label => label === undefined)) {
     throw new LayermillError('ROW_INVALID', `${source} has labels for none of the images of ${options.features}`, {
       hint: `keys there are like ${[...given.keys()][0] ?? 'none'}, here like ${images.keys[0]}`,
     })
   }
-  return { images, layer: index.layer, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() }
+  return { images, layer: index.layer, spec: index.spec, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() }
 }

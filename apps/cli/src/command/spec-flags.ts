@@ -62,6 +62,8 @@ const fieldFlags: Record<Exclude<Field, 'kind' | 'source'>, FieldFlag> = {
   batchNorm: { group: 'training', placeholder: 'name' },
   standardize: { group: 'training' },
   auxiliary: { group: 'training' },
+  fold: { group: 'training', placeholder: 'k/n' },
+  sampling: { group: 'training', placeholder: 'name' },
   classWeights: { group: 'training', placeholder: 'name', known: ['none', 'balanced'] },
   labelSmoothing: { group: 'training', placeholder: 'share' },
   augment: { group: 'training', placeholder: 'a,b', choices: ['flip', 'crop', 'color'], several: true },

@@ -12,6 +12,7 @@ export interface RegistryFlags {
 export interface RegisterFlags extends RegistryFlags {
   readonly margin?: string | undefined
   readonly heldOut?: string | undefined
+  readonly allowLeaks?: boolean | undefined
 }
 
 /** @throws LayermillError `REGISTRY_MISSING` */
@@ -21,9 +22,10 @@ export async function withRegistry<Result>(flags: RegistryFlags, action: (regist
 }
 
 /** The spec with the flags of registering in it. */
-function withRegisterFlags<Spec extends RunSpec>(spec: Spec, { margin, heldOut }: RegisterFlags): Spec {
+function withRegisterFlags<Spec extends RunSpec>(spec: Spec, { margin, heldOut, allowLeaks }: RegisterFlags): Spec {
   if (spec.kind !== 'finetune' || spec.register === undefined) {
-    const flag = margin !== undefined ? 'margin' : heldOut !== undefined ? 'held-out' : undefined
+    const given = { margin, 'held-out': heldOut, 'allow-leaks': allowLeaks }
+    const flag = Object.entries(given).find(([, value]) => value !== undefined)?.[0]
     if (flag !== undefined) throw new LayermillError('SPEC_INVALID', `--${flag}: expected --register NAME with it`)
     return spec
   }
@@ -33,7 +35,13 @@ function withRegisterFlags<Spec extends RunSpec>(spec: Spec, { margin, heldOut }
   const place = (text: string | undefined): string | undefined => text && absolutePlace(text, process.cwd())
   return {
     ...spec,
-    register: { ...spec.register, margin: share, heldOut: place(heldOut ?? spec.register.heldOut), root: place(spec.register.root) },
+    register: {
+      ...spec.register,
+      margin: share,
+      heldOut: place(heldOut ?? spec.register.heldOut),
+      root: place(spec.register.root),
+      ...(allowLeaks === undefined ? {} : { allowLeaks }),
+    },
   }
 }
 

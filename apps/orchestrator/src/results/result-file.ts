@@ -25,9 +25,9 @@ export function splitFile(file: string): { folder: string; name: string } {
  * @param out an absolute path, or a URL
  * @throws LayermillError `RUN_CONFLICT` where it would replace a file of a run or model; as the store does
  */
-export async function writeResultFile(out: string, text: string): Promise<void> {
+export async function writeResultFile(out: string, content: string | Uint8Array): Promise<void> {
   await refuseForeignFile(out, async url => openStore(url))
   const { folder, name } = splitFile(out)
   await using store = openStore(folder)
-  await store.put(name, text)
+  await store.put(name, content)
 }

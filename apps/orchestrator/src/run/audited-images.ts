@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { LayermillError } from '@layermill/core'
-import type { Store } from '@layermill/storage'
+import { decodeTable, type Store } from '@layermill/storage'
 import { parseCsv } from './csv.js'
 
 /** A finding of an audit, or an image of a plain list. */
@@ -20,7 +20,7 @@ const invalid = (place: string, what: string, hint?: string): LayermillError =>
   new LayermillError('LIST_INVALID', `${place}: ${what}`, hint === undefined ? {} : { hint })
 
 /**
- * Reads an `audit.csv`, or any .csv with a column `key`. A column `verdict` may say `confirmed` or `dismissed`.
+ * Reads an `audit.csv`, or any .csv or .parquet with a column `key`. A column `verdict` may say `confirmed` or `dismissed`.
  * @throws LayermillError `FILE_MISSING`, `LIST_INVALID` with the line; as the store does
  */
 export async function readAudited(place: string, openStore: (url: string) => Promise<Store>): Promise<AuditedImage[]> {
@@ -28,7 +28,10 @@ export async function readAudited(place: string, openStore: (url: string) => Pro
   await using store = await openStore(place.slice(0, -name.length))
   const bytes = await store.get(name)
   if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${place} is not there`)
-  const [header = [], ...rows] = parseCsv(new TextDecoder().decode(bytes).replace(/^\uFEFF/, ''))
+  const isParquet = /\.parquet$/i.test(name)
+  const [header = [], ...rows] = isParquet
+    ? await decodeTable(bytes, place)
+    : parseCsv(new TextDecoder().decode(bytes).replace(/^\uFEFF/, ''))
   const names = header.map(column => column.trim().toLowerCase())
   const at = (column: string): number => names.indexOf(column)
   if (at('key') < 0) throw invalid(place, `no column named key in the header (found: ${header.join(', ')})`)

@@ -136,6 +136,8 @@ it('knows of every field whether it names a place', () => {
     'loss',
     'worst',
     'standardize',
+    'sampling',
+    'fold',
     'size',
     'resample',
     'prepare',

@@ -9,7 +9,7 @@ import { accessOf } from '../run/source-access.js'
 import { checkNoFolderEmpty, listLabelled, splitsAsClasses } from './dataset.js'
 import type { TrainingEnvironment } from './environment.js'
 import { baseIsFixed, featuresLayer, parameterScales, trainedNetwork } from './plan.js'
-import { holdOutTargets, labelsOf, outputNames, ownTargets, readTargets } from './targets.js'
+import { foldOf, holdOutTargets, labelsOf, outputNames, ownTargets, readTargets } from './targets.js'
 
 /** Description of what a run would do. */
 export interface TrainingDescription {
@@ -49,10 +49,11 @@ export async function describeTraining(spec: FinetuneSpec, environment: Training
   const doubt = splitsAsClasses(spec.source, names)
   const { validation: held } = spec
   const network = trainedNetwork(spec, base, names)
-  const { training, validation, warnings } =
+  const whole =
     typeof held === 'number'
       ? holdOutTargets(rows, names, held, target)
       : ownTargets(rows, (await list(held)).rows, network.classNames ?? names, { where: held, target })
+  const { training, validation, warnings } = foldOf(whole, spec.fold, target)
   const scales = parameterScales(spec, network)
   const layer = baseIsFixed(spec) ? featuresLayer(spec, base) : undefined
   const copies = spec.augment.length > 0 ? spec.augmentCopies : 1

@@ -72,7 +72,12 @@ class TrainingLoop {
 
   constructor(private readonly options: LoopOptions) {
     const { spec, plan, network, training, initial, scales } = options
-    this.schedule = new BatchSchedule(training, { seed: plan.seed, batchSize: plan.batchSize, microBatchSize: plan.microBatch })
+    this.schedule = new BatchSchedule(training, {
+      seed: plan.seed,
+      batchSize: plan.batchSize,
+      microBatchSize: plan.microBatch,
+      balanceBy: plan.sampling === 'balanced' ? ({ label }) => label ?? '' : undefined,
+    })
     this.length = { stepsPerEpoch: this.schedule.stepsPerEpoch, steps: this.schedule.stepsPerEpoch * spec.epochs }
     const shapes = new Map(plan.trainable.map(name => [name, tensorOf(initial, name).shape]))
     this.optimizer = new Optimizer(optimizerSpec(spec), shapes, scales)

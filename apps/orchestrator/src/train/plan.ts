@@ -245,6 +245,7 @@ export function trainingPlan({ run, spec, base, classes: found, training, valida
     seed: spec.seed,
     batchSize: spec.batchSize,
     microBatch: spec.microBatch,
+    ...(spec.sampling === 'balanced' ? { sampling: 'balanced' } : {}),
     augment: [...spec.augment],
     ...(features !== undefined && spec.augment.length > 0 ? { augmentCopies: spec.augmentCopies } : {}),
     ...(weights === undefined || target !== undefined ? {} : { classWeights: weights }),

@@ -26,7 +26,7 @@ import type { FeatureStores } from './environment.js'
 import { featureErrors, type FeatureRunOptions, runFeatures } from './feature-runs.js'
 import { baseIsFixed, featuresLayer, trainedNetwork, trainingPlan } from './plan.js'
 import { featureStandard, firstLinear } from './standardize.js'
-import { checkTargets, holdOutTargets, outputNames, ownTargets, readTargets, type TargetRows } from './targets.js'
+import { checkTargets, foldOf, holdOutTargets, outputNames, ownTargets, readTargets, type TargetRows } from './targets.js'
 
 export interface PrepareOptions extends FeatureRunOptions {
   readonly base: Network
@@ -103,10 +103,11 @@ class Preparation {
     const own = ownListed === undefined ? undefined : await this.usable('validation', spec.validation as string, ownListed)
     const errors = [...usable.errors, ...(own?.errors ?? [])]
     checkErrors(errors, listed.length + (ownListed?.length ?? 0), spec)
-    const split =
+    const whole =
       own === undefined
         ? holdOutTargets(usable.rows, classes, spec.validation as number, target)
         : ownTargets(usable.rows, own.rows, all, held)
+    const split = foldOf(whole, spec.fold, target)
     checkTargets(classes, split.training, spec.source, target)
     for (const note of headNotes(spec, base, classes)) this.options.onNote(note)
     for (const warning of split.warnings) this.options.onWarning(warning)

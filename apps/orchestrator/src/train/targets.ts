@@ -1,7 +1,7 @@
 import type { FinetuneSpec, TrainingPlan } from '@layermill/contracts'
 import { parseLoss } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import { balancedPositiveWeights, labelNames, labelNumbers, stratifiedSplit, targetStatistics } from '@layermill/training'
+import { balancedPositiveWeights, labelNames, labelNumbers, foldSplit, stratifiedSplit, targetStatistics } from '@layermill/training'
 import { checkNoClassEmpty, findClasses, holdOut, type LabelledRow, ownValidation, type TrainingSplit } from './dataset.js'
 
 type TargetFields = Pick<FinetuneSpec, 'target' | 'labelColumns'>
@@ -120,6 +120,21 @@ export function holdOutTargets(
   const missing = target === 'regression' || share === 0 ? [] : outputs.filter(name => !held.has(name))
   const some = `${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', ...' : ''}`
   return { ...split, warnings: missing.length === 0 ? [] : [`no held-out image has ${some}: how well it is recognised will not be known`] }
+}
+
+/**
+ * Split for cross-validation: a part of the training images is held out in place of the images that were.
+ * @param fold the part; none: the split as it is
+ */
+export function foldOf({ training, ...split }: TrainingSplit, fold: FinetuneSpec['fold'], target: FinetuneSpec['target']): TrainingSplit {
+  if (fold === undefined) return { training, ...split }
+  const isClass = target === undefined || target === 'class'
+  const labels = new Map([...new Set(training.map(({ label }) => label))].sort().map((label, i) => [label, i]))
+  const found = foldSplit(
+    training.map(row => ({ key: row.key, label: isClass ? labels.get(row.label)! : 0, row })),
+    fold,
+  )
+  return { training: found.training.map(({ row }) => row), validation: found.validation.map(({ row }) => row), warnings: split.warnings }
 }
 
 /**

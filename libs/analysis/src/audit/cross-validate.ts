@@ -43,6 +43,18 @@ export function studentQuantile(freedom: number): number {
   return terms.reduce((sum, term, i) => sum + term / freedom ** (i + 1), z)
 }
 
+/**
+ * Mean of values of folds and its 95% interval, widened for the rows that their fits share (Nadeau and Bengio 2003).
+ * @param values of all folds, repeat after repeat; at least two
+ */
+export function foldInterval(values: readonly number[], folds: number): { mean: number; lower: number; upper: number } {
+  const n = values.length
+  const mean = values.reduce((sum, value) => sum + value, 0) / n
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1)
+  const margin = studentQuantile(n - 1) * Math.sqrt(variance * (1 / n + 1 / (folds - 1)))
+  return { mean, lower: mean - margin, upper: mean + margin }
+}
+
 /** Centres and scales the columns of both by those of the first, in place; constant columns are 0. */
 function standardizeBy(fitted: Matrix, other: Matrix): void {
   for (let j = 0; j < fitted.columns; j++) {
@@ -102,10 +114,7 @@ export async function crossValidate(
   }
   return cs.map((c, i) => {
     const { accuracies, loss } = scores[i]!
-    const n = accuracies.length
-    const accuracy = accuracies.reduce((sum, value) => sum + value, 0) / n
-    const variance = accuracies.reduce((sum, value) => sum + (value - accuracy) ** 2, 0) / (n - 1)
-    const margin = studentQuantile(n - 1) * Math.sqrt(variance * (1 / n + 1 / (folds - 1)))
-    return { c, accuracy, lower: Math.max(0, accuracy - margin), upper: Math.min(1, accuracy + margin), logLoss: loss, accuracies }
+    const { mean: accuracy, lower, upper } = foldInterval(accuracies, folds)
+    return { c, accuracy, lower: Math.max(0, lower), upper: Math.min(1, upper), logLoss: loss, accuracies }
   })
 }

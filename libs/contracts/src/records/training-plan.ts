@@ -57,6 +57,8 @@ export const TrainingPlan = z.object({
   seed: count,
   batchSize: z.int().positive(),
   microBatch: z.int().positive(),
+  /** Images of an epoch: equally many of each class; left out, each image once. */
+  sampling: z.literal('balanced').optional(),
   augment: z.array(z.enum(['flip', 'crop', 'color'])),
   /** Every image is augmented in so many ways, over and over; left out, anew in every epoch. */
   augmentCopies: z.int().positive().optional(),

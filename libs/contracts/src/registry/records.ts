@@ -43,6 +43,10 @@ export const Evaluation = z
       })
       .optional()
       .describe('Left out for the first version.'),
+    leaks: z
+      .object({ images: count, keys: z.array(z.string()).describe('The first of them.') })
+      .optional()
+      .describe('Held-out images that are trained on too: the versions are not compared on them.'),
     challenger: Score.optional().describe('Of the first version: on the images that its run held out.'),
     champion: Score.optional(),
     bootstrap: z

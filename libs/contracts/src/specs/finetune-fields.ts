@@ -52,7 +52,7 @@ export const finetuneModelFields = {
       'Columns of a list or Parquet file that labels are in; of several labels an image columns of 0 and 1 are classes. Default: label, class or cls.',
     ),
   relabel: place
-    .regex(/\.csv$/i, 'a .csv file of layermill audit')
+    .regex(/\.(csv|parquet)$/i, 'a .csv or .parquet file of layermill audit')
     .optional()
     .describe('audit.csv whose worst suspect labels get the likeliest class instead. Default: none.'),
   loss: z
@@ -65,10 +65,19 @@ export const finetuneModelFields = {
     .union([share('0.9').max(0.9), parsed(text.parseValidation).pipe(z.union([z.number(), place]))], { error: text.expected.validation })
     .prefault(0.1)
     .describe('Held-out images: a share (by class and by hash of the key, so stable when data grows), or a source of their own.'),
+  fold: z
+    .union([z.strictObject({ fold: whole(1, 100), of: whole(2, 100) }).refine(({ fold, of }) => fold <= of), parsed(text.parseFold)], {
+      error: text.expected.fold,
+    })
+    .optional()
+    .describe('Part of the training images that is held out instead, as 2/5, for cross-validation. Default: none.'),
   classWeights: z
     .union([choice(['none', 'balanced']), z.record(z.string().min(1), positive)], { error: 'none, balanced, or a weight for each class' })
     .default('none')
     .describe('Weights of the classes in the loss, of several labels an image of their positive terms; balanced is by inverse frequency.'),
+  sampling: choice(['each', 'balanced'])
+    .optional()
+    .describe('Images of an epoch: each one once (each), or as many draws, equally many of each class (balanced). Default: each.'),
   labelSmoothing: share('0.9').max(0.9, 'a number from 0 up to 0.9').default(0).describe('Share of the target spread over all classes.'),
   augment: z
     .union(
@@ -97,8 +106,12 @@ export const finetuneModelFields = {
             .describe('The registry: a folder or s3://bucket/prefix. Default: that of the server or of LAYERMILL_REGISTRY.'),
           margin: z.number().min(0).max(1).default(defaultMargin).describe('Accuracy that a new version may lose, 0 to 1.'),
           heldOut: place.optional().describe('Images that versions are compared on. Default: those that the run holds out.'),
+          allowLeaks: optionalFlag('Compare versions also on held-out images that are trained on, byte for byte.'),
         }),
-        modelName.transform((name): { name: string; root?: string; margin: number; heldOut?: string } => ({ name, margin: defaultMargin })),
+        modelName.transform((name): { name: string; root?: string; margin: number; heldOut?: string; allowLeaks?: boolean } => ({
+          name,
+          margin: defaultMargin,
+        })),
       ],
       { error: 'a name, as pets, or name, root, margin and heldOut' },
     )

@@ -21,6 +21,7 @@ export const expected = {
   schedule: 'constant, cosine, cosine:FLOOR, or step:EPOCHS:FACTOR as step:2:0.1 (floor and factor from 0 to 1)',
   augment: 'flip, crop, color, or some of them, as flip,crop',
   validation: 'a share of the images from 0 up to 0.9, or a source of validation images',
+  fold: 'one of 2 to 100 parts, as 1/5',
   labelColumns: 'one or more different names of columns, as cat,dog',
   loss: 'mse, smooth-l1, or smooth-l1:BETA with a number above 0, as smooth-l1:0.5',
   cacheSize: 'bytes, as 500MB or 20GB',
@@ -162,6 +163,12 @@ export function parseHead(text: string): number[] {
 function scale(text: string, whole: string): number {
   const value = /^\d*\.?\d+(?:e-?\d+)?$/i.test(text) ? Number(text) : Number.NaN
   return value >= 0 && value <= 1000 ? value : refuse('base', whole)
+}
+
+/** `--fold 2/5`: the second of five parts. */
+export function parseFold(text: string): { fold: number; of: number } {
+  const [, fold = 0, of = 0] = (/^(\d{1,3})\/(\d{1,3})$/.exec(text) ?? []).map(Number)
+  return of >= 2 && of <= 100 && fold >= 1 && fold <= of ? { fold, of } : refuse('fold', text)
 }
 
 /** `--base frozen`, `full`, `scaled:0.1` (every layer) or `res5=1,res4=0.1,*=0`. */

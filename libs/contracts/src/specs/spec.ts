@@ -102,6 +102,7 @@ const checkTarget = (
     labelColumns?: readonly string[] | undefined
     labelSmoothing: number
     classWeights: unknown
+    sampling?: string | undefined
     register?: unknown
     auxiliary: boolean
   },
@@ -112,6 +113,10 @@ const checkTarget = (
   if (labelColumns.length > 1 && target === 'class')
     refused('labelColumns', labelColumns.join(), 'one column, or target multi-label or regression')
   if (spec.labelSmoothing > 0 && target !== 'class') refused('labelSmoothing', spec.labelSmoothing, `0 with target ${target}`)
+  if (spec.sampling === 'balanced') {
+    if (target !== 'class') refused('sampling', spec.sampling, `each with target ${target}: an image has no one class`)
+    if (spec.classWeights === 'balanced') refused('sampling', spec.sampling, 'each with balanced classWeights: both would count twice')
+  }
   if (target !== 'regression') return
   if (spec.classWeights !== 'none') refused('classWeights', spec.classWeights, 'none with target regression')
   if (spec.auxiliary) refused('auxiliary', true, 'false with target regression')
@@ -138,6 +143,8 @@ export const FinetuneSpec = z
       if (spec.auxiliary && spec.head.length > 0)
         refused('head', spec.head, 'no hidden layers with auxiliary (the three classifiers are replaced where they are)')
       checkTarget(spec, refused)
+      if (spec.fold !== undefined && spec.register !== undefined)
+        refused('fold', spec.fold, 'none with register: versions learn from all training images')
       checkAudit(spec, refused)
       if (spec.standardize === true && (!isFrozen(spec.base) || spec.batchNorm !== 'frozen'))
         refused('standardize', true, 'base and batchNorm frozen as well: features that change have no statistics')

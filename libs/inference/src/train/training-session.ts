@@ -78,7 +78,12 @@ export class TrainingSession {
     private readonly options: TrainingSessionOptions,
   ) {
     const { plan, training, validation } = options
-    this.schedule = new BatchSchedule(training, { seed: plan.seed, batchSize: plan.batchSize, microBatchSize: plan.microBatch })
+    this.schedule = new BatchSchedule(training, {
+      seed: plan.seed,
+      batchSize: plan.batchSize,
+      microBatchSize: plan.microBatch,
+      balanceBy: plan.sampling === 'balanced' ? ({ label }) => label ?? '' : undefined,
+    })
     this.pieces = evaluationPieces(validation, plan.microBatch)
     this.classes = new Map(plan.classes.map((name, i) => [name, i]))
   }

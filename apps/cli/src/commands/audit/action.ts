@@ -1,13 +1,17 @@
 import { flagCount } from '@layermill/contracts'
 import { absolutePlace, exitCodes, interruptible, LayermillError } from '@layermill/core'
 import { openProduct } from '@layermill/engines'
-import { csvRow, definitions, escapeHtml, page, table } from '@layermill/orchestrator/results'
+import { writeResultFile } from '@layermill/orchestrator/results'
 import { readAudited } from '@layermill/orchestrator/run'
-import { openStore, type Store } from '@layermill/storage'
-import { driftOf, driftText, type ImageDrift } from '../../audit/drift.js'
-import { type Audited, auditImages, type AuditOptions, type Finding } from '../../audit/findings.js'
+import { openStore } from '@layermill/storage'
+import { driftOf, driftText } from '../../audit/drift.js'
+import { auditImages, type AuditOptions, cannotBeToldApart, type Finding, findingKinds } from '../../audit/findings.js'
 import { type AuditSource, auditedImages, type OpenedImages } from '../../audit/images.js'
 import { leaksOf } from '../../audit/leaks.js'
+import { lookAtPictures } from '../../audit/pictures.js'
+import { sizeShortcuts } from '../../audit/quality.js'
+import { auditHtml, type AuditReport } from '../../audit/report.js'
+import { findingsCsv, findingsParquet, verdictKey, type Verdicts } from '../../audit/table.js'
 import { StepProgress } from '../../compare/step-progress.js'
 import { formatCount, formatPlural } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
@@ -21,6 +25,7 @@ export interface AuditCommandOptions extends AuditSource {
   readonly permutations: string
   readonly seed: string
   readonly verdicts?: string
+  readonly skipPictures?: boolean
   readonly out?: string
   readonly json?: boolean
 }
@@ -30,13 +35,8 @@ function labelScoreOf(text: string): 'self-confidence' | 'margin' {
   throw new LayermillError('SPEC_INVALID', `--label-score: got ${JSON.stringify(text)}, expected self-confidence or margin`)
 }
 
-const kinds = ['exact-duplicate', 'near-duplicate', 'leak', 'label', 'outlier'] as const
-
 const countsOf = (findings: readonly Finding[]): Record<string, number> =>
-  Object.fromEntries(kinds.map(kind => [kind, findings.filter(({ finding }) => finding === kind).length]))
-
-/** Finding of an image, as verdicts name it. */
-const verdictKey = (key: string, finding: string): string => JSON.stringify([key, finding])
+  Object.fromEntries(findingKinds.map(kind => [kind, findings.filter(({ finding }) => finding === kind).length]))
 
 /** Verdicts on earlier findings, by image and finding. */
 async function verdictsOf(file: string | undefined): Promise<Map<string, 'confirmed' | 'dismissed'>> {
@@ -45,72 +45,32 @@ async function verdictsOf(file: string | undefined): Promise<Map<string, 'confir
   return new Map(rows.flatMap(({ key, finding = '', verdict }) => (verdict === undefined ? [] : [[verdictKey(key, finding), verdict]])))
 }
 
-interface Written extends Audited {
-  readonly verdicts: ReadonlyMap<string, string>
-  readonly drift: ImageDrift | undefined
-  readonly facts: readonly (readonly [string, string])[]
+/** Content of an audit's files. */
+interface Written extends AuditReport {
+  readonly verdicts: Verdicts
 }
 
-/** Rows of an audit that were dismissed: they stay in the file, so that the next audit knows them too. */
-function dismissedRows(verdicts: ReadonlyMap<string, string>): string[] {
-  return [...verdicts].flatMap(([at, verdict]) => {
-    const [key, finding] = JSON.parse(at) as [string, string]
-    return verdict === 'dismissed' ? [csvRow([key, finding, '', '', '', '', verdict])] : []
-  })
-}
+const isTable = (out: string): boolean => /\.(csv|parquet)$/i.test(out)
 
-/** Tables of what is about the dataset rather than about one image. */
-function overall({ drift, confusable }: Written): string {
-  const differing =
-    drift === undefined
-      ? ''
-      : `<p>${escapeHtml(driftText(drift))}</p>${table(
-          'Images that differ most from the reference',
-          [{ title: 'image' }, { title: 'probability to be new', number: true }],
-          drift.images.map(({ key, probability }) => [key, probability.toFixed(3)]),
-        )}`
-  if (confusable.length === 0) return differing
-  const columns = [{ title: 'class' }, { title: 'and' }, { title: 'images', number: true }, { title: 'share', number: true }]
-  const rows = confusable.map(({ classes: [a, b], images, share }) => [a, b, formatCount(images), `${(100 * share).toFixed(1)}%`])
-  return `${differing}<h2>Classes that are taken for each other</h2>${table('Classes', columns, rows)}`
-}
-
-async function write(store: Store, written: Written): Promise<void> {
-  const { findings, verdicts, facts } = written
-  const lines = findings.map(({ key, finding, score, group, label, detail }) =>
-    csvRow([key, finding, score, group ?? '', label ?? '', detail ?? '', verdicts.get(verdictKey(key, finding)) ?? '']),
-  )
-  const header = csvRow(['key', 'finding', 'score', 'group', 'label', 'detail', 'verdict'])
-  await store.put('audit.csv', [header, ...lines, ...dismissedRows(verdicts)].join(''))
-  const columns = [
-    { title: 'image' },
-    { title: 'score', number: true },
-    { title: 'group', number: true },
-    { title: 'label' },
-    { title: 'detail' },
-  ]
-  const tables = kinds.map(kind => {
-    const rows = findings.filter(({ finding }) => finding === kind)
-    const shown = rows
-      .slice(0, 500)
-      .map(({ key, score, group, label, detail }) => [key, score.toPrecision(4), String(group ?? ''), label ?? '', detail ?? ''])
-    return `<h2>${kind}: ${formatCount(rows.length)}</h2>${rows.length === 0 ? '<p>None.</p>' : table(kind, columns, shown)}`
-  })
-  const html = page(
-    'Audit',
-    `${overall(written)}
-<p class="soft">Findings are images to look at: a list of suspect labels is never right throughout, and is no list to delete.</p>
-${tables.join('\n')}
-<h2>Settings</h2>${definitions('facts', facts)}`,
-  )
-  await store.put('report.html', html, { contentType: 'text/html; charset=utf-8' })
+/** Writes a table alone, or a folder with audit.csv and report.html. Gives what was written, in words. */
+async function write(out: string, written: Written): Promise<string> {
+  const place = absolutePlace(out, process.cwd())
+  const { findings, verdicts } = written
+  if (isTable(out)) {
+    await writeResultFile(place, /\.csv$/i.test(out) ? findingsCsv(findings, verdicts) : findingsParquet(findings, verdicts))
+    return place
+  }
+  await using store = openStore(place)
+  await store.put('audit.csv', findingsCsv(findings, verdicts))
+  await store.put('report.html', auditHtml(written), { contentType: 'text/html; charset=utf-8' })
+  return `${store.url}/audit.csv and report.html`
 }
 
 /** Audit of open images, by all that the command asks for. */
 async function look(
   output: Output,
-  { images, layer }: OpenedImages,
-  options: AuditCommandOptions,
+  { images, layer, spec }: OpenedImages,
+  options: AuditCommandOptions & { readonly source: string | undefined },
   by: Pick<AuditOptions, 'product' | 'signal' | 'onProgress'>,
 ): Promise<Omit<Written, 'facts'>> {
   const most = (flag: string, text: string | undefined, share: number): number =>
@@ -135,13 +95,23 @@ async function look(
     options.reference === undefined
       ? undefined
       : await driftOf(images, { ...by, reference: options.reference, layer, permutations, seed: options.seed })
-  return { findings: [...findings, ...leaks], confusable, verdicts, drift }
+  const named = [...findings, ...leaks]
+  const place = options.source === undefined ? spec.source : absolutePlace(options.source, process.cwd())
+  const hasReport = options.out !== undefined && !isTable(options.out)
+  const looked = await lookAtPictures(images, options.skipPictures === true ? undefined : place, spec, {
+    ...by,
+    isDismissed,
+    others: hasReport ? named : undefined,
+  })
+  if (looked.unread > 0)
+    output.note(`${formatPlural(looked.unread, 'picture')} of ${place} could not be read: whether they are dark or blurred is not known`)
+  const { pictures } = looked
+  return { findings: [...named, ...looked.findings], confusable, shortcuts: sizeShortcuts(images), verdicts, drift, pictures }
 }
 
 /** `layermill audit --features RUN`: what is wrong with the images of a run. */
 export async function auditCommand(output: Output, source: string | undefined, options: AuditCommandOptions): Promise<number> {
   labelScoreOf(options.labelScore)
-  const store = options.out === undefined ? undefined : openStore(absolutePlace(options.out, process.cwd()))
   const fast = await openProduct()
   const progress = new StepProgress(process.stderr)
   try {
@@ -150,19 +120,27 @@ export async function auditCommand(output: Output, source: string | undefined, o
       const { rows } = opened.images.source
       const { product } = fast
       const onProgress = (step: string, done: number, total: number): void => progress.update(step, done, total)
-      const found = await look(output, opened, options, { product, signal, onProgress })
+      const found = await look(output, opened, { ...options, source }, { product, signal, onProgress })
       progress.finish()
-      const { findings, confusable, drift } = found
+      const { findings, confusable, shortcuts, drift } = found
       const facts = [
         ['features', options.features],
         ['layer', opened.layer],
         ['images', formatCount(rows)],
         ['label score', options.labelScore],
       ] as const
-      if (store !== undefined) await write(store, { ...found, facts })
+      const place = options.out === undefined ? undefined : await write(options.out, { ...found, facts })
       const counts = countsOf(findings)
       if (options.json) {
-        output.json({ images: rows, layer: opened.layer, counts, confusable, ...(drift === undefined ? {} : { drift }), findings })
+        output.json({
+          images: rows,
+          layer: opened.layer,
+          counts,
+          confusable,
+          shortcuts,
+          ...(drift === undefined ? {} : { drift }),
+          findings,
+        })
         return
       }
       for (const [kind, count] of Object.entries(counts))
@@ -172,13 +150,19 @@ export async function auditCommand(output: Output, source: string | undefined, o
         const share = `${(100 * first.share).toFixed(1)}% of their images`
         output.line(`most alike classes: ${first.classes.join(' and ')}, ${share} are taken for the other`)
       }
+      for (const {
+        classes: [a, b],
+        auc,
+      } of confusable.filter(cannotBeToldApart))
+        output.line(`cannot be told apart: ${a} and ${b}, area under the curve ${auc.toFixed(2)}`)
+      for (const { class: name, size, images } of shortcuts)
+        output.line(`the size tells the class: ${formatCount(images)} images of ${name} are ${size}, and hardly any other`)
       if (drift !== undefined) output.line(driftText(drift))
-      if (store !== undefined) output.note(`${store.url}/audit.csv and report.html`)
+      if (place !== undefined) output.note(place)
     })
   } finally {
     progress.finish()
     await fast.close()
-    await store?.close()
   }
   return exitCodes.done
 }

@@ -5,7 +5,7 @@ import type { AuditCommandOptions } from './action.js'
 export const audit: CommandDefinition = {
   name: 'audit',
   group: 'Features',
-  text: 'find duplicates, suspect labels, outliers and drift among images, by stored features',
+  text: 'find duplicates, suspect labels, outliers, poor pictures and drift among images, by stored features',
   arguments: [relabelledArgument],
   flags: [
     featuresFlag,
@@ -36,16 +36,21 @@ export const audit: CommandDefinition = {
     {
       flag: '--verdicts <file>',
       group: 'input',
-      text: 'audit.csv of an earlier audit whose column verdict says confirmed or dismissed; what was dismissed is not named again',
+      text: 'audit.csv or .parquet of an earlier audit whose column verdict says confirmed or dismissed; what was dismissed is not named again',
       otherwise: 'none',
       complete: 'file',
+    },
+    {
+      flag: '--skip-pictures',
+      group: 'running',
+      text: 'does not read the pictures: nothing is said of dark and blurred ones, and the report has none',
     },
     { flag: '--permutations <number>', group: 'running', text: 'random orders for the p-value of drift', value: '200' },
     { flag: '--seed <text>', group: 'running', text: 'seed of folds and random orders', value: '0' },
     {
       flag: '--out <dest>',
       group: 'output',
-      text: 'folder or s3://bucket/prefix for audit.csv and report.html',
+      text: 'folder or s3://bucket/prefix for audit.csv and report.html, or a .csv or .parquet file for the findings alone',
       otherwise: 'none',
       complete: 'folder',
     },

@@ -1,4 +1,4 @@
-import { type FinetuneSpec, type RunRecord, successPath } from '@layermill/contracts'
+import { type FinetuneSpec, flagCount, type RunRecord, successPath } from '@layermill/contracts'
 import { type MetricsLine, type TrainingProgress, trainingSteps } from '@layermill/orchestrator/train'
 import { readFailures } from '@layermill/orchestrator/run'
 import { networkIds } from '@layermill/models'
@@ -15,6 +15,7 @@ import { resolveRegistered } from '../../registry/registry.js'
 import { FinetuneProgress, sharesOf } from '../../output/finetune-progress.js'
 import { WaitingNotes } from '../../output/waiting-notes.js'
 import { planFinetune } from './plan.js'
+import { type Search, searchSettings } from './search.js'
 import { sayLeftOut, sayRegistered } from '../../run/run-lines.js'
 import { runHere, type RunOptions } from '../../run/carry-out.js'
 import { isRemote, submitAndFollow } from '../../run/submit.js'
@@ -22,6 +23,10 @@ import { isRemote, submitAndFollow } from '../../run/submit.js'
 export interface FinetuneOptions extends RunOptions {
   margin?: string
   heldOut?: string
+  allowLeaks?: boolean
+  /** Settings to try, and parts of the training images for it. */
+  search?: string
+  folds: string
   /** For comparing: computes from images where features could be stored. */
   generalPath?: boolean
 }
@@ -140,14 +145,30 @@ function randomBaseNote({ standardize }: FinetuneSpec): string {
   return `the weights are random: the base has learned nothing${advice}`
 }
 
+/** The spec with settings chosen by trials, each a run of its own. */
+async function searched(output: Output, spec: FinetuneSpec, search: Search, options: FinetuneOptions): Promise<FinetuneSpec> {
+  await using store = openStore(spec.out, text => output.note(text))
+  // Runs of trials say nothing of their own: there are many.
+  const quiet: Output = {
+    line: () => undefined,
+    json: () => undefined,
+    note: text => (text.startsWith('warning') ? output.note(text) : undefined),
+  }
+  const train = async (trial: FinetuneSpec): Promise<readonly MetricsLine[]> =>
+    (isRemote(options) ? await trainOnFleet(quiet, trial, options) : await trainHere(quiet, trial, options)).lines
+  return await searchSettings(output, spec, search, { store, train, json: options.json === true })
+}
+
 /** `layermill finetune SOURCE`: a new head on a pretrained network, and the network with it where asked. */
 export async function finetuneCommand(output: Output, source: string | undefined, options: FinetuneOptions): Promise<number> {
-  const spec = await resolveRegistered(
+  const asked = await resolveRegistered(
     absolutePlaces((await specFromFlags('finetune', source, options)) as FinetuneSpec, process.cwd()),
     options,
   )
-  if (hasRandomBase(spec)) output.note(randomBaseNote(spec))
-  if (spec.plan) return planFinetune(output, spec, options)
+  if (hasRandomBase(asked)) output.note(randomBaseNote(asked))
+  if (asked.plan) return planFinetune(output, asked, options)
+  const folds = flagCount('--folds', options.folds, 3, 100)
+  const spec = options.search === undefined ? asked : await searched(output, asked, { text: options.search, folds }, options)
   const { record, lines, failures } = isRemote(options) ? await trainOnFleet(output, spec, options) : await trainHere(output, spec, options)
   sayFailures(output, { failed: record.counts.failed, rows: failures, where: `all reasons are in ${spec.out}/errors/` }, options.json)
   if (options.json)

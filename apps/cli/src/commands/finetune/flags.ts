@@ -16,6 +16,18 @@ const registering: readonly Flag[] = [
     otherwise: 'those that the run holds out',
     complete: 'file',
   },
+  {
+    flag: '--search <values>',
+    group: 'training',
+    text: 'settings to choose from by cross-validation on stored features, as "learning-rate=0.001,0.01 weight-decay=0,0.0001 head=none,256"',
+    otherwise: 'none',
+  },
+  { flag: '--folds <number>', group: 'training', text: 'parts of the training images for --search', value: '5' },
+  {
+    flag: '--allow-leaks',
+    group: 'running',
+    text: 'compare versions also on held-out images that are trained on, byte for byte',
+  },
   { flag: '--general-path', group: 'running', text: 'compute from images where features could be stored', hidden: true },
 ]
 
@@ -30,6 +42,7 @@ export const finetune: CommandDefinition = {
     'finetune ./pets --model resnet50 --base res5=1,res4=0.1 --learning-rate 0.0001 --augment flip,crop --out ./models/pets',
     'finetune -f pets.yaml --queue redis://localhost:6379',
     'finetune ./pets --model resnet50 --out ./runs/pets-may --register pets --registry ./registry',
+    'finetune ./pets --search "learning-rate=0.001,0.01 head=none,256" --folds 5 --out ./models/pets',
     'predict ./photos --model ./models/pets',
   ],
   action: async (output, options: FinetuneOptions, source: string | undefined) =>

@@ -42,6 +42,12 @@ const percent = (share: number): string => `${(share * 100).toFixed(1)}%`
 const some = (names: readonly string[]): string => `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}`
 const among = (names: readonly string[], known: readonly string[]): string[] => names.filter(name => !known.includes(name))
 
+/** Of the keys and labels of held-out images, in their order. */
+export const heldOutSha256 = (images: readonly HeldOutImage[]): string =>
+  createHash('sha256')
+    .update(images.map(({ key, label }) => `${JSON.stringify([key, label])}\n`).join(''))
+    .digest('hex')
+
 /**
  * Whether a challenger may replace the champion: its accuracy must not be lower by more than the margin, with 95% confidence (one-sided
  * paired bootstrap). Classes that only the challenger knows are left out of the comparison: the champion could not have named them. A
@@ -52,10 +58,7 @@ export async function judge({ images, champion, challenger, margin, isMultiLabel
   const known = new Set(champion.classes)
   const isKnown = (label: string): boolean => (isMultiLabel ? labelNames(label).every(name => known.has(name)) : known.has(label))
   const compared = images.filter(({ key, label }) => isKnown(label) && champion.predicted.has(key) && challenger.predicted.has(key))
-  const heldOutSha256 = createHash('sha256')
-    .update(images.map(({ key, label }) => `${JSON.stringify([key, label])}\n`).join(''))
-    .digest('hex')
-  const result = { images: images.length, compared: compared.length, heldOutSha256 }
+  const result = { images: images.length, compared: compared.length, heldOutSha256: heldOutSha256(images) }
   const differing = classes.added.length + classes.removed.length > 0 ? { classes } : {}
   if (compared.length === 0) {
     return {

@@ -3,16 +3,18 @@ import {
   type Evaluation,
   type FinetuneSpec,
   type HistoryEntry,
+  imageLimits,
   type Promotion,
   requireRegistry,
   type RunRecord,
+  trainingRowsPath,
   validationRowsPath,
   type VersionRecord,
   versionUrl,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { modelFile, modelWeightsFile } from '@layermill/weights'
-import { parseManifest, type Store } from '@layermill/storage'
+import { type ImageSource, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { accessOf } from '../../run/source-access.js'
 import type { RunArguments } from '../../run/execute.js'
 import { openFenced } from '../../run/open-fenced.js'
@@ -22,7 +24,8 @@ import { type LabelledRow, listLabelled } from '../dataset.js'
 import type { HeldOutFigures } from '../metrics-line.js'
 import { readTargets } from '../targets.js'
 import type { TrainingEnvironment, TrainingProgress } from '../environment.js'
-import { type Answers, judge } from './gate.js'
+import { type Answers, heldOutSha256, judge } from './gate.js'
+import { exactLeaks, type Leak, leakReason, leakRecord } from './leaks.js'
 import { readHistory, readLatest } from '../../registry/head.js'
 import { predictRows } from './predict-rows.js'
 import { ModelRegistry } from '../../registry/registry.js'
@@ -118,6 +121,7 @@ class Registration {
   /** The evaluation against a champion, made anew unless it is there. */
   private async evaluation(version: VersionRecord, champion: number | undefined): Promise<Evaluation> {
     const known = await readEvaluation(this.root, version.name, version.version)
+    if (known?.leaks !== undefined) return known
     if (
       known !== undefined &&
       known.champion?.version === champion &&
@@ -146,9 +150,16 @@ class Registration {
 
   private async compare({ name, version }: VersionRecord, champion: number): Promise<Evaluation> {
     const heldOut = await this.heldOut()
+    const leaks = this.register.allowLeaks === true ? [] : await this.leaks(heldOut)
+    if (leaks.length > 0) {
+      const { source, rows } = heldOut
+      const reason = leakReason(leaks, rows.length)
+      const counts = { source, images: rows.length, compared: 0, sha256: heldOutSha256(rows) }
+      return { ...this.common(version), promoted: false, reason, heldOut: counts, leaks: leakRecord(leaks) }
+    }
     const [after, before] = [await this.answers(version, version, heldOut), await this.answers(version, champion, heldOut)]
     const images = heldOut.rows
-    const { promoted, reason, compared, heldOutSha256, numbers } = await judge({
+    const { promoted, reason, compared, numbers, ...judged } = await judge({
       images,
       champion: before,
       challenger: after,
@@ -163,22 +174,37 @@ class Registration {
       ...this.common(version),
       promoted,
       reason,
-      heldOut: { source: heldOut.source, images: images.length, compared, sha256: heldOutSha256 },
+      heldOut: { source: heldOut.source, images: images.length, compared, sha256: judged.heldOutSha256 },
       ...numbers,
     }
   }
 
+  /** The rows of a list that the run keeps. */
+  private async rowsOf(path: string): Promise<readonly ManifestRow[]> {
+    const { store } = this.options
+    const bytes = await store.get(path)
+    if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${path}`)
+    return parseManifest(bytes, `${store.url}/${path}`)
+  }
+
+  /** Held-out images that the run was trained on. */
+  private async leaks({ source, rows }: HeldOut): Promise<Leak[]> {
+    const { environment, signal } = this.options
+    const { spec } = this
+    const open = (place: string): Promise<ImageSource> => environment.openLabelled(place, accessOf(place, spec))
+    await using trained = await open(spec.source)
+    await using held = await open(source)
+    const training = { source: trained, rows: await this.rowsOf(trainingRowsPath) }
+    return await exactLeaks(training, { source: held, rows }, { limits: imageLimits(spec), signal })
+  }
+
   /** The images that both are asked for: a source of their own, or what the run held out, which is the same by key while data grows. */
   private async heldOut(): Promise<HeldOut> {
-    const { environment, store } = this.options
+    const { environment } = this.options
     const { validation } = this.spec
     const own = this.register.heldOut
     if (own === undefined) {
-      const bytes = await store.get(validationRowsPath)
-      if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${validationRowsPath}`)
-      const rows = this.compared(
-        parseManifest(bytes, `${store.url}/${validationRowsPath}`).map(row => ({ ...row, label: row.label ?? '' })),
-      )
+      const rows = this.compared((await this.rowsOf(validationRowsPath)).map(row => ({ ...row, label: row.label ?? '' })))
       return { source: typeof validation === 'string' ? validation : this.spec.source, rows }
     }
     await using source = await environment.openLabelled(own, accessOf(own, this.spec))
