@@ -6,6 +6,8 @@ export interface ExplainerOptions {
   readonly layers: readonly string[]
   /** Height and width of the images. Default: the network's. */
   readonly inputSize?: Size2
+  /** Whether the images' gradient is needed, which takes as long as all layers' below those asked for. Default: it is. */
+  readonly inputGradient?: boolean
 }
 
 /** Scores of images, and the gradients of one score of each. */
@@ -16,7 +18,7 @@ export interface Explanation {
   readonly values: ReadonlyMap<string, Tensor>
   /** Gradients of each image's score with respect to its values, by layer, [N, ...shape]. */
   readonly gradients: ReadonlyMap<string, Tensor>
-  /** Gradients with respect to the prepared images, [N, 3, H, W]. */
+  /** Gradients with respect to the prepared images, [N, 3, H, W]; nothing to go by where they were not asked for. */
   readonly inputGradient: Tensor
 }
 

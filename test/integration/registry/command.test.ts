@@ -63,6 +63,8 @@ describe('layermill finetune --register', () => {
   it('makes the first version the latest at once', async () => {
     const { stdout, stderr } = await ok(...training('first', '0.0003', '--register', 'shapes'))
     expect(stderr).toContain('shapes@1: promoted: the first version')
+    // It learned little, and the report shows what its mistakes look at.
+    expect(await readFile(join(root, 'first', 'report.html'), 'utf8')).toMatch(/Below (it|the \d+ worst): .*\(Grad-CAM at \w+\)/)
     expect(JSON.parse((await ok('models', 'list', '--json')).stdout)).toMatchObject([{ name: 'shapes', latest: 1, versions: 1 }])
     const [, heldOut] = /held out accuracy ([\d.]+%)/.exec(`${stdout}${stderr}`) ?? []
     expect((await ok('models', 'versions', 'shapes')).stdout).toMatch(new RegExp(`1 \\(latest\\) +${heldOut} `))

@@ -36,6 +36,7 @@ export function trainingEnvironment(
       return { ...loaded, network: specNetwork(loaded, spec, () => undefined) }
     },
     readAhead,
+    openEngine: () => provider.openEngine(),
   }
 }
 

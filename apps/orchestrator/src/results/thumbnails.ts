@@ -3,7 +3,7 @@ import { thumbnail } from '@layermill/preprocess'
 import { type ImageSource, mapOrdered, readWithin } from '@layermill/storage'
 
 /** Pixels of the longer side of a picture in a report. */
-const thumbnailSide = 160
+export const thumbnailSide = 160
 /** Pictures read and decoded at once: a file may have hundreds of megabytes. */
 const atOnce = 4
 

@@ -1,4 +1,5 @@
 import type { FinetuneSpec, Promotion, RunRecord, TrainingPlan, Waiting } from '@layermill/contracts'
+import type { Engine } from '@layermill/engines'
 import type { Network } from '@layermill/models'
 import type { WeightSet } from '@layermill/weights'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
@@ -26,6 +27,8 @@ export interface TrainingEnvironment {
   base(spec: FinetuneSpec): Promise<{ network: Network; weights: WeightSet }>
   /** Opens the source of gradients that computes the run's micro-batches: from images, or from stored features. */
   gradients(record: RunRecord, plan: TrainingPlan, store: Store, features: FeatureStores | undefined): Promise<GradientSource>
+  /** The engine of this process, which explains mistakes for the report; left out where nothing is explained. */
+  readonly openEngine?: () => Promise<Engine>
   /** Told when a registered model's version becomes the latest. */
   readonly onPromoted?: (promotion: Promotion) => Promise<void> | void
   /** Images decoded at once where they are checked. */

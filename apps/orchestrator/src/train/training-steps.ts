@@ -196,14 +196,14 @@ class TrainingSteps implements RunSteps<TrainingWork> {
   }
 
   async finish({ record }: RunFile): Promise<Partial<RunRecord>> {
-    const { environment, store, onProgress = () => undefined } = this.options
+    const { environment, store, signal, onProgress = () => undefined } = this.options
     onProgress({ phase: 'write' })
     const { base, prepared, network, trained } = this.pass!.done!
     const { lines, best } = trained.state
     const tensors = new Map([...(await startingTensors(this.pass!.done!, specOf(record))), ...trained.parameters])
     changeStandard(tensors, this.pass!.done!)
     const outputs = { record, plan: prepared.plan, network, base: base.weights, lines, best }
-    await writeReport({ store, environment, ...outputs })
+    await writeReport({ store, environment, signal, ...outputs, tensors })
     await writeModel(store, { ...outputs, tensors })
     return {}
   }

@@ -133,7 +133,8 @@ export class ThreadEngine implements Engine {
     throw notRun(network, this.name)
   }
 
-  async explainer(network: Network, weights: TensorMap, { layers, inputSize = network.inputSize }: ExplainerOptions): Promise<Explainer> {
+  async explainer(network: Network, weights: TensorMap, options: ExplainerOptions): Promise<Explainer> {
+    const { layers, inputSize = network.inputSize, inputGradient = true } = options
     this.assertOpen()
     if (isOnnxNetwork(network)) {
       if (this.name !== 'onnx') throw notRun(network, this.name)
@@ -144,7 +145,7 @@ export class ThreadEngine implements Engine {
     const nodes = pruneNodes(network.nodes, [scores])
     const shapes = inferShapes(nodes, inputSize)
     const selected = selectWeights({ ...network, inputSize }, nodes, weights)
-    const params = { nodes, inputSize, scores, layers: resolveLayers(network, names), weights: await copyWeights(selected) }
+    const params = { nodes, inputSize, scores, layers: resolveLayers(network, names), inputGradient, weights: await copyWeights(selected) }
     this.assertOpen()
     const { explainer } = await this.client.request('loadExplainer', params, buffersOf(params.weights.values()))
     const [classes] = shapes.get(scores)!

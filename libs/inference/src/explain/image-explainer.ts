@@ -107,7 +107,11 @@ export class ImageExplainer implements AsyncDisposable {
         )
       }
     }
-    const explainer = await engine.explainer(network, weights, { layers: layer === undefined ? [] : [layer], inputSize })
+    const explainer = await engine.explainer(network, weights, {
+      layers: layer === undefined ? [] : [layer],
+      inputSize,
+      inputGradient: layer === undefined,
+    })
     return new ImageExplainer(options, layer, { explainer })
   }
 

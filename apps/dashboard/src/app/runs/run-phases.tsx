@@ -2,9 +2,13 @@ import type { PhaseName, WorkerPhases } from '@layermill/contracts'
 import { duration, percent, rate } from '../core/format.js'
 import { Card, TableBox } from '../ui/parts.js'
 
-const phases = ['read', 'decode', 'compute', 'write'] as const satisfies readonly PhaseName[]
+/** Phases that workers tell of, in the server's order. */
+function namesOf(workers: readonly WorkerPhases[]): PhaseName[] {
+  const names = new Set(workers.flatMap(({ seconds }) => Object.keys(seconds) as (keyof WorkerPhases['seconds'])[]))
+  return [...names].filter(name => name !== 'all')
+}
 
-function Phase({ worker: { images, seconds }, name }: { worker: WorkerPhases; name: PhaseName }) {
+function Phase({ worker: { images, seconds }, name, phases }: { worker: WorkerPhases; name: PhaseName; phases: readonly PhaseName[] }) {
   const busy = seconds.all > 0 ? Math.min(1, seconds[name] / seconds.all) : 0
   const bound = phases.every(other => seconds[other] <= seconds[name])
   const text = seconds[name] > 0 ? rate(images / seconds[name]) : '–'
@@ -20,6 +24,7 @@ function Phase({ worker: { images, seconds }, name }: { worker: WorkerPhases; na
 
 /** Images a second that each phase would allow by itself, worker by worker: the phase that is busy longest bounds the others. */
 export function RunPhases({ phases: workers }: { phases: readonly WorkerPhases[] }) {
+  const phases = namesOf(workers)
   return (
     <Card
       title="Where the time goes"
@@ -47,7 +52,7 @@ export function RunPhases({ phases: workers }: { phases: readonly WorkerPhases[]
               </th>
               <td class="n">{worker.seconds.all > 0 ? rate(worker.images / worker.seconds.all) : '–'}</td>
               {phases.map(name => (
-                <Phase key={name} worker={worker} name={name} />
+                <Phase key={name} worker={worker} name={name} phases={phases} />
               ))}
             </tr>
           ))}

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { MetricsLine } from '../metrics-line.js'
 import { lineChart } from './chart.js'
+import type { ExplainedMistakes } from './explain-mistakes.js'
 import { reportHtml } from './report.js'
 
 const line = (epoch: number, loss: number): MetricsLine => ({
@@ -13,8 +14,9 @@ const line = (epoch: number, loss: number): MetricsLine => ({
   best: false,
 })
 const evil = '</title><script>alert(1)</script><img src=x onerror="alert(1)">&\''
-const report = (lines: MetricsLine[], mistakes = 1): string =>
+const report = (lines: MetricsLine[], mistakes = 1, explained?: ExplainedMistakes): string =>
   reportHtml({
+    ...(explained === undefined ? {} : { explained }),
     title: evil,
     classes: [evil, 'b'],
     lines,
@@ -73,6 +75,15 @@ describe('the report', () => {
     expect(report([line(1, 1)])).toContain('<details open><summary>1 epoch</summary>')
     expect(report([line(1, 1)])).toContain('class="mark"')
     expect(html).not.toContain('class="mark"')
+  })
+
+  it('has where an answer comes from below its picture, or the reason why not', () => {
+    const html = report([line(1, 1)], 2, { overlays: [Uint8Array.of(4, 5, 6)], layer: 'res5' })
+    expect(html).toContain('src="data:image/jpeg;base64,AQID"><img alt="" src="data:image/jpeg;base64,BAUG">')
+    expect(html).toContain('(Grad-CAM at res5)')
+    expect(html.match(/BAUG/g)).toHaveLength(1)
+    expect(report([line(1, 1)], 1, { overlays: [], layer: { missing: evil } })).toContain('Not explained: &lt;/title&gt;')
+    expect(report([line(1, 1)], 0, { overlays: [], layer: 'res5' })).not.toContain('Grad-CAM')
   })
 
   it('does without held-out images, epochs or mistakes', () => {

@@ -2,6 +2,7 @@ import type { Evaluation, MetricsLine, Mistake } from '../metrics-line.js'
 import type { ClassMetrics } from '@layermill/training'
 import { lineChart } from './chart.js'
 import { confusionHtml } from './confusion.js'
+import type { ExplainedMistakes } from './explain-mistakes.js'
 import { targetTables, targetTiles } from './targets.js'
 import { definitions, escapeHtml, flatten, page, percent, pictureCard, table } from '../../results/html.js'
 
@@ -12,6 +13,8 @@ export interface ReportInput {
   readonly best: Evaluation | undefined
   /** JPEGs of the mistakes, in their order; undefined where a picture could not be read any more. */
   readonly thumbnails: readonly (Uint8Array | undefined)[]
+  /** Where in the worst of them the answers come from. */
+  readonly explained?: ExplainedMistakes
   readonly lineage: Readonly<Record<string, unknown>>
 }
 
@@ -103,25 +106,41 @@ export function classTable(classes: readonly string[], perClass: readonly ClassM
 }
 
 /** A picture, or its absence, with what it was taken for. */
-export function mistakeHtml({ key, label, predicted, probability, loss }: ShownMistake, picture: Uint8Array | undefined): string {
+export function mistakeHtml(
+  { key, label, predicted, probability, loss }: ShownMistake,
+  picture: Uint8Array | undefined,
+  overlay?: Uint8Array,
+): string {
   const numbers = [
     ...(probability === undefined ? [] : [percent(probability)]),
     ...(loss === undefined ? [] : [`loss ${loss.toFixed(2)}`]),
   ].join(', ')
-  return pictureCard([picture], `<b>${escapeHtml(label)}</b> taken for <b>${escapeHtml(predicted)}</b> (${numbers})`, key)
+  return pictureCard(
+    overlay === undefined ? [picture] : [picture, overlay],
+    `<b>${escapeHtml(label)}</b> taken for <b>${escapeHtml(predicted)}</b> (${numbers})`,
+    key,
+  )
 }
 
-function heldOut({ classes, best, thumbnails }: ReportInput): string {
+/** Words on the pictures below those of the mistakes, or on why there are none. */
+function explanation({ overlays, layer }: ExplainedMistakes): string {
+  if (typeof layer !== 'string') return `<p class="soft">Not explained: ${escapeHtml(layer.missing)}.</p>`
+  const count = overlays.length === 1 ? 'it' : `the ${overlays.length} worst`
+  return `<p class="soft">Below ${count}: warm where the picture speaks for the class that it was taken for (Grad-CAM at ${escapeHtml(layer)}).</p>`
+}
+
+function heldOut({ classes, best, thumbnails, explained }: ReportInput): string {
   if (best === undefined) return ''
   const { summary, mistakes } = best
-  const shown = mistakes.map((mistake, i) => mistakeHtml(mistake, thumbnails[i])).join('\n')
+  const cards = mistakes.map((mistake, i) => mistakeHtml(mistake, thumbnails[i], explained?.overlays[i])).join('\n')
+  const shown = `${explained === undefined ? '' : explanation(explained)}<div class="mistakes">${cards}</div>`
   const targets = targetTables(classes, summary)
   if (targets !== undefined)
     return `${targets}
-<h2>Worst mistakes</h2>${mistakes.length === 0 ? '<p>None.</p>' : `<div class="mistakes">${shown}</div>`}`
+<h2>Worst mistakes</h2>${mistakes.length === 0 ? '<p>None.</p>' : shown}`
   return `<h2>Confusion</h2>${confusionHtml(classes, summary.confusion)}
 <h2>Classes</h2>${classTable(classes, summary.perClass)}
-<h2>Worst mistakes</h2>${mistakes.length === 0 ? '<p>None.</p>' : `<div class="mistakes">${shown}</div>`}`
+<h2>Worst mistakes</h2>${mistakes.length === 0 ? '<p>None.</p>' : shown}`
 }
 
 function result({ lines, best }: ReportInput): string {

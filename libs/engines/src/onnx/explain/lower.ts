@@ -15,6 +15,8 @@ export interface ExplanationRequest {
   readonly scores: string
   /** Nodes whose values and gradients are wanted. */
   readonly layers: readonly string[]
+  /** Whether the gradient of the images is wanted too; where it is not, it is zeros, and nothing below the layers is differentiated. */
+  readonly inputGradient: boolean
 }
 
 /** A network's scores and their gradients as a graph. */
@@ -35,9 +37,9 @@ export interface LoweredExplanation {
 const seedInput = 'seed'
 const highestInput = 'highest'
 
-/** Names of the nodes through which a gradient passes on its way to the images: all that depend on them. */
-function behindInput(nodes: readonly TrainingNode[]): Set<string> {
-  const names = new Set<string>([nodes[0]!.name])
+/** Names of the nodes through which a gradient passes on its way to some: all that depend on them. */
+function behind(some: readonly string[], nodes: readonly TrainingNode[]): Set<string> {
+  const names = new Set<string>(some)
   for (const { name, inputs } of nodes) if (inputs.some(input => names.has(input))) names.add(name)
   return names
 }
@@ -66,7 +68,8 @@ export function lowerExplanation(request: ExplanationRequest): LoweredExplanatio
   const names = new Set(nodes.map(({ name }) => name))
   const apart = layers.find(layer => !names.has(layer))
   if (apart !== undefined) throw new LayermillError('LAYER_UNKNOWN', `the scores of ${scores} do not depend on ${apart}`)
-  const withGradient = behindInput(nodes)
+  const changing = behind([nodes[0]!.name], nodes)
+  const withGradient = request.inputGradient ? changing : behind(layers, nodes)
   const context = new TrainingContext({
     parameter: (name): Tensor => {
       const tensor = weights.get(name)
@@ -76,7 +79,7 @@ export function lowerExplanation(request: ExplanationRequest): LoweredExplanatio
     shapes,
     trainable: new Set(),
     withGradient,
-    changing: withGradient,
+    changing,
     readers,
     // Zeros matter where a value itself is looked at.
     deadZeros: new Set(),

@@ -10,6 +10,7 @@ export interface ExplainParams {
   /** Nodes. */
   readonly scores: string
   readonly layers: readonly string[]
+  readonly inputGradient: boolean
 }
 
 /** Requests of explanation, besides those of extraction and training. */
