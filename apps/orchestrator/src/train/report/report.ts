@@ -13,7 +13,7 @@ export interface ReportInput {
   readonly best: Evaluation | undefined
   /** JPEGs of the mistakes, in their order; undefined where a picture could not be read any more. */
   readonly thumbnails: readonly (Uint8Array | undefined)[]
-  /** Where in the worst of them the answers come from. */
+  /** Places in the worst of them that the answers come from. */
   readonly explained?: ExplainedMistakes
   readonly lineage: Readonly<Record<string, unknown>>
 }
