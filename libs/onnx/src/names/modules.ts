@@ -19,7 +19,8 @@ export type LayerValues = ReadonlySet<string>
 export function valueOf(graph: Graph, nodes: readonly number[], layerValues: LayerValues): string | undefined {
   const inside = new Set(nodes)
   const outputs = new Set(graph.outputs.map(({ name }) => name))
-  const candidates = nodes.flatMap(node => graph.nodes[node]!.outputs.filter(name => layerValues.has(name)).slice(0, 1))
+  // Only first outputs: those behind them are scales, masks, places.
+  const candidates = nodes.flatMap(node => graph.nodes[node]!.outputs.slice(0, 1).filter(name => layerValues.has(name)))
   const leaves = (name: string): boolean => outputs.has(name) || (graph.consumers.get(name) ?? []).some(node => !inside.has(node))
   return candidates.findLast(leaves) ?? candidates.at(-1)
 }

@@ -106,7 +106,13 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...list('Gemm FusedGemm', gemm),
   ...list('MatMul MatMulInteger FusedMatMul', context => multiplied(dimsOf(context, 0), dimsOf(context, 1))),
   ['QLinearMatMul', context => multiplied(dimsOf(context, 0), dimsOf(context, 3))],
-  ['QLinearAdd', context => broadcast([dimsOf(context, 0), dimsOf(context, 3)])],
+  ...list('QLinearAdd QLinearMul', context => broadcast([dimsOf(context, 0), dimsOf(context, 3)])),
+  ...list('QLinearSigmoid QLinearLeakyRelu QLinearSoftmax', same),
+  ['QLinearGlobalAveragePool', globalPool],
+  ['QLinearAveragePool', poolDims],
+  ['QGemm', context => gemm({ ...context, inputs: [context.inputs[0] ?? unknown, context.inputs[3] ?? unknown] })],
+  ['QLinearConcat', context => joined({ ...context, inputs: context.inputs.slice(2).filter((_, i) => i % 3 === 0) })],
+  ...list('DynamicQuantizeMatMul MatMulIntegerToFloat', context => multiplied(dimsOf(context, 0), dimsOf(context, 1))),
   ['Flatten', flattened],
   ['Reshape', reshaped],
   ['Transpose', transposed],
@@ -177,6 +183,13 @@ function typeOf(context: Context): number {
     case 'QLinearConv':
     case 'QLinearMatMul':
       return inputs[7]?.type ?? int8
+    case 'QGemm':
+      return inputs[8]?.type || float
+    case 'QLinearConcat':
+      return inputs[1]?.type ?? uint8
+    case 'DynamicQuantizeMatMul':
+    case 'MatMulIntegerToFloat':
+      return float
     case 'OneHot':
       return inputs[2]?.type ?? 0
     case 'EyeLike':
