@@ -45,6 +45,7 @@ export { fillRows, mappedSource, readByFill, rowBlocks, rowsABlock, type RowSour
 export { leftSingularVectors, singularValues, type SingularVectors } from './matrix/svd.js'
 export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, varianceFloor, zcaWhiten } from './reduce/pca.js'
 export { projectionBytes, randomColumns, type RandomProjection, sparseProjection } from './reduce/projection.js'
+export { auditComponents, spreadOver, spreadRows } from './audit/components.js'
 export { type ClassifierTest, classifierTest } from './audit/classifier-test.js'
 export { type Drift, driftTest, type MmdOptions, mmdTest, type TwoSampleTest } from './audit/drift.js'
 export { foldsOf, type LabelScores, labelScores, outOfFoldProbabilities } from './audit/labels.js'

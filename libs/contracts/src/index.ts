@@ -111,6 +111,8 @@ export {
 export { nextTime } from './schedules/cron/cron-times.js'
 export { isOpen, parseStored, ScheduleHistory, ScheduleRecord, type Tick, withTick } from './schedules/records.js'
 export {
+  checkDrift,
+  type DriftCondition,
   lastTime,
   nextTimes,
   outPlaceholders,

@@ -270,6 +270,45 @@ async function ticking(broker: Broker, wipe: (() => Promise<void>) | undefined):
   }
 }
 
+it('starts another schedule where the features of a good run drift, once', async () => {
+  now = new Date()
+  const broker = await openBroker()
+  const { note, until } = noting()
+  const found = [0.2, 0.004]
+  const asked: string[] = []
+  let worker: ScheduleWorker | undefined
+  try {
+    await claimPlace(broker, store, false)
+    const schedules = new StoredSchedules(broker, await findSchedules(broker, async url => openStore(url)))
+    const rare = scheduleOf({ cron: '0 0 1 1 *', unchanged: 'run' })
+    const drift = { reference: '/past', layer: 'fc', level: 0.01, start: 'retrain' }
+    await expect(schedules.add({ ...rare, drift: { ...drift, start: 'nightly' } })).rejects.toThrow(
+      'drift.start: got nightly, expected another schedule',
+    )
+    await schedules.add({ ...rare, name: 'retrain' })
+    await schedules.add({ ...rare, drift })
+    const test = async (out: string, { reference, layer }: { reference: string; layer: string }): Promise<number> => {
+      asked.push(`${out} ${reference} ${layer}`)
+      return found.shift()!
+    }
+    worker = startScheduleWorker(broker, store, { ...environment(note), drift: test }, { interval: 100 })
+    await schedules.run('nightly')
+    await until(/is run extract-1$/)
+    runs.end('extract-1')
+    await until(/drift: p 0\.200$/)
+    await schedules.run('nightly')
+    await until(/nightly.* is run extract-2$/)
+    runs.end('extract-2')
+    await until(/drift: p 0\.00400, starts retrain$/)
+    await until(/schedule retrain: tick drift-.* is run extract-3$/)
+    expect((await schedules.get('nightly')).history.map(tick => tick.drift)).toEqual([{ p: 0.004, started: 'retrain' }, { p: 0.2 }])
+    expect(asked).toEqual(Array.from({ length: 2 }, () => `${join(source, '../out')} /past fc`))
+  } finally {
+    await worker?.close()
+    await broker.close()
+  }
+})
+
 it('ticks on the embedded queue', async () => {
   expect(await ticking(await openBroker(), undefined)).toBe(2)
 })

@@ -1,4 +1,5 @@
 import {
+  auditComponents,
   classifierTest,
   columnDeviations,
   columnMeans,
@@ -6,11 +7,12 @@ import {
   driftTest,
   type MatrixProduct,
   sourceOf,
+  spreadOver,
   takeRows,
 } from '@layermill/analysis'
 import { LayermillError } from '@layermill/core'
 import { openSets } from '../compare/feature-sets.js'
-import { auditComponents, type AuditedImages } from './findings.js'
+import type { AuditedImages } from './findings.js'
 
 /** Most rows on each side of a drift test: its kernel matrix is that of both. */
 const driftRows = 1000
@@ -36,10 +38,6 @@ export interface DriftOptions {
   readonly product: MatrixProduct
   readonly signal: AbortSignal
 }
-
-/** Places of rows spread evenly, at most so many. */
-const spreadOver = (rows: number, most: number): number[] =>
-  Array.from({ length: Math.min(most, rows) }, (_, i) => Math.floor((i * rows) / Math.min(most, rows)))
 
 /**
  * Holds images against a reference run: MMD on features as they are and standardised, and a classifier.

@@ -1,18 +1,16 @@
 import {
+  auditComponents,
   averageRanks,
   duplicateGroups,
-  fitPca,
   foldsOf,
   labelScores,
   type Matrix,
-  matrix,
   type MatrixProduct,
   nearestNeighbours,
   nearestRatios,
   outlierNeighbour,
   outlierScores,
   outOfFoldProbabilities,
-  pcaProjector,
   rank,
   type RowSource,
   sourceOf,
@@ -74,49 +72,7 @@ export interface AuditOptions {
   readonly onProgress: (step: string, done: number, total: number) => void
 }
 
-/** Components that classifiers and outliers look at. */
-export const auditComponentCount = 50
-/** Rows that components are fitted to where rows are long: their Gram matrix is small then. */
-const sampleCount = 1000
 const folds = 5
-
-/** Rows spread evenly over a source. */
-async function spread(source: RowSource, count: number): Promise<Matrix> {
-  const sample = matrix(Math.min(count, source.rows), source.columns)
-  for (let i = 0; i < sample.rows; i++) {
-    const row = Math.floor((i * source.rows) / sample.rows)
-    sample.data.set(await source.read(row, row + 1), i * source.columns)
-  }
-  return sample
-}
-
-/** The features on their first 50 principal components, all divided by the deviation of the first. */
-export async function auditComponents(
-  source: RowSource,
-  product: MatrixProduct,
-  signal: AbortSignal,
-): Promise<{ of: (rows: RowSource) => Promise<Matrix> }> {
-  const sample = source.columns > sampleCount ? sourceOf(await spread(source, sampleCount)) : source
-  const fit = await fitPca(sample, { product, components: auditComponentCount, signal })
-  const projector = pcaProjector(fit, product)
-  const count = fit.components.rows
-  const scale = 1 / Math.sqrt(fit.explainedVariance[0] ?? 1)
-  return {
-    of: async rows => {
-      const result = matrix(rows.rows, count)
-      const size = 1024
-      for (let start = 0; start < rows.rows; start += size) {
-        const end = Math.min(rows.rows, start + size)
-        const projected = await projector.project(await rows.read(start, end), end - start)
-        result.data.set(
-          projected.map(value => value * scale),
-          start * count,
-        )
-      }
-      return result
-    },
-  }
-}
 
 interface GroupsFound extends Pick<AuditOptions, 'isDismissed'> {
   readonly groups: readonly (readonly number[])[]

@@ -1,21 +1,10 @@
 import { basename } from 'node:path'
-import { fillRows, readByFill, type RowSource } from '@layermill/analysis'
+import type { RowSource } from '@layermill/analysis'
 import { globMatcher, absolutePlace, errorMessage, fromBytes, LayermillError, openFile } from '@layermill/core'
-import { featurePath } from '@layermill/contracts'
-import { type FeatureSet, openFeatureSet } from '@layermill/orchestrator/features'
+import { featureRows, openFeatureSet } from '@layermill/orchestrator/features'
 import { splitFile } from '@layermill/orchestrator/results'
 import { readRunRecord } from '@layermill/orchestrator/run'
-import {
-  arrayRows,
-  fillByPieces,
-  openNpyRows,
-  openParquetRows,
-  openRanges,
-  openStore,
-  readFeatureRows,
-  readIndex,
-  type Store,
-} from '@layermill/storage'
+import { arrayRows, openNpyRows, openParquetRows, openRanges, openStore, type Store } from '@layermill/storage'
 import { openNpzArrays } from '@layermill/weights'
 
 /** One set of features: rows of numbers, with the keys of the images that they are of where these are known. */
@@ -34,49 +23,6 @@ export interface OpenSets extends AsyncDisposable {
 }
 
 type Found = Omit<NamedSet, 'name' | 'place'> & { readonly layer: string }
-
-/** The rows of one part of a layer, whose file is opened once. */
-async function rowsOfPart({ store, place, dimensions }: FeatureSet, part: number, count: number): Promise<RowSource> {
-  const ranges = await openRanges(store, featurePath(place.layer, part, place.format))
-  const wrong = (): LayermillError =>
-    new LayermillError('FEATURES_INVALID', `${store.url}: part ${part} of ${place.layer} has fewer rows than its index has images`)
-  if (place.format === 'npy') {
-    const rows = await openNpyRows(ranges, `${place.layer} of part ${part} in ${store.url}`)
-    if (rows.rows < count || rows.columns !== dimensions) throw wrong()
-    return rows
-  }
-  const fill = (start: number, end: number, target: Float64Array): Promise<void> =>
-    fillByPieces([start, end], { columns: dimensions, width: 4 }, target, async (from, to) => {
-      const { data } = await readFeatureRows(place.format, ranges, place.layer, { start: from, end: to })
-      if (data.length !== (to - from) * dimensions) throw wrong()
-      return data
-    })
-  return { rows: count, columns: dimensions, read: readByFill(dimensions, fill), fill }
-}
-
-/** Rows of one layer of a run, read in ranges of its part files. */
-async function layerOfRun(set: FeatureSet): Promise<Found> {
-  const { store, place, parts, dimensions } = set
-  const starts: number[] = []
-  const keys: string[] = []
-  for (const part of parts) {
-    starts.push(keys.length)
-    for (const { key } of await readIndex(store, part)) keys.push(key)
-  }
-  const opened = new Map<number, Promise<RowSource>>()
-  const fill = async (start: number, end: number, values: Float64Array): Promise<void> => {
-    for (const [i, part] of parts.entries()) {
-      const first = starts[i]!
-      const last = starts[i + 1] ?? keys.length
-      const [from, to] = [Math.max(start, first), Math.min(end, last)]
-      if (from >= to) continue
-      let rows = opened.get(part)
-      if (rows === undefined) opened.set(part, (rows = rowsOfPart(set, part, last - first)))
-      await fillRows(await rows, from - first, to - first, values.subarray((from - start) * dimensions, (to - start) * dimensions))
-    }
-  }
-  return { layer: place.layer, source: { rows: keys.length, columns: dimensions, read: readByFill(dimensions, fill), fill }, keys }
-}
 
 /** Layers that a pattern names: `*` stands for any characters but a slash. */
 function chosenLayers(names: readonly string[], pattern: string | undefined, url: string): readonly string[] {
@@ -98,7 +44,10 @@ async function openRun(store: Store, layers: string | undefined): Promise<Found[
   const record = await readRunRecord(store)
   const names = chosenLayers(record?.layers.map(({ name }) => name) ?? [], layers, store.url)
   const found: Found[] = []
-  for (const name of names.length === 0 ? [undefined] : names) found.push(await layerOfRun(await openFeatureSet(store, name)))
+  for (const name of names.length === 0 ? [undefined] : names) {
+    const set = await openFeatureSet(store, name)
+    found.push({ layer: set.place.layer, ...(await featureRows(set)) })
+  }
   return found
 }
 

@@ -1,3 +1,5 @@
+export { runDrift } from './drift.js'
+export { featureRows } from './rows.js'
 export { Best } from './best.js'
 export { describeFeatures, type FeatureDescription } from './describe.js'
 export { type FeatureSet, openFeatureSet, type StoredLayer } from './feature-set.js'

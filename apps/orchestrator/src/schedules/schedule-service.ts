@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import {
+  checkDrift,
   describeSchedule,
   type ScheduleChange,
   type ScheduleDetail,
@@ -39,6 +40,7 @@ export class StoredSchedules implements ScheduleService {
 
   /** @throws LayermillError `SCHEDULE_EXISTS`; as `checkSpec` does */
   async add(schedule: ScheduleSpec): Promise<ScheduleDetail> {
+    checkDrift(schedule)
     await checkSpec(schedule.spec)
     const time = this.now().toISOString()
     const record: ScheduleRecord = { version: 1, schedule, paused: false, created: time, changed: time, since: time }
@@ -65,6 +67,7 @@ export class StoredSchedules implements ScheduleService {
     const record = await this.changed(name, old => {
       const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
       const schedule: ScheduleSpec = { ...old.schedule, ...given }
+      checkDrift(schedule)
       otherTimes = schedule.cron !== old.schedule.cron || schedule.tz !== old.schedule.tz
       return { ...old, schedule, changed: time, since: otherTimes ? time : old.since }
     })

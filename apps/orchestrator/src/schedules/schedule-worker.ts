@@ -20,6 +20,8 @@ export interface ScheduleWorker {
 class Reconciler {
   /** Runs of ticks that are under way, and whose they are. */
   private readonly open = new Map<string, string>()
+  /** Schedules whose last run is held against the past now. */
+  private readonly testing = new Set<string>()
   private turn: Promise<void> = Promise.resolve()
 
   constructor(
@@ -54,9 +56,29 @@ class Reconciler {
     const { ticks } = await this.runner.settle(name)
     for (const [run, owner] of this.open) if (owner === name) this.open.delete(run)
     for (const tick of ticks) if (isOpen(tick) && tick.run !== undefined) this.open.set(tick.run, name)
+    await this.followDrift(name)
     const queued = ticks.find(({ state }) => state === 'queued')
     if (queued === undefined || ticks.some(isOpen)) return
     await addTick(this.queue, { schedule: name, due: queued.due, tick: queued.id, manual: queued.manual }, 'waited')
+  }
+
+  /** Holds the last good run against the past, once, and starts what a drift is to start. */
+  private async followDrift(name: string): Promise<void> {
+    if (this.testing.has(name)) return
+    this.testing.add(name)
+    try {
+      const found = await this.runner.testDrift(name)
+      if (found === undefined) return
+      const { tick, start } = found
+      // First: a tick of an id is taken up once, however often it is added.
+      if (start !== undefined) {
+        const due = tick.finished ?? this.environment.now().toISOString()
+        await addTick(this.queue, { schedule: start, due, tick: `drift-${tick.id}` }, 'drift')
+      }
+      await this.runner.noteDrift(name, tick)
+    } finally {
+      this.testing.delete(name)
+    }
   }
 
   private async reconcile(): Promise<void> {

@@ -14,12 +14,15 @@ import {
 } from '@layermill/contracts'
 import { readRunRecord } from '../run/record-store.js'
 import { mayPass } from '../run/passing-failures.js'
+import { driftOfRun } from './drift.js'
 import { type FingerprintEnvironment, fingerprintOf } from './fingerprint.js'
 import type { ScheduleStore } from './schedule-store.js'
 
 export interface TickEnvironment extends FingerprintEnvironment {
   readonly runs: Pick<RunService, 'submit' | 'get'>
   readonly notify?: Notify
+  /** The p-value of a run's features against those of the past; computed here where left out. */
+  readonly drift?: typeof driftOfRun
   now(): Date
   /** For the log. */
   readonly note?: (text: string) => void
@@ -122,6 +125,37 @@ export class TickRunner {
         return { ...withTick(changed, tick), ...good }
       }, latest),
     )
+  }
+
+  /**
+   * The last good run of a schedule whose features have not been held against the reference yet, and what came of it.
+   * @returns undefined where there is nothing to test
+   */
+  async testDrift(name: string): Promise<{ tick: Tick; start: string | undefined } | undefined> {
+    const condition = (await this.store.record(name))?.schedule.drift
+    const tick = condition === undefined ? undefined : (await this.store.history(name)).ticks.find(({ state }) => state === 'done')
+    if (condition === undefined || tick?.out === undefined || tick.drift !== undefined) return undefined
+    try {
+      const p = await (this.environment.drift ?? driftOfRun)(tick.out, condition, this.environment)
+      const start = p < condition.level ? condition.start : undefined
+      return { tick: { ...tick, drift: { p, ...(start === undefined ? {} : { started: start }) } }, start }
+    } catch (error) {
+      const { message, retry } = classify(error)
+      // Trouble that may pass is met again at the next comparison.
+      if (retry !== 'never') throw error
+      return { tick: { ...tick, drift: { error: message } }, start: undefined }
+    }
+  }
+
+  /** Keeps the outcome of a test for drift. */
+  async noteDrift(name: string, { id, drift }: Tick): Promise<void> {
+    await this.store.changeHistory(name, history => {
+      const known = findTick(history, id)
+      return known === undefined ? history : withTick(history, { ...known, drift })
+    })
+    const { p, started, error } = drift ?? {}
+    const told = error ?? `p ${p?.toPrecision(3)}${started === undefined ? '' : `, starts ${started}`}`
+    this.environment.note?.(`schedule ${name}: tick ${id} drift: ${told}`)
   }
 
   private newTick({ id, due, manual }: TickRequest): Tick {

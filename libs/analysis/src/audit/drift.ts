@@ -1,3 +1,4 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { Random } from '@layermill/core'
 import { shuffled } from '../compare/rsa.js'
 import { type Matrix, matrix, type MatrixProduct } from '../matrix/matrix.js'
@@ -73,7 +74,10 @@ export async function mmdTest(a: Matrix, b: Matrix, { product, permutations, see
   )
   const random = new Random(`mmd:${seed}`)
   let larger = 0
-  for (let draw = 0; draw < permutations; draw++) if (mmdOf(kernel, shuffled(all.rows, random), a.rows) >= statistic) larger++
+  for (let draw = 0; draw < permutations; draw++) {
+    if (mmdOf(kernel, shuffled(all.rows, random), a.rows) >= statistic) larger++
+    if (draw % 16 === 15) await yieldToOthers()
+  }
   return { statistic, p: (1 + larger) / (1 + permutations) }
 }
 

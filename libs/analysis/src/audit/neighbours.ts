@@ -39,7 +39,7 @@ function insert(places: Uint32Array, squares: Float64Array, start: number, count
 
 /**
  * The exact nearest neighbours of all rows of a set, or of the rows of one set among those of another, by blocks of float64 products. In
- * n^2 d operations and the memory of two blocks.
+ * n^2 d operations (half of them for one set) and the memory of two blocks besides the result.
  *
  * @param others where the neighbours are; default: the rows themselves
  */
@@ -58,27 +58,37 @@ export async function nearestNeighbours(
     RowSource,
   ]
   const size = Math.min(blockRows, rowsABlock(source.columns))
+  const isSame = others === undefined
+  // Of each row the distance that a nearer one must be below.
+  const limits = new Float64Array(source.rows).fill(Infinity)
+  const take = (row: number, place: number, square: number): void => {
+    if (square >= limits[row]!) return
+    insert(places, squares, row * count, count, place, square)
+    limits[row] = squares[row * count + count - 1]!
+  }
   for (let top = 0; top < source.rows; top += size) {
     const rows = await block(queries, top, size)
-    for (let left = 0; left < among.rows; left += size) {
+    // Of one set a pair of blocks serves the rows of both: neighbours come in the order of their places all the same.
+    for (let left = isSame ? top : 0; left < among.rows; left += size) {
       signal?.throwIfAborted()
-      const columns = await block(base, left, size)
-      const products = await product(rows.values, columns.values, 'nt')
+      const columns = isSame && left === top ? rows : await block(base, left, size)
+      const products = (await product(rows.values, columns.values, 'nt')).data
       for (let i = 0; i < rows.values.rows; i++) {
-        const start = (top + i) * count
-        for (let j = 0; j < columns.values.rows; j++) {
-          if (others === undefined && top + i === left + j) continue
-          const lengths = rows.norms[i]! + columns.norms[j]!
-          let square = lengths - 2 * products.data[i * columns.values.rows + j]!
-          if (square >= squares[start + count - 1]!) continue
+        const [row, length, at] = [top + i, rows.norms[i]!, i * columns.values.rows]
+        for (let j = isSame && left === top ? i + 1 : 0; j < columns.values.rows; j++) {
+          const lengths = length + columns.norms[j]!
+          let square = lengths - 2 * products[at + j]!
+          if (square >= limits[row]! && !(isSame && square < limits[left + j]!)) continue
           if (square <= near * lengths) square = distance(rows.values.data, i, columns.values.data, j, source.columns)
-          insert(places, squares, start, count, left + j, square)
+          take(row, left + j, square)
+          if (isSame) take(left + j, row, square)
         }
       }
     }
     onProgress?.(Math.min(source.rows, top + size), source.rows)
   }
-  return { count, places, distances: squares.map(Math.sqrt) }
+  for (let at = 0; at < squares.length; at++) squares[at] = Math.sqrt(squares[at]!)
+  return { count, places, distances: squares }
 }
 
 async function block(source: RowSource, start: number, size: number) {

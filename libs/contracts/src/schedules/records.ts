@@ -28,6 +28,10 @@ export const Tick = z.object({
   out: z.string().optional(),
   finished: time.optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
+  drift: z
+    .object({ p: z.number().optional(), started: z.string().optional(), error: z.string().optional() })
+    .optional()
+    .describe('Outcome of the test for drift, and the schedule that was started.'),
   fingerprint: z.string().optional().describe('Hash of the spec and of what the listing of its images said.'),
 })
 export type Tick = z.output<typeof Tick>

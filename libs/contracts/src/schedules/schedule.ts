@@ -1,4 +1,4 @@
-import { errorMessage } from '@layermill/core'
+import { errorMessage, LayermillError } from '@layermill/core'
 import { z } from 'zod'
 import { nextTime, parseCron, previousTime } from './cron/cron-times.js'
 import { occurrence } from './cron/zone-clock.js'
@@ -84,6 +84,21 @@ const unchanged = z
   .describe('What a tick does where the images are those of the last good run.')
 const notify = webhookUrls.describe("Webhooks to tell of the schedule's runs, besides the server's.")
 
+/** A test of each good run of an extraction, and what it starts. */
+const drift = z
+  .strictObject({
+    reference: z
+      .string()
+      .min(1)
+      .max(2000)
+      .describe('Features of the past, best of held-out images: the place of an extraction of the same layer.'),
+    layer: z.string().min(1).max(200),
+    level: z.number().min(0.005).max(0.5).default(0.01).describe('Below this p the images count as others.'),
+    start: ScheduleName.describe('Schedule that is started then, as one that retrains.'),
+  })
+  .describe('After each good run its features are held against others; where they drift, another schedule is started.')
+export type DriftCondition = z.output<typeof drift>
+
 /** Placeholders that may stand in a schedule's `out`; each tick has its own value. */
 export const outPlaceholders = ['{date}', '{time}', '{run}'] as const
 
@@ -124,6 +139,7 @@ export const ScheduleSpec = z.strictObject({
   missed: missed.default('run'),
   unchanged: unchanged.default('skip'),
   notify: notify.optional(),
+  drift: drift.optional(),
   spec,
 })
 export type ScheduleSpec = z.output<typeof ScheduleSpec>
@@ -136,6 +152,7 @@ export const ScheduleChange = z.strictObject({
   missed: missed.optional(),
   unchanged: unchanged.optional(),
   notify: notify.optional(),
+  drift: drift.optional(),
   spec: spec.optional(),
 })
 export type ScheduleChange = z.output<typeof ScheduleChange>
@@ -160,6 +177,14 @@ export function parseScheduleChange(input: unknown): ScheduleChange {
   const result = ScheduleChange.safeParse(input)
   if (result.success) return result.data
   throw formatZodError(result.error, input, { fields: Object.keys(ScheduleChange.shape) })
+}
+
+/** @throws LayermillError `SPEC_INVALID` where the drift of a schedule's runs cannot be told, or would start the schedule itself */
+export function checkDrift({ name, drift: condition, spec: given }: Pick<ScheduleSpec, 'name' | 'drift' | 'spec'>): void {
+  if (condition === undefined) return
+  if (given.kind !== 'extract')
+    throw new LayermillError('SPEC_INVALID', `drift: got it with ${given.kind}, expected extract: features are compared`)
+  if (condition.start === name) throw new LayermillError('SPEC_INVALID', `drift.start: got ${name}, expected another schedule`)
 }
 
 /**

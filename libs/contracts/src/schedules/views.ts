@@ -29,6 +29,7 @@ export const ScheduleDetail = z
     missed: ScheduleSpec.shape.missed.unwrap(),
     unchanged: ScheduleSpec.shape.unchanged.unwrap(),
     notify: z.array(z.string()).optional(),
+    drift: ScheduleSpec.shape.drift,
     spec: z.record(z.string(), z.unknown()).describe('The spec of its runs with defaults filled in.'),
     created: time,
     changed: time,
@@ -70,13 +71,14 @@ export function summarizeSchedule({ schedule, paused }: ScheduleRecord, history:
 
 /** A stored schedule in full, at a time. */
 export function describeSchedule(record: ScheduleRecord, history: ScheduleHistory, now: Date): ScheduleDetail {
-  const { cron, tz, overlap, missed, unchanged, notify, spec } = record.schedule
+  const { cron, tz, overlap, missed, unchanged, notify, drift, spec } = record.schedule
   return {
     ...summarizeSchedule(record, history, now),
     overlap,
     missed,
     unchanged,
     notify,
+    ...(drift === undefined ? {} : { drift }),
     spec: { ...spec },
     created: record.created,
     changed: record.changed,

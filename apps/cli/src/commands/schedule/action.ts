@@ -7,7 +7,7 @@ import {
   type ScheduleService,
   type Tick,
 } from '@layermill/contracts'
-import { LayermillError } from '@layermill/core'
+import { absolutePlace, LayermillError } from '@layermill/core'
 import { findSchedules, StoredSchedules } from '@layermill/orchestrator/schedules'
 import { openStore } from '@layermill/storage'
 import { HttpSchedules } from '../../client/http-schedules.js'
@@ -35,6 +35,7 @@ export interface ScheduleFields extends ScheduleOptions {
   missed?: string
   unchanged?: string
   notify?: string
+  drift?: string
 }
 
 /** How long `schedule run` waits to tell what became of it, in milliseconds. */
@@ -59,9 +60,29 @@ async function withSchedules<Result>(
   }
 }
 
+/** `start=retrain reference=./held-out layer=pool5 level=0.01` as a condition, which is checked with the schedule. */
+function driftFrom(text: string): Record<string, unknown> {
+  const pairs = text
+    .split(/\s+/)
+    .filter(part => part !== '')
+    .map(part => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)] as const)
+  const known = ['start', 'reference', 'layer', 'level']
+  if (pairs.some(([name]) => !known.includes(name)))
+    throw new LayermillError(
+      'SPEC_INVALID',
+      `--drift: got ${JSON.stringify(text)}, expected start=SCHEDULE reference=DEST layer=LAYER level=P`,
+    )
+  const { reference, level, ...given } = Object.fromEntries(pairs)
+  return {
+    ...given,
+    ...(reference === undefined ? {} : { reference: absolutePlace(reference, process.cwd()) }),
+    ...(level === undefined ? {} : { level: Number(level) }),
+  }
+}
+
 /** The fields that flags and `-f` give; the file's fields are the run's spec. */
 async function fieldsOf(options: ScheduleFields): Promise<Record<string, unknown>> {
-  const { file, cron, tz, overlap, missed, unchanged, notify } = options
+  const { file, cron, tz, overlap, missed, unchanged, notify, drift } = options
   const fields: Record<string, unknown> = {
     cron,
     tz,
@@ -69,6 +90,7 @@ async function fieldsOf(options: ScheduleFields): Promise<Record<string, unknown
     missed,
     unchanged,
     notify: notify?.split(',').map(url => url.trim()),
+    drift: drift === undefined ? undefined : driftFrom(drift),
     spec: file === undefined ? undefined : await readSpecFile(file),
   }
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
@@ -84,7 +106,14 @@ function timeIn(zone: string, iso: string): string {
 
 function outcome(tick: Tick): string {
   const why = tick.reason ?? tick.error?.message
-  return [tick.state, ...(why === undefined ? [] : [`(${why})`]), ...(tick.run === undefined ? [] : [tick.run])].join(' ')
+  const { p, started, error } = tick.drift ?? {}
+  const drift = error ?? (p === undefined ? undefined : `drift p ${p.toPrecision(2)}${started === undefined ? '' : `, started ${started}`}`)
+  return [
+    tick.state,
+    ...(why === undefined ? [] : [`(${why})`]),
+    ...(tick.run === undefined ? [] : [tick.run]),
+    ...(drift === undefined ? [] : [drift]),
+  ].join(' ')
 }
 
 function describe(schedule: ScheduleDetail): string {
@@ -130,7 +159,7 @@ export async function editSchedule(output: Output, name: string, options: Schedu
   if (Object.keys(change).length === 0)
     throw new LayermillError(
       'SPEC_INVALID',
-      'schedule edit: expected something to change: --cron, --tz, --overlap, --missed, --unchanged, --notify or -f',
+      'schedule edit: expected something to change: --cron, --tz, --overlap, --missed, --unchanged, --notify, --drift or -f',
     )
   await show(
     output,

@@ -53,6 +53,12 @@ const fields: readonly Flag[] = [
     choices: ['skip', 'run'],
     otherwise: 'skip',
   },
+  {
+    flag: '--drift <text>',
+    group: 'running',
+    text: 'schedule that is started where features of a good run drift, as "start=retrain reference=./features-held-out layer=pool5 level=0.01"',
+    otherwise: 'none',
+  },
   { flag: '--notify <urls>', group: 'fleet', text: 'webhooks to tell of its runs, several with commas', otherwise: 'none' },
 ]
 

@@ -1,0 +1,52 @@
+import { type Matrix, matrix, type MatrixProduct } from '../matrix/matrix.js'
+import { type RowSource, sourceOf } from '../matrix/row-source.js'
+import { fitPca, pcaProjector } from '../reduce/pca.js'
+
+/** Components that classifiers, outliers and drift look at. */
+export const auditComponentCount = 50
+/** Rows that components are fitted to where rows are long: their Gram matrix is small then. */
+const defaultSample = 1000
+
+/** Places of rows spread evenly, at most so many. */
+export const spreadOver = (rows: number, most: number): number[] =>
+  Array.from({ length: Math.min(most, rows) }, (_, i) => Math.floor((i * rows) / Math.min(most, rows)))
+
+/** Rows spread evenly over a source, at most so many. */
+export async function spreadRows(source: RowSource, most: number): Promise<Matrix> {
+  const places = spreadOver(source.rows, most)
+  const sample = matrix(places.length, source.columns)
+  for (const [i, row] of places.entries()) sample.data.set(await source.read(row, row + 1), i * source.columns)
+  return sample
+}
+
+/**
+ * Features on their first 50 principal components, all divided by the deviation of the first.
+ * @param sampleCount rows that the components are fitted to where a row has more numbers; else all rows
+ */
+export async function auditComponents(
+  source: RowSource,
+  product: MatrixProduct,
+  signal?: AbortSignal,
+  sampleCount: number = defaultSample,
+): Promise<{ of: (rows: RowSource) => Promise<Matrix> }> {
+  const sample = source.columns > sampleCount ? sourceOf(await spreadRows(source, sampleCount)) : source
+  const fit = await fitPca(sample, { product, components: auditComponentCount, ...(signal === undefined ? {} : { signal }) })
+  const projector = pcaProjector(fit, product)
+  const count = fit.components.rows
+  const scale = 1 / Math.sqrt(fit.explainedVariance[0] ?? 1)
+  return {
+    of: async rows => {
+      const result = matrix(rows.rows, count)
+      const size = 1024
+      for (let start = 0; start < rows.rows; start += size) {
+        const end = Math.min(rows.rows, start + size)
+        const projected = await projector.project(await rows.read(start, end), end - start)
+        result.data.set(
+          projected.map(value => value * scale),
+          start * count,
+        )
+      }
+      return result
+    },
+  }
+}
