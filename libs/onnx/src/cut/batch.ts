@@ -3,13 +3,22 @@ import { dependents } from '../depends.js'
 import { intTensor } from '../read/encode.js'
 import type { Graph } from '../read/normalise.js'
 import { smallNumbers } from '../read/parse-tensor.js'
-import type { Info } from '../shapes/info.js'
-import type { AttributeDef, NodeDef, TensorDef } from '../types.js'
+import { inferNode } from '../shapes/infer.js'
+import { type Info, ints, product, unknown } from '../shapes/info.js'
+import { type AttributeDef, int64, type NodeDef, type TensorDef } from '../types.js'
 
 /** Nodes and constants that a repair puts in. */
 export interface Repaired {
   readonly nodes: readonly NodeDef[]
   readonly added: readonly TensorDef[]
+}
+
+/** Facts on a graph that repairs are made by. */
+export interface Known {
+  /** Values, for one image. */
+  readonly values: ReadonlyMap<string, Info>
+  /** Version of ONNX's own operators. */
+  readonly opset: number
 }
 
 /** An attribute of one whole number. */
@@ -30,6 +39,9 @@ const plain = (op: string, inputs: string[], output: string, attributes: Attribu
   rest: [],
 })
 
+/** Operators whose inputs are broadcast to each other. */
+const paired = new Set(['Add', 'Sub', 'Mul', 'Div', 'Where', 'MatMul'])
+
 /** Names that the repairs begin with; no exporter's. */
 const prefix = 'layermill.batch'
 
@@ -39,33 +51,68 @@ class BatchRepair {
   private readonly added: TensorDef[] = []
   private readonly nodes: NodeDef[] = []
   private sizeKnown = false
+  private readonly values: ReadonlyMap<string, Info>
+  /** Facts on values for two images, where they differ from those for one: so the dimension that holds the batch is known. */
+  private readonly pair = new Map<string, Info>()
+  /** Factor of the dimension with the batch that lies outside of it, where there is one: 17 of 17 tokens x images. */
+  private readonly outside = new Map<string, number>()
 
   constructor(
     private readonly graph: Graph,
     private readonly image: string,
-    private readonly values: ReadonlyMap<string, Info>,
+    private readonly known: Known,
   ) {
+    this.values = known.values
     this.depends = dependents(graph, image)
+    const info = this.values.get(image)
+    if (info?.dims?.[0] === 1) this.pair.set(image, { ...info, dims: [2, ...info.dims.slice(1)] })
   }
 
   repair(nodes: readonly NodeDef[]): Repaired {
-    for (const node of nodes) this.nodes.push(this.repaired(node))
+    for (const node of nodes) this.put(this.repaired(node))
     return { nodes: this.nodes, added: this.added }
+  }
+
+  private put(node: NodeDef): void {
+    this.nodes.push(node)
+    if (!node.inputs.some(name => this.pair.has(name))) return
+    const inputs = node.inputs.map(name => this.pair.get(name) ?? this.values.get(name) ?? unknown)
+    inferNode({ node, inputs, opset: this.known.opset }).forEach((info, i) => this.pair.set(node.outputs[i]!, info))
+    const from = node.inputs.find(name => this.outside.has(name))
+    if (from === undefined || node.op === 'Reshape') return
+    for (const name of node.outputs) if (this.rowsOf(name) === this.rowsOf(from)) this.outside.set(name, this.outside.get(from)!)
+  }
+
+  /** The size of the dimension with the batch for one image. */
+  private rowsOf(name: string): number | undefined {
+    const axis = this.axisOf(name)
+    return axis === undefined ? undefined : this.values.get(name)!.dims![axis]
+  }
+
+  /** The dimension of a value that holds the batch. */
+  private axisOf(name: string): number | undefined {
+    const [one, two] = [this.values.get(name)?.dims, this.pair.get(name)?.dims]
+    if (one === undefined || one.length !== two?.length) return undefined
+    const axes = one.flatMap((size, i) => (size === two[i] ? [] : [i]))
+    const [axis] = axes
+    return axes.length === 1 && one[axis!] !== undefined && two[axis!] === 2 * one[axis!]! ? axis : undefined
   }
 
   private repaired(node: NodeDef): NodeDef {
     if (node.domain !== '') return node
     if (node.op === 'Reshape' && this.depends.has(node.inputs[0]!)) return this.reshape(node)
     if (node.op === 'Gather') return this.strided(node)
+    if (node.op === 'Expand') return this.expand(node)
+    if (paired.has(node.op)) return this.repeatConstants(node)
     if (node.op === 'Concat' && node.inputs.some(name => this.depends.has(name))) return this.concat(node)
     return node
   }
 
-  /** A shape's first size, which holds the batch, is left open; where another one is, it is taken from what is known, or the first from the input. */
+  /** The size of a shape that holds the batch is left open; where another one is, it is taken from what is known. */
   private reshape(node: NodeDef): NodeDef {
     const tensor = this.graph.initializers.get(node.inputs[1] ?? '')
     const shape = tensor && smallNumbers(tensor, '')
-    if (shape === undefined || shape.length === 0 || shape[0]! < 1) return node
+    if (shape === undefined || shape.length === 0) return node
     const sides = this.openedSides(node, shape)
     if (sides === undefined) return node
     const name = this.shape(sides)
@@ -75,17 +122,71 @@ class BatchRepair {
   }
 
   private openedSides(node: NodeDef, shape: readonly number[]): number[] | undefined {
+    const dims = this.values.get(node.outputs[0]!)?.dims
+    const known = dims === undefined || dims.includes(undefined) ? undefined : (dims as number[])
+    const at = known && this.placeOfBatch(node, known)
+    if (at !== undefined) return shape[at]! < 1 ? undefined : known!.map((size, i) => (i === at ? -1 : size))
+    if (shape[0]! < 1) return undefined
     if (!shape.includes(-1)) return [-1, ...shape.slice(1)]
-    const known = this.values.get(node.outputs[0]!)?.dims
-    if (known !== undefined && !known.includes(undefined)) return [-1, ...(known as number[]).slice(1)]
+    if (known !== undefined) return [-1, ...known.slice(1)]
     // Zero takes the input's first size, which is the batch only where one image has one row.
     return shape[0] === 1 && this.values.get(node.inputs[0]!)?.dims?.[0] === 1 ? [0, ...shape.slice(1)] : undefined
   }
 
+  /**
+   * The size of a new shape that the batch goes to: as many numbers lie before it as did. Sizes of one are alike in this; a transposition
+   * that follows and puts one of them in front says which is meant.
+   */
+  private placeOfBatch(node: NodeDef, sides: readonly number[]): number | undefined {
+    const axis = this.axisOf(node.inputs[0]!)
+    if (axis === undefined) return undefined
+    const before = product(this.values.get(node.inputs[0]!)!.dims!.slice(0, axis))! * (this.outside.get(node.inputs[0]!) ?? 1)
+    const places = sides.flatMap((_, i) => (product(sides.slice(0, i)) === before && (i === 0 || i < sides.length - 1) ? [i] : []))
+    const next = this.graph.nodes[this.graph.consumers.get(node.outputs[0]!)?.[0] ?? -1]
+    const front = next?.op === 'Transpose' ? ints({ node: next, inputs: [], opset: this.known.opset }, 'perm')?.[0] : undefined
+    if (places.length > 0) return front !== undefined && places.includes(front) && sides[front] === 1 ? front : places[0]
+    // It joins what lies before it: the last size holds what one token or pixel has.
+    const within = sides.findIndex((_, i) => product(sides.slice(0, i + 1))! >= before)
+    const factor = within < 0 ? 0.5 : before / product(sides.slice(0, within))!
+    if (!Number.isInteger(factor)) return undefined
+    this.outside.set(node.outputs[0]!, factor)
+    return within
+  }
+
+  /** A constant that has a row for each of one image's, such as a mask of windows, has them for each image. */
+  private repeatConstants(node: NodeDef): NodeDef {
+    const varying = node.inputs.find(name => (this.rowsOf(name) ?? 1) > 1 && !this.outside.has(name))
+    if (varying === undefined) return node
+    const rows = this.rowsOf(varying)!
+    const behind = this.values.get(varying)!.dims!.length - this.axisOf(varying)!
+    if (node.op === 'MatMul' && behind <= 2) return node
+    const inputs = node.inputs.map(name => {
+      const dims = this.depends.has(name) ? undefined : this.values.get(name)?.dims
+      return dims?.at(-behind) === rows && dims.length >= behind ? this.repeated('Tile', name, dims.length, dims.length - behind) : name
+    })
+    return { ...node, inputs }
+  }
+
+  /** A size that a value is repeated to is left as the value has it, where it holds the batch. */
+  private expand(node: NodeDef): NodeDef {
+    const tensor = this.graph.initializers.get(node.inputs[1] ?? '')
+    const shape = tensor && smallNumbers(tensor, '')
+    const axis = this.axisOf(node.inputs[0]!)
+    const rank = this.values.get(node.inputs[0]!)?.dims?.length
+    if (shape === undefined || axis === undefined || rank === undefined) return node
+    const at = axis + shape.length - rank
+    return { ...node, inputs: [node.inputs[0]!, this.shape(shape.map((size, i) => (i === at ? 1 : size)))] }
+  }
+
   private shape(sides: readonly number[]): string {
     const name = `${prefix}.shape.${this.added.length}`
-    this.added.push(intTensor(name, sides))
+    this.add(name, sides)
     return name
+  }
+
+  private add(name: string, numbers: readonly number[]): void {
+    this.added.push(intTensor(name, numbers))
+    this.pair.set(name, { type: int64, dims: [numbers.length], numbers })
   }
 
   /** Numbers taken by their places in an image that is flattened before (`as_strided` of today's exporter): each image by itself. */
@@ -99,10 +200,8 @@ class BatchRepair {
     if (places?.[0] !== 1 || (node.attributes.get('axis')?.numbers[0] ?? 0) !== 0) return node
     const at = this.nodes.length
     const [rows, taken] = [`${prefix}.flat.${at}`, `${prefix}.taken.${at}`]
-    this.nodes.push(
-      plain('Reshape', [flat.inputs[0]!, this.shape([0, -1])], rows),
-      plain('Gather', [rows, indices], taken, [intAttribute('axis', 1)]),
-    )
+    this.put(plain('Reshape', [flat.inputs[0]!, this.shape([0, -1])], rows))
+    this.put(plain('Gather', [rows, indices], taken, [intAttribute('axis', 1)]))
     return { ...node, op: 'Reshape', inputs: [taken, this.shape([-1, ...places.slice(1)])], attributes: new Map() }
   }
 
@@ -113,42 +212,37 @@ class BatchRepair {
     if (rank === undefined || rank < 2 || axis === 0 || axis === -rank) return node
     const inputs = node.inputs.map(name => {
       if (this.depends.has(name) || this.values.get(name)?.dims?.[0] !== 1) return name
-      return this.expanded(name, rank)
+      return this.repeated('Expand', name, rank, 0)
     })
     return { ...node, inputs }
   }
 
-  private expanded(name: string, rank: number): string {
-    const count = `${prefix}.count`
-    if (!this.sizeKnown) {
-      this.sizeKnown = true
-      this.added.push(intTensor(`${prefix}.first`, [0]))
-      this.nodes.push(
-        plain('Shape', [this.image], `${prefix}.images`),
-        plain('Gather', [`${prefix}.images`, `${prefix}.first`], count, [intAttribute('axis', 0)]),
-      )
-    }
+  /** A constant with one dimension repeated for each image. */
+  private repeated(op: 'Expand' | 'Tile', name: string, rank: number, axis: number): string {
     const at = this.nodes.length
-    const ones = `${prefix}.ones.${at}`
-    this.added.push(
-      intTensor(
-        ones,
-        Array.from({ length: rank - 1 }, () => 1),
-      ),
-    )
-    this.nodes.push(
-      plain('Concat', [count, ones], `${prefix}.to.${at}`, [intAttribute('axis', 0)]),
-      plain('Expand', [name, `${prefix}.to.${at}`], `${prefix}.rows.${at}`),
-    )
-    return `${prefix}.rows.${at}`
+    const [to, rows] = [`${prefix}.to.${at}`, `${prefix}.rows.${at}`]
+    const ones = (count: number): string[] => (count === 0 ? [] : [this.shape(Array.from({ length: count }, () => 1))])
+    this.put(plain('Concat', [...ones(axis), this.count(), ...ones(rank - axis - 1)], to, [intAttribute('axis', 0)]))
+    this.put(plain(op, [name, to], rows))
+    return rows
+  }
+
+  /** The number of images, as a value. */
+  private count(): string {
+    const count = `${prefix}.count`
+    if (this.sizeKnown) return count
+    this.sizeKnown = true
+    this.add(`${prefix}.first`, [0])
+    this.put(plain('Shape', [this.image], `${prefix}.images`))
+    this.put(plain('Gather', [`${prefix}.images`, `${prefix}.first`], count, [intAttribute('axis', 0)]))
+    return count
   }
 }
 
 /**
- * The nodes with the batch taken out of constants: shapes of Reshape that begin with it, rows of constants that are joined to the values of
- * one image. A guess, which only numbers prove: a batch of k must give what k batches of one do.
- * @param values what is known of the graph's values for one image
+ * The nodes with the batch taken out of constants: sizes of shapes that hold it, rows of constants that are joined to the values of one
+ * image. A guess, which only numbers prove: a batch of k must give what k batches of one do.
  */
-export function repairBatch(graph: Graph, nodes: readonly NodeDef[], image: string, values: ReadonlyMap<string, Info>): Repaired {
-  return new BatchRepair(graph, image, values).repair(nodes)
+export function repairBatch(graph: Graph, nodes: readonly NodeDef[], image: string, known: Known): Repaired {
+  return new BatchRepair(graph, image, known).repair(nodes)
 }

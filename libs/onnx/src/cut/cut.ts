@@ -124,7 +124,10 @@ function uniquelyNamed(nodes: readonly NodeDef[]): NodeDef[] {
 export function keptNodes({ graph, image, model, values, files }: CutSource, options: CutOptions): Repaired {
   const kept = needed(graph, options.values)
   const own = graph.nodes.filter((_, i) => kept.has(i))
-  const repaired = options.batch === 'repaired' ? repairBatch(graph, own, image.name, values) : { nodes: own, added: [] }
+  const repaired =
+    options.batch === 'repaired'
+      ? repairBatch(graph, own, image.name, { values, opset: model.opsets.get('') ?? 0 })
+      : { nodes: own, added: [] }
   return options.upgraded === true ? upgraded(repaired, model.opsets.get('') ?? 0, values, files.get('') ?? '') : repaired
 }
 

@@ -221,7 +221,7 @@ function others(context: Context, first: Info, count: number): Info[] {
 const ownDomains = new Set(['', 'com.microsoft'])
 
 /** All that is known of a node's outputs. */
-function inferNode(context: Context): Info[] {
+export function inferNode(context: Context): Info[] {
   const { node } = context
   const count = node.outputs.length
   const rule = ownDomains.has(node.domain) ? rules.get(node.op) : undefined

@@ -52,19 +52,26 @@ it('refuses layers that need another input before anything is computed, and take
 
 const patches = fileURLToPath(new URL('testing/patches.onnx', import.meta.url))
 
-// The first size of a shape is open, and the rows that it is made of are four for each image.
-it('gives for three images what the file as it is gives for each', async () => {
-  const network = onnxNetwork(await OnnxModel.open(patches))
+// A shape whose first size is open though its rows are four for each image; tokens before images, windows beside a mask of one image's.
+it.each([
+  ['patches', ['y', 'attn']],
+  ['rows', ['z', 'scores']],
+] as const)('gives for three images of %s what the file as it is gives for each', async (file, layers) => {
+  const path = fileURLToPath(new URL(`testing/${file}.onnx`, import.meta.url))
+  const network = onnxNetwork(await OnnxModel.open(path))
   const three = images(3, 8)
-  await using extractor = await engine.extractor(network, new Map(), ['y', 'attn'])
+  await using extractor = await engine.extractor(network, new Map(), layers)
   const together = await extractor.run({ ...three, data: three.data.slice() })
-  expect(extractor.batching).toMatchObject({ kind: 'whole' })
-  expect(together.get('y')!.shape).toEqual([3, 4, 16])
-  await using own = await engine.extractor(network, new Map(), ['y'])
+  expect(extractor.batching).toMatchObject({ kind: 'whole', reason: expect.stringContaining('batch of one') as string })
+  await using own = await engine.extractor(network, new Map(), layers)
   for (const i of [0, 1, 2]) {
     const alone = await own.run({ shape: [1, 3, 8, 8], data: three.data.slice(192 * i, 192 * i + 192) })
-    const row = together.get('y')!.data.subarray(64 * i, 64 * i + 64)
-    row.forEach((value, k) => expect(value).toBeCloseTo(alone.get('y')!.data[k]!, 5))
+    for (const layer of layers) {
+      const { shape, data } = alone.get(layer)!
+      expect(together.get(layer)!.shape).toEqual([3, ...shape.slice(1)])
+      const row = together.get(layer)!.data.subarray(data.length * i, data.length * (i + 1))
+      row.forEach((value, k) => expect(value).toBeCloseTo(data[k]!, 5))
+    }
   }
 })
 

@@ -13,3 +13,14 @@ nodes=[n('Shape',['x'],'shape'),n('Gather',['shape','two'],'height'),n('Cast',['
 g=h.make_graph(nodes,'patches',[h.make_tensor_value_info('x',T.FLOAT,[1,3,8,8])],[h.make_tensor_value_info('y',T.FLOAT,[1,4,16])],inits)
 m=h.make_model(g,opset_imports=[h.make_opsetid('',17)],ir_version=8); onnx.checker.check_model(m,full_check=True)
 onnx.save(m,'patches.onnx')
+
+"""Makes rows.onnx: attention whose tokens come before images, as that of PyTorch does, and a mask of windows beside the windows of images."""
+inits=[F('w',4,3,4,4),F('qkv',4,12),F('out',4,4),F('query',2,1,2),F('mask',2,1,1),I('tokens',[1,4,4]),I('three',[4,1,3,4]),I('heads',[4,2,2]),I('joined',[4,4]),I('back',[4,1,4]),I('windows',[2,2,4]),I('y',[1,4,4]),I('to',[1,4,4]),I('i0',0),I('i1',1),I('axis',[1])]
+nodes=[n('Conv',['x','w'],'conv',kernel_shape=[4,4],strides=[4,4]),n('Reshape',['conv','tokens'],'view',allowzero=1),n('Transpose',['view'],'permute',perm=[0,2,1]),n('Transpose',['permute'],'first',perm=[1,0,2]),n('MatMul',['first','qkv'],'linear'),
+ n('Reshape',['linear','three'],'parts',allowzero=1),n('Transpose',['parts'],'parts_1',perm=[2,0,1,3]),n('Gather',['parts_1','i0'],'k',axis=0),n('Gather',['parts_1','i1'],'v',axis=0),
+ n('Reshape',['k','heads'],'k_1',allowzero=1),n('Transpose',['k_1'],'k_2',perm=[1,2,0]),n('Reshape',['v','heads'],'v_1',allowzero=1),n('Transpose',['v_1'],'v_2',perm=[1,0,2]),n('MatMul',['query','k_2'],'scores'),n('Softmax',['scores'],'weights',axis=-1),
+ n('Transpose',['weights'],'weights_1',perm=[0,2,1]),n('Mul',['v_2','weights_1'],'weighed'),n('Transpose',['weighed'],'tokens_1',perm=[1,0,2]),n('Reshape',['tokens_1','joined'],'rows',allowzero=1),n('Gemm',['rows','out'],'linear_1'),n('Reshape',['linear_1','back'],'view_1',allowzero=1),
+ n('Transpose',['view_1'],'attended',perm=[1,0,2]),n('Expand',['attended','to'],'expand'),n('Reshape',['expand','windows'],'windows_1',allowzero=1),n('Add',['windows_1','mask'],'masked'),n('Reshape',['masked','y'],'z',allowzero=1)]
+g=h.make_graph(nodes,'rows',[h.make_tensor_value_info('x',T.FLOAT,[1,3,8,8])],[h.make_tensor_value_info('z',T.FLOAT,[1,4,4])],inits)
+m=h.make_model(g,opset_imports=[h.make_opsetid('',20)],ir_version=10); onnx.checker.check_model(m,full_check=True)
+onnx.save(m,'rows.onnx')
