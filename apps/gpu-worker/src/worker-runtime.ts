@@ -109,7 +109,7 @@ export class WorkerRuntime {
   /** Takes parts off a queue, and beats. */
   async start(broker: Broker): Promise<FleetWorker> {
     const { concurrency, lockDuration, health } = this.settings
-    this.gradients = new GradientProcessor({ ...this.reading, exchange: openExchange(broker.blobs) })
+    this.gradients = new GradientProcessor({ ...this.reading, exchange: openExchange(broker.blobs), worker: this.id })
     this.member.join(broker)
     const { guard, id } = this.member
     this.member.worker = await startFleetWorker({

@@ -57,7 +57,7 @@ export {
   RunJob,
 } from './jobs/payloads.js'
 export type { ComputedBy, PartResult } from './jobs/part-result.js'
-export { mostPhaseWorkers, type PhaseName, phaseNames, PhaseSeconds, WorkerPhases } from './jobs/phases.js'
+export { mostPhaseWorkers, type PhaseName, phaseNames, PhaseSeconds, phasesOf, WorkerPhases } from './jobs/phases.js'
 export { beatInterval, beatTimeout, readBeat, UnfitFor, WaitsFor, WorkerBeat } from './jobs/worker-beat.js'
 export {
   batchSizePath,

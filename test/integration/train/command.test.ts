@@ -163,7 +163,7 @@ describe('layermill finetune', () => {
     expect(html).toContain('<svg')
     expect(html).toContain('class="confusion"')
     expect(html).not.toMatch(/<script|(?:src|href)="(?!data:)/)
-    for (const text of ['Worst mistakes', 'Spec and lineage', 'triangle']) expect(html).toContain(text)
+    for (const text of ['Worst mistakes', 'Where the time went', 'Spec and lineage', 'triangle']) expect(html).toContain(text)
   })
 
   it('fine-tunes a fine-tuned model', async () => {

@@ -80,9 +80,14 @@ const weights = (out: string): Promise<Buffer> => readFile(join(out, 'model.safe
 describe('gradients over a queue', () => {
   it('hold no more than the window in the exchange, leave nothing there, and have the same bits', async () => {
     const [here, queued] = [join(await folder(), 'here'), join(await folder(), 'queued')]
-    await train({ ...spec, out: here })
+    const { record: alone } = await train({ ...spec, out: here })
     const blobs = new CountedBlobs()
-    await train({ ...spec, out: queued }, overQueue(blobs))
+    const { record } = await train({ ...spec, out: queued }, overQueue(blobs))
+    const [one, told] = [alone.phases?.[0], record.phases?.[0]]
+    // Every micro-batch is told of once, whoever computes it; only between processes is anything exchanged.
+    expect([told?.parts, told?.images]).toEqual([one?.parts, one?.images])
+    expect([one, told].every(phases => phases !== undefined && phases.seconds.compute > 0 && phases.seconds.decode > 0)).toBe(true)
+    expect([one?.seconds.exchange, told?.seconds.exchange]).toEqual([undefined, expect.any(Number)])
     expect((await weights(queued)).equals(await weights(here))).toBe(true)
     expect([...blobs.blobs.keys()]).toEqual([])
     expect(blobs.most).toBeGreaterThan(0)

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { leftOutLine, sayComputers } from './run-lines.js'
+import { leftOutLine, phaseLines, sayComputers } from './run-lines.js'
 
 const here = { engine: 'onnx', version: 'onnxruntime 1.23', device: 'cpu', cpu: 'x64-avx512.994d2455' }
 const fma = { ...here, cpu: 'x64-fma.0a1b2c3d' }
@@ -43,4 +43,19 @@ describe('what a listing left out', () => {
       '(--strict makes that an error)',
     )
   })
+})
+
+it('says what took the time of each worker', () => {
+  const seconds = { read: 0.5, decode: 1, compute: 8, write: 0.1, all: 10 }
+  expect(phaseLines([{ parts: 2, images: 1, seconds }])).toEqual(['one process: 1 image, busy read 5%, decode 10%, compute 80%, write 1%'])
+  const told = { parts: 2, images: 16, seconds: { ...seconds, exchange: 2 } }
+  expect(
+    phaseLines([
+      { worker: 'a', ...told },
+      { worker: 'b', parts: 0, images: 0, seconds: { read: 0, decode: 0, compute: 0, write: 0, all: 0 } },
+    ]),
+  ).toEqual([
+    'a: 16 images, busy read 5%, decode 10%, compute 80%, exchange 20%, write 1%',
+    'b: 0 images, busy read 0%, decode 0%, compute 0%, exchange 0%, write 0%',
+  ])
 })

@@ -1,4 +1,4 @@
-import type { ExtractSpec, PredictSpec, RunDetail, RunRecord } from '@layermill/contracts'
+import { type ExtractSpec, phasesOf, type PredictSpec, type RunDetail, type RunRecord, type WorkerPhases } from '@layermill/contracts'
 import { leftOutText } from '@layermill/models'
 import { formatPlural } from '../output/format.js'
 import type { Output } from '../output/output.js'
@@ -8,6 +8,15 @@ export async function reportLine(spec: ExtractSpec | PredictSpec): Promise<strin
   if (spec.report !== true) return ''
   const { reportPlace } = await import('@layermill/orchestrator/report')
   return `\nreport: ${reportPlace(spec)}`
+}
+
+/** Shares of their time in which workers had something to read, decode, compute, exchange or write, a line each. */
+export function phaseLines(workers: readonly WorkerPhases[]): string[] {
+  const names = phasesOf(workers)
+  return workers.map(({ worker = 'one process', images, seconds }) => {
+    const share = (taken = 0): string => `${Math.round((100 * taken) / Math.max(seconds.all, 1e-9))}%`
+    return `${worker}: ${formatPlural(images, 'image')}, busy ${names.map(name => `${name} ${share(seconds[name])}`).join(', ')}`
+  })
 }
 
 export type Registered = NonNullable<RunDetail['registered']>

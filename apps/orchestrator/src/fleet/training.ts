@@ -3,13 +3,12 @@ import { createProvider, type ModelProvider } from '@layermill/inference'
 import { isFineTuned } from '@layermill/models'
 import { type Broker, openExchange } from '@layermill/queue'
 import { openSource, type SourceAccess } from '@layermill/storage'
-import type { GradientSource } from '@layermill/training'
 import { queueNotify } from '../notify/webhook-worker.js'
 import { promotionNotice } from '../registry/notice.js'
 import { BrokerPartQueue } from '../run/broker-part-queue.js'
 import { checkMemory, MemoryNeeds } from '../service/memory-needs.js'
 import type { OpenTrainingEnvironment } from '../service/training-environment.js'
-import type { TrainingEnvironment } from '../train/environment.js'
+import type { TimedGradients, TrainingEnvironment } from '../train/environment.js'
 import { QueueGradients } from '../train/queue-gradients.js'
 import { createEnvironment } from './create-environment.js'
 import type { FleetEnvironmentOptions } from './environment-options.js'
@@ -21,7 +20,7 @@ import { localGradients, trainingEnvironment } from './local-training.js'
  */
 function queueGradients(broker: Broker, provider: ModelProvider): TrainingEnvironment['gradients'] {
   const local = localGradients(provider)
-  return async (record, plan, store, features): Promise<GradientSource> => {
+  return async (record, plan, store, features): Promise<TimedGradients> => {
     if (features !== undefined) return local(record, plan, store, features)
     const session = randomBytes(6).toString('hex')
     return QueueGradients.open({ broker, exchange: openExchange(broker.blobs), plan, storeUrl: store.url, session })

@@ -17,6 +17,13 @@ it('adds up what each worker tells, and nothing of parts that were there', () =>
   ])
 })
 
+it('has an exchange only for workers that tell of one', () => {
+  const sums = new PhaseSums()
+  sums.add({ images: 4, failed: 0, phases: { worker: 'a', seconds } })
+  for (let i = 0; i < 2; i++) sums.add({ images: 4, failed: 0, phases: { worker: 'b', seconds: { ...seconds, exchange: 0.3 } } })
+  expect(sums.list().map(({ seconds: { exchange } }) => exchange)).toEqual([undefined, 0.6])
+})
+
 it('keeps a bounded number of workers apart', () => {
   const sums = new PhaseSums()
   for (let i = 0; i < 3 * mostPhaseWorkers; i++) sums.add({ images: 1, failed: 0, phases: { worker: `w${i}`, seconds } })

@@ -13,14 +13,17 @@ export class PhaseSums {
   private readonly workers = new Map<string | undefined, Sums>()
 
   /** Counts a part that a worker has done just now. */
-  add({ images, failed, phases }: PartResult): void {
+  add({ images, failed, phases }: Pick<PartResult, 'images' | 'failed' | 'phases'>): void {
     if (phases === undefined) return
     const known = this.workers.has(phases.worker) || this.workers.size < mostPhaseWorkers
     const worker = known ? phases.worker : 'others'
     const sums = this.workers.get(worker) ?? { parts: 0, images: 0, seconds: { read: 0, decode: 0, compute: 0, write: 0, all: 0 } }
     sums.parts += 1
     sums.images += images + failed
-    for (const name of [...phaseNames, 'all'] as const) sums.seconds[name] += phases.seconds[name]
+    for (const name of [...phaseNames, 'all'] as const) {
+      const told = phases.seconds[name]
+      if (told !== undefined) sums.seconds[name] = (sums.seconds[name] ?? 0) + told
+    }
     this.workers.set(worker, sums)
   }
 
@@ -36,6 +39,7 @@ export class PhaseSums {
           read: rounded(seconds.read),
           decode: rounded(seconds.decode),
           compute: rounded(seconds.compute),
+          ...(seconds.exchange === undefined ? {} : { exchange: rounded(seconds.exchange) }),
           write: rounded(seconds.write),
           all: rounded(seconds.all),
         },

@@ -1,4 +1,4 @@
-import type { FinetuneSpec, Promotion, RunRecord, TrainingPlan, Waiting } from '@layermill/contracts'
+import type { FinetuneSpec, Promotion, RunRecord, TrainingPlan, Waiting, WorkerPhases } from '@layermill/contracts'
 import type { Engine } from '@layermill/engines'
 import type { Network } from '@layermill/models'
 import type { WeightSet } from '@layermill/weights'
@@ -17,6 +17,12 @@ export interface FeatureStores {
   readonly standard?: FeatureStandard
 }
 
+/** A source of gradients that knows how long its workers were busy. */
+export interface TimedGradients extends GradientSource {
+  /** Busy time of workers in the micro-batches since it was last taken. */
+  takePhases?(): WorkerPhases[]
+}
+
 /** Dependencies of a fine-tuning run; the CLI composes them. */
 export interface TrainingEnvironment {
   /** For the extraction of a frozen base's features, and all that kinds of runs share. */
@@ -26,7 +32,7 @@ export interface TrainingEnvironment {
   /** The base network, prepared as the spec says, and its weights. */
   base(spec: FinetuneSpec): Promise<{ network: Network; weights: WeightSet }>
   /** Opens the source of gradients that computes the run's micro-batches: from images, or from stored features. */
-  gradients(record: RunRecord, plan: TrainingPlan, store: Store, features: FeatureStores | undefined): Promise<GradientSource>
+  gradients(record: RunRecord, plan: TrainingPlan, store: Store, features: FeatureStores | undefined): Promise<TimedGradients>
   /** The engine of this process, which explains mistakes for the report; left out where nothing is explained. */
   readonly openEngine?: () => Promise<Engine>
   /** Told when a registered model's version becomes the latest. */

@@ -1,4 +1,4 @@
-import { type GradientJob, makePayload, queueNames, type TrainingPlan } from '@layermill/contracts'
+import { type GradientJob, makePayload, type PartResult, queueNames, type TrainingPlan, type WorkerPhases } from '@layermill/contracts'
 import {
   addJobs,
   type Broker,
@@ -12,7 +12,9 @@ import {
   resultKeys,
 } from '@layermill/queue'
 import { LayermillError, receivedCode, type Tensor, WakeableSleep } from '@layermill/core'
-import type { BatchStatistics, GradientSource, MicroBatchGradients, MicroBatchScores, PublishedParameters } from '@layermill/training'
+import { PhaseSums } from '../run/phase-sums.js'
+import type { TimedGradients } from './environment.js'
+import type { BatchStatistics, MicroBatchGradients, MicroBatchScores, PublishedParameters } from '@layermill/training'
 
 type Purpose = GradientJob['purpose']
 
@@ -21,6 +23,7 @@ interface JobResult {
   readonly samples: number
   readonly loss: string
   readonly correct: number
+  readonly phases?: PartResult['phases']
 }
 
 export interface QueueGradientsOptions {
@@ -78,7 +81,8 @@ function statisticsOf(tensors: ReadonlyMap<string, Tensor>): Map<string, BatchSt
  * Micro-batches by the workers of a queue. Events are hints: what they do not say is looked up after an interval, and what the queue or
  * the exchange has lost is put there again.
  */
-export class QueueGradients implements GradientSource {
+export class QueueGradients implements TimedGradients {
+  private phases = new PhaseSums()
   private readonly queue: JobQueue<GradientJob, JobResult>
   private readonly events: JobEvents
   private readonly outstanding = new Map<string, Outstanding>()
@@ -136,6 +140,12 @@ export class QueueGradients implements GradientSource {
     }
   }
 
+  takePhases(): WorkerPhases[] {
+    const told = this.phases.list()
+    this.phases = new PhaseSums()
+    return told
+  }
+
   recycle(): void {
     // Memory comes from the exchange's decoding, which makes its own.
   }
@@ -191,6 +201,7 @@ export class QueueGradients implements GradientSource {
         added = Math.max(added, room)
         const data = this.job(purpose, step, micro)
         const result = await this.completion(this.jobId(data), signal)
+        this.phases.add({ images: result.samples, failed: 0, phases: result.phases })
         yield { data, result }
         this.outstanding.delete(this.jobId(data))
       }

@@ -1,4 +1,4 @@
-import type { FinetuneSpec, HistoryEntry, RunRecord, Waiting } from '@layermill/contracts'
+import type { FinetuneSpec, HistoryEntry, RunRecord, Waiting, WorkerPhases } from '@layermill/contracts'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { type Network, networkFromDescription, preparedWith, isFineTuned, type FineTunedNetwork } from '@layermill/models'
 import { foldStandard, type GradientSource } from '@layermill/training'
@@ -81,6 +81,8 @@ function changeStandard(tensors: Map<string, Tensor>, { prepared, network }: Tra
 /** The one pass of a fine-tuning run: images are listed and checked, a frozen base's features computed, epochs trained. */
 class TrainingPass implements RunPass<TrainingWork> {
   done: TrainedWork | undefined
+  /** Busy time of the workers. */
+  phases: readonly WorkerPhases[] = []
   private shown = 0
 
   constructor(
@@ -146,6 +148,7 @@ class TrainingPass implements RunPass<TrainingWork> {
       })
     } finally {
       watch?.stop()
+      this.phases = source.takePhases?.() ?? []
       await source.close()
     }
   }
@@ -202,10 +205,11 @@ class TrainingSteps implements RunSteps<TrainingWork> {
     const { lines, best } = trained.state
     const tensors = new Map([...(await startingTensors(this.pass!.done!, specOf(record))), ...trained.parameters])
     changeStandard(tensors, this.pass!.done!)
+    const { phases } = this.pass!
     const outputs = { record, plan: prepared.plan, network, base: base.weights, lines, best }
-    await writeReport({ store, environment, signal, ...outputs, tensors })
+    await writeReport({ store, environment, signal, phases, ...outputs, tensors })
     await writeModel(store, { ...outputs, tensors })
-    return {}
+    return phases.length === 0 ? {} : { phases: [...phases] }
   }
 
   async conclude(record: RunRecord): Promise<void> {

@@ -23,6 +23,15 @@ it('counts a phase once however many images are in it, and each span of it once'
   expect(clock.take()).toEqual({ read: 0, decode: 0, compute: 0, write: 0, all: 0 })
 })
 
+it('tells of an exchange where there was one', () => {
+  let now = 0
+  const clock = new PhaseClock(() => now)
+  clock.start('exchange')
+  now = 500
+  clock.stop('exchange')
+  expect(clock.take()).toEqual({ read: 0, decode: 0, compute: 0, exchange: 0.5, write: 0, all: 0 })
+})
+
 it('ends a phase whose work fails', async () => {
   let now = 0
   const clock = new PhaseClock(() => now)

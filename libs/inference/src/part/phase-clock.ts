@@ -49,6 +49,14 @@ export class PhaseClock {
       watch.since = now
       return Math.round(total * 1000) / 1e6
     }
-    return { read: seconds('read'), decode: seconds('decode'), compute: seconds('compute'), write: seconds('write'), all: seconds('all') }
+    const exchange = seconds('exchange')
+    return {
+      read: seconds('read'),
+      decode: seconds('decode'),
+      compute: seconds('compute'),
+      ...(exchange > 0 ? { exchange } : {}),
+      write: seconds('write'),
+      all: seconds('all'),
+    }
   }
 }

@@ -2,6 +2,7 @@ import { featurePath, indexPath, type TrainingPlan } from '@layermill/contracts'
 import { createPartWriter, encodeIndex, type ManifestRow } from '@layermill/storage'
 import { MemoryStore } from '@layermill/storage/testing'
 import { describe, expect, it } from 'vitest'
+import { PhaseClock } from '../part/phase-clock.js'
 import { FeatureInputs } from './feature-inputs.js'
 
 const shape = [3]
@@ -38,7 +39,7 @@ const rows = [2, 0, 1].flatMap(part => [3, 0, 2, 1].map(row => ({ key: keyOf(par
 const expected = [2, 0, 1].flatMap(part => [3, 0, 2, 1].flatMap(row => valuesOf(part, row)))
 
 async function readTwice(store: CountedStore, memory: number): Promise<Float32Array[]> {
-  const inputs = new FeatureInputs({ plan, shape, training: [store], validation: new MemoryStore(), memory })
+  const inputs = new FeatureInputs({ plan, shape, training: [store], validation: new MemoryStore(), memory, clock: new PhaseClock() })
   const request = { rows, side: 'training', epoch: 0 } as const
   const read = async (): Promise<Float32Array> => (await inputs.read(request)).data
   return [await read(), await read()]

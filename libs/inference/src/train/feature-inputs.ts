@@ -2,6 +2,7 @@ import { elementCount, LayermillError, type Tensor } from '@layermill/core'
 import { featurePath, partOfPath, type TrainingPlan } from '@layermill/contracts'
 import { type ManifestRow, openRanges, parseIndex, readFeatureRows, type Store, withHead } from '@layermill/storage'
 import type { FeatureStandard } from '@layermill/training'
+import type { PhaseClock } from '../part/phase-clock.js'
 import { augmentEpoch, type InputRequest, type Inputs } from './image-inputs.js'
 
 /** Place of an image's row. */
@@ -98,6 +99,7 @@ export interface FeatureInputsOptions {
   readonly standard?: FeatureStandard | undefined
   /** Bytes of rows that may stay in memory. */
   readonly memory: number
+  readonly clock: PhaseClock
 }
 
 /** Stored values of the layer that a frozen base ends in. */
@@ -114,11 +116,11 @@ export class FeatureInputs implements Inputs {
   }
 
   async read({ rows, side, epoch }: InputRequest): Promise<Tensor> {
-    const { plan, shape, standard } = this.options
+    const { plan, shape, standard, clock } = this.options
     const size = elementCount(shape)
     const data = new Float32Array(rows.length * size)
     const features = side === 'validation' ? this.validation : this.training[augmentEpoch(plan, epoch) % this.training.length]!
-    await Promise.all(rows.map(({ key }: ManifestRow, i) => features.copyRow(key, data, i * size)))
+    await clock.during('read', () => Promise.all(rows.map(({ key }: ManifestRow, i) => features.copyRow(key, data, i * size))))
     if (standard !== undefined)
       for (let at = 0; at < data.length; at++) data[at] = (data[at]! - standard.mean[at % size]!) / standard.deviation[at % size]!
     return { shape: [rows.length, ...shape], data }

@@ -1,5 +1,5 @@
 import { classify, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
-import { type GradientJob, readPayload, type RunRecord, type TrainingPlan } from '@layermill/contracts'
+import { type GradientJob, type PartResult, readPayload, type RunRecord, type TrainingPlan } from '@layermill/contracts'
 import { type Exchange, parameterKeys, resultKeys } from '@layermill/queue'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 import type { PublishedParameters } from '@layermill/training'
@@ -13,6 +13,8 @@ export interface GradientJobResult {
   readonly samples: number
   readonly loss: string
   readonly correct: number
+  /** Busy time of the worker since it last told it. */
+  readonly phases?: PartResult['phases']
 }
 
 export interface GradientProcessorOptions {
@@ -24,6 +26,8 @@ export interface GradientProcessorOptions {
   readonly readAhead: number
   /** See `openTrainingSession`. */
   readonly weightsOf?: (record: RunRecord) => string
+  /** Name of this worker. */
+  readonly worker?: string | undefined
 }
 
 interface OpenSession {
@@ -58,7 +62,12 @@ export class GradientProcessor {
     const job = readPayload('gradient', data)
     const lease = await this.sessions.lease(`${job.run} ${job.store}`, () => this.open(job))
     try {
-      return job.purpose === 'train' ? await this.train(job, lease.value, signal) : await this.evaluate(job, lease.value, signal)
+      const { clock } = lease.value.session
+      const result = await clock.during('all', () =>
+        job.purpose === 'train' ? this.train(job, lease.value, signal) : this.evaluate(job, lease.value, signal),
+      )
+      const { worker } = this.options
+      return { ...result, phases: { ...(worker === undefined ? {} : { worker }), seconds: clock.take() } }
     } catch (error) {
       if (classify(error).scope === 'image') await lease.value.session.reachable()
       if (classify(error).code === 'ENGINE_FAILED') {
@@ -106,14 +115,16 @@ export class GradientProcessor {
     const { gradients, batchNorm, samples, loss, correct } = await session.gradients(
       ready,
       job.version,
-      () => this.load(job, plan),
+      () => session.clock.during('exchange', () => this.load(job, plan)),
       spare.pop(),
     )
     const keys = resultKeys(job)
     // Another worker may have it by now, and its result may have been taken: nobody would delete this one.
     signal.throwIfAborted()
-    if (batchNorm.size > 0) await exchange.put(keys.statistics, statisticsMap(batchNorm))
-    await exchange.put(keys.values, gradients, { dtype: plan.exchange })
+    await session.clock.during('write', async () => {
+      if (batchNorm.size > 0) await exchange.put(keys.statistics, statisticsMap(batchNorm))
+      await exchange.put(keys.values, gradients, { dtype: plan.exchange })
+    })
     if (spare.length < 2) spare.push(gradients)
     return { samples, loss: String(loss), correct }
   }
@@ -121,8 +132,11 @@ export class GradientProcessor {
   private async evaluate(job: GradientJob, { session, plan }: OpenSession, signal: AbortSignal): Promise<GradientJobResult> {
     const ready = await session.prepareEvaluation(job.micro)
     signal.throwIfAborted()
-    const { logits, samples, loss, correct } = await session.evaluate(ready, job.version, () => this.load(job, plan))
-    await this.options.exchange.put(resultKeys(job).values, new Map([['logits', logits]]))
+    const { logits, samples, loss, correct } = await session.evaluate(ready, job.version, () =>
+      session.clock.during('exchange', () => this.load(job, plan)),
+    )
+    const { exchange } = this.options
+    await session.clock.during('write', () => exchange.put(resultKeys(job).values, new Map([['logits', logits]])))
     return { samples, loss: String(loss), correct }
   }
 

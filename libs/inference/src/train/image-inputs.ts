@@ -3,6 +3,7 @@ import type { Preparation } from '@layermill/models'
 import { type AugmentOptions, prepareImage } from '@layermill/preprocess'
 import { imageLimits, type TrainingPlan } from '@layermill/contracts'
 import { bytesAhead, type ImageSource, type ManifestRow, mapOrdered, readWithin } from '@layermill/storage'
+import type { PhaseClock } from '../part/phase-clock.js'
 
 /** Which images a micro-batch is of, and what they are varied by. */
 export interface InputRequest {
@@ -28,6 +29,7 @@ export interface ImageInputsOptions {
   readonly validationSource: ImageSource
   /** Images read and decoded at once. */
   readonly readAhead: number
+  readonly clock: PhaseClock
 }
 
 /** The number that an image's augmentation is drawn from: a copy's, where every image has a fixed number of them. */
@@ -77,7 +79,7 @@ export class ImageInputs implements Inputs {
     epoch: number,
     into: { data: Float32Array; offset: number },
   ): Promise<void> {
-    const { plan, preparation, source, validationSource } = this.options
+    const { plan, preparation, source, validationSource, clock } = this.options
     const { height, width } = plan.inputSize
     const varied = side === 'training' && plan.augment.length > 0
     const augment = varied
@@ -85,15 +87,12 @@ export class ImageInputs implements Inputs {
       : undefined
     try {
       const { maxBytes, timeoutMs } = imageLimits(plan.limits ?? {})
-      const bytes = await readWithin(side === 'training' ? source : validationSource, row, maxBytes)
-      await prepareImage(bytes, preparation, {
-        size: [height, width],
-        resample: plan.resample,
-        autoOrient: plan.autoOrient,
-        timeoutMs,
-        augment,
-        into,
-      })
+      const from = side === 'training' ? source : validationSource
+      const { resample, autoOrient } = plan
+      const bytes = await clock.during('read', () => readWithin(from, row, maxBytes))
+      await clock.during('decode', () =>
+        prepareImage(bytes, preparation, { size: [height, width], resample, autoOrient, timeoutMs, augment, into }),
+      )
     } catch (cause) {
       // It was sound when the run was planned: leaving it out now would change what every later step computes.
       if (cause instanceof LayermillError)

@@ -1,5 +1,5 @@
 import { fromBfloat16, type TensorMap, toBfloat16 } from '@layermill/core'
-import type { TrainingPlan } from '@layermill/contracts'
+import type { TrainingPlan, WorkerPhases } from '@layermill/contracts'
 import { mapOrdered } from '@layermill/storage'
 import type { GradientSource, MicroBatchGradients, MicroBatchScores, PublishedParameters } from '@layermill/training'
 import type { TrainingSession } from './training-session.js'
@@ -15,6 +15,8 @@ function rounded(tensors: TensorMap): TensorMap {
 export class LocalGradients implements GradientSource {
   private published: PublishedParameters | undefined
   private readonly spare: TensorMap[] = []
+  private parts = 0
+  private images = 0
 
   constructor(
     private readonly session: TrainingSession,
@@ -29,8 +31,10 @@ export class LocalGradients implements GradientSource {
     const { version } = this.current()
     yield* mapOrdered(numbers(count), ahead, async micro => {
       signal.throwIfAborted()
-      const ready = await this.session.prepare(step, micro)
-      const result = await this.session.gradients(ready, version, async () => this.current(), this.spare.pop())
+      const result = await this.timed(async () => {
+        const ready = await this.session.prepare(step, micro)
+        return this.session.gradients(ready, version, async () => this.current(), this.spare.pop())
+      })
       return this.exchange === 'float32' ? result : { ...result, gradients: rounded(result.gradients) }
     })
   }
@@ -39,7 +43,7 @@ export class LocalGradients implements GradientSource {
     const { version } = this.current()
     yield* mapOrdered(numbers(count), ahead, async piece => {
       signal.throwIfAborted()
-      return this.session.evaluate(await this.session.prepareEvaluation(piece), version, async () => this.current())
+      return this.timed(async () => this.session.evaluate(await this.session.prepareEvaluation(piece), version, async () => this.current()))
     })
   }
 
@@ -47,8 +51,23 @@ export class LocalGradients implements GradientSource {
     if (this.exchange === 'float32' && this.spare.length <= ahead) this.spare.push(gradients)
   }
 
+  /** Busy time in the micro-batches since it was last taken. */
+  takePhases(): WorkerPhases[] {
+    const { parts, images } = this
+    this.parts = 0
+    this.images = 0
+    return parts === 0 ? [] : [{ parts, images, seconds: this.session.clock.take() }]
+  }
+
   async close(): Promise<void> {
     await this.session.close()
+  }
+
+  private async timed<Result extends { readonly samples: number }>(work: () => Promise<Result>): Promise<Result> {
+    const result = await this.session.clock.during('all', work)
+    this.parts++
+    this.images += result.samples
+    return result
   }
 
   private current(): PublishedParameters {

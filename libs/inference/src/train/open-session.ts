@@ -12,6 +12,7 @@ import { LayermillError } from '@layermill/core'
 import { type ImageSource, type ManifestRow, parseManifest, type SourceAccess, type Store } from '@layermill/storage'
 import type { Network } from '@layermill/models'
 import type { ModelProvider } from '../model-provider.js'
+import { PhaseClock } from '../part/phase-clock.js'
 import { requireCpu } from '../required-cpu.js'
 import { FeatureInputs, type FeatureInputsOptions } from './feature-inputs.js'
 import { ImageInputs, type Inputs } from './image-inputs.js'
@@ -47,7 +48,7 @@ async function readRows(store: Store, path: string): Promise<ManifestRow[]> {
 async function imageInputs(
   options: OpenSessionOptions,
   record: RunRecord,
-  { plan, base }: { plan: TrainingPlan; base: Network },
+  { plan, base, clock }: { plan: TrainingPlan; base: Network; clock: PhaseClock },
 ): Promise<Inputs> {
   const { spec } = record
   const source = await options.openSource(spec.source, spec)
@@ -59,6 +60,7 @@ async function imageInputs(
     source,
     validationSource,
     readAhead: options.readAhead,
+    clock,
   })
 }
 
@@ -84,14 +86,18 @@ export async function openTrainingSession(
       `weights ${weights} of ${model} are ${loaded.weights.sha256} here, the run's are ${record.identity.weights}`,
     )
   }
+  const clock = new PhaseClock()
   const inputs =
-    features === undefined ? await imageInputs(options, record, { plan, base: loaded.network }) : new FeatureInputs({ plan, ...features })
+    features === undefined
+      ? await imageInputs(options, record, { plan, base: loaded.network, clock })
+      : new FeatureInputs({ plan, clock, ...features })
   const session = await TrainingSession.open({
     plan,
     engine,
     base: loaded.network,
     baseWeights: loaded.weights.tensors,
     inputs,
+    clock,
     fromFeatures: features !== undefined,
     training: await readRows(store, trainingRowsPath),
     validation: await readRows(store, validationRowsPath),

@@ -14,6 +14,7 @@ import {
   targetRows,
   writeDropoutMask,
 } from '@layermill/training'
+import type { PhaseClock } from '../part/phase-clock.js'
 import type { Inputs } from './image-inputs.js'
 
 /**
@@ -50,6 +51,8 @@ export interface TrainingSessionOptions {
   /** Of the base network. */
   readonly baseWeights: TensorMap
   readonly inputs: Inputs
+  /** Tells how long micro-batches are read, decoded and computed. */
+  readonly clock: PhaseClock
   /** Whether inputs are values of `plan.features` instead of images. */
   readonly fromFeatures: boolean
   readonly training: readonly ManifestRow[]
@@ -86,6 +89,11 @@ export class TrainingSession {
     })
     this.pieces = evaluationPieces(validation, plan.microBatch)
     this.classes = new Map(plan.classes.map((name, i) => [name, i]))
+  }
+
+  /** Busy time of this session's micro-batches. */
+  get clock(): PhaseClock {
+    return this.options.clock
   }
 
   static async open(options: TrainingSessionOptions): Promise<TrainingSession> {
@@ -161,7 +169,7 @@ export class TrainingSession {
         await this.trainer.setParameters(new Map([...parameters, ...statistics]))
         this.version = version
       }
-      const result = work()
+      const result = this.options.clock.during('compute', work)
       // Awaited by the caller in its turn.
       result.catch(() => undefined)
       return () => result

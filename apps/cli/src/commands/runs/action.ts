@@ -6,7 +6,7 @@ import { metricsLineOf, trainingProgressOf } from '../../client/training-state.j
 import { formatCount, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 import { epochLine, finetuneLine } from '../../output/finetune-progress.js'
-import { int8Line, leftOutLine, registeredLine, staleLine } from '../../run/run-lines.js'
+import { int8Line, leftOutLine, phaseLines, registeredLine, staleLine } from '../../run/run-lines.js'
 import { withRunClient } from '../../run/submit.js'
 
 /** Flags of all `runs` commands. */
@@ -86,6 +86,7 @@ function describe(run: RunDetail): string {
     ['int8', run.calibration && int8Line(run.calibration)],
     ['version', run.registered && registeredLine(run.registered)],
     ['stale', run.stale && staleLine(run.stale)],
+    ['time', run.phases && phaseLines(run.phases).join(`\n${' '.repeat(10)}`)],
     ['failed', run.failures?.map(({ key, code, reason }) => `${key}: ${reason}  [${code}]`).join(`\n${' '.repeat(10)}`)],
     ['error', run.error && `${run.error.message}  [${run.error.code}]`],
   ]

@@ -9,11 +9,12 @@ function namesOf(workers: readonly WorkerPhases[]): PhaseName[] {
 }
 
 function Phase({ worker: { images, seconds }, name, phases }: { worker: WorkerPhases; name: PhaseName; phases: readonly PhaseName[] }) {
-  const busy = seconds.all > 0 ? Math.min(1, seconds[name] / seconds.all) : 0
-  const bound = phases.every(other => seconds[other] <= seconds[name])
-  const text = seconds[name] > 0 ? rate(images / seconds[name]) : '–'
+  const taken = seconds[name] ?? 0
+  const busy = seconds.all > 0 ? Math.min(1, taken / seconds.all) : 0
+  const bound = phases.every(other => (seconds[other] ?? 0) <= taken)
+  const text = taken > 0 ? rate(images / taken) : '–'
   return (
-    <td class="n phase" title={`${duration(seconds[name])} of ${duration(seconds.all)}`}>
+    <td class="n phase" title={`${duration(taken)} of ${duration(seconds.all)}`}>
       {bound ? <b>{text}</b> : text} <span class="muted">{percent(busy, 0)}</span>
       <span class="phase-bar" aria-hidden="true">
         <span class={bound ? 'bound' : ''} style={{ width: `${busy * 100}%` }} />

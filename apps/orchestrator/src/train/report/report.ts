@@ -1,3 +1,5 @@
+import type { WorkerPhases } from '@layermill/contracts'
+import { phasesHtml } from '../../results/phases.js'
 import type { Evaluation, MetricsLine, Mistake } from '../metrics-line.js'
 import type { ClassMetrics } from '@layermill/training'
 import { lineChart } from './chart.js'
@@ -15,6 +17,8 @@ export interface ReportInput {
   readonly thumbnails: readonly (Uint8Array | undefined)[]
   /** Places in the worst of them that the answers come from. */
   readonly explained?: ExplainedMistakes
+  /** Busy time of the workers. */
+  readonly phases?: readonly WorkerPhases[]
   readonly lineage: Readonly<Record<string, unknown>>
 }
 
@@ -166,13 +170,14 @@ function result({ lines, best }: ReportInput): string {
 
 /** The report of a run: one HTML file that needs nothing else, with no script in it. */
 export function reportHtml(input: ReportInput): string {
-  const { title, lines, lineage, best } = input
+  const { title, lines, lineage, best, phases = [] } = input
   return page(
     title,
     `${result(input)}
 <h2>Training</h2>${curves(lines, best?.epoch)}
 ${heldOut(input)}
 <h2>Epochs</h2><details${lines.length <= foldedEpochs ? ' open' : ''}><summary>${lines.length} epoch${lines.length === 1 ? '' : 's'}</summary>${epochTable(lines)}</details>
+${phases.length === 0 ? '' : `<h2>Where the time went</h2>${phasesHtml(phases)}`}
 <h2>Spec and lineage</h2>${definitions('facts', flatten(lineage))}
 <details><summary>as JSON</summary><pre>${escapeHtml(JSON.stringify(lineage, null, 2))}</pre></details>`,
   )

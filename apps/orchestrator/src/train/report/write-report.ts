@@ -1,4 +1,4 @@
-import { type FinetuneSpec, reportPath } from '@layermill/contracts'
+import { type FinetuneSpec, reportPath, type WorkerPhases } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
 import { thumbnailsOf } from '../../results/thumbnails.js'
 import { accessOf } from '../../run/source-access.js'
@@ -11,6 +11,7 @@ export interface WriteReportInput extends OutputsInput {
   readonly store: Store
   readonly environment: TrainingEnvironment
   readonly signal: AbortSignal
+  readonly phases: readonly WorkerPhases[]
 }
 
 interface Pictures {
@@ -32,13 +33,14 @@ async function picturesOf({ best, record, environment, plan, network, tensors, s
 
 /** Writes `report.html`. @throws the signal's reason */
 export async function writeReport(input: WriteReportInput): Promise<void> {
-  const { store, plan, network, lines, best } = input
+  const { store, plan, network, lines, best, phases } = input
   const html = reportHtml({
     title: `${network.id}: ${plan.classes.length} classes`,
     classes: plan.classes,
     lines,
     best,
     ...(await picturesOf(input)),
+    phases,
     lineage: lineageOf(input),
   })
   await store.put(reportPath, html, { contentType: 'text/html; charset=utf-8' })
