@@ -170,7 +170,6 @@ async function serveQueue(
     otherwise: tokens === undefined ? 'any-folder' : 'no-folder',
   })
   const memory = new MemoryNeeds()
-  const reach = new WeightsReach(load.options ?? {})
   const addresses = new AllowedAddresses({
     privateWeights: options.allowPrivateWeights === true,
     privateWebhooks: options.allowPrivateWebhooks === true,
@@ -183,6 +182,7 @@ async function serveQueue(
     note,
     unfitDeadline: flagMilliseconds('--unfit-deadline', options.unfitDeadline),
   })
+  const reach = new WeightsReach(load.options ?? {}, environment)
   const registry = root === undefined ? undefined : new ModelRegistry(openStore(root), { onPromoted: promotionNotice(queueNotify(broker)) })
   const planRun = runPlanner(environment, fleetTraining(broker, { weights, load, note, openSource: guarded }))
   const runs = new QueueRunService(broker, { ...environment, planRun })
