@@ -13,7 +13,8 @@ afterAll(() => rm(folder, { recursive: true, force: true }))
 /** URLs of all scripts that a command has loaded, Node.js's own among them: its coverage lists them. */
 async function scriptsOf(args: readonly string[]): Promise<string[]> {
   const coverage = await mkdtemp(join(folder, 'coverage-'))
-  await startCli(args, { env: { NODE_V8_COVERAGE: coverage } }).ended
+  // A bundle has packages within its own files.
+  await startCli(args, { env: { NODE_V8_COVERAGE: coverage }, isBuilt: true }).ended
   const texts = await Promise.all((await readdir(coverage)).map(name => readFile(join(coverage, name), 'utf8')))
   return texts.flatMap(text => (JSON.parse(text) as { result: { url: string }[] }).result.map(({ url }) => url))
 }

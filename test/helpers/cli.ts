@@ -7,12 +7,14 @@ import { type CliResult, runHosted } from './command-hosts.js'
 export type { CliResult } from './command-hosts.js'
 
 const dist = dirname(createRequire(import.meta.url).resolve('layermill'))
+const builtFile = join(dist, '..', 'bin/layermill.js')
 
 /**
  * The command as users start it. The bootstrap stages the package as it is published, whose bundled modules load in half the time; without it,
  * as under `npx vitest`, it runs what was built.
  */
-export const cliFile = join(process.env.LAYERMILL_TEST_PACKAGE ?? join(dist, '..'), 'bin/layermill.js')
+export const cliFile =
+  process.env.LAYERMILL_TEST_PACKAGE === undefined ? builtFile : join(process.env.LAYERMILL_TEST_PACKAGE, 'bin/layermill.js')
 
 /** The module that commands run by `runCli` load. */
 const mainFile = join(dist, 'main.js')
@@ -25,6 +27,8 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Folder that it runs in. */
   readonly cwd?: string
+  /** Runs what was built in the workspace, module by module, also where the package is staged. */
+  readonly isBuilt?: boolean
 }
 
 export interface CliProcess {
@@ -42,7 +46,8 @@ const home = join(tmpdir(), 'layermill-test-home')
 
 /** Starts the command in a process of its own. */
 export function startCli(args: readonly string[], options: CliOptions = {}): CliProcess {
-  const command = [process.execPath, ...(options.nodeArgs ?? []), cliFile, ...args]
+  const program = options.isBuilt === true ? builtFile : cliFile
+  const command = [process.execPath, ...(options.nodeArgs ?? []), program, ...args]
   const [file, ...rest] = options.shell === undefined ? command : ['/bin/sh', '-c', options.shell, 'sh', ...command]
   const child = spawn(file!, rest, {
     env: { ...process.env, LAYERMILL_HOME: home, ...options.env },

@@ -15,7 +15,7 @@ export class WeightsReach implements SpecCheck {
   ) {}
 
   /**
-   * What is wrong with the spec itself, or with its source, comes before its weights.
+   * Faults of the spec itself, and of its source, come before its weights.
    * @throws LayermillError `WEIGHTS_NOT_FOUND`: to send the spec again at once would not help; `ADDRESS_REFUSED`; as `checkSpec`
    */
   async checkSpec(spec: RunSpec): Promise<void> {
