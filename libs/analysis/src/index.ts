@@ -48,7 +48,7 @@ export { projectionBytes, randomColumns, type RandomProjection, sparseProjection
 export { auditComponents, spreadOver, spreadRows } from './audit/components.js'
 export { type ClassifierTest, classifierTest } from './audit/classifier-test.js'
 export { type Drift, driftTest, type MmdOptions, mmdTest, type TwoSampleTest } from './audit/drift.js'
-export { foldsOf, type LabelScores, labelScores, outOfFoldProbabilities } from './audit/labels.js'
+export { foldsOf, type LabelScores, labelScores, outOfFoldProbabilities, withNeighbours } from './audit/labels.js'
 export { type CrossValidated, crossValidate, type CrossValidationOptions, foldInterval, studentQuantile } from './audit/cross-validate.js'
 export { fitLogistic, logisticLoss, type LogisticModel, type LogisticOptions, probabilities } from './audit/logistic.js'
 export {

@@ -7,6 +7,7 @@ import {
   type Matrix,
   type MatrixProduct,
   nearestNeighbours,
+  type Neighbours,
   nearestRatios,
   outlierNeighbour,
   outlierScores,
@@ -15,6 +16,7 @@ import {
   type RowSource,
   sourceOf,
   takeRows,
+  withNeighbours,
 } from '@layermill/analysis'
 
 /** Reasons to look at an image, in the order of reports. */
@@ -164,16 +166,22 @@ export function confusablePairs(
     .slice(0, mostPairs)
 }
 
-function labelFindings(images: AuditedImages, components: Matrix, options: AuditOptions): LabelsFound {
+function labelFindings(images: AuditedImages, components: Matrix, near: Neighbours, options: AuditOptions): LabelsFound {
   const known = Array.from(images.labels.keys()).filter(row => images.labels[row] !== undefined)
   const classes = [...new Set(known.map(row => images.labels[row]!))].sort()
   if (classes.length < 2 || known.length < 2 * folds) return { findings: [], confusable: [] }
   const x = takeRows(components, known)
   const places = new Map(classes.map((name, i) => [name, i]))
   const labels = Uint32Array.from(known, row => places.get(images.labels[row]!)!)
-  const found = outOfFoldProbabilities(x, labels, classes.length, foldsOf(known.length, folds, options.seed), {
+  const alone = outOfFoldProbabilities(x, labels, classes.length, foldsOf(known.length, folds, options.seed), {
     onFold: (done, total) => options.onProgress('labels', done, total),
   })
+  const found = withNeighbours(
+    alone,
+    classes.length,
+    row => near.places.subarray(known[row]! * near.count, (known[row]! + 1) * near.count),
+    place => (images.labels[place] === undefined ? undefined : places.get(images.labels[place])),
+  )
   const scores = labelScores(found, labels, classes.length)
   const score = options.labelScore === 'margin' ? scores.margin : scores.selfConfidence
   const isOpen = (i: number): boolean => options.isDismissed?.(images.keys[known[i]!]!, 'label') !== true
@@ -215,9 +223,9 @@ export async function auditImages(images: AuditedImages, options: AuditOptions):
     ...withGroup(images, 'near-duplicate', { groups: duplicateGroups(near), first: exact.length + 1, isDismissed }, row => ratios[row]!),
   )
   const components = await (await auditComponents(images.source, product, signal)).of(images.source)
-  const labelled = labelFindings(images, components, options)
-  findings.push(...labelled.findings)
   const far = await nearestNeighbours(sourceOf(components), { product, count: outlierNeighbour, signal })
+  const labelled = labelFindings(images, components, far, options)
+  findings.push(...labelled.findings)
   const scores = outlierScores(far)
   const worst = smallest(
     scores.map(score => -score),
