@@ -9,6 +9,7 @@ import type { Info } from '../shapes/info.js'
 import { upgraded } from '../train/upgrade.js'
 import { type Dim, float, float16, type ModelDef, type NodeDef, type TensorDef } from '../types.js'
 import { intAttribute, type Repaired, repairBatch } from './batch.js'
+import { keepZeros } from './padding.js'
 
 /** Handling of the first dimension: as the file has it, free, or free with what was baked into constants repaired. */
 export type BatchKind = 'fixed' | 'symbolic' | 'repaired'
@@ -124,10 +125,11 @@ function uniquelyNamed(nodes: readonly NodeDef[]): NodeDef[] {
 export function keptNodes({ graph, image, model, values, files }: CutSource, options: CutOptions): Repaired {
   const kept = needed(graph, options.values)
   const own = graph.nodes.filter((_, i) => kept.has(i))
-  const repaired =
+  const changed =
     options.batch === 'repaired'
       ? repairBatch(graph, own, image.name, { values, opset: model.opsets.get('') ?? 0 })
       : { nodes: own, added: [] }
+  const repaired = keepZeros(changed, graph, values)
   return options.upgraded === true ? upgraded(repaired, model.opsets.get('') ?? 0, values, files.get('') ?? '') : repaired
 }
 

@@ -84,3 +84,11 @@ it('knows sizes behind a padding that is computed, a stem that ends with a folde
   })
   expect(() => model.resolve(['attn.proj'])).toThrow(/has no value of 'attn.proj': it is never called, attn uses its weights itself/)
 })
+
+// ONNX Runtime joins a padding with zeros to the maximum behind it, and then pads with nothing.
+it('pads negative numbers with zeros before a maximum is taken', async () => {
+  const network = onnxNetwork(await OnnxModel.open(fileURLToPath(new URL('testing/padded-pool.onnx', import.meta.url))))
+  await using extractor = await engine.extractor(network, new Map(), ['y'])
+  const pooled = await extractor.run({ shape: [1, 3, 2, 2], data: new Float32Array(12).fill(-1) })
+  expect([...pooled.get('y')!.data.subarray(0, 4)].map(Math.round).map(Math.abs)).toEqual([1, 0, 0, 0])
+})

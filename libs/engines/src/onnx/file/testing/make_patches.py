@@ -24,3 +24,8 @@ nodes=[n('Conv',['x','w'],'conv',kernel_shape=[4,4],strides=[4,4]),n('Reshape',[
 g=h.make_graph(nodes,'rows',[h.make_tensor_value_info('x',T.FLOAT,[1,3,8,8])],[h.make_tensor_value_info('z',T.FLOAT,[1,4,4])],inits)
 m=h.make_model(g,opset_imports=[h.make_opsetid('',20)],ir_version=10); onnx.checker.check_model(m,full_check=True)
 onnx.save(m,'rows.onnx')
+
+"""Makes padded-pool.onnx: zeros around an image, and the maximum of each window."""
+g=h.make_graph([n('Pad',['x','pads'],'padded'),n('MaxPool',['padded'],'y',kernel_shape=[2,2],strides=[1,1])],'pool',[h.make_tensor_value_info('x',T.FLOAT,[1,3,2,2])],[h.make_tensor_value_info('y',T.FLOAT,[1,3,2,2])],[I('pads',[0,0,0,0,0,0,1,1])])
+m=h.make_model(g,opset_imports=[h.make_opsetid('',17)],ir_version=8); onnx.checker.check_model(m,full_check=True)
+onnx.save(m,'padded-pool.onnx')
