@@ -24,6 +24,7 @@ it('the release finds every module that starts a thread, or a process besides th
     './thread.js',
     '@layermill/engines/thread',
     '@layermill/preprocess/decode-process',
+    '@layermill/preprocess/draft-thread',
     '@layermill/training/optimizer-thread',
   ])
 })

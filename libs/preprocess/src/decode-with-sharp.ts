@@ -88,7 +88,7 @@ async function decodePremultiplied(bytes: Uint8Array, { directory }: TiffPicture
 }
 
 /** White less the ink: (255 - K) less (255 - K) * C / 255, clipped. */
-async function cmykToRgb(data: Uint8Array, channels: number): Promise<Uint8Array> {
+export async function cmykToRgb(data: Uint8Array, channels: number): Promise<Uint8Array> {
   const pacer = new Pacer()
   const rgb = new Uint8Array((data.length / channels) * 3)
   for (let from = 0, to = 0; from < data.length; from += channels) {

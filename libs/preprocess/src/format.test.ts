@@ -56,6 +56,7 @@ describe('readJpegFrame', () => {
 
   it('reads the frame header behind other segments and fill bytes', () => {
     expect(readJpegFrame(text(`\xff\xd8\xff\xee\0\x04ab\xff\xff\xff${frame.slice(1)}...`))).toEqual({
+      at: 10,
       width: 16,
       height: 16,
       components: 4,

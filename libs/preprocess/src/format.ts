@@ -44,6 +44,8 @@ export function sniffFormat(bytes: Uint8Array): ImageFormat {
 
 /** Facts from a JPEG's frame header. */
 export interface JpegFrame {
+  /** Offset of its marker. */
+  readonly at: number
   readonly width: number
   readonly height: number
   /** Colour components: 1, 3 or 4. */
@@ -62,7 +64,7 @@ export function readJpegFrame(bytes: Uint8Array): JpegFrame | undefined {
       continue
     }
     const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc
-    if (isFrame) return { width: wordAt(at + 7), height: wordAt(at + 5), components: bytes[at + 9]! }
+    if (isFrame) return { at, width: wordAt(at + 7), height: wordAt(at + 5), components: bytes[at + 9]! }
     if (marker === 0xda) return undefined
     at += 2 + wordAt(at + 2)
   }

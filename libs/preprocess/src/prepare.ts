@@ -2,6 +2,7 @@ import { LayermillError } from '@layermill/core'
 import type { Preparation, Size2 } from '@layermill/models'
 import { applyColors, type AugmentKey, type AugmentOptions, drawAugmentation } from './augment.js'
 import { decodeImage, type DecodeOptions, decodingThreads } from './decode.js'
+import { decodeDraft, planDraft, type SizeNeeded } from './draft/decode-draft.js'
 import { Gate } from './gate.js'
 import { defaultSize, fiveBoxes, type Geometry, planGeometry, uncroppedSize } from './geometry.js'
 import { type Box, cropImage, cutImage, type Resample, type RgbImage, within } from './image.js'
@@ -20,6 +21,11 @@ const maxWholePixels = 1 << 22
 
 /** Options of `loadResized`, `prepareImage` and `tenCrop`. */
 export interface LoadOptions extends DecodeOptions {
+  /**
+   * `draft`: JPEGs are decoded at the smallest of libjpeg's scales (1/2, 1/4, 1/8) that leaves both sides at least twice what is needed, then
+   * resized; other files as with `exact`. Default `exact`.
+   */
+  readonly decode?: 'exact' | 'draft' | undefined
   /** Default: the preparation's own; without one, bicubic. */
   readonly resample?: Resample
 }
@@ -44,7 +50,7 @@ export interface TenCropOptions extends LoadOptions {
 export interface Prepared {
   /** (3, inputHeight, inputWidth), of `tenCrop` (10, 3, inputHeight, inputWidth), ready for the network. */
   readonly tensor: Float32Array
-  /** The decoded picture's size. */
+  /** The whole picture's size. */
   readonly width: number
   readonly height: number
   readonly inputHeight: number
@@ -57,12 +63,37 @@ export type ImageSource = Uint8Array | RgbImage
 /** Pictures that are decoded or being decoded, by the bytes of their pixels: those that wait to be resized count as well. */
 const pictures = new Gate(Infinity, pictureBytesAThread * decodingThreads)
 
-/** Makes something of a picture; of encoded bytes once there is room for its pixels, which nothing but `make` holds. */
-async function withPicture<Made>(source: ImageSource, options: DecodeOptions, make: (image: RgbImage) => Promise<Made>): Promise<Made> {
-  if (!(source instanceof Uint8Array)) return await make(checkImage(source))
-  const { width, height } = pictureSize(source) ?? { width: 0, height: 0 }
-  return await pictures.run(async () => make(await decodeImage(source, options)), width * height * 3)
+/** A picture to prepare, with the size of the whole where it was decoded smaller. */
+interface Loaded {
+  readonly image: RgbImage
+  readonly width: number
+  readonly height: number
 }
+
+const loaded = (image: RgbImage): Loaded => ({ image, width: image.width, height: image.height })
+
+/** Makes something of a picture; of encoded bytes once there is room for its pixels, which nothing but `make` holds. */
+async function withPicture<Made>(
+  source: ImageSource,
+  options: LoadOptions,
+  needed: SizeNeeded,
+  make: (picture: Loaded) => Promise<Made>,
+): Promise<Made> {
+  if (!(source instanceof Uint8Array)) return await make(loaded(checkImage(source)))
+  const draft = options.decode === 'draft' ? await planDraft(source, needed, options.autoOrient) : undefined
+  if (draft !== undefined) {
+    const bytes = (draft.width * draft.height * 3) / draft.scale ** 2
+    return await pictures.run(async () => make(await decodeDraft(source, draft, options)), bytes)
+  }
+  const { width, height } = pictureSize(source) ?? { width: 0, height: 0 }
+  return await pictures.run(async () => make(loaded(await decodeImage(source, options))), width * height * 3)
+}
+
+/** The part that a geometry resizes of a picture of this size, and its size afterwards. */
+const neededFor = (picture: Size2, { before, resized }: Geometry): ReturnType<SizeNeeded> => ({
+  part: before === undefined ? picture : [before.height, before.width],
+  resized,
+})
 
 function checkImage(image: RgbImage): RgbImage {
   if (image.width * image.height * 3 !== image.data.length || image.data.length === 0) {
@@ -78,7 +109,8 @@ function checkImage(image: RgbImage): RgbImage {
  * @throws LayermillError as `decodeImage` and `resizeImage` do
  */
 export async function loadResized(source: ImageSource, size: Size2, options: LoadOptions = {}): Promise<RgbImage> {
-  return await withPicture(source, options, image => resizeImage(image, size[1], size[0], options.resample ?? 'bicubic'))
+  const needed: SizeNeeded = (height, width) => ({ part: [height, width], resized: size })
+  return await withPicture(source, options, needed, ({ image }) => resizeImage(image, size[1], size[0], options.resample ?? 'bicubic'))
 }
 
 /**
@@ -91,10 +123,15 @@ export async function loadResized(source: ImageSource, size: Size2, options: Loa
  * @throws LayermillError as `decodeImage` and `resizeImage` do; INPUT_SIZE when `into` is too small
  */
 export async function prepareImage(source: ImageSource, preparation: Preparation, options: PrepareOptions = {}): Promise<Prepared> {
-  return await withPicture(source, options, image => prepareDecoded(image, preparation, options))
+  // A varied picture is cut anywhere, and is needed whole.
+  const needed: SizeNeeded = (height, width) =>
+    options.augment === undefined
+      ? neededFor([height, width], planGeometry(width, height, preparation.resize, options))
+      : { part: [height, width], resized: [height, width] }
+  return await withPicture(source, options, needed, picture => prepareDecoded(picture, preparation, options))
 }
 
-async function prepareDecoded(image: RgbImage, preparation: Preparation, options: PrepareOptions): Promise<Prepared> {
+async function prepareDecoded({ image, ...whole }: Loaded, preparation: Preparation, options: PrepareOptions): Promise<Prepared> {
   const { width, height } = image
   const { augment } = options
   const drawn = augment && drawAugmentation(augment.options, width, height, augment)
@@ -113,7 +150,7 @@ async function prepareDecoded(image: RgbImage, preparation: Preparation, options
   const front = (whole: number, part: number): number => (geometry.around === true ? Math.floor((whole - part) / 2) : 0)
   const offset = target.offset + front(inputHeight, box.height) * inputWidth + front(inputWidth, box.width)
   await writeTensor(final, box, drawn?.flip ?? false, preparation, { data: target.data, offset }, new Pacer(), [inputHeight, inputWidth])
-  return { tensor: viewOf(target, length), width, height, inputHeight, inputWidth }
+  return { tensor: viewOf(target, length), ...whole, inputHeight, inputWidth }
 }
 
 /** All steps of a geometry; only what the cut needs is resized. */
@@ -138,10 +175,15 @@ async function fit(image: RgbImage, [height, width]: Size2, crop: Box, resample:
  * @throws LayermillError as `prepareImage` does
  */
 export async function tenCrop(source: ImageSource, preparation: Preparation, options: TenCropOptions = {}): Promise<Prepared> {
-  return await withPicture(source, options, image => tenCropDecoded(image, preparation, options))
+  const size = options.size ?? defaultSize
+  const needed: SizeNeeded = (height, width) => ({
+    part: [height, width],
+    resized: uncroppedSize(width, height, preparation.resize, size),
+  })
+  return await withPicture(source, options, needed, picture => tenCropDecoded(picture, preparation, options))
 }
 
-async function tenCropDecoded(image: RgbImage, preparation: Preparation, options: TenCropOptions): Promise<Prepared> {
+async function tenCropDecoded({ image, ...whole }: Loaded, preparation: Preparation, options: TenCropOptions): Promise<Prepared> {
   const { width, height } = image
   const size = options.size ?? defaultSize
   const resized = uncroppedSize(width, height, preparation.resize, size)
@@ -156,7 +198,7 @@ async function tenCropDecoded(image: RgbImage, preparation: Preparation, options
       offset += length
     }
   }
-  return { tensor: viewOf(target, 10 * length), width, height, inputHeight: size[0], inputWidth: size[1] }
+  return { tensor: viewOf(target, 10 * length), ...whole, inputHeight: size[0], inputWidth: size[1] }
 }
 
 /** Pictures with the boxes to take from them: one resized picture, or where that would be enormous (an extreme aspect) one for each. */

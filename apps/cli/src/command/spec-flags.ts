@@ -42,6 +42,7 @@ const fieldFlags: Record<Exclude<Field, 'kind' | 'source'>, FieldFlag> = {
   loss: { group: 'training', placeholder: 'name', known: ['mse', 'smooth-l1'] },
   validation: { group: 'input', placeholder: 'share|source', complete: 'file' },
   autoOrient: { group: 'input' },
+  decode: { group: 'input', placeholder: 'name' },
   resample: { group: 'input', placeholder: 'name' },
   size: { group: 'input', placeholder: 'WxH', known: ['keep'] },
   prepare: {

@@ -45,6 +45,8 @@ export interface PrepareInputOptions {
   size?: Size2 | 'keep'
   /** Default: the network's own (bicubic in the caffe family, bilinear in torchvision's). */
   resample?: Resample
+  /** `draft`: JPEGs are decoded at 1/2, 1/4 or 1/8 where that leaves twice the size needed; needs the package wasm-vips. Default `exact`. */
+  decode?: 'exact' | 'draft'
 }
 
 export interface ExtractOptions extends PrepareInputOptions {
@@ -139,6 +141,7 @@ export class ImageModel {
     return prepareImage(await toSource(image), preparation, {
       size: options.size ?? (givesOwnSizes(preparation) ? 'keep' : inputSize),
       ...(options.resample && { resample: options.resample }),
+      ...(options.decode && { decode: options.decode }),
     })
   }
 

@@ -74,6 +74,12 @@ export function int8Line({ cosine, compared, top1 }: NonNullable<RunDetail['cali
   return `cosine to float32 on ${compared} images: ${[...layers, ...classes].join(', ')}`
 }
 
+/** How far a run with `--decode draft` agrees with exact decoding. */
+export function draftLine({ images, cosine }: NonNullable<RunRecord['draft']>): string {
+  const layers = Object.entries(cosine).map(([layer, mean]) => `${layer} ${mean.toFixed(4)}`)
+  return `cosine to exact decoding on ${formatPlural(images, 'image')}: ${layers.join(', ')}`
+}
+
 /** That images of a network's file were computed one at a time. */
 export function sayOneByOne(output: Output, found: RunRecord['oneByOne']): void {
   if (found !== undefined) output.note(`images were computed one at a time in ${formatPlural(found.parts, 'part')}: ${found.reason}`)

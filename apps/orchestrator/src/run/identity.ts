@@ -84,6 +84,7 @@ export function runIdentity({ spec, network, weightsSha256, preparationVersion }
       resample: spec.resample ?? network.preparation.resample,
       autoOrient: spec.autoOrient,
       oversample: spec.kind === 'predict' && spec.oversample,
+      ...(spec.decode === 'draft' ? { decode: spec.decode } : {}),
       input: inputNumbers(network),
     },
     precision: spec.precision,

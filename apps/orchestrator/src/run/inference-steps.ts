@@ -285,7 +285,7 @@ class InferenceSteps implements RunSteps<UpdatePlan | undefined> {
   }
 
   async finish({ record }: RunFile): Promise<Partial<RunRecord>> {
-    const { current, computedBy, phases, oneByOne } = this.last!.tracker
+    const { current, computedBy, phases, oneByOne, draft } = this.last!.tracker
     const { images, parts, done, failed, overflow } = current
     return {
       ...(await foundBatchSize(record, this.options.store)),
@@ -293,6 +293,7 @@ class InferenceSteps implements RunSteps<UpdatePlan | undefined> {
       ...(computedBy.length === 0 ? {} : { computedBy }),
       ...(phases.length === 0 ? {} : { phases }),
       ...(oneByOne === undefined ? {} : { oneByOne }),
+      ...(draft === undefined ? {} : { draft }),
     }
   }
 

@@ -1,4 +1,4 @@
-import type { ComputedBy, PartResult, WorkerPhases } from '@layermill/contracts'
+import type { ComputedBy, PartResult, RunRecord, WorkerPhases } from '@layermill/contracts'
 import { WakeableSleep } from '@layermill/core'
 import type { PartEvent, PartQueue } from './part-queue.js'
 import { PhaseSums } from './phase-sums.js'
@@ -58,6 +58,7 @@ export class PartTracker {
   private overflow = 0
   private readonly computers = new Map<string, ComputedBy & { parts: number }>()
   private readonly sums = new PhaseSums()
+  private agreement: { images: number; cosine: Record<string, number> } | undefined
   private single: { parts: number; reason: string } | undefined
   private failure: PartFailedError | undefined
   private readonly pause = new WakeableSleep()
@@ -141,6 +142,13 @@ export class PartTracker {
     return this.single
   }
 
+  /** Images of the parts finished since the run was taken up that were decoded exactly as well, and each layer's mean cosine to that. */
+  get draft(): RunRecord['draft'] {
+    if (this.agreement === undefined) return undefined
+    const { images, cosine } = this.agreement
+    return { images, cosine: Object.fromEntries(Object.entries(cosine).map(([layer, sum]) => [layer, sum / images])) }
+  }
+
   get current(): TrackerTotals {
     const partial = [...this.underWay.values()]
     const overflow = partial.reduce((sum, result) => sum + (result.overflow ?? 0), this.overflow)
@@ -195,7 +203,15 @@ export class PartTracker {
     this.totals.cached += result.cached ?? 0
     this.overflow += result.overflow ?? 0
     this.noteComputer(result)
+    this.noteDraft(result)
     this.sums.add(result)
+  }
+
+  private noteDraft({ draft }: PartResult): void {
+    if (draft === undefined) return
+    this.agreement ??= { images: 0, cosine: {} }
+    this.agreement.images += draft.images
+    for (const [layer, sum] of Object.entries(draft.cosine)) this.agreement.cosine[layer] = (this.agreement.cosine[layer] ?? 0) + sum
   }
 
   private noteComputer({ computedBy, oneByOne }: PartResult): void {

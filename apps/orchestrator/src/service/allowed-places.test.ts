@@ -140,6 +140,7 @@ it('knows of every field whether it names a place', () => {
     'fold',
     'size',
     'resample',
+    'decode',
     'prepare',
     'tokens',
     'requireCpu',

@@ -12,6 +12,7 @@ const deciding: Readonly<Record<string, (record: RunRecord) => unknown>> = {
   size: ({ identity }) => identity.preparation.size,
   resample: ({ identity }) => identity.preparation.resample,
   autoOrient: ({ identity }) => identity.preparation.autoOrient,
+  decode: ({ identity }) => identity.preparation.decode ?? 'exact',
   oversample: ({ identity }) => identity.preparation.oversample,
   precision: ({ identity }) => identity.precision,
   pool: ({ identity }) => identity.pool,

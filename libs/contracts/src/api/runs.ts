@@ -106,6 +106,9 @@ export const RunDetail = z
     oneByOne: RunRecord.shape.oneByOne.describe(
       'Of a finished run on an ONNX file whose batches differ from their images: in how many parts images were computed one at a time, and why.',
     ),
+    draft: RunRecord.shape.draft.describe(
+      'Of a run with --decode draft: images of its last session that were decoded exactly as well, and the mean cosine of each layer to that.',
+    ),
     calibration: CalibrationReport.optional().describe('Of an int8 run: how its ranges were chosen, and how far it agrees with float32.'),
     leftOut: LeftOutFiles.optional().describe('What the listing of the images did not take, by reason and by example.'),
     registered: z
@@ -175,6 +178,7 @@ export function describeRun(record: RunRecord): RunDetail {
     computedBy,
     phases,
     oneByOne,
+    draft,
   } = record
   const found = batchSize === 'auto' ? undefined : batchSize
   return {
@@ -196,6 +200,7 @@ export function describeRun(record: RunRecord): RunDetail {
     computedBy,
     phases,
     oneByOne,
+    draft,
   }
 }
 

@@ -27,4 +27,6 @@ export interface PartResult {
   readonly phases?: { readonly worker?: string; readonly seconds: PhaseSeconds }
   /** Reason for which a network's file was computed one image at a time; only where it was. */
   readonly oneByOne?: string
+  /** Images of a part with `--decode draft` that were decoded exactly as well, and the sum over them of each layer's cosine. */
+  readonly draft?: { readonly images: number; readonly cosine: Readonly<Record<string, number>> }
 }

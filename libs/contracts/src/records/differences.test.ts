@@ -33,7 +33,7 @@ it('says it in the words of the flags', () => {
   const before = {
     layers: ['res4', 'pool5'],
     weights: 'a'.repeat(64),
-    preparation: { size: { width: 64, height: 64 }, autoOrient: false, resample: 'bicubic' },
+    preparation: { size: { width: 64, height: 64 }, autoOrient: false, resample: 'bicubic', decode: 'draft' },
     head: [],
     base: { res5: 1, '*': 0 },
   }
@@ -49,6 +49,7 @@ it('says it in the words of the flags', () => {
     'weights are others than before',
     'size was 64x64, is 224x224',
     'auto-orient was false, is true',
+    'decode was draft, is exact',
     'head was none, is 512',
     'base was res5=1,*=0, is frozen',
   ])

@@ -37,7 +37,7 @@ export function differenceText(field: string, before: unknown, now: unknown, oth
 }
 
 /** Fields inside of others that are flags of their own. */
-const innerFlags = new Set(['size', 'resample', 'autoOrient', 'oversample'])
+const innerFlags = new Set(['size', 'resample', 'autoOrient', 'oversample', 'decode'])
 
 const isSize = (value: unknown): boolean => isObject(value) && 'width' in value && 'height' in value
 
@@ -50,7 +50,9 @@ function innerDifferences(field: string, before: Readonly<Record<string, unknown
   const others = differing.filter(name => !innerFlags.has(name) && !areSettings(before[name], now[name]))
   const pick = (values: Readonly<Record<string, unknown>>): object => Object.fromEntries(others.map(name => [name, values[name]]))
   return [
-    ...differing.filter(name => innerFlags.has(name)).map(name => differenceText(name, before[name], now[name])),
+    ...differing
+      .filter(name => innerFlags.has(name))
+      .map(name => differenceText(name, before[name], now[name], name === 'decode' ? 'exact' : undefined)),
     ...(others.length === 0 ? [] : [differenceText(field, pick(before), pick(now))]),
     ...differing.flatMap(name => {
       const [one, other] = [before[name], now[name]]

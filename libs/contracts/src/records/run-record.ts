@@ -22,6 +22,8 @@ export const RunIdentity = z.object({
     resample: z.string(),
     autoOrient: z.boolean(),
     oversample: z.boolean(),
+    /** Decoding of JPEGs at a smaller scale; without it they are decoded exactly. */
+    decode: z.literal('draft').optional(),
     /** Channels, means and geometry, by their numbers. Runs of earlier versions have none: theirs are the network's table's. */
     input: InputNumbers.optional(),
     /** The one copy of a fixed number of augmented ones that this run computes; only of a fine-tuning run's features. */
@@ -136,6 +138,8 @@ export const RunRecord = z.object({
    * computed one at a time, and why.
    */
   oneByOne: z.object({ parts: z.int(), reason: z.string() }).optional(),
+  /** Of a run with `--decode draft`: images of the last session that were decoded exactly as well, and each layer's mean cosine to that. */
+  draft: z.object({ images: z.int(), cosine: z.record(z.string(), z.number()) }).optional(),
   /** How an int8 run's ranges were chosen, and how far it agrees with float32. */
   calibration: CalibrationReport.optional(),
   selfCheck: z.object({ maxAbs: z.number(), cosine: z.number(), layer: z.string() }).optional(),

@@ -37,6 +37,8 @@ const checkInference = (
   spec: {
     precision: string
     engine: string
+    decode?: string | undefined
+    size?: unknown
     overwrite: boolean
     retryFailed: boolean
     cache?: string
@@ -52,6 +54,7 @@ const checkInference = (
   checkAudit(spec, refused)
   if (spec.precision !== 'fp32' && spec.engine !== 'onnx')
     refused('precision', spec.precision, `fp32 with engine tfjs (${spec.precision} needs engine onnx)`)
+  if (spec.decode === 'draft' && spec.size === 'keep') refused('decode', 'draft', 'exact with size keep, where no image is resized')
   if (spec.overwrite && spec.retryFailed) refused('retryFailed', true, 'only one of overwrite and retryFailed')
   if (spec.out === spec.source) refused('out', spec.out, 'another place than the source')
 }

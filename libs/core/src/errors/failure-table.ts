@@ -202,6 +202,10 @@ export const failureTable = {
   WEIGHTS_TRUNCATED: row('never', 'run', 'The weight file ends too early.'),
   WEIGHTS_UNAVAILABLE: row('backoff', 'worker', 'The published weights could not be fetched.', 'UNAVAILABLE'),
   CPU_UNFIT: row('never', 'worker', 'The worker has another kind of CPU than the run requires (`--require-cpu`).'),
+  DECODER_UNAVAILABLE: row('never', 'worker', 'The decoder asked for is not installed.', {
+    status: 422,
+    title: 'The decoder is not there',
+  }),
   DEVICE_UNAVAILABLE: row('never', 'worker', 'The device asked for is not there.', { status: 422, title: 'The device is not there' }),
   ENGINE_CLOSED: row('backoff', 'part', 'The engine was closed while work was under way.'),
   ENGINE_FAILED: row('alone', 'part', "The engine's runtime reported an error."),

@@ -90,22 +90,16 @@ function outsideRectangle(stream: RandomStream, { heights }: Ziggurat, layer: nu
 /** Numbers between two places to pause: some milliseconds' worth. */
 const slice = 2 ** 18
 
-/**
- * Random patterns taken one by one, a block at a time. Its loops are plain functions: in a generator, which keeps its variables on the heap,
- * the same loop takes six times as long.
- */
-class NormalSource {
-  private readonly ziggurat = buildZiggurat()
-  private readonly block = new Int32Array(blockLength)
-  private used = blockLength
-
-  constructor(private readonly stream: RandomStream) {}
-
-  fill(data: Float32Array, start: number, end: number, standardDeviation: number): void {
-    const { limits, widths } = this.ziggurat
-    const { block, stream } = this
-    let { used } = this
-    for (let i = start; i < end;) {
+/** Fills `data` from a normal distribution around 0; yields now and then, so that the caller may let others run. */
+export function* normalSlices(data: Float32Array, standardDeviation: number, stream: RandomStream): Generator<void> {
+  const ziggurat = buildZiggurat()
+  const { limits, widths } = ziggurat
+  const block = new Int32Array(blockLength)
+  let used = blockLength
+  let i = 0
+  while (i < data.length) {
+    const end = Math.min(data.length, i + slice)
+    while (i < end) {
       if (used === blockLength) {
         stream.fill(block)
         used = 0
@@ -118,27 +112,10 @@ class NormalSource {
         data[i++] = x * standardDeviation
         continue
       }
-      const drawn = outsideRectangle(stream, this.ziggurat, layer, x)
+      const drawn = outsideRectangle(stream, ziggurat, layer, x)
       if (drawn !== undefined) data[i++] = drawn * standardDeviation
     }
-    this.used = used
-  }
-}
-
-/** Fills `data` from a normal distribution around 0; yields now and then, so that the caller may let others run. */
-export function* normalSlices(data: Float32Array, standardDeviation: number, stream: RandomStream): Generator<void> {
-  const source = new NormalSource(stream)
-  for (let start = 0; start < data.length; start += slice) {
-    source.fill(data, start, Math.min(data.length, start + slice), standardDeviation)
     yield
-  }
-}
-
-function fillUniformly(data: Float32Array, scale: number, stream: RandomStream, block: Int32Array): void {
-  for (let start = 0; start < data.length; start += blockLength) {
-    const length = Math.min(blockLength, data.length - start)
-    stream.fill(length === blockLength ? block : block.subarray(0, length))
-    for (let i = 0; i < length; i++) data[start + i] = block[i]! * scale
   }
 }
 
@@ -146,9 +123,11 @@ function fillUniformly(data: Float32Array, scale: number, stream: RandomStream, 
 export function* uniformSlices(data: Float32Array, limit: number, stream: RandomStream): Generator<void> {
   const scale = limit / 2147483648
   const block = new Int32Array(blockLength)
-  for (let start = 0; start < data.length; start += slice) {
-    fillUniformly(data.subarray(start, start + slice), scale, stream, block)
-    yield
+  for (let start = 0; start < data.length; start += blockLength) {
+    const length = Math.min(blockLength, data.length - start)
+    stream.fill(length === blockLength ? block : block.subarray(0, length))
+    for (let i = 0; i < length; i++) data[start + i] = block[i]! * scale
+    if ((start + length) % slice === 0 || start + length === data.length) yield
   }
 }
 

@@ -28,7 +28,7 @@ const inputText = (input: Omit<Preparation, 'resample'>): unknown[] => {
  */
 export function computationOf({ record, network, engine, cpu }: ComputationInput, layer: string): string {
   const { model, weights, preparation, precision, calibration, pool, dtype, reduction, reductionFit } = record.identity
-  const { version, size, resample, autoOrient, oversample, augment, input } = preparation
+  const { version, size, resample, autoOrient, oversample, decode, augment, input } = preparation
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
   const isMap = layerShapes(network, [layer], inputSize).get(layer)!.length === 3
   return JSON.stringify({
@@ -41,6 +41,7 @@ export function computationOf({ record, network, engine, cpu }: ComputationInput
       size: size === 'keep' ? size : [size.height, size.width],
       resample,
       autoOrient,
+      ...(decode === undefined ? {} : { decode }),
       input: inputText(input ?? network.preparation),
       view: oversample ? 'ten crops' : cutsCentre(record, network) ? 'centre' : 'whole',
       augment: augment === undefined ? null : [augment.names, augment.seed, augment.copy],

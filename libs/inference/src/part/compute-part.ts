@@ -6,6 +6,7 @@ import { type BatchRunner, type ComputedImage, computeRows, type FinishedRow } f
 import { FeatureRowsOutput } from './feature-rows.js'
 import { PartOutput, type ResultRows } from './part-output.js'
 import { type AmongWorkers, PartDoubts } from './doubts.js'
+import { draftAgreement } from './draft-agreement.js'
 import type { PhaseClock } from './phase-clock.js'
 import { type PoolKind, poolRow } from './pool.js'
 import { PredictionRowsOutput } from './prediction-rows.js'
@@ -77,12 +78,14 @@ export async function computePart(input: PartInput): Promise<PartResult> {
   const keep = cache?.writer()
   const rule = overflowRule(record.spec)
   let cached = 0
+  let drafted: ComputedImage<ManifestRow> | undefined
   const result = (found: PartResult): PartResult => (cache === undefined ? found : { ...found, cached })
   const preparation = rowPreparation(record, input.loaded.network)
   const extractor: BatchRunner = { run: (images, layers) => clock.during('compute', () => input.extractor.run(images, layers)) }
   const prepared = prepareRows(rows, { source, ...preparation, concurrency: readAhead, cache, clock })
   for await (const row of computeRows(prepared, { extractor, batchSize, fits: preparation.fits })) {
     signal.throwIfAborted()
+    if (row.kind === 'computed' && record.identity.preparation.decode === 'draft') drafted ??= row
     if (row.kind === 'failed') await doubts.look(row.row, row.code)
     await clock.during('write', async () => {
       const known = row.kind === 'computed' ? finishedRow(row, record.identity.pool as PoolKind, input.reducers) : row
@@ -93,9 +96,11 @@ export async function computePart(input: PartInput): Promise<PartResult> {
     if (row.kind === 'finished') cached++
     report({ ...result(output.result), total: rows.length })
   }
+  const { network } = input.loaded
+  const draft = drafted && (await draftAgreement(drafted, { record, source, network, extractor }))
   return clock.during('write', async () => {
     const committed = await output.commit()
     await keep?.finish()
-    return result(committed)
+    return { ...result(committed), ...(draft === undefined ? {} : { draft }) }
   })
 }

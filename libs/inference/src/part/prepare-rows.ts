@@ -19,10 +19,10 @@ export type Preparer = (bytes: Uint8Array, key: string) => Promise<{ prepared: P
  * extraction resizes to the size. A fine-tuned network predicts from what it was trained on: the whole picture at the size.
  */
 export function preparerOf(record: RunRecord, network: Network): Preparer {
-  const { size, resample, autoOrient, oversample, input } = record.identity.preparation
+  const { size, resample, autoOrient, oversample, decode, input } = record.identity.preparation
   const preparation: Preparation = input === undefined ? network.preparation : { ...input, resample: network.preparation.resample }
   const target: Size2 | 'keep' = size === 'keep' ? size : [size.height, size.width]
-  const load = { resample: resample as Resample, autoOrient, timeoutMs: imageLimits(record.spec).timeoutMs }
+  const load = { resample: resample as Resample, autoOrient, decode, timeoutMs: imageLimits(record.spec).timeoutMs }
   if (oversample && target !== 'keep') {
     return async bytes => ({ prepared: await tenCrop(bytes, preparation, { ...load, size: target }), crops: 10 })
   }

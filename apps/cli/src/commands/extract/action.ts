@@ -6,7 +6,7 @@ import { formatCount, formatPlural, formatSeconds } from '../../output/format.js
 import type { Output } from '../../output/output.js'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
-import { reportLine, sayComputers, sayLeftOut, sayOverflow } from '../../run/run-lines.js'
+import { draftLine, reportLine, sayComputers, sayLeftOut, sayOverflow } from '../../run/run-lines.js'
 import type { RunOptions } from '../../run/carry-out.js'
 import { type EndedRun, isRemote, submitAndFollow } from '../../run/submit.js'
 
@@ -52,5 +52,6 @@ export async function extractCommand(output: Output, source: string | undefined,
   sayOverflow(output, record.counts, spec.dtype)
   sayLeftOut(output, record.leftOut)
   sayComputers(output, record.computedBy)
+  if (record.draft !== undefined) output.note(draftLine(record.draft))
   return exitCodeOf(record)
 }

@@ -6,7 +6,7 @@ import { metricsLineOf, trainingProgressOf } from '../../client/training-state.j
 import { formatCount, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 import { epochLine, finetuneLine } from '../../output/finetune-progress.js'
-import { int8Line, leftOutLine, phaseLines, registeredLine, staleLine } from '../../run/run-lines.js'
+import { draftLine, int8Line, leftOutLine, phaseLines, registeredLine, staleLine } from '../../run/run-lines.js'
 import { withRunClient } from '../../run/submit.js'
 
 /** Flags of all `runs` commands. */
@@ -84,6 +84,7 @@ function describe(run: RunDetail): string {
     ['finished', run.finished],
     ['waiting', run.waiting && `${run.waiting.reason} (since ${run.waiting.since})`],
     ['int8', run.calibration && int8Line(run.calibration)],
+    ['draft', run.draft && draftLine(run.draft)],
     ['version', run.registered && registeredLine(run.registered)],
     ['stale', run.stale && staleLine(run.stale)],
     ['time', run.phases && phaseLines(run.phases).join(`\n${' '.repeat(10)}`)],
