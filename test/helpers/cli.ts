@@ -10,7 +10,7 @@ const dist = dirname(createRequire(import.meta.url).resolve('layermill'))
 const builtFile = join(dist, '..', 'bin/layermill.js')
 
 /**
- * The command as users start it. The bootstrap stages the package as it is published, whose bundled modules load in half the time; without it,
+ * The command as users start it. The bootstrap stages the package as it is published, whose bundled modules load in less time; without it,
  * as under `npx vitest`, it runs what was built.
  */
 export const cliFile =

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { Agreement, cosine } from './agreement.js'
+import { cosine } from '../part/cosine.js'
+import { Agreement } from './agreement.js'
 
 const row = (...data: number[]) => ({ shape: [data.length], data: Float32Array.from(data) })
 

@@ -2,19 +2,8 @@ import type { PartResult, RunRecord } from '@layermill/contracts'
 import { type ImageSource, type ManifestRow, readWithin } from '@layermill/storage'
 import type { Network } from '@layermill/models'
 import { type BatchRunner, type ComputedImage, computeRows, type PreparedRow } from './compute-rows.js'
+import { cosine as cosineOf } from './cosine.js'
 import { rowPreparation } from './prepare-rows.js'
-
-/** Cosine of the angle between two activations in float64; 1 where both are zero, 0 where one is. */
-function cosineOf(a: Float32Array, b: Float32Array): number {
-  let [product, squareA, squareB] = [0, 0, 0]
-  for (let i = 0; i < a.length; i++) {
-    product += a[i]! * b[i]!
-    squareA += a[i]! ** 2
-    squareB += b[i]! ** 2
-  }
-  if (squareA === 0 || squareB === 0) return squareA === squareB ? 1 : 0
-  return product / Math.sqrt(squareA * squareB)
-}
 
 /**
  * How far an image's activations of a run with `--decode draft` agree with those of exact decoding: the image is read, decoded and computed
