@@ -180,6 +180,11 @@ export async function startSentinels({ quorum = 2 } = {}) {
           'a failover that begins',
         )
       await until(async () => (await masterPort()) !== before, 'another master')
+      // The old one takes writes until the sentinels tell it: they are lost, as all are that a master's replicas have not seen.
+      if (!kill) {
+        const old = servers.find(({ port }) => port === before)
+        await until(async () => (await old.command('role')).startsWith('slave'), 'an old master that follows')
+      }
     },
     stop: async () => {
       await Promise.all([...sentinels, ...servers].map(({ child }) => end(child)))

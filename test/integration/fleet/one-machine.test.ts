@@ -57,7 +57,10 @@ it('computes what it is given, and goes on with runs and schedules after it was 
   succeeded(await runCli(['extract', source, ...network, '--out', expected]))
   const first = await serve()
   const spec = join(await folder(), 'nightly.json')
-  await writeFile(spec, JSON.stringify({ kind: 'extract', source, model: 'googlenet', out: join(await folder(), '{date}') }))
+  await writeFile(
+    spec,
+    JSON.stringify({ kind: 'extract', source, model: 'googlenet', weights: 'random:1', out: join(await folder(), '{date}') }),
+  )
   succeeded(await here(['schedule', 'add', 'nightly', '--cron', '0 3 1 1 *', '-f', spec]))
 
   const out = join(await folder(), 'out')

@@ -140,19 +140,15 @@ it('lists no images elsewhere, also where a list at an allowed place names them'
 it('fetches no weights from inside the network', async () => {
   const before = asked.length
   const spec = { kind: 'extract', model: 'googlenet', source: join(root, 'images'), out: join(root, 'private') }
-  // An address is refused at once, also in a plan; a name is resolved when it is asked.
+  // Names are resolved when they are asked, which a submission does: none of these becomes a run.
   for (const fields of [
     { weights: `${bucketUrl}/model.npz` },
     { weights: `${bucketUrl}/model.npz`, plan: true },
+    { weights: `${bucketUrl.replace('127.0.0.1', 'localhost')}/model.npz` },
     { notify: [`${bucketUrl}/hook`] },
   ]) {
     expect(await post('/v1/runs', { ...spec, ...fields })).toMatchObject({ status: 422, answer: { code: 'ADDRESS_REFUSED' } })
   }
-  const named = bucketUrl.replace('127.0.0.1', 'localhost')
-  const run = JSON.parse(
-    await runToItsEnd({ source: join(root, 'images'), out: join(root, 'private'), weights: `${named}/model.npz` }),
-  ) as object
-  expect(run).toMatchObject({ state: 'failed', error: { code: 'ADDRESS_REFUSED' } })
   expect(asked.slice(before)).toEqual([])
 })
 

@@ -151,6 +151,7 @@ describe('the report', () => {
         'Classes',
         'Worst mistakes',
         'Epochs',
+        'Where the time went',
         'Spec and lineage',
       ])
       const classes = watched.page.getByRole('region', { name: 'Classes' })
