@@ -1,3 +1,4 @@
+export { AuditFinding, AuditKind, AuditVerdicts, RunAudit, Verdict, VerdictBody } from './api/audit.js'
 export {
   Activations,
   ChannelDifferences,
@@ -60,6 +61,8 @@ export type { ComputedBy, PartResult } from './jobs/part-result.js'
 export { mostPhaseWorkers, type PhaseName, phaseNames, PhaseSeconds, phasesOf, WorkerPhases } from './jobs/phases.js'
 export { beatInterval, beatTimeout, readBeat, UnfitFor, WaitsFor, WorkerBeat } from './jobs/worker-beat.js'
 export {
+  auditFolder,
+  auditPath,
   batchSizePath,
   calibrationPath,
   commitPath,
@@ -125,7 +128,15 @@ export {
   specOfTick,
 } from './schedules/schedule.js'
 export { describeSchedule, ScheduleDetail, ScheduleList, type ScheduleSummary, ScheduleTick, summarizeSchedule } from './schedules/views.js'
-export type { ImageQuery, InspectionService, PictureQuery, ProjectionQuery, TryQuery, TryService } from './services/inspection-service.js'
+export type {
+  AuditQuery,
+  ImageQuery,
+  InspectionService,
+  PictureQuery,
+  ProjectionQuery,
+  TryQuery,
+  TryService,
+} from './services/inspection-service.js'
 export type { ManualChange, ModelService, Promotion } from './services/model-service.js'
 export type { ScheduleService } from './services/schedule-service.js'
 export type { FleetService, QueueJobQuery, RunEventOptions, RunListQuery, RunService, RunShelf } from './services/services.js'

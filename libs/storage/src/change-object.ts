@@ -24,6 +24,7 @@ async function backOff(attempt: number): Promise<void> {
  * @param change gets the content as it is, undefined where there is none, and may be called again with a newer one; gives undefined where
  *   nothing is to be changed
  * @param busy what is thrown where others were faster every time
+ * @param contentType of the object
  * @returns the change's value; undefined where `change` gave none
  * @throws what `change` throws; as the store does
  */
@@ -32,6 +33,7 @@ export async function changeObject<Value>(
   key: string,
   change: (bytes: Uint8Array | undefined) => ObjectChange<Value> | undefined | Promise<ObjectChange<Value> | undefined>,
   busy: () => Error,
+  contentType = 'application/json',
 ): Promise<Value | undefined> {
   for (let attempt = 0; attempt < tries; attempt++) {
     // The version first: content that is newer than it makes the write fail, never the other way round.
@@ -39,7 +41,7 @@ export async function changeObject<Value>(
     const changed = await change(etag === undefined ? undefined : await store.get(key))
     if (changed?.text === undefined) return changed?.value
     const condition = etag === undefined ? { ifAbsent: true } : { ifMatch: etag }
-    if (await store.put(key, changed.text, { contentType: 'application/json', ...condition })) return changed.value
+    if (await store.put(key, changed.text, { contentType, ...condition })) return changed.value
     await backOff(attempt)
   }
   throw busy()

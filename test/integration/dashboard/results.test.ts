@@ -211,6 +211,29 @@ it('shows a contact sheet, and finds the images most like a picture that is drop
   await page.getByRole('alert').waitFor()
 })
 
+it('asks what findings of an audit are worth, and keeps the answer with the features', async () => {
+  const { page } = watched
+  const out = join(await folder(), 'data', 'features')
+  await page.getByRole('link', { name: 'Audit', exact: true }).click()
+  await page.getByRole('alert').getByText('no audit of these images').waitFor()
+  const keys = ['stripe/stripe-01-0.jpg', 'stripe/stripe-01-1.jpg', 'disc/disc-01-0.jpg']
+  const lines = keys.map((key, i) => `${key},${i < 2 ? 'near-duplicate,0.25,1,stripe,' : 'label,0.125,,disc,stripe'},`)
+  await mkdir(join(out, 'audit'), { recursive: true })
+  await writeFile(join(out, 'audit', 'audit.csv'), ['key,finding,score,group,label,detail,verdict', ...lines, ''].join('\r\n'))
+  await page.reload()
+  await expect.poll(() => page.locator('.sheet img').count()).toBe(2)
+  await page.getByLabel('Kind').selectOption('label')
+  await page.getByText('disc · rather stripe').waitFor()
+  expect(await watched.checkScreens('audit')).toEqual([])
+  await page.getByRole('button', { name: `Confirm ${keys[2]}` }).click()
+  await page.getByText('Nothing left to look at here').waitFor()
+  await page.getByLabel('Kind').selectOption('near-duplicate')
+  await page.getByRole('button', { name: 'Dismiss the 2 that are open' }).click()
+  await page.getByText('Nothing left to look at here').waitFor()
+  const verdicts = (await readFile(join(out, 'audit', 'audit.csv'), 'utf8')).trim().split('\r\n').slice(1)
+  expect(verdicts.map(line => line.split(',').at(-1))).toEqual(['dismissed', 'dismissed', 'confirmed'])
+})
+
 it('names a run, finds it by its tag, and opens one from its files', async () => {
   const { page } = watched
   await page.getByRole('button', { name: 'Name, tags, notes' }).click()

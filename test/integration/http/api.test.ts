@@ -306,6 +306,7 @@ describe('errors', () => {
         '/v1/schedules/:name': { tz: 'UTC' },
         '/v1/models/:name/promote': { version: 1 },
         '/v1/models/:name/rollback': {},
+        '/v1/runs/:id/audit/verdicts': { verdicts: [{ key: 'a', finding: 'label', verdict: 'dismissed' }] },
       }
       const body =
         ['POST', 'PATCH'].includes(method) && bodies[path] !== undefined

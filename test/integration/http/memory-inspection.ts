@@ -17,6 +17,8 @@ export const emptyInspection: InspectionService = {
   activations: none,
   differences: none,
   neighbours: none,
+  audit: none,
+  judge: none,
 }
 
 /** A model that takes every picture for a cat, with as many bytes as it has. */

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../../helpers/cli.js'
@@ -123,12 +123,15 @@ describe('what an audit found', () => {
   it('is not asked again once it was dismissed, and stays known', async () => {
     const rows = await findings(audit)
     const [first] = keysOf(rows, 'label')
-    const judged = join(root, 'judged.csv')
+    const judged = join(features, 'audit', 'audit.csv')
+    await mkdir(join(features, 'audit'))
     const text = rows.map(row => [...row.slice(0, 6), row[0] === first && row[1] === 'label' ? 'dismissed' : ''].join(',')).join('\r\n')
     await writeFile(judged, `key,finding,score,group,label,detail,verdict\r\n${text}\r\n`)
     const [table, again] = [join(root, 'again.parquet'), join(root, 'again')]
-    await cli('audit', shapes, '--features', features, '--labels', '3', '--verdicts', judged, '--out', table, '--skip-pictures')
+    // Of the features' own audit by itself, as the dashboard keeps it; of another where it is named.
+    await cli('audit', shapes, '--features', features, '--labels', '3', '--out', table, '--skip-pictures')
     await cli('audit', shapes, '--features', features, '--labels', '3', '--verdicts', table, '--out', again, '--skip-pictures')
+    await rm(join(features, 'audit'), { recursive: true })
     const found = await findings(again)
     expect(
       keysOf(

@@ -109,6 +109,8 @@ export function boundInspection(inspection: InspectionService, deadline: number)
     differences: (run, query) => bound(inspection.differences(run, query), sampleFactor),
     layers: run => bound(inspection.layers(run), sampleFactor),
     neighbours: (run, query) => bound(inspection.neighbours(run, query), sampleFactor),
+    audit: (run, query) => bound(inspection.audit(run, query)),
+    judge: (run, body) => bound(inspection.judge(run, body)),
   }
 }
 

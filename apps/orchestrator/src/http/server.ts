@@ -17,6 +17,7 @@ import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { addDocumentation, registerOpenApi } from './openapi.js'
 import { requireAccess } from './route-access.js'
+import { addAuditRoutes } from './routes/audit.js'
 import { addDashboard } from './routes/dashboard.js'
 import { addEventRoute } from './routes/events.js'
 import { addFleetRoutes } from './routes/fleet.js'
@@ -196,7 +197,11 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
     addFleetRoutes(typed, fleet)
     addModelRoutes(typed, boundModels(options.models ?? noModels(), serviceDeadline))
     addOperationRoutes(typed, { runs, fleet, metrics })
-    if (options.inspection !== undefined) addInspectionRoutes(typed, boundInspection(options.inspection, serviceDeadline))
+    if (options.inspection !== undefined) {
+      const inspection = boundInspection(options.inspection, serviceDeadline)
+      addInspectionRoutes(typed, inspection)
+      addAuditRoutes(typed, inspection)
+    }
     if (options.tries !== undefined) await addTryRoutes(typed, boundTries(options.tries, serviceDeadline))
     addSessionRoutes(typed, { version })
     if (options.dashboard !== undefined) await addDashboard(typed, options.dashboard)

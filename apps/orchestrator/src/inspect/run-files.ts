@@ -1,4 +1,5 @@
 import { parseSpec, type RunDetail, type RunService, type RunSpec, runStoreUrl } from '@layermill/contracts'
+import { AuditFiles } from './audit.js'
 import type { ImageSource, SourceAccess, Store } from '@layermill/storage'
 
 export interface RunFilesEnvironment {
@@ -14,6 +15,8 @@ export interface OpenedFiles {
 
 /** Files that a run has written, by the run's id. */
 export class RunFiles {
+  readonly audits = new AuditFiles()
+
   constructor(
     private readonly runs: Pick<RunService, 'get'>,
     private readonly environment: RunFilesEnvironment,

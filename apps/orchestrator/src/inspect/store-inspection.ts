@@ -1,6 +1,8 @@
 import { LayermillError } from '@layermill/core'
 import type {
   Activations,
+  AuditQuery,
+  AuditVerdicts,
   ChannelDifferences,
   FailurePage,
   FeatureFormat,
@@ -13,11 +15,13 @@ import type {
   PictureQuery,
   Projection,
   ProjectionQuery,
+  RunAudit,
   RunEvaluation,
   RunImage,
   RunParts,
   RunPredictions,
   RunService,
+  VerdictBody,
 } from '@layermill/contracts'
 import type { Store } from '@layermill/storage'
 import { Lru } from 'toad-cache'
@@ -121,6 +125,14 @@ export class StoreInspection implements InspectionService {
 
   async differences(run: string, query: ProjectionQuery): Promise<ChannelDifferences> {
     return channelDifferences((await this.look(run, query)).sample, query.layer)
+  }
+
+  audit(run: string, query: AuditQuery): Promise<RunAudit> {
+    return this.files.use(run, opened => this.files.audits.page(opened, query))
+  }
+
+  judge(run: string, body: VerdictBody): Promise<AuditVerdicts> {
+    return this.files.use(run, opened => this.files.audits.judge(opened, body))
   }
 
   private async withNearest(store: Store, page: ImagePage, layer: string): Promise<ImagePage> {

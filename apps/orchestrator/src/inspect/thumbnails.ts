@@ -53,9 +53,11 @@ async function known(opened: OpenedFiles, { part, key }: PictureQuery, files: Ru
       ? (await readEvaluation(store, run.id)).mistakes.find(mistake => mistake.key === key)
       : part === 'results'
         ? await rowOfResults(opened, key, files)
-        : typeof part === 'string'
-          ? await rowOfList(store, part, key)
-          : await rowOfPart(store, part, key)
+        : part === 'audit'
+          ? await files.audits.finding(opened, key)
+          : typeof part === 'string'
+            ? await rowOfList(store, part, key)
+            : await rowOfPart(store, part, key)
   if (row === undefined) throw new LayermillError('IMAGE_UNKNOWN', `The run ${run.id} has no such image there`)
   return row
 }

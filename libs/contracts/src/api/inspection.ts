@@ -62,7 +62,7 @@ export const NeighbourList = z
 export type NeighbourList = z.output<typeof NeighbourList>
 
 /** Places of an image: a part of the run, or a list that the run keeps. */
-export const PicturePlace = z.union([count, z.enum(['mistakes', 'training', 'validation', 'results'])])
+export const PicturePlace = z.union([count, z.enum(['mistakes', 'training', 'validation', 'results', 'audit'])])
 export type PicturePlace = z.output<typeof PicturePlace>
 
 const Score = z.object({ label: z.string(), probability: z.number() })

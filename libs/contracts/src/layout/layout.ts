@@ -14,6 +14,11 @@ export const successPath = '_SUCCESS'
 /** The report of a run, for people: one HTML file. */
 export const reportPath = 'report.html'
 
+/** Folder of a run that an audit of its images is kept in. */
+export const auditFolder = 'audit'
+/** Findings of that audit, with the verdicts on them. */
+export const auditPath = `${auditFolder}/audit.csv`
+
 /** `part-00000`: five digits, more from part 100,000 on. */
 export function partName(part: number): string {
   if (!Number.isSafeInteger(part) || part < 0) throw new LayermillError('PART_INVALID', `${part} is not the number of a part`)

@@ -1,3 +1,4 @@
+import type { AuditVerdicts, RunAudit, VerdictBody } from '../api/audit.js'
 import type {
   Activations,
   ChannelDifferences,
@@ -35,6 +36,15 @@ export interface ImageQuery {
   readonly label?: string | undefined
   /** Layer by which each image's nearest one is looked for; of an extraction. */
   readonly nearest?: string | undefined
+}
+
+/** Findings of an audit that are asked for. */
+export interface AuditQuery {
+  /** Default: the first kind with findings that nobody has looked at. */
+  readonly finding?: string | undefined
+  readonly verdict: 'open' | 'confirmed' | 'dismissed' | 'all'
+  /** `next` of the page before. */
+  readonly from?: string | undefined
 }
 
 /** A picture that somebody wants to try, and on what. */
@@ -94,4 +104,14 @@ export interface InspectionService {
   layers(run: string): Promise<LayerComparison>
   /** The images of the same sample that are nearest to the one at `point`. @throws as `projection` does */
   neighbours(run: string, query: ProjectionQuery & { readonly point: number; readonly top: number }): Promise<NeighbourList>
+  /**
+   * Findings of the audit in the run's folder, page by page.
+   * @throws LayermillError `NOT_RECORDED` where there is none, or one that is too large to look at
+   */
+  audit(run: string, query: AuditQuery): Promise<RunAudit>
+  /**
+   * Keeps verdicts on findings with the audit, where the command and training look for them.
+   * @throws LayermillError `IMAGE_UNKNOWN` for a finding that the audit has not, and then keeps none; as `audit` does
+   */
+  judge(run: string, body: VerdictBody): Promise<AuditVerdicts>
 }

@@ -1,4 +1,4 @@
-import { flagCount } from '@layermill/contracts'
+import { auditPath, flagCount } from '@layermill/contracts'
 import { absolutePlace, exitCodes, interruptible, LayermillError } from '@layermill/core'
 import { openProduct } from '@layermill/engines'
 import { writeResultFile } from '@layermill/orchestrator/results'
@@ -38,10 +38,15 @@ function labelScoreOf(text: string): 'self-confidence' | 'margin' {
 const countsOf = (findings: readonly Finding[]): Record<string, number> =>
   Object.fromEntries(findingKinds.map(kind => [kind, findings.filter(({ finding }) => finding === kind).length]))
 
-/** Verdicts on earlier findings, by image and finding. */
-async function verdictsOf(file: string | undefined): Promise<Map<string, 'confirmed' | 'dismissed'>> {
-  if (file === undefined) return new Map()
-  const rows = await readAudited(absolutePlace(file, process.cwd()), async url => openStore(url))
+/** Verdicts on earlier findings, by image and finding: of a file, else of the audit that the features' run keeps, as the dashboard does. */
+async function verdictsOf({ verdicts: file, features }: AuditCommandOptions): Promise<Map<string, 'confirmed' | 'dismissed'>> {
+  const run = absolutePlace(features, process.cwd())
+  if (file === undefined) {
+    await using store = openStore(run)
+    if ((await store.stat(auditPath)) === undefined) return new Map()
+  }
+  const place = file === undefined ? `${run}/${auditPath}` : absolutePlace(file, process.cwd())
+  const rows = await readAudited(place, async url => openStore(url))
   return new Map(rows.flatMap(({ key, finding = '', verdict }) => (verdict === undefined ? [] : [[verdictKey(key, finding), verdict]])))
 }
 
@@ -75,7 +80,7 @@ async function look(
 ): Promise<Omit<Written, 'facts'>> {
   const most = (flag: string, text: string | undefined, share: number): number =>
     text === undefined ? Math.ceil(images.source.rows * share) : flagCount(flag, text, 0, 100_000_000)
-  const verdicts = await verdictsOf(options.verdicts)
+  const verdicts = await verdictsOf(options)
   const isDismissed = (key: string, finding: string): boolean => verdicts.get(verdictKey(key, finding)) === 'dismissed'
   const { findings, confusable } = await auditImages(images, {
     ...by,

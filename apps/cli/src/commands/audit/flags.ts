@@ -37,7 +37,7 @@ export const audit: CommandDefinition = {
       flag: '--verdicts <file>',
       group: 'input',
       text: 'audit.csv or .parquet of an earlier audit whose column verdict says confirmed or dismissed; what was dismissed is not named again',
-      otherwise: 'none',
+      otherwise: 'audit/audit.csv of the features, where it is',
       complete: 'file',
     },
     {

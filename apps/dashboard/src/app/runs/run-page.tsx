@@ -6,6 +6,7 @@ import { link } from '../core/route.js'
 import { RunFeatures } from '../features/run-features.js'
 import { TryIt } from '../try/try-it.js'
 import { Loading, ProblemNote, StateBadge } from '../ui/parts.js'
+import { RunAudit } from './run-audit.js'
 import { RunFailures } from './run-failures.js'
 import { RunImages } from './run-images.js'
 import { RunOverview } from './run-overview.js'
@@ -113,6 +114,7 @@ function viewsOf(run: RunDetail): View[] {
     { name: 'overview', title: 'Overview' },
     ...(run.kind === 'finetune' ? [{ name: 'training', title: 'Training' }] : []),
     ...(run.kind === 'extract' && run.layers !== undefined && run.counts.done > 0 ? [{ name: 'features', title: 'Features' }] : []),
+    ...(run.kind === 'extract' && run.layers !== undefined && run.counts.done > 0 ? [{ name: 'audit', title: 'Audit' }] : []),
     ...(run.planned ? [{ name: 'images', title: 'Images' }] : []),
     ...(canTry(run) ? [{ name: 'try', title: 'Try it' }] : []),
     { name: 'failures', title: run.counts.failed === 0 ? 'Failures' : `Failures (${count(run.counts.failed)})` },
@@ -122,6 +124,7 @@ function viewsOf(run: RunDetail): View[] {
 
 function Content({ view, live, run }: { view: string; live: LiveRun; run: RunDetail }) {
   if (view === 'plan') return <RunPlan run={run} />
+  if (view === 'audit') return <RunAudit run={run} />
   if (view === 'images') return <RunImages run={run} />
   if (view === 'try') return <RunTry run={run} />
   if (view === 'failures') return <RunFailures run={run} />

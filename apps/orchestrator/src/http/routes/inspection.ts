@@ -23,7 +23,7 @@ const tags = ['runs']
 
 const Picture = z.strictObject({
   part: z
-    .union([z.enum(['mistakes', 'training', 'validation', 'results']), whole('the number of a part', 0, 1e8)])
+    .union([z.enum(['mistakes', 'training', 'validation', 'results', 'audit']), whole('the number of a part', 0, 1e8)])
     .describe('The part or list that the image belongs to, as images, failures and evaluation give it.'),
   key: z.string().min(1).max(2048).describe("The image's key."),
 })
