@@ -1,5 +1,6 @@
 import {
   calibrator,
+  precisionChooser,
   checkEngine,
   createProvider,
   fitReductions,
@@ -40,10 +41,11 @@ export interface Composition extends AsyncDisposable {
 function engineSide(
   provider: ModelProvider,
   note: (text: string) => void,
-): Pick<RunEnvironment, 'selfCheck' | 'calibrate' | 'fitReductions' | 'probe'> {
+): Pick<RunEnvironment, 'selfCheck' | 'calibrate' | 'choosePrecision' | 'fitReductions' | 'probe'> {
   return {
     selfCheck: async (network, layers, size) => checkEngine(await provider.openEngine(), network, layers, size),
     calibrate: calibrator(provider, readAhead, note),
+    choosePrecision: precisionChooser(provider, readAhead, note),
     fitReductions: (record, source, signal) => fitReductions({ record, provider, source, readAhead, signal, note }),
     probe: (record, source, rows) => probeRun({ record, provider, source, rows, readAhead }),
   }

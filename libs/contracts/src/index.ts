@@ -90,6 +90,8 @@ export {
   type CalibrationMethod,
   calibrationMethods,
   CalibrationReport,
+  FoundCalibration,
+  PrecisionChoice,
   parseCalibration,
   serializeCalibration,
 } from './records/calibration.js'

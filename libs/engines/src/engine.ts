@@ -58,6 +58,11 @@ export interface Extractor extends AsyncDisposable {
   release(): Promise<void>
 }
 
+export interface CalibratorOptions extends Pick<ExtractorOptions, 'inputSize'> {
+  /** Gives of each value its smallest and largest number over a batch, [2, 1, ...], and not the value. Default: false. */
+  readonly extremes?: boolean
+}
+
 /**
  * A device that runs networks, in a thread of its own: nothing here blocks the calling thread's event loop.
  * Errors are LayermillErrors (`LAYER_UNKNOWN`, `INPUT_SIZE`, `WEIGHTS_MISSING_TENSOR`, `DEVICE_UNAVAILABLE`, `ENGINE_FAILED`, ...).
@@ -77,12 +82,7 @@ export interface Engine {
    * @param sets the layers of each extractor that is to compute with the ranges
    * @throws LayermillError `PRECISION_UNAVAILABLE` where this engine is not ONNX Runtime on the CPU; else as `extractor`.
    */
-  calibrator(
-    network: Network,
-    weights: TensorMap,
-    sets: readonly (readonly string[])[],
-    options?: Pick<ExtractorOptions, 'inputSize'>,
-  ): Promise<Extractor>
+  calibrator(network: Network, weights: TensorMap, sets: readonly (readonly string[])[], options?: CalibratorOptions): Promise<Extractor>
   /**
    * A network ready to be differentiated. Weights are copied.
    * @throws LayermillError `PARAMETER_UNKNOWN`, `LAYER_UNKNOWN`, `INPUT_SIZE`, `WEIGHTS_MISSING_TENSOR`, `WEIGHTS_SHAPE`.

@@ -19,7 +19,10 @@ export interface ProbeOptions {
 async function precisionToTry(options: ProbeOptions): Promise<SessionPrecision | undefined> {
   if (options.record.identity.precision === 'fp16') return 'fp16'
   if (options.record.identity.precision !== 'int8') return undefined
-  return { sha256: 'probe', ranges: await calibrateRanges({ ...options, sample: { chosen: options.rows, others: [] } }) }
+  return {
+    sha256: 'probe',
+    ranges: await calibrateRanges({ ...options, sample: { chosen: options.rows, others: [], total: options.rows.length } }),
+  }
 }
 
 /**

@@ -70,6 +70,24 @@ describe('--precision int8', () => {
     }
   })
 
+  it('is kept for the same images, and chooses its ranges once', async () => {
+    const again = join(await folder(), 'again')
+    const { stderr } = succeeded(await runCli(int8(again)))
+    expect(stderr).not.toContain('choosing ranges')
+    expect(stderr).toMatch(/cosine with fp32 conv2 0\.99\d+/)
+    expect(await fileHashes(again)).toEqual(hashes)
+  })
+
+  it("left to auto, is not taken for a few images: the numbers are float32's", async () => {
+    const auto = join(await folder(), 'auto')
+    const { stderr } = succeeded(await runCli(smallRun(source, auto, ...layers, '--precision', 'auto')))
+    expect(stderr).toMatch(/precision auto: fp32, .+/)
+    expect(await readRun(auto)).toMatchObject({ identity: { precision: 'fp32' }, precisionChoice: { chosen: 'fp32' } })
+    expect(await fileHashes(auto)).toEqual(await fileHashes(join(await folder(), 'exact')))
+    // The run goes on as what it is.
+    expect(succeeded(await runCli(smallRun(source, auto, ...layers, '--precision', 'auto'))).stderr).toContain('already done')
+  })
+
   it('resumes with the ranges it was started with, whatever the images are by then, and notices others', async () => {
     const ranges = (await fileVersions(out)).get('calibration.json')!
     for (const path of ['_SUCCESS', 'commits/part-00001.json', 'features/conv2/part-00001.npy']) await rm(join(out, path))

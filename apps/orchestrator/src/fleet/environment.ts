@@ -1,11 +1,13 @@
-import type { RunSpec } from '@layermill/contracts'
+import type { RunRecord, RunSpec } from '@layermill/contracts'
 import {
   calibrator,
   createProvider,
   fitReductions,
   loadAnyModel,
   type LoadFleetWeights,
+  type ModelProvider,
   ownTrouble,
+  precisionChooser,
   readAhead,
   specNetwork,
 } from '@layermill/inference'
@@ -22,29 +24,28 @@ import { createEnvironment } from './create-environment.js'
 import type { FleetEnvironmentOptions } from './environment-options.js'
 import { fleetTraining } from './training.js'
 
-/** Calibrates one run after the other, each with an engine that is there for as long as it takes: on the CPU, as int8 is computed. */
-function fleetCalibration(load: LoadFleetWeights, note: (text: string) => void): NonNullable<RunEnvironment['calibrate']> {
-  let last: Promise<unknown> = Promise.resolve()
-  return (record, source, signal) => {
-    const calibrated = last.then(async () => {
-      await using provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
-      return await calibrator(provider, readAhead, text => note(`run ${record.id}: ${text}`))(record, source, signal)
-    })
-    last = calibrated.catch(() => undefined)
-    return calibrated
-  }
-}
+type EngineSide = Required<Pick<RunEnvironment, 'calibrate' | 'choosePrecision' | 'fitReductions'>>
 
-/** Fits one run's reductions after the other's, each with an engine that is there for as long as it takes. */
-function fleetReductions(load: LoadFleetWeights, note: (text: string) => void): NonNullable<RunEnvironment['fitReductions']> {
+/** Steps of runs that need an engine, one after the other, each with one that is there for as long as it takes: on the CPU, as int8 is computed. */
+function fleetEngine(load: LoadFleetWeights, note: (text: string) => void): EngineSide {
   let last: Promise<unknown> = Promise.resolve()
-  return (record, source, signal) => {
-    const fitted = last.then(async () => {
+  const inTurn = <Result>(
+    record: RunRecord,
+    step: (provider: ModelProvider, note: (text: string) => void) => Promise<Result>,
+  ): Promise<Result> => {
+    const done = last.then(async () => {
       await using provider = createProvider({ engine: 'onnx', device: 'cpu', note, load })
-      return await fitReductions({ record, provider, source, readAhead, signal, note: text => note(`run ${record.id}: ${text}`) })
+      return await step(provider, text => note(`run ${record.id}: ${text}`))
     })
-    last = fitted.catch(() => undefined)
-    return fitted
+    last = done.catch(() => undefined)
+    return done
+  }
+  return {
+    calibrate: (record, source, signal) => inTurn(record, (provider, say) => calibrator(provider, readAhead, say)(record, source, signal)),
+    choosePrecision: (record, source, signal) =>
+      inTurn(record, (provider, say) => precisionChooser(provider, readAhead, say)(record, source, signal)),
+    fitReductions: (record, source, signal) =>
+      inTurn(record, (provider, say) => fitReductions({ record, provider, source, readAhead, signal, note: say })),
   }
 }
 
@@ -69,8 +70,7 @@ export function fleetEnvironment(
   return {
     ...environment,
     ...open,
-    calibrate: fleetCalibration(load, note),
-    fitReductions: fleetReductions(load, note),
+    ...fleetEngine(load, note),
     workers: () => liveWorkers(broker),
     trouble: () => ownTrouble(broker),
     unfitDeadline,

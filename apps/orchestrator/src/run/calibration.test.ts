@@ -86,6 +86,48 @@ describe('calibrateFor', () => {
   })
 })
 
+describe('precision auto', () => {
+  const auto = (more: object = {}): RunRecord => ({ ...record('fp32'), spec: specOf({ precision: 'auto', ...more }) })
+  const choice = { chosen: 'int8', speedup: 3, reason: 'faster' } as const
+  const exact = { chosen: 'fp32', reason: 'as good' } as const
+
+  it('becomes what is chosen, with its ranges', async () => {
+    const { at } = world(new Map())
+    const environment = { ...at.environment, choosePrecision: async () => ({ choice, found: { calibration, report } }) }
+    const run = await calibrateFor('create', auto(), { ...at, environment })
+    expect(run.record).toMatchObject({ identity: { precision: 'int8', calibration: sha256 }, calibration: report, precisionChoice: choice })
+    expect(run.file).toBe(text)
+    const other = await calibrateFor('renew', withCalibrationOf(auto(), run.record), {
+      ...at,
+      environment: { ...at.environment, choosePrecision: async () => ({ choice: exact }) },
+    })
+    expect(other).toEqual({ record: { ...auto(), precisionChoice: exact }, file: undefined })
+  })
+
+  it('stays what it was when it goes on', async () => {
+    const { world: counts, at } = world(new Map([['calibration.json', text]]))
+    const taken = withCalibrationOf(auto(), record('int8', sha256))
+    expect(taken.identity).toEqual(record('int8', sha256).identity)
+    expect((await calibrateFor('resume', taken, at)).record).toEqual(taken)
+    expect(withCalibrationOf(auto(), record('fp32'))).toEqual(auto())
+    expect(counts.calibrated).toBe(0)
+  })
+
+  it('is fp32 without an engine, and where a worker would refuse int8', async () => {
+    const { at } = world(new Map())
+    expect((await calibrateFor('create', auto(), at)).record.precisionChoice).toMatchObject({ chosen: 'fp32' })
+    const choosePrecision = async () => ({ choice, found: { calibration, report } })
+    const workers = async () => [{ device: 'cpu' }, { device: 'cuda' }] as never
+    const environment = { ...at.environment, choosePrecision, workers }
+    expect((await calibrateFor('create', auto(), { ...at, environment })).record).toMatchObject({
+      identity: { precision: 'fp32' },
+      precisionChoice: { chosen: 'fp32', reason: 'int8 is computed on the CPU, and a worker has cuda' },
+    })
+    const onCpu = await calibrateFor('create', auto({ device: 'cpu' }), { ...at, environment })
+    expect(onCpu.record.identity.precision).toBe('int8')
+  })
+})
+
 it('refuses precisions on what does not compute in them', () => {
   for (const device of ['auto', 'cpu']) expect(() => checkInference(specOf({ device }))).not.toThrow()
   for (const device of ['cuda', 'webgpu'])

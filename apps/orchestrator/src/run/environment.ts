@@ -1,5 +1,5 @@
 import type { Calibration, CalibrationReport, RunRecord, RunSpec, Waiting, WorkerBeat } from '@layermill/contracts'
-import type { FittedReductions } from '@layermill/inference'
+import type { ChosenPrecision, FittedReductions } from '@layermill/inference'
 import type { Network, Size2 } from '@layermill/models'
 import type { ImageSource, SourceAccess, SourceItem, Store } from '@layermill/storage'
 import type { PartQueue } from './part-queue.js'
@@ -23,6 +23,8 @@ export interface RunEnvironment {
    * @throws LayermillError `CALIBRATION_INVALID` where no image can be used; the signal's reason when aborted
    */
   calibrate?(record: RunRecord, source: ImageSource, signal?: AbortSignal): Promise<{ calibration: Calibration; report: CalibrationReport }>
+  /** Takes float32 or int8 for a run with `precision: auto`, by trying both on some images, where an engine is at hand. */
+  choosePrecision?(record: RunRecord, source: ImageSource, signal?: AbortSignal): Promise<ChosenPrecision>
   /** Fits a run's reductions to a sample of its images, where an engine is at hand. */
   fitReductions?(record: RunRecord, source: ImageSource, signal?: AbortSignal): Promise<FittedReductions>
   /** Seconds an image takes, by trying some, and how many are computed at once, where an engine is at hand. */

@@ -87,7 +87,8 @@ export function runIdentity({ spec, network, weightsSha256, preparationVersion }
       ...(spec.decode === 'draft' ? { decode: spec.decode } : {}),
       input: inputNumbers(network),
     },
-    precision: spec.precision,
+    // The choice of `auto` is made as the run is made.
+    precision: spec.precision === 'auto' ? 'fp32' : spec.precision,
     pool: extract?.pool ?? 'none',
     ...reductionOf(extract, network),
     dtype: extract?.dtype ?? 'float32',

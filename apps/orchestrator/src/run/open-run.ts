@@ -96,15 +96,23 @@ export async function openRun(
   return { record, action }
 }
 
+const precisionOf = ({ calibration, precisionChoice }: Pick<RunRecord, 'calibration' | 'precisionChoice'>): Partial<RunRecord> => ({
+  ...(calibration === undefined ? {} : { calibration }),
+  ...(precisionChoice === undefined ? {} : { precisionChoice }),
+})
+
 /** Everything of the new version, in new parts; what is there stays until those are done. */
-function renewed(existing: RunRecord, { identity, layers, calibration }: RunRecord): Partial<RunRecord> {
+function renewed(existing: RunRecord, { identity, layers }: RunRecord): Partial<RunRecord> {
   const replacing = { model: existing.spec.model, weights: existing.identity.weights }
-  return { identity, layers, ...(calibration === undefined ? {} : { calibration }), updating: 'update', replacing }
+  return { identity, layers, updating: 'update', replacing }
 }
 
 /** A run that goes on: what was cut stays cut as it was, while how it is computed follows the new command. */
 function continued(existing: RunRecord, action: RunAction, fresh: RunRecord): RunRecord {
-  const { error: _error, finished: _finished, ...rest } = existing
+  const { error: _error, finished: _finished, calibration, precisionChoice, ...others } = existing
+  // Another version of the model may come to another precision.
+  const precision = action === 'renew' ? fresh : { calibration, precisionChoice }
+  const rest = { ...others, ...precisionOf(precision) }
   const asked = requestedChange(fresh.spec)
   const stopped = existing.state === 'failed' || existing.state === 'cancelled' || action !== 'resume'
   return {

@@ -1,6 +1,6 @@
 import { redact } from '@layermill/core'
 import { UnfitFor, WaitsFor } from '../jobs/worker-beat.js'
-import { CalibrationReport } from '../records/calibration.js'
+import { CalibrationReport, PrecisionChoice } from '../records/calibration.js'
 import { WorkerPhases } from '../jobs/phases.js'
 import { LayerResult, LeftOutFiles, RunCounts, RunIdentity, RunRecord } from '../records/run-record.js'
 import { runStates } from '../records/run-state.js'
@@ -110,6 +110,7 @@ export const RunDetail = z
       'Of a run with --decode draft: images of its last session that were decoded exactly as well, and the mean cosine of each layer to that.',
     ),
     calibration: CalibrationReport.optional().describe('Of an int8 run: how its ranges were chosen, and how far it agrees with float32.'),
+    precisionChoice: PrecisionChoice.optional().describe('Of a run with precision auto: the precision taken, and why.'),
     leftOut: LeftOutFiles.optional().describe('What the listing of the images did not take, by reason and by example.'),
     registered: z
       .object({ name: z.string(), ...HistoryEntry.shape })

@@ -32,6 +32,19 @@ export const CalibrationReport = z.object({
 })
 export type CalibrationReport = z.output<typeof CalibrationReport>
 
+/** Ranges, how far int8 with them agrees with float32, and how many times as fast it is. */
+export const FoundCalibration = z.object({ calibration: Calibration, report: CalibrationReport, speedup: z.number().optional() })
+export type FoundCalibration = z.output<typeof FoundCalibration>
+
+/** Outcome of `--precision auto`, as `run.json` has it. */
+export const PrecisionChoice = z.object({
+  chosen: z.enum(['fp32', 'int8']),
+  /** Seconds of float32 over seconds of int8 for the same batches; left out where they were not tried. */
+  speedup: z.number().optional(),
+  reason: z.string(),
+})
+export type PrecisionChoice = z.output<typeof PrecisionChoice>
+
 /** `calibration.json` as text, and the SHA-256 of that text. The same ranges give the same text. */
 export function serializeCalibration(calibration: Calibration): { text: string; sha256: string } {
   const text = `${JSON.stringify(calibration, null, 1)}\n`

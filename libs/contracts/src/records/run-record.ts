@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CalibrationReport } from './calibration.js'
+import { CalibrationReport, PrecisionChoice } from './calibration.js'
 import { parseJsonRecord, serializeJsonRecord } from './json-record.js'
 import { InputNumbers } from './preparation.js'
 import { WorkerPhases } from '../jobs/phases.js'
@@ -142,6 +142,8 @@ export const RunRecord = z.object({
   draft: z.object({ images: z.int(), cosine: z.record(z.string(), z.number()) }).optional(),
   /** How an int8 run's ranges were chosen, and how far it agrees with float32. */
   calibration: CalibrationReport.optional(),
+  /** Of a run with `--precision auto`. */
+  precisionChoice: PrecisionChoice.optional(),
   selfCheck: z.object({ maxAbs: z.number(), cosine: z.number(), layer: z.string() }).optional(),
   /** Of a finished run: busy time of its workers, of the last session that computed something, as far as they have told. */
   phases: z.array(WorkerPhases).optional(),

@@ -52,7 +52,7 @@ const checkInference = (
 ): void => {
   checkCache(spec, refused)
   checkAudit(spec, refused)
-  if (spec.precision !== 'fp32' && spec.engine !== 'onnx')
+  if (spec.precision !== 'fp32' && spec.precision !== 'auto' && spec.engine !== 'onnx')
     refused('precision', spec.precision, `fp32 with engine tfjs (${spec.precision} needs engine onnx)`)
   if (spec.decode === 'draft' && spec.size === 'keep') refused('decode', 'draft', 'exact with size keep, where no image is resized')
   if (spec.overwrite && spec.retryFailed) refused('retryFailed', true, 'only one of overwrite and retryFailed')

@@ -2,7 +2,7 @@ import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { inferShapes, layerShapes, namedLayers, pruneNodes, resolveLayers, type Network, type Size2 } from '@layermill/models'
 import { isOnnxNetwork, type OnnxNetwork } from '@layermill/onnx'
 import type { Explainer, ExplainerOptions } from '../explainer.js'
-import type { Device, Engine, EngineName, Extractor, ExtractorOptions } from '../engine.js'
+import type { CalibratorOptions, Device, Engine, EngineName, Extractor, ExtractorOptions } from '../engine.js'
 import { requireFloat16 } from '../float16-devices.js'
 import type { ThreadClient } from '../thread/client.js'
 import { EngineThreads } from '../thread/engine-threads.js'
@@ -84,7 +84,7 @@ export class ThreadEngine implements Engine {
     network: Network,
     weights: TensorMap,
     sets: readonly (readonly string[])[],
-    { inputSize }: Pick<ExtractorOptions, 'inputSize'> = {},
+    { inputSize, extremes = false }: CalibratorOptions = {},
   ): Promise<Extractor> {
     this.assertOpen()
     refuseGraph(network, 'int8 ranges cannot be chosen for it', 'leave out --precision; files in float16 and int8 are run as they are')
@@ -92,14 +92,19 @@ export class ThreadEngine implements Engine {
     const checked = [...new Set(sets.flat())]
     layerShapes(network, checked, inputSize)
     const calibrate = sets.map(layers => resolveLayers(network, layers))
-    const { session, points = [] } = await this.load(network, weights, { outputs: resolveLayers(network, checked), inputSize, calibrate })
+    const { session, points = [] } = await this.load(network, weights, {
+      outputs: resolveLayers(network, checked),
+      inputSize,
+      calibrate,
+      extremes,
+    })
     return new ThreadExtractor(this.client, { session, layers: points, checked, network, inputSize })
   }
 
   private async load(
     network: Network,
     weights: TensorMap,
-    wanted: Pick<LoadParams, 'outputs' | 'inputSize' | 'ranges' | 'float16' | 'calibrate'>,
+    wanted: Pick<LoadParams, 'outputs' | 'inputSize' | 'ranges' | 'float16' | 'calibrate' | 'extremes'>,
   ): Promise<Requests['load']['result']> {
     const nodes = pruneNodes(network.nodes, wanted.outputs)
     const selected = selectWeights(network, nodes, weights)

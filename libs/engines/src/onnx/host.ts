@@ -8,6 +8,7 @@ import { Numbered } from '../thread/numbered.js'
 import type { LoadParams, Request, Requests, RequestKind } from '../thread/protocol.js'
 import { selectDevice } from './devices.js'
 import { ExplainerHost } from './explain/host.js'
+import { extremesOf, withExtremes } from './int8/extremes.js'
 import { calibrationPoints } from './int8/points.js'
 import { toHalfPrecision } from './float16/half-precision.js'
 import { averagingMatrix } from './lower/adaptive.js'
@@ -23,6 +24,8 @@ interface Loaded {
   readonly lowered: Omit<Lowered, 'graph'>
   /** Node names, in the order in which their tensors are returned. */
   readonly outputs: readonly string[]
+  /** Gives the outputs' smallest and largest numbers. */
+  readonly extremes: boolean
   /** For the sizes that averaging matrices depend on; empty where there are none. */
   readonly nodes: readonly GraphNode[]
 }
@@ -86,10 +89,10 @@ export class OnnxHost {
   }
 
   private async load(params: LoadParams): Promise<Requests['load']['result']> {
-    const { nodes, weights, inputSize, ownWeights, ranges, calibrate } = params
+    const { nodes, weights, inputSize, ownWeights, ranges, calibrate, extremes = false } = params
     const points = calibrate === undefined ? undefined : calibrationPoints(nodes, weights, calibrate)
     const outputs = points ?? params.outputs
-    const { graph, ...lowered } = lower({
+    const { graph: whole, ...lowered } = lower({
       nodes,
       weights,
       outputs,
@@ -98,12 +101,13 @@ export class OnnxHost {
       ranges,
       lrnAsProducts: this.device === 'cpu',
     })
+    const graph = extremes ? withExtremes(whole) : whole
     const options = { device: this.device, threads: this.threads }
     const loaded = params.float16 === true ? toHalfPrecision(graph) : graph
     // Folded weights alone are as large as the network.
     const free = (): void => freeArrays([...weightArrays(graph), ...weightArrays(loaded), ...[...weights.values()].map(({ data }) => data)])
     const session = await nativeCall(this.flags, () => createSession(loaded, options, undefined, free))
-    const number = this.sessions.add({ session, lowered, outputs, nodes: lowered.averaging.length > 0 ? nodes : [] })
+    const number = this.sessions.add({ session, lowered, outputs, extremes, nodes: lowered.averaging.length > 0 ? nodes : [] })
     return { session: number, ...(points === undefined ? {} : { points }) }
   }
 
@@ -114,7 +118,8 @@ export class OnnxHost {
     const results = await nativeCall(this.flags, () => loaded.session.run(feeds))
     const taken = new Set<string>()
     const tensors = loaded.outputs.map(node => {
-      const value = loaded.lowered.outputs.get(node)!
+      const bound = loaded.lowered.outputs.get(node)!
+      const value = loaded.extremes ? extremesOf(bound) : bound
       const tensor = fromOrt(results[value]!, taken.has(value))
       taken.add(value)
       return tensor

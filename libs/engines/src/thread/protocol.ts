@@ -37,6 +37,8 @@ export interface LoadParams {
   readonly float16?: boolean
   /** Instead of `outputs`, the values whose ranges are needed to compute each of these sets of nodes in int8. */
   readonly calibrate?: readonly (readonly string[])[]
+  /** Instead of each value its smallest and largest number, over the whole batch. */
+  readonly extremes?: boolean
 }
 
 export type RequestKind = keyof Requests

@@ -1,8 +1,8 @@
-import { cpus, freemem } from 'node:os'
-import { computeThreads } from '@layermill/core'
+import { freemem } from 'node:os'
 import type { Engine, Extractor } from '@layermill/engines'
 import type { RunRecord } from '@layermill/contracts'
 import type { Network, Size2 } from '@layermill/models'
+import { processorText } from '../processor-text.js'
 import { chooseBatchSize } from './choose.js'
 import { KeptBatchSizes, type MeasuredCase } from './kept-sizes.js'
 import { workingBytesPerImage } from './working-memory.js'
@@ -69,7 +69,7 @@ export async function findBatchSize({
     engine: engine.name,
     version: engine.version,
     device: engine.device,
-    processor: `${computeThreads()} x ${cpus()[0]?.model ?? 'processor'}`,
+    processor: processorText(),
     network: network.id,
     layers: record.identity.layers,
     inputSize: [...inputSize],

@@ -1,15 +1,20 @@
+import { createHash } from 'node:crypto'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Engine, Extractor, Range } from '@layermill/engines'
-import type { Calibration, CalibrationMethod, CalibrationReport, RunRecord } from '@layermill/contracts'
+import type { Calibration, CalibrationMethod, FoundCalibration, RunRecord } from '@layermill/contracts'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { layerShapes, type Network, type Size2 } from '@layermill/models'
 import type { ImageSource, ManifestRow } from '@layermill/storage'
+import type { KeptFindings } from '../kept.js'
 import type { LoadedModel, ModelProvider } from '../model-provider.js'
 import { type ComputedImage, computeRows } from '../part/compute-rows.js'
 import { prepareRows, rowPreparation } from '../part/prepare-rows.js'
+import { processorText } from '../processor-text.js'
 import { Agreement } from './agreement.js'
 import { Histogram } from './histogram.js'
+import { type CalibrationCase, keptCalibrations } from './kept-calibrations.js'
 import { type CalibrationSample, sampleImages } from './sample.js'
+import { TimedExtractor } from './timed-extractor.js'
 
 /** Gave the larger cosine of the two, see docs/decisions/0057. */
 const defaultMethod: CalibrationMethod = 'min-max'
@@ -27,9 +32,10 @@ export interface CalibrateOptions {
   /** Default: chosen from the whole source by the hashes of the keys. */
   readonly sample?: CalibrationSample
   readonly method?: CalibrationMethod
-  readonly signal?: AbortSignal
-  /** Told of how many images there are before they are computed. */
+  readonly signal?: AbortSignal | undefined
+  /** Told of how many images there are before they are computed; not where ranges of this sample are kept. */
   readonly onSample?: (chosen: number, others: number) => void
+  readonly kept?: KeptFindings<CalibrationCase, FoundCalibration>
 }
 
 /** Setting that a calibration computes with. */
@@ -101,7 +107,10 @@ async function rangesOf(
 ): Promise<{ keys: string[]; ranges: Map<string, Range> }> {
   const { engine, model, inputSize, layers, classifier } = setting
   const sets = classifier === undefined ? [layers] : [layers, [...layers, classifier]]
-  await using extractor = await engine.calibrator(model.network, model.weights.tensors, sets, inputSize === undefined ? {} : { inputSize })
+  await using extractor = await engine.calibrator(model.network, model.weights.tensors, sets, {
+    ...(inputSize === undefined ? {} : { inputSize }),
+    extremes: method === 'min-max',
+  })
   const histograms = new Map<string, Histogram>()
   const keys: string[] = []
   const counting = handled(extractor, async batch => {
@@ -119,19 +128,27 @@ function without<Value>(prefix: string, values: ReadonlyMap<string, Value>): Map
   return new Map([...values].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]))
 }
 
-async function compare(setting: Setting, images: readonly ManifestRow[], ranges: ReadonlyMap<string, Range>): Promise<Agreement> {
+/** Float32 and int8 of the same images: how far they agree, and the shortest seconds of a batch of the one over those of the other. */
+interface Comparison {
+  readonly agreement: Agreement
+  /** Left out with fewer than two batches: the first warms up. */
+  readonly speedup?: number
+}
+
+async function compare(setting: Setting, images: readonly ManifestRow[], ranges: ReadonlyMap<string, Range>): Promise<Comparison> {
   const { engine, model, inputSize, layers, classifier } = setting
   const agreement = new Agreement(layers, classifier)
   const wanted = classifier === undefined ? layers : [...layers, classifier]
   const size = inputSize === undefined ? {} : { inputSize }
-  await using exact = await engine.extractor(model.network, model.weights.tensors, wanted, size)
-  await using quantised = await engine.extractor(model.network, model.weights.tensors, wanted, { ...size, ranges })
-  const both = handled(exact, async batch => {
+  await using exact = new TimedExtractor(await engine.extractor(model.network, model.weights.tensors, wanted, size))
+  await using quantised = new TimedExtractor(await engine.extractor(model.network, model.weights.tensors, wanted, { ...size, ranges }))
+  const both = handled(exact.extractor, async batch => {
     const copy = { shape: batch.shape, data: batch.data.slice() }
     return new Map([...prefixed('exact ', await exact.run(copy)), ...prefixed('int8 ', await quantised.run(batch))])
   })
   for await (const { layers: found } of through(setting, images, both)) agreement.add(without('exact ', found), without('int8 ', found))
-  return agreement
+  const speedup = exact.shortest / quantised.shortest
+  return Number.isFinite(speedup) ? { agreement, speedup } : { agreement }
 }
 
 /** The ranges of a sample alone, without a comparison: for trying out how long a run takes. */
@@ -142,14 +159,31 @@ export async function calibrateRanges(
   return ranges
 }
 
+/** Ranges and agreement of one sample of images: the same sample, network and layers give them again. */
+async function caseOf(
+  { record, provider }: CalibrateOptions,
+  sample: CalibrationSample,
+  method: CalibrationMethod,
+): Promise<CalibrationCase> {
+  const { name, version } = await provider.openEngine()
+  const { weights, layers, preparation } = record.identity
+  const versions = [sample.chosen, sample.others].map(items => items.map(({ key, etag }) => [key, etag]))
+  const hash = createHash('sha256').update(JSON.stringify(versions)).digest('hex')
+  return { engine: name, version, processor: processorText(), weights, layers, preparation, method, sample: hash }
+}
+
 /**
  * Chooses the ranges that a run computes in int8 with, from a sample of its images in float32, and compares int8 with float32 on other
- * images, or on the same where there are no others.
+ * images, or on the same where there are no others. What was found for the same sample before is kept on this machine.
  * @throws LayermillError `CALIBRATION_INVALID` where not one image could be computed; `PRECISION_UNAVAILABLE` with another engine.
  */
-export async function calibrateRun(options: CalibrateOptions): Promise<{ calibration: Calibration; report: CalibrationReport }> {
-  const { source, method = defaultMethod } = options
-  const { chosen, others } = options.sample ?? (await sampleImages(source.items()))
+export async function calibrateRun(options: CalibrateOptions): Promise<FoundCalibration> {
+  const { source, method = defaultMethod, kept = keptCalibrations() } = options
+  const sample = options.sample ?? (await sampleImages(source.items()))
+  const { chosen, others } = sample
+  const found = await caseOf(options, sample, method)
+  const known = await kept.find(found)
+  if (known !== undefined) return known
   options.onSample?.(chosen.length, others.length)
   const setting = await settingOf(options)
   const { keys, ranges } = await rangesOf(setting, chosen, method)
@@ -163,12 +197,15 @@ export async function calibrateRun(options: CalibrateOptions): Promise<{ calibra
     )
   }
   const held = await compare(setting, others, ranges)
-  const agreement = held.images > 0 ? held : await compare(setting, chosen, ranges)
+  const { agreement, speedup } = held.agreement.images > 0 ? held : await compare(setting, chosen, ranges)
   const calibration: Calibration = {
     version: 1,
     method,
     sample: keys,
     ranges: Object.fromEntries([...ranges].map(([point, [low, high]]) => [point, [low, high]])),
   }
-  return { calibration, report: { method, images: keys.length, heldOut: held.images > 0, ...agreement.report } }
+  const report = { method, images: keys.length, heldOut: held.agreement.images > 0, ...agreement.report }
+  const result = { calibration, report, ...(speedup === undefined ? {} : { speedup }) }
+  await kept.keep(found, result)
+  return result
 }

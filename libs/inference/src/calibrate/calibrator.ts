@@ -1,6 +1,7 @@
 import { hasInt8Instructions } from '@layermill/engines'
 import type { ModelProvider } from '../model-provider.js'
 import { calibrateRun } from './calibrate.js'
+import { type ChosenPrecision, choosePrecision } from './choose-precision.js'
 import { calibrationImages } from './sample.js'
 import type { Calibration, CalibrationReport, RunRecord } from '@layermill/contracts'
 import type { ImageSource } from '@layermill/storage'
@@ -32,13 +33,28 @@ export function describeAgreement({ cosine, top1, compared, heldOut, images }: C
 export function calibrator(provider: ModelProvider, readAhead: number, note: (text: string) => void): Calibrator {
   return async (record, source, signal) => {
     await noteInt8Support(note)
-    const onSample = (chosen: number, others: number): void => {
-      note(`int8: choosing ranges with ${chosen} images, comparing with fp32 on ${others > 0 ? `${others} others` : 'the same'}`)
-      if (chosen < calibrationImages)
-        note(`warning: int8 is calibrated with all ${chosen} images there are; ${calibrationImages} or more give better ranges`)
-    }
-    const result = await calibrateRun({ record, provider, source, readAhead, onSample, ...(signal === undefined ? {} : { signal }) })
+    const result = await calibrateRun({ record, provider, source, readAhead, onSample: sampleNote(note), signal })
     note(describeAgreement(result.report))
     return result
+  }
+}
+
+const sampleNote =
+  (note: (text: string) => void) =>
+  (chosen: number, others: number): void => {
+    note(`int8: choosing ranges with ${chosen} images, comparing with fp32 on ${others > 0 ? `${others} others` : 'the same'}`)
+    if (chosen < calibrationImages)
+      note(`warning: int8 is calibrated with all ${chosen} images there are; ${calibrationImages} or more give better ranges`)
+  }
+
+/** Takes float32 or int8 for a run that leaves it open. */
+export type PrecisionChooser = (record: RunRecord, source: ImageSource, signal?: AbortSignal) => Promise<ChosenPrecision>
+
+/** Takes a run's precision with a provider's engine, and says so. */
+export function precisionChooser(provider: ModelProvider, readAhead: number, note: (text: string) => void): PrecisionChooser {
+  return async (record, source, signal) => {
+    const found = await choosePrecision({ record, provider, source, readAhead, onSample: sampleNote(note), signal })
+    note(`precision auto: ${found.choice.chosen}, ${found.choice.reason}`)
+    return found
   }
 }

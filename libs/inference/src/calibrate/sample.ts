@@ -8,6 +8,8 @@ export interface CalibrationSample {
   readonly chosen: readonly SourceItem[]
   /** Empty where the dataset has no others. */
   readonly others: readonly SourceItem[]
+  /** Images of the whole dataset. */
+  readonly total: number
 }
 
 const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex')
@@ -18,7 +20,9 @@ const hashOf = (key: string): string => createHash('sha256').update(key).digest(
 export async function sampleImages(items: AsyncIterable<SourceItem>, images: number = calibrationImages): Promise<CalibrationSample> {
   let smallest: { hash: string; item: SourceItem }[] = []
   let limit: string | undefined
+  let total = 0
   for await (const item of items) {
+    total++
     const hash = hashOf(item.key)
     if (limit !== undefined && hash >= limit) continue
     smallest.push({ hash, item })
@@ -29,7 +33,7 @@ export async function sampleImages(items: AsyncIterable<SourceItem>, images: num
   const all = sorted(smallest)
     .slice(0, 2 * images)
     .map(({ item }) => item)
-  return { chosen: all.slice(0, images), others: all.slice(images) }
+  return { chosen: all.slice(0, images), others: all.slice(images), total }
 }
 
 function sorted<Entry extends { readonly hash: string }>(entries: readonly Entry[]): Entry[] {

@@ -83,6 +83,7 @@ function describe(run: RunDetail): string {
     ['created', run.created],
     ['finished', run.finished],
     ['waiting', run.waiting && `${run.waiting.reason} (since ${run.waiting.since})`],
+    ['precision', run.precisionChoice && `${run.precisionChoice.chosen}: ${run.precisionChoice.reason}`],
     ['int8', run.calibration && int8Line(run.calibration)],
     ['draft', run.draft && draftLine(run.draft)],
     ['version', run.registered && registeredLine(run.registered)],

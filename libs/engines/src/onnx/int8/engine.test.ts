@@ -31,7 +31,10 @@ it('gives the values whose ranges are needed, and computes in int8 with them', a
   expect(calibrator.layers).toEqual(['input', 'left/relu', 'joined'])
   const values = await calibrator.run(tinyImages(3, [8, 8]))
   await calibrator.release()
+  await using extremes = await engine.calibrator(network, weights, [['left/relu'], ['scores']], { extremes: true })
+  const found = await extremes.run(tinyImages(3, [8, 8]))
   const ranges = new Map([...values].map(([name, { data }]): [string, Range] => [name, [Math.min(...data), Math.max(...data)]]))
+  expect(new Map([...found].map(([name, { data }]) => [name, [...data]]))).toEqual(ranges)
 
   for (const layer of ['left/relu', 'scores']) {
     const [exact, int8] = await Promise.all([

@@ -1,0 +1,66 @@
+import type { RunRecord } from '@layermill/contracts'
+import type { ImageSource } from '@layermill/storage'
+import { describe, expect, it } from 'vitest'
+import type { ModelProvider } from '../model-provider.js'
+import { choosePrecision, verdictOf } from './choose-precision.js'
+
+interface World {
+  readonly engine?: string
+  readonly device?: string
+  readonly graph?: object
+  readonly hasInstructions?: boolean
+  readonly images?: number
+}
+
+/** A machine that refuses to compute. */
+function choiceOn({ engine = 'onnx', device = 'cpu', graph, hasInstructions = true, images = 1000 }: World) {
+  const provider = {
+    openEngine: async () => ({ name: engine, device, version: '1', calibrator: () => Promise.reject(new Error('it computes')) }),
+    model: async () => ({ network: { graph }, weights: {} }),
+  } as unknown as ModelProvider
+  const source = {
+    async *items() {
+      for (let i = 0; i < images; i++) yield { key: `${i}.jpg`, etag: '', bytes: 1 }
+    },
+  } as unknown as ImageSource
+  const identity = { weights: 'a'.repeat(64), layers: ['pool5'], preparation: { size: 'keep' } }
+  const record = { spec: { model: 'resnet50', weights: 'random:1' }, identity } as unknown as RunRecord
+  return choosePrecision({ provider, source, record, readAhead: 1, hasInstructions: async () => hasInstructions })
+}
+
+describe('choosePrecision', () => {
+  it.each([
+    [{ engine: 'tfjs' }, 'by tfjs on cpu'],
+    [{ device: 'cuda' }, 'by onnx on cuda'],
+    [{ graph: {} }, 'ONNX files'],
+    [{ hasInstructions: false }, 'avx512_vnni'],
+    [{ images: 511 }, 'fewer than 512 images'],
+  ])('takes fp32 without computing anything: %o', async (world, reason) => {
+    expect(await choiceOn(world)).toEqual({ choice: { chosen: 'fp32', reason: expect.stringContaining(reason) as string } })
+  })
+
+  it('computes where none of these decides', async () => {
+    await expect(choiceOn({ images: 512 })).rejects.toThrow('it computes')
+  })
+})
+
+describe('verdictOf', () => {
+  const cosine = { pool1: { mean: 0.999, smallest: 0.9 }, pool5: { mean: 0.9901, smallest: 0.5 } }
+
+  it('takes int8 where it is faster and every layer agrees', () => {
+    expect(verdictOf(1.1, cosine)).toEqual({
+      chosen: 'int8',
+      speedup: 1.1,
+      reason: 'int8 is 1.10 times as fast as fp32 on some of the images; smallest mean cosine to fp32 0.9901 (pool5)',
+    })
+  })
+
+  it.each([
+    [1.09, cosine, '1.09 times'],
+    [0.7, cosine, '0.70 times'],
+    [3, { ...cosine, fc6: { mean: 0.9899, smallest: 0.9 } }, 'fc6 has a mean cosine of 0.9899 to fp32, below 0.99'],
+    [3, { pool5: { mean: NaN, smallest: NaN } }, 'pool5 has a mean cosine of NaN'],
+  ])('takes fp32 at %f with %o', (speedup, found, reason) => {
+    expect(verdictOf(speedup, found)).toEqual({ chosen: 'fp32', speedup, reason: expect.stringContaining(reason) as string })
+  })
+})

@@ -1,0 +1,63 @@
+import type { CalibrationReport, FoundCalibration, PrecisionChoice } from '@layermill/contracts'
+import { hasInt8Instructions } from '@layermill/engines'
+import { type CalibrateOptions, calibrateRun } from './calibrate.js'
+import { sampleImages } from './sample.js'
+
+/** Images below which choosing ranges takes longer than int8 saves: it computes each of 128 images more than once. */
+const fewestImages = 512
+/** Float32's seconds over int8's, below which less exact numbers buy nothing. */
+const leastSpeedup = 1.1
+/** Mean cosine of a layer's float32 and int8 values; MLPerf's inference rule asks for 99% of float32's quality. */
+const leastCosine = 0.99
+
+export interface ChosenPrecision {
+  readonly choice: PrecisionChoice
+  /** Ranges of an int8 run. */
+  readonly found?: FoundCalibration
+}
+
+export interface ChooseOptions extends CalibrateOptions {
+  /** Default: as this CPU has them; undefined where that is not known. */
+  readonly hasInstructions?: () => Promise<boolean | undefined>
+}
+
+const exact = (reason: string): ChosenPrecision => ({ choice: { chosen: 'fp32', reason } })
+
+/**
+ * Takes int8 for a run where it is faster than float32 on some of the run's own images and agrees with it on others, else float32. Asks for
+ * what costs nothing first: device, network, instructions, number of images.
+ * @throws as `calibrateRun`
+ */
+export async function choosePrecision({ hasInstructions = hasInt8Instructions, ...options }: ChooseOptions): Promise<ChosenPrecision> {
+  const { provider, record, source } = options
+  const { name, device } = await provider.openEngine()
+  if (name !== 'onnx' || device !== 'cpu') return exact(`int8 is computed by ONNX Runtime on the CPU, not by ${name} on ${device}`)
+  const { network } = await provider.model(record.spec.model, record.spec.weights)
+  if (network.graph !== undefined) return exact('networks of ONNX files are computed as they are')
+  if ((await hasInstructions()) === false) return exact('this CPU has no instructions for 8-bit products (avx512_vnni, avx_vnni)')
+  const sample = await sampleImages(source.items())
+  if (sample.total < fewestImages)
+    return exact(`choosing ranges for int8 takes longer than it saves with fewer than ${fewestImages} images`)
+  const found = await calibrateRun({ ...options, sample })
+  const choice = verdictOf(found.speedup ?? 0, found.report.cosine)
+  return choice.chosen === 'int8' ? { choice, found } : { choice }
+}
+
+/**
+ * Verdict on int8 by its measured speed and agreement.
+ * @param speedup float32's seconds over int8's
+ * @param cosine of each layer's values in int8 to float32's
+ */
+export function verdictOf(speedup: number, cosine: CalibrationReport['cosine']): PrecisionChoice {
+  const means = Object.entries(cosine).map(([layer, { mean }]) => [layer, mean] as const)
+  const [layer, worst] = means.toSorted((a, b) => a[1] - b[1])[0] ?? ['', 0]
+  const times = `int8 is ${speedup.toFixed(2)} times as fast as fp32 on some of the images`
+  if (speedup < leastSpeedup) return { chosen: 'fp32', speedup, reason: `${times}` }
+  if (!(worst >= leastCosine))
+    return {
+      chosen: 'fp32',
+      speedup,
+      reason: `${times}, but ${layer} has a mean cosine of ${worst.toFixed(4)} to fp32, below ${leastCosine}`,
+    }
+  return { chosen: 'int8', speedup, reason: `${times}; smallest mean cosine to fp32 ${worst.toFixed(4)} (${layer})` }
+}
