@@ -1,10 +1,11 @@
-import { withDeadline } from '@layermill/core'
+import { errorCode, withDeadline } from '@layermill/core'
 import { decodeElsewhere } from './decode-elsewhere.js'
 import { decodeHere, type DecodeLimits } from './decode-here.js'
 import { tooSlow } from './decode-with-sharp.js'
 import { sniffFormat } from './format.js'
 import { Gate } from './gate.js'
 import type { RgbImage } from './image.js'
+import { PauseWatch } from './pause-watch.js'
 import { checkSize, readPictureWork } from './picture-size.js'
 
 /** Pillow's limit before it takes a file for a decompression bomb. */
@@ -29,6 +30,8 @@ const mostWork = 500_000_000
  * alone.
  */
 const mostPixels = 64_000_000
+/** Milliseconds that a process stands still, from which a deadline that was missed is given again, once. */
+const pauseMs = 5000
 /** Threads of libuv's pool, which decode. */
 export const decodingThreads = Math.max(1, Number(process.env['UV_THREADPOOL_SIZE']) || 4)
 /** Twice the threads, so that none waits for this one; what waits here has not begun, and its time does not run. */
@@ -59,11 +62,22 @@ function belongsElsewhere(work: number): boolean {
  * except that TIFF files are turned as their orientation says, as Pillow does when it loads them.
  *
  * Sides and pixels are checked in the header. What the header says to be very much work is decoded in a process of its own, which is ended
- * at the deadline.
+ * at the deadline. The deadline of a picture during which the process stood still is given again, once.
  *
  * @throws LayermillError IMAGE_EMPTY, IMAGE_NOT_AN_IMAGE, IMAGE_UNSUPPORTED, IMAGE_TRUNCATED, IMAGE_CORRUPT, IMAGE_TOO_LARGE, IMAGE_TIMEOUT
  */
 export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<RgbImage> {
+  using watch = new PauseWatch()
+  try {
+    return await decodeOnce(bytes, options)
+  } catch (error) {
+    // A process that was stopped had no time to decode in.
+    if (errorCode(error) !== 'IMAGE_TIMEOUT' || watch.longestMs < pauseMs) throw error
+    return await decodeOnce(bytes, options)
+  }
+}
+
+async function decodeOnce(bytes: Uint8Array, options: DecodeOptions): Promise<RgbImage> {
   const { autoOrient = false, maxPixels = defaultMaxPixels, timeoutMs = defaultImageTimeoutMs } = options
   const limits: DecodeLimits = { autoOrient, maxPixels, timeoutMs }
   const format = sniffFormat(bytes)
