@@ -27,6 +27,8 @@ export interface ExtractorOptions {
    * Default: float32.
    */
   ranges?: ReadonlyMap<string, Range>
+  /** Of a network read from a file: layers that are computed in float32 beside `ranges`, by a graph of their own. */
+  exactLayers?: ReadonlySet<string>
   /** Weights and most values in float16. ONNX Runtime on cuda and webgpu only; not together with `ranges`. */
   float16?: boolean
   /** Of a network read from a file: told once how its batches are computed, when the first ones have shown it. */

@@ -30,7 +30,11 @@ export interface SessionRanges {
   /** Of the calibration that they are from: sessions are kept by it. */
   readonly sha256: string
   readonly ranges: ReadonlyMap<string, Range>
+  /** Layers that are computed in float32 all the same. */
+  readonly exactLayers?: ReadonlySet<string>
 }
+
+const rangesOf = ({ ranges, exactLayers }: SessionRanges) => ({ ranges, ...(exactLayers === undefined ? {} : { exactLayers }) })
 
 /** Precision of a session that does not compute in float32. */
 export type SessionPrecision = SessionRanges | 'fp16'
@@ -80,7 +84,7 @@ export class ModelProvider {
       JSON.stringify([model, weights, layers, inputSize ?? null, precision === 'fp16' ? precision : (precision?.sha256 ?? null)]),
       async () => {
         const [engine, loaded] = await Promise.all([this.openEngine(), this.model(model, weights)])
-        const computing = precision === 'fp16' ? { float16: true } : { ...(precision === undefined ? {} : { ranges: precision.ranges }) }
+        const computing = precision === 'fp16' ? { float16: true } : precision === undefined ? {} : rangesOf(precision)
         return engine.extractor(loaded.network, loaded.weights.tensors, layers, {
           ...(inputSize === undefined ? {} : { inputSize }),
           onBatching: ({ kind, reason }) => {

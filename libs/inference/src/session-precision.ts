@@ -13,6 +13,6 @@ export async function readSessionPrecision(store: Store, { identity }: RunRecord
   const { calibration: sha256 } = identity
   if (sha256 === undefined)
     throw new LayermillError('CALIBRATION_INVALID', `${store.url}/run.json names no calibration, and its precision is int8`)
-  const { ranges } = parseCalibration(await store.get(calibrationPath), sha256, store.url)
-  return { sha256, ranges: new Map(Object.entries(ranges)) }
+  const { ranges, float32 } = parseCalibration(await store.get(calibrationPath), sha256, store.url)
+  return { sha256, ranges: new Map(Object.entries(ranges)), ...(float32 === undefined ? {} : { exactLayers: new Set(float32) }) }
 }

@@ -11,8 +11,14 @@ export {
   type ValueShape,
   type WeightPiece,
 } from './model.js'
-export { double, elementName, float, float16, isFloat, uint8, type NodeDef, type ValueDef } from './types.js'
+export { double, elementName, float, float16, int32, int8, isFloat, uint8, type NodeDef, type TensorDef, type ValueDef } from './types.js'
 export { isOnnxNetwork, OnnxGraph, onnxNetwork, type OnnxNetwork, type OnnxNetworkOptions, probabilities, takesPixels } from './network.js'
+export { intAttribute, plainNode, type Repaired } from './cut/batch.js'
+export { runtimeDomain } from './cut/cut.js'
+export { needed } from './depends.js'
+export { rawTensor } from './read/encode.js'
+export { namesTaken } from './read/normalise.js'
+export { smallNumbers } from './read/parse-tensor.js'
 export type { Forward } from './train/forward.js'
 export { prefixOf, takeTokens } from './tokens.js'
 export { ownNormalisation, type OwnNormalisation } from './normalised.js'

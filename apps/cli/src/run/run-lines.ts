@@ -66,12 +66,13 @@ export function sayLeftOut(output: Output, leftOut: RunDetail['leftOut']): void 
 }
 
 /** How far an int8 run agrees with float32. */
-export function int8Line({ cosine, compared, top1 }: NonNullable<RunDetail['calibration']>): string {
+export function int8Line({ cosine, compared, top1, float32 }: NonNullable<RunDetail['calibration']>): string {
   const layers = Object.entries(cosine).map(
     ([layer, { mean, smallest }]) => `${layer} ${mean.toFixed(4)} (smallest ${smallest.toFixed(4)})`,
   )
   const classes = top1 === undefined ? [] : [`same class ${(top1 * 100).toFixed(1)}%`]
-  return `cosine to float32 on ${compared} images: ${[...layers, ...classes].join(', ')}`
+  const exact = float32 === undefined ? '' : `; computed in float32: ${float32.join(', ')}`
+  return `cosine to float32 on ${compared} images: ${[...layers, ...classes].join(', ')}${exact}`
 }
 
 /** How far a run with `--decode draft` agrees with exact decoding. */

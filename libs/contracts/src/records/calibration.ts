@@ -14,6 +14,8 @@ export const Calibration = z.object({
   sample: z.array(z.string()),
   /** Smallest and largest value, by node. */
   ranges: z.record(z.string(), z.tuple([z.number(), z.number()])),
+  /** Layers of an ONNX file that are computed in float32, as int8 is too far from it there. */
+  float32: z.array(z.string()).optional(),
 })
 export type Calibration = z.output<typeof Calibration>
 
@@ -29,6 +31,8 @@ export const CalibrationReport = z.object({
   cosine: z.record(z.string(), z.object({ mean: z.number(), smallest: z.number() })),
   /** Share of images with the same likeliest class; left out where the classifier cannot take the images' size. */
   top1: z.number().optional(),
+  /** Layers of an ONNX file that are computed in float32, as their int8 was further off than allowed. */
+  float32: z.array(z.string()).optional(),
 })
 export type CalibrationReport = z.output<typeof CalibrationReport>
 

@@ -13,6 +13,7 @@ import { checkImages, sizeText } from './check-images.js'
 import { ThreadExplainer } from './explain/explainer.js'
 import { GraphExplainer } from './file/explain-graph.js'
 import { GraphExtractor } from './file/extractor.js'
+import { openGraphCalibrator, openInt8Graph } from './file/int8-extractor.js'
 import { createGraphTrainer } from './file/graph-trainer.js'
 import { trainsGraph } from './file/step-graph.js'
 import { createTrainer, type TrainerPlace } from './trainer.js'
@@ -65,19 +66,25 @@ export class ThreadEngine implements Engine {
     return new ThreadExtractor(this.client, { session, layers: names, checked: names, network, inputSize })
   }
 
-  private graphExtractor(network: OnnxNetwork, layers: readonly string[], options: ExtractorOptions): Promise<Extractor> {
+  private async graphExtractor(network: OnnxNetwork, layers: readonly string[], options: ExtractorOptions): Promise<Extractor> {
     const { inputSize, ranges, float16 = false, onBatching } = options
     if (this.name !== 'onnx') {
       throw notRun(network, this.name)
     }
-    if (ranges !== undefined || float16) {
-      throw new LayermillError('PRECISION_UNAVAILABLE', `${network.id} is an ONNX file, which is computed in the precision that it has`, {
-        hint: 'leave out --precision; files in float16 and int8 are run as they are',
-      })
+    if (float16) {
+      throw new LayermillError(
+        'PRECISION_UNAVAILABLE',
+        `${network.id} is an ONNX file, which is not computed in float16 unless it is so itself`,
+        {
+          hint: 'leave out --precision, or give --precision int8; files in float16 and int8 are run as they are',
+        },
+      )
     }
     const named = namedLayers(network, layers)
     if (named.length === 0) throw new LayermillError('LAYER_UNKNOWN', `no layer of ${network.id} was asked for`)
-    return GraphExtractor.open(this.client, network, named, { inputSize, onBatching })
+    if (ranges === undefined) return GraphExtractor.open(this.client, network, named, { inputSize, onBatching })
+    this.assertInt8()
+    return openInt8Graph(this.client, network, named, { inputSize, onBatching, ranges, exact: options.exactLayers ?? new Set() })
   }
 
   async calibrator(
@@ -87,8 +94,8 @@ export class ThreadEngine implements Engine {
     { inputSize, extremes = false }: CalibratorOptions = {},
   ): Promise<Extractor> {
     this.assertOpen()
-    refuseGraph(network, 'int8 ranges cannot be chosen for it', 'leave out --precision; files in float16 and int8 are run as they are')
     this.assertInt8()
+    if (isOnnxNetwork(network)) return openGraphCalibrator(this.client, network, sets.flat(), inputSize)
     const checked = [...new Set(sets.flat())]
     layerShapes(network, checked, inputSize)
     const calibrate = sets.map(layers => resolveLayers(network, layers))

@@ -35,3 +35,24 @@ it('reports mean and smallest cosine of each layer, and how often the class is t
   )
   expect(agreement.report).toEqual({ compared: 2, cosine: { features: { mean: 0.5, smallest: 0 } }, top1: 0.5 })
 })
+
+it('names layers with an image that is too far off, and scores whose classes change', () => {
+  const agreement = new Agreement(['near', 'far', 'scores'], 'scores')
+  const exact = new Map([
+    ['near', row(1, 0)],
+    ['far', row(1, 0)],
+    ['scores', row(1, 1.001)],
+  ])
+  agreement.add(exact, exact)
+  expect(agreement.below(new Set(['scores']))).toEqual([])
+  agreement.add(
+    exact,
+    new Map([
+      ['near', row(1, 0.1)],
+      ['far', row(1, 0.2)],
+      ['scores', row(1.001, 1)],
+    ]),
+  )
+  expect(agreement.below(new Set(['scores']))).toEqual(['far', 'scores'])
+  expect(agreement.below(new Set())).toEqual(['far'])
+})

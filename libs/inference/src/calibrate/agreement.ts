@@ -8,6 +8,10 @@ function largest(values: Float32Array): number {
   return index
 }
 
+/** MLPerf's measures of what int8 may lose: with classes 1% of them, without the cosine. */
+const smallestShare = 0.99
+const smallestCosine = 0.99
+
 /** Collects how far two computations of the same images agree. */
 export class Agreement {
   images = 0
@@ -31,6 +35,15 @@ export class Agreement {
     }
     if (this.classifier === undefined) return
     if (largest(exact.get(this.classifier)!.data) === largest(other.get(this.classifier)!.data)) this.same++
+  }
+
+  /**
+   * Layers whose numbers are too far off: an image's cosine below 0.99, or, for the classes' probabilities or scores, another likeliest class
+   * for more than one image in a hundred.
+   */
+  below(scores: ReadonlySet<string>): string[] {
+    const { top1 = 1 } = this.report
+    return this.layers.filter(layer => !(this.smallest.get(layer)! >= smallestCosine) || (scores.has(layer) && top1 < smallestShare))
   }
 
   get report(): Pick<CalibrationReport, 'compared' | 'cosine' | 'top1'> {

@@ -4,6 +4,7 @@ import type { Engine, Extractor, Range } from '@layermill/engines'
 import type { Calibration, CalibrationMethod, FoundCalibration, RunRecord } from '@layermill/contracts'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { layerShapes, type Network, type Size2 } from '@layermill/models'
+import { isOnnxNetwork } from '@layermill/onnx'
 import type { ImageSource, ManifestRow } from '@layermill/storage'
 import type { KeptFindings } from '../kept.js'
 import type { LoadedModel, ModelProvider } from '../model-provider.js'
@@ -57,6 +58,8 @@ function classifierOf(network: Network, inputSize: Size2 | undefined): string | 
     return undefined
   }
 }
+
+const scoresOf = ({ classifier, probabilities }: Network): ReadonlySet<string> => new Set([classifier, probabilities])
 
 async function settingOf(options: CalibrateOptions): Promise<Setting> {
   const { provider, record } = options
@@ -198,13 +201,16 @@ export async function calibrateRun(options: CalibrateOptions): Promise<FoundCali
   }
   const held = await compare(setting, others, ranges)
   const { agreement, speedup } = held.agreement.images > 0 ? held : await compare(setting, chosen, ranges)
+  const float32 = isOnnxNetwork(setting.model.network) ? agreement.below(scoresOf(setting.model.network)) : []
+  const exact = float32.length === 0 ? {} : { float32 }
   const calibration: Calibration = {
     version: 1,
     method,
     sample: keys,
     ranges: Object.fromEntries([...ranges].map(([point, [low, high]]) => [point, [low, high]])),
+    ...exact,
   }
-  const report = { method, images: keys.length, heldOut: held.agreement.images > 0, ...agreement.report }
+  const report = { method, images: keys.length, heldOut: held.agreement.images > 0, ...agreement.report, ...exact }
   const result = { calibration, report, ...(speedup === undefined ? {} : { speedup }) }
   await kept.keep(found, result)
   return result

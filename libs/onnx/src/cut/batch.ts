@@ -27,10 +27,11 @@ export function intAttribute(name: string, value: number): AttributeDef {
   return { name, kind: 'int', numbers: [value], text: '', graphs: [], reference: '', proto }
 }
 
-const plain = (op: string, inputs: string[], output: string, attributes: AttributeDef[] = []): NodeDef => ({
+/** A node with one output, by whose name it is called. */
+export const plainNode = (op: string, inputs: string[], output: string, attributes: AttributeDef[] = [], domain = ''): NodeDef => ({
   name: output,
   op,
-  domain: '',
+  domain,
   overload: '',
   inputs,
   outputs: [output],
@@ -200,8 +201,8 @@ class BatchRepair {
     if (places?.[0] !== 1 || (node.attributes.get('axis')?.numbers[0] ?? 0) !== 0) return node
     const at = this.nodes.length
     const [rows, taken] = [`${prefix}.flat.${at}`, `${prefix}.taken.${at}`]
-    this.put(plain('Reshape', [flat.inputs[0]!, this.shape([0, -1])], rows))
-    this.put(plain('Gather', [rows, indices], taken, [intAttribute('axis', 1)]))
+    this.put(plainNode('Reshape', [flat.inputs[0]!, this.shape([0, -1])], rows))
+    this.put(plainNode('Gather', [rows, indices], taken, [intAttribute('axis', 1)]))
     return { ...node, op: 'Reshape', inputs: [taken, this.shape([-1, ...places.slice(1)])], attributes: new Map() }
   }
 
@@ -222,8 +223,8 @@ class BatchRepair {
     const at = this.nodes.length
     const [to, rows] = [`${prefix}.to.${at}`, `${prefix}.rows.${at}`]
     const ones = (count: number): string[] => (count === 0 ? [] : [this.shape(Array.from({ length: count }, () => 1))])
-    this.put(plain('Concat', [...ones(axis), this.count(), ...ones(rank - axis - 1)], to, [intAttribute('axis', 0)]))
-    this.put(plain(op, [name, to], rows))
+    this.put(plainNode('Concat', [...ones(axis), this.count(), ...ones(rank - axis - 1)], to, [intAttribute('axis', 0)]))
+    this.put(plainNode(op, [name, to], rows))
     return rows
   }
 
@@ -233,8 +234,8 @@ class BatchRepair {
     if (this.sizeKnown) return count
     this.sizeKnown = true
     this.add(`${prefix}.first`, [0])
-    this.put(plain('Shape', [this.image], `${prefix}.images`))
-    this.put(plain('Gather', [`${prefix}.images`, `${prefix}.first`], count, [intAttribute('axis', 0)]))
+    this.put(plainNode('Shape', [this.image], `${prefix}.images`))
+    this.put(plainNode('Gather', [`${prefix}.images`, `${prefix}.first`], count, [intAttribute('axis', 0)]))
     return count
   }
 }

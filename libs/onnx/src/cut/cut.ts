@@ -24,6 +24,8 @@ export interface CutOptions {
   readonly fed?: ReadonlySet<string>
   /** Makes nodes of old operators those of set 13, which newer ones still have. */
   readonly upgraded?: boolean
+  /** Puts others in the place of the nodes that are left, the last thing of all. Operators of ONNX Runtime's own may be among them. */
+  readonly rewrite?: (nodes: readonly NodeDef[]) => Repaired
 }
 
 /** Parts of a model beside the cut graph, encoded by whoever adds them. */
@@ -130,7 +132,10 @@ export function keptNodes({ graph, image, model, values, files }: CutSource, opt
       ? repairBatch(graph, own, image.name, { values, opset: model.opsets.get('') ?? 0 })
       : { nodes: own, added: [] }
   const repaired = keepZeros(changed, graph, values)
-  return options.upgraded === true ? upgraded(repaired, model.opsets.get('') ?? 0, values, files.get('') ?? '') : repaired
+  const last = options.upgraded === true ? upgraded(repaired, model.opsets.get('') ?? 0, values, files.get('') ?? '') : repaired
+  if (options.rewrite === undefined) return last
+  const { nodes, added } = options.rewrite(last.nodes)
+  return { nodes, added: [...last.added, ...added] }
 }
 
 /** Cuts a graph behind values: nodes, weights and inputs that these do not need are left out. */
@@ -202,5 +207,10 @@ export function cutGraph(source: CutSource, options: CutOptions, additions?: Add
 
 const outputProto = (name: string, type: number) => (type === 0 ? message([stringField(1, name)]) : valueProto(name, type))
 
-const opsetsOf = (model: ModelDef, domains: ReadonlySet<string>): [string, number][] =>
-  [...model.opsets].filter(([domain]) => domains.has(domain))
+/** Domain of ONNX Runtime's own operators, which have one version. */
+export const runtimeDomain = 'com.microsoft'
+
+function opsetsOf(model: ModelDef, domains: ReadonlySet<string>): [string, number][] {
+  const known = domains.has(runtimeDomain) ? new Map([[runtimeDomain, 1], ...model.opsets]) : model.opsets
+  return [...known].filter(([domain]) => domains.has(domain))
+}

@@ -76,6 +76,17 @@ export function tensorProto(tensor: TensorDef, name: string, place?: Place, raw?
   ])
 }
 
+/** A tensor of any element type whose numbers are these bytes. */
+export function rawTensor(name: string, type: number, dims: readonly number[], data: ArrayBufferView): TensorDef {
+  const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+  const fields = [
+    ...dims.map(dim => intField(tensorFields.dims, dim)),
+    intField(tensorFields.type, type),
+    stringField(tensorFields.name, name),
+  ]
+  return { name, type, dims, proto: concatenate(message([...fields, bytesField(tensorFields.raw, raw)])) }
+}
+
 /** An int64 tensor of one dimension, or a scalar. */
 export function intTensor(name: string, numbers: readonly number[], dims: readonly number[] = [numbers.length]): TensorDef {
   const raw = new Uint8Array(BigInt64Array.from(numbers, BigInt).buffer)

@@ -1,0 +1,72 @@
+import { fileURLToPath } from 'node:url'
+import { Random, type Tensor } from '@layermill/core'
+import { OnnxModel, onnxNetwork, type OnnxNetwork } from '@layermill/onnx'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Engine } from '../../engine.js'
+import { openEngine } from '../../open.js'
+import type { Range } from '../int8/parameters.js'
+
+let engine: Engine
+beforeAll(async () => {
+  engine = await openEngine({ device: 'cpu', threads: 1 })
+})
+afterAll(() => engine.close())
+
+const models = '../../../../../test/conformance/onnx-files/models'
+const opened = async (path: string): Promise<OnnxNetwork> =>
+  onnxNetwork(await OnnxModel.open(fileURLToPath(new URL(path, import.meta.url))))
+
+function images(network: OnnxNetwork, count: number): Tensor {
+  const random = new Random('int8 files')
+  const shape = [count, 3, ...network.inputSize]
+  return { shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.below(1000) / 500 - 1) }
+}
+
+async function rangesOf(network: OnnxNetwork, layers: readonly string[]): Promise<Map<string, Range>> {
+  await using calibrator = await engine.calibrator(network, new Map(), [layers])
+  const values = await calibrator.run(images(network, 4))
+  expect([...values.keys()]).toEqual(calibrator.layers)
+  const extreme = (data: Float32Array, better: (a: number, b: number) => number): number => data.reduce((a, b) => better(a, b))
+  return new Map([...values].map(([name, { data }]): [string, Range] => [name, [extreme(data, Math.min), extreme(data, Math.max)]]))
+}
+
+const cosine = (a: Float32Array, b: Float32Array): number => {
+  const dot = (x: Float32Array, y: Float32Array): number => x.reduce((sum, value, i) => sum + value * y[i]!, 0)
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b))
+}
+
+// Convolutions with clipping and pooling behind them; products of tokens, a Gemm at the end; a batch of one in the constants.
+it.each([
+  [`${models}/tv-resnet18-slim-dynamo.onnx`, ['layer1', 'fc']],
+  [`${models}/timm-test-vit-dynamo-fixed.onnx`, ['norm', 'head']],
+] as const)('computes %s in int8, each layer whatever others are asked for', async (path, layers) => {
+  const network = await opened(path)
+  const ranges = await rangesOf(network, layers)
+  const batch = images(network, 2)
+  const run = async (asked: readonly string[], options: object): Promise<Map<string, Tensor>> => {
+    await using extractor = await engine.extractor(network, new Map(), asked, options)
+    const found = await extractor.run({ shape: batch.shape, data: batch.data.slice() })
+    expect(extractor.batching?.kind).toBe('whole')
+    return found
+  }
+  const exact = await run(layers, {})
+  const int8 = await run(layers, { ranges })
+  for (const layer of layers) {
+    const [a, b] = [exact.get(layer)!, int8.get(layer)!]
+    expect(b.shape).toEqual(a.shape)
+    expect(b.data).not.toEqual(a.data)
+    expect(cosine(a.data, b.data), layer).toBeGreaterThan(0.99)
+    expect((await run([layer], { ranges })).get(layer), `${layer} alone`).toEqual(b)
+  }
+  const mixed = await run(layers, { ranges, exactLayers: new Set([layers[1]]) })
+  expect(mixed.get(layers[1])).toEqual(exact.get(layers[1]))
+  expect([...mixed.keys()]).toEqual(layers)
+})
+
+it('refuses a file of which nothing can compute in int8, naming its operators', async () => {
+  const network = await opened(`${models}/quantised-resnet-int8-qdq.onnx`)
+  await expect(engine.calibrator(network, new Map(), [[network.classifier]])).rejects.toMatchObject({
+    code: 'PRECISION_UNAVAILABLE',
+    message: expect.stringMatching(/can compute in int8: it is computed by .*DequantizeLinear/) as string,
+  })
+})
