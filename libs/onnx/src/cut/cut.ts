@@ -10,6 +10,7 @@ import { upgraded } from '../train/upgrade.js'
 import { type Dim, float, float16, type ModelDef, type NodeDef, type TensorDef } from '../types.js'
 import { intAttribute, type Repaired, repairBatch } from './batch.js'
 import { keepZeros } from './padding.js'
+import { keepSoftmax } from './softmax.js'
 
 /** Handling of the first dimension: as the file has it, free, or free with what was baked into constants repaired. */
 export type BatchKind = 'fixed' | 'symbolic' | 'repaired'
@@ -131,7 +132,7 @@ export function keptNodes({ graph, image, model, values, files }: CutSource, opt
     options.batch === 'repaired'
       ? repairBatch(graph, own, image.name, { values, opset: model.opsets.get('') ?? 0 })
       : { nodes: own, added: [] }
-  const repaired = keepZeros(changed, graph, values)
+  const repaired = keepSoftmax(keepZeros(changed, graph, values), graph, values)
   const last = options.upgraded === true ? upgraded(repaired, model.opsets.get('') ?? 0, values, files.get('') ?? '') : repaired
   if (options.rewrite === undefined) return last
   const { nodes, added } = options.rewrite(last.nodes)
