@@ -1,4 +1,5 @@
 /** `npm run bench [-- NAME...]`: ratios measured side by side in one run. */
+import { benchAudit } from './audit.js'
 import { benchCache } from './cache.js'
 import { benchCold } from './cold.js'
 import { benchCompare } from './compare.js'
@@ -16,6 +17,7 @@ import { machine } from './usage.js'
 
 const benches: Record<string, () => Promise<void>> = {
   extract: benchExtract,
+  audit: benchAudit,
   cache: benchCache,
   compare: benchCompare,
   forward: benchForward,

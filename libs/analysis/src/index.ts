@@ -63,6 +63,15 @@ export {
   referenceNeighbour,
 } from './audit/neighbours.js'
 export {
+  indexedNeighbours,
+  type IndexedNeighbours,
+  leastRecall,
+  mostExactRows,
+  type NeighbourIndex,
+  type OpenNeighbourIndex,
+  recallRows,
+} from './audit/neighbour-index.js'
+export {
   type EvidenceMap,
   gradCam,
   gradCamPlusPlus,

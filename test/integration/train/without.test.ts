@@ -158,14 +158,31 @@ describe('layermill audit', () => {
     const held = join(root, 'held-out-features')
     await cli('extract', heldOut, ...network, '--layers', 'inception_3a', '--pool', 'avg', '--out', held)
     const out = join(root, 'leaks')
-    const stdout = await cli('audit', shapes, '--features', features, '--held-out', held, '--reference', held, '--out', out, '--json')
+    const stdout = await cli(
+      'audit',
+      shapes,
+      '--features',
+      features,
+      '--held-out',
+      held,
+      '--reference',
+      held,
+      '--out',
+      out,
+      '--neighbours',
+      'index',
+      '--json',
+    )
     const found = JSON.parse(stdout) as {
       counts: Record<string, number>
+      neighbours: { by: string; recall: number }
       confusable: { classes: string[]; images: number; share: number }[]
       drift: { p: number; classifier: { accuracy: number; p: number }; images: { key: string; probability: number }[] }
     }
     const leaks = (await findings(out)).filter(([, finding]) => finding === 'leak')
     expect(found.counts['leak']).toBe(leaks.length)
+    expect(found.neighbours.by).toBe('index')
+    expect(found.neighbours.recall).toBeGreaterThan(0.9)
     expect(new Set(leaks.filter(([, , score]) => Number(score) === 0).map(([key]) => key))).toEqual(copies)
     expect(leaks.every(([, , , , , detail]) => /^(disc|square|triangle)\//.test(detail!))).toBe(true)
     for (const { classes, images, share } of found.confusable) {

@@ -3,15 +3,18 @@ import {
   averageRanks,
   duplicateGroups,
   foldsOf,
+  indexedNeighbours,
   labelScores,
   type Matrix,
   type MatrixProduct,
   nearestNeighbours,
   type Neighbours,
   nearestRatios,
+  type OpenNeighbourIndex,
   outlierNeighbour,
   outlierScores,
   outOfFoldProbabilities,
+  referenceNeighbour,
   rank,
   type RowSource,
   sourceOf,
@@ -70,6 +73,8 @@ export interface AuditOptions {
   readonly outliers: number
   /** Tells which findings somebody has dismissed: they are not named again, and others take their places. */
   readonly isDismissed?: (key: string, finding: Finding['finding']) => boolean
+  /** Finds neighbours by an index; exact without it. */
+  readonly openIndex?: OpenNeighbourIndex | undefined
   readonly signal: AbortSignal
   readonly onProgress: (step: string, done: number, total: number) => void
 }
@@ -99,7 +104,12 @@ function withGroup(
 /** Files with the same bytes. */
 function exactGroups({ sha256 }: AuditedImages): number[][] {
   const groups = new Map<string, number[]>()
-  for (const [row, hash] of sha256.entries()) if (hash !== '') groups.set(hash, [...(groups.get(hash) ?? []), row])
+  for (const [row, hash] of sha256.entries()) {
+    if (hash === '') continue
+    const group = groups.get(hash)
+    if (group === undefined) groups.set(hash, [row])
+    else group.push(row)
+  }
   return [...groups.values()].filter(rows => rows.length > 1)
 }
 
@@ -200,30 +210,38 @@ function labelFindings(images: AuditedImages, components: Matrix, near: Neighbou
 export interface Audited {
   readonly findings: readonly Finding[]
   readonly confusable: readonly Confusable[]
+  /** Share of the exact neighbours that an index found, the smaller of those on features and on components; none where they are exact. */
+  readonly recall: number | undefined
+}
+
+/** Neighbours by the index, where there is one, or exact, with the recall. */
+async function neighboursOf(
+  source: RowSource,
+  step: string,
+  count: number,
+  { product, signal, onProgress, openIndex }: AuditOptions,
+): Promise<Neighbours & { readonly recall?: number }> {
+  const by = { product, count, signal, onProgress: (done: number, total: number): void => onProgress(step, done, total) }
+  return openIndex === undefined ? nearestNeighbours(source, by) : indexedNeighbours(source, openIndex, by)
 }
 
 /**
  * Finds what is wrong with images by their features. Files with the same bytes. Near duplicates, by the distance to the nearest over that
  * to the tenth. Suspect labels, by a classifier that has not seen the image (Northcutt et al. 2021). Outliers, by the distance to the 40th
- * neighbour. Exact, in n^2 operations.
+ * neighbour. Exact, in n^2 operations, or by an index.
  */
 export async function auditImages(images: AuditedImages, options: AuditOptions): Promise<Audited> {
-  const { product, signal, isDismissed, onProgress } = options
+  const { product, signal, isDismissed } = options
   const exact = exactGroups(images)
   const findings = withGroup(images, 'exact-duplicate', { groups: exact, first: 1, isDismissed }, () => 0)
-  if (images.source.rows < 3) return { findings, confusable: [] }
-  const near = await nearestNeighbours(images.source, {
-    product,
-    count: 10,
-    signal,
-    onProgress: (done, total) => onProgress('near duplicates', done, total),
-  })
+  if (images.source.rows < 3) return { findings, confusable: [], recall: undefined }
+  const near = await neighboursOf(images.source, 'near duplicates', referenceNeighbour, options)
   const ratios = nearestRatios(near)
   findings.push(
     ...withGroup(images, 'near-duplicate', { groups: duplicateGroups(near), first: exact.length + 1, isDismissed }, row => ratios[row]!),
   )
   const components = await (await auditComponents(images.source, product, signal)).of(images.source)
-  const far = await nearestNeighbours(sourceOf(components), { product, count: outlierNeighbour, signal })
+  const far = await neighboursOf(sourceOf(components), 'outliers', outlierNeighbour, options)
   const labelled = labelFindings(images, components, far, options)
   findings.push(...labelled.findings)
   const scores = outlierScores(far)
@@ -242,5 +260,6 @@ export async function auditImages(images: AuditedImages, options: AuditOptions):
       detail: undefined,
     })
   }
-  return { findings, confusable: labelled.confusable }
+  const recall = near.recall === undefined || far.recall === undefined ? undefined : Math.min(near.recall, far.recall)
+  return { findings, confusable: labelled.confusable, recall }
 }

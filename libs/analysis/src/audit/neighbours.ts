@@ -141,9 +141,17 @@ export function duplicateGroups({ count, places, distances }: Neighbours, ratio:
   for (const [row, value] of ratios.entries()) {
     if (value < ratio) join(row, places[row * count]!)
   }
+  const sizes = new Uint32Array(ratios.length)
+  for (const row of ratios.keys()) sizes[root(row)]!++
   const groups = new Map<number, number[]>()
-  for (const row of ratios.keys()) groups.set(root(row), [...(groups.get(root(row)) ?? []), row])
-  return [...groups.values()].filter(group => group.length > 1)
+  for (const row of ratios.keys()) {
+    const first = root(row)
+    if (sizes[first]! < 2) continue
+    const group = groups.get(first)
+    if (group === undefined) groups.set(first, [row])
+    else group.push(row)
+  }
+  return [...groups.values()]
 }
 
 /** The neighbour whose distance is the outlier score: a group of alike pictures hides from a smaller number than its size. */

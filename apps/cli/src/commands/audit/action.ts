@@ -1,3 +1,4 @@
+import { leastRecall, mostExactRows, type OpenNeighbourIndex, recallRows } from '@layermill/analysis'
 import { auditPath, flagCount } from '@layermill/contracts'
 import { absolutePlace, exitCodes, interruptible, LayermillError } from '@layermill/core'
 import { openProduct } from '@layermill/engines'
@@ -8,6 +9,7 @@ import { driftOf, driftText } from '../../audit/drift.js'
 import { auditImages, type AuditOptions, cannotBeToldApart, type Finding, findingKinds } from '../../audit/findings.js'
 import { type AuditSource, auditedImages, type OpenedImages } from '../../audit/images.js'
 import { leaksOf } from '../../audit/leaks.js'
+import { loadNeighbourIndex } from '../../audit/neighbour-index.js'
 import { lookAtPictures } from '../../audit/pictures.js'
 import { sizeShortcuts } from '../../audit/quality.js'
 import { auditHtml, type AuditReport } from '../../audit/report.js'
@@ -20,6 +22,7 @@ export interface AuditCommandOptions extends AuditSource {
   readonly reference?: string
   readonly heldOut?: string
   readonly labelScore: string
+  readonly neighbours: string
   readonly labels?: string
   readonly outliers?: string
   readonly permutations: string
@@ -34,6 +37,27 @@ function labelScoreOf(text: string): 'self-confidence' | 'margin' {
   if (text === 'self-confidence' || text === 'margin') return text
   throw new LayermillError('SPEC_INVALID', `--label-score: got ${JSON.stringify(text)}, expected self-confidence or margin`)
 }
+
+/**
+ * Opener of the index that finds neighbours; none where they are exact. Many images are looked at exactly where the index is not installed
+ * and was not asked for: that takes hours from a million on, and is said.
+ */
+function indexFor(output: Output, how: string, rows: number): OpenNeighbourIndex | undefined {
+  if (how === 'exact' || (how === 'auto' && rows <= mostExactRows)) return undefined
+  if (how !== 'auto' && how !== 'index')
+    throw new LayermillError('SPEC_INVALID', `--neighbours: got ${JSON.stringify(how)}, expected auto, exact or index`)
+  try {
+    return loadNeighbourIndex()
+  } catch (error) {
+    if (how === 'index' || !(error instanceof LayermillError)) throw error
+    output.note(`${formatCount(rows)} images are compared with each other, which takes long; an index is faster: ${error.hint ?? ''}`)
+    return undefined
+  }
+}
+
+const recallText = (recall: number): string =>
+  `neighbours by an index: ${(100 * recall).toFixed(1)}% of the exact ones of ${recallRows} images found` +
+  (recall < leastRecall ? `, less than ${100 * leastRecall}%: --neighbours exact finds all` : '')
 
 const countsOf = (findings: readonly Finding[]): Record<string, number> =>
   Object.fromEntries(findingKinds.map(kind => [kind, findings.filter(({ finding }) => finding === kind).length]))
@@ -53,6 +77,8 @@ async function verdictsOf({ verdicts: file, features }: AuditCommandOptions): Pr
 /** Content of an audit's files. */
 interface Written extends AuditReport {
   readonly verdicts: Verdicts
+  /** Of the index that found the neighbours. */
+  readonly recall: number | undefined
 }
 
 const isTable = (out: string): boolean => /\.(csv|parquet)$/i.test(out)
@@ -76,13 +102,13 @@ async function look(
   output: Output,
   { images, layer, spec }: OpenedImages,
   options: AuditCommandOptions & { readonly source: string | undefined },
-  by: Pick<AuditOptions, 'product' | 'signal' | 'onProgress'>,
+  by: Pick<AuditOptions, 'product' | 'signal' | 'onProgress' | 'openIndex'>,
 ): Promise<Omit<Written, 'facts'>> {
   const most = (flag: string, text: string | undefined, share: number): number =>
     text === undefined ? Math.ceil(images.source.rows * share) : flagCount(flag, text, 0, 100_000_000)
   const verdicts = await verdictsOf(options)
   const isDismissed = (key: string, finding: string): boolean => verdicts.get(verdictKey(key, finding)) === 'dismissed'
-  const { findings, confusable } = await auditImages(images, {
+  const { findings, confusable, recall } = await auditImages(images, {
     ...by,
     isDismissed,
     seed: options.seed,
@@ -111,7 +137,7 @@ async function look(
   if (looked.unread > 0)
     output.note(`${formatPlural(looked.unread, 'picture')} of ${place} could not be read: whether they are dark or blurred is not known`)
   const { pictures } = looked
-  return { findings: [...named, ...looked.findings], confusable, shortcuts: sizeShortcuts(images), verdicts, drift, pictures }
+  return { findings: [...named, ...looked.findings], confusable, recall, shortcuts: sizeShortcuts(images), verdicts, drift, pictures }
 }
 
 /** `layermill audit --features RUN`: what is wrong with the images of a run. */
@@ -125,14 +151,16 @@ export async function auditCommand(output: Output, source: string | undefined, o
       const { rows } = opened.images.source
       const { product } = fast
       const onProgress = (step: string, done: number, total: number): void => progress.update(step, done, total)
-      const found = await look(output, opened, { ...options, source }, { product, signal, onProgress })
+      const openIndex = indexFor(output, options.neighbours, rows)
+      const found = await look(output, opened, { ...options, source }, { product, signal, onProgress, openIndex })
       progress.finish()
-      const { findings, confusable, shortcuts, drift } = found
+      const { findings, confusable, shortcuts, drift, recall } = found
       const facts = [
         ['features', options.features],
         ['layer', opened.layer],
         ['images', formatCount(rows)],
         ['label score', options.labelScore],
+        ['neighbours', recall === undefined ? 'exact' : recallText(recall)],
       ] as const
       const place = options.out === undefined ? undefined : await write(options.out, { ...found, facts })
       const counts = countsOf(findings)
@@ -140,6 +168,7 @@ export async function auditCommand(output: Output, source: string | undefined, o
         output.json({
           images: rows,
           layer: opened.layer,
+          neighbours: recall === undefined ? { by: 'exact' } : { by: 'index', recall },
           counts,
           confusable,
           shortcuts,
@@ -150,6 +179,7 @@ export async function auditCommand(output: Output, source: string | undefined, o
       }
       for (const [kind, count] of Object.entries(counts))
         if (kind !== 'leak' || options.heldOut !== undefined) output.line(`${kind}: ${formatPlural(count, 'image')}`)
+      if (recall !== undefined) output.line(recallText(recall))
       const [first] = confusable
       if (first !== undefined) {
         const share = `${(100 * first.share).toFixed(1)}% of their images`

@@ -31,6 +31,13 @@ export const audit: CommandDefinition = {
       choices: ['self-confidence', 'margin'],
       value: 'self-confidence',
     },
+    {
+      flag: '--neighbours <how>',
+      group: 'running',
+      text: 'nearest images: exact, by an index (needs the package usearch; the recall is measured), or auto: exact up to 100,000 images',
+      choices: ['auto', 'exact', 'index'],
+      value: 'auto',
+    },
     { flag: '--labels <number>', group: 'output', text: 'suspect labels to name, the worst ones', otherwise: '5% of the images' },
     { flag: '--outliers <number>', group: 'output', text: 'outliers to name, the farthest ones', otherwise: '1% of the images' },
     {
