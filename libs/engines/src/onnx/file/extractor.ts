@@ -16,7 +16,7 @@ import type { Batching, Extractor } from '../../engine.js'
 import type { ThreadClient } from '../../thread/client.js'
 import { buffersOf } from '../../thread/transfer.js'
 import { checkImages, sizeText } from '../check-images.js'
-import { equalRows, rowOf, rowsOf, sameImages, softmax, stackRows, tokenRows } from './rows.js'
+import { equalRows, rowOf, rowsOf, sameImages, softmax, stackRows, tokenRows, toleranceOf } from './rows.js'
 import type { ImageFeed } from './protocol.js'
 
 /** Types of inputs that images are fed as, by their number. */
@@ -178,6 +178,7 @@ export class GraphExtractor implements Extractor {
 
   private async proven(images: Tensor): Promise<Tensor[]> {
     let reason = ''
+    const share = toleranceOf(this.model, this.values)
     for (const kind of ['symbolic', 'repaired'] as const) {
       try {
         // A repair is held against the graph as the file has it: it may be wrong for one image as it is for three.
@@ -185,7 +186,7 @@ export class GraphExtractor implements Extractor {
         const session = await this.use(kind)
         const together = await this.wholeBatch(session, images)
         const alone = own ?? (await this.oneByOne(session, images))
-        const differing = this.values.find((_, i) => !equalRows(together[i]!, alone[i]!))
+        const differing = this.values.find((_, i) => !equalRows(together[i]!, alone[i]!, share))
         if (differing === undefined) {
           this.settle({ kind: 'whole', ...(kind === 'repaired' ? { reason: baked } : {}) })
           return together

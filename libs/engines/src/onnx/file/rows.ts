@@ -1,9 +1,21 @@
 import type { TokenPart } from '@layermill/models'
-import { takeTokens } from '@layermill/onnx'
+import { float16, needed, type OnnxModel, takeTokens } from '@layermill/onnx'
 import { elementCount, formatShape, LayermillError, sameShape, type Tensor } from '@layermill/core'
 
-/** Largest difference between a batch and its images one by one, as a share of the value's largest. */
+/** Largest difference between a batch and its images one by one, as a share of the value's largest: of float32, and where float16 is computed. */
 const tolerance = 1e-5
+const halfTolerance = 2 ** -8
+
+/** Operators that sum many products. */
+const summing = new Set(['Conv', 'ConvTranspose', 'MatMul', 'Gemm'])
+
+/** How far a batch may be off its images one by one: sums that are rounded to float16 differ by more than those of float32. */
+export function toleranceOf(model: OnnxModel, values: readonly string[]): number {
+  const { graph } = model
+  const types = model.values()
+  const nodes = [...needed(graph, values)].map(index => graph.nodes[index]!)
+  return nodes.some(({ op, outputs }) => summing.has(op) && types.get(outputs[0]!)?.type === float16) ? halfTolerance : tolerance
+}
 
 /** One image of a batch, as a batch of one. */
 export function rowOf({ shape, data }: Tensor, index: number): Tensor {
@@ -37,12 +49,12 @@ export function stackRows(rows: readonly Tensor[]): Tensor {
   return { shape: [rows.length, ...first.shape.slice(1)], data }
 }
 
-/** Whether two values are equal to 1e-5 of the larger one's largest number; NaN equals NaN. */
-export function equalRows(a: Tensor, b: Tensor): boolean {
+/** Whether two values are equal to a share of the second one's largest number; NaN equals NaN. */
+export function equalRows(a: Tensor, b: Tensor, share: number = tolerance): boolean {
   if (!sameShape(a.shape, b.shape)) return false
   let largest = 0
   for (const value of b.data) if (Math.abs(value) > largest && Math.abs(value) < Infinity) largest = Math.abs(value)
-  const allowed = tolerance * largest
+  const allowed = share * largest
   return a.data.every((value, i) => Math.abs(value - b.data[i]!) <= allowed || Object.is(value, b.data[i]))
 }
 
