@@ -24,7 +24,8 @@ import { ModelRegistry } from './registry/registry.js'
 import { resolvingRuns } from './registry/resolve-spec.js'
 import { registryRoot } from './registry/root.js'
 import { AllowedAddresses } from './service/allowed-addresses.js'
-import { AllowedPlaces } from './service/allowed-places.js'
+import { type CarryOutAnalysis, QueueAnalyses, startAnalysisWorker } from './service/analyses.js'
+import { AllowedPlaces, type AllowedPlacesOptions } from './service/allowed-places.js'
 import { guardRuns, guardSchedules } from './service/guarded.js'
 import { MemoryNeeds } from './service/memory-needs.js'
 import { WeightsReach } from './service/weights-reach.js'
@@ -56,6 +57,8 @@ export interface ServeParts {
   readonly dashboard: string | undefined
   /** Starts workers on a queue of this process. */
   readonly startWorkers: (broker: Broker, options: LocalWorkersOptions) => Promise<LocalWorkers>
+  /** Carries out audits and comparisons, each in a process of its own. */
+  readonly analyse: (places: AllowedPlacesOptions) => CarryOutAnalysis
   /** Called once with the server's URL, when runs are taken. */
   readonly onServing?: (url: string) => void
 }
@@ -156,7 +159,7 @@ interface Checked {
 async function serveQueue(
   broker: Broker,
   options: ServeOptions,
-  { dashboard, startWorkers, onServing }: ServeParts,
+  { dashboard, startWorkers, analyse, onServing }: ServeParts,
   { logger, tokens, proxy, hooks, root, count }: Checked,
 ): Promise<void> {
   const { state } = options
@@ -164,11 +167,12 @@ async function serveQueue(
   const warn = (text: string): void => logger.warn(text)
   const weights = fleetWeights(options.weightsStore, text => logger.info(text))
   const load = fleetWeightsLoader({ allowPrivate: options.allowPrivateWeights === true })
-  const places = new AllowedPlaces({
+  const rule: AllowedPlacesOptions = {
     allowed: options.allowPath ?? [],
     registry: root,
     otherwise: tokens === undefined ? 'any-folder' : 'no-folder',
-  })
+  }
+  const places = new AllowedPlaces(rule)
   const memory = new MemoryNeeds()
   const addresses = new AllowedAddresses({
     privateWeights: options.allowPrivateWeights === true,
@@ -215,6 +219,7 @@ async function serveQueue(
     dashboard,
     inspection: looking.inspection,
     tries: looking.tries,
+    analyses: new QueueAnalyses(broker, looking.runs),
     ...proxy,
   })
   const lockDuration = flagMilliseconds('--lock-duration', options.lockDuration)
@@ -226,6 +231,7 @@ async function serveQueue(
       workers = await startWorkers(broker, { count, lockDuration, weights, allowPrivateWeights, logger })
     }
     const worker = startFleetRuns(broker, environment, { weights, load, openSource: guarded, lockDuration, note })
+    const analyses = startAnalysisWorker(broker, { carryOut: analyse(rule), lockDuration, note })
     const webhooks = startWebhookWorker(broker, { ...hooks, note })
     schedules.start()
     // Before it is said that it serves: who hears that may stop it.
@@ -236,8 +242,8 @@ async function serveQueue(
     exitAtLatest(2 * closeDeadline, text => logger.warn(text))
     logger.info({ signal }, 'stopping: runs under way are handed back')
     await Promise.all(
-      [server.close(), worker.close(), schedules.close(), webhooks.close(), workers?.drain(drainDeadline)].map(async closing =>
-        closing?.catch((error: unknown) => logger.warn({ err: error }, 'while stopping')),
+      [server.close(), worker.close(), schedules.close(), webhooks.close(), analyses.close(), workers?.drain(drainDeadline)].map(
+        async closing => closing?.catch((error: unknown) => logger.warn({ err: error }, 'while stopping')),
       ),
     )
   } finally {

@@ -1,3 +1,4 @@
+export { Analysis, AnalysisBody, AnalysisList } from './api/analyses.js'
 export { AuditFinding, AuditKind, AuditVerdicts, RunAudit, Verdict, VerdictBody } from './api/audit.js'
 export {
   Activations,
@@ -46,7 +47,9 @@ export { allows, type Caller, Scope, scopes } from './api/scopes.js'
 export { Session } from './api/session.js'
 export { sameWaiting, Waiting, waitingCodes } from './api/waiting.js'
 export { whole } from './api/whole.js'
+export { type AnalysisKind, analysisKinds } from './jobs/analysis-kinds.js'
 export {
+  AnalysisJob,
   GradientJob,
   makePayload,
   PartJob,
@@ -139,6 +142,7 @@ export type {
   TryQuery,
   TryService,
 } from './services/inspection-service.js'
+export type { AnalysisService } from './services/analysis-service.js'
 export type { ManualChange, ModelService, Promotion } from './services/model-service.js'
 export type { ScheduleService } from './services/schedule-service.js'
 export type { FleetService, QueueJobQuery, RunEventOptions, RunListQuery, RunService, RunShelf } from './services/services.js'

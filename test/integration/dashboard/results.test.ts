@@ -215,10 +215,17 @@ it('asks what findings of an audit are worth, and keeps the answer with the feat
   const { page } = watched
   const out = join(await folder(), 'data', 'features')
   await page.getByRole('link', { name: 'Audit', exact: true }).click()
-  await page.getByRole('alert').getByText('no audit of these images').waitFor()
+  await page.getByText('No audit of these images is there').waitFor()
+  await page.getByLabel('Layer', { exact: true }).selectOption('conv2')
+  await page.getByRole('button', { name: 'Audit the images' }).click()
+  await page
+    .getByRole('status')
+    .getByText(/^done of conv2/)
+    .waitFor()
+  await page.getByLabel('Kind').waitFor()
+  expect(await readFile(join(out, 'audit', 'report.html'), 'utf8')).toContain('Findings are images to look at')
   const keys = ['stripe/stripe-01-0.jpg', 'stripe/stripe-01-1.jpg', 'disc/disc-01-0.jpg']
   const lines = keys.map((key, i) => `${key},${i < 2 ? 'near-duplicate,0.25,1,stripe,' : 'label,0.125,,disc,stripe'},`)
-  await mkdir(join(out, 'audit'), { recursive: true })
   await writeFile(join(out, 'audit', 'audit.csv'), ['key,finding,score,group,label,detail,verdict', ...lines, ''].join('\r\n'))
   await page.reload()
   await expect.poll(() => page.locator('.sheet img').count()).toBe(2)

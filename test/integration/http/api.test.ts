@@ -287,7 +287,8 @@ describe('errors', () => {
     const inspection = new Proxy(emptyInspection, { get: () => () => new Promise(() => {}) })
     const shelf = { describe: () => new Promise<never>(() => {}), open: () => new Promise<never>(() => {}) }
     const tries = { model: () => new Promise<never>(() => {}), run: () => new Promise<never>(() => {}) }
-    const hanging = await startServer({ runs: silent, shelf, fleet, models, schedules, inspection, tries, serviceDeadline: 20 })
+    const analyses = { start: () => new Promise<never>(() => {}), list: () => new Promise<never>(() => {}) }
+    const hanging = await startServer({ runs: silent, shelf, fleet, models, schedules, inspection, tries, analyses, serviceDeadline: 20 })
     const queries: Record<string, string> = {
       thumbnail: '?part=0&key=a',
       projection: '?layer=fc7',
@@ -306,6 +307,7 @@ describe('errors', () => {
         '/v1/schedules/:name': { tz: 'UTC' },
         '/v1/models/:name/promote': { version: 1 },
         '/v1/models/:name/rollback': {},
+        '/v1/runs/:id/analyses': { kind: 'audit' },
         '/v1/runs/:id/audit/verdicts': { verdicts: [{ key: 'a', finding: 'label', verdict: 'dismissed' }] },
       }
       const body =

@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/core'
-import type { InspectionService, TryService } from '@layermill/contracts'
+import type { AnalysisService, InspectionService, TryService } from '@layermill/contracts'
 
 const none = (): Promise<never> => Promise.reject(new LayermillError('NOT_RECORDED', 'The run has written nothing'))
 
@@ -20,6 +20,9 @@ export const emptyInspection: InspectionService = {
   audit: none,
   judge: none,
 }
+
+/** A server whose runs have nothing to analyse. */
+export const noAnalyses: AnalysisService = { start: none, list: () => Promise.resolve([]) }
 
 /** A model that takes every picture for a cat, with as many bytes as it has. */
 export const catsOnly: TryService = {

@@ -5,7 +5,7 @@ import type { Scope } from '@layermill/contracts'
 import { createLogger } from '@layermill/core/log'
 import { createServer, fixedTokens, Metrics, type HttpServer, type ServerOptions } from '@layermill/orchestrator'
 import { MemorySchedules } from './memory-schedules.js'
-import { catsOnly, emptyInspection } from './memory-inspection.js'
+import { catsOnly, emptyInspection, noAnalyses } from './memory-inspection.js'
 import { MemoryFleet, MemoryRuns, memoryShelf } from './memory-services.js'
 
 /** Tokens of the tests, by what they may do. */
@@ -55,6 +55,7 @@ export async function startServer(options: Partial<ServerOptions> = {}): Promise
     closeDeadline: 100,
     inspection: emptyInspection,
     tries: catsOnly,
+    analyses: noAnalyses,
     dashboard: dashboardFolder(),
     ...options,
   })

@@ -18,6 +18,8 @@ export interface Pictured {
 type Options = Pick<AuditOptions, 'isDismissed' | 'onProgress' | 'signal'> & {
   /** Findings whose pictures are shown; none: no report. */
   readonly others: readonly Finding[] | undefined
+  /** Images that a list may name. */
+  readonly allows?: ((place: string) => boolean) | undefined
 }
 
 async function look(images: AuditedImages, source: ImageSource, spec: RunSpec, options: Options): Promise<Pictured> {
@@ -40,7 +42,7 @@ export async function lookAtPictures(images: AuditedImages, place: string | unde
   const unread = { findings: qualityFindings(images, [], options.isDismissed), pictures: new Map<string, Uint8Array>() }
   if (place === undefined) return { ...unread, unread: 0 }
   try {
-    await using source = await openSource(place, { access: spec })
+    await using source = await openSource(place, { access: spec, allows: options.allows })
     return await look(images, source, spec, options)
   } catch (error) {
     if (!(error instanceof LayermillError) || options.signal.aborted) throw error

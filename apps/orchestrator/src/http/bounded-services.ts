@@ -1,4 +1,5 @@
 import type {
+  AnalysisService,
   FleetService,
   InspectionService,
   ModelService,
@@ -111,6 +112,14 @@ export function boundInspection(inspection: InspectionService, deadline: number)
     neighbours: (run, query) => bound(inspection.neighbours(run, query), sampleFactor),
     audit: (run, query) => bound(inspection.audit(run, query)),
     judge: (run, body) => bound(inspection.judge(run, body)),
+  }
+}
+
+/** Analyses whose jobs are queued within the deadline (in milliseconds), or `UNAVAILABLE`. */
+export function boundAnalyses(analyses: AnalysisService, deadline: number): AnalysisService {
+  return {
+    start: (run, body) => answerWithin(analyses.start(run, body), deadline, 'the queue'),
+    list: run => answerWithin(analyses.list(run), deadline, 'the queue'),
   }
 }
 

@@ -7,16 +7,35 @@ import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fas
 import type { Logger } from 'pino'
 import type { App } from './app.js'
 import { addProxySupport, type ProxyOptions, withoutBasePath } from './behind-proxy.js'
-import type { FleetService, InspectionService, ModelService, RunService, RunShelf, ScheduleService, TryService } from '@layermill/contracts'
+import type {
+  AnalysisService,
+  FleetService,
+  InspectionService,
+  ModelService,
+  RunService,
+  RunShelf,
+  ScheduleService,
+  TryService,
+} from '@layermill/contracts'
 import { Authenticator } from './auth/authenticate.js'
 import { FailureLimiter, type FailureLimits } from './auth/failure-limiter.js'
 import { refuseOpenServer } from './auth/loopback.js'
 import type { TokenStore } from './auth/token-store.js'
-import { boundFleet, boundInspection, boundModels, boundRuns, boundSchedules, boundShelf, boundTries } from './bounded-services.js'
+import {
+  boundAnalyses,
+  boundFleet,
+  boundInspection,
+  boundModels,
+  boundRuns,
+  boundSchedules,
+  boundShelf,
+  boundTries,
+} from './bounded-services.js'
 import { addErrorHandling, answerBadUrl, answerMalformed } from './errors.js'
 import type { Metrics } from './metrics.js'
 import { addDocumentation, registerOpenApi } from './openapi.js'
 import { requireAccess } from './route-access.js'
+import { addAnalysisRoutes } from './routes/analyses.js'
 import { addAuditRoutes } from './routes/audit.js'
 import { addDashboard } from './routes/dashboard.js'
 import { addEventRoute } from './routes/events.js'
@@ -51,6 +70,8 @@ export interface ServerOptions extends ProxyOptions {
   version: string
   /** Looks into what runs have written, for the dashboard. Default: no such routes. */
   inspection?: InspectionService
+  /** Audits and comparisons of runs as jobs. Default: no such routes. */
+  analyses?: AnalysisService
   /** Tries single pictures on models and runs. Default: no such routes. */
   tries?: TryService
   /** Folder of the dashboard that is shown at `/` (`dashboardFolder` of @layermill/dashboard). Default: no dashboard. */
@@ -202,6 +223,7 @@ async function addEverything(app: App, options: ServerOptions): Promise<void> {
       addInspectionRoutes(typed, inspection)
       addAuditRoutes(typed, inspection)
     }
+    if (options.analyses !== undefined) addAnalysisRoutes(typed, boundAnalyses(options.analyses, serviceDeadline))
     if (options.tries !== undefined) await addTryRoutes(typed, boundTries(options.tries, serviceDeadline))
     addSessionRoutes(typed, { version })
     if (options.dashboard !== undefined) await addDashboard(typed, options.dashboard)

@@ -4,7 +4,7 @@ import { type Broker, type JobQueue, type JobState, parseFailedReason, type Queu
 import { receiverOf } from '../notify/deliver.js'
 
 /** Queues whose jobs admins may see. Schedules have their own page, and what is left is never worked off. */
-const shown: readonly string[] = [queueNames.runs, queueNames.parts, queueNames.gradients, queueNames.webhooks]
+const shown: readonly string[] = [queueNames.runs, queueNames.parts, queueNames.gradients, queueNames.analyses, queueNames.webhooks]
 
 /** Longest text of a failure that is shown. */
 const longest = 4000

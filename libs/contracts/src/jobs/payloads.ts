@@ -2,6 +2,7 @@ import { hasCredentials, LayermillError } from '@layermill/core'
 import { z } from 'zod'
 import { priorities } from '../specs/priority.js'
 import { RunSpec } from '../specs/spec.js'
+import { analysisKinds } from './analysis-kinds.js'
 import { kinds } from '../specs/spec-fields.js'
 import { formatZodError } from '../specs/spec-error.js'
 
@@ -13,6 +14,8 @@ export const queueNames = {
   parts: 'layermill-parts',
   /** One job for each micro-batch of a fine-tuning step. */
   gradients: 'layermill-gradients',
+  /** One job for each analysis of a run's features: an audit, a comparison. */
+  analyses: 'layermill-analyses',
   /** Never worked off: one job for each worker, whose data is its last heartbeat. */
   workers: 'layermill-workers',
   /** Ticks of schedules. */
@@ -92,17 +95,31 @@ export const RunJob = z.strictObject({
 })
 export type RunJob = z.output<typeof RunJob>
 
-const schemas = { part: PartJob, gradient: GradientJob, run: RunJob }
+/** Audit or compare the features of a finished run. */
+export const AnalysisJob = z.strictObject({
+  v: z.literal(1),
+  run: name,
+  store: storeUrl,
+  kind: z.enum(analysisKinds),
+  /** The layer of an audit; those of a comparison, all where left out. */
+  layers: z.string().max(2000).optional(),
+  /** Stores of other runs of a comparison. */
+  others: z.array(storeUrl).max(5).default([]),
+})
+export type AnalysisJob = z.output<typeof AnalysisJob>
+
+const schemas = { part: PartJob, gradient: GradientJob, run: RunJob, analysis: AnalysisJob }
 export type PayloadKind = keyof typeof schemas
 export interface Payloads {
   part: PartJob
   gradient: GradientJob
   run: RunJob
+  analysis: AnalysisJob
 }
 
 /** Checked where a job is made and again where it is read. */
 function checked<Kind extends PayloadKind>(kind: Kind, input: unknown): Payloads[Kind]
-function checked(kind: PayloadKind, input: unknown): PartJob | GradientJob | RunJob {
+function checked(kind: PayloadKind, input: unknown): PartJob | GradientJob | RunJob | AnalysisJob {
   const bytes = Buffer.byteLength(JSON.stringify(input) ?? '')
   if (bytes > payloadLimit) {
     throw new LayermillError('PAYLOAD_TOO_LARGE', `${kind} job: payload of ${bytes} bytes, expected at most ${payloadLimit}`)

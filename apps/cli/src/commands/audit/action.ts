@@ -31,6 +31,10 @@ export interface AuditCommandOptions extends AuditSource {
   readonly skipPictures?: boolean
   readonly out?: string
   readonly json?: boolean
+  readonly server?: string
+  readonly tokenFile?: string
+  /** Of a server: images that a list at the source may name. */
+  readonly entriesOf?: (source: string) => Promise<((place: string) => boolean) | undefined>
 }
 
 function labelScoreOf(text: string): 'self-confidence' | 'margin' {
@@ -131,6 +135,7 @@ async function look(
   const hasReport = options.out !== undefined && !isTable(options.out)
   const looked = await lookAtPictures(images, options.skipPictures === true ? undefined : place, spec, {
     ...by,
+    allows: await options.entriesOf?.(place),
     isDismissed,
     others: hasReport ? named : undefined,
   })
@@ -140,9 +145,32 @@ async function look(
   return { findings: [...named, ...looked.findings], confusable, recall, shortcuts: sizeShortcuts(images), verdicts, drift, pictures }
 }
 
+/** Has a server audit a run of its own; the results are in the folder `audit` of that run. */
+async function onServer(output: Output, source: string | undefined, options: AuditCommandOptions & { server: string }): Promise<number> {
+  const { refuseLocalFlags, runIdOf, submitAnalysis } = await import('../../analysis/submit.js')
+  const { reference, heldOut, labelScore, labels, outliers, permutations, seed, verdicts, skipPictures, out, layer, server, tokenFile } =
+    options
+  refuseLocalFlags({
+    'a source': source !== undefined,
+    '--reference': reference !== undefined,
+    '--held-out': heldOut !== undefined,
+    '--label-score': labelScore !== 'self-confidence',
+    '--labels': labels !== undefined,
+    '--outliers': outliers !== undefined,
+    '--verdicts': verdicts !== undefined,
+    '--skip-pictures': skipPictures === true,
+    '--permutations': permutations !== '200',
+    '--seed': seed !== '0',
+    '--out': out !== undefined,
+  })
+  const body = { kind: 'audit', ...(layer === undefined ? {} : { layer }) } as const
+  return submitAnalysis(output, runIdOf('--features', options.features), body, { server, tokenFile, json: options.json })
+}
+
 /** `layermill audit --features RUN`: what is wrong with the images of a run. */
 export async function auditCommand(output: Output, source: string | undefined, options: AuditCommandOptions): Promise<number> {
   labelScoreOf(options.labelScore)
+  if (options.server !== undefined) return onServer(output, source, { ...options, server: options.server })
   const fast = await openProduct()
   const progress = new StepProgress(process.stderr)
   try {

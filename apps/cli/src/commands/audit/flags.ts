@@ -1,5 +1,5 @@
 import type { CommandDefinition } from '../../command/command.js'
-import { featuresFlag, jsonFlag, layerToLookAtFlag, relabelledArgument } from '../../command/shared-flags.js'
+import { featuresFlag, jsonFlag, layerToLookAtFlag, relabelledArgument, serverFlag, tokenFileFlag } from '../../command/shared-flags.js'
 import type { AuditCommandOptions } from './action.js'
 
 export const audit: CommandDefinition = {
@@ -61,12 +61,15 @@ export const audit: CommandDefinition = {
       otherwise: 'none',
       complete: 'folder',
     },
+    { ...serverFlag, text: 'layermill serve that audits its run --features, an id; the results are in the folder audit of that run' },
+    tokenFileFlag,
     jsonFlag,
   ],
   examples: [
     'audit --features ./features --layer pool5 --out ./audit',
     'audit ./photos --features ./features --label-score margin --labels 500',
     'audit --features ./features-train --held-out ./features-held-out --layer pool5 --out ./audit',
+    'audit --features extract-20260102-0a1b2c3d --layer pool5 --server https://layermill.example',
     'audit --features ./features-june --reference ./features-held-out --layer pool5 --json',
   ],
   action: async (output, options: AuditCommandOptions, source: string | undefined) =>

@@ -32,6 +32,8 @@ export interface CompareCommandOptions {
   readonly out?: string
   readonly writeRdm?: string
   readonly json?: boolean
+  readonly server?: string
+  readonly tokenFile?: string
 }
 
 /** Most rows for which all measures are computed where none are named: singular vectors take the cube of their number. */
@@ -205,8 +207,48 @@ function sayPairs(output: Output, { pairs }: Comparison, predictivity: readonly 
   for (const { set, targets, r2, pearson } of predictivity) output.line(`${set} predicts ${targets}: ${predictivityText(r2, pearson)}`)
 }
 
+/** Has a server compare runs of its own; the results are in the folder `compare` of the first. */
+async function onServer(output: Output, places: readonly string[], options: CompareCommandOptions & { server: string }): Promise<number> {
+  const { refuseLocalFlags, runIdOf, submitAnalysis } = await import('../../analysis/submit.js')
+  const {
+    measures: named,
+    rdm,
+    minibatch,
+    partial,
+    targets,
+    folds,
+    penalties,
+    permutations,
+    bootstrap,
+    seed,
+    memory,
+    out,
+    writeRdm,
+  } = options
+  refuseLocalFlags({
+    '--measures': named !== undefined,
+    '--rdm': rdm !== 'pearson',
+    '--minibatch': minibatch !== undefined,
+    '--partial': partial !== undefined,
+    '--targets': targets !== undefined,
+    '--folds': folds !== '5',
+    '--penalties': penalties !== undefined,
+    '--permutations': permutations !== '0',
+    '--bootstrap': bootstrap !== '0',
+    '--seed': seed !== '0',
+    '--memory': memory !== '24MB',
+    '--out': out !== undefined,
+    '--write-rdm': writeRdm !== undefined,
+  })
+  const [run = '', ...others] = places.map(place => runIdOf('a run', place))
+  const { layers, server, tokenFile, json } = options
+  const body = { kind: 'compare', with: others, ...(layers === undefined ? {} : { layers }) } as const
+  return submitAnalysis(output, run, body, { server, tokenFile, json })
+}
+
 /** `layermill compare A [B ...]`: all pairs of feature sets. */
 export async function compareCommand(output: Output, places: readonly string[], options: CompareCommandOptions): Promise<number> {
+  if (options.server !== undefined) return onServer(output, places, { ...options, server: options.server })
   const { form, measures: chosen, folds, penalties, ...settings } = settingsOf(options)
   const store = options.out === undefined ? undefined : openStore(absolutePlace(options.out, process.cwd()))
   const fast = await openProduct()

@@ -1,5 +1,5 @@
 import type { CommandDefinition } from '../../command/command.js'
-import { jsonFlag } from '../../command/shared-flags.js'
+import { jsonFlag, serverFlag, tokenFileFlag } from '../../command/shared-flags.js'
 import type { CompareCommandOptions } from './action.js'
 
 export const compare: CommandDefinition = {
@@ -69,6 +69,8 @@ export const compare: CommandDefinition = {
       choices: ['condensed', 'square'],
       otherwise: 'none',
     },
+    { ...serverFlag, text: 'layermill serve that compares its own runs, by their ids; the results are in the folder compare of the first' },
+    tokenFileFlag,
     jsonFlag,
   ],
   examples: [

@@ -1,6 +1,7 @@
 import { dashboardFolder } from '@layermill/dashboard'
 import { startLocalWorkers } from '@layermill/gpu-worker/main'
 import { serve, type ServeOptions } from '@layermill/orchestrator/main'
+import { analyseElsewhere } from '../../analysis/carry-out.js'
 import type { Output } from '../../output/output.js'
 import { openBrowser } from './open-browser.js'
 
@@ -14,6 +15,7 @@ export const serveCommand = async (output: Output, options: ServeCommandOptions)
   serve(options, {
     dashboard: dashboardFolder(),
     startWorkers: async (broker, workers) => startLocalWorkers(broker, { ...workers, device: options.device }),
+    analyse: analyseElsewhere,
     onServing: url => {
       const page = pageUrl(url, options.basePath)
       output.note(`layermill is at ${page}; Ctrl-C stops it`)

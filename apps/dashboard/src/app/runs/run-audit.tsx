@@ -1,9 +1,10 @@
 import type { AuditFinding, AuditVerdicts, RunAudit as AuditPage, RunDetail, Verdict } from '@layermill/contracts'
 import { useState } from 'preact/hooks'
-import { may, postJson } from '../core/api.js'
+import { ApiError, may, postJson } from '../core/api.js'
 import { count } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { Card, Empty, Loading, ProblemNote } from '../ui/parts.js'
+import { RunAnalysis } from './run-analysis.js'
 import { Thumbnail } from '../ui/thumbnail.js'
 
 type Shown = 'open' | Verdict | 'all'
@@ -115,6 +116,27 @@ function Tools({ page, kind, shown, onKind, onShown }: ToolsProps) {
   )
 }
 
+/** Layer to look at, and the button that starts an audit. */
+function AuditTools({ run, onEnded }: { run: RunDetail; onEnded: () => void }) {
+  const layers = run.layers ?? []
+  const [layer, setLayer] = useState(layers.at(-1)?.name ?? '')
+  return (
+    <div class="sheet-tools">
+      {layers.length < 2 ? null : (
+        <label>
+          Layer{' '}
+          <select value={layer} onChange={event => setLayer(event.currentTarget.value)}>
+            {layers.map(({ name }) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </label>
+      )}
+      <RunAnalysis run={run.id} kind="audit" title="Audit the images" body={{ kind: 'audit', layer }} onEnded={onEnded} />
+    </div>
+  )
+}
+
 /** Findings of an audit of the run's images, each to be confirmed or dismissed. */
 export function RunAudit({ run }: { run: RunDetail }) {
   const [chosen, setChosen] = useState<string>()
@@ -141,15 +163,26 @@ export function RunAudit({ run }: { run: RunDetail }) {
       }, setFailure)
       .finally(() => setBusy(false))
   }
-  if (data === undefined) return error === undefined ? <Loading what="findings" /> : <ProblemNote error={error} />
-  const kind = chosen ?? data.findings[0]?.finding ?? data.kinds[0]?.finding
+  const kind = chosen ?? data?.findings[0]?.finding ?? data?.kinds[0]?.finding
   const first = (change: () => void): void => {
     setFrom([])
     change()
   }
+  const missing = error instanceof ApiError && error.problem.code === 'NOT_RECORDED'
   return (
-    <Card title="What an audit found" aside={<span class="muted">verdicts are kept with the features</span>}>
-      {data.kinds.length === 0 ? (
+    <Card title="Images that should be looked at" aside={<span class="muted">verdicts are kept with the features</span>}>
+      <AuditTools run={run} onEnded={() => first(refresh)} />
+      {data === undefined ? (
+        missing ? (
+          <Empty title="No audit of these images is there">
+            <p class="muted">It finds duplicates, suspect labels, outliers and poor pictures by the features of a layer.</p>
+          </Empty>
+        ) : error === undefined ? (
+          <Loading what="findings" />
+        ) : (
+          <ProblemNote error={error} />
+        )
+      ) : data.kinds.length === 0 ? (
         <Empty title="The audit found nothing" />
       ) : (
         <>

@@ -1,0 +1,50 @@
+import type { AnalysisJob } from '@layermill/contracts'
+import { errorCode, errorMessage, LayermillError } from '@layermill/core'
+import type { AllowedPlacesOptions } from '@layermill/orchestrator/service'
+import type { Output } from '../output/output.js'
+
+/** Task of the process, as its argument has it in JSON. */
+export interface AnalysisTask {
+  readonly job: AnalysisJob & { readonly out: string }
+  /** Places that lists of images may name. */
+  readonly places: AllowedPlacesOptions
+}
+
+/** Last line of the process, in JSON. */
+export type AnalysisAnswer =
+  | { readonly done: true }
+  | { readonly done: false; readonly code: string; readonly message: string; readonly hint?: string | undefined }
+
+const quiet: Output = { line: () => undefined, json: () => undefined, note: () => undefined }
+
+/** The command's own audit or comparison, with its defaults, so that the bytes are the same. */
+async function carryOut({ job, places }: AnalysisTask): Promise<void> {
+  const { kind, store, layers, others, out } = job
+  if (kind === 'audit') {
+    const { auditCommand } = await import('../commands/audit/action.js')
+    const { AllowedPlaces } = await import('@layermill/orchestrator/service')
+    const rules = new AllowedPlaces(places)
+    const options = { features: store, layer: layers, out, labelScore: 'self-confidence', permutations: '200', seed: '0', json: true }
+    await auditCommand(quiet, undefined, { ...options, entriesOf: source => rules.entriesOf(source) })
+    return
+  }
+  const { compareCommand } = await import('../commands/compare/action.js')
+  const defaults = { rdm: 'pearson', folds: '5', permutations: '0', bootstrap: '0', seed: '0', memory: '24MB', json: true }
+  await compareCommand(quiet, [store, ...others], { ...defaults, layers, out })
+}
+
+async function main(): Promise<void> {
+  // The server holds the other end: where it is gone, another one has taken over.
+  process.stdin.on('end', () => process.exit(1)).resume()
+  let answer: AnalysisAnswer = { done: true }
+  try {
+    await carryOut(JSON.parse(process.argv[2] ?? '') as AnalysisTask)
+  } catch (error) {
+    const hint = error instanceof LayermillError ? error.hint : undefined
+    answer = { done: false, code: errorCode(error), message: errorMessage(error), hint }
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`)
+  process.stdin.removeAllListeners('end').destroy()
+}
+
+await main()

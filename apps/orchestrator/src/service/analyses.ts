@@ -1,0 +1,142 @@
+import {
+  type Analysis,
+  type AnalysisBody,
+  type AnalysisJob,
+  analysisKinds,
+  type AnalysisKind,
+  type AnalysisService,
+  makePayload,
+  parseSpec,
+  queueNames,
+  readPayload,
+  type RunDetail,
+  type RunService,
+  runStoreUrl,
+} from '@layermill/contracts'
+import { LayermillError, redact } from '@layermill/core'
+import { type Broker, handBack, type JobQueue, type JobsOptions, parseFailedReason, type QueuedJob, toJobError } from '@layermill/queue'
+
+/** Attempts where a store or a process fails; a process that vanished is none. Kept for a week, so that the state can be asked for. */
+const options: JobsOptions = {
+  attempts: 3,
+  backoff: { type: 'exponential', delay: 10_000, jitter: 0.5 },
+  removeOnComplete: { age: 7 * 24 * 3600, count: 1000 },
+  removeOnFail: { age: 7 * 24 * 3600, count: 1000 },
+}
+
+const jobId = (kind: AnalysisKind, run: string): string => `${kind}-${run}`
+const instant = (time: number): string => new Date(time).toISOString()
+const queueOf = (broker: Broker): JobQueue<AnalysisJob> => broker.queue<AnalysisJob>(queueNames.analyses)
+
+/** Folder of an analysis' results, below the run's. */
+const outOf = ({ store, kind }: AnalysisJob): string => `${store}/${kind}`
+
+const states: Readonly<Record<string, Analysis['state']>> = { active: 'running', completed: 'done', failed: 'failed' }
+
+async function describe(job: QueuedJob<AnalysisJob>): Promise<Analysis> {
+  const state = states[await job.getState()] ?? 'waiting'
+  const data = readPayload('analysis', job.data)
+  const { processedOn, finishedOn, failedReason } = job
+  const hasFailed = state !== 'done' && typeof failedReason === 'string' && failedReason !== ''
+  const { code, message } = parseFailedReason(failedReason ?? '')
+  return {
+    kind: data.kind,
+    state,
+    ...(data.layers === undefined ? {} : { layers: data.layers }),
+    out: outOf(data),
+    added: instant(job.timestamp),
+    ...(typeof processedOn === 'number' ? { started: instant(processedOn) } : {}),
+    ...(typeof finishedOn === 'number' && state !== 'waiting' ? { finished: instant(finishedOn) } : {}),
+    attempts: job.attemptsMade,
+    ...(hasFailed ? { error: { code, message: redact(message).slice(0, 4000) } } : {}),
+  }
+}
+
+/** A finished run's place. @throws LayermillError `NOT_RECORDED` */
+function placeOf({ id, kind, state, layers = [], place, spec }: RunDetail): string {
+  if (kind !== 'extract' || state !== 'done' || layers.length === 0) {
+    const what = kind === 'extract' ? `is ${state}, expected one that is done` : `is a ${kind} run, expected an extraction`
+    throw new LayermillError('NOT_RECORDED', `The run ${id} ${what}: there are no features to look at`)
+  }
+  return (place ?? runStoreUrl(parseSpec(spec))).replace(/\/+$/, '')
+}
+
+/** Analyses of runs as jobs, each of the kinds once a run. */
+export class QueueAnalyses implements AnalysisService {
+  constructor(
+    private readonly broker: Broker,
+    private readonly runs: Pick<RunService, 'get'>,
+  ) {}
+
+  async start(run: string, body: AnalysisBody): Promise<Analysis> {
+    const detail = await this.runs.get(run)
+    const store = placeOf(detail)
+    const names = (detail.layers ?? []).map(({ name }) => name)
+    const layer = body.kind === 'audit' ? (body.layer ?? names.at(-1)) : undefined
+    if (layer !== undefined && !names.includes(layer))
+      throw new LayermillError('LAYER_MISSING', `The run ${run} has no features of ${layer}; it has ${names.join(', ')}`)
+    const layers = body.kind === 'audit' ? layer : body.layers
+    const others = body.kind === 'audit' ? [] : await Promise.all((body.with ?? []).map(async id => placeOf(await this.runs.get(id))))
+    const data = makePayload('analysis', { v: 1, run, store, kind: body.kind, ...(layers === undefined ? {} : { layers }), others })
+    const queue = queueOf(this.broker)
+    const id = jobId(body.kind, run)
+    const known = await queue.getJob(id)
+    if (known !== undefined && (await known.isCompleted())) await known.remove()
+    else if (known !== undefined && (await known.isFailed())) await known.remove()
+    // One of the same id that waits or runs is given back as it is.
+    await queue.add(body.kind, data, { ...options, jobId: id })
+    const job = await queue.getJob(id)
+    if (job === undefined) throw new LayermillError('UNAVAILABLE', `The queue has lost the ${body.kind} of ${run}`)
+    return describe(job)
+  }
+
+  async list(run: string): Promise<Analysis[]> {
+    await this.runs.get(run)
+    const queue = queueOf(this.broker)
+    const jobs = await Promise.all(analysisKinds.map(kind => queue.getJob(jobId(kind, run))))
+    return Promise.all(jobs.flatMap(job => (job === undefined ? [] : [describe(job)])))
+  }
+}
+
+/** Carries out one analysis: its results are in `out` when it resolves. Ends early, by rejecting, when the signal says so. */
+export type CarryOutAnalysis = (job: AnalysisJob & { readonly out: string }, signal: AbortSignal) => Promise<void>
+
+export interface AnalysisWorkerOptions {
+  readonly carryOut: CarryOutAnalysis
+  /** Milliseconds after which another process takes over the analysis of one that is gone. */
+  readonly lockDuration?: number
+  /** For the log. */
+  readonly note?: (text: string) => void
+}
+
+export interface AnalysisWorker {
+  /** Ends the analysis under way, and hands it back for another process. */
+  close(): Promise<void>
+}
+
+/** Carries out the analyses of a queue, one at a time. Several processes may do so for one queue. */
+export function startAnalysisWorker(broker: Broker, { carryOut, lockDuration, note }: AnalysisWorkerOptions): AnalysisWorker {
+  const stop = new AbortController()
+  const worker = broker.worker<AnalysisJob>(
+    queueNames.analyses,
+    async (job: QueuedJob<AnalysisJob>, token, signal) => {
+      const ended = AbortSignal.any([stop.signal, ...(signal === undefined ? [] : [signal])])
+      try {
+        const data = readPayload('analysis', job.data)
+        note?.(`${data.kind} of ${data.run}: begins`)
+        await carryOut({ ...data, out: outOf(data) }, ended)
+        note?.(`${data.kind} of ${data.run}: done`)
+      } catch (error) {
+        if (stop.signal.aborted) return await handBack(job, token)
+        throw await toJobError(error)
+      }
+    },
+    lockDuration === undefined ? {} : { lockDuration, lockRenewTime: lockDuration / 2, stalledInterval: lockDuration / 2 },
+  )
+  return {
+    async close() {
+      stop.abort()
+      await worker.close()
+    },
+  }
+}
