@@ -14,6 +14,7 @@ export {
   type RdmOptions,
   squareRdm,
 } from './compare/rdm.js'
+export { clusterTree, leavesOf, type Tree } from './compare/tree.js'
 export { penaltyShares, type Predictivity, ridgeFolds, type RidgeOptions, ridgePredictivity } from './compare/ridge.js'
 export {
   bootstrapIntervals,

@@ -16,6 +16,7 @@ export {
   RunPredictions,
   TryResult,
 } from './api/inspection.js'
+export { pairNumberOf, pairNumbers, RunComparison } from './api/comparison.js'
 export type { ModelDetail, ModelSummary } from './api/model-types.js'
 export { LatestSchema, ModelDetailSchema, ModelList, ModelParams, PromoteBody, RollbackBody } from './api/models.js'
 export { RunPlan } from './api/plan.js'
@@ -69,6 +70,7 @@ export {
   batchSizePath,
   calibrationPath,
   commitPath,
+  comparisonPath,
   cpuPath,
   doubtsFolder,
   doubtsPath,

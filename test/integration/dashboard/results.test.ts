@@ -216,11 +216,11 @@ it('asks what findings of an audit are worth, and keeps the answer with the feat
   const out = join(await folder(), 'data', 'features')
   await page.getByRole('link', { name: 'Audit', exact: true }).click()
   await page.getByText('No audit of these images is there').waitFor()
-  await page.getByLabel('Layer', { exact: true }).selectOption('conv2')
+  expect(await page.getByRole('combobox', { name: /^Layer/ }).inputValue()).toBe('pool5')
   await page.getByRole('button', { name: 'Audit the images' }).click()
   await page
     .getByRole('status')
-    .getByText(/^done of conv2/)
+    .getByText(/^done of pool5/)
     .waitFor()
   await page.getByLabel('Kind').waitFor()
   expect(await readFile(join(out, 'audit', 'report.html'), 'utf8')).toContain('Findings are images to look at')
@@ -239,6 +239,23 @@ it('asks what findings of an audit are worth, and keeps the answer with the feat
   await page.getByText('Nothing left to look at here').waitFor()
   const verdicts = (await readFile(join(out, 'audit', 'audit.csv'), 'utf8')).trim().split('\r\n').slice(1)
   expect(verdicts.map(line => line.split(',').at(-1))).toEqual(['dismissed', 'dismissed', 'confirmed'])
+})
+
+it('shows how alike layers are, as a comparison in the folder of the run tells', async () => {
+  const { page } = watched
+  const out = join(await folder(), 'data', 'features', 'compare')
+  const sets = ['conv2', 'pool5', '<b>third</b>'].map(name => ({ name, rows: 79, columns: 64 }))
+  const pair = (a: number, b: number, debiased: number) => ({ a: sets[a]!.name, b: sets[b]!.name, cka: { biased: 0.93, debiased } })
+  await mkdir(out, { recursive: true })
+  const pairs = [pair(0, 0, 1), pair(1, 1, 1), pair(2, 2, 1), pair(0, 1, 0.125), pair(0, 2, 0.5), pair(1, 2, 0.25)]
+  await writeFile(join(out, 'compare.json'), JSON.stringify({ sets, pairs }))
+  await page.getByRole('link', { name: 'Compare', exact: true }).click()
+  const matrix = page.getByRole('region', { name: 'Linear CKA, debiased' })
+  await expect.poll(() => matrix.getByRole('rowheader').allTextContents()).toEqual(['conv2', '<b>third</b>', 'pool5'])
+  expect((await matrix.getByRole('cell').allTextContents()).slice(0, 3)).toEqual(['1.000', '0.500', '0.125'])
+  await page.getByRole('region', { name: 'Linear CKA, biased' }).waitFor()
+  await page.getByRole('img', { name: 'Sets by likeness' }).waitFor()
+  expect(await watched.checkScreens('comparison')).toEqual([])
 })
 
 it('names a run, finds it by its tag, and opens one from its files', async () => {

@@ -19,6 +19,7 @@ export const emptyInspection: InspectionService = {
   neighbours: none,
   audit: none,
   judge: none,
+  comparison: none,
 }
 
 /** A server whose runs have nothing to analyse. */

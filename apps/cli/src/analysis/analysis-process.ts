@@ -24,7 +24,16 @@ async function carryOut({ job, places }: AnalysisTask): Promise<void> {
     const { auditCommand } = await import('../commands/audit/action.js')
     const { AllowedPlaces } = await import('@layermill/orchestrator/service')
     const rules = new AllowedPlaces(places)
-    const options = { features: store, layer: layers, out, labelScore: 'self-confidence', permutations: '200', seed: '0', json: true }
+    const options = {
+      features: store,
+      layer: layers,
+      out,
+      labelScore: 'self-confidence',
+      neighbours: 'auto',
+      permutations: '200',
+      seed: '0',
+      json: true,
+    }
     await auditCommand(quiet, undefined, { ...options, entriesOf: source => rules.entriesOf(source) })
     return
   }

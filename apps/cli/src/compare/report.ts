@@ -1,6 +1,7 @@
+import { clusterTree, leavesOf, type Tree } from '@layermill/analysis'
+import { pairNumberOf, pairNumbers } from '@layermill/contracts'
 import { definitions, escapeHtml, page, scrolling, table } from '@layermill/orchestrator/results'
 import type { PairResult } from './measures.js'
-import { clusterTree, leavesOf, type Tree } from './tree.js'
 
 /** Content of a comparison's report. */
 export interface ReportInput {
@@ -18,19 +19,7 @@ export interface Value {
 }
 
 /** The numbers of a comparison that are shown as matrices. */
-export const values: readonly Value[] = [
-  { name: 'cka-debiased', title: 'Linear CKA, debiased', of: pair => pair.cka?.debiased },
-  { name: 'cka-biased', title: 'Linear CKA, biased', of: pair => pair.cka?.biased },
-  { name: 'cka-minibatch', title: 'Linear CKA, debiased, by minibatches', of: pair => pair.cka?.minibatch },
-  { name: 'rsa-spearman', title: 'RSA, Spearman', of: pair => pair.rsa?.spearman },
-  { name: 'rsa-pearson', title: 'RSA, Pearson', of: pair => pair.rsa?.pearson },
-  { name: 'rsa-kendall-tau-a', title: "RSA, Kendall's tau-a", of: pair => pair.rsa?.kendallTauA },
-  { name: 'rsa-partial-spearman', title: 'RSA, Spearman, one set held constant', of: pair => pair.rsa?.partial?.spearman },
-  { name: 'rbf-cka-biased', title: 'RBF CKA, biased', of: pair => pair.rbf?.biased },
-  { name: 'rbf-cka-debiased', title: 'RBF CKA, debiased', of: pair => pair.rbf?.debiased },
-  { name: 'svcca', title: 'SVCCA, mean correlation', of: pair => pair.svcca?.mean },
-  { name: 'procrustes-angle', title: 'Procrustes, angle', of: pair => pair.procrustes?.angle },
-]
+export const values: readonly Value[] = pairNumbers.map(({ name, title, path }) => ({ name, title, of: pair => pairNumberOf(pair, path) }))
 
 /** Numbers of all pairs of sets, both ways round; null where undefined, undefined where not computed. */
 export function matrixOf(names: readonly string[], pairs: readonly PairResult[], { of }: Value): (number | null | undefined)[][] {

@@ -111,6 +111,7 @@ export function boundInspection(inspection: InspectionService, deadline: number)
     layers: run => bound(inspection.layers(run), sampleFactor),
     neighbours: (run, query) => bound(inspection.neighbours(run, query), sampleFactor),
     audit: (run, query) => bound(inspection.audit(run, query)),
+    comparison: run => bound(inspection.comparison(run)),
     judge: (run, body) => bound(inspection.judge(run, body)),
   }
 }

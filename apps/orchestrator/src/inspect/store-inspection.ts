@@ -16,6 +16,7 @@ import type {
   Projection,
   ProjectionQuery,
   RunAudit,
+  RunComparison,
   RunEvaluation,
   RunImage,
   RunParts,
@@ -28,6 +29,7 @@ import { Lru } from 'toad-cache'
 import { openFeatureSet } from '../features/feature-set.js'
 import { channelDifferences, strongestChannels } from './activations.js'
 import { componentsInThread } from './components-in-thread.js'
+import { readComparison } from './comparison.js'
 import { readEvaluation } from './evaluation.js'
 import { runImages } from './images.js'
 import { compareLayers } from './layer-comparison.js'
@@ -133,6 +135,10 @@ export class StoreInspection implements InspectionService {
 
   judge(run: string, body: VerdictBody): Promise<AuditVerdicts> {
     return this.files.use(run, opened => this.files.audits.judge(opened, body))
+  }
+
+  comparison(run: string): Promise<RunComparison> {
+    return this.files.use(run, ({ store }) => readComparison(store))
   }
 
   private async withNearest(store: Store, page: ImagePage, layer: string): Promise<ImagePage> {

@@ -19,6 +19,9 @@ export const auditFolder = 'audit'
 /** Findings of that audit, with the verdicts on them. */
 export const auditPath = `${auditFolder}/audit.csv`
 
+/** A comparison of a run's layers, with each other or those of other runs. */
+export const comparisonPath = 'compare/compare.json'
+
 /** `part-00000`: five digits, more from part 100,000 on. */
 export function partName(part: number): string {
   if (!Number.isSafeInteger(part) || part < 0) throw new LayermillError('PART_INVALID', `${part} is not the number of a part`)

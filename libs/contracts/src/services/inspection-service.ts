@@ -1,4 +1,5 @@
 import type { AuditVerdicts, RunAudit, VerdictBody } from '../api/audit.js'
+import type { RunComparison } from '../api/comparison.js'
 import type {
   Activations,
   ChannelDifferences,
@@ -114,4 +115,9 @@ export interface InspectionService {
    * @throws LayermillError `IMAGE_UNKNOWN` for a finding that the audit has not, and then keeps none; as `audit` does
    */
   judge(run: string, body: VerdictBody): Promise<AuditVerdicts>
+  /**
+   * The comparison in the run's folder.
+   * @throws LayermillError `NOT_RECORDED` where there is none, or one that cannot be shown
+   */
+  comparison(run: string): Promise<RunComparison>
 }

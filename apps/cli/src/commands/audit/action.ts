@@ -155,6 +155,7 @@ async function onServer(output: Output, source: string | undefined, options: Aud
     '--reference': reference !== undefined,
     '--held-out': heldOut !== undefined,
     '--label-score': labelScore !== 'self-confidence',
+    '--neighbours': options.neighbours !== 'auto',
     '--labels': labels !== undefined,
     '--outliers': outliers !== undefined,
     '--verdicts': verdicts !== undefined,

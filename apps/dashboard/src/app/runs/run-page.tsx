@@ -7,6 +7,7 @@ import { RunFeatures } from '../features/run-features.js'
 import { TryIt } from '../try/try-it.js'
 import { Loading, ProblemNote, StateBadge } from '../ui/parts.js'
 import { RunAudit } from './run-audit.js'
+import { RunComparison } from './run-comparison.js'
 import { RunFailures } from './run-failures.js'
 import { RunImages } from './run-images.js'
 import { RunOverview } from './run-overview.js'
@@ -114,7 +115,9 @@ function viewsOf(run: RunDetail): View[] {
     { name: 'overview', title: 'Overview' },
     ...(run.kind === 'finetune' ? [{ name: 'training', title: 'Training' }] : []),
     ...(run.kind === 'extract' && run.layers !== undefined && run.counts.done > 0 ? [{ name: 'features', title: 'Features' }] : []),
-    ...(run.kind === 'extract' && run.layers !== undefined && run.counts.done > 0 ? [{ name: 'audit', title: 'Audit' }] : []),
+    ...(run.kind === 'extract' && run.layers !== undefined && run.counts.done > 0
+      ? [{ name: 'audit', title: 'Audit' }, ...(run.layers.length > 1 ? [{ name: 'comparison', title: 'Compare' }] : [])]
+      : []),
     ...(run.planned ? [{ name: 'images', title: 'Images' }] : []),
     ...(canTry(run) ? [{ name: 'try', title: 'Try it' }] : []),
     { name: 'failures', title: run.counts.failed === 0 ? 'Failures' : `Failures (${count(run.counts.failed)})` },
@@ -125,6 +128,7 @@ function viewsOf(run: RunDetail): View[] {
 function Content({ view, live, run }: { view: string; live: LiveRun; run: RunDetail }) {
   if (view === 'plan') return <RunPlan run={run} />
   if (view === 'audit') return <RunAudit run={run} />
+  if (view === 'comparison') return <RunComparison run={run} />
   if (view === 'images') return <RunImages run={run} />
   if (view === 'try') return <RunTry run={run} />
   if (view === 'failures') return <RunFailures run={run} />

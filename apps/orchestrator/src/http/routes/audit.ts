@@ -1,4 +1,4 @@
-import { AuditVerdicts, type InspectionService, RunAudit, RunId, VerdictBody } from '@layermill/contracts'
+import { AuditVerdicts, type InspectionService, RunAudit, RunComparison, RunId, VerdictBody } from '@layermill/contracts'
 import { z } from 'zod'
 import type { App } from '../app.js'
 import { problems } from './problems.js'
@@ -16,7 +16,7 @@ const Findings = z.strictObject({
     .describe('Place to go on: next of the answer before.'),
 })
 
-/** Adds routes for the audit of a run's images: what it found, and verdicts on it. */
+/** Adds routes for analyses of a run that are there: findings of its audit with verdicts on them, and its comparison. */
 export function addAuditRoutes(app: App, inspection: InspectionService): void {
   app.get(
     '/v1/runs/:id/audit',
@@ -32,6 +32,23 @@ export function addAuditRoutes(app: App, inspection: InspectionService): void {
       },
     },
     async request => inspection.audit(request.params.id, request.query),
+  )
+
+  app.get(
+    '/v1/runs/:id/comparison',
+    {
+      schema: {
+        tags,
+        summary: "Show how alike a run's layers are",
+        operationId: 'getComparison',
+        params,
+        response: { 200: RunComparison, ...problems(404) },
+        description: "Of the comparison in the folder `compare` of the run's destination: matrices of all pairs, and a tree by likeness.",
+      },
+      // Hundreds of sets: checked when the file was read.
+      serializerCompiler: () => data => JSON.stringify(data),
+    },
+    async request => inspection.comparison(request.params.id),
   )
 
   app.post(
