@@ -13,7 +13,7 @@ import { prepareRows, rowPreparation } from '../part/prepare-rows.js'
 import { processorText } from '../processor-text.js'
 import { Agreement } from './agreement.js'
 import { Histogram } from './histogram.js'
-import { type CalibrationCase, keptCalibrations } from './kept-calibrations.js'
+import { type CalibrationCase, keptCalibrations, planVersion } from './kept-calibrations.js'
 import { type CalibrationSample, sampleImages } from './sample.js'
 import { TimedExtractor } from './timed-extractor.js'
 
@@ -172,7 +172,7 @@ async function caseOf(
   const { weights, layers, preparation } = record.identity
   const versions = [sample.chosen, sample.others].map(items => items.map(({ key, etag }) => [key, etag]))
   const hash = createHash('sha256').update(JSON.stringify(versions)).digest('hex')
-  return { engine: name, version, processor: processorText(), weights, layers, preparation, method, sample: hash }
+  return { plan: planVersion, engine: name, version, processor: processorText(), weights, layers, preparation, method, sample: hash }
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { RunRecord } from '@layermill/contracts'
+import { LayermillError } from '@layermill/core'
 import type { ImageSource } from '@layermill/storage'
 import { describe, expect, it } from 'vitest'
 import type { ModelProvider } from '../model-provider.js'
@@ -7,16 +8,17 @@ import { choosePrecision, verdictOf } from './choose-precision.js'
 interface World {
   readonly engine?: string
   readonly device?: string
-  readonly graph?: object
+  /** Error of the calibrator. */
+  readonly fails?: Error
   readonly hasInstructions?: boolean
   readonly images?: number
 }
 
 /** A machine that refuses to compute. */
-function choiceOn({ engine = 'onnx', device = 'cpu', graph, hasInstructions = true, images = 1000 }: World) {
+function choiceOn({ engine = 'onnx', device = 'cpu', fails = new Error('it computes'), hasInstructions = true, images = 1000 }: World) {
   const provider = {
-    openEngine: async () => ({ name: engine, device, version: '1', calibrator: () => Promise.reject(new Error('it computes')) }),
-    model: async () => ({ network: { graph }, weights: {} }),
+    openEngine: async () => ({ name: engine, device, version: '1', calibrator: () => Promise.reject(fails) }),
+    model: async () => ({ network: {}, weights: {} }),
   } as unknown as ModelProvider
   const source = {
     async *items() {
@@ -32,10 +34,10 @@ describe('choosePrecision', () => {
   it.each([
     [{ engine: 'tfjs' }, 'by tfjs on cpu'],
     [{ device: 'cuda' }, 'by onnx on cuda'],
-    [{ graph: {} }, 'ONNX files'],
+    [{ fails: new LayermillError('PRECISION_UNAVAILABLE', 'vit.onnx has no operators for int8') }, 'vit.onnx has no operators'],
     [{ hasInstructions: false }, 'avx512_vnni'],
     [{ images: 511 }, 'fewer than 512 images'],
-  ])('takes fp32 without computing anything: %o', async (world, reason) => {
+  ])('takes fp32: %o', async (world, reason) => {
     expect(await choiceOn(world)).toEqual({ choice: { chosen: 'fp32', reason: expect.stringContaining(reason) as string } })
   })
 

@@ -1,4 +1,5 @@
 import type { CalibrationReport, FoundCalibration, PrecisionChoice } from '@layermill/contracts'
+import { LayermillError } from '@layermill/core'
 import { hasInt8Instructions } from '@layermill/engines'
 import { type CalibrateOptions, calibrateRun } from './calibrate.js'
 import { sampleImages } from './sample.js'
@@ -21,24 +22,29 @@ export interface ChooseOptions extends CalibrateOptions {
   readonly hasInstructions?: () => Promise<boolean | undefined>
 }
 
+/** Networks that cannot be computed in int8 say so. */
+function unavailable(error: unknown): LayermillError {
+  if (error instanceof LayermillError && error.code === 'PRECISION_UNAVAILABLE') return error
+  throw error
+}
+
 const exact = (reason: string): ChosenPrecision => ({ choice: { chosen: 'fp32', reason } })
 
 /**
  * Takes int8 for a run where it is faster than float32 on some of the run's own images and agrees with it on others, else float32. Asks for
- * what costs nothing first: device, network, instructions, number of images.
+ * what costs nothing first: device, instructions, number of images.
  * @throws as `calibrateRun`
  */
 export async function choosePrecision({ hasInstructions = hasInt8Instructions, ...options }: ChooseOptions): Promise<ChosenPrecision> {
-  const { provider, record, source } = options
+  const { provider, source } = options
   const { name, device } = await provider.openEngine()
   if (name !== 'onnx' || device !== 'cpu') return exact(`int8 is computed by ONNX Runtime on the CPU, not by ${name} on ${device}`)
-  const { network } = await provider.model(record.spec.model, record.spec.weights)
-  if (network.graph !== undefined) return exact('networks of ONNX files are computed as they are')
   if ((await hasInstructions()) === false) return exact('this CPU has no instructions for 8-bit products (avx512_vnni, avx_vnni)')
   const sample = await sampleImages(source.items())
   if (sample.total < fewestImages)
     return exact(`choosing ranges for int8 takes longer than it saves with fewer than ${fewestImages} images`)
-  const found = await calibrateRun({ ...options, sample })
+  const found = await calibrateRun({ ...options, sample }).catch(unavailable)
+  if (found instanceof LayermillError) return exact(found.message)
   const choice = verdictOf(found.speedup ?? 0, found.report.cosine)
   return choice.chosen === 'int8' ? { choice, found } : { choice }
 }
