@@ -19,6 +19,7 @@ it('the release finds every module that starts a thread, or a process besides th
   expect([...found].toSorted()).toEqual([
     // Of the sources; compiled, it is beside.
     '../../dist/embedded/thread.js',
+    './analysis-process.js',
     './components-thread.js',
     './map-thread.js',
     './thread.js',

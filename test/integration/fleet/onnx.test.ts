@@ -45,7 +45,7 @@ it('computes what one process computes, once the files are gone, and says what w
   expect(await fileHashes(join(root, 'together'))).toEqual(await fileHashes(join(root, 'alone')))
   expect(await readRun(join(root, 'together'))).not.toHaveProperty('oneByOne')
 
-  const single = ['--model', join(models, 'hand-batch-statistics.onnx'), '--layers', 'y', ...prepare]
+  const single = ['--model', join(models, 'hand-batch-statistics.onnx'), '--layers', 'y', ...prepare, '--batch-size', '4']
   const out = join(root, 'single')
   const result = succeeded(await fleet.command(['extract', source, ...single, '--out', out, '--queue', fleet.queue, ...store]))
   expect(result.stderr).toMatch(/one at a time in 3 parts: y of a batch differs/)
