@@ -3,6 +3,8 @@ import { useState } from 'preact/hooks'
 import { ApiError, may, postJson } from '../core/api.js'
 import { count } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
+import { LayerChoice } from '../ui/layer-choice.js'
+import { Pager } from '../ui/pager.js'
 import { Card, Empty, Loading, ProblemNote } from '../ui/parts.js'
 import { RunAnalysis } from './run-analysis.js'
 import { Thumbnail } from '../ui/thumbnail.js'
@@ -122,16 +124,7 @@ function AuditTools({ run, onEnded }: { run: RunDetail; onEnded: () => void }) {
   const [layer, setLayer] = useState(layers.at(-1)?.name ?? '')
   return (
     <div class="sheet-tools">
-      {layers.length < 2 ? null : (
-        <label>
-          Layer{' '}
-          <select value={layer} onChange={event => setLayer(event.currentTarget.value)}>
-            {layers.map(({ name }) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </label>
-      )}
+      <LayerChoice layers={layers} value={layer} onChange={setLayer} />
       <RunAnalysis run={run.id} kind="audit" title="Audit the images" body={{ kind: 'audit', layer }} onEnded={onEnded} />
     </div>
   )
@@ -200,20 +193,7 @@ export function RunAudit({ run }: { run: RunDetail }) {
           />
           <ProblemNote error={failure} />
           <Findings run={run.id} page={data} busy={busy} onJudge={judge} />
-          {from.length === 0 && data.next === undefined ? null : (
-            <div class="actions pager">
-              <button type="button" disabled={from.length === 0} onClick={() => setFrom(from.slice(0, -1))}>
-                Earlier
-              </button>
-              <button
-                type="button"
-                disabled={data.next === undefined}
-                onClick={() => data.next !== undefined && setFrom([...from, data.next])}
-              >
-                More
-              </button>
-            </div>
-          )}
+          <Pager from={from} next={data.next} onTurn={setFrom} />
         </>
       )}
     </Card>

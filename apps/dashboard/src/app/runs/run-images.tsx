@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks'
 import { count, percent } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { link } from '../core/route.js'
+import { Pager } from '../ui/pager.js'
 import { Card, Empty, Loading, ProblemNote } from '../ui/parts.js'
 import { Thumbnail } from '../ui/thumbnail.js'
 
@@ -140,20 +141,7 @@ export function RunImages({ run }: { run: RunDetail }) {
           ))}
         </ul>
       )}
-      {from.length === 0 && data?.next === undefined ? null : (
-        <div class="actions pager">
-          <button type="button" disabled={from.length === 0} onClick={() => setFrom(from.slice(0, -1))}>
-            Earlier
-          </button>
-          <button
-            type="button"
-            disabled={data?.next === undefined}
-            onClick={() => data?.next !== undefined && setFrom([...from, data.next])}
-          >
-            More
-          </button>
-        </div>
-      )}
+      <Pager from={from} next={data?.next} onTurn={setFrom} />
     </Card>
   )
 }

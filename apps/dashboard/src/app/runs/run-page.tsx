@@ -5,6 +5,7 @@ import { ago, count, shortPlace } from '../core/format.js'
 import { link } from '../core/route.js'
 import { RunFeatures } from '../features/run-features.js'
 import { TryIt } from '../try/try-it.js'
+import { LayerChoice } from '../ui/layer-choice.js'
 import { Loading, ProblemNote, StateBadge } from '../ui/parts.js'
 import { RunAudit } from './run-audit.js'
 import { RunComparison } from './run-comparison.js'
@@ -90,14 +91,7 @@ function RunTry({ run }: { run: RunDetail }) {
     <>
       {layers.length < 2 ? null : (
         <div class="sheet-tools">
-          <label>
-            Layer{' '}
-            <select value={layer} onChange={event => setLayer(event.currentTarget.value)}>
-              {layers.map(({ name }) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
-          </label>
+          <LayerChoice layers={layers} value={layer} onChange={setLayer} />
         </div>
       )}
       <TryIt
