@@ -37,7 +37,10 @@ export interface ExtractorOptions {
 
 /** How batches of a network that was read from a file are computed. */
 export interface Batching {
-  /** `whole`: a batch of images gave what they give one by one, to 1e-5 (float16: 2^-8). `single`: it did not, so they are computed one at a time. */
+  /**
+   * `whole`: a batch of images gave what they give one by one, to 1e-5 (float16: 2^-8). `single`: it did not, so they are computed one at a
+   * time.
+   */
   readonly kind: 'whole' | 'single'
   /** Reason for people, where it is `single`, or where constants of the file were changed for it. */
   readonly reason?: string

@@ -1,6 +1,8 @@
 import type { AnalysisJob } from '@layermill/contracts'
 import { errorCode, errorMessage, LayermillError } from '@layermill/core'
 import type { AllowedPlacesOptions } from '@layermill/orchestrator/service'
+import { auditDefaults } from '../audit/defaults.js'
+import { compareDefaults } from '../compare/defaults.js'
 import type { Output } from '../output/output.js'
 
 /** Task of the process, as its argument has it in JSON. */
@@ -24,22 +26,12 @@ async function carryOut({ job, places }: AnalysisTask): Promise<void> {
     const { auditCommand } = await import('../commands/audit/action.js')
     const { AllowedPlaces } = await import('@layermill/orchestrator/service')
     const rules = new AllowedPlaces(places)
-    const options = {
-      features: store,
-      layer: layers,
-      out,
-      labelScore: 'self-confidence',
-      neighbours: 'auto',
-      permutations: '200',
-      seed: '0',
-      json: true,
-    }
+    const options = { ...auditDefaults, features: store, layer: layers, out, json: true }
     await auditCommand(quiet, undefined, { ...options, entriesOf: source => rules.entriesOf(source) })
     return
   }
   const { compareCommand } = await import('../commands/compare/action.js')
-  const defaults = { rdm: 'pearson', folds: '5', permutations: '0', bootstrap: '0', seed: '0', memory: '24MB', json: true }
-  await compareCommand(quiet, [store, ...others], { ...defaults, layers, out })
+  await compareCommand(quiet, [store, ...others], { ...compareDefaults, layers, out, json: true })
 }
 
 async function main(): Promise<void> {

@@ -26,7 +26,10 @@ import { fleetTraining } from './training.js'
 
 type EngineSide = Required<Pick<RunEnvironment, 'calibrate' | 'choosePrecision' | 'fitReductions'>>
 
-/** Steps of runs that need an engine, one after the other, each with one that is there for as long as it takes: on the CPU, as int8 is computed. */
+/**
+ * Steps of runs that need an engine, one after the other, each with one that is there for as long as it takes: on the CPU, as int8 is
+ * computed.
+ */
 function fleetEngine(load: LoadFleetWeights, note: (text: string) => void): EngineSide {
   let last: Promise<unknown> = Promise.resolve()
   const inTurn = <Result>(

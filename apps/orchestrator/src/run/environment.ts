@@ -1,4 +1,4 @@
-import type { Calibration, CalibrationReport, RunRecord, RunSpec, Waiting, WorkerBeat } from '@layermill/contracts'
+import type { FoundCalibration, RunRecord, RunSpec, Waiting, WorkerBeat } from '@layermill/contracts'
 import type { ChosenPrecision, FittedReductions } from '@layermill/inference'
 import type { Network, Size2 } from '@layermill/models'
 import type { ImageSource, SourceAccess, SourceItem, Store } from '@layermill/storage'
@@ -22,7 +22,7 @@ export interface RunEnvironment {
    * Chooses the ranges that an int8 run computes with, from images of its source, where an engine is at hand.
    * @throws LayermillError `CALIBRATION_INVALID` where no image can be used; the signal's reason when aborted
    */
-  calibrate?(record: RunRecord, source: ImageSource, signal?: AbortSignal): Promise<{ calibration: Calibration; report: CalibrationReport }>
+  calibrate?(record: RunRecord, source: ImageSource, signal?: AbortSignal): Promise<FoundCalibration>
   /** Takes float32 or int8 for a run with `precision: auto`, by trying both on some images, where an engine is at hand. */
   choosePrecision?(record: RunRecord, source: ImageSource, signal?: AbortSignal): Promise<ChosenPrecision>
   /** Fits a run's reductions to a sample of its images, where an engine is at hand. */

@@ -3,15 +3,11 @@ import type { ModelProvider } from '../model-provider.js'
 import { calibrateRun } from './calibrate.js'
 import { type ChosenPrecision, choosePrecision } from './choose-precision.js'
 import { calibrationImages } from './sample.js'
-import type { Calibration, CalibrationReport, RunRecord } from '@layermill/contracts'
+import type { CalibrationReport, FoundCalibration, RunRecord } from '@layermill/contracts'
 import type { ImageSource } from '@layermill/storage'
 
 /** Chooses an int8 run's ranges from its images, and compares with float32. */
-export type Calibrator = (
-  record: RunRecord,
-  source: ImageSource,
-  signal?: AbortSignal,
-) => Promise<{ calibration: Calibration; report: CalibrationReport }>
+export type Calibrator = (record: RunRecord, source: ImageSource, signal?: AbortSignal) => Promise<FoundCalibration>
 
 /** Tells of a CPU on which int8 is of little use. */
 export async function noteInt8Support(note: (text: string) => void): Promise<void> {

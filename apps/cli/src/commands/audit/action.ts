@@ -5,6 +5,7 @@ import { openProduct } from '@layermill/engines'
 import { writeResultFile } from '@layermill/orchestrator/results'
 import { readAudited } from '@layermill/orchestrator/run'
 import { openStore } from '@layermill/storage'
+import { auditDefaults } from '../../audit/defaults.js'
 import { driftOf, driftText } from '../../audit/drift.js'
 import { auditImages, type AuditOptions, cannotBeToldApart, type Finding, findingKinds } from '../../audit/findings.js'
 import { type AuditSource, auditedImages, type OpenedImages } from '../../audit/images.js'
@@ -154,14 +155,14 @@ async function onServer(output: Output, source: string | undefined, options: Aud
     'a source': source !== undefined,
     '--reference': reference !== undefined,
     '--held-out': heldOut !== undefined,
-    '--label-score': labelScore !== 'self-confidence',
-    '--neighbours': options.neighbours !== 'auto',
+    '--label-score': labelScore !== auditDefaults.labelScore,
+    '--neighbours': options.neighbours !== auditDefaults.neighbours,
     '--labels': labels !== undefined,
     '--outliers': outliers !== undefined,
     '--verdicts': verdicts !== undefined,
     '--skip-pictures': skipPictures === true,
-    '--permutations': permutations !== '200',
-    '--seed': seed !== '0',
+    '--permutations': permutations !== auditDefaults.permutations,
+    '--seed': seed !== auditDefaults.seed,
     '--out': out !== undefined,
   })
   const body = { kind: 'audit', ...(layer === undefined ? {} : { layer }) } as const

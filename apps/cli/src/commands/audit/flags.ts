@@ -1,3 +1,4 @@
+import { auditDefaults } from '../../audit/defaults.js'
 import type { CommandDefinition } from '../../command/command.js'
 import { featuresFlag, jsonFlag, layerToLookAtFlag, relabelledArgument, serverFlag, tokenFileFlag } from '../../command/shared-flags.js'
 import type { AuditCommandOptions } from './action.js'
@@ -29,14 +30,14 @@ export const audit: CommandDefinition = {
       group: 'running',
       text: 'score of labels: probability of the label, or that less the largest other',
       choices: ['self-confidence', 'margin'],
-      value: 'self-confidence',
+      value: auditDefaults.labelScore,
     },
     {
       flag: '--neighbours <how>',
       group: 'running',
       text: 'nearest images: exact, by an index (needs the package usearch; the recall is measured), or auto: exact up to 100,000 images',
       choices: ['auto', 'exact', 'index'],
-      value: 'auto',
+      value: auditDefaults.neighbours,
     },
     { flag: '--labels <number>', group: 'output', text: 'suspect labels to name, the worst ones', otherwise: '5% of the images' },
     { flag: '--outliers <number>', group: 'output', text: 'outliers to name, the farthest ones', otherwise: '1% of the images' },
@@ -52,8 +53,13 @@ export const audit: CommandDefinition = {
       group: 'running',
       text: 'does not read the pictures: nothing is said of dark and blurred ones, and the report has none',
     },
-    { flag: '--permutations <number>', group: 'running', text: 'random orders for the p-value of drift', value: '200' },
-    { flag: '--seed <text>', group: 'running', text: 'seed of folds and random orders', value: '0' },
+    {
+      flag: '--permutations <number>',
+      group: 'running',
+      text: 'random orders for the p-value of drift',
+      value: auditDefaults.permutations,
+    },
+    { flag: '--seed <text>', group: 'running', text: 'seed of folds and random orders', value: auditDefaults.seed },
     {
       flag: '--out <dest>',
       group: 'output',

@@ -4,6 +4,7 @@ import { absolutePlace, exitCodes, LayermillError, npyHeader, version } from '@l
 import { openProduct } from '@layermill/engines'
 import { csvRow } from '@layermill/orchestrator/results'
 import { openStore, type Store } from '@layermill/storage'
+import { compareDefaults } from '../../compare/defaults.js'
 import { type Aligned, alignSets } from '../../compare/align.js'
 import { type NamedSet, openSets } from '../../compare/feature-sets.js'
 import { comparePairs, type Comparison, type Measure, measures } from '../../compare/measures.js'
@@ -227,16 +228,16 @@ async function onServer(output: Output, places: readonly string[], options: Comp
   } = options
   refuseLocalFlags({
     '--measures': named !== undefined,
-    '--rdm': rdm !== 'pearson',
+    '--rdm': rdm !== compareDefaults.rdm,
     '--minibatch': minibatch !== undefined,
     '--partial': partial !== undefined,
     '--targets': targets !== undefined,
-    '--folds': folds !== '5',
+    '--folds': folds !== compareDefaults.folds,
     '--penalties': penalties !== undefined,
-    '--permutations': permutations !== '0',
-    '--bootstrap': bootstrap !== '0',
-    '--seed': seed !== '0',
-    '--memory': memory !== '24MB',
+    '--permutations': permutations !== compareDefaults.permutations,
+    '--bootstrap': bootstrap !== compareDefaults.bootstrap,
+    '--seed': seed !== compareDefaults.seed,
+    '--memory': memory !== compareDefaults.memory,
     '--out': out !== undefined,
     '--write-rdm': writeRdm !== undefined,
   })

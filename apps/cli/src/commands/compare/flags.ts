@@ -1,4 +1,5 @@
 import type { CommandDefinition } from '../../command/command.js'
+import { compareDefaults } from '../../compare/defaults.js'
 import { jsonFlag, serverFlag, tokenFileFlag } from '../../command/shared-flags.js'
 import type { CompareCommandOptions } from './action.js'
 
@@ -28,7 +29,7 @@ export const compare: CommandDefinition = {
       group: 'running',
       text: 'dissimilarity of two rows for RSA: pearson and cosine are one minus these',
       choices: ['pearson', 'cosine', 'euclidean', 'sqeuclidean'],
-      value: 'pearson',
+      value: compareDefaults.rdm,
     },
     { flag: '--minibatch <rows>', group: 'running', text: 'rows of a batch for debiased CKA by consecutive batches', otherwise: 'none' },
     {
@@ -44,17 +45,17 @@ export const compare: CommandDefinition = {
       otherwise: 'none',
       complete: 'folder',
     },
-    { flag: '--folds <number>', group: 'running', text: 'parts of the rows, each predicted from the others', value: '5' },
+    { flag: '--folds <number>', group: 'running', text: 'parts of the rows, each predicted from the others', value: compareDefaults.folds },
     {
       flag: '--penalties <a,b>',
       group: 'running',
       text: 'penalties of ridge regression, of which each fold takes the best',
       otherwise: '1e-6 to 1 of the sum of squares',
     },
-    { flag: '--permutations <number>', group: 'running', text: 'random orders for p-values of RSA', value: '0' },
-    { flag: '--bootstrap <number>', group: 'running', text: 'samples of rows for intervals of RSA', value: '0' },
-    { flag: '--seed <text>', group: 'running', text: 'seed of random orders and samples', value: '0' },
-    { flag: '--memory <bytes>', group: 'running', text: 'memory for matrices, as 256MB', value: '24MB' },
+    { flag: '--permutations <number>', group: 'running', text: 'random orders for p-values of RSA', value: compareDefaults.permutations },
+    { flag: '--bootstrap <number>', group: 'running', text: 'samples of rows for intervals of RSA', value: compareDefaults.bootstrap },
+    { flag: '--seed <text>', group: 'running', text: 'seed of random orders and samples', value: compareDefaults.seed },
+    { flag: '--memory <bytes>', group: 'running', text: 'memory for matrices, as 256MB', value: compareDefaults.memory },
     {
       flag: '--out <dest>',
       group: 'output',
