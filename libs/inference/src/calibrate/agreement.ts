@@ -10,7 +10,7 @@ function largest(values: Float32Array): number {
 
 /** MLPerf's measures of what int8 may lose: with classes 1% of them, without the cosine. */
 const smallestShare = 0.99
-const smallestCosine = 0.99
+export const leastCosine = 0.99
 
 /** Collects how far two computations of the same images agree. */
 export class Agreement {
@@ -43,7 +43,7 @@ export class Agreement {
    */
   below(scores: ReadonlySet<string>): string[] {
     const { top1 = 1 } = this.report
-    return this.layers.filter(layer => !(this.smallest.get(layer)! >= smallestCosine) || (scores.has(layer) && top1 < smallestShare))
+    return this.layers.filter(layer => !(this.smallest.get(layer)! >= leastCosine) || (scores.has(layer) && top1 < smallestShare))
   }
 
   get report(): Pick<CalibrationReport, 'compared' | 'cosine' | 'top1'> {

@@ -1,6 +1,7 @@
 import type { CalibrationReport, FoundCalibration, PrecisionChoice } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { hasInt8Instructions } from '@layermill/engines'
+import { leastCosine } from './agreement.js'
 import { type CalibrateOptions, calibrateRun } from './calibrate.js'
 import { sampleImages } from './sample.js'
 
@@ -8,8 +9,6 @@ import { sampleImages } from './sample.js'
 const fewestImages = 512
 /** Float32's seconds over int8's, below which less exact numbers buy nothing. */
 const leastSpeedup = 1.1
-/** Mean cosine of a layer's float32 and int8 values; MLPerf's inference rule asks for 99% of float32's quality. */
-const leastCosine = 0.99
 
 export interface ChosenPrecision {
   readonly choice: PrecisionChoice
