@@ -1,4 +1,5 @@
-/** Neighbours, components and outliers of an audit of synthetic rows, by the index. Prints JSON. */
+/** An audit of synthetic rows by the index, without pictures. Prints JSON. */
+import { createHash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
 import { readByFill, type RowSource } from '@layermill/analysis'
 import { openProduct } from '@layermill/engines'
@@ -34,8 +35,8 @@ const images = {
   source: rowsOf(handle),
   keys: Array.from({ length: rows }, (_, row) => `${row}.jpg`),
   labels,
-  sha256: labels.map(() => ''),
-  sizes: [],
+  sha256: Array.from({ length: rows }, (_, row) => createHash('sha256').update(`${row}`).digest('hex')),
+  sizes: Array.from({ length: rows }, () => ({ width: 224, height: 224 })),
 }
 const fast = await openProduct()
 const { product } = fast

@@ -35,6 +35,7 @@ export {
   type Matrix,
   matrix,
   type MatrixProduct,
+  type Rows,
   plainProduct,
   type ProductForm,
   productShape,

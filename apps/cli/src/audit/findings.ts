@@ -5,7 +5,6 @@ import {
   foldsOf,
   indexedNeighbours,
   labelScores,
-  type Matrix,
   type MatrixProduct,
   nearestNeighbours,
   type Neighbours,
@@ -16,6 +15,7 @@ import {
   outOfFoldProbabilities,
   referenceNeighbour,
   rank,
+  type Rows,
   type RowSource,
   sourceOf,
   takeRows,
@@ -103,14 +103,17 @@ function withGroup(
 
 /** Files with the same bytes. */
 function exactGroups({ sha256 }: AuditedImages): number[][] {
-  const groups = new Map<string, number[]>()
+  // Lists for those alone that have company: most have none.
+  const firsts = new Map<string, number>()
+  const groups = new Map<number, number[]>()
   for (const [row, hash] of sha256.entries()) {
     if (hash === '') continue
-    const group = groups.get(hash)
-    if (group === undefined) groups.set(hash, [row])
-    else group.push(row)
+    const first = firsts.get(hash)
+    if (first === undefined) firsts.set(hash, row)
+    else if (groups.has(first)) groups.get(first)!.push(row)
+    else groups.set(first, [first, row])
   }
-  return [...groups.values()].filter(rows => rows.length > 1)
+  return [...groups.values()].toSorted(([a], [b]) => a! - b!)
 }
 
 /** The rows with the smallest scores, the smallest first. */
@@ -136,7 +139,8 @@ export const cannotBeToldApart = ({ auc }: Confusable): boolean => auc < apartFr
 
 /** Share of pairs of an image labelled `a` and one labelled `b` of which the first has the higher log odds of `a`; ties count half. */
 function aucOf(found: Float64Array, labels: ArrayLike<number>, classes: number, [a, b]: readonly [number, number]): number {
-  const rows = Array.from(labels).flatMap((label, row) => (label === a || label === b ? [row] : []))
+  const rows: number[] = []
+  for (let row = 0; row < labels.length; row++) if (labels[row] === a || labels[row] === b) rows.push(row)
   const odds = Float64Array.from(rows, row => Math.log(found[row * classes + a]! + 1e-300) - Math.log(found[row * classes + b]! + 1e-300))
   const ranks = averageRanks(rank(odds))
   let [sum, first] = [0, 0]
@@ -167,20 +171,20 @@ export function confusablePairs(
     if (own !== other) taken.set(pair, (taken.get(pair) ?? 0) + 1)
   }
   return [...taken]
-    .map(([pair, images]): Confusable => {
+    .map(([pair, images]) => {
       const [a, b] = [Math.floor(pair / classes.length), pair % classes.length]
-      const auc = aucOf(found, labels, classes.length, [a, b])
-      return { classes: [classes[a]!, classes[b]!], images, share: images / (sizes[a]! + sizes[b]!), auc }
+      return { a, b, images, share: images / (sizes[a]! + sizes[b]!), names: [classes[a]!, classes[b]!] as const }
     })
-    .toSorted((x, y) => y.share - x.share || y.images - x.images || (x.classes.join() < y.classes.join() ? -1 : 1))
+    .toSorted((x, y) => y.share - x.share || y.images - x.images || (x.names.join() < y.names.join() ? -1 : 1))
     .slice(0, mostPairs)
+    .map(({ a, b, images, share, names }) => ({ classes: names, images, share, auc: aucOf(found, labels, classes.length, [a, b]) }))
 }
 
-function labelFindings(images: AuditedImages, components: Matrix, near: Neighbours, options: AuditOptions): LabelsFound {
+function labelFindings(images: AuditedImages, components: Rows, near: Neighbours, options: AuditOptions): LabelsFound {
   const known = Array.from(images.labels.keys()).filter(row => images.labels[row] !== undefined)
   const classes = [...new Set(known.map(row => images.labels[row]!))].sort()
   if (classes.length < 2 || known.length < 2 * folds) return { findings: [], confusable: [] }
-  const x = takeRows(components, known)
+  const x = known.length === components.rows ? components : takeRows(components, known)
   const places = new Map(classes.map((name, i) => [name, i]))
   const labels = Uint32Array.from(known, row => places.get(images.labels[row]!)!)
   const alone = outOfFoldProbabilities(x, labels, classes.length, foldsOf(known.length, folds, options.seed), {
@@ -225,6 +229,14 @@ async function neighboursOf(
   return openIndex === undefined ? nearestNeighbours(source, by) : indexedNeighbours(source, openIndex, by)
 }
 
+/** Groups of near duplicates, the first of them numbered `first`; the neighbours that tell them are let go. */
+async function nearDuplicates(images: AuditedImages, first: number, options: AuditOptions) {
+  const near = await neighboursOf(images.source, 'near duplicates', referenceNeighbour, options)
+  const [ratios, groups] = [nearestRatios(near), duplicateGroups(near)]
+  const findings = withGroup(images, 'near-duplicate', { ...options, groups, first }, row => ratios[row]!)
+  return { findings, recall: near.recall }
+}
+
 /**
  * Finds what is wrong with images by their features. Files with the same bytes. Near duplicates, by the distance to the nearest over that
  * to the tenth. Suspect labels, by a classifier that has not seen the image (Northcutt et al. 2021). Outliers, by the distance to the 40th
@@ -235,11 +247,8 @@ export async function auditImages(images: AuditedImages, options: AuditOptions):
   const exact = exactGroups(images)
   const findings = withGroup(images, 'exact-duplicate', { groups: exact, first: 1, isDismissed }, () => 0)
   if (images.source.rows < 3) return { findings, confusable: [], recall: undefined }
-  const near = await neighboursOf(images.source, 'near duplicates', referenceNeighbour, options)
-  const ratios = nearestRatios(near)
-  findings.push(
-    ...withGroup(images, 'near-duplicate', { groups: duplicateGroups(near), first: exact.length + 1, isDismissed }, row => ratios[row]!),
-  )
+  const near = await nearDuplicates(images, exact.length + 1, options)
+  findings.push(...near.findings)
   const components = await (await auditComponents(images.source, product, signal)).of(images.source)
   const far = await neighboursOf(sourceOf(components), 'outliers', outlierNeighbour, options)
   const labelled = labelFindings(images, components, far, options)

@@ -4,9 +4,12 @@ import {
   columnMeans,
   type Drift,
   driftTest,
+  type Matrix,
   type MatrixProduct,
   sourceOf,
+  spreadOver,
   spreadRows,
+  takeRows,
 } from '@layermill/analysis'
 import { LayermillError } from '@layermill/core'
 import type { FeatureSet } from './feature-set.js'
@@ -35,7 +38,8 @@ export async function runDrift(fresh: FeatureSet, reference: FeatureSet, product
   if (a.rows < fewestRows || b.rows < fewestRows)
     throw new LayermillError('ROW_INVALID', `drift of ${b.rows} images against ${a.rows}, expected at least ${fewestRows} of each`)
   const components = await auditComponents(sourceOf(a), product, undefined, rowsASide)
-  const [before, after] = [await components.of(sourceOf(a)), await components.of(sourceOf(b))]
+  const reduced = async (rows: Matrix): Promise<Matrix> => takeRows(await components.of(sourceOf(rows)), spreadOver(rows.rows, rowsASide))
+  const [before, after] = [await reduced(a), await reduced(b)]
   const deviations = await columnDeviations(sourceOf(before), await columnMeans(sourceOf(before)))
   return driftTest(before, after, deviations, { product, permutations, seed })
 }

@@ -1,5 +1,5 @@
-import { type Matrix, matrix, type MatrixProduct } from '../matrix/matrix.js'
-import { type RowSource, sourceOf } from '../matrix/row-source.js'
+import { type Matrix, matrix, type MatrixProduct, type Rows } from '../matrix/matrix.js'
+import { rowBlocks, type RowSource, sourceOf } from '../matrix/row-source.js'
 import { fitPca, pcaProjector } from '../reduce/pca.js'
 
 /** Components that classifiers, outliers and drift look at. */
@@ -20,7 +20,7 @@ export async function spreadRows(source: RowSource, most: number): Promise<Matri
 }
 
 /**
- * Features on their first 50 principal components, all divided by the deviation of the first.
+ * Features on their first 50 principal components, all divided by the deviation of the first. They are kept in float32: 200 bytes a row.
  * @param sampleCount rows that the components are fitted to where a row has more numbers; else all rows
  */
 export async function auditComponents(
@@ -28,7 +28,7 @@ export async function auditComponents(
   product: MatrixProduct,
   signal?: AbortSignal,
   sampleCount: number = defaultSample,
-): Promise<{ of: (rows: RowSource) => Promise<Matrix> }> {
+): Promise<{ of: (rows: RowSource) => Promise<Rows> }> {
   const sample = source.columns > sampleCount ? sourceOf(await spreadRows(source, sampleCount)) : source
   const fit = await fitPca(sample, { product, components: auditComponentCount, ...(signal === undefined ? {} : { signal }) })
   const projector = pcaProjector(fit, product)
@@ -36,17 +36,13 @@ export async function auditComponents(
   const scale = 1 / Math.sqrt(fit.explainedVariance[0] ?? 1)
   return {
     of: async rows => {
-      const result = matrix(rows.rows, count)
-      const size = 1024
-      for (let start = 0; start < rows.rows; start += size) {
-        const end = Math.min(rows.rows, start + size)
-        const projected = await projector.project(await rows.read(start, end), end - start)
-        result.data.set(
-          projected.map(value => value * scale),
-          start * count,
-        )
+      const result = new Float32Array(rows.rows * count)
+      for await (const { start, count: block, values } of rowBlocks(rows)) {
+        signal?.throwIfAborted()
+        const projected = await projector.project(values, block)
+        for (let at = 0, to = start * count; at < projected.length; at++, to++) result[to] = projected[at]! * scale
       }
-      return result
+      return { rows: rows.rows, columns: count, data: result }
     },
   }
 }

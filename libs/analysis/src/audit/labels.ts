@@ -1,6 +1,7 @@
 import { Random } from '@layermill/core'
 import { shuffled } from '../compare/rsa.js'
-import { type Matrix, takeRows } from '../matrix/matrix.js'
+import { type Rows, takeRows } from '../matrix/matrix.js'
+import { spreadOver } from './components.js'
 import { fitLogistic, type LogisticOptions, probabilities } from './logistic.js'
 
 /** Folds by shuffled order: row `order[k]` is in fold k mod `folds`. */
@@ -11,31 +12,49 @@ export function foldsOf(rows: number, folds: number, seed: string): Uint32Array 
   return result
 }
 
+/** Rows that the classifier of a fold is fitted to at most, or so many of each class where these are more. */
+const mostFitted = 100_000
+const mostFittedOfClass = 200
+/** Rows whose probabilities are computed at once. */
+const blockRows = 4096
+
+export interface OutOfFoldOptions extends LogisticOptions {
+  readonly onFold?: (done: number, total: number) => void
+  /** Rows that a classifier is fitted to at most, though never fewer than 200 for each class. Default 100,000. */
+  readonly mostFitted?: number
+}
+
 /**
- * Probabilities of classes for each row, from a logistic regression that has not seen the row.
+ * Probabilities of classes for each row, from a logistic regression that has not seen the row. A fold with more than 100,000 other rows, and
+ * 200 for each class, is judged by a classifier that is fitted to so many of them, spread evenly: 50 numbers a row need no more.
  * @param folds fold of each row
  * @returns rows x classes
  */
 export function outOfFoldProbabilities(
-  x: Matrix,
+  x: Rows,
   labels: ArrayLike<number>,
   classes: number,
   folds: Uint32Array,
-  options: LogisticOptions & { readonly onFold?: (done: number, total: number) => void } = {},
+  options: OutOfFoldOptions = {},
 ): Float64Array {
+  const most = Math.max(options.mostFitted ?? mostFitted, mostFittedOfClass * classes)
   const count = folds.reduce((most, fold) => Math.max(most, fold), 0) + 1
   const result = new Float64Array(x.rows * classes)
+  const all = Uint32Array.from(folds.keys())
   for (let fold = 0; fold < count; fold++) {
-    const all = Array.from(folds.keys())
     const [inside, outside] = [all.filter(row => folds[row] !== fold), all.filter(row => folds[row] === fold)]
+    const fitted = spreadOver(inside.length, most).map(place => inside[place]!)
     const model = fitLogistic(
-      takeRows(x, inside),
-      Uint32Array.from(inside, row => labels[row]!),
+      takeRows(x, fitted),
+      Uint32Array.from(fitted, row => labels[row]!),
       classes,
       options,
     )
-    const found = probabilities(model, takeRows(x, outside))
-    for (const [i, row] of outside.entries()) result.set(found.subarray(i * classes, (i + 1) * classes), row * classes)
+    for (let start = 0; start < outside.length; start += blockRows) {
+      const rows = outside.subarray(start, start + blockRows)
+      const found = probabilities(model, takeRows(x, rows))
+      for (const [i, row] of rows.entries()) result.set(found.subarray(i * classes, (i + 1) * classes), row * classes)
+    }
     options.onFold?.(fold + 1, count)
   }
   return result
@@ -61,8 +80,9 @@ export function withNeighbours(
   labelAt: (place: number) => number | undefined,
 ): Float64Array {
   const result = found.slice()
+  const own = new Float64Array(classes)
   for (let row = 0; row < found.length / classes; row++) {
-    const own = new Float64Array(classes)
+    own.fill(0)
     let counted = 0
     const near = neighbours(row)
     for (let k = 0; k < near.length && counted < votes; k++) {

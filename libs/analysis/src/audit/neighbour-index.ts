@@ -54,6 +54,12 @@ async function exactOf(source: RowSource, rows: readonly number[], options: Neig
   return { count: wanted, places, distances }
 }
 
+function scaled(values: Float64Array, scale: number): Float32Array {
+  const result = new Float32Array(values.length)
+  for (let at = 0; at < values.length; at++) result[at] = values[at]! / scale
+  return result
+}
+
 /**
  * Nearest neighbours of all rows by an index. Rows are centred and divided by their root mean square first, so that an index of half
  * precision holds them; distances are what it computed, put back into the features' units. Rows of which it finds too few are computed
@@ -68,30 +74,26 @@ export async function indexedNeighbours(
   const shifts = await exactShifts(source)
   const centred = mappedSource(source, values => void subtractRow(values, shifts))
   let squares = 0
-  for await (const { values } of rowBlocks(centred, blockRows)) for (const value of values) squares += value * value
+  for await (const { values } of rowBlocks(centred, blockRows))
+    for (let at = 0; at < values.length; at++) squares += values[at]! * values[at]!
   const scale = Math.sqrt(squares / (source.rows * source.columns)) || 1
   const total = 2 * source.rows
   const index = open(source.columns)
   for await (const { start, count, values } of rowBlocks(centred, blockRows)) {
     signal?.throwIfAborted()
-    index.add(
-      start,
-      Float32Array.from(values, value => value / scale),
-    )
+    index.add(start, scaled(values, scale))
     onProgress?.(start + count, total)
     // An index computes on the calling thread.
     await yieldToOthers()
   }
   const count = Math.max(1, Math.min(options.count, source.rows - 1))
   const places = new Uint32Array(source.rows * count)
-  const distances = new Float64Array(source.rows * count)
+  // Of half precision: float32 holds them.
+  const distances = new Float32Array(source.rows * count)
   const short: number[] = []
   for await (const { start, count: rows, values } of rowBlocks(centred, blockRows)) {
     signal?.throwIfAborted()
-    const found = index.search(
-      Float32Array.from(values, value => value / scale),
-      count + 1,
-    )
+    const found = index.search(scaled(values, scale), count + 1)
     for (let i = 0; i < rows; i++) {
       const [row, at] = [start + i, i * (count + 1)]
       const known = Number(found.found[i]!)

@@ -9,7 +9,7 @@ export interface Neighbours {
   /** `rows * count` places. */
   readonly places: Uint32Array
   /** Euclidean distances, in the same order. */
-  readonly distances: Float64Array
+  readonly distances: Float32Array | Float64Array
 }
 
 export interface NeighbourOptions {

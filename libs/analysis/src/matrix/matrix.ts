@@ -1,9 +1,15 @@
 import { LayermillError } from '@layermill/core'
 
-/** A matrix in row-major order, float64. */
-export interface Matrix {
+/** Rows of numbers in memory, one behind the other. */
+export interface Rows {
   readonly rows: number
   readonly columns: number
+  /** `rows * columns` numbers. */
+  readonly data: Float32Array | Float64Array
+}
+
+/** A matrix in row-major order, float64. */
+export interface Matrix extends Rows {
   /** `rows * columns` numbers. */
   readonly data: Float64Array
 }
@@ -27,10 +33,10 @@ export function matrix(rows: number, columns: number, data: Float64Array = new F
   return { rows, columns, data }
 }
 
-/** Rows of a matrix in a given order, copied. */
-export function takeRows({ columns, data }: Matrix, places: readonly number[]): Matrix {
+/** Some rows in a given order, copied. */
+export function takeRows({ columns, data }: Rows, places: ArrayLike<number>): Matrix {
   const taken = matrix(places.length, columns)
-  for (const [i, row] of places.entries()) taken.data.set(data.subarray(row * columns, (row + 1) * columns), i * columns)
+  for (let i = 0; i < places.length; i++) taken.data.set(data.subarray(places[i]! * columns, (places[i]! + 1) * columns), i * columns)
   return taken
 }
 

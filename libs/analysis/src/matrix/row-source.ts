@@ -1,4 +1,4 @@
-import type { Matrix } from './matrix.js'
+import type { Rows } from './matrix.js'
 
 /** Rows that are read in ranges, as from files: a set of features. */
 export interface RowSource {
@@ -50,9 +50,12 @@ export async function* rowBlocks(
   }
 }
 
-/** A matrix in memory as a source. */
-export function sourceOf({ rows, columns, data }: Matrix): RowSource {
-  return { rows, columns, read: async (start, end) => data.subarray(start * columns, end * columns) }
+/** Rows in memory as a source; those of float32 are copied as they are read. */
+export function sourceOf({ rows, columns, data }: Rows): RowSource {
+  if (data instanceof Float64Array) return { rows, columns, read: async (start, end) => data.subarray(start * columns, end * columns) }
+  const fill = async (start: number, end: number, target: Float64Array): Promise<void> =>
+    target.set(data.subarray(start * columns, end * columns))
+  return { rows, columns, read: readByFill(columns, fill), fill }
 }
 
 /** A source whose rows are changed one block at a time, in a copy. */
