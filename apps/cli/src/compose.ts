@@ -19,7 +19,7 @@ import type { TrainingEnvironment } from '@layermill/orchestrator/train'
 import { openSource, openStore } from '@layermill/storage'
 import { createEnvironment, localGradients, trainingEnvironment } from '@layermill/orchestrator/local'
 
-export type ComposeOptions = Pick<ProviderOptions, 'engine' | 'device' | 'note' | 'onWeights'>
+export type ComposeOptions = Pick<ProviderOptions, 'engine' | 'device' | 'note' | 'onWeights' | 'handOver'>
 
 /** Model and engine that a run will need soon. Each takes its time to start, as planning does. */
 export interface Needs {
@@ -69,7 +69,7 @@ export function compose(options: ComposeOptions): Composition {
     return opened
   }
   const model = async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
-    const loaded = await provider.model(spec.model, spec.weights)
+    const loaded = await provider.outline(spec.model, spec.weights)
     return { network: specNetwork(loaded, spec, note), weightsSha256: loaded.weights.sha256 }
   }
   const environment = { ...createEnvironment(queue, model, note), ...engineSide(provider, note), trouble: storeTrouble }
@@ -84,7 +84,7 @@ export function compose(options: ComposeOptions): Composition {
     provider,
     warm(needs) {
       const started = [
-        needs.model === undefined ? undefined : provider.model(needs.model.model, needs.model.weights),
+        needs.model === undefined ? undefined : provider.outline(needs.model.model, needs.model.weights),
         needs.engine === true ? provider.openEngine() : undefined,
       ]
       for (const part of started) void part?.catch(() => undefined)

@@ -84,6 +84,7 @@ export class WorkerRuntime {
       engine,
       device,
       note,
+      handOver: true,
       load: workerWeights(fleet, fleetWeightsLoader({ allowPrivate: allowPrivateWeights })),
     })
     this.member = new Membership(log)

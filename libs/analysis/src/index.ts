@@ -46,7 +46,14 @@ export { dividedSource, extremeScale } from './matrix/scale.js'
 export { fillRows, mappedSource, readByFill, rowBlocks, rowsABlock, type RowSource, sourceOf } from './matrix/row-source.js'
 export { leftSingularVectors, singularValues, type SingularVectors } from './matrix/svd.js'
 export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, varianceFloor, zcaWhiten } from './reduce/pca.js'
-export { projectionBytes, randomColumns, type RandomProjection, sparseProjection } from './reduce/projection.js'
+export {
+  type ColumnBlock,
+  type KeepBlock,
+  projectionBytes,
+  randomColumns,
+  type RandomProjection,
+  sparseProjection,
+} from './reduce/projection.js'
 export { auditComponents, spreadOver, spreadRows } from './audit/components.js'
 export { type ClassifierTest, classifierTest } from './audit/classifier-test.js'
 export { type Drift, driftTest, type MmdOptions, mmdTest, type TwoSampleTest } from './audit/drift.js'

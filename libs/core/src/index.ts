@@ -30,6 +30,7 @@ export {
   writeSafetensorsHeader,
 } from './formats/safetensors.js'
 export { freeArrays } from './memory/free.js'
+export { Scratch } from './memory/scratch.js'
 export { canonicalPath, layermillHome, publishedPath, urlFolder, weightsFolder } from './files/home.js'
 export { type LockOptions, withLock } from './files/lock.js'
 export { absolutePlace } from './files/place.js'

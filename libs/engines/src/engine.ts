@@ -31,6 +31,11 @@ export interface ExtractorOptions {
   exactLayers?: ReadonlySet<string>
   /** Weights and most values in float16. ONNX Runtime on cuda and webgpu only; not together with `ranges`. */
   float16?: boolean
+  /**
+   * The weights become the engine's: their memory moves to its thread instead of being copied, and the arrays given are empty afterwards.
+   * Default: they stay the caller's.
+   */
+  handOver?: boolean
   /** Of a network read from a file: told once how its batches are computed, when the first ones have shown it. */
   onBatching?: (batching: Batching) => void
 }

@@ -1,5 +1,5 @@
 import { classLabels } from './labels.js'
-import type { LoadedModel } from './model-provider.js'
+import type { LoadedModel, ModelOutline } from './model-provider.js'
 import { LayermillError, schemeOf } from '@layermill/core'
 import { definitionOf, type FilePreparation, getNetwork, type Network, networkIds, preparedAs, withPreparation } from '@layermill/models'
 import { OnnxModel, onnxNetwork } from '@layermill/onnx'
@@ -67,7 +67,7 @@ export async function outlineModel(model: string): Promise<Network | undefined> 
  * @throws LayermillError `PREPARATION_UNKNOWN`
  */
 export function specNetwork(
-  { network, weights }: LoadedModel,
+  { network, weights }: ModelOutline,
   { prepare }: { readonly prepare?: string | FilePreparation | undefined },
   note: (text: string) => void,
 ): Network {

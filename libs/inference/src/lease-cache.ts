@@ -43,6 +43,11 @@ export class LeaseCache<Value> {
     }
   }
 
+  /** Forgets a value, which is made anew when it is next asked for. Who has it keeps it; nothing is disposed of. */
+  forget(key: string): void {
+    this.entries.delete(key)
+  }
+
   /** Drops everything, in use or not. */
   async clear(): Promise<void> {
     const entries = [...this.entries.values()]

@@ -12,6 +12,18 @@ export interface LoadedModel {
   readonly target?: ModelTarget | undefined
 }
 
+/** A network and the names of its classes without the numbers of its weights. */
+export type ModelOutline = Omit<LoadedModel, 'weights'> & { readonly weights: Omit<WeightSet, 'tensors'> }
+
+/** A model that was loaded. */
+interface Held {
+  readonly loaded: LoadedModel
+  /** Somebody reads the tensors, for as long as they like. */
+  pinned: boolean
+  /** A session has taken the tensors' memory. */
+  spent: boolean
+}
+
 export interface ModelProviderOptions {
   /** Opens the engine; called when the first network runs, and again after it broke down. */
   openEngine: () => Promise<Engine>
@@ -19,6 +31,11 @@ export interface ModelProviderOptions {
   load: (model: string, weights: string) => Promise<LoadedModel>
   /** Told how batches of a network from a file are computed, for people. */
   note?: (text: string) => void
+  /**
+   * A session takes the memory of the weights that it is made of, unless `model` was asked for them: they are there once instead of twice.
+   * They are loaded again for the next session that needs them. Default: false.
+   */
+  handOver?: boolean
   /** Sets of weights kept in memory at once. Default 2. */
   keepModels?: number
   /** Sessions kept at once. Default 3. */
@@ -42,7 +59,9 @@ export type SessionPrecision = SessionRanges | 'fp16'
 /** Keeps the engine, weights and sessions between parts: they are costly to make. */
 export class ModelProvider {
   private engine: Promise<Engine> | undefined
-  private readonly models: LeaseCache<LoadedModel>
+  private readonly models: LeaseCache<Held>
+  /** Of models whose weights were handed over. */
+  private readonly outlines = new LeaseCache<ModelOutline>(20, async () => undefined)
   private readonly sessions: LeaseCache<Extractor>
 
   constructor(private readonly options: ModelProviderOptions) {
@@ -62,9 +81,33 @@ export class ModelProvider {
     return this.engine
   }
 
-  /** A network with its weights, loaded once while it is kept. */
+  /** A network with its weights, loaded once while it is kept. The weights are the caller's to read from then on. */
   async model(model: string, weights: string): Promise<LoadedModel> {
-    const lease = await this.models.lease(JSON.stringify([model, weights]), () => this.options.load(model, weights))
+    let held = await this.held(model, weights)
+    while (held.spent) held = await this.held(model, weights)
+    held.pinned = true
+    return held.loaded
+  }
+
+  /** A network without its weights: for callers that need no numbers, so that a session may take these. */
+  async outline(model: string, weights: string): Promise<ModelOutline> {
+    const lease = await this.outlines.lease(JSON.stringify([model, weights]), async () => {
+      const { loaded } = await this.held(model, weights)
+      const { tensors: _tensors, ...facts } = loaded.weights
+      return { ...loaded, weights: facts }
+    })
+    lease.done()
+    return lease.value
+  }
+
+  /** A model with its weights, unless a session has taken them just now. */
+  private async held(model: string, weights: string): Promise<Held> {
+    const key = JSON.stringify([model, weights])
+    const lease = await this.models.lease(key, async () => ({
+      loaded: await this.options.load(model, weights),
+      pinned: false,
+      spent: false,
+    }))
     lease.done()
     return lease.value
   }
@@ -83,9 +126,19 @@ export class ModelProvider {
     return this.sessions.lease(
       JSON.stringify([model, weights, layers, inputSize ?? null, precision === 'fp16' ? precision : (precision?.sha256 ?? null)]),
       async () => {
-        const [engine, loaded] = await Promise.all([this.openEngine(), this.model(model, weights)])
+        const engine = await this.openEngine()
+        let held = await this.held(model, weights)
+        // Another session may have taken them between their being there and this line.
+        while (held.spent) held = await this.held(model, weights)
+        const { loaded } = held
         const computing = precision === 'fp16' ? { float16: true } : precision === undefined ? {} : rangesOf(precision)
+        const handOver = this.options.handOver === true && !held.pinned && loaded.network.graph === undefined
+        if (handOver) {
+          held.spent = true
+          this.models.forget(JSON.stringify([model, weights]))
+        }
         return engine.extractor(loaded.network, loaded.weights.tensors, layers, {
+          handOver,
           ...(inputSize === undefined ? {} : { inputSize }),
           onBatching: ({ kind, reason }) => {
             if (kind === 'single') this.options.note?.(`${loaded.network.id}: images are computed one at a time: ${reason ?? ''}`)

@@ -8,14 +8,16 @@ import { LeaseCache } from './lease-cache.js'
 import { checkEngine } from './check-engine.js'
 import { findBatchSize } from './batch-size/batch-size.js'
 import { batchSizeOfRun } from './batch-size/run-batch-size.js'
-import { readReducers, type Reducers } from './reduce/reducer.js'
+import { ProjectionFile } from './reduce/projection-file.js'
+import { prepareReducers, readReducers, type Reducers } from './reduce/reducer.js'
 import { readSessionPrecision } from './session-precision.js'
-import type { LoadedModel, ModelProvider, SessionPrecision } from './model-provider.js'
+import type { ModelOutline, ModelProvider, SessionPrecision } from './model-provider.js'
 import { probeWriting } from './probe-writing.js'
 import { computedByOf, requireCpu } from './required-cpu.js'
 import { loadRunModel } from './run-model.js'
 import type { AmongWorkers } from './part/doubts.js'
 import { computePart, type ReportProgress } from './part/compute-part.js'
+import { partBytes, PartRoom } from './part/part-room.js'
 import { PartSessions } from './part/part-sessions.js'
 import { PhaseClock } from './part/phase-clock.js'
 
@@ -26,11 +28,15 @@ interface OpenRun {
   readonly source: ImageSource
   readonly precision: SessionPrecision | undefined
   readonly reducers: Reducers
+  readonly matrices: ProjectionFile
+  /** Matrices of the reducers, once they are asked for. */
+  prepared?: Promise<void>
   readonly cache: FeatureCache | undefined
   readonly clock: PhaseClock
 }
 
-async function dispose({ store, source, cache }: OpenRun): Promise<void> {
+async function dispose({ store, source, cache, matrices }: OpenRun): Promise<void> {
+  matrices.close()
   await cache?.close()
   await source.close()
   await store.close()
@@ -61,6 +67,8 @@ export class PartProcessor {
 
   private readonly batchSizes = new LeaseCache<number>(20, async () => undefined)
   private readonly checks = new LeaseCache<SelfCheck>(20, async () => undefined)
+
+  private readonly room = new PartRoom()
 
   constructor(private readonly options: PartProcessorOptions) {}
 
@@ -118,10 +126,11 @@ export class PartProcessor {
     const record = parseRunRecord(bytes, store.url, true)
     if (record.id !== job.run) throw new LayermillError('RUN_CONFLICT', `${store.url} holds run ${record.id}, not ${job.run}`)
     const precision = await readSessionPrecision(store, record)
-    const reducers = await readReducers(store, record)
+    const matrices = new ProjectionFile()
+    const reducers = await readReducers(store, record, matrices.keep)
     const cache = await this.openCache(record)
     const source = await this.options.openSource(record.spec.source, record.spec)
-    return { record, store, precision, reducers, cache, source, clock: new PhaseClock() }
+    return { record, store, precision, reducers, matrices, cache, source, clock: new PhaseClock() }
   }
 
   private async openCache({ spec }: RunRecord): Promise<FeatureCache | undefined> {
@@ -154,11 +163,14 @@ export class PartProcessor {
     const committed = await readCommit(store, part)
     if (committed !== undefined) return countsOf(committed)
     const { loaded, sessions } = await this.prepare(run)
+    run.prepared ??= prepareReducers(record, loaded.network, run.reducers)
+    await run.prepared
     const engine = await this.options.provider.openEngine()
     const computedBy = await computedByOf(engine)
     const cache = run.cache && new RunCache(run.cache, { record, network: loaded.network, engine, cpu: computedBy.cpu })
     const batchSize = async (): Promise<number> => this.batchSize(run, loaded.network, () => sessions.session())
     const { readAhead, among } = this.options
+    const leave = await this.room.enter(partBytes(record, loaded.network), signal)
     try {
       const result = await run.clock.during('all', () =>
         computePart({
@@ -178,12 +190,13 @@ export class PartProcessor {
       const worker = among?.worker
       return { ...result, phases: { ...(worker === undefined ? {} : { worker }), seconds: run.clock.take() } }
     } finally {
+      leave()
       await sessions.done()
     }
   }
 
   /** The run's network, checked where it asks for that, and the sessions that its layers come from. */
-  private async prepare({ record, store, precision }: OpenRun): Promise<{ loaded: LoadedModel; sessions: PartSessions }> {
+  private async prepare({ record, store, precision }: OpenRun): Promise<{ loaded: ModelOutline; sessions: PartSessions }> {
     await requireCpu(record, store, this.options.provider)
     const { model } = record.spec
     const weights = this.options.weightsOf?.(record) ?? record.spec.weights

@@ -32,7 +32,7 @@ async function precisionToTry(options: ProbeOptions): Promise<SessionPrecision |
 export async function probeRun(options: ProbeOptions): Promise<{ secondsPerImage: number; batchSize: number }> {
   const { record, provider, source, rows, readAhead } = options
   const { model, weights } = record.spec
-  const { network } = await provider.model(model, weights)
+  const { network } = await provider.outline(model, weights)
   const { size } = record.identity.preparation
   const inputSize = size === 'keep' ? undefined : ([size.height, size.width] as const)
   const session = await provider.session(model, weights, record.identity.layers, inputSize, await precisionToTry(options))
@@ -44,7 +44,8 @@ export async function probeRun(options: ProbeOptions): Promise<{ secondsPerImage
       const started = performance.now()
       const preparation = rowPreparation(record, network)
       const prepared = prepareRows(part, { source, ...preparation, concurrency: readAhead })
-      for await (const row of computeRows(prepared, { extractor: session.value, batchSize, fits: preparation.fits })) void row
+      for await (const row of computeRows(prepared, { extractor: session.value, batchSize, fits: preparation.fits, release: true }))
+        void row
       return (performance.now() - started) / 1000 / part.length
     }
     const first = await run(rows.slice(0, batchSize))

@@ -1,5 +1,5 @@
 import { type Device, type EngineName, openEngine } from '@layermill/engines'
-import { ModelProvider } from './model-provider.js'
+import { ModelProvider, type ModelProviderOptions } from './model-provider.js'
 import { loadWeights, type WeightsProgress } from '@layermill/weights'
 import { type LoadFleetWeights, openStoreFile } from './weights/weights-file.js'
 import { loadAnyModel } from './any-model.js'
@@ -7,7 +7,7 @@ import { loadAnyModel } from './any-model.js'
 /** Images read and decoded at once for a part. */
 export const readAhead = 16
 
-export interface ProviderOptions {
+export interface ProviderOptions extends Pick<ModelProviderOptions, 'handOver'> {
   readonly engine: EngineName
   readonly device: Device | 'auto'
   /** Told of the device that was chosen and of notes on weights, for people. */
@@ -23,6 +23,7 @@ export function createProvider(options: ProviderOptions): ModelProvider {
   const load = options.load ?? ((model, source) => loadWeights(model, source, { onProgress: options.onWeights, open: openStoreFile }))
   return new ModelProvider({
     note: options.note,
+    ...(options.handOver === undefined ? {} : { handOver: options.handOver }),
     openEngine: async () => {
       const engine = await openEngine({ engine: options.engine, device: options.device })
       if (options.device === 'auto' && engine.device !== 'cpu') options.note(`device: ${engine.device} (${engine.report})`)

@@ -1,6 +1,6 @@
 import type { RunRecord } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
-import type { LoadedModel, ModelProvider } from './model-provider.js'
+import type { ModelOutline, ModelProvider } from './model-provider.js'
 
 /** Place of a run's network and weights, as a spec names it. */
 export interface ModelPlace {
@@ -9,11 +9,11 @@ export interface ModelPlace {
 }
 
 /**
- * The network and weights that a run computes with, from a place that is said to have them.
+ * The network that a run computes with, from a place that is said to have its weights.
  * @throws LayermillError `WEIGHTS_HASH` where these are other weights than the run was started with; as the provider
  */
-export async function loadRunModel(provider: ModelProvider, record: RunRecord, { model, weights }: ModelPlace): Promise<LoadedModel> {
-  const loaded = await provider.model(model, weights)
+export async function loadRunModel(provider: ModelProvider, record: RunRecord, { model, weights }: ModelPlace): Promise<ModelOutline> {
+  const loaded = await provider.outline(model, weights)
   if (loaded.weights.sha256 === record.identity.weights) return loaded
   throw new LayermillError(
     'WEIGHTS_HASH',

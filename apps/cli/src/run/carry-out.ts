@@ -158,6 +158,8 @@ export async function withComposition<Result>(
     device: spec.kind !== 'finetune' && spec.precision === 'int8' ? 'cpu' : spec.device,
     note: text => output.note(text),
     onWeights: state => weights.update(state),
+    // Training reads the weights again and again.
+    handOver: spec.kind !== 'finetune',
   })
   using weights = new WeightsProgressNotes(process.stderr)
   composition.warm(soon)

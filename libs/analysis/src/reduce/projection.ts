@@ -1,4 +1,4 @@
-import { LayermillError, Random } from '@layermill/core'
+import { LayermillError, Random, Scratch } from '@layermill/core'
 
 /** Most memory of a projection. */
 const mostBytes = 2 ** 30
@@ -7,7 +7,6 @@ const mostBytes = 2 ** 30
 export interface RandomProjection {
   readonly columns: number
   readonly components: number
-  readonly bytes: number
   /** One row's values; sums are in float64 in the order of the columns. */
   project(values: Float32Array | Float64Array): Float64Array
 }
@@ -19,64 +18,97 @@ const mostShort = 2 ** 15
 export const projectionBytes = (columns: number, components: number): number =>
   Math.ceil(components * Math.sqrt(columns)) * (components > mostShort ? 4 : 2) + columns
 
-/** Columns and signs of the entries of one row of the matrix: `column * 2 + (negative ? 1 : 0)`, upwards. */
-function rowEntries(columns: number, seed: string, row: number): Uint32Array {
-  const density = 1 / Math.sqrt(columns)
-  const random = new Random(`sparse-projection:${seed}:${row}`)
-  let entries = new Uint32Array(Math.ceil(1.1 * columns * density) + 16)
-  let count = 0
-  // The gaps between entries of equal chance are geometric: one number an entry, not one a column.
-  const log = Math.log1p(-density)
-  for (let column = 0; column < columns; column++) {
-    if (density < 1) {
-      const uniform = (random.uint32() + 0.5) / 2 ** 32
-      column += Math.floor(Math.log(uniform) / log)
-      if (column >= columns) break
-    }
-    if (count === entries.length) {
-      const more = new Uint32Array(2 * count)
-      more.set(entries)
-      entries = more
-    }
-    entries[count++] = column * 2 + (random.uint32() >>> 31)
-  }
-  return entries.subarray(0, count)
+/** Entries of all rows, one row after the other: `column * 2 + (negative ? 1 : 0)`, upwards in each. */
+interface ByRows {
+  readonly entries: Uint32Array
+  /** Places behind the last entry of each row. */
+  readonly ends: Uint32Array
 }
 
-/** A sparse matrix by columns: how many entries each has, and all of them, `row * 2 + (negative ? 1 : 0)`. */
-interface ByColumns {
+function byRows(columns: number, components: number, seed: string, scratch: Scratch): ByRows {
+  const density = 1 / Math.sqrt(columns)
+  // The gaps between entries of equal chance are geometric: one number an entry, not one a column.
+  const log = Math.log1p(-density)
+  const ends = new Uint32Array(components)
+  const expected = components * columns * density
+  // Five standard deviations more than expected.
+  let entries = new Uint32Array(scratch.buffer(4 * (Math.ceil(expected + 5 * Math.sqrt(expected)) + 16)))
+  let count = 0
+  for (let row = 0; row < components; row++) {
+    const random = new Random(`sparse-projection:${seed}:${row}`)
+    for (let column = 0; column < columns; column++) {
+      if (density < 1) {
+        const uniform = (random.uint32() + 0.5) / 2 ** 32
+        column += Math.floor(Math.log(uniform) / log)
+        if (column >= columns) break
+      }
+      if (count === entries.length) {
+        const more = new Uint32Array(scratch.buffer(8 * count))
+        more.set(entries)
+        entries = more
+      }
+      entries[count++] = column * 2 + (random.uint32() >>> 31)
+    }
+    ends[row] = count
+  }
+  return { entries, ends }
+}
+
+/** Some columns of a sparse matrix: how many entries each has, and all of them, `row * 2 + (negative ? 1 : 0)`. */
+export interface ColumnBlock {
   readonly counts: Uint8Array | Uint32Array
   readonly entries: Uint16Array | Uint32Array
 }
 
-function byColumns(columns: number, components: number, seed: string): ByColumns {
-  const rows = Array.from({ length: components }, (_, row) => rowEntries(columns, seed, row))
-  const ends = new Uint32Array(columns)
-  for (const row of rows) for (let i = 0; i < row.length; i++) ends[row[i]! >>> 1]!++
+/** Takes a block, whose memory is its own from then on, and gives it back as often as it is asked: until the next one is asked for, it may be read. */
+export type KeepBlock = (block: ColumnBlock) => () => ColumnBlock
+
+const inMemory: KeepBlock = block => () => block
+
+/** Columns of a block: some 400 KB of 4,096 components of a large map. */
+const blockColumns = 2 ** 16
+
+function byColumns(columns: number, components: number, seed: string, keep: KeepBlock): (() => ColumnBlock)[] {
+  using scratch = new Scratch()
+  const rows = byRows(columns, components, seed, scratch)
+  const total = rows.ends[components - 1] ?? 0
+  const ends = new Uint32Array(scratch.buffer(4 * columns))
+  for (let i = 0; i < total; i++) ends[rows.entries[i]! >>> 1]!++
   const most = ends.reduce((largest, count) => Math.max(largest, count), 0)
-  const counts = most < 256 ? Uint8Array.from(ends) : Uint32Array.from(ends)
-  let total = 0
+  const counts = most < 256 ? new Uint8Array(scratch.buffer(columns)) : new Uint32Array(scratch.buffer(4 * columns))
+  counts.set(ends)
+  let place = 0
   for (let column = 0; column < columns; column++) {
     const count = ends[column]!
     // Begins as the place of the column's first entry, and ends behind its last.
-    ends[column] = total
-    total += count
+    ends[column] = place
+    place += count
   }
-  const entries = components > mostShort ? new Uint32Array(total) : new Uint16Array(total)
-  for (const [number, row] of rows.entries())
-    for (let i = 0; i < row.length; i++) entries[ends[row[i]! >>> 1]!++] = number * 2 + (row[i]! & 1)
-  return { counts, entries }
+  const entries = components > mostShort ? new Uint32Array(scratch.buffer(4 * total)) : new Uint16Array(scratch.buffer(2 * total))
+  for (let row = 0, i = 0; row < components; row++) {
+    for (const end = rows.ends[row]!; i < end; i++) {
+      const entry = rows.entries[i]!
+      entries[ends[entry >>> 1]!++] = row * 2 + (entry & 1)
+    }
+  }
+  const blocks: (() => ColumnBlock)[] = []
+  for (let start = 0; start < columns; start += blockColumns) {
+    const end = Math.min(columns, start + blockColumns)
+    const first = start === 0 ? 0 : ends[start - 1]!
+    blocks.push(keep({ counts: counts.slice(start, end), entries: entries.slice(first, ends[end - 1]) }))
+  }
+  return blocks
 }
 
 /**
  * Sums of the values with the signs of their entries. By columns, so that the values are read once and in their order, and the sums stay
  * in the processor's cache; each sum has its terms in the order of the columns all the same.
  */
-function addSigned({ counts, entries }: ByColumns, values: Float32Array | Float64Array, sums: Float64Array): void {
+function addSigned({ counts, entries }: ColumnBlock, start: number, values: Float32Array | Float64Array, sums: Float64Array): void {
   let at = 0
   for (let column = 0; column < counts.length; column++) {
     const end = at + counts[column]!
-    const value = values[column]!
+    const value = values[start + column]!
     // Zeros, half of what is behind a ReLU, change no sum.
     if (value !== 0) {
       for (let i = at; i < end; i++) {
@@ -93,9 +125,10 @@ function addSigned({ counts, entries }: ByColumns, values: Float32Array | Float6
  * (2s) each, else 0, with s = sqrt(columns). Squared lengths are kept in expectation, with a standard deviation of some sqrt(2 /
  * components) of themselves. The matrix depends on the seed and the two sizes alone.
  *
+ * @param keep holds the matrix, a block of columns after the other; default: in memory
  * @throws LayermillError `SPEC_INVALID` where it would take more than a gigabyte
  */
-export function sparseProjection(columns: number, components: number, seed: string): RandomProjection {
+export function sparseProjection(columns: number, components: number, seed: string, keep: KeepBlock = inMemory): RandomProjection {
   if (projectionBytes(columns, components) > mostBytes || columns >= 2 ** 31) {
     throw new LayermillError(
       'SPEC_INVALID',
@@ -105,17 +138,17 @@ export function sparseProjection(columns: number, components: number, seed: stri
       },
     )
   }
-  const map = byColumns(columns, components, seed)
+  const blocks = byColumns(columns, components, seed, keep)
   const scale = Math.sqrt(Math.sqrt(columns) / components)
   return {
     columns,
     components,
-    bytes: map.counts.byteLength + map.entries.byteLength,
     project: values => {
       requireLength(values, columns)
       const sums = new Float64Array(components)
-      addSigned(map, values, sums)
-      return sums.map(sum => sum * scale)
+      for (const [number, block] of blocks.entries()) addSigned(block(), number * blockColumns, values, sums)
+      for (let k = 0; k < components; k++) sums[k]! *= scale
+      return sums
     },
   }
 }
@@ -136,7 +169,6 @@ export function randomColumns(columns: number, components: number, seed: string)
   return {
     columns,
     components: places.length,
-    bytes: places.byteLength,
     project: values => {
       requireLength(values, columns)
       return Float64Array.from(places, place => values[place]!)

@@ -1,13 +1,13 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 
-/** A port that nobody listens to. */
-let nowhere: MessagePort | undefined
-
 function openNowhere(): MessagePort {
   const { port1, port2 } = new MessageChannel()
   port2.close()
   return port1
 }
+
+/** A port that nobody listens to. Open from the beginning: until its other end has closed, which takes a turn of the event loop, messages pile up. */
+const nowhere = openNowhere()
 
 /**
  * Frees the memory of arrays without waiting for the collector, which may take minutes where little else is allocated. They are empty from
@@ -18,6 +18,5 @@ export function freeArrays(arrays: Iterable<ArrayBufferView>): void {
   for (const { buffer } of arrays) if (buffer instanceof ArrayBuffer && buffer.byteLength > 0) buffers.add(buffer)
   if (buffers.size === 0) return
   // A buffer that is handed over to nobody is dropped with its memory.
-  nowhere ??= openNowhere()
   nowhere.postMessage(undefined, [...buffers])
 }

@@ -17,7 +17,7 @@ import { openGraphCalibrator, openInt8Graph } from './file/int8-extractor.js'
 import { createGraphTrainer } from './file/graph-trainer.js'
 import { trainsGraph } from './file/step-graph.js'
 import { createTrainer, type TrainerPlace } from './trainer.js'
-import { allShared, copyWeights, selectWeights } from './weights.js'
+import { allShared, copyWeights, selectWeights, wholeBuffers } from './weights.js'
 
 export interface OpenedEngine {
   readonly name: EngineName
@@ -53,7 +53,7 @@ export class ThreadEngine implements Engine {
   }
 
   async extractor(network: Network, weights: TensorMap, layers: readonly string[], options: ExtractorOptions = {}): Promise<Extractor> {
-    const { inputSize, ranges, float16 = false } = options
+    const { inputSize, ranges, float16 = false, handOver = false } = options
     this.assertOpen()
     if (isOnnxNetwork(network)) return this.graphExtractor(network, layers, options)
     if (ranges !== undefined) this.assertInt8()
@@ -62,7 +62,8 @@ export class ThreadEngine implements Engine {
     if (names.length === 0) throw new LayermillError('LAYER_UNKNOWN', `no layer of ${network.id} was asked for`)
     const outputs = resolveLayers(network, names)
     if (inputSize !== undefined) layerShapes(network, names, inputSize)
-    const { session } = await this.load(network, weights, { outputs, inputSize, float16, ...(ranges === undefined ? {} : { ranges }) })
+    const wanted = { outputs, inputSize, float16, ...(ranges === undefined ? {} : { ranges }) }
+    const { session } = await this.load(network, weights, wanted, handOver)
     return new ThreadExtractor(this.client, { session, layers: names, checked: names, network, inputSize })
   }
 
@@ -112,14 +113,16 @@ export class ThreadEngine implements Engine {
     network: Network,
     weights: TensorMap,
     wanted: Pick<LoadParams, 'outputs' | 'inputSize' | 'ranges' | 'float16' | 'calibrate' | 'extremes'>,
+    handOver = false,
   ): Promise<Requests['load']['result']> {
     const nodes = pruneNodes(network.nodes, wanted.outputs)
     const selected = selectWeights(network, nodes, weights)
     const shared = allShared(selected)
-    const sent = shared ? selected : await copyWeights(selected)
+    // Nothing is waited for where they are handed over, so that nobody else finds them half gone.
+    const sent = handOver ? wholeBuffers(selected) : shared ? selected : await copyWeights(selected)
     this.assertOpen()
-    const params = { nodes, weights: sent, ownWeights: !shared, ...wanted }
-    return this.client.request('load', params, shared ? [] : buffersOf(sent.values()))
+    const params = { nodes, weights: sent, ownWeights: handOver || !shared, ...wanted }
+    return this.client.request('load', params, buffersOf(sent.values()))
   }
 
   async trainer(network: Network, weights: TensorMap, options: TrainerOptions): Promise<Trainer> {

@@ -1,6 +1,6 @@
 import '../telemetry.js'
 import * as ort from 'onnxruntime-node'
-import { freeArrays, type Tensor } from '@layermill/core'
+import { elementCount, freeArrays, type Tensor } from '@layermill/core'
 import { inferShapes, type GraphNode, type Size2 } from '@layermill/models'
 import type { Device } from '../engine.js'
 import { nativeCall } from '../thread/guard.js'
@@ -16,6 +16,7 @@ import { lower, type Lowered } from './lower/lower.js'
 import type { OnnxGraph } from './graph.js'
 import { GraphSession } from './file/graph-session.js'
 import { createSession } from './session.js'
+import { splitProducts } from './lower/split-products.js'
 import { TrainerHost } from './trainer-host.js'
 import type { GraphTrainParams, TrainerLoaded, TrainParams } from './trainer-protocol.js'
 
@@ -102,8 +103,8 @@ export class OnnxHost {
       lrnAsProducts: this.device === 'cpu',
     })
     const graph = extremes ? withExtremes(whole) : whole
-    const options = { device: this.device, threads: this.threads }
-    const loaded = params.float16 === true ? toHalfPrecision(graph) : graph
+    const options = { device: this.device, threads: this.threads, arena: resultBytes(nodes, outputs, inputSize) < mostInArena }
+    const loaded = params.float16 === true ? toHalfPrecision(graph) : this.device === 'cpu' ? splitProducts(graph) : graph
     // Folded weights alone are as large as the network.
     const free = (): void => freeArrays([...weightArrays(graph), ...weightArrays(loaded), ...[...weights.values()].map(({ data }) => data)])
     const session = await nativeCall(this.flags, () => createSession(loaded, options, undefined, free))
@@ -189,6 +190,16 @@ export class OnnxHost {
     for (const trainer of this.trainers.numbers()) await this.releaseTrainer({ trainer })
     return undefined
   }
+}
+
+/** Bytes of an image's results from which on the runtime gives memory back after each run instead of keeping it for the next. */
+const mostInArena = 32 * 2 ** 20
+
+/** Bytes of one image's results; 0 where the image's size is not known. */
+function resultBytes(nodes: readonly GraphNode[], outputs: readonly string[], inputSize: Size2 | undefined): number {
+  if (inputSize === undefined) return 0
+  const shapes = inferShapes(nodes, inputSize)
+  return outputs.reduce((sum, node) => sum + elementCount(shapes.get(node)!), 0) * Float32Array.BYTES_PER_ELEMENT
 }
 
 function weightArrays({ initializers }: OnnxGraph): ArrayBufferView[] {

@@ -11,6 +11,8 @@ export interface SessionSettings {
   readonly device: Device
   /** Threads inside one operator. */
   readonly threads: number
+  /** Keeps memory for the next run; default: true. */
+  readonly arena?: boolean
 }
 
 /** Initializers of at least this many bytes stay out of the model. */
@@ -19,14 +21,17 @@ const externalBytes = 1024
 const fileBytes = 1 << 22
 
 /** The runtime's options for a session, as measured in docs/decisions/0051. */
-export function sessionOptions({ device, threads }: SessionSettings, int8Instructions = false): ort.InferenceSession.SessionOptions {
+export function sessionOptions(
+  { device, threads, arena = true }: SessionSettings,
+  int8Instructions = false,
+): ort.InferenceSession.SessionOptions {
   return {
     executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
     // Includes the blocked layout of convolutions, which is worth a third.
     graphOptimizationLevel: 'all',
     intraOpNumThreads: threads,
     executionMode: 'sequential',
-    enableCpuMemArena: true,
+    enableCpuMemArena: arena,
     // One allocation as large as all activations, freed and faulted in again by every run.
     enableMemPattern: false,
     // Threads waiting for each other's share of an operator sleep: spinning takes the cores that decode images.

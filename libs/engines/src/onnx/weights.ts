@@ -48,6 +48,15 @@ export function splitShared(weights: TensorMap): { shared: Map<string, Tensor>; 
   return { shared, others }
 }
 
+/** The same tensors, those copied whose buffer holds something else as well: it could not be handed to another thread. */
+export function wholeBuffers(weights: TensorMap): Map<string, Tensor> {
+  const whole = [...weights].map(([name, { shape, data }]): [string, Tensor] => {
+    const owned = data.byteLength === data.buffer.byteLength
+    return [name, { shape, data: owned ? data : data.slice() }]
+  })
+  return new Map(whole)
+}
+
 /** A copy that can be handed to another thread, made a slice at a time. */
 export async function copyWeights(weights: TensorMap): Promise<Map<string, Tensor>> {
   const copies = new Map<string, Tensor>()

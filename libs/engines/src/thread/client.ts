@@ -6,6 +6,9 @@ import type { EngineName } from '../engine.js'
 import { createFlags, stopNativeCalls } from './guard.js'
 import type { Reply, RequestKind, Requests } from './protocol.js'
 
+/** A thread that hands large buffers on makes little that is short-lived: the default of a process is several times what it needs. */
+const resourceLimits = { maxYoungGenerationSizeMb: 4 }
+
 interface Pending {
   resolve(result: Requests[RequestKind]['result']): void
   reject(error: LayermillError): void
@@ -33,7 +36,7 @@ export class ThreadClient {
    */
   constructor(engine: EngineName = 'onnx', entry: string | URL = engineThread()) {
     // No flags of the process: `node --input-type=module -e` and the like would break the thread.
-    this.worker = new Worker(entry, { name: 'layermill-engine', execArgv: [], workerData: { engine, flags: this.flags } })
+    this.worker = new Worker(entry, { name: 'layermill-engine', execArgv: [], workerData: { engine, flags: this.flags }, resourceLimits })
     this.worker.unref()
     this.worker.on('message', (reply: Reply) => this.settle(reply))
     this.worker.on('error', cause => this.fail(`the engine thread crashed: ${errorMessage(cause)}`, cause))

@@ -1,5 +1,6 @@
 import { freemem } from 'node:os'
-import type { Engine, Extractor } from '@layermill/engines'
+import { freeArrays } from '@layermill/core'
+import type { Device, Engine, Extractor } from '@layermill/engines'
 import type { RunRecord } from '@layermill/contracts'
 import type { Network, Size2 } from '@layermill/models'
 import { processorText } from '../processor-text.js'
@@ -13,11 +14,12 @@ const unknownShapes = 8
 const limit = 3
 /** Runs of each size after one that does not count. */
 const runs = 2
-/** Most bytes for a batch's values, on any device: a GPU does not tell what it has. */
-const mostBytes = 2 ** 31
+/** Most bytes for a batch's values: a GPU does not tell what it has, and a CPU is no faster with more. */
+const mostBytes = { cpu: 2 ** 28, gpu: 2 ** 31 }
 
 /** A quarter of the memory that is free: two parts are in work, and their rows take some as well. */
-const freeBytes = (): number => Math.min(mostBytes, (process.availableMemory?.() ?? freemem()) / 4)
+const freeBytes = (device: Device): number =>
+  Math.min(device.startsWith('cpu') ? mostBytes.cpu : mostBytes.gpu, (process.availableMemory?.() ?? freemem()) / 4)
 
 export interface BatchSizeInput {
   readonly record: RunRecord
@@ -38,7 +40,8 @@ async function secondsOf(extractor: Extractor, size: number, [height, width]: Si
     const started = performance.now()
     try {
       const images = { shape: [size, 3, height, width], data }
-      await (extractor.trial === undefined ? extractor.run(images) : extractor.trial(images))
+      if (extractor.trial !== undefined) await extractor.trial(images)
+      else freeArrays([...(await extractor.run(images)).values()].map(result => result.data))
     } catch {
       return undefined
     }
@@ -76,14 +79,17 @@ export async function findBatchSize({
     precision: record.identity.precision,
   }
   const known = await kept.find(measured)
-  if (known !== undefined) return known
+  const bytesPerImage = workingBytesPerImage(network, record.identity.layers, inputSize)
+  const budgetBytes = freeBytes(engine.device)
+  // A size that was found while more was free is no reason to run out of memory.
+  if (known !== undefined && (known === 1 || known * bytesPerImage <= budgetBytes)) return known
   const batchSize = await chooseBatchSize({
     measure: async count => {
       signal?.throwIfAborted()
       return secondsOf(extractor, count, inputSize)
     },
-    bytesPerImage: workingBytesPerImage(network, record.identity.layers, inputSize),
-    budgetBytes: freeBytes(),
+    bytesPerImage,
+    budgetBytes,
     limit,
     clock: () => performance.now() / 1000,
   })

@@ -134,7 +134,7 @@ async function compute(
     report: () => undefined,
     clock: new PhaseClock(),
     signal: new AbortController().signal,
-    loaded: { network, weights: { tensors: new Map(), variant: {}, source: '', format: 'random', sha256: 'w' }, labels: [] },
+    loaded: { network, weights: { variant: {}, source: '', format: 'random', sha256: 'w' }, labels: [] },
     extractor: { run },
     batchSize: async () => 2,
     cache: cache && new RunCache(cache, { record, network, engine: { name: 'onnx', version: 'test', device: 'cpu' }, cpu: 'x64-fma.0' }),

@@ -1,7 +1,7 @@
 import type { ComputedBy, PartResult, RunRecord } from '@layermill/contracts'
 import { type ImageSource, type ManifestRow, readManifest, type Store } from '@layermill/storage'
 import type { RunCache } from '../cache/run-cache.js'
-import type { LoadedModel } from '../model-provider.js'
+import type { ModelOutline } from '../model-provider.js'
 import { type BatchRunner, type ComputedImage, computeRows, type FinishedRow } from './compute-rows.js'
 import { FeatureRowsOutput } from './feature-rows.js'
 import { PartOutput, type ResultRows } from './part-output.js'
@@ -22,7 +22,7 @@ export interface PartInput {
   readonly store: Store
   readonly source: ImageSource
   readonly part: number
-  readonly loaded: LoadedModel
+  readonly loaded: ModelOutline
   readonly extractor: BatchRunner
   /** Of layers that are reduced. */
   readonly reducers: Reducers
@@ -61,6 +61,11 @@ function finishedRow({ image, layers }: ComputedImage<ManifestRow>, pool: PoolKi
   return { kind: 'finished', row, width, height, sha256, values }
 }
 
+/** A row that outlives its batch. */
+function ownCopy<Row>(row: ComputedImage<Row>): ComputedImage<Row> {
+  return { ...row, layers: new Map([...row.layers].map(([layer, { shape, data }]) => [layer, { shape, data: data.slice() }])) }
+}
+
 /**
  * Computes one part: reads and prepares its images, runs them in batches, writes its files and its commit record.
  * @throws what the source, the engine or the store throw; `LeftToOthers`; the signal's reason when aborted. Nothing is committed then.
@@ -83,9 +88,10 @@ export async function computePart(input: PartInput): Promise<PartResult> {
   const preparation = rowPreparation(record, input.loaded.network)
   const extractor: BatchRunner = { run: (images, layers) => clock.during('compute', () => input.extractor.run(images, layers)) }
   const prepared = prepareRows(rows, { source, ...preparation, concurrency: readAhead, cache, clock })
-  for await (const row of computeRows(prepared, { extractor, batchSize, fits: preparation.fits })) {
+  const release = cache === undefined
+  for await (const row of computeRows(prepared, { extractor, batchSize, fits: preparation.fits, release })) {
     signal.throwIfAborted()
-    if (row.kind === 'computed' && record.identity.preparation.decode === 'draft') drafted ??= row
+    if (row.kind === 'computed' && record.identity.preparation.decode === 'draft') drafted ??= ownCopy(row)
     if (row.kind === 'failed') await doubts.look(row.row, row.code)
     await clock.during('write', async () => {
       const known = row.kind === 'computed' ? finishedRow(row, record.identity.pool as PoolKind, input.reducers) : row

@@ -66,6 +66,19 @@ describe('computeRows', () => {
     expect((await run([image('a', [1]), ...many, image('b', [2])], 2)).batches).toEqual([1, 1])
   })
 
+  it('gives the memory of activations back behind their batch, where asked to', async () => {
+    const rows: ComputedRow<string>[] = []
+    const input = (async function* () {
+      yield* [image('a', [1]), image('b', [2]), image('c', [3])]
+    })()
+    const kept: number[] = []
+    for await (const row of computeRows(input, { extractor: meanExtractor([]), batchSize: 2, release: true })) {
+      rows.push(row)
+      kept.push(rows.filter(each => each.kind === 'computed' && each.layers.get('mean')!.data.length > 0).length)
+    }
+    expect(kept).toEqual([1, 2, 1])
+  })
+
   it('starts a batch of its own for every size of image', async () => {
     const result = await run([image('a', [1]), image('b', [2], 2), image('c', [3], 2), image('d', [4])], 8)
     expect(result.batches).toEqual([1, 2, 1])

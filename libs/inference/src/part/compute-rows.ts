@@ -1,4 +1,4 @@
-import { elementCount, errorCode, errorMessage, type Tensor } from '@layermill/core'
+import { elementCount, errorCode, errorMessage, freeArrays, type Tensor } from '@layermill/core'
 import type { Size2 } from '@layermill/models'
 
 /** An image ready for the network: [crops, 3, H, W]. One crop, except where predictions are averaged over ten. */
@@ -129,6 +129,10 @@ async function runBatch<Row>(images: readonly PreparedImage<Row>[], extractor: B
   }
 }
 
+function activationsOf<Row>(row: ComputedRow<Row>): Float32Array[] {
+  return row.kind === 'computed' ? [...row.layers.values()].map(({ data }) => data) : []
+}
+
 /** Rows that need no computing and wait for a batch that is not full. */
 const mostWaiting = 128
 
@@ -149,6 +153,11 @@ export async function* computeRows<Row>(
     extractor: BatchRunner
     batchSize: number | (() => Promise<number>)
     fits?: ((size: Size2, images: number) => boolean) | undefined
+    /**
+     * Images are given back once they are computed, activations once the row behind their batch is asked for: neither may be used afterwards.
+     * Default: they stay.
+     */
+    release?: boolean
   },
 ): AsyncGenerator<ComputedRow<Row>> {
   let pending: PreparedRow<Row>[] = []
@@ -156,28 +165,30 @@ export async function* computeRows<Row>(
   let crops = 0
   let batchSize = 0
 
-  const flush = async (): Promise<ComputedRow<Row>[]> => {
+  async function* flush(): AsyncGenerator<ComputedRow<Row>> {
     const rows = pending
     pending = []
     first = undefined
     crops = 0
     const images = rows.filter(row => row.kind === 'image')
     const results = images.length === 0 ? [] : await runBatch(images, options.extractor)
+    if (options.release === true) freeArrays(images.map(({ tensor }) => tensor))
     let next = 0
-    return rows.map(row => (row.kind === 'image' ? results[next++]! : row))
+    for (const row of rows) yield row.kind === 'image' ? results[next++]! : row
+    if (options.release === true) freeArrays(results.flatMap(activationsOf))
   }
 
   for await (const row of prepared) {
     if (row.kind === 'image') {
       if (batchSize === 0) batchSize = typeof options.batchSize === 'number' ? options.batchSize : await options.batchSize()
       const full = crops + row.crops > batchSize || options.fits?.(row.inputSize, crops + row.crops) === false
-      if (first !== undefined && (full || !fitTogether(first, row))) yield* await flush()
+      if (first !== undefined && (full || !fitTogether(first, row))) yield* flush()
       first ??= row
       crops += row.crops
     }
     pending.push(row)
     // Finished rows wait for the images before them, within bounds.
-    if (first === undefined || crops >= batchSize || pending.length >= batchSize + mostWaiting) yield* await flush()
+    if (first === undefined || crops >= batchSize || pending.length >= batchSize + mostWaiting) yield* flush()
   }
-  yield* await flush()
+  yield* flush()
 }

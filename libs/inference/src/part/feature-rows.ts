@@ -1,13 +1,18 @@
 import type { FeatureFormat, RunRecord } from '@layermill/contracts'
+import { freeArrays } from '@layermill/core'
 import { createPartWriter, type FeatureDtype, type ManifestRow, type PartWriter } from '@layermill/storage'
 import type { CopiedParts } from './copied-parts.js'
 import type { OutputFile, ResultRows } from './part-output.js'
+
+/** Bytes of a file whose memory is worth giving back. */
+const leastFreed = 2 ** 16
 
 /** Rows of activations of a run's layers, in files of its format. */
 export class FeatureRowsOutput implements ResultRows {
   private readonly writer: PartWriter
   private readonly layers: readonly string[]
   private readonly kept: ManifestRow[] = []
+  private written: OutputFile[] = []
 
   constructor(record: RunRecord, part: number, rows: readonly ManifestRow[]) {
     this.layers = record.layers.map(({ name }) => name)
@@ -32,9 +37,15 @@ export class FeatureRowsOutput implements ResultRows {
   }
 
   async files(): Promise<OutputFile[]> {
-    return this.writer.finish(
+    this.written = this.writer.finish(
       this.kept.map(({ key }) => key),
       this.kept.map(({ label }) => label),
     )
+    return this.written
+  }
+
+  release(): void {
+    // Small ones may lie in a buffer that they share.
+    freeArrays(this.written.map(({ bytes }) => bytes).filter(bytes => bytes.byteLength >= leastFreed))
   }
 }

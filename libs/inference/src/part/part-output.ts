@@ -29,6 +29,8 @@ export interface ResultRows {
   copy(row: ManifestRow, from: NonNullable<ManifestRow['from']>, parts: CopiedParts): Promise<void>
   /** The finished files. */
   files(): Promise<OutputFile[]>
+  /** Gives the files' memory back, once they are written. */
+  release?(): void
 }
 
 /** Collects one part: results, index and errors in memory, then written and committed. */
@@ -104,15 +106,16 @@ export class PartOutput {
       files: files.map(file => committedFile(file.path, file.bytes)),
       ...(worker === undefined ? {} : { worker }),
     }
-    const bytes = encodeCommit(record)
-    const first = await this.store.put(path, bytes, { ifAbsent: true, contentType: 'application/json' })
+    const committed = encodeCommit(record)
+    const first = await this.store.put(path, committed, { ifAbsent: true, contentType: 'application/json' })
     // Two wrote at the same time. The files are the same, or else (another kind of CPU, or an image changed between their readings) those
     // of
     // who writes last: all of them once more, lest some are the other's.
     if (!first && !(await this.isThere(record))) {
       for (const file of files) await this.store.put(file.path, file.bytes)
-      await this.store.put(path, bytes, { contentType: 'application/json' })
+      await this.store.put(path, committed, { contentType: 'application/json' })
     }
+    this.results.release?.()
     return found
   }
 

@@ -13,6 +13,7 @@ import { type PoolKind, poolRow } from '../part/pool.js'
 import { prepareRows, rowPreparation } from '../part/prepare-rows.js'
 import { encodeFit, fitsHash } from './fit-file.js'
 import { layersToFit, sampleRowBytes, samplePasses, scratchBytes } from './passes.js'
+import { ProjectionFile } from './projection-file.js'
 import { mapOf } from './reducer.js'
 
 /** Images whose activations a reduction is fitted to, unless the spec says another number. */
@@ -107,15 +108,16 @@ async function spill(
 ): Promise<string[]> {
   const { record, provider, source, readAhead, signal } = options
   const { model, weights } = record.spec
-  const { network } = await provider.model(model, weights)
+  const { network } = await provider.outline(model, weights)
   const { size } = record.identity.preparation
   const session = await provider.session(model, weights, layers, size === 'keep' ? undefined : [size.height, size.width])
-  const maps = new Map(layers.map(layer => [layer, mapOf(parseRule(record.identity.reduction![layer]!), layer)]))
+  using matrices = new ProjectionFile()
+  const maps = new Map(layers.map(layer => [layer, mapOf(parseRule(record.identity.reduction![layer]!), layer, matrices.keep)]))
   const keys: string[] = []
   try {
     const preparation = rowPreparation(record, network)
     const prepared = prepareRows(chosen, { source, ...preparation, concurrency: readAhead })
-    for await (const row of computeRows(prepared, { extractor: session.value, batchSize, fits: preparation.fits })) {
+    for await (const row of computeRows(prepared, { extractor: session.value, batchSize, fits: preparation.fits, release: true })) {
       signal?.throwIfAborted()
       if (row.kind !== 'computed') continue
       keys.push(row.image.row.key)
@@ -170,7 +172,7 @@ async function fitLayer(
  */
 export async function fitReductions(options: FitOptions): Promise<FittedReductions> {
   const { record, provider, note } = options
-  const { network } = await provider.model(record.spec.model, record.spec.weights)
+  const { network } = await provider.outline(record.spec.model, record.spec.weights)
   const { chosen } = await sampleImages(options.source.items(), reduceSampleOf(record))
   const passes = samplePasses(layersToFit(record), sampleRowBytes(record, network), chosen.length, await scratchBytes())
   const fast = await openProduct()
