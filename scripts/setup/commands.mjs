@@ -22,7 +22,7 @@ const signals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])
 
 /**
  * Large blocks of memory in huge pages (glibc). Tests make networks anew all the time, and on virtual machines the page faults of that take
- * longer than the arithmetic: the networks' conformance tests took 82 s of CPU without, 43 s with it. The kernel and other libraries of C ignore it.
+ * longer than the arithmetic: the networks' conformance tests took 82 s of CPU without, 43 s with it. Other libraries of C ignore it.
  */
 const hugePages = 'glibc.malloc.hugetlb=1'
 

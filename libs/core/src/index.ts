@@ -1,4 +1,5 @@
 export { endsWithin, withDeadline } from './async/deadline.js'
+export { Gate } from './async/gate.js'
 export { WakeableSleep } from './async/sleep.js'
 export type { ErrorClass, FailureClass, FailureScope, ProblemKind, Retry } from './errors/failure-class.js'
 export { errorCode, errorMessage, firstError, LayermillError, type ReceivedCode, receivedCode } from './errors/errors.js'

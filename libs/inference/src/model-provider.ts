@@ -56,6 +56,8 @@ const rangesOf = ({ ranges, exactLayers }: SessionRanges) => ({ ranges, ...(exac
 /** Precision of a session that does not compute in float32. */
 export type SessionPrecision = SessionRanges | 'fp16'
 
+const modelKey = (model: string, weights: string): string => JSON.stringify([model, weights])
+
 /** Keeps the engine, weights and sessions between parts: they are costly to make. */
 export class ModelProvider {
   private engine: Promise<Engine> | undefined
@@ -83,15 +85,15 @@ export class ModelProvider {
 
   /** A network with its weights, loaded once while it is kept. The weights are the caller's to read from then on. */
   async model(model: string, weights: string): Promise<LoadedModel> {
-    let held = await this.held(model, weights)
-    while (held.spent) held = await this.held(model, weights)
-    held.pinned = true
-    return held.loaded
+    return this.use(model, weights, held => {
+      held.pinned = true
+      return held.loaded
+    })
   }
 
   /** A network without its weights: for callers that need no numbers, so that a session may take these. */
   async outline(model: string, weights: string): Promise<ModelOutline> {
-    const lease = await this.outlines.lease(JSON.stringify([model, weights]), async () => {
+    const lease = await this.outlines.lease(modelKey(model, weights), async () => {
       const { loaded } = await this.held(model, weights)
       const { tensors: _tensors, ...facts } = loaded.weights
       return { ...loaded, weights: facts }
@@ -102,14 +104,21 @@ export class ModelProvider {
 
   /** A model with its weights, unless a session has taken them just now. */
   private async held(model: string, weights: string): Promise<Held> {
-    const key = JSON.stringify([model, weights])
-    const lease = await this.models.lease(key, async () => ({
+    const lease = await this.models.lease(modelKey(model, weights), async () => ({
       loaded: await this.options.load(model, weights),
       pinned: false,
       spent: false,
     }))
     lease.done()
     return lease.value
+  }
+
+  /** Makes use of a model whose weights are there: without waiting, as another session may take them at any time. */
+  private async use<Result>(model: string, weights: string, how: (held: Held) => Result): Promise<Result> {
+    for (;;) {
+      const held = await this.held(model, weights)
+      if (!held.spent) return how(held)
+    }
   }
 
   /**
@@ -126,17 +135,18 @@ export class ModelProvider {
     return this.sessions.lease(
       JSON.stringify([model, weights, layers, inputSize ?? null, precision === 'fp16' ? precision : (precision?.sha256 ?? null)]),
       async () => {
-        const engine = await this.openEngine()
-        let held = await this.held(model, weights)
-        // Another session may have taken them between their being there and this line.
-        while (held.spent) held = await this.held(model, weights)
-        const { loaded } = held
+        const [engine, { loaded, handOver }] = await Promise.all([
+          this.openEngine(),
+          this.use(model, weights, held => {
+            const handOver = this.options.handOver === true && !held.pinned && held.loaded.network.graph === undefined
+            if (handOver) {
+              held.spent = true
+              this.models.forget(modelKey(model, weights))
+            }
+            return { loaded: held.loaded, handOver }
+          }),
+        ])
         const computing = precision === 'fp16' ? { float16: true } : precision === undefined ? {} : rangesOf(precision)
-        const handOver = this.options.handOver === true && !held.pinned && loaded.network.graph === undefined
-        if (handOver) {
-          held.spent = true
-          this.models.forget(JSON.stringify([model, weights]))
-        }
         return engine.extractor(loaded.network, loaded.weights.tensors, layers, {
           handOver,
           ...(inputSize === undefined ? {} : { inputSize }),

@@ -1,5 +1,5 @@
 import type { Extractor, SelfCheck } from '@layermill/engines'
-import { classify, LayermillError } from '@layermill/core'
+import { classify, Gate, LayermillError } from '@layermill/core'
 import { parseRunRecord, type PartJob, type PartResult, readPayload, runPath, type RunRecord } from '@layermill/contracts'
 import type { Network, Size2 } from '@layermill/models'
 import { countsOf, FeatureCache, type ImageSource, readCommit, type SourceAccess, type Store } from '@layermill/storage'
@@ -17,7 +17,7 @@ import { computedByOf, requireCpu } from './required-cpu.js'
 import { loadRunModel } from './run-model.js'
 import type { AmongWorkers } from './part/doubts.js'
 import { computePart, type ReportProgress } from './part/compute-part.js'
-import { partBytes, PartRoom } from './part/part-room.js'
+import { mostPartBytes, partBytes } from './part/part-bytes.js'
 import { PartSessions } from './part/part-sessions.js'
 import { PhaseClock } from './part/phase-clock.js'
 
@@ -36,7 +36,7 @@ interface OpenRun {
 }
 
 async function dispose({ store, source, cache, matrices }: OpenRun): Promise<void> {
-  matrices.close()
+  matrices[Symbol.dispose]()
   await cache?.close()
   await source.close()
   await store.close()
@@ -68,7 +68,8 @@ export class PartProcessor {
   private readonly batchSizes = new LeaseCache<number>(20, async () => undefined)
   private readonly checks = new LeaseCache<SelfCheck>(20, async () => undefined)
 
-  private readonly room = new PartRoom()
+  /** Bounds what parts under way hold. */
+  private readonly room = new Gate(Infinity, mostPartBytes)
 
   constructor(private readonly options: PartProcessorOptions) {}
 
@@ -170,27 +171,13 @@ export class PartProcessor {
     const cache = run.cache && new RunCache(run.cache, { record, network: loaded.network, engine, cpu: computedBy.cpu })
     const batchSize = async (): Promise<number> => this.batchSize(run, loaded.network, () => sessions.session())
     const { readAhead, among } = this.options
-    const leave = await this.room.enter(partBytes(record, loaded.network), signal)
     try {
-      const result = await run.clock.during('all', () =>
-        computePart({
-          ...run,
-          part,
-          loaded,
-          cache,
-          extractor: sessions,
-          batchSize,
-          readAhead,
-          among,
-          computedBy,
-          report,
-          signal,
-        }),
-      )
+      const input = { ...run, part, loaded, cache, extractor: sessions, batchSize, readAhead, among, computedBy, report, signal }
+      const compute = (): Promise<PartResult> => run.clock.during('all', () => computePart(input))
+      const result = await this.room.run(compute, partBytes(record, loaded.network), signal)
       const worker = among?.worker
       return { ...result, phases: { ...(worker === undefined ? {} : { worker }), seconds: run.clock.take() } }
     } finally {
-      leave()
       await sessions.done()
     }
   }

@@ -1,9 +1,9 @@
+import { Gate } from '@layermill/core'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { decodeImage } from './decode.js'
 import { decodeElsewhere } from './decode-elsewhere.js'
 import { decodeHere } from './decode-here.js'
-import { Gate } from './gate.js'
 import { Pacer } from './pacer.js'
 import { pictureSize } from './sniff-size.js'
 

@@ -25,8 +25,8 @@ const settings = { connectivity: 16, expansion_add: 96, expansion_search: 96 }
 
 /**
  * Loads usearch: HNSW over vectors in half precision. One thread adds vectors, so that the same rows give the same index; searches, whose
- * results do not depend on threads, have one for each core. usearch makes room for as many as the call had in which it last grew: such calls
- * add one row.
+ * results do not depend on threads, have one for each core. usearch makes room for as many as the call had in which it last grew: such
+ * calls add one row.
  * @throws LayermillError `CLIENT_MISSING` with the command that installs it
  */
 export function loadNeighbourIndex(): OpenNeighbourIndex {

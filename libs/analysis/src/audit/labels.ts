@@ -25,8 +25,8 @@ export interface OutOfFoldOptions extends LogisticOptions {
 }
 
 /**
- * Probabilities of classes for each row, from a logistic regression that has not seen the row. A fold with more than 100,000 other rows, and
- * 200 for each class, is judged by a classifier that is fitted to so many of them, spread evenly: 50 numbers a row need no more.
+ * Probabilities of classes for each row, from a logistic regression that has not seen the row. A fold with more than 100,000 other rows,
+ * and 200 for each class, is judged by a classifier that is fitted to so many of them, spread evenly: 50 numbers a row need no more.
  * @param folds fold of each row
  * @returns rows x classes
  */

@@ -60,7 +60,10 @@ export interface ColumnBlock {
   readonly entries: Uint16Array | Uint32Array
 }
 
-/** Takes a block, whose memory is its own from then on, and gives it back as often as it is asked: until the next one is asked for, it may be read. */
+/**
+ * Takes a block, whose memory is its own from then on, and gives it back as often as it is asked: until the next one is asked for, it
+ * may be read.
+ */
 export type KeepBlock = (block: ColumnBlock) => () => ColumnBlock
 
 const inMemory: KeepBlock = block => () => block

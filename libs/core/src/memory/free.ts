@@ -6,7 +6,10 @@ function openNowhere(): MessagePort {
   return port1
 }
 
-/** A port that nobody listens to. Open from the beginning: until its other end has closed, which takes a turn of the event loop, messages pile up. */
+/**
+ * A port that nobody listens to. Open from the beginning: until its other end has closed, which takes a turn of the event loop, messages
+ * pile up.
+ */
 const nowhere = openNowhere()
 
 /**

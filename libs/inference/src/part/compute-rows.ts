@@ -154,8 +154,8 @@ export async function* computeRows<Row>(
     batchSize: number | (() => Promise<number>)
     fits?: ((size: Size2, images: number) => boolean) | undefined
     /**
-     * Images are given back once they are computed, activations once the row behind their batch is asked for: neither may be used afterwards.
-     * Default: they stay.
+     * Images are given back once they are computed, activations once the row behind their batch is asked for: neither may be used
+     * afterwards. Default: they stay.
      */
     release?: boolean
   },

@@ -109,8 +109,7 @@ export class PartOutput {
     const committed = encodeCommit(record)
     const first = await this.store.put(path, committed, { ifAbsent: true, contentType: 'application/json' })
     // Two wrote at the same time. The files are the same, or else (another kind of CPU, or an image changed between their readings) those
-    // of
-    // who writes last: all of them once more, lest some are the other's.
+    // of who writes last: all of them once more, lest some are the other's.
     if (!first && !(await this.isThere(record))) {
       for (const file of files) await this.store.put(file.path, file.bytes)
       await this.store.put(path, committed, { contentType: 'application/json' })

@@ -26,6 +26,8 @@ function layoutOf(block: ColumnBlock): (whole: ArrayBuffer) => ColumnBlock {
 
 /** A file of no name in the folder of temporary files, gone with the process; undefined where none can be made. */
 function openNameless(): number | undefined {
+  // Windows removes no file that is open.
+  if (process.platform === 'win32') return undefined
   let folder: string | undefined
   try {
     folder = mkdtempSync(path.join(tmpdir(), 'layermill-projection-'))
@@ -43,7 +45,6 @@ function openNameless(): number | undefined {
  */
 export class ProjectionFile implements Disposable {
   private file: number | undefined
-  private readonly folderWorks: boolean = process.platform !== 'win32'
   private inMemory = 0
   private written = 0
   private buffer = new ArrayBuffer(0)
@@ -62,20 +63,15 @@ export class ProjectionFile implements Disposable {
     const layout = layoutOf(block)
     freeArrays([counts, entries])
     return () => layout(this.read(place, bytes))
-  }
+  };
 
   /** Gives the file up: nothing that was kept there can be read any more. */
-  close(): void {
+  [Symbol.dispose](): void {
     if (this.file !== undefined) closeSync(this.file)
     this.file = undefined
   }
 
-  [Symbol.dispose](): void {
-    this.close()
-  }
-
   private write(block: ColumnBlock): number | undefined {
-    if (!this.folderWorks) return undefined
     this.file ??= openNameless()
     if (this.file === undefined) return undefined
     const place = this.written

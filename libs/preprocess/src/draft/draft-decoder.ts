@@ -1,9 +1,8 @@
 import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { errorMessage, LayermillError } from '@layermill/core'
+import { errorMessage, Gate, LayermillError } from '@layermill/core'
 import { tooSlow } from '../decode-with-sharp.js'
-import { Gate } from '../gate.js'
 import type { DraftAnswer, DraftRequest } from './thread.js'
 
 /** Found through the package's exports, so that sources run by a test runner start the built thread too. */

@@ -39,9 +39,10 @@ function pieces(node: OnnxNode, initializers: Map<string, OnnxInitializer>, piec
 }
 
 /**
- * A graph whose large fully connected layers are computed in pieces, each of some outputs. The runtime holds a matrix of weights twice while
- * it puts it into the order that it computes in: once as it was given and once in that order. Of a matrix in pieces it holds one piece
- * twice: 40 MB of VGG16's first such layer instead of 411 MB. Each output is the same sum in the same order, so the bits are the same.
+ * A graph whose large fully connected layers are computed in pieces, each of some outputs. The runtime holds a matrix of weights twice
+ * while it puts it into the order that it computes in: once as it was given and once in that order. Of a matrix in pieces it holds one
+ * piece twice: 40 MB of VGG16's first such layer instead of 411 MB. Each output is the same sum in the same order, so the bits are the
+ * same.
  */
 export function splitProducts(graph: OnnxGraph, pieceBytes = mostBytes): OnnxGraph {
   const initializers = new Map(graph.initializers)
