@@ -2,9 +2,11 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { npyHeader } from '@layermill/core'
-import { encodeVectorTable } from '@layermill/storage'
+import type { RawTensor } from '@layermill/engines'
+import { encodeTable, encodeVectorTable } from '@layermill/storage'
 import { MemoryStore } from '@layermill/storage/testing'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { writeNpzArrays } from '../arrays/npz.js'
 import { runProgram } from '../program.js'
 import { openJournal } from './journal.js'
 import type { SetPredictivity } from './predictivity.js'
@@ -167,6 +169,38 @@ it('matches rows by key where both sides have them', async () => {
   expect(answer.sets.map(({ rows }) => rows)).toEqual([7, 7])
   expect(between(answer, 'one', 'two').cka.debiased).toBeCloseTo(1, 12)
   expect(notes.filter(note => note.includes('without a partner'))).toHaveLength(2)
+})
+
+it('takes whole numbers for keys, and refuses keys that it cannot read', async () => {
+  const order = [3, 1, 4, 15, 9, 2, 6, 5]
+  const values = numbers(8 * 3, 37)
+  const turned = Array.from({ length: 8 }, (_, i) => values.slice((7 - i) * 3, (8 - i) * 3)).flat()
+  const write = async (name: string, keys: RawTensor, rows: readonly number[]): Promise<string> => {
+    const file = path.join(folder, name)
+    const x: RawTensor = { type: 'float64', dims: [8, 3], data: Float64Array.from(rows) }
+    await writeNpzArrays(file, new Map(Object.entries({ keys, x })))
+    return file
+  }
+  const ids = (of: readonly number[]): RawTensor => ({ type: 'int64', dims: [of.length], data: BigInt64Array.from(of, BigInt) })
+  const [one, two] = [await write('ids-one.npz', ids(order), values), await write('ids-two.npz', ids(order.toReversed()), turned)]
+  const { answer } = await compare(one, two, '--json', '--measures', 'cka')
+  expect([answer.matchedBy, between(answer, 'ids-one', 'ids-two').cka.biased]).toEqual(['key', expect.closeTo(1, 12)])
+  const short = await write('ids-short.npz', ids(order.slice(1)), values)
+  expect((await compare(one, short)).notes.join()).toMatch(/x in .*ids-short.npz: 8 rows, but 7 keys/)
+  const wrong = await write('ids-wrong.npz', { type: 'bool', dims: [8], data: new Uint8Array(8) }, values)
+  expect((await compare(one, wrong)).notes.join()).toMatch(/keys in .*ids-wrong.npz: values of type \|b1, expected texts/)
+
+  const cells = order.toReversed()
+  const columns = [0, 1, 2].map(j => ({ name: `x${j}`, type: 'number' as const, cells: cells.map((_, i) => turned[i * 3 + j]) }))
+  for (const keys of [
+    { name: 'key', type: 'whole' as const, cells },
+    { name: '__index_level_0__', type: 'text' as const, cells: cells.map(String) },
+  ]) {
+    const table = path.join(folder, `${keys.name}.parquet`)
+    await writeFile(table, encodeTable([keys, ...columns]))
+    const found = (await compare(one, table, '--json', '--measures', 'cka')).answer
+    expect([found.matchedBy, found.sets[1]!.columns, found.pairs[0]!.cka.biased], keys.name).toEqual(['key', 3, expect.closeTo(1, 12)])
+  }
 })
 
 it('predicts targets, and correlates dissimilarities with one set held constant', async () => {

@@ -4,7 +4,7 @@ import { globMatcher, absolutePlace, errorMessage, fromBytes, LayermillError, op
 import { featureRows, openFeatureSet } from '@layermill/orchestrator/features'
 import { splitFile } from '@layermill/orchestrator/results'
 import { readRunRecord } from '@layermill/orchestrator/run'
-import { arrayRows, openNpyRows, openParquetRows, openRanges, openStore, type Store } from '@layermill/storage'
+import { arrayRows, decodeNumbers, openNpyRows, openParquetRows, openRanges, openStore, type Store } from '@layermill/storage'
 import { openNpzArrays } from '@layermill/weights'
 
 /** One set of features: rows of numbers, with the keys of the images that they are of where these are known. */
@@ -51,8 +51,8 @@ async function openRun(store: Store, layers: string | undefined): Promise<Found[
   return found
 }
 
-/** Texts of NumPy's fixed-length strings, `<U12` or `|S12`. */
-function decodeTexts(descr: string, bytes: Uint8Array, count: number): string[] | undefined {
+/** Keys of rows as NumPy has them: texts of a fixed length (`<U12`, `|S12`) or whole numbers, which are written out. */
+function decodeKeys(name: string, descr: string, bytes: Uint8Array, count: number): string[] {
   const length = Number(descr.slice(2))
   if (descr.charAt(1) === 'S') {
     return Array.from({ length: count }, (_, i) =>
@@ -61,12 +61,17 @@ function decodeTexts(descr: string, bytes: Uint8Array, count: number): string[] 
         .replace(/\0+$/, ''),
     )
   }
-  if (!descr.startsWith('<U')) return undefined
+  if (/[iu]/.test(descr.charAt(1))) return Array.from(decodeNumbers(name, descr, bytes), String)
+  if (descr.charAt(1) !== 'U') {
+    const kind = descr.includes('O') ? 'pickled Python objects, which are never unpickled' : `values of type ${descr}`
+    throw new LayermillError('FEATURES_INVALID', `${name}: ${kind}, expected texts (an array of type U or S) or whole numbers`)
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const little = descr.charAt(0) !== '>'
   return Array.from({ length: count }, (_, i) => {
     let text = ''
     for (let at = 0; at < length; at++) {
-      const code = view.getUint32((i * length + at) * 4, true)
+      const code = view.getUint32((i * length + at) * 4, little)
       if (code !== 0) text += String.fromCodePoint(code)
     }
     return text
@@ -77,12 +82,16 @@ async function openNpz(store: Store, name: string, file: string): Promise<Found[
   const local = store.url.startsWith('s3:') ? fromBytes((await store.get(name)) ?? new Uint8Array(), file) : await openFile(file)
   const { arrays, close } = await openNpzArrays(local)
   try {
-    const named = arrays.get('keys') ?? arrays.get('key')
-    const keys = named?.shape.length === 1 ? decodeTexts(named.descr, await named.bytes(), named.shape[0]!) : undefined
+    const named = ['keys', 'key'].find(each => arrays.get(each)?.shape.length === 1)
+    const column = named === undefined ? undefined : arrays.get(named)!
+    const keys = column && decodeKeys(`${named} in ${file}`, column.descr, await column.bytes(), column.shape[0]!)
     const found: Found[] = []
     for (const [layer, array] of arrays) {
-      if (array === named || array.shape.length === 0) continue
+      if (array === column || array.shape.length === 0) continue
       if (/^[<>|=]?[US]/.test(array.descr)) continue
+      if (keys !== undefined && array.shape[0] !== keys.length) {
+        throw new LayermillError('FEATURES_INVALID', `${layer} in ${file}: ${array.shape[0]} rows, but ${keys.length} keys`)
+      }
       found.push({ layer, keys, source: arrayRows(`${layer} in ${file}`, array, await array.bytes()) })
     }
     return found

@@ -19,8 +19,15 @@ export interface ParquetRows {
 
 const invalid = (name: string, what: string): LayermillError => new LayermillError('FEATURES_INVALID', `${name}: ${what}`)
 
+/** The index of a table of pandas: names of images where it holds texts, else a running number. */
+const pandasIndex = '__index_level_0__'
+
+/** Texts, and whole numbers where the column is named for them. */
+const isKey = (value: unknown, column: string): boolean =>
+  typeof value === 'string' || (column.toLowerCase() === 'key' && (typeof value === 'bigint' || Number.isSafeInteger(value)))
+
 /** Columns that say something about an image, beside its numbers. */
-const otherColumns = new Set(['label', 'class', 'cls', 'width', 'height', 'split', 'part', 'row', 'index', '__index_level_0__'])
+const otherColumns = new Set(['label', 'class', 'cls', 'width', 'height', 'split', 'part', 'row', 'index', pandasIndex])
 
 const isVector = (value: unknown): boolean => Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof Uint8Array))
 
@@ -46,8 +53,10 @@ export async function openParquetRows(source: RangeSource, name: string): Promis
   const [first] = objects
   if (first === undefined) throw invalid(name, 'no rows')
   const columns = Object.keys(first)
-  const keyColumn = pathColumns.map(wanted => columns.find(column => column.toLowerCase() === wanted)).find(column => column !== undefined)
-  const keys = keyColumn !== undefined && typeof first[keyColumn] === 'string' ? objects.map(row => String(row[keyColumn])) : undefined
+  const keyColumn = [...pathColumns, pandasIndex]
+    .flatMap(wanted => columns.filter(column => column.toLowerCase() === wanted))
+    .find(column => isKey(first[column], column))
+  const keys = keyColumn === undefined ? undefined : objects.map(row => String(row[keyColumn]))
   const vectors = columns.filter(column => isVector(first[column]))
   if (vectors.length > 0) {
     return {
@@ -55,7 +64,9 @@ export async function openParquetRows(source: RangeSource, name: string): Promis
       sets: vectors.map(column => ({ name: column, rows: tableOf(objects, name, row => Array.from(row[column] as ArrayLike<number>)) })),
     }
   }
-  const numbers = columns.filter(column => typeof first[column] === 'number' && !otherColumns.has(column.toLowerCase()))
+  const numbers = columns.filter(
+    column => column !== keyColumn && typeof first[column] === 'number' && !otherColumns.has(column.toLowerCase()),
+  )
   if (numbers.length === 0) throw invalid(name, `no column of numbers or of lists of numbers among ${columns.join(', ')}`)
   return { keys, sets: [{ name: 'columns', rows: tableOf(objects, name, row => numbers.map(column => row[column])) }] }
 }
