@@ -43,7 +43,17 @@ export {
   transpose,
 } from './matrix/matrix.js'
 export { dividedSource, extremeScale } from './matrix/scale.js'
-export { fillRows, mappedSource, readByFill, rowBlocks, rowsABlock, type RowSource, sourceOf } from './matrix/row-source.js'
+export {
+  fillRows,
+  mappedSource,
+  meanRows,
+  readByFill,
+  rowBlocks,
+  rowsABlock,
+  type RowSource,
+  sourceOf,
+  takenRows,
+} from './matrix/row-source.js'
 export { leftSingularVectors, singularValues, type SingularVectors } from './matrix/svd.js'
 export { fitPca, type Pca, type PcaOptions, type PcaProjector, pcaProjector, varianceFloor, zcaWhiten } from './reduce/pca.js'
 export {
@@ -59,6 +69,7 @@ export { type ClassifierTest, classifierTest } from './audit/classifier-test.js'
 export { type Drift, driftTest, type MmdOptions, mmdTest, type TwoSampleTest } from './audit/drift.js'
 export { foldsOf, type LabelScores, labelScores, outOfFoldProbabilities, withNeighbours } from './audit/labels.js'
 export { type CrossValidated, crossValidate, type CrossValidationOptions, foldInterval, studentQuantile } from './audit/cross-validate.js'
+export { type LeakRule, type NearLeak, nearLeaks } from './audit/leaks.js'
 export { fitLogistic, logisticLoss, type LogisticModel, type LogisticOptions, probabilities } from './audit/logistic.js'
 export {
   duplicateGroups,

@@ -107,7 +107,7 @@ export { LayerResult, LeftOutFiles, parseRunRecord, RunCounts, RunIdentity, RunR
 export { differences, differenceText, sameValue, settingText } from './records/differences.js'
 export { type EndedState, hasEnded, type RunState, runStates } from './records/run-state.js'
 export { parseTrainingPlan, trainingPlanPath, trainingRowsPath, TrainingPlan, validationRowsPath } from './records/training-plan.js'
-export { Evaluation, HistoryEntry, Latest, ModelUse, parseRecord, VersionRecord } from './registry/records.js'
+export { Evaluation, HistoryEntry, Latest, ModelUse, parseRecord, Registered, VersionRecord } from './registry/records.js'
 export {
   checkModelName,
   type ModelReference,

@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Evaluation } from '@layermill/contracts'
 import { ModelRegistry } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
+import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type CliResult, runCli, startCli } from '../../helpers/cli.js'
 import { testFolder } from '../../helpers/folders.js'
@@ -130,6 +132,28 @@ describe('layermill finetune --register', () => {
     await ok(...training('allowed', '1e-9', ...args, '--allow-leaks', '--sampling', 'balanced'))
     expect(JSON.parse(await readFile(join(root, 'allowed/training.json'), 'utf8'))).toMatchObject({ sampling: 'balanced' })
     expect(await read('versions/5/evaluation.json')).toMatchObject({ heldOut: { images: 30, compared: 30 }, challenger: { version: 5 } })
+  })
+
+  it('refuses nearly the same images too, also for a first version, and names both', async () => {
+    const copies = join(root, 'copies')
+    for (const file of await filesBelow(shapes)) {
+      const jpeg = await sharp(join(shapes, file)).jpeg({ quality: 80 }).toBuffer()
+      await mkdir(dirname(join(copies, file)), { recursive: true })
+      await writeFile(join(copies, file.replace('.png', '.jpg')), jpeg)
+    }
+    const { stderr } = await ok(...training('copied', '1e-9', '--register', 'copies', '--held-out', copies, '--epochs', '1'))
+    expect(stderr).toMatch(
+      /copies@1: not promoted: \d+ of 30 held-out images are nearly images that are trained on, by features \(\w+\/\d+\.jpg is \w+\/\d+\.png\)/,
+    )
+    const evaluation = JSON.parse(await readFile(join(registry, 'models/copies/versions/1/evaluation.json'), 'utf8')) as Evaluation
+    const { images, keys, training: originals } = evaluation.leaks!
+    expect(images).toBeGreaterThan(15)
+    const right = keys.filter((key, i) => key.replace('.jpg', '.png') === originals![i])
+    expect(right.length).toBeGreaterThan(0.9 * keys.length)
+    expect(await filesBelow(join(root, 'copied'))).not.toContainEqual(expect.stringMatching(/leaks-/))
+    // A person may know better.
+    await ok('models', 'promote', 'copies', '1')
+    expect(await models().get('copies')).toMatchObject({ latest: 1 })
   })
 
   it('refuses what it cannot do, before anything is trained', async () => {

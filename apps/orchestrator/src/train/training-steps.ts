@@ -1,4 +1,4 @@
-import type { FinetuneSpec, HistoryEntry, RunRecord, Waiting, WorkerPhases } from '@layermill/contracts'
+import type { FinetuneSpec, Registered, RunRecord, Waiting, WorkerPhases } from '@layermill/contracts'
 import { LayermillError, type Tensor } from '@layermill/core'
 import { type Network, networkFromDescription, preparedWith, isFineTuned, type FineTunedNetwork } from '@layermill/models'
 import { foldStandard, type GradientSource } from '@layermill/training'
@@ -32,7 +32,7 @@ export interface TrainingArguments extends RunArguments {
   /** Told what the training waits for; undefined where it goes on. */
   readonly onWaiting?: (waiting: Waiting | undefined) => void
   /** Told what became of the model in the registry that the spec names. */
-  readonly onRegistered?: (entry: HistoryEntry) => void
+  readonly onRegistered?: (entry: Registered) => void
   /** Computes from images also where the base is frozen and its features could be stored: to hold one way against the other. */
   readonly generalPath?: boolean
 }

@@ -64,3 +64,42 @@ export function mappedSource(source: RowSource, change: (values: Float64Array, s
     change(await fillRows(source, start, end, target), start)
   return { rows: source.rows, columns: source.columns, read: readByFill(source.columns, fill), fill }
 }
+
+/**
+ * Some rows of a source, in their order, read in ranges of bounded size.
+ * @param places in rising order
+ */
+export function takenRows(source: RowSource, places: readonly number[]): RowSource {
+  const { columns } = source
+  const most = rowsABlock(columns)
+  const fill = async (start: number, end: number, target: Float64Array): Promise<void> => {
+    for (let at = start; at < end;) {
+      const first = places[at]!
+      let last = at
+      while (last + 1 < end && places[last + 1]! - first < most) last++
+      const values = await source.read(first, places[last]! + 1)
+      for (; at <= last; at++) {
+        const from = (places[at]! - first) * columns
+        target.set(values.subarray(from, from + columns), (at - start) * columns)
+      }
+    }
+  }
+  return { rows: places.length, columns, read: readByFill(columns, fill), fill }
+}
+
+/** Means of so many neighbouring numbers of each row: of a feature map with one channel behind the other, each channel's mean. */
+export function meanRows(source: RowSource, numbers: number): RowSource {
+  const columns = source.columns / numbers
+  const fill = async (start: number, end: number, target: Float64Array): Promise<void> => {
+    const block = rowsABlock(source.columns)
+    for (let top = start; top < end; top += block) {
+      const values = await source.read(top, Math.min(end, top + block))
+      for (let at = 0, to = (top - start) * columns; at < values.length; to++) {
+        let sum = 0
+        for (const stop = at + numbers; at < stop; at++) sum += values[at]!
+        target[to] = sum / numbers
+      }
+    }
+  }
+  return { rows: source.rows, columns, read: readByFill(columns, fill), fill }
+}

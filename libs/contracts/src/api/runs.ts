@@ -7,7 +7,7 @@ import { runStates } from '../records/run-state.js'
 import type { RunKind } from '../specs/spec.js'
 import { Waiting } from './waiting.js'
 import { z } from 'zod'
-import { HistoryEntry } from '../registry/records.js'
+import { Registered } from '../registry/records.js'
 
 const kinds = ['extract', 'predict', 'finetune'] as const satisfies readonly RunKind[]
 
@@ -113,7 +113,7 @@ export const RunDetail = z
     precisionChoice: PrecisionChoice.optional().describe('Of a run with precision auto: the precision taken, and why.'),
     leftOut: LeftOutFiles.optional().describe('What the listing of the images did not take, by reason and by example.'),
     registered: z
-      .object({ name: z.string(), ...HistoryEntry.shape })
+      .object({ name: z.string(), ...Registered.shape })
       .optional()
       .describe('Of a finished run that registered its model: which version it is, promoted or not, and why.'),
     stale: z

@@ -44,7 +44,12 @@ export const Evaluation = z
       .optional()
       .describe('Left out for the first version.'),
     leaks: z
-      .object({ images: count, keys: z.array(z.string()).describe('The first of them.') })
+      .object({
+        images: count,
+        by: z.enum(['bytes', 'features']).optional().describe('Same files (also where left out), or nearly the same features.'),
+        keys: z.array(z.string()).describe('The first of them.'),
+        training: z.array(z.string()).optional().describe('The training image that each of these is.'),
+      })
       .optional()
       .describe('Held-out images that are trained on too: the versions are not compared on them.'),
     challenger: Score.optional().describe('Of the first version: on the images that its run held out.'),
@@ -83,6 +88,12 @@ export const HistoryEntry = z
   })
   .meta({ id: 'ModelHistoryEntry', description: 'Who changed what when, and why.' })
 export type HistoryEntry = z.output<typeof HistoryEntry>
+
+/** Outcome for a run's model: its entry in the history, which begins with a version that is the latest. */
+export const Registered = HistoryEntry.extend({
+  sequence: HistoryEntry.shape.sequence.optional().describe('Left out for a first version that is refused: it is not in the history.'),
+}).meta({ id: 'RegisteredModel', description: 'What became of the model of a run.' })
+export type Registered = z.output<typeof Registered>
 
 /** `latest.json`: replaced by compare and swap. Its entry is the last of the history, whether that has it yet or not. */
 export const Latest = z

@@ -26,7 +26,7 @@ const registering: readonly Flag[] = [
   {
     flag: '--allow-leaks',
     group: 'running',
-    text: 'compare versions also on held-out images that are trained on, byte for byte',
+    text: 'compare versions also on held-out images that are trained on, byte for byte or nearly',
   },
   { flag: '--general-path', group: 'running', text: 'compute from images where features could be stored', hidden: true },
 ]

@@ -26,8 +26,12 @@ it('finds held-out images that are trained on, and reads only files of as many b
     { key: 'x.png', training: 'c.png' },
   ])
   expect([...training.read, ...heldOut.read].sort()).toEqual(['a.png', 'c.png', 'w.png', 'x.png', 'y.png'])
-  expect(leakReason(leaks, 4)).toMatch(/^2 of 4 held-out images are trained on too, byte for byte \(w\.png is c\.png\)/)
-  expect(leakRecord(leaks)).toEqual({ images: 2, keys: ['w.png', 'x.png'] })
+  const byBytes = { found: leaks, by: 'bytes' } as const
+  expect(leakReason(byBytes, 4)).toMatch(/^2 of 4 held-out images are trained on too, byte for byte \(w\.png is c\.png\)/)
+  expect(leakRecord(byBytes)).toEqual({ images: 2, by: 'bytes', keys: ['w.png', 'x.png'], training: ['c.png', 'c.png'] })
+  expect(leakReason({ found: leaks, by: 'features' }, 4)).toContain(
+    '2 of 4 held-out images are nearly images that are trained on, by features',
+  )
   expect(await exactLeaks(imagesOf({ 'a.png': 'one' }), heldOut, options)).toEqual([])
   const table = imagesOf({ a: 'two' }, 'parquet')
   const average = { ...table, rows: table.rows.map(row => ({ ...row, bytes: 9 })) }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { ImageLimits } from '@layermill/contracts'
+import type { Evaluation, ImageLimits } from '@layermill/contracts'
 import { classify } from '@layermill/core'
 import { type ImageSource, type ManifestRow, mapOrdered, readWithin } from '@layermill/storage'
 
@@ -64,15 +64,29 @@ export async function exactLeaks(training: ImagesOf, heldOut: ImagesOf, options:
 /** Leaks that are named. */
 const mostNamed = 20
 
-/** Why a version is not compared on held-out images that it was trained on. */
-export function leakReason(leaks: readonly Leak[], images: number): string {
-  const [{ key, training }] = leaks as [Leak]
-  const which = key === training ? key : `${key} is ${training}`
-  return `${leaks.length} of ${images} held-out images ${leaks.length === 1 ? 'is' : 'are'} trained on too, byte for byte (${which}): accuracy on them says nothing of others; layermill audit --held-out lists such images, --without leaves them out, --allow-leaks compares all the same`
+/** Held-out images that are training images too, or nearly. */
+export interface Leaks {
+  readonly found: readonly Leak[]
+  /** Files with the same bytes, or images with nearly the same features. */
+  readonly by: 'bytes' | 'features'
 }
 
+/** One of several, in words. */
+export function leakText({ found, by }: Leaks, images: number): string {
+  const [{ key, training }] = found as [Leak]
+  const which = key === training ? key : `${key} is ${training}`
+  const how = by === 'bytes' ? 'trained on too, byte for byte' : 'nearly images that are trained on, by features'
+  return `${found.length} of ${images} held-out images ${found.length === 1 ? 'is' : 'are'} ${how} (${which})`
+}
+
+/** Why a version is not compared on held-out images that it was trained on. */
+export const leakReason = (leaks: Leaks, images: number): string =>
+  `${leakText(leaks, images)}: accuracy on them says nothing of others; layermill audit --held-out lists such images, --without leaves them out, --allow-leaks compares all the same`
+
 /** Leaks as an evaluation keeps them. */
-export const leakRecord = (leaks: readonly Leak[]): { images: number; keys: string[] } => ({
-  images: leaks.length,
-  keys: leaks.slice(0, mostNamed).map(({ key }) => key),
+export const leakRecord = ({ found, by }: Leaks): NonNullable<Evaluation['leaks']> => ({
+  images: found.length,
+  by,
+  keys: found.slice(0, mostNamed).map(({ key }) => key),
+  training: found.slice(0, mostNamed).map(({ training }) => training),
 })

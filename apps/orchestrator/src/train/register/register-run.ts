@@ -2,9 +2,9 @@ import {
   checkModelName,
   type Evaluation,
   type FinetuneSpec,
-  type HistoryEntry,
   imageLimits,
   type Promotion,
+  type Registered,
   requireRegistry,
   type RunRecord,
   trainingRowsPath,
@@ -25,8 +25,10 @@ import type { HeldOutFigures } from '../metrics-line.js'
 import { readTargets } from '../targets.js'
 import type { TrainingEnvironment, TrainingProgress } from '../environment.js'
 import { type Answers, heldOutSha256, judge } from './gate.js'
-import { exactLeaks, type Leak, leakReason, leakRecord } from './leaks.js'
+import { exactLeaks, type Leaks, leakReason, leakRecord, leakText } from './leaks.js'
+import { deleteNearLeakRuns, isTooMany, nearLeaksOf } from './near-leaks.js'
 import { readHistory, readLatest } from '../../registry/head.js'
+import { refusedFirst } from '../../registry/run-notes.js'
 import { predictRows } from './predict-rows.js'
 import { ModelRegistry } from '../../registry/registry.js'
 import { allocateVersion, isComplete, readEvaluation, versionPrefix, writeEvaluation } from '../../registry/versions.js'
@@ -35,7 +37,7 @@ import { allocateVersion, isComplete, readEvaluation, versionPrefix, writeEvalua
 const files = ['metrics.jsonl', 'report.html', 'chainer.npz', 'model.onnx', modelWeightsFile, modelFile]
 
 export interface RegisterOptions extends Pick<RunArguments, 'store' | 'signal' | 'fence' | 'keepsParts'> {
-  readonly environment: Pick<TrainingEnvironment, 'runs' | 'openLabelled'>
+  readonly environment: TrainingEnvironment
   readonly onProgress?: (progress: TrainingProgress) => void
   readonly onPromoted?: ((promotion: Promotion) => Promise<void> | void) | undefined
 }
@@ -79,7 +81,7 @@ class Registration {
   /** Share of right answers on the images that the run held out. */
   private accuracy: number | undefined
 
-  async run(): Promise<HistoryEntry> {
+  async run(): Promise<Registered> {
     const { name } = this.register
     const { store, environment } = this.options
     const { weights, metrics } = await readDescription(store, modelFile)
@@ -96,6 +98,10 @@ class Registration {
       const champion = (await readLatest(this.root, name))?.version
       const evaluation = await this.evaluation(version, champion)
       const { promoted, reason, bootstrap } = evaluation
+      // The history begins with a version that is the latest.
+      if (champion === undefined && !promoted) {
+        return await this.tidy(version, refusedFirst(version, evaluation))
+      }
       const done = await this.registry.conclude(name, {
         version: version.version,
         champion,
@@ -129,18 +135,21 @@ class Registration {
       (known.heldOut === undefined) === (champion === undefined)
     )
       return known
-    const evaluation = champion === undefined ? this.first(version) : await this.compare(version, champion)
+    const evaluation = champion === undefined ? await this.first(version) : await this.compare(version, champion)
     await writeEvaluation(this.root, version.name, evaluation)
     return evaluation
   }
 
-  private first({ version }: VersionRecord): Evaluation {
+  private async first(entry: VersionRecord): Promise<Evaluation> {
+    const { version } = entry
+    const { refused, note } = await this.gate(entry, await this.heldOut())
+    if (refused !== undefined) return refused
     const images = this.record.dataset?.validation ?? 0
     const { accuracy } = this
     // Versions to come are judged on images of their own where a source is given for them.
     const known = accuracy !== undefined && images > 0 && this.register.heldOut === undefined
     const challenger = known ? { challenger: { version, accuracy, correct: Math.round(accuracy * images) } } : {}
-    return { ...this.common(version), promoted: true, reason: 'the first version', ...challenger }
+    return { ...this.common(version), promoted: true, reason: `the first version${note}`, ...challenger }
   }
 
   private common(version: number): Pick<Evaluation, 'format' | 'version' | 'time' | 'run' | 'margin'> {
@@ -150,13 +159,8 @@ class Registration {
 
   private async compare({ name, version }: VersionRecord, champion: number): Promise<Evaluation> {
     const heldOut = await this.heldOut()
-    const leaks = this.register.allowLeaks === true ? [] : await this.leaks(heldOut)
-    if (leaks.length > 0) {
-      const { source, rows } = heldOut
-      const reason = leakReason(leaks, rows.length)
-      const counts = { source, images: rows.length, compared: 0, sha256: heldOutSha256(rows) }
-      return { ...this.common(version), promoted: false, reason, heldOut: counts, leaks: leakRecord(leaks) }
-    }
+    const { refused, note } = await this.gate({ version }, heldOut)
+    if (refused !== undefined) return refused
     const [after, before] = [await this.answers(version, version, heldOut), await this.answers(version, champion, heldOut)]
     const images = heldOut.rows
     const { promoted, reason, compared, numbers, ...judged } = await judge({
@@ -173,7 +177,7 @@ class Registration {
     return {
       ...this.common(version),
       promoted,
-      reason,
+      reason: `${reason}${note}`,
       heldOut: { source: heldOut.source, images: images.length, compared, sha256: judged.heldOutSha256 },
       ...numbers,
     }
@@ -187,15 +191,34 @@ class Registration {
     return parseManifest(bytes, `${store.url}/${path}`)
   }
 
+  /** Refuses held-out images that are trained on: any that is, byte for byte, and more near ones than nature has; a note tells of fewer. */
+  private async gate({ version }: Pick<VersionRecord, 'version'>, heldOut: HeldOut): Promise<{ refused?: Evaluation; note: string }> {
+    const leaks = this.register.allowLeaks === true ? undefined : await (this.leaks ??= this.leaksOf(heldOut))
+    if (leaks === undefined || leaks.found.length === 0) return { note: '' }
+    const { source, rows } = heldOut
+    if (leaks.by === 'features' && !isTooMany(leaks.found.length, rows.length)) return { note: `; ${leakText(leaks, rows.length)}` }
+    const reason = leakReason(leaks, rows.length)
+    const counts = { source, images: rows.length, compared: 0, sha256: heldOutSha256(rows) }
+    return { refused: { ...this.common(version), promoted: false, reason, heldOut: counts, leaks: leakRecord(leaks) }, note: '' }
+  }
+
+  private leaks: Promise<Leaks> | undefined
+
   /** Held-out images that the run was trained on. */
-  private async leaks({ source, rows }: HeldOut): Promise<Leak[]> {
-    const { environment, signal } = this.options
+  private async leaksOf({ source, rows }: HeldOut): Promise<Leaks> {
+    const { environment, signal, store, fence, keepsParts, onProgress = () => undefined } = this.options
     const { spec } = this
     const open = (place: string): Promise<ImageSource> => environment.openLabelled(place, accessOf(place, spec))
-    await using trained = await open(spec.source)
-    await using held = await open(source)
-    const training = { source: trained, rows: await this.rowsOf(trainingRowsPath) }
-    return await exactLeaks(training, { source: held, rows }, { limits: imageLimits(spec), signal })
+    const training = { source: spec.source, rows: await this.rowsOf(trainingRowsPath) }
+    {
+      await using trained = await open(spec.source)
+      await using held = await open(source)
+      const options = { limits: imageLimits(spec), signal }
+      const found = await exactLeaks({ ...training, source: trained }, { source: held, rows }, options)
+      if (found.length > 0) return { found, by: 'bytes' }
+    }
+    const options = { record: this.record, environment, store, signal, fence, keepsParts, onProgress }
+    return { found: await nearLeaksOf(training, { source, rows }, options), by: 'features' }
   }
 
   /** The images that both are asked for: a source of their own, or what the run held out, which is the same by key while data grows. */
@@ -254,7 +277,7 @@ class Registration {
   }
 
   /** Takes away what the evaluation was computed with; its numbers and answers stay. */
-  private async tidy({ version }: VersionRecord, entry: HistoryEntry): Promise<HistoryEntry> {
+  private async tidy({ version }: VersionRecord, entry: Registered): Promise<Registered> {
     const {
       environment: { runs },
       fence,
@@ -264,6 +287,7 @@ class Registration {
       await using store = await openFenced(this.place(version, of), runs, fence)
       await deleteRun(store)
     }
+    await deleteNearLeakRuns(this.options)
     return entry
   }
 }
@@ -276,7 +300,7 @@ class Registration {
  * @returns what the history says of it; undefined where the spec registers nothing
  * @throws LayermillError `REGISTRY_MISSING`, `REGISTRY_CONFLICT`, `REGISTRY_BUSY`; as runs of predictions do; the signal's reason
  */
-export async function registerRun(record: RunRecord, options: RegisterOptions): Promise<HistoryEntry | undefined> {
+export async function registerRun(record: RunRecord, options: RegisterOptions): Promise<Registered | undefined> {
   const register = record.spec.kind === 'finetune' ? record.spec.register : undefined
   if (register === undefined) return undefined
   checkModelName(register.name)
