@@ -135,20 +135,22 @@ describe('layermill finetune --register', () => {
   })
 
   it('refuses nearly the same images too, also for a first version, and names both', async () => {
-    const copies = join(root, 'copies')
-    for (const file of await filesBelow(shapes)) {
-      const jpeg = await sharp(join(shapes, file)).jpeg({ quality: 80 }).toBuffer()
+    const [originals, copies] = [join(root, 'originals'), join(root, 'copies')]
+    await writeShapes(originals, 16)
+    for (const file of await filesBelow(originals)) {
+      const jpeg = await sharp(join(originals, file)).jpeg({ quality: 80 }).toBuffer()
       await mkdir(dirname(join(copies, file)), { recursive: true })
       await writeFile(join(copies, file.replace('.png', '.jpg')), jpeg)
     }
-    const { stderr } = await ok(...training('copied', '1e-9', '--register', 'copies', '--held-out', copies, '--epochs', '1'))
+    const [command, , ...more] = training('copied', '1e-9', '--register', 'copies', '--held-out', copies, '--epochs', '1')
+    const { stderr } = await ok(command!, originals, ...more)
     expect(stderr).toMatch(
-      /copies@1: not promoted: \d+ of 30 held-out images are nearly images that are trained on, by features \(\w+\/\d+\.jpg is \w+\/\d+\.png\)/,
+      /copies@1: not promoted: \d+ of 48 held-out images are nearly images that are trained on, by features \(\w+\/\d+\.jpg is \w+\/\d+\.png\)/,
     )
     const evaluation = JSON.parse(await readFile(join(registry, 'models/copies/versions/1/evaluation.json'), 'utf8')) as Evaluation
-    const { images, keys, training: originals } = evaluation.leaks!
-    expect(images).toBeGreaterThan(15)
-    const right = keys.filter((key, i) => key.replace('.jpg', '.png') === originals![i])
+    const { images, keys, training: trained } = evaluation.leaks!
+    expect(images).toBeGreaterThan(20)
+    const right = keys.filter((key, i) => key.replace('.jpg', '.png') === trained![i])
     expect(right.length).toBeGreaterThan(0.9 * keys.length)
     expect(await filesBelow(join(root, 'copied'))).not.toContainEqual(expect.stringMatching(/leaks-/))
     // A person may know better.

@@ -41,9 +41,11 @@ export async function readAudited(place: string, openStore: (url: string) => Pro
     const known = verdict === 'confirmed' || verdict === 'dismissed' ? verdict : undefined
     if (verdict !== '' && known === undefined)
       throw invalid(`${place}:${i + 2}`, `the verdict is ${verdict}, expected confirmed or dismissed`)
-    if (cell('key') === '' || !Number.isFinite(score)) throw invalid(`${place}:${i + 2}`, 'expected a key and a number as the score')
+    // Spaces are part of a key where an audit wrote it.
+    const key = at('finding') < 0 ? cell('key') : (row[at('key')] ?? '')
+    if (key === '' || !Number.isFinite(score)) throw invalid(`${place}:${i + 2}`, 'expected a key and a number as the score')
     const finding = cell('finding') === '' ? undefined : cell('finding')
-    return { key: cell('key'), finding, score, group: cell('group'), detail: cell('detail'), verdict: known }
+    return { key, finding, score, group: cell('group'), detail: cell('detail'), verdict: known }
   })
 }
 

@@ -1,3 +1,4 @@
+import { Random } from '@layermill/core'
 import { expect, it } from 'vitest'
 import { csvRow, parseCsv } from './csv.js'
 
@@ -22,4 +23,14 @@ it('reads back what it wrote', () => {
   expect(parseCsv(rows.map(csvRow).join(''))).toEqual(rows)
   expect(parseCsv('')).toEqual([])
   expect(parseCsv('x,y')).toEqual([['x', 'y']])
+})
+
+it('reads back any text, also one that has apostrophes before a formula', () => {
+  const seed = 'csv'
+  const random = new Random(seed)
+  const signs = ["'", '=', '-', '@', ';', '|', ' ', '\t', '\r', '\n', '"', ',', 'a', '\uFF1D']
+  for (let round = 0; round < 3000; round++) {
+    const text = Array.from({ length: 1 + (round % 9) }, () => signs[Math.floor(random.between(0, signs.length))]!).join('')
+    expect(parseCsv(csvRow([text, 'x'])), `seed ${seed}, ${JSON.stringify(text)}`).toEqual([[text, 'x']])
+  }
 })

@@ -23,18 +23,18 @@ it('finds training rows that are nearly held-out ones, copies of copies too, by 
   ])
 })
 
-it('measures by as many neighbours as the class has, and takes the same features alone for the same where these are few', async () => {
-  // A tight class of four far from all else: the tenth neighbour would be far.
+it('takes the same features alone for the same where a class has fewer rows than there are neighbours to measure by', async () => {
+  // A tight class of four far from all else: the tenth neighbour is far.
   const others = Array.from({ length: 12 }, (_, i) => 100 + i)
   const training = of(1, [0, 1, 2, 3, ...others])
   const rule = { product: plainProduct }
   expect(await nearLeaks(of(1, [1.4]), training, rule)).toHaveLength(4)
-  expect(await nearLeaks(of(1, [1.4]), training, { ...rule, alike: () => 4, ratio: 0.3 })).toEqual([
-    { heldOut: 0, training: 1, ratio: expect.closeTo(0.25) },
+  expect(await nearLeaks(of(1, [1.4]), training, { ...rule, ratio: 0.005 })).toEqual([
+    { heldOut: 0, training: 1, ratio: expect.closeTo(0.4 / 103.6) },
   ])
-  expect(await nearLeaks(of(1, [1.4]), training, { ...rule, alike: () => 4, ratio: 0.2 })).toEqual([])
-  expect(await nearLeaks(of(1, [1.01]), training, { ...rule, alike: () => 2 })).toEqual([])
-  expect(await nearLeaks(of(1, [1]), training, { ...rule, alike: () => 2 })).toEqual([{ heldOut: 0, training: 1, ratio: 0 }])
+  expect(await nearLeaks(of(1, [1.01]), training, { ...rule, alike: () => 4 })).toEqual([])
+  expect(await nearLeaks(of(1, [1]), training, { ...rule, alike: () => 4 })).toEqual([{ heldOut: 0, training: 1, ratio: 0 }])
+  expect(await nearLeaks(of(1, [1.01, 3]), of(1, [1, 2, 3]), rule)).toEqual([{ heldOut: 1, training: 2, ratio: 0 }])
 })
 
 it('takes rows of a source, and means of maps', async () => {
