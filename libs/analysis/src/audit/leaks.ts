@@ -18,8 +18,8 @@ export interface LeakRule extends Omit<NeighbourOptions, 'count'> {
 
 /**
  * Training rows that are nearly held-out ones: nearer to one than a share of the distance of that one's tenth neighbour in the training set.
- * The tenth of a smaller class is of another class, and far: such rows have to have the same features. Seen from the held-out rows: the training set is the crowd that natural distances are measured in,
- * whereas a few held-out rows are far from each other, and far from most training rows.
+ * The training set is the crowd that natural distances are measured in: a few held-out rows are far from each other, and far from most
+ * training rows. The tenth neighbour in a smaller class is of another class, and far: such rows have to have the same features.
  */
 export async function nearLeaks(heldOut: RowSource, training: RowSource, rule: LeakRule): Promise<NearLeak[]> {
   const { ratio: limit = nearDuplicateRatio, alike = () => referenceNeighbour } = rule
