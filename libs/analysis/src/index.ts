@@ -48,6 +48,7 @@ export {
   mappedSource,
   meanRows,
   readByFill,
+  rowRange,
   rowBlocks,
   rowsABlock,
   type RowSource,
@@ -64,11 +65,12 @@ export {
   type RandomProjection,
   sparseProjection,
 } from './reduce/projection.js'
-export { auditComponents, spreadOver, spreadRows } from './audit/components.js'
+export { auditComponentCount, type AuditComponents, fitComponents, onComponents, spreadOver, spreadRows } from './audit/components.js'
 export { type ClassifierTest, classifierTest } from './audit/classifier-test.js'
 export { type Drift, driftTest, type MmdOptions, mmdTest, type TwoSampleTest } from './audit/drift.js'
 export { foldsOf, type LabelScores, labelScores, outOfFoldProbabilities, withNeighbours } from './audit/labels.js'
 export { type CrossValidated, crossValidate, type CrossValidationOptions, foldInterval, studentQuantile } from './audit/cross-validate.js'
+export { updatedNeighbours } from './audit/updated-neighbours.js'
 export { type LeakRule, type NearLeak, nearLeaks } from './audit/leaks.js'
 export { fitLogistic, logisticLoss, type LogisticModel, type LogisticOptions, probabilities } from './audit/logistic.js'
 export {
@@ -84,6 +86,7 @@ export {
 } from './audit/neighbours.js'
 export {
   indexedNeighbours,
+  measuredRecall,
   type IndexedNeighbours,
   leastRecall,
   mostExactRows,

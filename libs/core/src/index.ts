@@ -22,6 +22,8 @@ export {
 } from './formats/protobuf-writer.js'
 export {
   mostSafetensorsHeaderBytes,
+  readSafetensors,
+  type SafetensorsContent,
   safetensorsMetadata,
   safetensorsHeader,
   safetensorsHeaderBytes,

@@ -1,4 +1,4 @@
-export { decodeFit, fitsHash, type ReductionFit, reductionPath } from './reduce/fit-file.js'
+export { decodeFit, encodeFit, fitsHash, type ReductionFit, reductionPath } from './reduce/fit-file.js'
 export { fitReductions, type FittedReductions, reduceSampleOf } from './reduce/fit-reductions.js'
 export { layersToFit, samplePasses, sampleRowBytes, scratchBytes } from './reduce/passes.js'
 export { loadAnyModel, outlineModel, specNetwork } from './any-model.js'

@@ -1,10 +1,11 @@
 import {
-  auditComponents,
   classifierTest,
   columnDeviations,
   columnMeans,
   type Drift,
   driftTest,
+  fitComponents,
+  onComponents,
   type MatrixProduct,
   sourceOf,
   spreadOver,
@@ -50,8 +51,8 @@ export async function driftOf(images: AuditedImages, options: DriftOptions): Pro
   if (reference.columns !== images.source.columns) {
     throw new LayermillError('ROW_INVALID', `--reference: ${layer} has ${reference.columns} numbers there, ${images.source.columns} here`)
   }
-  const components = await auditComponents(reference, product, signal)
-  const [old, fresh] = [await components.of(reference), await components.of(images.source)]
+  const fit = await fitComponents(reference, product, signal)
+  const [old, fresh] = [await onComponents(reference, fit, product), await onComponents(images.source, fit, product)]
   const deviations = await columnDeviations(sourceOf(old), await columnMeans(sourceOf(old)))
   const [a, b] = [takeRows(old, spreadOver(old.rows, driftRows)), takeRows(fresh, spreadOver(fresh.rows, driftRows))]
   const drift = await driftTest(a, b, deviations, { product, permutations, seed })

@@ -1,12 +1,16 @@
 import {
-  auditComponents,
+  type AuditComponents,
+  fitComponents,
+  onComponents,
   averageRanks,
   duplicateGroups,
   foldsOf,
   indexedNeighbours,
+  measuredRecall,
   labelScores,
   type MatrixProduct,
   nearestNeighbours,
+  type NeighbourOptions,
   type Neighbours,
   nearestRatios,
   type OpenNeighbourIndex,
@@ -64,6 +68,17 @@ export interface AuditedImages {
   readonly sizes: readonly { readonly width: number; readonly height: number }[]
 }
 
+/** Keeps components and neighbours from one audit to the next. */
+export interface NeighbourKeeper {
+  componentsFor(source: RowSource, fit: () => Promise<AuditComponents>): Promise<AuditComponents>
+  neighboursFor<Found extends Neighbours>(
+    name: 'near' | 'far',
+    source: RowSource,
+    options: NeighbourOptions,
+    find: () => Promise<Found>,
+  ): Promise<Found | Neighbours>
+}
+
 export interface AuditOptions {
   readonly product: MatrixProduct
   readonly seed: string
@@ -75,6 +90,8 @@ export interface AuditOptions {
   readonly isDismissed?: (key: string, finding: Finding['finding']) => boolean
   /** Finds neighbours by an index; exact without it. */
   readonly openIndex?: OpenNeighbourIndex | undefined
+  /** Keeps components and neighbours for the next audit, and has those of the one before. */
+  readonly kept?: NeighbourKeeper | undefined
   readonly signal: AbortSignal
   readonly onProgress: (step: string, done: number, total: number) => void
 }
@@ -218,20 +235,26 @@ export interface Audited {
   readonly recall: number | undefined
 }
 
-/** Neighbours by the index, where there is one, or exact, with the recall. */
+/** Neighbours by the index, where there is one, or exact, with the recall; from those of an earlier audit, where they are kept. */
 async function neighboursOf(
   source: RowSource,
-  step: string,
-  count: number,
-  { product, signal, onProgress, openIndex }: AuditOptions,
+  step: 'near duplicates' | 'outliers',
+  { product, signal, onProgress, openIndex, kept }: AuditOptions,
 ): Promise<Neighbours & { readonly recall?: number }> {
+  const [name, count] = step === 'outliers' ? (['far', outlierNeighbour] as const) : (['near', referenceNeighbour] as const)
   const by = { product, count, signal, onProgress: (done: number, total: number): void => onProgress(step, done, total) }
-  return openIndex === undefined ? nearestNeighbours(source, by) : indexedNeighbours(source, openIndex, by)
+  const find = (): Promise<Neighbours & { readonly recall?: number }> =>
+    openIndex === undefined ? nearestNeighbours(source, by) : indexedNeighbours(source, openIndex, by)
+  if (kept === undefined) return find()
+  const found: Neighbours & { readonly recall?: number } = await kept.neighboursFor(name, source, by, find)
+  // An index's distances are in float32: rows that have not changed have what it found of them.
+  const isExact = found.recall !== undefined || found.distances instanceof Float64Array
+  return isExact ? found : { ...found, recall: await measuredRecall(source, found, { product, signal }) }
 }
 
 /** Groups of near duplicates, the first of them numbered `first`; the neighbours that tell them are let go. */
 async function nearDuplicates(images: AuditedImages, first: number, options: AuditOptions) {
-  const near = await neighboursOf(images.source, 'near duplicates', referenceNeighbour, options)
+  const near = await neighboursOf(images.source, 'near duplicates', options)
   const [ratios, groups] = [nearestRatios(near), duplicateGroups(near)]
   const findings = withGroup(images, 'near-duplicate', { ...options, groups, first }, row => ratios[row]!)
   return { findings, recall: near.recall }
@@ -249,8 +272,10 @@ export async function auditImages(images: AuditedImages, options: AuditOptions):
   if (images.source.rows < 3) return { findings, confusable: [], recall: undefined }
   const near = await nearDuplicates(images, exact.length + 1, options)
   findings.push(...near.findings)
-  const components = await (await auditComponents(images.source, product, signal)).of(images.source)
-  const far = await neighboursOf(sourceOf(components), 'outliers', outlierNeighbour, options)
+  const fit = (): Promise<AuditComponents> => fitComponents(images.source, product, signal)
+  const fitted = options.kept === undefined ? await fit() : await options.kept.componentsFor(images.source, fit)
+  const components = await onComponents(images.source, fitted, product, signal)
+  const far = await neighboursOf(sourceOf(components), 'outliers', options)
   const labelled = labelFindings(images, components, far, options)
   findings.push(...labelled.findings)
   const scores = outlierScores(far)

@@ -4,6 +4,7 @@ import { thumbnailsOf } from '@layermill/orchestrator/results'
 import { type ImageSource, openSource } from '@layermill/storage'
 import type { AuditedImages, AuditOptions, Finding } from './findings.js'
 import { findingKinds } from './findings.js'
+import type { KeptAudit } from './kept.js'
 import { qualitiesOf, qualityFindings } from './quality.js'
 import { shownOf } from './report.js'
 
@@ -20,10 +21,15 @@ type Options = Pick<AuditOptions, 'isDismissed' | 'onProgress' | 'signal'> & {
   readonly others: readonly Finding[] | undefined
   /** Images that a list may name. */
   readonly allows?: ((place: string) => boolean) | undefined
+  /** Has measures of pictures that an earlier audit read. */
+  readonly kept?: Pick<KeptAudit, 'qualitiesFor'> | undefined
 }
 
 async function look(images: AuditedImages, source: ImageSource, spec: RunSpec, options: Options): Promise<Pictured> {
-  const qualities = await qualitiesOf(images.keys, source, spec, options)
+  const measure = (keys: readonly string[]): ReturnType<typeof qualitiesOf> => qualitiesOf(keys, source, spec, options)
+  const { kept } = options
+  const qualities =
+    kept === undefined ? await measure(images.keys) : await kept.qualitiesFor(rows => measure(rows.map(row => images.keys[row]!)))
   const findings = qualityFindings(images, qualities, options.isDismissed)
   const pictures = new Map<string, Uint8Array>()
   if (options.others !== undefined) {

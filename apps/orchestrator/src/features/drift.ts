@@ -1,9 +1,10 @@
 import {
-  auditComponents,
   columnDeviations,
   columnMeans,
   type Drift,
   driftTest,
+  fitComponents,
+  onComponents,
   type Matrix,
   type MatrixProduct,
   sourceOf,
@@ -37,8 +38,9 @@ export async function runDrift(fresh: FeatureSet, reference: FeatureSet, product
   const [a, b] = [await spreadRows(old, rowsASide), await spreadRows(rows, rowsASide)]
   if (a.rows < fewestRows || b.rows < fewestRows)
     throw new LayermillError('ROW_INVALID', `drift of ${b.rows} images against ${a.rows}, expected at least ${fewestRows} of each`)
-  const components = await auditComponents(sourceOf(a), product, undefined, rowsASide)
-  const reduced = async (rows: Matrix): Promise<Matrix> => takeRows(await components.of(sourceOf(rows)), spreadOver(rows.rows, rowsASide))
+  const fit = await fitComponents(sourceOf(a), product, undefined, rowsASide)
+  const reduced = async (rows: Matrix): Promise<Matrix> =>
+    takeRows(await onComponents(sourceOf(rows), fit, product), spreadOver(rows.rows, rowsASide))
   const [before, after] = [await reduced(a), await reduced(b)]
   const deviations = await columnDeviations(sourceOf(before), await columnMeans(sourceOf(before)))
   return driftTest(before, after, deviations, { product, permutations, seed })

@@ -1,6 +1,6 @@
 import { type Matrix, matrix, type MatrixProduct, type Rows } from '../matrix/matrix.js'
 import { rowBlocks, type RowSource, sourceOf } from '../matrix/row-source.js'
-import { fitPca, pcaProjector } from '../reduce/pca.js'
+import { fitPca, type Pca, pcaProjector } from '../reduce/pca.js'
 
 /** Components that classifiers, outliers and drift look at. */
 export const auditComponentCount = 50
@@ -19,30 +19,33 @@ export async function spreadRows(source: RowSource, most: number): Promise<Matri
   return sample
 }
 
+/** Principal components of features. */
+export type AuditComponents = Pick<Pca, 'mean' | 'components' | 'explainedVariance'>
+
 /**
- * Features on their first 50 principal components, all divided by the deviation of the first. They are kept in float32: 200 bytes a row.
- * @param sampleCount rows that the components are fitted to where a row has more numbers; else all rows
+ * The first 50 principal components of features.
+ * @param sampleCount rows that they are fitted to where a row has more numbers; else all rows
  */
-export async function auditComponents(
+export async function fitComponents(
   source: RowSource,
   product: MatrixProduct,
   signal?: AbortSignal,
   sampleCount: number = defaultSample,
-): Promise<{ of: (rows: RowSource) => Promise<Rows> }> {
+): Promise<AuditComponents> {
   const sample = source.columns > sampleCount ? sourceOf(await spreadRows(source, sampleCount)) : source
-  const fit = await fitPca(sample, { product, components: auditComponentCount, ...(signal === undefined ? {} : { signal }) })
+  return fitPca(sample, { product, components: auditComponentCount, ...(signal === undefined ? {} : { signal }) })
+}
+
+/** Rows on components, all divided by the deviation of the first. They are kept in float32: 200 bytes a row. */
+export async function onComponents(rows: RowSource, fit: AuditComponents, product: MatrixProduct, signal?: AbortSignal): Promise<Rows> {
   const projector = pcaProjector(fit, product)
   const count = fit.components.rows
   const scale = 1 / Math.sqrt(fit.explainedVariance[0] ?? 1)
-  return {
-    of: async rows => {
-      const result = new Float32Array(rows.rows * count)
-      for await (const { start, count: block, values } of rowBlocks(rows)) {
-        signal?.throwIfAborted()
-        const projected = await projector.project(values, block)
-        for (let at = 0, to = start * count; at < projected.length; at++, to++) result[to] = projected[at]! * scale
-      }
-      return { rows: rows.rows, columns: count, data: result }
-    },
+  const result = new Float32Array(rows.rows * count)
+  for await (const { start, count: block, values } of rowBlocks(rows)) {
+    signal?.throwIfAborted()
+    const projected = await projector.project(values, block)
+    for (let at = 0, to = start * count; at < projected.length; at++, to++) result[to] = projected[at]! * scale
   }
+  return { rows: rows.rows, columns: count, data: result }
 }

@@ -44,6 +44,38 @@ it('tells the recall of an index that finds other rows than the nearest', async 
   expect([...places.subarray(0, 6)]).toEqual([1, 2, 3, 0, 2, 3])
 })
 
+it('asks an index for more rows where few give too little recall', async () => {
+  const exact = await nearestNeighbours(source, options)
+  const asked: number[] = []
+  /** An index that finds the nearest only among 192 rows or more. */
+  const open: OpenNeighbourIndex = columns => {
+    const rows: number[] = []
+    return {
+      add: (_, values) => void rows.push(...values),
+      search: (values, count) => {
+        asked.push(count)
+        if (count < 192) return firstRows(count)(columns).search(values, count)
+        const all = matrix(rows.length / columns, columns, Float64Array.from(rows))
+        const found = Array.from({ length: values.length / columns }, (_, i) => {
+          const squares = Array.from({ length: all.rows }, (_, row) =>
+            values.subarray(i * columns, (i + 1) * columns).reduce((sum, value, k) => sum + (value - all.data[row * columns + k]!) ** 2, 0),
+          )
+          return [...squares.keys()].sort((a, b) => squares[a]! - squares[b]!).slice(0, count)
+        })
+        return {
+          places: BigUint64Array.from(found.flat(), BigInt),
+          squares: new Float32Array(found.flat().length),
+          found: new BigUint64Array(found.length).fill(BigInt(count)),
+        }
+      },
+    }
+  }
+  const found = await indexedNeighbours(source, open, options)
+  expect(asked).toEqual([4, 128, 192, 192])
+  expect(found.recall).toBeGreaterThan(0.99)
+  expect([...found.places].filter((place, at) => place === exact.places[at]).length / exact.places.length).toBeGreaterThan(0.99)
+})
+
 it('gives an index centred rows of a root mean square of 1, and distances in the features’ units', async () => {
   let [sum, squares] = [0, 0]
   const { distances } = await indexedNeighbours(

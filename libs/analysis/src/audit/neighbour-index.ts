@@ -1,16 +1,15 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { exactShifts, subtractRow } from '../matrix/columns.js'
-import { type Matrix, matrix } from '../matrix/matrix.js'
-import { mappedSource, rowBlocks, type RowSource, sourceOf } from '../matrix/row-source.js'
+import { mappedSource, rowBlocks, type RowSource } from '../matrix/row-source.js'
 import { spreadOver } from './components.js'
-import { type NeighbourOptions, type Neighbours, nearestNeighbours } from './neighbours.js'
+import { type NeighbourOptions, type Neighbours, neighboursOfRows } from './neighbours.js'
 
 /** An index of vectors that finds most of the nearest ones, as HNSW does (Malkov and Yashunin 2016). */
 export interface NeighbourIndex {
   /** Adds rows, one behind the other; the first one has the place `start`. */
   add(start: number, rows: Float32Array): void
   /**
-   * The nearest rows of each row given, nearest first, itself among them.
+   * The nearest rows of each row given, nearest first, itself among them. The first ones of many are found more surely than few are.
    * @returns `count` places and squared Euclidean distances a row, and how many of them were found
    */
   search(rows: Float32Array, count: number): { places: ArrayLike<bigint>; squares: ArrayLike<number>; found: ArrayLike<bigint> }
@@ -25,6 +24,10 @@ export const mostExactRows = 100_000
 export const recallRows = 200
 /** Recall that an index is held to by tests, and below which an audit says so. */
 export const leastRecall = 0.95
+/** Recall at which an index is asked for no more rows than are needed, above the least: it is told of the same rows that it is chosen by. */
+const aimedRecall = 0.96
+/** Rows that an index is asked for where fewer give less recall. */
+const widths = [128, 192, 288, 432, 648] as const
 
 const blockRows = 1024
 
@@ -34,24 +37,41 @@ export interface IndexedNeighbours extends Neighbours {
   readonly recall: number
 }
 
-/** Exact neighbours of some rows of a source among all of it, themselves left out. */
-async function exactOf(source: RowSource, rows: readonly number[], options: NeighbourOptions): Promise<Neighbours> {
-  const sample: Matrix = matrix(rows.length, source.columns)
-  for (const [i, row] of rows.entries()) sample.data.set(await source.read(row, row + 1), i * source.columns)
-  const { product, signal } = options
-  const wanted = Math.max(1, Math.min(options.count, source.rows - 1))
-  const all = await nearestNeighbours(sourceOf(sample), { product, count: wanted + 1, ...(signal === undefined ? {} : { signal }) }, source)
-  const places = new Uint32Array(rows.length * wanted)
-  const distances = new Float64Array(places.length)
-  for (const [i, row] of rows.entries()) {
+/** A range of rows, and what an index found of each: so many places and squared distances a row, itself left out. */
+interface Found {
+  readonly places: Uint32Array
+  readonly squares: Float64Array
+  readonly found: Uint32Array
+}
+
+/** Asks an index for so many neighbours of rows at these places, and for so many rows to find them among. */
+function searched(index: NeighbourIndex, rows: Float32Array, at: (row: number) => number, count: number, width: number): Found {
+  const found = index.search(rows, width)
+  const asked = found.found.length
+  const result = { places: new Uint32Array(asked * count), squares: new Float64Array(asked * count), found: new Uint32Array(asked) }
+  for (let i = 0; i < asked; i++) {
+    const known = Number(found.found[i]!)
     let kept = 0
-    for (let at = i * all.count; at < (i + 1) * all.count && kept < wanted; at++) {
-      if (all.places[at] === row) continue
-      places[i * wanted + kept] = all.places[at]!
-      distances[i * wanted + kept++] = all.distances[at]!
+    for (let k = i * width; k < i * width + known && kept < count; k++) {
+      const place = Number(found.places[k]!)
+      if (place === at(i)) continue
+      result.places[i * count + kept] = place
+      result.squares[i * count + kept++] = found.squares[k]!
     }
+    result.found[i] = kept
   }
-  return { count: wanted, places, distances }
+  return result
+}
+
+/** Share of exact neighbours that are among found ones, of the same rows. */
+function recallOf(exact: Neighbours, places: Uint32Array): number {
+  const { count } = exact
+  let hits = 0
+  for (let start = 0; start < places.length; start += count) {
+    const own = new Set(exact.places.subarray(start, start + count))
+    for (const place of places.subarray(start, start + count)) if (own.has(place)) hits++
+  }
+  return hits / places.length
 }
 
 function scaled(values: Float64Array, scale: number): Float32Array {
@@ -87,42 +107,58 @@ export async function indexedNeighbours(
     await yieldToOthers()
   }
   const count = Math.max(1, Math.min(options.count, source.rows - 1))
+  const sample = spreadOver(source.rows, recallRows)
+  const exact = await neighboursOfRows(source, sample, options)
+  const width = await widthFor(index, centred, scale, { sample, exact })
   const places = new Uint32Array(source.rows * count)
   // Of half precision: float32 holds them.
   const distances = new Float32Array(source.rows * count)
   const short: number[] = []
   for await (const { start, count: rows, values } of rowBlocks(centred, blockRows)) {
     signal?.throwIfAborted()
-    const found = index.search(scaled(values, scale), count + 1)
-    for (let i = 0; i < rows; i++) {
-      const [row, at] = [start + i, i * (count + 1)]
-      const known = Number(found.found[i]!)
-      let kept = 0
-      for (let k = 0; k < known && kept < count; k++) {
-        const place = Number(found.places[at + k]!)
-        if (place === row) continue
-        places[row * count + kept] = place
-        distances[row * count + kept++] = Math.sqrt(found.squares[at + k]!) * scale
-      }
-      if (kept < count) short.push(row)
-    }
+    const found = searched(index, scaled(values, scale), i => start + i, count, width)
+    places.set(found.places, start * count)
+    for (const [at, square] of found.squares.entries()) distances[start * count + at] = Math.sqrt(square) * scale
+    for (const [i, known] of found.found.entries()) if (known < count) short.push(start + i)
     onProgress?.(source.rows + start + rows, total)
     await yieldToOthers()
   }
   for (let at = 0; at < short.length; at += blockRows) {
     const rows = short.slice(at, at + blockRows)
-    const exact = await exactOf(source, rows, options)
+    const exact = await neighboursOfRows(source, rows, options)
     for (const [i, row] of rows.entries()) {
       places.set(exact.places.subarray(i * count, (i + 1) * count), row * count)
       distances.set(exact.distances.subarray(i * count, (i + 1) * count), row * count)
     }
   }
+  return { count, places, distances, recall: recallOf(exact, ofRows({ count, places }, sample)) }
+}
+
+/** Lists of some rows, one behind the other. */
+const ofRows = ({ count, places }: Pick<Neighbours, 'count' | 'places'>, rows: readonly number[]): Uint32Array =>
+  Uint32Array.from(rows.flatMap(row => [...places.subarray(row * count, (row + 1) * count)]))
+
+/** Share of the exact neighbours that are among those found, of rows spread over the set. */
+export async function measuredRecall(source: RowSource, found: Neighbours, by: Omit<NeighbourOptions, 'count'>): Promise<number> {
   const sample = spreadOver(source.rows, recallRows)
-  const exact = await exactOf(source, sample, options)
-  let hits = 0
-  for (const [i, row] of sample.entries()) {
-    const own = new Set(exact.places.subarray(i * count, (i + 1) * count))
-    for (const place of places.subarray(row * count, (row + 1) * count)) if (own.has(place)) hits++
+  return recallOf(await neighboursOfRows(source, sample, { ...by, count: found.count }), ofRows(found, sample))
+}
+
+/** The fewest rows to ask an index for that give the recall aimed at, of a sample; the most of the table where none does. */
+async function widthFor(
+  index: NeighbourIndex,
+  centred: RowSource,
+  scale: number,
+  { sample, exact }: { readonly sample: readonly number[]; readonly exact: Neighbours },
+): Promise<number> {
+  const rows = new Float32Array(sample.length * centred.columns)
+  for (const [i, row] of sample.entries()) rows.set(scaled(await centred.read(row, row + 1), scale), i * centred.columns)
+  const { count } = exact
+  const choices = [count + 1, ...widths.filter(width => width > count + 1 && width < centred.rows)]
+  for (const width of choices) {
+    const { places } = searched(index, rows, i => sample[i]!, count, width)
+    if (recallOf(exact, places) >= aimedRecall) return width
+    await yieldToOthers()
   }
-  return { count, places, distances, recall: hits / (sample.length * count) }
+  return choices.at(-1)!
 }

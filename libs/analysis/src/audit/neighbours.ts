@@ -1,6 +1,6 @@
 import { exactShifts, subtractRow } from '../matrix/columns.js'
 import { matrix, type MatrixProduct } from '../matrix/matrix.js'
-import { mappedSource, rowsABlock, type RowSource } from '../matrix/row-source.js'
+import { mappedSource, rowsABlock, type RowSource, sourceOf } from '../matrix/row-source.js'
 
 /** The nearest rows of each row, itself left out, nearest first. */
 export interface Neighbours {
@@ -104,6 +104,26 @@ function distance(a: Float64Array, i: number, b: Float64Array, j: number, column
   let sum = 0
   for (let k = 0; k < columns; k++) sum += (a[i * columns + k]! - b[j * columns + k]!) ** 2
   return sum
+}
+
+/** Exact neighbours of some rows of a source among all of it, themselves left out. */
+export async function neighboursOfRows(source: RowSource, rows: readonly number[], options: NeighbourOptions): Promise<Neighbours> {
+  const sample = matrix(rows.length, source.columns)
+  for (const [i, row] of rows.entries()) sample.data.set(await source.read(row, row + 1), i * source.columns)
+  const { product, signal } = options
+  const wanted = Math.max(1, Math.min(options.count, source.rows - 1))
+  const all = await nearestNeighbours(sourceOf(sample), { product, count: wanted + 1, ...(signal === undefined ? {} : { signal }) }, source)
+  const places = new Uint32Array(rows.length * wanted)
+  const distances = new Float64Array(places.length)
+  for (const [i, row] of rows.entries()) {
+    let kept = 0
+    for (let at = i * all.count; at < (i + 1) * all.count && kept < wanted; at++) {
+      if (all.places[at] === row) continue
+      places[i * wanted + kept] = all.places[at]!
+      distances[i * wanted + kept++] = all.distances[at]!
+    }
+  }
+  return { count: wanted, places, distances }
 }
 
 /** Distance to the nearest over that to the tenth, below which a row is a near duplicate of its nearest. */

@@ -65,6 +65,14 @@ export function mappedSource(source: RowSource, change: (values: Float64Array, s
   return { rows: source.rows, columns: source.columns, read: readByFill(source.columns, fill), fill }
 }
 
+/** The rows of a source from `start` up to `end`. */
+export const rowRange = (source: RowSource, start: number, end: number): RowSource => ({
+  rows: end - start,
+  columns: source.columns,
+  read: (from, to) => source.read(start + from, start + to),
+  fill: async (from, to, target) => void (await fillRows(source, start + from, start + to, target)),
+})
+
 /**
  * Some rows of a source, in their order, read in ranges of bounded size.
  * @param places in rising order

@@ -1,5 +1,12 @@
 import { expect, it } from 'vitest'
-import { safetensorsHeader, safetensorsHeaderBytes, safetensorsText, safetensorsTextBytes, writeSafetensorsHeader } from './safetensors.js'
+import {
+  readSafetensors,
+  safetensorsHeader,
+  safetensorsHeaderBytes,
+  safetensorsText,
+  safetensorsTextBytes,
+  writeSafetensorsHeader,
+} from './safetensors.js'
 
 const items = [
   { name: 'b', dtype: 'F32', shape: [2, 3], bytes: 24 },
@@ -36,4 +43,17 @@ it('overwrites what was in the place of a header', () => {
 it('reads the length of bytes that lie anywhere', () => {
   const bytes = new Uint8Array([9, 9, 9, 2, 1, 0, 0, 0, 0, 0, 0, 9])
   expect(safetensorsTextBytes(bytes.subarray(3, 11))).toBe(258)
+})
+
+it('reads a file as a whole, and says of what is not one where it ends', () => {
+  const header = safetensorsHeader(safetensorsText(items, { rule: 'x' }), 8)
+  const file = Buffer.concat([header, Buffer.from(new Float32Array([1, 2, 3, 4, 5, 6]).buffer), Buffer.alloc(8, 7)])
+  const { metadata, tensors } = readSafetensors(file)
+  expect(metadata).toEqual({ rule: 'x' })
+  expect(tensors.get('b')).toMatchObject({ dtype: 'F32', shape: [2, 3] })
+  expect([...new Float32Array(tensors.get('b')!.data.buffer)]).toEqual([1, 2, 3, 4, 5, 6])
+  expect([...tensors.get('ä')!.data]).toEqual(Array(8).fill(7))
+  expect(() => readSafetensors(file.subarray(0, -1))).toThrow('ä is cut off')
+  expect(() => readSafetensors(file.subarray(0, 20))).toThrow('it is cut off')
+  expect(() => readSafetensors(Buffer.alloc(4))).toThrow()
 })

@@ -51,3 +51,43 @@ export function safetensorsHeader(text: string, alignment: number): Buffer {
 export function safetensorsTextBytes(first: Uint8Array): number {
   return Number(new DataView(first.buffer, first.byteOffset, first.byteLength).getBigUint64(0, true))
 }
+
+/** Content of a small safetensors file: bytes of each tensor by name, aligned as any array of numbers needs. */
+export interface SafetensorsContent {
+  readonly metadata: Readonly<Record<string, string>>
+  readonly tensors: ReadonlyMap<
+    string,
+    { readonly dtype: string; readonly shape: readonly number[]; readonly data: Uint8Array<ArrayBuffer> }
+  >
+}
+
+/**
+ * Reads a whole file that this project wrote.
+ * @throws Error in the words of what is wrong with it: the caller names the file
+ */
+export function readSafetensors(bytes: Uint8Array): SafetensorsContent {
+  const length = bytes.length < lengthBytes ? 0 : safetensorsTextBytes(bytes)
+  const start = lengthBytes + length
+  if (start > bytes.length) throw new Error('it is cut off')
+  const header = JSON.parse(Buffer.from(bytes.subarray(lengthBytes, start)).toString('utf8')) as Record<
+    string,
+    { readonly dtype: string; readonly shape: readonly number[]; readonly data_offsets: readonly [number, number] }
+  >
+  const { [safetensorsMetadata]: metadata = {}, ...items } = header
+  const tensors = new Map(
+    Object.entries(items).map(
+      ([
+        name,
+        {
+          dtype,
+          shape,
+          data_offsets: [from, to],
+        },
+      ]) => {
+        if (!(from >= 0 && to >= from && start + to <= bytes.length)) throw new Error(`${name} is cut off`)
+        return [name, { dtype, shape, data: new Uint8Array(bytes.subarray(start + from, start + to)) }]
+      },
+    ),
+  )
+  return { metadata: metadata as unknown as Readonly<Record<string, string>>, tensors }
+}

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { layerFolder } from '@layermill/contracts'
-import { LayermillError, safetensorsHeader, type SafetensorsItem, safetensorsText, safetensorsTextBytes } from '@layermill/core'
+import { LayermillError, readSafetensors, safetensorsHeader, type SafetensorsItem, safetensorsText } from '@layermill/core'
 
 /** Numbers of a sample that a reduction computes with. */
 export interface ReductionFit {
@@ -38,16 +38,8 @@ export function decodeFit(bytes: Uint8Array | undefined, where: string): Reducti
   const invalid = (what: string): LayermillError => new LayermillError('FEATURES_INVALID', `${where}: ${what}`)
   if (bytes === undefined) throw invalid('is missing, and the run is reduced by it')
   try {
-    const length = safetensorsTextBytes(bytes)
-    const header = JSON.parse(Buffer.from(bytes.subarray(8, 8 + length)).toString('utf8')) as Record<
-      string,
-      { data_offsets: [number, number] }
-    >
-    const read = (name: string): Float64Array => {
-      const [start, end] = header[name]!.data_offsets
-      return new Float64Array(bytes.slice(8 + length + start, 8 + length + end).buffer)
-    }
-    const metadata = header['__metadata__'] as unknown as Record<string, string>
+    const { metadata, tensors } = readSafetensors(bytes)
+    const read = (name: string): Float64Array => new Float64Array(tensors.get(name)!.data.buffer)
     return {
       rule: metadata['rule']!,
       mean: read('mean'),

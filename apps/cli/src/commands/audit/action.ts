@@ -9,6 +9,7 @@ import { auditDefaults } from '../../audit/defaults.js'
 import { driftOf, driftText } from '../../audit/drift.js'
 import { auditImages, type AuditOptions, cannotBeToldApart, type Finding, findingKinds } from '../../audit/findings.js'
 import { type AuditSource, auditedImages, type OpenedImages } from '../../audit/images.js'
+import { KeptAudit } from '../../audit/kept.js'
 import { leaksOf } from '../../audit/leaks.js'
 import { loadNeighbourIndex } from '../../audit/neighbour-index.js'
 import { lookAtPictures } from '../../audit/pictures.js'
@@ -30,6 +31,7 @@ export interface AuditCommandOptions extends AuditSource {
   readonly seed: string
   readonly verdicts?: string
   readonly skipPictures?: boolean
+  readonly update?: boolean
   readonly out?: string
   readonly json?: boolean
   readonly server?: string
@@ -88,6 +90,15 @@ interface Written extends AuditReport {
 
 const isTable = (out: string): boolean => /\.(csv|parquet)$/i.test(out)
 
+/** @throws LayermillError `SPEC_INVALID` where there is no folder to keep anything in */
+function updatedFolder(out: string | undefined): string {
+  if (out !== undefined && !isTable(out)) return out
+  throw new LayermillError(
+    'SPEC_INVALID',
+    `--update: --out is ${out ?? 'not given'}, expected the folder that keeps what an update goes on from`,
+  )
+}
+
 /** Writes a table alone, or a folder with audit.csv and report.html. Gives what was written, in words. */
 async function write(out: string, written: Written): Promise<string> {
   const place = absolutePlace(out, process.cwd())
@@ -107,7 +118,7 @@ async function look(
   output: Output,
   { images, layer, spec }: OpenedImages,
   options: AuditCommandOptions & { readonly source: string | undefined },
-  by: Pick<AuditOptions, 'product' | 'signal' | 'onProgress' | 'openIndex'>,
+  by: Pick<AuditOptions, 'product' | 'signal' | 'onProgress' | 'openIndex'> & { readonly kept?: KeptAudit | undefined },
 ): Promise<Omit<Written, 'facts'>> {
   const most = (flag: string, text: string | undefined, share: number): number =>
     text === undefined ? Math.ceil(images.source.rows * share) : flagCount(flag, text, 0, 100_000_000)
@@ -161,6 +172,7 @@ async function onServer(output: Output, source: string | undefined, options: Aud
     '--outliers': outliers !== undefined,
     '--verdicts': verdicts !== undefined,
     '--skip-pictures': skipPictures === true,
+    '--update': options.update === true,
     '--permutations': permutations !== auditDefaults.permutations,
     '--seed': seed !== auditDefaults.seed,
     '--out': out !== undefined,
@@ -172,6 +184,7 @@ async function onServer(output: Output, source: string | undefined, options: Aud
 /** `layermill audit --features RUN`: what is wrong with the images of a run. */
 export async function auditCommand(output: Output, source: string | undefined, options: AuditCommandOptions): Promise<number> {
   labelScoreOf(options.labelScore)
+  if (options.update === true) updatedFolder(options.out)
   if (options.server !== undefined) return onServer(output, source, { ...options, server: options.server })
   const fast = await openProduct()
   const progress = new StepProgress(process.stderr)
@@ -182,8 +195,15 @@ export async function auditCommand(output: Output, source: string | undefined, o
       const { product } = fast
       const onProgress = (step: string, done: number, total: number): void => progress.update(step, done, total)
       const openIndex = indexFor(output, options.neighbours, rows)
-      const found = await look(output, opened, { ...options, source }, { product, signal, onProgress, openIndex })
+      await using folder = options.update === true ? openStore(absolutePlace(updatedFolder(options.out), process.cwd())) : undefined
+      const kept = folder && (await KeptAudit.open(folder, opened.images, opened.layer, { signal, onProgress }))
+      const found = await look(output, opened, { ...options, source }, { product, signal, onProgress, openIndex, kept })
       progress.finish()
+      const change = kept?.change
+      if (change !== undefined)
+        output.note(
+          `${formatPlural(change.fresh, 'new image')}, ${formatCount(change.gone)} gone since the last audit: the others are as found then`,
+        )
       const { findings, confusable, shortcuts, drift, recall } = found
       const facts = [
         ['features', options.features],
@@ -199,6 +219,7 @@ export async function auditCommand(output: Output, source: string | undefined, o
           images: rows,
           layer: opened.layer,
           neighbours: recall === undefined ? { by: 'exact' } : { by: 'index', recall },
+          ...(change === undefined ? {} : { updated: { new: change.fresh, gone: change.gone } }),
           counts,
           confusable,
           shortcuts,

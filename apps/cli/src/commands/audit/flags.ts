@@ -54,6 +54,11 @@ export const audit: CommandDefinition = {
       text: 'does not read the pictures: nothing is said of dark and blurred ones, and the report has none',
     },
     {
+      flag: '--update',
+      group: 'running',
+      text: 'keeps neighbours in the folder kept of --out, and goes on from them there: new images alone are compared with all, and their pictures read',
+    },
+    {
       flag: '--permutations <number>',
       group: 'running',
       text: 'random orders for the p-value of drift',
@@ -75,6 +80,7 @@ export const audit: CommandDefinition = {
     'audit --features ./features --layer pool5 --out ./audit',
     'audit ./photos --features ./features --label-score margin --labels 500',
     'audit --features ./features-train --held-out ./features-held-out --layer pool5 --out ./audit',
+    'audit --features ./features --layer pool5 --out ./audit --update',
     'audit --features extract-20260102-0a1b2c3d --layer pool5 --server https://layermill.example',
     'audit --features ./features-june --reference ./features-held-out --layer pool5 --json',
   ],
