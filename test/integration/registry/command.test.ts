@@ -134,7 +134,7 @@ describe('layermill finetune --register', () => {
     expect(await read('versions/5/evaluation.json')).toMatchObject({ heldOut: { images: 30, compared: 30 }, challenger: { version: 5 } })
   })
 
-  it('refuses nearly the same images too, also for a first version, and names both', async () => {
+  it('refuses nearly the same images of another source too, also for a first version, and names both', async () => {
     const [originals, copies] = [join(root, 'originals'), join(root, 'copies')]
     await writeShapes(originals, 16)
     for (const file of await filesBelow(originals)) {

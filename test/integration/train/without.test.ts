@@ -46,6 +46,19 @@ function copiesOf(rows: readonly string[][]): Set<string> {
 }
 
 describe('what an audit found', () => {
+  it('is found again by an update, which says what has come and gone', async () => {
+    const out = join(root, 'updated')
+    const args = ['audit', shapes, '--features', features, '--labels', '3', '--out', out, '--update']
+    expect((await runCli(args)).stderr).not.toMatch(/new image/)
+    const first = await readFile(join(out, 'audit.csv'))
+    expect((await runCli(args)).stderr).toMatch(/0 new images, 0 gone since the last audit/)
+    expect(await readFile(join(out, 'audit.csv'))).toEqual(first)
+    expect(await readFile(join(audit, 'audit.csv'))).toEqual(first)
+    expect(await readdir(join(out, 'kept'))).toHaveLength(4)
+    const nowhere = await runCli(['audit', '--features', features, '--update'])
+    expect(nowhere.stderr).toMatch(/--update: --out is not given, expected the folder/)
+  })
+
   it('is left out of an extraction, and told in run.json', async () => {
     const out = join(root, 'fewer')
     const rows = await findings(audit)

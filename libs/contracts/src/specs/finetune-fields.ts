@@ -106,7 +106,7 @@ export const finetuneModelFields = {
             .describe('The registry: a folder or s3://bucket/prefix. Default: that of the server or of LAYERMILL_REGISTRY.'),
           margin: z.number().min(0).max(1).default(defaultMargin).describe('Accuracy that a new version may lose, 0 to 1.'),
           heldOut: place.optional().describe('Images that versions are compared on. Default: those that the run holds out.'),
-          allowLeaks: optionalFlag('Compare versions also on held-out images that are trained on, byte for byte.'),
+          allowLeaks: optionalFlag('Compare versions also on held-out images that are trained on, byte for byte or nearly.'),
         }),
         modelName.transform((name): { name: string; root?: string; margin: number; heldOut?: string; allowLeaks?: boolean } => ({
           name,
