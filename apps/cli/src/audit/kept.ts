@@ -59,7 +59,7 @@ async function idsOf({ source, keys, sha256 }: AuditedImages, layer: string, { s
   return ids
 }
 
-/** What an audit keeps beside its findings, so that the next one of the same images with others compares only these with all. */
+/** Keeps components, neighbours and measures beside an audit's findings, so that the next one compares new images alone with all. */
 export class KeptAudit implements NeighbourKeeper {
   private components: { readonly file: Uint8Array; readonly changed: number } | undefined
   /** Rows that are new, and rows that are gone; none where nothing was kept that could be used. */
@@ -107,8 +107,8 @@ export class KeptAudit implements NeighbourKeeper {
     const kept = await this.read(name)
     const earlier = kept?.metadata['components'] === components ? neighboursOf(kept, Math.min(options.count, source.rows - 1)) : undefined
     const isFew = kept !== undefined && kept.fresh + kept.gone <= mostChanged * this.rows
-    if (name === 'near') this.change = earlier !== undefined && isFew ? { fresh: kept!.fresh, gone: kept!.gone } : undefined
-    const found = earlier !== undefined && isFew ? await updatedNeighbours(source, earlier, kept!.before, options) : await find()
+    if (name === 'near') this.change = earlier !== undefined && isFew ? { fresh: kept.fresh, gone: kept.gone } : undefined
+    const found = earlier !== undefined && isFew ? await updatedNeighbours(source, earlier, kept.before, options) : await find()
     await this.write(name, { components, changed: String(this.components?.changed ?? 0) }, [
       ['places', found.places, found.count],
       ['distances', found.distances, found.count],

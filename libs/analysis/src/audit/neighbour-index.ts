@@ -24,7 +24,7 @@ export const mostExactRows = 100_000
 export const recallRows = 200
 /** Recall that an index is held to by tests, and below which an audit says so. */
 export const leastRecall = 0.95
-/** Recall at which an index is asked for no more rows than are needed, above the least: it is told of the same rows that it is chosen by. */
+/** Recall at which an index is asked for no more rows. Above the least: it is chosen by the rows that the recall is told of. */
 const aimedRecall = 0.96
 /** Rows that an index is asked for where fewer give less recall. */
 const widths = [128, 192, 288, 432, 648] as const

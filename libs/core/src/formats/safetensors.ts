@@ -89,5 +89,5 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsContent {
       },
     ),
   )
-  return { metadata: metadata as unknown as Readonly<Record<string, string>>, tensors }
+  return { metadata: metadata, tensors }
 }
