@@ -55,5 +55,5 @@ it('reads a file as a whole, and says of what is not one where it ends', () => {
   expect([...tensors.get('ä')!.data]).toEqual(Array(8).fill(7))
   expect(() => readSafetensors(file.subarray(0, -1))).toThrow('ä is cut off')
   expect(() => readSafetensors(file.subarray(0, 20))).toThrow('it is cut off')
-  expect(() => readSafetensors(Buffer.alloc(4))).toThrow(/JSON/)
+  expect(() => readSafetensors(Buffer.alloc(4))).toThrow('it is cut off')
 })
