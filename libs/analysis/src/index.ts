@@ -1,3 +1,4 @@
+export { comparisonBlocks, type PairBlock, pairBlock } from './compare/blocks.js'
 export { cca, type Cca, ccaSet, type CcaSet, procrustes, type Procrustes, procrustesSet, svcca } from './compare/cca.js'
 export { type CkaOptions, type LinearCka, linearCka } from './compare/cka.js'
 export { type GramState } from './compare/gram.js'

@@ -18,7 +18,17 @@ beforeAll(async () => {
   features = join(root, 'features')
   await writeShapes(join(root, 'shapes'), 8)
   const network = '--model googlenet --weights random:1 --size 32x32 --device cpu --pool avg'.split(' ')
-  succeeded(await runCli(['extract', join(root, 'shapes'), ...network, '--layers', 'conv2,inception_3a,inception_3b', '--out', features]))
+  succeeded(
+    await runCli([
+      'extract',
+      join(root, 'shapes'),
+      ...network,
+      '--layers',
+      'conv1,pool1,conv2,inception_3a,inception_3b,inception_4a',
+      '--out',
+      features,
+    ]),
+  )
   await cp(features, join(root, 'here'), { recursive: true })
   fleet = await Fleet.start()
 })
@@ -55,7 +65,10 @@ it('carries out what a killed server had begun, with the bytes of the local comm
   await fleet.kill(first.process)
   const second = await fleet.serve(state)
   await expect.poll(() => states(second.url), { timeout: 120_000 }).toEqual(['audit done'])
+  // Six layers: two servers share the blocks of their pairs.
+  const third = await fleet.serve(state.with(1, join(root, 'state-3')))
   succeeded(await runCli(['compare', runs[0]!.id, '--server', second.url]))
+  expect(`${second.process.output()}${third.process.output()}`).toMatch(/block 4 of 4: done/)
   expect(await states(second.url)).toEqual(['audit done', 'compare done'])
 
   // A run that was opened from its files is named by a URL.

@@ -60,12 +60,12 @@ it('goes on after it was killed, again and again, and writes the same bytes', as
     expect(signal, stderr).toBe('SIGKILL')
     return Number(/writes: (\d+)$/.exec(stderr)?.[1])
   }
-  // Blocks of sums, and pairs, that are done are not done again: from the second block on, then from the fifth pair.
+  // Blocks of sums, and pairs, that are done are not done again: from the second block on, then from the third pair.
   expect(await killedAt('"done":2,')).toBe(2)
   // The rows in four blocks, and those against each other.
   const blocks = 10
-  expect(await killedAt('"rsa:1"')).toBe(blocks - 2 + 6 + 2)
-  expect(await killedAt('"procrustes:0"')).toBe(4 + 1)
+  expect(await killedAt('"rsa:1"')).toBe(blocks - 2 + 6 + 3 + 2)
+  expect(await killedAt('"procrustes:0"')).toBe(3 + 4 + 1)
 
   const last = await run(out)
   expect([last.code, last.stdout]).toEqual([0, expected.stdout])

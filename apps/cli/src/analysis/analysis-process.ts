@@ -21,7 +21,7 @@ const quiet: Output = { line: () => undefined, json: () => undefined, note: () =
 
 /** The command's own audit or comparison, with its defaults, so that the bytes are the same. */
 async function carryOut({ job, places }: AnalysisTask): Promise<void> {
-  const { kind, store, layers, others, out } = job
+  const { kind, store, layers, others, out, blocks, block } = job
   if (kind === 'audit') {
     const { auditCommand } = await import('../commands/audit/action.js')
     const { AllowedPlaces } = await import('@layermill/orchestrator/service')
@@ -31,7 +31,13 @@ async function carryOut({ job, places }: AnalysisTask): Promise<void> {
     return
   }
   const { compareCommand } = await import('../commands/compare/action.js')
-  await compareCommand(quiet, [store, ...others], { ...compareDefaults, layers, out, json: true })
+  await compareCommand(quiet, [store, ...others], {
+    ...compareDefaults,
+    layers,
+    out,
+    json: true,
+    block: block === undefined ? undefined : { place: block, count: blocks },
+  })
 }
 
 async function main(): Promise<void> {

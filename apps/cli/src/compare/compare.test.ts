@@ -241,6 +241,27 @@ it('goes on from what a comparison that was ended had written', async () => {
   expect((await openJournal(store, 'one')).get('rsa', 3)).toBeUndefined()
 })
 
+it('begins with what the blocks of the same comparison have found, and clears them away', async () => {
+  const objects = new Map<string, Uint8Array>()
+  const store = new MemoryStore(objects)
+  for (const [block, key] of [
+    [1, 'one'],
+    [2, 'another'],
+    [3, 'one'],
+  ] as const) {
+    const journal = await openJournal(store, key, block)
+    await journal.set('rsa', block, { pearson: block / 7 })
+    await journal.flush()
+  }
+  const whole = await openJournal(store, 'one')
+  expect([1, 2, 3].map(pair => whole.get('rsa', pair))).toEqual([{ pearson: 1 / 7 }, undefined, { pearson: 3 / 7 }])
+  // A block that is begun again knows its own values alone.
+  const again = await openJournal(store, 'one', 3)
+  expect([1, 3].map(pair => again.get('rsa', pair))).toEqual([undefined, { pearson: 3 / 7 }])
+  await whole.finish()
+  expect([...objects.keys()]).toEqual([])
+})
+
 it('names what is undefined, and never says NaN', async () => {
   const a = await writeNpy('rows.npy', 5, 3, [0, 0, 0, 1, 2, 3, 2, 2, 2, 0, 0, 0, 1, 5, 2])
   const flat = await writeNpy(

@@ -14,11 +14,13 @@ export interface Journal {
   keepGram(state: GramState): Promise<void>
   /** Writes what is not yet there. */
   flush(): Promise<void>
-  /** Takes the file away: the comparison is complete. */
+  /** Takes the files away: the comparison is complete. */
   finish(): Promise<void>
 }
 
 const fileName = 'progress.json'
+/** Begins the names of the journals of jobs that share a comparison. */
+const blockPrefix = 'progress-'
 /** Milliseconds between two writes: what is lost at most where a process is killed. */
 const writeMs = 5000
 
@@ -56,10 +58,23 @@ function parsed(bytes: Uint8Array | undefined, key: string): Written | undefined
   }
 }
 
-/** The journal in a comparison's folder; that of another comparison is not used. */
-export async function openJournal(store: Store, key: string): Promise<Journal> {
-  const found = parsed(await store.get(fileName), key)
+async function blockFiles(store: Store): Promise<string[]> {
+  const files: string[] = []
+  for await (const entry of store.list(blockPrefix)) files.push(entry.key)
+  return files
+}
+
+/**
+ * The journal in a comparison's folder; that of another comparison is not used. It begins with what blocks have found.
+ * @param block number of the block that this is the journal of; without, that of the whole comparison
+ */
+export async function openJournal(store: Store, key: string, block?: number): Promise<Journal> {
+  const file = block === undefined ? fileName : `${blockPrefix}${block}.json`
+  const found = parsed(await store.get(file), key)
   const values = new Map(Object.entries(found?.values ?? {}))
+  for (const name of block === undefined ? await blockFiles(store) : []) {
+    for (const [pair, value] of Object.entries(parsed(await store.get(name), key)?.values ?? {})) values.set(pair, value)
+  }
   const gram =
     found?.gram === undefined ? undefined : { ...found.gram, off: numbers(found.gram.off), squares: found.gram.squares.map(numbers) }
   let written = found?.gram
@@ -68,7 +83,7 @@ export async function openJournal(store: Store, key: string): Promise<Journal> {
   const flush = async (): Promise<void> => {
     if (!fresh) return
     const record: Written = { key, values: Object.fromEntries(values), ...(written === undefined ? {} : { gram: written }) }
-    await store.put(fileName, JSON.stringify(record))
+    await store.put(file, JSON.stringify(record))
     last = performance.now()
     fresh = false
   }
@@ -88,7 +103,9 @@ export async function openJournal(store: Store, key: string): Promise<Journal> {
       await flush()
     },
     flush,
-    finish: () => store.delete(fileName),
+    finish: async () => {
+      for (const name of [fileName, ...(await blockFiles(store))]) await store.delete(name)
+    },
   }
 }
 

@@ -3,15 +3,19 @@ import {
   type Cca,
   cca,
   ccaSet,
+  type CcaSet,
   centred,
   computeRdm,
   type Dissimilarity,
   dissimilarityTies,
   gaussianKernel,
+  type GaussianKernel,
   type Intervals,
   type LinearCka,
   linearCka,
+  type Matrix,
   type MatrixProduct,
+  type PairBlock,
   partialRsa,
   type PermutationTest,
   permutationTest,
@@ -60,6 +64,8 @@ export interface CompareOptions {
   readonly product: MatrixProduct
   readonly memoryBytes: number
   readonly journal: Journal
+  /** Share of the work to do, whose values are then in the journal alone; all of it where left out. */
+  readonly block?: PairBlock | undefined
   readonly signal: AbortSignal
   /** Called with words and a share of the present step. */
   readonly onProgress: (step: string, done: number, total: number) => void
@@ -97,11 +103,24 @@ export async function comparePairs(sets: readonly ScaledSet[], options: CompareO
 }
 
 type Pairs = readonly (readonly [number, number])[]
+type Left = readonly (readonly [number, readonly [number, number]])[]
+
+/** Places and sets of the pairs that are still to be looked at: not known from the journal, and in the block. */
+function leftOf(measure: string, pairs: Pairs, { journal, block }: CompareOptions, take: (i: number, known: unknown) => void): Left {
+  return [...pairs.entries()].filter(([i, [a, b]]) => {
+    const known = journal.get<unknown>(measure, i)
+    if (known !== undefined) take(i, known)
+    return known === undefined && (block === undefined || block.has(a, b))
+  })
+}
+
+/** The sets of some pairs. */
+const setsOf = (left: Left): ReadonlySet<number> => new Set(left.flatMap(([, pair]) => pair))
 
 async function addCka(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
-  const { product, memoryBytes, minibatch, signal, onProgress, journal } = options
+  const { product, memoryBytes, minibatch, signal, onProgress, journal, block } = options
   for (const i of pairs.keys()) drafts[i]!.cka = journal.get('cka', i)
-  if (drafts.every(({ cka }) => cka !== undefined)) return
+  if (block?.sums === false || drafts.every(({ cka }) => cka !== undefined)) return
   const found = await linearCka(
     sets.map(({ source }) => source),
     {
@@ -130,18 +149,25 @@ async function addRsa(
   undefinedRows: Map<string, readonly number[]>,
   options: CompareOptions,
 ): Promise<void> {
-  const { rdm, product, signal, onProgress, permutations, bootstrap, seed, journal } = options
+  const { rdm, product, signal, onProgress, onRdm, permutations, bootstrap, seed, journal, block } = options
   const wanted = options.measures.has('rsa')
-  const left = wanted ? [...pairs.entries()].filter(([i]) => (drafts[i]!.rsa = journal.get<PairRsa>('rsa', i)) === undefined) : []
+  const left = wanted ? leftOf('rsa', pairs, options, (i, known) => (drafts[i]!.rsa = known as PairRsa)) : []
+  const needed = new Set(setsOf(left))
+  if (left.length > 0 && options.partial !== undefined) needed.add(options.partial)
   await using shelf = new RdmShelf(options.memoryBytes, dissimilarityTies(rdm))
   for (const [i, set] of sets.entries()) {
-    const found = await computeRdm(set.source, rdm, { product, signal })
-    if (found.undefinedRows.length > 0) undefinedRows.set(set.name, found.undefinedRows)
-    await options.onRdm?.(set, unscaled(found.values, set.scale, rdm))
-    if (wanted) await shelf.put(i, found.size, found.values)
+    let without = journal.get<readonly number[]>('undefinedRows', i)
+    if (needed.has(i) || onRdm !== undefined || (without === undefined && block === undefined)) {
+      const found = await computeRdm(set.source, rdm, { product, signal })
+      without = found.undefinedRows
+      await journal.set('undefinedRows', i, without)
+      await onRdm?.(set, unscaled(found.values, set.scale, rdm))
+      if (needed.has(i)) await shelf.put(i, found.size, found.values)
+    }
+    if (without !== undefined && without.length > 0) undefinedRows.set(set.name, without)
     onProgress('dissimilarities', i + 1, sets.length)
   }
-  const held = options.partial === undefined || !wanted ? undefined : await shelf.get(options.partial)
+  const held = options.partial === undefined || left.length === 0 ? undefined : await shelf.get(options.partial)
   for (const [i, [a, b]] of left) {
     signal.throwIfAborted()
     const [x, y] = [await shelf.get(a), await shelf.get(b)]
@@ -157,33 +183,33 @@ async function addRsa(
 }
 
 async function addRbf(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
-  const { product, signal, onProgress } = options
-  const kernels = []
-  for (const { source } of sets) {
-    const { values, size } = await computeRdm(source, 'sqeuclidean', { product, signal })
-    kernels.push(gaussianKernel(values, size, 1))
+  const { product, signal, onProgress, journal } = options
+  const left = leftOf('rbf', pairs, options, (i, known) => (drafts[i]!.rbf = known as RbfCka))
+  const kernels = new Map<number, GaussianKernel>()
+  for (const set of setsOf(left)) {
+    const { values, size } = await computeRdm(sets[set]!.source, 'sqeuclidean', { product, signal })
+    kernels.set(set, gaussianKernel(values, size, 1))
   }
-  for (const [i, [a, b]] of pairs.entries()) {
+  for (const [i, [a, b]] of left) {
     signal.throwIfAborted()
-    drafts[i]!.rbf = rbfCka(kernels[a]!, kernels[b]!)
+    drafts[i]!.rbf = rbfCka(kernels.get(a)!, kernels.get(b)!)
+    await journal.set('rbf', i, drafts[i]!.rbf)
     onProgress('RBF CKA', i + 1, pairs.length)
   }
 }
 
 async function addCca(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
-  const known = pairs.map((_, i) => options.journal.get<Pick<Draft, 'svcca' | 'cca'>>('cca', i))
-  for (const [i, values] of known.entries()) Object.assign(drafts[i]!, values)
-  if (!known.includes(undefined)) return
-  const prepared = []
-  for (const { source } of sets) {
+  const left = leftOf('cca', pairs, options, (i, known) => Object.assign(drafts[i]!, known as Pick<Draft, 'svcca' | 'cca'>))
+  const needed = setsOf(left)
+  const prepared = new Map<number, CcaSet>()
+  for (const set of needed) {
     options.signal.throwIfAborted()
-    prepared.push(ccaSet(await centred(source)))
-    options.onProgress('singular vectors', prepared.length, sets.length)
+    prepared.set(set, ccaSet(await centred(sets[set]!.source)))
+    options.onProgress('singular vectors', prepared.size, needed.size)
   }
-  for (const [i, [a, b]] of pairs.entries()) {
+  for (const [i, [a, b]] of left) {
     options.signal.throwIfAborted()
-    if (known[i] !== undefined) continue
-    const [x, y] = [prepared[a]!, prepared[b]!]
+    const [x, y] = [prepared.get(a)!, prepared.get(b)!]
     const found = {
       ...(options.measures.has('svcca') ? { svcca: svcca(x, y) } : {}),
       ...(options.measures.has('cca') ? { cca: cca(x, y) } : {}),
@@ -195,11 +221,12 @@ async function addCca(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly
 }
 
 async function addProcrustes(sets: readonly ScaledSet[], pairs: Pairs, drafts: readonly Draft[], options: CompareOptions): Promise<void> {
-  const prepared = []
-  for (const { source } of sets) prepared.push(procrustesSet(await centred(source)))
-  for (const [i, [a, b]] of pairs.entries()) {
+  const left = leftOf('procrustes', pairs, options, (i, known) => (drafts[i]!.procrustes = known as Procrustes | null))
+  const prepared = new Map<number, Matrix | null>()
+  for (const set of setsOf(left)) prepared.set(set, procrustesSet(await centred(sets[set]!.source)))
+  for (const [i, [a, b]] of left) {
     options.signal.throwIfAborted()
-    drafts[i]!.procrustes = options.journal.get<Procrustes | null>('procrustes', i) ?? procrustes(prepared[a]!, prepared[b]!)
+    drafts[i]!.procrustes = procrustes(prepared.get(a)!, prepared.get(b)!)
     await options.journal.set('procrustes', i, drafts[i]!.procrustes)
     options.onProgress('Procrustes', i + 1, pairs.length)
   }

@@ -9,7 +9,8 @@ let broker: Broker
 let analyses: QueueAnalyses
 let state: RunDetail['state']
 
-const layers = ['res4', 'pool5'].map(name => ({ name }))
+const few = ['res4', 'pool5'].map(name => ({ name }))
+let layers = few
 
 beforeAll(async () => {
   broker = await openBroker()
@@ -23,6 +24,7 @@ beforeAll(async () => {
 afterAll(() => broker?.close())
 beforeEach(async () => {
   state = 'done'
+  layers = few
   await broker.queue(queueNames.analyses).obliterate({ force: true })
 })
 
@@ -70,6 +72,7 @@ it('queues an analysis once, carries it out in the folder of the run, and tells 
     kind: 'audit',
     layers: 'pool5',
     others: [],
+    blocks: 0,
     out: '/data/extract-1/audit',
   })
   expect(await stateOf()).toBe('running')
@@ -95,6 +98,33 @@ it('hands an analysis back as its process stops, for another one, and counts no 
   two.end()
   await expect.poll(stateOf).toBe('done')
   await other.close()
+})
+
+it('gives the blocks of a large comparison to whoever is free, and puts them together once all have ended', async () => {
+  layers = Array.from({ length: 6 }, (_, i) => ({ name: `res${i}` }))
+  const begun: (number | undefined)[] = []
+  const last = settled<void>()
+  const carryOut: CarryOutAnalysis = ({ block, blocks }) => {
+    expect(blocks).toBe(4)
+    begun.push(block)
+    if (block === 1) return Promise.reject(new LayermillError('FEATURES_MISSING', 'a block that fails'))
+    return block === 3 ? last.promise : Promise.resolve()
+  }
+  await analyses.start('extract-1', { kind: 'compare' })
+  const workers = [startAnalysisWorker(broker, { carryOut }), startAnalysisWorker(broker, { carryOut })]
+  const own = async (): Promise<string | undefined> => (await broker.queue(queueNames.analyses).getJob('compare-extract-1'))?.getState()
+  await expect.poll(own).toBe('delayed')
+  expect(new Set(begun)).toEqual(new Set([0, 1, 2, 3]))
+  expect(await stateOf()).toBe('running')
+  // A second request meanwhile gives the one that runs.
+  expect(await analyses.start('extract-1', { kind: 'compare' })).toMatchObject({ state: 'running', attempts: 0 })
+  last.resolve()
+  await expect.poll(stateOf).toBe('done')
+  expect([begun.length, begun.at(-1)]).toEqual([5, undefined])
+  await analyses.start('extract-1', { kind: 'compare' })
+  await expect.poll(stateOf).toBe('done')
+  expect(begun.length).toBe(10)
+  await Promise.all(workers.map(worker => worker.close()))
 })
 
 it('tells why an analysis failed, without credentials, and takes it again when it is asked for', async () => {

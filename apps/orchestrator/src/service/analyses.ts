@@ -1,3 +1,4 @@
+import { comparisonBlocks } from '@layermill/analysis'
 import {
   type Analysis,
   type AnalysisBody,
@@ -14,7 +15,16 @@ import {
   runStoreUrl,
 } from '@layermill/contracts'
 import { LayermillError, redact } from '@layermill/core'
-import { type Broker, handBack, type JobQueue, type JobsOptions, parseFailedReason, type QueuedJob, toJobError } from '@layermill/queue'
+import {
+  type Broker,
+  handBack,
+  handBackLater,
+  type JobQueue,
+  type JobsOptions,
+  parseFailedReason,
+  type QueuedJob,
+  toJobError,
+} from '@layermill/queue'
 
 /** Attempts where a store or a process fails; a process that vanished is none. Kept for a week, so that the state can be asked for. */
 const options: JobsOptions = {
@@ -25,6 +35,10 @@ const options: JobsOptions = {
 }
 
 const jobId = (kind: AnalysisKind, run: string): string => `${kind}-${run}`
+const blockIds = ({ kind, run, blocks }: AnalysisJob): string[] =>
+  Array.from({ length: blocks }, (_, i) => `${jobId(kind, run)}-block-${i}`)
+/** Milliseconds after which a comparison looks again whether its blocks have ended. */
+const blocksDelay = 500
 const instant = (time: number): string => new Date(time).toISOString()
 const queueOf = (broker: Broker): JobQueue<AnalysisJob> => broker.queue<AnalysisJob>(queueNames.analyses)
 
@@ -33,9 +47,23 @@ const outOf = ({ store, kind }: AnalysisJob): string => `${store}/${kind}`
 
 const states: Readonly<Record<string, Analysis['state']>> = { active: 'running', completed: 'done', failed: 'failed' }
 
-async function describe(job: QueuedJob<AnalysisJob>): Promise<Analysis> {
-  const state = states[await job.getState()] ?? 'waiting'
+/** States of a comparison's blocks that the queue knows. */
+async function blockStates(queue: JobQueue<AnalysisJob>, data: AnalysisJob): Promise<string[]> {
+  const jobs = await Promise.all(blockIds(data).map(id => queue.getJob(id)))
+  return Promise.all(jobs.flatMap(job => (job === undefined ? [] : [job.getState()])))
+}
+
+const ended = (state: string): boolean => state === 'completed' || state === 'failed'
+
+/** Whether a job need not wait for the blocks that it puts together. */
+const blocksEnded = async (queue: JobQueue<AnalysisJob>, data: AnalysisJob): Promise<boolean> =>
+  data.block !== undefined || data.blocks === 0 || (await blockStates(queue, data)).every(ended)
+
+async function describe(queue: JobQueue<AnalysisJob>, job: QueuedJob<AnalysisJob>): Promise<Analysis> {
   const data = readPayload('analysis', job.data)
+  const own = states[await job.getState()] ?? 'waiting'
+  const blocks = data.blocks > 0 && own === 'waiting' ? await blockStates(queue, data) : []
+  const state = blocks.some(of => of === 'active' || ended(of)) ? 'running' : own
   const { processedOn, finishedOn, failedReason } = job
   const hasFailed = state !== 'done' && typeof failedReason === 'string' && failedReason !== ''
   const { code, message } = parseFailedReason(failedReason ?? '')
@@ -61,7 +89,10 @@ function placeOf({ id, kind, state, layers = [], place, spec }: RunDetail): stri
   return (place ?? runStoreUrl(parseSpec(spec))).replace(/\/+$/, '')
 }
 
-/** Analyses of runs as jobs, each of the kinds once a run. */
+/**
+ * Analyses of runs as jobs, each of the kinds once a run. A comparison of many layers has a job for each block of pairs besides, and the
+ * one of its own puts together what they have found; what a block that failed left out, it does itself.
+ */
 export class QueueAnalyses implements AnalysisService {
   constructor(
     private readonly broker: Broker,
@@ -77,24 +108,32 @@ export class QueueAnalyses implements AnalysisService {
       throw new LayermillError('LAYER_MISSING', `The run ${run} has no features of ${layer}; it has ${names.join(', ')}`)
     const layers = body.kind === 'audit' ? layer : body.layers
     const others = body.kind === 'audit' ? [] : await Promise.all((body.with ?? []).map(async id => placeOf(await this.runs.get(id))))
-    const data = makePayload('analysis', { v: 1, run, store, kind: body.kind, ...(layers === undefined ? {} : { layers }), others })
+    // As many blocks as sets are worth: where fewer layers fit a pattern, blocks without a pair end at once.
+    const blocks = body.kind === 'compare' ? comparisonBlocks(names.length * (1 + others.length)) : 0
+    const data = makePayload('analysis', { v: 1, run, store, kind: body.kind, ...(layers === undefined ? {} : { layers }), others, blocks })
     const queue = queueOf(this.broker)
     const id = jobId(body.kind, run)
     const known = await queue.getJob(id)
-    if (known !== undefined && (await known.isCompleted())) await known.remove()
-    else if (known !== undefined && (await known.isFailed())) await known.remove()
     // One of the same id that waits or runs is given back as it is.
+    if (known !== undefined && !ended(await known.getState())) return describe(queue, known)
+    await known?.remove()
+    // In front of the job that puts them together, which a single server takes last.
+    for (const [block, each] of blockIds(data).entries()) {
+      const before = await queue.getJob(each)
+      if (before !== undefined && ended(await before.getState())) await before.remove()
+      await queue.add(body.kind, makePayload('analysis', { ...data, block }), { ...options, jobId: each })
+    }
     await queue.add(body.kind, data, { ...options, jobId: id })
     const job = await queue.getJob(id)
     if (job === undefined) throw new LayermillError('UNAVAILABLE', `The queue has lost the ${body.kind} of ${run}`)
-    return describe(job)
+    return describe(queue, job)
   }
 
   async list(run: string): Promise<Analysis[]> {
     await this.runs.get(run)
     const queue = queueOf(this.broker)
     const jobs = await Promise.all(analysisKinds.map(kind => queue.getJob(jobId(kind, run))))
-    return Promise.all(jobs.flatMap(job => (job === undefined ? [] : [describe(job)])))
+    return Promise.all(jobs.flatMap(job => (job === undefined ? [] : [describe(queue, job)])))
   }
 }
 
@@ -120,16 +159,22 @@ export function startAnalysisWorker(broker: Broker, { carryOut, lockDuration, no
   const worker = broker.worker<AnalysisJob>(
     queueNames.analyses,
     async (job: QueuedJob<AnalysisJob>, token, signal) => {
-      const ended = AbortSignal.any([stop.signal, ...(signal === undefined ? [] : [signal])])
+      const stopping = AbortSignal.any([stop.signal, ...(signal === undefined ? [] : [signal])])
+      let hasBegun = true
       try {
         const data = readPayload('analysis', job.data)
-        note?.(`${data.kind} of ${data.run}: begins`)
-        await carryOut({ ...data, out: outOf(data) }, ended)
-        note?.(`${data.kind} of ${data.run}: done`)
+        hasBegun = await blocksEnded(queueOf(broker), data)
+        if (hasBegun) {
+          const title = `${data.kind} of ${data.run}${data.block === undefined ? '' : `, block ${data.block + 1} of ${data.blocks}`}`
+          note?.(`${title}: begins`)
+          await carryOut({ ...data, out: outOf(data) }, stopping)
+          note?.(`${title}: done`)
+        }
       } catch (error) {
         if (stop.signal.aborted) return await handBack(job, token)
         throw await toJobError(error)
       }
+      if (!hasBegun) await handBackLater(job, token, blocksDelay)
     },
     lockDuration === undefined ? {} : { lockDuration, lockRenewTime: lockDuration / 2, stalledInterval: lockDuration / 2 },
   )

@@ -105,6 +105,10 @@ export const AnalysisJob = z.strictObject({
   layers: z.string().max(2000).optional(),
   /** Stores of other runs of a comparison. */
   others: z.array(storeUrl).max(5).default([]),
+  /** Blocks that a comparison's pairs fall into, each a job of its own; 0: it is one job. */
+  blocks: z.int().min(0).max(100).default(0),
+  /** Place of the block that this job is of; the job without puts the blocks together. */
+  block: z.int().min(0).max(99).optional(),
 })
 export type AnalysisJob = z.output<typeof AnalysisJob>
 

@@ -1,4 +1,4 @@
-import { type Dissimilarity, dissimilarities, squareRdm } from '@layermill/analysis'
+import { type Dissimilarity, dissimilarities, pairBlock, squareRdm } from '@layermill/analysis'
 import { flagBytes, flagCount } from '@layermill/contracts'
 import { absolutePlace, exitCodes, LayermillError, npyHeader, version } from '@layermill/core'
 import { openProduct } from '@layermill/engines'
@@ -35,6 +35,8 @@ export interface CompareCommandOptions {
   readonly json?: boolean
   readonly server?: string
   readonly tokenFile?: string
+  /** Share of a comparison that several processes work at: what it finds is in its journal alone. Not a flag. */
+  readonly block?: { readonly place: number; readonly count: number } | undefined
 }
 
 /** Most rows for which all measures are computed where none are named: singular vectors take the cube of their number. */
@@ -266,7 +268,10 @@ export async function compareCommand(output: Output, places: readonly string[], 
       const used = chosen ?? new Set<Measure>(all)
       const partial = partialOf(aligned.sets, options.partial)
       const wanted = { ...settings, partial, targets: options.targets, folds, penalties, measures: [...used] }
-      const journal = store === undefined ? noJournal : await openJournal(store, await comparisonKey(aligned, wanted, aligned.targets))
+      const journal =
+        store === undefined
+          ? noJournal
+          : await openJournal(store, await comparisonKey(aligned, wanted, aligned.targets), options.block?.place)
       const shared = {
         product: fast.product,
         journal,
@@ -281,6 +286,7 @@ export async function compareCommand(output: Output, places: readonly string[], 
           ...shared,
           measures: used,
           partial,
+          block: options.block && pairBlock(options.block.place, options.block.count, aligned.sets.length),
           ...(store === undefined || form === undefined ? {} : { onRdm: (set, rdm) => writeRdm(store, form, set, rdm) }),
         })
         if (aligned.targets !== undefined)
@@ -289,6 +295,7 @@ export async function compareCommand(output: Output, places: readonly string[], 
         await journal.flush()
       }
       progress.finish()
+      if (options.block !== undefined) return
       for (const [name, rows] of comparison.undefinedRows) {
         output.note(`${name}: ${formatCount(rows.length)} rows have no direction (constant or zero); they count as 1 from every other`)
       }
