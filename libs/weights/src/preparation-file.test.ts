@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { preparationFrom, preparationFromFile, preparationFromMetadata } from '@layermill/models'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { folderPreparation, isPreparationPlace, readPreparation } from './preparation-file.js'
@@ -98,6 +98,22 @@ describe('a folder says how pictures are prepared', () => {
       expect(isPreparationPlace(place), place).toBe(true)
     for (const name of ['torchvision', 'timm:a1_in1k', 'torchvision:ResNet50_Weights.IMAGENET1K_V2'])
       expect(isPreparationPlace(name), name).toBe(false)
+  })
+
+  it('takes a folder that is there without ./ before it, but for the name of a preparation', async () => {
+    const folder = await folderOf({ 'preprocessor_config.json': clip })
+    const before = process.cwd()
+    try {
+      process.chdir(root)
+      expect(isPreparationPlace(basename(folder))).toBe(true)
+      expect(await readPreparation(`${basename(folder)}#torchvision`)).toMatchObject({ inputSize: [80, 80] })
+      expect(isPreparationPlace('no-such-folder')).toBe(false)
+      await mkdir('chainer')
+      await writeFile('chainer/preprocessor_config.json', '{}')
+      expect(isPreparationPlace('chainer')).toBe(false)
+    } finally {
+      process.chdir(before)
+    }
   })
 })
 

@@ -1,7 +1,16 @@
+import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { errorMessage, LayermillError } from '@layermill/core'
-import { type FilePreparation, libraryOf, preparationFromFile, type PreparationLibrary } from '@layermill/models'
+import {
+  type FilePreparation,
+  getNetwork,
+  libraryOf,
+  networkIds,
+  preparationFromFile,
+  type PreparationLibrary,
+  preparationNames,
+} from '@layermill/models'
 
 const mostBytes = 4 * 1024 * 1024
 
@@ -85,9 +94,23 @@ export async function folderPreparation(
 /** Behind a path, what is asked for beside it. */
 const suffixes: Readonly<Record<string, Asked>> = { '#test': { testSize: true }, '#torchvision': { tensors: true } }
 
-/** Whether `--prepare` names a file or folder, not a preparation. */
+/** Path and suffix of a place. */
+function splitPlace(place: string): { readonly path: string; readonly asked: Asked } {
+  const suffix = Object.keys(suffixes).find(text => place.endsWith(text)) ?? ''
+  return { path: place.slice(0, place.length - suffix.length), asked: suffixes[suffix] ?? {} }
+}
+
+const preparationNamesOfAll = (): Set<string> => new Set(networkIds.flatMap(id => preparationNames(getNetwork(id).architecture)))
+
+/**
+ * Whether `--prepare` names a file or folder, not a preparation. A folder that has such a file needs no `./` before it, unless it is named
+ * as a preparation is.
+ */
 export function isPreparationPlace(text: string): boolean {
-  return /[/\\]|\.json(#test|#torchvision)?$/.test(text) && !/^(timm|torchvision):/.test(text)
+  if (/^(timm|torchvision):/.test(text)) return false
+  const { path } = splitPlace(text)
+  if (/[/\\]|\.json$/.test(path)) return true
+  return path !== '' && !preparationNamesOfAll().has(path) && names.some(name => existsSync(join(path, name)))
 }
 
 /**
@@ -96,9 +119,7 @@ export function isPreparationPlace(text: string): boolean {
  * @throws LayermillError `PREPARATION_INVALID` naming the file and the field
  */
 export async function readPreparation(place: string): Promise<FilePreparation> {
-  const suffix = Object.keys(suffixes).find(text => place.endsWith(text)) ?? ''
-  const asked = suffixes[suffix] ?? {}
-  const path = place.slice(0, place.length - suffix.length)
+  const { path, asked } = splitPlace(place)
   if ((await stat(path).catch(() => undefined))?.isDirectory() === true) {
     const found = await folderPreparation(path, asked)
     if (found !== undefined) {
