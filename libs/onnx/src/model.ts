@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, realpath } from 'node:fs/promises'
 import { LayermillError, openFile, type Tensor } from '@layermill/core'
-import { type Additions, type Cut, cutGraph, type CutOptions, type CutSource, keptNodes } from './cut/cut.js'
+import { type Additions, type BatchKind, type Cut, cutGraph, type CutOptions, type CutSource, keptNodes } from './cut/cut.js'
 import { dependents, needed } from './depends.js'
 import { findExternalFiles } from './external.js'
 import { findImageInput, type ImageInput } from './image-input.js'
@@ -24,6 +24,23 @@ export type { Layer } from './names/resolve.js'
 /** Side of the images of a network that takes any and says nothing. */
 const usualSide = 224
 
+/** Shapes and types of all values, for the images that the file computes at a time and for one of them. */
+interface Inferred {
+  readonly whole: Map<string, Info>
+  readonly single: Map<string, Info>
+}
+
+/** Shapes for one image of a file that computes `count`: those of values with rows for each of them. */
+function ofOneImage(values: ReadonlyMap<string, Info>, count: number, depending: ReadonlySet<string>): Map<string, Info> {
+  const one = ([name, info]: [string, Info]): [string, Info] => {
+    const [rows, ...rest] = info.dims ?? []
+    return depending.has(name) && rows !== undefined && rows % count === 0
+      ? [name, { ...info, dims: [rows / count, ...rest] }]
+      : [name, info]
+  }
+  return new Map([...values].map(one))
+}
+
 /** Facts on one value for one image. */
 export interface ValueShape {
   /** TensorProto.DataType. */
@@ -36,7 +53,7 @@ export interface ValueShape {
 export class OnnxModel {
   readonly names: LayerNames
   readonly image: ImageInput
-  private readonly shapes = new Map<string, Map<string, Info>>()
+  private readonly shapes = new Map<string, Inferred>()
   private hash: Promise<string> | undefined
 
   private constructor(
@@ -48,7 +65,7 @@ export class OnnxModel {
     readonly files: ReadonlyMap<string, string>,
   ) {
     this.image = findImageInput(graph, path)
-    const types = this.inferred(this.defaultSize)
+    const types = this.inferred(this.defaultSize).whole
     const reached = dependents(graph, this.image.name)
     const real = new Set([...graph.producers.keys()].filter(name => isFloat(types.get(name)?.type) || types.get(name)?.type === 0))
     this.names = new LayerNames(path, graph, new Set([...real].filter(name => reached.has(name))), real)
@@ -83,6 +100,18 @@ export class OnnxModel {
     return fits(this.image.height, height) && fits(this.image.width, width)
   }
 
+  /** Images that the file computes at a time: 1 unless it is fixed at more. */
+  get fixedBatch(): number {
+    const { batch } = this.image
+    return typeof batch === 'number' ? Math.max(1, batch) : 1
+  }
+
+  /** The form of the graph that takes a single image, and nothing is known of batches. */
+  get kindOfOne(): BatchKind {
+    if (typeof this.image.batch !== 'number') return 'symbolic'
+    return this.fixedBatch === 1 ? 'fixed' : 'repaired'
+  }
+
   /** The layers that names stand for, in the order asked for, each once. @throws LayermillError `LAYER_UNKNOWN`, `LAYER_AMBIGUOUS` */
   resolve(layers: readonly string[]): Layer[] {
     const found = new Map<string, Layer>()
@@ -92,24 +121,26 @@ export class OnnxModel {
 
   /** Type and shape of a value for one image of a size. */
   shapeOf(value: string, size: readonly [number, number] = this.defaultSize): ValueShape {
-    const info = this.inferred(size).get(value)
+    const info = this.values(size).get(value)
     return { type: info?.type ?? 0, dims: info?.dims }
   }
 
   /** Shapes and types of all values for one image of a size, as far as they are known. */
   values(size: readonly [number, number] = this.defaultSize): ReadonlyMap<string, Info> {
-    return this.inferred(size)
+    return this.inferred(size).single
   }
 
-  private inferred(size: readonly [number, number]): Map<string, Info> {
+  private inferred(size: readonly [number, number]): Inferred {
     const key = size.join('x')
     const known = this.shapes.get(key)
     if (known !== undefined) return known
     const { name, layout } = this.image
     const [height, width] = size
-    const shape = layout === 'nchw' ? [1, 3, height, width] : [1, height, width, 3]
+    const count = this.fixedBatch
+    const shape = layout === 'nchw' ? [count, 3, height, width] : [count, height, width, 3]
     const fixed = typeof this.image.height === 'number' && typeof this.image.width === 'number'
-    const inferred = inferValues(this.graph, this.model.opsets.get('') ?? 0, new Map([[name, shape]]), fixed)
+    const whole = inferValues(this.graph, this.model.opsets.get('') ?? 0, new Map([[name, shape]]), fixed)
+    const inferred = { whole, single: count === 1 ? whole : ofOneImage(whole, count, dependents(this.graph, name)) }
     if (this.shapes.size > 8) this.shapes.clear()
     this.shapes.set(key, inferred)
     return inferred
@@ -117,7 +148,7 @@ export class OnnxModel {
 
   private source(options: CutOptions): CutSource {
     const { model, graph, image, files } = this
-    return { model, graph, image, files, values: this.inferred(options.size ?? this.defaultSize) }
+    return { model, graph, image, files, values: this.inferred(options.size ?? this.defaultSize).whole }
   }
 
   /** The forward pass to values, with the sides that do not depend on the batch. */

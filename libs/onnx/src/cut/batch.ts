@@ -15,7 +15,7 @@ export interface Repaired {
 
 /** Facts on a graph that repairs are made by. */
 export interface Known {
-  /** Values, for one image. */
+  /** Values, for the images that the file computes at a time: most often one. */
   readonly values: ReadonlyMap<string, Info>
   /** Version of ONNX's own operators. */
   readonly opset: number
@@ -53,7 +53,9 @@ class BatchRepair {
   private readonly nodes: NodeDef[] = []
   private sizeKnown = false
   private readonly values: ReadonlyMap<string, Info>
-  /** Facts on values for two images, where they differ from those for one: so the dimension that holds the batch is known. */
+  /** Images that the file computes at a time. */
+  private readonly images: number
+  /** Facts on values for twice as many images, where they differ: so the dimension that holds the batch is known. */
   private readonly pair = new Map<string, Info>()
   /** Factor of the dimension with the batch that lies outside of it, where there is one: 17 of 17 tokens x images. */
   private readonly outside = new Map<string, number>()
@@ -66,7 +68,8 @@ class BatchRepair {
     this.values = known.values
     this.depends = dependents(graph, image)
     const info = this.values.get(image)
-    if (info?.dims?.[0] === 1) this.pair.set(image, { ...info, dims: [2, ...info.dims.slice(1)] })
+    this.images = info?.dims?.[0] ?? 1
+    if (info?.dims !== undefined) this.pair.set(image, { ...info, dims: [2 * this.images, ...info.dims.slice(1)] })
   }
 
   repair(nodes: readonly NodeDef[]): Repaired {
@@ -84,7 +87,7 @@ class BatchRepair {
     for (const name of node.outputs) if (this.rowsOf(name) === this.rowsOf(from)) this.outside.set(name, this.outside.get(from)!)
   }
 
-  /** The size of the dimension with the batch for one image. */
+  /** The size of the dimension with the batch. */
   private rowsOf(name: string): number | undefined {
     const axis = this.axisOf(name)
     return axis === undefined ? undefined : this.values.get(name)!.dims![axis]
@@ -212,20 +215,29 @@ class BatchRepair {
     const axis = node.attributes.get('axis')?.numbers[0] ?? 1
     if (rank === undefined || rank < 2 || axis === 0 || axis === -rank) return node
     const inputs = node.inputs.map(name => {
-      if (this.depends.has(name) || this.values.get(name)?.dims?.[0] !== 1) return name
+      if (this.depends.has(name) || this.values.get(name)?.dims?.[0] !== this.images) return name
       return this.repeated('Expand', name, rank, 0)
     })
     return { ...node, inputs }
   }
 
   /** A constant with one dimension repeated for each image. */
-  private repeated(op: 'Expand' | 'Tile', name: string, rank: number, axis: number): string {
+  private repeated(op: 'Expand' | 'Tile', constant: string, rank: number, axis: number): string {
+    const name = this.images === 1 ? constant : this.ofOneImage(constant, axis)
     const at = this.nodes.length
     const [to, rows] = [`${prefix}.to.${at}`, `${prefix}.rows.${at}`]
     const ones = (count: number): string[] => (count === 0 ? [] : [this.shape(Array.from({ length: count }, () => 1))])
     this.put(plainNode('Concat', [...ones(axis), this.count(), ...ones(rank - axis - 1)], to, [intAttribute('axis', 0)]))
     this.put(plainNode(op, [name, to], rows))
     return rows
+  }
+
+  /** The part of a constant that belongs to the first of the images that it is for. */
+  private ofOneImage(name: string, axis: number): string {
+    const part = `${prefix}.part.${this.nodes.length}`
+    const rows = this.values.get(name)!.dims!.at(axis)! / this.images
+    this.put(plainNode('Slice', [name, this.shape([0]), this.shape([rows]), this.shape([axis])], part))
+    return part
   }
 
   /** The number of images, as a value. */
@@ -241,8 +253,8 @@ class BatchRepair {
 }
 
 /**
- * The nodes with the batch taken out of constants: sizes of shapes that hold it, rows of constants that are joined to the values of one
- * image. A guess, which only numbers prove: a batch of k must give what k batches of one do.
+ * The nodes with the batch taken out of constants: sizes of shapes that hold it, rows of constants that are joined to the values of
+ * images. A guess, which only numbers prove: a batch of k must give what k batches of one do.
  */
 export function repairBatch(graph: Graph, nodes: readonly NodeDef[], image: string, known: Known): Repaired {
   return new BatchRepair(graph, image, known).repair(nodes)

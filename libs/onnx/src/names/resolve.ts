@@ -197,7 +197,10 @@ export class LayerNames {
     const plain = asked.replaceAll('/', '.')
     const paths = [...this.modules.keys()].filter(path => path.replaceAll('/', '.').endsWith(`.${plain}`))
     if (paths.length > 1) throw this.ambiguous(asked, paths)
-    return paths.length === 0 ? undefined : this.module(paths[0]!)?.map(layer => ({ ...layer, name: layer.name.replace(paths[0]!, asked) }))
+    const [path] = paths
+    return path === undefined
+      ? undefined
+      : this.module(path)?.map(layer => ({ remark: `the value of ${path}`, ...layer, name: layer.name.replace(path, asked) }))
   }
 
   private ambiguous(asked: string, candidates: readonly string[]): LayermillError {

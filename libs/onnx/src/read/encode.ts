@@ -19,13 +19,13 @@ export function nodeProto(node: NodeDef): Message {
 }
 
 /** A graph within an attribute, as a message. Its tensors are whole. */
-export function subgraphProto(graph: GraphDef, rename: (name: string) => string): Message {
+export function subgraphProto(graph: GraphDef): Message {
   return message([
     ...graph.nodes.map(node => messageField(graphFields.node, nodeProto(node))),
     stringField(graphFields.name, graph.name),
     ...[...graph.initializers.values()].map(tensor => bytesField(graphFields.initializer, tensor.proto)),
     ...graph.inputs.map(value => bytesField(graphFields.input, value.proto)),
-    ...graph.outputs.map(value => messageField(graphFields.output, renamedValue(value.proto, rename(value.name)))),
+    ...graph.outputs.map(value => messageField(graphFields.output, renamedValue(value.proto, value.name))),
     ...[...graph.values.values()].map(value => bytesField(graphFields.valueInfo, value.proto)),
     ...graph.rest.map(asIs),
   ])
@@ -43,12 +43,12 @@ export function renamedAttribute(attribute: AttributeDef, name: string): Attribu
 }
 
 /** An attribute whose graphs are others. */
-export function attributeOfGraphs(attribute: AttributeDef, graphs: readonly GraphDef[], rename: (name: string) => string): AttributeDef {
+export function attributeOfGraphs(attribute: AttributeDef, graphs: readonly GraphDef[]): AttributeDef {
   const encodedGraph: readonly number[] = [attributeFields.graph, attributeFields.graphs]
   const fields = [...fieldsOf(attribute.proto, '')].filter(field => !encodedGraph.includes(field.number))
   const number = attribute.kind === 'graphs' ? attributeFields.graphs : attributeFields.graph
   const proto = concatenate(
-    message([...fields.map(field => asIs(field.whole)), ...graphs.map(graph => messageField(number, subgraphProto(graph, rename)))]),
+    message([...fields.map(field => asIs(field.whole)), ...graphs.map(graph => messageField(number, subgraphProto(graph)))]),
   )
   return { ...attribute, graphs, proto }
 }

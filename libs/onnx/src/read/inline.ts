@@ -17,7 +17,7 @@ function instance(node: NodeDef, rename: (name: string) => string, given: Readon
       if (value !== undefined) attributes.set(attribute.name, renamedAttribute(value, attribute.name))
     } else if (attribute.graphs.length > 0) {
       const graphs = attribute.graphs.map(graph => subgraphInstance(graph, rename, given, prefix))
-      attributes.set(attribute.name, attributeOfGraphs(attribute, graphs, rename))
+      attributes.set(attribute.name, attributeOfGraphs(attribute, graphs))
     } else attributes.set(attribute.name, attribute)
   }
   return {
@@ -53,7 +53,9 @@ function subgraphInstance(
 class Inliner {
   private readonly functions: ReadonlyMap<string, FunctionDef>
   private readonly taken: Set<string>
-  private readonly nodes: NodeDef[] = []
+  /** The list that nodes go to. */
+  private nodes: NodeDef[] = []
+  private made = 0
 
   constructor(
     model: ModelDef,
@@ -74,8 +76,9 @@ class Inliner {
   private add(node: NodeDef, depth: number): void {
     const definition = this.functions.get(keyOf(node.domain, node.op, node.overload))
     if (definition === undefined) {
-      this.nodes.push(node)
-      if (this.nodes.length > mostNodes) throw invalid(this.file, `its functions make more than ${mostNodes} nodes`)
+      this.nodes.push(this.withGraphs(node, depth))
+      this.made++
+      if (this.made > mostNodes) throw invalid(this.file, `its functions make more than ${mostNodes} nodes`)
       return
     }
     if (depth >= mostDepth)
@@ -101,6 +104,31 @@ class Inliner {
       this.add({ ...made, metadata: made.metadata.size > 0 ? made.metadata : node.metadata }, depth + 1)
     }
     this.passThrough(definition, node)
+  }
+
+  /** A node whose graphs within, as the branches of an If, call functions as well. */
+  private withGraphs(node: NodeDef, depth: number): NodeDef {
+    if ([...node.attributes.values()].every(({ graphs }) => graphs.length === 0)) return node
+    const attributes = [...node.attributes].map(([name, attribute]) => {
+      if (attribute.graphs.length === 0) return [name, attribute] as const
+      return [
+        name,
+        attributeOfGraphs(
+          attribute,
+          attribute.graphs.map(graph => this.within(graph, depth)),
+        ),
+      ] as const
+    })
+    return { ...node, attributes: new Map(attributes) }
+  }
+
+  private within(graph: GraphDef, depth: number): GraphDef {
+    const { nodes } = this
+    this.nodes = []
+    for (const node of graph.nodes) this.add(node, depth)
+    const inner = this.nodes
+    this.nodes = nodes
+    return { ...graph, nodes: inner }
   }
 
   /** A function whose output is one of its inputs. */

@@ -37,7 +37,7 @@ function Stale({ stale: { name, version, latest } }: { stale: NonNullable<RunDet
 }
 
 /** How far an int8 run agrees with float32. */
-function Agreement({ calibration: { cosine, compared, top1 } }: { calibration: NonNullable<RunDetail['calibration']> }) {
+function Agreement({ calibration: { cosine, compared, top1, float32 = [] } }: { calibration: NonNullable<RunDetail['calibration']> }) {
   return (
     <Card title="Agreement with float32" aside={<span class="muted">on {count(compared)} images</span>}>
       <dl class="facts">
@@ -46,6 +46,7 @@ function Agreement({ calibration: { cosine, compared, top1 } }: { calibration: N
             <dt class="mono">{layer}</dt>
             <dd>
               cosine {mean.toFixed(4)} <span class="muted">smallest {smallest.toFixed(4)}</span>
+              {float32.includes(layer) ? <span class="muted">, so it is computed in float32</span> : null}
             </dd>
           </div>
         ))}

@@ -31,7 +31,7 @@ export class GraphCalibrator implements Extractor {
     inputSize: Size2 | undefined,
   ): Promise<GraphCalibrator> {
     const { model } = network.graph
-    const batch = typeof model.image.batch === 'number' ? 'fixed' : 'symbolic'
+    const batch = model.kindOfOne
     // The image itself is no result of the graph.
     const computed = values.filter(name => name !== model.image.name)
     const cut = model.cut({ values: computed, batch, ...(inputSize === undefined ? {} : { size: inputSize }) })

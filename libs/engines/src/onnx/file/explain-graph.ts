@@ -1,6 +1,6 @@
 import { LayermillError, type Tensor } from '@layermill/core'
 import { namedLayers, type Size2 } from '@layermill/models'
-import { type BatchKind, float16, type OnnxNetwork, uint8 } from '@layermill/onnx'
+import { float16, type OnnxNetwork, uint8 } from '@layermill/onnx'
 import type { Explainer, ExplainerOptions, Explanation } from '../../explainer.js'
 import type { ThreadClient } from '../../thread/client.js'
 import { buffersOf } from '../../thread/transfer.js'
@@ -61,7 +61,7 @@ async function explainGraph(network: OnnxNetwork, values: readonly string[], siz
   if (model.image.layout !== 'nchw' || model.image.type === uint8)
     throw refused(network, 'its images are no real numbers with channels first, and its maps may have theirs last')
   const scores = scoresOf(network)
-  const batch: BatchKind = typeof model.image.batch === 'number' ? 'fixed' : 'symbolic'
+  const batch = model.kindOfOne
   const options = { values: [...new Set([scores, ...values])], batch, size, upgraded: true }
   const forward = model.forward(options)
   const nodes = forward.nodes.map(plainNode)

@@ -92,3 +92,39 @@ it('pads negative numbers with zeros before a maximum is taken', async () => {
   const pooled = await extractor.run({ shape: [1, 3, 2, 2], data: new Float32Array(12).fill(-1) })
   expect([...pooled.get('y')!.data.subarray(0, 4)].map(Math.round).map(Math.abs)).toEqual([1, 0, 0, 0])
 })
+
+it('computes images of a file that takes two at a time as a batch of any number', async () => {
+  const model = await OnnxModel.open(fileURLToPath(new URL('testing/pairs.onnx', import.meta.url)))
+  expect(model.shapeOf('joined').dims).toEqual([1, 5, 4])
+  const network = onnxNetwork(model)
+  const three = images(3, 8)
+  await using extractor = await engine.extractor(network, new Map(), ['joined', 'y'])
+  const together = await extractor.run({ ...three, data: three.data.slice() })
+  expect(extractor.batching).toMatchObject({ kind: 'whole', reason: expect.stringContaining('batch of 2') as string })
+  expect(together.get('joined')!.shape).toEqual([3, 5, 4])
+  await using own = await engine.extractor(network, new Map(), ['joined', 'y'])
+  for (const i of [0, 1, 2]) {
+    const alone = await own.run({ shape: [1, 3, 8, 8], data: three.data.slice(192 * i, 192 * i + 192) })
+    alone.get('y')!.data.forEach((value, k) => expect(together.get('y')!.data[3 * i + k]).toBeCloseTo(value, 5))
+    // The row of the constant, which is the same for both images of the file.
+    expect(together.get('joined')!.data.subarray(20 * i, 20 * i + 4)).toEqual(together.get('joined')!.data.subarray(0, 4))
+  }
+})
+
+it('runs images one at a time where a file of two takes their mean, each beside a copy of itself', async () => {
+  const network = onnxNetwork(await OnnxModel.open(fileURLToPath(new URL('testing/pairs.onnx', import.meta.url))))
+  await using extractor = await engine.extractor(network, new Map(), ['apart'])
+  const apart = (await extractor.run(images(3, 8))).get('apart')!
+  expect(extractor.batching).toMatchObject({ kind: 'single' })
+  expect(apart.shape).toEqual([3, 4, 2, 2])
+  apart.data.forEach(value => expect(value).toBeCloseTo(0, 5))
+})
+
+it('runs a function of the file that a branch calls', async () => {
+  const network = onnxNetwork(await OnnxModel.open(fileURLToPath(new URL('testing/branches.onnx', import.meta.url))))
+  await using extractor = await engine.extractor(network, new Map(), ['conv', 'chosen', 'y'], { inputSize: [8, 8] })
+  const found = await extractor.run(images(1, 8))
+  const twice = found.get('conv')!.data.map(value => Math.max(0, 2 * value))
+  expect(found.get('chosen')!.data).toEqual(twice)
+  expect(found.get('y')!.data).toEqual(twice.map(value => 2 * value))
+})

@@ -16,7 +16,7 @@ import type { Batching, Extractor } from '../../engine.js'
 import type { ThreadClient } from '../../thread/client.js'
 import { buffersOf } from '../../thread/transfer.js'
 import { checkImages, sizeText } from '../check-images.js'
-import { equalRows, rowOf, rowsOf, sameImages, softmax, stackRows, tokenRows, toleranceOf } from './rows.js'
+import { equalRows, repeatedImage, rowOf, rowsOf, sameImages, softmax, stackRows, tokenRows, toleranceOf } from './rows.js'
 import type { ImageFeed } from './protocol.js'
 
 /** Types of inputs that images are fed as, by their number. */
@@ -45,7 +45,7 @@ interface Session {
   readonly exact: boolean
 }
 
-const baked = "the file's constants hold a batch of one, and were changed to take any"
+const baked = (count: number): string => `the file's constants hold a batch of ${count === 1 ? 'one' : count}, and were changed to take any`
 
 /** Extracts layers of a network that is an ONNX file: its graph cut behind them, in batches once these are proven. */
 export class GraphExtractor implements Extractor {
@@ -144,7 +144,7 @@ export class GraphExtractor implements Extractor {
     const { batching } = this
     if (batching?.kind === 'whole') return this.byName(await this.wholeBatch(this.session!, images), images)
     if (batching === undefined && count > 1 && !sameImages(images)) return this.byName(await this.prove(images), images)
-    return this.byName(await this.oneByOne(this.session ?? (await this.use('fixed')), images), images)
+    return this.byName(await this.oneByOne(await this.sessionOfOne(), images), images)
   }
 
   private async wholeBatch(session: Session, images: Tensor): Promise<Tensor[]> {
@@ -154,8 +154,9 @@ export class GraphExtractor implements Extractor {
   private async oneByOne(session: Session, images: Tensor): Promise<Tensor[]> {
     const rows: Tensor[][] = []
     for (let i = 0; i < images.shape[0]!; i++) {
-      const tensors = await this.request(session, rowOf(images, i))
-      rows.push(tensors.map((tensor, k) => rowsOf(tensor, 1, this.values[k]!)))
+      const copies = session.kind === 'fixed' ? this.model.fixedBatch : 1
+      const tensors = await this.request(session, repeatedImage(rowOf(images, i), copies))
+      rows.push(tensors.map((tensor, k) => rowOf(rowsOf(tensor, copies, this.values[k]!), 0)))
     }
     return this.values.map((_, k) => stackRows(rows.map(row => row[k]!)))
   }
@@ -188,7 +189,7 @@ export class GraphExtractor implements Extractor {
         const alone = own ?? (await this.oneByOne(session, images))
         const differing = this.values.find((_, i) => !equalRows(together[i]!, alone[i]!, share))
         if (differing === undefined) {
-          this.settle({ kind: 'whole', ...(kind === 'repaired' ? { reason: baked } : {}) })
+          this.settle({ kind: 'whole', ...(kind === 'repaired' ? { reason: baked(this.model.fixedBatch) } : {}) })
           return together
         }
         reason = `${differing} of a batch differs from that of its images one by one`
@@ -210,15 +211,22 @@ export class GraphExtractor implements Extractor {
     return this.use(typeof this.model.image.batch === 'number' ? 'fixed' : 'symbolic')
   }
 
+  /** A session for one image, before batches are proven or where they are not taken. */
+  private async sessionOfOne(): Promise<Session> {
+    if (this.batching === undefined && this.model.fixedBatch > 1) return this.singleSession()
+    return this.session ?? this.use('fixed')
+  }
+
   private settle(batching: Batching): void {
     this.batching = batching
     this.options.onBatching?.(batching)
   }
 
   private async tryBatch(images: Tensor): Promise<void> {
-    if (this.batching?.kind === 'single') return void (await this.oneByOne(this.session!, images))
-    if (this.batching !== undefined || images.shape[0] === 1)
-      return void (await this.request(this.session ?? (await this.use('symbolic')), images))
+    const one = images.shape[0] === 1
+    if (this.batching?.kind === 'single' || (one && this.batching === undefined))
+      return void (await this.oneByOne(await this.sessionOfOne(), images))
+    if (this.batching !== undefined) return void (await this.request(this.session!, images))
     for (const kind of ['symbolic', 'repaired'] as const) {
       try {
         return void (await this.request(this.session ?? (await this.use(kind)), images))

@@ -23,6 +23,14 @@ export function rowOf({ shape, data }: Tensor, index: number): Tensor {
   return { shape: [1, ...shape.slice(1)], data: data.subarray(index * size, (index + 1) * size) }
 }
 
+/** An image as often as a file computes at a time, where that is fixed. */
+export function repeatedImage({ shape, data }: Tensor, count: number): Tensor {
+  if (count === 1) return { shape, data }
+  const repeated = new Float32Array(count * data.length)
+  for (let i = 0; i < count; i++) repeated.set(data, i * data.length)
+  return { shape: [count, ...shape.slice(1)], data: repeated }
+}
+
 /**
  * A value of `count` images with one row for each: [N, ...] as it is, [N * k, ...] (windows, heads) as [N, k, ...], [N] as [N, 1].
  * @throws LayermillError `ONNX_UNSUPPORTED` for a value that has no rows of images

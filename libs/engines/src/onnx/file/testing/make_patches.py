@@ -29,3 +29,32 @@ onnx.save(m,'rows.onnx')
 g=h.make_graph([n('Pad',['x','pads'],'padded'),n('MaxPool',['padded'],'y',kernel_shape=[2,2],strides=[1,1])],'pool',[h.make_tensor_value_info('x',T.FLOAT,[1,3,2,2])],[h.make_tensor_value_info('y',T.FLOAT,[1,3,2,2])],[I('pads',[0,0,0,0,0,0,1,1])])
 m=h.make_model(g,opset_imports=[h.make_opsetid('',17)],ir_version=8); onnx.checker.check_model(m,full_check=True)
 onnx.save(m,'padded-pool.onnx')
+
+"""Makes pairs.onnx: two images at a time, with their number in shapes and a row of a constant for each."""
+inits=[F('w',4,3,4,4),F('mix',4,4),F('head',4,3),I('tokens',[2,4,4]),I('flat',[2,4]),nh.from_array(np.repeat((r.standard_normal((1,1,4))).astype(np.float32),2,0),'cls')]
+nodes=[n('Conv',['x','w'],'conv',kernel_shape=[4,4],strides=[4,4]),n('Reshape',['conv','tokens'],'patches'),n('Transpose',['patches'],'rows',perm=[0,2,1]),n('Concat',['cls','rows'],'joined',axis=1),n('MatMul',['joined','mix'],'mixed'),
+ n('ReduceMean',['mixed'],'mean',axes=[1]),n('Reshape',['mean','flat'],'pooled'),n('Gemm',['pooled','head'],'y'),
+ n('ReduceMean',['conv'],'of_both',axes=[0]),n('Sub',['conv','of_both'],'apart')]
+g=h.make_graph(nodes,'pairs',[h.make_tensor_value_info('x',T.FLOAT,[2,3,8,8])],[h.make_tensor_value_info('y',T.FLOAT,[2,3])],inits)
+m=h.make_model(g,opset_imports=[h.make_opsetid('',17)],ir_version=8); onnx.checker.check_model(m,full_check=True)
+onnx.save(m,'pairs.onnx')
+
+"""Makes branches.onnx: a function of the file's own, called in the graph and in a branch, whose choice depends on the size of the image."""
+fn=h.make_function('own','Twice',['a'],['b'],[n('Add',['a','a'],'t'),n('Relu',['t'],'b')],[h.make_opsetid('',17)])
+yes=h.make_graph([h.make_node('Twice',['conv'],['big'],domain='own',name='call')],'yes',[],[h.make_tensor_value_info('big',T.FLOAT,None)])
+no=h.make_graph([n('Neg',['conv'],'small')],'no',[],[h.make_tensor_value_info('small',T.FLOAT,None)])
+inits=[F('w',4,3,4,4),I('side',3),I('seven',7)]
+nodes=[n('Conv',['x','w'],'conv',kernel_shape=[4,4],strides=[4,4]),n('Shape',['x'],'shape'),n('Gather',['shape','side'],'width'),n('Greater',['width','seven'],'wide'),h.make_node('If',['wide'],['chosen'],name='if',then_branch=yes,else_branch=no),h.make_node('Twice',['chosen'],['y'],domain='own',name='again')]
+g=h.make_graph(nodes,'branches',[h.make_tensor_value_info('x',T.FLOAT,['n',3,'h','w'])],[h.make_tensor_value_info('y',T.FLOAT,['n',4,'a','b'])],inits)
+m=h.make_model(g,functions=[fn],opset_imports=[h.make_opsetid('',17),h.make_opsetid('own',1)],ir_version=8); onnx.checker.check_model(m)
+onnx.save(m,'branches.onnx')
+
+"""Makes outlier.onnx: of four channels, one is a thousand times as large, and only the layer behind needs the others: 8 bits for all four lose them. A preparation is said in its texts."""
+import json
+big=nh.from_array((r.standard_normal((4,3,4,4))*.2*np.array([1000,1,1,1]).reshape(4,1,1,1)).astype(np.float32),'w')
+small=nh.from_array((r.standard_normal((4,4,1,1))*np.array([0,1,1,1]).reshape(1,4,1,1)).astype(np.float32),'small')
+nodes=[n('Conv',['x','w'],'wide',kernel_shape=[4,4],strides=[4,4]),n('Conv',['wide','small'],'narrow',kernel_shape=[1,1])]
+g=h.make_graph(nodes,'outlier',[h.make_tensor_value_info('x',T.FLOAT,['n',3,16,16])],[h.make_tensor_value_info('narrow',T.FLOAT,['n',4,4,4])],[big,small])
+m=h.make_model(g,opset_imports=[h.make_opsetid('',17)],ir_version=8); onnx.checker.check_model(m,full_check=True)
+onnx.helper.set_model_props(m,{'preprocessor_config':json.dumps({'image_processor_type':'ViTImageProcessor','size':{'height':16,'width':16}})})
+onnx.save(m,'outlier.onnx')
