@@ -1,6 +1,6 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { type FeatureMap, RunDetail, type RunEvaluation } from '@layermill/contracts'
+import { type FeatureMap, RunDetail, type RunEvaluation, RunPage } from '@layermill/contracts'
 import { allocateVersion, readVersions } from '@layermill/orchestrator/registry'
 import { openStore } from '@layermill/storage'
 import { writeSampleImages } from 'layermill/sample-images'
@@ -281,6 +281,19 @@ it('names a run, finds it by its tag, and opens one from its files', async () =>
   await page.getByRole('heading', { name: /^extract-from-elsewhere done/ }).waitFor()
   await page.getByRole('link', { name: 'Images', exact: true }).click()
   await page.locator('.sheet img').first().waitFor()
+  // The layers of another run beside this one's: asked for as the API takes it, and not computed here.
+  await page.getByRole('link', { name: 'Compare', exact: true }).click()
+  await page.getByLabel('With the layers of').selectOption({ label: 'Shapes, first look (googlenet)' })
+  const asked = page.waitForRequest(request => request.method() === 'POST' && request.url().endsWith('/analyses'))
+  const answer = { kind: 'compare', state: 'done', out: place, added: new Date().toISOString(), attempts: 0 }
+  await page.route('**/analyses', route =>
+    route.request().method() === 'POST' ? route.fulfill({ status: 202, json: answer }) : route.continue(),
+  )
+  await page.getByRole('button', { name: 'Compare the layers of both runs' }).click()
+  const [first] = RunPage.parse(await (await fetch(`${url}/v1/runs?search=first+look`)).json()).runs
+  expect((await asked).postDataJSON()).toEqual({ kind: 'compare', with: [first?.id] })
+  await page.unroute('**/analyses')
+  expect(await watched.checkScreens('comparison-of-two')).toEqual([])
   await page.getByRole('link', { name: 'Runs', exact: true }).first().click()
   await page.getByLabel('Search runs').fill('look')
   await expect.poll(() => page.locator('.run-name > a').allTextContents()).toEqual(['Shapes, first look'])

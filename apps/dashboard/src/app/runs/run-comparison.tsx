@@ -1,4 +1,4 @@
-import type { RunComparison as Comparison, RunDetail } from '@layermill/contracts'
+import type { RunComparison as Comparison, RunDetail, RunPage } from '@layermill/contracts'
 import { useState } from 'preact/hooks'
 import { ApiError } from '../core/api.js'
 import { count } from '../core/format.js'
@@ -107,14 +107,42 @@ function Shown({ comparison }: { comparison: Comparison }) {
   )
 }
 
-/** Layers of a run held against each other, all pairs. */
+/** Choice of another extraction whose layers are held against this one's: another network, or the same after fine-tuning. */
+function OtherRun({ run, chosen, onChoose }: { run: RunDetail; chosen: string; onChoose: (id: string) => void }) {
+  const { data } = usePolled<RunPage>('/v1/runs?kind=extract&state=done&limit=200', 0)
+  const others = (data?.runs ?? []).filter(({ id }) => id !== run.id)
+  if (others.length === 0) return null
+  return (
+    <label>
+      With the layers of{' '}
+      <select value={chosen} onChange={event => onChoose(event.currentTarget.value)}>
+        <option value="">no other run</option>
+        {others.map(({ id, name, model }) => (
+          <option key={id} value={id}>
+            {`${name ?? id} (${model})`}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+/** Layers of a run, and of another where one is chosen, held against each other, all pairs. */
 export function RunComparison({ run }: { run: RunDetail }) {
+  const [other, setOther] = useState('')
   const { data, error, refresh } = usePolled<Comparison>(`/v1/runs/${run.id}/comparison`, 0)
   const missing = error instanceof ApiError && error.problem.code === 'NOT_RECORDED'
   return (
     <Card title="Likeness of the layers">
       <div class="sheet-tools">
-        <RunAnalysis run={run.id} kind="compare" title="Compare all layers" body={{ kind: 'compare' }} onEnded={refresh} />
+        <OtherRun run={run} chosen={other} onChoose={setOther} />
+        <RunAnalysis
+          run={run.id}
+          kind="compare"
+          title={other === '' ? 'Compare all layers' : 'Compare the layers of both runs'}
+          body={other === '' ? { kind: 'compare' } : { kind: 'compare', with: [other] }}
+          onEnded={refresh}
+        />
       </div>
       {data !== undefined ? (
         <Shown comparison={data} />
