@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { npyHeader, Random } from '@layermill/core'
 import { cliFile } from '../helpers/cli.js'
+import { benchAllLayers } from './compare-all.js'
 import { median } from './measure.js'
 import { hasNumpy, pytorch } from './pytorch.js'
 
@@ -62,7 +63,7 @@ const say = (name: string, { seconds, cpuSeconds, peakBytes }: Side): void =>
 
 /**
  * `npm run bench -- compare`: linear CKA of two sets of 3,200 rows of 4,096 columns by the command, start included, and by NumPy in float64
- * on the same files, sides in turn. NumPy's is left out where Python has none.
+ * on the same files, sides in turn; then all layers of VGG16. NumPy's is left out where Python has none.
  */
 export async function benchCompare(): Promise<void> {
   const folder = resolve('.tmp/bench/compare')
@@ -79,7 +80,12 @@ export async function benchCompare(): Promise<void> {
     say('NumPy', theirs.at(-1)!)
   }
   await rm(folder, { recursive: true, force: true })
-  if (!numpy) return console.log('no NumPy in this Python: set LAYERMILL_BENCH_PYTHON to one that has it')
+  if (numpy) sayRatios(mine, theirs)
+  else console.log('no NumPy in this Python: set LAYERMILL_BENCH_PYTHON to one that has it')
+  await benchAllLayers()
+}
+
+function sayRatios(mine: readonly Side[], theirs: readonly Side[]): void {
   const ratio = (of: (side: Side) => number): string => (median(mine.map(of)) / median(theirs.map(of))).toFixed(2)
   const apart = Math.max(...mine[0]!.pairs.flat().map((value, i) => Math.abs(value / theirs[0]!.pairs.flat()[i]! - 1)))
   console.log(`CPU seconds over NumPy's ${ratio(side => side.cpuSeconds)}, wall-clock ${ratio(side => side.seconds)}; target <= 1`)
