@@ -7,7 +7,8 @@ it.each([
   ['more of them', 900, 200],
   ['columns of many entries beside empty ones', 30, 17],
 ])('sums the values with their signs in the order of the columns: %s', (_, columns, components) => {
-  const { project } = sparseProjection(columns, components, 'seed')
+  const projection = sparseProjection(columns, components, 'seed')
+  const project = (values: Float32Array | Float64Array): Float64Array => projection.project(values)
   const random = new Random('projection')
   // Half of them zeros, as behind a ReLU.
   const values = Float32Array.from({ length: columns }, () => Math.max(0, random.between(-1, 1)))
