@@ -20,7 +20,9 @@ export interface ProviderOptions extends Pick<ModelProviderOptions, 'handOver'> 
 
 /** Engine and networks of one process, each opened or loaded when it is first asked for. */
 export function createProvider(options: ProviderOptions): ModelProvider {
-  const load = options.load ?? ((model, source) => loadWeights(model, source, { onProgress: options.onWeights, open: openStoreFile }))
+  const { handOver } = options
+  const load =
+    options.load ?? ((model, source) => loadWeights(model, source, { onProgress: options.onWeights, open: openStoreFile, handOver }))
   return new ModelProvider({
     note: options.note,
     ...(options.handOver === undefined ? {} : { handOver: options.handOver }),

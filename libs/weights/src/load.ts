@@ -115,15 +115,15 @@ export async function loadWeights(network: string | WeightTarget, source: string
   const random = /^random(?::(.+))?$/.exec(source)
   if (random !== null) return randomWeights(target, random[1] ?? '0')
   const scheme = schemeOf(source)
-  if (scheme === undefined) return readWeights(await openFile(await fileOf(source)), target)
+  if (scheme === undefined) return readWeights(await openFile(await fileOf(source)), target, undefined, options)
   if (scheme === 'file') {
     try {
-      return await readWeights(await openFile(await fileOf(fileURLToPath(source))), target)
+      return await readWeights(await openFile(await fileOf(fileURLToPath(source))), target, undefined, options)
     } catch (cause) {
       if (cause instanceof LayermillError) throw cause
       throw new LayermillError('WEIGHTS_NOT_FOUND', `${source} is not a file of this machine: ${errorMessage(cause)}`, { cause })
     }
   }
   const file = scheme === 'http' || scheme === 'https' ? await openUrl(source, options) : await openOther(source, scheme, options)
-  return readWeights(file, target, displayUrl(source))
+  return readWeights(file, target, displayUrl(source), options)
 }

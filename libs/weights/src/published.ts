@@ -18,7 +18,7 @@ import { metadataKeys } from './metadata.js'
 import { openTensorFile } from './readers/detect.js'
 import { readWeights, type WeightTarget } from './read.js'
 import { publishedWeights, type WeightRegistry } from './registry.js'
-import type { WeightSet } from './types.js'
+import type { ReadOptions, WeightSet } from './types.js'
 import { writeWeightsSafetensors } from './writers/safetensors.js'
 
 export type WeightsProgress =
@@ -27,7 +27,7 @@ export type WeightsProgress =
   | { readonly kind: 'waiting'; readonly network: string }
   | { readonly kind: 'converting'; readonly network: string; readonly file: string }
 
-export interface FetchOptions extends Omit<DownloadOptions, 'onProgress'> {
+export interface FetchOptions extends Omit<DownloadOptions, 'onProgress'>, ReadOptions {
   /** Default: `layermillHome()`. */
   readonly home?: string | undefined
   readonly onProgress?: ((progress: WeightsProgress) => void) | undefined
@@ -64,9 +64,9 @@ async function recordedIdentity(path: string): Promise<{ sha256: string | undefi
  * Reads converted weights and holds them against the hash that was written with them.
  * @throws LayermillError `WEIGHTS_HASH` when they have changed since.
  */
-export async function readCanonical(path: string, network: WeightTarget): Promise<WeightSet> {
+export async function readCanonical(path: string, network: WeightTarget, options: ReadOptions = {}): Promise<WeightSet> {
   const recorded = await recordedIdentity(path)
-  const weights = await readWeights(await openFile(path), network, recorded.source)
+  const weights = await readWeights(await openFile(path), network, recorded.source, options)
   if (recorded.sha256 !== undefined && recorded.sha256 !== weights.sha256) {
     throw new LayermillError(
       'WEIGHTS_HASH',
@@ -123,7 +123,7 @@ async function obtainFile(network: string, file: PublishedFile, home: string, op
 
 async function convert(network: WeightTarget, path: string, file: PublishedFile, home: string, options: FetchOptions): Promise<WeightSet> {
   options.onProgress?.({ kind: 'converting', network: network.id, file: file.file })
-  const read = await readWeights(await openFile(path), network, file.file)
+  const read = await readWeights(await openFile(path), network, file.file, options)
   const weights: WeightSet = read.preparation === undefined ? read : { ...read, preparation: { ...read.preparation, from: 'published' } }
   await writeWeightsSafetensors(canonicalPath(home, network.id), network, weights)
   return weights
@@ -141,7 +141,7 @@ async function obtain(network: WeightTarget, home: string, options: FetchOptions
   }
   if (await isFile(canonicalPath(home, network.id))) {
     try {
-      return await readCanonical(canonicalPath(home, network.id), network)
+      return await readCanonical(canonicalPath(home, network.id), network, options)
     } catch (error) {
       fail(error)
       if (published.files.length === 0) throw error
@@ -172,7 +172,7 @@ export async function obtainPublished(network: WeightTarget, options: FetchOptio
   const home = options.home ?? layermillHome()
   const canonical = canonicalPath(home, network.id)
   if (await isFile(canonical)) {
-    const weights = await readCanonical(canonical, network).catch(() => undefined)
+    const weights = await readCanonical(canonical, network, options).catch(() => undefined)
     if (weights !== undefined) return weights
   }
   const timeout = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs)

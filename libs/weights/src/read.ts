@@ -2,7 +2,7 @@ import { type Network, parameterShapes } from '@layermill/models'
 import { openFile, type RandomAccess, type Tensor } from '@layermill/core'
 import { assembleWeights } from './assemble.js'
 import { openTensorFile } from './readers/detect.js'
-import type { WeightSet } from './types.js'
+import type { ReadOptions, WeightSet } from './types.js'
 
 /** Properties of a network that reading weights needs. */
 export type WeightTarget = Pick<Network, 'id' | 'architecture' | 'family' | 'nodes' | 'inputSize'>
@@ -11,9 +11,14 @@ export type WeightTarget = Pick<Network, 'id' | 'architecture' | 'family' | 'nod
  * Reads a network's weights from an opened file, whose format its contents tell, and closes it.
  * @throws LayermillError `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`, `WEIGHTS_MISMATCH`.
  */
-export async function readWeights(file: RandomAccess, network: WeightTarget, source: string = file.name): Promise<WeightSet> {
+export async function readWeights(
+  file: RandomAccess,
+  network: WeightTarget,
+  source: string = file.name,
+  options: ReadOptions = {},
+): Promise<WeightSet> {
   try {
-    await using tensors = await openTensorFile(file)
+    await using tensors = await openTensorFile(file, options)
     return await assembleWeights({ ...tensors, path: file.path }, network, parameterShapes(network), source)
   } finally {
     await file.close()

@@ -39,6 +39,12 @@ export interface TensorEntry {
   read(): Promise<Float32Array>
 }
 
+/** How tensors are to be held. */
+export interface ReadOptions {
+  /** They will be handed over to an engine's thread: then not in shared memory, which is given back late. Default: false. */
+  readonly handOver?: boolean | undefined
+}
+
 /** An opened file of weights: its list of contents; tensors are read one at a time. */
 export interface TensorFile extends AsyncDisposable {
   readonly name: string

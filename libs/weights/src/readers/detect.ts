@@ -1,5 +1,5 @@
 import { LayermillError, mostSafetensorsHeaderBytes, type RandomAccess, readBytes, safetensorsTextBytes } from '@layermill/core'
-import type { TensorFile } from '../types.js'
+import type { ReadOptions, TensorFile } from '../types.js'
 import { isKerasEntry } from './keras-paths.js'
 import { openCaffemodel } from './caffemodel.js'
 import { openH5 } from './h5.js'
@@ -33,7 +33,7 @@ async function looksLikeSafetensors(file: RandomAccess, head: Buffer): Promise<b
  * Opens a file of weights in any format that is read. The contents decide, not the name.
  * @throws LayermillError `WEIGHTS_FORMAT` (nothing that is read, with what it seems to be), `WEIGHTS_TRUNCATED`.
  */
-export async function openTensorFile(file: RandomAccess): Promise<TensorFile> {
+export async function openTensorFile(file: RandomAccess, options: ReadOptions = {}): Promise<TensorFile> {
   if (file.size === 0) throw new LayermillError('WEIGHTS_TRUNCATED', `${file.name} is empty`)
   const head = await readBytes(file, 0, Math.min(file.size, 512))
   const text = head.toString('latin1')
@@ -45,7 +45,7 @@ export async function openTensorFile(file: RandomAccess): Promise<TensorFile> {
     if (isKerasEntry(first)) return (await import('./keras-archive.js')).openKerasArchive(file)
     return (await import('./npz.js')).openNpz(file)
   }
-  if (await looksLikeSafetensors(file, head)) return openSafetensors(file)
+  if (await looksLikeSafetensors(file, head)) return openSafetensors(file, options)
   if (head[0] === 0x80 && head[1]! <= 5)
     throw refuse(file, 'a Python pickle (an old .pth?), which is never unpickled', conversion(file.name))
   if (text.startsWith('\x93NUMPY')) throw refuse(file, 'a single .npy array; an .npz archive of all parameters was expected')

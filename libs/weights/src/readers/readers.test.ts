@@ -182,6 +182,18 @@ describe('.safetensors', () => {
     expectSame(weights.tensors, tensors)
   })
 
+  it('holds tensors in memory that threads share, but not those that are handed over to one', async () => {
+    const path = join(folder, 'held.safetensors')
+    const data = Float32Array.of(1.5, -2, 3, 4)
+    await writeSafetensors(path, new Map([['w', { shape: [2, 2], data }]]))
+    for (const handOver of [false, true]) {
+      await using file = await openFile(path)
+      await using opened = await openTensorFile(file, { handOver })
+      const found = await opened.entries.get('w')!.read()
+      expect([found, found.buffer instanceof SharedArrayBuffer]).toEqual([data, !handOver])
+    }
+  })
+
   it('widens F16 and BF16 and narrows F64, special values included', async () => {
     const file = encodeSafetensors({
       half: { dtype: 'F16', shape: [8], bytes: bytesOf(new Uint16Array([0x3c00, 0xc000, 0x0001, 0x03ff, 0x7bff, 0x7c00, 0xfe00, 0x8000])) },

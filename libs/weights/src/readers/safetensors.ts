@@ -13,7 +13,7 @@ import {
   safetensorsTextBytes,
   truncated,
 } from '@layermill/core'
-import type { TensorEntry, TensorFile } from '../types.js'
+import type { ReadOptions, TensorEntry, TensorFile } from '../types.js'
 
 /** Less than the reference implementation accepts (100 MB, which takes a gigabyte to parse); ResNet-152's has 100 kB. */
 const maxHeader = 8 * 1024 * 1024
@@ -93,14 +93,15 @@ function checkCoverage(file: RandomAccess, records: readonly TensorRecord[], sta
   if (start + position < file.size) throw malformed(file, `${file.size - start - position} bytes follow the last tensor`)
 }
 
-function entryOf(file: RandomAccess, record: TensorRecord, start: number): TensorEntry {
+function entryOf(file: RandomAccess, record: TensorRecord, start: number, { handOver = false }: ReadOptions): TensorEntry {
   return {
     shape: record.shape,
     dtype: record.dtype,
     async read() {
       if (record.dtype === 'F32') {
-        // Shared, so that an engine's thread reads it where it is.
-        const data = new Float32Array(new SharedArrayBuffer(record.end - record.begin))
+        const bytes = record.end - record.begin
+        // Shared, so that an engine's thread reads it where it is; shared memory that nobody needs any more is given back late.
+        const data = new Float32Array(handOver ? new ArrayBuffer(bytes) : new SharedArrayBuffer(bytes))
         await file.read(start + record.begin, bytesOf(data))
         return data
       }
@@ -120,7 +121,7 @@ function entryOf(file: RandomAccess, record: TensorRecord, start: number): Tenso
  * Opens a `.safetensors` file; data need not be aligned.
  * @throws LayermillError `WEIGHTS_FORMAT`, `WEIGHTS_TRUNCATED`.
  */
-export async function openSafetensors(file: RandomAccess): Promise<TensorFile> {
+export async function openSafetensors(file: RandomAccess, options: ReadOptions = {}): Promise<TensorFile> {
   const { header, start } = await readHeader(file)
   const count = Object.keys(header).length
   if (count > maxTensors) throw malformed(file, `it has ${count} tensors (at most ${maxTensors})`)
@@ -135,7 +136,7 @@ export async function openSafetensors(file: RandomAccess): Promise<TensorFile> {
     }
   }
   checkCoverage(file, records, start)
-  const entries = new Map(records.map(record => [record.name, entryOf(file, record, start)]))
+  const entries = new Map(records.map(record => [record.name, entryOf(file, record, start, options)]))
   return {
     name: file.name,
     format: 'safetensors',
