@@ -16,7 +16,7 @@ export {
 export { openBroker } from './connect.js'
 export { type Exchange, type ExchangeOptions, openExchange, type PutOptions } from './exchange.js'
 export { exchangePrefix, parameterKeys, resultKeys } from './gradient-keys.js'
-export { handBack, handBackLater, park, parseFailedReason, toJobError } from './job-errors.js'
+export { type FailedReason, handBack, handBackLater, park, parseFailedReason, toJobError } from './job-errors.js'
 export type { JobWorker } from './job-worker.js'
 export { liveWorkers } from './live-workers.js'
 export { decodeTensors, encodeTensors, type ExchangeType } from './tensor-codec.js'

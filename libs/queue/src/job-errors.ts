@@ -1,22 +1,36 @@
 import type { Job } from 'bullmq'
-import { classify } from '@layermill/core'
+import { classify, errorHint, redact } from '@layermill/core'
+
+const hintMark = '\nhint: '
 
 /**
- * A thrown value as the error that a job ends with: its code in front of the message, since a queue keeps only the text, and one that
- * BullMQ does not try again where another attempt cannot help.
+ * A thrown value as the error that a job ends with: its code in front of the message and its hint behind, since a queue keeps only the text,
+ * and one that BullMQ does not try again where another attempt cannot help.
  */
 export async function toJobError(error: unknown): Promise<Error> {
   const { code, message, retry } = classify(error)
-  const text = `${code}: ${message}`
+  const hint = errorHint(error)
+  const text = `${code}: ${message}${hint === undefined ? '' : `${hintMark}${redact(hint)}`}`
   if (retry !== 'never') return new Error(text, { cause: error })
   const { UnrecoverableError } = await import('bullmq')
   return new UnrecoverableError(text)
 }
 
-/** Code and message of a failed job's reason. BullMQ's own reason for a job whose workers vanished is `WORKER_LOST`. */
-export function parseFailedReason(reason: string): { code: string; message: string } {
+/** Parts of a failed job's reason. */
+export interface FailedReason {
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+}
+
+/** Code, message and hint of a failed job's reason. BullMQ's own reason for a job whose workers vanished is `WORKER_LOST`. */
+export function parseFailedReason(reason: string): FailedReason {
   const match = /^([A-Z][A-Z0-9_]*): ([\s\S]*)$/.exec(reason)
-  if (match !== null) return { code: match[1]!, message: match[2]! }
+  if (match !== null) {
+    const [code, text] = [match[1]!, match[2]!]
+    const end = text.lastIndexOf(hintMark)
+    return end < 0 ? { code, message: text } : { code, message: text.slice(0, end), hint: text.slice(end + hintMark.length) }
+  }
   return { code: /stalled/.test(reason) ? 'WORKER_LOST' : 'UNEXPECTED', message: reason }
 }
 

@@ -58,7 +58,11 @@ export async function submitAnalysis(
     () => output.note(`the server goes on with the ${body.kind} of ${run}`),
   )
   const { state, error, out } = analysis
-  if (state === 'failed') throw new LayermillError(receivedCode(error?.code ?? 'UNEXPECTED'), error?.message ?? `the ${body.kind} failed`)
+  if (state === 'failed') {
+    const hint = error?.hint
+    const options = hint === undefined ? {} : { hint }
+    throw new LayermillError(receivedCode(error?.code ?? 'UNEXPECTED'), error?.message ?? `the ${body.kind} failed`, options)
+  }
   if (json === true) output.json(analysis)
   else output.line(`${body.kind} of ${run}: done, ${out}`)
   return exitCodes.done

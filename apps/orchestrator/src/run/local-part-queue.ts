@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makePayload, type PartResult, type RunRecord } from '@layermill/contracts'
-import { classify, endsWithin } from '@layermill/core'
+import { classify, endsWithin, errorHint } from '@layermill/core'
 import { type PartProcessor, throttled } from '@layermill/inference'
 import type { PartEvent, PartQueue } from './part-queue.js'
 
@@ -98,7 +98,10 @@ export class LocalPartQueue implements PartQueue {
       } catch (error) {
         if (this.stop.signal.aborted) return undefined
         const { code, message, retry } = classify(error)
-        if (retry === 'never' || attempt === attempts) return { kind: 'failed', part, code, message }
+        if (retry === 'never' || attempt === attempts) {
+          const hint = errorHint(error)
+          return { kind: 'failed', part, code, message, ...(hint === undefined ? {} : { hint }) }
+        }
         const { pause = (ms, signal) => sleep(ms, undefined, { signal }) } = this.options
         await pause(firstDelayMs * 2 ** (attempt - 1) * (1 - Math.random() / 2), given).catch(() => undefined)
         if (given.aborted) return undefined

@@ -2,7 +2,7 @@ import type { PartResult } from '@layermill/contracts'
 
 export type PartEvent =
   | { readonly kind: 'completed'; readonly part: number; readonly result: PartResult }
-  | { readonly kind: 'failed'; readonly part: number; readonly code: string; readonly message: string }
+  | { readonly kind: 'failed'; readonly part: number; readonly code: string; readonly message: string; readonly hint?: string }
   /** Images finished so far in a part under way. */
   | { readonly kind: 'progress'; readonly part: number; readonly result: PartResult }
 

@@ -185,8 +185,10 @@ describe('PartTracker', () => {
   it('stops at a part that failed for good, and at an interruption', async () => {
     const failing = setUp()
     failing.queue.onAdd = () =>
-      setImmediate(() => failing.queue.send({ kind: 'failed', part: 0, code: 'STORE_FULL', message: 'disk full' }))
-    await expect(failing.tracker.follow(plan(3))).rejects.toBeInstanceOf(PartFailedError)
+      setImmediate(() => failing.queue.send({ kind: 'failed', part: 0, code: 'STORE_FULL', message: 'disk full', hint: 'make space' }))
+    const error: unknown = await failing.tracker.follow(plan(3)).catch((caught: unknown) => caught)
+    expect(error).toBeInstanceOf(PartFailedError)
+    expect(error).toMatchObject({ code: 'STORE_FULL', message: 'part 0: disk full', hint: 'make space' })
 
     const interrupted = setUp()
     interrupted.queue.onAdd = () => setImmediate(() => interrupted.abort.abort(new Error('interrupted')))

@@ -44,6 +44,7 @@ export class PartFailedError extends Error {
     readonly part: number,
     readonly code: string,
     message: string,
+    readonly hint?: string,
   ) {
     super(`part ${part}: ${message}`)
     this.name = 'PartFailedError'
@@ -188,7 +189,7 @@ export class PartTracker {
 
   private onEvent(event: PartEvent): void {
     if (!this.outstanding.has(event.part)) return
-    if (event.kind === 'failed') this.failure ??= new PartFailedError(event.part, event.code, event.message)
+    if (event.kind === 'failed') this.failure ??= new PartFailedError(event.part, event.code, event.message, event.hint)
     else if (event.kind === 'progress') this.underWay.set(event.part, event.result)
     else this.finish(event.part, event.result)
     this.changed()

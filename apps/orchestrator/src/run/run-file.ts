@@ -1,6 +1,7 @@
 import type { RunRecord } from '@layermill/contracts'
 import { errorCode, errorMessage, LayermillError, receivedCode } from '@layermill/core'
 import type { Store } from '@layermill/storage'
+import { PartFailedError } from './part-tracker.js'
 import { writeRunRecord } from './record-store.js'
 
 /** The record of a run under way, and its file. */
@@ -49,7 +50,8 @@ export class RunFile {
     // A record that cannot even be written (a full disk) goes on saying that the run is unfinished, which it is.
     await this.save({ state: 'failed', error: { code, message } }).catch(() => undefined)
     if (error instanceof LayermillError) return error
-    const hint = `${kept} are kept: once the cause is gone, run the same command again`
+    const own = error instanceof PartFailedError && error.hint !== undefined ? `${error.hint}; ` : ''
+    const hint = `${own}${kept} are kept: once the cause is gone, run the same command again`
     return new LayermillError(receivedCode(code), message, { cause: error, hint })
   }
 }

@@ -66,7 +66,7 @@ async function describe(queue: JobQueue<AnalysisJob>, job: QueuedJob<AnalysisJob
   const state = blocks.some(of => of === 'active' || ended(of)) ? 'running' : own
   const { processedOn, finishedOn, failedReason } = job
   const hasFailed = state !== 'done' && typeof failedReason === 'string' && failedReason !== ''
-  const { code, message } = parseFailedReason(failedReason ?? '')
+  const { code, message, hint } = parseFailedReason(failedReason ?? '')
   return {
     kind: data.kind,
     state,
@@ -76,7 +76,9 @@ async function describe(queue: JobQueue<AnalysisJob>, job: QueuedJob<AnalysisJob
     ...(typeof processedOn === 'number' ? { started: instant(processedOn) } : {}),
     ...(typeof finishedOn === 'number' && state !== 'waiting' ? { finished: instant(finishedOn) } : {}),
     attempts: job.attemptsMade,
-    ...(hasFailed ? { error: { code, message: redact(message).slice(0, 4000) } } : {}),
+    ...(hasFailed
+      ? { error: { code, message: redact(message).slice(0, 4000), ...(hint === undefined ? {} : { hint: redact(hint) }) } }
+      : {}),
   }
 }
 

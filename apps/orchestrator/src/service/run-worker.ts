@@ -104,9 +104,11 @@ class RunProcessor {
       const failure = await toJobError(error)
       const [attempt, attempts] = [job.attemptsMade + 1, job.opts.attempts ?? 1]
       const last = attempt >= attempts || !worthAnotherTry(error)
-      this.options.note?.(`run ${job.id}: attempt ${attempt} of ${attempts} failed: ${failure.message}${last ? '' : '; it is tried again'}`)
+      const { code, message } = parseFailedReason(failure.message)
+      this.options.note?.(
+        `run ${job.id}: attempt ${attempt} of ${attempts} failed: ${code}: ${message}${last ? '' : '; it is tried again'}`,
+      )
       if (last) {
-        const { code, message } = parseFailedReason(failure.message)
         await this.tellEnd(job, {
           ...summarizeJob(job, 'active'),
           state: 'failed',

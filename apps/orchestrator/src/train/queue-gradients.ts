@@ -280,7 +280,7 @@ export class QueueGradients implements TimedGradients {
   private onFailed(id: string, reason: string): void {
     const job = this.outstanding.get(id)
     if (job === undefined) return
-    const { code, message } = parseFailedReason(reason)
+    const { code, message, hint } = parseFailedReason(reason)
     const losses = this.losses.get(id) ?? 0
     if (code === 'EXCHANGE_MISSING' && losses < mostLosses) {
       this.losses.set(id, losses + 1)
@@ -288,7 +288,8 @@ export class QueueGradients implements TimedGradients {
       this.pause.wake()
       return
     }
-    this.failure ??= new LayermillError(receivedCode(code), `micro-batch ${job.micro} of step ${job.data.step}: ${message}`)
+    const text = `micro-batch ${job.micro} of step ${job.data.step}: ${message}`
+    this.failure ??= new LayermillError(receivedCode(code), text, hint === undefined ? {} : { hint })
     this.pause.wake()
   }
 

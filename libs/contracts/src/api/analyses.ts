@@ -31,7 +31,10 @@ export const Analysis = z
     started: time.optional().describe('Of the latest attempt.'),
     finished: time.optional(),
     attempts: z.int().nonnegative().describe('Attempts that ended.'),
-    error: z.object({ code: z.string(), message: z.string() }).optional().describe('Why it, or its latest attempt, failed.'),
+    error: z
+      .object({ code: z.string(), message: z.string(), hint: z.string().optional() })
+      .optional()
+      .describe('Why it, or its latest attempt, failed.'),
   })
   .meta({ id: 'Analysis', description: "An analysis of a run's features as a job." })
 export type Analysis = z.output<typeof Analysis>

@@ -47,6 +47,12 @@ export function errorCode(thrown: unknown): string {
   return 'UNEXPECTED'
 }
 
+/** Hint of a thrown value: advice for a person, where there is one. */
+export function errorHint(thrown: unknown): string | undefined {
+  const error = firstError(thrown)
+  return error instanceof LayermillError ? error.hint : undefined
+}
+
 /** A thrown value's message in one line, whatever was thrown. */
 export function errorMessage(thrown: unknown): string {
   const error = firstError(thrown)
