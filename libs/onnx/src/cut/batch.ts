@@ -107,6 +107,7 @@ class BatchRepair {
     if (node.op === 'Reshape' && this.depends.has(node.inputs[0]!)) return this.reshape(node)
     if (node.op === 'Gather') return this.strided(node)
     if (node.op === 'Expand') return this.expand(node)
+    if (node.op === 'Resize') return this.resize(node)
     if (paired.has(node.op)) return this.repeatConstants(node)
     if (node.op === 'Concat' && node.inputs.some(name => this.depends.has(name))) return this.concat(node)
     return node
@@ -180,6 +181,21 @@ class BatchRepair {
     if (shape === undefined || axis === undefined || rank === undefined) return node
     const at = axis + shape.length - rank
     return { ...node, inputs: [node.inputs[0]!, this.shape(shape.map((size, i) => (i === at ? 1 : size)))] }
+  }
+
+  /** The number of images in the sizes that maps are brought to: else a batch would be resized to one image. */
+  private resize(node: NodeDef): NodeDef {
+    const [data = '', roi = '', scales = '', sizes = ''] = node.inputs
+    const tensor = this.graph.initializers.get(sizes)
+    const shape = tensor && smallNumbers(tensor, '')
+    if (shape === undefined || this.axisOf(data) !== 0) return node
+    const axes = node.attributes.get('axes')?.numbers ?? shape.map((_, i) => i)
+    const at = axes.indexOf(0)
+    if (at < 0 || shape[at] !== this.rowsOf(data) || shape[at] !== this.values.get(this.image)?.dims?.[0]) return node
+    const to = `${prefix}.sizes.${this.nodes.length}`
+    const parts = shape.map((size, i) => (i === at ? this.count() : this.shape([size])))
+    this.put(plainNode('Concat', parts, to, [intAttribute('axis', 0)]))
+    return { ...node, inputs: [data, roi, scales, to] }
   }
 
   private shape(sides: readonly number[]): string {

@@ -132,8 +132,21 @@ export class LayerNames {
   }
 
   private layer(name: string, path: string, value: string): Layer {
+    const last = this.folded.find(item => item.convolution.startsWith(`${path}.`) && this.taken(item.value) === value)
+    if (last?.named === 'normalisation' && !last.path.startsWith(`${path}.`)) {
+      return {
+        name,
+        value: last.value,
+        remark: `the value after ${last.path}, which was folded into its last convolution, ${last.convolution}`,
+      }
+    }
     const remark = this.remark(path, value)
     return { name, value, ...(remark === undefined ? {} : { remark }) }
+  }
+
+  /** What the node of a value takes first. */
+  private taken(value: string): string | undefined {
+    return this.graph.nodes[this.graph.producers.get(value) ?? -1]?.inputs[0]
   }
 
   private module(asked: string): Layer[] | undefined {

@@ -53,9 +53,11 @@ it('refuses layers that need another input before anything is computed, and take
 const patches = fileURLToPath(new URL('testing/patches.onnx', import.meta.url))
 
 // A shape whose first size is open though its rows are four for each image; tokens before images, windows beside a mask of one image's.
+// Maps brought to a size.
 it.each([
   ['patches', ['y', 'attn']],
   ['rows', ['z', 'scores']],
+  ['resized', ['nearest', 'linear', 'y']],
 ] as const)('gives for three images of %s what the file as it is gives for each', async (file, layers) => {
   const path = fileURLToPath(new URL(`testing/${file}.onnx`, import.meta.url))
   const network = onnxNetwork(await OnnxModel.open(path))
@@ -83,6 +85,15 @@ it('knows sizes behind a padding that is computed, a stem that ends with a folde
     remark: 'the value after the normalisation that was folded into its last convolution, stem.0',
   })
   expect(() => model.resolve(['attn.proj'])).toThrow(/has no value of 'attn.proj': it is never called, attn uses its weights itself/)
+})
+
+it('takes the value after the normalisation outside of a stem, into which the last convolution of the stem was folded', async () => {
+  const stem = '../../../../../test/conformance/onnx-files/models/timm-test-resnet-dynamo-batch.onnx'
+  const model = await OnnxModel.open(fileURLToPath(new URL(stem, import.meta.url)))
+  expect(model.resolve(['conv1', 'conv1.5'])).toEqual([
+    { name: 'conv1', value: 'getitem_6', remark: 'the value after bn1, which was folded into its last convolution, conv1.6' },
+    { name: 'conv1.5', value: 'relu_1' },
+  ])
 })
 
 // ONNX Runtime joins a padding with zeros to the maximum behind it, and then pads with nothing.
@@ -127,4 +138,16 @@ it('runs a function of the file that a branch calls', async () => {
   const twice = found.get('conv')!.data.map(value => Math.max(0, 2 * value))
   expect(found.get('chosen')!.data).toEqual(twice)
   expect(found.get('y')!.data).toEqual(twice.map(value => 2 * value))
+})
+
+// A constant of two rows beside a maximum is none that is repaired; two images would pass.
+it('holds a file for two images against one alone, so that the last part of a run is right', async () => {
+  const network = onnxNetwork(await OnnxModel.open(fileURLToPath(new URL('testing/pairs.onnx', import.meta.url))))
+  await using extractor = await engine.extractor(network, new Map(), ['above', 'conv'])
+  const three = images(3, 8)
+  await extractor.run({ shape: [2, 3, 8, 8], data: three.data.slice(0, 2 * 192) })
+  expect(extractor.batching).toMatchObject({ kind: 'single' })
+  const layers = await extractor.run(three)
+  expect(layers.get('above')!.shape).toEqual([3, 4, 2, 2])
+  layers.get('above')!.data.forEach((value, k) => expect(value).toBe(Math.max(-0.5, layers.get('conv')!.data[k]!)))
 })

@@ -187,14 +187,16 @@ export class GraphExtractor implements Extractor {
         const session = await this.use(kind)
         const together = await this.wholeBatch(session, images)
         const alone = own ?? (await this.oneByOne(session, images))
-        const differing = this.values.find((_, i) => !equalRows(together[i]!, alone[i]!, share))
+        // As many images as the file is for say nothing on constants that were left: one says it.
+        const each = this.model.fixedBatch > 1 ? await this.oneByOne(session, images) : together
+        const differing = this.values.find((_, i) => [together, each].some(rows => !equalRows(rows[i]!, alone[i]!, share)))
         if (differing === undefined) {
           this.settle({ kind: 'whole', ...(kind === 'repaired' ? { reason: baked(this.model.fixedBatch) } : {}) })
           return together
         }
         reason = `${differing} of a batch differs from that of its images one by one`
-        // The shapes were right, so what is baked into constants is not why.
-        break
+        // The shapes were right, so what is baked into constants is not why, unless it is a batch of several.
+        if (this.model.fixedBatch === 1) break
       } catch (error) {
         if (!(error instanceof LayermillError) || error.code === 'ENGINE_CLOSED') throw error
         reason = `the file cannot compute a batch: ${error.message.slice(0, 200)}`

@@ -23,9 +23,20 @@ export function rowOf({ shape, data }: Tensor, index: number): Tensor {
   return { shape: [1, ...shape.slice(1)], data: data.subarray(index * size, (index + 1) * size) }
 }
 
-/** An image as often as a file computes at a time, where that is fixed. */
+/** Most numbers of a batch that is made of one image: 1 GiB of float32. */
+const mostRepeated = 2 ** 28
+
+/**
+ * An image as often as a file computes at a time, where that is fixed.
+ * @throws LayermillError `ONNX_UNSUPPORTED` for a batch of over 1 GiB
+ */
 export function repeatedImage({ shape, data }: Tensor, count: number): Tensor {
   if (count === 1) return { shape, data }
+  if (count * data.length > mostRepeated)
+    throw new LayermillError(
+      'ONNX_UNSUPPORTED',
+      `the file's batch is fixed at ${count} images of ${formatShape(shape.slice(1))}: over 1 GiB`,
+    )
   const repeated = new Float32Array(count * data.length)
   for (let i = 0; i < count; i++) repeated.set(data, i * data.length)
   return { shape: [count, ...shape.slice(1)], data: repeated }

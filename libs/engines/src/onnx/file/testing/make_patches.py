@@ -31,10 +31,10 @@ m=h.make_model(g,opset_imports=[h.make_opsetid('',17)],ir_version=8); onnx.check
 onnx.save(m,'padded-pool.onnx')
 
 """Makes pairs.onnx: two images at a time, with their number in shapes and a row of a constant for each."""
-inits=[F('w',4,3,4,4),F('mix',4,4),F('head',4,3),I('tokens',[2,4,4]),I('flat',[2,4]),nh.from_array(np.repeat((r.standard_normal((1,1,4))).astype(np.float32),2,0),'cls')]
+inits=[F('w',4,3,4,4),F('mix',4,4),F('head',4,3),nh.from_array(np.full((2,4,1,1),-.5,np.float32),'least'),I('tokens',[2,4,4]),I('flat',[2,4]),nh.from_array(np.repeat((r.standard_normal((1,1,4))).astype(np.float32),2,0),'cls')]
 nodes=[n('Conv',['x','w'],'conv',kernel_shape=[4,4],strides=[4,4]),n('Reshape',['conv','tokens'],'patches'),n('Transpose',['patches'],'rows',perm=[0,2,1]),n('Concat',['cls','rows'],'joined',axis=1),n('MatMul',['joined','mix'],'mixed'),
  n('ReduceMean',['mixed'],'mean',axes=[1]),n('Reshape',['mean','flat'],'pooled'),n('Gemm',['pooled','head'],'y'),
- n('ReduceMean',['conv'],'of_both',axes=[0]),n('Sub',['conv','of_both'],'apart')]
+ n('ReduceMean',['conv'],'of_both',axes=[0]),n('Sub',['conv','of_both'],'apart'),n('Max',['conv','least'],'above')]
 g=h.make_graph(nodes,'pairs',[h.make_tensor_value_info('x',T.FLOAT,[2,3,8,8])],[h.make_tensor_value_info('y',T.FLOAT,[2,3])],inits)
 m=h.make_model(g,opset_imports=[h.make_opsetid('',17)],ir_version=8); onnx.checker.check_model(m,full_check=True)
 onnx.save(m,'pairs.onnx')
@@ -58,3 +58,10 @@ g=h.make_graph(nodes,'outlier',[h.make_tensor_value_info('x',T.FLOAT,['n',3,16,1
 m=h.make_model(g,opset_imports=[h.make_opsetid('',17)],ir_version=8); onnx.checker.check_model(m,full_check=True)
 onnx.helper.set_model_props(m,{'preprocessor_config':json.dumps({'image_processor_type':'ViTImageProcessor','size':{'height':16,'width':16}})})
 onnx.save(m,'outlier.onnx')
+
+"""Makes resized.onnx: maps that are brought to a size which holds a batch of one, as exporters write `interpolate(size=...)`."""
+inits=[F('w',4,3,2,2),I('sizes',[1,4,3,5]),I('rows',[1,60]),F('head',60,3)]
+nodes=[n('Conv',['x','w'],'conv',kernel_shape=[2,2],strides=[2,2]),n('Resize',['conv','','','sizes'],'nearest',mode='nearest',nearest_mode='floor',coordinate_transformation_mode='asymmetric'),n('Resize',['conv','','','sizes'],'linear',mode='linear'),n('Add',['nearest','linear'],'sum'),n('Reshape',['sum','rows'],'flat'),n('MatMul',['flat','head'],'y')]
+g=h.make_graph(nodes,'resized',[h.make_tensor_value_info('x',T.FLOAT,[1,3,8,8])],[h.make_tensor_value_info('y',T.FLOAT,[1,3])],inits)
+m=h.make_model(g,opset_imports=[h.make_opsetid('',17)],ir_version=8); onnx.checker.check_model(m,full_check=True)
+onnx.save(m,'resized.onnx')
