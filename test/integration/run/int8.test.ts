@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCli, smallRun } from '../../helpers/cli.js'
 import { Fleet, succeeded } from '../../helpers/fleet.js'
@@ -126,6 +127,34 @@ describe('--precision int8', () => {
     const lines = (await readFile(to, 'utf8')).trim().split('\n')
     expect(lines).toHaveLength(3)
     expect(await filesBelow(`${to}.run`)).toEqual([])
+  })
+
+  // One of four channels is a thousand times as large; the layer behind it is made of the other three, which 8 bits for all four lose.
+  it('computes a layer of an ONNX file in float32 where int8 loses it, and says so', async () => {
+    const model = fileURLToPath(new URL('../../../libs/engines/src/onnx/file/testing/outlier.onnx', import.meta.url))
+    const [kept, exact] = [join(await folder(), 'kept'), join(await folder(), 'kept-exact')]
+    const command = (to: string): string[] => [
+      'extract',
+      source,
+      '--model',
+      model,
+      '--layers',
+      'wide,narrow',
+      '--out',
+      to,
+      '--device',
+      'cpu',
+    ]
+    const { stderr } = succeeded(await runCli([...command(kept), '--precision', 'int8']))
+    const { calibration } = await readInt8(kept)
+    expect(calibration.cosine['wide']!.smallest).toBeGreaterThan(0.99)
+    expect(calibration.cosine['narrow']!.smallest).toBeLessThan(0.99)
+    expect(calibration).toMatchObject({ float32: ['narrow'] })
+    expect(JSON.parse(await readFile(join(kept, 'calibration.json'), 'utf8'))).toMatchObject({ float32: ['narrow'] })
+    expect(stderr).toContain('computed in fp32, being too far off: narrow')
+    succeeded(await runCli(command(exact)))
+    expect(await readNpy(kept, 'narrow')).toEqual(await readNpy(exact, 'narrow'))
+    expect(await readNpy(kept, 'wide')).not.toEqual(await readNpy(exact, 'wide'))
   })
 
   it('is refused on a GPU before anything is written', async () => {

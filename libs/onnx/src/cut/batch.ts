@@ -146,10 +146,12 @@ class BatchRepair {
     const axis = this.axisOf(node.inputs[0]!)
     if (axis === undefined) return undefined
     const before = product(this.values.get(node.inputs[0]!)!.dims!.slice(0, axis))! * (this.outside.get(node.inputs[0]!) ?? 1)
-    const places = sides.flatMap((_, i) => (product(sides.slice(0, i)) === before && (i === 0 || i < sides.length - 1) ? [i] : []))
+    const places = sides.flatMap((_, i) =>
+      product(sides.slice(0, i)) === before && sides[i]! % this.images === 0 && (i === 0 || i < sides.length - 1) ? [i] : [],
+    )
     const next = this.graph.nodes[this.graph.consumers.get(node.outputs[0]!)?.[0] ?? -1]
     const front = next?.op === 'Transpose' ? ints({ node: next, inputs: [], opset: this.known.opset }, 'perm')?.[0] : undefined
-    if (places.length > 0) return front !== undefined && places.includes(front) && sides[front] === 1 ? front : places[0]
+    if (places.length > 0) return front !== undefined && places.includes(front) && sides[front] === this.images ? front : places[0]
     // It joins what lies before it: the last size holds what one token or pixel has.
     const within = sides.findIndex((_, i) => product(sides.slice(0, i + 1))! >= before)
     const factor = within < 0 ? 0.5 : before / product(sides.slice(0, within))!
@@ -216,12 +218,13 @@ class BatchRepair {
     const places = this.graph.initializers.get(indices)?.dims
     const image = flat?.op === 'Reshape' ? this.values.get(flat.inputs[0]!)?.dims : undefined
     const isFlat = this.values.get(data)?.dims?.length === 1
-    if (flat === undefined || !isFlat || image?.[0] !== 1 || !this.depends.has(data)) return node
-    if (places?.[0] !== 1 || (node.attributes.get('axis')?.numbers[0] ?? 0) !== 0) return node
+    if (flat === undefined || !isFlat || image?.[0] !== this.images || !this.depends.has(data)) return node
+    if (places?.[0] !== this.images || (node.attributes.get('axis')?.numbers[0] ?? 0) !== 0) return node
     const at = this.nodes.length
     const [rows, taken] = [`${prefix}.flat.${at}`, `${prefix}.taken.${at}`]
     this.put(plainNode('Reshape', [flat.inputs[0]!, this.shape([0, -1])], rows))
-    this.put(plainNode('Gather', [rows, indices], taken, [intAttribute('axis', 1)]))
+    const own = this.images === 1 ? indices : this.ofOneImage(indices, 0)
+    this.put(plainNode('Gather', [rows, own], taken, [intAttribute('axis', 1)]))
     return { ...node, op: 'Reshape', inputs: [taken, this.shape([-1, ...places.slice(1)])], attributes: new Map() }
   }
 

@@ -6,7 +6,7 @@ import { asIs, floatProto, nodeProto, tensorProto, valueProto } from '../read/en
 import { graphFields, modelFields } from '../read/fields.js'
 import { type Graph, namesTaken } from '../read/normalise.js'
 import type { Info } from '../shapes/info.js'
-import { upgraded } from '../train/upgrade.js'
+import { upgraded, upgradedOpset } from '../train/upgrade.js'
 import { type Dim, float, float16, type ModelDef, type NodeDef, type TensorDef } from '../types.js'
 import { intAttribute, type Repaired, repairBatch } from './batch.js'
 import { keepZeros } from './padding.js'
@@ -86,6 +86,8 @@ const weightFile = 'weights.bin'
 /** ONNX's advice for tensors that are mapped into memory. */
 const alignment = 4096
 const batchName = 'layermill_batch'
+/** Rewrites use operators of this set; nodes of older ones are upgraded before. */
+export const rewriteOpset = 10
 
 /** Lays the large tensors out, one after the other. */
 class Weights {
@@ -124,6 +126,12 @@ function uniquelyNamed(nodes: readonly NodeDef[]): NodeDef[] {
   })
 }
 
+/** The set of ONNX's own operators that the nodes are of. */
+export function opsetOf({ opsets }: ModelDef, { upgraded: newer, rewrite }: CutOptions): number {
+  const own = opsets.get('') ?? 0
+  return newer === true || (rewrite !== undefined && own < rewriteOpset) ? Math.max(upgradedOpset, own) : own
+}
+
 /** The nodes that the values need, with the batch taken out of constants where that is asked for. */
 export function keptNodes({ graph, image, model, values, files }: CutSource, options: CutOptions): Repaired {
   const kept = needed(graph, options.values)
@@ -133,7 +141,8 @@ export function keptNodes({ graph, image, model, values, files }: CutSource, opt
       ? repairBatch(graph, own, image.name, { values, opset: model.opsets.get('') ?? 0 })
       : { nodes: own, added: [] }
   const repaired = keepSoftmax(keepZeros(changed, graph, values), graph, values)
-  const last = options.upgraded === true ? upgraded(repaired, model.opsets.get('') ?? 0, values, files.get('') ?? '') : repaired
+  const opset = model.opsets.get('') ?? 0
+  const last = opsetOf(model, options) > opset ? upgraded(repaired, opset, values, files.get('') ?? '') : repaired
   if (options.rewrite === undefined) return last
   const { nodes, added } = options.rewrite(last.nodes)
   return { nodes, added: [...last.added, ...added] }
@@ -188,7 +197,7 @@ export function cutGraph(source: CutSource, options: CutOptions, additions?: Add
     ...[...opsetsOf(model, domains)].map(([domain, version]) =>
       messageField(
         modelFields.opsets,
-        message([stringField(1, domain), intField(2, domain === '' ? (additions?.opset ?? version) : version)]),
+        message([stringField(1, domain), intField(2, domain === '' ? (additions?.opset ?? opsetOf(model, options)) : version)]),
       ),
     ),
     ...Object.entries(additions?.metadata ?? {}).map(([key, value]) =>

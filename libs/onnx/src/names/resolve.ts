@@ -144,7 +144,7 @@ export class LayerNames {
     return { name, value, ...(remark === undefined ? {} : { remark }) }
   }
 
-  /** What the node of a value takes first. */
+  /** First input of the node that a value comes from. */
   private taken(value: string): string | undefined {
     return this.graph.nodes[this.graph.producers.get(value) ?? -1]?.inputs[0]
   }

@@ -1,4 +1,4 @@
-import { type CutOptions, type CutSource, keptNodes } from '../cut/cut.js'
+import { type CutOptions, type CutSource, keptNodes, opsetOf } from '../cut/cut.js'
 import type { Graph } from '../read/normalise.js'
 import type { Info, Size } from '../shapes/info.js'
 import { inferValues } from '../shapes/infer.js'
@@ -38,12 +38,7 @@ export function forwardPass(source: CutSource, options: CutOptions): Forward {
     return image.layout === 'nchw' ? [count, 3, ...sides] : [count, ...sides, 3]
   }
   const look = (count: number): Map<string, Info> =>
-    inferValues(
-      changed,
-      Math.max(options.upgraded === true ? 13 : 0, model.opsets.get('') ?? 0),
-      new Map([[image.name, given(count)]]),
-      false,
-    )
+    inferValues(changed, opsetOf(model, options), new Map([[image.name, given(count)]]), false)
   const [one, several] = [look(1), look(otherBatch)]
   return {
     nodes,

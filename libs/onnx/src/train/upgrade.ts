@@ -6,7 +6,7 @@ import type { Info } from '../shapes/info.js'
 import type { NodeDef, TensorDef } from '../types.js'
 
 /** From this set of operators on, what is used here is as in all newer ones. */
-const newest = 13
+export const upgradedOpset = 13
 
 /** An attribute that became an input. */
 interface Moved {
@@ -82,7 +82,7 @@ class Upgrade {
   private refused({ op, name }: NodeDef): Error {
     return unsupported(
       this.file,
-      `node '${name}' (${op}) of opset ${this.opset} cannot be trained`,
+      `node '${name}' (${op}) of opset ${this.opset} cannot be trained or computed in int8`,
       'export it again with opset_version=17',
     )
   }
@@ -94,7 +94,7 @@ class Upgrade {
  * @throws LayermillError `ONNX_UNSUPPORTED` naming a node that cannot be
  */
 export function upgraded({ nodes, added }: Repaired, opset: number, values: ReadonlyMap<string, Info>, file: string): Repaired {
-  if (opset >= newest) return { nodes, added }
+  if (opset >= upgradedOpset) return { nodes, added }
   const upgrade = new Upgrade(opset, values, file)
   const newer = nodes.map(node => upgrade.node(node))
   return { nodes: newer, added: [...added, ...upgrade.added] }

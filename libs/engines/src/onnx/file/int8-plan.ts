@@ -1,5 +1,5 @@
 import { LayermillError } from '@layermill/core'
-import { float, needed, type NodeDef, type OnnxModel, smallNumbers } from '@layermill/onnx'
+import { float, needed, type NodeDef, type OnnxModel, rewriteOpset, smallNumbers } from '@layermill/onnx'
 
 /** A node that computes in int8. */
 export interface Int8Node {
@@ -27,8 +27,7 @@ const silent = new Set([
   'Unsqueeze',
   'Cast',
 ])
-/** QLinearConv is from version 10 of ONNX's operators, MaxPool of uint8 from 12. */
-const oldestOpset = 10
+/** MaxPool of uint8 is from version 12 of ONNX's operators. */
 const poolOpset = 12
 
 /** Whether a node gives 0 for all below: Relu, or Clip from 0. */
@@ -49,7 +48,6 @@ export class Int8Plan {
   readonly nodes = new Map<string, Int8Node>()
 
   constructor(readonly model: OnnxModel) {
-    if (model.opset < oldestOpset) return
     for (const node of model.graph.nodes) {
       const found = this.planned(node)
       if (found !== undefined) this.nodes.set(node.outputs[0]!, found)
@@ -84,9 +82,9 @@ export class Int8Plan {
     return { kind: 'conv', node, tensors, ...(clips ? { clipped: next.outputs[0]! } : {}) }
   }
 
-  /** Whether a node hands on values in int8 as they are. */
+  /** Whether a node hands on values in int8 as they are; those of the oldest sets are upgraded. */
   passes({ op, domain, outputs }: NodeDef): boolean {
-    return passing.has(op) && domain === '' && outputs.length === 1 && this.model.opset >= poolOpset
+    return passing.has(op) && domain === '' && outputs.length === 1 && (this.model.opset >= poolOpset || this.model.opset < rewriteOpset)
   }
 
   /** The value whose range a value is quantised with. */
@@ -120,14 +118,11 @@ export class Int8Plan {
   }
 
   private refusal(values: readonly string[], id: string): LayermillError {
-    const { graph, opset } = this.model
+    const { graph } = this.model
     const operators = new Set(
       [...needed(graph, values)].flatMap(index => (silent.has(graph.nodes[index]!.op) ? [] : [graph.nodes[index]!.op])),
     )
-    const because =
-      opset < oldestOpset
-        ? `its operators are those of version ${opset}, and int8 needs ${oldestOpset}`
-        : `it is computed by ${[...operators].sort().join(', ') || 'nothing'}`
+    const because = `it is computed by ${[...operators].sort().join(', ') || 'nothing'}`
     return new LayermillError('PRECISION_UNAVAILABLE', `${id}: nothing that ${values.join(', ')} needs can compute in int8: ${because}`, {
       hint: 'Conv, MatMul and Gemm with constant weights in float32 can; files in float16 and int8 run as they are, without --precision',
     })

@@ -119,19 +119,38 @@ const gather: GradientRule = (node, gradient, context) =>
 
 const expand: GradientRule = (node, gradient, context) => context.accumulateSpread(node.inputs[0], node.output, () => gradient)
 
+/** Something that a value over axes has, spread to all elements that it was made of. */
+function spreadOut(node: GradientNode, value: string, context: GradientContext): string {
+  const source = node.inputs[0]!
+  const rank = context.dims(source).length
+  const axes = (numbersOf(node, 1, 'axes', context) ?? Array.from({ length: rank }, (_, i) => i)).map(axis => axisOf(axis, rank))
+  const kept = node.int('keepdims', 1) === 1 ? value : context.op('Unsqueeze', [value, context.ints(...axes.toSorted((a, b) => a - b))])
+  return context.op('Expand', [kept, context.shapeOf(source)])
+}
+
 /** The share that each element has in a mean; 1 in a sum. */
 const spread =
   (isMean: boolean): GradientRule =>
   (node, gradient, context) =>
     context.accumulate(node.inputs[0], () => {
-      const source = node.inputs[0]!
-      const rank = context.dims(source).length
-      const axes = (numbersOf(node, 1, 'axes', context) ?? Array.from({ length: rank }, (_, i) => i)).map(axis => axisOf(axis, rank))
-      const kept =
-        node.int('keepdims', 1) === 1 ? gradient : context.op('Unsqueeze', [gradient, context.ints(...axes.toSorted((a, b) => a - b))])
-      const wide = context.op('Expand', [kept, context.shapeOf(source)])
-      return isMean ? context.op('Div', [wide, countOf(source, node.output, context)]) : wide
+      const wide = spreadOut(node, gradient, context)
+      return isMean ? context.op('Div', [wide, countOf(node.inputs[0]!, node.output, context)]) : wide
     })
+
+/** Of a length, the unit vector; 0 where the length is 0, as in PyTorch. */
+const length: GradientRule = (node, gradient, context) =>
+  context.accumulate(node.inputs[0], () => {
+    const share = context.op('Div', [gradient, context.op('Max', [node.output, context.number(1e-30)])])
+    return context.mul(spreadOut(node, share, context), node.inputs[0]!)
+  })
+
+/** Repetitions of sides of one, which are those of Expand. */
+const tile: GradientRule = (node, gradient, context, gradients) => {
+  const [from, to] = [context.dims(node.inputs[0]!), context.dims(node.output)]
+  if (from.some((side, axis) => side !== 1 && side !== to[axis]))
+    throw new RangeError('a repetition of more than one row has no gradient here')
+  expand(node, gradient, context, gradients)
+}
 
 /** How many elements of a value make one of a mean. */
 export function countOf(source: string, mean: string, context: GradientContext): string {
@@ -153,12 +172,14 @@ export const arrangingRules: Readonly<Record<string, GradientRule>> = {
   Gather: gather,
   GlobalAveragePool: globalMean,
   Pad: pad,
+  ReduceL2: length,
   ReduceMean: spread(true),
   ReduceSum: spread(false),
   Reshape: reshape,
   Slice: slice,
   Split: split,
   Squeeze: reshape,
+  Tile: tile,
   Transpose: transpose,
   Unsqueeze: reshape,
 }

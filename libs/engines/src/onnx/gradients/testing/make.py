@@ -168,4 +168,9 @@ case('an inverted residual with squeezing', [
     ('Mul', ['h', 'gate'], ['m'], {}), ('Conv', ['m', 'point'], ['p'], {}), ('Add', ['x', 'p'], ['y'], {})],
     {'x': numbers(2, 4, 4, 4), 'depth': numbers(4, 1, 3, 3), 'w1': numbers(2, 4, 1, 1), 'w2': numbers(4, 2, 1, 1), 'point': numbers(4, 4, 1, 1)}, squeeze)
 
+zeros = numbers(2, 3, 4)
+zeros[0, 1] = 0
+one('ReduceL2', [zeros], lambda a: a.norm(dim=2, keepdim=True), axes=[-1], keepdims=1)
+one('ReduceL2', [numbers(2, 3, 4, 2)], lambda a: a.norm(dim=(2, 3)), 'ReduceL2 without sides', axes=[2, 3], keepdims=0)
+one('Tile', [numbers(1, 1, 3)], lambda a: a.repeat(2, 4, 1), integers={'shape': [2, 4, 1]}, batched=False)
 json.dump({'cases': cases}, sys.stdout, separators=(',', ':'))
