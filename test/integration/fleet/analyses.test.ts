@@ -59,7 +59,8 @@ it('carries out what a killed server had begun, with the bytes of the local comm
   const path = `/v1/runs/${runs[0]!.id}/analyses`
   const states = async (url: string): Promise<string[]> =>
     AnalysisList.parse(await (await fetch(`${url}${path}`)).json()).analyses.map(({ kind, state: of }) => `${kind} ${of}`)
-  await post(first.url, path, { kind: 'audit', layer: 'inception_3a' })
+  const settings = { labelScore: 'margin', labels: 2, outliers: 3, seed: 'other' }
+  await post(first.url, path, { kind: 'audit', layer: 'inception_3a', settings })
   await expect.poll(() => states(first.url)).toEqual(['audit running'])
   // Before its process has loaded the runtime.
   await fleet.kill(first.process)
@@ -67,14 +68,16 @@ it('carries out what a killed server had begun, with the bytes of the local comm
   await expect.poll(() => states(second.url), { timeout: 120_000 }).toEqual(['audit done'])
   // Six layers: two servers share the blocks of their pairs.
   const third = await fleet.serve(state.with(1, join(root, 'state-3')))
-  succeeded(await runCli(['compare', runs[0]!.id, '--server', second.url]))
+  const compared = ['--rdm', 'cosine', '--permutations', '20', '--measures', 'cka,rsa']
+  succeeded(await runCli(['compare', runs[0]!.id, ...compared, '--server', second.url]))
   expect(`${second.process.output()}${third.process.output()}`).toMatch(/block 4 of 4: done/)
   expect(await states(second.url)).toEqual(['audit done', 'compare done'])
 
   // A run that was opened from its files is named by a URL.
   const here = pathToFileURL(join(root, 'here')).href
-  succeeded(await runCli(['audit', '--features', here, '--layer', 'inception_3a', '--out', `${here}/audit`]))
-  succeeded(await runCli(['compare', here, '--out', `${here}/compare`]))
+  const audited = ['--label-score', 'margin', '--labels', '2', '--outliers', '3', '--seed', 'other']
+  succeeded(await runCli(['audit', '--features', here, '--layer', 'inception_3a', ...audited, '--out', `${here}/audit`]))
+  succeeded(await runCli(['compare', here, ...compared, '--out', `${here}/compare`]))
   for (const kind of ['audit', 'compare']) {
     const local = await filesOf(join(root, 'here', kind))
     for (const [name, text] of local) local.set(name, text.replaceAll(here, pathToFileURL(features).href))
@@ -84,9 +87,9 @@ it('carries out what a killed server had begun, with the bytes of the local comm
 })
 
 it('refuses flags that a server does not take', async () => {
-  const { code, stderr } = await runCli(['audit', '--features', 'extract-1', '--labels', '5', '--server', 'http://127.0.0.1:1'])
+  const { code, stderr } = await runCli(['audit', '--features', 'extract-1', '--verdicts', 'a.csv', '--server', 'http://127.0.0.1:1'])
   expect(code).not.toBe(0)
-  expect(stderr).toMatch(/--labels: not taken with --server/)
+  expect(stderr).toMatch(/--verdicts: not taken with --server/)
   expect((await runCli(['compare', './features', '--server', 'http://127.0.0.1:1'])).stderr).toMatch(
     /expected with --server the id of a run/,
   )

@@ -19,6 +19,15 @@ export type AnalysisAnswer =
 
 const quiet: Output = { line: () => undefined, json: () => undefined, note: () => undefined }
 
+/** Settings as flags have them: numbers and lists in words. */
+const asFlags = (settings: object = {}): Record<string, string | boolean> =>
+  Object.fromEntries(
+    Object.entries(settings as Record<string, string | number | boolean | readonly string[]>).map(([name, value]) => [
+      name,
+      typeof value === 'boolean' ? value : String(value),
+    ]),
+  )
+
 /** The command's own audit or comparison, with its defaults, so that the bytes are the same. */
 async function carryOut({ job, places }: AnalysisTask): Promise<void> {
   const { kind, store, layers, others, out, blocks, block } = job
@@ -26,13 +35,14 @@ async function carryOut({ job, places }: AnalysisTask): Promise<void> {
     const { auditCommand } = await import('../commands/audit/action.js')
     const { AllowedPlaces } = await import('@layermill/orchestrator/service')
     const rules = new AllowedPlaces(places)
-    const options = { ...auditDefaults, features: store, layer: layers, out, json: true }
+    const options = { ...auditDefaults, ...asFlags(job.audit), features: store, layer: layers, out, json: true }
     await auditCommand(quiet, undefined, { ...options, entriesOf: source => rules.entriesOf(source) })
     return
   }
   const { compareCommand } = await import('../commands/compare/action.js')
   await compareCommand(quiet, [store, ...others], {
     ...compareDefaults,
+    ...asFlags(job.compare),
     layers,
     out,
     json: true,

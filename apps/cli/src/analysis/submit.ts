@@ -18,8 +18,16 @@ export interface AnalysisServer {
 export function refuseLocalFlags(given: Readonly<Record<string, boolean>>): void {
   const flag = Object.keys(given).find(name => given[name])
   if (flag !== undefined)
-    throw new LayermillError('SPEC_INVALID', `${flag}: not taken with --server, which looks at a run of its own with the defaults`)
+    throw new LayermillError('SPEC_INVALID', `${flag}: not taken with --server, which looks at a run of its own and writes into its folder`)
 }
+
+/** Settings that are given; undefined where none is. */
+export function settingsOf<Settings extends object>(given: Settings): GivenSettings<Settings> | undefined {
+  const named = Object.entries(given).filter(([, value]) => value !== undefined)
+  return named.length === 0 ? undefined : (Object.fromEntries(named) as GivenSettings<Settings>)
+}
+
+type GivenSettings<Settings> = { [Name in keyof Settings]?: Exclude<Settings[Name], undefined> }
 
 /** @param flag naming the argument @throws LayermillError `SPEC_INVALID` */
 export function runIdOf(flag: string, text: string): string {

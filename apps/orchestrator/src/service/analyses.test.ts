@@ -85,6 +85,19 @@ it('queues an analysis once, carries it out in the folder of the run, and tells 
   await worker.close()
 })
 
+it('carries out settings, and names the places of runs in them', async () => {
+  const settings = { heldOut: 'extract-2', labels: 5, update: true }
+  await analyses.start('extract-1', { kind: 'audit', settings })
+  const { carryOut, begun, end } = held()
+  const worker = startAnalysisWorker(broker, { carryOut })
+  expect(await begun).toMatchObject({ audit: { heldOut: '/data/extract-2', labels: 5, update: true } })
+  end()
+  await worker.close()
+  await expect(analyses.start('extract-1', { kind: 'audit', settings: { heldOut: 'extract-none' } })).rejects.toMatchObject({
+    code: 'RUN_UNKNOWN',
+  })
+})
+
 it('hands an analysis back as its process stops, for another one, and counts no attempt', async () => {
   await analyses.start('extract-1', { kind: 'compare', with: ['extract-2'], layers: 'res*' })
   const one = held()

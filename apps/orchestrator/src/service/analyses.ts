@@ -112,7 +112,16 @@ export class QueueAnalyses implements AnalysisService {
     const others = body.kind === 'audit' ? [] : await Promise.all((body.with ?? []).map(async id => placeOf(await this.runs.get(id))))
     // As many blocks as sets are worth: where fewer layers fit a pattern, blocks without a pair end at once.
     const blocks = body.kind === 'compare' ? comparisonBlocks(names.length * (1 + others.length)) : 0
-    const data = makePayload('analysis', { v: 1, run, store, kind: body.kind, ...(layers === undefined ? {} : { layers }), others, blocks })
+    const data = makePayload('analysis', {
+      v: 1,
+      run,
+      store,
+      kind: body.kind,
+      ...(layers === undefined ? {} : { layers }),
+      others,
+      blocks,
+      ...(body.settings === undefined ? {} : { [body.kind]: await this.placed(body.settings) }),
+    })
     const queue = queueOf(this.broker)
     const id = jobId(body.kind, run)
     const known = await queue.getJob(id)
@@ -129,6 +138,17 @@ export class QueueAnalyses implements AnalysisService {
     const job = await queue.getJob(id)
     if (job === undefined) throw new LayermillError('UNAVAILABLE', `The queue has lost the ${body.kind} of ${run}`)
     return describe(queue, job)
+  }
+
+  /** Settings with the places of the runs that they name. */
+  private async placed(settings: NonNullable<AnalysisBody['settings']>): Promise<object> {
+    const runs = 'heldOut' in settings || 'reference' in settings ? settings : {}
+    const places = await Promise.all(
+      Object.entries({ heldOut: runs.heldOut, reference: runs.reference }).map(async ([name, id]) =>
+        id === undefined ? [] : [[name, placeOf(await this.runs.get(id))] as const],
+      ),
+    )
+    return { ...settings, ...Object.fromEntries(places.flat()) }
   }
 
   async list(run: string): Promise<Analysis[]> {

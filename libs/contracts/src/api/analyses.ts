@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { analysisKinds } from '../jobs/analysis-kinds.js'
+import { auditSettings, compareSettings } from '../jobs/analysis-settings.js'
 import { RunId } from './runs.js'
 
 const time = z.string().describe('ISO 8601, UTC.')
@@ -11,11 +12,13 @@ export const AnalysisBody = z
     z.strictObject({
       kind: z.literal('audit'),
       layer: layer.optional().describe('Layer to look at. Default: the last of the run.'),
+      settings: auditSettings(RunId).optional().describe('As the flags of the command are named.'),
     }),
     z.strictObject({
       kind: z.literal('compare'),
       layers: z.string().min(1).max(2000).optional().describe('Layers with commas, * for any characters. Default: all.'),
       with: z.array(RunId).max(5).optional().describe('Other runs whose layers are compared as well.'),
+      settings: compareSettings.optional().describe('As the flags of the command are named.'),
     }),
   ])
   .meta({ id: 'AnalysisBody', description: "An analysis of a run's features." })

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { priorities } from '../specs/priority.js'
 import { RunSpec } from '../specs/spec.js'
 import { analysisKinds } from './analysis-kinds.js'
+import { auditSettings, compareSettings } from './analysis-settings.js'
 import { kinds } from '../specs/spec-fields.js'
 import { formatZodError } from '../specs/spec-error.js'
 
@@ -109,6 +110,8 @@ export const AnalysisJob = z.strictObject({
   blocks: z.int().min(0).max(100).default(0),
   /** Place of the block that this job is of; the job without puts the blocks together. */
   block: z.int().min(0).max(99).optional(),
+  audit: auditSettings(storeUrl).optional(),
+  compare: compareSettings.optional(),
 })
 export type AnalysisJob = z.output<typeof AnalysisJob>
 

@@ -45,14 +45,17 @@ function labelScoreOf(text: string): 'self-confidence' | 'margin' {
   throw new LayermillError('SPEC_INVALID', `--label-score: got ${JSON.stringify(text)}, expected self-confidence or margin`)
 }
 
+function neighboursHow(text: string): 'auto' | 'exact' | 'index' {
+  if (text === 'auto' || text === 'exact' || text === 'index') return text
+  throw new LayermillError('SPEC_INVALID', `--neighbours: got ${JSON.stringify(text)}, expected auto, exact or index`)
+}
+
 /**
  * Opener of the index that finds neighbours; none where they are exact. Many images are looked at exactly where the index is not installed
  * and was not asked for: that takes hours from a million on, and is said.
  */
 function indexFor(output: Output, how: string, rows: number): OpenNeighbourIndex | undefined {
-  if (how === 'exact' || (how === 'auto' && rows <= mostExactRows)) return undefined
-  if (how !== 'auto' && how !== 'index')
-    throw new LayermillError('SPEC_INVALID', `--neighbours: got ${JSON.stringify(how)}, expected auto, exact or index`)
+  if (neighboursHow(how) === 'exact' || (how === 'auto' && rows <= mostExactRows)) return undefined
   try {
     return loadNeighbourIndex()
   } catch (error) {
@@ -159,33 +162,35 @@ async function look(
 
 /** Has a server audit a run of its own; the results are in the folder `audit` of that run. */
 async function onServer(output: Output, source: string | undefined, options: AuditCommandOptions & { server: string }): Promise<number> {
-  const { refuseLocalFlags, runIdOf, submitAnalysis } = await import('../../analysis/submit.js')
-  const { reference, heldOut, labelScore, labels, outliers, permutations, seed, verdicts, skipPictures, out, layer, server, tokenFile } =
+  const { refuseLocalFlags, runIdOf, settingsOf, submitAnalysis } = await import('../../analysis/submit.js')
+  const { reference, heldOut, labelScore, neighbours, labels, outliers, permutations, seed, verdicts, out, layer, server, tokenFile } =
     options
   refuseLocalFlags({
     'a source': source !== undefined,
-    '--reference': reference !== undefined,
-    '--held-out': heldOut !== undefined,
-    '--label-score': labelScore !== auditDefaults.labelScore,
-    '--neighbours': options.neighbours !== auditDefaults.neighbours,
-    '--labels': labels !== undefined,
-    '--outliers': outliers !== undefined,
     '--verdicts': verdicts !== undefined,
-    '--skip-pictures': skipPictures === true,
-    '--update': options.update === true,
-    '--permutations': permutations !== auditDefaults.permutations,
-    '--seed': seed !== auditDefaults.seed,
     '--out': out !== undefined,
   })
-  const body = { kind: 'audit', ...(layer === undefined ? {} : { layer }) } as const
+  const settings = settingsOf({
+    heldOut: heldOut && runIdOf('--held-out', heldOut),
+    reference: reference && runIdOf('--reference', reference),
+    labelScore: labelScore === auditDefaults.labelScore ? undefined : labelScoreOf(labelScore),
+    neighbours: neighbours === auditDefaults.neighbours ? undefined : neighboursHow(neighbours),
+    labels: labels === undefined ? undefined : flagCount('--labels', labels, 0, 100_000_000),
+    outliers: outliers === undefined ? undefined : flagCount('--outliers', outliers, 0, 100_000_000),
+    permutations: permutations === auditDefaults.permutations ? undefined : flagCount('--permutations', permutations, 19, 100_000),
+    seed: seed === auditDefaults.seed ? undefined : seed,
+    skipPictures: options.skipPictures,
+    update: options.update,
+  })
+  const body = { kind: 'audit', ...(layer === undefined ? {} : { layer }), settings } as const
   return submitAnalysis(output, runIdOf('--features', options.features), body, { server, tokenFile, json: options.json })
 }
 
 /** `layermill audit --features RUN`: what is wrong with the images of a run. */
 export async function auditCommand(output: Output, source: string | undefined, options: AuditCommandOptions): Promise<number> {
   labelScoreOf(options.labelScore)
-  if (options.update === true) updatedFolder(options.out)
   if (options.server !== undefined) return onServer(output, source, { ...options, server: options.server })
+  if (options.update === true) updatedFolder(options.out)
   const fast = await openProduct()
   const progress = new StepProgress(process.stderr)
   try {

@@ -81,7 +81,7 @@ function penaltiesOf(text: string | undefined): readonly number[] | undefined {
 /** The options, checked before anything is read. */
 function settingsOf(options: CompareCommandOptions) {
   const form = formOf(options.writeRdm)
-  if (form !== undefined && options.out === undefined) {
+  if (form !== undefined && options.out === undefined && options.server === undefined) {
     throw new LayermillError('SPEC_INVALID', '--write-rdm: expected --out, the folder to write to')
   }
   return {
@@ -212,40 +212,29 @@ function sayPairs(output: Output, { pairs }: Comparison, predictivity: readonly 
 
 /** Has a server compare runs of its own; the results are in the folder `compare` of the first. */
 async function onServer(output: Output, places: readonly string[], options: CompareCommandOptions & { server: string }): Promise<number> {
-  const { refuseLocalFlags, runIdOf, submitAnalysis } = await import('../../analysis/submit.js')
-  const {
-    measures: named,
-    rdm,
-    minibatch,
-    partial,
-    targets,
-    folds,
-    penalties,
-    permutations,
-    bootstrap,
-    seed,
-    memory,
-    out,
-    writeRdm,
-  } = options
+  const { refuseLocalFlags, runIdOf, settingsOf: givenOf, submitAnalysis } = await import('../../analysis/submit.js')
+  const { partial, targets, folds, penalties, seed, memory, out } = options
   refuseLocalFlags({
-    '--measures': named !== undefined,
-    '--rdm': rdm !== compareDefaults.rdm,
-    '--minibatch': minibatch !== undefined,
-    '--partial': partial !== undefined,
     '--targets': targets !== undefined,
     '--folds': folds !== compareDefaults.folds,
     '--penalties': penalties !== undefined,
-    '--permutations': permutations !== compareDefaults.permutations,
-    '--bootstrap': bootstrap !== compareDefaults.bootstrap,
-    '--seed': seed !== compareDefaults.seed,
     '--memory': memory !== compareDefaults.memory,
     '--out': out !== undefined,
-    '--write-rdm': writeRdm !== undefined,
+  })
+  const { rdm, measures: named, minibatch, permutations, bootstrap } = settingsOf(options)
+  const settings = givenOf({
+    measures: named && [...named],
+    rdm: rdm === compareDefaults.rdm ? undefined : rdm,
+    minibatch,
+    partial,
+    permutations: permutations === 0 ? undefined : permutations,
+    bootstrap: bootstrap === 0 ? undefined : bootstrap,
+    seed: seed === compareDefaults.seed ? undefined : seed,
+    writeRdm: formOf(options.writeRdm),
   })
   const [run = '', ...others] = places.map(place => runIdOf('a run', place))
   const { layers, server, tokenFile, json } = options
-  const body = { kind: 'compare', with: others, ...(layers === undefined ? {} : { layers }) } as const
+  const body = { kind: 'compare', with: others, ...(layers === undefined ? {} : { layers }), settings } as const
   return submitAnalysis(output, run, body, { server, tokenFile, json })
 }
 
