@@ -78,7 +78,7 @@ export async function benchAllLayers(): Promise<void> {
   const { sets, pairs } = JSON.parse(compared.result.stdout) as Answer
   const between = pairs.filter(({ a, b }) => a !== b).map(({ cka }) => [cka.biased, cka.debiased])
   console.log(
-    `  compare    ${sets.length} layers, ${between.length} pairs: ${compared.seconds.toFixed(0)} s, ${mebibytes(compared.peakBytes)} at the peak`,
+    `  compare    ${sets.length} layers, ${pairs.length} pairs: ${compared.seconds.toFixed(0)} s, ${mebibytes(compared.peakBytes)} at the peak`,
   )
   if (await hasNumpy()) {
     const folders = sets.map(({ name }) => join(out, 'features', name.replaceAll('/', '.')))

@@ -287,7 +287,11 @@ describe('errors', () => {
     const inspection = new Proxy(emptyInspection, { get: () => () => new Promise(() => {}) })
     const shelf = { describe: () => new Promise<never>(() => {}), open: () => new Promise<never>(() => {}) }
     const tries = { model: () => new Promise<never>(() => {}), run: () => new Promise<never>(() => {}) }
-    const analyses = { start: () => new Promise<never>(() => {}), list: () => new Promise<never>(() => {}) }
+    const analyses = {
+      start: () => new Promise<never>(() => {}),
+      cancel: () => new Promise<never>(() => {}),
+      list: () => new Promise<never>(() => {}),
+    }
     const hanging = await startServer({ runs: silent, shelf, fleet, models, schedules, inspection, tries, analyses, serviceDeadline: 20 })
     const queries: Record<string, string> = {
       thumbnail: '?part=0&key=a',

@@ -23,7 +23,7 @@ export const emptyInspection: InspectionService = {
 }
 
 /** A server whose runs have nothing to analyse. */
-export const noAnalyses: AnalysisService = { start: none, list: () => Promise.resolve([]) }
+export const noAnalyses: AnalysisService = { start: none, cancel: none, list: () => Promise.resolve([]) }
 
 /** A model that takes every picture for a cat, with as many bytes as it has. */
 export const catsOnly: TryService = {

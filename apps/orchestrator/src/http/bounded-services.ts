@@ -120,6 +120,7 @@ export function boundInspection(inspection: InspectionService, deadline: number)
 export function boundAnalyses(analyses: AnalysisService, deadline: number): AnalysisService {
   return {
     start: (run, body) => answerWithin(analyses.start(run, body), deadline, 'the queue'),
+    cancel: (run, kind) => answerWithin(analyses.cancel(run, kind), deadline, 'the queue'),
     list: run => answerWithin(analyses.list(run), deadline, 'the queue'),
   }
 }

@@ -30,6 +30,7 @@ export const routeAccess = {
   'GET /v1/runs/:id/neighbours': 'read',
   'POST /v1/runs/:id/analyses': 'submit',
   'GET /v1/runs/:id/analyses': 'read',
+  'DELETE /v1/runs/:id/analyses/:kind': 'submit',
   'GET /v1/runs/:id/comparison': 'read',
   'GET /v1/runs/:id/audit': 'read',
   'POST /v1/runs/:id/audit/verdicts': 'submit',

@@ -98,6 +98,21 @@ it('carries out settings, and names the places of runs in them', async () => {
   })
 })
 
+it('forgets an analysis that waits and ends one that runs where it is cancelled', async () => {
+  await analyses.start('extract-1', { kind: 'audit' })
+  await analyses.cancel('extract-1', 'audit')
+  expect(await analyses.list('extract-1')).toEqual([])
+  await expect(analyses.cancel('extract-1', 'audit')).rejects.toMatchObject({ code: 'NOT_RECORDED' })
+  await analyses.start('extract-1', { kind: 'audit' })
+  const { carryOut, begun } = held()
+  const worker = startAnalysisWorker(broker, { carryOut, cancelInterval: 10 })
+  await begun
+  await analyses.cancel('extract-1', 'audit')
+  await expect.poll(stateOf).toBe('failed')
+  expect(await analyses.list('extract-1')).toMatchObject([{ error: { code: 'ANALYSIS_CANCELLED' } }])
+  await worker.close()
+})
+
 it('hands an analysis back as its process stops, for another one, and counts no attempt', async () => {
   await analyses.start('extract-1', { kind: 'compare', with: ['extract-2'], layers: 'res*' })
   const one = held()

@@ -151,6 +151,21 @@ export class QueueAnalyses implements AnalysisService {
     return { ...settings, ...Object.fromEntries(places.flat()) }
   }
 
+  async cancel(run: string, kind: AnalysisKind): Promise<void> {
+    await this.runs.get(run)
+    const queue = queueOf(this.broker)
+    const job = await queue.getJob(jobId(kind, run))
+    if (job === undefined || ended(await job.getState()))
+      throw new LayermillError('NOT_RECORDED', `There is no ${kind} of ${run} that waits or runs`)
+    for (const id of [jobId(kind, run), ...blockIds(readPayload('analysis', job.data))]) {
+      const each = await queue.getJob(id)
+      if (each === undefined || ended(await each.getState())) continue
+      await each.updateData({ ...each.data, cancel: true })
+      // One that a server has taken cannot be removed: the server looks for the mark.
+      await each.remove().catch(() => undefined)
+    }
+  }
+
   async list(run: string): Promise<Analysis[]> {
     await this.runs.get(run)
     const queue = queueOf(this.broker)
@@ -166,6 +181,8 @@ export interface AnalysisWorkerOptions {
   readonly carryOut: CarryOutAnalysis
   /** Milliseconds after which another process takes over the analysis of one that is gone. */
   readonly lockDuration?: number
+  /** Milliseconds between looks whether an analysis was cancelled. Default 2 s. */
+  readonly cancelInterval?: number
   /** For the log. */
   readonly note?: (text: string) => void
 }
@@ -176,12 +193,21 @@ export interface AnalysisWorker {
 }
 
 /** Carries out the analyses of a queue, one at a time. Several processes may do so for one queue. */
-export function startAnalysisWorker(broker: Broker, { carryOut, lockDuration, note }: AnalysisWorkerOptions): AnalysisWorker {
+export function startAnalysisWorker(
+  broker: Broker,
+  { carryOut, lockDuration, cancelInterval = 2000, note }: AnalysisWorkerOptions,
+): AnalysisWorker {
   const stop = new AbortController()
   const worker = broker.worker<AnalysisJob>(
     queueNames.analyses,
     async (job: QueuedJob<AnalysisJob>, token, signal) => {
-      const stopping = AbortSignal.any([stop.signal, ...(signal === undefined ? [] : [signal])])
+      const cancelled = new AbortController()
+      const stopping = AbortSignal.any([stop.signal, cancelled.signal, ...(signal === undefined ? [] : [signal])])
+      const look = async (): Promise<void> => {
+        const current = await queueOf(broker).getJob(job.id!)
+        if (current?.data.cancel === true) cancelled.abort(new LayermillError('ANALYSIS_CANCELLED', 'cancelled by request'))
+      }
+      const watch = setInterval(() => void look().catch(() => undefined), cancelInterval)
       let hasBegun = true
       try {
         const data = readPayload('analysis', job.data)
@@ -194,7 +220,9 @@ export function startAnalysisWorker(broker: Broker, { carryOut, lockDuration, no
         }
       } catch (error) {
         if (stop.signal.aborted) return await handBack(job, token)
-        throw await toJobError(error)
+        throw await toJobError(cancelled.signal.aborted ? cancelled.signal.reason : error)
+      } finally {
+        clearInterval(watch)
       }
       if (!hasBegun) await handBackLater(job, token, blocksDelay)
     },

@@ -112,6 +112,8 @@ export const AnalysisJob = z.strictObject({
   block: z.int().min(0).max(99).optional(),
   audit: auditSettings(storeUrl).optional(),
   compare: compareSettings.optional(),
+  /** It is to end. */
+  cancel: z.boolean().optional(),
 })
 export type AnalysisJob = z.output<typeof AnalysisJob>
 

@@ -314,6 +314,7 @@ export const failureTable = {
   }),
   ROUTE_UNKNOWN: row('never', 'request', 'There is nothing at this address.', { status: 404, title: 'There is nothing here' }),
   RUN_ACTIVE: row('never', 'request', 'The run is being worked on.', { status: 409, title: 'The run is being worked on' }),
+  ANALYSIS_CANCELLED: row('never', 'run', 'The audit or comparison of a run was cancelled.'),
   RUN_CANCELLED: row('never', 'run', 'The run was cancelled.'),
   RUN_FINISHED: row('never', 'request', 'The run has ended.', { status: 409, title: 'The run has ended' }),
   RUN_UNKNOWN: row('never', 'request', 'There is no such run.', { status: 404, title: 'There is no such run' }),

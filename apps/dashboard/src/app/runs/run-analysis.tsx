@@ -1,6 +1,6 @@
 import type { Analysis, AnalysisBody, AnalysisKind } from '@layermill/contracts'
 import { useEffect, useState } from 'preact/hooks'
-import { may, postJson } from '../core/api.js'
+import { may, postJson, send } from '../core/api.js'
 import { ago } from '../core/format.js'
 import { usePolled } from '../core/poll.js'
 import { ProblemNote } from '../ui/parts.js'
@@ -50,11 +50,23 @@ export function RunAnalysis({ run, kind, title, body, onEnded }: RunAnalysisProp
       }, setFailure)
       .finally(() => setBusy(false))
   }
+  const cancel = (): void => {
+    setBusy(true)
+    setFailure(undefined)
+    send(`/v1/runs/${run}/analyses/${kind}`, { method: 'DELETE' })
+      .then(refresh, setFailure)
+      .finally(() => setBusy(false))
+  }
   return (
     <>
       {may('submit') ? (
         <button type="button" disabled={busy || underWay} onClick={start}>
           {title}
+        </button>
+      ) : null}
+      {may('submit') && underWay ? (
+        <button type="button" disabled={busy} onClick={cancel}>
+          Cancel the {kind === 'audit' ? 'audit' : 'comparison'}
         </button>
       ) : null}
       <span class={analysis?.state === 'failed' ? 'bad' : 'muted'} role="status">

@@ -1,4 +1,4 @@
-import { Analysis, AnalysisBody, AnalysisList, type AnalysisService, RunId } from '@layermill/contracts'
+import { Analysis, AnalysisBody, analysisKinds, AnalysisList, type AnalysisService, RunId } from '@layermill/contracts'
 import { z } from 'zod'
 import type { App } from '../app.js'
 import { problems } from './problems.js'
@@ -37,5 +37,23 @@ export function addAnalysisRoutes(app: App, analyses: AnalysisService): void {
       },
     },
     async request => ({ analyses: await analyses.list(request.params.id) }),
+  )
+
+  app.delete(
+    '/v1/runs/:id/analyses/:kind',
+    {
+      schema: {
+        tags,
+        summary: "Cancel an analysis of a run's features",
+        operationId: 'cancelAnalysis',
+        params: params.extend({ kind: z.enum(analysisKinds) }),
+        response: { 204: z.null().describe('It is cancelled.'), ...problems(404) },
+        description: 'One that waits is forgotten; one that runs fails with `ANALYSIS_CANCELLED`. What is in its folder stays.',
+      },
+    },
+    async (request, reply) => {
+      await analyses.cancel(request.params.id, request.params.kind)
+      return reply.code(204).send(null)
+    },
   )
 }
