@@ -321,7 +321,7 @@ describe('errors', () => {
             ? { body: 'a picture', headers: { ...bearer('submit'), 'content-type': 'image/png' } }
             : { headers: bearer('admin') }
       const response = await fetch(
-        `${hanging.url}${path.replace(':id', 'run-1').replace(':name', 'some').replace(':queue', 'layermill-parts')}${queries[path.split('/').at(-1) ?? ''] ?? ''}`,
+        `${hanging.url}${path.replace(':id', 'run-1').replace(':name', 'some').replace(':kind', 'audit').replace(':queue', 'layermill-parts')}${queries[path.split('/').at(-1) ?? ''] ?? ''}`,
         { method, ...body },
       )
       await response.text()
