@@ -49,6 +49,7 @@ export { Session } from './api/session.js'
 export { sameWaiting, Waiting, waitingCodes } from './api/waiting.js'
 export { whole } from './api/whole.js'
 export { type AnalysisKind, analysisKinds } from './jobs/analysis-kinds.js'
+export { compareMeasures } from './jobs/analysis-settings.js'
 export {
   AnalysisJob,
   GradientJob,

@@ -4,8 +4,8 @@ import { classify, errorHint, redact } from '@layermill/core'
 const hintMark = '\nhint: '
 
 /**
- * A thrown value as the error that a job ends with: its code in front of the message and its hint behind, since a queue keeps only the text,
- * and one that BullMQ does not try again where another attempt cannot help.
+ * A thrown value as the error that a job ends with: its code in front of the message and its hint behind, since a queue keeps only the
+ * text, and one that BullMQ does not try again where another attempt cannot help.
  */
 export async function toJobError(error: unknown): Promise<Error> {
   const { code, message, retry } = classify(error)

@@ -23,9 +23,9 @@ const mostChanged = 0.2
 const idBytes = 16
 const format = '1'
 
+const dtypes = { U8: Uint8Array, U32: Uint32Array, F32: Float32Array, F64: Float64Array }
 type Numbers = Uint8Array | Uint32Array | Float32Array | Float64Array
-const dtypeOf = (data: Numbers): string =>
-  data instanceof Uint8Array ? 'U8' : data instanceof Uint32Array ? 'U32' : data instanceof Float32Array ? 'F32' : 'F64'
+const dtypeOf = (data: Numbers): string => Object.entries(dtypes).find(([, kind]) => data instanceof kind)![0]
 
 /** A file of an earlier audit whose rows are told by their hashes. */
 interface Kept {
@@ -62,6 +62,8 @@ async function idsOf({ source, keys, sha256 }: AuditedImages, layer: string, { s
 /** Keeps components, neighbours and measures beside an audit's findings, so that the next one compares new images alone with all. */
 export class KeptAudit implements NeighbourKeeper {
   private components: { readonly file: Uint8Array; readonly changed: number } | undefined
+  /** Read with the components, which are told by it. */
+  private far: Kept | undefined
   /** Rows that are new, and rows that are gone; none where nothing was kept that could be used. */
   change: { readonly fresh: number; readonly gone: number } | undefined
 
@@ -78,7 +80,7 @@ export class KeptAudit implements NeighbourKeeper {
   /** The components of the earlier audit, where few rows have changed since they were fitted; else new ones. */
   async componentsFor(source: RowSource, fit: () => Promise<AuditComponents>): Promise<AuditComponents> {
     const path = `${folder}/components.safetensors`
-    const [file, kept] = [await this.store.get(path), await this.read('far')]
+    const [file, kept] = [await this.store.get(path), (this.far = await this.read('far'))]
     if (file !== undefined && kept?.metadata['components'] === hashOf(file)) {
       const changed = Number(kept.metadata['changed']) + kept.fresh + kept.gone
       const found = componentsOf(file)
@@ -104,11 +106,12 @@ export class KeptAudit implements NeighbourKeeper {
     find: () => Promise<Found>,
   ): Promise<Found | Neighbours> {
     const components = name === 'far' ? hashOf(this.components!.file) : ''
-    const kept = await this.read(name)
-    const earlier = kept?.metadata['components'] === components ? neighboursOf(kept, Math.min(options.count, source.rows - 1)) : undefined
-    const isFew = kept !== undefined && kept.fresh + kept.gone <= mostChanged * this.rows
-    if (name === 'near') this.change = earlier !== undefined && isFew ? { fresh: kept.fresh, gone: kept.gone } : undefined
-    const found = earlier !== undefined && isFew ? await updatedNeighbours(source, earlier, kept.before, options) : await find()
+    const kept = name === 'far' ? this.far : await this.read(name)
+    this.far = undefined
+    const isUsed = kept?.metadata['components'] === components && kept.fresh + kept.gone <= mostChanged * this.rows
+    const earlier = isUsed ? neighboursOf(kept, Math.min(options.count, source.rows - 1)) : undefined
+    if (name === 'near') this.change = earlier && { fresh: kept!.fresh, gone: kept!.gone }
+    const found = earlier === undefined ? await find() : await updatedNeighbours(source, earlier, kept!.before, options)
     await this.write(name, { components, changed: String(this.components?.changed ?? 0) }, [
       ['places', found.places, found.count],
       ['distances', found.distances, found.count],
@@ -157,8 +160,7 @@ export class KeptAudit implements NeighbourKeeper {
       const fresh = before.filter(place => place < 0).length
       const numbers = (tensor: string): Numbers => {
         const { dtype, data } = tensors.get(tensor)!
-        const kind = { U8: Uint8Array, U32: Uint32Array, F32: Float32Array, F64: Float64Array }[dtype]!
-        return new kind(data.buffer)
+        return new dtypes[dtype as keyof typeof dtypes](data.buffer)
       }
       return { metadata, before, fresh, gone: ids.length / idBytes - (this.rows - fresh), numbers }
     } catch {

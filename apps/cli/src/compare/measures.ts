@@ -28,13 +28,13 @@ import {
   rsa,
   svcca,
 } from '@layermill/analysis'
+import type { compareMeasures } from '@layermill/contracts'
 import type { NamedSet } from './feature-sets.js'
 import type { Journal } from './journal.js'
 import { RdmShelf } from './rdm-shelf.js'
 import { type ScaledSet, unscaled } from './scale.js'
 
-export const measures = ['cka', 'rsa', 'rbf', 'svcca', 'cca', 'procrustes'] as const
-export type Measure = (typeof measures)[number]
+export type Measure = (typeof compareMeasures)[number]
 
 /** Correlations of two sets' dissimilarities; `partial` with those of a third held constant. */
 export type PairRsa = Rsa & { p?: PermutationTest; interval?: Intervals; partial?: ReturnType<typeof partialRsa> }

@@ -82,6 +82,8 @@ async function describe(queue: JobQueue<AnalysisJob>, job: QueuedJob<AnalysisJob
   }
 }
 
+type AuditBody = Extract<AnalysisBody, { kind: 'audit' }>
+
 /** A finished run's place. @throws LayermillError `NOT_RECORDED` */
 function placeOf({ id, kind, state, layers = [], place, spec }: RunDetail): string {
   if (kind !== 'extract' || state !== 'done' || layers.length === 0) {
@@ -120,7 +122,7 @@ export class QueueAnalyses implements AnalysisService {
       ...(layers === undefined ? {} : { layers }),
       others,
       blocks,
-      ...(body.settings === undefined ? {} : { [body.kind]: await this.placed(body.settings) }),
+      ...(body.kind === 'audit' ? { audit: await this.placed(body.settings) } : { compare: body.settings }),
     })
     const queue = queueOf(this.broker)
     const id = jobId(body.kind, run)
@@ -140,15 +142,12 @@ export class QueueAnalyses implements AnalysisService {
     return describe(queue, job)
   }
 
-  /** Settings with the places of the runs that they name. */
-  private async placed(settings: NonNullable<AnalysisBody['settings']>): Promise<object> {
-    const runs = 'heldOut' in settings || 'reference' in settings ? settings : {}
-    const places = await Promise.all(
-      Object.entries({ heldOut: runs.heldOut, reference: runs.reference }).map(async ([name, id]) =>
-        id === undefined ? [] : [[name, placeOf(await this.runs.get(id))] as const],
-      ),
-    )
-    return { ...settings, ...Object.fromEntries(places.flat()) }
+  /** Settings of an audit with the places of the runs that they name. */
+  private async placed(settings: AuditBody['settings']): Promise<AuditBody['settings']> {
+    const placed = { ...settings }
+    for (const name of ['heldOut', 'reference'] as const)
+      if (placed[name] !== undefined) placed[name] = placeOf(await this.runs.get(placed[name]))
+    return settings && placed
   }
 
   async cancel(run: string, kind: AnalysisKind): Promise<void> {

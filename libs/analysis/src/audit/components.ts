@@ -1,5 +1,5 @@
-import { type Matrix, matrix, type MatrixProduct, type Rows } from '../matrix/matrix.js'
-import { rowBlocks, type RowSource, sourceOf } from '../matrix/row-source.js'
+import type { Matrix, MatrixProduct, Rows } from '../matrix/matrix.js'
+import { readRows, rowBlocks, type RowSource, sourceOf } from '../matrix/row-source.js'
 import { fitPca, type Pca, pcaProjector } from '../reduce/pca.js'
 
 /** Components that classifiers, outliers and drift look at. */
@@ -12,12 +12,7 @@ export const spreadOver = (rows: number, most: number): number[] =>
   Array.from({ length: Math.min(most, rows) }, (_, i) => Math.floor((i * rows) / Math.min(most, rows)))
 
 /** Rows spread evenly over a source, at most so many. */
-export async function spreadRows(source: RowSource, most: number): Promise<Matrix> {
-  const places = spreadOver(source.rows, most)
-  const sample = matrix(places.length, source.columns)
-  for (const [i, row] of places.entries()) sample.data.set(await source.read(row, row + 1), i * source.columns)
-  return sample
-}
+export const spreadRows = (source: RowSource, most: number): Promise<Matrix> => readRows(source, spreadOver(source.rows, most))
 
 /** Principal components of features. */
 export type AuditComponents = Pick<Pca, 'mean' | 'components' | 'explainedVariance'>

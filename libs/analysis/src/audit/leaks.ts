@@ -17,7 +17,7 @@ export interface LeakRule extends Omit<NeighbourOptions, 'count'> {
 }
 
 /**
- * Training rows that are nearly held-out ones: nearer to one than a share of the distance to that one's tenth neighbour among training rows.
+ * Training rows that are nearly held-out ones: nearer to one than a share of the distance to that one's tenth neighbour among them.
  * The training set is the crowd that natural distances are measured in: a few held-out rows are far from each other, and far from most
  * training rows. The tenth neighbour in a smaller class is of another class, and far: such rows have to have the same features.
  */

@@ -1,8 +1,8 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { exactShifts, subtractRow } from '../matrix/columns.js'
-import { mappedSource, rowBlocks, type RowSource } from '../matrix/row-source.js'
+import { mappedSource, readRows, rowBlocks, type RowSource } from '../matrix/row-source.js'
 import { spreadOver } from './components.js'
-import { type NeighbourOptions, type Neighbours, neighboursOfRows } from './neighbours.js'
+import { type NeighbourOptions, type Neighbours, neighboursOfRows, putLists } from './neighbours.js'
 
 /** An index of vectors that finds most of the nearest ones, as HNSW does (Malkov and Yashunin 2016). */
 export interface NeighbourIndex {
@@ -125,11 +125,7 @@ export async function indexedNeighbours(
   }
   for (let at = 0; at < short.length; at += blockRows) {
     const rows = short.slice(at, at + blockRows)
-    const exact = await neighboursOfRows(source, rows, options)
-    for (const [i, row] of rows.entries()) {
-      places.set(exact.places.subarray(i * count, (i + 1) * count), row * count)
-      distances.set(exact.distances.subarray(i * count, (i + 1) * count), row * count)
-    }
+    putLists({ count, places, distances }, rows, await neighboursOfRows(source, rows, options))
   }
   return { count, places, distances, recall: recallOf(exact, ofRows({ count, places }, sample)) }
 }
@@ -151,8 +147,7 @@ async function widthFor(
   scale: number,
   { sample, exact }: { readonly sample: readonly number[]; readonly exact: Neighbours },
 ): Promise<number> {
-  const rows = new Float32Array(sample.length * centred.columns)
-  for (const [i, row] of sample.entries()) rows.set(scaled(await centred.read(row, row + 1), scale), i * centred.columns)
+  const rows = scaled((await readRows(centred, sample)).data, scale)
   const { count } = exact
   const choices = [count + 1, ...widths.filter(width => width > count + 1 && width < centred.rows)]
   for (const width of choices) {

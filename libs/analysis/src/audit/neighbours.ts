@@ -1,6 +1,6 @@
 import { exactShifts, subtractRow } from '../matrix/columns.js'
 import { matrix, type MatrixProduct } from '../matrix/matrix.js'
-import { mappedSource, rowsABlock, type RowSource, sourceOf } from '../matrix/row-source.js'
+import { mappedSource, readRows, rowsABlock, type RowSource, sourceOf } from '../matrix/row-source.js'
 
 /** The nearest rows of each row, itself left out, nearest first. */
 export interface Neighbours {
@@ -108,8 +108,7 @@ function distance(a: Float64Array, i: number, b: Float64Array, j: number, column
 
 /** Exact neighbours of some rows of a source among all of it, themselves left out. */
 export async function neighboursOfRows(source: RowSource, rows: readonly number[], options: NeighbourOptions): Promise<Neighbours> {
-  const sample = matrix(rows.length, source.columns)
-  for (const [i, row] of rows.entries()) sample.data.set(await source.read(row, row + 1), i * source.columns)
+  const sample = await readRows(source, rows)
   const { product, signal } = options
   const wanted = Math.max(1, Math.min(options.count, source.rows - 1))
   const all = await nearestNeighbours(sourceOf(sample), { product, count: wanted + 1, ...(signal === undefined ? {} : { signal }) }, source)
@@ -124,6 +123,14 @@ export async function neighboursOfRows(source: RowSource, rows: readonly number[
     }
   }
   return { count: wanted, places, distances }
+}
+
+/** Puts the neighbours of some rows, one behind the other, in their places among those of all. */
+export function putLists(all: Neighbours, rows: readonly number[], { count, places, distances }: Neighbours): void {
+  for (const [i, row] of rows.entries()) {
+    all.places.set(places.subarray(i * count, (i + 1) * count), row * count)
+    all.distances.set(distances.subarray(i * count, (i + 1) * count), row * count)
+  }
 }
 
 /** Distance to the nearest over that to the tenth, below which a row is a near duplicate of its nearest. */

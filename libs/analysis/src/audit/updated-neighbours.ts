@@ -1,6 +1,5 @@
-import { matrix } from '../matrix/matrix.js'
-import { rowRange, rowsABlock, type RowSource, sourceOf } from '../matrix/row-source.js'
-import { type NeighbourOptions, type Neighbours, nearestNeighbours, neighboursOfRows } from './neighbours.js'
+import { readRows, rowRange, rowsABlock, type RowSource, sourceOf } from '../matrix/row-source.js'
+import { type NeighbourOptions, type Neighbours, nearestNeighbours, neighboursOfRows, putLists } from './neighbours.js'
 
 /** Rows whose neighbours among new rows are computed at once: their lists are held beside those of all rows. */
 const rangeRows = 16_384
@@ -81,16 +80,11 @@ export async function updatedNeighbours(
   const by = signal === undefined ? { product } : { product, signal }
   let done = 0
   for (const rows of pieces([...anew], size)) {
-    const exact = await neighboursOfRows(source, rows, { ...by, count })
-    for (const [i, row] of rows.entries()) {
-      places.set(exact.places.subarray(i * count, (i + 1) * count), row * count)
-      distances.set(exact.distances.subarray(i * count, (i + 1) * count), row * count)
-    }
+    putLists(list, rows, await neighboursOfRows(source, rows, { ...by, count }))
     onProgress?.((done += rows.length), total)
   }
   for (const rows of pieces(fresh, size)) {
-    const values = matrix(rows.length, source.columns)
-    for (const [i, row] of rows.entries()) values.data.set(await source.read(row, row + 1), i * source.columns)
+    const values = await readRows(source, rows)
     for (let start = 0; start < source.rows; start += rangeRows) {
       signal?.throwIfAborted()
       const range = rowRange(source, start, Math.min(source.rows, start + rangeRows))

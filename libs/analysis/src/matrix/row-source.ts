@@ -1,4 +1,4 @@
-import type { Rows } from './matrix.js'
+import { type Matrix, matrix, type Rows } from './matrix.js'
 
 /** Rows that are read in ranges, as from files: a set of features. */
 export interface RowSource {
@@ -63,6 +63,13 @@ export function mappedSource(source: RowSource, change: (values: Float64Array, s
   const fill = async (start: number, end: number, target: Float64Array): Promise<void> =>
     change(await fillRows(source, start, end, target), start)
   return { rows: source.rows, columns: source.columns, read: readByFill(source.columns, fill), fill }
+}
+
+/** Single rows of a source in memory, one behind the other. */
+export async function readRows(source: RowSource, places: readonly number[]): Promise<Matrix> {
+  const rows = matrix(places.length, source.columns)
+  for (const [i, place] of places.entries()) rows.data.set(await source.read(place, place + 1), i * source.columns)
+  return rows
 }
 
 /** The rows of a source from `start` up to `end`. */

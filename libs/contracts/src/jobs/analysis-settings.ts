@@ -17,11 +17,17 @@ export const auditSettings = <Run extends z.ZodType<string>>(Run: Run) =>
     update: z.boolean().optional().describe('Goes on from the last audit: new images alone are compared with all.'),
   })
 
-const measures = ['cka', 'rsa', 'rbf', 'svcca', 'cca', 'procrustes'] as const
+/** Measures of pairs of feature sets. */
+export const compareMeasures = ['cka', 'rsa', 'rbf', 'svcca', 'cca', 'procrustes'] as const
 
 /** Choices of a comparison, as its flags are named. */
 export const compareSettings = z.strictObject({
-  measures: z.array(z.enum(measures)).min(1).max(measures.length).optional().describe('Default: all up to 500 rows, cka and rsa beyond.'),
+  measures: z
+    .array(z.enum(compareMeasures))
+    .min(1)
+    .max(compareMeasures.length)
+    .optional()
+    .describe('Default: all up to 500 rows, cka and rsa beyond.'),
   rdm: z.enum(['pearson', 'cosine', 'euclidean', 'sqeuclidean']).optional().describe('Dissimilarity for RSA. Default: pearson.'),
   minibatch: z.int().min(4).max(1_000_000).optional().describe('Rows of a batch for debiased CKA by batches. Default: none.'),
   partial: z.string().min(1).max(400).optional().describe('Set whose dissimilarities are held constant. Default: none.'),
@@ -30,4 +36,3 @@ export const compareSettings = z.strictObject({
   seed,
   writeRdm: z.enum(['condensed', 'square']).optional().describe('Dissimilarities to write as .npy. Default: none.'),
 })
-export type CompareSettings = z.output<typeof compareSettings>

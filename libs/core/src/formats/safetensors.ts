@@ -52,7 +52,7 @@ export function safetensorsTextBytes(first: Uint8Array): number {
   return Number(new DataView(first.buffer, first.byteOffset, first.byteLength).getBigUint64(0, true))
 }
 
-/** Content of a small safetensors file: bytes of each tensor by name, aligned as any array of numbers needs. */
+/** Content of a safetensors file: bytes of each tensor by name, in memory of its own. */
 export interface SafetensorsContent {
   readonly metadata: Readonly<Record<string, string>>
   readonly tensors: ReadonlyMap<
@@ -75,19 +75,11 @@ export function readSafetensors(bytes: Uint8Array): SafetensorsContent {
   >
   const { [safetensorsMetadata]: metadata = {}, ...items } = header
   const tensors = new Map(
-    Object.entries(items).map(
-      ([
-        name,
-        {
-          dtype,
-          shape,
-          data_offsets: [from, to],
-        },
-      ]) => {
-        if (!(from >= 0 && to >= from && start + to <= bytes.length)) throw new Error(`${name} is cut off`)
-        return [name, { dtype, shape, data: new Uint8Array(bytes.subarray(start + from, start + to)) }]
-      },
-    ),
+    Object.entries(items).map(([name, { dtype, shape, data_offsets }]) => {
+      const [from, to] = data_offsets
+      if (!(from >= 0 && to >= from && start + to <= bytes.length)) throw new Error(`${name} is cut off`)
+      return [name, { dtype, shape, data: new Uint8Array(bytes.subarray(start + from, start + to)) }]
+    }),
   )
-  return { metadata: metadata, tensors }
+  return { metadata, tensors }
 }

@@ -56,7 +56,7 @@ export const audit: CommandDefinition = {
     {
       flag: '--update',
       group: 'running',
-      text: 'goes on from the last audit in --out, whose neighbours are in its folder kept: new images alone are compared with all and read',
+      text: 'goes on from the last audit in --out, by its folder kept: new images alone are compared with all and read',
     },
     {
       flag: '--permutations <number>',

@@ -36,8 +36,8 @@ const cosine = (a: Float32Array, b: Float32Array): number => {
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b))
 }
 
-// Convolutions with clipping and pooling behind them; products of tokens, a Gemm at the end; a batch of one in the constants; operators that
-// are older than those of int8.
+// Convolutions with clipping and pooling behind them; products of tokens, a Gemm at the end; a batch of one in the constants; operators
+// that are older than those of int8.
 it.each([
   [`${models}/tv-resnet18-slim-dynamo.onnx`, ['layer1', 'fc']],
   [`${models}/timm-test-vit-dynamo-fixed.onnx`, ['norm', 'head']],
