@@ -8,7 +8,19 @@ export { cpuKind } from './numeric/instructions.js'
 export type { Range } from './onnx/int8/parameters.js'
 export { selfCheck, type SelfCheck, selfCheckTolerance } from './self-check/self-check.js'
 export { selfCheckFile } from './self-check/self-check-file.js'
-export type { BatchNormStatistics, Gradients, LossKind, MaskInfo, Scores, Trainer, TrainerOptions, TrainingBatch } from './trainer.js'
+export type {
+  BatchNormStatistics,
+  Gradients,
+  LossKind,
+  LossSlice,
+  MaskInfo,
+  OneLoss,
+  Scores,
+  Trainer,
+  TrainerOptions,
+  TrainingBatch,
+} from './trainer.js'
+export { lossSum } from './onnx/trainer-loss.js'
 export { exportOnnx, type ExportedOnnx } from './onnx/export.js'
 export { fileTensors } from './onnx/file/head-graph.js'
 export { type Trainability, trainabilityOf } from './onnx/file/step-graph.js'

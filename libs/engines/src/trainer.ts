@@ -6,11 +6,25 @@ import type { Size2 } from '@layermill/models'
  * positive term has a factor for each output. `squared`: squared error. `smooth-l1`: e^2 / (2 beta) below beta, else |e| - beta / 2. All but
  * softmax are means over the outputs.
  */
-export type LossKind =
+export type OneLoss =
   | { readonly kind: 'softmax' }
   | { readonly kind: 'sigmoid'; readonly positiveWeights?: readonly number[] | undefined }
   | { readonly kind: 'squared' }
   | { readonly kind: 'smooth-l1'; readonly beta: number }
+
+/**
+ * `slices`: scores that lie end to end, each part with a loss of its own; the sum of them. Targets have a second half then, [N, 2 outputs]: the
+ * factor of each image's loss, the same in all columns of a part, and 0 where an image does not count.
+ */
+export type LossKind = OneLoss | { readonly kind: 'slices'; readonly slices: readonly LossSlice[] }
+
+export interface LossSlice {
+  readonly outputs: number
+  readonly loss: OneLoss
+}
+
+/** Columns of the targets of a loss. */
+export const targetWidth = ({ kind }: LossKind, outputs: number): number => (kind === 'slices' ? 2 * outputs : outputs)
 
 export interface TrainerOptions {
   /** Names of the parameters that learn: convolutions' and linear layers' weights and biases, batch norms' gamma and beta. */
@@ -41,7 +55,7 @@ export interface TrainingBatch {
   readonly images: Tensor
   /** Class of each image. */
   readonly labels: Int32Array
-  /** Targets that scores are compared to, weights of softmax included: [N, classes]. Default: 1 at each image's class. */
+  /** Targets that scores are compared to, weights of softmax included: [N, classes], or twice as wide with `slices`. Default: 1 at each image's class. */
   readonly targets?: Tensor
   /** A mask for each of `Trainer.masks`: [N, ...shape]. */
   readonly masks?: TensorMap

@@ -21,3 +21,20 @@ it('gives labels above their own thresholds, also beyond the likeliest that are 
     ],
   })
 })
+
+it('gives the answers of several targets by name, out of values that lie end to end', () => {
+  const heads = [
+    { name: 'kg', classes: ['kg'], target: { kind: 'regression' } },
+    { name: 'kind', classes: ['cat', 'dog'], target: undefined },
+    { name: 'tags', classes: ['old', 'wild'], target: { kind: 'multi-label', thresholds: [0.5, 0.1] } },
+  ] as const
+  const answer = answerOf(Float32Array.of(3.5, 0.25, 0.75, 0.5, 0.125), { labels: [], target: { kind: 'mixed', heads }, top: 1 })
+  expect(answer).toEqual({
+    classes: [],
+    heads: {
+      kg: { classes: [], values: [{ label: 'kg', value: 3.5 }] },
+      kind: { classes: [{ index: 1, label: 'dog', probability: 0.75 }] },
+      tags: { classes: [{ index: 0, label: 'old', probability: 0.5 }], labels: ['wild'] },
+    },
+  })
+})

@@ -1,4 +1,4 @@
-import type { ModelTarget } from '@layermill/models'
+import type { ModelTarget, OneTarget } from '@layermill/models'
 
 /** One of the likeliest classes of an image. */
 export interface ClassScore {
@@ -21,24 +21,31 @@ export interface NumberValue {
   readonly value: number
 }
 
-/** Answer of a model to an image. */
-export interface ImageAnswer {
-  /** Likeliest first; none where the model gives numbers. */
+/** Answer of one target of a model to an image. */
+export interface HeadAnswer {
+  /** Likeliest first; none where the target is numbers. */
   readonly classes: readonly ClassScore[]
-  /** Of a model with several labels an image: those whose probability is above their threshold, likeliest first. */
+  /** Of a target with several labels an image: those whose probability is above their threshold, likeliest first. */
   readonly labels?: readonly string[]
-  /** Of a model that gives numbers. */
+  /** Of numbers. */
   readonly values?: readonly NumberValue[]
 }
 
-/**
- * Answer of a model to an image.
- * @param values at the network's probabilities, or its numbers
- */
-export function answerOf(
-  values: Float32Array,
-  { labels, target, top }: { readonly labels: readonly string[]; readonly target?: ModelTarget | undefined; readonly top: number },
-): ImageAnswer {
+/** Answer of a model to an image. */
+export interface ImageAnswer extends HeadAnswer {
+  /** Of a model with several targets, by name; `classes` is empty then. */
+  readonly heads?: Readonly<Record<string, HeadAnswer>>
+}
+
+interface Asked<Target> {
+  /** Names of the scores. */
+  readonly labels: readonly string[]
+  readonly target?: Target | undefined
+  /** Classes to give. */
+  readonly top: number
+}
+
+function oneAnswer(values: Float32Array, { labels, target, top }: Asked<OneTarget>): HeadAnswer {
   if (target?.kind === 'regression') {
     return { classes: [], values: Array.from(values, (value, i) => ({ label: labels[i] ?? `value ${i}`, value })) }
   }
@@ -46,4 +53,18 @@ export function answerOf(
   if (target === undefined) return { classes }
   const given = topClasses(values, labels, values.length).filter(({ index, probability }) => probability > target.thresholds[index]!)
   return { classes, labels: given.map(({ label }) => label) }
+}
+
+/**
+ * Answer of a model to an image.
+ * @param values at the network's probabilities, or its numbers; of several targets end to end
+ */
+export function answerOf(values: Float32Array, { labels, target, top }: Asked<ModelTarget>): ImageAnswer {
+  if (target?.kind !== 'mixed') return oneAnswer(values, { labels, target, top })
+  let from = 0
+  const heads = target.heads.map(({ name, classes, target: own }): [string, HeadAnswer] => {
+    const part = values.subarray(from, (from += classes.length))
+    return [name, oneAnswer(part, { labels: classes, target: own, top })]
+  })
+  return { classes: [], heads: Object.fromEntries(heads) }
 }

@@ -35,6 +35,8 @@ export interface OpAttributes {
   softmax: Record<never, never>
   /** 1 / (1 + exp(-x)) of each value. */
   sigmoid: Record<never, never>
+  /** Features `from` up to before `to` of [N, features]. */
+  slice: { from: number; to: number }
   /** Over channels. */
   concat: Record<never, never>
   add: Record<never, never>

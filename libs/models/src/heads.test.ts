@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { fineTunedNetwork, networkDescription, networkFromDescription } from './heads.js'
+import { fineTunedNetwork, networkDescription, type NetworkDescription, networkFromDescription } from './heads.js'
+import { sliceOutputs } from './model-target.js'
 import { getNetwork, networkIds } from './network.js'
 import { layerCosts, parameterCount } from './costs.js'
 import { layerShapes, parameterShapes } from './shapes.js'
@@ -73,6 +74,29 @@ describe('fineTunedNetwork', () => {
     )
     expect(() => fineTunedNetwork(getNetwork('vgg16'), { layer: 'fc8', classes: 2, auxiliary: true })).toThrow(/no auxiliary/)
     expect(() => fineTunedNetwork(getNetwork('vgg16'), { layer: 'fc8', classes: 2, inputSize: [96, 96] })).toThrow(/fc8/)
+  })
+
+  it('gives the answers of several targets under their names, and all of them end to end', () => {
+    const slices = [
+      { name: 'species', target: 'class', classes: ['cat', 'dog'] },
+      { name: 'tags', target: 'multi-label', classes: ['old', 'wild', 'wet'] },
+      { name: 'fc', target: 'regression', classes: ['fc'] },
+    ] as const
+    const classes = slices.flatMap(sliceOutputs)
+    expect(classes).toEqual(['species:cat', 'species:dog', 'tags:old', 'tags:wild', 'tags:wet', 'fc'])
+    const spec = { layer: 'pool5', classes, target: 'mixed', slices } as const
+    const network = fineTunedNetwork(getNetwork('resnet50'), spec)
+    expect(network.availableLayers.slice(-6)).toEqual(['pool5', 'fc', 'species', 'tags', 'fc2', 'prob'])
+    expect(network.answers).toEqual(['species', 'tags', 'fc2'])
+    expect([...layerShapes(network, ['fc', 'species', 'tags', 'fc2', 'prob']).values()]).toEqual([[6], [2], [3], [1], [6]])
+    const described = JSON.parse(JSON.stringify(networkDescription(network))) as NetworkDescription
+    expect(networkFromDescription(described)).toEqual(network)
+    const cut = (changed: object) => () => fineTunedNetwork(getNetwork('resnet50'), { ...spec, ...changed })
+    expect(cut({ slices: slices.slice(0, 1) })).toThrow(/needs two targets or more, not 1/)
+    expect(cut({ classes: classes.slice(1) })).toThrow(/the targets of a head have 6 scores, not 5/)
+    expect(cut({ slices: [slices[0], slices[0], slices[2]] })).toThrow(/two targets of a head have the same name/)
+    expect(cut({ slices: [{ ...slices[0], classes: ['cat'] }, slices[1]] })).toThrow(/species needs at least 2 classes, not 1/)
+    expect(cut({ target: 'class' })).toThrow(/HEAD_INVALID|mixed head/)
   })
 
   it('comes back from JSON, cut twice or not at all', () => {

@@ -13,31 +13,21 @@ export interface HiddenLayer {
 }
 
 /**
- * Meaning of a head's scores. `class`: one of the classes, by softmax. `multi-label`: each class by itself, by sigmoid. `regression`: the
- * numbers themselves, which nothing follows.
+ * Meaning of scores. `class`: one of the classes, by softmax. `multi-label`: each class by itself, by sigmoid. `regression`: the numbers
+ * themselves, which nothing follows.
  */
-export const headTargets = ['class', 'multi-label', 'regression'] as const
+export const sliceTargets = ['class', 'multi-label', 'regression'] as const
+export type SliceTarget = (typeof sliceTargets)[number]
+/** Meaning of a head's scores. `mixed`: several targets, whose scores lie end to end. */
+export const headTargets = [...sliceTargets, 'mixed'] as const
 export type HeadTarget = (typeof headTargets)[number]
 
-/** Answers of a model where they are not one class of several. */
-export type ModelTarget =
-  | {
-      readonly kind: 'multi-label'
-      /** Probability above which each class is given, 0 to 1. */
-      readonly thresholds: readonly number[]
-    }
-  | { readonly kind: 'regression' }
-
-/**
- * The target of a model that says so.
- * @param thresholds by class; one half each where they do not fit
- */
-export function modelTarget(kind: string | undefined, classes: number, thresholds?: unknown): ModelTarget | undefined {
-  if (kind === 'regression') return { kind }
-  if (kind !== 'multi-label') return undefined
-  const list: readonly unknown[] = Array.isArray(thresholds) ? thresholds : []
-  const fits = list.length === classes && list.every((value): value is number => typeof value === 'number' && value >= 0 && value <= 1)
-  return { kind, thresholds: fits ? list : Array.from({ length: classes }, () => 0.5) }
+/** One of several targets of a head: its part of the scores. */
+export interface HeadSlice {
+  readonly name: string
+  readonly target: SliceTarget
+  /** Names of its classes, or of its numbers, in the order of the scores. */
+  readonly classes: readonly string[]
 }
 
 /** Head that replaces the end of a network. */
@@ -50,6 +40,8 @@ export interface HeadSpec {
   readonly classes: readonly string[] | number
   /** Default: `class`. */
   readonly target?: HeadTarget
+  /** Of a `mixed` target, in the order of the scores; `classes` are then those of all of them, end to end. */
+  readonly slices?: readonly HeadSlice[]
   /** GoogLeNet's auxiliary classifiers stay, with the new classes; only where `layer` is the classifier. */
   readonly auxiliary?: boolean
   /** Input size that the head is made for. Flattened feature maps depend on it. Default: the base's own. */
@@ -63,6 +55,8 @@ export interface FineTunedNetwork extends Network {
   readonly head: HeadSpec
   /** Names of the classes, where they were given. */
   readonly classNames: readonly string[] | undefined
+  /** Layers of the answers of each of several targets, in their order; empty where the head has one target. */
+  readonly answers: readonly string[]
   /** Nodes whose scores are trained: the classifier, then the auxiliary ones. */
   readonly classifiers: readonly string[]
   /** Nodes that the base does not have, or not with these parameters: what starts from random numbers. */
@@ -101,11 +95,26 @@ const namesOf = (nodes: readonly GraphNode[]): ((name: string) => boolean) => {
 const invalid = (message: string, hint?: string): LayermillError =>
   new LayermillError('HEAD_INVALID', message, hint === undefined ? {} : { hint })
 
+function checkSlices({ target, slices = [], auxiliary }: HeadSpec, count: number): void {
+  if (target !== 'mixed' || slices.length < 2) throw invalid(`a mixed head needs two targets or more, not ${slices.length}`)
+  if (auxiliary === true) throw invalid('auxiliary classifiers have one target, not several')
+  const names = new Set(slices.map(({ name }) => name))
+  if (names.size < slices.length) throw invalid('two targets of a head have the same name')
+  for (const { name, target: kind, classes } of slices) {
+    if (!sliceTargets.includes(kind)) throw invalid(`${name}: expected one of ${sliceTargets.join(', ')}`)
+    const least = kind === 'class' ? 2 : 1
+    if (classes.length < least) throw invalid(`${name} needs at least ${least} class${least > 1 ? 'es' : ''}, not ${classes.length}`)
+  }
+  const outputs = slices.reduce((sum, { classes }) => sum + classes.length, 0)
+  if (outputs !== count) throw invalid(`the targets of a head have ${outputs} scores, not ${count}`)
+}
+
 function checkHead(network: Network, spec: HeadSpec): void {
   const { head = [], classes, layer, auxiliary = false } = spec
   const count = typeof classes === 'number' ? classes : classes.length
   const least = spec.target === undefined || spec.target === 'class' ? 2 : 1
   if (spec.target !== undefined && !headTargets.includes(spec.target)) throw invalid(`target: expected one of ${headTargets.join(', ')}`)
+  if (spec.target === 'mixed' || spec.slices !== undefined) checkSlices(spec, count)
   if (!Number.isInteger(count) || count < least) throw invalid(`a head needs at least ${least} class${least > 1 ? 'es' : ''}, not ${count}`)
   if (typeof classes !== 'number' && new Set(classes).size !== count) throw invalid('two classes have the same name')
   if (head.length > maxHidden) throw invalid(`a head has at most ${maxHidden} hidden layers, not ${head.length}`)
@@ -179,6 +188,47 @@ function auxiliaryNodes(network: Network, present: ReadonlySet<string>, classes:
 /** Operators that follow the scores: none behind numbers. */
 const endOps = { class: 'softmax', 'multi-label': 'sigmoid', regression: undefined } as const
 
+interface HeadEnd {
+  readonly nodes: readonly GraphNode[]
+  /** Answers of each of several targets. */
+  readonly answers: readonly string[]
+  /** Layers behind the scores, all answers last. */
+  readonly layers: readonly string[]
+}
+
+/** Answers of each target under its name, then all of them end to end. */
+function mixedEnd(classifier: string, slices: readonly HeadSlice[], isTaken: (name: string) => boolean): HeadEnd {
+  const nodes: GraphNode[] = []
+  const names = new Set([classifier])
+  const own = (wanted: string): string => {
+    const name = unusedName(wanted, other => names.has(other) || isTaken(other))
+    names.add(name)
+    return name
+  }
+  const joined = own('prob')
+  let from = 0
+  const answers = slices.map(({ name, target, classes }) => {
+    const to = from + classes.length
+    const op = endOps[target]
+    const answer = own(name)
+    const scores = op === undefined ? answer : own(`${classifier}/${name}`)
+    nodes.push({ name: scores, op: 'slice', inputs: [classifier], attributes: { from, to }, parameters: undefined })
+    if (op !== undefined) nodes.push({ name: answer, op, inputs: [scores], attributes: {}, parameters: undefined })
+    from = to
+    return answer
+  })
+  nodes.push({ name: joined, op: 'concat', inputs: answers, attributes: {}, parameters: undefined })
+  return { nodes, answers, layers: [...answers, joined] }
+}
+
+function headEnd(classifier: string, { target = 'class', slices = [] }: HeadSpec, isTaken: (name: string) => boolean): HeadEnd {
+  if (target === 'mixed') return mixedEnd(classifier, slices, isTaken)
+  const op = endOps[target]
+  if (op === undefined) return { nodes: [], answers: [], layers: [] }
+  const name = unusedName('prob', isTaken)
+  return { nodes: [{ name, op, inputs: [classifier], attributes: {}, parameters: undefined }], answers: [], layers: [name] }
+}
+
 interface Head {
   readonly nodes: GraphNode[]
   /** Hidden layers, then what is not hidden. */
@@ -186,9 +236,11 @@ interface Head {
   /** The layer that the classifier reads; undefined where that is the cut. */
   readonly features: string | undefined
   readonly probabilities: string
+  readonly answers: readonly string[]
 }
 
-function headNodes(stem: Stem, { head: hidden = [], target = 'class' }: HeadSpec, classes: number): Head {
+function headNodes(stem: Stem, spec: HeadSpec, classes: number): Head {
+  const { head: hidden = [] } = spec
   const nodes: GraphNode[] = []
   const layers: string[] = []
   const taken = new Set<string>()
@@ -208,12 +260,15 @@ function headNodes(stem: Stem, { head: hidden = [], target = 'class' }: HeadSpec
     count = units
   }
   nodes.push(linear(stem.classifier, features, count, classes))
-  const found = { nodes, features: layers.at(-1) }
-  const op = endOps[target]
-  if (op === undefined) return { ...found, layers: [...layers, stem.classifier], probabilities: stem.classifier }
-  const probabilities = unusedName('prob', stem.isTaken)
-  nodes.push({ name: probabilities, op, inputs: [stem.classifier], attributes: {}, parameters: undefined })
-  return { ...found, layers: [...layers, stem.classifier, probabilities], probabilities }
+  const end = headEnd(stem.classifier, spec, name => taken.has(name) || stem.isTaken(name))
+  nodes.push(...end.nodes)
+  return {
+    nodes,
+    features: layers.at(-1),
+    answers: end.answers,
+    layers: [...layers, stem.classifier, ...end.layers],
+    probabilities: end.layers.at(-1) ?? stem.classifier,
+  }
 }
 
 /**
@@ -249,6 +304,7 @@ export function fineTunedNetwork(network: Network, spec: HeadSpec): FineTunedNet
     availableLayers: [...network.availableLayers.filter(name => layers.has(name) && !head.layers.includes(name)), ...head.layers],
     defaultLayer: features ?? stem.classifier,
     classifier: stem.classifier,
+    answers: head.answers,
     classifiers: [stem.classifier, ...auxiliary],
     newNodes: [...head.nodes.filter(({ op }) => op === 'linear').map(({ name }) => name), ...auxiliary],
     probabilities: head.probabilities,
@@ -264,7 +320,7 @@ function onGraph(network: Network, graph: NetworkGraph, spec: HeadSpec): FineTun
   const classes = typeof spec.classes === 'number' ? spec.classes : spec.classes.length
   const inputSize = spec.inputSize ?? network.inputSize
   const stem = cutGraph(network, graph, spec.layer, inputSize)
-  const { nodes, layers, features, probabilities } = headNodes(stem, spec, classes)
+  const { nodes, layers, features, probabilities, answers } = headNodes(stem, spec, classes)
   const names = [spec.layer, ...layers]
   return {
     ...network,
@@ -277,6 +333,7 @@ function onGraph(network: Network, graph: NetworkGraph, spec: HeadSpec): FineTun
     availableLayers: names,
     defaultLayer: features ?? spec.layer,
     classifier: stem.classifier,
+    answers,
     classifiers: [stem.classifier],
     newNodes: nodes.filter(({ op }) => op === 'linear').map(({ name }) => name),
     probabilities,

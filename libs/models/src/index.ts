@@ -33,19 +33,21 @@ export { kerasEpsilon } from './networks/families/resnet.js'
 export {
   fineTunedNetwork,
   type FineTunedNetwork,
+  type HeadSlice,
   type HeadSpec,
   type HeadTarget,
   headTargets,
   type HiddenLayer,
   isFineTuned,
   learnableShapes,
-  type ModelTarget,
-  modelTarget,
   networkDescription,
   type NetworkDescription,
   networkFromDescription,
   networksWithAuxiliary,
+  type SliceTarget,
+  sliceTargets,
 } from './heads.js'
+export { type ModelHead, type ModelTarget, modelTarget, type OneTarget, sliceOutputs } from './model-target.js'
 export { type LeftOutReason, leftOutText } from './left-out.js'
 export {
   expandLayers,

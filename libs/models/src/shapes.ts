@@ -54,6 +54,7 @@ const rules: { [Op in GraphNode['op']]: ShapeRule<Op> } = {
   dropout: same,
   softmax: same,
   sigmoid: same,
+  slice: ({ attributes: { from, to } }) => [to - from],
   concat: (_node, shapes) => [shapes.reduce((sum, shape) => sum + shape[0]!, 0), ...shapes[0]!.slice(1)],
   add: same,
   flatten: (_node, [shape]) => [elementCount(shape!)],

@@ -1,7 +1,7 @@
 import { LayermillError, type Tensor } from '@layermill/core'
 
-/** Meaning of a run's labels where they are not one class each. */
-export type TargetSpec =
+/** Meaning of labels where they are not one class each. */
+export type OneTargetSpec =
   | {
       readonly kind: 'multi-label'
       /** Factor of the positive term, by class; all 1 where left out. */
@@ -72,7 +72,7 @@ function numbersOf(key: string, text: string | undefined, outputs: number): numb
 export function targetRows(
   rows: readonly { readonly key: string; readonly label?: string | undefined }[],
   classes: readonly string[],
-  target: TargetSpec,
+  target: OneTargetSpec,
 ): Tensor {
   const data = new Float32Array(rows.length * classes.length)
   const places = new Map(classes.map((name, i) => [name, i]))
@@ -93,7 +93,7 @@ export function targetRows(
 }
 
 /** Scores of a regression as the numbers that they stand for. */
-export function putBack(scores: Tensor, { mean, deviation }: Extract<TargetSpec, { kind: 'regression' }>): number[][] {
+export function putBack(scores: Tensor, { mean, deviation }: Extract<OneTargetSpec, { kind: 'regression' }>): number[][] {
   const outputs = mean.length
   return Array.from({ length: scores.data.length / outputs }, (_, row) =>
     mean.map((center, k) => center + deviation[k]! * scores.data[row * outputs + k]!),
@@ -107,7 +107,7 @@ export function putBack(scores: Tensor, { mean, deviation }: Extract<TargetSpec,
 export function foldTargets(
   weight: Tensor,
   bias: Tensor,
-  { mean, deviation }: Pick<Extract<TargetSpec, { kind: 'regression' }>, 'mean' | 'deviation'>,
+  { mean, deviation }: Pick<Extract<OneTargetSpec, { kind: 'regression' }>, 'mean' | 'deviation'>,
   back = false,
 ): void {
   const width = weight.data.length / mean.length

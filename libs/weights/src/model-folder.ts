@@ -234,6 +234,6 @@ export async function readModelFolder(files: Pick<ModelFiles, 'get'>, where: str
   const found = await weightsIdentity(tensors, network.variant)
   if (found !== sha256) throw new LayermillError('WEIGHTS_HASH', `${where}/${file} is not the one that ${modelFile} names`)
   const set: WeightSet = { tensors, variant: network.variant, source: where, format: 'safetensors', sha256 }
-  const target = modelTarget(network.head.target, network.classes, description.thresholds)
+  const target = modelTarget({ ...network.head, thresholds: description.thresholds }, network.classes)
   return { description, network, weights: set, labels: description.classes, target }
 }

@@ -1,15 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { GradientProcessor, startGradientWorker } from '@layermill/inference'
-import { openExchange } from '@layermill/queue'
-import { QueueGradients } from '@layermill/orchestrator/train'
-import { openSource, openStore } from '@layermill/storage'
 import { loadModel } from 'layermill'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type CliResult, runCli } from '../../helpers/cli.js'
 import { testFolder } from '../../helpers/folders.js'
-import { readLines, train, type TrainOptions } from './embedded.js'
+import { readLines, train } from './embedded.js'
+import { overQueue } from './over-queue.js'
 import { shapeNames, writeShapes } from './shapes.js'
 
 const folder = testFolder('targets')
@@ -110,26 +107,6 @@ describe('finetune --target multi-label', () => {
     await Promise.all([session.release(), model.dispose()])
   })
 })
-
-const overQueue: TrainOptions = {
-  async gradients({ broker, provider, plan, store }) {
-    const blobs = new Map<string, Uint8Array>()
-    const exchange = openExchange({
-      put: async (key, bytes) => void blobs.set(key, bytes),
-      get: async key => blobs.get(key),
-      delete: async keys => keys.forEach(key => blobs.delete(key)),
-      deleteBelow: async prefix => [...blobs.keys()].filter(key => key.startsWith(prefix)).forEach(key => blobs.delete(key)),
-    })
-    const reading = {
-      provider,
-      openStore: async (url: string) => openStore(url),
-      openSource: (source: string) => openSource(source),
-      readAhead: 4,
-    }
-    startGradientWorker(broker, new GradientProcessor({ ...reading, exchange }), { concurrency: 2 })
-    return QueueGradients.open({ broker, exchange, plan, storeUrl: store.url, session: 's1', inFlight: 2, reconcileInterval: 200 })
-  },
-}
 
 describe('finetune --target regression', () => {
   it('learns numbers of any size with the base, here and over a queue, and gives them back in their own units', async () => {

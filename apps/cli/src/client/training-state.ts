@@ -1,5 +1,15 @@
 import type { TrainingState } from '@layermill/contracts'
-import type { MetricsLine, TrainingProgress } from '@layermill/orchestrator/train'
+import type { HeadFigures, MetricsLine, TrainingProgress } from '@layermill/orchestrator/train'
+
+/** Figures of several targets: `validation/TARGET/FIGURE`. */
+function headsOf(metrics: TrainingState['metrics']): Pick<NonNullable<MetricsLine['validation']>, 'heads'> {
+  const heads = new Map<string, Record<string, number>>()
+  for (const [key, value] of Object.entries(metrics)) {
+    const [, head, figure] = key.split('/')
+    if (head !== undefined && figure !== undefined) heads.set(head, { ...heads.get(head), [figure]: value })
+  }
+  return heads.size === 0 ? {} : { heads: Object.fromEntries(heads) as unknown as Record<string, HeadFigures> }
+}
 
 /** A finished epoch, as a server tells it, in the form of a line of `metrics.jsonl`. */
 export function metricsLineOf({ epoch, step, metrics }: TrainingState): MetricsLine {
@@ -21,6 +31,7 @@ export function metricsLineOf({ epoch, step, metrics }: TrainingState): MetricsL
             meanAveragePrecision: metrics['validationMeanAveragePrecision'],
             mae: metrics['validationMae'],
             r2: metrics['validationR2'],
+            ...headsOf(metrics),
           },
         }),
     best: metrics['best'] === 1,

@@ -38,6 +38,7 @@ const fieldFlags: Record<Exclude<Field, 'kind' | 'source'>, FieldFlag> = {
   maxErrors: { group: 'input', placeholder: 'number|share' },
   skipUnlabelled: { group: 'input' },
   target: { group: 'training' },
+  targets: { group: 'training', placeholder: 'column:kind,...' },
   labelColumns: { group: 'input', placeholder: 'a,b' },
   loss: { group: 'training', placeholder: 'name', known: ['mse', 'smooth-l1'] },
   validation: { group: 'input', placeholder: 'share|source', complete: 'file' },

@@ -103,17 +103,19 @@ export class ImageModel {
   /**
    * The likeliest classes of each image, likeliest first. Images are prepared at 256/224 of the network's size and cut at the centre, or
    * averaged over ten crops (`oversample`), as Chainer's `predict` does. A fine-tuned network sees the whole picture, as in training.
-   * @throws LayermillError `IMAGE_...`; `HEAD_INVALID` for a model that gives numbers
+   * @throws LayermillError `IMAGE_...`; `HEAD_INVALID` for a model that gives numbers, or has several targets
    */
   async predict(images: readonly ImageInput[], options: PredictOptions = {}): Promise<ClassScore[][]> {
     if (this.target?.kind === 'regression')
       throw new LayermillError('HEAD_INVALID', `${this.network.id} gives numbers and knows no classes`, { hint: 'answers() gives them' })
+    if (this.target?.kind === 'mixed')
+      throw new LayermillError('HEAD_INVALID', `${this.network.id} has several targets`, { hint: 'answers() gives them in heads, by name' })
     return (await this.answers(images, options)).map(({ classes }) => [...classes])
   }
 
   /**
    * Answers to each image: `classes` as `predict`; `labels` of a model with several labels an image, those above their
-   * thresholds; `values` of a model that gives numbers.
+   * thresholds; `values` of a model that gives numbers; `heads` of one with several targets, each with these.
    * @throws LayermillError `IMAGE_...`
    */
   async answers(images: readonly ImageInput[], options: PredictOptions = {}): Promise<ImageAnswer[]> {

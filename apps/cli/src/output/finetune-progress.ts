@@ -32,7 +32,11 @@ function bar(share: number, width: number): string {
 const percent = (share: number): string => `${(share * 100).toFixed(1)}%`
 
 /** Share of images that are right, or how far numbers are off, as far as it is known. */
-export function sharesOf({ accuracy, meanAveragePrecision, mae, r2 }: Partial<NonNullable<MetricsLine['validation']>>): string {
+export function sharesOf({ accuracy, meanAveragePrecision, mae, r2, heads }: Partial<NonNullable<MetricsLine['validation']>>): string {
+  if (heads !== undefined)
+    return Object.entries(heads)
+      .map(([name, figures]) => `, ${name}${sharesOf(figures).slice(1)}`)
+      .join('')
   if (meanAveragePrecision !== undefined) return `, mAP ${percent(meanAveragePrecision)}`
   if (mae !== undefined) return `, MAE ${mae.toPrecision(4)}, R2 ${(r2 ?? 0).toFixed(3)}`
   return accuracy === undefined ? '' : `, ${percent(accuracy)}`

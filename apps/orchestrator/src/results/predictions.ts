@@ -1,5 +1,5 @@
 import { partOfPath, type PredictSpec, type RunRecord } from '@layermill/contracts'
-import type { ImageAnswer } from '@layermill/inference'
+import type { HeadAnswer, ImageAnswer } from '@layermill/inference'
 import type { Store } from '@layermill/storage'
 import { type InferenceArguments, inferenceSteps } from '../run/inference-steps.js'
 import { deleteRun } from '../run/record-store.js'
@@ -23,12 +23,26 @@ export async function* readPredictions(store: Store): AsyncGenerator<PredictionR
 }
 
 /** Header of a .csv, by the first answer. */
-function csvHeader({ labels, values }: PredictionRow): string {
+function csvHeader({ labels, values, heads }: PredictionRow): string {
+  if (heads !== undefined) return csvRow(['key', 'target', 'rank', 'class', 'label', 'probability', 'given', 'value'])
   if (values !== undefined) return csvRow(['key', 'output', 'value'])
   return csvRow(['key', 'rank', 'class', 'label', 'probability', ...(labels === undefined ? [] : ['given'])])
 }
 
-function csvLines({ key, classes, labels, values }: PredictionRow): string {
+/** Lines of one of several targets: classes with their probabilities, then numbers. */
+function headLines(key: string, name: string, { classes, labels, values = [] }: HeadAnswer): string {
+  const given = (label: string): string => (labels === undefined ? '' : labels.includes(label) ? 'yes' : 'no')
+  return [
+    ...classes.map(({ index, label, probability }, rank) => csvRow([key, name, rank + 1, index, label, probability, given(label), ''])),
+    ...values.map(({ label, value }) => csvRow([key, name, '', '', label, '', '', value])),
+  ].join('')
+}
+
+function csvLines({ key, classes, labels, values, heads }: PredictionRow): string {
+  if (heads !== undefined)
+    return Object.entries(heads)
+      .map(([name, answer]) => headLines(key, name, answer))
+      .join('')
   if (values !== undefined) return values.map(({ label, value }) => csvRow([key, label, value])).join('')
   const given = (label: string): string[] => (labels === undefined ? [] : [labels.includes(label) ? 'yes' : 'no'])
   return classes.map(({ index, label, probability }, rank) => csvRow([key, rank + 1, index, label, probability, ...given(label)])).join('')

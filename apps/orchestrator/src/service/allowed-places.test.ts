@@ -132,6 +132,7 @@ it('knows of every field whether it names a place', () => {
     'split',
     'skipUnlabelled',
     'target',
+    'targets',
     'labelColumns',
     'loss',
     'worst',

@@ -1,6 +1,6 @@
 import { type RunCounts, type RunRecord, type RunSummary, summarizeRun, type TrainingState, type Waiting } from '@layermill/contracts'
 import type { TrainingProgress } from '../train/environment.js'
-import type { MetricsLine } from '../train/metrics-line.js'
+import { headFigureName, type MetricsLine } from '../train/metrics-line.js'
 import { Rate } from './progress-report.js'
 import type { RunJobProgress } from './run-jobs.js'
 
@@ -9,9 +9,14 @@ const reportedEpochs = 50
 
 /** One finished epoch as the API tells it. */
 export function epochState({ epoch, step, learningRate, training, gradientNorm, validation, best }: MetricsLine): TrainingState {
-  const figures: Readonly<Record<string, number | undefined>> = { ...validation }
+  const { heads = {}, ...figures } = validation ?? {}
   const held: Record<string, number | undefined> = {}
-  for (const [name, value] of Object.entries(figures)) held[`validation${name[0]!.toUpperCase()}${name.slice(1)}`] = value
+  for (const [name, value] of Object.entries<number | undefined>(figures))
+    held[`validation${name[0]!.toUpperCase()}${name.slice(1)}`] = value
+  for (const [head, of] of Object.entries(heads)) {
+    const own: Readonly<Record<string, number | undefined>> = { ...of }
+    for (const [name, value] of Object.entries(own)) held[headFigureName(head, name)] = value
+  }
   const metrics = { ...training, ...held, learningRate, gradientNorm, best: best ? 1 : 0 }
   return { phase: 'epoch', step, epoch, metrics: defined(metrics) }
 }

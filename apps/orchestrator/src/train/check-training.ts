@@ -1,5 +1,6 @@
 import type { FinetuneSpec } from '@layermill/contracts'
 import { getNetwork, preparedAs } from '@layermill/models'
+import { someOutputs } from './mixed.js'
 import { movingStatistics, parameterScales, trainedNetwork } from './plan.js'
 
 /**
@@ -9,6 +10,7 @@ import { movingStatistics, parameterScales, trainedNetwork } from './plan.js'
  */
 export function checkTraining(spec: FinetuneSpec): void {
   // The number of classes, known when the images are listed, decides nothing of this.
-  const network = trainedNetwork(spec, preparedAs(getNetwork(spec.model), spec.prepare), ['a', 'b'])
+  const classes = spec.targets === undefined ? ['a', 'b'] : someOutputs(spec.targets)
+  const network = trainedNetwork(spec, preparedAs(getNetwork(spec.model), spec.prepare), classes)
   movingStatistics(spec, network, parameterScales(spec, network))
 }

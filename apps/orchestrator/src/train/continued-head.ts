@@ -25,9 +25,9 @@ export function continuedNetwork(spec: FinetuneSpec, base: Network): FineTunedNe
   const own = withHead(base)
   if (!isFineTuned(own) || own.classNames === undefined) return undefined
   if (spec.auxiliary && own.head.auxiliary !== true) return undefined
-  // Numbers are standardised by the images of the run, so a head for other ones begins anew.
+  // Numbers are standardised by the images of the run, so a head for other ones begins anew, and so does one of several targets.
   const target = spec.target ?? 'class'
-  if (target === 'regression' || target !== (own.head.target ?? 'class')) return undefined
+  if (target === 'regression' || target === 'mixed' || target !== (own.head.target ?? 'class')) return undefined
   return sameHidden(spec.head, own) ? own : undefined
 }
 

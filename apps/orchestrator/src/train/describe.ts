@@ -44,22 +44,21 @@ export async function describeTraining(spec: FinetuneSpec, environment: Training
   const { rows } = found
   const { target } = spec
   const { network: base } = await environment.base(spec)
-  const names = outputNames(found, spec.source, target, continuedNetwork(spec, base) === undefined ? 2 : 1)
+  const names = outputNames(found, spec.source, spec, continuedNetwork(spec, base) === undefined ? 2 : 1)
   if (target === undefined || target === 'class') await checkNoFolderEmpty(spec.source, names)
   const doubt = splitsAsClasses(spec.source, names)
   const { validation: held } = spec
   const network = trainedNetwork(spec, base, names)
   const whole =
     typeof held === 'number'
-      ? holdOutTargets(rows, names, held, target)
-      : ownTargets(rows, (await list(held)).rows, network.classNames ?? names, { where: held, target })
-  const { training, validation, warnings } = foldOf(whole, spec.fold, target)
+      ? holdOutTargets(rows, names, held, spec)
+      : ownTargets(rows, (await list(held)).rows, network.classNames ?? names, held, spec)
+  const { training, validation, warnings } = foldOf(whole, spec.fold, spec)
   const scales = parameterScales(spec, network)
   const layer = baseIsFixed(spec) ? featuresLayer(spec, base) : undefined
   const copies = spec.augment.length > 0 ? spec.augmentCopies : 1
   const perImage = layer === undefined ? 0 : elementCount(layerShapes(base, [layer], network.inputSize).get(layer)!) * 4
-  const count = (of: typeof training, name: string): number =>
-    of.filter(({ label }) => labelsOf(label, target, names).includes(name)).length
+  const count = (of: typeof training, name: string): number => of.filter(row => labelsOf(row, spec, names).includes(name)).length
   return {
     classes: names.map(name => ({ name, training: count(training, name), validation: count(validation, name) })),
     warnings: doubt === undefined ? warnings : [doubt, ...warnings],

@@ -1,34 +1,13 @@
 import type { TrainingPlan } from '@layermill/contracts'
 import type { ManifestRow } from '@layermill/storage'
-import { argMax, evaluationPieces, type GradientSource, Metrics, type MicroBatchScores } from '@layermill/training'
+import { evaluationPieces, type GradientSource, Metrics } from '@layermill/training'
 import type { Evaluation, Mistake } from './metrics-line.js'
+import { mistakesOf } from './mistakes.js'
+import { MixedScorer } from './mixed-scorer.js'
 import { TargetScorer } from './target-scorer.js'
 
 /** Mistakes kept for the report. */
 const keptMistakes = 24
-
-/** Logarithms of softmax of one row of scores, in double precision: finite also where the probability is too small for a number. */
-function logProbabilities(logits: Float32Array, offset: number, classes: number): number[] {
-  const row = Array.from(logits.subarray(offset, offset + classes))
-  const top = row.reduce((most, value) => Math.max(most, value), -Infinity)
-  const total = row.reduce((sum, value) => sum + Math.exp(value - top), 0)
-  return row.map(value => value - top - Math.log(total))
-}
-
-function mistakesOf(
-  rows: readonly ManifestRow[],
-  labels: readonly number[],
-  { logits }: MicroBatchScores,
-  classes: readonly string[],
-): Mistake[] {
-  return rows.flatMap(({ key }, i) => {
-    const label = labels[i]!
-    const predicted = argMax(logits.data, i * classes.length, classes.length)
-    if (predicted === label) return []
-    const logs = logProbabilities(logits.data, i * classes.length, classes.length)
-    return [{ key, label: classes[label]!, predicted: classes[predicted]!, probability: Math.exp(logs[predicted]!), loss: -logs[label]! }]
-  })
-}
 
 export interface EvaluateOptions {
   readonly plan: TrainingPlan
@@ -43,7 +22,8 @@ export interface EvaluateOptions {
 /** Scores the held-out images with the parameters published last. */
 export async function evaluateRows({ plan, rows, source, epoch, signal, onPiece }: EvaluateOptions): Promise<Evaluation> {
   const { classes, microBatch, target } = plan
-  const targets = target === undefined ? undefined : new TargetScorer(classes, target)
+  const targets =
+    target === undefined ? undefined : target.kind === 'mixed' ? new MixedScorer(target.heads) : new TargetScorer(classes, target)
   const indices = new Map(classes.map((name, i) => [name, i]))
   const metrics = new Metrics(classes.length)
   const pieces = evaluationPieces(rows, microBatch)
@@ -58,7 +38,9 @@ export async function evaluateRows({ plan, rows, source, epoch, signal, onPiece 
     }
     const labels = piece.map(({ label }) => indices.get(label ?? '')!)
     metrics.add(scores.logits, labels, scores.loss)
-    mistakes = [...mistakes, ...mistakesOf(piece, labels, scores, classes)].toSorted((a, b) => b.loss - a.loss).slice(0, keptMistakes)
+    mistakes = [...mistakes, ...mistakesOf(piece, labels, scores.logits, classes)]
+      .toSorted((a, b) => b.loss - a.loss)
+      .slice(0, keptMistakes)
   }
   if (targets !== undefined) return { epoch, ...targets.result(keptMistakes) }
   return { epoch, summary: metrics.summary(), mistakes }

@@ -1,5 +1,5 @@
 export type { FeatureStores, TrainingEnvironment, TrainingProgress } from './environment.js'
-export type { MetricsLine } from './metrics-line.js'
+export type { HeadFigures, MetricsLine } from './metrics-line.js'
 export { openTraining } from './open-training.js'
 export { QueueGradients, type QueueGradientsOptions } from './queue-gradients.js'
 export { type TrainingArguments, trainingSteps } from './training-steps.js'

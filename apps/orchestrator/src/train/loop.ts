@@ -240,10 +240,11 @@ class TrainingLoop {
     })
   }
 
-  /** Share of the epoch's images that are right so far; of numbers none is. */
+  /** Share of the epoch's images that are right so far; of numbers and of several targets none is. */
   private get accuracy(): { accuracy?: number } {
     const { correct, samples } = this.state.sums
-    return this.options.plan.target?.kind === 'regression' ? {} : { accuracy: correct / Math.max(1, samples) }
+    const { target } = this.options.plan
+    return target?.kind === 'regression' || target?.kind === 'mixed' ? {} : { accuracy: correct / Math.max(1, samples) }
   }
 }
 

@@ -12,6 +12,15 @@ export interface HeldOutFigures {
   /** Of numbers, in their own units: means over the outputs. */
   readonly mae?: number | undefined
   readonly r2?: number | undefined
+  /** Of each of several targets, by name; the loss above is their sum, each times its factor. */
+  readonly heads?: Readonly<Record<string, HeadFigures>> | undefined
+}
+
+/** Figures of one of several targets, of the held-out images that have a value of it. */
+export interface HeadFigures extends Omit<HeldOutFigures, 'heads'> {
+  readonly images: number
+  /** Share of images whose class is among the five likeliest; where it has more classes. */
+  readonly top5?: number
 }
 
 /** One epoch in `metrics.jsonl`. Nothing in it depends on time or on who computed, so that equal runs have equal files. */
@@ -47,17 +56,36 @@ export interface EvaluationSummary extends Omit<MetricsSummary, 'accuracy' | 'ma
   readonly macroF1?: number
   readonly labels?: MultiLabelSummary
   readonly numbers?: RegressionSummary
+  /** Of several targets; what is of one alone is empty then. */
+  readonly heads?: readonly HeadSummary[]
+}
+
+/** Figures of one of several targets, of the held-out images that have a value of it. */
+export interface HeadSummary extends Omit<EvaluationSummary, 'heads'> {
+  readonly name: string
+  readonly classes: readonly string[]
+  readonly top5?: number
 }
 
 /** The figures that an epoch's line has. */
-export function heldOutFigures({ loss, accuracy, macroF1, labels, numbers }: EvaluationSummary): HeldOutFigures {
+export function heldOutFigures({ loss, accuracy, macroF1, labels, numbers, heads }: EvaluationSummary): HeldOutFigures {
   return {
     loss,
     ...(accuracy === undefined ? {} : { accuracy, macroF1 }),
     ...(labels === undefined ? {} : { microF1: labels.microF1, meanAveragePrecision: labels.meanAveragePrecision }),
     ...(numbers === undefined ? {} : { mae: numbers.mae, r2: numbers.r2 }),
+    ...(heads === undefined ? {} : { heads: Object.fromEntries(heads.map(head => [head.name, headFigures(head)])) }),
   }
 }
+
+/** Name of a figure of one of several targets among all figures of an epoch; no target's name has a slash. */
+export const headFigureName = (head: string, figure: string): string => `validation/${head}/${figure}`
+
+const headFigures = ({ top5, ...summary }: HeadSummary): HeadFigures => ({
+  images: summary.samples,
+  ...heldOutFigures(summary),
+  ...(top5 === undefined ? {} : { top5 }),
+})
 
 /** Evaluation of one epoch's parameters on the held-out images. */
 export interface Evaluation {

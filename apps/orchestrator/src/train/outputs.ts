@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { exportGraph, exportOnnx } from '@layermill/engines'
 import type { FinetuneSpec, RunRecord, TrainingPlan } from '@layermill/contracts'
 import type { Tensor, TensorMap } from '@layermill/core'
-import { findNode, type FineTunedNetwork } from '@layermill/models'
+import { findNode, type FineTunedNetwork, type HeadSlice } from '@layermill/models'
 import { foldTargets } from '@layermill/training'
 import {
   modelFile,
@@ -74,18 +74,38 @@ async function npzBytes(tensors: TensorMap): Promise<Uint8Array> {
   }
 }
 
-/** Probabilities above which labels are given, chosen on the held-out images; undefined where there were none, or each has one class. */
-const thresholdsOf = (best: Evaluation | undefined): number[] | undefined =>
-  best?.summary.labels?.perClass.map(({ threshold }) => threshold)
+/**
+ * Probabilities above which labels are given, chosen on the held-out images, by output; undefined where there were none, or no target has
+ * several labels.
+ */
+function thresholdsOf(best: Evaluation | undefined): number[] | undefined {
+  const heads = best?.summary.heads
+  if (heads === undefined) return best?.summary.labels?.perClass.map(({ threshold }) => threshold)
+  if (heads.every(({ labels }) => labels === undefined)) return undefined
+  return heads.flatMap(({ classes, labels }) => classes.map((_, k) => labels?.perClass[k]?.threshold ?? 0.5))
+}
 
 /** All parameters, with a last layer that gives numbers themselves where standardised ones were learned. */
 function servedTensors({ plan, network, tensors }: OutputsInput): TensorMap {
-  if (plan.target?.kind !== 'regression') return tensors
+  const { target } = plan
+  if (target?.kind !== 'regression' && target?.kind !== 'mixed') return tensors
   const { weight, bias } = findNode(network, network.classifier).parameters as { weight: string; bias: string }
   const copy = (name: string): Tensor => ({ shape: tensors.get(name)!.shape, data: tensors.get(name)!.data.slice() })
   const folded = new Map([weight, bias].map(name => [name, copy(name)]))
-  foldTargets(folded.get(weight)!, folded.get(bias)!, plan.target)
+  const heads = target.kind === 'mixed' ? target.heads : [{ classes: plan.classes, target }]
+  let from = 0
+  for (const { classes, target: own } of heads) {
+    const to = from + classes.length
+    if (own.kind === 'regression') foldTargets(rowsOf(folded.get(weight)!, from, to), rowsOf(folded.get(bias)!, from, to), own)
+    from = to
+  }
   return new Map([...tensors, ...folded])
+}
+
+/** Rows `from` to before `to` of a tensor, in its memory. */
+function rowsOf({ shape: [rows, ...shape], data }: Tensor, from: number, to: number): Tensor {
+  const size = data.length / rows!
+  return { shape: [to - from, ...shape], data: data.subarray(from * size, to * size) }
 }
 
 /** Metadata that a reader of `model.onnx` needs: the preparation of its input, its outputs, and the classes in the order of the scores. */
@@ -99,10 +119,15 @@ function onnxMetadata({ plan, network, best }: OutputsInput, outputs: ReadonlyMa
     'layermill.probabilities': outputs.get(network.probabilities)!,
     'layermill.classes': JSON.stringify(classes),
     ...(plan.target === undefined ? {} : { 'layermill.target': plan.target.kind }),
+    ...(network.head.slices === undefined ? {} : { 'layermill.heads': headsText(network.head.slices, network, outputs) }),
     ...(thresholds === undefined ? {} : { 'layermill.thresholds': JSON.stringify(thresholds) }),
     ...(network.base.graph === undefined ? {} : { 'layermill.head': headText(network) }),
   }
 }
+
+/** Several targets: each with the name of its output. */
+const headsText = (slices: readonly HeadSlice[], { answers }: FineTunedNetwork, outputs: ReadonlyMap<string, string>): string =>
+  JSON.stringify(slices.map((slice, i) => ({ ...slice, output: outputs.get(answers[i]!) })))
 
 /** A head on an ONNX file, as the file that goes on with it reads it. */
 function headText({ head: { layer, head = [] }, nodes }: FineTunedNetwork): string {
@@ -138,8 +163,8 @@ export async function writeModel(store: Store, input: OutputsInput): Promise<voi
   const tensors = servedTensors(input)
   if (network.base.graph !== undefined) return writeOnGraph(store, input)
   const spec = record.spec as FinetuneSpec
-  const { inputSize, probabilities } = network
-  const layers = [...new Set([network.classifier, probabilities])]
+  const { inputSize, probabilities, answers } = network
+  const layers = [...new Set([network.classifier, ...answers, probabilities])]
   const others = Promise.all([
     (async () =>
       store.put(

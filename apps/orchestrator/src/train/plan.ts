@@ -17,6 +17,7 @@ import { balancedClassWeights, learningRateScales, type OptimizerSpec, type Sche
 import { inputNumbers, ownSizes } from '../run/identity.js'
 import { checkContinued, continuedClasses, continuedNetwork } from './continued-head.js'
 import type { LabelledRow } from './dataset.js'
+import { slicesOf } from './mixed.js'
 import { plannedTarget } from './targets.js'
 
 /** Height and width of the images that a run trains on. */
@@ -83,6 +84,7 @@ export function trainedNetwork(spec: FinetuneSpec, base: Network, classes: reado
     classes,
     ...(spec.auxiliary ? { auxiliary: true } : {}),
     ...(spec.target === undefined || spec.target === 'class' ? {} : { target: spec.target }),
+    ...(spec.targets === undefined ? {} : { slices: slicesOf(spec.targets, classes) }),
     inputSize: trainingSize(spec, base),
   })
 }
@@ -160,7 +162,7 @@ export function parameterScales(spec: FinetuneSpec, network: FineTunedNetwork): 
  * @throws LayermillError `CLASS_UNKNOWN`
  */
 export function classWeights(spec: FinetuneSpec, classes: readonly string[], rows: readonly LabelledRow[]): number[] | undefined {
-  if (spec.classWeights === 'none') return undefined
+  if (spec.classWeights === 'none' || spec.targets !== undefined) return undefined
   if (spec.classWeights === 'balanced') {
     if (spec.target === 'multi-label') return undefined
     return balancedClassWeights(

@@ -84,7 +84,7 @@ class Preparation {
     const found = await this.list(spec.source)
     const { rows: listed } = found
     const { target } = spec
-    const classes = outputNames(found, spec.source, target, continuedNetwork(spec, base) === undefined ? 2 : 1)
+    const classes = outputNames(found, spec.source, spec, continuedNetwork(spec, base) === undefined ? 2 : 1)
     if (target === undefined || target === 'class') await checkNoFolderEmpty(spec.source, classes)
     const doubt = splitsAsClasses(spec.source, classes)
     if (doubt !== undefined) this.options.onWarning(doubt)
@@ -96,8 +96,8 @@ class Preparation {
       if (!this.fixed) throw new LayermillError('SPEC_INVALID', 'standardize: got true, expected a run on stored features')
     }
     const ownListed = typeof spec.validation === 'string' ? (await this.list(spec.validation)).rows : undefined
-    const held = { where: String(spec.validation), target }
-    if (ownListed !== undefined) ownTargets(listed, ownListed, all, held)
+    const held = String(spec.validation)
+    if (ownListed !== undefined) ownTargets(listed, ownListed, all, held, spec)
 
     const usable = await this.usable('images', spec.source, listed)
     const own = ownListed === undefined ? undefined : await this.usable('validation', spec.validation as string, ownListed)
@@ -105,10 +105,10 @@ class Preparation {
     checkErrors(errors, listed.length + (ownListed?.length ?? 0), spec)
     const whole =
       own === undefined
-        ? holdOutTargets(usable.rows, classes, spec.validation as number, target)
-        : ownTargets(usable.rows, own.rows, all, held)
-    const split = foldOf(whole, spec.fold, target)
-    checkTargets(classes, split.training, spec.source, target)
+        ? holdOutTargets(usable.rows, classes, spec.validation as number, spec)
+        : ownTargets(usable.rows, own.rows, all, held, spec)
+    const split = foldOf(whole, spec.fold, spec)
+    checkTargets(classes, split.training, spec.source, spec)
     for (const note of headNotes(spec, base, classes)) this.options.onNote(note)
     for (const warning of split.warnings) this.options.onWarning(warning)
     const { training, validation } = split

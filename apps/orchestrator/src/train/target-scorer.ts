@@ -1,10 +1,17 @@
-import type { TrainingPlan } from '@layermill/contracts'
 import type { Tensor } from '@layermill/core'
 import type { ManifestRow } from '@layermill/storage'
-import { labelNames, labelNumbers, multiLabelMetrics, putBack, regressionMetrics, targetRows } from '@layermill/training'
+import {
+  labelNames,
+  labelNumbers,
+  multiLabelMetrics,
+  type OneTargetSpec,
+  putBack,
+  regressionMetrics,
+  targetRows,
+} from '@layermill/training'
 import type { EvaluationSummary, Mistake } from './metrics-line.js'
 
-type Target = NonNullable<TrainingPlan['target']>
+type Target = OneTargetSpec
 
 /** Held-out images and their scores, as they come. */
 interface Scored {

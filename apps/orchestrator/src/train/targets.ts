@@ -3,8 +3,9 @@ import { parseLoss } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { balancedPositiveWeights, labelNames, labelNumbers, foldSplit, stratifiedSplit, targetStatistics } from '@layermill/training'
 import { checkNoClassEmpty, findClasses, holdOut, type LabelledRow, ownValidation, type TrainingSplit } from './dataset.js'
+import { checkOwnNumbers, mixedLabels, mixedOutputs, mixedRows, plannedMixed, slicesOf } from './mixed.js'
 
-type TargetFields = Pick<FinetuneSpec, 'target' | 'labelColumns'>
+export type TargetFields = Pick<FinetuneSpec, 'target' | 'targets' | 'labelColumns'>
 
 /** Images with labels in one form: a class's name, or a JSON list of names or of numbers. */
 export interface TargetRows {
@@ -70,7 +71,8 @@ function regressionRows(rows: readonly LabelledRow[], columns: readonly string[]
  * Reads labels as the spec's target wants them.
  * @throws LayermillError `LABEL_INVALID` with the image's key
  */
-export function readTargets({ rows, order }: TargetRows, { target = 'class', labelColumns = [] }: TargetFields): TargetRows {
+export function readTargets({ rows, order }: TargetRows, { target = 'class', targets, labelColumns = [] }: TargetFields): TargetRows {
+  if (targets !== undefined) return { rows: mixedRows(rows, targets), order: undefined }
   if (target === 'regression') return regressionRows(rows, labelColumns)
   if (target === 'multi-label') {
     const found = multiLabelRows(rows, labelColumns)
@@ -81,42 +83,44 @@ export function readTargets({ rows, order }: TargetRows, { target = 'class', lab
   throw invalid(`${list.key} has several labels, ${quoted(list.label)}; expected one class`, '--target multi-label learns several an image')
 }
 
-/** Outputs that an image counts for: its class, its labels, or all outputs where it has numbers. */
-export function labelsOf(label: string, target: FinetuneSpec['target'], outputs: readonly string[]): readonly string[] {
+/** Outputs that an image counts for: its class, its labels, or all outputs of numbers that it has. */
+export function labelsOf(
+  row: Pick<LabelledRow, 'key' | 'label'>,
+  { target, targets }: TargetFields,
+  outputs: readonly string[],
+): readonly string[] {
+  if (targets !== undefined) return mixedLabels(row, targets, outputs)
   if (target === 'regression') return outputs
-  return target === 'multi-label' ? labelNames(label) : [label]
+  return target === 'multi-label' ? labelNames(row.label) : [row.label]
 }
 
 /**
  * The classes of images, or the names of their numbers, in the order of the scores.
  * @param least classes that a run of one class an image must have
- * @throws LayermillError `CLASS_TOO_FEW`
+ * @throws LayermillError `CLASS_TOO_FEW`, `LABEL_MISSING`
  */
-export function outputNames({ rows, order }: TargetRows, where: string, target: FinetuneSpec['target'], least: number): string[] {
+export function outputNames({ rows, order }: TargetRows, where: string, { target, targets }: TargetFields, least: number): string[] {
+  if (targets !== undefined) return mixedOutputs(rows, targets, where)
   if (target === 'regression') return [...(order ?? [])]
   if (target !== 'multi-label') return findClasses(rows, where, order, least)
   const each = rows.flatMap(row => labelNames(row.label).map(label => ({ ...row, label })))
   return findClasses(each, where, order, 1)
 }
 
-/** Rows once for each of their labels: what checks of classes count. */
-const perLabel = (rows: readonly LabelledRow[]): LabelledRow[] =>
-  rows.flatMap(row => labelNames(row.label).map(label => ({ ...row, label })))
+/** Rows once for each output that they count for: what checks of classes count. */
+const perOutput = (rows: readonly LabelledRow[], spec: TargetFields, outputs: readonly string[]): LabelledRow[] =>
+  rows.flatMap(row => labelsOf(row, spec, outputs).map(label => ({ ...row, label })))
 
 /** Holds a share out by the keys' hashes: of each class where an image has one, else of all images. */
-export function holdOutTargets(
-  rows: readonly LabelledRow[],
-  outputs: readonly string[],
-  share: number,
-  target: FinetuneSpec['target'],
-): TrainingSplit {
+export function holdOutTargets(rows: readonly LabelledRow[], outputs: readonly string[], share: number, spec: TargetFields): TrainingSplit {
+  const { target } = spec
   if (target === undefined || target === 'class') return holdOut(rows, outputs, share)
   const { training, validation } = stratifiedSplit(
     rows.map(row => ({ key: row.key, label: 0, row })),
     share,
   )
   const split = { training: training.map(({ row }) => row), validation: validation.map(({ row }) => row) }
-  const held = new Set(perLabel(split.validation).map(({ label }) => label))
+  const held = new Set(perOutput(split.validation, spec, outputs).map(({ label }) => label))
   const missing = target === 'regression' || share === 0 ? [] : outputs.filter(name => !held.has(name))
   const some = `${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', ...' : ''}`
   return { ...split, warnings: missing.length === 0 ? [] : [`no held-out image has ${some}: how well it is recognised will not be known`] }
@@ -126,7 +130,7 @@ export function holdOutTargets(
  * Split for cross-validation: a part of the training images is held out in place of the images that were.
  * @param fold the part; none: the split as it is
  */
-export function foldOf({ training, ...split }: TrainingSplit, fold: FinetuneSpec['fold'], target: FinetuneSpec['target']): TrainingSplit {
+export function foldOf({ training, ...split }: TrainingSplit, fold: FinetuneSpec['fold'], { target }: TargetFields): TrainingSplit {
   if (fold === undefined) return { training, ...split }
   const isClass = target === undefined || target === 'class'
   const labels = new Map([...new Set(training.map(({ label }) => label))].sort().map((label, i) => [label, i]))
@@ -145,27 +149,25 @@ export function ownTargets(
   training: readonly LabelledRow[],
   validation: readonly LabelledRow[],
   outputs: readonly string[],
-  { where, target }: { readonly where: string; readonly target: FinetuneSpec['target'] },
+  where: string,
+  spec: TargetFields,
 ): TrainingSplit {
+  const { target, targets } = spec
   if (target === 'regression') {
     const count = labelNumbers(validation[0]?.label ?? '')?.length ?? outputs.length
     if (count === outputs.length) return { training, validation, warnings: [] }
     throw new LayermillError('VALIDATION_INVALID', `${where} has ${count} numbers an image, the training images ${outputs.length}`)
   }
-  if (target !== 'multi-label') return ownValidation(training, validation, outputs, where)
-  const { warnings } = ownValidation(training, perLabel(validation), outputs, where)
+  if (target === undefined || target === 'class') return ownValidation(training, validation, outputs, where)
+  if (targets !== undefined) checkOwnNumbers(validation, slicesOf(targets, outputs), where)
+  const { warnings } = ownValidation(training, perOutput(validation, spec, outputs), outputs, where)
   return { training, validation, warnings }
 }
 
 /** @throws LayermillError `CLASS_EMPTY` where no image that is trained on has a class */
-export function checkTargets(
-  outputs: readonly string[],
-  rows: readonly LabelledRow[],
-  where: string,
-  target: FinetuneSpec['target'],
-): void {
-  if (target === 'regression') return
-  checkNoClassEmpty(outputs, target === 'multi-label' ? perLabel(rows) : rows, where)
+export function checkTargets(outputs: readonly string[], rows: readonly LabelledRow[], where: string, spec: TargetFields): void {
+  if (spec.target === 'regression') return
+  checkNoClassEmpty(outputs, perOutput(rows, spec, outputs), where)
 }
 
 /**
@@ -173,6 +175,7 @@ export function checkTargets(
  * @throws LayermillError `CLASS_UNKNOWN`
  */
 export function plannedTarget(spec: FinetuneSpec, classes: readonly string[], rows: readonly LabelledRow[]): TrainingPlan['target'] {
+  if (spec.targets !== undefined) return plannedMixed(spec, classes, rows)
   if (spec.target === 'regression') {
     const statistics = targetStatistics(rows.map(({ label }) => labelNumbers(label) ?? []))
     return { kind: 'regression', ...parseLoss(spec.loss), ...statistics }

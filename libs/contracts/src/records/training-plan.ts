@@ -12,6 +12,16 @@ export const validationRowsPath = 'dataset/validation.jsonl'
 const names = z.array(z.string())
 const count = z.int().nonnegative()
 
+const MultiLabelTarget = z.object({ kind: z.literal('multi-label'), positiveWeights: z.array(z.number()).optional() })
+const RegressionTarget = z.object({
+  kind: z.literal('regression'),
+  loss: z.enum(['mse', 'smooth-l1']),
+  beta: z.number().positive(),
+  /** Of each output over the training images: what the network learns is standardised. */
+  mean: z.array(z.number()),
+  deviation: z.array(z.number().positive()),
+})
+
 /**
  * `training.json`: all that computing a micro-batch depends on, besides the images, the base weights and the parameters. Written once,
  * when the run is planned; whoever computes reads it and decides nothing by itself.
@@ -33,14 +43,25 @@ export const TrainingPlan = z.object({
   /** Left out where each image is of one class. */
   target: z
     .discriminatedUnion('kind', [
-      z.object({ kind: z.literal('multi-label'), positiveWeights: z.array(z.number()).optional() }),
+      MultiLabelTarget,
+      RegressionTarget,
       z.object({
-        kind: z.literal('regression'),
-        loss: z.enum(['mse', 'smooth-l1']),
-        beta: z.number().positive(),
-        /** Of each output over the training images: what the network learns is standardised. */
-        mean: z.array(z.number()),
-        deviation: z.array(z.number().positive()),
+        kind: z.literal('mixed'),
+        /** In the order of the scores. */
+        heads: z.array(
+          z.object({
+            name: z.string(),
+            /** Names of its own classes, or of its numbers. */
+            classes: names.min(1),
+            /** Factor of its loss. */
+            weight: z.number().positive(),
+            target: z.discriminatedUnion('kind', [
+              z.object({ kind: z.literal('class'), classWeights: z.array(z.number()).optional(), labelSmoothing: z.number() }),
+              MultiLabelTarget,
+              RegressionTarget,
+            ]),
+          }),
+        ),
       }),
     ])
     .optional(),

@@ -1,4 +1,4 @@
-import { headTargets } from '@layermill/models'
+import { headTargets, sliceTargets } from '@layermill/models'
 import { z } from 'zod'
 import { choice, flag, layerName, optionalFlag, parsed, place, positive, share, whole } from './field-kinds.js'
 import * as text from './spec-text.js'
@@ -44,7 +44,29 @@ export const finetuneModelFields = {
   auxiliary: flag('GoogLeNet: train with all three classifiers, each replaced: loss3 + 0.3 * (loss1 + loss2).'),
   target: choice(headTargets)
     .optional()
-    .describe('Meaning of labels: one class an image (class), several (multi-label, as a|b), or numbers (regression). Default: class.'),
+    .describe(
+      'Meaning of labels: one class an image (class), several (multi-label, as a|b), numbers (regression), or targets of several columns (mixed, with targets). Default: class.',
+    ),
+  targets: z
+    .union(
+      [
+        z
+          .array(
+            z.strictObject({
+              name: z.string().trim().regex(text.targetName, text.expected.targetName),
+              kind: choice(sliceTargets),
+              weight: positive.optional(),
+            }),
+          )
+          .max(50),
+        parsed(text.parseTargets),
+      ],
+      { error: text.expected.targets },
+    )
+    .optional()
+    .describe(
+      'Targets learned together on one base: columns of a list or Parquet file with their meaning and, if not 1, the factor of their loss, as species:class,tags:multi-label,weight_kg:regression:0.5. An image counts for those that it has a value of. Default: none.',
+    ),
   labelColumns: z
     .union([z.array(layerName).min(1).max(1000), parsed(text.parseLabelColumns)], { error: text.expected.labelColumns })
     .optional()

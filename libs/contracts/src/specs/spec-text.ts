@@ -1,4 +1,5 @@
 import { LayermillError } from '@layermill/core'
+import { type SliceTarget, sliceTargets } from '@layermill/models'
 
 /** Flags' texts to the spec's fields. Each throws `SPEC_INVALID` naming what it got and what it expected. */
 
@@ -22,6 +23,9 @@ export const expected = {
   augment: 'flip, crop, color, or some of them, as flip,crop',
   validation: 'a share of the images from 0 up to 0.9, or a source of validation images',
   fold: 'one of 2 to 100 parts, as 1/5',
+  targets:
+    'two or more columns and their kinds (class, multi-label or regression), as species:class,tags:multi-label,weight_kg:regression:0.5 (the factor of its loss)',
+  targetName: 'the name of a column, without colon, comma or slash',
   labelColumns: 'one or more different names of columns, as cat,dog',
   loss: 'mse, smooth-l1, or smooth-l1:BETA with a number above 0, as smooth-l1:0.5',
   cacheSize: 'bytes, as 500MB or 20GB',
@@ -142,6 +146,26 @@ export function parseLayers(text: string): string[] {
 export function parseLabelColumns(text: string): string[] {
   const names = splitList(text)
   return names.length > 0 && new Set(names).size === names.length ? names : refuse('labelColumns', text)
+}
+
+/** One of several targets: a column of labels, their meaning, and the factor of its loss. */
+export interface SpecTarget {
+  name: string
+  kind: SliceTarget
+  weight?: number
+}
+
+export const targetName = /^[^\p{Cc}:,/]{1,100}$/u
+
+/** `--targets species:class,tags:multi-label,weight_kg:regression:0.5`. */
+export function parseTargets(text: string): SpecTarget[] {
+  return splitList(text).map(item => {
+    const [name = '', kind, weight, ...more] = item.split(':').map(part => part.trim())
+    const found = sliceTargets.find(target => target === kind)
+    const factor = weight === undefined ? 1 : /^(\d{1,6}(\.\d{1,9})?|\.\d{1,9})$/.test(weight) ? Number(weight) : 0
+    if (!targetName.test(name) || found === undefined || factor <= 0 || more.length > 0) return refuse('targets', item)
+    return { name, kind: found, ...(weight === undefined ? {} : { weight: factor }) }
+  })
 }
 
 /** `--loss mse`, `smooth-l1` or `smooth-l1:0.5`. */

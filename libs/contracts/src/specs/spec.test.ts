@@ -172,6 +172,47 @@ describe('texts of flags', () => {
   })
 })
 
+describe('several targets', () => {
+  const mixed = { ...finetune, targets: 'species:class, tags:multi-label,weight_kg:regression:0.5' }
+
+  it('are columns with their kinds and factors, and make the target mixed', () => {
+    const spec = parseSpec(mixed)
+    const targets = [
+      { name: 'species', kind: 'class' },
+      { name: 'tags', kind: 'multi-label' },
+      { name: 'weight_kg', kind: 'regression', weight: 0.5 },
+    ]
+    expect(spec).toMatchObject({ target: 'mixed', targets, labelColumns: ['species', 'tags', 'weight_kg'] })
+    expect(parseSpec(spec)).toEqual(spec)
+    expect(parseSpec({ ...finetune, targets })).toEqual(spec)
+    expect(parseSpec({ ...mixed, loss: 'smooth-l1', labelSmoothing: 0.1, classWeights: 'balanced' })).toMatchObject({ loss: 'smooth-l1' })
+  })
+
+  it.each([
+    [{ targets: 'species:class' }, /targets: got "species:class", expected two columns or more/],
+    [{ targets: undefined, target: 'mixed' }, /targets: got nothing, expected two columns or more/],
+    [
+      { targets: 'species:class,weight:number' },
+      /targets: got "species:class,weight:number", expected two or more columns and their kinds/,
+    ],
+    [{ targets: 'a:class,b:regression:0' }, /targets: got "a:class,b:regression:0", expected two or more columns/],
+    [{ targets: [{ name: 'a/b', kind: 'class' }] }, /targets/],
+    [{ targets: 'Species:class,species:regression' }, /each column once: species is named twice/],
+    [{ target: 'regression' }, /target: got "regression", expected mixed with targets/],
+    [{ labelColumns: 'species' }, /labelColumns: got "species", expected none with targets/],
+    [{ targets: 'a:class,b:multi-label', loss: 'mse' }, /loss: got "mse", expected a target of kind regression/],
+    [{ targets: 'a:regression,b:multi-label', labelSmoothing: 0.1 }, /labelSmoothing: got 0.1, expected 0 without a target of kind class/],
+    [{ sampling: 'balanced' }, /sampling: got "balanced", expected each with several targets/],
+    [{ classWeights: { cat: 2 } }, /classWeights: .*expected none or balanced with several targets/],
+    [{ targets: 'a:regression,b:regression', classWeights: 'balanced' }, /classWeights: got "balanced", expected none where all/],
+    [{ model: 'googlenet', auxiliary: true, base: 'full' }, /auxiliary: got true, expected false with several targets/],
+    [{ register: 'pets' }, /register: .*expected none with several targets/],
+    [{ relabel: 'audit.csv' }, /relabel: got "audit.csv", expected none with several labels, numbers or targets/],
+  ])('are refused with %j', (fields, message) => {
+    expect(refusal({ ...mixed, ...fields })).toMatch(message)
+  })
+})
+
 describe('refusals', () => {
   it('name the field, what was given and what was expected', () => {
     expect(refusal({ ...extract, dtype: 'float64' })).toBe('dtype: got "float64", expected one of float32, float16; did you mean float32?')

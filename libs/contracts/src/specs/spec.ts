@@ -5,7 +5,7 @@ import { formatZodError } from './spec-error.js'
 import { finetuneModelFields, finetuneOptimizerFields } from './finetune-fields.js'
 import { commonFields, extractFields, inferenceFields, kinds, predictFields } from './spec-fields.js'
 import { withOurLayerNames } from './layer-names.js'
-import { isFrozen } from './spec-text.js'
+import { isFrozen, type SpecTarget } from './spec-text.js'
 
 type Refused = (field: string, got: unknown, expected: string) => void
 
@@ -98,19 +98,43 @@ export function defaultLearningRate(optimizer: 'adam' | 'adamw' | 'momentum'): n
   return optimizer === 'momentum' ? 0.01 : 0.001
 }
 
-const checkTarget = (
-  spec: {
-    target?: string | undefined
-    loss?: string | undefined
-    labelColumns?: readonly string[] | undefined
-    labelSmoothing: number
-    classWeights: unknown
-    sampling?: string | undefined
-    register?: unknown
-    auxiliary: boolean
-  },
-  refused: Refused,
-): void => {
+interface TargetFields {
+  target?: string | undefined
+  targets?: readonly SpecTarget[] | undefined
+  loss?: string | undefined
+  labelColumns?: readonly string[] | undefined
+  labelSmoothing: number
+  classWeights: unknown
+  sampling?: string | undefined
+  register?: unknown
+  auxiliary: boolean
+}
+
+const isBalanced = ({ classWeights }: TargetFields): boolean => classWeights === 'balanced'
+
+/** Checks of several targets. */
+const checkTargets = (spec: TargetFields, refused: Refused): void => {
+  const { target, targets = [], loss, labelColumns } = spec
+  const names = targets.map(({ name }) => name)
+  const shown = targets.map(({ name, kind }) => `${name}:${kind}`).join()
+  const has = (...kinds: string[]): boolean => targets.some(({ kind }) => kinds.includes(kind))
+  if (targets.length < 2) return refused('targets', shown, 'two columns or more with target mixed, as species:class,weight_kg:regression')
+  if (target !== undefined && target !== 'mixed') refused('target', target, 'mixed with targets, or none')
+  const twice = names.find((name, i) => names.findIndex(other => other.toLowerCase() === name.toLowerCase()) !== i)
+  if (twice !== undefined) refused('targets', shown, `each column once: ${twice} is named twice`)
+  if (labelColumns !== undefined && labelColumns.join() !== names.join())
+    refused('labelColumns', labelColumns.join(), `none with targets, which name the columns (${names.join()})`)
+  if (loss !== undefined && !has('regression')) refused('loss', loss, 'a target of kind regression as well: classes have their own')
+  if (spec.labelSmoothing > 0 && !has('class')) refused('labelSmoothing', spec.labelSmoothing, '0 without a target of kind class')
+  if (spec.sampling === 'balanced') refused('sampling', spec.sampling, 'each with several targets: an image has no one class')
+  if (spec.classWeights !== 'none' && !isBalanced(spec)) refused('classWeights', spec.classWeights, 'none or balanced with several targets')
+  if (isBalanced(spec) && !has('class', 'multi-label')) refused('classWeights', spec.classWeights, 'none where all targets are numbers')
+  if (spec.auxiliary) refused('auxiliary', true, 'false with several targets')
+  if (spec.register !== undefined) refused('register', spec.register, 'none with several targets: versions are compared by one accuracy')
+}
+
+const checkTarget = (spec: TargetFields, refused: Refused): void => {
+  if (spec.targets !== undefined || spec.target === 'mixed') return checkTargets(spec, refused)
   const { target = 'class', loss, labelColumns = [] } = spec
   if (loss !== undefined && target !== 'regression') refused('loss', loss, 'target regression as well: classes have their own')
   if (labelColumns.length > 1 && target === 'class')
@@ -151,8 +175,8 @@ export const FinetuneSpec = z
       checkAudit(spec, refused)
       if (spec.standardize === true && (!isFrozen(spec.base) || spec.batchNorm !== 'frozen'))
         refused('standardize', true, 'base and batchNorm frozen as well: features that change have no statistics')
-      if (spec.relabel !== undefined && (spec.target ?? 'class') !== 'class')
-        refused('relabel', spec.relabel, 'none with several labels or numbers an image: an audit suggests one class')
+      if (spec.relabel !== undefined && (spec.targets !== undefined || (spec.target ?? 'class') !== 'class'))
+        refused('relabel', spec.relabel, 'none with several labels, numbers or targets an image: an audit suggests one class')
       if (spec.size === 'keep') refused('size', spec.size, 'one size for all images (WIDTHxHEIGHT): they are trained in batches')
       if (spec.microBatch !== undefined && spec.microBatch > spec.batchSize)
         refused('microBatch', spec.microBatch, `at most batchSize (${spec.batchSize})`)
@@ -170,6 +194,7 @@ export const FinetuneSpec = z
     ...spec,
     learningRate: spec.learningRate ?? defaultLearningRate(spec.optimizer),
     microBatch: spec.microBatch ?? Math.min(8, spec.batchSize),
+    ...(spec.targets === undefined ? {} : { target: 'mixed' as const, labelColumns: spec.targets.map(({ name }) => name) }),
   }))
 
 /** Any run, told apart by `kind`. */

@@ -3,7 +3,16 @@ import { inferShapes, isFineTuned, pruneNodes, resolveLayers, type GraphNode, ty
 import type { Device } from '../engine.js'
 import type { EngineThreads } from '../thread/engine-threads.js'
 import { buffersOf } from '../thread/transfer.js'
-import type { BatchNormStatistics, Gradients, MaskInfo, Scores, Trainer, TrainerOptions, TrainingBatch } from '../trainer.js'
+import {
+  type BatchNormStatistics,
+  type Gradients,
+  type MaskInfo,
+  type Scores,
+  targetWidth,
+  type Trainer,
+  type TrainerOptions,
+  type TrainingBatch,
+} from '../trainer.js'
 import type { LossTerm } from './backward/lower.js'
 import { cutData, rowsOf, takeOver } from './batch-parts.js'
 import type { Replicas } from './replicas.js'
@@ -43,6 +52,8 @@ function parametersOf(nodes: readonly GraphNode[]): Set<string> {
 interface Shapes {
   readonly input: readonly number[]
   readonly classes: number
+  /** Columns of the targets. */
+  readonly targets: number
   readonly masks: ReadonlyMap<string, MaskInfo>
   /** Of what `setParameters` takes. */
   readonly parameters: ReadonlyMap<string, readonly number[]>
@@ -102,6 +113,7 @@ export async function createTrainer(place: TrainerPlace, network: Network, weigh
     {
       input: shapes.get(used[0]!.name)!,
       classes: shapes.get(network.classifier)![0]!,
+      targets: targetWidth(losses[0]?.loss ?? softmaxLoss, shapes.get(network.classifier)![0]!),
       masks: new Map(loaded.masks.map(([node, shape]) => [node, { ratio: ratios.get(node)!, shape }])),
       parameters: new Map([...trainable, ...statistics].map(name => [name, selected.get(name)!.shape])),
     },
@@ -235,7 +247,7 @@ export class ThreadTrainer implements Trainer {
     const wrong = labels.find(label => label < 0 || label >= classes)
     if (wrong !== undefined) throw new LayermillError('LABEL_INVALID', `label ${wrong}; expected 0 to ${classes - 1}`)
     if (targets !== undefined) {
-      expectShape('the targets', targets, [labels.length, classes])
+      expectShape('the targets', targets, [labels.length, this.shapes.targets])
       return { shape: targets.shape, data: targets.data }
     }
     const data = new Float32Array(labels.length * classes)

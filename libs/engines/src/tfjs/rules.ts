@@ -141,6 +141,7 @@ const rules: { readonly [Op in Exclude<TrainingOp, 'input'>]: Rule<Op> } = {
   dropout,
   softmax: (_node, [x]) => tf.softmax(x!),
   sigmoid: (_node, [x]) => tf.sigmoid(x!),
+  slice: ({ attributes: { from, to } }, [x]) => tf.slice(x!, [0, from], [x!.shape[0], to - from]),
   concat: (_node, inputs) => tf.concat([...inputs], inputs[0]!.rank - 1),
   add: (_node, [a, b]) => tf.add(a!, b!),
   flatten: (_node, [x]) => flatten(x!),

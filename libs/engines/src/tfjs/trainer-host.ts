@@ -35,7 +35,7 @@ interface Forward {
 }
 
 /** A number whose gradient by the scores is that of the loss; the loss itself is computed from the scores in float64. */
-function slopeTerm(loss: Exclude<LossKind, { kind: 'softmax' }>, scores: tf.Tensor, targets: tf.Tensor2D): tf.Tensor {
+function slopeTerm(loss: LossKind, scores: tf.Tensor, targets: tf.Tensor2D): tf.Tensor {
   const slopes = lossSlopes(loss, download(scores), download(targets))
   return tf.sum(tf.mul(scores, tf.tensor2d(slopes.data, [slopes.shape[0]!, slopes.shape[1]!])))
 }

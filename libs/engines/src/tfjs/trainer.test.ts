@@ -118,6 +118,7 @@ function withAuxiliary(): FineTunedNetwork {
     head: { layer: 'scores', classes: classes, auxiliary: true },
     classNames: undefined,
     classifiers: ['scores', 'auxiliary'],
+    answers: [],
     newNodes: [],
   }
 }

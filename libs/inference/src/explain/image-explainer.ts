@@ -1,7 +1,7 @@
 import { overLargest, resizeMap } from '@layermill/analysis'
 import { formatShape, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { type Engine, type Explainer, type Extractor, softmax } from '@layermill/engines'
-import { isFineTuned, layerShapes, namedLayers, type Network, resolveLayers, type Size2 } from '@layermill/models'
+import { isFineTuned, layerShapes, namedLayers, type Network, resolveLayers, type Size2, type SliceTarget } from '@layermill/models'
 import { isOnnxNetwork } from '@layermill/onnx'
 import { type ExplainMethod, inputMethods, layerMethods } from './methods.js'
 import { occlusionMap } from './occlusion.js'
@@ -69,13 +69,20 @@ const highest = (values: ArrayLike<number>): number => {
   return best
 }
 
-/** The probabilities, or numbers, that a network's scores stand for. */
-function answers(scores: Float32Array, network: Network): Float32Array {
-  const target = isFineTuned(network) ? (network.head.target ?? 'class') : 'class'
+/** The probabilities, or numbers, that scores of one target stand for. */
+function answersOf(scores: Float32Array, target: SliceTarget): Float32Array {
   if (target === 'regression') return scores
   return target === 'multi-label'
     ? scores.map(score => 1 / (1 + Math.exp(-score)))
     : softmax({ shape: [1, scores.length], data: scores }).data
+}
+
+/** The same of a network's scores. */
+function answers(scores: Float32Array, network: Network): Float32Array {
+  const { target = 'class', slices = [] } = isFineTuned(network) ? network.head : {}
+  if (target !== 'mixed') return answersOf(scores, target)
+  let from = 0
+  return Float32Array.from(slices.flatMap(({ target: own, classes }) => [...answersOf(scores.slice(from, (from += classes.length)), own)]))
 }
 
 /** Tells where in images the score of a class comes from. */

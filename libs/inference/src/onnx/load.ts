@@ -139,9 +139,12 @@ export async function loadOnnxFile(path: string): Promise<LoadedModel> {
     },
     labels: labels ?? classLabels(network.classes),
     target: modelTarget(
-      model.model.metadata.get('layermill.target'),
+      {
+        target: model.model.metadata.get('layermill.target'),
+        thresholds: parsedList(model.model.metadata.get('layermill.thresholds') ?? ''),
+        slices: parsedList(model.model.metadata.get('layermill.heads') ?? ''),
+      },
       network.classes,
-      parsedList(model.model.metadata.get('layermill.thresholds') ?? ''),
     ),
   }
 }

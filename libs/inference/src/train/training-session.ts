@@ -1,20 +1,25 @@
-import type { Engine, LossKind, Trainer } from '@layermill/engines'
+import type { Engine, Trainer } from '@layermill/engines'
 import type { TrainingPlan } from '@layermill/contracts'
 import { elementCount, LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { isFineTuned, networkFromDescription, preparedWith, type Network } from '@layermill/models'
 import type { ManifestRow } from '@layermill/storage'
 import {
   BatchSchedule,
+  countHeads,
   evaluationPieces,
   initialHead,
   lossTargets,
   type MicroBatchGradients,
   type MicroBatchScores,
+  type MixedCounts,
+  type MixedHead,
+  mixedTargets,
   type PublishedParameters,
   targetRows,
   writeDropoutMask,
 } from '@layermill/training'
 import type { PhaseClock } from '../part/phase-clock.js'
+import { lossOf } from './loss-of.js'
 import type { Inputs } from './image-inputs.js'
 
 /**
@@ -34,13 +39,6 @@ export function initialParameters(network: Network, base: TensorMap, seed: numbe
 /** Batch norms whose running statistics stay while others' move: they go on with the stored ones. */
 function storedNorms(network: Network, { statistics }: Pick<TrainingPlan, 'statistics'>): string[] {
   return network.nodes.flatMap(node => (node.op === 'batchNorm' && !statistics.includes(node.parameters.mean) ? [node.name] : []))
-}
-
-/** The loss of a run. */
-function lossOf({ target }: Pick<TrainingPlan, 'target'>): LossKind {
-  if (target === undefined) return { kind: 'softmax' }
-  if (target.kind === 'multi-label') return { kind: 'sigmoid', positiveWeights: target.positiveWeights }
-  return target.loss === 'mse' ? { kind: 'squared' } : { kind: 'smooth-l1', beta: target.beta }
 }
 
 export interface TrainingSessionOptions {
@@ -72,6 +70,9 @@ export class TrainingSession {
   private readonly schedule: BatchSchedule<ManifestRow>
   private readonly pieces: readonly (readonly ManifestRow[])[]
   private readonly classes: ReadonlyMap<string, number>
+  /** Images with a value of each of several targets: of all that are held out, and of a step's batch. */
+  private heldOut: MixedCounts | undefined
+  private counted: { readonly step: number; readonly counts: MixedCounts } | undefined
   private version = -1
   /** Setting parameters and posting work with them must not be torn apart. */
   private posting: Promise<unknown> = Promise.resolve()
@@ -106,7 +107,7 @@ export class TrainingSession {
       inputSize: [plan.inputSize.height, plan.inputSize.width],
       auxiliaryWeight: plan.auxiliaryWeight,
       batchSize: plan.microBatch,
-      loss: lossOf(plan),
+      loss: lossOf(plan.target),
       ...(fromFeatures ? { start: plan.features } : {}),
     })
     return new TrainingSession(trainer, options)
@@ -118,7 +119,18 @@ export class TrainingSession {
     const rows = planned.microBatches[micro]?.items
     if (rows === undefined) throw new LayermillError('BATCH_INVALID', `step ${step} has no micro-batch ${micro}`)
     const images = await this.options.inputs.read({ rows, side: 'training', epoch })
-    return { images, ...this.targets(rows), masks: this.masks(rows, step) }
+    const counts = (heads: readonly MixedHead[]): MixedCounts => {
+      if (this.counted?.step !== step)
+        this.counted = {
+          step,
+          counts: countHeads(
+            planned.microBatches.flatMap(({ items }) => items),
+            heads,
+          ),
+        }
+      return this.counted.counts
+    }
+    return { images, ...this.targets(rows, counts), masks: this.masks(rows, step) }
   }
 
   /** Reads and prepares a piece of the held-out images. */
@@ -126,7 +138,8 @@ export class TrainingSession {
     const rows = this.pieces[piece]
     if (rows === undefined) throw new LayermillError('BATCH_INVALID', `there is no piece ${piece} of the held-out images`)
     const images = await this.options.inputs.read({ rows, side: 'validation', epoch: 0 })
-    return { images, ...this.targets(rows), masks: new Map() }
+    const counts = (heads: readonly MixedHead[]): MixedCounts => (this.heldOut ??= countHeads(this.pieces.flat(), heads))
+    return { images, ...this.targets(rows, counts), masks: new Map() }
   }
 
   /** Gradients with a version of the parameters, which `load` gets where it is not the one at hand. */
@@ -178,8 +191,13 @@ export class TrainingSession {
     return posted
   }
 
-  private targets(rows: readonly ManifestRow[]): { labels: Int32Array; targets: Tensor } {
+  /** @param counts of the whole batch that the rows are of */
+  private targets(
+    rows: readonly ManifestRow[],
+    counts: (heads: readonly MixedHead[]) => MixedCounts,
+  ): { labels: Int32Array; targets: Tensor } {
     const { classes, classWeights, labelSmoothing, target } = this.options.plan
+    if (target?.kind === 'mixed') return { labels: new Int32Array(rows.length), targets: mixedTargets(rows, target, counts(target.heads)) }
     if (target !== undefined) return { labels: new Int32Array(rows.length), targets: targetRows(rows, classes, target) }
     const labels = Int32Array.from(rows, ({ key, label }) => {
       const index = this.classes.get(label ?? '')

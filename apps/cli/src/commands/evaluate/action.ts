@@ -65,10 +65,14 @@ async function modelFacts(model: string): Promise<ModelFacts> {
   const { classes, preparation, network, thresholds } = JSON.parse(new TextDecoder().decode(bytes)) as {
     classes: string[]
     preparation: { autoOrient: boolean }
-    network: { head?: { target?: string } }
+    network: { head?: { target?: string; slices?: unknown } }
     thresholds?: unknown
   }
-  const target = modelTarget(network.head?.target, classes.length, thresholds)
+  const target = modelTarget({ ...network.head, thresholds }, classes.length)
+  if (target?.kind === 'mixed')
+    throw new LayermillError('HEAD_INVALID', `${model} has several targets, which are not evaluated at once`, {
+      hint: 'predict gives the answers of each; metrics.jsonl and report.html of the run have the figures of its held-out images',
+    })
   return { names: classes, autoOrient: preparation.autoOrient, target }
 }
 

@@ -40,6 +40,7 @@ export const finetune: CommandDefinition = {
   examples: [
     'finetune ./pets --model resnet50 --layer pool5 --head 512 --epochs 5 --out ./models/pets',
     'finetune ./pets --model resnet50 --base res5=1,res4=0.1 --learning-rate 0.0001 --augment flip,crop --out ./models/pets',
+    'finetune pets.csv --targets species:class,tags:multi-label,weight_kg:regression --out ./models/pets',
     'finetune -f pets.yaml --queue redis://localhost:6379',
     'finetune ./pets --model resnet50 --out ./runs/pets-may --register pets --registry ./registry',
     'finetune ./pets --search "learning-rate=0.001,0.01 head=none,256" --folds 5 --out ./models/pets',

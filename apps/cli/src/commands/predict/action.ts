@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type PredictSpec, runStoreUrl } from '@layermill/contracts'
 import { exitCodeOf, printableName } from '@layermill/core'
+import type { ImageAnswer } from '@layermill/inference'
 import { networkIds } from '@layermill/models'
 import type { Store } from '@layermill/storage'
 import { specFromFlags } from '../../flags.js'
 import { sayFailures } from '../../output/failures.js'
 import { formatPlural } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
-import { type PredictionRow, readPredictions } from '@layermill/orchestrator/results'
+import { readPredictions } from '@layermill/orchestrator/results'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
 import { reportLine, sayComputers, sayLeftOut } from '../../run/run-lines.js'
@@ -17,8 +18,9 @@ import type { RunOptions } from '../../run/carry-out.js'
 import { isRemote, submitAndFollow } from '../../run/submit.js'
 
 /** An image's answer: classes with their probabilities, marked where labels are given, or numbers. */
-function answerLines({ classes, labels, values = [] }: PredictionRow): string[] {
+function answerLines({ classes, labels, values = [], heads = {} }: ImageAnswer): string[] {
   return [
+    ...Object.entries(heads).flatMap(([name, answer]) => [`  ${printableName(name)}`, ...answerLines(answer).map(line => `  ${line}`)]),
     ...classes.map(({ label, probability }) => {
       const mark = labels === undefined ? '' : labels.includes(label) ? '* ' : '  '
       return `  ${(probability * 100).toFixed(1).padStart(5)}%  ${mark}${printableName(label)}`

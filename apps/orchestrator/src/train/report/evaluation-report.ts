@@ -1,7 +1,8 @@
 import type { ModelEvaluation } from '../score-predictions.js'
 import { confusionHtml } from './confusion.js'
 import { definitions, flatten, page, percent } from '../../results/html.js'
-import { classTable, mistakeHtml } from './report.js'
+import { classTable } from './class-table.js'
+import { mistakeHtml } from './report.js'
 
 export interface EvaluationReport {
   readonly title: string

@@ -1,8 +1,8 @@
 import type { WorkerPhases } from '@layermill/contracts'
 import { phasesHtml } from '../../results/phases.js'
 import type { Evaluation, MetricsLine, Mistake } from '../metrics-line.js'
-import type { ClassMetrics } from '@layermill/training'
 import { lineChart } from './chart.js'
+import { classTable } from './class-table.js'
 import { confusionHtml } from './confusion.js'
 import type { ExplainedMistakes } from './explain-mistakes.js'
 import { targetTables, targetTiles } from './targets.js'
@@ -82,29 +82,6 @@ function epochTable(lines: readonly MetricsLine[]): string {
       validation === undefined ? '' : validation.loss.toFixed(4),
       shareOf(validation?.accuracy),
       best && validation !== undefined ? 'yes' : '',
-    ]),
-  )
-}
-
-/** A table of classes: how many images each has, and how well they are recognised. */
-export function classTable(classes: readonly string[], perClass: readonly ClassMetrics[]): string {
-  const number = true
-  const columns = [
-    { title: 'class' },
-    { title: 'images', number },
-    { title: 'precision', number },
-    { title: 'recall', number },
-    { title: 'F1', number },
-  ]
-  return table(
-    'Classes',
-    columns,
-    perClass.map(({ support, precision, recall, f1 }, i) => [
-      classes[i]!,
-      String(support),
-      percent(precision),
-      percent(recall),
-      percent(f1),
     ]),
   )
 }

@@ -1,8 +1,15 @@
-import type { EvaluationSummary } from '../metrics-line.js'
-import { percent, table } from '../../results/html.js'
+import type { EvaluationSummary, HeadSummary } from '../metrics-line.js'
+import { definitions, escapeHtml, percent, table } from '../../results/html.js'
+import { classTable } from './class-table.js'
+import { confusionHtml } from './confusion.js'
 
 /** The figures that a report begins with. */
-export function targetTiles({ accuracy, macroF1, labels, numbers }: EvaluationSummary): [string, string][] {
+export function targetTiles({ accuracy, macroF1, labels, numbers, heads }: EvaluationSummary): [string, string][] {
+  if (heads !== undefined)
+    return heads.flatMap(head => {
+      const [tile] = targetTiles(head)
+      return tile === undefined ? [] : [[`${head.name}: ${tile[0]}`, tile[1]] as [string, string]]
+    })
   if (numbers !== undefined) {
     return [
       ['mean absolute error', numbers.mae.toPrecision(4)],
@@ -24,7 +31,8 @@ export function targetTiles({ accuracy, macroF1, labels, numbers }: EvaluationSu
 }
 
 /** Tables of several labels an image, or of numbers; undefined where each image is of one class. */
-export function targetTables(names: readonly string[], { labels, numbers }: EvaluationSummary): string | undefined {
+export function targetTables(names: readonly string[], { labels, numbers, heads }: EvaluationSummary, heading = 'h2'): string | undefined {
+  if (heads !== undefined) return heads.map(headSection).join('\n')
   const number = true
   if (numbers !== undefined) {
     const columns = [
@@ -34,7 +42,7 @@ export function targetTables(names: readonly string[], { labels, numbers }: Eval
       { title: 'R2', number },
     ]
     const rows = numbers.perOutput.map(({ mae, rmse, r2 }, i) => [names[i]!, mae.toPrecision(4), rmse.toPrecision(4), r2.toFixed(3)])
-    return `<h2>Numbers</h2>${table('Numbers', columns, rows)}`
+    return `<${heading}>Numbers</${heading}>${table('Numbers', columns, rows)}`
   }
   if (labels === undefined) return undefined
   const titles = ['images', 'average precision', 'precision', 'recall', 'F1', 'threshold', 'F1 there']
@@ -49,6 +57,20 @@ export function targetTables(names: readonly string[], { labels, numbers }: Eval
     of.threshold.toFixed(3),
     percent(of.bestF1),
   ])
-  return `<h2>Classes</h2><p class="soft">Precision, recall and F1 at a probability of one half. The threshold has the largest F1 on these
+  return `<${heading}>Classes</${heading}><p class="soft">Precision, recall and F1 at a probability of one half. The threshold has the largest F1 on these
 same images, so that F1 is a little too good.</p>${table('Classes', columns, rows)}`
+}
+
+/** Figures and tables of one of several targets. */
+function headSection(head: HeadSummary): string {
+  const { name, classes, samples, loss, top5, perClass, confusion } = head
+  const tiles: [string, string][] = [
+    ...targetTiles(head),
+    ...(top5 === undefined ? [] : [['among the five likeliest', percent(top5)] as [string, string]]),
+    ['loss', loss.toFixed(4)],
+    ['held-out images with a value', samples.toLocaleString('en-US')],
+  ]
+  const tables = targetTables(classes, head, 'h3')
+  const own = tables ?? `<h3>Confusion</h3>${confusionHtml(classes, confusion)}\n<h3>Classes</h3>${classTable(classes, perClass)}`
+  return `<h2>Target ${escapeHtml(name)}</h2>${definitions('tiles', tiles)}\n${own}`
 }

@@ -296,7 +296,7 @@ describe('gradients against finite differences', () => {
     await expectGradients({ middle: from => [{ name: 'lrn', op: 'lrn', inputs: [from], attributes, parameters: undefined }], channels: 5 })
   })
 
-  it('linear, relu, dropout, softmax', async () => {
+  it('linear, relu, dropout, softmax, slice, concat of features', async () => {
     await expectGradients({
       middle: from => [
         {
@@ -309,6 +309,8 @@ describe('gradients against finite differences', () => {
         { name: 'relu', op: 'relu', inputs: ['hidden'], attributes: {}, parameters: undefined },
         { name: 'drop', op: 'dropout', inputs: ['relu'], attributes: { ratio: 0.5 }, parameters: undefined },
         { name: 'soft', op: 'softmax', inputs: ['drop'], attributes: {}, parameters: undefined },
+        { name: 'part', op: 'slice', inputs: ['drop'], attributes: { from: 1, to: 5 }, parameters: undefined },
+        { name: 'both', op: 'concat', inputs: ['soft', 'part'], attributes: {}, parameters: undefined },
       ],
     })
   })

@@ -1,8 +1,8 @@
 import { LayermillError, type Tensor, type TensorMap } from '@layermill/core'
 import { inferShapes, pruneNodes, type GraphNode, type Size2 } from '@layermill/models'
-import type { LossKind } from '../../trainer.js'
+import { type LossKind, targetWidth } from '../../trainer.js'
 import type { OnnxGraph, OnnxValueInfo } from '../graph.js'
-import { lossGradient } from '../trainer-loss.js'
+import { lossGradient, softmaxLoss } from '../trainer-loss.js'
 import { TrainingContext, type StatisticsOutput } from './context.js'
 import { countReaders, deadZeros, joinBatchNorm, learnable, nodesWithGradient, type TrainingNode } from './plan.js'
 import { backward, forward } from './rules.js'
@@ -162,7 +162,7 @@ export function lowerTraining(request: TrainingRequest): LoweredTraining {
   const scores = new Map(losses.map(({ node }) => [node, context.value(node)]))
   const inputs: OnnxValueInfo[] = [
     { name: input, shape: batched(shapes.get(input)!) },
-    ...(trainable.length > 0 ? [{ name: targets, shape: batched([classes]) }] : []),
+    ...(trainable.length > 0 ? [{ name: targets, shape: batched([targetWidth(losses[0]!.loss ?? softmaxLoss, classes)]) }] : []),
     ...[...masks.values()].map(mask => ({ name: mask.input, shape: batched(mask.shape) })),
     ...parameterInputs(context, [...trainable, ...(request.changing ?? [])]),
   ]

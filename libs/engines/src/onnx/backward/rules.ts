@@ -103,6 +103,14 @@ function concatBackward(node: NodeOf<'concat'>, gradient: string, context: Train
   }
 }
 
+/** The gradient between zeros for the features that were left out. */
+function sliceBackward(node: NodeOf<'slice'>, gradient: string, context: TrainingContext): void {
+  const [source] = node.inputs
+  const { from, to } = node.attributes
+  const pads = context.ints(0, from, 0, context.shape(source!)[0]! - to)
+  context.accumulate(source!, context.op('Pad', [gradient, pads]))
+}
+
 export const trainingRules: { readonly [Op in Exclude<TrainingOp, 'input'>]: TrainingRule<Op> } = {
   conv: { anyLayout: true, forward: convForward, backward: convBackward },
   convBatchNorm: { anyLayout: true, forward: convBatchNormForward, backward: convBatchNormBackward },
@@ -117,6 +125,7 @@ export const trainingRules: { readonly [Op in Exclude<TrainingOp, 'input'>]: Tra
   dropout: { forward: dropoutForward, backward: dropoutBackward },
   softmax: { backward: softmaxBackward },
   sigmoid: { backward: sigmoidBackward },
+  slice: { backward: sliceBackward },
   concat: { anyLayout: true, forward: concatForward, backward: concatBackward },
   add: {
     anyLayout: true,

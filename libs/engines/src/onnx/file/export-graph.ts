@@ -46,13 +46,14 @@ export async function exportGraph(
     dropout: false,
     end: network.probabilities,
   })
-  const outputs = new Map([network.classifier, network.probabilities].map(name => [name, head.values.get(name)!]))
+  const layers = [network.classifier, ...network.answers, network.probabilities]
+  const outputs = new Map(layers.map(name => [name, head.values.get(name)!]))
   const initializers = new Map([...head.initializers, ...headParameters(network, tensors)])
   const cut = model.cut(options, {
     nodes: head.nodes.map(nodeProto),
     initializers: [...initializers].map(([name, tensor]) => initializerProto(name, tensor)),
     inputs: [],
-    outputs: [...outputs.values()].map(name => valueInfoProto({ name, shape: ['N', network.classes] })),
+    outputs: [...new Set(outputs.values())].map(name => valueInfoProto({ name, shape: ['N', head.shapes.get(name)![0]!] })),
     ...(metadata === undefined ? {} : { metadata: metadata(outputs) }),
     replaced,
     contents,

@@ -3,7 +3,7 @@ import type { FineTunedNetwork } from '@layermill/models'
 import type { BatchKind } from '@layermill/onnx'
 import type { ThreadClient } from '../../thread/client.js'
 import { buffersOf } from '../../thread/transfer.js'
-import type { Trainer, TrainerOptions } from '../../trainer.js'
+import { targetWidth, type Trainer, type TrainerOptions } from '../../trainer.js'
 import { openReplicas } from '../open-replicas.js'
 import type { Slice } from '../slices.js'
 import { ThreadTrainer, type TrainerPlace } from '../trainer.js'
@@ -25,12 +25,12 @@ function trialImages(shape: readonly number[]): Tensor {
 }
 
 /** Whether scores of images together are those that they have one by one. */
-async function isBatched(client: ThreadClient, trainer: number, shape: readonly number[], classes: number): Promise<boolean> {
+async function isBatched(client: ThreadClient, trainer: number, shape: readonly number[], width: number): Promise<boolean> {
   const images = trialImages(shape)
   const scores = async (some: Tensor): Promise<Tensor> => {
     const count = some.shape[0]!
     const batch = { shape: some.shape, data: some.data.slice() }
-    const targets = { shape: [count, classes], data: new Float32Array(count * classes) }
+    const targets = { shape: [count, width], data: new Float32Array(count * width) }
     const labels = new Int32Array(count)
     const { tensors } = await client.request('evaluate', { trainer, images: batch, labels, targets }, buffersOf([batch, targets]))
     return tensors[0]!
@@ -89,13 +89,15 @@ export async function createGraphTrainer(
       }),
     })
   }
-  const made = await opened(place, open, { input, classes: network.classes })
+  const targets = targetWidth(loss, network.classes)
+  const made = await opened(place, open, { input, targets })
   return new ThreadTrainer(
     made.replicas,
     { loaded: made.loaded, trainable, slices: made.slices, readsShared: place.inReplicas, onReleased: place.onReleased },
     {
       input,
       classes: network.classes,
+      targets,
       masks: masksOf(network, made.loaded),
       parameters: new Map(trainable.map(name => [name, parameters.get(name)!.shape])),
     },
@@ -113,7 +115,7 @@ type Opened = Awaited<ReturnType<typeof openReplicas>>
 async function opened(
   { threads }: TrainerPlace,
   open: (batch: BatchKind) => Promise<Opened>,
-  { input, classes }: { readonly input: readonly number[]; readonly classes: number },
+  { input, targets }: { readonly input: readonly number[]; readonly targets: number },
 ): Promise<Opened & { slices: (images: number) => Slice[] }> {
   for (const kind of ['symbolic', 'repaired'] as const) {
     // Constants that hold a batch of one may hide sizes that the gradients need, or be refused by the runtime: another form may do.
@@ -122,7 +124,7 @@ async function opened(
       throw error
     })
     if (made === undefined) continue
-    const right = await isBatched(threads.main, made.loaded.trainer, input, classes).catch(() => false)
+    const right = await isBatched(threads.main, made.loaded.trainer, input, targets).catch(() => false)
     if (right) return { ...made, slices: whole }
     await made.replicas.release()
   }

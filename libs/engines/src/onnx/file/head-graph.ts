@@ -94,7 +94,7 @@ class HeadBuilder {
     const [, count = 0, width = 0] = base.model.shapeOf(base.layer.value, size).dims ?? []
     const prefix = prefixOf(base.model, count, size)
     const [from, to] = tokens === 'cls' ? [0, 1] : [prefix, count]
-    const taken = this.slice(value, from, to, width)
+    const taken = this.slice(value, { from, to, output: `${headPrefix}.tokens`, shape: [to - from, width] })
     if (tokens !== 'mean') return taken
     // A mean over tokens by an operator that is the same in all versions.
     const turned = this.add({ op: 'Transpose', inputs: [taken], outputs: [`${headPrefix}.turned`], attributes: { perm: ints(0, 2, 1) } }, [
@@ -104,12 +104,16 @@ class HeadBuilder {
     return this.add({ op: 'GlobalAveragePool', inputs: [turned], outputs: [`${headPrefix}.mean`] }, [width, 1])
   }
 
-  private slice(value: string, from: number, to: number, width: number): string {
-    const outputs = [`${headPrefix}.tokens`]
-    const shape = [to - from, width]
+  /** A part along the second axis. */
+  private slice(
+    value: string,
+    { from, to, output, shape }: { readonly from: number; readonly to: number; readonly output: string; readonly shape: readonly number[] },
+  ): string {
+    const outputs = [output]
     if (this.options.opset < 10)
       return this.add({ op: 'Slice', inputs: [value], outputs, attributes: { axes: ints(1), starts: ints(from), ends: ints(to) } }, shape)
-    return this.add({ op: 'Slice', inputs: [value, this.ints('from', from), this.ints('to', to), this.ints('axis', 1)], outputs }, shape)
+    const ends = [this.ints(`${output}.from`, from), this.ints(`${output}.to`, to), this.ints('axis', 1)]
+    return this.add({ op: 'Slice', inputs: [value, ...ends], outputs }, shape)
   }
 
   node(node: GraphNode): void {
@@ -134,6 +138,15 @@ class HeadBuilder {
         )
       case 'sigmoid':
         return void this.values.set(node.name, this.add({ op: 'Sigmoid', inputs: [input], outputs }, this.shapes.get(input)!))
+      case 'slice': {
+        const { from, to } = node.attributes
+        return void this.values.set(node.name, this.slice(input, { from, to, output: node.name, shape: [to - from] }))
+      }
+      case 'concat': {
+        const inputs = node.inputs.map(name => this.values.get(name)!)
+        const count = inputs.reduce((sum, name) => sum + elementCount(this.shapes.get(name)!), 0)
+        return void this.values.set(node.name, this.add({ op: 'Concat', inputs, outputs, attributes: { axis: int(1) } }, [count]))
+      }
       case 'dropout': {
         if (!this.options.dropout) return void this.values.set(node.name, input)
         const mask = { input: `${node.name}/mask`, shape: this.shapes.get(input)! }

@@ -7,7 +7,7 @@ import type { OnnxAttribute, OnnxInitializer, OnnxNode, OnnxValueInfo } from '..
 import { initializerProto, nodeProto, opset, valueInfoProto } from '../proto.js'
 import { type HeadBase, headBase, type HeadGraph, headGraph, headParameters } from './head-graph.js'
 import type { TensorMap } from '@layermill/core'
-import type { LossKind } from '../../trainer.js'
+import { type LossKind, targetWidth } from '../../trainer.js'
 import { lossGradient, type Operators } from '../trainer-loss.js'
 
 /** A training step, or a scoring, as a model that the runtime loads. */
@@ -203,7 +203,7 @@ export class StepBuilder {
     const isTraining = step.gradients.size > 0
     const parameters = headParameters(network, weights)
     const inputs: OnnxValueInfo[] = [
-      ...(isTraining ? [{ name: targetsInput, shape: ['N', network.classes] }] : []),
+      ...(isTraining ? [{ name: targetsInput, shape: ['N', targetWidth(this.options.loss, network.classes)] }] : []),
       ...[...head.masks.values()].map(({ input, shape }) => ({ name: input, shape: ['N', ...shape] })),
       ...[...parameters].filter(([name]) => learns.has(name)).map(([name, { shape }]) => ({ name, shape })),
     ]

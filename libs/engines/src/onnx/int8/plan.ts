@@ -18,6 +18,12 @@ export interface Int8Plan {
 const passing = new Set<GraphNode['op']>(['maxPool', 'dropout', 'flatten'])
 const computing = new Set<GraphNode['op']>(['conv', 'linear', 'add', 'concat'])
 
+/** Whether a concatenation is of answers, which are not rounded. */
+function joinsAnswers(nodes: readonly GraphNode[]): (node: GraphNode) => boolean {
+  const answers = new Set(nodes.flatMap(({ name, op }) => (op === 'softmax' || op === 'sigmoid' || op === 'slice' ? [name] : [])))
+  return ({ inputs }) => inputs.some(input => answers.has(input))
+}
+
 function readersOf(nodes: readonly GraphNode[]): Map<string, GraphNode[]> {
   const readers = new Map<string, GraphNode[]>(nodes.map(({ name }) => [name, []]))
   for (const node of nodes) for (const input of node.inputs) readers.get(input)!.push(node)
@@ -69,7 +75,9 @@ function rangeSources(nodes: readonly GraphNode[], plan: Pick<Int8Plan, 'quantis
  */
 export function planInt8(nodes: readonly GraphNode[], outputs: ReadonlySet<string>, float: ReadonlySet<string> = new Set()): Int8Plan {
   const readers = readersOf(nodes)
-  const quantised = new Set(nodes.filter(({ name, op }) => computing.has(op) && !float.has(name)).map(({ name }) => name))
+  const isJoin = joinsAnswers(nodes)
+  const computed = nodes.filter(node => computing.has(node.op) && !float.has(node.name) && !isJoin(node))
+  const quantised = new Set(computed.map(({ name }) => name))
   const fused = fusedRelus(nodes, readers, quantised, outputs)
   const dequantised = new Set(
     nodes

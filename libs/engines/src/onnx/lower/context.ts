@@ -53,6 +53,12 @@ export class LoweringContext {
     return output
   }
 
+  /** Whole numbers as a constant of the graph. */
+  integers(name: string, data: readonly number[]): string {
+    this.initializers.set(name, { type: 'int64', shape: [data.length], data })
+    return name
+  }
+
   /** A parameter of the network as a constant of the graph; the same one for every node that reads it. */
   weight(name: string): string {
     if (!this.initializers.has(name)) this.initializers.set(name, { type: 'float32', ...this.parameter(name) })

@@ -78,6 +78,10 @@ export const rules: { readonly [Op in Exclude<GraphNode['op'], 'input'>]: Rule<O
   dropout: (_node, [input]) => input!,
   softmax: (node, inputs, context) => context.emit('Softmax', inputs, node.name, { axis: int(1) }),
   sigmoid: elementwise('Sigmoid'),
+  slice: (node, inputs, context) => {
+    const ends = Object.entries({ ...node.attributes, axis: 1 }).map(([name, value]) => context.integers(`${node.name}/${name}`, [value]))
+    return context.emit('Slice', [...inputs, ...ends], node.name)
+  },
   concat: (node, inputs, context) => context.emit('Concat', inputs, node.name, { axis: int(1) }),
   add: elementwise('Add'),
   flatten: (node, inputs, context) => context.emit('Flatten', inputs, node.name, { axis: int(1) }),

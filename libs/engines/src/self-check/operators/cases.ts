@@ -186,6 +186,8 @@ export const cases: readonly Case[] = [
       node('linear', 'fc7', ['fc6'], { inFeatures: 20, outFeatures: 10 }),
       node('softmax', 'prob', ['fc7'], {}),
       node('sigmoid', 'each', ['fc7'], {}),
+      node('slice', 'some', ['fc7'], { from: 2, to: 7 }),
+      node('concat', 'joined', ['some', 'each'], {}),
       node('flatten', 'flat', ['pool'], {}),
       node('dropout', 'images', ['input'], { ratio: 0.5 }),
     ],

@@ -162,9 +162,12 @@ const softmax: Rule<'softmax'> = (_node, [input]) => {
 }
 
 const concat: Rule<'concat'> = (_node, inputs) => {
-  const [count, , height, width] = dims4(inputs[0]!)
-  const sources = inputs.flatMap(input => Array.from({ length: dims4(input)[1] }, (_, c) => ({ read: reader(input), c })))
-  return build4([count, sources.length, height, width], (n, c, y, x) => sources[c]!.read(n, sources[c]!.c, y, x)!)
+  const isFlat = inputs[0]!.shape.length === 2
+  const maps = isFlat ? inputs.map(({ shape, data }) => ({ shape: [...shape, 1, 1], data })) : inputs
+  const [count, , height, width] = dims4(maps[0]!)
+  const sources = maps.flatMap(input => Array.from({ length: dims4(input)[1] }, (_, c) => ({ read: reader(input), c })))
+  const joined = build4([count, sources.length, height, width], (n, c, y, x) => sources[c]!.read(n, sources[c]!.c, y, x)!)
+  return isFlat ? { shape: joined.shape.slice(0, 2), data: joined.data } : joined
 }
 
 /** Mean and variance of each channel, over images and cells. */
@@ -211,6 +214,10 @@ const rules: { readonly [Op in Exclude<GraphNode['op'], 'input'>]: Rule<Op> } = 
   linear,
   dropout,
   softmax,
+  slice: ({ attributes: { from, to } }, [input]) => {
+    const [count, features] = [input!.shape[0]!, input!.shape[1]!]
+    return build([count, to - from], i => input!.data[Math.floor(i / (to - from)) * features + from + (i % (to - from))]!)
+  },
   sigmoid: (_node, [input]) => build(input!.shape, i => 1 / (1 + Math.exp(-input!.data[i]!))),
   concat,
   add: (_node, [a, b]) => build(a!.shape, i => a!.data[i]! + b!.data[i]!),
