@@ -115,6 +115,36 @@ describe('finetune --targets', () => {
     await Promise.all([session.release(), model.dispose()])
   })
 
+  it('is evaluated by target, and explained by class', async () => {
+    const held = await heldOut()
+    const list = join(root, 'evaluated.jsonl')
+    await writeFile(list, held.map(({ key, label }) => `${JSON.stringify({ path: key, ...(JSON.parse(label) as object) })}\n`).join(''))
+    const place = join(root, 'evaluation')
+    const { stdout } = await cli('evaluate', list, '--model', out, '--out', place)
+    expect(stdout).toMatch(/shape\n\nclass[^]*accuracy[^]*traits\n\nclass[^]*mAP[^]*degrees\n\noutput[^]*MAE/)
+    const { heads } = JSON.parse(await readFile(join(place, 'evaluation.json'), 'utf8')) as {
+      heads: { shape: { images: number; accuracy: number }; traits: { labels: { macroF1: number } }; degrees: { numbers: { r2: number } } }
+    }
+    const told = (await readLines(out)).findLast(({ best }) => best)!.validation!.heads!
+    expect([heads.shape.images, heads.shape.accuracy]).toEqual([told['shape']!.images, told['shape']!.accuracy])
+    expect(heads.traits.labels.macroF1).toBeCloseTo(told['traits']!.macroF1!, 6)
+    expect(heads.degrees.numbers.r2 / told['degrees']!.r2! - 1).toBeCloseTo(0, 3)
+    expect(await readFile(join(place, 'report.html'), 'utf8')).toContain('Target degrees')
+    const refused = await runCli(['evaluate', list, '--model', out, '--min-accuracy', '0.5'])
+    expect(refused.stderr).toMatch(/--min-accuracy: got 0.5, expected none: a model with several targets has one of each/)
+
+    const explain = ['explain', list, '--model', out, '--limit', '1', '--out', join(root, 'explained')]
+    expect((await runCli(explain)).stderr).toMatch(/--class: got nothing, expected one of shape:disc, shape:square/)
+    await cli(...explain, '--class', 'degrees')
+    const [, line] = (await readFile(join(root, 'explained', 'explanations.csv'), 'utf8')).split(/\r?\n/)
+    const [key, , name, value] = line!.split(',')
+    const model = await loadModel(out)
+    const [answer] = await model.answers([join(root, key!)])
+    await model.dispose()
+    expect(name).toBe('degrees')
+    expect(Number(value) / answer!.heads!['degrees']!.values![0]!.value - 1).toBeCloseTo(0, 4)
+  })
+
   it('is the same after a stop, in other micro-batches of the same batch, and over a queue', async () => {
     const spec = { source: join(root, 'labels.csv'), targets, base: 'full', epochs: 2, learningRate: 0.00003, batchSize: 8, microBatch: 4 }
     const outs = ['here', 'stopped', 'queued'].map(name => join(root, name))
@@ -131,7 +161,7 @@ describe('finetune --targets', () => {
     expect(weights[1]!.equals(weights[0]!)).toBe(true)
     expect(weights[2]!.equals(weights[0]!)).toBe(true)
     // Each micro-batch has values of its own targets; the mean is over the batch all the same.
-    const whole = await train({ ...spec, microBatch: 8, out: join(root, 'whole') })
+    const whole = await train({ ...spec, epochs: 1, microBatch: 8, out: join(root, 'whole') })
     expect(whole.lines[0]!.training.loss).toBeCloseTo(lines[0]!.training.loss, 4)
     expect(whole.lines[0]!.validation!.loss).toBeCloseTo(lines[0]!.validation!.loss, 4)
   })

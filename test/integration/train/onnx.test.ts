@@ -102,6 +102,32 @@ describe('a base that learns', () => {
     expect(await norm(here)).not.toEqual(await norm(vit))
   })
 
+  it('learns several targets, each an output of the file', async () => {
+    const [out, list] = [join(await folder(), 'mixed'), join(await folder(), 'mixed.csv')]
+    const rows = ['disc', 'square', 'triangle'].flatMap((name, k) =>
+      Array.from(
+        { length: 8 },
+        (_, i) => `shapes/${name}/${String(i).padStart(4, '0')}.png,${i % 3 === 0 ? '' : name},${i % 4 === 1 ? '' : 5 + k}`,
+      ),
+    )
+    await writeFile(list, `path,shape,size\n${rows.join('\n')}\n`)
+    const { lines } = await train({ ...(await spec()), source: list, targets: 'shape:class,size:regression', learningRate: 0.0005, out })
+    expect(lines[1]!.training.loss).toBeLessThan(lines[0]!.training.loss)
+    const picture = join(shapes, 'disc', '0001.png')
+    const model = await loadModel(out)
+    expect(model.target?.kind).toBe('mixed')
+    const [answer] = await model.answers([picture])
+    const prepared = await model.prepare(picture)
+    await model.dispose()
+    const session = await InferenceSession.create(join(out, 'model.onnx'))
+    const found = await session.run({ input: new Tensor('float32', prepared.data, [1, ...prepared.shape]) })
+    await session.release()
+    const { shape, size } = answer!.heads!
+    for (const { index, probability } of shape!.classes) expect(found['shape']!.data[index]).toBeCloseTo(probability, 5)
+    expect(found['size']!.data[0]).toBeCloseTo(size!.values![0]!.value, 4)
+    expect(found['prob']!.dims).toEqual([1, 4])
+  })
+
   it('lets a table of layers learn at rates of their own, and the rest stay', async () => {
     const out = join(await folder(), 'table')
     const table = { 'blocks.0.mlp': 0.5, '*': 0 }

@@ -8,7 +8,7 @@ import {
   type TryService,
 } from '@layermill/contracts'
 import { classify as classOf, errorMessage, LayermillError } from '@layermill/core'
-import { classifyImage, computeRunFeatures, explainPicture, type ModelProvider } from '@layermill/inference'
+import { classifyImage, computeRunFeatures, explainPicture, type HeadAnswer, type ModelProvider } from '@layermill/inference'
 import { openFeatureSet } from '../features/feature-set.js'
 import { searchFeatures } from '../features/search.js'
 import type { ModelRegistry } from '../registry/registry.js'
@@ -99,11 +99,27 @@ interface Place {
   readonly imageTimeout?: number | undefined
 }
 
+const scoresOf = (classes: HeadAnswer['classes']): { label: string; probability: number }[] =>
+  classes.map(({ label, probability }) => ({ label, probability }))
+
+const tryHead = (name: string, { classes, labels, values }: HeadAnswer): NonNullable<TryResult['heads']>[number] => ({
+  name,
+  classes: scoresOf(classes),
+  ...(labels === undefined ? {} : { labels: [...labels] }),
+  ...(values === undefined ? {} : { values: [...values] }),
+})
+
 async function classify(provider: ModelProvider, place: Place, { image, top, explain }: TryQuery): Promise<Omit<TryResult, 'seconds'>> {
   const { model, weights, prepare } = place
   const { timeoutMs } = imageLimits(place)
-  const { network, classes } = await classifyImage({ provider, model, weights, prepare, bytes: image, top, timeoutMs })
-  const scores = classes.map(({ label, probability }) => ({ label, probability }))
+  const { network, classes, heads } = await classifyImage({ provider, model, weights, prepare, bytes: image, top, timeoutMs })
+  const scores = scoresOf(classes)
+  if (heads !== undefined && explain === true)
+    throw new LayermillError(
+      'PARAMETER_INVALID',
+      'query parameter explain: got true, expected false: a model with several targets has no likeliest class',
+    )
+  if (heads !== undefined) return { network, heads: Object.entries(heads).map(([name, answer]) => tryHead(name, answer)) }
   if (explain !== true) return { network, classes: scores }
   const { label, layer, overlay } = await explainPicture({ provider, model, weights, prepare, bytes: image, timeoutMs })
   const why = { label, layer, ...(overlay === undefined ? {} : { overlay: Buffer.from(overlay).toString('base64') }) }

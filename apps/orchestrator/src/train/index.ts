@@ -11,4 +11,5 @@ export { checkLabels, type ModelEvaluation, type Prediction, scorePredictions } 
 export { evaluationHtml } from './report/evaluation-report.js'
 export { type KeyedAnswer, scoreTargets, type TargetEvaluation } from './score-targets.js'
 export { readTargets } from './targets.js'
-export { targetTables, targetTiles } from './report/targets.js'
+export { type HeadEvaluation, scoreMixed } from './score-mixed.js'
+export { headSection, targetTables, targetTiles } from './report/targets.js'

@@ -1,6 +1,6 @@
 import { LayermillError } from '@layermill/core'
 import type { ImageAnswer } from '@layermill/inference'
-import type { ModelTarget } from '@layermill/models'
+import type { OneTarget } from '@layermill/models'
 import {
   labelNames,
   labelNumbers,
@@ -27,7 +27,7 @@ export interface TargetEvaluation {
 
 interface ScoredModel {
   readonly names: readonly string[]
-  readonly target: ModelTarget
+  readonly target: OneTarget
   /** For messages. */
   readonly model: string
 }

@@ -89,11 +89,22 @@ export const ImagePage = z
   .meta({ id: 'ImagePage', description: "Some of a run's images, with what is known of each." })
 export type ImagePage = z.output<typeof ImagePage>
 
+const TryHead = z.object({
+  name: z.string(),
+  classes: z.array(Score).describe('Likeliest classes, likeliest first; none where the target is numbers.'),
+  labels: z.array(z.string()).optional().describe('Of several labels an image: those above their thresholds.'),
+  values: z
+    .array(z.object({ label: z.string(), value: z.number() }))
+    .optional()
+    .describe('Of numbers.'),
+})
+
 export const TryResult = z
   .object({
     network: z.string(),
     layer: z.string().optional().describe('Layer that was compared.'),
     classes: z.array(Score).optional().describe('Likeliest classes, likeliest first.'),
+    heads: z.array(TryHead).optional().describe('Answers of a model with several targets, instead of classes.'),
     neighbours: z
       .array(z.object({ part: count, key: z.string(), label: z.string().optional(), similarity: z.number() }))
       .optional()

@@ -9,10 +9,12 @@ import { modelFile } from '@layermill/weights'
 import {
   checkLabels,
   evaluationHtml,
+  type HeadEvaluation,
   type KeyedAnswer,
   listLabelled,
   type ModelEvaluation,
   readTargets,
+  scoreMixed,
   scorePredictions,
   scoreTargets,
   type TargetEvaluation,
@@ -21,14 +23,15 @@ import { type ErrorRow, type ImageSource, openSource, openStore, type Store } fr
 import { specFromFlags } from '../../flags.js'
 import { openLabelled } from '@layermill/orchestrator/local'
 import { sayFailures } from '../../output/failures.js'
-import { formatCount, formatPlural, formatTable } from '../../output/format.js'
 import type { Output } from '../../output/output.js'
 import { readPredictions, thumbnailsOf } from '@layermill/orchestrator/results'
 import { absolutePlaces } from '../../places.js'
 import { resolveRegistered } from '../../registry/registry.js'
 import type { RunOptions } from '../../run/carry-out.js'
 import { isRemote, submitAndFollow } from '../../run/submit.js'
-import { printTargets, targetAccuracy, targetsHtml, topOf } from './targets.js'
+import { mixedHtml, printMixed } from './mixed.js'
+import { printClasses } from './print-classes.js'
+import { noSingleAccuracy, printTargets, targetAccuracy, targetsHtml, topOf } from './targets.js'
 
 export interface EvaluateOptions extends RunOptions {
   /** A folder or URL for the report. */
@@ -69,10 +72,6 @@ async function modelFacts(model: string): Promise<ModelFacts> {
     thresholds?: unknown
   }
   const target = modelTarget({ ...network.head, thresholds }, classes.length)
-  if (target?.kind === 'mixed')
-    throw new LayermillError('HEAD_INVALID', `${model} has several targets, which are not evaluated at once`, {
-      hint: 'predict gives the answers of each; metrics.jsonl and report.html of the run have the figures of its held-out images',
-    })
   return { names: classes, autoOrient: preparation.autoOrient, target }
 }
 
@@ -116,27 +115,6 @@ async function predictThere(output: Output, spec: PredictSpec, store: Store, opt
   return { predictions: await predictionsIn(store), failed: counts.failed, failures }
 }
 
-function print(output: Output, { images, accuracy, top5, macroF1, classes, confusion }: ModelEvaluation): void {
-  const percent = (share: number): string => `${(share * 100).toFixed(1)}%`
-  output.line(
-    formatTable(
-      ['class', '>images', '>precision', '>recall', '>F1'],
-      classes.map(({ name, support, precision, recall, f1 }) => [name, formatCount(support), ...[precision, recall, f1].map(percent)]),
-    ),
-  )
-  const pairs = confusion
-    .flatMap((row, label) => row.map((count, predicted) => ({ count, label, predicted })))
-    .filter(({ count, label, predicted }) => count > 0 && label !== predicted)
-    .toSorted((a, b) => b.count - a.count)
-    .slice(0, 10)
-  if (pairs.length > 0) output.line('')
-  for (const { count, label, predicted } of pairs)
-    output.line(`${classes[label]!.name} taken for ${classes[predicted]!.name}: ${formatCount(count)}`)
-  output.line(
-    `\naccuracy ${percent(accuracy)} (top ${ranks}: ${percent(top5)}), mean F1 ${percent(macroF1)}: ${formatPlural(images, 'image')}`,
-  )
-}
-
 /** Writes `evaluation.json` and `report.html`. */
 async function writeReport(
   store: Store,
@@ -157,19 +135,29 @@ async function writeReport(
   await store.put('evaluation.json', `${JSON.stringify({ ...facts, failed, ...evaluation }, undefined, 2)}\n`)
 }
 
-/** Writes `evaluation.json` and `report.html` of a model with several labels an image, or numbers. */
-async function writeTargetReport(store: Store, spec: PredictSpec, evaluation: TargetEvaluation, failed: number): Promise<void> {
+/** Writes `evaluation.json` and `report.html` of a model with several labels an image, or numbers, or several targets. */
+async function writeTargetReport(
+  store: Store,
+  spec: PredictSpec,
+  { targets, heads = [] }: Omit<Evaluated, 'classes'>,
+  failed: number,
+): Promise<void> {
   const facts = { model: spec.model, weights: spec.weights, source: spec.source, failed }
-  await store.put('report.html', targetsHtml(`Evaluation of ${spec.model}`, evaluation, facts), {
-    contentType: 'text/html; charset=utf-8',
-  })
-  await store.put('evaluation.json', `${JSON.stringify({ ...facts, ...evaluation }, undefined, 2)}\n`)
+  const title = `Evaluation of ${spec.model}`
+  const html = targets === undefined ? mixedHtml(title, heads, facts) : targetsHtml(title, targets, facts)
+  await store.put('report.html', html, { contentType: 'text/html; charset=utf-8' })
+  await store.put('evaluation.json', `${JSON.stringify({ ...facts, ...(targets ?? { heads: headsJson(heads) }) }, undefined, 2)}\n`)
 }
+
+/** Figures by target. */
+const headsJson = (heads: readonly HeadEvaluation[]): Record<string, unknown> =>
+  Object.fromEntries(heads.map(({ name, figures }) => [name, figures]))
 
 /** Evaluation of a model, by what it gives. */
 interface Evaluated {
   readonly classes?: ModelEvaluation
   readonly targets?: TargetEvaluation
+  readonly heads?: readonly HeadEvaluation[]
 }
 
 async function evaluate(
@@ -179,14 +167,17 @@ async function evaluate(
   out: string | undefined,
   options: EvaluateOptions,
 ): Promise<Evaluated & { failed: number }> {
-  const labelColumns = options.labelColumns?.split(',').map(name => name.trim())
+  const heads = facts.target?.kind === 'mixed' ? facts.target.heads : undefined
+  const named = options.labelColumns?.split(',').map(name => name.trim())
+  const labelColumns = named ?? heads?.map(({ name }) => name)
+  const targets = heads?.map(({ name, target }) => ({ name, kind: target?.kind ?? ('class' as const) }))
   const source = await openLabelled(spec.source, openSource, { ...spec, labelColumns })
   const store = out === undefined ? undefined : openStore(out)
   const folder = spec.out === undefined ? await mkdtemp(join(tmpdir(), 'layermill-evaluate-')) : runStoreUrl(spec)
   try {
     const { target, names } = facts
     const listed = { rows: await listLabelled(source, spec.source), order: undefined }
-    const { rows: images } = readTargets(listed, { target: target?.kind, labelColumns })
+    const { rows: images } = readTargets(listed, { target: target?.kind, targets, labelColumns })
     if (target === undefined) checkLabels(images, names, spec.model)
     const reasons = out === undefined ? 'with --out DEST all reasons are kept' : `all reasons are in ${folder}/errors/`
     const { predictions, failed, failures } =
@@ -194,9 +185,14 @@ async function evaluate(
         ? await predictThere(output, spec, store, options)
         : await predictHere(output, spec, { folder, out: store, reasons }, options)
     sayFailures(output, { failed, rows: failures, where: reasons }, options.json)
+    if (target?.kind === 'mixed') {
+      const scored = { heads: scoreMixed(images, predictions, { heads: target.heads, model: spec.model }) }
+      if (store !== undefined) await writeTargetReport(store, spec, scored, failed)
+      return { ...scored, failed }
+    }
     if (target !== undefined) {
       const scored = scoreTargets(images, predictions, { names, target, model: spec.model })
-      if (store !== undefined) await writeTargetReport(store, spec, scored, failed)
+      if (store !== undefined) await writeTargetReport(store, spec, { targets: scored }, failed)
       return { targets: scored, failed }
     }
     const evaluation = scorePredictions(images, predictions, names, spec.model)
@@ -231,21 +227,24 @@ export async function evaluateCommand(output: Output, source: string | undefined
     top: topOf(facts.target, facts.names.length, ranks),
     ...(options['autoOrient'] === undefined ? { autoOrient: spec.autoOrient || facts.autoOrient } : {}),
   }
-  const { classes, targets, failed } = await evaluate(output, asked, facts, out, options)
-  const accuracy = classes?.accuracy ?? targetAccuracy(targets!, least)
+  if (facts.target?.kind === 'mixed') noSingleAccuracy(least)
+  const { classes, targets, heads, failed } = await evaluate(output, asked, facts, out, options)
+  const accuracy = classes?.accuracy ?? (targets === undefined ? 0 : targetAccuracy(targets, least))
   const passed = least === undefined || accuracy >= least
   if (options.json) {
     const { mistakes: _mistakes, ...numbers } = classes ?? { ...targets, mistakes: [] }
     output.json({
       event: 'done',
       ...numbers,
+      ...(heads === undefined ? {} : { heads: headsJson(heads) }),
       failed,
       ...(least === undefined ? {} : { minAccuracy: least, passed }),
       ...(out === undefined ? {} : { out }),
     })
   } else {
-    if (classes === undefined) printTargets(output, targets!)
-    else print(output, classes)
+    if (heads !== undefined) printMixed(output, heads)
+    else if (classes === undefined) printTargets(output, targets!)
+    else printClasses(output, classes)
     if (out !== undefined) output.line(out)
   }
   if (!passed) throw new LayermillError('ACCURACY_TOO_LOW', `the accuracy is ${accuracy.toFixed(4)}, less than --min-accuracy ${least}`)

@@ -12,9 +12,18 @@ const mostClasses = 1000
 
 /** The `--top` with which all that an evaluation needs comes. @throws LayermillError `SPEC_INVALID` */
 export function topOf(target: ModelTarget | undefined, classes: number, otherwise: number): number {
-  if (target?.kind !== 'multi-label') return otherwise
-  if (classes <= mostClasses) return classes
-  throw new LayermillError('SPEC_INVALID', `model: got one of ${classes} labels, expected at most ${mostClasses} to be evaluated`)
+  const labels = (target?.kind === 'mixed' ? target.heads : [{ target, classes: { length: classes } }]).flatMap(head =>
+    head.target?.kind === 'multi-label' ? [head.classes.length] : [],
+  )
+  const most = Math.max(0, ...labels)
+  if (most <= mostClasses) return labels.length === 0 ? otherwise : Math.max(most, target?.kind === 'mixed' ? otherwise : 0)
+  throw new LayermillError('SPEC_INVALID', `model: got one of ${most} labels, expected at most ${mostClasses} to be evaluated`)
+}
+
+/** Refuses an accuracy to hold several targets to. @throws LayermillError `SPEC_INVALID` */
+export function noSingleAccuracy(least: number | undefined): void {
+  if (least === undefined) return
+  throw new LayermillError('SPEC_INVALID', `--min-accuracy: got ${least}, expected none: a model with several targets has one of each`)
 }
 
 /** Share of images all of whose labels are right, by which `--min-accuracy` goes. @throws LayermillError `SPEC_INVALID` for numbers */

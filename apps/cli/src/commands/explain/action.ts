@@ -8,6 +8,7 @@ import {
   type ExplainMethod,
   ImageExplainer,
   loadAnyModel,
+  type LoadedModel,
   specNetwork,
 } from '@layermill/inference'
 import type { Network, Preparation, Size2 } from '@layermill/models'
@@ -67,6 +68,18 @@ function classOf(text: string | undefined, labels: readonly string[]): number | 
   )
 }
 
+/** Refuses to choose among the scores of several targets. @throws LayermillError `SPEC_INVALID` */
+function requireClass(text: string | undefined, { target, labels }: Pick<LoadedModel, 'target' | 'labels'>): void {
+  if (text !== undefined || target?.kind !== 'mixed') return
+  throw new LayermillError(
+    'SPEC_INVALID',
+    `--class: got nothing, expected one of ${labels.slice(0, 5).join(', ')}${labels.length > 5 ? ', ...' : ''}`,
+    {
+      hint: 'a model with several targets has no likeliest class of all',
+    },
+  )
+}
+
 /** One image as the network sees it when it predicts. */
 async function prepareItem(source: ImageSource, item: SourceItem, network: Network): Promise<Prepared> {
   const bytes = await source.read(item)
@@ -117,6 +130,7 @@ export async function explainCommand(output: Output, place: string, options: Exp
   const loaded = await loadAnyModel(model, options.weights, loadWeights)
   const prepare = asked !== undefined && isPreparationPlace(asked) ? await readPreparation(asked) : asked
   const network = specNetwork(loaded, { prepare }, text => output.note(text))
+  requireClass(options.class, loaded)
   const label = classOf(options.class, loaded.labels)
   const { preparation } = network
   const { size } = explainedInput(network)

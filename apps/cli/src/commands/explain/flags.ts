@@ -45,7 +45,12 @@ export const explain: CommandDefinition = {
       otherwise: 'the last one that is no pooling',
       complete: 'layer',
     },
-    { flag: '--class <name>', group: 'input', text: 'class to explain, by name or number from 0', otherwise: "each image's likeliest" },
+    {
+      flag: '--class <name>',
+      group: 'input',
+      text: 'class to explain, by name or number from 0; of several targets as species:cat, or weight_kg',
+      otherwise: "each image's likeliest",
+    },
     { flag: '--limit <number>', group: 'input', text: 'images to explain, the first ones', otherwise: 'all' },
     { flag: '--batch-size <number>', group: 'running', text: 'images computed at once', value: '4' },
     {

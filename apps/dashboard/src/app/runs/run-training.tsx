@@ -4,6 +4,7 @@ import { count, duration, percent } from '../core/format.js'
 import { LineChart, type Series } from '../ui/line-chart.js'
 import { Card, Empty, Stat, TableBox } from '../ui/parts.js'
 import { Confusion } from './confusion.js'
+import { headRows } from './head-figures.js'
 import type { LiveRun, Training } from './use-run.js'
 
 function pair(epochs: readonly Training[], training: string, heldOut: string): Series[] {
@@ -79,6 +80,41 @@ function Now({ training }: { training: Training }) {
 const number = (value: number | undefined, digits = 4): string => (value === undefined ? '–' : value.toFixed(digits))
 const share = (value: number | undefined): string => (value === undefined ? '–' : percent(value))
 
+/** Targets of the best epoch so far; nothing where there is one target. */
+function HeadTable({ epochs }: { epochs: readonly Training[] }) {
+  const best = epochs.findLast(({ metrics }) => metrics['best'] === 1) ?? epochs.at(-1)
+  const rows = headRows(best?.metrics ?? {})
+  if (rows.length === 0) return null
+  return (
+    <Card title="Targets">
+      <TableBox label="Targets">
+        <thead>
+          <tr>
+            <th scope="col">Target</th>
+            <th scope="col" class="n">
+              Images
+            </th>
+            <th scope="col" class="n">
+              Held-out loss
+            </th>
+            <th scope="col">Epoch {best?.epoch}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ name, images, loss, figures }) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              <td class="n">{count(images)}</td>
+              <td class="n">{number(loss)}</td>
+              <td>{figures}</td>
+            </tr>
+          ))}
+        </tbody>
+      </TableBox>
+    </Card>
+  )
+}
+
 function EpochTable({ epochs }: { epochs: readonly Training[] }) {
   return (
     <TableBox label="Epochs">
@@ -132,6 +168,7 @@ export function RunTraining({ run, live }: { run: RunDetail; live: LiveRun }) {
             <RunCurves epochs={epochs} all />
           </Card>
           <Confusion key={epochs.length} run={run.id} epochs={epochs.length} />
+          <HeadTable epochs={epochs} />
           <Card title="Epochs">
             <EpochTable epochs={epochs} />
           </Card>

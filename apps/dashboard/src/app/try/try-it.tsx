@@ -39,6 +39,23 @@ function Classes({ classes }: { classes: NonNullable<TryResult['classes']> }) {
   )
 }
 
+/** Answers of one of several targets. */
+function Head({ head: { name, classes, labels, values = [] } }: { head: NonNullable<TryResult['heads']>[number] }) {
+  return (
+    <section>
+      <h3>{name}</h3>
+      {classes.length === 0 ? null : <Classes classes={classes} />}
+      {labels === undefined ? null : <p class="muted">{labels.length === 0 ? 'None is given.' : `Given: ${labels.join(', ')}.`}</p>}
+      {values.map(({ label, value }) => (
+        <p key={label}>
+          {label === name ? '' : `${label}: `}
+          <b>{value.toPrecision(6)}</b>
+        </p>
+      ))}
+    </section>
+  )
+}
+
 function Nearest({ run, neighbours }: { run: string; neighbours: NonNullable<TryResult['neighbours']> }) {
   return (
     <ol class="neighbours">
@@ -114,6 +131,9 @@ function Outcome({ tried: { name, url, file, result, error }, run, path }: { tri
         {error === undefined ? null : <ProblemNote error={error} />}
         {result === undefined && error === undefined ? <p class="muted">Computing; the first picture waits for the model …</p> : null}
         {result?.classes === undefined ? null : <Classes classes={result.classes} />}
+        {result?.heads?.map(head => (
+          <Head key={head.name} head={head} />
+        ))}
         {result?.classes === undefined ? null : <Why key={url} path={path} file={file} />}
         {result?.neighbours === undefined || run === undefined ? null : <Nearest run={run} neighbours={result.neighbours} />}
         {result === undefined ? null : (

@@ -4,7 +4,7 @@ import { classTable } from './class-table.js'
 import { confusionHtml } from './confusion.js'
 
 /** The figures that a report begins with. */
-export function targetTiles({ accuracy, macroF1, labels, numbers, heads }: EvaluationSummary): [string, string][] {
+export function targetTiles({ accuracy, macroF1, labels, numbers, heads }: Omit<EvaluationSummary, 'loss'>): [string, string][] {
   if (heads !== undefined)
     return heads.flatMap(head => {
       const [tile] = targetTiles(head)
@@ -31,7 +31,11 @@ export function targetTiles({ accuracy, macroF1, labels, numbers, heads }: Evalu
 }
 
 /** Tables of several labels an image, or of numbers; undefined where each image is of one class. */
-export function targetTables(names: readonly string[], { labels, numbers, heads }: EvaluationSummary, heading = 'h2'): string | undefined {
+export function targetTables(
+  names: readonly string[],
+  { labels, numbers, heads }: Omit<EvaluationSummary, 'loss'>,
+  heading = 'h2',
+): string | undefined {
   if (heads !== undefined) return heads.map(headSection).join('\n')
   const number = true
   if (numbers !== undefined) {
@@ -61,14 +65,14 @@ export function targetTables(names: readonly string[], { labels, numbers, heads 
 same images, so that F1 is a little too good.</p>${table('Classes', columns, rows)}`
 }
 
-/** Figures and tables of one of several targets. */
-function headSection(head: HeadSummary): string {
+/** Figures and tables of one of several targets; its loss may not be known. */
+export function headSection(head: Omit<HeadSummary, 'loss'> & { readonly loss?: number }): string {
   const { name, classes, samples, loss, top5, perClass, confusion } = head
   const tiles: [string, string][] = [
     ...targetTiles(head),
     ...(top5 === undefined ? [] : [['among the five likeliest', percent(top5)] as [string, string]]),
-    ['loss', loss.toFixed(4)],
-    ['held-out images with a value', samples.toLocaleString('en-US')],
+    ...(loss === undefined ? [] : [['loss', loss.toFixed(4)] as [string, string]]),
+    ['images with a value', samples.toLocaleString('en-US')],
   ]
   const tables = targetTables(classes, head, 'h3')
   const own = tables ?? `<h3>Confusion</h3>${confusionHtml(classes, confusion)}\n<h3>Classes</h3>${classTable(classes, perClass)}`
