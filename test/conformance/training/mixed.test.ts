@@ -56,10 +56,12 @@ const nodes = [
 ]
 const network: Network = { ...tinyNetwork([], [1, 1]), nodes, layers: new Map([['fc', 'fc']]), classifier: 'fc', classes: outputs }
 
-describe('several heads', () => {
+const engines = [{ engine: 'onnx' }, { engine: 'tfjs', device: 'cpu-portable' }] as const
+
+describe.each(engines)('several heads: $engine', options => {
   let opened: Engine
   beforeAll(async () => {
-    opened = await openEngine({ threads: 1 })
+    opened = await openEngine({ ...options, threads: 1 })
   })
   afterAll(() => opened.close())
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { SchemaElement } from 'hyparquet'
 import { FinetuneSpec } from '@layermill/contracts'
 import { getNetwork } from '@layermill/models'
-import { describeTraining, type TrainingEnvironment } from '@layermill/orchestrator/train'
+import { describeTraining, type TrainingDescription, type TrainingEnvironment } from '@layermill/orchestrator/train'
 import { openSource, type SourceAccess } from '@layermill/storage'
 import { describe, expect, it } from 'vitest'
 import { testFolder } from '../../helpers/folders.js'
@@ -11,14 +11,19 @@ import { parquetOf } from '../../helpers/parquet.js'
 
 const folder = testFolder('target-labels')
 
-/** Images of each class, by what a run would do with a source; nothing of it reads images. */
-async function counted(source: string, fields: Record<string, unknown>): Promise<Record<string, number>> {
+/** Description of what a run would do with a source; nothing of it reads images. */
+function described(source: string, fields: Record<string, unknown>): Promise<TrainingDescription> {
   const environment = {
     openLabelled: (place: string, access: SourceAccess) => openSource(place, { labels: 'auto', access }),
     base: async () => ({ network: getNetwork('resnet50') }),
   } as unknown as TrainingEnvironment
-  const spec = { kind: 'finetune', source, model: 'resnet50', out: '/nowhere/model', validation: 0, target: 'multi-label', ...fields }
-  const { classes } = await describeTraining(FinetuneSpec.parse(spec), environment)
+  const spec = { kind: 'finetune', source, model: 'resnet50', out: '/nowhere/model', validation: 0, ...fields }
+  return describeTraining(FinetuneSpec.parse(spec), environment)
+}
+
+/** Images of each class. */
+async function counted(source: string, fields: Record<string, unknown>): Promise<Record<string, number>> {
+  const { classes } = await described(source, { ...('targets' in fields ? {} : { target: 'multi-label' }), ...fields })
   return Object.fromEntries(classes.map(({ name, training }) => [name, training]))
 }
 
@@ -97,5 +102,64 @@ describe('numbers', () => {
     await expect(counted(words, { target: 'regression' })).rejects.toThrow(/b\.jpg is labelled "many", expected a number/)
     const other = await list('other.csv', 'path,label\na.jpg,3\nb.jpg,3|4\n')
     await expect(counted(other, { target: 'regression' })).rejects.toThrow(/b\.jpg has 2 numbers, a\.jpg has 1/)
+  })
+})
+
+describe('several targets', () => {
+  const targets = 'species:class,tags:multi-label,size:regression'
+  const expectedOutputs = { 'species:cat': 1, 'species:dog': 2, 'tags:old': 2, 'tags:wild': 1, 'size:1': 2, 'size:2': 2 }
+
+  it('are columns of .csv and .jsonl; an image counts for those that it has a value of', async () => {
+    const csv = await list('mixed.csv', 'path,Species,tags,size\na.jpg,cat,old|wild,1|2\nb.jpg,dog,[],\nc.jpg,dog,,"[3,4]"\nd.jpg,,old,\n')
+    expect(await counted(csv, { targets })).toEqual(expectedOutputs)
+    expect((await described(csv, { targets })).images).toEqual({ training: 4, validation: 0 })
+    const rows = [
+      { path: 'a.jpg', species: 'cat', tags: ['old', 'wild'], size: [1, 2] },
+      { path: 'b.jpg', species: 'dog', tags: [], size: null },
+      { path: 'c.jpg', species: 'dog', size: [3, 4] },
+      { path: 'd.jpg', species: null, tags: 'old' },
+    ]
+    const jsonl = await list('mixed.jsonl', rows.map(row => `${JSON.stringify(row)}\n`).join(''))
+    expect(await counted(jsonl, { targets })).toEqual(expectedOutputs)
+  })
+
+  it('are columns of a Parquet file', async () => {
+    const bytes = parquetOf([
+      { name: 'image', data: [0, 1, 2].map(i => Uint8Array.of(i)) },
+      { name: 'species', data: ['cat', 'dog', 'cat'] },
+      { name: 'size', data: [1.5, 2, 4] },
+    ])
+    const path = join(await folder(), 'mixed.parquet')
+    await writeFile(path, bytes)
+    expect(await counted(path, { targets: 'species:class,size:regression' })).toEqual({ 'species:cat': 2, 'species:dog': 1, size: 3 })
+  })
+
+  it('are held out from a source of their own, which has no class and no count of numbers that is not trained', async () => {
+    const path = await list('train.csv', 'path,species,size\na.jpg,cat,1\nb.jpg,dog,2\n')
+    const held = await list('held.csv', 'path,species,size\nc.jpg,,3\nd.jpg,dog,\n')
+    const fields = { targets: 'species:class,size:regression' }
+    const { images, warnings } = await described(path, { ...fields, validation: held })
+    expect(images).toEqual({ training: 2, validation: 2 })
+    expect(warnings).toEqual([expect.stringMatching(/has no image of species:cat/)])
+    const cow = await list('cow.csv', 'path,species,size\nc.jpg,cow,3\n')
+    await expect(described(path, { ...fields, validation: cow })).rejects.toThrow(/has the class species:cow, which no training image has/)
+    const pair = await list('pair.csv', 'path,species,size\nc.jpg,cat,3|4\n')
+    await expect(described(path, { ...fields, validation: pair })).rejects.toThrow(/has 2 numbers as size, the training images 1/)
+  })
+
+  it('are refused with the image and the column', async () => {
+    const path = await list('odd.csv', 'path,species,size\na.jpg,cat,1\nb.jpg,dog,1|2\nc.jpg,dog,big\n')
+    await expect(counted(path, { targets: 'species:class,size:regression' })).rejects.toThrow(/b\.jpg has 2 numbers as size, a\.jpg has 1/)
+    await expect(counted(path, { targets: 'size:class,species:regression' })).rejects.toThrow(
+      /a\.jpg has "cat" as species, expected a number/,
+    )
+    const several = await list('several.jsonl', '{"path":"a.jpg","species":["cat","dog"],"size":1}\n')
+    const refused = counted(several, { targets: 'species:class,size:regression' })
+    await expect(refused).rejects.toThrow(/a\.jpg has several values of species, expected one class/)
+    const none = await list('none.csv', 'path,species,size\na.jpg,,\nb.jpg,dog,1\n')
+    await expect(counted(none, { targets: 'species:class,size:regression' })).rejects.toThrow(/1 of 2 images in .* has no label: a\.jpg/)
+    await expect(counted(none, { targets: 'species:class,size:regression', skipUnlabelled: true })).rejects.toThrow(
+      /\(target species\) has 1 image of the class dog only/,
+    )
   })
 })

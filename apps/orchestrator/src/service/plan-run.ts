@@ -9,10 +9,11 @@ export type PlanRun = (spec: RunSpec, signal?: AbortSignal) => Promise<RunPlan>
 
 async function planTraining(spec: FinetuneSpec, open: OpenTrainingEnvironment | undefined): Promise<RunPlan> {
   await using opened = await openTrainingEnvironment(spec, open)
-  const { classes, warnings, network, trainable, stepsPerEpoch, features } = await describeTraining(spec, opened.environment)
+  const { images, classes, warnings, network, trainable, stepsPerEpoch, features } = await describeTraining(spec, opened.environment)
   return {
     kind: 'finetune',
     model: network.id,
+    images,
     classes: [...classes],
     warnings: [...warnings],
     trainable: trainable.length,

@@ -13,6 +13,8 @@ import { foldOf, holdOutTargets, labelsOf, outputNames, ownTargets, readTargets 
 
 /** Description of what a run would do. */
 export interface TrainingDescription {
+  readonly images: { readonly training: number; readonly validation: number }
+  /** Images that count for each output. */
   readonly classes: readonly { readonly name: string; readonly training: number; readonly validation: number }[]
   /** Warnings about the images, in sentences. */
   readonly warnings: readonly string[]
@@ -60,6 +62,7 @@ export async function describeTraining(spec: FinetuneSpec, environment: Training
   const perImage = layer === undefined ? 0 : elementCount(layerShapes(base, [layer], network.inputSize).get(layer)!) * 4
   const count = (of: typeof training, name: string): number => of.filter(row => labelsOf(row, spec, names).includes(name)).length
   return {
+    images: { training: training.length, validation: validation.length },
     classes: names.map(name => ({ name, training: count(training, name), validation: count(validation, name) })),
     warnings: doubt === undefined ? warnings : [doubt, ...warnings],
     notes: headNotes(spec, base, names),

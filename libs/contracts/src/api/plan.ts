@@ -25,7 +25,10 @@ const InferencePlan = z.object({
 const FinetunePlan = z.object({
   kind: z.literal('finetune'),
   model: z.string(),
-  classes: z.array(z.object({ name: z.string(), training: count, validation: count })),
+  images: z.object({ training: count, validation: count }).optional(),
+  classes: z
+    .array(z.object({ name: z.string(), training: count, validation: count }))
+    .describe('Images that count for each; of several labels or targets an image counts for several.'),
   warnings: z.array(z.string()),
   trainable: count.describe('Parameter tensors that learn.'),
   stepsPerEpoch: count,

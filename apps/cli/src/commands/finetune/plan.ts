@@ -8,11 +8,12 @@ import type { Output } from '../../output/output.js'
 import { planOnServer } from '../../run/plan.js'
 import { type RunOptions, withComposition } from '../../run/carry-out.js'
 
-type Classes = Pick<TrainingDescription, 'classes' | 'warnings'> & { readonly notes?: TrainingDescription['notes'] }
+type Classes = Pick<TrainingDescription, 'classes' | 'warnings'> & Partial<Pick<TrainingDescription, 'images' | 'notes'>>
 type Steps = Pick<TrainingDescription, 'stepsPerEpoch'> & { readonly features?: TrainingDescription['features'] }
 
-function printClasses(output: Output, { classes, warnings, notes = [] }: Classes): void {
-  const images = classes.reduce((sum, { training, validation }) => sum + training + validation, 0)
+function printClasses(output: Output, { images: all, classes, warnings, notes = [] }: Classes): void {
+  // A server of an earlier version says how many images each class has and no more.
+  const images = (all === undefined ? classes : [all]).reduce((sum, { training, validation }) => sum + training + validation, 0)
   output.line(`${formatPlural(images, 'image')} in ${formatPlural(classes.length, 'class', 'classes')}\n`)
   output.line(
     formatTable(
