@@ -38,6 +38,18 @@ describe('progress of fine-tuning', () => {
     ).toBe('epoch 1: loss 1.0000, 50.0% · held out: loss 2.0000, 25.0% (best)')
   })
 
+  it('says of several targets how well each is met', () => {
+    const heads = {
+      species: { images: 4, loss: 0.5, accuracy: 0.75, macroF1: 0.5 },
+      tags: { images: 3, loss: 0.25, accuracy: 0.5, meanAveragePrecision: 0.875 },
+      weight_kg: { images: 5, loss: 1, mae: 1.5, r2: 0.25 },
+    }
+    const line = { epoch: 2, step: 6, learningRate: 1, gradientNorm: 1, training: { loss: 1 }, validation: { loss: 2, heads }, best: false }
+    expect(epochLine(line)).toBe(
+      'epoch 2: loss 1.0000 · held out: loss 2.0000, species 75.0%, tags mAP 87.5%, weight_kg MAE 1.500, R2 0.250',
+    )
+  })
+
   it('stays shorter than the terminal is wide', () => {
     const long = { ...state, epoch: 99, epochs: 100, step: 12_345, steps: 99_999, imagesLeft: 1e7 }
     for (const columns of [20, 40, 60, 80, 100, 120, 200]) {
