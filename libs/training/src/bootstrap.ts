@@ -27,13 +27,13 @@ const drawsAtOnce = 2_000_000
 /**
  * The paired bootstrap over images (percentile interval): both models saw the same images, so an image is drawn with both of its answers.
  *
- * @param champion whether each image was recognised, by image
+ * @param champion whether each image was recognised, or a score from 0 to 1, by image
  * @param challenger the same images in the same order
  * @throws LayermillError `EVALUATION_INVALID` for no images, other lengths, or options out of their range
  */
 export async function pairedBootstrap(
-  champion: readonly boolean[],
-  challenger: readonly boolean[],
+  champion: readonly (boolean | number)[],
+  challenger: readonly (boolean | number)[],
   { resamples = 10_000, confidence = 0.95, seed = 0 }: BootstrapOptions = {},
 ): Promise<BootstrapResult> {
   const images = champion.length
@@ -49,7 +49,7 @@ export async function pairedBootstrap(
       `${resamples} resamples at a confidence of ${confidence}; expected at least 1 at more than 0 and less than 1`,
     )
   }
-  const gains = Int8Array.from(champion, (known, i) => Number(challenger[i]!) - Number(known))
+  const gains = Float64Array.from(champion, (score, i) => Number(challenger[i]!) - Number(score))
   const random = seededRandom(seed, 'bootstrap')
   const sums = new Float64Array(resamples)
   const breakAfter = Math.max(1, Math.floor(drawsAtOnce / images))

@@ -145,6 +145,28 @@ describe('finetune --targets', () => {
     expect(Number(value) / answer!.heads!['degrees']!.values![0]!.value - 1).toBeCloseTo(0, 4)
   })
 
+  it('is registered, and judged target by target', async () => {
+    const registry = join(root, 'registry')
+    const version = async (name: string, ...more: string[]): Promise<string> => {
+      const settings = '--batch-size 8 --epochs 2 --validation 0.25 --standardize --loss smooth-l1 --register shapes --allow-leaks'.split(
+        ' ',
+      )
+      const args = ['finetune', join(root, 'labels.csv'), ...small, '--targets', targets, ...settings, ...more]
+      return (await cli(...args, '--registry', registry, '--out', join(root, name))).stderr
+    }
+    expect(await version('first')).toContain('the first version')
+    expect(await version('second')).toMatch(/shape: accuracy .*; traits: accuracy .*; degrees: score .* within the margin/)
+    const evaluation = JSON.parse(await readFile(join(registry, 'models/shapes/versions/2/evaluation.json'), 'utf8')) as {
+      promoted: boolean
+      targets: { name: string; difference: number; compared: number }[]
+    }
+    expect(evaluation.promoted).toBe(true)
+    const told = (await readLines(join(root, 'second'))).at(-1)!.validation!.heads!
+    expect(evaluation.targets).toMatchObject(
+      ['shape', 'traits', 'degrees'].map(name => ({ name, difference: 0, compared: told[name]!.images })),
+    )
+  })
+
   it('is the same after a stop, in other micro-batches of the same batch, and over a queue', async () => {
     const spec = { source: join(root, 'labels.csv'), targets, base: 'full', epochs: 2, learningRate: 0.00003, batchSize: 8, microBatch: 4 }
     const outs = ['here', 'stopped', 'queued'].map(name => join(root, name))

@@ -63,6 +63,19 @@ export const Evaluation = z
         seed: count,
       })
       .optional(),
+    targets: z
+      .array(
+        z.object({
+          name: z.string(),
+          compared: count,
+          champion: share.describe('Share of right answers, or the score of numbers.'),
+          challenger: share,
+          difference: z.number(),
+          lower: z.number().describe('Lower bound of the difference, one-sided.'),
+        }),
+      )
+      .optional()
+      .describe('Of models with several targets, instead of champion, challenger and bootstrap: each must be within the margin.'),
     classes: z.object({ added: z.array(z.string()), removed: z.array(z.string()) }).optional(),
   })
   .meta({ id: 'ModelEvaluation', description: 'How a version compares with the one that was promoted, and what followed.' })

@@ -206,7 +206,6 @@ describe('several targets', () => {
     [{ classWeights: { cat: 2 } }, /classWeights: .*expected none or balanced with several targets/],
     [{ targets: 'a:regression,b:regression', classWeights: 'balanced' }, /classWeights: got "balanced", expected none where all/],
     [{ model: 'googlenet', auxiliary: true, base: 'full' }, /auxiliary: got true, expected false with several targets/],
-    [{ register: 'pets' }, /register: .*expected none with several targets/],
     [{ relabel: 'audit.csv' }, /relabel: got "audit.csv", expected none with several labels, numbers or targets/],
   ])('are refused with %j', (fields, message) => {
     expect(refusal({ ...mixed, ...fields })).toMatch(message)

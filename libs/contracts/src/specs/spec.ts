@@ -130,7 +130,6 @@ const checkTargets = (spec: TargetFields, refused: Refused): void => {
   if (spec.classWeights !== 'none' && !isBalanced(spec)) refused('classWeights', spec.classWeights, 'none or balanced with several targets')
   if (isBalanced(spec) && !has('class', 'multi-label')) refused('classWeights', spec.classWeights, 'none where all targets are numbers')
   if (spec.auxiliary) refused('auxiliary', true, 'false with several targets')
-  if (spec.register !== undefined) refused('register', spec.register, 'none with several targets: versions are compared by one accuracy')
 }
 
 const checkTarget = (spec: TargetFields, refused: Refused): void => {

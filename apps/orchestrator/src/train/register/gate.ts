@@ -25,6 +25,10 @@ export interface GateInput {
   readonly challenger: Answers
   /** Images have several labels, in JSON lists, and are right where all of them are. */
   readonly isMultiLabel?: boolean
+  /** Score of an answer, 0 to 1, where it is not right or wrong; labels are no classes then. */
+  readonly score?: (label: string, answer: string) => number
+  /** Name of the mean of the scores, for the reason. Default: accuracy. */
+  readonly measure?: string
   /** Accuracy that the challenger may lose, 0 to 1. */
   readonly margin: number
 }
@@ -53,10 +57,12 @@ export const heldOutSha256 = (images: readonly HeldOutImage[]): string =>
  * paired bootstrap). Classes that only the challenger knows are left out of the comparison: the champion could not have named them. A
  * challenger that lacks one of the champion's is not promoted by itself: whoever relies on that class would lose it.
  */
-export async function judge({ images, champion, challenger, margin, isMultiLabel = false }: GateInput): Promise<Judgement> {
+export async function judge(input: GateInput): Promise<Judgement> {
+  const { images, champion, challenger, margin, isMultiLabel = false, score: scoreOf, measure = 'accuracy' } = input
   const classes = { added: among(challenger.classes, champion.classes), removed: among(champion.classes, challenger.classes) }
   const known = new Set(champion.classes)
-  const isKnown = (label: string): boolean => (isMultiLabel ? labelNames(label).every(name => known.has(name)) : known.has(label))
+  const isKnown = (label: string): boolean =>
+    scoreOf !== undefined || (isMultiLabel ? labelNames(label).every(name => known.has(name)) : known.has(label))
   const compared = images.filter(({ key, label }) => isKnown(label) && champion.predicted.has(key) && challenger.predicted.has(key))
   const result = { images: images.length, compared: compared.length, heldOutSha256: heldOutSha256(images) }
   const differing = classes.added.length + classes.removed.length > 0 ? { classes } : {}
@@ -68,16 +74,20 @@ export async function judge({ images, champion, challenger, margin, isMultiLabel
       numbers: differing,
     }
   }
-  const right = ({ predicted }: Answers): boolean[] => compared.map(({ key, label }) => predicted.get(key) === label)
-  const [before, after] = [right(champion), right(challenger)]
+  const scored = ({ predicted }: Answers): number[] =>
+    compared.map(({ key, label }) => {
+      const answer = predicted.get(key)!
+      return scoreOf === undefined ? Number(answer === label) : scoreOf(label, answer)
+    })
+  const [before, after] = [scored(champion), scored(challenger)]
   const bootstrap = await pairedBootstrap(before, after, { seed })
-  const score = ({ version }: Answers, answers: boolean[]): NonNullable<Evaluation['champion']> => {
-    const correct = answers.filter(Boolean).length
+  const score = ({ version }: Answers, answers: readonly number[]): NonNullable<Evaluation['champion']> => {
+    const correct = answers.reduce((sum, value) => sum + value, 0)
     return { version, correct, accuracy: correct / answers.length }
   }
   const numbers = { ...differing, champion: score(champion, before), challenger: score(challenger, after), bootstrap }
   const promoted = classes.removed.length === 0 && bootstrap.lower > -margin
-  return { ...result, promoted, reason: reasonOf(numbers, { margin, promoted, compared: compared.length, classes }), numbers }
+  return { ...result, promoted, reason: reasonOf(numbers, { margin, promoted, compared: compared.length, classes, measure }), numbers }
 }
 
 function reasonOf(
@@ -95,9 +105,10 @@ function reasonOf(
     promoted,
     compared,
     classes,
-  }: { margin: number; promoted: boolean; compared: number; classes: { added: string[]; removed: string[] } },
+    measure,
+  }: { margin: number; promoted: boolean; compared: number; classes: { added: string[]; removed: string[] }; measure: string },
 ): string {
-  const scores = `accuracy ${percent(challenger.accuracy)} on ${compared} held-out images, version ${champion.version} has ${percent(champion.accuracy)}`
+  const scores = `${measure} ${percent(challenger.accuracy)} on ${compared} held-out images, version ${champion.version} has ${percent(champion.accuracy)}`
   const added =
     classes.added.length === 0 ? '' : `; compared without the new class${classes.added.length > 1 ? 'es' : ''} ${some(classes.added)}`
   if (classes.removed.length > 0) return `it does not know ${some(classes.removed)}, which version ${champion.version} knows; ${scores}`

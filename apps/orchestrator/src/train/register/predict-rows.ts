@@ -1,4 +1,5 @@
-import { PredictSpec, type RunRecord } from '@layermill/contracts'
+import { type FinetuneSpec, PredictSpec, type RunRecord } from '@layermill/contracts'
+import type { HeadAnswer, ImageAnswer } from '@layermill/inference'
 import { encodeManifest, type ManifestRow, readManifest, type Store } from '@layermill/storage'
 import { manifestParts, writeManifest } from '../../run/manifest-plan.js'
 import type { RunArguments } from '../../run/execute.js'
@@ -9,8 +10,8 @@ import type { RunEnvironment } from '../../run/environment.js'
 
 export interface PredictionOptions extends Pick<RunArguments, 'signal' | 'keepsParts'> {
   readonly environment: RunEnvironment
-  /** Answers are all labels of an image, as a JSON list. */
-  readonly isMultiLabel: boolean
+  /** Answers are classes; of `multi-label` all labels of an image, as a JSON list; of `mixed` JSON objects of values by target. */
+  readonly target: FinetuneSpec['target']
   readonly onProgress: (done: number, failed: number, total: number) => void
 }
 
@@ -43,16 +44,20 @@ async function openPredictions(
   return planned
 }
 
-interface Answer {
-  readonly key: string
-  readonly classes: readonly { readonly label: string }[]
-  readonly labels?: readonly string[]
+type Answer = ImageAnswer & { readonly key: string }
+
+/** Value of one of several targets, in the form of its label. */
+function valueOf({ classes, labels, values }: HeadAnswer): unknown {
+  if (values !== undefined) return values.map(({ value }) => value)
+  return labels ?? classes[0]?.label ?? ''
 }
 
-/** An answer as the gate compares it: a class, or all labels in one order. */
-function answerText({ key, classes, labels }: Answer, isMultiLabel: boolean): [key: string, text: string] {
+/** An answer as the gate compares it: a class, all labels in one order, or values by target. */
+function answerText({ key, classes, labels, heads = {} }: Answer, target: FinetuneSpec['target']): [key: string, text: string] {
+  if (target === 'mixed')
+    return [key, JSON.stringify(Object.fromEntries(Object.entries(heads).map(([name, answer]) => [name, valueOf(answer)])))]
   const likeliest = classes[0]?.label ?? ''
-  return [key, isMultiLabel ? JSON.stringify((labels ?? [likeliest]).toSorted()) : likeliest]
+  return [key, target === 'multi-label' ? JSON.stringify((labels ?? [likeliest]).toSorted()) : likeliest]
 }
 
 /** The likeliest class of each image, or all its labels, by key, computed by a run of its own at `store`, which goes on where it was stopped. */
@@ -60,7 +65,7 @@ export async function predictRows(
   spec: Pick<PredictSpec, 'source' | 'model' | 'device' | 'engine' | 'maxErrors' | 'autoOrient' | 'requestPayer' | 'noSignRequest'>,
   rows: readonly ManifestRow[],
   store: Store,
-  { environment, signal, keepsParts, isMultiLabel, onProgress }: PredictionOptions,
+  { environment, signal, keepsParts, target, onProgress }: PredictionOptions,
 ): Promise<Map<string, string>> {
   const record = await openPredictions(PredictSpec.parse({ kind: 'predict', ...spec, top: 1 }), rows, store, environment)
   await superviseRun(record, {
@@ -74,7 +79,7 @@ export async function predictRows(
   for await (const { key } of store.list('predictions/')) {
     const text = new TextDecoder().decode(await store.get(key))
     for (const line of text.split('\n').filter(row => row !== '')) {
-      predicted.set(...answerText(JSON.parse(line) as Answer, isMultiLabel))
+      predicted.set(...answerText(JSON.parse(line) as Answer, target))
     }
   }
   return predicted

@@ -13,6 +13,7 @@ import {
   versionUrl,
 } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
+import { modelTarget } from '@layermill/models'
 import { modelFile, modelWeightsFile } from '@layermill/weights'
 import { type ImageSource, type ManifestRow, parseManifest, type Store } from '@layermill/storage'
 import { accessOf } from '../../run/source-access.js'
@@ -24,7 +25,8 @@ import { type LabelledRow, listLabelled } from '../dataset.js'
 import type { HeldOutFigures } from '../metrics-line.js'
 import { readTargets } from '../targets.js'
 import type { TrainingEnvironment, TrainingProgress } from '../environment.js'
-import { type Answers, heldOutSha256, judge } from './gate.js'
+import { heldOutSha256, judge, type Judgement } from './gate.js'
+import { judgeTargets, type TargetAnswers } from './gate-targets.js'
 import { exactLeaks, type Leaks, leakReason, leakRecord, leakText } from './leaks.js'
 import { deleteNearLeakRuns, isTooMany, nearLeaksOf } from './near-leaks.js'
 import { readHistory, readLatest } from '../../registry/head.js'
@@ -47,6 +49,8 @@ type Register = NonNullable<FinetuneSpec['register']>
 /** Fields of a model's description that registering reads. */
 interface Description {
   readonly classes: readonly string[]
+  readonly network?: { readonly head?: { readonly target?: string; readonly slices?: unknown } }
+  readonly thresholds?: unknown
   readonly preparation: { readonly autoOrient: boolean }
   readonly weights: { readonly sha256: string }
   readonly metrics?: { readonly validation?: HeldOutFigures }
@@ -165,13 +169,11 @@ class Registration {
     if (refused !== undefined) return refused
     const [after, before] = [await this.answers(version, version, heldOut), await this.answers(version, champion, heldOut)]
     const images = heldOut.rows
-    const { promoted, reason, compared, numbers, ...judged } = await judge({
-      images,
-      champion: before,
-      challenger: after,
-      margin: this.register.margin,
-      isMultiLabel: this.spec.target === 'multi-label',
-    })
+    const input = { images, champion: before, challenger: after, margin: this.register.margin }
+    const { promoted, reason, compared, numbers, targets, ...judged }: Judgement & Pick<Evaluation, 'targets'> =
+      this.spec.targets === undefined
+        ? await judge({ ...input, isMultiLabel: this.spec.target === 'multi-label' })
+        : await judgeTargets(input)
     const lines = images.map(
       ({ key, label }) => `${JSON.stringify({ key, label, champion: before.predicted.get(key), challenger: after.predicted.get(key) })}\n`,
     )
@@ -182,6 +184,7 @@ class Registration {
       reason: `${reason}${note}`,
       heldOut: { source: heldOut.source, images: images.length, compared, sha256: judged.heldOutSha256 },
       ...numbers,
+      ...(targets === undefined ? {} : { targets }),
     }
   }
 
@@ -255,7 +258,7 @@ class Registration {
     return `${versionUrl({ root: this.root.url, name: this.register.name, version })}/evaluation/${of}`
   }
 
-  private async answers(version: number, of: number, { source, rows }: HeldOut): Promise<Answers> {
+  private async answers(version: number, of: number, { source, rows }: HeldOut): Promise<TargetAnswers> {
     const {
       environment: { runs },
       signal,
@@ -264,7 +267,8 @@ class Registration {
       onProgress = () => undefined,
     } = this.options
     const { name } = this.register
-    const { classes, preparation } = await readDescription(this.root, `${versionPrefix(name, of)}${modelFile}`)
+    const { classes, preparation, network, thresholds } = await readDescription(this.root, `${versionPrefix(name, of)}${modelFile}`)
+    const target = modelTarget({ ...network?.head, thresholds }, classes.length)
     const { device, engine, maxErrors, requestPayer, noSignRequest } = this.spec
     const model = versionUrl({ root: this.root.url, name, version: of })
     await using store = await openFenced(this.place(version, of), runs, fence)
@@ -279,11 +283,11 @@ class Registration {
               environment: runs,
               signal,
               keepsParts,
-              isMultiLabel: this.spec.target === 'multi-label',
+              target: this.spec.target,
               onProgress: (done, failed, total) => onProgress({ phase: 'check', done, failed, total }),
             },
           )
-    return { version: of, classes, predicted }
+    return { version: of, classes, predicted, heads: target?.kind === 'mixed' ? target.heads : [] }
   }
 
   /** Takes away what the evaluation was computed with; its numbers and answers stay. */
