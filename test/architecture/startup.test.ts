@@ -47,6 +47,23 @@ it.each(['--version', '-V'])('layermill %s loads nothing but the program itself'
   expect(own.map(url => url.slice(url.lastIndexOf('/apps/')))).toEqual(['/apps/cli/bin/layermill.js'])
 })
 
+it("keeps V8's space for new objects small, whatever survives of them", async () => {
+  const probe = `import { getHeapSpaceStatistics } from 'node:v8'
+    process.on('exit', () => {
+      const kept = Array.from({ length: 500_000 }, (_, i) => ({ i }))
+      const space = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'new_space')
+      process.stderr.write('new space ' + space.space_size + ' ' + kept.length)
+    })`
+  const { stderr } = await startCli(['models'], {
+    env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(probe)}` },
+    isBuilt: true,
+  }).ended
+  const bytes = Number(/new space (\d+) 500000/.exec(stderr)?.[1])
+  expect(bytes).toBeGreaterThan(0)
+  // It would have grown to 32 MiB.
+  expect(bytes).toBeLessThanOrEqual(16 * 2 ** 20)
+})
+
 it('layermill --help loads as many of its own modules as there are commands, and few more', async () => {
   const own = (await scriptsOf(['--help'])).filter(url => url.startsWith('file:') && !url.includes('/node_modules/'))
   expect(own.length).toBeLessThan(90)

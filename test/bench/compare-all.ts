@@ -82,8 +82,13 @@ export async function benchAllLayers(): Promise<void> {
   )
   if (await hasNumpy()) {
     const folders = sets.map(({ name }) => join(out, 'features', name.replaceAll('/', '.')))
-    const theirs = await pytorch<{ pairs: number[][]; seconds: number; peakBytes: number }>('numpy_compare_all.py', ...folders)
-    console.log(`  NumPy      ${theirs.seconds.toFixed(0)} s, ${mebibytes(theirs.peakBytes)} at the peak, Gram matrices in a file`)
+    const theirs = await pytorch<{ pairs: number[][]; seconds: number; cpuSeconds: number; peakBytes: number }>(
+      'numpy_compare_all.py',
+      ...folders,
+    )
+    console.log(
+      `  NumPy      ${theirs.seconds.toFixed(0)} s, ${theirs.cpuSeconds.toFixed(0)} s of CPU, ${mebibytes(theirs.peakBytes)} at the peak, Gram matrices in a file`,
+    )
     // Debiased values of unrelated layers are near 0: their difference is taken as it is.
     const apart = (of: 0 | 1): number => Math.max(...between.map((pair, i) => Math.abs(pair[of]! - theirs.pairs[i]![of]!)))
     console.log(`largest difference: biased ${apart(0).toExponential(1)}, debiased ${apart(1).toExponential(1)}; target <= 1e-6`)

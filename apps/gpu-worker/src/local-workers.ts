@@ -1,5 +1,6 @@
 import type { createLogger } from '@layermill/core/log'
 import type { FleetWeights } from '@layermill/inference'
+import { configureDecoding } from '@layermill/preprocess'
 import type { Broker } from '@layermill/queue'
 import { devices, oneOf } from './worker-choices.js'
 import { WorkerLog } from './worker-log.js'
@@ -52,6 +53,7 @@ export async function startLocalWorkers(broker: Broker, options: LocalWorkersOpt
     for (const runtime of runtimes) runtime.leave()
     await Promise.all(runtimes.map(runtime => runtime.close()))
   }
+  configureDecoding()
   try {
     for (const runtime of runtimes) {
       const engine = await runtime.openEngine()

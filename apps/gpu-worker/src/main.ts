@@ -2,6 +2,7 @@ import { flagBytes, flagCount, flagMilliseconds } from '@layermill/contracts'
 import { exitAtLatest, exitCodes, untilStopped, version } from '@layermill/core'
 import { createLogger } from '@layermill/core/log'
 import { fleetWeights, openFleetQueue } from '@layermill/inference'
+import { configureDecoding } from '@layermill/preprocess'
 import { drainWithParent, parseDevices, superviseDevices } from './device-workers.js'
 import { devices, engines, oneOf } from './worker-choices.js'
 import { WorkerLog } from './worker-log.js'
@@ -40,6 +41,7 @@ const closeDeadline = 10_000
 export async function worker(options: WorkerOptions, note: (text: string) => void): Promise<number> {
   if (options.devices !== undefined) return superviseDevices(parseDevices(options.devices), process.argv.slice(2), note)
   drainWithParent()
+  configureDecoding()
   // Everything that computes in this process looks for it there.
   if (options.threads !== undefined) process.env['LAYERMILL_THREADS'] = String(flagCount('--threads', options.threads, 1, 1024))
   const concurrency = flagCount('--concurrency', options.concurrency, 1, 64)

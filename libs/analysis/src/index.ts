@@ -1,6 +1,6 @@
 export { comparisonBlocks, type PairBlock, pairBlock } from './compare/blocks.js'
 export { cca, type Cca, ccaSet, type CcaSet, procrustes, type Procrustes, procrustesSet, svcca } from './compare/cca.js'
-export { type CkaOptions, type LinearCka, linearCka } from './compare/cka.js'
+export { type CkaOptions, comparisonBytes, type LinearCka, linearCka } from './compare/cka.js'
 export { type GramState } from './compare/gram.js'
 export { averageRanks, kendallTauA, meanOf, pearson, rank, type Ranking, spearman } from './compare/rank.js'
 export { gaussianKernel, type GaussianKernel, medianSquaredDistance, type RbfCka, rbfCka } from './compare/rbf-cka.js'

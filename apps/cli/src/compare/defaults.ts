@@ -1,2 +1,2 @@
 /** Flags of `compare` as they are where nothing is said; a server compares with these. */
-export const compareDefaults = { rdm: 'pearson', folds: '5', permutations: '0', bootstrap: '0', seed: '0', memory: '24MB' } as const
+export const compareDefaults = { rdm: 'pearson', folds: '5', permutations: '0', bootstrap: '0', seed: '0' } as const

@@ -5,6 +5,7 @@ import {
   ccaSet,
   type CcaSet,
   centred,
+  comparisonBytes,
   computeRdm,
   type Dissimilarity,
   dissimilarityTies,
@@ -62,7 +63,8 @@ export interface CompareOptions {
   readonly bootstrap: number
   readonly seed: string
   readonly product: MatrixProduct
-  readonly memoryBytes: number
+  /** Bytes of matrices held at once; default: `comparisonBytes`. */
+  readonly memoryBytes?: number | undefined
   readonly journal: Journal
   /** Share of the work to do, whose values are then in the journal alone; all of it where left out. */
   readonly block?: PairBlock | undefined
@@ -154,7 +156,7 @@ async function addRsa(
   const left = wanted ? leftOf('rsa', pairs, options, (i, known) => (drafts[i]!.rsa = known as PairRsa)) : []
   const needed = new Set(setsOf(left))
   if (left.length > 0 && options.partial !== undefined) needed.add(options.partial)
-  await using shelf = new RdmShelf(options.memoryBytes, dissimilarityTies(rdm))
+  await using shelf = new RdmShelf(options.memoryBytes ?? comparisonBytes(sets.length), dissimilarityTies(rdm))
   for (const [i, set] of sets.entries()) {
     let without = journal.get<readonly number[]>('undefinedRows', i)
     if (needed.has(i) || onRdm !== undefined || (without === undefined && block === undefined)) {

@@ -1,8 +1,11 @@
 import { fillRows, readByFill, type RowSource } from '@layermill/analysis'
 import { featurePath } from '@layermill/contracts'
-import { LayermillError } from '@layermill/core'
+import { Gate, LayermillError } from '@layermill/core'
 import { fillByPieces, openNpyRows, openRanges, readFeatureRows, readIndex } from '@layermill/storage'
 import type { FeatureSet } from './feature-set.js'
+
+/** Parts that are read at once: opening a file takes longer than reading the few rows of a part. */
+const partsAtOnce = 4
 
 /** The rows of one part of a layer, whose file is opened once. */
 async function rowsOfPart({ store, place, dimensions }: FeatureSet, part: number, count: number): Promise<RowSource> {
@@ -36,16 +39,21 @@ export async function featureRows(set: FeatureSet): Promise<{ readonly source: R
     for (const { key } of await readIndex(store, part)) keys.push(key)
   }
   const opened = new Map<number, Promise<RowSource>>()
+  const gate = new Gate(partsAtOnce)
   const fill = async (start: number, end: number, values: Float64Array): Promise<void> => {
-    for (const [i, part] of parts.entries()) {
+    const fillPart = async (part: number, i: number): Promise<void> => {
       const first = starts[i]!
       const last = starts[i + 1] ?? keys.length
       const [from, to] = [Math.max(start, first), Math.min(end, last)]
-      if (from >= to) continue
-      let rows = opened.get(part)
-      if (rows === undefined) opened.set(part, (rows = rowsOfPart(set, part, last - first)))
-      await fillRows(await rows, from - first, to - first, values.subarray((from - start) * dimensions, (to - start) * dimensions))
+      if (from >= to) return
+      const target = values.subarray((from - start) * dimensions, (to - start) * dimensions)
+      await gate.run(async () => {
+        let rows = opened.get(part)
+        if (rows === undefined) opened.set(part, (rows = rowsOfPart(set, part, last - first)))
+        await fillRows(await rows, from - first, to - first, target)
+      })
     }
+    await Promise.all(parts.map(fillPart))
   }
   return { source: { rows: keys.length, columns: dimensions, read: readByFill(dimensions, fill), fill }, keys }
 }

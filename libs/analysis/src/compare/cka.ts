@@ -21,8 +21,8 @@ export interface LinearCka {
 
 export interface CkaOptions {
   readonly product: MatrixProduct
-  /** Bytes of matrices held at once; about. Default 24 MiB. */
-  readonly memoryBytes?: number
+  /** Bytes of matrices held at once; about. Default: `comparisonBytes`. */
+  readonly memoryBytes?: number | undefined
   /** Rows of a batch; none: no minibatch values. At least 4. */
   readonly minibatch?: number
   /** Share of the work that is done. */
@@ -33,7 +33,13 @@ export interface CkaOptions {
   readonly onBlock?: ((state: GramState) => Promise<void>) | undefined
 }
 
-const defaultMemory = 24 * 1024 * 1024
+const mebibyte = 1024 * 1024
+
+/**
+ * Bytes of matrices that a comparison of so many sets holds: blocks of all their Gram matrices lie side by side, and the larger they are,
+ * the fewer times all rows are read.
+ */
+export const comparisonBytes = (sets: number): number => Math.min(12 + 6 * sets, 240) * mebibyte
 
 /**
  * Linear CKA of all pairs of sets of the same rows. Columns are centred before products, sums are in float64 in a fixed order. Where there
@@ -52,7 +58,7 @@ export async function linearCka(sources: readonly RowSource[], options: CkaOptio
     centredSets.push(mappedSource(source, values => void subtractRow(values, means)))
   }
   const sums = gramIsSmaller(sources)
-    ? await gramSums(centredSets, { ...options, memoryBytes: options.memoryBytes ?? defaultMemory })
+    ? await gramSums(centredSets, { ...options, memoryBytes: options.memoryBytes ?? comparisonBytes(sources.length) })
     : await columnSums(centredSets, options)
   const batches = options.minibatch === undefined ? undefined : await minibatchSums(centredSets, options.minibatch, options.product)
   const count = sources.length
@@ -134,7 +140,7 @@ async function readMatrix(source: RowSource, start: number, end: number): Promis
 }
 
 async function columnSums(sources: readonly RowSource[], options: CkaOptions): Promise<PairSums> {
-  const { product, memoryBytes = defaultMemory, onProgress, signal } = options
+  const { product, memoryBytes = comparisonBytes(sources.length), onProgress, signal } = options
   const rows = sources[0]?.rows ?? 0
   const count = sources.length
   const off = new Float64Array(count * count)

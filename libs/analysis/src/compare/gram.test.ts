@@ -1,19 +1,28 @@
 import { expect, it } from 'vitest'
 import { Random } from '@layermill/core'
-import { matrix, type MatrixProduct, plainProduct } from '../matrix/matrix.js'
+import { type Matrix, matrix, type MatrixProduct, plainProduct } from '../matrix/matrix.js'
 import { sourceOf } from '../matrix/row-source.js'
 import { type GramState, gramSums } from './gram.js'
 
 const [rows, columns] = [70, 40]
 
-const sets = ['a', 'b', 'c', 'd', 'e'].map(name => {
+const randomSet = (name: string, height: number, width: number): Matrix => {
   const random = new Random(`gram:${name}`)
   return matrix(
-    rows,
-    columns,
-    Float64Array.from({ length: rows * columns }, () => random.between(-1, 1)),
+    height,
+    width,
+    Float64Array.from({ length: height * width }, () => random.between(-1, 1)),
   )
-})
+}
+const sets = ['a', 'b', 'c', 'd', 'e'].map(name => randomSet(name, rows, columns))
+
+/** Inner product of the Gram matrices of two sets without their diagonals. */
+async function plainSum(a: Matrix, b: Matrix): Promise<number> {
+  const [k, l] = [await plainProduct(a, a, 'nt'), await plainProduct(b, b, 'nt')]
+  let sum = 0
+  for (let i = 0; i < k.data.length; i++) if (i % (k.rows + 1) !== 0) sum += k.data[i]! * l.data[i]!
+  return sum
+}
 
 /** Blocks of 16 rows, the fewest there are. */
 const memoryBytes = 1
@@ -33,9 +42,7 @@ it.each([1, 5])('sums products of the Gram matrices of %i sets, and goes on afte
   for (let a = 0; a < count; a++) {
     expect(whole.squares[a]![69]).toBeCloseTo(grams[a]!.data[69 * rows + 69]!, 12)
     for (let b = a; b < count; b++) {
-      let sum = 0
-      for (let i = 0; i < rows * rows; i++) if (i % (rows + 1) !== 0) sum += grams[a]!.data[i]! * grams[b]!.data[i]!
-      expect(Math.abs(whole.off[a * count + b]! - sum)).toBeLessThan(1e-9)
+      expect(Math.abs(whole.off[a * count + b]! - (await plainSum(sets[a]!, sets[b]!)))).toBeLessThan(1e-9)
     }
   }
   for (const done of [1, 7, 14]) {
@@ -47,6 +54,26 @@ it.each([1, 5])('sums products of the Gram matrices of %i sets, and goes on afte
     const again = await gramSums(sources, { product: counted, memoryBytes, resumeFrom: copy(states[done - 1]!) })
     expect([again.off, again.squares]).toEqual([whole.off, whole.squares])
     expect(products).toBe((15 - done) * (count + (count > 4 ? 1 : 0)))
+  }
+})
+
+it.each([2, 5])('forms the upper half of blocks on the diagonal, in tiles, of %i sets', async count => {
+  const tall = sets.slice(0, count).map((_, i) => randomSet(`tall ${i}`, 531, 5))
+  let numbers = 0
+  const counted: MatrixProduct = async (a, b, form, target) => {
+    const made = await plainProduct(a, b, form, target)
+    if (a.columns === 5) numbers += made.data.length
+    return made
+  }
+  const states: number[] = []
+  const options = { product: counted, memoryBytes: 1 << 24, onBlock: async ({ done }: GramState) => void states.push(done) }
+  const { off, squares } = await gramSums(tall.map(sourceOf), options)
+  expect(states).toEqual([1])
+  // Four tiles along a side: 10 of 16 are formed.
+  expect(numbers / (count * 531 * 531)).toBeCloseTo(10 / 16, 2)
+  for (let b = 0; b < count; b++) {
+    expect(off[b]! / (await plainSum(tall[0]!, tall[b]!))).toBeCloseTo(1, 9)
+    expect(squares[b]![530]).toBeCloseTo((await plainProduct(tall[b]!, tall[b]!, 'nt')).data[531 * 531 - 1]!, 12)
   }
 })
 

@@ -29,9 +29,12 @@ export interface GramOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Most rows of a block: beyond, products get no faster. */
-const mostRows = 512
+/** Most rows of a block. */
+const mostRows = 1536
 const fewestBlockRows = 16
+/** Tiles along a side of a block on the diagonal, and rows that one has at least: below, products get slow. */
+const mostSideTiles = 4
+const fewestTileRows = 128
 /** Up to this many sets, sums over their pairs are loops: the products of so few rows are slow. */
 const fewSets = 4
 
@@ -48,8 +51,9 @@ function planOf(sources: readonly RowSource[], memoryBytes: number): Plan {
   const widest = Math.max(1, ...sources.map(source => source.columns))
   const largest = (columns: number): number => {
     let size = Math.max(1, Math.min(rows, mostRows))
-    while (size > fewestBlockRows && 8 * (size * columns + sources.length * size * size) > memoryBytes) size = Math.ceil(size * 0.9)
-    return size
+    while (size > fewestBlockRows && 8 * (size * columns + sources.length * size * size) > memoryBytes) size = Math.floor(size * 0.97)
+    // Blocks of about the same size: as many of them, in less memory.
+    return Math.max(1, Math.ceil(rows / Math.ceil(rows / size)))
   }
   const [one, every] = [largest(2 * widest), largest(all + widest)]
   return 2 * every >= one ? { size: every, held: true } : { size: one, held: false }
@@ -80,7 +84,7 @@ export async function gramSums(sources: readonly RowSource[], options: GramOptio
     for (let left = top; left < rows; left += size) {
       if (block++ < (known?.done ?? 0)) continue
       const right = Math.min(rows, left + size)
-      const cells = (bottom - top) * (right - left)
+      const tiles = left === top ? diagonalTiles(bottom - top) : [wholeTile(bottom - top, right - left)]
       for (const [set, source] of sources.entries()) {
         signal?.throwIfAborted()
         const room = tops[held ? set : 0]!.subarray(0, (bottom - top) * source.columns)
@@ -90,18 +94,62 @@ export async function gramSums(sources: readonly RowSource[], options: GramOptio
           left === top
             ? upper
             : matrix(right - left, source.columns, await fillRows(source, left, right, beside.subarray(0, (right - left) * source.columns)))
-        const gram = await product(upper, other, 'nt', grams.subarray(set * cells, (set + 1) * cells))
-        if (left === top) takeDiagonal(gram, squares[set]!.subarray(top, bottom))
+        for (const tile of tiles) {
+          const at = count * tile.start + set * tile.cells
+          const gram = await product(rowsOf(upper, tile.rows), rowsOf(other, tile.columns), 'nt', grams.subarray(at, at + tile.cells))
+          if (tile.diagonal) takeDiagonal(gram, squares[set]!.subarray(top + tile.rows[0], top + tile.rows[1]))
+        }
       }
       fresh = false
-      // Blocks beside the diagonal stand for their mirror images too.
-      await addPairs(off, matrix(count, cells, grams.subarray(0, count * cells)), left === top ? 1 : 2, product)
+      for (const { start, cells, diagonal } of tiles) {
+        const all = matrix(count, cells, grams.subarray(count * start, count * (start + cells)))
+        // Tiles beside the diagonal stand for their mirror images too.
+        await addPairs(off, all, diagonal ? 1 : 2, product)
+      }
       await onBlock?.({ size, done: block, off, squares })
       onProgress?.(block, total)
     }
   }
   return { off, squares }
 }
+
+/** A product of some rows of a block's upper set with some of its left one. */
+interface Tile {
+  readonly rows: readonly [number, number]
+  readonly columns: readonly [number, number]
+  /** Numbers of it, and of all tiles before. */
+  readonly cells: number
+  readonly start: number
+  readonly diagonal: boolean
+}
+
+const wholeTile = (rows: number, columns: number): Tile => ({
+  rows: [0, rows],
+  columns: [0, columns],
+  cells: rows * columns,
+  start: 0,
+  diagonal: false,
+})
+
+/** The upper half of a block on the diagonal, whose lower half is the same. */
+function diagonalTiles(size: number): Tile[] {
+  const side = Math.ceil(size / Math.min(mostSideTiles, Math.max(1, Math.floor(size / fewestTileRows))))
+  const tiles: Tile[] = []
+  let start = 0
+  for (let top = 0; top < size; top += side) {
+    for (let left = top; left < size; left += side) {
+      const [bottom, right] = [Math.min(size, top + side), Math.min(size, left + side)]
+      const cells = (bottom - top) * (right - left)
+      tiles.push({ rows: [top, bottom], columns: [left, right], cells, start, diagonal: left === top })
+      start += cells
+    }
+  }
+  return tiles
+}
+
+/** Some rows of a matrix, in place. */
+const rowsOf = ({ columns, data }: Matrix, [start, end]: readonly [number, number]): Matrix =>
+  matrix(end - start, columns, data.subarray(start * columns, end * columns))
 
 /** Adds the inner products of all pairs of rows. */
 async function addPairs(off: Float64Array, all: Matrix, scale: number, product: MatrixProduct): Promise<void> {

@@ -50,9 +50,9 @@ export async function openProduct(): Promise<FastProduct> {
       if (rows * columns * inner <= plain) return plainProduct(a, b, form, target)
       const session = await sessionOf(form)
       const feeds = { a: new ort.Tensor('float64', a.data, [a.rows, a.columns]), b: new ort.Tensor('float64', b.data, [b.rows, b.columns]) }
-      const data = (await session.run(feeds))['c']!.data as Float64Array
-      if (target === undefined) return matrix(rows, columns, data)
-      target.set(data)
+      if (target === undefined) return matrix(rows, columns, (await session.run(feeds))['c']!.data as Float64Array)
+      // The runtime writes into the given array: no array of its own is made and collected.
+      await session.run(feeds, { c: new ort.Tensor('float64', target, [rows, columns]) })
       return matrix(rows, columns, target)
     },
     close: async () => {

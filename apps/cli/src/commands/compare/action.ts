@@ -29,7 +29,7 @@ export interface CompareCommandOptions {
   readonly permutations: string
   readonly bootstrap: string
   readonly seed: string
-  readonly memory: string
+  readonly memory?: string
   readonly out?: string
   readonly writeRdm?: string
   readonly json?: boolean
@@ -90,7 +90,7 @@ function settingsOf(options: CompareCommandOptions) {
     minibatch: options.minibatch === undefined ? undefined : flagCount('--minibatch', options.minibatch, 4, 1_000_000),
     permutations: flagCount('--permutations', options.permutations, 0, 1_000_000),
     bootstrap: flagCount('--bootstrap', options.bootstrap, 0, 1_000_000),
-    memoryBytes: flagBytes('--memory', options.memory),
+    memoryBytes: options.memory === undefined ? undefined : flagBytes('--memory', options.memory),
     seed: options.seed,
     folds: flagCount('--folds', options.folds, 2, 1000),
     penalties: penaltiesOf(options.penalties),
@@ -218,7 +218,7 @@ async function onServer(output: Output, places: readonly string[], options: Comp
     '--targets': targets !== undefined,
     '--folds': folds !== compareDefaults.folds,
     '--penalties': penalties !== undefined,
-    '--memory': memory !== compareDefaults.memory,
+    '--memory': memory !== undefined,
     '--out': out !== undefined,
   })
   const { rdm, measures: named, minibatch, permutations, bootstrap } = settingsOf(options)

@@ -55,7 +55,11 @@ export const compare: CommandDefinition = {
     { flag: '--permutations <number>', group: 'running', text: 'random orders for p-values of RSA', value: compareDefaults.permutations },
     { flag: '--bootstrap <number>', group: 'running', text: 'samples of rows for intervals of RSA', value: compareDefaults.bootstrap },
     { flag: '--seed <text>', group: 'running', text: 'seed of random orders and samples', value: compareDefaults.seed },
-    { flag: '--memory <bytes>', group: 'running', text: 'memory for matrices, as 256MB', value: compareDefaults.memory },
+    {
+      flag: '--memory <bytes>',
+      group: 'running',
+      text: 'memory for matrices, as 512MB; default: 12MB and 6MB for each layer, up to 240MB',
+    },
     {
       flag: '--out <dest>',
       group: 'output',
