@@ -96,6 +96,7 @@ export {
   type CalibrationMethod,
   calibrationMethods,
   CalibrationReport,
+  describeLabelled,
   FoundCalibration,
   PrecisionChoice,
   parseCalibration,

@@ -14,3 +14,14 @@ export function imagenetLabels(short = true): string[] {
 export function classLabels(classes: number): string[] {
   return classes === 1000 ? imagenetLabels() : Array.from({ length: classes }, (_, i) => `class ${i}`)
 }
+
+/** Finds the number of a class among a model's by an image's label: by its name, else, where no class is called so, by its number. */
+export function classFinder(names: readonly string[]): (label: string) => number | undefined {
+  const indices = new Map(names.map((name, i) => [name, i]))
+  return label => {
+    const byName = indices.get(label)
+    if (byName !== undefined) return byName
+    const number = /^\d{1,9}$/.test(label) ? Number(label) : undefined
+    return number !== undefined && number < names.length ? number : undefined
+  }
+}

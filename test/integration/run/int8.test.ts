@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCli, smallRun } from '../../helpers/cli.js'
 import { Fleet, succeeded } from '../../helpers/fleet.js'
@@ -155,6 +156,40 @@ describe('--precision int8', () => {
     succeeded(await runCli(command(exact)))
     expect(await readNpy(kept, 'narrow')).toEqual(await readNpy(exact, 'narrow'))
     expect(await readNpy(kept, 'wide')).not.toEqual(await readNpy(exact, 'wide'))
+  })
+
+  // 8 bits for three channels lose the scores of two classes that never win: a cosine far off, and the same class.
+  it('goes by the labels of images for the scores of an ONNX file, and by the cosine without', async () => {
+    const model = fileURLToPath(new URL('../../../libs/engines/src/onnx/file/testing/classes.onnx', import.meta.url))
+    const pictures = join(await folder(), 'pictures')
+    const write = async (key: string, level: number): Promise<void> => {
+      await mkdir(dirname(join(pictures, key)), { recursive: true })
+      await writeFile(
+        join(pictures, key),
+        await sharp(Buffer.alloc(16 * 16 * 3, level), { raw: { width: 16, height: 16, channels: 3 } })
+          .png()
+          .toBuffer(),
+      )
+    }
+    for (let i = 0; i < 4; i++) {
+      await write(`known/bright/${i}.png`, 160 + 20 * i)
+      await write(`known/dark/${i}.png`, 20 + 20 * i)
+      await write(`unknown/${i}.png`, 20 + 60 * i)
+    }
+    const run = async (from: string) => {
+      const to = join(await folder(), `${from}-scores`)
+      const command = ['extract', join(pictures, from), '--model', model, '--layers', 'wide,scores', '--out', to, '--device', 'cpu']
+      const { stderr } = succeeded(await runCli([...command, '--precision', 'int8']))
+      return { stderr, calibration: (await readInt8(to)).calibration }
+    }
+    const known = await run('known')
+    expect(known.calibration).toMatchObject({ top1: 1, labelled: { images: 8, fp32: 1, int8: 1, decides: true } })
+    expect(known.calibration.cosine['scores']!.smallest).toBeLessThan(0.99)
+    expect(known.calibration).not.toHaveProperty('float32')
+    expect(known.stderr).toContain('top-1 by the labels of 8 images 100.0% (100.0% in fp32)')
+    const unknown = await run('unknown')
+    expect(unknown.calibration).toMatchObject({ top1: 1, float32: ['scores'] })
+    expect(unknown.calibration).not.toHaveProperty('labelled')
   })
 
   it('is refused on a GPU before anything is written', async () => {

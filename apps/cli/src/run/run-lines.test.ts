@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { leftOutLine, phaseLines, sayComputers } from './run-lines.js'
+import { int8Line, leftOutLine, phaseLines, sayComputers } from './run-lines.js'
 
 const here = { engine: 'onnx', version: 'onnxruntime 1.23', device: 'cpu', cpu: 'x64-avx512.994d2455' }
 const fma = { ...here, cpu: 'x64-fma.0a1b2c3d' }
@@ -58,4 +58,21 @@ it('says what took the time of each worker', () => {
     'a: 16 images, busy read 5%, decode 10%, compute 80%, exchange 20%, write 1%',
     'b: 0 images, busy read 0%, decode 0%, compute 0%, exchange 0%, write 0%',
   ])
+})
+
+it('says how far int8 agrees with float32', () => {
+  const found = {
+    method: 'min-max' as const,
+    images: 64,
+    compared: 60,
+    heldOut: true,
+    cosine: { fc: { mean: 0.99951, smallest: 0.98765 } },
+  }
+  expect(int8Line(found)).toBe('cosine to float32 on 60 images: fc 0.9995 (smallest 0.9877)')
+  expect(int8Line({ ...found, top1: 0.95, labelled: { images: 50, fp32: 0.9, int8: 0.88, decides: true }, float32: ['fc', 'pool'] })).toBe(
+    'cosine to float32 on 60 images: fc 0.9995 (smallest 0.9877), same class 95.0%, top-1 by the labels of 50 images 88.0% (90.0% in fp32); computed in float32: fc, pool',
+  )
+  expect(int8Line({ ...found, labelled: { images: 50, fp32: 0.02, int8: 0.02, decides: false } })).toContain(
+    'top-1 by the labels of 50 images 2.0% (2.0% in fp32, too few in fp32 to decide by)',
+  )
 })

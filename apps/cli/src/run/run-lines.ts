@@ -1,4 +1,12 @@
-import { type ExtractSpec, phasesOf, type PredictSpec, type RunDetail, type RunRecord, type WorkerPhases } from '@layermill/contracts'
+import {
+  describeLabelled,
+  type ExtractSpec,
+  phasesOf,
+  type PredictSpec,
+  type RunDetail,
+  type RunRecord,
+  type WorkerPhases,
+} from '@layermill/contracts'
 import { leftOutText } from '@layermill/models'
 import { formatPlural } from '../output/format.js'
 import type { Output } from '../output/output.js'
@@ -66,13 +74,14 @@ export function sayLeftOut(output: Output, leftOut: RunDetail['leftOut']): void 
 }
 
 /** How far an int8 run agrees with float32. */
-export function int8Line({ cosine, compared, top1, float32 }: NonNullable<RunDetail['calibration']>): string {
+export function int8Line({ cosine, compared, top1, labelled, float32 }: NonNullable<RunDetail['calibration']>): string {
   const layers = Object.entries(cosine).map(
     ([layer, { mean, smallest }]) => `${layer} ${mean.toFixed(4)} (smallest ${smallest.toFixed(4)})`,
   )
   const classes = top1 === undefined ? [] : [`same class ${(top1 * 100).toFixed(1)}%`]
+  const known = labelled === undefined ? [] : [describeLabelled(labelled)]
   const exact = float32 === undefined ? '' : `; computed in float32: ${float32.join(', ')}`
-  return `cosine to float32 on ${compared} images: ${[...layers, ...classes].join(', ')}${exact}`
+  return `cosine to float32 on ${compared} images: ${[...layers, ...classes, ...known].join(', ')}${exact}`
 }
 
 /** How far a run with `--decode draft` agrees with exact decoding. */

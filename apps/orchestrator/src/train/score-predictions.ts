@@ -1,4 +1,5 @@
 import { LayermillError } from '@layermill/core'
+import { classFinder } from '@layermill/inference'
 import { type ClassMetrics, Metrics } from '@layermill/training'
 
 /** An image with the class that it is of. */
@@ -33,17 +34,6 @@ export interface ModelEvaluation {
 const keptMistakes = 24
 /** Ranks within which an image's class counts for the second share. */
 const ranks = 5
-
-/** Finds the number of a class among a model's by an image's label: by its name, else, where no class is called so, by its number. */
-export function classFinder(names: readonly string[]): (label: string) => number | undefined {
-  const indices = new Map(names.map((name, i) => [name, i]))
-  return label => {
-    const byName = indices.get(label)
-    if (byName !== undefined) return byName
-    const number = /^\d{1,9}$/.test(label) ? Number(label) : undefined
-    return number !== undefined && number < names.length ? number : undefined
-  }
-}
 
 /** @throws LayermillError `CLASS_UNKNOWN` where the model cannot know the class of an image */
 export function checkLabels(images: readonly KnownImage[], names: readonly string[], model: string): void {

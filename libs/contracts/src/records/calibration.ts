@@ -31,10 +31,22 @@ export const CalibrationReport = z.object({
   cosine: z.record(z.string(), z.object({ mean: z.number(), smallest: z.number() })),
   /** Share of images with the same likeliest class; left out where the classifier cannot take the images' size. */
   top1: z.number().optional(),
+  /**
+   * Share of the compared images with a known class whose likeliest class is that one, in either precision; only where there are some. It
+   * decides on the classes' scores unless float32 misses most of them, as it does where the labels mean other classes.
+   */
+  labelled: z.object({ images: z.int(), fp32: z.number(), int8: z.number(), decides: z.boolean() }).optional(),
   /** Layers of an ONNX file that are computed in float32, as their int8 was further off than allowed. */
   float32: z.array(z.string()).optional(),
 })
 export type CalibrationReport = z.output<typeof CalibrationReport>
+
+/** Words on how many labelled images either precision recognises. */
+export function describeLabelled({ images, fp32, int8, decides }: NonNullable<CalibrationReport['labelled']>): string {
+  const [wanted, found] = [fp32, int8].map(share => `${(share * 100).toFixed(1)}%`)
+  const unused = decides ? '' : ', too few in fp32 to decide by'
+  return `top-1 by the labels of ${images} images ${found} (${wanted} in fp32${unused})`
+}
 
 /** Ranges, how far int8 with them agrees with float32, and how many times as fast it is. */
 export const FoundCalibration = z.object({ calibration: Calibration, report: CalibrationReport, speedup: z.number().optional() })

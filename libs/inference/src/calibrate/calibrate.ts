@@ -7,9 +7,10 @@ import { layerShapes, type Network, type Size2 } from '@layermill/models'
 import { isOnnxNetwork } from '@layermill/onnx'
 import type { ImageSource, ManifestRow } from '@layermill/storage'
 import type { KeptFindings } from '../kept.js'
-import type { LoadedModel, ModelProvider } from '../model-provider.js'
+import type { LoadedModel, ModelOutline, ModelProvider } from '../model-provider.js'
 import { type ComputedImage, computeRows } from '../part/compute-rows.js'
 import { prepareRows, rowPreparation } from '../part/prepare-rows.js'
+import { classFinder } from '../labels.js'
 import { processorText } from '../processor-text.js'
 import { Agreement } from './agreement.js'
 import { Histogram } from './histogram.js'
@@ -59,7 +60,18 @@ function classifierOf(network: Network, inputSize: Size2 | undefined): string | 
   }
 }
 
-const scoresOf = ({ classifier, probabilities }: Network): ReadonlySet<string> => new Set([classifier, probabilities])
+/** Layers whose numbers are of the classes. */
+export const scoresOf = ({ classifier, probabilities }: Network): ReadonlySet<string> => new Set([classifier, probabilities])
+
+/** Finds the class of a labelled image; of none where the network gives no one class an image. */
+function classFinderOf(
+  { spec }: RunRecord,
+  { labels, target }: Pick<ModelOutline, 'labels' | 'target'>,
+): (label?: string) => number | undefined {
+  if (target !== undefined) return () => undefined
+  const find = classFinder((spec.kind === 'predict' ? spec.labels : undefined) ?? labels)
+  return label => (label === undefined ? undefined : find(label))
+}
 
 async function settingOf(options: CalibrateOptions): Promise<Setting> {
   const { provider, record } = options
@@ -141,6 +153,7 @@ interface Comparison {
 async function compare(setting: Setting, images: readonly ManifestRow[], ranges: ReadonlyMap<string, Range>): Promise<Comparison> {
   const { engine, model, inputSize, layers, classifier } = setting
   const agreement = new Agreement(layers, classifier)
+  const classOf = classFinderOf(setting.record, model)
   const wanted = classifier === undefined ? layers : [...layers, classifier]
   const size = inputSize === undefined ? {} : { inputSize }
   await using exact = new TimedExtractor(await engine.extractor(model.network, model.weights.tensors, wanted, size))
@@ -149,7 +162,9 @@ async function compare(setting: Setting, images: readonly ManifestRow[], ranges:
     const copy = { shape: batch.shape, data: batch.data.slice() }
     return new Map([...prefixed('exact ', await exact.run(copy)), ...prefixed('int8 ', await quantised.run(batch))])
   })
-  for await (const { layers: found } of through(setting, images, both)) agreement.add(without('exact ', found), without('int8 ', found))
+  for await (const { image, layers: found } of through(setting, images, both)) {
+    agreement.add(without('exact ', found), without('int8 ', found), classOf(image.row.label))
+  }
   const speedup = exact.shortest / quantised.shortest
   return Number.isFinite(speedup) ? { agreement, speedup } : { agreement }
 }
@@ -162,7 +177,7 @@ export async function calibrateRanges(
   return ranges
 }
 
-/** Ranges and agreement of one sample of images: the same sample, network and layers give them again. */
+/** Ranges and agreement of one sample of images: the same sample with the same classes, network and layers give them again. */
 async function caseOf(
   { record, provider }: CalibrateOptions,
   sample: CalibrationSample,
@@ -170,7 +185,8 @@ async function caseOf(
 ): Promise<CalibrationCase> {
   const { name, version } = await provider.openEngine()
   const { weights, layers, preparation } = record.identity
-  const versions = [sample.chosen, sample.others].map(items => items.map(({ key, etag }) => [key, etag]))
+  const classOf = classFinderOf(record, await provider.outline(record.spec.model, record.spec.weights))
+  const versions = [sample.chosen, sample.others].map(items => items.map(({ key, etag, label }) => [key, etag, classOf(label)]))
   const hash = createHash('sha256').update(JSON.stringify(versions)).digest('hex')
   return { plan: planVersion, engine: name, version, processor: processorText(), weights, layers, preparation, method, sample: hash }
 }

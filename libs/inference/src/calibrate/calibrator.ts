@@ -3,7 +3,7 @@ import type { ModelProvider } from '../model-provider.js'
 import { calibrateRun } from './calibrate.js'
 import { type ChosenPrecision, choosePrecision } from './choose-precision.js'
 import { calibrationImages } from './sample.js'
-import type { CalibrationReport, FoundCalibration, RunRecord } from '@layermill/contracts'
+import { type CalibrationReport, describeLabelled, type FoundCalibration, type RunRecord } from '@layermill/contracts'
 import type { ImageSource } from '@layermill/storage'
 
 /** Chooses an int8 run's ranges from its images, and compares with float32. */
@@ -16,14 +16,15 @@ export async function noteInt8Support(note: (text: string) => void): Promise<voi
 }
 
 /** One line on how an int8 run's numbers agree with float32's. */
-export function describeAgreement({ cosine, top1, compared, heldOut, images, float32 }: CalibrationReport): string {
+export function describeAgreement({ cosine, top1, labelled, compared, heldOut, images, float32 }: CalibrationReport): string {
   const layers = Object.entries(cosine).map(
     ([layer, { mean, smallest }]) => `${layer} ${mean.toFixed(4)} (smallest ${smallest.toFixed(4)})`,
   )
+  const known = labelled === undefined ? '' : `, ${describeLabelled(labelled)}`
   const same = top1 === undefined ? '' : `, same likeliest class ${(top1 * 100).toFixed(1)}%`
   const on = heldOut ? `${compared} other images` : `the same ${compared} images, as there are no others`
   const exact = float32 === undefined ? '' : `; computed in fp32, being too far off: ${float32.join(', ')}`
-  return `int8: ranges of ${images} images; cosine with fp32 ${layers.join(', ')}${same}, on ${on}${exact}`
+  return `int8: ranges of ${images} images; cosine with fp32 ${layers.join(', ')}${same}${known}, on ${on}${exact}`
 }
 
 /** Chooses an int8 run's ranges with a provider's engine, and says so. */

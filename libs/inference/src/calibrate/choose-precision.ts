@@ -1,8 +1,8 @@
 import type { CalibrationReport, FoundCalibration, PrecisionChoice } from '@layermill/contracts'
 import { LayermillError } from '@layermill/core'
 import { hasInt8Instructions } from '@layermill/engines'
-import { leastCosine } from './agreement.js'
-import { type CalibrateOptions, calibrateRun } from './calibrate.js'
+import { keepsClasses, leastCosine } from './agreement.js'
+import { type CalibrateOptions, calibrateRun, scoresOf } from './calibrate.js'
 import { sampleImages } from './sample.js'
 
 /** Images below which choosing ranges takes longer than int8 saves: it computes each of 128 images more than once. */
@@ -44,18 +44,27 @@ export async function choosePrecision({ hasInstructions = hasInt8Instructions, .
     return exact(`choosing ranges for int8 takes longer than it saves with fewer than ${fewestImages} images`)
   const found = await calibrateRun({ ...options, sample }).catch(unavailable)
   if (found instanceof LayermillError) return exact(found.message)
-  const choice = verdictOf(found.speedup ?? 0, found.report.cosine)
+  const { network } = await provider.outline(options.record.spec.model, options.record.spec.weights)
+  const choice = verdictOf(found.speedup ?? 0, found.report, scoresOf(network))
   return choice.chosen === 'int8' ? { choice, found } : { choice }
 }
 
 /**
  * Verdict on int8 by its measured speed and agreement.
  * @param speedup float32's seconds over int8's
- * @param cosine of each layer's values in int8 to float32's
+ * @param found cosine of each layer's values in int8 to float32's, and how many labelled images each recognises
+ * @param scores layers that the labels decide on, where there are some
  */
-export function verdictOf(speedup: number, cosine: CalibrationReport['cosine']): PrecisionChoice {
-  const means = Object.entries(cosine).map(([layer, { mean }]) => [layer, mean] as const)
-  const [layer, worst] = means.toSorted((a, b) => a[1] - b[1])[0] ?? ['', 0]
+export function verdictOf(
+  speedup: number,
+  { cosine, labelled }: Pick<CalibrationReport, 'cosine' | 'labelled'>,
+  scores: ReadonlySet<string> = new Set(),
+): PrecisionChoice {
+  const byLabels = labelled?.decides === true ? labelled : undefined
+  const means = Object.entries(cosine).flatMap(([layer, { mean }]) =>
+    byLabels !== undefined && scores.has(layer) ? [] : [[layer, mean] as const],
+  )
+  const [layer, worst] = means.toSorted((a, b) => a[1] - b[1])[0] ?? ['', 1]
   const times = `int8 is ${speedup.toFixed(2)} times as fast as fp32 on some of the images`
   if (speedup < leastSpeedup) return { chosen: 'fp32', speedup, reason: `${times}` }
   if (!(worst >= leastCosine))
@@ -64,5 +73,11 @@ export function verdictOf(speedup: number, cosine: CalibrationReport['cosine']):
       speedup,
       reason: `${times}, but ${layer} has a mean cosine of ${worst.toFixed(4)} to fp32, below ${leastCosine}`,
     }
-  return { chosen: 'int8', speedup, reason: `${times}; smallest mean cosine to fp32 ${worst.toFixed(4)} (${layer})` }
+  const agreed = layer === '' ? [] : [`smallest mean cosine to fp32 ${worst.toFixed(4)} (${layer})`]
+  if (byLabels === undefined) return { chosen: 'int8', speedup, reason: [times, ...agreed].join('; ') }
+  const recognised = `top-1 ${percent(byLabels.int8)}, ${percent(byLabels.fp32)} in fp32`
+  if (!keepsClasses(byLabels)) return { chosen: 'fp32', speedup, reason: `${times}, but ${recognised}` }
+  return { chosen: 'int8', speedup, reason: [times, recognised, ...agreed].join('; ') }
 }
+
+const percent = (share: number): string => `${(share * 100).toFixed(1)}%`

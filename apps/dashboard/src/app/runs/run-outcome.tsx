@@ -37,7 +37,11 @@ function Stale({ stale: { name, version, latest } }: { stale: NonNullable<RunDet
 }
 
 /** How far an int8 run agrees with float32. */
-function Agreement({ calibration: { cosine, compared, top1, float32 = [] } }: { calibration: NonNullable<RunDetail['calibration']> }) {
+function Agreement({
+  calibration: { cosine, compared, top1, labelled, float32 = [] },
+}: {
+  calibration: NonNullable<RunDetail['calibration']>
+}) {
   return (
     <Card title="Agreement with float32" aside={<span class="muted">on {count(compared)} images</span>}>
       <dl class="facts">
@@ -54,6 +58,14 @@ function Agreement({ calibration: { cosine, compared, top1, float32 = [] } }: { 
           <div>
             <dt>Same class</dt>
             <dd>{percent(top1)}</dd>
+          </div>
+        )}
+        {labelled === undefined ? null : (
+          <div>
+            <dt>Top-1 by the labels</dt>
+            <dd>
+              {percent(labelled.int8)} <span class="muted">float32 {percent(labelled.fp32)}</span>
+            </dd>
           </div>
         )}
       </dl>
