@@ -58,7 +58,8 @@ export const compare: CommandDefinition = {
     {
       flag: '--memory <bytes>',
       group: 'running',
-      text: 'memory for matrices, as 512MB; default: 12MB and 6MB for each layer, up to 240MB',
+      text: 'memory for matrices, as 512MB',
+      otherwise: '12MB and 6MB for each layer, up to 240MB',
     },
     {
       flag: '--out <dest>',
