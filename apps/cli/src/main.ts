@@ -2,8 +2,8 @@ import { setFlagsFromString } from 'node:v8'
 import { processOutput } from './output/output.js'
 import { runProgram } from './program.js'
 
-// V8's space for new objects stays as large as it is: it would double up to twice 16 MiB for what little survives of a stream of images, and
-// does so while modules are loaded (docs/decisions/0189).
+// V8's space for new objects stays as large as it is: it would double up to twice 16 MiB for what little survives of a stream of images,
+// and does so while modules are loaded (docs/decisions/0189).
 setFlagsFromString('--semi-space-growth-factor=1')
 
 // The AWS SDK would print on every start that it will leave Node.js 20 one day; package.json says which Node.js is supported.

@@ -178,7 +178,7 @@ describe('finetune --targets', () => {
     )
     await expect(stopped).rejects.toThrow('stopped')
     await train({ ...spec, checkpointSteps: 1, out: outs[1] })
-    await train({ ...spec, out: outs[2] }, overQueue)
+    await train({ ...spec, out: outs[2] }, overQueue({ inFlight: 2 }))
     const weights = await Promise.all(outs.map(async place => readFile(join(place, 'model.safetensors'))))
     expect(weights[1]!.equals(weights[0]!)).toBe(true)
     expect(weights[2]!.equals(weights[0]!)).toBe(true)

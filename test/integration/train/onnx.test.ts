@@ -3,16 +3,13 @@ import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { GradientProcessor, startGradientWorker } from '@layermill/inference'
 import { OnnxModel } from '@layermill/onnx'
-import { openExchange } from '@layermill/queue'
-import { QueueGradients } from '@layermill/orchestrator/train'
-import { openSource, openStore } from '@layermill/storage'
 import { loadModel } from 'layermill'
 import { runCli } from '../../helpers/cli.js'
 import { testFolder } from '../../helpers/folders.js'
 import { filesBelow, readRun } from '../../helpers/results.js'
-import { readLines, train, type TrainOptions } from './embedded.js'
+import { readLines, train } from './embedded.js'
+import { overQueue } from './over-queue.js'
 import { shapeImage, writeShapes } from './shapes.js'
 
 const folder = testFolder('train-onnx')
@@ -149,19 +146,3 @@ describe('a base that learns', () => {
     expect(Math.max(...old.map(Math.abs))).toBeGreaterThan(1e-3)
   })
 })
-
-function overQueue(): TrainOptions {
-  return {
-    async gradients({ broker, provider, plan, store }) {
-      const exchange = openExchange(broker.blobs)
-      const reading = {
-        provider,
-        openStore: async (url: string) => openStore(url),
-        openSource: (source: string) => openSource(source),
-        readAhead: 4,
-      }
-      startGradientWorker(broker, new GradientProcessor({ ...reading, exchange }), { concurrency: 2 })
-      return QueueGradients.open({ broker, exchange, plan, storeUrl: store.url, session: 's1', inFlight: 4, reconcileInterval: 200 })
-    },
-  }
-}

@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { GradientProcessor, startGradientWorker } from '@layermill/inference'
+import { GradientProcessor } from '@layermill/inference'
 import { type GradientJob, queueNames } from '@layermill/contracts'
 import { type BlobStore, openExchange, resultKeys } from '@layermill/queue'
 import { QueueGradients } from '@layermill/orchestrator/train'
 import { openSource, openStore } from '@layermill/storage'
 import { testFolder } from '../../helpers/folders.js'
 import { train, type TrainOptions } from './embedded.js'
+import { overQueue } from './over-queue.js'
 import { writeShapes } from './shapes.js'
 
 const folder = testFolder('train-queue')
@@ -59,22 +60,6 @@ class CountedBlobs implements BlobStore {
   }
 }
 
-function overQueue(blobs: BlobStore): TrainOptions {
-  return {
-    async gradients({ broker, provider, plan, store }) {
-      const exchange = openExchange(blobs)
-      const reading = {
-        provider,
-        openStore: async (url: string) => openStore(url),
-        openSource: (source: string) => openSource(source),
-        readAhead: 4,
-      }
-      startGradientWorker(broker, new GradientProcessor({ ...reading, exchange }), { concurrency: 3 })
-      return QueueGradients.open({ broker, exchange, plan, storeUrl: store.url, session: 's1', inFlight: 4, reconcileInterval: 200 })
-    },
-  }
-}
-
 const weights = (out: string): Promise<Buffer> => readFile(join(out, 'model.safetensors'))
 
 describe('gradients over a queue', () => {
@@ -82,7 +67,7 @@ describe('gradients over a queue', () => {
     const [here, queued] = [join(await folder(), 'here'), join(await folder(), 'queued')]
     const { record: alone } = await train({ ...spec, out: here })
     const blobs = new CountedBlobs()
-    const { record } = await train({ ...spec, out: queued }, overQueue(blobs))
+    const { record } = await train({ ...spec, out: queued }, overQueue({ blobs, concurrency: 3 }))
     const [one, told] = [alone.phases?.[0], record.phases?.[0]]
     // Every micro-batch is told of once, whoever computes it; only between processes is anything exchanged.
     expect([told?.parts, told?.images]).toEqual([one?.parts, one?.images])
@@ -103,7 +88,7 @@ describe('gradients over a queue', () => {
       if (isOne) lost.add(key)
       return isOne
     })
-    await train({ ...spec, out }, overQueue(blobs))
+    await train({ ...spec, out }, overQueue({ blobs, concurrency: 3 }))
     expect(blobs.forgotten).toBe(3)
     expect([...blobs.blobs.keys()]).toEqual([])
     expect((await weights(out)).equals(await weights(join(await folder(), 'here')))).toBe(true)
@@ -152,7 +137,7 @@ describe('gradients over a queue', () => {
         await left.pause(true)
         await queue.add('train', job(1), { jobId: `${plan.run}_s0_train_0_1` })
         for (const key of [resultKeys(job(5)).values, 'train/another-run/s0/train/0/0']) await blobs.put(key, Uint8Array.of(1))
-        const source = await overQueue(blobs).gradients!(parts)
+        const source = await overQueue({ blobs, concurrency: 3 }).gradients!(parts)
         const close = source.close.bind(source)
         source.close = async () => {
           await left.close()
@@ -199,7 +184,7 @@ describe('gradients over a queue', () => {
 
   it('fail with the code of the job that failed for good', async () => {
     const out = join(await folder(), 'failing')
-    const options = overQueue(new CountedBlobs())
+    const options = overQueue({ blobs: new CountedBlobs(), concurrency: 3 })
     const damaged: TrainOptions = {
       gradients: async parts => {
         await parts.store.put(

@@ -124,7 +124,7 @@ describe('finetune --target regression', () => {
     }
     const [here, queued] = [join(root, 'numbers-here'), join(root, 'numbers-queued')]
     const { lines } = await train({ ...spec, out: here })
-    await train({ ...spec, out: queued }, overQueue)
+    await train({ ...spec, out: queued }, overQueue({ inFlight: 2 }))
     const weights = async (out: string): Promise<Buffer> => readFile(join(out, 'model.safetensors'))
     expect((await weights(queued)).equals(await weights(here))).toBe(true)
     expect(lines[1]!.training.loss).toBeLessThan(lines[0]!.training.loss)

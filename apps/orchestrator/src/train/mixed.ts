@@ -77,7 +77,10 @@ function classesOf(rows: readonly LabelledRow[], { name, kind }: Target, where: 
   return findClasses(each, place, undefined, 1)
 }
 
-/** Names of all scores, end to end: `species:cat` of a class, the target's own of a single number. @throws LayermillError `CLASS_TOO_FEW`, `LABEL_MISSING` */
+/**
+ * Names of all scores, end to end: `species:cat` of a class, the target's own of a single number.
+ * @throws LayermillError `CLASS_TOO_FEW`, `LABEL_MISSING`
+ */
 export const mixedOutputs = (rows: readonly LabelledRow[], targets: readonly Target[], where: string): string[] =>
   targets.flatMap(target => sliceOutputs({ name: target.name, target: target.kind, classes: classesOf(rows, target, where) }))
 

@@ -24,8 +24,8 @@ const kindOf = ({ target }: ModelHead): string => target?.kind ?? 'class'
 const sorted = (text: string): string => JSON.stringify(labelNames(text).toSorted())
 
 /**
- * Score of numbers: 1 less the error in units of the held-out values' mean distance from their mean, 0 at least; the mean over the numbers. So
- * it is 1 where all are met and about 0 for a constant.
+ * Score of numbers: 1 less the error in units of the held-out values' mean distance from their mean, 0 at least; the mean over the
+ * numbers. So it is 1 where all are met and about 0 for a constant.
  */
 function numberScore(images: readonly HeldOutImage[]): (label: string, answer: string) => number {
   const rows = images.map(({ label }) => labelNumbers(label) ?? [])
@@ -61,8 +61,9 @@ async function judgeTarget(head: ModelHead, { images, champion, challenger, marg
 }
 
 /**
- * Whether a challenger of several targets may replace the champion: for each target that both have by the rule of one target, and only where none
- * is lost. Classes and labels by the share of images that are right, numbers by their score. Targets that only the challenger has are left out.
+ * Whether a challenger of several targets may replace the champion: for each target that both have by the rule of one target, and only
+ * where none is lost. Classes and labels by the share of images that are right, numbers by their score. Targets that only the challenger
+ * has are left out.
  */
 export async function judgeTargets(input: TargetGateInput): Promise<Judgement & Pick<Evaluation, 'targets'>> {
   const { images, champion, challenger } = input
