@@ -39,7 +39,8 @@ export default defineConfig({
           include: ['**/*.test.ts'],
           exclude: [...exclude, ...alone],
           isolate: false,
-          execArgv: ['--liftoff-only'],
+          // A process lives for a hundred files: a larger space for new objects spares it collections.
+          execArgv: ['--liftoff-only', '--min-semi-space-size=16', '--max-semi-space-size=64'],
         },
       },
     ],
