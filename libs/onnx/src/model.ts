@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, realpath } from 'node:fs/promises'
 import { LayermillError, openFile, type Tensor } from '@layermill/core'
+import { ofOneImage } from './batch-rows.js'
+import { type BatchPlace, followBatch } from './cut/batch.js'
 import { type Additions, type BatchKind, type Cut, cutGraph, type CutOptions, type CutSource, keptNodes } from './cut/cut.js'
 import { dependents, needed } from './depends.js'
 import { findExternalFiles } from './external.js'
@@ -28,17 +30,8 @@ const usualSide = 224
 interface Inferred {
   readonly whole: Map<string, Info>
   readonly single: Map<string, Info>
-}
-
-/** Shapes for one image of a file that computes `count`: those of values with rows for each of them. */
-function ofOneImage(values: ReadonlyMap<string, Info>, count: number, depending: ReadonlySet<string>): Map<string, Info> {
-  const one = ([name, info]: [string, Info]): [string, Info] => {
-    const [rows, ...rest] = info.dims ?? []
-    return depending.has(name) && rows !== undefined && rows % count === 0
-      ? [name, { ...info, dims: [rows / count, ...rest] }]
-      : [name, info]
-  }
-  return new Map([...values].map(one))
+  /** Places of the images in the values, as far as that is known. */
+  readonly places: ReadonlyMap<string, BatchPlace>
 }
 
 /** Facts on one value for one image. */
@@ -130,6 +123,11 @@ export class OnnxModel {
     return this.inferred(size).single
   }
 
+  /** The dimension of a value that holds the images, as its shapes say; undefined where that is not known. */
+  placeOfBatch(value: string, size: readonly [number, number] = this.defaultSize): BatchPlace | undefined {
+    return this.inferred(size).places.get(value)
+  }
+
   private inferred(size: readonly [number, number]): Inferred {
     const key = size.join('x')
     const known = this.shapes.get(key)
@@ -140,7 +138,8 @@ export class OnnxModel {
     const shape = layout === 'nchw' ? [count, 3, height, width] : [count, height, width, 3]
     const fixed = typeof this.image.height === 'number' && typeof this.image.width === 'number'
     const whole = inferValues(this.graph, this.model.opsets.get('') ?? 0, new Map([[name, shape]]), fixed)
-    const inferred = { whole, single: count === 1 ? whole : ofOneImage(whole, count, dependents(this.graph, name)) }
+    const places = followBatch(this.graph, name, { values: whole, opset: this.opset })
+    const inferred = { whole, single: count === 1 ? whole : ofOneImage(whole, count, dependents(this.graph, name), places), places }
     if (this.shapes.size > 8) this.shapes.clear()
     this.shapes.set(key, inferred)
     return inferred

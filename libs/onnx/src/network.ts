@@ -1,6 +1,7 @@
 import { elementCount, formatShape, LayermillError } from '@layermill/core'
 import type { GraphHead, LearnableTensor, NamedLayer, Network, NetworkGraph, Preparation, Size2 } from '@layermill/models'
 import { basename } from 'node:path'
+import { rowShape } from './batch-rows.js'
 import { needed } from './depends.js'
 import type { OnnxModel } from './model.js'
 import { ownHead } from './own-head.js'
@@ -99,10 +100,9 @@ export class OnnxGraph implements NetworkGraph {
         hint: 'take a layer before or behind it; `layermill models FILE` lists shapes',
       })
     }
-    const [rows, ...rest] = dims as number[]
-    if (rows === undefined)
+    if (dims.length === 0)
       throw new LayermillError('INPUT_SIZE', `layer ${layer} of ${this.id} is a single number, and has no row for each image`)
-    const whole = rows === 1 ? rest : [rows, ...rest]
+    const whole = rowShape(dims as number[], this.model.placeOfBatch(value, size))
     const part = this.resolve(layer)[0]!.tokens
     const shape = part === undefined ? whole : tokenShape(layer, whole, part, prefixOf(this.model, whole[0] ?? 0, size))
     const sized = shape.length === 0 ? [1] : shape

@@ -5,11 +5,15 @@ import type { OnnxModel } from './model.js'
 /** Most tokens in front of the patches: a class token and some registers. */
 const mostPrefix = 16
 
+/** Beginnings of a name that say of which kind it is: `value:mean` is a value by that name, and no part of tokens. */
+const kinds: readonly string[] = ['value', 'node', 'module']
+
 /** `encoder.layer.11:mean` as layer and part; undefined where no part is named. */
 export function splitTokens(layer: string): { readonly layer: string; readonly tokens: TokenPart } | undefined {
   const at = layer.lastIndexOf(':')
   const tokens = tokenParts.find(part => part === layer.slice(at + 1))
-  return at <= 0 || tokens === undefined ? undefined : { layer: layer.slice(0, at), tokens }
+  const name = layer.slice(0, at)
+  return at <= 0 || tokens === undefined || kinds.includes(name) ? undefined : { layer: name, tokens }
 }
 
 /** Patches of an image: what the first convolution that jumps from patch to patch gives; else the largest square of the tokens. */

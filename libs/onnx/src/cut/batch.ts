@@ -21,6 +21,13 @@ export interface Known {
   readonly opset: number
 }
 
+/** Place of the images in a value: the dimension that holds them, and what they are multiplied with there. */
+export interface BatchPlace {
+  readonly axis: number
+  /** Factor of that dimension which lies outside of the images: 17 of 17 tokens x images. */
+  readonly outside: number
+}
+
 /** An attribute of one whole number. */
 export function intAttribute(name: string, value: number): AttributeDef {
   const proto = concatenate(message([stringField(1, name), intField(3, value), intField(20, 2)]))
@@ -42,6 +49,9 @@ export const plainNode = (op: string, inputs: string[], output: string, attribut
 
 /** Operators whose inputs are broadcast to each other. */
 const paired = new Set(['Add', 'Sub', 'Mul', 'Div', 'Where', 'MatMul'])
+
+/** Operators that leave the order of the numbers. */
+const reshaping = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze'])
 
 /** Names that the repairs begin with; no exporter's. */
 const prefix = 'layermill.batch'
@@ -77,14 +87,35 @@ class BatchRepair {
     return { nodes: this.nodes, added: this.added }
   }
 
+  /** Places of the images in all values that have them in one dimension. */
+  get places(): Map<string, BatchPlace> {
+    const found = new Map<string, BatchPlace>()
+    for (const name of this.pair.keys()) {
+      const axis = this.axisOf(name)
+      if (axis !== undefined) found.set(name, { axis, outside: this.outside.get(name) ?? 1 })
+    }
+    return found
+  }
+
   private put(node: NodeDef): void {
     this.nodes.push(node)
     if (!node.inputs.some(name => this.pair.has(name))) return
     const inputs = node.inputs.map(name => this.pair.get(name) ?? this.values.get(name) ?? unknown)
     inferNode({ node, inputs, opset: this.known.opset }).forEach((info, i) => this.pair.set(node.outputs[i]!, info))
+    if (reshaping.has(node.op)) return this.followOutside(node.inputs[0]!, node.outputs[0]!)
     const from = node.inputs.find(name => this.outside.has(name))
-    if (from === undefined || node.op === 'Reshape') return
+    if (from === undefined) return
     for (const name of node.outputs) if (this.rowsOf(name) === this.rowsOf(from)) this.outside.set(name, this.outside.get(from)!)
+  }
+
+  /** As many numbers lie before the images behind a new shape as did in front of it. */
+  private followOutside(from: string, to: string): void {
+    const [axis, at] = [this.axisOf(from), this.axisOf(to)]
+    if (axis === undefined || at === undefined) return
+    const before = product(this.values.get(from)!.dims!.slice(0, axis))! * (this.outside.get(from) ?? 1)
+    const factor = before / product(this.values.get(to)!.dims!.slice(0, at))!
+    if (Number.isInteger(factor) && factor > 1) this.outside.set(to, factor)
+    else this.outside.delete(to)
   }
 
   /** The size of the dimension with the batch. */
@@ -113,10 +144,18 @@ class BatchRepair {
     return node
   }
 
+  /** Sizes that stay for any batch: those of a constant, and those made of constants alone. */
+  private bakedNumbers(name: string): readonly number[] | undefined {
+    const tensor = this.graph.initializers.get(name)
+    if (tensor !== undefined) return smallNumbers(tensor, '')
+    const one = this.values.get(name)?.numbers
+    const two = (this.pair.get(name) ?? this.values.get(name))?.numbers
+    return one !== undefined && two?.every((size, i) => size === one[i]) === true ? one : undefined
+  }
+
   /** The size of a shape that holds the batch is left open; where another one is, it is taken from what is known. */
   private reshape(node: NodeDef): NodeDef {
-    const tensor = this.graph.initializers.get(node.inputs[1] ?? '')
-    const shape = tensor && smallNumbers(tensor, '')
+    const shape = this.bakedNumbers(node.inputs[1] ?? '')
     if (shape === undefined || shape.length === 0) return node
     const sides = this.openedSides(node, shape)
     if (sides === undefined) return node
@@ -176,8 +215,7 @@ class BatchRepair {
 
   /** A size that a value is repeated to is left as the value has it, where it holds the batch. */
   private expand(node: NodeDef): NodeDef {
-    const tensor = this.graph.initializers.get(node.inputs[1] ?? '')
-    const shape = tensor && smallNumbers(tensor, '')
+    const shape = this.bakedNumbers(node.inputs[1] ?? '')
     const axis = this.axisOf(node.inputs[0]!)
     const rank = this.values.get(node.inputs[0]!)?.dims?.length
     if (shape === undefined || axis === undefined || rank === undefined) return node
@@ -188,8 +226,7 @@ class BatchRepair {
   /** The number of images in the sizes that maps are brought to: else a batch would be resized to one image. */
   private resize(node: NodeDef): NodeDef {
     const [data = '', roi = '', scales = '', sizes = ''] = node.inputs
-    const tensor = this.graph.initializers.get(sizes)
-    const shape = tensor && smallNumbers(tensor, '')
+    const shape = this.bakedNumbers(sizes)
     if (shape === undefined || this.axisOf(data) !== 0) return node
     const axes = node.attributes.get('axes')?.numbers ?? shape.map((_, i) => i)
     const at = axes.indexOf(0)
@@ -277,4 +314,11 @@ class BatchRepair {
  */
 export function repairBatch(graph: Graph, nodes: readonly NodeDef[], image: string, known: Known): Repaired {
   return new BatchRepair(graph, image, known).repair(nodes)
+}
+
+/** Places of the images in the values of a graph, where they are known: by shapes for twice as many images. */
+export function followBatch(graph: Graph, image: string, known: Known): Map<string, BatchPlace> {
+  const repair = new BatchRepair(graph, image, known)
+  repair.repair(graph.nodes)
+  return repair.places
 }

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { type Tensor, Random } from '@layermill/core'
+import { fineTunedNetwork } from '@layermill/models'
 import { OnnxModel, onnxNetwork } from '@layermill/onnx'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Engine } from '../../engine.js'
@@ -150,4 +152,68 @@ it('holds a file for two images against one alone, so that the last part of a ru
   const layers = await extractor.run(three)
   expect(layers.get('above')!.shape).toEqual([3, 4, 2, 2])
   layers.get('above')!.data.forEach((value, k) => expect(value).toBe(Math.max(-0.5, layers.get('conv')!.data[k]!)))
+})
+
+interface Turned {
+  readonly images: readonly number[]
+  readonly values: Readonly<Record<string, readonly number[]>>
+}
+
+// Shapes of one image; two lie beside each other in the file's values.
+it.each([
+  ['turned', [8, 4]],
+  ['joined', [8, 4]],
+  ['product', [8, 4]],
+  ['parted', [8, 4]],
+  ['front', [4, 8]],
+  ['split', [2, 2, 2, 2, 2]],
+  ['value:mean', [2, 2, 2, 2, 2]],
+  ['y', [3]],
+] as const)("gives onnxruntime's numbers of %s, wherever the images are in it", async (layer, shape) => {
+  const file = new URL('testing/turned.json', import.meta.url)
+  const golden = JSON.parse(await readFile(file, 'utf8')) as Turned
+  const network = onnxNetwork(await OnnxModel.open(fileURLToPath(new URL('testing/turned.onnx', import.meta.url))))
+  expect(network.graph.shape(layer, [8, 4])).toEqual(shape)
+  await using extractor = await engine.extractor(network, new Map(), [layer])
+  const three = { shape: [3, 3, 8, 4], data: Float32Array.from(golden.images) }
+  const [together] = (await extractor.run({ ...three, data: three.data.slice() })).values()
+  expect(extractor.batching).toMatchObject({ kind: 'whole', reason: expect.stringContaining('batch of 2') as string })
+  const expected = golden.values[layer.replace('value:', '')]!
+  expect(together!.shape).toEqual([3, ...shape])
+  together!.data.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 5))
+  // One image, before anything is known of batches.
+  await using own = await engine.extractor(network, new Map(), [layer])
+  const [alone] = (await own.run({ shape: [1, 3, 8, 4], data: three.data.slice(0, 96) })).values()
+  expect(alone!.shape).toEqual([1, ...shape])
+  alone!.data.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 5))
+})
+
+it('puts a head on a value whose images are in its second dimension, and on none that has others between them', async () => {
+  const base = onnxNetwork(await OnnxModel.open(fileURLToPath(new URL('testing/turned.onnx', import.meta.url))))
+  const { images: numbers } = JSON.parse(await readFile(new URL('testing/turned.json', import.meta.url), 'utf8')) as Turned
+  const batch = { images: { shape: [3, 3, 8, 4], data: Float32Array.from(numbers) }, labels: Int32Array.from([0, 1, 0]) }
+  const head = { shape: [2, 32], data: Float32Array.from({ length: 64 }, (_, i) => Math.sin(i)) }
+  const scores = async (layer: string): Promise<readonly number[]> => {
+    const network = fineTunedNetwork(base, { layer, classes: 2 })
+    const tensors = new Map([
+      ['fc/W', head],
+      ['fc/b', { shape: [2], data: new Float32Array(2) }],
+    ])
+    const trainer = await engine.trainer(network, tensors, { trainable: ['fc/W', 'weight'] })
+    try {
+      return [...(await trainer.gradients(batch)).logits.data]
+    } finally {
+      await trainer.release()
+    }
+  }
+  await using extractor = await engine.extractor(base, new Map(), ['parted'])
+  const rows = (await extractor.run({ ...batch.images, data: batch.images.data.slice() })).get('parted')!.data
+  const expected = [0, 1, 2].flatMap(i =>
+    [0, 1].map(k => rows.subarray(32 * i, 32 * i + 32).reduce((sum, value, at) => sum + value * head.data[32 * k + at]!, 0)),
+  )
+  ;(await scores('parted')).forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 4))
+  await expect(scores('product')).rejects.toMatchObject({
+    code: 'ONNX_UNSUPPORTED',
+    message: expect.stringMatching(/lie between/) as string,
+  })
 })

@@ -2,6 +2,7 @@ import { formatShape, LayermillError, type Tensor } from '@layermill/core'
 import type { NamedLayer, Size2 } from '@layermill/models'
 import {
   type BatchKind,
+  type BatchPlace,
   type CutOptions,
   double,
   float,
@@ -16,7 +17,7 @@ import type { Batching, Extractor } from '../../engine.js'
 import type { ThreadClient } from '../../thread/client.js'
 import { buffersOf } from '../../thread/transfer.js'
 import { checkImages, sizeText } from '../check-images.js'
-import { equalRows, repeatedImage, rowOf, rowsOf, sameImages, softmax, stackRows, tokenRows, toleranceOf } from './rows.js'
+import { equalRows, repeatedImage, rowOf, rowOfCopies, rowsOf, sameImages, softmax, stackRows, tokenRows, toleranceOf } from './rows.js'
 import type { ImageFeed } from './protocol.js'
 
 /** Types of inputs that images are fed as, by their number. */
@@ -148,15 +149,26 @@ export class GraphExtractor implements Extractor {
   }
 
   private async wholeBatch(session: Session, images: Tensor): Promise<Tensor[]> {
-    return (await this.request(session, images)).map((tensor, i) => rowsOf(tensor, images.shape[0]!, this.values[i]!))
+    const place = this.placesIn(images)
+    return (await this.request(session, images)).map((tensor, i) => {
+      const value = this.values[i]!
+      return rowsOf(tensor, images.shape[0]!, value, place(value))
+    })
+  }
+
+  /** Places of the images in values, for images of this size. */
+  private placesIn({ shape: [, , height, width] }: Tensor): (value: string) => BatchPlace | undefined {
+    return value => this.model.placeOfBatch(value, [height!, width!])
   }
 
   private async oneByOne(session: Session, images: Tensor): Promise<Tensor[]> {
     const rows: Tensor[][] = []
+    const place = this.placesIn(images)
+    const share = toleranceOf(this.model, this.values)
     for (let i = 0; i < images.shape[0]!; i++) {
       const copies = session.kind === 'fixed' ? this.model.fixedBatch : 1
       const tensors = await this.request(session, repeatedImage(rowOf(images, i), copies))
-      rows.push(tensors.map((tensor, k) => rowOf(rowsOf(tensor, copies, this.values[k]!), 0)))
+      rows.push(tensors.map((tensor, k) => rowOfCopies(tensor, copies, this.values[k]!, place(this.values[k]!), share)))
     }
     return this.values.map((_, k) => stackRows(rows.map(row => row[k]!)))
   }

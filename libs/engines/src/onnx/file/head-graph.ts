@@ -81,9 +81,28 @@ class HeadBuilder {
       value = `${headPrefix}.float`
     }
     const count = elementCount(base.shape)
-    const rows = this.tokens(value)
+    const rows = this.tokens(this.imagesFirst(value))
     const shape = this.ints('rows', -1, count)
     return this.add({ op: 'Reshape', inputs: [rows, shape], outputs: [`${headPrefix}.features`] }, [count])
+  }
+
+  /**
+   * A value with its images in the first dimension, where they are in another.
+   * @throws LayermillError `ONNX_UNSUPPORTED` where something else is in that dimension too
+   */
+  private imagesFirst(value: string): string {
+    const { base, size } = this.options
+    const { axis, outside } = base.model.placeOfBatch(base.layer.value, size) ?? { axis: 0, outside: 1 }
+    const { dims } = base.model.shapeOf(base.layer.value, size)
+    if (dims === undefined || (axis === 0 && outside === 1)) return value
+    if (dims[axis] !== 1)
+      throw new LayermillError('ONNX_UNSUPPORTED', `${base.layer.name}: the images of a batch lie between its other numbers`, {
+        hint: 'put the head on a layer before or behind it',
+      })
+    const others = dims.flatMap((_, i) => (i === axis ? [] : [i]))
+    const sides = others.map(i => dims[i] ?? 1)
+    const outputs = [`${headPrefix}.front`]
+    return this.add({ op: 'Transpose', inputs: [value], outputs, attributes: { perm: ints(axis, ...others) } }, sides)
   }
 
   /** The part of tokens that the layer is; a value of another kind as it is. */
@@ -91,7 +110,9 @@ class HeadBuilder {
     const { base, size } = this.options
     const { tokens } = base.layer
     if (tokens === undefined || tokens === 'all') return value
-    const [, count = 0, width = 0] = base.model.shapeOf(base.layer.value, size).dims ?? []
+    const { dims = [] } = base.model.shapeOf(base.layer.value, size)
+    const axis = base.model.placeOfBatch(base.layer.value, size)?.axis ?? 0
+    const [count = 0, width = 0] = dims.filter((_, i) => i !== axis)
     const prefix = prefixOf(base.model, count, size)
     const [from, to] = tokens === 'cls' ? [0, 1] : [prefix, count]
     const taken = this.slice(value, { from, to, output: `${headPrefix}.tokens`, shape: [to - from, width] })

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { OnnxModel } from '@layermill/onnx'
 import { expect, it } from 'vitest'
-import { equalRows, toleranceOf } from './rows.js'
+import { equalRows, rowOfCopies, toleranceOf } from './rows.js'
 
 it('allows a batch of float16 what rounding to float16 gives, and no other', async () => {
   const model = await OnnxModel.open(fileURLToPath(new URL('testing/half.onnx', import.meta.url)))
@@ -12,4 +12,16 @@ it('allows a batch of float16 what rounding to float16 gives, and no other', asy
   expect(equalRows(row(1, 0.5), row(1 + 2 ** -10, 0.5), half)).toBe(true)
   expect(equalRows(row(1, 0.5), row(1 + 2 ** -10, 0.5), single)).toBe(false)
   expect(equalRows(row(1, 0.5), row(1.01, 0.5), half)).toBe(false)
+})
+
+it('takes the row of copies from where they are the same, and refuses a value that has none', () => {
+  const value = { shape: [2, 3], data: Float32Array.from([1, 1, 1, 4, 4, 4]) }
+  expect(rowOfCopies(value, 3, 'v', { axis: 1, outside: 1 }, 1e-5)).toEqual({ shape: [1, 2], data: Float32Array.from([1, 4]) })
+  // Shapes that say the first dimension, numbers that say the second.
+  const square = { shape: [2, 2], data: Float32Array.from([1, 1, 4, 4]) }
+  expect(rowOfCopies(square, 2, 'v', { axis: 0, outside: 1 }, 1e-5)).toEqual({ shape: [1, 2], data: Float32Array.from([1, 4]) })
+  const joined = { shape: [4, 1], data: Float32Array.from([1, 1, 4, 4]) }
+  expect(rowOfCopies(joined, 2, 'v', { axis: 0, outside: 2 }, 1e-5)).toEqual({ shape: [1, 2, 1], data: Float32Array.from([1, 4]) })
+  const apart = { shape: [2, 2], data: Float32Array.from([1, 2, 3, 4]) }
+  expect(() => rowOfCopies(apart, 2, 'v', undefined, 1e-5)).toThrow(/no part of it is the same for each/)
 })

@@ -1,5 +1,5 @@
 import type { TokenPart } from '@layermill/models'
-import { float16, needed, type OnnxModel, takeTokens } from '@layermill/onnx'
+import { batchOrder, type BatchPlace, float16, needed, type OnnxModel, takeTokens } from '@layermill/onnx'
 import { elementCount, formatShape, LayermillError, sameShape, type Tensor } from '@layermill/core'
 
 /** Largest difference between a batch and its images one by one, as a share of the value's largest: of float32, and where float16 is computed. */
@@ -42,19 +42,67 @@ export function repeatedImage({ shape, data }: Tensor, count: number): Tensor {
   return { shape: [count, ...shape.slice(1)], data: repeated }
 }
 
+const inFront: BatchPlace = { axis: 0, outside: 1 }
+
+/** The shape of a value without its images: [N, ...] to [...], [N * k, ...] (windows, heads) to [k, ...], [k, N, ...] to [k, ...]. */
+function shapeOfOne(shape: readonly number[], axis: number, count: number): readonly number[] {
+  const each = shape[axis]! / count
+  const own = shape.flatMap((size, i) => (i !== axis ? [size] : each > 1 ? [each] : []))
+  return own.length === 0 ? [1] : own
+}
+
 /**
- * A value of `count` images with one row for each: [N, ...] as it is, [N * k, ...] (windows, heads) as [N, k, ...], [N] as [N, 1].
+ * A value of `count` images with one row for each: [N, ...] as it is, [N * k, ...] (windows, heads) as [N, k, ...], [N] as [N, 1],
+ * [k, N, ...] (tokens before images) as [N, k, ...].
+ * @param place of the images in the value; in front where nothing is known
  * @throws LayermillError `ONNX_UNSUPPORTED` for a value that has no rows of images
  */
-export function rowsOf({ shape, data }: Tensor, count: number, name: string): Tensor {
-  const rows = shape[0]
-  if (rows === undefined || rows === 0 || rows % count !== 0) {
+export function rowsOf({ shape, data }: Tensor, count: number, name: string, place: BatchPlace = inFront): Tensor {
+  const order = batchOrder(shape, place, count)
+  if (order === undefined) {
     throw new LayermillError('ONNX_UNSUPPORTED', `the value ${name} is ${formatShape(shape)} for ${count} images: it has no row for each`)
   }
-  const rest = shape.slice(1)
-  const each = rows / count
-  if (each > 1) return { shape: [count, each, ...rest], data }
-  return { shape: rest.length === 0 ? [count, 1] : shape, data }
+  const rows = [count, ...shapeOfOne(shape, place.axis, count)]
+  const { outer, inner } = order
+  if (outer === 1 || count === 1) return { shape: rows, data }
+  const moved = new Float32Array(data.length)
+  for (let image = 0; image < count; image++) {
+    for (let i = 0; i < outer; i++) {
+      const from = (i * count + image) * inner
+      moved.set(data.subarray(from, from + inner), (image * outer + i) * inner)
+    }
+  }
+  return { shape: rows, data: moved }
+}
+
+/** Whether rows of the same image are the same, to rounding. */
+function sameRows(rows: Tensor, share: number): boolean {
+  const first = rowOf(rows, 0)
+  return Array.from({ length: rows.shape[0]! - 1 }, (_, i) => equalRows(rowOf(rows, i + 1), first, share)).every(Boolean)
+}
+
+/**
+ * The row of an image that was computed `count` times: from where the images are by the value's shape, else from the one dimension whose
+ * rows are the same.
+ * @throws LayermillError `ONNX_UNSUPPORTED` where none has rows that are the same: other numbers than those of one image
+ */
+export function rowOfCopies(value: Tensor, count: number, name: string, place: BatchPlace | undefined, share: number): Tensor {
+  if (count === 1) return rowsOf(value, 1, name, place)
+  const fitting = (tried: BatchPlace): Tensor[] => {
+    if (batchOrder(value.shape, tried, count) === undefined) return []
+    const rows = rowsOf(value, count, name, tried)
+    return sameRows(rows, share) ? [rowOf(rows, 0)] : []
+  }
+  const [likely] = [place ?? inFront, inFront].flatMap(fitting)
+  if (likely !== undefined) return likely
+  // The shapes were misread: a single other dimension with equal rows is what holds the images.
+  const others = value.shape.flatMap((_, axis) => fitting({ axis, outside: 1 }))
+  if (others.length === 1) return others[0]!
+  throw new LayermillError(
+    'ONNX_UNSUPPORTED',
+    `the value ${name} is ${formatShape(value.shape)} for ${count} copies of an image, and no part of it is the same for each`,
+    { hint: 'export the network with a batch of one, or take another layer' },
+  )
 }
 
 /** Rows of one image each as one tensor. */
