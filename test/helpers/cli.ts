@@ -16,7 +16,10 @@ const builtFile = join(dist, '..', 'bin/layermill.js')
 export const cliFile =
   process.env.LAYERMILL_TEST_PACKAGE === undefined ? builtFile : join(process.env.LAYERMILL_TEST_PACKAGE, 'bin/layermill.js')
 
-/** The module that commands run by `runCli` load, once for each: of the bundle where the package is staged, whose others load in less time. */
+/**
+ * The module that commands run by `runCli` load, once for each: of the bundle where the package is staged, whose other modules load in
+ * less time.
+ */
 const mainFile = cliFile === builtFile ? join(dist, 'main.js') : join(dirname(cliFile), '../dist/bundle/dist-main.js')
 
 export interface CliOptions {

@@ -1,8 +1,8 @@
-import type { BatchPlace } from './cut/batch.js'
+import { type BatchPlace, imagesInFront } from './cut/batch.js'
 import { type Info, product, type Size } from './shapes/info.js'
 
 /** The dimensions of a value for one of `count` images, by the place of the images in it; undefined where it does not fit. */
-export function dimsOfOne(dims: readonly Size[], { axis, outside }: BatchPlace, count: number): readonly Size[] | undefined {
+function dimsOfOne(dims: readonly Size[], { axis, outside }: BatchPlace, count: number): readonly Size[] | undefined {
   const size = dims[axis]
   if (size === undefined || size % (outside * count) !== 0) return undefined
   return dims.map((side, i) => (i === axis ? size / count : side))
@@ -23,7 +23,7 @@ export function ofOneImage(
 ): Map<string, Info> {
   const one = ([name, info]: [string, Info]): [string, Info] => {
     if (!depending.has(name) || info.dims === undefined) return [name, info]
-    const dims = dimsOfOne(info.dims, places.get(name) ?? { axis: 0, outside: 1 }, count)
+    const dims = dimsOfOne(info.dims, places.get(name) ?? imagesInFront, count)
     return [name, dims === undefined ? info : { ...info, dims }]
   }
   return new Map([...values].map(one))

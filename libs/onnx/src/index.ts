@@ -14,7 +14,7 @@ export {
 export { double, elementName, float, float16, int32, int8, isFloat, uint8, type NodeDef, type TensorDef, type ValueDef } from './types.js'
 export { isOnnxNetwork, OnnxGraph, onnxNetwork, type OnnxNetwork, type OnnxNetworkOptions, probabilities, takesPixels } from './network.js'
 export { batchOrder } from './batch-rows.js'
-export { type BatchPlace, intAttribute, plainNode, type Repaired } from './cut/batch.js'
+export { type BatchPlace, imagesInFront, intAttribute, plainNode, type Repaired } from './cut/batch.js'
 export { rewriteOpset, runtimeDomain } from './cut/cut.js'
 export { needed } from './depends.js'
 export { rawTensor } from './read/encode.js'

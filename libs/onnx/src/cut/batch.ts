@@ -28,6 +28,9 @@ export interface BatchPlace {
   readonly outside: number
 }
 
+/** Place of images in the first dimension, as in most values: taken where nothing else is known. */
+export const imagesInFront: BatchPlace = { axis: 0, outside: 1 }
+
 /** An attribute of one whole number. */
 export function intAttribute(name: string, value: number): AttributeDef {
   const proto = concatenate(message([stringField(1, name), intField(3, value), intField(20, 2)]))
@@ -108,11 +111,16 @@ class BatchRepair {
     for (const name of node.outputs) if (this.rowsOf(name) === this.rowsOf(from)) this.outside.set(name, this.outside.get(from)!)
   }
 
+  /** Numbers of a value that lie before its images, which are in this dimension. */
+  private numbersBefore(name: string, axis: number): number {
+    return product(this.values.get(name)!.dims!.slice(0, axis))! * (this.outside.get(name) ?? 1)
+  }
+
   /** As many numbers lie before the images behind a new shape as did in front of it. */
   private followOutside(from: string, to: string): void {
     const [axis, at] = [this.axisOf(from), this.axisOf(to)]
     if (axis === undefined || at === undefined) return
-    const before = product(this.values.get(from)!.dims!.slice(0, axis))! * (this.outside.get(from) ?? 1)
+    const before = this.numbersBefore(from, axis)
     const factor = before / product(this.values.get(to)!.dims!.slice(0, at))!
     if (Number.isInteger(factor) && factor > 1) this.outside.set(to, factor)
     else this.outside.delete(to)
@@ -184,7 +192,7 @@ class BatchRepair {
   private placeOfBatch(node: NodeDef, sides: readonly number[]): number | undefined {
     const axis = this.axisOf(node.inputs[0]!)
     if (axis === undefined) return undefined
-    const before = product(this.values.get(node.inputs[0]!)!.dims!.slice(0, axis))! * (this.outside.get(node.inputs[0]!) ?? 1)
+    const before = this.numbersBefore(node.inputs[0]!, axis)
     const places = sides.flatMap((_, i) =>
       product(sides.slice(0, i)) === before && sides[i]! % this.images === 0 && (i === 0 || i < sides.length - 1) ? [i] : [],
     )

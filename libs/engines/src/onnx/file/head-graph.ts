@@ -1,6 +1,6 @@
 import { elementCount, LayermillError, type Tensor } from '@layermill/core'
 import type { FineTunedNetwork, GraphNode, NamedLayer, Size2 } from '@layermill/models'
-import { float, float16, isOnnxNetwork, type OnnxModel, prefixOf } from '@layermill/onnx'
+import { imagesInFront, float, float16, isOnnxNetwork, type OnnxModel, prefixOf } from '@layermill/onnx'
 import { int, ints, type OnnxInitializer, type OnnxNode } from '../graph.js'
 
 /** Names of values that a head needs beside its layers' begin with it; no exporter's. */
@@ -92,7 +92,7 @@ class HeadBuilder {
    */
   private imagesFirst(value: string): string {
     const { base, size } = this.options
-    const { axis, outside } = base.model.placeOfBatch(base.layer.value, size) ?? { axis: 0, outside: 1 }
+    const { axis, outside } = base.model.placeOfBatch(base.layer.value, size) ?? imagesInFront
     const { dims } = base.model.shapeOf(base.layer.value, size)
     if (dims === undefined || (axis === 0 && outside === 1)) return value
     if (dims[axis] !== 1)

@@ -1,5 +1,5 @@
 import type { TokenPart } from '@layermill/models'
-import { batchOrder, type BatchPlace, float16, needed, type OnnxModel, takeTokens } from '@layermill/onnx'
+import { batchOrder, type BatchPlace, float16, imagesInFront, needed, type OnnxModel, takeTokens } from '@layermill/onnx'
 import { elementCount, formatShape, LayermillError, sameShape, type Tensor } from '@layermill/core'
 
 /** Largest difference between a batch and its images one by one, as a share of the value's largest: of float32, and where float16 is computed. */
@@ -42,8 +42,6 @@ export function repeatedImage({ shape, data }: Tensor, count: number): Tensor {
   return { shape: [count, ...shape.slice(1)], data: repeated }
 }
 
-const inFront: BatchPlace = { axis: 0, outside: 1 }
-
 /** The shape of a value without its images: [N, ...] to [...], [N * k, ...] (windows, heads) to [k, ...], [k, N, ...] to [k, ...]. */
 function shapeOfOne(shape: readonly number[], axis: number, count: number): readonly number[] {
   const each = shape[axis]! / count
@@ -57,7 +55,7 @@ function shapeOfOne(shape: readonly number[], axis: number, count: number): read
  * @param place of the images in the value; in front where nothing is known
  * @throws LayermillError `ONNX_UNSUPPORTED` for a value that has no rows of images
  */
-export function rowsOf({ shape, data }: Tensor, count: number, name: string, place: BatchPlace = inFront): Tensor {
+export function rowsOf({ shape, data }: Tensor, count: number, name: string, place: BatchPlace = imagesInFront): Tensor {
   const order = batchOrder(shape, place, count)
   if (order === undefined) {
     throw new LayermillError('ONNX_UNSUPPORTED', `the value ${name} is ${formatShape(shape)} for ${count} images: it has no row for each`)
@@ -93,7 +91,7 @@ export function rowOfCopies(value: Tensor, count: number, name: string, place: B
     const rows = rowsOf(value, count, name, tried)
     return sameRows(rows, share) ? [rowOf(rows, 0)] : []
   }
-  const [likely] = [place ?? inFront, inFront].flatMap(fitting)
+  const [likely] = [place ?? imagesInFront, imagesInFront].flatMap(fitting)
   if (likely !== undefined) return likely
   // The shapes were misread: a single other dimension with equal rows is what holds the images.
   const others = value.shape.flatMap((_, axis) => fitting({ axis, outside: 1 }))
