@@ -23,8 +23,11 @@ export function overQueue({ blobs, concurrency = 2, inFlight = 4 }: OverQueueOpt
         openSource: (source: string) => openSource(source),
         readAhead: 4,
       }
+      const opening = { broker, exchange, plan, storeUrl: store.url, session: 's1', inFlight, reconcileInterval: 200 }
+      // Opened before its workers start: they would take, and try again later, what an earlier term left on the queue.
+      const source = await QueueGradients.open(opening)
       startGradientWorker(broker, new GradientProcessor({ ...reading, exchange }), { concurrency })
-      return QueueGradients.open({ broker, exchange, plan, storeUrl: store.url, session: 's1', inFlight, reconcileInterval: 200 })
+      return source
     },
   }
 }
