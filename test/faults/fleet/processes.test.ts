@@ -75,7 +75,7 @@ async function joinOlderWorker(queue: string): Promise<void> {
 
 /** A process killed once the run's own had closed its store leaves its scratch file to whoever writes there next. */
 async function sweepAsNextWriter(out: string): Promise<void> {
-  await using store = await openStore(out)
+  await using store = openStore(out)
   await store.put('next-writer', '')
   await store.delete('next-writer')
 }
