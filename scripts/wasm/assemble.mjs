@@ -1,4 +1,4 @@
-// Assembles each .wat below libs/*/wasm into a module of its library's sources. Run it after changing one: `node scripts/wasm/assemble.mjs`.
+// Assembles each .wat below libs/*/wasm and apps/*/wasm into a module of its package's sources, at the same place in src. Run it after changing one: `node scripts/wasm/assemble.mjs`.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import openWabt from 'wabt'
@@ -10,15 +10,16 @@ export async function assemble(path) {
   return Buffer.from(module.toBinary({}).buffer).toString('base64')
 }
 
-const libs = new URL('../../libs/', import.meta.url).pathname
+const root = new URL('../../', import.meta.url).pathname
 
 /** Every text module of the project. */
 export function textModules() {
-  return readdirSync(libs).flatMap(lib => {
-    const folder = `${libs}${lib}/wasm`
+  const packages = ['libs', 'apps'].flatMap(kind => readdirSync(`${root}${kind}`).map(name => `${root}${kind}/${name}`))
+  return packages.flatMap(home => {
+    const folder = `${home}/wasm`
     let names
     try {
-      names = readdirSync(folder)
+      names = readdirSync(folder, { recursive: true })
     } catch {
       return []
     }
@@ -29,8 +30,8 @@ export function textModules() {
         return {
           path: `${folder}/${name}`,
           source: `wasm/${name}`,
-          constant: `${stem.toUpperCase()}_WASM`,
-          target: `${libs}${lib}/src/${stem}-wasm.ts`,
+          constant: `${stem}Wasm`,
+          target: `${home}/src/${name.slice(0, -'.wat'.length)}-wasm.ts`,
         }
       })
   })

@@ -47,30 +47,3 @@ function squareSum(vector: Float32Array): number {
   }
   return squares + otherSquares
 }
-
-/** The Euclidean distance, summed in double precision. */
-function l2From(vector: Float32Array): RowMeasure {
-  return (values, start) => {
-    const row = values.subarray(start, start + vector.length)
-    let squares = 0
-    let otherSquares = 0
-    const last = vector.length - 1
-    for (let i = 0; i < last; i += 2) {
-      const difference = vector[i]! - row[i]!
-      const other = vector[i + 1]! - row[i + 1]!
-      squares += difference * difference
-      otherSquares += other * other
-    }
-    if (last % 2 === 0) squares += (vector[last]! - row[last]!) ** 2
-    return Math.sqrt(squares + otherSquares)
-  }
-}
-
-/**
- * How far rows are from a vector; 0 for an equal row (but with `cosine` 1 where both are all zeros), NaN where a value is no finite number.
- */
-export function distanceFrom(metric: Metric, vector: Float32Array): RowMeasure {
-  if (metric === 'l2') return l2From(vector)
-  const cosine = cosineTo(vector)
-  return (values, start) => Math.max(0, 1 - cosine(values, start))
-}

@@ -5,7 +5,8 @@ import { type FeatureFormat, indexPath } from '@layermill/contracts'
 import { createPartWriter, encodeIndex, type FeatureDtype, type IndexRow, openStore, type Store } from '@layermill/storage'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { StoredLayer } from './feature-set.js'
-import { distanceFrom, type Metric, metrics } from './metric.js'
+import { cosineTo, type Metric, metrics } from './metric.js'
+import { RowDistances } from './row-distances.js'
 import { searchFeatures, storedFeatures } from './search.js'
 
 let folder: string
@@ -197,11 +198,38 @@ it('reads one image of any part and format, and names one that is not there', as
 
 it('knows equal vectors to the bit', () => {
   const vector = Float32Array.from({ length: 999 }, (_, i) => Math.sin(i) * 10 ** ((i % 30) - 15))
-  for (const metric of metrics) expect(distanceFrom(metric, vector)(vector, 0)).toBe(0)
-  expect(
-    distanceFrom('cosine', vector)(
-      vector.map(value => -value),
-      0,
-    ),
-  ).toBe(2)
+  for (const metric of metrics) expect([...new RowDistances(metric, vector).of(vector)]).toEqual([0])
+  expect([...new RowDistances('cosine', vector).of(vector.map(value => -value))]).toEqual([2])
+  expect(cosineTo(vector)(vector, 0)).toBe(1)
+})
+
+it('measures rows of every length and number as sums in double precision do, each by itself', () => {
+  for (const length of [1, 3, 7, 8, 9, 16, 31, 1000, 40_000]) {
+    const vector = Float32Array.from({ length }, (_, i) => Math.sin(i + 1))
+    const count = Math.min(300, Math.ceil(200_000 / length))
+    const values = Float32Array.from({ length: length * count }, (_, i) => Math.cos(i * 0.7) * 3)
+    const rows = Array.from({ length: count }, (_, row) => values.subarray(row * length, (row + 1) * length))
+    for (const metric of metrics) {
+      const distances = new RowDistances(metric, vector)
+      const found = distances.of(values)
+      expect([...found]).toEqual(rows.map(row => distances.of(row)[0]))
+      rows.forEach((row, i) => {
+        const sum = (term: (k: number) => number): number => Array.from({ length }, (_, k) => term(k)).reduce((a, b) => a + b, 0)
+        const expected =
+          metric === 'l2'
+            ? Math.sqrt(sum(k => (vector[k]! - row[k]!) ** 2))
+            : 1 - sum(k => vector[k]! * row[k]!) / Math.sqrt(sum(k => vector[k]! ** 2) * sum(k => row[k]! ** 2))
+        expect(Math.abs(found[i]! - expected), `${metric} ${length} ${i}`).toBeLessThan(1e-12 * (1 + expected))
+      })
+    }
+  }
+})
+
+it('has no distance from a row that is not finite, and 1 as the cosine distance between zeros', () => {
+  const vector = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9)
+  for (const bad of [NaN, Infinity, -Infinity]) {
+    for (const place of [0, 8]) expect(Number.isFinite(new RowDistances('cosine', vector).of(vector.with(place, bad))[0])).toBe(false)
+    expect(Number.isFinite(new RowDistances('l2', vector).of(vector.with(3, bad))[0])).toBe(false)
+  }
+  expect([...new RowDistances('cosine', new Float32Array(5)).of(new Float32Array(10))]).toEqual([1, 1])
 })

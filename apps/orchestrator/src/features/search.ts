@@ -1,4 +1,4 @@
-import { freeArrays, LayermillError } from '@layermill/core'
+import { LayermillError } from '@layermill/core'
 import { featurePath } from '@layermill/contracts'
 import {
   compareUtf8,
@@ -13,7 +13,8 @@ import {
 } from '@layermill/storage'
 import { Best } from './best.js'
 import type { StoredLayer } from './feature-set.js'
-import { distanceFrom, type Metric } from './metric.js'
+import type { Metric } from './metric.js'
+import { RowDistances } from './row-distances.js'
 
 /** An image whose features are near to a vector. */
 export interface Neighbour {
@@ -72,20 +73,18 @@ const byDistance = (a: Neighbour, b: Neighbour): number =>
  */
 export async function searchFeatures(set: StoredLayer, query: Float32Array, options: SearchOptions): Promise<SearchResult> {
   checkQuery(set, query, options.metric)
-  const distance = distanceFrom(options.metric, query)
+  const distances = new RowDistances(options.metric, query)
   const best = new Best<Neighbour>(options.top, byDistance)
   let images = 0
   let notFinite = 0
-  const addRow = ({ values, length, part }: FeatureBlock, { key, label, row }: IndexRow, position: number): void => {
-    const found = distance(values, position * length)
+  const addRow = ({ part }: FeatureBlock, { key, label, row }: IndexRow, found: number): void => {
     if (Number.isFinite(found)) best.add({ key, ...(label === undefined ? {} : { label }), part, row, distance: found })
     else notFinite++
   }
-  for await (const block of streamFeatures(set.store, set.place, set.parts, options)) {
-    for (const [i, row] of block.rows.entries()) addRow(block, row, i)
+  for await (const block of streamFeatures(set.store, set.place, set.parts, { ...options, reuse: true })) {
+    const found = distances.of(block.values)
+    for (const [i, row] of block.rows.entries()) addRow(block, row, found[i]!)
     images += block.rows.length
-    // The collector would come for each few blocks.
-    freeArrays([block.values])
     options.onProgress?.(images)
   }
   return { neighbours: best.list(), images, notFinite }

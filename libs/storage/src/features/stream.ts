@@ -1,4 +1,4 @@
-import { LayermillError } from '@layermill/core'
+import { freeArrays, LayermillError } from '@layermill/core'
 import { type FeatureFormat, featurePath } from '@layermill/contracts'
 import { mapOrdered } from '../prefetch.js'
 import type { IndexRow } from '../records/index-rows.js'
@@ -34,6 +34,8 @@ export interface StreamOptions {
   readonly blockBytes?: number
   /** Blocks read at once. Default 8. */
   readonly concurrency?: number
+  /** Reads later blocks into the memory of earlier ones: a block's values hold only until the next block is asked for. */
+  readonly reuse?: boolean
   readonly signal?: AbortSignal | undefined
 }
 
@@ -66,22 +68,29 @@ async function* wantedBlocks(store: Store, place: FeaturePlace, parts: Iterable<
   }
 }
 
+/** A source whose every read goes into one memory: for a format whose reads follow each other, and whose rows are the last. */
+const readInto = (source: RangeSource, room: Uint8Array | undefined): RangeSource => ({
+  bytes: source.bytes,
+  range: (start, end) => source.range(start, end, room),
+})
+
 async function readWanted(
   store: Store,
   { layer, format }: FeaturePlace,
   { part, index, start, end, ranges }: Wanted,
+  room: Uint8Array | undefined,
 ): Promise<FeatureRows> {
   // The last block takes all that is left, so that a file with more rows than images is found out.
   const rows = end === index.length ? { start } : { start, end }
-  if (ranges !== undefined) return readFeatureRows(format, ranges, layer, rows)
+  if (ranges !== undefined) return readFeatureRows(format, format === 'npy' ? readInto(ranges, room) : ranges, layer, rows)
   const path = featurePath(layer, part, format)
-  const bytes = await store.get(path)
+  const bytes = room === undefined ? await store.get(path) : await store.getRange(path, 0, Number.MAX_SAFE_INTEGER, room)
   if (bytes === undefined) throw new LayermillError('FILE_MISSING', `${store.url}: no ${path}`)
   return readFeatureRows(format, bytes, layer, rows)
 }
 
-async function readBlock(store: Store, place: FeaturePlace, wanted: Wanted): Promise<FeatureBlock> {
-  const { shape, data } = await readWanted(store, place, wanted)
+async function readBlock(store: Store, place: FeaturePlace, wanted: Wanted, room: Uint8Array | undefined): Promise<FeatureBlock> {
+  const { shape, data } = await readWanted(store, place, wanted, room)
   const where = `${store.url}/${featurePath(place.layer, wanted.part, place.format)}`
   const [rows = 0, ...rowShape] = shape
   if (rows !== wanted.end - wanted.start) {
@@ -116,8 +125,46 @@ export async function* streamFeatures(
   const rowBytes = Math.max(1, lengthOf(place.rowShape)) * 4
   const rowsABlock = Math.max(1, Math.floor((options.blockBytes ?? blockBytes) / rowBytes))
   const wanted = wantedBlocks(store, place, parts, rowsABlock)
-  for await (const block of mapOrdered(wanted, options.concurrency ?? blocksAtOnce, each => readBlock(store, place, each))) {
-    options.signal?.throwIfAborted()
-    yield block
+  const rooms = options.reuse === true ? new Rooms(rowsABlock * rowBytes + headerBytes) : undefined
+  const read = async (each: Wanted): Promise<{ block: FeatureBlock; room: Uint8Array | undefined }> => {
+    const room = rooms?.take()
+    return { block: await readBlock(store, place, each, room), room }
+  }
+  try {
+    for await (const { block, room } of mapOrdered(wanted, options.concurrency ?? blocksAtOnce, read)) {
+      options.signal?.throwIfAborted()
+      yield block
+      if (room !== undefined) rooms?.give(room)
+    }
+  } finally {
+    rooms?.free()
+  }
+}
+
+/** Bytes that the header of a `.npy` file fits; a file with a longer one gets memory of its own. */
+const headerBytes = 4096
+
+/** Memories of one size, for blocks that are read one after the other. */
+class Rooms {
+  private readonly all: Uint8Array[] = []
+  private readonly unused: Uint8Array[] = []
+
+  constructor(private readonly bytes: number) {}
+
+  take(): Uint8Array {
+    const unused = this.unused.pop()
+    if (unused !== undefined) return unused
+    const made = new Uint8Array(this.bytes)
+    this.all.push(made)
+    return made
+  }
+
+  give(room: Uint8Array): void {
+    this.unused.push(room)
+  }
+
+  /** Gives the memory back at once: the collector would come for it much later. */
+  free(): void {
+    freeArrays(this.all)
   }
 }

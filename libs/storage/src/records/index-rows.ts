@@ -47,26 +47,30 @@ export async function parseIndex(bytes: Uint8Array, name: string): Promise<Index
   try {
     const metadata = parquetMetadata(file)
     const rows = (await parquetReadObjects({ file, metadata })) as Record<string, unknown>[]
-    return rows.map((row, index) => indexRow(row, `${name}: row ${index}`))
+    return rows.map((row, index) => indexRow(row, name, index))
   } catch (error) {
     if (error instanceof LayermillError) throw error
     throw new LayermillError('RECORD_INVALID', `${name} is not a readable Parquet file`, { cause: error })
   }
 }
 
-function indexRow(values: Record<string, unknown>, where: string): IndexRow {
+function indexRow(values: Record<string, unknown>, name: string, index: number): IndexRow {
   const { key, part, row, width, height, label, sha256, overflow } = values
-  const numbers = [part, row, width, height]
-  if (typeof key !== 'string' || typeof sha256 !== 'string' || numbers.some(value => typeof value !== 'number')) {
-    throw new LayermillError('RECORD_INVALID', `${where}: expected the columns key, part, row, width, height, label and sha256`)
+  if (
+    typeof key !== 'string' ||
+    typeof sha256 !== 'string' ||
+    typeof part !== 'number' ||
+    typeof row !== 'number' ||
+    typeof width !== 'number' ||
+    typeof height !== 'number'
+  ) {
+    throw new LayermillError(
+      'RECORD_INVALID',
+      `${name}: row ${index}: expected the columns key, part, row, width, height, label and sha256`,
+    )
   }
-  const found = {
-    key,
-    part: Number(part),
-    row: Number(row),
-    width: Number(width),
-    height: Number(height),
-    ...(typeof overflow === 'number' ? { overflow } : {}),
-  }
-  return typeof label === 'string' ? { ...found, label, sha256 } : { ...found, sha256 }
+  // Literals without spreads: a search makes a row for every image.
+  const found: IndexRow =
+    typeof label === 'string' ? { key, part, row, width, height, label, sha256 } : { key, part, row, width, height, sha256 }
+  return typeof overflow === 'number' ? { ...found, overflow } : found
 }

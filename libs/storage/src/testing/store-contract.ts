@@ -85,6 +85,7 @@ function readingAndWriting(store: () => Store): void {
     expect(text(await store().getRange('digits', 2, 5))).toBe('234')
     expect(text(await store().getRange('digits', 0, 1))).toBe('0')
     expect(text(await store().getRange('digits', 7, 100))).toBe('789')
+    expect(text(await store().getRange('digits', 0, Number.MAX_SAFE_INTEGER))).toBe('0123456789')
     expect(text(await store().getRange('digits', 4, 4))).toBe('')
     expect(text(await store().getRange('digits', 10, 12))).toBe('')
   })

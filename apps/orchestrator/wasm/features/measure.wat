@@ -1,0 +1,106 @@
+;; Sums over rows of float32 numbers beside one vector, in double precision: eight numbers at a time in four sums each, the rest one by one.
+(module
+  (memory (export "memory") 1)
+
+  ;; Writes two float64 for each of the rows from `rows` up to `end`, at `target`: the sum of products with the vector, and the sum of
+  ;; squares. Pointers and `bytes`, a row's length, in bytes.
+  (func (export "products") (param $vector i32) (param $bytes i32) (param $rows i32) (param $end i32) (param $target i32)
+    (local $at i32) (local $blocks i32) (local $row v128) (local $values v128) (local $wide v128)
+    (local $p0 v128) (local $p1 v128) (local $p2 v128) (local $p3 v128)
+    (local $s0 v128) (local $s1 v128) (local $s2 v128) (local $s3 v128)
+    (local $product f64) (local $squares f64) (local $value f64)
+    (local.set $blocks (i32.and (local.get $bytes) (i32.const -32)))
+    (loop $each
+      (local.set $p0 (v128.const i64x2 0 0))
+      (local.set $p1 (v128.const i64x2 0 0))
+      (local.set $p2 (v128.const i64x2 0 0))
+      (local.set $p3 (v128.const i64x2 0 0))
+      (local.set $s0 (v128.const i64x2 0 0))
+      (local.set $s1 (v128.const i64x2 0 0))
+      (local.set $s2 (v128.const i64x2 0 0))
+      (local.set $s3 (v128.const i64x2 0 0))
+      (local.set $at (i32.const 0))
+      (if (local.get $blocks) (then
+        (loop $next
+          (local.set $row (v128.load (i32.add (local.get $rows) (local.get $at))))
+          (local.set $values (v128.load (i32.add (local.get $vector) (local.get $at))))
+          (local.set $wide (f64x2.promote_low_f32x4 (local.get $row)))
+          (local.set $p0 (f64x2.add (local.get $p0) (f64x2.mul (local.get $wide) (f64x2.promote_low_f32x4 (local.get $values)))))
+          (local.set $s0 (f64x2.add (local.get $s0) (f64x2.mul (local.get $wide) (local.get $wide))))
+          (local.set $wide (f64x2.promote_low_f32x4 (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $row) (local.get $row))))
+          (local.set $p1 (f64x2.add (local.get $p1) (f64x2.mul (local.get $wide)
+            (f64x2.promote_low_f32x4 (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $values) (local.get $values))))))
+          (local.set $s1 (f64x2.add (local.get $s1) (f64x2.mul (local.get $wide) (local.get $wide))))
+          (local.set $row (v128.load offset=16 (i32.add (local.get $rows) (local.get $at))))
+          (local.set $values (v128.load offset=16 (i32.add (local.get $vector) (local.get $at))))
+          (local.set $wide (f64x2.promote_low_f32x4 (local.get $row)))
+          (local.set $p2 (f64x2.add (local.get $p2) (f64x2.mul (local.get $wide) (f64x2.promote_low_f32x4 (local.get $values)))))
+          (local.set $s2 (f64x2.add (local.get $s2) (f64x2.mul (local.get $wide) (local.get $wide))))
+          (local.set $wide (f64x2.promote_low_f32x4 (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $row) (local.get $row))))
+          (local.set $p3 (f64x2.add (local.get $p3) (f64x2.mul (local.get $wide)
+            (f64x2.promote_low_f32x4 (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $values) (local.get $values))))))
+          (local.set $s3 (f64x2.add (local.get $s3) (f64x2.mul (local.get $wide) (local.get $wide))))
+          (br_if $next (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 32))) (local.get $blocks))))))
+      (local.set $p0 (f64x2.add (f64x2.add (local.get $p0) (local.get $p1)) (f64x2.add (local.get $p2) (local.get $p3))))
+      (local.set $s0 (f64x2.add (f64x2.add (local.get $s0) (local.get $s1)) (f64x2.add (local.get $s2) (local.get $s3))))
+      (local.set $product (f64.add (f64x2.extract_lane 0 (local.get $p0)) (f64x2.extract_lane 1 (local.get $p0))))
+      (local.set $squares (f64.add (f64x2.extract_lane 0 (local.get $s0)) (f64x2.extract_lane 1 (local.get $s0))))
+      (block $whole
+        (loop $rest
+          (br_if $whole (i32.ge_u (local.get $at) (local.get $bytes)))
+          (local.set $value (f64.promote_f32 (f32.load (i32.add (local.get $rows) (local.get $at)))))
+          (local.set $product (f64.add (local.get $product)
+            (f64.mul (local.get $value) (f64.promote_f32 (f32.load (i32.add (local.get $vector) (local.get $at)))))))
+          (local.set $squares (f64.add (local.get $squares) (f64.mul (local.get $value) (local.get $value))))
+          (local.set $at (i32.add (local.get $at) (i32.const 4)))
+          (br $rest)))
+      (f64.store (local.get $target) (local.get $product))
+      (f64.store offset=8 (local.get $target) (local.get $squares))
+      (local.set $target (i32.add (local.get $target) (i32.const 16)))
+      (br_if $each (i32.lt_u (local.tee $rows (i32.add (local.get $rows) (local.get $bytes))) (local.get $end)))))
+
+  ;; Writes one float64 for each of the rows: the sum of squared differences from the vector. Parameters as above.
+  (func (export "differences") (param $vector i32) (param $bytes i32) (param $rows i32) (param $end i32) (param $target i32)
+    (local $at i32) (local $blocks i32) (local $row v128) (local $values v128) (local $wide v128)
+    (local $s0 v128) (local $s1 v128) (local $s2 v128) (local $s3 v128)
+    (local $squares f64) (local $value f64)
+    (local.set $blocks (i32.and (local.get $bytes) (i32.const -32)))
+    (loop $each
+      (local.set $s0 (v128.const i64x2 0 0))
+      (local.set $s1 (v128.const i64x2 0 0))
+      (local.set $s2 (v128.const i64x2 0 0))
+      (local.set $s3 (v128.const i64x2 0 0))
+      (local.set $at (i32.const 0))
+      (if (local.get $blocks) (then
+        (loop $next
+          (local.set $row (v128.load (i32.add (local.get $rows) (local.get $at))))
+          (local.set $values (v128.load (i32.add (local.get $vector) (local.get $at))))
+          (local.set $wide (f64x2.sub (f64x2.promote_low_f32x4 (local.get $values)) (f64x2.promote_low_f32x4 (local.get $row))))
+          (local.set $s0 (f64x2.add (local.get $s0) (f64x2.mul (local.get $wide) (local.get $wide))))
+          (local.set $wide (f64x2.sub
+            (f64x2.promote_low_f32x4 (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $values) (local.get $values)))
+            (f64x2.promote_low_f32x4 (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $row) (local.get $row)))))
+          (local.set $s1 (f64x2.add (local.get $s1) (f64x2.mul (local.get $wide) (local.get $wide))))
+          (local.set $row (v128.load offset=16 (i32.add (local.get $rows) (local.get $at))))
+          (local.set $values (v128.load offset=16 (i32.add (local.get $vector) (local.get $at))))
+          (local.set $wide (f64x2.sub (f64x2.promote_low_f32x4 (local.get $values)) (f64x2.promote_low_f32x4 (local.get $row))))
+          (local.set $s2 (f64x2.add (local.get $s2) (f64x2.mul (local.get $wide) (local.get $wide))))
+          (local.set $wide (f64x2.sub
+            (f64x2.promote_low_f32x4 (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $values) (local.get $values)))
+            (f64x2.promote_low_f32x4 (i8x16.shuffle 8 9 10 11 12 13 14 15 8 9 10 11 12 13 14 15 (local.get $row) (local.get $row)))))
+          (local.set $s3 (f64x2.add (local.get $s3) (f64x2.mul (local.get $wide) (local.get $wide))))
+          (br_if $next (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 32))) (local.get $blocks))))))
+      (local.set $s0 (f64x2.add (f64x2.add (local.get $s0) (local.get $s1)) (f64x2.add (local.get $s2) (local.get $s3))))
+      (local.set $squares (f64.add (f64x2.extract_lane 0 (local.get $s0)) (f64x2.extract_lane 1 (local.get $s0))))
+      (block $whole
+        (loop $rest
+          (br_if $whole (i32.ge_u (local.get $at) (local.get $bytes)))
+          (local.set $value (f64.sub
+            (f64.promote_f32 (f32.load (i32.add (local.get $vector) (local.get $at))))
+            (f64.promote_f32 (f32.load (i32.add (local.get $rows) (local.get $at))))))
+          (local.set $squares (f64.add (local.get $squares) (f64.mul (local.get $value) (local.get $value))))
+          (local.set $at (i32.add (local.get $at) (i32.const 4)))
+          (br $rest)))
+      (f64.store (local.get $target) (local.get $squares))
+      (local.set $target (i32.add (local.get $target) (i32.const 8)))
+      (br_if $each (i32.lt_u (local.tee $rows (i32.add (local.get $rows) (local.get $bytes))) (local.get $end))))))
