@@ -9,11 +9,11 @@ import {
   probeRun,
   type ProviderOptions,
   readAhead,
-  specNetwork,
+  namedModel,
+  type NamedModel,
   storeTrouble,
 } from '@layermill/inference'
 import type { RunSpec } from '@layermill/contracts'
-import type { Network } from '@layermill/models'
 import { LocalPartQueue, type RunEnvironment } from '@layermill/orchestrator/run'
 import type { TrainingEnvironment } from '@layermill/orchestrator/train'
 import { openSource, openStore } from '@layermill/storage'
@@ -68,10 +68,7 @@ export function compose(options: ComposeOptions): Composition {
     queues.push(opened)
     return opened
   }
-  const model = async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
-    const loaded = await provider.outline(spec.model, spec.weights)
-    return { network: specNetwork(loaded, spec, note), weightsSha256: loaded.weights.sha256 }
-  }
+  const model = async (spec: RunSpec): Promise<NamedModel> => namedModel(await provider.outline(spec.model, spec.weights), spec, note)
   const environment = { ...createEnvironment(queue, model, note), ...engineSide(provider, note), trouble: storeTrouble }
   const close = async (): Promise<void> => {
     await Promise.all(queues.map(each => each.close()))

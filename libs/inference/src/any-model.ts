@@ -61,6 +61,19 @@ export async function outlineModel(model: string): Promise<Network | undefined> 
   return path === undefined ? undefined : onnxNetwork(await OnnxModel.open(path), { id: 'onnx' })
 }
 
+/** The network of a run, its weights' identity, and the names of its classes where these may change without the weights. */
+export interface NamedModel {
+  readonly network: Network
+  readonly weightsSha256: string
+  readonly labels?: readonly string[] | undefined
+}
+
+/** Facts of a loaded model for a run. The names beside an ONNX file are not within its hash. @throws as `specNetwork` */
+export function namedModel(model: ModelOutline, spec: Parameters<typeof specNetwork>[1], note: (text: string) => void): NamedModel {
+  const { format, sha256, labels } = model.weights
+  return { network: specNetwork(model, spec, note), weightsSha256: sha256, labels: format === 'onnx' ? labels : undefined }
+}
+
 /**
  * The network of a loaded model, prepared as a spec says. Where nothing says which of torchvision's or timm's weights a file has, `note` is
  * told what is taken for granted.

@@ -1,7 +1,7 @@
 export { decodeFit, encodeFit, fitsHash, type ReductionFit, reductionPath } from './reduce/fit-file.js'
 export { fitReductions, type FittedReductions, reduceSampleOf } from './reduce/fit-reductions.js'
 export { layersToFit, samplePasses, sampleRowBytes, scratchBytes } from './reduce/passes.js'
-export { loadAnyModel, outlineModel, specNetwork } from './any-model.js'
+export { loadAnyModel, namedModel, type NamedModel, outlineModel, specNetwork } from './any-model.js'
 export { classifyImage, type ClassifyOptions } from './classify-image.js'
 export { checkEngine } from './check-engine.js'
 export { findOnnxFile, namesOnnxFile } from './onnx/files.js'

@@ -1,5 +1,5 @@
 /** ONNX files in a fleet: workers have nothing of their own, and get graph and weights from the fleet's store by their hash. */
-import { cp, rm } from 'node:fs/promises'
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -7,7 +7,7 @@ import { Fleet, succeeded } from '../../helpers/fleet.js'
 import { testFolder } from '../../helpers/folders.js'
 import { writeImages } from '../../helpers/images.js'
 import { fileHashes, readRun } from '../../helpers/results.js'
-import { runCli } from '../../helpers/cli.js'
+import { type CliResult, runCli } from '../../helpers/cli.js'
 
 const folder = testFolder('fleet-onnx')
 const models = fileURLToPath(new URL('../../conformance/onnx-files/models/', import.meta.url))
@@ -51,6 +51,25 @@ it('computes what one process computes, once the files are gone, and says what w
   expect(result.stderr).toMatch(/one at a time in 3 parts: y of a batch differs/)
   expect((await readRun(out)).oneByOne).toEqual({ parts: 3, reason: expect.stringContaining('y of a batch differs') })
 
+  worker.child.kill('SIGTERM')
+  expect(await worker.ended).toMatchObject({ code: 0 })
+})
+
+it('gives the classes the names beside the file as they are now, at a worker that knows it by others', async () => {
+  const root = await folder()
+  const model = join(root, 'named')
+  await cp(join(models, 'timm-test-resnet-dynamo-batch.onnx'), join(model, 'model.onnx'))
+  const store = ['--weights-store', join(root, 'store')]
+  const worker = await fleet.worker(store, { env: { LAYERMILL_HOME: join(root, 'home-named') } })
+  const predict = (name: string): Promise<CliResult> =>
+    fleet.command(['predict', source, '--model', model, ...prepare, '--out', join(root, `${name}.csv`), '--queue', fleet.queue, ...store])
+  const written = async (name: string): Promise<string> => readFile(join(root, `${name}.csv`), 'utf8')
+  succeeded(await predict('unnamed'))
+  expect(await written('unnamed')).toContain('class ')
+  await writeFile(join(model, 'labels.txt'), Array.from({ length: 10 }, (_, i) => `kind ${i}`).join('\n'))
+  succeeded(await predict('named'))
+  expect(await written('named')).toContain('kind ')
+  expect(await written('named')).not.toContain('class ')
   worker.child.kill('SIGTERM')
   expect(await worker.ended).toMatchObject({ code: 0 })
 })

@@ -9,9 +9,10 @@ import {
   ownTrouble,
   precisionChooser,
   readAhead,
-  specNetwork,
+  namedModel,
+  type NamedModel,
 } from '@layermill/inference'
-import { isFineTuned, type Network } from '@layermill/models'
+import { isFineTuned } from '@layermill/models'
 import { type Broker, liveWorkers } from '@layermill/queue'
 import type { SourceAccess } from '@layermill/storage'
 import { notifyOfRun } from '../notify/run-notices.js'
@@ -59,13 +60,13 @@ export function fleetEnvironment(
 ): RunEnvironment {
   const environment = createEnvironment(
     async (record, store) => new BrokerPartQueue(broker, record, store.url),
-    async (spec: RunSpec): Promise<{ network: Network; weightsSha256: string }> => {
+    async (spec: RunSpec): Promise<NamedModel> => {
       await new MemoryNeeds().checkSpec(spec)
       const model = await loadAnyModel(spec.model, spec.weights, load)
       const { network, weights: loaded } = model
       // A fine-tuned model is where its URL says, for workers too.
       if (!isFineTuned(network)) await weights?.publish(network, loaded)
-      return { network: specNetwork(model, spec, note), weightsSha256: loaded.sha256 }
+      return namedModel(model, spec, note)
     },
     note,
   )

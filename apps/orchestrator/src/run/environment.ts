@@ -1,5 +1,5 @@
 import type { FoundCalibration, RunRecord, RunSpec, Waiting, WorkerBeat } from '@layermill/contracts'
-import type { ChosenPrecision, FittedReductions } from '@layermill/inference'
+import type { ChosenPrecision, FittedReductions, NamedModel } from '@layermill/inference'
 import type { Network, Size2 } from '@layermill/models'
 import type { ImageSource, SourceAccess, SourceItem, Store } from '@layermill/storage'
 import type { PartQueue } from './part-queue.js'
@@ -10,8 +10,8 @@ export interface RunEnvironment {
   openSource(source: string, access?: SourceAccess): Promise<ImageSource>
   /** The queue of one run's parts. */
   queue(record: RunRecord, store: Store): Promise<PartQueue>
-  /** The network a spec names, as its weights want it, and the weights' identity. */
-  model(spec: RunSpec): Promise<{ network: Network; weightsSha256: string }>
+  /** The network a spec names, as its weights want it. */
+  model(spec: RunSpec): Promise<NamedModel>
   /**
    * Holds the engine against stored values of a network, of an ONNX file against itself by these layers, where the engine is at hand.
    * @param size height and width of the images; left out, the network's

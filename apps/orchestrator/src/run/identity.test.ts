@@ -47,6 +47,21 @@ describe('runIdentity', () => {
     const spec = parseSpec({ kind: 'predict', source: '/photos', model: 'googlenet', oversample: true, top: 3 }) as PredictSpec
     expect(identityOf(spec)).toMatchObject({ layers: ['prob'], top: 3, preparation: { oversample: true } })
   })
+
+  it('of a prediction tells apart names of classes: those of the spec, else those of the file', () => {
+    const labels = (asked: string[] | undefined, own: string[] | undefined) =>
+      runIdentity({
+        spec: parseSpec({ kind: 'predict', source: '/photos', model: 'googlenet', labels: asked }) as PredictSpec,
+        network: getNetwork('googlenet'),
+        weightsSha256: 'abc',
+        preparationVersion: 'v1',
+        labels: own,
+      }).labels
+    expect(labels(undefined, undefined)).toBeUndefined()
+    expect(labels(undefined, ['a', 'b'])).toMatch(/^[0-9a-f]{64}$/)
+    expect(labels(['a', 'b'], ['c', 'd'])).toBe(labels(undefined, ['a', 'b']))
+    expect(labels(undefined, ['b', 'a'])).not.toBe(labels(undefined, ['a', 'b']))
+  })
 })
 
 describe('layerResults', () => {

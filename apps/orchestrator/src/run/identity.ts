@@ -21,6 +21,8 @@ export interface IdentityInput {
   weightsSha256: string
   /** Version of the decoding and resampling code. */
   preparationVersion: string
+  /** Names of the classes, where the network's file or one beside it has them; the spec's come first. */
+  labels?: readonly string[] | undefined
 }
 
 /** The layers a run computes: the ones asked for, or the network's default; a prediction's are the probabilities. */
@@ -71,9 +73,10 @@ export function inputNumbers({ preparation }: Pick<Network, 'preparation'>): Inp
 const hashOf = (names: readonly string[]): string => createHash('sha256').update(JSON.stringify(names)).digest('hex')
 
 /** Identity of a run: all that decides its numbers. */
-export function runIdentity({ spec, network, weightsSha256, preparationVersion }: IdentityInput): RunIdentity {
+export function runIdentity({ spec, network, weightsSha256, preparationVersion, labels: own }: IdentityInput): RunIdentity {
   const size = runInputSize(spec, network)
   const extract = spec.kind === 'extract' ? spec : undefined
+  const labels = spec.kind === 'predict' ? (spec.labels ?? own) : undefined
   return {
     model: network.id,
     weights: weightsSha256,
@@ -93,7 +96,7 @@ export function runIdentity({ spec, network, weightsSha256, preparationVersion }
     ...reductionOf(extract, network),
     dtype: extract?.dtype ?? 'float32',
     format: extract?.format ?? 'predictions',
-    ...(spec.kind === 'predict' ? { top: spec.top, ...(spec.labels === undefined ? {} : { labels: hashOf(spec.labels) }) } : {}),
+    ...(spec.kind === 'predict' ? { top: spec.top, ...(labels === undefined ? {} : { labels: hashOf(labels) }) } : {}),
   }
 }
 

@@ -33,8 +33,8 @@ export async function newRecord(
   id: string = environment.newId(spec.kind),
 ): Promise<{ record: RunRecord; network: Network }> {
   checkInference(spec)
-  const { network, weightsSha256 } = await environment.model(spec)
-  const identity = runIdentity({ spec, network, weightsSha256, preparationVersion: environment.preparationVersion })
+  const { network, weightsSha256, labels } = await environment.model(spec)
+  const identity = runIdentity({ spec, network, weightsSha256, labels, preparationVersion: environment.preparationVersion })
   const layers = resultsOf(spec, network)
   if (spec.kind === 'predict') checkLabels(spec, network)
   const bytesPerImage = layers.reduce((sum, layer) => sum + layer.bytesPerImage, 0)

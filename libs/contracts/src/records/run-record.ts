@@ -41,7 +41,7 @@ export const RunIdentity = z.object({
   format: z.string(),
   /** Classes given for each image; only where the run predicts. */
   top: z.int().optional(),
-  /** SHA-256 of the names that a prediction's spec gives to the classes. */
+  /** SHA-256 of the names that a prediction's spec, or an ONNX file or what lies beside it, gives to the classes. */
   labels: z.string().optional(),
 })
 export type RunIdentity = z.output<typeof RunIdentity>
