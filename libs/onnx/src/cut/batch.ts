@@ -1,7 +1,7 @@
 import { concatenate, intField, message, stringField } from '@layermill/core'
 import { dependents } from '../depends.js'
 import { intTensor } from '../read/encode.js'
-import type { Graph } from '../read/normalise.js'
+import { type Graph, namesTaken } from '../read/normalise.js'
 import { smallNumbers } from '../read/parse-tensor.js'
 import { inferNode } from '../shapes/infer.js'
 import { type Info, ints, product, unknown } from '../shapes/info.js'
@@ -102,9 +102,10 @@ class BatchRepair {
 
   private put(node: NodeDef): void {
     this.nodes.push(node)
-    if (!node.inputs.some(name => this.pair.has(name))) return
-    const inputs = node.inputs.map(name => this.pair.get(name) ?? this.values.get(name) ?? unknown)
-    inferNode({ node, inputs, opset: this.known.opset }).forEach((info, i) => this.pair.set(node.outputs[i]!, info))
+    if (![...namesTaken(node)].some(name => this.pair.has(name))) return
+    const scope = (name: string): Info | undefined => this.pair.get(name) ?? this.values.get(name)
+    const inputs = node.inputs.map(name => scope(name) ?? unknown)
+    inferNode({ node, inputs, opset: this.known.opset, scope }).forEach((info, i) => this.pair.set(node.outputs[i]!, info))
     if (reshaping.has(node.op)) return this.followOutside(node.inputs[0]!, node.outputs[0]!)
     const from = node.inputs.find(name => this.outside.has(name))
     if (from === undefined) return

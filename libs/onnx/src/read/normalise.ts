@@ -44,7 +44,7 @@ function checkVersions({ irVersion, opsets }: ModelDef, file: string): void {
 }
 
 /** The tensor of a Constant node; undefined for text and sparse ones, which stay nodes. */
-function constantOf(node: NodeDef): TensorDef | undefined {
+export function constantOf(node: NodeDef): TensorDef | undefined {
   if (node.op !== 'Constant' || node.domain !== '' || node.outputs.length !== 1) return undefined
   const name = node.outputs[0]!
   const attribute = [...node.attributes.values()][0]

@@ -1,5 +1,4 @@
 import type { Graph } from '../read/normalise.js'
-import { smallNumbers } from '../read/parse-tensor.js'
 import { bool, float, int64, int8, uint8, int32, type ValueDef } from '../types.js'
 import { evaluate } from './evaluate.js'
 import { axisOf, broadcast, type Context, dimsOf, type Info, int, numbersOf, type Size, unknown } from './info.js'
@@ -24,6 +23,7 @@ import {
   unsqueezed,
 } from './moves.js'
 import { convDims, poolDims, transposedConvDims } from './windows.js'
+import { controls, infoOf } from './within.js'
 
 type Dims = readonly Size[] | undefined
 type Rule = (context: Context) => Dims
@@ -223,6 +223,8 @@ const ownDomains = new Set(['', 'com.microsoft'])
 /** All that is known of a node's outputs. */
 export function inferNode(context: Context): Info[] {
   const { node } = context
+  const control = node.domain === '' ? controls.get(node.op) : undefined
+  if (control !== undefined) return control(context, inferNode)
   const count = node.outputs.length
   const rule = ownDomains.has(node.domain) ? rules.get(node.op) : undefined
   if (rule === undefined && node.op !== 'Split') {
@@ -264,10 +266,7 @@ export function inferValues(
   trustFile: boolean,
 ): Map<string, Info> {
   const values = new Map<string, Info>()
-  for (const tensor of graph.initializers.values()) {
-    const numbers = smallNumbers(tensor, '')
-    values.set(tensor.name, { type: tensor.type, dims: tensor.dims, ...(numbers === undefined ? {} : { numbers }) })
-  }
+  for (const tensor of graph.initializers.values()) values.set(tensor.name, infoOf(tensor))
   const named = new Map<string, number>()
   for (const { name, shape } of graph.inputs) {
     shape?.forEach((dim, i) => {
@@ -283,7 +282,7 @@ export function inferValues(
   const said = new Map([...graph.values, ...graph.outputs.map(output => [output.name, output] as const)])
   for (const node of graph.nodes) {
     const inputs = node.inputs.map(name => values.get(name) ?? unknown)
-    const known = inferNode({ node, inputs, opset })
+    const known = inferNode({ node, inputs, opset, scope: name => values.get(name) })
     node.outputs.forEach((name, i) => {
       const value = said.get(name)
       const info = known[i] ?? unknown

@@ -21,6 +21,8 @@ export interface Context {
   readonly inputs: readonly Info[]
   /** Version of the operator's domain. */
   readonly opset: number
+  /** Facts on any value around the node: graphs within it may take them. */
+  readonly scope?: (name: string) => Info | undefined
 }
 
 export const int = ({ node }: Context, name: string, otherwise: number): number => node.attributes.get(name)?.numbers[0] ?? otherwise
