@@ -36,6 +36,7 @@ export function repeatedImage({ shape, data }: Tensor, count: number): Tensor {
     throw new LayermillError(
       'ONNX_UNSUPPORTED',
       `the file's batch is fixed at ${count} images of ${formatShape(shape.slice(1))}: over 1 GiB`,
+      { hint: 'export it again for one image, or for a number of images that is not fixed' },
     )
   const repeated = new Float32Array(count * data.length)
   for (let i = 0; i < count; i++) repeated.set(data, i * data.length)
