@@ -19,7 +19,7 @@ export function textModules() {
     const folder = `${home}/wasm`
     let names
     try {
-      names = readdirSync(folder, { recursive: true })
+      names = readdirSync(folder, { encoding: 'utf8', recursive: true })
     } catch {
       return []
     }
