@@ -1,4 +1,5 @@
-// Assembles each .wat below libs/*/wasm and apps/*/wasm into a module of its package's sources, at the same place in src. Run it after changing one: `node scripts/wasm/assemble.mjs`.
+// Assembles each .wat below libs/*/wasm and apps/*/wasm into a module of its package's sources, at the same place in src. Run it after
+// changing one: `node scripts/wasm/assemble.mjs`.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import openWabt from 'wabt'

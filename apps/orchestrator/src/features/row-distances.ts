@@ -52,8 +52,8 @@ export class RowDistances {
   }
 
   /**
-   * For each row how far it is from the vector, at least 0; of an equal row exactly 0 (but with `cosine` 1 where both are all zeros); no finite number
-   * where a value is no finite number.
+   * For each row how far it is from the vector, at least 0; of an equal row exactly 0 (but with `cosine` 1 where both are all zeros); no
+   * finite number where a value is none.
    *
    * @param values rows as long as the vector, one behind the other
    */
@@ -70,9 +70,14 @@ export class RowDistances {
   /** Fills in the distances of the rows in the kernel's memory. */
   private measure(distances: Float64Array): void {
     const bytes = this.rows.byteOffset
-    const kernel = this.metric === 'l2' ? 'differences' : 'products'
-    this.kernel[kernel](0, bytes, bytes, bytes * (1 + distances.length), this.sums.byteOffset)
-    for (let i = 0; i < distances.length; i++) distances[i] = this.metric === 'l2' ? Math.sqrt(this.sums[i]!) : this.cosineDistance(i)
+    const end = bytes * (1 + distances.length)
+    if (this.metric === 'l2') {
+      this.kernel.differences(0, bytes, bytes, end, this.sums.byteOffset)
+      for (let i = 0; i < distances.length; i++) distances[i] = Math.sqrt(this.sums[i]!)
+    } else {
+      this.kernel.products(0, bytes, bytes, end, this.sums.byteOffset)
+      for (let i = 0; i < distances.length; i++) distances[i] = this.cosineDistance(i)
+    }
   }
 
   private cosineDistance(row: number): number {

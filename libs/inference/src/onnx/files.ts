@@ -105,3 +105,12 @@ export async function readBeside(graph: string, name: string): Promise<string | 
   }
   return undefined
 }
+
+/** The value that JSON stands for; undefined for a text that is none. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -5,7 +5,7 @@ import { LayermillError, withLock, writeAtomically } from '@layermill/core'
 import type { Store } from '@layermill/storage'
 import type { OnnxModel } from '@layermill/onnx'
 import { fetchObject } from '../fetch-object.js'
-import { besideFiles, readBeside } from './files.js'
+import { besideFiles, jsonOf, readBeside } from './files.js'
 
 const listFile = 'files.json'
 const graphFile = 'model.onnx'
@@ -47,16 +47,8 @@ function unreadable(url: string, what: string): LayermillError {
   })
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 function namesOf(text: string, url: string): string[] {
-  const names = parsed(text)
+  const names = jsonOf(text)
   const fits = (name: unknown): name is string => typeof name === 'string' && !isAbsolute(name) && !name.split(/[\\/]/).includes('..')
   if (Array.isArray(names) && names.includes(graphFile) && names.every(fits)) return names
   throw unreadable(url, "list of a graph's files")
@@ -75,7 +67,7 @@ async function fetchBeside(store: Store, target: string, sha256: string, own: re
   const key = keyOf(sha256, besideFile)
   const bytes = await store.get(key)
   if (bytes === undefined) return
-  const texts = parsed(Buffer.from(bytes).toString())
+  const texts = jsonOf(Buffer.from(bytes).toString())
   if (typeof texts !== 'object' || texts === null) throw unreadable(`${store.url}/${key}`, 'texts beside a graph')
   for (const name of besideFiles) {
     const text = (texts as Readonly<Record<string, unknown>>)[name]

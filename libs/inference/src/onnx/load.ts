@@ -11,18 +11,13 @@ import { isOnnxNetwork, type OnnxModel, OnnxModel as Model, onnxNetwork, ownNorm
 import { classNamesFrom, folderPreparation, type LoadOptions } from '@layermill/weights'
 import { classLabels } from '../labels.js'
 import type { LoadedModel } from '../model-provider.js'
-import { findOnnxFile, foldersOf, readBeside } from './files.js'
+import { findOnnxFile, foldersOf, jsonOf, readBeside } from './files.js'
 
 type Json = Readonly<Record<string, unknown>>
 
 function parsedJson(text: string | undefined): Json | undefined {
-  if (text === undefined) return undefined
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined
-  } catch {
-    return undefined
-  }
+  const value = text === undefined ? undefined : jsonOf(text)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined
 }
 
 /** Texts of a Python dictionary or list, as Ultralytics writes its names: `{0: 'cat', 1: "dog's"}`. */
@@ -43,7 +38,7 @@ async function labelsOf(model: OnnxModel, count: number): Promise<string[] | und
   for (const key of ['layermill.classes', 'names', 'labels', 'classes', 'class_names', 'id2label']) {
     const text = model.model.metadata.get(key)
     if (text === undefined) continue
-    const found = fits(classNamesFrom(parsedJson(text) ?? parsedList(text))) ?? fits(pythonNames(text))
+    const found = fits(classNamesFrom(parsedJson(text) ?? jsonOf(text))) ?? fits(pythonNames(text))
     if (found !== undefined) return found
   }
   const config = parsedJson(await readBeside(model.path, 'config.json'))
@@ -52,18 +47,10 @@ async function labelsOf(model: OnnxModel, count: number): Promise<string[] | und
   for (const name of ['labels.txt', 'classes.txt', 'labels.json']) {
     const text = await readBeside(model.path, name)
     const lines = text?.trimEnd().split(/\r?\n/)
-    const found = name.endsWith('.json') ? fits(classNamesFrom(parsedJson(text) ?? parsedList(text ?? ''))) : fits(lines)
+    const found = name.endsWith('.json') ? fits(classNamesFrom(parsedJson(text) ?? jsonOf(text ?? ''))) : fits(lines)
     if (found !== undefined) return found
   }
   return undefined
-}
-
-function parsedList(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** Pixels as they are, to the size: what a graph takes that normalises itself. */
@@ -141,8 +128,8 @@ export async function loadOnnxFile(path: string): Promise<LoadedModel> {
     target: modelTarget(
       {
         target: model.model.metadata.get('layermill.target'),
-        thresholds: parsedList(model.model.metadata.get('layermill.thresholds') ?? ''),
-        slices: parsedList(model.model.metadata.get('layermill.heads') ?? ''),
+        thresholds: jsonOf(model.model.metadata.get('layermill.thresholds') ?? ''),
+        slices: jsonOf(model.model.metadata.get('layermill.heads') ?? ''),
       },
       network.classes,
     ),

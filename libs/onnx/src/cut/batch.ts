@@ -102,12 +102,13 @@ class BatchRepair {
 
   private put(node: NodeDef): void {
     this.nodes.push(node)
-    if (![...namesTaken(node)].some(name => this.pair.has(name))) return
+    const taken = [...namesTaken(node)]
+    if (!taken.some(name => this.pair.has(name))) return
     const scope = (name: string): Info | undefined => this.pair.get(name) ?? this.values.get(name)
     const inputs = node.inputs.map(name => scope(name) ?? unknown)
     inferNode({ node, inputs, opset: this.known.opset, scope }).forEach((info, i) => this.pair.set(node.outputs[i]!, info))
     if (reshaping.has(node.op)) return this.followOutside(node.inputs[0]!, node.outputs[0]!)
-    const from = node.inputs.find(name => this.outside.has(name))
+    const from = taken.find(name => this.outside.has(name))
     if (from === undefined) return
     for (const name of node.outputs) if (this.rowsOf(name) === this.rowsOf(from)) this.outside.set(name, this.outside.get(from)!)
   }

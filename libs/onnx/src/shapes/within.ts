@@ -94,13 +94,13 @@ function scan(context: Context, infer: InferNode): Info[] {
   // Before opset 9 it took a batch of sequences.
   if (body === undefined || context.opset < 9) return []
   const start = context.inputs.slice(0, context.inputs.length - count)
-  let turns: Size
-  const slices = context.inputs.slice(start.length).map((info, i): Info => {
-    if (info.dims === undefined) return { type: info.type }
+  const taken = context.inputs.slice(start.length).map((info, i): { slice: Info; turns?: Size } => {
+    if (info.dims === undefined) return { slice: { type: info.type } }
     const at = axisOf(ints(context, 'scan_input_axes')?.[i] ?? 0, info.dims.length)
-    turns ??= info.dims[at]
-    return { type: info.type, dims: info.dims.filter((_, axis) => axis !== at) }
+    return { slice: { type: info.type, dims: info.dims.filter((_, axis) => axis !== at) }, turns: info.dims[at] }
   })
+  const slices = taken.map(({ slice }) => slice)
+  const turns = taken.map(each => each.turns).find(size => size !== undefined)
   const { state, outputs } = settled(start, values => outputsOf(body, [...values, ...slices], context, infer))
   const axes = ints(context, 'scan_output_axes')
   return [...state, ...outputs.slice(state.length).map((info, i) => stacked(info, turns, axes?.[i]))]
