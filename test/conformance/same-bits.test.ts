@@ -93,3 +93,19 @@ it.each(computed)('%s', async id => {
     await extractor.release()
   }
 })
+
+it('a ReLU asked for together with what it is of has the bits that each has alone', async () => {
+  const id = 'vgg16'
+  const layers = ['conv1_1/conv', 'conv1_1', 'conv1_2', 'conv1_2/conv', 'pool1']
+  const network = getNetwork(id)
+  const size = [32, 32] as const
+  const weights = setting(id).weights()
+  const [engine] = engines
+  const of = async (asked: readonly string[]): Promise<Map<string, Buffer>> => {
+    await using extractor = await engine!.extractor(network, weights, asked, { inputSize: size })
+    const results = await extractor.run(some(allImages(size), 0, 2, size))
+    return new Map([...results].map(([layer, tensor]) => [layer, bytesOf(tensor, 0, 1, 1)]))
+  }
+  const together = await of(layers)
+  for (const layer of layers) expect((await of([layer])).get(layer)!.equals(together.get(layer)!), layer).toBe(true)
+})

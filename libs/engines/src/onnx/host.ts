@@ -13,6 +13,7 @@ import { calibrationPoints } from './int8/points.js'
 import { toHalfPrecision } from './float16/half-precision.js'
 import { averagingMatrix } from './lower/adaptive.js'
 import { lower, type Lowered } from './lower/lower.js'
+import { rectify, withoutRectified, type WithoutRectified } from './lower/rectified.js'
 import type { OnnxGraph } from './graph.js'
 import { GraphSession } from './file/graph-session.js'
 import { createSession } from './session.js'
@@ -25,6 +26,8 @@ interface Loaded {
   readonly lowered: Omit<Lowered, 'graph'>
   /** Node names, in the order in which their tensors are returned. */
   readonly outputs: readonly string[]
+  /** Of values that the session does not give, those that they are the ReLU of. */
+  readonly rectified: WithoutRectified['rectified']
   /** Gives the outputs' smallest and largest numbers. */
   readonly extremes: boolean
   /** For the sizes that averaging matrices depend on; empty where there are none. */
@@ -102,13 +105,15 @@ export class OnnxHost {
       ranges,
       lrnAsProducts: this.device === 'cpu',
     })
-    const graph = extremes ? withExtremes(whole) : whole
+    const exact = this.device === 'cpu' && !extremes && ranges === undefined && params.float16 !== true
+    const { graph, rectified } = exact ? withoutRectified(whole) : { graph: extremes ? withExtremes(whole) : whole, rectified: new Map() }
     const options = { device: this.device, threads: this.threads, arena: resultBytes(nodes, outputs, inputSize) < mostInArena }
     const loaded = params.float16 === true ? toHalfPrecision(graph) : this.device === 'cpu' ? splitProducts(graph) : graph
     // Folded weights alone are as large as the network.
     const free = (): void => freeArrays([...weightArrays(graph), ...weightArrays(loaded), ...[...weights.values()].map(({ data }) => data)])
     const session = await nativeCall(this.flags, () => createSession(loaded, options, undefined, free))
-    const number = this.sessions.add({ session, lowered, outputs, extremes, nodes: lowered.averaging.length > 0 ? nodes : [] })
+    const sized = lowered.averaging.length > 0 ? nodes : []
+    const number = this.sessions.add({ session, lowered, outputs, rectified, extremes, nodes: sized })
     return { session: number, ...(points === undefined ? {} : { points }) }
   }
 
@@ -121,6 +126,8 @@ export class OnnxHost {
     const tensors = loaded.outputs.map(node => {
       const bound = loaded.lowered.outputs.get(node)!
       const value = loaded.extremes ? extremesOf(bound) : bound
+      const source = loaded.rectified.get(value)
+      if (source !== undefined) return rectifiedOf(results[source]!)
       const tensor = fromOrt(results[value]!, taken.has(value))
       taken.add(value)
       return tensor
@@ -210,10 +217,19 @@ function toOrt(tensor: Tensor): ort.Tensor {
   return new ort.Tensor('float32', tensor.data, tensor.shape)
 }
 
+function floatsOf({ data, type }: ort.Tensor): Float32Array {
+  if (!(data instanceof Float32Array)) throw new TypeError(`the runtime returned ${type} instead of float32`)
+  return data
+}
+
 /** A tensor in a buffer of its own; `shared` where another result has this one's buffer already. */
 function fromOrt(tensor: ort.Tensor, shared: boolean): Tensor {
-  if (!(tensor.data instanceof Float32Array)) throw new TypeError(`the runtime returned ${tensor.type} instead of float32`)
-  return { shape: tensor.dims, data: shared ? tensor.data.slice() : tensor.data }
+  const data = floatsOf(tensor)
+  return { shape: tensor.dims, data: shared ? data.slice() : data }
+}
+
+function rectifiedOf(tensor: ort.Tensor): Tensor {
+  return { shape: tensor.dims, data: rectify(floatsOf(tensor)) }
 }
 
 function averagingFeeds({ lowered, nodes }: Loaded, images: Tensor): Record<string, ort.Tensor> {
